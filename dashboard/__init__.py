@@ -1,0 +1,1 @@
+"""What a browser sees; also the Django project package."""

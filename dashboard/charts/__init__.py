@@ -1,0 +1,1 @@
+"""Charts, one file each: rows in, Plotly figure out; pure."""

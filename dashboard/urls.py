@@ -1,0 +1,29 @@
+"""Addresses. Each area's pages are listed at the end of its file in ``dashboard/views``."""
+
+from __future__ import annotations
+
+from django.urls import include, path
+
+from dashboard.views import (
+    account,
+    deployments,
+    hosts,
+    jobs,
+    launch,
+    models,
+    overview,
+    playground,
+    results,
+)
+
+urlpatterns = [
+    path("", include(overview.urlpatterns)),
+    path("", include(account.urlpatterns)),
+    path("jobs/", include(jobs.urlpatterns)),
+    path("launch/", include(launch.urlpatterns)),
+    path("hosts/", include(hosts.urlpatterns)),
+    path("models/", include(models.urlpatterns)),
+    path("deployments/", include(deployments.urlpatterns)),
+    path("results/", include(results.urlpatterns)),
+    path("playground/", include(playground.urlpatterns)),
+]

@@ -1,0 +1,1 @@
+"""All that runs on a host: no Django, no database."""

@@ -1,0 +1,136 @@
+"""What a kind of job is: Params in, Plan out; outputs in, Conclusion out. Pure: no clock, no disk, no database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from pydantic import BaseModel
+
+from jobs.plans import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class AssetRef:
+    """Something that a job needs: there already (``id``) or promised by an open job (``job``).
+
+    ``key`` is what Params hold and forms offer: ``"3"`` or ``"job:17"``. ``type`` is "weights",
+    "artifact", "deployment" or "environment"; ``data`` holds the record's fields (or those of the
+    promise: the producing job's ``product``), e.g. ``{"model_id": …, "precision": …, "path": …}``.
+    """
+
+    type: str
+    label: str
+    id: int | None = None
+    job: int | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """The reference as text."""
+        return f"job:{self.job}" if self.id is None else str(self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A host as a kind sees it: a snapshot of facts and assets, made by ``jobs.queries.targets``."""
+
+    name: str
+    sort: str
+    facts: Mapping[str, Any]
+    weights: tuple[AssetRef, ...] = ()
+    artifacts: tuple[AssetRef, ...] = ()
+    deployments: tuple[AssetRef, ...] = ()
+    environments: tuple[AssetRef, ...] = ()
+
+    def root(self, name: str) -> str:
+        """Absolute path of one of the host's folders: "weights", "artifacts", "environments"."""
+        return str(self.facts["roots"][name])
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """An environment that must be on the host first; launching adds a prepare job where it is not."""
+
+    environment: str
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One value that a form field offers on this host."""
+
+    value: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """A sentence for people: an id of ``dashboard.sentences`` and what fills it."""
+
+    id: str
+    args: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a benchmark or an evaluation found; becomes a Result with points and answers."""
+
+    sort: str
+    what: str
+    tool: str
+    metrics: Mapping[str, float]
+    points: Sequence[tuple[int, Mapping[str, float]]] = ()  # (concurrency, metrics)
+    answers: Sequence[Mapping[str, Any]] = ()  # fields of models.Answer, without index
+    remarks: Sequence[Remark] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """The kind's own look at what the tool left.
+
+    ``failure`` is set when the tool exited 0 but did no work. ``product`` completes the job's
+    promised product (bytes, sha256, path …). ``sentence`` says the success in one number.
+    """
+
+    failure: Remark | None = None
+    sentence: Remark | None = None
+    product: Mapping[str, Any] | None = None
+    measured: Measured | None = None
+
+
+class Kind(Protocol):
+    """One kind of job. A module of ``jobs.kinds`` that has these names, listed in ``KINDS``.
+
+    Titles, labels and help of fields are English source text; pages translate them. A field of
+    Params has ``description`` (help), limits (ge, le) and ``json_schema_extra`` with ``unit``
+    ("tokens"), ``label``, ``asset`` ("weights", "artifact", "deployment": choices come from the target)
+    and ``group`` (a heading of the form).
+    """
+
+    name: str
+    title: str
+    Params: type[BaseModel]
+
+    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
+        """What ``field`` may be on this host; None: anything that its type allows."""
+
+    def needs(self, params: Any, target: Target) -> Sequence[Need]:
+        """Environments that the plan uses."""
+
+    def title_of(self, params: Any, target: Target) -> str:
+        """What the job works on, for lists: "SmolLM2-135M-Instruct, int8"."""
+
+    def inputs(self, params: Any, target: Target) -> Mapping[str, AssetRef]:
+        """Assets that fill slots: {"artifact": ref} fills ``{artifact.path}``, ``{artifact.label}`` …"""
+
+    def product(self, params: Any, target: Target) -> Mapping[str, Any] | None:
+        """What a success registers: {"type": "artifact", "model_id": …}; None: a result or nothing."""
+
+    def plan(self, params: Any, target: Target) -> Plan:
+        """The commands. Raises ``jobs.errors.LaunchError`` at a field where no command can be right."""
+
+    def conclude(
+        self, params: Any, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
+    ) -> Conclusion:
+        """Look at what the job left. ``outputs`` is path -> content. Raises ``ParseError``."""

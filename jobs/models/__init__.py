@@ -1,0 +1,30 @@
+"""Records. State changes go through :mod:`jobs.services`; reads for pages through :mod:`jobs.queries`."""
+
+from jobs.models.access import ApiToken, AuditEntry, Instance
+from jobs.models.assets import Artifact, Environment, Weights
+from jobs.models.chat import Conversation, Turn
+from jobs.models.deployments import Deployment, DeploymentEvent
+from jobs.models.hosts import Host
+from jobs.models.jobs import Job, JobStep, OutputFile, PointBlock
+from jobs.models.results import Answer, Result, ResultPoint
+
+__all__ = [
+    "Answer",
+    "ApiToken",
+    "Artifact",
+    "AuditEntry",
+    "Conversation",
+    "Deployment",
+    "DeploymentEvent",
+    "Environment",
+    "Host",
+    "Instance",
+    "Job",
+    "JobStep",
+    "OutputFile",
+    "PointBlock",
+    "Result",
+    "ResultPoint",
+    "Turn",
+    "Weights",
+]

@@ -1,0 +1,52 @@
+"""Who this dashboard is, who may use its API, and who changed what."""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.utils.timezone import now
+
+
+class Instance(models.Model):
+    """This dashboard's identity: one row. Hosts refuse to mix spools of different instances."""
+
+    instance_id = models.UUIDField(default=uuid.uuid4, editable=False)
+
+    def __str__(self) -> str:
+        return str(self.instance_id)
+
+
+class ApiToken(models.Model):
+    """A person's key to the API. Only its SHA-256 is kept; the token is shown once."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="api_tokens")
+    name = models.CharField(max_length=100)
+    token_sha256 = models.CharField(max_length=64, unique=True)
+    created_at = models.DateTimeField(default=now)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["-created_at", "-id"]
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.user}"
+
+
+class AuditEntry(models.Model):
+    """One change that a person made: who, what, to which object."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True)
+    action = models.CharField(max_length=50)  # a name of dashboard.rights
+    subject = models.CharField(max_length=100)  # e.g. "job 17"
+    detail = models.JSONField(default=dict)
+    at = models.DateTimeField(default=now, db_index=True)
+
+    class Meta:
+        ordering: ClassVar = ["-at", "-id"]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.subject}"

@@ -1,0 +1,63 @@
+"""Conversations of the playground."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.utils.timezone import now
+
+from jobs.models.deployments import Deployment
+
+
+class Conversation(models.Model):
+    """A chat of one person with one deployment."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="conversations")
+    deployment = models.ForeignKey(
+        Deployment, models.SET_NULL, null=True, related_name="conversations"
+    )
+    title = models.CharField(max_length=200, blank=True)
+    params = models.JSONField(default=dict)  # temperature, top_p, max_tokens, system
+    created_at = models.DateTimeField(default=now)
+    updated_at = models.DateTimeField(default=now)
+
+    class Meta:
+        ordering: ClassVar = ["-updated_at", "-id"]
+
+    def __str__(self) -> str:
+        return self.title or f"conversation {self.pk}"
+
+
+class Turn(models.Model):
+    """A question and its answer. The raw stream is in the log store under ``turn/<id>``."""
+
+    class State(models.TextChoices):
+        STREAMING = "streaming"
+        DONE = "done"
+        STOPPED = "stopped"
+        FAILED = "failed"
+
+    conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="turns")
+    index = models.PositiveIntegerField()
+    prompt = models.TextField()
+    request = models.JSONField(default=dict)  # the body that was sent
+    state = models.CharField(max_length=16, choices=State, default=State.STREAMING)
+    reasoning = models.TextField(blank=True)
+    answer = models.TextField(blank=True)
+    finish_reason = models.CharField(max_length=32, blank=True)
+    error = models.TextField(blank=True)  # in the engine's words
+    stats = models.JSONField(default=dict)  # ttft_ms, first_answer_ms, tokens_per_s, *_tokens
+    created_at = models.DateTimeField(default=now)
+
+    class Meta:
+        ordering: ClassVar = ["conversation_id", "index"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["conversation", "index"], name="turn_index_once_a_conversation"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"turn {self.index} of conversation {self.conversation_id}"

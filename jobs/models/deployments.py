@@ -1,0 +1,82 @@
+"""Deployments: servers that outlive the job that started them."""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.utils.timezone import now
+
+from jobs.models.assets import Artifact
+from jobs.models.hosts import Host
+from jobs.models.jobs import Job
+
+
+class Deployment(models.Model):
+    """A model behind an OpenAI-compatible API.
+
+    ``state`` changes only through ``jobs.services.deployments``. ``run`` counts the starts of its
+    server: a restart is the next run, with the same plan.
+    """
+
+    class State(models.TextChoices):
+        WAITING = "waiting"  # its job has not started the server yet
+        LOADING = "loading"
+        READY = "ready"
+        UNHEALTHY = "unhealthy"
+        STOPPING = "stopping"
+        STOPPED = "stopped"
+        FAILED = "failed"
+        LOST = "lost"
+
+    LIVE_STATES: ClassVar = (State.LOADING, State.READY, State.UNHEALTHY, State.STOPPING)
+
+    name = models.CharField(max_length=100)  # also the served model name
+    host = models.ForeignKey(Host, models.PROTECT, related_name="deployments")
+    job = models.OneToOneField(Job, models.CASCADE, related_name="deployment")
+    artifact = models.ForeignKey(Artifact, models.SET_NULL, null=True, related_name="deployments")
+    model_id = models.CharField(max_length=100)
+    state = models.CharField(max_length=16, choices=State, default=State.WAITING)
+    sentence_id = models.CharField(max_length=64, blank=True)
+    sentence_args = models.JSONField(default=dict)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="deployments"
+    )
+    created_at = models.DateTimeField(default=now)
+    ready_at = models.DateTimeField(null=True)
+    stopped_at = models.DateTimeField(null=True)
+    host_url = models.CharField(max_length=200, blank=True)  # as its host sees it, no path
+    dashboard_url = models.CharField(max_length=200, blank=True)  # as the dashboard sees it
+    run = models.PositiveIntegerField(default=1)
+    wanted = models.BooleanField(default=True)  # False: people want it stopped
+    claim_token = models.UUIDField(default=uuid.uuid4, editable=False)
+    seen_at = models.DateTimeField(null=True)
+    missing_since = models.DateTimeField(null=True)
+    log_bytes = models.BigIntegerField(default=0)
+    events_bytes = models.BigIntegerField(default=0)
+
+    class Meta:
+        ordering: ClassVar = ["-created_at", "-id"]
+        indexes: ClassVar = [models.Index(fields=["state", "-created_at"], name="dep_by_state")]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.state})"
+
+
+class DeploymentEvent(models.Model):
+    """One change of a deployment's state."""
+
+    deployment = models.ForeignKey(Deployment, models.CASCADE, related_name="events")
+    run = models.PositiveIntegerField()
+    state = models.CharField(max_length=16, choices=Deployment.State)
+    sentence_id = models.CharField(max_length=64, blank=True)
+    sentence_args = models.JSONField(default=dict)
+    at = models.DateTimeField(default=now)
+
+    class Meta:
+        ordering: ClassVar = ["-at", "-id"]
+
+    def __str__(self) -> str:
+        return f"{self.deployment_id}: {self.state}"

@@ -1,0 +1,48 @@
+"""Hosts: machines with an agent."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django.utils.timezone import now
+
+
+class Host(models.Model):
+    """A machine that runs jobs. ``facts`` is what its probe reported (see ``jobs.host.probe``).
+
+    A host is *away* when its last heartbeat is older than ``settings.HOST_AWAY_AFTER_S``; that is
+    computed when asked for and never stored.
+    """
+
+    class Sort(models.TextChoices):
+        VACC = "vacc"
+        THIS_COMPUTER = "this-computer"
+        SIMULATED = "simulated"
+
+    name = models.SlugField(max_length=63, unique=True)  # also its queue: host.<name>
+    sort = models.CharField(max_length=16, choices=Sort, default=Sort.VACC)
+    key_sha256 = models.CharField(max_length=64)
+    created_at = models.DateTimeField(default=now)
+    slots = models.PositiveSmallIntegerField(default=1)  # jobs that may run at once
+    draining = models.BooleanField(default=False)
+    # What the agent reports:
+    facts = models.JSONField(default=dict)
+    facts_at = models.DateTimeField(null=True)
+    load = models.JSONField(default=dict)  # {"load_1m", "memory_free_bytes", "disk_free_bytes"}
+    heartbeat_at = models.DateTimeField(null=True)
+    boot_id = models.CharField(max_length=64, blank=True)
+    agent_started_at = models.DateTimeField(null=True)
+    protocol = models.PositiveSmallIntegerField(default=0)
+    clock_skew_s = models.FloatField(default=0.0)  # the host's clock minus ours
+
+    class Meta:
+        ordering: ClassVar = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_simulated(self) -> bool:
+        """True where stand-ins run in place of the real tools."""
+        return self.sort == self.Sort.SIMULATED

@@ -1,0 +1,174 @@
+"""Jobs and what they leave behind."""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils.timezone import now
+
+from jobs.models.hosts import Host
+
+
+class Job(models.Model):
+    """One run of one kind of work on a host.
+
+    State changes only through ``jobs.services.lifecycle``, and only forward::
+
+        queued -> starting -> running -> succeeded | failed | errored | cancelled | lost
+
+    *failed*: the work said no. *errored*: the dashboard broke. *lost*: nobody knows. Each change
+    keeps a sentence: ``sentence_id`` names it (``dashboard.sentences``), ``sentence_args`` fill it.
+    """
+
+    class State(models.TextChoices):
+        QUEUED = "queued"
+        STARTING = "starting"
+        RUNNING = "running"
+        SUCCEEDED = "succeeded"
+        FAILED = "failed"
+        ERRORED = "errored"
+        CANCELLED = "cancelled"
+        LOST = "lost"
+
+    OPEN_STATES: ClassVar = (State.QUEUED, State.STARTING, State.RUNNING)
+    ON_HOST_STATES: ClassVar = (State.STARTING, State.RUNNING)
+
+    kind = models.CharField(max_length=32)  # a key of jobs.kinds.KINDS
+    title = models.CharField(max_length=200)  # what it works on: "SmolLM2-135M, int8"
+    params = models.JSONField(default=dict)  # validated by the kind's Params class
+    host = models.ForeignKey(Host, models.PROTECT, related_name="jobs")
+    plan = models.JSONField(default=dict)  # jobs.plans.Plan.to_json(), as previewed
+    plan_sha256 = models.CharField(max_length=64)
+    values = models.JSONField(default=dict)  # slot name -> value, as filled
+    # Assets that the plan's slots come from: {"artifact": {"id": 3}} or {"artifact": {"job": 17}}.
+    inputs = models.JSONField(default=dict)
+    # What a success will register: {"type": "artifact", ...}; null for kinds that make a result.
+    product = models.JSONField(null=True)
+    state = models.CharField(max_length=16, choices=State, default=State.QUEUED)
+    sentence_id = models.CharField(max_length=64, blank=True)
+    sentence_args = models.JSONField(default=dict)
+    after = models.ManyToManyField("self", symmetrical=False, related_name="before", blank=True)
+    chain = models.UUIDField(null=True, db_index=True)  # jobs created together
+    repeats = models.ForeignKey("self", models.SET_NULL, null=True, related_name="repeated_by")
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="jobs"
+    )
+    created_at = models.DateTimeField(default=now)
+    dispatched_at = models.DateTimeField(null=True)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    duration_s = models.FloatField(null=True)  # by the host's monotonic clock
+    cancel_asked_at = models.DateTimeField(null=True)
+    cancelled_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
+    )
+    # The claim: fencing between a host and this job.
+    claim_token = models.UUIDField(default=uuid.uuid4, editable=False)
+    claim_id = models.CharField(max_length=64, blank=True)  # the host's own nonce
+    claimed_at = models.DateTimeField(null=True)
+    seen_at = models.DateTimeField(null=True)  # last heartbeat that named this job
+    missing_since = models.DateTimeField(null=True)  # its host answers, without this job
+    # How far the host's streams have arrived (bytes).
+    log_bytes = models.BigIntegerField(default=0)
+    log_sha256 = models.CharField(max_length=64, blank=True)
+    events_bytes = models.BigIntegerField(default=0)
+    points_bytes = models.BigIntegerField(default=0)
+    # The host's last word, kept until log and outputs are whole: the "ended" event.
+    ended = models.JSONField(null=True)
+    progress = models.JSONField(null=True)  # {"done": float, "total": float, "unit": str}
+
+    class Meta:
+        ordering: ClassVar = ["-created_at", "-id"]
+        indexes: ClassVar = [
+            models.Index(fields=["state", "-created_at", "-id"], name="job_by_state"),
+            models.Index(fields=["kind", "-created_at", "-id"], name="job_by_kind"),
+            models.Index(fields=["host", "state"], name="job_by_host_and_state"),
+            models.Index(fields=["-created_at", "-id"], name="job_by_age"),
+        ]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                name="job_finished_at_set_when_closed",
+                condition=Q(state__in=["queued", "starting", "running"], finished_at=None)
+                | ~Q(state__in=["queued", "starting", "running"]) & Q(finished_at__isnull=False),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} #{self.pk} ({self.state})"
+
+    @property
+    def is_open(self) -> bool:
+        """True while the job may still change."""
+        return self.state in self.OPEN_STATES
+
+
+class JobStep(models.Model):
+    """One step of a job's plan, as it went. Made for every step when the job is created."""
+
+    job = models.ForeignKey(Job, models.CASCADE, related_name="steps")
+    index = models.PositiveSmallIntegerField()
+    name = models.CharField(max_length=64)
+    started_at = models.DateTimeField(null=True)  # by the host's clock
+    duration_s = models.FloatField(null=True)
+    exit_code = models.IntegerField(null=True)  # negative: ended by that signal
+    log_from = models.BigIntegerField(null=True)  # byte offsets in the job's log
+    log_to = models.BigIntegerField(null=True)
+
+    class Meta:
+        ordering: ClassVar = ["job_id", "index"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["job", "index"], name="step_index_once_a_job")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} of job {self.job_id}"
+
+
+class OutputFile(models.Model):
+    """A file that a job left, kept under ``DATA_DIR/outputs/<job>/<path>``."""
+
+    job = models.ForeignKey(Job, models.CASCADE, related_name="outputs")
+    name = models.CharField(max_length=64)  # the plan's Output.name
+    path = models.CharField(max_length=400)  # relative to the job's work folder
+    bytes = models.BigIntegerField()
+    sha256 = models.CharField(max_length=64)
+    received_bytes = models.BigIntegerField(default=0)
+
+    class Meta:
+        ordering: ClassVar = ["job_id", "path"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["job", "path"], name="output_path_once_a_job")
+        ]
+
+    def __str__(self) -> str:
+        return self.path
+
+    @property
+    def is_whole(self) -> bool:
+        """True when every byte has arrived."""
+        return self.received_bytes == self.bytes
+
+
+class PointBlock(models.Model):
+    """Points of one watch of a job: ``rows`` is ``[[seconds since the epoch, {metric: value}], …]``.
+
+    ``offset`` is where the block begins in the host's points file (bytes).
+    """
+
+    job = models.ForeignKey(Job, models.CASCADE, related_name="point_blocks")
+    offset = models.BigIntegerField()
+    watch = models.CharField(max_length=64)
+    rows = models.JSONField()
+
+    class Meta:
+        ordering: ClassVar = ["job_id", "offset", "id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["job", "offset", "watch"], name="points_once_an_offset")
+        ]
+
+    def __str__(self) -> str:
+        return f"{len(self.rows)} points of {self.watch}, job {self.job_id}"

@@ -1,0 +1,83 @@
+"""Results: what benchmarks and evaluations found."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.utils.timezone import now
+
+from jobs.models.deployments import Deployment
+from jobs.models.hosts import Host
+from jobs.models.jobs import Job
+
+
+class Result(models.Model):
+    """What one job measured. ``metrics`` is flat, keyed by names of ``jobs.metrics.METRICS``.
+
+    A benchmark with several concurrencies has a :class:`ResultPoint` each; its own ``metrics`` are
+    those of the point with the highest output rate. An evaluation has an :class:`Answer` a question.
+    """
+
+    class Sort(models.TextChoices):
+        BENCHMARK = "benchmark"
+        EVALUATION = "evaluation"
+
+    job = models.OneToOneField(Job, models.CASCADE, related_name="result")
+    sort = models.CharField(max_length=16, choices=Sort)
+    host = models.ForeignKey(Host, models.PROTECT, related_name="results")
+    deployment = models.ForeignKey(Deployment, models.SET_NULL, null=True, related_name="results")
+    model_id = models.CharField(max_length=100)
+    label = models.CharField(max_length=64)  # the artifact's: "Q8_0 from Q4_1"
+    what = models.CharField(max_length=200)  # what was run: "shipped prompts, 64 out", "basics-120"
+    tool = models.CharField(max_length=64)  # "evalscope 1.14.1"
+    metrics = models.JSONField(default=dict)
+    remarks = models.JSONField(default=list)  # [{"id": sentence id, "args": {…}}], e.g. few samples
+    simulated = models.BooleanField(default=False)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True)
+    created_at = models.DateTimeField(default=now)
+
+    class Meta:
+        ordering: ClassVar = ["-created_at", "-id"]
+        indexes: ClassVar = [
+            models.Index(fields=["sort", "-created_at", "-id"], name="result_by_sort"),
+            models.Index(fields=["model_id", "-created_at", "-id"], name="result_by_model"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.sort} of {self.model_id}, job {self.job_id}"
+
+
+class ResultPoint(models.Model):
+    """A benchmark at one concurrency: ``metrics`` as in :class:`Result`."""
+
+    result = models.ForeignKey(Result, models.CASCADE, related_name="points")
+    index = models.PositiveSmallIntegerField()
+    concurrency = models.PositiveIntegerField()
+    metrics = models.JSONField()
+
+    class Meta:
+        ordering: ClassVar = ["result_id", "index"]
+
+    def __str__(self) -> str:
+        return f"concurrency {self.concurrency} of result {self.result_id}"
+
+
+class Answer(models.Model):
+    """One question of an evaluation, as asked, answered and scored."""
+
+    result = models.ForeignKey(Result, models.CASCADE, related_name="answers")
+    index = models.PositiveIntegerField()
+    subset = models.CharField(max_length=64)
+    question = models.TextField()
+    expected = models.TextField()
+    answer = models.TextField()
+    score = models.FloatField()  # 0 or 1
+    detail = models.JSONField(default=dict)  # category, tokens, latency, as far as the tool says
+
+    class Meta:
+        ordering: ClassVar = ["result_id", "index"]
+
+    def __str__(self) -> str:
+        return f"question {self.index} of result {self.result_id}"

@@ -1,0 +1,1 @@
+"""A tool's output: bytes in, typed result out; pure."""

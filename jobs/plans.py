@@ -1,0 +1,303 @@
+"""Plan, Step and slots: the one description of what a job runs.
+
+The same Plan is previewed in the form, run by the host's launcher, stored with the job and printed
+as a shell script. Standard library only, Python 3.10 or newer: a host imports this module.
+
+A *slot* is a name in braces inside an argument, e.g. ``{job_dir}``: what is known only later. A
+literal brace is doubled, as in ``str.format``; use :func:`literal` for text that a person typed.
+``run = fill(preview, values)`` holds for every kind: nothing but slots changes between the two.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from jobs.errors import PlanError
+
+SCHEMA = 1
+
+# Who fills a slot: the host when it takes the job, or the dashboard when it dispatches it.
+HOST_SLOTS = frozenset({"job_dir", "serve_dir", "port"})
+DASHBOARD_SLOTS = frozenset({"job", "dies"})
+ASSET_SLOTS = ("weights.", "artifact.", "deployment.")
+_TOKEN = re.compile(r"\{\{|\}\}|\{([a-z_]+(?:[.:][A-Za-z0-9_.-]+)?)\}|[{}]")
+_NAME = re.compile(r"^[a-z0-9][a-z0-9._-]*$")
+
+
+@dataclass(frozen=True, slots=True)
+class PlanFile:
+    """A text file that the plan brings along, written to ``{job_dir}/files/NAME`` before step 1.
+
+    ``text`` is literal: slots are not filled in it.
+    """
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One command. It runs in ``{job_dir}/work``, without a shell.
+
+    ``serves`` marks the command as the server of the job's Deployment: it is started under a
+    launcher of its own in ``{serve_dir}`` and outlives the job; the step ends when it is started.
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    env: tuple[tuple[str, str], ...] = ()
+    timeout_s: float | None = None
+    serves: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Files to keep: ``pattern`` is a glob below ``{job_dir}/work``, in the order of names.
+
+    A required output without a file makes the job *failed*.
+    """
+
+    name: str
+    pattern: str
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """An endpoint in Prometheus text format that is read while the steps run.
+
+    ``metrics`` names the samples to keep (exact names, labels summed).
+    """
+
+    name: str
+    url: str
+    metrics: tuple[str, ...]
+    interval_s: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a job runs, whole. Immutable; :meth:`sha256` identifies it."""
+
+    kind: str
+    steps: tuple[Step, ...]
+    files: tuple[PlanFile, ...] = ()
+    outputs: tuple[Output, ...] = ()
+    watches: tuple[Watch, ...] = ()
+    dies: int = 0
+    filled: bool = False
+
+    def __post_init__(self) -> None:
+        names = [step.name for step in self.steps]
+        if not names or len(set(names)) != len(names):
+            raise PlanError("a plan needs steps with names of their own", names=names)
+        if sum(step.serves for step in self.steps) > 1:
+            raise PlanError("a plan starts one server at most")
+        for name in [*names, *(f.name for f in self.files), *(o.name for o in self.outputs)]:
+            if not _NAME.match(name):
+                raise PlanError(f"{name!r} is not a name for a step, file or output")
+        if not self.filled:
+            for text in _texts(self):
+                _pieces(text)
+
+    def to_json(self) -> dict[str, Any]:
+        """The plan as plain data, with its schema version."""
+        return {"schema": SCHEMA, **asdict(self)}
+
+    def sha256(self) -> str:
+        """Hex digest of the plan's canonical JSON."""
+        text = json.dumps(self.to_json(), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def from_json(data: Mapping[str, Any]) -> Plan:
+    """The plan that :meth:`Plan.to_json` wrote.
+
+    Raises:
+        PlanError: written by a newer schema, or not a plan.
+    """
+    if data.get("schema") != SCHEMA:
+        raise PlanError(f"plan schema {data.get('schema')!r} is not known here, only {SCHEMA}")
+    try:
+        return Plan(
+            kind=data["kind"],
+            steps=tuple(
+                Step(
+                    name=step["name"],
+                    argv=tuple(step["argv"]),
+                    env=tuple((key, value) for key, value in step["env"]),
+                    timeout_s=step["timeout_s"],
+                    serves=step["serves"],
+                )
+                for step in data["steps"]
+            ),
+            files=tuple(PlanFile(**item) for item in data["files"]),
+            outputs=tuple(Output(**item) for item in data["outputs"]),
+            watches=tuple(
+                Watch(**{**item, "metrics": tuple(item["metrics"])}) for item in data["watches"]
+            ),
+            dies=data["dies"],
+            filled=data["filled"],
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise PlanError(f"not a plan: {error!r}") from error
+
+
+def literal(text: str) -> str:
+    """``text`` with its braces doubled, so that nothing in it is taken for a slot."""
+    return text.replace("{", "{{").replace("}", "}}")
+
+
+def slots(plan: Plan) -> tuple[str, ...]:
+    """Names of the plan's slots, each once, in the order in which they first appear."""
+    found: dict[str, None] = {}
+    for text in _texts(plan):
+        for is_slot, piece in _pieces(text):
+            if is_slot:
+                found[piece] = None
+    return tuple(found)
+
+
+def fill(plan: Plan, values: Mapping[str, str]) -> Plan:
+    """The plan with every slot replaced by its value. Changes nothing else.
+
+    Raises:
+        PlanError: a slot has no value, or the plan is filled already.
+    """
+    if plan.filled:
+        raise PlanError("the plan is filled already")
+    return replace(
+        plan,
+        filled=True,
+        steps=tuple(
+            replace(
+                step,
+                argv=tuple(_fill(arg, values) for arg in step.argv),
+                env=tuple((key, _fill(value, values)) for key, value in step.env),
+            )
+            for step in plan.steps
+        ),
+        watches=tuple(replace(watch, url=_fill(watch.url, values)) for watch in plan.watches),
+    )
+
+
+def script(plan: Plan, values: Mapping[str, str] | None = None) -> str:
+    """The plan as a bash script that runs by hand in an empty folder on the host.
+
+    Slots become variables; ``values`` are their defaults. What has no value must be set by hand.
+    """
+    known = {"job_dir": "$PWD", "serve_dir": "$PWD", **(values or {})}
+    lines = ["#!/usr/bin/env bash", f"# {plan.kind}: plan {plan.sha256()}", "set -euo pipefail"]
+    names = dict.fromkeys(("job_dir", *slots(plan)))
+    for name in names:
+        variable, value = _variable(name), known.get(name)
+        if name in ("job_dir", "serve_dir"):
+            lines.append(f'{variable}="${{{variable}:-$PWD}}"')
+        elif value is None:
+            lines.append(f': "${{{variable}:?set it first}}"')
+        else:
+            lines.append(f'{variable}="${{{variable}:-{_double_quoted(value)}}}"')
+    lines += ['mkdir -p "$JOB_DIR/files" "$JOB_DIR/work"', 'cd "$JOB_DIR/work"']
+    for item in plan.files:
+        lines += ["", *_heredoc(item)]
+    served = False
+    for step in plan.steps:
+        lines += ["", f"# step: {step.name}"]
+        command = [f"{key}={_shell(value)}" for key, value in step.env]
+        command += [_shell(arg) for arg in step.argv]
+        lines.append(_folded(command) + (" &" if step.serves else ""))
+        served = served or step.serves
+    if served:
+        lines += ["", "wait  # the server runs until it is stopped"]
+    return "\n".join(lines) + "\n"
+
+
+def _texts(plan: Plan) -> Iterator[str]:
+    for step in plan.steps:
+        yield from step.argv
+        for _, value in step.env:
+            yield value
+    for watch in plan.watches:
+        yield watch.url
+
+
+def _pieces(text: str) -> list[tuple[bool, str]]:
+    """``text`` cut into (is a slot, slot name or literal text)."""
+    pieces: list[tuple[bool, str]] = []
+    plain = ""
+    end = 0
+    for match in _TOKEN.finditer(text):
+        plain += text[end : match.start()]
+        end = match.end()
+        name = match.group(1)
+        if name is None and len(match.group()) == 1:
+            raise PlanError(f"a single brace in {text!r}: double it")
+        if name is None:
+            plain += match.group()[0]
+            continue
+        if not _is_slot(name):
+            raise PlanError(f"no slot is called {{{name}}}")
+        if plain:
+            pieces.append((False, plain))
+        pieces.append((True, name))
+        plain = ""
+    plain += text[end:]
+    return [*pieces, (False, plain)] if plain else pieces
+
+
+def _is_slot(name: str) -> bool:
+    return name in HOST_SLOTS | DASHBOARD_SLOTS or name.startswith(ASSET_SLOTS)
+
+
+def _fill(text: str, values: Mapping[str, str]) -> str:
+    filled = []
+    for is_slot, piece in _pieces(text):
+        if is_slot and piece not in values:
+            raise PlanError(f"the slot {{{piece}}} has no value")
+        filled.append(values[piece] if is_slot else piece)
+    return "".join(filled)
+
+
+def _variable(slot: str) -> str:
+    return re.sub(r"[^A-Za-z0-9]", "_", slot).upper()
+
+
+def _shell(text: str) -> str:
+    """One argument for bash: literal text quoted, slots as variables."""
+    parts = [
+        f'"${{{_variable(piece)}}}"' if is_slot else shlex.quote(piece)
+        for is_slot, piece in _pieces(text)
+    ]
+    return "".join(parts) or "''"
+
+
+def _double_quoted(value: str) -> str:
+    return re.sub(r'([\\"$`}])', r"\\\1", value)
+
+
+def _heredoc(item: PlanFile) -> list[str]:
+    mark = "END_OF_FILE"
+    while mark in item.text:
+        mark += "_"
+    # A heredoc always ends its text with a newline; one is cut off again where the file has none.
+    text = item.text.removesuffix("\n")
+    cat = f"cat > \"$JOB_DIR/files/{item.name}\" <<'{mark}'"
+    if item.text.endswith("\n"):
+        return [cat, text, mark]
+    return [cat, text, mark, f'truncate -s -1 "$JOB_DIR/files/{item.name}"']
+
+
+def _folded(words: list[str]) -> str:
+    """A command over several lines: an option and its values share a line."""
+    lines: list[list[str]] = []
+    for word in words:
+        if not lines or word.startswith("-"):
+            lines.append([])
+        lines[-1].append(word)
+    return " \\\n  ".join(" ".join(line) for line in lines)
