@@ -1,0 +1,110 @@
+"""Fetch the libraries that pages use, or check that they are what they should be."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import subprocess
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+LIST = Path(settings.BASE_DIR) / "static" / "vendor" / "VENDORED.json"
+_SOURCE_MAP = re.compile(rb"\n?(?://[#@] ?sourceMappingURL=[^\n]*|/\*# sourceMappingURL=.*?\*/)")
+_OLDER_FONTS = re.compile(rb',url\([^)]*\.(?:woff|ttf)\) format\("(?:woff|truetype)"\)')
+
+
+class Command(BaseCommand):
+    help = (
+        "Fetch what static/vendor/VENDORED.json lists, through npm, and check its SHA-256. "
+        "With --check: only check the files that are here, without any network."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--check", action="store_true", help="check only; needs no network")
+        parser.add_argument(
+            "--record",
+            action="store_true",
+            help="write down the SHA-256 of files that have none yet, after a look at them",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        listed = json.loads(LIST.read_text())
+        if not options["check"]:
+            for package in listed["packages"]:
+                _fetch(package, record=options["record"])
+                self.stdout.write(f"{package['package']} {package['version']}")
+            LIST.write_text(json.dumps(listed, indent=2, ensure_ascii=False) + "\n")
+        wrong = problems(listed)
+        if wrong:
+            raise CommandError("\n".join(wrong))
+
+
+def problems(listed: dict[str, Any]) -> list[str]:
+    """What is missing, altered, or lies in a vendored folder unlisted; empty when all is well."""
+    found = []
+    base = Path(settings.BASE_DIR)
+    known = {LIST}
+    for package in listed["packages"]:
+        for name, file in package["files"].items():
+            path = base / package["folder"] / name
+            known.add(path)
+            if not path.is_file():
+                found.append(f"{path.relative_to(base)} is missing: run manage.py vendor_assets")
+            elif _sha256(path.read_bytes()) != file["sha256"]:
+                found.append(f"{path.relative_to(base)} is not the file that VENDORED.json names")
+    for folder in {base / package["folder"] for package in listed["packages"]} | {LIST.parent}:
+        for path in folder.rglob("*"):
+            if path.is_file() and path not in known:
+                found.append(f"{path.relative_to(base)} is not in VENDORED.json")
+    return sorted(set(found))
+
+
+def edited(content: bytes, edits: list[str]) -> bytes:
+    """``content`` with the edits that VENDORED.json names; each only takes something away.
+
+    *no-source-map*: the pointer to a source map that is not kept. *woff2-only*: older font formats.
+    """
+    if "no-source-map" in edits:
+        content = _SOURCE_MAP.sub(b"", content)
+    if "woff2-only" in edits:
+        content = _OLDER_FONTS.sub(b"", content)
+    return content
+
+
+def _fetch(package: dict[str, Any], *, record: bool) -> None:
+    """Write the package's files; refuse one whose SHA-256 differs from the one listed."""
+    with tempfile.TemporaryDirectory() as folder:
+        name = f"{package['package']}@{package['version']}"
+        done = subprocess.run(
+            ["npm", "pack", name, "--silent", "--pack-destination", folder],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise CommandError(f"npm pack {name} failed: {done.stderr.strip()}")
+        (archive,) = Path(folder).glob("*.tgz")
+        with tarfile.open(archive) as tar:
+            for target, file in package["files"].items():
+                member = tar.extractfile(f"package/{file['from']}")
+                if member is None:
+                    raise CommandError(f"{name} has no file {file['from']}")
+                content = edited(member.read(), file.get("edits", []))
+                digest = _sha256(content)
+                if record and not file["sha256"]:
+                    file["sha256"] = digest
+                if digest != file["sha256"]:
+                    raise CommandError(f"{name}: {file['from']} is {digest}: not as listed")
+                path = Path(settings.BASE_DIR) / package["folder"] / target
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
