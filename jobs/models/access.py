@@ -14,6 +14,7 @@ class Instance(models.Model):
     """This dashboard's identity: one row. Hosts refuse to mix spools of different instances."""
 
     instance_id = models.UUIDField(default=uuid.uuid4, editable=False)
+    swept_at = models.DateTimeField(null=True)  # last round of the reaper, whoever did it
 
     def __str__(self) -> str:
         return str(self.instance_id)

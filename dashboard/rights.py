@@ -1,0 +1,125 @@
+"""Who may do what. The one place that knows: pages, API routes, sockets and the relay ask here.
+
+Finer roles change this file only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from enum import Enum
+from functools import wraps
+from inspect import iscoroutinefunction
+from typing import Any, cast
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponseBase
+
+View = Callable[..., HttpResponseBase]
+
+
+class Role(Enum):
+    """The least that an action asks for."""
+
+    ANYONE = "anyone"  # strangers too
+    MEMBER = "member"  # everyone who is logged in
+    OWNER = "owner"  # who made the object; admins too
+    ADMIN = "admin"
+
+
+# Every action of the product. An action that is not listed is a mistake of ours: it raises.
+ACTIONS: dict[str, Role] = {
+    "overview.view": Role.MEMBER,
+    "job.view": Role.MEMBER,
+    "job.launch": Role.MEMBER,
+    "job.repeat": Role.MEMBER,
+    "job.cancel": Role.OWNER,
+    "host.view": Role.MEMBER,
+    "host.add": Role.ADMIN,
+    "host.change": Role.ADMIN,
+    "model.view": Role.MEMBER,
+    "deployment.view": Role.MEMBER,
+    "deployment.stop": Role.OWNER,
+    "deployment.restart": Role.OWNER,
+    "result.view": Role.MEMBER,
+    "playground.use": Role.MEMBER,
+    "conversation.view": Role.OWNER,
+    "account.view": Role.MEMBER,
+    "token.create": Role.MEMBER,
+    "token.delete": Role.OWNER,
+    "user.manage": Role.ADMIN,
+    "audit.view": Role.ADMIN,
+    "health.view": Role.ANYONE,
+    "health.details": Role.MEMBER,
+}
+_OWNER_FIELDS = ("created_by_id", "user_id")
+
+
+def allowed(user: AbstractBaseUser | AnonymousUser, action: str, obj: Any = None) -> bool:
+    """May ``user`` do ``action``, to ``obj`` where the action is about one?
+
+    An action that only the owner may do is allowed to every member while no object is named: "may
+    they do this at all?" Ask again with the object before doing it.
+
+    Raises:
+        KeyError: no such action.
+    """
+    role = ACTIONS[action]
+    if role is Role.ANYONE:
+        return True
+    if not (user.is_authenticated and user.is_active):
+        return False
+    if getattr(user, "is_staff", False):
+        return True
+    if role is Role.OWNER:
+        return obj is None or _owner(obj) == user.pk
+    return role is Role.MEMBER
+
+
+def check(user: AbstractBaseUser | AnonymousUser, action: str, obj: Any = None) -> None:
+    """Raise ``PermissionDenied`` unless :func:`allowed`."""
+    if not allowed(user, action, obj):
+        raise PermissionDenied(action)
+
+
+def requires(action: str) -> Callable[[View], View]:
+    """A view that asks :func:`allowed` first; its ``rights_action`` says for what.
+
+    A view about one object of an owner asks :func:`check` again with the object.
+    """
+    if action not in ACTIONS:
+        raise KeyError(action)
+
+    def decorate(view: View) -> View:
+        wrapped = _async_view(view, action) if iscoroutinefunction(view) else _view(view, action)
+        wrapped.rights_action = action  # type: ignore[attr-defined]  # read by the test of all views
+        return wrapped
+
+    return decorate
+
+
+def _view(view: View, action: str) -> View:
+    @wraps(view)
+    def asks(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        check(request.user, action)
+        return view(request, *args, **kwargs)
+
+    return asks
+
+
+def _async_view(view: View, action: str) -> View:
+    awaited = cast(Callable[..., Awaitable[HttpResponseBase]], view)
+
+    @wraps(view)
+    async def asks(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        check(await request.auser(), action)
+        return await awaited(request, *args, **kwargs)
+
+    return cast(View, asks)
+
+
+def _owner(obj: Any) -> Any:
+    for field in _OWNER_FIELDS:
+        if hasattr(obj, field):
+            return getattr(obj, field)
+    return None

@@ -1,0 +1,70 @@
+"""Sentences for people, by id: the words for what happened to a job or a deployment.
+
+Records keep an id and arguments (``jobs.kinds.base.Remark``), so that each viewer reads their own
+language. An id is ``area:case``; a placeholder is a named one: ``%(name)s``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+SENTENCES: dict[str, str | Promise] = {
+    # What became of a job (jobs.services, jobs.host.launcher).
+    "job:queued": _("Queued."),
+    "job:sent": _("Sent to %(host)s; waiting for it to take the job."),
+    "job:taken": _("Taken by %(host)s; its first step starts."),
+    "job:running": _("Running on %(host)s."),
+    "job:succeeded": _("All steps succeeded."),
+    "job:cancelled_in_queue": _("Cancelled by %(user)s before it started."),
+    "job:cancelled": _("Cancelled by %(user)s."),
+    "job:predecessor": _("Cancelled, for job %(job)s, which it needs, ended as %(state)s."),
+    "job:input_gone": _("Cancelled, for the %(input)s that it needs is not there any more."),
+    "job:deployment_gone": _("Cancelled, for the deployment %(name)s is not running (%(state)s)."),
+    "job:step_failed": _("Step %(step)s ended with exit code %(exit_code)s."),
+    "job:output_missing": _("The output %(name)s (%(pattern)s) was not written."),
+    "job:unreadable": _("The tool's output could not be read: %(reason)s. The files are kept."),
+    "job:kind_unknown": _("No kind of job is called %(kind)s here, so its result was not read."),
+    "job:missing": _("%(host)s answers, but knows nothing of this job any more."),
+    "job:host_gone": _("%(host)s has been silent for %(hours)s hours."),
+    # Why a job waits (jobs.dispatch).
+    "wait:after": _("Waits for job %(job)s (%(title)s)."),
+    "wait:away": _("%(host)s is away: nothing heard from it for %(seconds)s seconds."),
+    "wait:never_seen": _("%(host)s has not reported yet."),
+    "wait:draining": _("%(host)s takes no new jobs: it is being drained."),
+    "wait:slots": _("%(host)s is busy with job %(job)s (%(title)s)."),
+    "wait:dies": _("Needs %(wanted)s dies; %(free)s are free on %(host)s."),
+    "wait:deployment": _("Waits until the deployment %(name)s is ready (%(state)s)."),
+    "wait:soon": _("Starts next."),
+    # What became of a deployment (jobs.services.deployments).
+    "deployment:waiting": _("Its job has not started the server yet."),
+    "deployment:restart": _("Restart asked for by %(user)s."),
+    "deployment:loading": _("The server has started and loads the model."),
+    "deployment:ready": _("Answers requests at %(url)s."),
+    "deployment:unhealthy": _("The server runs, but its health check fails."),
+    "deployment:stopping": _("Stop asked for by %(user)s."),
+    "deployment:stopping_with_job": _("Stopped, for its job %(job)s ended as %(state)s."),
+    "deployment:stopped": _("Stopped."),
+    "deployment:ended": _("The server ended by itself with exit code %(exit_code)s."),
+    "deployment:job_failed": _("Its job %(job)s ended as %(state)s."),
+    "deployment:missing": _("%(host)s answers, but the server is not there any more."),
+    "deployment:host_gone": _("%(host)s has been silent for %(hours)s hours."),
+}
+
+
+class _Shown(dict[str, Any]):
+    """Arguments of a sentence; one that is missing shows as "?", never as an error page."""
+
+    def __missing__(self, key: str) -> str:
+        return "?"
+
+
+def sentence(sentence_id: str, args: Mapping[str, Any] | None = None) -> str:
+    """The sentence in the viewer's language; "" for no id, the id itself where none is known."""
+    if not sentence_id:
+        return ""
+    text = SENTENCES.get(sentence_id)
+    return sentence_id if text is None else str(text) % _Shown(args or {})
