@@ -1,0 +1,211 @@
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from jobs.inference import (
+    Exchange,
+    Reply,
+    error_text,
+    parse_response,
+    parse_stream,
+    request_body,
+    split,
+)
+
+DATA = Path(__file__).parent.parent / "data"
+VECTORS_FILE = DATA / "reasoning_vectors.json"
+VECTORS = json.loads(VECTORS_FILE.read_text())
+REASONING_JS = Path(__file__).parents[2] / "static/js/lib/reasoning.js"
+SSE_JS = REASONING_JS.with_name("sse.js")
+
+
+def stream(*deltas, finish="stop", usage=None):
+    """The bytes of a stream with these deltas, as engines send it."""
+    lines = [{"choices": [{"delta": delta, "finish_reason": None}]} for delta in deltas]
+    lines.append({"choices": [{"delta": {}, "finish_reason": finish}]})
+    if usage:
+        lines.append({"choices": [], "usage": usage})
+    return b"".join(b"data: " + json.dumps(x).encode() + b"\n\n" for x in lines) + b"data: [DONE]\n"
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=lambda v: v["name"])
+def test_text_with_think_tags_is_split(vector):
+    parts = split(vector["text"], ended=vector["ended"])
+
+    assert parts == (vector["reasoning"], vector["answer"])
+
+
+def node(script, *args):
+    if not shutil.which("node"):
+        pytest.skip("needs node")
+    done = subprocess.run(
+        ["node", "--input-type=module", "-e", script, *args],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout)
+
+
+def test_the_browser_splits_like_the_server():
+    script = f"""
+        import {{ readFileSync }} from "node:fs";
+        const js = readFileSync({json.dumps(str(REASONING_JS))}, "utf8");
+        const {{ split }} = await import("data:text/javascript," + encodeURIComponent(js));
+        const vectors = JSON.parse(readFileSync({json.dumps(str(VECTORS_FILE))}));
+        console.log(JSON.stringify(vectors.map((v) => split(v.text, v.ended))));
+    """
+
+    assert node(script) == [{"reasoning": v["reasoning"], "answer": v["answer"]} for v in VECTORS]
+
+
+@pytest.mark.parametrize("name", ["llama.cpp/xllamacpp_sse.txt", "vllm/vllm_sse_reasoning.txt"])
+def test_the_browser_reads_a_stream_cut_into_single_bytes_like_the_server(name):
+    script = f"""
+        import {{ readFileSync }} from "node:fs";
+        const load = (path) =>
+          import("data:text/javascript," + encodeURIComponent(readFileSync(path, "utf8")));
+        const {{ EventDecoder }} = await load({json.dumps(str(SSE_JS))});
+        const {{ Gatherer }} = await load({json.dumps(str(REASONING_JS))});
+        const decoder = new EventDecoder();
+        const gatherer = new Gatherer();
+        for (const byte of readFileSync({json.dumps(str(DATA / name))}))
+          decoder.push(Uint8Array.of(byte)).forEach((payload) => gatherer.add(payload));
+        console.log(JSON.stringify({{ ...gatherer.parts(true), deltas: gatherer.deltas }}));
+    """
+    reply = parse_stream((DATA / name).read_bytes())
+
+    assert node(script) == {
+        "reasoning": reply.reasoning,
+        "answer": reply.answer,
+        "deltas": reply.deltas,
+    }
+
+
+def test_a_llama_cpp_stream_gives_answer_usage_and_reason():
+    reply = parse_stream((DATA / "llama.cpp/xllamacpp_sse.txt").read_bytes())
+
+    assert reply.answer.startswith("L'Étoile, la")
+    assert (reply.reasoning, reply.error, reply.finish_reason) == ("", "", "length")
+    assert (reply.prompt_tokens, reply.completion_tokens, reply.deltas) == (37, 40, 40)
+    assert reply.first_answer_at == reply.first_token_at
+
+
+def test_a_vllm_stream_gives_reasoning_from_its_own_field():
+    raw = (DATA / "vllm/vllm_sse_reasoning.txt").read_bytes()
+
+    reply = parse_stream(raw)
+
+    assert reply.reasoning.startswith("The sky is blue because of a process")
+    assert reply.answer.endswith("Earth's")
+    assert (reply.finish_reason, reply.completion_tokens) == ("length", 160)
+    assert b'"content":' in raw[reply.first_answer_at :].splitlines()[0]
+    assert b'"reasoning":"The"' in raw[reply.first_token_at :].splitlines()[0]
+
+
+def test_a_whole_llama_cpp_answer_loses_the_tag_that_the_engine_left():
+    raw = (DATA / "llama.cpp/xllamacpp_chat_reasoning.json").read_bytes().splitlines()[0]
+
+    reply = parse_response(raw)
+
+    assert reply.reasoning.startswith("The sky is blue because")
+    assert reply.answer.startswith("The blue color of the sky")
+    assert (reply.prompt_tokens, reply.completion_tokens) == (43, 200)
+
+
+def test_tags_that_are_split_across_deltas_are_found():
+    pieces = ["<th", "ink>a", " b</", "think>\n", "\nc", "d"]
+
+    reply = parse_stream(stream(*({"content": piece} for piece in pieces)))
+
+    assert (reply.reasoning, reply.answer, reply.reasoning_tokens) == ("a b", "cd", 4)
+
+
+def test_the_answer_begins_where_its_first_character_arrived():
+    raw = stream({"content": "<think>a"}, {"content": "</think>"}, {"content": "b"})
+
+    reply = parse_stream(raw)
+
+    assert b'"content": "b"' in raw[reply.first_answer_at :].splitlines()[0]
+
+
+def test_a_cut_stream_keeps_what_came_and_has_no_finish_reason():
+    raw = stream({"content": "四"}, {"content": "五"})
+    cut = raw[: raw.index(b'"content": "\\u4e94')]
+
+    assert parse_stream(cut) == Reply(
+        answer="四", deltas=1, first_token_at=0, first_answer_at=0, last_token_at=0
+    )
+
+
+def test_a_stream_cut_inside_a_character_does_not_break():
+    raw = stream({"content": "四"}) + 'data: {"choices":[{"delta":{"content":"五'.encode()
+    raw = raw.replace(b"data: [DONE]\n", b"")
+
+    reply = parse_stream(raw[:-1])
+
+    assert (reply.answer, reply.error) == ("四", "")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'data: {"error":{"code":500,"message":"out of memory"}}\n\n',
+        b'error: {"code":500,"message":"out of memory"}\n\n',
+        b'data: {"object":"error","message":"out of memory","code":500}\n\n',
+        b'data: {"error":"out of memory"}\n\n',
+    ],
+)
+def test_an_error_inside_a_stream_is_kept_beside_what_came_before(line):
+    reply = parse_stream(stream({"content": "a"}).split(b"data: [DONE]")[0] + line)
+
+    assert (reply.answer, reply.error) == ("a", "out of memory")
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        (
+            b'{"error":{"code":400,"message":"request (3033 tokens) exceeds"}}',
+            "request (3033 tokens) exceeds",
+        ),
+        (b'{"detail":"Not Found"}', "Not Found"),
+        (b"Bad Gateway", "Bad Gateway"),
+        (b"", "HTTP 502"),
+    ],
+)
+def test_an_error_is_told_in_the_engines_words(raw, text):
+    assert error_text(raw, 502) == text
+    assert parse_stream(raw, http_status=502) == Reply(error=text)
+
+
+def test_a_request_sends_the_answers_back_without_their_reasoning():
+    body = request_body(
+        "m",
+        "third",
+        history=[Exchange("first", "one"), Exchange("second", "two")],
+        params={"system": "Be brief.", "temperature": 0.6, "seed": None, "max_tokens": 64},
+    )
+
+    assert body["messages"] == [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "first"},
+        {"role": "assistant", "content": "one"},
+        {"role": "user", "content": "second"},
+        {"role": "assistant", "content": "two"},
+        {"role": "user", "content": "third"},
+    ]
+    assert {k: v for k, v in body.items() if k != "messages"} == {
+        "model": "m",
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        "temperature": 0.6,
+        "max_tokens": 64,
+    }
+
+
+def test_a_temperature_of_zero_is_sent():
+    assert request_body("m", "x", params={"temperature": 0})["temperature"] == 0
