@@ -218,6 +218,11 @@ def script(plan: Plan, values: Mapping[str, str] | None = None) -> str:
     return "\n".join(lines) + "\n"
 
 
+def pieces(text: str) -> list[tuple[bool, str]]:
+    """``text`` cut into (is a slot, slot name or literal text): for pages that show slots."""
+    return _pieces(text)
+
+
 def _texts(plan: Plan) -> Iterator[str]:
     for step in plan.steps:
         yield from step.argv
