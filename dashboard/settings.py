@@ -1,16 +1,35 @@
-"""Django settings, all from the environment."""
+"""Django settings, all from the environment (:mod:`dashboard.env`)."""
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from urllib.parse import urlsplit
 
-BASE_DIR = Path(__file__).resolve().parent.parent
-DATA_DIR = Path(os.environ.get("DATA_DIR", BASE_DIR / "data")).resolve()
-SECRET_KEY = os.environ.get("SECRET_KEY", "not-secret")
-DEBUG = False
-ALLOWED_HOSTS = ["*"]
-REDIS_URL = os.environ.get("REDIS_URL", "")
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+
+from dashboard import env as env_module
+from dashboard.env import BASE_DIR, BadVariable
+
+try:
+    ENV = env_module.load_remembering(os.environ)
+    SECRET_KEY = env_module.secret_key(ENV)
+except (BadVariable, OSError) as error:
+    raise ImproperlyConfigured(str(error)) from error
+
+DEBUG = ENV.debug
+DATA_DIR = ENV.data_dir
+
+# Addresses. PUBLIC_URL sets allowed hosts, origins, cookie security and every absolute link.
+PUBLIC_URL = ENV.public_url or f"http://127.0.0.1:{ENV.port}"
+_public = urlsplit(PUBLIC_URL)
+ALLOWED_HOSTS = ["127.0.0.1", "localhost", "[::1]", _public.hostname or ""]
+CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"]
+FORCE_SCRIPT_NAME = _public.path or None
+_is_https = _public.scheme == "https"
+
+# In redis-py's spelling; "" while a command runs beside no dashboard: hints are then left out.
+REDIS_URL = ENV.redis_url
 
 INSTALLED_APPS = [
     "django.contrib.auth",
@@ -24,9 +43,9 @@ INSTALLED_APPS = [
     "jobs",
     "dashboard",
 ]
+# Static files are served beside Django, see dashboard.asgi.
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -52,31 +71,73 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
             ],
-            "libraries": {},
-            "builtins": [],
         },
     }
 ]
-DATABASES = {
-    "default": {
-        "ENGINE": "django.db.backends.sqlite3",
-        "NAME": DATA_DIR / "db.sqlite3",
-        "OPTIONS": {
-            "transaction_mode": "IMMEDIATE",
-            "timeout": 30,
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
-        },
-    }
-}
+DATABASES = {"default": env_module.database(ENV)}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "overview"
 LOGOUT_REDIRECT_URL = "login"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+# A cookie belongs to a host, whatever the port: two dashboards on one machine must not share one.
+SESSION_COOKIE_NAME = f"sessionid_{ENV.port}"
+SESSION_COOKIE_SECURE = _is_https
+SESSION_COOKIE_AGE = 30 * 86400
+CSRF_COOKIE_SECURE = _is_https
+LANGUAGE_COOKIE_SECURE = _is_https
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+LANGUAGE_COOKIE_AGE = 365 * 86400
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "img-src": [SELF, "data:"],
+        # The hash of nothing: Plotly makes an empty <style> and fills it through the CSSOM.
+        "style-src": [SELF, "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    }
+}
+
 USE_TZ = True
-TIME_ZONE = os.environ.get("TIME_ZONE", "UTC")
+TIME_ZONE = ENV.time_zone
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
+
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = DATA_DIR / "staticfiles"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "dashboard.static_files.HashedStorage"
+    },
+}
+
 HOST_AWAY_AFTER_S = 30
+HOST_LOST_AFTER_S = ENV.host_lost_after_s
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": ENV.log_level},
+    "loggers": {"django": {"handlers": [], "propagate": True}},
+}

@@ -1,0 +1,259 @@
+"""Settings from the environment: one table, each with its reader. Standard library only.
+
+What ``make run`` was started with is remembered in ``DATA_DIR/run.json``, so that a command in a second
+terminal finds the same database, Redis and address from ``DATA_DIR`` alone.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+from zoneinfo import ZoneInfo, available_timezones
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+RUN_FILE = "run.json"
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+# Not remembered for a second terminal: where to look, and what is of use only once.
+NOT_REMEMBERED = ("DATA_DIR", "ADMIN_PASSWORD")
+
+
+class BadVariable(Exception):
+    """A variable of the environment holds what it must not; the message names it and what is allowed."""
+
+
+def _refuse(allowed: str) -> ValueError:
+    return ValueError(allowed)
+
+
+def text(raw: str) -> str:
+    """Any text."""
+    return raw
+
+
+def folder(raw: str) -> Path:
+    """An absolute path; what is relative begins at the project's folder."""
+    return (BASE_DIR / Path(raw).expanduser()).resolve()
+
+
+def optional_folder(raw: str) -> Path | None:
+    """A folder that exists, or nothing."""
+    if not raw:
+        return None
+    path = folder(raw)
+    if not path.is_dir():
+        raise _refuse("a folder that exists")
+    return path
+
+
+def port(raw: str) -> int:
+    """A TCP port."""
+    if not raw.isdecimal() or not 1 <= int(raw) <= 65535:
+        raise _refuse("a whole number from 1 to 65535")
+    return int(raw)
+
+
+def switch(raw: str) -> bool:
+    """1 or 0."""
+    if raw not in ("0", "1"):
+        raise _refuse("1 or 0")
+    return raw == "1"
+
+
+def duration_s(raw: str) -> float:
+    """Seconds, from "90", "90s", "15m", "24h" or "7d"."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", raw)
+    if not match or float(match[1]) == 0:
+        raise _refuse('a length of time above 0, such as "90s", "15m", "24h" or "7d"')
+    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]
+
+
+def time_zone(raw: str) -> str:
+    """The name of a time zone."""
+    if raw not in available_timezones() and raw != "UTC":
+        raise _refuse('the name of a time zone, such as "Asia/Shanghai" or "UTC"')
+    return ZoneInfo(raw).key
+
+
+def log_level(raw: str) -> str:
+    """A level of Python's logging."""
+    levels = ("DEBUG", "INFO", "WARNING", "ERROR")
+    if raw.upper() not in levels:
+        raise _refuse(", ".join(levels))
+    return raw.upper()
+
+
+def public_url(raw: str) -> str:
+    """Scheme, host and optional prefix, without a slash at the end; or nothing."""
+    if not raw:
+        return ""
+    try:
+        parts = urlsplit(raw)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good or parts.query or parts.fragment or parts.username:
+        raise _refuse('an address such as "https://bench.example.org" or "http://gpu7:8000/vacc"')
+    return raw.rstrip("/")
+
+
+def redis_url(raw: str) -> str:
+    """An address in redis-py's spelling, or nothing for an embedded Valkey."""
+    if raw and not raw.startswith(("redis://", "rediss://", "unix://")):
+        raise _refuse('"redis://HOST:PORT/DB", "rediss://…" or "unix:///PATH?db=N"')
+    return raw
+
+
+def database_url(raw: str) -> str:
+    """A database's address, or nothing for SQLite in ``DATA_DIR``."""
+    if raw and not raw.startswith(("sqlite:///", "postgres://", "postgresql://")):
+        raise _refuse('"sqlite:///PATH" or "postgres://USER:PASSWORD@HOST:PORT/NAME"')
+    return raw
+
+
+def _variable(name: str, read: Callable[[str], Any], default: str, about: str) -> Any:
+    return field(metadata={"name": name, "read": read, "default": default, "about": about})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Env:
+    """Every setting, read. The order is that of the table in the README."""
+
+    port: int = _variable("PORT", port, "8000", "port that the dashboard listens on")
+    host_bind: str = _variable(
+        "HOST_BIND", text, "127.0.0.1", "address that it listens on; 0.0.0.0 needs PUBLIC_URL"
+    )
+    public_url: str = _variable(
+        "PUBLIC_URL", public_url, "", "address that people and hosts use, with an optional prefix"
+    )
+    data_dir: Path = _variable(
+        "DATA_DIR", folder, "data", "folder for database, logs, outputs and secrets"
+    )
+    database_url: str = _variable(
+        "DATABASE_URL", database_url, "", "PostgreSQL or another SQLite file"
+    )
+    redis_url: str = _variable(
+        "REDIS_URL", redis_url, "", "Redis or Valkey to use in place of the embedded one"
+    )
+    secret_key: str = _variable(
+        "SECRET_KEY", text, "", "signs sessions; made and kept in DATA_DIR/secrets when not set"
+    )
+    admin_password: str = _variable(
+        "ADMIN_PASSWORD",
+        text,
+        "",
+        "password of the first administrator; else a random one, printed",
+    )
+    wheels_dir: Path | None = _variable(
+        "WHEELS_DIR", optional_folder, "", "folder of wheels to install from, without a network"
+    )
+    time_zone: str = _variable("TIME_ZONE", time_zone, "UTC", "zone in which times are shown")
+    host_lost_after_s: float = _variable(
+        "HOST_LOST_AFTER", duration_s, "24h", "when the jobs of a silent host count as lost"
+    )
+    log_level: str = _variable("LOG_LEVEL", log_level, "INFO", "how much the processes say")
+    debug: bool = _variable(
+        "DEBUG", switch, "0", "1 while working on the pages: error pages, unhashed static files"
+    )
+
+
+def variables() -> list[dict[str, str]]:
+    """The table: each variable's name, default and meaning, in order."""
+    return [
+        {key: field_.metadata[key] for key in ("name", "default", "about")}
+        for field_ in fields(Env)
+    ]
+
+
+def load(environ: Mapping[str, str], remembered: Mapping[str, str] | None = None) -> Env:
+    """Read every variable; an empty one counts as not set. ``remembered`` stands below ``environ``.
+
+    Raises:
+        BadVariable: a value is not allowed.
+    """
+    known = {**(remembered or {}), **{key: value for key, value in environ.items() if value}}
+    env = Env(**{field_.name: _read(field_, known) for field_ in fields(Env)})
+    if env.host_bind not in LOOPBACK and not env.public_url:
+        raise BadVariable(
+            f"HOST_BIND={env.host_bind} lets other machines in: set PUBLIC_URL to the address that "
+            f"they use, such as PUBLIC_URL=http://gpu7:{env.port}"
+        )
+    return env
+
+
+def _read(field_: Field[Any], known: Mapping[str, str]) -> Any:
+    assert field_.default is MISSING
+    meta = field_.metadata
+    raw = known.get(meta["name"], meta["default"]).strip()
+    try:
+        return meta["read"](raw)
+    except ValueError as error:
+        raise BadVariable(f"{meta['name']}={raw} will not do; allowed: {error}") from error
+
+
+def remembered(data_dir: Path) -> dict[str, str]:
+    """The variables that the last ``make run`` on this ``DATA_DIR`` was started with."""
+    try:
+        found: dict[str, str] = json.loads((data_dir / RUN_FILE).read_text())["environ"]
+    except (OSError, ValueError, KeyError):
+        return {}
+    return found
+
+
+def load_remembering(environ: Mapping[str, str]) -> Env:
+    """As :func:`load`, with what ``run.json`` of the same ``DATA_DIR`` remembers below ``environ``."""
+    return load(environ, remembered(folder(environ.get("DATA_DIR") or "data")))
+
+
+def secret_key(env: Env) -> str:
+    """The key that signs sessions: given, or made once and kept in a 0600 file."""
+    return env.secret_key or kept_secret(env.data_dir, "secret_key")
+
+
+def kept_secret(data_dir: Path, name: str) -> str:
+    """The secret ``DATA_DIR/secrets/NAME``, made the first time. Two processes get the same one."""
+    path = data_dir / "secrets" / name
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        draft = path.with_name(f".{name}.{secrets.token_hex(8)}")
+        draft.touch(mode=0o600)
+        draft.write_text(secrets.token_urlsafe(48))
+        try:
+            path.hardlink_to(draft)  # whole or not at all, and only the first
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return path.read_text()
+
+
+def database(env: Env) -> dict[str, Any]:
+    """Django's settings of the one database."""
+    parts = urlsplit(env.database_url)
+    if parts.scheme in ("", "sqlite"):
+        return {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": unquote(parts.path.removeprefix("/")) or env.data_dir / "db.sqlite3",
+            "OPTIONS": {
+                "transaction_mode": "IMMEDIATE",
+                "timeout": 30,
+                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+            },
+        }
+    options = dict(parse_qsl(parts.query))
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.removeprefix("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": options.pop("host", None) or parts.hostname or "",
+        "PORT": str(parts.port or ""),
+        "OPTIONS": options,
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+    }
