@@ -1,0 +1,339 @@
+"""The launch form, made from a kind's Params: fields, choices on the host, what the URL says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import QueryDict
+from django.utils.translation import gettext as _
+from pydantic_core import PydanticUndefined
+
+from jobs.kinds.base import AssetRef, Choice, Kind, Target
+
+# What a person typed for one field: text, or a list of texts where the field takes several.
+Raw = dict[str, Any]
+
+_SHORT_CHOICES = 4  # so many short choices stand as segments, more become a list
+_SHORT_LABEL = 24
+_MULTILINE_FROM = 300  # a text this long or longer gets several lines
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One choice of a field."""
+
+    value: str
+    label: str
+    selected: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A field without any choice on this host: what it wants, and the kind that makes one."""
+
+    asset: str
+    sentence: str
+    action: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A form field as it is drawn. ``control``: select, segments, number, text, lines or check."""
+
+    name: str
+    label: str
+    help: str
+    control: str
+    value: str
+    default: str
+    unit: str = ""
+    limit: str = ""
+    options: tuple[Option, ...] = ()
+    missing: Missing | None = None
+    error: str = ""
+    is_asset: bool = False
+
+    @property
+    def changed(self) -> bool:
+        """True when the value is not the form's own proposal."""
+        return self.value != self.default
+
+    @property
+    def default_label(self) -> str:
+        """The proposal in the words of its option."""
+        if self.control == "check":
+            return _("on") if self.default == "1" else _("off")
+        labels = {option.value: option.label for option in self.options}
+        return labels.get(self.default, self.default)
+
+    @property
+    def width(self) -> str:
+        """Its class in the grid of twelve columns."""
+        if self.control == "lines":
+            return "c12"
+        if self.control in ("number", "check"):
+            return "c4 k"
+        return "c6" if self.control in ("select", "text") else "c4"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Fields under one heading."""
+
+    title: str
+    fields: tuple[Field, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchForm:
+    """A kind's form on one host, filled."""
+
+    kind: str
+    host: str
+    groups: tuple[Group, ...]
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """All fields, in the order of the page."""
+        return tuple(field for group in self.groups for field in group.fields)
+
+    @property
+    def query(self) -> str:
+        """The form's state as a query: the host, and what is not as proposed.
+
+        A chosen asset is always named: which one is proposed changes as others are made.
+        """
+        state = [("host", self.host)]
+        state += [
+            (field.name, field.value)
+            for field in self.fields
+            if field.changed or field.is_asset
+        ]
+        return urlencode([(name, value) for name, value in state if value])
+
+    @property
+    def missing(self) -> Field | None:
+        """The first field that has nothing to choose from."""
+        return next((field for field in self.fields if field.missing), None)
+
+
+def make_form(
+    kind: Kind, target: Target, typed: Mapping[str, str], errors: Mapping[str, str]
+) -> LaunchForm:
+    """The form of ``kind`` on ``target`` with ``typed`` values, or proposals where none is."""
+    schema = kind.Params.model_json_schema()
+    groups: dict[str, list[Field]] = {}
+    for name, spec in schema.get("properties", {}).items():
+        spec = _resolved(spec, schema)
+        field = _field(kind, target, name, spec, typed, errors.get(name, ""))
+        groups.setdefault(spec.get("group") or "", []).append(field)
+    return LaunchForm(
+        kind=kind.name,
+        host=target.name,
+        groups=tuple(
+            Group(_(title) if title else _("Settings"), tuple(fields))
+            for title, fields in groups.items()
+        ),
+    )
+
+
+def typed_values(kind: Kind, data: QueryDict) -> dict[str, str]:
+    """What ``data`` says about the kind's fields; the last value of a name counts."""
+    return {
+        name: ", ".join(data.getlist(name)) if _takes_several(kind, name) else data[name]
+        for name in kind.Params.model_fields
+        if name in data
+    }
+
+
+def typed_from_params(kind: Kind, params: Mapping[str, Any]) -> dict[str, str]:
+    """Stored params as a person would have typed them."""
+    return {
+        name: _text(value) for name, value in params.items() if name in kind.Params.model_fields
+    }
+
+
+def raw_values(form: LaunchForm, kind: Kind) -> Raw:
+    """What the form holds, for ``jobs.launch``: texts, lists where the field takes several."""
+    schema = kind.Params.model_json_schema()
+    raw: Raw = {}
+    for field in form.fields:
+        spec = _resolved(schema["properties"][field.name], schema)
+        value = field.value.strip() if field.control != "lines" else field.value
+        if spec.get("type") == "array":
+            raw[field.name] = [part for part in re.split(r"[,，;\s]+", value) if part]
+        elif spec.get("type") == "boolean":
+            raw[field.name] = value == "1"
+        elif not value and spec.get("nullable"):
+            raw[field.name] = None
+        else:
+            raw[field.name] = value
+    return raw
+
+
+def proposed_raw(kind: Kind, target: Target, typed: Mapping[str, str]) -> Raw:
+    """The form untouched, but for the assets chosen: what "was" is told against."""
+    assets = {
+        name: value for name, value in typed.items() if _extra(kind, name).get("asset") is not None
+    }
+    return raw_values(make_form(kind, target, assets, {}), kind)
+
+
+def _field(
+    kind: Kind,
+    target: Target,
+    name: str,
+    spec: Mapping[str, Any],
+    typed: Mapping[str, str],
+    error: str,
+) -> Field:
+    asset = spec.get("asset")
+    choices = _choices(kind, target, name, spec)
+    default = _text(_default(kind, name))
+    if choices is not None and default not in [choice.value for choice in choices]:
+        default = choices[0].value if choices else ""
+    value = typed.get(name, default)
+    options: tuple[Option, ...] = ()
+    if choices is not None:
+        known = [choice.value for choice in choices]
+        extra = [Choice(value, _gone_label(value, asset))] if value and value not in known else []
+        options = tuple(
+            Option(choice.value, _(choice.label), choice.value == value)
+            for choice in [*choices, *extra]
+        )
+    return Field(
+        name=name,
+        label=_(spec.get("label") or name.replace("_", " ").capitalize()),
+        help=_(spec["description"]) if spec.get("description") else "",
+        control=_control(spec, options if choices is not None else None),
+        value=value,
+        default=default,
+        unit=_(spec["unit"]) if spec.get("unit") else "",
+        limit=_limit(spec),
+        options=options,
+        missing=_missing(asset) if asset and not options else None,
+        error=error,
+        is_asset=asset is not None,
+    )
+
+
+def _choices(
+    kind: Kind, target: Target, name: str, spec: Mapping[str, Any]
+) -> Sequence[Choice] | None:
+    offered = kind.choices(name, target)
+    asset = spec.get("asset")
+    if asset:
+        refs = {ref.key: ref for ref in _assets(target, asset)}
+        if offered is None:
+            offered = [Choice(ref.key, ref.label) for ref in refs.values()]
+        return [
+            Choice(choice.value, _asset_label(choice.label, refs.get(choice.value)))
+            for choice in offered
+        ]
+    if offered is None and "enum" in spec:
+        return [Choice(_text(value), _text(value)) for value in spec["enum"]]
+    return offered
+
+
+def _assets(target: Target, asset: str) -> tuple[AssetRef, ...]:
+    return {
+        "weights": target.weights,
+        "artifact": target.artifacts,
+        "deployment": target.deployments,
+        "environment": target.environments,
+    }.get(asset, ())
+
+
+def _asset_label(label: str, ref: AssetRef | None) -> str:
+    if ref is None or ref.job is None or f"#{ref.job}" in label:
+        return label
+    return _("%(asset)s (being made by job #%(job)d)") % {"asset": label, "job": ref.job}
+
+
+def _gone_label(value: str, asset: str | None) -> str:
+    if asset is None:
+        return value
+    return _("%(value)s, not on this host") % {"value": value}
+
+
+def _missing(asset: str) -> Missing | None:
+    return {
+        "weights": Missing(
+            asset, _("No weights on this host yet."), _("Prepare some first"), "prepare"
+        ),
+        "artifact": Missing(
+            asset, _("No artifact on this host yet."), _("Compile one first"), "compile"
+        ),
+        "deployment": Missing(
+            asset, _("No deployment on this host yet."), _("Deploy a model first"), "deploy"
+        ),
+    }.get(asset)
+
+
+def _control(spec: Mapping[str, Any], options: tuple[Option, ...] | None) -> str:
+    if options is not None:
+        short = len(options) <= _SHORT_CHOICES and all(
+            len(option.label) <= _SHORT_LABEL for option in options
+        )
+        return "segments" if short and options and not spec.get("asset") else "select"
+    if spec.get("type") == "boolean":
+        return "check"
+    if spec.get("type") in ("integer", "number"):
+        return "number"
+    if spec.get("multiline") or spec.get("maxLength", 0) >= _MULTILINE_FROM:
+        return "lines"
+    return "text"
+
+
+def _limit(spec: Mapping[str, Any]) -> str:
+    """The field's bounds in figures: "≤ 8", "≥ 1", "1 to 64"."""
+    inner = spec.get("items", {}) if spec.get("type") == "array" else spec
+    low, high = inner.get("minimum"), inner.get("maximum")
+    if high is None:
+        return f"≥ {low}" if low not in (None, 0, 1) else ""
+    if low in (None, 0, 1):
+        return f"≤ {high}"
+    return f"{low}–{high}"
+
+
+def _resolved(spec: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+    """``spec`` with its reference followed and "or null" folded into ``nullable``."""
+    found = dict(spec)
+    for ref in (found.pop("$ref", None), *(p.get("$ref") for p in found.pop("allOf", []))):
+        if ref:
+            found = {**schema["$defs"][ref.rsplit("/", 1)[1]], **found}
+    either = [part for part in found.pop("anyOf", []) if part.get("type") != "null"]
+    if either:
+        found = {**_resolved(either[0], schema), **found, "nullable": True}
+    return found
+
+
+def _extra(kind: Kind, name: str) -> Mapping[str, Any]:
+    field = kind.Params.model_fields.get(name)
+    extra = field.json_schema_extra if field else None
+    return extra if isinstance(extra, dict) else {}
+
+
+def _default(kind: Kind, name: str) -> Any:
+    value = kind.Params.model_fields[name].get_default(call_default_factory=True)  # type: ignore[call-arg]
+    return "" if value is PydanticUndefined else value
+
+
+def _takes_several(kind: Kind, name: str) -> bool:
+    schema = kind.Params.model_json_schema()
+    return _resolved(schema["properties"][name], schema).get("type") == "array"
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    if isinstance(value, list | tuple):
+        return ", ".join(_text(item) for item in value)
+    return str(getattr(value, "value", value))

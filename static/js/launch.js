@@ -1,0 +1,98 @@
+// @ts-check
+/** The launch form: marks what was changed, follows the host, never launches twice. */
+
+import { bindCopy, copyFrom } from "./lib/copy.js";
+
+const form = document.querySelector("[data-launch-form]");
+
+/**
+ * What a field holds, as the server writes its proposal in `data-default`.
+ * @param {HTMLElement} field
+ * @returns {string | null} null where there is nothing to fill in
+ */
+function valueOf(field) {
+  const control = field.querySelector("select, textarea, input:not([type=hidden])");
+  if (control instanceof HTMLInputElement && control.type === "checkbox") {
+    return control.checked ? "1" : "0";
+  }
+  if (control instanceof HTMLInputElement && control.type === "radio") {
+    const picked = field.querySelector("input:checked");
+    return picked instanceof HTMLInputElement ? picked.value : "";
+  }
+  if (
+    control instanceof HTMLInputElement ||
+    control instanceof HTMLSelectElement ||
+    control instanceof HTMLTextAreaElement
+  ) {
+    return control.disabled ? null : control.value;
+  }
+  return null;
+}
+
+/** @param {Element} field */
+function markChanged(field) {
+  if (!(field instanceof HTMLElement)) return;
+  const value = valueOf(field);
+  field.classList.toggle("is-changed", value !== null && value !== field.dataset.default);
+}
+
+/** Errors arrive beside the fields; the fields themselves are left alone under the cursor. */
+function markErrors() {
+  for (const field of document.querySelectorAll("[data-field]")) {
+    const control = field.querySelector(".form-control, .form-select");
+    const error = field.querySelector(".form-hint.bad");
+    if (!control || control.hasAttribute("disabled")) continue;
+    const wrong = Boolean(error?.textContent?.trim());
+    control.classList.toggle("is-invalid", wrong);
+    if (wrong) control.setAttribute("aria-invalid", "true");
+    else control.removeAttribute("aria-invalid");
+  }
+}
+
+/** The button is never replaced, so that no click is lost while the preview comes in. */
+function markReady() {
+  const ready = document.querySelector("[data-ready]")?.getAttribute("data-ready") === "yes";
+  const button = document.querySelector("[data-launch]");
+  if (!(button instanceof HTMLButtonElement)) return;
+  button.disabled = !ready;
+  button.toggleAttribute("aria-disabled", !ready);
+}
+
+/**
+ * The same form on another host: what was typed goes along, assets of the old host do not.
+ * @param {HTMLFormElement} element
+ */
+function followHost(element) {
+  const state = new URLSearchParams();
+  for (const [name, value] of new FormData(element)) {
+    const field = element.querySelector(`[data-field="${CSS.escape(name)}"]`);
+    if (name === "csrfmiddlewaretoken" || field?.hasAttribute("data-asset")) continue;
+    state.set(name, String(value));
+  }
+  location.assign(`${location.pathname}?${state}`);
+}
+
+if (form instanceof HTMLFormElement) {
+  form.addEventListener("input", (event) => {
+    if (!(event.target instanceof Element)) return;
+    const field = event.target.closest("[data-field]");
+    if (field) markChanged(field);
+  });
+  form.querySelector("[data-host]")?.addEventListener("change", () => followHost(form));
+  form.addEventListener("submit", () => {
+    const button = document.querySelector("[data-launch]");
+    // After this turn of the loop, or the browser would not send the form.
+    setTimeout(() => button?.setAttribute("disabled", ""), 0);
+  });
+  document.body.addEventListener("htmx:afterSettle", () => {
+    markErrors();
+    markReady();
+  });
+  // Back to the form from the job's page: it comes from the browser's cache, button still off.
+  window.addEventListener("pageshow", markReady);
+}
+
+document.querySelector("[data-share]")?.addEventListener("click", (event) => {
+  if (event.currentTarget instanceof HTMLElement) copyFrom(event.currentTarget, location.href);
+});
+bindCopy();
