@@ -1,0 +1,50 @@
+"""The environment that a job's commands get: the host's own, without what is not theirs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+# Every process of a job carries it, so that what a killed launcher left can be found and ended.
+MARK = "JOBS_SPOOL"
+SECRETS = frozenset(
+    {"ADMIN_PASSWORD", "DATABASE_URL", "HOST_KEY", "REDIS_URL", "SECRET_KEY", "PGPASSWORD"}
+)
+# What the worker's own frameworks set for themselves; it would mislead a tool built on the same.
+_OURS = ("CELERY_", "DJANGO_", "FORKED_BY_MULTIPROCESSING", "_MP_FORK_")
+
+
+def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
+    """``environ`` without the dashboard's secrets and the worker's internals."""
+    return {
+        name: value
+        for name, value in environ.items()
+        if name not in SECRETS and not name.startswith(_OURS)
+    }
+
+
+def of_step(env: Iterable[tuple[str, str]], spool: Path) -> dict[str, str]:
+    """The whole environment of a command; ``env`` is the step's own and has the last word."""
+    return {
+        **without_secrets(os.environ),
+        "PYTHONUNBUFFERED": "1",
+        **dict(env),
+        MARK: str(spool),
+    }
+
+
+def marked(spool: Path) -> list[int]:
+    """Processes that a command of this spool started, whoever is their parent now."""
+    mark = f"{MARK}={spool}".encode()
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            environ = (entry / "environ").read_bytes()
+        except OSError:  # it ended meanwhile, or belongs to another user
+            continue
+        if mark in environ.split(b"\0"):
+            found.append(int(entry.name))
+    return found

@@ -1,0 +1,271 @@
+"""Runs one Plan, detached from whoever started it: ``python -m jobs.host.launcher SPOOL``.
+
+It needs neither Redis nor Django nor the network, only the spool folder. Standard library only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import logging
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jobs.errors import JobsError
+from jobs.host import environment, process
+from jobs.host import spool as spools
+from jobs.host.commands import Commands
+from jobs.host.serving import Server
+from jobs.host.spool import Spool
+from jobs.host.watches import Watcher
+from jobs.plans import Output, Plan, Step, fill, from_json
+
+GRACE_S = 10.0
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How it ended, and the sentence that says so."""
+
+    verdict: str
+    sentence_id: str
+    sentence_args: dict[str, Any] = field(default_factory=dict)
+    exit_code: int | None = None
+
+
+CANCELLED = Verdict("cancelled", "cancelled")
+
+
+class Launcher:
+    """One run of one plan. The caller holds the spool's lock."""
+
+    def __init__(self, spool: Spool, *, grace_s: float = GRACE_S) -> None:
+        self._spool = spool
+        self._meta = spool.meta()
+        self._grace_s = grace_s
+        self._started = time.monotonic()
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        self._log_fd = os.open(spool.log, flags, 0o644)
+        self._commands = Commands(spool.path, self._log_fd)
+        self._server: Server | None = None
+        self._watcher: Watcher | None = None
+        self._outputs: tuple[Output, ...] = ()
+
+    def run(self) -> Verdict:
+        """Run all and write the last event. Never raises but for a disk that takes nothing."""
+        try:
+            verdict = self._run_plan()
+        except JobsError as error:
+            verdict = Verdict("failed", error.id, {"problem": str(error)})
+        except Exception as error:  # a process boundary: the job must get its verdict
+            log.exception("the launcher broke")
+            verdict = Verdict("failed", "internal:launcher", {"problem": repr(error)})
+        if self._server is not None and verdict.verdict != "succeeded":
+            self._server.stop()
+        self._commands.kill_leftovers()
+        if self._watcher is not None:
+            self._watcher.stop()
+        return self._conclude(verdict)
+
+    def _run_plan(self) -> Verdict:
+        taken = self._spool.plan()
+        self._spool.append_event(
+            "started", values=taken["values"], boot_id=process.boot_id(), run=self._meta.run
+        )
+        template = from_json(taken["plan"])
+        plan = template if template.filled else fill(template, taken["values"])
+        self._outputs = plan.outputs
+        for item in plan.files:
+            # Not atomic on purpose: a run that is cut off here is never continued.
+            (self._spool.path / "files" / item.name).write_text(item.text, encoding="utf-8")
+        if plan.watches:
+            self._watcher = Watcher(plan.watches, self._spool.points)
+        exit_code = None
+        for index, step in enumerate(plan.steps):
+            failure = self._asked_to_stop() or self._run_step(index, step, template, taken)
+            if failure is not None:
+                return failure
+            exit_code = 0
+        return Verdict("succeeded", "done", {}, exit_code)
+
+    def _run_step(
+        self, index: int, step: Step, template: Plan, taken: dict[str, Any]
+    ) -> Verdict | None:
+        """Run one step; None when it went well."""
+        began = time.monotonic()
+        self._event("step_started", index, step)
+        if step.serves and self._meta.type == spools.JOB:
+            failure = self._start_server(template, taken)
+            code = 0 if failure is None else 1
+        else:
+            failure, code = self._run_command(step)
+        self._event("step_ended", index, step, exit_code=code, duration_s=time.monotonic() - began)
+        return failure
+
+    def _start_server(self, template: Plan, taken: dict[str, Any]) -> Verdict | None:
+        self._server = Server(self._spool, self._meta, taken)
+        pid = self._server.start(template)
+        if pid is None:
+            return Verdict("failed", "host:serve_busy", {"deployment": self._server.deployment})
+        self._commands.spare(pid)
+        self._spool.append_event(
+            "serve_started", deployment=self._server.deployment, run=self._server.run
+        )
+        return None
+
+    def _run_command(self, step: Step) -> tuple[Verdict | None, int]:
+        """Run one command to its end, or end it. The verdict (None: go on) and its exit code."""
+        env = environment.of_step(step.env, self._spool.path)
+        try:
+            pid = self._commands.start(step.argv, env, self._spool.work)
+        except FileNotFoundError:
+            args = {"step": step.name, "command": step.argv[0]}
+            return Verdict("failed", "work:not_found", args, 127), 127
+        except OSError as error:
+            problem = {"step": step.name, "command": step.argv[0], "problem": str(error)}
+            return Verdict("failed", "work:not_started", problem, 126), 126
+        deadline = None if step.timeout_s is None else time.monotonic() + step.timeout_s
+        stopped = None
+        while (code := self._commands.exit_code(pid)) is None:
+            stopped = self._asked_to_stop() or self._out_of_time(step, deadline)
+            if stopped is not None:
+                self._commands.end(pid, self._grace_s)
+                code = self._commands.exit_code(pid)
+                return stopped, -9 if code is None else code
+            self._commands.wait()
+        return self._after_command(step, code), code
+
+    def _asked_to_stop(self) -> Verdict | None:
+        if self._commands.stop_asked or self._spool.is_cancel_asked():
+            return CANCELLED
+        gone = self._server.ended() if self._server is not None else None
+        if gone is None:
+            return None
+        return Verdict("failed", "work:server_ended", gone, gone["exit_code"])
+
+    def _out_of_time(self, step: Step, deadline: float | None) -> Verdict | None:
+        if deadline is None or time.monotonic() < deadline:
+            return None
+        return Verdict("failed", "work:timeout", {"step": step.name, "timeout_s": step.timeout_s})
+
+    def _after_command(self, step: Step, code: int) -> Verdict | None:
+        """What an exit code means. A server that ends by itself has failed, whatever its code."""
+        if self._spool.is_cancel_asked() or self._commands.stop_asked:
+            return CANCELLED if code != 0 or step.serves else None
+        if step.serves:
+            args = {
+                "step": step.name,
+                "exit_code": code,
+                "last_lines": self._spool.last_lines(),
+            }
+            return Verdict("failed", "work:server_ended", args, code)
+        if code < 0:
+            return Verdict("failed", "work:signal", {"step": step.name, "signal": -code}, code)
+        if code > 0:
+            return Verdict("failed", "work:exit", {"step": step.name, "exit_code": code}, code)
+        return None
+
+    def _conclude(self, verdict: Verdict) -> Verdict:
+        """Look at what is there now, and write the last event."""
+        outputs, missing = _found_outputs(self._spool.work, self._outputs)
+        if verdict.verdict == "succeeded":
+            # The server may have gone while the last step was ending.
+            gone = self._server.ended() if self._server is not None else None
+            if gone is not None:
+                verdict = Verdict("failed", "work:server_ended", gone, gone["exit_code"])
+            elif missing is not None:
+                args = {"output": missing.name, "pattern": missing.pattern}
+                verdict = Verdict("failed", "work:output_missing", args, verdict.exit_code)
+        os.fsync(self._log_fd)
+        size, digest = size_and_sha256(self._spool.log)
+        self._spool.append_ended(
+            {
+                "verdict": verdict.verdict,
+                "sentence_id": verdict.sentence_id,
+                "sentence_args": verdict.sentence_args,
+                "exit_code": verdict.exit_code,
+                "duration_s": time.monotonic() - self._started,
+                "log_bytes": size,
+                "log_sha256": digest,
+                "points_bytes": spools.whole_lines_size(self._spool.points),
+                "outputs": outputs,
+                "run": self._meta.run,
+            }
+        )
+        return verdict
+
+    def _event(self, type: str, index: int, step: Step, **fields: Any) -> None:
+        offset = os.fstat(self._log_fd).st_size
+        self._spool.append_event(type, index=index, name=step.name, log_offset=offset, **fields)
+
+
+def size_and_sha256(path: Path) -> tuple[int, str]:
+    """Bytes and hex digest of a file; of nothing when there is none."""
+    digest, size = hashlib.sha256(), 0
+    if path.exists():
+        with path.open("rb") as file:
+            while block := file.read(1024 * 1024):
+                digest.update(block)
+                size += len(block)
+    return size, digest.hexdigest()
+
+
+def _found_outputs(
+    work: Path, outputs: Sequence[Output]
+) -> tuple[list[dict[str, Any]], Output | None]:
+    """The files of the outputs, each once, and the first required output that has none."""
+    root, found, missing = work.resolve(), [], None
+    seen: set[Path] = set()
+    for output in outputs:
+        # A link may lead out of the work folder; what it leads to is not the job's own.
+        paths = [p for p in sorted(work.glob(output.pattern)) if p.is_file()]
+        paths = [p for p in paths if p.resolve().is_relative_to(root)]
+        if not paths and output.required and missing is None:
+            missing = output
+        for path in paths:
+            if path not in seen:
+                seen.add(path)
+                size, digest = size_and_sha256(path)
+                relative = path.relative_to(work).as_posix()
+                found.append(
+                    {"name": output.name, "path": relative, "bytes": size, "sha256": digest}
+                )
+    return found, missing
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Take the lock, run, let go. Exit code 0 unless another launcher has the spool."""
+    parser = argparse.ArgumentParser(prog="jobs.host.launcher", description=__doc__)
+    parser.add_argument("spool", type=Path)
+    parser.add_argument("--lock-fd", type=int, help="a descriptor that holds the lock already")
+    parser.add_argument("--detach", action="store_true", help="go on in the background")
+    parser.add_argument("--grace", type=float, default=GRACE_S, help="seconds before SIGKILL")
+    options = parser.parse_args(argv)
+    logging.basicConfig(format="%(asctime)s %(name)s: %(message)s")
+    spool = Spool(options.spool.resolve())
+    if options.detach:
+        if os.fork() != 0:
+            os._exit(0)
+        os.setsid()
+    lock = options.lock_fd if options.lock_fd is not None else spool.lock()
+    if lock is None:
+        print(f"another launcher runs {spool.path}", file=sys.stderr)  # noqa: T201
+        return 1
+    os.set_inheritable(lock, False)
+    process.become_subreaper()
+    pid = os.getpid()
+    record = {"pid": pid, "start_ticks": process.start_ticks(pid), "boot_id": process.boot_id()}
+    spools.write_json(spool.path / "launcher.json", record)
+    if spool.exit() is None and not spool.was_started():
+        Launcher(spool, grace_s=options.grace).run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
