@@ -172,10 +172,9 @@ def parse_stream(raw: bytes, *, http_status: int = 200) -> Reply:
         index = _first_answer_delta(gathered.content, reasoning=reasoning, answer=answer)
         first_answer = None if index is None else gathered.deltas[index][0]
         reasoning_deltas = len(gathered.deltas) if index is None else index
-    usage = _usage(gathered.usage)
-    if reasoning and not usage["reasoning_tokens"]:
-        # Engines that send no count send a token a delta.
-        usage["reasoning_tokens"] = reasoning_deltas
+    prompt_tokens, completion_tokens, reasoning_tokens = _usage(gathered.usage)
+    if reasoning and not reasoning_tokens:
+        reasoning_tokens = reasoning_deltas  # engines that send no count send a token a delta
     return Reply(
         reasoning=reasoning,
         answer=answer,
@@ -185,7 +184,9 @@ def parse_stream(raw: bytes, *, http_status: int = 200) -> Reply:
         first_token_at=gathered.deltas[0][0] if gathered.deltas else None,
         first_answer_at=first_answer if answer else None,
         last_token_at=gathered.deltas[-1][0] if gathered.deltas else None,
-        **usage,
+        prompt_tokens=prompt_tokens,
+        completion_tokens=completion_tokens,
+        reasoning_tokens=reasoning_tokens,
     )
 
 
@@ -205,11 +206,14 @@ def parse_response(raw: bytes, *, http_status: int = 200) -> Reply:
         reasoning, answer = by_field.strip(), without_leading_closers(content, ended=True)
     else:
         reasoning, answer = split(content, ended=True)
+    prompt_tokens, completion_tokens, reasoning_tokens = _usage(data.get("usage") or {})
     return Reply(
         reasoning=reasoning,
         answer=answer,
         finish_reason=choice.get("finish_reason") or "",
-        **_usage(data.get("usage") or {}),
+        prompt_tokens=prompt_tokens,
+        completion_tokens=completion_tokens,
+        reasoning_tokens=reasoning_tokens,
     )
 
 
@@ -280,13 +284,14 @@ def _first_answer_delta(pieces: Sequence[str], *, reasoning: str, answer: str) -
     return 0
 
 
-def _usage(usage: Mapping[str, Any]) -> dict[str, int | None]:
+def _usage(usage: Mapping[str, Any]) -> tuple[int | None, int | None, int | None]:
+    """Tokens of prompt, completion, reasoning; vLLM says 0 where it does not count the last."""
     details = usage.get("completion_tokens_details") or {}
-    return {
-        "prompt_tokens": usage.get("prompt_tokens"),
-        "completion_tokens": usage.get("completion_tokens"),
-        "reasoning_tokens": details.get("reasoning_tokens") or None,
-    }
+    return (
+        usage.get("prompt_tokens"),
+        usage.get("completion_tokens"),
+        details.get("reasoning_tokens") or None,
+    )
 
 
 def _message(data: Any) -> str:

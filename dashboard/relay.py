@@ -1,0 +1,180 @@
+"""The chat relay: a bare ASGI route beside Django that passes an engine's bytes on.
+
+==============================================  ===================================================
+``POST /relay/turns/ID/start?from=OFFSET``       starts the turn if it was not, then its raw stream
+``GET /relay/turns/ID/stream?from=OFFSET``       the raw stream from there, as it grows, to its end
+``POST /relay/turns/ID/stop``                    closes the connection to the engine: 204
+==============================================  ===================================================
+
+The stream is what the engine sent, byte for byte; how the turn ended is in its row when the stream
+is over. Rights are asked once, through Django, before the first byte. Beside Django and not in it:
+its response machinery costs a tenth of the rate at 100 streams (docs/decisions.md).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from http import HTTPStatus
+from importlib import import_module
+from io import BytesIO
+from typing import Any
+from urllib.parse import parse_qs
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.contrib.auth import get_user
+from django.core.exceptions import DisallowedHost
+from django.core.handlers.asgi import ASGIRequest
+from django.db import close_old_connections
+from django.http import HttpRequest, HttpResponse
+from django.middleware.csrf import CsrfViewMiddleware
+
+from dashboard import turns
+from dashboard.rights import allowed
+from jobs.logstore import store
+from jobs.models import Deployment, Turn
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+PATH = re.compile(r"^/relay/turns/(\d+)/(start|stream|stop)$")
+POLL_S = 0.2  # for a turn that another process is making
+READ_BYTES = 256 * 1024
+_METHODS = {"start": "POST", "stream": "GET", "stop": "POST"}
+_HEADERS = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),
+    (b"x-content-type-options", b"nosniff"),
+]
+
+
+async def relay_application(scope: Scope, receive: Receive, send: Send) -> None:
+    """Serve the routes above. Anything else below ``/relay/`` is answered with 404."""
+    path = scope["path"].removeprefix(scope.get("root_path", ""))
+    match = PATH.match(path)
+    if match is None:
+        return await _answer(send, HTTPStatus.NOT_FOUND)
+    turn_id, verb = int(match[1]), match[2]
+    if scope["method"] != _METHODS[verb]:
+        return await _answer(send, HTTPStatus.METHOD_NOT_ALLOWED)
+    turn = await sync_to_async(_permitted_turn)(scope, turn_id)
+    if isinstance(turn, HTTPStatus):
+        return await _answer(send, turn)
+    if verb == "stop":
+        await turns.stop(turn_id)
+        return await _answer(send, HTTPStatus.NO_CONTENT)
+    if verb == "start" and turn.state == Turn.State.STREAMING:
+        deployment = turn.conversation.deployment
+        if deployment is None or deployment.state != Deployment.State.READY:
+            return await _answer(send, HTTPStatus.CONFLICT)
+        turns.start(turn_id, deployment.dashboard_url, turn.request)
+    await _stream(turn_id, _offset(scope), receive, send)
+    return None
+
+
+def _permitted_turn(scope: Scope, turn_id: int) -> Turn | HTTPStatus:
+    """The turn, when the request comes from its owner's own page; else what to answer."""
+    close_old_connections()
+    request = ASGIRequest(scope, BytesIO())
+    engine = import_module(settings.SESSION_ENGINE)
+    request.session = engine.SessionStore(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
+    try:
+        guard = CsrfViewMiddleware(_no_view)
+        guard.process_request(request)
+        if guard.process_view(request, _no_view, (), {}) is not None:
+            return HTTPStatus.FORBIDDEN
+    except DisallowedHost:
+        return HTTPStatus.BAD_REQUEST
+    user = get_user(request)
+    if not allowed(user, "playground.use"):
+        return HTTPStatus.FORBIDDEN
+    turn = (
+        Turn.objects.select_related("conversation__deployment", "conversation__user")
+        .filter(pk=turn_id)
+        .first()
+    )
+    if turn is None or not allowed(user, "conversation.view", turn.conversation):
+        return HTTPStatus.NOT_FOUND
+    return turn
+
+
+def _no_view(request: HttpRequest) -> HttpResponse:
+    """Stand where Django expects a view: only the guard around it is used."""
+    return HttpResponse()
+
+
+def _offset(scope: Scope) -> int:
+    text = parse_qs(scope["query_string"].decode("latin-1")).get("from", ["0"])[0]
+    return int(text) if text.isdecimal() else 0
+
+
+async def _answer(send: Send, status: HTTPStatus) -> None:
+    body = b"" if status is HTTPStatus.NO_CONTENT else status.phrase.encode()
+    headers = [(b"content-type", b"text/plain"), (b"cache-control", b"no-store")]
+    await send({"type": "http.response.start", "status": int(status), "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _stream(turn_id: int, offset: int, receive: Receive, send: Send) -> None:
+    """Send what there is from ``offset`` on and what comes, until turn or browser is at its end."""
+    run = turns.running(turn_id)
+    headers = list(_HEADERS)
+    if run is not None:
+        age_ms = (time.monotonic() - run.started) * 1000
+        headers.append((b"x-turn-age-ms", f"{age_ms:.0f}".encode()))
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    gone = asyncio.create_task(_until_gone(receive))
+    try:
+        if run is not None:
+            offset = await _send_live(run, offset, gone, send)
+        await _send_kept(turn_id, offset, gone, send)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+    finally:
+        gone.cancel()
+
+
+async def _send_live(run: turns.Running, offset: int, gone: asyncio.Task[None], send: Send) -> int:
+    """From this process's memory, until the turn is closed. Returns how far it came."""
+    while not gone.done():
+        if data := bytes(run.raw[offset:]):
+            await send({"type": "http.response.body", "body": data, "more_body": True})
+            offset += len(data)
+        elif turns.running(run.turn_id) is not run:
+            break
+        else:
+            await asyncio.wait({run.news(), gone}, return_when=asyncio.FIRST_COMPLETED)
+    return offset
+
+
+async def _send_kept(turn_id: int, offset: int, gone: asyncio.Task[None], send: Send) -> None:
+    """From the file: a turn that ended, or one that another process is making."""
+    logs, name = store(), turns.key(turn_id)
+    while not gone.done():
+        # The state first: what it says is over has all its bytes in the file.
+        is_open = await sync_to_async(_is_open)(turn_id)
+        while offset < (size := await asyncio.to_thread(logs.size, name)):
+            end = min(size, offset + READ_BYTES)
+            data = await asyncio.to_thread(logs.read, name, offset, end)
+            await send({"type": "http.response.body", "body": data, "more_body": True})
+            offset += len(data)
+        if not is_open:
+            return
+        if turns.is_abandoned(turn_id):
+            await turns.close_abandoned(turn_id)
+            return
+        await asyncio.wait({gone}, timeout=POLL_S)
+
+
+def _is_open(turn_id: int) -> bool:
+    close_old_connections()
+    return Turn.objects.filter(pk=turn_id, state=Turn.State.STREAMING).exists()
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
