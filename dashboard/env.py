@@ -1,7 +1,7 @@
 """Settings from the environment: one table, each with its reader. Standard library only.
 
-What ``make run`` was started with is remembered in ``DATA_DIR/run.json``, so that a command in a second
-terminal finds the same database, Redis and address from ``DATA_DIR`` alone.
+What ``make run`` was started with is remembered in ``DATA_DIR/run.json``, so that a command in a
+second terminal finds the same database, Redis and address from ``DATA_DIR`` alone.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import json
 import re
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, get_type_hints
 from urllib.parse import parse_qsl, unquote, urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -24,71 +24,67 @@ NOT_REMEMBERED = ("DATA_DIR", "ADMIN_PASSWORD")
 
 
 class BadVariable(Exception):
-    """A variable of the environment holds what it must not; the message names it and what is allowed."""
+    """A variable holds what it must not; the message names it and what is allowed."""
 
 
-def _refuse(allowed: str) -> ValueError:
-    return ValueError(allowed)
-
-
-def text(raw: str) -> str:
+def read_text(raw: str) -> str:
     """Any text."""
     return raw
 
 
-def folder(raw: str) -> Path:
+def read_folder(raw: str) -> Path:
     """An absolute path; what is relative begins at the project's folder."""
     return (BASE_DIR / Path(raw).expanduser()).resolve()
 
 
-def optional_folder(raw: str) -> Path | None:
+def read_optional_folder(raw: str) -> Path | None:
     """A folder that exists, or nothing."""
     if not raw:
         return None
-    path = folder(raw)
+    path = read_folder(raw)
     if not path.is_dir():
-        raise _refuse("a folder that exists")
+        raise ValueError("a folder that exists")
     return path
 
 
-def port(raw: str) -> int:
+def read_port(raw: str) -> int:
     """A TCP port."""
     if not raw.isdecimal() or not 1 <= int(raw) <= 65535:
-        raise _refuse("a whole number from 1 to 65535")
+        raise ValueError("a whole number from 1 to 65535")
     return int(raw)
 
 
-def switch(raw: str) -> bool:
+def read_switch(raw: str) -> bool:
     """1 or 0."""
     if raw not in ("0", "1"):
-        raise _refuse("1 or 0")
+        raise ValueError("1 or 0")
     return raw == "1"
 
 
-def duration_s(raw: str) -> float:
+def read_duration_s(raw: str) -> float:
     """Seconds, from "90", "90s", "15m", "24h" or "7d"."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", raw)
     if not match or float(match[1]) == 0:
-        raise _refuse('a length of time above 0, such as "90s", "15m", "24h" or "7d"')
+        raise ValueError('a length of time above 0, such as "90s", "15m", "24h" or "7d"')
     return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]
 
 
-def time_zone(raw: str) -> str:
+def read_time_zone(raw: str) -> str:
     """The name of a time zone."""
     if raw not in available_timezones() and raw != "UTC":
-        raise _refuse('the name of a time zone, such as "Asia/Shanghai" or "UTC"')
+        raise ValueError('the name of a time zone, such as "Asia/Shanghai" or "UTC"')
     return ZoneInfo(raw).key
 
 
-def log_level(raw: str) -> str:
+def read_log_level(raw: str) -> str:
     """A level of Python's logging."""
     levels = ("DEBUG", "INFO", "WARNING", "ERROR")
     if raw.upper() not in levels:
-        raise _refuse(", ".join(levels))
+        raise ValueError(", ".join(levels))
     return raw.upper()
 
 
-def public_url(raw: str) -> str:
+def read_public_url(raw: str) -> str:
     """Scheme, host and optional prefix, without a slash at the end; or nothing."""
     if not raw:
         return ""
@@ -98,76 +94,119 @@ def public_url(raw: str) -> str:
     except ValueError:
         good = False
     if not good or parts.query or parts.fragment or parts.username:
-        raise _refuse('an address such as "https://bench.example.org" or "http://gpu7:8000/vacc"')
+        raise ValueError(
+            'an address such as "https://bench.example.org" or "http://gpu7:8000/vacc"'
+        )
     return raw.rstrip("/")
 
 
-def redis_url(raw: str) -> str:
+def read_redis_url(raw: str) -> str:
     """An address in redis-py's spelling, or nothing for an embedded Valkey."""
     if raw and not raw.startswith(("redis://", "rediss://", "unix://")):
-        raise _refuse('"redis://HOST:PORT/DB", "rediss://…" or "unix:///PATH?db=N"')
+        raise ValueError('"redis://HOST:PORT/DB", "rediss://…" or "unix:///PATH?db=N"')
     return raw
 
 
-def database_url(raw: str) -> str:
+def read_database_url(raw: str) -> str:
     """A database's address, or nothing for SQLite in ``DATA_DIR``."""
     if raw and not raw.startswith(("sqlite:///", "postgres://", "postgresql://")):
-        raise _refuse('"sqlite:///PATH" or "postgres://USER:PASSWORD@HOST:PORT/NAME"')
+        raise ValueError('"sqlite:///PATH" or "postgres://USER:PASSWORD@HOST:PORT/NAME"')
     return raw
 
 
-def _variable(name: str, read: Callable[[str], Any], default: str, about: str) -> Any:
-    return field(metadata={"name": name, "read": read, "default": default, "about": about})
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One line of the table: how the variable ``name`` is read, what it is unless set."""
+
+    name: str
+    read: Callable[[str], Any]
+    default: str
+    about: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Env:
     """Every setting, read. The order is that of the table in the README."""
 
-    port: int = _variable("PORT", port, "8000", "port that the dashboard listens on")
-    host_bind: str = _variable(
-        "HOST_BIND", text, "127.0.0.1", "address that it listens on; 0.0.0.0 needs PUBLIC_URL"
-    )
-    public_url: str = _variable(
-        "PUBLIC_URL", public_url, "", "address that people and hosts use, with an optional prefix"
-    )
-    data_dir: Path = _variable(
-        "DATA_DIR", folder, "data", "folder for database, logs, outputs and secrets"
-    )
-    database_url: str = _variable(
-        "DATABASE_URL", database_url, "", "PostgreSQL or another SQLite file"
-    )
-    redis_url: str = _variable(
-        "REDIS_URL", redis_url, "", "Redis or Valkey to use in place of the embedded one"
-    )
-    secret_key: str = _variable(
-        "SECRET_KEY", text, "", "signs sessions; made and kept in DATA_DIR/secrets when not set"
-    )
-    admin_password: str = _variable(
-        "ADMIN_PASSWORD",
-        text,
-        "",
-        "password of the first administrator; else a random one, printed",
-    )
-    wheels_dir: Path | None = _variable(
-        "WHEELS_DIR", optional_folder, "", "folder of wheels to install from, without a network"
-    )
-    time_zone: str = _variable("TIME_ZONE", time_zone, "UTC", "zone in which times are shown")
-    host_lost_after_s: float = _variable(
-        "HOST_LOST_AFTER", duration_s, "24h", "when the jobs of a silent host count as lost"
-    )
-    log_level: str = _variable("LOG_LEVEL", log_level, "INFO", "how much the processes say")
-    debug: bool = _variable(
-        "DEBUG", switch, "0", "1 while working on the pages: error pages, unhashed static files"
-    )
-
-
-def variables() -> list[dict[str, str]]:
-    """The table: each variable's name, default and meaning, in order."""
-    return [
-        {key: field_.metadata[key] for key in ("name", "default", "about")}
-        for field_ in fields(Env)
+    port: Annotated[int, Variable("PORT", read_port, "8000", "port that the dashboard listens on")]
+    host_bind: Annotated[
+        str,
+        Variable(
+            "HOST_BIND",
+            read_text,
+            "127.0.0.1",
+            "address that it listens on; one that others can reach needs `PUBLIC_URL`",
+        ),
     ]
+    public_url: Annotated[
+        str,
+        Variable(
+            "PUBLIC_URL",
+            read_public_url,
+            "",
+            "address that people and hosts use, with an optional prefix",
+        ),
+    ]
+    data_dir: Annotated[
+        Path,
+        Variable("DATA_DIR", read_folder, "data", "folder for database, logs, outputs, secrets"),
+    ]
+    database_url: Annotated[
+        str,
+        Variable("DATABASE_URL", read_database_url, "", "PostgreSQL, or another SQLite file"),
+    ]
+    redis_url: Annotated[
+        str,
+        Variable("REDIS_URL", read_redis_url, "", "Redis or Valkey in place of the embedded one"),
+    ]
+    secret_key: Annotated[
+        str,
+        Variable(
+            "SECRET_KEY", read_text, "", "signs sessions; made and kept in `DATA_DIR` unless set"
+        ),
+    ]
+    admin_password: Annotated[
+        str,
+        Variable(
+            "ADMIN_PASSWORD",
+            read_text,
+            "",
+            "the first administrator's password; unless set a random one, printed once",
+        ),
+    ]
+    wheels_dir: Annotated[
+        Path | None,
+        Variable(
+            "WHEELS_DIR",
+            read_optional_folder,
+            "",
+            "folder of wheels, for a start without a network",
+        ),
+    ]
+    time_zone: Annotated[
+        str, Variable("TIME_ZONE", read_time_zone, "UTC", "zone in which times are shown")
+    ]
+    host_lost_after_s: Annotated[
+        float,
+        Variable(
+            "HOST_LOST_AFTER", read_duration_s, "24h", "when a silent host's jobs count as lost"
+        ),
+    ]
+    log_level: Annotated[
+        str, Variable("LOG_LEVEL", read_log_level, "INFO", "how much the processes say")
+    ]
+    debug: Annotated[
+        bool,
+        Variable(
+            "DEBUG", read_switch, "0", "1 while working on the pages: no collected static files"
+        ),
+    ]
+
+
+def variables() -> dict[str, Variable]:
+    """The table: each field of :class:`Env` and its variable, in order."""
+    hints = get_type_hints(Env, include_extras=True)
+    return {field.name: hints[field.name].__metadata__[0] for field in fields(Env)}
 
 
 def load(environ: Mapping[str, str], remembered: Mapping[str, str] | None = None) -> Env:
@@ -177,7 +216,7 @@ def load(environ: Mapping[str, str], remembered: Mapping[str, str] | None = None
         BadVariable: a value is not allowed.
     """
     known = {**(remembered or {}), **{key: value for key, value in environ.items() if value}}
-    env = Env(**{field_.name: _read(field_, known) for field_ in fields(Env)})
+    env = Env(**{name: _read(variable, known) for name, variable in variables().items()})
     if env.host_bind not in LOOPBACK and not env.public_url:
         raise BadVariable(
             f"HOST_BIND={env.host_bind} lets other machines in: set PUBLIC_URL to the address that "
@@ -186,14 +225,13 @@ def load(environ: Mapping[str, str], remembered: Mapping[str, str] | None = None
     return env
 
 
-def _read(field_: Field[Any], known: Mapping[str, str]) -> Any:
-    assert field_.default is MISSING
-    meta = field_.metadata
-    raw = known.get(meta["name"], meta["default"]).strip()
+def _read(variable: Variable, known: Mapping[str, str]) -> Any:
+    raw = known.get(variable.name, variable.default).strip()
     try:
-        return meta["read"](raw)
+        return variable.read(raw)
     except ValueError as error:
-        raise BadVariable(f"{meta['name']}={raw} will not do; allowed: {error}") from error
+        shown = "…" if "@" in raw else raw  # addresses may hold a password
+        raise BadVariable(f"{variable.name}={shown} will not do; allowed: {error}") from error
 
 
 def remembered(data_dir: Path) -> dict[str, str]:
@@ -206,8 +244,8 @@ def remembered(data_dir: Path) -> dict[str, str]:
 
 
 def load_remembering(environ: Mapping[str, str]) -> Env:
-    """As :func:`load`, with what ``run.json`` of the same ``DATA_DIR`` remembers below ``environ``."""
-    return load(environ, remembered(folder(environ.get("DATA_DIR") or "data")))
+    """As :func:`load`, with what the ``run.json`` of the same ``DATA_DIR`` remembers."""
+    return load(environ, remembered(read_folder(environ.get("DATA_DIR") or "data")))
 
 
 def secret_key(env: Env) -> str:

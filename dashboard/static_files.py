@@ -1,7 +1,7 @@
 """Static files: names with hashes, and an ASGI application that serves them beside Django.
 
-WhiteNoise finds the files, their types, encodings and ranges. Its own middleware is synchronous, and
-would put a thread between every request and its view.
+WhiteNoise finds the files, their types, encodings and ranges. Its own middleware is synchronous
+and would put a thread between every request and its view.
 """
 
 from __future__ import annotations
