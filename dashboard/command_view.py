@@ -25,7 +25,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A flag (or nothing) and what follows it. ``was`` is what stood there before, if it changed."""
+    """A flag (or nothing) and what follows it. ``was`` is what stood there, if it changed."""
 
     flag: str
     pieces: tuple[Piece, ...]
@@ -92,8 +92,7 @@ def command_view(
             for step in plan.steps
         ),
         files=tuple(
-            _file(item, old_files.get(item.name), compare=before is not None)
-            for item in plan.files
+            _file(item, old_files.get(item.name), compare=before is not None) for item in plan.files
         ),
         slots=tuple(
             SlotView(name, values.get(name) or later.get(name, ""), name not in values)

@@ -110,9 +110,7 @@ class LaunchForm:
         """
         state = [("host", self.host)]
         state += [
-            (field.name, field.value)
-            for field in self.fields
-            if field.changed or field.is_asset
+            (field.name, field.value) for field in self.fields if field.changed or field.is_asset
         ]
         return urlencode([(name, value) for name, value in state if value])
 

@@ -8,6 +8,7 @@ from statistics import median
 from typing import Any
 
 from django.db.models import Q
+from django.utils.timezone import now
 
 from jobs.models import Deployment, Host, Job, JobStep, OutputFile, Result
 from jobs.queries.hosts import is_away
@@ -18,10 +19,10 @@ _DURATIONS = 12  # earlier runs that an estimate looks at
 
 @dataclass(frozen=True, slots=True)
 class StepState:
-    """A step as it went. ``look`` is ok, run, failed, cancelled, lost, queued or skip."""
+    """A step as it went: succeeded, running, failed, cancelled, lost, queued or skipped."""
 
     step: JobStep
-    look: str
+    state: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +54,53 @@ class JobPage:
 
     @property
     def waits(self) -> bool:
-        """True while the job has not been taken by its host."""
+        """True while the job has not been sent to its host."""
         return self.job.state == Job.State.QUEUED
 
     @property
     def failed_step(self) -> JobStep | None:
         """The step that ended badly."""
-        return next((state.step for state in self.steps if state.look == "failed"), None)
+        return self._first_step("failed")
+
+    @property
+    def now_step(self) -> JobStep | None:
+        """The step that runs."""
+        return self._first_step("running")
+
+    @property
+    def ran_s(self) -> float | None:
+        """How long it ran, or has run so far; seconds."""
+        if self.job.duration_s is not None or self.job.started_at is None:
+            return self.job.duration_s
+        return ((self.job.finished_at or now()) - self.job.started_at).total_seconds()
+
+    @property
+    def waited_s(self) -> float | None:
+        """How long it waited before it started; seconds."""
+        if self.job.started_at is None:
+            return None
+        return max(0.0, (self.job.started_at - self.job.created_at).total_seconds())
+
+    @property
+    def before_open(self) -> tuple[Job, ...]:
+        """Jobs that wait for this one."""
+        return tuple(job for job in self.before if job.is_open)
+
+    @property
+    def stopped_by(self) -> Job | None:
+        """The predecessor that did not succeed."""
+        ended = (job for job in self.after if not job.is_open)
+        return next((job for job in ended if job.state != Job.State.SUCCEEDED), None)
+
+    @property
+    def made(self) -> tuple[tuple[str, Any], ...]:
+        """What a success registered, name by name; empty for other jobs."""
+        if self.job.state != Job.State.SUCCEEDED or not self.job.product:
+            return ()
+        return tuple((k, v) for k, v in self.job.product.items() if isinstance(v, str | int))
+
+    def _first_step(self, state: str) -> JobStep | None:
+        return next((item.step for item in self.steps if item.state == state), None)
 
 
 def job_page(job_id: int) -> JobPage:
@@ -76,7 +117,7 @@ def job_page(job_id: int) -> JobPage:
     after, before = tuple(job.after.order_by("id")), tuple(job.before.order_by("id"))
     return JobPage(
         job=job,
-        steps=tuple(StepState(step, _look(step, job)) for step in steps),
+        steps=tuple(StepState(step, _state(step, job)) for step in steps),
         outputs=tuple(job.outputs.all()),
         chain=_chain(job, after, before),
         after=after,
@@ -118,15 +159,12 @@ def _deployment_used(job: Job) -> Deployment | None:
     return Deployment.objects.filter(wanted).first()
 
 
-def _look(step: JobStep, job: Job) -> str:
+def _state(step: JobStep, job: Job) -> str:
+    if step.exit_code == 0:
+        return "succeeded"
     if step.exit_code is not None:
-        if step.exit_code == 0:
-            return "ok"
         return "cancelled" if job.state == Job.State.CANCELLED else "failed"
-    if step.started_at is not None:
-        if job.is_open:
-            return "run"
-        return {"cancelled": "cancelled", "lost": "lost", "succeeded": "ok"}.get(
-            job.state, "failed"
-        )
-    return "queued" if job.is_open else "skip"
+    if step.started_at is None:
+        return "queued" if job.is_open else "skipped"
+    # Started, and nobody told how it ended: it runs, or it went down with its job.
+    return "running" if job.is_open else str(job.state)

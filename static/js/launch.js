@@ -1,8 +1,6 @@
 // @ts-check
 /** The launch form: marks what was changed, follows the host, never launches twice. */
 
-import { bindCopy, copyFrom } from "./lib/copy.js";
-
 const form = document.querySelector("[data-launch-form]");
 
 /**
@@ -72,7 +70,14 @@ function followHost(element) {
   location.assign(`${location.pathname}?${state}`);
 }
 
+/** The button that copies a link copies the address as it is now. */
+function markShare() {
+  const button = document.querySelector("[data-share]");
+  if (button instanceof HTMLElement) button.dataset.copyText = location.href;
+}
+
 if (form instanceof HTMLFormElement) {
+  markShare();
   form.addEventListener("input", (event) => {
     if (!(event.target instanceof Element)) return;
     const field = event.target.closest("[data-field]");
@@ -87,12 +92,8 @@ if (form instanceof HTMLFormElement) {
   document.body.addEventListener("htmx:afterSettle", () => {
     markErrors();
     markReady();
+    markShare();
   });
   // Back to the form from the job's page: it comes from the browser's cache, button still off.
   window.addEventListener("pageshow", markReady);
 }
-
-document.querySelector("[data-share]")?.addEventListener("click", (event) => {
-  if (event.currentTarget instanceof HTMLElement) copyFrom(event.currentTarget, location.href);
-});
-bindCopy();

@@ -1,0 +1,47 @@
+"""What to do when a job did not succeed, by the sentence that it ended with."""
+
+from __future__ import annotations
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from jobs.models import Job
+
+_BY_SENTENCE: dict[str, str | Promise] = {
+    "job:output_missing": _(
+        "The command ended well but left no file where the plan expects one. The log says where it "
+        "wrote instead."
+    ),
+    "job:unreadable": _(
+        "The tool's version may write another format. The files are kept under Outputs: a parser that "
+        "knows them can read them again."
+    ),
+    "job:predecessor": _(
+        "Look at the job that it waited for, run that one again, then this one."
+    ),
+    "job:input_gone": _("Make the missing piece again, then open this job in the form."),
+    "job:deployment_gone": _("Start the deployment again or choose another in the form."),
+    "job:missing": _(
+        "The host lost the job: a restart, a full disk, or a cleared folder. Run it again."
+    ),
+    "job:host_gone": _("Find out whether the host is up. Its log arrives when it comes back."),
+}
+_BY_STATE: dict[str, str | Promise] = {
+    Job.State.FAILED: _(
+        "Read the last lines: they are what the command said before it ended. Mend the cause or the "
+        "settings, then run it again."
+    ),
+    Job.State.ERRORED: _(
+        "This is the dashboard's fault, not the job's. Run it again; if it happens twice, report it "
+        "with the sentence above."
+    ),
+    Job.State.CANCELLED: _("Run it again when you need it. What was finished is kept below."),
+    Job.State.LOST: _("What arrived until then is kept. Run it again when the host is well."),
+}
+
+
+def advice(job: Job) -> str:
+    """What to do about ``job``; "" for one that is open or succeeded."""
+    if job.is_open or job.state == Job.State.SUCCEEDED:
+        return ""
+    return str(_BY_SENTENCE.get(job.sentence_id) or _BY_STATE.get(Job.State(job.state), ""))
