@@ -1,0 +1,34 @@
+# Everything to do with this project. `make run` starts it, `make test` tries it.
+PYTHON ?= python3
+VENV = .venv/bin
+ARGS ?=
+
+.PHONY: help run worker dev test lint format types
+
+help:  ## this list
+	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
+
+run:  ## start the dashboard, This computer included; ARGS=--keep-jobs leaves jobs alive at Ctrl-C
+	@$(PYTHON) bootstrap.py run $(ARGS)
+
+worker:  ## run this machine as a host of a dashboard: make worker ENV=host.env
+	@test -n "$(ENV)" || { echo "Say which host this is: make worker ENV=host.env"; exit 2; }
+	@$(PYTHON) bootstrap.py worker --env "$(ENV)" $(ARGS)
+
+dev:
+	@$(PYTHON) bootstrap.py dev
+
+test: dev  ## all tests, on SQLite and PostgreSQL; ARGS="-k name" for some
+	@$(VENV)/python -m tests $(ARGS)
+
+lint: dev  ## linters of Python and JavaScript, format, vendored files
+	@$(VENV)/ruff check
+	@$(VENV)/ruff format --check
+	@$(VENV)/oxlint --deny-warnings -c .oxlintrc.json static/js
+
+format: dev  ## put Python files into shape
+	@$(VENV)/ruff check --fix
+	@$(VENV)/ruff format
+
+types: dev  ## mypy --strict
+	@$(VENV)/mypy

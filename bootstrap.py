@@ -1,0 +1,149 @@
+#!/usr/bin/env python3
+"""First step of every make target: check this computer, make the virtual environment, go on in it.
+
+``bootstrap.py run|worker|dev [argument ...]``. Standard library only, and it parses on any Python,
+so that it can say what is missing. (Hence no f-strings and no annotations.)
+"""
+
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+
+ROOT = os.path.dirname(os.path.abspath(__file__))
+# What to do: folder of the environment, requirements, oldest Python, command to go on with.
+TARGETS = {
+    "run": (".venv", "requirements.txt", (3, 11), ["-m", "dashboard.supervisor"]),
+    "dev": (".venv", "requirements-dev.txt", (3, 11), None),
+    "worker": (".venv-host", "requirements-host.txt", (3, 10), ["-m", "jobs.host"]),
+}
+NEWEST_TRIED = (3, 13)
+
+
+def fail(sentence):
+    """Say what is wrong and end."""
+    sys.stderr.write("\n" + sentence + "\n\n")
+    sys.exit(1)
+
+
+def main(argv):
+    """Prepare the environment of one target, then become its command."""
+    if not argv or argv[0] not in TARGETS:
+        fail("Usage: bootstrap.py %s" % "|".join(sorted(TARGETS)))
+    folder, requirements, oldest, command = TARGETS[argv[0]]
+    if not oldest <= sys.version_info[:2] <= NEWEST_TRIED:
+        become_another_python(oldest)
+    if argv[0] != "worker":
+        check_platform()
+    python = make_environment(os.path.join(ROOT, folder))
+    install(python, requirements)
+    if command is not None:
+        os.chdir(ROOT)
+        os.execv(python, [python] + command + argv[1:])
+
+
+def become_another_python(oldest):
+    """Go on with another Python of the PATH, where the one at hand is too old (or too new)."""
+    for minor in range(NEWEST_TRIED[1], oldest[1] - 1, -1):
+        other = shutil.which("python3.%d" % minor)
+        # A name on the PATH may be a shim without an interpreter behind it.
+        if other and subprocess.call([other, "-c", ""], stderr=subprocess.DEVNULL) == 0:
+            os.execv(other, [other, os.path.abspath(__file__)] + sys.argv[1:])
+    if sys.version_info[:2] < oldest:
+        fail(
+            "Python %d.%d or newer is needed. This is Python %s (%s); the PATH has no newer one.\n"
+            "On Debian or Ubuntu: apt install python3.12 python3.12-venv"
+            % (oldest + (platform.python_version(), sys.executable))
+        )
+
+
+def check_platform():
+    """The embedded Valkey is a program for one platform; another needs a Redis of its own."""
+    if os.environ.get("REDIS_URL"):
+        return
+    if sys.platform != "linux" or platform.machine() not in ("x86_64", "AMD64"):
+        what = "%s on %s" % (platform.system(), platform.machine())
+    elif glibc() < (2, 28):
+        what = "a system with glibc older than 2.28"
+    else:
+        return
+    fail(
+        "The embedded Valkey runs on Linux x86-64 with glibc 2.28 or newer; this is %s.\n"
+        "Start a Redis or Valkey yourself and name it: REDIS_URL=redis://127.0.0.1:6379/0 make run"
+        % what
+    )
+
+
+def glibc():
+    """Version of the C library as a pair; (0, 0) where it is another library."""
+    try:
+        name, version = os.confstr("CS_GNU_LIBC_VERSION").split()
+        return tuple(int(part) for part in version.split(".")[:2]) if name == "glibc" else (0, 0)
+    except (AttributeError, OSError, ValueError):
+        return (0, 0)
+
+
+def make_environment(folder):
+    """Make the virtual environment unless it is there and works. Returns its Python."""
+    python = os.path.join(folder, "bin", "python")
+    check = "import sys; sys.exit(sys.version_info[:2] != %r)" % (sys.version_info[:2],)
+    if os.path.exists(python):
+        if subprocess.call([python, "-c", check], stderr=subprocess.DEVNULL) == 0:
+            return python
+        print("%s was made by another Python; it is made anew." % folder)
+    try:
+        import ensurepip  # noqa: F401, PLC0415 -- may be missing
+        import venv  # noqa: PLC0415 -- may be missing
+    except ImportError:
+        fail(
+            "Python's venv module is missing. On Debian or Ubuntu: apt install python3-venv"
+            "\n(for a Python that is not the system's own: apt install python3.%d-venv)"
+            % sys.version_info[1]
+        )
+    print("Making the virtual environment %s" % folder)
+    try:
+        venv.EnvBuilder(with_pip=True, clear=True, symlinks=True).create(folder)
+    except (OSError, subprocess.CalledProcessError) as error:
+        fail("The virtual environment %s cannot be made: %s" % (folder, error))
+    return python
+
+
+def install(python, requirements):
+    """Install pinned requirements, unless those of the same text are installed already."""
+    stamp = os.path.join(os.path.dirname(os.path.dirname(python)), "." + requirements + ".sha256")
+    wanted = requirements_hash(requirements)
+    if os.path.exists(stamp):
+        with open(stamp) as file:
+            if file.read() == wanted:
+                return
+    command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    wheels = os.environ.get("WHEELS_DIR")
+    if wheels:
+        command += ["--no-index", "--find-links", os.path.abspath(os.path.expanduser(wheels))]
+    print("Installing %s%s" % (requirements, " from " + wheels if wheels else ""))
+    sys.stdout.flush()
+    if subprocess.call(command + ["-r", os.path.join(ROOT, requirements)]) != 0:
+        fail(
+            "Installing %s failed; pip's own words are above.\n"
+            "pip.conf and PIP_INDEX_URL are honoured. Without a network: WHEELS_DIR, see README.md."
+            % requirements
+        )
+    with open(stamp, "w") as file:
+        file.write(wanted)
+
+
+def requirements_hash(name):
+    """SHA-256 over a requirements file and those that it includes."""
+    with open(os.path.join(ROOT, name)) as file:
+        text = file.read()
+    digest = hashlib.sha256(text.encode("utf-8"))
+    for line in text.splitlines():
+        if line.startswith("-r "):
+            digest.update(requirements_hash(line[3:].strip()).encode("ascii"))
+    return digest.hexdigest()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
