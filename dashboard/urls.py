@@ -8,6 +8,7 @@ from dashboard.views import (
     account,
     deployments,
     hosts,
+    job_list,
     jobs,
     launch,
     models,
@@ -19,6 +20,7 @@ from dashboard.views import (
 urlpatterns = [
     path("", include(overview.urlpatterns)),
     path("", include(account.urlpatterns)),
+    path("jobs/", include(job_list.urlpatterns)),
     path("jobs/", include(jobs.urlpatterns)),
     path("launch/", include(launch.urlpatterns)),
     path("hosts/", include(hosts.urlpatterns)),

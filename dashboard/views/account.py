@@ -1,7 +1,169 @@
-"""Pages about account."""
+"""Pages about people: logging in, one's own password, and the list of everyone."""
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from typing import Any, cast
 
-urlpatterns: list[URLPattern] = []
+from django import forms
+from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.forms import (
+    AuthenticationForm,
+    BaseUserCreationForm,
+    PasswordChangeForm,
+    SetPasswordForm,
+)
+from django.contrib.auth.models import User
+from django.contrib.auth.views import LoginView, LogoutView, PasswordChangeView
+from django.db.models import Count, Max
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import URLPattern, path, reverse_lazy
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.i18n import JavaScriptCatalog, set_language
+
+from dashboard.audit import record
+from dashboard.rights import requires
+
+STAY_S = 14 * 86400
+
+
+class LoginForm(AuthenticationForm):
+    """Name, password, and whether to stay."""
+
+    stay = forms.BooleanField(required=False, initial=True, label=_("Stay logged in for 14 days"))
+    error_messages = {  # noqa: RUF012 -- Django's own attribute
+        **AuthenticationForm.error_messages,
+        "invalid_login": _("The name or the password is wrong."),
+    }
+
+
+class Login(LoginView):
+    """The login page. Without *stay* the session ends with the browser."""
+
+    template_name = "account/login.html"
+    authentication_form = LoginForm
+    redirect_authenticated_user = True
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        """Log in, for as long as was asked."""
+        answer = super().form_valid(form)
+        self.request.session.set_expiry(STAY_S if form.cleaned_data["stay"] else 0)
+        return answer
+
+
+class Password(PasswordChangeView):
+    """Change one's own password."""
+
+    template_name = "account/password.html"
+    form_class = PasswordChangeForm
+    success_url = reverse_lazy("overview")
+
+    def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
+        """Change it and say so."""
+        messages.success(self.request, gettext("Your password is changed."))
+        return super().form_valid(form)
+
+
+class PersonForm(BaseUserCreationForm):
+    """Somebody new."""
+
+    is_staff = forms.BooleanField(
+        required=False,
+        label=_("Admin"),
+        help_text=_("adds hosts and people, and may cancel and stop what others started"),
+    )
+
+    class Meta:
+        model = User
+        fields = ("username", "is_staff")
+
+
+@require_GET
+@requires("user.manage")
+def people(request: HttpRequest) -> HttpResponse:
+    """Everyone who may log in."""
+    return _people(request, PersonForm())
+
+
+def _people(request: HttpRequest, form: PersonForm, status: int = 200) -> HttpResponse:
+    users = User.objects.annotate(
+        jobs_count=Count("jobs"), last_job_at=Max("jobs__created_at")
+    ).order_by("-is_active", "username")
+    return render(request, "account/people.html", {"people": users, "form": form}, status=status)
+
+
+@require_POST
+@requires("user.manage")
+def person_add(request: HttpRequest) -> HttpResponse:
+    """Add somebody, as member or admin."""
+    form = PersonForm(request.POST)
+    if not form.is_valid():
+        return _people(request, form, status=422)
+    person = form.save()
+    record(request.user, "user.manage", f"user {person.pk}", did="add", is_staff=person.is_staff)
+    messages.success(request, gettext("%(name)s can log in now.") % {"name": person.username})
+    return redirect("people")
+
+
+@require_http_methods(["GET", "POST"])
+@requires("user.manage")
+def person_password(request: HttpRequest, user_id: int) -> HttpResponse:
+    """Set somebody's password."""
+    person = get_object_or_404(User, pk=user_id)
+    form = SetPasswordForm(person, request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        form.save()
+        record(request.user, "user.manage", f"user {person.pk}", did="password")
+        messages.success(
+            request,
+            gettext("%(name)s has a new password and is logged out everywhere.")
+            % {"name": person.username},
+        )
+        return redirect("people")
+    return render(request, "account/person_password.html", {"person": person, "form": form})
+
+
+@require_POST
+@requires("user.manage")
+def person_change(request: HttpRequest, user_id: int) -> HttpResponse:
+    """Change the role, or whether somebody may log in: ``set`` is "admin", "member", "on" or "off"."""
+    person = get_object_or_404(User, pk=user_id)
+    wanted = request.POST.get("set", "")
+    changes = {
+        "admin": {"is_staff": True},
+        "member": {"is_staff": False},
+        "on": {"is_active": True},
+        "off": {"is_active": False},
+    }.get(wanted)
+    if changes is None:
+        messages.error(request, gettext("There is no such change."))
+    elif person == request.user:
+        messages.error(request, gettext("Ask another admin to change yourself."))
+    else:
+        User.objects.filter(pk=person.pk).update(**cast(Any, changes))
+        record(request.user, "user.manage", f"user {person.pk}", did=wanted)
+    return redirect("people")
+
+
+@login_not_required
+@cache_control(max_age=3600, private=True)
+def catalog(request: HttpRequest) -> HttpResponseBase:
+    """The words that scripts use, in the viewer's language; the address ends with ``?<language>``."""
+    return JavaScriptCatalog.as_view()(request)
+
+
+urlpatterns: list[URLPattern] = [
+    path("login/", Login.as_view(), name="login"),
+    path("logout/", LogoutView.as_view(), name="logout"),
+    path("account/password/", Password.as_view(), name="password"),
+    path("people/", people, name="people"),
+    path("people/add/", person_add, name="person-add"),
+    path("people/<int:user_id>/password/", person_password, name="person-password"),
+    path("people/<int:user_id>/change/", person_change, name="person-change"),
+    path("language/", login_not_required(set_language), name="set_language"),
+    path("jsi18n/", catalog, name="jsi18n"),
+]

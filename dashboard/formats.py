@@ -1,0 +1,90 @@
+"""Numbers, sizes, durations and times as text. Rules: three significant digits for what was measured,
+all digits for what was counted, a narrow space between thousands, a true minus.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext, ngettext, pgettext
+
+THIN = "\u202f"  # narrow no-break space
+MINUS = "\u2212"
+_SIZES = ("B", "kB", "MB", "GB", "TB", "PB")
+
+
+def number(value: float, decimals: int | None = None) -> str:
+    """``value`` for people. Without ``decimals``: all digits of an int, three significant of a float."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return gettext("not a number")
+    if decimals is None:
+        decimals = 0 if isinstance(value, int) else _three_significant(abs(value))
+    text = f"{abs(value):,.{decimals}f}".replace(",", THIN)
+    is_zero = not text.strip("0." + THIN)
+    return MINUS + text if value < 0 and not is_zero else text
+
+
+def _three_significant(size: float) -> int:
+    if size == 0:
+        return 1
+    return min(4, max(0, 2 - math.floor(math.log10(size))))
+
+
+def size(count: float) -> tuple[str, str]:
+    """Bytes as (number, unit), in powers of 1,000: ``(531, "MB")``."""
+    power = 0
+    while abs(count) >= 999.5 and power < len(_SIZES) - 1:
+        count /= 1000
+        power += 1
+    return number(round(count) if power == 0 else float(count)), _SIZES[power]
+
+
+def duration(seconds: float) -> str:
+    """A span of time: "0.42 s", "12.4 s", "29 min 04 s", "1 h 12 min", "3 d 4 h"."""
+    if seconds < 0:
+        seconds = 0.0
+    if round(seconds, 1) < 60:
+        return f"{number(float(seconds)) if seconds < 10 else f'{seconds:.1f}'} {gettext('s')}"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} {gettext('min')} {whole % 60:02d} {gettext('s')}"
+    minutes = whole // 60
+    if minutes < 24 * 60:
+        return f"{minutes // 60} {gettext('h')} {minutes % 60:02d} {gettext('min')}"
+    hours = minutes // 60
+    return f"{hours // 24} {pgettext('days', 'd')} {hours % 24} {gettext('h')}"
+
+
+def moment(when: datetime, now: datetime | None = None) -> str:
+    """A time past, in the viewer's zone: the clock today, else the day, with the year if another."""
+    local = timezone.localtime(when)
+    today = timezone.localtime(now or timezone.now())
+    if local.date() == today.date():
+        return f"{local:%H:%M}"
+    if local.year == today.year:
+        return date_format(local, pgettext("date format: day and month", "j M"))
+    return date_format(local, pgettext("date format: day, month, year", "j M Y"))
+
+
+def full_moment(when: datetime) -> str:
+    """A time with its day, seconds and zone: for the hover."""
+    local = timezone.localtime(when)
+    day = date_format(local, pgettext("date format: day, month, year", "j M Y"))
+    offset = f"{local:%z}"
+    return f"{day}, {local:%H:%M:%S} UTC{offset[:3]}:{offset[3:]}"
+
+
+def since(when: datetime, now: datetime | None = None) -> str:
+    """How long ago, roughly: "3 s ago", "12 min ago", "5 h ago", "2 days ago"."""
+    passed = max(0, int(((now or timezone.now()) - when).total_seconds()))
+    if passed < 60:
+        return gettext("%(n)s s ago") % {"n": passed}
+    if passed < 3600:
+        return gettext("%(n)s min ago") % {"n": passed // 60}
+    if passed < 48 * 3600:
+        return gettext("%(n)s h ago") % {"n": passed // 3600}
+    days = passed // 86400
+    return ngettext("%(n)s day ago", "%(n)s days ago", days) % {"n": days}

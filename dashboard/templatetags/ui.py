@@ -1,0 +1,265 @@
+"""The components that pages are made of, each written once.
+
+``{% load ui %}``; arguments that are None show as a word, never as a dash.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from django import template
+from django.contrib.auth.models import AbstractBaseUser
+from django.db.models import Model
+from django.template.defaultfilters import stringfilter
+from django.templatetags.static import static
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext
+
+from dashboard import diegrid, formats, sparks
+from dashboard.command_view import command_view
+from dashboard.sentences import sentence as sentence_text
+from dashboard.states import look
+from dashboard.words import kind_title, metric_text, state_of
+from jobs.models import Host, Job, Result
+from jobs.plans import Plan, from_json
+
+register = template.Library()
+
+# Heights that look.css reserves, so that a page does not jump when its charts are drawn.
+CHART_HEIGHTS = (72, 96, 120, 160, 200, 240, 280, 320, 360, 420)
+
+
+@register.simple_tag
+def icon(name: str, label: str = "", small: bool = False) -> SafeString:
+    """An icon of the sprite. It stands before a word, or carries a ``label``."""
+    return format_html(
+        '<svg class="i{}" {}><use href="{}#i-{}"/></svg>',
+        " s" if small else "",
+        _named(label),
+        static("icons.svg"),
+        name,
+    )
+
+
+@register.simple_tag
+def shape(state: str, label: str = "") -> SafeString:
+    """The shape of a state alone; in a note or a track, where the word stands beside it."""
+    return format_html(
+        '<svg {}><use href="{}#s-{}"/></svg>', _named(label), static("icons.svg"), look(state).shape
+    )
+
+
+@register.simple_tag
+def state(thing: Any, word: str = "") -> SafeString:
+    """A state as shape and word: of a job, deployment, host or turn, or given by its name."""
+    appearance = look(state_of(thing))
+    return format_html(
+        '<span class="st {}">{}{}</span>',
+        appearance.css,
+        shape(state_of(thing)),
+        word or appearance.word,
+    )
+
+
+@register.simple_tag
+def num(value: Any, unit: str = "", decimals: int | None = None) -> SafeString:
+    """A number and its unit. Three significant digits for floats unless ``decimals`` are given."""
+    if value is None or value == "":
+        return format_html('<span class="dim">{}</span>', gettext("not measured"))
+    text = value if isinstance(value, str) else formats.number(value, decimals)
+    return _num(text, unit)
+
+
+@register.simple_tag
+def metric(name: str, value: float | None) -> SafeString:
+    """A value of a metric, in the unit that people read it in: accuracy in %, times in ms or s."""
+    if value is None:
+        return num(None)
+    return _num(*metric_text(name, value))
+
+
+@register.simple_tag
+def bytes(count: float | None) -> SafeString:  # noqa: A001 -- the tag is called {% bytes %}
+    """A size: 531 MB."""
+    return num(None) if count is None else _num(*formats.size(count))
+
+
+@register.simple_tag
+def duration(seconds: float | None) -> SafeString:
+    """A span of time: 12.4 s, 29 min 04 s."""
+    if seconds is None:
+        return num(None)
+    return format_html('<span class="num">{}</span>', formats.duration(seconds))
+
+
+@register.simple_tag
+def ago(when: datetime | None) -> SafeString:
+    """A time past: the clock today, the day otherwise, all of it on hover."""
+    if when is None:
+        return format_html('<span class="dim">{}</span>', gettext("not yet"))
+    return _time(when, formats.moment(when))
+
+
+@register.simple_tag
+def since(when: datetime | None) -> SafeString:
+    """How long ago: 3 s ago. The page keeps it up to date."""
+    if when is None:
+        return format_html('<span class="dim">{}</span>', gettext("never"))
+    return _time(when, formats.since(when), " data-since")
+
+
+@register.simple_tag
+def sentence(thing: Any) -> str:
+    """The sentence that a job, deployment or event keeps, or that of a remark {"id", "args"}."""
+    if isinstance(thing, Mapping):
+        return sentence_text(thing["id"], thing.get("args", {})) if thing.get("id") else ""
+    return sentence_text(thing.sentence_id, thing.sentence_args) if thing.sentence_id else ""
+
+
+@register.filter
+@stringfilter
+def kind(name: str) -> str:
+    """The title of a kind of job, translated."""
+    return kind_title(name)
+
+
+@register.simple_tag
+def dies(host: Host, lease: str = "", big: bool = False) -> SafeString:
+    """The die grid of a host; ``lease`` (``"0,1"``) are the dies of what the page is about."""
+    grid = diegrid.grid(host, [name for name in lease.split(",") if name])
+    if not grid.cells:
+        return mark_safe("")
+    cells = format_html_join("", '<i class="{}"></i>', ((cell,) for cell in grid.cells))
+    return format_html(
+        '<span class="dies{}" role="img" aria-label="{}">{}</span>',
+        " big" if big else "",
+        grid.label,
+        cells,
+    )
+
+
+@register.inclusion_tag("_stamps.html")
+def stamps(result: Result) -> dict[str, Any]:
+    """What the result's number is worth: simulated, few samples, failed requests."""
+    failed = result.metrics.get("failed_requests") or 0
+    return {"simulated": result.simulated, "failed": int(failed), "remarks": result.remarks}
+
+
+@register.inclusion_tag("_command.html")
+def command(
+    plan: Plan | Mapping[str, Any],
+    values: Mapping[str, str] | None = None,
+    proposed: Mapping[str, str] | None = None,
+    before: Plan | None = None,
+) -> dict[str, Any]:
+    """A plan to read: steps, files, slots. ``proposed`` values are chosen when the job starts."""
+    whole = plan if isinstance(plan, Plan) else from_json(plan)
+    return {"view": command_view(whole, values or {}, proposed=proposed, before=before)}
+
+
+@register.inclusion_tag("_chart.html")
+def chart(figure: Mapping[str, Any], height: int, label: str, id: str) -> dict[str, Any]:  # noqa: A002 -- the tag's own word
+    """A Plotly figure, drawn by charts.js. ``label`` says what it shows; ``id`` is of the element."""
+    reserved = min((h for h in CHART_HEIGHTS if h >= height), default=CHART_HEIGHTS[-1])
+    return {
+        "figure": figure,
+        "height": height,
+        "reserved": reserved,
+        "label": label,
+        "id": id,
+        "data_id": f"{id}-data",
+    }
+
+
+@register.simple_tag
+def progress(done: float | None, total: float | None, state: str = "running") -> SafeString:
+    """A bar: how much of ``total`` is done. Nothing where that is not known."""
+    if done is None or not total:
+        return mark_safe("")
+    share = min(100, max(0, round(100 * done / total)))
+    return format_html(
+        '<svg class="prog {}" role="img" aria-label="{}"><rect width="{}%" height="100%"/></svg>',
+        look(state).css,
+        f"{share} %",
+        share,
+    )
+
+
+@register.simple_tag
+def meter(share: float, level: str = "") -> SafeString:
+    """A small bar in a cell, ``share`` from 0 to 1; level "hi" or "over" where it is too much."""
+    width = min(100, max(0, round(100 * share)))
+    return format_html(
+        '<svg class="meter {}" aria-hidden="true"><rect width="{}%" height="100%"/></svg>',
+        level,
+        width,
+    )
+
+
+@register.simple_tag
+def spark(values: Sequence[float], label: str, judged: str = "") -> SafeString:
+    """The last runs as a line, oldest first; ``judged``: "better" or "worse" for the last one."""
+    return sparks.spark(values, label, judged)
+
+
+@register.simple_tag
+def area(values: Sequence[float], label: str) -> SafeString:
+    """A rate over the last minutes as an area, oldest first."""
+    return sparks.area(values, label)
+
+
+@register.simple_tag
+def person(user: AbstractBaseUser | None) -> SafeString:
+    """Who did it: initial and name."""
+    if user is None:
+        return format_html('<span class="dim">{}</span>', gettext("nobody known"))
+    name = user.get_username()
+    return format_html(
+        '<span class="row0"><span class="who" aria-hidden="true">{}</span>{}</span>',
+        name[:1].upper(),
+        name,
+    )
+
+
+@register.filter
+def initial(user: AbstractBaseUser) -> str:
+    """The letter that stands for a person."""
+    return user.get_username()[:1].upper()
+
+
+@register.filter
+def live(thing: Job | Model) -> str:
+    """The topic of hints about a record, for ``data-live``: "job:17"."""
+    return f"{type(thing).__name__.lower()}:{thing.pk}"
+
+
+@register.filter
+def as_json(value: Any) -> str:
+    """Plain JSON text, for a data- attribute."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _num(text: str, unit: str) -> SafeString:
+    if not unit:
+        return format_html('<span class="num">{}</span>', text)
+    return format_html('<span class="num">{}<span class="u">{}</span></span>', text, unit)
+
+
+def _time(when: datetime, text: str, extra: str = "") -> SafeString:
+    return format_html(
+        '<time class="num" datetime="{}" title="{}"{}>{}</time>',
+        when.isoformat(),
+        formats.full_moment(when),
+        mark_safe(extra),
+        text,
+    )
+
+
+def _named(label: str) -> SafeString:
+    if not label:
+        return mark_safe('aria-hidden="true"')
+    return format_html('role="img" aria-label="{}"', label)

@@ -1,0 +1,51 @@
+// @ts-check
+/**
+ * One key, one thing: an element with `data-key="n"` is clicked, or focused if it is typed into, when
+ * that key is pressed outside of a field. J and K walk through the links of a `[data-walk]` list.
+ */
+
+const FIELDS = "input, textarea, select, [contenteditable='true']";
+
+/** @param {KeyboardEvent} event */
+function isTyping(event) {
+  return event.target instanceof Element && event.target.closest(FIELDS) !== null;
+}
+
+/** @param {number} step */
+function walk(step) {
+  const links = /** @type {HTMLElement[]} */ ([...document.querySelectorAll("[data-walk] a[data-step]")]);
+  if (!links.length) return;
+  const at = links.indexOf(/** @type {HTMLElement} */ (document.activeElement));
+  const next = at < 0 ? (step > 0 ? 0 : links.length - 1) : at + step;
+  links[Math.min(links.length - 1, Math.max(0, next))].focus();
+}
+
+function openHelp() {
+  const help = /** @type {HTMLDialogElement | null} */ (document.getElementById("keys"));
+  if (help && !help.open) help.showModal();
+}
+
+/** @param {KeyboardEvent} event */
+function pressed(event) {
+  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isTyping(event)) return;
+  if (document.querySelector("dialog[open]")) return;
+  if (event.key === "?") {
+    openHelp();
+  } else if (event.key === "j" || event.key === "k") {
+    walk(event.key === "j" ? 1 : -1);
+  } else {
+    const target = /** @type {HTMLElement | null} */ (
+      document.querySelector(`[data-key="${CSS.escape(event.key.toLowerCase())}"]`)
+    );
+    if (!target) return;
+    event.preventDefault();
+    if (target.matches(FIELDS)) target.focus();
+    else target.click();
+  }
+}
+
+/** Listen for the whole page. */
+export function bindKeys() {
+  document.addEventListener("keydown", pressed);
+  for (const button of document.querySelectorAll("[data-keys-open]")) button.addEventListener("click", openHelp);
+}
