@@ -1,0 +1,95 @@
+import pytest
+
+from dashboard.charts import live
+from jobs.models import PointBlock
+from jobs.queries.points import samples_after
+from tests.factories import make_job
+
+
+def engine(at, *, decodes, busy, prompt=0.0, running=1.0, waiting=0.0):
+    """What llama.cpp says of itself at one moment."""
+    return (
+        at,
+        {
+            "llamacpp:n_decode_total": decodes,
+            "llamacpp:n_busy_slots_per_decode": busy,
+            "llamacpp:prompt_tokens_total": prompt,
+            "llamacpp:requests_processing": running,
+            "llamacpp:requests_deferred": waiting,
+        },
+    )
+
+
+def test_output_tokens_are_the_decode_calls_times_the_slots_busy_in_each():
+    # Our capture of llama.cpp's metrics: 1736 calls, 1.88249 slots, 3268 tokens predicted.
+    samples = [engine(0, decodes=0, busy=0.0), engine(10, decodes=1736, busy=1.88249)]
+
+    rate = live.derive(samples)[-1][1]
+
+    assert rate == pytest.approx(326.8, abs=0.01)
+
+
+def test_a_rate_is_of_the_last_two_seconds_only():
+    slow = [engine(t / 2, decodes=5 * t, busy=1.0) for t in range(21)]  # 10 a second
+    fast = [engine(10 + t / 2, decodes=100 + 50 * t, busy=1.0) for t in range(1, 11)]  # 100
+
+    rows = live.derive(slow + fast)
+
+    assert rows[20][1] == pytest.approx(10)
+    assert rows[-1][1] == pytest.approx(100)
+
+
+def test_curves_read_in_pieces_are_the_curves_read_at_once():
+    samples = [engine(t / 2, decodes=t * t, busy=1.5, prompt=3.0 * t) for t in range(40)]
+
+    whole = live.derive(samples)
+    pieces = live.derive(samples[:17]) + live.derive(samples[17:], context=samples[:17])
+
+    assert pieces == whole
+
+
+def test_a_restarted_engine_begins_a_new_curve_and_never_a_negative_rate():
+    samples = [
+        engine(0, decodes=1000, busy=1.0),
+        engine(1, decodes=1100, busy=1.0),
+        engine(2, decodes=5, busy=1.0),
+        engine(3, decodes=55, busy=1.0),
+    ]
+
+    rates = [row[1] for row in live.derive(samples)]
+
+    assert rates == [None, 100.0, None, 50.0]
+
+
+def test_vllm_is_read_by_its_own_names():
+    samples = [
+        (float(t), {"vllm:generation_tokens_total": 30.0 * t, "vllm:num_requests_waiting": 2.0})
+        for t in range(4)
+    ]
+
+    assert live.derive(samples)[-1] == (3.0, 30.0, None, None, 2.0)
+
+
+def test_many_points_become_few_and_a_short_queue_stays_visible():
+    rows = [(float(t), 10.0, None, 1.0, 4.0 if t == 5_001 else 0.0) for t in range(10_000)]
+
+    few = live.decimate(rows, limit=100)
+
+    assert len(few) == 100
+    assert max(row[4] for row in few) == 4.0
+    assert {row[1] for row in few} == {10.0}
+
+
+@pytest.mark.django_db
+def test_the_cursor_gives_each_block_once_and_then_nothing():
+    job = make_job()
+    for offset in (0, 400, 900):
+        PointBlock.objects.create(job=job, offset=offset, watch="engine", rows=[[offset, {"a": 1}]])
+
+    first = samples_after(job.pk, -1)
+    more = samples_after(job.pk, 400)
+    none = samples_after(job.pk, first.after)
+
+    assert ([row[0] for row in first.fresh], first.after) == ([0, 400, 900], 900)
+    assert ([row[0] for row in more.context], [row[0] for row in more.fresh]) == ([0, 400], [900])
+    assert (none.fresh, none.after) == ([], 900)
