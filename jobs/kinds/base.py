@@ -1,4 +1,7 @@
-"""What a kind of job is: Params in, Plan out; outputs in, Conclusion out. Pure: no clock, no disk, no database."""
+"""What a kind of job is: Params in, Plan out; outputs in, Conclusion out.
+
+Pure: no clock, no disk, no database.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,7 @@ class AssetRef:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A host as a kind sees it: a snapshot of facts and assets, made by ``jobs.queries.targets``."""
+    """A host as a kind sees it: facts and assets at one moment, from ``jobs.queries.targets``."""
 
     name: str
     sort: str
@@ -51,7 +54,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """An environment that must be on the host first; launching adds a prepare job where it is not."""
+    """An environment that must be there first; launching adds a prepare job where it is not."""
 
     environment: str
 
@@ -104,8 +107,8 @@ class Kind(Protocol):
 
     Titles, labels and help of fields are English source text; pages translate them. A field of
     Params has ``description`` (help), limits (ge, le) and ``json_schema_extra`` with ``unit``
-    ("tokens"), ``label``, ``asset`` ("weights", "artifact", "deployment": choices come from the target)
-    and ``group`` (a heading of the form).
+    ("tokens"), ``label``, ``group`` (a heading of the form) and ``asset`` ("weights", "artifact",
+    "deployment": choices come from the target).
     """
 
     name: str
@@ -122,13 +125,13 @@ class Kind(Protocol):
         """What the job works on, for lists: "SmolLM2-135M-Instruct, int8"."""
 
     def inputs(self, params: Any, target: Target) -> Mapping[str, AssetRef]:
-        """Assets that fill slots: {"artifact": ref} fills ``{artifact.path}``, ``{artifact.label}`` …"""
+        """Assets that fill slots: {"artifact": ref} fills ``{artifact.path}`` and its like."""
 
     def product(self, params: Any, target: Target) -> Mapping[str, Any] | None:
-        """What a success registers: {"type": "artifact", "model_id": …}; None: a result or nothing."""
+        """What a success registers: {"type": "artifact", …}; None: a result or nothing."""
 
     def plan(self, params: Any, target: Target) -> Plan:
-        """The commands. Raises ``jobs.errors.LaunchError`` at a field where no command can be right."""
+        """The commands. Raises ``LaunchError`` at a field where no command can be right."""
 
     def conclude(
         self, params: Any, plan: Plan, outputs: Mapping[str, bytes], exit_code: int

@@ -1,0 +1,15 @@
+"""Every number that a result can hold: name, label, unit, which way is better."""
+
+from __future__ import annotations
+
+from jobs.metrics.base import Metric
+from jobs.metrics.counts import COUNTS
+from jobs.metrics.latency import LATENCY
+from jobs.metrics.quality import QUALITY
+from jobs.metrics.speed import SPEED
+
+METRICS: dict[str, Metric] = {
+    metric.name: metric for family in (SPEED, LATENCY, QUALITY, COUNTS) for metric in family
+}
+
+__all__ = ["METRICS", "Metric"]

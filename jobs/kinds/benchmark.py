@@ -1,0 +1,168 @@
+"""Benchmark: send a deployment requests and time what it does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from jobs.catalog import PROMPT_SETS
+from jobs.errors import LaunchError
+from jobs.kinds.base import AssetRef, Choice, Conclusion, Measured, Need, Remark, Target
+from jobs.kinds.common import asset, site, tool_version
+from jobs.parsers import evalscope_perf
+from jobs.parsers.evalscope_perf import PerfPoint
+from jobs.plans import Plan
+from jobs.toolchains import evalscope
+from jobs.toolchains.environments import EVALSCOPE
+
+name = "benchmark"
+title = "Benchmark"
+
+# With fewer requests than this the 99th percentile is just the slowest one.
+ENOUGH_FOR_P99 = 100
+
+
+class Params(BaseModel):
+    """What to send. Lengths are in tokens."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    deployment: str = Field(
+        description="The deployment to measure.",
+        json_schema_extra={
+            "label": "Deployment",
+            "group": "What to measure",
+            "asset": "deployment",
+        },
+    )
+    concurrency: tuple[Annotated[int, Field(ge=1, le=256)], ...] = Field(
+        (1, 2, 4),
+        min_length=1,
+        max_length=12,
+        description="Requests in flight at most. Several values are measured one after the other.",
+        json_schema_extra={"label": "Concurrency", "unit": "requests", "group": "Load"},
+    )
+    requests: int = Field(
+        16,
+        ge=1,
+        le=10000,
+        description="Requests at each concurrency. Percentiles need many.",
+        json_schema_extra={"label": "Requests", "unit": "requests", "group": "Load"},
+    )
+    output_tokens: int = Field(
+        64,
+        ge=1,
+        le=8192,
+        description="Generated for each request, always to the full length.",
+        json_schema_extra={"label": "Output", "unit": "tokens", "group": "Load"},
+    )
+    prompts: str = Field(
+        "everyday",
+        description="Prompts that ship with the project, sent in turn.",
+        json_schema_extra={"label": "Prompts", "group": "Load"},
+    )
+
+
+def choices(field: str, target: Target) -> Sequence[Choice] | None:
+    """What ``field`` may be on this host."""
+    if field == "prompts":
+        return [Choice(key, f"{key} ({len(lines)})") for key, lines in PROMPT_SETS.items()]
+    return None
+
+
+def needs(params: Params, target: Target) -> Sequence[Need]:
+    """EvalScope."""
+    return (Need(EVALSCOPE),)
+
+
+def title_of(params: Params, target: Target) -> str:
+    """ "smollm2-135m-instruct-int8 at 1, 2, 4"."""
+    served = _deployment(params, target).data["name"]
+    return f"{served} at {', '.join(map(str, params.concurrency))}"
+
+
+def inputs(params: Params, target: Target) -> Mapping[str, AssetRef]:
+    """The deployment."""
+    return {"deployment": _deployment(params, target)}
+
+
+def product(params: Params, target: Target) -> Mapping[str, Any] | None:
+    """Nothing but a result."""
+    return None
+
+
+def plan(params: Params, target: Target) -> Plan:
+    """One step: EvalScope's performance test. The engine's own counters are read meanwhile."""
+    _deployment(params, target)
+    if len(set(params.concurrency)) < len(params.concurrency):
+        raise LaunchError("Each concurrency once.", "concurrency")
+    if params.prompts not in PROMPT_SETS:
+        raise LaunchError("There is no such set of prompts.", "prompts")
+    return evalscope.perf_plan(
+        evalscope.Load(
+            concurrency=params.concurrency,
+            requests=params.requests,
+            output_tokens=params.output_tokens,
+            prompts=PROMPT_SETS[params.prompts],
+        ),
+        site(target),
+    )
+
+
+def conclude(
+    params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
+) -> Conclusion:
+    """A point for each concurrency; the one with the highest output rate stands for all."""
+    points = evalscope_perf.parse(outputs)
+    failed = sum(point.failed for point in points)
+    done = [point for point in points if point.completed]
+    if not done:
+        return Conclusion(failure=Remark("benchmark:no_request", {"failed": failed}))
+    best = max(done, key=lambda point: point.metrics.get("output_tokens_per_s", 0.0))
+    return Conclusion(
+        sentence=Remark(
+            "benchmark:done",
+            {
+                "output_tokens_per_s": f"{best.metrics.get('output_tokens_per_s', 0.0):.1f}",
+                "concurrency": best.concurrency,
+            },
+        ),
+        measured=Measured(
+            sort="benchmark",
+            what=f"{params.prompts} prompts, {params.output_tokens} tokens out",
+            tool=f"evalscope {tool_version(plan, EVALSCOPE)}",
+            metrics=best.metrics,
+            points=[(point.concurrency, point.metrics) for point in points],
+            remarks=_remarks(params, points),
+        ),
+    )
+
+
+def _remarks(params: Params, points: Sequence[PerfPoint]) -> list[Remark]:
+    remarks = [
+        Remark(
+            "benchmark:failed_requests",
+            {
+                "failed": point.failed,
+                "total": point.failed + point.completed,
+                "concurrency": point.concurrency,
+            },
+        )
+        for point in points
+        if point.failed
+    ]
+    if params.requests < ENOUGH_FOR_P99:
+        remarks.append(Remark("benchmark:few_requests", {"requests": params.requests}))
+    measured = {point.concurrency for point in points}
+    missing = [value for value in params.concurrency if value not in measured]
+    if missing:
+        remarks.append(
+            Remark("benchmark:not_measured", {"concurrency": ", ".join(map(str, missing))})
+        )
+    return remarks
+
+
+def _deployment(params: Params, target: Target) -> AssetRef:
+    return asset(target.deployments, params.deployment, "deployment")

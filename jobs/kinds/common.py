@@ -1,0 +1,71 @@
+"""What several kinds share."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from jobs.errors import LaunchError, ParseError
+from jobs.kinds.base import AssetRef, Target
+from jobs.plans import Plan
+from jobs.toolchains.site import Site, site_of
+
+
+def site(target: Target) -> Site:
+    """The target's paths and sizes.
+
+    Raises:
+        LaunchError: the host has not reported yet.
+    """
+    try:
+        return site_of(target.facts)
+    except KeyError:
+        raise LaunchError(f"{target.name} has not reported its folders yet.") from None
+
+
+def asset(refs: Iterable[AssetRef], key: str, field: str) -> AssetRef:
+    """The asset that Params name by ``key``.
+
+    Raises:
+        LaunchError: it is not on the host; ``field`` is the form's field.
+    """
+    for ref in refs:
+        if ref.key == key:
+            return ref
+    raise LaunchError("This is not on the host (any more).", field)
+
+
+def output(outputs: Mapping[str, bytes], path: str) -> dict[str, Any]:
+    """A JSON object that a step left.
+
+    Raises:
+        ParseError: it is missing or something else.
+    """
+    try:
+        data = json.loads(outputs[path])
+    except KeyError:
+        raise ParseError(f"{path} is missing") from None
+    except ValueError as error:
+        raise ParseError(f"{path} is not JSON: {error}") from error
+    if not isinstance(data, dict):
+        raise ParseError(f"{path} is not a JSON object")
+    return data
+
+
+def size(count: int) -> str:
+    """Bytes in words: "98.4 MB"."""
+    number, unit = float(count), "B"
+    for bigger in ("kB", "MB", "GB", "TB"):
+        if number < 1000:
+            break
+        number, unit = number / 1000, bigger
+    return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
+
+
+def tool_version(plan: Plan, environment: str) -> str:
+    """The version of a tool that ``plan`` runs: its environment's folder says it. "" without one."""
+    pattern = re.compile(rf"/{re.escape(environment)}-([^/]+)-[0-9a-f]{{8}}/bin/")
+    matches = (pattern.search(step.argv[0]) for step in plan.steps)
+    return next((match.group(1) for match in matches if match), "")

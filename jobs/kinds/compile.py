@@ -1,0 +1,95 @@
+"""Compile: convert a model's weights to another precision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from jobs.catalog import MODELS
+from jobs.kinds.base import AssetRef, Choice, Conclusion, Need, Remark, Target
+from jobs.kinds.common import asset, output, site, size
+from jobs.plans import Plan
+from jobs.toolchains import llama_cpp
+from jobs.toolchains.environments import LLAMA_CPP
+
+name = "compile"
+title = "Compile"
+
+
+class Params(BaseModel):
+    """What to convert, and to what."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    weights: str = Field(
+        description="The weights to convert. What they lost before cannot come back.",
+        json_schema_extra={"label": "Weights", "group": "Model", "asset": "weights"},
+    )
+    precision: Literal["fp16", "int8"] = Field(
+        "int8",
+        description="fp16: 16 bits a weight. int8: 8 bits in blocks of 32 with one scale (Q8_0).",
+        json_schema_extra={"label": "Precision", "group": "Model"},
+    )
+
+
+def choices(field: str, target: Target) -> Sequence[Choice] | None:
+    """What ``field`` may be on this host."""
+    if field == "precision":
+        return [Choice("int8", "int8"), Choice("fp16", "fp16")]
+    return None
+
+
+def needs(params: Params, target: Target) -> Sequence[Need]:
+    """llama.cpp."""
+    return (Need(LLAMA_CPP),)
+
+
+def title_of(params: Params, target: Target) -> str:
+    """ "SmolLM2-135M-Instruct, int8"."""
+    model_id = str(_weights(params, target).data["model_id"])
+    model = MODELS.get(model_id)
+    return f"{model.name if model else model_id}, {params.precision}"
+
+
+def inputs(params: Params, target: Target) -> Mapping[str, AssetRef]:
+    """The weights."""
+    return {"weights": _weights(params, target)}
+
+
+def product(params: Params, target: Target) -> Mapping[str, Any] | None:
+    """An artifact, whose label names the precision of its source too."""
+    source = _weights(params, target).data
+    return {
+        "type": "artifact",
+        "model_id": source["model_id"],
+        "toolchain": llama_cpp.NAME,
+        "precision": params.precision,
+        "label": f"{llama_cpp.FILE_TYPES[params.precision]} from {source['precision']}",
+        "source_precision": source["precision"],
+    }
+
+
+def plan(params: Params, target: Target) -> Plan:
+    """One step: llama.cpp's quantiser."""
+    source = _weights(params, target).data
+    return llama_cpp.compile_plan(
+        str(source["model_id"]), params.precision, str(source["precision"]), site(target)
+    )
+
+
+def conclude(
+    params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
+) -> Conclusion:
+    """The artifact's size and checksum."""
+    made = output(outputs, "artifact.json")
+    label = f"{made['type']} from {made['source']['precision']}"
+    return Conclusion(
+        sentence=Remark("compile:made", {"label": label, "size": size(made["bytes"])}),
+        product={key: made[key] for key in ("path", "bytes", "sha256")},
+    )
+
+
+def _weights(params: Params, target: Target) -> AssetRef:
+    return asset(target.weights, params.weights, "weights")

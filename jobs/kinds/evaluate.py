@@ -1,0 +1,199 @@
+"""Evaluate: ask a deployment questions and score its answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from jobs.catalog import QUESTION_SETS, Question
+from jobs.errors import LaunchError
+from jobs.kinds.base import AssetRef, Choice, Conclusion, Measured, Need, Remark, Target
+from jobs.kinds.common import asset, site, tool_version
+from jobs.parsers import evalscope_eval
+from jobs.parsers.evalscope_eval import Scored
+from jobs.plans import Plan
+from jobs.toolchains import evalscope
+from jobs.toolchains.environments import EVALSCOPE
+
+name = "evaluate"
+title = "Evaluate"
+
+# Below this the 95 % interval of an accuracy is wider than ten points on either side.
+ENOUGH_QUESTIONS = 100
+
+
+class Params(BaseModel):
+    """What to ask, and how. Lengths are in tokens."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    deployment: str = Field(
+        description="The deployment to ask.",
+        json_schema_extra={
+            "label": "Deployment",
+            "group": "What to evaluate",
+            "asset": "deployment",
+        },
+    )
+    questions: str = Field(
+        "basics",
+        description="Questions that ship with the project.",
+        json_schema_extra={"label": "Questions", "group": "Questions"},
+    )
+    limit: int = Field(
+        0,
+        ge=0,
+        le=100000,
+        description="Ask only so many, spread over the whole set. 0: all.",
+        json_schema_extra={"label": "Limit", "unit": "questions", "group": "Questions"},
+    )
+    max_tokens: int = Field(
+        48,
+        ge=1,
+        le=8192,
+        description="An answer is cut after so many. A model that reasons needs thousands.",
+        json_schema_extra={"label": "Longest answer", "unit": "tokens", "group": "Answers"},
+    )
+    temperature: float = Field(
+        0.0,
+        ge=0.0,
+        le=2.0,
+        description="0: always the likeliest token, so that a second run answers the same.",
+        json_schema_extra={"label": "Temperature", "group": "Answers"},
+    )
+    batch: int = Field(
+        4,
+        ge=1,
+        le=256,
+        description="Questions in flight at most.",
+        json_schema_extra={"label": "Parallel questions", "unit": "questions", "group": "Answers"},
+    )
+
+
+def choices(field: str, target: Target) -> Sequence[Choice] | None:
+    """What ``field`` may be on this host."""
+    if field == "questions":
+        return [Choice(key, f"{key} ({len(s.questions)})") for key, s in QUESTION_SETS.items()]
+    return None
+
+
+def needs(params: Params, target: Target) -> Sequence[Need]:
+    """EvalScope."""
+    return (Need(EVALSCOPE),)
+
+
+def title_of(params: Params, target: Target) -> str:
+    """ "smollm2-135m-instruct-int8, basics"."""
+    return f"{_deployment(params, target).data['name']}, {params.questions}"
+
+
+def inputs(params: Params, target: Target) -> Mapping[str, AssetRef]:
+    """The deployment."""
+    return {"deployment": _deployment(params, target)}
+
+
+def product(params: Params, target: Target) -> Mapping[str, Any] | None:
+    """Nothing but a result."""
+    return None
+
+
+def plan(params: Params, target: Target) -> Plan:
+    """One step: EvalScope asks and scores. The questions travel inside the plan."""
+    _deployment(params, target)
+    return evalscope.eval_plan(
+        evalscope.Asking(
+            questions=_questions(params),
+            max_tokens=params.max_tokens,
+            temperature=params.temperature,
+            batch=params.batch,
+        ),
+        site(target),
+    )
+
+
+def conclude(
+    params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
+) -> Conclusion:
+    """Accuracy over all questions, and each question with its answer and score."""
+    scored = evalscope_eval.parse(outputs).scored
+    counted = [row for row in scored if row.score is not None]
+    if not counted:
+        return Conclusion(failure=Remark("evaluate:no_question", {"questions": len(scored)}))
+    metrics = _metrics(scored, counted)
+    return Conclusion(
+        sentence=Remark(
+            "evaluate:done",
+            {"accuracy": f"{100 * metrics['accuracy']:.1f}", "questions": len(counted)},
+        ),
+        measured=Measured(
+            sort="evaluation",
+            what=_what(params, len(counted)),
+            tool=f"evalscope {tool_version(plan, EVALSCOPE)}",
+            metrics=metrics,
+            answers=[_answer(row) for row in counted],
+            remarks=_remarks(params, scored, counted),
+        ),
+    )
+
+
+def _questions(params: Params) -> tuple[Question, ...]:
+    try:
+        return QUESTION_SETS[params.questions].first(params.limit)
+    except KeyError:
+        raise LaunchError("There is no such set of questions.", "questions") from None
+
+
+def _what(params: Params, counted: int) -> str:
+    return f"{params.questions}, {counted} questions"
+
+
+def _metrics(scored: Sequence[Scored], counted: Sequence[Scored]) -> dict[str, float]:
+    right = [row.score or 0.0 for row in counted]
+    metrics = {
+        "accuracy": sum(right) / len(right),
+        "correct": sum(right),
+        "questions": float(len(counted)),
+        "unanswered": float(sum(not row.answer.strip() for row in scored)),
+    }
+    for part in ("short", "choice", "en", "zh"):
+        rows = [row.score or 0.0 for row in counted if part in row.subset.split("_")]
+        if rows:
+            metrics[f"accuracy_{part}"] = sum(rows) / len(rows)
+    return metrics
+
+
+def _answer(row: Scored) -> dict[str, Any]:
+    return {
+        "subset": row.subset,
+        "question": row.question,
+        "expected": row.expected,
+        "answer": row.answer,
+        "score": row.score,
+        "detail": {**row.detail, "extracted": row.extracted},
+    }
+
+
+def _remarks(params: Params, scored: Sequence[Scored], counted: Sequence[Scored]) -> list[Remark]:
+    remarks = []
+    asked = len(_questions(params))
+    if len(counted) < asked:
+        remarks.append(
+            Remark("evaluate:unscored", {"unscored": asked - len(counted), "total": asked})
+        )
+    cut = sum(row.detail.get("output_tokens", 0) >= params.max_tokens for row in counted)
+    if cut:
+        remarks.append(
+            Remark(
+                "evaluate:cut",
+                {"cut": cut, "total": len(counted), "max_tokens": params.max_tokens},
+            )
+        )
+    if len(counted) < ENOUGH_QUESTIONS:
+        remarks.append(Remark("evaluate:few_questions", {"questions": len(counted)}))
+    return remarks
+
+
+def _deployment(params: Params, target: Target) -> AssetRef:
+    return asset(target.deployments, params.deployment, "deployment")

@@ -1,0 +1,140 @@
+"""Prepare: bring a model's weights, or a tool's environment, onto a host."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from jobs.catalog import MODELS, ZooModel
+from jobs.errors import LaunchError
+from jobs.kinds.base import AssetRef, Choice, Conclusion, Need, Remark, Target
+from jobs.kinds.common import output, site, size
+from jobs.plans import Plan
+from jobs.toolchains import environments, weights
+from jobs.toolchains.environments import ENVIRONMENTS, Environment
+
+name = "prepare"
+title = "Prepare"
+
+
+class Params(BaseModel):
+    """What to bring."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    what: Literal["weights", "environment"] = Field(
+        "weights",
+        description="Weights are fetched, unpacked and checked. An environment holds a tool.",
+        json_schema_extra={"label": "What", "group": "What to prepare"},
+    )
+    model: str = Field(
+        "smollm2-135m-instruct",
+        description="The model whose weights are fetched.",
+        json_schema_extra={"label": "Model", "group": "What to prepare"},
+    )
+    environment: str = Field(
+        environments.LLAMA_CPP,
+        description="The tool that gets an environment of its own. Not used for weights.",
+        json_schema_extra={"label": "Environment", "group": "What to prepare"},
+    )
+
+
+def choices(field: str, target: Target) -> Sequence[Choice] | None:
+    """What ``field`` may be on this host."""
+    if field == "what":
+        return [Choice("weights", "Weights"), Choice("environment", "Environment")]
+    if field == "model":
+        return [Choice(model.id, model.name) for model in MODELS.values()]
+    if field == "environment":
+        return [Choice(item.name, item.title) for item in ENVIRONMENTS.values()]
+    return None
+
+
+def needs(params: Params, target: Target) -> Sequence[Need]:
+    """Nothing: the host's own Python does it."""
+    return ()
+
+
+def title_of(params: Params, target: Target) -> str:
+    """ "Weights of SmolLM2-135M-Instruct", "Environment llama.cpp"."""
+    if params.what == "weights":
+        return f"Weights of {_model(params).name}"
+    return f"Environment {_environment(params).title}"
+
+
+def inputs(params: Params, target: Target) -> Mapping[str, AssetRef]:
+    """Nothing from the host."""
+    return {}
+
+
+def product(params: Params, target: Target) -> Mapping[str, Any] | None:
+    """Weights or an environment, with the path that it will have."""
+    here = site(target)
+    if params.what == "environment":
+        environment = _environment(params)
+        return {
+            "type": "environment",
+            "name": environment.name,
+            "fingerprint": environment.fingerprint,
+            "path": environment.path(here),
+        }
+    model = _model(params)
+    return {
+        "type": "weights",
+        "model_id": model.id,
+        "precision": model.source.precision,
+        "bytes": model.source.bytes,
+        "sha256": model.source.sha256,
+        "path": weights.path_of(model, here),
+    }
+
+
+def plan(params: Params, target: Target) -> Plan:
+    """Fetch and check, or make and verify."""
+    if params.what == "environment":
+        return environments.prepare_plan(_environment(params), site(target))
+    return weights.prepare_plan(_model(params), site(target))
+
+
+def conclude(
+    params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
+) -> Conclusion:
+    """What is there now."""
+    if params.what == "environment":
+        made = output(outputs, "versions.json")
+        versions = made["versions"]
+        return Conclusion(
+            sentence=Remark(
+                "prepare:environment",
+                {
+                    "environment": _environment(params).title,
+                    "version": versions.get(_environment(params).main, ""),
+                    "packages": len(versions),
+                    "size": size(made["bytes"]),
+                },
+            ),
+            product={"path": made["path"], "versions": versions},
+        )
+    found = output(outputs, "weights.json")
+    return Conclusion(
+        sentence=Remark(
+            "prepare:weights", {"model": _model(params).name, "size": size(found["bytes"])}
+        ),
+        product={key: found[key] for key in ("path", "bytes", "sha256", "precision")},
+    )
+
+
+def _model(params: Params) -> ZooModel:
+    try:
+        return MODELS[params.model]
+    except KeyError:
+        raise LaunchError("No model in the catalogue has this name.", "model") from None
+
+
+def _environment(params: Params) -> Environment:
+    try:
+        return ENVIRONMENTS[params.environment]
+    except KeyError:
+        raise LaunchError("There is no such environment.", "environment") from None

@@ -1,0 +1,20 @@
+"""What a metric is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One number that results hold.
+
+    ``unit`` is what is shown after it ("%" for a ratio that is stored from 0 to 1). ``better``
+    says which way is better; "" where neither is.
+    """
+
+    name: str
+    label: str
+    unit: str
+    better: Literal["higher", "lower", ""]

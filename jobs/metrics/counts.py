@@ -1,0 +1,17 @@
+"""How much was tried, and what of it failed."""
+
+from __future__ import annotations
+
+from jobs.metrics.base import Metric
+
+COUNTS = (
+    Metric("concurrency", "Concurrency", "requests", ""),
+    Metric("requests", "Requests completed", "requests", ""),
+    Metric("failed_requests", "Failed requests", "requests", "lower"),
+    Metric("duration_s", "Duration", "s", ""),
+    Metric("input_tokens_mean", "Input tokens, mean", "tokens", ""),
+    Metric("output_tokens_mean", "Output tokens, mean", "tokens", ""),
+    Metric("questions", "Questions", "questions", ""),
+    Metric("correct", "Correct answers", "questions", "higher"),
+    Metric("unanswered", "Questions without an answer", "questions", "lower"),
+)

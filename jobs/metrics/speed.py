@@ -1,0 +1,11 @@
+"""How much a deployment does in a second."""
+
+from __future__ import annotations
+
+from jobs.metrics.base import Metric
+
+SPEED = (
+    Metric("output_tokens_per_s", "Output tokens/s", "tokens/s", "higher"),
+    Metric("total_tokens_per_s", "Total tokens/s", "tokens/s", "higher"),
+    Metric("requests_per_s", "Requests/s", "requests/s", "higher"),
+)

@@ -1,0 +1,150 @@
+"""EvalScope 1.14's evaluation: a report for each benchmark, a review for each question.
+
+``<run>/reports/<model>/<benchmark>.json`` and ``<run>/reviews/<model>/<benchmark>_<subset>.jsonl``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any
+
+from jobs.errors import ParseError
+from jobs.parsers.files import json_lines, json_object, number_or_none
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """One question. ``score`` is None where EvalScope gave none; tokens and seconds as reported."""
+
+    benchmark: str
+    subset: str
+    index: int
+    question: str
+    expected: str
+    answer: str
+    score: float | None
+    extracted: str
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class EvalReport:
+    """What one benchmark's report says of itself: its score and how many questions went wrong."""
+
+    benchmark: str
+    metric: str
+    score: float
+    questions: int
+    errored: int
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """All of a run."""
+
+    reports: tuple[EvalReport, ...]
+    scored: tuple[Scored, ...]
+
+
+def parse(files: Mapping[str, bytes]) -> Evaluation:
+    """The run in ``files`` (path -> content); questions in the order of benchmark, subset, index.
+
+    Raises:
+        ParseError: there is no report, or a file is not what EvalScope 1.14 writes.
+    """
+    reports = {}
+    for path in _below(files, "reports", ".json"):
+        report = _report(path, files[path])
+        reports[report.benchmark] = report
+    if not reports:
+        raise ParseError("EvalScope left no report")
+    scored: list[Scored] = []
+    for path in _below(files, "reviews", ".jsonl"):
+        benchmark, subset = _names(path, reports)
+        lines = json_lines(path, files[path])
+        rows = [_scored(path, line, benchmark, subset) for line in lines]
+        scored += sorted(rows, key=lambda row: row.index)
+    return Evaluation(tuple(reports.values()), tuple(scored))
+
+
+def _below(files: Mapping[str, bytes], folder: str, suffix: str) -> list[str]:
+    return sorted(
+        path
+        for path in files
+        if folder in PurePosixPath(path).parts[:-1] and PurePosixPath(path).suffix == suffix
+    )
+
+
+def _names(path: str, reports: Mapping[str, EvalReport]) -> tuple[str, str]:
+    """Benchmark and subset in ``general_mcq_choice_en.jsonl``: both may hold underscores."""
+    stem = PurePosixPath(path).stem
+    known = [name for name in reports if stem.startswith(f"{name}_")]
+    if not known:
+        raise ParseError(f"{path} belongs to none of the reports: {', '.join(reports)}")
+    benchmark = max(known, key=len)
+    return benchmark, stem[len(benchmark) + 1 :]
+
+
+def _report(path: str, content: bytes) -> EvalReport:
+    data = json_object(path, content)
+    try:
+        metric = data["metrics"][0]
+        execution = data.get("execution_summary") or {}
+        return EvalReport(
+            benchmark=data["dataset_name"],
+            metric=metric["identity"]["name"],
+            score=float(metric["score"]),
+            questions=int(metric["num"]),
+            errored=int(execution.get("errored", 0)),
+        )
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise ParseError(f"{path} is not a report of EvalScope 1.14: {error!r}") from error
+
+
+def _scored(path: str, line: Mapping[str, Any], benchmark: str, subset: str) -> Scored:
+    try:
+        sample = line["sample_score"]
+        score = sample["score"]
+        target = line["target"]
+        asked = [message for message in line["messages"] if message["role"] == "user"]
+        said = [message for message in line["messages"] if message["role"] == "assistant"]
+        return Scored(
+            benchmark=benchmark,
+            subset=subset,
+            index=int(line["index"]),
+            question=_text(asked[-1]["content"]) if asked else "",
+            expected=" | ".join(target) if isinstance(target, list) else str(target),
+            answer=score.get("prediction") or "",
+            score=_main_score(score),
+            extracted=score.get("extracted_prediction") or "",
+            detail=_detail(sample.get("sample_metadata") or {}, said[-1] if said else {}),
+        )
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise ParseError(f"{path} is not a review of EvalScope 1.14: {error!r}") from error
+
+
+def _main_score(score: Mapping[str, Any]) -> float | None:
+    if score.get("status") == "excluded":
+        return None
+    values = score["value"]
+    return number_or_none(values, score.get("main_score_name") or next(iter(values), ""))
+
+
+def _text(content: Any) -> str:
+    if isinstance(content, str):
+        return content
+    return "".join(part.get("text", "") for part in content)
+
+
+def _detail(metadata: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
+    perf = said.get("perf_metrics") or {}
+    found = {
+        "id": metadata.get("id"),
+        "category": metadata.get("category"),
+        "latency_s": perf.get("latency"),
+        "input_tokens": perf.get("input_tokens"),
+        "output_tokens": perf.get("output_tokens"),
+    }
+    return {name: value for name, value in found.items() if value is not None}

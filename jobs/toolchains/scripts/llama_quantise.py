@@ -1,0 +1,107 @@
+"""Convert a GGUF file to another precision with llama.cpp's own quantiser (llama-cpp-py-sync).
+
+llama.cpp prints a line for each tensor, which is the progress. The new file gets its name from its
+checksum, so that nothing is ever overwritten by something else. Writes artifact.json.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+
+from llama_cpp_py_sync._cffi_bindings import get_ffi, get_lib
+
+# enum llama_ftype in llama.h
+FILE_TYPES = {"F16": 1, "Q8_0": 7}
+
+
+def arguments():
+    """What the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--source", type=Path, required=True)
+    parser.add_argument("--source-precision", required=True)
+    parser.add_argument("--type", choices=FILE_TYPES, required=True)
+    parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--folder", type=Path, required=True, help="where the artifact belongs")
+    parser.add_argument("--stem", required=True, help="how its name begins")
+    return parser.parse_args()
+
+
+def quantise(source, target, file_type, threads):
+    """Write `target`; return llama.cpp's return code, 0 for success."""
+    ffi, lib = get_ffi(), get_lib()
+    lib.llama_backend_init()
+    params = lib.llama_model_quantize_default_params()
+    params.ftype = FILE_TYPES[file_type]
+    params.nthread = threads
+    params.allow_requantize = True  # the source is quantised already; that is said in the label
+    pointer = ffi.new("llama_model_quantize_params *", params)
+    return lib.llama_model_quantize(os.fsencode(source), os.fsencode(target), pointer)
+
+
+def sha256_of(path):
+    """Hex digest of a file."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def refusal(args):
+    """Why this cannot work, or None."""
+    if not args.source.is_file():
+        return f"no such file: {args.source}"
+    # F16 has 16 bits a weight; nothing in a GGUF that we read has fewer than 4.
+    free, most = shutil.disk_usage(args.folder).free, 4 * args.source.stat().st_size
+    if free < most:
+        return f"{args.folder} has {free:,} bytes free, up to {most:,} may be needed"
+    return None
+
+
+def main():
+    """Exit 1 with the reason when there is no artifact."""
+    args = arguments()
+    args.folder.mkdir(parents=True, exist_ok=True)
+    reason = refusal(args)
+    if reason:
+        print(f"error: {reason}", file=sys.stderr)
+        return 1
+    part = args.folder / f"{args.stem}.part"
+    began = time.monotonic()
+    code = quantise(args.source, part, args.type, args.threads)
+    seconds = time.monotonic() - began
+    if code or not part.is_file():
+        part.unlink(missing_ok=True)
+        print(f"error: llama.cpp did not convert {args.source} (code {code})", file=sys.stderr)
+        return 1
+    digest = sha256_of(part)
+    path = args.folder / f"{args.stem}-{digest[:8]}.gguf"
+    part.replace(path)
+    report = {
+        "path": str(path),
+        "bytes": path.stat().st_size,
+        "sha256": digest,
+        "type": args.type,
+        "source": {
+            "path": str(args.source),
+            "bytes": args.source.stat().st_size,
+            "precision": args.source_precision,
+        },
+        "seconds": round(seconds, 3),
+    }
+    Path("artifact.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    print(
+        f"{args.type} from {args.source_precision}: {report['source']['bytes']:,} -> "
+        f"{report['bytes']:,} bytes in {seconds:.2f} s, sha256 {digest}",
+        flush=True,
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,43 @@
+"""Import what an environment is for and write the versions of all that is in it to versions.json.
+
+Runs inside the environment: its own Python is the one that is asked.
+"""
+
+import importlib
+import importlib.metadata
+import json
+import platform
+import sys
+import time
+from pathlib import Path
+
+
+def main():
+    """Exit 1 when a module named on the command line cannot be imported."""
+    name, *modules = sys.argv[1:]
+    for module in modules:
+        began = time.monotonic()
+        try:
+            importlib.import_module(module)
+        except ImportError as error:
+            print(f"error: {module} cannot be imported: {error}", file=sys.stderr)
+            return 1
+        print(f"import {module}: {time.monotonic() - began:.2f} s", flush=True)
+    versions = {item.name: item.version for item in importlib.metadata.distributions()}
+    folder = Path(sys.prefix)
+    size = sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file())
+    report = {
+        "name": name,
+        "path": str(folder),
+        "python": platform.python_version(),
+        "bytes": size,
+        "versions": dict(sorted(versions.items(), key=lambda item: item[0].lower())),
+    }
+    Path("versions.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(report["versions"], indent=1), flush=True)
+    print(f"{name}: {len(versions)} packages, {size / 1e6:.0f} MB", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

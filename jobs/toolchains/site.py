@@ -1,0 +1,58 @@
+"""What a command line needs to know of the machine it will run on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from jobs.plans import PlanFile, literal
+
+SCRIPTS = Path(__file__).parent / "scripts"
+FILES = "{job_dir}/files"
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Paths and sizes of one host. ``wheels_dir`` is "" where packages come from an index."""
+
+    python: str
+    weights: str
+    artifacts: str
+    environments: str
+    wheels_dir: str
+    cpus: int
+
+    @property
+    def spare_threads(self) -> int:
+        """One fewer than the host has cores: with as many, any other process halves the speed."""
+        return max(1, self.cpus - 1)
+
+
+def site_of(facts: Mapping[str, Any]) -> Site:
+    """The site that a host's probe reported.
+
+    Raises:
+        KeyError: the host has not reported its folders yet.
+    """
+    roots = facts["roots"]
+    cpu = facts.get("cpu") or {}
+    return Site(
+        python=str(facts.get("python") or "python3"),
+        weights=str(roots["weights"]),
+        artifacts=str(roots["artifacts"]),
+        environments=str(roots["environments"]),
+        wheels_dir=str(facts.get("wheels_dir") or ""),
+        cpus=int(cpu.get("cores") or 1),
+    )
+
+
+def script(name: str) -> PlanFile:
+    """A program of ``scripts/``, to travel inside a plan."""
+    return PlanFile(name, (SCRIPTS / name).read_text(encoding="utf-8"))
+
+
+def path_in(root: str, *parts: str) -> str:
+    """A path below one of the host's folders, as an argument: braces in it are no slots."""
+    return literal(str(PurePosixPath(root, *parts)))
