@@ -113,7 +113,10 @@ class Kind(Protocol):
 
     name: str
     title: str
-    Params: type[BaseModel]
+
+    @property
+    def Params(self) -> type[BaseModel]:
+        """The kind's class of parameters."""
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
         """What ``field`` may be on this host; None: anything that its type allows."""

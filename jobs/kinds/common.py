@@ -65,7 +65,7 @@ def size(count: int) -> str:
 
 
 def tool_version(plan: Plan, environment: str) -> str:
-    """The version of a tool that ``plan`` runs: its environment's folder says it. "" without one."""
+    """The version of a tool that ``plan`` runs, from its environment's folder; "" without one."""
     pattern = re.compile(rf"/{re.escape(environment)}-([^/]+)-[0-9a-f]{{8}}/bin/")
     matches = (pattern.search(step.argv[0]) for step in plan.steps)
     return next((match.group(1) for match in matches if match), "")
