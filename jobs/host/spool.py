@@ -157,13 +157,27 @@ class Spool:
         """True when someone asked to stop."""
         return (self.path / "cancel").exists()
 
-    def mark_acked(self) -> None:
-        """Keep that the dashboard has everything."""
-        write_atomic(self.path / "acked", b"")
+    def mark_acked(self, run: int) -> None:
+        """Keep that the dashboard has everything, up to the end of this run."""
+        write_atomic(self.path / "acked", str(run).encode())
 
     def is_acked(self) -> bool:
-        """True when the dashboard has everything."""
-        return (self.path / "acked").exists()
+        """True when the dashboard has everything, the end of the present run included."""
+        return self._names_run("acked")
+
+    def mark_ready(self, run: int) -> None:
+        """Keep that the server has once been ready in this run."""
+        write_atomic(self.path / "ready", str(run).encode())
+
+    def was_ready(self) -> bool:
+        """True when the server has been ready in the present run."""
+        return self._names_run("ready")
+
+    def _names_run(self, name: str) -> bool:
+        try:
+            return int((self.path / name).read_bytes()) == self.meta().run
+        except FileNotFoundError:
+            return False
 
     def last_lines(self, count: int = 10, longest: int = 2000) -> str:
         """The end of the log: at most ``count`` lines and ``longest`` characters."""
@@ -207,8 +221,7 @@ def begin_run(spool: Spool, meta: Meta, plan: Mapping[str, Any], values: Mapping
     Log and events go on where they are. ``meta.json`` comes last: until then the run before counts.
     """
     write_json(spool.path / "plan.json", {"plan": plan, "values": values, "deployment": None})
-    for name in ("cancel", "acked", "ready"):
-        (spool.path / name).unlink(missing_ok=True)
+    (spool.path / "cancel").unlink(missing_ok=True)
     write_json(spool.path / "meta.json", asdict(meta), mode=0o600)
 
 

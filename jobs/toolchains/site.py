@@ -39,7 +39,7 @@ def site_of(facts: Mapping[str, Any]) -> Site:
     roots = facts["roots"]
     cpu = facts.get("cpu") or {}
     return Site(
-        python=str(facts.get("python") or "python3"),
+        python=str((facts.get("python") or {}).get("path") or "python3"),
         weights=str(roots["weights"]),
         artifacts=str(roots["artifacts"]),
         environments=str(roots["environments"]),

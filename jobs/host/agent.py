@@ -1,0 +1,274 @@
+"""The host's own process: heartbeat, claims, adoption, shipping. ``python -m jobs.host.agent``.
+
+It works without Celery and Redis, and without the dashboard too: only later. Killing it loses
+nothing: all that it knows is on the disk.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jobs.errors import JobsError
+from jobs.host import config as configs
+from jobs.host import poke, probe, process, take
+from jobs.host import spool as spools
+from jobs.host.adopt import Adopter
+from jobs.host.client import Client, Unreachable
+from jobs.host.config import Config
+from jobs.host.health import Health
+from jobs.host.shipper import Outcome, Shipper
+from jobs.host.spool import Spool
+
+HEARTBEAT_S = 2.0
+TICK_S = 0.02  # how soon a new spool is noticed
+LOOK_S = 0.5  # how often the spools are looked at all the same, for a launcher that died
+STOP_S = 5.0
+FACTS_S = 60.0
+UNKNOWN_WAIT_S = 30.0  # how soon a spool that nobody knows, but that runs, is tried again
+LOCK_WAIT_S = 30.0
+log = logging.getLogger(__name__)
+
+
+class Agent:
+    """One loop in the main thread; a thread for each spool that is shipped, one for the facts."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._client = Client(config)
+        self._adopter = Adopter(config.dir)
+        self._started_at = time.time()
+        self._boot_id = process.boot_id()
+        self._stop_asked = False
+        self._stopped = threading.Event()
+        self._beat_now = threading.Event()
+        self._probe_now = threading.Event()
+        self._shippers: dict[Path, threading.Thread] = {}
+        self._not_before: dict[Path, float] = {}
+        self._healths: dict[tuple[Path, int], Health] = {}
+        self._facts: dict[str, Any] | None = None
+        self._facts_sent: dict[str, Any] | None = None
+        self._reachable = True
+
+    def stop(self) -> None:
+        """End soon; jobs and servers go on. Only sets a flag, for it is called by a signal."""
+        self._stop_asked = True
+
+    def run(self) -> None:
+        """Work until :meth:`stop`."""
+        probe.roots(self._config.dir)
+        pokes = poke.Poke(self._config.dir)
+        for work in (self._keep_facts, self._keep_beating):
+            threading.Thread(target=work, name=work.__name__, daemon=True).start()
+        seen, next_look = (0, 0), 0.0
+        while not self._stop_asked:
+            if pokes.was_poked():
+                self._beat_now.set()
+                if pokes.wants_facts():
+                    self._probe_now.set()
+            now_seen = _folders_changed(self._config.dir)
+            if now_seen != seen or time.monotonic() >= next_look:
+                seen, next_look = now_seen, time.monotonic() + LOOK_S
+                self._boundary(self._look_at_spools)
+            time.sleep(TICK_S)
+        self._stopped.set()
+        deadline = time.monotonic() + STOP_S
+        for thread in self._shippers.values():
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _keep_beating(self) -> None:
+        """A thread of its own: a dashboard that answers slowly holds nothing else up."""
+        while not self._stopped.is_set():
+            self._beat_now.clear()
+            self._boundary(self._heartbeat)
+            self._beat_now.wait(HEARTBEAT_S)
+
+    def _boundary(self, work: Callable[[], None]) -> None:
+        """A process boundary: whatever breaks here, the agent goes on with the next round."""
+        try:
+            work()
+        except Unreachable as error:
+            if self._reachable:
+                log.warning("%s; tried again every %g s", error, HEARTBEAT_S)
+            self._reachable = False
+        except Exception:
+            log.exception("the agent goes on")
+
+    def _look_at_spools(self) -> None:
+        """Adopt, set aside, ship, and watch the health of every spool."""
+        known = self._client.instance()
+        alive: set[tuple[Path, int]] = set()
+        for spool in spools.all_spools(self._config.dir):
+            try:
+                meta = spool.meta()
+                if known is not None and meta.instance != known:
+                    spools.set_aside(spool, self._config.dir)
+                    continue
+                self._adopter.look(spool)
+                if not spool.is_acked():
+                    self._ship(spool)
+                if meta.type == spools.DEPLOYMENT and spool.exit() is None:
+                    alive.add((spool.path, meta.run))
+                    self._watch_health(spool, meta.run)
+            except FileNotFoundError:
+                continue  # set aside meanwhile, or never whole
+        for key in set(self._healths) - alive:
+            self._healths.pop(key).stop()
+
+    def _ship(self, spool: Spool) -> None:
+        thread = self._shippers.get(spool.path)
+        if thread is not None and thread.is_alive():
+            return
+        if time.monotonic() < self._not_before.get(spool.path, 0.0):
+            return
+        thread = threading.Thread(
+            target=self._ship_to_end, args=(spool,), name=f"ship {spool.path.name}", daemon=True
+        )
+        self._shippers[spool.path] = thread
+        thread.start()
+
+    def _ship_to_end(self, spool: Spool) -> None:
+        try:
+            outcome = Shipper(spool, self._client).run(self._stopped)
+        except FileNotFoundError:
+            return
+        if outcome is Outcome.UNKNOWN and spool.path.exists():
+            log.warning("%s is unknown to the dashboard and is set aside", spool)
+            if spools.set_aside(spool, self._config.dir) is None:
+                self._not_before[spool.path] = time.monotonic() + UNKNOWN_WAIT_S
+        self._beat_now.set()
+
+    def _watch_health(self, spool: Spool, run: int) -> None:
+        port = spool.plan()["values"].get("port")
+        if port and (spool.path, run) not in self._healths:
+            self._healths[spool.path, run] = Health(spool, int(port), self._beat_now.set)
+
+    def _heartbeat(self) -> None:
+        facts, before = self._facts, self._client.instance()
+        report = self._report()
+        if facts is not self._facts_sent:
+            report["facts"] = facts
+        answer = self._client.heartbeat(report)
+        if answer.status != 200:
+            log.warning("heartbeat: %s %s", answer.status, dict(answer.body))
+            if self._client.instance() != before:  # 412, and now we know whom we talk to
+                self._beat_now.set()
+            return
+        if not self._reachable:
+            log.info("the dashboard answers again")
+        self._reachable = True
+        if "facts" in report:
+            self._facts_sent = facts
+        elif answer.body.get("facts_wanted") and facts is not None:
+            self._facts_sent = None
+            self._beat_now.set()
+        self._act(answer.body)
+
+    def _act(self, body: Mapping[str, Any]) -> None:
+        """Do what the dashboard asks for; a request that fails leaves the others alone."""
+        for kind, key in ((spools.JOB, "cancel"), (spools.DEPLOYMENT, "stop_serve")):
+            for number in body.get(key, ()):
+                if take.cancel(self._config, self._client, kind, int(number)):
+                    log.info("asked %s %s to stop", kind, number)
+        self._take_each(take.take_job, body.get("start", ()))
+        self._take_each(take.take_deployment, body.get("serve", ()))
+
+    def _take_each(
+        self, taker: Callable[[Config, Client, int], bool], numbers: Iterable[int]
+    ) -> None:
+        for number in numbers:
+            try:
+                taker(self._config, self._client, int(number))
+            except (JobsError, OSError) as error:
+                log.warning("%s %s: %s", taker.__name__, number, error)
+
+    def _report(self) -> dict[str, Any]:
+        jobs, serves = [], []
+        known = self._client.instance()
+        for spool in spools.all_spools(self._config.dir):
+            try:
+                meta = spool.meta()
+                if meta.instance != known or spool.is_acked():
+                    continue
+                about: dict[str, Any] = {
+                    "id": meta.id,
+                    "token": meta.token,
+                    "state": "running" if spool.exit() is None else "ended",
+                }
+                if meta.type == spools.JOB:
+                    jobs.append({**about, "log_bytes": spool.log.stat().st_size})
+                else:
+                    serves.append({**about, "run": meta.run, **self._health(spool, meta.run)})
+            except FileNotFoundError:
+                continue
+        return {
+            "boot_id": self._boot_id,
+            "agent_started_at": self._started_at,
+            "now": time.time(),
+            "load": probe.load(self._config.dir),
+            "jobs": jobs,
+            "serves": serves,
+        }
+
+    def _health(self, spool: Spool, run: int) -> dict[str, Any]:
+        health = self._healths.get((spool.path, run))
+        port = spool.plan()["values"].get("port")
+        return {
+            "health": health.state if health else "loading",
+            "port": int(port) if port else None,
+        }
+
+    def _keep_facts(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                self._facts = probe.probe(self._config)
+                self._beat_now.set()
+            except OSError:
+                log.exception("the host could not be probed")
+            self._probe_now.wait(FACTS_S)
+            self._probe_now.clear()
+
+
+def _folders_changed(host_dir: Path) -> tuple[int, int]:
+    """Changes when a spool comes or goes."""
+    return (
+        (host_dir / "spool").stat().st_mtime_ns,
+        (host_dir / "serve").stat().st_mtime_ns,
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the agent of one host; two never run on one folder."""
+    parser = argparse.ArgumentParser(prog="jobs.host.agent", description="The agent of a host.")
+    parser.add_argument("--env", type=Path, help="file with HOST_NAME, DASHBOARD_URL, …")
+    options = parser.parse_args(argv)
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s agent %(levelname)s %(message)s", stream=sys.stderr
+    )
+    try:
+        config = configs.load(file=options.env)
+    except configs.ConfigError as error:
+        log.error("%s", error)
+        return 2
+    lock = spools.take_lock(config.dir / "agent.lock", LOCK_WAIT_S)
+    if lock is None:
+        log.error("another agent works in %s (HOST_DIR)", config.dir)
+        return 1
+    agent = Agent(config)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: agent.stop())
+    agent.run()
+    os.close(lock)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

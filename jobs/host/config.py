@@ -1,0 +1,165 @@
+"""What a host is told about itself: the environment, or the file that "Add a host" printed."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from jobs.errors import JobsError
+
+_NAME = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")
+_PORTS = re.compile(r"^(\d{1,5})-(\d{1,5})$")
+REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+socket")
+
+
+class ConfigError(JobsError):
+    """A setting that is missing or wrong; the message names it and says what it may be."""
+
+    id = "host:config"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Settings of one host. ``ports``: first and last port that a server may get."""
+
+    name: str
+    dashboard_url: str
+    redis_url: str
+    key: str
+    dir: Path
+    wheels_dir: Path | None
+    ports: tuple[int, int]
+
+    def as_environment(self) -> dict[str, str]:
+        """The same settings as environment variables, for child processes."""
+        return {
+            "HOST_NAME": self.name,
+            "DASHBOARD_URL": self.dashboard_url,
+            "REDIS_URL": self.redis_url,
+            "HOST_KEY": self.key,
+            "HOST_DIR": str(self.dir),
+            "WHEELS_DIR": str(self.wheels_dir or ""),
+            "HOST_PORTS": f"{self.ports[0]}-{self.ports[1]}",
+        }
+
+
+def load(environ: Mapping[str, str] | None = None, file: Path | None = None) -> Config:
+    """Settings from ``environ`` (the process's own when None); ``file`` has the last word.
+
+    Raises:
+        ConfigError: a value is missing or not allowed.
+    """
+    values = dict(os.environ if environ is None else environ)
+    if file is not None:
+        values |= read_env_file(file)
+    return Config(
+        name=_name(values),
+        dashboard_url=_dashboard_url(values),
+        redis_url=_redis_url(values),
+        key=_required(values, "HOST_KEY", "the key that the dashboard printed for this host"),
+        dir=_folder(values),
+        wheels_dir=_wheels_dir(values),
+        ports=_ports(values),
+    )
+
+
+def read_env_file(path: Path) -> dict[str, str]:
+    """``NAME=value`` lines; a value may be quoted as in a shell, ``#`` begins a comment line.
+
+    Raises:
+        ConfigError: the file cannot be read, or a line is something else.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"ENV: {path} cannot be read: {error}") from error
+    values = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        stripped = line.strip().removeprefix("export ")
+        if not stripped or stripped.startswith("#"):
+            continue
+        name, equals, value = stripped.partition("=")
+        if not equals or not name.strip().isidentifier():
+            raise ConfigError(f"ENV: line {number} of {path} is not NAME=value: {line!r}")
+        try:
+            words = shlex.split(value)
+        except ValueError as error:
+            raise ConfigError(f"ENV: line {number} of {path}: {error}") from error
+        values[name.strip()] = " ".join(words)
+    return values
+
+
+def _required(values: Mapping[str, str], name: str, meaning: str) -> str:
+    value = values.get(name, "").strip()
+    if not value:
+        raise ConfigError(f"{name} is not set: {meaning}")
+    return value
+
+
+def _name(values: Mapping[str, str]) -> str:
+    name = _required(values, "HOST_NAME", "the name that the dashboard knows this host by")
+    if not _NAME.match(name):
+        raise ConfigError(
+            f"HOST_NAME is {name!r}: small letters, digits and hyphens are allowed, 63 at most"
+        )
+    return name
+
+
+def _dashboard_url(values: Mapping[str, str]) -> str:
+    url = _required(
+        values, "DASHBOARD_URL", "the dashboard's address, such as http://10.0.0.5:8000"
+    )
+    try:
+        parts = urlsplit(url)
+        fine = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        fine = False
+    if not fine:
+        raise ConfigError(
+            f"DASHBOARD_URL is {url!r}: http://HOST:PORT or https://HOST is allowed, "
+            "with a path where the dashboard has one"
+        )
+    return url.rstrip("/")
+
+
+def _redis_url(values: Mapping[str, str]) -> str:
+    url = _required(values, "REDIS_URL", "the Redis address, such as redis://10.0.0.5:6379/0")
+    if urlsplit(url).scheme not in REDIS_SCHEMES:
+        raise ConfigError(f"REDIS_URL is {url!r}: it begins with redis://, rediss:// or unix://")
+    return url
+
+
+def _folder(values: Mapping[str, str]) -> Path:
+    text = _required(values, "HOST_DIR", "a folder for jobs, models and environments")
+    path = Path(text).expanduser().absolute()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"HOST_DIR is {text!r}, which cannot be made: {error}") from error
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise ConfigError(f"HOST_DIR is {text!r}, where this user may not write")
+    return path
+
+
+def _wheels_dir(values: Mapping[str, str]) -> Path | None:
+    text = values.get("WHEELS_DIR", "").strip()
+    if not text:
+        return None
+    path = Path(text).expanduser().absolute()
+    if not path.is_dir():
+        raise ConfigError(f"WHEELS_DIR is {text!r}, which is no folder")
+    return path
+
+
+def _ports(values: Mapping[str, str]) -> tuple[int, int]:
+    text = values.get("HOST_PORTS", "").strip() or "20000-20999"
+    match = _PORTS.match(text)
+    first, last = (int(match[1]), int(match[2])) if match else (0, 0)
+    if not 1024 <= first <= last <= 65535:
+        raise ConfigError(f"HOST_PORTS is {text!r}: FIRST-LAST is allowed, between 1024 and 65535")
+    return first, last

@@ -1,0 +1,70 @@
+"""Asks servers whether they are ready, each in a thread of its own."""
+
+from __future__ import annotations
+
+import http.client
+import threading
+from collections.abc import Callable
+
+from jobs.host.spool import Spool
+
+LOADING, READY, UNHEALTHY = "loading", "ready", "unhealthy"
+ASK_S = 0.5  # while it loads
+ASK_READY_S = 2.0
+TIMEOUT_S = 2.0
+PATIENCE = 3  # failures in a row before a server that was ready is unhealthy
+
+
+class Health:
+    """The health of one run of a server, from ``GET /health`` on its port.
+
+    *loading* until the first 200, *ready*, *unhealthy* after three failures in a row. ``changed``
+    is called from the thread when the word changes.
+    """
+
+    def __init__(self, spool: Spool, port: int, changed: Callable[[], None]) -> None:
+        self._spool = spool
+        self._run = spool.meta().run
+        self._port = port
+        self._changed = changed
+        self._stopped = threading.Event()
+        self.state = READY if spool.was_ready() else LOADING
+        threading.Thread(target=self._ask, name=f"health {spool.path.name}", daemon=True).start()
+
+    def stop(self) -> None:
+        """Ask no more."""
+        self._stopped.set()
+
+    def _ask(self) -> None:
+        failures = 0
+        while not self._stopped.is_set():
+            fine = answers(self._port)
+            failures = 0 if fine else failures + 1
+            self._set(fine=fine, failures=failures)
+            self._stopped.wait(ASK_READY_S if self.state == READY and fine else ASK_S)
+
+    def _set(self, *, fine: bool, failures: int) -> None:
+        before = self.state
+        if fine:
+            self.state = READY
+        elif before == READY and failures >= PATIENCE:
+            self.state = UNHEALTHY
+        if self.state != before:
+            try:
+                if fine:
+                    self._spool.mark_ready(self._run)
+            except FileNotFoundError:  # set aside
+                self.stop()
+            self._changed()
+
+
+def answers(port: int) -> bool:
+    """True when the server on this port says 200."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S)
+    try:
+        connection.request("GET", "/health")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

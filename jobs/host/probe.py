@@ -1,0 +1,145 @@
+"""What this host has: processor, memory, disk, tools, dies. Reads /proc, /etc and /dev."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from jobs.host.config import Config
+
+# Program -> the arguments that make it say its version; None: it is not asked (too slow, or it
+# would do something).
+TOOLS: dict[str, tuple[str, ...] | None] = {
+    "docker": ("--version",),
+    "git": ("--version",),
+    "llmdeploy": None,
+    "opencompass": None,
+    "vamc": ("--version",),
+    "vaml": None,
+    "vasmi": ("--version",),
+    "vllm": None,
+}
+_VERSION = re.compile(r"\d+(?:\.\d+)+[^\s,;)]*")
+_DIE = re.compile(r"^vacc(\d+)$")
+ASK_S = 5.0
+
+
+def probe(config: Config) -> dict[str, Any]:
+    """The facts document. Takes up to some seconds: programs are asked for their versions."""
+    disk = shutil.disk_usage(config.dir)
+    return {
+        "address": _own_address(config.dashboard_url),
+        "arch": platform.machine(),
+        "cpu": _cpu(),
+        "dies": _dies(Path("/dev")),
+        "disk": {"total_bytes": disk.total, "free_bytes": disk.free},
+        "kernel": platform.release(),
+        "memory_bytes": _memory("MemTotal"),
+        "os": _os(),
+        "python": {"path": sys.executable, "version": platform.python_version()},
+        "roots": roots(config.dir),
+        "tools": [tool for name in sorted(TOOLS) if (tool := _tool(name)) is not None],
+        "wheels_dir": str(config.wheels_dir) if config.wheels_dir else None,
+    }
+
+
+def roots(host_dir: Path) -> dict[str, str]:
+    """The host's folders, made where they are not there yet."""
+    found = {}
+    for name in ("weights", "artifacts", "environments", "spool", "serve"):
+        folder = host_dir / name
+        folder.mkdir(parents=True, exist_ok=True)
+        found[name] = str(folder)
+    return found
+
+
+def load(folder: Path) -> dict[str, Any]:
+    """How busy the host is: ``{"load_1m", "memory_free_bytes", "disk_free_bytes"}``."""
+    return {
+        "load_1m": round(os.getloadavg()[0], 2),
+        "memory_free_bytes": _memory("MemAvailable"),
+        "disk_free_bytes": shutil.disk_usage(folder).free,
+    }
+
+
+def _cpu() -> dict[str, Any]:
+    text = Path("/proc/cpuinfo").read_text(errors="replace")
+    fields: dict[str, str] = {}
+    for line in text.splitlines():
+        name, colon, value = line.partition(":")
+        if colon:
+            fields.setdefault(name.strip(), value.strip())
+    flags = fields.get("flags", fields.get("Features", "")).split()
+    return {
+        "model": fields.get("model name") or platform.processor() or platform.machine(),
+        # What this process may use, which a container may limit.
+        "cores": len(os.sched_getaffinity(0)),
+        "avx512": "avx512f" in flags,
+    }
+
+
+def _memory(name: str) -> int | None:
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1]) * 1024
+    return None
+
+
+def _os() -> str:
+    try:
+        release = platform.freedesktop_os_release()
+    except OSError:
+        return platform.system()
+    return release.get("PRETTY_NAME") or release.get("NAME") or platform.system()
+
+
+def _dies(devices: Path) -> list[dict[str, Any]]:
+    """One for each ``/dev/vaccN``: the id that every tool of the vendor takes."""
+    numbers = [int(m[1]) for p in devices.iterdir() if (m := _DIE.match(p.name))]
+    return [{"id": number} for number in sorted(numbers)]
+
+
+def _tool(name: str) -> dict[str, str] | None:
+    """``{"name", "version", "path"}``; version "" where it does not tell; None: not here."""
+    path, arguments = shutil.which(name), TOOLS[name]
+    if path is None:
+        return None
+    said = ""
+    if arguments is not None:
+        try:
+            done = subprocess.run(
+                [path, *arguments],
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=ASK_S,
+                stdin=subprocess.DEVNULL,
+                check=False,
+            )
+            said = done.stdout + done.stderr if done.returncode == 0 else ""
+        except (OSError, subprocess.TimeoutExpired):
+            said = ""
+    match = _VERSION.search(said)
+    return {"name": name, "version": match[0] if match else "", "path": path}
+
+
+def _own_address(dashboard_url: str) -> str | None:
+    """Our address on the way to the dashboard; nothing is sent. None: there is no way."""
+    parts = urlsplit(dashboard_url)
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(
+            parts.hostname, parts.port or 80, type=socket.SOCK_DGRAM
+        )[0]
+        with socket.socket(family, kind) as probe_socket:
+            probe_socket.connect(address)
+            return str(probe_socket.getsockname()[0])
+    except OSError:
+        return None

@@ -1,0 +1,213 @@
+"""Sends what a spool holds to the dashboard, from the offsets that the dashboard has. Stateless."""
+
+from __future__ import annotations
+
+import enum
+import logging
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jobs.host import spool as spools
+from jobs.host.client import Answer, Client, Unreachable
+from jobs.host.spool import DEPLOYMENT, Meta, Spool
+
+CHUNK = 256 * 1024
+LOOK_S = 0.02  # how often a spool in use is looked at
+IDLE_LOOK_S = 0.1  # the same after IDLE_AFTER quiet looks
+IDLE_AFTER = 250
+FIRST_WAIT_S = 0.25
+LONGEST_WAIT_S = 30.0
+LONGEST_AWAY_S = 1.0  # the same while there is no answer: a refused connection costs nothing
+log = logging.getLogger(__name__)
+
+
+class Outcome(enum.Enum):
+    """What became of one round."""
+
+    SENT = "something was sent"
+    NOTHING = "there was nothing to send"
+    COMPLETE = "the dashboard has everything"
+    AGAIN = "ask for the sizes again"
+    REFUSED = "not now"
+    UNKNOWN = "this dashboard knows no such job"
+
+
+class _Stop(Exception):
+    """Ends a round early."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.value)
+        self.outcome = outcome
+
+
+@dataclass(frozen=True, slots=True)
+class _Ends:
+    """How far a round goes. Events are looked at first: what they speak of is in the others."""
+
+    events: int
+    ended: Mapping[str, Any] | None
+    log: int
+    points: int
+
+
+class Shipper:
+    """Ships one spool. :meth:`run` is the loop, :meth:`round` one turn of it."""
+
+    def __init__(self, spool: Spool, client: Client) -> None:
+        self._spool = spool
+        self._client = client
+        self._meta: Meta = spool.meta()
+        self._have: dict[str, int] | None = None
+        self._outputs: dict[str, int] = {}
+
+    def run(self, stopped: threading.Event) -> Outcome:
+        """Ship until all has been taken (COMPLETE) or the job is unknown (UNKNOWN).
+
+        Returns NOTHING when ``stopped`` was set.
+        """
+        failures, quiet = 0, 0
+        while not stopped.is_set():
+            longest = LONGEST_WAIT_S
+            try:
+                outcome = self.round()
+            except Unreachable as error:
+                if failures == 0:
+                    log.warning("%s: %s", self._spool, error)
+                outcome, longest = Outcome.REFUSED, LONGEST_AWAY_S
+            except FileNotFoundError as error:
+                if not self._spool.path.exists():  # set aside
+                    return Outcome.UNKNOWN
+                log.warning("%s cannot be shipped: %s", self._spool, error)
+                outcome = Outcome.REFUSED
+            if outcome is Outcome.COMPLETE:
+                self._spool.mark_acked(self._meta.run)
+            if outcome in (Outcome.COMPLETE, Outcome.UNKNOWN):
+                return outcome
+            failures = failures + 1 if outcome in (Outcome.REFUSED, Outcome.AGAIN) else 0
+            quiet = quiet + 1 if outcome is Outcome.NOTHING else 0
+            if failures:
+                self._have = None
+                stopped.wait(min(FIRST_WAIT_S * 2 ** min(failures - 1, 10), longest))
+            else:
+                stopped.wait(IDLE_LOOK_S if quiet > IDLE_AFTER else LOOK_S)
+        return Outcome.NOTHING
+
+    def round(self) -> Outcome:
+        """One round: log, points, outputs, then the events that speak of them.
+
+        Raises:
+            Unreachable: the dashboard did not answer.
+            FileNotFoundError: the spool is gone.
+        """
+        if self._spool.meta() != self._meta:  # a server's next run has a token of its own
+            self._meta, self._have = self._spool.meta(), None
+        try:
+            if self._have is None:
+                self._ask()
+            return self._ship(self._ends())
+        except _Stop as stop:
+            return stop.outcome
+
+    def _ask(self) -> None:
+        answer = self._client.streams(self._meta)
+        if answer.status != 200:
+            raise _Stop(self._refused(answer))
+        names = ("log", "events") if self._meta.type == DEPLOYMENT else ("log", "events", "points")
+        self._have = {name: int(answer.body.get(name, 0)) for name in names}
+        self._outputs = {p: int(size) for p, size in (answer.body.get("outputs") or {}).items()}
+
+    def _ends(self) -> _Ends:
+        events = spools.whole_lines_size(self._spool.events)
+        ended = self._spool.exit()
+        return _Ends(
+            events=events,
+            ended=ended,
+            log=_size(self._spool.log),
+            points=spools.whole_lines_size(self._spool.points),
+        )
+
+    def _ship(self, ends: _Ends) -> Outcome:
+        sent = self._stream("log", self._spool.log, ends.log)
+        if self._meta.type != DEPLOYMENT:
+            sent |= self._stream("points", self._spool.points, ends.points)
+            for output in ends.ended["outputs"] if ends.ended else ():
+                sent |= self._output(output)
+        sent |= self._stream("events", self._spool.events, ends.events)
+        if ends.ended is not None and self._holds_all(ends):
+            return Outcome.COMPLETE
+        return Outcome.SENT if sent else Outcome.NOTHING
+
+    def _holds_all(self, ends: _Ends) -> bool:
+        """True when the last event of the present run has been taken."""
+        # exit.json follows its event: what ``ends`` knows of events may be older than it.
+        return (
+            self._have is not None
+            and self._have["events"] >= spools.whole_lines_size(self._spool.events)
+            and self._spool.exit() == ends.ended
+        )
+
+    def _stream(self, name: str, path: Path, end: int) -> bool:
+        """Send one file up to ``end``; True when something was sent."""
+        have = self._have or {}
+        sent = False
+        while have[name] < end:
+            raw = _read(path, have[name], min(CHUNK, end - have[name]))
+            if name != "log":
+                raw = _whole_lines(raw)
+            answer = self._client.send(self._meta, name, have[name], raw)
+            have[name] = self._size_after(answer, have[name])
+            sent = True
+        if have[name] > end and have[name] > _size(path):
+            log.error("the dashboard has more of %s than the host: %s bytes", path, have[name])
+            raise _Stop(Outcome.REFUSED)
+        return sent
+
+    def _output(self, output: Mapping[str, Any]) -> bool:
+        path, total, sent = output["path"], output["bytes"], False
+        # An empty file, too, has to be told.
+        while path not in self._outputs or self._outputs[path] < total:
+            offset = self._outputs.get(path, 0)
+            raw = _read(self._spool.work / path, offset, min(CHUNK, total - offset))
+            answer = self._client.send_output(self._meta, output, offset, raw)
+            self._outputs[path] = self._size_after(answer, offset if total else -1)
+            sent = True
+        return sent
+
+    def _size_after(self, answer: Answer, before: int) -> int:
+        """The size that the dashboard has, as it says: with 200, or with 409 where we were wrong."""
+        size = answer.body.get("size")
+        if answer.status in (200, 409) and isinstance(size, int) and size != before:
+            return size
+        raise _Stop(self._refused(answer))
+
+    def _refused(self, answer: Answer) -> Outcome:
+        if answer.status == 404:
+            return Outcome.UNKNOWN
+        if answer.status == 412 and self._client.instance() != self._meta.instance:
+            return Outcome.UNKNOWN
+        if answer.status in (200, 409, 422):
+            return Outcome.AGAIN
+        log.warning("%s: the dashboard answers %s %s", self._spool, answer.status, answer.body)
+        return Outcome.REFUSED
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _read(path: Path, offset: int, size: int) -> bytes:
+    with path.open("rb") as file:
+        file.seek(offset)
+        return file.read(size)
+
+
+def _whole_lines(raw: bytes) -> bytes:
+    """Cut after the last newline, so that a chunk holds whole lines where it can."""
+    end = raw.rfind(b"\n") + 1
+    return raw[:end] if end else raw

@@ -1,0 +1,215 @@
+"""Takes a job or a server's restart from the dashboard and starts its launcher, once.
+
+The Celery tasks and the agent use the same functions, whoever is first.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jobs.host import serving, spawn
+from jobs.host import spool as spools
+from jobs.host.client import Answer, Client
+from jobs.host.config import Config
+from jobs.host.spool import Meta, Spool
+from jobs.plans import Plan, from_json, slots
+
+log = logging.getLogger(__name__)
+
+
+def take_job(config: Config, client: Client, job_id: int) -> bool:
+    """Claim a job and start it. True when it is ours now: it runs or has run.
+
+    Safe to repeat: the nonce of the claim is on the disk before it is used, and a job that is here
+    already is only started where nothing of it has run yet.
+
+    Raises:
+        Unreachable: the dashboard did not answer; try again.
+        PlanError: the dashboard sent something that cannot be run.
+    """
+    spool = Spool(config.dir / "spool" / str(job_id))
+    with spools.guard(config.dir, f"job-{job_id}"):
+        if not _make_room(config, client, spool):
+            return False
+        if spool.path.exists():
+            start_if_fresh(spool)
+            return True
+        nonce = config.dir / "claims" / f"job-{job_id}.nonce"
+        if not nonce.exists():
+            spools.write_atomic(nonce, uuid.uuid4().hex.encode(), mode=0o600)
+        answer = client.claim_job(job_id, nonce.read_text())
+        if answer.status != 200:  # after a 412 the client knows the new instance: asked again
+            log.info("job %s is not for us: %s %s", job_id, answer.status, dict(answer.body))
+            if answer.status in (404, 409):
+                nonce.unlink()
+            return False
+        spool = _create(config, client, answer)
+        nonce.unlink()
+        start_if_fresh(spool)
+        return True
+
+
+def take_deployment(config: Config, client: Client, deployment_id: int) -> bool:
+    """Claim the next run of a server and start it. True when it runs. Raises as take_job."""
+    spool = Spool(config.dir / "serve" / str(deployment_id))
+    with spools.guard(config.dir, f"deployment-{deployment_id}"):
+        if not _make_room(config, client, spool):
+            return False
+        if spool.is_running():
+            return False  # the run before is still ending; we are asked again
+        last = spool.meta().run if spool.path.exists() else 0
+        if last and start_if_fresh(spool):
+            return True
+        body = _claim_run(client, deployment_id, last)
+        return body is not None and _start_run(config, client, spool, body)
+
+
+def start_if_fresh(spool: Spool) -> bool:
+    """Start the launcher where nothing of the present run has begun. True when it was started."""
+    if spool.is_running() or spool.exit() is not None or spool.was_started():
+        return False
+    lock = spool.lock()
+    if lock is None:
+        return False
+    if spool.was_started():  # another one was faster, and has ended
+        os.close(lock)
+        return False
+    spawn.start_launcher(spool, lock, detach=True)
+    return True
+
+
+def cancel(config: Config, client: Client, kind: str, number: int) -> bool:
+    """Ask a job ("job") or a server ("deployment") of our dashboard to stop. False: not here."""
+    folder = "serve" if kind == spools.DEPLOYMENT else "spool"
+    spool = Spool(config.dir / folder / str(number))
+    try:
+        if spool.meta().instance != client.instance() or spool.exit() is not None:
+            return False
+        spool.ask_cancel()
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def free_port(config: Config, first_choice: int | None = None) -> int:
+    """A port that nothing listens on and no other spool was given.
+
+    Raises:
+        OSError: all of HOST_PORTS are taken.
+    """
+    first, last = config.ports
+    taken = _given_ports(config.dir)
+    choices: list[int] = [] if first_choice is None else [first_choice]
+    choices += range(first, last + 1)
+    for port in choices:
+        if port not in taken and _is_free(port):
+            return port
+    raise OSError(f"no port between {first} and {last} is free (HOST_PORTS)")
+
+
+def _claim_run(client: Client, deployment_id: int, last: int) -> Mapping[str, Any] | None:
+    """The answer to a claim of a run after ``last``; None when none is wanted."""
+    run = last + 1
+    answer = client.claim_deployment(deployment_id, run)
+    wanted = answer.body.get("run")
+    if answer.status == 409 and isinstance(wanted, int) and wanted > run:
+        # Runs that we never saw: restarted more than once while we were away.
+        answer = client.claim_deployment(deployment_id, wanted)
+    if answer.status != 200 or answer.body["run"] <= last:
+        log.info("server %s: no new run: %s", deployment_id, answer.status)
+        return None
+    return answer.body
+
+
+def _start_run(config: Config, client: Client, spool: Spool, body: Mapping[str, Any]) -> bool:
+    plan, number = from_json(body["plan"]), int(body["deployment"])
+    meta = Meta(
+        spools.DEPLOYMENT,
+        number,
+        str(body["instance"]),
+        str(body["token"]),
+        int(body["run"]),
+        client.dashboard,
+    )
+    with spools.guard(config.dir, "ports"):
+        values = _with_own(config, plan, body["values"], serve=number)
+        values.setdefault("job_dir", str(spool.path))
+        lock = serving.prepare_run(spool, config.dir, meta, plan, values)
+    if lock is None:
+        return False
+    spawn.start_launcher(spool, lock, detach=True)
+    return True
+
+
+def _create(config: Config, client: Client, answer: Answer) -> Spool:
+    body = answer.body
+    about = body.get("deployment")
+    plan = from_json(body["plan"])
+    path = config.dir / "spool" / str(body["job"])
+    # The port is chosen and written down while no other take chooses one.
+    with spools.guard(config.dir, "ports"):
+        values = _with_own(config, plan, body["values"], serve=about["id"] if about else None)
+        values["job_dir"] = str(path)
+        meta = Meta(
+            spools.JOB,
+            int(body["job"]),
+            str(body["instance"]),
+            str(body["token"]),
+            1,
+            client.dashboard,
+        )
+        return spools.create(path, meta, body["plan"], values, about)
+
+
+def _with_own(
+    config: Config, plan: Plan, values: Mapping[str, str], *, serve: int | None
+) -> dict[str, str]:
+    """The dashboard's values with the host's own: a server's folder and a free port."""
+    filled = {name: str(value) for name, value in values.items()}
+    if serve is not None:
+        filled["serve_dir"] = str(config.dir / "serve" / str(serve))
+    if "port" in slots(plan):
+        before = filled.get("port", "")
+        filled["port"] = str(free_port(config, int(before) if before.isdigit() else None))
+    return filled
+
+
+def _make_room(config: Config, client: Client, spool: Spool) -> bool:
+    """Set another dashboard's spool of this number aside. False: it still runs, so not now."""
+    known = client.instance()
+    if not spool.path.exists() or spool.meta().instance == known:
+        return True
+    if known is None:  # the first heartbeat tells whose it is
+        return False
+    if spools.set_aside(spool, config.dir) is None:
+        log.warning("%s belongs to another dashboard and still runs", spool.path)
+        return False
+    return True
+
+
+def _given_ports(host_dir: Path) -> set[int]:
+    """Ports of the spools that have not ended."""
+    found = set()
+    for spool in spools.all_spools(host_dir):
+        try:
+            if spool.exit() is None:
+                found.add(int(spool.plan()["values"].get("port", 0)))
+        except FileNotFoundError:  # set aside meanwhile
+            continue
+    return found
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("0.0.0.0", port))
+        except OSError:
+            return False
+    return True

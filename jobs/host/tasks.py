@@ -1,0 +1,53 @@
+"""What the dashboard's messages do. A message is a hint: each task is short and may be repeated."""
+
+from __future__ import annotations
+
+import logging
+
+from jobs.host import take
+from jobs.host.app import CONFIG, app
+from jobs.host.client import Client, Unreachable
+from jobs.host.poke import poke
+
+CLIENT = Client(CONFIG)
+log = logging.getLogger(__name__)
+
+
+@app.task(name="host.start")  # type: ignore[untyped-decorator]
+def start(job_id: int) -> None:
+    """Claim this job and start it."""
+    try:
+        take.take_job(CONFIG, CLIENT, job_id)
+    except Unreachable as error:  # the heartbeat will name it again
+        log.warning("job %s: %s", job_id, error)
+
+
+@app.task(name="host.stop")  # type: ignore[untyped-decorator]
+def stop(job_id: int) -> None:
+    """Somebody cancelled a job.
+
+    The agent asks the dashboard which ones: a message may be old, and of another dashboard that
+    used the same Redis.
+    """
+    poke(CONFIG.dir)
+
+
+@app.task(name="host.serve")  # type: ignore[untyped-decorator]
+def serve(deployment_id: int) -> None:
+    """Claim the next run of this deployment and start it."""
+    try:
+        take.take_deployment(CONFIG, CLIENT, deployment_id)
+    except Unreachable as error:
+        log.warning("server %s: %s", deployment_id, error)
+
+
+@app.task(name="host.stop_serve")  # type: ignore[untyped-decorator]
+def stop_serve(deployment_id: int) -> None:
+    """Somebody wants a server stopped; the agent asks which."""
+    poke(CONFIG.dir)
+
+
+@app.task(name="host.probe")  # type: ignore[untyped-decorator]
+def probe() -> None:
+    """Report this host's facts anew."""
+    poke(CONFIG.dir, facts=True)

@@ -1,0 +1,56 @@
+"""A host's two processes under one supervisor: ``python -m jobs.host.worker --env host.env``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from jobs.host import config as configs
+from jobs.host.config import Config
+from jobs.host.spawn import REPOSITORY
+from jobs.host.supervisor import Child, Supervisor
+
+
+def children(config: Config) -> list[Child]:
+    """The Celery worker, which takes hints, and the agent, which does the work."""
+    env = config.as_environment()
+    celery = [
+        *(sys.executable, "-m", "celery", "-A", "jobs.host.app", "worker"),
+        *("--queues", f"host.{config.name}", "--hostname", f"host@{config.name}"),
+        # One process and no pool: tasks are short, and nothing is left when it is killed.
+        *("--pool", "solo", "--loglevel", "WARNING"),
+        *("--without-gossip", "--without-mingle", "--without-heartbeat"),
+    ]
+    return [
+        Child(
+            f"the agent of {config.name}",
+            [sys.executable, "-m", "jobs.host.agent"],
+            env=env,
+            cwd=REPOSITORY,
+        ),
+        Child(f"the worker of {config.name}", celery, env=env, cwd=REPOSITORY),
+    ]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run until stopped. Exit code 2: a setting is wrong."""
+    parser = argparse.ArgumentParser(prog="jobs.host.worker", description=__doc__)
+    parser.add_argument("--env", type=Path, help='the file that "Add a host" printed')
+    options = parser.parse_args(argv)
+    try:
+        config = configs.load(file=options.env)
+    except configs.ConfigError as error:
+        _say(str(error))
+        return 2
+    _say(f"{config.name} works for {config.dashboard_url} in {config.dir}")
+    return Supervisor(children(config), _say).run()
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    sys.exit(main())
