@@ -1,0 +1,137 @@
+"""Hints between processes: "there is more of this". A fast path, never the delivery.
+
+Published on one Redis channel for each dashboard, ``vacc:<instance id>:hints``, as JSON
+``{"type": topic, "at": seconds since the epoch, …}``. A hint may be lost; whoever waits for one
+also looks by itself every second.
+
+Topics: ``log`` (key, size), ``job`` (id, state), ``deployment`` (id, state), ``host`` (name),
+``points`` (job).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import threading
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import redis
+import redis.asyncio
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from jobs.models import Instance
+
+logger = logging.getLogger(__name__)
+
+# A request never waits longer than this for Redis, and then not again for a while.
+TIMEOUT_S = 0.25
+REST_S = 2.0
+RECONNECT_S = 0.5
+
+
+def channel() -> str:
+    """The channel of this dashboard."""
+    global _channel
+    if _channel is None:
+        instance = Instance.objects.first()
+        if instance is None:
+            return "vacc:new:hints"
+        _channel = f"vacc:{instance.instance_id}:hints"
+    return _channel
+
+
+def publish(topic: str, **data: Any) -> None:
+    """Tell all processes of this dashboard. Never raises and hardly waits when Redis is away."""
+    if settings.REDIS_URL:
+        _publisher.send(topic, data)
+
+
+async def listen() -> AsyncIterator[tuple[str, dict[str, Any]]]:
+    """Yield ``(topic, data)`` for ever; ``data`` has ``at``. Connects again by itself.
+
+    After each (re)connect it yields ``("connected", {})``: whatever was said meanwhile is lost.
+    """
+    while settings.REDIS_URL:
+        try:
+            async for hint in _listen_once():
+                yield hint
+        except (redis.RedisError, OSError) as error:
+            logger.debug("hints: %s", error)
+        await asyncio.sleep(RECONNECT_S)
+
+
+async def _listen_once() -> AsyncIterator[tuple[str, dict[str, Any]]]:
+    client = redis.asyncio.Redis.from_url(
+        redis_py_url(settings.REDIS_URL),
+        socket_connect_timeout=2.0,
+        socket_timeout=None,
+        retry=AsyncRetry(NoBackoff(), 0),
+    )
+    try:
+        async with client.pubsub() as pubsub:
+            await pubsub.subscribe(await sync_to_async(channel)())
+            async for message in pubsub.listen():
+                if message["type"] == "subscribe":
+                    yield "connected", {}
+                elif message["type"] == "message":
+                    data = json.loads(message["data"])
+                    yield data.pop("type"), data
+    finally:
+        await client.aclose()
+
+
+def redis_py_url(url: str) -> str:
+    """The spelling of redis-py; Celery writes a socket as ``redis+socket:///path?virtual_host=N``."""
+    if url.startswith("redis+socket://"):
+        return url.replace("redis+socket://", "unix://", 1).replace("virtual_host=", "db=", 1)
+    return url
+
+
+class _Publisher:
+    """One client a process, with a rest after each failure so that no request waits twice."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._client: redis.Redis | None = None
+        self._rest_until = 0.0
+        self._is_away = False
+
+    def send(self, topic: str, data: dict[str, Any]) -> None:
+        if time.monotonic() < self._rest_until:
+            return
+        try:
+            message = json.dumps({"type": topic, "at": time.time(), **data})
+            self._connected().publish(channel(), message)
+        except (redis.RedisError, OSError) as error:
+            self._rest_until = time.monotonic() + REST_S
+            if not self._is_away:
+                self._is_away = True
+                logger.warning("Redis is away, pages poll meanwhile: %s", error)
+            return
+        if self._is_away:
+            self._is_away = False
+            logger.info("Redis is back")
+
+    def _connected(self) -> redis.Redis:
+        with self._lock:
+            if self._client is None:
+                self._client = redis.Redis.from_url(
+                    redis_py_url(settings.REDIS_URL),
+                    socket_connect_timeout=TIMEOUT_S,
+                    socket_timeout=TIMEOUT_S,
+                    # One retry without a wait: the first send after Redis came back meets a
+                    # connection that has died meanwhile.
+                    retry=Retry(NoBackoff(), 1),
+                )
+            return self._client
+
+
+_channel: str | None = None
+_publisher = _Publisher()

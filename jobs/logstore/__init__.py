@@ -1,0 +1,47 @@
+"""Logs on the dashboard: one append-only file a log, a line index beside it, a hub of readers.
+
+=====================  ===========================================================
+``store()``            the logs of this dashboard, under ``DATA_DIR/logs``
+``LogStore``           append, read, size, lines, search
+``OffsetMismatch``     raised by ``append``; carries the size that the file has
+``Hub``                one reader a log in a web process, frames shared by its sockets
+``plain``              text as a terminal would leave it, without escape sequences
+=====================  ===========================================================
+
+A key names a log: ``job/17``, ``deployment/3``, ``turn/9``. Offsets are bytes; lines count from 1.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from django.conf import settings
+
+from jobs.errors import OffsetMismatch
+from jobs.logstore.hub import MAX_FRAME_BYTES, Hub, frame
+from jobs.logstore.plain import plain, plain_stream
+from jobs.logstore.search import Match, Matches
+from jobs.logstore.store import LogStore
+
+__all__ = [
+    "MAX_FRAME_BYTES",
+    "Hub",
+    "LogStore",
+    "Match",
+    "Matches",
+    "OffsetMismatch",
+    "frame",
+    "plain",
+    "plain_stream",
+    "store",
+]
+
+
+@cache
+def _store_at(root: str) -> LogStore:
+    return LogStore(settings.DATA_DIR / "logs")
+
+
+def store() -> LogStore:
+    """The logs of this dashboard."""
+    return _store_at(str(settings.DATA_DIR))

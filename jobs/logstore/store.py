@@ -1,0 +1,177 @@
+"""One append-only file a log."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from jobs.errors import OffsetMismatch
+from jobs.logstore.arrivals import Arrivals
+from jobs.logstore.lines import BLOCK_BYTES, LineIndex
+from jobs.logstore.search import Matches, search_file
+
+KEY = re.compile(r"[a-z]+/[0-9]{1,18}")
+READ_BYTES = 1024 * 1024
+
+
+class LogStore:
+    """The logs under one folder. Safe to use from several processes and threads at once.
+
+    An append holds the file's lock from the check of its size to the sync, so two writers of the
+    same bytes cannot mix. What a killed writer left is a part of the bytes that it was given:
+    the next size says how much, and the sender goes on from there.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._listeners: list[Callable[[str], None]] = []
+
+    def path(self, key: str) -> Path:
+        """Where the log lies. Raises ValueError for a key that is not ``word/number``."""
+        if not KEY.fullmatch(key):
+            raise ValueError(f"not the key of a log: {key!r}")
+        return self._root / f"{key}.log"
+
+    def on_append(self, listener: Callable[[str], None]) -> None:
+        """Have ``listener(key)`` called after each append of this process, in its thread."""
+        self._listeners.append(listener)
+
+    def append(self, key: str, offset: int, data: bytes) -> int:
+        """Add ``data``, which begins at ``offset``; return the new size. It is on disk then.
+
+        Raises:
+            OffsetMismatch: the file does not end at ``offset``. Nothing was written.
+            OSError: the disk is full or broken. The file is as it was before.
+        """
+        path = self.path(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(path) as fd:
+            size = os.fstat(fd).st_size
+            if size != offset:
+                # Whoever hears this size may rely on it: what a killed writer left is synced first.
+                os.fdatasync(fd)
+                raise OffsetMismatch(size)
+            new_size = offset + len(data)
+            _write_whole(fd, data, offset)
+            Arrivals(path).note(offset, at_ms=time.time_ns() // 1_000_000)
+            if new_size // BLOCK_BYTES > offset // BLOCK_BYTES:
+                LineIndex(path).extend(fd, new_size)
+        for listener in self._listeners:
+            listener(key)
+        return new_size
+
+    def size(self, key: str) -> int:
+        """Bytes in the log; 0 when nothing has arrived."""
+        try:
+            return self.path(key).stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def read(self, key: str, start: int, end: int) -> bytes:
+        """Bytes from ``start`` up to ``end``, fewer where the log ends."""
+        if end <= start or start < 0:
+            return b""
+        try:
+            with self.path(key).open("rb") as file:
+                return os.pread(file.fileno(), end - start, start)
+        except FileNotFoundError:
+            return b""
+
+    def chunks(self, key: str, start: int, end: int) -> Iterator[bytes]:
+        """The same range in pieces of at most 1 MiB."""
+        while start < end:
+            piece = self.read(key, start, min(end, start + READ_BYTES))
+            if not piece:
+                return
+            yield piece
+            start += len(piece)
+
+    def sha256(self, key: str) -> str:
+        """Hex digest of the whole log."""
+        digest = hashlib.sha256()
+        for piece in self.chunks(key, 0, self.size(key)):
+            digest.update(piece)
+        return digest.hexdigest()
+
+    def newline_counts(self, key: str) -> list[int]:
+        """Newlines before byte ``(i + 1) * BLOCK_BYTES``, for each such byte in the log."""
+        with self._open(key) as fd:
+            return [] if fd is None else LineIndex(self.path(key)).counts(fd)
+
+    def line_count(self, key: str) -> int:
+        """Lines in the log; a last line without its newline counts."""
+        with self._open(key) as fd:
+            return 0 if fd is None else LineIndex(self.path(key)).line_count(fd)
+
+    def line_at(self, key: str, offset: int) -> int:
+        """The number of the line that byte ``offset`` is in."""
+        with self._open(key) as fd:
+            return 1 if fd is None else LineIndex(self.path(key)).line_at(fd, offset)
+
+    def offset_of_line(self, key: str, n: int) -> int:
+        """Where line ``n`` begins; the log's size when it has fewer lines."""
+        with self._open(key) as fd:
+            return 0 if fd is None else LineIndex(self.path(key)).offset_of_line(fd, n)
+
+    def tail_offset(self, key: str, lines: int) -> int:
+        """Where the last ``lines`` lines begin."""
+        return self.offset_of_line(key, max(1, self.line_count(key) - lines + 1))
+
+    def arrivals(self, key: str, start: int, end: int, *, limit: int) -> list[tuple[int, int]]:
+        """``(offset, milliseconds since the epoch)``: when bytes from each offset on arrived.
+
+        The first is the one that holds for ``start``; at most ``limit``, thinned evenly.
+        """
+        return Arrivals(self.path(key)).between(start, end, limit=limit)
+
+    def search(self, key: str, text: str, *, regex: bool = False, limit: int = 1000) -> Matches:
+        """Look through the whole log as it is shown; see :func:`jobs.logstore.search.search_file`.
+
+        Raises:
+            re.error: ``text`` is not a regular expression.
+        """
+        return search_file(self.path(key), text, regex=regex, limit=limit)
+
+    @contextmanager
+    def _open(self, key: str) -> Iterator[int | None]:
+        """A descriptor for reading, None while there is no log."""
+        try:
+            fd = os.open(self.path(key), os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            yield None
+            return
+        try:
+            yield fd
+        finally:
+            os.close(fd)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[int]:
+    """A descriptor for writing that no other append has meanwhile."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    try:
+        # Each open has a lock of its own, so this holds between threads too.
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _write_whole(fd: int, data: bytes, offset: int) -> None:
+    """Write all of ``data`` at ``offset`` and sync it, or leave the file as it was."""
+    try:
+        done = 0
+        view = memoryview(data)
+        while done < len(data):
+            done += os.pwrite(fd, view[done:], offset + done)
+        os.fdatasync(fd)
+    except OSError:
+        os.ftruncate(fd, offset)
+        raise

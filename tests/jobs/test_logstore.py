@@ -1,0 +1,227 @@
+import multiprocessing
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from jobs.errors import OffsetMismatch
+from jobs.logstore import LogStore, plain, plain_stream
+from jobs.logstore.lines import BLOCK_BYTES
+
+KEY = "job/17"
+
+
+@pytest.fixture
+def logs(tmp_path):
+    return LogStore(tmp_path / "logs")
+
+
+def lines_of(count, *, width=90):
+    return b"".join(b"line %d " % n + b"x" * (n % width) + b"\n" for n in range(1, count + 1))
+
+
+def fill(logs, data, *, piece=100_000, key=KEY):
+    for start in range(0, len(data), piece):
+        logs.append(key, start, data[start : start + piece])
+
+
+def test_what_is_appended_is_read_back(logs):
+    assert logs.append(KEY, 0, b"one\n") == 4
+    assert logs.append(KEY, 4, b"two\n") == 8
+
+    assert logs.size(KEY) == 8
+    assert logs.read(KEY, 2, 100) == b"e\ntwo\n"
+    assert logs.path(KEY).read_bytes() == b"one\ntwo\n"
+
+
+def test_an_append_elsewhere_than_at_the_end_says_where_the_end_is(logs):
+    logs.append(KEY, 0, b"one\n")
+
+    for wrong in (0, 3, 5):
+        with pytest.raises(OffsetMismatch) as caught:
+            logs.append(KEY, wrong, b"two\n")
+        assert caught.value.size == 4
+    assert logs.read(KEY, 0, 100) == b"one\n"
+
+
+@pytest.mark.parametrize(
+    "key", ["", "job", "job/", "job/x", "../etc/1", "job/1/2", "job/1\n", "Job/1"]
+)
+def test_only_a_word_and_a_number_name_a_log(logs, key):
+    with pytest.raises(ValueError, match="not the key of a log"):
+        logs.path(key)
+
+
+def test_a_log_without_bytes_is_empty(logs):
+    assert (logs.size(KEY), logs.read(KEY, 0, 10), logs.line_count(KEY)) == (0, b"", 0)
+    assert logs.tail_offset(KEY, 100) == 0
+    assert logs.search(KEY, "x").total == 0
+
+
+def test_a_failed_write_leaves_the_file_as_it_was(logs, monkeypatch):
+    logs.append(KEY, 0, b"one\n")
+    real = os.pwrite
+
+    def full_disk(fd, data, offset):
+        if offset >= 6:
+            raise OSError(28, "No space left on device")
+        return real(fd, data[:2], offset)
+
+    monkeypatch.setattr(os, "pwrite", full_disk)
+    with pytest.raises(OSError, match="No space"):
+        logs.append(KEY, 4, b"two\n")
+
+    assert logs.path(KEY).read_bytes() == b"one\n"
+
+
+def test_every_line_is_found_by_its_number_and_by_its_bytes(logs):
+    data = lines_of(20_000)
+    fill(logs, data)
+    starts = [0, *[m.end() for m in re.finditer(b"\n", data)][:-1]]
+
+    assert len(data) > 10 * BLOCK_BYTES
+    assert logs.line_count(KEY) == 20_000
+    for n in [1, 2, 999, 10_000, 19_999, 20_000, *random.Random(1).sample(range(1, 20_001), 200)]:
+        assert logs.offset_of_line(KEY, n) == starts[n - 1]
+        assert logs.line_at(KEY, starts[n - 1]) == n
+        assert logs.line_at(KEY, starts[n - 1] + 3) == n
+    assert logs.offset_of_line(KEY, 20_001) == len(data)
+    assert logs.tail_offset(KEY, 1000) == starts[19_000]
+
+
+def test_a_line_may_be_longer_than_the_index_is_fine(logs):
+    data = b"first\n" + b"x" * (5 * BLOCK_BYTES) + b"\nlast"
+    fill(logs, data)
+
+    assert logs.line_count(KEY) == 3
+    assert logs.offset_of_line(KEY, 2) == 6
+    assert logs.offset_of_line(KEY, 3) == len(data) - 4
+    assert logs.line_at(KEY, 3 * BLOCK_BYTES) == 2
+
+
+@pytest.mark.parametrize("damage", ["gone", "short", "torn", "zeroed"])
+def test_a_damaged_line_index_is_made_again(logs, damage):
+    data = lines_of(20_000)
+    fill(logs, data)
+    whole = logs.newline_counts(KEY)
+    index = logs.path(KEY).with_suffix(".lines")
+    raw = index.read_bytes()
+    {
+        "gone": index.unlink,
+        "short": lambda: index.write_bytes(raw[:24]),
+        "torn": lambda: index.write_bytes(raw[:-3]),
+        "zeroed": lambda: index.write_bytes(raw[:40] + bytes(len(raw) - 40)),
+    }[damage]()
+
+    assert logs.newline_counts(KEY) == whole
+    assert index.read_bytes() == raw
+    assert logs.line_count(KEY) == 20_000
+
+
+def test_times_of_arrival_are_kept_a_while_apart(logs, monkeypatch):
+    moment = [1_000_000_000_000_000_000]
+    monkeypatch.setattr(time, "time_ns", lambda: moment[0])
+    for n in range(10):
+        logs.append(KEY, n * 4, b"abc\n")
+        moment[0] += 200_000_000
+
+    everything = logs.arrivals(KEY, 0, 40, limit=100)
+    assert everything == [(0, 10**12), (12, 10**12 + 600), (24, 10**12 + 1200), (36, 10**12 + 1800)]
+    assert logs.arrivals(KEY, 13, 20, limit=100) == [(12, 10**12 + 600)]
+    assert logs.arrivals(KEY, 0, 40, limit=2) == [(0, 10**12), (24, 10**12 + 1200)]
+
+
+def _replay(root, data, seed):
+    """A sender that keeps only the size that it was told, as a host's shipper does."""
+    logs, chance, at = LogStore(root), random.Random(seed), 0
+    while at < len(data):
+        try:
+            at = logs.append(KEY, at, data[at : at + chance.randint(1, 9000)])
+        except OffsetMismatch as error:
+            at = error.size
+
+
+def test_two_processes_that_send_the_same_bytes_do_not_mix_them(logs, tmp_path):
+    data = lines_of(12_000)
+    spawn = multiprocessing.get_context("spawn")
+    senders = [
+        spawn.Process(target=_replay, args=(tmp_path / "logs", data, seed)) for seed in range(3)
+    ]
+    for sender in senders:
+        sender.start()
+    for sender in senders:
+        sender.join(60)
+
+    assert [sender.exitcode for sender in senders] == [0, 0, 0]
+    assert logs.path(KEY).read_bytes() == data
+    assert logs.line_count(KEY) == 12_000
+
+
+KILLED = """
+import sys, pathlib
+from jobs.logstore.store import LogStore
+logs = LogStore(pathlib.Path(sys.argv[1]))
+data = pathlib.Path(sys.argv[2]).read_bytes()
+at = logs.size("job/17")
+while at < len(data):
+    at = logs.append("job/17", at, data[at : at + 50_000])
+    print(at, flush=True)
+"""
+
+
+def test_a_writer_that_is_killed_leaves_a_beginning_of_what_it_was_given(logs, tmp_path):
+    data = lines_of(60_000)
+    (tmp_path / "data").write_bytes(data)
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "logs"), str(tmp_path / "data")]
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "dashboard.settings"}
+    promised = 0
+    for acknowledged in (1, 4, 9):
+        with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as writer:
+            for _ in range(acknowledged):
+                promised = int(writer.stdout.readline())
+            writer.send_signal(signal.SIGKILL)
+        kept = logs.path(KEY).read_bytes()
+        assert len(kept) >= promised
+        assert data.startswith(kept)
+    _replay(tmp_path / "logs", data, 1)
+
+    assert logs.path(KEY).read_bytes() == data
+    assert logs.line_count(KEY) == 60_000
+
+
+def test_a_search_counts_everything_and_lists_the_first(logs):
+    data = b"".join(b"step %d: Throughput throughput\nnothing\n" % n for n in range(50_000))
+    fill(logs, data, piece=1_000_000)
+
+    matches = logs.search(KEY, "throughput", limit=3)
+
+    assert (matches.total, matches.lines) == (100_000, 50_000)
+    assert [(m.line, m.count) for m in matches.found] == [(1, 2), (3, 2), (5, 2)]
+    assert [m.offset for m in matches.found] == [logs.offset_of_line(KEY, n) for n in (1, 3, 5)]
+    assert logs.search(KEY, "Throughput").total == 50_000
+    assert logs.search(KEY, r"step 4999\d:", regex=True).lines == 10
+
+
+def test_a_search_looks_at_what_is_shown(logs):
+    logs.append(KEY, 0, "\x1b[32mINFO\x1b[0m ready\n 10%\r 20%\r 30%\r\n完成 100%\n".encode())
+
+    assert [m.line for m in logs.search(KEY, "info ready").found] == [1]
+    assert logs.search(KEY, "20%").total == 0
+    assert [m.line for m in logs.search(KEY, "30%").found] == [2]
+    assert [m.line for m in logs.search(KEY, "完成").found] == [3]
+    assert logs.search(KEY, r"ready\s+\d", regex=True).total == 0
+    with pytest.raises(re.error):
+        logs.search(KEY, "(", regex=True)
+
+
+def test_plain_text_has_no_escapes_and_the_last_state_of_each_line():
+    raw = b"\x1b[1;31mred\x1b[0m\r\n\x1b]0;title\x07a 1%\ra 2%\r\x1b[Ka 3%\nb\x00\x1b[Ac"
+
+    assert plain(raw) == b"red\na 3%\nbc"
+    for cut in range(1, len(raw)):
+        assert b"".join(plain_stream([raw[:cut], raw[cut:]])) == b"red\na 3%\nbc"
