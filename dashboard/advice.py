@@ -13,12 +13,10 @@ _BY_SENTENCE: dict[str, str | Promise] = {
         "wrote instead."
     ),
     "job:unreadable": _(
-        "The tool's version may write another format. The files are kept under Outputs: a parser that "
-        "knows them can read them again."
+        "The tool's version may write another format. The files are kept under Outputs: a parser "
+        "that knows them can read them again."
     ),
-    "job:predecessor": _(
-        "Look at the job that it waited for, run that one again, then this one."
-    ),
+    "job:predecessor": _("Look at the job that it waited for, run that one again, then this one."),
     "job:input_gone": _("Make the missing piece again, then open this job in the form."),
     "job:deployment_gone": _("Start the deployment again or choose another in the form."),
     "job:missing": _(
@@ -28,12 +26,12 @@ _BY_SENTENCE: dict[str, str | Promise] = {
 }
 _BY_STATE: dict[str, str | Promise] = {
     Job.State.FAILED: _(
-        "Read the last lines: they are what the command said before it ended. Mend the cause or the "
-        "settings, then run it again."
+        "Read the last lines: they are what the command said before it ended. Mend the cause or "
+        "the settings, then run it again."
     ),
     Job.State.ERRORED: _(
-        "This is the dashboard's fault, not the job's. Run it again; if it happens twice, report it "
-        "with the sentence above."
+        "This is the dashboard's fault, not the job's. Run it again; if it happens twice, report "
+        "it with the sentence above."
     ),
     Job.State.CANCELLED: _("Run it again when you need it. What was finished is kept below."),
     Job.State.LOST: _("What arrived until then is kept. Run it again when the host is well."),

@@ -111,9 +111,9 @@ def _step(
     compare: bool,
 ) -> StepView:
     new_groups = _groups(step.argv)
-    new_env = [(f"{key}=", (value,)) for key, value in step.env]
+    new_env = _env_groups(step)
     old_groups = _groups(old.argv) if old else []
-    old_env = [(f"{key}=", (value,)) for key, value in old.env] if old else []
+    old_env = _env_groups(old) if old else []
     gone = _gone(old_groups + old_env, new_groups + new_env)
     return StepView(
         name=step.name,
@@ -137,6 +137,10 @@ def _groups(argv: Iterable[str]) -> list[tuple[str, tuple[str, ...]]]:
         else:
             groups.append(("", [arg]))
     return [(flag, tuple(words)) for flag, words in groups]
+
+
+def _env_groups(step: Step) -> list[tuple[str, tuple[str, ...]]]:
+    return [(f"{key}=", (value,)) for key, value in step.env]
 
 
 def _is_flag(arg: str) -> bool:

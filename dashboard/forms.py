@@ -143,7 +143,9 @@ def make_form(
 def typed_values(kind: Kind, data: QueryDict) -> dict[str, str]:
     """What ``data`` says about the kind's fields; the last value of a name counts."""
     return {
-        name: ", ".join(data.getlist(name)) if _takes_several(kind, name) else data[name]
+        name: ", ".join(map(str, data.getlist(name)))
+        if _takes_several(kind, name)
+        else str(data[name])
         for name in kind.Params.model_fields
         if name in data
     }
@@ -172,6 +174,15 @@ def raw_values(form: LaunchForm, kind: Kind) -> Raw:
         else:
             raw[field.name] = value
     return raw
+
+
+def left_empty(form: LaunchForm) -> dict[str, str]:
+    """Errors of figures that were deleted: nothing is run that does not stand in the form."""
+    return {
+        field.name: _("A number is needed here; proposed is %(value)s.") % {"value": field.default}
+        for field in form.fields
+        if field.control == "number" and not field.value.strip() and field.default
+    }
 
 
 def proposed_raw(kind: Kind, target: Target, typed: Mapping[str, str]) -> Raw:
@@ -318,7 +329,7 @@ def _extra(kind: Kind, name: str) -> Mapping[str, Any]:
 
 
 def _default(kind: Kind, name: str) -> Any:
-    value = kind.Params.model_fields[name].get_default(call_default_factory=True)  # type: ignore[call-arg]
+    value = kind.Params.model_fields[name].get_default(call_default_factory=True)
     return "" if value is PydanticUndefined else value
 
 

@@ -1,7 +1,210 @@
-"""Pages about jobs."""
+"""Pages about one job; the list is in ``dashboard.views.job_list``."""
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
 
-urlpatterns: list[URLPattern] = []
+from django.conf import settings
+from django.contrib import messages
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from dashboard import audit
+from dashboard.advice import advice
+from dashboard.charts import live
+from dashboard.command_view import command_view
+from dashboard.requests import person
+from dashboard.rights import allowed, check, requires
+from dashboard.sentences import sentence
+from dashboard.words import metric_label
+from jobs import logstore
+from jobs.dispatch import why_waiting
+from jobs.errors import LaunchError
+from jobs.launch import cancel, run_again
+from jobs.models import Job, OutputFile
+from jobs.plans import from_json, script
+from jobs.queries.job_page import JobPage, job_page
+from jobs.queries.points import has_points, samples_after
+
+# What a result is in one look, in the order of the facts; those that it has are shown.
+_HEADLINE = ("output_tokens_per_s", "ttft_p50_ms", "tpot_p50_ms", "accuracy", "questions")
+_LAST_LINES = 12
+_LAST_BYTES = 16_384
+
+
+@require_GET
+@requires("job.view")
+def job_detail(request: HttpRequest, job_id: int) -> HttpResponse:
+    """One job: state, steps, log, curves, outputs, commands. The page keeps itself up to date."""
+    page = _page(job_id)
+    plan = from_json(page.job.plan)
+    context = _context(request, page) | {
+        "view": command_view(plan, page.job.values),
+        "script": script(plan, page.job.values),
+        "figure": live.figure() if plan.watches else None,
+        "watched": bool(plan.watches) and (page.job.is_open or has_points(job_id)),
+    }
+    return render(request, "jobs/detail.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires("job.cancel")
+def job_cancel(request: HttpRequest, job_id: int) -> HttpResponse:
+    """Ask (GET), then cancel (POST). What is lost is named before."""
+    job = get_object_or_404(Job, pk=job_id)
+    check(request.user, "job.cancel", job)
+    if request.method != "POST":
+        return render(request, "jobs/detail_cancel.html", _context(request, _page(job_id)))
+    if cancel(job_id, person(request)):
+        audit.record(request.user, "job.cancel", f"job {job_id}")
+    else:
+        messages.info(request, _("That job had ended already."))
+    return redirect("job-detail", job_id)
+
+
+@require_POST
+@requires("job.repeat")
+def job_again(request: HttpRequest, job_id: int) -> HttpResponse:
+    """The same plan once more, as a new job."""
+    get_object_or_404(Job, pk=job_id)
+    try:
+        job = run_again(job_id, person(request))
+    except LaunchError as error:
+        messages.error(request, str(error))
+        return redirect("job-detail", job_id)
+    audit.record(request.user, "job.repeat", f"job {job.pk}", repeats=job_id)
+    return redirect("job-detail", job.pk)
+
+
+@require_GET
+@requires("job.view")
+def job_points(request: HttpRequest, job_id: int) -> JsonResponse:
+    """What was scraped behind the cursor ``after`` (bytes; -1: all, decimated), as curves."""
+    job = get_object_or_404(Job.objects.only("pk", "state"), pk=job_id)
+    try:
+        after = max(-1, int(request.GET.get("after", "-1")))
+    except ValueError as error:
+        raise Http404("after is a number of bytes") from error
+    samples = samples_after(job_id, after)
+    rows = live.derive(samples.fresh, context=samples.context)
+    return JsonResponse(
+        {"after": samples.after, "open": job.is_open, **live.columns(live.decimate(rows))}
+    )
+
+
+@require_GET
+@requires("job.view")
+def job_output(request: HttpRequest, job_id: int, output_id: int) -> FileResponse:
+    """A file that the job left, to keep: never shown in place, whatever it claims to be."""
+    output = get_object_or_404(OutputFile, pk=output_id, job=job_id)
+    folder = (Path(settings.DATA_DIR) / "outputs" / str(job_id)).resolve()
+    file = (folder / output.path).resolve()
+    if not file.is_relative_to(folder) or not file.is_file():
+        raise Http404("the file is not here")
+    return FileResponse(
+        file.open("rb"),
+        as_attachment=True,
+        filename=file.name,
+        content_type="application/octet-stream",
+        headers={"X-Content-Type-Options": "nosniff"},
+    )
+
+
+@require_GET
+@requires("job.view")
+def job_script(request: HttpRequest, job_id: int) -> HttpResponse:
+    """The job as a shell script that repeats it by hand in an empty folder on its host."""
+    job = get_object_or_404(Job, pk=job_id)
+    text = script(from_json(job.plan), job.values)
+    return HttpResponse(
+        text,
+        content_type="text/x-shellscript; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="reproduce-{job_id}.sh"'},
+    )
+
+
+def _page(job_id: int) -> JobPage:
+    try:
+        return job_page(job_id)
+    except Job.DoesNotExist as error:
+        raise Http404(f"there is no job {job_id}") from error
+
+
+def _context(request: HttpRequest, page: JobPage) -> dict[str, Any]:
+    job = page.job
+    log_key = f"job/{job.pk}"
+    return {
+        "page": page,
+        "job": job,
+        "sentence": _sentence(page),
+        "advice": advice(job),
+        "last_lines": _last_lines(log_key) if advice(job) else [],
+        "may_cancel": job.is_open and allowed(request.user, "job.cancel", job),
+        "may_repeat": allowed(request.user, "job.repeat", job),
+        "form_address": _form_address(job),
+        "neighbours": _neighbours(page),
+        "headline": _headline(page),
+    }
+
+
+def _headline(page: JobPage) -> list[tuple[str, str, float]]:
+    """(metric, its label, value) of the result, the few that say most."""
+    metrics = page.result.metrics if page.result else {}
+    return [(name, metric_label(name), metrics[name]) for name in _HEADLINE if name in metrics]
+
+
+def _sentence(page: JobPage) -> str:
+    """What people read beside the state."""
+    job = page.job
+    if job.is_open and job.cancel_asked_at:
+        return _("Cancel asked for by %(user)s; the host ends the commands.") % {
+            "user": job.cancelled_by or _("someone")
+        }
+    if page.waits:
+        reason = why_waiting(job)
+        return sentence(reason.id, reason.args)
+    if job.is_open and page.host_away:
+        return _(
+            "%(host)s is away. The job goes on there by itself; its log arrives whole when the host "
+            "is back."
+        ) % {"host": job.host.name}
+    return sentence(job.sentence_id, job.sentence_args)
+
+
+def _form_address(job: Job) -> str:
+    query = urlencode({"host": job.host.name, "from": job.pk})
+    return f"{reverse('launch-form', args=[job.kind])}?{query}"
+
+
+def _neighbours(page: JobPage) -> dict[str, Job | None]:
+    """The job before and after this one in its chain."""
+    chain = list(page.chain)
+    place = next((i for i, item in enumerate(chain) if item.pk == page.job.pk), 0)
+    return {
+        "previous": chain[place - 1] if place > 0 else None,
+        "next": chain[place + 1] if place + 1 < len(chain) else None,
+    }
+
+
+def _last_lines(key: str) -> list[str]:
+    """The end of the log as text: redraws folded into the last one, colours left out."""
+    store = logstore.store()
+    size = store.size(key)
+    start = max(store.tail_offset(key, _LAST_LINES), size - _LAST_BYTES) if size else 0
+    text = logstore.plain(store.read(key, start, size)).decode(errors="replace") if size else ""
+    return [line for line in text.splitlines() if line.strip()][-_LAST_LINES:]
+
+
+urlpatterns: list[URLPattern] = [
+    path("<int:job_id>/", job_detail, name="job-detail"),
+    path("<int:job_id>/cancel/", job_cancel, name="job-cancel"),
+    path("<int:job_id>/again/", job_again, name="job-again"),
+    path("<int:job_id>/points", job_points, name="job-points"),
+    path("<int:job_id>/outputs/<int:output_id>", job_output, name="job-output"),
+    path("<int:job_id>/reproduce.sh", job_script, name="job-script"),
+]

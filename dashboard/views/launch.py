@@ -1,7 +1,196 @@
-"""Pages about launch."""
+"""The launch form: a kind's fields, the exact commands beside them, and the start."""
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from collections.abc import Mapping
+from typing import Any
 
-urlpatterns: list[URLPattern] = []
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.urls import URLPattern, path, reverse
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from dashboard import audit
+from dashboard.command_view import command_view
+from dashboard.forms import (
+    LaunchForm,
+    left_empty,
+    make_form,
+    proposed_raw,
+    raw_values,
+    typed_from_params,
+    typed_values,
+)
+from dashboard.launch_checks import checks
+from dashboard.requests import person
+from dashboard.rights import requires
+from jobs.errors import LaunchError
+from jobs.kinds import KINDS
+from jobs.kinds.base import Kind, Target
+from jobs.launch import InvalidParams, Preview, launch, preview
+from jobs.models import Host, Job
+from jobs.plans import Plan, from_json
+from jobs.queries.job_page import durations
+from jobs.queries.targets import target_of
+
+
+@require_GET
+@requires("job.launch")
+def launch_start(request: HttpRequest) -> HttpResponse:
+    """The form of the kind that ``?kind=`` names, or of the first."""
+    query = request.GET.copy()
+    kind = query.pop("kind", [next(iter(KINDS))])[-1]
+    address = reverse("launch-form", args=[kind])
+    return redirect(f"{address}?{query.urlencode()}" if query else address)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires("job.launch")
+def launch_form(request: HttpRequest, kind_name: str) -> HttpResponse:
+    """The form, filled from the URL; POST launches what it holds, then shows the job."""
+    kind = _kind(kind_name)
+    if request.method != "POST":
+        return render(request, "launch/form.html", _context(kind, request.GET))
+    host = _host(request.POST)
+    if host is None:
+        return redirect("launch-form", kind_name)
+    form = make_form(kind, target_of(host), typed_values(kind, request.POST), {})
+    try:
+        if left_empty(form):
+            raise InvalidParams(left_empty(form))
+        job = launch(kind.name, raw_values(form, kind), host=host, user=person(request))
+    except InvalidParams as error:
+        errors: Mapping[str, str] = error.fields
+    except LaunchError as error:
+        errors = {error.field: str(error)}
+    else:
+        audit.record(request.user, "job.launch", f"job {job.pk}", kind=kind.name, host=host.name)
+        return redirect("job-detail", job.pk)
+    context = _context(kind, request.POST, errors=errors)
+    return render(request, "launch/form.html", context, status=422)
+
+
+@require_POST
+@requires("job.launch")
+def launch_preview(request: HttpRequest, kind_name: str) -> HttpResponse:
+    """What the form would do, as fragments; the address of the page follows what was typed."""
+    kind = _kind(kind_name)
+    context = _context(kind, request.POST)
+    response = render(request, "launch/_preview.html", context)
+    response["HX-Replace-Url"] = context["address"]
+    return response
+
+
+@require_GET
+@requires("job.launch")
+def launch_script(request: HttpRequest, kind_name: str) -> HttpResponse:
+    """The plan of the form in the URL, as a shell script to keep."""
+    context = _context(_kind(kind_name), request.GET)
+    if context["script"] is None:
+        raise Http404("this form makes no plan")
+    return HttpResponse(
+        context["script"],
+        content_type="text/x-shellscript; charset=utf-8",
+        headers={"Content-Disposition": 'attachment; filename="plan.sh"'},
+    )
+
+
+def _kind(name: str) -> Kind:
+    if name not in KINDS:
+        raise Http404(f"no kind of job is called {name}")
+    return KINDS[name]
+
+
+def _host(data: QueryDict) -> Host | None:
+    """The host that ``data`` names; else the first, This computer before others."""
+    hosts = {host.name: host for host in Host.objects.all()}
+    name = str(data.get("host", ""))
+    if name in hosts:
+        return hosts[name]
+    own = [host for host in hosts.values() if host.sort == Host.Sort.THIS_COMPUTER]
+    return next(iter([*own, *hosts.values()]), None)
+
+
+def _repeated(data: QueryDict, kind: Kind) -> Job | None:
+    """The job that the form was opened from, "from=17"."""
+    number = data.get("from", "")
+    if not number.isdecimal():
+        return None
+    return Job.objects.filter(pk=int(number), kind=kind.name).first()
+
+
+def _context(
+    kind: Kind, data: QueryDict, *, errors: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    base: dict[str, Any] = {
+        "kinds": list(KINDS.values()),
+        "kind": kind,
+        "hosts": list(Host.objects.all()),
+        "host": (host := _host(data)),
+        "script": None,
+    }
+    if host is None:
+        return base
+    target = target_of(host)
+    origin = _repeated(data, kind)
+    typed = typed_values(kind, data)
+    if origin:
+        typed = {**typed_from_params(kind, origin.params), **typed}
+    draft = make_form(kind, target, typed, {})
+    seen = preview(kind.name, raw_values(draft, kind), host)
+    found = {**seen.errors, **left_empty(draft), **(errors or {})}
+    form = make_form(kind, target, typed, found)
+    plan = None if found else seen.plan
+    address = f"{reverse('launch-form', args=[kind.name])}?{form.query}"
+    if origin:
+        address += f"&from={origin.pk}"
+    return base | {
+        "form": form,
+        "origin": origin,
+        "address": address,
+        "script_address": f"{reverse('launch-script', args=[kind.name])}?{form.query}",
+        "errors": found,
+        "general_error": found.get("", ""),
+        "script": seen.script if plan else None,
+        "view": command_view(
+            plan,
+            seen.values,
+            proposed=seen.open_slots,
+            before=_before(kind, target, host, typed, origin),
+        )
+        if plan
+        else None,
+        "checks": checks(host, seen, form),
+        "earlier": durations(kind.name, host, _title(kind, seen, target)) if plan else None,
+        "blocked": _blocked(form, found),
+        "dies": plan.dies if plan else 0,
+    }
+
+
+def _before(
+    kind: Kind, target: Target, host: Host, typed: Mapping[str, str], origin: Job | None
+) -> Plan | None:
+    """The plan that changes are told against: the repeated job's, or the form's proposal."""
+    if origin:
+        return from_json(origin.plan)
+    seen = preview(kind.name, proposed_raw(kind, target, typed), host)
+    return seen.plan
+
+
+def _title(kind: Kind, seen: Preview, target: Target) -> str:
+    return kind.title_of(seen.params, target) if seen.params is not None else ""
+
+
+def _blocked(form: LaunchForm, errors: Mapping[str, str]) -> str:
+    """Why the button is off: "missing", "errors", or "" when it is on."""
+    if form.missing:
+        return "missing"
+    return "errors" if errors else ""
+
+
+urlpatterns: list[URLPattern] = [
+    path("", launch_start, name="launch"),
+    path("<slug:kind_name>/", launch_form, name="launch-form"),
+    path("<slug:kind_name>/preview/", launch_preview, name="launch-preview"),
+    path("<slug:kind_name>/plan.sh", launch_script, name="launch-script"),
+]

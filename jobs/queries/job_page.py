@@ -133,9 +133,10 @@ def job_page(job_id: int) -> JobPage:
 def durations(kind: str, host: Host, title: str, *, but: int | None = None) -> Durations | None:
     """How long such jobs took on ``host``: those of the same title, else of the same kind."""
     done = Job.objects.filter(
-        kind=kind, host=host, state=Job.State.SUCCEEDED, duration_s__isnull=False
-    ).exclude(pk=but)
-    found = list(done.order_by("-created_at", "-id").values_list("title", "duration_s")[:50])
+        ~Q(pk=but or 0), kind=kind, host=host, state=Job.State.SUCCEEDED, duration_s__isnull=False
+    )
+    rows = done.order_by("-created_at", "-id").values_list("title", "duration_s")[:50]
+    found = [(name, seconds) for name, seconds in rows if seconds is not None]
     same = [seconds for name, seconds in found if name == title]
     seconds = (same or [seconds for _, seconds in found])[:_DURATIONS]
     if not seconds:

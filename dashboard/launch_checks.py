@@ -1,0 +1,98 @@
+"""What a person should know before a launch: the host, what runs first, what is awaited."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from dashboard.formats import duration
+from dashboard.forms import LaunchForm
+from jobs.launch import Preview
+from jobs.models import Host, Job
+from jobs.queries.hosts import is_away, silent_s
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of the list. ``state`` is passed, asks or failed; ``job`` a job to look at."""
+
+    state: str
+    sentence: str
+    remark: str = ""
+    job: int | None = None
+
+
+def checks(host: Host, seen: Preview, form: LaunchForm) -> list[Check]:
+    """All checks, those that stop the launch last, next to the button."""
+    return [*_host(host), *_queue(host), *_first(seen), *_awaited(form), *_form(form)]
+
+
+def _host(host: Host) -> list[Check]:
+    silent = silent_s(host)
+    if silent is None:
+        return [
+            Check("asks", _("%(host)s has not reported yet; the job waits for it.") % _name(host))
+        ]
+    heard = _("%(span)s ago") % {"span": duration(silent)}
+    if is_away(host):
+        sentence = _("%(host)s is away; the job starts when it is back.") % _name(host)
+        return [Check("asks", sentence, heard)]
+    if host.draining:
+        sentence = _("%(host)s takes no new jobs: it is being drained.") % _name(host)
+        return [Check("asks", sentence)]
+    return [Check("passed", _("%(host)s answers.") % _name(host), heard)]
+
+
+def _queue(host: Host) -> list[Check]:
+    ahead = list(Job.objects.filter(host=host, state__in=Job.OPEN_STATES).order_by("id")[:50])
+    busy = [job for job in ahead if job.state != Job.State.QUEUED]
+    if len(ahead) < host.slots:
+        return [Check("passed", _("Nothing is ahead of it: it starts at once."))]
+    first = busy[0] if busy else ahead[0]
+    sentence = ngettext(
+        "%(count)d job is ahead of it on this host.",
+        "%(count)d jobs are ahead of it on this host.",
+        len(ahead),
+    ) % {"count": len(ahead)}
+    return [Check("asks", sentence, job=first.pk)]
+
+
+def _first(seen: Preview) -> list[Check]:
+    return [
+        Check(
+            "asks",
+            _("The environment %(name)s is not on the host yet: a job makes it first.")
+            % {"name": name},
+            _("once"),
+        )
+        for name in seen.will_add
+    ]
+
+
+def _awaited(form: LaunchForm) -> list[Check]:
+    found = []
+    for field in form.fields:
+        number = field.value.removeprefix("job:")
+        if number != field.value and number.isdecimal():
+            sentence = _("%(field)s is still being made: this job starts after it.") % {
+                "field": field.label
+            }
+            found.append(Check("asks", sentence, job=int(number)))
+    return found
+
+
+def _form(form: LaunchForm) -> list[Check]:
+    wrong = sum(bool(field.error) for field in form.fields if not field.missing)
+    found = [Check("failed", field.missing.sentence) for field in form.fields if field.missing]
+    if wrong:
+        sentence = ngettext(
+            "%(count)d field needs another value.", "%(count)d fields need another value.", wrong
+        ) % {"count": wrong}
+        found.append(Check("failed", sentence))
+    return found
+
+
+def _name(host: Host) -> dict[str, str]:
+    return {"host": host.name}

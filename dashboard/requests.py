@@ -1,0 +1,11 @@
+"""What views ask of a request."""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.http import HttpRequest
+
+
+def person(request: HttpRequest) -> AbstractBaseUser | None:
+    """Who is logged in; None for a stranger, whom ``requires`` lets into few views."""
+    return request.user if request.user.is_authenticated else None

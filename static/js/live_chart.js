@@ -1,0 +1,139 @@
+// @ts-check
+/**
+ * Curves of a run: reads points behind its own cursor and appends them. A hint says that there are
+ * more; without hints it asks once a second. Afterwards the whole run stands there, read once.
+ */
+
+import { draw } from "./charts.js";
+
+const POLL_MS = 1000;
+const LEAST_MS = 250; // between two requests, however many hints come
+const MOST_POINTS = 5000; // a trace; beyond it the run is read again, decimated by the server
+const NAMES = ["output", "prompt", "running", "waiting"];
+
+/** @typedef {{after: number, open: boolean, t: number[], [series: string]: any}} Answer */
+
+/**
+ * A time as Plotly's date axis shows it: the viewer's clock.
+ * @param {number} ms since the epoch
+ */
+function localTime(ms) {
+  return new Date(ms - new Date(ms).getTimezoneOffset() * 60_000).toISOString().slice(0, 23);
+}
+
+/** @param {HTMLElement} panel */
+function follow(panel) {
+  const chart = /** @type {HTMLElement} */ (panel.querySelector("[data-chart]"));
+  const plot = /** @type {HTMLElement} */ (chart.querySelector(".plot"));
+  const base = JSON.parse(document.getElementById(chart.dataset.chart ?? "")?.textContent ?? "{}");
+  const address = panel.dataset.liveChart ?? "";
+  let after = -1;
+  let points = 0;
+  let open = true;
+  let minutes = 0;
+  let last = 0;
+  let asked = 0;
+  let asking = false;
+  let again = false;
+
+  /** @param {Answer} answer */
+  async function replace(answer) {
+    const x = answer.t.map(localTime);
+    const data = base.data.map((/** @type {any} */ trace) => ({ ...trace, x, y: answer[trace.meta] }));
+    await draw(chart, { ...base, data });
+    points = x.length;
+  }
+
+  /** @param {Answer} answer */
+  async function append(answer) {
+    const x = answer.t.map(localTime);
+    const update = { x: NAMES.map(() => [...x]), y: NAMES.map((name) => answer[name]) };
+    await Plotly.extendTraces(plot, update, NAMES.map((_, index) => index));
+    points += x.length;
+  }
+
+  /** @param {Answer} answer */
+  function sayNow(answer) {
+    for (const name of NAMES) {
+      const value = answer[name].at(-1);
+      const place = panel.querySelector(`[data-now="${name}"]`);
+      if (!place || value === null || value === undefined) continue;
+      const digits = name === "output" || name === "prompt" ? 1 : 0;
+      place.textContent = open ? value.toFixed(digits) : "–";
+    }
+  }
+
+  async function showRange() {
+    if (!points || !last) return;
+    const range = minutes ? [localTime(last - minutes * 60_000), localTime(last)] : null;
+    await Plotly.relayout(plot, range ? { "xaxis.range": range } : { "xaxis.autorange": true });
+  }
+
+  async function read() {
+    asked = Date.now();
+    const response = await fetch(`${address}?after=${after}`, { headers: { accept: "application/json" } });
+    if (!response.ok) return;
+    const answer = /** @type {Answer} */ (await response.json());
+    open = answer.open;
+    panel.dataset.open = open ? "yes" : "no";
+    if (answer.t.length) {
+      last = answer.t[answer.t.length - 1];
+      await (after < 0 || !points ? replace(answer) : append(answer));
+      if (minutes) await showRange();
+      sayNow(answer);
+      panel.dataset.points = String(points);
+    } else if (!open) {
+      for (const place of panel.querySelectorAll("[data-now]")) place.textContent = "–";
+    }
+    after = points > MOST_POINTS ? -1 : answer.after;
+  }
+
+  /** One request at a time; what is asked for meanwhile is read once more afterwards. */
+  async function ask() {
+    if (asking) {
+      again = true;
+      return;
+    }
+    asking = true;
+    try {
+      const wait = asked + LEAST_MS - Date.now();
+      if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
+      await read();
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error; // no network: the next poll tries again
+    } finally {
+      asking = false;
+    }
+    if (again) {
+      again = false;
+      ask();
+    }
+  }
+
+  for (const button of panel.querySelectorAll("[data-minutes]")) {
+    button.addEventListener("click", () => {
+      minutes = Number(button.getAttribute("data-minutes"));
+      for (const other of panel.querySelectorAll("[data-minutes]")) {
+        other.setAttribute("aria-pressed", String(other === button));
+      }
+      showRange();
+    });
+  }
+  document.addEventListener("live:hint", (event) => {
+    const hint = /** @type {CustomEvent} */ (event).detail ?? {};
+    const about = hint.type === "points" ? hint.job : hint.type === "job" ? hint.id : null;
+    if (about !== null && String(about) === panel.dataset.job) ask();
+  });
+  const timer = setInterval(() => {
+    if (!open) clearInterval(timer);
+    else if (!document.hidden && Date.now() - asked >= POLL_MS) ask();
+  }, POLL_MS / 4);
+  document.addEventListener("visibilitychange", () => {
+    if (open && !document.hidden) ask();
+  });
+  ask();
+}
+
+for (const panel of document.querySelectorAll("[data-live-chart]")) {
+  if (panel instanceof HTMLElement) follow(panel);
+}
