@@ -16,6 +16,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 
 View = Callable[..., HttpResponseBase]
+AsyncView = Callable[..., Awaitable[HttpResponseBase]]
 
 
 class Role(Enum):
@@ -91,7 +92,8 @@ def requires(action: str) -> Callable[[View], View]:
         raise KeyError(action)
 
     def decorate(view: View) -> View:
-        wrapped = _async_view(view, action) if iscoroutinefunction(view) else _view(view, action)
+        is_async = iscoroutinefunction(view)
+        wrapped = _async_view(cast(AsyncView, view), action) if is_async else _view(view, action)
         wrapped.rights_action = action  # type: ignore[attr-defined]  # read by the test of all views
         return wrapped
 
@@ -107,13 +109,11 @@ def _view(view: View, action: str) -> View:
     return asks
 
 
-def _async_view(view: View, action: str) -> View:
-    awaited = cast(Callable[..., Awaitable[HttpResponseBase]], view)
-
+def _async_view(view: AsyncView, action: str) -> View:
     @wraps(view)
     async def asks(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         check(await request.auser(), action)
-        return await awaited(request, *args, **kwargs)
+        return await view(request, *args, **kwargs)
 
     return cast(View, asks)
 

@@ -27,7 +27,9 @@ SENTENCES: dict[str, str | Promise] = {
     "job:step_failed": _("Step %(step)s ended with exit code %(exit_code)s."),
     "job:output_missing": _("The output %(name)s (%(pattern)s) was not written."),
     "job:unreadable": _("The tool's output could not be read: %(reason)s. The files are kept."),
+    "job:log_differs": _("The log that arrived is not the log that %(host)s has."),
     "job:kind_unknown": _("No kind of job is called %(kind)s here, so its result was not read."),
+    "job:plan": _("The plan cannot be run: %(reason)s."),
     "job:missing": _("%(host)s answers, but knows nothing of this job any more."),
     "job:host_gone": _("%(host)s has been silent for %(hours)s hours."),
     # Why a job waits (jobs.dispatch).
@@ -52,6 +54,11 @@ SENTENCES: dict[str, str | Promise] = {
     "deployment:job_failed": _("Its job %(job)s ended as %(state)s."),
     "deployment:missing": _("%(host)s answers, but the server is not there any more."),
     "deployment:host_gone": _("%(host)s has been silent for %(hours)s hours."),
+    # Why a turn of a chat failed (dashboard.turns).
+    "chat:interrupted": _("The dashboard was stopped while this answer was being written."),
+    "chat:unreachable": _("The deployment does not answer."),
+    "chat:timeout": _("The answer took longer than an hour."),
+    "chat:cut": _("The engine ended the connection in the middle of its answer."),
 }
 
 

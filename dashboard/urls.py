@@ -28,4 +28,5 @@ urlpatterns = [
     path("deployments/", include(deployments.urlpatterns)),
     path("results/", include(results.urlpatterns)),
     path("playground/", include(playground.urlpatterns)),
+    path("api/v1/", include("dashboard.api.urls")),
 ]

@@ -1,0 +1,11 @@
+"""Addresses of the API and of the intake, below ``/api/v1/``."""
+
+from __future__ import annotations
+
+from django.urls import include, path
+
+from dashboard.api import intake
+
+urlpatterns = [
+    path("host/", include(intake.urlpatterns)),
+]

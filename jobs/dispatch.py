@@ -1,0 +1,188 @@
+"""Which queued job starts now, and why the others wait.
+
+:func:`look` may be called by anyone at any time: each start is one conditional UPDATE under the
+host's lock, so that two of them do no harm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+
+from jobs import hostqueue
+from jobs.errors import PlanError
+from jobs.kinds.base import AssetRef, Remark
+from jobs.models import Artifact, Deployment, Host, Job, Weights
+from jobs.plans import from_json, slots
+from jobs.queries.hosts import dies, free_dies, is_away, silent_s
+from jobs.queries.targets import artifact_ref, deployment_ref, weights_ref
+from jobs.services import lifecycle
+from jobs.services.assets import made_by
+
+GONE = (Deployment.State.STOPPED, Deployment.State.FAILED, Deployment.State.LOST)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wait:
+    """The job cannot start yet, or (``never``) not any more."""
+
+    remark: Remark
+    never: bool = False
+
+
+class InputGone(Exception):
+    """What a job needs was never made, or is gone. ``args[0]`` is the slot's prefix."""
+
+
+def look() -> int:
+    """Start every queued job that can start now, oldest first; how many were started."""
+    return sum(_try(job) for job in _candidates())
+
+
+def why_waiting(job: Job) -> Remark:
+    """Why a queued job has not started. Always an answer."""
+    before = job.after.exclude(state=Job.State.SUCCEEDED).order_by("pk").first()
+    if before is not None:
+        return Remark("wait:after", {"job": before.pk, "title": before.title})
+    wait = _waits_for(job, job.host)
+    return wait.remark if wait else Remark("wait:soon")
+
+
+def resolve(inputs: Mapping[str, Mapping[str, Any]]) -> dict[str, AssetRef]:
+    """The records that a job's ``inputs`` name, by key; promises that were kept included.
+
+    Raises:
+        InputGone: one of them is not there.
+    """
+    return {key: _resolve(key, ref) for key, ref in inputs.items()}
+
+
+def asset_values(refs: Mapping[str, AssetRef]) -> dict[str, str]:
+    """Slot -> value for all fields of the assets: ``{"artifact.path": "/…", …}``."""
+    return {
+        f"{key}.{name}": "" if value is None else str(value)
+        for key, ref in refs.items()
+        for name, value in ref.data.items()
+        if not isinstance(value, dict | list)
+    }
+
+
+def _candidates() -> Iterable[Job]:
+    unfinished = Job.objects.filter(before=OuterRef("pk")).exclude(state=Job.State.SUCCEEDED)
+    return (
+        Job.objects.filter(~Exists(unfinished), state=Job.State.QUEUED, cancel_asked_at=None)
+        .select_related("host", "deployment")
+        .order_by("created_at", "pk")
+    )
+
+
+def _try(job: Job) -> bool:
+    wait = _waits_for(job, job.host)
+    if wait and wait.never:
+        lifecycle.finish_job(job.pk, Job.State.CANCELLED, sentence=wait.remark)
+    if wait:
+        return False
+    with transaction.atomic():
+        host = lifecycle.lock_host(job.host_id)
+        if _waits_for(job, host):
+            return False  # somebody was faster
+        try:
+            values = _values(job, host)
+        except PlanError as error:
+            remark = Remark("job:plan", {"reason": str(error)})
+            lifecycle.finish_job(job.pk, Job.State.ERRORED, sentence=remark)
+            return False
+        if not lifecycle.lease_job(job.pk, values=values):
+            return False
+        _name_inputs(job)
+        transaction.on_commit(partial(hostqueue.send_start, host.name, job.pk))
+    return True
+
+
+def _waits_for(job: Job, host: Host) -> _Wait | None:
+    """What keeps the job, whose predecessors have succeeded, from starting on its host."""
+    if host.heartbeat_at is None:
+        return _Wait(Remark("wait:never_seen", {"host": host.name}))
+    if is_away(host):
+        seconds = round(silent_s(host) or 0)
+        return _Wait(Remark("wait:away", {"host": host.name, "seconds": seconds}))
+    if host.draining:
+        return _Wait(Remark("wait:draining", {"host": host.name}))
+    busy = list(Job.objects.filter(host=host, state__in=Job.ON_HOST_STATES).order_by("pk"))
+    if len(busy) >= host.slots:
+        args = {"host": host.name, "job": busy[0].pk, "title": busy[0].title}
+        return _Wait(Remark("wait:slots", args))
+    wanted = int(job.plan.get("dies", 0))
+    free = len(free_dies(host)) if wanted else 0
+    if wanted > free:
+        return _Wait(Remark("wait:dies", {"host": host.name, "wanted": wanted, "free": free}))
+    return _waits_for_inputs(job)
+
+
+def _waits_for_inputs(job: Job) -> _Wait | None:
+    try:
+        refs = resolve(job.inputs)
+    except InputGone as error:
+        return _Wait(Remark("job:input_gone", {"input": error.args[0]}), never=True)
+    deployment = refs.get("deployment")
+    if deployment is None:
+        return None
+    state = deployment.data["state"]
+    args = {"name": deployment.data["name"], "state": state}
+    if state in GONE:
+        return _Wait(Remark("job:deployment_gone", args), never=True)
+    return None if state == Deployment.State.READY else _Wait(Remark("wait:deployment", args))
+
+
+def _resolve(key: str, ref: Mapping[str, Any]) -> AssetRef:
+    """The record by its id, or by the job that promised it."""
+    if key == "deployment":
+        name = {"pk": ref["id"]} if ref.get("id") else {"job": ref["job"]}
+        deployment = Deployment.objects.select_related("artifact").filter(**name).first()
+        if deployment is not None:
+            return deployment_ref(deployment)
+        raise InputGone(key)
+    made = None if ref.get("id") else made_by(ref["job"], key)
+    number = made.pk if made else ref.get("id", 0)
+    if key == "weights":
+        for weights in Weights.objects.filter(pk=number):
+            return weights_ref(weights)
+    if key == "artifact":
+        for artifact in Artifact.objects.filter(pk=number, deleted_at=None):
+            return artifact_ref(artifact)
+    raise InputGone(key)
+
+
+def _values(job: Job, host: Host) -> dict[str, str]:
+    """Every slot of the plan that the dashboard fills.
+
+    Raises:
+        PlanError: the plan has an asset's slot that no input fills.
+    """
+    wanted = int(job.plan.get("dies", 0))
+    values = {"job": str(job.pk), **asset_values(resolve(job.inputs))}
+    if dies(host):
+        values["dies"] = ",".join(free_dies(host)[:wanted])
+    deployment = getattr(job, "deployment", None)
+    if deployment is not None:
+        values |= {"deployment.id": str(deployment.pk), "deployment.name": deployment.name}
+    names = [name for name in slots(from_json(job.plan)) if "." in name or name in ("job", "dies")]
+    missing = [name for name in names if name not in values]
+    if missing:
+        raise PlanError(f"nothing fills {', '.join(missing)}")
+    return {name: values[name] for name in names} | ({"dies": values["dies"]} if wanted else {})
+
+
+def _name_inputs(job: Job) -> None:
+    """Write down which records the inputs turned out to be; a deployment hears of its artifact."""
+    refs = resolve(job.inputs)
+    inputs = {key: {**job.inputs[key], "id": ref.id} for key, ref in refs.items()}
+    Job.objects.filter(pk=job.pk).update(inputs=inputs)
+    deployment = getattr(job, "deployment", None)
+    if deployment is not None and "artifact" in refs:
+        Deployment.objects.filter(pk=deployment.pk).update(artifact=refs["artifact"].id)

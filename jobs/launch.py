@@ -1,0 +1,378 @@
+"""Preview, launch, cancel, run again: from what a person asked for to Job rows.
+
+What :func:`launch` stores is what :func:`preview` showed, argument for argument. All jobs of a
+chain are rows from the first moment; nothing here waits for one of them.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+from django.utils.translation import gettext as _
+from pydantic import BaseModel, ValidationError
+
+from jobs import dispatch, hostqueue, plans
+from jobs.errors import LaunchError
+from jobs.kinds import KINDS
+from jobs.kinds.base import AssetRef, Kind, Target
+from jobs.models import Deployment, Host, Job, JobStep
+from jobs.plans import Plan
+from jobs.queries.hosts import free_dies
+from jobs.queries.targets import target_of
+from jobs.services import lifecycle
+from jobs.services.assets import made_by
+from jobs.toolchains.environments import ENVIRONMENTS
+
+TOUR_PRECISION = "int8"
+_PROPOSED_PORT = "8080"
+
+
+class InvalidParams(LaunchError):
+    """Params that cannot be launched. ``fields``: field → message; "" is the form as a whole."""
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        name, message = next(iter(fields.items()))
+        super().__init__(message, name)
+        self.fields = dict(fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a launch would run. Without a plan, ``errors`` says why: field → message.
+
+    ``values`` are slots that are known, ``open_slots`` those that are chosen at start, with the
+    value that is proposed ("" where none can be). ``will_add`` names environments that are
+    prepared first.
+    """
+
+    params: BaseModel | None = None
+    plan: Plan | None = None
+    values: dict[str, str] = field(default_factory=dict)
+    open_slots: dict[str, str] = field(default_factory=dict)
+    script: str = ""
+    errors: dict[str, str] = field(default_factory=dict)
+    will_add: list[str] = field(default_factory=list)
+
+
+def preview(kind: str, raw: Mapping[str, Any], host: Host) -> Preview:
+    """What launching ``kind`` with ``raw`` on ``host`` would do. Changes nothing.
+
+    Raises:
+        LaunchError: there is no such kind.
+    """
+    return _preview(_kind(kind), raw, host, target_of(host))
+
+
+def launch(
+    kind: str,
+    raw: Mapping[str, Any],
+    *,
+    host: Host,
+    user: AbstractBaseUser | None,
+    chain: uuid.UUID | None = None,
+    repeats: Job | None = None,
+    after: Iterable[Job] = (),
+) -> Job:
+    """The new job, queued; the environments that it needs are queued before it.
+
+    Raises:
+        InvalidParams: see its ``fields``.
+        LaunchError: there is no such kind.
+    """
+    chosen = _kind(kind)
+    with transaction.atomic():
+        host = lifecycle.lock_host(host.pk)  # two launches do not both add one environment
+        target = target_of(host)
+        seen = _preview(chosen, raw, host, target)
+        if seen.params is None or seen.plan is None:
+            raise InvalidParams(seen.errors)
+        draft = Job(
+            kind=kind,
+            title=chosen.title_of(seen.params, target)[:200],
+            params=seen.params.model_dump(mode="json"),
+            plan=seen.plan.to_json(),
+            plan_sha256=seen.plan.sha256(),
+            inputs=_inputs(chosen.inputs(seen.params, target)),
+            product=_json(chosen.product(seen.params, target)),
+            repeats=repeats,
+        )
+        first = _missing_environments(chosen, seen.params, target)
+        return _create(draft, host, user, chain=chain, after=after, environments=first)
+
+
+def cancel(job_id: int, user: AbstractBaseUser | None) -> bool:
+    """Cancel a job; False when it had finished. One that runs is told to stop and ends soon."""
+    with transaction.atomic():
+        asked = lifecycle.ask_cancel(job_id, user)
+        job = Job.objects.select_related("host").get(pk=job_id)
+        if asked and job.state in Job.ON_HOST_STATES:
+            transaction.on_commit(lambda: hostqueue.send_stop(job.host.name, job.pk))
+        transaction.on_commit(dispatch.look)  # a place has become free
+    return asked
+
+
+def run_again(job_id: int, user: AbstractBaseUser | None) -> Job:
+    """A new job with the very plan of ``job_id``. What the plan uses must still be there.
+
+    Raises:
+        LaunchError: it is not.
+    """
+    with transaction.atomic():
+        old = Job.objects.select_related("host").get(pk=job_id)
+        kind = _kind(old.kind)
+        lifecycle.lock_host(old.host_id)
+        target = target_of(old.host)
+        params = kind.Params.model_validate(_settled(kind, old.params))
+        draft = Job(
+            kind=old.kind,
+            title=old.title,
+            params=params.model_dump(mode="json"),
+            plan=old.plan,
+            plan_sha256=old.plan_sha256,
+            inputs=_inputs_still_there(old),
+            product=old.product,
+            repeats=old,
+        )
+        first = _missing_environments(kind, params, target)
+        return _create(draft, old.host, user, environments=first)
+
+
+def launch_tour(host: Host, user: AbstractBaseUser | None) -> list[Job]:
+    """The tour's five jobs, one chain: prepare, compile, deploy, benchmark, evaluate.
+
+    Raises:
+        LaunchError: the host has not reported yet.
+    """
+    chain = uuid.uuid4()
+    with transaction.atomic():
+
+        def add(kind: str, *after: Job, **raw: str) -> Job:
+            return launch(kind, raw, host=host, user=user, chain=chain, after=after)
+
+        weights = add("prepare", what="weights")
+        artifact = add("compile", weights=f"job:{weights.pk}", precision=TOUR_PRECISION)
+        deployment = add("deploy", artifact=f"job:{artifact.pk}")
+        served = f"job:{deployment.pk}"
+        benchmark = add("benchmark", deployment=served)
+        # After the benchmark, for two loads on one server would measure each other.
+        evaluation = add("evaluate", benchmark, deployment=served)
+    return [weights, artifact, deployment, benchmark, evaluation]
+
+
+def _kind(name: str) -> Kind:
+    if name not in KINDS:
+        raise LaunchError(_("There is no kind of job called “%(name)s”.") % {"name": name}, "kind")
+    return KINDS[name]
+
+
+def _preview(kind: Kind, raw: Mapping[str, Any], host: Host, target: Target) -> Preview:
+    try:
+        params = kind.Params.model_validate(_settled(kind, raw))
+    except ValidationError as error:
+        return Preview(errors={_field(item): _message(item) for item in error.errors()})
+    errors = _not_offered(kind, params, target)
+    if errors:
+        return Preview(params=params, errors=errors)
+    try:
+        plan = kind.plan(params, target)
+        refs = kind.inputs(params, target)
+        will_add = _missing_environments(kind, params, target)
+    except LaunchError as error:
+        return Preview(params=params, errors={error.field: str(error)})
+    values, open_slots = _slots(plan, refs, host, target)
+    offered = {name: value for name, value in open_slots.items() if value}
+    return Preview(
+        params=params,
+        plan=plan,
+        values=values,
+        open_slots=open_slots,
+        script=plans.script(plan, offered | values),
+        will_add=will_add,
+    )
+
+
+def _settled(kind: Kind, raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields that hold something; a promise that was kept meanwhile becomes what it promised."""
+    settled = {name: value for name, value in raw.items() if value not in ("", None)}
+    for name, info in kind.Params.model_fields.items():
+        extra = info.json_schema_extra
+        sort = extra.get("asset") if isinstance(extra, dict) else None
+        value = settled.get(name)
+        if sort and isinstance(value, str) and value.startswith("job:"):
+            made = _kept(value.removeprefix("job:"), str(sort))
+            settled[name] = value if made is None else str(made)
+    return settled
+
+
+def _kept(job: str, sort: str) -> int | None:
+    """The id of what a job that has succeeded made."""
+    done = Job.objects.filter(pk=job, state=Job.State.SUCCEEDED) if job.isdecimal() else None
+    if done is None or not done.exists():
+        return None
+    if sort == "deployment":
+        return Deployment.objects.filter(job=int(job)).values_list("pk", flat=True).first()
+    made = made_by(int(job), sort)
+    return made.pk if made else None
+
+
+def _not_offered(kind: Kind, params: BaseModel, target: Target) -> dict[str, str]:
+    errors = {}
+    for name in type(params).model_fields:
+        offered = kind.choices(name, target)
+        value = str(getattr(params, name))
+        if offered is not None and value not in {choice.value for choice in offered}:
+            errors[name] = _("This host does not offer “%(value)s”.") % {"value": value}
+    return errors
+
+
+def _field(item: Mapping[str, Any]) -> str:
+    return str(item["loc"][0]) if item["loc"] else ""
+
+
+def _message(item: Mapping[str, Any]) -> str:
+    """A validation error in words for people."""
+    limits = item.get("ctx") or {}
+    words = {
+        "missing": _("This is needed."),
+        "greater_than_equal": _("At least %(ge)s."),
+        "less_than_equal": _("At most %(le)s."),
+        "greater_than": _("More than %(gt)s."),
+        "less_than": _("Less than %(lt)s."),
+        "int_parsing": _("A whole number."),
+        "int_from_float": _("A whole number."),
+        "float_parsing": _("A number."),
+        "literal_error": _("One of %(expected)s."),
+        "extra_forbidden": _("This kind of job has no such field."),
+        "string_too_long": _("At most %(max_length)s characters."),
+        "string_pattern_mismatch": _("Letters, digits, dots, dashes and underscores only."),
+    }
+    text = words.get(item["type"])
+    return text % limits if text else str(item["msg"]).removeprefix("Value error, ")
+
+
+def _slots(
+    plan: Plan, refs: Mapping[str, AssetRef], host: Host, target: Target
+) -> tuple[dict[str, str], dict[str, str]]:
+    """(known, chosen at start) of the plan's slots."""
+    there = {key: ref for key, ref in refs.items() if ref.id is not None}
+    promised = {key: ref for key, ref in refs.items() if ref.id is None}
+    known = dispatch.asset_values(there)
+    number = str((Job.objects.order_by("-pk").values_list("pk", flat=True).first() or 0) + 1)
+    roots = target.facts.get("roots", {})
+    proposed = {
+        "job": number,
+        "port": _PROPOSED_PORT,
+        "dies": ",".join(free_dies(host)[: plan.dies]),
+        "job_dir": f"{roots['spool']}/{number}" if "spool" in roots else "",
+        "deployment.url": f"http://127.0.0.1:{_PROPOSED_PORT}",
+        **dispatch.asset_values(promised),
+    }
+    names = plans.slots(plan)
+    return (
+        {name: known[name] for name in names if name in known},
+        {name: proposed.get(name, "") for name in names if name not in known},
+    )
+
+
+def _missing_environments(kind: Kind, params: Any, target: Target) -> list[str]:
+    """Names of environments that are neither on the host nor promised."""
+    needed = [need.environment for need in kind.needs(params, target)]
+    return [name for name in needed if _environment_of(name, target) is None]
+
+
+def _environment_of(name: str, target: Target) -> AssetRef | None:
+    """The environment as it is pinned now: another fingerprint is another environment."""
+    known = ENVIRONMENTS.get(name)
+    for ref in target.environments:
+        if ref.data["name"] == name and (
+            known is None or ref.data["fingerprint"] == known.fingerprint
+        ):
+            return ref
+    return None
+
+
+def _inputs(refs: Mapping[str, AssetRef]) -> dict[str, dict[str, int]]:
+    return {
+        key: {"job": ref.job} if ref.id is None and ref.job else {"id": ref.id or 0}
+        for key, ref in refs.items()
+    }
+
+
+def _inputs_still_there(old: Job) -> dict[str, dict[str, int]]:
+    """The inputs of a job that is run again, by record."""
+    inputs: dict[str, dict[str, int]] = {}
+    for key, ref in old.inputs.items():
+        if not ref.get("id") and Job.objects.filter(pk=ref["job"], state__in=Job.OPEN_STATES):
+            inputs[key] = {"job": ref["job"]}
+            continue
+        try:
+            found = dispatch.resolve({key: ref})[key]
+        except dispatch.InputGone:
+            raise LaunchError(_("What this job works on is not there any more.")) from None
+        if key == "deployment" and found.data["state"] in dispatch.GONE:
+            words = _("The deployment %(name)s is not running: restart it first.")
+            raise LaunchError(words % {"name": found.data["name"]})
+        inputs[key] = {"id": found.id or 0}
+    return inputs
+
+
+def _json(product: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return None if product is None else dict(product)
+
+
+def _create(
+    draft: Job,
+    host: Host,
+    user: AbstractBaseUser | None,
+    *,
+    environments: Sequence[str],
+    chain: uuid.UUID | None = None,
+    after: Iterable[Job] = (),
+) -> Job:
+    """Write the job, its steps, its deployment and its predecessors."""
+    if environments and chain is None:
+        chain = uuid.uuid4()
+    before = {job.pk for job in after}
+    for name in environments:
+        raw = {"what": "environment", "environment": name}
+        before.add(launch("prepare", raw, host=host, user=user, chain=chain).pk)
+    before |= {ref["job"] for ref in draft.inputs.values() if "job" in ref and "id" not in ref}
+    before |= _open_environment_jobs(draft, host)
+    draft.host, draft.created_by_id, draft.chain = host, user.pk if user else None, chain
+    draft.sentence_id = "job:queued"
+    draft.save()
+    draft.after.set(before)
+    JobStep.objects.bulk_create(
+        JobStep(job=draft, index=index, name=step["name"])
+        for index, step in enumerate(draft.plan["steps"])
+    )
+    if draft.product and draft.product["type"] == "deployment":
+        _create_deployment(draft)
+    transaction.on_commit(dispatch.look)
+    return draft
+
+
+def _open_environment_jobs(draft: Job, host: Host) -> set[int]:
+    """Jobs that are preparing what this one needs."""
+    kind, target = KINDS[draft.kind], target_of(host)
+    needs = kind.needs(kind.Params.model_validate(draft.params), target)
+    refs = [_environment_of(need.environment, target) for need in needs]
+    return {ref.job for ref in refs if ref is not None and ref.id is None and ref.job}
+
+
+def _create_deployment(job: Job) -> None:
+    product = job.product or {}
+    Deployment.objects.create(
+        name=product["name"],
+        host=job.host,
+        job=job,
+        artifact_id=job.inputs.get("artifact", {}).get("id"),
+        model_id=product.get("model_id", ""),
+        created_by_id=job.created_by_id,
+        sentence_id="deployment:waiting",
+    )

@@ -1,0 +1,277 @@
+"""The only code that changes a deployment's state: what its host tells, and what people want.
+
+A deployment's server belongs to no job. When it ends unasked the deployment is *failed*; the job
+that started it keeps its verdict. Each change is one conditional UPDATE and leaves a
+:class:`DeploymentEvent`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+from django.db.models import F
+from django.utils.timezone import now
+
+from jobs import hints, hostqueue
+from jobs.errors import JobsError
+from jobs.kinds.base import Remark
+from jobs.models import Deployment, DeploymentEvent, Host
+
+State = Deployment.State
+
+_HEALTH = {"loading": State.LOADING, "ready": State.READY, "unhealthy": State.UNHEALTHY}
+_SERVING = (State.LOADING, State.READY, State.UNHEALTHY)
+_ENDED = (State.STOPPED, State.FAILED, State.LOST)
+
+
+class NotRestartable(JobsError):
+    """The deployment's job never started its server, so there is nothing to start again."""
+
+    id = "deployment:not_restartable"
+
+
+class RunRefused(JobsError):
+    """Nobody wants this run of the deployment to start; ``run`` is the one that is wanted."""
+
+    id = "host:run"
+
+    def __init__(self, state: str, run: int) -> None:
+        super().__init__(f"the deployment is {state}")
+        self.state = state
+        self.run = run
+
+
+def stop_deployment(deployment_id: int, user: AbstractBaseUser | None) -> bool:
+    """Ask for the server to be stopped; at once where there is none yet. False: it has ended."""
+    deployment = Deployment.objects.select_related("host").get(pk=deployment_id)
+    sentence = Remark("deployment:stopping", {"user": _name(user)})
+    with transaction.atomic():
+        if _change(deployment, State.STOPPING, sentence=sentence, only_from=_SERVING, wanted=False):
+            _tell_stop(deployment)
+            return True
+        stopped = Remark("deployment:stopped")
+        fields = {"wanted": False, "stopped_at": now()}
+        return _change(
+            deployment, State.STOPPED, sentence=stopped, only_from=(State.WAITING,), **fields
+        )
+
+
+def restart_deployment(deployment_id: int, user: AbstractBaseUser | None) -> int:
+    """The next run of the deployment's plan; a server that still runs is stopped first.
+
+    Returns the number of the run.
+
+    Raises:
+        NotRestartable: its job has not succeeded.
+    """
+    deployment = Deployment.objects.select_related("host", "job").get(pk=deployment_id)
+    if deployment.job.state != "succeeded":
+        raise NotRestartable(f"job {deployment.job_id} is {deployment.job.state}")
+    sentence = Remark("deployment:restart", {"user": _name(user)})
+    fields = {"wanted": True, "run": F("run") + 1, "stopped_at": None, "missing_since": None}
+    with transaction.atomic():
+        was_live = deployment.state in Deployment.LIVE_STATES
+        # From the very run that was read: two people who click at once cause one restart.
+        changed = Deployment.objects.filter(pk=deployment_id, run=deployment.run).exclude(
+            state=State.WAITING
+        )
+        if changed.update(state=State.WAITING, **_fields(sentence), **fields):
+            deployment.run += 1
+            _keep_event(deployment, State.WAITING, sentence)
+            tell = hostqueue.send_stop_serve if was_live else hostqueue.send_serve
+            transaction.on_commit(partial(tell, deployment.host.name, deployment_id))
+        deployment.refresh_from_db(fields=["run"])
+    return deployment.run
+
+
+def claim_run(deployment_id: int, *, host: Host, run: int) -> Deployment:
+    """The host takes a restart; asking again gets the same.
+
+    Raises:
+        Deployment.DoesNotExist: not on this host.
+        RunRefused: that run is not the one that is wanted.
+    """
+    with transaction.atomic():
+        deployment = Deployment.objects.select_related("job", "host").get(
+            pk=deployment_id, host=host
+        )
+        current = deployment.wanted and deployment.run == run and run > 1
+        if not current or deployment.state not in (State.WAITING, *_SERVING):
+            raise RunRefused(deployment.state, deployment.run)
+        _start(deployment)
+    return deployment
+
+
+def note_started(deployment: Deployment, *, run: int, port: str | int | None) -> bool:
+    """The server of ``run`` has been started. False: that is not news."""
+    if run != deployment.run:
+        return False
+    _set_address(deployment, port)
+    return _start(deployment)
+
+
+def note_ended(deployment: Deployment, *, run: int, exit_code: int | None) -> bool:
+    """The server of ``run`` has ended: *stopped* where that was wanted, else *failed*."""
+    deployment.refresh_from_db()
+    if run != deployment.run or (deployment.state == State.WAITING and run > 1):
+        return False  # an earlier run: its successor is wanted already
+    job = deployment.job
+    if not job.is_open and job.state != "succeeded":
+        state: str = State.STOPPED if job.state == "cancelled" else State.FAILED
+        sentence = Remark("deployment:job_failed", {"job": job.pk, "state": job.state})
+    elif not deployment.wanted:
+        state, sentence = State.STOPPED, Remark("deployment:stopped")
+    else:
+        state, sentence = State.FAILED, Remark("deployment:ended", {"exit_code": exit_code})
+    only_from = (State.WAITING, *Deployment.LIVE_STATES, State.LOST)
+    return _change(deployment, state, sentence=sentence, only_from=only_from, stopped_at=now())
+
+
+def note_heartbeat(host: Host, serves: Iterable[Mapping[str, Any]]) -> bool:
+    """What the host says of its servers. True: a state changed.
+
+    A deployment that ought to be there and is not named is *missing* from now on.
+    """
+    moment = now()
+    named = {
+        (int(serve["id"]), str(serve["token"]), int(serve["run"])): serve
+        for serve in serves
+        if serve["state"] == "running"
+    }
+    known = Deployment.objects.filter(host=host).exclude(state__in=(State.STOPPED, State.FAILED))
+    changed = False
+    for deployment in known.select_related("host", "job"):
+        serve = named.get((deployment.pk, str(deployment.claim_token), deployment.run))
+        if serve is not None:
+            changed |= _note_health(deployment, serve)
+            Deployment.objects.filter(pk=deployment.pk).update(seen_at=moment, missing_since=None)
+        elif deployment.state in Deployment.LIVE_STATES and deployment.missing_since is None:
+            Deployment.objects.filter(pk=deployment.pk).update(missing_since=moment)
+    return changed
+
+
+def follow_job(job_id: int, state: str) -> None:
+    """The job that starts the deployment's server has closed in ``state``."""
+    deployment = Deployment.objects.filter(job_id=job_id).select_related("host", "job").first()
+    if deployment is None:
+        return
+    if state == "succeeded":
+        # Its last step waited until the server was ready: no need to wait for the next heartbeat.
+        _set_address(deployment, deployment.job.values.get("port"))
+        _be_ready(deployment)
+        return
+    args = {"job": job_id, "state": state}
+    _change(
+        deployment,
+        State.STOPPED if state == "cancelled" else State.FAILED,
+        sentence=Remark("deployment:job_failed", args),
+        only_from=(State.WAITING,),
+        wanted=False,
+        stopped_at=now(),
+    )
+    if _change(
+        deployment,
+        State.STOPPING,
+        sentence=Remark("deployment:stopping_with_job", args),
+        only_from=_SERVING,
+        wanted=False,
+    ):
+        _tell_stop(deployment)
+
+
+def lose(deployment: Deployment, sentence: Remark) -> bool:
+    """Nobody knows what became of the server. One that was to be stopped counts as stopped."""
+    fields = {"stopped_at": now()}
+    return _change(
+        deployment,
+        State.STOPPED,
+        sentence=Remark("deployment:stopped"),
+        only_from=(State.STOPPING,),
+        **fields,
+    ) or _change(deployment, State.LOST, sentence=sentence, only_from=_SERVING, **fields)
+
+
+def _note_health(deployment: Deployment, serve: Mapping[str, Any]) -> bool:
+    if not deployment.wanted:
+        return False
+    _set_address(deployment, serve.get("port"))
+    state = _HEALTH[serve["health"]]
+    if state == State.READY:
+        return _be_ready(deployment)
+    if state == State.LOADING:
+        return _start(deployment)
+    sentence = Remark("deployment:unhealthy")
+    only_from = (State.READY, State.LOADING, State.LOST)
+    return _change(deployment, state, sentence=sentence, only_from=only_from, stopped_at=None)
+
+
+def _start(deployment: Deployment) -> bool:
+    return _change(
+        deployment,
+        State.LOADING,
+        sentence=Remark("deployment:loading"),
+        only_from=(State.WAITING, State.LOST),
+        missing_since=None,
+        stopped_at=None,
+    )
+
+
+def _be_ready(deployment: Deployment) -> bool:
+    return _change(
+        deployment,
+        State.READY,
+        sentence=Remark("deployment:ready", {"url": deployment.host_url}),
+        only_from=(State.WAITING, State.LOADING, State.UNHEALTHY, State.LOST),
+        ready_at=now(),
+        stopped_at=None,
+    )
+
+
+def _set_address(deployment: Deployment, port: str | int | None) -> None:
+    """``host_url`` as its own host sees it, ``dashboard_url`` as we do."""
+    if not port:
+        return
+    host = deployment.host
+    here = host.sort == Host.Sort.THIS_COMPUTER
+    address = "127.0.0.1" if here else str(host.facts.get("address") or "127.0.0.1")
+    host_url, dashboard_url = f"http://127.0.0.1:{port}", f"http://{address}:{port}"
+    if (host_url, dashboard_url) != (deployment.host_url, deployment.dashboard_url):
+        deployment.host_url, deployment.dashboard_url = host_url, dashboard_url
+        deployment.save(update_fields=["host_url", "dashboard_url"])
+
+
+def _change(
+    deployment: Deployment, state: str, *, sentence: Remark, only_from: Iterable[str], **fields: Any
+) -> bool:
+    """One conditional UPDATE of this very run."""
+    with transaction.atomic():
+        changed = Deployment.objects.filter(
+            pk=deployment.pk, run=deployment.run, state__in=list(only_from)
+        ).update(state=state, **_fields(sentence), **fields)
+        if changed:
+            _keep_event(deployment, state, sentence)
+    return changed == 1
+
+
+def _keep_event(deployment: Deployment, state: str, sentence: Remark) -> None:
+    DeploymentEvent.objects.create(
+        deployment=deployment, run=deployment.run, state=state, **_fields(sentence)
+    )
+    transaction.on_commit(partial(hints.publish, "deployment", id=deployment.pk, state=state))
+
+
+def _fields(sentence: Remark) -> dict[str, Any]:
+    return {"sentence_id": sentence.id, "sentence_args": dict(sentence.args)}
+
+
+def _tell_stop(deployment: Deployment) -> None:
+    name = deployment.host.name
+    transaction.on_commit(partial(hostqueue.send_stop_serve, name, deployment.pk))
+
+
+def _name(user: AbstractBaseUser | None) -> str:
+    return user.get_username() if user else "manage.py"

@@ -1,0 +1,196 @@
+"""Takes what hosts ship: logs, events, points. Each append is at an offset, once.
+
+A stream grows only where it ends: whoever sends another offset hears the size
+(``OffsetMismatch``). What an event changes is in the same transaction as the events' new size, so
+that a chunk which is sent twice changes nothing twice.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+from django.db import transaction
+
+from jobs import hints, logstore
+from jobs.errors import OffsetMismatch
+from jobs.models import Deployment, Job, JobStep, PointBlock
+from jobs.services import deployments, lifecycle, outputs, verdicts
+from jobs.services.verdicts import Incomplete, Verdict
+
+logger = logging.getLogger(__name__)
+
+Owner = Job | Deployment
+Event = Mapping[str, Any]
+
+
+def log_key(owner: Owner) -> str:
+    """The owner's key in the log store."""
+    return f"job/{owner.pk}" if isinstance(owner, Job) else f"deployment/{owner.pk}"
+
+
+def sizes(owner: Owner) -> dict[str, Any]:
+    """How far each stream has arrived (bytes)."""
+    log_bytes = logstore.store().size(log_key(owner))
+    if isinstance(owner, Deployment):
+        return {"log": log_bytes, "events": owner.events_bytes, "points": 0, "outputs": {}}
+    return {
+        "log": log_bytes,
+        "events": owner.events_bytes,
+        "points": owner.points_bytes,
+        "outputs": outputs.received(owner),
+    }
+
+
+def append_log(owner: Owner, *, offset: int, data: bytes) -> int:
+    """Add to the log; the new size. Raises ``OffsetMismatch``."""
+    key = log_key(owner)
+    size = logstore.store().append(key, offset, data)
+    type(owner)._default_manager.filter(pk=owner.pk, log_bytes__lt=size).update(log_bytes=size)
+    hints.publish("log", key=key, size=size)
+    return size
+
+
+def append_points(job: Job, *, offset: int, data: bytes) -> int:
+    """Add the whole lines of ``data`` as blocks, one a watch; the new size."""
+    whole = data[: data.rfind(b"\n") + 1]
+    rows: dict[str, list[list[Any]]] = {}
+    for point in _json_lines(whole, f"points of job {job.pk}"):
+        rows.setdefault(str(point["w"]), []).append([point["t"], point["v"]])
+    with transaction.atomic():
+        arrived = Job.objects.select_for_update().get(pk=job.pk).points_bytes
+        if arrived != offset:
+            raise OffsetMismatch(arrived)
+        PointBlock.objects.bulk_create(
+            PointBlock(job=job, offset=offset, watch=watch, rows=block)
+            for watch, block in rows.items()
+        )
+        Job.objects.filter(pk=job.pk).update(points_bytes=offset + len(whole))
+        if rows:
+            transaction.on_commit(partial(hints.publish, "points", job=job.pk))
+    return offset + len(whole)
+
+
+def append_events(owner: Owner, *, offset: int, data: bytes) -> int:
+    """Take the whole lines of ``data``, in order; the new size.
+
+    Raises:
+        OffsetMismatch: the events do not end at ``offset``.
+        Incomplete: an ``ended`` event came too early. The events before it are taken.
+    """
+    lines = data[: data.rfind(b"\n") + 1].splitlines(keepends=True)
+    return (
+        _job_events(owner, offset, lines)
+        if isinstance(owner, Job)
+        else _deployment_events(owner, offset, lines)
+    )
+
+
+def _job_events(job: Job, offset: int, lines: list[bytes]) -> int:
+    taken, verdict, incomplete = lines, None, None
+    for number, line in enumerate(lines):
+        event = _event(line, job)
+        if event is None or event["type"] != "ended":
+            continue
+        try:
+            verdicts.check_whole(job, event)
+            # Parsing may take seconds; no lock is held meanwhile.
+            verdict = verdicts.reach(job, event) if job.is_open else None
+        except Incomplete as error:
+            taken, incomplete = lines[:number], error
+        break
+    with transaction.atomic():
+        row = Job.objects.select_for_update(of=("self",)).select_related("host").get(pk=job.pk)
+        if row.events_bytes != offset:
+            raise OffsetMismatch(row.events_bytes)
+        for line in taken:
+            event = _event(line, job)
+            if event is not None:
+                _apply_to_job(row, event, verdict)
+        size = offset + sum(map(len, taken))
+        Job.objects.filter(pk=job.pk).update(events_bytes=size)
+        transaction.on_commit(partial(hints.publish, "job", id=job.pk))
+    if incomplete is not None:
+        raise incomplete
+    return size
+
+
+def _apply_to_job(job: Job, event: Event, verdict: Verdict | None) -> None:
+    steps = JobStep.objects.filter(job=job, index=event.get("index", -1))
+    match event["type"]:
+        case "started":
+            lifecycle.start_job(job.pk, values=event["values"], at=_moment(job, event))
+        case "step_started":
+            steps.update(started_at=_moment(job, event), log_from=event["log_offset"])
+        case "step_ended":
+            steps.update(
+                duration_s=event["duration_s"],
+                exit_code=event["exit_code"],
+                log_to=event["log_offset"],
+            )
+        case "serve_started":
+            deployment = Deployment.objects.select_related("host", "job").get(job=job)
+            port = deployment.job.values.get("port")
+            deployments.note_started(deployment, run=event["run"], port=port)
+        case "ended" if verdict is not None:
+            job.refresh_from_db()
+            verdicts.apply(job, event, verdict)
+
+
+def _deployment_events(deployment: Deployment, offset: int, lines: list[bytes]) -> int:
+    size, incomplete = offset, None
+    log_bytes = logstore.store().size(log_key(deployment))
+    with transaction.atomic():
+        row = Deployment.objects.select_for_update().get(pk=deployment.pk)
+        if row.events_bytes != offset:
+            raise OffsetMismatch(row.events_bytes)
+        for line in lines:
+            event = _event(line, deployment)
+            if event is not None and event["type"] == "ended" and log_bytes < event["log_bytes"]:
+                incomplete = Incomplete({"log": log_bytes})
+                break
+            size += len(line)
+            if event is not None:
+                _apply_to_deployment(deployment.pk, event)
+        Deployment.objects.filter(pk=deployment.pk).update(events_bytes=size)
+    if incomplete is not None:
+        raise incomplete
+    return size
+
+
+def _apply_to_deployment(deployment_id: int, event: Event) -> None:
+    deployment = Deployment.objects.select_related("host", "job").get(pk=deployment_id)
+    match event["type"]:
+        case "started":
+            port = event["values"].get("port")
+            deployments.note_started(deployment, run=event["run"], port=port)
+        case "ended":
+            deployments.note_ended(deployment, run=event["run"], exit_code=event.get("exit_code"))
+
+
+def _event(line: bytes, owner: Owner) -> Event | None:
+    """The event on a line; None for one that is not an event, which nothing can mend."""
+    event = next(_json_lines(line, f"events of {log_key(owner)}"), None)
+    return event if event is not None and isinstance(event.get("type"), str) else None
+
+
+def _json_lines(data: bytes, what: str) -> Iterator[dict[str, Any]]:
+    for line in data.splitlines():
+        try:
+            found = json.loads(line)
+        except ValueError:
+            found = None
+        if isinstance(found, dict):
+            yield found
+        else:
+            logger.error("%s: not a JSON object, left out: %.200r", what, line)
+
+
+def _moment(job: Job, event: Event) -> datetime:
+    """When the event happened, by our own clock."""
+    at = datetime.fromtimestamp(float(event["at"]), tz=UTC)
+    return at - timedelta(seconds=job.host.clock_skew_s)

@@ -1,0 +1,170 @@
+"""The only code that changes a job's state.
+
+Each change is one conditional UPDATE: its row count says whether it happened. The first verdict on
+a job stands. Every change keeps a sentence and gives a hint once it is committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+from django.db.models import Q
+from django.utils.timezone import now
+
+from jobs import hints
+from jobs.errors import JobsError
+from jobs.kinds.base import Remark
+from jobs.models import Host, Job
+from jobs.services import deployments
+
+State = Job.State
+
+
+class ClaimRefused(JobsError):
+    """The job is not to be had by this claim; ``state`` is the job's."""
+
+    id = "host:claim"
+
+    def __init__(self, state: str) -> None:
+        super().__init__(f"the job is {state}")
+        self.state = state
+
+
+def lock_host(host_id: int) -> Host:
+    """The host's row, held until the transaction ends: who leases, holds it.
+
+    SQLite has no row locks and needs none: its transactions begin IMMEDIATE, one writer at a time.
+    """
+    return Host.objects.select_for_update().get(pk=host_id)
+
+
+def lease_job(job_id: int, *, values: Mapping[str, str]) -> bool:
+    """queued → starting, with the slots that the dashboard fills.
+
+    False: the job is not queued any more, somebody cancelled it, or its host is drained or has as
+    many jobs as it has slots.
+    """
+    with transaction.atomic():
+        host = lock_host(Job.objects.values_list("host_id", flat=True).get(pk=job_id))
+        busy = Job.objects.filter(host=host, state__in=Job.ON_HOST_STATES).count()
+        if host.draining or busy >= host.slots:
+            return False
+        return _change(
+            Q(pk=job_id, state=State.QUEUED, cancel_asked_at=None),
+            State.STARTING,
+            sentence=Remark("job:sent", {"host": host.name}),
+            values=dict(values),
+            dispatched_at=now(),
+        )
+
+
+def claim_job(job_id: int, *, host: Host, claim_id: str) -> Job:
+    """The host takes its job. The same ``claim_id`` again gets the same job.
+
+    Raises:
+        Job.DoesNotExist: there is no such job on this host.
+        ClaimRefused: it is not starting, or another claim was first.
+    """
+    open_to_claim = Q(pk=job_id, host=host, state=State.STARTING, claim_id="")
+    if claim_id:
+        moment = now()
+        _change(
+            open_to_claim,
+            State.STARTING,
+            sentence=Remark("job:taken", {"host": host.name}),
+            claim_id=claim_id,
+            claimed_at=moment,
+            seen_at=moment,
+        )
+    job = Job.objects.select_related("deployment", "host").get(pk=job_id, host=host)
+    if not claim_id or job.claim_id != claim_id or job.state not in Job.ON_HOST_STATES:
+        raise ClaimRefused(job.state)
+    return job
+
+
+def start_job(job_id: int, *, values: Mapping[str, Any], at: datetime) -> bool:
+    """starting → running: the launcher runs, with all slots filled. ``at`` is in our own time."""
+    job = Job.objects.select_related("host").get(pk=job_id)
+    return _change(
+        Q(pk=job_id, state=State.STARTING),
+        State.RUNNING,
+        sentence=Remark("job:running", {"host": job.host.name}),
+        values={**job.values, **values},
+        started_at=at,
+    )
+
+
+def finish_job(
+    job_id: int, state: str, *, sentence: Remark, duration_s: float | None = None
+) -> bool:
+    """Close an open job; False when it was closed already: the first verdict stands.
+
+    Queued jobs that come after one that did not succeed are cancelled with it.
+
+    Raises:
+        ValueError: ``state`` does not close a job.
+    """
+    return _close(Q(pk=job_id, state__in=Job.OPEN_STATES), state, sentence, duration_s=duration_s)
+
+
+def ask_cancel(job_id: int, user: AbstractBaseUser | None) -> bool:
+    """Cancel a job: at once while no host has it, else by asking its host. False: it is closed."""
+    by = {"cancel_asked_at": now(), "cancelled_by_id": user.pk if user else None}
+    name = {"user": user.get_username() if user else "manage.py"}
+    unclaimed = Q(state=State.QUEUED) | Q(state=State.STARTING, claim_id="")
+    with transaction.atomic():
+        if _close(
+            Q(pk=job_id) & unclaimed,
+            State.CANCELLED,
+            Remark("job:cancelled_in_queue", name),
+            **by,
+        ):
+            return True
+        asked = Job.objects.filter(
+            pk=job_id, state__in=Job.ON_HOST_STATES, cancel_asked_at=None
+        ).update(**by)
+        if asked:
+            _hint(job_id)
+    return asked == 1 or Job.objects.filter(pk=job_id, state__in=Job.ON_HOST_STATES).exists()
+
+
+def _close(which: Q, state: str, sentence: Remark, **fields: Any) -> bool:
+    if state in Job.OPEN_STATES:
+        raise ValueError(f"{state} does not finish a job")
+    with transaction.atomic():
+        job = Job.objects.filter(which).only("pk").first()
+        if job is None or not _change(
+            which & Q(pk=job.pk), state, sentence=sentence, finished_at=now(), **fields
+        ):
+            return False
+        deployments.follow_job(job.pk, state)
+        if state != State.SUCCEEDED:
+            _cancel_successors(job.pk, state)
+    return True
+
+
+def _cancel_successors(job_id: int, state: str) -> None:
+    sentence = Remark("job:predecessor", {"job": job_id, "state": state})
+    waiting = Job.objects.filter(after=job_id, state=State.QUEUED).values_list("pk", flat=True)
+    for successor in list(waiting):
+        _close(Q(pk=successor, state=State.QUEUED), State.CANCELLED, sentence)
+
+
+def _change(which: Q, state: str, *, sentence: Remark, **fields: Any) -> bool:
+    with transaction.atomic():
+        ids = list(Job.objects.filter(which).values_list("pk", flat=True)[:1])
+        changed = Job.objects.filter(which).update(
+            state=state, sentence_id=sentence.id, sentence_args=dict(sentence.args), **fields
+        )
+        if changed:
+            _hint(ids[0], state=state)
+    return changed == 1
+
+
+def _hint(job_id: int, **data: str) -> None:
+    transaction.on_commit(partial(hints.publish, "job", id=job_id, **data))

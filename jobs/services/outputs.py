@@ -1,0 +1,110 @@
+"""Files that a job left, as they arrive: under ``DATA_DIR/outputs/<job>/<path>``."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from django.conf import settings
+from django.db import transaction
+
+from jobs.errors import JobsError, OffsetMismatch
+from jobs.models import Job, OutputFile
+
+_PATH_MAX = 400
+
+
+class BadOutput(JobsError):
+    """A path or a size that no output of a job can have. Nothing was written."""
+
+    id = "intake:output"
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """An output as its host describes it: ``total`` bytes, ``sha256`` of the whole file."""
+
+    name: str
+    path: str
+    total: int
+    sha256: str
+
+
+def output_path(job_id: int, path: str) -> Path:
+    """Where an output lies on the dashboard's disk.
+
+    Raises:
+        BadOutput: ``path`` is not a plain relative path; it could leave the job's folder.
+    """
+    parts = PurePosixPath(path).parts
+    plain = path and "\0" not in path and "\\" not in path and len(path) <= _PATH_MAX
+    if not plain or path.startswith("/") or not parts or ".." in path.split("/"):
+        raise BadOutput(f"not the path of an output: {path!r}")
+    return Path(settings.DATA_DIR, "outputs", str(job_id), *parts)
+
+
+def append_output(job: Job, declared: Declared, *, offset: int, data: bytes) -> int:
+    """Add ``data`` to an output; the new size. On disk when this returns.
+
+    Raises:
+        OffsetMismatch: it does not end at ``offset``. Also, with size 0, when the file is whole but
+            its checksum is not: it has to come again.
+        BadOutput: see :func:`output_path`; or more bytes than declared, or an unknown name.
+    """
+    path = output_path(job.pk, declared.path)
+    if declared.name not in {output["name"] for output in job.plan["outputs"]}:
+        raise BadOutput(f"the plan has no output {declared.name!r}")
+    if offset + len(data) > declared.total:
+        raise BadOutput(f"{declared.path!r} has more than {declared.total} bytes")
+    with transaction.atomic():
+        Job.objects.select_for_update().only("pk").get(pk=job.pk)  # one writer a job
+        row, _ = OutputFile.objects.get_or_create(
+            job=job,
+            path=declared.path,
+            defaults={"name": declared.name, "bytes": declared.total, "sha256": declared.sha256},
+        )
+        if (row.bytes, row.sha256) != (declared.total, declared.sha256):
+            row.bytes, row.sha256, row.received_bytes = declared.total, declared.sha256, 0
+        if row.received_bytes != offset:
+            raise OffsetMismatch(row.received_bytes)
+        row.received_bytes = _write(path, offset, data)
+        if row.is_whole and _sha256(path) != row.sha256:
+            row.received_bytes = 0
+        row.save()
+    if row.received_bytes < offset + len(data):
+        raise OffsetMismatch(row.received_bytes)
+    return row.received_bytes
+
+
+def received(job: Job) -> dict[str, int]:
+    """Path -> bytes that have arrived."""
+    return dict(job.outputs.values_list("path", "received_bytes"))
+
+
+def contents(job: Job) -> dict[str, bytes]:
+    """Path -> content of every output that is whole, in the order of paths."""
+    return {
+        row.path: output_path(job.pk, row.path).read_bytes()
+        for row in job.outputs.all()
+        if row.is_whole
+    }
+
+
+def _write(path: Path, offset: int, data: bytes) -> int:
+    """Put ``data`` at ``offset`` and cut off what a killed writer left behind it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
+    with os.fdopen(fd, "r+b") as file:
+        file.truncate(offset)
+        file.seek(offset)
+        file.write(data)
+        file.flush()
+        os.fdatasync(file.fileno())
+    return offset + len(data)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

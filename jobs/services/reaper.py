@@ -1,0 +1,99 @@
+"""Looks for what nobody reports any more. Away is not lost: a silent host's jobs keep their state.
+
+A job is *lost* when its host answers without it for longer than ``MISSING_FOR``, or when its host
+has been silent for ``settings.HOST_LOST_AFTER_S``. Every change is conditional, so that two reapers
+do no harm; :func:`its_my_round` spares them the work.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db.models import Q
+from django.utils.timezone import now
+
+from jobs import hostqueue
+from jobs.kinds.base import Remark
+from jobs.models import Deployment, Host, Instance, Job
+from jobs.queries.instance import instance_id
+from jobs.services import deployments, lifecycle
+
+ROUND_S = 10.0
+MISSING_FOR = timedelta(seconds=30)
+# A job that was sent and not taken is hinted again when the host has been heard of meanwhile.
+UNCLAIMED_FOR = timedelta(seconds=10)
+
+
+def its_my_round(moment: datetime | None = None) -> bool:
+    """True for one caller a round, whoever asks."""
+    moment = moment or now()
+    instance_id()  # the row is there
+    due = Q(swept_at=None) | Q(swept_at__lt=moment - timedelta(seconds=ROUND_S * 0.8))
+    return Instance.objects.filter(due).update(swept_at=moment) > 0
+
+
+def reap(moment: datetime | None = None) -> int:
+    """One round; how many jobs and deployments were found lost."""
+    moment = moment or now()
+    _hint_unclaimed(moment)
+    return (
+        _lose_missing_jobs(moment)
+        + _lose_missing_deployments(moment)
+        + _lose_all_of_gone_hosts(moment)
+    )
+
+
+def _answering(moment: datetime) -> Q:
+    return Q(host__heartbeat_at__gte=moment - timedelta(seconds=settings.HOST_AWAY_AFTER_S))
+
+
+def _lose_missing_jobs(moment: datetime) -> int:
+    missing = Job.objects.filter(
+        _answering(moment),
+        state__in=Job.ON_HOST_STATES,
+        missing_since__lt=moment - MISSING_FOR,
+    ).select_related("host")
+    return sum(
+        lifecycle.finish_job(
+            job.pk, Job.State.LOST, sentence=Remark("job:missing", {"host": job.host.name})
+        )
+        for job in missing
+    )
+
+
+def _lose_missing_deployments(moment: datetime) -> int:
+    missing = Deployment.objects.filter(
+        _answering(moment),
+        state__in=Deployment.LIVE_STATES,
+        missing_since__lt=moment - MISSING_FOR,
+    ).select_related("host")
+    return sum(
+        deployments.lose(row, Remark("deployment:missing", {"host": row.host.name}))
+        for row in missing
+    )
+
+
+def _lose_all_of_gone_hosts(moment: datetime) -> int:
+    after = timedelta(seconds=settings.HOST_LOST_AFTER_S)
+    lost = 0
+    for host in Host.objects.filter(heartbeat_at__lt=moment - after):
+        args = {"host": host.name, "hours": round(after.total_seconds() / 3600)}
+        for job in Job.objects.filter(host=host, state__in=Job.ON_HOST_STATES):
+            lost += lifecycle.finish_job(
+                job.pk, Job.State.LOST, sentence=Remark("job:host_gone", args)
+            )
+        for row in Deployment.objects.filter(host=host, state__in=Deployment.LIVE_STATES):
+            lost += deployments.lose(row, Remark("deployment:host_gone", args))
+    return lost
+
+
+def _hint_unclaimed(moment: datetime) -> None:
+    unclaimed = Job.objects.filter(
+        _answering(moment),
+        state=Job.State.STARTING,
+        claim_id="",
+        dispatched_at__lt=moment - UNCLAIMED_FOR,
+    ).select_related("host")
+    for job in unclaimed:
+        hostqueue.send_start(job.host.name, job.pk)

@@ -1,0 +1,174 @@
+"""What became of a job: the host's last word and the kind's look at the outputs, made a verdict.
+
+:func:`reach` reads files and parses them, outside of any transaction; :func:`apply` writes, inside
+of the one that takes the event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from jobs import logstore
+from jobs.errors import JobsError
+from jobs.kinds import KINDS
+from jobs.kinds.base import Conclusion, Measured, Remark
+from jobs.models import Answer, Artifact, Deployment, Job, Result, ResultPoint
+from jobs.plans import from_json
+from jobs.services import assets, lifecycle, outputs
+
+State = Job.State
+
+# What reading a tool's file may raise when it is not what the parser knows (JSON, encoding and
+# validation errors are ValueErrors). The job is *errored* then: the dashboard broke, not the work.
+_PARSER_ERRORS = (
+    JobsError,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
+
+
+class Incomplete(JobsError):
+    """An ``ended`` event came before all that it names. ``have`` says what is here."""
+
+    id = "intake:incomplete"
+
+    def __init__(self, have: Mapping[str, Any]) -> None:
+        super().__init__(f"incomplete: {have}")
+        self.have = dict(have)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How a job closes."""
+
+    state: str
+    sentence: Remark
+    product: Mapping[str, Any] | None = None
+    measured: Measured | None = None
+
+
+def check_whole(job: Job, ended: Mapping[str, Any]) -> None:
+    """Raise :class:`Incomplete` unless log, points and outputs have arrived in full."""
+    log_bytes = logstore.store().size(f"job/{job.pk}")
+    arrived = outputs.received(job)
+    wanted = {output["path"]: output["bytes"] for output in ended["outputs"]}
+    if (
+        log_bytes < ended["log_bytes"]
+        or job.points_bytes < ended.get("points_bytes", 0)
+        or any(arrived.get(path) != size for path, size in wanted.items())
+    ):
+        raise Incomplete({"log": log_bytes, "points": job.points_bytes, "outputs": arrived})
+
+
+def reach(job: Job, ended: Mapping[str, Any]) -> Verdict:
+    """The verdict on a job whose host said ``ended``. All has arrived (:func:`check_whole`)."""
+    told = Remark(
+        ended.get("sentence_id") or f"job:{ended['verdict']}", ended.get("sentence_args") or {}
+    )
+    if logstore.store().sha256(f"job/{job.pk}") != ended["log_sha256"]:
+        # Appending can never mend this, so the host is not asked to go on for ever.
+        return Verdict(State.ERRORED, Remark("job:log_differs", {"host": job.host.name}))
+    if ended["verdict"] == "cancelled" and job.cancel_asked_at:
+        return Verdict(State.CANCELLED, Remark("job:cancelled", {"user": _canceller(job)}))
+    if ended["verdict"] != "succeeded":
+        return Verdict(State(ended["verdict"]), told)
+    if job.kind not in KINDS:
+        return Verdict(State.ERRORED, Remark("job:kind_unknown", {"kind": job.kind}))
+    try:
+        conclusion = _conclude(job, ended)
+        product = _whole_product(job, conclusion)
+    except _PARSER_ERRORS as error:
+        reason = f"{type(error).__name__}: {error}" if not isinstance(error, JobsError) else error
+        return Verdict(State.ERRORED, Remark("job:unreadable", {"reason": str(reason)[:500]}))
+    if conclusion.failure:
+        return Verdict(State.FAILED, conclusion.failure)
+    sentence = conclusion.sentence or told
+    return Verdict(State.SUCCEEDED, sentence, product=product, measured=conclusion.measured)
+
+
+def apply(job: Job, ended: Mapping[str, Any], verdict: Verdict) -> bool:
+    """Close the job and keep what it made. False: it was closed already; nothing is kept then."""
+    fields = {"ended": dict(ended), "log_bytes": ended["log_bytes"]}
+    Job.objects.filter(pk=job.pk).update(log_sha256=ended["log_sha256"], **fields)
+    closed = lifecycle.finish_job(
+        job.pk, verdict.state, sentence=verdict.sentence, duration_s=ended.get("duration_s")
+    )
+    if closed and verdict.product:
+        assets.register(job, verdict.product)
+    if closed and verdict.measured:
+        _keep_result(job, verdict.measured)
+    return closed
+
+
+def _conclude(job: Job, ended: Mapping[str, Any]) -> Conclusion:
+    kind = KINDS[job.kind]
+    return kind.conclude(
+        kind.Params.model_validate(job.params),
+        from_json(job.plan),
+        outputs.contents(job),
+        ended.get("exit_code") or 0,
+    )
+
+
+def _whole_product(job: Job, conclusion: Conclusion) -> Mapping[str, Any] | None:
+    if job.product is None or conclusion.failure:
+        return None
+    product = {**job.product, **(conclusion.product or {})}
+    assets.check_product(product)
+    return product
+
+
+def _keep_result(job: Job, measured: Measured) -> None:
+    about = _about(job)
+    result = Result.objects.create(
+        job=job,
+        sort=measured.sort,
+        host_id=job.host_id,
+        deployment=about.deployment,
+        model_id=about.model_id,
+        label=about.label,
+        what=measured.what,
+        tool=measured.tool,
+        metrics=dict(measured.metrics),
+        remarks=[asdict(remark) for remark in measured.remarks],
+        simulated=job.host.is_simulated,
+        created_by_id=job.created_by_id,
+    )
+    ResultPoint.objects.bulk_create(
+        ResultPoint(result=result, index=index, concurrency=concurrency, metrics=dict(metrics))
+        for index, (concurrency, metrics) in enumerate(measured.points)
+    )
+    Answer.objects.bulk_create(
+        Answer(result=result, index=index, **answer)
+        for index, answer in enumerate(measured.answers)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _About:
+    deployment: Deployment | None
+    model_id: str
+    label: str
+
+
+def _about(job: Job) -> _About:
+    """What a result is about: the deployment that was measured, and its artifact."""
+    ref = job.inputs.get("deployment", {})
+    deployments = Deployment.objects.select_related("artifact")
+    deployment = deployments.filter(pk=ref["id"]).first() if ref.get("id") else None
+    artifact: Artifact | None = deployment.artifact if deployment else None
+    return _About(
+        deployment,
+        deployment.model_id if deployment else "",
+        artifact.label if artifact else "",
+    )
+
+
+def _canceller(job: Job) -> str:
+    return job.cancelled_by.get_username() if job.cancelled_by else "manage.py"
