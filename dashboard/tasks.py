@@ -1,0 +1,15 @@
+"""The dashboard's tasks: thin, short, harmless when they run twice."""
+
+from __future__ import annotations
+
+from dashboard.celery import app
+from jobs import dispatch
+from jobs.services import reaper
+
+
+@app.task(name="dashboard.sweep")  # type: ignore[untyped-decorator]
+def sweep() -> None:
+    """Find what is lost, then start what waits. One scheduler a round does it, however many ask."""
+    if reaper.its_my_round():
+        reaper.reap()
+        dispatch.look()
