@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from django.urls import include, path
 
-from dashboard.api import intake
+from dashboard.api import intake, logs, rest
 
 urlpatterns = [
     path("host/", include(intake.urlpatterns)),
+    path("", include(rest.urlpatterns)),
+    path("", include(logs.urlpatterns)),
 ]
