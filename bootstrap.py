@@ -17,7 +17,7 @@ ROOT = os.path.dirname(os.path.abspath(__file__))
 TARGETS = {
     "run": (".venv", "requirements.txt", (3, 11), ["-m", "dashboard.supervisor"]),
     "dev": (".venv", "requirements-dev.txt", (3, 11), None),
-    "worker": (".venv-host", "requirements-host.txt", (3, 10), ["-m", "jobs.host"]),
+    "worker": (".venv-host", "requirements-host.txt", (3, 10), ["-m", "jobs.host.worker"]),
 }
 NEWEST_TRIED = (3, 13)
 

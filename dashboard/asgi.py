@@ -1,15 +1,24 @@
-"""The web server's entry: static files and Django."""
+"""The web server's entry: static files, sockets, the chat relay, and Django."""
 
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
-django_application = get_asgi_application()  # first: the imports below need Django set up
+# First: the imports below need Django set up. Any: ASGI is typed differently by each library.
+django_application: Any = get_asgi_application()
 
-from dashboard.static_files import (  # noqa: E402 -- see above
+from channels.auth import AuthMiddlewareStack  # noqa: E402 -- see above
+from channels.routing import URLRouter  # noqa: E402
+from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
+from django.conf import settings  # noqa: E402
+
+from dashboard.consumers import websocket_urlpatterns  # noqa: E402
+from dashboard.relay import relay_application  # noqa: E402
+from dashboard.static_files import (  # noqa: E402
     App,
     Receive,
     Scope,
@@ -18,13 +27,19 @@ from dashboard.static_files import (  # noqa: E402 -- see above
     static_prefix,
 )
 
-_static_files: App = static_files()
-_static_prefix = static_prefix()
+_urls: Any = websocket_urlpatterns
+sockets: Any = AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(_urls)))
+ROUTES: dict[str, App] = {static_prefix(): static_files(), "/relay/": relay_application}
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
-    """Each part by its path; what is not named is Django's."""
-    if scope["type"] == "http" and scope["path"].startswith(_static_prefix):
-        await _static_files(scope, receive, send)
-    else:
-        await django_application(scope, receive, send)
+    """Each part by its path; what is not named is Django's.
+
+    A proxy may have cut the prefix of PUBLIC_URL off, or not.
+    """
+    path = scope["path"].removeprefix(settings.FORCE_SCRIPT_NAME or "")
+    scope = {**scope, "path": path, "root_path": ""}
+    parts = [part for prefix, part in ROUTES.items() if path.startswith(prefix)]
+    if scope["type"] == "websocket":
+        parts = [sockets]
+    await (parts[0] if parts else django_application)(scope, receive, send)

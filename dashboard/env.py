@@ -7,6 +7,7 @@ second terminal finds the same database, Redis and address from ``DATA_DIR`` alo
 from __future__ import annotations
 
 import json
+import os
 import re
 import secrets
 from collections.abc import Callable, Mapping
@@ -18,6 +19,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 RUN_FILE = "run.json"
+STOPPING_FILE = "stopping"  # is in DATA_DIR while everything stops: no queued job is started
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # Not remembered for a second terminal: where to look, and what is of use only once.
 NOT_REMEMBERED = ("DATA_DIR", "ADMIN_PASSWORD")
@@ -268,6 +270,14 @@ def kept_secret(data_dir: Path, name: str) -> str:
         finally:
             draft.unlink()
     return path.read_text()
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a 0600 file, whole or not at all."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.touch(mode=0o600)
+    draft.write_text(text)
+    draft.replace(path)
 
 
 def database(env: Env) -> dict[str, Any]:

@@ -19,6 +19,7 @@ except (BadVariable, OSError) as error:
 
 DEBUG = ENV.debug
 DATA_DIR = ENV.data_dir
+STOPPING_FILE = DATA_DIR / env_module.STOPPING_FILE
 
 # Addresses. PUBLIC_URL sets allowed hosts, origins, cookie security and every absolute link.
 PUBLIC_URL = ENV.public_url or f"http://127.0.0.1:{ENV.port}"
@@ -122,6 +123,8 @@ LOCALE_PATHS = [BASE_DIR / "locale"]
 
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
+# All files are our own or vendored; what libraries bring for their own examples is left out.
+STATICFILES_FINDERS = ["django.contrib.staticfiles.finders.FileSystemFinder"]
 STATIC_ROOT = DATA_DIR / "staticfiles"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

@@ -7,6 +7,7 @@ from django.urls import include, path
 from dashboard.views import (
     account,
     deployments,
+    health,
     hosts,
     job_list,
     jobs,
@@ -20,6 +21,7 @@ from dashboard.views import (
 urlpatterns = [
     path("", include(overview.urlpatterns)),
     path("", include(account.urlpatterns)),
+    path("", include(health.urlpatterns)),
     path("jobs/", include(job_list.urlpatterns)),
     path("jobs/", include(jobs.urlpatterns)),
     path("launch/", include(launch.urlpatterns)),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
@@ -41,6 +42,8 @@ class InputGone(Exception):
 
 def look() -> int:
     """Start every queued job that can start now, oldest first; how many were started."""
+    if settings.STOPPING_FILE.exists():  # what runs is being stopped: nothing takes its place
+        return 0
     return sum(_try(job) for job in _candidates())
 
 

@@ -26,6 +26,7 @@ class Child:
 
     ``env`` is added to the supervisor's own environment. ``cwd`` None: the supervisor's folder.
     It is sent ``stop_signal`` when all is to stop, and SIGKILL ``stop_timeout_s`` seconds later.
+    ``pass_fds`` are file descriptors that it inherits.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Child:
     cwd: Path | None = None
     stop_timeout_s: float = 10.0
     stop_signal: int = signal.SIGTERM
+    pass_fds: Sequence[int] = ()
 
 
 @dataclass(slots=True)
@@ -45,6 +47,7 @@ class _Kept:
     started_at: float = 0.0
     start_at: float = 0.0
     early_deaths: int = 0
+    was_steady: bool = False
 
 
 class Supervisor:
@@ -53,7 +56,8 @@ class Supervisor:
     A child that dies is back after half a second; one that dies at once, again and again, after a
     wait that doubles up to 30 s. Each child has a session of its own, so that Ctrl-C in a terminal
     reaches the supervisor alone, and is killed by the kernel when the supervisor dies. ``log`` gets
-    sentences for people. ``before_stop`` runs once, before the first child is stopped.
+    sentences for people. ``before_stop`` runs once, before the first child is stopped. A child that
+    dies at once ``hopeless_after`` times in a row and never lived for long ends it all.
 
     :meth:`run` belongs into the main thread: it takes over SIGTERM, SIGINT, SIGHUP and SIGCHLD.
     """
@@ -64,22 +68,33 @@ class Supervisor:
         log: Callable[[str], None],
         *,
         before_stop: Callable[[], None] | None = None,
+        hopeless_after: int | None = None,
     ) -> None:
         self._kept = [_Kept(child) for child in children]
         self._log = log
         self._before_stop = before_stop
+        self._hopeless_after = hopeless_after
+        self._is_hopeless = False
         self._stop_signals = 0
 
     def run(self) -> int:
-        """Run until SIGTERM, SIGINT or SIGHUP; a second one kills what still runs. Returns 0."""
+        """Run until SIGTERM, SIGINT or SIGHUP; a second one kills what still runs.
+
+        Returns the exit code: 0, or 1 when a child was hopeless.
+        """
         reader, writer = os.pipe()
         for end in (reader, writer):
             os.set_blocking(end, False)
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-        before = {number: signal.signal(number, self._on_stop) for number in STOP_SIGNALS}
+        before = {
+            number: signal.signal(number, self._on_stop)
+            for number in STOP_SIGNALS
+            # Under nohup the end of a login session is to be ignored.
+            if not (number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN)
+        }
         before[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda *_: None)
         try:
-            while not self._stop_signals:
+            while not self._stop_signals and not self._is_hopeless:
                 self._start_due()
                 self._sleep(reader)
                 self._collect()
@@ -90,7 +105,7 @@ class Supervisor:
                 signal.signal(number, handler)
             os.close(reader)
             os.close(writer)
-        return 0
+        return 1 if self._is_hopeless else 0
 
     def _on_stop(self, number: int, frame: object) -> None:
         self._stop_signals += 1
@@ -113,6 +128,7 @@ class Supervisor:
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
                 preexec_fn=process.dies_with(os.getpid()),  # safe: no other thread here
+                pass_fds=child.pass_fds,
             )
         except OSError as error:
             self._plan_restart(kept, f"{child.name} cannot be started: {error}")
@@ -127,7 +143,12 @@ class Supervisor:
 
     def _plan_restart(self, kept: _Kept, what: str) -> None:
         steady = time.monotonic() - kept.started_at >= STEADY_AFTER_S
+        kept.was_steady = kept.was_steady or steady
         kept.early_deaths = 0 if steady else kept.early_deaths + 1
+        if kept.early_deaths == self._hopeless_after and not kept.was_steady:
+            self._log(f"{what}, {kept.early_deaths} times in a row. It cannot run; all is stopped.")
+            self._is_hopeless = True
+            return
         wait = min(FIRST_WAIT_S * 2 ** max(0, kept.early_deaths - 1), LONGEST_WAIT_S)
         kept.start_at = time.monotonic() + wait
         again = f", {kept.early_deaths} times in a row" if kept.early_deaths > 1 else ""

@@ -12,12 +12,15 @@ from jobs.host.config import Config
 from jobs.host.spawn import REPOSITORY
 from jobs.host.supervisor import Child, Supervisor
 
+# Celery warns of pickled messages when it runs as root. Ours are JSON, and nothing else is accepted.
+AS_ROOT = ("-W", "ignore:You're running the worker with superuser")
+
 
 def children(config: Config) -> list[Child]:
     """The Celery worker, which takes hints, and the agent, which does the work."""
     env = config.as_environment()
     celery = [
-        *(sys.executable, "-m", "celery", "-A", "jobs.host.app", "worker"),
+        *(sys.executable, *AS_ROOT, "-m", "celery", "--quiet", "-A", "jobs.host.app", "worker"),
         *("--queues", f"host.{config.name}", "--hostname", f"host@{config.name}"),
         # One process and no pool: tasks are short, and nothing is left when it is killed.
         *("--pool", "solo", "--loglevel", "WARNING"),

@@ -1,0 +1,81 @@
+"""Is the dashboard itself well? A host that is away is not its illness."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from tempfile import TemporaryFile
+from typing import Any
+
+import redis
+from django.conf import settings
+from django.db import DatabaseError, connection
+
+from jobs.hints import redis_py_url
+
+TIMEOUT_S = 1.0
+LEAST_FREE_BYTES = 200 * 1024 * 1024  # below it logs may soon stand still
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """How one part is. ``facts`` are plain data: what was found, or ``error``."""
+
+    is_ok: bool
+    facts: dict[str, Any]
+
+
+def database() -> Check:
+    """The database answers."""
+
+    def ask() -> dict[str, Any]:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        return {"engine": connection.vendor}
+
+    return _timed(ask)
+
+
+def broker() -> Check:
+    """Redis or Valkey answers. Without it jobs still run, only later; pages poll."""
+
+    def ask() -> dict[str, Any]:
+        if not settings.REDIS_URL:
+            raise redis.ConnectionError("no REDIS_URL: the dashboard is not running")
+        url = redis_py_url(settings.REDIS_URL)
+        with redis.Redis.from_url(
+            url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
+        ) as client:
+            return {"version": client.info("server")["redis_version"]}
+
+    return _timed(ask)
+
+
+def disk() -> Check:
+    """``DATA_DIR`` takes writes and has room."""
+
+    def ask() -> dict[str, Any]:
+        with TemporaryFile(dir=settings.DATA_DIR) as file:
+            file.write(b"x")
+        free = shutil.disk_usage(settings.DATA_DIR).free
+        if free < LEAST_FREE_BYTES:
+            raise OSError(f"only {free} bytes are free")
+        return {"free_bytes": free}
+
+    return _timed(ask)
+
+
+def all_checks() -> dict[str, Check]:
+    """Every check, by name."""
+    return {"database": database(), "redis": broker(), "disk": disk()}
+
+
+def _timed(ask: Callable[[], dict[str, Any]]) -> Check:
+    began = time.perf_counter()
+    try:
+        facts = ask()
+    except (DatabaseError, redis.RedisError, OSError) as error:
+        return Check(is_ok=False, facts={"error": str(error)})
+    return Check(is_ok=True, facts={**facts, "ms": round((time.perf_counter() - began) * 1e3, 2)})

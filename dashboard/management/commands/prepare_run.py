@@ -1,0 +1,89 @@
+"""What must be there before the processes start: tables, static files, administrator, host."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import shlex
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+
+from dashboard import env
+from jobs.models import Host
+from jobs.queries.instance import instance_id
+
+HOST_NAME = "this-computer"
+
+
+class Command(BaseCommand):
+    help = "Prepare DATA_DIR for a start; `make run` calls this. Repeating it changes nothing."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--dashboard-url", required=True, help="as This computer sees it")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        call_command("migrate", verbosity=0, interactive=False)
+        if not settings.DEBUG:
+            self._collect_static()
+        instance_id()
+        self._first_administrator()
+        _this_computer(options["dashboard_url"])
+
+    def _collect_static(self) -> None:
+        """Collect, hash and compress, unless the sources are what they were."""
+        stamp, wanted = settings.DATA_DIR / "staticfiles.sha256", _sources_sha256()
+        if stamp.exists() and stamp.read_text() == wanted:
+            return
+        call_command("collectstatic", verbosity=0, interactive=False, clear=True)
+        stamp.write_text(wanted)
+
+    def _first_administrator(self) -> None:
+        if User.objects.exists():
+            return
+        given = settings.ENV.admin_password
+        password = given or secrets.token_urlsafe(12)
+        User.objects.create_user("admin", password=password, is_staff=True)
+        shown = "as ADMIN_PASSWORD says" if given else f"{password}   (shown only this once)"
+        self.stdout.write(f"\n  Log in as   admin\n  Password    {shown}\n")
+
+
+def _sources_sha256() -> str:
+    """Hash over name, size and time of every static source; a new release of them changes it."""
+    digest = hashlib.sha256()
+    for folder in settings.STATICFILES_DIRS:
+        for path in sorted(Path(folder).rglob("*")):
+            found = path.stat()
+            digest.update(f"{path}\0{found.st_size}\0{found.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+def _this_computer(dashboard_url: str) -> None:
+    """The Host row of this computer, and the file that its worker and agent read."""
+    key = env.kept_secret(settings.DATA_DIR, "this_computer_key")
+    Host.objects.update_or_create(
+        name=HOST_NAME,
+        defaults={
+            "sort": Host.Sort.THIS_COMPUTER,
+            "key_sha256": hashlib.sha256(key.encode()).hexdigest(),
+        },
+    )
+    folder = settings.DATA_DIR / "host"
+    folder.mkdir(exist_ok=True)
+    lines = {
+        "HOST_NAME": HOST_NAME,
+        "DASHBOARD_URL": dashboard_url,
+        "REDIS_URL": settings.REDIS_URL,
+        "HOST_KEY": key,
+        "HOST_DIR": str(folder),
+        "WHEELS_DIR": str(settings.ENV.wheels_dir or ""),
+    }
+    env.write_private(
+        folder / "host.env",
+        "".join(f"{name}={shlex.quote(value)}\n" for name, value in lines.items()),
+    )

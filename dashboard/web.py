@@ -1,0 +1,31 @@
+"""The web server's process: uvicorn on a socket that the supervisor listens on.
+
+While this process is away, for a restart or after a crash, connections wait in that socket's queue
+and are served by its successor.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+
+import uvicorn
+
+
+def main(descriptor: int) -> None:
+    """Serve on the listening socket with this descriptor until SIGTERM."""
+    config = uvicorn.Config(
+        "dashboard.asgi:application",
+        ws="websockets-sansio",
+        ws_per_message_deflate=False,  # costs CPU a client; measured in docs/decisions.md
+        timeout_graceful_shutdown=5,
+        access_log=False,
+        log_level="warning",
+        lifespan="off",
+        log_config=None,  # Django's settings set up logging
+    )
+    uvicorn.Server(config).run(sockets=[socket.socket(fileno=descriptor)])
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
