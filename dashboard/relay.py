@@ -77,6 +77,13 @@ async def relay_application(scope: Scope, receive: Receive, send: Send) -> None:
     return None
 
 
+class _Guard(CsrfViewMiddleware):
+    """Django's own guard against forged requests, without its page."""
+
+    def _reject(self, request: HttpRequest, reason: str) -> HttpResponse:
+        return HttpResponse(status=HTTPStatus.FORBIDDEN)
+
+
 def _permitted_turn(scope: Scope, turn_id: int) -> Turn | HTTPStatus:
     """The turn, when the request comes from its owner's own page; else what to answer."""
     close_old_connections()
@@ -84,7 +91,7 @@ def _permitted_turn(scope: Scope, turn_id: int) -> Turn | HTTPStatus:
     engine = import_module(settings.SESSION_ENGINE)
     request.session = engine.SessionStore(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
     try:
-        guard = CsrfViewMiddleware(_no_view)
+        guard = _Guard(_no_view)
         guard.process_request(request)
         if guard.process_view(request, _no_view, (), {}) is not None:
             return HTTPStatus.FORBIDDEN

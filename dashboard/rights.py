@@ -45,6 +45,7 @@ ACTIONS: dict[str, Role] = {
     "result.view": Role.MEMBER,
     "playground.use": Role.MEMBER,
     "conversation.view": Role.OWNER,
+    "conversation.delete": Role.OWNER,
     "account.view": Role.MEMBER,
     "token.create": Role.MEMBER,
     "token.delete": Role.OWNER,

@@ -87,12 +87,13 @@ def request_body(
     }
 
 
-def split(text: str, *, ended: bool) -> tuple[str, str]:
+def split(text: str, *, ended: bool, expected: bool = False) -> tuple[str, str]:
     """Reasoning and answer of a text with think tags.
 
     The opening tag may be missing (the chat template wrote it into the prompt); the closing tag may
     never come; a tag inside code is text. While the text has not ``ended``, what could be half a
-    tag is held back.
+    tag is held back, and the text of a model that is ``expected`` to think counts as reasoning
+    until the closing tag.
     """
     body = text.lstrip()
     if not ended and OPEN.startswith(body):
@@ -106,7 +107,8 @@ def split(text: str, *, ended: bool) -> tuple[str, str]:
         return body[:close].strip(), without_leading_closers(answer, ended=ended)
     if not ended:
         body = _hold_back(body)
-    return (body.strip(), "") if opened else ("", body)
+    thinks = opened or (expected and not ended)
+    return (body.strip(), "") if thinks else ("", body)
 
 
 def without_leading_closers(text: str, *, ended: bool) -> str:

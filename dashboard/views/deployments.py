@@ -2,6 +2,111 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from typing import Any
 
-urlpatterns: list[URLPattern] = []
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import URLPattern, path
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST
+
+from dashboard import audit
+from dashboard.requests import person
+from dashboard.rights import allowed, check, requires
+from jobs.inference import CHAT_PATH
+from jobs.models import Deployment
+from jobs.queries.deployments import deployment_page, deployments
+from jobs.services.deployments import NotRestartable, restart_deployment, stop_deployment
+
+_RUNS = (Deployment.State.LOADING, Deployment.State.READY, Deployment.State.UNHEALTHY)
+_ENDED = (Deployment.State.STOPPED, Deployment.State.FAILED, Deployment.State.LOST)
+
+
+@require_GET
+@requires("deployment.view")
+def deployment_list(request: HttpRequest) -> HttpResponse:
+    """What is served; ``?all=1`` with those that ended."""
+    show_all = request.GET.get("all") == "1"
+    found = deployments(only_live=not show_all)
+    ready = sum(d.state == Deployment.State.READY for d in found)
+    context = {"deployments": found, "show_all": show_all, "ready": ready}
+    return render(request, "deployments/list.html", context)
+
+
+@require_GET
+@requires("deployment.view")
+def deployment_detail(request: HttpRequest, deployment_id: int) -> HttpResponse:
+    """One deployment: state, history, addresses, log, what was measured on it."""
+    try:
+        page = deployment_page(deployment_id)
+    except Deployment.DoesNotExist as error:
+        raise Http404(f"there is no deployment {deployment_id}") from error
+    return render(request, "deployments/detail.html", _context(request, page))
+
+
+@require_POST
+@requires("deployment.stop")
+def deployment_stop(request: HttpRequest, deployment_id: int) -> HttpResponse:
+    """Ask the host to end the server."""
+    deployment = get_object_or_404(Deployment, pk=deployment_id)
+    check(request.user, "deployment.stop", deployment)
+    if stop_deployment(deployment_id, person(request)):
+        audit.record(request.user, "deployment.stop", f"deployment {deployment_id}")
+    else:
+        messages.info(request, _("It had ended already."))
+    return redirect("deployment-detail", deployment_id)
+
+
+@require_POST
+@requires("deployment.restart")
+def deployment_restart(request: HttpRequest, deployment_id: int) -> HttpResponse:
+    """Start the same plan as the deployment's next run."""
+    deployment = get_object_or_404(Deployment, pk=deployment_id)
+    check(request.user, "deployment.restart", deployment)
+    try:
+        run = restart_deployment(deployment_id, person(request))
+    except NotRestartable:
+        messages.error(
+            request, _("Its job never started the server: run the job again in place of it.")
+        )
+    else:
+        audit.record(request.user, "deployment.restart", f"deployment {deployment_id}", run=run)
+    return redirect("deployment-detail", deployment_id)
+
+
+def _context(request: HttpRequest, page: Any) -> dict[str, Any]:
+    deployment = page.deployment
+    may_stop = allowed(request.user, "deployment.stop", deployment)
+    may_restart = allowed(request.user, "deployment.restart", deployment)
+    return {
+        "page": page,
+        "deployment": deployment,
+        "can_stop": may_stop and deployment.state in (*_RUNS, Deployment.State.WAITING),
+        "can_restart": may_restart
+        and deployment.job.state == "succeeded"
+        and deployment.state in (*_RUNS, *_ENDED),
+        "is_ready": deployment.state == Deployment.State.READY,
+        "log_key": f"deployment/{deployment.pk}",
+        "example": _example(deployment),
+    }
+
+
+def _example(deployment: Deployment) -> str:
+    """A request for a terminal; the address is the host's own, which others may not reach."""
+    url = deployment.dashboard_url or deployment.host_url
+    if not url:
+        return ""
+    body = (
+        f'{{"model": "{deployment.name}", "max_tokens": 64, '
+        '"messages": [{"role": "user", "content": "Hello"}]}'
+    )
+    return f"curl {url}{CHAT_PATH} \\\n  -H 'Content-Type: application/json' \\\n  -d '{body}'"
+
+
+urlpatterns: list[URLPattern] = [
+    path("", deployment_list, name="deployment-list"),
+    path("<int:deployment_id>/", deployment_detail, name="deployment-detail"),
+    path("<int:deployment_id>/stop/", deployment_stop, name="deployment-stop"),
+    path("<int:deployment_id>/restart/", deployment_restart, name="deployment-restart"),
+]

@@ -1,7 +1,215 @@
-"""Pages about playground."""
+"""Pages about playground: chat with what is deployed. The streams themselves: dashboard.relay."""
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from datetime import timedelta
+from typing import Any
 
-urlpatterns: list[URLPattern] = []
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import path, reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_GET, require_POST
+
+from dashboard.audit import record
+from dashboard.rights import check, requires
+from jobs.catalog import MODELS
+from jobs.inference import Exchange, request_body
+from jobs.models import Conversation, Deployment, Turn
+from jobs.queries.chat import chat_deployments, conversations_of, thinks, turns_of
+from jobs.services.chat import (
+    add_turn,
+    delete_conversation,
+    delete_turn,
+    rename_conversation,
+    start_conversation,
+)
+
+RECOMMENDED = {"temperature": 0.6, "top_p": 0.95, "max_tokens": 512}
+
+
+class AskForm(forms.Form):
+    """A question and how to answer it. A number that is left empty is left to the engine."""
+
+    prompt = forms.CharField(strip=True, max_length=200_000)
+    system = forms.CharField(required=False, max_length=20_000)
+    temperature = forms.FloatField(required=False, min_value=0, max_value=2)
+    top_p = forms.FloatField(required=False, min_value=0.01, max_value=1)
+    # Never empty: an engine without a limit may run until its context is full.
+    max_tokens = forms.IntegerField(min_value=1, max_value=131_072)
+    seed = forms.IntegerField(required=False, min_value=0, max_value=2**31 - 1)
+
+    prompt.error_messages["required"] = gettext_lazy("Write a message first.")
+
+    def params(self) -> dict[str, Any]:
+        """What was asked for, without what was left empty."""
+        named = ("system", "temperature", "top_p", "max_tokens", "seed")
+        values = {name: self.cleaned_data[name] for name in named}
+        return {name: value for name, value in values.items() if value not in (None, "")}
+
+
+@require_GET
+@requires("playground.use")
+def index(request: HttpRequest) -> HttpResponse:
+    """A new chat; ``?deployment=ID`` chooses with whom."""
+    return _page(request, None)
+
+
+@require_GET
+@requires("playground.use")
+def conversation(request: HttpRequest, conversation_id: int) -> HttpResponse:
+    """One conversation. An answer that is still being made goes on in the page."""
+    chat = get_object_or_404(Conversation.objects.select_related("deployment"), pk=conversation_id)
+    check(request.user, "conversation.view", chat)
+    return _page(request, chat)
+
+
+@require_POST
+@requires("playground.use")
+def ask(request: HttpRequest) -> HttpResponse:
+    """Write a turn down; the page then starts it over the relay.
+
+    201 with the turn's markup in a conversation that is open, or ``{"url"}`` of a new one; 422 with
+    ``{"error"}``.
+    """
+    form = AskForm(request.POST)
+    if not form.is_valid():
+        name, problems = next(iter(form.errors.items()))
+        text = problems[0] if name == "prompt" else f"{name}: {problems[0]}"
+        return JsonResponse({"error": text}, status=422)
+    wanted = _number(request.POST.get("deployment")) or 0
+    deployment = Deployment.objects.filter(pk=wanted, state=Deployment.State.READY).first()
+    if deployment is None:
+        return JsonResponse({"error": _("This deployment is not ready.")}, status=422)
+    chat = _chat_of(request)
+    is_new = chat is None
+    if chat is None:
+        chat = start_conversation(request.user, form.cleaned_data["prompt"])
+    turn = _add_turn(chat, deployment, form, retried=_number(request.POST.get("retry")))
+    if is_new:
+        return JsonResponse({"url": reverse("conversation", args=[chat.pk])}, status=201)
+    context = {"turn": turn, "thinks": thinks(deployment), "retryable": True}
+    return render(request, "playground/_turn.html", context, status=201)
+
+
+@require_GET
+@requires("playground.use")
+def turn(request: HttpRequest, turn_id: int) -> HttpResponse:
+    """One turn as it stands, for the page that watched it end."""
+    asked = get_object_or_404(Turn.objects.select_related("conversation__deployment"), pk=turn_id)
+    check(request.user, "conversation.view", asked.conversation)
+    context = {
+        "turn": asked,
+        "thinks": thinks(asked.conversation.deployment),
+        "retryable": True,
+    }
+    return render(request, "playground/_turn.html", context)
+
+
+@require_POST
+@requires("playground.use")
+def rename(request: HttpRequest, conversation_id: int) -> HttpResponse:
+    """Give a conversation another title."""
+    chat = get_object_or_404(Conversation, pk=conversation_id)
+    check(request.user, "conversation.view", chat)
+    if title := request.POST.get("title", "").strip():
+        rename_conversation(chat, title)
+    return redirect("conversation", chat.pk)
+
+
+@require_POST
+@requires("playground.use")
+def delete(request: HttpRequest, conversation_id: int) -> HttpResponse:
+    """Delete a conversation for good; the page has asked before."""
+    chat = get_object_or_404(Conversation, pk=conversation_id)
+    check(request.user, "conversation.delete", chat)
+    if chat.turns.filter(state=Turn.State.STREAMING).exists():
+        messages.error(request, _("An answer is being written: stop it first."))
+        return redirect("conversation", chat.pk)
+    record(request.user, "conversation.delete", f"conversation {chat.pk}")
+    delete_conversation(chat)
+    return redirect("playground")
+
+
+def _page(request: HttpRequest, chat: Conversation | None) -> HttpResponse:
+    current = chat.deployment if chat else None
+    deployments = chat_deployments(current)
+    wanted = _number(request.GET.get("deployment"))
+    chosen = next((d for d in deployments if d.pk == wanted), None)
+    chosen = chosen or current or (deployments[0] if deployments else None)
+    turns = turns_of(chat) if chat else []
+    recommended = _recommended(chosen)
+    context = {
+        "chat": chat,
+        "groups": _groups(conversations_of(request.user)),
+        "deployments": deployments,
+        "chosen": chosen,
+        "is_ready": any(d.state == Deployment.State.READY for d in deployments),
+        "turns": turns,
+        "last": turns[-1] if turns else None,
+        "thinks": thinks(chosen),
+        "recommended": recommended,
+        "params": chat.params if chat and chat.params else recommended,
+    }
+    return render(request, "playground/index.html", context)
+
+
+def _recommended(deployment: Deployment | None) -> dict[str, Any]:
+    model = MODELS.get(deployment.model_id) if deployment else None
+    return model.sampling.model_dump() if model else RECOMMENDED
+
+
+def _groups(chats: Any) -> list[tuple[str, list[Conversation]]]:
+    """The list in the margin under its headings; empty ones are left out."""
+    today = timezone.localdate()
+    groups: dict[str, list[Conversation]] = {
+        _("Today"): [],
+        _("Last seven days"): [],
+        _("Earlier"): [],
+    }
+    for chat in chats:
+        day = timezone.localdate(chat.updated_at)
+        index = 0 if day == today else 1 if day > today - timedelta(days=7) else 2
+        list(groups.values())[index].append(chat)
+    return [(heading, members) for heading, members in groups.items() if members]
+
+
+def _chat_of(request: HttpRequest) -> Conversation | None:
+    """The conversation that the question belongs to; None: a new one."""
+    number = _number(request.POST.get("conversation"))
+    if number is None:
+        return None
+    chat = get_object_or_404(Conversation, pk=number)
+    check(request.user, "conversation.view", chat)
+    return chat
+
+
+def _add_turn(
+    chat: Conversation, deployment: Deployment, form: AskForm, *, retried: int | None
+) -> Turn:
+    """The next turn, in place of the ``retried`` one where that is the last."""
+    turns = list(turns_of(chat))
+    if turns and turns[-1].pk == retried and turns[-1].state != Turn.State.STREAMING:
+        delete_turn(turns.pop())
+    history = [Exchange(turn.prompt, turn.answer) for turn in turns if turn.answer]
+    params, prompt = form.params(), form.cleaned_data["prompt"]
+    body = request_body(deployment.name, prompt, history=history, params=params)
+    return add_turn(chat, deployment, prompt=prompt, request=body, params=params)
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isdecimal() else None
+
+
+urlpatterns = [
+    path("", index, name="playground"),
+    path("ask/", ask, name="playground-ask"),
+    path("turns/<int:turn_id>/", turn, name="playground-turn"),
+    path("<int:conversation_id>/", conversation, name="conversation"),
+    path("<int:conversation_id>/rename/", rename, name="conversation-rename"),
+    path("<int:conversation_id>/delete/", delete, name="conversation-delete"),
+]

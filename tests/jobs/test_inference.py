@@ -33,7 +33,7 @@ def stream(*deltas, finish="stop", usage=None):
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda v: v["name"])
 def test_text_with_think_tags_is_split(vector):
-    parts = split(vector["text"], ended=vector["ended"])
+    parts = split(vector["text"], ended=vector["ended"], expected=vector.get("expected", False))
 
     assert parts == (vector["reasoning"], vector["answer"])
 
@@ -56,7 +56,7 @@ def test_the_browser_splits_like_the_server():
         const js = readFileSync({json.dumps(str(REASONING_JS))}, "utf8");
         const {{ split }} = await import("data:text/javascript," + encodeURIComponent(js));
         const vectors = JSON.parse(readFileSync({json.dumps(str(VECTORS_FILE))}));
-        console.log(JSON.stringify(vectors.map((v) => split(v.text, v.ended))));
+        console.log(JSON.stringify(vectors.map((v) => split(v.text, v.ended, v.expected))));
     """
 
     assert node(script) == [{"reasoning": v["reasoning"], "answer": v["answer"]} for v in VECTORS]

@@ -15,9 +15,10 @@ const LEADING_CLOSERS = /^(\s*<\/think>)+\s*/;
  * While the text has not ended, what could be half a tag is held back.
  * @param {string} text
  * @param {boolean} ended
+ * @param {boolean} [expected] the model thinks first: its text is reasoning until the closing tag
  * @returns {Parts}
  */
-export function split(text, ended) {
+export function split(text, ended, expected = false) {
   let body = text.trimStart();
   if (!ended && OPEN.startsWith(body)) return { reasoning: "", answer: "" };
   const opened = body.startsWith(OPEN);
@@ -28,7 +29,8 @@ export function split(text, ended) {
     return { reasoning: body.slice(0, close).trim(), answer };
   }
   if (!ended) body = holdBack(body);
-  return opened ? { reasoning: body.trim(), answer: "" } : { reasoning: "", answer: body };
+  const thinks = opened || (expected && !ended);
+  return thinks ? { reasoning: body.trim(), answer: "" } : { reasoning: "", answer: body };
 }
 
 /**
@@ -80,6 +82,9 @@ export class Gatherer {
     this.error = "";
     this.finishReason = "";
     this.deltas = 0;
+    /** Pieces that came before the answer: about as many tokens. */
+    this.thoughts = 0;
+    this.hasClosed = false;
     /** @type {Record<string, any> | null} */
     this.usage = null;
   }
@@ -95,16 +100,19 @@ export class Gatherer {
       if (thought) this.byField += thought;
       if (delta.content) this.content += delta.content;
       if (thought || delta.content) this.deltas += 1;
+      if (thought || (delta.content && !this.byField && !this.hasClosed)) this.thoughts += 1;
+      this.hasClosed ||= this.content.includes(CLOSE);
       if (choice.finish_reason) this.finishReason = choice.finish_reason;
     }
   }
 
   /**
    * @param {boolean} ended
+   * @param {boolean} [expected]
    * @returns {Parts}
    */
-  parts(ended) {
-    if (!this.byField) return split(this.content, ended);
+  parts(ended, expected = false) {
+    if (!this.byField) return split(this.content, ended, expected);
     return {
       reasoning: this.byField.trim(),
       answer: withoutLeadingClosers(this.content, ended),

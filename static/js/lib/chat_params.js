@@ -1,0 +1,63 @@
+// @ts-check
+/** The parameters beside a chat: sliders, what differs from the recommended, where they stand on a phone. */
+
+/** @param {HTMLFormElement} form */
+export function bindParams(form) {
+  const box = /** @type {HTMLElement | null} */ (document.querySelector("[data-params]"));
+  if (!box) return;
+  const button = /** @type {HTMLElement} */ (box.querySelector("[data-recommended]"));
+  /** @type {Record<string, number | string>} */
+  const recommended = JSON.parse(button.dataset.recommended ?? "{}");
+  const fields = /** @type {(HTMLInputElement | HTMLTextAreaElement)[]} */ (
+    [...form.elements].filter((element) => box.contains(element))
+  );
+
+  function mark() {
+    for (const field of fields) {
+      const wanted = String(recommended[field.name] ?? "");
+      field.classList.toggle("changed", field.value.trim() !== wanted);
+      const slider = /** @type {HTMLInputElement | null} */ (box?.querySelector(`[data-pair="${field.id}"]`));
+      if (slider && field.value.trim()) slider.value = field.value;
+    }
+    const advice = /** @type {HTMLElement | null} */ (box?.querySelector("[data-advice]"));
+    const system = fields.find((field) => field.name === "system");
+    if (advice) advice.hidden = !system?.value.trim();
+  }
+
+  box.addEventListener("input", (event) => {
+    const slider = /** @type {HTMLInputElement} */ (event.target);
+    if (slider.dataset.pair) {
+      const field = /** @type {HTMLInputElement} */ (document.getElementById(slider.dataset.pair));
+      field.value = String(Number(slider.value));
+    }
+    mark();
+  });
+  button.addEventListener("click", () => {
+    for (const field of fields) field.value = String(recommended[field.name] ?? "");
+    mark();
+  });
+  mark();
+  placeOnPhone(box);
+  rememberFold();
+}
+
+/** On a small screen the parameters stand in a menu of the head. @param {HTMLElement} box */
+function placeOnPhone(box) {
+  const aside = box.parentElement;
+  const menu = document.querySelector("[data-params-here]");
+  const small = window.matchMedia("(max-width: 1100px)");
+  const place = () => (small.matches ? menu : aside)?.append(box);
+  small.addEventListener("change", place);
+  place();
+}
+
+function rememberFold() {
+  const fold = /** @type {HTMLInputElement | null} */ (document.getElementById("fold"));
+  if (!fold) return;
+  try {
+    fold.checked = localStorage.getItem("fold-reasoning") !== "no";
+    fold.addEventListener("change", () => localStorage.setItem("fold-reasoning", fold.checked ? "yes" : "no"));
+  } catch {
+    // Storage may be forbidden: the choice then lasts as long as the page.
+  }
+}
