@@ -15,7 +15,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import redis
@@ -30,6 +30,9 @@ from jobs.models import Instance
 
 logger = logging.getLogger(__name__)
 
+# What a listener hears beside the topics: hints come from now on; hints cannot come now.
+CONNECTED = "connected"
+AWAY = "away"
 # A request never waits longer than this for Redis, and then not again for a while.
 TIMEOUT_S = 0.25
 REST_S = 2.0
@@ -40,9 +43,8 @@ def channel() -> str:
     """The channel of this dashboard."""
     global _channel
     if _channel is None:
-        instance = Instance.objects.first()
-        if instance is None:
-            return "vacc:new:hints"
+        # The one row, made by whoever asks first: see jobs.queries.instance, which stands above.
+        instance, _is_new = Instance.objects.get_or_create(pk=1)
         _channel = f"vacc:{instance.instance_id}:hints"
     return _channel
 
@@ -53,10 +55,11 @@ def publish(topic: str, **data: Any) -> None:
         _publisher.send(topic, data)
 
 
-async def listen() -> AsyncIterator[tuple[str, dict[str, Any]]]:
+async def listen() -> AsyncGenerator[tuple[str, dict[str, Any]]]:
     """Yield ``(topic, data)`` for ever; ``data`` has ``at``. Connects again by itself.
 
-    After each (re)connect it yields ``("connected", {})``: whatever was said meanwhile is lost.
+    After each (re)connect it yields ``(CONNECTED, {})``: whatever was said meanwhile is lost. While
+    Redis is away it yields ``(AWAY, {})`` at each try. Without any ``REDIS_URL`` it ends.
     """
     while settings.REDIS_URL:
         try:
@@ -64,10 +67,11 @@ async def listen() -> AsyncIterator[tuple[str, dict[str, Any]]]:
                 yield hint
         except (redis.RedisError, OSError) as error:
             logger.debug("hints: %s", error)
+        yield AWAY, {}
         await asyncio.sleep(RECONNECT_S)
 
 
-async def _listen_once() -> AsyncIterator[tuple[str, dict[str, Any]]]:
+async def _listen_once() -> AsyncGenerator[tuple[str, dict[str, Any]]]:
     client = redis.asyncio.Redis.from_url(
         redis_py_url(settings.REDIS_URL),
         socket_connect_timeout=2.0,
@@ -79,7 +83,7 @@ async def _listen_once() -> AsyncIterator[tuple[str, dict[str, Any]]]:
             await pubsub.subscribe(await sync_to_async(channel)())
             async for message in pubsub.listen():
                 if message["type"] == "subscribe":
-                    yield "connected", {}
+                    yield CONNECTED, {}
                 elif message["type"] == "message":
                     data = json.loads(message["data"])
                     yield data.pop("type"), data

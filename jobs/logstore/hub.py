@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Protocol
 
 MAX_FRAME_BYTES = 256 * 1024
@@ -61,7 +61,7 @@ class Hub:
         """Keys of the logs that someone follows now."""
         return frozenset(self._readers)
 
-    async def follow(self, key: str, offset: int) -> AsyncIterator[bytes]:
+    async def follow(self, key: str, offset: int) -> AsyncGenerator[bytes]:
         """Yield frames from ``offset`` on, without a gap; end when the log is over and all sent."""
         reader = self._join(key)
         try:

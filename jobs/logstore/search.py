@@ -1,15 +1,29 @@
-"""Search through a whole log, of any size, in bounded memory."""
+"""Search through a whole log, of any size, in bounded memory.
+
+Run as a program it searches in a process of its own: neither a gigabyte nor an expression that
+takes for ever may hold up the web server.
+"""
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
 from jobs.logstore.plain import LONGEST_LINE_BYTES, plain
 
 READ_BYTES = 1024 * 1024
+# A plain text in less than this is found sooner than a process starts.
+SMALL_BYTES = 16 * 1024 * 1024
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+class SearchTooSlow(Exception):
+    """The search was given up after its time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +65,32 @@ def search_file(path: Path, text: str, *, regex: bool, limit: int) -> Matches:
         line += block.count(b"\n")
         result.searched_bytes = offset + len(block)
     return result
+
+
+def search_apart(path: Path, text: str, *, regex: bool, limit: int, timeout_s: float) -> Matches:
+    """The same, in a process of its own where it could take long.
+
+    Raises:
+        re.error: ``text`` is not a regular expression.
+        SearchTooSlow: not done after ``timeout_s`` seconds.
+    """
+    _finder(text, regex=regex)
+    if not regex and path.exists() and path.stat().st_size < SMALL_BYTES:
+        return search_file(path, text, regex=regex, limit=limit)
+    order = json.dumps({"path": str(path), "text": text, "regex": regex, "limit": limit})
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "jobs.logstore.search"],
+            input=order.encode(),
+            capture_output=True,
+            cwd=ROOT,
+            timeout=timeout_s,
+            check=True,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise SearchTooSlow from error
+    total, lines, searched, found = json.loads(done.stdout)
+    return Matches(total, lines, searched, [Match(*match) for match in found])
 
 
 def _finder(text: str, *, regex: bool) -> Callable[[bytes], Iterator[int]]:
@@ -136,3 +176,14 @@ def _whole_lines(path: Path) -> Iterator[tuple[int, bytes]]:
                 offset += cut
         if rest:
             yield offset, rest
+
+
+def main() -> None:
+    """Search as the JSON on standard input says; answer with JSON."""
+    order = json.load(sys.stdin)
+    path = Path(order.pop("path"))
+    json.dump(astuple(search_file(path, order.pop("text"), **order)), sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

@@ -14,7 +14,7 @@ from pathlib import Path
 from jobs.errors import OffsetMismatch
 from jobs.logstore.arrivals import Arrivals
 from jobs.logstore.lines import BLOCK_BYTES, LineIndex
-from jobs.logstore.search import Matches, search_file
+from jobs.logstore.search import Matches, search_apart
 
 KEY = re.compile(r"[a-z]+/[0-9]{1,18}")
 READ_BYTES = 1024 * 1024
@@ -130,13 +130,22 @@ class LogStore:
         """
         return Arrivals(self.path(key)).between(start, end, limit=limit)
 
-    def search(self, key: str, text: str, *, regex: bool = False, limit: int = 1000) -> Matches:
-        """Look through the whole log as it is shown; see :func:`jobs.logstore.search.search_file`.
+    def search(
+        self,
+        key: str,
+        text: str,
+        *,
+        regex: bool = False,
+        limit: int = 1000,
+        timeout_s: float = 60.0,
+    ) -> Matches:
+        """Look through the whole log as it is shown; see :mod:`jobs.logstore.search`.
 
         Raises:
             re.error: ``text`` is not a regular expression.
+            SearchTooSlow: not done after ``timeout_s`` seconds.
         """
-        return search_file(self.path(key), text, regex=regex, limit=limit)
+        return search_apart(self.path(key), text, regex=regex, limit=limit, timeout_s=timeout_s)
 
     @contextmanager
     def _open(self, key: str) -> Iterator[int | None]:

@@ -12,6 +12,7 @@ import pytest
 from jobs.errors import OffsetMismatch
 from jobs.logstore import LogStore, plain, plain_stream
 from jobs.logstore.lines import BLOCK_BYTES
+from jobs.logstore.search import SearchTooSlow
 
 KEY = "job/17"
 
@@ -225,3 +226,10 @@ def test_plain_text_has_no_escapes_and_the_last_state_of_each_line():
     assert plain(raw) == b"red\na 3%\nbc"
     for cut in range(1, len(raw)):
         assert b"".join(plain_stream([raw[:cut], raw[cut:]])) == b"red\na 3%\nbc"
+
+
+def test_an_expression_that_takes_for_ever_is_given_up(logs):
+    logs.append(KEY, 0, b"a" * 50 + b"b\n")
+
+    with pytest.raises(SearchTooSlow):
+        logs.search(KEY, "(a+)+$", regex=True, timeout_s=0.5)

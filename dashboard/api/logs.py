@@ -1,0 +1,187 @@
+"""Logs over HTTP: raw bytes by offset, lines by number, search, and the index that a viewer needs.
+
+All under ``/api/v1/jobs/ID`` and ``/api/v1/deployments/ID``:
+
+=============================  ================================================================
+``log?from=&to=``              raw bytes; ``X-Log-Size`` is the size of the whole log
+``log?plain=1``                without escape sequences, redraws folded into the last
+``log?…&download=1``           the same, to keep as a file
+``log/lines?from=&to=``        raw bytes of these lines (from 1, both included)
+``log/search?q=&regex=1``      how many match, and the first of them
+``log/index?at=1,2``           newline counts a block, and the line of each byte in ``at``
+=============================  ================================================================
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    JsonResponse,
+    StreamingHttpResponse,
+)
+from django.urls import URLPattern, path
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from dashboard.api.auth import ApiView, api, error, may
+from dashboard.log_access import ACTIONS, find_record
+from jobs.logstore import LogStore, plain_stream, store
+from jobs.logstore.lines import BLOCK_BYTES
+from jobs.logstore.search import SearchTooSlow
+
+PIECE_BYTES = 256 * 1024
+# Short answers are sent at once and say when their bytes arrived.
+SHORT_BYTES = 1024 * 1024
+MOST_TIMES = 100  # in one header, which proxies hold to 4 KiB
+MOST_MATCHES = 5000
+MOST_OFFSETS = 500
+SEARCH_TIMEOUT_S = 30.0
+
+
+class BadNumber(ValueError):
+    """A parameter is not a number; the message names it."""
+
+
+def _view(kind: str, answer: Any) -> ApiView:
+    """``answer(request, key)`` as a view on a record of this kind, for those who may see it."""
+
+    @require_safe
+    @api(ACTIONS[kind])
+    def view(request: HttpRequest, record_id: int) -> HttpResponseBase:
+        record = find_record(kind, record_id)
+        if record is None:
+            return error(404, "missing", _("There is no such record."))
+        if refusal := may(request.user, ACTIONS[kind], record):
+            return refusal
+        try:
+            response: HttpResponseBase = answer(request, f"{kind}/{record_id}")
+        except BadNumber as bad:
+            return error(400, "number", _("%(name)s is a whole number.") % {"name": str(bad)})
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    return view
+
+
+def log(request: HttpRequest, key: str) -> HttpResponseBase:
+    """The bytes ``from`` … ``to`` of a log; all of it when neither is given."""
+    logs = store()
+    size = logs.size(key)
+    start = _number(request, "from", 0)
+    end = min(size, _number(request, "to", size))
+    return _bytes(request, logs, key, start=start, end=end)
+
+
+def log_lines(request: HttpRequest, key: str) -> HttpResponseBase:
+    """The lines ``from`` … ``to``; ``X-Log-Offset`` says where the first begins."""
+    logs = store()
+    first = max(1, _number(request, "from", 1))
+    last = _number(request, "to", first + 999)
+    start = logs.offset_of_line(key, first)
+    end = logs.offset_of_line(key, last + 1)
+    response = _bytes(request, logs, key, start=start, end=end)
+    response.headers["X-Log-Offset"] = str(start)
+    response.headers["X-Log-Lines"] = str(logs.line_count(key))
+    return response
+
+
+def log_search(request: HttpRequest, key: str) -> HttpResponseBase:
+    """``{"total": matches, "lines": lines with one, "found": [[line, offset, matches], …]}``."""
+    text = request.GET.get("q", "")[:1000]
+    limit = min(MOST_MATCHES, _number(request, "limit", 1000))
+    regex = request.GET.get("regex") == "1"
+    try:
+        matches = store().search(key, text, regex=regex, limit=limit, timeout_s=SEARCH_TIMEOUT_S)
+    except re.error as bad:
+        words = _("Not a regular expression: %(why)s") % {"why": bad}
+        return error(400, "regex", words)
+    except SearchTooSlow:
+        words = _("This expression takes too long on this log. Try a simpler one.")
+        return error(400, "slow", words)
+    found = [[match.line, match.offset, match.count] for match in matches.found]
+    return JsonResponse({"total": matches.total, "lines": matches.lines, "found": found})
+
+
+def log_index(request: HttpRequest, key: str) -> HttpResponseBase:
+    """What a viewer needs to find any line.
+
+    ``{"size", "lines", "block": bytes, "counts": [newlines before each further block],
+    "at": {offset: line}}``
+    """
+    logs = store()
+    size = logs.size(key)
+    asked = [text for text in request.GET.get("at", "").split(",") if text.isdecimal()]
+    at = {text: logs.line_at(key, int(text)) for text in asked[:MOST_OFFSETS]}
+    counts = logs.newline_counts(key)[: size // BLOCK_BYTES]
+    index = {"size": size, "lines": logs.line_count(key), "block": BLOCK_BYTES}
+    return JsonResponse({**index, "counts": counts, "at": at})
+
+
+def _number(request: HttpRequest, name: str, default: int) -> int:
+    text = request.GET.get(name) or str(default)
+    if not text.isascii() or not text.isdecimal() or len(text) > 18:
+        raise BadNumber(name)
+    return int(text)
+
+
+def _bytes(
+    request: HttpRequest, logs: LogStore, key: str, *, start: int, end: int
+) -> HttpResponseBase:
+    """A range of a log, streamed when it is long or made plain."""
+    is_plain = request.GET.get("plain") == "1"
+    headers = {
+        "X-Log-Size": str(logs.size(key)),
+        "X-Content-Type-Options": "nosniff",
+        "Content-Type": "text/plain; charset=utf-8",
+    }
+    if request.GET.get("download") == "1":
+        name = key.replace("/", "-") + (".txt" if is_plain else ".log")
+        headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    length = max(0, end - start)
+    if not is_plain:
+        headers["Content-Length"] = str(length)
+    if length > SHORT_BYTES:
+        pieces = (
+            _plain_pieces(logs, key, start, end) if is_plain else _pieces(logs, key, start, end)
+        )
+        return StreamingHttpResponse(pieces, headers=headers)
+    body = logs.read(key, start, end)
+    if is_plain:
+        body = b"".join(plain_stream([body]))
+    times = logs.arrivals(key, start, end, limit=MOST_TIMES)
+    headers["X-Log-Times"] = ",".join(f"{offset}:{at_ms}" for offset, at_ms in times)
+    return HttpResponse(body, headers=headers)
+
+
+async def _pieces(logs: LogStore, key: str, start: int, end: int) -> AsyncIterator[bytes]:
+    while start < end:
+        piece = await asyncio.to_thread(logs.read, key, start, min(end, start + PIECE_BYTES))
+        if not piece:
+            return
+        yield piece
+        start += len(piece)
+
+
+async def _plain_pieces(logs: LogStore, key: str, start: int, end: int) -> AsyncIterator[bytes]:
+    pieces = plain_stream(logs.chunks(key, start, end))
+    while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+        yield piece
+
+
+urlpatterns: list[URLPattern] = [
+    path(f"{kind}s/<int:record_id>/{address}", _view(kind, answer), name=f"api-{kind}-{name}")
+    for kind in ACTIONS
+    for address, name, answer in (
+        ("log", "log", log),
+        ("log/lines", "log-lines", log_lines),
+        ("log/search", "log-search", log_search),
+        ("log/index", "log-index", log_index),
+    )
+]

@@ -1,0 +1,59 @@
+"""``ws/live/``: hints that something changed, for every page.
+
+To the page: ``{"type": topic, "age_ms": …, …}`` with the fields of :mod:`jobs.hints`, ``age_ms``
+being the time since the event; ``{"type": "missed"}``: hints may be lost, look at everything;
+``{"type": "pong", "t": …}``.
+From the page: ``{"type": "ping", "t": its own clock}``. Half a round trip and the age of the hint are
+the delay that the page shows.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+from channels.db import database_sync_to_async
+
+from django.contrib.auth.models import AnonymousUser
+
+from dashboard.consumers.base import LOGGED_OUT, PageSocket
+from dashboard.consumers.switchboard import switchboard
+from dashboard.rights import allowed
+
+LONGEST_PING = 200
+
+
+class LiveConsumer(PageSocket):
+    """Passes on hints, the newest of each subject, as fast as the page takes them."""
+
+    async def serve(self) -> int:
+        """Send hints until the page leaves."""
+        user = self.scope["user"] or AnonymousUser()
+        if not await database_sync_to_async(allowed)(user, "overview.view"):
+            return LOGGED_OUT
+        board = switchboard()
+        inbox = board.join()
+        try:
+            await self.send_message("hello")
+            while True:
+                for hint in await inbox.take():
+                    await self._pass_on(dict(hint))
+        finally:
+            board.leave(inbox)
+
+    async def _pass_on(self, hint: dict[str, Any]) -> None:
+        if happened_at := hint.pop("at", None):
+            hint["age_ms"] = round(max(0.0, time.time() - happened_at) * 1000, 1)
+        await self.send_message(hint.pop("type"), **hint)
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        """Answer a ping; anything else is ignored."""
+        if not text_data or len(text_data) > LONGEST_PING:
+            return
+        try:
+            message = json.loads(text_data)
+        except ValueError:
+            return
+        if isinstance(message, dict) and message.get("type") == "ping":
+            await self.send_message("pong", t=message.get("t"))

@@ -1,0 +1,156 @@
+"""A dashboard's web server in a process of its own, for tests that open sockets.
+
+Run as a program it fills an empty ``DATA_DIR`` and prints ``{"cookie", "job", "deployment"}``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from websockets.sync.client import ClientConnection, connect
+
+from jobs.logstore import LogStore
+
+APP = os.environ.get("TRIAL_APP", "dashboard.asgi:application")
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@dataclass
+class Server:
+    """A running server and what it knows."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    data_dir: Path
+    cookie: str
+    job: int
+    deployment: int
+
+    @property
+    def logs(self) -> LogStore:
+        """The server's logs, opened by the test's own process as another web process would."""
+        return LogStore(self.data_dir / "logs")
+
+    def socket(self, path: str, *, cookie: str | None = None, **options: Any) -> ClientConnection:
+        """Open a WebSocket as a page of this dashboard does."""
+        return connect(
+            f"ws://127.0.0.1:{self.port}/ws/{path}",
+            additional_headers={"Cookie": self.cookie if cookie is None else cookie},
+            origin=f"http://127.0.0.1:{self.port}",
+            compression=None,
+            max_size=None,
+            **options,
+        )
+
+    def get(self, path: str, *, cookie: str | None = None) -> Any:
+        """GET an address below ``/api/v1/``."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}/api/v1/{path}",
+            headers={"Cookie": self.cookie if cookie is None else cookie},
+        )
+        return urllib.request.urlopen(request, timeout=20)
+
+    def set_state(self, state: str) -> None:
+        """Write the job's state past all services, as another process would."""
+        finished = None if state == "running" else "2026-01-01 00:00:00"
+        self._write(
+            "UPDATE jobs_job SET state = ?, finished_at = ? WHERE id = ?",
+            (state, finished, self.job),
+        )
+
+    def set_deployment_state(self, state: str) -> None:
+        """The same for the deployment."""
+        self._write("UPDATE jobs_deployment SET state = ? WHERE id = ?", (state, self.deployment))
+
+    def _write(self, statement: str, values: tuple[Any, ...]) -> None:
+        with closing(sqlite3.connect(self.data_dir / "db.sqlite3", timeout=20)) as database:
+            database.execute(statement, values)
+            database.commit()
+
+
+@contextmanager
+def running_server(data_dir: Path, *, redis_url: str = "") -> Iterator[Server]:
+    """Start it, wait until it answers, stop it at the end."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {
+        **{name: value for name, value in os.environ.items() if name != "DATABASE_URL"},
+        "DATA_DIR": str(data_dir),
+        "PORT": str(port),
+        "REDIS_URL": redis_url,
+        "DEBUG": "1",
+        "DJANGO_SETTINGS_MODULE": "dashboard.settings",
+    }
+    filled = subprocess.run(
+        [sys.executable, "-m", "tests.dashboard.socket_server"],
+        cwd=ROOT,
+        env=environment,
+        check=True,
+        capture_output=True,
+    )
+    command = [sys.executable, "-m", "uvicorn", APP]
+    command += ["--port", str(port), "--ws", "websockets-sansio"]
+    command += ["--ws-per-message-deflate", "false", "--log-level", "warning"]
+    command += ["--timeout-graceful-shutdown", "1"]
+    process = subprocess.Popen(command, cwd=ROOT, env=environment)
+    try:
+        _wait_for(port)
+        yield Server(process, port, data_dir, **json.loads(filled.stdout))
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _wait_for(port: int) -> None:
+    for _ in range(200):
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    raise TimeoutError(f"nothing listens on port {port}")
+
+
+def _fill() -> None:
+    """Make the database, a person who is logged in, a running job and a loading deployment."""
+    import django  # noqa: PLC0415 -- only in the program
+
+    django.setup()
+    from django.conf import settings  # noqa: PLC0415 -- needs Django set up
+    from django.contrib.auth import login  # noqa: PLC0415
+    from django.contrib.sessions.backends.db import SessionStore  # noqa: PLC0415
+    from django.core.management import call_command  # noqa: PLC0415
+    from django.http import HttpRequest  # noqa: PLC0415
+
+    from jobs.models import Deployment  # noqa: PLC0415
+    from jobs.queries.instance import instance_id  # noqa: PLC0415
+    from tests.factories import make_job, make_user  # noqa: PLC0415
+
+    call_command("migrate", verbosity=0)
+    instance_id()
+    request = HttpRequest()
+    request.session = SessionStore()
+    login(request, make_user(), backend="django.contrib.auth.backends.ModelBackend")
+    request.session.save()
+    job = make_job(state="running")
+    deployment = Deployment.objects.create(name="d", host=job.host, job=job, state="loading")
+    cookie = f"{settings.SESSION_COOKIE_NAME}={request.session.session_key}"
+    json.dump({"cookie": cookie, "job": job.pk, "deployment": deployment.pk}, sys.stdout)
+
+
+if __name__ == "__main__":
+    _fill()

@@ -1,0 +1,137 @@
+import asyncio
+
+import pytest
+
+from jobs.logstore import Hub, LogStore, frame
+from jobs.logstore.hub import KEPT_FRAMES, MAX_FRAME_BYTES
+
+KEY = "job/1"
+
+
+class Over:
+    """Says that a log is over once it was told so, and counts how often it is asked."""
+
+    def __init__(self):
+        self.value = False
+        self.asked = 0
+
+    async def __call__(self, key):
+        self.asked += 1
+        return self.value
+
+
+class CountingStore(LogStore):
+    def __init__(self, root):
+        super().__init__(root)
+        self.reads = 0
+
+    def read(self, key, start, end):
+        self.reads += 1
+        return super().read(key, start, end)
+
+
+@pytest.fixture
+def logs(tmp_path):
+    return CountingStore(tmp_path)
+
+
+async def take(frames, size):
+    """Frames that hold ``size`` bytes together."""
+    taken = []
+    while sum(len(message) - 8 for message in taken) < size:
+        taken.append(await asyncio.wait_for(anext(frames), 10))
+    return taken
+
+
+def test_what_arrives_is_read_and_framed_once_for_all(logs):
+    async def scenario():
+        over = Over()
+        hub = Hub(logs, over, poll_s=60)
+        followers = [hub.follow(KEY, 0) for _ in range(20)]
+        waiting = [asyncio.create_task(take(follower, 6)) for follower in followers]
+        await asyncio.sleep(0.05)
+        before = logs.reads
+        logs.append(KEY, 0, b"hello\n")
+        hub.wake(KEY)
+        taken = await asyncio.gather(*waiting)
+
+        assert {id(messages[0]) for messages in taken} == {id(taken[0][0])}
+        assert taken[0] == [frame(0, b"hello\n")]
+        assert logs.reads - before == 1
+        assert over.asked == 1
+
+    asyncio.run(scenario())
+
+
+def test_one_who_fell_behind_reads_the_file_and_meets_the_others_again(logs):
+    async def scenario():
+        hub = Hub(logs, Over(), poll_s=60)
+        slow, quick = hub.follow(KEY, 0), hub.follow(KEY, 0)
+        logs.append(KEY, 0, b"x")
+        assert await take(slow, 1) == await take(quick, 1)
+        size = 1
+        for n in range(3 * KEPT_FRAMES):
+            size = logs.append(KEY, size, b"%05d" % n)
+            hub.wake(KEY)
+            await take(quick, 5)
+        behind = await take(slow, size - 1)
+        logs.append(KEY, size, b"end")
+        hub.wake(KEY)
+
+        assert b"".join(message[8:] for message in behind) == logs.read(KEY, 1, size)
+        assert (await take(slow, 3))[0] is (await take(quick, 3))[0]
+
+    asyncio.run(scenario())
+
+
+def test_no_frame_is_longer_than_agreed(logs):
+    logs.append(KEY, 0, bytes(700_000))
+
+    async def scenario():
+        over = Over()
+        over.value = True
+        return [message async for message in Hub(logs, over).follow(KEY, 10)]
+
+    messages = asyncio.run(scenario())
+
+    assert max(map(len, messages)) == MAX_FRAME_BYTES + 8
+    assert sum(len(message) - 8 for message in messages) == 699_990
+
+
+def test_a_log_ends_only_after_its_last_byte(logs):
+    async def scenario():
+        over = Over()
+        hub = Hub(logs, over, poll_s=60)
+        follower = hub.follow(KEY, 0)
+        logs.append(KEY, 0, b"first")
+        assert await take(follower, 5) == [frame(0, b"first")]
+        logs.append(KEY, 5, b"last")
+        over.value = True
+        hub.wake(KEY, ended=True)
+        rest = [message async for message in follower]
+        assert rest == [frame(5, b"last")]
+        assert hub.followed == frozenset()
+
+    asyncio.run(scenario())
+
+
+def test_without_any_hint_the_next_look_finds_what_came(logs):
+    async def scenario():
+        follower = Hub(logs, Over(), poll_s=0.05).follow(KEY, 0)
+        waiting = asyncio.create_task(take(follower, 4))
+        await asyncio.sleep(0.02)
+        logs.append(KEY, 0, b"came")
+        assert await waiting == [frame(0, b"came")]
+
+    asyncio.run(scenario())
+
+
+def test_followers_are_sent_away_when_their_reader_breaks(logs):
+    async def broken(key):
+        raise KeyError(key)
+
+    async def scenario():
+        with pytest.raises(RuntimeError, match="broke"):
+            await asyncio.wait_for(anext(Hub(logs, broken).follow(KEY, 0)), 10)
+
+    asyncio.run(scenario())
