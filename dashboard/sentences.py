@@ -24,14 +24,53 @@ SENTENCES: dict[str, str | Promise] = {
     "job:predecessor": _("Cancelled, for job %(job)s, which it needs, ended as %(state)s."),
     "job:input_gone": _("Cancelled, for the %(input)s that it needs is not there any more."),
     "job:deployment_gone": _("Cancelled, for the deployment %(name)s is not running (%(state)s)."),
-    "job:step_failed": _("Step %(step)s ended with exit code %(exit_code)s."),
-    "job:output_missing": _("The output %(name)s (%(pattern)s) was not written."),
     "job:unreadable": _("The tool's output could not be read: %(reason)s. The files are kept."),
     "job:log_differs": _("The log that arrived is not the log that %(host)s has."),
     "job:kind_unknown": _("No kind of job is called %(kind)s here, so its result was not read."),
     "job:plan": _("The plan cannot be run: %(reason)s."),
     "job:missing": _("%(host)s answers, but knows nothing of this job any more."),
     "job:host_gone": _("%(host)s has been silent for %(hours)s hours."),
+    # What the host's launcher and agent say of it (jobs.host).
+    "done": _("All steps succeeded."),
+    "cancelled": _("Stopped on its host."),
+    "work:exit": _("Step %(step)s ended with exit code %(exit_code)s."),
+    "work:signal": _("Step %(step)s was ended by signal %(signal)s."),
+    "work:timeout": _("Step %(step)s took longer than %(timeout_s)s seconds."),
+    "work:not_found": _("Step %(step)s: the host has no program %(command)s."),
+    "work:not_started": _("Step %(step)s: %(command)s could not be started: %(problem)s"),
+    "work:output_missing": _("The output %(output)s (%(pattern)s) was not written."),
+    "work:server_ended": _("The server ended by itself with exit code %(exit_code)s."),
+    "host:serve_busy": _("An earlier run of this server has not ended yet."),
+    "host:launcher_never_started": _("The host took this job, but nothing of it was started."),
+    "host:launcher_died": _("What ran this on the host was killed before it could report."),
+    "host:rebooted": _("The host was restarted while this ran."),
+    "internal:plan": _("The plan cannot be run: %(problem)s"),
+    "internal:launcher": _("What runs jobs on the host broke: %(problem)s"),
+    # What a kind of job found (jobs.kinds).
+    "prepare:weights": _("The weights of %(model)s are on the host: %(size)s, checksum verified."),
+    "prepare:environment": _(
+        "%(environment)s %(version)s is on the host: %(packages)s packages, %(size)s."
+    ),
+    "compile:made": _("Made %(label)s, %(size)s."),
+    "deploy:ready": _("Ready after %(seconds)s seconds."),
+    "benchmark:done": _(
+        "%(output_tokens_per_s)s output tokens/s at best, with %(concurrency)s requests in flight."
+    ),
+    "benchmark:no_request": _("The tool ended well, but no request did: %(failed)s failed."),
+    "benchmark:failed_requests": _(
+        "%(failed)s of %(total)s requests failed at %(concurrency)s in flight."
+    ),
+    "benchmark:few_requests": _(
+        "Only %(requests)s requests a point: the high percentiles mean little."
+    ),
+    "benchmark:not_measured": _("Not measured: %(concurrency)s requests in flight."),
+    "evaluate:done": _("%(accuracy)s %% of %(questions)s questions right."),
+    "evaluate:no_question": _(
+        "The tool ended well, but none of %(questions)s questions was scored."
+    ),
+    "evaluate:unscored": _("%(unscored)s of %(total)s questions were not scored."),
+    "evaluate:cut": _("%(cut)s of %(total)s answers were cut off at %(max_tokens)s tokens."),
+    "evaluate:few_questions": _("Only %(questions)s questions: the interval is wide."),
     # Why a job waits (jobs.dispatch).
     "wait:after": _("Waits for job %(job)s (%(title)s)."),
     "wait:away": _("%(host)s is away: nothing heard from it for %(seconds)s seconds."),
@@ -50,7 +89,7 @@ SENTENCES: dict[str, str | Promise] = {
     "deployment:stopping": _("Stop asked for by %(user)s."),
     "deployment:stopping_with_job": _("Stopped, for its job %(job)s ended as %(state)s."),
     "deployment:stopped": _("Stopped."),
-    "deployment:ended": _("The server ended by itself with exit code %(exit_code)s."),
+    "deployment:stopped_on_host": _("Stopped on its host."),
     "deployment:job_failed": _("Its job %(job)s ended as %(state)s."),
     "deployment:missing": _("%(host)s answers, but the server is not there any more."),
     "deployment:host_gone": _("%(host)s has been silent for %(hours)s hours."),

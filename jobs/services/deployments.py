@@ -114,9 +114,9 @@ def note_started(deployment: Deployment, *, run: int, port: str | int | None) ->
     return _start(deployment)
 
 
-def note_ended(deployment: Deployment, *, run: int, exit_code: int | None) -> bool:
-    """The server of ``run`` has ended: *stopped* where that was wanted, else *failed*."""
-    deployment.refresh_from_db()
+def note_ended(deployment: Deployment, ended: Mapping[str, Any]) -> bool:
+    """A server has ended (``ended`` event): *stopped* where somebody wanted that, else *failed*."""
+    run = ended["run"]
     if run != deployment.run or (deployment.state == State.WAITING and run > 1):
         return False  # an earlier run: its successor is wanted already
     job = deployment.job
@@ -125,8 +125,11 @@ def note_ended(deployment: Deployment, *, run: int, exit_code: int | None) -> bo
         sentence = Remark("deployment:job_failed", {"job": job.pk, "state": job.state})
     elif not deployment.wanted:
         state, sentence = State.STOPPED, Remark("deployment:stopped")
+    elif ended["verdict"] == "cancelled":  # on the host itself, e.g. with everything there
+        state, sentence = State.STOPPED, Remark("deployment:stopped_on_host")
     else:
-        state, sentence = State.FAILED, Remark("deployment:ended", {"exit_code": exit_code})
+        state = State.FAILED
+        sentence = Remark(ended["sentence_id"], ended["sentence_args"])
     only_from = (State.WAITING, *Deployment.LIVE_STATES, State.LOST)
     return _change(deployment, state, sentence=sentence, only_from=only_from, stopped_at=now())
 

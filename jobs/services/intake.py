@@ -169,7 +169,7 @@ def _apply_to_deployment(deployment_id: int, event: Event) -> None:
             port = event["values"].get("port")
             deployments.note_started(deployment, run=event["run"], port=port)
         case "ended":
-            deployments.note_ended(deployment, run=event["run"], exit_code=event.get("exit_code"))
+            deployments.note_ended(deployment, event)
 
 
 def _event(line: bytes, owner: Owner) -> Event | None:
