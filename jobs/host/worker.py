@@ -12,7 +12,7 @@ from jobs.host.config import Config
 from jobs.host.spawn import REPOSITORY
 from jobs.host.supervisor import Child, Supervisor
 
-# Celery warns of pickled messages when it runs as root. Ours are JSON, and nothing else is accepted.
+# Celery warns of pickled messages when it runs as root. Ours are JSON and nothing else is taken.
 AS_ROOT = ("-W", "ignore:You're running the worker with superuser")
 
 
