@@ -45,6 +45,11 @@ class StepView:
     serves: bool = False
     timeout_s: float | None = None
 
+    @property
+    def env_changed(self) -> bool:
+        """True when a variable differs from the plan compared with."""
+        return any(line.changed for line in self.env)
+
 
 @dataclass(frozen=True, slots=True)
 class FileView:
@@ -171,12 +176,13 @@ def _lines(
     lines = []
     for index, (key, words) in enumerate(_numbered(groups).items()):
         before = old.get(key)
+        changed = compare and before != words
         lines.append(
             Line(
                 flag=key[0],
                 pieces=tuple(_pieces_of(words, values, later)),
-                changed=compare and before != words,
-                was=" ".join(_plain(word) for word in before) if before is not None else "",
+                changed=changed,
+                was=" ".join(_plain(word) for word in before) if changed and before else "",
                 last=index == len(groups) - 1,
             )
         )

@@ -78,7 +78,9 @@ class Field:
             return "c12"
         if self.control in ("number", "check"):
             return "c4 k"
-        return "c6" if self.control in ("select", "text") else "c4"
+        if self.control in ("select", "text") and not self.unit:
+            return "c6"
+        return "c4"
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,7 +291,7 @@ def _control(spec: Mapping[str, Any], options: tuple[Option, ...] | None) -> str
         short = len(options) <= _SHORT_CHOICES and all(
             len(option.label) <= _SHORT_LABEL for option in options
         )
-        return "segments" if short and options and not spec.get("asset") else "select"
+        return "segments" if short and len(options) > 1 and not spec.get("asset") else "select"
     if spec.get("type") == "boolean":
         return "check"
     if spec.get("type") in ("integer", "number"):

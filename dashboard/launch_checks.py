@@ -23,6 +23,11 @@ class Check:
     remark: str = ""
     job: int | None = None
 
+    @property
+    def word(self) -> str:
+        """What the state means for a launch."""
+        return {"passed": _("passed"), "asks": _("note"), "failed": _("stops")}[self.state]
+
 
 def checks(host: Host, seen: Preview, form: LaunchForm) -> list[Check]:
     """All checks, those that stop the launch last, next to the button."""

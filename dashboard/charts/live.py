@@ -15,6 +15,11 @@ WINDOW_S = 2.0
 MAX_POINTS = 2_500  # a trace; the page asks for everything again when it holds twice as many
 NAMES = ("output", "prompt", "running", "waiting")
 
+# The day is on the page already: ticks carry the clock only, seconds while they tell apart.
+_TICKS = [
+    {"dtickrange": [None, 59_999], "value": "%H:%M:%S"},
+    {"dtickrange": [60_000, None], "value": "%H:%M"},
+]
 Row: TypeAlias = tuple[float, float | None, float | None, float | None, float | None]
 
 _PROMPT = ("vllm:prompt_tokens_total", "llamacpp:prompt_tokens_total")
@@ -74,7 +79,7 @@ def figure() -> dict[str, Any]:
         "showlegend": False,
         "hovermode": "x unified",
         "margin": {"l": 40, "r": 12, "t": 6, "b": 26},
-        "xaxis": {"type": "date", "anchor": "y3", "nticks": 6},
+        "xaxis": {"type": "date", "anchor": "y3", "nticks": 5, "tickformatstops": _TICKS},
     }
     for name, domain in zip(("yaxis", "yaxis2", "yaxis3"), strips, strict=True):
         layout[name] = {"domain": domain, "anchor": "x", "nticks": 3, "rangemode": "tozero"}

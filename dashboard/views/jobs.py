@@ -11,6 +11,7 @@ from django.contrib import messages
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
+from django.utils.timezone import now
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -18,6 +19,7 @@ from dashboard import audit
 from dashboard.advice import advice
 from dashboard.charts import live
 from dashboard.command_view import command_view
+from dashboard.formats import moment
 from dashboard.requests import person
 from dashboard.rights import allowed, check, requires
 from dashboard.sentences import sentence
@@ -170,10 +172,13 @@ def _sentence(page: JobPage) -> str:
         return sentence(reason.id, reason.args)
     if job.is_open and page.host_away:
         return _(
-            "%(host)s is away. The job goes on there by itself; its log arrives whole when the host "
-            "is back."
+            "%(host)s is away. The job goes on there by itself; its log arrives whole when the "
+            "host is back."
         ) % {"host": job.host.name}
-    return sentence(job.sentence_id, job.sentence_args)
+    told = sentence(job.sentence_id, job.sentence_args)
+    if job.state == Job.State.RUNNING and page.ends_at and page.ends_at > now():
+        told += " " + _("Ends about %(time)s, as earlier runs go.") % {"time": moment(page.ends_at)}
+    return told
 
 
 def _form_address(job: Job) -> str:

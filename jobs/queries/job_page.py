@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from statistics import median
 from typing import Any
 
@@ -73,6 +74,13 @@ class JobPage:
         if self.job.duration_s is not None or self.job.started_at is None:
             return self.job.duration_s
         return ((self.job.finished_at or now()) - self.job.started_at).total_seconds()
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """When it should end, by what earlier runs took; None where none tells."""
+        if self.job.started_at is None or self.earlier is None:
+            return None
+        return self.job.started_at + timedelta(seconds=self.earlier.typical_s)
 
     @property
     def waited_s(self) -> float | None:
