@@ -1,0 +1,54 @@
+"""Launch a job from a terminal, as the form would."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from dashboard import terminal
+from dashboard.audit import record
+from jobs import launch
+from jobs.errors import LaunchError
+from jobs.models import Job
+
+
+class Command(BaseCommand):
+    help = "Launch a job. What it would run: manage.py plan."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        add_launch_arguments(parser)
+        parser.add_argument("--user", default="", help="account to launch for (first admin)")
+        parser.add_argument(
+            "--wait", action="store_true", help="follow the log; exit code 1 unless it succeeds"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        raw = terminal.raw_params(options["kind"], options["set"])
+        user = terminal.user_named(options["user"])
+        host = terminal.host_named(options["host"])
+        try:
+            job = launch.launch(options["kind"], raw, host=host, user=user)
+        except LaunchError as error:
+            raise terminal.refused(error) from error
+        record(user, "job.launch", f"job {job.pk}", kind=job.kind, by="terminal")
+        self.stdout.write(f"job {job.pk}: {job.kind} {job.title}")
+        if not options["wait"]:
+            return
+        for data in terminal.follow(job.pk, sys.stderr):
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+        job.refresh_from_db()
+        if job.state != Job.State.SUCCEEDED:
+            sys.exit(1)
+
+
+def add_launch_arguments(parser: ArgumentParser) -> None:
+    """What ``launch`` and ``plan`` have in common."""
+    parser.add_argument("kind", help="prepare, compile, deploy, benchmark or evaluate")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="a field of the form"
+    )
+    parser.add_argument("--host", default="this-computer")

@@ -1,0 +1,36 @@
+"""Print a job's log."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from dashboard import terminal
+from jobs.logstore import plain_stream, store
+from jobs.models import Job
+
+
+class Command(BaseCommand):
+    help = "Print a job's log, as the dashboard has it."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("job", type=int)
+        parser.add_argument("--follow", action="store_true", help="go on until the job has ended")
+        parser.add_argument(
+            "--raw", action="store_true", help="every byte; without it colours and redraws are cut"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not Job.objects.filter(pk=options["job"]).exists():
+            raise CommandError(f"There is no job {options['job']}.")
+        if options["follow"]:
+            chunks = terminal.follow(options["job"], None)
+        else:
+            key = f"job/{options['job']}"
+            chunks = store().chunks(key, 0, store().size(key))
+        for data in chunks if options["raw"] else plain_stream(chunks):
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
