@@ -22,7 +22,8 @@ function formulas(name, rule, level) {
     name,
     level,
     start: (/** @type {string} */ text) => {
-      const at = text.search(/\$|\\[[(]/);
+      // A block that may begin in the middle of a line would cut the paragraph there.
+      const at = text.search(level === "block" ? /(?<=\n)(?:\$\$|\\\[)/ : /\$|\\[[(]/);
       return at < 0 ? undefined : at;
     },
     tokenizer(/** @type {string} */ text) {
@@ -38,6 +39,8 @@ function formulas(name, rule, level) {
 const marked = new Marked({
   gfm: true,
   breaks: false,
+  // HTML in an answer is text to read: an answer has no say in the page's markup.
+  renderer: { html: (/** @type {{ text: string }} */ token) => escaped(token.text) },
   extensions: [
     formulas("tex_block", BLOCK, "block"),
     formulas("tex_display", BLOCK, "inline"),
