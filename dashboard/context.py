@@ -73,7 +73,7 @@ def _frame(request: HttpRequest) -> Frame:
     counts = Job.objects.aggregate(open=Count("pk", filter=Q(state__in=Job.OPEN_STATES)))
     live = Deployment.objects.filter(state__in=Deployment.LIVE_STATES).count()
     return Frame(
-        area=_area(request.path_info),
+        area=_area(request),
         areas=_areas(
             request, open_jobs=counts["open"], live_deployments=live, away_hosts=away, hosts=hosts
         ),
@@ -126,7 +126,9 @@ def _phone(area: Area, short: str = "") -> Area:
     )
 
 
-def _area(path: str) -> str:
-    """The area that a path belongs to: "/jobs/17/" is of "jobs"."""
-    first = path.strip("/").split("/", 1)[0]
+def _area(request: HttpRequest) -> str:
+    """The area of the page: "/jobs/17/" is of "jobs". The rail's own fragment names it."""
+    first = request.path_info.strip("/").split("/", 1)[0]
+    if first == "frame":
+        return request.GET.get("of", "")
     return {"": "overview", "launch": "jobs"}.get(first, first)

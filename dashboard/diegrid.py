@@ -24,21 +24,21 @@ class Grid:
 
 
 def grid(host: Host, own: Sequence[str] = ()) -> Grid:
-    """The host's dies; ``own`` are those of what the page is about. Empty for a host without dies."""
+    """The host's dies; none for a host without. With ``own``: only these are marked, as held."""
     names = dies(host)
     if not names:
         return Grid((), 0, "")
     if is_away(host):
         label = gettext("%(n)s dies, not known now") % {"n": len(names)}
         return Grid(_by_rows(["g"] * len(names)), 0, label)
-    leased = leased_dies(host)
-    marks = ["on" if name in own else "a" if name in leased else "" for name in names]
-    held = sum(1 for name in names if name in leased)
     if own:
         label = ngettext("%(n)s die", "%(n)s dies", len(own)) % {"n": len(own)}
-    else:
-        label = gettext("%(held)s of %(all)s dies held") % {"held": held, "all": len(names)}
-    return Grid(_by_rows(marks), held, label)
+        marks = ["on" if name in own else "" for name in names]
+        return Grid(_by_rows(marks), len(own), label)
+    leased = leased_dies(host)
+    held = sum(1 for name in names if name in leased)
+    label = gettext("%(held)s of %(all)s dies held") % {"held": held, "all": len(names)}
+    return Grid(_by_rows(["a" if name in leased else "" for name in names]), held, label)
 
 
 def _by_rows(marks: Sequence[str]) -> tuple[str, ...]:

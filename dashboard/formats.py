@@ -1,5 +1,7 @@
-"""Numbers, sizes, durations and times as text. Rules: three significant digits for what was measured,
-all digits for what was counted, a narrow space between thousands, a true minus.
+"""Numbers, sizes, durations and times as text.
+
+Three significant digits for what was measured, all digits for what was counted, a narrow space
+between thousands, a true minus.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ _SIZES = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
 def number(value: float, decimals: int | None = None) -> str:
-    """``value`` for people. Without ``decimals``: all digits of an int, three significant of a float."""
+    """``value`` for people. Without ``decimals``: all of an int, three digits of a float."""
     if isinstance(value, float) and not math.isfinite(value):
         return gettext("not a number")
     if decimals is None:
@@ -59,7 +61,7 @@ def duration(seconds: float) -> str:
 
 
 def moment(when: datetime, now: datetime | None = None) -> str:
-    """A time past, in the viewer's zone: the clock today, else the day, with the year if another."""
+    """A time past, in the viewer's zone: the clock today, else the day, the year if another."""
     local = timezone.localtime(when)
     today = timezone.localtime(now or timezone.now())
     if local.date() == today.date():

@@ -7,12 +7,14 @@ from typing import Any
 from django.utils.translation import gettext
 
 from dashboard.formats import number
-from jobs import kinds, metrics
+from jobs.kinds import KINDS
+from jobs.metrics import METRICS
 from jobs.models import Host, Job
 from jobs.queries.hosts import is_away
 
-KINDS = getattr(kinds, "KINDS", {})
-METRICS = getattr(metrics, "METRICS", {})
+# Units as they stand beside a number, where that is shorter than their name.
+_SHORT = {"tokens/s": "tok/s", "requests/s": "req/s"}
+_COUNTED = ("", "tokens", "requests", "questions")
 
 
 def kind_title(name: str) -> str:
@@ -28,20 +30,20 @@ def metric_label(name: str) -> str:
 
 
 def metric_text(name: str, value: float) -> tuple[str, str]:
-    """A metric's value as (number, unit). Shares are shown in per cent with two decimals."""
+    """A metric's value as (number, unit). Ratios are shown in per cent with two decimals."""
     metric = METRICS.get(name)
     unit = metric.unit if metric else ""
-    if name == "accuracy":
+    if unit == "%":
         return number(100 * value, 2), "%"
-    if float(value).is_integer() and unit not in ("tok/s", "req/s", "ms", "s"):
+    if unit in _COUNTED and float(value).is_integer():
         return number(int(value)), unit
-    return number(float(value)), unit
+    return number(float(value)), _SHORT.get(unit, unit)
 
 
 def state_of(thing: Any) -> str:
     """The state of a record as a key of ``dashboard.states``; a word stands for itself."""
     if isinstance(thing, str):
-        return thing
+        return str(thing)
     if isinstance(thing, Host):
         return host_state(thing)
     if isinstance(thing, Job) and thing.is_open and thing.cancel_asked_at:

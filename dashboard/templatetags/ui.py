@@ -23,7 +23,8 @@ from dashboard import diegrid, formats, sparks
 from dashboard.command_view import command_view
 from dashboard.sentences import sentence as sentence_text
 from dashboard.states import look
-from dashboard.words import kind_title, metric_text, state_of
+from dashboard.words import kind_title, metric_label, metric_text, state_of
+from jobs.kinds.base import Remark
 from jobs.models import Host, Job, Result
 from jobs.plans import Plan, from_json
 
@@ -83,7 +84,7 @@ def metric(name: str, value: float | None) -> SafeString:
 
 
 @register.simple_tag
-def bytes(count: float | None) -> SafeString:  # noqa: A001 -- the tag is called {% bytes %}
+def bytes(count: float | None) -> SafeString:
     """A size: 531 MB."""
     return num(None) if count is None else _num(*formats.size(count))
 
@@ -114,7 +115,9 @@ def since(when: datetime | None) -> SafeString:
 
 @register.simple_tag
 def sentence(thing: Any) -> str:
-    """The sentence that a job, deployment or event keeps, or that of a remark {"id", "args"}."""
+    """The sentence that a job, deployment or event keeps, or that of a remark."""
+    if isinstance(thing, Remark):
+        return sentence_text(thing.id, thing.args)
     if isinstance(thing, Mapping):
         return sentence_text(thing["id"], thing.get("args", {})) if thing.get("id") else ""
     return sentence_text(thing.sentence_id, thing.sentence_args) if thing.sentence_id else ""
@@ -125,6 +128,26 @@ def sentence(thing: Any) -> str:
 def kind(name: str) -> str:
     """The title of a kind of job, translated."""
     return kind_title(name)
+
+
+@register.filter
+@stringfilter
+def metric_name(name: str) -> str:
+    """What a metric is called, translated."""
+    return metric_label(name)
+
+
+@register.filter
+def minutes(seconds: float) -> int:
+    """Seconds as whole minutes, rounded up."""
+    return -(-int(seconds) // 60)
+
+
+@register.filter
+def round_s(seconds: float) -> float:
+    """An estimate: to five seconds below two minutes, to a minute above."""
+    step = 5 if seconds < 120 else 60
+    return float(max(step, round(seconds / step) * step))
 
 
 @register.simple_tag
@@ -162,8 +185,8 @@ def command(
 
 
 @register.inclusion_tag("_chart.html")
-def chart(figure: Mapping[str, Any], height: int, label: str, id: str) -> dict[str, Any]:  # noqa: A002 -- the tag's own word
-    """A Plotly figure, drawn by charts.js. ``label`` says what it shows; ``id`` is of the element."""
+def chart(figure: Mapping[str, Any], height: int, label: str, id: str) -> dict[str, Any]:
+    """A Plotly figure, drawn by charts.js. ``label`` says what it shows."""
     reserved = min((h for h in CHART_HEIGHTS if h >= height), default=CHART_HEIGHTS[-1])
     return {
         "figure": figure,

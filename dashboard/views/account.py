@@ -130,7 +130,7 @@ def person_password(request: HttpRequest, user_id: int) -> HttpResponse:
 @require_POST
 @requires("user.manage")
 def person_change(request: HttpRequest, user_id: int) -> HttpResponse:
-    """Change the role, or whether somebody may log in: ``set`` is "admin", "member", "on" or "off"."""
+    """Change a role, or who may log in: ``set`` is "admin", "member", "on" or "off"."""
     person = get_object_or_404(User, pk=user_id)
     wanted = request.POST.get("set", "")
     changes = {
@@ -152,7 +152,7 @@ def person_change(request: HttpRequest, user_id: int) -> HttpResponse:
 @login_not_required
 @cache_control(max_age=3600, private=True)
 def catalog(request: HttpRequest) -> HttpResponseBase:
-    """The words that scripts use, in the viewer's language; the address ends with ``?<language>``."""
+    """The words that scripts use, in the viewer's language (the address ends with it)."""
     return JavaScriptCatalog.as_view()(request)
 
 

@@ -2,19 +2,70 @@
 
 from __future__ import annotations
 
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import URLPattern, path
+from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_GET
 
 from dashboard.rights import requires
+from dashboard.states import look
+from dashboard.words import kind_title
+from jobs.kinds import KINDS
+from jobs.models import Host, Job
+from jobs.queries.jobs import BROKE, OPEN, Filters, cursor, page
+
+FIELDS = {"state": "state", "kind": "kind", "host": "host", "person": "person", "text": "q"}
 
 
 @require_GET
 @requires("job.view")
 def job_list(request: HttpRequest) -> HttpResponse:
-    """Jobs, newest first, with filters in the URL."""
-    return render(request, "jobs/list.html", {})
+    """Jobs, newest first, with filters in the URL: state, kind, host, person, q; ``before`` pages."""
+    asked = {name: request.GET.get(key, "").strip() for name, key in FIELDS.items()}
+    filters = Filters(**asked)
+    before = cursor(request.GET.get("before", ""))
+    found = page(filters, before=before)
+    kept = {FIELDS[name]: value for name, value in asked.items() if value}
+    context = {
+        "found": found,
+        "filters": filters,
+        "title": _title(filters, len(found.jobs), more=found.older is not None),
+        "is_later_page": before is not None,
+        "newest_url": "?" + urlencode(kept),
+        "older_url": "?" + urlencode({**kept, "before": str(found.older)}) if found.older else "",
+        **_choices(filters),
+    }
+    return render(request, "jobs/list.html", context)
+
+
+def _choices(filters: Filters) -> dict[str, Any]:
+    """What each filter offers: (value, words)."""
+    states = [(OPEN, gettext("open")), (BROKE, gettext("broke"))]
+    return {
+        "states": [*states, *((state, look(state).word) for state in Job.State.values)],
+        "kinds": [(name, kind_title(name)) for name in KINDS],
+        "hosts": list(Host.objects.values_list("name", flat=True)),
+        "people": list(
+            User.objects.filter(jobs__isnull=False)
+            .distinct()
+            .order_by("username")
+            .values_list("username", flat=True)
+        ),
+    }
+
+
+def _title(filters: Filters, count: int, *, more: bool) -> str:
+    """What the list found, as a sentence."""
+    if more:
+        return gettext("The latest %(n)s jobs") % {"n": count}
+    if filters.any:
+        return ngettext("%(n)s job matches", "%(n)s jobs match", count) % {"n": count}
+    return ngettext("%(n)s job", "%(n)s jobs", count) % {"n": count}
 
 
 urlpatterns: list[URLPattern] = [path("", job_list, name="job-list")]

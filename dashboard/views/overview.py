@@ -1,20 +1,109 @@
-"""The overview."""
+"""The overview, the tour's button, and the frame's own fragment."""
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
-from django.urls import URLPattern, path
-from django.views.decorators.http import require_GET
+from typing import Any
 
-from dashboard.rights import requires
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import URLPattern, path
+from django.utils import timezone
+from django.utils.translation import gettext, ngettext
+from django.views.decorators.http import require_GET, require_POST
+
+from dashboard.advice import advice
+from dashboard.rights import allowed, requires
+from dashboard.tour import tour_steps
+from jobs import launch
+from jobs.dispatch import why_waiting
+from jobs.errors import LaunchError
+from jobs.models import Environment, Host
+from jobs.queries import overview as queries
 
 
 @require_GET
 @requires("overview.view")
 def overview(request: HttpRequest) -> HttpResponse:
-    """What runs, what waits, what broke, what was found."""
-    return render(request, "overview/index.html", {})
+    """What runs, what waits, what broke, what was found; ``?whose=mine`` for one's own."""
+    if queries.is_new():
+        return render(request, "overview/first.html", _first(request))
+    mine = request.GET.get("whose") == "mine"
+    return render(request, "overview/index.html", _busy(request.user if mine else None))
 
 
-urlpatterns: list[URLPattern] = [path("", overview, name="overview")]
+def _first(request: HttpRequest) -> dict[str, Any]:
+    host = queries.this_computer()
+    return {
+        "steps": tour_steps(),
+        "seconds": sum(step.seconds for step in tour_steps()),
+        "host": host,
+        "can_start": host is not None and bool(host.facts) and allowed(request.user, "job.launch"),
+        "prepared": Environment.objects.filter(host=host).exists(),
+    }
+
+
+def _busy(user: Any) -> dict[str, Any]:
+    midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+    counts = queries.counts(user, midnight)
+    return {
+        "mine": user is not None,
+        "title": _title(counts),
+        "now": timezone.localtime(),
+        "counts": counts,
+        "chain": queries.chain(midnight),
+        "serving": queries.serving(),
+        "running": queries.running(user),
+        "waiting": [(job, why_waiting(job)) for job in queries.waiting(user)],
+        "broke": [(job, advice(job)) for job in queries.broke(user, midnight)],
+        "results": queries.results(user),
+        "hosts": list(Host.objects.all()),
+    }
+
+
+def _title(counts: dict[str, int]) -> str:
+    """A sentence that concludes: "3 jobs run, 3 wait, 2 broke today"."""
+    running, waiting, broke = counts["running"], counts["waiting"], counts["broke"]
+    parts = []
+    if running:
+        parts.append(ngettext("%(n)s job runs", "%(n)s jobs run", running) % {"n": running})
+    if waiting:
+        parts.append(ngettext("%(n)s waits", "%(n)s wait", waiting) % {"n": waiting})
+    if not parts:
+        parts.append(gettext("Nothing runs"))
+    if broke:
+        parts.append(gettext("%(n)s broke today") % {"n": broke})
+    return gettext(", ").join(parts)
+
+
+@require_POST
+@requires("job.launch")
+def tour_start(request: HttpRequest) -> HttpResponse:
+    """Launch the tour on This computer, then watch it on the overview."""
+    host = queries.this_computer()
+    if host is None:
+        messages.error(request, gettext("This computer is not among the hosts."))
+    else:
+        _start(request, host, request.user)
+    return redirect("overview")
+
+
+def _start(request: HttpRequest, host: Host, user: Any) -> None:
+    try:
+        launch.launch_tour(host, user)
+    except LaunchError as error:
+        messages.error(request, str(error))
+
+
+@require_GET
+@requires("overview.view")
+def frame(request: HttpRequest) -> HttpResponse:
+    """Areas and dies of the rail alone, for pages that keep them up to date: ``?of=<path>``."""
+    return render(request, "_frame.html", {})
+
+
+urlpatterns: list[URLPattern] = [
+    path("", overview, name="overview"),
+    path("tour/", tour_start, name="tour-start"),
+    path("frame/", frame, name="frame"),
+]

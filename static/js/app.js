@@ -40,6 +40,41 @@ function ageTimes() {
   }
 }
 
+/** @param {number} seconds */
+function span(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  if (whole < 60) return `${whole} ${gettext("s")}`;
+  const two = String(whole % 60).padStart(2, "0");
+  if (whole < 3600) return `${Math.floor(whole / 60)} ${gettext("min")} ${two} ${gettext("s")}`;
+  const minutes = String(Math.floor(whole / 60) % 60).padStart(2, "0");
+  return `${Math.floor(whole / 3600)} ${gettext("h")} ${minutes} ${gettext("min")}`;
+}
+
+/** How long something has been running. */
+function runClocks() {
+  for (const clock of document.querySelectorAll("[data-runs-since]")) {
+    const since = Date.parse(clock.getAttribute("data-runs-since") ?? "");
+    if (!Number.isNaN(since)) clock.textContent = span((Date.now() - since) / 1000);
+  }
+}
+
+function tick() {
+  ageTimes();
+  runClocks();
+}
+
+/** A form of filters goes off when something is chosen; text waits for Enter. */
+function submitFilters(/** @type {Event} */ event) {
+  if (!(event.target instanceof HTMLSelectElement)) return;
+  event.target.form?.matches("[data-autosubmit]") && event.target.form.requestSubmit();
+}
+
+/** Empty filters stay out of the address. */
+function dropEmpty(/** @type {FormDataEvent} */ event) {
+  if (!(event.target instanceof HTMLFormElement) || !event.target.matches("[data-autosubmit]")) return;
+  for (const [name, value] of [...event.formData]) if (value === "") event.formData.delete(name);
+}
+
 rememberZone();
 bindKeys();
 bindCopy();
@@ -52,4 +87,7 @@ document.addEventListener("keydown", (event) => {
     menu.querySelector("summary")?.focus();
   }
 });
-setInterval(ageTimes, 1000);
+document.addEventListener("change", submitFilters);
+document.addEventListener("formdata", dropEmpty);
+tick();
+setInterval(tick, 1000);

@@ -1,1 +1,147 @@
 // @ts-check
+/**
+ * Draws every `[data-chart]` from its JSON, again when the theme changes or when the page brings new
+ * numbers, and makes its table. Markup: templates/_chart.html. Colours are names of tokens: "$d1".
+ */
+
+import { csv, filled, table } from "./lib/figure.js";
+
+const MOST_ROWS = 500;
+const CONFIG = { displayModeBar: false, displaylogo: false, responsive: true };
+
+/** @type {WeakMap<Element, {text: string, figure: any}>} */
+const drawn = new WeakMap();
+
+const template = fetch(
+  /** @type {HTMLElement} */ (document.querySelector("[data-plotly-template]")).dataset.plotlyTemplate ?? "",
+).then((answer) => answer.json());
+
+/** The colours of the theme as it is now. */
+function palette() {
+  const probe = document.createElement("i");
+  document.body.append(probe);
+  /** @type {Map<string, string>} */
+  const known = new Map();
+  return {
+    /** @param {string} name */
+    colour(name) {
+      let value = known.get(name);
+      if (value === undefined) {
+        probe.style.color = `var(--${name})`;
+        value = getComputedStyle(probe).color;
+        known.set(name, value);
+      }
+      return value;
+    },
+    done: () => probe.remove(),
+  };
+}
+
+/**
+ * Draw `figure` (or what is drawn already, in other colours) in a `[data-chart]` element.
+ * @param {HTMLElement} element
+ * @param {any} [figure]
+ */
+export async function draw(element, figure) {
+  const shown = figure ?? drawn.get(element)?.figure;
+  const plot = element.querySelector(".plot");
+  if (!shown || !plot) return;
+  drawn.set(element, { text: drawn.get(element)?.text ?? "", figure: shown });
+  const base = await template;
+  await document.fonts.ready;
+  const colours = palette();
+  const data = filled(figure ? shown.data : withCurrent(shown.data, plot), colours.colour);
+  const layout = filled({ ...shown.layout, template: base }, colours.colour);
+  colours.done();
+  layout.autosize = true;
+  layout.height = Number(element.dataset.height);
+  await Plotly.react(plot, data, layout, { ...CONFIG, ...shown.config });
+  followClicks(plot);
+  element.dispatchEvent(new CustomEvent("chart:drawn", { bubbles: true }));
+  if (element.querySelector("details.fig-table[open]")) fillTable(element);
+}
+
+/**
+ * The traces with the numbers that they hold now: a live chart has grown since it was drawn.
+ * @param {any[]} traces
+ * @param {any} plot
+ */
+function withCurrent(traces, plot) {
+  return traces.map((trace, index) => {
+    const grown = plot.data?.[index];
+    return grown ? { ...trace, x: grown.x, y: grown.y } : trace;
+  });
+}
+
+/** A point whose customdata is an address opens it. */
+function followClicks(/** @type {any} */ plot) {
+  if (plot.dataset.clicks) return;
+  plot.dataset.clicks = "yes";
+  plot.on("plotly_click", (/** @type {any} */ event) => {
+    const address = event.points?.[0]?.customdata;
+    if (typeof address === "string" && address.startsWith("/")) location.assign(address);
+  });
+}
+
+/** @param {HTMLElement} element */
+function fillTable(element) {
+  const place = element.querySelector(".fig-table .scroll");
+  const figure = drawn.get(element)?.figure;
+  if (!place || !figure) return;
+  const data = withCurrent(figure.data, element.querySelector(".plot"));
+  const { head, rows } = table({ ...figure, data });
+  const grid = document.createElement("table");
+  grid.className = "t dense";
+  addRow(grid.createTHead(), head, "th");
+  const body = grid.createTBody();
+  for (const row of rows.slice(0, MOST_ROWS)) addRow(body, row, "td");
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([csv([head, ...rows])], { type: "text/csv" }));
+  link.download = `${element.id}.csv`;
+  link.textContent = interpolate(gettext("All %(n)s rows as CSV"), { n: rows.length }, true);
+  place.replaceChildren(grid, link);
+}
+
+/**
+ * @param {HTMLTableSectionElement} section
+ * @param {string[]} cells
+ * @param {"th" | "td"} tag
+ */
+function addRow(section, cells, tag) {
+  const row = section.insertRow();
+  for (const text of cells) {
+    const cell = document.createElement(tag);
+    cell.className = "r";
+    if (tag === "th") cell.setAttribute("scope", "col");
+    cell.textContent = text;
+    row.append(cell);
+  }
+}
+
+/** Draw what is new on the page, or has new numbers. */
+export function drawNew() {
+  for (const element of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-chart]"))) {
+    const text = document.getElementById(element.dataset.chart ?? "")?.textContent ?? "";
+    if (!text || drawn.get(element)?.text === text) continue;
+    const figure = JSON.parse(text);
+    drawn.set(element, { text, figure });
+    draw(element);
+  }
+}
+
+document.addEventListener("theme", () => {
+  for (const element of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-chart]")))
+    draw(element);
+});
+document.addEventListener("live:updated", drawNew);
+document.body.addEventListener("htmx:afterSettle", drawNew);
+document.addEventListener(
+  "toggle",
+  (event) => {
+    if (!(event.target instanceof Element) || !event.target.matches("details.fig-table[open]")) return;
+    const element = event.target.closest("[data-chart]");
+    if (element instanceof HTMLElement) fillTable(element);
+  },
+  true,
+);
+drawNew();

@@ -1,0 +1,107 @@
+"""Lists of jobs: filtered, newest first, paged by keyset."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.db.models import Q, QuerySet
+
+from jobs.models import Job
+
+PAGE_SIZE = 50
+
+# Groups of states that a filter may ask for, besides each state by its name.
+OPEN, BROKE = "open", "broke"
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    OPEN: Job.OPEN_STATES,
+    BROKE: (Job.State.FAILED, Job.State.ERRORED, Job.State.LOST),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where a page ends: the next one has what is older than this job."""
+
+    created_at: datetime
+    id: int
+
+    def __str__(self) -> str:
+        return f"{self.created_at.isoformat()}_{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What a list is narrowed to; "" means any. ``state`` is a state or a name of ``GROUPS``."""
+
+    state: str = ""
+    kind: str = ""
+    host: str = ""
+    person: str = ""
+    text: str = ""
+
+    @property
+    def any(self) -> bool:
+        """True when the list is narrowed at all."""
+        return any((self.state, self.kind, self.host, self.person, self.text))
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Jobs, newest first. ``older`` is the cursor of the next page, None at the end."""
+
+    jobs: list[Job] = field(default_factory=list)
+    older: Cursor | None = None
+
+
+def cursor(text: str) -> Cursor | None:
+    """The cursor that ``str(cursor)`` wrote; None for anything else."""
+    moment, _, number = text.rpartition("_")
+    try:
+        created_at = datetime.fromisoformat(moment)
+        return Cursor(created_at, int(number)) if created_at.tzinfo else None
+    except ValueError:
+        return None
+
+
+def page(filters: Filters, *, before: Cursor | None = None, limit: int = PAGE_SIZE) -> Page:
+    """At most ``limit`` jobs, those older than ``before`` if it is given."""
+    jobs = _filtered(filters).select_related("host", "created_by").prefetch_related("steps")
+    if before is not None:
+        # Not the usual "older, or as old with a smaller id": that form throws the index range away.
+        jobs = jobs.filter(created_at__lte=before.created_at).exclude(
+            created_at=before.created_at, id__gte=before.id
+        )
+    found = list(jobs.order_by("-created_at", "-id")[: limit + 1])
+    if len(found) <= limit:
+        return Page(found)
+    last = found[limit - 1]
+    return Page(found[:limit], Cursor(last.created_at, last.pk))
+
+
+def _filtered(filters: Filters) -> QuerySet[Job]:
+    jobs = Job.objects.all()
+    if filters.state:
+        jobs = jobs.filter(state__in=GROUPS.get(filters.state, (filters.state,)))
+    if filters.kind:
+        jobs = jobs.filter(kind=filters.kind)
+    if filters.host:
+        jobs = jobs.filter(host__name=filters.host)
+    if filters.person:
+        jobs = jobs.filter(created_by__username=filters.person)
+    for word in filters.text.split():
+        jobs = jobs.filter(_matches(word))
+    return jobs
+
+
+def _matches(word: str) -> Q:
+    number = word.removeprefix("#")
+    found = (
+        Q(title__icontains=word)
+        | Q(kind__istartswith=word)
+        | Q(host__name__icontains=word)
+        | Q(created_by__username__icontains=word)
+    )
+    # 18 digits fit every database's big integer.
+    return found | Q(pk=int(number)) if number.isdecimal() and len(number) <= 18 else found

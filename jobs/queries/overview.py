@@ -1,0 +1,258 @@
+"""What the overview shows: what runs, what waits, what broke, what was found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db.models import Max, Q, QuerySet
+from django.utils.timezone import now
+
+from jobs.models import Deployment, Host, Job, Result
+from jobs.queries.job_page import durations
+
+_MOST = 8
+_SPARK = 14
+TOUR_KINDS = frozenset({"prepare", "compile", "deploy", "benchmark", "evaluate"})
+_HEADLINE = {
+    Result.Sort.BENCHMARK: "output_tokens_per_s",
+    Result.Sort.EVALUATION: "accuracy",
+}
+_SECOND = {Result.Sort.BENCHMARK: "ttft_p50_ms", Result.Sort.EVALUATION: "questions"}
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A job on its host. ``left_s`` is an estimate, None where there is nothing to go by."""
+
+    job: Job
+    step: str
+    step_number: int
+    steps: int
+    done: float | None
+    total: float | None
+    unit: str
+    ran_s: float | None
+    left_s: float | None
+
+    @property
+    def share(self) -> int | None:
+        """Per cent done; None where that is not known."""
+        if self.done is None or not self.total:
+            return None
+        return min(100, int(100 * self.done / self.total))
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A result with its first and second number, and the first one of the runs before (with it)."""
+
+    result: Result
+    metric: str
+    value: float | None
+    second: str
+    second_value: float | None
+    history: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A deployment and the best that was measured on it."""
+
+    deployment: Deployment
+    measured: Result | None
+    rate: float | None
+    history: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChainProgress:
+    """Jobs made together. ``playground`` is a deployment of theirs to chat with."""
+
+    jobs: tuple[Job, ...]
+    playground: Deployment | None
+
+    @property
+    def is_tour(self) -> bool:
+        """True for a chain of all five kinds."""
+        return {job.kind for job in self.jobs} >= TOUR_KINDS
+
+    @property
+    def done(self) -> int:
+        """How many succeeded."""
+        return sum(job.state == Job.State.SUCCEEDED for job in self.jobs)
+
+    @property
+    def is_open(self) -> bool:
+        """True while one of the jobs may still change."""
+        return any(job.is_open for job in self.jobs)
+
+    @property
+    def succeeded(self) -> bool:
+        """True when every job did."""
+        return self.done == len(self.jobs)
+
+
+def running(user: AbstractBaseUser | None) -> list[Running]:
+    """Jobs on their hosts, longest first; of ``user`` only, if given."""
+    jobs = _of(user).filter(state__in=Job.ON_HOST_STATES).prefetch_related("steps")
+    return [_running(job) for job in jobs.order_by("started_at", "id")[:_MOST]]
+
+
+def waiting(user: AbstractBaseUser | None) -> list[Job]:
+    """Queued jobs in the order in which they were made."""
+    return list(_of(user).filter(state=Job.State.QUEUED).order_by("created_at", "id")[:_MOST])
+
+
+def counts(user: AbstractBaseUser | None, since: datetime) -> dict[str, int]:
+    """How many jobs run, wait, and broke since then: ``{"running", "waiting", "broke"}``."""
+    jobs = _of(user)
+    return {
+        "running": jobs.filter(state__in=Job.ON_HOST_STATES).count(),
+        "waiting": jobs.filter(state=Job.State.QUEUED).count(),
+        "broke": _broke(user, since).count(),
+    }
+
+
+def broke(user: AbstractBaseUser | None, since: datetime) -> list[Job]:
+    """Jobs that failed, errored or were lost since then, latest first."""
+    return list(_broke(user, since).order_by("-finished_at", "-id")[:_MOST])
+
+
+def results(user: AbstractBaseUser | None) -> list[Found]:
+    """The latest results."""
+    found = Result.objects.select_related("host", "deployment", "created_by")
+    if user is not None:
+        found = found.filter(created_by_id=user.pk)
+    latest = list(found.order_by("-created_at", "-id")[:_MOST])
+    return [_found(result) for result in latest]
+
+
+def serving() -> list[Serving]:
+    """Deployments that are up or coming up, and the best benchmark of each."""
+    deployments = (
+        Deployment.objects.filter(
+            Q(state__in=Deployment.LIVE_STATES)
+            | Q(state=Deployment.State.WAITING, job__state__in=Job.ON_HOST_STATES)
+        )
+        .select_related("host", "artifact", "job")
+        .order_by("-created_at", "-id")[:_MOST]
+    )
+    return [_serving(deployment) for deployment in deployments]
+
+
+def chain(since: datetime) -> ChainProgress | None:
+    """The newest chain that is open, or that ended after ``since``; None if there is none."""
+    newest = (
+        Job.objects.filter(chain__isnull=False)
+        .values("chain")
+        .annotate(last=Max("id"))
+        .order_by("-last")
+        .first()
+    )
+    if newest is None:
+        return None
+    jobs = tuple(
+        Job.objects.filter(chain=newest["chain"])
+        .select_related("host", "deployment")
+        .order_by("id")
+    )
+    ended = [job.finished_at for job in jobs if job.finished_at]
+    if len(jobs) < 2 or (not any(job.is_open for job in jobs) and max(ended) < since):
+        return None
+    deployments = [job.deployment for job in jobs if hasattr(job, "deployment")]
+    ready = [item for item in deployments if item.state == Deployment.State.READY]
+    return ChainProgress(jobs, ready[0] if ready else None)
+
+
+def is_new() -> bool:
+    """True while nobody has launched anything here."""
+    return not Job.objects.exists()
+
+
+def this_computer() -> Host | None:
+    """The embedded host."""
+    return Host.objects.filter(sort=Host.Sort.THIS_COMPUTER).order_by("created_at", "id").first()
+
+
+def _of(user: AbstractBaseUser | None) -> QuerySet[Job]:
+    jobs = Job.objects.select_related("host", "created_by")
+    return jobs if user is None else jobs.filter(created_by_id=user.pk)
+
+
+def _broke(user: AbstractBaseUser | None, since: datetime) -> QuerySet[Job]:
+    states = (Job.State.FAILED, Job.State.ERRORED, Job.State.LOST)
+    return _of(user).filter(state__in=states, finished_at__gte=since)
+
+
+def _running(job: Job) -> Running:
+    steps = list(job.steps.all())
+    started = [step for step in steps if step.started_at is not None]
+    progress = job.progress or {}
+    done, total = progress.get("done"), progress.get("total")
+    ran_s = (now() - job.started_at).total_seconds() if job.started_at else None
+    return Running(
+        job=job,
+        step=started[-1].name if started else "",
+        step_number=len(started),
+        steps=len(steps),
+        done=done,
+        total=total,
+        unit=str(progress.get("unit", "")),
+        ran_s=ran_s,
+        left_s=_left_s(job, done, total, ran_s),
+    )
+
+
+def _left_s(job: Job, done: float | None, total: float | None, ran_s: float | None) -> float | None:
+    """From the pace so far once a tenth is done, else from how long such jobs took before."""
+    if ran_s is None:
+        return None
+    if done and total and done / total >= 0.1:
+        return max(0.0, ran_s * (total - done) / done)
+    earlier = durations(job.kind, job.host, job.title, but=job.pk)
+    if earlier is None or earlier.typical_s <= ran_s:
+        return None
+    return earlier.typical_s - ran_s
+
+
+def _found(result: Result) -> Found:
+    sort = Result.Sort(result.sort)
+    metric, second = _HEADLINE[sort], _SECOND[sort]
+    before = Result.objects.filter(
+        sort=result.sort,
+        model_id=result.model_id,
+        label=result.label,
+        what=result.what,
+        host_id=result.host_id,
+        created_at__lte=result.created_at,
+    ).order_by("-created_at", "-id")
+    history = [
+        metrics[metric]
+        for metrics in before.values_list("metrics", flat=True)[:_SPARK]
+        if metric in metrics
+    ]
+    return Found(
+        result=result,
+        metric=metric,
+        value=result.metrics.get(metric),
+        second=second,
+        second_value=result.metrics.get(second),
+        history=tuple(reversed(history)),
+    )
+
+
+def _serving(deployment: Deployment) -> Serving:
+    measured = list(
+        deployment.results.filter(sort=Result.Sort.BENCHMARK).order_by("-created_at", "-id")[
+            :_SPARK
+        ]
+    )
+    rates = [
+        (result, result.metrics["output_tokens_per_s"])
+        for result in measured
+        if "output_tokens_per_s" in result.metrics
+    ]
+    latest, rate = rates[0] if rates else (None, None)
+    return Serving(deployment, latest, rate, tuple(value for _, value in reversed(rates)))

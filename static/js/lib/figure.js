@@ -1,0 +1,64 @@
+// @ts-check
+/** Plotly figures as the server sends them: token names into colours, numbers into a table. Pure. */
+
+const TOKEN = /^\$[a-z][a-z0-9-]*$/;
+
+/**
+ * A copy of `value` in which each `"$name"` is what `colour` says for that name.
+ * @param {any} value
+ * @param {(name: string) => string} colour
+ * @returns {any}
+ */
+export function filled(value, colour) {
+  if (typeof value === "string") return TOKEN.test(value) ? colour(value.slice(1)) : value;
+  if (Array.isArray(value)) return value.map((item) => filled(item, colour));
+  if (value && typeof value === "object") {
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, filled(item, colour)]));
+  }
+  return value;
+}
+
+/**
+ * The title of a trace's axis: "y2" is found under `yaxis2`.
+ * @param {any} figure
+ * @param {any} trace
+ * @param {"x" | "y"} axis
+ */
+function axisTitle(figure, trace, axis) {
+  const number = String(trace[`${axis}axis`] ?? axis).slice(1);
+  const title = figure.layout?.[`${axis}axis${number}`]?.title;
+  return (typeof title === "string" ? title : title?.text) ?? "";
+}
+
+/**
+ * What a figure shows, as rows: a column for x, and one for each trace; `±` where there is an interval.
+ * @param {any} figure
+ * @returns {{head: string[], rows: string[][]}}
+ */
+export function table(figure) {
+  const traces = (figure.data ?? []).filter((/** @type {any} */ t) => Array.isArray(t.x) && Array.isArray(t.y));
+  if (!traces.length) return { head: [], rows: [] };
+  const head = [axisTitle(figure, traces[0], "x") || "x"];
+  /** @type {Map<string, string[]>} */
+  const byX = new Map();
+  traces.forEach((/** @type {any} */ trace, /** @type {number} */ column) => {
+    head.push([trace.name, axisTitle(figure, trace, "y")].filter(Boolean).join(", ") || "y");
+    const errors = trace.error_y?.array;
+    trace.x.forEach((/** @type {any} */ x, /** @type {number} */ index) => {
+      const row = byX.get(String(x)) ?? [String(x), ...traces.map(() => "")];
+      const y = trace.y[index];
+      if (y !== null && y !== undefined) row[column + 1] = errors ? `${y} ± ${errors[index]}` : String(y);
+      byX.set(String(x), row);
+    });
+  });
+  return { head, rows: [...byX.values()] };
+}
+
+/**
+ * Rows as CSV (RFC 4180).
+ * @param {string[][]} rows
+ */
+export function csv(rows) {
+  const quoted = (/** @type {string} */ cell) => (/[",\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);
+  return rows.map((row) => row.map(quoted).join(",")).join("\r\n") + "\r\n";
+}
