@@ -24,7 +24,7 @@ from jobs.host import spool as spools
 from jobs.host.adopt import Adopter
 from jobs.host.client import Client, Unreachable
 from jobs.host.config import Config
-from jobs.host.health import Health
+from jobs.host.health import LOADING, READY, Health
 from jobs.host.shipper import Outcome, Shipper
 from jobs.host.spool import Spool
 
@@ -221,10 +221,9 @@ class Agent:
     def _health(self, spool: Spool, run: int) -> dict[str, Any]:
         health = self._healths.get((spool.path, run))
         port = spool.plan()["values"].get("port")
-        return {
-            "health": health.state if health else "loading",
-            "port": int(port) if port else None,
-        }
+        # Before the first look at it, what an earlier agent saw holds.
+        first = READY if spool.was_ready() else LOADING
+        return {"health": health.state if health else first, "port": int(port) if port else None}
 
     def _keep_facts(self) -> None:
         while not self._stopped.is_set():

@@ -122,6 +122,8 @@ class Client:
             raise Unreachable(f"{self.dashboard}: answer {answer.status} is not JSON") from error
         if not isinstance(found, dict):
             raise Unreachable(f"{self.dashboard}: answer {answer.status} is not an object")
+        if answer.status >= 500:  # it broke, or what stands before it did: as good as no answer
+            raise Unreachable(f"{self.dashboard}: answer {answer.status}")
         self._look_at(answer.status, found)
         return Answer(answer.status, found)
 

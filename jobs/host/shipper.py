@@ -60,8 +60,10 @@ class Shipper:
         self._spool = spool
         self._client = client
         self._meta: Meta = spool.meta()
+        self._sizes: tuple[int, ...] = ()
         self._have: dict[str, int] | None = None
         self._outputs: dict[str, int] = {}
+        self._moved = False
 
     def run(self, stopped: threading.Event) -> Outcome:
         """Ship until all has been taken (COMPLETE) or the job is unknown (UNKNOWN).
@@ -70,9 +72,11 @@ class Shipper:
         """
         failures, quiet = 0, 0
         while not stopped.is_set():
-            longest = LONGEST_WAIT_S
+            longest, sizes = LONGEST_WAIT_S, self._sizes_now()
             try:
-                outcome = self.round()
+                # Nearly every look finds nothing new, and then costs three calls of stat.
+                outcome = Outcome.NOTHING if sizes == self._sizes else self.round()
+                self._sizes = sizes if outcome is Outcome.NOTHING else ()
             except Unreachable as error:
                 if failures == 0:
                     log.warning("%s: %s", self._spool, error)
@@ -86,7 +90,9 @@ class Shipper:
                 self._spool.mark_acked(self._meta.run)
             if outcome in (Outcome.COMPLETE, Outcome.UNKNOWN):
                 return outcome
-            failures = failures + 1 if outcome in (Outcome.REFUSED, Outcome.AGAIN) else 0
+            failed = outcome in (Outcome.REFUSED, Outcome.AGAIN)
+            # A round that moved something before it broke is no reason to wait for longer.
+            failures = (1 if self._moved else failures + 1) if failed else 0
             quiet = quiet + 1 if outcome is Outcome.NOTHING else 0
             if failures:
                 self._have = None
@@ -102,6 +108,7 @@ class Shipper:
             Unreachable: the dashboard did not answer.
             FileNotFoundError: the spool is gone.
         """
+        self._moved = False
         if self._spool.meta() != self._meta:  # a server's next run has a token of its own
             self._meta, self._have = self._spool.meta(), None
         try:
@@ -110,6 +117,13 @@ class Shipper:
             return self._ship(self._ends())
         except _Stop as stop:
             return stop.outcome
+
+    def _sizes_now(self) -> tuple[int, ...]:
+        ended = _size(self._spool.path / "exit.json")
+        return (
+            *(_size(p) for p in (self._spool.log, self._spool.events, self._spool.points)),
+            ended,
+        )
 
     def _ask(self) -> None:
         answer = self._client.streams(self._meta)
@@ -177,9 +191,10 @@ class Shipper:
         return sent
 
     def _size_after(self, answer: Answer, before: int) -> int:
-        """The size that the dashboard has, as it says: with 200, or with 409 where we were wrong."""
+        """The size that the dashboard has, as it says: 200, or 409 where we were wrong."""
         size = answer.body.get("size")
         if answer.status in (200, 409) and isinstance(size, int) and size != before:
+            self._moved = True
             return size
         raise _Stop(self._refused(answer))
 

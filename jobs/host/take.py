@@ -108,7 +108,7 @@ def free_port(config: Config, first_choice: int | None = None) -> int:
     choices: list[int] = [] if first_choice is None else [first_choice]
     choices += range(first, last + 1)
     for port in choices:
-        if port not in taken and _is_free(port):
+        if port not in taken and is_free(port):
             return port
     raise OSError(f"no port between {first} and {last} is free (HOST_PORTS)")
 
@@ -205,7 +205,8 @@ def _given_ports(host_dir: Path) -> set[int]:
     return found
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """True when nothing listens on the port, on any address."""
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

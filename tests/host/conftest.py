@@ -1,0 +1,145 @@
+"""A host's folder, an intake to talk to, and real processes that are gone after each test."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from jobs.host import environment, process, take
+from jobs.host import spool as spools
+from jobs.host.client import Client
+from jobs.host.config import Config
+from jobs.plans import Plan, Step
+from tests.host.intake import KEY, Intake, Record
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def host_dir(tmp_path):
+    folder = tmp_path / "host"
+    for name in ("spool", "serve"):
+        (folder / name).mkdir(parents=True)
+    yield folder
+    for spool in spools.all_spools(folder):
+        pid = spools.launcher_pid(spool)
+        if pid is not None:
+            process.send(pid, signal.SIGKILL)
+        for left in environment.marked(spool.path):
+            process.send(left, signal.SIGKILL)
+
+
+@pytest.fixture
+def intake():
+    found = Intake()
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def ports():
+    """First and last of ten ports in a row that nothing listens on, for this test process."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    for first in range(21000 + 50 * worker, 32000, 10):
+        if all(take.is_free(port) for port in range(first, first + 10)):
+            return first, first + 9
+    raise AssertionError("no ten ports in a row are free")
+
+
+@pytest.fixture
+def config(host_dir, intake, ports):
+    return Config(
+        name="here",
+        dashboard_url=intake.url,
+        redis_url="redis://127.0.0.1:1/0",
+        key=KEY,
+        dir=host_dir,
+        wheels_dir=None,
+        ports=ports,
+    )
+
+
+@pytest.fixture
+def client(config):
+    return Client(config)
+
+
+@pytest.fixture
+def make_spool(host_dir):
+    """A job's spool as it is when it has been taken and not started."""
+
+    def make(*steps, number=1, instance="i-1", token="t-1", deployment=None, values=None, **plan):
+        path = host_dir / "spool" / str(number)
+        meta = spools.Meta("job", number, instance, token, 1, "http://127.0.0.1:1")
+        values = {"job_dir": str(path), **(values or {})}
+        return spools.create(path, meta, plan_of(*steps, **plan), values, deployment)
+
+    return make
+
+
+@pytest.fixture
+def launch():
+    """Run a launcher in the foreground of a process of its own; the process."""
+    started = []
+
+    def start(spool, *options, wait=True):
+        argv = [sys.executable, "-m", "jobs.host.launcher", str(spool.path), *options]
+        popen = subprocess.Popen(argv, cwd=REPOSITORY, start_new_session=True)
+        started.append(popen)
+        if wait:
+            assert popen.wait(60) == 0
+        return popen
+
+    yield start
+    for popen in started:
+        popen.kill()
+        popen.wait()
+
+
+@pytest.fixture
+def start_agent(config):
+    """Start a real agent process; stopped after the test."""
+    started = []
+
+    def start(**more):
+        popen = subprocess.Popen(
+            [sys.executable, "-m", "jobs.host.agent"],
+            cwd=REPOSITORY,
+            env={**os.environ, **config.as_environment(), **more},
+        )
+        started.append(popen)
+        return popen
+
+    yield start
+    for popen in started:
+        popen.kill()
+        popen.wait()
+
+
+def plan_of(*steps, **plan):
+    """A plan as JSON. A step is a shell command, or a Step."""
+    made = [
+        step if isinstance(step, Step) else Step(f"step-{i}", ("sh", "-c", step))
+        for i, step in enumerate(steps)
+    ]
+    return Plan(kind="test", steps=tuple(made), **plan).to_json()
+
+
+def record_of(*steps, values=None, deployment=None, **plan):
+    """A queued job of the intake."""
+    return Record(plan_of(*steps, **plan), values or {}, deployment)
+
+
+def until(what, timeout_s=30):
+    """The first true value of ``what()``."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        value = what()
+        if value:
+            return value
+        time.sleep(0.01)
+    raise AssertionError("it never became true")

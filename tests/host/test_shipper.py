@@ -1,0 +1,212 @@
+"""The shipper against a real HTTP intake that misbehaves."""
+
+import random
+import threading
+
+import pytest
+
+from jobs.host import spool as spools
+from jobs.host.client import Unreachable
+from jobs.host.shipper import CHUNK, Outcome, Shipper
+from jobs.plans import Output
+from tests.host.conftest import record_of, until
+
+pytestmark = pytest.mark.processes
+
+
+@pytest.fixture
+def ship(intake, client):
+    """Ship a spool in a thread; the function that waits for its end."""
+    stopped = threading.Event()
+    threads = []
+
+    def start(spool):
+        outcome = []
+        run = threading.Thread(
+            target=lambda: outcome.append(Shipper(spool, client).run(stopped)), daemon=True
+        )
+        run.start()
+        threads.append(run)
+
+        def wait():
+            run.join(60)
+            assert outcome, "the shipper did not end"
+            return outcome[0]
+
+        return wait
+
+    yield start
+    stopped.set()
+    for thread in threads:
+        thread.join(10)
+
+
+@pytest.fixture
+def taken(intake, make_spool):
+    """A spool whose job the intake knows."""
+
+    def make(*steps, number=1, **plan):
+        record = intake.jobs[number] = record_of(*steps, **plan)
+        return make_spool(
+            *steps, number=number, instance=intake.instance, token=record.token, **plan
+        )
+
+    return make
+
+
+def test_everything_arrives_and_the_last_event_last(intake, taken, launch, ship):
+    spool = taken("echo hi; printf 12 > r.json", outputs=(Output("result", "r.json"),))
+    launch(spool)
+
+    assert ship(spool)() is Outcome.COMPLETE
+
+    job = intake.jobs[1]
+    assert job.log == spool.log.read_bytes()
+    assert bytes(job.streams["events"]) == spool.events.read_bytes()
+    assert job.outputs == {"r.json": bytearray(b"12")}
+    assert spool.is_acked()
+
+
+def test_a_log_arrives_byte_for_byte_through_drops_repeats_and_crashes(intake, taken, launch, ship):
+    # 6 MB in uneven pieces, while the intake loses requests and answers and goes away twice.
+    lines = "for i in $(seq 1 60000); do echo $i $i-$i-$i " + "x" * 60 + "; done"
+    spool = taken("seq 1 200000", lines)
+    dice = random.Random(7)
+    lock = threading.Lock()
+
+    def fault(method, path):
+        with lock:
+            return dice.choice(["drop", "forget", "500", *[None] * 9])
+
+    intake.fault = fault
+    wait = ship(spool)
+    popen = launch(spool, wait=False)
+    for _ in range(2):
+        until(lambda: len(intake.jobs[1].log) > 100_000 or spool.exit())
+        intake.close()
+        intake.open()
+    popen.wait(120)
+
+    assert wait() is Outcome.COMPLETE
+    assert intake.jobs[1].log == spool.log.read_bytes()
+    assert bytes(intake.jobs[1].streams["events"]) == spool.events.read_bytes()
+
+
+def test_an_answer_of_409_moves_the_offset(intake, client, taken):
+    spool = taken("true")
+    text = random.Random(1).randbytes(3 * CHUNK)
+    spool.log.write_bytes(text[:-10])
+    shipper = Shipper(spool, client)
+    shipper.round()
+
+    # The dashboard comes back with less than it had said.
+    del intake.jobs[1].streams["log"][CHUNK:]
+    spool.log.write_bytes(text)
+    shipper.round()
+
+    assert intake.jobs[1].log == text
+    assert intake.refused == 1
+
+
+def test_an_intake_that_never_moves_is_not_asked_in_a_tight_loop(intake, client, taken, launch):
+    spool = taken("echo hi")
+    launch(spool)
+    shipper = Shipper(spool, client)
+    asked = []
+    intake.append = lambda *a: asked.append(a) or (409, {"size": 0})
+
+    assert shipper.round() is Outcome.AGAIN
+    assert len(asked) == 1
+
+
+def test_events_never_speak_of_bytes_that_have_not_arrived(intake, taken, launch, ship):
+    spool = taken(*["seq 1 5000"] * 8)
+    wrong = []
+    append = intake.append
+
+    def check(record, name, offset, raw):
+        answer = append(record, name, offset, raw)
+        wrong.extend(e for e in record.events if e.get("log_offset", 0) > len(record.log))
+        return answer
+
+    intake.append = check
+    wait = ship(spool)
+    launch(spool)
+
+    assert wait() is Outcome.COMPLETE
+    assert wrong == []
+
+
+def test_half_a_line_of_events_stays_until_it_is_whole(intake, client, taken):
+    spool = taken("true")
+    spool.events.write_bytes(b'{"seq": 0, "type": "started"}\n{"seq": 1, "ty')
+
+    Shipper(spool, client).round()
+
+    assert bytes(intake.jobs[1].streams["events"]) == b'{"seq": 0, "type": "started"}\n'
+
+
+def test_an_empty_output_arrives(intake, taken, launch, ship):
+    spool = taken(": > empty.txt", outputs=(Output("text", "*.txt"),))
+    launch(spool)
+
+    assert ship(spool)() is Outcome.COMPLETE
+    assert intake.jobs[1].outputs == {"empty.txt": bytearray()}
+
+
+def test_a_large_output_goes_in_pieces(intake, taken, launch, ship):
+    spool = taken(f"head -c {3 * CHUNK + 5} /dev/urandom > big", outputs=(Output("big", "big"),))
+    launch(spool)
+
+    assert ship(spool)() is Outcome.COMPLETE
+    assert intake.jobs[1].outputs["big"] == (spool.work / "big").read_bytes()
+
+
+def test_a_job_that_nobody_knows_is_unknown(intake, make_spool, ship):
+    spool = make_spool("true", instance=intake.instance)
+
+    assert ship(spool)() is Outcome.UNKNOWN
+
+
+def test_a_spool_of_another_instance_is_never_appended(intake, client, make_spool, launch):
+    intake.jobs[1] = record_of("true")
+    spool = make_spool("echo foreign", instance="another", token=intake.jobs[1].token)
+    launch(spool)
+
+    assert Shipper(spool, client).round() is Outcome.UNKNOWN
+    assert intake.jobs[1].log == b""
+
+
+def test_no_answer_is_an_error_that_says_whose(intake, client, taken):
+    spool = taken("true")
+    intake.close()
+
+    with pytest.raises(Unreachable, match=f"127.0.0.1:{intake.port}"):
+        Shipper(spool, client).round()
+
+
+def test_the_next_run_of_a_server_goes_on_in_the_same_streams(
+    intake, client, host_dir, launch, ship
+):
+    record = intake.deployments[4] = record_of("echo run")
+    path = host_dir / "serve" / "4"
+    meta = spools.Meta("deployment", 4, intake.instance, record.token, 1, "")
+    spool = spools.create(path, meta, record.plan, {}, None)
+    launch(spool)
+    assert ship(spool)() is Outcome.COMPLETE
+
+    record.token = "second"
+    spools.begin_run(
+        spool, spools.Meta("deployment", 4, intake.instance, "second", 2, ""), record.plan, {}
+    )
+    assert not spool.is_acked()
+    launch(spool)
+
+    assert ship(spool)() is Outcome.COMPLETE
+    assert record.log == b"run\nrun\n"
+    assert [(e["type"], e["run"]) for e in record.events if "run" in e] == [
+        ("started", 1),
+        ("ended", 1),
+        ("started", 2),
+        ("ended", 2),
+    ]

@@ -1,0 +1,158 @@
+"""Claiming: once, whatever is repeated."""
+
+import os
+import socket
+import threading
+
+import pytest
+
+from jobs.host import spool as spools
+from jobs.host import take
+from jobs.host.client import Client, Unreachable
+from jobs.host.spool import Spool
+from tests.host.conftest import record_of, until
+
+pytestmark = pytest.mark.processes
+
+
+@pytest.fixture
+def known(intake, client):
+    """The client has heard of the intake's instance, as after a first heartbeat."""
+    client.heartbeat({})
+
+
+def test_a_job_is_claimed_and_runs_with_the_hosts_own_values(intake, config, client):
+    intake.jobs[7] = record_of("echo {job} {port} {job_dir}", values={"job": "7"})
+
+    assert take.take_job(config, client, 7) is True
+
+    spool = Spool(config.dir / "spool" / "7")
+    until(spool.exit)
+    assert spool.log.read_text() == f"7 {config.ports[0]} {spool.path}\n"
+    assert spool.read_events()[0]["values"] == {
+        "job": "7",
+        "job_dir": str(spool.path),
+        "port": str(config.ports[0]),
+    }
+    assert (spool.path / "meta.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_many_at_once_start_a_job_once(intake, config):
+    intake.jobs[7] = record_of("echo once; sleep 0.2")
+    threads = [
+        threading.Thread(target=take.take_job, args=(config, Client(config), 7)) for _ in range(8)
+    ]
+
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    spool = Spool(config.dir / "spool" / "7")
+    until(spool.exit)
+    assert spool.log.read_text() == "once\n"
+    assert intake.jobs[7].claims == 1
+
+
+def test_a_claim_whose_answer_was_lost_is_repeated_with_the_same_nonce(intake, config, client):
+    intake.jobs[7] = record_of("echo hi")
+    intake.fault = lambda method, path: "forget"
+    with pytest.raises(Unreachable):
+        take.take_job(config, client, 7)
+    intake.fault = lambda method, path: None
+
+    assert take.take_job(config, client, 7) is True
+    assert intake.jobs[7].claims == 2
+
+
+def test_a_job_that_another_host_has_is_left(intake, config, client):
+    intake.jobs[7] = record_of("echo hi")
+    intake.jobs[7].claim_id = "someone-else"
+
+    assert take.take_job(config, client, 7) is False
+    assert not (config.dir / "spool" / "7").exists()
+
+
+def test_a_job_that_is_here_is_not_claimed_again(intake, config, client, known):
+    intake.jobs[7] = record_of("echo once")
+    take.take_job(config, client, 7)
+    spool = Spool(config.dir / "spool" / "7")
+    until(spool.exit)
+
+    assert take.take_job(config, client, 7) is True
+    assert spool.log.read_text() == "once\n"
+    assert intake.jobs[7].claims == 1
+
+
+def test_a_claimed_job_whose_launcher_was_never_started_is_started(intake, config, client, known):
+    intake.jobs[7] = record_of("true")
+    meta = spools.Meta("job", 7, intake.instance, "t", 1, "")
+    spool = spools.create(config.dir / "spool" / "7", meta, record_of("echo late").plan, {}, None)
+
+    assert take.take_job(config, client, 7) is True
+
+    until(spool.exit)
+    assert spool.log.read_text() == "late\n"
+
+
+def test_two_dashboards_with_the_same_job_number_never_mix(
+    intake, config, client, known, make_spool, launch
+):
+    old = make_spool("echo of the other", number=7, instance="another")
+    launch(old)
+    intake.jobs[7] = record_of("echo ours")
+
+    assert take.take_job(config, client, 7) is True
+
+    spool = Spool(config.dir / "spool" / "7")
+    until(spool.exit)
+    assert spool.log.read_text() == "ours\n"
+    assert (config.dir / "aside" / "another-7" / "log").read_text() == "of the other\n"
+
+
+def test_a_claim_waits_while_another_dashboards_job_of_this_number_runs(
+    intake, config, client, known, make_spool, launch
+):
+    old = make_spool("echo up; sleep 600", number=7, instance="another")
+    popen = launch(old, wait=False)
+    until(lambda: old.log.stat().st_size)
+    intake.jobs[7] = record_of("echo ours")
+
+    assert take.take_job(config, client, 7) is False
+    assert intake.jobs[7].claims == 0
+    assert old.is_running()
+
+    old.ask_cancel()
+    popen.wait(30)
+    assert take.take_job(config, client, 7) is True
+
+
+def test_a_cancel_of_another_dashboard_does_not_reach_our_job(config, client, known, make_spool):
+    spool = make_spool("true", number=7, instance="another")
+
+    assert take.cancel(config, client, "job", 7) is False
+    assert not spool.is_cancel_asked()
+
+
+def test_a_port_that_is_listened_on_or_given_to_another_is_not_chosen(config, make_spool):
+    first, _ = config.ports
+    make_spool("true", number=1, values={"port": str(first)})
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", first + 1))
+        listener.listen()
+
+        assert take.free_port(config) == first + 2
+
+
+def test_the_launcher_survives_who_started_it_and_leaves_no_zombie(intake, config, client):
+    intake.jobs[7] = record_of("echo up; sleep 0.5")
+
+    take.take_job(config, client, 7)
+
+    spool = Spool(config.dir / "spool" / "7")
+    pid = until(lambda: (spool.path / "launcher.json").exists() and spools.launcher_pid(spool))
+    assert os.getsid(pid) != os.getsid(0)
+    until(spool.exit)
+    until(lambda: spools.launcher_pid(spool) is None)
+    with pytest.raises(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
