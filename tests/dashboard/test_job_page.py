@@ -1,0 +1,232 @@
+import json
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils.html import escape
+from django.utils.timezone import now
+
+from dashboard.sentences import sentence
+from jobs import logstore
+from jobs.models import Job, OutputFile, PointBlock
+from jobs.plans import Plan, Step, Watch, script
+from jobs.queries.job_page import durations, job_page
+from tests.factories import make_host, make_job, make_plan, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def page(client):
+    client.force_login(make_user("lin"))
+    return client
+
+
+def shown(page, job):
+    answer = page.get(reverse("job-detail", args=[job.pk]))
+    assert answer.status_code == 200
+    return answer.text
+
+
+@pytest.mark.parametrize("state", Job.State.values)
+def test_the_page_opens_in_every_state(page, state):
+    job = make_job(state=state, title="SmolLM2, int8")
+
+    assert "SmolLM2, int8" in shown(page, job)
+
+
+def test_a_queued_job_says_why_it_waits(page):
+    host = make_host()
+    busy = make_job(host=host, state="running", title="the other one")
+    job = make_job(host=host)
+
+    text = shown(page, job)
+
+    assert "Why it waits" in text
+    assert f"is busy with job {busy.pk} (the other one)" in text
+
+
+def test_a_failed_job_says_what_why_and_what_to_do(page):
+    job = make_job(
+        state="failed",
+        sentence_id="job:step_failed",
+        sentence_args={"step": "check", "exit_code": 3},
+    )
+    job.steps.filter(index=1).update(started_at=now(), exit_code=3, duration_s=1.0)
+    lines = "".join(f"line {n}\n" for n in range(50)) + "\x1b[31mno such file <b>\x1b[0m\n"
+    logstore.store().append(f"job/{job.pk}", 0, lines.encode())
+
+    text = shown(page, job)
+
+    assert escape(sentence(job.sentence_id, job.sentence_args)) in text
+    assert "no such file &lt;b&gt;" in text and "line 5\n" not in text
+    assert "Run again as it was" in text
+    assert f"/launch/prepare/?host={job.host.name}&amp;from={job.pk}" in text
+
+
+def test_steps_tell_what_ran_what_failed_and_what_was_not_run():
+    plan = Plan(kind="prepare", steps=tuple(Step(n, ("true",)) for n in ("a", "b", "c")))
+    job = make_job(plan=plan, state="failed")
+    job.steps.filter(name="a").update(started_at=now(), exit_code=0, duration_s=1.0)
+    job.steps.filter(name="b").update(started_at=now(), exit_code=1, duration_s=2.0)
+
+    page = job_page(job.pk)
+
+    assert [item.state for item in page.steps] == ["succeeded", "failed", "skipped"]
+    assert page.failed_step is not None and page.failed_step.name == "b"
+
+
+def test_the_drawer_shows_the_values_that_the_job_ran_with(page):
+    job = make_job(state="running", values={"job_dir": "/spool/17"})
+
+    text = shown(page, job)
+
+    assert '<span class="slot" title="job_dir">/spool/17</span>' in text
+
+
+def test_reproduce_is_the_plan_with_its_values(page):
+    plan = make_plan()
+    job = make_job(plan=plan, state="succeeded", values={"job_dir": "/spool/17"})
+
+    answer = page.get(reverse("job-script", args=[job.pk]))
+
+    assert answer.text == script(plan, {"job_dir": "/spool/17"})
+    assert answer["Content-Disposition"].startswith("attachment")
+
+
+def test_an_output_is_sent_to_keep_and_never_to_show(page, settings):
+    job = make_job(state="succeeded")
+    folder = settings.DATA_DIR / "outputs" / str(job.pk) / "perf"
+    folder.mkdir(parents=True)
+    (folder / "report.html").write_text("<script>alert(1)</script>")
+    output = OutputFile.objects.create(
+        job=job, name="report", path="perf/report.html", bytes=25, sha256="0", received_bytes=25
+    )
+
+    answer = page.get(reverse("job-output", args=[job.pk, output.pk]))
+
+    assert b"".join(answer.streaming_content) == b"<script>alert(1)</script>"
+    assert answer["Content-Type"] == "application/octet-stream"
+    assert answer["X-Content-Type-Options"] == "nosniff"
+    assert answer["Content-Disposition"] == 'attachment; filename="report.html"'
+
+
+def test_an_output_outside_of_its_folder_is_not_found(page, settings):
+    job = make_job(state="succeeded")
+    (settings.DATA_DIR / "outputs" / str(job.pk)).mkdir(parents=True)
+    (settings.DATA_DIR / "outputs" / "secret").write_text("no")
+    output = OutputFile.objects.create(job=job, name="x", path="../secret", bytes=2, sha256="0")
+
+    assert page.get(reverse("job-output", args=[job.pk, output.pk])).status_code == 404
+
+
+def test_only_the_owner_or_an_admin_cancels(client, page):
+    job = make_job(created_by=make_user("chen"))
+    address = reverse("job-cancel", args=[job.pk])
+
+    assert page.post(address).status_code == 403
+    assert "data-dialog" not in shown(page, job)
+    client.force_login(make_user("root", is_staff=True))
+    assert client.post(address).status_code == 302
+
+    job.refresh_from_db()
+    assert job.state == Job.State.CANCELLED
+
+
+def test_before_a_cancel_it_is_said_what_is_lost(page):
+    user = make_user()
+    first = make_job(state="running", created_by=user)
+    after = make_job(host=first.host, created_by=user)
+    after.after.add(first)
+    page.force_login(user)
+
+    text = page.get(reverse("job-cancel", args=[first.pk])).text
+
+    assert "1 job that waits for it is cancelled too" in text
+    assert f"#{after.pk}" in text
+
+
+def test_points_come_behind_the_cursor(page):
+    job = make_job(state="running")
+    for offset, at in ((0, 100.0), (300, 101.0)):
+        values = {"vllm:generation_tokens_total": 40 * at, "vllm:num_requests_running": 2}
+        PointBlock.objects.create(job=job, offset=offset, watch="engine", rows=[[at, values]])
+    address = reverse("job-points", args=[job.pk])
+
+    first = page.get(address).json()
+    more = page.get(address, {"after": 0}).json()
+    none = page.get(address, {"after": first["after"]}).json()
+
+    assert (first["after"], first["t"], first["running"]) == (300, [100000, 101000], [2, 2])
+    assert (more["t"], more["output"]) == ([101000], [40.0])
+    assert (none["t"], none["after"], none["open"]) == ([], 300, True)
+
+
+def test_a_job_with_a_watch_has_curves_while_it_runs(page):
+    plan = make_plan(watches=(Watch("engine", "http://127.0.0.1:1/metrics", ("a",)),))
+
+    assert "data-live-chart" in shown(page, make_job(plan=plan, state="running"))
+    assert "data-live-chart" not in shown(page, make_job(state="running"))
+    assert "data-live-chart" not in shown(page, make_job(plan=plan, state="failed"))
+
+
+def test_an_estimate_rests_on_the_same_work_first():
+    host = make_host()
+    for title, seconds in (("a", 10.0), ("a", 30.0), ("a", 20.0), ("b", 500.0)):
+        make_job(host=host, title=title, state="succeeded", duration_s=seconds)
+    make_job(host=host, title="a", state="failed", duration_s=1.0)
+
+    same, other = durations("prepare", host, "a"), durations("prepare", host, "new")
+
+    assert same is not None and (same.count, same.typical_s, same.same) == (3, 20.0, True)
+    assert other is not None and (other.count, other.longest_s, other.same) == (4, 500.0, False)
+
+
+def test_a_running_job_says_when_it_should_end(page):
+    host = make_host()
+    make_job(host=host, title="a", state="succeeded", duration_s=3600.0)
+    job = make_job(
+        host=host, title="a", state="running", started_at=now(), sentence_id="job:running"
+    )
+
+    assert "as earlier runs go" in shown(page, job)
+    Job.objects.filter(pk=job.pk).update(started_at=now() - timedelta(hours=2))
+    assert "as earlier runs go" not in shown(page, job)
+
+
+def test_the_page_asks_the_database_as_often_for_a_long_chain_as_for_a_short_one(
+    page, django_assert_max_num_queries
+):
+    first = make_job(state="running")
+    for _ in range(12):
+        job = make_job(host=first.host)
+        job.after.add(first)
+    for n in range(30):
+        OutputFile.objects.create(job=first, name="x", path=f"{n}.json", bytes=1, sha256="0")
+
+    with django_assert_max_num_queries(30):
+        shown(page, first)
+
+
+def test_what_a_log_or_a_title_says_is_text_and_never_markup(page):
+    job = make_job(state="failed", title="<img src=x onerror=alert(1)>")
+    logstore.store().append(f"job/{job.pk}", 0, b"<script>alert(1)</script>\n")
+
+    text = shown(page, job)
+
+    assert "<img src=x" not in text and "<script>alert" not in text
+
+
+def test_the_figure_of_the_page_is_data_not_code(page):
+    plan = make_plan(watches=(Watch("engine", "http://127.0.0.1:1/metrics", ("a",)),))
+
+    text = shown(page, make_job(plan=plan, state="running"))
+
+    start = text.index('<script id="live-figure-data" type="application/json">')
+    data = text[text.index(">", start) + 1 : text.index("</script>", start)]
+    assert [trace["meta"] for trace in json.loads(data)["data"]] == [
+        "output",
+        "prompt",
+        "running",
+        "waiting",
+    ]

@@ -1,0 +1,254 @@
+import re
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from django.http import QueryDict
+from django.urls import reverse
+
+from dashboard.command_view import command_view
+from dashboard.forms import make_form, raw_values, typed_values
+from jobs.kinds import KINDS
+from jobs.launch import preview
+from jobs.models import Artifact, Job, Weights
+from jobs.plans import Plan, PlanFile, Step, from_json
+from jobs.queries.targets import target_of
+from tests.factories import make_host, make_user
+
+pytestmark = pytest.mark.django_db
+
+MODEL = "smollm2-135m-instruct"
+
+
+@pytest.fixture
+def host():
+    return make_host()
+
+
+@pytest.fixture
+def page(client):
+    client.force_login(make_user())
+    return client
+
+
+def add_weights(host):
+    return Weights.objects.create(
+        host=host, model_id=MODEL, precision="Q4_1", bytes=9, sha256="a" * 64, path="/w/m.gguf"
+    )
+
+
+def add_artifact(host):
+    return Artifact.objects.create(
+        host=host,
+        model_id=MODEL,
+        toolchain="llama.cpp",
+        precision="int8",
+        label="Q8_0 from Q4_1",
+        source_precision="Q4_1",
+        bytes=9,
+        sha256="b" * 64,
+        path="/a/m.gguf",
+    )
+
+
+def form_of(kind, host, query=""):
+    return make_form(
+        KINDS[kind], target_of(host), typed_values(KINDS[kind], QueryDict(query)), errors={}
+    )
+
+
+def test_every_kind_has_a_form_that_opens_on_an_empty_host(page, host):
+    for kind in KINDS:
+        assert page.get(reverse("launch-form", args=[kind])).status_code == 200
+
+
+def test_a_field_shows_label_limit_unit_and_help_of_the_params(host):
+    add_artifact(host)
+
+    field = next(f for f in form_of("deploy", host).fields if f.name == "parallel")
+
+    assert (field.label, field.limit, field.unit, field.value) == (
+        "Parallel requests",
+        "≤ 64",
+        "requests",
+        "4",
+    )
+    assert field.help
+
+
+def test_a_form_without_choices_says_what_to_make_first_and_links_there(page, host):
+    answer = page.get(reverse("launch-form", args=["deploy"]), {"host": host.name}).text
+
+    assert "No artifact on this host yet." in answer
+    assert f'href="/launch/compile/?host={host.name}"' in answer
+    assert re.search(r"<button[^>]*data-launch[^>]*disabled", answer)
+
+
+def test_what_another_job_is_making_can_be_chosen_already(page, host):
+    job_id = page.post(
+        reverse("launch-form", args=["prepare"]), {"host": host.name, "what": "weights"}
+    ).url.strip("/")
+    number = job_id.rsplit("/", 1)[1]
+
+    field = next(f for f in form_of("compile", host).fields if f.name == "weights")
+
+    assert [option.value for option in field.options] == [f"job:{number}"]
+    assert f"being made by job #{number}" in field.options[0].label
+
+
+def test_the_address_holds_the_whole_form_and_only_what_was_changed(host):
+    artifact = add_artifact(host)
+    form = form_of("deploy", host, "parallel=8&context=2048&reasoning=1")
+
+    assert parse_qs(form.query) == {
+        "host": [host.name],
+        "artifact": [str(artifact.pk)],
+        "parallel": ["8"],
+        "reasoning": ["1"],
+    }
+    assert form_of("deploy", host, form.query) == form
+
+
+def test_values_of_the_form_are_what_the_params_take(host):
+    add_artifact(host)
+    form = form_of("deploy", host, "reasoning=0&reasoning=1&parallel= 8 ")
+
+    raw = raw_values(form, KINDS["deploy"])
+
+    assert (raw["reasoning"], raw["parallel"], raw["name"]) == (True, "8", "")
+
+
+def test_several_values_in_one_field_become_a_list(host):
+    form = form_of("benchmark", host, "concurrency=1, 2，8")
+
+    assert raw_values(form, KINDS["benchmark"])["concurrency"] == ["1", "2", "8"]
+
+
+def test_the_preview_shows_the_plan_that_the_launch_then_stores(page, host):
+    add_weights(host)
+    typed = {"host": host.name, "precision": "fp16"}
+    shown = page.post(reverse("launch-preview", args=["compile"]), typed)
+    page.post(reverse("launch-form", args=["compile"]), typed)
+
+    job = Job.objects.get(kind="compile")
+    raw = {"weights": str(Weights.objects.get().pk), "precision": "fp16"}
+    seen = preview("compile", raw, host)
+    assert from_json(job.plan) == seen.plan
+    assert f"sha256 {job.plan_sha256[:8]}" in shown.text
+
+
+def test_the_address_of_the_page_follows_what_is_typed(page, host):
+    add_weights(host)
+
+    answer = page.post(
+        reverse("launch-preview", args=["compile"]), {"host": host.name, "precision": "fp16"}
+    )
+
+    address = urlsplit(answer["HX-Replace-Url"])
+    assert address.path == reverse("launch-form", args=["compile"])
+    assert parse_qs(address.query)["precision"] == ["fp16"]
+
+
+def test_a_changed_argument_is_marked_with_what_it_was(page, host):
+    add_artifact(host)
+
+    answer = page.post(
+        reverse("launch-preview", args=["deploy"]), {"host": host.name, "context": "4096"}
+    ).text
+
+    marked = re.findall(r'class="ln new">(.*?)</span></span>', answer)
+    assert len(marked) == 1
+    assert "4096" in marked[0] and "was 2048" in marked[0]
+
+
+def test_an_error_stands_at_its_field_and_nothing_typed_is_lost(page, host):
+    add_artifact(host)
+
+    answer = page.post(
+        reverse("launch-form", args=["deploy"]),
+        {"host": host.name, "context": "999999999", "name": "my name!"},
+    )
+
+    assert answer.status_code == 422
+    assert not Job.objects.exists()
+    assert 'value="999999999"' in answer.text and 'value="my name!"' in answer.text
+    at_context = re.search(r'id="e-context">(.*?)</p>', answer.text)
+    assert at_context and "131072" in at_context.group(1)
+
+
+def test_a_deleted_figure_is_an_error_not_a_silent_proposal(page, host):
+    add_artifact(host)
+
+    answer = page.post(reverse("launch-form", args=["deploy"]), {"host": host.name, "context": ""})
+
+    assert answer.status_code == 422
+    assert not Job.objects.exists()
+
+
+def test_environments_that_are_made_first_are_said(page, host):
+    add_weights(host)
+
+    answer = page.get(reverse("launch-form", args=["compile"]), {"host": host.name}).text
+
+    assert "The environment llama.cpp is not on the host yet" in answer
+
+
+def test_the_script_to_keep_is_the_script_of_the_preview(page, host):
+    weights = add_weights(host)
+
+    answer = page.get(reverse("launch-script", args=["compile"]), {"host": host.name})
+
+    seen = preview("compile", {"weights": str(weights.pk), "precision": "int8"}, host)
+    assert answer.text == seen.script
+    assert answer["Content-Disposition"] == 'attachment; filename="plan.sh"'
+
+
+def test_a_form_opened_from_a_job_holds_its_values_and_marks_what_differs(page, host):
+    add_artifact(host)
+    page.post(reverse("launch-form", args=["deploy"]), {"host": host.name, "parallel": "8"})
+    job = Job.objects.get(kind="deploy")
+
+    same = page.get(reverse("launch-form", args=["deploy"]), {"from": job.pk, "host": host.name})
+    other = page.get(
+        reverse("launch-form", args=["deploy"]),
+        {"from": job.pk, "host": host.name, "parallel": "2"},
+    )
+
+    assert 'name="parallel" value="8"' in same.text
+    assert 'class="ln new"' not in same.text
+    assert "was 8" in other.text
+
+
+def test_the_form_asks_the_database_as_often_for_many_assets_as_for_one(
+    page, host, django_assert_max_num_queries
+):
+    for _ in range(20):
+        add_artifact(host)
+        make_host()
+
+    with django_assert_max_num_queries(45):
+        page.get(reverse("launch-form", args=["deploy"]), {"host": host.name})
+
+
+def test_an_unknown_kind_is_not_found(page, host):
+    assert page.get("/launch/bake/").status_code == 404
+
+
+def test_a_new_file_line_and_a_lost_option_are_marked():
+    before = Plan(
+        kind="x",
+        steps=(Step("go", ("tool", "--fast", "--n", "4")),),
+        files=(PlanFile("a.txt", "one\ntwo\n"),),
+    )
+    after = Plan(
+        kind="x",
+        steps=(Step("go", ("tool", "--n", "4"), env=(("A", "{port}"),)),),
+        files=(PlanFile("a.txt", "one\nthree\n"),),
+    )
+
+    view = command_view(after, {}, proposed={"port": "8080"}, before=before)
+
+    assert view.steps[0].gone == ("--fast",)
+    assert [line.changed for line in view.steps[0].lines] == [False, False]
+    assert view.steps[0].env_changed
+    assert view.files[0].lines == (("one", False), ("three", True))
+    assert [(slot.name, slot.value, slot.later) for slot in view.slots] == [("port", "8080", True)]
