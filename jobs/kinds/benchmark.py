@@ -45,7 +45,7 @@ class Params(BaseModel):
         json_schema_extra={"label": "Concurrency", "unit": "requests", "group": "Load"},
     )
     requests: int = Field(
-        16,
+        12,
         ge=1,
         le=10000,
         description="Requests at each concurrency. Percentiles need many.",

@@ -50,7 +50,7 @@ class Params(BaseModel):
         json_schema_extra={"label": "Limit", "unit": "questions", "group": "Questions"},
     )
     max_tokens: int = Field(
-        48,
+        32,
         ge=1,
         le=8192,
         description="An answer is cut after so many. A model that reasons needs thousands.",

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
@@ -114,12 +114,12 @@ def _scored(path: str, line: Mapping[str, Any], benchmark: str, subset: str) -> 
             benchmark=benchmark,
             subset=subset,
             index=int(line["index"]),
-            question=_text(asked[-1]["content"]) if asked else "",
+            question=_question(sample, asked),
             expected=" | ".join(target) if isinstance(target, list) else str(target),
             answer=score.get("prediction") or "",
             score=_main_score(score),
             extracted=score.get("extracted_prediction") or "",
-            detail=_detail(sample.get("sample_metadata") or {}, said[-1] if said else {}),
+            detail=_detail(sample, said[-1] if said else {}),
         )
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise ParseError(f"{path} is not a review of EvalScope 1.14: {error!r}") from error
@@ -138,7 +138,16 @@ def _text(content: Any) -> str:
     return "".join(part.get("text", "") for part in content)
 
 
-def _detail(metadata: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
+def _question(sample: Mapping[str, Any], asked: Sequence[Mapping[str, Any]]) -> str:
+    """The question as its set has it, else as it was asked."""
+    kept = (sample.get("sample_metadata") or {}).get("question")
+    if kept:
+        return str(kept)
+    return _text(asked[-1]["content"]) if asked else ""
+
+
+def _detail(sample: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
+    metadata = sample.get("sample_metadata") or {}
     perf = said.get("perf_metrics") or {}
     found = {
         "id": metadata.get("id"),
