@@ -170,15 +170,19 @@ class Agent:
         elif answer.body.get("facts_wanted") and facts is not None:
             self._facts_sent = None
             self._beat_now.set()
-        self._act(answer.body)
+        self._act(answer.body, {serve["id"]: serve["run"] for serve in report["serves"]})
 
-    def _act(self, body: Mapping[str, Any]) -> None:
-        """Do what the dashboard asks for; a request that fails leaves the others alone."""
+    def _act(self, body: Mapping[str, Any], runs: Mapping[int, int]) -> None:
+        """Do what the dashboard asks for; a request that fails leaves the others alone.
+
+        ``runs`` are those that were reported: a stop is meant for them, not for a later one.
+        """
         for kind, key in ((spools.JOB, "cancel"), (spools.DEPLOYMENT, "stop_serve")):
             for number in body.get(key, ()):
-                if take.cancel(self._config, self._client, kind, int(number)):
+                run = 1 if kind == spools.JOB else runs.get(number, 0)
+                if take.cancel(self._config, self._client, kind, number, run=run):
                     log.info("asked %s %s to stop", kind, number)
-        self._take_each(take.take_job, body.get("start", ()))
+        self._take_each(take.take_job, [*body.get("start", ()), *take.half_claimed(self._config)])
         self._take_each(take.take_deployment, body.get("serve", ()))
 
     def _take_each(

@@ -142,7 +142,7 @@ class Launcher:
         return self._after_command(step, code), code
 
     def _asked_to_stop(self) -> Verdict | None:
-        if self._commands.stop_asked or self._spool.is_cancel_asked():
+        if self._commands.stop_asked or self._spool.is_cancel_asked(self._meta.run):
             return CANCELLED
         gone = self._server.ended() if self._server is not None else None
         if gone is None:
@@ -156,7 +156,7 @@ class Launcher:
 
     def _after_command(self, step: Step, code: int) -> Verdict | None:
         """What an exit code means. A server that ends by itself has failed, whatever its code."""
-        if self._spool.is_cancel_asked() or self._commands.stop_asked:
+        if self._spool.is_cancel_asked(self._meta.run) or self._commands.stop_asked:
             return CANCELLED if code != 0 or step.serves else None
         if step.serves:
             args = {

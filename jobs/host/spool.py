@@ -149,13 +149,20 @@ class Spool:
         event = self.append_event("ended", **ended)
         write_json(self.path / "exit.json", event)
 
-    def ask_cancel(self) -> None:
-        """Ask the launcher to stop; it looks several times a second."""
-        (self.path / "cancel").touch()
+    def ask_cancel(self, run: int | None = None) -> None:
+        """Ask the launcher of this run (None: the present one) to stop. It looks every 0.1 s.
 
-    def is_cancel_asked(self) -> bool:
-        """True when someone asked to stop."""
-        return (self.path / "cancel").exists()
+        The run is in the file, so that a request which comes late never stops the next run.
+        """
+        number = self.meta().run if run is None else run
+        write_atomic(self.path / "cancel", str(number).encode())
+
+    def is_cancel_asked(self, run: int) -> bool:
+        """True when someone asked this run to stop, or any: an empty file is made by hand."""
+        try:
+            return (self.path / "cancel").read_text().strip() in ("", str(run))
+        except FileNotFoundError:
+            return False
 
     def mark_acked(self, run: int) -> None:
         """Keep that the dashboard has everything, up to the end of this run."""

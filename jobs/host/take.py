@@ -55,6 +55,15 @@ def take_job(config: Config, client: Client, job_id: int) -> bool:
         return True
 
 
+def half_claimed(config: Config) -> list[int]:
+    """Jobs whose claim was begun here and not ended: its process was killed in between.
+
+    The dashboard may hold them for claimed by us, so it does not name them again: we have to ask.
+    """
+    names = [p.name for p in (config.dir / "claims").glob("job-*.nonce")]
+    return sorted(int(name.removeprefix("job-").removesuffix(".nonce")) for name in names)
+
+
 def take_deployment(config: Config, client: Client, deployment_id: int) -> bool:
     """Claim the next run of a server and start it. True when it runs. Raises as take_job."""
     spool = Spool(config.dir / "serve" / str(deployment_id))
@@ -84,14 +93,19 @@ def start_if_fresh(spool: Spool) -> bool:
     return True
 
 
-def cancel(config: Config, client: Client, kind: str, number: int) -> bool:
-    """Ask a job ("job") or a server ("deployment") of our dashboard to stop. False: not here."""
+def cancel(config: Config, client: Client, kind: str, number: int, *, run: int) -> bool:
+    """Ask this run of a job ("job") or a server ("deployment") to stop. False: not here, or ended.
+
+    Only one of the dashboard that we work for: another one may have used the same number.
+    """
     folder = "serve" if kind == spools.DEPLOYMENT else "spool"
     spool = Spool(config.dir / folder / str(number))
     try:
         if spool.meta().instance != client.instance() or spool.exit() is not None:
             return False
-        spool.ask_cancel()
+        if spool.is_cancel_asked(run):
+            return False
+        spool.ask_cancel(run)
     except FileNotFoundError:
         return False
     return True
@@ -139,7 +153,9 @@ def _start_run(config: Config, client: Client, spool: Spool, body: Mapping[str, 
     )
     with spools.guard(config.dir, "ports"):
         values = _with_own(config, plan, body["values"], serve=number)
-        values.setdefault("job_dir", str(spool.path))
+        if not Path(values.get("job_dir", "")).joinpath("files").is_dir():
+            # The first run's job has been removed; its files are here as well.
+            values["job_dir"] = str(spool.path)
         lock = serving.prepare_run(spool, config.dir, meta, plan, values)
     if lock is None:
         return False

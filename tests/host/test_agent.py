@@ -231,6 +231,20 @@ def test_a_cancelled_deploy_job_takes_its_server_with_it(intake, start_agent, de
     assert deployment.ended["verdict"] == "cancelled"
 
 
+def test_a_job_whose_claim_was_cut_off_half_way_is_done(intake, start_agent, config):
+    # The worker was killed after the dashboard had heard the claim: it does not name the job again.
+    intake.jobs[7] = record_of("echo hi")
+    intake.jobs[7].claim_id = "nonce-of-the-dead"
+    (config.dir / "claims").mkdir()
+    (config.dir / "claims" / "job-7.nonce").write_text("nonce-of-the-dead")
+
+    start_agent()
+
+    until(lambda: intake.jobs[7].ended)
+    assert intake.jobs[7].log == b"hi\n"
+    assert not (config.dir / "claims" / "job-7.nonce").exists()
+
+
 def test_two_agents_never_work_in_one_folder(intake, start_agent, config):
     start_agent()
     until(lambda: intake.heartbeats)

@@ -130,8 +130,20 @@ def test_a_claim_waits_while_another_dashboards_job_of_this_number_runs(
 def test_a_cancel_of_another_dashboard_does_not_reach_our_job(config, client, known, make_spool):
     spool = make_spool("true", number=7, instance="another")
 
-    assert take.cancel(config, client, "job", 7) is False
-    assert not spool.is_cancel_asked()
+    assert take.cancel(config, client, "job", 7, run=1) is False
+    assert not spool.is_cancel_asked(1)
+
+
+def test_a_stop_that_comes_late_does_not_stop_the_next_run(config, client, known, intake):
+    meta = spools.Meta("deployment", 2, intake.instance, "t", 2, "")
+    plan = record_of("true").plan
+    spool = spools.create(config.dir / "serve" / "2", meta, plan, {}, None)
+
+    take.cancel(config, client, "deployment", 2, run=1)
+    assert not spool.is_cancel_asked(2)
+
+    take.cancel(config, client, "deployment", 2, run=2)
+    assert spool.is_cancel_asked(2)
 
 
 def test_a_port_that_is_listened_on_or_given_to_another_is_not_chosen(config, make_spool):
