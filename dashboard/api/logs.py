@@ -8,7 +8,8 @@ All under ``/api/v1/jobs/ID`` and ``/api/v1/deployments/ID``:
 ``log?…&download=1``           the same, to keep as a file
 ``log/lines?from=&to=``        raw bytes of these lines (from 1, both included)
 ``log/search?q=&regex=1``      how many match, and the first of them
-``log/index?at=1,2``           newline counts a block, and the line of each byte in ``at``
+``log/index``                  newline counts a block, with which any line is found
+``log/steps``                  the job's steps with their lines
 =============================  ================================================================
 """
 
@@ -32,16 +33,18 @@ from django.views.decorators.http import require_safe
 
 from dashboard.api.auth import ApiView, api, error, may
 from dashboard.log_access import ACTIONS, find_record
+from dashboard.states import look
 from jobs.logstore import LogStore, plain_stream, store
 from jobs.logstore.lines import BLOCK_BYTES
 from jobs.logstore.search import SearchTooSlow
+from jobs.models import Job, JobStep
+from jobs.queries.job_page import step_state
 
 PIECE_BYTES = 256 * 1024
 # Short answers are sent at once and say when their bytes arrived.
 SHORT_BYTES = 1024 * 1024
 MOST_TIMES = 100  # in one header, which proxies hold to 4 KiB
 MOST_MATCHES = 5000
-MOST_OFFSETS = 500
 SEARCH_TIMEOUT_S = 30.0
 
 
@@ -112,16 +115,51 @@ def log_search(request: HttpRequest, key: str) -> HttpResponseBase:
 def log_index(request: HttpRequest, key: str) -> HttpResponseBase:
     """What a viewer needs to find any line.
 
-    ``{"size", "lines", "block": bytes, "counts": [newlines before each further block],
-    "at": {offset: line}}``
+    ``{"size", "newlines", "block": bytes, "counts": [newlines before each further block]}``, all of
+    one moment while the log grows.
     """
     logs = store()
     size = logs.size(key)
-    asked = [text for text in request.GET.get("at", "").split(",") if text.isdecimal()]
-    at = {text: logs.line_at(key, int(text)) for text in asked[:MOST_OFFSETS]}
     counts = logs.newline_counts(key)[: size // BLOCK_BYTES]
-    index = {"size": size, "lines": logs.line_count(key), "block": BLOCK_BYTES}
-    return JsonResponse({**index, "counts": counts, "at": at})
+    newlines = logs.line_at(key, size) - 1
+    return JsonResponse(
+        {"size": size, "newlines": newlines, "block": BLOCK_BYTES, "counts": counts}
+    )
+
+
+def log_steps(request: HttpRequest, key: str) -> HttpResponseBase:
+    """``{"steps": [{"name", "state", "look", "exit_code", "duration_s", "line_from", "line_to"}]}``.
+
+    ``look`` is the class and the shape of the state. Lines are null for a step that has not begun
+    or ended; a step that printed nothing ends a line before it begins.
+    """
+    kind, _slash, record_id = key.partition("/")
+    if kind != "job":
+        return JsonResponse({"steps": []})
+    job = Job.objects.get(pk=int(record_id))
+    return JsonResponse({"steps": [_step(job, step, key) for step in job.steps.all()]})
+
+
+def _step(job: Job, step: JobStep, key: str) -> dict[str, Any]:
+    state = step_state(step, job)
+    shown = look(state)
+    logs = store()
+    line_from = line_to = None
+    if step.log_from is not None:
+        line_from = logs.line_at(key, step.log_from)
+        if step.log_from and logs.read(key, step.log_from - 1, step.log_from) != b"\n":
+            line_from += 1  # the line belongs to the step that began it
+    if step.log_to is not None:
+        line_to = logs.line_at(key, step.log_to - 1) if step.log_to else 0
+    return {
+        "name": step.name,
+        "state": state,
+        "look": [shown.css, shown.shape],
+        "exit_code": step.exit_code,
+        "duration_s": step.duration_s,
+        "line_from": line_from,
+        "line_to": line_to,
+    }
 
 
 def _number(request: HttpRequest, name: str, default: int) -> int:
@@ -183,5 +221,6 @@ urlpatterns: list[URLPattern] = [
         ("log/lines", "log-lines", log_lines),
         ("log/search", "log-search", log_search),
         ("log/index", "log-index", log_index),
+        ("log/steps", "log-steps", log_steps),
     )
 ]

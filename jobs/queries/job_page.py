@@ -125,7 +125,7 @@ def job_page(job_id: int) -> JobPage:
     after, before = tuple(job.after.order_by("id")), tuple(job.before.order_by("id"))
     return JobPage(
         job=job,
-        steps=tuple(StepState(step, _state(step, job)) for step in steps),
+        steps=tuple(StepState(step, step_state(step, job)) for step in steps),
         outputs=tuple(job.outputs.all()),
         chain=_chain(job, after, before),
         after=after,
@@ -168,7 +168,8 @@ def _deployment_used(job: Job) -> Deployment | None:
     return Deployment.objects.filter(wanted).first()
 
 
-def _state(step: JobStep, job: Job) -> str:
+def step_state(step: JobStep, job: Job) -> str:
+    """How one step of ``job`` stands, see :class:`StepState`."""
     if step.exit_code == 0:
         return "succeeded"
     if step.exit_code is not None:

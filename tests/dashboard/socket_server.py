@@ -23,7 +23,6 @@ from websockets.sync.client import ClientConnection, connect
 
 from jobs.logstore import LogStore
 
-APP = os.environ.get("TRIAL_APP", "dashboard.asgi:application")
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -101,7 +100,7 @@ def running_server(data_dir: Path, *, redis_url: str = "") -> Iterator[Server]:
         check=True,
         capture_output=True,
     )
-    command = [sys.executable, "-m", "uvicorn", APP]
+    command = [sys.executable, "-m", "uvicorn", "dashboard.asgi:application"]
     command += ["--port", str(port), "--ws", "websockets-sansio"]
     command += ["--ws-per-message-deflate", "false", "--log-level", "warning"]
     command += ["--timeout-graceful-shutdown", "1"]

@@ -1,0 +1,129 @@
+// @ts-check
+/** A WebSocket that comes back by itself. */
+
+const FIRST_WAIT_MS = 500;
+const LONGEST_WAIT_MS = 15_000;
+// Closed on purpose (1000), or for a reason that a new attempt does not change: dashboard/consumers/base.py.
+const FINAL_CODES = new Set([1000, 4400, 4401, 4403, 4404]);
+
+/**
+ * How long to wait before attempt `attempt` (0 is the first), without its random part.
+ * @param {number} attempt
+ * @returns {number} milliseconds
+ */
+export function retryWait(attempt) {
+  return Math.min(FIRST_WAIT_MS * 2 ** attempt, LONGEST_WAIT_MS);
+}
+
+/**
+ * The address of a socket on this page's own server.
+ * @param {string} path
+ */
+export function socketUrl(path) {
+  return new URL(path, location.href.replace(/^http/, "ws")).href;
+}
+
+/**
+ * Keep a connection open until it is closed for good.
+ *
+ * @param {object} options
+ * @param {() => string | Promise<string>} options.url called before each attempt, so it can carry a cursor
+ * @param {(data: any) => void} options.onMessage gets the data of each message: text, or an ArrayBuffer
+ * @param {(state: "open" | "waiting" | "over", detail: number) => void} [options.onState]
+ *   `detail`: milliseconds until the next attempt, or the code it was closed with
+ * @param {number} [options.heartbeatMs] send `{"type": "ping"}` this often, and start anew when two
+ *   pass without any message: a connection can die without a word
+ * @returns {{send: (text: string) => void, close: () => void, retry: () => void}}
+ */
+export function connect({ url, onMessage, onState = () => {}, heartbeatMs = 0 }) {
+  let attempt = 0;
+  let isClosed = false;
+  let heardAt = 0;
+  /** @type {WebSocket | null} */
+  let socket = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+
+  function later() {
+    if (isClosed) return;
+    const wait = retryWait(attempt) * (0.75 + Math.random() / 2); // not all pages at once
+    attempt += 1;
+    clearTimeout(timer);
+    timer = setTimeout(open, wait);
+    onState("waiting", wait);
+  }
+
+  async function open() {
+    clearTimeout(timer);
+    /** @type {string} */
+    let address;
+    try {
+      address = await url();
+    } catch {
+      later(); // the page could not learn where it stands: the server is away
+      return;
+    }
+    if (isClosed) return;
+    const mine = new WebSocket(address);
+    socket = mine;
+    mine.binaryType = "arraybuffer";
+    heardAt = Date.now();
+    mine.addEventListener("open", () => {
+      if (mine === socket) onState("open", 0);
+    });
+    mine.addEventListener("message", (event) => {
+      if (mine !== socket) return;
+      attempt = 0; // a message proves the connection works; "open" does not
+      heardAt = Date.now();
+      onMessage(event.data);
+    });
+    mine.addEventListener("close", (event) => {
+      if (mine !== socket) return;
+      socket = null;
+      if (FINAL_CODES.has(event.code)) {
+        isClosed = true;
+        onState("over", event.code);
+      } else {
+        later();
+      }
+    });
+  }
+
+  function drop() {
+    const dead = socket;
+    socket = null;
+    dead?.close();
+  }
+
+  function beat() {
+    if (isClosed) {
+      clearInterval(pulse);
+    } else if (socket?.readyState === WebSocket.OPEN) {
+      if (Date.now() - heardAt > 2.5 * heartbeatMs) {
+        drop();
+        later();
+      } else {
+        socket.send(JSON.stringify({ type: "ping", t: performance.now() }));
+      }
+    }
+  }
+
+  const pulse = heartbeatMs ? setInterval(beat, heartbeatMs) : undefined;
+  open();
+  return {
+    send(text) {
+      if (socket?.readyState === WebSocket.OPEN) socket.send(text);
+    },
+    close() {
+      isClosed = true;
+      clearTimeout(timer);
+      clearInterval(pulse);
+      drop();
+    },
+    retry() {
+      if (isClosed) return;
+      drop();
+      open();
+    },
+  };
+}

@@ -1,0 +1,241 @@
+// @ts-check
+/**
+ * The bytes of a log in blocks, fetched when they are needed and added to as they come. Every line is
+ * found from the newline counts of the blocks alone, so that a gigabyte needs only what is looked at.
+ *
+ * Line n belongs to the block that holds the newline before it; line 1 belongs to block 0.
+ */
+
+export const BLOCK = 65536;
+const MOST_BLOCKS = 96; // 6 MiB in memory
+const NEWLINE = 10;
+// A line over more blocks than this is read at its begin and its end only.
+const WHOLE_BLOCKS = 3;
+const TIME_EVERY_MS = 500;
+
+/**
+ * @typedef {{size: number, newlines: number, counts: number[]}} Index
+ * @typedef {{bytes: Uint8Array, times: [number, number][]}} Piece
+ * @typedef {{data: Uint8Array, length: number, newlines: number[] | null, times: [number, number][]}} Block
+ * @typedef {{text: string, hidden: number, at: number, end: number}} RawLine
+ *   `hidden`: bytes left out in the middle; `at`, `end`: where it begins and ends in the log
+ */
+
+export class LogBytes {
+  /**
+   * @param {(from: number, to: number) => Promise<Piece>} fetchPiece
+   * @param {() => void} onLoad called when a block has come
+   */
+  constructor(fetchPiece, onLoad) {
+    this.fetchPiece = fetchPiece;
+    this.onLoad = onLoad;
+    this.size = 0;
+    this.newlines = 0;
+    /** @type {number[]} newlines before each further block */
+    this.counts = [];
+    /** @type {Map<number, Block>} newest use last */
+    this.blocks = new Map();
+    /** @type {Map<number, Promise<void>>} */
+    this.coming = new Map();
+    this.endsLine = true;
+    this.decoder = new TextDecoder();
+  }
+
+  /** Lines that there are; a last one without its newline counts. */
+  get lineCount() {
+    return this.newlines + (this.endsLine ? 0 : 1);
+  }
+
+  /**
+   * Take over what the server says, keeping the blocks that are whole.
+   * @param {Index & {lastByte?: number}} index
+   */
+  setIndex({ size, newlines, counts, lastByte }) {
+    if (size < this.size) return; // an older answer
+    for (const [number, block] of this.blocks) {
+      if (block.length < BLOCK && number * BLOCK + block.length < size) this.blocks.delete(number);
+    }
+    this.size = size;
+    this.newlines = newlines;
+    this.counts = counts;
+    this.endsLine = size === 0 || lastByte === undefined || lastByte === NEWLINE;
+  }
+
+  /**
+   * Add bytes that begin at `offset`. Bytes that are here already are passed over.
+   * @param {number} offset
+   * @param {Uint8Array} bytes
+   * @param {number} atMs when they came
+   * @returns {boolean} false: there is a gap before them, and nothing was taken
+   */
+  append(offset, bytes, atMs) {
+    if (offset > this.size) return false;
+    const fresh = bytes.subarray(this.size - offset);
+    if (offset + bytes.length <= this.size) return true;
+    for (let done = 0; done < fresh.length; ) {
+      const number = Math.floor(this.size / BLOCK);
+      const within = this.size % BLOCK;
+      const part = fresh.subarray(done, done + BLOCK - within);
+      this.#extend(number, within, part, atMs);
+      for (const byte of part) if (byte === NEWLINE) this.newlines += 1;
+      this.size += part.length;
+      done += part.length;
+      if (this.size % BLOCK === 0) this.counts.push(this.newlines);
+    }
+    this.endsLine = fresh[fresh.length - 1] === NEWLINE;
+    return true;
+  }
+
+  /**
+   * One line, as far as it is here. What is missing is asked for, and `onLoad` called then.
+   * @param {number} n from 1
+   * @returns {RawLine | null} null: not here yet
+   */
+  line(n) {
+    const first = this.#ownerOf(n);
+    const last = Math.max(first, n > this.newlines ? this.#lastBlock() : this.#ownerOf(n + 1));
+    const isHuge = last - first >= WHOLE_BLOCKS;
+    const wanted = isHuge ? [first, last - 1, last] : span(first, last);
+    const blocks = wanted.map((number) => this.block(number));
+    if (blocks.includes(null)) return null;
+    const start = this.#startOf(n, first);
+    const end = n > this.newlines ? this.size : this.#newlineAt(n, last);
+    if (!isHuge) return { text: this.#decode(wanted, start, end), hidden: 0, at: start, end };
+    const head = this.#decode([first], start, (first + 1) * BLOCK);
+    const tail = this.#decode([last - 1, last], (last - 1) * BLOCK, end);
+    return { text: head + tail, hidden: (last - 2 - first) * BLOCK, at: start, end };
+  }
+
+  /**
+   * When the byte at `offset` arrived, as far as it is known.
+   * @param {number} offset
+   * @returns {number | null} milliseconds since the epoch
+   */
+  timeAt(offset) {
+    const times = this.blocks.get(Math.floor(offset / BLOCK))?.times ?? [];
+    let found = null;
+    for (const [from, atMs] of times) {
+      if (from > offset) break;
+      found = atMs;
+    }
+    return found;
+  }
+
+  /**
+   * A block if it is here; else it is fetched.
+   * @param {number} number
+   * @returns {Block | null}
+   */
+  block(number) {
+    const block = this.blocks.get(number);
+    const length = Math.min(BLOCK, this.size - number * BLOCK);
+    if (block && block.length >= length) {
+      this.blocks.delete(number); // to the end: used last
+      this.blocks.set(number, block);
+      return block;
+    }
+    this.load(number);
+    return null;
+  }
+
+  /**
+   * Fetch a block, once at a time.
+   * @param {number} number
+   * @returns {Promise<void>}
+   */
+  load(number) {
+    const coming = this.coming.get(number);
+    if (coming) return coming;
+    const from = number * BLOCK;
+    const promise = this.fetchPiece(from, Math.min(from + BLOCK, this.size))
+      .then((piece) => this.#keep(number, piece))
+      .finally(() => this.coming.delete(number))
+      .then(this.onLoad, () => {});
+    this.coming.set(number, promise);
+    return promise;
+  }
+
+  /** @param {number} number @param {Piece} piece */
+  #keep(number, piece) {
+    const data = new Uint8Array(BLOCK);
+    data.set(piece.bytes.subarray(0, BLOCK));
+    const length = Math.min(BLOCK, piece.bytes.length);
+    this.blocks.set(number, { data, length, newlines: null, times: piece.times });
+    for (const oldest of this.blocks.keys()) {
+      if (this.blocks.size <= MOST_BLOCKS) break;
+      if (oldest !== this.#lastBlock()) this.blocks.delete(oldest);
+    }
+  }
+
+  /** @param {number} number @param {number} within @param {Uint8Array} part @param {number} atMs */
+  #extend(number, within, part, atMs) {
+    let block = this.blocks.get(number);
+    if (!block && within === 0) {
+      this.#keep(number, { bytes: new Uint8Array(0), times: [] });
+      block = this.blocks.get(number);
+    }
+    if (!block || block.length !== within) return; // not here: fetched whole when it is looked at
+    block.data.set(part, within);
+    block.length += part.length;
+    block.newlines = null;
+    const last = block.times.at(-1);
+    if (!last || atMs - last[1] >= TIME_EVERY_MS) block.times.push([number * BLOCK + within, atMs]);
+  }
+
+  #lastBlock() {
+    return Math.max(0, Math.ceil(this.size / BLOCK) - 1);
+  }
+
+  /** The block that line `n` belongs to. @param {number} n */
+  #ownerOf(n) {
+    if (n <= 1) return 0;
+    let low = 0;
+    let high = this.counts.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.counts[middle] < n - 1) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** @param {number} n @param {number} owner */
+  #startOf(n, owner) {
+    return n <= 1 ? 0 : this.#newlineAt(n - 1, owner) + 1;
+  }
+
+  /** Where newline `n` of the log is; `number` is the block that holds it. @param {number} n @param {number} number */
+  #newlineAt(n, number) {
+    const block = /** @type {Block} */ (this.blocks.get(number));
+    if (!block.newlines) {
+      block.newlines = [];
+      for (let at = block.data.indexOf(NEWLINE); at >= 0 && at < block.length; at = block.data.indexOf(NEWLINE, at + 1)) {
+        block.newlines.push(at);
+      }
+    }
+    const before = number ? this.counts[number - 1] : 0;
+    return number * BLOCK + (block.newlines[n - 1 - before] ?? block.length);
+  }
+
+  /** @param {number[]} numbers consecutive @param {number} start @param {number} end */
+  #decode(numbers, start, end) {
+    const parts = numbers.map((number) => {
+      const base = number * BLOCK;
+      const block = /** @type {Block} */ (this.blocks.get(number));
+      return block.data.subarray(Math.max(0, start - base), Math.max(0, Math.min(block.length, end - base)));
+    });
+    if (parts.length === 1) return this.decoder.decode(parts[0]);
+    const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+    let at = 0;
+    for (const part of parts) {
+      whole.set(part, at);
+      at += part.length;
+    }
+    return this.decoder.decode(whole);
+  }
+}
+
+/** @param {number} first @param {number} last */
+function span(first, last) {
+  return Array.from({ length: last - first + 1 }, (_, i) => first + i);
+}

@@ -1,0 +1,141 @@
+// @ts-check
+/** Which rows a log has: lines under their steps, folded or not; or only some lines. Pure. */
+
+/**
+ * @typedef {{name: string, state: string, look: [string, string], exit_code: number | null,
+ *   duration_s: number | null, line_from: number | null, line_to: number | null}} Step
+ * @typedef {{group: number} | {line: number}} Row
+ * @typedef {{at: number, count: number, group: number} | {at: number, count: number, line: number}} Part
+ *   `at` is the first row's number, from 0; a group is one row
+ */
+
+export class LogRows {
+  constructor() {
+    /** @type {Step[]} */
+    this.steps = [];
+    this.lineCount = 0;
+    /** @type {Map<number, boolean>} what a person opened or folded */
+    this.choices = new Map();
+    /** @type {number[] | null} only these lines, ascending */
+    this.only = null;
+    /** @type {Part[]} */
+    this.parts = [];
+    this.count = 0;
+  }
+
+  /** @param {number} lineCount */
+  setLineCount(lineCount) {
+    if (lineCount === this.lineCount) return;
+    this.lineCount = lineCount;
+    this.#arrange();
+  }
+
+  /** @param {Step[]} steps */
+  setSteps(steps) {
+    this.steps = steps;
+    this.#arrange();
+  }
+
+  /** @param {number[] | null} lines */
+  setOnly(lines) {
+    this.only = lines;
+    this.#arrange();
+  }
+
+  /**
+   * What works, and what went wrong, is open; of a job that has ended well, the last step.
+   * @param {number} group
+   */
+  isOpen(group) {
+    const chosen = this.choices.get(group);
+    if (chosen !== undefined) return chosen;
+    if (this.steps[group].state !== "succeeded") return true;
+    return !this.steps.slice(group + 1).some((step) => step.line_from !== null);
+  }
+
+  /** @param {number} group @param {boolean} open */
+  setOpen(group, open) {
+    this.choices.set(group, open);
+    this.#arrange();
+  }
+
+  /** @param {number} index from 0 @returns {Row} */
+  at(index) {
+    if (this.only) return { line: this.only[index] };
+    const part = this.parts[this.#partOfRow(index)];
+    return "group" in part ? { group: part.group } : { line: part.line + index - part.at };
+  }
+
+  /**
+   * The row of a line; of its group where that is folded, or of the next line that is shown.
+   * @param {number} line
+   */
+  indexOfLine(line) {
+    if (this.only) {
+      const found = this.only.findIndex((n) => n >= line);
+      return found < 0 ? Math.max(0, this.only.length - 1) : found;
+    }
+    let best = 0;
+    for (const part of this.parts) {
+      if ("group" in part) {
+        const from = this.steps[part.group].line_from ?? Infinity;
+        if (from <= line) best = part.at;
+      } else if (part.line <= line) {
+        best = part.at + Math.min(line - part.line, part.count - 1);
+      }
+    }
+    return best;
+  }
+
+  /** The group that a line belongs to, -1 for none. @param {number} line */
+  groupOf(line) {
+    return this.steps.findIndex(
+      (step) => step.line_from !== null && step.line_from <= line && line <= (step.line_to ?? Infinity),
+    );
+  }
+
+  /** First and last line of a group, as far as it has come. @param {number} group @returns {[number, number]} */
+  linesOf(group) {
+    const step = this.steps[group];
+    return [step.line_from ?? 1, Math.min(step.line_to ?? this.lineCount, this.lineCount)];
+  }
+
+  /** @param {number} index */
+  #partOfRow(index) {
+    let low = 0;
+    let high = this.parts.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (this.parts[middle].at <= index) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+
+  #arrange() {
+    this.parts = [];
+    this.count = 0;
+    if (this.only) {
+      this.count = this.only.length;
+      return;
+    }
+    let next = 1; // the first line that has no row yet
+    this.steps.forEach((step, group) => {
+      if (step.line_from === null) return;
+      this.#addLines(next, Math.min(step.line_from - 1, this.lineCount));
+      this.parts.push({ at: this.count, count: 1, group });
+      this.count += 1;
+      const [from, to] = this.linesOf(group);
+      if (this.isOpen(group)) this.#addLines(Math.max(next, from), to);
+      next = Math.max(next, to + 1);
+    });
+    this.#addLines(next, this.lineCount);
+  }
+
+  /** @param {number} from @param {number} to */
+  #addLines(from, to) {
+    if (to < from) return;
+    this.parts.push({ at: this.count, count: to - from + 1, line: from });
+    this.count += to - from + 1;
+  }
+}
