@@ -19,7 +19,7 @@ except (BadVariable, OSError) as error:
 
 DEBUG = ENV.debug
 DATA_DIR = ENV.data_dir
-STOPPING_FILE = DATA_DIR / env_module.STOPPING_FILE
+STOPPING_FILE = env_module.STOPPING_FILE
 
 # Addresses. PUBLIC_URL sets allowed hosts, origins, cookie security and every absolute link.
 PUBLIC_URL = ENV.public_url or f"http://127.0.0.1:{ENV.port}"

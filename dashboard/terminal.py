@@ -86,13 +86,13 @@ def follow(job_id: int, say: TextIO | None) -> Iterator[bytes]:
 
     Each new sentence about the job goes to ``say``. Reads only: stopping it changes nothing.
     """
-    key, offset, said = f"job/{job_id}", 0, ""
+    key, offset, said, data = f"job/{job_id}", 0, "", b"\n"
     while True:
         # Asked before the log is read: what had ended by then is read to its end.
         job = Job.objects.get(pk=job_id)
         if say is not None and (told := state_line(job)) != said:
             said = told
-            say.write(told + "\n")
+            say.write(told + "\n" if data.endswith(b"\n") else f"\n{told}\n")
             say.flush()
         size = store().size(key)
         while offset < size:

@@ -42,7 +42,7 @@ class InputGone(Exception):
 
 def look() -> int:
     """Start every queued job that can start now, oldest first; how many were started."""
-    if settings.STOPPING_FILE.exists():  # what runs is being stopped: nothing takes its place
+    if (settings.DATA_DIR / settings.STOPPING_FILE).exists():  # what runs is being stopped: nothing takes its place
         return 0
     return sum(_try(job) for job in _candidates())
 

@@ -2,16 +2,64 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+pytest_plugins = ["tests.stack"]
+
 PLAIN_STATIC = "django.contrib.staticfiles.storage.StaticFilesStorage"
+DATABASE_FIXTURES = {"db", "transactional_db"}
+# One stack of real processes at a time: two cores do not carry two.
+ONE_AT_A_TIME = ("processes", "browser")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--database-only``: for the second run, on PostgreSQL."""
+    parser.addoption("--database-only", action="store_true", help="only tests that use a database")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Choose the tests of this run, and who must not run beside whom."""
+    for item in items:
+        if any(item.get_closest_marker(mark) for mark in ONE_AT_A_TIME):
+            item.add_marker(pytest.mark.xdist_group("one at a time"))
+    if config.getoption("--database-only"):
+        left_out = [item for item in items if not _uses_database(item)]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+def _uses_database(item: pytest.Item) -> bool:
+    if any(item.get_closest_marker(mark) for mark in ONE_AT_A_TIME):
+        return False  # their processes have databases of their own
+    fixtures = getattr(item, "fixturenames", ())
+    return bool(item.get_closest_marker("django_db") or DATABASE_FIXTURES.intersection(fixtures))
 
 
 @pytest.fixture(autouse=True)
 def own_data_folder(settings: Any, tmp_path: Path) -> None:
     """Logs, outputs and secrets of one test are not those of another, or of a dashboard."""
     settings.DATA_DIR = tmp_path / "data"
+    settings.DATA_DIR.mkdir()
     settings.STORAGES = {**settings.STORAGES, "staticfiles": {"BACKEND": PLAIN_STATIC}}
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The browser's program. Without one the test is skipped; with REQUIRE_BROWSER=1 it fails."""
+    found = find_chromium()
+    if found is None and os.environ.get("REQUIRE_BROWSER") == "1":
+        pytest.fail("REQUIRE_BROWSER=1, and there is no Chromium on the PATH")
+    if found is None:
+        pytest.skip("no Chromium on the PATH")
+    return found
+
+
+def find_chromium() -> str | None:
+    """Path of Chromium or Chrome, None without."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return next((path for name in names if (path := shutil.which(name))), None)

@@ -1,0 +1,20 @@
+"""The project's settings, with a data folder and a database that are the tests' own."""
+
+import atexit
+import os
+import shutil
+import tempfile
+
+_data_dir = tempfile.mkdtemp(prefix="vacc-tests-")
+atexit.register(shutil.rmtree, _data_dir, ignore_errors=True)
+
+for _name in ("REDIS_URL", "PUBLIC_URL", "HOST_BIND", "PORT", "SECRET_KEY", "WHEELS_DIR"):
+    os.environ.pop(_name, None)
+os.environ["DATA_DIR"] = _data_dir
+# Set by tests.__main__ for the run on PostgreSQL.
+os.environ["DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL", "")
+
+from dashboard.settings import *  # noqa: E402, F403 -- after the environment is settled
+
+# The real one is slow on purpose.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -1,0 +1,182 @@
+"""The whole dashboard as ``make run`` starts it, in real processes on a folder of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs.host import process
+
+ROOT = Path(__file__).resolve().parent.parent
+PASSWORD = "correct horse battery"
+START_S = 60.0
+STOP_S = 60.0
+# Words that name a child in its command line.
+CHILDREN = {
+    "valkey": "valkey-server",
+    "web": "dashboard.web",
+    "dashboard worker": "dashboard.celery worker",
+    "scheduler": "dashboard.celery beat",
+    "agent": "jobs.host.agent",
+    "worker": "jobs.host.app worker",
+}
+
+
+@dataclass(slots=True)
+class Stack:
+    """A dashboard that runs, or has run. ``environ`` is added to this process's own."""
+
+    data_dir: Path
+    port: int
+    environ: dict[str, str] = field(default_factory=dict)
+    arguments: tuple[str, ...] = ()
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Its address, without a slash at the end."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def output(self) -> str:
+        """What it has said at its terminal, in all its starts."""
+        return self._terminal.read_text(errors="replace")
+
+    @property
+    def _terminal(self) -> Path:
+        return self.data_dir.with_name(self.data_dir.name[:50] + ".terminal")
+
+    def start(self) -> None:
+        """Start it; the processes follow, see :meth:`wait_ready`."""
+        environ = clean_environment() | {
+            "DATA_DIR": str(self.data_dir),
+            "PORT": str(self.port),
+            "ADMIN_PASSWORD": PASSWORD,
+            **self.environ,
+        }
+        with self._terminal.open("ab") as terminal:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "dashboard.supervisor", *self.arguments],
+                cwd=ROOT,
+                env=environ,
+                stdin=subprocess.DEVNULL,
+                stdout=terminal,
+                stderr=terminal,
+                start_new_session=True,
+            )
+
+    def wait_ready(self) -> None:
+        """Until it is healthy and This computer has reported what it has."""
+        deadline = time.monotonic() + START_S
+        while time.monotonic() < deadline:
+            assert self.process is not None
+            if self.process.poll() is not None:
+                raise AssertionError(f"it ended with {self.process.returncode}:\n{self.output}")
+            if self.health()[0] == 200 and (self.data_dir / "host" / "spool").is_dir():
+                return
+            time.sleep(0.1)
+        raise AssertionError(f"not ready after {START_S} s:\n{self.output}")
+
+    def health(self) -> tuple[int, dict[str, Any]]:
+        """Status and answer of ``/healthz``; (0, {}) while nothing answers."""
+        try:
+            with urllib.request.urlopen(f"{self.url}/healthz", timeout=5) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
+        except OSError:
+            return 0, {}
+
+    def children(self) -> dict[str, int]:
+        """Process ids of its children, by the names of ``CHILDREN``."""
+        assert self.process is not None
+        found = {}
+        for pid in process.descendants(self.process.pid):
+            line = command_line(pid)
+            found |= {name: pid for name, words in CHILDREN.items() if words in line}
+        return found
+
+    def kill(self, child: str) -> int:
+        """``kill -9`` a child; returns the process id that it had."""
+        pid = self.children()[child]
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+    def manage(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[bytes]:
+        """``manage.py`` in a second terminal, which knows ``DATA_DIR`` and nothing else."""
+        return subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env=clean_environment() | {"DATA_DIR": str(self.data_dir)},
+            capture_output=True,
+            check=check,
+        )
+
+    def stop(self, number: int = signal.SIGINT) -> int:
+        """Ctrl-C; returns its exit code when it has ended."""
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.process.wait(STOP_S)
+
+
+def clean_environment() -> dict[str, str]:
+    """This process's environment without any setting of the dashboard or of the tests."""
+    ours = ("DATABASE_URL", "REDIS_URL", "DATA_DIR", "PORT", "DJANGO_SETTINGS_MODULE", "DEBUG")
+    return {name: value for name, value in os.environ.items() if name not in ours}
+
+
+def command_line(pid: int) -> str:
+    """The words of a process's command, between spaces; "" when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except OSError:
+        return ""
+
+
+def free_port() -> int:
+    """A TCP port that nothing listens on just now."""
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        number: int = probe.getsockname()[1]
+        return number
+
+
+@contextmanager
+def running(
+    data_dir: Path, *arguments: str, environ: dict[str, str] | None = None
+) -> Iterator[Stack]:
+    """A stack that is ready, and stopped at the end with all that it runs."""
+    stack = Stack(data_dir, free_port(), environ or {}, arguments)
+    stack.start()
+    try:
+        stack.wait_ready()
+        yield stack
+    finally:
+        try:
+            stack.stop()
+        except subprocess.TimeoutExpired:
+            assert stack.process is not None
+            stack.process.kill()
+            raise
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """One dashboard for all tests that only use it."""
+    with running(tmp_path_factory.mktemp("stack") / "data") as started:
+        yield started
