@@ -189,10 +189,14 @@ def left_empty(form: LaunchForm) -> dict[str, str]:
 
 def proposed_raw(kind: Kind, target: Target, typed: Mapping[str, str]) -> Raw:
     """The form untouched, but for the assets chosen: what "was" is told against."""
-    assets = {
-        name: value for name, value in typed.items() if _extra(kind, name).get("asset") is not None
-    }
+    assets = {name: value for name, value in typed.items() if name in asset_fields(kind)}
     return raw_values(make_form(kind, target, assets, {}), kind)
+
+
+def asset_fields(kind: Kind) -> dict[str, str]:
+    """Fields that name an asset, with its type."""
+    found = {name: _extra(kind, name).get("asset") for name in kind.Params.model_fields}
+    return {name: str(asset) for name, asset in found.items() if asset}
 
 
 def _field(

@@ -11,8 +11,10 @@ from django.contrib import messages
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
+from django.utils.functional import Promise
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from dashboard import audit
@@ -35,6 +37,20 @@ from jobs.queries.points import has_points, samples_after
 
 # What a result is in one look, in the order of the facts; those that it has are shown.
 _HEADLINE = ("output_tokens_per_s", "ttft_p50_ms", "tpot_p50_ms", "accuracy", "questions")
+# Words for what a success registered; a name without words shows as it is.
+_MADE: dict[str, str | Promise] = {
+    "type": gettext_lazy("What"),
+    "name": gettext_lazy("Name"),
+    "model_id": gettext_lazy("Model"),
+    "toolchain": gettext_lazy("Toolchain"),
+    "precision": gettext_lazy("Precision"),
+    "label": gettext_lazy("Format"),
+    "source_precision": gettext_lazy("Made from"),
+    "bytes": gettext_lazy("Size"),
+    "sha256": "SHA-256",
+    "fingerprint": gettext_lazy("Fingerprint"),
+    "path": gettext_lazy("Path"),
+}
 _LAST_LINES = 12
 _LAST_BYTES = 16_384
 
@@ -45,11 +61,13 @@ def job_detail(request: HttpRequest, job_id: int) -> HttpResponse:
     """One job: state, steps, log, curves, outputs, commands. The page keeps itself up to date."""
     page = _page(job_id)
     plan = from_json(page.job.plan)
+    found_points = has_points(job_id)
     context = _context(request, page) | {
         "view": command_view(plan, page.job.values),
         "script": script(plan, page.job.values),
         "figure": live.figure() if plan.watches else None,
-        "watched": bool(plan.watches) and (page.job.is_open or has_points(job_id)),
+        "watched": bool(plan.watches) and (page.job.is_open or found_points),
+        "has_points": found_points,
     }
     return render(request, "jobs/detail.html", context)
 
@@ -151,7 +169,20 @@ def _context(request: HttpRequest, page: JobPage) -> dict[str, Any]:
         "form_address": _form_address(job),
         "neighbours": _neighbours(page),
         "headline": _headline(page),
+        "made": [(_MADE.get(name, name), name, value) for name, value in page.made],
+        "next_step": _next_step(page),
     }
+
+
+def _next_step(page: JobPage) -> tuple[str, str] | None:
+    """(words, address) of the form that uses what the job made."""
+    kinds = {"weights": ("compile", _("Compile them")), "artifact": ("deploy", _("Deploy it"))}
+    found = kinds.get(dict(page.made).get("type", ""))
+    if found is None:
+        return None
+    sort = dict(page.made)["type"]
+    query = urlencode({"host": page.job.host.name, sort: f"job:{page.job.pk}"})
+    return found[1], f"{reverse('launch-form', args=[found[0]])}?{query}"
 
 
 def _headline(page: JobPage) -> list[tuple[str, str, float]]:

@@ -14,6 +14,7 @@ from dashboard import audit
 from dashboard.command_view import command_view
 from dashboard.forms import (
     LaunchForm,
+    asset_fields,
     left_empty,
     make_form,
     proposed_raw,
@@ -28,10 +29,11 @@ from jobs.errors import LaunchError
 from jobs.kinds import KINDS
 from jobs.kinds.base import Kind, Target
 from jobs.launch import InvalidParams, Preview, launch, preview
-from jobs.models import Host, Job
+from jobs.models import Deployment, Host, Job
 from jobs.plans import Plan, from_json
 from jobs.queries.job_page import durations
 from jobs.queries.targets import target_of
+from jobs.services.assets import made_by
 
 
 @require_GET
@@ -136,6 +138,7 @@ def _context(
     typed = typed_values(kind, data)
     if origin:
         typed = {**typed_from_params(kind, origin.params), **typed}
+    typed = _promises_kept(kind, typed)
     draft = make_form(kind, target, typed, {})
     seen = preview(kind.name, raw_values(draft, kind), host)
     found = {**seen.errors, **left_empty(draft), **(errors or {})}
@@ -165,6 +168,22 @@ def _context(
         "blocked": _blocked(form, found),
         "dies": plan.dies if plan else 0,
     }
+
+
+def _promises_kept(kind: Kind, typed: Mapping[str, str]) -> dict[str, str]:
+    """``typed``, with "job:17" replaced by what job 17 has made meanwhile."""
+    settled = dict(typed)
+    for name, asset in asset_fields(kind).items():
+        number = typed.get(name, "").removeprefix("job:")
+        if number != typed.get(name, "") and number.isdecimal():
+            made = (
+                Deployment.objects.filter(job=int(number)).first()
+                if asset == "deployment"
+                else made_by(int(number), asset)
+            )
+            open_still = Job.objects.filter(pk=int(number), state__in=Job.OPEN_STATES).exists()
+            settled[name] = str(made.pk) if made and not open_still else typed[name]
+    return settled
 
 
 def _before(

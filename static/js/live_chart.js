@@ -38,6 +38,7 @@ function follow(panel) {
 
   /** @param {Answer} answer */
   async function replace(answer) {
+    panel.hidden = false; // before the first points there is nothing to look at
     const x = answer.t.map(localTime);
     const data = base.data.map((/** @type {any} */ trace) => ({ ...trace, x, y: answer[trace.meta] }));
     await draw(chart, { ...base, data });

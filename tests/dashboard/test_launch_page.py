@@ -12,7 +12,7 @@ from jobs.launch import preview
 from jobs.models import Artifact, Job, Weights
 from jobs.plans import Plan, PlanFile, Step, from_json
 from jobs.queries.targets import target_of
-from tests.factories import make_host, make_user
+from tests.factories import make_host, make_job, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -216,6 +216,19 @@ def test_a_form_opened_from_a_job_holds_its_values_and_marks_what_differs(page, 
     assert 'name="parallel" value="8"' in same.text
     assert 'class="ln new"' not in same.text
     assert "was 8" in other.text
+
+
+def test_a_promise_that_was_kept_is_shown_as_what_was_made(page, host):
+    job = make_job(host=host, state="succeeded")
+    weights = add_weights(host)
+    Weights.objects.update(job=job)
+
+    answer = page.get(
+        reverse("launch-form", args=["compile"]), {"host": host.name, "weights": f"job:{job.pk}"}
+    ).text
+
+    assert f'<option value="{weights.pk}" selected>' in answer
+    assert "not on this host" not in answer
 
 
 def test_the_form_asks_the_database_as_often_for_many_assets_as_for_one(
