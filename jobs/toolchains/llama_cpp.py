@@ -16,6 +16,9 @@ METRICS = (
     "llamacpp:prompt_tokens_total",
     "llamacpp:requests_processing",
     "llamacpp:requests_deferred",
+    # Tokens are counted when a request ends; decode calls times busy slots grow while it runs.
+    "llamacpp:n_decode_total",
+    "llamacpp:n_busy_slots_per_decode",
 )
 READY_TIMEOUT_S = 120.0
 
