@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.errors import JobsError
-from jobs.host import environment, process
+from jobs.host import environment, process, spawn
 from jobs.host import spool as spools
 from jobs.host.commands import Commands
 from jobs.host.serving import Server
@@ -242,18 +242,30 @@ def _found_outputs(
 def main(argv: Sequence[str] | None = None) -> int:
     """Take the lock, run, let go. Exit code 0 unless another launcher has the spool."""
     parser = argparse.ArgumentParser(prog="jobs.host.launcher", description=__doc__)
-    parser.add_argument("spool", type=Path)
+    parser.add_argument("spool", type=Path, nargs="?")
+    parser.add_argument("--standby-fd", type=int, help="a socket that will tell the spool")
     parser.add_argument("--lock-fd", type=int, help="a descriptor that holds the lock already")
     parser.add_argument("--detach", action="store_true", help="go on in the background")
     parser.add_argument("--grace", type=float, default=GRACE_S, help="seconds before SIGKILL")
     options = parser.parse_args(argv)
     logging.basicConfig(format="%(asctime)s %(name)s: %(message)s")
-    spool = Spool(options.spool.resolve())
-    if options.detach:
+    if options.detach or options.standby_fd is not None:
         if os.fork() != 0:
             os._exit(0)
         os.setsid()
-    lock = options.lock_fd if options.lock_fd is not None else spool.lock()
+    if options.standby_fd is not None:
+        told = spawn.await_spool(options.standby_fd)
+        if told is None:
+            return 0
+        spool, lock = told
+        return _run(spool, lock, grace_s=options.grace)
+    if options.spool is None:
+        parser.error("which spool?")
+    spool = Spool(options.spool.resolve())
+    return _run(spool, options.lock_fd or spool.lock(), grace_s=options.grace)
+
+
+def _run(spool: Spool, lock: int | None, *, grace_s: float) -> int:
     if lock is None:
         print(f"another launcher runs {spool.path}", file=sys.stderr)  # noqa: T201
         return 1
@@ -263,7 +275,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     record = {"pid": pid, "start_ticks": process.start_ticks(pid), "boot_id": process.boot_id()}
     spools.write_json(spool.path / "launcher.json", record)
     if spool.exit() is None and not spool.was_started():
-        Launcher(spool, grace_s=options.grace).run()
+        Launcher(spool, grace_s=grace_s).run()
     return 0
 
 

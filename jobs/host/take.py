@@ -89,7 +89,7 @@ def start_if_fresh(spool: Spool) -> bool:
     if spool.was_started():  # another one was faster, and has ended
         os.close(lock)
         return False
-    spawn.start_launcher(spool, lock, detach=True)
+    spawn.STANDBY.start(spool, lock)
     return True
 
 
@@ -159,7 +159,7 @@ def _start_run(config: Config, client: Client, spool: Spool, body: Mapping[str, 
         lock = serving.prepare_run(spool, config.dir, meta, plan, values)
     if lock is None:
         return False
-    spawn.start_launcher(spool, lock, detach=True)
+    spawn.STANDBY.start(spool, lock)
     return True
 
 

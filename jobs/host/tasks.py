@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import logging
 
-from jobs.host import take
+from celery.signals import worker_ready
+
+from jobs.host import spawn, take
 from jobs.host.app import CONFIG, app
 from jobs.host.client import Client, Unreachable
 from jobs.host.poke import poke
 
 CLIENT = Client(CONFIG)
 log = logging.getLogger(__name__)
+
+
+@worker_ready.connect  # type: ignore[untyped-decorator]
+def stand_by(**_: object) -> None:
+    """Have a launcher ready for the first job."""
+    spawn.STANDBY.prepare()
 
 
 @app.task(name="host.start")  # type: ignore[untyped-decorator]
@@ -20,6 +28,7 @@ def start(job_id: int) -> None:
         take.take_job(CONFIG, CLIENT, job_id)
     except Unreachable as error:  # the heartbeat will name it again
         log.warning("job %s: %s", job_id, error)
+    spawn.STANDBY.prepare()
 
 
 @app.task(name="host.stop")  # type: ignore[untyped-decorator]
