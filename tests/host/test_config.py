@@ -1,0 +1,69 @@
+"""Settings of a host: a wrong one is a sentence that names it."""
+
+from pathlib import Path
+
+import pytest
+
+from jobs.host.config import ConfigError, load
+
+
+@pytest.fixture
+def values(tmp_path):
+    return {
+        "HOST_NAME": "rack-1",
+        "DASHBOARD_URL": "http://10.0.0.5:8000/lab/",
+        "REDIS_URL": "redis://10.0.0.5:6379/0",
+        "HOST_KEY": "k",
+        "HOST_DIR": str(tmp_path / "new" / "host"),
+    }
+
+
+def test_settings_survive_the_way_to_a_child_process(values):
+    config = load(values)
+
+    assert load(config.as_environment()) == config
+    assert config.dashboard_url == "http://10.0.0.5:8000/lab"
+    assert config.dir.is_dir()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("HOST_NAME", "", "HOST_NAME is not set"),
+        ("HOST_NAME", "Rack 1", "small letters, digits and hyphens"),
+        ("DASHBOARD_URL", "10.0.0.5:8000", "http://HOST:PORT"),
+        ("DASHBOARD_URL", "http://x:port", "http://HOST:PORT"),
+        ("REDIS_URL", "amqp://x", "redis://"),
+        ("HOST_KEY", " ", "HOST_KEY is not set"),
+        ("HOST_DIR", "/proc/no", "HOST_DIR is '/proc/no'"),
+        ("WHEELS_DIR", "/nowhere", "WHEELS_DIR is '/nowhere', which is no folder"),
+        ("HOST_PORTS", "80-90", "between 1024 and 65535"),
+        ("HOST_PORTS", "9000", "FIRST-LAST"),
+    ],
+)
+def test_a_wrong_value_names_the_variable(values, name, value, words):
+    with pytest.raises(ConfigError, match=words):
+        load({**values, name: value})
+
+
+def test_a_file_has_the_last_word_and_may_quote(values, tmp_path):
+    file = tmp_path / "host.env"
+    file.write_text("# host\n\nexport HOST_NAME='other'\nHOST_KEY=\"a b\"\n")
+
+    config = load(values, file=file)
+
+    assert (config.name, config.key) == ("other", "a b")
+
+
+@pytest.mark.parametrize("line", ["no equals", "1X=2", "X='open"])
+def test_a_line_that_is_none_is_shown(values, tmp_path, line):
+    file = tmp_path / "host.env"
+    file.write_text(f"HOST_NAME=a\n{line}\n")
+
+    with pytest.raises(ConfigError, match=f"line 2 of {file}"):
+        load(values, file=file)
+
+
+def test_a_file_that_is_not_there_is_named(values):
+    with pytest.raises(ConfigError, match=r"/nowhere/host\.env"):
+        load(values, file=Path("/nowhere/host.env"))
