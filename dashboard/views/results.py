@@ -44,7 +44,7 @@ _POINT_COLUMNS = (
 @require_GET
 @requires("result.view")
 def results(request: HttpRequest) -> HttpResponse:
-    """All results, narrowed by the facets in the address; ``format=csv`` or ``json`` exports them."""
+    """All results, narrowed by the facets in the address; ``format=csv`` or ``json`` to export."""
     filters = _filters(request)
     if request.GET.get("format") in ("csv", "json"):
         return _export(request.GET["format"], matching(filters)[:EXPORT_MOST])
@@ -88,11 +88,6 @@ def result_file(request: HttpRequest, result_id: int, ending: str) -> HttpRespon
     name = f"result-{page.result.pk}.{ending}"
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
-
-
-def result_context(result: Result) -> dict[str, Any]:
-    """What ``results/_result_panel.html`` needs, for the page of the job that made the result."""
-    return _context(_page(result.pk))
 
 
 def _page(result_id: int) -> ResultPage:
@@ -220,7 +215,7 @@ def _title(page: ResultPage) -> str:
 
 
 def _environments(result: Result) -> list[Environment]:
-    """The tools' environments on the host as they were when the job ran: the newest of each name."""
+    """The tools' environments on the host when the job ran: the newest of each name."""
     made = Environment.objects.filter(host=result.host, created_at__lte=result.created_at)
     newest: dict[str, Environment] = {}
     for environment in made.order_by("created_at", "pk"):

@@ -1,0 +1,71 @@
+"""Share of right answers by category, with 95 % intervals; a larger square is more questions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import sqrt
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from dashboard.charts.series import COLOURS, SYMBOLS
+from jobs.queries.results import Category
+from jobs.queries.statistics import Interval
+
+ROW_PX = 28
+_FRAME_PX = 62
+
+
+def height(categories: Sequence[Category], pooled: Interval | None) -> int:
+    """Pixels that :func:`figure` needs: a row each."""
+    return _FRAME_PX + ROW_PX * (len(categories) + (pooled is not None))
+
+
+def figure(categories: Sequence[Category], pooled: Interval | None) -> dict[str, Any]:
+    """A forest: a row a category, the whole set as a diamond below them."""
+    names = [category.name for category in categories]
+    data = [_row(names, [c.share for c in categories], [c.questions for c in categories])]
+    if pooled is not None:
+        whole = _row([_("all")], [pooled], [0])
+        whole["marker"] = {"color": "$ink", "symbol": "diamond", "size": 12}
+        whole["error_x"]["color"] = "$ink"
+        data.append(whole)
+    return {
+        "data": data,
+        "layout": {
+            "showlegend": False,
+            "hovermode": "closest",
+            "margin": {"l": 130, "r": 16, "t": 8, "b": 44},
+            "xaxis": {
+                "title": {"text": _("right, %, with the 95 % interval")},
+                "range": [0, 100],
+                "showgrid": True,
+            },
+            "yaxis": {"autorange": "reversed", "dtick": 1, "showgrid": False, "fixedrange": True},
+        },
+    }
+
+
+def _row(names: list[str], shares: list[Interval], counts: list[int]) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": [100 * share.value for share in shares],
+        "y": names,
+        "name": _("right"),
+        "error_x": {
+            "type": "data",
+            "symmetric": False,
+            "array": [100 * (share.high - share.value) for share in shares],
+            "arrayminus": [100 * (share.value - share.low) for share in shares],
+            "color": COLOURS[0],
+            "thickness": 1.5,
+            "width": 4,
+        },
+        "marker": {
+            "color": COLOURS[0],
+            "symbol": SYMBOLS[1],
+            "size": [6 + min(8.0, sqrt(count)) for count in counts],
+        },
+        "hovertemplate": "%{y}: %{x:.1f} %<extra></extra>",
+    }

@@ -1,0 +1,53 @@
+"""Waiting times against requests in flight: the median bold, the 99th percentile thin."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from dashboard.charts.series import COLOURS, DASHES, Series, concurrency_axis, line, values
+
+# family -> (unit of the metric's name, shown unit)
+FAMILIES = {"ttft": "ms", "tpot": "ms", "itl": "ms", "latency": "s"}
+_LABELS = {"ttft": "TTFT", "tpot": "TPOT", "itl": "ITL", "latency": "latency"}
+
+
+def figure(family: str, all_series: Sequence[Series]) -> dict[str, Any]:
+    """Two lines a result; with one result p90 stands between them."""
+    unit = FAMILIES[family]
+    data = []
+    for index, series in enumerate(all_series):
+        x, middle = values(series, f"{family}_p50_{unit}")
+        hover = f"%{{y:.3~g}} {unit}"
+        data.append(line(index, series.name, x, middle) | {"hovertemplate": f"{hover} p50"})
+        shown = ("p90", "p99") if len(all_series) == 1 else ("p99",)
+        for statistic in shown:
+            _x, tail = values(series, f"{family}_{statistic}_{unit}")
+            thin = {"color": COLOURS[index], "dash": DASHES[index], "width": 1}
+            data.append(
+                {
+                    "type": "scatter",
+                    "mode": "lines+markers",
+                    "name": f"{series.name} {statistic}",
+                    "x": x,
+                    "y": tail,
+                    "line": thin,
+                    "marker": {"color": COLOURS[index], "size": 4},
+                    "opacity": 0.7,
+                    "hovertemplate": f"{hover} {statistic}",
+                }
+            )
+    return {
+        "data": data,
+        "layout": {
+            "showlegend": False,
+            "margin": {"l": 50, "r": 14, "t": 12, "b": 40},
+            "xaxis": concurrency_axis(_("requests in flight"), all_series),
+            "yaxis": {
+                "title": {"text": f"{_LABELS[family]}, {unit}"},
+                "rangemode": "tozero",
+            },
+        },
+    }

@@ -1,0 +1,29 @@
+"""Output rate against requests in flight."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from dashboard.charts.series import Series, concurrency_axis, line, values
+
+METRIC = "output_tokens_per_s"
+
+
+def figure(all_series: Sequence[Series]) -> dict[str, Any]:
+    """One line a result; zero is in the picture."""
+    data = []
+    for index, series in enumerate(all_series):
+        x, y = values(series, METRIC)
+        data.append(line(index, series.name, x, y) | {"hovertemplate": "%{y:.1f} tok/s"})
+    return {
+        "data": data,
+        "layout": {
+            "showlegend": False,
+            "margin": {"l": 46, "r": 14, "t": 12, "b": 40},
+            "xaxis": concurrency_axis(_("requests in flight"), all_series),
+            "yaxis": {"title": {"text": _("output, tok/s")}, "rangemode": "tozero"},
+        },
+    }

@@ -1,0 +1,139 @@
+"""Numbers of results: ``{% load results %}``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext
+
+from dashboard.charts import accuracy, throughput
+from dashboard.charts.series import Series
+from dashboard.formats import number
+from dashboard.words import metric_text
+from jobs.models import Answer, Result
+from jobs.queries import results as queries
+from jobs.queries.comparison import Change
+from jobs.queries.statistics import Interval
+
+register = template.Library()
+
+
+@register.filter
+def at(metrics: Mapping[str, Any], name: str) -> Any:
+    """The value of a metric; None where it was not measured."""
+    return metrics.get(name)
+
+
+@register.simple_tag
+def value(name: str, metrics: Mapping[str, Any]) -> SafeString:
+    """A metric's number for a table: the unit stands in the head."""
+    found = metrics.get(name)
+    if found is None:
+        return format_html('<span class="dim">{}</span>', gettext("n/a"))
+    return format_html('<span class="num">{}</span>', metric_text(name, found)[0])
+
+
+@register.simple_tag
+def share(interval: Interval) -> SafeString:
+    """A share in per cent with its 95 % interval: "46.2 [41.0, 51.4]"."""
+    return format_html(
+        '<span class="num">{}</span> <span class="pm num">[{}, {}]</span>',
+        number(100 * interval.value, 1),
+        number(100 * interval.low, 1),
+        number(100 * interval.high, 1),
+    )
+
+
+@register.simple_tag
+def half_width(interval: Interval | None) -> SafeString:
+    """The interval of a mean as "± 0.9"."""
+    if interval is None:
+        return mark_safe("")
+    half = (interval.high - interval.low) / 2
+    return format_html('<span class="pm num">± {}</span>', number(half, 1))
+
+
+@register.simple_tag
+def delta(change: Change) -> SafeString:
+    """A difference: where it went, how far, between which bounds, and whether that is good."""
+    if change.value is None:
+        return format_html('<span class="delta">{}</span>', gettext("not measured"))
+    if change.verdict == "same":
+        return format_html('<span class="delta">{}</span>', gettext("the same"))
+    size = change.relative if change.relative is not None else change.absolute or 0.0
+    unit, decimals = ("%", 1) if change.relative is not None else (gettext("pt"), 2)
+    if change.relative is None and change.low is None and abs(size) > 1:
+        unit, decimals, size = "", 0, size / 100  # a count: of failed requests, of empty answers
+    arrow = "≈" if change.verdict == "noise" else "↑" if size > 0 else "↓"
+    text = f"{arrow} {number(abs(100 * size), decimals)} {unit}".rstrip()
+    css = change.verdict if change.verdict in ("better", "worse", "noise") else ""
+    return format_html(
+        '<span class="delta {}"><b>{}</b><i>{}</i></span>', css, text, _beside(change, decimals)
+    )
+
+
+def _beside(change: Change, decimals: int) -> str:
+    words = {
+        "better": gettext("better"),
+        "worse": gettext("worse"),
+        "noise": gettext("within noise"),
+        "unknown": gettext("one run each: cannot tell yet"),
+    }
+    word = words.get(change.verdict, "")
+    if change.low is None or change.high is None:
+        return word
+    bounds = ", ".join(
+        ("+" if bound > 0 else "") + number(100 * bound, decimals)
+        for bound in (change.low, change.high)
+    )
+    return f"[{bounds}] {word}"
+
+
+@register.simple_tag
+def result_figure(result: Result) -> dict[str, Any]:
+    """The one chart that says most about a result: ``{"figure", "height"}``."""
+    if result.sort == Result.Sort.EVALUATION:
+        categories, whole = queries.categories(result), queries.accuracy(result)
+        return {
+            "figure": accuracy.figure(categories, whole),
+            "height": accuracy.height(categories, whole),
+        }
+    series = [Series(f"#{result.job_id}", queries.point_rows(result))]
+    return {"figure": throughput.figure(series), "height": 220}
+
+
+@register.simple_tag
+def result_accuracy(result: Result) -> Interval | None:
+    """An evaluation's share of right answers, with its interval."""
+    return queries.accuracy(result)
+
+
+@register.simple_tag
+def setting(found: Any) -> str:
+    """A value of a form field, as people write it: "1, 2, 4"."""
+    return ", ".join(map(str, found)) if isinstance(found, list) else str(found)
+
+
+@register.filter
+def is_right(answer: Answer) -> bool:
+    """True when the question was answered right."""
+    return answer.score >= 0.5
+
+
+@register.simple_tag
+def series_key(index: int) -> SafeString:
+    """The line and symbol of the ``index``-th result of a page, from 0; drawn by results.css."""
+    shapes = (
+        '<circle cx="17" cy="5" r="4"/>',
+        '<rect x="13" y="1" width="8" height="8"/>',
+        '<path d="M17 0l5 5-5 5-5-5z"/>',
+        '<path d="M17 0l5 9h-10z"/>',
+    )
+    return mark_safe(
+        f'<svg class="lk s{index + 1}" viewBox="0 0 34 10" aria-hidden="true">'
+        f'<line x1="0" x2="34" y1="5" y2="5"/>{shapes[index]}</svg>'
+    )

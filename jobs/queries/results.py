@@ -1,0 +1,261 @@
+"""Results: the list with its facets, one result, its questions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Count, Q, QuerySet
+
+from jobs.models import Answer, Artifact, Deployment, OutputFile, Result, ResultPoint
+from jobs.queries.statistics import Interval, mean_interval, wilson
+
+PAGE = 50
+QUESTIONS_PAGE = 50
+# Facet -> the field that it filters. In the order in which they are shown.
+FACETS = {
+    "sort": "sort",
+    "model": "model_id",
+    "precision": "label",
+    "host": "host__name",
+    "person": "created_by__username",
+}
+STAMPS = {
+    "simulated": Q(simulated=True),
+    "failed": Q(metrics__failed_requests__gt=0),
+    "quiet": Q(simulated=False, metrics__failed_requests=0),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What the list is narrowed to. Each facet holds the values that are let through."""
+
+    facets: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    stamps: Sequence[str] = ()
+    text: str = ""
+    deployment: int | None = None
+
+    def without(self, facet: str) -> Filters:
+        """The same with one facet left open."""
+        if facet == "stamp":
+            return replace(self, stamps=())
+        return replace(self, facets={k: v for k, v in self.facets.items() if k != facet})
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """``results`` newest first; ``after`` is where the next page begins, "" at the end."""
+
+    results: Sequence[Result]
+    after: str
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class ResultPage:
+    """One result. ``repeats`` are earlier and later runs of the same measurement, without it."""
+
+    result: Result
+    points: Sequence[ResultPoint]
+    outputs: Sequence[OutputFile]
+    artifact: Artifact | None
+    deployment: Deployment | None
+    repeats: Sequence[Result]
+    categories: Sequence[Category]
+    accuracy: Interval | None
+
+    @property
+    def host_facts(self) -> list[tuple[str, str]]:
+        """What the host is, as its probe reports it: the facts that bear on speed."""
+        facts = self.result.host.facts
+        cpu = facts.get("cpu") or {}
+        named = {
+            "os": facts.get("os"),
+            "kernel": facts.get("kernel"),
+            "cpu": cpu.get("model"),
+            "cores": cpu.get("cores"),
+        }
+        return [(name, str(value)) for name, value in named.items() if value]
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """Questions of one kind: how many, how many right, and the interval of their share."""
+
+    name: str
+    questions: int
+    right: float
+    share: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """One page of an evaluation's questions, and how many there are of each verdict."""
+
+    answers: Sequence[Answer]
+    after: int | None
+    right: int
+    wrong: int
+    shown: int
+
+
+def matching(filters: Filters) -> QuerySet[Result]:
+    """Results that ``filters`` let through, newest first."""
+    found = Result.objects.all()
+    for facet, values in filters.facets.items():
+        if values:
+            found = found.filter(**{f"{FACETS[facet]}__in": list(values)})
+    if filters.stamps:
+        wanted = Q()
+        for stamp in filters.stamps:
+            wanted |= STAMPS[stamp]
+        found = found.filter(wanted)
+    if filters.deployment is not None:
+        found = found.filter(deployment_id=filters.deployment)
+    for word in filters.text.split():
+        number = Q(job_id=int(word.lstrip("#"))) if word.lstrip("#").isdecimal() else Q()
+        found = found.filter(
+            number
+            | Q(model_id__icontains=word)
+            | Q(label__icontains=word)
+            | Q(what__icontains=word)
+            | Q(tool__icontains=word)
+            | Q(deployment__name__icontains=word)
+        )
+    return found
+
+
+def result_list(filters: Filters, after: str = "") -> Page:
+    """One page of the list. ``after`` is :attr:`Page.after` of the page before."""
+    found = matching(filters)
+    total = found.count()
+    cursor = _cursor(after)
+    if cursor is not None:
+        created, number = cursor
+        # Not the usual OR: with it the database would leave the index (docs/decisions.md).
+        found = found.filter(created_at__lte=created).exclude(created_at=created, pk__gte=number)
+    rows = list(found.select_related("host", "deployment", "created_by")[: PAGE + 1])
+    more = len(rows) > PAGE
+    rows = rows[:PAGE]
+    next_page = f"{rows[-1].created_at.isoformat()}~{rows[-1].pk}" if more else ""
+    return Page(rows, next_page, total)
+
+
+def facet_counts(filters: Filters) -> dict[str, list[tuple[str, int]]]:
+    """For each facet its values with how many results each would show, most first."""
+    counts = {}
+    for facet, column in FACETS.items():
+        rows = (
+            matching(filters.without(facet))
+            .order_by()
+            .exclude(**{column: None})
+            .values_list(column)
+            .annotate(n=Count("pk"))
+            .order_by("-n", column)
+        )
+        counts[facet] = [(str(value), int(n)) for value, n in rows]
+    open_rows = matching(filters.without("stamp"))
+    counts["stamp"] = [
+        (name, n) for name, query in STAMPS.items() if (n := open_rows.filter(query).count())
+    ]
+    return counts
+
+
+def result_page(result_id: int) -> ResultPage:
+    """Everything on the page of one result. Raises ``Result.DoesNotExist``."""
+    result = Result.objects.select_related(
+        "host", "job", "created_by", "deployment__artifact", "deployment__host"
+    ).get(pk=result_id)
+    deployment = result.deployment
+    return ResultPage(
+        result=result,
+        points=points_of(result),
+        outputs=list(OutputFile.objects.filter(job_id=result.job_id)),
+        artifact=deployment.artifact if deployment else None,
+        deployment=deployment,
+        repeats=list(repeats_of(result).select_related("host", "created_by")[:20]),
+        categories=categories(result),
+        accuracy=accuracy(result),
+    )
+
+
+def points_of(result: Result) -> list[ResultPoint]:
+    """A benchmark's points, by concurrency."""
+    return sorted(ResultPoint.objects.filter(result=result), key=lambda p: (p.concurrency, p.index))
+
+
+def repeats_of(result: Result) -> QuerySet[Result]:
+    """Other runs of the same measurement: same host, model, precision, work and tool."""
+    return Result.objects.filter(
+        sort=result.sort,
+        host_id=result.host_id,
+        model_id=result.model_id,
+        label=result.label,
+        what=result.what,
+        tool=result.tool,
+        simulated=result.simulated,
+    ).exclude(pk=result.pk)
+
+
+def spread(result: Result, metric: str) -> Interval | None:
+    """The mean of a metric over all repeats, this one included; None with fewer than three."""
+    rows = [result.metrics, *repeats_of(result).values_list("metrics", flat=True)]
+    return mean_interval([row[metric] for row in rows if metric in row])
+
+
+def accuracy(result: Result) -> Interval | None:
+    """An evaluation's share of right answers with its Wilson interval."""
+    questions = int(result.metrics.get("questions") or 0)
+    if result.sort != Result.Sort.EVALUATION or not questions:
+        return None
+    return wilson(result.metrics.get("accuracy", 0.0) * questions, questions)
+
+
+def categories(result: Result) -> list[Category]:
+    """An evaluation by category of its questions, else by subset; largest first."""
+    rows: dict[str, list[float]] = {}
+    answers = Answer.objects.filter(result=result).values_list("subset", "detail", "score")
+    for subset, detail, score in answers:
+        rows.setdefault(str(detail.get("category") or subset), []).append(score)
+    found = [
+        Category(name, len(scores), sum(scores), wilson(sum(scores), len(scores)))
+        for name, scores in rows.items()
+    ]
+    return sorted(found, key=lambda category: (-category.questions, category.name))
+
+
+def questions(
+    result: Result, *, show: str = "", text: str = "", category: str = "", after: int = -1
+) -> Questions:
+    """Questions in their order, from ``after`` on. ``show``: "right", "wrong", "empty" or all."""
+    found = Answer.objects.filter(result=result)
+    if text:
+        found = found.filter(
+            Q(question__icontains=text) | Q(answer__icontains=text) | Q(expected__icontains=text)
+        )
+    if category:
+        found = found.filter(Q(detail__category=category) | Q(subset=category))
+    right, wrong = found.filter(score__gte=0.5), found.filter(score__lt=0.5)
+    shown = {"right": right, "wrong": wrong, "empty": found.filter(answer="")}.get(show, found)
+    rows = list(shown.filter(index__gt=after).order_by("index")[: QUESTIONS_PAGE + 1])
+    more = len(rows) > QUESTIONS_PAGE
+    rows = rows[:QUESTIONS_PAGE]
+    return Questions(
+        rows, rows[-1].index if more else None, right.count(), wrong.count(), shown.count()
+    )
+
+
+def _cursor(text: str) -> tuple[datetime, int] | None:
+    created, _, number = text.partition("~")
+    try:
+        return datetime.fromisoformat(created), int(number)
+    except ValueError:
+        return None
+
+
+def point_rows(result: Result) -> list[tuple[int, Mapping[str, Any]]]:
+    """``(concurrency, metrics)`` of a benchmark, for charts and tables."""
+    return [(point.concurrency, point.metrics) for point in points_of(result)]

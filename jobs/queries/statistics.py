@@ -1,0 +1,131 @@
+"""Intervals and tests, all at 95 %. Pure functions with their sources.
+
+Written out rather than taken from SciPy: four closed formulas against 100 MB of packages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil, comb, sqrt
+from statistics import mean, variance
+
+Z = 1.959963984540054
+# Student's t, 97.5 %, for 1 … 30 degrees of freedom.
+_T = (
+    *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228),
+    *(2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086),
+    *(2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A value and the range that holds the true one 19 times of 20."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def holds_zero(self) -> bool:
+        """True when the data do not tell the value from 0."""
+        return self.low <= 0 <= self.high
+
+
+def wilson(right: float, total: int) -> Interval:
+    """The share ``right / total`` (Wilson 1927). ``total`` is at least 1."""
+    share = right / total
+    scale = 1 + Z * Z / total
+    middle = (share + Z * Z / (2 * total)) / scale
+    half = Z * sqrt(share * (1 - share) / total + Z * Z / (4 * total * total)) / scale
+    return Interval(share, max(0.0, middle - half), min(1.0, middle + half))
+
+
+def paired_difference(both: int, only_first: int, only_second: int, neither: int) -> Interval:
+    """Share right of the second minus that of the first, on the same questions.
+
+    Newcombe 1998, Statistics in Medicine 17, 2635-2650, method 10.
+    """
+    total = both + only_first + only_second + neither
+    second = wilson(both + only_second, total)
+    first = wilson(both + only_first, total)
+    phi = _phi(both, only_first, only_second, neither)
+    return _square_and_add(second, first, phi)
+
+
+def difference(second: Interval, first: Interval) -> Interval:
+    """``second - first`` of shares from different questions (Newcombe 1998, ibid. 873-890)."""
+    return _square_and_add(second, first, 0.0)
+
+
+def _square_and_add(a: Interval, b: Interval, phi: float) -> Interval:
+    value = a.value - b.value
+    down, up = a.value - a.low, a.high - a.value
+    b_down, b_up = b.value - b.low, b.high - b.value
+    low = sqrt(max(0.0, down * down - 2 * phi * down * b_up + b_up * b_up))
+    high = sqrt(max(0.0, up * up - 2 * phi * up * b_down + b_down * b_down))
+    return Interval(value, value - low, value + high)
+
+
+def _phi(both: int, only_first: int, only_second: int, neither: int) -> float:
+    """Correlation of the pairs, with Newcombe's continuity correction where it is positive."""
+    margins = (
+        (both + only_second)
+        * (only_first + neither)
+        * (both + only_first)
+        * (only_second + neither)
+    )
+    if margins == 0:
+        return 0.0
+    excess: float = both * neither - only_first * only_second
+    if excess > 0:
+        excess = max(0.0, excess - (both + only_first + only_second + neither) / 2)
+    return excess / sqrt(margins)
+
+
+def mcnemar(only_first: int, only_second: int) -> float:
+    """How likely so uneven a split of the flips is by chance: exact, two-sided p."""
+    flips = only_first + only_second
+    fewer = min(only_first, only_second)
+    tail: float = sum(comb(flips, k) for k in range(fewer + 1)) / 2**flips
+    return min(1.0, 2.0 * tail)
+
+
+def questions_to_tell(only_first: int, only_second: int, total: int) -> int | None:
+    """About how many more questions would tell this difference from 0; None where there is none."""
+    if only_first == only_second:
+        return None
+    gap = (only_second - only_first) / total
+    flips = (only_first + only_second) / total
+    return max(0, ceil(Z * Z * flips / (gap * gap)) - total)
+
+
+def mean_difference(first: Sequence[float], second: Sequence[float]) -> Interval | None:
+    """Mean of ``second`` minus mean of ``first`` (Welch); None with fewer than two runs of each."""
+    if len(first) < 2 or len(second) < 2:
+        return None
+    spread_first = variance(first) / len(first)
+    spread_second = variance(second) / len(second)
+    value, spread = mean(second) - mean(first), spread_first + spread_second
+    if spread == 0:
+        return Interval(value, value, value)
+    freedom = spread**2 / (
+        spread_first**2 / (len(first) - 1) + spread_second**2 / (len(second) - 1)
+    )
+    half = _t(freedom) * sqrt(spread)
+    return Interval(value, value - half, value + half)
+
+
+def mean_interval(values: Sequence[float]) -> Interval | None:
+    """The mean of repeats; None with fewer than three."""
+    if len(values) < 3:
+        return None
+    middle = mean(values)
+    half = _t(len(values) - 1) * sqrt(variance(values) / len(values))
+    return Interval(middle, middle - half, middle + half)
+
+
+def _t(freedom: float) -> float:
+    """Student's t at 97.5 %, on the safe side between whole degrees of freedom."""
+    return _T[max(1, int(freedom)) - 1] if freedom < len(_T) else Z

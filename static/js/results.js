@@ -1,0 +1,50 @@
+// @ts-check
+/** The list of results: facets apply at once, a selection opens the bar. */
+
+const MOST = 4;
+const facets = /** @type {HTMLFormElement | null} */ (document.querySelector("[data-facets]"));
+const form = /** @type {HTMLFormElement | null} */ (document.querySelector("[data-select]"));
+
+if (facets) {
+  document.documentElement.classList.add("js-facets");
+  facets.addEventListener("change", () => facets.requestSubmit());
+  // What is empty stays out of the address.
+  facets.addEventListener("formdata", (event) => {
+    for (const [name, value] of [...event.formData]) if (!value) event.formData.delete(name);
+  });
+  if (window.matchMedia("(max-width: 760px)").matches) facets.closest("details")?.removeAttribute("open");
+}
+
+/** @param {HTMLFormElement} list */
+function bindSelection(list) {
+  const bar = /** @type {HTMLElement} */ (list.querySelector("[data-bar]"));
+  const part = (/** @type {string} */ name) => /** @type {HTMLElement} */ (bar.querySelector(`[data-${name}]`));
+  const submit = /** @type {HTMLButtonElement} */ (bar.querySelector("[type=submit]"));
+
+  function show() {
+    const boxes = /** @type {HTMLInputElement[]} */ ([...list.querySelectorAll("input[name=id]")]);
+    for (const box of boxes) box.closest("tr")?.classList.toggle("on", box.checked);
+    const chosen = boxes.filter((box) => box.checked);
+    bar.hidden = chosen.length === 0;
+    part("count").textContent = interpolate(ngettext("%(n)s selected", "%(n)s selected", chosen.length), { n: chosen.length }, true);
+    part("names").textContent = chosen.map((box) => box.dataset.name).join(", ");
+    part("why").textContent = problem(chosen);
+    submit.disabled = problem(chosen) !== "";
+  }
+
+  list.addEventListener("change", show);
+  list.addEventListener("reset", () => setTimeout(show));
+  window.addEventListener("pageshow", show);
+  show();
+}
+
+/** Why these cannot be compared; "" when they can. @param {HTMLInputElement[]} chosen */
+function problem(chosen) {
+  if (chosen.length < 2) return gettext("Select another one to compare.");
+  if (chosen.length > MOST) return interpolate(gettext("At most %(n)s."), { n: MOST }, true);
+  if (new Set(chosen.map((box) => box.dataset.sort)).size > 1)
+    return gettext("A benchmark and an evaluation have no numbers in common.");
+  return "";
+}
+
+if (form) bindSelection(form);
