@@ -53,3 +53,74 @@ def _by_rows(marks: Sequence[str]) -> tuple[str, ...]:
                 if card * DIES_A_CARD + row < len(part)
             )
     return tuple(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A die of a large grid: who holds it (``subject`` "job 17", "" when free) and how it looks."""
+
+    die: str
+    css: str
+    subject: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds dies, with the key of its colour."""
+
+    subject: str
+    path: str
+    key: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cards:
+    """The large grid of a host: cells row by row, a card a column."""
+
+    card_numbers: tuple[int, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    holders: tuple[Holder, ...]
+
+    @property
+    def gap(self) -> str:
+        """What a template slices eight places with, to fill a row that has fewer cards."""
+        return f":{max(0, CARDS_A_ROW - len(self.card_numbers))}"
+
+
+_COLOURS = 4  # what look.css has keys for; beyond them colours repeat
+
+
+def cards(host: Host) -> Cards | None:
+    """The host's dies, card by card; None for a host without any."""
+    names = dies(host)
+    if not names:
+        return None
+    leased = leased_dies(host)
+    subjects = list(dict.fromkeys(leased[name] for name in names if name in leased))
+    key = {subject: index % _COLOURS + 1 for index, subject in enumerate(subjects)}
+    cells = [_cell(name, leased.get(name, ""), key, away=is_away(host)) for name in names]
+    columns = [cells[at : at + DIES_A_CARD] for at in range(0, len(cells), DIES_A_CARD)]
+    return Cards(
+        card_numbers=tuple(range(len(columns))),
+        rows=tuple(
+            tuple(column[row] for column in columns if row < len(column))
+            for row in range(DIES_A_CARD)
+        ),
+        holders=tuple(
+            Holder(subject, _path(subject), key[subject], list(leased.values()).count(subject))
+            for subject in subjects
+        ),
+    )
+
+
+def _cell(die: str, subject: str, key: dict[str, int], *, away: bool) -> Cell:
+    css = "gone" if away else f"l{key[subject]}" if subject else ""
+    return Cell(die, css, subject, _path(subject))
+
+
+def _path(subject: str) -> str:
+    """Where a lease's holder has its page, below the root: "job 17" is at "jobs/17/"."""
+    kind, _, number = subject.partition(" ")
+    return f"{kind}s/{number}/" if number else ""

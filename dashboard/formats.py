@@ -49,7 +49,10 @@ def duration(seconds: float) -> str:
     if seconds < 0:
         seconds = 0.0
     if round(seconds, 1) < 60:
-        return f"{number(float(seconds)) if seconds < 10 else f'{seconds:.1f}'} {gettext('s')}"
+        if seconds >= 10:
+            # A whole number of seconds is an estimate or a setting: no digit that nobody measured.
+            return f"{seconds:.{0 if float(seconds).is_integer() else 1}f} {gettext('s')}"
+        return f"{number(float(seconds))} {gettext('s')}"
     whole = round(seconds)
     if whole < 3600:
         return f"{whole // 60} {gettext('min')} {whole % 60:02d} {gettext('s')}"
