@@ -113,6 +113,13 @@ def result_accuracy(result: Result) -> Interval | None:
 
 
 @register.simple_tag
+def count(found: int) -> SafeString:
+    """A large count, short: 134.5 M, 1.5 B."""
+    size, unit = (found / 1e9, "B") if found >= 1e9 else (found / 1e6, "M")
+    return format_html('<span class="num">{}<span class="u">{}</span></span>', number(size), unit)
+
+
+@register.simple_tag
 def setting(found: Any) -> str:
     """A value of a form field, as people write it: "1, 2, 4"."""
     return ", ".join(map(str, found)) if isinstance(found, list) else str(found)

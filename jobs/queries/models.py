@@ -1,0 +1,104 @@
+"""The catalogue with what is there of each model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from django.db.models import Q
+
+from jobs.catalog import MODELS, ZooModel
+from jobs.models import Artifact, Deployment, Host, Job, Result, Weights
+
+_RESULTS = 30
+_UP = (Deployment.State.WAITING, *Deployment.LIVE_STATES)
+
+
+@dataclass(slots=True)
+class OnHost:
+    """What one host has of a model."""
+
+    host: Host
+    weights: list[Weights] = field(default_factory=list)
+    artifacts: list[Artifact] = field(default_factory=list)
+    deployments: list[Deployment] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRow:
+    """One model in the list. ``speed`` and ``answers``: its latest results, none simulated."""
+
+    model: ZooModel
+    hosts: Sequence[OnHost]
+    speed: Result | None
+    answers: Result | None
+
+    @property
+    def weights(self) -> int:
+        """On how many hosts its weights are."""
+        return sum(bool(place.weights) for place in self.hosts)
+
+    @property
+    def artifacts(self) -> list[str]:
+        """The precisions that were compiled, each once."""
+        return list(dict.fromkeys(a.label for place in self.hosts for a in place.artifacts))
+
+    @property
+    def deployments(self) -> list[Deployment]:
+        """What serves it now."""
+        return [deployment for place in self.hosts for deployment in place.deployments]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPage:
+    """One model: what each host has of it, its results, and open jobs that work on it."""
+
+    row: ModelRow
+    results: Sequence[Result]
+    jobs: Sequence[Job]
+
+
+def model_rows() -> list[ModelRow]:
+    """Every model of the catalogue, in its order."""
+    return _rows(MODELS.values())
+
+
+def model_page(model_id: str) -> ModelPage:
+    """One model. Raises KeyError: the catalogue has none of that id."""
+    (row,) = _rows([MODELS[model_id]])
+    results = Result.objects.filter(model_id=model_id).select_related("host", "deployment")
+    jobs = Job.objects.filter(
+        Q(product__model_id=model_id) | Q(params__model=model_id), state__in=Job.OPEN_STATES
+    ).select_related("host")
+    return ModelPage(row, list(results[:_RESULTS]), list(jobs))
+
+
+def _rows(models: Iterable[ZooModel]) -> list[ModelRow]:
+    wanted = {model.id: model for model in models}
+    places: dict[str, dict[int, OnHost]] = {model_id: {} for model_id in wanted}
+
+    def place(model_id: str, host: Host) -> OnHost:
+        return places[model_id].setdefault(host.pk, OnHost(host))
+
+    for weights in Weights.objects.filter(model_id__in=wanted).select_related("host"):
+        place(weights.model_id, weights.host).weights.append(weights)
+    artifacts = Artifact.objects.filter(model_id__in=wanted, deleted_at=None)
+    for artifact in artifacts.select_related("host", "job"):
+        place(artifact.model_id, artifact.host).artifacts.append(artifact)
+    served = Deployment.objects.filter(model_id__in=wanted, state__in=_UP)
+    for deployment in served.select_related("host", "artifact"):
+        place(deployment.model_id, deployment.host).deployments.append(deployment)
+    return [
+        ModelRow(
+            model,
+            sorted(places[model.id].values(), key=lambda item: item.host.name),
+            _latest(model.id, Result.Sort.BENCHMARK),
+            _latest(model.id, Result.Sort.EVALUATION),
+        )
+        for model in wanted.values()
+    ]
+
+
+def _latest(model_id: str, sort: str) -> Result | None:
+    found = Result.objects.filter(model_id=model_id, sort=sort, simulated=False)
+    return found.select_related("host").first()
