@@ -36,6 +36,13 @@ class Environment:
         return hashlib.sha256(self.requirements.encode()).hexdigest()
 
     @property
+    def file_name(self) -> str:
+        """Name of its list in a plan. pip prints the name with each line's number, so that a name
+        with the number of lines in it tells how far the installation is.
+        """
+        return f"requirements-{len(self.requirements.splitlines())}.txt"
+
+    @property
     def version(self) -> str:
         """The pinned version of its main package."""
         match = re.search(rf"^{re.escape(self.main)}==([^\s;]+)", self.requirements, re.M)
@@ -85,7 +92,7 @@ def prepare_plan(environment: Environment, site: Site) -> Plan:
                 "install",
                 (
                     *(python, "-m", "pip", "install", "--no-deps", "--only-binary", ":all:"),
-                    *("--requirement", f"{FILES}/requirements.txt"),
+                    *("--requirement", f"{FILES}/{environment.file_name}"),
                 ),
                 env=pip.environment(site),
             ),
@@ -96,7 +103,7 @@ def prepare_plan(environment: Environment, site: Site) -> Plan:
             ),
         ),
         files=(
-            PlanFile("requirements.txt", environment.requirements),
+            PlanFile(environment.file_name, environment.requirements),
             script("verify_environment.py"),
         ),
         outputs=(Output("versions", "versions.json"),),

@@ -1,0 +1,86 @@
+"""How far a job is, read from the end of its log: what the tools print for people who watch.
+
+Pure: the last bytes of a log in, ``{"done", "total", "unit"}`` out, or None where they do not tell.
+``unit`` is "tensors", "packages", "MB" or "%".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from jobs.units import bytes_of
+
+# So much of a log's end is enough: a redrawn bar of pip takes 0.6 kB, EvalScope's tables 8 kB.
+TAIL_BYTES = 32 * 1024
+
+Progress = dict[str, float | str]
+
+_COLOUR = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
+# llama.cpp: "[   7/ 272] blk.0.attn_v.weight ..."
+_TENSOR = re.compile(r"^\[ *(\d+)/ *(\d+)\] ", re.M)
+# pip: "12.3/92.9 MB"; ours while unpacking: the same
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)/(\d+(?:\.\d+)?) (kB|MB|GB)\b")
+# pip: "Collecting x (from -r …/requirements-76.txt (line 45))"; the name is ours and says how many
+_PACKAGE = re.compile(r"requirements-(\d+)\.txt \(line (\d+)\)")
+# tqdm: "Running[perf]:  67%|██████▋   | 2/3 [00:41<00:21, 21.34s/it]"
+_OUTER = re.compile(r"Running\[\w+\]: +\d+%\|[^|\r\n]*\| (\d+)/(\d+) \[")
+_INNER = re.compile(r"(?:Processing|Evaluating)\[\w+\]: +\d+%\|[^|\r\n]*\| (\d+)/(\d+) \[")
+
+
+def progress_of(kind: str, tail: bytes) -> Progress | None:
+    """How far a job of ``kind`` is, after the last bytes of its log (``TAIL_BYTES`` are enough)."""
+    read = _READERS.get(kind)
+    if read is None:
+        return None
+    return read(_COLOUR.sub(b"", tail).decode("utf-8", errors="replace"))
+
+
+def _tensors(text: str) -> Progress | None:
+    found = _last(_TENSOR, text)
+    return _progress(int(found[1]), int(found[2]), "tensors") if found else None
+
+
+def _packages_or_size(text: str) -> Progress | None:
+    package, size = _last(_PACKAGE, text), _last(_SIZE, text)
+    if package:
+        return _progress(int(package[2]), int(package[1]), "packages")
+    if size:
+        done, total = (bytes_of(float(number), size[3]) / 1e6 for number in size.group(1, 2))
+        return _progress(round(done, 1), round(total, 1), "MB")
+    return None
+
+
+def _share(text: str) -> Progress | None:
+    """The runs that ended, and the share of the one that goes on."""
+    outer = _last(_OUTER, text)
+    if outer is None:
+        inner = _last(_INNER, text)
+        return _progress(int(inner[1]), int(inner[2]), "%", scale=100) if inner else None
+    ended, runs = int(outer[1]), int(outer[2])
+    # Bars from before this run began belong to the one that ended.
+    began = next(match.start() for match in _OUTER.finditer(text) if int(match[1]) == ended)
+    inner = _last(_INNER, text[began:])
+    share = int(inner[1]) / max(1, int(inner[2])) if inner else 0.0
+    return _progress(min(ended + share, runs), runs, "%", scale=100)
+
+
+def _progress(done: float, total: float, unit: str, *, scale: float | None = None) -> Progress:
+    if scale is not None and total:
+        done, total = round(scale * done / total, 1), scale
+    return {"done": done, "total": total, "unit": unit}
+
+
+def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
+    found = None
+    for match in pattern.finditer(text):
+        found = match
+    return found
+
+
+_READERS: dict[str, Callable[[str], Progress | None]] = {
+    "prepare": _packages_or_size,
+    "compile": _tensors,
+    "benchmark": _share,
+    "evaluate": _share,
+}
