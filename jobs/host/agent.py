@@ -53,6 +53,8 @@ class Agent:
         self._probe_now = threading.Event()
         self._shippers: dict[Path, threading.Thread] = {}
         self._not_before: dict[Path, float] = {}
+        # Jobs that are over for good, by instance: most of the folder, and never looked at again.
+        self._closed: dict[Path, str] = {}
         self._healths: dict[tuple[Path, int], Health] = {}
         self._facts: dict[str, Any] | None = None
         self._facts_sent: dict[str, Any] | None = None
@@ -106,7 +108,7 @@ class Agent:
         """Adopt, set aside, ship, and watch the health of every spool."""
         known = self._client.instance()
         alive: set[tuple[Path, int]] = set()
-        for spool in spools.all_spools(self._config.dir):
+        for spool in self._open_spools(known):
             try:
                 meta = spool.meta()
                 if known is not None and meta.instance != known:
@@ -115,6 +117,8 @@ class Agent:
                 self._adopter.look(spool)
                 if not spool.is_acked():
                     self._ship(spool)
+                elif meta.type == spools.JOB:
+                    self._closed[spool.path] = meta.instance
                 if meta.type == spools.DEPLOYMENT and spool.exit() is None:
                     alive.add((spool.path, meta.run))
                     self._watch_health(spool, meta.run)
@@ -122,6 +126,14 @@ class Agent:
                 continue  # set aside meanwhile, or never whole
         for key in set(self._healths) - alive:
             self._healths.pop(key).stop()
+
+    def _open_spools(self, known: str | None) -> list[Spool]:
+        """All spools but those that are closed and of the dashboard that we work for."""
+        return [
+            spool
+            for spool in spools.all_spools(self._config.dir)
+            if known is None or self._closed.get(spool.path) != known
+        ]
 
     def _ship(self, spool: Spool) -> None:
         thread = self._shippers.get(spool.path)
@@ -197,7 +209,7 @@ class Agent:
     def _report(self) -> dict[str, Any]:
         jobs, serves = [], []
         known = self._client.instance()
-        for spool in spools.all_spools(self._config.dir):
+        for spool in self._open_spools(known):
             try:
                 meta = spool.meta()
                 if meta.instance != known or spool.is_acked():
