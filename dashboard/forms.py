@@ -57,6 +57,7 @@ class Field:
     missing: Missing | None = None
     error: str = ""
     is_asset: bool = False
+    when: tuple[str, str] | None = None  # (field, value) with which alone this one counts
 
     @property
     def changed(self) -> bool:
@@ -234,6 +235,7 @@ def _field(
         missing=_missing(asset) if asset and not options else None,
         error=error,
         is_asset=asset is not None,
+        when=tuple(spec["when"]) if spec.get("when") else None,
     )
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from dashboard.formats import duration
+from dashboard.formats import since
 from dashboard.forms import LaunchForm
 from jobs.launch import Preview
 from jobs.models import Host, Job
-from jobs.queries.hosts import is_away, silent_s
+from jobs.queries.hosts import is_away
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +35,11 @@ def checks(host: Host, seen: Preview, form: LaunchForm) -> list[Check]:
 
 
 def _host(host: Host) -> list[Check]:
-    silent = silent_s(host)
-    if silent is None:
+    if host.heartbeat_at is None:
         return [
             Check("asks", _("%(host)s has not reported yet; the job waits for it.") % _name(host))
         ]
-    heard = _("%(span)s ago") % {"span": duration(silent)}
+    heard = since(host.heartbeat_at)
     if is_away(host):
         sentence = _("%(host)s is away; the job starts when it is back.") % _name(host)
         return [Check("asks", sentence, heard)]

@@ -83,7 +83,8 @@ def figure() -> dict[str, Any]:
     }
     for name, domain in zip(("yaxis", "yaxis2", "yaxis3"), strips, strict=True):
         layout[name] = {"domain": domain, "anchor": "x", "nticks": 3, "rangemode": "tozero"}
-    layout["yaxis3"] |= {"tickformat": "d"}
+    # Requests are whole: never ticks at halves.
+    layout["yaxis3"] |= {"tickformat": "d", "autorangeoptions": {"include": [0, 2]}}
     words = (_("Output"), _("Prompt"), _("Requests"))
     layout["annotations"] = [
         _heading(word, domain[1]) for word, domain in zip(words, strips, strict=True)

@@ -107,8 +107,9 @@ class Kind(Protocol):
 
     Titles, labels and help of fields are English source text; pages translate them. A field of
     Params has ``description`` (help), limits (ge, le) and ``json_schema_extra`` with ``unit``
-    ("tokens"), ``label``, ``group`` (a heading of the form) and ``asset`` ("weights", "artifact",
-    "deployment": choices come from the target).
+    ("tokens"), ``label``, ``group`` (a heading of the form), ``asset`` ("weights", "artifact",
+    "deployment": choices come from the target) and ``when`` (``[field, value]``: the field counts
+    only while the other one has that value).
     """
 
     name: str

@@ -32,12 +32,20 @@ class Params(BaseModel):
     model: str = Field(
         "smollm2-135m-instruct",
         description="The model whose weights are fetched.",
-        json_schema_extra={"label": "Model", "group": "What to prepare"},
+        json_schema_extra={
+            "label": "Model",
+            "group": "What to prepare",
+            "when": ["what", "weights"],
+        },
     )
     environment: str = Field(
         environments.LLAMA_CPP,
-        description="The tool that gets an environment of its own. Not used for weights.",
-        json_schema_extra={"label": "Environment", "group": "What to prepare"},
+        description="The tool that gets an environment of its own.",
+        json_schema_extra={
+            "label": "Environment",
+            "group": "What to prepare",
+            "when": ["what", "environment"],
+        },
     )
 
 

@@ -101,6 +101,12 @@ class JobPage:
         return next((job for job in ended if job.state != Job.State.SUCCEEDED), None)
 
     @property
+    def files(self) -> tuple[tuple[OutputFile, str, str], ...]:
+        """Outputs, each with its folder ("" for none) and its name."""
+        cut = ((output, output.path.rpartition("/")) for output in self.outputs)
+        return tuple((output, folder, name) for output, (folder, _, name) in cut)
+
+    @property
     def made(self) -> tuple[tuple[str, Any], ...]:
         """What a success registered, name by name; empty for other jobs."""
         if self.job.state != Job.State.SUCCEEDED or not self.job.product:

@@ -34,6 +34,15 @@ function markChanged(field) {
   field.classList.toggle("is-changed", value !== null && value !== field.dataset.default);
 }
 
+/** A field that counts only with another's value is there only then. */
+function showWhatCounts() {
+  for (const field of document.querySelectorAll("[data-when]")) {
+    if (!(field instanceof HTMLElement)) continue;
+    const other = document.querySelector(`[data-field="${CSS.escape(field.dataset.when ?? "")}"]`);
+    if (other instanceof HTMLElement) field.hidden = valueOf(other) !== field.dataset.whenValue;
+  }
+}
+
 /** Errors arrive beside the fields; the fields themselves are left alone under the cursor. */
 function markErrors() {
   for (const field of document.querySelectorAll("[data-field]")) {
@@ -78,10 +87,12 @@ function markShare() {
 
 if (form instanceof HTMLFormElement) {
   markShare();
+  showWhatCounts();
   form.addEventListener("input", (event) => {
     if (!(event.target instanceof Element)) return;
     const field = event.target.closest("[data-field]");
     if (field) markChanged(field);
+    showWhatCounts();
   });
   form.querySelector("[data-host]")?.addEventListener("change", () => followHost(form));
   form.addEventListener("submit", () => {

@@ -60,7 +60,7 @@ function follow(panel) {
       const place = panel.querySelector(`[data-now="${name}"]`);
       if (!place || value === null || value === undefined) continue;
       const digits = name === "output" || name === "prompt" ? 1 : 0;
-      place.textContent = open ? value.toFixed(digits) : "–";
+      place.textContent = value.toFixed(digits);
     }
   }
 
@@ -77,14 +77,14 @@ function follow(panel) {
     const answer = /** @type {Answer} */ (await response.json());
     open = answer.open;
     panel.dataset.open = open ? "yes" : "no";
+    const title = panel.querySelector("[data-title-after]");
+    if (!open && title instanceof HTMLElement) title.textContent = title.dataset.titleAfter ?? "";
     if (answer.t.length) {
       last = answer.t[answer.t.length - 1];
       await (after < 0 || !points ? replace(answer) : append(answer));
       if (minutes) await showRange();
       sayNow(answer);
       panel.dataset.points = String(points);
-    } else if (!open) {
-      for (const place of panel.querySelectorAll("[data-now]")) place.textContent = "–";
     }
     after = points > MOST_POINTS ? -1 : answer.after;
   }
