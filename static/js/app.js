@@ -89,5 +89,6 @@ document.addEventListener("keydown", (event) => {
 });
 document.addEventListener("change", submitFilters);
 document.addEventListener("formdata", dropEmpty);
+document.addEventListener("live:updated", tick);
 tick();
 setInterval(tick, 1000);

@@ -1,1 +1,162 @@
 // @ts-check
+/**
+ * Keeps every `[data-live="job:17 deployment"]` up to date: a hint says that something changed, and
+ * the page asks for itself again (or for `data-live-url`). Hints may be lost: it also asks by itself.
+ * Others hear of hints as `live:hint` on the document, and of new content as `live:updated`.
+ */
+
+import { concerns, restMs, swap, topics } from "./lib/fragments.js";
+import { connect, socketUrl } from "./lib/live_socket.js";
+
+const HEARTBEAT_MS = 10_000;
+const SURE_MS = 15_000; // with a connection
+const POLL_MS = 5_000; // without
+const FIRST_MS = 80; // hints come in groups
+
+const root = document.documentElement.dataset.root ?? "/";
+const sign = document.getElementById("live");
+/** @type {Map<string, {timer: ReturnType<typeof setTimeout> | 0, last: number, busy: boolean, again: boolean}>} */
+const pages = new Map();
+let halfTripMs = 0;
+let isOpen = false;
+let wasClosed = false;
+let askedAt = performance.now();
+
+/** @param {Element} element */
+function addressOf(element) {
+  return element.getAttribute("data-live-url") ?? location.pathname + location.search;
+}
+
+/** @param {string} address */
+function pageOf(address) {
+  const known = pages.get(address) ?? { timer: 0, last: 0, busy: false, again: false };
+  pages.set(address, known);
+  return known;
+}
+
+/**
+ * Ask for `address` soon, but not sooner than `rest` after the last time.
+ * @param {string} address
+ * @param {number} rest milliseconds
+ */
+function askSoon(address, rest) {
+  const page = pageOf(address);
+  if (page.busy) page.again = true;
+  if (page.busy || page.timer) return;
+  const wait = Math.max(FIRST_MS, page.last + rest - performance.now());
+  page.timer = setTimeout(() => {
+    page.timer = 0;
+    ask(address);
+  }, wait);
+}
+
+/** @param {string} address */
+async function ask(address) {
+  if (document.hidden) return; // asked again when somebody looks
+  const page = pageOf(address);
+  page.busy = true;
+  askedAt = performance.now();
+  try {
+    const answer = await fetch(address, { headers: { Accept: "text/html" } });
+    if (answer.redirected && new URL(answer.url).pathname.startsWith(`${root}login`)) location.reload();
+    else if (answer.ok) show(address, await answer.text());
+  } catch {
+    // The server is away: the indicator says so, and we ask again.
+  } finally {
+    page.busy = false;
+    page.last = performance.now();
+    if (page.again) {
+      page.again = false;
+      askSoon(address, restMs("job"));
+    }
+  }
+}
+
+/**
+ * @param {string} address
+ * @param {string} text
+ */
+function show(address, text) {
+  const fresh = new DOMParser().parseFromString(text, "text/html");
+  for (const element of [...document.querySelectorAll("[data-live][id]")]) {
+    if (!element.isConnected || addressOf(element) !== address) continue;
+    const next = fresh.getElementById(element.id);
+    if (next) swap(element, next);
+  }
+  if (fresh.title) document.title = fresh.title;
+  document.dispatchEvent(new CustomEvent("live:updated"));
+}
+
+/** @param {(element: Element) => boolean} which */
+function addresses(which) {
+  const found = [...document.querySelectorAll("[data-live][id]")].filter(which).map(addressOf);
+  return new Set(found);
+}
+
+function askForAll() {
+  for (const address of addresses(() => true)) askSoon(address, restMs("job"));
+}
+
+/** @param {string} data */
+function heard(data) {
+  const hint = JSON.parse(data);
+  if (hint.type === "pong") {
+    halfTripMs = (performance.now() - hint.t) / 2;
+    say(halfTripMs);
+  } else if (hint.type === "missed") {
+    askForAll();
+  } else if (hint.type !== "hello") {
+    if (hint.age_ms !== undefined) say(hint.age_ms + halfTripMs);
+    document.dispatchEvent(new CustomEvent("live:hint", { detail: hint }));
+    const about = topics(hint);
+    for (const address of addresses((element) => concerns(element, about))) askSoon(address, restMs(hint.type));
+  }
+}
+
+/** @param {number} ms from the event to the page */
+function say(ms) {
+  if (!sign) return;
+  sign.hidden = false;
+  sign.classList.remove("off");
+  sign.textContent = interpolate(gettext("live %(ms)s ms"), { ms: Math.max(1, Math.round(ms)) }, true);
+}
+
+/**
+ * @param {"open" | "waiting" | "over"} state
+ * @param {number} detail
+ */
+function changed(state, detail) {
+  isOpen = state === "open";
+  if (isOpen) {
+    socket.send(JSON.stringify({ type: "ping", t: performance.now() }));
+    if (wasClosed) askForAll(); // what happened meanwhile
+    wasClosed = false;
+    return;
+  }
+  wasClosed = true;
+  if (sign) {
+    sign.hidden = false;
+    sign.classList.add("off");
+    const seconds = Math.max(1, Math.round(detail / 1000));
+    sign.textContent =
+      state === "over"
+        ? gettext("not live")
+        : interpolate(gettext("not live, trying again in %(n)s s"), { n: seconds }, true);
+  }
+}
+
+function lookAnyway() {
+  if (document.hidden) return;
+  if (performance.now() - askedAt > (isOpen ? SURE_MS : POLL_MS)) askForAll();
+}
+
+const socket = connect({
+  url: () => socketUrl(`${root}ws/live/`),
+  onMessage: heard,
+  onState: changed,
+  heartbeatMs: HEARTBEAT_MS,
+});
+setInterval(lookAnyway, 1000);
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden) askForAll();
+});

@@ -1,0 +1,68 @@
+// @ts-check
+/** Fragments of a page that keep themselves up to date: which hint is about which, and the swap. */
+
+const NO_WAIT_MS = 300; // a person has just done something, or a job changed
+const SLOW_WAIT_MS = 3000; // hosts report every few seconds
+
+/**
+ * The topics that a hint is about, as `data-live` names them.
+ * @param {{type: string, id?: number, name?: string, job?: number, key?: string}} hint
+ * @returns {string[]}
+ */
+export function topics(hint) {
+  const subject = { job: hint.id, deployment: hint.id, host: hint.name, points: hint.job, log: hint.key };
+  const about = /** @type {Record<string, any>} */ (subject)[hint.type];
+  return about === undefined ? [hint.type] : [hint.type, `${hint.type}:${about}`];
+}
+
+/**
+ * How long to leave a page alone after it was brought up to date, milliseconds.
+ * @param {string} type of the hint
+ */
+export function restMs(type) {
+  return type === "host" ? SLOW_WAIT_MS : NO_WAIT_MS;
+}
+
+/**
+ * Is the hint about this element?
+ * @param {Element} element
+ * @param {string[]} about
+ */
+export function concerns(element, about) {
+  const wanted = (element.getAttribute("data-live") ?? "").split(/\s+/);
+  return about.some((topic) => wanted.includes(topic));
+}
+
+/**
+ * Bring `old` to what the server says now; focus, scroll, open details and charts stay.
+ * @param {Element} old
+ * @param {Element} fresh
+ */
+export function swap(old, fresh) {
+  const said = [...old.querySelectorAll("[data-announce]")].map((element) => element.textContent);
+  Idiomorph.morph(old, fresh, {
+    morphStyle: "outerHTML",
+    ignoreActiveValue: true,
+    callbacks: { beforeNodeMorphed: keep },
+  });
+  const now = document.getElementById(old.id);
+  if (!now) return;
+  htmx.process(now);
+  const news = [...now.querySelectorAll("[data-announce]")]
+    .map((element) => element.textContent)
+    .filter((text) => text && !said.includes(text));
+  const announcer = document.getElementById("announcer");
+  if (news.length && announcer) announcer.textContent = news.join(". ");
+}
+
+/**
+ * False for what the browser has made or a person has opened: the server knows nothing of it.
+ * @param {Node} old
+ * @param {Node} fresh
+ */
+function keep(old, fresh) {
+  if (!(old instanceof Element)) return true;
+  if (old.matches("[data-keep], .plot, .fig-table > .scroll, dialog[open]")) return false;
+  if (old instanceof HTMLDetailsElement && fresh instanceof HTMLDetailsElement) fresh.open = old.open;
+  return true;
+}
