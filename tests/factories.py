@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import count
 from typing import Any
 
@@ -9,7 +10,18 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractUser
 from django.utils.timezone import now
 
-from jobs.models import Host, Job, JobStep
+from dashboard.api.auth import hashed
+from jobs.models import (
+    Answer,
+    Artifact,
+    Deployment,
+    Host,
+    Job,
+    JobStep,
+    Result,
+    ResultPoint,
+    Weights,
+)
 from jobs.plans import Plan, Step
 
 _numbers = count(1)
@@ -27,12 +39,17 @@ def make_host(name: str = "", **fields: Any) -> Host:
         **{
             "name": name or f"host-{next(_numbers)}",
             "sort": Host.Sort.THIS_COMPUTER,
-            "key_sha256": f"{next(_numbers):064d}",
+            "key_sha256": hashed(host_key(name)) if name else f"{next(_numbers):064d}",
             "heartbeat_at": now(),
             "facts": facts,
             **fields,
         }
     )
+
+
+def host_key(name: str) -> str:
+    """The key of a host that was made with ``name``."""
+    return f"key-of-{name}"
 
 
 def make_plan(**fields: Any) -> Plan:
@@ -63,3 +80,117 @@ def make_job(*, plan: Plan | None = None, **fields: Any) -> Job:
         JobStep(job=job, index=index, name=step.name) for index, step in enumerate(plan.steps)
     )
     return job
+
+
+def make_weights(*, host: Host, **fields: Any) -> Weights:
+    """Weights of the small model."""
+    return Weights.objects.create(
+        **{
+            "host": host,
+            "model_id": "smollm2-135m-instruct",
+            "path": f"/w/{next(_numbers)}.gguf",
+            "precision": "Q4_1",
+            "bytes": 98_000_000,
+            "sha256": "a" * 64,
+            **fields,
+        }
+    )
+
+
+def make_artifact(*, host: Host, **fields: Any) -> Artifact:
+    """What a compile to int8 made."""
+    return Artifact.objects.create(
+        **{
+            "host": host,
+            "model_id": "smollm2-135m-instruct",
+            "toolchain": "llama.cpp",
+            "precision": "int8",
+            "label": "Q8_0 from Q4_1",
+            "source_precision": "Q4_1",
+            "path": f"/a/{next(_numbers)}.gguf",
+            "bytes": 145_000_000,
+            "sha256": "b" * 64,
+            **fields,
+        }
+    )
+
+
+def make_deployment(*, job: Job | None = None, **fields: Any) -> Deployment:
+    """A ready one whose job has succeeded."""
+    job = job or make_job(state=Job.State.SUCCEEDED, host=fields.pop("host", None))
+    return Deployment.objects.create(
+        **{
+            "name": f"served-{next(_numbers)}",
+            "host": job.host,
+            "job": job,
+            "model_id": "smollm2-135m-instruct",
+            "state": Deployment.State.READY,
+            "host_url": "http://127.0.0.1:20000",
+            **fields,
+        }
+    )
+
+
+def make_result(**fields: Any) -> Result:
+    """A benchmark's."""
+    job = fields.pop("job", None) or make_job(state=Job.State.SUCCEEDED)
+    return Result.objects.create(
+        **{
+            "job": job,
+            "sort": Result.Sort.BENCHMARK,
+            "host": job.host,
+            "model_id": "smollm2-135m-instruct",
+            "label": "Q8_0 from Q4_1",
+            "what": "48 prompts, 64 out",
+            "tool": "evalscope 1.14.1",
+            "metrics": {"output_tokens_per_s": 61.9},
+            **fields,
+        }
+    )
+
+
+def make_measured(
+    *,
+    points: Sequence[tuple[int, dict[str, float]]] = (),
+    scores: Sequence[float] = (),
+    **fields: Any,
+) -> Result:
+    """A benchmark with ``points``, or with ``scores`` an evaluation of as many questions."""
+    job = fields.pop("job", None) or make_job(state=Job.State.SUCCEEDED, kind="benchmark")
+    sort = Result.Sort.EVALUATION if scores else Result.Sort.BENCHMARK
+    if scores:
+        right = sum(scores)
+        metrics = {"accuracy": right / len(scores), "correct": right, "questions": len(scores)}
+    else:
+        metrics = max((m for _, m in points), key=lambda m: m["output_tokens_per_s"], default={})
+    result = Result.objects.create(
+        **{
+            "job": job,
+            "sort": sort,
+            "host": job.host,
+            "model_id": "smollm2-135m-instruct",
+            "label": "Q8_0 from Q4_1",
+            "what": "everyday prompts",
+            "tool": "evalscope 1.14.1",
+            "metrics": metrics,
+            **fields,
+        }
+    )
+    for index, (concurrency, values) in enumerate(points):
+        ResultPoint.objects.create(
+            result=result, index=index, concurrency=concurrency, metrics=values
+        )
+    Answer.objects.bulk_create(
+        Answer(
+            result=result,
+            index=index,
+            subset="short_en",
+            question=f"question {index}",
+            expected="yes",
+            answer="yes" if score else "no",
+            score=score,
+            detail={"category": "even" if index % 2 == 0 else "odd"},
+        )
+        for index, score in enumerate(scores)
+    )
+    return result

@@ -76,9 +76,9 @@ def num(value: Any, unit: str = "", decimals: int | None = None) -> SafeString:
 
 
 @register.simple_tag
-def metric(name: str, value: float | None) -> SafeString:
+def metric(name: str, value: Any) -> SafeString:
     """A value of a metric, in the unit that people read it in: accuracy in %, times in ms or s."""
-    if value is None:
+    if value is None or value == "":  # a template makes "" of a metric that was not measured
         return num(None)
     return _num(*metric_text(name, value))
 

@@ -39,7 +39,8 @@ def wilson(right: float, total: int) -> Interval:
     scale = 1 + Z * Z / total
     middle = (share + Z * Z / (2 * total)) / scale
     half = Z * sqrt(share * (1 - share) / total + Z * Z / (4 * total * total)) / scale
-    return Interval(share, max(0.0, middle - half), min(1.0, middle + half))
+    # Rounding must not push 0 or 1 out of its own interval.
+    return Interval(share, max(0.0, min(share, middle - half)), min(1.0, max(share, middle + half)))
 
 
 def paired_difference(both: int, only_first: int, only_second: int, neither: int) -> Interval:

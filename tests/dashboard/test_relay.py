@@ -101,11 +101,6 @@ class Browser:
             await self.came.wait()
 
 
-@pytest.fixture(autouse=True)
-def data_dir(settings, tmp_path):
-    settings.DATA_DIR = tmp_path
-
-
 @pytest.fixture
 def client():
     client = Client()

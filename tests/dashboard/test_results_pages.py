@@ -1,0 +1,256 @@
+import csv
+import io
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils.timezone import now
+
+from jobs.models import Result
+from jobs.queries import results as queries
+from jobs.queries.comparison import compare
+from tests.factories import make_deployment, make_host, make_job, make_measured, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+def point(concurrency, rate, **more):
+    return concurrency, {"output_tokens_per_s": rate, "ttft_p50_ms": 1000 / rate, **more}
+
+
+@pytest.fixture
+def page(client):
+    client.force_login(make_user("lin"))
+    return lambda address: client.get(address).content.decode()
+
+
+def test_the_list_shows_what_the_facets_let_through(page):
+    fast = make_measured(points=[point(1, 90.0)], label="Q8_0 from Q4_1")
+    slow = make_measured(points=[point(1, 60.0)], label="F16 from Q4_1")
+
+    text = page(f"{reverse('result-list')}?precision=Q8_0+from+Q4_1")
+
+    assert reverse("result-detail", args=[fast.pk]) in text
+    assert reverse("result-detail", args=[slow.pk]) not in text
+
+
+def test_a_facet_counts_what_each_of_its_values_would_show():
+    host = make_host("here")
+    for label in ("a", "a", "b"):
+        make_measured(label=label, job=make_job(host=host, state="succeeded"))
+
+    counts = queries.facet_counts(queries.Filters(facets={"precision": ["b"], "host": ["here"]}))
+
+    assert counts["precision"] == [("a", 2), ("b", 1)]
+    assert counts["host"] == [("here", 1)]
+
+
+def test_pages_of_the_list_miss_and_repeat_nothing(monkeypatch):
+    monkeypatch.setattr(queries, "PAGE", 2)
+    moment = now()
+    made = [make_measured(created_at=moment - timedelta(hours=i // 3)) for i in range(7)]
+    seen, after = [], ""
+
+    while True:
+        found = queries.result_list(queries.Filters(), after)
+        seen += [result.pk for result in found.results]
+        after = found.after
+        if not after:
+            break
+
+    wanted = sorted(made, key=lambda r: (r.created_at, r.pk), reverse=True)
+    assert seen == [result.pk for result in wanted]
+
+
+def test_a_job_is_found_by_its_number():
+    result, _other = make_measured(), make_measured()
+
+    found = queries.result_list(queries.Filters(text=f"#{result.job_id}"))
+
+    assert list(found.results) == [result]
+
+
+def test_the_list_asks_no_more_for_more_rows(page, django_assert_num_queries):
+    make_measured()
+
+    with CaptureQueriesContext(
+        connection,
+    ) as one:
+        page(reverse("result-list"))
+    host = make_host("same")
+    for _ in range(3):
+        make_measured(job=make_job(host=host, state="succeeded"))
+
+    with django_assert_num_queries(len(one)):
+        page(reverse("result-list"))
+
+
+def test_a_benchmarks_page_says_its_best_rate_and_where(page):
+    result = make_measured(
+        points=[point(1, 90.0), point(4, 145.0)], deployment=make_deployment(name="served")
+    )
+
+    text = page(reverse("result-detail", args=[result.pk]))
+
+    assert "<h1>served gives 145 tok/s at 4 in flight</h1>" in text
+
+
+def test_an_evaluations_page_filters_its_questions(page):
+    result = make_measured(scores=[1, 0, 1, 0])
+
+    text = page(f"{reverse('result-detail', args=[result.pk])}?show=wrong")
+
+    assert "answers 2 of 4 questions right" in text
+    assert "question 1<" in text
+    assert "question 0<" not in text
+
+
+def test_a_category_has_the_share_of_its_own_questions():
+    result = make_measured(scores=[1, 0, 1, 0, 1])
+
+    even, odd = queries.categories(result)
+
+    assert (even.name, even.questions, even.share.value) == ("even", 3, 1.0)
+    assert (odd.name, odd.questions, odd.share.value) == ("odd", 2, 0.0)
+
+
+def test_a_comparison_of_single_runs_gives_no_verdict():
+    base = make_measured(points=[point(1, 50.0)], label="a")
+    other = make_measured(points=[point(1, 60.0)], label="b")
+
+    (row,) = [r for r in compare([base, other]).rows if r.metric == "output_tokens_per_s"]
+
+    (change,) = row.changes
+    assert (change.verdict, change.low) == ("unknown", None)
+    assert change.relative == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(
+    ("rates", "verdict"),
+    [((60.0, 61.0, 62.0), "better"), ((40.0, 41.0, 42.0), "worse"), ((30.0, 70.0, 51.0), "noise")],
+)
+def test_repeats_give_a_difference_its_interval_and_verdict(rates, verdict):
+    host = make_host()
+
+    def runs(label, values):
+        jobs = [make_job(host=host, state="succeeded") for _ in values]
+        return [
+            make_measured(points=[point(1, value)], label=label, job=job)
+            for value, job in zip(values, jobs, strict=True)
+        ]
+
+    base, other = runs("a", (50.0, 51.0, 52.0))[0], runs("b", rates)[0]
+
+    comparison = compare([base, other])
+
+    assert comparison.runs == [3, 3]
+    assert comparison.rows[0].base == 51.0
+    assert comparison.rows[0].changes[0].verdict == verdict
+
+
+def test_a_lower_latency_is_better():
+    host = make_host()
+    first, *_rest = [
+        make_measured(
+            points=[point(1, 50.0 + i)], label="a", job=make_job(host=host, state="succeeded")
+        )
+        for i in range(3)
+    ]
+    second, *_rest = [
+        make_measured(
+            points=[point(1, 90.0 + i)], label="b", job=make_job(host=host, state="succeeded")
+        )
+        for i in range(3)
+    ]
+
+    rows = {row.metric: row.changes[0] for row in compare([first, second]).rows}
+
+    assert rows["ttft_p50_ms"].relative < 0
+    assert rows["ttft_p50_ms"].verdict == "better"
+
+
+def test_answers_are_compared_question_by_question():
+    base = make_measured(scores=[1, 1, 0, 0, 1], label="a")
+    other = make_measured(scores=[1, 0, 1, 1, 1], label="b")
+
+    (paired,) = compare([base, other]).paired
+
+    counts = (paired.both, paired.only_base, paired.only_other, paired.neither)
+    assert counts == (2, 1, 2, 0)
+    assert [(flip.index, flip.gained) for flip in paired.flips] == [
+        (1, False),
+        (2, True),
+        (3, True),
+    ]
+    assert paired.gap.holds_zero
+
+
+def test_only_concurrencies_that_all_have_are_compared():
+    base = make_measured(points=[point(1, 50.0), point(4, 90.0)], label="a")
+    other = make_measured(points=[point(1, 50.0), point(2, 70.0)], label="b")
+
+    comparison = compare([base, other], concurrency=4)
+
+    assert (comparison.common, comparison.concurrency) == ([1], 1)
+
+
+def test_the_comparison_concludes_and_shows_what_differs(page):
+    base = make_measured(points=[point(1, 50.0)], label="a")
+    other = make_measured(points=[point(1, 60.0)], label="b")
+
+    text = page(f"{reverse('result-compare')}?id={base.pk}&id={other.pk}")
+
+    assert f"#{other.job_id} (b) against #{base.job_id} (a), one run each: 20.0 % more" in text
+    assert '<td class="chg">b</td>' in text
+
+
+def test_a_benchmark_and_an_evaluation_are_not_compared(page):
+    ids = [make_measured(points=[point(1, 50.0)]).pk, make_measured(scores=[1]).pk]
+
+    text = page(f"{reverse('result-compare')}?id={ids[0]}&id={ids[1]}")
+
+    assert "have no numbers in common" in text
+
+
+def test_the_csv_of_a_benchmark_has_a_line_a_concurrency(client):
+    client.force_login(make_user())
+    result = make_measured(points=[point(1, 50.0), point(4, 90.0)])
+
+    response = client.get(reverse("result-file", args=[result.pk, "csv"]))
+
+    rows = list(csv.DictReader(io.StringIO(response.content.decode())))
+    assert [(r["concurrency"], r["output_tokens_per_s"]) for r in rows] == [
+        ("1", "50.0"),
+        ("4", "90.0"),
+    ]
+
+
+def test_an_answer_that_a_spreadsheet_would_run_is_exported_as_text(client):
+    client.force_login(make_user())
+    result = make_measured(scores=[1])
+    result.answers.update(answer="=1+1")
+
+    response = client.get(reverse("result-file", args=[result.pk, "csv"]))
+
+    (row,) = csv.DictReader(io.StringIO(response.content.decode()))
+    assert row["answer"] == "'=1+1"
+
+
+def test_the_list_is_exported_as_it_is_filtered(client):
+    client.force_login(make_user())
+    wanted = make_measured(label="a")
+    make_measured(label="b")
+
+    data = client.get(f"{reverse('result-list')}?precision=a&format=json").json()
+
+    assert [row["result"] for row in data["results"]] == [wanted.pk]
+
+
+def test_a_result_that_is_not_there_is_not_found(client):
+    client.force_login(make_user())
+
+    assert client.get(reverse("result-detail", args=[99])).status_code == 404
+    assert client.get(f"{reverse('result-compare')}?id=98&id=99").status_code == 404
+    assert Result.objects.count() == 0

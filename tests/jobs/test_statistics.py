@@ -1,0 +1,63 @@
+import pytest
+
+from jobs.queries.statistics import (
+    mcnemar,
+    mean_difference,
+    mean_interval,
+    paired_difference,
+    questions_to_tell,
+    wilson,
+)
+
+
+def rounded(interval, digits=4):
+    return tuple(round(v, digits) for v in (interval.value, interval.low, interval.high))
+
+
+def test_the_wilson_interval_is_that_of_the_literature():
+    # Newcombe 1998, Table I: 81 of 263.
+    assert rounded(wilson(81, 263)) == (0.3080, 0.2553, 0.3662)
+
+
+@pytest.mark.parametrize(("right", "total"), [(0, 10), (10, 10), (1, 1)])
+def test_a_share_stays_between_0_and_1(right, total):
+    interval = wilson(right, total)
+
+    assert 0 <= interval.low <= interval.value <= interval.high <= 1
+    assert interval.high - interval.low > 0.1
+
+
+def test_the_paired_interval_is_newcombes_method_10():
+    # The paper's r, s, t, u = 36, 12, 2, 0; with phi from its own formula, computed apart.
+    assert rounded(paired_difference(36, 2, 12, 0)) == (0.2000, 0.0569, 0.3404)
+
+
+def test_without_flips_nothing_differs():
+    interval = paired_difference(50, 0, 0, 50)
+
+    assert interval.value == 0
+    assert interval.holds_zero
+
+
+def test_mcnemar_is_exact():
+    assert mcnemar(1, 9) == pytest.approx(22 / 1024)
+    assert mcnemar(0, 0) == 1.0
+    assert mcnemar(5, 5) == 1.0
+
+
+def test_more_questions_are_asked_for_where_a_difference_is_small():
+    assert questions_to_tell(9, 16, 142) == 137
+    assert questions_to_tell(5, 5, 100) is None
+
+
+def test_two_runs_of_each_are_the_least_that_give_an_interval():
+    assert mean_difference([1.0], [2.0, 3.0]) is None
+
+    interval = mean_difference([10.0, 11.0, 12.0], [20.0, 21.0, 22.0])
+
+    assert rounded(interval, 2) == (10.0, 7.73, 12.27)
+
+
+def test_three_runs_give_a_mean_its_interval():
+    assert mean_interval([1.0, 2.0]) is None
+    assert rounded(mean_interval([10.0, 11.0, 12.0]), 3) == (11.0, 8.516, 13.484)
