@@ -21,10 +21,12 @@ dev:
 test: dev  ## all tests, on SQLite and PostgreSQL; ARGS="-k name" for some
 	@$(VENV)/python -m tests $(ARGS)
 
-lint: dev  ## linters of Python and JavaScript, format, vendored files
+lint: dev  ## linters of Python and JavaScript, format, vendored files, migrations
 	@$(VENV)/ruff check
 	@$(VENV)/ruff format --check
 	@$(VENV)/oxlint --deny-warnings -c .oxlintrc.json static/js
+	@$(VENV)/python manage.py vendor_assets --check
+	@$(VENV)/python manage.py makemigrations --check --dry-run
 
 format: dev  ## put Python files into shape
 	@$(VENV)/ruff check --fix
