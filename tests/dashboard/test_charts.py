@@ -1,0 +1,68 @@
+from dashboard.charts import accuracy, interactivity, percentiles, throughput
+from dashboard.charts.series import Series
+from jobs.queries.results import Category
+from jobs.queries.statistics import wilson
+
+ONE = Series(
+    "#1",
+    [
+        (
+            1,
+            {
+                "output_tokens_per_s": 90.0,
+                "ttft_p50_ms": 40.0,
+                "ttft_p99_ms": 80.0,
+                "tpot_p50_ms": 10.0,
+            },
+        ),
+        (4, {"output_tokens_per_s": 145.0, "ttft_p50_ms": 90.0, "tpot_p50_ms": 25.0}),
+    ],
+)
+OTHER = Series("#2", [(1, {"output_tokens_per_s": 60.0, "ttft_p50_ms": 50.0})])
+
+
+def names(figure):
+    return [trace["name"] for trace in figure["data"]]
+
+
+def test_each_result_has_its_own_hue_dash_and_symbol():
+    first, second = throughput.figure([ONE, OTHER])["data"]
+
+    assert (first["x"], first["y"]) == ([1, 4], [90.0, 145.0])
+    assert (first["line"]["color"], second["line"]["color"]) == ("$d1", "$d2")
+    assert (first["line"]["dash"], second["line"]["dash"]) == ("solid", "dash")
+    assert (first["marker"]["symbol"], second["marker"]["symbol"]) == ("circle", "square")
+
+
+def test_the_ticks_are_the_concurrencies_and_zero_is_in_the_picture():
+    layout = throughput.figure([ONE, OTHER])["layout"]
+
+    assert layout["xaxis"]["tickvals"] == [1, 4]
+    assert layout["yaxis"]["rangemode"] == "tozero"
+
+
+def test_one_result_shows_three_percentiles_and_several_show_two():
+    assert names(percentiles.figure("ttft", [ONE])) == ["#1", "#1 p90", "#1 p99"]
+    assert names(percentiles.figure("ttft", [ONE, OTHER])) == ["#1", "#1 p99", "#2", "#2 p99"]
+
+
+def test_what_was_not_measured_is_a_gap():
+    tail = percentiles.figure("ttft", [ONE])["data"][2]
+
+    assert tail["y"] == [80.0, None]
+
+
+def test_a_users_rate_is_one_over_the_time_per_token():
+    (trace,) = interactivity.figure([ONE])["data"]
+
+    assert (trace["x"], trace["y"], trace["text"]) == ([100.0, 40.0], [90.0, 145.0], ["1", "4"])
+
+
+def test_a_forest_has_a_row_a_category_and_a_diamond_for_all():
+    share = wilson(5, 10)
+
+    rows, whole = accuracy.figure([Category("sums", 10, 5.0, share)], share)["data"]
+
+    assert (rows["y"], rows["x"]) == (["sums"], [50.0])
+    assert rows["error_x"]["array"] == [100 * (share.high - share.value)]
+    assert (whole["y"], whole["marker"]["symbol"]) == (["all"], "diamond")

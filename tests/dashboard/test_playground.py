@@ -1,0 +1,168 @@
+import pytest
+from django.urls import reverse
+
+from jobs.logstore import store
+from jobs.models import Conversation, Turn
+from tests.factories import make_deployment, make_user
+
+pytestmark = pytest.mark.django_db
+ASK = {"prompt": "Hello", "max_tokens": "64", "temperature": "0.2"}
+
+
+@pytest.fixture
+def lin(client):
+    user = make_user("lin")
+    client.force_login(user)
+    return user
+
+
+def ask(client, **fields):
+    return client.post(reverse("playground-ask"), ASK | fields)
+
+
+def test_a_first_question_makes_a_conversation_named_after_it(client, lin):
+    deployment = make_deployment(name="served")
+
+    response = ask(client, deployment=deployment.pk, prompt="Why is\n the sky   blue?")
+
+    chat = Conversation.objects.get()
+    assert response.json() == {"url": reverse("conversation", args=[chat.pk])}
+    assert (chat.user, chat.title, chat.deployment) == (lin, "Why is the sky blue?", deployment)
+    turn = chat.turns.get()
+    assert (turn.state, turn.request["model"], turn.request["max_tokens"]) == (
+        "streaming",
+        "served",
+        64,
+    )
+
+
+def test_a_second_question_sends_the_answers_before_it_without_their_reasoning(client, lin):
+    deployment = make_deployment()
+    ask(client, deployment=deployment.pk)
+    chat = Conversation.objects.get()
+    chat.turns.update(state="done", reasoning="Hm.", answer="Hi!")
+
+    response = ask(client, deployment=deployment.pk, conversation=chat.pk, prompt="And now?")
+
+    assert response.status_code == 201
+    assert chat.turns.last().request["messages"] == [
+        {"role": "user", "content": "Hello"},
+        {"role": "assistant", "content": "Hi!"},
+        {"role": "user", "content": "And now?"},
+    ]
+
+
+def test_asking_again_takes_the_place_of_the_last_turn(client, lin):
+    deployment = make_deployment()
+    ask(client, deployment=deployment.pk)
+    chat = Conversation.objects.get()
+    old = chat.turns.get()
+    chat.turns.update(state="done", answer="Hi!")
+
+    ask(client, deployment=deployment.pk, conversation=chat.pk, retry=old.pk)
+
+    turn = chat.turns.get()
+    assert turn.pk != old.pk
+    assert [m["content"] for m in turn.request["messages"]] == ["Hello"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "error"),
+    [
+        ({"prompt": " "}, "Write a message first."),
+        ({"temperature": "9"}, "temperature: Ensure this value is less than or equal to 2."),
+        ({"max_tokens": ""}, "max_tokens: This field is required."),
+        ({"deployment": "0"}, "This deployment is not ready."),
+    ],
+)
+def test_a_question_that_cannot_be_asked_says_why(client, lin, fields, error):
+    deployment = make_deployment()
+
+    response = ask(client, **{"deployment": deployment.pk, **fields})
+
+    assert (response.status_code, response.json()) == (422, {"error": error})
+    assert not Conversation.objects.exists()
+
+
+def test_without_a_ready_deployment_the_page_says_what_to_do(client, lin):
+    make_deployment(state="stopped")
+
+    text = client.get(reverse("playground")).content.decode()
+
+    assert "No deployment is ready." in text
+    assert reverse("launch-form", args=["deploy"]) in text
+
+
+def test_the_page_offers_the_deployment_that_its_address_names(client, lin):
+    wanted, _newer = make_deployment(name="wanted"), make_deployment(name="newer")
+
+    text = client.get(f"{reverse('playground')}?deployment={wanted.pk}").content.decode()
+
+    assert f'<option value="{wanted.pk}" selected>wanted</option>' in text
+
+
+def test_a_conversation_is_its_owners_alone(client, lin):
+    chat = Conversation.objects.create(user=make_user("chen"), title="secret plans")
+    turn = Turn.objects.create(conversation=chat, index=0, prompt="x", state="done")
+
+    addresses = [
+        reverse("conversation", args=[chat.pk]),
+        reverse("playground-turn", args=[turn.pk]),
+    ]
+    assert [client.get(address).status_code for address in addresses] == [403, 403]
+    assert ask(client, deployment=make_deployment().pk, conversation=chat.pk).status_code == 403
+    for name in ("conversation-rename", "conversation-delete"):
+        assert client.post(reverse(name, args=[chat.pk]), {"title": "x"}).status_code == 403
+    assert "secret plans" not in client.get(reverse("playground")).content.decode()
+
+
+def test_a_turn_that_broke_shows_the_engines_words_and_its_numbers(client, lin):
+    chat = Conversation.objects.create(user=lin)
+    turn = Turn.objects.create(
+        conversation=chat,
+        index=0,
+        prompt="x",
+        state="failed",
+        error="request (3033 tokens) exceeds the available context size",
+        stats={"ttft_ms": 940.0},
+    )
+
+    text = client.get(reverse("playground-turn", args=[turn.pk])).content.decode()
+
+    assert "request (3033 tokens) exceeds the available context size" in text
+    assert "<b>0.940 s</b>" in text
+
+
+def test_an_answer_reaches_the_page_as_text(client, lin):
+    chat = Conversation.objects.create(user=lin)
+    Turn.objects.create(
+        conversation=chat, index=0, prompt="<i>", state="done", answer="<script>alert(1)</script>"
+    )
+
+    text = client.get(reverse("conversation", args=[chat.pk])).content.decode()
+
+    assert "<script>alert(1)" not in text
+    assert "&lt;script&gt;alert(1)" in text
+
+
+def test_a_conversation_is_renamed_and_deleted_with_its_streams(client, lin):
+    chat = Conversation.objects.create(user=lin, title="old")
+    turn = Turn.objects.create(conversation=chat, index=0, prompt="x", state="done")
+    store().append(f"turn/{turn.pk}", 0, b"data: {}\n")
+
+    client.post(reverse("conversation-rename", args=[chat.pk]), {"title": "new"})
+    chat.refresh_from_db()
+    assert chat.title == "new"
+
+    client.post(reverse("conversation-delete", args=[chat.pk]))
+    assert not Conversation.objects.exists()
+    assert store().size(f"turn/{turn.pk}") == 0
+
+
+def test_a_conversation_with_a_running_answer_is_not_deleted(client, lin):
+    chat = Conversation.objects.create(user=lin)
+    Turn.objects.create(conversation=chat, index=0, prompt="x")
+
+    client.post(reverse("conversation-delete", args=[chat.pk]))
+
+    assert Conversation.objects.filter(pk=chat.pk).exists()
