@@ -115,22 +115,22 @@ def log_search(request: HttpRequest, key: str) -> HttpResponseBase:
 def log_index(request: HttpRequest, key: str) -> HttpResponseBase:
     """What a viewer needs to find any line.
 
-    ``{"size", "newlines", "block": bytes, "counts": [newlines before each further block]}``, all of
-    one moment while the log grows.
+    ``{"size", "newlines", "ends_line", "block": bytes, "counts": [newlines before each further
+    block]}``, all of one moment while the log grows.
     """
     logs = store()
     size = logs.size(key)
     counts = logs.newline_counts(key)[: size // BLOCK_BYTES]
     newlines = logs.line_at(key, size) - 1
-    return JsonResponse(
-        {"size": size, "newlines": newlines, "block": BLOCK_BYTES, "counts": counts}
-    )
+    index = {"size": size, "newlines": newlines, "block": BLOCK_BYTES, "counts": counts}
+    ends_line = logs.read(key, size - 1, size) in (b"\n", b"")
+    return JsonResponse({**index, "ends_line": ends_line})
 
 
 def log_steps(request: HttpRequest, key: str) -> HttpResponseBase:
-    """``{"steps": [{"name", "state", "look", "exit_code", "duration_s", "line_from", "line_to"}]}``.
+    """``{"steps": [{"name", "state", "look", "exit_code", "duration_s", …}]}``, and their lines.
 
-    ``look`` is the class and the shape of the state. Lines are null for a step that has not begun
+    ``line_from`` and ``line_to``: first and last line. ``look`` is the class and the shape of the state. Lines are null for a step that has not begun
     or ended; a step that printed nothing ends a line before it begins.
     """
     kind, _slash, record_id = key.partition("/")

@@ -14,7 +14,7 @@ const WHOLE_BLOCKS = 3;
 const TIME_EVERY_MS = 500;
 
 /**
- * @typedef {{size: number, newlines: number, counts: number[]}} Index
+ * @typedef {{size: number, newlines: number, counts: number[], ends_line: boolean}} Index
  * @typedef {{bytes: Uint8Array, times: [number, number][]}} Piece
  * @typedef {{data: Uint8Array, length: number, newlines: number[] | null, times: [number, number][]}} Block
  * @typedef {{text: string, hidden: number, at: number, end: number}} RawLine
@@ -48,9 +48,9 @@ export class LogBytes {
 
   /**
    * Take over what the server says, keeping the blocks that are whole.
-   * @param {Index & {lastByte?: number}} index
+   * @param {Index} index
    */
-  setIndex({ size, newlines, counts, lastByte }) {
+  setIndex({ size, newlines, counts, ends_line }) {
     if (size < this.size) return; // an older answer
     for (const [number, block] of this.blocks) {
       if (block.length < BLOCK && number * BLOCK + block.length < size) this.blocks.delete(number);
@@ -58,7 +58,7 @@ export class LogBytes {
     this.size = size;
     this.newlines = newlines;
     this.counts = counts;
-    this.endsLine = size === 0 || lastByte === undefined || lastByte === NEWLINE;
+    this.endsLine = ends_line;
   }
 
   /**

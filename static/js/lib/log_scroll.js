@@ -1,0 +1,275 @@
+// @ts-check
+/**
+ * A list of any length in a scroller of bounded height. Rows have the height that they have.
+ *
+ * What is shown is said by an anchor: a row, and how many of its pixels are above the edge. The
+ * scrollbar follows the anchor roughly; small moves of it are moves by pixels, large ones a share of
+ * the whole. So neither the browsers' limit of 33,554,428 px nor rows of unknown height matter.
+ */
+
+const TALLEST_PX = 30_000_000;
+const SETTLE_MS = 200;
+
+export class LogScroll {
+  /**
+   * @param {object} parts
+   * @param {HTMLElement} parts.scroller
+   * @param {HTMLElement} parts.space stands in for the height of all rows
+   * @param {HTMLElement} parts.view sticks to the scroller's edge
+   * @param {HTMLElement} parts.rows holds the rows that are drawn
+   * @param {() => number} parts.count
+   * @param {(index: number) => {key: string, state: string, make: () => HTMLElement} | null} parts.row
+   *   null: the row is not shown. `state` tells when a row must be made anew
+   * @param {(isAtEnd: boolean) => void} parts.onMove a person scrolled
+   */
+  constructor({ scroller, space, view, rows, count, row, onMove }) {
+    Object.assign(this, { scroller, space, view, rows, count, row, onMove });
+    this.scroller = scroller;
+    this.space = space;
+    this.view = view;
+    this.rows = rows;
+    this.count = count;
+    this.row = row;
+    this.onMove = onMove;
+    this.anchor = 0;
+    this.above = 0; // pixels of the anchor that are above the edge
+    this.average = 20;
+    this.expected = 0; // what scrollTop is when nobody scrolled
+    /** @type {Map<number, HTMLElement>} rows that are drawn now */
+    this.drawn = new Map();
+    /** @type {Map<string, {state: string, element: HTMLElement}>} */
+    this.made = new Map();
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.settling = undefined;
+    scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
+    new ResizeObserver(() => this.draw()).observe(scroller);
+  }
+
+  get height() {
+    return this.scroller.clientHeight;
+  }
+
+  /** True when the last row's end is in sight. */
+  get isAtEnd() {
+    const last = this.drawn.get(this.#lastShown());
+    return !last || this.#offset + last.offsetTop + last.offsetHeight <= this.height + 2;
+  }
+
+  /** Show a row `share` of the height below the edge. @param {number} index @param {number} share */
+  show(index, share = 0) {
+    this.anchor = index;
+    this.above = -share * this.height;
+    this.draw();
+  }
+
+  /** Show the end. */
+  showEnd() {
+    this.anchor = Math.max(0, this.count() - 1);
+    this.above = -this.height;
+    this.draw();
+  }
+
+  /** The first row in sight, and the last one. @returns {[number, number]} */
+  get inSight() {
+    const seen = [...this.drawn].filter(
+      ([, row]) => this.#offset + row.offsetTop + row.offsetHeight > 0 && this.#offset + row.offsetTop < this.height,
+    );
+    return seen.length ? [seen[0][0], seen[seen.length - 1][0]] : [this.anchor, this.anchor];
+  }
+
+  /** Draw what the anchor says; call it after any change of the rows. */
+  draw() {
+    const count = this.count();
+    this.anchor = Math.min(this.anchor, Math.max(0, count - 1));
+    this.#sizeSpace(count);
+    this.view.style.height = `${this.height}px`;
+    this.#fill(count);
+    this.#keepInside(count);
+    this.#place();
+    this.#sizeSpace(count);
+    this.#syncBar(false);
+  }
+
+  /** Rows around the anchor: at least a whole height above and below the edge. @param {number} count */
+  #fill(count) {
+    const above = this.#collect(this.anchor - 1, -1, this.height + Math.max(0, -this.above));
+    const below = this.#collect(this.anchor, 1, 2 * this.height + Math.max(0, this.above));
+    this.drawn = new Map([...above.reverse(), ...below]);
+    this.#put([...this.drawn.values()]);
+    // Rows may be lower than thought: never leave the view half empty while there are more.
+    for (let round = 0; round < 50; round += 1) {
+      const last = this.#lastShown();
+      const end = this.drawn.get(last);
+      if (!end || last >= count - 1) break;
+      if (end.offsetTop + end.offsetHeight - this.#anchorTop() - this.above >= this.height) break;
+      const more = this.#collect(last + 1, 1, this.height);
+      if (!more.length) break;
+      for (const [index, element] of more) this.drawn.set(index, element);
+      this.#put([...this.drawn.values()]);
+    }
+    let total = 0;
+    for (const element of this.drawn.values()) total += element.offsetHeight;
+    if (this.drawn.size) this.average = Math.max(1, total / this.drawn.size);
+    this.#forget();
+  }
+
+  /**
+   * Elements of rows from `from` on in one direction, until they fill about `pixels`.
+   * @param {number} from @param {number} step @param {number} pixels
+   * @returns {[number, HTMLElement][]}
+   */
+  #collect(from, step, pixels) {
+    const count = this.count();
+    /** @type {[number, HTMLElement][]} */
+    const found = [];
+    for (let i = from; i >= 0 && i < count && pixels > 0; i += step) {
+      const row = this.row(i);
+      if (!row) continue;
+      let kept = this.made.get(row.key);
+      if (!kept || kept.state !== row.state) {
+        kept = { state: row.state, element: row.make() };
+        this.made.set(row.key, kept);
+      }
+      found.push([i, kept.element]);
+      pixels -= kept.element.offsetHeight || 20;
+    }
+    return found;
+  }
+
+  /** Make these the children; those that stay are not touched, so that a selection lives on. @param {HTMLElement[]} wanted */
+  #put(wanted) {
+    const stays = new Set(wanted);
+    for (const child of [...this.rows.children]) if (!stays.has(/** @type {HTMLElement} */ (child))) child.remove();
+    let at = this.rows.firstElementChild;
+    for (const element of wanted) {
+      if (element === at) at = at.nextElementSibling;
+      else this.rows.insertBefore(element, at);
+    }
+  }
+
+  #forget() {
+    if (this.made.size < 2000) return;
+    for (const [key, { element }] of this.made) if (!element.isConnected) this.made.delete(key);
+  }
+
+  /** Neither above the first row nor below the last is anything shown. @param {number} count */
+  #keepInside(count) {
+    const last = this.#lastShown();
+    const end = this.drawn.get(last);
+    if (!end) return;
+    const bottom = end.offsetTop + end.offsetHeight;
+    let top = this.#anchorTop() + this.above;
+    if (last >= this.#lastRow(count)) top = Math.min(top, bottom - this.height);
+    const [first] = this.drawn.keys();
+    if (top < 0 && first > 0) {
+      // Drawn too little above: begin from the row that is first in sight now.
+      const more = this.#collect(first - 1, -1, this.height - top);
+      this.drawn = new Map([...more.reverse(), ...this.drawn]);
+      const before = end.offsetTop;
+      this.#put([...this.drawn.values()]);
+      top += end.offsetTop - before;
+    }
+    this.#anchorAt(Math.max(0, top));
+  }
+
+  /** The row that the pixel `top` of the drawn rows is in becomes the anchor. @param {number} top */
+  #anchorAt(top) {
+    for (const [index, row] of this.drawn) {
+      if (row.offsetTop + row.offsetHeight > top) {
+        this.anchor = index;
+        this.above = top - row.offsetTop;
+        return;
+      }
+    }
+  }
+
+  #anchorTop() {
+    return (this.drawn.get(this.anchor) ?? this.#next(this.anchor))?.offsetTop ?? 0;
+  }
+
+  /** @param {number} index */
+  #next(index) {
+    for (const [at, row] of this.drawn) if (at >= index) return row;
+    return undefined;
+  }
+
+  #lastShown() {
+    let last = -1;
+    for (const index of this.drawn.keys()) last = index;
+    return last;
+  }
+
+  /** The last row that is shown at all. @param {number} count */
+  #lastRow(count) {
+    let last = count - 1;
+    while (last > 0 && !this.row(last)) last -= 1;
+    return last;
+  }
+
+  get #offset() {
+    return -(this.#anchorTop() + this.above);
+  }
+
+  #place() {
+    this.rows.style.transform = `translateY(${this.#offset}px)`;
+  }
+
+  /** @param {number} count */
+  #sizeSpace(count) {
+    const [first] = this.drawn.keys();
+    const isWhole = first === 0 && this.#lastShown() >= count - 1;
+    const height = isWhole ? this.rows.offsetHeight : Math.min(TALLEST_PX, Math.ceil(count * this.average));
+    this.space.style.height = `${height}px`;
+  }
+
+  /** Where the bar belongs for what is shown. */
+  #barTop() {
+    const range = this.space.offsetHeight - this.height;
+    if (range <= 0) return 0;
+    if (this.isAtEnd) return range;
+    const pixels = this.anchor * this.average + this.above;
+    return Math.min(range - 1, Math.max(this.anchor || this.above ? 1 : 0, (pixels / (this.count() * this.average - this.height)) * range));
+  }
+
+  /** @param {boolean} isSettled false: only where the bar would be in the way */
+  #syncBar(isSettled) {
+    const wanted = this.#barTop();
+    const now = this.scroller.scrollTop;
+    const range = this.space.offsetHeight - this.height;
+    const isStuck = (now <= 0 && wanted > 0) || (now >= range - 1 && wanted < range);
+    const isEnd = wanted === 0 || wanted === range;
+    if (isSettled || isStuck || isEnd || Math.abs(wanted - now) > 4 * this.height) {
+      if (Math.abs(wanted - now) >= 1) this.scroller.scrollTop = wanted;
+    }
+    this.expected = this.scroller.scrollTop;
+  }
+
+  #scrolled() {
+    const now = this.scroller.scrollTop;
+    const moved = now - this.expected;
+    if (Math.abs(moved) < 1) return;
+    const range = this.space.offsetHeight - this.height;
+    if (now >= range - 1 && moved > 0 && moved > this.height) this.showEnd();
+    else if (Math.abs(moved) <= this.height) this.#moveBy(moved, now);
+    else this.#jump(now / range, now);
+    this.onMove(this.isAtEnd);
+    clearTimeout(this.settling);
+    this.settling = setTimeout(() => this.#syncBar(true), SETTLE_MS);
+  }
+
+  /** @param {number} pixels @param {number} now */
+  #moveBy(pixels, now) {
+    this.expected = now;
+    this.#anchorAt(Math.max(0, this.#anchorTop() + this.above + pixels));
+    this.draw();
+  }
+
+  /** @param {number} share @param {number} now */
+  #jump(share, now) {
+    this.expected = now;
+    const place = share * Math.max(0, this.count() - this.height / this.average);
+    this.anchor = Math.floor(place);
+    this.above = (place - this.anchor) * this.average;
+    this.draw();
+  }
+}
