@@ -46,21 +46,20 @@ def size(count: float) -> tuple[str, str]:
 
 def duration(seconds: float) -> str:
     """A span of time: "0.42 s", "12.4 s", "29 min 04 s", "1 h 12 min", "3 d 4 h"."""
-    if seconds < 0:
-        seconds = 0.0
+    seconds = max(0.0, float(seconds))
+    day, hour, minute, second = pgettext("days", "d"), gettext("h"), gettext("min"), gettext("s")
+    if round(seconds, 1) < 10:
+        return f"{number(seconds)} {second}"
     if round(seconds, 1) < 60:
-        if seconds >= 10:
-            # A whole number of seconds is an estimate or a setting: no digit that nobody measured.
-            return f"{seconds:.{0 if float(seconds).is_integer() else 1}f} {gettext('s')}"
-        return f"{number(float(seconds))} {gettext('s')}"
+        # A whole number of seconds is an estimate or a setting: no digit that nobody measured.
+        return f"{seconds:.{0 if seconds.is_integer() else 1}f} {second}"
     whole = round(seconds)
+    minutes, hours = whole // 60, whole // 3600
     if whole < 3600:
-        return f"{whole // 60} {gettext('min')} {whole % 60:02d} {gettext('s')}"
-    minutes = whole // 60
-    if minutes < 24 * 60:
-        return f"{minutes // 60} {gettext('h')} {minutes % 60:02d} {gettext('min')}"
-    hours = minutes // 60
-    return f"{hours // 24} {pgettext('days', 'd')} {hours % 24} {gettext('h')}"
+        return f"{minutes} {minute} {whole % 60:02d} {second}"
+    if hours < 24:
+        return f"{hours} {hour} {minutes % 60:02d} {minute}"
+    return f"{hours // 24} {day} {hours % 24} {hour}"
 
 
 def moment(when: datetime, now: datetime | None = None) -> str:

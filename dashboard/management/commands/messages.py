@@ -1,0 +1,167 @@
+"""Collect every text for translators, and compile what they wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from babel.messages.catalog import Catalog
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po, write_po
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from dashboard.translation_source import Text, page_texts, script_texts
+
+LOCALE = "zh_Hans"
+FOLDER = Path(settings.BASE_DIR) / "locale" / LOCALE / "LC_MESSAGES"
+DOMAINS = {"django": page_texts, "djangojs": script_texts}
+# A catalogue's header holds a date; a fixed one keeps the files the same when their texts are.
+DATED = datetime(2026, 1, 1, tzinfo=UTC)
+# A text that is the same in every language may stay as it is, said by this comment.
+SAME = "same in every language"
+
+
+class Command(BaseCommand):
+    help = (
+        "Write locale/zh_Hans/LC_MESSAGES/*.po with every text of the program, keeping what is "
+        "translated, and compile them. With --check: only say what is out of date."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--check", action="store_true", help="change nothing")
+        parser.add_argument("--list", action="store_true", help="list the texts not translated yet")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["list"]:
+            for domain in DOMAINS:
+                for text in untranslated(domain):
+                    self.stdout.write(f"{domain}: {text}")
+            return
+        if options["check"]:
+            wrong = problems()
+            if wrong:
+                raise CommandError("\n".join([*wrong, "Run manage.py messages."]))
+            return
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        for domain in DOMAINS:
+            catalog = collected(domain)
+            po_path(domain).write_bytes(po_bytes(catalog))
+            mo_path(domain).write_bytes(mo_bytes(stored(domain)))
+            missing = len(untranslated(domain))
+            self.stdout.write(f"{domain}: {len(catalog)} texts, {missing} not translated")
+
+
+def po_path(domain: str) -> Path:
+    """The file that translators edit."""
+    return FOLDER / f"{domain}.po"
+
+
+def mo_path(domain: str) -> Path:
+    """The file that the program reads."""
+    return FOLDER / f"{domain}.mo"
+
+
+def collected(domain: str) -> Catalog:
+    """Every text of ``domain``, with the translations that are there already."""
+    old = stored(domain)
+    catalog = _new_catalog()
+    for text in merged(DOMAINS[domain]()):
+        known = old.get(text.text, context=text.context or None)
+        key = (text.text, text.plural) if text.plural else text.text
+        translated = known.string if known is not None else None
+        if text.plural and isinstance(translated, str):
+            translated = (translated,) if translated else None
+        comments = list(known.user_comments) if known is not None else []
+        catalog.add(
+            key,
+            translated,
+            locations=[(place, None) for place in text.place.split("\n")],
+            context=text.context or None,
+            user_comments=comments,
+        )
+    return catalog
+
+
+def merged(texts: Iterable[Text]) -> list[Text]:
+    """Each text once, in order, with all files that it is in; a plural form wins."""
+    found: dict[tuple[str, str], Text] = {}
+    for text in texts:
+        key = (text.context, text.text)
+        old = found.get(key)
+        places = {*(old.place.split("\n") if old else ()), text.place}
+        plural = text.plural or (old.plural if old else "")
+        found[key] = Text(text.text, "\n".join(sorted(places)), plural, text.context)
+    return sorted(found.values(), key=lambda text: (text.text.lower(), text.text, text.context))
+
+
+def stored(domain: str) -> Catalog:
+    """The catalogue as it lies there; an empty one before the first time."""
+    path = po_path(domain)
+    if not path.exists():
+        return _new_catalog()
+    with path.open("rb") as file:
+        return read_po(file, locale=LOCALE)
+
+
+def untranslated(domain: str) -> list[str]:
+    """Texts of ``domain`` without a translation."""
+    return [
+        str(message.id)
+        for message in stored(domain)
+        if message.id and not any(_forms(message.string)) and SAME not in message.user_comments
+    ]
+
+
+def problems() -> list[str]:
+    """What is out of date: texts that translators never saw, or files not compiled."""
+    found = []
+    for domain in DOMAINS:
+        if not po_path(domain).exists() or po_bytes(collected(domain)) != po_path(
+            domain
+        ).read_bytes().replace(b"\r\n", b"\n"):
+            found.append(f"{domain}.po does not hold the texts of the program as they are")
+        elif not is_compiled(domain):
+            found.append(f"{domain}.mo is not compiled from {domain}.po")
+    return found
+
+
+def is_compiled(domain: str) -> bool:
+    """True when the compiled file is what the translators' file makes."""
+    return mo_path(domain).exists() and mo_path(domain).read_bytes() == mo_bytes(stored(domain))
+
+
+def po_bytes(catalog: Catalog) -> bytes:
+    """The catalogue as a file for translators."""
+    file = BytesIO()
+    write_po(file, catalog, width=100, include_lineno=False, ignore_obsolete=True)
+    return file.getvalue()
+
+
+def mo_bytes(catalog: Catalog) -> bytes:
+    """The catalogue compiled."""
+    file = BytesIO()
+    write_mo(file, catalog)
+    return file.getvalue()
+
+
+def _forms(string: Any) -> tuple[str, ...]:
+    return (string,) if isinstance(string, str) else tuple(string or ())
+
+
+def _new_catalog() -> Catalog:
+    return Catalog(
+        locale=LOCALE,
+        project="VACC dashboard",
+        version="1",
+        header_comment="# Texts of the dashboard: manage.py messages writes them, people translate.",
+        creation_date=DATED,
+        revision_date=DATED,
+        last_translator="the project",
+        language_team="the project",
+        msgid_bugs_address="the project",
+        fuzzy=False,
+    )
