@@ -81,7 +81,7 @@ def _beside(change: Change, decimals: int) -> str:
         "better": gettext("better"),
         "worse": gettext("worse"),
         "noise": gettext("within noise"),
-        "unknown": gettext("one run each: cannot tell yet"),
+        "unknown": gettext("too few runs to tell"),
     }
     word = words.get(change.verdict, "")
     if change.low is None or change.high is None:

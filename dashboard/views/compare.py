@@ -106,9 +106,9 @@ def conclusion(comparison: Comparison) -> str:
     more = (change.absolute or 0) > 0
     if change.verdict == "unknown":
         text = (
-            _("%(name)s against %(base)s, one run each: %(size)s more %(metric)s")
+            _("%(name)s: %(size)s more %(metric)s than %(base)s, too few runs to tell")
             if more
-            else _("%(name)s against %(base)s, one run each: %(size)s less %(metric)s")
+            else _("%(name)s: %(size)s less %(metric)s than %(base)s, too few runs to tell")
         )
         return text % words
     if main.metric == "accuracy":

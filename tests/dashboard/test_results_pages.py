@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.template.loader import render_to_string
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils.timezone import now
@@ -202,7 +203,7 @@ def test_the_comparison_concludes_and_shows_what_differs(page):
 
     text = page(f"{reverse('result-compare')}?id={base.pk}&id={other.pk}")
 
-    assert f"#{other.job_id} (b) against #{base.job_id} (a), one run each: 20.0 % more" in text
+    assert f"#{other.job_id} (b): 20.0 % more output tokens/s than #{base.job_id} (a)" in text
     assert '<td class="chg">b</td>' in text
 
 
@@ -254,3 +255,18 @@ def test_a_result_that_is_not_there_is_not_found(client):
     assert client.get(reverse("result-detail", args=[99])).status_code == 404
     assert client.get(f"{reverse('result-compare')}?id=98&id=99").status_code == 404
     assert Result.objects.count() == 0
+
+
+def test_a_jobs_page_can_show_its_result_in_one_look():
+    result = make_measured(points=[point(1, 90.0), point(4, 145.0)])
+
+    text = render_to_string("results/_result_panel.html", {"result": result})
+
+    assert reverse("result-detail", args=[result.pk]) in text
+    assert 'id="result-data"' in text
+
+
+def test_an_evaluation_in_one_look_has_its_interval():
+    text = render_to_string("results/_result_panel.html", {"result": make_measured(scores=[1, 0])})
+
+    assert "[9.5, 90.5]" in text

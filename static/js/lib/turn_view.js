@@ -95,7 +95,7 @@ export class TurnView {
   /** @param {boolean} ended */
   #draw(ended) {
     const began = performance.now();
-    const isAtEnd = window.innerHeight + window.scrollY >= document.documentElement.scrollHeight - NEAR_END_PX;
+    const wasAtEnd = isAtEnd();
     const parts = this.gatherer.parts(ended, this.thinks);
     if (parts.reasoning !== this.drawn.reasoning) this.#drawReasoning(parts.reasoning);
     if (parts.answer !== this.drawn.answer) {
@@ -104,7 +104,7 @@ export class TurnView {
     }
     this.drawn = parts;
     if (!ended && parts.reasoning) this.#summarise(parts.answer !== "");
-    if (isAtEnd) window.scrollTo({ top: document.documentElement.scrollHeight });
+    if (wasAtEnd) scrollToEnd();
     // Long answers take longer to draw: leave most of the time to the reader.
     const pause = Math.max(DRAW_MS, 4 * (performance.now() - began));
     clearTimeout(this.timer);
@@ -163,10 +163,21 @@ export class TurnView {
     if (!response.ok) return;
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
     const fresh = page.querySelector("[data-turn]");
+    const wasAtEnd = isAtEnd();
     for (const name of ["end", "summary"]) {
       const part = fresh?.querySelector(`[data-part=${name}]`);
       if (part) this.part(name).replaceWith(part);
     }
     this.element.dataset.state = fresh?.getAttribute("data-state") ?? "done";
+    if (wasAtEnd) scrollToEnd();
   }
+}
+
+/** Is the reader at the end of the page? Who is not stays where they are. */
+function isAtEnd() {
+  return window.innerHeight + window.scrollY >= document.documentElement.scrollHeight - NEAR_END_PX;
+}
+
+function scrollToEnd() {
+  window.scrollTo({ top: document.documentElement.scrollHeight });
 }
