@@ -7,6 +7,8 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
+from django.contrib.auth.models import AbstractBaseUser
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path, reverse
@@ -16,6 +18,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
 from dashboard.audit import record
+from dashboard.requests import person
 from dashboard.rights import check, requires
 from jobs.catalog import MODELS
 from jobs.inference import Exchange, request_body
@@ -88,7 +91,7 @@ def ask(request: HttpRequest) -> HttpResponse:
     chat = _chat_of(request)
     is_new = chat is None
     if chat is None:
-        chat = start_conversation(request.user, form.cleaned_data["prompt"])
+        chat = start_conversation(_me(request), form.cleaned_data["prompt"])
     turn = _add_turn(chat, deployment, form, retried=_number(request.POST.get("retry")))
     if is_new:
         return JsonResponse({"url": reverse("conversation", args=[chat.pk])}, status=201)
@@ -145,7 +148,7 @@ def _page(request: HttpRequest, chat: Conversation | None) -> HttpResponse:
     recommended = _recommended(chosen)
     context = {
         "chat": chat,
-        "groups": _groups(conversations_of(request.user)),
+        "groups": _groups(conversations_of(_me(request))),
         "deployments": deployments,
         "chosen": chosen,
         "is_ready": any(d.state == Deployment.State.READY for d in deployments),
@@ -156,6 +159,13 @@ def _page(request: HttpRequest, chat: Conversation | None) -> HttpResponse:
         "params": chat.params if chat and chat.params else recommended,
     }
     return render(request, "playground/index.html", context)
+
+
+def _me(request: HttpRequest) -> AbstractBaseUser:
+    user = person(request)
+    if user is None:
+        raise PermissionDenied
+    return user
 
 
 def _recommended(deployment: Deployment | None) -> dict[str, Any]:

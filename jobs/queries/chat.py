@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.contrib.auth.models import AbstractBaseUser
 from django.db.models import Q
 
 from jobs.catalog import MODELS
@@ -13,7 +13,7 @@ from jobs.models import Conversation, Deployment, Turn
 LISTED = 60
 
 
-def conversations_of(user: AbstractBaseUser | AnonymousUser) -> Sequence[Conversation]:
+def conversations_of(user: AbstractBaseUser) -> Sequence[Conversation]:
     """The person's conversations, last used first, at most ``LISTED``."""
     return list(Conversation.objects.filter(user_id=user.pk)[:LISTED])
 

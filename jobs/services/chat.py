@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.db.models import Max
 from django.utils.timezone import now
@@ -16,7 +16,7 @@ from jobs.models import Conversation, Deployment, Turn
 TITLE_LENGTH = 60
 
 
-def start_conversation(user: AbstractBaseUser | AnonymousUser, prompt: str) -> Conversation:
+def start_conversation(user: AbstractBaseUser, prompt: str) -> Conversation:
     """A new conversation, named after its first question."""
     words = " ".join(prompt.split())
     title = words if len(words) <= TITLE_LENGTH else words[: TITLE_LENGTH - 1].rstrip() + "…"
