@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Sequence
 from typing import Any
-from urllib.parse import urlencode
 
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
@@ -57,7 +56,6 @@ def results(request: HttpRequest) -> HttpResponse:
         "facets": _facets(filters),
         "chosen": _chosen(request, filters),
         "query": query.urlencode(),
-        "next": urlencode([*query.lists()], doseq=True),
         "is_filtered": bool(query),
     }
     return render(request, "results/list.html", context)

@@ -48,6 +48,18 @@ def test_a_facet_counts_what_each_of_its_values_would_show():
     assert counts["host"] == [("here", 1)]
 
 
+def test_stamps_tell_results_with_a_remark_from_those_without():
+    quiet = make_measured(points=[point(1, 90.0, failed_requests=0)])
+    failed = make_measured(
+        points=[point(1, 90.0, failed_requests=2)], remarks=[{"id": "benchmark:failed_requests"}]
+    )
+
+    def found(stamp):
+        return list(queries.result_list(queries.Filters(stamps=[stamp])).results)
+
+    assert (found("quiet"), found("failed"), found("simulated")) == ([quiet], [failed], [])
+
+
 def test_pages_of_the_list_miss_and_repeat_nothing(monkeypatch):
     monkeypatch.setattr(queries, "PAGE", 2)
     moment = now()
