@@ -43,7 +43,7 @@ def grid(host: Host, own: Sequence[str] = ()) -> Grid:
 
 def _by_rows(marks: Sequence[str]) -> tuple[str, ...]:
     """Die by die into row by row: a card is a column of four; what does not fill a row is free."""
-    rows = []
+    rows: list[str] = []
     for block in range(0, len(marks), DIES_A_CARD * CARDS_A_ROW):
         part = marks[block : block + DIES_A_CARD * CARDS_A_ROW]
         for row in range(DIES_A_CARD):

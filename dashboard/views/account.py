@@ -68,7 +68,7 @@ class Password(PasswordChangeView):
         return super().form_valid(form)
 
 
-class PersonForm(BaseUserCreationForm):
+class PersonForm(BaseUserCreationForm):  # type: ignore[type-arg]  # not generic at run time
     """Somebody new."""
 
     is_staff = forms.BooleanField(

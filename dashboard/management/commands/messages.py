@@ -79,7 +79,7 @@ def collected(domain: str) -> Catalog:
         catalog.add(
             key,
             translated,
-            locations=[(place, None) for place in text.place.split("\n")],
+            locations=[(place, 0) for place in text.place.split("\n")],
             context=text.context or None,
             user_comments=comments,
         )
@@ -157,7 +157,7 @@ def _new_catalog() -> Catalog:
         locale=LOCALE,
         project="VACC dashboard",
         version="1",
-        header_comment="# Texts of the dashboard: manage.py messages writes them, people translate.",
+        header_comment="# Texts of the dashboard: manage.py messages collects them.",
         creation_date=DATED,
         revision_date=DATED,
         last_translator="the project",

@@ -45,10 +45,9 @@ class Command(BaseCommand):
             raise CommandError("\n".join(wrong))
 
 
-def problems(listed: dict[str, Any]) -> list[str]:
+def problems(listed: dict[str, Any], base: Path = LIST.parents[2]) -> list[str]:
     """What is missing, altered, or lies in a vendored folder unlisted; empty when all is well."""
     found = []
-    base = Path(settings.BASE_DIR)
     known = {LIST}
     for package in listed["packages"]:
         for name, file in package["files"].items():
@@ -58,7 +57,8 @@ def problems(listed: dict[str, Any]) -> list[str]:
                 found.append(f"{path.relative_to(base)} is missing: run manage.py vendor_assets")
             elif _sha256(path.read_bytes()) != file["sha256"]:
                 found.append(f"{path.relative_to(base)} is not the file that VENDORED.json names")
-    for folder in {base / package["folder"] for package in listed["packages"]} | {LIST.parent}:
+    folders = {base / package["folder"] for package in listed["packages"]}
+    for folder in folders | {base / "static" / "vendor"}:
         for path in folder.rglob("*"):
             if path.is_file() and path not in known:
                 found.append(f"{path.relative_to(base)} is not in VENDORED.json")

@@ -1,0 +1,459 @@
+"""The frame and its pages: login, overview, list of jobs, hosts, people."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+from django.utils.timezone import now
+
+from jobs.models import AuditEntry, Deployment, Host, Job, Result
+from jobs.queries.jobs import Filters, cursor, page
+from tests.factories import make_host, make_job, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def member(client: Client) -> Client:
+    client.force_login(make_user("lin.yue"))
+    return client
+
+
+@pytest.fixture
+def admin(client: Client) -> Client:
+    client.force_login(make_user("wang.an", is_staff=True))
+    return client
+
+
+def text_of(response: Any) -> str:
+    """The page's text, spaces made one."""
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", response.content.decode()))
+
+
+def title_of(response: Any) -> str:
+    found = re.search(r"<h1[^>]*>(.*?)</h1>", response.content.decode(), re.S)
+    return found[1].strip() if found else ""
+
+
+def make_result(job: Job, **fields: Any) -> Result:
+    return Result.objects.create(
+        **{
+            "job": job,
+            "sort": "benchmark",
+            "host": job.host,
+            "model_id": "smollm2",
+            "label": "Q8_0 from Q4_1",
+            "what": "everyday",
+            "metrics": {"output_tokens_per_s": 75.4, "ttft_p50_ms": 174.0},
+            **fields,
+        }
+    )
+
+
+# Logging in.
+
+
+def test_a_stranger_is_sent_to_the_login_page_from_everywhere(client):
+    for name in ("overview", "job-list", "host-list", "people", "frame", "password"):
+        response = client.get(reverse(name))
+
+        assert response.status_code == 302, name
+        assert response.url.startswith(reverse("login"))
+
+
+def test_a_wrong_password_is_said_at_the_field(client):
+    make_user("lin.yue", password="right-one-1")
+
+    response = client.post(reverse("login"), {"username": "lin.yue", "password": "wrong"})
+
+    assert "The name or the password is wrong." in response.content.decode()
+    assert 'aria-describedby="login-error"' in response.content.decode()
+
+
+@pytest.mark.parametrize(("stay", "age_s"), [("on", 14 * 86400), (None, None)])
+def test_a_login_lasts_as_long_as_was_asked(client, stay, age_s):
+    make_user("lin.yue", password="right-one-1")
+    data = {"username": "lin.yue", "password": "right-one-1"}
+
+    client.post(reverse("login"), data | ({"stay": stay} if stay else {}))
+
+    assert client.session.get_expire_at_browser_close() is (age_s is None)
+    if age_s:
+        assert client.session.get_expiry_age() == age_s
+
+
+def test_the_login_page_goes_on_to_where_one_came_from(client):
+    make_user("lin.yue", password="right-one-1")
+    data = {"username": "lin.yue", "password": "right-one-1", "next": "/jobs/?state=open"}
+
+    assert client.post(reverse("login"), data).url == "/jobs/?state=open"
+
+
+def test_words_for_scripts_and_the_language_switch_need_no_login(client):
+    assert client.get(reverse("jsi18n")).status_code == 200
+
+    answer = client.post(reverse("set_language"), {"language": "zh-hans", "next": "/login/"})
+
+    assert answer.url == "/login/"
+    assert 'lang="zh-Hans"' in client.get("/login/").content.decode()
+
+
+def test_times_are_in_the_zone_of_the_viewers_browser(member):
+    make_job(created_at=now() - timedelta(days=400))
+    member.cookies["tz"] = "Asia/Shanghai"
+    assert "UTC+08:00" in member.get(reverse("job-list")).content.decode()
+
+    member.cookies["tz"] = "../../etc/passwd"
+    assert "UTC+00:00" in member.get(reverse("job-list")).content.decode()
+
+
+# The frame.
+
+
+def test_the_rail_counts_what_is_open_and_who_is_away(member):
+    host = make_host(heartbeat_at=now() - timedelta(minutes=5))
+    make_job(host=host)
+    make_job(host=host, state="succeeded")
+
+    html = member.get(reverse("frame"), {"of": "jobs"}).content.decode()
+
+    assert re.search(r'aria-current="page">.*?Jobs<span class="n num">1</span>', html, re.S)
+    assert 'title="1 host is away"' in html
+    assert "no host with cards yet" in html
+
+
+def test_only_admins_see_people_in_the_rail(member):
+    assert "People" not in text_of(member.get(reverse("overview")))
+
+
+def test_a_page_that_is_not_there_is_in_the_look(member):
+    response = member.get("/nowhere/")
+
+    assert response.status_code == 404
+    assert title_of(response) == "Nothing is at this address"
+
+
+def test_a_page_that_one_may_not_see_says_why(member):
+    response = member.get(reverse("people"))
+
+    assert response.status_code == 403
+    assert title_of(response) == "Your role does not allow this"
+
+
+def test_a_broken_page_shows_nothing_of_the_inside(client, settings):
+    settings.DEBUG = False
+    client.raise_request_exception = False
+    client.force_login(make_user())
+    Host.objects.create(name="odd", facts=[], key_sha256="x")  # no object: the page cannot be made
+
+    response = client.get(reverse("host-detail", args=["odd"]))
+
+    assert response.status_code == 500
+    assert title_of(response) == "The dashboard broke"
+
+
+# The overview.
+
+
+def test_the_first_page_offers_the_tour_with_sizes_and_times(member):
+    make_host(
+        "this-computer", facts={"cpu": {"cores": 2, "model": "x"}, "roots": {"weights": "/w"}}
+    )
+
+    response = member.get(reverse("overview"))
+
+    assert title_of(response) == "No job yet"
+    assert response.content.decode().count('class="no num"') == 5
+    assert "92.9 MB" in text_of(response)
+    assert f'action="{reverse("tour-start")}"' in response.content.decode()
+
+
+def test_the_tour_waits_until_this_computer_has_reported(member):
+    make_host("this-computer", facts={})
+
+    html = member.get(reverse("overview")).content.decode()
+
+    assert re.search(r'<button class="btn btn-primary" type="submit" disabled', html)
+    assert "has not reported yet" in html
+
+
+def test_the_tour_without_a_host_says_so(member):
+    response = member.post(reverse("tour-start"), follow=True)
+
+    assert "This computer is not among the hosts." in text_of(response)
+
+
+def test_the_tours_button_launches_a_chain_on_this_computer(member, monkeypatch):
+    host = make_host("this-computer")
+    asked = []
+    monkeypatch.setattr("jobs.launch.launch_tour", lambda *args: asked.append(args))
+
+    assert member.post(reverse("tour-start")).url == reverse("overview")
+    assert [(to, user.username) for to, user in asked] == [(host, "lin.yue")]
+
+
+def test_a_get_does_not_start_the_tour(member):
+    assert member.get(reverse("tour-start")).status_code == 405
+
+
+def test_the_title_says_what_happens(member):
+    host = make_host()
+    make_job(host=host, state="running", started_at=now())
+    make_job(host=host)
+    make_job(host=host)
+    make_job(host=host, state="failed")
+
+    response = member.get(reverse("overview"))
+
+    assert title_of(response) == "1 job runs, 2 wait, 1 broke today"
+
+
+def test_mine_shows_only_what_i_launched(member):
+    make_job(title="theirs", state="running", started_at=now(), created_by=make_user("chen.hao"))
+
+    assert "theirs" in text_of(member.get(reverse("overview")))
+    assert "theirs" not in text_of(member.get(reverse("overview"), {"whose": "mine"}))
+
+
+def test_the_tour_is_followed_and_ends_in_the_playground(member):
+    chain, host = uuid.uuid4(), make_host()
+    kinds = ("prepare", "compile", "deploy", "benchmark", "evaluate")
+    for kind in kinds:
+        make_job(kind=kind, host=host, chain=chain, state="succeeded", duration_s=1.0)
+    deploy = Job.objects.get(kind="deploy")
+    deployment = Deployment.objects.create(
+        name="smollm2", host=host, job=deploy, model_id="smollm2", state="ready"
+    )
+
+    html = member.get(reverse("overview")).content.decode()
+
+    assert "5 of 5 succeeded" in html
+    assert f'{reverse("playground")}?deployment={deployment.pk}"' in html
+
+
+def test_a_result_stands_beside_the_runs_before_it(member):
+    host = make_host()
+    for rate in (70.0, 75.4):
+        job = make_job(host=host, kind="benchmark", state="succeeded")
+        make_result(job, metrics={"output_tokens_per_s": rate, "ttft_p50_ms": 174.0})
+
+    html = member.get(reverse("overview")).content.decode()
+
+    assert html.count('class="spark') == 1  # the first run has none before it
+    assert "first run" in html
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_the_overview_asks_for_hosts_as_often_with_many(
+    member, count, django_assert_max_num_queries
+):
+    for _ in range(count):
+        make_host()
+    make_job(host=Host.objects.first(), state="succeeded", created_at=now() - timedelta(days=3))
+
+    with django_assert_max_num_queries(20):
+        member.get(reverse("overview"))
+
+
+# The list of jobs.
+
+
+def test_filters_are_in_the_address_and_narrow_the_list(member):
+    here, there = make_host("here"), make_host("there")
+    chen = make_user("chen.hao")
+    first = make_job(host=here, kind="compile", title="alpha", state="failed", created_by=chen)
+    second = make_job(host=there, kind="deploy", title="beta", state="running")
+
+    def numbers(**query: str) -> list[int]:
+        html = member.get(reverse("job-list"), query).content.decode()
+        return [int(number) for number in re.findall(r'<tr id="job-(\d+)"', html)]
+
+    assert numbers() == [second.pk, first.pk]
+    assert numbers(state="failed") == numbers(state="broke") == [first.pk]
+    assert numbers(state="open") == [second.pk]
+    assert numbers(kind="deploy") == numbers(host="there") == [second.pk]
+    assert numbers(person="chen.hao") == [first.pk]
+    assert numbers(q="ALPHA") == numbers(q=f"#{first.pk}") == numbers(q="alpha here") == [first.pk]
+    assert numbers(q="alpha there") == []
+
+
+def test_a_list_that_finds_nothing_offers_the_way_back(member):
+    make_job()
+
+    response = member.get(reverse("job-list"), {"state": "lost"})
+
+    assert title_of(response) == "0 jobs match"
+    assert "Show all of them" in text_of(response)
+
+
+def test_an_empty_list_offers_the_next_step(member):
+    assert "Take the tour" in text_of(member.get(reverse("job-list")))
+
+
+def test_pages_hold_every_job_once_even_when_made_in_the_same_moment():
+    moment, host = now(), make_host()
+    made = [make_job(host=host, created_at=moment).pk for _ in range(7)]
+    seen, before = [], None
+
+    while True:
+        found = page(Filters(), before=before, limit=3)
+        seen += [job.pk for job in found.jobs]
+        if found.older is None:
+            break
+        before = cursor(str(found.older))
+
+    assert seen == sorted(made, reverse=True)
+
+
+@pytest.mark.parametrize("text", ["", "x", "2026-11-24_5", "_", "2026-13-01T00:00:00+00:00_1"])
+def test_a_cursor_that_nobody_wrote_is_no_cursor(text):
+    assert cursor(text) is None
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_the_list_asks_the_database_as_often_for_many_jobs(
+    member, count, django_assert_max_num_queries
+):
+    host = make_host()
+    for _ in range(count):
+        make_job(host=host, state="running", started_at=now(), created_by=make_user())
+
+    with django_assert_max_num_queries(13):
+        member.get(reverse("job-list"))
+
+
+# Hosts.
+
+
+def test_a_host_page_shows_what_it_is_and_what_runs_there(member):
+    host = make_host("this-computer", facts={"cpu": {"cores": 2, "model": "Xeon"}, "dies": []})
+    make_job(host=host, title="at work", state="running", started_at=now())
+
+    text = text_of(member.get(reverse("host-detail", args=[host.name])))
+
+    for words in ("This computer", "no accelerator card", "2 cores", "Xeon", "at work"):
+        assert words in text
+
+
+def test_a_host_that_is_silent_is_said_to_be_away_and_what_that_means(member):
+    host = make_host(heartbeat_at=now() - timedelta(minutes=5))
+
+    text = text_of(member.get(reverse("host-detail", args=[host.name])))
+
+    assert "No heartbeat since" in text
+    assert "Jobs go on by themselves" in text
+
+
+def test_a_host_that_is_not_there_is_not_found(member):
+    assert member.get(reverse("host-detail", args=["nobody"])).status_code == 404
+
+
+def test_an_admin_drains_a_host_and_the_audit_has_it(admin):
+    host = make_host()
+
+    admin.post(reverse("host-drain", args=[host.name]), {"draining": "1"})
+
+    host.refresh_from_db()
+    assert host.draining is True
+    assert AuditEntry.objects.get().subject == f"host {host.name}"
+
+
+def test_a_member_drains_nothing(member):
+    host = make_host()
+
+    response = member.post(reverse("host-drain", args=[host.name]), {"draining": "1"})
+
+    host.refresh_from_db()
+    assert (response.status_code, host.draining) == (403, False)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_the_hosts_page_asks_as_often_for_many_hosts(member, count, django_assert_max_num_queries):
+    for _ in range(count):
+        make_job(host=make_host(), state="running", started_at=now())
+
+    with django_assert_max_num_queries(10):
+        member.get(reverse("host-list"))
+
+
+# People.
+
+
+def test_an_admin_adds_somebody_who_can_then_log_in(admin, client):
+    data = {"username": "chen.hao", "password1": "quite-long-7", "password2": "quite-long-7"}
+
+    admin.post(reverse("person-add"), data)
+
+    person = User.objects.get(username="chen.hao")
+    assert person.is_staff is False
+    assert Client().login(username="chen.hao", password="quite-long-7")
+    assert AuditEntry.objects.get().detail == {"did": "add", "is_staff": False}
+
+
+def test_a_weak_password_is_refused_at_its_field(admin):
+    data = {"username": "chen.hao", "password1": "12345678", "password2": "12345678"}
+
+    response = admin.post(reverse("person-add"), data)
+
+    assert response.status_code == 422
+    assert "This password is entirely numeric." in text_of(response)
+    assert not User.objects.filter(username="chen.hao").exists()
+
+
+def test_a_new_password_ends_the_persons_sessions(admin):
+    person = make_user("chen.hao", password="quite-long-7")
+    theirs = Client()
+    theirs.force_login(person)
+
+    admin.post(
+        reverse("person-password", args=[person.pk]),
+        {"new_password1": "another-one-8", "new_password2": "another-one-8"},
+    )
+
+    assert theirs.get(reverse("overview")).status_code == 302
+    assert Client().login(username="chen.hao", password="another-one-8")
+
+
+def test_somebody_who_is_locked_out_cannot_log_in(admin):
+    person = make_user("chen.hao", password="quite-long-7")
+
+    admin.post(reverse("person-change", args=[person.pk]), {"set": "off"})
+
+    assert not Client().login(username="chen.hao", password="quite-long-7")
+
+
+def test_admins_do_not_take_their_own_rights_away(admin):
+    me = User.objects.get(username="wang.an")
+
+    admin.post(reverse("person-change", args=[me.pk]), {"set": "member"})
+
+    me.refresh_from_db()
+    assert me.is_staff is True
+
+
+@pytest.mark.parametrize("name", ["people", "person-add"])
+def test_members_have_nothing_to_do_with_people(member, name):
+    assert member.post(reverse(name)).status_code in (403, 405)
+
+
+def test_anybody_changes_their_own_password(member):
+    user = User.objects.get(username="lin.yue")
+    user.set_password("quite-long-7")
+    user.save()
+    member.force_login(user)
+    data = {
+        "old_password": "quite-long-7",
+        "new_password1": "another-one-8",
+        "new_password2": "another-one-8",
+    }
+
+    response = member.post(reverse("password"), data, follow=True)
+
+    assert "Your password is changed." in text_of(response)

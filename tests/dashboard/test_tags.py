@@ -1,0 +1,189 @@
+"""Numbers, times, states and components as text."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.template import Context, Template
+from django.utils import timezone
+from django.utils.timezone import now
+
+from dashboard import formats
+from dashboard.diegrid import cards, grid
+from dashboard.words import host_state, metric_text, state_of
+from jobs.kinds.base import Remark
+from jobs.models import Job
+from tests.factories import make_host, make_job
+
+THIN = "\u202f"
+
+
+def render(source: str, **context) -> str:
+    return Template("{% load ui %}" + source).render(Context(context))
+
+
+@pytest.mark.parametrize(
+    ("value", "decimals", "text"),
+    [
+        (1412, None, f"1{THIN}412"),
+        (1234567, None, f"1{THIN}234{THIN}567"),
+        (88.1234, None, "88.1"),
+        (3.417, None, "3.42"),
+        (0.0731, None, "0.0731"),
+        (117.24, None, "117"),
+        (0.0, None, "0.0"),
+        (-2.5, 1, "\u22122.5"),
+        (-0.001, 2, "0.00"),
+        (95.514, 2, "95.51"),
+        (float("nan"), None, "not a number"),
+    ],
+)
+def test_a_number_has_the_digits_that_were_measured(value, decimals, text):
+    assert formats.number(value, decimals) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(0, "0 B"), (999, "999 B"), (1000, "1.00 kB"), (144811904, "145 MB"), (21.5e9, "21.5 GB")],
+)
+def test_a_size_is_in_powers_of_a_thousand(count, text):
+    assert " ".join(formats.size(count)) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.42, "0.420 s"),
+        (9.4, "9.40 s"),
+        (12.44, "12.4 s"),
+        (40.0, "40 s"),
+        (59.97, "1 min 00 s"),
+        (1744, "29 min 04 s"),
+        (4320, "1 h 12 min"),
+        (273_600, "3 d 4 h"),
+        (-3, "0.0 s"),
+    ],
+)
+def test_a_duration_is_read_at_a_glance(seconds, text):
+    assert formats.duration(seconds) == text
+
+
+def test_a_time_past_is_in_the_viewers_zone():
+    at = datetime(2026, 11, 24, 20, 30, tzinfo=UTC)
+
+    with timezone.override(ZoneInfo("Asia/Shanghai")):
+        assert formats.moment(at, at + timedelta(hours=1)) == "04:30"
+        assert formats.moment(at, at + timedelta(days=3)) == "25 Nov"
+        assert formats.moment(at, at + timedelta(days=300)) == "25 Nov 2026"
+        assert formats.full_moment(at) == "25 Nov 2026, 04:30:00 UTC+08:00"
+
+
+@pytest.mark.parametrize(
+    ("passed", "text"),
+    [(3, "3 s ago"), (720, "12 min ago"), (5 * 3600, "5 h ago"), (3 * 86400, "3 days ago")],
+)
+def test_how_long_ago_is_rough(passed, text):
+    at = now()
+
+    assert formats.since(at - timedelta(seconds=passed), at) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("output_tokens_per_s", 75.41, ("75.4", "tok/s")),
+        ("accuracy", 0.5352, ("53.52", "%")),
+        ("ttft_p50_ms", 1412.4, (f"1{THIN}412", "ms")),
+        ("questions", 142.0, ("142", "questions")),
+    ],
+)
+def test_a_metric_is_shown_in_the_unit_that_people_read(name, value, text):
+    assert metric_text(name, value) == text
+
+
+def test_what_is_absent_is_a_word():
+    assert "not measured" in render("{% num x %}", x=None)
+    assert "not measured" in render('{% metric "accuracy" x %}', x=None)
+    assert "not yet" in render("{% ago x %}", x=None)
+    assert "never" in render("{% since x %}", x=None)
+
+
+def test_text_of_jobs_is_escaped():
+    assert "<script>" not in render("{% state x %}{% icon x %}", x="<script>")
+    assert "<b>" not in render("{% num x x %}", x="<b>")
+
+
+def test_a_sentence_comes_from_a_record_a_remark_and_its_json():
+    remark = Remark("wait:draining", {"host": "va16-01"})
+    stored = {"id": remark.id, "args": remark.args}
+
+    assert "va16-01" in render("{% sentence x %}", x=remark)
+    assert render("{% sentence x %}", x=stored) == render("{% sentence x %}", x=remark)
+    assert render("{% sentence x %}", x=Job(sentence_id="")) == ""
+
+
+def test_an_open_job_that_was_asked_to_stop_says_so():
+    job = Job(state=Job.State.RUNNING, cancel_asked_at=now())
+    stopped = Job(state=Job.State.CANCELLED, cancel_asked_at=now())
+
+    assert (state_of(job), state_of(stopped)) == ("cancelling", "cancelled")
+
+
+def test_a_chart_carries_its_numbers_and_keeps_its_place():
+    html = render("{% chart f 230 'What it shows' 'c1' %}", f={"data": [{"x": ["</script>"]}]})
+
+    assert 'class="fig h240"' in html
+    assert 'role="img" aria-label="What it shows"' in html
+    assert html.count("</script>") == 1
+
+
+def test_a_progress_bar_never_leaves_its_track():
+    assert 'width="100%"' in render("{% progress 7 5 %}")
+    assert render("{% progress 7 0 %}") == ""
+
+
+@pytest.mark.django_db
+def test_a_host_is_expected_then_ready_then_away():
+    new = make_host(heartbeat_at=None)
+    ready = make_host()
+    away = make_host(heartbeat_at=now() - timedelta(minutes=5))
+    draining = make_host(draining=True)
+
+    assert [host_state(host) for host in (new, ready, away, draining)] == [
+        "expected",
+        "ready",
+        "away",
+        "draining",
+    ]
+
+
+@pytest.mark.django_db
+def test_a_die_grid_has_a_card_as_a_column():
+    host = make_host(facts={"dies": [{"id": number} for number in range(8)]})
+    make_job(host=host, state="running", values={"dies": "0,1"})
+
+    found = grid(host)
+
+    # Two cards: dies 0 and 4 stand in the first row.
+    assert found.cells == ("a", "", "a", "", "", "", "", "")
+    assert (found.held, found.label) == (2, "2 of 8 dies held")
+
+
+@pytest.mark.django_db
+def test_a_large_grid_names_who_holds_a_die():
+    host = make_host(facts={"dies": [{"id": number} for number in range(4)]})
+    job = make_job(host=host, state="running", values={"dies": "3"})
+
+    found = cards(host)
+
+    assert found is not None
+    assert [row[0].subject for row in found.rows] == ["", "", "", f"job {job.pk}"]
+    assert found.holders[0].path == f"jobs/{job.pk}/"
+
+
+@pytest.mark.django_db
+def test_a_host_without_dies_has_no_grid():
+    host = make_host()
+
+    assert render("{% dies host %}", host=host) == ""
+    assert cards(host) is None
