@@ -16,5 +16,7 @@ os.environ["DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL", "")
 
 from dashboard.settings import *  # noqa: E402, F403 -- after the environment is settled
 
+# A file, as in life: a database in memory has other locks, which do not wait for each other.
+DATABASES["default"]["TEST"] = {"NAME": None if os.environ["DATABASE_URL"] else f"{_data_dir}/t"}  # noqa: F405
 # The real one is slow on purpose.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
