@@ -1,0 +1,19 @@
+"""What several tests of the intake share."""
+
+import pytest
+
+from jobs.kinds import KINDS
+from tests.dashboard.host_caller import Caller, FakeKind
+from tests.factories import make_host
+
+
+@pytest.fixture
+def caller():
+    return Caller(make_host("this-computer"))
+
+
+@pytest.fixture
+def kind(monkeypatch):
+    fake = FakeKind()
+    monkeypatch.setitem(KINDS, "fake", fake)
+    return fake

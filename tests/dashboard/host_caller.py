@@ -1,0 +1,143 @@
+"""A host's side of the intake, and what it sends."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+import zlib
+from typing import Any
+
+import zstandard
+from django.test import Client
+
+from jobs.kinds import KINDS
+from jobs.kinds.base import Conclusion
+from jobs.models import Job
+from jobs.plans import Output
+from jobs.queries.instance import instance_id
+from jobs.services import lifecycle
+from tests.factories import host_key, make_job, make_plan
+
+LOG = b"one\ntwo\n"
+
+
+class Caller:
+    """A host's side of the intake."""
+
+    def __init__(self, host):
+        self.host = host
+        self.client = Client()
+        self.headers = {
+            "Authorization": f"Bearer {host_key(host.name)}",
+            "X-Protocol": "1",
+            "X-Instance": instance_id(),
+        }
+
+    def post(self, path: str, body: Any) -> Any:
+        return self.client.post(
+            f"/api/v1/host/{path}",
+            json.dumps(body),
+            content_type="application/json",
+            headers=self.headers,
+        )
+
+    def get(self, path: str) -> Any:
+        return self.client.get(f"/api/v1/host/{path}", headers=self.headers)
+
+    def beat(self, **fields: Any) -> Any:
+        body = {
+            "boot_id": "b",
+            "agent_started_at": 1.0,
+            "now": time.time(),
+            "load": {"load_1m": 0.5},
+            "jobs": [],
+            "serves": [],
+            **fields,
+        }
+        return self.post("heartbeat", body).json()
+
+    def send(self, path: str, raw: bytes, *, token: Any, **headers: str) -> Any:
+        told = {
+            "X-Token": str(token),
+            "X-Crc32": str(zlib.crc32(raw)),
+            "X-Raw-Bytes": str(len(raw)),
+            **headers,
+        }
+        return self.client.post(
+            f"/api/v1/host/{path}",
+            zstandard.compress(raw),
+            content_type="application/zstd",
+            headers=self.headers | told,
+        )
+
+    def stream(self, job: Any, stream: str, offset: int, raw: bytes) -> Any:
+        kind = "jobs" if isinstance(job, Job) else "deployments"
+        path = f"{kind}/{job.pk}/streams/{stream}?offset={offset}"
+        return self.send(path, raw, token=job.claim_token)
+
+    def output(self, job: Job, path: str, raw: bytes, *, offset: int = 0, **headers: str) -> Any:
+        told = {
+            "X-Name": "made",
+            "X-Total": str(len(raw)),
+            "X-Sha256": hashlib.sha256(raw).hexdigest(),
+            **headers,
+        }
+        where = f"jobs/{job.pk}/outputs?path={path}&offset={offset}"
+        return self.send(where, raw, token=job.claim_token, **told)
+
+
+def events(*items: dict[str, Any]) -> bytes:
+    base = {"at": 1_795_000_000.0, "mono": 1.0}
+    return b"".join(
+        json.dumps({"seq": seq, **base, **item}).encode() + b"\n" for seq, item in enumerate(items)
+    )
+
+
+def ended(verdict: str = "succeeded", **fields: Any) -> dict[str, Any]:
+    return {
+        "type": "ended",
+        "verdict": verdict,
+        "sentence_id": "done",
+        "sentence_args": {},
+        "exit_code": 0,
+        "duration_s": 4.5,
+        "log_bytes": len(LOG),
+        "log_sha256": hashlib.sha256(LOG).hexdigest(),
+        "points_bytes": 0,
+        "outputs": [],
+        "run": 1,
+        **fields,
+    }
+
+
+STARTED = {"type": "started", "values": {"port": "20000"}, "boot_id": "b", "run": 1}
+
+
+class FakeKind:
+    """A kind that concludes what the test says."""
+
+    Params = KINDS["prepare"].Params
+
+    def __init__(self, conclusion=None):
+        self.conclusion = conclusion or Conclusion()
+        self.seen = {}
+
+    def conclude(self, params, plan, outputs, exit_code):
+        self.seen = dict(outputs)
+        if isinstance(self.conclusion, Exception):
+            raise self.conclusion
+        return self.conclusion
+
+
+def taken_job(caller, **fields) -> Job:
+    plan = make_plan(kind="fake", outputs=(Output("made", "*.json"),))
+    job = make_job(host=caller.host, plan=plan, **fields)
+    lifecycle.lease_job(job.pk, values={"job": str(job.pk)})
+    caller.post(f"jobs/{job.pk}/claim", {"claim_id": "n"})
+    return job
+
+
+def end(caller, job, *items, offset=0):
+    caller.stream(job, "log", 0, LOG)
+    return caller.stream(job, "events", offset, events(STARTED, *items))

@@ -1,0 +1,183 @@
+"""What becomes of a job when its host says that it ended."""
+
+import hashlib
+
+import pytest
+
+from jobs.kinds.base import Conclusion, Measured, Remark
+from jobs.models import Artifact, Result
+from jobs.services import lifecycle
+from tests.dashboard.host_caller import LOG, STARTED, end, ended, events, taken_job
+from tests.factories import make_deployment, make_job, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_job_ends_only_when_its_log_is_whole(caller, kind):
+    job = taken_job(caller)
+    sent = events(STARTED, ended())
+
+    answer = caller.stream(job, "events", 0, sent)
+
+    assert answer.status_code == 409
+    assert (answer.json()["error"], answer.json()["log"]) == ("incomplete", 0)
+    started = answer.json()["size"]
+    assert started == sent.index(b"\n") + 1
+    caller.stream(job, "log", 0, LOG)
+    assert caller.stream(job, "events", started, sent[started:]).json()["size"] == len(sent)
+    job.refresh_from_db()
+    assert (job.state, job.duration_s, job.log_bytes) == ("succeeded", 4.5, 8)
+    assert job.log_sha256 == hashlib.sha256(LOG).hexdigest()
+
+
+def test_a_job_ends_only_when_its_points_and_outputs_are_there(caller, kind):
+    job = taken_job(caller)
+    output = {"name": "made", "path": "x.json", "bytes": 2, "sha256": "?"}
+
+    assert end(caller, job, ended(outputs=[output])).status_code == 409
+    caller.output(job, "x.json", b"{}")
+    whole = events(STARTED, ended(outputs=[output]))
+    at = whole.index(b"\n") + 1
+    assert caller.stream(job, "events", at, whole[at:]).status_code == 200
+
+    assert kind.seen == {"x.json": b"{}"}
+
+
+def test_a_log_that_differs_from_the_hosts_makes_the_job_errored(caller, kind):
+    job = taken_job(caller)
+
+    end(caller, job, ended(log_sha256="0" * 64))
+
+    job.refresh_from_db()
+    assert (job.state, job.sentence_id) == ("errored", "job:log_differs")
+
+
+def test_a_tool_that_exits_0_without_work_makes_the_job_failed(caller, kind):
+    kind.conclusion = Conclusion(failure=Remark("benchmark:no_request", {"failed": 3}))
+    job = taken_job(caller)
+
+    end(caller, job, ended())
+
+    job.refresh_from_db()
+    assert (job.state, job.sentence_args) == ("failed", {"failed": 3})
+
+
+def test_a_parser_that_breaks_makes_the_job_errored_and_the_files_stay(caller, kind, settings):
+    kind.conclusion = KeyError("ttft")
+    job = taken_job(caller)
+    caller.output(job, "x.json", b"{}")
+
+    end(caller, job, ended())
+
+    job.refresh_from_db()
+    assert (job.state, job.sentence_args) == ("errored", {"reason": "KeyError: 'ttft'"})
+    assert (settings.DATA_DIR / "outputs" / str(job.pk) / "x.json").exists()
+
+
+def test_what_the_launcher_says_of_a_failure_is_kept(caller, kind):
+    job = taken_job(caller)
+
+    end(caller, job, ended("failed", sentence_id="work:exit", sentence_args={"step": "fetch"}))
+
+    job.refresh_from_db()
+    assert (job.state, job.sentence_id) == ("failed", "work:exit")
+    assert job.sentence_args == {"step": "fetch"}
+
+
+def test_who_cancelled_is_named(caller, kind):
+    job = taken_job(caller)
+    lifecycle.ask_cancel(job.pk, make_user("ada"))
+
+    end(caller, job, ended("cancelled", sentence_id="cancelled"))
+
+    job.refresh_from_db()
+    assert (job.state, job.sentence_args) == ("cancelled", {"user": "ada"})
+
+
+def test_a_success_registers_what_it_promised(caller, kind):
+    promise = {
+        "type": "artifact",
+        "model_id": "m",
+        "toolchain": "llama.cpp",
+        "precision": "int8",
+        "label": "Q8_0 from Q4_1",
+        "source_precision": "Q4_1",
+    }
+    made = {"path": "/a/x.gguf", "bytes": 5, "sha256": "c" * 64}
+    kind.conclusion = Conclusion(sentence=Remark("compile:made"), product=made)
+    job = taken_job(caller, product=promise)
+
+    end(caller, job, ended())
+
+    artifact = Artifact.objects.get(job=job)
+    assert (artifact.host, artifact.label, artifact.path) == (
+        caller.host,
+        "Q8_0 from Q4_1",
+        "/a/x.gguf",
+    )
+
+
+def test_a_promise_that_is_not_kept_whole_makes_the_job_errored(caller, kind):
+    job = taken_job(caller, product={"type": "weights", "model_id": "m"})
+
+    end(caller, job, ended())
+
+    job.refresh_from_db()
+    assert (job.state, job.sentence_id) == ("errored", "job:unreadable")
+
+
+def test_a_measurement_becomes_a_result_with_points_and_answers(caller, kind):
+    deployment = make_deployment()
+    answer = {
+        "subset": "s",
+        "question": "1+1?",
+        "expected": "2",
+        "answer": "2",
+        "score": 1.0,
+        "detail": {},
+    }
+    kind.conclusion = Conclusion(
+        measured=Measured(
+            "evaluation",
+            "basics",
+            "evalscope",
+            {"accuracy": 1.0},
+            points=[(2, {"output_tokens_per_s": 5.0})],
+            answers=[answer],
+            remarks=[Remark("evaluate:few_questions", {"questions": 1})],
+        )
+    )
+    caller.host.sort = "simulated"
+    caller.host.save()
+    job = taken_job(caller, inputs={"deployment": {"id": deployment.pk}}, created_by=make_user())
+
+    end(caller, job, ended())
+
+    result = Result.objects.get(job=job)
+    assert (result.deployment, result.model_id) == (deployment, deployment.model_id)
+    assert (result.simulated, result.created_by) == (True, job.created_by)
+    assert result.remarks == [{"id": "evaluate:few_questions", "args": {"questions": 1}}]
+    assert [(p.concurrency, p.metrics) for p in result.points.all()] == [
+        (2, {"output_tokens_per_s": 5.0})
+    ]
+    assert list(result.answers.values_list("index", "question", "score")) == [(0, "1+1?", 1.0)]
+
+
+def test_what_comes_too_late_for_a_closed_job_is_taken_and_changes_nothing(caller, kind):
+    job = taken_job(caller)
+    lifecycle.finish_job(job.pk, "lost", sentence=Remark("job:missing"))
+
+    assert end(caller, job, ended()).status_code == 200
+
+    job.refresh_from_db()
+    assert (job.state, job.log_bytes) == ("lost", 8)
+
+
+def test_the_end_of_a_job_starts_the_next(caller, kind):
+    job = taken_job(caller)
+    following = make_job(host=caller.host)
+
+    end(caller, job, ended())
+
+    following.refresh_from_db()
+    assert following.state == "starting"
