@@ -1,0 +1,179 @@
+"""The commands of ``manage.py``."""
+
+import json
+import subprocess
+from io import StringIO
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+
+from dashboard.api.auth import hashed
+from dashboard.management.commands import tour
+from jobs.logstore import store
+from jobs.models import ApiToken, AuditEntry, Host, Instance, Job, Result
+from tests.factories import make_host, make_job, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+def run(*arguments):
+    """Standard output of a command."""
+    out = StringIO()
+    call_command(*arguments, stdout=out, stderr=StringIO())
+    return out.getvalue()
+
+
+@pytest.fixture
+def host():
+    make_user("admin", is_staff=True)
+    return make_host("this-computer", facts={**make_host().facts, "cpu": {"cores": 2}})
+
+
+def test_plan_prints_a_script_that_bash_reads_and_starts_nothing(host):
+    script = run("plan", "prepare", "--set", "what=weights")
+
+    assert subprocess.run(["bash", "-n"], input=script.encode(), check=False).returncode == 0
+    assert script.startswith("#!/usr/bin/env bash\n# prepare: plan ")
+    assert Job.objects.count() == 0
+
+
+def test_launch_stores_the_plan_that_plan_printed(host):
+    script = run("plan", "prepare", "--set", "what=weights")
+
+    said = run("launch", "prepare", "--set", "what=weights")
+
+    job = Job.objects.get()
+    assert said == f"job {job.pk}: prepare {job.title}\n"
+    assert job.plan_sha256 in script
+    assert job.created_by.username == "admin"
+    assert AuditEntry.objects.get().subject == f"job {job.pk}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["fly"], "There is no kind 'fly'"),
+        (["prepare", "--set", "what"], "--set what: write it as key=value"),
+        (["prepare", "--set", "wings=2"], "prepare has no field 'wings'; it has: "),
+        (["prepare", "--host", "moon"], "There is no host called 'moon'; there are: "),
+        (["compile"], "weights: "),
+    ],
+)
+def test_a_wrong_launch_says_what_is_wrong(host, arguments, message):
+    with pytest.raises(CommandError, match=message):
+        run("launch", *arguments)
+
+    assert Job.objects.count() == 0
+
+
+def test_a_field_that_takes_several_values_has_them_between_commas():
+    raw = tour.terminal.raw_params("benchmark", ["concurrency=1,8", "requests=4"])
+
+    assert raw == {"concurrency": ["1", "8"], "requests": "4"}
+
+
+def test_log_prints_the_bytes_or_what_a_terminal_would_show(capfdbinary):
+    job = make_job()
+    store().append(f"job/{job.pk}", 0, b"\x1b[31mred\x1b[0m\n10 %\r90 %\n")
+
+    call_command("log", str(job.pk))
+    shown = capfdbinary.readouterr().out
+    call_command("log", str(job.pk), "--raw")
+
+    assert shown == b"red\n90 %\n"
+    assert capfdbinary.readouterr().out == b"\x1b[31mred\x1b[0m\n10 %\r90 %\n"
+
+
+def test_following_the_log_of_a_job_that_has_ended_ends_with_its_last_byte(capfdbinary):
+    job = make_job(state="succeeded")
+    store().append(f"job/{job.pk}", 0, b"all of it")
+
+    call_command("log", str(job.pk), "--follow")
+
+    assert capfdbinary.readouterr().out == b"all of it"
+
+
+def test_following_says_each_new_sentence_on_a_line_of_its_own():
+    job = make_job(state="succeeded")
+    store().append(f"job/{job.pk}", 0, b"no newline at the end")
+    said = StringIO()
+
+    assert b"".join(tour.terminal.follow(job.pk, said)) == b"no newline at the end"
+    assert said.getvalue().startswith(f"── prepare #{job.pk} {job.title}: succeeded.")
+
+
+def test_a_token_is_printed_once_and_kept_as_its_hash():
+    make_user("ada")
+
+    token = run("create_token", "ada", "--name", "ci").strip()
+
+    row = ApiToken.objects.get()
+    assert (row.name, row.user.username, row.token_sha256) == ("ci", "ada", hashed(token))
+    with pytest.raises(CommandError, match="There is no user called 'bob'"):
+        run("create_token", "bob")
+
+
+def test_the_tour_is_five_kinds_in_one_chain_and_ends_at_once_without_wait(host):
+    report = json.loads(run("tour", "--json"))
+
+    stations = Job.objects.filter(pk__in=[job["id"] for job in report["jobs"]])
+    assert {job.kind for job in stations} == set(tour.terminal.KINDS)
+    assert stations.values("chain").distinct().count() == 1
+    assert report["succeeded"] is False
+    assert report["accuracy"] is None
+
+
+def test_the_tour_waits_for_a_host_that_has_not_reported(host, monkeypatch):
+    Host.objects.filter(pk=host.pk).update(facts={})
+    monkeypatch.setattr(tour, "HOST_WAIT_S", 0.0)
+
+    with pytest.raises(CommandError, match="has not reported yet"):
+        run("tour")
+
+
+def test_a_waited_tour_that_was_cancelled_is_an_exit_code(host, monkeypatch):
+    def cancel_all(self, chain, out):
+        Job.objects.filter(chain=chain).update(state="cancelled", finished_at="2026-01-01T00Z")
+
+    monkeypatch.setattr(tour.Command, "_follow", cancel_all)
+
+    with pytest.raises(SystemExit) as ended:
+        run("tour", "--wait")
+
+    assert ended.value.code == 1
+
+
+def test_the_report_of_a_tour_is_what_its_results_hold(host):
+    first = make_job(state="succeeded", chain="00000000-0000-0000-0000-000000000001", host=host)
+    Result.objects.create(
+        job=first, sort="evaluation", host=host, metrics={"accuracy": 0.5, "questions": 120}
+    )
+
+    report = tour.report_of(first.chain)
+
+    assert (report["succeeded"], report["accuracy"], report["questions"]) == (True, 0.5, 120)
+    assert report["jobs"][0]["state"] == "succeeded"
+
+
+def test_preparing_a_run_twice_changes_nothing_the_second_time(settings, monkeypatch):
+    settings.DATA_DIR.mkdir(exist_ok=True)
+    settings.STATIC_ROOT = settings.DATA_DIR / "staticfiles"
+    settings.REDIS_URL = "unix:///tmp/x.sock?db=0"
+
+    first = run("prepare_run", "--dashboard-url", "http://127.0.0.1:1")
+    rows = list(Host.objects.values()), list(Instance.objects.values()), list(User.objects.values())
+    host_env = (settings.DATA_DIR / "host" / "host.env").read_text()
+    second = run("prepare_run", "--dashboard-url", "http://127.0.0.1:1")
+
+    assert "Log in as   admin" in first
+    assert second == ""
+    again = (
+        list(Host.objects.values()),
+        list(Instance.objects.values()),
+        list(User.objects.values()),
+    )
+    assert again == rows
+    assert (settings.DATA_DIR / "host" / "host.env").read_text() == host_env
+    assert "HOST_NAME=this-computer\nDASHBOARD_URL=http://127.0.0.1:1\n" in host_env
+    assert User.objects.get().is_staff

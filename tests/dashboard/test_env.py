@@ -1,0 +1,187 @@
+"""Settings from the environment."""
+
+import json
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from redis.connection import parse_url
+
+from dashboard import env
+from dashboard.env import BadVariable
+from jobs.hints import redis_py_url
+from jobs.hostqueue import broker_url
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_nothing_has_to_be_set():
+    found = env.load({})
+
+    assert (found.port, found.host_bind, found.data_dir) == (8000, "127.0.0.1", ROOT / "data")
+    assert (found.database_url, found.redis_url, found.wheels_dir) == ("", "", None)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("PORT", "0", "a whole number from 1 to 65535"),
+        ("PORT", "8OOO", "a whole number from 1 to 65535"),
+        ("PUBLIC_URL", "gpu7:8000", "an address such as"),
+        ("PUBLIC_URL", "http://gpu7/?x=1", "an address such as"),
+        ("DATABASE_URL", "mysql://h/d", "postgres://USER:PASSWORD@HOST:PORT/NAME"),
+        ("REDIS_URL", "127.0.0.1:6379", "redis://HOST:PORT/DB"),
+        ("TIME_ZONE", "Mars/Olympus", "Asia/Shanghai"),
+        ("HOST_LOST_AFTER", "soon", "a length of time above 0"),
+        ("HOST_LOST_AFTER", "0h", "a length of time above 0"),
+        ("LOG_LEVEL", "loud", "DEBUG, INFO, WARNING, ERROR"),
+        ("WHEELS_DIR", "/no/such/folder", "a folder that exists"),
+        ("DEBUG", "yes", "1 or 0"),
+    ],
+)
+def test_a_wrong_value_names_the_variable_and_what_is_allowed(name, value, allowed):
+    with pytest.raises(BadVariable) as raised:
+        env.load({name: value})
+
+    assert str(raised.value).startswith(f"{name}={value} will not do; allowed: ")
+    assert allowed in str(raised.value)
+
+
+def test_a_wrong_address_with_a_password_is_not_printed():
+    with pytest.raises(BadVariable) as raised:
+        env.load({"DATABASE_URL": "mysql://me:hunter2@h/d"})
+
+    assert "hunter2" not in str(raised.value)
+
+
+def test_an_empty_variable_is_not_set():
+    assert env.load({"PORT": "", "TIME_ZONE": ""}).port == 8000
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90", 90), ("90s", 90), ("1.5m", 90), ("24h", 86400), ("7d", 604800)]
+)
+def test_lengths_of_time_have_units(text, seconds):
+    assert env.load({"HOST_LOST_AFTER": text}).host_lost_after_s == seconds
+
+
+def test_letting_other_machines_in_needs_the_address_that_they_use():
+    with pytest.raises(BadVariable, match="set PUBLIC_URL"):
+        env.load({"HOST_BIND": "0.0.0.0"})
+
+    found = env.load({"HOST_BIND": "0.0.0.0", "PUBLIC_URL": "http://gpu7:8000/vacc/"})
+    assert found.public_url == "http://gpu7:8000/vacc"
+
+
+def test_a_second_terminal_needs_to_know_the_data_folder_alone(tmp_path):
+    told = {"environ": {"PORT": "9001", "DATABASE_URL": "postgres://h/d", "TIME_ZONE": "UTC"}}
+    (tmp_path / env.RUN_FILE).write_text(json.dumps(told))
+
+    found = env.load_remembering({"DATA_DIR": str(tmp_path), "TIME_ZONE": "Asia/Shanghai"})
+
+    assert (found.port, found.database_url) == (9001, "postgres://h/d")
+    assert found.time_zone == "Asia/Shanghai"  # what is said now counts more
+
+
+def test_the_secret_key_is_made_once_and_private(tmp_path):
+    found = env.load({"DATA_DIR": str(tmp_path)})
+
+    first = env.secret_key(found)
+
+    assert len(first) >= 50
+    assert env.secret_key(found) == first
+    assert env.secret_key(env.load({"DATA_DIR": str(tmp_path), "SECRET_KEY": "mine"})) == "mine"
+    path = tmp_path / "secrets" / "secret_key"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [item.name for item in path.parent.iterdir()] == ["secret_key"]
+
+
+def test_sqlite_is_the_database_unless_another_is_named(tmp_path):
+    found = env.database(env.load({"DATA_DIR": str(tmp_path)}))
+
+    assert found["ENGINE"] == "django.db.backends.sqlite3"
+    assert found["NAME"] == tmp_path / "db.sqlite3"
+    assert found["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
+
+
+def test_sqlite_may_lie_elsewhere():
+    assert env.database(env.load({"DATABASE_URL": "sqlite:////x/y.db"}))["NAME"] == "/x/y.db"
+
+
+def test_a_postgresql_address_is_taken_apart():
+    url = "postgres://me:p%40ss@db.lan:5433/bench?sslmode=require"
+
+    found = env.database(env.load({"DATABASE_URL": url}))
+
+    parts = [found[name] for name in ("NAME", "USER", "PASSWORD", "HOST", "PORT", "OPTIONS")]
+    assert parts == ["bench", "me", "p@ss", "db.lan", "5433", {"sslmode": "require"}]
+
+
+def test_postgresql_may_be_on_a_socket():
+    url = "postgresql://postgres:@/postgres?host=/tmp/pg"
+
+    assert env.database(env.load({"DATABASE_URL": url}))["HOST"] == "/tmp/pg"
+
+
+def test_the_two_spellings_of_a_socket_say_the_same():
+    url = "unix:///tmp/vacc-x/valkey.sock?db=3"
+
+    assert broker_url(url) == "redis+socket:///tmp/vacc-x/valkey.sock?virtual_host=3"
+    assert redis_py_url(broker_url(url)) == url
+    assert parse_url(url)["path"] == "/tmp/vacc-x/valkey.sock"
+
+
+def test_the_readme_lists_every_variable():
+    table = (ROOT / "README.md").read_text()
+
+    for variable in env.variables().values():
+        default = f"`{variable.default}`" if variable.default else ""
+        assert f"| `{variable.name}` | {default} | {variable.about} |" in table
+
+
+def test_the_bootstrap_parses_on_old_pythons():
+    source = (ROOT / "bootstrap.py").read_text()
+
+    compile(source, "bootstrap.py", "exec", dont_inherit=True)
+    assert source.isascii()
+    for new in ('f"', "f'", ":=", "-> ", "match "):
+        assert new not in source.replace("# f-strings", "")
+
+
+def test_the_bootstrap_says_which_platforms_carry_the_embedded_valkey():
+    program = (
+        "import bootstrap, platform\n"
+        "platform.machine = lambda: 'aarch64'\n"
+        "bootstrap.check_platform()\n"
+    )
+    asked = {"REDIS_URL": "", "PATH": "/usr/bin"}
+
+    refused = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, env=asked, capture_output=True, text=True
+    )
+    allowed = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, env={**asked, "REDIS_URL": "redis://h"}
+    )
+
+    assert refused.returncode == 1
+    assert "Linux x86-64" in refused.stderr
+    assert "aarch64" in refused.stderr
+    assert "REDIS_URL=redis://" in refused.stderr
+    assert allowed.returncode == 0
+
+
+def test_the_bootstrap_installs_again_only_when_a_requirement_changes(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT))
+    import bootstrap  # noqa: PLC0415 -- lies beside the packages, not in one
+
+    monkeypatch.setattr(bootstrap, "ROOT", str(tmp_path))
+    (tmp_path / "requirements.txt").write_text("-r more.txt\na==1\n")
+    (tmp_path / "more.txt").write_text("b==1\n")
+    first = bootstrap.requirements_hash("requirements.txt")
+    again = bootstrap.requirements_hash("requirements.txt")
+    (tmp_path / "more.txt").write_text("b==2\n")
+
+    assert again == first
+    assert bootstrap.requirements_hash("requirements.txt") != first
