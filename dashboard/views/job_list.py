@@ -25,7 +25,7 @@ FIELDS = {"state": "state", "kind": "kind", "host": "host", "person": "person", 
 @require_GET
 @requires("job.view")
 def job_list(request: HttpRequest) -> HttpResponse:
-    """Jobs, newest first, with filters in the URL: state, kind, host, person, q; ``before`` pages."""
+    """Jobs, newest first. In the URL: state, kind, host, person, q, and ``before`` for older."""
     asked = {name: request.GET.get(key, "").strip() for name, key in FIELDS.items()}
     filters = Filters(**asked)
     before = cursor(request.GET.get("before", ""))
