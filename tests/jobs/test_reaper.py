@@ -1,0 +1,83 @@
+from datetime import timedelta
+
+import pytest
+from django.utils.timezone import now
+
+from jobs import hostqueue
+from jobs.models import Job
+from jobs.services import reaper
+from tests.factories import make_deployment, make_host, make_job
+
+pytestmark = pytest.mark.django_db
+
+
+def ago(seconds: float):
+    return now() - timedelta(seconds=seconds)
+
+
+def state_after_reaping(record) -> str:
+    reaper.reap()
+    record.refresh_from_db()
+    return record.state
+
+
+def test_a_job_is_lost_when_its_host_answers_without_it():
+    job = make_job(state="running", missing_since=ago(31))
+
+    assert state_after_reaping(job) == "lost"
+    assert (job.sentence_id, job.sentence_args) == ("job:missing", {"host": job.host.name})
+
+
+def test_a_job_that_has_been_missing_for_a_moment_is_not_lost():
+    assert state_after_reaping(make_job(state="running", missing_since=ago(20))) == "running"
+
+
+def test_away_is_not_lost():
+    host = make_host(heartbeat_at=ago(3600))
+    job = make_job(state="running", host=host, missing_since=ago(3600))
+    deployment = make_deployment(host=host, missing_since=ago(3600))
+
+    assert state_after_reaping(job) == "running"
+    assert state_after_reaping(deployment) == "ready"
+
+
+def test_what_a_host_that_stays_away_had_is_lost_in_the_end(settings):
+    settings.HOST_LOST_AFTER_S = 24 * 3600.0
+    host = make_host(heartbeat_at=ago(25 * 3600))
+    job = make_job(state="running", host=host)
+    deployment = make_deployment(host=host)
+
+    assert state_after_reaping(job) == "lost"
+    deployment.refresh_from_db()
+    assert deployment.state == "lost"
+    assert job.sentence_args == {"host": host.name, "hours": 24}
+
+
+def test_a_server_that_is_missing_is_lost():
+    deployment = make_deployment(missing_since=ago(31))
+
+    assert state_after_reaping(deployment) == "lost"
+
+
+def test_a_server_that_was_to_stop_and_is_missing_is_stopped():
+    deployment = make_deployment(state="stopping", wanted=False, missing_since=ago(31))
+
+    assert state_after_reaping(deployment) == "stopped"
+
+
+def test_a_job_that_nobody_took_is_hinted_again(monkeypatch):
+    sent = []
+    monkeypatch.setattr(hostqueue, "send_start", lambda host, job: sent.append(job))
+    old = make_job(state="starting", dispatched_at=ago(11))
+    make_job(state="starting", dispatched_at=ago(2))
+    make_job(state="starting", dispatched_at=ago(11), claim_id="n")
+
+    reaper.reap()
+
+    assert sent == [old.pk]
+    assert Job.objects.get(pk=old.pk).state == "starting"
+
+
+def test_of_several_schedulers_one_has_the_round():
+    assert [reaper.its_my_round() for _ in range(3)] == [True, False, False]
+    assert reaper.its_my_round(now() + timedelta(seconds=10))
