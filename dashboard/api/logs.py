@@ -8,6 +8,7 @@ All under ``/api/v1/jobs/ID`` and ``/api/v1/deployments/ID``:
 ``log?…&download=1``           the same, to keep as a file
 ``log/lines?from=&to=``        raw bytes of these lines (from 1, both included)
 ``log/search?q=&regex=1``      how many match, and the first of them
+``log/search?warnings=1``      the same for lines that warn or break
 ``log/index``                  newline counts a block, with which any line is found
 ``log/steps``                  the job's steps with their lines
 =============================  ================================================================
@@ -34,7 +35,7 @@ from django.views.decorators.http import require_safe
 from dashboard.api.auth import ApiView, api, error, may
 from dashboard.log_access import ACTIONS, find_record
 from dashboard.states import look
-from jobs.logstore import LogStore, plain_stream, store
+from jobs.logstore import LogStore, Matches, plain_stream, store
 from jobs.logstore.lines import BLOCK_BYTES
 from jobs.logstore.search import SearchTooSlow
 from jobs.models import Job, JobStep
@@ -46,6 +47,10 @@ SHORT_BYTES = 1024 * 1024
 MOST_TIMES = 100  # in one header, which proxies hold to 4 KiB
 MOST_MATCHES = 5000
 SEARCH_TIMEOUT_S = 30.0
+# What a reader looks for first; static/js/lib/log_row_view.js tints the same lines.
+WARNINGS = re.compile(
+    rb"\b(?:WARN|WARNING|ERROR|CRITICAL|FATAL)\b|^Traceback \(|^\w*(?:Error|Exception):"
+)
 
 
 class BadNumber(ValueError):
@@ -100,6 +105,8 @@ def log_search(request: HttpRequest, key: str) -> HttpResponseBase:
     text = request.GET.get("q", "")[:1000]
     limit = min(MOST_MATCHES, _number(request, "limit", 1000))
     regex = request.GET.get("regex") == "1"
+    if request.GET.get("warnings") == "1":
+        return _matches(store().search_for(key, WARNINGS, limit=limit))
     try:
         matches = store().search(key, text, regex=regex, limit=limit, timeout_s=SEARCH_TIMEOUT_S)
     except re.error as bad:
@@ -108,6 +115,10 @@ def log_search(request: HttpRequest, key: str) -> HttpResponseBase:
     except SearchTooSlow:
         words = _("This expression takes too long on this log. Try a simpler one.")
         return error(400, "slow", words)
+    return _matches(matches)
+
+
+def _matches(matches: Matches) -> JsonResponse:
     found = [[match.line, match.offset, match.count] for match in matches.found]
     return JsonResponse({"total": matches.total, "lines": matches.lines, "found": found})
 
@@ -130,8 +141,9 @@ def log_index(request: HttpRequest, key: str) -> HttpResponseBase:
 def log_steps(request: HttpRequest, key: str) -> HttpResponseBase:
     """``{"steps": [{"name", "state", "look", "exit_code", "duration_s", …}]}``, and their lines.
 
-    ``line_from`` and ``line_to``: first and last line. ``look`` is the class and the shape of the state. Lines are null for a step that has not begun
-    or ended; a step that printed nothing ends a line before it begins.
+    ``look`` is the class and the shape of the state; ``line_from`` and ``line_to`` are its first
+    and last line, null while the step has not begun or ended. A step that printed nothing ends a
+    line before it begins.
     """
     kind, _slash, record_id = key.partition("/")
     if kind != "job":

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import astuple, dataclass, field
+from functools import partial
 from pathlib import Path
 
 from jobs.logstore.plain import LONGEST_LINE_BYTES, plain
@@ -45,19 +46,16 @@ class Matches:
     found: list[Match] = field(default_factory=list)
 
 
-def search_file(path: Path, text: str, *, regex: bool, limit: int) -> Matches:
-    """Find ``text`` in what is shown of a log (see :mod:`jobs.logstore.plain`).
+Finder = Callable[[bytes], Iterator[int]]
 
-    Case counts only when ``text`` has a capital letter. Totals are of the whole log, whatever
-    ``limit``. A match never spans lines.
 
-    Raises:
-        re.error: ``text`` is not a regular expression.
+def search_file(path: Path, wanted: Finder | re.Pattern[bytes], *, limit: int) -> Matches:
+    """Find what is ``wanted`` in what is shown of a log (see :mod:`jobs.logstore.plain`).
+
+    Totals are of the whole log, whatever ``limit``. A match never spans lines.
     """
     result = Matches()
-    if not text or "\n" in text:
-        return result
-    positions = _finder(text, regex=regex)
+    positions = partial(_regex_positions, wanted) if isinstance(wanted, re.Pattern) else wanted
     line = 1
     for offset, block in _whole_lines(path):
         shown = plain(block)
@@ -68,15 +66,19 @@ def search_file(path: Path, text: str, *, regex: bool, limit: int) -> Matches:
 
 
 def search_apart(path: Path, text: str, *, regex: bool, limit: int, timeout_s: float) -> Matches:
-    """The same, in a process of its own where it could take long.
+    """Find ``text``, in a process of its own where it could take long.
+
+    Case counts only when ``text`` has a capital letter.
 
     Raises:
         re.error: ``text`` is not a regular expression.
         SearchTooSlow: not done after ``timeout_s`` seconds.
     """
-    _finder(text, regex=regex)
-    if not regex and path.exists() and path.stat().st_size < SMALL_BYTES:
-        return search_file(path, text, regex=regex, limit=limit)
+    if not text or "\n" in text or not path.exists():
+        return Matches()
+    finder = _finder(text, regex=regex)
+    if not regex and path.stat().st_size < SMALL_BYTES:
+        return search_file(path, finder, limit=limit)
     order = json.dumps({"path": str(path), "text": text, "regex": regex, "limit": limit})
     try:
         done = subprocess.run(
@@ -93,7 +95,7 @@ def search_apart(path: Path, text: str, *, regex: bool, limit: int, timeout_s: f
     return Matches(total, lines, searched, [Match(*match) for match in found])
 
 
-def _finder(text: str, *, regex: bool) -> Callable[[bytes], Iterator[int]]:
+def _finder(text: str, *, regex: bool) -> Finder:
     """A function that yields where matches begin."""
     ignore_case = text == text.lower()
     needle = text.encode()
@@ -181,8 +183,9 @@ def _whole_lines(path: Path) -> Iterator[tuple[int, bytes]]:
 def main() -> None:
     """Search as the JSON on standard input says; answer with JSON."""
     order = json.load(sys.stdin)
-    path = Path(order.pop("path"))
-    json.dump(astuple(search_file(path, order.pop("text"), **order)), sys.stdout)
+    finder = _finder(order["text"], regex=order["regex"])
+    matches = search_file(Path(order["path"]), finder, limit=order["limit"])
+    json.dump(astuple(matches), sys.stdout)
 
 
 if __name__ == "__main__":

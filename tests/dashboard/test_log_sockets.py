@@ -142,7 +142,7 @@ def _delay(page, publish, *, start=6):
 
 
 def test_without_redis_the_log_still_arrives(tmp_path):
-    (tmp_path / "data").mkdir()
+    (tmp_path / "data").mkdir(exist_ok=True)
     with (
         running_valkey(tmp_path) as (valkey, process, _client),
         running_server(tmp_path / "data", redis_url=valkey.url) as server,

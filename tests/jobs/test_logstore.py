@@ -177,8 +177,8 @@ while at < len(data):
 
 def test_a_writer_that_is_killed_leaves_a_beginning_of_what_it_was_given(logs, tmp_path):
     data = lines_of(60_000)
-    (tmp_path / "data").write_bytes(data)
-    command = [sys.executable, "-c", KILLED, str(tmp_path / "logs"), str(tmp_path / "data")]
+    (tmp_path / "bytes").write_bytes(data)
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "logs"), str(tmp_path / "bytes")]
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "dashboard.settings"}
     promised = 0
     for acknowledged in (1, 4, 9):

@@ -94,7 +94,7 @@ export class LogScroll {
   #fill(count) {
     const above = this.#collect(this.anchor - 1, -1, this.height + Math.max(0, -this.above));
     const below = this.#collect(this.anchor, 1, 2 * this.height + Math.max(0, this.above));
-    this.drawn = new Map([...above.reverse(), ...below]);
+    this.drawn = new Map([...above.toReversed(), ...below]);
     this.#put([...this.drawn.values()]);
     // Rows may be lower than thought: never leave the view half empty while there are more.
     for (let round = 0; round < 50; round += 1) {
@@ -164,7 +164,7 @@ export class LogScroll {
     if (top < 0 && first > 0) {
       // Drawn too little above: begin from the row that is first in sight now.
       const more = this.#collect(first - 1, -1, this.height - top);
-      this.drawn = new Map([...more.reverse(), ...this.drawn]);
+      this.drawn = new Map([...more.toReversed(), ...this.drawn]);
       const before = end.offsetTop;
       this.#put([...this.drawn.values()]);
       top += end.offsetTop - before;

@@ -1,0 +1,63 @@
+// @ts-check
+/** Where a search matches within a line, and a line's pieces cut at the matches. Pure. */
+
+/**
+ * @typedef {import("./ansi.js").Span} Span
+ * @typedef {[number, number]} Range from, up to; in characters
+ */
+
+/**
+ * An expression that matches as the server's search does: case counts only with a capital letter.
+ * @param {string} text @param {boolean} isRegex
+ * @returns {RegExp | null} null: nothing to look for, or not an expression
+ */
+export function pattern(text, isRegex) {
+  if (!text) return null;
+  const source = isRegex ? text : text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+  try {
+    return new RegExp(source, text === text.toLowerCase() ? "gi" : "g");
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * @param {string} text without escape sequences
+ * @param {RegExp | null} expression
+ * @returns {Range[]}
+ */
+export function ranges(text, expression) {
+  if (!expression) return [];
+  /** @type {Range[]} */
+  const found = [];
+  for (const match of text.matchAll(expression)) {
+    if (match[0]) found.push([match.index, match.index + match[0].length]);
+  }
+  return found;
+}
+
+/**
+ * Pieces cut at the ranges. `mark` is the number of the range that a piece is in, -1 for none.
+ * @param {Span[]} spans @param {Range[]} marks ascending
+ * @returns {(Span & {mark: number})[]}
+ */
+export function cut(spans, marks) {
+  /** @type {(Span & {mark: number})[]} */
+  const pieces = [];
+  let at = 0;
+  let next = 0;
+  for (const { text, classes } of spans) {
+    const end = at + text.length;
+    let from = at;
+    while (from < end) {
+      while (next < marks.length && marks[next][1] <= from) next += 1;
+      const range = marks[next];
+      const isIn = range !== undefined && range[0] <= from;
+      const to = range === undefined ? end : Math.min(end, isIn ? range[1] : range[0]);
+      pieces.push({ text: text.slice(from - at, to - at), classes, mark: isIn ? next : -1 });
+      from = to;
+    }
+    at = end;
+  }
+  return pieces;
+}

@@ -1,0 +1,166 @@
+// @ts-check
+/** Rows of a log as elements. What a job printed becomes text, never HTML. */
+
+import { spans, strip } from "./ansi.js";
+import { cut, ranges } from "./log_marks.js";
+import { drawTogether, lastState } from "./log_redraw.js";
+
+const LONGEST = 2000; // characters of a line before it folds
+const WARNS = /\b(WARN|WARNING)\b/;
+const BREAKS = /\b(ERROR|CRITICAL|FATAL)\b|^Traceback \(|^\w*(Error|Exception):/;
+
+/**
+ * @typedef {{number: number, atMs: number | null, texts: string[], hidden: number}} Line
+ *   `texts`: more than one when lines draw over each other; `hidden`: bytes in the middle left out
+ * @typedef {{expression: RegExp | null, now: number, isLinked: boolean, isLong: boolean}} View
+ *   `now`: which match of the line is looked at; `isLong`: unfolded
+ */
+
+const icons = document.documentElement.dataset.icons ?? "";
+
+/** @param {string} name an id of icons.svg @param {string} [classes] */
+export function svg(name, classes = "") {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  if (classes) element.setAttribute("class", classes);
+  element.setAttribute("aria-hidden", "true");
+  const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
+  use.setAttribute("href", `${icons}#${name}`);
+  element.append(use);
+  return element;
+}
+
+/** @param {string} tag @param {string} classes @param {string} [text] */
+function make(tag, classes, text) {
+  const element = document.createElement(tag);
+  if (classes) element.className = classes;
+  if (text !== undefined) element.textContent = text;
+  return element;
+}
+
+/** @param {number} n */
+export function grouped(n) {
+  return String(n).replace(/\B(?=(\d{3})+$)/g, "\u202f");
+}
+
+/** @param {number} seconds */
+export function duration(seconds) {
+  if (seconds < 60) return `${seconds.toFixed(1)} ${gettext("s")}`;
+  const whole = Math.round(seconds);
+  if (whole < 3600) return `${Math.floor(whole / 60)} ${gettext("min")} ${whole % 60} ${gettext("s")}`;
+  return `${Math.floor(whole / 3600)} ${gettext("h")} ${Math.floor(whole / 60) % 60} ${gettext("min")}`;
+}
+
+/** @param {number} atMs */
+function clock(atMs) {
+  const time = new Date(atMs);
+  const two = (/** @type {number} */ n) => String(n).padStart(2, "0");
+  const element = make("time", "", [time.getHours(), time.getMinutes(), time.getSeconds()].map(two).join(":"));
+  element.setAttribute("datetime", time.toISOString());
+  element.title = time.toLocaleString();
+  return element;
+}
+
+/** @param {Line} line @returns {{texts: string[], redraws: number}} */
+function shown(line) {
+  if (line.texts.length === 1) {
+    const { text, redraws } = lastState(line.texts[0]);
+    return { texts: [text], redraws };
+  }
+  const { rows, redraws } = drawTogether(line.texts);
+  return { texts: rows.map((row) => row.text), redraws };
+}
+
+/** @param {string} text a whole text, escape sequences and all */
+function tone(text) {
+  const head = strip(text.slice(0, 400));
+  if (BREAKS.test(head)) return " bad";
+  return WARNS.test(head) ? " warn" : "";
+}
+
+/**
+ * @param {HTMLElement} into @param {string} text @param {View} view
+ * @param {number} seen matches of this row before this text
+ * @returns {number} matches in this text
+ */
+function addText(into, text, view, seen) {
+  const pieces = spans(text);
+  const marks = ranges(pieces.map((piece) => piece.text).join(""), view.expression);
+  for (const { text: part, classes, mark } of cut(pieces, marks)) {
+    if (mark >= 0) {
+      const element = make("mark", seen + mark === view.now ? "now" : "");
+      element.append(classes ? make("span", classes, part) : part);
+      into.append(element);
+    } else {
+      into.append(classes ? make("span", classes, part) : part);
+    }
+  }
+  return marks.length;
+}
+
+/** @param {string} text @param {string} action */
+function fold(text, action = "") {
+  const element = make(action ? "button" : "span", "fold", text);
+  if (element instanceof HTMLButtonElement) element.type = "button";
+  if (action) element.dataset.do = action;
+  return element;
+}
+
+/**
+ * @param {Line} line @param {View} view
+ * @returns {HTMLElement}
+ */
+export function lineRow(line, view) {
+  const { texts, redraws } = shown(line);
+  const row = make("div", `l${tone(texts.at(-1) ?? "")}${view.isLinked ? " at" : ""}`);
+  row.dataset.line = String(line.number);
+  row.append(make("b", "", String(line.number)));
+  row.append(line.atMs === null ? make("time", "") : clock(line.atMs));
+  const body = make("span", "");
+  let seen = 0;
+  let extra = line.hidden;
+  texts.forEach((text, i) => {
+    if (i) body.append("\n");
+    const isCut = !view.isLong && text.length > LONGEST;
+    if (isCut) extra += text.length - LONGEST;
+    seen += addText(body, isCut ? text.slice(0, LONGEST) : text, view, seen);
+  });
+  if (extra) {
+    const words = interpolate(gettext("+%(n)s characters"), { n: grouped(extra) }, true);
+    body.append(fold(words, line.hidden ? "" : "unfold"));
+  }
+  if (redraws) {
+    const words = ngettext("%(n)s earlier redraw", "%(n)s earlier redraws", redraws);
+    body.append(fold(interpolate(words, { n: grouped(redraws) }, true)));
+  }
+  row.append(body);
+  return row;
+}
+
+/**
+ * @param {import("./log_rows.js").Step} step @param {number} group
+ * @param {[number, number]} lines @param {boolean} isOpen
+ */
+export function groupRow(step, group, [from, to], isOpen) {
+  const row = make("button", "grp");
+  if (row instanceof HTMLButtonElement) row.type = "button";
+  row.dataset.group = String(group);
+  row.setAttribute("aria-expanded", String(isOpen));
+  const state = make("span", `st ${step.look[0]}`);
+  state.append(svg(`s-${step.look[1]}`), step.name);
+  const facts = [];
+  if (to >= from) {
+    const words = from === to ? gettext("line %(from)s") : gettext("lines %(from)s–%(to)s");
+    facts.push(interpolate(words, { from: grouped(from), to: grouped(to) }, true));
+  } else facts.push(gettext("no lines"));
+  if (step.duration_s !== null) facts.push(duration(step.duration_s));
+  if (step.exit_code !== null) facts.push(interpolate(gettext("exit %(code)s"), { code: step.exit_code }, true));
+  row.append(svg("i-chevron-right", "i s c"), state, make("span", "small dim num push", facts.join(" · ")));
+  return row;
+}
+
+/** A row whose bytes are on their way. @param {number} number */
+export function waitingRow(number) {
+  const row = make("div", "l");
+  row.append(make("b", "", String(number)), make("time", ""), make("span", "dim", "…"));
+  return row;
+}

@@ -1,0 +1,125 @@
+// @ts-check
+/** Where a log comes from: pieces and facts by HTTP, what is new by socket. */
+
+import { connect, socketUrl } from "./live_socket.js";
+
+const LOOK_MS = 10_000; // without news the size is asked for this often: a socket can die silently
+const AGAIN_MS = 5000; // a server's log may go on after a restart
+
+/** @param {string} text "offset:ms,offset:ms" @returns {[number, number][]} */
+function timesOf(text) {
+  if (!text) return [];
+  return text.split(",").map((pair) => /** @type {[number, number]} */ (pair.split(":").map(Number)));
+}
+
+export class LogSource {
+  /** @param {string} url of the log's bytes @param {string} socketPath */
+  constructor(url, socketPath) {
+    this.url = url;
+    this.socketPath = socketPath;
+    /** @type {ReturnType<typeof connect> | null} */
+    this.socket = null;
+    this.heardAt = 0;
+    this.isOver = false;
+    /** @type {Promise<void>} frames are taken one after the other */
+    this.queue = Promise.resolve();
+  }
+
+  /** @param {string} path @returns {Promise<any>} */
+  async json(path) {
+    const response = await fetch(this.url + path, { headers: { Accept: "application/json" } });
+    const answer = await response.json();
+    if (!response.ok) throw new Error(answer.message ?? response.statusText);
+    return answer;
+  }
+
+  /** @param {number} from @param {number} to @returns {Promise<import("./log_bytes.js").Piece>} */
+  async piece(from, to) {
+    const response = await fetch(`${this.url}?from=${from}&to=${to}`);
+    if (!response.ok) throw new Error(response.statusText);
+    const bytes = new Uint8Array(await response.arrayBuffer());
+    return { bytes, times: timesOf(response.headers.get("X-Log-Times") ?? "") };
+  }
+
+  /**
+   * Hear what comes from where `bytes` ends. A gap or a reconnect is made good by HTTP.
+   * @param {import("./log_bytes.js").LogBytes} bytes
+   * @param {object} on
+   * @param {() => void} on.news
+   * @param {(state: "live" | "waiting" | "over", detail: number) => void} on.state
+   */
+  follow(bytes, on) {
+    let isFirst = true;
+    this.socket = connect({
+      url: async () => {
+        if (!isFirst) await this.catchUp(bytes, on.news);
+        isFirst = false;
+        return socketUrl(`${this.socketPath}?from=${bytes.size}`);
+      },
+      onMessage: (data) => {
+        this.heardAt = Date.now();
+        this.queue = this.queue.then(() => this.#take(bytes, data, on)).catch(() => this.socket?.retry());
+      },
+      onState: (state, detail) => {
+        if (state === "open") on.state("live", 0);
+        if (state === "waiting") on.state("waiting", detail);
+        if (state === "over" && !this.isOver) on.state("over", detail);
+      },
+    });
+    setInterval(() => this.#look(bytes), LOOK_MS);
+  }
+
+  /** @param {import("./log_bytes.js").LogBytes} bytes @param {() => void} news */
+  async catchUp(bytes, news) {
+    bytes.setIndex(await this.json("/index"));
+    news();
+  }
+
+  /** @param {import("./log_bytes.js").LogBytes} bytes @param {string | ArrayBuffer} data @param {any} on */
+  async #take(bytes, data, on) {
+    if (typeof data === "string") {
+      const message = JSON.parse(data);
+      if (message.type !== "end") return;
+      on.state("over", 1000);
+      this.isOver = true;
+      if (!message.final) setTimeout(() => this.#again(bytes, on), AGAIN_MS);
+      return;
+    }
+    const offset = Number(new DataView(data).getBigUint64(0));
+    const fresh = new Uint8Array(data, 8);
+    if (!bytes.append(offset, fresh, Date.now())) {
+      await this.catchUp(bytes, on.news);
+      if (!bytes.append(offset, fresh, Date.now())) throw new Error("a gap that cannot be filled");
+    }
+    on.news();
+  }
+
+  /** @param {import("./log_bytes.js").LogBytes} bytes @param {any} on */
+  async #again(bytes, on) {
+    if (document.hidden) {
+      setTimeout(() => this.#again(bytes, on), AGAIN_MS);
+      return;
+    }
+    this.isOver = false;
+    this.socket = null;
+    const before = bytes.size;
+    await this.catchUp(bytes, on.news).catch(() => {});
+    if (bytes.size === before) {
+      this.isOver = true;
+      setTimeout(() => this.#again(bytes, on), AGAIN_MS);
+    } else {
+      this.follow(bytes, on);
+    }
+  }
+
+  /** @param {import("./log_bytes.js").LogBytes} bytes */
+  async #look(bytes) {
+    if (this.isOver || document.hidden || Date.now() - this.heardAt < LOOK_MS) return;
+    try {
+      const response = await fetch(`${this.url}?from=${bytes.size}`, { method: "HEAD" });
+      if (Number(response.headers.get("X-Log-Size")) > bytes.size) this.socket?.retry();
+    } catch {
+      // The server is away; the socket comes back by itself.
+    }
+  }
+}
