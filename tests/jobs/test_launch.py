@@ -1,0 +1,322 @@
+import uuid
+
+import pytest
+
+from jobs import dispatch, hostqueue, launch
+from jobs.errors import LaunchError
+from jobs.kinds.base import Remark
+from jobs.launch import InvalidParams
+from jobs.models import Deployment, Environment, Job, JobStep
+from jobs.plans import fill, from_json
+from jobs.queries.targets import target_of
+from jobs.services import lifecycle
+from jobs.toolchains.environments import ENVIRONMENTS
+from tests.factories import (
+    make_artifact,
+    make_deployment,
+    make_host,
+    make_job,
+    make_user,
+    make_weights,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def host():
+    return make_host()
+
+
+def with_environments(host) -> None:
+    for item in ENVIRONMENTS.values():
+        Environment.objects.create(
+            host=host, name=item.name, fingerprint=item.fingerprint, path=f"/e/{item.name}"
+        )
+
+
+def succeed(job: Job) -> None:
+    lifecycle.finish_job(job.pk, "succeeded", sentence=Remark("done"))
+
+
+def after(job: Job) -> set[int]:
+    return set(job.after.values_list("pk", flat=True))
+
+
+def test_what_is_stored_is_what_was_previewed(host):
+    with_environments(host)
+    weights = make_weights(host=host)
+    raw = {"weights": str(weights.pk), "precision": "int8"}
+    seen = launch.preview("compile", raw, host)
+
+    job = launch.launch("compile", raw, host=host, user=make_user())
+
+    assert job.plan == seen.plan.to_json()
+    assert job.plan_sha256 == seen.plan.sha256()
+    assert from_json(job.plan) == seen.plan
+    assert job.title == "SmolLM2-135M-Instruct, int8"
+    assert job.inputs == {"weights": {"id": weights.pk}}
+    names = list(JobStep.objects.filter(job=job).values_list("name", flat=True))
+    assert names == [step.name for step in seen.plan.steps]
+
+
+def test_the_values_that_dispatch_fills_are_those_of_the_preview(host):
+    with_environments(host)
+    raw = {"weights": str(make_weights(host=host).pk), "precision": "int8"}
+    seen = launch.preview("compile", raw, host)
+    job = launch.launch("compile", raw, host=host, user=None)
+
+    dispatch.look()
+
+    job.refresh_from_db()
+    assert seen.values.items() <= job.values.items()
+    chosen = {"job_dir": "/spool/1", "serve_dir": "/serve/1", "port": "1"}
+    assert fill(from_json(job.plan), job.values | chosen) == fill(seen.plan, job.values | chosen)
+
+
+def test_a_preview_shows_what_is_known_and_what_is_chosen_at_start(host):
+    with_environments(host)
+    weights = make_weights(host=host, path="/w/x.gguf")
+
+    seen = launch.preview("compile", {"weights": str(weights.pk)}, host)
+
+    assert seen.values["weights.path"] == "/w/x.gguf"
+    assert seen.open_slots["job"] == "1"
+    assert set(seen.values) | set(seen.open_slots) >= {"weights.path", "job", "job_dir"}
+    assert 'WEIGHTS_PATH="${WEIGHTS_PATH:-/w/x.gguf}"' in seen.script
+    assert Job.objects.count() == 0
+
+
+def test_a_preview_names_the_environments_that_are_prepared_first(host):
+    weights = make_weights(host=host)
+
+    assert launch.preview("compile", {"weights": str(weights.pk)}, host).will_add == ["llama.cpp"]
+    with_environments(host)
+    assert launch.preview("compile", {"weights": str(weights.pk)}, host).will_add == []
+
+
+def test_an_environment_with_other_requirements_does_not_count(host):
+    Environment.objects.create(host=host, name="llama.cpp", fingerprint="old", path="/e")
+    weights = make_weights(host=host)
+
+    assert launch.preview("compile", {"weights": str(weights.pk)}, host).will_add == ["llama.cpp"]
+
+
+def test_errors_stand_at_their_fields(host):
+    raw = {"artifact": "", "context": "12", "threads": "x", "colour": "red"}
+
+    errors = launch.preview("deploy", raw, host).errors
+
+    assert errors == {
+        "artifact": "This is needed.",
+        "context": "At least 256.",
+        "threads": "A whole number.",
+        "colour": "This kind of job has no such field.",
+    }
+
+
+def test_what_the_host_does_not_offer_is_refused(host):
+    errors = launch.preview("prepare", {"what": "weights", "model": "gpt-9"}, host).errors
+
+    assert errors == {"model": "This host does not offer “gpt-9”."}
+
+
+def test_a_launch_that_is_refused_leaves_nothing(host):
+    with pytest.raises(InvalidParams) as refused:
+        launch.launch("compile", {"weights": "77"}, host=host, user=None)
+
+    assert list(refused.value.fields) == ["weights"]
+    assert Job.objects.count() == 0
+
+
+def test_a_kind_that_does_not_exist_is_refused(host):
+    with pytest.raises(LaunchError, match="dance"):
+        launch.launch("dance", {}, host=host, user=None)
+
+
+def test_a_host_that_has_not_reported_is_refused():
+    with pytest.raises(InvalidParams, match="has not reported"):
+        launch.launch("prepare", {"what": "weights"}, host=make_host(facts={}), user=None)
+
+
+def test_environments_are_prepared_by_jobs_of_the_same_chain(host):
+    weights = make_weights(host=host)
+
+    job = launch.launch("compile", {"weights": str(weights.pk)}, host=host, user=None)
+
+    first = Job.objects.get(kind="prepare")
+    assert after(job) == {first.pk}
+    assert first.params["environment"] == "llama.cpp"
+    assert job.chain is not None
+    assert first.chain == job.chain
+
+
+def test_an_environment_that_is_being_prepared_is_awaited_and_not_added_again(host):
+    weights = make_weights(host=host)
+    launch.launch("compile", {"weights": str(weights.pk)}, host=host, user=None)
+
+    second = launch.launch("compile", {"weights": str(weights.pk)}, host=host, user=None)
+
+    assert Job.objects.filter(kind="prepare").count() == 1
+    assert after(second) == {Job.objects.get(kind="prepare").pk}
+
+
+def test_a_promise_can_be_worked_on_before_it_is_kept(host):
+    with_environments(host)
+    maker = launch.launch("prepare", {"what": "weights"}, host=host, user=None)
+
+    job = launch.launch("compile", {"weights": f"job:{maker.pk}"}, host=host, user=None)
+
+    assert after(job) == {maker.pk}
+    assert job.inputs == {"weights": {"job": maker.pk}}
+
+
+def test_a_promise_that_was_kept_meanwhile_is_what_was_made(host):
+    with_environments(host)
+    maker = make_job(host=host, state="succeeded")
+    weights = make_weights(host=host, job=maker)
+
+    job = launch.launch("compile", {"weights": f"job:{maker.pk}"}, host=host, user=None)
+
+    assert job.inputs == {"weights": {"id": weights.pk}}
+    assert after(job) == set()
+
+
+def test_a_deploy_job_has_its_deployment_from_the_start(host):
+    with_environments(host)
+    artifact, user = make_artifact(host=host), make_user()
+
+    job = launch.launch("deploy", {"artifact": str(artifact.pk)}, host=host, user=user)
+
+    deployment = Deployment.objects.get(job=job)
+    assert (deployment.state, deployment.artifact) == ("waiting", artifact)
+    assert (deployment.name, deployment.created_by) == (job.title, user)
+
+
+def test_the_tour_is_one_chain_of_five(host):
+    jobs = launch.launch_tour(host, make_user())
+
+    assert [job.kind for job in jobs] == ["prepare", "compile", "deploy", "benchmark", "evaluate"]
+    prepare, compile_, deploy, benchmark, evaluate = jobs
+    assert {job.chain for job in Job.objects.all()} == {prepare.chain}
+    assert isinstance(prepare.chain, uuid.UUID)
+    assert prepare.pk in after(compile_)
+    assert compile_.pk in after(deploy)
+    assert deploy.pk in after(benchmark)
+    assert {deploy.pk, benchmark.pk} <= after(evaluate)
+    environments = Job.objects.exclude(pk__in=[job.pk for job in jobs])
+    assert {job.params["environment"] for job in environments} == {"llama.cpp", "evalscope"}
+
+
+def test_a_tour_that_cannot_be_launched_leaves_nothing():
+    with pytest.raises(LaunchError):
+        launch.launch_tour(make_host(facts={}), make_user())
+
+    assert Job.objects.count() == 0
+
+
+def test_run_again_has_the_very_plan(host):
+    with_environments(host)
+    weights, user = make_weights(host=host), make_user()
+    old = launch.launch("compile", {"weights": str(weights.pk)}, host=host, user=None)
+    Job.objects.filter(pk=old.pk).update(plan={**old.plan, "dies": 0, "kind": "compile"})
+    succeed(old)
+
+    new = launch.run_again(old.pk, user)
+
+    old.refresh_from_db()
+    assert (new.plan, new.plan_sha256, new.title) == (old.plan, old.plan_sha256, old.title)
+    assert (new.repeats, new.created_by, new.inputs) == (old, user, old.inputs)
+    assert new.steps.count() == old.steps.count()
+
+
+def test_run_again_of_what_is_gone_is_refused(host):
+    with_environments(host)
+    weights = make_weights(host=host)
+    old = launch.launch("compile", {"weights": str(weights.pk)}, host=host, user=None)
+    succeed(old)
+    weights.delete()
+
+    with pytest.raises(LaunchError, match="not there any more"):
+        launch.run_again(old.pk, None)
+
+    assert Job.objects.count() == 1
+
+
+def test_run_again_on_a_deployment_that_was_stopped_says_to_restart_it(host):
+    with_environments(host)
+    deployment = make_deployment(host=host, artifact=make_artifact(host=host))
+    raw = {"deployment": str(deployment.pk)}
+    old = launch.launch("benchmark", raw, host=host, user=None)
+    succeed(old)
+    Deployment.objects.update(state="stopped")
+
+    with pytest.raises(LaunchError, match="restart it first"):
+        launch.run_again(old.pk, None)
+
+
+def test_run_again_prepares_an_environment_that_is_gone(host):
+    with_environments(host)
+    weights = make_weights(host=host)
+    old = launch.launch("compile", {"weights": str(weights.pk)}, host=host, user=None)
+    succeed(old)
+    Environment.objects.all().delete()
+
+    new = launch.run_again(old.pk, None)
+
+    assert after(new) == {Job.objects.get(kind="prepare").pk}
+
+
+def test_cancelling_a_job_tells_its_host_and_frees_its_place(
+    monkeypatch, host, django_capture_on_commit_callbacks
+):
+    sent = []
+    monkeypatch.setattr(hostqueue, "send_stop", lambda name, job: sent.append((name, job)))
+    running = make_job(host=host, state="running", claim_id="n")
+    queued = make_job(host=host)
+
+    with django_capture_on_commit_callbacks(execute=True):
+        assert launch.cancel(running.pk, make_user())
+        assert launch.cancel(queued.pk, make_user())
+
+    assert sent == [(host.name, running.pk)]
+    assert not launch.cancel(queued.pk, make_user())
+
+
+def test_a_launch_starts_at_once_where_there_is_room(host, django_capture_on_commit_callbacks):
+    with django_capture_on_commit_callbacks(execute=True):
+        job = launch.launch("prepare", {"what": "weights"}, host=host, user=None)
+
+    job.refresh_from_db()
+    assert job.state == "starting"
+
+
+def test_a_target_offers_what_is_there_and_what_is_promised(host):
+    with_environments(host)
+    artifact = make_artifact(host=host)
+    make_artifact(host=make_host())
+    ready = make_deployment(host=host, artifact=artifact)
+    make_deployment(host=host, state="stopped")
+    make_deployment(host=host, wanted=False, state="stopping")
+    maker = launch.launch("prepare", {"what": "weights"}, host=host, user=None)
+    starter = launch.launch("deploy", {"artifact": str(artifact.pk)}, host=host, user=None)
+
+    target = target_of(host)
+
+    assert [ref.key for ref in target.weights] == [f"job:{maker.pk}"]
+    assert [ref.key for ref in target.artifacts] == [str(artifact.pk)]
+    assert [ref.key for ref in target.deployments] == [str(ready.pk), f"job:{starter.pk}"]
+    assert target.deployments[0].data["label"] == "Q8_0 from Q4_1"
+    assert {ref.data["name"] for ref in target.environments} == set(ENVIRONMENTS)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_target_takes_as_many_queries_however_much_is_there(
+    host, count, django_assert_num_queries
+):
+    for _ in range(count):
+        make_deployment(host=host, artifact=make_artifact(host=host))
+        make_weights(host=host)
+
+    with django_assert_num_queries(5):
+        target_of(host)
