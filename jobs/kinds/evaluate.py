@@ -117,10 +117,12 @@ def conclude(
     params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
 ) -> Conclusion:
     """Accuracy over all questions, and each question with its answer and score."""
-    scored = evalscope_eval.parse(outputs).scored
+    evaluation = evalscope_eval.parse(outputs)
+    scored = evaluation.scored
+    asked = sum(report.requested for report in evaluation.reports)
     counted = [row for row in scored if row.score is not None]
     if not counted:
-        return Conclusion(failure=Remark("evaluate:no_question", {"questions": len(scored)}))
+        return Conclusion(failure=Remark("evaluate:no_question", {"questions": asked}))
     metrics = _metrics(scored, counted)
     return Conclusion(
         sentence=Remark(
@@ -133,7 +135,7 @@ def conclude(
             tool=f"evalscope {tool_version(plan, EVALSCOPE)}",
             metrics=metrics,
             answers=[_answer(row) for row in counted],
-            remarks=_remarks(params, scored, counted),
+            remarks=_remarks(params, asked, counted),
         ),
     )
 
@@ -175,9 +177,8 @@ def _answer(row: Scored) -> dict[str, Any]:
     }
 
 
-def _remarks(params: Params, scored: Sequence[Scored], counted: Sequence[Scored]) -> list[Remark]:
+def _remarks(params: Params, asked: int, counted: Sequence[Scored]) -> list[Remark]:
     remarks = []
-    asked = len(_questions(params))
     if len(counted) < asked:
         remarks.append(
             Remark("evaluate:unscored", {"unscored": asked - len(counted), "total": asked})

@@ -31,12 +31,14 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class EvalReport:
-    """What one benchmark's report says of itself: its score and how many questions went wrong."""
+    """What one benchmark's report says of itself. ``score`` is None when nothing was scored;
+    ``errored`` counts the questions that got no answer.
+    """
 
     benchmark: str
     metric: str
-    score: float
-    questions: int
+    score: float | None
+    requested: int
     errored: int
 
 
@@ -90,16 +92,16 @@ def _names(path: str, reports: Mapping[str, EvalReport]) -> tuple[str, str]:
 def _report(path: str, content: bytes) -> EvalReport:
     data = json_object(path, content)
     try:
-        metric = data["metrics"][0]
-        execution = data.get("execution_summary") or {}
+        execution = data["execution_summary"]
+        metric = data["metrics"][0] if data["metrics"] else None
         return EvalReport(
             benchmark=data["dataset_name"],
-            metric=metric["identity"]["name"],
-            score=float(metric["score"]),
-            questions=int(metric["num"]),
-            errored=int(execution.get("errored", 0)),
+            metric=metric["identity"]["name"] if metric else "",
+            score=float(metric["score"]) if metric else None,
+            requested=int(execution["requested"]),
+            errored=int(execution["errored"]),
         )
-    except (KeyError, IndexError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise ParseError(f"{path} is not a report of EvalScope 1.14: {error!r}") from error
 
 

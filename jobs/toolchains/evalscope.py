@@ -28,6 +28,11 @@ _ENV = (
 # llama.cpp's server closes a connection after a stream without saying so first. A client that keeps
 # connections sends its next request into one that is just being closed: 7 of 60 requests failed.
 _HEADERS = ("--headers", "Connection=close")
+# EvalScope's own test of the connection goes on for as long as one request may take, six hours; a
+# deployment that does not answer shall fail at once, request by request.
+_NO_WAIT = ("--no-test-connection", "--total-timeout", "600")
+# A question that gets no answer is left out and said so, rather than ending the whole run.
+_PATIENCE = {"timeout": 600, "retries": 2, "retry_interval": 1}
 # Every request is generated to its full length and read whole: without these a cached prompt would
 # flatter the first token, and an early end the rate.
 _PERF_EXTRA = {"ignore_eos": True, "cache_prompt": False}
@@ -57,6 +62,7 @@ def perf_plan(load: Load, site: Site) -> Plan:
         *("--dataset", "line_by_line", "--dataset-path", f"{FILES}/prompts.txt"),
         *("--parallel", *map(str, load.concurrency)),
         *("--number", *(str(load.requests) for _ in load.concurrency)),
+        *_NO_WAIT,
         *("--warmup-num", str(max(load.concurrency)), "--sleep-interval", str(PAUSE_S)),
         *("--max-tokens", str(load.output_tokens), "--temperature", "0"),
         *("--extra-args", literal(json.dumps(_PERF_EXTRA))),
@@ -91,7 +97,11 @@ class Asking:
 def eval_plan(asking: Asking, site: Site) -> Plan:
     """Ask the deployment of the slots ``{deployment.url}`` and ``{deployment.name}``."""
     subsets = _subsets(asking.questions)
-    generation = {"max_tokens": asking.max_tokens, "temperature": asking.temperature}
+    generation = {
+        "max_tokens": asking.max_tokens,
+        "temperature": asking.temperature,
+        **_PATIENCE,
+    }
     argv = (
         *(ENVIRONMENTS[EVALSCOPE].python(site), f"{FILES}/ask_and_score.py", "eval"),
         *("--eval-type", "openai_api", "--api-url", "{deployment.url}/v1", "--api-key", "none"),
@@ -100,7 +110,7 @@ def eval_plan(asking: Asking, site: Site) -> Plan:
         *("--dataset-args", literal(json.dumps(_dataset_args(subsets), ensure_ascii=False))),
         *("--generation-config", literal(json.dumps(generation))),
         *("--eval-batch-size", str(asking.batch)),
-        *("--work-dir", "eval", "--no-timestamp"),
+        *("--ignore-errors", "--work-dir", "eval", "--no-timestamp"),
     )
     files = tuple(
         PlanFile(f"{subset}.jsonl", "".join(map(_line, questions)))
