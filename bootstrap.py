@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """First step of every make target: check this computer, make the virtual environment, go on in it.
 
-``bootstrap.py run|worker|dev [argument ...]``. Standard library only, and it parses on any Python,
+``bootstrap.py run|worker|venv|dev [argument ...]``. Standard library only, and it parses on any Python,
 so that it can say what is missing. (Hence no f-strings and no annotations.)
 """
 
@@ -16,6 +16,7 @@ ROOT = os.path.dirname(os.path.abspath(__file__))
 # What to do: folder of the environment, requirements, oldest Python, command to go on with.
 TARGETS = {
     "run": (".venv", "requirements.txt", (3, 11), ["-m", "dashboard.supervisor"]),
+    "venv": (".venv", "requirements.txt", (3, 11), None),
     "dev": (".venv", "requirements-dev.txt", (3, 11), None),
     "worker": (".venv-host", "requirements-host.txt", (3, 10), ["-m", "jobs.host.worker"]),
 }
