@@ -159,7 +159,7 @@ def catalog(request: HttpRequest) -> HttpResponseBase:
 urlpatterns: list[URLPattern] = [
     path("login/", Login.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
-    path("account/password/", Password.as_view(), name="password"),
+    path("account/password/", requires("account.view")(Password.as_view()), name="password"),
     path("people/", people, name="people"),
     path("people/add/", person_add, name="person-add"),
     path("people/<int:user_id>/password/", person_password, name="person-password"),

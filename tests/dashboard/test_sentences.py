@@ -1,0 +1,76 @@
+import ast
+import re
+from pathlib import Path
+
+import pytest
+from django.utils.translation import override
+
+from dashboard.sentences import SENTENCES, sentence
+
+ROOT = Path(__file__).parents[2]
+FILES = [*ROOT.glob("jobs/**/*.py"), *ROOT.glob("dashboard/**/*.py")]
+ID = re.compile(r"[a-z]+:[a-z_0-9]+|done|cancelled")
+# Where an id stands, by the name of what is called: index of the argument, or its keyword.
+PLACES = {"Remark": (0, "id"), "Verdict": (1, "sentence_id"), "sentence": (0, "sentence_id")}
+
+
+def used_ids():
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call):
+                name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+                index, keyword = PLACES.get(name, (99, "sentence_id"))
+                found = [*node.args[index : index + 1]]
+                found += [k.value for k in node.keywords if k.arg == keyword]
+                found = [value for value in found if isinstance(value, ast.Constant)]
+            elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]).endswith(
+                ".sentence_id"
+            ):
+                found = [node.value]
+            elif isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple):
+                found = node.value.elts[:1] if path.match("jobs/host/*.py") else []
+            else:
+                continue
+            for value in found:
+                text = getattr(value, "value", None)
+                if isinstance(text, str) and ID.fullmatch(text):
+                    yield text, path.relative_to(ROOT)
+
+
+USED = sorted({text for text, _ in used_ids()})
+
+
+def test_ids_are_found_in_the_source():
+    assert {"job:missing", "work:exit", "benchmark:done", "host:rebooted", "done"} <= set(USED)
+
+
+@pytest.mark.parametrize("sentence_id", USED)
+def test_every_id_that_is_used_has_its_words(sentence_id):
+    assert sentence_id in SENTENCES
+
+
+@pytest.mark.parametrize("sentence_id", SENTENCES)
+def test_every_sentence_can_be_said(sentence_id):
+    with override("en"):
+        words = sentence(sentence_id, {})
+    assert words
+    assert not re.search(r"%[^ ]?\(", words)
+
+
+def test_arguments_fill_the_sentence():
+    with override("en"):
+        assert sentence("work:exit", {"step": "fetch", "exit_code": 2}) == (
+            "Step fetch ended with exit code 2."
+        )
+
+
+def test_a_missing_argument_is_no_error():
+    assert "?" in sentence("work:exit", {"step": "fetch"})
+
+
+def test_without_an_id_there_is_nothing_to_say():
+    assert sentence("") == ""
+
+
+def test_an_id_of_a_newer_host_is_shown_as_it_is():
+    assert sentence("work:of_tomorrow", {"a": 1}) == "work:of_tomorrow"
