@@ -103,7 +103,7 @@ def result_figure(result: Result) -> dict[str, Any]:
             "height": accuracy.height(categories, whole),
         }
     series = [Series(f"#{result.job_id}", queries.point_rows(result))]
-    return {"figure": throughput.figure(series), "height": 220}
+    return {"figure": throughput.figure(series), "height": 200}
 
 
 @register.simple_tag
