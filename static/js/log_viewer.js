@@ -126,8 +126,10 @@ class LogPanel {
       const number = Number(group.getAttribute("data-group"));
       this.rows.setOpen(number, !this.rows.isOpen(number));
       this.#stopFollowing();
+      this.scroll.release();
       this.scroll.draw();
-      this.#part("scroller").querySelector(`[data-group="${number}"]`)?.dispatchEvent(new Event("focus"));
+      const row = this.#part("rows").querySelector(`[data-group="${number}"]`);
+      if (row instanceof HTMLElement) row.focus({ preventScroll: true }); // it was made anew
       return;
     }
     const button = event.target.closest("[data-do]");
@@ -278,7 +280,7 @@ class LogPanel {
     if (lines) this.#note("");
     else this.#note(this.state === "over" ? gettext("Nothing was printed.") : gettext("Nothing has been printed yet."));
     const pill = this.#button("follow");
-    pill.hidden = !lines || (this.state === "over" && (this.isFollowing || this.scroll.isAtEnd));
+    pill.hidden = !lines || (this.state === "over" ? this.scroll.isAtEnd : !this.isFollowing && this.scroll.isAtEnd);
     pill.classList.toggle("off", !this.isFollowing && lines === this.seenLines);
     const fresh = Math.max(0, lines - this.seenLines);
     let text = gettext("Following");
@@ -363,7 +365,10 @@ class LogPanel {
     const row = this.rows.count ? this.rows.at(top) : null;
     this.search.walk(step, row && "line" in row ? row.line : 1);
     const current = this.search.current;
-    if (current) this.#goTo(current.line);
+    if (current) {
+      this.unfolded.add(current.line); // the match may be in what is folded
+      this.#goTo(current.line);
+    }
     this.#matches();
     this.#strip();
   }

@@ -5,7 +5,7 @@ import { spans, strip } from "./ansi.js";
 import { cut, ranges } from "./log_marks.js";
 import { drawTogether, lastState } from "./log_redraw.js";
 
-const LONGEST = 2000; // characters of a line before it folds
+const LONGEST = 1000; // characters of a line before it folds
 const WARNS = /\b(WARN|WARNING)\b/;
 const BREAKS = /\b(ERROR|CRITICAL|FATAL)\b|^Traceback \(|^\w*(Error|Exception):/;
 
@@ -45,7 +45,7 @@ export function grouped(n) {
 /** @param {number} seconds */
 export function duration(seconds) {
   if (seconds < 60) return `${seconds.toFixed(1)} ${gettext("s")}`;
-  const whole = Math.round(seconds);
+  const whole = Math.floor(seconds);
   if (whole < 3600) return `${Math.floor(whole / 60)} ${gettext("min")} ${whole % 60} ${gettext("s")}`;
   return `${Math.floor(whole / 3600)} ${gettext("h")} ${Math.floor(whole / 60) % 60} ${gettext("min")}`;
 }

@@ -9,6 +9,7 @@
 
 const TALLEST_PX = 30_000_000;
 const SETTLE_MS = 200;
+const FAR_PX = 1e7; // below any row
 
 export class LogScroll {
   /**
@@ -33,6 +34,8 @@ export class LogScroll {
     this.onMove = onMove;
     this.anchor = 0;
     this.above = 0; // pixels of the anchor that are above the edge
+    /** @type {{index: number, share: number} | null} kept until a person scrolls: rows still load */
+    this.target = null;
     this.average = 20;
     this.expected = 0; // what scrollTop is when nobody scrolled
     /** @type {Map<number, HTMLElement>} rows that are drawn now */
@@ -55,17 +58,22 @@ export class LogScroll {
     return !last || this.#offset + last.offsetTop + last.offsetHeight <= this.height + 2;
   }
 
+  /** Stay where we are, whatever was to be shown. */
+  release() {
+    this.target = null;
+  }
+
   /** Show a row `share` of the height below the edge. @param {number} index @param {number} share */
   show(index, share = 0) {
-    this.anchor = index;
-    this.above = -share * this.height;
+    this.target = { index, share };
     this.draw();
   }
 
   /** Show the end. */
   showEnd() {
+    this.target = null;
     this.anchor = Math.max(0, this.count() - 1);
-    this.above = -this.height;
+    this.above = FAR_PX;
     this.draw();
   }
 
@@ -80,6 +88,10 @@ export class LogScroll {
   /** Draw what the anchor says; call it after any change of the rows. */
   draw() {
     const count = this.count();
+    if (this.target) {
+      this.anchor = this.target.index;
+      this.above = -this.target.share * this.height;
+    }
     this.anchor = Math.min(this.anchor, Math.max(0, count - 1));
     this.#sizeSpace(count);
     this.view.style.height = `${this.height}px`;
@@ -248,6 +260,7 @@ export class LogScroll {
     const now = this.scroller.scrollTop;
     const moved = now - this.expected;
     if (Math.abs(moved) < 1) return;
+    this.target = null;
     const range = this.space.offsetHeight - this.height;
     if (now >= range - 1 && moved > 0 && moved > this.height) this.showEnd();
     else if (Math.abs(moved) <= this.height) this.#moveBy(moved, now);
