@@ -32,14 +32,18 @@ sockets: Any = AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(_urls))
 ROUTES: dict[str, App] = {static_prefix(): static_files(), "/relay/": relay_application}
 
 
-async def application(scope: Scope, receive: Receive, send: Send) -> None:
+async def application(scope: Scope, receive: Receive, send: Send) -> Any:
     """Each part by its path; what is not named is Django's.
 
     A proxy may have cut the prefix of PUBLIC_URL off, or not.
     """
-    path = scope["path"].removeprefix(settings.FORCE_SCRIPT_NAME or "")
-    scope = {**scope, "path": path, "root_path": ""}
-    parts = [part for prefix, part in ROUTES.items() if path.startswith(prefix)]
+    prefix = settings.FORCE_SCRIPT_NAME or ""
+    path = scope["path"].removeprefix(prefix)
+    below = {**scope, "path": path, "root_path": ""}
     if scope["type"] == "websocket":
-        parts = [sockets]
-    await (parts[0] if parts else django_application)(scope, receive, send)
+        return await sockets(below, receive, send)
+    for start, part in ROUTES.items():
+        if path.startswith(start):
+            return await part(below, receive, send)
+    # Django takes the prefix off by itself, and needs it for the address of the page.
+    return await django_application({**below, "path": prefix + path}, receive, send)

@@ -121,7 +121,7 @@ LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 
-STATIC_URL = "static/"
+STATIC_URL = f"{_public.path}/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 # All files are our own or vendored; what libraries bring for their own examples is left out.
 STATICFILES_FINDERS = ["django.contrib.staticfiles.finders.FileSystemFinder"]
