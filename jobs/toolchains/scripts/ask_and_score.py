@@ -78,7 +78,7 @@ def register():
 
     EvalScope is imported here, so that the rules above can be used without it.
     """
-    from evalscope.api.benchmark import BenchmarkMeta, DefaultDataAdapter  # noqa: PLC0415
+    from evalscope.api.benchmark import BenchmarkMeta, DefaultDataAdapter  # noqa: PLC0415 -- see above
     from evalscope.api.dataset import Sample  # noqa: PLC0415
     from evalscope.api.metric import Metric  # noqa: PLC0415
     from evalscope.api.registry import register_benchmark, register_metric  # noqa: PLC0415
