@@ -27,6 +27,7 @@ HOST_SLOTS = frozenset({"job_dir", "serve_dir", "port"})
 DASHBOARD_SLOTS = frozenset({"job", "dies"})
 ASSET_SLOTS = ("weights.", "artifact.", "deployment.")
 _TOKEN = re.compile(r"\{\{|\}\}|\{([a-z_]+(?:[.:][A-Za-z0-9_.-]+)?)\}|[{}]")
+_PLAIN = re.compile(r"^[A-Za-z0-9_./:@%+,=-]+$")
 _NAME = re.compile(r"^[a-z0-9][a-z0-9._-]*$")
 
 
@@ -202,7 +203,7 @@ def script(plan: Plan, values: Mapping[str, str] | None = None) -> str:
         elif value is None:
             lines.append(f': "${{{variable}:?set it first}}"')
         else:
-            lines.append(f'{variable}="${{{variable}:-{_double_quoted(value)}}}"')
+            lines.append(_default(variable, value))
     lines += ['mkdir -p "$JOB_DIR/files" "$JOB_DIR/work"', 'cd "$JOB_DIR/work"']
     for item in plan.files:
         lines += ["", *_heredoc(item)]
@@ -212,6 +213,9 @@ def script(plan: Plan, values: Mapping[str, str] | None = None) -> str:
         command = [f"{key}={_shell(value)}" for key, value in step.env]
         command += [_shell(arg) for arg in step.argv]
         lines.append(_folded(command) + (" &" if step.serves else ""))
+        if step.serves:
+            # A shell's background commands ignore Ctrl-C and outlive it.
+            lines.append("trap 'kill %1 2>/dev/null || true' EXIT")
         served = served or step.serves
     if served:
         lines += ["", "wait  # the server runs until it is stopped"]
@@ -282,8 +286,12 @@ def _shell(text: str) -> str:
     return "".join(parts) or "''"
 
 
-def _double_quoted(value: str) -> str:
-    return re.sub(r'([\\"$`}])', r"\\\1", value)
+def _default(variable: str, value: str) -> str:
+    """Set a variable that has no value yet."""
+    if _PLAIN.match(value):
+        return f'{variable}="${{{variable}:-{value}}}"'
+    # Inside "${X:-…}" neither quotes nor a closing brace can be written so that every bash agrees.
+    return f'[ -n "${{{variable}:-}}" ] || {variable}={shlex.quote(value)}'
 
 
 def _heredoc(item: PlanFile) -> list[str]:

@@ -1,0 +1,222 @@
+"""Plans: slots are filled and nothing else changes; the script runs what the launcher runs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from jobs.errors import PlanError
+from jobs.plans import (
+    Output,
+    Plan,
+    PlanFile,
+    Step,
+    Watch,
+    fill,
+    from_json,
+    literal,
+    script,
+    slots,
+)
+
+# Everything that a shell could take for its own.
+NASTY = 'it\'s "a" $HOME `id` \\ {x} *; é 中\nsecond line !'
+RECORDER = """
+import json, os, sys
+with open(sys.argv[1], "a", encoding="utf-8") as file:
+    file.write(json.dumps([sys.argv[2:], os.environ.get("WORD")]) + "\\n")
+"""
+
+
+def plan_of(*steps: Step, **fields: object) -> Plan:
+    return Plan(kind="test", steps=steps, **fields)  # type: ignore[arg-type]
+
+
+def run_script(text: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    path = folder / "run.sh"
+    path.write_text(text, encoding="utf-8")
+    return subprocess.run(["bash", str(path)], cwd=folder, capture_output=True, text=True)
+
+
+def test_filling_replaces_slots_and_changes_nothing_else():
+    plan = plan_of(
+        Step("a", ("tool", "--port={port}", "{{x}}"), env=(("AT", "{job_dir}/x"),)),
+        files=(PlanFile("f.txt", "{port}"),),
+        outputs=(Output("out", "*.json"),),
+        watches=(Watch("engine", "http://127.0.0.1:{port}/metrics", ("m",)),),
+    )
+
+    filled = fill(plan, {"port": "8000", "job_dir": "/j"})
+
+    assert filled == replace(
+        plan,
+        filled=True,
+        steps=(Step("a", ("tool", "--port=8000", "{x}"), env=(("AT", "/j/x"),)),),
+        watches=(Watch("engine", "http://127.0.0.1:8000/metrics", ("m",)),),
+    )
+
+
+def test_a_value_with_braces_is_not_filled_again():
+    plan = plan_of(Step("a", ("{artifact.path}",)))
+
+    filled = fill(plan, {"artifact.path": "/x/{port}"})
+
+    assert filled.steps[0].argv == ("/x/{port}",)
+
+
+def test_a_plan_is_filled_once():
+    filled = fill(plan_of(Step("a", ("true",))), {})
+
+    with pytest.raises(PlanError, match="filled already"):
+        fill(filled, {})
+
+
+def test_a_slot_without_a_value_is_named():
+    with pytest.raises(PlanError, match=r"\{weights\.path\} has no value"):
+        fill(plan_of(Step("a", ("{weights.path}",))), {"port": "1"})
+
+
+@pytest.mark.parametrize("text", ["{", "}", "{}", "{Port}", "{secret}", "{{x}", "{weights}"])
+def test_a_brace_that_is_no_slot_is_refused(text):
+    with pytest.raises(PlanError):
+        plan_of(Step("a", (text,)))
+
+
+@pytest.mark.parametrize("name", ["", "A", "../x", "a b", "-x"])
+def test_a_name_that_could_be_a_path_is_refused(name):
+    with pytest.raises(PlanError, match="is not a name"):
+        plan_of(Step("a", ("true",)), files=(PlanFile(name, ""),))
+
+
+def test_two_steps_have_two_names():
+    with pytest.raises(PlanError, match="names of their own"):
+        plan_of(Step("a", ("true",)), Step("a", ("false",)))
+
+
+def test_a_plan_starts_one_server_at_most():
+    with pytest.raises(PlanError, match="one server"):
+        plan_of(Step("a", ("x",), serves=True), Step("b", ("y",), serves=True))
+
+
+def test_slots_come_once_in_the_order_of_their_first_use():
+    plan = plan_of(
+        Step("a", ("{port}", "{job_dir}", "{port}"), env=(("X", "{artifact.path}"),)),
+        watches=(Watch("w", "{deployment.url}/metrics", ()),),
+    )
+
+    assert slots(plan) == ("port", "job_dir", "artifact.path", "deployment.url")
+
+
+def test_literal_text_comes_back_as_it_was():
+    plan = plan_of(Step("a", (literal(NASTY),)))
+
+    assert fill(plan, {}).steps[0].argv == (NASTY,)
+
+
+def test_a_plan_survives_json():
+    plan = plan_of(
+        Step("a", ("x", "{port}"), env=(("A", "b"),), timeout_s=1.5, serves=True),
+        files=(PlanFile("f", "text"),),
+        outputs=(Output("o", "*", required=False),),
+        watches=(Watch("w", "u", ("m", "n"), interval_s=2.0),),
+        dies=2,
+    )
+
+    assert from_json(json.loads(json.dumps(plan.to_json()))) == plan
+    assert from_json(plan.to_json()).sha256() == plan.sha256()
+
+
+def test_the_checksum_covers_the_files():
+    one = plan_of(Step("a", ("x",)), files=(PlanFile("f", "1"),))
+    two = replace(one, files=(PlanFile("f", "2"),))
+
+    assert one.sha256() != two.sha256()
+
+
+@pytest.mark.parametrize("change", [{"schema": 99}, {"steps": None}, {"steps": []}, {"dies": ...}])
+def test_what_is_no_plan_of_ours_is_refused(change):
+    data = plan_of(Step("a", ("x",))).to_json() | change
+    if change.get("dies") is ...:
+        del data["dies"]
+
+    with pytest.raises(PlanError):
+        from_json(data)
+
+
+def test_the_script_runs_what_the_launcher_runs(tmp_path):
+    words = ("{job_dir}/a b", literal(NASTY), "--{artifact.path}={port}", "", "-x", "{{}}")
+    said = tmp_path / "said.jsonl"
+    recorder = (sys.executable, "-c", RECORDER, literal(str(said)))
+    plan = plan_of(
+        Step("one", (*recorder, *words), env=(("WORD", literal(NASTY) + "{port}"),)),
+        Step("two", (*recorder, "{weights.path}")),
+    )
+    values = {"artifact.path": NASTY, "port": "80", "weights.path": "a}b", "job_dir": str(tmp_path)}
+
+    done = run_script(script(plan, values), tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    heard = [json.loads(line) for line in said.read_text(encoding="utf-8").splitlines()]
+    filled = fill(plan, values)
+    assert [argv for argv, _ in heard] == [list(step.argv[4:]) for step in filled.steps]
+    assert [word for _, word in heard] == [filled.steps[0].env[0][1], None]
+
+
+def test_the_script_stops_at_the_first_step_that_fails(tmp_path):
+    plan = plan_of(Step("one", ("false",)), Step("two", ("touch", "{job_dir}/reached")))
+
+    done = run_script(script(plan), tmp_path)
+
+    assert done.returncode == 1
+    assert not (tmp_path / "reached").exists()
+
+
+def test_the_script_asks_for_what_it_does_not_know(tmp_path):
+    plan = plan_of(Step("one", ("touch", "{job_dir}/{weights.path}")))
+
+    done = run_script(script(plan), tmp_path)
+
+    assert "WEIGHTS_PATH: set it first" in done.stderr
+    assert done.returncode != 0
+
+
+@pytest.mark.parametrize(
+    "text", ["", "\n", "a", "a\n", "a\n\n", "END_OF_FILE\nEND_OF_FILE_\n", f"$x {NASTY}"]
+)
+def test_the_script_writes_the_files_byte_for_byte(tmp_path, text):
+    plan = plan_of(Step("one", ("true",)), files=(PlanFile("f.txt", text),))
+
+    run_script(script(plan), tmp_path)
+
+    assert (tmp_path / "files" / "f.txt").read_bytes() == text.encode()
+
+
+def test_the_script_leaves_no_server_behind_when_a_step_fails(tmp_path):
+    plan = plan_of(
+        Step("serve", ("sh", "-c", "echo $$ > {job_dir}/pid; exec sleep 60"), serves=True),
+        Step("wait", ("sh", "-c", "until [ -s {job_dir}/pid ]; do sleep 0.05; done; exit 3")),
+    )
+
+    done = run_script(script(plan), tmp_path)
+
+    assert done.returncode == 3
+    pid = (tmp_path / "pid").read_text().strip()
+    status = Path(f"/proc/{pid}/stat")
+    assert not status.exists() or status.read_text().rsplit(")", 1)[1].split()[0] == "Z"
+
+
+def test_the_script_waits_for_a_server_that_it_started(tmp_path):
+    plan = plan_of(
+        Step("serve", ("sh", "-c", "sleep 0.3; touch {job_dir}/ended"), serves=True),
+        Step("go-on", ("test", "!", "-e", "{job_dir}/ended")),
+    )
+
+    done = run_script(script(plan), tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "ended").exists()
