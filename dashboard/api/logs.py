@@ -35,7 +35,7 @@ from django.views.decorators.http import require_safe
 from dashboard.api.auth import ApiView, api, error, may
 from dashboard.log_access import ACTIONS, find_record
 from dashboard.states import look
-from jobs.logstore import LogStore, Matches, plain_stream, store
+from jobs.logstore import LogStore, plain_stream, store
 from jobs.logstore.lines import BLOCK_BYTES
 from jobs.logstore.search import SearchTooSlow
 from jobs.models import Job, JobStep
@@ -48,9 +48,7 @@ MOST_TIMES = 100  # in one header, which proxies hold to 4 KiB
 MOST_MATCHES = 5000
 SEARCH_TIMEOUT_S = 30.0
 # What a reader looks for first; static/js/lib/log_row_view.js tints the same lines.
-WARNINGS = re.compile(
-    rb"\b(?:WARN|WARNING|ERROR|CRITICAL|FATAL)\b|^Traceback \(|^\w*(?:Error|Exception):"
-)
+WARNINGS = r"(WARN|WARNING|ERROR|CRITICAL|FATAL)\b|Traceback \(most|(Error|Exception):"
 
 
 class BadNumber(ValueError):
@@ -105,20 +103,19 @@ def log_search(request: HttpRequest, key: str) -> HttpResponseBase:
     text = request.GET.get("q", "")[:1000]
     limit = min(MOST_MATCHES, _number(request, "limit", 1000))
     regex = request.GET.get("regex") == "1"
-    if request.GET.get("warnings") == "1":
-        return _matches(store().search_for(key, WARNINGS, limit=limit))
+    is_ours = request.GET.get("warnings") == "1"
+    if is_ours:
+        text, regex = WARNINGS, True
     try:
-        matches = store().search(key, text, regex=regex, limit=limit, timeout_s=SEARCH_TIMEOUT_S)
+        matches = store().search(
+            key, text, regex=regex, is_ours=is_ours, limit=limit, timeout_s=SEARCH_TIMEOUT_S
+        )
     except re.error as bad:
         words = _("Not a regular expression: %(why)s") % {"why": bad}
         return error(400, "regex", words)
     except SearchTooSlow:
         words = _("This expression takes too long on this log. Try a simpler one.")
         return error(400, "slow", words)
-    return _matches(matches)
-
-
-def _matches(matches: Matches) -> JsonResponse:
     found = [[match.line, match.offset, match.count] for match in matches.found]
     return JsonResponse({"total": matches.total, "lines": matches.lines, "found": found})
 

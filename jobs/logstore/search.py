@@ -12,7 +12,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import astuple, dataclass, field
-from functools import partial
 from pathlib import Path
 
 from jobs.logstore.plain import LONGEST_LINE_BYTES, plain
@@ -49,13 +48,19 @@ class Matches:
 Finder = Callable[[bytes], Iterator[int]]
 
 
-def search_file(path: Path, wanted: Finder | re.Pattern[bytes], *, limit: int) -> Matches:
-    """Find what is ``wanted`` in what is shown of a log (see :mod:`jobs.logstore.plain`).
+def search_file(path: Path, text: str, *, regex: bool, limit: int) -> Matches:
+    """Find ``text`` in what is shown of a log (see :mod:`jobs.logstore.plain`).
 
-    Totals are of the whole log, whatever ``limit``. A match never spans lines.
+    Case counts only when ``text`` has a capital letter. Totals are of the whole log, whatever
+    ``limit``. A match never spans lines.
+
+    Raises:
+        re.error: ``text`` is not a regular expression.
     """
     result = Matches()
-    positions = partial(_regex_positions, wanted) if isinstance(wanted, re.Pattern) else wanted
+    if not text or "\n" in text:
+        return result
+    positions = _finder(text, regex=regex)
     line = 1
     for offset, block in _whole_lines(path):
         shown = plain(block)
@@ -66,19 +71,13 @@ def search_file(path: Path, wanted: Finder | re.Pattern[bytes], *, limit: int) -
 
 
 def search_apart(path: Path, text: str, *, regex: bool, limit: int, timeout_s: float) -> Matches:
-    """Find ``text``, in a process of its own where it could take long.
-
-    Case counts only when ``text`` has a capital letter.
+    """The same, in a process of its own.
 
     Raises:
         re.error: ``text`` is not a regular expression.
         SearchTooSlow: not done after ``timeout_s`` seconds.
     """
-    if not text or "\n" in text or not path.exists():
-        return Matches()
-    finder = _finder(text, regex=regex)
-    if not regex and path.stat().st_size < SMALL_BYTES:
-        return search_file(path, finder, limit=limit)
+    _finder(text, regex=regex)
     order = json.dumps({"path": str(path), "text": text, "regex": regex, "limit": limit})
     try:
         done = subprocess.run(
@@ -100,9 +99,13 @@ def _finder(text: str, *, regex: bool) -> Finder:
     ignore_case = text == text.lower()
     needle = text.encode()
     if regex or not text.isascii():
-        pattern = text if regex else re.escape(text)
-        compiled = re.compile(pattern.encode(), re.IGNORECASE if ignore_case else re.NOFLAG)
-        return lambda data: _regex_positions(compiled, data)
+        pattern = (text if regex else re.escape(text)).encode()
+        flags = re.IGNORECASE if ignore_case else re.NOFLAG
+        in_line = re.compile(pattern, flags)
+        # What matches within a line matches within a block too, but for what these look at.
+        is_local = not any(sign in text for sign in ("(?", "\\A", "\\Z"))
+        in_block = re.compile(pattern, flags | re.MULTILINE) if is_local else None
+        return lambda data: _regex_positions(in_line, in_block, data)
     if ignore_case and needle.upper() != needle:
         # Several times faster than a regular expression that ignores case.
         return lambda data: _positions(data.lower(), needle)
@@ -116,11 +119,18 @@ def _positions(data: bytes, needle: bytes) -> Iterator[int]:
         position = data.find(needle, position + len(needle))
 
 
-def _regex_positions(compiled: re.Pattern[bytes], data: bytes) -> Iterator[int]:
-    """Line by line, so that ``\\s`` or ``[^x]`` cannot run over a line's end."""
+def _regex_positions(
+    in_line: re.Pattern[bytes], in_block: re.Pattern[bytes] | None, data: bytes
+) -> Iterator[int]:
+    """Line by line, so that ``\\s`` or ``[^x]`` cannot run over a line's end.
+
+    A block in which ``in_block`` finds nothing is passed over at once.
+    """
+    if in_block is not None and in_block.search(data) is None:
+        return
     start = 0
     for line in data.split(b"\n"):
-        for match in compiled.finditer(line):
+        for match in in_line.finditer(line):
             if match.end() > match.start():
                 yield start + match.start()
         start += len(line) + 1
@@ -183,9 +193,8 @@ def _whole_lines(path: Path) -> Iterator[tuple[int, bytes]]:
 def main() -> None:
     """Search as the JSON on standard input says; answer with JSON."""
     order = json.load(sys.stdin)
-    finder = _finder(order["text"], regex=order["regex"])
-    matches = search_file(Path(order["path"]), finder, limit=order["limit"])
-    json.dump(astuple(matches), sys.stdout)
+    path = Path(order.pop("path"))
+    json.dump(astuple(search_file(path, order.pop("text"), **order)), sys.stdout)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from pathlib import Path
 from jobs.errors import OffsetMismatch
 from jobs.logstore.arrivals import Arrivals
 from jobs.logstore.lines import BLOCK_BYTES, LineIndex
-from jobs.logstore.search import Matches, search_apart, search_file
+from jobs.logstore.search import SMALL_BYTES, Matches, search_apart, search_file
 
 KEY = re.compile(r"[a-z]+/[0-9]{1,18}")
 READ_BYTES = 1024 * 1024
@@ -136,20 +136,22 @@ class LogStore:
         text: str,
         *,
         regex: bool = False,
+        is_ours: bool = False,
         limit: int = 1000,
         timeout_s: float = 60.0,
     ) -> Matches:
         """Look through the whole log as it is shown; see :mod:`jobs.logstore.search`.
 
+        ``is_ours``: no person typed ``text``, so that as an expression it cannot take for ever.
+
         Raises:
             re.error: ``text`` is not a regular expression.
             SearchTooSlow: not done after ``timeout_s`` seconds.
         """
-        return search_apart(self.path(key), text, regex=regex, limit=limit, timeout_s=timeout_s)
-
-    def search_for(self, key: str, expression: re.Pattern[bytes], *, limit: int) -> Matches:
-        """The same for an expression of ours, which cannot take for ever, in this process."""
-        return search_file(self.path(key), expression, limit=limit)
+        path = self.path(key)
+        if (is_ours or not regex) and self.size(key) < SMALL_BYTES:
+            return search_file(path, text, regex=regex, limit=limit)
+        return search_apart(path, text, regex=regex, limit=limit, timeout_s=timeout_s)
 
     @contextmanager
     def _open(self, key: str) -> Iterator[int | None]:

@@ -16,6 +16,7 @@ const MOST_TOGETHER = 200; // lines that draw over each other and are shown as o
 const SEARCH_WAIT_MS = 250;
 const STEPS_EVERY_MS = 3000;
 const WARNINGS_EVERY_MS = 10_000;
+const WARNINGS_SHARE = 20; // at most a twentieth of the time goes into looking for them
 const MARKS = 300; // in the strip
 const KEPT_LINES = 4000;
 
@@ -267,7 +268,7 @@ class LogPanel {
     this.#strip();
     if (this.state !== "over") {
       if (Date.now() - this.stepsAt > STEPS_EVERY_MS) this.#refreshSteps();
-      if (Date.now() - this.warningsAt > WARNINGS_EVERY_MS) this.#refreshWarnings();
+      if (Date.now() > this.warningsAt) this.#refreshWarnings();
     }
   }
 
@@ -392,10 +393,13 @@ class LogPanel {
   }
 
   async #refreshWarnings() {
-    this.warningsAt = Date.now();
     if (this.warnedSize === this.bytes.size) return;
     this.warnedSize = this.bytes.size;
+    const began = Date.now();
+    this.warningsAt = Infinity;
     const answer = await this.source.json("/search?warnings=1&limit=5000").catch(() => null);
+    const took = Date.now() - began;
+    this.warningsAt = Date.now() + Math.max(WARNINGS_EVERY_MS, WARNINGS_SHARE * took);
     if (!answer) return;
     this.warnings = answer.found.map((/** @type {number[]} */ match) => match[0]);
     this.#part("warnings").textContent = grouped(answer.lines);

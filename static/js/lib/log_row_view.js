@@ -6,8 +6,9 @@ import { cut, ranges } from "./log_marks.js";
 import { drawTogether, lastState } from "./log_redraw.js";
 
 const LONGEST = 1000; // characters of a line before it folds
-const WARNS = /\b(WARN|WARNING)\b/;
-const BREAKS = /\b(ERROR|CRITICAL|FATAL)\b|^Traceback \(|^\w*(Error|Exception):/;
+// The server's count of warnings looks for the same: dashboard/api/logs.py.
+const WARNS = /(WARN|WARNING)\b/;
+const BREAKS = /(ERROR|CRITICAL|FATAL)\b|Traceback \(most|(Error|Exception):/;
 
 /**
  * @typedef {{number: number, atMs: number | null, texts: string[], hidden: number}} Line
