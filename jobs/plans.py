@@ -215,7 +215,7 @@ def script(plan: Plan, values: Mapping[str, str] | None = None) -> str:
         lines.append(_folded(command) + (" &" if step.serves else ""))
         if step.serves:
             # A shell's background commands ignore Ctrl-C and outlive it.
-            lines.append("trap 'kill %1 2>/dev/null || true' EXIT")
+            lines.append("trap 'kill %1 2>/dev/null && wait %1 || true' EXIT")
         served = served or step.serves
     if served:
         lines += ["", "wait  # the server runs until it is stopped"]
