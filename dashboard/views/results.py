@@ -18,7 +18,7 @@ from dashboard.rights import requires
 from dashboard.views.compare import compare_results
 from dashboard.words import metric_label, metric_text
 from jobs.metrics import METRICS
-from jobs.models import Answer, Environment, Result
+from jobs.models import Answer, Result
 from jobs.queries.results import (
     FACETS,
     STAMPS,
@@ -163,7 +163,7 @@ def _context(page: ResultPage) -> dict[str, Any]:
         "page": page,
         "result": result,
         "title": _title(page),
-        "environments": _environments(result),
+        "environments": result.surroundings.get("environments", []),
         "is_evaluation": result.sort == Result.Sort.EVALUATION,
     }
     if result.sort == Result.Sort.EVALUATION:
@@ -210,15 +210,6 @@ def _title(page: ResultPage) -> str:
         "rate": f"{number} {unit}",
         "concurrency": best.concurrency,
     }
-
-
-def _environments(result: Result) -> list[Environment]:
-    """The tools' environments on the host when the job ran: the newest of each name."""
-    made = Environment.objects.filter(host=result.host, created_at__lte=result.created_at)
-    newest: dict[str, Environment] = {}
-    for environment in made.order_by("created_at", "pk"):
-        newest[environment.name] = environment
-    return list(newest.values())
 
 
 def _question_context(request: HttpRequest, page: ResultPage) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Records. State changes go through :mod:`jobs.services`; reads for pages through :mod:`jobs.queries`."""
+"""Records. State changes go through :mod:`jobs.services`; pages read by :mod:`jobs.queries`."""
 
 from jobs.models.access import ApiToken, AuditEntry, Instance
 from jobs.models.assets import Artifact, Environment, Weights

@@ -154,7 +154,7 @@ class OutputFile(models.Model):
 
 
 class PointBlock(models.Model):
-    """Points of one watch of a job: ``rows`` is ``[[seconds since the epoch, {metric: value}], …]``.
+    """Points of one watch: ``rows`` is ``[[seconds since the epoch, {metric: value}], …]``.
 
     ``offset`` is where the block begins in the host's points file (bytes).
     """

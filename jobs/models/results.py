@@ -17,7 +17,7 @@ class Result(models.Model):
     """What one job measured. ``metrics`` is flat, keyed by names of ``jobs.metrics.METRICS``.
 
     A benchmark with several concurrencies has a :class:`ResultPoint` each; its own ``metrics`` are
-    those of the point with the highest output rate. An evaluation has an :class:`Answer` a question.
+    those of the point with the highest output rate. An evaluation has :class:`Answer` rows.
     """
 
     class Sort(models.TextChoices):
@@ -34,6 +34,8 @@ class Result(models.Model):
     tool = models.CharField(max_length=64)  # "evalscope 1.14.1"
     metrics = models.JSONField(default=dict)
     remarks = models.JSONField(default=list)  # [{"id": sentence id, "args": {…}}], e.g. few samples
+    # The host and the tools at that time: see jobs.services.surroundings.
+    surroundings = models.JSONField(default=dict)
     simulated = models.BooleanField(default=False)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True)
     created_at = models.DateTimeField(default=now)

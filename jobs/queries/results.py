@@ -69,8 +69,8 @@ class ResultPage:
 
     @property
     def host_facts(self) -> list[tuple[str, str]]:
-        """What the host is, as its probe reports it: the facts that bear on speed."""
-        facts = self.result.host.facts
+        """What the host was when it was measured: the facts that bear on speed."""
+        facts = self.result.surroundings.get("host", {})
         cpu = facts.get("cpu") or {}
         named = {
             "os": facts.get("os"),

@@ -16,7 +16,7 @@ from jobs.kinds import KINDS
 from jobs.kinds.base import Conclusion, Measured, Remark
 from jobs.models import Answer, Artifact, Deployment, Job, Result, ResultPoint
 from jobs.plans import from_json
-from jobs.services import assets, lifecycle, outputs
+from jobs.services import assets, lifecycle, outputs, surroundings
 
 State = Job.State
 
@@ -137,6 +137,7 @@ def _keep_result(job: Job, measured: Measured) -> None:
         tool=measured.tool,
         metrics=dict(measured.metrics),
         remarks=[asdict(remark) for remark in measured.remarks],
+        surroundings=surroundings.of_job(job, [about.deployment.job] if about.deployment else []),
         simulated=job.host.is_simulated,
         created_by_id=job.created_by_id,
     )
@@ -160,7 +161,7 @@ class _About:
 def _about(job: Job) -> _About:
     """What a result is about: the deployment that was measured, and its artifact."""
     ref = job.inputs.get("deployment", {})
-    deployments = Deployment.objects.select_related("artifact")
+    deployments = Deployment.objects.select_related("artifact", "job")
     deployment = deployments.filter(pk=ref["id"]).first() if ref.get("id") else None
     artifact: Artifact | None = deployment.artifact if deployment else None
     return _About(
