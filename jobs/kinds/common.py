@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
-from jobs.errors import LaunchError, ParseError
+from jobs.errors import LaunchError
 from jobs.kinds.base import AssetRef, Target
 from jobs.plans import Plan
 from jobs.toolchains.site import Site, site_of
@@ -35,23 +33,6 @@ def asset(refs: Iterable[AssetRef], key: str, field: str) -> AssetRef:
         if ref.key == key:
             return ref
     raise LaunchError("This is not on the host (any more).", field)
-
-
-def output(outputs: Mapping[str, bytes], path: str) -> dict[str, Any]:
-    """A JSON object that a step left.
-
-    Raises:
-        ParseError: it is missing or something else.
-    """
-    try:
-        data = json.loads(outputs[path])
-    except KeyError:
-        raise ParseError(f"{path} is missing") from None
-    except ValueError as error:
-        raise ParseError(f"{path} is not JSON: {error}") from error
-    if not isinstance(data, dict):
-        raise ParseError(f"{path} is not a JSON object")
-    return data
 
 
 def size(count: int) -> str:

@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.catalog import MODELS
 from jobs.kinds.base import AssetRef, Choice, Conclusion, Need, Remark, Target
-from jobs.kinds.common import asset, output, site, size
+from jobs.kinds.common import asset, site, size
+from jobs.parsers import reports
 from jobs.plans import Plan
 from jobs.toolchains import llama_cpp
 from jobs.toolchains.environments import LLAMA_CPP
@@ -83,11 +84,11 @@ def conclude(
     params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
 ) -> Conclusion:
     """The artifact's size and checksum."""
-    made = output(outputs, "artifact.json")
-    label = f"{made['type']} from {made['source']['precision']}"
+    made = reports.read(outputs, "artifact.json", reports.ArtifactReport)
+    label = f"{made.type} from {made.source.precision}"
     return Conclusion(
-        sentence=Remark("compile:made", {"label": label, "size": size(made["bytes"])}),
-        product={key: made[key] for key in ("path", "bytes", "sha256")},
+        sentence=Remark("compile:made", {"label": label, "size": size(made.bytes)}),
+        product=made.model_dump(include={"path", "bytes", "sha256"}),
     )
 
 

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from jobs.catalog import MODELS
 from jobs.errors import LaunchError
 from jobs.kinds.base import AssetRef, Choice, Conclusion, Need, Remark, Target
-from jobs.kinds.common import asset, output, site
+from jobs.kinds.common import asset, site
+from jobs.parsers import reports
 from jobs.plans import Plan
 from jobs.toolchains import llama_cpp
 from jobs.toolchains.environments import LLAMA_CPP
@@ -122,7 +123,7 @@ def conclude(
     params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
 ) -> Conclusion:
     """How long it took to be ready."""
-    seconds = output(outputs, "ready.json")["seconds"]
+    seconds = reports.read(outputs, "ready.json", reports.ReadyReport).seconds
     return Conclusion(sentence=Remark("deploy:ready", {"seconds": f"{seconds:.1f}"}))
 
 

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from jobs.catalog import MODELS, ZooModel
 from jobs.errors import LaunchError
 from jobs.kinds.base import AssetRef, Choice, Conclusion, Need, Remark, Target
-from jobs.kinds.common import output, site, size
+from jobs.kinds.common import site, size
+from jobs.parsers import reports
 from jobs.plans import Plan
 from jobs.toolchains import environments, weights
 from jobs.toolchains.environments import ENVIRONMENTS, Environment
@@ -111,26 +112,25 @@ def conclude(
 ) -> Conclusion:
     """What is there now."""
     if params.what == "environment":
-        made = output(outputs, "versions.json")
-        versions = made["versions"]
+        made = reports.read(outputs, "versions.json", reports.EnvironmentReport)
         return Conclusion(
             sentence=Remark(
                 "prepare:environment",
                 {
                     "environment": _environment(params).title,
-                    "version": versions.get(_environment(params).main, ""),
-                    "packages": len(versions),
-                    "size": size(made["bytes"]),
+                    "version": made.versions.get(_environment(params).main, ""),
+                    "packages": len(made.versions),
+                    "size": size(made.bytes),
                 },
             ),
-            product={"path": made["path"], "versions": versions},
+            product=made.model_dump(include={"path", "versions"}),
         )
-    found = output(outputs, "weights.json")
+    found = reports.read(outputs, "weights.json", reports.WeightsReport)
     return Conclusion(
         sentence=Remark(
-            "prepare:weights", {"model": _model(params).name, "size": size(found["bytes"])}
+            "prepare:weights", {"model": _model(params).name, "size": size(found.bytes)}
         ),
-        product={key: found[key] for key in ("path", "bytes", "sha256", "precision")},
+        product=found.model_dump(),
     )
 
 

@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import shutil
+import struct
 import sys
 import time
 from pathlib import Path
@@ -17,6 +18,10 @@ from llama_cpp_py_sync._cffi_bindings import get_ffi, get_lib
 
 # enum llama_ftype in llama.h
 FILE_TYPES = {"F16": 1, "Q8_0": 7}
+# enum ggml_type in ggml.h, as far as these file types use it
+TENSOR_TYPES = {0: "F32", 1: "F16", 8: "Q8_0"}
+# GGUF value types: struct formats of the plain ones; 8 is a string, 9 an array (ggml docs/gguf.md)
+PLAIN = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 
 
 def arguments():
@@ -41,6 +46,52 @@ def quantise(source, target, file_type, threads):
     params.allow_requantize = True  # the source is quantised already; that is said in the label
     pointer = ffi.new("llama_model_quantize_params *", params)
     return lib.llama_model_quantize(os.fsencode(source), os.fsencode(target), pointer)
+
+
+class Header:
+    """Reads the head of a GGUF file (version 2 or 3)."""
+
+    def __init__(self, file):
+        self.file = file
+
+    def number(self, form):
+        """One little-endian number."""
+        return struct.unpack("<" + form, self.file.read(struct.calcsize("<" + form)))[0]
+
+    def string(self):
+        """Bytes with their length before them."""
+        return self.file.read(self.number("Q"))
+
+    def skip(self, kind):
+        """Step over one value."""
+        if kind == 8:
+            self.string()
+        elif kind == 9:
+            inner, count = self.number("I"), self.number("Q")
+            for _ in range(count):
+                self.skip(inner)
+        else:
+            self.number(PLAIN[kind])
+
+    def tensor_types(self):
+        """How many tensors there are of each type: {"F32": 61, "Q8_0": 211}."""
+        if self.file.read(4) != b"GGUF":
+            raise ValueError("not a GGUF file")
+        self.number("I")
+        tensors, values = self.number("Q"), self.number("Q")
+        for _ in range(values):
+            self.string()
+            self.skip(self.number("I"))
+        found = {}
+        for _ in range(tensors):
+            self.string()
+            for _ in range(self.number("I")):
+                self.number("Q")
+            number = self.number("I")
+            self.number("Q")
+            name = TENSOR_TYPES.get(number, f"type {number}")
+            found[name] = found.get(name, 0) + 1
+        return found
 
 
 def sha256_of(path):
@@ -79,6 +130,12 @@ def main():
         part.unlink(missing_ok=True)
         print(f"error: llama.cpp did not convert {args.source} (code {code})", file=sys.stderr)
         return 1
+    with part.open("rb") as file:
+        types = Header(file).tensor_types()
+    if args.type not in types:
+        part.unlink()
+        print(f"error: llama.cpp made no {args.type} tensor, only {types}", file=sys.stderr)
+        return 1
     digest = sha256_of(part)
     path = args.folder / f"{args.stem}-{digest[:8]}.gguf"
     part.replace(path)
@@ -87,6 +144,7 @@ def main():
         "bytes": path.stat().st_size,
         "sha256": digest,
         "type": args.type,
+        "tensors": types,
         "source": {
             "path": str(args.source),
             "bytes": args.source.stat().st_size,

@@ -1,0 +1,68 @@
+"""The reports that our own scripts (``jobs.toolchains.scripts``) leave."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+from pydantic import BaseModel, Field, ValidationError
+
+from jobs.errors import ParseError
+
+
+class WeightsReport(BaseModel):
+    """weights.json of fetch_weights.py."""
+
+    path: str
+    bytes: int
+    sha256: str
+    precision: str
+
+
+class EnvironmentReport(BaseModel):
+    """versions.json of verify_environment.py. ``bytes`` is the size of the whole folder."""
+
+    path: str
+    bytes: int
+    versions: dict[str, str]
+
+
+class Source(BaseModel):
+    """What an artifact was made from."""
+
+    bytes: int
+    precision: str
+
+
+class ArtifactReport(BaseModel):
+    """artifact.json of llama_quantise.py. ``tensors`` counts them by type."""
+
+    path: str
+    bytes: int
+    sha256: str
+    type: str
+    tensors: dict[str, int]
+    source: Source
+
+
+class ReadyReport(BaseModel):
+    """ready.json of wait_ready.py."""
+
+    seconds: float = Field(ge=0)
+
+
+Report = TypeVar("Report", bound=BaseModel)
+
+
+def read(outputs: Mapping[str, bytes], path: str, report: type[Report]) -> Report:
+    """The report at ``path``.
+
+    Raises:
+        ParseError: it is missing or says something else.
+    """
+    if path not in outputs:
+        raise ParseError(f"{path} is missing")
+    try:
+        return report.model_validate_json(outputs[path])
+    except ValidationError as error:
+        raise ParseError(f"{path} is not what its script writes: {error}") from error
