@@ -42,9 +42,18 @@ class InputGone(Exception):
 
 def look() -> int:
     """Start every queued job that can start now, oldest first; how many were started."""
-    if (settings.DATA_DIR / settings.STOPPING_FILE).exists():  # what runs is being stopped: nothing takes its place
-        return 0
-    return sum(_try(job) for job in _candidates())
+    if (settings.DATA_DIR / settings.STOPPING_FILE).exists():
+        return 0  # what runs is being stopped: nothing takes its place
+    started, closed_hosts = 0, set()
+    for job in _candidates():
+        # A host with a hundred queued jobs is asked once whether it has room, not a hundred times.
+        if job.host_id in closed_hosts:
+            continue
+        if _waits_for_host(job.host):
+            closed_hosts.add(job.host_id)
+        else:
+            started += _try(job)
+    return started
 
 
 def why_waiting(job: Job) -> Remark:
@@ -109,6 +118,10 @@ def _try(job: Job) -> bool:
 
 def _waits_for(job: Job, host: Host) -> _Wait | None:
     """What keeps the job, whose predecessors have succeeded, from starting on its host."""
+    return _waits_for_host(host) or _waits_for_dies(job, host) or _waits_for_inputs(job)
+
+
+def _waits_for_host(host: Host) -> _Wait | None:
     if host.heartbeat_at is None:
         return _Wait(Remark("wait:never_seen", {"host": host.name}))
     if is_away(host):
@@ -120,11 +133,15 @@ def _waits_for(job: Job, host: Host) -> _Wait | None:
     if len(busy) >= host.slots:
         args = {"host": host.name, "job": busy[0].pk, "title": busy[0].title}
         return _Wait(Remark("wait:slots", args))
+    return None
+
+
+def _waits_for_dies(job: Job, host: Host) -> _Wait | None:
     wanted = int(job.plan.get("dies", 0))
     free = len(free_dies(host)) if wanted else 0
     if wanted > free:
         return _Wait(Remark("wait:dies", {"host": host.name, "wanted": wanted, "free": free}))
-    return _waits_for_inputs(job)
+    return None
 
 
 def _waits_for_inputs(job: Job) -> _Wait | None:

@@ -19,7 +19,7 @@ from django.db import transaction
 from jobs import hints, logstore
 from jobs.errors import OffsetMismatch
 from jobs.models import Deployment, Job, JobStep, PointBlock
-from jobs.services import deployments, lifecycle, outputs, verdicts
+from jobs.services import deployments, lifecycle, outputs, progress, verdicts
 from jobs.services.verdicts import Incomplete, Verdict
 
 logger = logging.getLogger(__name__)
@@ -52,6 +52,8 @@ def append_log(owner: Owner, *, offset: int, data: bytes) -> int:
     size = logstore.store().append(key, offset, data)
     type(owner)._default_manager.filter(pk=owner.pk, log_bytes__lt=size).update(log_bytes=size)
     hints.publish("log", key=key, size=size)
+    if isinstance(owner, Job):
+        progress.look_at(owner, size)
     return size
 
 

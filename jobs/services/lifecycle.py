@@ -40,7 +40,8 @@ def lock_host(host_id: int) -> Host:
 
     SQLite has no row locks and needs none: its transactions begin IMMEDIATE, one writer at a time.
     """
-    return Host.objects.select_for_update().get(pk=host_id)
+    # no_key: rows that refer to the host may still be written meanwhile.
+    return Host.objects.select_for_update(no_key=True).get(pk=host_id)
 
 
 def lease_job(job_id: int, *, values: Mapping[str, str]) -> bool:
@@ -146,6 +147,19 @@ def _close(which: Q, state: str, sentence: Remark, **fields: Any) -> bool:
         if state != State.SUCCEEDED:
             _cancel_successors(job.pk, state)
     return True
+
+
+def cancel_orphans() -> int:
+    """Cancel queued jobs whose predecessor has ended without success; how many.
+
+    :func:`finish_job` does so itself, but for a job that is launched at that very moment.
+    """
+    closed = [state for state in State if state not in (*Job.OPEN_STATES, State.SUCCEEDED)]
+    orphans = Job.objects.filter(state=State.QUEUED, after__state__in=closed)
+    pairs = list(orphans.values_list("after", "after__state").distinct())
+    for predecessor, state in pairs:
+        _cancel_successors(predecessor, state)
+    return len(pairs)
 
 
 def _cancel_successors(job_id: int, state: str) -> None:

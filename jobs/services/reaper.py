@@ -37,6 +37,7 @@ def reap(moment: datetime | None = None) -> int:
     """One round; how many jobs and deployments were found lost."""
     moment = moment or now()
     _hint_unclaimed(moment)
+    lifecycle.cancel_orphans()
     return (
         _lose_missing_jobs(moment)
         + _lose_missing_deployments(moment)

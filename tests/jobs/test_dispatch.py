@@ -211,3 +211,14 @@ def test_two_who_look_at_once_start_each_job_once(sent):
 
     assert sum(started) == 3
     assert sorted(sent) == [(host.name, job.pk) for job in jobs]
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_a_full_host_is_asked_once_however_many_jobs_wait(count, django_assert_num_queries):
+    host = make_host()
+    make_job(host=host, state="running")
+    for _ in range(count):
+        make_job(host=host)
+
+    with django_assert_num_queries(2):
+        assert dispatch.look() == 0

@@ -81,3 +81,14 @@ def test_a_job_that_nobody_took_is_hinted_again(monkeypatch):
 def test_of_several_schedulers_one_has_the_round():
     assert [reaper.its_my_round() for _ in range(3)] == [True, False, False]
     assert reaper.its_my_round(now() + timedelta(seconds=10))
+
+
+def test_a_job_that_was_launched_after_one_that_had_just_failed_is_cancelled():
+    first, second, third = make_job(state="failed"), make_job(), make_job()
+    second.after.add(first)
+    third.after.add(second)
+
+    assert state_after_reaping(second) == "cancelled"
+    third.refresh_from_db()
+    assert third.state == "cancelled"
+    assert second.sentence_args == {"job": first.pk, "state": "failed"}
