@@ -1,0 +1,206 @@
+"""The log panel in a real browser, on a server of its own whose log the test writes itself."""
+
+import pytest
+
+from tests.browser.visits import AXE, RUN_AXE, WIDE, Complaints
+from tests.dashboard.socket_server import running_server
+
+pytestmark = pytest.mark.browser
+
+IN_SIGHT = """() => {
+  const view = document.querySelector("[data-log=scroller]").getBoundingClientRect();
+  return [...document.querySelectorAll(".logrows .l")].filter((row) => {
+    const place = row.getBoundingClientRect();
+    return place.top < view.bottom - 2 && place.bottom > view.top + 2;
+  }).map((row) => Number(row.dataset.line));
+}"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("viewer") / "data"
+    folder.mkdir()
+    with running_server(folder) as running:
+        yield running
+
+
+@pytest.fixture
+def log(server):
+    """The job's log, empty, and a function that appends to it."""
+    key = f"job/{server.job}"
+    for file in server.logs.path(key).parent.glob(f"{server.job}.*"):
+        file.unlink()
+    return lambda data: server.logs.append(key, server.logs.size(key), data)
+
+
+@pytest.fixture
+def open_page(browser, server):
+    """A function that opens the job's page; nothing may be complained of until the end."""
+    complaints = Complaints()
+    name, value = server.cookie.split("=", 1)
+    root = f"http://127.0.0.1:{server.port}"
+    with browser.new_context(viewport=WIDE) as context:
+        complaints.listen(context)
+        context.add_cookies([{"name": name, "value": value, "url": root}])
+
+        def open_it(fragment=""):
+            page = context.new_page()
+            page.goto(f"{root}/jobs/{server.job}/{fragment}")
+            return page
+
+        yield open_it
+        assert complaints == []
+
+
+def row(page, number):
+    return page.locator(f".logrows [data-line='{number}'] > span")
+
+
+def in_sight(page, is_wanted):
+    """Numbers of the lines in sight, once they are as wanted. The page's policy forbids eval."""
+    for _ in range(200):
+        seen = page.evaluate(IN_SIGHT)
+        if seen and is_wanted(seen):
+            return seen
+        page.wait_for_timeout(50)
+    raise AssertionError(f"in sight are {seen[:1]} to {seen[-1:]}")
+
+
+def lines(first, last):
+    return b"".join(b"line %d\n" % n for n in range(first, last + 1))
+
+
+def test_the_log_opens_at_its_end_and_follows_what_comes(log, open_page):
+    log(lines(1, 5000))
+    page = open_page()
+    row(page, 5000).wait_for()
+    assert page.evaluate(IN_SIGHT)[-1] == 5000
+
+    log(lines(5001, 5100))
+    row(page, 5100).wait_for()
+    assert page.evaluate(IN_SIGHT)[-1] == 5100
+    assert page.locator("[data-log=size]").inner_text().startswith("5\u202f100 lines")
+
+
+def test_a_reader_who_scrolled_up_stays_and_is_told_of_new_lines(log, open_page):
+    log(lines(1, 5000))
+    page = open_page()
+    row(page, 5000).wait_for()
+    page.hover("[data-log=scroller]")
+    page.mouse.wheel(0, -400)
+    before = in_sight(page, lambda seen: seen[-1] <= 4981)
+    page.locator(".pill", has_text="To the end").wait_for()
+
+    log(lines(5001, 5012))
+    page.locator(".pill", has_text="12 new lines").wait_for()
+    assert page.evaluate(IN_SIGHT) == before
+
+    page.keyboard.press("f")
+    page.locator(".pill", has_text="Following").wait_for()
+    assert page.evaluate(IN_SIGHT)[-1] == 5012
+
+
+def test_any_part_of_a_long_log_is_reached_by_its_bar_and_by_a_link(log, open_page):
+    log(lines(1, 300_000))
+    page = open_page("#L123456")
+    row(page, 123_456).wait_for()
+    assert 123_456 in page.evaluate(IN_SIGHT)
+
+    page.evaluate("document.querySelector('[data-log=scroller]').scrollTop = 0")
+    row(page, 1).wait_for()
+    assert page.evaluate(IN_SIGHT)[0] == 1
+    page.evaluate("document.querySelector('[data-log=scroller]').scrollTop = 1e9")
+    in_sight(page, lambda seen: seen[-1] == 300_000)
+
+
+def test_every_line_passes_once_while_scrolling_up(log, open_page):
+    log(b"".join(b"line %d %s\n" % (n, b"long " * (n % 60)) for n in range(1, 3001)))
+    page = open_page()
+    row(page, 3000).wait_for()
+    page.hover("[data-log=scroller]")
+    seen = page.evaluate(IN_SIGHT)
+    for _ in range(12):
+        page.mouse.wheel(0, -300)
+        top = seen[0]
+        now = in_sight(page, lambda lines, top=top: lines[0] != top)
+        assert now[-1] >= seen[0]  # nothing is passed over
+        assert now == list(range(now[0], now[-1] + 1))
+        seen = now
+
+
+def test_what_a_job_prints_never_becomes_html(log, open_page):
+    log(b"<b>bold</b><img src=x onerror=alert(1)>\n\x1b[31m<script>\x1b[0m&amp;\n")
+    page = open_page()
+
+    assert row(page, 1).inner_text() == "<b>bold</b><img src=x onerror=alert(1)>"
+    assert row(page, 2).inner_text() == "<script>&amp;"
+    assert row(page, 2).locator(".ar").inner_text() == "<script>"
+
+
+def test_progress_is_one_line_that_is_drawn_anew(log, open_page):
+    log(b"start\n" + b"".join(b"\r %d%%" % n for n in range(165)))
+    page = open_page()
+    row(page, 2).get_by_text("164 earlier redraws").wait_for()
+    assert row(page, 2).inner_text().startswith(" 164%")
+
+    log(b"\r done\nnext\n")
+    row(page, 3).wait_for()
+    assert row(page, 2).inner_text().startswith(" done")
+
+
+def test_a_search_counts_the_whole_log_and_walks_through_it(log, open_page):
+    log(lines(1, 20_000))
+    page = open_page()
+    row(page, 20_000).wait_for()
+    field, count = page.locator("#log-search"), page.locator("[data-log=matches]")
+    field.fill("LINE 77")
+    page.wait_for_timeout(400)
+    assert count.inner_text() == "0"
+
+    field.fill("line 1999")
+    count.get_by_text("11", exact=True).wait_for()
+    page.evaluate("document.querySelector('[data-log=scroller]').scrollTop = 0")
+    in_sight(page, lambda seen: seen[0] == 1)
+    field.press("Enter")
+    count.get_by_text("1 / 11").wait_for()
+    page.locator("mark.now").wait_for()
+    assert page.locator(".l:has(mark.now)").get_attribute("data-line") == "1999"
+    field.press("Enter")
+    page.locator(".l[data-line='19990'] mark.now").wait_for()
+    field.press("Shift+Enter")
+    field.press("Shift+Enter")
+    page.locator(".l[data-line='19999'] mark.now").wait_for()
+    page.click("[data-do=only]")
+    in_sight(page, lambda seen: len(seen) == 11)
+
+
+def test_a_copy_has_no_line_numbers(log, open_page):
+    log(lines(1, 3))
+    page = open_page()
+    row(page, 3).wait_for()
+    copied = page.evaluate(
+        "() => { getSelection().selectAllChildren(document.querySelector('.logrows'));"
+        " return getSelection().toString(); }"
+    )
+    assert [line for line in copied.splitlines() if line] == ["line 1", "line 2", "line 3"]
+
+
+def test_a_page_that_was_cut_off_shows_what_came_meanwhile(log, open_page):
+    log(lines(1, 10))
+    page = open_page()
+    row(page, 10).wait_for()
+    page.context.set_offline(True)  # new connections fail; the old one is closed by the script
+    page.evaluate("window.dispatchEvent(new Event('offline'))")
+    log(lines(11, 20))
+    page.context.set_offline(False)
+    row(page, 20).wait_for()
+    assert page.locator(".logrows .l").count() == 20
+
+
+def test_axe_finds_nothing_on_the_log_panel(log, open_page):
+    log(lines(1, 100) + b"\x1b[33mWARNING\x1b[0m hot\nTraceback (most recent call last):\n")
+    page = open_page()
+    row(page, 102).wait_for()
+    page.locator("[data-log=warnings]", has_text="2").wait_for()
+    page.evaluate(AXE.read_text())
+    assert page.evaluate(RUN_AXE) == []
