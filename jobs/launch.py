@@ -27,6 +27,7 @@ from jobs.queries.targets import target_of
 from jobs.services import lifecycle
 from jobs.services.assets import made_by
 from jobs.toolchains.environments import ENVIRONMENTS
+from jobs.toolchains.site import site_of
 
 TOUR_PRECISION = "int8"
 _PROPOSED_PORT = "8080"
@@ -138,7 +139,7 @@ def run_again(job_id: int, user: AbstractBaseUser | None) -> Job:
             product=old.product,
             repeats=old,
         )
-        first = _missing_environments(kind, params, target)
+        first = _environments_of(old, kind, params, target)
         return _create(draft, old.host, user, environments=first)
 
 
@@ -294,6 +295,30 @@ def _environment_of(name: str, target: Target) -> AssetRef | None:
         ):
             return ref
     return None
+
+
+def _environments_of(old: Job, kind: Kind, params: BaseModel, target: Target) -> list[str]:
+    """Names of environments that the very plan of ``old`` needs and that can be made again.
+
+    Raises:
+        LaunchError: the plan uses one that is neither on the host nor what would be made today.
+    """
+    words = [word for step in old.plan["steps"] for word in step["argv"]]
+
+    def is_used(path: str) -> bool:
+        return any(word == path or word.startswith(f"{path}/") for word in words)
+
+    there = [str(ref.data["path"]) for ref in target.environments if ref.id is not None]
+    missing = []
+    for name in (need.environment for need in kind.needs(params, target)):
+        if any(is_used(path) for path in there):
+            continue
+        if not is_used(ENVIRONMENTS[name].path(site_of(target.facts))):
+            words_for_people = _("Its environment %(name)s has been replaced: launch it anew.")
+            raise LaunchError(words_for_people % {"name": name})
+        if _environment_of(name, target) is None:
+            missing.append(name)
+    return missing
 
 
 def _inputs(refs: Mapping[str, AssetRef]) -> dict[str, dict[str, int]]:

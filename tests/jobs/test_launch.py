@@ -1,3 +1,4 @@
+import json
 import uuid
 
 import pytest
@@ -11,6 +12,7 @@ from jobs.plans import fill, from_json
 from jobs.queries.targets import target_of
 from jobs.services import lifecycle
 from jobs.toolchains.environments import ENVIRONMENTS
+from jobs.toolchains.site import site_of
 from tests.factories import (
     make_artifact,
     make_deployment,
@@ -31,7 +33,10 @@ def host():
 def with_environments(host) -> None:
     for item in ENVIRONMENTS.values():
         Environment.objects.create(
-            host=host, name=item.name, fingerprint=item.fingerprint, path=f"/e/{item.name}"
+            host=host,
+            name=item.name,
+            fingerprint=item.fingerprint,
+            path=item.path(site_of(host.facts)),
         )
 
 
@@ -267,6 +272,29 @@ def test_run_again_prepares_an_environment_that_is_gone(host):
     assert after(new) == {Job.objects.get(kind="prepare").pk}
 
 
+def test_run_again_uses_the_environment_of_its_plan_not_a_newer_one(host):
+    with_environments(host)
+    weights = make_weights(host=host)
+    old = launch.launch("compile", {"weights": str(weights.pk)}, host=host, user=None)
+    succeed(old)
+    Environment.objects.update(fingerprint="of last year")
+
+    new = launch.run_again(old.pk, None)
+
+    old.refresh_from_db()
+    assert (after(new), new.plan) == (set(), old.plan)
+
+
+def test_run_again_in_an_environment_that_cannot_be_made_again_is_refused(host):
+    weights = make_weights(host=host)
+    old = launch.launch("compile", {"weights": str(weights.pk)}, host=host, user=None)
+    plan = json.dumps(old.plan).replace("/e/", "/elsewhere/")
+    Job.objects.filter(pk=old.pk).update(plan=json.loads(plan))
+
+    with pytest.raises(LaunchError, match="launch it anew"):
+        launch.run_again(old.pk, None)
+
+
 def test_cancelling_a_job_tells_its_host_and_frees_its_place(
     monkeypatch, host, django_capture_on_commit_callbacks
 ):
@@ -306,7 +334,7 @@ def test_a_target_offers_what_is_there_and_what_is_promised(host):
     assert [ref.key for ref in target.weights] == [f"job:{maker.pk}"]
     assert [ref.key for ref in target.artifacts] == [str(artifact.pk)]
     assert [ref.key for ref in target.deployments] == [str(ready.pk), f"job:{starter.pk}"]
-    assert target.deployments[0].data["label"] == "Q8_0 from Q4_1"
+    assert target.deployments[0].data["label"] == "Q8_0 ← Q4_1"
     assert {ref.data["name"] for ref in target.environments} == set(ENVIRONMENTS)
 
 
