@@ -177,6 +177,11 @@ def running(
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """One dashboard for all tests that only use it."""
-    with running(tmp_path_factory.mktemp("stack") / "data") as started:
+    """One dashboard for all tests that only use it. Its folder has a name of 150 characters."""
+    with running(long_folder(tmp_path_factory.mktemp("stack"))) as started:
         yield started
+
+
+def long_folder(parent: Path) -> Path:
+    """A folder in ``parent`` whose path, 150 characters, is longer than that of a socket may be."""
+    return parent / ("d" * (149 - len(str(parent))))

@@ -1,0 +1,107 @@
+"""What a test asks of a running stack over its public API, and what lies in its host's spool."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from tests.stack import Stack
+
+# An answer may be cut off by the very kill that a test is about.
+AGAIN_S = 20.0
+CLOSED = ("succeeded", "failed", "errored", "cancelled", "lost")
+_T = TypeVar("_T")
+
+
+class Api:
+    """A stack's API, with a token of its administrator."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self._token = stack.manage("create_token", "admin").stdout.decode().strip()
+
+    def raw(self, path: str, body: Any = None) -> bytes:
+        """The bytes behind ``/api/v1/<path>``; a POST with ``body`` as JSON where there is one.
+
+        A GET is asked again while the web server is being replaced.
+        """
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
+        request = urllib.request.Request(f"{self.stack.url}/api/v1/{path}", data, headers)
+        deadline = time.monotonic() + AGAIN_S
+        while True:
+            try:
+                with urllib.request.urlopen(request, timeout=60) as answer:
+                    found: bytes = answer.read()
+                    return found
+            except urllib.error.HTTPError as error:
+                raise AssertionError(f"{path}: {error.code} {error.read().decode()}") from error
+            except (OSError, http.client.HTTPException):
+                if body is not None or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.2)
+
+    def ask(self, path: str, body: Any = None) -> dict[str, Any]:
+        """The same, as JSON."""
+        found: dict[str, Any] = json.loads(self.raw(path, body))
+        return found
+
+    def jobs(self, query: str = "") -> list[dict[str, Any]]:
+        """Jobs, oldest first."""
+        found: list[dict[str, Any]] = self.ask(f"jobs?limit=200&{query}")["jobs"]
+        return found[::-1]
+
+    def job(self, job_id: int) -> dict[str, Any]:
+        """One job, whole."""
+        return self.ask(f"jobs/{job_id}")
+
+    def launch(self, kind: str, **params: Any) -> int:
+        """Launch a job on This computer; its number."""
+        body = {"kind": kind, "host": "this-computer", "params": params}
+        number: int = self.ask("jobs", body)["id"]
+        return number
+
+    def ended(self, job_id: int, timeout_s: float = 300) -> dict[str, Any]:
+        """The job, once it is closed."""
+        until(lambda: self.job(job_id)["state"] in CLOSED, f"job {job_id} ends", timeout_s)
+        return self.job(job_id)
+
+    def spool(self, job_id: int) -> Path:
+        """Where the host keeps this job."""
+        return self.stack.data_dir / "host" / "spool" / str(job_id)
+
+    def log_sha256s(self, job_id: int) -> tuple[str, str]:
+        """SHA-256 of the job's log: as the API gives it, and as it lies in the spool."""
+        shown = self.raw(f"jobs/{job_id}/log?from=0")
+        kept = (self.spool(job_id) / "log").read_bytes()
+        return hashlib.sha256(shown).hexdigest(), hashlib.sha256(kept).hexdigest()
+
+    def events(self, job_id: int) -> list[str]:
+        """Types of the job's events, in their order."""
+        lines = (self.spool(job_id) / "events.jsonl").read_text().splitlines()
+        return [json.loads(line)["type"] for line in lines]
+
+
+def until(true: Callable[[], _T], what: str, timeout_s: float = 60) -> _T:
+    """The first true value of ``true()``."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if found := true():
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"waited {timeout_s:g} s in vain: {what}")
+
+
+@pytest.fixture(scope="session")
+def api(stack: Stack) -> Api:
+    """The API of the stack that all tests share."""
+    return Api(stack)

@@ -1,0 +1,50 @@
+"""What every page must stand: light and dark, wide and on a phone."""
+
+from __future__ import annotations
+
+from playwright.sync_api import BrowserContext, Page
+
+from tests.browser.visits import PHONE, WIDE, Complaints, axe, too_wide
+
+SIZES = {"1440 px": WIDE, "390 px": PHONE}
+# A page that is live says so in its bar; fragments and charts have come once no request is open.
+SETTLE_MS = 10_000
+# Colours fade from one theme to the other, and axe would judge what is half way.
+FADED = "() => !document.getAnimations().some((item) => item instanceof CSSTransition)"
+
+
+def faults(context: BrowserContext, path: str, *, status: int = 200) -> list[str]:
+    """All that is wrong with the page at ``path``, a line for each fault."""
+    complaints = Complaints()
+    page = context.new_page()
+    complaints.listen(context)
+    found: list[str] = []
+    try:
+        for size, viewport in SIZES.items():
+            page.set_viewport_size(viewport)
+            answer = page.goto(path)
+            assert answer is not None
+            if answer.status != status:
+                found.append(f"{size}: answered {answer.status}")
+            settle(page)
+            for scheme in ("light", "dark"):
+                page.emulate_media(color_scheme=scheme)
+                page.wait_for_timeout(50)
+                page.wait_for_function(FADED, timeout=SETTLE_MS)
+                found += [f"{size}, {scheme}: {fault}" for fault in axe(page)]
+            if wide := too_wide(page):
+                found.append(f"{size}: {wide}")
+    finally:
+        page.close()
+    expected = f"{status}: " if status >= 400 else "-"
+    return found + [said for said in complaints if not said.startswith(expected)]
+
+
+def settle(page: Page) -> None:
+    """Until modules have run, charts are drawn and nothing is asked for any more."""
+    page.wait_for_load_state("networkidle", timeout=SETTLE_MS)
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('[data-chart]')]"
+        ".every((chart) => chart.closest('[hidden]') || chart.querySelector('.main-svg'))",
+        timeout=SETTLE_MS,
+    )

@@ -1,0 +1,58 @@
+"""A real browser, logged in, that notes everything a page complains of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
+
+from tests.api import Api
+from tests.browser.visits import Visitor
+from tests.stack import Stack
+
+ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
+# The pages of a dashboard without a job first, then the tour, then all that needs its results.
+ORDER = ("test_empty_pages.py", "test_tour.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests of this folder into their order; others stay where they are."""
+    ours = [index for index, item in enumerate(items) if item.path.parent.name == "browser"]
+    ordered = sorted((items[index] for index in ours), key=_place)
+    for index, item in zip(ours, ordered, strict=True):
+        items[index] = item
+
+
+def _place(item: pytest.Item) -> int:
+    return ORDER.index(item.path.name) if item.path.name in ORDER else len(ORDER)
+
+
+@pytest.fixture(scope="package")
+def browser(chromium: str) -> Iterator[Browser]:
+    """One Chromium for this folder. It ends with it, for it keeps an event loop in the thread."""
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, args=list(ARGUMENTS))
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="package")
+def visitor(browser: Browser, stack: Stack) -> Visitor:
+    """Opens pages of the stack, as its administrator or as a stranger."""
+    return Visitor(browser, stack)
+
+
+@pytest.fixture(scope="package")
+def person(visitor: Visitor) -> Iterator[BrowserContext]:
+    """A browser's window in which the administrator is logged in."""
+    with visitor.context(logged_in=True) as context:
+        yield context
+
+
+@pytest.fixture(scope="session")
+def toured(stack: Stack, api: Api) -> Api:
+    """The stack after a tour: through the browser where its tests ran, else from a terminal."""
+    if not api.ask("results")["results"]:
+        stack.manage("tour", "--wait", "--json")
+    return api

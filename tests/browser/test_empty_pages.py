@@ -1,0 +1,45 @@
+"""Pages of a dashboard on which nothing has happened yet: this runs before the tour."""
+
+import pytest
+from django.urls import reverse
+
+from jobs.kinds import KINDS
+from tests.browser.checks import faults
+
+pytestmark = pytest.mark.browser
+
+LISTS = (
+    "overview",
+    "job-list",
+    "host-list",
+    "model-list",
+    "deployment-list",
+    "result-list",
+    "result-compare",
+    "playground",
+    "people",
+    "password",
+)
+PATHS = [
+    *map(reverse, LISTS),
+    *(reverse("launch-form", args=[kind]) for kind in KINDS),
+    "/hosts/this-computer/",
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_has_happened(api, person):
+    """Where another test has launched something, these pages are not to be had any more."""
+    if api.jobs():
+        pytest.skip("the stack has jobs already")
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_an_empty_page_is_whole(person, path):
+    assert faults(person, path) == []
+
+
+@pytest.mark.parametrize("path", ["/login/", "/login/?next=/jobs/"])
+def test_a_stranger_gets_a_whole_page(visitor, path):
+    with visitor.context(logged_in=False) as context:
+        assert faults(context, path) == []
