@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """First step of every make target: check this computer, make the virtual environment, go on in it.
 
-``bootstrap.py run|worker|venv|dev [argument ...]``. Standard library only, and it parses on any Python,
-so that it can say what is missing. (Hence no f-strings and no annotations.)
+``bootstrap.py run|worker|venv|dev [argument ...]``. Standard library only, and it parses on any
+Python, so that it can say what is missing. (Hence no f-strings and no annotations.)
 """
 
 import hashlib
