@@ -13,6 +13,7 @@ What stands in <think> tags counts in neither. The command line is EvalScope's o
 `python ask_and_score.py eval --datasets short_answers choice_letters ...`.
 """
 
+import logging
 import re
 import sys
 import unicodedata
@@ -130,4 +131,7 @@ if __name__ == "__main__":
     from evalscope.cli.cli import run_cmd
 
     register()
+    # A line for each request would tear the progress bar apart.
+    for name in ("httpx", "httpx2"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     sys.exit(run_cmd())
