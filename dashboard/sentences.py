@@ -6,11 +6,14 @@ language. An id is ``area:case``; a placeholder is a named one: ``%(name)s``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+
+from dashboard.states import STATES
+from dashboard.words import asset_word, step_title
 
 SENTENCES: dict[str, str | Promise] = {
     # What became of a job (jobs.services, jobs.host.launcher).
@@ -101,6 +104,14 @@ SENTENCES: dict[str, str | Promise] = {
 }
 
 
+# Arguments that are names of the program's own, and the words that people read for them.
+_WORDS: dict[str, Callable[[str], str]] = {
+    "state": lambda name: str(STATES[name].word) if name in STATES else name,
+    "step": step_title,
+    "input": asset_word,
+}
+
+
 class _Shown(dict[str, Any]):
     """Arguments of a sentence; one that is missing shows as "?", never as an error page."""
 
@@ -113,4 +124,8 @@ def sentence(sentence_id: str, args: Mapping[str, Any] | None = None) -> str:
     if not sentence_id:
         return ""
     text = SENTENCES.get(sentence_id)
-    return sentence_id if text is None else str(text) % _Shown(args or {})
+    if text is None:
+        return sentence_id
+    given = dict(args or {})
+    given |= {name: word(str(given[name])) for name, word in _WORDS.items() if name in given}
+    return str(text) % _Shown(given)

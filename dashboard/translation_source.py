@@ -17,6 +17,7 @@ from babel.messages.extract import extract
 from django.conf import settings
 from django.utils.translation.template import templatize
 
+from jobs.catalog import MODELS
 from jobs.kinds import KINDS
 from jobs.metrics import METRICS
 from jobs.toolchains.environments import ENVIRONMENTS
@@ -95,5 +96,7 @@ def _data_texts() -> Iterator[Text]:
         # Units of speed and time are not translated.
         if re.fullmatch(r"[a-z]{4,}", metric.unit):
             yield Text(metric.unit, "jobs/metrics")
+    for model in MODELS.values():
+        yield Text(model.summary, f"jobs/catalog/models/{model.id}.yaml")
     for environment in ENVIRONMENTS.values():
         yield Text(environment.title, "jobs/toolchains/environments.py")

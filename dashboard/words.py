@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.utils.translation import gettext
+from django.utils.functional import Promise
+from django.utils.translation import gettext, pgettext_lazy
+from django.utils.translation import gettext_lazy as _
 
 from dashboard.formats import number
 from jobs.kinds import KINDS
@@ -15,6 +17,41 @@ from jobs.queries.hosts import is_away
 # Units as they stand beside a number, where that is shorter than their name.
 _SHORT = {"tokens/s": "tok/s", "requests/s": "req/s"}
 _COUNTED = ("", "tokens", "requests", "questions")
+# Plans name their steps for scripts; people read what a step does.
+_STEPS: dict[str, str | Promise] = {
+    "create": pgettext_lazy("step", "create"),
+    "install": pgettext_lazy("step", "install"),
+    "verify": pgettext_lazy("step", "verify"),
+    "fetch": pgettext_lazy("step", "fetch"),
+    "quantise": pgettext_lazy("step", "quantise"),
+    "check": pgettext_lazy("step", "check"),
+    "serve": pgettext_lazy("step", "serve"),
+    "wait": pgettext_lazy("step", "wait"),
+    "measure": pgettext_lazy("step", "measure"),
+    "ask": pgettext_lazy("step", "ask"),
+}
+# What a result was made with, beside the fields of its kind.
+_SETTINGS: dict[str, str | Promise] = {
+    "host": _("Host"),
+    "model": _("Model"),
+    "precision": _("Precision"),
+    "deployment": _("Deployment"),
+    "tool": _("Tool"),
+    "what": _("What"),
+    "os": _("System"),
+    "host os": _("System"),
+    "kernel": _("Kernel"),
+    "cpu": _("Processor"),
+    "host cpu": _("Processor"),
+    "cores": _("Cores"),
+    "host cores": _("Cores"),
+}
+_ASSETS: dict[str, str | Promise] = {
+    "weights": _("weights"),
+    "artifact": _("artifact"),
+    "deployment": _("deployment"),
+    "environment": _("environment"),
+}
 
 
 def kind_title(name: str) -> str:
@@ -36,8 +73,34 @@ def metric_text(name: str, value: float) -> tuple[str, str]:
     if unit == "%":
         return number(100 * value, 2), "%"
     if unit in _COUNTED and float(value).is_integer():
-        return number(int(value)), unit
+        return number(int(value)), unit_word(unit)
     return number(float(value)), _SHORT.get(unit, unit)
+
+
+def unit_word(unit: str) -> str:
+    """The word for what is counted, translated; units of measure are the same everywhere."""
+    return gettext(unit) if unit and unit in _COUNTED else unit
+
+
+def step_title(name: str) -> str:
+    """What a step does, in a word or two, translated; its own name where none is known."""
+    return str(_STEPS.get(name, name))
+
+
+def asset_word(type_: str) -> str:
+    """What a job uses or makes, translated."""
+    return str(_ASSETS.get(type_, type_))
+
+
+def setting_title(name: str) -> str:
+    """What a setting of a result is called, translated; its own name where none is known."""
+    if name in _SETTINGS:
+        return str(_SETTINGS[name])
+    for kind in KINDS.values():
+        field = kind.Params.model_fields.get(name)
+        if field is not None and isinstance(field.json_schema_extra, dict):
+            return gettext(str(field.json_schema_extra.get("label", name)))
+    return name
 
 
 def state_of(thing: Any) -> str:

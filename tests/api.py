@@ -105,3 +105,11 @@ def until(true: Callable[[], _T], what: str, timeout_s: float = 60) -> _T:
 def api(stack: Stack) -> Api:
     """The API of the stack that all tests share."""
     return Api(stack)
+
+
+@pytest.fixture(scope="session")
+def toured(stack: Stack, api: Api) -> Api:
+    """The API of that stack after a tour: through the browser, or else from a terminal."""
+    if not api.ask("results")["results"]:
+        stack.manage("tour", "--wait", "--json")
+    return api

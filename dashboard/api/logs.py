@@ -35,6 +35,7 @@ from django.views.decorators.http import require_safe
 from dashboard.api.auth import ApiView, api, error, may
 from dashboard.log_access import ACTIONS, find_record
 from dashboard.states import look
+from dashboard.words import step_title
 from jobs.logstore import LogStore, plain_stream, store
 from jobs.logstore.lines import BLOCK_BYTES
 from jobs.logstore.search import SearchTooSlow
@@ -136,11 +137,11 @@ def log_index(request: HttpRequest, key: str) -> HttpResponseBase:
 
 
 def log_steps(request: HttpRequest, key: str) -> HttpResponseBase:
-    """``{"steps": [{"name", "state", "look", "exit_code", "duration_s", …}]}``, and their lines.
+    """``{"steps": [{"name", "title", "state", "look", "exit_code", …}]}``, and their lines.
 
-    ``look`` is the class and the shape of the state; ``line_from`` and ``line_to`` are its first
-    and last line, null while the step has not begun or ended. A step that printed nothing ends a
-    line before it begins.
+    ``title`` is the name in the viewer's language; ``look`` is the class and the shape of the
+    state; ``line_from`` and ``line_to`` are its first and last line, null while the step has not
+    begun or ended. A step that printed nothing ends a line before it begins.
     """
     kind, _slash, record_id = key.partition("/")
     if kind != "job":
@@ -162,6 +163,7 @@ def _step(job: Job, step: JobStep, key: str) -> dict[str, Any]:
         line_to = logs.line_at(key, step.log_to - 1) if step.log_to else 0
     return {
         "name": step.name,
+        "title": step_title(step.name),
         "state": state,
         "look": [shown.css, shown.shape],
         "exit_code": step.exit_code,

@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from dashboard.charts.series import COLOURS, DASHES, Series, concurrency_axis, line, values
 
 # family -> (unit of the metric's name, shown unit)
 FAMILIES = {"ttft": "ms", "tpot": "ms", "itl": "ms", "latency": "s"}
-_LABELS = {"ttft": "TTFT", "tpot": "TPOT", "itl": "ITL", "latency": "latency"}
+_LABELS: dict[str, str | Promise] = {
+    "ttft": "TTFT",
+    "tpot": "TPOT",
+    "itl": "ITL",
+    "latency": gettext_lazy("latency"),
+}
 
 
 def figure(family: str, all_series: Sequence[Series]) -> dict[str, Any]:

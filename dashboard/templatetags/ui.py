@@ -23,7 +23,15 @@ from dashboard import diegrid, formats, sparks
 from dashboard.command_view import command_view
 from dashboard.sentences import sentence as sentence_text
 from dashboard.states import look
-from dashboard.words import kind_title, metric_label, metric_text, state_of
+from dashboard.words import (
+    kind_title,
+    metric_label,
+    metric_text,
+    setting_title,
+    state_of,
+    step_title,
+    unit_word,
+)
 from jobs.kinds.base import Remark
 from jobs.models import Host, Job, Result
 from jobs.plans import Plan, from_json
@@ -72,7 +80,7 @@ def num(value: Any, unit: str = "", decimals: int | None = None) -> SafeString:
     if value is None or value == "":
         return format_html('<span class="dim">{}</span>', gettext("not measured"))
     text = value if isinstance(value, str) else formats.number(value, decimals)
-    return _num(text, unit)
+    return _num(text, unit_word(unit))
 
 
 @register.simple_tag
@@ -128,6 +136,27 @@ def sentence(thing: Any) -> str:
 def kind(name: str) -> str:
     """The title of a kind of job, translated."""
     return kind_title(name)
+
+
+@register.filter
+@stringfilter
+def step_name(name: str) -> str:
+    """What a step does, translated."""
+    return step_title(name)
+
+
+@register.filter
+@stringfilter
+def setting_name(name: str) -> str:
+    """What a setting of a result is called, translated."""
+    return setting_title(name)
+
+
+@register.filter
+@stringfilter
+def unit_name(unit: str) -> str:
+    """The word for what is counted, translated."""
+    return unit_word(unit)
 
 
 @register.filter

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
+from django.utils.translation import gettext as _
 from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.catalog import PROMPT_SETS
@@ -78,9 +79,9 @@ def needs(params: Params, target: Target) -> Sequence[Need]:
 
 
 def title_of(params: Params, target: Target) -> str:
-    """ "smollm2-135m-instruct-int8 at 1, 2, 4"."""
+    """ "smollm2-135m-instruct-int8 @ 1, 2, 4"."""
     served = _deployment(params, target).data["name"]
-    return f"{served} at {', '.join(map(str, params.concurrency))}"
+    return f"{served} @ {', '.join(map(str, params.concurrency))}"
 
 
 def inputs(params: Params, target: Target) -> Mapping[str, AssetRef]:
@@ -97,9 +98,9 @@ def plan(params: Params, target: Target) -> Plan:
     """One step: EvalScope's performance test. The engine's own counters are read meanwhile."""
     _deployment(params, target)
     if len(set(params.concurrency)) < len(params.concurrency):
-        raise LaunchError("Each concurrency once.", "concurrency")
+        raise LaunchError(_("Each concurrency once."), "concurrency")
     if params.prompts not in PROMPT_SETS:
-        raise LaunchError("There is no such set of prompts.", "prompts")
+        raise LaunchError(_("There is no such set of prompts."), "prompts")
     return evalscope.perf_plan(
         evalscope.Load(
             concurrency=params.concurrency,
@@ -131,7 +132,7 @@ def conclude(
         ),
         measured=Measured(
             sort="benchmark",
-            what=f"{params.prompts} prompts, {params.output_tokens} tokens out",
+            what=f"{params.prompts} → {params.output_tokens} tok",
             tool=f"evalscope {tool_version(plan, EVALSCOPE)}",
             metrics=best.metrics,
             points=[(point.concurrency, point.metrics) for point in points],

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from django.utils.translation import gettext as _
+
 from jobs.errors import LaunchError
 from jobs.kinds.base import AssetRef, Target
 from jobs.plans import Plan
@@ -20,7 +22,9 @@ def site(target: Target) -> Site:
     try:
         return site_of(target.facts)
     except KeyError:
-        raise LaunchError(f"{target.name} has not reported its folders yet.") from None
+        raise LaunchError(
+            _("%(host)s has not reported its folders yet.") % {"host": target.name}
+        ) from None
 
 
 def asset(refs: Iterable[AssetRef], key: str, field: str) -> AssetRef:
@@ -32,7 +36,7 @@ def asset(refs: Iterable[AssetRef], key: str, field: str) -> AssetRef:
     for ref in refs:
         if ref.key == key:
             return ref
-    raise LaunchError("This is not on the host (any more).", field)
+    raise LaunchError(_("This is not on the host (any more)."), field)
 
 
 def size(count: int) -> str:

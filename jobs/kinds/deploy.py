@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.utils.translation import gettext as _
 from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.catalog import MODELS
@@ -104,7 +105,9 @@ def plan(params: Params, target: Target) -> Plan:
     model = MODELS.get(str(_artifact(params, target).data["model_id"]))
     if model and params.context > model.context_tokens:
         raise LaunchError(
-            f"{model.name} was trained for at most {model.context_tokens} tokens.", "context"
+            _("%(model)s was trained for at most %(tokens)d tokens.")
+            % {"model": model.name, "tokens": model.context_tokens},
+            "context",
         )
     here = site(target)
     return llama_cpp.deploy_plan(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.utils.translation import gettext as _
 from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.catalog import QUESTION_SETS, Question
@@ -144,11 +145,11 @@ def _questions(params: Params) -> tuple[Question, ...]:
     try:
         return QUESTION_SETS[params.questions].first(params.limit)
     except KeyError:
-        raise LaunchError("There is no such set of questions.", "questions") from None
+        raise LaunchError(_("There is no such set of questions."), "questions") from None
 
 
 def _what(params: Params, counted: int) -> str:
-    return f"{params.questions}, {counted} questions"
+    return f"{params.questions} ({counted})"
 
 
 def _metrics(scored: Sequence[Scored], counted: Sequence[Scored]) -> dict[str, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+from django.utils.translation import gettext as _
 from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.catalog import MODELS, ZooModel
@@ -67,10 +68,8 @@ def needs(params: Params, target: Target) -> Sequence[Need]:
 
 
 def title_of(params: Params, target: Target) -> str:
-    """ "Weights of SmolLM2-135M-Instruct", "Environment llama.cpp"."""
-    if params.what == "weights":
-        return f"Weights of {_model(params).name}"
-    return f"Environment {_environment(params).title}"
+    """ "SmolLM2-135M-Instruct", "llama.cpp"."""
+    return _model(params).name if params.what == "weights" else _environment(params).title
 
 
 def inputs(params: Params, target: Target) -> Mapping[str, AssetRef]:
@@ -138,11 +137,11 @@ def _model(params: Params) -> ZooModel:
     try:
         return MODELS[params.model]
     except KeyError:
-        raise LaunchError("No model in the catalogue has this name.", "model") from None
+        raise LaunchError(_("No model in the catalogue has this name."), "model") from None
 
 
 def _environment(params: Params) -> Environment:
     try:
         return ENVIRONMENTS[params.environment]
     except KeyError:
-        raise LaunchError("There is no such environment.", "environment") from None
+        raise LaunchError(_("There is no such environment."), "environment") from None

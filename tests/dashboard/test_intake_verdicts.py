@@ -100,7 +100,7 @@ def test_a_success_registers_what_it_promised(caller, kind):
         "model_id": "m",
         "toolchain": "llama.cpp",
         "precision": "int8",
-        "label": "Q8_0 from Q4_1",
+        "label": "Q8_0 ← Q4_1",
         "source_precision": "Q4_1",
     }
     made = {"path": "/a/x.gguf", "bytes": 5, "sha256": "c" * 64}
@@ -112,7 +112,7 @@ def test_a_success_registers_what_it_promised(caller, kind):
     artifact = Artifact.objects.get(job=job)
     assert (artifact.host, artifact.label, artifact.path) == (
         caller.host,
-        "Q8_0 from Q4_1",
+        "Q8_0 ← Q4_1",
         "/a/x.gguf",
     )
 

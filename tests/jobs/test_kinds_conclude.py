@@ -51,7 +51,7 @@ def test_an_artifact_is_registered_with_size_and_checksum():
     conclusion = concluded("compile", {"weights": "1"}, outputs)
 
     assert conclusion.sentence == Remark(
-        "compile:made", {"label": "Q8_0 from Q4_1", "size": "144.8 MB"}
+        "compile:made", {"label": "Q8_0 ← Q4_1", "size": "144.8 MB"}
     )
     assert set(conclusion.product) == {"path", "bytes", "sha256"}
     assert conclusion.product["bytes"] == 144811072
@@ -75,7 +75,7 @@ def test_a_benchmark_stands_for_its_fastest_point():
     assert measured.metrics == measured.points[2][1]
     assert measured.metrics["output_tokens_per_s"] == 46.5383
     assert (measured.sort, measured.tool) == ("benchmark", "evalscope 1.14.1")
-    assert measured.what == "everyday prompts, 16 tokens out"
+    assert measured.what == "everyday → 16 tok"
 
 
 def test_few_requests_and_failed_ones_are_said_beside_the_number():
@@ -119,7 +119,7 @@ def test_an_evaluation_keeps_every_question_with_its_answer():
             "extracted": "D",
         },
     }
-    assert (measured.what, measured.tool) == ("basics, 16 questions", "evalscope 1.14.1")
+    assert (measured.what, measured.tool) == ("basics (16)", "evalscope 1.14.1")
 
 
 def test_accuracy_is_told_by_part_too():

@@ -147,7 +147,7 @@ export function groupRow(step, group, [from, to], isOpen) {
   row.dataset.group = String(group);
   row.setAttribute("aria-expanded", String(isOpen));
   const state = make("span", `st ${step.look[0]}`);
-  state.append(svg(`s-${step.look[1]}`), step.name);
+  state.append(svg(`s-${step.look[1]}`), step.title);
   const facts = [];
   if (to >= from) {
     const words = from === to ? gettext("line %(from)s") : gettext("lines %(from)s–%(to)s");

@@ -2,7 +2,7 @@
 /** Which rows a log has: lines under their steps, folded or not; or only some lines. Pure. */
 
 /**
- * @typedef {{name: string, state: string, look: [string, string], exit_code: number | null,
+ * @typedef {{name: string, title: string, state: string, look: [string, string], exit_code: number | null,
  *   duration_s: number | null, line_from: number | null, line_to: number | null}} Step
  * @typedef {{group: number} | {line: number}} Row
  * @typedef {{at: number, count: number, group: number} | {at: number, count: number, line: number}} Part

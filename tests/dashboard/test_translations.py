@@ -1,0 +1,95 @@
+"""Every text is translated, and a translation holds what its text holds."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from babel.messages.catalog import Message
+from django.utils.translation import override
+
+from dashboard.management.commands.messages import DOMAINS, problems, stored, untranslated
+from dashboard.sentences import sentence
+from dashboard.words import setting_title, step_title, unit_word
+from jobs.kinds import KINDS
+from tests.jobs.target import PARAMS, here
+
+# What the program puts in, an escaped per cent, and the tags of a sentence with markup.
+_HELD = re.compile(r"%\(\w+\)[a-z]|%%|\{\w*\}|<[^>]+>")
+# A full stop, comma, colon or question mark of English right after a Chinese character.
+_HALF_WIDTH = re.compile(r"[\u4e00-\u9fff][,.;:?!](?:\s|$)")
+_TYPED_SPACE = re.compile(r"[\u4e00-\u9fff]\s+[\u4e00-\u9fff]")
+
+
+def messages(domain: str) -> list[Message]:
+    return [message for message in stored(domain) if message.id]
+
+
+def forms(message: Message) -> list[tuple[str, str]]:
+    """Each translation with the English that it stands for; one form in Chinese: the plural."""
+    if isinstance(message.id, str):
+        return [(message.id, str(message.string))]
+    assert message.string is not None
+    assert len(message.string) == 1
+    return [(message.id[-1], message.string[0])]
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_every_text_is_translated(domain: str) -> None:
+    assert untranslated(domain) == []
+
+
+def test_the_catalogues_hold_the_texts_of_the_program_and_are_compiled() -> None:
+    assert problems() == []
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_no_translation_is_a_guess(domain: str) -> None:
+    assert [message.id for message in messages(domain) if message.fuzzy] == []
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_a_translation_holds_what_its_text_holds(domain: str) -> None:
+    wrong = [
+        (english, chinese)
+        for message in messages(domain)
+        for english, chinese in forms(message)
+        if chinese and sorted(_HELD.findall(english)) != sorted(_HELD.findall(chinese))
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_chinese_sentences_have_their_own_punctuation(domain: str) -> None:
+    wrong = [
+        chinese
+        for message in messages(domain)
+        for _english, chinese in forms(message)
+        if _HALF_WIDTH.search(chinese) or _TYPED_SPACE.search(chinese)
+    ]
+    assert wrong == []
+
+
+def test_a_sentence_says_states_steps_and_inputs_in_the_viewer_s_language() -> None:
+    with override("zh-hans"):
+        assert "失败" in sentence("job:predecessor", {"job": 3, "state": "failed"})
+        assert "测量" in sentence("work:exit", {"step": "measure", "exit_code": 1})
+        assert "产物" in sentence("job:input_gone", {"input": "artifact"})
+
+
+def test_a_name_that_nobody_knows_stands_as_it_is() -> None:
+    with override("zh-hans"):
+        assert "odd" in sentence("job:predecessor", {"job": 3, "state": "odd"})
+        assert (step_title("odd"), setting_title("odd"), unit_word("ms")) == ("odd", "odd", "ms")
+
+
+@pytest.mark.parametrize(("kind", "raw"), PARAMS)
+def test_every_step_and_setting_has_a_name_in_chinese(kind: str, raw: dict[str, object]) -> None:
+    module = KINDS[kind]
+    params = module.Params(**raw)
+    names = [step_title(step.name) for step in module.plan(params, here()).steps]
+    fields = [setting_title(name) for name in module.Params.model_fields]
+
+    with override("zh-hans"):
+        assert not {step_title(s.name) for s in module.plan(params, here()).steps} & set(names)
+        assert not {setting_title(name) for name in module.Params.model_fields} & set(fields)
