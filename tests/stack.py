@@ -45,6 +45,7 @@ class Stack:
     environ: dict[str, str] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
     process: subprocess.Popen[bytes] | None = None
+    command: tuple[str, ...] = (sys.executable, "-m", "dashboard.supervisor")
 
     @property
     def url(self) -> str:
@@ -70,7 +71,7 @@ class Stack:
         }
         with self._terminal.open("ab") as terminal:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "dashboard.supervisor", *self.arguments],
+                [*self.command, *self.arguments],
                 cwd=ROOT,
                 env=environ,
                 stdin=subprocess.DEVNULL,

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
-from tests.api import Api
 from tests.browser.visits import Visitor
 from tests.stack import Stack
 
@@ -48,11 +47,3 @@ def person(visitor: Visitor) -> Iterator[BrowserContext]:
     """A browser's window in which the administrator is logged in."""
     with visitor.context(logged_in=True) as context:
         yield context
-
-
-@pytest.fixture(scope="session")
-def toured(stack: Stack, api: Api) -> Api:
-    """The stack after a tour: through the browser where its tests ran, else from a terminal."""
-    if not api.ask("results")["results"]:
-        stack.manage("tour", "--wait", "--json")
-    return api

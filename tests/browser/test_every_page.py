@@ -1,0 +1,102 @@
+"""Every page after the tour, with what it made: this runs after it."""
+
+from __future__ import annotations
+
+import pytest
+from django.urls import get_resolver, reverse
+
+from jobs.kinds import KINDS
+from tests.browser.checks import faults
+
+pytestmark = pytest.mark.browser
+
+HOST = "this-computer"
+# Addresses by name. Those with braces are filled with what the tour has made, see `made`.
+PAGES = {
+    "overview": ["/"],
+    "login": ["/login/"],
+    "password": ["/account/password/"],
+    "people": ["/people/"],
+    "person-password": ["/people/1/password/"],
+    "job-list": ["/jobs/", "/jobs/?state=failed", "/jobs/?kind=prepare"],
+    "job-detail": [f"/jobs/{{{kind}}}/" for kind in KINDS],
+    "job-cancel": ["/jobs/{evaluate}/cancel/"],
+    "launch-form": [
+        *(f"/launch/{kind}/" for kind in KINDS),
+        "/launch/benchmark/?from={benchmark}&requests=0",
+    ],
+    "host-list": ["/hosts/"],
+    "host-detail": [f"/hosts/{HOST}/"],
+    "model-list": ["/models/"],
+    "model-detail": ["/models/smollm2-135m-instruct/"],
+    "deployment-list": ["/deployments/"],
+    "deployment-detail": ["/deployments/{deployment}/"],
+    "result-list": ["/results/", "/results/?sort=evaluation"],
+    "result-detail": ["/results/{speed}/", "/results/{quality}/"],
+    "result-compare": [
+        "/results/compare/",
+        "/results/compare/?id={speed}&id={speed2}",
+        "/results/compare/?id={quality}",
+    ],
+    "playground": ["/playground/", "/playground/?deployment={deployment}"],
+    "conversation": ["/playground/{conversation}/"],
+}
+# Fragments of pages, files, forms' targets and redirects.
+NO_PAGES = {
+    *("logout", "person-add", "person-change", "set_language", "jsi18n", "health"),
+    *("job-again", "job-points", "job-output", "job-script"),
+    *("launch", "launch-preview", "launch-script", "host-drain", "tour-start", "frame"),
+    *("deployment-stop", "deployment-restart", "result-file"),
+    *("playground-ask", "playground-turn", "conversation-rename", "conversation-delete"),
+}
+
+
+@pytest.fixture(scope="module")
+def made(toured, person):
+    """Numbers of what the tour has made, by the names that PAGES has for them."""
+    found = {}
+    for job in toured.jobs():
+        found.setdefault(job["kind"], job["id"])
+    for result in toured.ask("results")["results"][::-1]:
+        sort = "speed" if result["sort"] == "benchmark" else "quality"
+        found.setdefault(sort, result["id"])
+        found["speed2" if sort == "speed" else sort] = result["id"]
+    found["deployment"] = toured.ask("deployments")["deployments"][-1]["id"]
+    page = person.new_page()
+    page.goto(reverse("playground"))
+    chats = page.locator(".list a").evaluate_all("links => links.map((link) => link.href)")
+    page.close()
+    if chats:
+        found["conversation"] = chats[0].rstrip("/").split("/")[-1]
+    return found
+
+
+@pytest.mark.parametrize("path", [path for paths in PAGES.values() for path in paths])
+def test_a_page_is_whole(person, visitor, made, path):
+    if "{conversation}" in path and "conversation" not in made:
+        pytest.skip("nobody has chatted")
+    if path == "/login/":
+        with visitor.context(logged_in=False) as context:
+            assert faults(context, path) == []
+    else:
+        assert faults(person, path.format(**made)) == []
+
+
+@pytest.mark.parametrize("path", ["/nowhere/", "/jobs/999999/"])
+def test_an_address_without_a_page_has_one_that_says_so(person, path):
+    assert faults(person, path, status=404) == []
+
+
+def test_no_page_is_left_out():
+    named = {name for name in names(get_resolver()) if not name.startswith(("api-", "intake-"))}
+
+    assert named == set(PAGES) | NO_PAGES
+
+
+def names(resolver):
+    """Names of all addresses below a resolver."""
+    for pattern in resolver.url_patterns:
+        if hasattr(pattern, "url_patterns"):
+            yield from names(pattern)
+        elif pattern.name:
+            yield pattern.name

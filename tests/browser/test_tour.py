@@ -1,0 +1,257 @@
+"""The tour in a real browser on the real stack: each test goes on where the one before ended."""
+
+from __future__ import annotations
+
+import re
+import urllib.request
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import expect
+
+from dashboard.formats import THIN
+from tests.api import until
+from tests.browser.visits import Complaints, log_in
+
+pytestmark = pytest.mark.browser
+
+KINDS = ["prepare", "compile", "deploy", "benchmark", "evaluate"]
+FIRST_TIME_S = 420  # environments are installed, on two cores that do other things as well
+CURVES = """() => [...document.querySelectorAll("[data-live-chart] .scatterlayer path.js-line")]
+  .map((path) => path.getAttribute("d")).join("\\n")"""
+
+
+@pytest.fixture(scope="module")
+def page(visitor):
+    """The page of one person, from the first visit to the last."""
+    complaints = Complaints()
+    with visitor.context(logged_in=False) as context:
+        complaints.listen(context)
+        yield context.new_page()
+    assert complaints == []
+
+
+@pytest.fixture(scope="module")
+def job_of(api):
+    """A function: the number of the tour's job of a kind."""
+
+    def find(kind):
+        jobs = [job for job in api.jobs(f"kind={kind}") if job["title"][:11] != "Environment"]
+        return jobs[0]["id"]
+
+    return find
+
+
+class Frames:
+    """A log as the page receives it on its socket, put together by offset."""
+
+    def __init__(self, page, job_id):
+        self.start, self.data = None, b""
+        self._address = f"/ws/log/job/{job_id}/"
+        page.on("websocket", self._opened)
+
+    def _opened(self, socket):
+        if self._address in socket.url:
+            socket.on("framereceived", self._received)
+
+    def _received(self, payload):
+        if isinstance(payload, str):
+            return
+        offset = int.from_bytes(payload[:8], "big")
+        if self.start is None:
+            self.start = offset
+        assert offset == self.start + len(self.data)
+        self.data += payload[8:]
+
+
+def lines_shown(page):
+    """How many lines the panel says that the log has."""
+    text = page.locator("[data-log=size]").inner_text()
+    number = re.match(r"[\d\s\u202f,]+", text)
+    return int(re.sub(r"\D", "", number[0])) if number else 0
+
+
+def test_a_person_logs_in_and_sees_what_the_tour_will_do(page):
+    log_in(page)
+
+    expect(page.get_by_role("heading", name="No job yet")).to_be_visible()
+    expect(page.locator("ol.tour > li")).to_have_count(6)
+
+
+def test_a_button_starts_all_five_kinds(page, api):
+    page.get_by_role("button", name="Take the tour").click()
+
+    expect(page.get_by_role("heading", name="The tour")).to_be_visible()
+    jobs = api.jobs()
+    assert [kind for kind in KINDS if any(job["kind"] == kind for job in jobs)] == KINDS
+    assert len({job["chain"] for job in jobs}) == 1
+    expect(page.locator("ol.track > li")).to_have_count(len(jobs))
+
+
+def test_the_preview_follows_what_is_typed(page):
+    page.goto(reverse("launch-form", args=["benchmark"]))
+    commands = page.locator("#effect")
+    expect(commands).to_contain_text("--max-tokens 64")
+
+    page.get_by_label("Output").fill("33")
+
+    expect(commands).to_contain_text("--max-tokens 33")
+    expect(page.locator("[data-field=output_tokens]")).to_have_class(re.compile("is-changed"))
+
+
+def test_a_wrong_value_is_said_beside_its_field_and_nothing_can_be_launched(page):
+    page.get_by_label(re.compile("^Requests")).fill("0")
+
+    expect(page.locator("#e-requests")).to_have_text("At least 1.")
+    expect(page.get_by_role("button", name="Launch")).to_be_disabled()
+    page.get_by_label(re.compile("^Requests")).fill("2")
+    expect(page.locator("#e-requests")).to_have_text("")
+    expect(page.get_by_role("button", name="Launch")).to_be_enabled()
+
+
+def test_log_and_curves_move_while_the_benchmark_runs(page, api, job_of):
+    number = job_of("benchmark")
+    until(lambda: api.job(number)["state"] == "running", "the benchmark runs", FIRST_TIME_S)
+    frames = Frames(page, number)
+
+    page.goto(reverse("job-detail", args=[number]))
+    until(lambda: lines_shown(page) > 0, "the log has lines")
+    lines = lines_shown(page)
+    until(lambda: lines_shown(page) > lines, "the log grows")
+    page.wait_for_function(
+        "() => Number(document.querySelector('[data-live-chart]').dataset.points) >= 3",
+        timeout=60_000,
+    )
+    before = page.evaluate(CURVES)
+    assert before
+    until(lambda: page.evaluate(CURVES) != before, "the curves move")
+    assert api.job(number)["state"] == "running"
+
+    expect(page.locator("[data-log-state=over]")).to_be_visible(timeout=300_000)
+    log = api.raw(f"jobs/{number}/log?from=0")
+    assert frames.data and log[frames.start :] == frames.data
+    assert lines_shown(page) == log.count(b"\n") + (log[-1:] != b"\n")
+
+
+def test_the_page_of_a_job_that_ended_shows_its_result_without_a_reload(page):
+    expect(page.locator("#job-news").get_by_role("heading", name="Result")).to_be_visible()
+    expect(page.locator("#job-news .main-svg").first).to_be_visible()
+
+
+def test_the_overview_tells_by_itself_when_the_tour_has_succeeded(page, api):
+    page.goto(reverse("overview"))
+
+    expect(page.get_by_role("link", name="Open the playground")).to_be_visible(timeout=300_000)
+    assert {job["state"] for job in api.jobs()} == {"succeeded"}
+
+
+def test_every_log_is_that_of_the_spool_byte_for_byte(api):
+    for job in api.jobs():
+        shown, kept = api.log_sha256s(job["id"])
+        assert shown == kept, job["title"]
+        assert api.events(job["id"]).count("started") == 1
+
+
+@pytest.mark.parametrize(
+    ("sort", "names"),
+    [
+        ("benchmark", ["output_tokens_per_s", "ttft_p50_ms", "tpot_p50_ms", "requests_per_s"]),
+        ("evaluation", ["accuracy", "questions", "accuracy_en", "accuracy_zh"]),
+    ],
+)
+def test_a_result_page_shows_the_numbers_of_the_api(page, api, sort, names):
+    result = api.ask(f"results?sort={sort}")["results"][-1]
+    page.goto(reverse("result-detail", args=[result["id"]]))
+
+    shown = page.locator("dl.facts").first.locator("dd .num").all_inner_texts()
+    numbers = [number(text) for text in shown]
+    for name in names:
+        value = result["metrics"][name] * (100 if name.startswith("accuracy") else 1)
+        assert value > 0
+        assert any(one == pytest.approx(value, rel=0.006) for one in numbers), (name, shown)
+
+
+def number(text):
+    """The number at the end of a shown value, in the metric's own unit; -1 without one."""
+    found = re.findall(rf"\d[\d{THIN}]*(?:\.\d+)?", text)
+    if not found:
+        return -1.0
+    value = float(found[-1].replace(THIN, ""))
+    return value * 1000 if re.search(r"\ds\b|\d\s+s\b", text) else value
+
+
+def test_what_the_form_shows_is_what_is_stored(page, api):
+    page.goto(reverse("launch-form", args=["benchmark"]) + "?concurrency=1&requests=2")
+    page.get_by_label("Output").fill("16")
+    expect(page.locator("#effect")).to_contain_text("--max-tokens 16")
+    page.get_by_role("button", name="Copy as script").wait_for()
+    script = page.locator("#plan-script").text_content()
+
+    page.get_by_role("button", name="Launch").click()
+    page.wait_for_url(re.compile(r"/jobs/\d+/$"))
+
+    job = api.job(int(page.url.split("/")[-2]))
+    for word in job["plan"]["steps"][0]["argv"]:
+        assert "{" in word or word in script, word
+
+
+def test_a_chat_streams(page):
+    page.goto(reverse("overview"))
+    page.get_by_role("link", name="Open the playground").click()
+    page.get_by_label("max tokens").fill("200")
+    page.get_by_label("Message").fill("Tell me a long story about a river.")
+    page.get_by_role("button", name="Send").click()
+
+    answer = page.locator("[data-part=answer]").last
+    expect(answer).not_to_be_empty(timeout=60_000)
+    first = answer.inner_text()
+    until(lambda: len(answer.inner_text()) > len(first), "the answer grows")
+    expect(page.get_by_role("button", name="Stop")).to_be_visible()
+    expect(page.locator("[data-turn]").last).to_have_attribute(
+        "data-state", "done", timeout=120_000
+    )
+    expect(page.locator(".stats").last).to_contain_text("tok/s")
+    expect(page.locator(".stats").last).to_contain_text("TTFT")
+
+
+def test_stop_stops_the_engine(page, api):
+    page.get_by_label("max tokens").fill("1500")
+    page.get_by_label("Message").fill("And now count from one to ten thousand, in words.")
+    page.get_by_role("button", name="Send").click()
+    turns = page.locator("[data-turn]")
+    expect(turns).to_have_count(2)
+    expect(turns.last.locator("[data-part=answer]")).not_to_be_empty(timeout=60_000)
+
+    page.get_by_role("button", name="Stop").click()
+
+    expect(turns.last).to_have_attribute("data-state", "stopped", timeout=20_000)
+    expect(turns.last).to_contain_text("stopped by you")
+    engine = api.ask("deployments")["deployments"][0]["url"]
+    until(lambda: "\nllamacpp:requests_processing 0" in counters(engine), "the engine rests", 10)
+
+
+def counters(engine):
+    """What the engine says of itself."""
+    with urllib.request.urlopen(f"{engine}/metrics", timeout=30) as answer:
+        return answer.read().decode()
+
+
+def test_a_reload_shows_the_same_conversation(page):
+    texts = page.locator("[data-part=answer]").all_inner_texts()
+
+    page.reload()
+
+    expect(page.locator("[data-turn]")).to_have_count(2)
+    assert page.locator("[data-part=answer]").all_inner_texts() == texts
+
+
+def test_two_results_stand_side_by_side(page, api):
+    until(lambda: len(api.ask("results?sort=benchmark")["results"]) == 2, "a second result", 120)
+    page.goto(reverse("result-list") + "?sort=benchmark")
+    for box in page.get_by_role("checkbox", name=re.compile("Select #")).all():
+        box.check()
+
+    page.get_by_role("button", name="Compare").click()
+
+    expect(page.locator(".multi.rs > div")).to_have_count(2)
+    expect(page.locator(".main-svg").first).to_be_visible()

@@ -1,0 +1,81 @@
+"""``kill -9`` in the middle of a benchmark, each time of something else: nothing is lost."""
+
+import json
+import os
+import signal
+
+import pytest
+
+from jobs.host import process
+from tests.api import until
+
+pytestmark = pytest.mark.processes
+
+# Long enough to be in the middle of, short enough to be run for each of them.
+LOAD = {"concurrency": [1], "requests": 5, "output_tokens": 128}
+START_S = 120  # EvalScope takes its time to load
+
+
+@pytest.fixture
+def benchmark(toured):
+    """A benchmark that is sending requests just now; its number."""
+    deployment = toured.ask("deployments?state=ready")["deployments"][0]["id"]
+    number = toured.launch("benchmark", deployment=str(deployment), **LOAD)
+    until(lambda: is_loading(toured.spool(number)), "requests are being sent", START_S)
+    return number
+
+
+def is_loading(spool):
+    """Whether the engine was seen at work on a request since this job began."""
+    try:
+        lines = (spool / "points.jsonl").read_text().splitlines()
+    except FileNotFoundError:
+        return False
+    points = [json.loads(line)["v"] for line in lines if line.endswith("}")]
+    return any(v.get("llamacpp:requests_processing") for v in points)
+
+
+def launcher(spool):
+    """Process id of the launcher that runs the job."""
+    return json.loads((spool / "launcher.json").read_text())["pid"]
+
+
+def goes_on_and_succeeds_once(api, number, pid):
+    """The benchmark's own process lives through it; one start, one result, every byte."""
+    spool = api.spool(number)
+    assert process.is_running(pid)
+    assert "ended" not in api.events(number)
+    assert api.job(number)["state"] == "running"
+
+    job = api.ended(number)
+
+    assert job["state"] == "succeeded", job["sentence"]
+    assert launcher(spool) == pid
+    assert api.events(number).count("started") == 1
+    assert api.events(number).count("ended") == 1
+    assert len(api.ask(f"results?job={number}")["results"]) == 1
+    shown, kept = api.log_sha256s(number)
+    assert shown == kept == job["log_sha256"]
+
+
+@pytest.mark.parametrize("child", ["worker", "agent", "web", "valkey", "dashboard worker"])
+def test_a_benchmark_outlives(stack, toured, benchmark, child):
+    pid = launcher(toured.spool(benchmark))
+
+    killed = stack.kill(child)
+
+    until(lambda: stack.children().get(child, killed) != killed, f"{child} is back")
+    goes_on_and_succeeds_once(toured, benchmark, pid)
+
+
+def test_a_benchmark_outlives_the_supervisor_with_all_its_children(stack, toured, benchmark):
+    pid = launcher(toured.spool(benchmark))
+    children = stack.children()
+
+    os.kill(stack.process.pid, signal.SIGKILL)
+    stack.process.wait()
+    until(lambda: not any(map(process.is_running, children.values())), "its children are gone")
+    stack.start()
+    stack.wait_ready()
+
+    goes_on_and_succeeds_once(toured, benchmark, pid)

@@ -1,0 +1,53 @@
+"""Two dashboards on one HOST_DIR, one after the other: both have a job 1, each its own."""
+
+import hashlib
+import shutil
+
+import pytest
+
+from tests.api import Api, until
+from tests.stack import Stack, running
+
+pytestmark = pytest.mark.processes
+
+# A job past the launch form, for no kind prints a word of one's choice.
+PRINTER = """
+from jobs import dispatch
+from jobs.models import Host
+from jobs.plans import Plan, Step
+from tests.factories import make_job
+plan = Plan(kind="prepare", steps=(Step("print", ("seq", "-f", "{word} %g", "20000")),))
+print(make_job(plan=plan, host=Host.objects.get(name="this-computer")).pk, dispatch.look())
+"""
+
+
+def job_that_prints(stack: Stack, word: str) -> Api:
+    """Run job 1, to its end; the stack's API."""
+    api = Api(stack)
+    until(lambda: api.ask("hosts/this-computer")["facts"], "the host has reported")
+    stack.manage("shell", "--no-imports", "-c", PRINTER.replace("{word}", word))
+    api.ended(1)
+    return api
+
+
+def lines(word: str) -> bytes:
+    return "".join(f"{word} {number}\n" for number in range(1, 20001)).encode()
+
+
+def test_a_new_dashboard_on_an_old_host_folder_never_gets_the_old_logs(tmp_path):
+    folder = tmp_path / "data"
+    with running(folder) as first:
+        api = job_that_prints(first, "first")
+        assert api.raw("jobs/1/log?from=0") == lines("first")
+    for path in folder.iterdir():
+        if path.name not in ("host", "secrets"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    with running(folder) as second:
+        assert second.port != first.port
+        api = job_that_prints(second, "second")
+        assert api.raw("jobs/1/log?from=0") == lines("second")
+        wanted = hashlib.sha256(lines("second")).hexdigest()
+        assert api.log_sha256s(1) == (wanted, wanted)
+        kept = [path.read_bytes() for path in (folder / "host" / "aside").glob("*-1/log")]
+        assert kept == [lines("first")]
