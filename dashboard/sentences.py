@@ -72,6 +72,9 @@ SENTENCES: dict[str, str | Promise] = {
         "The tool ended well, but none of %(questions)s questions was scored."
     ),
     "evaluate:unscored": _("%(unscored)s of %(total)s questions were not scored."),
+    "evaluate:empty": _(
+        "%(empty)s of %(total)s answers were empty: perhaps all tokens went into reasoning."
+    ),
     "evaluate:cut": _("%(cut)s of %(total)s answers were cut off at %(max_tokens)s tokens."),
     "evaluate:few_questions": _("Only %(questions)s questions: the interval is wide."),
     # Why a job waits (jobs.dispatch).

@@ -184,6 +184,9 @@ def _remarks(params: Params, asked: int, counted: Sequence[Scored]) -> list[Rema
         remarks.append(
             Remark("evaluate:unscored", {"unscored": asked - len(counted), "total": asked})
         )
+    empty = sum(not row.answer.strip() for row in counted)
+    if empty:
+        remarks.append(Remark("evaluate:empty", {"empty": empty, "total": len(counted)}))
     cut = sum(row.detail.get("output_tokens", 0) >= params.max_tokens for row in counted)
     if cut:
         remarks.append(

@@ -164,6 +164,20 @@ def test_questions_without_a_score_are_said_beside_the_number():
     assert remarks[0] == Remark("evaluate:unscored", {"unscored": 1, "total": 16})
 
 
+def test_answers_that_were_all_thought_are_said_beside_the_number():
+    outputs = files_below(EVAL / "limit16")
+    path = "eval/reviews/model/choice_letters_choice_en.jsonl"
+    lines = [json.loads(line) for line in outputs[path].splitlines()]
+    for line in lines:
+        line["sample_score"]["score"]["prediction"] = ""
+    outputs[path] = "\n".join(map(json.dumps, lines)).encode()
+
+    measured = concluded("evaluate", {"deployment": "3"}, outputs).measured
+
+    assert measured.metrics["unanswered"] == 3
+    assert measured.remarks[0] == Remark("evaluate:empty", {"empty": 3, "total": 16})
+
+
 @pytest.mark.parametrize("run", ["levels", "disconnected"])
 def test_a_benchmark_has_only_metrics_that_are_known(run):
     measured = concluded("benchmark", {"deployment": "3"}, files_below(PERF / run)).measured
