@@ -15,6 +15,8 @@ class Instance(models.Model):
 
     instance_id = models.UUIDField(default=uuid.uuid4, editable=False)
     swept_at = models.DateTimeField(null=True)  # last round of the reaper, whoever did it
+    # Since when the reaper has been going round: before, we may have been deaf, not a host silent.
+    awake_since = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
         return str(self.instance_id)

@@ -1,8 +1,9 @@
 """Looks for what nobody reports any more. Away is not lost: a silent host's jobs keep their state.
 
 A job is *lost* when its host answers without it for longer than ``MISSING_FOR``, or when its host
-has been silent for ``settings.HOST_LOST_AFTER_S``. Every change is conditional, so that two reapers
-do no harm; :func:`its_my_round` spares them the work.
+has been silent for ``settings.HOST_LOST_AFTER_S``. A dashboard that was away itself heard nobody:
+hosts first get ``EAR_FOR`` to be heard again. Every change is conditional, so that two reapers do
+no harm; :func:`its_my_round` spares them the work.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Case, F, Q, Value, When
 from django.utils.timezone import now
 
 from jobs import hostqueue
@@ -21,16 +22,21 @@ from jobs.services import deployments, lifecycle
 
 ROUND_S = 10.0
 MISSING_FOR = timedelta(seconds=30)
+# Without a round for so long we were away: stopped, suspended, or without our broker.
+AWAY_AFTER = timedelta(seconds=60)
+EAR_FOR = timedelta(minutes=2)
 # A job that was sent and not taken is hinted again when the host has been heard of meanwhile.
 UNCLAIMED_FOR = timedelta(seconds=10)
 
 
 def its_my_round(moment: datetime | None = None) -> bool:
-    """True for one caller a round, whoever asks."""
+    """True for one caller a round, whoever asks. Notes when the rounds begin again after a gap."""
     moment = moment or now()
     instance_id()  # the row is there
     due = Q(swept_at=None) | Q(swept_at__lt=moment - timedelta(seconds=ROUND_S * 0.8))
-    return Instance.objects.filter(due).update(swept_at=moment) > 0
+    was_away = Q(awake_since=None) | Q(swept_at=None) | Q(swept_at__lt=moment - AWAY_AFTER)
+    awake_since = Case(When(was_away, then=Value(moment)), default=F("awake_since"))
+    return Instance.objects.filter(due).update(swept_at=moment, awake_since=awake_since) > 0
 
 
 def reap(moment: datetime | None = None) -> int:
@@ -78,6 +84,8 @@ def _lose_missing_deployments(moment: datetime) -> int:
 def _lose_all_of_gone_hosts(moment: datetime) -> int:
     after = timedelta(seconds=settings.HOST_LOST_AFTER_S)
     lost = 0
+    if Instance.objects.filter(awake_since__gt=moment - EAR_FOR).exists():
+        return 0
     for host in Host.objects.filter(heartbeat_at__lt=moment - after):
         args = {"host": host.name, "hours": round(after.total_seconds() / 3600)}
         for job in Job.objects.filter(host=host, state__in=Job.ON_HOST_STATES):

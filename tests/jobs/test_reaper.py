@@ -4,7 +4,7 @@ import pytest
 from django.utils.timezone import now
 
 from jobs import hostqueue
-from jobs.models import Job
+from jobs.models import Instance, Job
 from jobs.services import reaper
 from tests.factories import make_deployment, make_host, make_job
 
@@ -51,6 +51,23 @@ def test_what_a_host_that_stays_away_had_is_lost_in_the_end(settings):
     deployment.refresh_from_db()
     assert deployment.state == "lost"
     assert job.sentence_args == {"host": host.name, "hours": 24}
+
+
+def test_a_dashboard_that_was_away_itself_first_listens_for_its_hosts(settings):
+    settings.HOST_LOST_AFTER_S = 24 * 3600.0
+    Instance.objects.update_or_create(pk=1, defaults={"swept_at": ago(25 * 3600)})
+    job = make_job(state="running", host=make_host(heartbeat_at=ago(25 * 3600)))
+
+    assert reaper.its_my_round()
+    assert state_after_reaping(job) == "running"
+
+    # The host is not heard of in the rounds that follow.
+    later = now() + reaper.EAR_FOR + timedelta(seconds=1)
+    for seconds in range(10, 130, 10):
+        assert reaper.its_my_round(now() + timedelta(seconds=seconds))
+    reaper.reap(later)
+    job.refresh_from_db()
+    assert job.state == "lost"
 
 
 def test_a_server_that_is_missing_is_lost():
