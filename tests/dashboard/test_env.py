@@ -125,6 +125,13 @@ def test_postgresql_may_be_on_a_socket():
     assert env.database(env.load({"DATABASE_URL": url}))["HOST"] == "/tmp/pg"
 
 
+def test_a_connection_to_postgresql_ends_with_its_request():
+    found = env.database(env.load({"DATABASE_URL": "postgres://h/d"}))
+
+    # Each request runs in a thread of its own: what is kept open there nobody uses again.
+    assert found["CONN_MAX_AGE"] == 0
+
+
 def test_the_two_spellings_of_a_socket_say_the_same():
     url = "unix:///tmp/vacc-x/valkey.sock?db=3"
 
