@@ -243,14 +243,19 @@ export class LogScroll {
     return Math.min(range - 1, Math.max(this.anchor || this.above ? 1 : 0, (pixels / (this.count() * this.average - this.height)) * range));
   }
 
-  /** @param {boolean} isSettled false: only where the bar would be in the way */
+  /**
+   * Put the bar where it belongs. While a person scrolls only where it would be in their way: a
+   * bar that is set ends the browser's own smooth movement.
+   * @param {boolean} isSettled they have stopped
+   */
   #syncBar(isSettled) {
     const wanted = this.#barTop();
     const now = this.scroller.scrollTop;
     const range = this.space.offsetHeight - this.height;
     const isStuck = (now <= 0 && wanted > 0) || (now >= range - 1 && wanted < range);
     const isEnd = wanted === 0 || wanted === range;
-    if (isSettled || isStuck || isEnd || Math.abs(wanted - now) > 4 * this.height) {
+    const isFar = Math.abs(wanted - now) > 4 * this.height;
+    if (isSettled || isStuck || (this.settling === undefined && (isEnd || isFar))) {
       if (Math.abs(wanted - now) >= 1) this.scroller.scrollTop = wanted;
     }
     this.expected = this.scroller.scrollTop;
@@ -261,19 +266,22 @@ export class LogScroll {
     const moved = now - this.expected;
     if (Math.abs(moved) < 1) return;
     this.target = null;
+    clearTimeout(this.settling);
+    this.settling = setTimeout(() => {
+      this.settling = undefined;
+      this.#syncBar(true);
+    }, SETTLE_MS);
     const range = this.space.offsetHeight - this.height;
     if (now >= range - 1 && moved > 0 && moved > this.height) this.showEnd();
     else if (Math.abs(moved) <= this.height) this.#moveBy(moved, now);
     else this.#jump(now / range, now);
-    this.onMove(this.isAtEnd);
-    clearTimeout(this.settling);
-    this.settling = setTimeout(() => this.#syncBar(true), SETTLE_MS);
+    this.onMove(moved > 0 && this.isAtEnd);
   }
 
   /** @param {number} pixels @param {number} now */
   #moveBy(pixels, now) {
     this.expected = now;
-    this.#anchorAt(Math.max(0, this.#anchorTop() + this.above + pixels));
+    this.above += pixels;
     this.draw();
   }
 
