@@ -3,8 +3,8 @@
 To the page: ``{"type": topic, "age_ms": …, …}`` with the fields of :mod:`jobs.hints`, ``age_ms``
 being the time since the event; ``{"type": "missed"}``: hints may be lost, look at everything;
 ``{"type": "pong", "t": …}``.
-From the page: ``{"type": "ping", "t": its own clock}``. Half a round trip and the age of the hint are
-the delay that the page shows.
+From the page: ``{"type": "ping", "t": its own clock}``. Half a round trip and the age of the hint
+are the delay that the page shows.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import time
 from typing import Any
 
 from channels.db import database_sync_to_async
-
 from django.contrib.auth.models import AnonymousUser
 
 from dashboard.consumers.base import LOGGED_OUT, PageSocket
