@@ -25,7 +25,7 @@ class PlanError(JobsError):
 
 
 class LaunchError(JobsError):
-    """What a person asked for cannot be launched. ``field`` is the field of the form, "" for all."""
+    """What a person asked for cannot be launched. ``field`` is the form's, "" for all of it."""
 
     id = "launch:invalid"
 

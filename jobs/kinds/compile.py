@@ -67,7 +67,7 @@ def product(params: Params, target: Target) -> Mapping[str, Any] | None:
         "model_id": source["model_id"],
         "toolchain": llama_cpp.NAME,
         "precision": params.precision,
-        "label": f"{llama_cpp.FILE_TYPES[params.precision]} ← {source['precision']}",
+        "label": f"{llama_cpp.FILE_TYPES[params.precision]} from {source['precision']}",
         "source_precision": source["precision"],
     }
 
@@ -85,7 +85,7 @@ def conclude(
 ) -> Conclusion:
     """The artifact's size and checksum."""
     made = reports.read(outputs, "artifact.json", reports.ArtifactReport)
-    label = f"{made.type} ← {made.source.precision}"
+    label = f"{made.type} from {made.source.precision}"
     return Conclusion(
         sentence=Remark("compile:made", {"label": label, "size": size(made.bytes)}),
         product=made.model_dump(include={"path", "bytes", "sha256"}),

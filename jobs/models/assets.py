@@ -62,7 +62,7 @@ class Weights(Asset):
 class Artifact(Asset):
     """What a compile made: model x toolchain x precision, with a checksum.
 
-    ``label`` is how pages and figures name the precision, with its source: "Q8_0 ← Q4_1".
+    ``label`` is how pages and figures name the precision, with its source: "Q8_0 from Q4_1".
     """
 
     model_id = models.CharField(max_length=100)

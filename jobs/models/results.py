@@ -29,7 +29,7 @@ class Result(models.Model):
     host = models.ForeignKey(Host, models.PROTECT, related_name="results")
     deployment = models.ForeignKey(Deployment, models.SET_NULL, null=True, related_name="results")
     model_id = models.CharField(max_length=100)
-    label = models.CharField(max_length=64)  # the artifact's: "Q8_0 ← Q4_1"
+    label = models.CharField(max_length=64)  # the artifact's: "Q8_0 from Q4_1"
     what = models.CharField(max_length=200)  # what was run: "shipped prompts, 64 out", "basics-120"
     tool = models.CharField(max_length=64)  # "evalscope 1.14.1"
     metrics = models.JSONField(default=dict)

@@ -72,12 +72,12 @@ def test_nobody_else_stops_or_restarts_it(client, lin):
 
 def test_a_models_page_shows_what_each_host_has_of_it(client, lin):
     host = make_host("workshop")
-    artifact = make_artifact(host=host, label="Q8_0 ← Q4_1")
+    artifact = make_artifact(host=host, label="Q8_0 from Q4_1")
     model = "smollm2-135m-instruct"
 
     text = client.get(reverse("model-detail", args=[model])).content.decode()
 
     assert "workshop" in text
     assert f"artifact={artifact.pk}" in text
-    assert "Q8_0 ← Q4_1" in client.get(reverse("model-list")).content.decode()
+    assert "Q8_0 from Q4_1" in client.get(reverse("model-list")).content.decode()
     assert client.get(reverse("model-detail", args=["nothing"])).status_code == 404

@@ -100,7 +100,7 @@ def test_a_success_registers_what_it_promised(caller, kind):
         "model_id": "m",
         "toolchain": "llama.cpp",
         "precision": "int8",
-        "label": "Q8_0 ← Q4_1",
+        "label": "Q8_0 from Q4_1",
         "source_precision": "Q4_1",
     }
     made = {"path": "/a/x.gguf", "bytes": 5, "sha256": "c" * 64}
@@ -112,7 +112,7 @@ def test_a_success_registers_what_it_promised(caller, kind):
     artifact = Artifact.objects.get(job=job)
     assert (artifact.host, artifact.label, artifact.path) == (
         caller.host,
-        "Q8_0 ← Q4_1",
+        "Q8_0 from Q4_1",
         "/a/x.gguf",
     )
 
@@ -181,3 +181,64 @@ def test_the_end_of_a_job_starts_the_next(caller, kind):
 
     following.refresh_from_db()
     assert following.state == "starting"
+
+
+def test_what_no_database_takes_does_not_keep_a_job_open(caller, kind):
+    torn = "half a pair \ud83d and a zero \x00"
+    kind.conclusion = Conclusion(
+        measured=Measured(
+            "evaluation",
+            "basics",
+            "evalscope",
+            {"accuracy": 1.0, "latency_p50_s": float("nan")},
+            answers=[
+                {"subset": "a", "question": torn, "expected": "x", "answer": torn, "score": 1.0}
+            ],
+        )
+    )
+    job = taken_job(caller)
+
+    assert end(caller, job, ended(sentence_args={"last_lines": torn})).status_code == 200
+
+    result = Result.objects.get(job=job)
+    assert result.metrics == {"accuracy": 1.0}
+    assert result.answers.get().answer == "half a pair \ufffd and a zero \ufffd"
+    job.refresh_from_db()
+    assert (job.state, job.ended["sentence_args"]["last_lines"][-1]) == ("succeeded", "\ufffd")
+
+
+def test_a_result_that_cannot_be_kept_makes_the_job_errored(caller, kind):
+    answer = {"subset": "a", "question": "q", "expected": "x", "answer": "y", "score": None}
+    kind.conclusion = Conclusion(measured=Measured("evaluation", "b", "t", {}, answers=[answer]))
+    job = taken_job(caller)
+
+    assert end(caller, job, ended()).status_code == 200
+
+    job.refresh_from_db()
+    assert (job.state, job.sentence_id) == ("errored", "job:unreadable")
+    assert not Result.objects.filter(job=job).exists()
+
+
+def test_a_tools_failure_in_odd_characters_is_told(caller, kind):
+    kind.conclusion = Conclusion(failure=Remark("benchmark:no_request", {"why": "\x00"}))
+    job = taken_job(caller)
+
+    assert end(caller, job, ended()).status_code == 200
+
+    job.refresh_from_db()
+    assert (job.state, job.sentence_args) == ("failed", {"why": "\ufffd"})
+
+
+def test_a_host_that_lost_the_end_of_its_log_in_a_power_cut_still_closes_its_job(caller, kind):
+    job = taken_job(caller)
+    shorter = ended(
+        "lost",
+        sentence_id="host:rebooted",
+        log_bytes=4,
+        log_sha256=hashlib.sha256(LOG[:4]).hexdigest(),
+    )
+
+    end(caller, job, shorter)
+
+    job.refresh_from_db()
+    assert (job.state, job.sentence_id) == ("lost", "host:rebooted")

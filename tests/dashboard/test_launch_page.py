@@ -42,7 +42,7 @@ def add_artifact(host):
         model_id=MODEL,
         toolchain="llama.cpp",
         precision="int8",
-        label="Q8_0 ← Q4_1",
+        label="Q8_0 from Q4_1",
         source_precision="Q4_1",
         bytes=9,
         sha256="b" * 64,

@@ -49,7 +49,7 @@ def make_result(job: Job, **fields: Any) -> Result:
             "sort": "benchmark",
             "host": job.host,
             "model_id": "smollm2",
-            "label": "Q8_0 ← Q4_1",
+            "label": "Q8_0 from Q4_1",
             "what": "everyday",
             "metrics": {"output_tokens_per_s": 75.4, "ttft_p50_ms": 174.0},
             **fields,

@@ -28,8 +28,8 @@ def page(client):
 
 
 def test_the_list_shows_what_the_facets_let_through(page):
-    fast = make_measured(points=[point(1, 90.0)], label="Q8_0 ← Q4_1")
-    slow = make_measured(points=[point(1, 60.0)], label="F16 ← Q4_1")
+    fast = make_measured(points=[point(1, 90.0)], label="Q8_0 from Q4_1")
+    slow = make_measured(points=[point(1, 60.0)], label="F16 from Q4_1")
 
     text = page(f"{reverse('result-list')}?precision=Q8_0+%E2%86%90+Q4_1")
 
@@ -107,7 +107,7 @@ def test_a_benchmarks_page_says_its_best_rate_and_where(page):
 
     text = page(reverse("result-detail", args=[result.pk]))
 
-    assert "<h1>served gives 145 tok/s at 4 in flight</h1>" in text
+    assert "<h1>served gives 145 tok/s at concurrency 4</h1>" in text
 
 
 def test_an_evaluations_page_filters_its_questions(page):

@@ -21,7 +21,7 @@ ARTIFACT = {
     "model_id": "smollm2-135m-instruct",
     "toolchain": "llama.cpp",
     "precision": "int8",
-    "label": "Q8_0 ← Q4_1",
+    "label": "Q8_0 from Q4_1",
     "source_precision": "Q4_1",
     "path": "/data/host/artifacts/it's {8} bits.gguf",
     "bytes": 144811072,

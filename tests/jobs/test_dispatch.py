@@ -131,7 +131,7 @@ def test_the_slots_of_an_input_come_from_its_record():
 
     assert Job.objects.get(pk=job.pk).values == {
         "artifact.path": "/a/x.gguf",
-        "artifact.label": "Q8_0 ← Q4_1",
+        "artifact.label": "Q8_0 from Q4_1",
         "job": str(job.pk),
     }
 

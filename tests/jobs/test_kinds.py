@@ -184,7 +184,7 @@ def test_a_label_names_the_precision_of_the_source():
         for precision in ("fp16", "int8")
     ]
 
-    assert labels == ["F16 ← Q4_1", "Q8_0 ← Q4_1"]
+    assert labels == ["F16 from Q4_1", "Q8_0 from Q4_1"]
 
 
 @pytest.mark.parametrize(("cores", "threads"), [(1, "1"), (2, "1"), (8, "7")])

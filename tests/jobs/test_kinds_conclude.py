@@ -51,7 +51,7 @@ def test_an_artifact_is_registered_with_size_and_checksum():
     conclusion = concluded("compile", {"weights": "1"}, outputs)
 
     assert conclusion.sentence == Remark(
-        "compile:made", {"label": "Q8_0 ← Q4_1", "size": "144.8 MB"}
+        "compile:made", {"label": "Q8_0 from Q4_1", "size": "144.8 MB"}
     )
     assert set(conclusion.product) == {"path", "bytes", "sha256"}
     assert conclusion.product["bytes"] == 144811072

@@ -334,7 +334,7 @@ def test_a_target_offers_what_is_there_and_what_is_promised(host):
     assert [ref.key for ref in target.weights] == [f"job:{maker.pk}"]
     assert [ref.key for ref in target.artifacts] == [str(artifact.pk)]
     assert [ref.key for ref in target.deployments] == [str(ready.pk), f"job:{starter.pk}"]
-    assert target.deployments[0].data["label"] == "Q8_0 ← Q4_1"
+    assert target.deployments[0].data["label"] == "Q8_0 from Q4_1"
     assert {ref.data["name"] for ref in target.environments} == set(ENVIRONMENTS)
 
 
