@@ -10,7 +10,12 @@ SIZES = {"1440 px": WIDE, "390 px": PHONE}
 # A page that is live says so in its bar; fragments and charts have come once no request is open.
 SETTLE_MS = 10_000
 # Colours fade from one theme to the other, and axe would judge what is half way.
-FADED = "() => !document.getAnimations().some((item) => item instanceof CSSTransition)"
+NO_FADING = """() => {
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync("*, *::before, *::after { transition: none !important }");
+  document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
+}"""
+POLL_MS = 100  # by the clock: a page that nobody looks at may be drawn no more
 
 
 def faults(context: BrowserContext, path: str, *, status: int = 200) -> list[str]:
@@ -27,10 +32,9 @@ def faults(context: BrowserContext, path: str, *, status: int = 200) -> list[str
             if answer.status != status:
                 found.append(f"{size}: answered {answer.status}")
             settle(page)
+            page.evaluate(NO_FADING)
             for scheme in ("light", "dark"):
                 page.emulate_media(color_scheme=scheme)
-                page.wait_for_timeout(50)
-                page.wait_for_function(FADED, timeout=SETTLE_MS)
                 found += [f"{size}, {scheme}: {fault}" for fault in axe(page)]
             if wide := too_wide(page):
                 found.append(f"{size}: {wide}")
@@ -46,5 +50,6 @@ def settle(page: Page) -> None:
     page.wait_for_function(
         "() => [...document.querySelectorAll('[data-chart]')]"
         ".every((chart) => chart.closest('[hidden]') || chart.querySelector('.main-svg'))",
+        polling=POLL_MS,
         timeout=SETTLE_MS,
     )

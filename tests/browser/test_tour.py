@@ -120,6 +120,7 @@ def test_log_and_curves_move_while_the_benchmark_runs(page, api, job_of):
     until(lambda: lines_shown(page) > lines, "the log grows")
     page.wait_for_function(
         "() => Number(document.querySelector('[data-live-chart]').dataset.points) >= 3",
+        polling=100,
         timeout=60_000,
     )
     before = page.evaluate(CURVES)
