@@ -31,7 +31,7 @@ def test_the_list_shows_what_the_facets_let_through(page):
     fast = make_measured(points=[point(1, 90.0)], label="Q8_0 from Q4_1")
     slow = make_measured(points=[point(1, 60.0)], label="F16 from Q4_1")
 
-    text = page(f"{reverse('result-list')}?precision=Q8_0+%E2%86%90+Q4_1")
+    text = page(f"{reverse('result-list')}?precision=Q8_0+from+Q4_1")
 
     assert reverse("result-detail", args=[fast.pk]) in text
     assert reverse("result-detail", args=[slow.pk]) not in text
