@@ -126,12 +126,12 @@ export class TurnView {
       think.open = true;
       think.classList.add("now");
     }
-    const isAtEnd = body.scrollTop + body.clientHeight >= body.scrollHeight - 24;
+    const wasAtEnd = body.scrollTop + body.clientHeight >= body.scrollHeight - 24;
     const shown = body.textContent ?? "";
     // Append where it only grew: a selection in the text then stays.
     if (text.startsWith(shown)) body.append(text.slice(shown.length));
     else body.textContent = text;
-    if (isAtEnd) body.scrollTop = body.scrollHeight;
+    if (wasAtEnd) body.scrollTop = body.scrollHeight;
   }
 
   #fold() {
