@@ -25,6 +25,7 @@ from django.utils.timezone import now
 from jobs.inference import CHAT_PATH, Reply, parse_response, parse_stream
 from jobs.logstore import store
 from jobs.models import Conversation, Turn
+from jobs.services.storable import storable, storable_text
 
 CONNECT_TIMEOUT_S = 5.0
 TURN_TIMEOUT_S = 3600.0
@@ -264,10 +265,10 @@ def _close(turn_id: int, state: Turn.State, reply: Reply, stats: dict[str, Any])
     close_old_connections()
     Turn.objects.filter(pk=turn_id, state=Turn.State.STREAMING).update(
         state=state,
-        reasoning=reply.reasoning,
-        answer=reply.answer,
-        finish_reason=reply.finish_reason[:32],
-        error=reply.error or stats.pop("error_detail", ""),
-        stats=stats,
+        reasoning=storable_text(reply.reasoning),
+        answer=storable_text(reply.answer),
+        finish_reason=storable_text(reply.finish_reason)[:32],
+        error=storable_text(reply.error or stats.pop("error_detail", "")),
+        stats=storable(stats),
     )
     Conversation.objects.filter(turns=turn_id).update(updated_at=now())

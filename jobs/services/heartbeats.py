@@ -20,6 +20,7 @@ from jobs import hints
 from jobs.models import Deployment, Host, Job
 from jobs.queries.hosts import is_away
 from jobs.services import deployments
+from jobs.services.storable import storable
 
 FACTS_FRESH_FOR = timedelta(minutes=10)
 
@@ -51,6 +52,7 @@ def heartbeat(host: Host, body: Mapping[str, Any], *, protocol: int) -> Orders:
     Raises:
         KeyError, TypeError, ValueError: ``body`` is not a heartbeat.
     """
+    body = storable(body)
     was_away = is_away(host)
     # In one piece, for the reaper must not see the host back and its jobs as they were before.
     with transaction.atomic():

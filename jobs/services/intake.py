@@ -20,6 +20,7 @@ from jobs import hints, logstore
 from jobs.errors import OffsetMismatch
 from jobs.models import Deployment, Job, JobStep, PointBlock
 from jobs.services import deployments, lifecycle, outputs, progress, verdicts
+from jobs.services.storable import storable
 from jobs.services.verdicts import Incomplete, Verdict
 
 logger = logging.getLogger(__name__)
@@ -183,8 +184,8 @@ def _event(line: bytes, owner: Owner) -> Event | None:
 def _json_lines(data: bytes, what: str) -> Iterator[dict[str, Any]]:
     for line in data.splitlines():
         try:
-            found = json.loads(line)
-        except ValueError:
+            found = storable(json.loads(line))
+        except (ValueError, RecursionError):
             found = None
         if isinstance(found, dict):
             yield found

@@ -21,6 +21,7 @@ from jobs.errors import JobsError
 from jobs.kinds.base import Remark
 from jobs.models import Host, Job
 from jobs.services import deployments
+from jobs.services.storable import storable
 
 State = Job.State
 
@@ -173,7 +174,10 @@ def _change(which: Q, state: str, *, sentence: Remark, **fields: Any) -> bool:
     with transaction.atomic():
         ids = list(Job.objects.filter(which).values_list("pk", flat=True)[:1])
         changed = Job.objects.filter(which).update(
-            state=state, sentence_id=sentence.id, sentence_args=dict(sentence.args), **fields
+            state=state,
+            sentence_id=sentence.id,
+            sentence_args=storable(dict(sentence.args)),  # some hold a tool's own words
+            **fields,
         )
         if changed:
             _hint(ids[0], state=state)

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from django.db import DataError, IntegrityError, transaction
+
 from jobs import logstore
 from jobs.errors import JobsError
 from jobs.kinds import KINDS
@@ -17,6 +19,7 @@ from jobs.kinds.base import Conclusion, Measured, Remark
 from jobs.models import Answer, Artifact, Deployment, Job, Result, ResultPoint
 from jobs.plans import from_json
 from jobs.services import assets, lifecycle, outputs, surroundings
+from jobs.services.storable import storable, storable_text
 
 State = Job.State
 
@@ -27,10 +30,14 @@ _PARSER_ERRORS = (
     ArithmeticError,
     AssertionError,
     AttributeError,
+    FileNotFoundError,
     LookupError,
+    RecursionError,
     TypeError,
     ValueError,
 )
+# What a database says to values that it can never take; one that is away says something else.
+_STORE_ERRORS = (*_PARSER_ERRORS, DataError, IntegrityError)
 
 
 class Incomplete(JobsError):
@@ -71,6 +78,9 @@ def reach(job: Job, ended: Mapping[str, Any]) -> Verdict:
     told = Remark(
         ended.get("sentence_id") or f"job:{ended['verdict']}", ended.get("sentence_args") or {}
     )
+    if ended["verdict"] == "lost":
+        # After a power cut the host may have less of the log than it had sent: why says more.
+        return Verdict(State.LOST, told)
     if logstore.store().sha256(f"job/{job.pk}") != ended["log_sha256"]:
         # Appending can never mend this, so the host is not asked to go on for ever.
         return Verdict(State.ERRORED, Remark("job:log_differs", {"host": job.host.name}))
@@ -84,8 +94,7 @@ def reach(job: Job, ended: Mapping[str, Any]) -> Verdict:
         conclusion = _conclude(job, ended)
         product = _whole_product(job, conclusion)
     except _PARSER_ERRORS as error:
-        reason = f"{type(error).__name__}: {error}" if not isinstance(error, JobsError) else error
-        return Verdict(State.ERRORED, Remark("job:unreadable", {"reason": str(reason)[:500]}))
+        return _unreadable(error)
     if conclusion.failure:
         return Verdict(State.FAILED, conclusion.failure)
     sentence = conclusion.sentence or told
@@ -93,17 +102,35 @@ def reach(job: Job, ended: Mapping[str, Any]) -> Verdict:
 
 
 def apply(job: Job, ended: Mapping[str, Any], verdict: Verdict) -> bool:
-    """Close the job and keep what it made. False: it was closed already; nothing is kept then."""
+    """Close the job and keep what it made. False: it was closed already; nothing is kept then.
+
+    What cannot be kept makes the job *errored*: its host would otherwise send it for ever.
+    """
+    try:
+        with transaction.atomic():
+            return _apply(job, ended, verdict)
+    except _STORE_ERRORS as error:
+        return _apply(job, ended, _unreadable(error))
+
+
+def _apply(job: Job, ended: Mapping[str, Any], verdict: Verdict) -> bool:
     fields = {"ended": dict(ended), "log_bytes": ended["log_bytes"]}
     Job.objects.filter(pk=job.pk).update(log_sha256=ended["log_sha256"], **fields)
     closed = lifecycle.finish_job(
         job.pk, verdict.state, sentence=verdict.sentence, duration_s=ended.get("duration_s")
     )
     if closed and verdict.product:
-        assets.register(job, verdict.product)
+        assets.register(job, storable(verdict.product))
     if closed and verdict.measured:
         _keep_result(job, verdict.measured)
     return closed
+
+
+def _unreadable(error: Exception) -> Verdict:
+    """The verdict on a job whose outputs are not what its parser or the database takes."""
+    reason = str(error) if isinstance(error, JobsError) else f"{type(error).__name__}: {error}"
+    args = {"reason": storable_text(reason)[:500]}
+    return Verdict(State.ERRORED, Remark("job:unreadable", args))
 
 
 def _conclude(job: Job, ended: Mapping[str, Any]) -> Conclusion:
@@ -133,22 +160,27 @@ def _keep_result(job: Job, measured: Measured) -> None:
         deployment=about.deployment,
         model_id=about.model_id,
         label=about.label,
-        what=measured.what,
-        tool=measured.tool,
-        metrics=dict(measured.metrics),
-        remarks=[asdict(remark) for remark in measured.remarks],
+        what=storable_text(measured.what),
+        tool=storable_text(measured.tool),
+        metrics=_numbers(measured.metrics),
+        remarks=storable([asdict(remark) for remark in measured.remarks]),
         surroundings=surroundings.of_job(job, [about.deployment.job] if about.deployment else []),
         simulated=job.host.is_simulated,
         created_by_id=job.created_by_id,
     )
     ResultPoint.objects.bulk_create(
-        ResultPoint(result=result, index=index, concurrency=concurrency, metrics=dict(metrics))
+        ResultPoint(result=result, index=index, concurrency=concurrency, metrics=_numbers(metrics))
         for index, (concurrency, metrics) in enumerate(measured.points)
     )
     Answer.objects.bulk_create(
-        Answer(result=result, index=index, **answer)
+        Answer(result=result, index=index, **storable(answer))
         for index, answer in enumerate(measured.answers)
     )
+
+
+def _numbers(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """The metrics that were measured: NaN is none."""
+    return {name: value for name, value in storable(metrics).items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)

@@ -275,6 +275,17 @@ def test_a_stream_without_an_end_fails_the_turn_and_keeps_its_text(client):
     assert (turn.state, turn.answer, turn.stats["error_id"]) == ("failed", "a", "chat:cut")
 
 
+def test_half_a_surrogate_pair_from_the_engine_does_not_keep_the_turn_open(client):
+    async def scenario(engine, turn):
+        await engine.say.put(delta(content="a\ud83d\x00"))
+        await engine.say.put(None)
+        await Browser(client, f"/relay/turns/{turn.pk}/start").task
+
+    turn = run(scenario)
+
+    assert (turn.state, turn.answer) == ("failed", "a\ufffd\ufffd")
+
+
 def test_an_engine_that_is_not_there_fails_the_turn(client):
     async def scenario():
         turn = await sync_to_async(make_turn)("http://127.0.0.1:9")
