@@ -48,13 +48,15 @@ def duration(seconds: float) -> str:
     """A span of time: "0.42 s", "12.4 s", "29 min 04 s", "1 h 12 min", "3 d 4 h"."""
     seconds = max(0.0, float(seconds))
     day, hour, minute, second = pgettext("days", "d"), gettext("h"), gettext("min"), gettext("s")
-    if round(seconds, 1) < 10:
-        return f"{number(seconds)} {second}"
+    whole = round(seconds)
     if round(seconds, 1) < 60:
         # A whole number of seconds is an estimate or a setting: no digit that nobody measured.
-        return f"{seconds:.{0 if seconds.is_integer() else 1}f} {second}"
-    whole = round(seconds)
+        if seconds.is_integer():
+            return f"{whole} {second}"
+        return f"{number(seconds)} {second}" if seconds < 9.95 else f"{seconds:.1f} {second}"
     minutes, hours = whole // 60, whole // 3600
+    if whole < 3600 and seconds % 60 == 0:
+        return f"{minutes} {minute}"
     if whole < 3600:
         return f"{minutes} {minute} {whole % 60:02d} {second}"
     if hours < 24:

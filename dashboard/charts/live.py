@@ -83,9 +83,12 @@ def figure() -> dict[str, Any]:
     }
     for name, domain in zip(("yaxis", "yaxis2", "yaxis3"), strips, strict=True):
         layout[name] = {"domain": domain, "anchor": "x", "nticks": 3, "rangemode": "tozero"}
+    # Before the first token a rate is a line at zero, not one at the middle of nothing.
+    for name in ("yaxis", "yaxis2"):
+        layout[name]["autorangeoptions"] = {"include": [0, 10]}
     # Requests are whole: never ticks at halves.
     layout["yaxis3"] |= {"tickformat": "d", "autorangeoptions": {"include": [0, 2]}}
-    words = (_("Output"), _("Prompt"), _("Requests"))
+    words = (_("Output, tok/s"), _("Prompt, tok/s"), _("Requests"))
     layout["annotations"] = [
         _heading(word, domain[1]) for word, domain in zip(words, strips, strict=True)
     ]

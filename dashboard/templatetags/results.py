@@ -38,6 +38,21 @@ def value(name: str, metrics: Mapping[str, Any]) -> SafeString:
 
 
 @register.simple_tag
+def bare(name: str, found: float | None) -> SafeString:
+    """A value of a metric without its unit, which stands at the metric's name."""
+    return value(name, {name: found})
+
+
+@register.simple_tag
+def unit_of(name: str) -> SafeString:
+    """The unit of a metric, small and grey after its name, where the name does not tell it."""
+    unit = metric_text(name, 0.5)[1]
+    if unit not in ("ms", "s", "%"):  # rates and counts have it in their names
+        return mark_safe("")
+    return format_html('<span class="u">{}</span>', unit)
+
+
+@register.simple_tag
 def share(interval: Interval) -> SafeString:
     """A share in per cent with its 95 % interval: "46.2 [41.0, 51.4]"."""
     return format_html(

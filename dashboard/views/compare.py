@@ -119,9 +119,11 @@ def conclusion(comparison: Comparison) -> str:
         )
         return text % words
     text = (
-        _("%(name)s gives %(size)s more %(metric)s than %(base)s at %(concurrency)s in flight")
+        _("%(name)s gives %(size)s more %(metric)s than %(base)s at concurrency %(concurrency)s")
         if more
-        else _("%(name)s gives %(size)s less %(metric)s than %(base)s at %(concurrency)s in flight")
+        else _(
+            "%(name)s gives %(size)s less %(metric)s than %(base)s at concurrency %(concurrency)s"
+        )
     )
     return text % words
 

@@ -21,11 +21,11 @@ from dashboard import audit
 from dashboard.advice import advice
 from dashboard.charts import live
 from dashboard.command_view import command_view
-from dashboard.formats import moment
+from dashboard.formats import moment, number
 from dashboard.requests import person
 from dashboard.rights import allowed, check, requires
 from dashboard.sentences import sentence
-from dashboard.words import metric_label
+from dashboard.words import metric_label, step_title, unit_word
 from jobs import logstore
 from jobs.dispatch import why_waiting
 from jobs.errors import LaunchError
@@ -207,9 +207,32 @@ def _sentence(page: JobPage) -> str:
             "host is back."
         ) % {"host": job.host.name}
     told = sentence(job.sentence_id, job.sentence_args)
-    if job.state == Job.State.RUNNING and page.ends_at and page.ends_at > now():
+    if job.state != Job.State.RUNNING:
+        return told
+    told = _doing(page) or told
+    if page.ends_at and page.ends_at > now():
         told += " " + _("Ends about %(time)s, as earlier runs go.") % {"time": moment(page.ends_at)}
     return told
+
+
+def _doing(page: JobPage) -> str:
+    """What part of what runs: "Install, step 2 of 3: 34 of 76 packages."; "" between steps."""
+    step, progress = page.now_step, page.job.progress
+    if step is None:
+        return ""
+    name = step_title(step.name)
+    words = {"step": name[:1].upper() + name[1:], "n": step.index + 1, "all": len(page.steps)}
+    head = _("%(step)s, step %(n)s of %(all)s") % words if len(page.steps) > 1 else words["step"]
+    if not progress or not progress.get("total"):
+        return _("%(what)s, on %(host)s.") % {"what": head, "host": page.job.host.name}
+    if progress["unit"] == "%":
+        return _("%(what)s: %(share)s %% done.") % {"what": head, "share": int(progress["done"])}
+    counts = {
+        "done": number(progress["done"]),
+        "total": number(progress["total"]),
+        "unit": unit_word(progress["unit"]),
+    }
+    return _("%(what)s: %(done)s of %(total)s %(unit)s.") % {"what": head, **counts}
 
 
 def _form_address(job: Job) -> str:

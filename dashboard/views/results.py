@@ -205,7 +205,7 @@ def _title(page: ResultPage) -> str:
     best = next((p for p in page.points if p.metrics.get("output_tokens_per_s") == rate), None)
     if best is None:
         return _("%(name)s gives %(rate)s") % {"name": name, "rate": f"{number} {unit}"}
-    return _("%(name)s gives %(rate)s at %(concurrency)s in flight") % {
+    return _("%(name)s gives %(rate)s at concurrency %(concurrency)s") % {
         "name": name,
         "rate": f"{number} {unit}",
         "concurrency": best.concurrency,

@@ -278,7 +278,7 @@ class LogPanel {
     this.#part("size").textContent = lines
       ? `${interpolate(words, { n: grouped(lines) }, true)} · ${sizeText(this.bytes.size)}`
       : "";
-    if (lines) this.#note("");
+    if (lines || this.rows.steps.some((step) => step.line_from !== null || step.state === "running")) this.#note("");
     else this.#note(this.state === "over" ? gettext("Nothing was printed.") : gettext("Nothing has been printed yet."));
     const pill = this.#button("follow");
     pill.hidden = !lines || (this.state === "over" ? this.scroll.isAtEnd : !this.isFollowing && this.scroll.isAtEnd);

@@ -61,7 +61,7 @@ def test_a_size_is_in_powers_of_a_thousand(count, text):
         (1744, "29 min 04 s"),
         (4320, "1 h 12 min"),
         (273_600, "3 d 4 h"),
-        (-3, "0.0 s"),
+        (-3, "0 s"),
     ],
 )
 def test_a_duration_is_read_at_a_glance(seconds, text):
