@@ -23,7 +23,8 @@ from jobs.services import deployments, heartbeats, intake, lifecycle, outputs
 from jobs.services.intake import Owner
 from jobs.services.verdicts import Incomplete
 
-CHUNK_MAX = 256 * 1024  # raw bytes of a stream's chunk
+CHUNK_MAX = 256 * 1024  # raw bytes of a log's chunk
+LINES_MAX = 1024 * 1024  # the same of events and points, where a long line may need it
 OUTPUT_CHUNK_MAX = 1024 * 1024
 
 
@@ -117,7 +118,11 @@ def claim_deployment(request: HttpRequest, host: Host, deployment_id: int) -> Ht
 def streams(request: HttpRequest, host: Host, owner: str, owner_id: int) -> HttpResponseBase:
     """What we have of a job's or a server's streams."""
     found = _owner(host, owner, owner_id)
-    return host_answer(**intake.sizes(found)) if found else host_answer(404, error="unknown")
+    if found is None:
+        return host_answer(404, error="unknown")
+    if request.headers.get("X-Token", str(found.claim_token)) != str(found.claim_token):
+        return host_answer(403, error="token")
+    return host_answer(**intake.sizes(found))
 
 
 @require_POST
@@ -128,7 +133,7 @@ def append(
     """More of a log, of events or of points."""
 
     def write(found: Owner) -> int:
-        chunk = _chunk(request, CHUNK_MAX)
+        chunk = _chunk(request, CHUNK_MAX if stream == "log" else LINES_MAX)
         match stream, found:
             case "log", _:
                 return intake.append_log(found, offset=chunk.offset, data=chunk.data)

@@ -53,8 +53,11 @@ class Agent:
         self._probe_now = threading.Event()
         self._shippers: dict[Path, threading.Thread] = {}
         self._not_before: dict[Path, float] = {}
-        # Jobs that are over for good, by instance: most of the folder, and never looked at again.
-        self._closed: dict[Path, str] = {}
+        # Jobs that are over for good: most of the folder, and never looked at again. The inode is
+        # another one when a spool of the same number has taken the place.
+        self._closed: dict[Path, tuple[str, int]] = {}
+        self._broken: dict[Path, str] = {}  # why it can never be shipped; told, then set aside
+        self._unreadable: set[Path] = set()
         self._healths: dict[tuple[Path, int], Health] = {}
         self._facts: dict[str, Any] | None = None
         self._facts_sent: dict[str, Any] | None = None
@@ -118,12 +121,14 @@ class Agent:
                 if not spool.is_acked():
                     self._ship(spool)
                 elif meta.type == spools.JOB:
-                    self._closed[spool.path] = meta.instance
+                    self._closed[spool.path] = (meta.instance, spool.path.stat().st_ino)
                 if meta.type == spools.DEPLOYMENT and spool.exit() is None:
                     alive.add((spool.path, meta.run))
                     self._watch_health(spool, meta.run)
             except FileNotFoundError:
                 continue  # set aside meanwhile, or never whole
+            except (ValueError, LookupError, TypeError, OSError):
+                self._complain_of(spool)
         for key in set(self._healths) - alive:
             self._healths.pop(key).stop()
 
@@ -132,12 +137,25 @@ class Agent:
         return [
             spool
             for spool in spools.all_spools(self._config.dir)
-            if known is None or self._closed.get(spool.path) != known
+            if known is None or not self._is_closed(spool, known)
         ]
+
+    def _is_closed(self, spool: Spool, known: str) -> bool:
+        closed = self._closed.get(spool.path)
+        try:
+            return closed is not None and closed == (known, spool.path.stat().st_ino)
+        except FileNotFoundError:
+            return False
+
+    def _complain_of(self, spool: Spool) -> None:
+        """Once. It is not reported, so that the dashboard will miss it; the others go on."""
+        if spool.path not in self._unreadable:
+            self._unreadable.add(spool.path)
+            log.exception("%s cannot be read and is left alone", spool)
 
     def _ship(self, spool: Spool) -> None:
         thread = self._shippers.get(spool.path)
-        if thread is not None and thread.is_alive():
+        if (thread is not None and thread.is_alive()) or spool.path in self._broken:
             return
         if time.monotonic() < self._not_before.get(spool.path, 0.0):
             return
@@ -149,9 +167,13 @@ class Agent:
 
     def _ship_to_end(self, spool: Spool) -> None:
         try:
-            outcome = Shipper(spool, self._client).run(self._stopped)
+            shipper = Shipper(spool, self._client)
+            outcome = shipper.run(self._stopped)
         except FileNotFoundError:
             return
+        if outcome is Outcome.BROKEN:
+            log.error("%s cannot be shipped: %s", spool, shipper.broken_by)
+            self._broken[spool.path] = shipper.broken_by
         if outcome is Outcome.UNKNOWN and spool.path.exists():
             log.warning("%s is unknown to the dashboard and is set aside", spool)
             if spools.set_aside(spool, self._config.dir) is None:
@@ -182,7 +204,16 @@ class Agent:
         elif answer.body.get("facts_wanted") and facts is not None:
             self._facts_sent = None
             self._beat_now.set()
+        self._give_up({job["id"] for job in report["jobs"] if "broken" in job})
         self._act(answer.body, {serve["id"]: serve["run"] for serve in report["serves"]})
+
+    def _give_up(self, told: set[int]) -> None:
+        """Set broken spools aside: of jobs once the dashboard knows, of servers at once."""
+        for path in list(self._broken):
+            spool = Spool(path)
+            is_known = path.parent.name == "serve" or int(path.name) in told
+            if is_known and spools.set_aside(spool, self._config.dir) is not None:
+                del self._broken[path]
 
     def _act(self, body: Mapping[str, Any], runs: Mapping[int, int]) -> None:
         """Do what the dashboard asks for; a request that fails leaves the others alone.
@@ -219,12 +250,16 @@ class Agent:
                     "token": meta.token,
                     "state": "running" if spool.exit() is None else "ended",
                 }
+                if spool.path in self._broken:
+                    about["broken"] = self._broken[spool.path]
                 if meta.type == spools.JOB:
                     jobs.append({**about, "log_bytes": spool.log.stat().st_size})
                 else:
                     serves.append({**about, "run": meta.run, **self._health(spool, meta.run)})
             except FileNotFoundError:
                 continue
+            except (ValueError, LookupError, TypeError, OSError):
+                self._complain_of(spool)
         return {
             "boot_id": self._boot_id,
             "agent_started_at": self._started_at,
@@ -243,13 +278,13 @@ class Agent:
 
     def _keep_facts(self) -> None:
         while not self._stopped.is_set():
-            try:
-                self._facts = probe.probe(self._config)
-                self._beat_now.set()
-            except OSError:
-                log.exception("the host could not be probed")
+            self._boundary(self._probe)
             self._probe_now.wait(FACTS_S)
             self._probe_now.clear()
+
+    def _probe(self) -> None:
+        self._facts = probe.probe(self._config)
+        self._beat_now.set()
 
 
 def _folders_changed(host_dir: Path) -> tuple[int, int]:

@@ -74,7 +74,8 @@ class Client:
 
     def streams(self, meta: Meta) -> Answer:
         """``GET …/streams``: the sizes that the dashboard has."""
-        return self._request("GET", f"{_of(meta)}/streams", None, {"X-Instance": meta.instance})
+        headers = {"X-Instance": meta.instance, "X-Token": meta.token}
+        return self._request("GET", f"{_of(meta)}/streams", None, headers)
 
     def send(self, meta: Meta, stream: str, offset: int, raw: bytes) -> Answer:
         """One chunk of the log, the events or the points."""
@@ -128,7 +129,8 @@ class Client:
         return Answer(answer.status, found)
 
     def _look_at(self, status: int, body: Mapping[str, Any]) -> None:
-        instance = body.get("instance")
+        # One that does not know our key is not ours: a wrong address must not set spools aside.
+        instance = body.get("instance") if status != 401 else None
         if instance and instance != self.instance():
             with self._learning:
                 write_atomic(self._file, str(instance).encode())

@@ -74,8 +74,11 @@ def prepare_run(
     None when a server still runs there. The caller holds the guard of the deployment.
     """
     plan = serving_part(template).to_json()
-    foreign = spool.path.exists() and spool.meta().instance != meta.instance
-    if foreign and spools.set_aside(spool, host_dir) is None:
+    if (
+        spool.path.exists()
+        and _is_foreign(spool.meta(), meta)
+        and spools.set_aside(spool, host_dir) is None
+    ):
         return None
     if not spool.path.exists():
         spools.create(spool.path, meta, plan, values, None)
@@ -84,6 +87,14 @@ def prepare_run(
     if lock is not None:
         spools.begin_run(spool, meta, plan, values)
     return lock
+
+
+def _is_foreign(there: Meta, wanted: Meta) -> bool:
+    """True for the server of another dashboard; or of one that this dashboard has forgotten, for
+    its database is an older one now, before it gave the number again."""
+    return there.instance != wanted.instance or (
+        there.token != wanted.token and there.run >= wanted.run
+    )
 
 
 def serving_part(template: Plan) -> Plan:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import logging
+import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,9 +13,11 @@ from typing import Any
 
 from jobs.host import spool as spools
 from jobs.host.client import Answer, Client, Unreachable
+from jobs.host.launcher import size_and_sha256
 from jobs.host.spool import DEPLOYMENT, Meta, Spool
 
 CHUNK = 256 * 1024
+LONGEST_LINE = 1024 * 1024  # of events and points; a chunk holds whole lines
 LOOK_S = 0.02  # how often a spool in use is looked at
 IDLE_LOOK_S = 0.1  # the same after IDLE_AFTER quiet looks
 IDLE_AFTER = 250
@@ -33,14 +36,16 @@ class Outcome(enum.Enum):
     AGAIN = "ask for the sizes again"
     REFUSED = "not now"
     UNKNOWN = "this dashboard knows no such job"
+    BROKEN = "it can never be sent whole"
 
 
 class _Stop(Exception):
-    """Ends a round early."""
+    """Ends a round early. ``reason`` says what is broken."""
 
-    def __init__(self, outcome: Outcome) -> None:
+    def __init__(self, outcome: Outcome, reason: str = "") -> None:
         super().__init__(outcome.value)
         self.outcome = outcome
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,10 @@ class _Ends:
 
 
 class Shipper:
-    """Ships one spool. :meth:`run` is the loop, :meth:`round` one turn of it."""
+    """Ships one spool. :meth:`run` is the loop, :meth:`round` one turn of it.
+
+    ``broken_by`` says, after BROKEN, what is wrong with the spool.
+    """
 
     def __init__(self, spool: Spool, client: Client) -> None:
         self._spool = spool
@@ -64,9 +72,12 @@ class Shipper:
         self._have: dict[str, int] | None = None
         self._outputs: dict[str, int] = {}
         self._moved = False
+        self._was_short: set[str] = set()
+        self.broken_by = ""
 
     def run(self, stopped: threading.Event) -> Outcome:
-        """Ship until all has been taken (COMPLETE) or the job is unknown (UNKNOWN).
+        """Ship until all has been taken (COMPLETE), the job is unknown (UNKNOWN), or what the host
+        has left can never make the whole that the dashboard waits for (BROKEN).
 
         Returns NOTHING when ``stopped`` was set.
         """
@@ -88,7 +99,7 @@ class Shipper:
                 outcome = Outcome.REFUSED
             if outcome is Outcome.COMPLETE:
                 self._spool.mark_acked(self._meta.run)
-            if outcome in (Outcome.COMPLETE, Outcome.UNKNOWN):
+            if outcome in (Outcome.COMPLETE, Outcome.UNKNOWN, Outcome.BROKEN):
                 return outcome
             failed = outcome in (Outcome.REFUSED, Outcome.AGAIN)
             # A round that moved something before it broke is no reason to wait for longer.
@@ -116,6 +127,7 @@ class Shipper:
                 self._ask()
             return self._ship(self._ends())
         except _Stop as stop:
+            self.broken_by = stop.reason
             return stop.outcome
 
     def _sizes_now(self) -> tuple[int, ...]:
@@ -128,7 +140,7 @@ class Shipper:
     def _ask(self) -> None:
         answer = self._client.streams(self._meta)
         if answer.status != 200:
-            raise _Stop(self._refused(answer))
+            raise _Stop(self._refused(answer), self.broken_by)
         names = ("log", "events") if self._meta.type == DEPLOYMENT else ("log", "events", "points")
         self._have = {name: int(answer.body.get(name, 0)) for name in names}
         self._outputs = {p: int(size) for p, size in (answer.body.get("outputs") or {}).items()}
@@ -149,6 +161,9 @@ class Shipper:
             sent |= self._stream("points", self._spool.points, ends.points)
             for output in ends.ended["outputs"] if ends.ended else ():
                 sent |= self._output(output)
+        whole = ends.ended["log_bytes"] if ends.ended else 0
+        if max((self._have or {})["log"], _size(self._spool.log)) < whole:
+            raise _Stop(Outcome.BROKEN, "the log was cut after the end")
         sent |= self._stream("events", self._spool.events, ends.events)
         if ends.ended is not None and self._holds_all(ends):
             return Outcome.COMPLETE
@@ -170,22 +185,44 @@ class Shipper:
         while have[name] < end:
             raw = _read(path, have[name], min(CHUNK, end - have[name]))
             if name != "log":
-                raw = _whole_lines(raw)
+                raw = _whole_lines(raw) or _whole_lines(_read(path, have[name], LONGEST_LINE))
+            if not raw:
+                raise _Stop(Outcome.BROKEN, f"a line of {path.name} is too long")
             answer = self._client.send(self._meta, name, have[name], raw)
             have[name] = self._size_after(answer, have[name])
             sent = True
-        if have[name] > end and have[name] > _size(path):
-            log.error("the dashboard has more of %s than the host: %s bytes", path, have[name])
-            raise _Stop(Outcome.REFUSED)
+        if have[name] > end and have[name] > (size := _size(path)):
+            self._is_short(name, path, size, have[name])
         return sent
+
+    def _is_short(self, name: str, path: Path, size: int, sent: int) -> None:
+        """The dashboard has more than we: a power cut took what was not on the disk yet.
+
+        A job goes on with what is left and closes; its last event tells how much that is. A
+        server's log goes on in its next run, so that it is filled up to where the dashboard is.
+        """
+        if name not in self._was_short:
+            self._was_short.add(name)
+            log.error("%s has %s bytes, the dashboard %s", path, size, sent)
+        if name == "events":
+            raise _Stop(Outcome.BROKEN, "events are gone that had been sent")
+        if self._meta.type == DEPLOYMENT:
+            with path.open("ab") as file:
+                os.posix_fallocate(file.fileno(), size, sent - size)  # never makes a file shorter
 
     def _output(self, output: Mapping[str, Any]) -> bool:
         path, total, sent = output["path"], output["bytes"], False
+        file = self._spool.work / path
         # An empty file, too, has to be told.
         while path not in self._outputs or self._outputs[path] < total:
             offset = self._outputs.get(path, 0)
-            raw = _read(self._spool.work / path, offset, min(CHUNK, total - offset))
+            if _size(file) != total:
+                raise _Stop(Outcome.BROKEN, f"the output {path} is not what it was at the end")
+            raw = _read(file, offset, min(CHUNK, total - offset))
             answer = self._client.send_output(self._meta, output, offset, raw)
+            # It is wanted from its beginning again when the checksum of the whole differs.
+            if answer.status == 409 and size_and_sha256(file) != (total, output["sha256"]):
+                raise _Stop(Outcome.BROKEN, f"the output {path} is not what it was at the end")
             self._outputs[path] = self._size_after(answer, offset if total else -1)
             sent = True
         return sent
@@ -196,15 +233,20 @@ class Shipper:
         if answer.status in (200, 409) and isinstance(size, int) and size != before:
             self._moved = True
             return size
-        raise _Stop(self._refused(answer))
+        raise _Stop(self._refused(answer), self.broken_by)
 
     def _refused(self, answer: Answer) -> Outcome:
-        if answer.status == 404:
+        # Another token: the dashboard's database is older than this job, and has given its number
+        # to another one.
+        if answer.status == 404 or (answer.status, answer.body.get("error")) == (403, "token"):
             return Outcome.UNKNOWN
         if answer.status == 412 and self._client.instance() != self._meta.instance:
             return Outcome.UNKNOWN
         if answer.status in (200, 409, 422):
             return Outcome.AGAIN
+        if answer.status in (400, 413):  # what is sent will be the same the next time
+            self.broken_by = f"the dashboard does not take it: {answer.body.get('error')}"
+            return Outcome.BROKEN
         log.warning("%s: the dashboard answers %s %s", self._spool, answer.status, answer.body)
         return Outcome.REFUSED
 
@@ -223,6 +265,5 @@ def _read(path: Path, offset: int, size: int) -> bytes:
 
 
 def _whole_lines(raw: bytes) -> bytes:
-    """Cut after the last newline, so that a chunk holds whole lines where it can."""
-    end = raw.rfind(b"\n") + 1
-    return raw[:end] if end else raw
+    """Cut after the last newline; nothing when there is none."""
+    return raw[: raw.rfind(b"\n") + 1]

@@ -113,12 +113,16 @@ class Spool:
         return any(e["type"] == "started" and e["run"] == run for e in self.read_events())
 
     def read_events(self) -> list[dict[str, Any]]:
-        """All whole events, oldest first."""
+        """All whole events, oldest first. What is none was torn by a power cut and is left out."""
         try:
             text = self.events.read_bytes()
         except FileNotFoundError:
             return []
-        return [json.loads(line) for line in text[: text.rfind(b"\n") + 1].splitlines()]
+        events = []
+        for line in text[: text.rfind(b"\n") + 1].splitlines():
+            with contextlib.suppress(ValueError):
+                events.append(json.loads(line))
+        return events
 
     def append_event(self, type: str, **fields: Any) -> dict[str, Any]:
         """Write one event to the disk. Only for the holder of the lock.
@@ -139,7 +143,8 @@ class Spool:
             }
             file.truncate(whole)
             file.seek(whole)
-            file.write(json.dumps(event, ensure_ascii=False).encode() + b"\n")
+            # A file's name may be no UTF-8.
+            file.write(json.dumps(event, ensure_ascii=False).encode(errors="replace") + b"\n")
             file.flush()
             os.fsync(file.fileno())
         return event
@@ -306,7 +311,8 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
 
 def write_json(path: Path, data: Any, *, mode: int = 0o644) -> None:
     """:func:`write_atomic` of JSON."""
-    write_atomic(path, json.dumps(data, ensure_ascii=False).encode(), mode=mode)
+    text = json.dumps(data, ensure_ascii=False)
+    write_atomic(path, text.encode(errors="replace"), mode=mode)
 
 
 def read_json(path: Path) -> Any:

@@ -37,9 +37,10 @@ def take_job(config: Config, client: Client, job_id: int) -> bool:
     with spools.guard(config.dir, f"job-{job_id}"):
         if not _make_room(config, client, spool):
             return False
-        if spool.path.exists():
-            start_if_fresh(spool)
+        if spool.path.exists() and (start_if_fresh(spool) or spool.exit() is None):
             return True
+        # One that is over may be of a job that the dashboard has forgotten (its database is an
+        # older one now) before it gave the number again: then it lets us claim the number anew.
         nonce = config.dir / "claims" / f"job-{job_id}.nonce"
         if not nonce.exists():
             spools.write_atomic(nonce, uuid.uuid4().hex.encode(), mode=0o600)
@@ -48,6 +49,8 @@ def take_job(config: Config, client: Client, job_id: int) -> bool:
             log.info("job %s is not for us: %s %s", job_id, answer.status, dict(answer.body))
             if answer.status in (404, 409):
                 nonce.unlink()
+            return spool.path.exists()
+        if spool.path.exists() and not _make_way(config, spool, str(answer.body["token"])):
             return False
         spool = _create(config, client, answer)
         nonce.unlink()
@@ -209,6 +212,11 @@ def _make_room(config: Config, client: Client, spool: Spool) -> bool:
     return True
 
 
+def _make_way(config: Config, spool: Spool, token: str) -> bool:
+    """Set aside what another job of this number left. False: it is this one's own, or it runs."""
+    return spool.meta().token != token and spools.set_aside(spool, config.dir) is not None
+
+
 def _given_ports(host_dir: Path) -> set[int]:
     """Ports of the spools that have not ended."""
     found = set()
@@ -216,7 +224,7 @@ def _given_ports(host_dir: Path) -> set[int]:
         try:
             if spool.exit() is None:
                 found.add(int(spool.plan()["values"].get("port", 0)))
-        except FileNotFoundError:  # set aside meanwhile
+        except (FileNotFoundError, ValueError, LookupError, TypeError):  # set aside, or torn
             continue
     return found
 

@@ -13,13 +13,13 @@ from functools import partial
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
 from django.utils.timezone import now
 
 from jobs import hints
+from jobs.kinds.base import Remark
 from jobs.models import Deployment, Host, Job
 from jobs.queries.hosts import is_away
-from jobs.services import deployments
+from jobs.services import deployments, lifecycle
 from jobs.services.storable import storable
 
 FACTS_FRESH_FOR = timedelta(minutes=10)
@@ -58,7 +58,8 @@ def heartbeat(host: Host, body: Mapping[str, Any], *, protocol: int) -> Orders:
     with transaction.atomic():
         facts_wanted = _keep_report(host, body, protocol=protocol)
         cancel = _note_jobs(host, body["jobs"])
-        news = deployments.note_heartbeat(host, body["serves"])
+        news = _close_broken(host, body["jobs"])
+        news |= deployments.note_heartbeat(host, body["serves"])
         serve, stop_serve = _serves(host, body["serves"])
         start = Job.objects.filter(host=host, state=Job.State.STARTING, claim_id="")
         transaction.on_commit(partial(hints.publish, "host", name=host.name))
@@ -121,6 +122,20 @@ def _note_jobs(host: Host, named: list[Mapping[str, Any]]) -> list[int]:
     )
 
 
+def _close_broken(host: Host, named: list[Mapping[str, Any]]) -> bool:
+    """Close the jobs of which the host can never deliver all that it told. True: there was one."""
+    closed = False
+    for told in named:
+        if "broken" not in told:
+            continue
+        job = Job.objects.filter(pk=int(told["id"]), host=host).only("claim_token").first()
+        if job is not None and str(job.claim_token) == str(told["token"]):
+            args = {"host": host.name, "reason": str(told["broken"])[:500]}
+            remark = Remark("job:broken", args)
+            closed |= lifecycle.finish_job(job.pk, Job.State.LOST, sentence=remark)
+    return closed
+
+
 def _serves(host: Host, named: list[Mapping[str, Any]]) -> tuple[list[int], list[int]]:
     """Ids of servers to claim and of servers to stop."""
     running = {int(serve["id"]): serve for serve in named if serve["state"] == "running"}
@@ -132,7 +147,11 @@ def _serves(host: Host, named: list[Mapping[str, Any]]) -> tuple[list[int], list
             continue  # not ours to stop; the host hears of it when it ships
         if not row.wanted or row.run != int(serve["run"]):
             stop.append(pk)
+    runs = {(int(serve["id"]), int(serve["run"])) for serve in named}
+    # One that was claimed and is not there: its agent was killed in between, and has to ask again.
+    wanted = (Deployment.State.WAITING, Deployment.State.LOADING)
     restarts = Deployment.objects.filter(
-        Q(state=Deployment.State.WAITING, run__gt=1), host=host, wanted=True
+        state__in=wanted, run__gt=1, host=host, wanted=True
     ).exclude(pk__in=running)
-    return list(restarts.order_by("pk").values_list("pk", flat=True)), sorted(stop)
+    pairs = restarts.order_by("pk").values_list("pk", "run")
+    return [pk for pk, run in pairs if (pk, run) not in runs], sorted(stop)

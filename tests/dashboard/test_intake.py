@@ -327,3 +327,36 @@ def test_a_server_has_no_points(caller):
     deployment = make_deployment(host=caller.host)
 
     assert caller.stream(deployment, "points", 0, b"{}\n").status_code == 404
+
+
+def test_a_job_that_its_host_can_never_deliver_is_lost_and_says_why(caller, kind):
+    job = taken_job(caller)
+    told = {"id": job.pk, "token": str(job.claim_token), "state": "ended", "log_bytes": 0}
+    stranger = {**told, "token": "another"}
+
+    caller.beat(jobs=[{**stranger, "broken": "an output is gone"}])
+    job.refresh_from_db()
+    assert job.is_open
+
+    caller.beat(jobs=[{**told, "broken": "an output is gone"}])
+    job.refresh_from_db()
+    assert (job.state, job.sentence_id) == ("lost", "job:broken")
+    assert job.sentence_args == {"host": caller.host.name, "reason": "an output is gone"}
+
+
+def test_the_sizes_of_a_job_are_not_told_to_an_older_job_of_its_number(caller, kind):
+    job = taken_job(caller)
+    path = f"jobs/{job.pk}/streams"
+
+    caller.headers["X-Token"] = str(job.claim_token)
+    assert caller.get(path).status_code == 200
+    caller.headers["X-Token"] = "of-a-job-before"
+    assert caller.get(path).status_code == 403
+
+
+def test_a_line_of_events_may_be_longer_than_a_chunk_of_the_log(caller, kind):
+    job = taken_job(caller)
+    odd = events({"type": "note", "text": "x" * 300_000})
+
+    assert caller.stream(job, "events", 0, odd).status_code == 200
+    assert caller.stream(job, "log", 0, odd).status_code == 413

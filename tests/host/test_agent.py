@@ -264,3 +264,45 @@ def test_sigterm_ends_the_agent_and_leaves_the_job(intake, start_agent, config):
 
     assert agent.wait(20) == 0
     assert Spool(config.dir / "spool" / "7").is_running()
+
+
+def test_a_spool_that_cannot_be_read_holds_no_other_up(intake, start_agent, make_spool):
+    empty = make_spool("true", number=8, instance=intake.instance)
+    (empty.path / "meta.json").write_text("")
+    odd = make_spool("true", number=9, instance=intake.instance)
+    (odd.path / "exit.json").write_text("{}")
+    intake.jobs[50] = record_of("echo hi")
+    intake.start.add(50)
+
+    start_agent()
+
+    until(lambda: intake.jobs[50].ended)
+    assert intake.heartbeats
+
+
+def test_events_that_a_power_cut_tore_still_get_their_end(intake, start_agent, make_spool):
+    intake.jobs[9] = record_of("true")
+    spool = make_spool("true", number=9, instance=intake.instance, token=intake.jobs[9].token)
+    spool.append_event("started", values={}, boot_id="a boot before", run=1)
+    with spool.events.open("ab") as file:
+        file.write(b"\0\0\0\n")
+
+    start_agent()
+
+    ended = until(spool.exit)
+    assert (ended["verdict"], ended["sentence_id"]) == ("lost", "host:rebooted")
+
+
+def test_a_spool_that_can_never_be_shipped_is_told_and_set_aside(
+    intake, start_agent, config, make_spool, launch
+):
+    intake.jobs[9] = record_of("true")
+    spool = make_spool("true", number=9, instance=intake.instance, token=intake.jobs[9].token)
+    launch(spool)
+    intake.jobs[9].streams["events"] += b"{}\n" * 1000
+
+    start_agent()
+
+    until((config.dir / "aside" / f"{intake.instance}-9").exists)
+    told = [job for beat in intake.heartbeats for job in beat["jobs"] if "broken" in job]
+    assert told[0]["broken"] == "events are gone that had been sent"

@@ -210,3 +210,97 @@ def test_the_next_run_of_a_server_goes_on_in_the_same_streams(
         ("started", 2),
         ("ended", 2),
     ]
+
+
+def _ended_spool(taken, launch, *steps, **plan):
+    spool = taken(*steps, **plan)
+    launch(spool)
+    assert spool.exit() is not None
+    return spool
+
+
+def test_a_job_whose_log_lost_its_end_in_a_power_cut_is_still_told_to_the_end(
+    intake, taken, launch, ship
+):
+    spool = taken("echo one; echo two")
+    record = intake.jobs[1]
+    record.streams["log"] += b"one\ntwo\nand more that is gone\n"
+    intake._is_whole = lambda record, ended: True
+    launch(spool)
+
+    assert ship(spool)() is Outcome.COMPLETE
+    assert record.ended["log_bytes"] == len("one\ntwo\n")
+
+
+def test_points_that_a_power_cut_took_hold_nothing_up(intake, taken, launch, ship):
+    spool = taken("echo hi")
+    intake.jobs[1].streams["points"] += b'{"t": 1, "w": "w", "v": {}}\n'
+    launch(spool)
+
+    assert ship(spool)() is Outcome.COMPLETE
+
+
+def test_the_log_of_a_server_goes_on_behind_what_a_power_cut_took(
+    intake, client, host_dir, launch, ship
+):
+    record = intake.deployments[4] = record_of("echo again")
+    meta = spools.Meta("deployment", 4, intake.instance, record.token, 1, "")
+    spool = spools.create(host_dir / "serve" / "4", meta, record.plan, {}, None)
+    spool.log.write_bytes(b"first")
+    record.streams["log"] += b"first run"
+
+    Shipper(spool, client).round()
+    assert spool.log.read_bytes() == b"first\0\0\0\0"
+    intake._is_whole = lambda record, ended: True
+    launch(spool)
+
+    assert ship(spool)() is Outcome.COMPLETE
+    assert record.log == b"first runagain\n"
+
+
+@pytest.mark.parametrize("harm", ["shorter", "gone", "other"])
+def test_an_output_that_is_not_what_it_was_is_not_sent_for_ever(
+    intake, client, taken, launch, harm
+):
+    spool = _ended_spool(taken, launch, "printf 12 > r", outputs=(Output("result", "r"),))
+    file = spool.work / "r"
+    if harm == "gone":
+        file.unlink()
+    else:
+        file.write_text({"shorter": "1", "other": "21"}[harm])
+    # As the dashboard does: what has another checksum has to come again from its beginning.
+    intake.append_output = lambda *_: (409, {"size": 0})
+    shipper = Shipper(spool, client)
+
+    assert shipper.run(threading.Event()) is Outcome.BROKEN
+    assert shipper.broken_by == "the output r is not what it was at the end"
+
+
+def test_events_that_are_gone_cannot_be_shipped(intake, client, taken, launch):
+    spool = _ended_spool(taken, launch, "true")
+    intake.jobs[1].streams["events"] += spool.events.read_bytes() + b"{}\n"
+
+    assert Shipper(spool, client).round() is Outcome.BROKEN
+
+
+def test_a_log_that_somebody_cut_after_the_end_cannot_be_shipped(intake, client, taken, launch):
+    spool = _ended_spool(taken, launch, "echo hello")
+    spool.log.write_bytes(b"he")
+
+    assert Shipper(spool, client).round() is Outcome.BROKEN
+
+
+def test_a_job_whose_number_now_belongs_to_another_is_unknown(intake, client, taken, launch):
+    spool = _ended_spool(taken, launch, "echo hello")
+    intake.jobs[1].token = "of-the-new-one"
+
+    assert Shipper(spool, client).round() is Outcome.UNKNOWN
+
+
+def test_a_long_line_of_events_goes_in_one_piece(intake, client, taken):
+    spool = taken("true")
+    spool.append_event("note", text="x" * (CHUNK + 1))
+
+    Shipper(spool, client).round()
+
+    assert bytes(intake.jobs[1].streams["events"]) == spool.events.read_bytes()

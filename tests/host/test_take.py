@@ -3,14 +3,16 @@
 import os
 import socket
 import threading
+from dataclasses import replace
 
 import pytest
 
+from jobs.host import serving, take
 from jobs.host import spool as spools
-from jobs.host import take
 from jobs.host.client import Client, Unreachable
 from jobs.host.spool import Spool
-from tests.host.conftest import record_of, until
+from jobs.plans import Step, from_json
+from tests.host.conftest import plan_of, record_of, until
 
 pytestmark = pytest.mark.processes
 
@@ -125,6 +127,51 @@ def test_a_claim_waits_while_another_dashboards_job_of_this_number_runs(
     old.ask_cancel()
     popen.wait(30)
     assert take.take_job(config, client, 7) is True
+
+
+def test_a_number_that_the_dashboard_gave_again_is_claimed_anew(
+    intake, config, client, known, make_spool, launch
+):
+    # Its database is an older one now: the job 7 that ran here it has forgotten.
+    old = make_spool("echo forgotten", number=7, instance=intake.instance, token="t-old")
+    launch(old)
+    old.mark_acked(1)
+    intake.jobs[7] = record_of("echo new")
+
+    assert take.take_job(config, client, 7) is True
+
+    spool = Spool(config.dir / "spool" / "7")
+    until(spool.exit)
+    assert spool.log.read_text() == "new\n"
+    kept = config.dir / "aside" / f"{intake.instance}-7" / "log"
+    assert kept.read_text() == "forgotten\n"
+
+
+def test_a_server_that_the_dashboard_has_forgotten_does_not_stand_in_for_a_new_one(
+    config, host_dir, make_spool
+):
+    serve = Step("serve", ("sleep", "60"), serves=True)
+    plan = from_json(plan_of(serve))
+    old = spools.Meta("deployment", 3, "i-1", "t-old", 1, "")
+    spool = spools.create(host_dir / "serve" / "3", old, plan.to_json(), {}, None)
+    spool.log.write_text("old\n")
+    wanted = spools.Meta("deployment", 3, "i-1", "t-new", 1, "")
+
+    lock = serving.prepare_run(spool, host_dir, wanted, plan, {})
+
+    assert lock is not None
+    os.close(lock)
+    assert (spool.meta(), spool.log.read_text()) == (wanted, "")
+
+
+def test_a_dashboard_that_does_not_know_our_key_is_not_learnt(intake, config, client, known):
+    before = client.instance()
+    intake.instance = "a stranger at this address"
+    stranger = Client(replace(config, key="another key"))
+
+    assert stranger.heartbeat({}).status == 401
+
+    assert client.instance() == before
 
 
 def test_a_cancel_of_another_dashboard_does_not_reach_our_job(config, client, known, make_spool):

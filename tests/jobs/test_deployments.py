@@ -160,8 +160,19 @@ def test_a_restart_is_the_next_run(sent, django_capture_on_commit_callbacks):
     claimed = deployments.claim_run(deployment.pk, host=deployment.host, run=2)
     assert claimed.pk == deployment.pk
     assert deployments.claim_run(deployment.pk, host=deployment.host, run=2).run == 2
-    assert beat(deployment).serve == []
+    deployment.refresh_from_db()
+    assert beat(deployment, serve(deployment, health="loading")).serve == []
     assert deployment.state == "loading"
+
+
+def test_a_restart_whose_agent_was_killed_after_the_claim_is_asked_for_again(sent):
+    deployment = make_deployment(state="waiting", run=2)
+    deployments.claim_run(deployment.pk, host=deployment.host, run=2)
+    before = serve(deployment, run=1, state="ended")
+
+    assert beat(deployment, before).serve == [deployment.pk]
+    # What is there, even ended, has only to be shipped.
+    assert beat(deployment, serve(deployment, state="ended")).serve == []
 
 
 def test_a_restart_of_a_server_that_runs_stops_it_first(sent, django_capture_on_commit_callbacks):
