@@ -8,9 +8,17 @@ from django.utils.translation import gettext_lazy as _
 from jobs.models import Job
 
 _BY_SENTENCE: dict[str, str | Promise] = {
-    "job:output_missing": _(
+    "work:output_missing": _(
         "The command ended well but left no file where the plan expects one. The log says where it "
         "wrote instead."
+    ),
+    "benchmark:no_request": _(
+        "See whether the deployment still answers: its page has its state and its log. Then run "
+        "this again."
+    ),
+    "evaluate:no_question": _(
+        "See whether the deployment still answers: its page has its state and its log. Then run "
+        "this again."
     ),
     "job:unreadable": _(
         "The tool's version may write another format. The files are kept under Outputs: a parser "

@@ -26,6 +26,7 @@ def figure(all_series: Sequence[Series]) -> dict[str, Any]:
                 "mode": "lines+markers+text",
                 "text": [str(row[0]) for row in rows],
                 "textposition": "top right",
+                "cliponaxis": False,  # the number of the highest point
                 "textfont": {"size": 11, "color": "$ink-3"},
                 "hovertemplate": "%{text}: %{y:.1f} tok/s, %{x:.1f} tok/s "
                 + _("a user")

@@ -132,6 +132,7 @@ export class TurnView {
     if (text.startsWith(shown)) body.append(text.slice(shown.length));
     else body.textContent = text;
     if (wasAtEnd) body.scrollTop = body.scrollHeight;
+    body.classList.toggle("whole", body.scrollHeight <= body.clientHeight); // only what goes on above fades
   }
 
   #fold() {
