@@ -13,10 +13,10 @@ django_application: Any = get_asgi_application()
 
 from channels.auth import AuthMiddlewareStack  # noqa: E402 -- see above
 from channels.routing import URLRouter  # noqa: E402
-from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
 from django.conf import settings  # noqa: E402
 
 from dashboard.consumers import websocket_urlpatterns  # noqa: E402
+from dashboard.consumers.origin import same_origin  # noqa: E402
 from dashboard.relay import relay_application  # noqa: E402
 from dashboard.static_files import (  # noqa: E402
     App,
@@ -28,7 +28,8 @@ from dashboard.static_files import (  # noqa: E402
 )
 
 _urls: Any = websocket_urlpatterns
-sockets: Any = AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(_urls)))
+_pages: Any = AuthMiddlewareStack(URLRouter(_urls))
+sockets = same_origin(_pages)
 ROUTES: dict[str, App] = {static_prefix(): static_files(), "/relay/": relay_application}
 
 

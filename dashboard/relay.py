@@ -41,7 +41,7 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-PATH = re.compile(r"^/relay/turns/(\d+)/(start|stream|stop)$")
+PATH = re.compile(r"/relay/turns/([0-9]{1,18})/(start|stream|stop)")
 POLL_S = 0.2  # for a turn that another process is making
 READ_BYTES = 256 * 1024
 _METHODS = {"start": "POST", "stream": "GET", "stop": "POST"}
@@ -56,7 +56,7 @@ _HEADERS = [
 async def relay_application(scope: Scope, receive: Receive, send: Send) -> None:
     """Serve the routes above. Anything else below ``/relay/`` is answered with 404."""
     path = scope["path"].removeprefix(scope.get("root_path", ""))
-    match = PATH.match(path)
+    match = PATH.fullmatch(path)
     if match is None:
         return await _answer(send, HTTPStatus.NOT_FOUND)
     turn_id, verb = int(match[1]), match[2]
@@ -117,7 +117,7 @@ def _no_view(request: HttpRequest) -> HttpResponse:
 
 def _offset(scope: Scope) -> int:
     text = parse_qs(scope["query_string"].decode("latin-1")).get("from", ["0"])[0]
-    return int(text) if text.isdecimal() else 0
+    return int(text) if text.isdecimal() and len(text) < 19 else 0
 
 
 async def _answer(send: Send, status: HTTPStatus) -> None:

@@ -96,7 +96,7 @@ def _candidates() -> Iterable[Job]:
 def _try(job: Job) -> bool:
     wait = _waits_for(job, job.host)
     if wait and wait.never:
-        lifecycle.finish_job(job.pk, Job.State.CANCELLED, sentence=wait.remark)
+        lifecycle.finish_queued_job(job.pk, Job.State.CANCELLED, sentence=wait.remark)
     if wait:
         return False
     with transaction.atomic():
@@ -107,7 +107,7 @@ def _try(job: Job) -> bool:
             values = _values(job, host)
         except PlanError as error:
             remark = Remark("job:plan", {"reason": str(error)})
-            lifecycle.finish_job(job.pk, Job.State.ERRORED, sentence=remark)
+            lifecycle.finish_queued_job(job.pk, Job.State.ERRORED, sentence=remark)
             return False
         if not lifecycle.lease_job(job.pk, values=values):
             return False

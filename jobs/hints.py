@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import socket
 import threading
 import time
 from collections.abc import AsyncGenerator
@@ -22,6 +23,7 @@ import redis
 import redis.asyncio
 from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.db import DatabaseError
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -65,7 +67,8 @@ async def listen() -> AsyncGenerator[tuple[str, dict[str, Any]]]:
         try:
             async for hint in _listen_once():
                 yield hint
-        except (redis.RedisError, OSError) as error:
+        except (redis.RedisError, OSError, DatabaseError, ValueError, KeyError) as error:
+            # The database is asked for the channel's name, once; a message that is none of ours.
             logger.debug("hints: %s", error)
         yield AWAY, {}
         await asyncio.sleep(RECONNECT_S)
@@ -76,6 +79,8 @@ async def _listen_once() -> AsyncGenerator[tuple[str, dict[str, Any]]]:
         redis_py_url(settings.REDIS_URL),
         socket_connect_timeout=2.0,
         socket_timeout=None,
+        # A Redis that vanished without a word: a listener only listens, and would never notice.
+        **_keepalive(),
         retry=AsyncRetry(NoBackoff(), 0),
     )
     try:
@@ -89,6 +94,13 @@ async def _listen_once() -> AsyncGenerator[tuple[str, dict[str, Any]]]:
                     yield data.pop("type"), data
     finally:
         await client.aclose()
+
+
+def _keepalive() -> dict[str, Any]:
+    if not settings.REDIS_URL.startswith(("redis://", "rediss://")):
+        return {}
+    times = {socket.TCP_KEEPIDLE: 15, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 3}
+    return {"socket_keepalive": True, "socket_keepalive_options": times}
 
 
 def redis_py_url(url: str) -> str:

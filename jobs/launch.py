@@ -128,7 +128,10 @@ def run_again(job_id: int, user: AbstractBaseUser | None) -> Job:
         kind = _kind(old.kind)
         lifecycle.lock_host(old.host_id)
         target = target_of(old.host)
-        params = kind.Params.model_validate(_settled(kind, old.params))
+        try:
+            params = kind.Params.model_validate(_settled(kind, old.params))
+        except ValidationError:  # launched by an older version of the kind
+            raise LaunchError(_("What this job works on is not there any more.")) from None
         draft = Job(
             kind=old.kind,
             title=old.title,

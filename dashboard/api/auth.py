@@ -83,7 +83,8 @@ def api(action: str) -> Callable[[ApiView], ApiView]:
     def decorate(view: ApiView) -> ApiView:
         @wraps(view)
         def asks(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            if "Authorization" in request.headers:
+            # Another scheme is a proxy's own affair, and comes with each request of its pages.
+            if request.headers.get("Authorization", "").lower().startswith("bearer"):
                 user = user_of_token(request)
                 if user is None:
                     return error(401, "token", _("This token is not known or has expired."))

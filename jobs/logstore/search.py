@@ -101,15 +101,22 @@ def _finder(text: str, *, regex: bool) -> Finder:
     if regex or not text.isascii():
         pattern = (text if regex else re.escape(text)).encode()
         flags = re.IGNORECASE if ignore_case else re.NOFLAG
-        in_line = re.compile(pattern, flags)
+        in_line = _compiled(pattern, flags)
         # What matches within a line matches within a block too, but for what these look at.
         is_local = not any(sign in text for sign in ("(?", "\\A", "\\Z"))
-        in_block = re.compile(pattern, flags | re.MULTILINE) if is_local else None
+        in_block = _compiled(pattern, flags | re.MULTILINE) if is_local else None
         return lambda data: _regex_positions(in_line, in_block, data)
     if ignore_case and needle.upper() != needle:
         # Several times faster than a regular expression that ignores case.
         return lambda data: _positions(data.lower(), needle)
     return lambda data: _positions(data, needle)
+
+
+def _compiled(pattern: bytes, flags: re.RegexFlag) -> re.Pattern[bytes]:
+    try:
+        return re.compile(pattern, flags)
+    except (OverflowError, RecursionError) as error:  # a{99999999999}, or brackets without end
+        raise re.error(str(error)) from error
 
 
 def _positions(data: bytes, needle: bytes) -> Iterator[int]:

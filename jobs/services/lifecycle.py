@@ -114,6 +114,11 @@ def finish_job(
     return _close(Q(pk=job_id, state__in=Job.OPEN_STATES), state, sentence, duration_s=duration_s)
 
 
+def finish_queued_job(job_id: int, state: str, *, sentence: Remark) -> bool:
+    """The same for a job that is queued still: one that was sent meanwhile has what it needs."""
+    return _close(Q(pk=job_id, state=State.QUEUED), state, sentence)
+
+
 def ask_cancel(job_id: int, user: AbstractBaseUser | None) -> bool:
     """Cancel a job: at once while no host has it, else by asking its host. False: it is closed."""
     by = {"cancel_asked_at": now(), "cancelled_by_id": user.pk if user else None}

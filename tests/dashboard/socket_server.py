@@ -47,10 +47,9 @@ class Server:
         return connect(
             f"ws://127.0.0.1:{self.port}/ws/{path}",
             additional_headers={"Cookie": self.cookie if cookie is None else cookie},
-            origin=f"http://127.0.0.1:{self.port}",
             compression=None,
             max_size=None,
-            **options,
+            **{"origin": f"http://127.0.0.1:{self.port}", **options},
         )
 
     def get(self, path: str, *, cookie: str | None = None) -> Any:

@@ -82,6 +82,13 @@ def test_a_session_reads_without_and_writes_with_a_csrf_token():
     assert job.state == "queued"
 
 
+def test_the_password_of_a_proxy_does_not_stand_in_the_way_of_a_session():
+    client = Client(headers={"Authorization": "Basic dXNlcjpwYXNz"})
+    client.force_login(make_user("carol"))
+
+    assert client.get("/api/v1/jobs").status_code == 200
+
+
 def test_jobs_are_listed_newest_first_in_pages(api):
     jobs = [make_job() for _ in range(5)]
     seen, address = [], "http://testserver/api/v1/jobs?limit=2"

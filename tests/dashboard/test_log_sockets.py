@@ -12,7 +12,7 @@ import urllib.parse
 
 import pytest
 import redis
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from dashboard.valkey import prepare
 from tests.dashboard.socket_server import running_server
@@ -174,6 +174,12 @@ def test_a_socket_that_cannot_be_served_says_why(server, address, code):
         with pytest.raises(ConnectionClosed) as closed:
             page.recv(timeout=10)
         assert closed.value.rcvd.code == code
+
+
+def test_a_page_of_another_port_opens_no_socket(server):
+    with pytest.raises(InvalidStatus) as refused:
+        server.socket("live/", origin="http://127.0.0.1:20000")
+    assert refused.value.response.status_code == 403
 
 
 @pytest.mark.parametrize("address", ["live/", "log/job/{job}/"])

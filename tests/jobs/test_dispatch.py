@@ -4,7 +4,7 @@ import pytest
 from django.utils.timezone import now
 
 from jobs import dispatch, hostqueue
-from jobs.models import Job
+from jobs.models import Deployment, Job
 from jobs.plans import Step
 from tests.factories import make_artifact, make_deployment, make_host, make_job, make_plan
 from tests.jobs.test_lifecycle import together
@@ -222,3 +222,16 @@ def test_a_full_host_is_asked_once_however_many_jobs_wait(count, django_assert_n
 
     with django_assert_num_queries(2):
         assert dispatch.look() == 0
+
+
+def test_a_job_that_was_sent_meanwhile_keeps_running_when_its_input_goes():
+    host = make_host(slots=2)
+    deployment = make_deployment(host=host)
+    job = make_job(host=host, inputs={"deployment": {"id": deployment.pk}})
+    seen_before = Job.objects.select_related("host").get(pk=job.pk)
+    Job.objects.filter(pk=job.pk).update(state="running")
+    Deployment.objects.filter(pk=deployment.pk).update(state="failed")
+
+    assert not dispatch._try(seen_before)
+
+    assert states(job) == ["running"]

@@ -248,6 +248,17 @@ def test_run_again_of_what_is_gone_is_refused(host):
     assert Job.objects.count() == 1
 
 
+def test_run_again_of_what_an_older_version_launched_is_refused_in_words(host):
+    with_environments(host)
+    old = launch.launch(
+        "compile", {"weights": str(make_weights(host=host).pk)}, host=host, user=None
+    )
+    Job.objects.filter(pk=old.pk).update(params={**old.params, "field_of_then": 1})
+
+    with pytest.raises(LaunchError, match="not there any more"):
+        launch.run_again(old.pk, None)
+
+
 def test_run_again_on_a_deployment_that_was_stopped_says_to_restart_it(host):
     with_environments(host)
     deployment = make_deployment(host=host, artifact=make_artifact(host=host))

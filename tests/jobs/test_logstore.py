@@ -216,8 +216,9 @@ def test_a_search_looks_at_what_is_shown(logs):
     assert [m.line for m in logs.search(KEY, "30%").found] == [2]
     assert [m.line for m in logs.search(KEY, "完成").found] == [3]
     assert logs.search(KEY, r"ready\s+\d", regex=True).total == 0
-    with pytest.raises(re.error):
-        logs.search(KEY, "(", regex=True)
+    for text in ("(", "a{99999999999999999999}", "(" * 5000 + ")" * 5000):
+        with pytest.raises(re.error):
+            logs.search(KEY, text, regex=True)
 
 
 def test_plain_text_has_no_escapes_and_the_last_state_of_each_line():
