@@ -31,6 +31,7 @@ SENTENCES: dict[str, str | Promise] = {
     "job:log_differs": _("The log that arrived is not the log that %(host)s has."),
     "job:kind_unknown": _("No kind of job is called %(kind)s here, so its result was not read."),
     "job:plan": _("The plan cannot be run: %(reason)s."),
+    "job:not_taken": _("%(host)s answers, but did not take this job for %(minutes)s minutes."),
     "job:broken": _("%(host)s cannot deliver all that the job left: %(reason)s."),
     "job:missing": _("%(host)s answers, but knows nothing of this job any more."),
     "job:host_gone": _("%(host)s has been silent for %(hours)s hours."),

@@ -119,6 +119,11 @@ def finish_queued_job(job_id: int, state: str, *, sentence: Remark) -> bool:
     return _close(Q(pk=job_id, state=State.QUEUED), state, sentence)
 
 
+def finish_unclaimed_job(job_id: int, state: str, *, sentence: Remark) -> bool:
+    """The same for a job that was sent and that no host has taken."""
+    return _close(Q(pk=job_id, state=State.STARTING, claim_id=""), state, sentence)
+
+
 def ask_cancel(job_id: int, user: AbstractBaseUser | None) -> bool:
     """Cancel a job: at once while no host has it, else by asking its host. False: it is closed."""
     by = {"cancel_asked_at": now(), "cancelled_by_id": user.pk if user else None}

@@ -27,6 +27,8 @@ AWAY_AFTER = timedelta(seconds=60)
 EAR_FOR = timedelta(minutes=2)
 # A job that was sent and not taken is hinted again when the host has been heard of meanwhile.
 UNCLAIMED_FOR = timedelta(seconds=10)
+# Then something is wrong there (a full disk, a folder that cannot be written): others wait behind.
+GIVEN_UP_AFTER = timedelta(minutes=5)
 
 
 def its_my_round(moment: datetime | None = None) -> bool:
@@ -44,6 +46,7 @@ def reap(moment: datetime | None = None) -> int:
     moment = moment or now()
     _hint_unclaimed(moment)
     lifecycle.cancel_orphans()
+    _give_up_unclaimed(moment)
     return (
         _lose_missing_jobs(moment)
         + _lose_missing_deployments(moment)
@@ -106,3 +109,19 @@ def _hint_unclaimed(moment: datetime) -> None:
     ).select_related("host")
     for job in unclaimed:
         hostqueue.send_start(job.host.name, job.pk)
+
+
+def _give_up_unclaimed(moment: datetime) -> None:
+    untaken = Job.objects.filter(
+        _answering(moment),
+        state=Job.State.STARTING,
+        claim_id="",
+        dispatched_at__lt=moment - GIVEN_UP_AFTER,
+    ).select_related("host")
+    # Right after it was away itself the dashboard has not been asked for the job for long.
+    if Instance.objects.filter(awake_since__gt=moment - GIVEN_UP_AFTER).exists():
+        return
+    minutes = round(GIVEN_UP_AFTER.total_seconds() / 60)
+    for job in untaken:
+        sentence = Remark("job:not_taken", {"host": job.host.name, "minutes": minutes})
+        lifecycle.finish_unclaimed_job(job.pk, Job.State.ERRORED, sentence=sentence)

@@ -109,3 +109,14 @@ def test_a_job_that_was_launched_after_one_that_had_just_failed_is_cancelled():
     third.refresh_from_db()
     assert third.state == "cancelled"
     assert second.sentence_args == {"job": first.pk, "state": "failed"}
+
+
+def test_a_job_that_its_host_does_not_take_is_given_up(monkeypatch):
+    monkeypatch.setattr(hostqueue, "send_start", lambda host, job: None)
+    untaken = make_job(state="starting", dispatched_at=ago(301))
+    taken = make_job(state="starting", dispatched_at=ago(301), claim_id="n")
+    away = make_job(state="starting", dispatched_at=ago(301), host=make_host(heartbeat_at=ago(60)))
+
+    assert state_after_reaping(untaken) == "errored"
+    assert untaken.sentence_args == {"host": untaken.host.name, "minutes": 5}
+    assert [state_after_reaping(job) for job in (taken, away)] == ["starting", "starting"]
