@@ -59,16 +59,16 @@ SENTENCES: dict[str, str | Promise] = {
     "compile:made": _("Made %(label)s, %(size)s."),
     "deploy:ready": _("Ready after %(seconds)s seconds."),
     "benchmark:done": _(
-        "%(output_tokens_per_s)s output tokens/s at best, with %(concurrency)s requests in flight."
+        "%(output_tokens_per_s)s output tokens/s at best, at concurrency %(concurrency)s."
     ),
     "benchmark:no_request": _("The tool ended well, but no request did: %(failed)s failed."),
     "benchmark:failed_requests": _(
-        "%(failed)s of %(total)s requests failed at %(concurrency)s in flight."
+        "%(failed)s of %(total)s requests failed at concurrency %(concurrency)s."
     ),
     "benchmark:few_requests": _(
         "Only %(requests)s requests a point: the high percentiles mean little."
     ),
-    "benchmark:not_measured": _("Not measured: %(concurrency)s requests in flight."),
+    "benchmark:not_measured": _("Not measured: concurrency %(concurrency)s."),
     "evaluate:done": _("%(accuracy)s %% of %(questions)s questions right."),
     "evaluate:no_question": _(
         "The tool ended well, but none of %(questions)s questions was scored."
