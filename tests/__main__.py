@@ -1,4 +1,8 @@
-"""``make test``: all tests on SQLite, then those that use a database again on PostgreSQL."""
+"""``make test``: all tests on SQLite, and those that use a database on PostgreSQL as well.
+
+Tests that start the whole stack run one after the other, for minutes, mostly waiting. The others
+run beside them; what the first said is printed when both are through.
+"""
 
 from __future__ import annotations
 
@@ -17,18 +21,22 @@ NO_TESTS = 5  # pytest's exit code: nothing was selected
 
 
 def main(arguments: list[str]) -> int:
-    """Run both, whatever the first says; 0 when both passed."""
-    print("On SQLite:", flush=True)
-    codes = [_pytest(arguments, {})]
-    folder = Path(tempfile.mkdtemp(prefix="vacc-postgres-", dir="/tmp"))
-    server = get_server(folder, cleanup_mode="delete")
-    try:
-        print("\nDatabase tests again, on PostgreSQL:", flush=True)
-        told = {"TEST_DATABASE_URL": server.get_uri()}
-        codes.append(_pytest([*arguments, "--database-only"], told))
-    finally:
-        server.cleanup()
-        shutil.rmtree(folder, ignore_errors=True)
+    """Run all, whatever one of them says; 0 when all passed."""
+    with tempfile.TemporaryFile("w+") as said:
+        stacks = subprocess.Popen(
+            _command([*arguments, "--part=stacks"]), stdout=said, stderr=subprocess.STDOUT
+        )
+        try:
+            print("Without a stack, on SQLite:", flush=True)
+            codes = [_pytest([*arguments, "--part=rest"], {})]
+            codes.append(_on_postgresql(arguments))
+            print("\nIn a browser and with real processes (some minutes):", flush=True)
+            codes.append(stacks.wait())
+        except KeyboardInterrupt:
+            stacks.wait()  # it was interrupted as well, and stops what it has started
+            return 130
+        said.seek(0)
+        shutil.copyfileobj(said, sys.stdout)
     if find_chromium() is None:
         print(
             "\nBrowser tests were skipped, for there is no Chromium on the PATH. "
@@ -39,9 +47,24 @@ def main(arguments: list[str]) -> int:
     return 0 if all(code in (0, NO_TESTS) for code in codes) else 1
 
 
+def _on_postgresql(arguments: list[str]) -> int:
+    folder = Path(tempfile.mkdtemp(prefix="vacc-postgres-", dir="/tmp"))
+    server = get_server(folder, cleanup_mode="delete")
+    try:
+        print("\nDatabase tests again, on PostgreSQL:", flush=True)
+        told = {"TEST_DATABASE_URL": server.get_uri()}
+        return _pytest([*arguments, "--database-only"], told)
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def _pytest(arguments: list[str], environ: dict[str, str]) -> int:
-    command = [sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadgroup", *arguments]
-    return subprocess.call(command, env=os.environ | environ)
+    return subprocess.call(_command(arguments), env=os.environ | environ)
+
+
+def _command(arguments: list[str]) -> list[str]:
+    return [sys.executable, "-m", "pytest", *arguments]
 
 
 if __name__ == "__main__":

@@ -13,29 +13,33 @@ pytest_plugins = ["tests.stack", "tests.api"]
 
 PLAIN_STATIC = "django.contrib.staticfiles.storage.StaticFilesStorage"
 DATABASE_FIXTURES = {"db", "transactional_db"}
-# One stack of real processes at a time: two cores do not carry two.
-ONE_AT_A_TIME = ("processes", "browser")
+# They start the whole stack in real processes: one at a time, two cores do not carry two.
+STACK_MARKS = ("processes", "browser")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """``--database-only``: for the second run, on PostgreSQL."""
+    """``--part`` and ``--database-only``: what :mod:`tests.__main__` runs beside each other."""
+    parser.addoption("--part", choices=["stacks", "rest"], help="with a stack, or all others")
     parser.addoption("--database-only", action="store_true", help="only tests that use a database")
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in a hook of the same name
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Choose the tests of this run, and who must not run beside whom."""
-    for item in items:
-        if any(item.get_closest_marker(mark) for mark in ONE_AT_A_TIME):
-            item.add_marker(pytest.mark.xdist_group("one at a time"))
+    """Choose the tests of this run."""
+    part = config.getoption("--part")
+    kept = [item for item in items if part is None or _needs_stack(item) == (part == "stacks")]
     if config.getoption("--database-only"):
-        left_out = [item for item in items if not _uses_database(item)]
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
+        kept = [item for item in kept if _uses_database(item)]
+    chosen = set(kept)
+    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+    items[:] = kept
+
+
+def _needs_stack(item: pytest.Item) -> bool:
+    return any(item.get_closest_marker(mark) for mark in STACK_MARKS)
 
 
 def _uses_database(item: pytest.Item) -> bool:
-    if any(item.get_closest_marker(mark) for mark in ONE_AT_A_TIME):
+    if _needs_stack(item):
         return False  # their processes have databases of their own
     fixtures = getattr(item, "fixturenames", ())
     return bool(item.get_closest_marker("django_db") or DATABASE_FIXTURES.intersection(fixtures))
