@@ -12,7 +12,6 @@ from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonRe
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
 from django.utils.functional import Promise
-from django.utils.timezone import now
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -210,8 +209,8 @@ def _sentence(page: JobPage) -> str:
     if job.state != Job.State.RUNNING:
         return told
     told = _doing(page) or told
-    if page.ends_at and page.ends_at > now():
-        told += " " + _("Ends about %(time)s, as earlier runs go.") % {"time": moment(page.ends_at)}
+    if page.ends_at:
+        told += " " + _("Ends about %(time)s.") % {"time": moment(page.ends_at)}
     return told
 
 

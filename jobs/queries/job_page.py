@@ -16,6 +16,7 @@ from jobs.queries.hosts import is_away
 
 _CHAIN_LIMIT = 60
 _DURATIONS = 12  # earlier runs that an estimate looks at
+PACE_TELLS = 0.1  # share done from which a job's own pace says more than earlier runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +78,9 @@ class JobPage:
 
     @property
     def ends_at(self) -> datetime | None:
-        """When it should end, by what earlier runs took; None where none tells."""
-        if self.job.started_at is None or self.earlier is None:
-            return None
-        return self.job.started_at + timedelta(seconds=self.earlier.typical_s)
+        """When it should end, see :func:`left_s`; None where nothing tells."""
+        left = left_s(self.job.progress, self.ran_s, self.earlier)
+        return None if left is None else now() + timedelta(seconds=left)
 
     @property
     def waited_s(self) -> float | None:
@@ -156,6 +156,20 @@ def durations(kind: str, host: Host, title: str, *, but: int | None = None) -> D
     if not seconds:
         return None
     return Durations(len(seconds), median(seconds), min(seconds), max(seconds), bool(same))
+
+
+def left_s(
+    progress: Mapping[str, Any] | None, ran_s: float | None, earlier: Durations | None
+) -> float | None:
+    """Seconds to go: from the pace so far once a tenth is done, else from earlier runs."""
+    if ran_s is None:
+        return None
+    done, total = (progress or {}).get("done"), (progress or {}).get("total")
+    if done and total and done / total >= PACE_TELLS:
+        return float(max(0.0, ran_s * (total - done) / done))
+    if earlier is None or earlier.typical_s <= ran_s:
+        return None
+    return earlier.typical_s - ran_s
 
 
 def _chain(job: Job, after: tuple[Job, ...], before: tuple[Job, ...]) -> tuple[Job, ...]:

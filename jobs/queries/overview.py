@@ -10,7 +10,7 @@ from django.db.models import Max, Q, QuerySet
 from django.utils.timezone import now
 
 from jobs.models import Deployment, Host, Job, Result
-from jobs.queries.job_page import durations
+from jobs.queries.job_page import durations, left_s
 
 _MOST = 8
 _SPARK = 14
@@ -206,20 +206,8 @@ def _running(job: Job) -> Running:
         total=total,
         unit=str(progress.get("unit", "")),
         ran_s=ran_s,
-        left_s=_left_s(job, done, total, ran_s),
+        left_s=left_s(job.progress, ran_s, durations(job.kind, job.host, job.title, but=job.pk)),
     )
-
-
-def _left_s(job: Job, done: float | None, total: float | None, ran_s: float | None) -> float | None:
-    """From the pace so far once a tenth is done, else from how long such jobs took before."""
-    if ran_s is None:
-        return None
-    if done and total and done / total >= 0.1:
-        return max(0.0, ran_s * (total - done) / done)
-    earlier = durations(job.kind, job.host, job.title, but=job.pk)
-    if earlier is None or earlier.typical_s <= ran_s:
-        return None
-    return earlier.typical_s - ran_s
 
 
 def _found(result: Result) -> Found:

@@ -189,9 +189,9 @@ def test_a_running_job_says_when_it_should_end(page):
         host=host, title="a", state="running", started_at=now(), sentence_id="job:running"
     )
 
-    assert "as earlier runs go" in shown(page, job)
+    assert "Ends about" in shown(page, job)
     Job.objects.filter(pk=job.pk).update(started_at=now() - timedelta(hours=2))
-    assert "as earlier runs go" not in shown(page, job)
+    assert "Ends about" not in shown(page, job)
 
 
 def test_the_page_asks_the_database_as_often_for_a_long_chain_as_for_a_short_one(
