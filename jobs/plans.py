@@ -20,12 +20,19 @@ from typing import Any
 
 from jobs.errors import PlanError
 
-SCHEMA = 1
+# Schema 2 has what _ADDED names; a plan without any of it is written as 1, so that an older host
+# runs it and its checksum stays.
+SCHEMAS = (1, 2)
+_ADDED: dict[str, dict[str, Any]] = {
+    "steps": {"cwd": "", "path": (), "cleanup": (), "health": "/health"},
+    "files": {"at": ""},
+}
 
 # Who fills a slot: the host when it takes the job, or the dashboard when it dispatches it.
 HOST_SLOTS = frozenset({"job_dir", "serve_dir", "port"})
 DASHBOARD_SLOTS = frozenset({"job", "dies"})
 ASSET_SLOTS = ("weights.", "artifact.", "deployment.")
+SECRET = "secret:"
 _TOKEN = re.compile(r"\{\{|\}\}|\{([a-z_]+(?:[.:][A-Za-z0-9_.-]+)?)\}|[{}]")
 _PLAIN = re.compile(r"^[A-Za-z0-9_./:@%+,=-]+$")
 _NAME = re.compile(r"^[a-z0-9][a-z0-9._-]*$")
@@ -35,19 +42,26 @@ _NAME = re.compile(r"^[a-z0-9][a-z0-9._-]*$")
 class PlanFile:
     """A text file that the plan brings along, written to ``{job_dir}/files/NAME`` before step 1.
 
-    ``text`` is literal: slots are not filled in it.
+    ``text`` is literal: slots are not filled in it. ``at`` is an absolute path (slots allowed)
+    where the file is put as well: for a tool that finds it there only.
     """
 
     name: str
     text: str
+    at: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One command. It runs in ``{job_dir}/work``, without a shell.
+    """One command. It runs without a shell, in ``cwd`` ("" for ``{job_dir}/work``).
+
+    ``path`` are folders that come first in its PATH. ``cleanup`` is a command that runs when the
+    plan ends, however it ends, if the step was begun: it removes the container that the step made.
 
     ``serves`` marks the command as the server of the job's Deployment: it is started under a
     launcher of its own in ``{serve_dir}`` and outlives the job; the step ends when it is started.
+    Steps before it that serve too are what each start of the server needs first, such as its
+    container. ``health`` is the path that answers 200 once the server is ready.
     """
 
     name: str
@@ -55,6 +69,10 @@ class Step:
     env: tuple[tuple[str, str], ...] = ()
     timeout_s: float | None = None
     serves: bool = False
+    cwd: str = ""
+    path: tuple[str, ...] = ()
+    cleanup: tuple[str, ...] = ()
+    health: str = "/health"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +101,18 @@ class Watch:
 
 
 @dataclass(frozen=True, slots=True)
+class Check:
+    """What must hold on the host before the first step: ``name`` is one of ``jobs.host.checks``.
+
+    ``args`` may have slots. ``asks``: a person may go on although it does not hold.
+    """
+
+    name: str
+    args: tuple[tuple[str, str], ...] = ()
+    asks: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What a job runs, whole. Immutable; :meth:`sha256` identifies it."""
 
@@ -93,12 +123,14 @@ class Plan:
     watches: tuple[Watch, ...] = ()
     dies: int = 0
     filled: bool = False
+    checks: tuple[Check, ...] = ()
 
     def __post_init__(self) -> None:
         names = [step.name for step in self.steps]
         if not names or len(set(names)) != len(names):
             raise PlanError("a plan needs steps with names of their own", names=names)
-        if sum(step.serves for step in self.steps) > 1:
+        serving = "".join("s" if step.serves else " " for step in self.steps).split()
+        if len(serving) > 1:
             raise PlanError("a plan starts one server at most")
         for name in [*names, *(f.name for f in self.files), *(o.name for o in self.outputs)]:
             if not _NAME.match(name):
@@ -106,10 +138,21 @@ class Plan:
         if not self.filled:
             for text in _texts(self):
                 _pieces(text)
+            _keep_secrets_in_environments(self)
 
     def to_json(self) -> dict[str, Any]:
         """The plan as plain data, with its schema version."""
-        return {"schema": SCHEMA, **asdict(self)}
+        data = asdict(self)
+        added = [(item, _ADDED[group]) for group in _ADDED for item in data[group]]
+        added.append((data, {"checks": ()}))
+        schema = 1
+        for item, defaults in added:
+            for name, default in defaults.items():
+                if item[name] == default:
+                    del item[name]
+                else:
+                    schema = 2
+        return {"schema": schema, **data}
 
     def sha256(self) -> str:
         """Hex digest of the plan's canonical JSON."""
@@ -123,8 +166,8 @@ def from_json(data: Mapping[str, Any]) -> Plan:
     Raises:
         PlanError: written by a newer schema, or not a plan.
     """
-    if data.get("schema") != SCHEMA:
-        raise PlanError(f"plan schema {data.get('schema')!r} is not known here, only {SCHEMA}")
+    if data.get("schema") not in SCHEMAS:
+        raise PlanError(f"plan schema {data.get('schema')!r} is not known here, only {SCHEMAS}")
     try:
         return Plan(
             kind=data["kind"],
@@ -135,6 +178,10 @@ def from_json(data: Mapping[str, Any]) -> Plan:
                     env=tuple((key, value) for key, value in step["env"]),
                     timeout_s=step["timeout_s"],
                     serves=step["serves"],
+                    cwd=step.get("cwd", ""),
+                    path=tuple(step.get("path", ())),
+                    cleanup=tuple(step.get("cleanup", ())),
+                    health=step.get("health", "/health"),
                 )
                 for step in data["steps"]
             ),
@@ -145,6 +192,14 @@ def from_json(data: Mapping[str, Any]) -> Plan:
             ),
             dies=data["dies"],
             filled=data["filled"],
+            checks=tuple(
+                Check(
+                    name=item["name"],
+                    args=tuple((key, value) for key, value in item["args"]),
+                    asks=item["asks"],
+                )
+                for item in data.get("checks", ())
+            ),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise PlanError(f"not a plan: {error!r}") from error
@@ -165,6 +220,11 @@ def slots(plan: Plan) -> tuple[str, ...]:
     return tuple(found)
 
 
+def secrets(plan: Plan) -> tuple[str, ...]:
+    """Names of the secrets that the plan's steps are given in their environment."""
+    return tuple(name.removeprefix(SECRET) for name in slots(plan) if name.startswith(SECRET))
+
+
 def fill(plan: Plan, values: Mapping[str, str]) -> Plan:
     """The plan with every slot replaced by its value. Changes nothing else.
 
@@ -181,10 +241,18 @@ def fill(plan: Plan, values: Mapping[str, str]) -> Plan:
                 step,
                 argv=tuple(_fill(arg, values) for arg in step.argv),
                 env=tuple((key, _fill(value, values)) for key, value in step.env),
+                cwd=_fill(step.cwd, values),
+                path=tuple(_fill(folder, values) for folder in step.path),
+                cleanup=tuple(_fill(arg, values) for arg in step.cleanup),
             )
             for step in plan.steps
         ),
+        files=tuple(replace(item, at=_fill(item.at, values)) for item in plan.files),
         watches=tuple(replace(watch, url=_fill(watch.url, values)) for watch in plan.watches),
+        checks=tuple(
+            replace(check, args=tuple((key, _fill(value, values)) for key, value in check.args))
+            for check in plan.checks
+        ),
     )
 
 
@@ -207,19 +275,41 @@ def script(plan: Plan, values: Mapping[str, str] | None = None) -> str:
     lines += ['mkdir -p "$JOB_DIR/files" "$JOB_DIR/work"', 'cd "$JOB_DIR/work"']
     for item in plan.files:
         lines += ["", *_heredoc(item)]
-    served = False
-    for step in plan.steps:
+    at_end: list[str] = []
+    last_serving = next((step for step in reversed(plan.steps) if step.serves), None)
+    for number, step in enumerate(plan.steps, start=1):
         lines += ["", f"# step: {step.name}"]
-        command = [f"{key}={_shell(value)}" for key, value in step.env]
-        command += [_shell(arg) for arg in step.argv]
-        lines.append(_folded(command) + (" &" if step.serves else ""))
-        if step.serves:
+        if step.cleanup:
+            words = " ".join(_shell(arg) for arg in step.cleanup)
+            lines.append(f"clean_{number}() {{ {words}; }}")
+            lines.append(_trap(at_end, f"clean_{number}"))
+        lines.append(_command(step) + (" &" if step is last_serving else ""))
+        if step is last_serving:
             # A shell's background commands ignore Ctrl-C and outlive it.
-            lines.append("trap 'kill %1 2>/dev/null && wait %1 || true' EXIT")
-        served = served or step.serves
-    if served:
+            lines.append("stop_server() { kill %1 2>/dev/null && wait %1; }")
+            lines.append(_trap(at_end, "stop_server"))
+    if last_serving is not None:
         lines += ["", "wait  # the server runs until it is stopped"]
     return "\n".join(lines) + "\n"
+
+
+def _trap(at_end: list[str], function: str) -> str:
+    """Have the script call ``function`` when it ends, before those of earlier steps."""
+    at_end.insert(0, f"{function} || true")
+    return f"trap '{'; '.join(at_end)}' EXIT"
+
+
+def _command(step: Step) -> str:
+    """A step as bash, in its folder and with its environment."""
+    command = [f"{key}={_shell(value)}" for key, value in step.env]
+    if step.path:
+        command.append(f'PATH={":".join(_shell(folder) for folder in step.path)}:"$PATH"')
+    command += [_shell(arg) for arg in step.argv]
+    if not step.cwd:
+        return _folded(command)
+    # exec: what is in the background is the command itself, and a signal reaches it.
+    command.insert(len(command) - len(step.argv), "exec")
+    return f"(cd {_shell(step.cwd)} && {_folded(command)})"
 
 
 def pieces(text: str) -> list[tuple[bool, str]]:
@@ -232,8 +322,22 @@ def _texts(plan: Plan) -> Iterator[str]:
         yield from step.argv
         for _, value in step.env:
             yield value
+        yield from (step.cwd, *step.path, *step.cleanup)
+    for item in plan.files:
+        yield item.at
     for watch in plan.watches:
         yield watch.url
+    for check in plan.checks:
+        for _, value in check.args:
+            yield value
+
+
+def _keep_secrets_in_environments(plan: Plan) -> None:
+    """Refuse a secret anywhere but in a step's environment: all else is shown and recorded."""
+    shown = replace(plan, steps=tuple(replace(step, env=()) for step in plan.steps), filled=True)
+    for text in _texts(shown):
+        if any(is_slot and piece.startswith(SECRET) for is_slot, piece in _pieces(text)):
+            raise PlanError(f"a secret in {text!r}: only an environment may hold one")
 
 
 def _pieces(text: str) -> list[tuple[bool, str]]:
@@ -261,7 +365,7 @@ def _pieces(text: str) -> list[tuple[bool, str]]:
 
 
 def _is_slot(name: str) -> bool:
-    return name in HOST_SLOTS | DASHBOARD_SLOTS or name.startswith(ASSET_SLOTS)
+    return name in HOST_SLOTS | DASHBOARD_SLOTS or name.startswith((*ASSET_SLOTS, SECRET))
 
 
 def _fill(text: str, values: Mapping[str, str]) -> str:
@@ -299,11 +403,14 @@ def _heredoc(item: PlanFile) -> list[str]:
     while mark in item.text:
         mark += "_"
     # A heredoc always ends its text with a newline; one is cut off again where the file has none.
-    text = item.text.removesuffix("\n")
-    cat = f"cat > \"$JOB_DIR/files/{item.name}\" <<'{mark}'"
-    if item.text.endswith("\n"):
-        return [cat, text, mark]
-    return [cat, text, mark, f'truncate -s -1 "$JOB_DIR/files/{item.name}"']
+    name = f'"$JOB_DIR/files/{item.name}"'
+    lines = [f"cat > {name} <<'{mark}'", item.text.removesuffix("\n"), mark]
+    if not item.text.endswith("\n"):
+        lines.append(f"truncate -s -1 {name}")
+    if item.at:
+        place = _shell(item.at)
+        lines.append(f'mkdir -p "$(dirname {place})" && cp {name} {place}')
+    return lines
 
 
 def _folded(words: list[str]) -> str:

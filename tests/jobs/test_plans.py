@@ -100,7 +100,7 @@ def test_two_steps_have_two_names():
 
 def test_a_plan_starts_one_server_at_most():
     with pytest.raises(PlanError, match="one server"):
-        plan_of(Step("a", ("x",), serves=True), Step("b", ("y",), serves=True))
+        plan_of(Step("a", ("x",), serves=True), Step("b", ("y",)), Step("c", ("z",), serves=True))
 
 
 def test_slots_come_once_in_the_order_of_their_first_use():
