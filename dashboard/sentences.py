@@ -42,6 +42,7 @@ SENTENCES: dict[str, str | Promise] = {
     "work:signal": _("Step %(step)s was ended by signal %(signal)s."),
     "work:timeout": _("Step %(step)s took longer than %(timeout_s)s seconds."),
     "work:not_found": _("Step %(step)s: the host has no program %(command)s."),
+    "work:no_folder": _("Step %(step)s: the host has no folder %(folder)s."),
     "work:not_started": _("Step %(step)s: %(command)s could not be started: %(problem)s"),
     "work:output_missing": _("The output %(output)s (%(pattern)s) was not written."),
     "work:server_ended": _("The server ended by itself with exit code %(exit_code)s."),

@@ -6,15 +6,18 @@ import contextlib
 import logging
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
+from jobs.errors import PlanError
 from jobs.host import environment, probe, process
 from jobs.host import spool as spools
 from jobs.host.launcher import size_and_sha256
 from jobs.host.spool import Spool
 from jobs.host.take import start_if_fresh
+from jobs.plans import fill, from_json
 
 FEW_STARTS = 3
 log = logging.getLogger(__name__)
@@ -64,6 +67,7 @@ def close_dead(spool: Spool) -> bool:
             spools.write_json(spool.path / "exit.json", last[-1])
             return True
         _kill_marked(spool)
+        _clean_up(spool)
         size, digest = size_and_sha256(spool.log)
         sentence_id, args = _why(spool)
         spool.append_ended(
@@ -117,6 +121,33 @@ def _kill_marked(spool: Spool) -> None:
         deadline = time.monotonic() + wait_s
         while any(process.is_running(pid) for pid in pids) and time.monotonic() < deadline:
             time.sleep(0.05)
+
+
+def _clean_up(spool: Spool) -> None:
+    """What the dead launcher would have run at its end: its containers are not its children."""
+    try:
+        taken = spool.plan()
+        plan = fill(from_json(taken["plan"]), taken["values"])
+    except (OSError, ValueError, LookupError, PlanError):  # torn by a power cut
+        return
+    begun = {e["name"] for e in spool.read_events() if e["type"] == "step_started"}
+    mine = spool.meta().type == spools.DEPLOYMENT
+    steps = [step for step in plan.steps if step.name in begun and (mine or not step.serves)]
+    with spool.log.open("ab") as output:
+        for argv, env in environment.cleanups(steps, spool.path):
+            try:
+                subprocess.run(
+                    argv,
+                    cwd=spool.work,
+                    env=env,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    timeout=environment.CLEANUP_S,
+                    check=False,
+                )
+            except (OSError, subprocess.TimeoutExpired) as error:
+                log.warning("%s could not be run: %s", argv[0], error)
 
 
 def _why(spool: Spool) -> tuple[str, dict[str, Any]]:

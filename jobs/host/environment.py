@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+
+from jobs.plans import Step
 
 # Every process of a job carries it, so that what a killed launcher left can be found and ended.
 MARK = "JOBS_SPOOL"
@@ -12,6 +14,7 @@ SECRETS = frozenset(
     {"ADMIN_PASSWORD", "DATABASE_URL", "HOST_KEY", "REDIS_URL", "SECRET_KEY", "PGPASSWORD"}
 )
 # What the worker's own frameworks set for themselves; it would mislead a tool built on the same.
+CLEANUP_S = 60.0  # the longest that one command of a cleanup may take
 _OURS = ("CELERY_", "DJANGO_", "FORKED_BY_MULTIPROCESSING", "_MP_FORK_")
 
 
@@ -24,14 +27,31 @@ def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def of_step(env: Iterable[tuple[str, str]], spool: Path) -> dict[str, str]:
-    """The whole environment of a command; ``env`` is the step's own and has the last word."""
-    return {
+def of_step(
+    env: Iterable[tuple[str, str]], spool: Path, path: Sequence[str] = ()
+) -> dict[str, str]:
+    """The whole environment of a command; ``env`` is the step's own and has the last word.
+
+    ``path`` are folders to look for programs in first.
+    """
+    found = {
         **without_secrets(os.environ),
         "PYTHONUNBUFFERED": "1",
         **dict(env),
         MARK: str(spool),
     }
+    if path:
+        found["PATH"] = os.pathsep.join((*path, found.get("PATH", os.defpath)))
+    return found
+
+
+def cleanups(
+    begun: Sequence[Step], spool: Path
+) -> Iterator[tuple[tuple[str, ...], dict[str, str]]]:
+    """(command, environment) of what cleans up after these steps, in the order to run them."""
+    for step in reversed(begun):
+        if step.cleanup:
+            yield step.cleanup, of_step(step.env, spool, step.path)
 
 
 def marked(spool: Path) -> list[int]:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 
 from jobs.host.spool import Spool
+from jobs.plans import from_json
 
 LOADING, READY, UNHEALTHY = "loading", "ready", "unhealthy"
 ASK_S = 0.5  # while it loads
@@ -16,7 +17,7 @@ PATIENCE = 3  # failures in a row before a server that was ready is unhealthy
 
 
 class Health:
-    """The health of one run of a server, from ``GET /health`` on its port.
+    """The health of one run of a server, from the path of its port that its plan names.
 
     *loading* until the first 200, *ready*, *unhealthy* after three failures in a row. ``changed``
     is called from the thread when the word changes.
@@ -26,6 +27,7 @@ class Health:
         self._spool = spool
         self._run = spool.meta().run
         self._port = port
+        self.path = health_path(spool)
         self._changed = changed
         self._stopped = threading.Event()
         self.state = READY if spool.was_ready() else LOADING
@@ -38,7 +40,7 @@ class Health:
     def _ask(self) -> None:
         failures = 0
         while not self._stopped.is_set():
-            fine = answers(self._port)
+            fine = answers(self._port, self.path)
             failures = 0 if fine else failures + 1
             self._set(fine=fine, failures=failures)
             self._stopped.wait(ASK_READY_S if self.state == READY and fine else ASK_S)
@@ -58,11 +60,16 @@ class Health:
             self._changed()
 
 
-def answers(port: int) -> bool:
-    """True when the server on this port says 200."""
+def health_path(spool: Spool) -> str:
+    """The path to ask: that of the plan's last step, the server itself."""
+    return from_json(spool.plan()["plan"]).steps[-1].health
+
+
+def answers(port: int, path: str) -> bool:
+    """True when the server on this port says 200 to a request for ``path``."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S)
     try:
-        connection.request("GET", "/health")
+        connection.request("GET", path)
         return connection.getresponse().status == 200
     except (OSError, http.client.HTTPException):
         return False

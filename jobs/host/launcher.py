@@ -56,6 +56,8 @@ class Launcher:
         self._server: Server | None = None
         self._watcher: Watcher | None = None
         self._outputs: tuple[Output, ...] = ()
+        self._server_step = ""  # of a server's plan: the one that is to go on
+        self._begun: list[Step] = []  # those whose command was started here
 
     def run(self) -> Verdict:
         """Run all and write the last event. Never raises but for a disk that takes nothing."""
@@ -69,6 +71,7 @@ class Launcher:
         if self._server is not None and verdict.verdict != "succeeded":
             self._server.stop()
         self._commands.kill_leftovers()
+        self._clean_up()
         if self._watcher is not None:
             self._watcher.stop()
         return self._conclude(verdict)
@@ -81,9 +84,8 @@ class Launcher:
         template = from_json(taken["plan"])
         plan = template if template.filled else fill(template, taken["values"])
         self._outputs = plan.outputs
-        for item in plan.files:
-            # Not atomic on purpose: a run that is cut off here is never continued.
-            (self._spool.path / "files" / item.name).write_text(item.text, encoding="utf-8")
+        self._server_step = plan.steps[-1].name
+        write_files(plan, self._spool.path / "files")
         if plan.watches:
             self._watcher = Watcher(plan.watches, self._spool.points)
         exit_code = None
@@ -101,7 +103,8 @@ class Launcher:
         began = time.monotonic()
         self._event("step_started", index, step)
         if step.serves and self._meta.type == spools.JOB:
-            failure = self._start_server(template, taken)
+            # All steps of the server run in its own launcher, which the first of them starts.
+            failure = self._start_server(template, taken) if self._server is None else None
             code = 0 if failure is None else 1
         else:
             failure, code = self._run_command(step)
@@ -121,10 +124,15 @@ class Launcher:
 
     def _run_command(self, step: Step) -> tuple[Verdict | None, int]:
         """Run one command to its end, or end it. The verdict (None: go on) and its exit code."""
-        env = environment.of_step(step.env, self._spool.path)
+        env = environment.of_step(step.env, self._spool.path, step.path)
+        cwd = Path(step.cwd) if step.cwd else self._spool.work
+        self._begun.append(step)
         try:
-            pid = self._commands.start(step.argv, env, self._spool.work)
+            pid = self._commands.start(step.argv, env, cwd)
         except FileNotFoundError:
+            if not cwd.is_dir():
+                args = {"step": step.name, "folder": str(cwd)}
+                return Verdict("failed", "work:no_folder", args, 127), 127
             args = {"step": step.name, "command": step.argv[0]}
             return Verdict("failed", "work:not_found", args, 127), 127
         except OSError as error:
@@ -156,9 +164,10 @@ class Launcher:
 
     def _after_command(self, step: Step, code: int) -> Verdict | None:
         """What an exit code means. A server that ends by itself has failed, whatever its code."""
+        is_server = step.serves and step.name == self._server_step
         if self._spool.is_cancel_asked(self._meta.run) or self._commands.stop_asked:
-            return CANCELLED if code != 0 or step.serves else None
-        if step.serves:
+            return CANCELLED if code != 0 or is_server else None
+        if is_server:
             args = {
                 "step": step.name,
                 "exit_code": code,
@@ -170,6 +179,19 @@ class Launcher:
         if code > 0:
             return Verdict("failed", "work:exit", {"step": step.name, "exit_code": code}, code)
         return None
+
+    def _clean_up(self) -> None:
+        """Run the cleanup of each step that was begun, the last first, whatever it exits with."""
+        for argv, env in environment.cleanups(self._begun, self._spool.path):
+            try:
+                pid = self._commands.start(argv, env, self._spool.work)
+            except OSError as error:
+                log.warning("%s could not be run: %s", argv[0], error)
+                continue
+            deadline = time.monotonic() + environment.CLEANUP_S
+            while self._commands.exit_code(pid) is None and time.monotonic() < deadline:
+                self._commands.wait()
+        self._commands.kill_leftovers()
 
     def _conclude(self, verdict: Verdict) -> Verdict:
         """Look at what is there now, and write the last event."""
@@ -203,6 +225,16 @@ class Launcher:
     def _event(self, type: str, index: int, step: Step, **fields: Any) -> None:
         offset = os.fstat(self._log_fd).st_size
         self._spool.append_event(type, index=index, name=step.name, log_offset=offset, **fields)
+
+
+def write_files(plan: Plan, folder: Path) -> None:
+    """Write the plan's files. Not atomic: a run that is cut off here is never continued."""
+    for item in plan.files:
+        (folder / item.name).write_text(item.text, encoding="utf-8")
+        if item.at:
+            place = Path(item.at)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(item.text, encoding="utf-8")
 
 
 def size_and_sha256(path: Path) -> tuple[int, str]:
