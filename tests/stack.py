@@ -119,12 +119,20 @@ class Stack:
 
     def manage(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[bytes]:
         """``manage.py`` in a second terminal, which knows ``DATA_DIR`` and nothing else."""
-        return subprocess.run(
+        with self.terminal(*arguments, stderr=subprocess.PIPE) as command:
+            out, err = command.communicate()
+        if check and command.returncode != 0:
+            raise AssertionError(f"{arguments}: {command.returncode}\n{err.decode()}")
+        return subprocess.CompletedProcess(arguments, command.returncode, out, err)
+
+    def terminal(self, *arguments: str, stderr: Any) -> subprocess.Popen[bytes]:
+        """The same, while other things go on: nobody waits for it here."""
+        return subprocess.Popen(
             [sys.executable, "manage.py", *arguments],
             cwd=ROOT,
             env=clean_environment() | {"DATA_DIR": str(self.data_dir)},
-            capture_output=True,
-            check=check,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
         )
 
     def stop(self, number: int = signal.SIGINT) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import urllib.request
 
@@ -15,6 +17,7 @@ from tests.browser.visits import Complaints, log_in
 
 pytestmark = pytest.mark.browser
 
+SORTS = ["benchmark", "evaluation"]
 KINDS = ["prepare", "compile", "deploy", "benchmark", "evaluate"]
 FIRST_TIME_S = 420  # environments are installed, on two cores that do other things as well
 CURVES = """() => [...document.querySelectorAll("[data-live-chart] .scatterlayer path.js-line")]
@@ -40,6 +43,17 @@ def job_of(api):
         return jobs[0]["id"]
 
     return find
+
+
+@pytest.fixture(scope="module")
+def terminal(stack, tmp_path_factory):
+    """``manage.py tour`` beside the browser, and the file in which it keeps the logs."""
+    path = tmp_path_factory.mktemp("terminal") / "logs"
+    with path.open("wb") as file:
+        command = stack.terminal("tour", "--wait", "--json", stderr=file)
+    yield command, path
+    command.kill()
+    command.communicate()
 
 
 class Frames:
@@ -86,6 +100,14 @@ def test_a_button_starts_all_five_kinds(page, api):
     assert [kind for kind in KINDS if any(job["kind"] == kind for job in jobs)] == KINDS
     assert len({job["chain"] for job in jobs}) == 1
     expect(page.locator("ol.track > li")).to_have_count(len(jobs))
+
+
+def test_a_terminal_goes_on_with_the_tour_that_runs(api, terminal):
+    command, logs = terminal
+
+    until(lambda: b"prepare #" in logs.read_bytes(), "it follows")
+    assert len({job["chain"] for job in api.jobs()}) == 1
+    assert command.poll() is None
 
 
 def test_the_preview_follows_what_is_typed(page):
@@ -151,6 +173,25 @@ def test_every_log_is_that_of_the_spool_byte_for_byte(api):
         shown, kept = api.log_sha256s(job["id"])
         assert shown == kept, job["title"]
         assert api.events(job["id"]).count("started") == 1
+
+
+def test_the_terminal_prints_the_tours_results_as_json(api, terminal):
+    command, logs = terminal
+    said, _ = command.communicate(timeout=60)
+
+    report = json.loads(said)
+    speed, quality = (api.ask(f"results?sort={sort}")["results"][0]["metrics"] for sort in SORTS)
+    names = ("output_tokens_per_s", "ttft_p50_ms"), ("accuracy", "questions")
+    wanted = {name: speed[name] for name in names[0]} | {name: quality[name] for name in names[1]}
+    assert {name: report[name] for name in wanted} == wanted
+    assert all(value > 0 for value in wanted.values())
+    assert (command.returncode, report["succeeded"]) == (0, True)
+    assert {job["id"] for job in report["jobs"]} == {job["id"] for job in api.jobs()}
+    for job in report["jobs"]:
+        log = api.raw(f"jobs/{job['id']}/log?from=0")
+        assert hashlib.sha256(log).hexdigest() == job["log_sha256"], job["title"]
+        told = f"── {job['kind']} #{job['id']} {job['title']}: succeeded. {job['sentence']}\n"
+        assert told.encode() in logs.read_bytes()
 
 
 @pytest.mark.parametrize(

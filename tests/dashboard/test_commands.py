@@ -2,11 +2,13 @@
 
 import json
 import subprocess
+from datetime import timedelta
 from io import StringIO
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
+from django.utils.timezone import now
 
 from dashboard.api.auth import hashed
 from dashboard.management.commands import tour
@@ -124,6 +126,32 @@ def test_the_tour_is_five_kinds_in_one_chain_and_ends_at_once_without_wait(host)
     assert report["accuracy"] is None
 
 
+def test_a_tour_that_runs_is_gone_on_with(host):
+    first = json.loads(run("tour", "--json"))
+
+    again = json.loads(run("tour", "--json"))
+
+    assert again == first
+
+
+def test_a_tour_that_has_ended_or_is_of_another_host_is_no_reason_not_to_launch_one(host):
+    make_host("far", facts=host.facts)
+    first = json.loads(run("tour", "--json", "--host", "far"))
+    Job.objects.filter(kind="evaluate").update(state="failed", finished_at=now())
+
+    second = json.loads(run("tour", "--json"))
+    third = json.loads(run("tour", "--json", "--host", "far"))
+
+    numbers = [{job["id"] for job in report["jobs"]} for report in (first, second, third)]
+    assert not (numbers[0] & numbers[1] or numbers[1] & numbers[2] or numbers[0] & numbers[2])
+
+
+def test_an_evaluation_with_an_environment_of_its_own_is_no_tour(host):
+    make_job(kind="evaluate", host=host, chain="00000000-0000-0000-0000-000000000001")
+
+    assert tour.running_tour(host) is None
+
+
 def test_the_tour_waits_for_a_host_that_has_not_reported(host, monkeypatch):
     Host.objects.filter(pk=host.pk).update(facts={})
     monkeypatch.setattr(tour, "HOST_WAIT_S", 0.0)
@@ -145,7 +173,10 @@ def test_a_waited_tour_that_was_cancelled_is_an_exit_code(host, monkeypatch):
 
 
 def test_the_report_of_a_tour_is_what_its_results_hold(host):
-    first = make_job(state="succeeded", chain="00000000-0000-0000-0000-000000000001", host=host)
+    chain = "00000000-0000-0000-0000-000000000001"
+    first = make_job(state="succeeded", chain=chain, host=host)
+    made = Job.objects.get(pk=first.pk).created_at
+    Job.objects.filter(pk=first.pk).update(finished_at=made + timedelta(seconds=90))
     Result.objects.create(
         job=first, sort="evaluation", host=host, metrics={"accuracy": 0.5, "questions": 120}
     )
@@ -154,6 +185,9 @@ def test_the_report_of_a_tour_is_what_its_results_hold(host):
 
     assert (report["succeeded"], report["accuracy"], report["questions"]) == (True, 0.5, 120)
     assert report["jobs"][0]["state"] == "succeeded"
+    assert report["seconds"] == 90.0
+    make_job(chain=chain, host=host)
+    assert tour.report_of(first.chain)["seconds"] is None
 
 
 def test_preparing_a_run_twice_changes_nothing_the_second_time(settings, monkeypatch):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 import uuid
 from argparse import ArgumentParser
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand
 
 from dashboard import terminal
@@ -16,7 +16,8 @@ from dashboard.audit import record
 from jobs import launch
 from jobs.errors import LaunchError
 from jobs.logstore import store
-from jobs.models import Job, Result
+from jobs.models import Host, Job, Result
+from jobs.queries.overview import TOUR_KINDS
 
 HEADLINE = ("output_tokens_per_s", "ttft_p50_ms", "accuracy", "questions")
 HOST_WAIT_S = 60.0
@@ -25,7 +26,8 @@ HOST_WAIT_S = 60.0
 class Command(BaseCommand):
     help = (
         "Launch the tour: prepare, compile, deploy, benchmark, evaluate. The jobs are the "
-        "dashboard's: ending this command changes nothing for them."
+        "dashboard's: ending this command changes nothing for them, and started again it goes on "
+        "with the tour that runs."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -39,9 +41,17 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        began = time.monotonic()
         user = terminal.user_named(options["user"])
         host = terminal.host_that_reported(options["host"], wait_s=HOST_WAIT_S)
+        chain = running_tour(host) or self._launch(host, user)
+        if options["wait"]:
+            self._follow(chain, sys.stderr if options["json"] else sys.stdout)
+        if options["json"]:
+            self.stdout.write(json.dumps(report_of(chain), indent=2, ensure_ascii=False))
+        if options["wait"] and not succeeded(chain):
+            sys.exit(1)
+
+    def _launch(self, host: Host, user: User) -> uuid.UUID:
         try:
             stations = launch.launch_tour(host, user)
         except LaunchError as error:
@@ -50,19 +60,23 @@ class Command(BaseCommand):
             record(user, "job.launch", f"job {job.pk}", kind=job.kind, by="tour")
         chain = stations[0].chain
         assert chain is not None
-        if options["wait"]:
-            self._follow(chain, sys.stderr if options["json"] else sys.stdout)
-        if options["json"]:
-            report = report_of(chain) | {"seconds": round(time.monotonic() - began, 1)}
-            self.stdout.write(json.dumps(report, indent=2, ensure_ascii=False))
-        if options["wait"] and not succeeded(chain):
-            sys.exit(1)
+        return chain
 
     def _follow(self, chain: uuid.UUID, out: Any) -> None:
         for job in Job.objects.filter(chain=chain).order_by("pk"):
             for data in terminal.follow(job.pk, out):
                 out.buffer.write(data)
                 out.buffer.flush()
+
+
+def running_tour(host: Host) -> uuid.UUID | None:
+    """The chain of a tour that this host has not ended yet, whoever launched it."""
+    # A tour ends with its evaluation, which is cancelled when one before it did not succeed.
+    last = Job.objects.filter(host=host, kind="evaluate", state__in=Job.OPEN_STATES)
+    for chain in last.exclude(chain=None).order_by("-pk").values_list("chain", flat=True):
+        if set(Job.objects.filter(chain=chain).values_list("kind", flat=True)) >= TOUR_KINDS:
+            return chain
+    return None
 
 
 def succeeded(chain: uuid.UUID) -> bool:
@@ -72,12 +86,13 @@ def succeeded(chain: uuid.UUID) -> bool:
 
 def report_of(chain: uuid.UUID) -> dict[str, Any]:
     """The chain as plain data; the headline metrics are those that its results hold."""
-    rows = Job.objects.filter(chain=chain).order_by("pk")
+    rows = list(Job.objects.filter(chain=chain).order_by("pk"))
     results = Result.objects.filter(job__chain=chain).order_by("pk")
     metrics = {name: value for result in results for name, value in result.metrics.items()}
     return {
         "succeeded": succeeded(chain),
         **{name: metrics.get(name) for name in HEADLINE},
+        "seconds": _seconds(rows),
         "jobs": [
             {
                 "id": job.pk,
@@ -96,3 +111,11 @@ def report_of(chain: uuid.UUID) -> dict[str, Any]:
             for result in results
         ],
     }
+
+
+def _seconds(jobs: list[Job]) -> float | None:
+    """From the launch to the last end; None while one has not ended."""
+    ends = [job.finished_at for job in jobs if job.finished_at is not None]
+    if len(ends) < len(jobs):
+        return None
+    return round((max(ends) - min(job.created_at for job in jobs)).total_seconds(), 1)
