@@ -7,6 +7,7 @@ nothing: all that it knows is on the disk.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import os
 import signal
@@ -24,6 +25,7 @@ from jobs.host import spool as spools
 from jobs.host.adopt import Adopter
 from jobs.host.client import Client, Unreachable
 from jobs.host.config import Config
+from jobs.host.forgotten import Forgotten
 from jobs.host.health import LOADING, READY, Health
 from jobs.host.shipper import Outcome, Shipper
 from jobs.host.spool import Spool
@@ -45,6 +47,7 @@ class Agent:
         self._config = config
         self._client = Client(config)
         self._adopter = Adopter(config.dir)
+        self._forgotten = Forgotten(config.dir)
         self._started_at = time.time()
         self._boot_id = process.boot_id()
         self._stop_asked = False
@@ -115,7 +118,7 @@ class Agent:
             try:
                 meta = spool.meta()
                 if known is not None and meta.instance != known:
-                    spools.set_aside(spool, self._config.dir)
+                    self._forgotten.part_with(spool)
                     continue
                 self._adopter.look(spool)
                 if not spool.is_acked():
@@ -174,10 +177,11 @@ class Agent:
         if outcome is Outcome.BROKEN:
             log.error("%s cannot be shipped: %s", spool, shipper.broken_by)
             self._broken[spool.path] = shipper.broken_by
-        if outcome is Outcome.UNKNOWN and spool.path.exists():
-            log.warning("%s is unknown to the dashboard and is set aside", spool)
-            if spools.set_aside(spool, self._config.dir) is None:
-                self._not_before[spool.path] = time.monotonic() + UNKNOWN_WAIT_S
+        if outcome is Outcome.UNKNOWN:
+            log.warning("the dashboard does not know of %s", spool)
+            with contextlib.suppress(FileNotFoundError):  # set aside meanwhile
+                if not self._forgotten.part_with(spool):
+                    self._not_before[spool.path] = time.monotonic() + UNKNOWN_WAIT_S
         self._beat_now.set()
 
     def _watch_health(self, spool: Spool, run: int) -> None:

@@ -6,6 +6,7 @@ import enum
 import logging
 import os
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ LONGEST_LINE = 1024 * 1024  # of events and points; a chunk holds whole lines
 LOOK_S = 0.02  # how often a spool in use is looked at
 IDLE_LOOK_S = 0.1  # the same after IDLE_AFTER quiet looks
 IDLE_AFTER = 250
+ASK_AGAIN_S = 60.0  # how long nothing is said, before the dashboard is asked whether it still knows
 FIRST_WAIT_S = 0.25
 LONGEST_WAIT_S = 30.0
 LONGEST_AWAY_S = 1.0  # the same while there is no answer: a refused connection costs nothing
@@ -72,6 +74,7 @@ class Shipper:
         self._have: dict[str, int] | None = None
         self._outputs: dict[str, int] = {}
         self._moved = False
+        self._heard_at = time.monotonic()
         self._was_short: set[str] = set()
         self.broken_by = ""
 
@@ -84,6 +87,8 @@ class Shipper:
         failures, quiet = 0, 0
         while not stopped.is_set():
             longest, sizes = LONGEST_WAIT_S, self._sizes_now()
+            if time.monotonic() - self._heard_at > ASK_AGAIN_S:
+                self._have, self._sizes = None, ()
             try:
                 # Nearly every look finds nothing new, and then costs three calls of stat.
                 outcome = Outcome.NOTHING if sizes == self._sizes else self.round()
@@ -141,6 +146,7 @@ class Shipper:
         answer = self._client.streams(self._meta)
         if answer.status != 200:
             raise _Stop(self._refused(answer), self.broken_by)
+        self._heard_at = time.monotonic()
         names = ("log", "events") if self._meta.type == DEPLOYMENT else ("log", "events", "points")
         self._have = {name: int(answer.body.get(name, 0)) for name in names}
         self._outputs = {p: int(size) for p, size in (answer.body.get("outputs") or {}).items()}
@@ -232,6 +238,7 @@ class Shipper:
         size = answer.body.get("size")
         if answer.status in (200, 409) and isinstance(size, int) and size != before:
             self._moved = True
+            self._heard_at = time.monotonic()
             return size
         raise _Stop(self._refused(answer), self.broken_by)
 

@@ -154,6 +154,11 @@ class Spool:
         event = self.append_event("ended", **ended)
         write_json(self.path / "exit.json", event)
 
+    def note(self, words: str) -> None:
+        """Keep words for whoever looks into this folder."""
+        with (self.path / "launcher.log").open("a") as file:
+            file.write(f"{words}\n")
+
     def ask_cancel(self, run: int | None = None) -> None:
         """Ask the launcher of this run (None: the present one) to stop. It looks every 0.1 s.
 
