@@ -17,7 +17,7 @@ from django.db.models import Exists, OuterRef
 
 from jobs import hostqueue
 from jobs.errors import PlanError
-from jobs.kinds.base import AssetRef, Remark
+from jobs.kinds.base import AssetRef, Remark, asset_values
 from jobs.models import Artifact, Deployment, Host, Job, Weights
 from jobs.plans import from_json, slots
 from jobs.queries.hosts import dies, free_dies, is_away, silent_s
@@ -72,16 +72,6 @@ def resolve(inputs: Mapping[str, Mapping[str, Any]]) -> dict[str, AssetRef]:
         InputGone: one of them is not there.
     """
     return {key: _resolve(key, ref) for key, ref in inputs.items()}
-
-
-def asset_values(refs: Mapping[str, AssetRef]) -> dict[str, str]:
-    """Slot -> value for all fields of the assets: ``{"artifact.path": "/…", …}``."""
-    return {
-        f"{key}.{name}": "" if value is None else str(value)
-        for key, ref in refs.items()
-        for name, value in ref.data.items()
-        if not isinstance(value, dict | list)
-    }
 
 
 def _candidates() -> Iterable[Job]:

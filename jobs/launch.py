@@ -19,7 +19,7 @@ from pydantic import BaseModel, ValidationError
 from jobs import dispatch, hostqueue, plans
 from jobs.errors import LaunchError
 from jobs.kinds import KINDS
-from jobs.kinds.base import AssetRef, Kind, Target
+from jobs.kinds.base import AssetRef, Kind, Target, asset_values
 from jobs.models import Deployment, Host, Job, JobStep
 from jobs.plans import Plan
 from jobs.queries.hosts import free_dies
@@ -179,6 +179,8 @@ def _preview(kind: Kind, raw: Mapping[str, Any], host: Host, target: Target) -> 
         params = kind.Params.model_validate(_settled(kind, raw))
     except ValidationError as error:
         return Preview(errors={_field(item): _message(item) for item in error.errors()})
+    if not kind.offered(target):
+        return Preview(params=params, errors={"": _("This host cannot do such work.")})
     errors = _not_offered(kind, params, target)
     if errors:
         return Preview(params=params, errors=errors)
@@ -265,7 +267,7 @@ def _slots(
     """(known, chosen at start) of the plan's slots."""
     there = {key: ref for key, ref in refs.items() if ref.id is not None}
     promised = {key: ref for key, ref in refs.items() if ref.id is None}
-    known = dispatch.asset_values(there)
+    known = asset_values(there)
     number = str((Job.objects.order_by("-pk").values_list("pk", flat=True).first() or 0) + 1)
     roots = target.facts.get("roots", {})
     proposed = {
@@ -274,7 +276,7 @@ def _slots(
         "dies": ",".join(free_dies(host)[: plan.dies]),
         "job_dir": f"{roots['spool']}/{number}" if "spool" in roots else "",
         "deployment.url": f"http://127.0.0.1:{_PROPOSED_PORT}",
-        **dispatch.asset_values(promised),
+        **asset_values(promised),
     }
     names = plans.slots(plan)
     return (

@@ -13,6 +13,15 @@ from pydantic import BaseModel
 
 from jobs.plans import Plan
 
+# Families of kinds, in the order of the way of a model, with the title of each.
+FAMILIES = {
+    "prepare": "Prepare",
+    "compile": "Compile",
+    "deploy": "Deploy",
+    "benchmark": "Benchmark",
+    "evaluate": "Evaluate",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class AssetRef:
@@ -46,6 +55,11 @@ class Target:
     artifacts: tuple[AssetRef, ...] = ()
     deployments: tuple[AssetRef, ...] = ()
     environments: tuple[AssetRef, ...] = ()
+
+    @property
+    def has_dies(self) -> bool:
+        """Whether it has accelerator dies: a VACC host, or a simulated one."""
+        return bool(self.facts.get("dies"))
 
     def root(self, name: str) -> str:
         """Absolute path of one of the host's folders: "weights", "artifacts", "environments"."""
@@ -102,6 +116,16 @@ class Conclusion:
     measured: Measured | None = None
 
 
+def asset_values(refs: Mapping[str, AssetRef]) -> dict[str, str]:
+    """Slot -> value for all fields of the assets: ``{"artifact.path": "/…", …}``."""
+    return {
+        f"{key}.{name}": "" if value is None else str(value)
+        for key, ref in refs.items()
+        for name, value in ref.data.items()
+        if not isinstance(value, dict | list)
+    }
+
+
 class Kind(Protocol):
     """One kind of job. A module of ``jobs.kinds`` that has these names, listed in ``KINDS``.
 
@@ -114,10 +138,17 @@ class Kind(Protocol):
 
     name: str
     title: str
+    family: str  # what sort of work it is: a key of FAMILIES
 
     @property
     def Params(self) -> type[BaseModel]:
         """The kind's class of parameters."""
+
+    def offered(self, target: Target) -> bool:
+        """Whether this host can do such work at all."""
+
+    def notes(self, params: Any, target: Target) -> Sequence[Remark]:
+        """What the plan does otherwise than the deployment guide prints it, and why."""
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
         """What ``field`` may be on this host; None: anything that its type allows."""

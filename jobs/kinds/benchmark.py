@@ -20,6 +20,7 @@ from jobs.toolchains.environments import EVALSCOPE
 
 name = "benchmark"
 title = "Benchmark"
+family = "benchmark"
 
 # With fewer requests than this the 99th percentile is just the slowest one.
 ENOUGH_FOR_P99 = 100
@@ -64,6 +65,16 @@ class Params(BaseModel):
         description="Prompts that ship with the project, sent in turn.",
         json_schema_extra={"label": "Prompts", "group": "Load"},
     )
+
+
+def offered(target: Target) -> bool:
+    """On a host without accelerator cards."""
+    return not target.has_dies
+
+
+def notes(params: Params, target: Target) -> Sequence[Remark]:
+    """The deployment guide knows nothing of this."""
+    return ()
 
 
 def choices(field: str, target: Target) -> Sequence[Choice] | None:

@@ -17,6 +17,7 @@ from jobs.toolchains.environments import LLAMA_CPP
 
 name = "compile"
 title = "Compile"
+family = "compile"
 
 
 class Params(BaseModel):
@@ -33,6 +34,16 @@ class Params(BaseModel):
         description="fp16: 16 bits a weight. int8: 8 bits in blocks of 32 with one scale (Q8_0).",
         json_schema_extra={"label": "Precision", "group": "Model"},
     )
+
+
+def offered(target: Target) -> bool:
+    """On a host without accelerator cards."""
+    return not target.has_dies
+
+
+def notes(params: Params, target: Target) -> Sequence[Remark]:
+    """The deployment guide knows nothing of this."""
+    return ()
 
 
 def choices(field: str, target: Target) -> Sequence[Choice] | None:

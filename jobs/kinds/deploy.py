@@ -19,6 +19,7 @@ from jobs.toolchains.environments import LLAMA_CPP
 
 name = "deploy"
 title = "Deploy"
+family = "deploy"
 
 
 class Params(BaseModel):
@@ -63,6 +64,16 @@ class Params(BaseModel):
         description="Serve with a template that lets every answer begin with a line of thought.",
         json_schema_extra={"label": "Reasoning template", "group": "Server"},
     )
+
+
+def offered(target: Target) -> bool:
+    """On a host without accelerator cards."""
+    return not target.has_dies
+
+
+def notes(params: Params, target: Target) -> Sequence[Remark]:
+    """The deployment guide knows nothing of this."""
+    return ()
 
 
 def choices(field: str, target: Target) -> Sequence[Choice] | None:

@@ -20,6 +20,7 @@ from jobs.toolchains.environments import EVALSCOPE
 
 name = "evaluate"
 title = "Evaluate"
+family = "evaluate"
 
 # Below this the 95 % interval of an accuracy is wider than ten points on either side.
 ENOUGH_QUESTIONS = 100
@@ -71,6 +72,16 @@ class Params(BaseModel):
         description="Questions in flight at most.",
         json_schema_extra={"label": "Parallel questions", "unit": "questions", "group": "Answers"},
     )
+
+
+def offered(target: Target) -> bool:
+    """On a host without accelerator cards."""
+    return not target.has_dies
+
+
+def notes(params: Params, target: Target) -> Sequence[Remark]:
+    """The deployment guide knows nothing of this."""
+    return ()
 
 
 def choices(field: str, target: Target) -> Sequence[Choice] | None:

@@ -19,6 +19,7 @@ from jobs.toolchains.environments import ENVIRONMENTS, Environment
 
 name = "prepare"
 title = "Prepare"
+family = "prepare"
 
 
 class Params(BaseModel):
@@ -49,6 +50,16 @@ class Params(BaseModel):
             "when": ["what", "environment"],
         },
     )
+
+
+def offered(target: Target) -> bool:
+    """On a host without accelerator cards."""
+    return not target.has_dies
+
+
+def notes(params: Params, target: Target) -> Sequence[Remark]:
+    """The deployment guide knows nothing of this."""
+    return ()
 
 
 def choices(field: str, target: Target) -> Sequence[Choice] | None:

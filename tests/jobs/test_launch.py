@@ -359,3 +359,11 @@ def test_a_target_takes_as_many_queries_however_much_is_there(
 
     with django_assert_num_queries(5):
         target_of(host)
+
+
+def test_work_that_a_host_cannot_do_is_refused(host):
+    host.facts = {**host.facts, "dies": [{"id": 0}]}
+    host.save()
+
+    with pytest.raises(InvalidParams, match="cannot do such work"):
+        launch.launch("prepare", {"what": "weights"}, host=host, user=None)
