@@ -257,7 +257,7 @@ def _found_outputs(
     for output in outputs:
         # A link may lead out of the work folder; what it leads to is not the job's own.
         paths = [p for p in sorted(work.glob(output.pattern)) if p.is_file()]
-        paths = [p for p in paths if p.resolve().is_relative_to(root)]
+        paths = [p for p in paths if p.resolve().is_relative_to(root) and _can_be_told(p)]
         if not paths and output.required and missing is None:
             missing = output
         for path in paths:
@@ -269,6 +269,16 @@ def _found_outputs(
                     {"name": output.name, "path": relative, "bytes": size, "sha256": digest}
                 )
     return found, missing
+
+
+def _can_be_told(path: Path) -> bool:
+    """False for a name that no JSON can hold; said in launcher.log."""
+    try:
+        os.fspath(path).encode()
+    except UnicodeEncodeError:
+        log.warning("%r is left out, for its name is not UTF-8", path)
+        return False
+    return True
 
 
 def main(argv: Sequence[str] | None = None) -> int:

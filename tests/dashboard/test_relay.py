@@ -207,6 +207,32 @@ def test_a_turn_that_has_ended_is_read_from_its_file(client):
     run(scenario)
 
 
+@pytest.mark.parametrize("start", ["9" * 18, "9" * 19, "9" * 5000, "-1", "\u0664", "x", ""])
+def test_an_offset_that_is_none_is_no_error(client, start):
+    said = delta(content="a") + END
+
+    async def scenario(engine, turn):
+        await engine.say.put(said)
+        await engine.say.put(None)
+        await Browser(client, f"/relay/turns/{turn.pk}/start").task
+
+        late = Browser(client, f"/relay/turns/{turn.pk}/start", query=f"from={start}")
+        await late.task
+        assert (late.status, late.body) == (200, b"" if start == "9" * 18 else said)
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("number", ["9" * 18, "9" * 19, "9" * 5000])
+def test_a_number_that_no_turn_has_is_not_found(client, number):
+    async def scenario(engine, turn):
+        browser = Browser(client, f"/relay/turns/{number}/start")
+        await browser.task
+        assert (browser.status, engine.requests) == (404, [])
+
+    run(scenario)
+
+
 def test_stop_closes_the_connection_to_the_engine(client):
     async def scenario(engine, turn):
         browser = Browser(client, f"/relay/turns/{turn.pk}/start")

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from jobs.host import environment, process, take
 from jobs.host import spool as spools
+from jobs.host.agent import Agent
 from jobs.host.client import Client
 from jobs.host.config import Config
 from jobs.plans import Plan, Step
@@ -118,6 +120,24 @@ def start_agent(config):
     for popen in started:
         popen.kill()
         popen.wait()
+
+
+@pytest.fixture
+def agent_in_thread(config):
+    """Start an agent in this process, so that a test may change what it is made of."""
+    started = []
+
+    def start():
+        agent = Agent(config)
+        thread = threading.Thread(target=agent.run)
+        started.append((agent, thread))
+        thread.start()
+        return agent
+
+    yield start
+    for agent, thread in started:
+        agent.stop()
+        thread.join()
 
 
 def plan_of(*steps, **plan):

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from jobs.host import agent
 from jobs.host import spool as spools
 from jobs.host.spool import Spool
 from jobs.plans import Output, PlanFile, Step
@@ -306,3 +307,19 @@ def test_a_spool_that_can_never_be_shipped_is_told_and_set_aside(
     until((config.dir / "aside" / f"{intake.instance}-9").exists)
     told = [job for beat in intake.heartbeats for job in beat["jobs"] if "broken" in job]
     assert told[0]["broken"] == "events are gone that had been sent"
+
+
+def test_the_host_is_looked_at_again_after_a_look_that_broke(intake, agent_in_thread, monkeypatch):
+    answers = iter([RecursionError("odd"), {"os": "well"}])
+
+    def probe_or_break(config):
+        if isinstance(answer := next(answers, {}), Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(agent.probe, "probe", probe_or_break)
+    monkeypatch.setattr(agent, "FACTS_S", 0.01)
+
+    agent_in_thread()
+
+    until(lambda: any(beat.get("facts") for beat in intake.heartbeats))

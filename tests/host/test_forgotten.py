@@ -1,11 +1,8 @@
 """What runs on a host and is none of its dashboard's."""
 
-import threading
-
 import pytest
 
 from jobs.host import agent, forgotten, shipper
-from jobs.host.agent import Agent
 from jobs.host.forgotten import Forgotten
 from jobs.host.spool import Spool
 from tests.host.conftest import record_of, until
@@ -14,21 +11,10 @@ pytestmark = pytest.mark.processes
 
 
 @pytest.fixture
-def in_thread(config, monkeypatch):
-    """Run an agent in this process, where a test may have less patience than it has."""
+def in_thread(agent_in_thread, monkeypatch):
+    """An agent with less patience than it has."""
     monkeypatch.setattr(agent, "UNKNOWN_WAIT_S", 0.05)
-    started = []
-
-    def start():
-        working = Agent(config)
-        thread = threading.Thread(target=working.run)
-        started.append((working, thread))
-        thread.start()
-
-    yield start
-    for working, thread in started:
-        working.stop()
-        thread.join()
+    return agent_in_thread
 
 
 def running(make_spool, launch, intake, token):

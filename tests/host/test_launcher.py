@@ -1,6 +1,7 @@
 """One launcher, real commands."""
 
 import json
+import os
 import signal
 import sys
 from hashlib import sha256
@@ -8,6 +9,7 @@ from hashlib import sha256
 import pytest
 
 from jobs.host import process
+from jobs.host import spool as spools
 from jobs.plans import Output, PlanFile, Step, Watch
 from tests.host.conftest import until
 
@@ -117,6 +119,28 @@ def test_outputs_are_listed_with_size_and_checksum_and_never_from_outside(make_s
         {"name": "result", "path": "out/a.json", "bytes": 0, "sha256": sha256(b"").hexdigest()},
         {"name": "result", "path": "out/b.json", "bytes": 2, "sha256": sha256(b"12").hexdigest()},
     ]
+
+
+def test_an_output_whose_name_is_not_utf_8_is_left_out_with_a_word(make_spool, launch, capfd):
+    spool = make_spool(
+        "printf 12 > a.json; printf 3 > $(printf '\\377.json')",
+        outputs=(Output("result", "*.json"),),
+    )
+
+    launch(spool)
+
+    assert (spool.exit()["verdict"], len(spool.exit()["outputs"])) == ("succeeded", 1)
+    assert "\\udcff.json') is left out" in capfd.readouterr().err
+
+
+def test_an_event_and_a_record_can_name_what_is_not_utf_8(make_spool):
+    spool, name = make_spool("true"), os.fsdecode(b"caf\xe9")
+
+    spool.append_event("started", values={"name": name}, run=1)
+    spools.write_json(spool.path / "exit.json", {"name": name})
+
+    assert spool.read_events()[0]["values"] == {"name": "caf?"}
+    assert spools.read_json(spool.path / "exit.json") == {"name": "caf?"}
 
 
 def test_commands_get_no_secret_of_the_host_and_write_at_once(make_spool, launch, monkeypatch):
