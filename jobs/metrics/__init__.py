@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from jobs.metrics.base import Metric
 from jobs.metrics.counts import COUNTS
+from jobs.metrics.engine import ENGINE
 from jobs.metrics.latency import LATENCY
 from jobs.metrics.quality import QUALITY
+from jobs.metrics.speculation import SPECULATION
 from jobs.metrics.speed import SPEED
 
 METRICS: dict[str, Metric] = {
-    metric.name: metric for family in (SPEED, LATENCY, QUALITY, COUNTS) for metric in family
+    metric.name: metric
+    for family in (SPEED, LATENCY, QUALITY, COUNTS, SPECULATION, ENGINE)
+    for metric in family
 }
 
 __all__ = ["METRICS", "Metric"]

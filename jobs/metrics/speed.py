@@ -1,4 +1,7 @@
-"""How much a deployment does in a second."""
+"""How much a deployment does in a second.
+
+*Goodput* counts only requests that kept every limit that was asked for.
+"""
 
 from __future__ import annotations
 
@@ -8,4 +11,6 @@ SPEED = (
     Metric("output_tokens_per_s", "Output tokens/s", "tokens/s", "higher"),
     Metric("total_tokens_per_s", "Total tokens/s", "tokens/s", "higher"),
     Metric("requests_per_s", "Requests/s", "requests/s", "higher"),
+    Metric("goodput_requests_per_s", "Goodput, requests/s", "requests/s", "higher"),
+    Metric("peak_output_tokens_per_s", "Peak output tokens/s", "tokens/s", "higher"),
 )

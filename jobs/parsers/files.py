@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,12 +14,14 @@ def json_of(path: str, content: bytes) -> Any:
     """The JSON in one file.
 
     Raises:
-        ParseError: it is none.
+        ParseError: it is none; an empty file says so.
     """
+    if not content.strip():
+        raise ParseError(f"{path} is empty; JSON was expected")
     try:
         return json.loads(content)
-    except ValueError as error:
-        raise ParseError(f"{path} is not JSON: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise ParseError(f"{path} is not JSON (cut off or of another tool): {error}") from error
 
 
 def json_object(path: str, content: bytes) -> dict[str, Any]:
@@ -50,17 +53,29 @@ def number(path: str, data: Mapping[str, Any], key: str) -> float:
     """A number that a tool always writes.
 
     Raises:
-        ParseError: it is missing or no number.
+        ParseError: it is missing or no number (NaN and infinities are none).
     """
-    value = data.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ParseError(f"{path}: {key!r} is {value!r}, not a number")
-    return float(value)
+    value = number_or_none(data, key)
+    if value is None:
+        raise ParseError(f"{path}: {key!r} is {data.get(key)!r:.80}, not a number")
+    return value
+
+
+def count(path: str, data: Mapping[str, Any], key: str) -> int:
+    """A whole number from 0 on that a tool always writes.
+
+    Raises:
+        ParseError: it is missing or something else.
+    """
+    value = number(path, data, key)
+    if value < 0 or not value.is_integer():
+        raise ParseError(f"{path}: {key!r} is {value}, not a count")
+    return int(value)
 
 
 def number_or_none(data: Mapping[str, Any], key: str) -> float | None:
     """A number that a tool leaves out where it has none to tell."""
     value = data.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return None
     return float(value)

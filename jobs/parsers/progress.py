@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from jobs.parsers.lines import ESCAPES
 from jobs.units import bytes_of
 
 # So much of a log's end is enough: a redrawn bar of pip takes 0.6 kB, EvalScope's tables 8 kB.
@@ -16,7 +17,6 @@ TAIL_BYTES = 32 * 1024
 
 Progress = dict[str, float | str]
 
-_COLOUR = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
 # llama.cpp: "[   7/ 272] blk.0.attn_v.weight ..."
 _TENSOR = re.compile(r"^\[ *(\d+)/ *(\d+)\] ", re.M)
 # pip: "12.3/92.9 MB"; ours while unpacking: the same
@@ -33,7 +33,7 @@ def progress_of(kind: str, tail: bytes) -> Progress | None:
     read = _READERS.get(kind)
     if read is None:
         return None
-    return read(_COLOUR.sub(b"", tail).decode("utf-8", errors="replace"))
+    return read(ESCAPES.sub(b"", tail).decode("utf-8", errors="replace"))
 
 
 def _tensors(text: str) -> Progress | None:

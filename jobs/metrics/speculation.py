@@ -1,0 +1,13 @@
+"""How well speculative decoding guesses: tokens that a draft proposed, and those that were kept."""
+
+from __future__ import annotations
+
+from jobs.metrics.base import Metric
+
+SPECULATION = (
+    Metric("acceptance_rate", "Draft tokens accepted", "%", "higher"),
+    Metric("acceptance_length_tokens", "Tokens a step", "tokens", "higher"),
+    Metric("drafts", "Drafts", "", ""),
+    Metric("draft_tokens", "Draft tokens", "tokens", ""),
+    Metric("accepted_tokens", "Accepted draft tokens", "tokens", ""),
+)

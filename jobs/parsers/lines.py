@@ -1,0 +1,73 @@
+"""Lines of a log that comes in pieces: numbered, placed, free of colours, bounded in memory."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+# ECMA-48: CSI, OSC (ended by BEL or ST), and the two-byte escapes; then lone control bytes.
+ESCAPES = re.compile(
+    rb"\x1b\[[0-?]*[ -/]*[@-~]"
+    rb"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"
+    rb"|\x1b[ -/]*[0-~]"
+    rb"|[\x00-\x08\x0b\x0c\x0e-\x1a\x7f]"
+)
+# A line without an end is read in parts of so many bytes: a bar that redraws itself for hours.
+LONGEST_PART = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What one line showed, or one state of a line that was redrawn after a carriage return.
+
+    ``number`` counts newlines from 1; ``offset`` is the byte at which the line begins.
+    """
+
+    number: int
+    offset: int
+    text: str
+
+
+class Lines:
+    """Splits what it is fed. Holds back an unended line, at most ``LONGEST_PART`` bytes of it."""
+
+    def __init__(self, *, number: int = 1, offset: int = 0) -> None:
+        self._number = number  # of the line that comes next
+        self._offset = offset  # where it begins
+        self._read = 0  # bytes of it that were given out already
+        self._rest = b""
+
+    def feed(self, chunk: bytes) -> Iterator[Line]:
+        """The lines that end in ``chunk``."""
+        *ended, self._rest = (self._rest + chunk).split(b"\n")
+        for raw in ended:
+            yield from self._states(raw)
+            self._offset += self._read + len(raw) + 1
+            self._number, self._read = self._number + 1, 0
+        while len(self._rest) > LONGEST_PART:
+            cut = self._rest.rfind(b"\r", 1, LONGEST_PART) if b"\r" in self._rest else -1
+            cut = cut if cut > 0 else LONGEST_PART
+            part, self._rest = self._rest[:cut], self._rest[cut:]
+            yield from self._states(part)
+            self._read += cut
+
+    def end(self) -> Iterator[Line]:
+        """The last line, which has no end."""
+        rest, self._rest = self._rest, b""
+        if rest:
+            yield from self._states(rest)
+            self._read += len(rest)
+
+    def _states(self, raw: bytes) -> Iterator[Line]:
+        for part in raw.split(b"\r"):
+            text = ESCAPES.sub(b"", part).decode("utf-8", errors="replace").rstrip()
+            if text:
+                yield Line(self._number, self._offset, text)
+
+
+def lines_of(content: bytes) -> Iterator[Line]:
+    """The lines of a whole log or file."""
+    lines = Lines()
+    yield from lines.feed(content)
+    yield from lines.end()

@@ -1,0 +1,86 @@
+"""vLLM's offline latency: ``benchmark_latency.py`` of 0.7.2 and ``vllm bench latency`` since.
+
+Each iteration is one whole batch, from the prompts to the last token: with a batch of one it is the
+latency of a request without a server.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from jobs.errors import ParseError
+from jobs.metrics import METRICS
+from jobs.parsers.files import json_object, number
+from jobs.parsers.lines import lines_of
+
+_MEAN = re.compile(r"Avg latency: (?P<seconds>[\d.e+-]+) seconds")
+_PERCENTILE = re.compile(r"(?P<which>\d+)% percentile latency: (?P<seconds>[\d.e+-]+) seconds")
+# What both versions print and write, in their order.
+_PERCENTILES = ("10", "25", "50", "75", "90", "99")
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """One run. ``metrics`` has names of ``jobs.metrics.METRICS``; ``latencies_s`` holds each
+    iteration, which only the file has.
+    """
+
+    metrics: Mapping[str, float]
+    latencies_s: tuple[float, ...] = ()
+
+
+def parse(path: str, content: bytes) -> Latency:
+    """The run in a result file.
+
+    Raises:
+        ParseError: it is cut off, empty, or not what this benchmark writes; or nothing ran.
+    """
+    data = json_object(path, content)
+    mean, percentiles = number(path, data, "avg_latency"), data.get("percentiles")
+    latencies = data.get("latencies")
+    if not isinstance(percentiles, dict) or not isinstance(latencies, list):
+        raise ParseError(f"{path} has no 'latencies' and 'percentiles' of vLLM's latency benchmark")
+    seconds = [float(each) for each in latencies if isinstance(each, int | float)]
+    if not seconds or len(seconds) != len(latencies):
+        raise ParseError(f"{path}: its {len(latencies)} latencies are no result")
+    found = {which: number(path, percentiles, which) for which in _PERCENTILES}
+    metrics = _metrics(mean, found) | {"iterations": float(len(seconds))}
+    return Latency(metrics, tuple(seconds))
+
+
+def parse_log(path: str, content: bytes) -> Latency:
+    """The run that a log shows; the last one where there are several.
+
+    Raises:
+        ParseError: the lines "Avg latency: …" and its percentiles are not all there.
+    """
+    mean: float | None = None
+    found: dict[str, float] = {}
+    for line in lines_of(content):
+        if said := _MEAN.fullmatch(line.text):
+            mean, found = _number(path, said["seconds"]), {}
+        elif said := _PERCENTILE.fullmatch(line.text):
+            found[said["which"]] = _number(path, said["seconds"])
+    if mean is None:
+        raise ParseError(f"{path} shows no line 'Avg latency: … seconds'")
+    missing = [which for which in _PERCENTILES if which not in found]
+    if missing:
+        raise ParseError(f"{path} is cut off: no {', '.join(missing)} % percentile latency")
+    return Latency(_metrics(mean, found))
+
+
+def _metrics(mean: float, percentiles: Mapping[str, float]) -> dict[str, float]:
+    named = {f"batch_latency_p{which}_s": seconds for which, seconds in percentiles.items()}
+    return {
+        "batch_latency_mean_s": mean,
+        **{name: seconds for name, seconds in named.items() if name in METRICS},
+    }
+
+
+def _number(path: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise ParseError(f"{path}: {text!r} is no number of seconds") from error

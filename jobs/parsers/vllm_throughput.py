@@ -1,0 +1,86 @@
+"""vLLM's offline throughput: ``benchmark_throughput.py`` of 0.7.2, ``vllm bench throughput`` since.
+
+The file (``--output-json``) counts all tokens together; only the printed line tells those of the
+output apart. Rates are over the whole run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from jobs.errors import ParseError
+from jobs.parsers.files import count, json_object, number
+from jobs.parsers.lines import lines_of
+
+_LINE = re.compile(
+    r"Throughput: (?P<requests>\d+\.\d+) requests/s, (?P<total>\d+\.\d+) total tokens/s"
+    r"(?:, (?P<output>\d+\.\d+) output tokens/s)?"
+)
+_TOTAL = re.compile(r"Total num (?P<which>prompt|output) tokens: +(?P<tokens>\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Throughput:
+    """One run. ``metrics`` has names of ``jobs.metrics.METRICS``."""
+
+    metrics: Mapping[str, float]
+
+
+def parse(path: str, content: bytes, *, output_tokens_each: int | None = None) -> Throughput:
+    """The run in a result file. ``output_tokens_each``: what every request had to generate, to the
+    full length (the benchmark ignores ends); with it the output has a rate of its own.
+
+    Raises:
+        ParseError: it is cut off, empty, or not what this benchmark writes; or nothing ran.
+    """
+    data = json_object(path, content)
+    requests, seconds = count(path, data, "num_requests"), number(path, data, "elapsed_time")
+    tokens = count(path, data, "total_num_tokens")
+    if not requests or not seconds > 0:
+        raise ParseError(f"{path}: {requests} requests in {seconds} s are no result")
+    metrics = {
+        "requests": float(requests),
+        "duration_s": seconds,
+        "requests_per_s": number(path, data, "requests_per_second"),
+        "total_tokens_per_s": number(path, data, "tokens_per_second"),
+    }
+    if output_tokens_each is not None:
+        output = float(requests * output_tokens_each)
+        if output > tokens:
+            raise ParseError(
+                f"{path}: {requests} requests with {output_tokens_each} output tokens each are "
+                f"more than the {tokens} tokens in it"
+            )
+        metrics |= {
+            "output_tokens": output,
+            "input_tokens": tokens - output,
+            "output_tokens_per_s": output / seconds,
+        }
+    return Throughput(metrics)
+
+
+def parse_log(path: str, content: bytes) -> Throughput:
+    """The run that a log shows; the last one where there are several. 0.7.2 prints no totals.
+
+    Raises:
+        ParseError: the line "Throughput: …" is not there.
+    """
+    metrics: dict[str, float] = {}
+    for line in lines_of(content):
+        if said := _LINE.fullmatch(line.text):
+            metrics = {
+                "requests_per_s": float(said["requests"]),
+                "total_tokens_per_s": float(said["total"]),
+            }
+            if said["output"]:
+                metrics["output_tokens_per_s"] = float(said["output"])
+        elif metrics and (said := _TOTAL.fullmatch(line.text)):
+            which = {"prompt": "input_tokens", "output": "output_tokens"}[said["which"]]
+            metrics[which] = float(said["tokens"])
+    if not metrics:
+        raise ParseError(f"{path} shows no line 'Throughput: … requests/s, … total tokens/s'")
+    if not metrics["total_tokens_per_s"]:
+        raise ParseError(f"{path}: a throughput of 0 tokens/s is no result")
+    return Throughput(metrics)
