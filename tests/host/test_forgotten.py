@@ -75,6 +75,7 @@ def test_what_another_dashboard_left_running_is_ended_after_the_same_grace(
     intake, in_thread, config, make_spool, launch, monkeypatch
 ):
     monkeypatch.setattr(forgotten, "GRACE_S", 0.0)
+    (config.dir / "instance").write_text(intake.instance)
     spool = make_spool("sleep 600", number=9, instance="another")
     launch(spool, wait=False)
     until(spool.was_started)
