@@ -1,12 +1,18 @@
-"""What every page must stand: light and dark, wide and on a phone."""
+"""What every page must stand: light and dark, wide and on a phone, in English and in Chinese."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 
 from playwright.sync_api import BrowserContext, Page
 
 from tests.browser.visits import PHONE, WIDE, Complaints, axe, too_wide
 
 SIZES = {"1440 px": WIDE, "390 px": PHONE}
+Looks = Mapping[str, Sequence[str]]
+ALL_LOOKS: Looks = dict.fromkeys(SIZES, ("light", "dark"))
+# For another language: what its words change, they change in both themes.
+SOME_LOOKS: Looks = {"1440 px": ("light",), "390 px": ("dark",)}
 # A page that is live says so in its bar; fragments and charts have come once no request is open.
 SETTLE_MS = 10_000
 # Colours fade from one theme to the other, and axe would judge what is half way.
@@ -18,22 +24,24 @@ NO_FADING = """() => {
 POLL_MS = 100  # by the clock: a page that nobody looks at may be drawn no more
 
 
-def faults(context: BrowserContext, path: str, *, status: int = 200) -> list[str]:
+def faults(
+    context: BrowserContext, path: str, *, status: int = 200, looks: Looks = ALL_LOOKS
+) -> list[str]:
     """All that is wrong with the page at ``path``, a line for each fault."""
     complaints = Complaints()
     page = context.new_page()
     complaints.listen(context)
     found: list[str] = []
     try:
-        for size, viewport in SIZES.items():
-            page.set_viewport_size(viewport)
+        for size, schemes in looks.items():
+            page.set_viewport_size(SIZES[size])
             answer = page.goto(path)
             assert answer is not None
             if answer.status != status:
                 found.append(f"{size}: answered {answer.status}")
             settle(page)
             page.evaluate(NO_FADING)
-            for scheme in ("light", "dark"):
+            for scheme in schemes:
                 page.emulate_media(color_scheme=scheme)
                 found += [f"{size}, {scheme}: {fault}" for fault in axe(page)]
             if wide := too_wide(page):

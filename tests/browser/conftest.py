@@ -47,3 +47,10 @@ def person(visitor: Visitor) -> Iterator[BrowserContext]:
     """A browser's window in which the administrator is logged in."""
     with visitor.context(logged_in=True) as context:
         yield context
+
+
+@pytest.fixture(scope="package")
+def reader(visitor: Visitor) -> Iterator[BrowserContext]:
+    """The same, in a browser that asks for Chinese."""
+    with visitor.context(logged_in=True, locale="zh-CN") as context:
+        yield context

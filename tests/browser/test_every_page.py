@@ -6,7 +6,7 @@ import pytest
 from django.urls import get_resolver, reverse
 
 from jobs.kinds import KINDS
-from tests.browser.checks import faults
+from tests.browser.checks import SOME_LOOKS, faults
 
 pytestmark = pytest.mark.browser
 
@@ -73,13 +73,36 @@ def made(toured, person):
 
 @pytest.mark.parametrize("path", [path for paths in PAGES.values() for path in paths])
 def test_a_page_is_whole(person, visitor, made, path):
-    if "{conversation}" in path and "conversation" not in made:
-        pytest.skip("nobody has chatted")
     if path == "/login/":
         with visitor.context(logged_in=False) as context:
             assert faults(context, path) == []
     else:
-        assert faults(person, path.format(**made)) == []
+        assert faults(person, filled(path, made)) == []
+
+
+# A filter or a choice shows the same parts again.
+@pytest.mark.parametrize("path", [p for paths in PAGES.values() for p in paths if "?" not in p])
+def test_a_page_is_whole_in_chinese(reader, visitor, made, path):
+    if path == "/login/":
+        with visitor.context(logged_in=False, locale="zh-CN") as context:
+            assert faults(context, path, looks=SOME_LOOKS) == []
+    else:
+        assert faults(reader, filled(path, made), looks=SOME_LOOKS) == []
+
+
+def test_a_browser_that_asks_for_chinese_gets_it(reader):
+    page = reader.new_page()
+    page.goto("/")
+
+    assert page.locator("html").get_attribute("lang") == "zh-Hans"
+    page.close()
+
+
+def filled(path, made):
+    """The address with what the tour has made."""
+    if "{conversation}" in path and "conversation" not in made:
+        pytest.skip("nobody has chatted")
+    return path.format(**made)
 
 
 @pytest.mark.parametrize("path", ["/nowhere/", "/jobs/999999/"])
