@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
@@ -21,6 +22,8 @@ from jobs.errors import LaunchError
 from jobs.models import Environment, Host
 from jobs.queries import overview as queries
 
+_PUT_AWAY = "chain put away"  # in the session: the chain that this person has seen
+
 
 @require_GET
 @requires("overview.view")
@@ -29,7 +32,11 @@ def overview(request: HttpRequest) -> HttpResponse:
     if queries.is_new():
         return render(request, "overview/first.html", _first(request))
     mine = request.GET.get("whose") == "mine"
-    return render(request, "overview/index.html", _busy(request.user if mine else None))
+    context = _busy(request.user if mine else None)
+    chain = queries.chain(_midnight())
+    if chain is None or str(chain.id) != request.session.get(_PUT_AWAY):
+        context["chain"] = chain
+    return render(request, "overview/index.html", context)
 
 
 def _first(request: HttpRequest) -> dict[str, Any]:
@@ -43,15 +50,18 @@ def _first(request: HttpRequest) -> dict[str, Any]:
     }
 
 
+def _midnight() -> datetime:
+    return timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+
+
 def _busy(user: Any) -> dict[str, Any]:
-    midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+    midnight = _midnight()
     counts = queries.counts(user, midnight)
     return {
         "mine": user is not None,
         "title": _title(counts),
         "now": timezone.localtime(),
         "counts": counts,
-        "chain": queries.chain(midnight),
         "serving": queries.serving(),
         "running": queries.running(user),
         "waiting": [(job, why_waiting(job)) for job in queries.waiting(user)],
@@ -95,6 +105,14 @@ def _start(request: HttpRequest, host: Host, user: Any) -> None:
         messages.error(request, str(error))
 
 
+@require_POST
+@requires("overview.view")
+def chain_put_away(request: HttpRequest) -> HttpResponse:
+    """Show this person no more of the chain ``chain``."""
+    request.session[_PUT_AWAY] = request.POST.get("chain", "")[:36]
+    return redirect("overview")
+
+
 @require_GET
 @requires("overview.view")
 def frame(request: HttpRequest) -> HttpResponse:
@@ -105,5 +123,6 @@ def frame(request: HttpRequest) -> HttpResponse:
 urlpatterns: list[URLPattern] = [
     path("", overview, name="overview"),
     path("tour/", tour_start, name="tour-start"),
+    path("chain/away/", chain_put_away, name="chain-put-away"),
     path("frame/", frame, name="frame"),
 ]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from django.contrib.auth.models import AbstractBaseUser
-from django.db.models import Max, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.timezone import now
 
 from jobs.models import Deployment, Host, Job, Result
@@ -15,6 +16,7 @@ from jobs.queries.job_page import durations, left_s
 _MOST = 8
 _SPARK = 14
 TOUR_KINDS = frozenset({"prepare", "compile", "deploy", "benchmark", "evaluate"})
+BROKEN_STATES = (Job.State.FAILED, Job.State.ERRORED, Job.State.LOST)
 _HEADLINE = {
     Result.Sort.BENCHMARK: "output_tokens_per_s",
     Result.Sort.EVALUATION: "accuracy",
@@ -73,10 +75,17 @@ class Serving:
 
 @dataclass(frozen=True, slots=True)
 class ChainProgress:
-    """Jobs made together. ``playground`` is a deployment of theirs to chat with."""
+    """Jobs made together, and the deployment among what they made."""
 
+    id: UUID
     jobs: tuple[Job, ...]
-    playground: Deployment | None
+    deployment: Deployment | None
+
+    @property
+    def playground(self) -> Deployment | None:
+        """The deployment, while one can chat with it."""
+        found = self.deployment
+        return found if found and found.state == Deployment.State.READY else None
 
     @property
     def is_tour(self) -> bool:
@@ -97,6 +106,20 @@ class ChainProgress:
     def succeeded(self) -> bool:
         """True when every job did."""
         return self.done == len(self.jobs)
+
+    @property
+    def is_folded(self) -> bool:
+        """True when it is over and nothing of it broke: one line says it all."""
+        return not self.is_open and not any(job.state in BROKEN_STATES for job in self.jobs)
+
+    @property
+    def took_s(self) -> float | None:
+        """Seconds from the start of the first job to the end of the last; None while it is open."""
+        started = [job.started_at for job in self.jobs if job.started_at]
+        ended = [job.finished_at for job in self.jobs if job.finished_at]
+        if self.is_open or not started:
+            return None
+        return (max(ended) - min(started)).total_seconds()
 
 
 def running(user: AbstractBaseUser | None) -> list[Running]:
@@ -149,26 +172,18 @@ def serving() -> list[Serving]:
 
 def chain(since: datetime) -> ChainProgress | None:
     """The newest chain that is open, or that ended after ``since``; None if there is none."""
-    newest = (
-        Job.objects.filter(chain__isnull=False)
-        .values("chain")
-        .annotate(last=Max("id"))
-        .order_by("-last")
-        .first()
-    )
-    if newest is None:
+    newest = Job.objects.filter(chain__isnull=False).order_by("-id").values_list("chain").first()
+    chain_id = newest[0] if newest else None
+    if chain_id is None:
         return None
     jobs = tuple(
-        Job.objects.filter(chain=newest["chain"])
-        .select_related("host", "deployment")
-        .order_by("id")
+        Job.objects.filter(chain=chain_id).select_related("host", "deployment").order_by("id")
     )
     ended = [job.finished_at for job in jobs if job.finished_at]
     if len(jobs) < 2 or (not any(job.is_open for job in jobs) and max(ended) < since):
         return None
     deployments = [job.deployment for job in jobs if hasattr(job, "deployment")]
-    ready = [item for item in deployments if item.state == Deployment.State.READY]
-    return ChainProgress(jobs, ready[0] if ready else None)
+    return ChainProgress(chain_id, jobs, deployments[0] if deployments else None)
 
 
 def is_new() -> bool:
@@ -187,8 +202,7 @@ def _of(user: AbstractBaseUser | None) -> QuerySet[Job]:
 
 
 def _broke(user: AbstractBaseUser | None, since: datetime) -> QuerySet[Job]:
-    states = (Job.State.FAILED, Job.State.ERRORED, Job.State.LOST)
-    return _of(user).filter(state__in=states, finished_at__gte=since)
+    return _of(user).filter(state__in=BROKEN_STATES, finished_at__gte=since)
 
 
 def _running(job: Job) -> Running:
