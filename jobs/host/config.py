@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 from jobs.errors import JobsError
 
 _NAME = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")
+_MOUNT = re.compile(r"^(/[A-Za-z0-9._-]+)+/?$")
+_REGISTRY = re.compile(r"^[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::\d{1,5})?$")
 _PORTS = re.compile(r"^(\d{1,5})-(\d{1,5})$")
 REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+socket")
 
@@ -25,7 +27,13 @@ class ConfigError(JobsError):
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Settings of one host. ``ports``: first and last port that a server may get."""
+    """Settings of one host. ``ports``: first and last port that a server may get.
+
+    ``workspace`` is the folder that models, data sets and what is made of them lie in (None: in
+    ``dir``), ``mount`` where a container sees it. ``registry`` is the host name of the registry of
+    images, ``modification_dir`` the folder with the vendor's changed model files; "" and None where
+    there is none. ``root`` is put before ``/dev``, ``/proc`` and ``/sys`` when the probe looks.
+    """
 
     name: str
     dashboard_url: str
@@ -34,6 +42,11 @@ class Config:
     dir: Path
     wheels_dir: Path | None
     ports: tuple[int, int]
+    workspace: Path | None = None
+    mount: str = "/test"
+    registry: str = ""
+    modification_dir: Path | None = None
+    root: Path = Path("/")
 
     def as_environment(self) -> dict[str, str]:
         """The same settings as environment variables, for child processes."""
@@ -45,6 +58,11 @@ class Config:
             "HOST_DIR": str(self.dir),
             "WHEELS_DIR": str(self.wheels_dir or ""),
             "HOST_PORTS": f"{self.ports[0]}-{self.ports[1]}",
+            "HOST_WORKSPACE": str(self.workspace or ""),
+            "HOST_MOUNT": self.mount,
+            "HOST_REGISTRY": self.registry,
+            "HOST_MODIFICATION_DIR": str(self.modification_dir or ""),
+            "HOST_ROOT": str(self.root),
         }
 
 
@@ -63,8 +81,13 @@ def load(environ: Mapping[str, str] | None = None, file: Path | None = None) -> 
         redis_url=_redis_url(values),
         key=_required(values, "HOST_KEY", "the key that the dashboard printed for this host"),
         dir=_folder(values),
-        wheels_dir=_wheels_dir(values),
+        wheels_dir=_existing(values, "WHEELS_DIR"),
         ports=_ports(values),
+        workspace=_workspace(values),
+        mount=_mount(values),
+        registry=_registry(values),
+        modification_dir=_existing(values, "HOST_MODIFICATION_DIR"),
+        root=_existing(values, "HOST_ROOT") or Path("/"),
     )
 
 
@@ -136,24 +159,50 @@ def _redis_url(values: Mapping[str, str]) -> str:
 
 def _folder(values: Mapping[str, str]) -> Path:
     text = _required(values, "HOST_DIR", "a folder for jobs, models and environments")
+    return _writable("HOST_DIR", text)
+
+
+def _workspace(values: Mapping[str, str]) -> Path | None:
+    text = values.get("HOST_WORKSPACE", "").strip()
+    return _writable("HOST_WORKSPACE", text) if text else None
+
+
+def _writable(name: str, text: str) -> Path:
     path = Path(text).expanduser().absolute()
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(f"HOST_DIR is {text!r}, which cannot be made: {error}") from error
+        raise ConfigError(f"{name} is {text!r}, which cannot be made: {error}") from error
     if not os.access(path, os.W_OK | os.X_OK):
-        raise ConfigError(f"HOST_DIR is {text!r}, where this user may not write")
+        raise ConfigError(f"{name} is {text!r}, where this user may not write")
     return path
 
 
-def _wheels_dir(values: Mapping[str, str]) -> Path | None:
-    text = values.get("WHEELS_DIR", "").strip()
+def _existing(values: Mapping[str, str], name: str) -> Path | None:
+    text = values.get(name, "").strip()
     if not text:
         return None
     path = Path(text).expanduser().absolute()
     if not path.is_dir():
-        raise ConfigError(f"WHEELS_DIR is {text!r}, which is no folder")
+        raise ConfigError(f"{name} is {text!r}, which is no folder")
     return path
+
+
+def _mount(values: Mapping[str, str]) -> str:
+    text = values.get("HOST_MOUNT", "").strip() or "/test"
+    if not _MOUNT.match(text):
+        raise ConfigError(f"HOST_MOUNT is {text!r}: an absolute path such as /test is allowed")
+    return text.rstrip("/")
+
+
+def _registry(values: Mapping[str, str]) -> str:
+    text = values.get("HOST_REGISTRY", "").strip()
+    if text and not _REGISTRY.match(text):
+        raise ConfigError(
+            f"HOST_REGISTRY is {text!r}: a host name with or without a port is allowed, such as "
+            "registry.lan:5000"
+        )
+    return text
 
 
 def _ports(values: Mapping[str, str]) -> tuple[int, int]:

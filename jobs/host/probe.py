@@ -13,49 +13,59 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from jobs.host import vacc
 from jobs.host.config import Config
 
 # Program -> the arguments that make it say its version; None: it is not asked (too slow, or it
 # would do something).
 TOOLS: dict[str, tuple[str, ...] | None] = {
+    "conda": ("--version",),
     "docker": ("--version",),
+    "evalscope": None,
     "git": ("--version",),
+    "hf": None,
+    "hfd.sh": None,
     "llmdeploy": None,
+    "modelscope": None,
     "opencompass": None,
     "vamc": ("--version",),
     "vaml": None,
     "vasmi": ("--version",),
+    "vastgenx": ("--version",),
     "vllm": None,
 }
 _VERSION = re.compile(r"\d+(?:\.\d+)+[^\s,;)]*")
-_DIE = re.compile(r"^vacc(\d+)$")
 ASK_S = 5.0
 
 
 def probe(config: Config) -> dict[str, Any]:
     """The facts document. Takes up to some seconds: programs are asked for their versions."""
-    disk = shutil.disk_usage(config.dir)
+    disk = shutil.disk_usage(config.workspace or config.dir)
     return {
         "address": _own_address(config.dashboard_url),
         "arch": platform.machine(),
-        "cpu": _cpu(),
-        "dies": _dies(Path("/dev")),
+        "cpu": _cpu(config.root),
         "disk": {"total_bytes": disk.total, "free_bytes": disk.free},
         "kernel": platform.release(),
         "memory_bytes": _memory("MemTotal"),
         "os": _os(),
         "python": {"path": sys.executable, "version": platform.python_version()},
-        "roots": roots(config.dir),
+        "roots": roots(config.dir, config.workspace),
         "tools": [tool for name in sorted(TOOLS) if (tool := _tool(name)) is not None],
         "wheels_dir": str(config.wheels_dir) if config.wheels_dir else None,
+        **vacc.facts(config),
     }
 
 
-def roots(host_dir: Path) -> dict[str, str]:
+def roots(host_dir: Path, workspace: Path | None = None) -> dict[str, str]:
     """The host's folders, made where they are not there yet."""
+    places = {name: host_dir / name for name in ("environments", "spool", "serve")}
+    # The names of the deployment guide, where people have their models already.
+    places["weights"] = (workspace or host_dir) / "weights"
+    places["artifacts"] = workspace / "vacc_deploy" if workspace else host_dir / "artifacts"
+    places["datasets"] = (workspace or host_dir) / "datasets"
     found = {}
-    for name in ("weights", "artifacts", "environments", "spool", "serve"):
-        folder = host_dir / name
+    for name, folder in places.items():
         folder.mkdir(parents=True, exist_ok=True)
         found[name] = str(folder)
     return found
@@ -70,8 +80,8 @@ def load(folder: Path) -> dict[str, Any]:
     }
 
 
-def _cpu() -> dict[str, Any]:
-    text = Path("/proc/cpuinfo").read_text(errors="replace")
+def _cpu(root: Path) -> dict[str, Any]:
+    text = (root / "proc/cpuinfo").read_text(errors="replace")
     fields: dict[str, str] = {}
     for line in text.splitlines():
         name, colon, value = line.partition(":")
@@ -99,12 +109,6 @@ def _os() -> str:
     except OSError:
         return platform.system()
     return release.get("PRETTY_NAME") or release.get("NAME") or platform.system()
-
-
-def _dies(devices: Path) -> list[dict[str, Any]]:
-    """One for each ``/dev/vaccN``: the id that every tool of the vendor takes."""
-    numbers = [int(m[1]) for p in devices.iterdir() if (m := _DIE.match(p.name))]
-    return [{"id": number} for number in sorted(numbers)]
 
 
 def _tool(name: str) -> dict[str, str] | None:

@@ -18,8 +18,17 @@ def values(tmp_path):
     }
 
 
-def test_settings_survive_the_way_to_a_child_process(values):
-    config = load(values)
+def test_settings_survive_the_way_to_a_child_process(values, tmp_path):
+    config = load(
+        values
+        | {
+            "HOST_WORKSPACE": str(tmp_path / "nfs"),
+            "HOST_MOUNT": "/weights/",
+            "HOST_REGISTRY": "registry.lan:5000",
+            "HOST_MODIFICATION_DIR": str(tmp_path),
+            "HOST_ROOT": str(tmp_path),
+        }
+    )
 
     assert load(config.as_environment()) == config
     assert config.dashboard_url == "http://10.0.0.5:8000/lab"
@@ -38,6 +47,12 @@ def test_settings_survive_the_way_to_a_child_process(values):
         ("HOST_DIR", "/proc/no", "HOST_DIR is '/proc/no'"),
         ("WHEELS_DIR", "/nowhere", "WHEELS_DIR is '/nowhere', which is no folder"),
         ("HOST_PORTS", "80-90", "between 1024 and 65535"),
+        ("HOST_WORKSPACE", "/proc/no", "HOST_WORKSPACE is '/proc/no'"),
+        ("HOST_MOUNT", "test", "an absolute path such as /test"),
+        ("HOST_MOUNT", "/a:b", "an absolute path such as /test"),
+        ("HOST_REGISTRY", "http://x/y", "a host name with or without a port"),
+        ("HOST_MODIFICATION_DIR", "/nowhere", "which is no folder"),
+        ("HOST_ROOT", "/nowhere", "which is no folder"),
         ("HOST_PORTS", "9000", "FIRST-LAST"),
     ],
 )

@@ -31,13 +31,6 @@ def test_a_tool_is_listed_with_the_version_that_it_says(config, tmp_path, monkey
     assert probe.probe(config)["tools"] == [{"name": "vamc", "version": "3.4.1", "path": str(tool)}]
 
 
-def test_dies_are_the_numbered_devices_in_order(tmp_path):
-    for name in ("vacc10", "vacc2", "vacc_ctrl", "vastai0", "null"):
-        (tmp_path / name).touch()
-
-    assert probe._dies(tmp_path) == [{"id": 2}, {"id": 10}]
-
-
 def test_a_dashboard_that_cannot_be_resolved_is_no_error(monkeypatch):
     def fail(*args, **kwargs):
         raise socket.gaierror
