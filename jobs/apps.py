@@ -1,6 +1,11 @@
 """The Django app that holds the records."""
 
+from pathlib import Path
+
 from django.apps import AppConfig
+from django.conf import settings
+
+from jobs import catalog
 
 
 class JobsConfig(AppConfig):
@@ -8,3 +13,7 @@ class JobsConfig(AppConfig):
 
     name = "jobs"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Models that a team adds lie in the dashboard's own folder."""
+        catalog.configure(Path(settings.DATA_DIR) / "catalog" / "models")

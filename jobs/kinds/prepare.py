@@ -8,7 +8,7 @@ from typing import Any, Literal
 from django.utils.translation import gettext as _
 from pydantic import BaseModel, ConfigDict, Field
 
-from jobs.catalog import MODELS, ZooModel
+from jobs.catalog import MODELS, PackageSource, ZooModel
 from jobs.errors import LaunchError
 from jobs.kinds.base import AssetRef, Choice, Conclusion, Need, Remark, Target
 from jobs.kinds.common import site, size
@@ -67,7 +67,7 @@ def choices(field: str, target: Target) -> Sequence[Choice] | None:
     if field == "what":
         return [Choice("weights", "Weights"), Choice("environment", "Environment")]
     if field == "model":
-        return [Choice(model.id, model.name) for model in MODELS.values()]
+        return [Choice(model.id, model.name) for model in MODELS.values() if model.package]
     if field == "environment":
         return [Choice(item.name, item.title) for item in ENVIRONMENTS.values()]
     return None
@@ -80,7 +80,7 @@ def needs(params: Params, target: Target) -> Sequence[Need]:
 
 def title_of(params: Params, target: Target) -> str:
     """ "SmolLM2-135M-Instruct", "llama.cpp"."""
-    return _model(params).name if params.what == "weights" else _environment(params).title
+    return _model(params)[0].name if params.what == "weights" else _environment(params).title
 
 
 def inputs(params: Params, target: Target) -> Mapping[str, AssetRef]:
@@ -99,14 +99,14 @@ def product(params: Params, target: Target) -> Mapping[str, Any] | None:
             "fingerprint": environment.fingerprint,
             "path": environment.path(here),
         }
-    model = _model(params)
+    model, source = _model(params)
     return {
         "type": "weights",
         "model_id": model.id,
-        "precision": model.source.precision,
-        "bytes": model.source.bytes,
-        "sha256": model.source.sha256,
-        "path": weights.path_of(model, here),
+        "precision": source.precision,
+        "bytes": source.bytes,
+        "sha256": source.sha256,
+        "path": weights.path_of(model, source, here),
     }
 
 
@@ -114,7 +114,7 @@ def plan(params: Params, target: Target) -> Plan:
     """Fetch and check, or make and verify."""
     if params.what == "environment":
         return environments.prepare_plan(_environment(params), site(target))
-    return weights.prepare_plan(_model(params), site(target))
+    return weights.prepare_plan(*_model(params), site(target))
 
 
 def conclude(
@@ -138,17 +138,19 @@ def conclude(
     found = reports.read(outputs, "weights.json", reports.WeightsReport)
     return Conclusion(
         sentence=Remark(
-            "prepare:weights", {"model": _model(params).name, "size": size(found.bytes)}
+            "prepare:weights", {"model": _model(params)[0].name, "size": size(found.bytes)}
         ),
         product=found.model_dump(),
     )
 
 
-def _model(params: Params) -> ZooModel:
-    try:
-        return MODELS[params.model]
-    except KeyError:
-        raise LaunchError(_("No model in the catalogue has this name."), "model") from None
+def _model(params: Params) -> tuple[ZooModel, PackageSource]:
+    model = MODELS.get(params.model)
+    if model is None:
+        raise LaunchError(_("No model in the catalogue has this name."), "model")
+    if model.package is None:
+        raise LaunchError(_("No package holds the weights of this model."), "model")
+    return model, model.package
 
 
 def _environment(params: Params) -> Environment:

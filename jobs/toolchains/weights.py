@@ -11,9 +11,8 @@ from jobs.toolchains.environments import site_python
 from jobs.toolchains.site import FILES, Site, path_in, script
 
 
-def prepare_plan(model: ZooModel, site: Site) -> Plan:
+def prepare_plan(model: ZooModel, source: PackageSource, site: Site) -> Plan:
     """Fetch a model's weights into the host's folder of weights."""
-    source = model.source
     return Plan(
         kind="prepare",
         steps=(
@@ -28,9 +27,9 @@ def prepare_plan(model: ZooModel, site: Site) -> Plan:
     )
 
 
-def path_of(model: ZooModel, site: Site) -> str:
+def path_of(model: ZooModel, source: PackageSource, site: Site) -> str:
     """Where the weights lie on a host: a plain path, not an argument."""
-    return str(PurePosixPath(site.weights, model.id, model.source.file_name))
+    return str(PurePosixPath(site.weights, model.id, source.file_name))
 
 
 def _arguments(source: PackageSource, model: ZooModel, site: Site) -> tuple[str, ...]:
@@ -43,4 +42,4 @@ def _arguments(source: PackageSource, model: ZooModel, site: Site) -> tuple[str,
         "--precision": source.precision,
     }
     words = [word for pair in pairs.items() for word in pair]
-    return (*map(literal, words), "--to", path_in(path_of(model, site)))
+    return (*map(literal, words), "--to", path_in(path_of(model, source, site)))

@@ -28,12 +28,19 @@ def test_a_model_names_the_file_inside_its_package():
 
 
 @pytest.mark.parametrize(
-    "changes", [{"parameters": 0}, {"colour": "blue"}, {"source": {"package": "x"}}, {"id": "A b"}]
+    ("changes", "place"),
+    [
+        ({"parameters": 0}, "parameters"),
+        ({"colour": "blue"}, "colour"),
+        ({"source": {"sort": "package", "package": "x"}}, "source.package.version"),
+        ({"id": "A b"}, "id"),
+        ({"sampling": {"temperature": float("nan")}}, "sampling.temperature"),
+    ],
 )
-def test_a_model_file_that_says_something_else_is_refused(tmp_path, changes):
+def test_a_model_file_that_says_something_else_is_refused_with_the_place(tmp_path, changes, place):
     write_model(tmp_path, **changes)
 
-    with pytest.raises(ValidationError):
+    with pytest.raises(ValueError, match=rf"{SMALL}\.yaml: .*{place}: "):
         load_models(tmp_path)
 
 

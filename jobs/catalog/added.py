@@ -1,0 +1,153 @@
+"""Models that a team adds as files in a folder: read anew when a file changes, without a restart.
+
+A file that cannot be read hides no other: it is told, with its name and what is wrong with it.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+
+from jobs.catalog.loader import SHIPPED, by_size, read_model
+from jobs.catalog.schema import ZooModel
+
+SUFFIX = ".yaml"
+_ENDINGS = (SUFFIX, ".yml")  # the second one gives no model, but is told of
+MOST_BYTES = 64 * 1024
+MOST_FILES = 500
+
+_Signature = tuple[int, int, int]  # inode, mtime in ns, size
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A file that gives no model: ``reason`` is one line of English; it may quote the file."""
+
+    file: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a folder held at one moment."""
+
+    models: Mapping[str, ZooModel]
+    problems: tuple[Problem, ...] = ()
+
+
+class Folder:
+    """The files of one folder. Safe to use from several threads; a folder may come and go."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = Lock()
+        self._seen: dict[str, _Signature] | str | None = None
+        self._read: dict[str, tuple[_Signature, ZooModel | Problem]] = {}
+        self._reading = Reading(SHIPPED)
+
+    def reading(self) -> Reading:
+        """The catalogue with the folder's models in it. Costs one look at the folder."""
+        now = _look(self.path)
+        with self._lock:
+            if now != self._seen:
+                self._reading = self._build(now)
+                self._seen = now
+            return self._reading
+
+    def _build(self, now: dict[str, _Signature] | str) -> Reading:
+        if isinstance(now, str):
+            return Reading(SHIPPED, (Problem(str(self.path), now),))
+        for name, signature in now.items():
+            if name not in self._read or self._read[name][0] != signature:
+                self._read[name] = (signature, _read(self.path / name))
+        self._read = {name: self._read[name] for name in now}
+        found = [self._read[name][1] for name in sorted(now)]
+        models = [item for item in found if isinstance(item, ZooModel)]
+        problems = tuple(item for item in found if isinstance(item, Problem))
+        return Reading(by_size([*SHIPPED.values(), *models]) if models else SHIPPED, problems)
+
+
+def save(folder: Path, text: str) -> ZooModel:
+    """Keep a model that a person wrote, under its own id; one that is there is replaced.
+
+    Raises:
+        ValueError: what is wrong with the text.
+        OSError: the folder cannot be written.
+    """
+    if len(text.encode()) > MOST_BYTES:
+        raise ValueError(_TOO_LARGE)
+    model = _checked(text, stem=None)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(
+        "w", dir=folder, prefix=".", suffix=".part", encoding="utf-8", delete=False
+    ) as file:
+        file.write(text)
+    Path(file.name).replace(folder / f"{model.id}{SUFFIX}")
+    return model
+
+
+def remove(folder: Path, model_id: str) -> bool:
+    """Take an added model out of the catalogue; False: it has none of that id there."""
+    path = folder / f"{model_id}{SUFFIX}"
+    if path.parent != folder or model_id in SHIPPED or not path.is_file():
+        return False
+    path.unlink()
+    return True
+
+
+_TOO_LARGE = f"larger than {MOST_BYTES // 1024} KiB"
+
+
+def _look(path: Path) -> dict[str, _Signature] | str:
+    """What identifies the content of each file; a text: why the folder cannot be read."""
+    found = {}
+    try:
+        with os.scandir(path) as entries:
+            for entry in entries:
+                if entry.name.endswith(_ENDINGS) and not entry.name.startswith("."):
+                    found[entry.name] = _signature(entry)
+                if len(found) > MOST_FILES:
+                    return f"more than {MOST_FILES} files"
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        return error.strerror or "cannot be read"
+    return found
+
+
+def _signature(entry: os.DirEntry[str]) -> _Signature:
+    """Zeros for a file that has gone meanwhile: reading it says so."""
+    try:
+        status = entry.stat(follow_symlinks=False)
+    except OSError:
+        return (0, 0, 0)
+    return (status.st_ino, status.st_mtime_ns, status.st_size)
+
+
+def _read(path: Path) -> ZooModel | Problem:
+    try:
+        # Not through a link to some other file of this machine, and not from a pipe, for ever.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return Problem(path.name, "not a plain file")
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            return Problem(path.name, _TOO_LARGE)
+        return _checked(content.decode("utf-8"), stem=path.name.removesuffix(SUFFIX))
+    except OSError as error:
+        return Problem(path.name, error.strerror or "cannot be read")
+    except ValueError as error:
+        return Problem(path.name, str(error))
+
+
+def _checked(text: str, *, stem: str | None) -> ZooModel:
+    model = read_model(text, stem)
+    if model.id in SHIPPED:
+        raise ValueError(f"the catalogue has a model {model.id} already")
+    return model
