@@ -300,8 +300,8 @@ def test_what_only_some_engines_add_is_read_or_left():
         ),
         (
             "INFO 04-21 10:30:05 metrics.py:477] Speculative metrics: Draft acceptance rate: 0.812,"
-            " System efficiency: 0.700, Number of speculative tokens: 1, Number of accepted tokens: "
-            "10, Number of draft tokens: 12, Number of emitted tokens: 22.",
+            " System efficiency: 0.700, Number of speculative tokens: 1, Number of accepted "
+            "tokens: 10, Number of draft tokens: 12, Number of emitted tokens: 22.",
             {"acceptance_rate": 0.812, "accepted_tokens": 10.0, "draft_tokens": 12.0},
         ),
         (

@@ -1,0 +1,229 @@
+"""OpenCompass's summary of a run, as CSV, Markdown or text: a row a set, a column a model.
+
+Columns ``dataset,version,metric,mode,<model>…``; a set that failed has ``-`` in all of them, and
+the tool exits with 0 all the same. Scores are in per cent. The same Markdown stands in documents,
+with a mean made by hand below it: its version is blank, and its decimals may differ.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from jobs.catalog.evaluation_sets import EVALUATION_SETS
+from jobs.errors import ParseError
+from jobs.parsers.lines import lines_of
+
+HEAD = ("dataset", "version", "metric", "mode")
+# Metrics that are a share of the questions, so that a mean of them means something.
+SHARES = ("accuracy",)
+_MEANS = ("avg", "average", "mean")
+_NONE = ("-", "")
+_SECTION = re.compile(r"[-–—]{3,}")  # a summarizer's heading between its rows
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One set for one model. ``value`` is as the tool has it (per cent); None where it failed.
+
+    ``text`` is the value as printed: it may have other decimals than the one beside it.
+    """
+
+    model: str
+    dataset: str
+    version: str
+    metric: str
+    mode: str
+    value: float | None
+    text: str
+
+    @property
+    def share(self) -> float | None:
+        """From 0 to 1; None where it failed or is no share of the questions."""
+        if self.value is None or self.metric not in SHARES:
+            return None
+        return self.value / 100
+
+    @property
+    def is_as_published(self) -> bool | None:
+        """True where the prompt is the one of OpenCompass 0.4.1's own set; None: not known."""
+        known = EVALUATION_SETS.get(self.dataset)
+        return None if known is None or not self.version else known.version == self.version
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """Two means over the sets of one model, from 0 to 1; they can order two models differently.
+
+    ``macro`` counts each set once, ``weighted`` each question once (None where nobody knows how
+    many questions a set has). ``sets`` and ``questions`` are what they are over.
+    """
+
+    macro: float
+    weighted: float | None
+    sets: int
+    questions: int | None
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Both, under their names in ``jobs.metrics.METRICS``: neither without its label."""
+        found = {"accuracy_macro": self.macro}
+        if self.weighted is not None and self.questions:
+            found |= {
+                "accuracy_weighted": self.weighted,
+                "accuracy": self.weighted,
+                "questions": float(self.questions),
+            }
+        return found
+
+
+def means(scores: Iterable[Score], counts: Mapping[str, int] | None = None) -> Means | None:
+    """The means over one model's ``scores``; None where none of them is a share.
+
+    ``counts`` says how many questions a set had; where it is silent, the known sets do.
+    """
+    rows = [(score, score.share) for score in scores]
+    shares = [(score, share) for score, share in rows if share is not None]
+    if not shares:
+        return None
+    known = {name: each.questions for name, each in EVALUATION_SETS.items()} | dict(counts or {})
+    sizes = [known.get(score.dataset, 0) for score, _ in shares]
+    total = sum(sizes) if all(sizes) else None
+    weighted = (
+        sum(size * share for size, (_, share) in zip(sizes, shares, strict=True)) / total
+        if total
+        else None
+    )
+    return Means(sum(share for _, share in shares) / len(shares), weighted, len(shares), total)
+
+
+def parse_csv(path: str, content: bytes) -> tuple[Score, ...]:
+    """The scores of ``summary_*.csv``.
+
+    Raises:
+        ParseError: it is empty, torn, or another table.
+    """
+    text = _text(path, content)
+    return _scores(path, list(csv.reader(io.StringIO(text))))
+
+
+def parse_markdown(path: str, content: bytes) -> tuple[Score, ...]:
+    """The scores of every such table in a text, whatever else is in it; in its order.
+
+    Raises:
+        ParseError: there is no such table, or one is torn.
+    """
+    tables = list(_markdown_tables(content))
+    if not tables:
+        raise ParseError(f"{path} has no table '| {' | '.join(HEAD)} | …'")
+    return tuple(score for table in tables for score in _scores(path, table))
+
+
+def parse_text(path: str, content: bytes) -> tuple[Score, ...]:
+    """The scores of ``summary_*.txt``: those of its part "csv format".
+
+    Raises:
+        ParseError: it is empty, cut off, or another file.
+    """
+    text = _text(path, content)
+    _, found, rest = text.partition("csv format\n")
+    body = re.match(r"\^+\n(?P<rows>.*?)\n\$+\n", rest, re.S) if found else None
+    if body is None:
+        raise ParseError(f"{path} is no summary of OpenCompass, or is cut off: no whole csv format")
+    return _scores(path, list(csv.reader(io.StringIO(body["rows"]))))
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedTable:
+    """One model's scores in a document. ``stated`` is a mean that somebody wrote below them."""
+
+    model: str
+    scores: tuple[Score, ...]
+    stated: Score | None
+    means: Means | None
+
+    @property
+    def stated_is_macro(self) -> bool | None:
+        """True where the stated mean is the one over sets, to its own decimals; None: no mean."""
+        if self.stated is None or self.stated.share is None or self.means is None:
+            return None
+        decimals = len(self.stated.text.partition(".")[2])
+        # Half of the last decimal, and a little: halves are rounded both ways.
+        return abs(100 * (self.means.macro - self.stated.share)) <= 0.51 * 10.0**-decimals
+
+
+def import_tables(path: str, content: bytes) -> tuple[ImportedTable, ...]:
+    """The tables of a document, one for each model, in its order.
+
+    Raises:
+        ParseError: there is no such table, or one is torn.
+    """
+    found: dict[str, list[Score]] = {}
+    for score in parse_markdown(path, content):
+        found.setdefault(score.model, []).append(score)
+    return tuple(_imported(model, rows) for model, rows in found.items())
+
+
+def _imported(model: str, rows: Sequence[Score]) -> ImportedTable:
+    by_hand = [row for row in rows if row.dataset.lower() in _MEANS and not row.version]
+    scores = tuple(row for row in rows if row not in by_hand)
+    return ImportedTable(model, scores, by_hand[-1] if by_hand else None, means(scores))
+
+
+def _text(path: str, content: bytes) -> str:
+    if not content.strip():
+        raise ParseError(f"{path} is empty; a summary of OpenCompass was expected")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ParseError(f"{path} is no text: {error}") from error
+
+
+def _markdown_tables(content: bytes) -> Iterator[list[list[str]]]:
+    rows: list[list[str]] = []
+    for line in [*(line.text.strip() for line in lines_of(content)), ""]:
+        cells = [cell.strip() for cell in line.strip("|").split("|")] if line[:1] == "|" else []
+        if tuple(cells[: len(HEAD)]) == HEAD:
+            if rows:
+                yield rows
+            rows = [cells]
+        elif rows and cells and set("".join(cells)) <= set("-: ") and len("".join(cells)) > 9:
+            continue  # the line between head and rows
+        elif rows and cells:
+            rows.append(cells)
+        elif rows:
+            yield rows
+            rows = []
+
+
+def _scores(path: str, rows: Sequence[Sequence[str]]) -> tuple[Score, ...]:
+    """One score for each row and model: all rows of the first model, then of the next."""
+    head, *body = [row for row in rows if any(cell.strip() for cell in row)] or [[]]
+    if tuple(head[: len(HEAD)]) != HEAD or len(head) == len(HEAD):
+        raise ParseError(f"{path} begins with {head!r}, not with {', '.join(HEAD)} and a model")
+    if not body:
+        raise ParseError(f"{path} has a head and no rows")
+    found = []
+    for place, model in enumerate(head[len(HEAD) :], len(HEAD)):
+        for row in body:
+            if len(row) != len(head):
+                raise ParseError(
+                    f"{path}: the row {row!r} has not the {len(head)} cells of its head"
+                )
+            if not _SECTION.match(row[0]):
+                found.append(_score(path, model, row, row[place]))
+    return tuple(found)
+
+
+def _score(path: str, model: str, row: Sequence[str], text: str) -> Score:
+    dataset, version, metric, mode = ("" if cell == "-" else cell for cell in row[: len(HEAD)])
+    try:
+        value = None if text in _NONE else float(text)
+    except ValueError as error:
+        raise ParseError(f"{path}: {text!r} of {dataset} is no score") from error
+    if not dataset:
+        raise ParseError(f"{path}: the row {list(row)!r} names no set")
+    return Score(model, dataset, version, metric, mode, value, text)
