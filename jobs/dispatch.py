@@ -18,11 +18,11 @@ from django.db.models import Exists, OuterRef
 from jobs import hostqueue
 from jobs.errors import PlanError
 from jobs.kinds.base import AssetRef, Remark, asset_values
-from jobs.models import Artifact, Deployment, Host, Job, Weights
-from jobs.plans import from_json, slots
+from jobs.models import Artifact, Dataset, Deployment, Host, Job, Weights
+from jobs.plans import SECRET, from_json, slots
 from jobs.queries.hosts import dies, free_dies, is_away, silent_s
-from jobs.queries.targets import artifact_ref, deployment_ref, weights_ref
-from jobs.services import lifecycle
+from jobs.queries.targets import artifact_ref, dataset_ref, deployment_ref, weights_ref
+from jobs.services import lifecycle, secrets
 from jobs.services.assets import made_by
 
 GONE = (Deployment.State.STOPPED, Deployment.State.FAILED, Deployment.State.LOST)
@@ -153,7 +153,7 @@ def _resolve(key: str, ref: Mapping[str, Any]) -> AssetRef:
     """The record by its id, or by the job that promised it."""
     if key == "deployment":
         name = {"pk": ref["id"]} if ref.get("id") else {"job": ref["job"]}
-        deployment = Deployment.objects.select_related("artifact").filter(**name).first()
+        deployment = Deployment.objects.select_related("artifact", "host").filter(**name).first()
         if deployment is not None:
             return deployment_ref(deployment)
         raise InputGone(key)
@@ -165,6 +165,9 @@ def _resolve(key: str, ref: Mapping[str, Any]) -> AssetRef:
     if key == "artifact":
         for artifact in Artifact.objects.filter(pk=number, deleted_at=None):
             return artifact_ref(artifact)
+    if key == "dataset":
+        for dataset in Dataset.objects.filter(pk=number):
+            return dataset_ref(dataset)
     raise InputGone(key)
 
 
@@ -181,11 +184,15 @@ def _values(job: Job, host: Host) -> dict[str, str]:
     deployment = getattr(job, "deployment", None)
     if deployment is not None:
         values |= {"deployment.id": str(deployment.pk), "deployment.name": deployment.name}
-    names = [name for name in slots(from_json(job.plan)) if "." in name or name in ("job", "dies")]
-    missing = [name for name in names if name not in values]
+    plan = from_json(job.plan)
+    names = [name for name in slots(plan) if "." in name or name in ("job", "dies")]
+    kept = {f"{SECRET}{name}" for name in secrets.names()}
+    names += [name for name in slots(plan) if name.startswith(SECRET)]
+    missing = [name for name in names if name not in values and name not in kept]
     if missing:
         raise PlanError(f"nothing fills {', '.join(missing)}")
-    return {name: values[name] for name in names} | ({"dies": values["dies"]} if wanted else {})
+    known = {name: values[name] for name in names if name in values}
+    return known | ({"dies": values["dies"]} if wanted else {})
 
 
 def _name_inputs(job: Job) -> None:

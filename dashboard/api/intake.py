@@ -16,10 +16,10 @@ from django.utils.timezone import now
 from django.views.decorators.http import require_GET, require_POST
 
 from dashboard.api.auth import host_answer, host_only
-from jobs import dispatch
+from jobs import dispatch, plans
 from jobs.errors import OffsetMismatch
 from jobs.models import Deployment, Host, Job
-from jobs.services import deployments, heartbeats, intake, lifecycle, outputs
+from jobs.services import deployments, heartbeats, intake, lifecycle, outputs, secrets
 from jobs.services.intake import Owner
 from jobs.services.verdicts import Incomplete
 
@@ -80,6 +80,7 @@ def claim_job(request: HttpRequest, host: Host, job_id: int) -> HttpResponseBase
         token=str(job.claim_token),
         plan=job.plan,
         values=job.values,
+        secrets=secrets.values(plans.secrets(plans.from_json(job.plan))),
         deployment=deployment
         and {
             "id": deployment.pk,
@@ -110,6 +111,7 @@ def claim_deployment(request: HttpRequest, host: Host, deployment_id: int) -> Ht
         run=deployment.run,
         plan=deployment.job.plan,
         values=deployment.job.values,
+        secrets=secrets.values(plans.secrets(plans.from_json(deployment.job.plan))),
     )
 
 

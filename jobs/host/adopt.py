@@ -15,9 +15,10 @@ from jobs.errors import PlanError
 from jobs.host import environment, probe, process
 from jobs.host import spool as spools
 from jobs.host.launcher import size_and_sha256
+from jobs.host.redact import redact
 from jobs.host.spool import Spool
 from jobs.host.take import start_if_fresh
-from jobs.plans import fill, from_json
+from jobs.plans import SECRET, fill, from_json
 
 FEW_STARTS = 3
 log = logging.getLogger(__name__)
@@ -68,6 +69,7 @@ def close_dead(spool: Spool) -> bool:
             return True
         _kill_marked(spool)
         _clean_up(spool)
+        redact(spool.log, [word.encode() for word in spool.secrets().values()])
         size, digest = size_and_sha256(spool.log)
         sentence_id, args = _why(spool)
         spool.append_ended(
@@ -84,6 +86,7 @@ def close_dead(spool: Spool) -> bool:
                 "run": run,
             }
         )
+        spool.forget_secrets()
         log.warning("%s died without a record: %s", spool, sentence_id)
         return True
     finally:
@@ -127,7 +130,8 @@ def _clean_up(spool: Spool) -> None:
     """What the dead launcher would have run at its end: its containers are not its children."""
     try:
         taken = spool.plan()
-        plan = fill(from_json(taken["plan"]), taken["values"])
+        given = {f"{SECRET}{name}": value for name, value in spool.secrets().items()}
+        plan = fill(from_json(taken["plan"]), {**taken["values"], **given})
     except (OSError, ValueError, LookupError, PlanError):  # torn by a power cut
         return
     begun = {e["name"] for e in spool.read_events() if e["type"] == "step_started"}

@@ -20,10 +20,11 @@ from jobs.errors import JobsError
 from jobs.host import environment, process, spawn
 from jobs.host import spool as spools
 from jobs.host.commands import Commands
+from jobs.host.redact import redact
 from jobs.host.serving import Server
 from jobs.host.spool import Spool
 from jobs.host.watches import Watcher
-from jobs.plans import Output, Plan, Step, fill, from_json
+from jobs.plans import SECRET, Output, Plan, Step, fill, from_json
 
 GRACE_S = 10.0
 log = logging.getLogger(__name__)
@@ -56,6 +57,7 @@ class Launcher:
         self._server: Server | None = None
         self._watcher: Watcher | None = None
         self._outputs: tuple[Output, ...] = ()
+        self._secrets: dict[str, str] = {}
         self._server_step = ""  # of a server's plan: the one that is to go on
         self._begun: list[Step] = []  # those whose command was started here
 
@@ -82,7 +84,9 @@ class Launcher:
             "started", values=taken["values"], boot_id=process.boot_id(), run=self._meta.run
         )
         template = from_json(taken["plan"])
-        plan = template if template.filled else fill(template, taken["values"])
+        self._secrets = self._spool.secrets()
+        given = {f"{SECRET}{name}": value for name, value in self._secrets.items()}
+        plan = template if template.filled else fill(template, {**taken["values"], **given})
         self._outputs = plan.outputs
         self._server_step = plan.steps[-1].name
         write_files(plan, self._spool.path / "files")
@@ -168,6 +172,7 @@ class Launcher:
         if self._spool.is_cancel_asked(self._meta.run) or self._commands.stop_asked:
             return CANCELLED if code != 0 or is_server else None
         if is_server:
+            self._hide_secrets()
             args = {
                 "step": step.name,
                 "exit_code": code,
@@ -195,7 +200,8 @@ class Launcher:
 
     def _conclude(self, verdict: Verdict) -> Verdict:
         """Look at what is there now, and write the last event."""
-        outputs, missing = _found_outputs(self._spool.work, self._outputs)
+        words = self._hide_secrets()
+        outputs, missing = _found_outputs(self._spool.work, self._outputs, words)
         if verdict.verdict == "succeeded":
             # The server may have gone while the last step was ending.
             gone = self._server.ended() if self._server is not None else None
@@ -220,7 +226,14 @@ class Launcher:
                 "run": self._meta.run,
             }
         )
+        self._spool.forget_secrets()
         return verdict
+
+    def _hide_secrets(self) -> list[bytes]:
+        """Take the secrets out of the log; what was looked for."""
+        words = [value.encode() for value in self._secrets.values()]
+        redact(self._spool.log, words)
+        return words
 
     def _event(self, type: str, index: int, step: Step, **fields: Any) -> None:
         offset = os.fstat(self._log_fd).st_size
@@ -249,7 +262,7 @@ def size_and_sha256(path: Path) -> tuple[int, str]:
 
 
 def _found_outputs(
-    work: Path, outputs: Sequence[Output]
+    work: Path, outputs: Sequence[Output], secrets: Sequence[bytes]
 ) -> tuple[list[dict[str, Any]], Output | None]:
     """The files of the outputs, each once, and the first required output that has none."""
     root, found, missing = work.resolve(), [], None
@@ -263,6 +276,7 @@ def _found_outputs(
         for path in paths:
             if path not in seen:
                 seen.add(path)
+                redact(path, secrets)
                 size, digest = size_and_sha256(path)
                 relative = path.relative_to(work).as_posix()
                 found.append(

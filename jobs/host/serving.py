@@ -30,6 +30,7 @@ class Server:
         self.run: int = about["run"]
         self._host_dir = job.path.parent.parent
         self._values: Mapping[str, str] = taken["values"]
+        self._secrets = job.secrets()
         self._meta = replace(
             meta, type=spools.DEPLOYMENT, id=self.deployment, token=about["token"], run=self.run
         )
@@ -38,7 +39,9 @@ class Server:
     def start(self, template: Plan) -> int | None:
         """Start it. The launcher's process id; None when another server has the folder."""
         with spools.guard(self._host_dir, f"deployment-{self.deployment}"):
-            lock = prepare_run(self._spool, self._host_dir, self._meta, template, self._values)
+            lock = prepare_run(
+                self._spool, self._host_dir, self._meta, template, self._values, self._secrets
+            )
             return None if lock is None else spawn.start_launcher(self._spool, lock, detach=False)
 
     def stop(self) -> None:
@@ -67,7 +70,12 @@ class Server:
 
 
 def prepare_run(
-    spool: Spool, host_dir: Path, meta: Meta, template: Plan, values: Mapping[str, str]
+    spool: Spool,
+    host_dir: Path,
+    meta: Meta,
+    template: Plan,
+    values: Mapping[str, str],
+    secrets: Mapping[str, str],
 ) -> int | None:
     """Make the spool of a server ready for run ``meta.run``: its lock, for the launcher.
 
@@ -81,11 +89,11 @@ def prepare_run(
     ):
         return None
     if not spool.path.exists():
-        spools.create(spool.path, meta, plan, values, None)
+        spools.create(spool.path, meta, plan, values, None, secrets)
         return spool.lock()
     lock = spool.lock()
     if lock is not None:
-        spools.begin_run(spool, meta, plan, values)
+        spools.begin_run(spool, meta, plan, values, secrets)
     return lock
 
 

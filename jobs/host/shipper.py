@@ -15,6 +15,7 @@ from typing import Any
 from jobs.host import spool as spools
 from jobs.host.client import Answer, Client, Unreachable
 from jobs.host.launcher import size_and_sha256
+from jobs.host.redact import redact, unfinished
 from jobs.host.spool import DEPLOYMENT, Meta, Spool
 
 CHUNK = 256 * 1024
@@ -157,9 +158,23 @@ class Shipper:
         return _Ends(
             events=events,
             ended=ended,
-            log=_size(self._spool.log),
+            log=self._log_end(ended),
             points=spools.whole_lines_size(self._spool.points),
         )
+
+    def _log_end(self, ended: Mapping[str, Any] | None) -> int:
+        """How far the log is free of secrets, once those that it holds are taken out.
+
+        What may be the beginning of one waits; at the end the launcher has cleaned it all.
+        """
+        size, have = _size(self._spool.log), (self._have or {}).get("log", 0)
+        words = [] if ended else [word.encode() for word in self._spool.secrets().values()]
+        if not words or size <= have:
+            return size
+        redact(self._spool.log, words, start=have)
+        longest = max(map(len, words))
+        tail = _read(self._spool.log, max(have, size - longest), min(longest, size - have))
+        return size - unfinished(tail, words)
 
     def _ship(self, ends: _Ends) -> Outcome:
         sent = self._stream("log", self._spool.log, ends.log)

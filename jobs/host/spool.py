@@ -78,6 +78,25 @@ class Spool:
         found: dict[str, Any] = read_json(self.path / "plan.json")
         return found
 
+    def secrets(self) -> dict[str, str]:
+        """Name -> secret that the present run was given; empty once it has ended."""
+        try:
+            found: dict[str, str] = read_json(self.path / "secrets.json")
+        except FileNotFoundError:
+            return {}
+        return found
+
+    def keep_secrets(self, given: Mapping[str, str]) -> None:
+        """Write down what the run is given, for nobody but this user to read."""
+        if given:
+            write_json(self.path / "secrets.json", dict(given), mode=0o600)
+        else:
+            self.forget_secrets()
+
+    def forget_secrets(self) -> None:
+        """Remove them: the run has ended, and its log is clean."""
+        (self.path / "secrets.json").unlink(missing_ok=True)
+
     def exit(self) -> dict[str, Any] | None:
         """The ``ended`` event of the present run; None while there is none."""
         try:
@@ -210,7 +229,12 @@ class Spool:
 
 
 def create(
-    path: Path, meta: Meta, plan: Mapping[str, Any], values: Mapping[str, str], deployment: Any
+    path: Path,
+    meta: Meta,
+    plan: Mapping[str, Any],
+    values: Mapping[str, str],
+    deployment: Any,
+    secrets: Mapping[str, str] | None = None,
 ) -> Spool:
     """Make a spool, whole or not at all. ``plan`` is ``Plan.to_json()``.
 
@@ -227,18 +251,26 @@ def create(
     (new / "log").touch()
     write_json(new / "plan.json", {"plan": plan, "values": values, "deployment": deployment})
     write_json(new / "meta.json", asdict(meta), mode=0o600)
+    Spool(new).keep_secrets(secrets or {})
     new.rename(path)
     _sync_folder(path.parent)
     return Spool(path)
 
 
-def begin_run(spool: Spool, meta: Meta, plan: Mapping[str, Any], values: Mapping[str, str]) -> None:
+def begin_run(
+    spool: Spool,
+    meta: Meta,
+    plan: Mapping[str, Any],
+    values: Mapping[str, str],
+    secrets: Mapping[str, str],
+) -> None:
     """Make the spool of a server ready for its next run. Only for the holder of the lock.
 
     Log and events go on where they are. ``meta.json`` comes last: until then the run before counts.
     """
     write_json(spool.path / "plan.json", {"plan": plan, "values": values, "deployment": None})
     (spool.path / "cancel").unlink(missing_ok=True)
+    spool.keep_secrets(secrets)
     write_json(spool.path / "meta.json", asdict(meta), mode=0o600)
 
 

@@ -159,7 +159,8 @@ def _start_run(config: Config, client: Client, spool: Spool, body: Mapping[str, 
         if not Path(values.get("job_dir", "")).joinpath("files").is_dir():
             # The first run's job has been removed; its files are here as well.
             values["job_dir"] = str(spool.path)
-        lock = serving.prepare_run(spool, config.dir, meta, plan, values)
+        secrets = body.get("secrets") or {}
+        lock = serving.prepare_run(spool, config.dir, meta, plan, values, secrets)
     if lock is None:
         return False
     spawn.STANDBY.start(spool, lock)
@@ -183,7 +184,7 @@ def _create(config: Config, client: Client, answer: Answer) -> Spool:
             1,
             client.dashboard,
         )
-        return spools.create(path, meta, body["plan"], values, about)
+        return spools.create(path, meta, body["plan"], values, about, body.get("secrets"))
 
 
 def _with_own(

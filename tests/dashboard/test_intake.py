@@ -8,8 +8,9 @@ import pytest
 from jobs import logstore
 from jobs.kinds.base import Remark
 from jobs.models import JobStep, PointBlock
+from jobs.plans import Plan, Step
 from jobs.queries.instance import instance_id
-from jobs.services import lifecycle
+from jobs.services import lifecycle, secrets
 from tests.dashboard.host_caller import LOG, STARTED, ended, events, taken_job
 from tests.factories import make_deployment, make_host, make_job, make_user
 
@@ -128,9 +129,24 @@ def test_a_claim_is_answered_with_plan_values_and_token(caller):
         "token": str(job.claim_token),
         "plan": json.loads(json.dumps(job.plan)),
         "values": {"job": str(job.pk)},
+        "secrets": {},
         "deployment": None,
     }
     assert caller.post(f"jobs/{job.pk}/claim", {"claim_id": "n"}).json() == answer.json()
+
+
+def test_a_host_is_given_the_secrets_that_its_job_names_and_no_others(caller):
+    secrets.keep("HF_TOKEN", "hf_0123456789")
+    secrets.keep("API_KEY", "token-abc123")
+    step = Step("a", ("true",), env=(("HF_TOKEN", "{secret:HF_TOKEN}"),))
+    job = make_job(host=caller.host, plan=Plan(kind="prepare", steps=(step,)))
+    lifecycle.lease_job(job.pk, values={})
+
+    answer = caller.post(f"jobs/{job.pk}/claim", {"claim_id": "n"})
+
+    assert answer.json()["secrets"] == {"HF_TOKEN": "hf_0123456789"}
+    job.refresh_from_db()
+    assert "hf_0123456789" not in json.dumps([job.plan, job.values, job.sentence_args])
 
 
 def test_a_second_claim_is_told_the_state(caller):

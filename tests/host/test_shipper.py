@@ -197,7 +197,7 @@ def test_the_next_run_of_a_server_goes_on_in_the_same_streams(
 
     record.token = "second"
     spools.begin_run(
-        spool, spools.Meta("deployment", 4, intake.instance, "second", 2, ""), record.plan, {}
+        spool, spools.Meta("deployment", 4, intake.instance, "second", 2, ""), record.plan, {}, {}
     )
     assert not spool.is_acked()
     launch(spool)

@@ -157,7 +157,7 @@ def test_a_server_that_the_dashboard_has_forgotten_does_not_stand_in_for_a_new_o
     spool.log.write_text("old\n")
     wanted = spools.Meta("deployment", 3, "i-1", "t-new", 1, "")
 
-    lock = serving.prepare_run(spool, host_dir, wanted, plan, {})
+    lock = serving.prepare_run(spool, host_dir, wanted, plan, {}, {})
 
     assert lock is not None
     os.close(lock)

@@ -5,7 +5,7 @@ from django.utils.timezone import now
 
 from jobs import dispatch, hostqueue
 from jobs.models import Deployment, Job
-from jobs.plans import Step
+from jobs.plans import Plan, Step
 from tests.factories import make_artifact, make_deployment, make_host, make_job, make_plan
 from tests.jobs.test_lifecycle import together
 
@@ -235,3 +235,14 @@ def test_a_job_that_was_sent_meanwhile_keeps_running_when_its_input_goes():
     assert not dispatch._try(seen_before)
 
     assert states(job) == ["running"]
+
+
+def test_a_job_whose_secret_is_gone_is_closed_with_its_name():
+    step = Step("a", ("true",), env=(("HF_TOKEN", "{secret:HF_TOKEN}"),))
+    job = make_job(host=make_host(), plan=Plan(kind="prepare", steps=(step,)))
+
+    dispatch.look()
+
+    job.refresh_from_db()
+    assert job.state == Job.State.ERRORED
+    assert job.sentence_args == {"reason": "nothing fills secret:HF_TOKEN"}

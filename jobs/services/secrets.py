@@ -1,0 +1,69 @@
+"""Secrets that people keep for jobs: a file each in ``DATA_DIR/secrets/jobs/``, mode 0600.
+
+Rows and plans hold their names only. A host gets the ones that its job's plan names, with the job.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from jobs.errors import LaunchError
+
+_NAME = re.compile(r"^[A-Z][A-Z0-9_]{1,63}$")
+SHORTEST = 8  # a shorter one would be found in any log, and be no secret
+LONGEST = 4096
+
+
+def names() -> list[str]:
+    """Names of the secrets that are kept, in order."""
+    folder = _folder()
+    if not folder.is_dir():
+        return []
+    return sorted(path.name for path in folder.iterdir() if _NAME.match(path.name))
+
+
+def keep(name: str, value: str) -> None:
+    """Keep a secret, in place of one of the same name.
+
+    Raises:
+        LaunchError: a name or a value that cannot be one; ``field`` says which.
+    """
+    if not _NAME.match(name):
+        words = _("Capital letters, digits and underscores, as a variable's name: HF_TOKEN.")
+        raise LaunchError(words, "name")
+    if not SHORTEST <= len(value) <= LONGEST:
+        limits = {"shortest": SHORTEST, "longest": LONGEST}
+        raise LaunchError(_("From %(shortest)s to %(longest)s characters.") % limits, "value")
+    if not value.isprintable() or value != value.strip():
+        raise LaunchError(_("One line, without spaces at its ends."), "value")
+    folder = _folder()
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = folder / f".{name}.{os.getpid()}"
+    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(fd, "w", encoding="utf-8") as file:
+        file.write(value)
+    draft.replace(folder / name)
+
+
+def forget(name: str) -> bool:
+    """Remove a secret. False: there is none of this name."""
+    if name not in names():
+        return False
+    (_folder() / name).unlink(missing_ok=True)
+    return True
+
+
+def values(wanted: Iterable[str]) -> dict[str, str]:
+    """Name -> secret, of those that are kept."""
+    kept = set(names())
+    return {name: (_folder() / name).read_text(encoding="utf-8") for name in wanted if name in kept}
+
+
+def _folder() -> Path:
+    return Path(settings.DATA_DIR) / "secrets" / "jobs"
