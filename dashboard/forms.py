@@ -263,6 +263,7 @@ def _assets(target: Target, asset: str) -> tuple[AssetRef, ...]:
         "artifact": target.artifacts,
         "deployment": target.deployments,
         "environment": target.environments,
+        "dataset": target.datasets,
     }.get(asset, ())
 
 

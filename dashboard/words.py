@@ -51,6 +51,7 @@ _ASSETS: dict[str, str | Promise] = {
     "artifact": _("artifact"),
     "deployment": _("deployment"),
     "environment": _("environment"),
+    "dataset": _("data set"),
 }
 
 

@@ -403,6 +403,7 @@ def _create_deployment(job: Job) -> None:
         job=job,
         artifact_id=job.inputs.get("artifact", {}).get("id"),
         model_id=product.get("model_id", ""),
+        details=product.get("details") or {},
         created_by_id=job.created_by_id,
         sentence_id="deployment:waiting",
     )

@@ -28,8 +28,9 @@ class AssetRef:
     """Something that a job needs: there already (``id``) or promised by an open job (``job``).
 
     ``key`` is what Params hold and forms offer: ``"3"`` or ``"job:17"``. ``type`` is "weights",
-    "artifact", "deployment" or "environment"; ``data`` holds the record's fields (or those of the
-    promise: the producing job's ``product``), e.g. ``{"model_id": …, "precision": …, "path": …}``.
+    "artifact", "deployment", "environment" or "dataset"; ``data`` holds the record's fields and
+    details (or those of the promise: the producing job's ``product``), e.g. ``{"model_id": …,
+    "precision": …, "path": …}``.
     """
 
     type: str
@@ -55,6 +56,7 @@ class Target:
     artifacts: tuple[AssetRef, ...] = ()
     deployments: tuple[AssetRef, ...] = ()
     environments: tuple[AssetRef, ...] = ()
+    datasets: tuple[AssetRef, ...] = ()
 
     @property
     def has_dies(self) -> bool:
@@ -132,8 +134,8 @@ class Kind(Protocol):
     Titles, labels and help of fields are English source text; pages translate them. A field of
     Params has ``description`` (help), limits (ge, le) and ``json_schema_extra`` with ``unit``
     ("tokens"), ``label``, ``group`` (a heading of the form), ``asset`` ("weights", "artifact",
-    "deployment": choices come from the target) and ``when`` (``[field, value]``: the field counts
-    only while the other one has that value).
+    "deployment", "dataset": choices come from the target) and ``when`` (``[field, value]``: the
+    field counts only while the other one has that value).
     """
 
     name: str

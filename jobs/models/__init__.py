@@ -1,7 +1,7 @@
 """Records. State changes go through :mod:`jobs.services`; pages read by :mod:`jobs.queries`."""
 
 from jobs.models.access import ApiToken, AuditEntry, Instance
-from jobs.models.assets import Artifact, Environment, Weights
+from jobs.models.assets import Artifact, Dataset, Environment, Weights
 from jobs.models.chat import Conversation, Turn
 from jobs.models.deployments import Deployment, DeploymentEvent
 from jobs.models.hosts import Host
@@ -14,6 +14,7 @@ __all__ = [
     "Artifact",
     "AuditEntry",
     "Conversation",
+    "Dataset",
     "Deployment",
     "DeploymentEvent",
     "Environment",

@@ -12,11 +12,16 @@ from jobs.models.jobs import Job
 
 
 class Asset(models.Model):
-    """Something on a host's disk, registered by the job that made it."""
+    """Something on a host's disk, registered by the job that made it.
+
+    ``details`` is what its kind of job knows of it beyond the columns: shapes, tp, what was
+    checked.
+    """
 
     host = models.ForeignKey(Host, models.CASCADE)
     job = models.ForeignKey(Job, models.SET_NULL, null=True)
     path = models.CharField(max_length=500)
+    details = models.JSONField(default=dict)
     created_at = models.DateTimeField(default=now)
 
     class Meta:
@@ -25,7 +30,11 @@ class Asset(models.Model):
 
 
 class Environment(Asset):
-    """A virtual environment of one tool. ``fingerprint`` is of its pinned requirements."""
+    """Where a tool runs: a virtual environment, or an image of docker ("image:vllm_vacc").
+
+    ``fingerprint`` is of its pinned requirements, or the image's id; an image's ``path`` is its
+    name.
+    """
 
     name = models.CharField(max_length=64)  # "llama.cpp", "evalscope"
     fingerprint = models.CharField(max_length=64)
@@ -76,3 +85,19 @@ class Artifact(Asset):
 
     def __str__(self) -> str:
         return f"{self.model_id} {self.label}"
+
+
+class Dataset(Asset):
+    """Data to calibrate, measure or evaluate with, checked. ``files`` counts them."""
+
+    name = models.CharField(max_length=64)  # "c4", "opencompass"
+    files = models.PositiveIntegerField()
+    bytes = models.BigIntegerField()
+
+    class Meta(Asset.Meta):
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["host", "name", "path"], name="dataset_once_a_host")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} on {self.host}"

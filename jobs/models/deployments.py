@@ -18,7 +18,8 @@ class Deployment(models.Model):
     """A model behind an OpenAI-compatible API.
 
     ``state`` changes only through ``jobs.services.deployments``. ``run`` counts the starts of its
-    server: a restart is the next run, with the same plan.
+    server: a restart is the next run, with the same plan. ``details`` is what its kind of job knows
+    of it: stack, engine, container, tp, limits, the tokenizer's folder, the name of its API key.
     """
 
     class State(models.TextChoices):
@@ -38,6 +39,7 @@ class Deployment(models.Model):
     job = models.OneToOneField(Job, models.CASCADE, related_name="deployment")
     artifact = models.ForeignKey(Artifact, models.SET_NULL, null=True, related_name="deployments")
     model_id = models.CharField(max_length=100)
+    details = models.JSONField(default=dict)
     state = models.CharField(max_length=16, choices=State, default=State.WAITING)
     sentence_id = models.CharField(max_length=64, blank=True)
     sentence_args = models.JSONField(default=dict)

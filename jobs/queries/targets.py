@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from jobs.kinds.base import AssetRef, Target
-from jobs.models import Artifact, Deployment, Environment, Host, Job, Weights
+from jobs.models import Artifact, Dataset, Deployment, Environment, Host, Job, Weights
+from jobs.toolchains.vacc_site import inside_of
 
 _SERVING = (Deployment.State.LOADING, Deployment.State.READY, Deployment.State.UNHEALTHY)
 
@@ -14,20 +16,22 @@ _SERVING = (Deployment.State.LOADING, Deployment.State.READY, Deployment.State.U
 def target_of(host: Host) -> Target:
     """The snapshot of ``host`` that plans are made from: newest assets first, then promises."""
     promised = _promises(host)
-    artifacts = Artifact.objects.filter(host=host, deleted_at=None)
     deployments = Deployment.objects.filter(
         host=host, state__in=_SERVING, wanted=True, job__state=Job.State.SUCCEEDED
-    ).select_related("artifact")
+    ).select_related("artifact", "host")
+    weights = Weights.objects.filter(host=host).select_related("host")
+    artifacts = Artifact.objects.filter(host=host, deleted_at=None).select_related("host")
+    environments = Environment.objects.filter(host=host).select_related("host")
+    datasets = Dataset.objects.filter(host=host).select_related("host")
     return Target(
         name=host.name,
         sort=host.sort,
         facts=host.facts,
-        weights=_refs(map(weights_ref, Weights.objects.filter(host=host)), promised, "weights"),
+        weights=_refs(map(weights_ref, weights), promised, "weights"),
         artifacts=_refs(map(artifact_ref, artifacts), promised, "artifact"),
         deployments=_refs(map(deployment_ref, deployments), promised, "deployment"),
-        environments=_refs(
-            map(environment_ref, Environment.objects.filter(host=host)), promised, "environment"
-        ),
+        environments=_refs(map(environment_ref, environments), promised, "environment"),
+        datasets=_refs(map(dataset_ref, datasets), promised, "dataset"),
     )
 
 
@@ -45,16 +49,23 @@ def artifact_ref(artifact: Artifact) -> AssetRef:
 
 
 def deployment_ref(deployment: Deployment) -> AssetRef:
-    """A deployment as a choice. ``url`` is as its own host sees it."""
+    """A deployment as a choice. ``url`` is as its own host sees it.
+
+    What it serves is told by its artifact; one that serves weights as they are tells it itself.
+    """
     artifact = deployment.artifact
+    address = urlsplit(deployment.host_url)
     data = {
-        **_data(deployment, "name", "model_id", "state"),
+        **{"label": "", "precision": "", "toolchain": "", "path": ""},
+        **_details(deployment.details, deployment.pk),
+        **_columns(deployment, "name", "model_id", "state"),
         "url": deployment.host_url,
-        "label": artifact.label if artifact else "",
-        "precision": artifact.precision if artifact else "",
-        "toolchain": artifact.toolchain if artifact else "",
+        "host": address.hostname or "",
+        "port": str(address.port or ""),
         "artifact": artifact.pk if artifact else None,
     }
+    if artifact:
+        data |= {name: getattr(artifact, name) for name in ("label", "precision", "toolchain")}
     return AssetRef("deployment", deployment.name, id=deployment.pk, data=data)
 
 
@@ -64,8 +75,28 @@ def environment_ref(environment: Environment) -> AssetRef:
     return AssetRef("environment", environment.name, id=environment.pk, data=data)
 
 
+def dataset_ref(dataset: Dataset) -> AssetRef:
+    """A data set as a choice."""
+    data = _data(dataset, "name", "path", "files", "bytes")
+    return AssetRef("dataset", dataset.name, id=dataset.pk, data=data)
+
+
 def _data(record: Any, *fields: str) -> dict[str, Any]:
+    """What lies on a disk: its columns, over its details, and its path as a container sees it."""
+    inside = inside_of(record.host.facts, record.path)
+    return {**record.details, "mount_path": inside, **_columns(record, *fields)}
+
+
+def _columns(record: Any, *fields: str) -> dict[str, Any]:
     return {"id": record.pk, **{field: getattr(record, field) for field in fields}}
+
+
+def _details(details: Mapping[str, Any], number: int) -> dict[str, Any]:
+    """Details of a deployment; its number is known by now."""
+    return {
+        name: value.replace("{deployment.id}", str(number)) if isinstance(value, str) else value
+        for name, value in details.items()
+    }
 
 
 def _refs(refs: Iterable[AssetRef], promised: list[AssetRef], sort: str) -> tuple[AssetRef, ...]:
@@ -76,7 +107,16 @@ def _promises(host: Host) -> list[AssetRef]:
     """What open jobs will register: newest first."""
     jobs = Job.objects.filter(host=host, state__in=Job.OPEN_STATES)
     return [
-        AssetRef(str(job.product["type"]), job.title, job=job.pk, data=job.product)
+        AssetRef(str(job.product["type"]), job.title, job=job.pk, data=_promise(job, host))
         for job in jobs
         if job.product
     ]
+
+
+def _promise(job: Job, host: Host) -> dict[str, Any]:
+    """A product as it is known before it is made, as flat as its record will be."""
+    product = dict(job.product or {})
+    inside = {}
+    if product.get("path"):
+        inside = {"mount_path": inside_of(host.facts, str(product["path"]))}
+    return {**(product.pop("details", None) or {}), **inside, **product}

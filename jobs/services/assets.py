@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from jobs.errors import ParseError
-from jobs.models import Artifact, Environment, Job, Weights
+from jobs.models import Artifact, Dataset, Deployment, Environment, Job, Weights
 
-Record = Environment | Weights | Artifact
+Record = Environment | Weights | Artifact | Dataset
 
 # Type of a product -> its model, the fields that it must have, those that make it the same again.
 _TYPES: dict[str, tuple[type[Record], tuple[str, ...], tuple[str, ...]]] = {
@@ -32,8 +32,9 @@ _TYPES: dict[str, tuple[type[Record], tuple[str, ...], tuple[str, ...]]] = {
         ),
         ("path",),
     ),
+    "dataset": (Dataset, ("name", "path", "files", "bytes"), ("name", "path")),
 }
-_OPTIONAL = ("versions",)
+_OPTIONAL = ("versions", "details")
 
 
 def check_product(product: Mapping[str, Any]) -> None:
@@ -48,8 +49,13 @@ def check_product(product: Mapping[str, Any]) -> None:
 
 
 def register(job: Job, product: Mapping[str, Any]) -> Record | None:
-    """The row for a checked product. What was made again replaces what it was made over."""
+    """The row for a checked product. What was made again replaces what it was made over.
+
+    A deployment has its row already, which gets the details that became known.
+    """
     if product["type"] == "deployment":
+        if product.get("details"):
+            Deployment.objects.filter(job=job).update(details=product["details"])
         return None
     model, required, same = _TYPES[product["type"]]
     names = {field.name for field in model._meta.get_fields()}
@@ -60,13 +66,28 @@ def register(job: Job, product: Mapping[str, Any]) -> Record | None:
         **{name: product[name] for name in same},
         defaults={**fields, **optional, "job_id": job.pk},
     )
-    assert isinstance(record, Environment | Weights | Artifact)
+    assert isinstance(record, Record)
     return record
 
 
 def made_by(job_id: int, type: str) -> Record | None:
-    """What ``job_id`` registered as ``type``; None: nothing, or not any more."""
+    """What ``job_id`` registered as ``type``; None: nothing, or not any more.
+
+    A later job may have made it again, or have changed it: then the record names that one.
+    """
     if type not in _TYPES:
         return None
     found = _TYPES[type][0]._default_manager.filter(job_id=job_id).first()
-    return found if isinstance(found, Environment | Weights | Artifact) else None
+    found = found or _made_over(job_id, type)
+    return found if isinstance(found, Record) else None
+
+
+def _made_over(job_id: int, type: str) -> Any:
+    job = Job.objects.filter(pk=job_id, state=Job.State.SUCCEEDED).first()
+    product = (job.product if job else None) or {}
+    model, _, same = _TYPES[type]
+    if job is None or product.get("type") != type or not all(product.get(name) for name in same):
+        return None
+    return model._default_manager.filter(
+        host_id=job.host_id, **{name: product[name] for name in same}
+    ).first()

@@ -357,7 +357,7 @@ def test_a_target_takes_as_many_queries_however_much_is_there(
         make_deployment(host=host, artifact=make_artifact(host=host))
         make_weights(host=host)
 
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         target_of(host)
 
 
