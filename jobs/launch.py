@@ -168,6 +168,11 @@ def launch_tour(host: Host, user: AbstractBaseUser | None) -> list[Job]:
     return [weights, artifact, deployment, benchmark, evaluation]
 
 
+def messages(error: ValidationError) -> dict[str, str]:
+    """Field → what is wrong with it, in words for people; "" is the form as a whole."""
+    return {_field(item): _message(item) for item in error.errors()}
+
+
 def _kind(name: str) -> Kind:
     if name not in KINDS:
         raise LaunchError(_("There is no kind of job called “%(name)s”.") % {"name": name}, "kind")
@@ -178,7 +183,7 @@ def _preview(kind: Kind, raw: Mapping[str, Any], host: Host, target: Target) -> 
     try:
         params = kind.Params.model_validate(_settled(kind, raw))
     except ValidationError as error:
-        return Preview(errors={_field(item): _message(item) for item in error.errors()})
+        return Preview(errors=messages(error))
     if not kind.offered(target):
         return Preview(params=params, errors={"": _("This host cannot do such work.")})
     errors = _not_offered(kind, params, target)

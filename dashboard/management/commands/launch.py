@@ -47,7 +47,7 @@ class Command(BaseCommand):
 
 def add_launch_arguments(parser: ArgumentParser) -> None:
     """What ``launch`` and ``plan`` have in common."""
-    parser.add_argument("kind", help="prepare, compile, deploy, benchmark or evaluate")
+    parser.add_argument("kind", help="a kind of job: see manage.py kinds")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="a field of the form"
     )

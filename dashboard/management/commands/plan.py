@@ -2,27 +2,81 @@
 
 from __future__ import annotations
 
+import json
 from argparse import ArgumentParser
+from collections.abc import Mapping
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
+from pydantic import ValidationError
 
 from dashboard import terminal
 from dashboard.management.commands.launch import add_launch_arguments
-from jobs import launch
+from dashboard.sentences import sentence
+from jobs import launch, plans
+from jobs.errors import LaunchError
+from jobs.kinds import KINDS, guide
+from jobs.kinds.guide import Sample
+from jobs.queries.targets import target_of
+
+DEFAULT_MODEL = "deepseek-r1"
 
 
 class Command(BaseCommand):
-    help = "Print a job's shell script, as it would run and as it runs by hand. Runs nothing."
+    help = (
+        "Print a job's shell script, as it would run and as it runs by hand. Runs nothing. "
+        "With --stack or --as-in-guide it needs no host: folders and addresses are the guide's own."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         add_launch_arguments(parser)
+        parser.add_argument("--stack", choices=("guide", "current"), help="with these tools")
+        parser.add_argument(
+            "--as-in-guide", action="store_true", help="the guide's commands, to the letter"
+        )
+        parser.add_argument("--model", default="", help="a model of the catalogue, or its hub id")
+        parser.add_argument("--format", choices=("script", "json"), default="script")
 
     def handle(self, *args: Any, **options: Any) -> None:
         raw = terminal.raw_params(options["kind"], options["set"])
-        seen = launch.preview(options["kind"], raw, terminal.host_named(options["host"]))
-        if seen.plan is None:
+        if options["stack"] or options["as_in_guide"]:
+            sample = _without_host(options, raw)
+        else:
+            sample = self._on_host(options, raw)
+        if options["format"] == "json":
+            notes = [sentence(note.id, note.args) for note in sample.notes]
+            text = json.dumps(guide.as_json(sample, notes), ensure_ascii=False, indent=2)
+            self.stdout.write(text)
+        else:
+            self.stdout.write(plans.script(sample.plan, sample.values), ending="")
+
+    def _on_host(self, options: Mapping[str, Any], raw: dict[str, Any]) -> Sample:
+        host = terminal.host_named(options["host"])
+        if options["model"]:
+            raw["model"] = options["model"]
+        seen = launch.preview(options["kind"], raw, host)
+        if seen.plan is None or seen.params is None:
             raise terminal.refusal(seen.errors)
         if seen.will_add:
             self.stderr.write(f"Prepared first, each as a job: {', '.join(seen.will_add)}")
-        self.stdout.write(seen.script, ending="")
+        offered = {name: value for name, value in seen.open_slots.items() if value}
+        notes = KINDS[options["kind"]].notes(seen.params, target_of(host))
+        return Sample(seen.plan, offered | seen.values, notes)
+
+
+def _without_host(options: Mapping[str, Any], raw: Mapping[str, Any]) -> Sample:
+    kind = KINDS[options["kind"]]
+    if "stack" not in kind.Params.model_fields:
+        raise CommandError(f"{kind.name} is not of the guide: leave --stack and --as-in-guide out")
+    try:
+        return guide.plan_for(
+            kind,
+            stack=options["stack"] or "guide",
+            as_in_guide=options["as_in_guide"],
+            model=options["model"] or DEFAULT_MODEL,
+            given=raw,
+        )
+    except ValidationError as error:
+        raise terminal.refusal(launch.messages(error)) from error
+    except LaunchError as error:
+        raise terminal.refused(error) from error

@@ -1,0 +1,36 @@
+"""List the kinds of job and what each takes."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from jobs.kinds import KINDS
+
+
+class Command(BaseCommand):
+    help = "List the kinds of job, with the fields of each (its JSON schema with --json)."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--json", action="store_true", help="JSON, for programs")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["json"]:
+            found = [
+                {
+                    "name": kind.name,
+                    "title": kind.title,
+                    "family": kind.family,
+                    "params": kind.Params.model_json_schema(),
+                }
+                for kind in KINDS.values()
+            ]
+            self.stdout.write(json.dumps(found, ensure_ascii=False, indent=2))
+            return
+        for kind in KINDS.values():
+            self.stdout.write(f"{kind.name}: {kind.title}")
+            for name, info in kind.Params.model_fields.items():
+                self.stdout.write(f"  {name:<24} {info.description or ''}")

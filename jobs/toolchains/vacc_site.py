@@ -1,0 +1,90 @@
+"""What a command line needs to know of a VACC host: its folders, and how a container sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from jobs.plans import literal
+
+# The host of the deployment guide: no machine, only the paths that its commands are printed with.
+GUIDE_FACTS: Mapping[str, Any] = {
+    "arch": "x86_64",
+    "cpu": {"cores": 64, "avx512": True},
+    "dies": [{"id": number} for number in range(64)],
+    "python": {"path": "python3", "version": "3.10.12"},
+    "roots": {
+        "weights": "/nfs/workspace/weights",
+        "artifacts": "/nfs/workspace/vacc_deploy",
+        "environments": "/nfs/workspace/environments",
+        "spool": "/nfs/workspace/spool",
+        "serve": "/nfs/workspace/serve",
+    },
+    "workspace": "/nfs/workspace",
+    "mount": "/test",
+    "conda": "/root/miniconda3",
+    "registry": "registry.example",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class VaccSite:
+    """Folders of one VACC host. ``mount`` is where a container sees ``workspace``.
+
+    ``conda`` is conda's own folder, ``registry`` the host name of the image registry, without which
+    the current stack has no image ("" where none is set).
+    """
+
+    python: str
+    workspace: str
+    mount: str
+    weights: str
+    artifacts: str
+    conda: str
+    registry: str
+    arch: str
+    avx512: bool
+    cpus: int
+
+    def at(self, *parts: str) -> str:
+        """A path below the workspace, as an argument: braces in it are no slots."""
+        return literal(str(PurePosixPath(self.workspace, *parts)))
+
+    def inside(self, *parts: str) -> str:
+        """The same path as a container sees it."""
+        return literal(str(PurePosixPath(self.mount, *parts)))
+
+
+def vacc_site_of(facts: Mapping[str, Any]) -> VaccSite:
+    """The site that a host's probe reported.
+
+    Raises:
+        KeyError: the host has not reported its folders yet, or is no VACC host.
+    """
+    cpu = facts.get("cpu") or {}
+    return VaccSite(
+        python=str((facts.get("python") or {}).get("path") or "python3"),
+        workspace=str(facts["workspace"]),
+        mount=str(facts["mount"]),
+        weights=str(facts["roots"]["weights"]),
+        artifacts=str(facts["roots"]["artifacts"]),
+        conda=str(facts.get("conda") or ""),
+        registry=str(facts.get("registry") or ""),
+        arch=str(facts.get("arch") or "x86_64"),
+        avx512=bool(cpu.get("avx512", True)),
+        cpus=int(cpu.get("cores") or 1),
+    )
+
+
+def inside_of(facts: Mapping[str, Any], path: str) -> str:
+    """How a container sees a path of the host; "" where it does not lie in the workspace."""
+    workspace, mount = facts.get("workspace"), facts.get("mount")
+    if not workspace or not mount:
+        return ""
+    try:
+        below = PurePosixPath(path).relative_to(str(workspace))
+    except ValueError:
+        return ""
+    return str(PurePosixPath(str(mount), below))
