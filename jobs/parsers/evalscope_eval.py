@@ -1,6 +1,8 @@
-"""EvalScope 1.14's evaluation: a report for each benchmark, a review for each question.
+"""EvalScope's evaluation: a report for each benchmark, a review for each question.
 
 ``<run>/reports/<model>/<benchmark>.json`` and ``<run>/reviews/<model>/<benchmark>_<subset>.jsonl``.
+Reports are read of every generation: 0.16 to 1.9 have the score at the top, 1.14 only in its first
+metric. Reviews are those of 1.14.
 """
 
 from __future__ import annotations
@@ -31,15 +33,17 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class EvalReport:
-    """What one benchmark's report says of itself. ``score`` is None when nothing was scored;
-    ``errored`` counts the questions that got no answer.
+    """What one benchmark's report says of itself. ``score`` (0 to 1) is None when nothing was
+    scored; ``errored`` counts the questions that got no answer, None where the report is of a
+    generation that does not tell. ``subsets`` holds each one's questions and score.
     """
 
     benchmark: str
     metric: str
     score: float | None
     requested: int
-    errored: int
+    errored: int | None
+    subsets: Mapping[str, tuple[int, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +58,9 @@ def parse(files: Mapping[str, bytes]) -> Evaluation:
     """The run in ``files`` (path -> content); questions in the order of benchmark, subset, index.
 
     Raises:
-        ParseError: there is no report, or a file is not what EvalScope 1.14 writes.
+        ParseError: there is no report, or a file is not what EvalScope writes.
     """
-    reports = {}
-    for path in _below(files, "reports", ".json"):
-        report = _report(path, files[path])
-        reports[report.benchmark] = report
-    if not reports:
-        raise ParseError("EvalScope left no report")
+    reports = {report.benchmark: report for report in parse_reports(files)}
     scored: list[Scored] = []
     for path in _below(files, "reviews", ".jsonl"):
         benchmark, subset = _names(path, reports)
@@ -69,6 +68,18 @@ def parse(files: Mapping[str, bytes]) -> Evaluation:
         rows = [_scored(path, line, benchmark, subset) for line in lines]
         scored += sorted(rows, key=lambda row: row.index)
     return Evaluation(tuple(reports.values()), tuple(scored))
+
+
+def parse_reports(files: Mapping[str, bytes]) -> tuple[EvalReport, ...]:
+    """The reports alone, of any generation, in the order of their paths.
+
+    Raises:
+        ParseError: there is none, or one is not what EvalScope writes.
+    """
+    paths = _below(files, "reports", ".json")
+    if not paths:
+        raise ParseError("EvalScope left no report")
+    return tuple(_report(path, files[path]) for path in paths)
 
 
 def _below(files: Mapping[str, bytes], folder: str, suffix: str) -> list[str]:
@@ -92,17 +103,46 @@ def _names(path: str, reports: Mapping[str, EvalReport]) -> tuple[str, str]:
 def _report(path: str, content: bytes) -> EvalReport:
     data = json_object(path, content)
     try:
-        execution = data["execution_summary"]
         metric = data["metrics"][0] if data["metrics"] else None
+        subsets = _subsets(metric) if metric else {}
+        execution = data.get("execution_summary")
+        if execution is None and "score" not in data:
+            raise KeyError("score")
         return EvalReport(
-            benchmark=data["dataset_name"],
-            metric=metric["identity"]["name"] if metric else "",
-            score=float(metric["score"]) if metric else None,
-            requested=int(execution["requested"]),
-            errored=int(execution["errored"]),
+            benchmark=str(data["dataset_name"]),
+            metric=str(metric.get("identity", metric)["name"]) if metric else "",
+            score=_score(data, metric),
+            requested=int(execution["requested"]) if execution else _asked(metric, subsets),
+            errored=int(execution["errored"]) if execution else None,
+            subsets=subsets,
         )
-    except (KeyError, TypeError, ValueError) as error:
-        raise ParseError(f"{path} is not a report of EvalScope 1.14: {error!r}") from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ParseError(f"{path} is not a report of EvalScope: {error!r}") from error
+
+
+def _score(data: Mapping[str, Any], metric: Mapping[str, Any] | None) -> float | None:
+    """The score at the top, else that of the first metric. Without a metric nothing was scored,
+    though an old report writes 0 then.
+    """
+    if metric is None:
+        return None
+    return float(data["score"] if "score" in data else metric["score"])
+
+
+def _subsets(metric: Mapping[str, Any]) -> dict[str, tuple[int, float]]:
+    """Name -> questions and score; sums over other subsets are left out."""
+    return {
+        str(subset["name"]): (int(subset["num"]), float(subset["score"]))
+        for category in metric.get("categories", ())
+        for subset in category.get("subsets", ())
+        if not subset.get("is_aggregate")
+    }
+
+
+def _asked(metric: Mapping[str, Any] | None, subsets: Mapping[str, tuple[int, float]]) -> int:
+    if metric is None:
+        return 0
+    return int(metric["num"]) if "num" in metric else sum(num for num, _ in subsets.values())
 
 
 def _scored(path: str, line: Mapping[str, Any], benchmark: str, subset: str) -> Scored:

@@ -1,39 +1,67 @@
-"""EvalScope 1.14's performance test: a folder for each concurrency, with a summary and percentiles.
+"""EvalScope's performance test: a folder for each concurrency, with a summary and percentiles.
 
 ``<run>/parallel_4_number_20/benchmark_summary.json`` and ``benchmark_percentile.json`` beside it.
+Three generations wrote them under other names: 0.16 to 1.5 in seconds, 1.9 and 1.14 in ms.
+A unit is taken from the name that is there, never guessed from the version.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import Any
 
 from jobs.errors import ParseError
-from jobs.parsers.files import json_object, json_of, number, number_or_none
+from jobs.parsers.files import count, json_object, json_of, number_or_none
+from jobs.units import MS_PER_S
 
 SUMMARY = "benchmark_summary.json"
 PERCENTILES = "benchmark_percentile.json"
+WHAT = "a summary of EvalScope's performance test"
 
-# EvalScope's name -> ours. What fails to be there is left out of the point.
-_SUMMARY_METRICS = {
-    "Output Throughput (tok/s)": "output_tokens_per_s",
-    "Total Throughput (tok/s)": "total_tokens_per_s",
-    "Req Throughput (req/s)": "requests_per_s",
-    "Avg TTFT (ms)": "ttft_mean_ms",
-    "Avg TPOT (ms)": "tpot_mean_ms",
-    "Avg ITL (ms)": "itl_mean_ms",
-    "Avg Latency (s)": "latency_mean_s",
-    "Avg Input Tokens": "input_tokens_mean",
-    "Avg Output Tokens": "output_tokens_mean",
+# Our name -> EvalScope's, 1.14 first, each with what it is multiplied by.
+_Names = Sequence[tuple[str, float]]
+_DURATION: _Names = (("Test Duration (s)", 1.0), ("Time taken for tests (s)", 1.0))
+_CONCURRENCY: _Names = (("Concurrency", 1.0), ("Number of concurrency", 1.0))
+_COMPLETED = ("Success Requests", "Succeed requests")
+_FAILED = ("Failed Requests", "Failed requests")
+_SUMMARY_METRICS: Mapping[str, _Names] = {
+    "output_tokens_per_s": (
+        ("Output Throughput (tok/s)", 1.0),
+        ("Output token throughput (tok/s)", 1.0),
+    ),
+    "total_tokens_per_s": (
+        ("Total Throughput (tok/s)", 1.0),
+        ("Total token throughput (tok/s)", 1.0),
+    ),
+    "requests_per_s": (("Req Throughput (req/s)", 1.0), ("Request throughput (req/s)", 1.0)),
+    "latency_mean_s": (("Avg Latency (s)", 1.0), ("Average latency (s)", 1.0)),
+    "ttft_mean_ms": (
+        ("Avg TTFT (ms)", 1.0),
+        ("TTFT (ms)", 1.0),
+        ("Average time to first token (s)", MS_PER_S),
+    ),
+    "tpot_mean_ms": (
+        ("Avg TPOT (ms)", 1.0),
+        ("TPOT (ms)", 1.0),
+        ("Average time per output token (s)", MS_PER_S),
+    ),
+    "itl_mean_ms": (
+        ("Avg ITL (ms)", 1.0),
+        ("ITL (ms)", 1.0),
+        ("Average inter-token latency (s)", MS_PER_S),
+    ),
+    "input_tokens_mean": (("Avg Input Tokens", 1.0), ("Average input tokens per request", 1.0)),
+    "output_tokens_mean": (("Avg Output Tokens", 1.0), ("Average output tokens per request", 1.0)),
 }
-_PERCENTILE_COLUMNS = {
-    "TTFT (ms)": "ttft_{}_ms",
-    "TPOT (ms)": "tpot_{}_ms",
-    "ITL (ms)": "itl_{}_ms",
-    "Latency (s)": "latency_{}_s",
+_PERCENTILE_COLUMNS: Mapping[str, _Names] = {
+    "ttft_{}_ms": (("TTFT (ms)", 1.0), ("TTFT (s)", MS_PER_S)),
+    "tpot_{}_ms": (("TPOT (ms)", 1.0), ("TPOT (s)", MS_PER_S)),
+    "itl_{}_ms": (("ITL (ms)", 1.0), ("ITL (s)", MS_PER_S)),
+    "latency_{}_s": (("Latency (s)", 1.0),),
 }
-_ROWS = {"50%": "p50", "90%": "p90", "99%": "p99"}
+_ROWS = {"25%": "p25", "50%": "p50", "75%": "p75", "90%": "p90", "95%": "p95", "99%": "p99"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +80,7 @@ def parse(files: Mapping[str, bytes]) -> list[PerfPoint]:
     """The points in ``files`` (path -> content), by concurrency, then by number of requests.
 
     Raises:
-        ParseError: there is no summary, or one is not what EvalScope 1.14 writes.
+        ParseError: there is no summary, or one is not what any of the generations writes.
     """
     summaries = [path for path in files if PurePosixPath(path).name == SUMMARY]
     if not summaries:
@@ -63,27 +91,31 @@ def parse(files: Mapping[str, bytes]) -> list[PerfPoint]:
 
 def _point(path: str, files: Mapping[str, bytes]) -> PerfPoint:
     summary = json_object(path, files[path])
-    completed = int(number(path, summary, "Success Requests"))
-    failed = int(number(path, summary, "Failed Requests"))
+    completed, failed = (_count(path, summary, names) for names in (_COMPLETED, _FAILED))
+    concurrency, duration = (_needed(path, summary, names) for names in (_CONCURRENCY, _DURATION))
     metrics = {
-        "concurrency": number(path, summary, "Concurrency"),
+        "concurrency": concurrency,
         "requests": float(completed),
         "failed_requests": float(failed),
-        "duration_s": number(path, summary, "Test Duration (s)"),
+        "duration_s": duration,
     }
     if completed:
-        for theirs, ours in _SUMMARY_METRICS.items():
-            value = number_or_none(summary, theirs)
+        for ours, names in _SUMMARY_METRICS.items():
+            value = _first(summary, names)
             if value is not None:
                 metrics[ours] = value
+        if "output_tokens_per_s" not in metrics:
+            raise ParseError(f"{path} has no output throughput of EvalScope that is known")
         beside = str(PurePosixPath(path).with_name(PERCENTILES))
         if beside in files:
             metrics |= _percentiles(beside, files[beside])
-    return PerfPoint(int(metrics["concurrency"]), completed, failed, metrics)
+    return PerfPoint(int(concurrency), completed, failed, metrics)
 
 
 def _percentiles(path: str, content: bytes) -> dict[str, float]:
     rows = json_of(path, content)
+    if isinstance(rows, dict):  # a column each, as the tool has them in memory
+        rows = _transposed(path, rows)
     if not isinstance(rows, list):
         raise ParseError(f"{path} does not hold a list")
     found = {}
@@ -91,8 +123,41 @@ def _percentiles(path: str, content: bytes) -> dict[str, float]:
         name = _ROWS.get(row.get("Percentiles", "")) if isinstance(row, dict) else None
         if name is None:
             continue
-        for column, metric in _PERCENTILE_COLUMNS.items():
-            value = number_or_none(row, column)
+        for metric, names in _PERCENTILE_COLUMNS.items():
+            value = _first(row, names)
             if value is not None:
                 found[metric.format(name)] = value
     return found
+
+
+def _transposed(path: str, columns: Mapping[str, Any]) -> list[dict[str, Any]]:
+    if "Percentiles" not in columns or not all(isinstance(c, list) for c in columns.values()):
+        raise ParseError(f"{path} does not hold percentiles of EvalScope")
+    try:
+        rows = zip(*columns.values(), strict=True)
+        return [dict(zip(columns, row, strict=True)) for row in rows]
+    except ValueError as error:
+        raise ParseError(f"{path} is torn: its columns are not of one length") from error
+
+
+def _first(data: Mapping[str, Any], names: _Names) -> float | None:
+    """The value under the first of ``names`` that is there."""
+    for name, factor in names:
+        value = number_or_none(data, name)
+        if value is not None:
+            return value * factor
+    return None
+
+
+def _needed(path: str, data: Mapping[str, Any], names: _Names) -> float:
+    value = _first(data, names)
+    if value is None:
+        raise ParseError(f"{path} is not {WHAT}: no {' or '.join(name for name, _ in names)}")
+    return value
+
+
+def _count(path: str, data: Mapping[str, Any], names: Sequence[str]) -> int:
+    for name in names:
+        if name in data:
+            return count(path, data, name)
+    raise ParseError(f"{path} is not {WHAT}: no {' or '.join(names)}")
