@@ -1,0 +1,119 @@
+"""What the kinds of VACC hosts share: the stack that was asked for, models, paths."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+from typing import Any, Protocol
+
+from django.utils.translation import gettext as _
+from pydantic import Field
+
+from jobs.catalog import MODELS, STACKS, Stack, ZooModel
+from jobs.errors import LaunchError
+from jobs.kinds.base import Choice, Remark, Target
+from jobs.toolchains.vacc_site import VaccSite, vacc_site_of
+
+STACK_GROUP = "Stack"
+# An absolute path that a command line, a YAML file and a person read the same way.
+PATH_PATTERN = r"^$|^/[A-Za-z0-9._/@+-]*$"
+
+
+class OfStack(Protocol):
+    """Params that name a stack."""
+
+    @property
+    def stack(self) -> str:
+        """A stack of the catalogue."""
+
+    @property
+    def as_in_guide(self) -> bool:
+        """To the letter."""
+
+
+def stack_field() -> Any:
+    """The field ``stack``."""
+    return Field(
+        "guide",
+        description="The tools that the host has: those of the deployment guide, or today's.",
+        json_schema_extra={"label": "Stack", "group": STACK_GROUP},
+    )
+
+
+def exact_field() -> Any:
+    """The field ``as_in_guide``."""
+    return Field(
+        False,
+        description="The guide's commands to the letter, even where they are known to fail.",
+        json_schema_extra={
+            "label": "Exactly as in the guide",
+            "group": STACK_GROUP,
+            "when": ["stack", "guide"],
+        },
+    )
+
+
+def stack_choices(target: Target) -> Sequence[Choice]:
+    """The stacks of a VACC host: those that it says it has, or all where it says nothing."""
+    known = [stack for stack in STACKS.values() if stack.hosts == "vacc"]
+    said = target.facts.get("stacks")
+    has = [stack for stack in known if said is None or stack.id in said]
+    return [Choice(stack.id, stack.name) for stack in has or known]
+
+
+def stack_of(params: OfStack) -> Stack:
+    """The stack that was asked for."""
+    return STACKS[params.stack]
+
+
+def is_exact(params: OfStack) -> bool:
+    """Whether the guide's commands were asked for to the letter."""
+    return params.as_in_guide and params.stack == "guide"
+
+
+def vacc_site(target: Target) -> VaccSite:
+    """The target's folders.
+
+    Raises:
+        LaunchError: the host has not reported them yet.
+    """
+    try:
+        return vacc_site_of(target.facts)
+    except KeyError:
+        raise LaunchError(
+            _("%(host)s has not reported its folders yet.") % {"host": target.name}
+        ) from None
+
+
+def model_of(model_id: str, field: str = "model") -> ZooModel:
+    """A model of the catalogue.
+
+    Raises:
+        LaunchError: there is none of that id; ``field`` is the form's field.
+    """
+    try:
+        return MODELS[model_id]
+    except KeyError:
+        raise LaunchError(_("No model in the catalogue has this name."), field) from None
+
+
+def folder_in_workspace(path: str, site: VaccSite, field: str) -> str:
+    """A folder that a person named: absolute, in the workspace, where containers see it too.
+
+    Raises:
+        LaunchError: it is not.
+    """
+    folder = PurePosixPath(path)
+    inside = folder.is_relative_to(site.workspace) and ".." not in folder.parts
+    if not folder.is_absolute() or not inside:
+        raise LaunchError(
+            _("An absolute path below %(folder)s, where containers see it too.")
+            % {"folder": site.workspace},
+            field,
+        )
+    return str(folder)
+
+
+def note(name: str, **args: Any) -> Remark:
+    """What is done otherwise than the guide prints it."""
+    return Remark(f"guide:{name}", args)
