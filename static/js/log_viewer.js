@@ -5,14 +5,13 @@
  */
 
 import { LogBytes } from "./lib/log_bytes.js";
-import { movesUp } from "./lib/log_redraw.js";
+import { LogFolds } from "./lib/log_folds.js";
 import { duration, groupRow, grouped, lineRow, waitingRow } from "./lib/log_row_view.js";
 import { LogRows } from "./lib/log_rows.js";
 import { LogScroll } from "./lib/log_scroll.js";
 import { LogSearch } from "./lib/log_search.js";
 import { LogSource } from "./lib/log_source.js";
 
-const MOST_TOGETHER = 200; // lines that draw over each other and are shown as one row
 const SEARCH_WAIT_MS = 250;
 const STEPS_EVERY_MS = 3000;
 const WARNINGS_EVERY_MS = 10_000;
@@ -39,6 +38,7 @@ class LogPanel {
     this.source = new LogSource(panel.dataset.logUrl ?? "", panel.dataset.logSocket ?? "");
     this.bytes = new LogBytes((from, to) => this.source.piece(from, to), () => this.#soon());
     this.rows = new LogRows();
+    this.folds = new LogFolds(this.bytes, (number) => this.#line(number));
     this.search = new LogSearch((query) => this.source.json(`/search?${query}`));
     this.isFollowing = true;
     this.seenLines = 0;
@@ -73,7 +73,7 @@ class LogPanel {
     try {
       const [index, steps] = await Promise.all([this.source.json("/index"), this.source.json("/steps")]);
       this.bytes.setIndex(index);
-      this.rows.setSteps(steps.steps);
+      this.#setSteps(steps.steps);
     } catch (error) {
       this.#note(interpolate(gettext("The log cannot be read: %(why)s"), { why: String(error) }, true));
     }
@@ -156,7 +156,17 @@ class LogPanel {
     else if (action === "unfold") {
       this.unfolded.add(line);
       this.scroll.draw();
-    }
+    } else if (action === "redraws") this.#toggleRedraws(line);
+  }
+
+  /** @param {number} line the row's number */
+  #toggleRedraws(line) {
+    const place = this.folds.toggle(line);
+    this.#stopFollowing();
+    this.scroll.release();
+    this.scroll.draw();
+    const button = this.#part("rows").querySelector(`[data-line="${place}"] [data-do="redraws"]`);
+    if (button instanceof HTMLElement) button.focus({ preventScroll: true }); // it was made anew
   }
 
   /** @param {boolean} isOn */
@@ -195,8 +205,8 @@ class LogPanel {
     const number = row.line;
     const line = this.#line(number);
     if (!line) return { key: `l${number}`, state: "waiting", make: () => waitingRow(number) };
-    const texts = this.#together(number, line.text);
-    if (!texts) return null;
+    const shown = this.rows.only ? { texts: [line.text], redraws: null, isOpen: false } : this.folds.at(number, line.text);
+    if (!shown) return null;
     const current = this.search.current;
     const now = current?.line === number ? current.nth : -1;
     const view = {
@@ -204,9 +214,11 @@ class LogPanel {
       now,
       isLinked: number === this.linked,
       isLong: this.unfolded.has(number),
+      isOpen: shown.isOpen,
     };
-    const state = [line.end, view.expression, now, view.isLinked, view.isLong, texts.length].join(" ");
-    const make = () => lineRow({ number, atMs: this.bytes.timeAt(line.at), texts, hidden: line.hidden }, view);
+    const { texts, redraws } = shown;
+    const state = [line.end, view.expression, now, view.isLinked, view.isLong, view.isOpen, texts.length, redraws].join(" ");
+    const make = () => lineRow({ number, atMs: this.bytes.timeAt(line.at), texts, redraws, hidden: line.hidden }, view);
     return { key: `l${number}`, state, make };
   }
 
@@ -229,25 +241,6 @@ class LogPanel {
       this.raw.set(number, line);
     }
     return line;
-  }
-
-  /**
-   * The texts that make one row: more than one where lines draw over those above. Null for a line
-   * that a later one draws over.
-   * @param {number} number @param {string} text
-   * @returns {string[] | null}
-   */
-  #together(number, text) {
-    if (this.rows.only) return [text];
-    const next = number < this.bytes.lineCount ? this.#line(number + 1) : null;
-    if (next && movesUp(next.text)) return null;
-    const texts = [text];
-    for (let above = number; movesUp(texts[0]) && above > 1 && texts.length < MOST_TOGETHER; above -= 1) {
-      const line = this.#line(above - 1);
-      if (!line) break;
-      texts.unshift(line.text);
-    }
-    return texts;
   }
 
   /** Draw with the next frame of the screen. */
@@ -336,6 +329,7 @@ class LogPanel {
   /** Show a line a third below the edge; its group opens. @param {number} line */
   #goTo(line) {
     this.#stopFollowing();
+    this.folds.reveal(line);
     const group = this.rows.groupOf(line);
     if (group >= 0 && !this.rows.only && !this.rows.isOpen(group)) this.rows.setOpen(group, true);
     this.scroll.show(this.rows.indexOfLine(line), 0.33);
@@ -388,8 +382,14 @@ class LogPanel {
     this.stepsAt = Date.now();
     const answer = await this.source.json("/steps").catch(() => null);
     if (!answer || JSON.stringify(answer.steps) === JSON.stringify(this.rows.steps)) return;
-    this.rows.setSteps(answer.steps);
+    this.#setSteps(answer.steps);
     this.#soon();
+  }
+
+  /** @param {import("./lib/log_rows.js").Step[]} steps */
+  #setSteps(steps) {
+    this.rows.setSteps(steps);
+    this.folds.setBegins(steps.flatMap((step) => step.line_from ?? []));
   }
 
   async #refreshWarnings() {

@@ -1,5 +1,7 @@
 """The log panel in a real browser, on a server of its own whose log the test writes itself."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.browser.visits import AXE, RUN_AXE, WIDE, Complaints
@@ -7,6 +9,7 @@ from tests.dashboard.socket_server import running_server
 
 pytestmark = pytest.mark.browser
 
+BARS = Path(__file__).parent.parent / "data" / "evalscope-1.14-perf" / "bars.log"
 IN_SIGHT = """() => {
   const view = document.querySelector("[data-log=scroller]").getBoundingClientRect();
   return [...document.querySelectorAll(".logrows .l")].filter((row) => {
@@ -146,6 +149,33 @@ def test_progress_is_one_line_that_is_drawn_anew(log, open_page):
     log(b"\r done\nnext\n")
     row(page, 3).wait_for()
     assert row(page, 2).inner_text().startswith(" done")
+
+
+def test_several_bars_leave_no_empty_rows_and_every_line_of_the_file_can_be_reached(log, open_page):
+    """Bytes of a real benchmark; its numbers are the file's, with gaps where bars were redrawn."""
+    whole = BARS.read_bytes()
+    page = open_page()
+    for start in range(0, len(whole), 1500):
+        log(whole[start : start + 1500])
+    row(page, 53).wait_for()
+    shown = in_sight(page, lambda seen: len(seen) == 15)
+    assert shown == [1, 2, 3, 4, 7, 9, 10, 18, 45, 48, 49, 50, 51, 52, 53]
+    assert page.locator("[data-log=size]").inner_text().startswith("53 lines")
+
+    row(page, 45).get_by_role("button", name="12 earlier redraws").click()
+    in_sight(page, lambda seen: seen[7:22] == list(range(18, 33)))
+    assert row(page, 21).inner_text().startswith("Processing[parallel_1_number_12]:   8%")
+    assert page.evaluate("document.activeElement.closest('.l').dataset.line") == "19"
+    page.keyboard.press("Enter")
+    in_sight(page, lambda seen: seen == shown)
+
+    page.locator("#log-search").fill("67%")
+    page.locator("[data-log=matches]", has_text="1").wait_for()
+    page.locator("#log-search").press("Enter")
+    page.locator(".l[data-line='35'] mark.now").wait_for()
+
+    other = open_page("#L14")
+    other.locator(".l.at[data-line='14']").wait_for()
 
 
 def test_a_search_counts_the_whole_log_and_walks_through_it(log, open_page):

@@ -4,7 +4,6 @@ import { test } from "node:test";
 import { spans, strip } from "../../static/js/lib/ansi.js";
 import { BLOCK, LogBytes } from "../../static/js/lib/log_bytes.js";
 import { cut, pattern, ranges } from "../../static/js/lib/log_marks.js";
-import { drawTogether, lastState } from "../../static/js/lib/log_redraw.js";
 import { LogRows } from "../../static/js/lib/log_rows.js";
 import { LogSearch } from "../../static/js/lib/log_search.js";
 import { retryWait } from "../../static/js/lib/live_socket.js";
@@ -24,20 +23,6 @@ test("colours become classes, and everything else of a terminal is left out", ()
     { text: "ink", classes: "" },
   ]);
   assert.equal(strip("\x1b[31ma\x1b[0m\x00b\x1b[2Ac"), "abc");
-});
-
-test("a line that was drawn over and over shows its last state", () => {
-  assert.deepEqual(lastState(" 1%\r 2%\r 3%\r"), { text: " 3%", redraws: 2 });
-  assert.deepEqual(lastState("plain"), { text: "plain", redraws: 0 });
-  assert.deepEqual(lastState("windows\r"), { text: "windows", redraws: 0 });
-});
-
-test("nested bars end as one row each", () => {
-  const lines = ["\router 0%"];
-  for (let n = 1; n <= 3; n += 1) lines.push(`\r inner ${n}\x1b[A\router ${n}`);
-  const { rows, redraws } = drawTogether(lines);
-  assert.deepEqual(rows.map((row) => row.text), ["outer 3", " inner 3"]);
-  assert.equal(redraws, 5);
 });
 
 test("matches cut the pieces of a line, across colours", () => {

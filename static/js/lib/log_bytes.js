@@ -9,9 +9,13 @@
 export const BLOCK = 65536;
 const MOST_BLOCKS = 96; // 6 MiB in memory
 const NEWLINE = 10;
+const ESCAPE = 27;
 // A line over more blocks than this is read at its begin and its end only.
 const WHOLE_BLOCKS = 3;
 const TIME_EVERY_MS = 500;
+// eslint-disable-next-line no-control-regex
+const UP = /^\x1b\[\d*[AF]/;
+const LONGEST_UP = 8; // bytes
 
 /**
  * @typedef {{size: number, newlines: number, counts: number[], ends_line: boolean}} Index
@@ -92,8 +96,8 @@ export class LogBytes {
    * @returns {RawLine | null} null: not here yet
    */
   line(n) {
-    const first = this.#ownerOf(n);
-    const last = Math.max(first, n > this.newlines ? this.#lastBlock() : this.#ownerOf(n + 1));
+    const first = this.ownerOf(n);
+    const last = Math.max(first, n > this.newlines ? this.#lastBlock() : this.ownerOf(n + 1));
     const isHuge = last - first >= WHOLE_BLOCKS;
     const wanted = isHuge ? [first, last - 1, last] : span(first, last);
     const blocks = wanted.map((number) => this.block(number));
@@ -182,12 +186,30 @@ export class LogBytes {
     if (!last || atMs - last[1] >= TIME_EVERY_MS) block.times.push([number * BLOCK + within, atMs]);
   }
 
+  /** The first and the last line that belong to a block. @param {number} number @returns {[number, number]} */
+  linesOf(number) {
+    const first = number ? this.counts[number - 1] + 2 : 1;
+    const last = number < this.counts.length ? this.counts[number] + 1 : this.lineCount;
+    return [first, Math.min(last, this.lineCount)];
+  }
+
+  /** True if in a block that is here a cursor moves up. @param {number} number */
+  movesUp(number) {
+    const block = this.blocks.get(number);
+    if (!block) return false;
+    const { data, length } = block;
+    for (let at = data.indexOf(ESCAPE); at >= 0 && at < length; at = data.indexOf(ESCAPE, at + 1)) {
+      if (UP.test(String.fromCharCode(...data.subarray(at, at + LONGEST_UP)))) return true;
+    }
+    return false;
+  }
+
   #lastBlock() {
     return Math.max(0, Math.ceil(this.size / BLOCK) - 1);
   }
 
   /** The block that line `n` belongs to. @param {number} n */
-  #ownerOf(n) {
+  ownerOf(n) {
     if (n <= 1) return 0;
     let low = 0;
     let high = this.counts.length;

@@ -3,7 +3,7 @@
 
 import { spans, strip } from "./ansi.js";
 import { cut, ranges } from "./log_marks.js";
-import { drawTogether, lastState } from "./log_redraw.js";
+import { lastState } from "./log_redraw.js";
 
 const LONGEST = 1000; // characters of a line before it folds
 // The server's count of warnings looks for the same: dashboard/api/logs.py.
@@ -11,10 +11,12 @@ const WARNS = /(WARN|WARNING)\b/;
 const BREAKS = /(ERROR|CRITICAL|FATAL)\b|Traceback \(most|(Error|Exception):/;
 
 /**
- * @typedef {{number: number, atMs: number | null, texts: string[], hidden: number}} Line
- *   `texts`: more than one when lines draw over each other; `hidden`: bytes in the middle left out
- * @typedef {{expression: RegExp | null, now: number, isLinked: boolean, isLong: boolean}} View
- *   `now`: which match of the line is looked at; `isLong`: unfolded
+ * @typedef {{number: number, atMs: number | null, texts: string[], redraws: number | null, hidden: number}} Line
+ *   `texts`: more than one when lines draw over each other; `redraws`: of the lines before that it
+ *   stands for, null if it stands for itself; `hidden`: bytes in the middle left out
+ * @typedef {{expression: RegExp | null, now: number, isLinked: boolean, isLong: boolean, isOpen: boolean}} View
+ *   `now`: which match of the line is looked at; `isLong`: unfolded; `isOpen`: the lines that it stands
+ *   for are shown before it
  */
 
 const icons = document.documentElement.dataset.icons ?? "";
@@ -61,16 +63,6 @@ function clock(atMs) {
   return element;
 }
 
-/** @param {Line} line @returns {{texts: string[], redraws: number}} */
-function shown(line) {
-  if (line.texts.length === 1) {
-    const { text, redraws } = lastState(line.texts[0]);
-    return { texts: [text], redraws };
-  }
-  const { rows, redraws } = drawTogether(line.texts);
-  return { texts: rows.map((row) => row.text), redraws };
-}
-
 /** @param {string} text a whole text, escape sequences and all */
 function tone(text) {
   const head = strip(text.slice(0, 400));
@@ -111,7 +103,9 @@ function fold(text, action = "") {
  * @returns {HTMLElement}
  */
 export function lineRow(line, view) {
-  const { texts, redraws } = shown(line);
+  const states = line.texts.map(lastState);
+  const texts = states.map((state) => state.text);
+  const redraws = line.redraws ?? states[0].redraws;
   const row = make("div", `l${tone(texts.at(-1) ?? "")}${view.isLinked ? " at" : ""}`);
   row.dataset.line = String(line.number);
   row.append(make("b", "", String(line.number)));
@@ -131,7 +125,9 @@ export function lineRow(line, view) {
   }
   if (redraws) {
     const words = ngettext("%(n)s earlier redraw", "%(n)s earlier redraws", redraws);
-    body.append(fold(interpolate(words, { n: grouped(redraws) }, true)));
+    const element = fold(interpolate(words, { n: grouped(redraws) }, true), line.redraws === null ? "" : "redraws");
+    if (line.redraws !== null) element.setAttribute("aria-expanded", String(view.isOpen));
+    body.append(element);
   }
   row.append(body);
   return row;

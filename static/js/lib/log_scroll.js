@@ -121,7 +121,9 @@ export class LogScroll {
     }
     let total = 0;
     for (const element of this.drawn.values()) total += element.offsetHeight;
-    if (this.drawn.size) this.average = Math.max(1, total / this.drawn.size);
+    // Of all rows between, those that are not shown as well: the bar counts them too.
+    const [first] = this.drawn.keys();
+    if (this.drawn.size) this.average = Math.max(1, total / (this.#lastShown() - first + 1));
     this.#forget();
   }
 
@@ -218,6 +220,13 @@ export class LogScroll {
     return last;
   }
 
+  /** The first row that is shown at all. @param {number} count */
+  #firstRow(count) {
+    let first = 0;
+    while (first < count - 1 && !this.row(first)) first += 1;
+    return first;
+  }
+
   get #offset() {
     return -(this.#anchorTop() + this.above);
   }
@@ -229,7 +238,7 @@ export class LogScroll {
   /** @param {number} count */
   #sizeSpace(count) {
     const [first] = this.drawn.keys();
-    const isWhole = first === 0 && this.#lastShown() >= count - 1;
+    const isWhole = first <= this.#firstRow(count) && this.#lastShown() >= this.#lastRow(count);
     const height = isWhole ? this.rows.offsetHeight : Math.min(TALLEST_PX, Math.ceil(count * this.average));
     this.space.style.height = `${height}px`;
   }
