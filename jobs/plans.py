@@ -91,7 +91,8 @@ class Output:
 class Watch:
     """An endpoint in Prometheus text format that is read while the steps run.
 
-    ``metrics`` names the samples to keep (exact names, labels summed).
+    ``metrics`` names the samples to keep (exact names, labels summed). Those of a plan that serves
+    are watches of its server: they are read as long as it runs.
     """
 
     name: str

@@ -19,7 +19,7 @@ from dashboard.api.auth import host_answer, host_only
 from jobs import dispatch, plans
 from jobs.errors import OffsetMismatch
 from jobs.models import Deployment, Host, Job
-from jobs.services import deployments, heartbeats, intake, lifecycle, outputs, secrets
+from jobs.services import deployments, heartbeats, intake, lifecycle, outputs, points, secrets
 from jobs.services.intake import Owner
 from jobs.services.verdicts import Incomplete
 
@@ -141,8 +141,8 @@ def append(
                 return intake.append_log(found, offset=chunk.offset, data=chunk.data)
             case "events", _:
                 return _append_events(found, chunk)
-            case "points", Job():
-                return intake.append_points(found, offset=chunk.offset, data=chunk.data)
+            case "points", _:
+                return points.append_points(found, offset=chunk.offset, data=chunk.data)
         raise BadRequest(404, "stream")
 
     return _appended(request, _owner(host, owner, owner_id), write)

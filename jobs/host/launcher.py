@@ -90,8 +90,7 @@ class Launcher:
         self._outputs = plan.outputs
         self._server_step = plan.steps[-1].name
         write_files(plan, self._spool.path / "files")
-        if plan.watches:
-            self._watcher = Watcher(plan.watches, self._spool.points)
+        self._watcher = self._watch(plan)
         exit_code = None
         for index, step in enumerate(plan.steps):
             failure = self._asked_to_stop() or self._run_step(index, step, template, taken)
@@ -99,6 +98,13 @@ class Launcher:
                 return failure
             exit_code = 0
         return Verdict("succeeded", "done", {}, exit_code)
+
+    def _watch(self, plan: Plan) -> Watcher | None:
+        """Scrape what the plan names. Of a plan that serves, the launcher of its server does."""
+        is_server = self._meta.type == spools.DEPLOYMENT
+        if not plan.watches or (not is_server and any(step.serves for step in plan.steps)):
+            return None
+        return Watcher(plan.watches, self._spool.points, endless=is_server)
 
     def _run_step(
         self, index: int, step: Step, template: Plan, taken: dict[str, Any]

@@ -106,8 +106,8 @@ def _is_foreign(there: Meta, wanted: Meta) -> bool:
 
 
 def serving_part(template: Plan) -> Plan:
-    """The plan of the server alone: its step and the files that it may read."""
+    """The plan of the server alone: its steps, the files that they may read, what is watched."""
     steps = tuple(step for step in template.steps if step.serves)
     if not steps:
         raise PlanError("the plan starts no server")
-    return replace(template, steps=steps, outputs=(), watches=())
+    return replace(template, steps=steps, outputs=())

@@ -148,8 +148,7 @@ class Shipper:
         if answer.status != 200:
             raise _Stop(self._refused(answer), self.broken_by)
         self._heard_at = time.monotonic()
-        names = ("log", "events") if self._meta.type == DEPLOYMENT else ("log", "events", "points")
-        self._have = {name: int(answer.body.get(name, 0)) for name in names}
+        self._have = {name: int(answer.body.get(name, 0)) for name in ("log", "events", "points")}
         self._outputs = {p: int(size) for p, size in (answer.body.get("outputs") or {}).items()}
 
     def _ends(self) -> _Ends:
@@ -178,8 +177,8 @@ class Shipper:
 
     def _ship(self, ends: _Ends) -> Outcome:
         sent = self._stream("log", self._spool.log, ends.log)
+        sent |= self._stream("points", self._spool.points, ends.points)
         if self._meta.type != DEPLOYMENT:
-            sent |= self._stream("points", self._spool.points, ends.points)
             for output in ends.ended["outputs"] if ends.ended else ():
                 sent |= self._output(output)
         whole = ends.ended["log_bytes"] if ends.ended else 0
@@ -287,5 +286,8 @@ def _read(path: Path, offset: int, size: int) -> bytes:
 
 
 def _whole_lines(raw: bytes) -> bytes:
-    """Cut after the last newline; nothing when there is none."""
-    return raw[: raw.rfind(b"\n") + 1]
+    """Cut after the last newline; nothing when there is none.
+
+    Zero bytes are no part of a line: a server's old points, of which the disk was given back.
+    """
+    return raw[: max(raw.rfind(b"\n"), raw.rfind(b"\0")) + 1]

@@ -1,4 +1,4 @@
-"""Reads endpoints in Prometheus text format while a job runs. Standard library only."""
+"""Reads endpoints in Prometheus text format while a job or a server runs. Standard library only."""
 
 from __future__ import annotations
 
@@ -10,12 +10,19 @@ import threading
 import time
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import TypeAlias
 from urllib.parse import urlsplit
 
+from jobs.host import disk
 from jobs.plans import Watch
+
+Values: TypeAlias = dict[str, float]
 
 TIMEOUT_S = 2.0
 LONGEST_ANSWER = 4 * 1024 * 1024
+QUIET_S = 30.0  # a server that idles: how often its values are written all the same
+# About two days of a busy server; the dashboard keeps one.
+MARK, KEPT_MARKS = 1024 * 1024, 8
 
 
 def samples(text: str, names: Collection[str]) -> dict[str, float]:
@@ -39,12 +46,65 @@ def samples(text: str, names: Collection[str]) -> dict[str, float]:
     return found
 
 
+class Points:
+    """A points file that several watches write to, one line a scrape.
+
+    That of a server has no end: the same values again are left out (what came last before a change
+    is written with it, so that rates are right), and the disk of lines that are long shipped is
+    given back. Offsets stand: a reader that comes back to them finds zero bytes.
+    """
+
+    def __init__(self, path: Path, *, endless: bool) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        self._fd = os.open(path, flags, 0o644)
+        self._writing = threading.Lock()
+        self._endless = endless
+        self._written: dict[str, tuple[float, Values]] = {}
+        self._held: dict[str, float] = {}  # when the written values were last seen again
+        self._marks = [os.fstat(self._fd).st_size]  # where lines begin, one a megabyte
+
+    def add(self, watch: str, at: float, values: Values) -> None:
+        """Add what was scraped at ``at``, seconds since the epoch."""
+        with self._writing:
+            if self._fd < 0:  # a thread that hung in a read finds the file closed
+                return
+            before = self._written.get(watch)
+            if self._endless and before is not None and before[1] == values:
+                if at - before[0] < QUIET_S:
+                    self._held[watch] = at
+                    return
+            elif before is not None and watch in self._held:
+                self._write(watch, self._held[watch], before[1])
+            self._held.pop(watch, None)
+            self._written[watch] = (at, values)
+            self._write(watch, at, values)
+
+    def close(self) -> None:
+        """The file is complete and on the disk afterwards."""
+        with self._writing:
+            os.fsync(self._fd)
+            os.close(self._fd)
+            self._fd = -1
+
+    def _write(self, watch: str, at: float, values: Values) -> None:
+        if self._endless:
+            self._make_room()
+        line = json.dumps({"t": round(at, 3), "w": watch, "v": values})
+        os.write(self._fd, line.encode() + b"\n")
+
+    def _make_room(self) -> None:
+        size = os.fstat(self._fd).st_size
+        if size >= self._marks[-1] + MARK:
+            self._marks.append(size)
+        if len(self._marks) > KEPT_MARKS:
+            disk.give_back(self._fd, self._marks.pop(0))
+
+
 class Watcher:
     """Scrapes every watch in a thread of its own and appends to one points file."""
 
-    def __init__(self, watches: Sequence[Watch], points: Path) -> None:
-        self._fd = os.open(points, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-        self._writing = threading.Lock()
+    def __init__(self, watches: Sequence[Watch], points: Path, *, endless: bool = False) -> None:
+        self._points = Points(points, endless=endless)
         self._stopped = threading.Event()
         self._threads = [
             threading.Thread(target=self._scrape, args=(watch,), name=f"watch {watch.name}")
@@ -59,10 +119,7 @@ class Watcher:
         self._stopped.set()
         for thread in self._threads:
             thread.join(2 * TIMEOUT_S)
-        with self._writing:  # a thread that hangs in a read finds the file closed
-            os.fsync(self._fd)
-            os.close(self._fd)
-            self._fd = -1
+        self._points.close()
 
     def _scrape(self, watch: Watch) -> None:
         due = time.monotonic()
@@ -72,10 +129,7 @@ class Watcher:
             text = _get(watch.url)
             values = samples(text, watch.metrics) if text else {}
             if values:
-                line = json.dumps({"t": round(at, 3), "w": watch.name, "v": values})
-                with self._writing:
-                    if self._fd >= 0:
-                        os.write(self._fd, line.encode() + b"\n")
+                self._points.add(watch.name, at, values)
 
 
 def _get(url: str) -> str:

@@ -3,7 +3,7 @@
 from jobs.models.access import ApiToken, AuditEntry, Instance
 from jobs.models.assets import Artifact, Dataset, Environment, Weights
 from jobs.models.chat import Conversation, Turn
-from jobs.models.deployments import Deployment, DeploymentEvent
+from jobs.models.deployments import Deployment, DeploymentEvent, ServedBlock
 from jobs.models.hosts import Host
 from jobs.models.jobs import Job, JobStep, OutputFile, PointBlock
 from jobs.models.results import Answer, Result, ResultPoint
@@ -26,6 +26,7 @@ __all__ = [
     "PointBlock",
     "Result",
     "ResultPoint",
+    "ServedBlock",
     "Turn",
     "Weights",
 ]

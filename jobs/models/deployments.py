@@ -58,6 +58,7 @@ class Deployment(models.Model):
     missing_since = models.DateTimeField(null=True)
     log_bytes = models.BigIntegerField(default=0)
     events_bytes = models.BigIntegerField(default=0)
+    points_bytes = models.BigIntegerField(default=0)
 
     class Meta:
         ordering: ClassVar = ["-created_at", "-id"]
@@ -82,3 +83,26 @@ class DeploymentEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.deployment_id}: {self.state}"
+
+
+class ServedBlock(models.Model):
+    """What a deployment's server told of itself, one watch: ``rows`` as in ``PointBlock``.
+
+    ``until`` is the time of the last row, by our clock. Blocks are dropped after a day
+    (``jobs.services.points``).
+    """
+
+    deployment = models.ForeignKey(Deployment, models.CASCADE, related_name="blocks")
+    watch = models.CharField(max_length=64)
+    rows = models.JSONField()
+    until = models.DateTimeField()
+
+    class Meta:
+        ordering: ClassVar = ["deployment_id", "until", "id"]
+        indexes: ClassVar = [
+            models.Index(fields=["deployment", "until"], name="served_by_deployment"),
+            models.Index(fields=["until"], name="served_by_age"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{len(self.rows)} points of {self.watch}, deployment {self.deployment_id}"

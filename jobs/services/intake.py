@@ -1,4 +1,4 @@
-"""Takes what hosts ship: logs, events, points. Each append is at an offset, once.
+"""Takes what hosts ship: logs and events (``points`` has the points). Each append is at an offset.
 
 A stream grows only where it ends: whoever sends another offset hears the size
 (``OffsetMismatch``). What an event changes is in the same transaction as the events' new size, so
@@ -7,9 +7,7 @@ that a chunk which is sent twice changes nothing twice.
 
 from __future__ import annotations
 
-import json
-import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -18,12 +16,10 @@ from django.db import transaction
 
 from jobs import hints, logstore
 from jobs.errors import OffsetMismatch
-from jobs.models import Deployment, Job, JobStep, PointBlock
+from jobs.models import Deployment, Job, JobStep
 from jobs.services import deployments, lifecycle, outputs, progress, verdicts
-from jobs.services.storable import storable
+from jobs.services.storable import json_lines
 from jobs.services.verdicts import Incomplete, Verdict
-
-logger = logging.getLogger(__name__)
 
 Owner = Job | Deployment
 Event = Mapping[str, Any]
@@ -37,13 +33,12 @@ def log_key(owner: Owner) -> str:
 def sizes(owner: Owner) -> dict[str, Any]:
     """How far each stream has arrived (bytes)."""
     log_bytes = logstore.store().size(log_key(owner))
-    if isinstance(owner, Deployment):
-        return {"log": log_bytes, "events": owner.events_bytes, "points": 0, "outputs": {}}
+    received = outputs.received(owner) if isinstance(owner, Job) else {}
     return {
         "log": log_bytes,
         "events": owner.events_bytes,
         "points": owner.points_bytes,
-        "outputs": outputs.received(owner),
+        "outputs": received,
     }
 
 
@@ -56,26 +51,6 @@ def append_log(owner: Owner, *, offset: int, data: bytes) -> int:
     if isinstance(owner, Job):
         progress.look_at(owner, size)
     return size
-
-
-def append_points(job: Job, *, offset: int, data: bytes) -> int:
-    """Add the whole lines of ``data`` as blocks, one a watch; the new size."""
-    whole = data[: data.rfind(b"\n") + 1]
-    rows: dict[str, list[list[Any]]] = {}
-    for point in _json_lines(whole, f"points of job {job.pk}"):
-        rows.setdefault(str(point["w"]), []).append([point["t"], point["v"]])
-    with transaction.atomic():
-        arrived = Job.objects.select_for_update().get(pk=job.pk).points_bytes
-        if arrived != offset:
-            raise OffsetMismatch(arrived)
-        PointBlock.objects.bulk_create(
-            PointBlock(job=job, offset=offset, watch=watch, rows=block)
-            for watch, block in rows.items()
-        )
-        Job.objects.filter(pk=job.pk).update(points_bytes=offset + len(whole))
-        if rows:
-            transaction.on_commit(partial(hints.publish, "points", job=job.pk))
-    return offset + len(whole)
 
 
 def append_events(owner: Owner, *, offset: int, data: bytes) -> int:
@@ -177,20 +152,8 @@ def _apply_to_deployment(deployment_id: int, event: Event) -> None:
 
 def _event(line: bytes, owner: Owner) -> Event | None:
     """The event on a line; None for one that is not an event, which nothing can mend."""
-    event = next(_json_lines(line, f"events of {log_key(owner)}"), None)
+    event = next(json_lines(line, f"events of {log_key(owner)}"), None)
     return event if event is not None and isinstance(event.get("type"), str) else None
-
-
-def _json_lines(data: bytes, what: str) -> Iterator[dict[str, Any]]:
-    for line in data.splitlines():
-        try:
-            found = storable(json.loads(line))
-        except (ValueError, RecursionError):
-            found = None
-        if isinstance(found, dict):
-            yield found
-        else:
-            logger.error("%s: not a JSON object, left out: %.200r", what, line)
 
 
 def _moment(job: Job, event: Event) -> datetime:

@@ -18,7 +18,7 @@ from jobs import hostqueue
 from jobs.kinds.base import Remark
 from jobs.models import Deployment, Host, Instance, Job
 from jobs.queries.instance import instance_id
-from jobs.services import deployments, lifecycle
+from jobs.services import deployments, lifecycle, points
 
 ROUND_S = 10.0
 MISSING_FOR = timedelta(seconds=30)
@@ -47,6 +47,7 @@ def reap(moment: datetime | None = None) -> int:
     _hint_unclaimed(moment)
     lifecycle.cancel_orphans()
     _give_up_unclaimed(moment)
+    points.forget_old_points(moment)
     return (
         _lose_missing_jobs(moment)
         + _lose_missing_deployments(moment)

@@ -7,10 +7,14 @@ it, again and again.
 
 from __future__ import annotations
 
+import json
+import logging
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
+
+logger = logging.getLogger(__name__)
 
 _UNFIT = re.compile("[\x00\ud800-\udfff]")
 
@@ -31,3 +35,16 @@ def storable(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [storable(item) for item in value]
     return value
+
+
+def json_lines(data: bytes, what: str) -> Iterator[dict[str, Any]]:
+    """The JSON objects of ``data``, one a line; a line that is none is logged and left out."""
+    for line in data.splitlines():
+        try:
+            found = storable(json.loads(line))
+        except (ValueError, RecursionError):
+            found = None
+        if isinstance(found, dict):
+            yield found
+        else:
+            logger.error("%s: not a JSON object, left out: %.200r", what, line)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from jobs.plans import Output, Plan, PlanFile, Step, literal
+from jobs.plans import Output, Plan, PlanFile, Step, Watch, literal
 from jobs.toolchains.environments import ENVIRONMENTS, LLAMA_CPP
 from jobs.toolchains.site import FILES, Site, path_in, script
 
@@ -90,6 +90,7 @@ def deploy_plan(serving: Serving, site: Site) -> Plan:
         ),
         files=_deploy_files(reasoning=serving.reasoning),
         outputs=(Output("ready", "ready.json"),),
+        watches=(Watch("engine", "http://127.0.0.1:{port}/metrics", METRICS, interval_s=2.0),),
     )
 
 

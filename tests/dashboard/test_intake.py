@@ -339,12 +339,6 @@ def test_a_servers_log_and_events_are_taken(caller):
     assert deployment.job.state == "succeeded"
 
 
-def test_a_server_has_no_points(caller):
-    deployment = make_deployment(host=caller.host)
-
-    assert caller.stream(deployment, "points", 0, b"{}\n").status_code == 404
-
-
 def test_a_job_that_its_host_can_never_deliver_is_lost_and_says_why(caller, kind):
     job = taken_job(caller)
     told = {"id": job.pk, "token": str(job.claim_token), "state": "ended", "log_bytes": 0}

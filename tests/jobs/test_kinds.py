@@ -208,6 +208,13 @@ def test_the_server_needs_nothing_from_its_job_s_folder():
     assert not any("{job_dir}" in word for word in served.argv)
 
 
+def test_a_deployment_is_watched_while_it_serves():
+    (watch,) = planned("deploy", {"artifact": "2"}).watches
+
+    assert watch.url == "http://127.0.0.1:{port}/metrics"
+    assert "llamacpp:requests_processing" in watch.metrics
+
+
 def test_a_benchmark_watches_the_engine():
     (watch,) = planned("benchmark", {"deployment": "3"}).watches
 
