@@ -59,6 +59,11 @@ class Target:
     datasets: tuple[AssetRef, ...] = ()
 
     @property
+    def is_this_computer(self) -> bool:
+        """Whether the dashboard runs on it too."""
+        return self.sort == "this-computer"
+
+    @property
     def has_dies(self) -> bool:
         """Whether it has accelerator dies: a VACC host, or a simulated one."""
         return bool(self.facts.get("dies"))

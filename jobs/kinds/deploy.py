@@ -124,6 +124,8 @@ def plan(params: Params, target: Target) -> Plan:
     return llama_cpp.deploy_plan(
         llama_cpp.Serving(
             name=_served_name(params, target),
+            # The dashboard's chat has to reach it; on This computer nobody else has to.
+            listen="127.0.0.1" if target.is_this_computer else "0.0.0.0",
             context=params.context,
             parallel=params.parallel,
             threads=params.threads or here.spare_threads,

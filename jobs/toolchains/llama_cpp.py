@@ -55,9 +55,12 @@ def compile_plan(model_id: str, precision: str, source_precision: str, site: Sit
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """How to serve: ``context`` in tokens a request, ``parallel`` requests at once."""
+    """How to serve: ``context`` in tokens a request, ``parallel`` requests at once, ``listen`` is
+    the address to listen on.
+    """
 
     name: str
+    listen: str
     context: int
     parallel: int
     threads: int
@@ -98,7 +101,7 @@ def _serve_arguments(serving: Serving) -> tuple[str, ...]:
     # A server is started again from its own folder, when the job's may be gone.
     words = (
         *("{serve_dir}/files/llama_serve.py", "--model", "{artifact.path}"),
-        *("--alias", literal(serving.name), "--host", "127.0.0.1", "--port", "{port}"),
+        *("--alias", literal(serving.name), "--host", serving.listen, "--port", "{port}"),
         *("--ctx", str(serving.context), "--parallel", str(serving.parallel)),
         *("--threads", str(serving.threads)),
     )

@@ -201,6 +201,13 @@ def test_a_server_has_the_threads_that_were_asked_for():
     assert argv[argv.index("--threads") + 1] == "3"
 
 
+@pytest.mark.parametrize(("sort", "listen"), [("this-computer", "127.0.0.1"), ("vacc", "0.0.0.0")])
+def test_a_server_of_another_host_can_be_reached_from_the_dashboard(sort, listen):
+    argv = planned("deploy", {"artifact": "2"}, replace(here(), sort=sort)).steps[1].argv
+
+    assert argv[argv.index("--host") + 1] == listen
+
+
 def test_the_server_needs_nothing_from_its_job_s_folder():
     plan = planned("deploy", {"artifact": "2", "reasoning": True})
 
