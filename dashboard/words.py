@@ -9,6 +9,7 @@ from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from dashboard.formats import number
+from jobs.catalog import STACKS
 from jobs.kinds import KINDS
 from jobs.metrics import METRICS
 from jobs.models import Host, Job
@@ -91,6 +92,12 @@ def step_title(name: str) -> str:
 def asset_word(type_: str) -> str:
     """What a job uses or makes, translated."""
     return str(_ASSETS.get(type_, type_))
+
+
+def stack_name(stack_id: str) -> str:
+    """What a stack is called, translated; its id where the catalogue has none of it."""
+    stack = STACKS.get(stack_id)
+    return gettext(stack.name) if stack else stack_id
 
 
 def setting_title(name: str) -> str:

@@ -22,6 +22,11 @@ Bytes = Annotated[int, Field(gt=0, le=10**15)]
 Precision = Literal["fp16", "bf16", "fp8", "int8"]
 QWEN2 = "Qwen2ForCausalLM"  # the architecture whose modification is known
 PathName = Literal["build_in", "vllm", "llama_cpp"]
+PATH_TITLES: dict[PathName, str] = {
+    "build_in": "Build_In",
+    "vllm": "vLLM",
+    "llama_cpp": "llama.cpp",
+}
 
 
 class PackageSource(Strict):
@@ -192,7 +197,7 @@ class ZooModel(Strict):
     source: Source
     chat_template: str = Field("", max_length=100)
     sampling: Sampling
-    prompting: Prompting = Field(default_factory=Prompting)
+    prompting: Prompting = Prompting.model_validate({})
     paths: dict[PathName, DeployPath] = Field(min_length=1)
     published: tuple[Published, ...] = Field((), max_length=200)
     notes: tuple[Text, ...] = Field((), max_length=20)

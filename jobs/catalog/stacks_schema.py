@@ -32,15 +32,13 @@ class Image(Strict):
     """The container image of vLLM.
 
     ``name`` with ``tag``; ``in_registry``: its name is behind the registry's address, which is a
-    setting. ``tags`` are others that are known. ``variants``: what a host of another sort needs
-    instead, ``noavx`` (no AVX-512) or ``aarch64``. Empty ``build``: it is pulled.
+    setting. ``tags``: all that are known. Empty ``build``: it is pulled.
     """
 
     name: Word
     tag: str = ""
     in_registry: bool
     tags: tuple[Word, ...] = ()
-    variants: dict[Literal["noavx", "aarch64"], Word] = Field(default_factory=dict)
     build: tuple[Build, ...] = ()
     source: Text
 

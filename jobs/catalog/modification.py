@@ -1,0 +1,124 @@
+"""The vendor's modification of Qwen2: ``config_vacc.json`` made from a model's ``config.json``.
+
+The zoo ships one sample of that file, and it fits none of the four distills: so it is made from the
+weights' own ``config.json``, once that says what the catalogue knows of the model.
+
+Standard library only, Python 3.10 or newer: this file goes to a host as it is.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+CONFIG = "config.json"
+CONFIG_VACC = "config_vacc.json"
+# VastModelZOO, llm/deepseek_r1, Build_In Deploy, step 1.2: what its config_vacc.json adds.
+ADDED: dict[str, Any] = {
+    "auto_map": {
+        "AutoConfig": "configuration_qwen2_vacc.Qwen2Config",
+        "AutoModel": "modeling_qwen2_vacc.Qwen2ForCausalLM",
+        "AutoModelForCausalLM": "modeling_qwen2_vacc.Qwen2ForCausalLM",
+    },
+    "_attn_implementation": "eager",
+    "insert_slice": True,
+}
+MISSING = "missing"
+_MOST_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """A key of ``config.json`` that is not what the catalogue says. None: neither is it said."""
+
+    field: str
+    expected: Any
+    found: Any
+
+
+@dataclass(frozen=True)
+class Made:
+    """``text`` is what to write, "" where mismatches forbid it. ``diff``: against config.json."""
+
+    text: str
+    diff: str
+    mismatches: tuple[Mismatch, ...]
+
+
+def config_vacc(config_text: str, expected: Mapping[str, Any]) -> Made:
+    """Make ``config_vacc.json``; refuse where the constants are not ``expected``.
+
+    ``expected``: key -> value as ``ZooModel.architecture.config_values()`` gives them.
+
+    Raises:
+        ValueError: ``config_text`` is no JSON object.
+    """
+    config = _object(config_text)
+    wrong = tuple(mismatches(config, expected))
+    if wrong:
+        return Made("", "", wrong)
+    text = json.dumps(_with_added(config), indent=2, ensure_ascii=False) + "\n"
+    return Made(text, difference(config_text, text), ())
+
+
+def mismatches(config: Mapping[str, Any], expected: Mapping[str, Any]) -> list[Mismatch]:
+    """Where ``config`` says something else, in the order of ``expected``; nested keys have dots."""
+    wrong = []
+    for field, value in expected.items():
+        found = config.get(field)
+        if field == "head_dim" and found is None:
+            found = _computed_head_dim(config)
+        if isinstance(value, Mapping) and isinstance(found, Mapping):
+            inner = mismatches(found, value)
+            wrong += [Mismatch(f"{field}.{m.field}", m.expected, m.found) for m in inner]
+        elif not _same(found, value):
+            wrong.append(Mismatch(field, value, MISSING if field not in config else found))
+    return wrong
+
+
+def difference(old: str, new: str, *, old_name: str = CONFIG, new_name: str = CONFIG_VACC) -> str:
+    """A unified diff; "" where both are the same. Every line ends with a line feed."""
+    lines = difflib.unified_diff(
+        old.splitlines(keepends=True), new.splitlines(keepends=True), old_name, new_name
+    )
+    return "".join(
+        line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
+    )
+
+
+def _object(text: str) -> dict[str, Any]:
+    if len(text) > _MOST_BYTES:
+        raise ValueError(f"{CONFIG} is larger than {_MOST_BYTES} bytes")
+    try:
+        config = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{CONFIG} is no JSON: {error}") from error
+    if not isinstance(config, dict):
+        raise ValueError(f"{CONFIG} holds no object")
+    return config
+
+
+def _with_added(config: dict[str, Any]) -> dict[str, Any]:
+    """Behind "architectures", so that the diff shows added lines and nothing else."""
+    kept = {key: value for key, value in config.items() if key not in ADDED}
+    made: dict[str, Any] = {} if "architectures" in kept else dict(ADDED)
+    for key, value in kept.items():
+        made[key] = value
+        if key == "architectures":
+            made |= ADDED
+    return made
+
+
+def _same(found: Any, value: Any) -> bool:
+    """Equal, where True is not 1; 10000 and 10000.0 are the same number."""
+    return found == value and isinstance(found, bool) == isinstance(value, bool)
+
+
+def _computed_head_dim(config: Mapping[str, Any]) -> Any:
+    hidden, heads = config.get("hidden_size"), config.get("num_attention_heads")
+    if isinstance(hidden, int) and isinstance(heads, int) and heads:
+        return hidden // heads
+    return None
