@@ -39,8 +39,8 @@ from dashboard.words import step_title
 from jobs.logstore import LogStore, plain_stream, store
 from jobs.logstore.lines import BLOCK_BYTES
 from jobs.logstore.search import SearchTooSlow
-from jobs.models import Job, JobStep
-from jobs.queries.job_page import step_state
+from jobs.models import Job
+from jobs.queries.job_page import StepState, step_states
 
 PIECE_BYTES = 256 * 1024
 # Short answers are sent at once and say when their bytes arrived.
@@ -147,12 +147,12 @@ def log_steps(request: HttpRequest, key: str) -> HttpResponseBase:
     if kind != "job":
         return JsonResponse({"steps": []})
     job = Job.objects.get(pk=int(record_id))
-    return JsonResponse({"steps": [_step(job, step, key) for step in job.steps.all()]})
+    steps = step_states(job.steps.all(), job)
+    return JsonResponse({"steps": [_step(item, key) for item in steps]})
 
 
-def _step(job: Job, step: JobStep, key: str) -> dict[str, Any]:
-    state = step_state(step, job)
-    shown = look(state)
+def _step(item: StepState, key: str) -> dict[str, Any]:
+    step, shown = item.step, look(item.state)
     logs = store()
     line_from = line_to = None
     if step.log_from is not None:
@@ -164,7 +164,7 @@ def _step(job: Job, step: JobStep, key: str) -> dict[str, Any]:
     return {
         "name": step.name,
         "title": step_title(step.name),
-        "state": state,
+        "state": item.state,
         "look": [shown.css, shown.shape],
         "exit_code": step.exit_code,
         "duration_s": step.duration_s,

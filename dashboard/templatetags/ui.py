@@ -242,6 +242,15 @@ def progress(done: float | None, total: float | None, state: str = "running") ->
 
 
 @register.simple_tag
+def line_share(share: float) -> SafeString:
+    """The line under a step that runs, ``share`` (0 to 1) of it drawn."""
+    return format_html(
+        '<svg class="share" aria-hidden="true"><rect width="{}%" height="100%"/></svg>',
+        round(100 * share, 1),
+    )
+
+
+@register.simple_tag
 def meter(share: float, level: str = "") -> SafeString:
     """A small bar in a cell, ``share`` from 0 to 1; level "hi" or "over" where it is too much."""
     width = min(100, max(0, round(100 * share)))

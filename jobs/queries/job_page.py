@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median
@@ -70,6 +70,14 @@ class JobPage:
         return self._first_step("running")
 
     @property
+    def share(self) -> float | None:
+        """How much of the running step is done, 0 to 1; None where that is not known."""
+        done, total = ((self.job.progress or {}).get(name) for name in ("done", "total"))
+        if self.now_step is None or done is None or not total:
+            return None
+        return float(min(1.0, max(0.0, done / total)))
+
+    @property
     def ran_s(self) -> float | None:
         """How long it ran, or has run so far; seconds."""
         if self.job.duration_s is not None or self.job.started_at is None:
@@ -131,7 +139,7 @@ def job_page(job_id: int) -> JobPage:
     after, before = tuple(job.after.order_by("id")), tuple(job.before.order_by("id"))
     return JobPage(
         job=job,
-        steps=tuple(StepState(step, step_state(step, job)) for step in steps),
+        steps=step_states(steps, job),
         outputs=tuple(job.outputs.all()),
         chain=_chain(job, after, before),
         after=after,
@@ -188,8 +196,20 @@ def _deployment_used(job: Job) -> Deployment | None:
     return Deployment.objects.filter(wanted).first()
 
 
-def step_state(step: JobStep, job: Job) -> str:
-    """How one step of ``job`` stands, see :class:`StepState`."""
+def step_states(steps: Sequence[JobStep], job: Job) -> tuple[StepState, ...]:
+    """How the steps of ``job`` stand.
+
+    Where every command ended with 0 and the job failed all the same, for they did no work, the last
+    one that ran is the one that failed.
+    """
+    states = [_step_state(step, job) for step in steps]
+    if job.state == Job.State.FAILED and "failed" not in states and "succeeded" in states:
+        last = max(i for i, state in enumerate(states) if state == "succeeded")
+        states[last] = "failed"
+    return tuple(map(StepState, steps, states))
+
+
+def _step_state(step: JobStep, job: Job) -> str:
     if step.exit_code == 0:
         return "succeeded"
     if step.exit_code is not None:

@@ -104,6 +104,7 @@ def _apply_to_job(job: Job, event: Event, verdict: Verdict | None) -> None:
             lifecycle.start_job(job.pk, values=event["values"], at=_moment(job, event))
         case "step_started":
             steps.update(started_at=_moment(job, event), log_from=event["log_offset"])
+            Job.objects.filter(pk=job.pk).update(progress=None)  # it was that of the step before
         case "step_ended":
             steps.update(
                 duration_s=event["duration_s"],

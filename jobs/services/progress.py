@@ -21,7 +21,9 @@ def look_at(job: Job, size: int) -> None:
     if len(_looked_at) > _KEPT:
         _looked_at.clear()
     _looked_at[job.pk] = moment
-    tail = logstore.store().read(f"job/{job.pk}", max(0, size - TAIL_BYTES), size)
+    begun = job.steps.filter(log_from__isnull=False).order_by("-index").first()
+    begin = (begun and begun.log_from) or 0  # what the steps before printed is not of this one
+    tail = logstore.store().read(f"job/{job.pk}", max(begin, size - TAIL_BYTES), size)
     found = progress_of(job.kind, tail)
     if found is None or found == job.progress:
         return

@@ -7,10 +7,10 @@ import pytest
 
 from jobs import logstore
 from jobs.kinds.base import Remark
-from jobs.models import JobStep, PointBlock
-from jobs.plans import Plan, Step
+from jobs.models import Job, JobStep, PointBlock
+from jobs.plans import Check, Plan, Step
 from jobs.queries.instance import instance_id
-from jobs.services import lifecycle, secrets
+from jobs.services import lifecycle, preflights, secrets
 from tests.dashboard.host_caller import LOG, STARTED, ended, events, taken_job
 from tests.factories import make_deployment, make_host, make_job, make_user
 
@@ -240,6 +240,17 @@ def test_events_move_the_job_and_its_steps(caller):
     assert (step.duration_s, step.exit_code, step.log_from, step.log_to) == (1.5, 0, 0, 8)
 
 
+def test_a_step_that_begins_takes_away_how_far_the_one_before_was(caller):
+    job = taken_job(caller)
+    Job.objects.filter(pk=job.pk).update(progress={"done": 76, "total": 76, "unit": "packages"})
+    begins = {"type": "step_started", "index": 0, "name": "fetch", "log_offset": 0}
+
+    caller.stream(job, "events", 0, events(STARTED, begins))
+
+    job.refresh_from_db()
+    assert job.progress is None
+
+
 def test_half_an_event_is_left_for_the_next_chunk(caller):
     job = taken_job(caller)
     sent = events(STARTED)
@@ -370,3 +381,37 @@ def test_a_line_of_events_may_be_longer_than_a_chunk_of_the_log(caller, kind):
 
     assert caller.stream(job, "events", 0, odd).status_code == 200
     assert caller.stream(job, "log", 0, odd).status_code == 413
+
+
+def test_a_host_gets_what_it_is_to_check_and_its_answer_is_kept(caller):
+    plan = Plan(kind="prepare", steps=(Step("a", ("true",)),), checks=(Check("iommu"),))
+    asked = preflights.ask(caller.host, plan.to_json(), {"dies": "0"})
+    beat = caller.heartbeat().json()
+
+    answer = caller.get(f"checks/{asked.pk}")
+
+    assert beat["checks"] == [asked.pk]
+    assert (answer.json()["plan"], answer.json()["values"]) == (plan.to_json(), {"dies": "0"})
+    found = [
+        {"name": "iommu", "level": "ok", "sentence_id": "check:iommu_off", "sentence_args": {}}
+    ]
+    assert caller.post(f"checks/{asked.pk}", {"findings": found}).status_code == 200
+    asked.refresh_from_db()
+    assert asked.findings == found
+    assert caller.heartbeat().json()["checks"] == []
+
+
+def test_what_another_host_is_to_check_is_unknown(caller):
+    plan = Plan(kind="prepare", steps=(Step("a", ("true",)),))
+    asked = preflights.ask(make_host("another"), plan.to_json(), {})
+
+    assert caller.get(f"checks/{asked.pk}").status_code == 404
+    assert caller.post(f"checks/{asked.pk}", {"findings": []}).status_code == 404
+
+
+@pytest.mark.parametrize("findings", [None, 1, [1], [{"level": "ok"}], [{"level": "grand"}]])
+def test_findings_that_are_none_are_refused(caller, findings):
+    plan = Plan(kind="prepare", steps=(Step("a", ("true",)),))
+    asked = preflights.ask(caller.host, plan.to_json(), {})
+
+    assert caller.post(f"checks/{asked.pk}", {"findings": findings}).status_code == 400

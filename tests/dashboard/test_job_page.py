@@ -76,6 +76,60 @@ def test_steps_tell_what_ran_what_failed_and_what_was_not_run():
     assert page.failed_step is not None and page.failed_step.name == "b"
 
 
+@pytest.mark.parametrize(
+    ("state", "exit_codes", "wanted"),
+    [
+        ("failed", (0, 0), ["succeeded", "failed"]),
+        ("failed", (0, None), ["failed", "skipped"]),
+        ("failed", (1, None), ["failed", "skipped"]),
+        ("errored", (0, 0), ["succeeded", "succeeded"]),
+        ("cancelled", (0, None), ["succeeded", "skipped"]),
+    ],
+)
+def test_the_shape_of_a_step_does_not_contradict_the_state_of_its_job(state, exit_codes, wanted):
+    plan = Plan(kind="prepare", steps=tuple(Step(n, ("true",)) for n in ("a", "b")))
+    job = make_job(plan=plan, state=state)
+    for index, code in enumerate(exit_codes):
+        if code is not None:
+            job.steps.filter(index=index).update(started_at=now(), exit_code=code, duration_s=1.0)
+
+    assert [item.state for item in job_page(job.pk).steps] == wanted
+
+
+def test_a_step_whose_command_ended_well_without_a_result_says_so(page):
+    job = make_job(state="failed", sentence_id="benchmark:no_request")
+    job.steps.all().update(started_at=now(), exit_code=0, duration_s=1.0)
+
+    assert "exit 0, but no result" in shown(page, job)
+    steps = page.get(reverse("api-job-log-steps", args=[job.pk])).json()["steps"]
+    assert steps[-1]["state"] == "failed"
+    assert steps[-1]["look"] == ["failed", "failed"]
+
+
+@pytest.mark.parametrize(
+    ("progress", "line"),
+    [
+        ({"done": 34, "total": 76, "unit": "packages"}, '<rect width="44.7%"'),
+        ({"done": 0, "total": 76, "unit": "packages"}, '<rect width="0.0%"'),
+        ({"done": 100, "total": 76, "unit": "packages"}, '<rect width="100.0%"'),
+    ],
+)
+def test_the_line_of_the_running_step_is_as_long_as_its_share_that_is_done(page, progress, line):
+    job = make_job(state="running", progress=progress)
+    job.steps.filter(index=0).update(started_at=now(), log_from=0)
+
+    text = shown(page, job)
+
+    assert line in text and 'class="now part"' in text
+
+
+def test_the_line_of_the_running_step_is_whole_where_no_share_is_known(page):
+    job = make_job(state="running")
+    job.steps.filter(index=0).update(started_at=now(), log_from=0)
+
+    assert 'class="now"' in shown(page, job)
+
+
 def test_the_drawer_shows_the_values_that_the_job_ran_with(page):
     job = make_job(state="running", values={"job_dir": "/spool/17"})
 

@@ -1,6 +1,7 @@
 import pytest
 
 from jobs import logstore
+from jobs.models import Job
 from jobs.services import progress
 from tests.factories import make_job
 
@@ -46,3 +47,15 @@ def test_a_log_that_does_not_tell_changes_nothing():
     log(job, b"hello\n")
 
     assert job.progress == {"done": 1}
+
+
+def test_what_the_step_before_printed_does_not_tell_how_far_this_one_is():
+    job = make_job(kind="compile", state="running")
+    log(job, LINES)
+    job.steps.update_or_create(index=1, defaults={"name": "b", "log_from": len(LINES)})
+    Job.objects.filter(pk=job.pk).update(progress=None)  # as the event of its begin does
+    progress._looked_at.clear()
+
+    log(job, b"hello\n")
+
+    assert job.progress is None

@@ -150,7 +150,8 @@ export function groupRow(step, group, [from, to], isOpen) {
     facts.push(interpolate(words, { from: grouped(from), to: grouped(to) }, true));
   } else facts.push(gettext("no lines"));
   if (step.duration_s !== null) facts.push(duration(step.duration_s));
-  if (step.exit_code !== null) facts.push(interpolate(gettext("exit %(code)s"), { code: step.exit_code }, true));
+  if (step.exit_code === 0 && step.state === "failed") facts.push(gettext("exit 0, but no result"));
+  else if (step.exit_code !== null) facts.push(interpolate(gettext("exit %(code)s"), { code: step.exit_code }, true));
   row.append(svg("i-chevron-right", "i s c"), state, make("span", "small dim num push", facts.join(" · ")));
   return row;
 }
