@@ -147,7 +147,7 @@ def log_steps(request: HttpRequest, key: str) -> HttpResponseBase:
     if kind != "job":
         return JsonResponse({"steps": []})
     job = Job.objects.get(pk=int(record_id))
-    steps = step_states(job.steps.all(), job)
+    steps = step_states(list(job.steps.all()), job)
     return JsonResponse({"steps": [_step(item, key) for item in steps]})
 
 
