@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from jobs.catalog.architecture import Architecture, Strict
 
@@ -15,8 +15,9 @@ ModelId = Annotated[str, Field(pattern=r"^[a-z0-9]+([.-][a-z0-9]+)*$", max_lengt
 _NAME = r"[A-Za-z0-9_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*"  # no dot in front, no two in a row
 HubId = Annotated[str, Field(pattern=rf"^{_NAME}/{_NAME}$", max_length=150)]
 FileName = Annotated[str, Field(pattern=rf"^{_NAME}$", max_length=150)]
-Word = Annotated[str, Field(min_length=1, max_length=120)]
-Text = Annotated[str, Field(min_length=1, max_length=1000)]
+_SEEN = r"^\P{C}+$"  # one line, of what can be seen: no control characters
+Word = Annotated[str, StringConstraints(strip_whitespace=True, max_length=120, pattern=_SEEN)]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=1000, pattern=_SEEN)]
 Tokens = Annotated[int, Field(gt=0, le=10**8)]
 Bytes = Annotated[int, Field(gt=0, le=10**15)]
 Precision = Literal["fp16", "bf16", "fp8", "int8"]
@@ -183,19 +184,19 @@ class ZooModel(Strict):
     hub_id: HubId
     name: Word
     family: Word
-    base_model: str = Field("", max_length=120)
+    base_model: Word | Literal[""] = ""
     summary: Text
     parameters: int = Field(gt=0, le=10**14)
     active_parameters: int | None = Field(None, gt=0, le=10**14)
     dtype: Precision
     licence: Word
-    licence_note: str = Field("", max_length=500)
+    licence_note: Text | Literal[""] = ""
     context_tokens: Tokens
     languages: tuple[Word, ...]
     reasoning: bool
     architecture: Architecture
     source: Source
-    chat_template: str = Field("", max_length=100)
+    chat_template: Word | Literal[""] = ""
     sampling: Sampling
     prompting: Prompting = Prompting.model_validate({})
     paths: dict[PathName, DeployPath] = Field(min_length=1)

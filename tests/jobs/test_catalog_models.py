@@ -1,0 +1,174 @@
+"""The models that ship: their constants against sums that others have published."""
+
+from __future__ import annotations
+
+import pytest
+
+from jobs.catalog import MODELS, SHIPPED, HubSource
+
+DISTILLS = [name for name in SHIPPED if "distill" in name]
+QWEN = [name for name in DISTILLS if "qwen" in name]
+FULL = ["deepseek-r1", "deepseek-r1-0528"]
+# Weights in GB and shards, as the hub shows them.
+ON_THE_HUB = {
+    "deepseek-r1-distill-qwen-1.5b": (3.55, 1),
+    "deepseek-r1-distill-qwen-7b": (15.23, 2),
+    "deepseek-r1-distill-qwen-14b": (29.54, 4),
+    "deepseek-r1-distill-qwen-32b": (65.53, 8),
+    "deepseek-r1-distill-llama-8b": (16.06, 2),
+    "deepseek-r1-distill-llama-70b": (141.11, 17),
+    "deepseek-r1": (688.6, 163),
+    "deepseek-r1-0528": (688.6, 163),
+}
+
+
+def counted(shape):
+    """Parameters of a model without experts, from its constants."""
+    hidden, layers = shape.hidden_size, shape.num_hidden_layers
+    queries = shape.num_attention_heads * shape.head_dim
+    keys = shape.num_key_value_heads * shape.head_dim
+    biases = queries + 2 * keys if shape.name == "Qwen2ForCausalLM" else 0
+    attention = 2 * hidden * queries + 2 * hidden * keys + biases
+    layer = attention + 3 * hidden * shape.intermediate_size + 2 * hidden
+    embeddings = shape.vocab_size * hidden * (1 if shape.tie_word_embeddings else 2)
+    return embeddings + layers * layer + hidden
+
+
+def counted_with_experts(shape):
+    """Parameters of DeepSeek-V3 from its constants, without the layer for MTP."""
+    hidden, mla, moe = shape.hidden_size, shape.mla, shape.moe
+    heads = shape.num_attention_heads
+    attention = (
+        hidden * mla.q_lora_rank
+        + mla.q_lora_rank * (1 + heads * (mla.qk_nope_head_dim + mla.qk_rope_head_dim))
+        + hidden * (mla.kv_lora_rank + mla.qk_rope_head_dim)
+        + mla.kv_lora_rank * (1 + heads * (mla.qk_nope_head_dim + mla.v_head_dim))
+        + heads * mla.v_head_dim * hidden
+    )
+    expert = 3 * hidden * moe.moe_intermediate_size
+    experts = expert * (moe.n_routed_experts + moe.n_shared_experts)
+    router = moe.n_routed_experts * (hidden + 1)
+    dense = moe.first_k_dense_replace
+    sparse = shape.num_hidden_layers - dense
+    layers = shape.num_hidden_layers * (attention + 2 * hidden)
+    layers += dense * 3 * hidden * shape.intermediate_size + sparse * (experts + router)
+    return 2 * shape.vocab_size * hidden + layers + hidden
+
+
+def test_the_catalogue_has_the_guides_models_and_the_small_one_smallest_first():
+    assert list(SHIPPED) == [
+        "smollm2-135m-instruct",
+        "deepseek-r1-distill-qwen-1.5b",
+        "deepseek-r1-distill-qwen-7b",
+        "deepseek-r1-distill-llama-8b",
+        "deepseek-r1-distill-qwen-14b",
+        "deepseek-r1-distill-qwen-32b",
+        "deepseek-r1-distill-llama-70b",
+        "deepseek-r1",
+        "deepseek-r1-0528",
+    ]
+    assert list(MODELS) == list(SHIPPED)
+
+
+@pytest.mark.parametrize("name", [*DISTILLS, "smollm2-135m-instruct"])
+def test_the_constants_make_the_count_of_parameters(name):
+    assert counted(SHIPPED[name].architecture) == SHIPPED[name].parameters
+
+
+@pytest.mark.parametrize("name", FULL)
+def test_the_constants_make_the_full_models_count(name):
+    assert counted_with_experts(SHIPPED[name].architecture) == SHIPPED[name].parameters
+
+
+@pytest.mark.parametrize("name", ON_THE_HUB)
+def test_sizes_and_shards_are_those_of_the_hub(name):
+    source, (gigabytes, shards) = SHIPPED[name].source, ON_THE_HUB[name]
+
+    assert isinstance(source, HubSource)
+    assert source.bytes / 1e9 == pytest.approx(gigabytes, abs=0.005)
+    assert source.shards == shards
+    assert source.is_about == (name in FULL)
+
+
+@pytest.mark.parametrize("name", DISTILLS)
+def test_a_distills_tensors_are_two_bytes_a_parameter(name):
+    assert SHIPPED[name].source.bytes == 2 * SHIPPED[name].parameters
+
+
+def test_attention_is_named_from_the_constants():
+    assert {name: SHIPPED[name].attention for name in ("deepseek-r1", QWEN[0])} == {
+        "deepseek-r1": "MLA",
+        QWEN[0]: "GQA",
+    }
+
+
+def test_only_qwen_distills_need_the_modification():
+    needing = [model.id for model in SHIPPED.values() if model.modification]
+
+    assert needing == QWEN
+    assert SHIPPED[QWEN[0]].modification == (
+        "modeling_qwen2_vacc.py",
+        "configuration_qwen2_vacc.py",
+        "quantization_vacc.py",
+        "config_vacc.json",
+    )
+
+
+def test_distills_are_compiled_and_the_full_models_are_served_by_vllm():
+    assert {tuple(SHIPPED[name].paths) for name in DISTILLS} == {("build_in",)}
+    assert {tuple(SHIPPED[name].paths) for name in FULL} == {("vllm",)}
+
+
+@pytest.mark.parametrize("name", [*DISTILLS, "deepseek-r1"])
+def test_the_makers_advice_is_kept(name):
+    model = SHIPPED[name]
+
+    assert model.sampling.model_dump() == {
+        "temperature": 0.6,
+        "top_p": 0.95,
+        "max_tokens": 32768,
+    }
+    assert model.prompting.model_dump() == {
+        "system_prompt": False,
+        "maths_suffix": ("Please reason step by step, and put your final answer within \\boxed{}."),
+        "think_prefix": "<think>\n",
+        "function_calling": False,
+        "evaluation_tokens": 32768,
+        "samples": 64,
+    }
+
+
+def test_the_update_takes_a_system_prompt_and_needs_no_think_prefix():
+    prompting = SHIPPED["deepseek-r1-0528"].prompting
+
+    assert (prompting.system_prompt, prompting.think_prefix) == (True, "")
+    assert (prompting.function_calling, prompting.evaluation_tokens) == (True, 65536)
+
+
+def test_published_accuracy_names_its_device():
+    figures = [
+        (one.dataset, one.device, one.value, one.samples)
+        for one in SHIPPED["deepseek-r1"].published
+        if one.dataset.startswith("cluewsc-")
+    ]
+
+    assert figures == [
+        ("cluewsc-dev", "VACC", 97.48, 159),
+        ("cluewsc-dev", "H800", 96.86, 159),
+        ("cluewsc-test", "VACC", 95.18, 976),
+        ("cluewsc-test", "H800", 95.59, 976),
+    ]
+
+
+def test_the_makers_own_figures_of_the_distills_are_there():
+    rows = {
+        name: [one.value for one in SHIPPED[name].published if one.device == "paper"]
+        for name in DISTILLS
+    }
+
+    assert rows["deepseek-r1-distill-qwen-7b"] == [55.5, 83.3, 92.8, 49.1, 37.6, 1189]
+    assert {len(values) for values in rows.values()} == {6}
+
+
+def test_a_models_folder_is_the_end_of_its_name_on_the_hub():
+    assert SHIPPED["deepseek-r1"].folder == "DeepSeek-R1"
