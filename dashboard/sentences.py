@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from dashboard.states import STATES
 from dashboard.words import asset_word, stack_name, step_title
+from jobs.kinds import limits
 
 SENTENCES: dict[str, str | Promise] = {
     # What became of a job (jobs.services, jobs.host.launcher).
@@ -88,70 +89,80 @@ SENTENCES: dict[str, str | Promise] = {
     "wait:slots": _("%(host)s is busy with job %(job)s (%(title)s)."),
     "wait:dies": _("Needs %(wanted)s dies; %(free)s are free on %(host)s."),
     "wait:deployment": _("Waits until the deployment %(name)s is ready (%(state)s)."),
+    "wait:preflight": _("%(host)s looks whether all that it needs is there."),
     "wait:soon": _("Starts next."),
-    # What a launch asks for and the model, the stack or the card cannot do (jobs.catalog.limits).
-    "limit:path": _("The catalogue lists no way of deploying %(model)s with %(path)s."),
-    "limit:stack_path": _("The stack %(stack)s does not serve this model with %(path)s."),
-    "limit:input_above_length": _(
-        "Inputs of %(max_input)s tokens do not go into a total of %(max_length)s."
+    # What a host finds before a job starts (jobs.host.checks): what holds, and what to do if not.
+    "check:avx512": _("AVX-512: %(cpu)s has it."),
+    "check:avx512_missing": _("%(cpu)s has no AVX-512: choose the image that ends in _noavx."),
+    "check:broke": _("The check %(name)s could not be made: %(problem)s"),
+    "check:conda": _("conda is in %(path)s."),
+    "check:conda_env_missing": _(
+        "conda has no environment %(env)s: run the job “Prepare OpenCompass” first."
     ),
-    "limit:context": _("%(model)s was made for at most %(tokens)s tokens."),
-    "limit:tp": _("tp %(tp)s is not supported for this model; supported: %(allowed)s."),
-    "limit:precision": _("%(precision)s is not supported here; supported: %(allowed)s."),
-    "limit:weights_do_not_fit": _(
-        "At tp %(tp)s in %(precision)s the weights take %(weights_gb)s GB of the %(die_gb)s GB of"
-        " a die; tp %(best)s is the smallest that holds them."
+    "check:conda_missing": _("The host has no conda: install Miniconda, or put it in the PATH."),
+    "check:container": _("No container is called %(name)s."),
+    "check:container_there": _(
+        "A container %(name)s is there already: stop its deployment, or remove it with "
+        "docker rm -f %(name)s."
     ),
-    "limit:weights_fit_nowhere": _(
-        "At tp %(tp)s in %(precision)s the weights take %(weights_gb)s GB of the %(die_gb)s GB of"
-        " a die, and no tp that is offered holds them."
+    "check:dies": _("The device files of %(count)s dies are there."),
+    "check:dies_missing": _(
+        "These dies are gone from /dev: %(dies)s. Look at the card's slot and the driver, then "
+        "start the host again."
     ),
-    "limit:cache_does_not_fit": _(
-        "The KV cache of %(tokens)s tokens takes %(kv_gb)s GB of a die; with %(weights_gb)s GB of"
-        " weights that is more than its %(die_gb)s GB."
+    "check:disk": _("%(path)s has %(free)s free; %(wanted)s are needed."),
+    "check:disk_full": _(
+        "%(path)s has %(free)s free, but %(wanted)s are needed: make room, or choose another folder."
     ),
-    "limit:multiple": _("Lengths are multiples of %(multiple)s tokens, which %(tokens)s is not."),
-    "limit:reasoning_is_cut": _(
-        "Question and answer end at %(max_length)s tokens together; the model reasons over up to"
-        " %(tokens)s, so that many answers will be cut off."
+    "check:docker": _("Docker %(version)s answers."),
+    "check:docker_down": _(
+        "Docker does not answer (%(problem)s): start it with systemctl start docker."
     ),
-    "limit:batch_size": _(
-        "%(server)s works on %(most)s requests at the same time; of %(asked)s the others wait."
+    "check:endpoint": _("%(url)s answers."),
+    "check:endpoint_model": _(
+        "%(url)s serves no model %(model)s: choose the name that it lists under /v1/models."
     ),
-    "limit:align_qkv": _(
-        "%(heads)s KV heads cannot be shared evenly among %(tp)s dies: switch align_qkv on."
+    "check:endpoint_silent": _(
+        "%(url)s does not answer (%(problem)s): start the deployment first."
     ),
-    "limit:stack_size": _("Compiling a model of this size needs VACC_STACK_SIZE=%(size)s."),
-    "limit:tp_not_shown": _(
-        "Published compile files use tp %(shown)s; nothing is known of tp %(tp)s."
+    "check:image": _("The image %(image)s is there."),
+    "check:image_missing": _("There is no image %(image)s: run the job “Build images” first."),
+    "check:iommu_off": _("The IOMMU is off."),
+    "check:iommu_on": _(
+        "The IOMMU is on: put iommu=off on the kernel's command line, or switch it off in the "
+        "BIOS, and start the host again."
     ),
-    "limit:shape_not_shown": _(
-        "The longest shape that is published has inputs of %(max_input)s tokens and"
-        " %(max_length)s in total."
+    "check:later": _("Known only when a job before it is done."),
+    "check:modification": _("The changed model files are in %(path)s and fit."),
+    "check:modification_differs": _(
+        "config_vacc.json in %(path)s is of another model (%(fields)s): run the job “Apply VACC "
+        "modification”."
     ),
-    "limit:pp": _(
-        "The stack %(stack)s is published with these numbers of pipeline stages: %(allowed)s."
+    "check:modification_missing": _(
+        "%(path)s lacks %(files)s: run the job “Apply VACC modification” first."
     ),
-    "limit:mtp_stack": _("The stack %(stack)s has no MTP."),
-    "limit:mtp_pp": _("MTP does not work together with %(pp)s pipeline stages."),
-    "limit:max_input": _(
-        "With tp %(tp)s and pp %(pp)s an input has at most %(most)s tokens; %(asked)s are more."
+    "check:path": _("%(path)s is there."),
+    "check:path_missing": _("%(path)s is not there: %(what)s."),
+    "check:port": _("Port %(port)s is free."),
+    "check:port_busy": _("Something listens on port %(port)s already: choose another one."),
+    "check:shard_missing": _(
+        "%(missing)s of %(shards)s files of the weights are missing, the first is %(file)s: run the "
+        "job “Prepare weights” again, it goes on where it stopped."
     ),
-    "limit:max_input_of_pp": _(
-        "With tp %(tp)s and pp %(pp)s an input has at most %(most)s tokens; pp %(better)s allows"
-        " %(asked)s."
+    "check:shm": _("Shared memory: %(total)s, %(wanted)s are needed."),
+    "check:shm_small": _(
+        "Shared memory holds %(total)s, but %(wanted)s are needed: mount /dev/shm larger."
     ),
-    "limit:max_length": _(
-        "With tp %(tp)s and pp %(pp)s the total is at most %(most)s tokens; %(asked)s are more."
+    "check:tool": _("%(tool)s %(version)s is there."),
+    "check:tool_missing": _("The host has no %(tool)s: install it, or put it in the PATH."),
+    "check:tool_old": _("%(tool)s is %(version)s, but %(wanted)s or newer is needed."),
+    "check:unknown": _("This host's agent does not know the check %(name)s: update it."),
+    "check:weights": _("All %(shards)s files of the weights are in %(path)s."),
+    "check:weights_missing": _(
+        "There are no weights in %(path)s: run the job “Prepare weights” first."
     ),
-    "limit:max_length_of_pp": _(
-        "With tp %(tp)s and pp %(pp)s the total is at most %(most)s tokens; pp %(better)s allows"
-        " %(asked)s."
-    ),
-    "limit:concurrency": _(
-        "Beyond %(most)s requests at the same time the engine does not process the others; %(asked)s"
-        " are asked for."
-    ),
+    # What a launch asks for and the model, the stack or the card cannot do.
+    **limits.WORDS,
     # What became of a deployment (jobs.services.deployments).
     "deployment:waiting": _("Its job has not started the server yet."),
     "deployment:restart": _("Restart asked for by %(user)s."),

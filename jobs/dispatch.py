@@ -22,18 +22,23 @@ from jobs.models import Artifact, Dataset, Deployment, Host, Job, Weights
 from jobs.plans import SECRET, from_json, slots
 from jobs.queries.hosts import dies, free_dies, is_away, silent_s
 from jobs.queries.targets import artifact_ref, dataset_ref, deployment_ref, weights_ref
-from jobs.services import lifecycle, secrets
+from jobs.services import lifecycle, preflights, secrets
 from jobs.services.assets import made_by
 
+_CANCELLED = Job.State.CANCELLED
 GONE = (Deployment.State.STOPPED, Deployment.State.FAILED, Deployment.State.LOST)
 
 
 @dataclass(frozen=True, slots=True)
 class _Wait:
-    """The job cannot start yet, or (``never``) not any more."""
+    """The job cannot start yet. ``never``: not any more, it closes in that state.
+
+    ``ask``: its host is to be asked first whether all is as the plan needs it.
+    """
 
     remark: Remark
-    never: bool = False
+    never: str = ""
+    ask: bool = False
 
 
 class InputGone(Exception):
@@ -86,8 +91,10 @@ def _candidates() -> Iterable[Job]:
 def _try(job: Job) -> bool:
     wait = _waits_for(job, job.host)
     if wait and wait.never:
-        lifecycle.finish_queued_job(job.pk, Job.State.CANCELLED, sentence=wait.remark)
+        lifecycle.finish_queued_job(job.pk, wait.never, sentence=wait.remark)
     if wait:
+        if wait.ask:
+            _ask_preflight(job)
         return False
     with transaction.atomic():
         host = lifecycle.lock_host(job.host_id)
@@ -108,7 +115,12 @@ def _try(job: Job) -> bool:
 
 def _waits_for(job: Job, host: Host) -> _Wait | None:
     """What keeps the job, whose predecessors have succeeded, from starting on its host."""
-    return _waits_for_host(host) or _waits_for_dies(job, host) or _waits_for_inputs(job)
+    return (
+        _waits_for_host(host)
+        or _waits_for_dies(job, host)
+        or _waits_for_inputs(job)
+        or _waits_for_preflight(job, host)
+    )
 
 
 def _waits_for_host(host: Host) -> _Wait | None:
@@ -138,15 +150,41 @@ def _waits_for_inputs(job: Job) -> _Wait | None:
     try:
         refs = resolve(job.inputs)
     except InputGone as error:
-        return _Wait(Remark("job:input_gone", {"input": error.args[0]}), never=True)
+        return _Wait(Remark("job:input_gone", {"input": error.args[0]}), never=_CANCELLED)
     deployment = refs.get("deployment")
     if deployment is None:
         return None
     state = deployment.data["state"]
     args = {"name": deployment.data["name"], "state": state}
     if state in GONE:
-        return _Wait(Remark("job:deployment_gone", args), never=True)
+        return _Wait(Remark("job:deployment_gone", args), never=_CANCELLED)
     return None if state == Deployment.State.READY else _Wait(Remark("wait:deployment", args))
+
+
+def _waits_for_preflight(job: Job, host: Host) -> _Wait | None:
+    """Its host looks first whether all is there; what it finds missing fails the job."""
+    if not job.plan.get("checks"):
+        return None
+    seen = preflights.latest(job)
+    if seen is None or preflights.is_stale(seen):
+        return _Wait(Remark("wait:preflight", {"host": host.name}), ask=True)
+    if seen.done_at is None:
+        return _Wait(Remark("wait:preflight", {"host": host.name}))
+    stops = [item for item in seen.findings if item["level"] == "failed"]
+    if not stops:
+        return None
+    first = Remark(stops[0]["sentence_id"], stops[0]["sentence_args"])
+    return _Wait(first, never=Job.State.FAILED)
+
+
+def _ask_preflight(job: Job) -> None:
+    """Have the host check the plan with the values that it would get now."""
+    try:
+        values = _values(job, job.host)
+    except PlanError:
+        values = {}  # told when it is dispatched
+    asked = preflights.ask(job.host, job.plan, values, job=job)
+    hostqueue.send_check(job.host.name, asked.pk)
 
 
 def _resolve(key: str, ref: Mapping[str, Any]) -> AssetRef:

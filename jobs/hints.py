@@ -5,7 +5,7 @@ Published on one Redis channel for each dashboard, ``vacc:<instance id>:hints``,
 also looks by itself every second.
 
 Topics: ``log`` (key, size), ``job`` (id, state), ``deployment`` (id, state), ``host`` (name),
-``points`` (job), ``rates`` (id of a deployment whose server told how it does).
+``points`` (job), ``preflight`` (id), ``rates`` (id of a deployment whose server told how it does).
 """
 
 from __future__ import annotations

@@ -46,6 +46,11 @@ def send_stop_serve(host: str, deployment_id: int) -> None:
     _send(host, "host.stop_serve", deployment_id)
 
 
+def send_check(host: str, check_id: int) -> None:
+    """Run this preflight now."""
+    _send(host, "host.check", check_id)
+
+
 def send_probe(host: str) -> None:
     """Report the host's facts anew."""
     _send(host, "host.probe")

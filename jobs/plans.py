@@ -257,6 +257,11 @@ def fill(plan: Plan, values: Mapping[str, str]) -> Plan:
     )
 
 
+def fill_text(text: str, values: Mapping[str, str]) -> str:
+    """One text of a plan with its slots filled. Raises PlanError where one has no value."""
+    return _fill(text, values)
+
+
 def script(plan: Plan, values: Mapping[str, str] | None = None) -> str:
     """The plan as a bash script that runs by hand in an empty folder on the host.
 

@@ -13,13 +13,22 @@ from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from django.urls import path
 from django.utils.timezone import now
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from dashboard.api.auth import host_answer, host_only
 from jobs import dispatch, plans
 from jobs.errors import OffsetMismatch
-from jobs.models import Deployment, Host, Job
-from jobs.services import deployments, heartbeats, intake, lifecycle, outputs, points, secrets
+from jobs.models import Deployment, Host, Job, Preflight
+from jobs.services import (
+    deployments,
+    heartbeats,
+    intake,
+    lifecycle,
+    outputs,
+    points,
+    preflights,
+    secrets,
+)
 from jobs.services.intake import Owner
 from jobs.services.verdicts import Incomplete
 
@@ -113,6 +122,25 @@ def claim_deployment(request: HttpRequest, host: Host, deployment_id: int) -> Ht
         values=deployment.job.values,
         secrets=secrets.values(plans.secrets(plans.from_json(deployment.job.plan))),
     )
+
+
+@require_http_methods(["GET", "POST"])
+@host_only
+def check(request: HttpRequest, host: Host, check_id: int) -> HttpResponseBase:
+    """What a host is to check, and what it found."""
+    asked = Preflight.objects.filter(pk=check_id, host=host).first()
+    if asked is None:
+        return host_answer(404, error="unknown")
+    if request.method == "GET":
+        return host_answer(plan=asked.plan, values=asked.values)
+    try:
+        preflights.answer(asked, _json(request)["findings"])
+    except BadRequest as error:
+        return error.answer
+    except (KeyError, TypeError, ValueError):
+        return host_answer(400, error="findings")
+    dispatch.look()
+    return host_answer()
 
 
 @require_GET
@@ -248,6 +276,7 @@ urlpatterns = [
     path("heartbeat", heartbeat, name="intake-heartbeat"),
     path("jobs/<int:job_id>/claim", claim_job, name="intake-claim-job"),
     path("deployments/<int:deployment_id>/claim", claim_deployment, name="intake-claim-deployment"),
+    path("checks/<int:check_id>", check, name="intake-check"),
     path("<str:owner>/<int:owner_id>/streams", streams, name="intake-streams"),
     path("<str:owner>/<int:owner_id>/streams/<str:stream>", append, name="intake-append"),
     path("jobs/<int:owner_id>/outputs", append_output, name="intake-append-output"),

@@ -20,7 +20,7 @@ from typing import Any
 
 from jobs.errors import JobsError
 from jobs.host import config as configs
-from jobs.host import poke, probe, process, take
+from jobs.host import poke, preflight, probe, process, take
 from jobs.host import spool as spools
 from jobs.host.adopt import Adopter
 from jobs.host.client import Client, Unreachable
@@ -29,6 +29,7 @@ from jobs.host.forgotten import Forgotten
 from jobs.host.health import LOADING, READY, Health
 from jobs.host.shipper import Outcome, Shipper
 from jobs.host.spool import Spool
+from jobs.plans import from_json
 
 HEARTBEAT_S = 2.0
 TICK_S = 0.02  # how soon a new spool is noticed
@@ -62,6 +63,7 @@ class Agent:
         self._broken: dict[Path, str] = {}  # why it can never be shipped; told, then set aside
         self._unreadable: set[Path] = set()
         self._healths: dict[tuple[Path, int], Health] = {}
+        self._checking: set[int] = set()
         self._facts: dict[str, Any] | None = None
         self._facts_sent: dict[str, Any] | None = None
         self._reachable = True
@@ -72,7 +74,7 @@ class Agent:
 
     def run(self) -> None:
         """Work until :meth:`stop`."""
-        probe.roots(self._config.dir)
+        probe.roots(self._config.dir, self._config.workspace)
         pokes = poke.Poke(self._config.dir)
         for work in (self._keep_facts, self._keep_beating):
             threading.Thread(target=work, name=work.__name__, daemon=True).start()
@@ -229,8 +231,30 @@ class Agent:
                 run = 1 if kind == spools.JOB else runs.get(number, 0)
                 if take.cancel(self._config, self._client, kind, number, run=run):
                     log.info("asked %s %s to stop", kind, number)
+        self._start_checks(body.get("checks", ()))
         self._take_each(take.take_job, [*body.get("start", ()), *take.half_claimed(self._config)])
         self._take_each(take.take_deployment, body.get("serve", ()))
+
+    def _start_checks(self, numbers: Iterable[int]) -> None:
+        """Check each in a thread of its own: a tool that hangs holds nothing else up."""
+        for number in numbers:
+            if number not in self._checking:
+                self._checking.add(number)
+                threading.Thread(
+                    target=self._check, args=(number,), name=f"check {number}", daemon=True
+                ).start()
+
+    def _check(self, number: int) -> None:
+        def work() -> None:
+            answer = self._client.check(number)
+            if answer.status == 200:
+                plan, values = from_json(answer.body["plan"]), answer.body["values"]
+                self._client.checked(number, preflight.run(self._config, plan, values))
+
+        try:
+            self._boundary(work)
+        finally:
+            self._checking.discard(number)
 
     def _take_each(
         self, taker: Callable[[Config, Client, int], bool], numbers: Iterable[int]

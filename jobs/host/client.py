@@ -72,6 +72,14 @@ class Client:
         """``POST deployments/ID/claim``."""
         return self._json(f"deployments/{deployment_id}/claim", {"run": run})
 
+    def check(self, check_id: int) -> Answer:
+        """``GET checks/ID``: what is to be checked."""
+        return self._request("GET", f"checks/{check_id}", None, {})
+
+    def checked(self, check_id: int, findings: list[dict[str, Any]]) -> Answer:
+        """``POST checks/ID``: what was found."""
+        return self._json(f"checks/{check_id}", {"findings": findings})
+
     def streams(self, meta: Meta) -> Answer:
         """``GET …/streams``: the sizes that the dashboard has."""
         headers = {"X-Instance": meta.instance, "X-Token": meta.token}

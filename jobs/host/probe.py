@@ -44,14 +44,14 @@ def probe(config: Config) -> dict[str, Any]:
     return {
         "address": _own_address(config.dashboard_url),
         "arch": platform.machine(),
-        "cpu": _cpu(config.root),
+        "cpu": cpu(config.root),
         "disk": {"total_bytes": disk.total, "free_bytes": disk.free},
         "kernel": platform.release(),
         "memory_bytes": _memory("MemTotal"),
         "os": _os(),
         "python": {"path": sys.executable, "version": platform.python_version()},
         "roots": roots(config.dir, config.workspace),
-        "tools": [tool for name in sorted(TOOLS) if (tool := _tool(name)) is not None],
+        "tools": [found for name in sorted(TOOLS) if (found := tool(name)) is not None],
         "wheels_dir": str(config.wheels_dir) if config.wheels_dir else None,
         **vacc.facts(config),
     }
@@ -80,7 +80,8 @@ def load(folder: Path) -> dict[str, Any]:
     }
 
 
-def _cpu(root: Path) -> dict[str, Any]:
+def cpu(root: Path) -> dict[str, Any]:
+    """``{"model", "cores", "avx512"}``."""
     text = (root / "proc/cpuinfo").read_text(errors="replace")
     fields: dict[str, str] = {}
     for line in text.splitlines():
@@ -111,7 +112,12 @@ def _os() -> str:
     return release.get("PRETTY_NAME") or release.get("NAME") or platform.system()
 
 
-def _tool(name: str) -> dict[str, str] | None:
+def size(count: int) -> str:
+    """Bytes in words: "98.4 GB"."""
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
+
+
+def tool(name: str) -> dict[str, str] | None:
     """``{"name", "version", "path"}``; version "" where it does not tell; None: not here."""
     path, arguments = shutil.which(name), TOOLS[name]
     if path is None:

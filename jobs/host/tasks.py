@@ -56,6 +56,12 @@ def stop_serve(deployment_id: int) -> None:
     poke(CONFIG.dir)
 
 
+@app.task(name="host.check")  # type: ignore[untyped-decorator]
+def check(check_id: int) -> None:
+    """Something is to be checked; the agent asks what."""
+    poke(CONFIG.dir)
+
+
 @app.task(name="host.probe")  # type: ignore[untyped-decorator]
 def probe() -> None:
     """Report this host's facts anew."""

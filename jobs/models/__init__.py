@@ -6,6 +6,7 @@ from jobs.models.chat import Conversation, Turn
 from jobs.models.deployments import Deployment, DeploymentEvent, ServedBlock
 from jobs.models.hosts import Host
 from jobs.models.jobs import Job, JobStep, OutputFile, PointBlock
+from jobs.models.preflights import Preflight
 from jobs.models.results import Answer, Result, ResultPoint
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "JobStep",
     "OutputFile",
     "PointBlock",
+    "Preflight",
     "Result",
     "ResultPoint",
     "ServedBlock",

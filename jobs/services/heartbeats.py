@@ -19,7 +19,7 @@ from jobs import hints
 from jobs.kinds.base import Remark
 from jobs.models import Deployment, Host, Job
 from jobs.queries.hosts import is_away
-from jobs.services import deployments, lifecycle
+from jobs.services import deployments, lifecycle, preflights
 from jobs.services.storable import storable
 
 FACTS_FRESH_FOR = timedelta(minutes=10)
@@ -35,6 +35,7 @@ class Orders:
     start: list[int] = field(default_factory=list)
     cancel: list[int] = field(default_factory=list)
     serve: list[int] = field(default_factory=list)
+    checks: list[int] = field(default_factory=list)
     stop_serve: list[int] = field(default_factory=list)
     facts_wanted: bool = False
     news: bool = False
@@ -67,6 +68,7 @@ def heartbeat(host: Host, body: Mapping[str, Any], *, protocol: int) -> Orders:
         start=list(start.order_by("pk").values_list("pk", flat=True)),
         cancel=cancel,
         serve=serve,
+        checks=preflights.open_on(host),
         stop_serve=stop_serve,
         facts_wanted=facts_wanted,
         news=news or was_away,

@@ -8,7 +8,7 @@ import pytest
 from jobs import logstore
 from jobs.kinds.base import Remark
 from jobs.models import Job, JobStep, PointBlock
-from jobs.plans import Check, Plan, Step
+from jobs.plans import Check, Plan, Step, from_json
 from jobs.queries.instance import instance_id
 from jobs.services import lifecycle, preflights, secrets
 from tests.dashboard.host_caller import LOG, STARTED, ended, events, taken_job
@@ -386,19 +386,20 @@ def test_a_line_of_events_may_be_longer_than_a_chunk_of_the_log(caller, kind):
 def test_a_host_gets_what_it_is_to_check_and_its_answer_is_kept(caller):
     plan = Plan(kind="prepare", steps=(Step("a", ("true",)),), checks=(Check("iommu"),))
     asked = preflights.ask(caller.host, plan.to_json(), {"dies": "0"})
-    beat = caller.heartbeat().json()
+    beat = caller.beat()
 
     answer = caller.get(f"checks/{asked.pk}")
 
     assert beat["checks"] == [asked.pk]
-    assert (answer.json()["plan"], answer.json()["values"]) == (plan.to_json(), {"dies": "0"})
+    assert from_json(answer.json()["plan"]) == plan
+    assert answer.json()["values"] == {"dies": "0"}
     found = [
         {"name": "iommu", "level": "ok", "sentence_id": "check:iommu_off", "sentence_args": {}}
     ]
     assert caller.post(f"checks/{asked.pk}", {"findings": found}).status_code == 200
     asked.refresh_from_db()
     assert asked.findings == found
-    assert caller.heartbeat().json()["checks"] == []
+    assert caller.beat()["checks"] == []
 
 
 def test_what_another_host_is_to_check_is_unknown(caller):

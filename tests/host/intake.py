@@ -58,6 +58,7 @@ class Intake:
         self.instance = str(uuid.uuid4())
         self.jobs, self.deployments = {}, {}
         self.start, self.serve = set(), set()
+        self.checks, self.findings = {}, {}
         self.heartbeats = []
         self.fault = lambda method, path: None
         self.lock = threading.RLock()
@@ -90,6 +91,7 @@ class Intake:
             "start": [n for n in self.start if not self.jobs[n].claim_id],
             "cancel": [n for n, job in self.jobs.items() if job.cancel],
             "serve": sorted(self.serve),
+            "checks": [n for n in self.checks if n not in self.findings],
             "stop_serve": [n for n, d in self.deployments.items() if not d.wanted],
             "facts_wanted": False,
             "server_time": 0.0,
@@ -208,6 +210,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         path = parts.path.removeprefix("/api/v1/host/")
         if path == "heartbeat":
             return intake.heartbeat(json.loads(body))
+        if path.startswith("checks/"):
+            number = int(path.removeprefix("checks/"))
+            if method == "GET":
+                return 200, intake.checks[number]
+            intake.findings[number] = json.loads(body)["findings"]
+            return 200, {}
         kind, number, rest = re.fullmatch(r"(jobs|deployments)/(\d+)/(.*)", path).groups()
         record = (intake.jobs if kind == "jobs" else intake.deployments).get(int(number))
         if rest == "claim":

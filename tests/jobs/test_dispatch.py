@@ -4,8 +4,9 @@ import pytest
 from django.utils.timezone import now
 
 from jobs import dispatch, hostqueue
-from jobs.models import Deployment, Job
-from jobs.plans import Plan, Step
+from jobs.models import Deployment, Job, Preflight
+from jobs.plans import Check, Plan, Step
+from jobs.services import preflights
 from tests.factories import make_artifact, make_deployment, make_host, make_job, make_plan
 from tests.jobs.test_lifecycle import together
 
@@ -246,3 +247,74 @@ def test_a_job_whose_secret_is_gone_is_closed_with_its_name():
     job.refresh_from_db()
     assert job.state == Job.State.ERRORED
     assert job.sentence_args == {"reason": "nothing fills secret:HF_TOKEN"}
+
+
+@pytest.fixture
+def checked():
+    """A job whose host is to look first."""
+    plan = Plan(kind="prepare", steps=(Step("a", ("true",)),), checks=(Check("iommu"),))
+    return make_job(host=make_host(), plan=plan)
+
+
+def _found(level):
+    return [{"name": "iommu", "level": level, "sentence_id": "check:iommu_on", "sentence_args": {}}]
+
+
+def test_a_job_starts_only_once_its_host_has_looked(checked):
+    assert dispatch.look() == 0
+    asked = Preflight.objects.get(job=checked)
+    assert dispatch.why_waiting(checked).id == "wait:preflight"
+
+    preflights.answer(asked, _found("warn"))
+
+    assert dispatch.look() == 1
+    assert Preflight.objects.count() == 1
+
+
+def test_a_job_whose_host_finds_something_missing_fails_with_what_to_do(checked):
+    dispatch.look()
+
+    preflights.answer(Preflight.objects.get(job=checked), _found("failed"))
+    dispatch.look()
+
+    checked.refresh_from_db()
+    assert (checked.state, checked.sentence_id) == (Job.State.FAILED, "check:iommu_on")
+    assert checked.dispatched_at is None
+
+
+def test_a_host_is_asked_once_until_its_answer_is_old(checked):
+    dispatch.look()
+    dispatch.look()
+    asked = Preflight.objects.get(job=checked)
+    preflights.answer(asked, _found("ok"))
+    Preflight.objects.update(done_at=now() - timedelta(minutes=3))
+
+    assert dispatch.look() == 0
+
+    assert Preflight.objects.filter(job=checked).count() == 2
+
+
+def test_a_host_that_does_not_answer_is_asked_again(checked):
+    dispatch.look()
+    Preflight.objects.update(asked_at=now() - timedelta(seconds=31))
+
+    dispatch.look()
+
+    assert Preflight.objects.filter(job=checked, done_at=None).count() == 2
+
+
+def test_the_first_answer_of_a_host_stands(checked):
+    dispatch.look()
+    asked = Preflight.objects.get(job=checked)
+
+    assert preflights.answer(asked, _found("ok")) is True
+    assert preflights.answer(asked, _found("failed")) is False
+
+    asked.refresh_from_db()
+    assert asked.findings[0]["level"] == "ok"
+
+
+def test_a_job_that_needs_no_look_starts_at_once():
+    make_job(host=make_host())
+
+    assert dispatch.look() == 1

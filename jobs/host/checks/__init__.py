@@ -1,0 +1,31 @@
+"""What can be checked on a host before a job starts, by name: a new check is a function and a name.
+
+A check gets the host's settings and its arguments, and answers what it found. It changes nothing
+and takes seconds at most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from jobs.host.checks import containers, files, machine, network
+from jobs.host.checks.found import Found
+from jobs.host.config import Config
+
+CHECKS: dict[str, Callable[[Config, Mapping[str, str]], Found]] = {
+    "avx512": machine.avx512,
+    "conda": files.conda,
+    "container": containers.container,
+    "dies": machine.dies,
+    "disk": files.disk,
+    "docker": containers.docker,
+    "endpoint": network.endpoint,
+    "image": containers.image,
+    "iommu": machine.iommu,
+    "modification": files.modification,
+    "path": files.path,
+    "port": network.port,
+    "shm": machine.shm,
+    "tool": machine.tool,
+    "weights": files.weights,
+}

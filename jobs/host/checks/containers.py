@@ -1,0 +1,55 @@
+"""Docker: its daemon, its images, names of containers."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Mapping
+
+from jobs.host.checks.found import Found, bad, good
+from jobs.host.config import Config
+
+ASK_S = 10.0
+
+
+def docker(config: Config, args: Mapping[str, str]) -> Found:
+    """Docker is there and its daemon answers."""
+    if shutil.which("docker") is None:
+        return bad("tool_missing", tool="docker")
+    code, said = _ask("version", "--format", "{{.Server.Version}}")
+    return good("docker", version=said) if code == 0 else bad("docker_down", problem=said)
+
+
+def image(config: Config, args: Mapping[str, str]) -> Found:
+    """The image ``name`` is on this host."""
+    code, said = _ask("image", "inspect", "--format", "{{.Id}}", args["name"])
+    if code == 0:
+        return good("image", image=args["name"])
+    missing = "no such" in said.lower()
+    return bad("image_missing", image=args["name"]) if missing else bad("docker_down", problem=said)
+
+
+def container(config: Config, args: Mapping[str, str]) -> Found:
+    """No container is called ``name``, so that one can be."""
+    code, said = _ask("ps", "-a", "-q", "--filter", f"name=^{args['name']}$")
+    if code != 0:
+        return bad("docker_down", problem=said)
+    return bad("container_there", name=args["name"]) if said else good("container", **args)
+
+
+def _ask(*words: str) -> tuple[int, str]:
+    """docker's exit code and the last line of what it said."""
+    try:
+        done = subprocess.run(
+            ["docker", *words],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=ASK_S,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return 127, str(error)
+    lines = (done.stdout if done.returncode == 0 else done.stderr).strip().splitlines()
+    return done.returncode, lines[-1][:300] if lines else ""

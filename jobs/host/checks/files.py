@@ -1,0 +1,106 @@
+"""Folders and files: room, weights, changed model files, environments."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jobs.host import probe, vacc
+from jobs.host.checks.found import Found, bad, good
+from jobs.host.config import Config
+
+INDEX = "model.safetensors.index.json"
+# The deployment guide, Build_In, step 1.2: what a Qwen distill needs beside its weights.
+MODIFIED = (
+    "modeling_qwen2_vacc.py",
+    "configuration_qwen2_vacc.py",
+    "quantization_vacc.py",
+    "config_vacc.json",
+)
+# What of config.json must be the same in config_vacc.json.
+CONSTANTS = (
+    "hidden_size",
+    "intermediate_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "num_key_value_heads",
+    "vocab_size",
+    "rope_theta",
+    "rms_norm_eps",
+    "eos_token_id",
+)
+
+
+def disk(config: Config, args: Mapping[str, str]) -> Found:
+    """The disk of ``path``, or of where it will be, has ``bytes`` free."""
+    place, wanted = Path(args["path"]), int(args["bytes"])
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    sizes = {"path": args["path"], "wanted": probe.size(wanted), "free": probe.size(free)}
+    return good("disk", **sizes) if free >= wanted else bad("disk_full", **sizes)
+
+
+def path(config: Config, args: Mapping[str, str]) -> Found:
+    """The file or folder ``path`` is there; ``what`` says what it is for."""
+    told = {"path": args["path"], "what": args.get("what", "")}
+    return good("path", **told) if Path(args["path"]).exists() else bad("path_missing", **told)
+
+
+def weights(config: Config, args: Mapping[str, str]) -> Found:
+    """Every shard that the index of the weights in ``path`` names is there, and not empty."""
+    folder = Path(args["path"])
+    if not folder.is_dir():
+        return bad("weights_missing", path=args["path"])
+    shards = _shards(folder)
+    if not shards:
+        return bad("weights_missing", path=args["path"])
+    missing = [name for name in shards if not _is_there(folder / name)]
+    if missing:
+        return bad("shard_missing", file=missing[0], missing=len(missing), shards=len(shards))
+    return good("weights", path=args["path"], shards=len(shards))
+
+
+def modification(config: Config, args: Mapping[str, str]) -> Found:
+    """The changed files are beside the weights in ``path`` and fit the model's own config.json."""
+    folder = Path(args["path"])
+    missing = [name for name in MODIFIED if not _is_there(folder / name)]
+    if missing:
+        return bad("modification_missing", path=args["path"], files=", ".join(missing))
+    own, changed = _json(folder / "config.json"), _json(folder / "config_vacc.json")
+    differ = [name for name in CONSTANTS if own.get(name) != changed.get(name)]
+    if differ:
+        return bad("modification_differs", path=args["path"], fields=", ".join(differ))
+    return good("modification", path=args["path"])
+
+
+def conda(config: Config, args: Mapping[str, str]) -> Found:
+    """conda is there, with the environment ``env`` where one is named."""
+    prefix, env = vacc.conda_prefix(), args.get("env", "")
+    if not prefix:
+        return bad("conda_missing")
+    if env and not Path(prefix, "envs", env, "bin").is_dir():
+        return bad("conda_env_missing", env=env)
+    return good("conda", path=prefix)
+
+
+def _shards(folder: Path) -> list[str]:
+    index = _json(folder / INDEX).get("weight_map")
+    if isinstance(index, dict):
+        return sorted({str(name) for name in index.values()})
+    return sorted(item.name for item in folder.glob("*.safetensors"))
+
+
+def _is_there(file: Path) -> bool:
+    return file.is_file() and file.stat().st_size > 0
+
+
+def _json(file: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(file.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,58 @@
+"""The machine itself: dies, processor, shared memory, programs."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Mapping
+
+from jobs.host import probe, vacc
+from jobs.host.checks.found import Found, bad, good
+from jobs.host.config import Config
+
+
+def dies(config: Config, args: Mapping[str, str]) -> Found:
+    """The device files of these dies (``ids``, between commas) are there."""
+    wanted = [number for number in args["ids"].split(",") if number]
+    there = {str(die["id"]) for die in vacc.dies_below(config.root / "dev")}
+    missing = [number for number in wanted if number not in there]
+    if missing:
+        return bad("dies_missing", dies=", ".join(missing))
+    return good("dies", count=len(wanted))
+
+
+def iommu(config: Config, args: Mapping[str, str]) -> Found:
+    """The IOMMU is off."""
+    return bad("iommu_on") if vacc.iommu_is_on(config.root) else good("iommu_off")
+
+
+def avx512(config: Config, args: Mapping[str, str]) -> Found:
+    """The processor has AVX-512."""
+    cpu = probe.cpu(config.root)
+    name = {"cpu": cpu["model"]}
+    return good("avx512", **name) if cpu["avx512"] else bad("avx512_missing", **name)
+
+
+def shm(config: Config, args: Mapping[str, str]) -> Found:
+    """Shared memory can hold ``bytes``."""
+    wanted = int(args["bytes"])
+    stat = os.statvfs(config.root / "dev/shm")
+    total = stat.f_frsize * stat.f_blocks
+    sizes = {"wanted": probe.size(wanted), "total": probe.size(total)}
+    return good("shm", **sizes) if total >= wanted else bad("shm_small", **sizes)
+
+
+def tool(config: Config, args: Mapping[str, str]) -> Found:
+    """The program ``name`` is there, in ``version`` or newer where that is given."""
+    name, wanted = args["name"], args.get("version", "").rstrip("+")
+    if shutil.which(name) is None:
+        return bad("tool_missing", tool=name)
+    said = (probe.tool(name) or {}).get("version", "") if name in probe.TOOLS else ""
+    if wanted and said and _numbers(said) < _numbers(wanted):
+        return bad("tool_old", tool=name, version=said, wanted=wanted)
+    return good("tool", tool=name, version=said)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", version)[:3])
