@@ -15,7 +15,6 @@ from django.utils.translation import gettext_lazy as _
 from dashboard.states import STATES
 from dashboard.words import asset_word, stack_name, step_title
 from jobs.kinds import limits
-from jobs.kinds import limits
 
 SENTENCES: dict[str, str | Promise] = {
     # What became of a job (jobs.services, jobs.host.launcher).
