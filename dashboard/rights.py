@@ -38,6 +38,7 @@ ACTIONS: dict[str, Role] = {
     "host.view": Role.MEMBER,
     "host.add": Role.ADMIN,
     "host.change": Role.ADMIN,
+    "host.give_up": Role.ADMIN,
     "model.view": Role.MEMBER,
     "deployment.view": Role.MEMBER,
     "deployment.stop": Role.OWNER,

@@ -12,6 +12,7 @@ from typing import Any
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from dashboard.known_failures import words_of
 from dashboard.states import STATES
 from dashboard.words import asset_word, stack_name, step_title
 from jobs.kinds import limits
@@ -36,6 +37,7 @@ SENTENCES: dict[str, str | Promise] = {
     "job:broken": _("%(host)s cannot deliver all that the job left: %(reason)s."),
     "job:missing": _("%(host)s answers, but knows nothing of this job any more."),
     "job:host_gone": _("%(host)s has been silent for %(hours)s hours."),
+    "job:given_up": _("%(user)s gave %(host)s up: it does not come back."),
     # What the host's launcher and agent say of it (jobs.host).
     "done": _("All steps succeeded."),
     "cancelled": _("Stopped on its host."),
@@ -176,6 +178,7 @@ SENTENCES: dict[str, str | Promise] = {
     "deployment:job_failed": _("Its job %(job)s ended as %(state)s."),
     "deployment:missing": _("%(host)s answers, but the server is not there any more."),
     "deployment:host_gone": _("%(host)s has been silent for %(hours)s hours."),
+    "deployment:given_up": _("%(user)s gave %(host)s up: it does not come back."),
     # Why a turn of a chat failed (dashboard.turns).
     "chat:interrupted": _("The dashboard was stopped while this answer was being written."),
     "chat:unreachable": _("The deployment does not answer."),
@@ -201,12 +204,17 @@ class _Shown(dict[str, Any]):
 
 
 def sentence(sentence_id: str, args: Mapping[str, Any] | None = None) -> str:
-    """The sentence in the viewer's language; "" for no id, the id itself where none is known."""
+    """The sentence in the viewer's language; "" for no id, the id itself where none is known.
+
+    A known failure among the arguments adds its cause and what to do.
+    """
     if not sentence_id:
         return ""
     text = SENTENCES.get(sentence_id)
     if text is None:
         return sentence_id
     given = dict(args or {})
+    known = words_of(given.pop("failure", None))
     given |= {name: word(str(given[name])) for name, word in _WORDS.items() if name in given}
-    return str(text) % _Shown(given)
+    told = str(text) % _Shown(given)
+    return f"{told} {known}" if known else told

@@ -19,6 +19,7 @@ from jobs.kinds.base import Remark
 from jobs.models import Deployment, Host, Instance, Job
 from jobs.queries.instance import instance_id
 from jobs.services import deployments, lifecycle, points
+from jobs.services.hosts import lose_all
 
 ROUND_S = 10.0
 MISSING_FOR = timedelta(seconds=30)
@@ -92,12 +93,7 @@ def _lose_all_of_gone_hosts(moment: datetime) -> int:
         return 0
     for host in Host.objects.filter(heartbeat_at__lt=moment - after):
         args = {"host": host.name, "hours": round(after.total_seconds() / 3600)}
-        for job in Job.objects.filter(host=host, state__in=Job.ON_HOST_STATES):
-            lost += lifecycle.finish_job(
-                job.pk, Job.State.LOST, sentence=Remark("job:host_gone", args)
-            )
-        for row in Deployment.objects.filter(host=host, state__in=Deployment.LIVE_STATES):
-            lost += deployments.lose(row, Remark("deployment:host_gone", args))
+        lost += lose_all(host, Remark("job:host_gone", args), Remark("deployment:host_gone", args))
     return lost
 
 

@@ -27,6 +27,7 @@ PAGES = {
     ],
     "host-list": ["/hosts/"],
     "host-detail": [f"/hosts/{HOST}/"],
+    "host-gone": [f"/hosts/{HOST}/gone/"],
     "model-list": ["/models/"],
     "model-detail": ["/models/smollm2-135m-instruct/"],
     "deployment-list": ["/deployments/"],
