@@ -67,6 +67,7 @@ class Agent:
         self._facts: dict[str, Any] | None = None
         self._facts_sent: dict[str, Any] | None = None
         self._reachable = True
+        self._refused_with = 0  # a status that is said once, not every two seconds
 
     def stop(self) -> None:
         """End soon; jobs and servers go on. Only sets a flag, for it is called by a signal."""
@@ -198,13 +199,15 @@ class Agent:
             report["facts"] = facts
         answer = self._client.heartbeat(report)
         if answer.status != 200:
-            log.warning("heartbeat: %s %s", answer.status, dict(answer.body))
+            if answer.status != self._refused_with:
+                log.warning("heartbeat: %s %s", answer.status, dict(answer.body))
+            self._refused_with = answer.status
             if self._client.instance() != before:  # 412, and now we know whom we talk to
                 self._beat_now.set()
             return
         if not self._reachable:
             log.info("the dashboard answers again")
-        self._reachable = True
+        self._reachable, self._refused_with = True, 0
         if "facts" in report:
             self._facts_sent = facts
         elif answer.body.get("facts_wanted") and facts is not None:

@@ -323,3 +323,16 @@ def test_the_host_is_looked_at_again_after_a_look_that_broke(intake, agent_in_th
     agent_in_thread()
 
     until(lambda: any(beat.get("facts") for beat in intake.heartbeats))
+
+
+def test_a_heartbeat_that_is_refused_is_said_once(intake, agent_in_thread, monkeypatch, caplog):
+    asked = []
+    intake.fault = lambda method, path: asked.append(path)
+    intake.heartbeat = lambda body: (426, {"error": "protocol", "upgrade_to": 9})
+    monkeypatch.setattr(agent, "HEARTBEAT_S", 0.01)
+
+    agent_in_thread()
+
+    until(lambda: len(asked) > 5)
+    said = [record.getMessage() for record in caplog.records]
+    assert len([line for line in said if line.startswith("heartbeat: 426")]) == 1
