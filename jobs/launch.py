@@ -169,8 +169,8 @@ def launch_tour(host: Host, user: AbstractBaseUser | None) -> list[Job]:
 
 
 def messages(error: ValidationError) -> dict[str, str]:
-    """Field → what is wrong with it, in words for people; "" is the form as a whole."""
-    return {_field(item): _message(item) for item in error.errors()}
+    """Field → what is wrong with it first, in words for people; "" is the form as a whole."""
+    return {_field(item): _message(item) for item in reversed(error.errors())}
 
 
 def _kind(name: str) -> Kind:
@@ -259,6 +259,8 @@ def _message(item: Mapping[str, Any]) -> str:
         "float_parsing": _("A number."),
         "literal_error": _("One of %(expected)s."),
         "extra_forbidden": _("This kind of job has no such field."),
+        "too_short": _("At least %(min_length)s is needed."),
+        "too_long": _("At most %(max_length)s values."),
         "string_too_long": _("At most %(max_length)s characters."),
         "string_pattern_mismatch": _("Letters, digits, dots, dashes and underscores only."),
     }

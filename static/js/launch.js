@@ -46,7 +46,7 @@ function showWhatCounts() {
 /** Errors arrive beside the fields; the fields themselves are left alone under the cursor. */
 function markErrors() {
   for (const field of document.querySelectorAll("[data-field]")) {
-    const control = field.querySelector(".form-control, .form-select");
+    const control = field.querySelector(".form-control, .form-select, .form-check-input, [role=radiogroup]");
     const error = field.querySelector(".form-hint.bad");
     if (!control || control.hasAttribute("disabled")) continue;
     const wrong = Boolean(error?.textContent?.trim());

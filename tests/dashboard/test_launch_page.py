@@ -12,7 +12,7 @@ from jobs.launch import preview
 from jobs.models import Artifact, Job, Weights
 from jobs.plans import Plan, PlanFile, Step, from_json
 from jobs.queries.targets import target_of
-from tests.factories import make_host, make_job, make_user
+from tests.factories import make_deployment, make_host, make_job, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -121,6 +121,29 @@ def test_several_values_in_one_field_become_a_list(host):
     form = form_of("benchmark", host, "concurrency=1, 2，8")
 
     assert raw_values(form, KINDS["benchmark"])["concurrency"] == ["1", "2", "8"]
+
+
+@pytest.mark.parametrize(
+    ("field", "typed", "words"),
+    [
+        ("concurrency", "x", "A whole number."),
+        ("concurrency", "1, 0", "At least 1."),
+        ("concurrency", "", "At least 1 is needed."),
+        ("concurrency", "1 " * 13, "At most 12 values."),
+        ("requests", "0", "At least 1."),
+        ("requests", "many", "A whole number."),
+        ("requests", "", "A number is needed here; proposed is 12."),
+    ],
+)
+def test_what_is_wrong_with_a_value_is_said_in_words_for_people(page, host, field, typed, words):
+    make_deployment(host=host)
+
+    shown = page.post(
+        reverse("launch-preview", args=["benchmark"]), {"host": host.name, field: typed}
+    ).text
+
+    assert re.search(rf'id="e-{field}" hx-swap-oob="true">{words}</p>', shown)
+    assert 'data-ready="no"' in shown
 
 
 def test_the_preview_shows_the_plan_that_the_launch_then_stores(page, host):
