@@ -33,19 +33,28 @@ def spark(values: Sequence[float], label: str, judged: str) -> SafeString:
     )
 
 
-def area(values: Sequence[float], label: str) -> SafeString:
-    """An area from zero; a flat line at the bottom where nothing was measured."""
-    filled = list(values) if len(values) > 1 else [0.0, 0.0]
-    top = max(max(filled) * 1.12, 1e-9)
-    step = AREA_WIDTH / (len(filled) - 1)
-    line = "L".join(
-        f"{index * step:.1f} {AREA_HEIGHT - 1 - (AREA_HEIGHT - 3) * value / top:.1f}"
-        for index, value in enumerate(filled)
-    )
+def area(values: Sequence[float | None], label: str) -> SafeString:
+    """An area from zero, with gaps where nothing is known (None)."""
+    top = max((value for value in values if value is not None), default=0.0)
+    step = AREA_WIDTH / max(1, len(values) - 1)
+    runs: list[list[str]] = []
+    for index, value in enumerate(values):
+        if value is None:
+            continue
+        if not runs or values[index - 1] is None:
+            runs.append([])
+        height = (AREA_HEIGHT - 3) * value / top if top else 0
+        runs[-1].append(f"{index * step:.1f} {AREA_HEIGHT - 1 - height:.1f}")
+    lines = [run if len(run) > 1 else run * 2 for run in runs]
     return format_html(
         '<svg class="area" viewBox="0 0 240 34" preserveAspectRatio="none" role="img" '
-        'aria-label="{}"><path class="f" d="M{}L240 34L0 34Z"/><path class="s" d="M{}"/></svg>',
+        'aria-label="{}"><path class="f" d="{}"/><path class="s" d="{}"/></svg>',
         label,
-        line,
-        line,
+        "".join(f"M{_foot(run[0])}L{'L'.join(run)}L{_foot(run[-1])}Z" for run in lines),
+        "".join(f"M{'L'.join(run)}" for run in lines),
     )
+
+
+def _foot(point: str) -> str:
+    """Straight below a point, on the ground."""
+    return f"{point.partition(' ')[0]} {AREA_HEIGHT}"

@@ -122,6 +122,11 @@ def state_of(thing: Any) -> str:
     return str(thing.state)
 
 
+def host_title(host: Host) -> str:
+    """What people call a host; its name is for addresses, commands and the API."""
+    return gettext("This computer") if host.sort == Host.Sort.THIS_COMPUTER else host.name
+
+
 def host_state(host: Host) -> str:
     """ "ready", "away", "draining", or "expected" before the first heartbeat."""
     if host.heartbeat_at is None:

@@ -25,6 +25,7 @@ Row: TypeAlias = tuple[float, float | None, float | None, float | None, float | 
 _PROMPT = ("vllm:prompt_tokens_total", "llamacpp:prompt_tokens_total")
 _RUNNING = ("vllm:num_requests_running", "llamacpp:requests_processing")
 _WAITING = ("vllm:num_requests_waiting", "llamacpp:requests_deferred")
+_KV_CACHE = ("vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc")
 _OUTPUT = ("vllm:generation_tokens_total", "llamacpp:tokens_predicted_total")
 _DECODES = ("llamacpp:n_decode_total", "llamacpp:n_busy_slots_per_decode")
 
@@ -35,14 +36,14 @@ def derive(samples: Sequence[Sample], *, context: Sequence[Sample] = ()) -> list
     ``context`` are samples before the first, for its rates. None where a value is not known.
     """
     everything = [*context, *samples]
-    output = _rates(everything, _output_tokens)
+    output = _rates(everything, output_tokens)
     prompt = _rates(everything, lambda values: _first(values, _PROMPT))
     rows: list[Row] = []
     for index in range(len(context), len(everything)):
         at, values = everything[index]
-        running, waiting = _first(values, _RUNNING), _first(values, _WAITING)
-        if (output[index], prompt[index], running, waiting) != (None, None, None, None):
-            rows.append((at, output[index], prompt[index], running, waiting))
+        run, wait = running(values), waiting(values)
+        if (output[index], prompt[index], run, wait) != (None, None, None, None):
+            rows.append((at, output[index], prompt[index], run, wait))
     return rows
 
 
@@ -129,11 +130,26 @@ def _trace(
     }
 
 
+def running(values: dict[str, float]) -> float | None:
+    """Requests that the engine works on; None where it does not tell."""
+    return _first(values, _RUNNING)
+
+
+def waiting(values: dict[str, float]) -> float | None:
+    """Requests that wait for their turn; None where the engine does not tell."""
+    return _first(values, _WAITING)
+
+
+def kv_cache(values: dict[str, float]) -> float | None:
+    """The share of the KV cache in use, from 0 to 1; None where the engine does not tell."""
+    return _first(values, _KV_CACHE)
+
+
 def _first(values: dict[str, float], names: Sequence[str]) -> float | None:
     return next((values[name] for name in names if name in values), None)
 
 
-def _output_tokens(values: dict[str, float]) -> float | None:
+def output_tokens(values: dict[str, float]) -> float | None:
     """Tokens generated so far.
 
     llama.cpp counts tokens only when a request ends. Its decode calls times the slots busy in each

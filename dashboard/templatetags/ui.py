@@ -24,6 +24,7 @@ from dashboard.command_view import command_view
 from dashboard.sentences import sentence as sentence_text
 from dashboard.states import look
 from dashboard.words import (
+    host_title,
     kind_title,
     metric_label,
     metric_text,
@@ -129,6 +130,12 @@ def sentence(thing: Any) -> str:
     if isinstance(thing, Mapping):
         return sentence_text(thing["id"], thing.get("args", {})) if thing.get("id") else ""
     return sentence_text(thing.sentence_id, thing.sentence_args) if thing.sentence_id else ""
+
+
+@register.filter
+def host_name(host: Host) -> str:
+    """What people call a host: "This computer"."""
+    return host_title(host)
 
 
 @register.filter
@@ -268,8 +275,8 @@ def spark(values: Sequence[float], label: str, judged: str = "") -> SafeString:
 
 
 @register.simple_tag
-def area(values: Sequence[float], label: str) -> SafeString:
-    """A rate over the last minutes as an area, oldest first."""
+def area(values: Sequence[float | None], label: str) -> SafeString:
+    """A rate over the last minutes as an area, oldest first; None where it is not known."""
     return sparks.area(values, label)
 
 

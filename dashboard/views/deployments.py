@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from dashboard import audit
+from dashboard.rates import rates
 from dashboard.requests import person
 from dashboard.rights import allowed, check, requires
 from jobs.inference import CHAT_PATH
@@ -30,7 +31,12 @@ def deployment_list(request: HttpRequest) -> HttpResponse:
     show_all = request.GET.get("all") == "1"
     found = deployments(only_live=not show_all)
     ready = sum(d.state == Deployment.State.READY for d in found)
-    context = {"deployments": found, "show_all": show_all, "ready": ready}
+    heard = rates(found)
+    context = {
+        "rows": [(deployment, heard.get(deployment.pk)) for deployment in found],
+        "show_all": show_all,
+        "ready": ready,
+    }
     return render(request, "deployments/list.html", context)
 
 
@@ -43,6 +49,14 @@ def deployment_detail(request: HttpRequest, deployment_id: int) -> HttpResponse:
     except Deployment.DoesNotExist as error:
         raise Http404(f"there is no deployment {deployment_id}") from error
     return render(request, "deployments/detail.html", _context(request, page))
+
+
+@require_GET
+@requires("deployment.view")
+def deployment_now(request: HttpRequest, deployment_id: int) -> HttpResponse:
+    """What the engine of one tells now: the panel alone, for its page."""
+    deployment = get_object_or_404(Deployment.objects.select_related("host"), pk=deployment_id)
+    return render(request, "deployments/_now.html", now_panel(deployment))
 
 
 @require_POST
@@ -81,7 +95,7 @@ def _context(request: HttpRequest, page: Any) -> dict[str, Any]:
     may_restart = allowed(request.user, "deployment.restart", deployment)
     return {
         "page": page,
-        "deployment": deployment,
+        **now_panel(deployment),
         "can_stop": may_stop and deployment.state in (*_RUNS, Deployment.State.WAITING),
         "can_restart": may_restart
         and deployment.job.state == "succeeded"
@@ -90,6 +104,11 @@ def _context(request: HttpRequest, page: Any) -> dict[str, Any]:
         "log_key": f"deployment/{deployment.pk}",
         "example": _example(deployment),
     }
+
+
+def now_panel(deployment: Deployment) -> dict[str, Any]:
+    """Context of the panel with what the engine tells; ``heard`` is None before it does."""
+    return {"deployment": deployment, "heard": rates([deployment]).get(deployment.pk)}
 
 
 def _example(deployment: Deployment) -> str:
@@ -107,6 +126,7 @@ def _example(deployment: Deployment) -> str:
 urlpatterns: list[URLPattern] = [
     path("", deployment_list, name="deployment-list"),
     path("<int:deployment_id>/", deployment_detail, name="deployment-detail"),
+    path("<int:deployment_id>/now/", deployment_now, name="deployment-now"),
     path("<int:deployment_id>/stop/", deployment_stop, name="deployment-stop"),
     path("<int:deployment_id>/restart/", deployment_restart, name="deployment-restart"),
 ]

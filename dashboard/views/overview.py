@@ -14,6 +14,7 @@ from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from dashboard.advice import advice
+from dashboard.rates import rates
 from dashboard.rights import allowed, requires
 from dashboard.tour import tour_steps
 from jobs import launch
@@ -62,13 +63,27 @@ def _busy(user: Any) -> dict[str, Any]:
         "title": _title(counts),
         "now": timezone.localtime(),
         "counts": counts,
-        "serving": queries.serving(),
+        **serving_panel(),
         "running": queries.running(user),
         "waiting": [(job, why_waiting(job)) for job in queries.waiting(user)],
         "broke": [(job, advice(job)) for job in queries.broke(user, midnight)],
         "results": queries.results(user),
         "hosts": list(Host.objects.all()),
     }
+
+
+def serving_panel() -> dict[str, Any]:
+    """The panel of deployments: what is up, with what each engine tells now."""
+    serving = queries.serving()
+    heard = rates([item.deployment for item in serving])
+    return {"serving": [(item, heard.get(item.deployment.pk)) for item in serving]}
+
+
+@require_GET
+@requires("deployment.view")
+def serving(request: HttpRequest) -> HttpResponse:
+    """The panel alone, for pages that keep it up to date."""
+    return render(request, "overview/_serving.html", serving_panel())
 
 
 def _title(counts: dict[str, int]) -> str:
@@ -124,5 +139,6 @@ urlpatterns: list[URLPattern] = [
     path("", overview, name="overview"),
     path("tour/", tour_start, name="tour-start"),
     path("chain/away/", chain_put_away, name="chain-put-away"),
+    path("serving/", serving, name="serving"),
     path("frame/", frame, name="frame"),
 ]

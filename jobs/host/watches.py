@@ -20,7 +20,9 @@ Values: TypeAlias = dict[str, float]
 
 TIMEOUT_S = 2.0
 LONGEST_ANSWER = 4 * 1024 * 1024
-QUIET_S = 30.0  # a server that idles: how often its values are written all the same
+# A server idles when its values have stood still for so long (a rate of now has come down to zero
+# meanwhile), and then they are written that often.
+STILL_S, QUIET_S = 12.0, 30.0
 # About two days of a busy server; the dashboard keeps one.
 MARK, KEPT_MARKS = 1024 * 1024, 8
 
@@ -49,9 +51,9 @@ def samples(text: str, names: Collection[str]) -> dict[str, float]:
 class Points:
     """A points file that several watches write to, one line a scrape.
 
-    That of a server has no end: the same values again are left out (what came last before a change
-    is written with it, so that rates are right), and the disk of lines that are long shipped is
-    given back. Offsets stand: a reader that comes back to them finds zero bytes.
+    That of a server has no end. When it idles, the same values again are left out (what came last
+    before a change is written with it, so that rates are right), and the disk of lines that are
+    long shipped is given back. Offsets stand: a reader that comes back to them finds zero bytes.
     """
 
     def __init__(self, path: Path, *, endless: bool) -> None:
@@ -60,6 +62,7 @@ class Points:
         self._writing = threading.Lock()
         self._endless = endless
         self._written: dict[str, tuple[float, Values]] = {}
+        self._changed: dict[str, float] = {}
         self._held: dict[str, float] = {}  # when the written values were last seen again
         self._marks = [os.fstat(self._fd).st_size]  # where lines begin, one a megabyte
 
@@ -68,16 +71,20 @@ class Points:
         with self._writing:
             if self._fd < 0:  # a thread that hung in a read finds the file closed
                 return
-            before = self._written.get(watch)
-            if self._endless and before is not None and before[1] == values:
-                if at - before[0] < QUIET_S:
-                    self._held[watch] = at
-                    return
-            elif before is not None and watch in self._held:
-                self._write(watch, self._held[watch], before[1])
+            written_at, written = self._written.get(watch, (at, None))
+            if written != values:
+                if written is not None and watch in self._held:
+                    self._write(watch, self._held[watch], written)
+                self._changed[watch] = at
+            elif self._endless and self._idles(watch, at) and at - written_at < QUIET_S:
+                self._held[watch] = at
+                return
             self._held.pop(watch, None)
             self._written[watch] = (at, values)
             self._write(watch, at, values)
+
+    def _idles(self, watch: str, at: float) -> bool:
+        return at - self._changed[watch] > STILL_S
 
     def close(self) -> None:
         """The file is complete and on the disk afterwards."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 
 from jobs.models import Deployment, DeploymentEvent, Result
 
@@ -42,4 +42,8 @@ def deployment_page(deployment_id: int) -> DeploymentPage:
 
 
 def _all() -> QuerySet[Deployment]:
-    return Deployment.objects.select_related("host", "artifact", "job", "created_by")
+    """All, each with ``changed_at``: since when it is in its state; None where nothing tells."""
+    events = DeploymentEvent.objects.filter(deployment=OuterRef("pk"), state=OuterRef("state"))
+    return Deployment.objects.select_related("host", "artifact", "job", "created_by").annotate(
+        changed_at=Subquery(events.values("at")[:1])
+    )

@@ -65,12 +65,10 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """A deployment and the best that was measured on it."""
+    """A deployment and the latest benchmark of it that has an output rate."""
 
     deployment: Deployment
     measured: Result | None
-    rate: float | None
-    history: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +156,7 @@ def results(user: AbstractBaseUser | None) -> list[Found]:
 
 
 def serving() -> list[Serving]:
-    """Deployments that are up or coming up, and the best benchmark of each."""
+    """Deployments that are up or coming up, and the latest benchmark of each."""
     deployments = (
         Deployment.objects.filter(
             Q(state__in=Deployment.LIVE_STATES)
@@ -251,15 +249,6 @@ def _found(result: Result) -> Found:
 
 
 def _serving(deployment: Deployment) -> Serving:
-    measured = list(
-        deployment.results.filter(sort=Result.Sort.BENCHMARK).order_by("-created_at", "-id")[
-            :_SPARK
-        ]
-    )
-    rates = [
-        (result, result.metrics["output_tokens_per_s"])
-        for result in measured
-        if "output_tokens_per_s" in result.metrics
-    ]
-    latest, rate = rates[0] if rates else (None, None)
-    return Serving(deployment, latest, rate, tuple(value for _, value in reversed(rates)))
+    measured = deployment.results.filter(sort=Result.Sort.BENCHMARK).order_by("-created_at", "-id")
+    rated = (result for result in measured[:_SPARK] if "output_tokens_per_s" in result.metrics)
+    return Serving(deployment, next(rated, None))

@@ -1,11 +1,13 @@
-"""Points of a job: what was scraped while it ran."""
+"""Points: what was scraped while a job or a deployment's server ran."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeAlias
 
-from jobs.models import PointBlock
+from jobs.models import PointBlock, ServedBlock
 
 # Blocks before the cursor that are read again, so that a rate over a window has its beginning.
 _CONTEXT_BLOCKS = 12
@@ -46,6 +48,15 @@ def samples_after(job_id: int, after: int) -> Samples:
 def has_points(job_id: int) -> bool:
     """True when anything was scraped."""
     return PointBlock.objects.filter(job=job_id).exists()
+
+
+def served_samples(deployment_ids: Sequence[int], since: datetime) -> dict[int, list[Sample]]:
+    """What servers told since then, for each deployment that told anything; in one query."""
+    blocks = ServedBlock.objects.filter(deployment__in=deployment_ids, until__gte=since)
+    found: dict[int, list[list[list[object]]]] = {}
+    for deployment_id, rows in blocks.order_by("until", "id").values_list("deployment_id", "rows"):
+        found.setdefault(deployment_id, []).append(rows)
+    return {deployment_id: _flat(blocks) for deployment_id, blocks in found.items()}
 
 
 def _flat(blocks: list[list[list[object]]]) -> list[Sample]:

@@ -3,6 +3,7 @@
 
 const NO_WAIT_MS = 300; // a person has just done something, or a job changed
 const SLOW_WAIT_MS = 3000; // hosts report every few seconds
+const RATES_WAIT_MS = 1500; // and so do engines
 
 /**
  * The topics that a hint is about, as `data-live` names them.
@@ -10,7 +11,7 @@ const SLOW_WAIT_MS = 3000; // hosts report every few seconds
  * @returns {string[]}
  */
 export function topics(hint) {
-  const subject = { job: hint.id, deployment: hint.id, host: hint.name, points: hint.job, log: hint.key };
+  const subject = { job: hint.id, deployment: hint.id, rates: hint.id, host: hint.name, points: hint.job, log: hint.key };
   const about = /** @type {Record<string, any>} */ (subject)[hint.type];
   return about === undefined ? [hint.type] : [hint.type, `${hint.type}:${about}`];
 }
@@ -20,6 +21,7 @@ export function topics(hint) {
  * @param {string} type of the hint
  */
 export function restMs(type) {
+  if (type === "rates") return RATES_WAIT_MS;
   return type === "host" ? SLOW_WAIT_MS : NO_WAIT_MS;
 }
 
