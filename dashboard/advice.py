@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from dashboard.known_failures import view_of
 from jobs.models import Job
 
 _BY_SENTENCE: dict[str, str | Promise] = {
@@ -50,4 +51,7 @@ def advice(job: Job) -> str:
     """What to do about ``job``; "" for one that is open or succeeded."""
     if job.is_open or job.state == Job.State.SUCCEEDED:
         return ""
+    known = view_of(job)
+    if known is not None:
+        return known.next  # the sentence says what to do
     return str(_BY_SENTENCE.get(job.sentence_id) or _BY_STATE.get(Job.State(job.state), ""))

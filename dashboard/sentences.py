@@ -183,6 +183,10 @@ SENTENCES: dict[str, str | Promise] = {
     "chat:interrupted": _("The dashboard was stopped while this answer was being written."),
     "chat:unreachable": _("The deployment does not answer."),
     "chat:timeout": _("The answer took longer than an hour."),
+    "chat:too-long": _(
+        "The engine sent far more than an answer takes and came to no end: it was stopped here. "
+        "What came is kept."
+    ),
     "chat:cut": _("The engine ended the connection in the middle of its answer."),
 }
 

@@ -18,6 +18,7 @@ from django.conf import settings
 from django.utils.translation.template import templatize
 
 from jobs.catalog import SHIPPED, STACKS
+from jobs.catalog.known_failures import KNOWN_FAILURES
 from jobs.kinds import KINDS
 from jobs.metrics import METRICS
 from jobs.toolchains.environments import ENVIRONMENTS
@@ -103,5 +104,9 @@ def _data_texts() -> Iterator[Text]:
     for stack in STACKS.values():
         place = f"jobs/catalog/stacks/{stack.id}.yaml"
         yield from (Text(text, place) for text in (stack.name, stack.summary, *stack.notes))
+    for failure in KNOWN_FAILURES.values():
+        yield from (
+            Text(words, "jobs/catalog/failures") for words in (failure.cause, failure.advice)
+        )
     for environment in ENVIRONMENTS.values():
         yield Text(environment.title, "jobs/toolchains/environments.py")

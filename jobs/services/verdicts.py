@@ -19,6 +19,7 @@ from jobs.kinds.base import Conclusion, Measured, Remark
 from jobs.models import Answer, Artifact, Deployment, Job, Result, ResultPoint
 from jobs.plans import from_json
 from jobs.services import assets, lifecycle, outputs, surroundings
+from jobs.services.known_failures import known_failure
 from jobs.services.storable import storable, storable_text
 
 State = Job.State
@@ -87,7 +88,7 @@ def reach(job: Job, ended: Mapping[str, Any]) -> Verdict:
     if ended["verdict"] == "cancelled" and job.cancel_asked_at:
         return Verdict(State.CANCELLED, Remark("job:cancelled", {"user": _canceller(job)}))
     if ended["verdict"] != "succeeded":
-        return Verdict(State(ended["verdict"]), told)
+        return _failed(job, ended, State(ended["verdict"]), told)
     if job.kind not in KINDS:
         return Verdict(State.ERRORED, Remark("job:kind_unknown", {"kind": job.kind}))
     try:
@@ -96,9 +97,19 @@ def reach(job: Job, ended: Mapping[str, Any]) -> Verdict:
     except _PARSER_ERRORS as error:
         return _unreadable(error)
     if conclusion.failure:
-        return Verdict(State.FAILED, conclusion.failure)
+        return _failed(job, ended, State.FAILED, conclusion.failure)
     sentence = conclusion.sentence or told
     return Verdict(State.SUCCEEDED, sentence, product=product, measured=conclusion.measured)
+
+
+def _failed(job: Job, ended: Mapping[str, Any], state: str, told: Remark) -> Verdict:
+    """The verdict on a job that did not succeed; a failed one names what is known of its cause."""
+    if state != State.FAILED:
+        return Verdict(state, told)
+    known = known_failure(job, exit_code=ended.get("exit_code"), said=told.args)
+    if known is None:
+        return Verdict(state, told)
+    return Verdict(state, Remark(told.id, {**told.args, "failure": known}))
 
 
 def apply(job: Job, ended: Mapping[str, Any], verdict: Verdict) -> bool:

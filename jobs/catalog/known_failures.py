@@ -1,0 +1,154 @@
+"""Failures that are known: what a log shows, why, and what to do about it.
+
+``failures/*.yaml``, a list in each file. The words are English source texts in the file itself, as
+titles of kinds and labels of metrics are, and pages pass them through ``gettext``: so a failure is
+one entry in one file, without code, and the translators' list finds it (``manage.py messages``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator, model_validator
+
+from jobs.catalog import strict_yaml
+
+# error: the same again until it is mended. transient: running it again may be enough.
+# warning: the job goes on, and its numbers are to be doubted.
+Severity = Literal["error", "transient", "warning"]
+# cause: why it failed. general: a cause that has many causes. symptom: what follows from one.
+Level = Literal["cause", "general", "symptom"]
+
+_PLACEHOLDER = re.compile(r"%\((\w+)\)s")
+_Words = Annotated[str, Field(min_length=10, max_length=400)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Signature(_Strict):
+    """A line that holds ``text`` and, where one is given, the regular expression ``pattern``.
+
+    Every signature has a plain text, so that a large log is searched for that first. Named groups
+    of the pattern fill the words.
+    """
+
+    text: str = Field(min_length=4)
+    pattern: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain_text(cls, value: object) -> object:
+        return {"text": value} if isinstance(value, str) else value
+
+    @field_validator("pattern")
+    @classmethod
+    def _is_a_pattern(cls, value: str) -> str:
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise ValueError(f"not a regular expression: {error}") from error
+        return value
+
+    @cached_property
+    def compiled(self) -> re.Pattern[str] | None:
+        """The pattern, None without one."""
+        return re.compile(self.pattern) if self.pattern else None
+
+    def match(self, line: str) -> Mapping[str, str] | None:
+        """What fills the words, where the line is such a one; None where it is not."""
+        if self.text not in line:
+            return None
+        if self.compiled is None:
+            return {}
+        found = self.compiled.search(line)
+        return None if found is None else {k: v or "?" for k, v in found.groupdict().items()}
+
+
+class KnownFailure(_Strict):
+    """One failure. ``kinds`` are kinds of job or their families, ``tools`` programs that the step
+    names; empty: any. Without signatures the exit code alone tells (negative: a signal).
+    """
+
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    severity: Severity
+    level: Level = "cause"
+    cause: _Words
+    advice: _Words
+    signatures: tuple[Signature, ...] = ()
+    exit_codes: tuple[int, ...] = ()
+    kinds: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ()
+    examples: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> KnownFailure:
+        if not self.signatures and not self.exit_codes:
+            raise ValueError("neither a signature nor an exit code tells it")
+        if self.signatures and not self.examples:
+            raise ValueError("a signature needs an example: a line as the tool prints it")
+        for line in self.examples:
+            if self.match(line) is None:
+                raise ValueError(f"its own example is not matched: {line!r}")
+        filled = set(_PLACEHOLDER.findall(self.cause + self.advice))
+        for signature in self.signatures:
+            missing = filled - set(re.compile(signature.pattern).groupindex)
+            if missing:
+                raise ValueError(f"{signature.text!r} does not fill {sorted(missing)}")
+        for words in (self.cause, self.advice):
+            if "%" in _PLACEHOLDER.sub("", words):
+                raise ValueError("a per cent sign that fills nothing")
+        return self
+
+    def match(self, line: str) -> Mapping[str, str] | None:
+        """What fills the words, where a signature matches ``line``; None where none does."""
+        found = (signature.match(line) for signature in self.signatures)
+        return next((args for args in found if args is not None), None)
+
+    def may_be(
+        self, *, kind: str | None, tools: Iterable[str] | None, exit_code: int | None
+    ) -> bool:
+        """False where what is known of the job rules this failure out; None: not known."""
+        of_kind = not self.kinds or kind is None or any(_is_of(kind, each) for each in self.kinds)
+        by_tool = not self.tools or tools is None or bool(set(self.tools) & set(tools))
+        # Without signatures the code is the only proof; beside signatures it narrows.
+        unknown = exit_code is None and bool(self.signatures)
+        with_code = not self.exit_codes or unknown or exit_code in self.exit_codes
+        return of_kind and by_tool and with_code
+
+    @property
+    def rank(self) -> tuple[int, int, int]:
+        """Smaller is more specific: no warning, a cause before its symptoms, a line before an exit
+        code, one that holds only for some jobs before one for all.
+        """
+        limits = sum(map(bool, (self.kinds, self.tools, self.signatures)))
+        levels = ("cause", "general", "symptom")
+        return (self.severity == "warning", levels.index(self.level), -limits)
+
+
+def _is_of(kind: str, family: str) -> bool:
+    return kind == family or kind.startswith(f"{family}-")
+
+
+def load_failures(folder: Path) -> dict[str, KnownFailure]:
+    """Every failure in ``folder``, by its id, in the order of files and entries.
+
+    Raises:
+        ValueError: a file says something else than the schema, or an id is there twice.
+    """
+    found: dict[str, KnownFailure] = {}
+    for path in sorted(folder.glob("*.yaml")):
+        rows = strict_yaml.load(path.read_text(encoding="utf-8"))
+        for failure in TypeAdapter(list[KnownFailure]).validate_python(rows):
+            if failure.id in found:
+                raise ValueError(f"{path.name} has the failure {failure.id} a second time")
+            found[failure.id] = failure
+    return found
+
+
+KNOWN_FAILURES = load_failures(Path(__file__).parent / "failures")

@@ -1,0 +1,71 @@
+"""The reports that our own scripts leave on VACC hosts (``jobs.toolchains.scripts``)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from jobs.parsers.reports import WeightsReport
+
+Sha256 = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+class ImageReport(BaseModel):
+    """image.json of inspect_image.py. ``versions`` are those of the packages in it."""
+
+    name: str
+    id: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
+    bytes: int
+    architecture: str
+    versions: dict[str, str]
+
+    @property
+    def fingerprint(self) -> str:
+        """The id without its scheme."""
+        return self.id.removeprefix("sha256:")
+
+
+class ShardsReport(WeightsReport):
+    """weights.json of verify_weights.py.
+
+    ``checked``: whether every shard was read or only measured; ``compared``: how many of them had a
+    checksum of the hub beside them.
+    """
+
+    shards: int = Field(ge=1)
+    checked: Literal["sizes", "sha256"]
+    compared: int
+
+
+class ModificationReport(BaseModel):
+    """modification.json of apply_modification.py: name of a file -> its checksum ("" for none)."""
+
+    path: str
+    done: Literal["shown", "applied", "undone"]
+    files: dict[str, str]
+
+
+class DatasetReport(BaseModel):
+    """dataset.json of verify_dataset.py. ``counts``: items by path, ``known`` how many there are
+    in the whole set.
+    """
+
+    name: str
+    path: str
+    files: int = Field(ge=1)
+    bytes: int = Field(ge=1)
+    counts: dict[str, int]
+    known: dict[str, int]
+
+
+class FolderReport(BaseModel):
+    """artifact.json of verify_folder.py. ``deploy_config``: llmdeploy's file in it, "" for none."""
+
+    path: str
+    bytes: int = Field(ge=1)
+    sha256: str = Sha256
+    files: int = Field(ge=1)
+    new_files: int = Field(ge=1)
+    tokenizer: bool
+    deploy_config: str

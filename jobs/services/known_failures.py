@@ -1,0 +1,110 @@
+"""The known failure that most likely ended a job, looked for in all that the job left."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+from jobs import logstore
+from jobs.errors import PlanError
+from jobs.models import Deployment, Job
+from jobs.parsers.failures import FailureScan, Sighting
+from jobs.plans import from_json
+from jobs.services import outputs
+
+# The end of a log is enough: what ends a run is said last. Half a second on one core.
+SCAN_BYTES = 4 * 1024 * 1024
+# Outputs that are logs of their own, such as those of OpenCompass's tasks.
+_LOG_ENDINGS = (".log", ".out")
+
+JOB_LOG, SERVER_LOG = "", "server"
+
+
+def known_failure(
+    job: Job, *, exit_code: int | None, said: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    """What a failed job's sentence keeps of it (``sentence_args["failure"]``), None: nothing known.
+
+    ``{"id", "args", "where", "line", "offset", "last_line", "count"}``: ``where`` is "" for the
+    job's log, "server" for that of its deployment, else the path of an output. ``line`` (from 1)
+    and ``offset`` (bytes) are those of the first line that shows it; None where only the exit code
+    or the server's last lines tell.
+    """
+    about: dict[str, Any] = {
+        "kind": job.kind,
+        "tools": _tools(job, said.get("step")),
+        "exit_code": exit_code,
+    }
+    found = [
+        (sighting, place, where)
+        for place, (where, sightings) in enumerate(_sightings(job, said, about))
+        for sighting in sightings
+        if sighting.failure.severity != "warning"
+    ]
+    if not found:
+        return None
+    best, _, where = min(found, key=lambda each: (*each[0].failure.rank, each[1]))
+    return {
+        "id": best.failure.id,
+        "args": dict(best.args),
+        "where": where,
+        "line": best.first.number if best.first else None,
+        "offset": best.first.offset if best.first else None,
+        "last_line": best.last.number if best.last else None,
+        "count": best.count,
+    }
+
+
+def _sightings(
+    job: Job, said: Mapping[str, Any], about: dict[str, Any]
+) -> Iterator[tuple[str, tuple[Sighting, ...]]]:
+    """What each thing that the job left shows, the nearest first."""
+    yield JOB_LOG, _in_log(f"job/{job.pk}", about)
+    deployment = Deployment.objects.filter(job=job).only("pk").first()
+    if deployment is not None:
+        yield SERVER_LOG, _in_log(f"deployment/{deployment.pk}", about)
+    # Its log may still be on the way; the launcher told its end.
+    told = str(said.get("last_lines") or "")
+    yield SERVER_LOG, tuple(_without_place(each) for each in _in_bytes(told.encode(), about))
+    for path, content in outputs.contents(job).items():
+        if path.endswith(_LOG_ENDINGS):
+            yield path, _in_bytes(content, about)
+
+
+def _in_log(key: str, about: dict[str, Any]) -> tuple[Sighting, ...]:
+    store = logstore.store()
+    size = store.size(key)
+    start, number = 0, 1
+    if size > SCAN_BYTES:
+        # From a whole line on, unless the last one alone is longer than that.
+        number = store.line_at(key, size - SCAN_BYTES) + 1
+        start = store.offset_of_line(key, number)
+        if start >= size:
+            start, number = size - SCAN_BYTES, number - 1
+    scan = FailureScan(number=number, offset=start, **about)
+    for chunk in store.chunks(key, start, size):
+        scan.feed(chunk)
+    return scan.end()
+
+
+def _in_bytes(content: bytes, about: dict[str, Any]) -> tuple[Sighting, ...]:
+    scan = FailureScan(**about)
+    scan.feed(content[:SCAN_BYTES])
+    return scan.end()
+
+
+def _without_place(sighting: Sighting) -> Sighting:
+    """Lines that were quoted have numbers of their own only."""
+    return Sighting(sighting.failure, args=sighting.args)
+
+
+def _tools(job: Job, step: object) -> Collection[str] | None:
+    """Names of the programs and files in the command of ``step``; None where it is not known."""
+    try:
+        steps = {each.name: each for each in from_json(job.plan).steps}
+    except (PlanError, LookupError, TypeError):
+        return None
+    if step not in steps:
+        return None
+    return {PurePosixPath(word).name for word in steps[str(step)].argv}
