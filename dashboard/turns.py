@@ -30,11 +30,18 @@ from jobs.services.storable import storable, storable_text
 CONNECT_TIMEOUT_S = 5.0
 TURN_TIMEOUT_S = 3600.0
 STOP_LOOK_S = 0.5  # how soon a stop is seen that was asked for in another process
+# The longest answer that can be asked for, 131,072 tokens of about 300 bytes as events, is 40 MB.
+# What goes on past this is no answer any more, and every turn is held in memory while it comes.
+LONGEST_STREAM_BYTES = 64 * 1024 * 1024
 
 
 def key(turn_id: int) -> str:
     """The turn's name in the log store."""
     return f"turn/{turn_id}"
+
+
+class TooLongError(Exception):
+    """The engine has sent more than ``LONGEST_STREAM_BYTES``."""
 
 
 class Running:
@@ -153,6 +160,8 @@ async def _pump(run: Running, url: str, body: dict[str, Any]) -> None:
         run.http_status = response.status
         async for chunk in response.content.iter_any():
             run.add(chunk)
+            if len(run.raw) > LONGEST_STREAM_BYTES:
+                raise TooLongError
 
 
 async def _see_through(run: Running, log: Path) -> None:
@@ -168,7 +177,8 @@ async def _see_through(run: Running, log: Path) -> None:
         run.is_complete = True
         run.wake()
         await writer
-        reply = _parsed(bytes(run.raw), run.http_status)
+        # In a thread: a long stream takes seconds, and other turns go on meanwhile.
+        reply = await asyncio.to_thread(_parsed, bytes(run.raw), run.http_status)
         stats = {**timings(reply, run.arrivals), **failure}
         await _close(run.turn_id, _state(run, reply, stats), reply, stats)
     finally:
@@ -201,6 +211,8 @@ def _failure(pump: asyncio.Task[None]) -> dict[str, Any]:
         return {"error_id": "chat:unreachable", "error_detail": str(error)}
     if isinstance(error, TimeoutError):
         return {"error_id": "chat:timeout", "error_detail": ""}
+    if isinstance(error, TooLongError):
+        return {"error_id": "chat:too-long", "error_detail": ""}
     if isinstance(error, aiohttp.ClientError):
         return {"error_id": "chat:cut", "error_detail": str(error)}
     raise error

@@ -301,6 +301,26 @@ def test_a_stream_without_an_end_fails_the_turn_and_keeps_its_text(client):
     assert (turn.state, turn.answer, turn.stats["error_id"]) == ("failed", "a", "chat:cut")
 
 
+def test_an_engine_that_never_ends_is_stopped_and_nothing_is_lost_of_what_came(client, monkeypatch):
+    piece = delta(content="ab")
+    monkeypatch.setattr(turns, "LONGEST_STREAM_BYTES", 3 * len(piece))
+
+    async def scenario(engine, turn):
+        browser = Browser(client, f"/relay/turns/{turn.pk}/start")
+        for size in range(len(piece), 5 * len(piece), len(piece)):
+            await engine.say.put(piece)
+            await browser.until(size)
+        await engine.was_left.wait()
+        await browser.task
+        assert browser.body == 4 * piece
+        assert store().read(turns.key(turn.pk), 0, 5 * len(piece)) == 4 * piece
+
+    turn = run(scenario)
+
+    assert (turn.state, turn.answer) == ("failed", 4 * "ab")
+    assert turn.stats["error_id"] == "chat:too-long"
+
+
 def test_half_a_surrogate_pair_from_the_engine_does_not_keep_the_turn_open(client):
     async def scenario(engine, turn):
         await engine.say.put(delta(content="a\ud83d\x00"))
