@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
+import secrets
+
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
+from django.utils.translation import gettext as _
 
-from jobs.errors import JobsError
+from jobs.errors import JobsError, LaunchError
 from jobs.hints import publish
 from jobs.kinds.base import Remark
 from jobs.models import Deployment, Host, Job
@@ -13,10 +18,44 @@ from jobs.queries.hosts import is_away
 from jobs.services import deployments, lifecycle
 
 
+NAME = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")
+
+
 class HostAnswers(JobsError):
     """The host is there: what runs on it can be cancelled, and is not given up."""
 
     id = "host:answers"
+
+
+def add(name: str, sort: str = Host.Sort.VACC) -> tuple[Host, str]:
+    """A new host and its key, which is kept as a hash alone: this is the only time it is told.
+
+    Raises:
+        LaunchError: a name that cannot be one, or that another host has.
+    """
+    if not NAME.match(name):
+        words = _("Small letters, digits and hyphens, 63 at most, such as va16-01.")
+        raise LaunchError(words, "name")
+    key = secrets.token_urlsafe(32)
+    host, is_new = Host.objects.get_or_create(
+        name=name, defaults={"sort": sort, "key_sha256": _sha256(key)}
+    )
+    if not is_new:
+        raise LaunchError(_("There is a host of this name already."), "name")
+    publish("host", name=name)
+    return host, key
+
+
+def new_key(host_id: int) -> str:
+    """A new key for a host; the old one is refused from now on."""
+    key = secrets.token_urlsafe(32)
+    Host.objects.filter(pk=host_id).update(key_sha256=_sha256(key))
+    return key
+
+
+def revoke_key(host_id: int) -> bool:
+    """Refuse a host's key from now on. False: it had none."""
+    return Host.objects.filter(pk=host_id).exclude(key_sha256="").update(key_sha256="") == 1
 
 
 def set_draining(name: str, *, draining: bool) -> bool:
@@ -52,3 +91,7 @@ def lose_all(host: Host, job_sentence: Remark, deployment_sentence: Remark) -> i
     for row in Deployment.objects.filter(host=host, state__in=Deployment.LIVE_STATES):
         lost += deployments.lose(row, deployment_sentence)
     return lost
+
+
+def _sha256(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
