@@ -17,7 +17,6 @@ from jobs.models import Deployment, Host, Job
 from jobs.queries.hosts import is_away
 from jobs.services import deployments, lifecycle
 
-
 NAME = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")
 
 
