@@ -15,6 +15,7 @@ from jobs.models import Deployment, Host, Job, JobStep, OutputFile, Result
 from jobs.queries.hosts import is_away
 
 _CHAIN_LIMIT = 60
+_FEW_FILES = 6  # so many outputs are listed without a fold
 _DURATIONS = 12  # earlier runs that an estimate looks at
 PACE_TELLS = 0.1  # share done from which a job's own pace says more than earlier runs
 
@@ -36,6 +37,20 @@ class Durations:
     shortest_s: float
     longest_s: float
     same: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """Outputs of one folder ("" is the job's own), each with its name. A long list is folded."""
+
+    path: str
+    files: tuple[tuple[str, OutputFile], ...]
+    is_open: bool
+
+    @property
+    def bytes(self) -> int:
+        """Size of all of them."""
+        return sum(output.bytes for _name, output in self.files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +124,27 @@ class JobPage:
         return next((job for job in ended if job.state != Job.State.SUCCEEDED), None)
 
     @property
-    def files(self) -> tuple[tuple[OutputFile, str, str], ...]:
-        """Outputs, each with its folder ("" for none) and its name."""
-        cut = ((output, output.path.rpartition("/")) for output in self.outputs)
-        return tuple((output, folder, name) for output, (folder, _, name) in cut)
+    def folders(self) -> tuple[Folder, ...]:
+        """Outputs by folder, those nearest to the top first: there the tools put their reports."""
+        found: dict[str, list[tuple[str, OutputFile]]] = {}
+        for output in self.outputs:
+            path, _slash, name = output.path.rpartition("/")
+            found.setdefault(path, []).append((name, output))
+        paths = sorted(found, key=lambda path: (path != "", path.count("/"), path))
+        few = len(self.outputs) <= _FEW_FILES
+        return tuple(
+            Folder(
+                path,
+                tuple(found[path]),
+                is_open=few or (path == paths[0] and len(found[path]) <= _FEW_FILES),
+            )
+            for path in paths
+        )
+
+    @property
+    def folds_outputs(self) -> bool:
+        """True when some outputs are not in sight until asked for."""
+        return not all(folder.is_open for folder in self.folders)
 
     @property
     def made(self) -> tuple[tuple[str, Any], ...]:

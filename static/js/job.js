@@ -1,5 +1,5 @@
 // @ts-check
-/** The page of one job: the question before a cancel, and clocks of what runs. */
+/** The page of one job: the question before a cancel, folds of its files, and clocks of what runs. */
 
 /** @param {number} seconds */
 function span(seconds) {
@@ -28,6 +28,18 @@ document.addEventListener("click", (event) => {
   if (!(dialog instanceof HTMLDialogElement)) return;
   event.preventDefault();
   dialog.showModal();
+});
+
+/** One press opens all folds of a list, the next one folds them again. */
+document.addEventListener("click", (event) => {
+  const button = event.target instanceof Element ? event.target.closest("[data-unfold]") : null;
+  if (!(button instanceof HTMLElement)) return;
+  const list = document.querySelector(button.dataset.unfold ?? "");
+  const folds = [...(list?.querySelectorAll("details") ?? [])];
+  const open = folds.some((fold) => !fold.open);
+  for (const fold of folds) fold.open = open;
+  button.dataset.showWords ??= button.textContent ?? "";
+  button.textContent = (open ? button.dataset.foldWords : button.dataset.showWords) ?? "";
 });
 
 tick();

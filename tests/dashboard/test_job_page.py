@@ -130,6 +130,37 @@ def test_the_line_of_the_running_step_is_whole_where_no_share_is_known(page):
     assert 'class="now"' in shown(page, job)
 
 
+def outputs(job, *paths):
+    for path in paths:
+        OutputFile.objects.create(job=job, name="x", path=path, bytes=1000, received_bytes=1000)
+
+
+def test_outputs_stand_by_folder_and_the_reports_first():
+    job = make_job(state="succeeded")
+    outputs(job, "perf/run/c1/a.json", "perf/run/c1/b.json", "perf/run/report.html", "top.json")
+
+    folders = job_page(job.pk).folders
+
+    assert [(folder.path, [name for name, _ in folder.files]) for folder in folders] == [
+        ("", ["top.json"]),
+        ("perf/run", ["report.html"]),
+        ("perf/run/c1", ["a.json", "b.json"]),
+    ]
+    assert [folder.bytes for folder in folders] == [1000, 1000, 2000]
+
+
+def test_a_long_list_of_outputs_is_folded_and_says_how_many_there_are(page):
+    job = make_job(state="succeeded")
+    outputs(job, "report.html", *(f"c{n}/{name}.json" for n in (1, 2, 4) for name in "ab"))
+
+    assert [folder.is_open for folder in job_page(job.pk).folders] == [True, False, False, False]
+    assert "Show all 7 files" in shown(page, job)
+
+    OutputFile.objects.filter(path="c4/b.json").delete()
+    assert all(folder.is_open for folder in job_page(job.pk).folders)
+    assert "Show all" not in shown(page, job)
+
+
 def test_the_drawer_shows_the_values_that_the_job_ran_with(page):
     job = make_job(state="running", values={"job_dir": "/spool/17"})
 
