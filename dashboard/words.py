@@ -18,6 +18,13 @@ from jobs.queries.hosts import is_away
 # Units as they stand beside a number, where that is shorter than their name.
 _SHORT = {"tokens/s": "tok/s", "requests/s": "req/s"}
 _COUNTED = ("", "tokens", "requests", "questions")
+# What a running job counts, beside those.
+_PROGRESS: dict[str, str | Promise] = {
+    "tensors": _("tensors"),
+    "packages": _("packages"),
+    "shards": _("shards"),
+    "files": _("files"),
+}
 # Plans name their steps for scripts; people read what a step does.
 _STEPS: dict[str, str | Promise] = {
     "create": pgettext_lazy("step", "create"),
@@ -81,6 +88,8 @@ def metric_text(name: str, value: float) -> tuple[str, str]:
 
 def unit_word(unit: str) -> str:
     """The word for what is counted, translated; units of measure are the same everywhere."""
+    if unit in _PROGRESS:
+        return str(_PROGRESS[unit])
     return gettext(unit) if unit and unit in _COUNTED else unit
 
 

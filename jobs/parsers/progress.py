@@ -1,7 +1,7 @@
 """How far a job is, read from the end of its log: what the tools print for people who watch.
 
 Pure: the last bytes of a log in, ``{"done", "total", "unit"}`` out, or None where they do not tell.
-``unit`` is "tensors", "packages", "MB" or "%".
+``unit`` is "tensors", "packages", "shards", "requests", "files", "MB" or "%".
 """
 
 from __future__ import annotations
@@ -26,6 +26,16 @@ _PACKAGE = re.compile(r"requirements-(\d+)\.txt \(line (\d+)\)")
 # tqdm: "Running[perf]:  67%|██████▋   | 2/3 [00:41<00:21, 21.34s/it]"
 _OUTER = re.compile(r"Running\[\w+\]: +\d+%\|[^|\r\n]*\| (\d+)/(\d+) \[")
 _INNER = re.compile(r"(?:Processing|Evaluating)\[\w+\]: +\d+%\|[^|\r\n]*\| (\d+)/(\d+) \[")
+# vLLM: "Loading safetensors checkpoint shards:  25% Completed | 41/163 [05:25<16:15,  7.98s/it]"
+_SHARDS = re.compile(r"Loading \w+ checkpoint shards: +\d+% Completed \| (\d+)/(\d+) \[")
+# tqdm without a name: "  5%|▌         | 1/20 [00:00<00:02,  7.60it/s]"
+_REQUESTS = re.compile(r"(?:^|[\r\n]) *\d+%\|[^|\r\n]*\| (\d+)/(\d+) \[")
+_PROMPTS = re.compile(r"Processed prompts: +\d+%\|[^|\r\n]*\| (\d+)/(\d+) \[")
+_ITERATIONS = re.compile(r"(?:Profiling|Bench) iterations: +\d+%\|[^|\r\n]*\| (\d+)/(\d+) \[")
+# huggingface_hub: "Fetching 163 files:  25%|██▌       | 41/163 [05:25<16:15,  7.98s/it]"
+_FILES = re.compile(r"Fetching \d+ files: +\d+%\|[^|\r\n]*\| (\d+)/(\d+) \[")
+# vLLM's benchmark sends some requests to warm up first, with a bar of their own.
+_MAIN_RUN = "Starting main benchmark run"
 
 
 def progress_of(kind: str, tail: bytes) -> Progress | None:
@@ -65,6 +75,20 @@ def _share(text: str) -> Progress | None:
     return _progress(min(ended + share, runs), runs, "%", scale=100)
 
 
+def _counted(pattern: re.Pattern[str], unit: str) -> Callable[[str], Progress | None]:
+    def read(text: str) -> Progress | None:
+        found = _last(pattern, text)
+        scale = 100 if unit == "%" else None
+        return _progress(int(found[1]), int(found[2]), unit, scale=scale) if found else None
+
+    return read
+
+
+def _requests(text: str) -> Progress | None:
+    """Requests that have ended, of the run that was begun last."""
+    return _counted(_REQUESTS, "requests")(text[max(0, text.rfind(_MAIN_RUN)) :])
+
+
 def _progress(done: float, total: float, unit: str, *, scale: float | None = None) -> Progress:
     if scale is not None and total:
         done, total = round(scale * done / total, 1), scale
@@ -83,4 +107,10 @@ _READERS: dict[str, Callable[[str], Progress | None]] = {
     "compile": _tensors,
     "benchmark": _share,
     "evaluate": _share,
+    "prepare-weights": _counted(_FILES, "files"),
+    "deploy-vllm": _counted(_SHARDS, "shards"),
+    "benchmark-online": _requests,
+    "benchmark-throughput": _counted(_PROMPTS, "%"),
+    "benchmark-latency": _counted(_ITERATIONS, "%"),
+    "evaluate-evalscope": _share,
 }

@@ -72,6 +72,63 @@ def test_a_benchmark_counts_the_runs_that_ended_and_the_one_that_goes_on():
     assert progress_of("benchmark", log[:end]) == {"done": 50.0, "total": 100, "unit": "%"}
 
 
+def test_a_serving_benchmark_counts_requests():
+    log = (DATA / "vllm-0.7.2" / "benchmark_serving_ok.txt").read_bytes()
+
+    assert progress_of("benchmark-online", log[: log.index(b"5/20 [") + 6]) == {
+        "done": 5,
+        "total": 20,
+        "unit": "requests",
+    }
+    assert progress_of("benchmark-online", log)["done"] == 20
+
+
+def test_requests_that_warm_up_are_not_those_of_the_run():
+    log = b"Warming up with 2 requests...\n\r100%|x| 2/2 [00:01<00:00]\nStarting main benchmark run"
+
+    assert progress_of("benchmark-online", log) is None
+    assert progress_of("benchmark-online", log + b"...\n\r 10%|x| 1/10 [")["total"] == 10
+
+
+@pytest.mark.parametrize(
+    ("kind", "line", "wanted"),
+    [
+        (
+            "deploy-vllm",
+            "Loading safetensors checkpoint shards:  25% Completed | 41/163 [05:25<16:15,  7.",
+            (41, 163, "shards"),
+        ),
+        (
+            "benchmark-throughput",
+            "Processed prompts:  10%|█ | 1/10 [00:20<03:00, 20.0s/it, est. speed input: 50.00 t",
+            (10.0, 100, "%"),
+        ),
+        (
+            "benchmark-latency",
+            "Profiling iterations:  30%|███ | 3/10 [00:20<03:00, 20.0s/it]",
+            (30.0, 100, "%"),
+        ),
+        ("benchmark-latency", "Bench iterations:  30%|███ | 3/10 [00:2", (30.0, 100, "%")),
+        ("prepare-weights", "Fetching 163 files:  25%|██▌ | 41/163 [05:25<", (41, 163, "files")),
+    ],
+)
+def test_the_bars_of_the_guide_s_tools_are_read(kind, line, wanted):
+    early = line.replace("41/", "1/").replace(" 1/10", " 0/10").replace(" 3/", " 1/")
+
+    done, total, unit = wanted
+    assert progress_of(kind, f"{early}\r{line}".encode()) == {
+        "done": done,
+        "total": total,
+        "unit": unit,
+    }
+
+
+def test_evalscope_tells_the_same_whichever_kind_starts_it():
+    log = LOGS["questions"][1].read_bytes()
+
+    assert progress_of("evaluate-evalscope", log) == progress_of("evaluate", log)
+
+
 @pytest.mark.parametrize(
     ("kind", "tail"),
     [
