@@ -185,7 +185,8 @@ def test_a_warning_is_not_why_a_job_failed(caller, kind):
     assert "failure" not in job.sentence_args
 
 
-def test_a_job_that_succeeded_or_was_lost_is_not_looked_at(caller, kind):
+def test_a_job_that_did_not_fail_is_not_looked_at(caller, kind):
+    assert "failure" not in end_with(caller, FULL, verdict="cancelled").sentence_args
     assert "failure" not in end_with(caller, FULL, verdict="succeeded").sentence_args
     assert "failure" not in end_with(caller, FULL, verdict="lost").sentence_args
 

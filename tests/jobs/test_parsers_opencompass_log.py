@@ -98,6 +98,7 @@ def test_a_task_that_asks_is_followed_set_by_set():
     dev, test, maths = R1_SETS
     assert seen[0] == ("", 0)
     assert [done for name, done in seen if name == dev] == [0, 1, 3, 4, 5]
+    assert next(done for name, done in seen if name == test) == 0
     assert seen[-1] == (maths, 2)
     assert (test, 9) in seen
 
