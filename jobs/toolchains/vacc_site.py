@@ -26,6 +26,7 @@ GUIDE_FACTS: Mapping[str, Any] = {
     "mount": "/test",
     "conda": "/root/miniconda3",
     "registry": "registry.example",
+    "modification_dir": "/nfs/workspace/build_in/source_code",
 }
 
 
@@ -34,7 +35,8 @@ class VaccSite:
     """Folders of one VACC host. ``mount`` is where a container sees ``workspace``.
 
     ``conda`` is conda's own folder, ``registry`` the host name of the image registry, without which
-    the current stack has no image ("" where none is set).
+    the current stack has no image, ``modification`` the folder with the vendor's changed model
+    files ("" where none is set).
     """
 
     python: str
@@ -44,9 +46,15 @@ class VaccSite:
     artifacts: str
     conda: str
     registry: str
+    modification: str
     arch: str
     avx512: bool
     cpus: int
+
+    @property
+    def python_word(self) -> str:
+        """The host's own interpreter, as an argument."""
+        return literal(self.python)
 
     def at(self, *parts: str) -> str:
         """A path below the workspace, as an argument: braces in it are no slots."""
@@ -72,6 +80,7 @@ def vacc_site_of(facts: Mapping[str, Any]) -> VaccSite:
         artifacts=str(facts["roots"]["artifacts"]),
         conda=str(facts.get("conda") or ""),
         registry=str(facts.get("registry") or ""),
+        modification=str(facts.get("modification_dir") or ""),
         arch=str(facts.get("arch") or "x86_64"),
         avx512=bool(cpu.get("avx512", True)),
         cpus=int(cpu.get("cores") or 1),
