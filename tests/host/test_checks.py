@@ -1,6 +1,7 @@
 """What a host finds before a job starts."""
 
 import json
+import shutil
 import socket
 from dataclasses import replace
 
@@ -91,6 +92,20 @@ def test_a_tool_is_there_in_a_version_that_is_new_enough(machine, put, said, wan
     put("vamc", f"echo {said}")
 
     assert found(machine, "tool", name="vamc", version=wanted)[1] == expected
+
+
+def test_what_a_download_left_counts_as_room_when_it_goes_on(machine, tmp_path):
+    folder = tmp_path / "weights"
+    (folder / ".cache").mkdir(parents=True)
+    (folder / ".cache" / "part").write_bytes(b"x" * 1000)
+    free = shutil.disk_usage(folder).free
+    wanted = str(free * 100)
+
+    whole = found(machine, "disk", path=str(folder), bytes=wanted)
+    rest = found(machine, "disk", path=str(folder), bytes="900", resumes="yes")
+
+    assert (whole[0], rest[0]) == (False, True)
+    assert rest[2]["wanted"] == "0.0 MB"
 
 
 def test_a_tool_that_is_not_there_is_named(machine):

@@ -35,8 +35,13 @@ CONSTANTS = (
 
 
 def disk(config: Config, args: Mapping[str, str]) -> Found:
-    """The disk of ``path``, or of where it will be, has ``bytes`` free."""
+    """The disk of ``path``, or of where it will be, has ``bytes`` free.
+
+    With ``resumes`` what an earlier download left in ``path`` counts too.
+    """
     place, wanted = Path(args["path"]), int(args["bytes"])
+    if args.get("resumes"):
+        wanted = max(0, wanted - _bytes_below(place))
     while not place.exists():
         place = place.parent
     free = shutil.disk_usage(place).free
@@ -85,6 +90,10 @@ def conda(config: Config, args: Mapping[str, str]) -> Found:
     if env and not Path(prefix, "envs", env, "bin").is_dir():
         return bad("conda_env_missing", env=env)
     return good("conda", path=prefix)
+
+
+def _bytes_below(folder: Path) -> int:
+    return sum(item.lstat().st_size for item in folder.rglob("*") if item.is_file())
 
 
 def _shards(folder: Path) -> list[str]:
