@@ -277,9 +277,10 @@ def _slots(
     known = asset_values(there)
     number = str((Job.objects.order_by("-pk").values_list("pk", flat=True).first() or 0) + 1)
     roots = target.facts.get("roots", {})
+    port = str(plan.port or _PROPOSED_PORT)
     proposed = {
         "job": number,
-        "port": _PROPOSED_PORT,
+        "port": port,
         "dies": ",".join(free_dies(host)[: plan.dies]),
         "job_dir": f"{roots['spool']}/{number}" if "spool" in roots else "",
         "deployment.url": f"http://127.0.0.1:{_PROPOSED_PORT}",

@@ -115,7 +115,10 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a job runs, whole. Immutable; :meth:`sha256` identifies it."""
+    """What a job runs, whole. Immutable; :meth:`sha256` identifies it.
+
+    ``port`` is the one that its server would have ({port}); 0: any that is free.
+    """
 
     kind: str
     steps: tuple[Step, ...]
@@ -125,6 +128,7 @@ class Plan:
     dies: int = 0
     filled: bool = False
     checks: tuple[Check, ...] = ()
+    port: int = 0
 
     def __post_init__(self) -> None:
         names = [step.name for step in self.steps]
@@ -145,7 +149,7 @@ class Plan:
         """The plan as plain data, with its schema version."""
         data = asdict(self)
         added = [(item, _ADDED[group]) for group in _ADDED for item in data[group]]
-        added.append((data, {"checks": ()}))
+        added.append((data, {"checks": (), "port": 0}))
         schema = 1
         for item, defaults in added:
             for name, default in defaults.items():
@@ -201,6 +205,7 @@ def from_json(data: Mapping[str, Any]) -> Plan:
                 )
                 for item in data.get("checks", ())
             ),
+            port=data.get("port", 0),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise PlanError(f"not a plan: {error!r}") from error

@@ -196,7 +196,8 @@ def _with_own(
         filled["serve_dir"] = str(config.dir / "serve" / str(serve))
     if "port" in slots(plan):
         before = filled.get("port", "")
-        filled["port"] = str(free_port(config, int(before) if before.isdigit() else None))
+        wanted = int(before) if before.isdigit() else plan.port or None
+        filled["port"] = str(free_port(config, wanted))
     return filled
 
 

@@ -23,6 +23,11 @@ FAMILIES = {
 }
 
 
+# Among a job's outputs, the end of its log: for a tool whose command asks for no file.
+LOG = "@log"
+LOG_BYTES = 1024 * 1024
+
+
 @dataclass(frozen=True, slots=True)
 class AssetRef:
     """Something that a job needs: there already (``id``) or promised by an open job (``job``).
@@ -178,4 +183,8 @@ class Kind(Protocol):
     def conclude(
         self, params: Any, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
     ) -> Conclusion:
-        """Look at what the job left. ``outputs`` is path -> content. Raises ``ParseError``."""
+        """Look at what the job left. ``outputs`` is path -> content, and LOG -> the log's end.
+
+        Raises:
+            ParseError: it is not what the tool leaves.
+        """

@@ -15,7 +15,7 @@ from django.db import DataError, IntegrityError, transaction
 from jobs import logstore
 from jobs.errors import JobsError
 from jobs.kinds import KINDS
-from jobs.kinds.base import Conclusion, Measured, Remark
+from jobs.kinds.base import LOG, LOG_BYTES, Conclusion, Measured, Remark
 from jobs.models import Answer, Artifact, Deployment, Job, Result, ResultPoint
 from jobs.plans import from_json
 from jobs.services import assets, lifecycle, outputs, surroundings
@@ -149,9 +149,15 @@ def _conclude(job: Job, ended: Mapping[str, Any]) -> Conclusion:
     return kind.conclude(
         kind.Params.model_validate(job.params),
         from_json(job.plan),
-        outputs.contents(job),
+        {**outputs.contents(job), LOG: _log_end(job)},
         ended.get("exit_code") or 0,
     )
+
+
+def _log_end(job: Job) -> bytes:
+    store, key = logstore.store(), f"job/{job.pk}"
+    size = store.size(key)
+    return store.read(key, max(0, size - LOG_BYTES), size)
 
 
 def _whole_product(job: Job, conclusion: Conclusion) -> Mapping[str, Any] | None:

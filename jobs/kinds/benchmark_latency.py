@@ -1,0 +1,151 @@
+"""Benchmark offline latency: how long a whole batch takes, without a server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from django.utils.translation import gettext as _
+from pydantic import BaseModel, ConfigDict, Field
+
+from jobs.errors import LaunchError
+from jobs.kinds import vllm_common
+from jobs.kinds.base import AssetRef, Choice, Conclusion, Measured, Need, Remark, Target
+from jobs.kinds.common import asset
+from jobs.kinds.vacc import exact_field, model_of, stack_choices, stack_field, stack_of, vacc_site
+from jobs.parsers import vllm_latency
+from jobs.plans import Plan
+from jobs.toolchains import vllm_bench
+
+name = "benchmark-latency"
+title = "Benchmark offline latency"
+family = "benchmark"
+
+
+class Params(BaseModel):
+    """What the engine works on. Lengths are in tokens."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stack: Literal["guide", "current"] = stack_field()
+    as_in_guide: bool = exact_field()
+    weights: str = Field(
+        description="The engine loads them by itself: no deployment may hold the dies.",
+        json_schema_extra={"label": "Weights", "group": "Model", "asset": "weights"},
+    )
+    tp: int = vllm_common.tp_field()
+    max_length: int = vllm_common.length_field()
+    input_tokens: int = vllm_common.tokens_field(1024, "Input", "Of each request, made up.")
+    output_tokens: int = vllm_common.tokens_field(
+        1024, "Output", "Generated for each request, always to the full length."
+    )
+    batch: int = Field(
+        1,
+        ge=1,
+        le=1024,
+        description="Requests that are worked on together.",
+        json_schema_extra={"label": "Batch", "unit": "requests", "group": "Load"},
+    )
+    iterations: int = Field(
+        10,
+        ge=1,
+        le=10000,
+        description="Batches that are timed; ten more run before them, to warm up.",
+        json_schema_extra={"label": "Iterations", "unit": "batches", "group": "Load"},
+    )
+
+
+def offered(target: Target) -> bool:
+    """On a host with accelerator cards."""
+    return target.has_dies
+
+
+def choices(field: str, target: Target) -> Sequence[Choice] | None:
+    """What ``field`` may be on this host."""
+    return stack_choices(target) if field == "stack" else None
+
+
+def needs(params: Params, target: Target) -> Sequence[Need]:
+    """Nothing: the image has it all."""
+    return ()
+
+
+def title_of(params: Params, target: Target) -> str:
+    """ "DeepSeek-R1, tp32, batch 1, 1024 → 1024"."""
+    model = model_of(str(_weights(params, target).data["model_id"]), "weights")
+    return f"{model.name}, tp{params.tp}, {_what(params)}"
+
+
+def inputs(params: Params, target: Target) -> Mapping[str, AssetRef]:
+    """The weights."""
+    return {"weights": _weights(params, target)}
+
+
+def product(params: Params, target: Target) -> Mapping[str, Any] | None:
+    """Nothing but a result."""
+    return None
+
+
+def notes(params: Params, target: Target) -> Sequence[Remark]:
+    """What is done otherwise than the guide prints it."""
+    tool = stack_of(params).bench.latency
+    found = [Remark("guide:detached"), Remark("guide:docker_exec")]
+    if params.as_in_guide:
+        if tool.needs_import:
+            found.append(Remark("guide:plugin_missing", {"module": tool.needs_import}))
+        return found
+    if tool.needs_import:
+        found.append(Remark("guide:plugin_imported", {"module": tool.needs_import}))
+    return [*found, Remark("guide:json_kept"), Remark("guide:dies_named")]
+
+
+def plan(params: Params, target: Target) -> Plan:
+    """A container, and the benchmark in it."""
+    if params.input_tokens + params.output_tokens > params.max_length:
+        words = _("Input and output are %(sum)d tokens together, more than the longest request.")
+        together = {"sum": params.input_tokens + params.output_tokens}
+        raise LaunchError(words % together, "max_length")
+    stack = stack_of(params)
+    return vllm_bench.latency_plan(
+        stack,
+        vllm_common.engine(
+            stack,
+            _weights(params, target),
+            target,
+            tp=params.tp,
+            max_length=params.max_length,
+            exact=params.as_in_guide,
+        ),
+        vacc_site(target),
+        input_tokens=params.input_tokens,
+        output=params.output_tokens,
+        batch=params.batch,
+        iterations=params.iterations,
+    )
+
+
+def conclude(
+    params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
+) -> Conclusion:
+    """One point: the batch."""
+    found = vllm_common.file_or_log(outputs, vllm_latency.parse, vllm_latency.parse_log)
+    seconds = found.metrics["batch_latency_mean_s"]
+    return Conclusion(
+        sentence=Remark("benchmark:batch", {"seconds": f"{seconds:.3g}"}),
+        measured=Measured(
+            sort="benchmark",
+            what=_what(params),
+            tool=f"vLLM {stack_of(params).vllm.version} latency",
+            metrics=found.metrics,
+            points=[(params.batch, found.metrics)],
+            remarks=[Remark("benchmark:no_server")],
+        ),
+    )
+
+
+def _what(params: Params) -> str:
+    return f"offline, batch {params.batch}, {params.input_tokens} → {params.output_tokens} tok"
+
+
+def _weights(params: Params, target: Target) -> AssetRef:
+    return asset(target.weights, params.weights, "weights")

@@ -1,0 +1,240 @@
+"""Benchmark online: send a deployment requests over HTTP with vLLM's own benchmark."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from django.utils.translation import gettext as _
+from pydantic import BaseModel, ConfigDict, Field
+
+from jobs.catalog import STACKS, Stack
+from jobs.errors import LaunchError, ParseError
+from jobs.kinds import vllm_common
+from jobs.kinds.base import LOG, AssetRef, Choice, Conclusion, Measured, Need, Remark, Target
+from jobs.kinds.common import asset
+from jobs.kinds.vacc import PATH_PATTERN, exact_field, stack_choices, stack_field, stack_of
+from jobs.parsers import vllm_bench_serve
+from jobs.parsers.vllm_bench_serve import Served
+from jobs.plans import Plan
+from jobs.toolchains import vllm_bench
+
+name = "benchmark-online"
+title = "Benchmark online"
+family = "benchmark"
+
+# With fewer requests than this the 99th percentile is just the slowest one.
+ENOUGH_FOR_P99 = 100
+
+
+class Params(BaseModel):
+    """What to send. Lengths are in tokens."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stack: Literal["guide", "current"] = stack_field()
+    as_in_guide: bool = exact_field()
+    deployment: str = Field(
+        description="The deployment to measure; the benchmark runs in its container.",
+        json_schema_extra={
+            "label": "Deployment",
+            "group": "What to measure",
+            "asset": "deployment",
+        },
+    )
+    dataset: Literal["sonnet", "random", "sharegpt"] = Field(
+        "sonnet",
+        description="sonnet: lines of poems. random: made-up tokens. sharegpt: real questions.",
+        json_schema_extra={"label": "Requests from", "group": "Load"},
+    )
+    path: str = Field(
+        "",
+        max_length=400,
+        pattern=PATH_PATTERN,
+        description="File with the data set, as the container sees it. Empty: the image's own.",
+        json_schema_extra={"label": "File", "group": "Load"},
+    )
+    input_tokens: int = vllm_common.tokens_field(1024, "Input", "Length of a prompt, about.")
+    prefix_tokens: int = Field(
+        32,
+        ge=0,
+        le=1048576,
+        description="The part of the input that all prompts begin with.",
+        json_schema_extra={"label": "Common prefix", "unit": "tokens", "group": "Load"},
+    )
+    output_tokens: int = vllm_common.tokens_field(1024, "Output", "Generated for each request.")
+    prompts: int = Field(
+        100,
+        ge=1,
+        le=100000,
+        description="Requests at each concurrency. Percentiles need many.",
+        json_schema_extra={"label": "Requests", "unit": "requests", "group": "Load"},
+    )
+    concurrency: tuple[Annotated[int, Field(ge=1, le=1024)], ...] = Field(
+        (4,),
+        min_length=1,
+        max_length=12,
+        description="Requests in flight at most. Several values are measured one after the other.",
+        json_schema_extra={"label": "Concurrency", "unit": "requests", "group": "Load"},
+    )
+    seed: int = Field(
+        0,
+        ge=0,
+        le=2147483647,
+        description="The same seed sends the same requests.",
+        json_schema_extra={"label": "Seed", "group": "Load"},
+    )
+
+
+def offered(target: Target) -> bool:
+    """On a host with accelerator cards."""
+    return target.has_dies
+
+
+def choices(field: str, target: Target) -> Sequence[Choice] | None:
+    """What ``field`` may be on this host."""
+    return stack_choices(target) if field == "stack" else None
+
+
+def needs(params: Params, target: Target) -> Sequence[Need]:
+    """Nothing: it is in the image."""
+    return ()
+
+
+def title_of(params: Params, target: Target) -> str:
+    """ "DeepSeek-R1 @ 4, sonnet 1024 → 1024"."""
+    served = _deployment(params, target).data["name"]
+    return f"{served} @ {', '.join(map(str, params.concurrency))}, {_what(params)}"
+
+
+def inputs(params: Params, target: Target) -> Mapping[str, AssetRef]:
+    """The deployment."""
+    return {"deployment": _deployment(params, target)}
+
+
+def product(params: Params, target: Target) -> Mapping[str, Any] | None:
+    """Nothing but a result."""
+    return None
+
+
+def notes(params: Params, target: Target) -> Sequence[Remark]:
+    """What is done otherwise than the guide prints it."""
+    online = stack_of(params).bench.online
+    found = [Remark("guide:docker_exec")]
+    if params.as_in_guide:
+        found.append(Remark("guide:backend_fails", {"backend": online.default_backend}))
+        if not online.makes_result_dir:
+            found.append(Remark("guide:folder_missing", {"folder": vllm_bench.GUIDE_RESULTS}))
+        return found
+    found.append(Remark("guide:backend_added", {"backend": online.chat_backend}))
+    if not online.makes_result_dir:
+        found.append(Remark("guide:folder_made"))
+    return [*found, Remark("guide:address_named"), Remark("guide:comparable")]
+
+
+def plan(params: Params, target: Target) -> Plan:
+    """The benchmark at each concurrency, in the deployment's container; its file is fetched."""
+    stack, deployment = stack_of(params), _deployment(params, target)
+    if deployment.data.get("engine") != "vllm":
+        raise LaunchError(_("This benchmark is vLLM's: choose a deployment of vLLM."), "deployment")
+    if deployment.data.get("stack") != params.stack:
+        served = STACKS[str(deployment.data["stack"])].name
+        raise LaunchError(
+            _("The deployment is of the stack %(stack)s.") % {"stack": served}, "stack"
+        )
+    _check_load(params, stack, deployment)
+    return vllm_bench.online_plan(
+        stack,
+        vllm_bench.Load(
+            dataset=params.dataset,
+            path=params.path,
+            input_tokens=params.input_tokens,
+            prefix_tokens=params.prefix_tokens,
+            output_tokens=params.output_tokens,
+            prompts=params.prompts,
+            concurrency=params.concurrency[:1] if params.as_in_guide else params.concurrency,
+            seed=params.seed,
+            exact=params.as_in_guide,
+            key=str(deployment.data.get("api_key") or ""),
+        ),
+    )
+
+
+def conclude(
+    params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
+) -> Conclusion:
+    """A point for each concurrency; the one with the highest output rate stands for all."""
+    files = {path: content for path, content in outputs.items() if path.startswith("result")}
+    runs = [vllm_bench_serve.parse(path, content) for path, content in files.items()]
+    if not runs:
+        runs = list(vllm_bench_serve.parse_log("log", outputs.get(LOG, b"")))
+    done = sorted((run for run in runs if run.completed), key=lambda run: run.concurrency or 0)
+    if not done:
+        failed = sum(run.failed for run in runs)
+        return Conclusion(failure=Remark("benchmark:no_request", {"failed": failed}))
+    best = max(done, key=lambda run: run.metrics.get("output_tokens_per_s", 0.0))
+    rate = best.metrics.get("output_tokens_per_s")
+    if rate is None:
+        raise ParseError("the result has no output rate")
+    return Conclusion(
+        sentence=Remark(
+            "benchmark:done",
+            {"output_tokens_per_s": f"{rate:.1f}", "concurrency": best.concurrency or 0},
+        ),
+        measured=Measured(
+            sort="benchmark",
+            what=_what(params),
+            tool=f"vLLM {stack_of(params).vllm.version} bench serve",
+            metrics=best.metrics,
+            points=[(run.concurrency or 0, run.metrics) for run in done],
+            remarks=_remarks(params, runs),
+        ),
+    )
+
+
+def _remarks(params: Params, runs: Sequence[Served]) -> list[Remark]:
+    remarks = [
+        Remark(
+            "benchmark:failed_requests",
+            {
+                "failed": run.failed,
+                "total": run.failed + run.completed,
+                "concurrency": run.concurrency or 0,
+            },
+        )
+        for run in runs
+        if run.failed
+    ]
+    if params.prompts < ENOUGH_FOR_P99:
+        remarks.append(Remark("benchmark:few_requests", {"requests": params.prompts}))
+    return remarks
+
+
+def _check_load(params: Params, stack: Stack, deployment: AssetRef) -> None:
+    """Refuse what is known to end without a result, unless it was asked for to the letter."""
+    if len(set(params.concurrency)) < len(params.concurrency):
+        raise LaunchError(_("Each concurrency once."), "concurrency")
+    if params.as_in_guide:
+        return
+    if params.dataset not in stack.bench.online.datasets:
+        raise LaunchError(_("This version of the benchmark has no such data set."), "dataset")
+    if params.dataset == "sharegpt" and not params.path:
+        raise LaunchError(_("Say where the file of ShareGPT lies in the container."), "path")
+    if params.dataset == "sonnet" and not params.prefix_tokens < params.input_tokens:
+        raise LaunchError(_("The common prefix is shorter than the input."), "prefix_tokens")
+    most = stack.vllm.max_concurrency
+    if most and max(params.concurrency) > most:
+        words = _("The engine does not work on more than %(most)d requests at a time.")
+        raise LaunchError(words % {"most": most}, "concurrency")
+    longest = deployment.data.get("max_total")
+    if longest and params.input_tokens + params.output_tokens > int(longest):
+        words = _("Input and output are more than the deployment's %(tokens)d tokens.")
+        raise LaunchError(words % {"tokens": longest}, "output_tokens")
+
+
+def _what(params: Params) -> str:
+    return f"{params.dataset} {params.input_tokens} → {params.output_tokens} tok"
+
+
+def _deployment(params: Params, target: Target) -> AssetRef:
+    return asset(target.deployments, params.deployment, "deployment")

@@ -1,0 +1,151 @@
+"""Benchmark offline throughput: what the engine makes of many requests that are there at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from django.utils.translation import gettext as _
+from pydantic import BaseModel, ConfigDict, Field
+
+from jobs.errors import LaunchError
+from jobs.kinds import vllm_common
+from jobs.kinds.base import AssetRef, Choice, Conclusion, Measured, Need, Remark, Target
+from jobs.kinds.common import asset
+from jobs.kinds.vacc import exact_field, model_of, stack_choices, stack_field, stack_of, vacc_site
+from jobs.parsers import vllm_throughput
+from jobs.plans import Plan
+from jobs.toolchains import vllm_bench
+
+name = "benchmark-throughput"
+title = "Benchmark offline throughput"
+family = "benchmark"
+
+
+class Params(BaseModel):
+    """What the engine works on. Lengths are in tokens."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stack: Literal["guide", "current"] = stack_field()
+    as_in_guide: bool = exact_field()
+    weights: str = Field(
+        description="The engine loads them by itself: no deployment may hold the dies.",
+        json_schema_extra={"label": "Weights", "group": "Model", "asset": "weights"},
+    )
+    tp: int = vllm_common.tp_field()
+    max_length: int = vllm_common.length_field()
+    prompts: int = Field(
+        10,
+        ge=1,
+        le=100000,
+        description="Requests, all there from the beginning.",
+        json_schema_extra={"label": "Requests", "unit": "requests", "group": "Load"},
+    )
+    input_tokens: int = vllm_common.tokens_field(1000, "Input", "Of each request, made up.")
+    output_tokens: int = vllm_common.tokens_field(
+        1000, "Output", "Generated for each request, always to the full length."
+    )
+
+
+def offered(target: Target) -> bool:
+    """On a host with accelerator cards."""
+    return target.has_dies
+
+
+def choices(field: str, target: Target) -> Sequence[Choice] | None:
+    """What ``field`` may be on this host."""
+    return stack_choices(target) if field == "stack" else None
+
+
+def needs(params: Params, target: Target) -> Sequence[Need]:
+    """Nothing: the image has it all."""
+    return ()
+
+
+def title_of(params: Params, target: Target) -> str:
+    """ "DeepSeek-R1, tp32, 10 × 1000 → 1000"."""
+    model = model_of(str(_weights(params, target).data["model_id"]), "weights")
+    return f"{model.name}, tp{params.tp}, {_what(params)}"
+
+
+def inputs(params: Params, target: Target) -> Mapping[str, AssetRef]:
+    """The weights."""
+    return {"weights": _weights(params, target)}
+
+
+def product(params: Params, target: Target) -> Mapping[str, Any] | None:
+    """Nothing but a result."""
+    return None
+
+
+def notes(params: Params, target: Target) -> Sequence[Remark]:
+    """What is done otherwise than the guide prints it."""
+    tool = stack_of(params).bench.throughput
+    found = [Remark("guide:detached"), Remark("guide:docker_exec")]
+    if params.as_in_guide:
+        if not tool.dataset_name:
+            found.append(Remark("guide:dataset_name_fails"))
+        if tool.needs_import:
+            found.append(Remark("guide:plugin_missing", {"module": tool.needs_import}))
+        return found
+    if not tool.dataset_name:
+        found.append(Remark("guide:dataset_name_dropped"))
+    if tool.needs_import:
+        found.append(Remark("guide:plugin_imported", {"module": tool.needs_import}))
+    return [*found, Remark("guide:json_kept"), Remark("guide:dies_named")]
+
+
+def plan(params: Params, target: Target) -> Plan:
+    """A container, and the benchmark in it."""
+    if params.input_tokens + params.output_tokens > params.max_length:
+        words = _("Input and output are %(sum)d tokens together, more than the longest request.")
+        together = {"sum": params.input_tokens + params.output_tokens}
+        raise LaunchError(words % together, "max_length")
+    stack = stack_of(params)
+    return vllm_bench.throughput_plan(
+        stack,
+        vllm_common.engine(
+            stack,
+            _weights(params, target),
+            target,
+            tp=params.tp,
+            max_length=params.max_length,
+            exact=params.as_in_guide,
+        ),
+        vacc_site(target),
+        prompts=params.prompts,
+        input_tokens=params.input_tokens,
+        output=params.output_tokens,
+    )
+
+
+def conclude(
+    params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
+) -> Conclusion:
+    """One point: all requests at once."""
+
+    def parse(path: str, content: bytes) -> vllm_throughput.Throughput:
+        return vllm_throughput.parse(path, content, output_tokens_each=params.output_tokens)
+
+    found = vllm_common.file_or_log(outputs, parse, vllm_throughput.parse_log)
+    rate = found.metrics.get("output_tokens_per_s", found.metrics["total_tokens_per_s"])
+    return Conclusion(
+        sentence=Remark("benchmark:offline", {"tokens_per_s": f"{rate:.1f}"}),
+        measured=Measured(
+            sort="benchmark",
+            what=_what(params),
+            tool=f"vLLM {stack_of(params).vllm.version} throughput",
+            metrics=found.metrics,
+            points=[(params.prompts, found.metrics)],
+            remarks=[Remark("benchmark:no_server")],
+        ),
+    )
+
+
+def _what(params: Params) -> str:
+    return f"offline, {params.prompts} × {params.input_tokens} → {params.output_tokens} tok"
+
+
+def _weights(params: Params, target: Target) -> AssetRef:
+    return asset(target.weights, params.weights, "weights")

@@ -1,0 +1,99 @@
+"""Show a server's log while it loads, until it is ready and offers the model that was asked for.
+
+Exits 1 with the reason when it takes too long, or offers another model. A key that requests must
+carry is in the environment (API_KEY).
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+# A proxy for the outside has no business between a server and its own host.
+OPEN = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+class Follower:
+    """What a file has that was not shown yet."""
+
+    def __init__(self, path, out):
+        self._path, self._out, self._offset = path, out, 0
+
+    def show(self):
+        """Copy it, byte by byte as it is."""
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._offset)
+                while block := file.read(65536):
+                    self._offset += len(block)
+                    self._out.write(block)
+        except FileNotFoundError:
+            return
+        self._out.flush()
+
+
+def state_of(url, health):
+    """The word for what the health endpoint answers."""
+    try:
+        with OPEN.open(f"{url}{health}", timeout=5):
+            return "ready"
+    except urllib.error.HTTPError as error:
+        # An endpoint that wants a key is there.
+        return "ready" if error.code == 401 else f"loading (HTTP {error.code})"
+    except (OSError, ValueError) as error:
+        return f"not answering ({getattr(error, 'reason', error)})"
+
+
+def models_of(url):
+    """Names of the models that the server offers."""
+    key = os.environ.get("API_KEY", "")
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    with OPEN.open(urllib.request.Request(f"{url}/v1/models", headers=headers), timeout=10) as got:
+        return [item["id"] for item in json.load(got)["data"]]
+
+
+def wait(args, follower):
+    """Return "" when the server is ready, else why it is not."""
+    began = time.monotonic()
+    while True:
+        state = state_of(args.url, args.health)
+        seconds = time.monotonic() - began
+        follower.show()
+        if state == "ready":
+            models = models_of(args.url)
+            if args.model not in models:
+                return f"{args.url} serves {models}, not {args.model}"
+            Path("ready.json").write_text(json.dumps({"seconds": round(seconds, 3)}) + "\n")
+            return ""
+        if seconds > args.timeout:
+            return f"the server was not ready after {args.timeout:g} s: {state}"
+        time.sleep(args.interval)
+
+
+def main():
+    """Exit 0 when ready."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("url", help="address without a path")
+    parser.add_argument("--health", required=True, help="path that answers 200 when it is ready")
+    parser.add_argument("--log", type=Path, required=True, help="the server's log")
+    parser.add_argument("--model", required=True, help="name that the server must offer")
+    parser.add_argument("--timeout", type=float, required=True, help="seconds")
+    parser.add_argument("--interval", type=float, default=0.2, help="seconds")
+    args = parser.parse_args()
+    follower = Follower(args.log, sys.stdout.buffer)
+    try:
+        reason = wait(args, follower)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = f"{args.url} did not say which model it serves: {error}"
+    if not reason:
+        return 0
+    print(f"error: {reason}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,255 @@
+"""vLLM's three benchmarks: over HTTP against a deployment; offline throughput; offline latency.
+
+The deployment guide, Pytorch Deploy, step 3; ``vllm bench`` of VastModelZOO's llm/deepseek_r1. What
+each version has is the stack's own data.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jobs.catalog.stacks_schema import Offline, Stack
+from jobs.plans import Check, Output, Plan, Step, Watch, literal
+from jobs.toolchains import vllm
+from jobs.toolchains.vacc_site import VaccSite
+
+IN_DEPLOYMENT = "{deployment.container}"
+OWN_NAME = "vllm-bench-{job}"
+# Inside the container: the guide's folder of results, and ours, one a job.
+GUIDE_RESULTS = "/workspace/models/benchmark_result"
+OWN_RESULTS = "/tmp/vacc-bench-{job}"
+# The job's own folder, as its container sees it.
+JOB_MOUNT = "/results"
+PERCENTILES = "50,90,95,99"
+# Runs another script of the same interpreter, with the plug-in that only `vllm` itself imports.
+RUN_WITH_PLUGIN = (
+    "import runpy, sys, {module}; sys.argv = sys.argv[1:]; "
+    "runpy.run_path(sys.argv[0], run_name='__main__')"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What is sent. Lengths in tokens; ``concurrency``: one run each; ``path``: of a data set."""
+
+    dataset: str
+    path: str
+    input_tokens: int
+    prefix_tokens: int
+    output_tokens: int
+    prompts: int
+    concurrency: tuple[int, ...]
+    seed: int
+    exact: bool
+    key: str = ""
+
+
+def online_plan(stack: Stack, load: Load) -> Plan:
+    """Measure a deployment at each concurrency, in its own container, and fetch what it wrote."""
+    folder = GUIDE_RESULTS if load.exact else OWN_RESULTS
+    steps: list[Step] = []
+    if not load.exact:
+        # 0.7.2 runs to its end and then finds that the folder is not there.
+        steps.append(Step("folder", ("docker", "exec", IN_DEPLOYMENT, "mkdir", "-p", folder)))
+    for concurrency in load.concurrency:
+        single = len(load.concurrency) == 1
+        suffix = "" if single else f"-{concurrency}"
+        file = "result.json" if single else f"result-{concurrency}.json"
+        steps.append(
+            Step(
+                f"measure{suffix}",
+                (
+                    *_exec(IN_DEPLOYMENT, key=bool(load.key)),
+                    *_online_words(stack, load, concurrency, folder, file),
+                ),
+                env=_key(load.key),
+            )
+        )
+        copied = ("docker", "cp", f"{IN_DEPLOYMENT}:{folder}/{file}", file)
+        steps.append(Step(f"fetch{suffix}", copied))
+    return Plan(
+        kind="benchmark-online",
+        steps=tuple(steps),
+        outputs=(Output("result", "result*.json"),),
+        watches=(Watch("engine", "{deployment.url}/metrics", vllm.METRICS, interval_s=1.0),),
+        checks=(
+            Check("docker"),
+            Check("endpoint", (("url", "{deployment.url}"), ("model", "{deployment.name}"))),
+        ),
+    )
+
+
+def _online_words(
+    stack: Stack, load: Load, concurrency: int, folder: str, file: str
+) -> tuple[str, ...]:
+    """The benchmark's own command. The exact form is the guide's, which its default backend makes
+    fail: it posts a prompt to the chat endpoint.
+    """
+    online = stack.bench.online
+    backend = () if load.exact else ("--backend", online.chat_backend)
+    where = () if load.exact else ("--host", "{deployment.host}", "--port", "{deployment.port}")
+    named = () if load.exact else ("--served-model-name", "{deployment.name}")
+    return (
+        *(*online.command, *where, *backend, "--model", "{deployment.tokenizer}", *named),
+        *("--endpoint", "/v1/chat/completions"),
+        *_dataset_words(stack, load),
+        *("--num-prompts", str(load.prompts), "--max-concurrency", str(concurrency)),
+        *("--result-dir", folder, "--result-filename", file, "--save-result"),
+        *(() if load.exact else _own_online(stack, load)),
+    )
+
+
+def _dataset_words(stack: Stack, load: Load) -> tuple[str, ...]:
+    name, online = load.dataset, stack.bench.online
+    if name == "sonnet":
+        return (
+            *("--dataset-name", name, "--sonnet-input-len", str(load.input_tokens)),
+            *("--sonnet-prefix-len", str(load.prefix_tokens)),
+            *("--sonnet-output-len", str(load.output_tokens)),
+            *("--dataset-path", literal(load.path or online.sonnet_file)),
+        )
+    if name == "sharegpt":
+        words = ("--dataset-name", name, "--dataset-path", literal(load.path))
+        return (*words, "--sharegpt-output-len", str(load.output_tokens))
+    return (
+        *("--dataset-name", "random", "--random-input-len", str(load.input_tokens)),
+        *("--random-output-len", str(load.output_tokens)),
+        *("--random-prefix-len", str(load.prefix_tokens), "--ignore-eos"),
+    )
+
+
+def _own_online(stack: Stack, load: Load) -> tuple[str, ...]:
+    """What makes a result comparable: a seed, percentiles, greedy answers, single requests."""
+    online = stack.bench.online
+    greedy = ("--temperature", "0.0") if online.sampling_flags else ()  # 0.7.2 sends it unasked
+    return (
+        *("--seed", str(load.seed), "--trust-remote-code"),
+        *("--percentile-metrics", "ttft,tpot,itl,e2el", "--metric-percentiles", PERCENTILES),
+        *greedy,
+        *(("--save-detailed",) if online.save_detailed else ()),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """How an offline benchmark loads the model by itself. ``weights``: as the container sees it."""
+
+    weights: str
+    folder: str
+    tp: int
+    max_length: int
+    image: str
+    exact: bool
+
+
+def throughput_plan(
+    stack: Stack, engine: Engine, site: VaccSite, *, prompts: int, input_tokens: int, output: int
+) -> Plan:
+    """How many tokens a second the engine makes of ``prompts`` requests that are there at once."""
+    named = () if not engine.exact and not stack.bench.throughput.dataset_name else _RANDOM
+    words = (
+        *_engine_words(stack, engine),
+        *(*named, "--num-prompts", str(prompts)),
+        *("--input-len", str(input_tokens), "--output-len", str(output)),
+    )
+    return _offline_plan("benchmark-throughput", stack, stack.bench.throughput, engine, site, words)
+
+
+def latency_plan(
+    stack: Stack,
+    engine: Engine,
+    site: VaccSite,
+    *,
+    input_tokens: int,
+    output: int,
+    batch: int,
+    iterations: int,
+) -> Plan:
+    """How long a whole batch takes, over ``iterations`` after ten more to warm up."""
+    words = (
+        *_engine_words(stack, engine),
+        *("--input-len", str(input_tokens), "--output-len", str(output)),
+        *("--batch-size", str(batch), "--num-iters", str(iterations)),
+    )
+    return _offline_plan("benchmark-latency", stack, stack.bench.latency, engine, site, words)
+
+
+_RANDOM = ("--dataset-name", "random")
+
+
+def _engine_words(stack: Stack, engine: Engine) -> tuple[str, ...]:
+    return (
+        *("--model", literal(engine.weights), "--trust-remote-code"),
+        *("--tensor-parallel-size", str(engine.tp), "--enforce-eager"),
+        *("--max-model-len", str(engine.max_length)),
+    )
+
+
+def _offline_plan(
+    kind: str,
+    stack: Stack,
+    tool: Offline,
+    engine: Engine,
+    site: VaccSite,
+    words: tuple[str, ...],
+) -> Plan:
+    """A container of its own, for the engine wants the dies to itself; the benchmark in it."""
+    container = stack.vllm.container
+    if container is None:
+        raise ValueError(f"the stack {stack.id} runs in no container")
+    name = container.name if engine.exact else OWN_NAME
+    own = () if engine.exact else _own_options()
+    if container.publish_port:
+        started: tuple[str, ...] = (
+            *("docker", "run", "-d", "--rm", "--privileged=true"),
+            *(f"--shm-size={container.shm_size}", "--name", name),
+            *("-v", f"{literal(site.weights)}:{container.mount}", f"--ipc={container.ipc}"),
+            *(*own, literal(engine.image), "sleep", "infinity"),
+        )
+    else:
+        started = vllm.waiting_container(container, engine.image, name, site, own=own)
+    result = () if engine.exact else ("--output-json", f"{JOB_MOUNT}/result.json")
+    measured = (*_exec(name, workdir=stack.bench.folder), *_script(tool, engine), *words, *result)
+    return Plan(
+        kind=kind,
+        steps=(
+            Step("container", started, cleanup=vllm.remove(name)),
+            Step("measure", measured),
+        ),
+        outputs=(Output("result", "result.json", required=not engine.exact),),
+        dies=engine.tp,
+        checks=(
+            Check("docker"),
+            Check("image", (("name", literal(engine.image)),)),
+            Check("dies", (("ids", "{dies}"),)),
+            Check("iommu"),
+            Check("weights", (("path", literal(engine.folder)),)),
+            Check("container", (("name", name),)),
+        ),
+    )
+
+
+def _script(tool: Offline, engine: Engine) -> tuple[str, ...]:
+    """The tool; one that forgets the accelerator is run with the plug-in imported before it."""
+    if engine.exact or not tool.needs_import:
+        return tool.command
+    python, *script = tool.command
+    return (python, "-c", RUN_WITH_PLUGIN.format(module=tool.needs_import), *script)
+
+
+def _own_options() -> tuple[str, ...]:
+    return (
+        *("--label", f"{vllm.LABEL}={{job}}", "-e", "VACC_VISIBLE_DEVICES={dies}"),
+        *("-v", f"{{job_dir}}/work:{JOB_MOUNT}"),
+    )
+
+
+def _exec(name: str, *, workdir: str = "", key: bool = False) -> tuple[str, ...]:
+    """``docker exec`` for what the guide types into a container's shell."""
+    where = ("-w", workdir) if workdir else ()
+    given = ("-e", "OPENAI_API_KEY") if key else ()
+    return ("docker", "exec", *where, *given, name)
+
+
+def _key(name: str) -> tuple[tuple[str, str], ...]:
+    return (("OPENAI_API_KEY", f"{{secret:{name}}}"),) if name else ()
