@@ -60,6 +60,18 @@ SENTENCES: dict[str, str | Promise] = {
     "prepare:environment": _(
         "%(environment)s %(version)s is on the host: %(packages)s packages, %(size)s."
     ),
+    "weights:measured": _(
+        "The weights of %(model)s are on the host: %(shards)s shards, %(size)s, each as long as "
+        "its header says."
+    ),
+    "weights:read": _(
+        "The weights of %(model)s are on the host: %(shards)s shards, %(size)s, each read whole; "
+        "%(compared)s agree with the hub's checksums."
+    ),
+    "modification:shown": _("Shown in the log; nothing was written to %(path)s."),
+    "modification:applied": _("%(files)s changed files lie beside the weights in %(path)s."),
+    "modification:undone": _("%(files)s files in %(path)s are as they were before."),
+    "images:made": _("The image %(image)s is on the host: %(id)s, %(size)s."),
     "compile:made": _("Made %(label)s, %(size)s."),
     "deploy:ready": _("Ready after %(seconds)s seconds."),
     "benchmark:done": _(
@@ -165,6 +177,38 @@ SENTENCES: dict[str, str | Promise] = {
     ),
     # What a launch asks for and the model, the stack or the card cannot do.
     **limits.WORDS,
+    # What a plan does otherwise than the deployment guide prints it (notes of jobs.kinds).
+    "guide:cd": _("The guide's cd is the folder that a step works in; its && is one step more."),
+    "guide:nothing_printed": _("The guide prints nothing for this."),
+    "guide:verify_added": _("Added: a last step that checks what is there."),
+    "guide:weights_linked": _(
+        "The guide prints no command for this, only links to the hub: the command is the tool's "
+        "own."
+    ),
+    "guide:modification_in_words": _(
+        "The guide prints no command for this; it says which four files belong beside the weights."
+    ),
+    "guide:config_vacc_made": _(
+        "config_vacc.json is made from the model's own config.json: the sample that the guide "
+        "links to fits none of the four distills."
+    ),
+    "guide:clone_there": _(
+        "A clone that is there is used, and fetches the tag if it lacks it; as printed, git clone "
+        "would fail."
+    ),
+    "guide:clone_fails": _("As printed, git clone fails where %(folder)s is there already."),
+    "guide:image_noavx": _(
+        "This host has no AVX-512: the base image is built with VLLM_CPU_DISABLE_AVX512=true."
+    ),
+    "guide:image_arm": _("This host is aarch64: the base image is built from %(file)s."),
+    "guide:image_needs_avx512": _(
+        "As printed, the image is for a processor with AVX-512, which this host does not have."
+    ),
+    "guide:image_variant": _(
+        "This host's processor needs another image, so that %(image)s is pulled; only ds3_0530 is "
+        "published in this form."
+    ),
+    "guide:inspect_added": _("Added: a last step that writes down the image's id and versions."),
     # What became of a deployment (jobs.services.deployments).
     "deployment:waiting": _("Its job has not started the server yet."),
     "deployment:restart": _("Restart asked for by %(user)s."),

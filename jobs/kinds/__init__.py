@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
-from jobs.kinds import benchmark, compile, deploy, evaluate, prepare
+from jobs.kinds import (
+    apply_modification,
+    benchmark,
+    benchmark_latency,
+    benchmark_online,
+    benchmark_throughput,
+    build_images,
+    compile,
+    deploy,
+    deploy_vllm,
+    evaluate,
+    prepare,
+    prepare_weights,
+)
 from jobs.kinds.base import Kind
 
 KINDS: dict[str, Kind] = {
     "prepare": prepare,
+    "prepare-weights": prepare_weights,
+    "apply-modification": apply_modification,
+    "build-images": build_images,
     "compile": compile,
     "deploy": deploy,
+    "deploy-vllm": deploy_vllm,
     "benchmark": benchmark,
+    "benchmark-online": benchmark_online,
+    "benchmark-throughput": benchmark_throughput,
+    "benchmark-latency": benchmark_latency,
     "evaluate": evaluate,
 }

@@ -38,12 +38,18 @@ _OPTIONAL = ("versions", "details")
 
 
 def check_product(product: Mapping[str, Any]) -> None:
-    """Raise ``ParseError`` unless ``product`` can be registered as it stands."""
+    """Raise ``ParseError`` unless ``product`` can be registered as it stands.
+
+    One that ``amends`` says something more of what is registered already, and needs only what
+    names it.
+    """
     if product["type"] == "deployment":
         return  # its row was made when the job was
     if product["type"] not in _TYPES:
         raise ParseError(f"nothing is registered as {product['type']!r}")
-    missing = [name for name in _TYPES[product["type"]][1] if product.get(name) in (None, "")]
+    _, required, same = _TYPES[product["type"]]
+    wanted = same if product.get("amends") else required
+    missing = [name for name in wanted if product.get(name) in (None, "")]
     if missing:
         raise ParseError(f"the {product['type']} lacks {', '.join(missing)}")
 
@@ -57,6 +63,8 @@ def register(job: Job, product: Mapping[str, Any]) -> Record | None:
         if product.get("details"):
             Deployment.objects.filter(job=job).update(details=product["details"])
         return None
+    if product.get("amends"):
+        return _amend(job, product)
     model, required, same = _TYPES[product["type"]]
     names = {field.name for field in model._meta.get_fields()}
     optional = {name: product[name] for name in _OPTIONAL if name in product and name in names}
@@ -70,6 +78,16 @@ def register(job: Job, product: Mapping[str, Any]) -> Record | None:
     return record
 
 
+def _amend(job: Job, product: Mapping[str, Any]) -> Record | None:
+    """Add to the details of a record, whoever made it; None: it is gone."""
+    record = _same(job, product)
+    if record is None:
+        return None
+    record.details = {**record.details, **product.get("details", {})}
+    record.save(update_fields=["details"])
+    return record
+
+
 def made_by(job_id: int, type: str) -> Record | None:
     """What ``job_id`` registered as ``type``; None: nothing, or not any more.
 
@@ -78,16 +96,18 @@ def made_by(job_id: int, type: str) -> Record | None:
     if type not in _TYPES:
         return None
     found = _TYPES[type][0]._default_manager.filter(job_id=job_id).first()
-    found = found or _made_over(job_id, type)
-    return found if isinstance(found, Record) else None
+    return found if isinstance(found, Record) else _made_over(job_id, type)
 
 
-def _made_over(job_id: int, type: str) -> Any:
+def _made_over(job_id: int, type: str) -> Record | None:
     job = Job.objects.filter(pk=job_id, state=Job.State.SUCCEEDED).first()
     product = (job.product if job else None) or {}
-    model, _, same = _TYPES[type]
-    if job is None or product.get("type") != type or not all(product.get(name) for name in same):
-        return None
-    return model._default_manager.filter(
-        host_id=job.host_id, **{name: product[name] for name in same}
-    ).first()
+    return _same(job, product) if job and product.get("type") == type else None
+
+
+def _same(job: Job, product: Mapping[str, Any]) -> Record | None:
+    """The record on the job's host that ``product`` names."""
+    model, _, same = _TYPES[product["type"]]
+    named = {name: product.get(name) for name in same}
+    found = model._default_manager.filter(host_id=job.host_id, **named).first()
+    return found if isinstance(found, Record) else None

@@ -154,3 +154,32 @@ def test_a_deployment_gets_the_details_that_its_job_found_out():
 
     row.refresh_from_db()
     assert row.details == {"engine": "vllm 0.7.2"}
+
+
+def test_a_job_can_say_more_of_what_another_one_made():
+    host = vacc_host()
+    maker = make_job(host=host, state=Job.State.SUCCEEDED)
+    weights = make_weights(host=host, job=maker, details={"shards": 2})
+    product = {
+        "type": "weights",
+        "amends": True,
+        "model_id": weights.model_id,
+        "path": weights.path,
+        "details": {"modification": True},
+    }
+    job = make_job(host=host, state=Job.State.SUCCEEDED, product=product)
+
+    assets.check_product(product)
+    assert assets.register(job, product) == weights
+
+    weights.refresh_from_db()
+    assert (weights.details, weights.job) == ({"shards": 2, "modification": True}, maker)
+    assert assets.made_by(job.pk, "weights") == weights
+
+
+def test_more_is_said_only_of_what_is_there():
+    product = {"type": "weights", "amends": True, "model_id": "m", "path": "/gone"}
+
+    assert assets.register(make_job(), product) is None
+    with pytest.raises(ParseError, match="lacks path"):
+        assets.check_product({**product, "path": ""})

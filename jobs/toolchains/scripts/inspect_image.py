@@ -1,0 +1,96 @@
+"""Write down what an image of docker is, to image.json: its id, its size, the versions inside.
+
+The versions are asked of the Python in the image, in a container without network that is gone
+again at once; an image that does not answer is told without them.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+ASK_S = 120
+PACKAGES = ("vllm", "vllm_vacc", "torch", "torch_vacc", "transformers")
+VERSIONS = f"""
+import importlib.metadata as m, json, platform
+found = {{"python": platform.python_version()}}
+for name in {PACKAGES!r}:
+    try:
+        found[name] = m.version(name)
+    except m.PackageNotFoundError:
+        pass
+print(json.dumps(found))
+"""
+
+
+def docker(*words):
+    """What docker answers, its exit code."""
+    done = subprocess.run(
+        ["docker", *words],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=ASK_S,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+    if done.returncode:
+        print(f"docker {' '.join(words[:2])}: {done.stderr.strip()[-2000:]}", file=sys.stderr)
+    return done.stdout, done.returncode
+
+
+def versions(name):
+    """Package -> version inside the image; empty when it does not tell."""
+    words = ("run", "--rm", "--network", "none", "--entrypoint", "python3", name, "-c", VERSIONS)
+    try:
+        said, code = docker(*words)
+        found = json.loads(said.strip().splitlines()[-1]) if code == 0 else {}
+    except (ValueError, IndexError, subprocess.TimeoutExpired) as error:
+        print(f"the versions in {name} are not known: {error!r}", file=sys.stderr)
+        return {}
+    return {str(key): str(value) for key, value in found.items()} if isinstance(found, dict) else {}
+
+
+def inspect(name):
+    """The report.
+
+    Raises:
+        ValueError: docker has no such image, or says something else than it does.
+    """
+    said, code = docker("image", "inspect", name)
+    if code:
+        raise ValueError(f"docker has no image {name}")
+    try:
+        (about,) = json.loads(said)
+        return {
+            "name": name,
+            "id": about["Id"],
+            "created": about.get("Created", ""),
+            "bytes": int(about.get("Size", 0)),
+            "architecture": about.get("Architecture", ""),
+            "tags": about.get("RepoTags") or [],
+            "versions": versions(name),
+        }
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"docker image inspect answered what nobody knows: {error!r}") from error
+
+
+def main():
+    """Exit 1 with the reason when there is no such image."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("name")
+    args = parser.parse_args()
+    try:
+        report = inspect(args.name)
+    except (ValueError, OSError, subprocess.TimeoutExpired) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    text = json.dumps(report, indent=1)
+    Path("image.json").write_text(text + "\n", encoding="utf-8")
+    print(text, flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

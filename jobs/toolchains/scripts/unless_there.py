@@ -1,0 +1,21 @@
+"""Run a command unless what it makes is there already: unless_there.py PATH COMMAND [ARGUMENT ...]
+
+Prints which of the two it is. Its exit code is the command's.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+
+def main():
+    """Become the command, or say why not."""
+    path, *command = sys.argv[1:]
+    if Path(path).exists():
+        print(f"{path} is there already: {' '.join(command[:2])} … is not run", flush=True)
+        return 0
+    os.execvp(command[0], command)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,147 @@
+"""Check a data set as it lies in a folder, and write dataset.json.
+
+    verify_dataset.py FOLDER --expected FILE
+
+FILE is JSON: {"name", "files": [{"path": glob, "sort": …, "items": n or null}]}. Every path must
+find files that are whole; what is in them is counted. A count that is another one than the known
+is told and no failure: a part of a set is a set too, and what uses it says how much it used.
+"""
+
+import argparse
+import gzip
+import json
+import os
+import sys
+import zipfile
+import zlib
+from pathlib import Path
+
+
+class Refused(Exception):
+    """The data set is not there, or not whole; the text says why."""
+
+
+def json_lines(path):
+    """Objects in a file, one a line."""
+    with path.open("rb") as file:
+        return sum(1 for line in file if line.strip() and isinstance(json.loads(line), dict))
+
+
+def packed_lines(path):
+    """Lines in a gzip file, read to its end: one that is cut off has none."""
+    count = 0
+    with gzip.open(path, "rb") as file:
+        for line in file:
+            if count == 0 and not isinstance(json.loads(line), dict):
+                raise ValueError("its first line is no JSON object")
+            count += 1
+    return count
+
+
+def json_list(path):
+    """Items of a JSON list."""
+    items = json.loads(path.read_bytes())
+    if not isinstance(items, list):
+        raise ValueError("it is no JSON list")
+    return len(items)
+
+
+def text_lines(path):
+    """Lines of a text."""
+    return len(path.read_text(encoding="utf-8").splitlines())
+
+
+def archive(path):
+    """Files in a zip archive, each read to its end."""
+    with zipfile.ZipFile(path) as file:
+        damaged = file.testzip()
+        if damaged:
+            raise ValueError(f"{damaged} in it is damaged")
+        return len([name for name in file.namelist() if not name.endswith("/")])
+
+
+def one(path):
+    """A file that is only counted; it must not be empty."""
+    return 1 if path.stat().st_size else 0
+
+
+SORTS = {
+    "archive": archive,
+    "files": one,
+    "json": json_list,
+    "jsonl": json_lines,
+    "jsonl.gz": packed_lines,
+    "text": text_lines,
+}
+
+
+def check(folder, item):
+    """How much is in the files of one path of the set."""
+    paths = sorted(path for path in folder.glob(item["path"]) if path.is_file())
+    if not paths:
+        raise Refused(f"{folder} holds no {item['path']}")
+    count = 0
+    for path in paths:
+        try:
+            here = SORTS[item["sort"]](path)
+        except (ValueError, EOFError, OSError, zlib.error, zipfile.BadZipFile) as error:
+            name = path.relative_to(folder)
+            raise Refused(
+                f"{name} ({path.stat().st_size:,} bytes) is not whole: {error}"
+            ) from error
+        if not here:
+            raise Refused(f"{path.relative_to(folder)} is empty")
+        count += here
+    known = item.get("items")
+    told = "" if known in (None, count) else f", {known:,} are known"
+    print(f"{item['path']}: {count:,}{told}", flush=True)
+    return count
+
+
+def size_of(folder):
+    """(files, bytes) below a folder."""
+    sizes = [
+        Path(top, name).lstat().st_size
+        for top, _folders, names in os.walk(folder)
+        for name in names
+    ]
+    return len(sizes), sum(sizes)
+
+
+def verify(folder, expected):
+    """The report."""
+    if not folder.is_dir():
+        raise Refused(f"there is no folder {folder}")
+    counts = {item["path"]: check(folder, item) for item in expected["files"]}
+    known = {item["path"]: item["items"] for item in expected["files"] if item.get("items")}
+    files, size = size_of(folder)
+    if not files:
+        raise Refused(f"{folder} is empty")
+    return {
+        "name": expected["name"],
+        "path": str(folder),
+        "files": files,
+        "bytes": size,
+        "counts": counts,
+        "known": known,
+    }
+
+
+def main():
+    """Exit 1 with the reason when the set is not there or not whole."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--expected", type=Path, required=True)
+    args = parser.parse_args()
+    try:
+        report = verify(args.folder, json.loads(args.expected.read_text(encoding="utf-8")))
+    except (Refused, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    Path("dataset.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(report, indent=1), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,109 @@
+"""Check a folder that a compiler made or that a server is to load.
+
+    verify_folder.py FOLDER --since FILE      it was made after FILE: its size and checksum go into
+                                              artifact.json
+    verify_folder.py FOLDER --bytes N         it is as large as it was registered
+
+A compiler that ends well and makes nothing has failed; so has one that finds what an earlier run
+left and goes home.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+BLOCK = 1 << 22
+SHOW_S = 1.0
+DEPLOY = "_deploy.json"  # what llmdeploy is given; not every version of the compiler makes it
+
+
+class Refused(Exception):
+    """The folder is not what it should be; the text says why."""
+
+
+def files_of(folder):
+    """Path below the folder -> size, in the order of names."""
+    found = {}
+    for top, _folders, names in os.walk(folder):
+        for name in names:
+            path = Path(top, name)
+            if path.is_file():
+                found[path.relative_to(folder).as_posix()] = path.stat().st_size
+    return dict(sorted(found.items()))
+
+
+def checksum(folder, files):
+    """One checksum of all files, their names included; tells how far it is."""
+    total, done, shown, digest = sum(files.values()), 0, 0.0, hashlib.sha256()
+    for name, size in files.items():
+        digest.update(f"{name}\0{size}\0".encode())
+        with (folder / name).open("rb") as file:
+            while block := file.read(BLOCK):
+                digest.update(block)
+                done += len(block)
+                now = time.monotonic()
+                if now - shown >= SHOW_S or done == total:
+                    shown = now
+                    print(f"checked {done / 1e6:.1f}/{total / 1e6:.1f} MB", flush=True)
+    return digest.hexdigest()
+
+
+def made(folder, since):
+    """The report on a folder that must have been made after the file `since`."""
+    if not folder.is_dir():
+        raise Refused(f"the compiler ended well, but made no folder {folder}")
+    began, files = since.stat().st_mtime, files_of(folder)
+    new = [name for name in files if (folder / name).stat().st_mtime >= began]
+    if not new:
+        raise Refused(f"the compiler ended well, but wrote nothing new into {folder}")
+    if not sum(files.values()):
+        raise Refused(f"all {len(files)} files in {folder} are empty")
+    digest = checksum(folder, files)
+    return {
+        "path": str(folder),
+        "bytes": sum(files.values()),
+        "sha256": digest,
+        "files": len(files),
+        "new_files": len(new),
+        "tokenizer": (folder / "tokenizer").is_dir(),
+        "deploy_config": next((name for name in files if name.endswith(DEPLOY)), ""),
+    }
+
+
+def unchanged(folder, size):
+    """Raise unless the folder has as many bytes as it was registered with."""
+    if not folder.is_dir():
+        raise Refused(f"{folder} is gone")
+    found = sum(files_of(folder).values())
+    if found != size:
+        raise Refused(f"{folder} has {found:,} bytes, it was registered with {size:,}")
+    print(f"{folder.name}: {found:,} bytes, as registered", flush=True)
+
+
+def main():
+    """Exit 1 with the reason when it is not."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--since", type=Path, help="a file that is as old as the job")
+    what.add_argument("--bytes", type=int)
+    args = parser.parse_args()
+    try:
+        if args.since is None:
+            unchanged(args.folder, args.bytes)
+            return 0
+        report = made(args.folder, args.since)
+    except (Refused, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    Path("artifact.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(report, indent=1), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

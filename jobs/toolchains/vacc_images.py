@@ -1,0 +1,136 @@
+"""Images of docker for VACC hosts: built by hand as the guide has it, or pulled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jobs.catalog.stacks_schema import Build, Image, Stack
+from jobs.plans import Check, Output, Plan, PlanFile, Step, literal
+from jobs.toolchains.site import FILES, script
+from jobs.toolchains.vacc_site import VaccSite
+
+KIND = "build-images"
+NAME = "vllm_vacc"
+# vLLM's own Dockerfiles at v0.7.2: Dockerfile.cpu takes this argument, Dockerfile.arm is beside it.
+NO_AVX512 = ("--build-arg", "VLLM_CPU_DISABLE_AVX512=true")
+ARM_FILE = "Dockerfile.arm"
+DOCKER_ROOT = "/var/lib/docker"
+ROOM_BYTES = 40 * 10**9  # two images with torch and build tools in them, roughly
+
+
+@dataclass(frozen=True, slots=True)
+class Building:
+    """How to build. ``folder`` is where the vendor's Dockerfile lies."""
+
+    repository: str
+    folder: str
+    no_cache: bool
+    exact: bool
+
+
+def image_of(stack: Stack) -> Image:
+    """The stack's image."""
+    image = stack.vllm.image
+    if image is None:
+        raise ValueError(f"the stack {stack.id} has no image")
+    return image
+
+
+def variant(site: VaccSite) -> str:
+    """How the name of an image for this processor ends."""
+    if site.arch == "aarch64":
+        return "_arm"
+    return "" if site.avx512 else "_noavx"
+
+
+def reference(stack: Stack, site: VaccSite, tag: str = "") -> str:
+    """The image of ``stack`` on this host as docker takes it; a tag of one's own stays as it is.
+
+    Raises:
+        ValueError: it is in a registry, and the host has no address of one.
+    """
+    image = image_of(stack)
+    if image.build:
+        return image.reference(site.registry)  # built here, for the processor that is here
+    return image.reference(site.registry, tag=tag or f"{image.tag}{variant(site)}")
+
+
+def build_plan(stack: Stack, site: VaccSite, wanted: Building) -> Plan:
+    """Clone vLLM, build its CPU image, build the vendor's on it, look at what came out."""
+    base, vacc = image_of(stack).build
+    sources = site.at("vllm")
+    clone, files = _clone(base, site, wanted)
+    return Plan(
+        kind=KIND,
+        steps=(
+            clone,
+            Step("checkout", ("git", "checkout", base.checkout), cwd=sources),
+            Step("build-base", _build_base(base, site, wanted), cwd=sources),
+            Step("build-vacc", _build_vacc(vacc, wanted), cwd=literal(wanted.folder)),
+            _inspect(site, vacc.image),
+        ),
+        files=(*files, script("inspect_image.py")),
+        outputs=(Output("image", "image.json"),),
+        checks=(
+            Check("docker"),
+            Check("tool", (("name", "git"), ("version", ""))),
+            _room(),
+            Check(
+                "path",
+                (
+                    ("path", f"{literal(wanted.folder)}/{vacc.file}"),
+                    ("what", "the vendor's Dockerfile, which the guide has in its folder docker"),
+                ),
+            ),
+        ),
+    )
+
+
+def pull_plan(image: str, site: VaccSite) -> Plan:
+    """Pull the image, look at it."""
+    return Plan(
+        kind=KIND,
+        steps=(Step("pull", ("docker", "pull", literal(image))), _inspect(site, image)),
+        files=(script("inspect_image.py"),),
+        outputs=(Output("image", "image.json"),),
+        checks=(Check("docker"), _room()),
+    )
+
+
+def _clone(base: Build, site: VaccSite, wanted: Building) -> tuple[Step, tuple[PlanFile, ...]]:
+    """As printed, or by a program that does not mind a clone that is there."""
+    if wanted.exact:
+        return Step("clone", ("git", "clone", base.repository), cwd=site.at()), ()
+    words = (
+        *(site.python_word, f"{FILES}/clone_or_fetch.py"),
+        *(literal(wanted.repository), site.at("vllm"), "--ref", base.checkout),
+    )
+    return Step("clone", words, cwd=site.at()), (script("clone_or_fetch.py"),)
+
+
+def _build_base(base: Build, site: VaccSite, wanted: Building) -> tuple[str, ...]:
+    processor = "" if wanted.exact else variant(site)
+    file = ARM_FILE if processor == "_arm" else base.file
+    more = NO_AVX512 if processor == "_noavx" else ()
+    words = ("docker", "build", "-f", file, "-t", base.image, f"--shm-size={base.shm_size}")
+    return (*words, *more, ".", *_cache(wanted))
+
+
+def _build_vacc(vacc: Build, wanted: Building) -> tuple[str, ...]:
+    words = ("docker", "build", "-t", vacc.image, "-f", vacc.file, f"--shm-size={vacc.shm_size}")
+    return (*words, ".", *_cache(wanted))
+
+
+def _cache(wanted: Building) -> tuple[str, ...]:
+    return ("--no-cache",) if wanted.exact or wanted.no_cache else ()
+
+
+def _inspect(site: VaccSite, image: str) -> Step:
+    words = (site.python_word, f"{FILES}/inspect_image.py", literal(image))
+    return Step("inspect", words)
+
+
+def _room() -> Check:
+    """A guess at what the layers take: a person may know better."""
+    args = (("path", DOCKER_ROOT), ("bytes", str(ROOM_BYTES)))
+    return Check("disk", args, asks=True)

@@ -1,0 +1,59 @@
+"""The vendor's changed model files, beside the weights of a Qwen distill.
+
+``config_vacc.json`` is made on the host, from the ``config.json`` that lies there at that moment,
+by the very module of the catalogue, which travels in the plan. A copy of the config in a record
+could be older than the weights, and so could a file that the dashboard made from it.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from jobs.catalog import ZooModel, modification
+from jobs.plans import Check, Output, Plan, PlanFile, Step, literal
+from jobs.toolchains.site import FILES, script
+from jobs.toolchains.vacc_site import VaccSite
+
+KIND = "apply-modification"
+EXPECTED = "expected.json"
+_SCRIPT = "apply_modification.py"
+_FOLDER = "{weights.path}"
+
+
+def module() -> PlanFile:
+    """The catalogue's own module, to travel beside a program that imports it."""
+    return PlanFile("modification.py", Path(modification.__file__).read_text(encoding="utf-8"))
+
+
+def plan(model: ZooModel, site: VaccSite, *, undo: bool, only_show: bool) -> Plan:
+    """Show what would change, then change it; or undo it. The weights are the slot's."""
+    if undo:
+        return Plan(
+            kind=KIND,
+            steps=(_step("undo", site),),
+            files=(script(_SCRIPT), module()),
+            outputs=(Output("modification", "modification.json"),),
+        )
+    source = literal(site.modification)
+    expected = json.dumps(model.architecture.config_values(), indent=1) + "\n"
+    words = ("--source", source, "--expected", f"{FILES}/{EXPECTED}")
+    show, apply = _step("show", site, *words), _step("apply", site, *words)
+    return Plan(
+        kind=KIND,
+        steps=(show,) if only_show else (show, apply),
+        files=(script(_SCRIPT), module(), PlanFile(EXPECTED, expected)),
+        outputs=(Output("modification", "modification.json"),),
+        checks=(
+            Check("weights", (("path", _FOLDER),)),
+            *(
+                Check("path", (("path", f"{source}/{name}"), ("what", "the vendor's model file")))
+                for name in model.modification
+                if name != modification.CONFIG_VACC
+            ),
+        ),
+    )
+
+
+def _step(what: str, site: VaccSite, *words: str) -> Step:
+    return Step(what, (site.python_word, f"{FILES}/{_SCRIPT}", what, _FOLDER, *words))
