@@ -1,0 +1,1 @@
+"""Stand-ins for the tools of a VACC host; see README.md."""

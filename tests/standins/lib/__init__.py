@@ -1,0 +1,1 @@
+"""What the stand-in programs share. Standard library only, Python 3.10 or newer."""

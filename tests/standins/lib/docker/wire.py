@@ -1,0 +1,76 @@
+"""How client and daemon talk: lines of JSON over a socket in the state's folder."""
+
+from __future__ import annotations
+
+import json
+import socket
+import tempfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+from tests.standins.lib import world
+
+DOWN = (
+    "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. "
+    "Is the docker daemon running?"
+)
+_LONGEST = 100  # a socket's path ends at 107 bytes
+
+
+def folder() -> Path:
+    """Where the daemon keeps what it knows."""
+    path = world.state() / "docker"
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def address() -> str:
+    """The path of the daemon's socket; elsewhere when the state's folder is too deep."""
+    path = str(folder() / "docker.sock")
+    if len(path) <= _LONGEST:
+        return path
+    return str(Path(tempfile.gettempdir(), f"standin-docker-{zlib.crc32(path.encode()):08x}.sock"))
+
+
+class DaemonError(Exception):
+    """What the daemon answers instead: ``Error response from daemon: ...``."""
+
+
+class Wire:
+    """One conversation. Messages are JSON objects, one a line."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._reader = connection.makefile("r", encoding="utf-8")
+
+    @classmethod
+    def dial(cls) -> Wire:
+        """Call the daemon.
+
+        Raises:
+            OSError: it does not answer.
+        """
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.connect(address())
+        return cls(connection)
+
+    def say(self, **message: Any) -> None:
+        """Send one message; nothing happens when the other side has gone."""
+        try:
+            self._connection.sendall((json.dumps(message) + "\n").encode())
+        except OSError:
+            pass
+
+    def hear(self) -> dict[str, Any] | None:
+        """The next message; None when the other side has gone."""
+        try:
+            line = self._reader.readline()
+        except OSError:
+            return None
+        return json.loads(line) if line else None
+
+    def close(self) -> None:
+        """End the conversation."""
+        self._reader.close()
+        self._connection.close()

@@ -1,0 +1,69 @@
+"""Builds the made-up ``/`` of a VACC host: ``python3 tests/standins/root.py FOLDER [DIES]``.
+
+What a probe reads of such a host lies below it: devices, kernel, driver and tool files. Run it
+again after the faults were changed; the daemon of the stand-in docker does so by itself.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.standins.lib import world
+
+DIES = 32
+DRIVER = "00.25.12.30 d3_3_v2_9_a3_1 a76bf37 20251230"
+COMPILER = "ai-v3.0.0-20250814"
+_FLAGS = (
+    "fpu vme de pse tsc msr pae mce cx8 apic sep mtrr pge mca cmov pat sse sse2 avx avx2 "
+    "avx512f avx512dq avx512cd avx512bw avx512vl amx_bf16"
+)
+
+
+def build(folder: Path, dies: int = DIES) -> None:
+    """Make or renew everything below ``folder``."""
+    files = {
+        "dev/vastai0": "",
+        "dev/vastai0_version": f"Driver Version: {DRIVER}\nNote: {world.MARK}\n",
+        "proc/cpuinfo": _cpuinfo(4),
+        "usr/lib/libvaml.so": world.MARK,
+        "usr/bin/vasmi": world.MARK,
+        "opt/vastai/vaststream/version.txt": f"{COMPILER}\n",
+        "opt/va/vaststream/tools_env.sh": f"# {world.MARK}\n",
+    }
+    for number in range(dies):
+        files[f"dev/vacc{number}"] = ""
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    set_iommu(folder, on=world.fault("iommu_on"))
+
+
+def set_iommu(folder: Path, *, on: bool) -> None:
+    """Say in the kernel's own places whether the IOMMU is on."""
+    line = "BOOT_IMAGE=/boot/vmlinuz-5.15.0-139-generic root=UUID=0 ro quiet"
+    path = folder / "proc/cmdline"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"{line} intel_iommu={'on' if on else 'off'}\n", encoding="utf-8")
+    groups = folder / "sys/kernel/iommu_groups"
+    shutil.rmtree(groups, ignore_errors=True)
+    groups.mkdir(parents=True)
+    if on:
+        (groups / "0").mkdir()
+
+
+def _cpuinfo(cores: int) -> str:
+    return "\n".join(
+        f"processor\t: {number}\nvendor_id\t: GenuineIntel\n"
+        f"model name\t: Intel(R) Xeon(R) Gold 6530 ({world.MARK})\nflags\t\t: {_FLAGS}\n"
+        for number in range(cores)
+    )
+
+
+if __name__ == "__main__":
+    build(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else DIES)
