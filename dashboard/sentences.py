@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from dashboard.known_failures import words_of
@@ -71,6 +72,11 @@ SENTENCES: dict[str, str | Promise] = {
     "modification:shown": _("Shown in the log; nothing was written to %(path)s."),
     "modification:applied": _("%(files)s changed files lie beside the weights in %(path)s."),
     "modification:undone": _("%(files)s files in %(path)s are as they were before."),
+    "dataset:there": _("%(dataset)s is on the host: %(files)s files, %(size)s."),
+    "dataset:differs": _(
+        "%(dataset)s is on the host: %(files)s files, %(size)s. %(path)s holds %(items)s items; "
+        "the published one has %(known)s."
+    ),
     "images:made": _("The image %(image)s is on the host: %(id)s, %(size)s."),
     "compile:made": _("Made %(label)s, %(size)s."),
     "deploy:ready": _("Ready after %(seconds)s seconds."),
@@ -208,6 +214,31 @@ SENTENCES: dict[str, str | Promise] = {
         "This host's processor needs another image, so that %(image)s is pulled; only ds3_0530 is "
         "published in this form."
     ),
+    "guide:dataset_linked": _(
+        "The guide prints no command for this, only a link: the command is the tool's own."
+    ),
+    "guide:comments_run": _("The guide has both downloads as remarks; here they are run."),
+    "guide:wget_resumes": _("wget goes on with an archive that was cut off (-c)."),
+    "guide:unzip_overwrites": _(
+        "unzip would ask before it overwrites, and nobody is there to answer: -o is added."
+    ),
+    "guide:unzip_asks": _(
+        "As printed, unzip asks before it overwrites, and fails where nobody answers: only for a "
+        "folder without the data."
+    ),
+    "guide:conda_path": _("The guide's conda activate is %(folder)s, first in the PATH."),
+    "guide:conda_yes": _("conda create has -y, for nobody is there to say yes."),
+    "guide:conda_there": _(
+        "An environment that is there is kept; as printed, conda would ask whether to remove it."
+    ),
+    "guide:conda_anew": _("With -y conda makes an environment anew that is there already."),
+    "guide:opencompass_held": _(
+        "pip is held to versions that OpenCompass can import (pyarrow<20, pandas<3, datasets<4, "
+        "transformers<5)."
+    ),
+    "guide:opencompass_unheld": _(
+        "As printed, pip may install newer packages than OpenCompass can import."
+    ),
     "guide:inspect_added": _("Added: a last step that writes down the image's id and versions."),
     # What became of a deployment (jobs.services.deployments).
     "deployment:waiting": _("Its job has not started the server yet."),
@@ -241,6 +272,7 @@ _WORDS: dict[str, Callable[[str], str]] = {
     "step": step_title,
     "stack": stack_name,
     "input": asset_word,
+    "what": lambda text: gettext(text) if text else "",
 }
 
 

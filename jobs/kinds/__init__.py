@@ -14,6 +14,8 @@ from jobs.kinds import (
     deploy_vllm,
     evaluate,
     prepare,
+    prepare_datasets,
+    prepare_opencompass,
     prepare_weights,
 )
 from jobs.kinds.base import Kind
@@ -22,7 +24,9 @@ KINDS: dict[str, Kind] = {
     "prepare": prepare,
     "prepare-weights": prepare_weights,
     "apply-modification": apply_modification,
+    "prepare-datasets": prepare_datasets,
     "build-images": build_images,
+    "prepare-opencompass": prepare_opencompass,
     "compile": compile,
     "deploy": deploy,
     "deploy-vllm": deploy_vllm,

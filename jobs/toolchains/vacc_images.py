@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.utils.translation import gettext_noop as _
+
 from jobs.catalog.stacks_schema import Build, Image, Stack
 from jobs.plans import Check, Output, Plan, PlanFile, Step, literal
 from jobs.toolchains.site import FILES, script
@@ -79,7 +81,10 @@ def build_plan(stack: Stack, site: VaccSite, wanted: Building) -> Plan:
                 "path",
                 (
                     ("path", f"{literal(wanted.folder)}/{vacc.file}"),
-                    ("what", "the vendor's Dockerfile, which the guide has in its folder docker"),
+                    (
+                        "what",
+                        _("the vendor's Dockerfile, which the guide has in its folder docker"),
+                    ),
                 ),
             ),
         ),

@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from django.utils.translation import gettext_noop as _
+
 from jobs.catalog import ZooModel, modification
 from jobs.plans import Check, Output, Plan, PlanFile, Step, literal
 from jobs.toolchains.site import FILES, script
@@ -47,7 +49,10 @@ def plan(model: ZooModel, site: VaccSite, *, undo: bool, only_show: bool) -> Pla
         checks=(
             Check("weights", (("path", _FOLDER),)),
             *(
-                Check("path", (("path", f"{source}/{name}"), ("what", "the vendor's model file")))
+                Check(
+                    "path",
+                    (("path", f"{source}/{name}"), ("what", _("the vendor's changed model file"))),
+                )
                 for name in model.modification
                 if name != modification.CONFIG_VACC
             ),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+from django.utils.translation import gettext_noop as _
+
 from jobs.catalog import HubSource, ZooModel
 from jobs.plans import Check, Output, Plan, PlanFile, Step, literal
 from jobs.toolchains import hub
@@ -34,7 +36,9 @@ def prepare_plan(
     files = (script(_SCRIPT), module(), PlanFile(EXPECTED, _expected(model, source)))
     outputs = (Output("weights", "weights.json"),)
     if wanted.source == "folder":
-        there = Check("path", (("path", literal(wanted.folder)), ("what", "the folder of weights")))
+        there = Check(
+            "path", (("path", literal(wanted.folder)), ("what", _("the folder of the weights")))
+        )
         return Plan(kind=KIND, steps=(check,), files=files, outputs=outputs, checks=(there,))
     room = (
         ("path", literal(wanted.folder)),

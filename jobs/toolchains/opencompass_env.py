@@ -1,0 +1,111 @@
+"""OpenCompass in an environment of conda, from its sources: as the guide installs it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from jobs.catalog.stacks_schema import Evaluation
+from jobs.plans import Check, Output, Plan, PlanFile, Step, literal
+from jobs.toolchains.site import FILES, script
+from jobs.toolchains.vacc_site import VaccSite
+
+KIND = "prepare-opencompass"
+NAME = "opencompass"
+# The deployment guide, Pytorch Deploy, step 4.1.
+INDEX = "https://mirrors.aliyun.com/pypi/simple/"
+EXTRA = ".[full]"
+# Newer ones have taken away what OpenCompass imports: seen with 0.4.1 and 0.5.4.
+CONSTRAINTS = "pyarrow<20\npandas<3\ndatasets<4\ntransformers<5\n"
+_CONSTRAINTS_FILE = "constraints.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class Installing:
+    """How to install. ``index`` "" leaves it to pip's own settings."""
+
+    repository: str
+    index: str
+    modelscope: bool
+    exact: bool
+
+
+def folder(site: VaccSite) -> str:
+    """Where conda makes the environment."""
+    return f"{site.conda}/envs/{NAME}"
+
+
+def fingerprint(tools: Evaluation) -> str:
+    """Of what is asked for: the tag, and what its requirements are held to."""
+    text = f"{tools.opencompass_checkout}\n{tools.opencompass_python}\n{CONSTRAINTS}"
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def prepare_plan(tools: Evaluation, site: VaccSite, wanted: Installing) -> Plan:
+    """Make the environment, clone, check out, install, prove that it imports."""
+    checkout, inside = site.at("opencompass"), (literal(f"{folder(site)}/bin"),)
+    steps: tuple[Step, ...] = (
+        _create(tools, site, exact=wanted.exact),
+        _clone(tools, site, wanted),
+        Step("checkout", ("git", "checkout", tools.opencompass_checkout), cwd=checkout),
+        Step("install", _install(wanted), cwd=checkout, path=inside),
+    )
+    if wanted.modelscope:
+        steps += (Step("install-modelscope", ("pip", "install", "ModelScope"), path=inside),)
+    python = literal(f"{folder(site)}/bin/python")
+    verify = Step("verify", (python, f"{FILES}/verify_environment.py", NAME, NAME))
+    return Plan(
+        kind=KIND,
+        steps=(*steps, verify),
+        files=_files(exact=wanted.exact),
+        outputs=(Output("versions", "versions.json"),),
+        checks=(
+            Check("conda"),
+            Check("tool", (("name", "git"), ("version", ""))),
+            Check("disk", (("path", literal(site.conda)), ("bytes", str(10**10)))),
+        ),
+    )
+
+
+def _create(tools: Evaluation, site: VaccSite, *, exact: bool) -> Step:
+    """-y, for nobody is there to say it. With it conda would make anew what is there already."""
+    words: tuple[str, ...] = (
+        "conda",
+        "create",
+        "-n",
+        NAME,
+        f"python={tools.opencompass_python}",
+        "-y",
+    )
+    if not exact:
+        there = literal(f"{folder(site)}/bin/python")
+        words = (site.python_word, f"{FILES}/unless_there.py", there, *words)
+    return Step("create", words, path=(literal(f"{site.conda}/bin"),))
+
+
+def _clone(tools: Evaluation, site: VaccSite, wanted: Installing) -> Step:
+    if wanted.exact:
+        return Step("clone", ("git", "clone", tools.opencompass_repository), cwd=site.at())
+    words = (
+        *(site.python_word, f"{FILES}/clone_or_fetch.py", literal(wanted.repository)),
+        *(site.at("opencompass"), "--ref", tools.opencompass_checkout),
+    )
+    return Step("clone", words, cwd=site.at())
+
+
+def _install(wanted: Installing) -> tuple[str, ...]:
+    index = INDEX if wanted.exact else wanted.index
+    held = () if wanted.exact else ("-c", f"{FILES}/{_CONSTRAINTS_FILE}")
+    return ("pip", "install", "-e", EXTRA, *(("-i", literal(index)) if index else ()), *held)
+
+
+def _files(*, exact: bool) -> tuple[PlanFile, ...]:
+    check = script("verify_environment.py")
+    if exact:
+        return (check,)
+    return (
+        check,
+        script("unless_there.py"),
+        script("clone_or_fetch.py"),
+        PlanFile(_CONSTRAINTS_FILE, CONSTRAINTS),
+    )

@@ -1,0 +1,226 @@
+"""Datasets of the deployment guide: where each comes from, and what must be in it.
+
+The counts are those of the published files; a part of a set is told, not refused.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from django.utils.translation import gettext_noop as _
+
+from jobs.plans import Check, Output, Plan, PlanFile, Step, literal
+from jobs.toolchains import hub
+from jobs.toolchains.hub import Download
+from jobs.toolchains.site import FILES, script
+from jobs.toolchains.vacc_site import VaccSite
+
+KIND = "prepare-datasets"
+OPENCOMPASS = "opencompass"
+_SCRIPT = "verify_dataset.py"
+_EXPECTED = "expected.json"
+# The deployment guide, Pytorch Deploy, step 4.2.
+CORE = "OpenCompassData-core-20240207.zip"
+CORE_URL = f"https://github.com/open-compass/opencompass/releases/download/0.2.2.rc1/{CORE}"
+MATH = "math.zip"
+MATH_URL = f"http://opencompass.oss-cn-shanghai.aliyuncs.com/datasets/data/{MATH}"
+# sonnet.txt of vLLM v0.7.2, which its image has as /workspace/vllm/benchmarks/sonnet.txt.
+SONNET_URL = "https://raw.githubusercontent.com/vllm-project/vllm/v0.7.2/benchmarks/sonnet.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Files of a dataset: a glob below its folder, how they are read, how many items are known."""
+
+    path: str
+    sort: str
+    items: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A dataset. ``repo`` is its repository on a hub; "" for one that comes otherwise.
+
+    ``calibrates``: the compiler may take it for int8. ``bytes`` is about what a download needs.
+    """
+
+    name: str
+    title: str
+    parts: tuple[Part, ...]
+    bytes: int
+    repo: str = ""
+    calibrates: bool = False
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """What is downloaded from the hub."""
+        return tuple(part.path for part in self.parts)
+
+
+DATASETS: dict[str, Dataset] = {
+    item.name: item
+    for item in (
+        Dataset(
+            "c4",
+            "c4 (calibration)",
+            (
+                Part("en/c4-train.00000-of-01024.json.gz", "jsonl.gz", 356_317),
+                Part("en/c4-validation.00000-of-00008.json.gz", "jsonl.gz", 45_576),
+            ),
+            bytes=360_000_000,
+            repo="allenai/c4",
+            calibrates=True,
+        ),
+        Dataset(
+            "ceval",
+            "C-Eval (calibration)",
+            (Part("ceval-exam.zip", "archive"),),
+            bytes=1_600_000,
+            repo="ceval/ceval-exam",
+            calibrates=True,
+        ),
+        Dataset(
+            "alpaca",
+            "Alpaca, cleaned (calibration)",
+            (Part("alpaca_data_cleaned.json", "json", 51_760),),
+            bytes=45_000_000,
+            repo="yahma/alpaca-cleaned",
+            calibrates=True,
+        ),
+        Dataset(
+            "sharegpt",
+            "ShareGPT (performance)",
+            (Part("ShareGPT_V3_unfiltered_cleaned_split.json", "json", 94_145),),
+            bytes=680_000_000,
+            repo="anon8231489123/ShareGPT_Vicuna_unfiltered",
+        ),
+        Dataset(
+            "sonnet",
+            "Sonnets (performance)",
+            (Part("sonnet.txt", "text", 518),),
+            bytes=25_000,
+        ),
+        Dataset(
+            OPENCOMPASS,
+            "OpenCompass core and MATH (accuracy)",
+            (
+                Part("FewCLUE/cluewsc/dev_few_all.json", "jsonl", 159),
+                Part("FewCLUE/cluewsc/test_public.json", "jsonl", 976),
+                Part("math/test_prm800k_500.jsonl", "jsonl", 500),
+                Part("mmlu/dev/*_dev.csv", "files", 57),
+                Part("mmlu/test/*_test.csv", "files", 57),
+            ),
+            bytes=1_000_000_000,
+        ),
+    )
+}
+
+
+def folder_of(dataset: Dataset, site: VaccSite) -> str:
+    """Where it lies unless a person has it elsewhere."""
+    if dataset.name == OPENCOMPASS:
+        return f"{site.workspace}/opencompass/data"
+    return f"{site.workspace}/datasets/{dataset.name}"
+
+
+def check_plan(dataset: Dataset, site: VaccSite, folder: str) -> Plan:
+    """It is there already: only check it."""
+    there = Check("path", (("path", literal(folder)), ("what", _("the folder of the dataset"))))
+    return _plan(dataset, site, folder, steps=(), checks=(there,))
+
+
+def hub_plan(dataset: Dataset, site: VaccSite, wanted: Download) -> Plan:
+    """From a hub."""
+    return _plan(
+        dataset,
+        site,
+        wanted.folder,
+        steps=(hub.step("download", wanted, site),),
+        files=tuple(map(script, hub.files_of_step())),
+        checks=(*hub.checks(wanted), _room(dataset, wanted.folder)),
+    )
+
+
+def sonnet_plan(dataset: Dataset, site: VaccSite, folder: str) -> Plan:
+    """One text file of vLLM's sources."""
+    words = ("wget", "--continue", "--directory-prefix", literal(folder), SONNET_URL)
+    return _plan(
+        dataset,
+        site,
+        folder,
+        steps=(Step("download", words),),
+        checks=(_tool("wget"), _room(dataset, folder)),
+    )
+
+
+def opencompass_plan(dataset: Dataset, site: VaccSite, *, exact: bool) -> Plan:
+    """Two archives into the checkout of OpenCompass, unpacked as the guide has it.
+
+    Not exact: a download that was cut off goes on, and unzip does not ask before it overwrites,
+    for nobody is there to answer.
+    """
+    checkout, more = site.at("opencompass"), () if exact else ("-c",)
+    over = () if exact else ("-o",)
+    return _plan(
+        dataset,
+        site,
+        folder_of(dataset, site),
+        steps=(
+            Step("download-core", ("wget", *more, CORE_URL), cwd=checkout),
+            Step("download-math", ("wget", *more, MATH_URL), cwd=checkout),
+            Step("unpack-core", ("unzip", *over, CORE), cwd=checkout),
+            Step("unpack-math", ("unzip", "-o", MATH, "-d", "./data/"), cwd=checkout),
+        ),
+        checks=(
+            _tool("wget"),
+            _tool("unzip"),
+            Check(
+                "path",
+                (
+                    ("path", checkout),
+                    (
+                        "what",
+                        _("the checkout of OpenCompass: run the job “Prepare OpenCompass” first"),
+                    ),
+                ),
+            ),
+            _room(dataset, f"{site.workspace}/opencompass"),
+        ),
+    )
+
+
+def _plan(
+    dataset: Dataset,
+    site: VaccSite,
+    folder: str,
+    *,
+    steps: tuple[Step, ...],
+    checks: tuple[Check, ...],
+    files: tuple[PlanFile, ...] = (),
+) -> Plan:
+    verify = (
+        *(site.python_word, f"{FILES}/{_SCRIPT}", literal(folder)),
+        *("--expected", f"{FILES}/{_EXPECTED}"),
+    )
+    return Plan(
+        kind=KIND,
+        steps=(*steps, Step("verify", verify)),
+        files=(*files, script(_SCRIPT), PlanFile(_EXPECTED, _expected(dataset))),
+        outputs=(Output("dataset", "dataset.json"),),
+        checks=checks,
+    )
+
+
+def _expected(dataset: Dataset) -> str:
+    parts = [{"path": p.path, "sort": p.sort, "items": p.items} for p in dataset.parts]
+    return json.dumps({"name": dataset.name, "files": parts}, indent=1) + "\n"
+
+
+def _room(dataset: Dataset, folder: str) -> Check:
+    args = (("path", literal(folder)), ("bytes", str(dataset.bytes)), ("resumes", "yes"))
+    return Check("disk", args)
+
+
+def _tool(name: str) -> Check:
+    return Check("tool", (("name", name), ("version", "")))
