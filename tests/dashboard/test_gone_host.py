@@ -31,7 +31,7 @@ def test_it_asks_first_and_names_what_will_be_lost(admin, job):
     shown = admin.get(GONE).content.decode()
 
     assert reverse("job-detail", args=[job.pk]) in shown
-    assert "Give far up" in shown
+    assert "Give up the host far?" in shown
     job.refresh_from_db()
     assert job.state == "running"
 
