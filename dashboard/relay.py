@@ -7,7 +7,8 @@
 ==============================================  ===================================================
 
 The stream is what the engine sent, byte for byte; how the turn ended is in its row when the stream
-is over. Rights are asked once, through Django, before the first byte. Beside Django and not in it:
+is over. Rights are asked through Django before the first byte; who loses them later
+(:mod:`dashboard.consumers.doors`) hears no more, and the turn goes on. Beside Django and not in it:
 its response machinery costs a tenth of the rate at 100 streams (docs/decisions.md).
 """
 
@@ -16,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from http import HTTPStatus
 from importlib import import_module
 from io import BytesIO
@@ -33,6 +34,7 @@ from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware
 
 from dashboard import turns
+from dashboard.consumers.doors import Guest, doors
 from dashboard.rights import allowed
 from jobs.logstore import store
 from jobs.models import Deployment, Turn
@@ -62,7 +64,8 @@ async def relay_application(scope: Scope, receive: Receive, send: Send) -> None:
     turn_id, verb = int(match[1]), match[2]
     if scope["method"] != _METHODS[verb]:
         return await _answer(send, HTTPStatus.METHOD_NOT_ALLOWED)
-    turn = await sync_to_async(_permitted_turn)(scope, turn_id)
+    request = ASGIRequest(scope, BytesIO())
+    turn = await sync_to_async(_permitted_turn)(request, turn_id)
     if isinstance(turn, HTTPStatus):
         return await _answer(send, turn)
     if verb == "stop":
@@ -73,7 +76,11 @@ async def relay_application(scope: Scope, receive: Receive, send: Send) -> None:
         if deployment is None or deployment.state != Deployment.State.READY:
             return await _answer(send, HTTPStatus.CONFLICT)
         turns.start(turn_id, deployment.dashboard_url, turn.request)
-    await _stream(turn_id, _offset(scope), receive, send)
+    guest = doors().enter(request.session, request.user, "conversation.view", turn.conversation)
+    try:
+        await _stream(turn_id, _offset(scope), _until_gone(receive, guest), send)
+    finally:
+        doors().leave(guest)
     return None
 
 
@@ -84,10 +91,9 @@ class _Guard(CsrfViewMiddleware):
         return HttpResponse(status=HTTPStatus.FORBIDDEN)
 
 
-def _permitted_turn(scope: Scope, turn_id: int) -> Turn | HTTPStatus:
+def _permitted_turn(request: ASGIRequest, turn_id: int) -> Turn | HTTPStatus:
     """The turn, when the request comes from its owner's own page; else what to answer."""
     close_old_connections()
-    request = ASGIRequest(scope, BytesIO())
     engine = import_module(settings.SESSION_ENGINE)
     request.session = engine.SessionStore(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
     try:
@@ -97,7 +103,7 @@ def _permitted_turn(scope: Scope, turn_id: int) -> Turn | HTTPStatus:
             return HTTPStatus.FORBIDDEN
     except DisallowedHost:
         return HTTPStatus.BAD_REQUEST
-    user = get_user(request)
+    request.user = user = get_user(request)
     if not allowed(user, "playground.use"):
         return HTTPStatus.FORBIDDEN
     turn = (
@@ -127,7 +133,9 @@ async def _answer(send: Send, status: HTTPStatus) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-async def _stream(turn_id: int, offset: int, receive: Receive, send: Send) -> None:
+async def _stream(
+    turn_id: int, offset: int, until_gone: Coroutine[Any, Any, None], send: Send
+) -> None:
     """Send what there is from ``offset`` on and what comes, until turn or browser is at its end."""
     run = turns.running(turn_id)
     headers = list(_HEADERS)
@@ -135,7 +143,7 @@ async def _stream(turn_id: int, offset: int, receive: Receive, send: Send) -> No
         age_ms = (time.monotonic() - run.started) * 1000
         headers.append((b"x-turn-age-ms", f"{age_ms:.0f}".encode()))
     await send({"type": "http.response.start", "status": 200, "headers": headers})
-    gone = asyncio.create_task(_until_gone(receive))
+    gone = asyncio.create_task(until_gone)
     try:
         if run is not None:
             offset = await _send_live(run, offset, gone, send)
@@ -182,6 +190,16 @@ def _is_open(turn_id: int) -> bool:
     return Turn.objects.filter(pk=turn_id, state=Turn.State.STREAMING).exists()
 
 
-async def _until_gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+async def _until_gone(receive: Receive, guest: Guest) -> None:
+    """Until the browser has left, or may not listen any more."""
+
+    async def until_left() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    left = asyncio.create_task(until_left())
+    ends: set[asyncio.Future[Any]] = {left, guest.shown_out}
+    try:
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        left.cancel()

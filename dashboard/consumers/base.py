@@ -7,14 +7,22 @@ import contextlib
 import json
 from typing import Any
 
+from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
+from django.contrib.auth.models import AnonymousUser
 
-# Codes after which a page does not come back; static/js/lib/live_socket.js knows the same.
+from dashboard.consumers.doors import FORBIDDEN, LOGGED_OUT, doors
+from dashboard.rights import allowed
+
+# Codes after which a page does not come back; static/js/lib/live_socket.js knows the same. Two more
+# of them are in dashboard.consumers.doors.
 OVER = 1000
 BAD_REQUEST = 4400
-LOGGED_OUT = 4401
-FORBIDDEN = 4403
 NOT_FOUND = 4404
+
+
+class RefusedError(Exception):
+    """A socket that cannot be served; its argument is the code to close with."""
 
 
 class PageSocket(AsyncWebsocketConsumer):
@@ -38,6 +46,16 @@ class PageSocket(AsyncWebsocketConsumer):
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
 
+    def subject(self) -> tuple[str, Any]:
+        """What the page asks for: an action of :mod:`dashboard.rights` and its object.
+
+        Asked in a thread, of people who are logged in.
+
+        Raises:
+            RefusedError: there is no such thing.
+        """
+        raise NotImplementedError
+
     async def serve(self) -> int:
         """Send what there is to send; return the code to close with."""
         raise NotImplementedError
@@ -48,8 +66,34 @@ class PageSocket(AsyncWebsocketConsumer):
 
     async def _run(self) -> None:
         try:
-            await self.close(await self.serve())
+            await self.close(await self._serve_guest())
         except (OSError, RuntimeError):
             # The page is gone, or its log's reader broke: the page comes back to its own offset.
             with contextlib.suppress(OSError, RuntimeError):
                 await self.close(1011)
+
+    async def _serve_guest(self) -> int:
+        """Serve for as long as the page may listen; return the code to close with."""
+        user: Any = self.scope["user"] or AnonymousUser()
+        try:
+            action, obj = await database_sync_to_async(self._permitted)(user)
+        except RefusedError as refused:
+            return int(refused.args[0])
+        guest = doors().enter(self.scope["session"], user, action, obj)
+        serving = asyncio.create_task(self.serve())
+        try:
+            await asyncio.wait({serving, guest.shown_out}, return_when=asyncio.FIRST_COMPLETED)
+            return guest.shown_out.result() if guest.shown_out.done() else serving.result()
+        finally:
+            doors().leave(guest)
+            serving.cancel()
+            with contextlib.suppress(asyncio.CancelledError, OSError, RuntimeError):
+                await serving
+
+    def _permitted(self, user: Any) -> tuple[str, Any]:
+        if not (user.is_authenticated and user.is_active):
+            raise RefusedError(LOGGED_OUT)
+        action, obj = self.subject()
+        if not allowed(user, action, obj):
+            raise RefusedError(FORBIDDEN)
+        return action, obj

@@ -26,6 +26,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from django.views.i18n import JavaScriptCatalog, set_language
 
 from dashboard.audit import record
+from dashboard.consumers.doors import look_soon
 from dashboard.rights import requires
 
 STAY_S = 14 * 86400
@@ -55,6 +56,16 @@ class Login(LoginView):
         return answer
 
 
+class Logout(LogoutView):
+    """Log out, in all open pages of this login."""
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """End the session, then everything that listens with it."""
+        answer = super().post(request, *args, **kwargs)
+        look_soon()
+        return answer
+
+
 class Password(PasswordChangeView):
     """Change one's own password."""
 
@@ -65,7 +76,9 @@ class Password(PasswordChangeView):
     def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
         """Change it and say so."""
         messages.success(self.request, gettext("Your password is changed."))
-        return super().form_valid(form)
+        answer = super().form_valid(form)
+        look_soon()
+        return answer
 
 
 class PersonForm(BaseUserCreationForm):  # type: ignore[type-arg]  # not generic at run time
@@ -117,6 +130,7 @@ def person_password(request: HttpRequest, user_id: int) -> HttpResponse:
     form = SetPasswordForm(person, request.POST or None)
     if request.method == "POST" and form.is_valid():
         form.save()
+        look_soon()
         record(request.user, "user.manage", f"user {person.pk}", did="password")
         messages.success(
             request,
@@ -145,6 +159,7 @@ def person_change(request: HttpRequest, user_id: int) -> HttpResponse:
         messages.error(request, gettext("Ask another admin to change yourself."))
     else:
         User.objects.filter(pk=person.pk).update(**cast(Any, changes))
+        look_soon()
         record(request.user, "user.manage", f"user {person.pk}", did=wanted)
     return redirect("people")
 
@@ -158,7 +173,7 @@ def catalog(request: HttpRequest) -> HttpResponseBase:
 
 urlpatterns: list[URLPattern] = [
     path("login/", Login.as_view(), name="login"),
-    path("logout/", LogoutView.as_view(), name="logout"),
+    path("logout/", Logout.as_view(), name="logout"),
     path("account/password/", requires("account.view")(Password.as_view()), name="password"),
     path("people/", people, name="people"),
     path("people/add/", person_add, name="person-add"),

@@ -134,6 +134,7 @@ function changed(state, detail) {
     return;
   }
   wasClosed = true;
+  if (state === "over") ask(location.pathname + location.search); // to the login page, when that is why
   if (sign) {
     sign.hidden = false;
     sign.classList.add("off");

@@ -72,6 +72,10 @@ class Server:
         """The same for the deployment."""
         self._write("UPDATE jobs_deployment SET state = ? WHERE id = ?", (state, self.deployment))
 
+    def let_in(self, is_active: bool) -> None:
+        """Whether the person may log in."""
+        self._write("UPDATE auth_user SET is_active = ?", (is_active,))
+
     def _write(self, statement: str, values: tuple[Any, ...]) -> None:
         with closing(sqlite3.connect(self.data_dir / "db.sqlite3", timeout=20)) as database:
             database.execute(statement, values)

@@ -191,6 +191,20 @@ def test_a_stranger_hears_nothing(server, log, address):
         assert closed.value.rcvd.code == 4401
 
 
+@pytest.mark.parametrize("address", ["live/", "log/job/{job}/"])
+def test_who_is_locked_out_loses_the_sockets_that_are_open(server, log, address):
+    log(b"one\n")
+    with server.socket(address.format(job=server.job)) as page:
+        page.recv(timeout=10)
+        server.let_in(False)
+        try:
+            with pytest.raises(ConnectionClosed) as closed:
+                page.recv(timeout=30)
+        finally:
+            server.let_in(True)
+    assert closed.value.rcvd.code == 4401
+
+
 def test_a_server_s_log_may_go_on_after_its_end(server):
     key = f"deployment/{server.deployment}"
     server.logs.append(key, server.logs.size(key), b"bye\n")

@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from dashboard import turns
+from dashboard.consumers import doors
 from dashboard.relay import relay_application
 from jobs.logstore import store
 from jobs.models import Conversation, Deployment, Host, Job, Turn
@@ -231,6 +232,26 @@ def test_a_number_that_no_turn_has_is_not_found(client, number):
         assert (browser.status, engine.requests) == (404, [])
 
     run(scenario)
+
+
+def test_who_logs_out_hears_no_more_and_the_turn_goes_on(client, monkeypatch):
+    first = delta(content="a")
+    monkeypatch.setattr(doors, "LOOK_S", 3600)
+
+    async def scenario(engine, turn):
+        browser = Browser(client, f"/relay/turns/{turn.pk}/start")
+        await engine.say.put(first)
+        await browser.until(len(first))
+        await sync_to_async(client.post)("/logout/")
+        await browser.task
+        await engine.say.put(delta(content="b") + END)
+        await engine.say.put(None)
+        await turns.running(turn.pk).task
+        assert browser.body == first
+
+    turn = run(scenario)
+
+    assert (turn.state, turn.answer) == ("done", "ab")
 
 
 def test_stop_closes_the_connection_to_the_engine(client):

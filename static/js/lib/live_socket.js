@@ -3,8 +3,9 @@
 
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 15_000;
-// Closed on purpose (1000), or for a reason that a new attempt does not change: dashboard/consumers/base.py.
-const FINAL_CODES = new Set([1000, 4400, 4401, 4403, 4404]);
+// Closed on purpose (1000), or for a reason that a new attempt does not change: dashboard/consumers/.
+const LOGGED_OUT = 4401;
+const FINAL_CODES = new Set([1000, 4400, LOGGED_OUT, 4403, 4404]);
 
 /**
  * How long to wait before attempt `attempt` (0 is the first), without its random part.
@@ -38,6 +39,7 @@ export function socketUrl(path) {
 export function connect({ url, onMessage, onState = () => {}, heartbeatMs = 0 }) {
   let attempt = 0;
   let isClosed = false;
+  let hasWorked = false;
   let heardAt = 0;
   /** @type {WebSocket | null} */
   let socket = null;
@@ -74,13 +76,19 @@ export function connect({ url, onMessage, onState = () => {}, heartbeatMs = 0 })
     mine.addEventListener("message", (event) => {
       if (mine !== socket) return;
       attempt = 0; // a message proves the connection works; "open" does not
+      hasWorked = true;
       heardAt = Date.now();
       onMessage(event.data);
     });
     mine.addEventListener("close", (event) => {
       if (mine !== socket) return;
       socket = null;
-      if (FINAL_CODES.has(event.code)) {
+      // The login that it was opened with is over. Another tab may have begun a new one (as a change
+      // of password does), so once more; a code of the first message is final.
+      if (event.code === LOGGED_OUT && hasWorked) {
+        hasWorked = false;
+        later();
+      } else if (FINAL_CODES.has(event.code)) {
         isClosed = true;
         onState("over", event.code);
       } else {

@@ -164,6 +164,7 @@ export class TurnView {
     if (!response.ok) return;
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
     const fresh = page.querySelector("[data-turn]");
+    if (!fresh) location.reload(); // logged out meanwhile: this is the login page
     const wasAtEnd = isAtEnd();
     for (const name of ["end", "summary"]) {
       const part = fresh?.querySelector(`[data-part=${name}]`);
