@@ -188,6 +188,12 @@ def test_a_stack_serves_only_what_it_can():
     assert found("qwen-7b", SMALL, "vllm-cpu") == [("path", "red", "limit:stack_path")]
 
 
+def test_a_computer_without_cards_has_no_dies_to_fill():
+    small = replace(FULL, tp=1, precision="bf16", max_length=2048, die_bytes=1)
+
+    assert found("smollm2-135m-instruct", small, "vllm-cpu") == []
+
+
 def test_what_stops_comes_before_what_asks():
     levels = [level for _, level, _ in found("qwen-1.5b", SMALL, max_input=1000)]
 
