@@ -187,6 +187,9 @@ SENTENCES: dict[str, str | Promise] = {
     "guide:cd": _("The guide's cd is the folder that a step works in; its && is one step more."),
     "guide:nothing_printed": _("The guide prints nothing for this."),
     "guide:verify_added": _("Added: a last step that checks what is there."),
+    "guide:folder_looked_at": _(
+        "Added: a step before that looks at the folder, and one after it that finds what is new."
+    ),
     "guide:weights_linked": _(
         "The guide prints no command for this, only links to the hub: the command is the tool's "
         "own."
@@ -238,6 +241,25 @@ SENTENCES: dict[str, str | Promise] = {
     ),
     "guide:opencompass_unheld": _(
         "As printed, pip may install newer packages than OpenCompass can import."
+    ),
+    "guide:yaml_filled": _(
+        "The guide's file has a made-up checkpoint: here it is the chosen weights, and the result "
+        "goes to %(folder)s."
+    ),
+    "guide:yaml_made": _(
+        "The file is made from these settings; what they leave alone is as in the guide's own. The "
+        "result goes to %(folder)s."
+    ),
+    "guide:align_qkv_set": _(
+        "align_qkv is on: %(tp)s dies cannot share %(heads)s KV heads evenly."
+    ),
+    "guide:stack_size_set": _("VACC_STACK_SIZE=%(size)s is set."),
+    "guide:int8_cuda": _(
+        "Calibration for int8 is documented with a CUDA card only; without one, choose cpu."
+    ),
+    "guide:no_calibration": _(
+        "No calibration data is named, as in the guide's file: vamc takes what it takes by itself, "
+        "perhaps from the network."
     ),
     "guide:inspect_added": _("Added: a last step that writes down the image's id and versions."),
     # What became of a deployment (jobs.services.deployments).

@@ -60,7 +60,7 @@ class DatasetReport(BaseModel):
 
 
 class FolderReport(BaseModel):
-    """artifact.json of verify_folder.py. ``deploy_config``: llmdeploy's file in it, "" for none."""
+    """artifact.json of verify_folder.py. ``deploy_config``: llmdeploy's file, "" for none."""
 
     path: str
     bytes: int = Field(ge=1)

@@ -1,11 +1,12 @@
 """Check a folder that a compiler made or that a server is to load.
 
-    verify_folder.py FOLDER --since FILE      it was made after FILE: its size and checksum go into
+    verify_folder.py FOLDER --note FILE       write down what is in it now
+    verify_folder.py FOLDER --since FILE      it was written to since: its size and checksum go into
                                               artifact.json
     verify_folder.py FOLDER --bytes N         it is as large as it was registered
 
 A compiler that ends well and makes nothing has failed; so has one that finds what an earlier run
-left and goes home.
+left and goes home. Files are compared with themselves: the clock of a file server is not ours.
 """
 
 import argparse
@@ -18,7 +19,8 @@ from pathlib import Path
 
 BLOCK = 1 << 22
 SHOW_S = 1.0
-DEPLOY = "_deploy.json"  # what llmdeploy is given; not every version of the compiler makes it
+# What llmdeploy is given; not every version of the compiler makes it.
+DEPLOY = "{folder}-none-dynamic-vacc/{name}_deploy.json"
 
 
 class Refused(Exception):
@@ -34,6 +36,15 @@ def files_of(folder):
             if path.is_file():
                 found[path.relative_to(folder).as_posix()] = path.stat().st_size
     return dict(sorted(found.items()))
+
+
+def stamps_of(folder):
+    """Path below the folder -> what changes when it is written: its size and times."""
+    found = {}
+    for name in files_of(folder):
+        stat = (folder / name).stat()
+        found[name] = [stat.st_size, stat.st_mtime_ns, stat.st_ino]
+    return found
 
 
 def checksum(folder, files):
@@ -53,16 +64,17 @@ def checksum(folder, files):
 
 
 def made(folder, since):
-    """The report on a folder that must have been made after the file `since`."""
+    """The report on a folder that must have been written to since `since` was noted."""
     if not folder.is_dir():
         raise Refused(f"the compiler ended well, but made no folder {folder}")
-    began, files = since.stat().st_mtime, files_of(folder)
-    new = [name for name in files if (folder / name).stat().st_mtime >= began]
+    before, files = json.loads(since.read_text(encoding="utf-8")), files_of(folder)
+    new = [name for name, stamp in stamps_of(folder).items() if stamp != before.get(name)]
     if not new:
         raise Refused(f"the compiler ended well, but wrote nothing new into {folder}")
     if not sum(files.values()):
         raise Refused(f"all {len(files)} files in {folder} are empty")
     digest = checksum(folder, files)
+    deploy = Path(DEPLOY.format(folder=folder, name=folder.name))
     return {
         "path": str(folder),
         "bytes": sum(files.values()),
@@ -70,7 +82,7 @@ def made(folder, since):
         "files": len(files),
         "new_files": len(new),
         "tokenizer": (folder / "tokenizer").is_dir(),
-        "deploy_config": next((name for name in files if name.endswith(DEPLOY)), ""),
+        "deploy_config": str(deploy) if deploy.is_file() else "",
     }
 
 
@@ -89,15 +101,21 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--since", type=Path, help="a file that is as old as the job")
+    what.add_argument("--note", type=Path, help="the file to write it to")
+    what.add_argument("--since", type=Path, help="the file that --note wrote")
     what.add_argument("--bytes", type=int)
     args = parser.parse_args()
     try:
+        if args.note:
+            there = stamps_of(args.folder)
+            args.note.write_text(json.dumps(there) + "\n", encoding="utf-8")
+            print(f"{args.folder}: {len(there)} files before", flush=True)
+            return 0
         if args.since is None:
             unchanged(args.folder, args.bytes)
             return 0
         report = made(args.folder, args.since)
-    except (Refused, OSError) as error:
+    except (Refused, OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     Path("artifact.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")

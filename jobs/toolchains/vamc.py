@@ -1,0 +1,205 @@
+"""vamc, the compiler of the Build_In way: its YAML, its command, what it must have left.
+
+Fields: VastModelZOO's LLM yamls for vamc 3; defaults are those of its two files for the distills.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+from django.utils.translation import gettext_noop as _
+
+from jobs.catalog import ZooModel
+from jobs.catalog.stacks_schema import BuildIn
+from jobs.plans import Check, Output, Plan, PlanFile, Step, literal
+from jobs.toolchains.site import FILES, script
+from jobs.toolchains.vacc_site import VaccSite
+
+KIND = "compile-vacc"
+NAME = "vamc"
+MODEL_ARCH = "vacc"
+# As the guide names them, in the folder that its vamc is started in.
+GUIDE_FOLDER = "build_in/build"
+_VERIFY = "verify_folder.py"
+_BEFORE = "before.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Data to quantise with: ``name`` is vamc's own word for its format (c4, ceval, alpaca)."""
+
+    name: str
+    path: str
+    samples: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compiling:
+    """What to compile. Lengths in tokens; ``folder`` holds the result's folder, ``name`` is its.
+
+    None for a field that the file leaves out, so that the tool's own default holds.
+    """
+
+    name: str
+    checkpoint: str
+    folder: str
+    precision: str
+    tp: int
+    max_input: int
+    max_length: int
+    b2s: bool = True
+    vacc_files: bool = True
+    align_qkv: bool | None = None
+    frontend_dtype: str = ""
+    quantization: str = "w8a16_gptq"
+    device: str = ""
+    true_sequential: bool | None = None
+    calibration: Calibration | None = None
+    merge_params: bool = True
+    remove_params: bool | None = None
+    data_type: int = 0
+    gather_data: bool = True
+    workers: int = 4
+    env_recheck: bool | None = None
+    save_log: bool | None = None
+    enable_ir: bool | None = None
+    transformers: str = ""
+    huggingface_hub: str = ""
+
+
+def config(wanted: Compiling) -> dict[str, Any]:
+    """The YAML as data, in the order of the vendor's files."""
+    kwargs = {
+        "b2s": wanted.b2s,
+        "tp": wanted.tp,
+        "model_arch": MODEL_ARCH if wanted.vacc_files else None,
+        "align_qkv": wanted.align_qkv,
+    }
+    frontend = {
+        "checkpoint": wanted.checkpoint,
+        "type": "huggingface",
+        "dtype": wanted.frontend_dtype or None,
+        "shape": {"input_ids": [[wanted.max_input], [wanted.max_length]]},
+        "model_kwargs": _said(kwargs),
+        "quantize": _quantize(wanted) if wanted.precision == "int8" else None,
+    }
+    backend = {
+        "type": "tvm_vacc",
+        "dtype": wanted.precision,
+        "merge_params": wanted.merge_params,
+        "remove_params": wanted.remove_params,
+        "compile": {
+            "data_type": wanted.data_type,
+            "gather_data_vccl_dsp_enable": wanted.gather_data,
+        },
+    }
+    return _said(
+        {
+            "name": wanted.name,
+            "frontend": _said(frontend),
+            "backend": _said(backend),
+            "dataset": _dataset(wanted.calibration) if wanted.precision == "int8" else None,
+            "workspace": _workspace(wanted),
+        }
+    )
+
+
+def text(wanted: Compiling) -> str:
+    """The YAML as a file."""
+    return yaml.safe_dump(
+        config(wanted), sort_keys=False, default_flow_style=None, allow_unicode=True, width=1000
+    )
+
+
+def compile_plan(
+    tools: BuildIn,
+    site: VaccSite,
+    wanted: Compiling,
+    *,
+    model: ZooModel,
+    exact: bool,
+    stack_size: int,
+    room_bytes: int,
+) -> Plan:
+    """Compile, then look at what came out: exit code 0 alone proves nothing.
+
+    ``exact``: the file lies where the guide has it, and is named as the guide does.
+    """
+    name = f"hf_ds_r1_distill_{wanted.precision}.yaml"
+    place = f"{GUIDE_FOLDER}/{name}"
+    argument = f"./{place}" if exact else f"{FILES}/{name}"
+    env = (("VACC_STACK_SIZE", str(stack_size)),) if stack_size else ()
+    look = (site.python_word, f"{FILES}/{_VERIFY}", literal(f"{wanted.folder}/{wanted.name}"))
+    return Plan(
+        kind=KIND,
+        steps=(
+            Step("note", (*look, "--note", _BEFORE)),
+            Step("compile", (*tools.compile_command, argument), env=env),
+            Step("verify", (*look, "--since", _BEFORE)),
+        ),
+        files=(
+            PlanFile(name, text(wanted), at=f"{{job_dir}}/work/{place}" if exact else ""),
+            script(_VERIFY),
+        ),
+        outputs=(Output("artifact", "artifact.json"),),
+        checks=_checks(tools, wanted, model=model, room_bytes=room_bytes),
+    )
+
+
+def _checks(
+    tools: BuildIn, wanted: Compiling, *, model: ZooModel, room_bytes: int
+) -> tuple[Check, ...]:
+    found = [
+        Check("tool", (("name", tools.compiler), ("version", "3.0+"))),
+        Check("weights", (("path", "{weights.path}"),)),
+        Check("disk", (("path", literal(wanted.folder)), ("bytes", str(room_bytes)))),
+    ]
+    if model.modification and wanted.vacc_files:
+        found.append(Check("modification", (("path", "{weights.path}"),)))
+    if wanted.calibration and wanted.precision == "int8":
+        data = literal(wanted.calibration.path)
+        found.append(Check("path", (("path", data), ("what", _("the data to calibrate with")))))
+    return tuple(found)
+
+
+def _quantize(wanted: Compiling) -> dict[str, Any]:
+    calib = None
+    if wanted.true_sequential is not None:
+        calib = {"true_sequential": wanted.true_sequential}
+    return _said(
+        {"type": wanted.quantization, "device": wanted.device or None, "calib_args": calib}
+    )
+
+
+def _dataset(data: Calibration | None) -> dict[str, Any] | None:
+    if data is None:
+        return None
+    return {
+        "type": "huggingface",
+        "name": data.name,
+        "path": data.path,
+        "nsamples": data.samples,
+        "seqlen": data.length,
+    }
+
+
+def _workspace(wanted: Compiling) -> dict[str, Any]:
+    pins = {"transformers": wanted.transformers, "huggingface-hub": wanted.huggingface_hub}
+    return _said(
+        {
+            "path": wanted.folder,
+            "workers": wanted.workers,
+            "env_recheck": wanted.env_recheck,
+            "pyenv": {name: version for name, version in pins.items() if version} or None,
+            "save_log": wanted.save_log,
+            "enable_ir": wanted.enable_ir,
+        }
+    )
+
+
+def _said(fields: dict[str, Any]) -> dict[str, Any]:
+    """Only the fields that the file is to have."""
+    return {name: value for name, value in fields.items() if value is not None}
