@@ -261,6 +261,18 @@ SENTENCES: dict[str, str | Promise] = {
         "No calibration data is named, as in the guide's file: vamc takes what it takes by itself, "
         "perhaps from the network."
     ),
+    "guide:server_in_words": _(
+        "The guide prints no command for this, it refers to the tool's documentation: the command "
+        "is %(tool)s's own."
+    ),
+    "guide:ports_corrected": _(
+        "publish_port %(publish)s and subscribe_port %(subscribe)s: llmdeploy's sample has 77810 "
+        "and 77110, which no machine has."
+    ),
+    "guide:bare_stream": _("llmdeploy streams bare lines of JSON, without “data:” before them."),
+    "guide:no_key": _(
+        "No API key is documented for %(tool)s: whoever reaches its port may ask it."
+    ),
     "guide:inspect_added": _("Added: a last step that writes down the image's id and versions."),
     # What became of a deployment (jobs.services.deployments).
     "deployment:waiting": _("Its job has not started the server yet."),

@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
 from django.utils.translation import gettext_noop as _
 
 from jobs.catalog import ZooModel
 from jobs.catalog.stacks_schema import BuildIn
 from jobs.plans import Check, Output, Plan, PlanFile, Step, literal
+from jobs.toolchains import yaml_text
 from jobs.toolchains.site import FILES, script
 from jobs.toolchains.vacc_site import VaccSite
 
@@ -109,9 +109,7 @@ def config(wanted: Compiling) -> dict[str, Any]:
 
 def text(wanted: Compiling) -> str:
     """The YAML as a file."""
-    return yaml.safe_dump(
-        config(wanted), sort_keys=False, default_flow_style=None, allow_unicode=True, width=1000
-    )
+    return yaml_text.dump(config(wanted))
 
 
 def compile_plan(

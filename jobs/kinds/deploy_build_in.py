@@ -1,0 +1,249 @@
+"""Deploy Build_In: serve what vamc made, with llmdeploy or vastgenx, on its number of dies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Any, Literal
+
+from django.utils.translation import gettext as _
+from pydantic import BaseModel, ConfigDict, Field
+
+from jobs.catalog import Stack, ZooModel
+from jobs.catalog.limits import Wish
+from jobs.catalog.stacks_schema import BuildIn
+from jobs.errors import LaunchError
+from jobs.kinds import limits
+from jobs.kinds.base import AssetRef, Choice, Conclusion, Need, Remark, Target
+from jobs.kinds.common import asset
+from jobs.kinds.vacc import exact_field, model_of, stack_choices, stack_field, stack_of, vacc_site
+from jobs.parsers import reports
+from jobs.plans import Plan
+from jobs.toolchains import build_in, vamc
+from jobs.toolchains.build_in import Serving
+
+name = "deploy-build-in"
+title = "Deploy Build_In"
+family = "deploy"
+
+EVERYWHERE = "0.0.0.0"  # the dashboard's chat has to reach it
+# llmdeploy's sample has other ports, which no machine has.
+PUBLISH_PORT, SUBSCRIBE_PORT = 17810, 17110
+_FIELDS = {
+    "path": "artifact",
+    "tp": "artifact",
+    "precision": "artifact",
+    "max_input": "artifact",
+    "max_length": "artifact",
+    "concurrency": "batch_size",
+}
+
+
+class Params(BaseModel):
+    """What to serve, and how."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stack: Literal["guide", "current"] = stack_field()
+    as_in_guide: bool = exact_field()
+    artifact: str = Field(
+        description="What vamc made. Its shape is what requests may have at most.",
+        json_schema_extra={"label": "Artifact", "group": "Model", "asset": "artifact"},
+    )
+    batch_size: int = Field(
+        16,
+        ge=1,
+        le=256,
+        description="Requests that are worked on at the same time.",
+        json_schema_extra={"label": "Batch size", "unit": "requests", "group": "Server"},
+    )
+    bind: str = Field(
+        "",
+        max_length=64,
+        pattern=r"^$|^[0-9A-Fa-f.:]+$",
+        description="Address that the server listens on. Empty: all.",
+        json_schema_extra={"label": "Listen on", "group": "Server"},
+    )
+    port: int = Field(
+        0,
+        ge=0,
+        le=65535,
+        description="0: the tool's own (7863, 9900) where it is free, else another.",
+        json_schema_extra={"label": "Port", "group": "Server"},
+    )
+    ready_path: str = Field(
+        "/v1/models",
+        max_length=100,
+        pattern=r"^/[A-Za-z0-9/_.-]*$",
+        description="Path that answers 200 once the server is ready.",
+        json_schema_extra={"label": "Readiness path", "group": "Server"},
+    )
+    prompt_template: str = Field(
+        "",
+        max_length=60,
+        pattern=r"^$|^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        description="llmdeploy's name of the template. Empty: its own choice.",
+        json_schema_extra={
+            "label": "Prompt template",
+            "group": "llmdeploy",
+            "when": ["stack", "guide"],
+        },
+    )
+    publish_port: int = Field(
+        PUBLISH_PORT,
+        ge=1024,
+        le=65535,
+        description="Between llmdeploy's own processes. A second server needs another one.",
+        json_schema_extra={
+            "label": "Publish port",
+            "group": "llmdeploy",
+            "when": ["stack", "guide"],
+        },
+    )
+    subscribe_port: int = Field(
+        SUBSCRIBE_PORT,
+        ge=1024,
+        le=65535,
+        description="Between llmdeploy's own processes. A second server needs another one.",
+        json_schema_extra={
+            "label": "Subscribe port",
+            "group": "llmdeploy",
+            "when": ["stack", "guide"],
+        },
+    )
+
+
+def offered(target: Target) -> bool:
+    """On a host with accelerator cards."""
+    return target.has_dies
+
+
+def choices(field: str, target: Target) -> Sequence[Choice] | None:
+    """What ``field`` may be on this host."""
+    if field == "stack":
+        return stack_choices(target)
+    if field == "artifact":
+        refs = [ref for ref in target.artifacts if ref.data.get("toolchain") == vamc.NAME]
+        return [Choice(ref.key, ref.label) for ref in refs]
+    return None
+
+
+def notes(params: Params, target: Target) -> Sequence[Remark]:
+    """The guide prints no command for this; what is done, and what may become of it."""
+    stack = stack_of(params)
+    tools, model = _tools(stack), _model(params, target)
+    said = [Remark("guide:server_in_words", {"tool": tools.server})]
+    if tools.config:
+        ports = {"publish": params.publish_port, "subscribe": params.subscribe_port}
+        said.append(Remark("guide:ports_corrected", ports))
+    if tools.bare_stream:
+        said.append(Remark("guide:bare_stream"))
+    said.append(Remark("guide:no_key", {"tool": tools.server}))
+    return [*said, *limits.asked(model, stack, _wish(params, target))]
+
+
+def needs(params: Params, target: Target) -> Sequence[Need]:
+    """Nothing: the server is the host's own."""
+    return ()
+
+
+def title_of(params: Params, target: Target) -> str:
+    """The name in the API, which is that of the artifact's folder."""
+    return _name(params, target)
+
+
+def inputs(params: Params, target: Target) -> Mapping[str, AssetRef]:
+    """The artifact."""
+    return {"artifact": _artifact(params, target)}
+
+
+def product(params: Params, target: Target) -> Mapping[str, Any] | None:
+    """A deployment, whose limits are the shape that was compiled."""
+    served = _artifact(params, target).data
+    return {
+        "type": "deployment",
+        "name": _name(params, target),
+        "model_id": served["model_id"],
+        "label": served["label"],
+        "precision": served["precision"],
+        "toolchain": served["toolchain"],
+        "details": {
+            "stack": params.stack,
+            "engine": _tools(stack_of(params)).server,
+            "container": "",
+            "api_key": "",
+            "path": served["path"],
+            "tokenizer": served.get("tokenizer") or f"{served['path']}/tokenizer",
+            "tp": served["tp"],
+            "max_input": served["max_input"],
+            "max_total": served["max_total"],
+            "batch_size": params.batch_size,
+        },
+    }
+
+
+def plan(params: Params, target: Target) -> Plan:
+    """Look at the artifact, start the server, wait until it is ready."""
+    stack, served = stack_of(params), _artifact(params, target).data
+    tools, site = _tools(stack), vacc_site(target)
+    limits.refuse(_model(params, target), stack, _wish(params, target), _FIELDS)
+    if tools.config and params.publish_port == params.subscribe_port:
+        raise LaunchError(_("Two different ports are needed."), "subscribe_port")
+    served_name = _name(params, target)
+    serving = Serving(
+        name=served_name,
+        tp=int(served["tp"]),
+        max_length=int(served["max_total"]),
+        batch_size=params.batch_size,
+        bind=params.bind or EVERYWHERE,
+        port=params.port or tools.port,
+        ready_path=params.ready_path,
+        deploy_config=str(served.get("deploy_config") or "")
+        or f"{served['path']}-none-dynamic-vacc/{served_name}_deploy.json",
+        prompt_template=params.prompt_template,
+        publish_port=params.publish_port,
+        subscribe_port=params.subscribe_port,
+    )
+    return build_in.serve_plan(tools, serving, site)
+
+
+def conclude(
+    params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
+) -> Conclusion:
+    """How long it took to be ready."""
+    seconds = reports.read(outputs, "ready.json", reports.ReadyReport).seconds
+    return Conclusion(sentence=Remark("deploy:ready", {"seconds": f"{seconds:.1f}"}))
+
+
+def _wish(params: Params, target: Target) -> Wish:
+    served = _artifact(params, target).data
+    return Wish(
+        path="build_in",
+        tp=int(served["tp"]),
+        precision=served["precision"],
+        max_input=int(served["max_input"]),
+        max_length=int(served["max_total"]),
+        concurrency=params.batch_size,
+    )
+
+
+def _artifact(params: Params, target: Target) -> AssetRef:
+    """The artifact, which must be one that vamc made for so many dies."""
+    ref = asset(target.artifacts, params.artifact, "artifact")
+    if ref.data.get("toolchain") != vamc.NAME or "tp" not in ref.data:
+        raise LaunchError(_("vamc did not make this."), "artifact")
+    return ref
+
+
+def _name(params: Params, target: Target) -> str:
+    return PurePosixPath(str(_artifact(params, target).data["path"])).name
+
+
+def _model(params: Params, target: Target) -> ZooModel:
+    return model_of(str(_artifact(params, target).data["model_id"]), "artifact")
+
+
+def _tools(stack: Stack) -> BuildIn:
+    if stack.build_in is None:
+        raise LaunchError(_("This stack serves no compiled models."), "stack")
+    return stack.build_in

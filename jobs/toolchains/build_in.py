@@ -1,0 +1,155 @@
+"""Servers of the Build_In way: llmdeploy (the guide's) and vastgenx (today's) serve what vamc made.
+
+llmdeploy's YAML: its own sample, of which the ports for its processes are above 65535.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.translation import gettext_noop as _
+
+from jobs.catalog.stacks_schema import BuildIn
+from jobs.plans import Check, Output, Plan, PlanFile, Step, literal
+from jobs.toolchains import yaml_text
+from jobs.toolchains.site import FILES, script
+from jobs.toolchains.vacc_site import VaccSite
+
+KIND = "deploy-build-in"
+TEMPLATE = "llmdeploy.yaml"
+# A server is started again from its own folder, when the job's may be gone.
+_SERVER_FILES = "{serve_dir}/files"
+_CONFIG = "{serve_dir}/llmdeploy.yaml"
+READY_TIMEOUT_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serving:
+    """How to serve. ``name`` is the artifact's folder, and so the model's name in the API.
+
+    ``deploy_config``: llmdeploy's file of the artifact. ``port`` 0: any that is free.
+    """
+
+    name: str
+    tp: int
+    max_length: int
+    batch_size: int
+    bind: str
+    port: int
+    ready_path: str
+    deploy_config: str
+    prompt_template: str = ""
+    publish_port: int = 17810
+    subscribe_port: int = 17110
+
+
+def serve_plan(tools: BuildIn, serving: Serving, site: VaccSite) -> Plan:
+    """Look at the artifact, start the server, wait until it is ready."""
+    files = [script("verify_folder.py"), script("follow_ready.py")]
+    if tools.config:
+        files += [script("fill_template.py"), PlanFile(TEMPLATE, llmdeploy_text(serving))]
+    steps = _with_config(tools, serving, site) if tools.config else _with_flags(tools, serving)
+    return Plan(
+        kind=KIND,
+        steps=(_look(site), *steps, _wait(serving, site)),
+        files=tuple(files),
+        outputs=(Output("ready", "ready.json"),),
+        dies=serving.tp,
+        checks=_checks(tools, serving),
+        port=serving.port,
+    )
+
+
+def llmdeploy_config(serving: Serving) -> dict[str, Any]:
+    """llmdeploy's YAML as data. What stands in angle brackets is known at the start only."""
+    return {
+        "model": {
+            "model_name": serving.name,
+            "batch_size": serving.batch_size,
+            **({"prompt_template": serving.prompt_template} if serving.prompt_template else {}),
+            "model_deploy_config": serving.deploy_config,
+            "model_infer_type": "tp",
+            "publish_port": serving.publish_port,
+            "subscribe_port": serving.subscribe_port,
+            "tp_device_ids_list": ["<dies>"],
+            "tp_elf_path_list": [],
+            "top_k": 1,
+            "top_p": 1.0,
+            "temperature": 0.0,
+            "max_answer_tokens": serving.max_length,
+        },
+        "api": {"server_host": serving.bind, "server_port": "<port>"},
+    }
+
+
+def llmdeploy_text(serving: Serving) -> str:
+    """The same as a template."""
+    return yaml_text.dump(llmdeploy_config(serving))
+
+
+def _with_config(tools: BuildIn, serving: Serving, site: VaccSite) -> tuple[Step, ...]:
+    """llmdeploy takes a file only, and dies and port are chosen at each start."""
+    fill = (
+        *(site.python_word, f"{_SERVER_FILES}/fill_template.py", f"{_SERVER_FILES}/{TEMPLATE}"),
+        *(_CONFIG, "dies={dies}", "port={port}"),
+    )
+    return (
+        Step("configure", fill, serves=True),
+        Step(
+            "serve",
+            (*tools.serve_command, _CONFIG),
+            serves=True,
+            health=serving.ready_path,
+        ),
+    )
+
+
+def _with_flags(tools: BuildIn, serving: Serving) -> tuple[Step, ...]:
+    """vastgenx is told all in its command line.
+
+    VACC_VISIBLE_DEVICES is not set beside --llm_devices: whether ids would then count among the
+    visible ones is documented nowhere.
+    """
+    words = (
+        *(*tools.serve_command, "--model", "{artifact.path}"),
+        *("--host", serving.bind, "--port", "{port}"),
+        *("--batch_size", str(serving.batch_size), "--llm_devices", "[{dies}]"),
+    )
+    return (Step("serve", words, serves=True, health=serving.ready_path),)
+
+
+def _look(site: VaccSite) -> Step:
+    """Its size only: reading 70 GB for a checksum takes longer than the server does."""
+    words = (
+        *(site.python_word, f"{FILES}/verify_folder.py", "{artifact.path}"),
+        *("--bytes", "{artifact.bytes}"),
+    )
+    return Step("check", words)
+
+
+def _wait(serving: Serving, site: VaccSite) -> Step:
+    # Where readiness is asked elsewhere, /v1/models may not be there to name the model.
+    named = ("--model", literal(serving.name)) if serving.ready_path == "/v1/models" else ()
+    words = (
+        *(site.python_word, f"{FILES}/follow_ready.py", "http://127.0.0.1:{port}"),
+        *("--health", literal(serving.ready_path), "--log", "{serve_dir}/log", *named),
+        *("--timeout", f"{READY_TIMEOUT_S:g}"),
+    )
+    return Step("wait", words)
+
+
+def _checks(tools: BuildIn, serving: Serving) -> tuple[Check, ...]:
+    found = [
+        Check("tool", (("name", tools.server), ("version", ""))),
+        Check("dies", (("ids", "{dies}"),)),
+        Check("iommu"),
+        Check("path", (("path", "{artifact.path}"), ("what", _("the artifact's folder")))),
+    ]
+    if tools.config:
+        config = (
+            ("path", literal(serving.deploy_config)),
+            ("what", _("llmdeploy's file of the artifact")),
+        )
+        found.append(Check("path", config))
+    return tuple(found)
