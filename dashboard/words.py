@@ -24,6 +24,8 @@ _PROGRESS: dict[str, str | Promise] = {
     "packages": _("packages"),
     "shards": _("shards"),
     "files": _("files"),
+    "layers": _("layers"),
+    "steps": _("steps"),
 }
 # Plans name their steps for scripts; people read what a step does.
 _STEPS: dict[str, str | Promise] = {
@@ -37,6 +39,24 @@ _STEPS: dict[str, str | Promise] = {
     "wait": pgettext_lazy("step", "wait"),
     "measure": pgettext_lazy("step", "measure"),
     "ask": pgettext_lazy("step", "ask"),
+    "download": pgettext_lazy("step", "download"),
+    "show": pgettext_lazy("step", "show what changes"),
+    "apply": pgettext_lazy("step", "apply"),
+    "undo": pgettext_lazy("step", "undo"),
+    "download-core": pgettext_lazy("step", "download core"),
+    "download-math": pgettext_lazy("step", "download MATH"),
+    "unpack-core": pgettext_lazy("step", "unpack core"),
+    "unpack-math": pgettext_lazy("step", "unpack MATH"),
+    "clone": pgettext_lazy("step", "clone"),
+    "checkout": pgettext_lazy("step", "check out"),
+    "build-base": pgettext_lazy("step", "build base image"),
+    "build-vacc": pgettext_lazy("step", "build VACC image"),
+    "pull": pgettext_lazy("step", "pull"),
+    "inspect": pgettext_lazy("step", "inspect"),
+    "install-modelscope": pgettext_lazy("step", "install ModelScope"),
+    "note": pgettext_lazy("step", "note what is there"),
+    "compile": pgettext_lazy("step", "compile"),
+    "configure": pgettext_lazy("step", "configure"),
 }
 # What a result was made with, beside the fields of its kind.
 _SETTINGS: dict[str, str | Promise] = {

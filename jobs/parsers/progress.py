@@ -1,7 +1,7 @@
 """How far a job is, read from the end of its log: what the tools print for people who watch.
 
 Pure: the last bytes of a log in, ``{"done", "total", "unit"}`` out, or None where they do not tell.
-``unit`` is "tensors", "packages", "shards", "requests", "files", "MB" or "%".
+``unit`` is "tensors", "packages", "shards", "requests", "files", "layers", "steps", "MB" or "%".
 """
 
 from __future__ import annotations
@@ -34,6 +34,17 @@ _PROMPTS = re.compile(r"Processed prompts: +\d+%\|[^|\r\n]*\| (\d+)/(\d+) \[")
 _ITERATIONS = re.compile(r"(?:Profiling|Bench) iterations: +\d+%\|[^|\r\n]*\| (\d+)/(\d+) \[")
 # huggingface_hub: "Fetching 163 files:  25%|██▌       | 41/163 [05:25<16:15,  7.98s/it]"
 _FILES = re.compile(r"Fetching \d+ files: +\d+%\|[^|\r\n]*\| (\d+)/(\d+) \[")
+# Ours, beside a download or while files are read: "downloaded 812.5/15231.2 MB"
+_BROUGHT = re.compile(r"(?:downloaded|checked) (\d+(?:\.\d+)?)/(\d+(?:\.\d+)?) (MB)\b")
+# tqdm with sizes: "model.safetensors:  12%|█▏        | 430M/3.55G [00:10<01:12, 43.1MB/s]"
+_BYTES_BAR = re.compile(r"%\|[^|\r\n]*\| (\d+(?:\.\d+)?)([kMGT]?)/(\d+(?:\.\d+)?)([kMGT]) \[")
+# docker build: "Step 3/14 : RUN …", or with BuildKit "#7 [build 3/9] RUN …"
+_BUILD = re.compile(r"^(?:Step |#\d+ \[(?:[\w.-]+ )?)(\d+)/(\d+)(?: :|\])", re.M)
+_LAYER_NAMED = re.compile(r"^([0-9a-f]{12}): (?:Pulling fs layer|Already exists)", re.M)
+_LAYER_DONE = re.compile(r"^([0-9a-f]{12}): (?:Pull complete|Already exists)", re.M)
+# A compiler that says nothing else may count: "[  12/  28]"
+_BRACKETS = re.compile(r"\[ *(\d+) */ *(\d+)\]")
+_POWERS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 # vLLM's benchmark sends some requests to warm up first, with a bar of their own.
 _MAIN_RUN = "Starting main benchmark run"
 
@@ -84,6 +95,41 @@ def _counted(pattern: re.Pattern[str], unit: str) -> Callable[[str], Progress | 
     return read
 
 
+def _brought(text: str) -> Progress | None:
+    """Megabytes as we count them, else as the tool's bar does, else its files."""
+    ours = _last(_BROUGHT, text)
+    if ours:
+        return _progress(float(ours[1]), float(ours[2]), "MB")
+    # Of several bars the largest file's; small ones come and go.
+    bars = {_plain(m[3], m[4]): _plain(m[1], m[2]) for m in _BYTES_BAR.finditer(text)}
+    if bars:
+        total = max(bars)
+        return _progress(round(bars[total] / 1e6, 1), round(total / 1e6, 1), "MB")
+    return _counted(_FILES, "files")(text)
+
+
+def _plain(number: str, power: str) -> float:
+    return float(number) * _POWERS[power]
+
+
+def _image(text: str) -> Progress | None:
+    """Steps of a build, layers of a pull."""
+    step = _last(_BUILD, text)
+    if step:
+        return _progress(int(step[1]), int(step[2]), "steps")
+    named = set(_LAYER_NAMED.findall(text))
+    done = named & set(_LAYER_DONE.findall(text))
+    return _progress(len(done), len(named), "layers") if named else None
+
+
+def _compiled(text: str) -> Progress | None:
+    """What is read of the result, else what the compiler counts."""
+    ours = _last(_BROUGHT, text)
+    if ours:
+        return _progress(float(ours[1]), float(ours[2]), "MB")
+    return _counted(_BRACKETS, "layers")(text)
+
+
 def _requests(text: str) -> Progress | None:
     """Requests that have ended, of the run that was begun last."""
     return _counted(_REQUESTS, "requests")(text[max(0, text.rfind(_MAIN_RUN)) :])
@@ -107,7 +153,10 @@ _READERS: dict[str, Callable[[str], Progress | None]] = {
     "compile": _tensors,
     "benchmark": _share,
     "evaluate": _share,
-    "prepare-weights": _counted(_FILES, "files"),
+    "prepare-weights": _brought,
+    "prepare-datasets": _brought,
+    "build-images": _image,
+    "compile-vacc": _compiled,
     "deploy-vllm": _counted(_SHARDS, "shards"),
     "benchmark-online": _requests,
     "benchmark-throughput": _counted(_PROMPTS, "%"),

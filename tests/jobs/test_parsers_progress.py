@@ -123,6 +123,38 @@ def test_the_bars_of_the_guide_s_tools_are_read(kind, line, wanted):
     }
 
 
+WEIGHTS_BAR = "model.safetensors:  12%|█▏        | 430M/3.55G [00:10<01:12, 43.1MB/s]"
+LAYERS = "".join(f"{number:012x}: Pulling fs layer\n" for number in range(4))
+
+
+@pytest.mark.parametrize(
+    ("kind", "log", "wanted"),
+    [
+        (
+            "prepare-weights",
+            f"{WEIGHTS_BAR}\r\x1b[Kdownloaded 812.5/15231.2 MB\nFetching 9 files:  20%|█ | 1/9 [",
+            (812.5, 15231.2, "MB"),
+        ),
+        ("prepare-weights", f"a.json: 100%|█| 7.03M/7.03M [\r{WEIGHTS_BAR}", (430.0, 3550.0, "MB")),
+        ("prepare-weights", "downloaded 9.0/9.0 MB\nchecked 3.0/9.0 MB\n", (3.0, 9.0, "MB")),
+        ("prepare-datasets", "downloaded 1.5 MB\n", None),
+        ("build-images", "Step 3/14 : RUN pip install\n ---> 12ab\n", (3, 14, "steps")),
+        (
+            "build-images",
+            "#7 [base 3/9] RUN x\n#8 [build 4/9] COPY . .\n#8 DONE",
+            (4, 9, "steps"),
+        ),
+        ("build-images", f"{LAYERS}000000000002: Pull complete\n", (1, 4, "layers")),
+        ("compile-vacc", "decode [   7/  28] model.layers.6\n", (7, 28, "layers")),
+        ("compile-vacc", "decode [  28/  28] x\nchecked 1.0/2.0 MB\n", (1.0, 2.0, "MB")),
+    ],
+)
+def test_preparing_and_compiling_for_vacc_tell_how_far_they_are(kind, log, wanted):
+    found = progress_of(kind, log.encode())
+
+    assert (found and (found["done"], found["total"], found["unit"])) == wanted
+
+
 def test_evalscope_tells_the_same_whichever_kind_starts_it():
     log = LOGS["questions"][1].read_bytes()
 
