@@ -14,8 +14,10 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.standins.lib import world
+from tests.standins.lib.host import conda
 
 DIES = 32
+CONDA = "root/miniconda3"  # its bin/ comes into the host's PATH
 DRIVER = "00.25.12.30 d3_3_v2_9_a3_1 a76bf37 20251230"
 COMPILER = "ai-v3.0.0-20250814"
 _FLAGS = (
@@ -41,6 +43,9 @@ def build(folder: Path, dies: int = DIES) -> None:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
+    if not (folder / CONDA / "bin").is_dir():
+        conda.furnish(folder / CONDA)
+    conda.write_program(folder / CONDA / "bin/conda", "conda")
     set_iommu(folder, on=world.fault("iommu_on"))
 
 

@@ -56,7 +56,8 @@ def _item(text: str, waiting: list[tuple[int, dict[str, Any], str]], number: int
     _, mapping, key = waiting[-1]
     if not isinstance(mapping.get(key), list):
         mapping[key] = []
-    mapping[key].append(scalar(text))
+    # "- - 1024": a list in a list, as PyYAML writes shapes
+    mapping[key].append([scalar(text[2:])] if text.startswith("- ") else scalar(text))
 
 
 def _without_comment(line: str) -> str:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.standins import root
 from tests.standins.lib import world
 from tests.standins.lib.docker import build, containers, images, processes, wire
 from tests.standins.lib.docker.wire import DaemonError, Wire
@@ -50,6 +51,7 @@ def main(argv: Sequence[str]) -> int:
         return 1
     path.unlink(missing_ok=True)
     containers.adopt()
+    threading.Thread(target=_keep_root, daemon=True).start()
     with _Server(str(path), _Handler) as server:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
@@ -58,6 +60,17 @@ def main(argv: Sequence[str]) -> int:
         server.serve_forever(poll_interval=0.2)
     path.unlink(missing_ok=True)
     return 0
+
+
+def _keep_root() -> None:
+    """Let the made-up kernel say what the faults say, and vanished dies come back after them."""
+    before: set[str] | None = None
+    while True:
+        now = world.faults() & {"iommu_on", "die_vanished"}
+        if before is not None and now != before and (world.root() / "dev").is_dir():
+            root.build(world.root())
+        before = now
+        time.sleep(0.3)
 
 
 def _answers(path: Path) -> bool:

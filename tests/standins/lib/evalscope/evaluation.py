@@ -1,0 +1,248 @@
+"""``evalscope eval``: asks, reviews, reports; all lines go to stderr as with the true one."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import secrets
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.standins.lib import bars, client, world
+from tests.standins.lib.evalscope import questions_of as sets
+from tests.standins.lib.evalscope import reports
+from tests.standins.lib.evalscope.log import say
+from tests.standins.lib.evalscope.questions_of import Item
+from tests.standins.lib.evalscope.reports import Done
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the evaluation; its exit code."""
+    if not args.datasets:
+        return _crash("ValueError: No datasets provided.")
+    for name in args.datasets:
+        if name not in sets.KNOWN:
+            return _crash(f"ValueError: Benchmark '{name}' not found. Available benchmarks: "
+                          f"{', '.join(sorted(sets.KNOWN))}")  # fmt: skip
+    say("Args: Task config is provided with CommandLine type.")
+    say("Running with native backend")
+    base = Path(args.work_dir or "outputs")
+    shown = base if args.no_timestamp else base / time.strftime("%Y%m%d_%H%M%S")
+    if args.use_cache:
+        shown = Path(args.use_cache)
+    folder = world.real(shown)
+    try:
+        return _Run(args, folder).run()
+    except OSError as error:
+        return _crash(f"{type(error).__name__}: [Errno {error.errno}] {error.strerror}: "
+                      f"'{error.filename}'")  # fmt: skip
+
+
+class _Run:
+    def __init__(self, args: argparse.Namespace, folder: Path) -> None:
+        self._args, self._folder = args, folder
+        self._model_id = args.model_id or str(args.model).rpartition("/")[2]
+        self._base = (args.api_url or "").removesuffix("/chat/completions").rstrip("/")
+        self._done: dict[str, list[Done]] = {}
+
+    def run(self) -> int:
+        """All benchmarks, one after another; the exit code."""
+        path = self._folder / "configs/task_config.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        settings = {key: value for key, value in vars(self._args).items() if key != "api_key"}
+        text = "".join(f"{key}: {json.dumps(value)}\n" for key, value in settings.items())
+        path.write_text(f"# {world.MARK}\n{text}evalscope_version: 1.14.1\n", encoding="utf-8")
+        say(f"Dump task config to {path.absolute()}")
+        say(json.dumps(settings, indent=4, ensure_ascii=False))
+        world.sleep(60)
+        bar = bars.Bar(len(self._args.datasets), "Running[eval]", unit="benchmark")
+        failed = False
+        for name in self._args.datasets:
+            failed = not self._benchmark(name, bar) or failed
+            if failed and not self._args.ignore_errors:
+                bar.close()
+                return _crash("RuntimeError: Error when calling the model: Connection error.")
+            bar.add()
+        bar.close()
+        say("Overall report table: \n" + reports.table(self._model_id, self._done) + "\n")
+        self._write_page()
+        say(f"Finished evaluation for {self._model_id} on {list(self._args.datasets)}")
+        say(f"Output directory: {self._folder.absolute()}")
+        return 0
+
+    def _benchmark(self, name: str, outer: bars.Bar) -> bool:
+        """One benchmark; False when a request failed for good."""
+        given = (self._args.dataset_args or {}).get(name) or {}
+        say(f"Start loading benchmark dataset: {name}", bar=outer)
+        subsets = sets.subsets_of(name, given)
+        asked = [
+            (subset, item)
+            for subset in subsets
+            for item in sets.items(name, subset, given, self._args.limit)
+        ]
+        say(f"{name}: {len(asked)} samples to evaluate ({len(subsets)} subset"
+            f"{'s' if len(subsets) != 1 else ''})", bar=outer)  # fmt: skip
+        say(f"Subsets of {name}: {subsets}", bar=outer)
+        say("Loading model for prediction...", bar=outer)
+        say(f"Creating model {self._args.model} with eval_type=openai_api base_url={self._base}",
+            bar=outer)  # fmt: skip
+        say("Model loaded successfully.", bar=outer)
+        world.err()
+        bar = bars.Bar(len(asked), f"Evaluating[{name}]")
+        done = asyncio.run(self._ask_all(asked, bar))
+        bar.close()
+        self._done[name] = done
+        say(f"{name}: predictions complete, aggregating scores...", bar=outer)
+        self._write(name, done)
+        for subset in subsets:
+            say(f"Aggregating scores for subset: {subset}", bar=outer)
+        say("Generating report...", bar=outer)
+        one = reports.table(self._model_id, {name: done})
+        say(f"\n{name} report table:\n{one} \n", bar=outer)
+        path = self._folder / "reports" / self._model_id / f"{name}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        found = reports.report(self._model_id, name, done)
+        path.write_text(json.dumps(found, indent=4, ensure_ascii=False), encoding="utf-8")
+        say(f"Dump report to: {path} \n", bar=outer)
+        say(f"Benchmark {name} evaluation finished.", bar=outer)
+        return all(item.ok for item in done)
+
+    async def _ask_all(self, asked: Sequence[tuple[str, Item]], bar: bars.Bar) -> list[Done]:
+        gate = asyncio.Semaphore(self._args.eval_batch_size or 1)
+
+        async def one(number: int, subset: str, item: Item) -> Done:
+            async with gate:
+                done = await self._ask(number, subset, item)
+            bar.add()
+            return done
+
+        counts: dict[str, int] = {}
+        tasks = []
+        for subset, item in asked:
+            counts[subset] = counts.get(subset, -1) + 1
+            tasks.append(one(counts[subset], subset, item))
+        return list(await asyncio.gather(*tasks))
+
+    async def _ask(self, number: int, subset: str, item: Item) -> Done:
+        known = ("max_tokens", "temperature", "top_p", "top_k", "n", "seed", "stream")
+        given = self._args.generation_config
+        body: dict[str, Any] = {
+            "model": self._args.model,
+            "messages": [{"role": "user", "content": item.prompt}],
+            **{key: given[key] for key in known if key in given},
+        }
+        if self._args.stream or body.get("stream"):
+            body |= {"stream": True, "stream_options": {"include_usage": True}}
+        url = f"{self._base}/chat/completions"
+        for _ in range(1 + int(given.get("retries", 1))):
+            reply = await client.ask(url, body, key=self._args.api_key)
+            if reply.ok:
+                break
+        said = sets.extracted(item, reply.text)
+        return Done(number, subset, item, reply, said, sets.is_right(item, said))
+
+    def _write(self, name: str, done: Sequence[Done]) -> None:
+        """A line each in ``predictions`` and ``reviews``, a file a subset."""
+        for sort, line in (("predictions", _prediction), ("reviews", _review)):
+            folder = self._folder / sort / self._model_id
+            folder.mkdir(parents=True, exist_ok=True)
+            texts: dict[str, str] = {}
+            for item in done:
+                if item.ok:
+                    row = json.dumps(line(item, str(self._args.model)), ensure_ascii=False)
+                    texts[item.subset] = texts.get(item.subset, "") + row + "\n"
+            for subset, text in texts.items():
+                (folder / f"{name}_{subset}.jsonl").write_text(text, encoding="utf-8")
+
+    def _write_page(self) -> None:
+        page = self._folder / "reports/report.html"
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text(f"<!doctype html><title>{world.MARK}</title>\n", encoding="utf-8")
+        log = self._folder / "logs/eval_log.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text(f"{world.MARK}\n", encoding="utf-8")
+        say(f"HTML report generated: {page.absolute()}")
+
+
+def _messages(done: Done, model: str) -> list[dict[str, Any]]:
+    reply = done.reply
+    perf = {
+        "latency": reply.latency,
+        "ttft": reply.ttft or None,
+        "input_tokens": reply.prompt_tokens,
+        "output_tokens": reply.output_tokens,
+        "tpot": None,
+    }
+    asked = {
+        "id": secrets.token_hex(4),
+        "content": done.item.prompt,
+        "source": None,
+        "metadata": None,
+        "internal": None,
+        "perf_metrics": None,
+        "role": "user",
+        "tool_call_id": None,
+    }
+    content: Any = reply.text
+    if reply.thought:
+        content = [
+            {"type": "reasoning", "reasoning": reply.thought},
+            {"type": "text", "text": reply.text},
+        ]
+    said = {
+        "id": secrets.token_hex(4),
+        "content": content,
+        "source": "generate",
+        "metadata": None,
+        "internal": None,
+        "perf_metrics": perf,
+        "role": "assistant",
+        "tool_calls": None,
+        "model": model,
+    }
+    return [asked, said]
+
+
+def _prediction(done: Done, model: str) -> dict[str, Any]:
+    return {
+        "index": done.number,
+        "model": model,
+        "messages": _messages(done, model),
+        "model_output": {"model": model, "completion": done.reply.text, "note": world.MARK},
+        "metadata": {},
+    }
+
+
+def _review(done: Done, model: str) -> dict[str, Any]:
+    score = {
+        "value": {reports.METRIC: float(done.right)},
+        "status": "success",
+        "judge_summary": None,
+        "extracted_prediction": done.said,
+        "prediction": done.reply.text,
+        "explanation": None,
+        "metadata": {"note": world.MARK},
+        "main_score_name": reports.METRIC,
+    }
+    return {
+        "index": done.number,
+        "target": [done.item.gold],
+        "messages": _messages(done, model),
+        "agent_trace": None,
+        "sample_score": {
+            "score": score,
+            "sample_id": done.number,
+            "group_id": done.number,
+            "generation_index": 0,
+            "sample_metadata": {"id": f"{world.MARK}-{done.number}"},
+        },
+    }
+
+
+def _crash(last: str) -> int:
+    world.err('Traceback (most recent call last):\n  File "/opt/venv/bin/evalscope", line 8, in '
+              f"<module>\n    sys.exit(run_cmd())\n{last}")  # fmt: skip
+    return 1

@@ -1,0 +1,19 @@
+"""EvalScope's logger and progress bars; all of it goes to stderr."""
+
+from __future__ import annotations
+
+import time
+
+from tests.standins.lib import bars, world
+
+_COLOURS = {"INFO": "\033[32m", "WARNING": "\033[33m", "ERROR": "\033[31m"}
+
+
+def say(text: str, level: str = "INFO", *, bar: bars.Bar | None = None) -> None:
+    """A line, its level coloured as the true one's; a bar makes room for it."""
+    if bar is not None:
+        bar.clear()
+    now = time.strftime("%Y-%m-%d %H:%M:%S")
+    world.err(f"{now} - evalscope - {_COLOURS[level]}{level}\033[0m: {text}\033[0m")
+    if bar is not None:
+        bar.draw()

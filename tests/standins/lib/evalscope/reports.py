@@ -1,0 +1,198 @@
+"""The report of one benchmark (schema 2) and the table of all."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tests.standins.lib import world
+from tests.standins.lib.client import Reply
+from tests.standins.lib.evalscope.questions_of import KNOWN, Item
+from tests.standins.lib.vllm.figures import deviation, mean, percentile
+
+METRIC = "accuracy"
+HEAD = ("Model", "Dataset", "Metric", "Subset", "Num", "Score")
+
+
+@dataclass(frozen=True)
+class Done:
+    """One question after it was asked."""
+
+    number: int
+    subset: str
+    item: Item
+    reply: Reply
+    said: str
+    right: bool
+
+    @property
+    def ok(self) -> bool:
+        """Whether there was an answer at all."""
+        return self.reply.ok
+
+
+def _by_subset(done: Sequence[Done]) -> dict[str, list[Done]]:
+    found: dict[str, list[Done]] = {}
+    for one in done:
+        found.setdefault(one.subset, []).append(one)
+    return found
+
+
+def _score(done: Sequence[Done]) -> float:
+    good = [one for one in done if one.ok]
+    return round(sum(one.right for one in good) / len(good), 4) if good else 0.0
+
+
+def report(model: str, name: str, done: Sequence[Done]) -> dict[str, Any]:
+    """The file ``reports/<model>/<name>.json``."""
+    pretty = KNOWN[name][0]
+    answered = [one for one in done if one.ok]
+    subsets = {key: [one for one in found if one.ok] for key, found in _by_subset(done).items()}
+    score = _score(done)
+    macro = round(mean([_score(found) for found in subsets.values()]), 4)
+    return {
+        "schema_version": 2,
+        "name": f"{model}@{name}",
+        "dataset_name": name,
+        "dataset_pretty_name": pretty,
+        "dataset_description": f"Made up ({world.MARK}).",
+        "model_name": model,
+        "metrics": [
+            {
+                "identity": {"name": METRIC, "aggregation": "mean", "dimensions": {}},
+                "legacy_name": None,
+                "num": len(answered),
+                "score": score,
+                "macro_score": macro,
+                "categories": [
+                    {
+                        "name": ["default"],
+                        "num": len(answered),
+                        "score": score,
+                        "macro_score": macro,
+                        "subsets": [
+                            {
+                                "name": key,
+                                "score": _score(found),
+                                "num": len(found),
+                                "metadata": None,
+                                "is_aggregate": False,
+                            }
+                            for key, found in subsets.items()
+                        ],
+                    }
+                ],
+                "semantics": _semantics(),
+            }
+        ],
+        "analysis": "N/A",
+        "perf_metrics": {"summary": _perf(answered)},
+        "primary_metric_identity": {"name": METRIC, "aggregation": "mean", "dimensions": {}},
+        "primary_metric_unavailable_reason": None,
+        "judge_summary": None,
+        "execution_summary": {
+            "requested": len(done),
+            "succeeded": len(answered),
+            "errored": len(done) - len(answered),
+            "incomplete": len(answered) < len(done),
+            "subsets": {
+                key: {
+                    "requested": len(found),
+                    "succeeded": sum(one.ok for one in found),
+                    "errored": sum(not one.ok for one in found),
+                }
+                for key, found in _by_subset(done).items()
+            },
+        },
+        "num": len(answered),
+    }
+
+
+def _semantics() -> dict[str, Any]:
+    return {
+        "semantic_id": "quality.accuracy.ratio",
+        "metric_name": "Accuracy",
+        "display_name": None,
+        "kind": "quality",
+        "direction": "higher_is_better",
+        "raw_unit": None,
+        "value_range": {"min": 0.0, "max": 1.0},
+        "display_kind": "percent",
+        "display_multiplier": 100.0,
+        "display_unit": "%",
+        "display_precision": 1,
+    }
+
+
+def _spread(values: Sequence[float]) -> dict[str, float]:
+    found = {"mean": mean(values), "std": deviation(values), "min": min(values, default=0.0)}
+    found |= {f"{share}%": percentile(values, share) for share in (25, 50, 75, 90, 99)}
+    found["max"] = max(values, default=0.0)
+    return {key: round(value, 6) for key, value in found.items()}
+
+
+def _perf(done: Sequence[Done]) -> dict[str, Any]:
+    latency = [one.reply.latency for one in done]
+    tokens_in = [float(one.reply.prompt_tokens) for one in done]
+    tokens_out = [float(one.reply.output_tokens) for one in done]
+    total = sum(latency) or 1e-9
+    return {
+        "n_samples": len(done),
+        "latency": _spread(latency),
+        "throughput": {
+            "avg_output_tps": round(sum(tokens_out) / total, 2),
+            "avg_req_ps": round(len(done) / total, 4),
+        },
+        "usage": {
+            "input_tokens": _spread(tokens_in),
+            "output_tokens": _spread(tokens_out),
+            "total_tokens": _spread([a + b for a, b in zip(tokens_in, tokens_out, strict=True)]),
+            "total_input_tokens": int(sum(tokens_in)),
+            "total_output_tokens": int(sum(tokens_out)),
+            "total_tokens_count": int(sum(tokens_in) + sum(tokens_out)),
+        },
+    }
+
+
+def table(model: str, done: Mapping[str, Sequence[Done]]) -> str:
+    """The table in a box, a row a subset."""
+    rows = [
+        (
+            model,
+            KNOWN[name][0],
+            "Accuracy ↑",
+            subset,
+            str(len(found)),
+            f"{100 * _score(found):.4g}%",
+        )
+        for name, all_of in done.items()
+        for subset, found in _by_subset(all_of).items()
+    ]
+    return boxed(HEAD, rows)
+
+
+def _width(text: str) -> int:
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
+
+
+def boxed(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table drawn with box characters; counts stand right."""
+    columns = list(zip(head, *rows, strict=True))
+    widths = [max(map(_width, column)) + (2 if at == 4 else 0) for at, column in enumerate(columns)]
+
+    def rule(left: str, middle: str, right: str) -> str:
+        return left + middle.join("─" * (width + 2) for width in widths) + right
+
+    def line(cells: Sequence[str]) -> str:
+        parts = []
+        for at, (cell, width) in enumerate(zip(cells, widths, strict=True)):
+            room = " " * (width - _width(cell))
+            parts.append(room + cell if at == 4 else cell + room)
+        return "│ " + " │ ".join(parts) + " │"
+
+    body = f"\n{rule('├', '┼', '┤')}\n".join(map(line, rows))
+    return "\n".join(
+        [rule("┌", "┬", "┐"), line(head), rule("├", "┼", "┤"), body, rule("└", "┴", "┘")]
+    )

@@ -1,0 +1,1 @@
+"""What belongs to the host: the card's own tool, the kernel's, conda, pip, git."""
