@@ -69,16 +69,16 @@ def raw_params(kind: str, settings: Iterable[str]) -> dict[str, Any]:
     return raw
 
 
-def refused(error: LaunchError) -> CommandError:
-    """Why something cannot be launched, a line a field."""
+def refused(error: LaunchError, what: str = "Not launched.") -> CommandError:
+    """Why something cannot be done, a line a field."""
     fields = error.fields if isinstance(error, InvalidParams) else {error.field: str(error)}
-    return refusal(fields)
+    return refusal(fields, what)
 
 
-def refusal(fields: dict[str, str]) -> CommandError:
+def refusal(fields: dict[str, str], what: str = "Not launched.") -> CommandError:
     """The same, from field → message; "" is all of it."""
     lines = [f"{name}: {text}" if name else text for name, text in fields.items()]
-    return CommandError("Not launched.\n" + "\n".join(lines))
+    return CommandError("\n".join([what, *lines]))
 
 
 def follow(job_id: int, say: TextIO | None) -> Iterator[bytes]:

@@ -1,5 +1,6 @@
 """The commands of ``manage.py``."""
 
+import hashlib
 import json
 import subprocess
 from datetime import timedelta
@@ -12,6 +13,7 @@ from django.utils.timezone import now
 
 from dashboard.api.auth import hashed
 from dashboard.management.commands import tour
+from jobs.host.config import load
 from jobs.logstore import store
 from jobs.models import ApiToken, AuditEntry, Host, Instance, Job, Result
 from tests.factories import make_host, make_job, make_user
@@ -116,11 +118,46 @@ def test_a_token_is_printed_once_and_kept_as_its_hash():
         run("create_token", "bob")
 
 
+def test_a_host_is_added_with_the_file_that_its_worker_reads(settings, tmp_path, monkeypatch):
+    settings.PUBLIC_URL = "http://10.0.0.5:8000/bench"
+    settings.REDIS_URL = "redis://:it's@10.0.0.5:6379/0"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    file = tmp_path / "host.env"
+
+    file.write_text(run("add_host", "va16-01"))
+
+    config = load({}, file)
+    host = Host.objects.get()
+    assert (config.name, config.dir) == (host.name, tmp_path / "vacc-host")
+    assert (config.dashboard_url, config.redis_url) == (settings.PUBLIC_URL, settings.REDIS_URL)
+    assert host.key_sha256 == hashlib.sha256(config.key.encode()).hexdigest()
+    assert AuditEntry.objects.get().subject == "host va16-01"
+    with pytest.raises(CommandError, match=r"Not added.\nname: There is a host of this name"):
+        run("add_host", "va16-01")
+
+
+@pytest.mark.parametrize(
+    ("public_url", "redis_url", "missing"),
+    [
+        ("http://127.0.0.1:8000", "unix:///tmp/x/valkey.sock?db=0", ["PUBLIC_URL", "REDIS_URL"]),
+        ("http://10.0.0.5:8000", "redis://localhost:6379/0", ["REDIS_URL"]),
+        ("https://bench.example", "rediss://cache.example/0", []),
+    ],
+)
+def test_it_is_said_what_other_machines_do_not_reach(settings, public_url, redis_url, missing):
+    settings.PUBLIC_URL, settings.REDIS_URL = public_url, redis_url
+    said = StringIO()
+
+    call_command("add_host", "va16-01", stdout=StringIO(), stderr=said)
+
+    assert [name for name in ("PUBLIC_URL", "REDIS_URL") if name in said.getvalue()] == missing
+
+
 def test_the_tour_is_five_kinds_in_one_chain_and_ends_at_once_without_wait(host):
     report = json.loads(run("tour", "--json"))
 
     stations = Job.objects.filter(pk__in=[job["id"] for job in report["jobs"]])
-    assert {job.kind for job in stations} == set(tour.terminal.KINDS)
+    assert {job.kind for job in stations} == tour.TOUR_KINDS
     assert stations.values("chain").distinct().count() == 1
     assert report["succeeded"] is False
     assert report["accuracy"] is None

@@ -1,0 +1,33 @@
+"""The file that makes a machine a host of this dashboard: ``make worker ENV=host.env``."""
+
+from __future__ import annotations
+
+import shlex
+from urllib.parse import urlsplit
+
+from django.conf import settings
+
+from dashboard.env import LOOPBACK
+
+
+def host_file(name: str, key: str) -> str:
+    """What ``host.env`` of the host ``name`` holds. Whoever has it, is that host: mode 0600."""
+    lines = {
+        "HOST_NAME": name,
+        "HOST_KEY": key,
+        "DASHBOARD_URL": settings.PUBLIC_URL,
+        "REDIS_URL": settings.REDIS_URL,
+    }
+    text = "".join(f"{variable}={shlex.quote(value)}\n" for variable, value in lines.items())
+    return f"{text}HOST_DIR=~/vacc-host\n"
+
+
+def out_of_reach() -> list[str]:
+    """Names of the variables without which no other machine reaches this dashboard."""
+    missing = []
+    if urlsplit(settings.PUBLIC_URL).hostname in LOOPBACK:
+        missing.append("PUBLIC_URL")
+    redis = urlsplit(settings.REDIS_URL)
+    if redis.scheme == "unix" or redis.hostname in LOOPBACK:
+        missing.append("REDIS_URL")
+    return missing

@@ -1,0 +1,37 @@
+"""Add a host."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from dashboard import terminal
+from dashboard.audit import record
+from dashboard.host_file import host_file, out_of_reach
+from jobs.errors import LaunchError
+from jobs.services import hosts
+
+
+class Command(BaseCommand):
+    help = (
+        "Add a host and print the file that makes a machine this host, with a key that is told "
+        "this once: manage.py add_host NAME > host.env"
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("name", help="small letters, digits and hyphens")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            host, key = hosts.add(options["name"])
+        except LaunchError as error:
+            raise terminal.refused(error, "Not added.") from error
+        record(None, "host.add", f"host {host.name}", by="terminal")
+        self.stdout.write(host_file(host.name, key), ending="")
+        if missing := out_of_reach():
+            self.stderr.write(
+                f"Another machine cannot reach this dashboard yet: start it with "
+                f"{' and '.join(missing)}, see README.md."
+            )
