@@ -14,6 +14,7 @@ from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from dashboard.advice import advice
+from dashboard.audit import record
 from dashboard.rates import rates
 from dashboard.rights import allowed, requires
 from dashboard.tour import tour_steps
@@ -115,9 +116,12 @@ def tour_start(request: HttpRequest) -> HttpResponse:
 
 def _start(request: HttpRequest, host: Host, user: Any) -> None:
     try:
-        launch.launch_tour(host, user)
+        stations = launch.launch_tour(host, user)
     except LaunchError as error:
         messages.error(request, str(error))
+        return
+    for job in stations:
+        record(user, "job.launch", f"job {job.pk}", kind=job.kind, by="tour")
 
 
 @require_POST

@@ -192,11 +192,15 @@ def test_the_tour_without_a_host_says_so(member):
 
 def test_the_tours_button_launches_a_chain_on_this_computer(member, monkeypatch):
     host = make_host("this-computer")
+    job = make_job(host=host)
     asked = []
-    monkeypatch.setattr("jobs.launch.launch_tour", lambda *args: asked.append(args))
+    monkeypatch.setattr("jobs.launch.launch_tour", lambda *args: asked.append(args) or [job])
 
     assert member.post(reverse("tour-start")).url == reverse("overview")
     assert [(to, user.username) for to, user in asked] == [(host, "lin.yue")]
+    entry = AuditEntry.objects.get()
+    assert (entry.user.username, entry.action) == ("lin.yue", "job.launch")
+    assert entry.subject == f"job {job.pk}"
 
 
 def test_a_get_does_not_start_the_tour(member):
