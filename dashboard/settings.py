@@ -32,6 +32,17 @@ _is_https = _public.scheme == "https"
 # In redis-py's spelling; "" while a command runs beside no dashboard: hints are then left out.
 REDIS_URL = ENV.redis_url
 
+# Counters that all web processes share (dashboard.attempts); nothing that must not be lost.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "cache",
+    }
+    if REDIS_URL
+    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+}
+
 INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",

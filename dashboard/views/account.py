@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from http import HTTPStatus
 from typing import Any, cast
 
 from django import forms
@@ -25,6 +27,7 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django.views.i18n import JavaScriptCatalog, set_language
 
+from dashboard import attempts
 from dashboard.audit import record
 from dashboard.consumers.doors import look_soon
 from dashboard.rights import requires
@@ -48,6 +51,22 @@ class Login(LoginView):
     template_name = "account/login.html"
     authentication_form = LoginForm
     redirect_authenticated_user = True
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Log in, unless too many tries came before: then say for how long."""
+        who = request.POST.get("username", ""), request.META.get("REMOTE_ADDR", "")
+        if wait_s := attempts.seconds_to_wait(*who):
+            # Without its data: the password is not even looked at.
+            form = self.authentication_form(request, initial={"username": who[0]})
+            context = self.get_context_data(form=form, wait_minutes=math.ceil(wait_s / 60))
+            headers = {"Retry-After": str(wait_s)}
+            return self.render_to_response(
+                context, status=HTTPStatus.TOO_MANY_REQUESTS, headers=headers
+            )
+        answer = super().post(request, *args, **kwargs)
+        if request.user.is_authenticated:
+            attempts.forget(*who)
+        return answer
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         """Log in, for as long as was asked."""
