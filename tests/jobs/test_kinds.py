@@ -18,6 +18,7 @@ from jobs.kinds.base import Target
 from jobs.metrics import METRICS
 from jobs.plans import fill, script, slots
 from tests.jobs.target import PARAMS, VALUES, here
+from tests.jobs.vacc_target import VACC_PARAMS, vacc_host, vacc_values
 
 RECORDER = """
 import json, os, sys
@@ -28,13 +29,27 @@ if sys.argv[2] == "server":
     time.sleep(0.5)
 """
 
+ALL_PARAMS = [*PARAMS, *VACC_PARAMS]
 every_kind = pytest.mark.parametrize(
-    ("kind", "raw"), PARAMS, ids=[f"{kind}-{index}" for index, (kind, _) in enumerate(PARAMS)]
+    ("kind", "raw"),
+    ALL_PARAMS,
+    ids=[f"{kind}-{index}" for index, (kind, _) in enumerate(ALL_PARAMS)],
 )
 
 
+def home(kind, root="/nfs"):
+    """A host that can do work of this kind."""
+    return here() if KINDS[kind].offered(here()) else vacc_host(root=str(root))
+
+
+def values(kind, **given):
+    """What fills the slots there."""
+    known = VALUES if KINDS[kind].offered(here()) else vacc_values(vacc_host())
+    return {**known, **given}
+
+
 def planned(kind, raw, target=None):
-    target = target or here()
+    target = target or home(kind)
     return KINDS[kind].plan(KINDS[kind].Params(**raw), target)
 
 
@@ -42,9 +57,10 @@ def planned(kind, raw, target=None):
 def test_what_runs_is_the_preview_with_its_slots_filled(kind, raw):
     preview = planned(kind, raw)
 
-    run = fill(preview, VALUES)
+    run = fill(preview, values(kind))
 
-    assert (run.files, run.outputs, run.kind) == (preview.files, preview.outputs, kind)
+    assert [(f.name, f.text) for f in run.files] == [(f.name, f.text) for f in preview.files]
+    assert (run.outputs, run.kind) == (preview.outputs, kind)
     assert [step.name for step in run.steps] == [step.name for step in preview.steps]
     assert [len(step.argv) for step in run.steps] == [len(step.argv) for step in preview.steps]
     assert not any(value in slots(preview) for step in run.steps for value in step.argv)
@@ -52,7 +68,7 @@ def test_what_runs_is_the_preview_with_its_slots_filled(kind, raw):
 
 @every_kind
 def test_the_script_of_a_kind_runs_the_same_commands(kind, raw, tmp_path):
-    plan = planned(kind, raw)
+    plan = planned(kind, raw, home(kind, tmp_path))
     said = tmp_path / "said.jsonl"
     recorded = replace(
         plan,
@@ -67,20 +83,22 @@ def test_the_script_of_a_kind_runs_the_same_commands(kind, raw, tmp_path):
             for step in plan.steps
         ),
     )
-    values = {**VALUES, "job_dir": str(tmp_path), "serve_dir": str(tmp_path)}
+    filled = values(kind, job_dir=str(tmp_path), serve_dir=str(tmp_path))
+    for step in fill(plan, filled).steps:
+        Path(step.cwd).mkdir(parents=True, exist_ok=True)
     path = tmp_path / "run.sh"
-    path.write_text(script(recorded, values), encoding="utf-8")
+    path.write_text(script(recorded, filled), encoding="utf-8")
 
     subprocess.run(["bash", str(path)], cwd=tmp_path, check=True, capture_output=True)
 
     heard = [json.loads(line) for line in said.read_text(encoding="utf-8").splitlines()]
-    wanted = [list(step.argv) for step in fill(plan, values).steps]
+    wanted = [list(step.argv) for step in fill(plan, filled).steps]
     assert sorted(heard) == sorted(wanted)  # a server starts beside the step after it
 
 
 @every_kind
 def test_the_script_of_a_kind_is_bash(kind, raw):
-    text = script(planned(kind, raw), VALUES)
+    text = script(planned(kind, raw), values(kind))
 
     subprocess.run(["bash", "-n"], input=text, text=True, check=True)
 
@@ -98,7 +116,7 @@ def test_a_plan_brings_every_file_that_its_commands_name(kind, raw):
 
 @every_kind
 def test_titles_and_inputs_come_from_the_target(kind, raw):
-    module, target = KINDS[kind], here()
+    module, target = KINDS[kind], home(kind)
     params = module.Params(**raw)
 
     inputs = module.inputs(params, target)
@@ -111,7 +129,7 @@ def test_titles_and_inputs_come_from_the_target(kind, raw):
 
 @every_kind
 def test_a_host_that_has_not_reported_gets_no_plan(kind, raw):
-    target = replace(here(), facts={})
+    target = replace(home(kind), facts={})
 
     with pytest.raises(LaunchError, match="has not reported"):
         planned(kind, raw, target)
@@ -170,7 +188,7 @@ def test_the_keys_of_the_kinds_are_their_names():
 
 @every_kind
 def test_choices_offer_what_a_plan_takes(kind, raw):
-    module, target = KINDS[kind], here()
+    module, target = KINDS[kind], home(kind)
 
     for field in module.Params.model_fields:
         for choice in module.choices(field, target) or ():
