@@ -17,6 +17,7 @@ ROOT = os.path.dirname(os.path.abspath(__file__))
 TARGETS = {
     "run": (".venv", "requirements.txt", (3, 11), ["-m", "dashboard.supervisor"]),
     "venv": (".venv", "requirements.txt", (3, 11), None),
+    "demo-host": (".venv", "requirements.txt", (3, 11), ["manage.py", "demo_host"]),
     "dev": (".venv", "requirements-dev.txt", (3, 11), None),
     "worker": (".venv-host", "requirements-host.txt", (3, 10), ["-m", "jobs.host.worker"]),
 }

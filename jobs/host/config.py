@@ -32,7 +32,8 @@ class Config:
     ``workspace`` is the folder that models, data sets and what is made of them lie in (None: in
     ``dir``), ``mount`` where a container sees it. ``registry`` is the host name of the registry of
     images, ``modification_dir`` the folder with the vendor's changed model files; "" and None where
-    there is none. ``root`` is put before ``/dev``, ``/proc`` and ``/sys`` when the probe looks.
+    there is none. ``scale`` is the size of a file here as a share of the real one's: below 1 on a
+    simulated host alone. ``root`` is put before ``/dev``, ``/proc`` and ``/sys`` when the probe looks.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Config:
     registry: str = ""
     modification_dir: Path | None = None
     root: Path = Path("/")
+    scale: float = 1.0
 
     def as_environment(self) -> dict[str, str]:
         """The same settings as environment variables, for child processes."""
@@ -63,6 +65,7 @@ class Config:
             "HOST_REGISTRY": self.registry,
             "HOST_MODIFICATION_DIR": str(self.modification_dir or ""),
             "HOST_ROOT": str(self.root),
+            "HOST_SCALE": f"{self.scale!r}",
         }
 
 
@@ -88,6 +91,7 @@ def load(environ: Mapping[str, str] | None = None, file: Path | None = None) -> 
         registry=_registry(values),
         modification_dir=_existing(values, "HOST_MODIFICATION_DIR"),
         root=_existing(values, "HOST_ROOT") or Path("/"),
+        scale=_scale(values),
     )
 
 
@@ -203,6 +207,17 @@ def _registry(values: Mapping[str, str]) -> str:
             "registry.lan:5000"
         )
     return text
+
+
+def _scale(values: Mapping[str, str]) -> float:
+    text = values.get("HOST_SCALE", "").strip() or "1"
+    try:
+        scale = float(text)
+    except ValueError:
+        scale = 0.0
+    if not 0 < scale <= 1:
+        raise ConfigError(f"HOST_SCALE is {text!r}: a number above 0 and up to 1 is allowed")
+    return scale
 
 
 def _ports(values: Mapping[str, str]) -> tuple[int, int]:

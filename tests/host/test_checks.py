@@ -108,6 +108,13 @@ def test_what_a_download_left_counts_as_room_when_it_goes_on(machine, tmp_path):
     assert rest[2]["wanted"] == "0.0 MB"
 
 
+def test_what_is_needed_is_smaller_on_a_host_whose_files_are(machine, tmp_path):
+    small = replace(machine, scale=1e-12)
+
+    assert found(small, "disk", path=str(tmp_path), bytes=str(10**18))[0] is True
+    assert found(small, "shm", bytes=str(10**18))[0] is True
+
+
 def test_a_tool_that_is_not_there_is_named(machine):
     assert found(machine, "tool", name="vamc") == (False, "check:tool_missing", {"tool": "vamc"})
 

@@ -27,6 +27,7 @@ def test_settings_survive_the_way_to_a_child_process(values, tmp_path):
             "HOST_REGISTRY": "registry.lan:5000",
             "HOST_MODIFICATION_DIR": str(tmp_path),
             "HOST_ROOT": str(tmp_path),
+            "HOST_SCALE": "1e-05",
         }
     )
 
@@ -53,6 +54,8 @@ def test_settings_survive_the_way_to_a_child_process(values, tmp_path):
         ("HOST_REGISTRY", "http://x/y", "a host name with or without a port"),
         ("HOST_MODIFICATION_DIR", "/nowhere", "which is no folder"),
         ("HOST_ROOT", "/nowhere", "which is no folder"),
+        ("HOST_SCALE", "2", "above 0 and up to 1"),
+        ("HOST_SCALE", "small", "above 0 and up to 1"),
         ("HOST_PORTS", "9000", "FIRST-LAST"),
     ],
 )

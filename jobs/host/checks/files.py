@@ -39,7 +39,7 @@ def disk(config: Config, args: Mapping[str, str]) -> Found:
 
     With ``resumes`` what an earlier download left in ``path`` counts too.
     """
-    place, wanted = Path(args["path"]), int(args["bytes"])
+    place, wanted = Path(args["path"]), int(int(args["bytes"]) * config.scale)
     if args.get("resumes"):
         wanted = max(0, wanted - _bytes_below(place))
     while not place.exists():

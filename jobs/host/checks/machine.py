@@ -36,7 +36,7 @@ def avx512(config: Config, args: Mapping[str, str]) -> Found:
 
 def shm(config: Config, args: Mapping[str, str]) -> Found:
     """Shared memory can hold ``bytes``."""
-    wanted = int(args["bytes"])
+    wanted = int(int(args["bytes"]) * config.scale)
     stat = os.statvfs(config.root / "dev/shm")
     total = stat.f_frsize * stat.f_blocks
     sizes = {"wanted": probe.size(wanted), "total": probe.size(total)}

@@ -1,0 +1,112 @@
+"""A simulated VACC host beside the dashboard: real agent, worker, launcher; stand-ins for tools."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shlex
+import subprocess
+import sys
+from argparse import ArgumentParser
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from dashboard import env
+from jobs.host.config import load, read_env_file
+from jobs.host.supervisor import Child, Supervisor
+from jobs.host.worker import children
+from jobs.models import Host
+
+NAME = "sim-va16"
+STANDINS = Path(settings.BASE_DIR) / "tests" / "standins"
+SLOTS = 8
+# 642 GiB become 7 MB.
+SCALE = "1e-05"
+# Servers of This computer have 20000 to 20999.
+PORTS = "21000-21999"
+
+
+class Command(BaseCommand):
+    help = (
+        "Run a simulated VACC host until Ctrl-C: its tools are stand-ins that take scaled time. "
+        "All that comes from it is marked simulated."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--dies", type=int, default=32)
+        parser.add_argument("--speed", type=float, default=60.0, help="its seconds in one of ours")
+        parser.add_argument("--faults", default="", help="names between commas, see its README")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        own = settings.DATA_DIR / "host" / "host.env"
+        if not own.exists():
+            raise CommandError("Start the dashboard first: make run")
+        folder = settings.DATA_DIR / "demo-host"
+        if not STANDINS.is_dir():
+            raise CommandError(f"{STANDINS} is not here: a simulated host needs the whole sources.")
+        file = _write_settings(folder, read_env_file(own))
+        # What the processes of the host go by; they have it from this one.
+        os.environ.update(_environment(folder, options))
+        made = [str(STANDINS / "furnish.py"), str(folder / "root"), str(folder / "workspace")]
+        subprocess.run([sys.executable, *made, str(options["dies"])], check=True)
+        config = load(file=file)
+        docker = Child(
+            "the stand-in of docker", [str(STANDINS / "bin" / "dockerd")], env={}, cwd=folder
+        )
+        self._say(f"{NAME}: {options['dies']} simulated dies; Ctrl-C ends it.")
+        sys.exit(Supervisor([docker, *children(config)], self._say).run())
+
+    def _say(self, line: str) -> None:
+        self.stdout.write(line)
+        self.stdout.flush()
+
+
+def _write_settings(folder: Path, own: dict[str, str]) -> Path:
+    """The Host row, and the file that its worker and agent read."""
+    key = env.kept_secret(settings.DATA_DIR, "demo_host_key")
+    Host.objects.update_or_create(
+        name=NAME,
+        defaults={
+            "sort": Host.Sort.SIMULATED,
+            "key_sha256": hashlib.sha256(key.encode()).hexdigest(),
+            "slots": SLOTS,
+        },
+    )
+    for name in ("host", "root", "state", "workspace"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    lines = {
+        "HOST_NAME": NAME,
+        "DASHBOARD_URL": own["DASHBOARD_URL"],
+        "REDIS_URL": own["REDIS_URL"],
+        "HOST_KEY": key,
+        "HOST_DIR": str(folder / "host"),
+        "HOST_ROOT": str(folder / "root"),
+        "HOST_WORKSPACE": str(folder / "workspace"),
+        "HOST_MODIFICATION_DIR": str(folder / "workspace" / "build_in" / "source_code"),
+        "HOST_REGISTRY": "registry.simulated",
+        "HOST_PORTS": PORTS,
+        "HOST_SCALE": SCALE,
+        "WHEELS_DIR": own.get("WHEELS_DIR", ""),
+    }
+    path = folder / "host.env"
+    text = "".join(f"{name}={shlex.quote(value)}\n" for name, value in lines.items())
+    env.write_private(path, text)
+    return path
+
+
+def _environment(folder: Path, options: Mapping[str, Any]) -> dict[str, str]:
+    """Stand-ins first in the PATH, and what they go by."""
+    first = (STANDINS / "bin", folder / "root" / "root" / "miniconda3" / "bin")
+    path = (*map(str, first), os.environ.get("PATH", os.defpath))
+    return {
+        "PATH": os.pathsep.join(path),
+        "STANDIN_STATE": str(folder / "state"),
+        "STANDIN_ROOT": str(folder / "root"),
+        "STANDIN_SCALE": SCALE,
+        "STANDIN_SPEED": f"{options['speed']:g}",
+        "STANDIN_FAULTS": options["faults"],
+    }
