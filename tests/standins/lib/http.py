@@ -101,7 +101,7 @@ class Server:
                 if writer.is_closing() or reader.at_eof():
                     raise ConnectionResetError
                 writer.write(b"%x\r\n%b\r\n" % (len(piece), piece))
-                if writer.transport.get_write_buffer_size() > 65536:  # type: ignore[attr-defined]
+                if writer.transport.get_write_buffer_size() > 65536:
                     await writer.drain()
         finally:
             await answer.stream.aclose()  # type: ignore[attr-defined]

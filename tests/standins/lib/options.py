@@ -49,7 +49,9 @@ _TYPES: dict[str, Any] = {
 class Flexible(argparse.ArgumentParser):
     """vLLM's own parser: an underscore in the name of an option is as good as a dash."""
 
-    def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:
+    def parse_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: Any = None
+    ) -> Any:
         """Parse, after the names have their dashes."""
         fixed = []
         for word in args or []:

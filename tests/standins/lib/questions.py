@@ -79,7 +79,7 @@ def math(number: int) -> Question:
         "unique_id": f"{world.MARK}/{number}.json",
     }
     prompt = f"{problem}\nPlease reason step by step, and put your final answer within \\boxed{{}}."
-    return Question(prompt, row["solution"], row)
+    return Question(prompt, str(row["solution"]), row)
 
 
 def choices(topic: str, split: str, number: int) -> tuple[str, list[str], str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -83,10 +84,8 @@ def since(moment: float) -> float:
 def faults() -> set[str]:
     """What is to go wrong now: ``STANDIN_FAULTS=a,b`` and ``faults.json``, a list of names."""
     found = {name for name in os.environ.get("STANDIN_FAULTS", "").split(",") if name}
-    try:
+    with contextlib.suppress(OSError, ValueError):
         found |= set(json.loads((state() / "faults.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError):
-        pass
     return found
 
 
@@ -114,7 +113,7 @@ def real(path: str | os.PathLike[str]) -> Path:
     text = os.fspath(path)
     if not image():
         return Path(text)
-    return outside(os.path.join(cwd(), text), os.environ)
+    return outside(str(PurePosixPath(cwd(), text)), os.environ)
 
 
 def outside(inside: str, environ: Mapping[str, str]) -> Path:

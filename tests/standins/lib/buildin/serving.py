@@ -135,8 +135,12 @@ class Answers:
 
     async def stream(self, request: engines.Request, body: dict[str, Any]) -> AsyncIterator[bytes]:
         """Events with ``token_timestamps`` (µs), the usage, and the end."""
-        head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "object": "chat.completion.chunk",
-                "created": int(time.time()), "model": self.artifact.name}  # fmt: skip
+        head = {
+            "id": f"chatcmpl-{uuid.uuid4().hex}",
+            "object": "chat.completion.chunk",
+            "created": int(time.time()),
+            "model": self.artifact.name,
+        }
         count = 0
         async for piece in self.engine.generate(request):
             delta: dict[str, Any] = {"content": piece.text}
@@ -144,8 +148,9 @@ class Answers:
                 delta["role"] = "assistant"
             count += piece.count
             choice = {"index": 0, "delta": delta, "finish_reason": piece.finish or None}
-            yield self._wire({**head, "choices": [choice],
-                              "token_timestamps": [int(time.time() * 1e6)]})  # fmt: skip
+            yield self._wire(
+                {**head, "choices": [choice], "token_timestamps": [int(time.time() * 1e6)]}
+            )
         usage = usage_of(request, count)
         if (body.get("stream_options") or {}).get("include_usage"):
             yield self._wire({**head, "choices": [], "usage": usage})

@@ -51,7 +51,8 @@ def main(argv: Sequence[str]) -> int:
     except (CompileError, YamlError) as error:
         _say("ERROR", str(error).splitlines()[0])
         world.err(
-            'Traceback (most recent call last):\n  File "/usr/local/bin/vamc", line 8, in <module>\n'
+            "Traceback (most recent call last):\n"
+            '  File "/usr/local/bin/vamc", line 8, in <module>\n'
             f"    sys.exit(main())\n{type(error).__name__}: {error}"
         )
         return 1

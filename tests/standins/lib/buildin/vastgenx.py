@@ -71,7 +71,8 @@ def _event(data: dict[str, Any] | None) -> bytes:
 
 def _access(asked: Asked, answer: Answer) -> None:
     world.out(
-        f'INFO:     {asked.peer} - "{asked.method} {asked.path} HTTP/1.1" {answer.status} {answer.reason}'
+        f'INFO:     {asked.peer} - "{asked.method} {asked.path} HTTP/1.1" '
+        f"{answer.status} {answer.reason}"
     )
 
 
@@ -86,8 +87,13 @@ class _Api:
         """Answer any request."""
         artifact = self.answers.artifact
         if asked.path == "/v1/models":
-            item = {"id": artifact.name, "object": "model", "created": self._born,
-                    "owned_by": world.MARK, "tp": artifact.tp}  # fmt: skip
+            item = {
+                "id": artifact.name,
+                "object": "model",
+                "created": self._born,
+                "owned_by": world.MARK,
+                "tp": artifact.tp,
+            }
             return Answer.of({"object": "list", "data": [item]})
         if asked.path != "/v1/chat/completions" or asked.method != "POST":
             return Answer.of({"detail": "Not Found"}, 404)

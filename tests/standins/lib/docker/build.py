@@ -53,7 +53,8 @@ def build(
     stages = _stages(steps)
     _metadata([args for name, args in steps if name == "FROM"], stages, say)
     say(
-        "#3 [internal] load build context\n#3 transferring context: 24.31MB 0.3s done\n#3 DONE 0.3s\n"
+        "#3 [internal] load build context\n#3 transferring context: 24.31MB 0.3s done\n"
+        "#3 DONE 0.3s\n"
     )
     number = 3
     shown = [(name, args) for name, args in steps if name in _SHOWN]

@@ -48,7 +48,7 @@ _COMMANDS = {
         "a,all q,quiet no-trunc s,size l,latest",
         "f,filter format n,last",
         most=0,
-    ),  # fmt: skip
+    ),
     "rm": Command("rm", "[OPTIONS] CONTAINER [CONTAINER...]", "f,force l,link v,volumes", least=1),
     "stop": Command("stop", "[OPTIONS] CONTAINER [CONTAINER...]", "", "t,time s,signal", least=1),
     "kill": Command("kill", "[OPTIONS] CONTAINER [CONTAINER...]", "", "s,signal", least=1),
@@ -60,7 +60,7 @@ _COMMANDS = {
         "n,tail since until",
         least=1,
         most=1,
-    ),  # fmt: skip
+    ),
     "cp": Command(
         "cp",
         "[OPTIONS] CONTAINER:SRC_PATH DEST_PATH|-\n"
@@ -68,7 +68,7 @@ _COMMANDS = {
         "a,archive L,follow-link q,quiet",
         least=2,
         most=2,
-    ),  # fmt: skip
+    ),
     "build": Command(
         "buildx build",
         "[OPTIONS] PATH | URL | -",
@@ -80,17 +80,17 @@ _COMMANDS = {
     ),
     "pull": Command(
         "pull", "[OPTIONS] NAME[:TAG|@DIGEST]", "a,all-tags q,quiet", "platform", least=1, most=1
-    ),  # fmt: skip
+    ),
     "images": Command(
         "images",
         "[OPTIONS] [REPOSITORY[:TAG]]",
         "a,all q,quiet digests no-trunc",
         "f,filter format",
         most=1,
-    ),  # fmt: skip
+    ),
     "inspect": Command(
         "inspect", "[OPTIONS] NAME|ID [NAME|ID...]", "s,size", "f,format type", least=1
-    ),  # fmt: skip
+    ),
     "version": Command("version", "[OPTIONS]", "", "f,format", most=0),
     "info": Command("info", "[OPTIONS]", "", "f,format", most=0),
 }
@@ -138,8 +138,11 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _settings() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name.startswith(_SETTINGS)
-            and name not in ("STANDIN_CWD",)}  # fmt: skip
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith(_SETTINGS) and name not in ("STANDIN_CWD",)
+    }
 
 
 def _ask(do: str, *, failed: int = 1, prefix: str = "", **more: Any) -> int:
@@ -150,10 +153,7 @@ def _ask(do: str, *, failed: int = 1, prefix: str = "", **more: Any) -> int:
     if do == "run" and not more["detach"]:
         _pass_signals_on(talk)
     while True:
-        if reader is not None:
-            message = reader.until(talk)
-        else:
-            message = talk.hear()
+        message = talk.hear() if reader is None else reader.until(talk)
         if message is None:
             world.err(f"{prefix}error during connect: the daemon has gone")
             return failed
@@ -165,8 +165,11 @@ def _ask(do: str, *, failed: int = 1, prefix: str = "", **more: Any) -> int:
             reader = _Follower(Path(message["follow"]))
         if "error" in message:
             tail = "\nSee 'docker run --help'." if do == "run" else ""
-            world.err(f"{prefix}Error response from daemon: {message['error']}{tail}"
-                      if not message["error"].startswith("OCI") else message["error"])  # fmt: skip
+            world.err(
+                f"{prefix}Error response from daemon: {message['error']}{tail}"
+                if not message["error"].startswith("OCI")
+                else message["error"]
+            )
             return 127 if "executable file not found" in message["error"] else failed
         if "code" in message:
             return int(message["code"])
@@ -327,8 +330,9 @@ def _ps(asked: Flags) -> int:
 def _images(asked: Flags) -> int:
     found = _answer("images")
     if asked.words:
-        name, _, tag = asked.words[0].rpartition(":") if ":" in asked.words[0] else (
-            asked.words[0], "", "")  # fmt: skip
+        name, _, tag = (
+            asked.words[0].rpartition(":") if ":" in asked.words[0] else (asked.words[0], "", "")
+        )
         found = [
             image
             for image in found
@@ -366,8 +370,9 @@ def _inspect(asked: Flags) -> int:
             item = _answer("container", container=name)
             data = shown.container_details(item) if item else None
         if data is None and sort != "container":
-            data = next((shown.image_details(i) for i in _answer("images")
-                         if shown.is_image(i, name)), None)  # fmt: skip
+            data = next(
+                (shown.image_details(i) for i in _answer("images") if shown.is_image(i, name)), None
+            )
         if data is None:
             missing.append(name)
         else:
@@ -381,8 +386,11 @@ def _inspect(asked: Flags) -> int:
     what = "No such image" if sort == "image" else "No such object"
     for name in missing:
         named = name if ":" in name or sort != "image" else f"{name}:latest"
-        world.err(f"Error response from daemon: {what}: {named}" if sort == "image"
-                  else f"Error: {what}: {named}")  # fmt: skip
+        world.err(
+            f"Error response from daemon: {what}: {named}"
+            if sort == "image"
+            else f"Error: {what}: {named}"
+        )
     return 1 if missing else 0
 
 
@@ -407,8 +415,10 @@ def _version(asked: Flags) -> int:
     if asked.last("format"):
         world.out(fill(asked.last("format"), data))
     else:
-        world.out(f"Client: Docker Engine - Community\n Version:           {VERSION}\n\n"
-                  f"Server: Docker Engine - Community\n Engine:\n  Version:          {VERSION}")  # fmt: skip
+        world.out(
+            f"Client: Docker Engine - Community\n Version:           {VERSION}\n\n"
+            f"Server: Docker Engine - Community\n Engine:\n  Version:          {VERSION}"
+        )
     return 0
 
 
@@ -418,8 +428,10 @@ def _info(asked: Flags) -> int:
     if asked.last("format"):
         world.out(fill(asked.last("format"), data))
     else:
-        world.out(f"Client: Docker Engine - Community\n Version:    {VERSION}\n\nServer:\n "
-                  f"Server Version: {VERSION}\n Name: {answer}\n Docker Root Dir: {wire.folder()}")  # fmt: skip
+        world.out(
+            f"Client: Docker Engine - Community\n Version:    {VERSION}\n\nServer:\n "
+            f"Server Version: {VERSION}\n Name: {answer}\n Docker Root Dir: {wire.folder()}"
+        )
     return 0
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.standins.lib import programs, sonnet, world
-from tests.standins.lib.docker import images, processes, wire
+from tests.standins.lib.docker import images, packages, processes, wire
 from tests.standins.lib.docker.wire import DaemonError
 
 Container = dict[str, Any]
@@ -147,7 +147,7 @@ def _furnish(item: Container) -> None:
         if item["vllm"].startswith("0.7"):
             for script in programs.SCRIPTS:
                 (benchmarks / script).write_text(_SCRIPT.format(script), encoding="utf-8")
-        (rootfs / "vllm-workspace").mkdir(exist_ok=True)
+        packages.furnish(rootfs / packages.FOLDER, item["vllm"])
 
 
 def _start(item: Container) -> Container:

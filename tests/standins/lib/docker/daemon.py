@@ -1,4 +1,4 @@
-"""``dockerd``: the daemon. It is started beside a host, not by a job: a job's end ends its children.
+"""``dockerd``: the daemon. It is started beside a host, not by a job, whose end ends its children.
 
 Run in the foreground; SIGTERM ends it and leaves the containers running, as live-restore does.
 """
@@ -183,7 +183,7 @@ def _path(talk: Wire, asked: Asked) -> None:
     """Where a file of a container lies on this machine."""
     item = containers.find(asked["container"])
     env = processes.environment(item, {})
-    inside = os.path.normpath(os.path.join("/", asked["path"]))
+    inside = os.path.normpath(f"/{asked['path']}")
     talk.say(answer=str(world.outside(inside, env)), code=0)
 
 

@@ -15,13 +15,45 @@ from pathlib import Path
 from typing import Any
 
 from tests.standins.lib import world
+from tests.standins.lib.docker import packages
 
 MARK = "STANDIN_CONTAINER"
 BENCHMARKS = "/workspace/vllm/benchmarks"
 # Programs of the machine that may run "inside": they get true paths for those of the container.
 BORROWED = frozenset(
-    "cat cp date df du echo env find free grep head hostname id ls lscpu mkdir mv nproc ps rm sed "
-    "sleep stat tail test touch true false uname wc which".split()
+    (
+        "cat",
+        "cp",
+        "date",
+        "df",
+        "du",
+        "echo",
+        "env",
+        "false",
+        "find",
+        "free",
+        "grep",
+        "head",
+        "hostname",
+        "id",
+        "ls",
+        "lscpu",
+        "mkdir",
+        "mv",
+        "nproc",
+        "ps",
+        "rm",
+        "sed",
+        "sleep",
+        "stat",
+        "tail",
+        "test",
+        "touch",
+        "true",
+        "uname",
+        "wc",
+        "which",
+    )
 )
 SHELLS = ("bash", "sh", "/bin/bash", "/bin/sh")
 
@@ -150,7 +182,7 @@ def environment(container: Mapping[str, Any], more: Mapping[str, str]) -> dict[s
         "HOME": "/root",
         "LANG": "C.UTF-8",
         "PYTHONUNBUFFERED": "1",
-        "PYTHONPATH": str(world.LIB.parent / "site") if container["vllm"] else "",
+        "PYTHONPATH": f"{container['rootfs']}/{packages.FOLDER}",
         "HOSTNAME": container["id"][:12],
         **container["settings"],
         MARK: container["id"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import tempfile
@@ -57,10 +58,8 @@ class Wire:
 
     def say(self, **message: Any) -> None:
         """Send one message; nothing happens when the other side has gone."""
-        try:
+        with contextlib.suppress(OSError):
             self._connection.sendall((json.dumps(message) + "\n").encode())
-        except OSError:
-            pass
 
     def hear(self) -> dict[str, Any] | None:
         """The next message; None when the other side has gone."""

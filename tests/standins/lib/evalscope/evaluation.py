@@ -25,8 +25,10 @@ def run(args: argparse.Namespace) -> int:
         return _crash("ValueError: No datasets provided.")
     for name in args.datasets:
         if name not in sets.KNOWN:
-            return _crash(f"ValueError: Benchmark '{name}' not found. Available benchmarks: "
-                          f"{', '.join(sorted(sets.KNOWN))}")  # fmt: skip
+            return _crash(
+                f"ValueError: Benchmark '{name}' not found. Available benchmarks: "
+                f"{', '.join(sorted(sets.KNOWN))}"
+            )
     say("Args: Task config is provided with CommandLine type.")
     say("Running with native backend")
     base = Path(args.work_dir or "outputs")
@@ -37,8 +39,9 @@ def run(args: argparse.Namespace) -> int:
     try:
         return _Run(args, folder).run()
     except OSError as error:
-        return _crash(f"{type(error).__name__}: [Errno {error.errno}] {error.strerror}: "
-                      f"'{error.filename}'")  # fmt: skip
+        return _crash(
+            f"{type(error).__name__}: [Errno {error.errno}] {error.strerror}: '{error.filename}'"
+        )
 
 
 class _Run:
@@ -83,12 +86,17 @@ class _Run:
             for subset in subsets
             for item in sets.items(name, subset, given, self._args.limit)
         ]
-        say(f"{name}: {len(asked)} samples to evaluate ({len(subsets)} subset"
-            f"{'s' if len(subsets) != 1 else ''})", bar=outer)  # fmt: skip
+        say(
+            f"{name}: {len(asked)} samples to evaluate ({len(subsets)} subset"
+            f"{'s' if len(subsets) != 1 else ''})",
+            bar=outer,
+        )
         say(f"Subsets of {name}: {subsets}", bar=outer)
         say("Loading model for prediction...", bar=outer)
-        say(f"Creating model {self._args.model} with eval_type=openai_api base_url={self._base}",
-            bar=outer)  # fmt: skip
+        say(
+            f"Creating model {self._args.model} with eval_type=openai_api base_url={self._base}",
+            bar=outer,
+        )
         say("Model loaded successfully.", bar=outer)
         world.err()
         bar = bars.Bar(len(asked), f"Evaluating[{name}]")
@@ -243,6 +251,8 @@ def _review(done: Done, model: str) -> dict[str, Any]:
 
 
 def _crash(last: str) -> int:
-    world.err('Traceback (most recent call last):\n  File "/opt/venv/bin/evalscope", line 8, in '
-              f"<module>\n    sys.exit(run_cmd())\n{last}")  # fmt: skip
+    world.err(
+        'Traceback (most recent call last):\n  File "/opt/venv/bin/evalscope", line 8, in '
+        f"<module>\n    sys.exit(run_cmd())\n{last}"
+    )
     return 1

@@ -17,8 +17,19 @@ from tests.standins.lib.evalscope.log import say
 from tests.standins.lib.vllm import prompts
 from tests.standins.lib.vllm.figures import mean, percentile
 
-SHARES = (("min", 0), ("1%", 1), ("5%", 5), ("10%", 10), ("25%", 25), ("50%", 50), ("75%", 75),
-          ("90%", 90), ("95%", 95), ("99%", 99), ("max", 100))  # fmt: skip
+SHARES = (
+    ("min", 0),
+    ("1%", 1),
+    ("5%", 5),
+    ("10%", 10),
+    ("25%", 25),
+    ("50%", 50),
+    ("75%", 75),
+    ("90%", 90),
+    ("95%", 95),
+    ("99%", 99),
+    ("max", 100),
+)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -250,6 +261,8 @@ def _table(args: argparse.Namespace, found: Sequence[dict[str, Any]], shown: Pat
 
 
 def _crash(last: str) -> int:
-    world.err('Traceback (most recent call last):\n  File "/opt/venv/bin/evalscope", line 8, in '
-              f"<module>\n    sys.exit(run_cmd())\n{last}")  # fmt: skip
+    world.err(
+        'Traceback (most recent call last):\n  File "/opt/venv/bin/evalscope", line 8, in '
+        f"<module>\n    sys.exit(run_cmd())\n{last}"
+    )
     return 1

@@ -110,10 +110,13 @@ def _local(folder: Path, subset: str, is_choice: bool) -> list[Item]:
                 for row in rows
             ]
         return [
-            Item(str(row.get("query") or row.get("question")),
-                 str(row.get("response") or row.get("answer") or ""), False)
+            Item(
+                str(row.get("query") or row.get("question")),
+                str(row.get("response") or row.get("answer") or ""),
+                False,
+            )
             for row in rows
-        ]  # fmt: skip
+        ]
     raise FileNotFoundError(2, "No such file or directory", f"{folder}/{subset}_val.csv")
 
 

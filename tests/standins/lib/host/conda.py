@@ -93,8 +93,11 @@ def furnish(folder: Path) -> None:
     programs.mkdir(parents=True, exist_ok=True)
     (folder / "conda-meta").mkdir(exist_ok=True)
     (folder / "conda-meta/history").write_text(f"# {world.MARK}\n", encoding="utf-8")
+    # To Python it is a virtual environment: what pip puts there is found, and nothing else's.
+    home = Path(os.path.realpath(sys.executable)).parent
+    (folder / "pyvenv.cfg").write_text(f"home = {home}\nnote = {world.MARK}\n", encoding="utf-8")
     for name in ("python", "python3", "python3.10"):
-        (programs / name).symlink_to(sys.executable)
+        (programs / name).symlink_to(os.path.realpath(sys.executable))
     for name in ("pip", "pip3"):
         write_program(programs / name, "pip")
 
@@ -103,7 +106,8 @@ def write_program(path: Path, name: str) -> None:
     """A program that is one of our stand-ins, wherever it lies."""
     path.write_text(
         f"#!{sys.executable}\nimport sys\n\nsys.path.insert(0, {str(world.LIB.parents[2])!r})\n\n"
-        f"from tests.standins.lib import programs\n\nsys.exit(programs.run({name!r}, sys.argv[1:]))\n",
+        "from tests.standins.lib import programs\n\n"
+        f"sys.exit(programs.run({name!r}, sys.argv[1:]))\n",
         encoding="utf-8",
     )
     path.chmod(0o755)

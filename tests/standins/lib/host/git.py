@@ -90,8 +90,10 @@ def _clone(argv: Sequence[str]) -> int:
     name = url.rstrip("/").rpartition("/")[2].removesuffix(".git")
     folder = world.real(words[1] if len(words) > 1 else name)
     if folder.is_dir() and any(folder.iterdir()):
-        world.err(f"fatal: destination path '{words[1] if len(words) > 1 else name}' already exists "
-                  "and is not an empty directory.")  # fmt: skip
+        world.err(
+            f"fatal: destination path '{words[1] if len(words) > 1 else name}' already exists "
+            "and is not an empty directory."
+        )
         return 128
     world.err(f"Cloning into '{words[1] if len(words) > 1 else name}'...")
     key = next((k for k in REPOSITORIES if url.removesuffix(".git").rstrip("/").endswith(k)), None)

@@ -27,7 +27,8 @@ def lspci(argv: Sequence[str]) -> int:
     for number in dies():
         card, die = divmod(number, 4)
         world.out(
-            f"{0x18 + 2 * card:02x}:00.{die} Processing accelerators: Device 1ec9:0100 ({world.MARK})"
+            f"{0x18 + 2 * card:02x}:00.{die} Processing accelerators: "
+            f"Device 1ec9:0100 ({world.MARK})"
         )
     return 0
 

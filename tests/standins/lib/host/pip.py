@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.standins.lib import options, world
+from tests.standins.lib.docker import packages
 from tests.standins.lib.host import conda
 
 VERSION = "24.0"
@@ -28,6 +29,7 @@ PACKAGES = {
 }
 _INSTALL = """
 str  --requirement,-r --editable,-e --index-url,-i --extra-index-url --trusted-host --find-links,-f
+str  --constraint,-c
 str  --target,-t --timeout --retries
 flag --upgrade,-U --no-deps --no-cache-dir --quiet,-q --user --no-build-isolation --pre
 flag --force-reinstall --no-input --disable-pip-version-check
@@ -84,11 +86,16 @@ def _install(args: argparse.Namespace, bin_dir: Path) -> int:
         world.out(f"Collecting {name}")
     world.sleep(SECONDS if "opencompass" in names else SECONDS / 5)
     if world.fault("disk_full"):
-        world.err("ERROR: Could not install packages due to an OSError: "
-                  "[Errno 28] No space left on device")  # fmt: skip
+        world.err(
+            "ERROR: Could not install packages due to an OSError: "
+            "[Errno 28] No space left on device"
+        )
         return 1
     for name in names:
-        for program in PACKAGES[name][1]:
+        version, programs = PACKAGES[name]
+        lib = f"lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"
+        packages.package(bin_dir.parent / lib, name.replace("-", "_"), version)
+        for program in programs:
             conda.write_program(bin_dir / program, program)
     done = " ".join(f"{name}-{PACKAGES[name][0]}" for name in names)
     world.out(f"Installing collected packages: {', '.join(names)}\nSuccessfully installed {done}")
@@ -112,8 +119,10 @@ def _editable(text: str) -> str | None:
             "'setup.py' nor 'pyproject.toml' found."
         )
         return None
-    world.out(f"Obtaining file://{folder.resolve()}\n  Preparing metadata (setup.py): started\n"
-              "  Preparing metadata (setup.py): finished with status 'done'")  # fmt: skip
+    world.out(
+        f"Obtaining file://{folder.resolve()}\n  Preparing metadata (setup.py): started\n"
+        "  Preparing metadata (setup.py): finished with status 'done'"
+    )
     match = re.search(r"name=['\"](\w+)['\"]", setup.read_text(encoding="utf-8"))
     return match[1] if match else ""
 

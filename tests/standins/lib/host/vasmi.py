@@ -53,7 +53,8 @@ def _list(there: Sequence[int]) -> None:
         card, die = divmod(number, PER_CARD)
         temperature, power, used, busy = reading(number)
         world.out(
-            f"{card:<5d} {number:<4d} /dev/vacc{number:<3d} VA16  0000:{0x18 + 2 * card:02x}:00.{die}  "
+            f"{card:<5d} {number:<4d} /dev/vacc{number:<3d} VA16  "
+            f"0000:{0x18 + 2 * card:02x}:00.{die}  "
             f"{temperature:7.2f}  {power:8.2f}  {used:5d}/{MEMORY_MIB}  {busy:6.1f}"
         )
 

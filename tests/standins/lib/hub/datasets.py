@@ -87,8 +87,8 @@ def opencompass_core() -> bytes:
         files[f"data/FewCLUE/cluewsc/{name}.json"] = _lines(rows)
     for subset, total in questions.MMLU_SUBSETS.items():
         for split, count in (("dev", 5), ("test", total), ("val", 2)):
-            rows = [questions.mmlu(subset, split, i).csv for i in range(count)]
-            files[f"data/mmlu/{split}/{subset}_{split}.csv"] = "".join(rows).encode()
+            lines = [questions.mmlu(subset, split, i).csv for i in range(count)]
+            files[f"data/mmlu/{split}/{subset}_{split}.csv"] = "".join(lines).encode()
     return zipped(files)
 
 

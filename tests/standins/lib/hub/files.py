@@ -74,12 +74,14 @@ def tensors(model: models.Model) -> dict[str, str]:
 def _weights(model: models.Model, shard: str) -> bytes:
     """A safetensors file: the true format, with values that are all zero and far too few."""
     names = [name for name, file in tensors(model).items() if file == shard]
+    # A byte each, or two; the true file of R1 keeps some scales and norms in other types.
+    dtype, size = ("F8_E4M3", 1) if "quantization_config" in model.config else ("BF16", 2)
     each = max(2, world.scaled_bytes(model.total_bytes) // len(tensors(model)) // 2 * 2)
     header: dict[str, object] = {"__metadata__": {"format": "pt", "note": world.MARK}}
     for i, name in enumerate(names):
         header[name] = {
-            "dtype": "BF16",
-            "shape": [each // 2],
+            "dtype": dtype,
+            "shape": [each // size],
             "data_offsets": [i * each, (i + 1) * each],
         }
     text = json.dumps(header).encode()

@@ -135,8 +135,10 @@ def _one(file: RepoFile, folder: Path, *, quiet: bool) -> None:
 def _dry_run(wanted: Sequence[RepoFile], folder: Path) -> int:
     missing = [f for f in wanted if not (folder / f.path).is_file()]
     size = sum(f.real_bytes for f in missing)
-    world.out(f"[dry-run] Will download {len(missing)} files (out of {len(wanted)}) "
-              f"totalling {bars.number(size)}.")  # fmt: skip
+    world.out(
+        f"[dry-run] Will download {len(missing)} files (out of {len(wanted)}) "
+        f"totalling {bars.number(size)}."
+    )
     world.out("File".ljust(48) + " Bytes to download")
     world.out("-" * 48 + " " + "-" * 17)
     for file in wanted:

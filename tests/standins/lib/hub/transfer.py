@@ -1,8 +1,7 @@
-"""Brings files of a made-up hub onto the disk, in scaled time; a broken transfer is gone on with."""
+"""Brings files of a made-up hub onto the disk, in scaled time; a broken transfer goes on."""
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatch
@@ -65,7 +64,7 @@ def bring(
             disk.write(data[piece.start : piece.stop])
             disk.flush()
             told(real_bytes)
-    os.replace(part, target)
+    part.replace(target)
     return True
 
 

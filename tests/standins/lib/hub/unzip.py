@@ -33,7 +33,9 @@ def _unpack(name: str, argv: list[str]) -> int:
         world.err(f"unzip:  cannot find or open {name}, {name}.zip or {name}.ZIP.")
         return 9
     except zipfile.BadZipFile:
-        world.err("  End-of-central-directory signature not found.  Either this file is not\n"
-                  "  a zipfile, or it constitutes one disk of a multi-part archive.")  # fmt: skip
+        world.err(
+            "  End-of-central-directory signature not found.  Either this file is not\n"
+            "  a zipfile, or it constitutes one disk of a multi-part archive."
+        )
         return 9
     return 0

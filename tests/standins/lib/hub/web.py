@@ -92,8 +92,10 @@ def _wget_one(url: str, args: argparse.Namespace) -> int:
         world.err(f"wget: unable to resolve host address ‘{host}’")
         return 4
     target = _wget_target(url, args)
-    say(f"Resolving {host} ({host})... 192.0.2.10\nConnecting to {host} ({host})|192.0.2.10|:443"
-        "... connected.\nHTTP request sent, awaiting response... 200 OK")  # fmt: skip
+    say(
+        f"Resolving {host} ({host})... 192.0.2.10\nConnecting to {host} ({host})|192.0.2.10|:443"
+        "... connected.\nHTTP request sent, awaiting response... 200 OK"
+    )
     say(f"Length: {file.real_bytes} ({_short(file.real_bytes)}) [application/octet-stream]")
     if args.__dict__["continue"] and target.is_file() and _whole(target, file):
         say("\n    The file is already fully retrieved; nothing to do.\n")

@@ -48,7 +48,7 @@ def main(argv: Sequence[str]) -> int:
         found = config.load(path)
     except FileNotFoundError:
         return _crash(f"FileNotFoundError: [Errno 2] No such file or directory: '{args.config}'")
-    except Exception as error:  # noqa: BLE001 -- the file is a program: it may raise anything
+    except Exception as error:  # the file is a program: it may raise anything
         return _crash(f"{type(error).__name__}: {error}")
     return _Run(args, found).run()
 
@@ -104,9 +104,13 @@ class _Run:
             return _crash(f"FileNotFoundError: [Errno 2] No such file or directory: '{path}'")
         name = "math" if "math" in path else "mmlu" if "mmlu" in path else "OpenCompassData"
         url = f"http://opencompass.oss-cn-shanghai.aliyuncs.com/datasets/data/{name}.zip"
-        world.out(say(f"{path} does not exist!Start Download data automatically!If you have "
-                      "downloaded the data before,You can specific `COMPASS_DATA_CACHE` to avoid "
-                      "downloading~"))  # fmt: skip
+        world.out(
+            say(
+                f"{path} does not exist!Start Download data automatically!If you have "
+                "downloaded the data before,You can specific `COMPASS_DATA_CACHE` to avoid "
+                "downloading~"
+            )
+        )
         world.out(f"Downloading {url} to {home}/{name}.zip")
         return _crash("urllib.error.URLError: <urlopen error [Errno -2] Name or service not known>")
 
@@ -133,8 +137,12 @@ class _Run:
         if bar:
             bar.close()
         for name in failed:
-            world.out(say(f"{_SOURCE}/runners/base.py - summarize - 64 - {name} failed with code 1",
-                          "ERROR"))  # fmt: skip
+            world.out(
+                say(
+                    f"{_SOURCE}/runners/base.py - summarize - 64 - {name} failed with code 1",
+                    "ERROR",
+                )
+            )
 
     def _infer_one(
         self, model: Mapping[str, Any], part: Sequence[Mapping[str, Any]], bar: bars.Bar | None
@@ -144,7 +152,7 @@ class _Run:
         predictions = self._folder / "predictions" / abbr
         predictions.mkdir(parents=True, exist_ok=True)
         log_path = self._log("infer", abbr, str(part[0]["abbr"]))
-        with _opened(log_path, self._args.debug) as log:
+        with _Opened(log_path, self._args.debug) as log:
             task = infer.Task(model, part, predictions, log)
             name = f"OpenICLInfer[{task.name}]"
             _launch(name, bar)
@@ -152,8 +160,13 @@ class _Run:
                 task.run()
             except (infer.FailedError, data.MissingError):
                 shown = self._shown / log_path.relative_to(self._folder)
-                world.err(say(f"{_SOURCE}/runners/local.py - _launch - 241 - task {name} fail, see\n"
-                              f"{shown}", "ERROR"))  # fmt: skip
+                world.err(
+                    say(
+                        f"{_SOURCE}/runners/local.py - _launch - 241 - task {name} fail, see\n"
+                        f"{shown}",
+                        "ERROR",
+                    )
+                )
                 return name
         return ""
 
@@ -178,7 +191,7 @@ class _Run:
         _launch(f"OpenICLEval[{abbr}/{name}]", bar)
         began = time.monotonic()
         world.sleep(EVAL_S / max(1, len(self._config.datasets) / 3))
-        with _opened(self._log("eval", abbr, name), self._args.debug) as log:
+        with _Opened(self._log("eval", abbr, name), self._args.debug) as log:
             try:
                 text = (self._folder / "predictions" / abbr / f"{name}.json").read_text("utf-8")
             except OSError:
@@ -232,7 +245,7 @@ class _Run:
         return path
 
 
-class _opened:  # noqa: N801 -- used as a context only
+class _Opened:
     """The log of a task: its file, or the console."""
 
     def __init__(self, path: Path, debug: bool) -> None:

@@ -108,10 +108,8 @@ def _cluewsc(row: Mapping[str, Any]) -> Item:
 
 
 def _math(row: Mapping[str, Any]) -> Item:
-    return Item(
-        f"{row['problem']}\nPlease reason step by step, and put your final answer within \\boxed{{}}.",
-        str(row["solution"]),
-    )
+    tail = "Please reason step by step, and put your final answer within \\boxed{}."
+    return Item(f"{row['problem']}\n{tail}", str(row["solution"]))
 
 
 def _mmlu(path: Path, subset: str) -> list[Item]:
@@ -148,8 +146,9 @@ def _invented(abbr: str) -> list[Item]:
     for number in range(MOST):
         dice = world.seeded(abbr, number)
         left, right = dice.randrange(2, 90), dice.randrange(2, 90)
-        found.append(Item(f"What is {left} + {right}? Put it in \\boxed{{}}.",
-                          f"\\boxed{{{left + right}}}"))  # fmt: skip
+        found.append(
+            Item(f"What is {left} + {right}? Put it in \\boxed{{}}.", f"\\boxed{{{left + right}}}")
+        )
     return found
 
 
@@ -164,13 +163,13 @@ def is_right(abbr: str, prediction: str, gold: str) -> bool:
     """Whether an answer counts, as the evaluator of its set judges."""
     if abbr.startswith("cluewsc"):
         first = _LETTER.search(prediction)
-        return bool(first) and first[0] == gold  # type: ignore[index]
+        return first is not None and first[0] == gold
     if _BOXED.search(gold):
         said = _BOXED.findall(prediction)
         return bool(said) and said[-1].strip() == _BOXED.findall(gold)[-1].strip()
     if re.fullmatch(r"[A-J]", gold):
         option = _OPTION.search(prediction) or _LETTER.search(prediction)
-        return bool(option) and option[option.lastindex or 0] == gold  # type: ignore[index]
+        return option is not None and option[option.lastindex or 0] == gold
     return gold.strip().lower() in prediction.lower()
 
 

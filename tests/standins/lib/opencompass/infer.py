@@ -60,8 +60,10 @@ class Task:
         world.sleep(START_S)
         try:
             if world.fault("opencompass_all_dash"):
-                raise FailedError("Calling OpenAI API failed after retrying for 2 times. "
-                                  "Check the logs for details.")  # fmt: skip
+                raise FailedError(
+                    "Calling OpenAI API failed after retrying for 2 times. "
+                    "Check the logs for details."
+                )
             for dataset in self.datasets:
                 asyncio.run(self._dataset(dataset))
         except FailedError as error:
@@ -100,7 +102,7 @@ class Task:
             bar.add()
         bar.close()
         _keep(part, found)
-        os.replace(part, done_path)
+        part.replace(done_path)
 
     async def _batch(self, batch: Sequence[Item], found: dict[str, Any]) -> None:
         self._write("")
@@ -136,8 +138,10 @@ class Task:
             if reply.ok:
                 return reply.text  # 0.4.1 reads ``content`` and nothing else
             self._write(say(f"error occurs at {url}: {reply.status} {reply.body[:200]}", "ERROR"))
-        raise FailedError(f"Calling OpenAI API failed after retrying for {tries} times. "
-                          "Check the logs for details.")  # fmt: skip
+        raise FailedError(
+            f"Calling OpenAI API failed after retrying for {tries} times. "
+            "Check the logs for details."
+        )
 
 
 def _kept(path: Path) -> dict[str, Any]:

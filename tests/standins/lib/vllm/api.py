@@ -100,8 +100,13 @@ class Api:
             body = _body(asked, self.is_old)
             if path == "/tokenize":
                 pieces = tokens.split(_text_of(body))
-                return Answer.of({"count": len(pieces), "max_model_len": self.max_len,
-                                  "tokens": list(range(len(pieces)))})  # fmt: skip
+                return Answer.of(
+                    {
+                        "count": len(pieces),
+                        "max_model_len": self.max_len,
+                        "tokens": list(range(len(pieces))),
+                    }
+                )
             return await self._complete(body, chat=path == CHAT)
         return Answer.of({"detail": "Not Found"}, 404)
 
@@ -237,8 +242,13 @@ class Api:
             finish = piece.finish or None
             usage = _usage(request.prompt_tokens, count) if each else None
             if not chat:
-                choice = {"index": 0, "text": piece.text, "logprobs": None,
-                          "finish_reason": finish, "stop_reason": None}  # fmt: skip
+                choice = {
+                    "index": 0,
+                    "text": piece.text,
+                    "logprobs": None,
+                    "finish_reason": finish,
+                    "stop_reason": None,
+                }
                 yield _event(head, [choice], usage)
                 continue
             deltas = [
@@ -283,8 +293,9 @@ def _body(asked: Asked, old: bool) -> dict[str, Any]:
     try:
         body = asked.json()
     except ValueError as error:
-        raise RefusedError(400, f"[{{'type': 'json_invalid', 'msg': 'JSON decode error: {error}'}}]",
-                           _bad(old)) from None  # fmt: skip
+        raise RefusedError(
+            400, f"[{{'type': 'json_invalid', 'msg': 'JSON decode error: {error}'}}]", _bad(old)
+        ) from None
     if not isinstance(body, dict):
         raise RefusedError(400, "[{'type': 'model_attributes_type'}]", _bad(old))
     return body

@@ -35,7 +35,8 @@ def latency(argv: Sequence[str], script: str) -> int:
     """Run ``benchmark_latency.py`` of 0.7.2; its exit code."""
     parser = options.Flexible(
         script,
-        description="Benchmark the latency of processing a single batch of requests till completion.",
+        description="Benchmark the latency of processing a single batch of requests till "
+        "completion.",
     )
     for table in (options_old.BENCH_LATENCY, options_old.ENGINE):
         options.add(parser, table)

@@ -10,6 +10,7 @@ import random
 import time
 import urllib.request
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from tests.standins.lib import bars, client, options, world
@@ -256,8 +257,15 @@ def _new_body(args: argparse.Namespace, name: str) -> dict[str, Any]:
         "stream": True,
         "stream_options": {"include_usage": True},
     }
-    sampling = ("temperature", "top_p", "top_k", "min_p", "frequency_penalty", "presence_penalty",
-                "repetition_penalty")  # fmt: skip
+    sampling = (
+        "temperature",
+        "top_p",
+        "top_k",
+        "min_p",
+        "frequency_penalty",
+        "presence_penalty",
+        "repetition_penalty",
+    )
     body |= {key: getattr(args, key) for key in sampling if getattr(args, key) is not None}
     if args.ignore_eos:
         body["ignore_eos"] = True
@@ -444,10 +452,10 @@ def _save(found: dict[str, Any], args: argparse.Namespace, name: str, *, made: b
     """Write the file; 0.7.2 does not make its folder, the current one does."""
     shown = args.result_filename or name
     if args.result_dir:
-        shown = os.path.join(args.result_dir, shown)
+        shown = str(Path(args.result_dir, shown))
     path = world.real(shown)
     if world.fault("result_dir_missing"):
-        path = world.real(os.path.join(args.result_dir or ".", "gone", "result.json"))
+        path = world.real(str(Path(args.result_dir or ".", "gone", "result.json")))
     elif made:
         path.parent.mkdir(parents=True, exist_ok=True)
     try:

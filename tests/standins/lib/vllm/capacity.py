@@ -1,4 +1,4 @@
-"""What fits on the dies: weights, KV cache. The arithmetic is public, the 32 GB a die is the card's."""
+"""What fits on the dies: weights, KV cache. The arithmetic is public, the card has 32 GB a die."""
 
 from __future__ import annotations
 
@@ -125,8 +125,11 @@ def fit(weights: Weights, *, tp: int, pp: int, max_len: int, version: str, share
             "`gpu_memory_utilization` when initializing the engine.",
         )
     # MLA keeps the whole latent on every die of a group; heads are shared out otherwise.
-    ways = 1 if weights.config.get("kv_lora_rank") else min(
-        tp, int(weights.config.get("num_key_value_heads", 1)))  # fmt: skip
+    ways = (
+        1
+        if weights.config.get("kv_lora_rank")
+        else min(tp, int(weights.config.get("num_key_value_heads", 1)))
+    )
     per_token = models.kv_bytes_per_token(weights.config) / ways / pp
     tokens = int(room / per_token)
     if world.fault("kv_too_small"):

@@ -17,6 +17,7 @@ class Log:
         self.is_old = version.startswith("0.7")
         self.process = process
         self.pid = os.getpid()
+        self.core_pid, self.worker_pid = self.pid + 141, self.pid + 300
 
     def line(
         self,
@@ -39,6 +40,16 @@ class Log:
         for part in text.split("\n"):
             world.out(head + part)
 
+    def core(self, text: str, where: str, level: str = "INFO") -> None:
+        """A line of the engine's process, which only the current one names."""
+        who = "" if self.is_old else "EngineCore_DP0"
+        self.line(text, where, process=who, pid=self.core_pid, level=level)
+
+    def worker(self, text: str, where: str, level: str = "INFO") -> None:
+        """A line of the first worker, which only the current one names."""
+        who = "" if self.is_old else "Worker_TP0"
+        self.line(text, where, process=who, pid=self.worker_pid, level=level)
+
     def plain(self, text: str, *, process: str = "", pid: int = 0) -> None:
         """A line that is no log record (stderr); 0.17 puts the process's name before it."""
         head = "" if self.is_old else f"({process or self.process} pid={pid or self.pid}) "
@@ -50,7 +61,7 @@ class Log:
         head = "" if self.is_old else f"({self.process} pid={self.pid}) "
         world.out(f'{head}INFO:     {peer} - "{method} {path} HTTP/1.1" {status} {reason}')
 
-    def shard(self, done: int, total: int, seconds: float, *, process: str, pid: int) -> None:
+    def shard(self, done: int, total: int, seconds: float) -> None:
         """The progress of loading (stderr), a line of its own each time."""
         share = 100 * done // total
         left = bars.clock(seconds / done * (total - done)) if done else "?"
@@ -59,7 +70,7 @@ class Log:
             f"Loading safetensors checkpoint shards: {share:3d}% Completed | {done}/{total} "
             f"[{bars.clock(seconds)}<{left}, {rate if done else '?it/s'}]"
         )
-        self.plain(text, process="" if self.is_old else process, pid=pid)
+        self.plain(text, process="Worker_TP0", pid=self.worker_pid)
 
     def traceback(self, sort: str, message: str, *, process: str = "", pid: int = 0) -> None:
         """A traceback, shortened to its ends."""

@@ -11,8 +11,13 @@ _E2E = (0.3, 0.5, 0.8, 1.0, 1.5, 2.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50
 _LONG = (120.0, 240.0, 480.0, 960.0, 1920.0, 7680.0)
 _TOKENS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000)
 _ITERATION = (1, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8096)
-_TIMES = ("e2e_request_latency", "request_queue_time", "request_inference_time",
-          "request_prefill_time", "request_decode_time")  # fmt: skip
+_TIMES = (
+    "e2e_request_latency",
+    "request_queue_time",
+    "request_inference_time",
+    "request_prefill_time",
+    "request_decode_time",
+)
 REASONS = {
     "old": ("stop", "length", "abort"),
     "new": ("stop", "length", "abort", "error", "repetition"),
@@ -100,9 +105,11 @@ class Metrics:
             lines += [f"# HELP vllm:{name} {name}", f"# TYPE vllm:{name} histogram"]
             lines += histogram.lines(f"vllm:{name}", self._labels)
         config = ",".join(f'{key}="{value}"' for key, value in self._config.items())
-        lines += ["# HELP vllm:cache_config_info cache_config_info",
-                  "# TYPE vllm:cache_config_info gauge",
-                  f"vllm:cache_config_info{{{config}}} 1.0"]  # fmt: skip
+        lines += [
+            "# HELP vllm:cache_config_info cache_config_info",
+            "# TYPE vllm:cache_config_info gauge",
+            f"vllm:cache_config_info{{{config}}} 1.0",
+        ]
         return "\n".join(lines) + "\n"
 
     def _one(self, name: str, sort: str, rows: Sequence[tuple[str, str, float]]) -> list[str]:

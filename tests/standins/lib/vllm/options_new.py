@@ -98,6 +98,12 @@ toggle --enable-request-id-headers=false --disable-fastapi-docs=false
 toggle --enable-offline-docs=false --use-gpu-for-pooling-score=false
 """
 
+_BACKENDS = (
+    "vllm,openai,openai-chat,openai-audio,openai-embeddings,openai-embeddings-chat,"
+    "openai-embeddings-clip,openai-embeddings-vlm2vec,infinity-embeddings,"
+    "infinity-embeddings-clip,vllm-pooling,vllm-rerank"
+)
+_SETS = "sharegpt,random,sonnet,burstgpt,hf,prefix_repetition,random-mm,random-rerank"
 _DATASETS = (
     "sharegpt,burstgpt,sonnet,random,random-mm,random-rerank,hf,custom,custom_mm,"
     "prefix_repetition,spec_bench"
@@ -123,8 +129,8 @@ flag   --disable-shuffle --no-reranker --trust-remote-code
 
 BENCH_SERVE = (
     _DATASET
-    + """
-choice --backend=openai{vllm,openai,openai-chat,openai-audio,openai-embeddings,openai-embeddings-chat,openai-embeddings-clip,openai-embeddings-vlm2vec,infinity-embeddings,infinity-embeddings-clip,vllm-pooling,vllm-rerank}
+    + f"""
+choice --backend=openai{{{_BACKENDS}}}
 str    --label --base-url --host=127.0.0.1 --endpoint=/v1/completions --model --tokenizer
 str    --result-dir --result-filename --percentile-metrics --metric-percentiles=99
 str    --request-id-prefix --served-model-name --tokenizer-mode=auto
@@ -133,7 +139,7 @@ int    --port=8000 --input-len --output-len --max-concurrency --num-warmups=0 --
 int    --ramp-up-start-rps --ramp-up-end-rps --ready-check-timeout-sec=0 --top-k
 float  --request-rate=inf --burstiness=1.0 --top-p --min-p --temperature --frequency-penalty
 float  --presence-penalty --repetition-penalty
-choice --ramp-up-strategy{linear,exponential}
+choice --ramp-up-strategy{{linear,exponential}}
 json   --extra-body
 flag   --use-beam-search --disable-tqdm --profile --save-result --save-detailed --append-result
 flag   --ignore-eos --skip-tokenizer-init --insecure --plot-timeline --plot-dataset-stats
@@ -141,9 +147,9 @@ list   --header --metadata --goodput --lora-modules
 """
 )
 
-BENCH_THROUGHPUT = """
-choice --backend=vllm{vllm,hf,mii,vllm-chat}
-choice --dataset-name=sharegpt{sharegpt,random,sonnet,burstgpt,hf,prefix_repetition,random-mm,random-rerank}
+BENCH_THROUGHPUT = f"""
+choice --backend=vllm{{vllm,hf,mii,vllm-chat}}
+choice --dataset-name=sharegpt{{{_SETS}}}
 str    --dataset --dataset-path --output-json --lora-path --hf-subset --hf-split
 int    --input-len --output-len --n=1 --num-prompts=1000 --hf-max-batch-size --prefix-len=0
 int    --random-input-len --random-output-len --random-prefix-len

@@ -1,6 +1,13 @@
 """Options of vLLM 0.7.2; see ``lib/options.py`` for how a table is read."""
 
-ENGINE = """
+_LOADS = (
+    "auto,pt,safetensors,npcache,dummy,tensorizer,sharded_state,gguf,bitsandbytes,mistral,"
+    "runai_streamer"
+)
+_ACCEPTANCE = "rejection_sampler,typical_acceptance_sampler"
+_BACKENDS = "tgi,vllm,lmdeploy,deepspeed-mii,openai,openai-chat,tensorrt-llm,scalellm,sglang"
+
+ENGINE = f"""
 str    --model=facebook/opt-125m --tokenizer --revision --code-revision --tokenizer-revision
 str    --allowed-local-media-path --download-dir --logits-processor-pattern
 str    --tokenizer-pool-extra-config --tokenizer-pool-type=ray --long-lora-scaling-factors
@@ -9,19 +16,19 @@ str    --qlora-adapter-name-or-path --otlp-traces-endpoint --collect-detailed-tr
 str    --kv-transfer-config --worker-cls=auto --generation-config --override-pooler-config
 str    --compilation-config,-O --quantization,-q --speculative-model
 str    --speculative-model-quantization
-choice --task=auto{auto,generate,embedding,embed,classify,score,reward}
-choice --tokenizer-mode=auto{auto,slow,mistral}
-choice --load-format=auto{auto,pt,safetensors,npcache,dummy,tensorizer,sharded_state,gguf,bitsandbytes,mistral,runai_streamer}
-choice --config-format=ConfigFormat.AUTO{auto,hf,mistral}
-choice --dtype=auto{auto,half,float16,bfloat16,float,float32}
-choice --kv-cache-dtype=auto{auto,fp8,fp8_e5m2,fp8_e4m3}
-choice --guided-decoding-backend=xgrammar{outlines,lm-format-enforcer,xgrammar}
-choice --model-impl=auto{auto,vllm,transformers}
-choice --distributed-executor-backend{ray,mp,uni,external_launcher}
-choice --lora-dtype=auto{auto,float16,bfloat16}
-choice --device=auto{auto,cuda,neuron,cpu,openvino,tpu,xpu,hpu}
-choice --spec-decoding-acceptance-method=rejection_sampler{rejection_sampler,typical_acceptance_sampler}
-choice --scheduling-policy=fcfs{fcfs,priority}
+choice --task=auto{{auto,generate,embedding,embed,classify,score,reward}}
+choice --tokenizer-mode=auto{{auto,slow,mistral}}
+choice --load-format=auto{{{_LOADS}}}
+choice --config-format=ConfigFormat.AUTO{{auto,hf,mistral}}
+choice --dtype=auto{{auto,half,float16,bfloat16,float,float32}}
+choice --kv-cache-dtype=auto{{auto,fp8,fp8_e5m2,fp8_e4m3}}
+choice --guided-decoding-backend=xgrammar{{outlines,lm-format-enforcer,xgrammar}}
+choice --model-impl=auto{{auto,vllm,transformers}}
+choice --distributed-executor-backend{{ray,mp,uni,external_launcher}}
+choice --lora-dtype=auto{{auto,float16,bfloat16}}
+choice --device=auto{{auto,cuda,neuron,cpu,openvino,tpu,xpu,hpu}}
+choice --spec-decoding-acceptance-method=rejection_sampler{{{_ACCEPTANCE}}}
+choice --scheduling-policy=fcfs{{fcfs,priority}}
 int    --max-model-len --pipeline-parallel-size,-pp=1 --tensor-parallel-size,-tp=1
 int    --max-parallel-loading-workers --block-size --num-lookahead-slots=0 --seed=0
 int    --num-gpu-blocks-override --max-num-batched-tokens --max-num-seqs --max-logprobs=20
@@ -65,13 +72,13 @@ flag   --enable-request-id-headers --enable-auto-tool-choice --enable-reasoning
 flag   --disable-fastapi-docs --enable-prompt-tokens-details
 """
 
-BENCH_SERVE = """
-choice --backend=vllm{tgi,vllm,lmdeploy,deepspeed-mii,openai,openai-chat,tensorrt-llm,scalellm,sglang}
+BENCH_SERVE = f"""
+choice --backend=vllm{{{_BACKENDS}}}
 str    --base-url --host=localhost --endpoint=/v1/completions --dataset --dataset-path --model
 str    --tokenizer --result-dir --result-filename --percentile-metrics=ttft,tpot,itl
 str    --metric-percentiles=99 --hf-subset --hf-split --served-model-name
-choice --dataset-name=sharegpt{sharegpt,burstgpt,sonnet,random,hf}
-choice --tokenizer-mode=auto{auto,slow,mistral}
+choice --dataset-name=sharegpt{{sharegpt,burstgpt,sonnet,random,hf}}
+choice --tokenizer-mode=auto{{auto,slow,mistral}}
 int    --port=8000 --max-concurrency --best-of=1 --num-prompts=1000 --logprobs --seed=0
 int    --sonnet-input-len=550 --sonnet-output-len=150 --sonnet-prefix-len=200
 int    --sharegpt-output-len --random-input-len=1024 --random-output-len=128

@@ -10,8 +10,8 @@ import signal
 import socket
 
 from tests.standins.lib import http, world
-from tests.standins.lib.vllm import startup
 from tests.standins.lib.vllm import engine as engines
+from tests.standins.lib.vllm import startup
 from tests.standins.lib.vllm.api import ROUTES, Api
 from tests.standins.lib.vllm.capacity import StartError
 from tests.standins.lib.vllm.logs import Log
@@ -188,25 +188,39 @@ class _Run:
 
     def _line(self, rates: list[float]) -> None:
         log, metrics = self._log, self._api.engine.metrics
-        head = (f"Avg prompt throughput: {rates[0]:.1f} tokens/s, "
-                f"Avg generation throughput: {rates[1]:.1f} tokens/s, Running: {metrics.running} reqs, ")  # fmt: skip
+        head = (
+            f"Avg prompt throughput: {rates[0]:.1f} tokens/s, "
+            f"Avg generation throughput: {rates[1]:.1f} tokens/s, Running: {metrics.running} reqs, "
+        )
         used = f"GPU KV cache usage: {100 * metrics.kv_share:.1f}%"
         if log.is_old:
-            log.line(f"{head}Swapped: 0 reqs, Pending: {metrics.waiting} reqs, {used}, "
-                     "CPU KV cache usage: 0.0%.", "metrics.py:455")  # fmt: skip
-            return
-        log.line(f"Engine 000: {head}Waiting: {metrics.waiting} reqs, {used}, Prefix cache hit rate: 0.0%",
-                 "loggers.py:259")  # fmt: skip
-        if metrics.drafts:
-            share = metrics.accepted_tokens / metrics.draft_tokens
             log.line(
-                f"SpecDecoding metrics: Mean acceptance length: {1 + metrics.accepted_tokens / metrics.drafts:.2f}, "
-                f"Accepted throughput: {rates[1] * share / (1 + share):.2f} tokens/s, "
-                f"Drafted throughput: {rates[1] / (1 + share):.2f} tokens/s, "
-                f"Accepted: {metrics.accepted_tokens} tokens, Drafted: {metrics.draft_tokens} tokens, "
-                f"Per-position acceptance rate: {share:.3f}, Avg Draft acceptance rate: {share:.1%}",
-                "metrics.py:100",
+                f"{head}Swapped: 0 reqs, Pending: {metrics.waiting} reqs, {used}, "
+                "CPU KV cache usage: 0.0%.",
+                "metrics.py:455",
             )
+            return
+        log.line(
+            f"Engine 000: {head}Waiting: {metrics.waiting} reqs, {used}, "
+            "Prefix cache hit rate: 0.0%",
+            "loggers.py:259",
+        )
+        if metrics.drafts:
+            self._say_drafts(rates[1])
+
+    def _say_drafts(self, rate: float) -> None:
+        metrics = self._api.engine.metrics
+        accepted, drafted = metrics.accepted_tokens, metrics.draft_tokens
+        share = accepted / drafted
+        self._log.line(
+            f"SpecDecoding metrics: Mean acceptance length: {1 + accepted / metrics.drafts:.2f}, "
+            f"Accepted throughput: {rate * share / (1 + share):.2f} tokens/s, "
+            f"Drafted throughput: {rate / (1 + share):.2f} tokens/s, "
+            f"Accepted: {accepted} tokens, Drafted: {drafted} tokens, "
+            f"Per-position acceptance rate: {share:.3f}, "
+            f"Avg Draft acceptance rate: {share:.1%}",
+            "metrics.py:100",
+        )
 
     async def _watch(self) -> None:
         """Die midway when that is to go wrong."""
@@ -214,15 +228,20 @@ class _Run:
         while not (engine.served >= engines.DIES_AFTER and world.fault("server_dies_midway")):
             await asyncio.sleep(0.1)
         engine.dead = True
-        worker = self._log.pid + 301
+        worker = self._log.worker_pid + 1
         if self._log.is_old:
-            self._log.line(f"Worker VllmWorkerProcess pid {worker} died, exit code: -9",
-                           "multiproc_worker_utils.py:121", level="ERROR")  # fmt: skip
+            self._log.line(
+                f"Worker VllmWorkerProcess pid {worker} died, exit code: -9",
+                "multiproc_worker_utils.py:121",
+                level="ERROR",
+            )
         else:
-            core = {"process": "EngineCore_DP0", "pid": self._log.pid + 141, "level": "ERROR"}
-            self._log.line("Worker proc VllmWorker-1 died unexpectedly, shutting down executor.",
-                           "multiproc_executor.py:250", **core)  # type: ignore[arg-type]  # fmt: skip
-            self._log.line("EngineCore encountered a fatal error.", "core.py:890", **core)  # type: ignore[arg-type]
+            self._log.core(
+                "Worker proc VllmWorker-1 died unexpectedly, shutting down executor.",
+                "multiproc_executor.py:250",
+                "ERROR",
+            )
+            self._log.core("EngineCore encountered a fatal error.", "core.py:890", "ERROR")
         await asyncio.sleep(random.uniform(0.2, 0.3))
         self._code = 1
         self._stop.set()

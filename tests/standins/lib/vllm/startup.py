@@ -38,17 +38,15 @@ def load(args: argparse.Namespace, model: str, log: Log) -> Engine:
         StartError: it does not start; the lines that the engine's process says are printed.
     """
     began = time.monotonic()
-    pid = os.getpid()
-    core, worker = pid + 141, pid + 300
-    who = "EngineCore_DP0" if not log.is_old else ""
     weights = capacity.read(world.real(model), model, version=log.version)
     max_len = args.max_model_len or min(
-        int(weights.config.get("max_position_embeddings", 4096)), OLD_LEN)  # fmt: skip
+        int(weights.config.get("max_position_embeddings", 4096)), OLD_LEN
+    )
     tp, pp = args.tensor_parallel_size, args.pipeline_parallel_size
     _check_length(max_len, weights, log)
     if log.is_old:
-        log.line(f"Started engine process with PID {core}", "api_server.py:206")
-    log.line(
+        log.line(f"Started engine process with PID {log.core_pid}", "api_server.py:206")
+    log.core(
         f"Initializing a V{0 if log.is_old else 1} LLM engine (v{log.version}) with config: "
         f"model={model!r}, speculative_config={_draft_words(args)}, tokenizer={model!r}, "
         f"skip_tokenizer_init=False, dtype=torch.bfloat16, max_seq_len={max_len}, "
@@ -56,13 +54,11 @@ def load(args: argparse.Namespace, model: str, log: Log) -> Engine:
         f"quantization={(weights.config.get('quantization_config') or {}).get('quant_method')}, "
         f"enforce_eager={args.enforce_eager}, served_model_name={_served(args, model)[0]}",
         "llm_engine.py:234" if log.is_old else "core.py:101",
-        process=who,
-        pid=0 if log.is_old else core,
     )
     world.sleep(INIT_S / 3)
     dies = capacity.dies(tp * pp)
-    _workers(tp * pp, worker, log)
-    _read_shards(weights, model, dies, worker, log)
+    _workers(tp * pp, log)
+    _read_shards(weights, model, dies, log)
     fit = capacity.fit(
         weights,
         tp=tp,
@@ -71,7 +67,7 @@ def load(args: argparse.Namespace, model: str, log: Log) -> Engine:
         version=log.version,
         share=args.gpu_memory_utilization,
     )
-    _say_capacity(fit, max_len, began, core, worker, log)
+    _say_capacity(fit, max_len, began, log)
     return Engine(weights, fit, model, max_len, tuple(dies), _drafts(args))
 
 
@@ -87,31 +83,30 @@ def _check_length(max_len: int, weights: Weights, log: Log) -> None:
         )
 
 
-def _workers(count: int, first: int, log: Log) -> None:
+def _workers(count: int, log: Log) -> None:
     for number in range(1, count):
         if log.is_old:
             log.line(
                 "Worker ready; awaiting tasks",
                 "multiproc_worker_utils.py:229",
                 process="VllmWorkerProcess",
-                pid=first + number,
+                pid=log.worker_pid + number,
             )
 
 
-def _read_shards(weights: Weights, model: str, dies: list[int], worker: int, log: Log) -> None:
-    who = "" if log.is_old else "Worker_TP0"
+def _read_shards(weights: Weights, model: str, dies: list[int], log: Log) -> None:
     where = "model_runner.py:1110" if log.is_old else "gpu_model_runner.py:4255"
-    log.line(f"Starting to load model {model}...", where, process=who, pid=worker)
+    log.worker(f"Starting to load model {model}...", where)
     began = time.monotonic()
     total = len(weights.shards)
     each = weights.total_bytes / max(1, total) / SHARD_BYTES_PER_S
-    log.shard(0, total, 0.0, process=who, pid=worker)
+    log.shard(0, total, 0.0)
     for done in range(1, total + 1):
         world.sleep(each)
-        log.shard(done, total, world.since(began), process=who, pid=worker)
+        log.shard(done, total, world.since(began))
         if done / total >= 0.5:
-            _may_die(dies, worker, log)
-    log.plain("", process=who, pid=worker)
+            _may_die(dies, log)
+    log.plain("", process="Worker_TP0", pid=log.worker_pid)
     if weights.missing:
         raise StartError(
             "ValueError",
@@ -121,19 +116,14 @@ def _read_shards(weights: Weights, model: str, dies: list[int], worker: int, log
         )
     seconds = world.since(began)
     if not log.is_old:
-        log.line(
-            f"Loading weights took {seconds:.2f} seconds",
-            "default_loader.py:293",
-            process=who,
-            pid=worker,
-        )
+        log.worker(f"Loading weights took {seconds:.2f} seconds", "default_loader.py:293")
 
 
-def _may_die(dies: list[int], worker: int, log: Log) -> None:
+def _may_die(dies: list[int], log: Log) -> None:
     if world.fault("oom"):
         if log.is_old:
             log.line(
-                f"Worker VllmWorkerProcess pid {worker + 1} died, exit code: -9",
+                f"Worker VllmWorkerProcess pid {log.worker_pid + 1} died, exit code: -9",
                 "multiproc_worker_utils.py:121",
                 level="ERROR",
             )
@@ -145,10 +135,10 @@ def _may_die(dies: list[int], worker: int, log: Log) -> None:
         raise StartError("RuntimeError", f"VACC device /dev/vacc{lost} is not available")
 
 
-def _say_capacity(fit: Fit, max_len: int, began: float, core: int, worker: int, log: Log) -> None:
+def _say_capacity(fit: Fit, max_len: int, began: float, log: Log) -> None:
     gib = fit.weights_bytes / capacity.GIB
-    seconds = world.since(began)
     times = fit.kv_tokens / max_len
+    took = f"init engine (profile, create kv cache, warmup model) took {INIT_S / 3:.2f} seconds"
     if log.is_old:
         log.line(f"Loading model weights took {gib:.4f} GB", "model_runner.py:1115")
         blocks = fit.kv_tokens // 16
@@ -158,44 +148,25 @@ def _say_capacity(fit: Fit, max_len: int, began: float, core: int, worker: int, 
             "executor_base.py:115",
         )
         world.sleep(INIT_S / 3)
-        log.line(
-            f"init engine (profile, create kv cache, warmup model) took {INIT_S / 3:.2f} seconds",
-            "llm_engine.py:431",
-        )
+        log.line(took, "llm_engine.py:431")
         return
-    who = {"process": "Worker_TP0", "pid": worker}
-    log.line(
-        f"Model loading took {gib:.2f} GiB memory and {seconds:.6f} seconds",
+    log.worker(
+        f"Model loading took {gib:.2f} GiB memory and {world.since(began):.6f} seconds",
         "gpu_model_runner.py:4338",
-        **who,  # type: ignore[arg-type]
     )
-    log.line(
-        f"Available KV cache memory: {fit.kv_bytes / capacity.GIB:.2f} GiB",
-        "gpu_worker.py:424",
-        **who,  # type: ignore[arg-type]
-    )
-    head = {"process": "EngineCore_DP0", "pid": core}
-    log.line(
-        f"GPU KV cache size: {fit.kv_tokens:,} tokens",
-        "kv_cache_utils.py:1314",
-        **head,  # type: ignore[arg-type]
-    )
-    log.line(
+    free = fit.kv_bytes / capacity.GIB
+    log.worker(f"Available KV cache memory: {free:.2f} GiB", "gpu_worker.py:424")
+    log.core(f"GPU KV cache size: {fit.kv_tokens:,} tokens", "kv_cache_utils.py:1314")
+    log.core(
         f"Maximum concurrency for {max_len:,} tokens per request: {times:.2f}x",
         "kv_cache_utils.py:1319",
-        **head,  # type: ignore[arg-type]
     )
     world.sleep(INIT_S / 3)
-    log.line(
-        f"init engine (profile, create kv cache, warmup model) took {INIT_S / 3:.2f} seconds",
-        "core.py:282",
-        **head,  # type: ignore[arg-type]
-    )
+    log.core(took, "core.py:282")
 
 
 def failed(error: StartError, log: Log) -> int:
     """Say that the engine did not start; the exit code."""
-    core = os.getpid() + 141
     if log.is_old:
         log.traceback(error.sort, error.message)
         log.plain(
@@ -205,13 +176,11 @@ def failed(error: StartError, log: Log) -> int:
             "See stack trace for the root cause."
         )
         return 1
-    log.line(
+    log.core(
         f"EngineCore failed to start.\nTraceback (most recent call last):\n"
         f"{error.sort}: {error.message}",
         "core.py:770",
-        process="EngineCore_DP0",
-        pid=core,
-        level="ERROR",
+        "ERROR",
     )
     log.traceback(
         "RuntimeError",
