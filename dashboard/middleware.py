@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from inspect import iscoroutinefunction
+from itertools import chain
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.contrib.auth.middleware import LoginRequiredMiddleware
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.decorators import sync_and_async_middleware
+from django.utils.translation import gettext as _
 
 ZONE_COOKIE = "tz"  # set by static/js/app.js
+
+FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 Answer = HttpResponseBase | Awaitable[HttpResponseBase]
 
@@ -49,6 +55,43 @@ def _zone(name: str) -> ZoneInfo | None:
         return ZoneInfo(name) if name else None
     except (KeyError, ValueError, OSError):  # unknown, malformed, or the name of a folder
         return None
+
+
+@sync_and_async_middleware
+def no_zero_bytes(get_response: Callable[[HttpRequest], Answer]) -> Callable[..., Answer]:
+    """Answer 400 to a zero byte in path, query, cookies or form: PostgreSQL takes none in a text.
+
+    Stands before everything that asks the database. JSON is its readers' own affair.
+    """
+    if iscoroutinefunction(get_response):
+
+        async def answer_async(request: HttpRequest) -> HttpResponseBase:
+            if _has_zero_byte(request):
+                return _unreadable(request)
+            response: HttpResponseBase = await get_response(request)
+            return response
+
+        return answer_async
+
+    def answer(request: HttpRequest) -> Answer:
+        return _unreadable(request) if _has_zero_byte(request) else get_response(request)
+
+    return answer
+
+
+def _has_zero_byte(request: HttpRequest) -> bool:
+    texts = [request.path_info, *request.COOKIES.values()]
+    is_form = request.content_type in FORM_TYPES
+    for query in (request.GET, request.POST) if is_form else (request.GET,):
+        texts += chain.from_iterable((name, *values) for name, values in query.lists())
+    return any("\0" in text for text in texts)
+
+
+def _unreadable(request: HttpRequest) -> HttpResponse:
+    if request.path_info.startswith("/api/"):
+        words = _("The request holds a zero byte (U+0000), which no text has.")
+        return JsonResponse({"error": "invalid", "message": words}, status=HTTPStatus.BAD_REQUEST)
+    return HttpResponse(render_to_string("errors/nul.html"), status=HTTPStatus.BAD_REQUEST)
 
 
 class LoginRequired(LoginRequiredMiddleware):

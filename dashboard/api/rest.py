@@ -25,6 +25,7 @@ from jobs.models import Deployment, Host, Job, Result
 from jobs.queries.jobs import Cursor, Filters, cursor
 from jobs.queries.jobs import page as job_page
 from jobs.services import deployments
+from jobs.services.storable import storable
 
 LIMIT, LIMIT_MAX = 50, 200
 _Row = TypeVar("_Row", bound=Model)
@@ -236,6 +237,8 @@ def _asked(request: HttpRequest) -> tuple[str, Host, Mapping[str, Any]]:
     except (ValueError, KeyError, TypeError, AttributeError):
         words = _("Send JSON: {“kind”: …, “host”: …, “params”: {…}}.")
         raise BadRequest(words) from None
+    if storable(body) != body:
+        raise BadRequest(_("No text holds a zero byte or half a character, and NaN is no number."))
     found = Host.objects.filter(name=str(name)).first()
     if found is None:
         raise BadRequest(_("There is no host called “%(name)s”.") % {"name": name})

@@ -1,0 +1,112 @@
+"""A zero byte, which PostgreSQL takes in no text, is refused with words wherever it comes in."""
+
+import json
+import re
+
+import pytest
+from django.conf import settings as project
+from django.urls import get_resolver, reverse
+
+from jobs.models import Conversation, Job
+from tests.dashboard.test_rights import every_pattern
+from tests.factories import make_host, make_user
+
+pytestmark = pytest.mark.django_db
+
+ROUTES = sorted({route for route, _pattern in every_pattern(get_resolver().url_patterns)})
+
+
+@pytest.fixture
+def person():
+    return make_user(is_staff=True)
+
+
+@pytest.fixture
+def client(client, person):
+    client.force_login(person)
+    return client
+
+
+def is_refused_with_words(answer):
+    return answer.status_code == 400 and "U+0000" in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/jobs/?q=%00",
+        "/jobs/?person=a%00b",
+        "/results/?q=%00",
+        "/results/?model=%00",
+        "/api/v1/jobs?text=%00",
+        "/api/v1/results?model=%00",
+        "/models/a%00b/",
+        "/jobs/?%00=1",
+    ],
+)
+def test_a_zero_byte_in_an_address_is_no_error_of_ours(client, address):
+    assert is_refused_with_words(client.get(address))
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_no_view_sees_a_zero_byte(client, route):
+    address = "/" + re.sub(r"<[^>]+>", "1", route) + "?text=%00"
+
+    assert is_refused_with_words(client.get(address))
+    assert is_refused_with_words(client.post(address))
+
+
+@pytest.mark.parametrize("is_multipart", [True, False])
+def test_a_zero_byte_in_a_form_changes_nothing(client, person, is_multipart):
+    chat = Conversation.objects.create(user_id=person.pk, title="before")
+    address = reverse("conversation-rename", args=[chat.pk])
+    body = {"title": "a\0b"}
+
+    answer = (
+        client.post(address, body)
+        if is_multipart
+        else client.post(address, "title=a%00b", content_type="application/x-www-form-urlencoded")
+    )
+
+    assert is_refused_with_words(answer)
+    chat.refresh_from_db()
+    assert chat.title == "before"
+
+
+def test_a_zero_byte_in_a_cookie_reaches_no_database(client, django_assert_num_queries):
+    client.cookies.load({project.SESSION_COOKIE_NAME: "long-enough\0"})
+
+    with django_assert_num_queries(0):
+        assert is_refused_with_words(client.get("/jobs/"))
+
+
+def test_the_page_is_said_in_chinese(client):
+    page = client.get("/jobs/?q=%00", HTTP_ACCEPT_LANGUAGE="zh-hans").content.decode()
+
+    assert '<html lang="zh-Hans">' in page
+    assert "无法读取" in page
+
+
+def test_the_api_says_it_as_json(client):
+    answer = client.get("/api/v1/jobs?text=%00").json()
+
+    assert (answer["error"], "U+0000" in answer["message"]) == ("invalid", True)
+
+
+@pytest.mark.parametrize("text", ["a\\u0000b", "\\ud800"])
+@pytest.mark.parametrize("place", ["kind", "host", "params"])
+def test_a_launch_whose_text_no_database_takes_is_refused(client, text, place):
+    host = make_host()
+    asked = {"kind": "prepare", "host": host.name, "params": {}}
+    asked[place] = {"model": "X"} if place == "params" else "X"
+    body = json.dumps(asked).replace("X", text)
+
+    answer = client.post(
+        "/api/v1/jobs",
+        body,
+        content_type="application/json",
+        headers={"X-CSRFToken": client.cookies.get("csrftoken", "")},
+    )
+
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid")
+    assert not Job.objects.exists()
