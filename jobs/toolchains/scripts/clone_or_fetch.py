@@ -13,7 +13,7 @@ def git(*words, capture=False):
     """Run git; its exit code, or with `capture` what it said ("" where it failed)."""
     command = ["git", *map(str, words)]
     if capture:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
         return done.stdout.strip() if done.returncode == 0 else ""
     print("$ " + " ".join(command), flush=True)
     return subprocess.call(command)
@@ -21,13 +21,14 @@ def git(*words, capture=False):
 
 def fetch(args):
     """Fetch the tag into the clone that is there, where it is missing. Return an exit code."""
-    origin = git("-C", args.folder, "remote", "get-url", "origin", capture=True)
-    if not origin:
+    if not (args.folder / ".git").exists():
         print(f"error: {args.folder} is there and is no clone of anything", file=sys.stderr)
         return 1
+    origin = git("-C", args.folder, "remote", "get-url", "origin", capture=True)
     if origin != args.repository:
         print(f"{args.folder} is a clone of {origin}, and is used as it is", flush=True)
-    if git("-C", args.folder, "rev-parse", "--verify", f"{args.ref}^{{commit}}", capture=True):
+    wanted = f"{args.ref}^{{commit}}"
+    if git("-C", args.folder, "rev-parse", "--verify", "-q", wanted, capture=True):
         print(f"{args.folder} is there already and knows {args.ref}", flush=True)
         return 0
     return git("-C", args.folder, "fetch", "--tags", "--", args.repository, args.ref)
