@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from jobs.catalog import Question
 from jobs.plans import Output, Plan, PlanFile, Step, Watch, literal
-from jobs.toolchains import llama_cpp
 from jobs.toolchains.environments import ENVIRONMENTS, EVALSCOPE
 from jobs.toolchains.site import FILES, Site, script
 
@@ -45,12 +44,16 @@ LETTERS = "ABCDEFGHIJ"
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What a benchmark sends. ``requests`` at each concurrency; tokens a request."""
+    """What a benchmark sends. ``requests`` at each concurrency; tokens a request.
+
+    ``metrics`` are the engine's own counters to read meanwhile; none where it has none.
+    """
 
     concurrency: tuple[int, ...]
     requests: int
     output_tokens: int
     prompts: tuple[str, ...]
+    metrics: tuple[str, ...]
 
 
 def perf_plan(load: Load, site: Site) -> Plan:
@@ -80,7 +83,9 @@ def perf_plan(load: Load, site: Site) -> Plan:
             Output("table", "perf/run/performance_summary.txt", required=False),
             Output("report", "perf/run/perf_report.html", required=False),
         ),
-        watches=(Watch("engine", "{deployment.url}/metrics", llama_cpp.METRICS),),
+        watches=(
+            (Watch("engine", "{deployment.url}/metrics", load.metrics),) if load.metrics else ()
+        ),
     )
 
 

@@ -364,6 +364,9 @@ def test_a_target_takes_as_many_queries_however_much_is_there(
 def test_work_that_a_host_cannot_do_is_refused(host):
     host.facts = {**host.facts, "dies": [{"id": 0}]}
     host.save()
+    weights = make_weights(host=host)
 
     with pytest.raises(InvalidParams, match="cannot do such work"):
-        launch.launch("prepare", {"what": "weights"}, host=host, user=None)
+        launch.launch(
+            "compile", {"precision": "int8", "weights": str(weights.pk)}, host=host, user=None
+        )

@@ -87,7 +87,9 @@ def test_braces_in_a_host_s_folder_are_no_slots():
 
 
 def test_each_level_of_a_benchmark_gets_its_requests_and_a_warm_up():
-    load = evalscope.Load(concurrency=(1, 8), requests=20, output_tokens=64, prompts=("a", "b"))
+    load = evalscope.Load(
+        concurrency=(1, 8), requests=20, output_tokens=64, prompts=("a", "b"), metrics=()
+    )
 
     plan = evalscope.perf_plan(load, SITE)
 
@@ -98,7 +100,7 @@ def test_each_level_of_a_benchmark_gets_its_requests_and_a_warm_up():
 
 
 def test_a_benchmark_measures_no_cache_and_cuts_no_answer_short():
-    load = evalscope.Load(concurrency=(1,), requests=1, output_tokens=1, prompts=("a",))
+    load = evalscope.Load(concurrency=(1,), requests=1, output_tokens=1, prompts=("a",), metrics=())
     values = {"deployment.url": "http://x", "deployment.name": "m", "job_dir": "/j"}
 
     argv = fill(evalscope.perf_plan(load, SITE), values).steps[0].argv
