@@ -13,6 +13,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from dashboard.guide_sentences import GUIDE_SENTENCES
 from dashboard.known_failures import words_of
 from dashboard.states import STATES
 from dashboard.words import asset_word, stack_name, step_title
@@ -90,6 +91,12 @@ SENTENCES: dict[str, str | Promise] = {
     "benchmark:few_requests": _(
         "Only %(requests)s requests a point: the high percentiles mean little."
     ),
+    "benchmark:offline": _("%(output_tokens_per_s)s output tokens/s, all requests at once."),
+    "benchmark:offline_total": _(
+        "%(total_tokens_per_s)s tokens/s, those of the prompts included, all requests at once."
+    ),
+    "benchmark:batch": _("%(seconds)s seconds for a whole batch, on average."),
+    "benchmark:no_server": _("Measured in the engine itself, without a server and its requests."),
     "benchmark:not_measured": _("Not measured: concurrency %(concurrency)s."),
     "evaluate:done": _("%(accuracy)s %% of %(questions)s questions right."),
     "evaluate:no_question": _(
@@ -184,6 +191,7 @@ SENTENCES: dict[str, str | Promise] = {
     # What a launch asks for and the model, the stack or the card cannot do.
     **limits.WORDS,
     # What a plan does otherwise than the deployment guide prints it (notes of jobs.kinds).
+    **GUIDE_SENTENCES,
     "guide:cd": _("The guide's cd is the folder that a step works in; its && is one step more."),
     "guide:nothing_printed": _("The guide prints nothing for this."),
     "guide:verify_added": _("Added: a last step that checks what is there."),

@@ -117,7 +117,8 @@ class Check:
 class Plan:
     """What a job runs, whole. Immutable; :meth:`sha256` identifies it.
 
-    ``port`` is the one that its server would have ({port}); 0: any that is free.
+    ``port`` is the one that its server would have ({port}); 0: any that is free. ``address`` is
+    the only one that the server listens on; "": it can be reached at 127.0.0.1 too.
     """
 
     kind: str
@@ -129,6 +130,7 @@ class Plan:
     filled: bool = False
     checks: tuple[Check, ...] = ()
     port: int = 0
+    address: str = ""
 
     def __post_init__(self) -> None:
         names = [step.name for step in self.steps]
@@ -149,7 +151,7 @@ class Plan:
         """The plan as plain data, with its schema version."""
         data = asdict(self)
         added = [(item, _ADDED[group]) for group in _ADDED for item in data[group]]
-        added.append((data, {"checks": (), "port": 0}))
+        added.append((data, {"checks": (), "port": 0, "address": ""}))
         schema = 1
         for item, defaults in added:
             for name, default in defaults.items():
@@ -206,6 +208,7 @@ def from_json(data: Mapping[str, Any]) -> Plan:
                 for item in data.get("checks", ())
             ),
             port=data.get("port", 0),
+            address=data.get("address", ""),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise PlanError(f"not a plan: {error!r}") from error

@@ -10,6 +10,7 @@ from jobs.host.spool import Spool
 from jobs.plans import from_json
 
 LOADING, READY, UNHEALTHY = "loading", "ready", "unhealthy"
+LOOPBACK = "127.0.0.1"
 ASK_S = 0.5  # while it loads
 ASK_READY_S = 2.0
 TIMEOUT_S = 2.0
@@ -28,6 +29,7 @@ class Health:
         self._run = spool.meta().run
         self._port = port
         self.path = health_path(spool)
+        self._address = address(spool)
         self._changed = changed
         self._stopped = threading.Event()
         self.state = READY if spool.was_ready() else LOADING
@@ -40,7 +42,7 @@ class Health:
     def _ask(self) -> None:
         failures = 0
         while not self._stopped.is_set():
-            fine = answers(self._port, self.path)
+            fine = answers(self._port, self.path, self._address)
             failures = 0 if fine else failures + 1
             self._set(fine=fine, failures=failures)
             self._stopped.wait(ASK_READY_S if self.state == READY and fine else ASK_S)
@@ -65,9 +67,14 @@ def health_path(spool: Spool) -> str:
     return from_json(spool.plan()["plan"]).steps[-1].health
 
 
-def answers(port: int, path: str) -> bool:
+def address(spool: Spool) -> str:
+    """Where to ask: the one address that the server listens on, or this machine's own."""
+    return str(spool.plan()["plan"].get("address") or LOOPBACK)
+
+
+def answers(port: int, path: str, at: str = LOOPBACK) -> bool:
     """True when the server on this port says 200 to a request for ``path``."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S)
+    connection = http.client.HTTPConnection(at, port, timeout=TIMEOUT_S)
     try:
         connection.request("GET", path)
         return connection.getresponse().status == 200

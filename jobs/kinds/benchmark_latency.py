@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from django.utils.translation import gettext as _
 from pydantic import BaseModel, ConfigDict, Field
 
-from jobs.errors import LaunchError
+from jobs.catalog import ZooModel
 from jobs.kinds import vllm_common
 from jobs.kinds.base import AssetRef, Choice, Conclusion, Measured, Need, Remark, Target
 from jobs.kinds.common import asset
-from jobs.kinds.vacc import exact_field, model_of, stack_choices, stack_field, stack_of, vacc_site
+from jobs.kinds.vacc import (
+    exact_field,
+    is_exact,
+    model_of,
+    stack_choices,
+    stack_field,
+    stack_of,
+    vacc_site,
+)
 from jobs.parsers import vllm_latency
 from jobs.plans import Plan
 from jobs.toolchains import vllm_bench
@@ -72,8 +79,7 @@ def needs(params: Params, target: Target) -> Sequence[Need]:
 
 def title_of(params: Params, target: Target) -> str:
     """ "DeepSeek-R1, tp32, batch 1, 1024 → 1024"."""
-    model = model_of(str(_weights(params, target).data["model_id"]), "weights")
-    return f"{model.name}, tp{params.tp}, {_what(params)}"
+    return f"{_model(params, target).name}, tp{params.tp}, {_what(params)}"
 
 
 def inputs(params: Params, target: Target) -> Mapping[str, AssetRef]:
@@ -88,24 +94,14 @@ def product(params: Params, target: Target) -> Mapping[str, Any] | None:
 
 def notes(params: Params, target: Target) -> Sequence[Remark]:
     """What is done otherwise than the guide prints it."""
-    tool = stack_of(params).bench.latency
-    found = [Remark("guide:detached"), Remark("guide:docker_exec")]
-    if params.as_in_guide:
-        if tool.needs_import:
-            found.append(Remark("guide:plugin_missing", {"module": tool.needs_import}))
-        return found
-    if tool.needs_import:
-        found.append(Remark("guide:plugin_imported", {"module": tool.needs_import}))
-    return [*found, Remark("guide:json_kept"), Remark("guide:dies_named")]
+    stack = stack_of(params)
+    return vllm_common.engine_notes(params, stack, stack.bench.latency, _model(params, target))
 
 
 def plan(params: Params, target: Target) -> Plan:
     """A container, and the benchmark in it."""
-    if params.input_tokens + params.output_tokens > params.max_length:
-        words = _("Input and output are %(sum)d tokens together, more than the longest request.")
-        together = {"sum": params.input_tokens + params.output_tokens}
-        raise LaunchError(words % together, "max_length")
-    stack = stack_of(params)
+    stack, site = stack_of(params), vacc_site(target)
+    vllm_common.check_engine(params, stack, _model(params, target), target)
     return vllm_bench.latency_plan(
         stack,
         vllm_common.engine(
@@ -114,9 +110,9 @@ def plan(params: Params, target: Target) -> Plan:
             target,
             tp=params.tp,
             max_length=params.max_length,
-            exact=params.as_in_guide,
+            exact=is_exact(params),
         ),
-        vacc_site(target),
+        site,
         input_tokens=params.input_tokens,
         output=params.output_tokens,
         batch=params.batch,
@@ -141,6 +137,10 @@ def conclude(
             remarks=[Remark("benchmark:no_server")],
         ),
     )
+
+
+def _model(params: Params, target: Target) -> ZooModel:
+    return model_of(str(_weights(params, target).data["model_id"]), "weights")
 
 
 def _what(params: Params) -> str:

@@ -3,26 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
 from django.utils.translation import gettext as _
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from jobs.catalog import STACKS, Stack
+from jobs.catalog import Stack
 from jobs.errors import LaunchError, ParseError
 from jobs.kinds import vllm_common
 from jobs.kinds.base import LOG, AssetRef, Choice, Conclusion, Measured, Need, Remark, Target
 from jobs.kinds.common import asset
-from jobs.kinds.vacc import PATH_PATTERN, exact_field, stack_choices, stack_field, stack_of
+from jobs.kinds.vacc import (
+    PATH_PATTERN,
+    as_on_the_page,
+    exact_field,
+    stack_choices,
+    stack_field,
+    stack_name,
+    stack_of,
+    vacc_site,
+)
 from jobs.parsers import vllm_bench_serve
 from jobs.parsers.vllm_bench_serve import Served
 from jobs.plans import Plan
 from jobs.toolchains import vllm_bench
+from jobs.toolchains.vacc_site import VaccSite
 
 name = "benchmark-online"
 title = "Benchmark online"
 family = "benchmark"
 
+# What the page of today's stack prints otherwise than the guide.
+PAGE = {
+    "dataset": "random",
+    "input_tokens": 128,
+    "prefix_tokens": 0,
+    "prompts": 3,
+    "concurrency": (1,),
+}
+SHAREGPT = ("datasets", "sharegpt", "ShareGPT_V3_unfiltered_cleaned_split.json")
 # With fewer requests than this the 99th percentile is just the slowest one.
 ENOUGH_FOR_P99 = 100
 
@@ -33,7 +53,7 @@ class Params(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     stack: Literal["guide", "current"] = stack_field()
-    as_in_guide: bool = exact_field()
+    as_in_guide: bool = exact_field(of_every_stack=True)
     deployment: str = Field(
         description="The deployment to measure; the benchmark runs in its container.",
         json_schema_extra={
@@ -51,7 +71,8 @@ class Params(BaseModel):
         "",
         max_length=400,
         pattern=PATH_PATTERN,
-        description="File with the data set, as the container sees it. Empty: the image's own.",
+        description="File of sonnets or of ShareGPT, as the container sees it. Empty: the image's"
+        " own sonnets; ShareGPT where the job “Prepare datasets” puts it.",
         json_schema_extra={"label": "File", "group": "Load"},
     )
     input_tokens: int = vllm_common.tokens_field(1024, "Input", "Length of a prompt, about.")
@@ -84,6 +105,11 @@ class Params(BaseModel):
         description="The same seed sends the same requests.",
         json_schema_extra={"label": "Seed", "group": "Load"},
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_the_figures_of_the_page(cls, raw: Any) -> Any:
+        return as_on_the_page(raw, PAGE)
 
 
 def offered(target: Target) -> bool:
@@ -119,13 +145,18 @@ def product(params: Params, target: Target) -> Mapping[str, Any] | None:
 
 def notes(params: Params, target: Target) -> Sequence[Remark]:
     """What is done otherwise than the guide prints it."""
-    online = stack_of(params).bench.online
+    stack = stack_of(params)
+    online, by_script = stack.bench.online, bool(stack.bench.folder)
     found = [Remark("guide:docker_exec")]
+    if params.as_in_guide and not by_script:
+        return [*found, Remark("guide:completions")]
     if params.as_in_guide:
-        found.append(Remark("guide:backend_fails", {"backend": online.default_backend}))
-        if not online.makes_result_dir:
-            found.append(Remark("guide:folder_missing", {"folder": vllm_bench.GUIDE_RESULTS}))
-        return found
+        return [
+            *found,
+            Remark("guide:backend_fails", {"backend": online.default_backend}),
+            Remark("guide:address_unnamed"),
+            Remark("guide:folder_missing", {"folder": vllm_bench.GUIDE_RESULTS}),
+        ]
     found.append(Remark("guide:backend_added", {"backend": online.chat_backend}))
     if not online.makes_result_dir:
         found.append(Remark("guide:folder_made"))
@@ -135,24 +166,19 @@ def notes(params: Params, target: Target) -> Sequence[Remark]:
 def plan(params: Params, target: Target) -> Plan:
     """The benchmark at each concurrency, in the deployment's container; its file is fetched."""
     stack, deployment = stack_of(params), _deployment(params, target)
-    if deployment.data.get("engine") != "vllm":
-        raise LaunchError(_("This benchmark is vLLM's: choose a deployment of vLLM."), "deployment")
-    if deployment.data.get("stack") != params.stack:
-        served = STACKS[str(deployment.data["stack"])].name
-        raise LaunchError(
-            _("The deployment is of the stack %(stack)s.") % {"stack": served}, "stack"
-        )
+    site = vacc_site(target)
+    _check_deployment(params, deployment)
     _check_load(params, stack, deployment)
     return vllm_bench.online_plan(
         stack,
         vllm_bench.Load(
             dataset=params.dataset,
-            path=params.path,
+            path=_path(params, stack, site),
             input_tokens=params.input_tokens,
             prefix_tokens=params.prefix_tokens,
             output_tokens=params.output_tokens,
             prompts=params.prompts,
-            concurrency=params.concurrency[:1] if params.as_in_guide else params.concurrency,
+            concurrency=params.concurrency,
             seed=params.seed,
             exact=params.as_in_guide,
             key=str(deployment.data.get("api_key") or ""),
@@ -210,26 +236,67 @@ def _remarks(params: Params, runs: Sequence[Served]) -> list[Remark]:
     return remarks
 
 
+def _check_deployment(params: Params, deployment: AssetRef) -> None:
+    if deployment.data.get("engine") != "vllm":
+        raise LaunchError(_("This benchmark is vLLM's: choose a deployment of vLLM."), "deployment")
+    served = str(deployment.data.get("stack"))
+    if served != params.stack:
+        words = _("This deployment is of the stack %(stack)s: choose that one.")
+        raise LaunchError(words % {"stack": stack_name(served)}, "deployment")
+
+
 def _check_load(params: Params, stack: Stack, deployment: AssetRef) -> None:
     """Refuse what is known to end without a result, unless it was asked for to the letter."""
     if len(set(params.concurrency)) < len(params.concurrency):
         raise LaunchError(_("Each concurrency once."), "concurrency")
     if params.as_in_guide:
+        _check_as_printed(params, stack)
         return
     if params.dataset not in stack.bench.online.datasets:
         raise LaunchError(_("This version of the benchmark has no such data set."), "dataset")
-    if params.dataset == "sharegpt" and not params.path:
-        raise LaunchError(_("Say where the file of ShareGPT lies in the container."), "path")
-    if params.dataset == "sonnet" and not params.prefix_tokens < params.input_tokens:
+    if params.dataset != "sharegpt" and params.prefix_tokens >= params.input_tokens:
         raise LaunchError(_("The common prefix is shorter than the input."), "prefix_tokens")
     most = stack.vllm.max_concurrency
     if most and max(params.concurrency) > most:
         words = _("The engine does not work on more than %(most)d requests at a time.")
         raise LaunchError(words % {"most": most}, "concurrency")
-    longest = deployment.data.get("max_total")
+    _check_lengths(params, deployment)
+
+
+def _check_lengths(params: Params, deployment: AssetRef) -> None:
+    longest, most = deployment.data.get("max_total"), deployment.data.get("max_input")
+    if most and params.input_tokens > int(most):
+        words = _("The deployment takes inputs of at most %(tokens)d tokens.")
+        raise LaunchError(words % {"tokens": int(most)}, "input_tokens")
     if longest and params.input_tokens + params.output_tokens > int(longest):
         words = _("Input and output are more than the deployment's %(tokens)d tokens.")
-        raise LaunchError(words % {"tokens": longest}, "output_tokens")
+        raise LaunchError(words % {"tokens": int(longest)}, "output_tokens")
+
+
+def _check_as_printed(params: Params, stack: Stack) -> None:
+    """What the printed command has no place for must not be lost in silence."""
+    if len(params.concurrency) > 1:
+        raise LaunchError(_("The printed command measures one concurrency."), "concurrency")
+    if not stack.bench.folder and params.dataset != "random":
+        raise LaunchError(_("The printed command sends random requests."), "dataset")
+
+
+def _path(params: Params, stack: Stack, site: VaccSite) -> str:
+    """The file of the data set, as the container sees it; "" where none is needed, or its own.
+
+    Raises:
+        LaunchError: it needs one, and nobody knows where it lies.
+    """
+    if params.path or params.dataset == "random":
+        return params.path
+    if params.dataset == "sonnet" and stack.bench.online.sonnet_file:
+        return ""
+    container = stack.vllm.container
+    if params.dataset == "sharegpt" and container and not container.publish_port:
+        return str(PurePosixPath(site.mount, *SHAREGPT))
+    raise LaunchError(
+        _("Say where the file lies in the container, or take random requests."), "path"
+    )
 
 
 def _what(params: Params) -> str:

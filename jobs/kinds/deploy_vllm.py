@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from django.utils.translation import gettext as _
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from jobs.catalog import STACKS, Stack, ZooModel
 from jobs.catalog.limits import Wish
@@ -14,7 +14,15 @@ from jobs.errors import LaunchError
 from jobs.kinds import limits, vllm_common
 from jobs.kinds.base import AssetRef, Choice, Conclusion, Need, Remark, Target
 from jobs.kinds.common import asset
-from jobs.kinds.vacc import exact_field, model_of, stack_choices, stack_field, stack_of, vacc_site
+from jobs.kinds.vacc import (
+    as_on_the_page,
+    exact_field,
+    model_of,
+    stack_choices,
+    stack_field,
+    stack_of,
+    vacc_site,
+)
 from jobs.parsers import reports
 from jobs.plans import Plan
 from jobs.toolchains import vllm
@@ -24,7 +32,12 @@ title = "Deploy with vLLM"
 family = "deploy"
 
 GUIDE_LENGTH = 32768
+# What the page of today's stack prints otherwise than the guide.
+PAGE = {"pp": 2, "max_length": 131072}
 SECRET_PATTERN = r"^$|^[A-Z][A-Z0-9_]{1,63}$"
+ADDRESS_PATTERN = r"^$|^[0-9]{1,3}(\.[0-9]{1,3}){3}$"
+# As long as a deployment's name may be.
+NAME_LENGTH = 100
 
 
 class Params(BaseModel):
@@ -33,14 +46,14 @@ class Params(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     stack: Literal["guide", "current"] = stack_field()
-    as_in_guide: bool = exact_field()
+    as_in_guide: bool = exact_field(of_every_stack=True)
     weights: str = Field(
         description="The weights to serve, as they were published.",
         json_schema_extra={"label": "Weights", "group": "Model", "asset": "weights"},
     )
     name: str = Field(
         "",
-        max_length=100,
+        max_length=NAME_LENGTH,
         pattern=r"^$|^[A-Za-z0-9][A-Za-z0-9._/-]*$",
         description="Name of the model in the API. Empty: the model's own.",
         json_schema_extra={"label": "Name", "group": "Model"},
@@ -78,10 +91,10 @@ class Params(BaseModel):
     )
     bind: str = Field(
         "",
-        max_length=64,
-        pattern=r"^$|^[0-9A-Fa-f.:]+$",
-        description="Address that the server listens on. Empty: all, or the guide's own.",
-        json_schema_extra={"label": "Listen on", "group": "Server"},
+        max_length=15,
+        pattern=ADDRESS_PATTERN,
+        description="Address that the server listens on. Empty: all; to the letter, the guide's.",
+        json_schema_extra={"label": "Listen on", "group": "Server", "when": ["stack", "guide"]},
     )
     port: int = Field(
         8000,
@@ -104,6 +117,11 @@ class Params(BaseModel):
         description="VLLM_VACC_KVCACHE_SPACE; its unit is not documented. 0: as the image has it.",
         json_schema_extra={"label": "KV cache space", "group": "Server"},
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_the_figures_of_the_page(cls, raw: Any) -> Any:
+        return as_on_the_page(raw, PAGE)
 
 
 def offered(target: Target) -> bool:
@@ -139,7 +157,7 @@ def product(params: Params, target: Target) -> Mapping[str, Any] | None:
     precision = str(weights.data.get("precision", ""))
     return {
         "type": "deployment",
-        "name": serving.name or serving.weights,
+        "name": serving.served_name,
         "model_id": weights.data["model_id"],
         "label": f"{precision} tp{params.tp}",
         "precision": precision,
@@ -153,6 +171,7 @@ def product(params: Params, target: Target) -> Mapping[str, Any] | None:
             "tp": params.tp,
             "pp": params.pp,
             "mtp": params.mtp,
+            "max_input": _longest_input(params, target),
             "max_total": params.max_length,
             "container": _container(params),
             "tokenizer": serving.weights,
@@ -166,34 +185,25 @@ def notes(params: Params, target: Target) -> Sequence[Remark]:
     """What is done otherwise than the page prints it."""
     stack, serving = stack_of(params), _serving(params, target)
     found = [Remark("guide:detached"), Remark("guide:docker_exec")] if _by_hand(stack) else []
-    if params.as_in_guide:
-        if serving.bind == vllm.GUIDE_ADDRESS:
-            found.append(Remark("guide:address", {"address": serving.bind}))
-        found.append(Remark("guide:name_is_path", {"name": serving.weights}))
-        found += limits.found(_model(params, target), stack, _wish(params, target))
-    else:
-        found += [
-            Remark("guide:own_name"),
-            Remark("guide:dies_named"),
-            Remark("guide:served_name", {"name": serving.name}),
-        ]
-        if params.stack == "guide":
-            found.append(Remark("guide:listens_everywhere"))
-        found += limits.asked(_model(params, target), stack, _wish(params, target))
+    found += _exact_notes(stack, serving) if params.as_in_guide else _own_notes(stack, serving)
     if stack.vllm.needs_both_think_tags and params.reasoning:
         found.append(Remark("guide:think_tags"))
-    return found
+    told = limits.found if params.as_in_guide else limits.asked
+    return [*found, *told(_model(params, target), stack, _wish(params, target))]
 
 
 def plan(params: Params, target: Target) -> Plan:
     """A container, the server in it, and a wait until it is ready."""
-    stack = stack_of(params)
-    if not params.as_in_guide:
-        fields = {"max_input": "max_length", "concurrency": ""}
-        limits.refuse(_model(params, target), stack, _wish(params, target), fields)
-        if params.mtp and stack.vllm.mtp is None:
-            raise LaunchError(_("This stack has no MTP."), "mtp")
-    return vllm.serve_plan(stack, _serving(params, target), vacc_site(target))
+    stack, site, serving = stack_of(params), vacc_site(target), _serving(params, target)
+    if params.as_in_guide:
+        _refuse_what_is_not_printed(params)
+    else:
+        model = _model(params, target)
+        limits.refuse(model, stack, _wish(params, target), vllm_common.LIMIT_FIELDS)
+    vllm_common.check_dies(serving.dies, target, "pp" if params.pp > 1 else "tp")
+    if len(serving.served_name) > NAME_LENGTH:
+        raise LaunchError(_("Give it a name: that of its folder is too long."), "name")
+    return vllm.serve_plan(stack, serving, site)
 
 
 def conclude(
@@ -202,6 +212,44 @@ def conclude(
     """How long it took to be ready."""
     seconds = reports.read(outputs, "ready.json", reports.ReadyReport).seconds
     return Conclusion(sentence=Remark("deploy:ready", {"seconds": f"{seconds:.1f}"}))
+
+
+def _exact_notes(stack: Stack, serving: vllm.Serving) -> list[Remark]:
+    """To the letter: what is known to go wrong."""
+    found = [Remark("guide:dies_unnamed", {"dies": serving.dies})]
+    if serving.only_address:
+        found.append(Remark("guide:address", {"address": serving.only_address}))
+    if not serving.name:
+        found.append(Remark("guide:name_is_path", {"name": serving.weights}))
+    if stack.vllm.no_async_scheduling and (serving.mtp or serving.pp > 1):
+        found.append(Remark("guide:async_left"))
+    return found
+
+
+def _own_notes(stack: Stack, serving: vllm.Serving) -> list[Remark]:
+    """What was added, and why."""
+    found = [
+        Remark("guide:own_name"),
+        Remark("guide:dies_named"),
+        Remark("guide:served_name", {"name": serving.name}),
+    ]
+    if _by_hand(stack) and not serving.only_address:
+        found.append(Remark("guide:listens_everywhere"))
+    if serving.key:
+        found.append(Remark("guide:key_in_environment"))
+    if vllm.is_synchronous(stack, serving):
+        found.append(Remark("guide:async_off"))
+    return found
+
+
+def _refuse_what_is_not_printed(params: Params) -> None:
+    """A setting that the printed commands have no place for must not be lost in silence."""
+    words = _("The printed commands have no place for this: leave it as it is.")
+    for name in ("api_key", "kv_cache_space"):
+        if getattr(params, name):
+            raise LaunchError(words, name)
+    if params.mtp and stack_of(params).vllm.mtp is None:
+        raise LaunchError(words, "mtp")
 
 
 def _by_hand(stack: Stack) -> bool:
@@ -223,26 +271,28 @@ def _model(params: Params, target: Target) -> ZooModel:
     return model_of(str(_weights(params, target).data["model_id"]), "weights")
 
 
+def _longest_input(params: Params, target: Target) -> int:
+    """What a prompt may have: what is published for such stages, and never all of the length."""
+    path = _model(params, target).paths.get("vllm")
+    published = [
+        one.max_input
+        for one in (path.limits if path else ())
+        if one.pp == params.pp and one.max_input and params.stack in (one.stacks or (params.stack,))
+    ]
+    return min([*published, params.max_length])
+
+
 def _wish(params: Params, target: Target) -> Wish:
-    return Wish(
-        path="vllm",
-        tp=params.tp,
-        pp=params.pp,
-        mtp=params.mtp,
-        precision=_model(params, target).dtype,
-        max_input=1,
-        max_length=params.max_length,
-        concurrency=1,
+    return vllm_common.wish(
+        _model(params, target), tp=params.tp, pp=params.pp, mtp=params.mtp, length=params.max_length
     )
 
 
 def _serving(params: Params, target: Target) -> vllm.Serving:
-    stack = stack_of(params)
-    hub_name = _model(params, target).folder
-    weights = _weights(params, target)
-    bind = params.bind or ("0.0.0.0" if not (params.as_in_guide and _by_hand(stack)) else "")
-    # The guide prints no name, the page of the current stack does.
-    own_name = "" if params.as_in_guide and _by_hand(stack) else hub_name
+    stack, weights = stack_of(params), _weights(params, target)
+    # The guide prints no name, the page of today's stack does.
+    own_name = "" if params.as_in_guide and _by_hand(stack) else _model(params, target).folder
+    long = stack.vllm.long_input
     return vllm.Serving(
         weights=vllm_common.inside(stack, weights, target),
         folder=str(weights.data.get("path") or ""),
@@ -252,10 +302,18 @@ def _serving(params: Params, target: Target) -> vllm.Serving:
         max_length=params.max_length,
         reasoning=params.reasoning,
         mtp=params.mtp,
-        bind=bind or vllm.GUIDE_ADDRESS,
+        long_input=long is not None and _longest_input(params, target) > long.above_tokens,
+        bind=_address(params, stack),
         port=params.port,
         exact=params.as_in_guide,
         image=vllm_common.image(stack, target),
         key=params.api_key,
         kv_cache_space=params.kv_cache_space,
     )
+
+
+def _address(params: Params, stack: Stack) -> str:
+    """What the server listens on; behind a published port it must be all that the container has."""
+    if not _by_hand(stack):
+        return vllm.ALL_ADDRESSES
+    return params.bind or (vllm.GUIDE_ADDRESS if params.as_in_guide else vllm.ALL_ADDRESSES)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from jobs.catalog import MODELS
+from jobs.catalog import MODELS, STACKS
 from jobs.errors import LaunchError
 from jobs.kinds.base import AssetRef, Kind, Remark, Target, asset_values
 from jobs.plans import Plan, Step, fill, slots
@@ -186,8 +186,12 @@ def _artifact(name: str, model_id: str) -> AssetRef:
 
 
 def _deployment(name: str, model_id: str, weights: str, stack: str) -> AssetRef:
-    """The guide's own server: ``vllm serve /test/weights/…`` in the container ``vllm_vacc``."""
-    inside = inside_of(GUIDE_FACTS, weights)
+    """The page's own server: ``vllm serve /test/weights/…`` in the container ``vllm_vacc``, or
+    today's: ``vllm serve /weights/…`` in ``vllm_service``.
+    """
+    inside, container = inside_of(GUIDE_FACTS, weights), STACKS[stack].vllm.container
+    if container and container.publish_port:  # of the workspace it sees the weights alone
+        inside = str(PurePosixPath(container.mount, name))
     return _ref(
         "deployment",
         name,
@@ -198,7 +202,7 @@ def _deployment(name: str, model_id: str, weights: str, stack: str) -> AssetRef:
         url=f"http://127.0.0.1:{PORT}",
         host="127.0.0.1",
         port=PORT,
-        container="vllm_vacc",
+        container=container.name if container else "",
         stack=stack,
         engine="vllm",
         tp=32,

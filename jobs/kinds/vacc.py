@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any, Protocol
 
@@ -40,17 +40,25 @@ def stack_field() -> Any:
     )
 
 
-def exact_field() -> Any:
-    """The field ``as_in_guide``."""
+def exact_field(*, of_every_stack: bool = False) -> Any:
+    """The field ``as_in_guide``. ``of_every_stack``: the page of today's stack is followed too."""
+    when: dict[str, Any] = {} if of_every_stack else {"when": ["stack", "guide"]}
     return Field(
         False,
         description="The guide's commands to the letter, even where they are known to fail.",
-        json_schema_extra={
-            "label": "Exactly as in the guide",
-            "group": STACK_GROUP,
-            "when": ["stack", "guide"],
-        },
+        json_schema_extra={"label": "Exactly as in the guide", "group": STACK_GROUP, **when},
     )
+
+
+def as_on_the_page(raw: Any, page: Mapping[str, Any]) -> Any:
+    """Params as a person gave them; to the letter of today's stack, with the figures of its page.
+
+    ``page`` holds those that are other than the guide's, for fields that were not given.
+    """
+    if not isinstance(raw, dict) or raw.get("stack") != "current":
+        return raw
+    exact = str(raw.get("as_in_guide", False)).lower() in ("true", "1", "on", "yes")
+    return {**page, **raw} if exact else raw
 
 
 def stack_choices(target: Target) -> Sequence[Choice]:
@@ -64,6 +72,12 @@ def stack_choices(target: Target) -> Sequence[Choice]:
 def stack_of(params: OfStack) -> Stack:
     """The stack that was asked for."""
     return STACKS[params.stack]
+
+
+def stack_name(stack_id: str) -> str:
+    """What a stack is called, in the viewer's language; its id where the catalogue has none."""
+    stack = STACKS.get(stack_id)
+    return _(stack.name) if stack else stack_id
 
 
 def is_exact(params: OfStack) -> bool:

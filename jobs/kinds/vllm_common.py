@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from django.utils.translation import gettext as _
 from pydantic import Field
 
-from jobs.catalog import Stack
+from jobs.catalog import Stack, ZooModel
+from jobs.catalog.limits import Wish
+from jobs.catalog.stacks_schema import Offline
 from jobs.errors import LaunchError
-from jobs.kinds.base import LOG, AssetRef, Target
-from jobs.kinds.vacc import vacc_site
+from jobs.kinds import limits
+from jobs.kinds.base import LOG, AssetRef, Remark, Target
+from jobs.kinds.vacc import OfStack, is_exact, vacc_site
 from jobs.toolchains import vacc_images, vllm_bench
 from jobs.toolchains.vacc_site import inside_of
 
 ENGINE_GROUP = "Engine"
+# Field of a wish -> field of the forms here, where they are called otherwise.
+LIMIT_FIELDS = {"max_input": "max_length", "path": "weights", "precision": "weights"}
 Parsed = TypeVar("Parsed")
 
 
@@ -73,6 +78,35 @@ def inside(stack: Stack, weights: AssetRef, target: Target) -> str:
     return seen
 
 
+def check_dies(wanted: int, target: Target, field: str = "tp") -> None:
+    """Refuse more dies than the host has, for which the job would wait for ever.
+
+    Raises:
+        LaunchError: at ``field``.
+    """
+    there = len(target.facts.get("dies") or ())
+    if wanted > there:
+        words = _("%(host)s has %(there)d dies, and this takes %(wanted)d.")
+        args = {"host": target.name, "there": there, "wanted": wanted}
+        raise LaunchError(words % args, field)
+
+
+def wish(
+    model: ZooModel, *, tp: int, length: int, pp: int = 1, mtp: bool = False, max_input: int = 1
+) -> Wish:
+    """What is asked of a model that is served, or loaded, by vLLM."""
+    return Wish(
+        path="vllm",
+        tp=tp,
+        pp=pp,
+        mtp=mtp,
+        precision=model.dtype,
+        max_input=max_input,
+        max_length=length,
+        concurrency=1,
+    )
+
+
 def image(stack: Stack, target: Target) -> str:
     """The stack's image on this host.
 
@@ -100,6 +134,62 @@ def engine(
         image=image(stack, target),
         exact=exact,
     )
+
+
+class Loading(OfStack, Protocol):
+    """Params of a benchmark that loads the model by itself."""
+
+    @property
+    def tp(self) -> int:
+        """Dies."""
+
+    @property
+    def max_length(self) -> int:
+        """The longest request, in tokens."""
+
+    @property
+    def input_tokens(self) -> int:
+        """Of a request."""
+
+    @property
+    def output_tokens(self) -> int:
+        """Of a request."""
+
+
+def check_engine(params: Loading, stack: Stack, model: ZooModel, target: Target) -> None:
+    """Refuse what the model or the stack cannot do; to the letter it is told only.
+
+    Raises:
+        LaunchError: at the field.
+    """
+    together = params.input_tokens + params.output_tokens
+    if together > params.max_length:
+        words = _("Input and output are %(sum)d tokens together, more than the longest request.")
+        raise LaunchError(words % {"sum": together}, "max_length")
+    check_dies(params.tp, target)
+    if not is_exact(params):
+        fields = {**LIMIT_FIELDS, "max_input": "input_tokens"}
+        limits.refuse(model, stack, _loaded(params, model), fields)
+
+
+def engine_notes(params: Loading, stack: Stack, tool: Offline, model: ZooModel) -> list[Remark]:
+    """What an offline benchmark does otherwise than the guide prints it."""
+    exact, found = is_exact(params), [Remark("guide:detached"), Remark("guide:docker_exec")]
+    if tool.needs_import:
+        args = {"module": tool.needs_import}
+        found.append(
+            Remark("guide:plugin_missing", args) if exact else Remark("guide:plugin_imported", args)
+        )
+    if exact:
+        found.append(Remark("guide:dies_unnamed", {"dies": params.tp}))
+    else:
+        found += [Remark("guide:json_kept"), Remark("guide:dies_named")]
+    told = limits.found if exact else limits.asked
+    return [*found, *told(model, stack, _loaded(params, model))]
+
+
+def _loaded(params: Loading, model: ZooModel) -> Wish:
+    return wish(model, tp=params.tp, length=params.max_length, max_input=params.input_tokens)
 
 
 def file_or_log(

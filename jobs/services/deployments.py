@@ -240,8 +240,9 @@ def _set_address(deployment: Deployment, port: str | int | None) -> None:
         return
     host = deployment.host
     here = host.sort == Host.Sort.THIS_COMPUTER
+    only = str(deployment.job.plan.get("address") or "")
     address = "127.0.0.1" if here else str(host.facts.get("address") or "127.0.0.1")
-    host_url, dashboard_url = f"http://127.0.0.1:{port}", f"http://{address}:{port}"
+    host_url, dashboard_url = (f"http://{only or near}:{port}" for near in ("127.0.0.1", address))
     if (host_url, dashboard_url) != (deployment.host_url, deployment.dashboard_url):
         deployment.host_url, deployment.dashboard_url = host_url, dashboard_url
         deployment.save(update_fields=["host_url", "dashboard_url"])

@@ -12,6 +12,7 @@ from jobs.catalog.stacks_schema import Container, Stack
 from jobs.plans import Check, Output, Plan, Step, Watch, literal
 from jobs.toolchains.site import FILES, script
 from jobs.toolchains.vacc_site import VaccSite
+from jobs.units import bytes_of
 
 KIND = "deploy-vllm"
 METRICS = (
@@ -22,6 +23,7 @@ METRICS = (
     "vllm:kv_cache_usage_perc",
     "vllm:gpu_cache_usage_perc",  # the same, before 0.10
 )
+ALL_ADDRESSES = "0.0.0.0"
 # The guide's own machine; no other one can listen there.
 GUIDE_ADDRESS = "10.24.73.25"
 # 642 GiB from a slow disk: an hour and a half at 120 MB/s.
@@ -35,7 +37,8 @@ class Serving:
     """How to serve. ``weights``: the folder as the container sees it; ``folder``: as its host does.
 
     ``name`` is what requests call the model; "" leaves it to vLLM, which takes the folder.
-    ``exact``: as the page of the stack prints it. ``key`` names the secret that requests carry.
+    ``long_input``: prompts may be longer than what the stack takes without more ado. ``exact``: as
+    the page of the stack prints it. ``key`` names the secret that requests carry.
     """
 
     weights: str
@@ -46,6 +49,7 @@ class Serving:
     max_length: int
     reasoning: bool
     mtp: bool
+    long_input: bool
     bind: str
     port: int
     exact: bool
@@ -57,6 +61,21 @@ class Serving:
     def dies(self) -> int:
         """How many it needs."""
         return self.tp * self.pp
+
+    @property
+    def served_name(self) -> str:
+        """What requests call the model."""
+        return self.name or self.weights
+
+    @property
+    def only_address(self) -> str:
+        """The one that the server listens on; "" where it listens on all."""
+        return "" if self.bind == ALL_ADDRESSES else self.bind
+
+    @property
+    def url(self) -> str:
+        """Where its own host reaches it."""
+        return f"http://{self.only_address or '127.0.0.1'}:{{port}}"
 
 
 def serve_plan(stack: Stack, serving: Serving, site: VaccSite) -> Plan:
@@ -75,10 +94,11 @@ def serve_plan(stack: Stack, serving: Serving, site: VaccSite) -> Plan:
         steps=(*steps, _wait(stack, serving, site)),
         files=(script("follow_ready.py"),),
         outputs=(Output("ready", "ready.json"),),
-        watches=(Watch("engine", "http://127.0.0.1:{port}/metrics", METRICS, interval_s=1.0),),
+        watches=(Watch("engine", f"{serving.url}/metrics", METRICS, interval_s=1.0),),
         dies=serving.dies,
-        checks=_checks(serving, name),
+        checks=_checks(stack, container, serving, name),
         port=serving.port,
+        address=serving.only_address,
     )
 
 
@@ -96,6 +116,11 @@ def waiting_container(
         *("-v", f"{site.at()}:{literal(site.mount)}", *own),
         *(f"--name={name}", literal(image), "bash"),
     )
+
+
+def _bytes(size: str) -> int:
+    """A size as docker takes it ("256g") in bytes."""
+    return bytes_of(float(size[:-1]), f"{size[-1].upper()}iB")
 
 
 def remove(name: str) -> tuple[str, ...]:
@@ -166,7 +191,7 @@ def _environment(serving: Serving) -> tuple[tuple[str, str], ...]:
 
 def _long_input(stack: Stack, serving: Serving) -> tuple[str, ...]:
     long = stack.vllm.long_input
-    if long is None or serving.max_length <= long.above_tokens + 8192:
+    if long is None or not serving.long_input:
         return ()
     return tuple(word for key, value in long.env.items() for word in ("-e", f"{key}={value}"))
 
@@ -179,8 +204,6 @@ def serve_words(stack: Stack, serving: Serving) -> tuple[str, ...]:
         flag = ("--enable-reasoning",) if known.enable_reasoning else ()
         parser = (*flag, "--reasoning-parser", known.reasoning_parser)
     speculative = (known.mtp.flag, literal(known.mtp.value)) if serving.mtp and known.mtp else ()
-    # The page asks for --no-async-scheduling in words, and leaves it out of its command.
-    synchronous = known.no_async_scheduling and (serving.mtp or serving.pp > 1)
     return (
         *(*known.command, literal(serving.weights), "--trust-remote-code"),
         *("--tensor-parallel-size", str(serving.tp)),
@@ -190,8 +213,14 @@ def serve_words(stack: Stack, serving: Serving) -> tuple[str, ...]:
         *("--host", literal(serving.bind), "--port", "{port}"),
         *(("--served-model-name", literal(serving.name)) if serving.name else ()),
         *speculative,
-        *(("--no-async-scheduling",) if synchronous and not serving.exact else ()),
+        *(("--no-async-scheduling",) if is_synchronous(stack, serving) else ()),
     )
+
+
+def is_synchronous(stack: Stack, serving: Serving) -> bool:
+    """The page asks for --no-async-scheduling in words, and leaves it out of its command."""
+    asked = stack.vllm.no_async_scheduling and (serving.mtp or serving.pp > 1)
+    return asked and not serving.exact
 
 
 def _wait(stack: Stack, serving: Serving, site: VaccSite) -> Step:
@@ -199,9 +228,9 @@ def _wait(stack: Stack, serving: Serving, site: VaccSite) -> Step:
     return Step(
         "wait",
         (
-            *(site.python_word, f"{FILES}/follow_ready.py", "http://127.0.0.1:{port}"),
+            *(site.python_word, f"{FILES}/follow_ready.py", serving.url),
             *("--health", stack.vllm.health_path, "--log", "{serve_dir}/log"),
-            *("--model", literal(serving.name or serving.weights)),
+            *("--model", literal(serving.served_name)),
             *("--timeout", f"{READY_TIMEOUT_S:g}"),
         ),
         env=(
@@ -211,14 +240,17 @@ def _wait(stack: Stack, serving: Serving, site: VaccSite) -> Step:
     )
 
 
-def _checks(serving: Serving, name: str) -> tuple[Check, ...]:
+def _checks(stack: Stack, container: Container, serving: Serving, name: str) -> tuple[Check, ...]:
     """What must be there before a die is leased for an hour of loading."""
     return (
         Check("docker"),
         Check("image", (("name", literal(serving.image)),)),
         Check("dies", (("ids", "{dies}"),)),
         Check("iommu"),
-        Check("avx512", asks=True),
+        # One that is pulled is chosen for the processor; one built by hand may be for another.
+        *((Check("avx512", asks=True),) if stack.vllm.image and stack.vllm.image.build else ()),
+        # With --ipc=host the container has the host's own, whatever --shm-size says.
+        Check("shm", (("bytes", str(_bytes(container.shm_size))),), asks=True),
         Check("weights", (("path", literal(serving.folder)),)),
         Check("container", (("name", name),)),
         *((Check("port", (("port", str(serving.port)),)),) if serving.port else ()),

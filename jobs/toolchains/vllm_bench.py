@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from jobs.catalog.stacks_schema import Offline, Stack
 from jobs.plans import Check, Output, Plan, Step, Watch, literal
 from jobs.toolchains import vllm
+from jobs.toolchains.site import SCRIPTS
 from jobs.toolchains.vacc_site import VaccSite
 
 IN_DEPLOYMENT = "{deployment.container}"
@@ -18,19 +19,22 @@ OWN_NAME = "vllm-bench-{job}"
 # Inside the container: the guide's folder of results, and ours, one a job.
 GUIDE_RESULTS = "/workspace/models/benchmark_result"
 OWN_RESULTS = "/tmp/vacc-bench-{job}"
+# Today's page has it below the folder that it is typed in.
+PAGE_RESULTS = "./benchmark_result"
 # The job's own folder, as its container sees it.
 JOB_MOUNT = "/results"
 PERCENTILES = "50,90,95,99"
-# Runs another script of the same interpreter, with the plug-in that only `vllm` itself imports.
-RUN_WITH_PLUGIN = (
-    "import runpy, sys, {module}; sys.argv = sys.argv[1:]; "
-    "runpy.run_path(sys.argv[0], run_name='__main__')"
-)
+CHAT = "/v1/chat/completions"
+# What docker exec has started goes on when its client is ended: this ends it.
+STOP = "stop_inside.py"
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What is sent. Lengths in tokens; ``concurrency``: one run each; ``path``: of a data set."""
+    """What is sent. Lengths in tokens; ``concurrency``: one run each; ``path``: of a data set.
+
+    ``input_tokens`` holds ``prefix_tokens``, which all prompts begin with.
+    """
 
     dataset: str
     path: str
@@ -46,27 +50,14 @@ class Load:
 
 def online_plan(stack: Stack, load: Load) -> Plan:
     """Measure a deployment at each concurrency, in its own container, and fetch what it wrote."""
-    folder = GUIDE_RESULTS if load.exact else OWN_RESULTS
+    as_printed = load.exact and bool(stack.bench.folder)
+    folder = GUIDE_RESULTS if as_printed else OWN_RESULTS
     steps: list[Step] = []
-    if not load.exact:
+    if not as_printed:
         # 0.7.2 runs to its end and then finds that the folder is not there.
         steps.append(Step("folder", ("docker", "exec", IN_DEPLOYMENT, "mkdir", "-p", folder)))
     for concurrency in load.concurrency:
-        single = len(load.concurrency) == 1
-        suffix = "" if single else f"-{concurrency}"
-        file = "result.json" if single else f"result-{concurrency}.json"
-        steps.append(
-            Step(
-                f"measure{suffix}",
-                (
-                    *_exec(IN_DEPLOYMENT, key=bool(load.key)),
-                    *_online_words(stack, load, concurrency, folder, file),
-                ),
-                env=_key(load.key),
-            )
-        )
-        copied = ("docker", "cp", f"{IN_DEPLOYMENT}:{folder}/{file}", file)
-        steps.append(Step(f"fetch{suffix}", copied))
+        steps += _measured(stack, load, concurrency, folder)
     return Plan(
         kind="benchmark-online",
         steps=tuple(steps),
@@ -79,54 +70,101 @@ def online_plan(stack: Stack, load: Load) -> Plan:
     )
 
 
-def _online_words(
+def _measured(stack: Stack, load: Load, concurrency: int, folder: str) -> tuple[Step, Step]:
+    """One run, and its file brought out of the container."""
+    single = len(load.concurrency) == 1
+    suffix = "" if single else f"-{concurrency}"
+    file = "result.json" if single else f"result-{concurrency}.json"
+    workdir = ""
+    if not load.exact:
+        words = _own_words(stack, load, concurrency, folder, file)
+        written, mark = folder, folder
+    elif stack.bench.folder:
+        words = _guide_words(stack, load, concurrency, folder, file)
+        written, mark = folder, folder
+    else:
+        words = _page_words(stack, load, concurrency, file)
+        workdir, mark = folder, PAGE_RESULTS
+        written = f"{folder}/{PAGE_RESULTS.removeprefix('./')}"
+    measure = Step(
+        f"measure{suffix}",
+        (*_exec(IN_DEPLOYMENT, workdir=workdir, key=bool(load.key)), *words),
+        env=_key(load.key),
+        cleanup=_stop(mark),
+    )
+    copied = ("docker", "cp", f"{IN_DEPLOYMENT}:{written}/{file}", file)
+    return measure, Step(f"fetch{suffix}", copied)
+
+
+def _stop(mark: str) -> tuple[str, ...]:
+    """End a benchmark that still runs in the container: the one with this argument."""
+    program = literal((SCRIPTS / STOP).read_text(encoding="utf-8"))
+    return (*_exec(IN_DEPLOYMENT), "python3", "-c", program, mark)
+
+
+def _guide_words(
     stack: Stack, load: Load, concurrency: int, folder: str, file: str
 ) -> tuple[str, ...]:
-    """The benchmark's own command. The exact form is the guide's, which its default backend makes
-    fail: it posts a prompt to the chat endpoint.
-    """
-    online = stack.bench.online
-    backend = () if load.exact else ("--backend", online.chat_backend)
-    where = () if load.exact else ("--host", "{deployment.host}", "--port", "{deployment.port}")
-    named = () if load.exact else ("--served-model-name", "{deployment.name}")
+    """As the guide prints it. Its default backend posts a prompt to the chat endpoint: it fails."""
     return (
-        *(*online.command, *where, *backend, "--model", "{deployment.tokenizer}", *named),
-        *("--endpoint", "/v1/chat/completions"),
+        *(*stack.bench.online.command, "--model", "{deployment.tokenizer}", "--endpoint", CHAT),
         *_dataset_words(stack, load),
         *("--num-prompts", str(load.prompts), "--max-concurrency", str(concurrency)),
         *("--result-dir", folder, "--result-filename", file, "--save-result"),
-        *(() if load.exact else _own_online(stack, load)),
+    )
+
+
+def _page_words(stack: Stack, load: Load, concurrency: int, file: str) -> tuple[str, ...]:
+    """As the page of today's stack prints it: random prompts, to the completions endpoint."""
+    return (
+        *(*stack.bench.online.command, "--host", "{deployment.host}"),
+        *("--port", "{deployment.port}", "--model", "{deployment.tokenizer}"),
+        *("--dataset-name", "random", "--num-prompts", str(load.prompts)),
+        *("--random-input-len", str(load.input_tokens), "--ignore-eos"),
+        *("--random-output-len", str(load.output_tokens), "--max-concurrency", str(concurrency)),
+        *("--served-model-name", "{deployment.name}", "--save-result"),
+        *("--result-dir", PAGE_RESULTS, "--result-filename", file),
+    )
+
+
+def _own_words(
+    stack: Stack, load: Load, concurrency: int, folder: str, file: str
+) -> tuple[str, ...]:
+    """What works, and makes a result comparable: a seed, percentiles, greedy answers."""
+    online = stack.bench.online
+    return (
+        *(*online.command, "--host", "{deployment.host}", "--port", "{deployment.port}"),
+        *("--backend", online.chat_backend, "--model", "{deployment.tokenizer}"),
+        *("--served-model-name", "{deployment.name}", "--endpoint", CHAT),
+        *_dataset_words(stack, load),
+        *("--num-prompts", str(load.prompts), "--max-concurrency", str(concurrency)),
+        *("--result-dir", folder, "--result-filename", file, "--save-result"),
+        *("--seed", str(load.seed), "--trust-remote-code"),
+        *("--percentile-metrics", "ttft,tpot,itl,e2el", "--metric-percentiles", PERCENTILES),
+        # 0.7.2 sends it unasked
+        *(("--temperature", "0.0") if online.sampling_flags else ()),
+        *(("--save-detailed",) if online.save_detailed else ()),
     )
 
 
 def _dataset_words(stack: Stack, load: Load) -> tuple[str, ...]:
-    name, online = load.dataset, stack.bench.online
+    name = load.dataset
     if name == "sonnet":
         return (
             *("--dataset-name", name, "--sonnet-input-len", str(load.input_tokens)),
             *("--sonnet-prefix-len", str(load.prefix_tokens)),
             *("--sonnet-output-len", str(load.output_tokens)),
-            *("--dataset-path", literal(load.path or online.sonnet_file)),
+            *("--dataset-path", literal(load.path or stack.bench.online.sonnet_file)),
         )
     if name == "sharegpt":
         words = ("--dataset-name", name, "--dataset-path", literal(load.path))
         return (*words, "--sharegpt-output-len", str(load.output_tokens))
+    # Of random prompts the prefix comes on top of the input, of sonnets it is within.
+    own = load.input_tokens - load.prefix_tokens
+    prefix = ("--random-prefix-len", str(load.prefix_tokens)) if load.prefix_tokens else ()
     return (
-        *("--dataset-name", "random", "--random-input-len", str(load.input_tokens)),
-        *("--random-output-len", str(load.output_tokens)),
-        *("--random-prefix-len", str(load.prefix_tokens), "--ignore-eos"),
-    )
-
-
-def _own_online(stack: Stack, load: Load) -> tuple[str, ...]:
-    """What makes a result comparable: a seed, percentiles, greedy answers, single requests."""
-    online = stack.bench.online
-    greedy = ("--temperature", "0.0") if online.sampling_flags else ()  # 0.7.2 sends it unasked
-    return (
-        *("--seed", str(load.seed), "--trust-remote-code"),
-        *("--percentile-metrics", "ttft,tpot,itl,e2el", "--metric-percentiles", PERCENTILES),
-        *greedy,
-        *(("--save-detailed",) if online.save_detailed else ()),
+        *("--dataset-name", "random", "--random-input-len", str(own)),
+        *("--random-output-len", str(load.output_tokens), *prefix, "--ignore-eos"),
     )
 
 
@@ -209,11 +247,12 @@ def _offline_plan(
     else:
         started = vllm.waiting_container(container, engine.image, name, site, own=own)
     result = () if engine.exact else ("--output-json", f"{JOB_MOUNT}/result.json")
-    measured = (*_exec(name, workdir=stack.bench.folder), *_script(tool, engine), *words, *result)
+    measured = (*_exec(name, workdir=stack.bench.folder), *tool.command, *words, *result)
     return Plan(
         kind=kind,
         steps=(
             Step("container", started, cleanup=vllm.remove(name)),
+            *_plugged_in(stack, tool, engine, name),
             Step("measure", measured),
         ),
         outputs=(Output("result", "result.json", required=not engine.exact),),
@@ -229,12 +268,21 @@ def _offline_plan(
     )
 
 
-def _script(tool: Offline, engine: Engine) -> tuple[str, ...]:
-    """The tool; one that forgets the accelerator is run with the plug-in imported before it."""
+def _plugged_in(stack: Stack, tool: Offline, engine: Engine, name: str) -> tuple[Step, ...]:
+    """Only ``vllm`` itself imports the plug-in: a script that lacks it gets it as its first line.
+
+    In the script, and not by some program around it: worker processes read the script as well. It
+    is the container's own copy, and goes with it.
+    """
     if engine.exact or not tool.needs_import:
-        return tool.command
-    python, *script = tool.command
-    return (python, "-c", RUN_WITH_PLUGIN.format(module=tool.needs_import), *script)
+        return ()
+    line = f"1i import {tool.needs_import}"
+    return (
+        Step(
+            "plug-in",
+            (*_exec(name, workdir=stack.bench.folder), "sed", "-i", line, tool.command[-1]),
+        ),
+    )
 
 
 def _own_options() -> tuple[str, ...]:

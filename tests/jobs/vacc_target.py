@@ -42,7 +42,39 @@ VACC_PARAMS: list[tuple[str, dict[str, Any]]] = [
     ("compile-vacc", {"weights": "2", "precision": "int8", "tp": 8, **CURRENT}),
     ("deploy-build-in", {"artifact": "3"}),
     ("deploy-build-in", {"artifact": "job:18", **CURRENT}),
+    ("deploy-vllm", {"weights": "6"}),
+    ("deploy-vllm", {"weights": "6", **EXACT}),
+    ("deploy-vllm", {"weights": "6", "api_key": "API_KEY", "port": 0, "mtp": True, **CURRENT}),
+    ("benchmark-online", {"deployment": "8"}),
+    ("benchmark-online", {"deployment": "8", **EXACT}),
+    ("benchmark-online", {"deployment": "8", "dataset": "sharegpt", "concurrency": (1, 4)}),
+    ("benchmark-online", {"deployment": "9", "dataset": "random", **CURRENT}),
+    ("benchmark-online", {"deployment": "9", "as_in_guide": True, **CURRENT}),
+    ("benchmark-throughput", {"weights": "6"}),
+    ("benchmark-throughput", {"weights": "6", **EXACT}),
+    ("benchmark-throughput", {"weights": "6", **CURRENT}),
+    ("benchmark-latency", {"weights": "6"}),
+    ("benchmark-latency", {"weights": "6", **EXACT}),
+    ("benchmark-latency", {"weights": "6", **CURRENT}),
 ]
+# A deployment of the full model, as the guide's stack serves it here.
+SERVED = {
+    "name": "DeepSeek-R1",
+    "model_id": R1,
+    "state": "ready",
+    "url": "http://127.0.0.1:8000",
+    "host": "127.0.0.1",
+    "port": "8000",
+    "engine": "vllm",
+    "stack": "guide",
+    "container": "vllm-8",
+    "tp": 32,
+    "max_input": 32768,
+    "max_total": 32768,
+    "tokenizer": "/test/weights/DeepSeek-R1",
+    "path": "/nfs/a {b} space/weights/DeepSeek-R1",
+    "api_key": "",
+}
 
 
 def vacc_host(facts: Mapping[str, Any] | None = None, *, root: str = "/nfs") -> Target:
@@ -86,6 +118,17 @@ def vacc_host(facts: Mapping[str, Any] | None = None, *, root: str = "/nfs") -> 
             _dataset("c4", workspace, id=5, calibrates=True),
             _dataset("sonnet", workspace, id=7, calibrates=False),
         ),
+        deployments=(
+            _deployment(id=8),
+            _deployment(
+                id=9,
+                stack="current",
+                container="vllm-9",
+                tokenizer="/weights/DeepSeek-R1",
+                api_key="API_KEY",
+            ),
+            _deployment(id=10, engine="vastgenx", stack="current", container=""),
+        ),
     )
 
 
@@ -100,9 +143,16 @@ def vacc_values(target: Target) -> dict[str, str]:
         "dies": "4,5,6,7",
         "deployment.id": "4",
         "secret:HF_TOKEN": "hf_not_a_real_one",
+        "secret:API_KEY": "sk-not-{a}-real one",
+        **{f"deployment.{key}": str(value) for key, value in SERVED.items()},
         **{f"weights.{key}": str(value) for key, value in weights.items()},
         **{f"artifact.{key}": str(value) for key, value in artifact.items()},
     }
+
+
+def _deployment(*, id: int, **fields: Any) -> AssetRef:
+    data = {**SERVED, **fields}
+    return AssetRef("deployment", str(data["name"]), id=id, data=data)
 
 
 def _weights(model_id: str, name: str, roots: Mapping[str, str], **number: int) -> AssetRef:
