@@ -20,7 +20,7 @@ from typing import Any
 
 from jobs.errors import JobsError
 from jobs.host import config as configs
-from jobs.host import poke, preflight, probe, process, take
+from jobs.host import poke, preflight, probe, process, take, vasmi
 from jobs.host import spool as spools
 from jobs.host.adopt import Adopter
 from jobs.host.client import Client, Unreachable
@@ -36,13 +36,16 @@ TICK_S = 0.02  # how soon a new spool is noticed
 LOOK_S = 0.5  # how often the spools are looked at all the same, for a launcher that died
 STOP_S = 5.0
 FACTS_S = 60.0
+READINGS_S = 10.0  # how often the cards are asked for temperature and power
+READINGS_FRESH_S = 30.0  # a tool that hangs must not leave old numbers standing as new ones
 UNKNOWN_WAIT_S = 30.0  # how soon a spool that nobody knows, but that runs, is tried again
 LOCK_WAIT_S = 30.0
 log = logging.getLogger(__name__)
 
 
 class Agent:
-    """One loop in the main thread; a thread for each spool that is shipped, one for the facts."""
+    """One loop in the main thread; a thread for each spool that is shipped, one for the facts, and
+    one that asks the cards."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
@@ -66,6 +69,7 @@ class Agent:
         self._checking: set[int] = set()
         self._facts: dict[str, Any] | None = None
         self._facts_sent: dict[str, Any] | None = None
+        self._readings: tuple[float, dict[str, Any]] = (0.0, {})  # when (monotonic), what
         self._reachable = True
         self._refused_with = 0  # a status that is said once, not every two seconds
 
@@ -77,7 +81,7 @@ class Agent:
         """Work until :meth:`stop`."""
         probe.roots(self._config.dir, self._config.workspace)
         pokes = poke.Poke(self._config.dir)
-        for work in (self._keep_facts, self._keep_beating):
+        for work in (self._keep_facts, self._keep_readings, self._keep_beating):
             threading.Thread(target=work, name=work.__name__, daemon=True).start()
         seen, next_look = (0, 0), 0.0
         while not self._stop_asked:
@@ -295,7 +299,7 @@ class Agent:
             "boot_id": self._boot_id,
             "agent_started_at": self._started_at,
             "now": time.time(),
-            "load": probe.load(self._config.dir),
+            "load": {**probe.load(self._config.dir), **self._fresh_readings()},
             "jobs": jobs,
             "serves": serves,
         }
@@ -312,6 +316,18 @@ class Agent:
             self._boundary(self._probe)
             self._probe_now.wait(FACTS_S)
             self._probe_now.clear()
+
+    def _keep_readings(self) -> None:
+        while not self._stopped.is_set():
+            self._boundary(self._read_cards)
+            self._stopped.wait(READINGS_S)
+
+    def _read_cards(self) -> None:
+        self._readings = (time.monotonic(), vasmi.readings(self._config))
+
+    def _fresh_readings(self) -> dict[str, Any]:
+        read_at, found = self._readings
+        return found if time.monotonic() - read_at < READINGS_FRESH_S else {}
 
     def _probe(self) -> None:
         self._facts = probe.probe(self._config)

@@ -29,7 +29,10 @@ class Host(models.Model):
     # What the agent reports:
     facts = models.JSONField(default=dict)
     facts_at = models.DateTimeField(null=True)
-    load = models.JSONField(default=dict)  # {"load_1m", "memory_free_bytes", "disk_free_bytes"}
+    dies_seen = models.JSONField(default=list)  # ids of all dies that it ever reported, in order
+    # {"load_1m", "memory_free_bytes", "disk_free_bytes"}; of a VACC host also "dies" and "unread",
+    # see jobs.host.vasmi
+    load = models.JSONField(default=dict)
     heartbeat_at = models.DateTimeField(null=True)
     boot_id = models.CharField(max_length=64, blank=True)
     agent_started_at = models.DateTimeField(null=True)

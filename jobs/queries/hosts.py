@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils.timezone import now
 
 from jobs.models import Deployment, Host, Job
@@ -32,26 +35,88 @@ def dies(host: Host) -> list[str]:
     ]
 
 
-def leased_dies(host: Host) -> dict[str, str]:
-    """Die -> who holds it: ``"job 17"`` or ``"deployment 3"``."""
-    held = {}
-    jobs = Job.objects.filter(host=host, state__in=Job.ON_HOST_STATES).only("pk", "values")
+def all_dies(host: Host) -> list[str]:
+    """The same, with those that it reported once and does not any more; by number."""
+    return sorted({*host.dies_seen, *dies(host)}, key=lambda name: (len(name), name))
+
+
+def missing_dies(host: Host) -> list[str]:
+    """Dies that the host had once and has not any more."""
+    there = set(dies(host))
+    return [name for name in all_dies(host) if name not in there]
+
+
+def holding_deployments(hosts: Iterable[Host | int]) -> QuerySet[Deployment]:
+    """Deployments that hold dies on these hosts: those that live, and those that start again."""
+    holds = Q(state__in=Deployment.LIVE_STATES) | Q(state=Deployment.State.WAITING, run__gt=1)
+    found = Deployment.objects.filter(holds, host__in=hosts).select_related("job", "artifact")
+    return found.order_by("created_at", "pk")
+
+
+def held_dies(
+    jobs: Iterable[Job], deployments: Iterable[Deployment]
+) -> dict[str, Job | Deployment]:
+    """Die -> who holds it, of the jobs and deployments of one host.
+
+    The dies of a job that deploys are its deployment's as soon as there is one.
+    """
+    held: dict[str, Job | Deployment] = {}
     for job in jobs:
-        held.update(dict.fromkeys(_split(job.values.get("dies", "")), f"job {job.pk}"))
-    deployments = Deployment.objects.filter(
-        Q(state__in=Deployment.LIVE_STATES) | Q(state=Deployment.State.WAITING, run__gt=1),
-        host=host,
-    ).select_related("job")
+        if job.state in Job.ON_HOST_STATES:
+            held.update(dict.fromkeys(_split(job.values.get("dies", "")), job))
     for deployment in deployments:
-        names = _split(deployment.job.values.get("dies", ""))
-        held.update(dict.fromkeys(names, f"deployment {deployment.pk}"))
+        held.update(dict.fromkeys(_split(deployment.job.values.get("dies", "")), deployment))
     return held
+
+
+def held_on(hosts: Iterable[Host]) -> dict[int, dict[str, Job | Deployment]]:
+    """The same for each of many hosts, by their id, in two queries."""
+    with_dies = [host.pk for host in hosts if all_dies(host)]
+    jobs: dict[int, list[Job]] = defaultdict(list)
+    deployments: dict[int, list[Deployment]] = defaultdict(list)
+    if with_dies:
+        on_host = Job.objects.filter(host__in=with_dies, state__in=Job.ON_HOST_STATES)
+        for job in on_host.defer("plan", "params"):
+            jobs[job.host_id].append(job)
+        for deployment in holding_deployments(with_dies):
+            deployments[deployment.host_id].append(deployment)
+    return {pk: held_dies(jobs[pk], deployments[pk]) for pk in with_dies}
+
+
+def leased_dies(host: Host) -> dict[str, Job | Deployment]:
+    """Die -> who holds it, on this host."""
+    return held_on([host]).get(host.pk, {})
 
 
 def free_dies(host: Host) -> list[str]:
     """Dies that nobody holds, in the host's order."""
     held = leased_dies(host)
     return [die for die in dies(host) if die not in held]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a die was measured at last: °C and W; None where nobody told."""
+
+    temp_c: float | None
+    power_w: float | None
+
+
+def readings(host: Host) -> dict[str, Reading]:
+    """Die -> its reading, as the host's last heartbeat has them (see ``jobs.host.vasmi``)."""
+    told = host.load.get("dies")
+    if not isinstance(told, Mapping):
+        return {}
+    return {
+        str(name): Reading(_number(values.get("temp_c")), _number(values.get("power_w")))
+        for name, values in told.items()
+        if isinstance(values, Mapping)
+    }
+
+
+def _number(value: object) -> float | None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number else None  # type: ignore[arg-type]
 
 
 def _split(names: str) -> list[str]:

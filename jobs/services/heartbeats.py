@@ -18,7 +18,7 @@ from django.utils.timezone import now
 from jobs import hints
 from jobs.kinds.base import Remark
 from jobs.models import Deployment, Host, Job
-from jobs.queries.hosts import is_away
+from jobs.queries.hosts import all_dies, is_away
 from jobs.services import deployments, lifecycle, preflights
 from jobs.services.storable import storable
 
@@ -96,7 +96,8 @@ def _keep_report(host: Host, body: Mapping[str, Any], *, protocol: int) -> bool:
     ]
     if body.get("facts"):
         host.facts, host.facts_at = dict(body["facts"]), moment
-        fields += ["facts", "facts_at"]
+        host.dies_seen = all_dies(host)
+        fields += ["facts", "facts_at", "dies_seen"]
         is_new_agent = False
     host.save(update_fields=fields)
     return is_new_agent or host.facts_at is None or moment - host.facts_at > FACTS_FRESH_FOR
