@@ -34,6 +34,7 @@ from django.views.decorators.http import require_safe
 
 from dashboard.api.auth import ApiView, api, error, may
 from dashboard.log_access import ACTIONS, find_record
+from dashboard.log_quotes import BREAKS
 from dashboard.states import look
 from dashboard.words import step_title
 from jobs.logstore import LogStore, plain_stream, store
@@ -49,7 +50,7 @@ MOST_TIMES = 100  # in one header, which proxies hold to 4 KiB
 MOST_MATCHES = 5000
 SEARCH_TIMEOUT_S = 30.0
 # What a reader looks for first; static/js/lib/log_row_view.js tints the same lines.
-WARNINGS = r"(WARN|WARNING|ERROR|CRITICAL|FATAL)\b|Traceback \(most|(Error|Exception):"
+WARNINGS = rf"(WARN|WARNING)\b|{BREAKS}"
 
 
 class BadNumber(ValueError):

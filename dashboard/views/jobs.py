@@ -21,11 +21,12 @@ from dashboard.advice import advice
 from dashboard.charts import live
 from dashboard.command_view import command_view
 from dashboard.formats import moment, number
+from dashboard.known_failures import view_of
+from dashboard.log_quotes import line_of, telling_lines
 from dashboard.requests import person
 from dashboard.rights import allowed, check, requires
 from dashboard.sentences import sentence
 from dashboard.words import metric_label, step_title, unit_word
-from jobs import logstore
 from jobs.dispatch import why_waiting
 from jobs.errors import LaunchError
 from jobs.launch import cancel, run_again
@@ -50,8 +51,6 @@ _MADE: dict[str, str | Promise] = {
     "fingerprint": gettext_lazy("Fingerprint"),
     "path": gettext_lazy("Path"),
 }
-_LAST_LINES = 12
-_LAST_BYTES = 16_384
 
 
 @require_GET
@@ -156,13 +155,11 @@ def _page(job_id: int) -> JobPage:
 
 def _context(request: HttpRequest, page: JobPage) -> dict[str, Any]:
     job = page.job
-    log_key = f"job/{job.pk}"
     return {
         "page": page,
         "job": job,
         "sentence": _sentence(page),
-        "advice": advice(job),
-        "last_lines": _last_lines(log_key) if advice(job) else [],
+        **_failure(job),
         "may_cancel": job.is_open and allowed(request.user, "job.cancel", job),
         "may_repeat": allowed(request.user, "job.repeat", job),
         "form_address": _form_address(job),
@@ -171,6 +168,31 @@ def _context(request: HttpRequest, page: JobPage) -> dict[str, Any]:
         "made": [(_MADE.get(name, name), name, value) for name, value in page.made],
         "next_step": _next_step(page),
     }
+
+
+def _failure(job: Job) -> dict[str, Any]:
+    """Why the job did not succeed, as far as is known, and the lines that tell."""
+    known, key = view_of(job), f"job/{job.pk}"
+    at = known.line if known and not known.where else None
+    if at is not None:
+        quotes = line_of(key, at)
+    elif job.is_open or job.state in (Job.State.SUCCEEDED, Job.State.CANCELLED):
+        quotes = []
+    else:
+        quotes = telling_lines(key)
+    return {
+        "advice": advice(job),
+        "told": _told(job),
+        "known": known,
+        "quotes": quotes,
+        "failed_at": at,
+    }
+
+
+def _told(job: Job) -> str:
+    """What became of the job, without the cause, which has a place of its own."""
+    args = {name: value for name, value in (job.sentence_args or {}).items() if name != "failure"}
+    return sentence(job.sentence_id, args)
 
 
 def _next_step(page: JobPage) -> tuple[str, str] | None:
@@ -201,13 +223,14 @@ def _sentence(page: JobPage) -> str:
         reason = why_waiting(job)
         return sentence(reason.id, reason.args)
     if job.is_open and page.host_away:
+        heard = job.host.heartbeat_at
         return _(
-            "%(host)s is away. The job goes on there by itself; its log arrives whole when the "
-            "host is back."
-        ) % {"host": job.host.name}
-    told = sentence(job.sentence_id, job.sentence_args)
+            "%(host)s has not answered since %(time)s; what stands here is as it was then."
+        ) % {"host": job.host.name, "time": moment(heard) if heard else "?"}
     if job.state != Job.State.RUNNING:
-        return told
+        known = view_of(job)
+        return f"{_told(job)} {known.cause}" if known else _told(job)
+    told = _told(job)
     told = _doing(page) or told
     if page.ends_at:
         told += " " + _("Ends about %(time)s.") % {"time": moment(page.ends_at)}
@@ -247,15 +270,6 @@ def _neighbours(page: JobPage) -> dict[str, Job | None]:
         "previous": chain[place - 1] if place > 0 else None,
         "next": chain[place + 1] if place + 1 < len(chain) else None,
     }
-
-
-def _last_lines(key: str) -> list[str]:
-    """The end of the log as text: redraws folded into the last one, colours left out."""
-    store = logstore.store()
-    size = store.size(key)
-    start = max(store.tail_offset(key, _LAST_LINES), size - _LAST_BYTES) if size else 0
-    text = logstore.plain(store.read(key, start, size)).decode(errors="replace") if size else ""
-    return [line for line in text.splitlines() if line.strip()][-_LAST_LINES:]
 
 
 urlpatterns: list[URLPattern] = [

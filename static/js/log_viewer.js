@@ -31,6 +31,11 @@ function sizeText(bytes) {
   return `${unit ? value.toFixed(value < 100 ? 1 : 0) : value} ${units[unit]}`;
 }
 
+/** The line that an address ends with, "#L12"; 0 for none. @param {string} hash */
+function lineIn(hash) {
+  return Number(/^#L(\d+)$/.exec(hash)?.[1] ?? 0);
+}
+
 class LogPanel {
   /** @param {HTMLElement} panel */
   constructor(panel) {
@@ -42,7 +47,7 @@ class LogPanel {
     this.search = new LogSearch((query) => this.source.json(`/search?${query}`));
     this.isFollowing = true;
     this.seenLines = 0;
-    this.linked = Number(/^#L(\d+)$/.exec(location.hash)?.[1] ?? 0);
+    this.linked = lineIn(location.hash) || Number(panel.dataset.logAt ?? 0);
     this.mode = "all"; // or "only" (lines that match), "warnings"
     /** @type {number[]} lines that warn or break */
     this.warnings = [];
@@ -114,6 +119,7 @@ class LogPanel {
       }
     });
     this.panel.addEventListener("click", (event) => this.#clicked(event));
+    document.addEventListener("click", (event) => this.#jumped(event));
     // The page swaps its fragments when the job changed: its steps may have changed too.
     document.addEventListener("htmx:afterSettle", () => this.#refreshSteps());
     document.addEventListener("visibilitychange", () => this.#soon());
@@ -137,6 +143,19 @@ class LogPanel {
     const line = Number(event.target.closest("[data-line]")?.getAttribute("data-line") ?? 0);
     if (button) this.#do(button.getAttribute("data-do") ?? "", line);
     else if (line && event.target.matches(".l > b")) this.#link(line);
+  }
+
+  /** A link to a line, anywhere on the page. @param {MouseEvent} event */
+  #jumped(event) {
+    const link = event.target instanceof Element ? event.target.closest("a[href^='#L']") : null;
+    const line = lineIn(link?.getAttribute("href") ?? "");
+    if (!line) return;
+    event.preventDefault();
+    if (this.mode !== "all") this.#setMode("all");
+    this.#link(line);
+    this.#goTo(line);
+    this.panel.scrollIntoView({ block: "nearest" });
+    this.#part("scroller").focus({ preventScroll: true });
   }
 
   /** @param {string} action @param {number} line */

@@ -10,6 +10,10 @@ from tests.dashboard.socket_server import running_server
 pytestmark = pytest.mark.browser
 
 BARS = Path(__file__).parent.parent / "data" / "evalscope-1.14-perf" / "bars.log"
+# The page of a job that ended at a line that is known, before its scripts run.
+FAILED_AT_77 = """document.addEventListener("readystatechange", () => {
+  document.querySelector("[data-log-url]").dataset.logAt = "77";
+});"""
 IN_SIGHT = """() => {
   const view = document.querySelector("[data-log=scroller]").getBoundingClientRect();
   return [...document.querySelectorAll(".logrows .l")].filter((row) => {
@@ -114,6 +118,28 @@ def test_any_part_of_a_long_log_is_reached_by_its_bar_and_by_a_link(log, open_pa
     assert page.evaluate(IN_SIGHT)[0] == 1
     page.evaluate("document.querySelector('[data-log=scroller]').scrollTop = 1e9")
     in_sight(page, lambda seen: seen[-1] == 300_000)
+
+
+def test_a_log_opens_at_the_line_that_ended_its_job_and_a_link_on_the_page_shows_a_line(
+    log, open_page
+):
+    log(lines(1, 9000))
+    page = open_page()
+    row(page, 9000).wait_for()
+    page.evaluate("""() => {
+      const link = document.createElement("a");
+      link.href = "#L4500";
+      link.textContent = "line 4500";
+      document.querySelector("h1").append(link);
+    }""")
+    page.get_by_role("link", name="line 4500").click()
+    page.locator(".l.at[data-line='4500']").wait_for()
+    assert page.url.endswith("#L4500")
+    assert page.evaluate("document.activeElement.dataset.log") == "scroller"
+
+    page.add_init_script(FAILED_AT_77)
+    page.goto(page.url.split("#")[0])
+    page.locator(".l.at[data-line='77']").wait_for()
 
 
 def test_every_line_passes_once_while_scrolling_up(log, open_page):

@@ -59,7 +59,8 @@ def test_a_failed_job_says_what_why_and_what_to_do(page):
     text = shown(page, job)
 
     assert escape(sentence(job.sentence_id, job.sentence_args)) in text
-    assert "no such file &lt;b&gt;" in text and "line 5\n" not in text
+    assert 'href="#L51"' in text and "no such file &lt;b&gt;" in text
+    assert 'href="#L46"' in text and 'href="#L45"' not in text
     assert "Run again as it was" in text
     assert f"/launch/prepare/?host={job.host.name}&amp;from={job.pk}" in text
 
@@ -128,6 +129,53 @@ def test_the_line_of_the_running_step_is_whole_where_no_share_is_known(page):
     job.steps.filter(index=0).update(started_at=now(), log_from=0)
 
     assert 'class="now"' in shown(page, job)
+
+
+def test_a_known_failure_is_told_by_what_why_and_what_to_do_and_the_log_opens_there(page):
+    failure = {"id": "connection-refused", "args": {"address": "127.0.0.1:20001"}, "where": ""}
+    job = make_job(
+        state="failed",
+        sentence_id="benchmark:no_request",
+        sentence_args={"failed": 24, "failure": {**failure, "line": 2, "offset": 6}},
+    )
+    logstore.store().append(f"job/{job.pk}", 0, b"start\nErrno 111 refused\nERROR: the end\n")
+
+    text = shown(page, job)
+
+    assert "Known failure" in text
+    assert text.count("no request did: 24 failed") == 2  # beside the state and as what happened
+    assert text.count("Nothing answers at 127.0.0.1:20001.") == 2  # beside the state and as why
+    assert text.count("See that the deployment is ready") == 1
+    assert 'data-log-at="2"' in text
+    assert 'href="#L2"' in text and "Errno 111 refused" in text
+    assert 'href="#L3"' not in text
+
+
+def test_of_a_cancelled_job_no_line_is_quoted(page):
+    job = make_job(state="cancelled", sentence_id="job:cancelled", sentence_args={"user": "lin"})
+    logstore.store().append(f"job/{job.pk}", 0, b"ERROR: Got signal SIGTERM\n")
+
+    assert "SIGTERM" not in shown(page, job)
+
+
+def test_a_job_whose_host_is_away_says_since_when_and_what_is_kept(page):
+    host = make_host(heartbeat_at=now() - timedelta(hours=2))
+    job = make_job(host=host, state="running")
+
+    text = shown(page, job)
+
+    assert f"{host.name} does not answer." in text
+    assert "Its log arrives whole when the host is back" in text
+    assert f"{host.name} has not answered since" in text
+    assert "does not answer." not in shown(page, make_job(host=host, state="succeeded"))
+
+
+@pytest.mark.parametrize("state", ["failed", "errored", "cancelled", "lost"])
+def test_the_line_of_a_step_that_ended_badly_has_the_colour_of_how(page, state):
+    job = make_job(state=state)
+    job.steps.filter(index=0).update(started_at=now(), log_from=0)
+
+    assert f'<li class="{state}">' in shown(page, job)
 
 
 def outputs(job, *paths):

@@ -1,0 +1,57 @@
+"""The lines of a log that tell why a job ended, with their numbers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from jobs import logstore
+
+# What breaks; static/js/lib/log_row_view.js tints the same lines.
+BREAKS = r"(ERROR|CRITICAL|FATAL)\b|Traceback \(most|(Error|Exception):"
+_BREAKS = re.compile(BREAKS)
+_NOTHING_SAID = re.compile(r"[\W_]*$|[│┃║|]|.*\d+%\|")  # tables, and bars of progress
+_LOOKED_AT_BYTES = 64 * 1024
+_HEAD = 400  # characters of a line in which it says what it is
+_LONGEST = 600
+_BREAKING_LINES = 4
+_LAST_LINES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A line: its number in the log, from 1, and what a terminal shows of it."""
+
+    line: int
+    text: str
+
+
+def line_of(key: str, number: int) -> list[Quote]:
+    """The one line ``number``; nothing where there is no such line."""
+    store = logstore.store()
+    start = store.offset_of_line(key, number)
+    end = min(store.offset_of_line(key, number + 1), start + _LOOKED_AT_BYTES)
+    return _shown(number, store.read(key, start, end)) if start < end else []
+
+
+def telling_lines(key: str) -> list[Quote]:
+    """The last lines that speak of an error, else the last ones that say anything."""
+    store = logstore.store()
+    size = store.size(key)
+    start = max(0, size - _LOOKED_AT_BYTES)
+    number = store.line_at(key, start) if size else 1
+    rows = _shown(number, store.read(key, start, size))
+    breaking = [row for row in rows if _BREAKS.search(row.text[:_HEAD])]
+    return _without_repeats(breaking)[-_BREAKING_LINES:] or rows[-_LAST_LINES:]
+
+
+def _shown(first: int, data: bytes) -> list[Quote]:
+    texts = logstore.plain(data).decode(errors="replace").split("\n")
+    rows = [Quote(first + i, text.strip()[:_LONGEST]) for i, text in enumerate(texts)]
+    return [row for row in rows if not _NOTHING_SAID.match(row.text)]
+
+
+def _without_repeats(rows: Sequence[Quote]) -> list[Quote]:
+    """Each text once, where it stood last."""
+    return sorted({row.text: row for row in rows}.values(), key=lambda row: row.line)

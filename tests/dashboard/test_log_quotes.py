@@ -1,0 +1,67 @@
+import pytest
+
+from dashboard.log_quotes import Quote, line_of, telling_lines
+from jobs import logstore
+
+KEY = "job/17"
+
+
+@pytest.fixture
+def log():
+    return lambda text: logstore.store().append(KEY, 0, text.encode())
+
+
+def test_lines_that_speak_of_an_error_are_quoted_with_their_numbers(log):
+    log(
+        "starts\n"
+        "\x1b[31mERROR\x1b[0m: no route\n"
+        "Traceback (most recent call last):\n"
+        '  File "a.py", line 3\n'
+        "ValueError: no <b>\n"
+        "cleaning up\n"
+    )
+
+    assert telling_lines(KEY) == [
+        Quote(2, "ERROR: no route"),
+        Quote(3, "Traceback (most recent call last):"),
+        Quote(5, "ValueError: no <b>"),
+    ]
+
+
+def test_an_error_said_again_and_again_is_quoted_once_where_it_stood_last(log):
+    log("ERROR a\nERROR b\n" + "ERROR a\n" * 50)
+
+    assert telling_lines(KEY) == [Quote(2, "ERROR b"), Quote(52, "ERROR a")]
+
+
+def test_without_an_error_the_last_lines_that_say_anything_are_quoted(log):
+    """Neither frames of tables nor bars of progress nor the empty lines between."""
+    log(
+        "one\ntwo\n\n┌────┬───┐\n│ p50 │ - │\n└────┴───┘\n"
+        "\rProcessing:  50%|███   | 6/12 [00:09]\x1b[A\n\n"
+        "\r        \r\x1b[A\x1b[A2026 INFO saved\n\x1b[0m\n"
+    )
+
+    assert telling_lines(KEY) == [Quote(1, "one"), Quote(2, "two"), Quote(9, "2026 INFO saved")]
+
+
+def test_of_a_long_log_the_end_is_read_and_numbers_are_those_of_the_whole(log):
+    log("ERROR long ago\n" + "x" * 99 + "\n" + f"{'y' * 99}\n" * 2000 + "the end\n")
+
+    quotes = telling_lines(KEY)
+
+    assert quotes[-1] == Quote(2003, "the end")
+    assert all(quote.text != "ERROR long ago" for quote in quotes)
+
+
+def test_a_line_is_quoted_by_its_number(log):
+    log("one\n\x1b[31mtwo\x1b[0m\nthree")
+
+    assert line_of(KEY, 2) == [Quote(2, "two")]
+    assert line_of(KEY, 3) == [Quote(3, "three")]
+    assert line_of(KEY, 4) == []
+
+
+def test_a_job_without_a_log_has_nothing_to_quote():
+    assert telling_lines(KEY) == []
+    assert line_of(KEY, 1) == []
