@@ -137,6 +137,14 @@ def test_a_whole_dataset_is_registered_with_its_counts(host, name):
     assert all(conclusion.product["details"]["counts"].values())
 
 
+def test_what_a_tool_keeps_for_itself_is_no_part_of_it(host):
+    kept = {".cache/huggingface/download/a.metadata": b"commit"}
+
+    filled(host, "sonnet", {**GOOD["sonnet"], **kept})
+
+    assert (host.left("dataset.json")["files"], host.left("dataset.json")["bytes"]) == (1, 8)
+
+
 def test_the_set_of_the_published_table_is_whole(host):
     filled(host, "opencompass", GOOD["opencompass"])
 

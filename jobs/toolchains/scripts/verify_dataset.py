@@ -99,12 +99,11 @@ def check(folder, item):
 
 
 def size_of(folder):
-    """(files, bytes) below a folder."""
-    sizes = [
-        Path(top, name).lstat().st_size
-        for top, _folders, names in os.walk(folder)
-        for name in names
-    ]
+    """(files, bytes) below a folder, without what download tools keep there for themselves."""
+    sizes = []
+    for top, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        sizes += [Path(top, name).lstat().st_size for name in names]
     return len(sizes), sum(sizes)
 
 
