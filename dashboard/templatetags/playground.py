@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from django import template
 
 from dashboard import formats
@@ -9,6 +11,37 @@ from dashboard.sentences import sentence
 from jobs.models import Turn
 
 register = template.Library()
+
+MOST_TOKENS = 131_072  # the most that can be asked for
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """An answer that was cut short: by its limit, or (``by_limit`` false) where the context ended.
+
+    ``more`` is the limit to ask again with, None at the most that can be asked for.
+    """
+
+    tokens: int
+    in_thought: bool
+    by_limit: bool
+    more: int | None
+
+
+@register.simple_tag
+def cut_of(turn: Turn) -> Cut | None:
+    """How a turn's answer was cut short; None when it was not."""
+    if turn.finish_reason != "length":
+        return None
+    limit = int(turn.request.get("max_tokens") or 0)
+    tokens = int(turn.stats.get("completion_tokens") or limit)
+    return Cut(
+        tokens=tokens,
+        in_thought=bool(turn.reasoning) and not turn.answer,
+        # An engine that gives no number has its pieces counted, which may hold several tokens each.
+        by_limit=tokens >= limit or bool(turn.stats.get("counted")),
+        more=min(2 * limit, MOST_TOKENS) if limit < MOST_TOKENS else None,
+    )
 
 
 @register.filter

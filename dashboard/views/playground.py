@@ -20,6 +20,7 @@ from django.views.decorators.http import require_GET, require_POST
 from dashboard.audit import record
 from dashboard.requests import person
 from dashboard.rights import check, requires
+from dashboard.templatetags.playground import MOST_TOKENS
 from jobs.catalog import MODELS
 from jobs.inference import Exchange, request_body
 from jobs.models import Conversation, Deployment, Turn
@@ -43,7 +44,7 @@ class AskForm(forms.Form):
     temperature = forms.FloatField(required=False, min_value=0, max_value=2)
     top_p = forms.FloatField(required=False, min_value=0.01, max_value=1)
     # Never empty: an engine without a limit may run until its context is full.
-    max_tokens = forms.IntegerField(min_value=1, max_value=131_072)
+    max_tokens = forms.IntegerField(min_value=1, max_value=MOST_TOKENS)
     seed = forms.IntegerField(required=False, min_value=0, max_value=2**31 - 1)
 
     prompt.error_messages["required"] = gettext_lazy("Write a message first.")

@@ -107,9 +107,14 @@ def _serve_arguments(serving: Serving) -> tuple[str, ...]:
     )
     if not serving.reasoning:
         return words
-    return (*words, "--chat-template-file", "{serve_dir}/files/reasoning.jinja")
+    return (
+        *(*words, "--chat-template-file", "{serve_dir}/files/reasoning.jinja"),
+        *("--grammar-file", "{serve_dir}/files/reasoning.gbnf"),
+    )
 
 
 def _deploy_files(*, reasoning: bool) -> tuple[PlanFile, ...]:
     files = (script("verify_artifact.py"), script("llama_serve.py"), script("wait_ready.py"))
-    return (*files, script("reasoning.jinja")) if reasoning else files
+    if not reasoning:
+        return files
+    return (*files, script("reasoning.jinja"), script("reasoning.gbnf"))

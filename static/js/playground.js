@@ -2,7 +2,7 @@
 /** The playground: ask, watch the answer come, stop, ask again. */
 
 import { renderMarkdown } from "./lib/markdown.js";
-import { bindParams } from "./lib/chat_params.js";
+import { bindParams, setParam } from "./lib/chat_params.js";
 import { StateLine } from "./lib/chat_state.js";
 import { TurnView } from "./lib/turn_view.js";
 
@@ -95,7 +95,10 @@ document.addEventListener("keydown", (event) => {
 });
 convo.addEventListener("click", (event) => {
   const button = event.target instanceof Element ? event.target.closest("[data-retry]") : null;
-  if (button instanceof HTMLElement) ask(button.dataset.retry);
+  if (!(button instanceof HTMLElement) || current) return;
+  const more = button.dataset.maxTokens;
+  if (more) setParam("max_tokens", more);
+  ask(button.dataset.retry);
 });
 
 bindParams(form);

@@ -287,6 +287,43 @@ def test_a_reload_shows_the_same_conversation(page):
     assert page.locator("[data-part=answer]").all_inner_texts() == texts
 
 
+def test_with_the_reasoning_template_a_thought_comes_before_the_answer(page, api):
+    page.goto(reverse("launch-form", args=["deploy"]))
+    page.get_by_label("Reasoning template").check()
+    page.get_by_role("button", name="Launch").click()
+    page.wait_for_url(re.compile(r"/jobs/\d+/$"))
+    number = int(page.url.split("/")[-2])
+    until(lambda: api.job(number)["state"] == "succeeded", "it serves", 120)
+    (served,) = (one for one in api.ask("deployments")["deployments"] if one["job"] == number)
+
+    page.goto(f"{reverse('playground')}?deployment={served['id']}")
+    for turn, question in enumerate(["What is the capital of Sweden?", "Tell me a joke."], start=1):
+        page.get_by_label("Message").fill(question)
+        page.get_by_role("button", name="Send").click()
+        turns = page.locator("[data-turn]")
+        expect(turns).to_have_count(turn)
+        expect(turns.last).to_have_attribute("data-state", "done", timeout=120_000)
+
+        expect(turns.last.locator("[data-part=reasoning]")).not_to_be_empty()
+        expect(turns.last.locator("[data-part=answer]")).not_to_be_empty()
+        expect(turns.last.locator("[data-part=summary]")).to_contain_text("Thought for")
+
+
+def test_an_answer_that_was_cut_is_asked_for_again_with_more(page):
+    turns = page.locator("[data-turn]")
+    page.get_by_label("max tokens").fill("3")
+    page.get_by_label("Message").fill("Who are you?")
+    page.get_by_role("button", name="Send").click()
+    expect(turns).to_have_count(3)
+    expect(turns.last).to_contain_text("Cut in the thought after 3 tokens")
+
+    turns.last.get_by_role("button", name="Ask again with 6").click()
+
+    expect(page.get_by_label("max tokens")).to_have_value("6")
+    expect(turns.last).to_contain_text("after 6 tokens", timeout=60_000)
+    expect(turns).to_have_count(3)
+
+
 def test_two_results_stand_side_by_side(page, api):
     until(lambda: len(api.ask("results?sort=benchmark")["results"]) == 2, "a second result", 120)
     page.goto(reverse("result-list") + "?sort=benchmark")

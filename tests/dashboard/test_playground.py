@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from django.urls import reverse
 
@@ -131,6 +133,51 @@ def test_a_turn_that_broke_shows_the_engines_words_and_its_numbers(client, lin):
 
     assert "request (3033 tokens) exceeds the available context size" in text
     assert "<b>0.940 s</b>" in text
+
+
+@pytest.mark.parametrize(
+    ("limit", "stats", "answer", "words", "more"),
+    [
+        (64, {"completion_tokens": 64}, "", "Cut in the thought after 64 tokens:", "128"),
+        (64, {"completion_tokens": 64}, "So", "Cut after 64 tokens.", "128"),
+        (64, {"completion_tokens": 9, "counted": True}, "So", "max tokens", "128"),
+        (64, {"completion_tokens": 9}, "So", "The context of this deployment is full", None),
+        (131_072, {"completion_tokens": 131_072}, "", "max tokens", None),
+        (100_000, {"completion_tokens": 100_000}, "", "max tokens", "131072"),
+    ],
+)
+def test_a_turn_that_was_cut_says_by_what_and_offers_more(
+    client, lin, limit, stats, answer, words, more
+):
+    chat = Conversation.objects.create(user=lin)
+    turn = Turn.objects.create(
+        conversation=chat,
+        index=0,
+        prompt="x",
+        state="done",
+        request={"max_tokens": limit},
+        reasoning="Hm.",
+        answer=answer,
+        finish_reason="length",
+        stats=stats,
+    )
+
+    text = client.get(reverse("playground-turn", args=[turn.pk])).content.decode()
+
+    assert words in text
+    offered = re.findall(r'data-retry="\d+" data-max-tokens="(\d+)"', text)
+    assert offered == ([more] if more else [])
+    assert not more or f"Ask again with {more}<" in text
+
+
+def test_an_answer_that_ends_by_itself_offers_no_more(client, lin):
+    chat = Conversation.objects.create(user=lin)
+    fields = {"state": "done", "answer": "Yes.", "finish_reason": "stop"}
+    turn = Turn.objects.create(conversation=chat, index=0, prompt="x", **fields)
+
+    text = client.get(reverse("playground-turn", args=[turn.pk])).content.decode()
+
+    assert "data-max-tokens" not in text
 
 
 def test_an_answer_reaches_the_page_as_text(client, lin):

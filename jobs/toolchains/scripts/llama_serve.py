@@ -26,6 +26,7 @@ def arguments():
     parser.add_argument("--parallel", type=int, default=4, help="requests at the same time")
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--chat-template-file", type=Path, help="in place of the model's own")
+    parser.add_argument("--grammar-file", type=Path, help="what every answer must be, in GBNF")
     parser.add_argument("--reasoning-format", choices=REASONING_FORMATS, default="deepseek")
     return parser.parse_args()
 
@@ -53,6 +54,11 @@ def parameters(args):
     )
     if args.chat_template_file:
         params.chat_template = args.chat_template_file.read_text(encoding="utf-8")
+    if args.grammar_file:
+        grammar = xllamacpp.CommonGrammar()
+        grammar.type = xllamacpp.common_grammar_type.COMMON_GRAMMAR_TYPE_USER
+        grammar.grammar = args.grammar_file.read_text(encoding="utf-8")
+        params.sampling.grammar = grammar
     return params
 
 

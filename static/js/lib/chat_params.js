@@ -41,6 +41,14 @@ export function bindParams(form) {
   rememberFold();
 }
 
+/** As if a person had typed it. @param {string} name @param {string} value */
+export function setParam(name, value) {
+  const field = /** @type {HTMLInputElement | null} */ (document.getElementById(`p-${name}`));
+  if (!field) return;
+  field.value = value;
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+}
+
 /** On a small screen the parameters stand in a menu of the head. @param {HTMLElement} box */
 function placeOnPhone(box) {
   const aside = box.parentElement;
