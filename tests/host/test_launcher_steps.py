@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 
 import pytest
 
@@ -175,3 +176,15 @@ def test_a_server_is_asked_for_its_health_where_its_plan_says(serving, launch, p
     asked.stop()
 
     assert asked.path == "/v1/models"
+
+
+def test_a_server_is_asked_at_the_one_address_that_it_listens_on(make_spool, ports):
+    with socket.create_server(("127.0.0.2", ports[0])) as listener:
+        spool = make_spool("true", address="127.0.0.2")
+        asked = Health(spool, ports[0], lambda: None)
+        listener.settimeout(30)
+        connection, _ = listener.accept()
+        asked.stop()
+
+        assert connection.recv(100).startswith(b"GET /health ")
+        connection.close()

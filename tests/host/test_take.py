@@ -39,6 +39,29 @@ def test_a_job_is_claimed_and_runs_with_the_hosts_own_values(intake, config, cli
     assert (spool.path / "meta.json").stat().st_mode & 0o777 == 0o600
 
 
+def test_a_server_has_the_port_that_its_plan_asks_for(intake, config, client):
+    asked = config.ports[1]
+    intake.jobs[7] = record_of("echo {port}", port=asked)
+
+    take.take_job(config, client, 7)
+
+    spool = Spool(config.dir / "spool" / "7")
+    until(spool.exit)
+    assert spool.log.read_text() == f"{asked}\n"
+
+
+def test_a_port_that_is_taken_is_not_waited_for(intake, config, client):
+    asked = config.ports[1]
+    intake.jobs[7] = record_of("echo {port}", port=asked)
+
+    with socket.create_server(("127.0.0.1", asked)):
+        take.take_job(config, client, 7)
+
+    spool = Spool(config.dir / "spool" / "7")
+    until(spool.exit)
+    assert spool.log.read_text() == f"{config.ports[0]}\n"
+
+
 def test_many_at_once_start_a_job_once(intake, config):
     intake.jobs[7] = record_of("echo once; sleep 0.2")
     threads = [

@@ -27,7 +27,12 @@ ARTIFACT = {
     "bytes": 144811072,
     "sha256": "7b" * 32,
 }
-DEPLOYMENT = {"name": "small-int8", "url": "http://127.0.0.1:9000", "model_id": "smollm2"}
+DEPLOYMENT = {
+    "name": "small-int8",
+    "url": "http://127.0.0.1:9000",
+    "model_id": "smollm2",
+    "toolchain": "llama.cpp",
+}
 
 # One set of Params a kind (prepare: one for each thing that it prepares) that plans on ``here()``.
 PARAMS: list[tuple[str, dict[str, Any]]] = [

@@ -81,6 +81,19 @@ def test_the_dashboard_reaches_another_host_by_its_address():
     assert deployment.host_url == "http://127.0.0.1:20001"
 
 
+def test_a_server_that_listens_on_one_address_is_reached_there_by_all():
+    host = make_host(sort="vacc", facts={"address": "10.0.0.7"})
+    job = make_job(host=host, state="succeeded")
+    job.plan = {**job.plan, "schema": 2, "address": "192.168.1.7"}
+    job.save()
+    deployment = make_deployment(host=host, job=job, state="loading")
+
+    beat(deployment, serve(deployment))
+
+    assert deployment.host_url == "http://192.168.1.7:20001"
+    assert deployment.dashboard_url == "http://192.168.1.7:20001"
+
+
 @pytest.mark.parametrize("wrong", [{"token": "x"}, {"run": 7}])
 def test_a_server_with_another_token_or_run_says_nothing_of_ours(wrong):
     deployment = make_deployment(state="loading")

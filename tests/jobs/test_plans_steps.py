@@ -53,6 +53,16 @@ def test_a_plan_with_something_new_says_so_and_survives_json(step):
     assert from_json(data).sha256() == plan.sha256()
 
 
+@pytest.mark.parametrize("field", [{"port": 8000}, {"address": "10.0.0.7"}])
+def test_where_a_server_listens_survives_json(field):
+    plan = plan_of(Step("a", ("x",)), **field)
+
+    data = json.loads(json.dumps(plan.to_json()))
+
+    assert data["schema"] == 2
+    assert from_json(data) == plan
+
+
 def test_slots_are_filled_wherever_a_host_reads_them():
     plan = plan_of(
         Step("a", ("x",), cwd="{job_dir}/c", path=("{job_dir}/p",), cleanup=("rm", "{port}")),
