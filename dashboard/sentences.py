@@ -63,19 +63,23 @@ SENTENCES: dict[str, str | Promise] = {
         "%(environment)s %(version)s is on the host: %(packages)s packages, %(size)s."
     ),
     "weights:measured": _(
-        "The weights of %(model)s are on the host: %(shards)s shards, %(size)s, each as long as "
-        "its header says."
+        "The weights of %(model)s are on the host (%(size)s, shards: %(shards)s); each shard is as "
+        "long as its header says."
     ),
     "weights:read": _(
-        "The weights of %(model)s are on the host: %(shards)s shards, %(size)s, each read whole; "
-        "%(compared)s agree with the hub's checksums."
+        "The weights of %(model)s are on the host (%(size)s, shards: %(shards)s); each shard was "
+        "read whole."
+    ),
+    "weights:compared": _(
+        "The weights of %(model)s are on the host (%(size)s, shards: %(shards)s); each shard was "
+        "read whole, and %(compared)s agree with the hub's checksums."
     ),
     "modification:shown": _("Shown in the log; nothing was written to %(path)s."),
     "modification:applied": _("%(files)s changed files lie beside the weights in %(path)s."),
     "modification:undone": _("%(files)s files in %(path)s are as they were before."),
-    "dataset:there": _("%(dataset)s is on the host: %(files)s files, %(size)s."),
+    "dataset:there": _("%(dataset)s is on the host (%(size)s, files: %(files)s)."),
     "dataset:differs": _(
-        "%(dataset)s is on the host: %(files)s files, %(size)s. %(path)s holds %(items)s items; "
+        "%(dataset)s is on the host (%(size)s, files: %(files)s). %(path)s holds %(items)s items; "
         "the published one has %(known)s."
     ),
     "images:made": _("The image %(image)s is on the host: %(id)s, %(size)s."),

@@ -185,9 +185,12 @@ def conclude(
     found = reports.read(outputs, "weights.json", vacc_reports.ShardsReport)
     model = model_of(params.model)
     args = {"model": model.name, "size": size(found.bytes), "shards": found.shards}
-    by_sum = found.checked == "sha256"
-    if by_sum:
-        args["compared"] = found.compared
+    if found.compared:
+        sentence = Remark("weights:compared", {**args, "compared": found.compared})
+    elif found.checked == "sha256":
+        sentence = Remark("weights:read", args)
+    else:
+        sentence = Remark("weights:measured", args)
     details = {
         "hub_id": model.hub_id,
         "revision": params.revision,
@@ -196,7 +199,7 @@ def conclude(
         "compared": found.compared,
     }
     return Conclusion(
-        sentence=Remark("weights:read", args) if by_sum else Remark("weights:measured", args),
+        sentence=sentence,
         product={
             **found.model_dump(include={"path", "bytes", "sha256", "precision"}),
             "details": details,
