@@ -12,6 +12,7 @@ import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -21,6 +22,10 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 RUN_FILE = "run.json"
 STOPPING_FILE = "stopping"  # is in DATA_DIR while everything stops: no queued job is started
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+# Names in DATA_DIR/secrets: what the dashboard, and what hosts say to an embedded Valkey that
+# listens on the network.
+VALKEY_PASSWORD = "valkey_password"
+VALKEY_HOST_PASSWORD = "valkey_host_password"
 # Not remembered for a second terminal: where to look, and what is of use only once.
 NOT_REMEMBERED = ("DATA_DIR", "ADMIN_PASSWORD")
 
@@ -109,6 +114,20 @@ def read_redis_url(raw: str) -> str:
     return raw
 
 
+def read_listen(raw: str) -> tuple[str, int] | None:
+    """An IP address of this computer and a port, or nothing."""
+    if not raw:
+        return None
+    try:
+        parts = urlsplit(f"//{raw}")
+        address, port = ip_address(parts.hostname or ""), parts.port
+    except ValueError:
+        address, port = None, None
+    if address is None or not port or raw not in (f"{address}:{port}", f"[{address}]:{port}"):
+        raise ValueError('an IP address and a port, such as "10.0.0.5:6380" or "[fd00::5]:6380"')
+    return str(address), port
+
+
 def read_database_url(raw: str) -> str:
     """A database's address, or nothing for SQLite in ``DATA_DIR``."""
     if raw and not raw.startswith(("sqlite:///", "postgres://", "postgresql://")):
@@ -160,6 +179,15 @@ class Env:
     redis_url: Annotated[
         str,
         Variable("REDIS_URL", read_redis_url, "", "Redis or Valkey in place of the embedded one"),
+    ]
+    valkey_listen: Annotated[
+        tuple[str, int] | None,
+        Variable(
+            "VALKEY_LISTEN",
+            read_listen,
+            "",
+            "address on which the embedded Valkey listens to hosts too, with a password",
+        ),
     ]
     secret_key: Annotated[
         str,
@@ -224,7 +252,27 @@ def load(environ: Mapping[str, str], remembered: Mapping[str, str] | None = None
             f"HOST_BIND={env.host_bind} lets other machines in: set PUBLIC_URL to the address that "
             f"they use, such as PUBLIC_URL=http://gpu7:{env.port}"
         )
+    if env.valkey_listen and is_everywhere(env.valkey_listen[0]) and not env.public_url:
+        raise BadVariable(
+            "VALKEY_LISTEN on all addresses: set PUBLIC_URL as well, whose name hosts will use"
+        )
     return env
+
+
+def is_everywhere(address: str) -> bool:
+    """True for the address that stands for all of a computer's."""
+    return ip_address(address).is_unspecified
+
+
+def host_redis_url(env: Env) -> str:
+    """The Redis address as a host on another computer is to use it, with its password."""
+    if env.valkey_listen is None:
+        return env.redis_url
+    address, port = env.valkey_listen
+    if is_everywhere(address):
+        address = urlsplit(env.public_url).hostname or ""
+    shown = f"[{address}]" if ":" in address else address
+    return f"redis://host:{kept_secret(env.data_dir, VALKEY_HOST_PASSWORD)}@{shown}:{port}/0"
 
 
 def _read(variable: Variable, known: Mapping[str, str]) -> Any:

@@ -16,7 +16,7 @@ def host_file(name: str, key: str) -> str:
         "HOST_NAME": name,
         "HOST_KEY": key,
         "DASHBOARD_URL": settings.PUBLIC_URL,
-        "REDIS_URL": settings.REDIS_URL,
+        "REDIS_URL": settings.HOST_REDIS_URL,
     }
     text = "".join(f"{variable}={shlex.quote(value)}\n" for variable, value in lines.items())
     return f"{text}HOST_DIR=~/vacc-host\n"
@@ -27,7 +27,8 @@ def out_of_reach() -> list[str]:
     missing = []
     if urlsplit(settings.PUBLIC_URL).hostname in LOOPBACK:
         missing.append("PUBLIC_URL")
-    redis = urlsplit(settings.REDIS_URL)
-    if redis.scheme == "unix" or redis.hostname in LOOPBACK:
-        missing.append("REDIS_URL")
+    redis = urlsplit(settings.HOST_REDIS_URL)
+    if redis.scheme in ("", "unix") or redis.hostname in LOOPBACK:
+        is_embedded = settings.ENV.valkey_listen or redis.scheme in ("", "unix")
+        missing.append("VALKEY_LISTEN" if is_embedded else "REDIS_URL")
     return missing

@@ -31,6 +31,8 @@ _is_https = _public.scheme == "https"
 
 # In redis-py's spelling; "" while a command runs beside no dashboard: hints are then left out.
 REDIS_URL = ENV.redis_url
+# The same as hosts on other computers are told it.
+HOST_REDIS_URL = env_module.host_redis_url(ENV)
 
 # Counters that all web processes share (dashboard.attempts); nothing that must not be lost.
 CACHES = {

@@ -119,7 +119,13 @@ def _run(env: Env, listener: socket.socket, *, keep_jobs: bool) -> int:
     began = time.monotonic()
     server = None
     if not env.redis_url:
-        server = valkey.prepare(env.data_dir, _old_valkey_folder(env.data_dir))
+        _try_to_listen(env.valkey_listen)
+        server = valkey.prepare(env.data_dir, _old_valkey_folder(env.data_dir), env.valkey_listen)
+    elif env.valkey_listen:
+        raise CannotStart(
+            "VALKEY_LISTEN is for the embedded Valkey, and REDIS_URL names another one. "
+            "Hosts use REDIS_URL then: leave VALKEY_LISTEN out."
+        )
     address = (env.public_url or f"http://{_reachable(env)}:{env.port}") + "/"
     _remember(env, address, server)
     try:
@@ -139,6 +145,20 @@ def _run(env: Env, listener: socket.socket, *, keep_jobs: bool) -> int:
     finally:
         if server is not None:
             shutil.rmtree(server.folder, ignore_errors=True)
+
+
+def _try_to_listen(listen: tuple[str, int] | None) -> None:
+    """Say now what Valkey would only write into its log."""
+    if listen is None:
+        return
+    family = socket.AF_INET6 if ":" in listen[0] else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(listen)
+        except OSError as error:
+            said = os.environ["VALKEY_LISTEN"]
+            raise CannotStart(f"Cannot listen on VALKEY_LISTEN={said}: {error.strerror}") from error
 
 
 def _old_valkey_folder(data_dir: Path) -> str:

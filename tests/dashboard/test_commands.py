@@ -120,7 +120,7 @@ def test_a_token_is_printed_once_and_kept_as_its_hash():
 
 def test_a_host_is_added_with_the_file_that_its_worker_reads(settings, tmp_path, monkeypatch):
     settings.PUBLIC_URL = "http://10.0.0.5:8000/bench"
-    settings.REDIS_URL = "redis://:it's@10.0.0.5:6379/0"
+    settings.HOST_REDIS_URL = "redis://:it's@10.0.0.5:6379/0"
     monkeypatch.setenv("HOME", str(tmp_path))
     file = tmp_path / "host.env"
 
@@ -129,7 +129,8 @@ def test_a_host_is_added_with_the_file_that_its_worker_reads(settings, tmp_path,
     config = load({}, file)
     host = Host.objects.get()
     assert (config.name, config.dir) == (host.name, tmp_path / "vacc-host")
-    assert (config.dashboard_url, config.redis_url) == (settings.PUBLIC_URL, settings.REDIS_URL)
+    assert config.dashboard_url == settings.PUBLIC_URL
+    assert config.redis_url == settings.HOST_REDIS_URL
     assert host.key_sha256 == hashlib.sha256(config.key.encode()).hexdigest()
     assert AuditEntry.objects.get().subject == "host va16-01"
     with pytest.raises(CommandError, match=r"Not added.\nname: There is a host of this name"):
@@ -139,18 +140,19 @@ def test_a_host_is_added_with_the_file_that_its_worker_reads(settings, tmp_path,
 @pytest.mark.parametrize(
     ("public_url", "redis_url", "missing"),
     [
-        ("http://127.0.0.1:8000", "unix:///tmp/x/valkey.sock?db=0", ["PUBLIC_URL", "REDIS_URL"]),
+        ("http://127.0.0.1:8000", "unix:///tmp/x/v.sock?db=0", ["PUBLIC_URL", "VALKEY_LISTEN"]),
         ("http://10.0.0.5:8000", "redis://localhost:6379/0", ["REDIS_URL"]),
         ("https://bench.example", "rediss://cache.example/0", []),
     ],
 )
 def test_it_is_said_what_other_machines_do_not_reach(settings, public_url, redis_url, missing):
-    settings.PUBLIC_URL, settings.REDIS_URL = public_url, redis_url
+    settings.PUBLIC_URL, settings.HOST_REDIS_URL = public_url, redis_url
     said = StringIO()
 
     call_command("add_host", "va16-01", stdout=StringIO(), stderr=said)
 
-    assert [name for name in ("PUBLIC_URL", "REDIS_URL") if name in said.getvalue()] == missing
+    names = ("PUBLIC_URL", "VALKEY_LISTEN", "REDIS_URL")
+    assert [name for name in names if name in said.getvalue()] == missing
 
 
 def test_the_tour_is_five_kinds_in_one_chain_and_ends_at_once_without_wait(host):
