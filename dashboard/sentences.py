@@ -100,6 +100,7 @@ SENTENCES: dict[str, str | Promise] = {
         "%(total_tokens_per_s)s tokens/s, those of the prompts included, all requests at once."
     ),
     "benchmark:batch": _("%(seconds)s seconds for a whole batch, on average."),
+    "benchmark:no_figures": _("The tool ended well, but printed no figures."),
     "benchmark:no_server": _("Measured in the engine itself, without a server and its requests."),
     "benchmark:not_measured": _("Not measured: concurrency %(concurrency)s."),
     "evaluate:done": _("%(accuracy)s %% of %(questions)s questions right."),

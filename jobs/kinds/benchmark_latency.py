@@ -125,6 +125,8 @@ def conclude(
 ) -> Conclusion:
     """One point: the batch."""
     found = vllm_common.file_or_log(outputs, vllm_latency.parse, vllm_latency.parse_log)
+    if found is None:
+        return Conclusion(failure=Remark("benchmark:no_figures"))
     seconds = found.metrics["batch_latency_mean_s"]
     return Conclusion(
         sentence=Remark("benchmark:batch", {"seconds": f"{seconds:.3g}"}),

@@ -126,6 +126,8 @@ def conclude(
         return vllm_throughput.parse(path, content, output_tokens_each=params.output_tokens)
 
     found = vllm_common.file_or_log(outputs, parse, vllm_throughput.parse_log)
+    if found is None:
+        return Conclusion(failure=Remark("benchmark:no_figures"))
     return Conclusion(
         sentence=_sentence(found.metrics),
         measured=Measured(

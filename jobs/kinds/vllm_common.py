@@ -12,7 +12,7 @@ from pydantic import Field
 from jobs.catalog import Stack, ZooModel
 from jobs.catalog.limits import Wish
 from jobs.catalog.stacks_schema import Offline
-from jobs.errors import LaunchError
+from jobs.errors import LaunchError, ParseError
 from jobs.kinds import limits
 from jobs.kinds.base import LOG, AssetRef, Remark, Target
 from jobs.kinds.vacc import OfStack, is_exact, vacc_site
@@ -196,12 +196,17 @@ def file_or_log(
     outputs: Mapping[str, bytes],
     parse: Callable[[str, bytes], Parsed],
     parse_log: Callable[[str, bytes], Parsed],
-) -> Parsed:
+) -> Parsed | None:
     """The run in result.json; where the command asked for none, the run that the log shows.
 
+    None: the log shows none, so the tool exited with 0 and did no work.
+
     Raises:
-        ParseError: there is none, or it is not what the tool writes.
+        ParseError: the file is not what the tool writes.
     """
     if "result.json" in outputs:
         return parse("result.json", outputs["result.json"])
-    return parse_log("log", outputs.get(LOG, b""))
+    try:
+        return parse_log("log", outputs.get(LOG, b""))
+    except ParseError:
+        return None
