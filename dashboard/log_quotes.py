@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from jobs import logstore
 
@@ -16,7 +17,7 @@ _LOOKED_AT_BYTES = 64 * 1024
 _HEAD = 400  # characters of a line in which it says what it is
 _LONGEST = 600
 _BREAKING_LINES = 4
-_LAST_LINES = 6
+_LAST_LINES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +36,24 @@ def line_of(key: str, number: int) -> list[Quote]:
     return _shown(number, store.read(key, start, end)) if start < end else []
 
 
-def telling_lines(key: str) -> list[Quote]:
-    """The last lines that speak of an error, else the last ones that say anything."""
+def last_arrival(key: str) -> datetime | None:
+    """When the last bytes of a log came; None for an empty one."""
+    store = logstore.store()
+    size = store.size(key)
+    found = store.arrivals(key, size, size, limit=1) if size else []
+    return datetime.fromtimestamp(found[-1][1] / 1000, UTC) if found else None
+
+
+def telling_lines(key: str, *, or_last: bool = True) -> list[Quote]:
+    """The last lines that speak of an error; ``or_last``: else the last ones that say anything."""
     store = logstore.store()
     size = store.size(key)
     start = max(0, size - _LOOKED_AT_BYTES)
     number = store.line_at(key, start) if size else 1
     rows = _shown(number, store.read(key, start, size))
     breaking = [row for row in rows if _BREAKS.search(row.text[:_HEAD])]
-    return _without_repeats(breaking)[-_BREAKING_LINES:] or rows[-_LAST_LINES:]
+    found = _without_repeats(breaking)[-_BREAKING_LINES:]
+    return found or (rows[-_LAST_LINES:] if or_last else [])
 
 
 def _shown(first: int, data: bytes) -> list[Quote]:

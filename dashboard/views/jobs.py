@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -22,7 +23,7 @@ from dashboard.charts import live
 from dashboard.command_view import command_view
 from dashboard.formats import moment, number
 from dashboard.known_failures import view_of
-from dashboard.log_quotes import line_of, telling_lines
+from dashboard.log_quotes import last_arrival, line_of, telling_lines
 from dashboard.requests import person
 from dashboard.rights import allowed, check, requires
 from dashboard.sentences import sentence
@@ -179,14 +180,26 @@ def _failure(job: Job) -> dict[str, Any]:
     elif job.is_open or job.state in (Job.State.SUCCEEDED, Job.State.CANCELLED):
         quotes = []
     else:
-        quotes = telling_lines(key)
+        # What the work itself said last tells only if it was the work that said no.
+        quotes = telling_lines(key, or_last=job.state == Job.State.FAILED)
     return {
         "advice": advice(job),
         "told": _told(job),
         "known": known,
         "quotes": quotes,
         "failed_at": at,
+        "last_arrival": last_arrival(key) if job.state == Job.State.LOST else None,
+        "host_then": _host_then(job),
     }
+
+
+def _host_then(job: Job) -> Mapping[str, float] | None:
+    """Load, memory and disk of the host when it found the job dead; None where nobody saw."""
+    seen = (job.sentence_args or {}).get("host")
+    names = ("load_1m", "memory_free_bytes", "disk_free_bytes")
+    if not isinstance(seen, dict) or not all(isinstance(seen.get(n), int | float) for n in names):
+        return None
+    return seen
 
 
 def _told(job: Job) -> str:

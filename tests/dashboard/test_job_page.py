@@ -1,4 +1,5 @@
 import json
+import re
 from datetime import timedelta
 
 import pytest
@@ -60,7 +61,7 @@ def test_a_failed_job_says_what_why_and_what_to_do(page):
 
     assert escape(sentence(job.sentence_id, job.sentence_args)) in text
     assert 'href="#L51"' in text and "no such file &lt;b&gt;" in text
-    assert 'href="#L46"' in text and 'href="#L45"' not in text
+    assert 'href="#L49"' in text and 'href="#L48"' not in text
     assert "Run again as it was" in text
     assert f"/launch/prepare/?host={job.host.name}&amp;from={job.pk}" in text
 
@@ -149,6 +150,27 @@ def test_a_known_failure_is_told_by_what_why_and_what_to_do_and_the_log_opens_th
     assert 'data-log-at="2"' in text
     assert 'href="#L2"' in text and "Errno 111 refused" in text
     assert 'href="#L3"' not in text
+
+
+def test_of_a_lost_job_the_last_sign_of_it_and_its_host_are_told(page):
+    host = {"load_1m": 7.69, "memory_free_bytes": 20859695104, "disk_free_bytes": 78712573952}
+    args = {"host": host, "last_lines": "x"}
+    job = make_job(state="lost", sentence_id="host:launcher_died", sentence_args=args)
+    logstore.store().append(f"job/{job.pk}", 0, b"INFO all is well\n")
+
+    text = re.sub(r"<[^>]+>", "", shown(page, job))
+
+    assert "when the last bytes of its log came" in text
+    assert "load 7.7, 20.9GB of memory and 78.7GB of disk free" in text.replace("\u202f", "")
+    assert "all is well" not in text  # it says nothing of why
+
+
+@pytest.mark.parametrize("host", ["va16-01", {"load_1m": "?"}, None])
+def test_a_lost_job_of_which_less_is_known_has_its_page_too(page, host):
+    args = {"host": host}
+    job = make_job(state="lost", sentence_id="job:missing", sentence_args=args)
+
+    assert "Host then" not in shown(page, job)
 
 
 def test_of_a_cancelled_job_no_line_is_quoted(page):

@@ -1,6 +1,9 @@
-import pytest
+from datetime import timedelta
 
-from dashboard.log_quotes import Quote, line_of, telling_lines
+import pytest
+from django.utils.timezone import now
+
+from dashboard.log_quotes import Quote, last_arrival, line_of, telling_lines
 from jobs import logstore
 
 KEY = "job/17"
@@ -37,12 +40,13 @@ def test_an_error_said_again_and_again_is_quoted_once_where_it_stood_last(log):
 def test_without_an_error_the_last_lines_that_say_anything_are_quoted(log):
     """Neither frames of tables nor bars of progress nor the empty lines between."""
     log(
-        "one\ntwo\n\n┌────┬───┐\n│ p50 │ - │\n└────┴───┘\n"
+        "zero\none\ntwo\n\n┌────┬───┐\n│ p50 │ - │\n└────┴───┘\n"
         "\rProcessing:  50%|███   | 6/12 [00:09]\x1b[A\n\n"
         "\r        \r\x1b[A\x1b[A2026 INFO saved\n\x1b[0m\n"
     )
 
-    assert telling_lines(KEY) == [Quote(1, "one"), Quote(2, "two"), Quote(9, "2026 INFO saved")]
+    assert telling_lines(KEY) == [Quote(2, "one"), Quote(3, "two"), Quote(10, "2026 INFO saved")]
+    assert telling_lines(KEY, or_last=False) == []
 
 
 def test_of_a_long_log_the_end_is_read_and_numbers_are_those_of_the_whole(log):
@@ -65,3 +69,14 @@ def test_a_line_is_quoted_by_its_number(log):
 def test_a_job_without_a_log_has_nothing_to_quote():
     assert telling_lines(KEY) == []
     assert line_of(KEY, 1) == []
+    assert last_arrival(KEY) is None
+
+
+def test_a_log_tells_when_its_last_bytes_came(log):
+    before = now()
+    log("one\n")
+
+    at = last_arrival(KEY)
+
+    assert at is not None
+    assert before - timedelta(milliseconds=1) <= at <= now()
