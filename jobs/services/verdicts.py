@@ -16,7 +16,7 @@ from jobs import logstore
 from jobs.errors import JobsError
 from jobs.kinds import KINDS
 from jobs.kinds.base import LOG, LOG_BYTES, Conclusion, Measured, Remark
-from jobs.models import Answer, Artifact, Deployment, Job, Result, ResultPoint
+from jobs.models import Answer, Artifact, Deployment, Job, Result, ResultPoint, Weights
 from jobs.plans import from_json
 from jobs.services import assets, lifecycle, outputs, surroundings
 from jobs.services.known_failures import known_failure
@@ -208,16 +208,19 @@ class _About:
 
 
 def _about(job: Job) -> _About:
-    """What a result is about: the deployment that was measured, and its artifact."""
-    ref = job.inputs.get("deployment", {})
+    """What a result is about: the deployment that was measured, or the weights that were loaded."""
+    number = {key: ref.get("id") or 0 for key, ref in job.inputs.items()}
     deployments = Deployment.objects.select_related("artifact", "job")
-    deployment = deployments.filter(pk=ref["id"]).first() if ref.get("id") else None
-    artifact: Artifact | None = deployment.artifact if deployment else None
-    return _About(
-        deployment,
-        deployment.model_id if deployment else "",
-        artifact.label if artifact else "",
-    )
+    deployment = deployments.filter(pk=number.get("deployment", 0)).first()
+    if deployment is not None:
+        artifact: Artifact | None = deployment.artifact
+        label = artifact.label if artifact else str(deployment.details.get("label") or "")
+        return _About(deployment, deployment.model_id, label)
+    weights = Weights.objects.filter(pk=number.get("weights", 0)).first()
+    if weights is not None:
+        tp = (job.params or {}).get("tp")
+        return _About(None, weights.model_id, weights.precision + (f" tp{tp}" if tp else ""))
+    return _About(None, "", "")
 
 
 def _canceller(job: Job) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import zstandard
 from django.test import Client
 
-from jobs.kinds import KINDS
+from jobs.kinds import KINDS, base
 from jobs.kinds.base import Conclusion
 from jobs.models import Job
 from jobs.plans import Output
@@ -122,9 +122,11 @@ class FakeKind:
     def __init__(self, conclusion=None):
         self.conclusion = conclusion or Conclusion()
         self.seen = {}
+        self.log = b""
 
     def conclude(self, params, plan, outputs, exit_code):
         self.seen = dict(outputs)
+        self.log = self.seen.pop(base.LOG)
         if isinstance(self.conclusion, Exception):
             raise self.conclusion
         return self.conclusion

@@ -4,11 +4,12 @@ import hashlib
 
 import pytest
 
+from jobs.kinds import KINDS
 from jobs.kinds.base import Conclusion, Measured, Remark
 from jobs.models import Artifact, Result
 from jobs.services import lifecycle
 from tests.dashboard.host_caller import LOG, STARTED, end, ended, events, taken_job
-from tests.factories import make_deployment, make_job, make_user
+from tests.factories import make_deployment, make_job, make_user, make_weights
 
 pytestmark = pytest.mark.django_db
 
@@ -161,6 +162,42 @@ def test_a_measurement_becomes_a_result_with_points_and_answers(caller, kind):
         (2, {"output_tokens_per_s": 5.0})
     ]
     assert list(result.answers.values_list("index", "question", "score")) == [(0, "1+1?", 1.0)]
+
+
+def test_a_kind_sees_the_end_of_the_log(caller, kind):
+    job = taken_job(caller)
+
+    end(caller, job, ended())
+
+    assert kind.log == LOG
+
+
+@pytest.mark.parametrize(("details", "label"), [({"label": "fp8 tp32"}, "fp8 tp32"), ({}, "")])
+def test_a_result_of_weights_that_are_served_as_they_are_names_their_precision(
+    caller, kind, details, label
+):
+    deployment = make_deployment(details=details, artifact=None, model_id="deepseek-r1")
+    kind.conclusion = Conclusion(measured=Measured("benchmark", "b", "t", {}))
+    job = taken_job(caller, inputs={"deployment": {"id": deployment.pk}})
+
+    end(caller, job, ended())
+
+    result = Result.objects.get(job=job)
+    assert (result.model_id, result.label) == ("deepseek-r1", label)
+
+
+def test_a_result_without_a_deployment_is_about_the_weights_that_were_loaded(caller, kind):
+    weights = make_weights(host=caller.host, model_id="deepseek-r1", precision="fp8")
+    kind.conclusion = Conclusion(measured=Measured("benchmark", "b", "t", {}))
+    kind.Params = KINDS["benchmark-latency"].Params
+    params = {"weights": str(weights.pk), "tp": 32}
+    job = taken_job(caller, inputs={"weights": {"id": weights.pk}}, params=params)
+
+    end(caller, job, ended())
+
+    result = Result.objects.get(job=job)
+    assert (result.deployment, result.model_id) == (None, "deepseek-r1")
+    assert result.label == "fp8 tp32"
 
 
 def test_what_comes_too_late_for_a_closed_job_is_taken_and_changes_nothing(caller, kind):

@@ -231,6 +231,121 @@ def test_a_server_that_does_not_come_is_given_up(tmp_path):
     assert not (tmp_path / "ready.json").exists()
 
 
+@pytest.fixture
+def server(tmp_path):
+    """A real server with a key that writes a log, loads until it was asked twice, and is ready."""
+    asked, log = [], tmp_path / "server.log"
+    log.write_bytes(b"Starting to load model\r\n")
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            if self.path == "/health":
+                with log.open("ab") as file:
+                    file.write(f"shard {len(asked)} \x1b[32mof 3\n".encode())
+                self.answer(503 if len(asked) < 3 else 200, {})
+            elif self.headers["Authorization"] == "Bearer the-key":
+                self.answer(200, {"data": [{"id": "small"}]})
+            else:
+                self.answer(401, {"error": "Unauthorized"})
+
+        def answer(self, status, data):
+            body = json.dumps(data).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def follow(tmp_path, server):
+    """Run follow_ready.py on that server, with some arguments changed."""
+
+    def call(url=server, env=None, **changes):
+        options = {
+            "health": "/health",
+            "log": tmp_path / "server.log",
+            "model": "small",
+            "timeout": 20,
+            "interval": 0.02,
+        } | changes
+        words = [word for name, value in options.items() for word in (f"--{name}", value)]
+        key = {"API_KEY": "the-key"} if env is None else env
+        return run("follow_ready.py", url, *words, cwd=tmp_path, env=key)
+
+    return call
+
+
+def test_a_server_s_log_is_shown_as_it_is_until_it_is_ready(follow, tmp_path):
+    done = follow()
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == (
+        "Starting to load model\n"  # a carriage return before it, which text mode takes away
+        "shard 1 \x1b[32mof 3\nshard 2 \x1b[32mof 3\nshard 3 \x1b[32mof 3\n"
+    )
+    assert json.loads((tmp_path / "ready.json").read_text())["seconds"] > 0
+
+
+def test_a_log_that_is_not_there_yet_is_waited_for(follow, tmp_path):
+    (tmp_path / "server.log").unlink()
+
+    assert follow().stdout.startswith("shard 1 ")
+
+
+def test_a_model_of_another_name_is_not_the_one_that_was_asked_for(follow, tmp_path):
+    done = follow(model="large")
+
+    assert done.returncode == 1
+    assert "serves ['small'], not large" in done.stderr
+    assert not (tmp_path / "ready.json").exists()
+
+
+def test_a_server_that_refuses_the_key_is_not_ready(follow):
+    done = follow(env={"API_KEY": "another"})
+
+    assert done.returncode == 1
+    assert "did not say which model it serves: HTTP Error 401" in done.stderr
+
+
+def test_the_log_of_a_server_that_does_not_come_is_shown_too(follow):
+    done = follow(url="http://127.0.0.1:1", timeout=0.1)
+
+    assert done.returncode == 1
+    assert done.stdout == "Starting to load model\n"
+    assert "was not ready after 0.1 s: not answering" in done.stderr
+
+
+def test_what_runs_with_a_word_among_its_arguments_is_stopped_and_nothing_else():
+    code = "import time; print('up', flush=True); time.sleep(600)"
+    mark = f"/tmp/vacc-bench-{os.getpid()}"
+    started = [
+        subprocess.Popen([sys.executable, "-c", code, *words], stdout=subprocess.PIPE, text=True)
+        for words in (("--result-dir", mark), ("--result-dir", f"{mark}0"))
+    ]
+    for popen in started:
+        assert popen.stdout.readline() == "up\n"
+
+    program = (SCRIPTS / "stop_inside.py").read_text()
+    done = subprocess.run([sys.executable, "-c", program, mark], check=False)
+
+    ours, other = started
+    assert (done.returncode, ours.wait(30), other.poll()) == (0, -15, None)
+    other.kill()
+    other.wait()
+    for popen in started:
+        popen.stdout.close()
+
+
 def test_an_environment_tells_its_versions(tmp_path):
     done = run("verify_environment.py", "tools", "json", "pytest", cwd=tmp_path)
 
