@@ -9,6 +9,7 @@ from django import template
 from dashboard import formats
 from dashboard.sentences import sentence
 from jobs.models import Turn
+from jobs.queries.chat import context_tokens
 
 register = template.Library()
 
@@ -42,6 +43,26 @@ def cut_of(turn: Turn) -> Cut | None:
         by_limit=tokens >= limit or bool(turn.stats.get("counted")),
         more=min(2 * limit, MOST_TOKENS) if limit < MOST_TOKENS else None,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ContextLeft:
+    """Tokens that the next question and its answer may have, of ``total`` in a request."""
+
+    tokens: int
+    total: int
+
+
+@register.simple_tag
+def context_left(turn: Turn) -> ContextLeft | None:
+    """What a turn left of its deployment's context; None where nobody knows how long that is."""
+    total = context_tokens(turn.conversation.deployment)
+    prompt = turn.stats.get("prompt_tokens")
+    if total is None or prompt is None:
+        return None
+    # Reasoning is not sent back.
+    taken = prompt + int(turn.stats.get("answer_tokens") or 0)
+    return ContextLeft(max(0, total - taken), total)
 
 
 @register.filter

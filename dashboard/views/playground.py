@@ -104,12 +104,14 @@ def ask(request: HttpRequest) -> HttpResponse:
 @requires("playground.use")
 def turn(request: HttpRequest, turn_id: int) -> HttpResponse:
     """One turn as it stands, for the page that watched it end."""
-    asked = get_object_or_404(Turn.objects.select_related("conversation__deployment"), pk=turn_id)
+    turns = Turn.objects.select_related("conversation__deployment__job")
+    asked = get_object_or_404(turns, pk=turn_id)
     check(request.user, "conversation.view", asked.conversation)
     context = {
         "turn": asked,
         "thinks": thinks(asked.conversation.deployment),
         "retryable": True,
+        "alone": True,
     }
     return render(request, "playground/_turn.html", context)
 

@@ -35,3 +35,9 @@ def thinks(deployment: Deployment | None) -> bool:
     """True when the deployed model is known to reason before it answers."""
     model = MODELS.get(deployment.model_id) if deployment else None
     return bool(model and model.reasoning)
+
+
+def context_tokens(deployment: Deployment | None) -> int | None:
+    """How many tokens a request to it may have, prompt and answer together; None: not known."""
+    found = deployment.job.params.get("context") if deployment else None
+    return found if isinstance(found, int) else None

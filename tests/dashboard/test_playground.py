@@ -170,6 +170,24 @@ def test_a_turn_that_was_cut_says_by_what_and_offers_more(
     assert not more or f"Ask again with {more}<" in text
 
 
+def test_a_turn_says_what_it_left_of_the_context(client, lin):
+    deployment = make_deployment()
+    type(deployment.job).objects.filter(pk=deployment.job_id).update(params={"context": 2048})
+    chat = Conversation.objects.create(user=lin, deployment=deployment)
+    stats = {"prompt_tokens": 1000, "completion_tokens": 60, "answer_tokens": 40}
+    turn = Turn.objects.create(
+        conversation=chat, index=0, prompt="x", request={"model": "m"}, state="done", stats=stats
+    )
+
+    for address in (
+        reverse("playground-turn", args=[turn.pk]),
+        reverse("conversation", args=[chat.pk]),
+    ):
+        text = client.get(address).content.decode()
+        (left,) = re.findall(r"context left</dt><dd>(.*?)</dd>", text)
+        assert re.sub(r"<[^>]+>|[\s\u202f]", "", left) == "1008of2048"
+
+
 def test_an_answer_that_ends_by_itself_offers_no_more(client, lin):
     chat = Conversation.objects.create(user=lin)
     fields = {"state": "done", "answer": "Yes.", "finish_reason": "stop"}

@@ -170,6 +170,8 @@ export class TurnView {
       const part = fresh?.querySelector(`[data-part=${name}]`);
       if (part) this.part(name).replaceWith(part);
     }
+    const facts = page.querySelector("[data-facts]");
+    if (facts instanceof HTMLTemplateElement) document.querySelector("[data-last-turn]")?.replaceChildren(facts.content);
     this.element.dataset.state = fresh?.getAttribute("data-state") ?? "done";
     if (wasAtEnd) scrollToEnd();
   }
