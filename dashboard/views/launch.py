@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from dashboard import audit
@@ -27,7 +29,7 @@ from dashboard.requests import person
 from dashboard.rights import requires
 from jobs.errors import LaunchError
 from jobs.kinds import KINDS
-from jobs.kinds.base import Kind, Target
+from jobs.kinds.base import FAMILIES, Kind, Target
 from jobs.launch import InvalidParams, Preview, launch, preview
 from jobs.models import Deployment, Host, Job
 from jobs.plans import Plan, from_json
@@ -124,16 +126,17 @@ def _repeated(data: QueryDict, kind: Kind) -> Job | None:
 def _context(
     kind: Kind, data: QueryDict, *, errors: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
+    host = _host(data)
+    target = target_of(host) if host else None
     base: dict[str, Any] = {
-        "kinds": list(KINDS.values()),
+        "families": _families(kind, target),
         "kind": kind,
         "hosts": list(Host.objects.all()),
-        "host": (host := _host(data)),
+        "host": host,
         "script": None,
     }
-    if host is None:
+    if host is None or target is None:
         return base
-    target = target_of(host)
     origin = _repeated(data, kind)
     typed = typed_values(kind, data)
     if origin:
@@ -168,6 +171,29 @@ def _context(
         "blocked": _blocked(form, found),
         "dies": plan.dies if plan else 0,
     }
+
+
+@dataclass(frozen=True, slots=True)
+class _Family:
+    """Kinds of one sort of work that a host can do; ``first`` is the one that a link leads to."""
+
+    title: str
+    first: Kind
+    kinds: tuple[Kind, ...]
+
+
+def _families(kind: Kind, target: Target | None) -> list[_Family]:
+    """What can be launched on ``target``, by family; ``kind`` itself in any case."""
+    found = []
+    for name, title in FAMILIES.items():
+        kinds = tuple(
+            item
+            for item in KINDS.values()
+            if item.family == name and (item is kind or target is None or item.offered(target))
+        )
+        if kinds:
+            found.append(_Family(_(title), kind if kind in kinds else kinds[0], kinds))
+    return found
 
 
 def _promises_kept(kind: Kind, typed: Mapping[str, str]) -> dict[str, str]:

@@ -61,6 +61,31 @@ def test_every_kind_has_a_form_that_opens_on_an_empty_host(page, host):
         assert page.get(reverse("launch-form", args=[kind])).status_code == 200
 
 
+def links_of(text, label):
+    nav = re.search(rf'<nav class="seg[^"]*" aria-label="{label}">(.*?)</nav>', text, re.S)
+    return re.findall(r'href="/launch/([\w-]+)/', nav[1]) if nav else []
+
+
+def test_the_form_offers_what_its_host_can_do_by_sort_of_work(page, host):
+    text = page.get(reverse("launch-form", args=["compile"]), {"host": host.name}).text
+
+    assert links_of(text, "Kind of job") == [
+        "prepare",
+        "compile",
+        "deploy",
+        "benchmark",
+        "evaluate",
+    ]
+    assert links_of(text, "Compile") == []  # there is one only
+
+    cards = make_host(sort="vacc", facts={"cards": [{"dies": 4}], "dies": 4, "roots": {}})
+    text = page.get(reverse("launch-form", args=["benchmark-online"]), {"host": cards.name}).text
+    assert "benchmark-online" in links_of(text, "Kind of job")
+    assert "compile" not in links_of(text, "Kind of job")
+    can = {name for name, kind in KINDS.items() if kind.offered(target_of(cards))}
+    assert {"benchmark-online", "benchmark-latency"} <= set(links_of(text, "Benchmark")) <= can
+
+
 def test_a_field_shows_label_limit_unit_and_help_of_the_params(host):
     add_artifact(host)
 
