@@ -118,7 +118,7 @@ def test_samples_are_set_right_by_the_clock_of_their_host():
 
     found = of(deployment)
 
-    assert (found.is_silent, found.output) == (False, 10.0)
+    assert (found.heard.timestamp(), known(found)[-1]) == (NOW, 10.0)
 
 
 def test_what_was_told_before_the_last_half_hour_is_not_read():
