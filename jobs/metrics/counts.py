@@ -5,17 +5,17 @@ from __future__ import annotations
 from jobs.metrics.base import Metric
 
 COUNTS = (
-    Metric("concurrency", "Concurrency", "requests", ""),
-    Metric("requests", "Requests completed", "requests", ""),
-    Metric("failed_requests", "Failed requests", "requests", "lower"),
+    Metric("concurrency", "Concurrency", "requests", "", is_count=True),
+    Metric("requests", "Requests completed", "requests", "", is_count=True),
+    Metric("failed_requests", "Failed requests", "requests", "lower", is_count=True),
     Metric("duration_s", "Duration", "s", ""),
-    Metric("peak_requests", "Peak requests in flight", "requests", ""),
-    Metric("input_tokens", "Input tokens", "tokens", ""),
-    Metric("output_tokens", "Output tokens", "tokens", ""),
+    Metric("peak_requests", "Peak requests in flight", "requests", "", is_count=True),
+    Metric("input_tokens", "Input tokens", "tokens", "", is_count=True),
+    Metric("output_tokens", "Output tokens", "tokens", "", is_count=True),
     Metric("input_tokens_mean", "Input tokens, mean", "tokens", ""),
     Metric("output_tokens_mean", "Output tokens, mean", "tokens", ""),
-    Metric("iterations", "Iterations", "", ""),
-    Metric("questions", "Questions", "questions", ""),
-    Metric("correct", "Correct answers", "questions", "higher"),
-    Metric("unanswered", "Questions without an answer", "questions", "lower"),
+    Metric("iterations", "Iterations", "", "", is_count=True),
+    Metric("questions", "Questions", "questions", "", is_count=True),
+    Metric("correct", "Correct answers", "questions", "higher", is_count=True),
+    Metric("unanswered", "Questions without an answer", "questions", "lower", is_count=True),
 )

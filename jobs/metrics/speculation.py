@@ -7,7 +7,7 @@ from jobs.metrics.base import Metric
 SPECULATION = (
     Metric("acceptance_rate", "Draft tokens accepted", "%", "higher"),
     Metric("acceptance_length_tokens", "Tokens a step", "tokens", "higher"),
-    Metric("drafts", "Drafts", "", ""),
-    Metric("draft_tokens", "Draft tokens", "tokens", ""),
-    Metric("accepted_tokens", "Accepted draft tokens", "tokens", ""),
+    Metric("drafts", "Drafts", "", "", is_count=True),
+    Metric("draft_tokens", "Draft tokens", "tokens", "", is_count=True),
+    Metric("accepted_tokens", "Accepted draft tokens", "tokens", "", is_count=True),
 )

@@ -16,6 +16,7 @@ from jobs import logstore
 from jobs.errors import JobsError
 from jobs.kinds import KINDS
 from jobs.kinds.base import LOG, LOG_BYTES, Conclusion, Measured, Remark
+from jobs.metrics import METRICS
 from jobs.models import Answer, Artifact, Deployment, Job, Result, ResultPoint, Weights
 from jobs.plans import from_json
 from jobs.services import assets, lifecycle, outputs, surroundings
@@ -196,8 +197,17 @@ def _keep_result(job: Job, measured: Measured) -> None:
 
 
 def _numbers(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """The metrics that were measured: NaN is none."""
-    return {name: value for name, value in storable(metrics).items() if value is not None}
+    """The metrics that were measured: NaN is none, and counts are whole numbers."""
+    return {
+        name: int(value) if _is_whole(name, value) else value
+        for name, value in storable(metrics).items()
+        if value is not None
+    }
+
+
+def _is_whole(name: str, value: float) -> bool:
+    metric = METRICS.get(name)
+    return metric is not None and metric.is_count and float(value).is_integer()
 
 
 @dataclass(frozen=True, slots=True)

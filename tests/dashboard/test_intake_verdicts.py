@@ -3,6 +3,7 @@
 import hashlib
 
 import pytest
+from django.urls import reverse
 
 from jobs.kinds import KINDS
 from jobs.kinds.base import Conclusion, Measured, Remark
@@ -198,6 +199,21 @@ def test_a_result_without_a_deployment_is_about_the_weights_that_were_loaded(cal
     result = Result.objects.get(job=job)
     assert (result.deployment, result.model_id) == (None, "deepseek-r1")
     assert result.label == "fp8 tp32"
+
+
+def test_counts_are_kept_as_whole_numbers_and_measures_as_measured(caller, kind, client):
+    metrics = {"questions": 142.0, "duration_s": 30.0, "input_tokens_mean": 44.0, "correct": 7.5}
+    kind.conclusion = Conclusion(
+        measured=Measured("benchmark", "b", "t", metrics, points=[(4, {"requests": 12.0})])
+    )
+    job = taken_job(caller)
+
+    end(caller, job, ended())
+
+    client.force_login(make_user("lin"))
+    told = client.get(reverse("result-file", args=[Result.objects.get(job=job).pk, "json"])).json()
+    assert str(told["metrics"]) == str(metrics | {"questions": 142})
+    assert str(told["points"][0]["metrics"]) == "{'requests': 12}"
 
 
 def test_what_comes_too_late_for_a_closed_job_is_taken_and_changes_nothing(caller, kind):
