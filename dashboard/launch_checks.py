@@ -9,6 +9,7 @@ from django.utils.translation import ngettext
 
 from dashboard.formats import since
 from dashboard.forms import LaunchForm
+from dashboard.words import host_title
 from jobs.launch import Preview
 from jobs.models import Host, Job
 from jobs.queries.hosts import is_away
@@ -99,4 +100,4 @@ def _form(form: LaunchForm) -> list[Check]:
 
 
 def _name(host: Host) -> dict[str, str]:
-    return {"host": host.name}
+    return {"host": host_title(host)}

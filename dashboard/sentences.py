@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from dashboard.guide_sentences import GUIDE_SENTENCES
 from dashboard.known_failures import words_of
 from dashboard.states import STATES
-from dashboard.words import asset_word, stack_name, step_title
+from dashboard.words import asset_word, host_word, stack_name, step_title
 from jobs.kinds import limits
 
 SENTENCES: dict[str, str | Promise] = {
@@ -319,6 +319,7 @@ _WORDS: dict[str, Callable[[str], str]] = {
     "step": step_title,
     "stack": stack_name,
     "input": asset_word,
+    "host": host_word,
     "what": lambda text: gettext(text) if text else "",
 }
 

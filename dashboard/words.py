@@ -153,7 +153,12 @@ def state_of(thing: Any) -> str:
 
 def host_title(host: Host) -> str:
     """What people call a host; its name is for addresses, commands and the API."""
-    return gettext("This computer") if host.sort == Host.Sort.THIS_COMPUTER else host.name
+    return host_word(host.name) if host.sort == Host.Sort.THIS_COMPUTER else host.name
+
+
+def host_word(name: str) -> str:
+    """What people call the host of this name."""
+    return gettext("This computer") if name == Host.Sort.THIS_COMPUTER else name
 
 
 def host_state(host: Host) -> str:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext
 from dashboard.charts import accuracy, throughput
 from dashboard.charts.series import Series
 from dashboard.formats import number
-from dashboard.words import metric_text
+from dashboard.words import host_word, metric_text
 from jobs.models import Answer, Result
 from jobs.queries import results as queries
 from jobs.queries.comparison import Change
@@ -138,6 +138,12 @@ def count(found: int) -> SafeString:
 def setting(found: Any) -> str:
     """A value of a form field, as people write it: "1, 2, 4"."""
     return ", ".join(map(str, found)) if isinstance(found, list) else str(found)
+
+
+@register.filter
+def setting_text(found: str, name: str) -> str:
+    """The value of the setting ``name`` in a comparison, for people."""
+    return host_word(found) if name == "host" else found
 
 
 @register.filter

@@ -49,7 +49,7 @@ def _choices(filters: Filters) -> dict[str, Any]:
     return {
         "states": [*states, *((state, look(state).word) for state in Job.State.values)],
         "kinds": [(name, kind_title(name)) for name in KINDS],
-        "hosts": list(Host.objects.values_list("name", flat=True)),
+        "hosts": list(Host.objects.all()),
         "people": list(
             User.objects.filter(jobs__isnull=False)
             .distinct()

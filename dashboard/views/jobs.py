@@ -27,7 +27,7 @@ from dashboard.log_quotes import last_arrival, line_of, telling_lines
 from dashboard.requests import person
 from dashboard.rights import allowed, check, requires
 from dashboard.sentences import sentence
-from dashboard.words import metric_label, step_title, unit_word
+from dashboard.words import host_title, metric_label, step_title, unit_word
 from jobs.dispatch import why_waiting
 from jobs.errors import LaunchError
 from jobs.launch import cancel, run_again
@@ -239,7 +239,7 @@ def _sentence(page: JobPage) -> str:
         heard = job.host.heartbeat_at
         return _(
             "%(host)s has not answered since %(time)s; what stands here is as it was then."
-        ) % {"host": job.host.name, "time": moment(heard) if heard else "?"}
+        ) % {"host": host_title(job.host), "time": moment(heard) if heard else "?"}
     if job.state != Job.State.RUNNING:
         known = view_of(job)
         return f"{_told(job)} {known.cause}" if known else _told(job)
@@ -259,7 +259,7 @@ def _doing(page: JobPage) -> str:
     words = {"step": name[:1].upper() + name[1:], "n": step.index + 1, "all": len(page.steps)}
     head = _("%(step)s, step %(n)s of %(all)s") % words if len(page.steps) > 1 else words["step"]
     if not progress or not progress.get("total"):
-        return _("%(what)s, on %(host)s.") % {"what": head, "host": page.job.host.name}
+        return _("%(what)s, on %(host)s.") % {"what": head, "host": host_title(page.job.host)}
     if progress["unit"] == "%":
         return _("%(what)s: %(share)s %% done.") % {"what": head, "share": int(progress["done"])}
     counts = {

@@ -16,9 +16,9 @@ from dashboard.charts import accuracy, percentiles, throughput
 from dashboard.charts.series import Series
 from dashboard.rights import requires
 from dashboard.views.compare import compare_results
-from dashboard.words import metric_label, metric_text
+from dashboard.words import host_word, metric_label, metric_text
 from jobs.metrics import METRICS
-from jobs.models import Answer, Result
+from jobs.models import Answer, Host, Result
 from jobs.queries.results import (
     FACETS,
     STAMPS,
@@ -123,6 +123,7 @@ def _value_words() -> dict[str, str]:
         "simulated": _("simulated"),
         "failed": _("with failed requests"),
         "quiet": _("without remark"),
+        Host.Sort.THIS_COMPUTER: host_word(Host.Sort.THIS_COMPUTER),
     }
 
 

@@ -22,8 +22,9 @@ def site(target: Target) -> Site:
     try:
         return site_of(target.facts)
     except KeyError:
+        name = _("This computer") if target.is_this_computer else target.name
         raise LaunchError(
-            _("%(host)s has not reported its folders yet.") % {"host": target.name}
+            _("%(host)s has not reported its folders yet.") % {"host": name}
         ) from None
 
 
