@@ -27,7 +27,7 @@ NAME = "this-computer"
 def made(client):
     """This computer with one of everything."""
     client.force_login(make_user("lin", is_staff=True))
-    host = make_host(NAME, facts={"dies": ["0", "1"], "roots": {"weights": "/w"}})
+    host = make_host(NAME, facts={"roots": {"weights": "/w"}})
     make_weights(host=host)
     make_job(host=host, state="running", started_at=now(), sentence_id="job:running")
     job = make_job(host=host, state="succeeded", kind="benchmark")
