@@ -25,6 +25,22 @@ _WORDS = (
     *("river", "stone", "light", "morning", "engine", "garden", "letter", "winter", "copper"),
     *("a", "the", "under", "slowly", "between", "carries", "follows", "answers", "bright", "old"),
 )
+_MUSINGS = (
+    "Let me read the question once more.",
+    "Wait, I should check that before I go on.",
+    "There are two ways to look at this.",
+    "The first way is shorter, the second is safer.",
+    "If I take the second way, I need one more step.",
+    "So far nothing speaks against it.",
+    "Hmm, that would mean that the first guess was wrong.",
+    "Let me try a small example to be sure.",
+    "The example agrees with what I had before.",
+    "I must not forget the last part of the question.",
+    "Alternatively, I could begin from the end.",
+    "That leads to the same place, which is a good sign.",
+    "Now I only have to say it in a few words.",
+    "Okay, let me put it together.",
+)
 _SUM = re.compile(r"(-?\d+)\s*([+\-*×])\s*(\d+)")
 _OPTION = re.compile(r"^\s*\(?([A-J])[.):]\s*(.+?)\s*$", re.M)
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
@@ -44,6 +60,12 @@ def prose(seed: object, words: int) -> str:
     """So many words that mean nothing, the same for the same seed."""
     dice = world.seeded("prose", seed)
     return " ".join(dice.choice(_WORDS) for _ in range(words)).capitalize() + "."
+
+
+def musing(seed: object, sentences: int) -> str:
+    """So many sentences of somebody who thinks it over, the same for the same seed."""
+    dice = world.seeded("musing", seed)
+    return " ".join(dice.choice(_MUSINGS) for _ in range(sentences))
 
 
 def cluewsc(split: str, number: int) -> Question:

@@ -185,7 +185,9 @@ def _watch(item: Container) -> None:
         if item["rm"]:
             # Who follows it still reads the end of its output; then the folder goes.
             (_home(item["id"]) / "gone").touch()
-            threading.Timer(1.0, shutil.rmtree, (_home(item["id"]), True)).start()
+            later = threading.Timer(1.0, shutil.rmtree, (_home(item["id"]), True))
+            later.daemon = True
+            later.start()
             (_home(item["id"]) / "container.json").unlink(missing_ok=True)
 
 

@@ -183,7 +183,7 @@ def _path(talk: Wire, asked: Asked) -> None:
     """Where a file of a container lies on this machine."""
     item = containers.find(asked["container"])
     env = processes.environment(item, {})
-    inside = os.path.normpath(f"/{asked['path']}")
+    inside = os.path.normpath("/" + asked["path"].lstrip("/"))
     talk.say(answer=str(world.outside(inside, env)), code=0)
 
 

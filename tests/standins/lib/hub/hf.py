@@ -82,6 +82,7 @@ def _fetch(wanted: Sequence[RepoFile], folder: Path, *, workers: int, quiet: boo
     total = len(wanted)
     began = time.monotonic()
     done = 0
+    large = max(1, sum(file.large for file in wanted))
 
     def show() -> None:
         if not quiet:
@@ -90,7 +91,7 @@ def _fetch(wanted: Sequence[RepoFile], folder: Path, *, workers: int, quiet: boo
 
     def one(file: RepoFile) -> None:
         nonlocal done
-        _one(file, folder, quiet=quiet)
+        _one(file, folder, quiet=quiet, share=1 / min(max(1, workers), large))
         with _LOCK:
             done += 1
             show()
@@ -104,7 +105,7 @@ def _fetch(wanted: Sequence[RepoFile], folder: Path, *, workers: int, quiet: boo
         world.err()
 
 
-def _one(file: RepoFile, folder: Path, *, quiet: bool) -> None:
+def _one(file: RepoFile, folder: Path, *, quiet: bool, share: float) -> None:
     notes = folder / ".cache/huggingface/download"
     hashed = base64.urlsafe_b64encode(hashlib.sha1(file.path.encode()).digest()).decode()
     part = notes / f"{hashed}.{file.sha256}.incomplete"
@@ -124,7 +125,7 @@ def _one(file: RepoFile, folder: Path, *, quiet: bool) -> None:
             with _LOCK:
                 world.err("\r" + text, end="")
 
-    if transfer.bring(file, part, target, told=told) and not quiet:
+    if transfer.bring(file, part, target, told=told, share=share) and not quiet:
         world.err(f"\nDownload complete. Moving file to {target}")
     note = notes / f"{file.path}.metadata"
     note.parent.mkdir(parents=True, exist_ok=True)

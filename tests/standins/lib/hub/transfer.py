@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.standins.lib import world
 from tests.standins.lib.hub.files import RepoFile
 
-BYTES_PER_S = 1.2e9  # of the made-up line
+BYTES_PER_S = 2.4e9  # of the made-up line
 STEPS = 8  # pieces that a large file comes in
 STALL_S = 3600.0  # ours, not scaled: a stalled download never ends by itself
 FULL_AT = 0.4  # of a file, where a full disk stops it
@@ -39,10 +39,12 @@ def bring(
     target: Path,
     *,
     told: Callable[[int], None] = lambda real_bytes: None,
+    share: float = 1.0,
 ) -> bool:
     """Write ``file`` to ``part`` and then call it ``target``; False: it was there already.
 
-    ``told`` hears how many of the true hub's bytes came since it was told last.
+    ``told`` hears how many of the true hub's bytes came since it was told last; ``share`` is the
+    part of the line that this file has.
 
     Raises:
         OSError: the disk is full.
@@ -60,7 +62,7 @@ def bring(
         for piece in _pieces(len(data), have, STEPS if file.large else 1):
             _may_go_wrong(file, piece.stop / len(data), part)
             real_bytes = int(file.real_bytes * len(piece) / len(data))
-            world.sleep(real_bytes / BYTES_PER_S)
+            world.sleep(real_bytes / BYTES_PER_S / share)
             disk.write(data[piece.start : piece.stop])
             disk.flush()
             told(real_bytes)

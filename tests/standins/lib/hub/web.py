@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tests.standins.lib import options, world
+from tests.standins.lib import options, sonnet, world
 from tests.standins.lib.hub import datasets, repos, transfer
 from tests.standins.lib.hub.files import RepoFile
 
@@ -38,6 +38,9 @@ def known(url: str) -> RepoFile | None:
         return RepoFile(name, 163_000_000, datasets.opencompass_core, large=True)
     if name == "math.zip" and "opencompass" in parts.netloc:
         return RepoFile(name, 3_700_000, datasets.math, large=True)
+    if name == "sonnet.txt":
+        poem = sonnet.text().encode()
+        return RepoFile(name, len(poem), lambda: poem)
     if name == "hfd.sh":
         script = f"#!/bin/sh\nexec '{world.BIN / 'hfd.sh'}' \"$@\"\n".encode()
         return RepoFile(name, 13_000, lambda: script)
@@ -55,6 +58,13 @@ def is_here(url: str) -> bool:
     return host in ("localhost", "0.0.0.0", "::1") or host.startswith("127.")
 
 
+def _ask_here(program: str, argv: Sequence[str]) -> None:
+    """Hand over when this machine itself is asked, whatever else the command line says."""
+    addresses = [word for word in argv if "://" in word or word.startswith("127.")]
+    if addresses and all(map(is_here, addresses)):
+        hand_over(program, argv)
+
+
 def hand_over(program: str, argv: Sequence[str]) -> None:
     """Become the machine's own program of that name, if it has one."""
     path = os.pathsep.join(
@@ -69,14 +79,13 @@ def hand_over(program: str, argv: Sequence[str]) -> None:
 
 def wget(argv: Sequence[str]) -> int:
     """Run ``wget``; its exit code."""
+    _ask_here("wget", argv)
     parser = options.Plain("wget", refusal="wget: {}\nUsage: wget [OPTION]... [URL]...", code=2)
     parser.add_argument("urls", nargs="*")
     args = options.add(parser, _WGET).parse_args(argv)
     if not args.urls:
         world.err("wget: missing URL\nUsage: wget [OPTION]... [URL]...")
         return 1
-    if all(map(is_here, args.urls)):
-        hand_over("wget", argv)
     codes = [_wget_one(url, args) for url in args.urls]
     return max(codes)
 
@@ -145,6 +154,7 @@ class _Dots:
 
 def curl(argv: Sequence[str]) -> int:
     """Run ``curl``; its exit code."""
+    _ask_here("curl", argv)
     parser = options.Plain(
         "curl",
         refusal="curl: {}\ncurl: try 'curl --help' or 'curl --manual' for more information",
@@ -152,7 +162,7 @@ def curl(argv: Sequence[str]) -> int:
     )
     parser.add_argument("urls", nargs="*")
     args, unknown = options.add(parser, _CURL).parse_known_args(argv)
-    if unknown or not args.urls or all(map(is_here, args.urls)):
+    if unknown or not args.urls:
         hand_over("curl", argv)
     for url in args.urls:
         file = known(url)

@@ -147,7 +147,7 @@ class Engine:
         """The whole answer in tokens, as long as it would be without a limit."""
         thought, answer = questions.solve(request.prompt, request.seed)
         if "work out" not in thought and "代词" not in thought:
-            thought += "\n" + questions.prose(request.prompt, 40 + len(request.prompt) % 160)
+            thought += "\n" + questions.musing(request.prompt, 6 + len(request.prompt) % 24)
         text = answer
         if self.tags:
             text = f"{'' if self.opens_thought else '<think>'}\n{thought}\n</think>\n\n{answer}"
@@ -157,7 +157,7 @@ class Engine:
         pieces = tokens.split(text)
         wanted = request.max_tokens if request.ignore_eos else request.min_tokens
         while len(pieces) < wanted:
-            pieces += tokens.split(" " + questions.prose((request.prompt, len(pieces)), 60))
+            pieces += tokens.split(" " + questions.musing((request.prompt, len(pieces)), 8))
         return pieces
 
     def _tpot(self) -> float:

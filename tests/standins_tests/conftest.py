@@ -1,0 +1,60 @@
+"""A made-up host for each test, with or without its docker."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.standins.lib import world
+from tests.standins_tests.host import Done, Host, get, until
+
+VVI = "registry.example/ai_deliver/vllm_vacc:VVI-26.02"
+MESSAGES = [{"role": "user", "content": "What is 17 + 25?"}]
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Host:
+    return Host(tmp_path / "host")
+
+
+@pytest.fixture
+def docker_host(host: Host) -> Iterator[Host]:
+    """The same, with docker's daemon and an image of each generation."""
+    images = [
+        {"ref": name, "id": f"sha256:{at:064x}", "created": 1.0 + at, "size": 9, "vllm": version}
+        for at, (name, version) in enumerate(
+            {"vllm_vacc:latest": "0.7.2", VVI: "0.17.0"}.items(), 1
+        )
+    ]
+    state = host.folder / "state/docker"
+    state.mkdir()
+    (state / "images.json").write_text(json.dumps(images))
+    with host.started("dockerd") as daemon:
+        until(lambda: "API listen" in daemon.text)
+        yield host
+        left = host.run("docker", "ps", "-a", "-q").stdout.split()
+        if left:
+            host.run("docker", "rm", "-f", *left)
+
+
+def ready(url: str) -> bool:
+    return get(f"{url}/health")[0] == 200
+
+
+@pytest.fixture
+def docker_script(host: Host) -> Callable[..., Done]:
+    """Runs a benchmark script of the guide's image, without the image."""
+
+    def run(script: str, *argv: str) -> Done:
+        code = (
+            "import sys; from tests.standins.lib import programs; "
+            f"sys.exit(programs.run({script!r}, sys.argv[1:]))"
+        )
+        env = {"PYTHONPATH": str(world.LIB.parents[2]), "STANDIN_VLLM_VERSION": "0.7.2"}
+        return host.run(sys.executable, "-c", code, *argv, env=env)
+
+    return run

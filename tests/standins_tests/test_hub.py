@@ -1,0 +1,200 @@
+"""Downloads: names, sizes that fit the index, checksums, progress, and going on after a kill."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import signal
+import struct
+
+import pytest
+
+from tests.standins_tests.host import until
+
+R1 = "deepseek-ai/DeepSeek-R1"
+QWEN = "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B"
+
+
+def hub_command(tool: str, repo: str, folder: str) -> tuple[str, ...]:
+    return {
+        "hf": ("hf", "download", repo, "--local-dir", folder),
+        "huggingface-cli": ("huggingface-cli", "download", repo, "--local-dir", folder),
+        "hfd.sh": ("hfd.sh", repo, "-x", "10", "--local-dir", folder),
+        "modelscope": ("modelscope", "download", "--model", repo, "--local_dir", folder),
+    }[tool]
+
+
+@pytest.mark.parametrize("tool", ["hf", "huggingface-cli", "hfd.sh", "modelscope"])
+def test_each_tool_brings_all_shards_of_the_index_whole(host, tool):
+    done = host.run(*hub_command(tool, R1, "DeepSeek-R1"))
+
+    folder = host.workspace / "DeepSeek-R1"
+    index = json.loads((folder / "model.safetensors.index.json").read_text())
+    shards = sorted(set(index["weight_map"].values()))
+    assert done.returncode == 0, done.stderr
+    assert (len(shards), shards[0]) == (163, "model-00001-of-000163.safetensors")
+    assert (
+        sum(map(_data_bytes, (folder / name for name in shards))) == index["metadata"]["total_size"]
+    )
+    assert json.loads((folder / "config.json").read_text())["kv_lora_rank"] == 512
+    assert (folder / "tokenizer.json").is_file()
+
+
+def _data_bytes(path) -> int:
+    """Bytes of the tensors of a safetensors file, which must be as long as its header says."""
+    content = path.read_bytes()
+    (length,) = struct.unpack("<Q", content[:8])
+    header = json.loads(content[8 : 8 + length])
+    ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+    assert len(content) == 8 + length + max(ends)
+    return max(ends)
+
+
+def test_the_hubs_checksum_lies_beside_each_large_file(host):
+    host.run(*hub_command("hf", QWEN, "w"))
+
+    name = "model-00001-of-000002.safetensors"
+    note = host.workspace / f"w/.cache/huggingface/download/{name}.metadata"
+    digest = hashlib.sha256((host.workspace / "w" / name).read_bytes()).hexdigest()
+    assert note.read_text().splitlines()[1] == digest
+
+
+def test_progress_is_drawn_anew_after_a_carriage_return(host):
+    hf = host.run(*hub_command("hf", QWEN, "a")).stderr
+    hfd = host.run(*hub_command("hfd.sh", QWEN, "b")).stdout
+    modelscope = host.run(*hub_command("modelscope", QWEN, "c")).stderr
+
+    assert "\rFetching 10 files: 100%|██████████| 10/10 [" in hf
+    assert "/7.62G [" in hf  # of the true file, not of ours
+    assert "\r[#000006 " in hfd
+    assert "Download completed successfully. Repo directory: " in hfd
+    assert (
+        "\rDownloading [model-00001-of-000002.safetensors]: 100%|██████████| 7.62G/7.62G ["
+        in modelscope
+    )
+
+
+@pytest.mark.parametrize("tool", ["hf", "hfd.sh", "modelscope"])
+def test_a_killed_download_goes_on_where_it_was(host, tool):
+    command = hub_command(tool, QWEN, "w")
+    with host.started(*command, env={"STANDIN_SPEED": "3"}) as slow:
+        folder = host.workspace / "w"
+        until(lambda: _parts(folder))
+        slow.popen.send_signal(signal.SIGKILL)
+        slow.wait()
+    left = _parts(folder)
+
+    done = host.run(*command)
+
+    assert left
+    assert done.returncode == 0, done.stderr
+    assert _parts(folder) == []
+    assert _data_bytes(folder / "model-00002-of-000002.safetensors") > 0
+
+
+def _parts(folder) -> list[str]:
+    patterns = ("**/*.incomplete", "**/*.aria2", "**/._____temp/*.safetensors")
+    found = [path for pattern in patterns for path in folder.glob(pattern)]
+    return [path.name for path in found if path.stat().st_size]
+
+
+def test_a_second_download_brings_nothing_again(host):
+    host.run(*hub_command("hf", QWEN, "w"))
+
+    assert "Downloading '" not in host.run(*hub_command("hf", QWEN, "w")).stderr
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (("hf", "download", "nobody/nothing"), "Repository Not Found for url: "),
+        (("hfd.sh", "nobody/nothing"), "Failed to fetch metadata. HTTP status code: 404."),
+        (("modelscope", "download", "--model", "nobody/nothing"), "does not exist!"),
+    ],
+)
+def test_an_unknown_repository_is_refused(host, argv, said):
+    done = host.run(*argv)
+
+    assert (done.returncode, said in done.stdout + done.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "said"),
+    [
+        (("hf", "download", QWEN, "--nope"), 2, "error: unrecognized arguments: --nope"),
+        (("hfd.sh", QWEN, "-x", "11"), 1, "threads (-x) must be 1-10"),
+        (("hfd.sh", QWEN, "--nope"), 1, "Unknown option: --nope"),
+        (("modelscope", "download", "--nope", "x"), 2, "error: unrecognized arguments: --nope"),
+        (("wget",), 1, "wget: missing URL"),
+    ],
+)
+def test_arguments_that_a_tool_does_not_take_are_refused(host, argv, code, said):
+    done = host.run(*argv)
+
+    assert (done.returncode, said in done.stdout + done.stderr) == (code, True), done.stderr
+
+
+def test_a_token_opens_a_gated_repository(host):
+    host.faults("gated_repo")
+
+    shut = host.run(*hub_command("hf", QWEN, "w"))
+    hfd = host.run(*hub_command("hfd.sh", QWEN, "v"))
+    opened = host.run(*hub_command("hf", QWEN, "w"), env={"HF_TOKEN": "hf_x"})
+
+    assert shut.returncode == 1
+    assert "GatedRepoError: 401 Client Error." in shut.stderr
+    assert "Access to model deepseek-ai/DeepSeek-R1-Distill-Qwen-7B is restricted." in shut.stderr
+    assert "--hf_username and --hf_token is not passed" in hfd.stdout
+    assert opened.returncode == 0
+
+
+def test_data_sets_of_the_guide_are_there_in_their_formats(host):
+    host.run(
+        "hf",
+        "download",
+        "allenai/c4",
+        "en/c4-train.00000-of-01024.json.gz",
+        "--repo-type",
+        "dataset",
+        "--local-dir",
+        "c4",
+    )
+    host.run(
+        "wget",
+        "-q",
+        "https://hf-mirror.com/datasets/yahma/alpaca-cleaned/resolve/main/alpaca_data_cleaned.json",
+    )
+
+    assert (host.workspace / "c4/en/c4-train.00000-of-01024.json.gz").read_bytes()[
+        :2
+    ] == b"\x1f\x8b"
+    assert json.loads((host.workspace / "alpaca_data_cleaned.json").read_text())[0]["output"] == "1"
+
+
+def test_archives_are_fetched_and_unpacked_into_what_opencompass_reads(host):
+    core = "https://github.com/open-compass/opencompass/releases/download/0.2.2.rc1/"
+    fetched = host.run("wget", f"{core}OpenCompassData-core-20240207.zip")
+    host.run("wget", "http://opencompass.oss-cn-shanghai.aliyuncs.com/datasets/data/math.zip")
+    host.run("unzip", "OpenCompassData-core-20240207.zip")
+    host.run("unzip", "-o", "math.zip", "-d", "./data/")
+
+    data = host.workspace / "data"
+    assert "‘OpenCompassData-core-20240207.zip’ saved [163000000/163000000]" in fetched.stderr
+    counts = {
+        name: len((data / name).read_text().splitlines())
+        for name in (
+            "FewCLUE/cluewsc/dev_few_all.json",
+            "FewCLUE/cluewsc/test_public.json",
+            "math/test_prm800k_500.jsonl",
+        )
+    }
+    assert list(counts.values()) == [159, 976, 500]
+    tests = list((data / "mmlu/test").glob("*_test.csv"))
+    assert (len(tests), sum(len(path.read_text().splitlines()) for path in tests)) == (57, 14042)
+
+
+def test_an_address_that_nobody_answers_at_is_told_as_wget_does(host):
+    done = host.run("wget", "https://example.invalid/x.zip")
+
+    assert done.returncode == 4
+    assert done.stderr.endswith("wget: unable to resolve host address ‘example.invalid’\n")
