@@ -407,6 +407,7 @@ class LogPanel {
 
   /** @param {import("./lib/log_rows.js").Step[]} steps */
   #setSteps(steps) {
+    if (!this.isFollowing) this.rows.keepOpen();
     this.rows.setSteps(steps);
     this.folds.setBegins(steps.flatMap((step) => step.line_from ?? []));
   }

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.visits import AXE, RUN_AXE, WIDE, Complaints
+from tests.browser.visits import AXE, PHONE, RUN_AXE, WIDE, Complaints
 from tests.dashboard.socket_server import running_server
 
 pytestmark = pytest.mark.browser
@@ -202,6 +202,15 @@ def test_several_bars_leave_no_empty_rows_and_every_line_of_the_file_can_be_reac
 
     other = open_page("#L14")
     other.locator(".l.at[data-line='14']").wait_for()
+
+
+def test_a_log_that_is_followed_stays_at_its_end_when_the_window_changes(log, open_page):
+    log(b"".join(b"line %d %s\n" % (n, b"long " * (n % 90)) for n in range(1, 601)))
+    page = open_page()
+    for size in (PHONE, {"width": 390, "height": 3000}, PHONE, WIDE):
+        page.set_viewport_size(size)
+        in_sight(page, lambda seen: seen[-1] == 600)
+        page.locator(".pill", has_text="Following").wait_for()
 
 
 def test_a_search_counts_the_whole_log_and_walks_through_it(log, open_page):

@@ -121,6 +121,16 @@ test("lines stand under their steps, and what is done is folded", () => {
   assert.deepEqual([rows.count, rows.at(1), rows.indexOfLine(51)], [3, { line: 50 }, 2]);
 });
 
+test("a step that someone reads is not folded under them when it is done", () => {
+  const step = (state, line_from, line_to) => ({ name: state, state, line_from, line_to, look: ["ok", "ok"] });
+  const rows = new LogRows();
+  rows.setLineCount(50);
+  rows.setSteps([step("running", 1, null), step("queued", null, null)]);
+  rows.keepOpen();
+  rows.setSteps([step("succeeded", 1, 40), step("running", 41, null)]);
+  assert.deepEqual([rows.isOpen(0), rows.isOpen(1), rows.indexOfLine(20)], [true, true, 20]);
+});
+
 test("a search walks through matches from where the reader is, and round", async () => {
   const search = new LogSearch(async () => ({ total: 4, lines: 3, found: [[10, 0, 1], [20, 0, 2], [30, 0, 1]] }));
   await search.run("x", false);

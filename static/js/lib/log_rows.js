@@ -36,6 +36,13 @@ export class LogRows {
     this.#arrange();
   }
 
+  /** Someone reads: what is open now is not folded when it is done. */
+  keepOpen() {
+    this.steps.forEach((_, group) => {
+      if (this.isOpen(group)) this.choices.set(group, true);
+    });
+  }
+
   /** @param {number[] | null} lines */
   setOnly(lines) {
     this.only = lines;

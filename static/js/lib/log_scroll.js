@@ -45,7 +45,8 @@ export class LogScroll {
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.settling = undefined;
     scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
-    new ResizeObserver(() => this.draw()).observe(scroller);
+    this.isPinned = false; // to the end, until a person or a row wants another place
+    new ResizeObserver(() => (this.isPinned ? this.showEnd() : this.draw())).observe(scroller);
   }
 
   get height() {
@@ -61,17 +62,20 @@ export class LogScroll {
   /** Stay where we are, whatever was to be shown. */
   release() {
     this.target = null;
+    this.isPinned = false;
   }
 
   /** Show a row `share` of the height below the edge. @param {number} index @param {number} share */
   show(index, share = 0) {
     this.target = { index, share };
+    this.isPinned = false;
     this.draw();
   }
 
   /** Show the end. */
   showEnd() {
     this.target = null;
+    this.isPinned = true;
     this.anchor = Math.max(0, this.count() - 1);
     this.above = FAR_PX;
     this.draw();
@@ -274,7 +278,7 @@ export class LogScroll {
     const now = this.scroller.scrollTop;
     const moved = now - this.expected;
     if (Math.abs(moved) < 1) return;
-    this.target = null;
+    this.release();
     clearTimeout(this.settling);
     this.settling = setTimeout(() => {
       this.settling = undefined;
