@@ -101,5 +101,35 @@ GUIDE_SENTENCES: dict[str, str | Promise] = {
         "As printed, the script does not import %(module)s and runs on the CPU, unless the image "
         "has it patched."
     ),
+    # Evaluations.
+    "guide:config_made": _(
+        "eval_ds.py is made for this deployment: the guide's own asks DeepSeek-V3, its block for "
+        "R1 is commented out. It asks %(model)s, with the guide's settings for R1; lengths are "
+        "counted with the weights' folder on the host."
+    ),
+    "guide:run_collected": _(
+        "Added: a last step that copies what the run wrote in OpenCompass's checkout to the job."
+    ),
+    "guide:own_folder": _(
+        "It runs in the job's own folder, with the data of OpenCompass's checkout "
+        "(COMPASS_DATA_CACHE), so that runs do not meet; its inner log is shown while it asks."
+    ),
+    "guide:details_kept": _(
+        "--dump-eval-details is added: it tells of each answer whether it is right."
+    ),
+    "guide:in_parallel": _(
+        "%(batch)s questions are in flight (batch_size, query_per_second); the guide asks one "
+        "after the other."
+    ),
+    "guide:dataset_source": _(
+        "The guide's export is in the environment of both steps: DATASET_SOURCE=ModelScope."
+    ),
+    "guide:evalscope_command": _(
+        "The page of today's stack has a Python script for this; the command is EvalScope's own, "
+        "with the script's settings."
+    ),
+    "guide:evalscope_key": _(
+        "The API key is in the environment (EVALSCOPE_API_KEY); --api-key stays empty."
+    ),
     "guide:json_kept": _("--output-json is added, so that the figures are kept as a file."),
 }

@@ -112,6 +112,24 @@ SENTENCES: dict[str, str | Promise] = {
         "%(empty)s of %(total)s answers were empty: perhaps all tokens went into reasoning."
     ),
     "evaluate:cut": _("%(cut)s of %(total)s answers were cut off at %(max_tokens)s tokens."),
+    "evaluate:means": _(
+        "%(macro)s %% right as the mean of %(sets)s sets, %(weighted)s %% of %(questions)s "
+        "questions."
+    ),
+    "evaluate:sets": _("Right in per cent: %(scores)s."),
+    "evaluate:sets_missing": _(
+        "The tool ended well, but %(missing)s of %(sets)s sets have no score, the first is "
+        "%(first)s."
+    ),
+    "evaluate:other_prompt": _(
+        "Asked with another prompt than OpenCompass 0.4.1's own, so not to be compared with "
+        "published scores: %(sets)s."
+    ),
+    "evaluate:limited": _("Only the first %(questions)s questions of each set were asked."),
+    "evaluate:estimate": _(
+        "%(questions)s questions, %(batch)s at a time: about %(hours)s hours at %(ms)s ms a token "
+        "and %(tokens)s tokens an answer. Nobody has published how fast this card is."
+    ),
     "evaluate:few_questions": _("Only %(questions)s questions: the interval is wide."),
     # Why a job waits (jobs.dispatch).
     "wait:after": _("Waits for job %(job)s (%(title)s)."),

@@ -15,6 +15,8 @@ from jobs.kinds import (
     deploy_build_in,
     deploy_vllm,
     evaluate,
+    evaluate_evalscope,
+    evaluate_opencompass,
     prepare,
     prepare_datasets,
     prepare_opencompass,
@@ -39,4 +41,6 @@ KINDS: dict[str, Kind] = {
     "benchmark-throughput": benchmark_throughput,
     "benchmark-latency": benchmark_latency,
     "evaluate": evaluate,
+    "evaluate-opencompass": evaluate_opencompass,
+    "evaluate-evalscope": evaluate_evalscope,
 }

@@ -146,7 +146,7 @@ def conclude(
             what=_what(params, len(counted)),
             tool=f"evalscope {tool_version(plan, EVALSCOPE)}",
             metrics=metrics,
-            answers=[_answer(row) for row in counted],
+            answers=[answer(row, row.subset) for row in counted],
             remarks=_remarks(params, asked, counted),
         ),
     )
@@ -178,9 +178,10 @@ def _metrics(scored: Sequence[Scored], counted: Sequence[Scored]) -> dict[str, f
     return metrics
 
 
-def _answer(row: Scored) -> dict[str, Any]:
+def answer(row: Scored, subset: str) -> dict[str, Any]:
+    """A question as records keep it; its score is known."""
     return {
-        "subset": row.subset,
+        "subset": subset,
         "question": row.question,
         "expected": row.expected,
         "answer": row.answer,

@@ -1,0 +1,40 @@
+"""Copy the folder of OpenCompass's run into this one: collect_run.py OUTPUTS LOG TO
+
+Which run it was stands in the log of the job, for others may write to the same place meanwhile.
+Without a log it is the newest.
+"""
+
+import re
+import shutil
+import sys
+from pathlib import Path
+
+FOLDER = re.compile(rb"Current exp folder: \S*?(\d{8}_\d{6})")
+PARTS = ("summary", "results", "predictions", "logs")
+
+
+def stamp_of(outputs, log):
+    """The name of the run's folder; "" where there is none."""
+    said = FOLDER.findall(log.read_bytes()) if log.is_file() else []
+    if said:
+        return said[-1].decode()
+    return max((path.name for path in outputs.glob("[0-9]*_[0-9]*")), default="")
+
+
+def main():
+    """Exit 0 when there was something to copy."""
+    outputs, log, to = map(Path, sys.argv[1:])
+    stamp = stamp_of(outputs, log)
+    found = [outputs / stamp / part for part in PARTS] if stamp else []
+    there = [path for path in found if path.is_dir()]
+    for path in there:
+        shutil.copytree(path, to / stamp / path.name, dirs_exist_ok=True)
+    if not there:
+        print(f"error: {outputs / stamp} holds nothing of a run", file=sys.stderr)
+        return 1
+    print(f"{outputs / stamp}: {', '.join(path.name for path in there)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
