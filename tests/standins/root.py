@@ -1,4 +1,4 @@
-"""Builds the made-up ``/`` of a VACC host: ``root.py FOLDER [--dies N] [--workspace FOLDER]``.
+"""Builds the made-up ``/`` of a VACC host: ``root.py FOLDER [--dies N]``.
 
 What a probe reads of such a host lies below it: devices, kernel, driver and tool files. Run it
 again after the faults were changed; the daemon of the stand-in docker does so by itself.
@@ -7,7 +7,6 @@ again after the faults were changed; the daemon of the stand-in docker does so b
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import sys
 from pathlib import Path
@@ -22,13 +21,6 @@ DIES = 32
 CONDA = "root/miniconda3"  # its bin/ comes into the host's PATH
 DRIVER = "00.25.12.30 d3_3_v2_9_a3_1 a76bf37 20251230"
 COMPILER = "ai-v3.0.0-20250814"
-_DOCKERFILE = """FROM vllm-cpu-env:v0.7.2
-WORKDIR /workspace
-COPY requirements.txt requirements.txt
-RUN pip install -r requirements.txt
-RUN mv /usr/local/bin/vllm /usr/local/bin/vllm_bak
-ENV VCCL_SOCKET_IFNAME=lo VLLM_VACC_KVCACHE_SPACE=2
-"""
 _FLAGS = (
     "fpu vme de pse tsc msr pae mce cx8 apic sep mtrr pge mca cmov pat sse sse2 avx avx2 "
     "avx512f avx512dq avx512cd avx512bw avx512vl amx_bf16"
@@ -54,36 +46,6 @@ def build(folder: Path, dies: int = DIES) -> None:
         conda.furnish(folder / CONDA)
     conda.write_program(folder / CONDA / "bin/conda", "conda")
     set_iommu(folder, on=world.fault("iommu_on"))
-
-
-def furnish_workspace(folder: Path) -> None:
-    """What the operator of such a host has put into its workspace: the vendor's own files.
-
-    ``docker/`` is the folder of the vendor's image, ``build_in/source_code/`` that of the
-    modification, with the sample that fits no model.
-    """
-    source = f'"""Made up ({world.MARK}): the vendor\'s code is not here."""\n'
-    sample = {
-        "architectures": ["Qwen2ForCausalLM"],
-        "hidden_size": 5120,
-        "intermediate_size": 13696,
-        "num_hidden_layers": 40,
-        "num_attention_heads": 40,
-        "num_key_value_heads": 40,
-        "vocab_size": 152064,
-        "note": world.MARK,
-    }
-    _write(
-        folder,
-        {
-            "docker/Dockerfile": _DOCKERFILE,
-            "docker/requirements.txt": "torch_vacc\nvllm_vacc\n",
-            "build_in/source_code/modeling_qwen2_vacc.py": source,
-            "build_in/source_code/configuration_qwen2_vacc.py": source,
-            "build_in/source_code/quantization_vacc.py": source,
-            "build_in/source_code/config_vacc.json": json.dumps(sample, indent=2) + "\n",
-        },
-    )
 
 
 def _write(folder: Path, files: dict[str, str]) -> None:
@@ -119,11 +81,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Build the made-up / of a VACC host.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--dies", type=int, default=DIES)
-    parser.add_argument("--workspace", type=Path, help="give this folder the vendor's own files")
     args = parser.parse_args()
     build(args.folder, args.dies)
-    if args.workspace:
-        furnish_workspace(args.workspace)
 
 
 if __name__ == "__main__":

@@ -46,6 +46,17 @@ def ready(url: str) -> bool:
 
 
 @pytest.fixture
+def prepared(host: Host) -> Host:
+    """The same, with the data of OpenCompass unpacked in its workspace."""
+    core = "https://github.com/open-compass/opencompass/releases/download/0.2.2.rc1/"
+    host.run("wget", "-q", f"{core}OpenCompassData-core-20240207.zip")
+    host.run("wget", "-q", "http://opencompass.oss-cn-shanghai.aliyuncs.com/datasets/data/math.zip")
+    host.run("unzip", "-q", "OpenCompassData-core-20240207.zip")
+    host.run("unzip", "-q", "-o", "math.zip", "-d", "./data/")
+    return host
+
+
+@pytest.fixture
 def docker_script(host: Host) -> Callable[..., Done]:
     """Runs a benchmark script of the guide's image, without the image."""
 

@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from tests.standins import root
+from tests.standins import run as standins
 from tests.standins.lib import world
 
 SPEED = "3000"
-WAIT_S = 30.0
+WAIT_S = 60.0
 Done = subprocess.CompletedProcess[str]
 
 
@@ -49,13 +50,10 @@ class Host:
         return self.root / root.CONDA
 
     def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
-        path = os.pathsep.join((str(world.BIN), str(self.conda / "bin"), os.environ["PATH"]))
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("STANDIN_", "HOST_"))}
         return {
             **kept,
-            "PATH": path,
-            "STANDIN_STATE": str(self.folder / "state"),
-            "STANDIN_ROOT": str(self.root),
+            **standins.environment(self.folder),
             "STANDIN_SPEED": SPEED,
             "COLUMNS": "200",
             **self.more,

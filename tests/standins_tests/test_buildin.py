@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.standins import root
+from tests.standins import furnish
 from tests.standins_tests.conftest import MESSAGES
 from tests.standins_tests.host import Host, events, free_port, get, post, until
 
@@ -41,7 +41,7 @@ def config(host: Host, *, block: bool = True, **more: object) -> str:
 def modify(host: Host) -> Path:
     """Put the four files beside the weights, the way the guide wants them."""
     folder = host.weights()
-    root.furnish_workspace(host.workspace)
+    furnish.workspace(host.workspace)
     source = host.workspace / "build_in/source_code"
     for name in ("modeling_qwen2_vacc.py", "configuration_qwen2_vacc.py", "quantization_vacc.py"):
         shutil.copy(source / name, folder)

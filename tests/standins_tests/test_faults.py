@@ -10,11 +10,10 @@ import pytest
 from tests.standins.lib import world
 from tests.standins_tests.host import Host, free_port, get, post, until
 from tests.standins_tests.test_buildin import config, modify
-from tests.standins_tests.test_opencompass import configured, prepared
+from tests.standins_tests.test_opencompass import configured
 from tests.standins_tests.test_vllm_bench import CHAT, of_port
 from tests.standins_tests.test_vllm_serve import NEW, OLD, QWEN, serving
 
-__all__ = ["prepared"]  # a fixture
 REPO = f"deepseek-ai/{QWEN}"
 R1 = "DeepSeek-R1"
 

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from jobs.host import vacc
-from tests.standins import root
+from tests.standins import furnish, root
+from tests.standins import run as standins
+from tests.standins_tests.conftest import VVI
 from tests.standins_tests.host import until
 
 
@@ -119,7 +125,7 @@ def test_the_daemon_lets_the_kernel_say_what_the_faults_say(docker_host):
 
 
 def test_the_vendors_image_is_built_from_the_workspace_of_the_operator(docker_host):
-    root.furnish_workspace(docker_host.workspace)
+    furnish.workspace(docker_host.workspace)
     docker_host.run("git", "clone", "https://github.com/vllm-project/vllm.git")
     vllm = docker_host.workspace / "vllm"
     docker_host.run("git", "checkout", "v0.7.2", cwd=vllm)
@@ -137,3 +143,33 @@ def test_the_vendors_image_is_built_from_the_workspace_of_the_operator(docker_ho
     assert (base.returncode, vendors.returncode) == (0, 0), base.stderr + vendors.stderr
     assert {json.loads(line)["Repository"] for line in images} >= {"vllm-cpu-env", "vllm_vacc"}
     assert "naming to docker.io/library/vllm_vacc:latest done" in vendors.stderr
+
+
+def test_a_command_is_run_on_a_host_of_its_own_and_nothing_is_left(tmp_path):
+    script = (
+        "import subprocess as s; s.run(['docker', 'pull', '-q', 'IMAGE'], check=True); "
+        "s.run(['docker', 'run', '-d', '--name', 'x', 'IMAGE', 'sleep', '600'], check=True); "
+        "s.run(['docker', 'exec', 'x', 'ps', 'aux'], check=True); raise SystemExit(7)"
+    )
+    code = script.replace("IMAGE", VVI)
+    command = [sys.executable, str(Path(standins.__file__)), str(tmp_path / "h"), "--"]
+
+    done = subprocess.run(
+        [*command, sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "STANDIN_SPEED": "3000"},
+        check=False,
+    )
+
+    assert done.returncode == 7, done.stderr
+    key = str(tmp_path / "h").encode()
+    left = [path for path in Path("/proc").glob("[0-9]*/environ") if key in _bytes(path)]
+    assert left == []
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""

@@ -8,8 +8,6 @@ import re
 import signal
 from pathlib import Path
 
-import pytest
-
 from tests.standins_tests.host import Host, until
 from tests.standins_tests.test_vllm_serve import OLD, QWEN, serving
 
@@ -40,16 +38,6 @@ models = [
     )
 ]
 """
-
-
-@pytest.fixture
-def prepared(host: Host) -> Host:
-    core = "https://github.com/open-compass/opencompass/releases/download/0.2.2.rc1/"
-    host.run("wget", "-q", f"{core}OpenCompassData-core-20240207.zip")
-    host.run("wget", "-q", "http://opencompass.oss-cn-shanghai.aliyuncs.com/datasets/data/math.zip")
-    host.run("unzip", "-q", "OpenCompassData-core-20240207.zip")
-    host.run("unzip", "-q", "-o", "math.zip", "-d", "./data/")
-    return host
 
 
 def configured(host: Host, url: str = "http://127.0.0.1:9") -> str:

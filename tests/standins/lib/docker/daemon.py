@@ -19,6 +19,7 @@ from tests.standins import root
 from tests.standins.lib import world
 from tests.standins.lib.docker import build, containers, images, processes, wire
 from tests.standins.lib.docker.wire import DaemonError, Wire
+from tests.standins.lib.host import kernel
 
 Asked = dict[str, Any]
 
@@ -65,10 +66,11 @@ def main(argv: Sequence[str]) -> int:
 def _keep_root() -> None:
     """Let the made-up kernel say what the faults say, and vanished dies come back after them."""
     before: set[str] | None = None
+    count = max(kernel.dies(), default=root.DIES - 1) + 1
     while True:
         now = world.faults() & {"iommu_on", "die_vanished"}
         if before is not None and now != before and (world.root() / "dev").is_dir():
-            root.build(world.root())
+            root.build(world.root(), count)
         before = now
         time.sleep(0.3)
 
