@@ -16,6 +16,7 @@ from dashboard.views import (
     overview,
     playground,
     results,
+    search,
 )
 
 urlpatterns = [
@@ -29,6 +30,7 @@ urlpatterns = [
     path("models/", include(models.urlpatterns)),
     path("deployments/", include(deployments.urlpatterns)),
     path("results/", include(results.urlpatterns)),
+    path("search/", include(search.urlpatterns)),
     path("playground/", include(playground.urlpatterns)),
     path("api/v1/", include("dashboard.api.urls")),
 ]

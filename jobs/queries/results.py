@@ -116,16 +116,22 @@ def matching(filters: Filters) -> QuerySet[Result]:
     if filters.deployment is not None:
         found = found.filter(deployment_id=filters.deployment)
     for word in filters.text.split():
-        number = Q(job_id=int(word.lstrip("#"))) if word.lstrip("#").isdecimal() else Q()
-        found = found.filter(
-            number
-            | Q(model_id__icontains=word)
-            | Q(label__icontains=word)
-            | Q(what__icontains=word)
-            | Q(tool__icontains=word)
-            | Q(deployment__name__icontains=word)
-        )
+        found = found.filter(_matches(word))
     return found
+
+
+def _matches(word: str) -> Q:
+    number = word.removeprefix("#")
+    matches = (
+        Q(model_id__icontains=word)
+        | Q(label__icontains=word)
+        | Q(what__icontains=word)
+        | Q(tool__icontains=word)
+        | Q(deployment__name__icontains=word)
+        | Q(host__name__icontains=word)
+    )
+    # 18 digits fit every database's big integer.
+    return matches | Q(job_id=int(number)) if number.isdecimal() and len(number) <= 18 else matches
 
 
 def result_list(filters: Filters, after: str = "") -> Page:

@@ -3,6 +3,7 @@
 
 import { bindKeys } from "./keys.js";
 import { bindCopy } from "./copy.js";
+import { bindSearch } from "./search.js";
 
 const root = document.documentElement;
 
@@ -78,6 +79,7 @@ function dropEmpty(/** @type {FormDataEvent} */ event) {
 rememberZone();
 bindKeys();
 bindCopy();
+bindSearch();
 document.getElementById("theme")?.addEventListener("click", switchTheme);
 document.addEventListener("click", closeMenus);
 document.addEventListener("keydown", (event) => {

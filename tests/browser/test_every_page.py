@@ -39,6 +39,7 @@ PAGES = {
         "/results/compare/?id={speed}&id={speed2}",
         "/results/compare/?id={quality}",
     ],
+    "search": ["/search/", "/search/?q=smol", "/search/?q=nothing+of+the+kind"],
     "playground": ["/playground/", "/playground/?deployment={deployment}"],
     "conversation": ["/playground/{conversation}/"],
 }
@@ -47,7 +48,8 @@ NO_PAGES = {
     *("logout", "person-add", "person-change", "set_language", "jsi18n", "health"),
     *("job-again", "job-points", "job-output", "job-script"),
     *("launch", "launch-preview", "launch-script", "host-drain", "tour-start", "frame"),
-    *("deployment-stop", "deployment-restart", "result-file"),
+    *("chain-put-away", "serving", "search-list"),
+    *("deployment-stop", "deployment-restart", "deployment-now", "result-file"),
     *("playground-ask", "playground-turn", "conversation-rename", "conversation-delete"),
 }
 

@@ -1,0 +1,75 @@
+"""One search over everything that has a page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import and_
+
+from django.db.models import Q
+from django.utils.translation import gettext
+
+from jobs.catalog import MODELS, ZooModel
+from jobs.models import Deployment, Host, Job, Result
+from jobs.queries import jobs, results
+
+MOST = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What matches, newest first, at most ``MOST`` of each; ``job`` is the one of that number."""
+
+    job: Job | None = None
+    jobs: Sequence[Job] = ()
+    results: Sequence[Result] = ()
+    deployments: Sequence[Deployment] = ()
+    models: Sequence[ZooModel] = ()
+    hosts: Sequence[Host] = ()
+
+    @property
+    def any(self) -> bool:
+        """True when anything matches."""
+        return bool(
+            self.job or self.jobs or self.results or self.deployments or self.models or self.hosts
+        )
+
+
+def search(text: str, *, most: int = MOST) -> Found:
+    """What all the words of ``text`` match; nothing for no words. A number is that of a job."""
+    words = text.split()
+    if not words:
+        return Found()
+    job = _numbered(words)
+    listed = jobs.page(jobs.Filters(text=text), limit=most).jobs
+    found = results.matching(results.Filters(text=text)).select_related("host", "deployment")
+    served = reduce(and_, (Q(name__icontains=w) | Q(model_id__icontains=w) for w in words))
+    return Found(
+        job=job,
+        jobs=[item for item in listed if item != job],
+        results=list(found[:most]),
+        deployments=list(Deployment.objects.filter(served).select_related("host")[:most]),
+        models=[model for model in MODELS.values() if _has_all(f"{model.id} {model.name}", words)][
+            :most
+        ],
+        hosts=list(Host.objects.filter(reduce(and_, map(_host_has, words)))[:most]),
+    )
+
+
+def _numbered(words: Sequence[str]) -> Job | None:
+    number = words[0].removeprefix("#")
+    if len(words) > 1 or not number.isdecimal() or len(number) > 18:
+        return None
+    return Job.objects.filter(pk=int(number)).select_related("host", "created_by").first()
+
+
+def _host_has(word: str) -> Q:
+    """By its name, and This computer by what people call it."""
+    by_name = Q(name__icontains=word)
+    own = Q(sort=Host.Sort.THIS_COMPUTER)
+    return by_name | own if _has_all(gettext("This computer"), [word]) else by_name
+
+
+def _has_all(text: str, words: Sequence[str]) -> bool:
+    return all(word.casefold() in text.casefold() for word in words)

@@ -1,0 +1,57 @@
+"""The field in the top bar, by keyboard: this runs after the tour."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.visits import Complaints, axe
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def page(person, toured):
+    complaints = Complaints()
+    complaints.listen(person)
+    opened = person.new_page()
+    opened.goto("/")
+    yield opened
+    opened.close()
+    assert complaints == []
+
+
+def test_arrows_and_enter_open_what_was_found(page, toured):
+    page.keyboard.press("/")
+    page.keyboard.type("smol")
+    options = page.locator("#found [role=option]")
+    expect(options.first).to_be_visible()
+    assert axe(page) == []
+
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    expect(options.nth(1)).to_have_attribute("aria-selected", "true")
+    wanted = options.nth(1).get_attribute("href")
+    page.keyboard.press("Enter")
+
+    page.wait_for_url(f"**{wanted}")
+
+
+def test_escape_closes_the_list_and_keeps_what_was_typed(page):
+    page.keyboard.press("/")
+    page.keyboard.type("smol")
+    expect(page.locator("#found")).to_be_visible()
+
+    page.keyboard.press("Escape")
+
+    expect(page.locator("#found")).to_be_hidden()
+    expect(page.locator("#search")).to_have_value("smol")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/search/?q=smol")
+
+
+def test_a_word_that_finds_nothing_is_said(page):
+    page.keyboard.press("/")
+    page.keyboard.type("nothing of the kind")
+
+    expect(page.locator("#found")).to_have_text("Nothing matches.")

@@ -1,0 +1,112 @@
+"""The search of the top bar: jobs, results, deployments, models and hosts."""
+
+import re
+
+import pytest
+from django.urls import reverse
+
+from jobs.models import Job
+from tests.factories import make_deployment, make_host, make_job, make_result, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def lin(client):
+    client.force_login(make_user("lin"))
+    return client
+
+
+@pytest.fixture
+def records():
+    """One of each that has "alpha" in it, and one of each that has not."""
+    made = {}
+    for word in ("alpha", "beta"):
+        host = make_host(f"{word}-host", sort="vacc")
+        job = make_job(title=f"{word} thing", host=host)
+        done = make_job(kind="benchmark", host=host, state="succeeded")
+        made[word] = {
+            reverse("host-detail", args=[host.name]),
+            reverse("job-detail", args=[job.pk]),
+            reverse("job-detail", args=[done.pk]),  # by its host
+            reverse("result-detail", args=[make_result(job=done, label=word).pk]),
+            reverse("deployment-detail", args=[make_deployment(name=f"{word}-served").pk]),
+        }
+    return made
+
+
+def found(client, text, name="search"):
+    """Addresses of what was found, in order."""
+    html = client.get(reverse(name), {"q": text}).content.decode()
+    html = html[html.find('class="head"') :] if name == "search" else html
+    links = re.findall(r'<a class="q row0" href="([^"]+)"', html)
+    assert len(links) == len(set(links))
+    return links
+
+
+@pytest.mark.parametrize("name", ["search", "search-list"])
+def test_everything_that_has_a_page_is_found(lin, records, name):
+    assert set(found(lin, "alpha", name)) == records["alpha"]
+
+
+def test_all_words_must_match(lin, records):
+    job = Job.objects.get(title="alpha thing")
+
+    assert found(lin, "ALPHA thing") == [reverse("job-detail", args=[job.pk])]
+    assert found(lin, "alpha beta") == []
+
+
+@pytest.mark.parametrize("number", ["{}", "#{}"])
+def test_a_number_is_first_of_all_that_of_a_job(lin, number):
+    old = make_job()
+    make_job(title=f"repeats {old.pk}")
+
+    links = found(lin, number.format(old.pk))
+
+    assert links[0] == reverse("job-detail", args=[old.pk])
+
+
+def test_a_model_is_found_by_its_name(lin):
+    assert found(lin, "smollm2 135m") == [reverse("model-detail", args=["smollm2-135m-instruct"])]
+
+
+@pytest.mark.parametrize(("language", "name"), [("en", "this computer"), ("zh-hans", "本机")])
+def test_this_computer_is_found_by_what_people_call_it(lin, language, name):
+    make_host("this-computer")
+    make_host("that-computer", sort="vacc")
+    lin.cookies["django_language"] = language
+
+    assert found(lin, name) == [reverse("host-detail", args=["this-computer"])]
+
+
+def test_the_list_under_the_field_has_few_of_each_and_leads_to_all(lin):
+    for _ in range(9):
+        make_job(title="alpha")
+
+    html = lin.get(reverse("search-list"), {"q": "alpha"}).content.decode()
+
+    assert html.count('role="option"') == 5
+    assert f'href="{reverse("search")}?q=alpha"' in html
+    assert len(found(lin, "alpha")) == 8
+    assert (
+        f"{reverse('job-list')}?q=alpha"
+        in lin.get(reverse("search"), {"q": "alpha"}).content.decode()
+    )
+
+
+@pytest.mark.parametrize("text", ["", "   ", "9" * 40, "nothing of the kind", "%"])
+def test_what_finds_nothing_says_so_and_breaks_nothing(lin, text):
+    make_job(title="alpha")
+
+    assert found(lin, text) == []
+    assert lin.get(reverse("search-list"), {"q": text}).status_code == 200
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_search_asks_the_database_as_often_for_many(lin, count, django_assert_num_queries):
+    for _ in range(count):
+        make_result(label="alpha")
+        make_deployment(name="alpha")
+
+    with django_assert_num_queries(6):
+        lin.get(reverse("search-list"), {"q": "alpha"})
