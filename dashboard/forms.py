@@ -219,7 +219,11 @@ def _field(
         known = [choice.value for choice in choices]
         extra = [Choice(value, _gone_label(value, asset))] if value and value not in known else []
         options = tuple(
-            Option(choice.value, _(choice.label), choice.value == value)
+            Option(
+                choice.value,
+                _(choice.label) if choice.label else _("not set"),
+                choice.value == value,
+            )
             for choice in [*choices, *extra]
         )
     return Field(

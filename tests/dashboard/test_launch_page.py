@@ -108,6 +108,12 @@ def test_a_form_without_choices_says_what_to_make_first_and_links_there(page, ho
     assert re.search(r"<button[^>]*data-launch[^>]*disabled", answer)
 
 
+def test_a_choice_of_nothing_has_a_name_too(host):
+    for kind in KINDS:
+        for field in form_of(kind, host).fields:
+            assert all(option.label for option in field.options), f"{kind}: {field.name}"
+
+
 def test_what_another_job_is_making_can_be_chosen_already(page, host):
     job_id = page.post(
         reverse("launch-form", args=["prepare"]), {"host": host.name, "what": "weights"}
