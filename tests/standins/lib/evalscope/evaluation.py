@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import secrets
 import time
 from collections.abc import Sequence
@@ -49,6 +50,8 @@ class _Run:
         self._args, self._folder = args, folder
         self._model_id = args.model_id or str(args.model).rpartition("/")[2]
         self._base = (args.api_url or "").removesuffix("/chat/completions").rstrip("/")
+        # An empty key on the command line leaves the one of the environment.
+        self._key = args.api_key or os.environ.get("EVALSCOPE_API_KEY", "")
         self._done: dict[str, list[Done]] = {}
 
     def run(self) -> int:
@@ -146,7 +149,7 @@ class _Run:
             body |= {"stream": True, "stream_options": {"include_usage": True}}
         url = f"{self._base}/chat/completions"
         for _ in range(1 + int(given.get("retries", 1))):
-            reply = await client.ask(url, body, key=self._args.api_key)
+            reply = await client.ask(url, body, key=self._key)
             if reply.ok:
                 break
         said = sets.extracted(item, reply.text)
