@@ -248,7 +248,7 @@ def choices(field: str, target: Target) -> Sequence[Choice] | None:
         return [Choice(ref.key, ref.label) for ref in refs]
     if field == "calibration":
         refs = [ref for ref in target.datasets if ref.data.get("calibrates")]
-        return [Choice("", "None"), *(Choice(ref.key, ref.label) for ref in refs)]
+        return [Choice("", _("None")), *(Choice(ref.key, ref.label) for ref in refs)]
     return None
 
 

@@ -80,7 +80,7 @@ def choices(field: str, target: Target) -> Sequence[Choice] | None:
         return [
             Choice("hf", "huggingface_hub"),
             Choice("hfd", "hfd.sh"),
-            Choice("folder", "A folder that is there"),
+            Choice("folder", _("A folder that is there")),
         ]
     return None
 

@@ -71,7 +71,7 @@ def choices(field: str, target: Target) -> Sequence[Choice] | None:
         known = stack_choices(target)
         return [one for one in known if STACKS[one.value].evaluation.opencompass]
     if field == "dataset_source":
-        return [Choice("", "The archives"), Choice("modelscope", "ModelScope")]
+        return [Choice("", _("The archives")), Choice("modelscope", "ModelScope")]
     return None
 
 

@@ -113,7 +113,7 @@ def choices(field: str, target: Target) -> Sequence[Choice] | None:
             Choice("hf", "huggingface_hub"),
             Choice("hfd", "hfd.sh"),
             Choice("modelscope", "ModelScope"),
-            Choice("folder", "A folder that is there"),
+            Choice("folder", _("A folder that is there")),
         ]
     return None
 

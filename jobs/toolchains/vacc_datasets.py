@@ -63,7 +63,7 @@ DATASETS: dict[str, Dataset] = {
     for item in (
         Dataset(
             "c4",
-            "c4 (calibration)",
+            _("c4 (calibration)"),
             (
                 Part("en/c4-train.00000-of-01024.json.gz", "jsonl.gz", 356_317),
                 Part("en/c4-validation.00000-of-00008.json.gz", "jsonl.gz", 45_576),
@@ -74,7 +74,7 @@ DATASETS: dict[str, Dataset] = {
         ),
         Dataset(
             "ceval",
-            "C-Eval (calibration)",
+            _("C-Eval (calibration)"),
             (Part("ceval-exam.zip", "archive"),),
             bytes=1_600_000,
             repo="ceval/ceval-exam",
@@ -82,7 +82,7 @@ DATASETS: dict[str, Dataset] = {
         ),
         Dataset(
             "alpaca",
-            "Alpaca, cleaned (calibration)",
+            _("Alpaca, cleaned (calibration)"),
             (Part("alpaca_data_cleaned.json", "json", 51_760),),
             bytes=45_000_000,
             repo="yahma/alpaca-cleaned",
@@ -90,20 +90,20 @@ DATASETS: dict[str, Dataset] = {
         ),
         Dataset(
             "sharegpt",
-            "ShareGPT (performance)",
+            _("ShareGPT (performance)"),
             (Part("ShareGPT_V3_unfiltered_cleaned_split.json", "json", 94_145),),
             bytes=680_000_000,
             repo="anon8231489123/ShareGPT_Vicuna_unfiltered",
         ),
         Dataset(
             "sonnet",
-            "Sonnets (performance)",
+            _("Sonnets (performance)"),
             (Part("sonnet.txt", "text", 518),),
             bytes=25_000,
         ),
         Dataset(
             OPENCOMPASS,
-            "OpenCompass core and MATH (accuracy)",
+            _("OpenCompass core and MATH (accuracy)"),
             (
                 Part("FewCLUE/cluewsc/dev_few_all.json", "jsonl", 159),
                 Part("FewCLUE/cluewsc/test_public.json", "jsonl", 976),
