@@ -79,7 +79,7 @@ _ASSETS: dict[str, str | Promise] = {
     "artifact": _("artifact"),
     "deployment": _("deployment"),
     "environment": _("environment"),
-    "dataset": _("data set"),
+    "dataset": _("dataset"),
 }
 
 
