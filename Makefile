@@ -9,14 +9,14 @@ help:  ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
 
 run:  ## start the dashboard, This computer included; ARGS=--keep-jobs leaves jobs alive at Ctrl-C
-	@$(PYTHON) bootstrap.py run $(ARGS)
+	@exec $(PYTHON) bootstrap.py run $(ARGS)
 
 worker:  ## run this machine as a host of a dashboard: make worker ENV=host.env
 	@test -n "$(ENV)" || { echo "Say which host this is: make worker ENV=host.env"; exit 2; }
-	@$(PYTHON) bootstrap.py worker --env "$(ENV)" $(ARGS)
+	@exec $(PYTHON) bootstrap.py worker --env "$(ENV)" $(ARGS)
 
 demo-host:  ## a simulated VACC host beside `make run`; ARGS="--faults oom,iommu_on" breaks it
-	@$(PYTHON) bootstrap.py demo-host $(ARGS)
+	@exec $(PYTHON) bootstrap.py demo-host $(ARGS)
 
 dev:
 	@$(PYTHON) bootstrap.py dev
