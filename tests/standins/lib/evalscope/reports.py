@@ -47,66 +47,61 @@ def _score(done: Sequence[Done]) -> float:
 
 def report(model: str, name: str, done: Sequence[Done]) -> dict[str, Any]:
     """The file ``reports/<model>/<name>.json``."""
-    pretty = KNOWN[name][0]
     answered = [one for one in done if one.ok]
-    subsets = {key: [one for one in found if one.ok] for key, found in _by_subset(done).items()}
-    score = _score(done)
-    macro = round(mean([_score(found) for found in subsets.values()]), 4)
     return {
         "schema_version": 2,
         "name": f"{model}@{name}",
         "dataset_name": name,
-        "dataset_pretty_name": pretty,
+        "dataset_pretty_name": KNOWN[name][0],
         "dataset_description": f"Made up ({world.MARK}).",
         "model_name": model,
-        "metrics": [
-            {
-                "identity": {"name": METRIC, "aggregation": "mean", "dimensions": {}},
-                "legacy_name": None,
-                "num": len(answered),
-                "score": score,
-                "macro_score": macro,
-                "categories": [
-                    {
-                        "name": ["default"],
-                        "num": len(answered),
-                        "score": score,
-                        "macro_score": macro,
-                        "subsets": [
-                            {
-                                "name": key,
-                                "score": _score(found),
-                                "num": len(found),
-                                "metadata": None,
-                                "is_aggregate": False,
-                            }
-                            for key, found in subsets.items()
-                        ],
-                    }
-                ],
-                "semantics": _semantics(),
-            }
-        ],
+        "metrics": [_metric(answered)],
         "analysis": "N/A",
         "perf_metrics": {"summary": _perf(answered)},
-        "primary_metric_identity": {"name": METRIC, "aggregation": "mean", "dimensions": {}},
+        "primary_metric_identity": _identity(),
         "primary_metric_unavailable_reason": None,
         "judge_summary": None,
         "execution_summary": {
-            "requested": len(done),
-            "succeeded": len(answered),
-            "errored": len(done) - len(answered),
+            **_counts(done),
             "incomplete": len(answered) < len(done),
-            "subsets": {
-                key: {
-                    "requested": len(found),
-                    "succeeded": sum(one.ok for one in found),
-                    "errored": sum(not one.ok for one in found),
-                }
-                for key, found in _by_subset(done).items()
-            },
+            "subsets": {key: _counts(found) for key, found in _by_subset(done).items()},
         },
         "num": len(answered),
+    }
+
+
+def _counts(done: Sequence[Done]) -> dict[str, Any]:
+    answered = sum(one.ok for one in done)
+    return {"requested": len(done), "succeeded": answered, "errored": len(done) - answered}
+
+
+def _identity() -> dict[str, Any]:
+    return {"name": METRIC, "aggregation": "mean", "dimensions": {}}
+
+
+def _metric(answered: Sequence[Done]) -> dict[str, Any]:
+    subsets = _by_subset(answered)
+    scores = {
+        "num": len(answered),
+        "score": _score(answered),
+        "macro_score": round(mean([_score(found) for found in subsets.values()]), 4),
+    }
+    each = [
+        {
+            "name": key,
+            "score": _score(found),
+            "num": len(found),
+            "metadata": None,
+            "is_aggregate": False,
+        }
+        for key, found in subsets.items()
+    ]
+    return {
+        "identity": _identity(),
+        "legacy_name": None,
+        **scores,
+        "categories": [{"name": ["default"], **scores, "subsets": each}],
+        "semantics": _semantics(),
     }
 
 
