@@ -132,7 +132,7 @@ def parse_results(path: str, content: bytes) -> SetResult:
     return SetResult(
         values,
         error,
-        tuple(_correct(each) for each in details),
+        _verdicts(details, values),
         tuple(_first_text(each, ("parsed", "pred", "predictions")) for each in details),
     )
 
@@ -240,6 +240,23 @@ def _details(details: Any) -> list[Mapping[str, Any]]:
         numbered = sorted((int(key), each) for key, each in details.items() if key.isdigit())
         details = [each for _, each in numbered]
     return [each for each in details or () if isinstance(each, dict)]
+
+
+def _verdicts(
+    details: Sequence[Mapping[str, Any]], values: Mapping[str, float]
+) -> tuple[bool | None, ...]:
+    """Whether each answer is right. Evaluators of equal letters do not say so, but show both: then
+    they are compared, if that makes the very score.
+    """
+    said = tuple(_correct(each) for each in details)
+    if any(verdict is not None for verdict in said) or "accuracy" not in values:
+        return said
+    try:
+        equal = tuple(each["predictions"] == each["references"] for each in details)
+    except KeyError:
+        return said
+    agrees = equal and abs(100 * sum(equal) / len(equal) - values["accuracy"]) < _ROUNDING
+    return equal if agrees else said
 
 
 def _correct(detail: Mapping[str, Any]) -> bool | None:

@@ -273,8 +273,20 @@ def test_details_say_which_answers_were_right():
     assert sum(choice.correct) == 6
     assert choice.extracted[:3] == ("B", "A", "C")
     free = run.results["smollm2-q8", "basic_qa"]
-    assert set(free.correct) == {None}
+    assert set(free.correct) == {
+        False
+    }  # none equals the right one beside it
     assert len(free.extracted) == 20
+
+
+@pytest.mark.parametrize(("score", "verdicts"), [(50.0, (True, False)), (100.0, (None, None))])
+def test_answers_are_compared_only_where_that_makes_the_score(score, verdicts):
+    details = {
+        str(n): {"predictions": said, "references": "A"} for n, said in enumerate(["A", "B"])
+    }
+    text = json.dumps({"accuracy": score, "details": {"type": "GEN", **details}})
+
+    assert parse_results("x.json", text.encode()).correct == verdicts
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"details": []}', '{"accuracy": "many"}', "{"])
