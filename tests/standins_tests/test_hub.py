@@ -193,6 +193,13 @@ def test_archives_are_fetched_and_unpacked_into_what_opencompass_reads(host):
     assert (len(tests), sum(len(path.read_text().splitlines()) for path in tests)) == (57, 14042)
 
 
+def test_the_sonnet_of_the_guides_version_has_518_lines(host):
+    url = "https://raw.githubusercontent.com/vllm-project/vllm/v0.7.2/benchmarks/sonnet.txt"
+
+    assert host.run("wget", "--continue", "--directory-prefix", "s", url).returncode == 0
+    assert len((host.workspace / "s/sonnet.txt").read_text().splitlines()) == 518
+
+
 def test_an_address_that_nobody_answers_at_is_told_as_wget_does(host):
     done = host.run("wget", "https://example.invalid/x.zip")
 
