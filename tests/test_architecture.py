@@ -21,6 +21,7 @@ LAYERS = [
     {"jobs.inference"},
     {"jobs.dispatch"},
     {"jobs.launch"},
+    {"jobs.ways"},
     {"dashboard"},
 ]
 RANK = {unit: rank for rank, layer in enumerate(LAYERS) for unit in layer}

@@ -1,0 +1,206 @@
+"""The whole way of a model on a VACC host, as one chain: from its weights to a chat.
+
+All jobs are rows from the first moment. What lies on the host already is used, not made again.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from jobs.catalog import MODELS, ZooModel
+from jobs.errors import LaunchError
+from jobs.kinds import KINDS
+from jobs.kinds.base import AssetRef, Target
+from jobs.launch import launch
+from jobs.models import Host, Job
+from jobs.queries.targets import target_of
+from jobs.services import lifecycle
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One job of a way. A value ``@NAME`` is what the link of that name makes or has.
+
+    ``there`` finds what makes the job needless. ``after`` names links that it waits for, beside
+    those that it uses.
+    """
+
+    name: str
+    kind: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    there: Callable[[Target], AssetRef | None] | None = None
+    after: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A chain that can be launched for some models."""
+
+    id: str
+    title: str
+    suits: Callable[[ZooModel], bool]
+    links: Callable[[ZooModel], Sequence[Link]]
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A link on one host: ``there`` is what needs no job."""
+
+    link: Link
+    there: AssetRef | None
+
+
+def stages(way: Way, model: ZooModel, host: Host) -> list[Stage]:
+    """What launching the way would do on ``host``, in order."""
+    target = target_of(host)
+    return [Stage(link, link.there(target) if link.there else None) for link in way.links(model)]
+
+
+def ways_of(model: ZooModel) -> list[Way]:
+    """The ways that the model can go."""
+    return [way for way in WAYS.values() if way.suits(model)]
+
+
+def launch_way(
+    way_id: str, model_id: str, *, host: Host, stack: str, user: AbstractBaseUser | None
+) -> list[Job]:
+    """Launch every job of the way, as one chain.
+
+    Raises:
+        LaunchError: there is no such way or model, or one of its jobs cannot be launched: none is.
+    """
+    way, model = WAYS.get(way_id), MODELS.get(model_id)
+    if way is None or model is None or not way.suits(model):
+        raise LaunchError(_("This model has no such way."), "way")
+    chain, made, keys = uuid.uuid4(), dict[str, Job](), dict[str, str]()
+    with transaction.atomic():
+        host = lifecycle.lock_host(host.pk)
+        for stage in stages(way, model, host):
+            link = stage.link
+            if stage.there is not None:
+                keys[link.name] = stage.there.key
+                continue
+            made[link.name] = launch(
+                link.kind,
+                _raw(link, keys, stack),
+                host=host,
+                user=user,
+                chain=chain,
+                after=[made[name] for name in link.after if name in made],
+            )
+            keys[link.name] = f"job:{made[link.name].pk}"
+    return list(made.values())
+
+
+def _raw(link: Link, keys: Mapping[str, str], stack: str) -> dict[str, Any]:
+    """The link's Params; ``keys``: link -> what it makes or has."""
+    raw = {
+        name: keys[value[1:]] if isinstance(value, str) and value.startswith("@") else value
+        for name, value in link.params.items()
+    }
+    return {"stack": stack, **raw} if "stack" in KINDS[link.kind].Params.model_fields else raw
+
+
+def _weights_of(model: ZooModel) -> Callable[[Target], AssetRef | None]:
+    def find(target: Target) -> AssetRef | None:
+        return _first(ref for ref in target.weights if ref.data.get("model_id") == model.id)
+
+    return find
+
+
+def _modified_weights(model: ZooModel) -> Callable[[Target], AssetRef | None]:
+    def find(target: Target) -> AssetRef | None:
+        ref = _weights_of(model)(target)
+        return ref if ref is not None and ref.data.get("modification") else None
+
+    return find
+
+
+def _environment(name: str) -> Callable[[Target], AssetRef | None]:
+    def find(target: Target) -> AssetRef | None:
+        return _first(ref for ref in target.environments if ref.data.get("name") == name)
+
+    return find
+
+
+def _dataset(name: str) -> Callable[[Target], AssetRef | None]:
+    def find(target: Target) -> AssetRef | None:
+        return _first(ref for ref in target.datasets if ref.data.get("name") == name)
+
+    return find
+
+
+def _is_large(model: ZooModel) -> bool:
+    """Served by vLLM over the dies of cards: not the small one that a package ships."""
+    return "vllm" in model.paths and model.package is None
+
+
+def _first(refs: Any) -> AssetRef | None:
+    found: AssetRef | None = next(iter(refs), None)
+    return found
+
+
+def _build_in(model: ZooModel) -> Sequence[Link]:
+    """Weights, modification, calibration data, compile int8, deploy, measure, ask."""
+    links = [
+        Link("weights", "prepare-weights", {"model": model.id}, _weights_of(model)),
+        Link("dataset", "prepare-datasets", {"dataset": "c4"}, _dataset("c4")),
+    ]
+    if model.modification:
+        links.append(
+            Link(
+                "modification",
+                "apply-modification",
+                {"weights": "@weights"},
+                _modified_weights(model),
+            )
+        )
+    return [
+        *links,
+        Link(
+            "artifact",
+            "compile-vacc",
+            {"weights": "@weights", "precision": "int8", "calibration": "@dataset"},
+            after=("modification",),
+        ),
+        Link("deployment", "deploy-build-in", {"artifact": "@artifact"}),
+        Link("benchmark", "benchmark", {"deployment": "@deployment"}),
+        # After the benchmark, for two loads on one server would measure each other.
+        Link("evaluation", "evaluate", {"deployment": "@deployment"}, after=("benchmark",)),
+    ]
+
+
+def _pytorch(model: ZooModel) -> Sequence[Link]:
+    """Image, weights, both offline benchmarks, and only then the server, for they want its dies."""
+    return [
+        Link("image", "build-images", there=_environment("image:vllm_vacc")),
+        Link("weights", "prepare-weights", {"model": model.id}, _weights_of(model)),
+        Link("opencompass", "prepare-opencompass", there=_environment("opencompass")),
+        Link("dataset", "prepare-datasets", {"dataset": "opencompass"}, _dataset("opencompass")),
+        Link("throughput", "benchmark-throughput", {"weights": "@weights"}, after=("image",)),
+        Link("latency", "benchmark-latency", {"weights": "@weights"}, after=("throughput",)),
+        Link("deployment", "deploy-vllm", {"weights": "@weights"}, after=("image", "latency")),
+        Link("online", "benchmark-online", {"deployment": "@deployment"}),
+        Link(
+            "evaluation",
+            "evaluate-opencompass",
+            {"deployment": "@deployment"},
+            after=("online", "opencompass", "dataset"),
+        ),
+    ]
+
+
+WAYS: dict[str, Way] = {
+    way.id: way
+    for way in (
+        Way("build-in", "Build_In", lambda model: "build_in" in model.paths, _build_in),
+        Way("pytorch", "PyTorch", _is_large, _pytorch),
+    )
+}
