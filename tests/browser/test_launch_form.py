@@ -70,3 +70,15 @@ def test_a_field_that_becomes_wrong_is_marked_while_it_is_typed_and_again_when_i
     expect(field).not_to_have_attribute("aria-invalid", "true")
     expect(field).not_to_have_class(re.compile("is-invalid"))
     assert field.evaluate(LOOK)[1] == right[1]
+
+
+def test_a_group_whose_fields_do_not_count_is_not_there(open_form):
+    page = open_form("compile-vacc")
+    group = page.locator("#launch-form > .panel").filter(
+        has=page.get_by_role("heading", name="Calibration", exact=True)
+    )
+    expect(group).to_be_hidden()
+
+    page.locator("[name=precision][value=int8]").check(force=True)
+
+    expect(group).to_be_visible()
