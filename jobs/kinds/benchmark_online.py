@@ -36,7 +36,6 @@ family = "benchmark"
 
 # What the page of today's stack prints otherwise than the guide.
 PAGE = {
-    "dataset": "random",
     "input_tokens": 128,
     "prefix_tokens": 0,
     "prompts": 3,
@@ -62,8 +61,8 @@ class Params(BaseModel):
             "asset": "deployment",
         },
     )
-    dataset: Literal["sonnet", "random", "sharegpt"] = Field(
-        "sonnet",
+    dataset: Literal["", "sonnet", "random", "sharegpt"] = Field(
+        "",
         description="sonnet: lines of poems. random: made-up tokens. sharegpt: real questions.",
         json_schema_extra={"label": "Requests from", "group": "Load"},
     )
@@ -119,6 +118,11 @@ def offered(target: Target) -> bool:
 
 def choices(field: str, target: Target) -> Sequence[Choice] | None:
     """What ``field`` may be on this host."""
+    if field == "dataset":
+        return [
+            Choice("", "As the stack's page has it"),
+            *(Choice(one, one) for one in ("sonnet", "random", "sharegpt")),
+        ]
     return stack_choices(target) if field == "stack" else None
 
 
@@ -172,7 +176,7 @@ def plan(params: Params, target: Target) -> Plan:
     return vllm_bench.online_plan(
         stack,
         vllm_bench.Load(
-            dataset=params.dataset,
+            dataset=_dataset(params),
             path=_path(params, stack, site),
             input_tokens=params.input_tokens,
             prefix_tokens=params.prefix_tokens,
@@ -250,11 +254,12 @@ def _check_load(params: Params, stack: Stack, deployment: AssetRef) -> None:
     if len(set(params.concurrency)) < len(params.concurrency):
         raise LaunchError(_("Each concurrency once."), "concurrency")
     if params.as_in_guide:
-        _check_as_printed(params, stack)
+        if len(params.concurrency) > 1:  # must not be lost in silence
+            raise LaunchError(_("The printed command measures one concurrency."), "concurrency")
         return
-    if params.dataset not in stack.bench.online.datasets:
+    if _dataset(params) not in stack.bench.online.datasets:
         raise LaunchError(_("This version of the benchmark has no such data set."), "dataset")
-    if params.dataset != "sharegpt" and params.prefix_tokens >= params.input_tokens:
+    if _dataset(params) != "sharegpt" and params.prefix_tokens >= params.input_tokens:
         raise LaunchError(_("The common prefix is shorter than the input."), "prefix_tokens")
     most = stack.vllm.max_concurrency
     if most and max(params.concurrency) > most:
@@ -273,34 +278,33 @@ def _check_lengths(params: Params, deployment: AssetRef) -> None:
         raise LaunchError(words % {"tokens": int(longest)}, "output_tokens")
 
 
-def _check_as_printed(params: Params, stack: Stack) -> None:
-    """What the printed command has no place for must not be lost in silence."""
-    if len(params.concurrency) > 1:
-        raise LaunchError(_("The printed command measures one concurrency."), "concurrency")
-    if not stack.bench.folder and params.dataset != "random":
-        raise LaunchError(_("The printed command sends random requests."), "dataset")
-
-
 def _path(params: Params, stack: Stack, site: VaccSite) -> str:
     """The file of the data set, as the container sees it; "" where none is needed, or its own.
 
     Raises:
         LaunchError: it needs one, and nobody knows where it lies.
     """
-    if params.path or params.dataset == "random":
+    dataset = _dataset(params)
+    if params.path or dataset == "random":
         return params.path
-    if params.dataset == "sonnet" and stack.bench.online.sonnet_file:
+    if dataset == "sonnet" and stack.bench.online.sonnet_file:
         return ""
     container = stack.vllm.container
-    if params.dataset == "sharegpt" and container and not container.publish_port:
+    if dataset == "sharegpt" and container and not container.publish_port:
         return str(PurePosixPath(site.mount, *SHAREGPT))
     raise LaunchError(
         _("Say where the file lies in the container, or take random requests."), "path"
     )
 
 
+def _dataset(params: Params) -> str:
+    """What was chosen; else sonnets, or made-up tokens where the image has no file of sonnets."""
+    has_sonnets = bool(stack_of(params).bench.online.sonnet_file)
+    return params.dataset or ("sonnet" if has_sonnets else "random")
+
+
 def _what(params: Params) -> str:
-    return f"{params.dataset} {params.input_tokens} → {params.output_tokens} tok"
+    return f"{_dataset(params)} {params.input_tokens} → {params.output_tokens} tok"
 
 
 def _deployment(params: Params, target: Target) -> AssetRef:

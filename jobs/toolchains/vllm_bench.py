@@ -115,13 +115,20 @@ def _guide_words(
 
 
 def _page_words(stack: Stack, load: Load, concurrency: int, file: str) -> tuple[str, ...]:
-    """As the page of today's stack prints it: random prompts, to the completions endpoint."""
+    """As the page of today's stack prints it, which is with random prompts, to the completions
+    endpoint.
+    """
+    prompts = ("--num-prompts", str(load.prompts))
+    sent: tuple[str, ...] = (
+        *("--dataset-name", "random", *prompts, "--random-input-len", str(load.input_tokens)),
+        *("--ignore-eos", "--random-output-len", str(load.output_tokens)),
+    )
+    if load.dataset != "random":
+        sent = (*_dataset_words(stack, load), *prompts)
     return (
         *(*stack.bench.online.command, "--host", "{deployment.host}"),
         *("--port", "{deployment.port}", "--model", "{deployment.tokenizer}"),
-        *("--dataset-name", "random", "--num-prompts", str(load.prompts)),
-        *("--random-input-len", str(load.input_tokens), "--ignore-eos"),
-        *("--random-output-len", str(load.output_tokens), "--max-concurrency", str(concurrency)),
+        *(*sent, "--max-concurrency", str(concurrency)),
         *("--served-model-name", "{deployment.name}", "--save-result"),
         *("--result-dir", PAGE_RESULTS, "--result-filename", file),
     )
