@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,8 @@ Raw = dict[str, Any]
 
 _SHORT_CHOICES = 4  # so many short choices stand as segments, more become a list
 _SHORT_LABEL = 24
+_SEGMENTS = 32  # what the labels of all segments may take together, in letters of English
+_SEGMENT_EDGES = 4
 _MULTILINE_FROM = 300  # a text this long or longer gets several lines
 
 
@@ -299,8 +302,11 @@ def _missing(asset: str) -> Missing | None:
 
 def _control(spec: Mapping[str, Any], options: tuple[Option, ...] | None) -> str:
     if options is not None:
-        short = len(options) <= _SHORT_CHOICES and all(
-            len(option.label) <= _SHORT_LABEL for option in options
+        widths = [_width(option.label) for option in options]
+        short = (
+            len(options) <= _SHORT_CHOICES
+            and all(width <= _SHORT_LABEL for width in widths)
+            and sum(widths) + _SEGMENT_EDGES * len(widths) <= _SEGMENTS
         )
         return "segments" if short and len(options) > 1 and not spec.get("asset") else "select"
     if spec.get("type") == "boolean":
@@ -310,6 +316,11 @@ def _control(spec: Mapping[str, Any], options: tuple[Option, ...] | None) -> str
     if spec.get("multiline") or spec.get("maxLength", 0) >= _MULTILINE_FROM:
         return "lines"
     return "text"
+
+
+def _width(label: str) -> int:
+    """How wide a label is in letters; one of Chinese is as wide as two of English."""
+    return sum(2 if unicodedata.east_asian_width(letter) in "FW" else 1 for letter in label)
 
 
 def _limit(spec: Mapping[str, Any]) -> str:

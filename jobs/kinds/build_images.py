@@ -40,7 +40,7 @@ class Params(BaseModel):
     as_in_guide: bool = exact_field()
     repository: str = Field(
         "",
-        max_length=300,
+        max_length=255,
         pattern=r"^$|^https://[A-Za-z0-9][A-Za-z0-9._/:%+-]*$",
         description="Address of vLLM's sources. Empty: where the guide has them from.",
         json_schema_extra={
@@ -51,7 +51,7 @@ class Params(BaseModel):
     )
     folder: str = Field(
         "",
-        max_length=400,
+        max_length=255,
         pattern=PATH_PATTERN,
         description=(
             "Folder with the vendor's Dockerfile and wheels. Empty: docker, in the workspace."

@@ -186,7 +186,7 @@ class Params(BaseModel):
     )
     gather_data: bool = Field(
         True,
-        description="backend.compile.gather_data_vccl_dsp_enable: compiles with less memory.",
+        description="gather_data_vccl_dsp_enable: compiles with less memory.",
         json_schema_extra={"label": "gather_data_vccl_dsp", "group": "Compiler"},
     )
     workers: int = Field(

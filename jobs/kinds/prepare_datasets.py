@@ -47,11 +47,11 @@ class Params(BaseModel):
         "hf",
         description="The tool for those of a hub (sonnets and OpenCompass come by wget), or a"
         " folder where it lies already.",
-        json_schema_extra={"label": "Source", "group": "Dataset"},
+        json_schema_extra={"label": "Comes from", "group": "Dataset"},
     )
     folder: str = Field(
         "",
-        max_length=400,
+        max_length=255,
         pattern=PATH_PATTERN,
         description="Where it is to lie, or lies. Empty: datasets, in the workspace.",
         json_schema_extra={"label": "Folder", "group": "Dataset"},

@@ -41,14 +41,14 @@ class Params(BaseModel):
     as_in_guide: bool = exact_field()
     repository: str = Field(
         "",
-        max_length=300,
+        max_length=255,
         pattern=r"^$|^https://[A-Za-z0-9][A-Za-z0-9._/:%+-]*$",
         description="Address of its sources. Empty: where the guide has them from.",
         json_schema_extra={"label": "Sources of OpenCompass", "group": "Sources"},
     )
     index: str = Field(
         INDEX,
-        max_length=300,
+        max_length=255,
         pattern=r"^$|^https?://[A-Za-z0-9][A-Za-z0-9._/:%+-]*$",
         description="Index of Python packages. Empty: pip's own settings on the host.",
         json_schema_extra={"label": "Package index", "group": "Sources"},

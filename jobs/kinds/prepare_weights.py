@@ -46,11 +46,11 @@ class Params(BaseModel):
     source: Literal["hf", "hfd", "modelscope", "folder"] = Field(
         "hf",
         description="The tool that downloads them, or a folder where they lie already.",
-        json_schema_extra={"label": "Source", "group": "Weights"},
+        json_schema_extra={"label": "Comes from", "group": "Weights"},
     )
     folder: str = Field(
         "",
-        max_length=400,
+        max_length=255,
         pattern=PATH_PATTERN,
         description="Where they are to lie, or lie. Empty: the host's folder of weights.",
         json_schema_extra={"label": "Folder", "group": "Weights"},

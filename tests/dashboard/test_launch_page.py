@@ -8,11 +8,13 @@ from django.urls import reverse
 from dashboard.command_view import command_view
 from dashboard.forms import make_form, raw_values, typed_values
 from jobs.kinds import KINDS
+from jobs.kinds.base import Choice
 from jobs.launch import preview
 from jobs.models import Artifact, Job, Weights
 from jobs.plans import Plan, PlanFile, Step, from_json
 from jobs.queries.targets import target_of
 from tests.factories import make_deployment, make_host, make_job, make_user
+from tests.jobs.vacc_target import vacc_host
 
 pytestmark = pytest.mark.django_db
 
@@ -98,6 +100,32 @@ def test_a_field_shows_label_limit_unit_and_help_of_the_params(host):
         "4",
     )
     assert field.help
+
+
+def test_choices_that_are_too_wide_side_by_side_become_a_list():
+    target = vacc_host({"stacks": ["guide", "current"]})
+    weights = make_form(KINDS["prepare-weights"], target, {}, errors={})
+    compiled = make_form(KINDS["compile-vacc"], target, {}, errors={})
+
+    controls = {field.name: field.control for form in (weights, compiled) for field in form.fields}
+    assert {
+        name: controls[name] for name in ("stack", "source", "frontend_dtype", "align_qkv")
+    } == {
+        "stack": "segments",
+        "source": "select",
+        "frontend_dtype": "select",
+        "align_qkv": "segments",
+    }
+
+
+def test_a_letter_of_chinese_is_as_wide_as_two(monkeypatch):
+    kind = KINDS["prepare-opencompass"]
+    labels = ("来自数据集", "来自模型站", "来自文件夹")
+    monkeypatch.setattr(kind, "choices", lambda *_: [Choice(label, label) for label in labels])
+
+    form = make_form(kind, vacc_host(), {}, errors={})
+
+    assert {field.control for field in form.fields if field.options} == {"select"}
 
 
 def test_a_form_without_choices_says_what_to_make_first_and_links_there(page, host):
