@@ -41,9 +41,6 @@ def known(url: str) -> RepoFile | None:
     if name == "sonnet.txt":
         poem = sonnet.text().encode()
         return RepoFile(name, len(poem), lambda: poem)
-    if parts.path.endswith("vllm/v0.7.2/benchmarks/sonnet.txt"):
-        lines = sonnet.text().encode()
-        return RepoFile(name, len(lines), lambda: lines)
     if name == "hfd.sh":
         script = f"#!/bin/sh\nexec '{world.BIN / 'hfd.sh'}' \"$@\"\n".encode()
         return RepoFile(name, 13_000, lambda: script)
