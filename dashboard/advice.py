@@ -6,7 +6,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from dashboard.known_failures import view_of
-from jobs.models import Job
+from jobs.models import Deployment, Job
 
 _BY_SENTENCE: dict[str, str | Promise] = {
     "work:output_missing": _(
@@ -45,6 +45,32 @@ _BY_STATE: dict[str, str | Promise] = {
     Job.State.CANCELLED: _("Run it again when you need it. What was finished is kept below."),
     Job.State.LOST: _("What arrived until then is kept. Run it again when the host is well."),
 }
+
+_OF_SERVERS: dict[str, str | Promise] = {
+    "work:server_killed": _(
+        "Often it is the system that kills when memory runs out: dmesg on the host says so. Then "
+        "restart it."
+    ),
+    "host:launcher_died": _("Find out what killed it on the host, then restart it."),
+    "deployment:job_failed": _("Its job says why. Run that one again in place of it."),
+    Deployment.State.UNHEALTHY: _(
+        "It did not answer three times in a row. What uses it now may fail. If it does not come "
+        "back by itself, read the end of its log and restart it."
+    ),
+    Deployment.State.FAILED: _(
+        "The end of its log is what the server said last. Mend the cause, then restart it."
+    ),
+    Deployment.State.LOST: _(
+        "Find out whether its host is well. Should the server run there all the same, it is taken "
+        "back by itself; else restart it."
+    ),
+}
+
+
+def server_advice(deployment: Deployment) -> str:
+    """What to do about a deployment that is in trouble; "" for one that is not."""
+    trouble = _OF_SERVERS.get(deployment.state)
+    return str(_OF_SERVERS.get(deployment.sentence_id, trouble)) if trouble else ""
 
 
 def advice(job: Job) -> str:

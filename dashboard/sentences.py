@@ -51,6 +51,7 @@ SENTENCES: dict[str, str | Promise] = {
     "work:not_started": _("Step %(step)s: %(command)s could not be started: %(problem)s"),
     "work:output_missing": _("The output %(output)s (%(pattern)s) was not written."),
     "work:server_ended": _("The server ended by itself with exit code %(exit_code)s."),
+    "work:server_killed": _("The server was killed by signal %(signal)s."),
     "host:serve_busy": _("An earlier run of this server has not ended yet."),
     "host:launcher_never_started": _("The host took this job, but nothing of it was started."),
     "host:launcher_died": _("What ran this on the host was killed before it could report."),

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from dashboard import audit
+from dashboard.advice import server_advice
 from dashboard.rates import rates
 from dashboard.requests import person
 from dashboard.rights import allowed, check, requires
@@ -100,6 +101,8 @@ def _context(request: HttpRequest, page: Any) -> dict[str, Any]:
         "can_restart": may_restart
         and deployment.job.state == "succeeded"
         and deployment.state in (*_RUNS, *_ENDED),
+        "advice": server_advice(deployment),
+        "is_up": deployment.state in _RUNS,
         "is_ready": deployment.state == Deployment.State.READY,
         "log_key": f"deployment/{deployment.pk}",
         "example": _example(deployment),

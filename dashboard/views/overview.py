@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_GET, require_POST
 
-from dashboard.advice import advice
+from dashboard.advice import advice, server_advice
 from dashboard.audit import record
 from dashboard.rates import rates
 from dashboard.rights import allowed, requires
@@ -34,7 +34,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     if queries.is_new():
         return render(request, "overview/first.html", _first(request))
     mine = request.GET.get("whose") == "mine"
-    context = _busy(request.user if mine else None)
+    context = _busy(request.user, mine=mine)
     chain = queries.chain(_midnight())
     if chain is None or str(chain.id) != request.session.get(_PUT_AWAY):
         context["chain"] = chain
@@ -56,11 +56,12 @@ def _midnight() -> datetime:
     return timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def _busy(user: Any) -> dict[str, Any]:
+def _busy(viewer: Any, *, mine: bool) -> dict[str, Any]:
+    user = viewer if mine else None
     midnight = _midnight()
     counts = queries.counts(user, midnight)
     return {
-        "mine": user is not None,
+        "mine": mine,
         "title": _title(counts),
         "now": timezone.localtime(),
         "counts": counts,
@@ -68,6 +69,10 @@ def _busy(user: Any) -> dict[str, Any]:
         "running": queries.running(user),
         "waiting": [(job, why_waiting(job)) for job in queries.waiting(user)],
         "broke": [(job, advice(job)) for job in queries.broke(user, midnight)],
+        "broken_servers": [
+            (row, server_advice(row), allowed(viewer, "deployment.restart", row))
+            for row in queries.broken_servers(user, midnight)
+        ],
         "results": queries.results(user),
         "hosts": list(Host.objects.all()),
     }

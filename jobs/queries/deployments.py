@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.utils.timezone import now
 
-from jobs.models import Deployment, DeploymentEvent, Result
+from jobs.models import Deployment, DeploymentEvent, Job, Result
 
+_BROKE_WITHIN = timedelta(days=1)
 LISTED = 100
 _EVENTS = 50
 _RESULTS = 20
@@ -24,11 +27,21 @@ class DeploymentPage:
 
 
 def deployments(*, only_live: bool) -> Sequence[Deployment]:
-    """Deployments, newest first, at most ``LISTED``; those that ended are left out on wish."""
+    """Deployments, newest first, at most ``LISTED``.
+
+    With ``only_live`` those that ended are left out, but for what broke since yesterday.
+    """
     found = _all()
     if only_live:
-        found = found.filter(state__in=(Deployment.State.WAITING, *Deployment.LIVE_STATES))
+        live = Q(state__in=(Deployment.State.WAITING, *Deployment.LIVE_STATES))
+        found = found.filter(live | broken_since(now() - _BROKE_WITHIN))
     return list(found[:LISTED])
+
+
+def broken_since(moment: datetime) -> Q:
+    """Servers that ended unasked, or that nobody knows of; not those whose job failed itself."""
+    states = (Deployment.State.FAILED, Deployment.State.LOST)
+    return Q(state__in=states, stopped_at__gte=moment, job__state=Job.State.SUCCEEDED)
 
 
 def deployment_page(deployment_id: int) -> DeploymentPage:
@@ -42,8 +55,12 @@ def deployment_page(deployment_id: int) -> DeploymentPage:
 
 
 def _all() -> QuerySet[Deployment]:
-    """All, each with ``changed_at``: since when it is in its state; None where nothing tells."""
-    events = DeploymentEvent.objects.filter(deployment=OuterRef("pk"), state=OuterRef("state"))
+    """All, each with ``changed_at``, since when it is in its state, and ``first_ready_at`` of its
+    run; None where nothing tells."""
+    events = DeploymentEvent.objects.filter(deployment=OuterRef("pk"))
+    changes = events.filter(state=OuterRef("state"))
+    ready = events.filter(state=Deployment.State.READY, run=OuterRef("run")).order_by("at", "id")
     return Deployment.objects.select_related("host", "artifact", "job", "created_by").annotate(
-        changed_at=Subquery(events.values("at")[:1])
+        changed_at=Subquery(changes.values("at")[:1]),
+        first_ready_at=Subquery(ready.values("at")[:1]),
     )

@@ -11,6 +11,7 @@ from django.db.models import Q, QuerySet
 from django.utils.timezone import now
 
 from jobs.models import Deployment, Host, Job, Result
+from jobs.queries.deployments import broken_since
 from jobs.queries.job_page import durations, left_s
 
 _MOST = 8
@@ -137,13 +138,21 @@ def counts(user: AbstractBaseUser | None, since: datetime) -> dict[str, int]:
     return {
         "running": jobs.filter(state__in=Job.ON_HOST_STATES).count(),
         "waiting": jobs.filter(state=Job.State.QUEUED).count(),
-        "broke": _broke(user, since).count(),
+        "broke": _broke(user, since).count() + len(broken_servers(user, since)),
     }
 
 
 def broke(user: AbstractBaseUser | None, since: datetime) -> list[Job]:
     """Jobs that failed, errored or were lost since then, latest first."""
     return list(_broke(user, since).order_by("-finished_at", "-id")[:_MOST])
+
+
+def broken_servers(user: AbstractBaseUser | None, since: datetime) -> list[Deployment]:
+    """Deployments whose server ended unasked since then, latest first."""
+    found = Deployment.objects.filter(broken_since(since)).select_related("host", "job")
+    if user is not None:
+        found = found.filter(created_by_id=user.pk)
+    return list(found.order_by("-stopped_at", "-id")[:_MOST])
 
 
 def results(user: AbstractBaseUser | None) -> list[Found]:

@@ -72,7 +72,13 @@ def restart_deployment(deployment_id: int, user: AbstractBaseUser | None) -> int
     if deployment.job.state != "succeeded":
         raise NotRestartable(f"job {deployment.job_id} is {deployment.job.state}")
     sentence = Remark("deployment:restart", {"user": _name(user)})
-    fields = {"wanted": True, "run": F("run") + 1, "stopped_at": None, "missing_since": None}
+    fields = {
+        "wanted": True,
+        "run": F("run") + 1,
+        "ready_at": None,
+        "stopped_at": None,
+        "missing_since": None,
+    }
     with transaction.atomic():
         was_live = deployment.state in Deployment.LIVE_STATES
         # From the very run that was read: two people who click at once cause one restart.
@@ -129,9 +135,18 @@ def note_ended(deployment: Deployment, ended: Mapping[str, Any]) -> bool:
         state, sentence = State.STOPPED, Remark("deployment:stopped_on_host")
     else:
         state = State.FAILED
-        sentence = Remark(ended["sentence_id"], ended["sentence_args"])
+        sentence = _why(ended)
     only_from = (State.WAITING, *Deployment.LIVE_STATES, State.LOST)
     return _change(deployment, state, sentence=sentence, only_from=only_from, stopped_at=now())
+
+
+def _why(ended: Mapping[str, Any]) -> Remark:
+    """What a server's end says; a negative exit code is the signal that ended it."""
+    args = dict(ended["sentence_args"])
+    code = ended.get("exit_code") or 0
+    if ended["sentence_id"] == "work:server_ended" and code < 0:
+        return Remark("work:server_killed", {**args, "signal": -code})
+    return Remark(ended["sentence_id"], args)
 
 
 def note_heartbeat(host: Host, serves: Iterable[Mapping[str, Any]]) -> bool:

@@ -1,8 +1,13 @@
+import re
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
 import pytest
 from django.urls import reverse
+from django.utils.timezone import now
 
 from jobs.models import AuditEntry, DeploymentEvent
-from tests.factories import make_artifact, make_deployment, make_host, make_user
+from tests.factories import make_artifact, make_deployment, make_host, make_job, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -37,6 +42,102 @@ def test_the_page_shows_history_addresses_and_a_request_to_copy(client, lin):
     assert "curl http://10.0.0.7:8000/v1/chat/completions" in text
     assert "The server has started and loads the model." in text
     assert f"{reverse('playground')}?deployment={deployment.pk}" in text
+
+
+def facts(client, deployment):
+    """The facts of its page: {label: value}, as text."""
+    html = client.get(reverse("deployment-detail", args=[deployment.pk])).content.decode()
+    pairs = re.findall(r"<dt>(.*?)</dt><dd[^>]*>(.*?)</dd>", html, re.S)
+    return {name: " ".join(re.sub(r"<[^>]+>", "", value).split()) for name, value in pairs}
+
+
+def at(clock):
+    """Today at this time."""
+    hour, minute = map(int, clock.split(":"))
+    return datetime.now(ZoneInfo("UTC")).replace(hour=hour, minute=minute)
+
+
+@pytest.mark.parametrize("state", ["stopped", "failed"])
+def test_one_that_ended_says_from_when_to_when_it_was_ready(client, lin, state):
+    deployment = make_deployment(state=state, ready_at=at("19:40"), stopped_at=at("20:10"))
+    for clock, what in (("19:09", "ready"), ("19:30", "unhealthy"), ("19:40", "ready")):
+        DeploymentEvent.objects.create(deployment=deployment, run=1, state=what, at=at(clock))
+
+    found = facts(client, deployment)
+
+    assert found["Was ready"] == "19:09 – 20:10"
+    assert "Ready since" not in found
+
+
+def test_one_that_is_unhealthy_was_ready_until_then(client, lin):
+    deployment = make_deployment(state="unhealthy", ready_at=at("19:09"))
+    DeploymentEvent.objects.create(deployment=deployment, run=1, state="unhealthy", at=at("19:30"))
+
+    assert facts(client, deployment)["Was ready"] == "19:09 – 19:30"
+
+
+def test_of_one_that_is_lost_the_last_that_was_heard_counts(client, lin):
+    deployment = make_deployment(
+        state="lost", ready_at=at("19:09"), seen_at=at("19:30"), stopped_at=at("19:31")
+    )
+
+    assert facts(client, deployment)["Was ready"] == "19:09 – 19:30"
+
+
+@pytest.mark.parametrize(
+    ("state", "fields", "label", "value"),
+    [
+        ("ready", {"ready_at": at("19:09")}, "Ready since", "19:09"),
+        ("loading", {}, "Ready", "not yet"),
+        ("failed", {"stopped_at": at("19:09")}, "Ready", "never"),
+    ],
+)
+def test_what_is_said_of_when_it_was_ready(client, lin, state, fields, label, value):
+    deployment = make_deployment(state=state, **fields)
+
+    assert facts(client, deployment)[label] == value
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ("failed", "Mend the cause, then restart it."),
+        ("unhealthy", "read the end of its log and restart it"),
+        ("lost", "Find out whether its host is well."),
+    ],
+)
+def test_one_that_is_in_trouble_says_what_to_do(client, lin, state, words):
+    address = reverse("deployment-detail", args=[make_deployment(state=state).pk])
+
+    html = client.get(address).content.decode()
+
+    assert words in html
+
+
+def test_one_that_ended_has_no_address_to_copy(client, lin):
+    deployment = make_deployment(state="stopped", stopped_at=now(), dashboard_url="http://h:1")
+
+    html = client.get(reverse("deployment-detail", args=[deployment.pk])).content.decode()
+
+    assert "curl" not in html
+    assert "It answers nowhere now." in html
+
+
+def test_a_server_that_broke_is_on_the_overview_and_in_the_list_for_a_day(client, lin):
+    broke = make_deployment(name="broke", state="failed", stopped_at=now(), created_by=lin)
+    long_ago = now() - timedelta(days=2)
+    make_deployment(name="long-ago", state="failed", stopped_at=long_ago)
+    job = make_job(state="failed")
+    make_deployment(name="never-started", state="failed", stopped_at=now(), job=job)
+
+    overview = client.get(reverse("overview")).content.decode()
+    listed = client.get(reverse("deployment-list")).content.decode()
+
+    for html in (overview, listed):
+        shown = [name in html for name in ("broke", "long-ago", "never-started")]
+        assert shown == [True, False, False]
+    assert "2 broke today" in overview  # the job of the third is the other
+    assert reverse("deployment-restart", args=[broke.pk]) in overview
 
 
 def test_its_owner_stops_it_and_the_stop_is_kept(client, lin):

@@ -1,4 +1,5 @@
 import pytest
+from django.utils.timezone import now
 
 from jobs import hostqueue
 from jobs.kinds.base import Remark
@@ -122,6 +123,23 @@ def test_a_server_that_ends_unasked_has_failed_and_its_job_has_not():
     assert (deployment.state, deployment.sentence_args) == ("failed", {"exit_code": 9})
     deployment.job.refresh_from_db()
     assert deployment.job.state == "succeeded"
+
+
+def test_a_server_that_was_killed_is_said_to_be():
+    deployment = make_deployment()
+
+    ended(deployment, exit_code=-9)
+
+    assert (deployment.sentence_id, deployment.sentence_args["signal"]) == ("work:server_killed", 9)
+
+
+def test_a_restart_has_not_been_ready_yet(sent):
+    deployment = make_deployment(state="stopped", ready_at=now())
+
+    deployments.restart_deployment(deployment.pk, None)
+
+    deployment.refresh_from_db()
+    assert deployment.ready_at is None
 
 
 def test_a_server_that_was_to_stop_is_stopped(sent, django_capture_on_commit_callbacks):
