@@ -9,10 +9,10 @@ from django.db.models import Count, Q
 from django.http import HttpRequest
 from django.utils.translation import gettext, ngettext
 
-from dashboard.diegrid import grid
+from dashboard.diegrid import Grid, grid
 from dashboard.rights import allowed
 from jobs.models import Deployment, Host, Job
-from jobs.queries.hosts import dies, is_away
+from jobs.queries.hosts import held_on, is_away
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,7 @@ class FleetRow:
     """A host with cards, in the rail."""
 
     host: Host
-    held: int
-    all: int
+    grid: Grid
     away: bool
 
 
@@ -72,15 +71,16 @@ def _frame(request: HttpRequest) -> Frame:
     away = sum(1 for host in hosts if host.heartbeat_at is not None and is_away(host))
     counts = Job.objects.aggregate(open=Count("pk", filter=Q(state__in=Job.OPEN_STATES)))
     live = Deployment.objects.filter(state__in=Deployment.LIVE_STATES).count()
+    held = held_on(hosts)
     return Frame(
         area=_area(request),
         areas=_areas(
             request, open_jobs=counts["open"], live_deployments=live, away_hosts=away, hosts=hosts
         ),
         fleet=tuple(
-            FleetRow(host, grid(host).held, len(dies(host)), is_away(host))
+            FleetRow(host, grid(host, held=held[host.pk]), is_away(host))
             for host in hosts
-            if dies(host)
+            if host.pk in held
         ),
     )
 
@@ -111,6 +111,8 @@ def _areas(
     ]
     if allowed(request.user, "user.manage"):
         listed.append(Area("people", gettext("People"), "people/", "users", starts_group=True))
+    if allowed(request.user, "secret.manage"):
+        listed.append(Area("secrets", gettext("Secrets"), "secrets/", "lock"))
     return tuple(listed)
 
 

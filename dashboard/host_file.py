@@ -9,6 +9,13 @@ from django.conf import settings
 
 from dashboard.env import LOOPBACK
 
+# What a host with VACC cards most likely has elsewhere; the whole list is in the README.
+OPTIONAL = """\
+# HOST_WORKSPACE=/nfs/workspace
+# HOST_REGISTRY=registry.lan
+# HOST_MODIFICATION_DIR=/nfs/workspace/vendor/modification
+"""
+
 
 def host_file(name: str, key: str) -> str:
     """What ``host.env`` of the host ``name`` holds. Whoever has it, is that host: mode 0600."""
@@ -19,7 +26,7 @@ def host_file(name: str, key: str) -> str:
         "REDIS_URL": settings.HOST_REDIS_URL,
     }
     text = "".join(f"{variable}={shlex.quote(value)}\n" for variable, value in lines.items())
-    return f"{text}HOST_DIR=~/vacc-host\n"
+    return f"{text}HOST_DIR=~/vacc-host\n{OPTIONAL}"
 
 
 def out_of_reach() -> list[str]:

@@ -12,11 +12,13 @@ from dashboard.views import (
     job_list,
     jobs,
     launch,
+    launch_preflight,
     models,
     overview,
     playground,
     results,
     search,
+    secrets,
 )
 
 urlpatterns = [
@@ -25,6 +27,7 @@ urlpatterns = [
     path("", include(health.urlpatterns)),
     path("jobs/", include(job_list.urlpatterns)),
     path("jobs/", include(jobs.urlpatterns)),
+    path("launch/", include(launch_preflight.urlpatterns)),
     path("launch/", include(launch.urlpatterns)),
     path("hosts/", include(hosts.urlpatterns)),
     path("models/", include(models.urlpatterns)),
@@ -32,5 +35,6 @@ urlpatterns = [
     path("results/", include(results.urlpatterns)),
     path("search/", include(search.urlpatterns)),
     path("playground/", include(playground.urlpatterns)),
+    path("secrets/", include(secrets.urlpatterns)),
     path("api/v1/", include("dashboard.api.urls")),
 ]

@@ -8,7 +8,15 @@ import tempfile
 _data_dir = tempfile.mkdtemp(prefix="vacc-tests-")
 atexit.register(shutil.rmtree, _data_dir, ignore_errors=True)
 
-for _name in ("REDIS_URL", "PUBLIC_URL", "HOST_BIND", "PORT", "SECRET_KEY", "WHEELS_DIR", "VALKEY_LISTEN"):
+for _name in (
+    "REDIS_URL",
+    "PUBLIC_URL",
+    "HOST_BIND",
+    "PORT",
+    "SECRET_KEY",
+    "WHEELS_DIR",
+    "VALKEY_LISTEN",
+):
     os.environ.pop(_name, None)
 os.environ["DATA_DIR"] = _data_dir
 # Set by tests.__main__ for the run on PostgreSQL.

@@ -29,6 +29,7 @@ from dashboard.words import (
     metric_label,
     metric_text,
     setting_title,
+    stack_name,
     state_of,
     step_title,
     unit_word,
@@ -77,8 +78,11 @@ def state(thing: Any, word: str = "") -> SafeString:
 
 @register.simple_tag
 def num(value: Any, unit: str = "", decimals: int | None = None) -> SafeString:
-    """A number and its unit. Three significant digits for floats unless ``decimals`` are given."""
-    if value is None or value == "":
+    """A number and its unit. Three significant digits for floats unless ``decimals`` are given.
+
+    What is no number, as a host may report it, was not measured.
+    """
+    if value == "" or not isinstance(value, int | float | str):
         return format_html('<span class="dim">{}</span>', gettext("not measured"))
     text = value if isinstance(value, str) else formats.number(value, decimals)
     return _num(text, unit_word(unit))
@@ -93,9 +97,9 @@ def metric(name: str, value: Any) -> SafeString:
 
 
 @register.simple_tag
-def bytes(count: float | None) -> SafeString:
-    """A size: 531 MB."""
-    return num(None) if count is None else _num(*formats.size(count))
+def bytes(count: Any) -> SafeString:
+    """A size: 531 MB. What is no number was not measured."""
+    return _num(*formats.size(count)) if isinstance(count, int | float) else num(None)
 
 
 @register.simple_tag
@@ -136,6 +140,13 @@ def sentence(thing: Any) -> str:
 def host_name(host: Host) -> str:
     """What people call a host: "This computer"."""
     return host_title(host)
+
+
+@register.filter
+@stringfilter
+def stack_title(stack_id: str) -> str:
+    """What a stack of tools is called, translated."""
+    return stack_name(stack_id)
 
 
 @register.filter
@@ -189,7 +200,12 @@ def round_s(seconds: float) -> float:
 @register.simple_tag
 def dies(host: Host, lease: str = "", big: bool = False) -> SafeString:
     """The die grid of a host; ``lease`` (``"0,1"``) are the dies of what the page is about."""
-    grid = diegrid.grid(host, [name for name in lease.split(",") if name])
+    return die_grid(diegrid.grid(host, [name for name in lease.split(",") if name]), big=big)
+
+
+@register.simple_tag
+def die_grid(grid: diegrid.Grid, big: bool = False) -> SafeString:
+    """The same, where it is made already."""
     if not grid.cells:
         return mark_safe("")
     cells = format_html_join("", '<i class="{}"></i>', ((cell,) for cell in grid.cells))

@@ -1,9 +1,10 @@
-"""Pages about hosts."""
+"""Pages about hosts. Adding one and its key: ``dashboard.views.host_keys``."""
 
 from __future__ import annotations
 
 from typing import cast
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse
@@ -13,35 +14,51 @@ from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from dashboard.audit import record
-from dashboard.diegrid import cards, grid
+from dashboard.diegrid import HOT_C
+from dashboard.host_view import HostView, host_views
 from dashboard.rights import allowed, requires
+from dashboard.views import host_keys
 from jobs import dispatch
-from jobs.models import Host, Job
-from jobs.queries.host_page import HostNow, host_page, hosts_now
-from jobs.queries.hosts import dies, is_away
-from jobs.services.hosts import HostAnswers, give_up, set_draining
+from jobs.errors import LaunchError
+from jobs.models import Host
+from jobs.queries.host_page import host_page, hosts_now
+from jobs.services.hosts import (
+    HostAnswers,
+    forget_missing_dies,
+    give_up,
+    read_slots,
+    set_draining,
+    set_slots,
+)
+
+_WAITING = 20  # reasons for waiting on the page of one host; a list has the first
 
 
 @require_GET
 @requires("host.view")
 def host_list(request: HttpRequest) -> HttpResponse:
     """Every host, with what runs there."""
-    hosts = hosts_now()
-    rows = [{"now": now, "cards": cards(now.host)} for now in hosts]
-    return render(request, "hosts/list.html", {"rows": rows, "title": _title(hosts)})
+    views = host_views(hosts_now(), waiting=1)
+    context = {
+        "with_cards": [view for view in views if view.cards],
+        "others": [view for view in views if not view.cards],
+        "title": _title(views),
+        "hot_c": HOT_C,
+        "may_add": allowed(request.user, "host.add"),
+        "may_change": allowed(request.user, "host.change"),
+    }
+    return render(request, "hosts/list.html", context)
 
 
-def _title(hosts: list[HostNow]) -> str:
+def _title(views: list[HostView]) -> str:
     """A sentence: "4 hosts, 43 of 95 dies free"."""
-    text = ngettext("%(n)s host", "%(n)s hosts", len(hosts)) % {"n": len(hosts)}
-    every = [now.host for now in hosts if dies(now.host)]
-    away = sum(is_away(now.host) for now in hosts)
-    if every:
-        total = sum(len(dies(host)) for host in every)
-        known = [host for host in every if not is_away(host)]
-        free = sum(len(dies(host)) - grid(host).held for host in known)
-        text += gettext(", %(free)s of %(all)s dies free") % {"free": free, "all": total}
-    if away:
+    text = ngettext("%(n)s host", "%(n)s hosts", len(views)) % {"n": len(views)}
+    grids = [view.cards for view in views if view.cards]
+    if grids:
+        counts = {"free": sum(grid.free for grid in grids)}
+        counts["all"] = sum(len(grid.dies) for grid in grids)
+        text += gettext(", %(free)s of %(all)s dies free") % counts
+    if away := sum(view.is_away for view in views):
         text += gettext(", %(n)s away") % {"n": away}
     return text
 
@@ -50,20 +67,28 @@ def _title(hosts: list[HostNow]) -> str:
 @requires("host.view")
 def host_detail(request: HttpRequest, name: str) -> HttpResponse:
     """One host: what it has, what it holds, what runs there."""
+    return _detail(request, name)
+
+
+def _detail(request: HttpRequest, name: str, slots_error: str = "") -> HttpResponse:
     try:
         page = host_page(name)
     except Host.DoesNotExist:
         raise Http404(name) from None
+    (view,) = host_views([page.now], waiting=_WAITING)
     context = {
         "page": page,
-        "now": page.now,
-        "host": page.now.host,
-        "cards": cards(page.now.host),
-        "away": is_away(page.now.host) and page.now.host.heartbeat_at is not None,
-        "may_change": allowed(request.user, "host.change", page.now.host),
-        "may_give_up": allowed(request.user, "host.give_up", page.now.host),
+        "view": view,
+        "host": view.host,
+        "dashboard_url": settings.PUBLIC_URL,
+        "slots_error": slots_error,
+        "slots_typed": request.POST.get("slots", view.host.slots),
+        "may_change": allowed(request.user, "host.change", view.host),
+        "may_give_up": allowed(request.user, "host.give_up", view.host),
+        "may_key": allowed(request.user, "host.key", view.host) and host_keys.is_ours(view.host),
     }
-    return render(request, "hosts/detail.html", context)
+    status = 422 if slots_error else 200
+    return render(request, "hosts/detail.html", context, status=status)
 
 
 @require_POST
@@ -75,6 +100,33 @@ def host_drain(request: HttpRequest, name: str) -> HttpResponse:
     if set_draining(host.name, draining=draining):
         record(request.user, "host.change", f"host {host.name}", draining=draining)
         dispatch.look()
+    if request.POST.get("from") == "list":
+        return redirect("host-list")
+    return redirect("host-detail", host.name)
+
+
+@require_POST
+@requires("host.change")
+def host_slots(request: HttpRequest, name: str) -> HttpResponse:
+    """How many jobs may run there at once: ``slots``."""
+    host = get_object_or_404(Host, name=name)
+    try:
+        slots = read_slots(request.POST.get("slots", "").strip())
+    except LaunchError as error:
+        return _detail(request, name, slots_error=str(error))
+    if set_slots(host.pk, slots):
+        record(request.user, "host.change", f"host {host.name}", slots=slots, before=host.slots)
+        dispatch.look()
+    return redirect("host-detail", host.name)
+
+
+@require_POST
+@requires("host.change")
+def host_forget_dies(request: HttpRequest, name: str) -> HttpResponse:
+    """Take missing dies for gone: somebody knows that the card was taken out."""
+    host = get_object_or_404(Host, name=name)
+    if gone := forget_missing_dies(host.pk):
+        record(request.user, "host.change", f"host {host.name}", forgot_dies=gone)
     return redirect("host-detail", host.name)
 
 
@@ -86,12 +138,12 @@ def host_gone(request: HttpRequest, name: str) -> HttpResponse:
     if request.method == "POST":
         _give_up(request, host)
         return redirect("host-detail", host.name)
-    now = host_page(name).now
+    (view,) = host_views([host_page(name).now], waiting=0)
     context = {
         "host": host,
-        "away": is_away(host),
-        "jobs": [job for job in now.jobs if job.state in Job.ON_HOST_STATES],
-        "deployments": now.deployments,
+        "away": view.is_away,
+        "jobs": view.now.on_host,
+        "deployments": view.now.deployments,
     }
     return render(request, "hosts/gone.html", context)
 
@@ -108,7 +160,10 @@ def _give_up(request: HttpRequest, host: Host) -> None:
 
 urlpatterns: list[URLPattern] = [
     path("", host_list, name="host-list"),
+    *host_keys.urlpatterns,
     path("<slug:name>/", host_detail, name="host-detail"),
     path("<slug:name>/drain/", host_drain, name="host-drain"),
+    path("<slug:name>/slots/", host_slots, name="host-slots"),
+    path("<slug:name>/dies/forget/", host_forget_dies, name="host-forget-dies"),
     path("<slug:name>/gone/", host_gone, name="host-gone"),
 ]

@@ -7,17 +7,33 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jobs.models import Artifact, Deployment, Environment, Host, Job, Weights
+from jobs.queries.hosts import held_dies, holding_deployments
 
 _RECENT = 10
 
 
 @dataclass(frozen=True, slots=True)
 class HostNow:
-    """A host and what holds it now."""
+    """A host, the jobs that are not over there, and the deployments that hold it now."""
 
     host: Host
     jobs: tuple[Job, ...]
     deployments: tuple[Deployment, ...]
+
+    @property
+    def on_host(self) -> list[Job]:
+        """Jobs that it has taken, or is about to."""
+        return [job for job in self.jobs if job.state in Job.ON_HOST_STATES]
+
+    @property
+    def queued(self) -> list[Job]:
+        """Jobs that wait for it, oldest first."""
+        return [job for job in self.jobs if job.state == Job.State.QUEUED]
+
+    @property
+    def held(self) -> dict[str, Job | Deployment]:
+        """Die -> who holds it."""
+        return held_dies(self.jobs, self.deployments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +81,6 @@ def _now(hosts: Sequence[Host]) -> list[HostNow]:
     open_jobs = Job.objects.filter(host__in=hosts, state__in=Job.OPEN_STATES)
     for job in open_jobs.select_related("host", "created_by").order_by("created_at", "id"):
         jobs[job.host_id].append(job)
-    live = Deployment.objects.filter(host__in=hosts, state__in=Deployment.LIVE_STATES)
-    for deployment in live.select_related("artifact", "job").order_by("created_at", "id"):
+    for deployment in holding_deployments(hosts):
         deployments[deployment.host_id].append(deployment)
     return [HostNow(host, tuple(jobs[host.pk]), tuple(deployments[host.pk])) for host in hosts]

@@ -49,7 +49,8 @@ def missing_dies(host: Host) -> list[str]:
 def holding_deployments(hosts: Iterable[Host | int]) -> QuerySet[Deployment]:
     """Deployments that hold dies on these hosts: those that live, and those that start again."""
     holds = Q(state__in=Deployment.LIVE_STATES) | Q(state=Deployment.State.WAITING, run__gt=1)
-    found = Deployment.objects.filter(holds, host__in=hosts).select_related("job", "artifact")
+    found = Deployment.objects.filter(holds, host__in=hosts)
+    found = found.select_related("host", "job", "artifact").defer("job__plan", "job__params")
     return found.order_by("created_at", "pk")
 
 

@@ -14,9 +14,11 @@ from jobs.errors import JobsError, LaunchError
 from jobs.hints import publish
 from jobs.kinds.base import Remark
 from jobs.models import Deployment, Host, Job
-from jobs.queries.hosts import is_away
+from jobs.queries.hosts import dies, is_away, missing_dies
 from jobs.services import deployments, lifecycle
 
+# Jobs at once on a new host. Its dies are what limits it: most jobs hold some for themselves alone.
+SLOTS, MOST_SLOTS = 8, 64
 NAME = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")
 
 
@@ -26,7 +28,7 @@ class HostAnswers(JobsError):
     id = "host:answers"
 
 
-def add(name: str, sort: str = Host.Sort.VACC) -> tuple[Host, str]:
+def add(name: str, sort: str = Host.Sort.VACC, *, slots: int = SLOTS) -> tuple[Host, str]:
     """A new host and its key, which is kept as a hash alone: this is the only time it is told.
 
     Raises:
@@ -37,7 +39,7 @@ def add(name: str, sort: str = Host.Sort.VACC) -> tuple[Host, str]:
         raise LaunchError(words, "name")
     key = secrets.token_urlsafe(32)
     host, is_new = Host.objects.get_or_create(
-        name=name, defaults={"sort": sort, "key_sha256": _sha256(key)}
+        name=name, defaults={"sort": sort, "slots": slots, "key_sha256": _sha256(key)}
     )
     if not is_new:
         raise LaunchError(_("There is a host of this name already."), "name")
@@ -63,6 +65,33 @@ def set_draining(name: str, *, draining: bool) -> bool:
     if changed:
         publish("host", name=name)
     return changed == 1
+
+
+def read_slots(text: str) -> int:
+    """How many jobs may run on a host at once, from what a person typed.
+
+    Raises:
+        LaunchError: no number that it can be.
+    """
+    if not text.isascii() or not text.isdecimal() or not 1 <= int(text[:9]) <= MOST_SLOTS:
+        words = _("A whole number from 1 to %(most)s.") % {"most": MOST_SLOTS}
+        raise LaunchError(words, "slots")
+    return int(text)
+
+
+def set_slots(host_id: int, slots: int) -> bool:
+    """Let so many jobs run on the host at once. False: no change."""
+    return Host.objects.filter(pk=host_id).exclude(slots=slots).update(slots=slots) == 1
+
+
+def forget_missing_dies(host_id: int) -> list[str]:
+    """Take it that the dies which are gone do not come back. Returns their names."""
+    with transaction.atomic():
+        host = lifecycle.lock_host(host_id)
+        gone = missing_dies(host)
+        host.dies_seen = dies(host)
+        host.save(update_fields=["dies_seen"])
+    return gone
 
 
 def give_up(host_id: int, user: AbstractBaseUser) -> int:

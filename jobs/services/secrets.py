@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 
 from django.conf import settings
@@ -26,6 +27,14 @@ def names() -> list[str]:
     if not folder.is_dir():
         return []
     return sorted(path.name for path in folder.iterdir() if _NAME.match(path.name))
+
+
+def kept() -> list[tuple[str, datetime]]:
+    """(name, when it was set last) of each secret, by name."""
+    return [
+        (name, datetime.fromtimestamp((_folder() / name).stat().st_mtime, tz=UTC))
+        for name in names()
+    ]
 
 
 def keep(name: str, value: str) -> None:
@@ -61,8 +70,10 @@ def forget(name: str) -> bool:
 
 def values(wanted: Iterable[str]) -> dict[str, str]:
     """Name -> secret, of those that are kept."""
-    kept = set(names())
-    return {name: (_folder() / name).read_text(encoding="utf-8") for name in wanted if name in kept}
+    there = set(names())
+    return {
+        name: (_folder() / name).read_text(encoding="utf-8") for name in wanted if name in there
+    }
 
 
 def _folder() -> Path:

@@ -6,11 +6,13 @@ import pytest
 from django.urls import get_resolver, reverse
 
 from jobs.kinds import KINDS
+from tests.browser import unwell
 from tests.browser.checks import SOME_LOOKS, faults
 
 pytestmark = pytest.mark.browser
 
 HOST = "this-computer"
+NEW_HOST, SECRET = unwell.HOST, unwell.SECRET
 # Addresses by name. Those with braces are filled with what the tour has made, see `made`.
 PAGES = {
     "overview": ["/"],
@@ -26,8 +28,13 @@ PAGES = {
         "/launch/benchmark/?from={benchmark}&requests=0",
     ],
     "host-list": ["/hosts/"],
-    "host-detail": [f"/hosts/{HOST}/"],
+    "host-detail": [f"/hosts/{HOST}/", f"/hosts/{NEW_HOST}/"],
     "host-gone": [f"/hosts/{HOST}/gone/"],
+    "host-add": ["/hosts/add_host/"],
+    "host-new-key": [f"/hosts/{NEW_HOST}/key/"],
+    "host-revoke-key": [f"/hosts/{NEW_HOST}/revoke/"],
+    "secret-list": ["/secrets/", f"/secrets/?name={SECRET}"],
+    "secret-delete": [f"/secrets/{SECRET}/delete/"],
     "model-list": ["/models/"],
     "model-detail": ["/models/smollm2-135m-instruct/"],
     "deployment-list": ["/deployments/"],
@@ -48,6 +55,7 @@ NO_PAGES = {
     *("logout", "person-add", "person-change", "set_language", "jsi18n", "health"),
     *("job-again", "job-points", "job-output", "job-script"),
     *("launch", "launch-preview", "launch-script", "host-drain", "tour-start", "frame"),
+    *("host-slots", "host-forget-dies", "host-arrival", "secret-keep"),
     *("chain-put-away", "serving", "search-list"),
     *("deployment-stop", "deployment-restart", "deployment-now", "result-file"),
     *("playground-ask", "playground-turn", "conversation-rename", "conversation-delete"),
@@ -55,8 +63,9 @@ NO_PAGES = {
 
 
 @pytest.fixture(scope="module")
-def made(toured, person):
+def made(toured, person, stack):
     """Numbers of what the tour has made, by the names that PAGES has for them."""
+    stack.manage("shell", "--no-imports", "-c", f"from {unwell.__name__} import make; make()")
     found = {}
     for job in toured.jobs():
         found.setdefault(job["kind"], job["id"])

@@ -9,11 +9,10 @@ from django.utils import timezone
 from django.utils.timezone import now
 
 from dashboard import formats
-from dashboard.diegrid import cards, grid
 from dashboard.words import host_state, metric_text, state_of
 from jobs.kinds.base import Remark
 from jobs.models import Job
-from tests.factories import make_host, make_job
+from tests.factories import make_host
 
 THIN = "\u202f"
 
@@ -155,35 +154,3 @@ def test_a_host_is_expected_then_ready_then_away():
         "away",
         "draining",
     ]
-
-
-@pytest.mark.django_db
-def test_a_die_grid_has_a_card_as_a_column():
-    host = make_host(facts={"dies": [{"id": number} for number in range(8)]})
-    make_job(host=host, state="running", values={"dies": "0,1"})
-
-    found = grid(host)
-
-    # Two cards: dies 0 and 4 stand in the first row.
-    assert found.cells == ("a", "", "a", "", "", "", "", "")
-    assert (found.held, found.label) == (2, "2 of 8 dies held")
-
-
-@pytest.mark.django_db
-def test_a_large_grid_names_who_holds_a_die():
-    host = make_host(facts={"dies": [{"id": number} for number in range(4)]})
-    job = make_job(host=host, state="running", values={"dies": "3"})
-
-    found = cards(host)
-
-    assert found is not None
-    assert [row[0].subject for row in found.rows] == ["", "", "", f"job {job.pk}"]
-    assert found.holders[0].path == f"jobs/{job.pk}/"
-
-
-@pytest.mark.django_db
-def test_a_host_without_dies_has_no_grid():
-    host = make_host()
-
-    assert render("{% dies host %}", host=host) == ""
-    assert cards(host) is None

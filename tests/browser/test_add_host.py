@@ -1,0 +1,78 @@
+"""Adding a host in a real browser: the page that is shown once, and the host that arrives."""
+
+import json
+import re
+import time
+import urllib.request
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.checks import settle
+from tests.browser.visits import PHONE, WIDE, axe, too_wide
+
+pytestmark = pytest.mark.browser
+
+FACTS = {
+    "dies": [{"id": number} for number in range(32)],
+    "tools": [{"name": "vasmi", "version": "2.8.6", "path": "/usr/bin/vasmi"}],
+    "disk": {"total_bytes": 8e12, "free_bytes": 3.8e12},
+}
+
+
+@pytest.fixture
+def page(person):
+    opened = person.new_page()
+    yield opened
+    opened.close()
+
+
+def beat(stack, key):
+    """Report as the new host's agent does."""
+    at = time.time()
+    told = {"boot_id": "b", "agent_started_at": at, "now": at, "load": {}, "jobs": [], "serves": []}
+    request = urllib.request.Request(
+        f"{stack.url}/api/v1/host/heartbeat",
+        json.dumps({**told, "facts": FACTS}).encode(),
+        {"Authorization": f"Bearer {key}", "X-Protocol": "1", "Content-Type": "application/json"},
+    )
+    urllib.request.urlopen(request).close()
+
+
+def test_the_page_that_is_shown_once_sees_the_host_arrive(page, stack):
+    page.goto("/hosts/add_host/")
+    page.get_by_label("Name").fill("va16-01")
+    page.get_by_role("button", name="Add it").click()
+
+    expect(page.get_by_role("heading", level=1)).to_contain_text("va16-01 is added")
+    for size in (WIDE, PHONE):
+        page.set_viewport_size(size)
+        settle(page)
+        assert axe(page) == []
+        assert too_wide(page) == ""
+    key = re.search(r"HOST_KEY=(\S+)", page.locator("#c2").inner_text())[1]
+    title = page.locator("#arrival h2")
+    expect(title).to_have_text("Waiting for va16-01")
+
+    beat(stack, key)
+
+    expect(title).to_have_text("va16-01 has arrived", timeout=30_000)
+    # The commands stay as long as the page does.
+    assert key in page.locator("#c2").inner_text()
+    page.goto("/hosts/va16-01/")
+    assert page.locator(".cardgrid .die").count() == 32
+    assert key not in page.content()
+
+
+def test_a_commands_button_copies_all_of_it(person, page):
+    person.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto("/hosts/add_host/")
+    page.get_by_label("Name").fill("va16-02")
+    page.get_by_role("button", name="Add it").click()
+
+    page.locator('[data-copy="#c2"]').click()
+
+    expect(page.locator('[data-copy="#c2"]')).to_contain_text("Copied")
+    copied = page.evaluate("() => navigator.clipboard.readText()")
+    assert copied == page.locator("#c2").inner_text()
+    assert copied.endswith("\nEND")

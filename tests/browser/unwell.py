@@ -1,0 +1,36 @@
+"""A host that is not well, and a secret: for pages that a dashboard at its ease does not show."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+HOST, SECRET = "va16-09", "HF_TOKEN"
+DIES = 32
+
+
+def make() -> None:
+    """Make both, in the dashboard that this runs beside; again, if they are there."""
+    from django.utils.timezone import now  # noqa: PLC0415 -- runs in manage.py shell, with Django
+
+    from jobs.models import Host  # noqa: PLC0415
+    from jobs.services import secrets  # noqa: PLC0415
+    from tests.factories import make_job  # noqa: PLC0415
+
+    secrets.keep(SECRET, "hf_0123456789")
+    there = [{"id": number} for number in range(DIES) if number != 22]
+    host, is_new = Host.objects.update_or_create(
+        name=HOST,
+        defaults={
+            "sort": Host.Sort.VACC,
+            "key_sha256": "0" * 64,
+            # Nobody beats for it: it shall not be away before the tests are over.
+            "heartbeat_at": now() + timedelta(hours=2),
+            "facts_at": now(),
+            "facts": {"dies": there, "iommu": True, "stacks": ["guide"], "images": ["a:b"]},
+            "dies_seen": [str(number) for number in range(DIES)],
+            "load": {"dies": {"13": {"temp_c": 91.2}}, "unread": {"getpwr": "garbage"}},
+        },
+    )
+    if is_new:
+        make_job(host=host, state="running", started_at=now(), values={"dies": "0,1,2,3"})
+        make_job(host=host)
