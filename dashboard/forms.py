@@ -22,6 +22,12 @@ _SHORT_CHOICES = 4  # so many short choices stand as segments, more become a lis
 _SHORT_LABEL = 24
 _SEGMENTS = 32  # what the labels of all segments may take together, in letters of English
 _SEGMENT_EDGES = 4
+# Kinds that make an asset: on a host without accelerator cards, and on one with them.
+_MAKERS = {
+    "weights": ("prepare", "prepare-weights"),
+    "artifact": ("compile", "compile-vacc"),
+    "deployment": ("deploy", "deploy-build-in"),
+}
 _MULTILINE_FROM = 300  # a text this long or longer gets several lines
 
 
@@ -239,7 +245,7 @@ def _field(
         unit=_(spec["unit"]) if spec.get("unit") else "",
         limit=_limit(spec),
         options=options,
-        missing=_missing(asset) if asset and not options else None,
+        missing=_missing(asset, target) if asset and not options else None,
         error=error,
         is_asset=asset is not None,
         when=tuple(spec["when"]) if spec.get("when") else None,
@@ -286,16 +292,21 @@ def _gone_label(value: str, asset: str | None) -> str:
     return _("%(value)s, not on this host") % {"value": value}
 
 
-def _missing(asset: str) -> Missing | None:
+def _missing(asset: str, target: Target) -> Missing | None:
+    """What makes such an asset, on a host with cards or on one without."""
+    maker = {name: kinds[target.has_dies] for name, kinds in _MAKERS.items()}
     return {
         "weights": Missing(
-            asset, _("No weights on this host yet."), _("Prepare some first"), "prepare"
+            asset, _("No weights on this host yet."), _("Prepare some first"), maker["weights"]
         ),
         "artifact": Missing(
-            asset, _("No artifact on this host yet."), _("Compile one first"), "compile"
+            asset, _("No artifact on this host yet."), _("Compile one first"), maker["artifact"]
         ),
         "deployment": Missing(
-            asset, _("No deployment on this host yet."), _("Deploy a model first"), "deploy"
+            asset,
+            _("No deployment on this host yet."),
+            _("Deploy a model first"),
+            maker["deployment"],
         ),
     }.get(asset)
 

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -134,6 +135,23 @@ def test_a_form_without_choices_says_what_to_make_first_and_links_there(page, ho
     assert "No artifact on this host yet." in answer
     assert f'href="/launch/compile/?host={host.name}"' in answer
     assert re.search(r"<button[^>]*data-launch[^>]*disabled", answer)
+
+
+@pytest.mark.parametrize(
+    ("kind", "maker"),
+    [
+        ("compile-vacc", "prepare-weights"),
+        ("deploy-build-in", "compile-vacc"),
+        ("compile", "prepare"),
+    ],
+)
+def test_what_to_make_first_is_made_by_a_kind_of_that_host(kind, maker, host):
+    target = replace(vacc_host(), weights=(), artifacts=(), datasets=())
+    target = target if KINDS[kind].offered(target) else target_of(host)
+
+    form = make_form(KINDS[kind], target, {}, errors={})
+
+    assert form.missing.missing.kind == maker
 
 
 def test_a_choice_of_nothing_has_a_name_too(host):

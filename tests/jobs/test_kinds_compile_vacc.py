@@ -88,71 +88,82 @@ def test_otherwise_it_lies_with_the_job_s_files():
     assert argv == ("vamc", "compile", "{job_dir}/files/hf_ds_r1_distill_int8.yaml")
 
 
-def test_every_field_of_the_form_reaches_the_file():
-    made = config(
-        precision="int8",
-        name="mine",
-        max_input=2048,
-        max_length=4096,
-        tp=2,
-        b2s=False,
-        align_qkv="on",
-        quantization="w16kv8",
-        calibration="5",
-        samples=64,
-        device="cuda:1",
-        true_sequential=True,
-        vacc_files=False,
-        frontend_dtype="float16",
-        merge_params=False,
-        remove_params=True,
-        data_type=1,
-        gather_data=False,
-        workers=8,
-        env_recheck=True,
-        save_log=True,
-        enable_ir=True,
-        transformers="4.40.0",
-        huggingface_hub="0.23.0",
-    )
+EVERYTHING = {
+    "precision": "int8",
+    "name": "mine",
+    "max_input": 2048,
+    "max_length": 4096,
+    "tp": 2,
+    "b2s": False,
+    "align_qkv": "on",
+    "quantization": "w16kv8",
+    "calibration": "5",
+    "samples": 64,
+    "device": "cuda:1",
+    "true_sequential": True,
+    "vacc_files": False,
+    "frontend_dtype": "float16",
+    "merge_params": False,
+    "remove_params": True,
+    "data_type": 1,
+    "gather_data": False,
+    "workers": 8,
+    "env_recheck": True,
+    "save_log": True,
+    "enable_ir": True,
+    "transformers": "4.40.0",
+    "huggingface_hub": "0.23.0",
+}
+EVERYTHING_WRITTEN = {
+    "name": "mine",
+    "frontend": {
+        "checkpoint": VENDOR["frontend"]["checkpoint"],
+        "type": "huggingface",
+        "dtype": "float16",
+        "shape": {"input_ids": [[2048], [4096]]},
+        "model_kwargs": {"b2s": False, "tp": 2, "align_qkv": True},
+        "quantize": {
+            "type": "w16kv8",
+            "device": "cuda:1",
+            "calib_args": {"true_sequential": True},
+        },
+    },
+    "backend": {
+        "type": "tvm_vacc",
+        "dtype": "int8",
+        "merge_params": False,
+        "remove_params": True,
+        "compile": {"data_type": 1, "gather_data_vccl_dsp_enable": False},
+    },
+    "dataset": {
+        "type": "huggingface",
+        "name": "c4",
+        "path": f"{SPACE}/datasets/c4",
+        "nsamples": 64,
+        "seqlen": 1024,
+    },
+    "workspace": {
+        "path": f"{SPACE}/vacc_deploy",
+        "workers": 8,
+        "env_recheck": True,
+        "pyenv": {"transformers": "4.40.0", "huggingface-hub": "0.23.0"},
+        "save_log": True,
+        "enable_ir": True,
+    },
+}
 
-    assert made == {
-        "name": "mine",
-        "frontend": {
-            "checkpoint": VENDOR["frontend"]["checkpoint"],
-            "type": "huggingface",
-            "dtype": "float16",
-            "shape": {"input_ids": [[2048], [4096]]},
-            "model_kwargs": {"b2s": False, "tp": 2, "align_qkv": True},
-            "quantize": {
-                "type": "w16kv8",
-                "device": "cuda:1",
-                "calib_args": {"true_sequential": True},
-            },
-        },
-        "backend": {
-            "type": "tvm_vacc",
-            "dtype": "int8",
-            "merge_params": False,
-            "remove_params": True,
-            "compile": {"data_type": 1, "gather_data_vccl_dsp_enable": False},
-        },
-        "dataset": {
-            "type": "huggingface",
-            "name": "c4",
-            "path": f"{SPACE}/datasets/c4",
-            "nsamples": 64,
-            "seqlen": 1024,
-        },
-        "workspace": {
-            "path": f"{SPACE}/vacc_deploy",
-            "workers": 8,
-            "env_recheck": True,
-            "pyenv": {"transformers": "4.40.0", "huggingface-hub": "0.23.0"},
-            "save_log": True,
-            "enable_ir": True,
-        },
-    }
+
+def test_every_field_of_the_form_reaches_the_file():
+    elsewhere = {"stack", "as_in_guide", "weights", "sample_tokens", "stack_size"}
+
+    assert set(EVERYTHING) == set(KIND.Params.model_fields) - elsewhere
+    assert config(**EVERYTHING) == EVERYTHING_WRITTEN
+
+
+def test_a_sample_may_have_another_length():
+    made = config(precision="int8", calibration="5", sample_tokens=256)
+
+    assert made["dataset"]["seqlen"] == 256
 
 
 def test_calibration_data_is_for_int8_only():
