@@ -183,7 +183,13 @@ def _pytorch(model: ZooModel) -> Sequence[Link]:
         Link("image", "build-images", there=_environment("image:vllm_vacc")),
         Link("weights", "prepare-weights", {"model": model.id}, _weights_of(model)),
         Link("opencompass", "prepare-opencompass", there=_environment("opencompass")),
-        Link("dataset", "prepare-datasets", {"dataset": "opencompass"}, _dataset("opencompass")),
+        Link(
+            "dataset",
+            "prepare-datasets",
+            {"dataset": "opencompass"},
+            _dataset("opencompass"),
+            after=("opencompass",),  # it is unpacked in the checkout, as the guide has it
+        ),
         Link("throughput", "benchmark-throughput", {"weights": "@weights"}, after=("image",)),
         Link("latency", "benchmark-latency", {"weights": "@weights"}, after=("throughput",)),
         Link("deployment", "deploy-vllm", {"weights": "@weights"}, after=("image", "latency")),

@@ -27,12 +27,14 @@ from dashboard.forms import (
 from dashboard.launch_checks import checks
 from dashboard.requests import person
 from dashboard.rights import requires
+from dashboard.sentences import sentence
 from jobs.errors import LaunchError
 from jobs.kinds import KINDS
 from jobs.kinds.base import FAMILIES, Kind, Target
 from jobs.launch import InvalidParams, Preview, launch, preview
 from jobs.models import Deployment, Host, Job
 from jobs.plans import Plan, from_json
+from jobs.queries.hosts import is_away
 from jobs.queries.job_page import durations
 from jobs.queries.targets import target_of
 from jobs.services.assets import made_by
@@ -170,7 +172,24 @@ def _context(
         "earlier": durations(kind.name, host, _title(kind, seen, target)) if plan else None,
         "blocked": _blocked(form, found),
         "dies": plan.dies if plan else 0,
+        "asks_host": bool(plan and plan.checks) and not is_away(host),
+        "notes": _notes(kind, seen, target) if plan else [],
     }
+
+
+def form_preview(kind_name: str, data: QueryDict) -> tuple[Host | None, Preview]:
+    """What the form that ``data`` fills would do, on its host; Http404: no such kind."""
+    kind, host = _kind(kind_name), _host(data)
+    if host is None:
+        return None, Preview()
+    typed = _promises_kept(kind, typed_values(kind, data))
+    form = make_form(kind, target_of(host), typed, {})
+    return host, preview(kind.name, raw_values(form, kind), host)
+
+
+def _notes(kind: Kind, seen: Preview, target: Target) -> list[str]:
+    """What the plan does otherwise than the guide, in words."""
+    return [sentence(note.id, note.args) for note in kind.notes(seen.params, target)]
 
 
 @dataclass(frozen=True, slots=True)

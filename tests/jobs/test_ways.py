@@ -74,6 +74,7 @@ def test_what_needs_the_dies_alone_comes_before_the_server(host):
     waits = before(jobs)
     assert waits["benchmark-throughput"] == ["build-images", "prepare-weights"]
     assert waits["deploy-vllm"] == ["benchmark-latency", "build-images", "prepare-weights"]
+    assert waits["prepare-datasets"] == ["prepare-opencompass"]
     assert waits["evaluate-opencompass"] == [
         "benchmark-online",
         "deploy-vllm",

@@ -1,0 +1,112 @@
+"""The form has the host look for what the plan needs, and says what differs from the guide."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils.timezone import now
+
+from jobs.models import Job, Preflight, Weights
+from jobs.services import preflights
+from jobs.toolchains.vacc_site import GUIDE_FACTS
+from tests.factories import make_host, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def host():
+    return make_host("va16-01", facts=dict(GUIDE_FACTS), slots=8)
+
+
+@pytest.fixture
+def weights(host):
+    path = f"{GUIDE_FACTS['roots']['weights']}/DeepSeek-R1"
+    fields = {"model_id": "deepseek-r1", "precision": "fp8", "bytes": 1, "sha256": "a" * 64}
+    return Weights.objects.create(host=host, path=path, **fields)
+
+
+@pytest.fixture
+def browser(client):
+    client.force_login(make_user())
+    return client
+
+
+def ask(browser, host, weights, /, **fields):
+    data = {"host": host.name, "weights": str(weights.pk), **fields}
+    return browser.post(reverse("launch-check", args=["deploy-vllm"]), data)
+
+
+def finding(level, sentence_id, **args):
+    return {"name": "x", "level": level, "sentence_id": sentence_id, "sentence_args": args}
+
+
+def test_the_form_has_its_host_look_with_what_is_proposed(browser, host, weights):
+    answer = ask(browser, host, weights)
+
+    asked = Preflight.objects.get()
+    assert (asked.host, asked.job, asked.done_at) == (host, None, None)
+    assert asked.values["dies"].startswith("0,1,2")
+    assert [check["name"] for check in asked.plan["checks"]][:2] == ["docker", "image"]
+    assert 'data-preflight="waits"' in answer.content.decode()
+    assert Job.objects.count() == 0
+
+
+def test_what_the_host_found_is_shown_and_what_stops_is_said(browser, host, weights):
+    ask(browser, host, weights)
+    asked = Preflight.objects.get()
+    preflights.answer(
+        asked, [finding("ok", "check:iommu_off"), finding("failed", "check:dies_missing", dies="7")]
+    )
+
+    page = browser.get(reverse("launch-findings", args=[asked.pk])).content.decode()
+
+    assert 'data-preflight="stops"' in page
+    assert "The IOMMU is off." in page
+    assert "These dies are gone from /dev: 7." in page
+    assert "hx-get" not in page
+
+
+def test_a_host_that_does_not_answer_is_not_asked_for_ever(browser, host, weights):
+    ask(browser, host, weights)
+    Preflight.objects.update(asked_at=now() - timedelta(minutes=1))
+
+    page = browser.get(reverse("launch-findings", args=[Preflight.objects.get().pk]))
+
+    assert 'data-preflight="silent"' in page.content.decode()
+
+
+@pytest.mark.parametrize("fields", [{"tp": "16"}, {"weights": "99"}])
+def test_a_form_that_makes_no_plan_asks_nobody(browser, host, weights, fields):
+    answer = ask(browser, host, weights, **fields)
+
+    assert answer.content == b""
+    assert Preflight.objects.count() == 0
+
+
+def test_a_host_that_is_away_is_not_asked(browser, host, weights):
+    host.heartbeat_at = now() - timedelta(minutes=5)
+    host.save()
+
+    assert ask(browser, host, weights).content == b""
+
+
+def test_the_look_of_a_job_is_no_form(browser, host, weights):
+    job = Job.objects.create(kind="x", title="x", host=host, plan_sha256="x")
+    plan = {"schema": 1, "kind": "x", "steps": [], "files": [], "outputs": [], "watches": []}
+    asked = Preflight.objects.create(host=host, job=job, plan=plan, plan_sha256="x")
+
+    answer = browser.get(reverse("launch-findings", args=[asked.pk]))
+
+    assert answer.status_code == 404
+
+
+def test_what_differs_from_the_guide_stands_beside_the_commands(browser, host, weights):
+    query = {"host": host.name, "weights": str(weights.pk)}
+    page = browser.get(reverse("launch-form", args=["deploy-vllm"]), query).content.decode()
+
+    assert "Against the guide" in page
+    assert "docker exec, its arguments unchanged" in page
+    assert reverse("launch-check", args=["deploy-vllm"]) in page
