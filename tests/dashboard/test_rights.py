@@ -5,7 +5,7 @@ import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.urls import URLPattern, get_resolver
 
-from dashboard.consumers import websocket_urlpatterns
+from dashboard.consumers import base, websocket_urlpatterns
 from dashboard.rights import ACTIONS, Role, allowed, requires
 from tests.factories import make_job, make_user
 
@@ -62,8 +62,12 @@ def test_a_stranger_gets_nothing_from_any_view(route, pattern, client):
 
 def test_every_socket_asks_for_a_right():
     for pattern in websocket_urlpatterns:
-        module = __import__(pattern.callback.consumer_class.__module__, fromlist=["allowed"])
-        assert module.allowed is allowed
+        consumer = pattern.callback.consumer_class
+        # All of them ask in one place, which none replaces.
+        assert issubclass(consumer, base.PageSocket)
+        assert consumer._permitted is base.PageSocket._permitted
+        assert consumer.subject is not base.PageSocket.subject
+    assert base.allowed is allowed
 
 
 @pytest.mark.parametrize("action", ACTIONS)
