@@ -6,6 +6,7 @@ import pytest
 from django.urls import get_resolver, reverse
 
 from jobs.kinds import KINDS
+from jobs.queries.overview import TOUR_KINDS
 from tests.browser import unwell
 from tests.browser.checks import SOME_LOOKS, faults
 
@@ -21,7 +22,7 @@ PAGES = {
     "people": ["/people/"],
     "person-password": ["/people/1/password/"],
     "job-list": ["/jobs/", "/jobs/?state=failed", "/jobs/?kind=prepare"],
-    "job-detail": [f"/jobs/{{{kind}}}/" for kind in KINDS],
+    "job-detail": [f"/jobs/{{{kind}}}/" for kind in sorted(TOUR_KINDS)],
     "job-cancel": ["/jobs/{evaluate}/cancel/"],
     "launch-form": [
         *(f"/launch/{kind}/" for kind in KINDS),
@@ -29,7 +30,7 @@ PAGES = {
     ],
     "host-list": ["/hosts/"],
     "host-detail": [f"/hosts/{HOST}/", f"/hosts/{NEW_HOST}/"],
-    "host-gone": [f"/hosts/{HOST}/gone/"],
+    "host-gone": [f"/hosts/{HOST}/gone/", f"/hosts/{NEW_HOST}/gone/"],
     "host-add": ["/hosts/add_host/"],
     "host-new-key": [f"/hosts/{NEW_HOST}/key/"],
     "host-revoke-key": [f"/hosts/{NEW_HOST}/revoke/"],
