@@ -121,6 +121,7 @@ GUIDE_SENTENCES: dict[str, str | Promise] = {
         "%(batch)s questions are in flight (batch_size, query_per_second); the guide asks one "
         "after the other."
     ),
+    "guide:one_by_one": _("As in the guide's file, one question is asked after the other."),
     "guide:dataset_source": _(
         "The guide's export is in the environment of both steps: DATASET_SOURCE=ModelScope."
     ),

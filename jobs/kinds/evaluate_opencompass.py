@@ -153,7 +153,7 @@ def notes(params: Params, target: Target) -> Sequence[Remark]:
         Remark("guide:conda_path", {"folder": f"{vacc_site(target).conda}/envs/opencompass/bin"}),
     ]
     if exact:
-        found.append(Remark("guide:run_collected"))
+        found += [Remark("guide:run_collected"), Remark("guide:one_by_one")]
     else:
         found += [
             Remark("guide:own_folder"),
@@ -182,9 +182,7 @@ def plan(params: Params, target: Target) -> Plan:
         raise LaunchError(_("%(host)s has no conda.") % {"host": target.name})
     if len(set(params.datasets)) < len(params.datasets):
         raise LaunchError(_("Each data set once."), "datasets")
-    if is_exact(params):
-        _refuse_what_is_not_printed(params)
-    else:
+    if not is_exact(params):
         _check_lengths(params, target)
     return opencompass.evaluate_plan(_asking(params, target), site)
 
@@ -226,17 +224,6 @@ def conclude(
             remarks=_remarks(params, run, model),
         ),
     )
-
-
-def _refuse_what_is_not_printed(params: Params) -> None:
-    """The guide's file asks all of three sets, one question after the other."""
-    words = _("The guide's own form has no place for this: leave it as it is.")
-    if params.limit:
-        raise LaunchError(words, "limit")
-    if params.mmlu != "all":
-        raise LaunchError(words, "mmlu")
-    if params.datasets != GUIDE_SETS:
-        raise LaunchError(words, "datasets")
 
 
 def _check_lengths(params: Params, target: Target) -> None:

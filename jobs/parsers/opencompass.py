@@ -239,7 +239,15 @@ def _details(details: Any) -> list[Mapping[str, Any]]:
     if isinstance(details, dict):
         numbered = sorted((int(key), each) for key, each in details.items() if key.isdigit())
         details = [each for _, each in numbered]
-    return [each for each in details or () if isinstance(each, dict)]
+    return [_of_one(each) for each in details or () if isinstance(each, dict)]
+
+
+def _of_one(detail: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What is said of the first answer, where a question may have had several."""
+    several = detail.get("predictions")
+    if isinstance(several, list) and several and isinstance(several[0], dict):
+        return several[0]
+    return detail
 
 
 def _verdicts(
@@ -260,7 +268,7 @@ def _verdicts(
 
 
 def _correct(detail: Mapping[str, Any]) -> bool | None:
-    value = detail.get("correct")
+    value = detail.get("correct", detail.get("is_correct"))
     if isinstance(value, list):
         value = value[0] if value else None
     return value if isinstance(value, bool) else None

@@ -32,6 +32,9 @@ _SHARDS = re.compile(r"Loading \w+ checkpoint shards: +\d+% Completed \| (\d+)/(
 _REQUESTS = re.compile(r"(?:^|[\r\n]) *\d+%\|[^|\r\n]*\| (\d+)/(\d+) \[")
 _PROMPTS = re.compile(r"Processed prompts: +\d+%\|[^|\r\n]*\| (\d+)/(\d+) \[")
 _ITERATIONS = re.compile(r"(?:Profiling|Bench) iterations: +\d+%\|[^|\r\n]*\| (\d+)/(\d+) \[")
+# ours, before the log of each set that OpenCompass asks: "[   2/  59] deepseek-r1/cluewsc-test"
+_SET = re.compile(r"(?:^|[\r\n])\[ *(\d+)/ *(\d+)\] \S+/\S+(?=[\r\n])")
+_SCORING = "launch OpenICLEval["
 # huggingface_hub: "Fetching 163 files:  25%|██▌       | 41/163 [05:25<16:15,  7.98s/it]"
 _FILES = re.compile(r"Fetching \d+ files: +\d+%\|[^|\r\n]*\| (\d+)/(\d+) \[")
 # Ours, beside a download or while files are read: "downloaded 812.5/15231.2 MB"
@@ -130,6 +133,18 @@ def _compiled(text: str) -> Progress | None:
     return _counted(_BRACKETS, "layers")(text)
 
 
+def _sets(text: str) -> Progress | None:
+    """The sets that were asked whole, and the share of the one that is being asked."""
+    begun = _last(_SET, text)
+    if begun is None:
+        return None
+    if _SCORING in text[begun.end() :]:
+        return _progress(1, 1, "%", scale=100)
+    batches = _last(_REQUESTS, text[begun.end() :])
+    share = int(batches[1]) / max(1, int(batches[2])) if batches else 0.0
+    return _progress(int(begun[1]) - 1 + share, int(begun[2]), "%", scale=100)
+
+
 def _requests(text: str) -> Progress | None:
     """Requests that have ended, of the run that was begun last."""
     return _counted(_REQUESTS, "requests")(text[max(0, text.rfind(_MAIN_RUN)) :])
@@ -162,4 +177,5 @@ _READERS: dict[str, Callable[[str], Progress | None]] = {
     "benchmark-throughput": _counted(_PROMPTS, "%"),
     "benchmark-latency": _counted(_ITERATIONS, "%"),
     "evaluate-evalscope": _share,
+    "evaluate-opencompass": _sets,
 }

@@ -273,6 +273,7 @@ def config_text(asking: Asking) -> str:
             *(f"        {name}={value}," for name, value in _model(asking).items()),
             "    )",
             "]",
+            "del os  # OpenCompass writes down every name of this file, and cannot read a module",
             "",
         ]
     )

@@ -11,6 +11,7 @@ LOGS = {
     "tensors": ("compile", DATA / "llama.cpp" / "quantise.log"),
     "packages": ("prepare", DATA / "pip" / "install.log"),
     "levels": ("benchmark", DATA / "evalscope-1.14-perf" / "logs" / "levels.log"),
+    "sets": ("evaluate-opencompass", DATA / "opencompass-0.4.1" / "console" / "followed.txt"),
     "questions": ("evaluate", DATA / "evalscope-1.14-eval" / "logs" / "limit16.log"),
 }
 

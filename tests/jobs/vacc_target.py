@@ -56,6 +56,11 @@ VACC_PARAMS: list[tuple[str, dict[str, Any]]] = [
     ("benchmark-latency", {"weights": "6"}),
     ("benchmark-latency", {"weights": "6", **EXACT}),
     ("benchmark-latency", {"weights": "6", **CURRENT}),
+    ("evaluate-opencompass", {"deployment": "8"}),
+    ("evaluate-opencompass", {"deployment": "8", "dataset_source": "modelscope", **EXACT}),
+    ("evaluate-opencompass", {"deployment": "9", "mmlu": "ten", "limit": 20}),
+    ("evaluate-evalscope", {"deployment": "9"}),
+    ("evaluate-evalscope", {"deployment": "8", "datasets": ("mmlu",), "limit": 0}),
 ]
 # A deployment of the full model, as the guide's stack serves it here.
 SERVED = {
