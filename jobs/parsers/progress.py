@@ -34,6 +34,7 @@ _PROMPTS = re.compile(r"Processed prompts: +\d+%\|[^|\r\n]*\| (\d+)/(\d+) \[")
 _ITERATIONS = re.compile(r"(?:Profiling|Bench) iterations: +\d+%\|[^|\r\n]*\| (\d+)/(\d+) \[")
 # ours, before the log of each set that OpenCompass asks: "[   2/  59] deepseek-r1/cluewsc-test"
 _SET = re.compile(r"(?:^|[\r\n])\[ *(\d+)/ *(\d+)\] \S+/\S+(?=[\r\n])")
+_ASKS = "Starting inference process"
 _SCORING = "launch OpenICLEval["
 # huggingface_hub: "Fetching 163 files:  25%|██▌       | 41/163 [05:25<16:15,  7.98s/it]"
 _FILES = re.compile(r"Fetching \d+ files: +\d+%\|[^|\r\n]*\| (\d+)/(\d+) \[")
@@ -138,9 +139,12 @@ def _sets(text: str) -> Progress | None:
     begun = _last(_SET, text)
     if begun is None:
         return None
-    if _SCORING in text[begun.end() :]:
+    told = text[begun.end() :]
+    if _SCORING in told:
         return _progress(1, 1, "%", scale=100)
-    batches = _last(_REQUESTS, text[begun.end() :])
+    # A bar before that is of the examples that are put before the questions.
+    _, asks, bars = told.partition(_ASKS)
+    batches = _last(_REQUESTS, bars) if asks else None
     share = int(batches[1]) / max(1, int(batches[2])) if batches else 0.0
     return _progress(int(begun[1]) - 1 + share, int(begun[2]), "%", scale=100)
 
