@@ -9,6 +9,7 @@
 
 const TALLEST_PX = 30_000_000;
 const SETTLE_MS = 200;
+const RESIZE_MS = 150; // so soon after a change of the window it is the browser that moves the bar
 const FAR_PX = 1e7; // below any row
 
 export class LogScroll {
@@ -46,7 +47,9 @@ export class LogScroll {
     this.settling = undefined;
     scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     this.isPinned = false; // to the end, until a person or a row wants another place
-    new ResizeObserver(() => (this.isPinned ? this.showEnd() : this.draw())).observe(scroller);
+    this.resizedAt = -Infinity;
+    addEventListener("resize", () => (this.resizedAt = performance.now()));
+    new ResizeObserver(() => this.#stay()).observe(scroller);
   }
 
   get height() {
@@ -274,10 +277,21 @@ export class LogScroll {
     this.expected = this.scroller.scrollTop;
   }
 
+  /** Show the same place in a room of another size. */
+  #stay() {
+    if (this.isPinned) this.showEnd();
+    else this.draw();
+  }
+
   #scrolled() {
     const now = this.scroller.scrollTop;
     const moved = now - this.expected;
     if (Math.abs(moved) < 1) return;
+    if (performance.now() - this.resizedAt < RESIZE_MS) {
+      this.#stay();
+      this.#syncBar(true);
+      return;
+    }
     this.release();
     clearTimeout(this.settling);
     this.settling = setTimeout(() => {
