@@ -10,6 +10,7 @@ from typing import Any
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.contrib.auth.models import AnonymousUser
+from django.db import DatabaseError
 
 from dashboard.consumers.doors import FORBIDDEN, LOGGED_OUT, doors
 from dashboard.rights import allowed
@@ -67,8 +68,8 @@ class PageSocket(AsyncWebsocketConsumer):
     async def _run(self) -> None:
         try:
             await self.close(await self._serve_guest())
-        except (OSError, RuntimeError):
-            # The page is gone, or its log's reader broke: the page comes back to its own offset.
+        except (OSError, RuntimeError, DatabaseError):
+            # The page is gone, or log or database could not be read: it comes back by itself.
             with contextlib.suppress(OSError, RuntimeError):
                 await self.close(1011)
 

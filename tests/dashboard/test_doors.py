@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from typing import ClassVar
 
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
@@ -13,6 +14,7 @@ from django.urls import reverse
 from django.utils.timezone import now
 
 from dashboard.consumers import doors as module
+from dashboard.consumers.base import PageSocket
 from dashboard.consumers.doors import FORBIDDEN, LOGGED_OUT, doors, refusals
 from tests.factories import make_user
 
@@ -147,3 +149,22 @@ def test_nobody_is_sent_away_while_the_database_cannot_answer(monkeypatch):
         return still_here, await guest.shown_out
 
     assert listening(scenario) == (True, LOGGED_OUT)
+
+
+def test_a_socket_that_the_database_cannot_answer_for_is_closed_for_the_page_to_come_back():
+    class Socket(PageSocket):
+        codes: ClassVar[list[int]] = []
+
+        def subject(self):
+            raise OperationalError("away")
+
+        async def close(self, code=None, reason=None):
+            self.codes.append(code)
+
+    async def scenario():
+        socket = Socket()
+        socket.scope = {"user": User(username="lin"), "session": None}
+        await socket._run()
+        return socket.codes
+
+    assert listening(scenario) == [1011]
