@@ -35,7 +35,7 @@ _ITERATIONS = re.compile(r"(?:Profiling|Bench) iterations: +\d+%\|[^|\r\n]*\| (\
 # ours, before the log of each set that OpenCompass asks: "[   2/  59] deepseek-r1/cluewsc-test"
 _SET = re.compile(r"(?:^|[\r\n])\[ *(\d+)/ *(\d+)\] \S+/\S+(?=[\r\n])")
 _ASKS = "Starting inference process"
-_SCORING = "launch OpenICLEval["
+_ALL_ASKED = "OpenCompass - INFO - time elapsed:"
 # huggingface_hub: "Fetching 163 files:  25%|██▌       | 41/163 [05:25<16:15,  7.98s/it]"
 _FILES = re.compile(r"Fetching \d+ files: +\d+%\|[^|\r\n]*\| (\d+)/(\d+) \[")
 # Ours, beside a download or while files are read: "downloaded 812.5/15231.2 MB"
@@ -140,7 +140,7 @@ def _sets(text: str) -> Progress | None:
     if begun is None:
         return None
     told = text[begun.end() :]
-    if _SCORING in told:
+    if _ALL_ASKED in told:
         return _progress(1, 1, "%", scale=100)
     # A bar before that is of the examples that are put before the questions.
     _, asks, bars = told.partition(_ASKS)
