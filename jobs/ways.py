@@ -192,7 +192,12 @@ def _pytorch(model: ZooModel) -> Sequence[Link]:
         ),
         Link("throughput", "benchmark-throughput", {"weights": "@weights"}, after=("image",)),
         Link("latency", "benchmark-latency", {"weights": "@weights"}, after=("throughput",)),
-        Link("deployment", "deploy-vllm", {"weights": "@weights"}, after=("image", "latency")),
+        Link(
+            "deployment",
+            "deploy-vllm",
+            {"weights": "@weights", "port": 0},  # 8000 may be another deployment's
+            after=("image", "latency"),
+        ),
         Link("online", "benchmark-online", {"deployment": "@deployment"}),
         Link(
             "evaluation",
