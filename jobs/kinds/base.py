@@ -175,7 +175,11 @@ class Kind(Protocol):
         """Assets that fill slots: {"artifact": ref} fills ``{artifact.path}`` and its like."""
 
     def product(self, params: Any, target: Target) -> Mapping[str, Any] | None:
-        """What a success registers: {"type": "artifact", …}; None: a result or nothing."""
+        """What a success registers: {"type": "artifact", …}; None: a result or nothing.
+
+        ``details`` are what has no column of its own. With ``"amends": True`` they are added to
+        the record that is there already.
+        """
 
     def plan(self, params: Any, target: Target) -> Plan:
         """The commands. Raises ``LaunchError`` at a field where no command can be right."""
