@@ -163,7 +163,8 @@ SENTENCES: dict[str, str | Promise] = {
     ),
     "check:disk": _("%(path)s has %(free)s free; %(wanted)s are needed."),
     "check:disk_full": _(
-        "%(path)s has %(free)s free, but %(wanted)s are needed: make room, or choose another folder."
+        "%(path)s has %(free)s free, but %(wanted)s are needed: make room, or choose another "
+        "folder."
     ),
     "check:docker": _("Docker %(version)s answers."),
     "check:docker_down": _(
@@ -197,8 +198,8 @@ SENTENCES: dict[str, str | Promise] = {
     "check:port": _("Port %(port)s is free."),
     "check:port_busy": _("Something listens on port %(port)s already: choose another one."),
     "check:shard_missing": _(
-        "%(missing)s of %(shards)s files of the weights are missing, the first is %(file)s: run the "
-        "job “Prepare weights” again, it goes on where it stopped."
+        "%(missing)s of %(shards)s files of the weights are missing, the first is %(file)s: run "
+        "the job “Prepare weights” again, it goes on where it stopped."
     ),
     "check:shm": _("Shared memory: %(total)s, %(wanted)s are needed."),
     "check:shm_small": _(

@@ -19,6 +19,7 @@ from dashboard.views import (
     results,
     search,
     secrets,
+    ways,
 )
 
 urlpatterns = [
@@ -30,6 +31,7 @@ urlpatterns = [
     path("launch/", include(launch_preflight.urlpatterns)),
     path("launch/", include(launch.urlpatterns)),
     path("hosts/", include(hosts.urlpatterns)),
+    path("models/", include(ways.urlpatterns)),
     path("models/", include(models.urlpatterns)),
     path("deployments/", include(deployments.urlpatterns)),
     path("results/", include(results.urlpatterns)),

@@ -5,10 +5,13 @@ from __future__ import annotations
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import URLPattern, path
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
+from dashboard.fit_table import TOKENS, fit_rows
 from dashboard.rights import requires
 from jobs.queries.models import model_page, model_rows
+from jobs.ways import ways_of
 
 
 @require_GET
@@ -26,7 +29,18 @@ def model_detail(request: HttpRequest, model_id: str) -> HttpResponse:
         page = model_page(model_id)
     except KeyError as error:
         raise Http404(f"the catalogue has no {model_id}") from error
-    return render(request, "models/detail.html", {"page": page, "model": page.row.model})
+    model = page.row.model
+    context = {
+        "page": page,
+        "model": model,
+        "ways": ways_of(model),
+        "fits": fit_rows(model) if model.package is None else [],
+        "fit_tokens": TOKENS,
+        "fits_word": _("fits"),
+        "fits_not_word": _("does not fit"),
+        "published": model.published,
+    }
+    return render(request, "models/detail.html", context)
 
 
 urlpatterns: list[URLPattern] = [

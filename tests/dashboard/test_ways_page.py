@@ -1,0 +1,89 @@
+"""The page of a model's whole way: what it will do on a host, and its launch."""
+
+from __future__ import annotations
+
+import pytest
+from django.urls import reverse
+
+from jobs.models import AuditEntry, Environment, Host, Job
+from jobs.toolchains.vacc_site import GUIDE_FACTS
+from tests.factories import make_host, make_user
+
+pytestmark = pytest.mark.django_db
+
+WAY = ("deepseek-r1", "pytorch")
+
+
+@pytest.fixture
+def host():
+    facts = {**GUIDE_FACTS, "stacks": ["guide", "current"]}
+    return make_host("sim-va16", facts=facts, slots=8, sort=Host.Sort.SIMULATED)
+
+
+@pytest.fixture
+def browser(client):
+    client.force_login(make_user())
+    return client
+
+
+def test_a_model_leads_to_its_ways_and_to_no_other(browser):
+    page = browser.get(reverse("model-detail", args=["deepseek-r1"])).content.decode()
+
+    assert reverse("model-way", args=WAY) in page
+    assert browser.get(reverse("model-way", args=("deepseek-r1", "build-in"))).status_code == 404
+    assert browser.get(reverse("model-way", args=("x", "pytorch"))).status_code == 404
+
+
+def test_the_page_says_what_is_there_already_and_launches_nothing(browser, host):
+    Environment.objects.create(host=host, name="opencompass", fingerprint="x", path="/e")
+
+    page = browser.get(reverse("model-way", args=WAY)).content.decode()
+
+    assert page.count("is on the host already") == 1
+    assert "simulated" in page
+    assert Job.objects.count() == 0
+
+
+def test_one_click_launches_the_whole_chain_and_keeps_who_did(browser, host):
+    answer = browser.post(reverse("model-way", args=WAY), {"host": host.name, "stack": "guide"})
+
+    jobs = list(Job.objects.order_by("pk"))
+    assert answer.url == reverse("job-detail", args=[jobs[0].pk])
+    assert len({job.chain for job in jobs}) == 1
+    assert {job.kind for job in jobs} >= {"deploy-vllm", "benchmark-online", "evaluate-opencompass"}
+    assert AuditEntry.objects.filter(action="job.launch").count() == len(jobs)
+
+
+def test_a_way_that_cannot_be_gone_says_why_and_launches_nothing(browser, host):
+    host.facts = {**host.facts, "registry": ""}
+    host.save()
+
+    answer = browser.post(reverse("model-way", args=WAY), {"host": host.name, "stack": "current"})
+
+    assert answer.status_code == 422
+    assert "names no registry of images" in answer.content.decode()
+    assert Job.objects.count() == 0
+
+
+def test_without_a_host_with_cards_the_page_says_what_to_do(browser):
+    make_host("this-computer")
+
+    page = browser.get(reverse("model-way", args=WAY)).content.decode()
+
+    assert "No host with cards yet." in page
+
+
+def test_the_memory_of_a_die_is_shown_with_its_formula(browser):
+    page = browser.get(reverse("model-detail", args=["deepseek-r1"])).content.decode()
+
+    assert "21.5" in page
+    assert "does not fit" not in page
+    small = browser.get(reverse("model-detail", args=["deepseek-r1-distill-llama-70b"]))
+    assert "does not fit" in small.content.decode()
+
+
+def test_published_figures_are_marked_as_measured_elsewhere(browser):
+    page = browser.get(reverse("model-detail", args=["deepseek-r1"])).content.decode()
+
+    assert "Published accuracy" in page
+    assert "95.59" in page
