@@ -23,7 +23,7 @@ from jobs.kinds.vacc import (
     vacc_site,
 )
 from jobs.parsers import evalscope_eval
-from jobs.parsers.evalscope_eval import Evaluation, Scored
+from jobs.parsers.evalscope_eval import EvalReport, Evaluation, Scored
 from jobs.plans import Plan
 from jobs.toolchains import evalscope_hub
 from jobs.toolchains.environments import EVALSCOPE
@@ -236,19 +236,25 @@ def conclude(
 
 
 def _metrics(found: Evaluation, rows: Sequence[Scored]) -> dict[str, float]:
-    """Each set once, and each question once; by the reports, which count what reviews may lack."""
-    scores = [report.score or 0.0 for report in found.reports]
-    subsets = [each for report in found.reports for each in report.subsets.values()]
-    questions = sum(count for count, _score in subsets)
-    weighted = sum(count * score for count, score in subsets) / questions if questions else 0.0
+    """Each set once, and each question once."""
+    sets = [_score_and_size(report, rows) for report in found.reports]
+    questions = sum(size for _score, size in sets)
+    weighted = sum(score * size for score, size in sets) / max(1, questions)
     return {
         "accuracy": weighted,
         "accuracy_weighted": weighted,
-        "accuracy_macro": sum(scores) / len(scores),
+        "accuracy_macro": sum(score for score, _size in sets) / len(sets),
         "questions": float(questions),
         "correct": float(round(weighted * questions)),
         "unanswered": float(sum(not row.answer.strip() for row in rows)),
     }
+
+
+def _score_and_size(report: EvalReport, rows: Sequence[Scored]) -> tuple[float, int]:
+    """By its reviews, for the report rounds; by the report where it counts more than they hold."""
+    size = sum(count for count, _score in report.subsets.values())
+    own = [row.score or 0.0 for row in rows if row.benchmark == report.benchmark]
+    return (sum(own) / size if size and len(own) == size else report.score or 0.0), size
 
 
 def _remarks(params: Params, found: Evaluation, rows: Sequence[Scored]) -> list[Remark]:

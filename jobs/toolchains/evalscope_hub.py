@@ -6,7 +6,7 @@ tools/evalscope/precision_llm.py of VastModelZOO (June 2026) builds the same tas
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -17,6 +17,18 @@ from jobs.toolchains.site import Site
 from jobs.toolchains.vacc_site import VaccSite
 
 KIND = "evaluate-evalscope"
+# Where ModelScope has them, by EvalScope's own catalogue. It is brought by ModelScope's command:
+# the library that EvalScope would call for it needs packages that are not in the environment.
+MODELSCOPE = {
+    "gsm8k": "AI-ModelScope/gsm8k",
+    "math_500": "AI-ModelScope/MATH-500",
+    "aime24": "evalscope/aime24",
+    "aime25": "evalscope/aime25",
+    "gpqa_diamond": "AI-ModelScope/gpqa_diamond",
+    "mmlu": "cais/mmlu",
+    "mmlu_pro": "TIGER-Lab/MMLU-Pro",
+    "ceval": "evalscope/ceval",
+}
 # Of MMLU's 57 subsets: what VastModelZOO's short evaluation asks.
 TEN_OF_MMLU = (
     *("abstract_algebra", "anatomy", "astronomy", "business_ethics", "clinical_knowledge"),
@@ -49,7 +61,7 @@ class Asking:
 
 
 def evaluate_plan(asking: Asking, site: Site, host: VaccSite) -> Plan:
-    """One step: EvalScope brings the data, asks and scores."""
+    """Bring the data, unless EvalScope does or it is there; ask and score."""
     argv = (
         *(ENVIRONMENTS[EVALSCOPE].program(site, "evalscope"), "eval"),
         *("--model", "{deployment.name}", "--model-id", "model"),
@@ -65,7 +77,7 @@ def evaluate_plan(asking: Asking, site: Site, host: VaccSite) -> Plan:
     there = [Check("path", (("path", literal(asking.folder)), ("what", "")))]
     return Plan(
         kind=KIND,
-        steps=(Step("ask", argv, env=_environment(asking, host)),),
+        steps=(*_brought(asking, site, host), Step("ask", argv, env=_environment(asking, host))),
         outputs=(
             Output("report", "eval/reports/model/*.json"),
             Output("reviews", "eval/reviews/model/*.jsonl", required=False),
@@ -77,6 +89,21 @@ def evaluate_plan(asking: Asking, site: Site, host: VaccSite) -> Plan:
             *(() if asking.hub else there),
             Check("endpoint", (("url", "{deployment.url}"), ("model", "{deployment.name}"))),
         ),
+    )
+
+
+def _brought(asking: Asking, site: Site, host: VaccSite) -> tuple[Step, ...]:
+    """What is there already is only compared with the hub."""
+    if asking.hub != "modelscope":
+        return ()
+    tool = ENVIRONMENTS[EVALSCOPE].program(site, "modelscope")
+    return tuple(
+        Step(
+            f"download-{name}",
+            (tool, "download", MODELSCOPE[name], "--repo-type", "dataset"),
+            env=_environment(replace(asking, key=""), host),
+        )
+        for name in asking.datasets
     )
 
 
