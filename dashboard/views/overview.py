@@ -15,6 +15,8 @@ from django.views.decorators.http import require_GET, require_POST
 
 from dashboard.advice import advice, server_advice
 from dashboard.audit import record
+from dashboard.diegrid import grid
+from dashboard.host_view import host_views
 from dashboard.rates import rates
 from dashboard.rights import allowed, requires
 from dashboard.tour import tour_steps
@@ -23,6 +25,7 @@ from jobs.dispatch import why_waiting
 from jobs.errors import LaunchError
 from jobs.models import Environment, Host
 from jobs.queries import overview as queries
+from jobs.queries.host_page import hosts_now
 
 _PUT_AWAY = "chain put away"  # in the session: the chain that this person has seen
 
@@ -74,7 +77,10 @@ def _busy(viewer: Any, *, mine: bool) -> dict[str, Any]:
             for row in queries.broken_servers(user, midnight)
         ],
         "results": queries.results(user),
-        "hosts": list(Host.objects.all()),
+        "hosts": [
+            (view, grid(view.host, held=view.now.held))
+            for view in host_views(hosts_now(), waiting=0)
+        ],
     }
 
 

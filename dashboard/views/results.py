@@ -175,17 +175,34 @@ def _context(page: ResultPage) -> dict[str, Any]:
         }
     series = [Series(f"#{result.job_id}", [(p.concurrency, p.metrics) for p in page.points])]
     return context | {
-        "throughput": throughput.figure(series),
-        "waits": [(name, percentiles.figure(name, series)) for name in ("ttft", "tpot", "itl")],
-        "latency": percentiles.figure("latency", series),
+        "throughput": _has(page, "output_tokens_per_s") and throughput.figure(series),
+        "waits": [
+            (family, title, percentiles.figure(family, series))
+            for family, title in _wait_titles().items()
+            if _has_family(page, family)
+        ],
         "columns": [(name, metric_label(name)) for name in _POINT_COLUMNS if _has(page, name)],
         "spread": spread(result, "output_tokens_per_s"),
         "runs": 1 + len(page.repeats),
     }
 
 
+def _wait_titles() -> dict[str, str]:
+    return {
+        "ttft": _("Time to first token"),
+        "tpot": _("Time per output token"),
+        "itl": _("Time between tokens"),
+        "latency": _("Latency of a whole request"),
+    }
+
+
 def _has(page: ResultPage, metric: str) -> bool:
     return any(metric in point.metrics for point in page.points)
+
+
+def _has_family(page: ResultPage, family: str) -> bool:
+    """True when any percentile of it was measured."""
+    return any(_has(page, name) for name in METRICS if name.startswith(f"{family}_p"))
 
 
 def _title(page: ResultPage) -> str:

@@ -51,6 +51,8 @@ def addresses(made):
         reverse("overview"),
         reverse("job-list"),
         reverse("job-detail", args=[made["job"]]),
+        reverse("host-list"),
+        reverse("host-detail", args=[made["host"]]),
         reverse("deployment-list"),
         reverse("deployment-detail", args=[made["deployment"]]),
         reverse("model-list"),

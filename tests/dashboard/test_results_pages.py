@@ -1,5 +1,6 @@
 import csv
 import io
+import re
 from datetime import timedelta
 
 import pytest
@@ -108,6 +109,23 @@ def test_a_benchmarks_page_says_its_best_rate_and_where(page):
     text = page(reverse("result-detail", args=[result.pk]))
 
     assert "<h1>served gives 145 tok/s at concurrency 4</h1>" in text
+
+
+@pytest.mark.parametrize(
+    ("metrics", "charts"),
+    [
+        ({"output_tokens_per_s": 9.0, "ttft_p50_ms": 90.0, "ttft_mean_ms": 9.0}, ["ttft"]),
+        ({"output_tokens_per_s": 9.0, "itl_p99_ms": 9.0, "latency_p50_s": 9.0}, ["itl", "latency"]),
+        ({"output_tokens_per_s": 9.0, "ttft_mean_ms": 9.0}, []),
+    ],
+)
+def test_a_benchmarks_page_draws_what_was_measured_and_no_empty_chart(page, metrics, charts):
+    result = make_measured(points=[(1, metrics)])
+
+    text = page(reverse("result-detail", args=[result.pk]))
+
+    drawn = re.findall(r'data-chart="(\w+)-data"', text)
+    assert drawn == ["throughput", *charts]
 
 
 def test_an_evaluations_page_filters_its_questions(page):
