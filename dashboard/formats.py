@@ -64,6 +64,14 @@ def duration(seconds: float) -> str:
     return f"{hours // 24} {day} {hours % 24} {hour}"
 
 
+def joined(*sentences: str) -> str:
+    """Sentences one after the other; behind a full-width stop no space is wanted."""
+    told = ""
+    for text in filter(None, sentences):
+        told += text if not told or told.endswith(("。", "！", "？")) else f" {text}"
+    return told
+
+
 def moment(when: datetime, now: datetime | None = None) -> str:
     """A time past, in the viewer's zone: the clock today, else the day, the year if another."""
     local = timezone.localtime(when)

@@ -9,6 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from dashboard.formats import joined
 from jobs.catalog.known_failures import KNOWN_FAILURES, KnownFailure, Severity
 from jobs.models import Job
 
@@ -58,7 +59,7 @@ def view_of(job: Job) -> FailureView | None:
 def words_of(kept: Any) -> str:
     """Cause and advice in one line, for the end of a sentence; "" where none is known any more."""
     failure, args = _read(kept)
-    return f"{gettext(failure.cause) % args} {gettext(failure.advice) % args}" if failure else ""
+    return joined(gettext(failure.cause) % args, gettext(failure.advice) % args) if failure else ""
 
 
 def _read(kept: Any) -> tuple[KnownFailure | None, _Filled]:

@@ -21,7 +21,7 @@ from dashboard import audit
 from dashboard.advice import advice
 from dashboard.charts import live
 from dashboard.command_view import command_view
-from dashboard.formats import moment, number
+from dashboard.formats import joined, moment, number
 from dashboard.known_failures import view_of
 from dashboard.log_quotes import last_arrival, line_of, telling_lines
 from dashboard.requests import person
@@ -183,7 +183,7 @@ def _failure(job: Job) -> dict[str, Any]:
         # What the work itself said last tells only if it was the work that said no.
         quotes = telling_lines(key, or_last=job.state == Job.State.FAILED)
     return {
-        "advice": advice(job),
+        "advice": joined(known.advice if known else "", advice(job)),
         "told": _told(job),
         "known": known,
         "quotes": quotes,
@@ -242,11 +242,11 @@ def _sentence(page: JobPage) -> str:
         ) % {"host": host_title(job.host), "time": moment(heard) if heard else "?"}
     if job.state != Job.State.RUNNING:
         known = view_of(job)
-        return f"{_told(job)} {known.cause}" if known else _told(job)
+        return joined(_told(job), known.cause if known else "")
     told = _told(job)
     told = _doing(page) or told
     if page.ends_at:
-        told += " " + _("Ends about %(time)s.") % {"time": moment(page.ends_at)}
+        told = joined(told, _("Ends about %(time)s.") % {"time": moment(page.ends_at)})
     return told
 
 

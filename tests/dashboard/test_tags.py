@@ -154,3 +154,9 @@ def test_a_host_is_expected_then_ready_then_away():
         "away",
         "draining",
     ]
+
+
+def test_sentences_are_joined_by_a_space_but_for_one_behind_a_full_width_stop():
+    assert formats.joined("It failed.", "", "Mend it.") == "It failed. Mend it."
+    assert formats.joined("失败了。", "请先解决它。") == "失败了。请先解决它。"
+    assert formats.joined("", "Mend it.") == "Mend it."
