@@ -37,6 +37,7 @@ from dashboard.words import (
 from jobs.kinds.base import Remark
 from jobs.models import Host, Job, Result
 from jobs.plans import Plan, from_json
+from jobs.queries.headline import headline as headline_metric
 
 register = template.Library()
 
@@ -94,6 +95,13 @@ def metric(name: str, value: Any) -> SafeString:
     if value is None or value == "":  # a template makes "" of a metric that was not measured
         return num(None)
     return _num(*metric_text(name, value))
+
+
+@register.simple_tag
+def headline(result: Result) -> SafeString:
+    """The one number that stands for a result."""
+    name = headline_metric(result.sort, result.metrics)
+    return metric(name, result.metrics.get(name))
 
 
 @register.simple_tag

@@ -12,17 +12,13 @@ from django.utils.timezone import now
 
 from jobs.models import Deployment, Host, Job, Result
 from jobs.queries.deployments import broken_since
+from jobs.queries.headline import beside, headline
 from jobs.queries.job_page import durations, left_s
 
 _MOST = 8
 _SPARK = 14
 TOUR_KINDS = frozenset({"prepare", "compile", "deploy", "benchmark", "evaluate"})
 BROKEN_STATES = (Job.State.FAILED, Job.State.ERRORED, Job.State.LOST)
-_HEADLINE = {
-    Result.Sort.BENCHMARK: "output_tokens_per_s",
-    Result.Sort.EVALUATION: "accuracy",
-}
-_SECOND = {Result.Sort.BENCHMARK: "ttft_p50_ms", Result.Sort.EVALUATION: "questions"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,8 +228,8 @@ def _running(job: Job) -> Running:
 
 
 def _found(result: Result) -> Found:
-    sort = Result.Sort(result.sort)
-    metric, second = _HEADLINE[sort], _SECOND[sort]
+    metric = headline(result.sort, result.metrics)
+    second = beside(result.sort, result.metrics)
     before = Result.objects.filter(
         sort=result.sort,
         model_id=result.model_id,
