@@ -57,6 +57,12 @@ _STEPS: dict[str, str | Promise] = {
     "note": pgettext_lazy("step", "note what is there"),
     "compile": pgettext_lazy("step", "compile"),
     "configure": pgettext_lazy("step", "configure"),
+    "container": pgettext_lazy("step", "start container"),
+    "plug-in": pgettext_lazy("step", "import plug-in"),
+    "folder": pgettext_lazy("step", "make folder"),
+    "dry-run": pgettext_lazy("step", "dry run"),
+    "evaluate": pgettext_lazy("step", "evaluate"),
+    "collect": pgettext_lazy("step", "collect"),
 }
 # What a result was made with, beside the fields of its kind.
 _SETTINGS: dict[str, str | Promise] = {
@@ -114,8 +120,14 @@ def unit_word(unit: str) -> str:
 
 
 def step_title(name: str) -> str:
-    """What a step does, in a word or two, translated; its own name where none is known."""
-    return str(_STEPS.get(name, name))
+    """What a step does, in a word or two, translated; its own name where none is known.
+
+    One of several of a sort is called after it: "measure-4".
+    """
+    sort, dash, which = name.partition("-")
+    if name in _STEPS or not dash or sort not in _STEPS:
+        return str(_STEPS.get(name, name))
+    return f"{_STEPS[sort]} {which}"
 
 
 def asset_word(type_: str) -> str:

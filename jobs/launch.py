@@ -275,15 +275,17 @@ def _slots(
     there = {key: ref for key, ref in refs.items() if ref.id is not None}
     promised = {key: ref for key, ref in refs.items() if ref.id is None}
     known = asset_values(there)
-    number = str((Job.objects.order_by("-pk").values_list("pk", flat=True).first() or 0) + 1)
-    roots = target.facts.get("roots", {})
+    number, roots = _next_number(Job), target.facts.get("roots", {})
     port = str(plan.port or _PROPOSED_PORT)
     proposed = {
         "job": number,
         "port": port,
         "dies": ",".join(free_dies(host)[: plan.dies]),
         "job_dir": f"{roots['spool']}/{number}" if "spool" in roots else "",
+        "deployment.id": _next_number(Deployment),
         "deployment.url": f"http://127.0.0.1:{_PROPOSED_PORT}",
+        "deployment.host": "127.0.0.1",
+        "deployment.port": _PROPOSED_PORT,
         **asset_values(promised),
     }
     names = plans.slots(plan)
@@ -291,6 +293,12 @@ def _slots(
         {name: known[name] for name in names if name in known},
         {name: proposed.get(name, "") for name in names if name not in known},
     )
+
+
+def _next_number(model: type[Job | Deployment]) -> str:
+    """What the next record is numbered, if nobody is faster."""
+    last = model._default_manager.order_by("-pk").values_list("pk", flat=True).first()
+    return str((last or 0) + 1)
 
 
 def _missing_environments(kind: Kind, params: Any, target: Target) -> list[str]:

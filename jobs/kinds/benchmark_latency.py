@@ -46,12 +46,12 @@ class Params(BaseModel):
     output_tokens: int = vllm_common.tokens_field(
         1024, "Output", "Generated for each request, always to the full length."
     )
-    batch: int = Field(
+    batch_size: int = Field(
         1,
         ge=1,
         le=1024,
         description="Requests that are worked on together.",
-        json_schema_extra={"label": "Batch", "unit": "requests", "group": "Load"},
+        json_schema_extra={"label": "Batch size", "unit": "requests", "group": "Load"},
     )
     iterations: int = Field(
         10,
@@ -115,7 +115,7 @@ def plan(params: Params, target: Target) -> Plan:
         site,
         input_tokens=params.input_tokens,
         output=params.output_tokens,
-        batch=params.batch,
+        batch=params.batch_size,
         iterations=params.iterations,
     )
 
@@ -135,7 +135,7 @@ def conclude(
             what=_what(params),
             tool=f"vLLM {stack_of(params).vllm.version} latency",
             metrics=found.metrics,
-            points=[(params.batch, found.metrics)],
+            points=[(params.batch_size, found.metrics)],
             remarks=[Remark("benchmark:no_server")],
         ),
     )
@@ -146,7 +146,7 @@ def _model(params: Params, target: Target) -> ZooModel:
 
 
 def _what(params: Params) -> str:
-    return f"offline, batch {params.batch}, {params.input_tokens} → {params.output_tokens} tok"
+    return f"offline, batch {params.batch_size}, {params.input_tokens} → {params.output_tokens} tok"
 
 
 def _weights(params: Params, target: Target) -> AssetRef:

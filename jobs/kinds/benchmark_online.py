@@ -38,7 +38,7 @@ family = "benchmark"
 PAGE = {
     "input_tokens": 128,
     "prefix_tokens": 0,
-    "prompts": 3,
+    "requests": 3,
     "concurrency": (1,),
 }
 SHAREGPT = ("datasets", "sharegpt", "ShareGPT_V3_unfiltered_cleaned_split.json")
@@ -83,7 +83,7 @@ class Params(BaseModel):
         json_schema_extra={"label": "Common prefix", "unit": "tokens", "group": "Load"},
     )
     output_tokens: int = vllm_common.tokens_field(1024, "Output", "Generated for each request.")
-    prompts: int = Field(
+    requests: int = Field(
         100,
         ge=1,
         le=100000,
@@ -181,7 +181,7 @@ def plan(params: Params, target: Target) -> Plan:
             input_tokens=params.input_tokens,
             prefix_tokens=params.prefix_tokens,
             output_tokens=params.output_tokens,
-            prompts=params.prompts,
+            prompts=params.requests,
             concurrency=params.concurrency,
             seed=params.seed,
             exact=params.as_in_guide,
@@ -235,8 +235,8 @@ def _remarks(params: Params, runs: Sequence[Served]) -> list[Remark]:
         for run in runs
         if run.failed
     ]
-    if params.prompts < ENOUGH_FOR_P99:
-        remarks.append(Remark("benchmark:few_requests", {"requests": params.prompts}))
+    if params.requests < ENOUGH_FOR_P99:
+        remarks.append(Remark("benchmark:few_requests", {"requests": params.requests}))
     return remarks
 
 

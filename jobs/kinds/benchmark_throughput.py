@@ -42,7 +42,7 @@ class Params(BaseModel):
     )
     tp: int = vllm_common.tp_field()
     max_length: int = vllm_common.length_field()
-    prompts: int = Field(
+    requests: int = Field(
         10,
         ge=1,
         le=100000,
@@ -111,7 +111,7 @@ def plan(params: Params, target: Target) -> Plan:
             exact=is_exact(params),
         ),
         site,
-        prompts=params.prompts,
+        prompts=params.requests,
         input_tokens=params.input_tokens,
         output=params.output_tokens,
     )
@@ -135,7 +135,7 @@ def conclude(
             what=_what(params),
             tool=f"vLLM {stack_of(params).vllm.version} throughput",
             metrics=found.metrics,
-            points=[(params.prompts, found.metrics)],
+            points=[(params.requests, found.metrics)],
             remarks=[Remark("benchmark:no_server")],
         ),
     )
@@ -155,7 +155,7 @@ def _model(params: Params, target: Target) -> ZooModel:
 
 
 def _what(params: Params) -> str:
-    return f"offline, {params.prompts} × {params.input_tokens} → {params.output_tokens} tok"
+    return f"offline, {params.requests} × {params.input_tokens} → {params.output_tokens} tok"
 
 
 def _weights(params: Params, target: Target) -> AssetRef:

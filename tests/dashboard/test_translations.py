@@ -13,6 +13,7 @@ from dashboard.sentences import sentence
 from dashboard.words import setting_title, step_title, unit_word
 from jobs.kinds import KINDS
 from tests.jobs.target import PARAMS, here
+from tests.jobs.vacc_target import VACC_PARAMS, vacc_host
 
 # What the program puts in, an escaped per cent, and the tags of a sentence with markup.
 _HELD = re.compile(r"%\(\w+\)[a-z]|%%|\{\w*\}|<[^>]+>")
@@ -83,13 +84,21 @@ def test_a_name_that_nobody_knows_stands_as_it_is() -> None:
         assert (step_title("odd"), setting_title("odd"), unit_word("ms")) == ("odd", "odd", "ms")
 
 
-@pytest.mark.parametrize(("kind", "raw"), PARAMS)
+def test_one_of_several_steps_is_called_after_its_sort() -> None:
+    with override("zh-hans"):
+        assert step_title("measure-4") == f"{step_title('measure')} 4"
+        assert step_title("odd-4") == "odd-4"
+
+
+@pytest.mark.parametrize(("kind", "raw"), [*PARAMS, *VACC_PARAMS])
 def test_every_step_and_setting_has_a_name_in_chinese(kind: str, raw: dict[str, object]) -> None:
     module = KINDS[kind]
     params = module.Params(**raw)
-    names = [step_title(step.name) for step in module.plan(params, here()).steps]
+    target = here() if (kind, raw) in PARAMS else vacc_host()
+    steps = [step.name for step in module.plan(params, target).steps]
+    names = [step_title(name) for name in steps]
     fields = [setting_title(name) for name in module.Params.model_fields]
 
     with override("zh-hans"):
-        assert not {step_title(s.name) for s in module.plan(params, here()).steps} & set(names)
+        assert not {step_title(name) for name in steps} & set(names)
         assert not {setting_title(name) for name in module.Params.model_fields} & set(fields)

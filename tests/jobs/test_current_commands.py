@@ -70,7 +70,7 @@ def test_the_benchmark_over_http():
     ("kind", "name"), [("deploy-vllm", "serve"), ("benchmark-online", "measure")]
 )
 def test_what_a_person_sets_is_in_the_command(kind, name):
-    given = {"deploy-vllm": {"max_length": 98304}, "benchmark-online": {"prompts": 77}}[kind]
+    given = {"deploy-vllm": {"max_length": 98304}, "benchmark-online": {"requests": 77}}[kind]
 
     argv = step(kind, name, **given).argv
 

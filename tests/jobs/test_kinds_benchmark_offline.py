@@ -202,7 +202,7 @@ def test_to_the_letter_limits_are_told_and_not_refused(kind):
 def test_a_throughput_is_a_result_with_one_point():
     outputs = {"result.json": (NEW / "throughput.json").read_bytes()}
 
-    found = concluded(benchmark_throughput, outputs, prompts=16, output_tokens=32)
+    found = concluded(benchmark_throughput, outputs, requests=16, output_tokens=32)
 
     measured = found.measured
     assert found.sentence == Remark("benchmark:offline", {"output_tokens_per_s": "145.6"})
@@ -230,7 +230,7 @@ def test_a_rate_of_all_tokens_is_not_called_one_of_the_output():
 def test_a_latency_is_a_result_with_one_point():
     outputs = {"result.json": (NEW / "latency.json").read_bytes()}
 
-    found = concluded(benchmark_latency, outputs, batch=4)
+    found = concluded(benchmark_latency, outputs, batch_size=4)
 
     measured = found.measured
     assert found.sentence == Remark("benchmark:batch", {"seconds": "1.57"})

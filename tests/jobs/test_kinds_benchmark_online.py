@@ -182,7 +182,7 @@ def test_to_the_letter_of_today_s_page_it_is_three_requests_of_a_completion():
     raw = {"deployment": "9", "as_in_guide": True, **CURRENT}
     found = params(**raw)
 
-    assert (found.prompts, found.concurrency) == (3, (1,))
+    assert (found.requests, found.concurrency) == (3, (1,))
     assert ids(**raw) == ["guide:docker_exec", "guide:completions"]
     assert step("fetch", **raw).argv[2] == (
         "vllm-9:/tmp/vacc-bench-17/benchmark_result/result.json"
@@ -270,7 +270,7 @@ def test_some_failed_requests_and_few_of_them_are_told():
     data = json.loads((OLD / "benchmark_serving_ok.json").read_bytes())
     data |= {"completed": 17, "errors": ["timeout"] * 3 + [""] * 17}
 
-    remarks = concluded({"result.json": json.dumps(data).encode()}, prompts=20).measured.remarks
+    remarks = concluded({"result.json": json.dumps(data).encode()}, requests=20).measured.remarks
 
     assert remarks == [
         Remark("benchmark:failed_requests", {"failed": 3, "total": 20, "concurrency": 4}),

@@ -273,9 +273,7 @@ def test_details_say_which_answers_were_right():
     assert sum(choice.correct) == 6
     assert choice.extracted[:3] == ("B", "A", "C")
     free = run.results["smollm2-q8", "basic_qa"]
-    assert set(free.correct) == {
-        False
-    }  # none equals the right one beside it
+    assert set(free.correct) == {False}  # none equals the right one beside it
     assert len(free.extracted) == 20
 
 

@@ -1,0 +1,80 @@
+"""vLLM's kinds through a launch: what is proposed, what dispatch fills, what the next job uses."""
+
+from __future__ import annotations
+
+import pytest
+
+from jobs import dispatch, launch
+from jobs.launch import InvalidParams
+from jobs.models import Deployment
+from jobs.plans import fill, from_json
+from jobs.services import preflights
+from jobs.toolchains.vacc_site import GUIDE_FACTS
+from tests.factories import make_deployment, make_host, make_job, make_weights
+
+pytestmark = pytest.mark.django_db
+ON_HOST = {"job_dir": "/spool/1", "serve_dir": "/serve/1", "port": "8000"}
+
+
+@pytest.fixture
+def host():
+    return make_host(sort="vacc", facts=dict(GUIDE_FACTS), slots=4)
+
+
+@pytest.fixture
+def weights(host):
+    path = f"{GUIDE_FACTS['roots']['weights']}/DeepSeek-R1"
+    return make_weights(host=host, model_id="deepseek-r1", precision="fp8", path=path)
+
+
+def started(job):
+    """The filled plan of a job that dispatch has started, its host content with all."""
+    dispatch.look()
+    preflights.answer(preflights.latest(job), [])
+    dispatch.look()
+    job.refresh_from_db()
+    assert job.state == "starting"
+    return fill(from_json(job.plan), job.values | ON_HOST)
+
+
+def test_a_preview_proposes_the_port_and_the_number_of_the_deployment(host, weights):
+    seen = launch.preview("deploy-vllm", {"weights": str(weights.pk)}, host)
+
+    assert seen.errors == {}
+    assert (seen.open_slots["port"], seen.open_slots["deployment.id"]) == ("8000", "1")
+    assert len(seen.open_slots["dies"].split(",")) == 32
+
+
+def test_the_container_is_called_after_its_deployment(host, weights):
+    job = launch.launch("deploy-vllm", {"weights": str(weights.pk)}, host=host, user=None)
+
+    container, serve, _wait = started(job).steps
+    assert f"--name=vllm-{job.deployment.pk}" in container.argv
+    assert serve.argv[2] == f"vllm-{job.deployment.pk}"
+    assert job.deployment.details["container"] == "vllm-{deployment.id}"
+
+
+def test_a_benchmark_of_a_deployment_that_is_promised_finds_its_container(host, weights):
+    deploy = launch.launch("deploy-vllm", {"weights": str(weights.pk)}, host=host, user=None)
+    raw = {"deployment": f"job:{deploy.pk}"}
+    seen = launch.preview("benchmark-online", raw, host)
+    assert seen.open_slots["deployment.host"] == "127.0.0.1"
+    bench = launch.launch("benchmark-online", raw, host=host, user=None)
+    deploy.state, deploy.finished_at = "succeeded", deploy.created_at
+    deploy.save()
+    Deployment.objects.update(state="ready", host_url="http://127.0.0.1:8000")
+
+    measure = next(item for item in started(bench).steps if item.name == "measure")
+
+    assert measure.argv[2] == f"vllm-{deploy.deployment.pk}"
+    assert {"127.0.0.1", "8000", "DeepSeek-R1", "/test/weights/DeepSeek-R1"} <= set(measure.argv)
+
+
+def test_a_deployment_of_another_engine_is_refused(host):
+    job = make_job(host=host, state="succeeded")
+    other = make_deployment(host=host, job=job, details={"engine": "vastgenx", "stack": "current"})
+
+    with pytest.raises(InvalidParams) as caught:
+        launch.launch("benchmark-online", {"deployment": str(other.pk)}, host=host, user=None)
+
+    assert list(caught.value.fields) == ["deployment"]
