@@ -90,6 +90,12 @@ def num(value: Any, unit: str = "", decimals: int | None = None) -> SafeString:
 
 
 @register.simple_tag
+def rate(value: float | None) -> SafeString:
+    """Tokens a second of now, which move: one decimal below a hundred, none above."""
+    return num(value, "tok/s", decimals=1 if value is not None and value < 99.95 else 0)
+
+
+@register.simple_tag
 def metric(name: str, value: Any) -> SafeString:
     """A value of a metric, in the unit that people read it in: accuracy in %, times in ms or s."""
     if value is None or value == "":  # a template makes "" of a metric that was not measured

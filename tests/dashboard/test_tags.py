@@ -42,6 +42,14 @@ def test_a_number_has_the_digits_that_were_measured(value, decimals, text):
 
 
 @pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0, "0.0"), (0.1, "0.1"), (36.44, "36.4"), (99.96, "100"), (162.4, "162"), (None, "not")],
+)
+def test_a_rate_of_now_has_the_digits_that_stand_still(value, text):
+    assert f">{text}" in render("{% rate value %}", value=value)
+
+
+@pytest.mark.parametrize(
     ("count", "text"),
     [(0, "0 B"), (999, "999 B"), (1000, "1.00 kB"), (144811904, "145 MB"), (21.5e9, "21.5 GB")],
 )
