@@ -222,10 +222,10 @@ class LogPanel {
     const row = this.rows.at(index);
     if ("group" in row) return this.#groupRow(row.group);
     const number = row.line;
+    const shown = this.rows.only ? { texts: null, redraws: null, isOpen: false } : this.folds.at(number);
+    if (!shown) return null; // without a look at the line: bars leave thousands of such
     const line = this.#line(number);
     if (!line) return { key: `l${number}`, state: "waiting", make: () => waitingRow(number) };
-    const shown = this.rows.only ? { texts: [line.text], redraws: null, isOpen: false } : this.folds.at(number, line.text);
-    if (!shown) return null;
     const current = this.search.current;
     const now = current?.line === number ? current.nth : -1;
     const view = {
@@ -235,7 +235,8 @@ class LogPanel {
       isLong: this.unfolded.has(number),
       isOpen: shown.isOpen,
     };
-    const { texts, redraws } = shown;
+    const { redraws } = shown;
+    const texts = shown.texts ?? [line.text];
     const state = [line.end, view.expression, now, view.isLinked, view.isLong, view.isOpen, texts.length, redraws].join(" ");
     const make = () => lineRow({ number, atMs: this.bytes.timeAt(line.at), texts, redraws, hidden: line.hidden }, view);
     return { key: `l${number}`, state, make };

@@ -42,6 +42,7 @@ export class LogBytes {
     /** @type {Map<number, Promise<void>>} */
     this.coming = new Map();
     this.endsLine = true;
+    this.loads = 0; // blocks that have come
     this.decoder = new TextDecoder();
   }
 
@@ -165,6 +166,7 @@ export class LogBytes {
     data.set(piece.bytes.subarray(0, BLOCK));
     const length = Math.min(BLOCK, piece.bytes.length);
     this.blocks.set(number, { data, length, newlines: null, times: piece.times });
+    this.loads += 1;
     for (const oldest of this.blocks.keys()) {
       if (this.blocks.size <= MOST_BLOCKS) break;
       if (oldest !== this.#lastBlock()) this.blocks.delete(oldest);

@@ -9,7 +9,15 @@ import { drawn } from "./log_redraw.js";
 
 const MOST_BLOCKS = 128;
 
-/** @typedef {import("./log_redraw.js").Row} Row */
+/**
+ * @typedef {import("./log_redraw.js").Row} Row
+ * @typedef {{texts: string[] | null, redraws: number | null, isOpen: boolean}} Shown
+ *   `texts` null: the line itself; `redraws` null: they are all within the line; else how many are
+ *   folded, or begin here unfolded
+ */
+
+/** @type {Shown} */
+const ITSELF = { texts: null, redraws: null, isOpen: false };
 
 export class LogFolds {
   /**
@@ -21,7 +29,8 @@ export class LogFolds {
     this.lineOf = lineOf;
     /** @type {number[]} lines that begin a step: nothing draws over a line of the step before */
     this.begins = [];
-    /** @type {Map<number, {end: number, rows: Row[] | null}>} by block */
+    /** @type {Map<number, {end: number, rows: Row[] | null, loads: number}>} by block; `loads`: what
+     * was here when lines were missing, -1 when none was */
     this.known = new Map();
     /** @type {Set<number>} first lines of the rows that are unfolded */
     this.opened = new Set();
@@ -57,25 +66,22 @@ export class LogFolds {
 
   /**
    * What is shown at a line.
-   * @param {number} line one that is here
-   * @param {string} text of it
-   * @returns {{texts: string[], redraws: number | null, isOpen: boolean} | null} null: nothing;
-   *   `redraws` null: they are all within the line; else what is folded, or begins here unfolded
+   * @param {number} line
+   * @returns {Shown | null} null: nothing
    */
-  at(line, text) {
-    const itself = { texts: [text], redraws: null, isOpen: false };
+  at(line) {
     const rows = this.#rows(line);
-    if (!rows) return itself;
+    if (!rows) return ITSELF;
     const row = rows[indexAt(rows, line)];
     if (!row) return null; // behind the last row
-    if (row.from === row.line) return itself;
+    if (row.from === row.line) return ITSELF;
     for (const wanted of this.wanted) {
       if (wanted < row.from || wanted > row.line) continue;
       this.wanted.delete(wanted);
       if (wanted < row.line || row.texts.length > 1) this.opened.add(row.from);
     }
     const isOpen = this.opened.has(row.from);
-    if (isOpen) return line === row.from ? { ...itself, redraws: row.redraws, isOpen } : itself;
+    if (isOpen) return line === row.from ? { ...ITSELF, redraws: row.redraws, isOpen } : ITSELF;
     return line === row.line ? { texts: row.texts, redraws: row.redraws, isOpen } : null;
   }
 
@@ -88,21 +94,24 @@ export class LogFolds {
     const [first, last] = this.bytes.linesOf(block);
     const end = last < this.bytes.lineCount ? last : this.bytes.size; // the last lines still grow
     const known = this.known.get(block);
-    if (known?.end === end) return known.rows;
+    if (known?.end === end && (known.loads < 0 || known.loads === this.bytes.loads)) return known.rows;
     if (!this.bytes.block(block)) return known?.rows ?? null; // on its way
     /** @type {Row[] | null} */
     let rows = null;
+    let loads = -1;
     if (this.bytes.movesUp(block)) {
       rows = [];
       const starts = [first, ...this.begins.filter((begin) => begin > first && begin <= last), last + 1];
       for (let i = 0; i + 1 < starts.length; i += 1) {
         const texts = this.#texts(starts[i], starts[i + 1] - 1);
         rows.push(...drawn(texts, starts[i]));
-        if (texts.length < starts[i + 1] - starts[i]) return rows; // the rest is on its way
+        if (texts.length === starts[i + 1] - starts[i]) continue;
+        loads = this.bytes.loads; // the rest is on its way
+        break;
       }
     }
     if (this.known.size >= MOST_BLOCKS) this.known.clear();
-    this.known.set(block, { end, rows });
+    this.known.set(block, { end, rows, loads });
     return rows;
   }
 

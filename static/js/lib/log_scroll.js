@@ -227,11 +227,11 @@ export class LogScroll {
     return last;
   }
 
-  /** The first row that is shown at all. @param {number} count */
-  #firstRow(count) {
-    let first = 0;
-    while (first < count - 1 && !this.row(first)) first += 1;
-    return first;
+  /** @param {number} index */
+  #isShownAbove(index) {
+    let above = index - 1;
+    while (above >= 0 && !this.row(above)) above -= 1;
+    return above >= 0;
   }
 
   get #offset() {
@@ -245,7 +245,7 @@ export class LogScroll {
   /** @param {number} count */
   #sizeSpace(count) {
     const [first] = this.drawn.keys();
-    const isWhole = first <= this.#firstRow(count) && this.#lastShown() >= this.#lastRow(count);
+    const isWhole = this.#lastShown() >= this.#lastRow(count) && !this.#isShownAbove(first ?? 0);
     const height = isWhole ? this.rows.offsetHeight : Math.min(TALLEST_PX, Math.ceil(count * this.average));
     this.space.style.height = `${height}px`;
   }
