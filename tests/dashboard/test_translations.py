@@ -20,7 +20,7 @@ _HELD = re.compile(r"%\(\w+\)[a-z]|%%|\{\w*\}|<[^>]+>")
 # A full stop, comma, colon or question mark of English right after a Chinese character.
 _HALF_WIDTH = re.compile(r"[\u4e00-\u9fff][,.;:?!](?:\s|$)")
 # The key of a tool's own file, such as "frontend.dtype", is the same in every language.
-_KEY = re.compile(r"[a-z0-9_.]+")
+_KEY = re.compile(r"[a-z0-9_.-]+")
 _TYPED_SPACE = re.compile(r"[\u4e00-\u9fff]\s+[\u4e00-\u9fff]")
 
 
