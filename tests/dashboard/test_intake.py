@@ -300,7 +300,7 @@ def test_points_become_blocks_once(caller):
 
 
 @pytest.mark.parametrize(
-    "path", ["../x.json", "/etc/x.json", "a/../../x.json", "", "a\\..\\x.json", "a%00b"]
+    "path", ["../x.json", "/etc/x.json", "a/../../x.json", "", "a\\..\\x.json"]
 )
 def test_an_output_cannot_leave_its_folder(caller, path, settings):
     job = taken_job(caller)
@@ -309,6 +309,12 @@ def test_an_output_cannot_leave_its_folder(caller, path, settings):
 
     assert (answer.status_code, answer.json()["error"]) == (400, "output")
     assert not list(settings.DATA_DIR.rglob("*.json"))
+
+
+def test_a_zero_byte_in_the_path_of_an_output_is_refused_at_the_door(caller):
+    job = taken_job(caller)
+
+    assert caller.output(job, "a%00b", b"{}").status_code == 400
 
 
 def test_an_output_that_the_plan_does_not_name_is_refused(caller):

@@ -318,3 +318,24 @@ def test_a_job_that_needs_no_look_starts_at_once():
     make_job(host=make_host())
 
     assert dispatch.look() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_fifty_that_lease_dies_at_once_no_two_give_away_the_same_one(sent, settings):
+    settings.HOST_AWAY_AFTER_S = 3600  # on a busy machine fifty take their time
+    facts = {"dies": [{"id": number} for number in range(32)]}
+    host = make_host(facts=facts, slots=100)
+    plan = Plan(kind="prepare", steps=(Step("a", ("tool", "{dies}")),), dies=4)
+    for _ in range(12):
+        make_job(host=host, plan=plan)
+
+    together(*[dispatch.look] * 50)
+
+    started = list(Job.objects.filter(state="starting"))
+    held = [die for job in started for die in job.values["dies"].split(",")]
+    assert sorted(held, key=int) == [str(number) for number in range(32)]
+    assert len(started) == 8
+    assert len(sent) == 8
+    assert {job.state for job in Job.objects.exclude(pk__in=[job.pk for job in started])} == {
+        "queued"
+    }
