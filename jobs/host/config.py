@@ -33,7 +33,7 @@ class Config:
     ``dir``), ``mount`` where a container sees it. ``registry`` is the host name of the registry of
     images, ``modification_dir`` the folder with the vendor's changed model files; "" and None where
     there is none. ``scale`` is the size of a file here as a share of the real one's: below 1 on a
-    simulated host alone. ``root`` is put before ``/dev``, ``/proc`` and ``/sys`` when the probe looks.
+    simulated host alone. ``root`` is put before ``/dev``, ``/proc`` and ``/sys`` when it is probed.
     """
 
     name: str
