@@ -38,6 +38,7 @@ from dashboard.consumers.doors import Guest, doors
 from dashboard.rights import allowed
 from jobs.logstore import store
 from jobs.models import Deployment, Turn
+from jobs.services import secrets
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -75,13 +76,20 @@ async def relay_application(scope: Scope, receive: Receive, send: Send) -> None:
         deployment = turn.conversation.deployment
         if deployment is None or deployment.state != Deployment.State.READY:
             return await _answer(send, HTTPStatus.CONFLICT)
-        turns.start(turn_id, deployment.dashboard_url, turn.request)
+        api_key = await sync_to_async(_api_key)(deployment)
+        turns.start(turn_id, deployment.dashboard_url, turn.request, api_key=api_key)
     guest = doors().enter(request.session, request.user, "conversation.view", turn.conversation)
     try:
         await _stream(turn_id, _offset(scope), _until_gone(receive, guest), send)
     finally:
         doors().leave(guest)
     return None
+
+
+def _api_key(deployment: Deployment) -> str:
+    """The secret that the deployment's requests must carry; "" for one without."""
+    name = str(deployment.details.get("api_key") or "")
+    return secrets.values([name]).get(name, "")
 
 
 class _Guard(CsrfViewMiddleware):

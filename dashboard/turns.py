@@ -94,8 +94,11 @@ def running(turn_id: int) -> Running | None:
     return _running.get(turn_id)
 
 
-def start(turn_id: int, url: str, body: dict[str, Any]) -> Running | None:
-    """Ask the engine at ``url``, once a turn. None: the turn was started before, or elsewhere."""
+def start(turn_id: int, url: str, body: dict[str, Any], *, api_key: str = "") -> Running | None:
+    """Ask the engine at ``url``, once a turn. None: the turn was started before, or elsewhere.
+
+    ``api_key``: what the engine wants to see with every request; "" where it wants none.
+    """
     log = store().path(key(turn_id))
     log.parent.mkdir(parents=True, exist_ok=True)
     fd = os.open(log.with_suffix(".alive"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
@@ -110,7 +113,7 @@ def start(turn_id: int, url: str, body: dict[str, Any]) -> Running | None:
     os.write(fd, f"{os.getpid()}\n".encode())  # from now on the turn counts as started
     run = Running(turn_id, fd)
     _running[turn_id] = run
-    run.pump = asyncio.create_task(_pump(run, url + CHAT_PATH, body))
+    run.pump = asyncio.create_task(_pump(run, url + CHAT_PATH, body, api_key))
     run.task = asyncio.create_task(_see_through(run, log))
     return run
 
@@ -151,11 +154,12 @@ async def close_abandoned(turn_id: int) -> None:
     await _close(turn_id, Turn.State.FAILED, _parsed(raw, 200), {"error_id": "chat:interrupted"})
 
 
-async def _pump(run: Running, url: str, body: dict[str, Any]) -> None:
+async def _pump(run: Running, url: str, body: dict[str, Any], api_key: str) -> None:
+    headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
     timeout = aiohttp.ClientTimeout(total=TURN_TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S)
     async with (
         aiohttp.ClientSession(timeout=timeout) as http,
-        http.post(url, json=body) as response,
+        http.post(url, json=body, headers=headers) as response,
     ):
         run.http_status = response.status
         async for chunk in response.content.iter_any():

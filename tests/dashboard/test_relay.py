@@ -13,6 +13,7 @@ from dashboard.consumers import doors
 from dashboard.relay import relay_application
 from jobs.logstore import store
 from jobs.models import Conversation, Deployment, Host, Job, Turn
+from jobs.services import secrets
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -30,11 +31,13 @@ class Engine:
     def __init__(self):
         self.say: asyncio.Queue[bytes | None] = asyncio.Queue()
         self.requests = []
+        self.keys = []
         self.was_left = asyncio.Event()
         self.status = 200
 
     async def chat(self, request):
         self.requests.append(await request.json())
+        self.keys.append(request.headers.get("Authorization"))
         response = web.StreamResponse(status=self.status)
         await response.prepare(request)
         try:
@@ -156,6 +159,24 @@ def test_the_engines_bytes_arrive_unchanged_and_the_turn_is_stored(client):
     assert (turn.state, turn.reasoning, turn.answer) == ("done", "Hm.", "四")
     assert turn.finish_reason == "stop"
     assert turn.stats["ttft_ms"] <= turn.stats["first_answer_ms"] <= turn.stats["total_ms"]
+
+
+@pytest.mark.parametrize(("name", "sent"), [("", None), ("API_KEY", "Bearer token-abc123")])
+def test_an_engine_with_a_key_is_asked_with_it_and_the_turn_does_not_hold_it(client, name, sent):
+    secrets.keep("API_KEY", "token-abc123")
+
+    async def scenario(engine, turn):
+        turn.conversation.deployment.details = {"api_key": name}
+        await turn.conversation.deployment.asave()
+        browser = Browser(client, f"/relay/turns/{turn.pk}/start")
+        await engine.say.put(delta(content="Hi") + END)
+        await engine.say.put(None)
+        await browser.task
+        assert engine.keys == [sent]
+
+    turn = run(scenario)
+
+    assert (turn.state, turn.request) == ("done", {"model": "m"})
 
 
 def test_bytes_arrive_while_the_engine_still_works(client):
