@@ -120,7 +120,7 @@ def choices(field: str, target: Target) -> Sequence[Choice] | None:
     """What ``field`` may be on this host."""
     if field == "dataset":
         return [
-            Choice("", "As the stack's page has it"),
+            Choice("", _("As the stack's page has it")),
             *(Choice(one, one) for one in ("sonnet", "random", "sharegpt")),
         ]
     return stack_choices(target) if field == "stack" else None

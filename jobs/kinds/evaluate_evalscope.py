@@ -136,12 +136,12 @@ def choices(field: str, target: Target) -> Sequence[Choice] | None:
         known = stack_choices(target)
         return [one for one in known if STACKS[one.value].evaluation.evalscope]
     if field == "mmlu":
-        return [Choice("all", "All 57"), Choice("ten", "The first ten")]
+        return [Choice("all", _("All 57")), Choice("ten", _("The first ten"))]
     if field == "source":
         return [
             Choice("modelscope", "ModelScope"),
             Choice("huggingface", "Hugging Face"),
-            Choice("folder", "A folder that is there"),
+            Choice("folder", _("A folder that is there")),
         ]
     return None
 

@@ -119,9 +119,9 @@ def choices(field: str, target: Target) -> Sequence[Choice] | None:
         known = stack_choices(target)
         return [one for one in known if STACKS[one.value].evaluation.opencompass]
     if field == "mmlu":
-        return [Choice("all", "All 57"), Choice("ten", "The first ten")]
+        return [Choice("all", _("All 57")), Choice("ten", _("The first ten"))]
     if field == "dataset_source":
-        return [Choice("", "The archives"), Choice("modelscope", "ModelScope")]
+        return [Choice("", _("The archives")), Choice("modelscope", "ModelScope")]
     return None
 
 
