@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import replace
 
 import pytest
@@ -202,6 +203,15 @@ def test_a_limit_asks_the_first_questions_of_each_set(config):
     ranges = {item["reader_cfg"]["test_range"] for item in config(limit=20).datasets}
 
     assert ranges == {"[0:20]"}
+
+
+def test_no_module_stays_in_the_file_for_opencompass_cannot_write_it_down():
+    tree = ast.parse(run(limit=20).files[0].text)
+
+    modules = {a.name for node in tree.body if isinstance(node, ast.Import) for a in node.names}
+    deleted = [t.id for node in tree.body if isinstance(node, ast.Delete) for t in node.targets]
+    assert modules == {"os"}
+    assert deleted == ["one", "os"]
 
 
 def test_a_name_that_could_be_python_stays_a_name(tmp_path, monkeypatch):
