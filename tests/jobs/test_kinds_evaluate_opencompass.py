@@ -326,6 +326,16 @@ def test_a_set_without_a_score_is_no_success():
     assert found.measured is None
 
 
+def test_a_subset_that_failed_is_no_success_though_its_family_is_there():
+    files = left(PLAIN)
+    summary = next(path for path in files if path.endswith(".csv"))
+    files[summary] = files[summary].rstrip() + b"\nceval-law,-,-,-,-\n"
+
+    found = concluded(files, datasets=("cluewsc", "math_500", "ceval"))
+
+    assert found.failure.args == {"missing": 1, "sets": 4, "first": "ceval-law"}
+
+
 def test_a_run_in_which_every_task_failed_is_none():
     found = concluded(left(FAILED), **WSC_AND_MATH)
 
