@@ -1,15 +1,15 @@
-"""A host that is not well, and a secret: for pages that a dashboard at its ease does not show."""
+"""Hosts that are not well and a secret: for pages that a dashboard at its ease does not show."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
-HOST, SECRET = "va16-09", "HF_TOKEN"
+HOST, AWAY, SECRET = "va16-09", "va16-08", "HF_TOKEN"
 DIES = 32
 
 
 def make() -> None:
-    """Make both, in the dashboard that this runs beside; again, if they are there."""
+    """Make them, in the dashboard that this runs beside; again, if they are there."""
     from django.utils.timezone import now  # noqa: PLC0415 -- runs in manage.py shell, with Django
 
     from jobs.models import Host  # noqa: PLC0415
@@ -34,3 +34,7 @@ def make() -> None:
     if is_new:
         make_job(host=host, state="running", started_at=now(), values={"dies": "0,1,2,3"})
         make_job(host=host)
+    silent = {"sort": Host.Sort.VACC, "heartbeat_at": now() - timedelta(hours=1)}
+    host, is_new = Host.objects.update_or_create(name=AWAY, defaults=silent)
+    if is_new:
+        make_job(host=host, state="running", started_at=now())
