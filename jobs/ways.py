@@ -14,7 +14,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from jobs.catalog import MODELS, ZooModel
+from jobs.catalog import MODELS, STACKS, ZooModel
 from jobs.errors import LaunchError
 from jobs.kinds import KINDS
 from jobs.kinds.base import AssetRef, Target
@@ -22,6 +22,8 @@ from jobs.launch import launch
 from jobs.models import Host, Job
 from jobs.queries.targets import target_of
 from jobs.services import lifecycle
+from jobs.toolchains import vacc_images
+from jobs.toolchains.vacc_site import vacc_site_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class Way:
     id: str
     title: str
     suits: Callable[[ZooModel], bool]
-    links: Callable[[ZooModel], Sequence[Link]]
+    links: Callable[[ZooModel, str], Sequence[Link]]  # of a model, with a stack
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +59,12 @@ class Stage:
     there: AssetRef | None
 
 
-def stages(way: Way, model: ZooModel, host: Host) -> list[Stage]:
+def stages(way: Way, model: ZooModel, host: Host, stack: str) -> list[Stage]:
     """What launching the way would do on ``host``, in order."""
     target = target_of(host)
-    return [Stage(link, link.there(target) if link.there else None) for link in way.links(model)]
+    return [
+        Stage(link, link.there(target) if link.there else None) for link in way.links(model, stack)
+    ]
 
 
 def ways_of(model: ZooModel) -> list[Way]:
@@ -82,7 +86,7 @@ def launch_way(
     chain, made, keys = uuid.uuid4(), dict[str, Job](), dict[str, str]()
     with transaction.atomic():
         host = lifecycle.lock_host(host.pk)
-        for stage in stages(way, model, host):
+        for stage in stages(way, model, host, stack):
             link = stage.link
             if stage.there is not None:
                 keys[link.name] = stage.there.key
@@ -130,6 +134,19 @@ def _environment(name: str) -> Callable[[Target], AssetRef | None]:
     return find
 
 
+def _image(stack: str) -> Callable[[Target], AssetRef | None]:
+    """The image of this very stack: another one's is no use."""
+
+    def find(target: Target) -> AssetRef | None:
+        try:
+            name = vacc_images.reference(STACKS[stack], vacc_site_of(target.facts))
+        except (KeyError, ValueError):  # no folders told yet, or no registry: the form says so
+            return None
+        return _first(ref for ref in target.environments if ref.data.get("path") == name)
+
+    return find
+
+
 def _dataset(name: str) -> Callable[[Target], AssetRef | None]:
     def find(target: Target) -> AssetRef | None:
         return _first(ref for ref in target.datasets if ref.data.get("name") == name)
@@ -147,7 +164,7 @@ def _first(refs: Any) -> AssetRef | None:
     return found
 
 
-def _build_in(model: ZooModel) -> Sequence[Link]:
+def _build_in(model: ZooModel, stack: str) -> Sequence[Link]:
     """Weights, modification, calibration data, compile int8, deploy, measure, ask."""
     links = [
         Link("weights", "prepare-weights", {"model": model.id}, _weights_of(model)),
@@ -177,19 +194,11 @@ def _build_in(model: ZooModel) -> Sequence[Link]:
     ]
 
 
-def _pytorch(model: ZooModel) -> Sequence[Link]:
+def _pytorch(model: ZooModel, stack: str) -> Sequence[Link]:
     """Image, weights, both offline benchmarks, and only then the server, for they want its dies."""
     return [
-        Link("image", "build-images", there=_environment("image:vllm_vacc")),
+        Link("image", "build-images", there=_image(stack)),
         Link("weights", "prepare-weights", {"model": model.id}, _weights_of(model)),
-        Link("opencompass", "prepare-opencompass", there=_environment("opencompass")),
-        Link(
-            "dataset",
-            "prepare-datasets",
-            {"dataset": "opencompass"},
-            _dataset("opencompass"),
-            after=("opencompass",),  # it is unpacked in the checkout, as the guide has it
-        ),
         Link("throughput", "benchmark-throughput", {"weights": "@weights"}, after=("image",)),
         Link("latency", "benchmark-latency", {"weights": "@weights"}, after=("throughput",)),
         Link(
@@ -199,13 +208,33 @@ def _pytorch(model: ZooModel) -> Sequence[Link]:
             after=("image", "latency"),
         ),
         Link("online", "benchmark-online", {"deployment": "@deployment"}),
+        *(_opencompass() if STACKS[stack].evaluation.opencompass else _own_questions()),
+    ]
+
+
+def _opencompass() -> Sequence[Link]:
+    """The guide's evaluation, its tool and its data."""
+    return (
+        Link("opencompass", "prepare-opencompass", there=_environment("opencompass")),
+        Link(
+            "dataset",
+            "prepare-datasets",
+            {"dataset": "opencompass"},
+            _dataset("opencompass"),
+            after=("opencompass",),  # it is unpacked in the checkout, as the guide has it
+        ),
         Link(
             "evaluation",
             "evaluate-opencompass",
             {"deployment": "@deployment"},
             after=("online", "opencompass", "dataset"),
         ),
-    ]
+    )
+
+
+def _own_questions() -> Sequence[Link]:
+    """The questions that ship with the project: they need no hub."""
+    return (Link("evaluation", "evaluate", {"deployment": "@deployment"}, after=("online",)),)
 
 
 WAYS: dict[str, Way] = {

@@ -56,15 +56,17 @@ def _context(model: ZooModel, way: Way, data: QueryDict) -> dict[str, Any]:
     named = [host for host in hosts if host.name == data.get("host")]
     host = next(iter([*named, *hosts]), None)
     offered = _stacks(host) if host else []
-    stack = data.get("stack")
+    stack = str(data.get("stack", ""))
+    if stack not in offered:
+        stack = next(iter(offered), "")
     return {
         "model": model,
         "way": way,
         "hosts": hosts,
         "host": host,
         "stacks": [STACKS[name] for name in offered],
-        "stack": stack if stack in offered else next(iter(offered), ""),
-        "stages": stages(way, model, host) if host else [],
+        "stack": stack,
+        "stages": stages(way, model, host, stack) if host and stack else [],
         "kinds": KINDS,
     }
 

@@ -83,6 +83,13 @@ def test_what_needs_the_dies_alone_comes_before_the_server(host):
     ]
 
 
+def test_a_stack_without_opencompass_asks_the_questions_that_ship(host):
+    jobs = launch_way("pytorch", R1, host=host, stack="current", user=None)
+
+    assert kinds(jobs)[-2:] == ["benchmark-online", "evaluate"]
+    assert not {"prepare-opencompass", "evaluate-opencompass"} & set(kinds(jobs))
+
+
 def test_what_is_on_the_host_is_used_and_not_made_again(host):
     weights = Weights.objects.create(
         host=host,
@@ -101,11 +108,15 @@ def test_what_is_on_the_host_is_used_and_not_made_again(host):
     assert throughput.inputs == {"weights": {"id": weights.pk}}
     assert list(throughput.after.all()) == []
 
+    current = launch_way("pytorch", R1, host=host, stack="current", user=None)
+    assert "build-images" in kinds(current)
+
 
 def test_the_stages_say_what_is_there_before_anything_is_launched(host):
     Environment.objects.create(host=host, name="opencompass", fingerprint="x", path="/e")
 
-    found = {stage.link.name: stage.there for stage in stages(WAYS["pytorch"], MODELS[R1], host)}
+    seen = stages(WAYS["pytorch"], MODELS[R1], host, "guide")
+    found = {stage.link.name: stage.there for stage in seen}
 
     assert found["opencompass"] is not None
     assert found["weights"] is None
