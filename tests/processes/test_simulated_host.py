@@ -1,0 +1,344 @@
+"""A simulated host beside a real dashboard: whole ways of models, and what goes wrong on them.
+
+The tests stand in the order of a day: a way, faults at its server, faults on idle dies.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+
+import pytest
+
+from tests.api import Api, until
+from tests.stack import ROOT, clean_environment, running
+
+pytestmark = pytest.mark.processes
+
+NAME = "sim-va16"
+DIES = 32
+SPEED = 600
+STOP_S = 60
+DOCKER = ROOT / "tests" / "standins" / "bin" / "docker"
+LARGE, SMALL = "deepseek-r1", "deepseek-r1-distill-qwen-1.5b"
+# EvalScope is really installed, with pip, for these.
+NEED_EVALSCOPE = ("benchmark", "evaluation")
+
+# Answers, for each line with a job's number, with what the API does not tell.
+TELLER = f"""
+import json, sys
+from jobs.models import Host, Job
+from jobs.queries.hosts import free_dies
+for line in sys.stdin:
+    job = Job.objects.get(pk=int(line))
+    print(json.dumps({{
+        "dispatched": job.dispatched_at is not None,
+        "failure": (job.sentence_args.get("failure") or {{}}).get("id", ""),
+        "free": len(free_dies(Host.objects.get(name={NAME!r}))),
+    }}), flush=True)
+"""
+LAUNCH_WAY = """
+from dataclasses import replace
+from jobs.models import Host
+from jobs.ways import WAYS, launch_way
+way = WAYS[{way!r}]
+chosen = lambda *about: [link for link in way.links(*about) if link.name not in {without!r}]
+WAYS[way.id] = replace(way, links=chosen)
+host = Host.objects.get(name={host!r})
+jobs = launch_way(way.id, {model!r}, host=host, stack="guide", user=None)
+print([job.pk for job in jobs])
+"""
+
+
+class SimulatedHost(Api):
+    """The API of a dashboard, and the simulated host beside it."""
+
+    @property
+    def folder(self):
+        """All of the host: its spool, workspace and state."""
+        return self.stack.data_dir / "demo-host"
+
+    def spool(self, job_id):
+        """Where the host keeps this job."""
+        return self.folder / "host" / "spool" / str(job_id)
+
+    def launch(self, kind, **params):
+        """Launch a job of the guide's stack there; its number."""
+        body = {"kind": kind, "host": NAME, "params": {"stack": "guide", **params}}
+        return self.ask("jobs", body)["id"]
+
+    def launch_way(self, way, model, without=()):
+        """Launch the links of the way but those ``without``; the numbers of their jobs."""
+        code = LAUNCH_WAY.format(way=way, model=model, without=without, host=NAME)
+        said = self.stack.manage("shell", "-v", "0", "-c", code).stdout
+        return json.loads(said)
+
+    def break_(self, *faults):
+        """From now on these go wrong, and no others."""
+        (self.folder / "state" / "faults.json").write_text(json.dumps(faults))
+
+    def docker(self, *words):
+        """What the host's docker says."""
+        environ = os.environ | {"STANDIN_STATE": str(self.folder / "state")}
+        done = subprocess.run([DOCKER, *words], env=environ, capture_output=True, text=True)
+        return done.stdout
+
+    def containers(self):
+        """Ids of all its containers."""
+        return self.docker("ps", "-a", "-q").split()
+
+    def asset(self, table, like):
+        """Key of the one asset whose text has ``like``, as Params hold it."""
+        code = (
+            f"from jobs.models import {table}\n"
+            f"print(next(row.pk for row in {table}.objects.all() if {like!r} in repr(vars(row))))"
+        )
+        return self.stack.manage("shell", "-v", "0", "-c", code).stdout.decode().strip()
+
+    def deployments(self):
+        """Those that are ready, the newest first."""
+        return self.ask("deployments?state=ready")["deployments"]
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory):
+    """A dashboard with a simulated host that has told of its dies."""
+    with running(tmp_path_factory.mktemp("sim") / "data") as stack:
+        command = [sys.executable, "manage.py", "demo_host", "--speed", str(SPEED)]
+        environ = clean_environment() | {"DATA_DIR": str(stack.data_dir)}
+        with (stack.data_dir.with_name("host.terminal")).open("wb") as terminal:
+            simulated = subprocess.Popen(
+                command, cwd=ROOT, env=environ, stdout=terminal, stderr=terminal
+            )
+        api = SimulatedHost(stack)
+        try:
+            until(lambda: has_dies(api), "the simulated host has told of its dies")
+            yield api
+        finally:
+            # Containers outlive the daemon, as real ones may.
+            for container in api.containers():
+                api.docker("rm", "-f", container)
+            simulated.send_signal(signal.SIGINT)
+            simulated.wait(STOP_S)
+
+
+def has_dies(api):
+    found = [host for host in api.ask("hosts")["hosts"] if host["name"] == NAME]
+    return found and len(found[0]["facts"].get("dies", ())) == DIES
+
+
+@pytest.fixture(scope="module")
+def tell(host):
+    """What is told of a job by its number: dispatched, failure, free dies."""
+    with subprocess.Popen(
+        [sys.executable, "manage.py", "shell", "-v", "0", "-c", TELLER],
+        cwd=ROOT,
+        env=clean_environment() | {"DATA_DIR": str(host.stack.data_dir)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as teller:
+
+        def ask(job_id):
+            teller.stdin.write(f"{job_id}\n")
+            teller.stdin.flush()
+            return json.loads(teller.stdout.readline())
+
+        yield ask
+        teller.stdin.close()
+
+
+@pytest.fixture(scope="module")
+def gone(host):
+    """The jobs of the PyTorch way of the full model, all closed."""
+    return [host.ended(number) for number in host.launch_way("pytorch", LARGE)]
+
+
+@pytest.fixture(scope="module")
+def served(host, gone):
+    """The deployment that this way ended with."""
+    (deployment,) = host.deployments()
+    return deployment
+
+
+@pytest.fixture(scope="module")
+def idle(host, gone):
+    """Nothing is deployed; the weights of the full model are there. Their key."""
+    for deployment in host.deployments():
+        host.ask(f"deployments/{deployment['id']}/stop", {})
+    until(lambda: not host.deployments() and not host.containers(), "nothing is deployed")
+    return host.asset("Weights", "DeepSeek-R1'")
+
+
+@pytest.fixture(scope="module")
+def built(host, idle):
+    """The jobs of the Build_In way of a small model, up to its deployment, which is stopped."""
+    jobs = [host.ended(number) for number in host.launch_way("build-in", SMALL, NEED_EVALSCOPE)]
+    for deployment in host.deployments():
+        host.ask(f"deployments/{deployment['id']}/stop", {})
+    until(lambda: not host.deployments(), "the deployment is stopped")
+    return jobs
+
+
+@pytest.fixture
+def break_(host):
+    """Make things go wrong until the end of the test."""
+    yield host.break_
+    host.break_()
+
+
+def sentences(jobs):
+    return [(job["kind"], job["state"], job["sentence"]) for job in jobs]
+
+
+def test_each_job_of_the_pytorch_way_succeeds_and_keeps_its_log(host, gone):
+    assert {job["state"] for job in gone} == {"succeeded"}, sentences(gone)
+    assert len(gone) == 9
+    for job in gone:
+        shown, kept = host.log_sha256s(job["id"])
+        assert shown == kept == job["log_sha256"]
+
+
+def test_what_a_simulated_host_measures_is_marked(host, gone):
+    results = host.ask("results")["results"]
+
+    assert len(results) == 4
+    assert all(result["simulated"] for result in results)
+
+
+def test_the_deployed_model_thinks_and_answers(served):
+    body = {"model": served["name"], "messages": [{"role": "user", "content": "What is 2 + 2?"}]}
+    request = urllib.request.Request(
+        f"{served['url']}/v1/chat/completions",
+        json.dumps(body).encode(),
+        {"Content-Type": "application/json"},
+    )
+
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        message = json.load(answer)["choices"][0]["message"]
+
+    # The parser of 0.7.2 splits off no thought whose <think> the chat template has given.
+    thought, _, answered = message["content"].partition("</think>")
+    assert "Step by step" in thought
+    assert "4" in answered
+
+
+LOAD = {"requests": 4, "output_tokens": 16}
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "params", "failure", "words"),
+    [
+        ("wrong_backend", "benchmark-online", LOAD, "wrong-backend", "openai-chat"),
+        ("result_dir_missing", "benchmark-online", LOAD, "result-folder-missing", "Make the"),
+        ("opencompass_all_dash", "evaluate-opencompass", {}, "opencompass-api", "Run again"),
+    ],
+)
+def test_a_fault_at_a_server_leaves_the_server(
+    host, tell, served, break_, fault, kind, params, failure, words
+):
+    break_(fault)
+
+    job = host.ended(host.launch(kind, deployment=str(served["id"]), **params))
+
+    assert job["state"] == "failed"
+    assert words in job["sentence"]
+    assert tell(job["id"]) == {"dispatched": True, "failure": failure, "free": 0}
+    assert len(host.containers()) == 1
+
+
+def test_a_server_that_dies_midway_fails_its_benchmark_and_frees_its_dies(
+    host, tell, served, break_
+):
+    load = {"requests": 2000, "output_tokens": 1024}
+    number = host.launch("benchmark-online", deployment=str(served["id"]), **load)
+    until(lambda: b"Starting main" in host.raw(f"jobs/{number}/log?from=0"), "requests are sent")
+    break_("server_dies_midway")
+
+    job = host.ended(number)
+
+    assert job["state"] == "failed"
+    assert tell(number)["dispatched"]
+    until(lambda: tell(number)["free"] == DIES, "its dies are free")
+    assert not host.containers()
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("docker_down", "systemctl start docker"),
+        ("image_missing", "run the job “Build images” first"),
+        ("iommu_on", "iommu=off"),
+    ],
+)
+def test_what_can_be_seen_before_fails_before(host, tell, idle, break_, fault, words):
+    break_(fault)
+
+    job = host.ended(host.launch("benchmark-latency", weights=idle))
+
+    break_()
+    assert job["state"] == "failed"
+    assert job["sentence_id"].startswith("check:")
+    assert words in job["sentence"]
+    assert tell(job["id"]) == {"dispatched": False, "failure": "", "free": DIES}
+    assert not host.containers()
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "params", "failure", "words"),
+    [
+        ("missing_shard", "prepare-weights", {"model": f"{SMALL[:-4]}7b"}, "shard-missing", "Prep"),
+        ("disk_full", "prepare-weights", {"model": f"{SMALL[:-4]}14b"}, "disk-full", "Free some"),
+        ("gated_repo", "prepare-weights", {"model": f"{SMALL[:-4]}32b"}, "repo-gated", "token"),
+        ("oom", "deploy-vllm", {"port": 0}, "out-of-memory", "more memory"),
+        ("kv_too_small", "deploy-vllm", {"port": 0}, "cache-too-small", "Lower --max-model-len"),
+        ("port_busy", "deploy-vllm", {"port": 0}, "port-in-use", "another port"),
+        ("die_vanished", "deploy-vllm", {"port": 0}, "die-missing", "/dev/vacc"),
+        ("oom", "benchmark-latency", {}, "out-of-memory", "more memory"),
+        ("die_vanished", "benchmark-latency", {}, "die-missing", "/dev/vacc"),
+        ("exit0_no_result", "benchmark-latency", {}, "", "was not written"),
+    ],
+)
+def test_a_fault_is_named_and_leaves_nothing(
+    host, tell, idle, break_, fault, kind, params, failure, words
+):
+    break_(fault)
+    weights = {} if kind == "prepare-weights" else {"weights": idle}
+
+    job = host.ended(host.launch(kind, **weights, **params))
+
+    break_()
+    assert job["state"] == "failed"
+    assert words in job["sentence"]
+    until(lambda: has_dies(host), "its dies are there again")
+    assert tell(job["id"]) == {"dispatched": True, "failure": failure, "free": DIES}
+    until(lambda: not host.containers(), "its container is gone")
+
+
+def test_each_job_of_the_build_in_way_up_to_its_deployment_succeeds(host, built):
+    assert {job["state"] for job in built} == {"succeeded"}, sentences(built)
+    assert [job["kind"] for job in built][-2:] == ["compile-vacc", "deploy-build-in"]
+    for job in built:
+        shown, kept = host.log_sha256s(job["id"])
+        assert shown == kept == job["log_sha256"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "failure", "words"),
+    [
+        ("compile_error", "compiler-refused", "take this log to the vendor"),
+        ("config_mismatch", "modification-mismatched", "Apply modification"),
+        ("exit0_no_result", "compiled-nothing", "Nothing was registered"),
+    ],
+)
+def test_a_compiler_that_makes_nothing_says_why(host, tell, built, break_, fault, failure, words):
+    break_(fault)
+    compiled = next(job["params"] for job in built if job["kind"] == "compile-vacc")
+
+    job = host.ended(host.launch("compile-vacc", **{**compiled, "name": fault.replace("_", "-")}))
+
+    assert job["state"] == "failed"
+    assert words in job["sentence"]
+    assert tell(job["id"]) == {"dispatched": True, "failure": failure, "free": DIES}
