@@ -16,6 +16,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from dashboard import env
+from jobs.host.adopt import stop_everything
 from jobs.host.config import load, read_env_file
 from jobs.host.supervisor import Child, Supervisor
 from jobs.host.worker import children
@@ -24,6 +25,7 @@ from jobs.models import Host
 NAME = "sim-va16"
 STANDINS = Path(settings.BASE_DIR) / "tests" / "standins"
 SLOTS = 8
+GRACE_S = 10.0
 # 642 GiB become 7 MB.
 SCALE = "1e-05"
 # Servers of This computer have 20000 to 20999.
@@ -58,7 +60,12 @@ class Command(BaseCommand):
             "the stand-in of docker", [str(STANDINS / "bin" / "dockerd")], env={}, cwd=folder
         )
         self._say(f"{NAME}: {options['dies']} simulated dies; Ctrl-C ends it.")
-        sys.exit(Supervisor([docker, *children(config)], self._say).run())
+
+        def stop() -> None:
+            """Jobs of a real host outlive its supervisor; these have nothing left to run in."""
+            stop_everything(config.dir, GRACE_S)
+
+        sys.exit(Supervisor([docker, *children(config)], self._say, before_stop=stop).run())
 
     def _say(self, line: str) -> None:
         self.stdout.write(line)
