@@ -174,7 +174,10 @@ def serving() -> list[Serving]:
 
 
 def chain(since: datetime) -> ChainProgress | None:
-    """The newest chain that is open, or that ended after ``since``; None if there is none."""
+    """The newest chain that is open, or that ended after ``since``; None if there is none.
+
+    Two jobs, one of them for the other's sake, are no chain to speak of once all went well.
+    """
     newest = Job.objects.filter(chain__isnull=False).order_by("-id").values_list("chain").first()
     chain_id = newest[0] if newest else None
     if chain_id is None:
@@ -186,7 +189,8 @@ def chain(since: datetime) -> ChainProgress | None:
     if len(jobs) < 2 or (not any(job.is_open for job in jobs) and max(ended) < since):
         return None
     deployments = [job.deployment for job in jobs if hasattr(job, "deployment")]
-    return ChainProgress(chain_id, jobs, deployments[0] if deployments else None)
+    found = ChainProgress(chain_id, jobs, deployments[0] if deployments else None)
+    return None if found.succeeded and len(jobs) == 2 else found
 
 
 def is_new() -> bool:

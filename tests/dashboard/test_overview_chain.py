@@ -76,6 +76,15 @@ def test_a_tour_that_was_cancelled_is_one_line_and_not_called_succeeded(lin, cha
     assert 'class="st cancelled"' in html
 
 
+@pytest.mark.parametrize(("state", "is_shown"), [("running", True), ("failed", True), ("", False)])
+def test_two_jobs_that_went_well_are_no_line(lin, chain, state, is_shown):
+    host = make_host()
+    make_job(host=host, chain=chain, state="succeeded")
+    make_job(host=host, chain=chain, state=state or "succeeded")
+
+    assert bool(panel(lin)) is is_shown
+
+
 def test_the_line_can_be_put_away_and_others_still_see_it(lin, chain):
     make_tour(chain)
     other = Client()
