@@ -17,6 +17,7 @@ from jobs.queries.job_page import durations, left_s
 
 _MOST = 8
 _SPARK = 14
+_CHAINS, _CHAIN_JOBS = 3, 60  # how far back a chain that is worth a line is looked for
 TOUR_KINDS = frozenset({"prepare", "compile", "deploy", "benchmark", "evaluate"})
 BROKEN_STATES = (Job.State.FAILED, Job.State.ERRORED, Job.State.LOST)
 
@@ -108,13 +109,18 @@ class ChainProgress:
         return not self.is_open and not any(job.state in BROKEN_STATES for job in self.jobs)
 
     @property
+    def ended_at(self) -> datetime:
+        """When the last of those that ended did so; some time ago for none."""
+        ended = [job.finished_at for job in self.jobs if job.finished_at]
+        return max(ended, default=self.jobs[0].created_at)
+
+    @property
     def took_s(self) -> float | None:
         """Seconds from the start of the first job to the end of the last; None while it is open."""
         started = [job.started_at for job in self.jobs if job.started_at]
-        ended = [job.finished_at for job in self.jobs if job.finished_at]
         if self.is_open or not started:
             return None
-        return (max(ended) - min(started)).total_seconds()
+        return (self.ended_at - min(started)).total_seconds()
 
 
 def running(user: AbstractBaseUser | None) -> list[Running]:
@@ -178,19 +184,20 @@ def chain(since: datetime) -> ChainProgress | None:
 
     Two jobs, one of them for the other's sake, are no chain to speak of once all went well.
     """
-    newest = Job.objects.filter(chain__isnull=False).order_by("-id").values_list("chain").first()
-    chain_id = newest[0] if newest else None
-    if chain_id is None:
-        return None
+    newest = Job.objects.filter(chain__isnull=False).order_by("-id").values_list("chain", flat=True)
+    for chain_id in list(dict.fromkeys(newest[:_CHAIN_JOBS]))[:_CHAINS]:
+        found = _chain(chain_id) if chain_id else None
+        if found and not (found.succeeded and len(found.jobs) <= 2):
+            return found if found.is_open or found.ended_at >= since else None
+    return None
+
+
+def _chain(chain_id: UUID) -> ChainProgress:
     jobs = tuple(
         Job.objects.filter(chain=chain_id).select_related("host", "deployment").order_by("id")
     )
-    ended = [job.finished_at for job in jobs if job.finished_at]
-    if len(jobs) < 2 or (not any(job.is_open for job in jobs) and max(ended) < since):
-        return None
     deployments = [job.deployment for job in jobs if hasattr(job, "deployment")]
-    found = ChainProgress(chain_id, jobs, deployments[0] if deployments else None)
-    return None if found.succeeded and len(jobs) == 2 else found
+    return ChainProgress(chain_id, jobs, deployments[0] if deployments else None)
 
 
 def is_new() -> bool:

@@ -85,6 +85,22 @@ def test_two_jobs_that_went_well_are_no_line(lin, chain, state, is_shown):
     assert bool(panel(lin)) is is_shown
 
 
+def test_two_jobs_that_went_well_do_not_push_the_tour_away(lin, chain):
+    make_tour(chain)
+    pair = uuid.uuid4()
+    for _ in range(2):
+        make_job(chain=pair, state="succeeded")
+
+    assert "5 of 5 succeeded" in panel(lin)
+
+
+def test_a_tour_of_yesterday_is_gone(lin, chain):
+    make_tour(chain)
+    Job.objects.update(finished_at=now() - timedelta(days=1, hours=1))
+
+    assert panel(lin) == ""
+
+
 def test_the_line_can_be_put_away_and_others_still_see_it(lin, chain):
     make_tour(chain)
     other = Client()
