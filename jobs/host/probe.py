@@ -7,13 +7,13 @@ import platform
 import re
 import shutil
 import socket
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from jobs.host import vacc
+from jobs.host.ask import ask
 from jobs.host.config import Config
 
 # Program -> the arguments that make it say its version; None: it is not asked (too slow, or it
@@ -124,19 +124,8 @@ def tool(name: str) -> dict[str, str] | None:
         return None
     said = ""
     if arguments is not None:
-        try:
-            done = subprocess.run(
-                [path, *arguments],
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=ASK_S,
-                stdin=subprocess.DEVNULL,
-                check=False,
-            )
-            said = done.stdout + done.stderr if done.returncode == 0 else ""
-        except (OSError, subprocess.TimeoutExpired):
-            said = ""
+        answer = ask([path, *arguments], ASK_S)
+        said = answer.out + answer.err if answer.code == 0 else ""
     match = _VERSION.search(said)
     return {"name": name, "version": match[0] if match else "", "path": path}
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
+from jobs.host.ask import ask
 from jobs.host.config import Config
 
 _DIE = re.compile(r"^vacc(\d+)$")
@@ -79,19 +79,8 @@ def docker_images() -> list[str]:
     docker = shutil.which("docker")
     if docker is None:
         return []
-    try:
-        done = subprocess.run(
-            [docker, "images", "--format", "{{.Repository}}:{{.Tag}}"],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=ASK_S,
-            stdin=subprocess.DEVNULL,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return []
-    return sorted(done.stdout.split()) if done.returncode == 0 else []
+    answer = ask([docker, "images", "--format", "{{.Repository}}:{{.Tag}}"], ASK_S)
+    return sorted(answer.out.split()) if answer.code == 0 else []
 
 
 def stacks(images: list[str]) -> list[str]:

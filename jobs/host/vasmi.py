@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 from collections.abc import Sequence
 from typing import Any
 
 from jobs.host import vacc
+from jobs.host.ask import ask
 from jobs.host.config import Config
 
 PROGRAM = "vasmi"
@@ -42,7 +42,8 @@ def readings(config: Config) -> dict[str, Any]:
     dies: dict[str, dict[str, float]] = {}
     unread = {}
     for name, (command, pattern, limits) in _ASKED.items():
-        said = _ask([program, command, "-d", ",".join(numbers)])
+        answer = ask([program, command, "-d", ",".join(numbers)], ASK_S)
+        said = "" if answer.code is None else answer.out + answer.err
         found = read(said, pattern, limits, numbers)
         # Numbers for a few dies only are likely those of something else, such as dies of a card.
         if 2 * len(found) >= len(numbers):
@@ -71,20 +72,3 @@ def read(
             if limits[0] <= value <= limits[1]:
                 found[device] = max(value, found.get(device, value))
     return found
-
-
-def _ask(command: Sequence[str]) -> str:
-    """All that the command says; "" when it cannot be asked or does not answer in time."""
-    try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=ASK_S,
-            stdin=subprocess.DEVNULL,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout + done.stderr

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Mapping
 
+from jobs.host.ask import ask
 from jobs.host.checks.found import Found, bad, good
 from jobs.host.config import Config
 
@@ -37,19 +37,8 @@ def container(config: Config, args: Mapping[str, str]) -> Found:
     return bad("container_there", name=args["name"]) if said else good("container", **args)
 
 
-def _ask(*words: str) -> tuple[int, str]:
-    """docker's exit code and the last line of what it said."""
-    try:
-        done = subprocess.run(
-            ["docker", *words],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=ASK_S,
-            stdin=subprocess.DEVNULL,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return 127, str(error)
-    lines = (done.stdout if done.returncode == 0 else done.stderr).strip().splitlines()
-    return done.returncode, lines[-1][:300] if lines else ""
+def _ask(*words: str) -> tuple[int | None, str]:
+    """docker's exit code (None: it was not asked) and the last line of what it said."""
+    answer = ask(["docker", *words], ASK_S)
+    lines = (answer.out if answer.code == 0 else answer.err).strip().splitlines()
+    return answer.code, lines[-1][:300] if lines else ""

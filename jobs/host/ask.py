@@ -1,0 +1,35 @@
+"""Asks a program of this host something short, and waits for its answer no longer than is said."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Its exit code and words. One that could not be asked, or took too long, has no code, and
+    ``err`` says why.
+    """
+
+    code: int | None
+    out: str
+    err: str
+
+
+def ask(argv: Sequence[str], timeout_s: float) -> Said:
+    """Run ``argv`` to its end, without any input."""
+    try:
+        done = subprocess.run(
+            argv,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout_s,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return Said(None, "", str(error))
+    return Said(done.returncode, done.stdout, done.stderr)
