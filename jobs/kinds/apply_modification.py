@@ -12,7 +12,7 @@ from jobs.catalog import MODELS, ZooModel
 from jobs.errors import LaunchError
 from jobs.kinds.base import AssetRef, Choice, Conclusion, Need, Remark, Target
 from jobs.kinds.common import asset
-from jobs.kinds.vacc import exact_field, model_of, stack_choices, stack_field, vacc_site
+from jobs.kinds.vacc import exact_field, model_of_asset, stack_choices, stack_field, vacc_site
 from jobs.parsers import reports, vacc_reports
 from jobs.plans import Plan
 from jobs.toolchains import vacc_modification
@@ -134,7 +134,7 @@ def _weights(params: Params, target: Target) -> AssetRef:
 
 
 def _model(params: Params, target: Target) -> ZooModel:
-    model = model_of(str(_weights(params, target).data["model_id"]), "weights")
+    model = model_of_asset(_weights(params, target))
     if not model.modification:
         raise LaunchError(_("%(model)s needs no modification.") % {"model": model.name}, "weights")
     return model

@@ -14,7 +14,7 @@ from jobs.kinds.common import asset
 from jobs.kinds.vacc import (
     exact_field,
     is_exact,
-    model_of,
+    model_of_asset,
     stack_choices,
     stack_field,
     stack_of,
@@ -151,7 +151,7 @@ def _sentence(metrics: Mapping[str, float]) -> Remark:
 
 
 def _model(params: Params, target: Target) -> ZooModel:
-    return model_of(str(_weights(params, target).data["model_id"]), "weights")
+    return model_of_asset(_weights(params, target))
 
 
 def _what(params: Params) -> str:

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from django.utils.translation import gettext as _
 from pydantic import BaseModel, ConfigDict, Field
 
-from jobs.errors import LaunchError
 from jobs.kinds.base import AssetRef, Choice, Conclusion, Need, Remark, Target
 from jobs.kinds.common import size
 from jobs.kinds.vacc import (
     PATH_PATTERN,
     exact_field,
     folder_in_workspace,
+    image_name,
     is_exact,
     stack_choices,
     stack_field,
@@ -180,10 +179,4 @@ def _notes_of_pull(params: Params, target: Target) -> Sequence[Remark]:
 
 
 def _image(params: Params, target: Target) -> str:
-    try:
-        return vacc_images.reference(stack_of(params), vacc_site(target), params.tag)
-    except ValueError:
-        raise LaunchError(
-            _("%(host)s names no registry of images (HOST_REGISTRY).") % {"host": target.name},
-            "stack",
-        ) from None
+    return image_name(stack_of(params), target, params.tag)

@@ -20,7 +20,7 @@ from jobs.kinds.common import asset, size
 from jobs.kinds.vacc import (
     exact_field,
     is_exact,
-    model_of,
+    model_of_asset,
     stack_choices,
     stack_field,
     stack_of,
@@ -454,7 +454,7 @@ def _weights(params: Params, target: Target) -> AssetRef:
 
 
 def _model(params: Params, target: Target) -> ZooModel:
-    model = model_of(str(_weights(params, target).data["model_id"]), "weights")
+    model = model_of_asset(_weights(params, target))
     if "build_in" not in model.paths:
         raise LaunchError(
             _("%(model)s is not compiled; it is served as it is.") % {"model": model.name},

@@ -16,7 +16,14 @@ from jobs.errors import LaunchError
 from jobs.kinds import limits
 from jobs.kinds.base import AssetRef, Choice, Conclusion, Need, Remark, Target
 from jobs.kinds.common import asset
-from jobs.kinds.vacc import exact_field, model_of, stack_choices, stack_field, stack_of, vacc_site
+from jobs.kinds.vacc import (
+    exact_field,
+    model_of_asset,
+    stack_choices,
+    stack_field,
+    stack_of,
+    vacc_site,
+)
 from jobs.parsers import reports
 from jobs.plans import Plan
 from jobs.toolchains import build_in, vamc
@@ -240,7 +247,7 @@ def _name(params: Params, target: Target) -> str:
 
 
 def _model(params: Params, target: Target) -> ZooModel:
-    return model_of(str(_artifact(params, target).data["model_id"]), "artifact")
+    return model_of_asset(_artifact(params, target))
 
 
 def _tools(stack: Stack) -> BuildIn:

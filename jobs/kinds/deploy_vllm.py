@@ -17,7 +17,8 @@ from jobs.kinds.common import asset
 from jobs.kinds.vacc import (
     as_on_the_page,
     exact_field,
-    model_of,
+    image_name,
+    model_of_asset,
     stack_choices,
     stack_field,
     stack_of,
@@ -268,7 +269,7 @@ def _weights(params: Params, target: Target) -> AssetRef:
 
 
 def _model(params: Params, target: Target) -> ZooModel:
-    return model_of(str(_weights(params, target).data["model_id"]), "weights")
+    return model_of_asset(_weights(params, target))
 
 
 def _longest_input(params: Params, target: Target) -> int:
@@ -306,7 +307,7 @@ def _serving(params: Params, target: Target) -> vllm.Serving:
         bind=_address(params, stack),
         port=params.port,
         exact=params.as_in_guide,
-        image=vllm_common.image(stack, target),
+        image=image_name(stack, target),
         key=params.api_key,
         kv_cache_space=params.kv_cache_space,
     )

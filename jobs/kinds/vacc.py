@@ -11,7 +11,8 @@ from pydantic import Field
 
 from jobs.catalog import MODELS, STACKS, Stack, ZooModel
 from jobs.errors import LaunchError
-from jobs.kinds.base import Choice, Remark, Target
+from jobs.kinds.base import AssetRef, Choice, Remark, Target
+from jobs.toolchains import vacc_images
 from jobs.toolchains.vacc_site import VaccSite, vacc_site_of
 
 STACK_GROUP = "Stack"
@@ -109,6 +110,30 @@ def model_of(model_id: str, field: str = "model") -> ZooModel:
         return MODELS[model_id]
     except KeyError:
         raise LaunchError(_("No model in the catalogue has this name."), field) from None
+
+
+def model_of_asset(ref: AssetRef) -> ZooModel:
+    """The model of weights or an artifact; the form's field is called like the asset's type.
+
+    Raises:
+        LaunchError: the catalogue has it no more.
+    """
+    return model_of(str(ref.data["model_id"]), ref.type)
+
+
+def image_name(stack: Stack, target: Target, tag: str = "") -> str:
+    """The stack's image on this host, as docker takes it; ``tag`` in place of the stack's own.
+
+    Raises:
+        LaunchError: it is in a registry, and the host has no address of one.
+    """
+    try:
+        return vacc_images.reference(stack, vacc_site(target), tag)
+    except ValueError:
+        raise LaunchError(
+            _("%(host)s names no registry of images (HOST_REGISTRY).") % {"host": target.name},
+            "stack",
+        ) from None
 
 
 def folder_in_workspace(path: str, site: VaccSite, field: str) -> str:

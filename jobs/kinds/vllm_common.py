@@ -15,8 +15,8 @@ from jobs.catalog.stacks_schema import Offline
 from jobs.errors import LaunchError, ParseError
 from jobs.kinds import limits
 from jobs.kinds.base import LOG, AssetRef, Remark, Target
-from jobs.kinds.vacc import OfStack, is_exact, vacc_site
-from jobs.toolchains import vacc_images, vllm_bench
+from jobs.kinds.vacc import OfStack, image_name, is_exact, vacc_site
+from jobs.toolchains import vllm_bench
 from jobs.toolchains.vacc_site import inside_of
 
 ENGINE_GROUP = "Engine"
@@ -107,21 +107,6 @@ def wish(
     )
 
 
-def image(stack: Stack, target: Target) -> str:
-    """The stack's image on this host.
-
-    Raises:
-        LaunchError: it is in a registry, and the host has no address of one.
-    """
-    try:
-        return vacc_images.reference(stack, vacc_site(target))
-    except ValueError:
-        raise LaunchError(
-            _("%(host)s names no registry of images (HOST_REGISTRY).") % {"host": target.name},
-            "stack",
-        ) from None
-
-
 def engine(
     stack: Stack, weights: AssetRef, target: Target, *, tp: int, max_length: int, exact: bool
 ) -> vllm_bench.Engine:
@@ -131,7 +116,7 @@ def engine(
         folder=str(weights.data.get("path") or ""),
         tp=tp,
         max_length=max_length,
-        image=image(stack, target),
+        image=image_name(stack, target),
         exact=exact,
     )
 
