@@ -14,8 +14,9 @@ from dashboard.requests import person
 from dashboard.rights import requires
 from jobs.catalog import MODELS, STACKS, ZooModel
 from jobs.errors import LaunchError
-from jobs.kinds import KINDS
+from jobs.kinds.vacc import stack_choices
 from jobs.models import Host
+from jobs.queries.hosts import dies
 from jobs.queries.targets import target_of
 from jobs.ways import Way, launch_way, stages, ways_of
 
@@ -52,10 +53,10 @@ def _found(model_id: str, way_id: str) -> tuple[ZooModel, Way]:
 
 def _context(model: ZooModel, way: Way, data: QueryDict) -> dict[str, Any]:
     """``hosts``: those with dies. The first one, and its first stack, unless others are named."""
-    hosts = [host for host in Host.objects.all() if target_of(host).has_dies]
+    hosts = [host for host in Host.objects.all() if dies(host)]
     named = [host for host in hosts if host.name == data.get("host")]
     host = next(iter([*named, *hosts]), None)
-    offered = _stacks(host) if host else []
+    offered = [choice.value for choice in stack_choices(target_of(host))] if host else []
     stack = str(data.get("stack", ""))
     if stack not in offered:
         stack = next(iter(offered), "")
@@ -67,13 +68,7 @@ def _context(model: ZooModel, way: Way, data: QueryDict) -> dict[str, Any]:
         "stacks": [STACKS[name] for name in offered],
         "stack": stack,
         "stages": stages(way, model, host, stack) if host and stack else [],
-        "kinds": KINDS,
     }
-
-
-def _stacks(host: Host) -> list[str]:
-    """What the host says it has, of the two that VACC hosts can have."""
-    return [name for name in host.facts.get("stacks", ()) if name in STACKS]
 
 
 urlpatterns: list[URLPattern] = [

@@ -65,6 +65,17 @@ def test_a_way_that_cannot_be_gone_says_why_and_launches_nothing(browser, host):
     assert Job.objects.count() == 0
 
 
+def test_a_host_that_does_not_tell_its_stacks_is_offered_all_of_them(browser, host):
+    del host.facts["stacks"]
+    host.save()
+
+    page = browser.get(reverse("model-way", args=WAY)).content.decode()
+    answer = browser.post(reverse("model-way", args=WAY), {"host": host.name})
+
+    assert page.count('<option value="guide"') == page.count('<option value="current"') == 1
+    assert answer.status_code == 302
+
+
 def test_without_a_host_with_cards_the_page_says_what_to_do(browser):
     make_host("this-computer")
 
