@@ -77,23 +77,26 @@ def conversation(request: HttpRequest, conversation_id: int) -> HttpResponse:
 def ask(request: HttpRequest) -> HttpResponse:
     """Write a turn down; the page then starts it over the relay.
 
-    201 with the turn's markup in a conversation that is open, or ``{"url"}`` of a new one; 422 with
-    ``{"error"}``.
+    To the page's script, which accepts JSON: 201 with the turn's markup in a conversation that is
+    open, or ``{"url"}`` of a new one; 422 with ``{"error"}``. Else, as a browser submits the form
+    before the script has come: on to the conversation, or the page again with all that was typed.
     """
     form = AskForm(request.POST)
-    if not form.is_valid():
-        name, problems = next(iter(form.errors.items()))
-        text = problems[0] if name == "prompt" else f"{name}: {problems[0]}"
-        return JsonResponse({"error": text}, status=422)
     wanted = _number(request.POST.get("deployment")) or 0
     deployment = Deployment.objects.filter(pk=wanted, state=Deployment.State.READY).first()
-    if deployment is None:
-        return JsonResponse({"error": _("This deployment is not ready.")}, status=422)
     chat = _chat_of(request)
+    by_script = not request.accepts("text/html")
+    if not form.is_valid() or deployment is None:
+        problem = _problem(form)
+        if by_script:
+            return JsonResponse({"error": problem}, status=422)
+        return _page(request, chat, problem=problem, status=422)
     is_new = chat is None
     if chat is None:
         chat = start_conversation(_me(request), form.cleaned_data["prompt"])
     turn = _add_turn(chat, deployment, form, retried=_number(request.POST.get("retry")))
+    if not by_script:
+        return redirect("conversation", chat.pk)
     if is_new:
         return JsonResponse({"url": reverse("conversation", args=[chat.pk])}, status=201)
     context = {"turn": turn, "thinks": thinks(deployment), "retryable": True}
@@ -141,10 +144,20 @@ def delete(request: HttpRequest, conversation_id: int) -> HttpResponse:
     return redirect("playground")
 
 
-def _page(request: HttpRequest, chat: Conversation | None) -> HttpResponse:
+def _problem(form: AskForm) -> str:
+    if form.is_valid():
+        return _("This deployment is not ready.")
+    name, problems = next(iter(form.errors.items()))
+    return str(problems[0]) if name == "prompt" else f"{name}: {problems[0]}"
+
+
+def _page(
+    request: HttpRequest, chat: Conversation | None, *, problem: str = "", status: int = 200
+) -> HttpResponse:
     current = chat.deployment if chat else None
     deployments = chat_deployments(current)
-    wanted = _number(request.GET.get("deployment"))
+    typed = request.POST if problem else None
+    wanted = _number((typed or request.GET).get("deployment"))
     chosen = next((d for d in deployments if d.pk == wanted), None)
     chosen = chosen or current or (deployments[0] if deployments else None)
     turns = turns_of(chat) if chat else []
@@ -159,9 +172,11 @@ def _page(request: HttpRequest, chat: Conversation | None) -> HttpResponse:
         "last": turns[-1] if turns else None,
         "thinks": thinks(chosen),
         "recommended": recommended,
-        "params": chat.params if chat and chat.params else recommended,
+        "params": typed or (chat.params if chat and chat.params else recommended),
+        "problem": problem,
+        "prompt": request.POST.get("prompt", ""),
     }
-    return render(request, "playground/index.html", context)
+    return render(request, "playground/index.html", context, status=status)
 
 
 def _me(request: HttpRequest) -> AbstractBaseUser:

@@ -59,7 +59,7 @@ async function ask(retry) {
   complain("");
   let response;
   try {
-    response = await fetch(form.action, { method: "POST", body: data });
+    response = await fetch(form.action, { method: "POST", body: data, headers: { Accept: "application/json" } });
   } catch {
     complain(gettext("The dashboard does not answer. The message is still here: send it again."));
     return;

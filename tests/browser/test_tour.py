@@ -287,6 +287,19 @@ def test_a_reload_shows_the_same_conversation(page):
     assert page.locator("[data-part=answer]").all_inner_texts() == texts
 
 
+def test_a_question_asked_before_the_script_has_come_is_answered(page):
+    page.route("**/js/playground*.js", lambda route: route.abort(), times=1)
+    page.goto(reverse("playground"))
+    page.get_by_label("max tokens").fill("8")
+    page.get_by_label("Message").fill("Who are you?")
+
+    page.get_by_role("button", name="Send").click()
+
+    turn = page.locator("[data-turn]")
+    expect(turn).to_have_attribute("data-state", "done", timeout=60_000)
+    expect(turn.locator("[data-part=answer]")).not_to_be_empty()
+
+
 def test_with_the_reasoning_template_a_thought_comes_before_the_answer(page, api):
     page.goto(reverse("launch-form", args=["deploy"]))
     page.get_by_label("Reasoning template").check()

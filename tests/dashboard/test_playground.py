@@ -8,6 +8,7 @@ from jobs.models import Conversation, Turn
 from tests.factories import make_deployment, make_user
 
 pytestmark = pytest.mark.django_db
+BY_SCRIPT = "application/json"
 ASK = {"prompt": "Hello", "max_tokens": "64", "temperature": "0.2"}
 
 
@@ -19,7 +20,13 @@ def lin(client):
 
 
 def ask(client, **fields):
-    return client.post(reverse("playground-ask"), ASK | fields)
+    """As the page's script asks."""
+    return client.post(reverse("playground-ask"), ASK | fields, headers={"Accept": BY_SCRIPT})
+
+
+def submit(client, **fields):
+    """As the browser itself does before the script has come."""
+    return client.post(reverse("playground-ask"), ASK | fields, headers={"Accept": "text/html"})
 
 
 def test_a_first_question_makes_a_conversation_named_after_it(client, lin):
@@ -83,6 +90,30 @@ def test_a_question_that_cannot_be_asked_says_why(client, lin, fields, error):
     response = ask(client, **{"deployment": deployment.pk, **fields})
 
     assert (response.status_code, response.json()) == (422, {"error": error})
+    assert not Conversation.objects.exists()
+
+
+def test_a_question_sent_before_the_script_has_come_leads_to_its_conversation(client, lin):
+    response = submit(client, deployment=make_deployment().pk)
+
+    chat = Conversation.objects.get()
+    assert (response.status_code, response.url) == (302, reverse("conversation", args=[chat.pk]))
+    assert chat.turns.get().state == "streaming"
+
+
+def test_a_question_refused_before_the_script_has_come_is_still_in_its_field(client, lin):
+    deployment = make_deployment()
+    fields = {"deployment": deployment.pk, "prompt": "Why <b>blue</b>?", "temperature": "9"}
+
+    response = submit(client, **fields, system="Be brief.", top_p="0.5")
+
+    text = response.content.decode()
+    assert response.status_code == 422
+    assert "temperature: Ensure this value is less than or equal to 2." in text
+    assert ">Why &lt;b&gt;blue&lt;/b&gt;?</textarea>" in text
+    assert ">Be brief.</textarea>" in text
+    assert 'value="9"' in text
+    assert f'<option value="{deployment.pk}" selected>' in text
     assert not Conversation.objects.exists()
 
 
