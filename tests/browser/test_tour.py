@@ -288,7 +288,8 @@ def test_a_reload_shows_the_same_conversation(page):
 
 
 def test_a_question_asked_before_the_script_has_come_is_answered(page):
-    page.route("**/js/playground*.js", lambda route: route.abort(), times=1)
+    script = {"body": "", "content_type": "text/javascript"}
+    page.route("**/js/playground*.js", lambda route: route.fulfill(**script), times=1)
     page.goto(reverse("playground"))
     page.get_by_label("max tokens").fill("8")
     page.get_by_label("Message").fill("Who are you?")
