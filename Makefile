@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV = .venv/bin
 ARGS ?=
 
-.PHONY: help run worker demo-host dev test wheels lint format types
+.PHONY: help run worker demo-host cluster dev test wheels lint format types
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -17,6 +17,9 @@ worker:  ## run this machine as a host of a dashboard: make worker ENV=host.env
 
 demo-host:  ## a simulated VACC host beside `make run`; ARGS="--faults oom,iommu_on" breaks it
 	@exec $(PYTHON) bootstrap.py demo-host $(ARGS)
+
+cluster: dev  ## a large installation on this machine: PostgreSQL, two web processes, five hosts
+	@$(VENV)/python -m tests.cluster $(ARGS)
 
 dev:
 	@$(PYTHON) bootstrap.py dev

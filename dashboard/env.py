@@ -61,6 +61,13 @@ def read_port(raw: str) -> int:
     return int(raw)
 
 
+def read_web_processes(raw: str) -> int:
+    """How many processes serve one address together."""
+    if not raw.isdecimal() or not 1 <= int(raw) <= 16:
+        raise ValueError("a whole number from 1 to 16")
+    return int(raw)
+
+
 def read_switch(raw: str) -> bool:
     """1 or 0."""
     if raw not in ("0", "1"):
@@ -157,6 +164,15 @@ class Env:
             read_text,
             "127.0.0.1",
             "address that it listens on; one that others can reach needs `PUBLIC_URL`",
+        ),
+    ]
+    web_processes: Annotated[
+        int,
+        Variable(
+            "WEB_PROCESSES",
+            read_web_processes,
+            "1",
+            "web processes that serve this address together; with several, use PostgreSQL",
         ),
     ]
     public_url: Annotated[

@@ -213,6 +213,17 @@ def _children(env: Env, listener: socket.socket, server: valkey.Valkey | None) -
     ]
     beat = [*celery, "beat", "--loglevel", "WARNING", "--pidfile", ""]
     web = [sys.executable, "-m", "dashboard.web", str(descriptor)]
+    several = env.web_processes > 1
+    # They accept from one queue, so that one that is killed leaves no connection unanswered.
+    webs = [
+        Child(
+            f"web server {number}" if several else "the web server",
+            web,
+            cwd=BASE_DIR,
+            pass_fds=(descriptor,),
+        )
+        for number in range(1, env.web_processes + 1)
+    ]
     host = worker.children(config.load(file=env.data_dir / "host" / "host.env"))
     return [
         *(
@@ -220,7 +231,7 @@ def _children(env: Env, listener: socket.socket, server: valkey.Valkey | None) -
             if server is not None
             else []
         ),
-        Child("the web server", web, cwd=BASE_DIR, pass_fds=(descriptor,)),
+        *webs,
         Child("the dashboard's worker", own_worker, cwd=BASE_DIR),
         Child("the scheduler", beat, cwd=BASE_DIR),
         *host,

@@ -29,6 +29,7 @@ def test_nothing_has_to_be_set():
     [
         ("PORT", "0", "a whole number from 1 to 65535"),
         ("PORT", "8OOO", "a whole number from 1 to 65535"),
+        ("WEB_PROCESSES", "0", "a whole number from 1 to 16"),
         ("PUBLIC_URL", "gpu7:8000", "an address such as"),
         ("PUBLIC_URL", "http://gpu7/?x=1", "an address such as"),
         ("DATABASE_URL", "mysql://h/d", "postgres://USER:PASSWORD@HOST:PORT/NAME"),
