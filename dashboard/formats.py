@@ -64,6 +64,20 @@ def duration(seconds: float) -> str:
     return f"{hours // 24} {day} {hours % 24} {hour}"
 
 
+def about(seconds: float) -> str:
+    """A time to come, as roughly as it is known: "12 min", "2 h 30 min", "3 d 4 h"."""
+    if seconds < 60:
+        return gettext("less than a minute")
+    minutes = round(seconds / 60)
+    if minutes > 30:
+        minutes = round(minutes / 5) * 5
+    if minutes < 60 or minutes >= 24 * 60:
+        return duration(minutes * 60)
+    if minutes % 60 == 0:
+        return f"{minutes // 60} {gettext('h')}"
+    return duration(minutes * 60)
+
+
 def joined(*sentences: str) -> str:
     """Sentences one after the other; behind a full-width stop no space is wanted."""
     told = ""

@@ -69,9 +69,10 @@ def reasons(jobs: Iterable[Job]) -> dict[int, Remark]:
     found: dict[int, Remark] = {}
     wanted: dict[Host, set[int]] = {}
     for job in jobs:
-        before = job.after.exclude(state=Job.State.SUCCEEDED).order_by("pk").first()
-        if before is not None:
-            found[job.pk] = Remark("wait:after", {"job": before.pk, "title": before.title})
+        before = [one for one in job.after.all() if one.state != Job.State.SUCCEEDED]
+        if before:
+            first = min(before, key=lambda one: one.pk)
+            found[job.pk] = Remark("wait:after", {"job": first.pk, "title": first.title})
         else:
             found[job.pk] = Remark("wait:soon")
             wanted.setdefault(job.host, set()).add(job.pk)

@@ -412,9 +412,7 @@ def _create(
     before = {job.pk for job in after}
     for name in environments:
         raw = {"what": "environment", "environment": name}
-        first = launch(
-            "prepare", raw, host=host, user=user, chain=chain, priority=draft.priority
-        )
+        first = launch("prepare", raw, host=host, user=user, chain=chain, priority=draft.priority)
         before.add(first.pk)
     before |= {ref["job"] for ref in draft.inputs.values() if "job" in ref and "id" not in ref}
     before |= _open_environment_jobs(draft, host)

@@ -132,7 +132,7 @@ def _why_not(course: _Course, ahead: Ahead, found: Mapping[int, Forecast]) -> Re
         return Remark("forecast:servers", {"names": names})
     if course.endless:
         return next(iter(course.endless.values()))
-    return Remark("forecast:never")
+    return Remark("forecast:never", {"host": course.room.host})
 
 
 def forecasts(jobs: Iterable[Job]) -> dict[int, Forecast]:
@@ -201,7 +201,8 @@ def _servers_not_ready(jobs: Iterable[Job]) -> dict[int, Remark]:
     makers = [ref["job"] for ref in wanted.values() if ref.get("job")]
     if not wanted:
         return {}
-    made = Deployment.objects.filter(Q(pk__in=ids) | Q(job__in=makers), job__state=Job.State.SUCCEEDED)
+    named = Q(pk__in=ids) | Q(job__in=makers)
+    made = Deployment.objects.filter(named, job__state=Job.State.SUCCEEDED)
     found = {}
     for server in made.exclude(state=Deployment.State.READY):
         remark = Remark("forecast:deployment", {"name": server.name})

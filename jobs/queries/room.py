@@ -221,8 +221,10 @@ def line_of(host: Host) -> list[Waiter]:
     queued = Job.objects.filter(
         ~Exists(unfinished), host=host, state=Job.State.QUEUED, cancel_asked_at=None
     )
-    rows = queued.annotate(dies=F("plan__dies"), check=F("plan__checks__0")).order_by(*Job.LINE)
-    fields = ("pk", "title", "dies", "quiet", "product", "inputs", "check")
+    rows = queued.annotate(dies=F("plan__dies"), first_check=F("plan__checks__0")).order_by(
+        *Job.LINE
+    )
+    fields = ("pk", "title", "dies", "quiet", "product", "inputs", "first_check")
     return [
         Waiter(
             row["pk"],
@@ -231,7 +233,7 @@ def line_of(host: Host) -> list[Waiter]:
             row["quiet"],
             _serves(row["product"]),
             row["inputs"],
-            is_checked=row["check"] is not None,
+            is_checked=row["first_check"] is not None,
         )
         for row in rows.values(*fields).iterator()
     ]

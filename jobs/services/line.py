@@ -143,9 +143,7 @@ def set_quiet(job_id: int, *, quiet: bool) -> bool:
 
 def _level(job: Job) -> list[_Row]:
     """The waiting jobs of the host and priority of ``job``, in their order."""
-    waiting = Job.objects.filter(
-        host_id=job.host_id, state=Job.State.QUEUED, priority=job.priority
-    )
+    waiting = Job.objects.filter(host_id=job.host_id, state=Job.State.QUEUED, priority=job.priority)
     values = waiting.order_by(*Job.LINE).values_list("pk", "place", "created_by_id")
     return [_Row(*row) for row in values]
 
@@ -194,7 +192,7 @@ def _put(mine: _Row, rows: Sequence[_Row], index: int) -> None:
 
 
 def _spread(rows: Sequence[_Row]) -> None:
-    """New places in this order, a second apart; none behind the last, so that new jobs come last."""
+    """New places in this order, a second apart; none behind the last: new jobs come last."""
     last = max(row.place for row in rows)
     first = last - (len(rows) - 1) * PLACES_A_SECOND
     moved = [Job(pk=row.id, place=first + i * PLACES_A_SECOND) for i, row in enumerate(rows)]

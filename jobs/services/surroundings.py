@@ -64,7 +64,7 @@ def beside(
             for pk, since, seconds, until in times.values_list(
                 "pk", "started_at", "duration_s", "finished_at"
             )
-            if _overlap(start, end, since, _ended(since, seconds, until)) >= _TOUCH
+            if since and _overlap(start, end, since, _ended(since, seconds, until)) >= _TOUCH
         ],
         "deployments": list(
             servers.exclude(pk=under_test.pk if under_test else 0)
