@@ -12,6 +12,8 @@ let dragged = null;
 /** @type {Element | null} */
 let wasBefore = null;
 let asked = 0;
+/** Moves are told one after the other: each counts from where the one before has left the row. */
+let told = Promise.resolve("");
 
 const list = () => /** @type {HTMLElement | null} */ (document.querySelector("[data-line]"));
 
@@ -37,6 +39,22 @@ async function refresh() {
 }
 
 /**
+ * @param {string} address
+ * @param {FormData} body
+ * @returns {Promise<string>} why it was refused; "" when it was not
+ */
+async function post(address, body) {
+  try {
+    // Kept alive: who leaves the page at once has moved the row all the same.
+    const options = { method: "POST", body, keepalive: true, headers: { Accept: "application/json" } };
+    const answer = await fetch(address, options);
+    return answer.ok ? "" : (await answer.json()).message;
+  } catch {
+    return gettext("The server does not answer; the order is as it was.");
+  }
+}
+
+/**
  * Tell the server; the list is as it says afterwards, whether it agreed or not.
  * @param {HTMLElement} row
  * @param {Record<string, string>} where
@@ -48,13 +66,8 @@ async function tell(row, where) {
   for (const [name, value] of Object.entries(where)) body.set(name, value);
   const mine = (asked += 1);
   hold(true);
-  let refusal = "";
-  try {
-    const answer = await fetch(form.action, { method: "POST", body, headers: { Accept: "application/json" } });
-    if (!answer.ok) refusal = (await answer.json()).message;
-  } catch {
-    refusal = gettext("The server does not answer; the order is as it was.");
-  }
+  told = told.then(() => post(form.action, body));
+  const refusal = await told;
   if (mine !== asked) return; // a later move will bring the list
   const focused = document.activeElement;
   try {
