@@ -153,7 +153,7 @@ def _waits_for(one: Waiter, room: Room, known: _Known) -> _Wait | None:
         return _Wait(full)
     inputs = known.waits_for_inputs(one)
     if inputs is not None:
-        return inputs if full is None or inputs.never else _Wait(full)
+        return inputs
     if full is not None:
         room.keep(one)
         return _Wait(full)

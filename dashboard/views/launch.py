@@ -159,13 +159,11 @@ def _context(
     address = f"{reverse('launch-form', args=[kind.name])}?{form.query}"
     if origin:
         address += f"&from={origin.pk}"
-    priorities, priority = line_view.priorities_for(request.user), data.get("priority", "normal")
-    if priority not in priorities:
-        priority = "normal"
+    priority = _priority(request, data)
     if priority != "normal":
         address += f"&priority={priority}"
     return base | {
-        "priorities": priorities,
+        "priorities": line_view.priorities_for(request.user),
         "priority": priority,
         "starts": _starts(kind, seen, target, host, priority) if plan else None,
         "form": form,
@@ -190,6 +188,12 @@ def _context(
         "asks_host": bool(plan and plan.checks) and not is_away(host),
         "notes": _notes(kind, seen, target) if plan else [],
     }
+
+
+def _priority(request: HttpRequest, data: QueryDict) -> str:
+    """The priority that ``data`` names, as far as this person may choose it."""
+    name = str(data.get("priority", ""))
+    return name if name in line_view.priorities_for(request.user) else "normal"
 
 
 def _starts(

@@ -187,7 +187,7 @@ def usual_times(host: Host, jobs: Sequence[Job]) -> dict[int, Durations]:
 
 
 def _ahead(job: Job, usual: Durations | None, lacks: Mapping[int, Remark]) -> Ahead:
-    after = set()
+    after = {ref["job"] for ref in job.inputs.values() if "job" in ref and "id" not in ref}
     if job.pk:
         after = {one.pk for one in job.after.all() if one.state != Job.State.SUCCEEDED}
     length_s = usual.typical_s if usual else None

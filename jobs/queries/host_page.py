@@ -19,7 +19,8 @@ _RECENT = 10
 class HostNow:
     """A host with what is there now. ``on_host``: jobs that it has taken, or is about to.
 
-    ``queued`` are the first of its line, ``queued_count`` is how many wait in all.
+    ``queued`` are the first of its line, ``queued_count`` is how many wait in all (0 where nobody
+    asked for the first).
     """
 
     host: Host
@@ -104,13 +105,15 @@ def _now(hosts: Sequence[Host], waiting: int) -> list[HostNow]:
     there = Job.objects.filter(host__in=hosts, state__in=Job.ON_HOST_STATES)
     for job in there.select_related("host", "created_by").order_by("created_at", "id"):
         on_host[job.host_id].append(job)
-    number = Window(RowNumber(), partition_by="host_id", order_by=[F(name) for name in Job.LINE])
-    for job in _waiting(hosts).annotate(number=number).filter(number__lte=waiting):
+    in_line = Window(RowNumber(), partition_by="host_id", order_by=[F(name) for name in Job.LINE])
+    in_all = Window(Count("pk"), partition_by="host_id")
+    numbered = _waiting(hosts).annotate(in_line=in_line, in_all=in_all)
+    counts: dict[int, int] = {}
+    for job in numbered.filter(in_line__lte=waiting) if waiting else ():
         queued[job.host_id].append(job)
+        counts[job.host_id] = job.in_all
     for deployment in holding_deployments(hosts):
         deployments[deployment.host_id].append(deployment)
-    rows = Job.objects.filter(host__in=hosts, state=Job.State.QUEUED).order_by()
-    counts = dict(rows.values_list("host").annotate(Count("pk")))
     return [
         HostNow(
             host,
