@@ -7,7 +7,7 @@ between thousands, a true minus.
 from __future__ import annotations
 
 import math
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -95,6 +95,13 @@ def moment(when: datetime, now: datetime | None = None) -> str:
     if local.year == today.year:
         return date_format(local, pgettext("date format: day and month", "j M"))
     return date_format(local, pgettext("date format: day, month, year", "j M Y"))
+
+
+def clock(when: datetime, now: datetime | None = None) -> str:
+    """A time to come, in the viewer's zone: the clock within a day, else the day."""
+    if when - (now or timezone.now()) < timedelta(days=1):
+        return f"{timezone.localtime(when):%H:%M}"
+    return moment(when, now)
 
 
 def full_moment(when: datetime) -> str:

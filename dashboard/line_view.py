@@ -15,7 +15,7 @@ from django.utils.timezone import now
 from django.utils.translation import gettext, pgettext_lazy
 
 from dashboard import audit
-from dashboard.formats import about, moment
+from dashboard.formats import about, clock
 from dashboard.requests import number_from
 from dashboard.rights import allowed, check
 from dashboard.sentences import sentence
@@ -71,7 +71,7 @@ def starts(forecast: Forecast) -> str:
         return gettext("Starts next.")
     return gettext("Starts in about %(time)s (%(clock)s), %(supposed)s.") % {
         "time": about(seconds),
-        "clock": moment(now() + timedelta(seconds=seconds)),
+        "clock": clock(now() + timedelta(seconds=seconds)),
         "supposed": words,
     }
 

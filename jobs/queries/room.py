@@ -163,7 +163,7 @@ class Room:
         left = max(0, self.free - self.kept.dies)
         if job.dies <= left:
             return None
-        if job.dies <= self.free and self.kept.wants_dies:
+        if self.kept.wants_dies and self._comes_free(job):
             first = self.kept.wants_dies
             return Remark("wait:kept", {**args, **self._about(first), "first": first.dies})
         if self._comes_free(job):
