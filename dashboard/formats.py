@@ -7,7 +7,7 @@ between thousands, a true minus.
 from __future__ import annotations
 
 import math
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -64,6 +64,20 @@ def duration(seconds: float) -> str:
     return f"{hours // 24} {day} {hours % 24} {hour}"
 
 
+def about(seconds: float) -> str:
+    """A time to come, as roughly as it is known: "12 min", "2 h 30 min", "3 d 4 h"."""
+    if seconds < 60:
+        return gettext("less than a minute")
+    minutes = round(seconds / 60)
+    if minutes > 30:
+        minutes = round(minutes / 5) * 5
+    if minutes < 60 or minutes >= 24 * 60:
+        return duration(minutes * 60)
+    if minutes % 60 == 0:
+        return f"{minutes // 60} {gettext('h')}"
+    return duration(minutes * 60)
+
+
 def joined(*sentences: str) -> str:
     """Sentences one after the other; behind a full-width stop no space is wanted."""
     told = ""
@@ -81,6 +95,13 @@ def moment(when: datetime, now: datetime | None = None) -> str:
     if local.year == today.year:
         return date_format(local, pgettext("date format: day and month", "j M"))
     return date_format(local, pgettext("date format: day, month, year", "j M Y"))
+
+
+def clock(when: datetime, now: datetime | None = None) -> str:
+    """A time to come, in the viewer's zone: the clock within a day, else the day."""
+    if when - (now or timezone.now()) < timedelta(days=1):
+        return f"{timezone.localtime(when):%H:%M}"
+    return moment(when, now)
 
 
 def full_moment(when: datetime) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.utils.translation import gettext, ngettext
 
 from dashboard.diegrid import Cards, cards, name_of, path_of
+from dashboard.line_view import Row, rows
 from dashboard.rates import Rates, rates
 from dashboard.words import host_state, host_title, stack_name
-from jobs import dispatch
-from jobs.kinds.base import Remark
 from jobs.models import Deployment, Host, Job
 from jobs.queries.host_page import HostNow
 from jobs.queries.hosts import is_away
@@ -36,12 +36,12 @@ class Here:
 
 @dataclass(frozen=True, slots=True)
 class HostView:
-    """A host for its panel or page. ``queue``: the first jobs that wait, each with its reason."""
+    """A host for its panel or page. ``queue``: the first of its line."""
 
     now: HostNow
     cards: Cards | None
     here: tuple[Here, ...]
-    queue: tuple[tuple[Job, Remark], ...]
+    queue: tuple[Row, ...]
 
     @property
     def host(self) -> Host:
@@ -93,7 +93,7 @@ class HostView:
     @property
     def queued_more(self) -> int:
         """How many wait behind those in ``queue``."""
-        return len(self.now.queued) - len(self.queue)
+        return self.now.queued_count - len(self.queue)
 
     @property
     def about(self) -> str:
@@ -117,14 +117,16 @@ def _counted(found: Cards) -> str:
     return text + gettext(", ") + ngettext("%(n)s die", "%(n)s dies", dies) % {"n": dies}
 
 
-def host_views(hosts: Sequence[HostNow], *, waiting: int) -> list[HostView]:
-    """Each with at most ``waiting`` reasons for waiting; those with cards first."""
+def host_views(hosts: Sequence[HostNow], user: AbstractBaseUser | AnonymousUser) -> list[HostView]:
+    """Each as ``user`` sees it; those with cards first."""
     heard = rates([item for now in hosts for item in now.deployments])
-    found = [_view(now, heard, waiting) for now in hosts]
+    found = [_view(now, heard, user) for now in hosts]
     return sorted(found, key=lambda view: view.cards is None)
 
 
-def _view(now: HostNow, heard: Mapping[int, Rates], waiting: int) -> HostView:
+def _view(
+    now: HostNow, heard: Mapping[int, Rates], user: AbstractBaseUser | AnonymousUser
+) -> HostView:
     grid = cards(now.host, now.held)
     holders = {holder.path: holder for holder in grid.holders} if grid else {}
     subjects: list[Job | Deployment] = [*now.deployments, *now.on_host]
@@ -143,5 +145,5 @@ def _view(now: HostNow, heard: Mapping[int, Rates], waiting: int) -> HostView:
                 told.output if told else None,
             )
         )
-    queue = tuple((job, dispatch.why_waiting(job)) for job in now.queued[:waiting])
-    return HostView(now, grid, tuple(here), queue)
+    more = now.queued_count > len(now.queued)
+    return HostView(now, grid, tuple(here), tuple(rows(user, now.queued, more=more)))

@@ -9,3 +9,8 @@ from django.http import HttpRequest
 def person(request: HttpRequest) -> AbstractBaseUser | None:
     """Who is logged in; None for a stranger, whom ``requires`` lets into few views."""
     return request.user if request.user.is_authenticated else None
+
+
+def number_from(text: str) -> int | None:
+    """A whole number from an address or a form; None for anything that a database cannot hold."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else None

@@ -35,6 +35,8 @@ ACTIONS: dict[str, Role] = {
     "job.launch": Role.MEMBER,
     "job.repeat": Role.MEMBER,
     "job.cancel": Role.OWNER,
+    "job.order": Role.OWNER,  # its place and priority while it waits
+    "job.raise": Role.ADMIN,  # let it come before other people's jobs
     "host.view": Role.MEMBER,
     "host.add": Role.ADMIN,
     "host.change": Role.ADMIN,

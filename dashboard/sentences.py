@@ -104,6 +104,10 @@ SENTENCES: dict[str, str | Promise] = {
     "benchmark:no_figures": _("The tool ended well, but printed no figures."),
     "benchmark:no_server": _("Measured in the engine itself, without a server and its requests."),
     "benchmark:not_measured": _("Not measured: concurrency %(concurrency)s."),
+    "result:beside_jobs": _("The host was not quiet: other jobs ran beside it, %(jobs)s."),
+    "result:beside_deployments": _(
+        "The host was not quiet: other deployments were up beside it, %(names)s."
+    ),
     "evaluate:done": _("%(accuracy)s %% of %(questions)s questions right."),
     "evaluate:no_question": _(
         "The tool ended well, but none of %(questions)s questions was scored."
@@ -139,9 +143,55 @@ SENTENCES: dict[str, str | Promise] = {
     "wait:draining": _("%(host)s takes no new jobs: it is being drained."),
     "wait:slots": _("%(host)s is busy with job %(job)s (%(title)s)."),
     "wait:dies": _("Needs %(wanted)s dies; %(free)s are free on %(host)s."),
+    "wait:dies_kept": _("Needs %(wanted)s dies; %(free)s are free on %(host)s and kept for it."),
+    "wait:dies_held": _(
+        "Needs %(wanted)s dies; %(free)s are free on %(host)s. Deployments hold the others "
+        "(%(names)s): one has to be stopped. Jobs behind it may pass meanwhile."
+    ),
+    "wait:dies_few": _("Needs %(wanted)s dies; %(host)s has no more than %(free)s."),
+    "wait:kept": _(
+        "Needs %(wanted)s dies; those that are free on %(host)s are kept for job %(job)s "
+        "(%(title)s), which is before it and needs %(first)s."
+    ),
+    "wait:before": _("Job %(job)s (%(title)s) is before it and starts first."),
+    "wait:quiet_runs": _(
+        "Job %(job)s (%(title)s) measures on %(host)s and wants it quiet: nothing starts there "
+        "until it is done."
+    ),
+    "wait:quiet_next": _(
+        "%(host)s is kept for job %(job)s (%(title)s), which is before it and wants it quiet."
+    ),
+    "wait:quiet_jobs": _(
+        "Wants %(host)s quiet, but job %(job)s (%(title)s) runs there. Nothing behind it starts "
+        "before it."
+    ),
+    "wait:quiet_server": _(
+        "Wants %(host)s quiet, but the deployment %(name)s is up there, which does not end by "
+        "itself: stop it, or measure beside it. Jobs behind it may pass meanwhile."
+    ),
     "wait:deployment": _("Waits until the deployment %(name)s is ready (%(state)s)."),
     "wait:preflight": _("%(host)s looks whether all that it needs is there."),
     "wait:soon": _("Starts next."),
+    # When a job is likely to start (jobs.queries.forecast), and what that supposes.
+    "forecast:now": _("Starts next."),
+    "forecast:usual": _("if what is ahead of it takes as long as such jobs took here"),
+    "forecast:no_end": _(
+        "Not known yet when: job %(job)s (%(title)s) is the first of its sort here, or takes "
+        "longer than usual."
+    ),
+    "forecast:no_history": _(
+        "Not known yet when: no job like %(job)s (%(title)s) has succeeded here before."
+    ),
+    "forecast:servers": _(
+        "Not known when: deployments do not end by themselves, and one has to be stopped "
+        "(%(names)s)."
+    ),
+    "forecast:deployment": _("Not known when: the deployment %(name)s is not ready."),
+    "forecast:elsewhere": _("Not known yet when: job %(job)s runs on another host."),
+    "forecast:away": _("Not known when: %(host)s does not answer."),
+    "forecast:draining": _("Not known when: %(host)s takes no new jobs."),
+    "forecast:far": _("Not known yet when: more than %(n)s jobs are ahead of it."),
+    "forecast:never": _("Not known when: %(host)s has not what it needs."),
     # What a host finds before a job starts (jobs.host.checks): what holds, and what to do if not.
     "check:avx512": _("AVX-512: %(cpu)s has it."),
     "check:avx512_missing": _("%(cpu)s has no AVX-512: choose the image that ends in _noavx."),

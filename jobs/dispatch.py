@@ -13,7 +13,6 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef
 
 from jobs import hostqueue
 from jobs.errors import PlanError
@@ -21,6 +20,7 @@ from jobs.kinds.base import AssetRef, Remark, asset_values
 from jobs.models import Artifact, Dataset, Deployment, Host, Job, Weights
 from jobs.plans import SECRET, from_json, slots
 from jobs.queries.hosts import dies, free_dies, is_away, silent_s
+from jobs.queries.room import Room, Waiter, line_of, room_of
 from jobs.queries.targets import artifact_ref, dataset_ref, deployment_ref, weights_ref
 from jobs.services import lifecycle, preflights, secrets
 from jobs.services.assets import made_by
@@ -46,28 +46,39 @@ class InputGone(Exception):
 
 
 def look() -> int:
-    """Start every queued job that can start now, oldest first; how many were started."""
+    """Start every queued job that can start now, each host's in their order; how many started."""
     if (settings.DATA_DIR / settings.STOPPING_FILE).exists():
         return 0  # what runs is being stopped: nothing takes its place
-    started, closed_hosts = 0, set()
-    for job in _candidates():
-        # A host with a hundred queued jobs is asked once whether it has room, not a hundred times.
-        if job.host_id in closed_hosts:
-            continue
-        if _waits_for_host(job.host):
-            closed_hosts.add(job.host_id)
-        else:
-            started += _try(job)
+    started = 0
+    waiting = Job.objects.filter(state=Job.State.QUEUED, cancel_asked_at=None)
+    for host in Host.objects.filter(pk__in=waiting.values("host")).order_by("pk"):
+        # A host with ten thousand queued jobs is asked once whether it has room.
+        if _waits_for_host(host) is None:
+            started += _look_at(host)
     return started
 
 
 def why_waiting(job: Job) -> Remark:
     """Why a queued job has not started. Always an answer."""
-    before = job.after.exclude(state=Job.State.SUCCEEDED).order_by("pk").first()
-    if before is not None:
-        return Remark("wait:after", {"job": before.pk, "title": before.title})
-    wait = _waits_for(job, job.host)
-    return wait.remark if wait else Remark("wait:soon")
+    return reasons([job])[job.pk]
+
+
+def reasons(jobs: Iterable[Job]) -> dict[int, Remark]:
+    """The same for several jobs, by their ids. Each host's line is walked once, at most to the
+    last of them."""
+    found: dict[int, Remark] = {}
+    wanted: dict[Host, set[int]] = {}
+    for job in jobs:
+        before = [one for one in job.after.all() if one.state != Job.State.SUCCEEDED]
+        if before:
+            first = min(before, key=lambda one: one.pk)
+            found[job.pk] = Remark("wait:after", {"job": first.pk, "title": first.title})
+        else:
+            found[job.pk] = Remark("wait:soon")
+            wanted.setdefault(job.host, set()).add(job.pk)
+    for host, ids in wanted.items():
+        found |= _reasons_on(host, ids)
+    return found
 
 
 def resolve(inputs: Mapping[str, Mapping[str, Any]]) -> dict[str, AssetRef]:
@@ -79,26 +90,87 @@ def resolve(inputs: Mapping[str, Mapping[str, Any]]) -> dict[str, AssetRef]:
     return {key: _resolve(key, ref) for key, ref in inputs.items()}
 
 
-def _candidates() -> Iterable[Job]:
-    unfinished = Job.objects.filter(before=OuterRef("pk")).exclude(state=Job.State.SUCCEEDED)
-    return (
-        Job.objects.filter(~Exists(unfinished), state=Job.State.QUEUED, cancel_asked_at=None)
-        .select_related("host", "deployment")
-        .order_by("created_at", "pk")
-    )
+def _look_at(host: Host) -> int:
+    """Start what can start on ``host``, from the front of its line."""
+    room, started, known = room_of(host), 0, _Known()
+    if room.is_shut:
+        return 0
+    for one in line_of(host):
+        wait = _waits_for(one, room, known)
+        if wait is None and _start(one, room):
+            room.take(one)
+            started += 1
+        elif wait and wait.never:
+            lifecycle.finish_queued_job(one.id, wait.never, sentence=wait.remark)
+        elif wait and wait.ask:
+            _ask_preflight(Job.objects.select_related("host", "deployment").get(pk=one.id))
+        if room.is_shut:
+            break
+    return started
 
 
-def _try(job: Job) -> bool:
-    wait = _waits_for(job, job.host)
-    if wait and wait.never:
-        lifecycle.finish_queued_job(job.pk, wait.never, sentence=wait.remark)
-    if wait:
-        if wait.ask:
-            _ask_preflight(job)
-        return False
+def _reasons_on(host: Host, ids: set[int]) -> dict[int, Remark]:
+    """Why these of the line of ``host`` wait, as if those ahead of them had started."""
+    away = _waits_for_host(host)
+    if away is not None:
+        return dict.fromkeys(ids, away)
+    found: dict[int, Remark] = {}
+    room, known, missing = room_of(host), _Known(), set(ids)
+    for one in line_of(host):
+        wait = _waits_for(one, room, known)
+        if wait is None:
+            room.take(one)
+        if one.id in missing:
+            missing.discard(one.id)
+            found[one.id] = wait.remark if wait else Remark("wait:soon")
+        if not missing:
+            break
+    return found
+
+
+class _Known:
+    """What one walk along a line has learned of what jobs work on: many work on the same."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, _Wait | None] = {}
+
+    def waits_for_inputs(self, one: Waiter) -> _Wait | None:
+        """See :func:`_waits_for_inputs`."""
+        inputs = dict(one.inputs)
+        key = repr(sorted((name, sorted(ref.items())) for name, ref in inputs.items()))
+        if key not in self._of:
+            self._of[key] = _waits_for_inputs(inputs)
+        return self._of[key]
+
+
+def _waits_for(one: Waiter, room: Room, known: _Known) -> _Wait | None:
+    """What keeps a job of the line from starting; what is kept for it is told to ``room``.
+
+    Something is kept only for a job that lacks nothing else: not for one whose input is not there.
+    """
+    full = room.blocks(one)
+    if full is not None and not room.keeps(one):
+        return _Wait(full)
+    inputs = known.waits_for_inputs(one)
+    if inputs is not None:
+        return inputs
+    if full is not None:
+        room.keep(one)
+        return _Wait(full)
+    wait = _waits_for_preflight(one.id, room.host) if one.is_checked else None
+    if wait is not None and not wait.never:
+        room.keep(one, slot=True)
+    return wait
+
+
+def _start(one: Waiter, room: Room) -> bool:
+    """Lease the job what it needs, if that is there still: under the host's lock."""
     with transaction.atomic():
+        job = Job.objects.select_related("deployment").get(pk=one.id)
         host = lifecycle.lock_host(job.host_id)
-        if _waits_for(job, host):
+        now_there = room_of(host)
+        now_there.kept = room.kept
+        if _waits_for_host(host) or now_there.blocks(one) or _waits_for_inputs(job.inputs):
             return False  # somebody was faster
         try:
             values = _values(job, host)
@@ -113,42 +185,21 @@ def _try(job: Job) -> bool:
     return True
 
 
-def _waits_for(job: Job, host: Host) -> _Wait | None:
-    """What keeps the job, whose predecessors have succeeded, from starting on its host."""
-    return (
-        _waits_for_host(host)
-        or _waits_for_dies(job, host)
-        or _waits_for_inputs(job)
-        or _waits_for_preflight(job, host)
-    )
-
-
-def _waits_for_host(host: Host) -> _Wait | None:
+def _waits_for_host(host: Host) -> Remark | None:
+    """Why a host takes no job at all: it is not there, or people do not want it to."""
     if host.heartbeat_at is None:
-        return _Wait(Remark("wait:never_seen", {"host": host.name}))
+        return Remark("wait:never_seen", {"host": host.name})
     if is_away(host):
         seconds = round(silent_s(host) or 0)
-        return _Wait(Remark("wait:away", {"host": host.name, "seconds": seconds}))
+        return Remark("wait:away", {"host": host.name, "seconds": seconds})
     if host.draining:
-        return _Wait(Remark("wait:draining", {"host": host.name}))
-    busy = list(Job.objects.filter(host=host, state__in=Job.ON_HOST_STATES).order_by("pk"))
-    if len(busy) >= host.slots:
-        args = {"host": host.name, "job": busy[0].pk, "title": busy[0].title}
-        return _Wait(Remark("wait:slots", args))
+        return Remark("wait:draining", {"host": host.name})
     return None
 
 
-def _waits_for_dies(job: Job, host: Host) -> _Wait | None:
-    wanted = int(job.plan.get("dies", 0))
-    free = len(free_dies(host)) if wanted else 0
-    if wanted > free:
-        return _Wait(Remark("wait:dies", {"host": host.name, "wanted": wanted, "free": free}))
-    return None
-
-
-def _waits_for_inputs(job: Job) -> _Wait | None:
+def _waits_for_inputs(inputs: Mapping[str, Mapping[str, Any]]) -> _Wait | None:
     try:
-        refs = resolve(job.inputs)
+        refs = resolve(inputs)
     except InputGone as error:
         return _Wait(Remark("job:input_gone", {"input": error.args[0]}), never=_CANCELLED)
     deployment = refs.get("deployment")
@@ -161,15 +212,13 @@ def _waits_for_inputs(job: Job) -> _Wait | None:
     return None if state == Deployment.State.READY else _Wait(Remark("wait:deployment", args))
 
 
-def _waits_for_preflight(job: Job, host: Host) -> _Wait | None:
+def _waits_for_preflight(job_id: int, host: str) -> _Wait | None:
     """Its host looks first whether all is there; what it finds missing fails the job."""
-    if not job.plan.get("checks"):
-        return None
-    seen = preflights.latest(job)
+    seen = preflights.latest(job_id)
     if seen is None or preflights.is_stale(seen):
-        return _Wait(Remark("wait:preflight", {"host": host.name}), ask=True)
+        return _Wait(Remark("wait:preflight", {"host": host}), ask=True)
     if seen.done_at is None:
-        return _Wait(Remark("wait:preflight", {"host": host.name}))
+        return _Wait(Remark("wait:preflight", {"host": host}))
     stops = [item for item in seen.findings if item["level"] == "failed"]
     if not stops:
         return None

@@ -24,7 +24,7 @@ from jobs.models import Deployment, Host, Job, JobStep
 from jobs.plans import Plan
 from jobs.queries.hosts import free_dies
 from jobs.queries.targets import target_of
-from jobs.services import lifecycle
+from jobs.services import lifecycle, line
 from jobs.services.assets import made_by
 from jobs.toolchains.environments import ENVIRONMENTS
 from jobs.toolchains.site import site_of
@@ -78,6 +78,7 @@ def launch(
     chain: uuid.UUID | None = None,
     repeats: Job | None = None,
     after: Iterable[Job] = (),
+    priority: int = Job.Priority.NORMAL,
 ) -> Job:
     """The new job, queued; the environments that it needs are queued before it.
 
@@ -92,18 +93,32 @@ def launch(
         seen = _preview(chosen, raw, host, target)
         if seen.params is None or seen.plan is None:
             raise InvalidParams(seen.errors)
-        draft = Job(
-            kind=kind,
-            title=chosen.title_of(seen.params, target)[:200],
-            params=seen.params.model_dump(mode="json"),
-            plan=seen.plan.to_json(),
-            plan_sha256=seen.plan.sha256(),
-            inputs=_inputs(chosen.inputs(seen.params, target)),
-            product=_json(chosen.product(seen.params, target)),
-            repeats=repeats,
-        )
+        draft = draft_of(chosen, seen, target)
+        draft.priority, draft.repeats = priority, repeats
         first = _missing_environments(chosen, seen.params, target)
         return _create(draft, host, user, chain=chain, after=after, environments=first)
+
+
+def draft_of(kind: Kind, seen: Preview, target: Target) -> Job:
+    """The job that launching what ``seen`` shows would make; not saved, without host and person.
+
+    Raises:
+        ValueError: ``seen`` has no plan.
+    """
+    if seen.params is None or seen.plan is None:
+        raise ValueError("no plan")
+    refs, product = kind.inputs(seen.params, target), kind.product(seen.params, target)
+    return Job(
+        kind=kind.name,
+        title=kind.title_of(seen.params, target)[:200],
+        params=seen.params.model_dump(mode="json"),
+        plan=seen.plan.to_json(),
+        plan_sha256=seen.plan.sha256(),
+        inputs=_inputs(refs),
+        product=_json(product),
+        quiet=bool(getattr(seen.params, "quiet", False)),
+        model_id=_model_id(refs, product, seen.params),
+    )
 
 
 def cancel(job_id: int, user: AbstractBaseUser | None) -> bool:
@@ -140,6 +155,8 @@ def run_again(job_id: int, user: AbstractBaseUser | None) -> Job:
             plan_sha256=old.plan_sha256,
             inputs=_inputs_still_there(old),
             product=old.product,
+            quiet=bool(getattr(params, "quiet", False)),
+            model_id=old.model_id,
             repeats=old,
         )
         first = _environments_of(old, kind, params, target)
@@ -342,6 +359,15 @@ def _environments_of(old: Job, kind: Kind, params: BaseModel, target: Target) ->
     return missing
 
 
+def _model_id(
+    refs: Mapping[str, AssetRef], product: Mapping[str, Any] | None, params: BaseModel
+) -> str:
+    """The catalogue's id of the model that a job is about; "" for one that is about none."""
+    told = [ref.data.get("model_id") for ref in refs.values()]
+    told += [(product or {}).get("model_id"), getattr(params, "model", None)]
+    return next((str(name)[:100] for name in told if name), "")
+
+
 def _inputs(refs: Mapping[str, AssetRef]) -> dict[str, dict[str, int]]:
     return {
         key: {"job": ref.job} if ref.id is None and ref.job else {"id": ref.id or 0}
@@ -386,13 +412,15 @@ def _create(
     before = {job.pk for job in after}
     for name in environments:
         raw = {"what": "environment", "environment": name}
-        before.add(launch("prepare", raw, host=host, user=user, chain=chain).pk)
+        first = launch("prepare", raw, host=host, user=user, chain=chain, priority=draft.priority)
+        before.add(first.pk)
     before |= {ref["job"] for ref in draft.inputs.values() if "job" in ref and "id" not in ref}
     before |= _open_environment_jobs(draft, host)
     draft.host, draft.created_by_id, draft.chain = host, user.pk if user else None, chain
     draft.sentence_id = "job:queued"
     draft.save()
     draft.after.set(before)
+    line.raise_those_before(draft.pk, draft.priority)
     JobStep.objects.bulk_create(
         JobStep(job=draft, index=index, name=step["name"])
         for index, step in enumerate(draft.plan["steps"])

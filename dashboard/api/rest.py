@@ -19,6 +19,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from dashboard import audit
 from dashboard.api import shapes
 from dashboard.api.auth import api, error, may
+from dashboard.line_view import priority_for
 from jobs import launch
 from jobs.errors import LaunchError
 from jobs.models import Deployment, Host, Job, Result
@@ -40,7 +41,7 @@ class BadRequest(ValueError):
 def jobs(request: HttpRequest) -> HttpResponseBase:
     """List jobs (``state``, ``kind``, ``host``, ``person``, ``text``), or launch one.
 
-    A launch is ``{"kind": …, "host": name, "params": {…}}``.
+    A launch is ``{"kind": …, "host": name, "params": {…}}``, and may name a ``"priority"``.
     """
     if request.method == "POST":
         return _launch(request)
@@ -220,7 +221,9 @@ def _launch(request: HttpRequest) -> JsonResponse:
         return refusal
     try:
         kind, host, params = _asked(request)
-        row = launch.launch(kind, params, host=host, user=_user(request))
+        name = json.loads(request.body).get("priority", "")
+        priority = priority_for(request.user, str(name))
+        row = launch.launch(kind, params, host=host, user=_user(request), priority=priority)
     except BadRequest as refused:
         return error(400, "invalid", str(refused))
     except LaunchError as refused:

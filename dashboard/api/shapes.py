@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from dashboard.line_view import priority_name, starts, waits
 from dashboard.sentences import sentence
+from jobs.kinds.base import Remark
 from jobs.models import Deployment, Host, Job, Result
+from jobs.queries.forecast import Forecast
+from jobs.queries.host_page import place_in_line
 from jobs.queries.hosts import is_away
 
 
@@ -22,6 +27,8 @@ def job(row: Job) -> dict[str, Any]:
         "sentence_id": row.sentence_id,
         "chain": str(row.chain) if row.chain else None,
         "repeats": row.repeats_id,
+        "priority": priority_name(row.priority),
+        "quiet": row.quiet,
         "created_by": row.created_by.get_username() if row.created_by else None,
         "created_at": _time(row.created_at),
         "started_at": _time(row.started_at),
@@ -60,6 +67,35 @@ def whole_job(row: Job) -> dict[str, Any]:
         ],
         "result": result,
         "deployment": deployment,
+        "waits": waits_of(row),
+    }
+
+
+def waits_of(row: Job) -> dict[str, Any] | None:
+    """Why a queued job waits and when it may start; None for one that does not wait."""
+    if row.state != Job.State.QUEUED:
+        return None
+    ((why, forecast),) = waits([row]).values()
+    return {"ahead": place_in_line(row), **_wait(why, forecast)}
+
+
+def line(rows: Sequence[Job]) -> list[dict[str, Any]]:
+    """A host's queue, each job with why it waits and when it may start."""
+    told = waits(rows)
+    return [
+        {**job(row), "waits": {"ahead": number, **_wait(*told[row.pk])}}
+        for number, row in enumerate(rows)
+    ]
+
+
+def _wait(why: Remark, forecast: Forecast) -> dict[str, Any]:
+    """``starts_in_s`` is None where nobody knows; ``starts`` says so, or what it supposes."""
+    seconds = forecast.starts_in_s
+    return {
+        "sentence": sentence(why.id, why.args),
+        "sentence_id": why.id,
+        "starts_in_s": None if seconds is None else round(seconds),
+        "starts": starts(forecast),
     }
 
 
@@ -76,6 +112,8 @@ def result(row: Result) -> dict[str, Any]:
         "what": row.what,
         "tool": row.tool,
         "metrics": row.metrics,
+        # What else ran on the host meanwhile; null where nobody wrote it down.
+        "beside": row.surroundings.get("beside"),
         "remarks": [sentence(remark["id"], remark["args"]) for remark in row.remarks],
         "simulated": row.simulated,
         "created_by": row.created_by.get_username() if row.created_by else None,

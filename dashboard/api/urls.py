@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from django.urls import include, path
 
-from dashboard.api import intake, logs, rest
+from dashboard.api import intake, lines, logs, rest
 
 urlpatterns = [
     path("host/", include(intake.urlpatterns)),
     path("", include(rest.urlpatterns)),
+    path("", include(lines.urlpatterns)),
     path("", include(logs.urlpatterns)),
 ]

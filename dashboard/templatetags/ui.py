@@ -19,7 +19,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext
 
-from dashboard import diegrid, formats, sparks
+from dashboard import diegrid, formats, line_view, sparks
 from dashboard.command_view import command_view
 from dashboard.sentences import sentence as sentence_text
 from dashboard.states import look
@@ -37,6 +37,7 @@ from dashboard.words import (
 from jobs.kinds.base import Remark
 from jobs.models import Host, Job, Result
 from jobs.plans import Plan, from_json
+from jobs.queries.forecast import Forecast
 from jobs.queries.headline import headline as headline_metric
 
 register = template.Library()
@@ -148,6 +149,30 @@ def sentence(thing: Any) -> str:
     if isinstance(thing, Mapping):
         return sentence_text(thing["id"], thing.get("args", {})) if thing.get("id") else ""
     return sentence_text(thing.sentence_id, thing.sentence_args) if thing.sentence_id else ""
+
+
+@register.simple_tag
+def starts_in(forecast: Forecast) -> str:
+    """When a job may start, in a few words; what that supposes, or why nobody knows, on hover."""
+    return format_html(
+        '<span title="{}">{}</span>', line_view.starts(forecast), line_view.starts_in(forecast)
+    )
+
+
+@register.simple_tag
+def priority(job: Job) -> SafeString:
+    """A stamp for a priority that is not the normal one."""
+    if job.priority == Job.Priority.NORMAL:
+        return mark_safe("")
+    css = "base" if job.priority == Job.Priority.URGENT else "line"
+    word = line_view.priority_word(line_view.priority_name(job.priority))
+    return format_html('<span class="stamp {}">{}</span>', css, word)
+
+
+@register.filter
+def priority_word(name: str) -> str:
+    """What a priority is called, translated."""
+    return line_view.priority_word(name)
 
 
 @register.filter

@@ -68,7 +68,7 @@ def host_revoke_key(request: HttpRequest, name: str) -> HttpResponse:
     """Ask (GET), then refuse the host's key from now on (POST)."""
     host = _ours(name)
     if request.method == "GET":
-        (view,) = host_views([host_page(name).now], waiting=0)
+        (view,) = host_views([host_page(name, waiting=0).now], request.user)
         return render(request, "hosts/revoke.html", {"host": host, "view": view})
     if hosts.revoke_key(host.pk):
         record(request.user, "host.key", f"host {host.name}", did="revoke")

@@ -17,7 +17,7 @@ from dashboard.audit import record
 from dashboard.diegrid import HOT_C
 from dashboard.host_view import HostView, host_views
 from dashboard.rights import allowed, requires
-from dashboard.views import host_keys
+from dashboard.views import host_keys, host_queue
 from jobs import dispatch
 from jobs.errors import LaunchError
 from jobs.models import Host
@@ -31,14 +31,14 @@ from jobs.services.hosts import (
     set_slots,
 )
 
-_WAITING = 20  # reasons for waiting on the page of one host; a list has the first
+_WAITING = 10  # jobs of its line on the page of one host; a list has the first
 
 
 @require_GET
 @requires("host.view")
 def host_list(request: HttpRequest) -> HttpResponse:
     """Every host, with what runs there."""
-    views = host_views(hosts_now(), waiting=1)
+    views = host_views(hosts_now(waiting=1), request.user)
     context = {
         "with_cards": [view for view in views if view.cards],
         "others": [view for view in views if not view.cards],
@@ -72,10 +72,10 @@ def host_detail(request: HttpRequest, name: str) -> HttpResponse:
 
 def _detail(request: HttpRequest, name: str, slots_error: str = "") -> HttpResponse:
     try:
-        page = host_page(name)
+        page = host_page(name, waiting=_WAITING)
     except Host.DoesNotExist:
         raise Http404(name) from None
-    (view,) = host_views([page.now], waiting=_WAITING)
+    (view,) = host_views([page.now], request.user)
     context = {
         "page": page,
         "view": view,
@@ -138,7 +138,7 @@ def host_gone(request: HttpRequest, name: str) -> HttpResponse:
     if request.method == "POST":
         _give_up(request, host)
         return redirect("host-detail", host.name)
-    (view,) = host_views([host_page(name).now], waiting=0)
+    (view,) = host_views([host_page(name, waiting=0).now], request.user)
     context = {
         "host": host,
         "away": view.is_away,
@@ -161,6 +161,7 @@ def _give_up(request: HttpRequest, host: Host) -> None:
 urlpatterns: list[URLPattern] = [
     path("", host_list, name="host-list"),
     *host_keys.urlpatterns,
+    *host_queue.urlpatterns,
     path("<slug:name>/", host_detail, name="host-detail"),
     path("<slug:name>/drain/", host_drain, name="host-drain"),
     path("<slug:name>/slots/", host_slots, name="host-slots"),

@@ -17,6 +17,7 @@ from dashboard.states import look
 from dashboard.words import kind_title
 from jobs.kinds import KINDS
 from jobs.models import Host, Job
+from jobs.queries.forecast import forecasts
 from jobs.queries.jobs import BROKE, OPEN, Filters, cursor, page
 
 FIELDS = {"state": "state", "kind": "kind", "host": "host", "person": "person", "text": "q"}
@@ -31,8 +32,10 @@ def job_list(request: HttpRequest) -> HttpResponse:
     before = cursor(request.GET.get("before", ""))
     found = page(filters, before=before)
     kept = {FIELDS[name]: value for name, value in asked.items() if value}
+    waiting = forecasts([job for job in found.jobs if job.state == Job.State.QUEUED])
     context = {
         "found": found,
+        "rows": [(job, waiting.get(job.pk)) for job in found.jobs],
         "filters": filters,
         "title": _title(filters, len(found.jobs), more=found.older is not None),
         "is_later_page": before is not None,

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from dashboard import audit
+from dashboard import audit, line_view
 from dashboard.advice import advice
 from dashboard.charts import live
 from dashboard.command_view import command_view
@@ -33,6 +33,7 @@ from jobs.errors import LaunchError
 from jobs.launch import cancel, run_again
 from jobs.models import Job, OutputFile
 from jobs.plans import from_json, script
+from jobs.queries.host_page import place_in_line
 from jobs.queries.job_page import JobPage, job_page
 from jobs.queries.points import has_points, samples_after
 
@@ -168,7 +169,15 @@ def _context(request: HttpRequest, page: JobPage) -> dict[str, Any]:
         "headline": _headline(page),
         "made": [(_MADE.get(name, name), name, value) for name, value in page.made],
         "next_step": _next_step(page),
+        "in_line": _in_line(request, job) if page.waits else None,
+        "ahead": place_in_line(job) if page.waits else 0,
     }
+
+
+def _in_line(request: HttpRequest, job: Job) -> line_view.Row:
+    """The waiting job as its host's queue has it."""
+    (row,) = line_view.rows(request.user, [job])
+    return row
 
 
 def _failure(job: Job) -> dict[str, Any]:

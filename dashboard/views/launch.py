@@ -12,7 +12,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from dashboard import audit
+from dashboard import audit, line_view
 from dashboard.command_view import command_view
 from dashboard.forms import (
     LaunchForm,
@@ -31,9 +31,10 @@ from dashboard.sentences import sentence
 from jobs.errors import LaunchError
 from jobs.kinds import KINDS
 from jobs.kinds.base import FAMILIES, Kind, Target
-from jobs.launch import InvalidParams, Preview, launch, preview
+from jobs.launch import InvalidParams, Preview, draft_of, launch, preview
 from jobs.models import Deployment, Host, Job
 from jobs.plans import Plan, from_json
+from jobs.queries.forecast import Forecast, forecast_host
 from jobs.queries.hosts import is_away
 from jobs.queries.job_page import durations
 from jobs.queries.targets import target_of
@@ -56,7 +57,7 @@ def launch_form(request: HttpRequest, kind_name: str) -> HttpResponse:
     """The form, filled from the URL; POST launches what it holds, then shows the job."""
     kind = _kind(kind_name)
     if request.method != "POST":
-        return render(request, "launch/form.html", _context(kind, request.GET))
+        return render(request, "launch/form.html", _context(request, kind, request.GET))
     host = _host(request.POST)
     if host is None:
         return redirect("launch-form", kind_name)
@@ -64,7 +65,9 @@ def launch_form(request: HttpRequest, kind_name: str) -> HttpResponse:
     try:
         if left_empty(form):
             raise InvalidParams(left_empty(form))
-        job = launch(kind.name, raw_values(form, kind), host=host, user=person(request))
+        priority = line_view.priority_for(request.user, request.POST.get("priority", ""))
+        raw = raw_values(form, kind)
+        job = launch(kind.name, raw, host=host, user=person(request), priority=priority)
     except InvalidParams as error:
         errors: Mapping[str, str] = error.fields
     except LaunchError as error:
@@ -72,7 +75,7 @@ def launch_form(request: HttpRequest, kind_name: str) -> HttpResponse:
     else:
         audit.record(request.user, "job.launch", f"job {job.pk}", kind=kind.name, host=host.name)
         return redirect("job-detail", job.pk)
-    context = _context(kind, request.POST, errors=errors)
+    context = _context(request, kind, request.POST, errors=errors)
     return render(request, "launch/form.html", context, status=422)
 
 
@@ -81,7 +84,7 @@ def launch_form(request: HttpRequest, kind_name: str) -> HttpResponse:
 def launch_preview(request: HttpRequest, kind_name: str) -> HttpResponse:
     """What the form would do, as fragments; the address of the page follows what was typed."""
     kind = _kind(kind_name)
-    context = _context(kind, request.POST)
+    context = _context(request, kind, request.POST)
     response = render(request, "launch/_preview.html", context)
     response["HX-Replace-Url"] = context["address"]
     return response
@@ -91,7 +94,7 @@ def launch_preview(request: HttpRequest, kind_name: str) -> HttpResponse:
 @requires("job.launch")
 def launch_script(request: HttpRequest, kind_name: str) -> HttpResponse:
     """The plan of the form in the URL, as a shell script to keep."""
-    context = _context(_kind(kind_name), request.GET)
+    context = _context(request, _kind(kind_name), request.GET)
     if context["script"] is None:
         raise Http404("this form makes no plan")
     return HttpResponse(
@@ -126,7 +129,11 @@ def _repeated(data: QueryDict, kind: Kind) -> Job | None:
 
 
 def _context(
-    kind: Kind, data: QueryDict, *, errors: Mapping[str, str] | None = None
+    request: HttpRequest,
+    kind: Kind,
+    data: QueryDict,
+    *,
+    errors: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     host = _host(data)
     target = target_of(host) if host else None
@@ -152,7 +159,13 @@ def _context(
     address = f"{reverse('launch-form', args=[kind.name])}?{form.query}"
     if origin:
         address += f"&from={origin.pk}"
+    priority = _priority(request, data)
+    if priority != "normal":
+        address += f"&priority={priority}"
     return base | {
+        "priorities": line_view.priorities_for(request.user),
+        "priority": priority,
+        "starts": _starts(kind, seen, target, host, priority) if plan else None,
         "form": form,
         "origin": origin,
         "address": address,
@@ -175,6 +188,21 @@ def _context(
         "asks_host": bool(plan and plan.checks) and not is_away(host),
         "notes": _notes(kind, seen, target) if plan else [],
     }
+
+
+def _priority(request: HttpRequest, data: QueryDict) -> str:
+    """The priority that ``data`` names, as far as this person may choose it."""
+    name = str(data.get("priority", ""))
+    return name if name in line_view.priorities_for(request.user) else "normal"
+
+
+def _starts(
+    kind: Kind, seen: Preview, target: Target, host: Host, priority: str
+) -> Forecast | None:
+    """When the job would start if it were launched now."""
+    draft = draft_of(kind, seen, target)
+    draft.host, draft.priority = host, line_view.read_priority(priority)
+    return forecast_host(host, also=draft).get(0)
 
 
 def form_preview(kind_name: str, data: QueryDict) -> tuple[Host | None, Preview]:

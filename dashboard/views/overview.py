@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_GET, require_POST
 
+from dashboard import line_view
 from dashboard.advice import advice, server_advice
 from dashboard.audit import record
 from dashboard.diegrid import grid
@@ -21,9 +22,9 @@ from dashboard.rates import rates
 from dashboard.rights import allowed, requires
 from dashboard.tour import tour_steps
 from jobs import launch
-from jobs.dispatch import why_waiting
 from jobs.errors import LaunchError
-from jobs.models import Environment, Host
+from jobs.kinds.base import Remark
+from jobs.models import Environment, Host, Job
 from jobs.queries import overview as queries
 from jobs.queries.host_page import hosts_now
 
@@ -70,7 +71,7 @@ def _busy(viewer: Any, *, mine: bool) -> dict[str, Any]:
         "counts": counts,
         **serving_panel(),
         "running": queries.running(user),
-        "waiting": [(job, why_waiting(job)) for job in queries.waiting(user)],
+        "waiting": _waiting(user),
         "broke": [(job, advice(job)) for job in queries.broke(user, midnight)],
         "broken_servers": [
             (row, server_advice(row), allowed(viewer, "deployment.restart", row))
@@ -79,9 +80,16 @@ def _busy(viewer: Any, *, mine: bool) -> dict[str, Any]:
         "results": queries.results(user),
         "hosts": [
             (view, grid(view.host, held=view.now.held))
-            for view in host_views(hosts_now(), waiting=0)
+            for view in host_views(hosts_now(waiting=0), viewer)
         ],
     }
+
+
+def _waiting(user: Any) -> list[tuple[Job, Remark, str]]:
+    """Queued jobs with why they wait and when they may start."""
+    jobs = queries.waiting(user)
+    told = line_view.waits(jobs)
+    return [(job, told[job.pk][0], line_view.starts_in(told[job.pk][1])) for job in jobs]
 
 
 def serving_panel() -> dict[str, Any]:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from jobs.catalog import PROMPT_SETS
 from jobs.errors import LaunchError
 from jobs.kinds.base import AssetRef, Choice, Conclusion, Measured, Need, Remark, Target
-from jobs.kinds.common import asset, site, tool_version
+from jobs.kinds.common import asset, quiet_field, site, tool_version
 from jobs.parsers import evalscope_perf
 from jobs.parsers.evalscope_perf import PerfPoint
 from jobs.plans import Plan
@@ -67,6 +67,7 @@ class Params(BaseModel):
         description="Prompts that ship with the project, sent in turn.",
         json_schema_extra={"label": "Prompts", "group": "Load"},
     )
+    quiet: bool = quiet_field(False)
 
 
 def offered(target: Target) -> bool:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from jobs.catalog import ZooModel
 from jobs.kinds import vllm_common
 from jobs.kinds.base import AssetRef, Choice, Conclusion, Measured, Need, Remark, Target
-from jobs.kinds.common import asset
+from jobs.kinds.common import asset, quiet_field
 from jobs.kinds.vacc import (
     exact_field,
     is_exact,
@@ -60,6 +60,7 @@ class Params(BaseModel):
         description="Batches that are timed; ten more run before them, to warm up.",
         json_schema_extra={"label": "Iterations", "unit": "batches", "group": "Load"},
     )
+    quiet: bool = quiet_field(True)
 
 
 def offered(target: Target) -> bool:

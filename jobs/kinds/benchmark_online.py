@@ -13,7 +13,7 @@ from jobs.catalog import Stack
 from jobs.errors import LaunchError, ParseError
 from jobs.kinds import vllm_common
 from jobs.kinds.base import LOG, AssetRef, Choice, Conclusion, Measured, Need, Remark, Target
-from jobs.kinds.common import asset
+from jobs.kinds.common import asset, quiet_field
 from jobs.kinds.vacc import (
     PATH_PATTERN,
     as_on_the_page,
@@ -104,6 +104,7 @@ class Params(BaseModel):
         description="The same seed sends the same requests.",
         json_schema_extra={"label": "Seed", "group": "Load"},
     )
+    quiet: bool = quiet_field(False)
 
     @model_validator(mode="before")
     @classmethod

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from jobs.catalog import ZooModel
 from jobs.kinds import vllm_common
 from jobs.kinds.base import AssetRef, Choice, Conclusion, Measured, Need, Remark, Target
-from jobs.kinds.common import asset
+from jobs.kinds.common import asset, quiet_field
 from jobs.kinds.vacc import (
     exact_field,
     is_exact,
@@ -53,6 +53,7 @@ class Params(BaseModel):
     output_tokens: int = vllm_common.tokens_field(
         1000, "Output", "Generated for each request, always to the full length."
     )
+    quiet: bool = quiet_field(True)
 
 
 def offered(target: Target) -> bool:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
 from django.utils.translation import gettext as _
+from pydantic import Field
 
 from jobs.errors import LaunchError
 from jobs.kinds.base import AssetRef, Target
@@ -38,6 +40,16 @@ def asset(refs: Iterable[AssetRef], key: str, field: str) -> AssetRef:
         if ref.key == key:
             return ref
     raise LaunchError(_("This is not on the host (any more)."), field)
+
+
+def quiet_field(default: bool) -> Any:
+    """The field ``quiet`` of a benchmark: dispatch minds it, the commands know nothing of it."""
+    return Field(
+        default,
+        description="Starts when nothing but what it measures runs on the host, and lets nothing"
+        " else start there until it is done.",
+        json_schema_extra={"label": "Wait for a quiet host", "group": "When"},
+    )
 
 
 def size(count: int) -> str:

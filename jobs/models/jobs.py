@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 from typing import ClassVar
 
 from django.conf import settings
@@ -11,6 +12,19 @@ from django.db.models import Q
 from django.utils.timezone import now
 
 from jobs.models.hosts import Host
+
+# Between two jobs of one second fit thirty others, each put between the last two.
+PLACES_A_SECOND = 1 << 30
+
+
+def place_of(moment: datetime) -> int:
+    """The place in its host's line of a job that is made at ``moment``: behind all older ones."""
+    return int(moment.timestamp() * PLACES_A_SECOND)
+
+
+def last_place() -> int:
+    """The place of a job that is made now."""
+    return place_of(now())
 
 
 class Job(models.Model):
@@ -34,6 +48,15 @@ class Job(models.Model):
         CANCELLED = "cancelled"
         LOST = "lost"
 
+    class Priority(models.IntegerChoices):
+        """Which jobs come first on their host. Names in APIs and commands are in small letters."""
+
+        URGENT = 0
+        NORMAL = 1
+        LOW = 2
+
+    # The order in which jobs wait for their host: see ``jobs.services.line``.
+    LINE: ClassVar = ("priority", "place", "pk")
     OPEN_STATES: ClassVar = (State.QUEUED, State.STARTING, State.RUNNING)
     ON_HOST_STATES: ClassVar = (State.STARTING, State.RUNNING)
 
@@ -53,6 +76,11 @@ class Job(models.Model):
     sentence_args = models.JSONField(default=dict)
     after = models.ManyToManyField("self", symmetrical=False, related_name="before", blank=True)
     chain = models.UUIDField(null=True, db_index=True)  # jobs created together
+    priority = models.PositiveSmallIntegerField(choices=Priority, default=Priority.NORMAL)
+    # Where it stands among waiting jobs of its priority: people move it, age gives it.
+    place = models.BigIntegerField(default=last_place)
+    quiet = models.BooleanField(default=False)  # starts when nothing else runs, and alone
+    model_id = models.CharField(max_length=100, blank=True)  # the catalogue's, where it has one
     repeats = models.ForeignKey("self", models.SET_NULL, null=True, related_name="repeated_by")
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="jobs"
@@ -86,7 +114,7 @@ class Job(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["state", "-created_at", "-id"], name="job_by_state"),
             models.Index(fields=["kind", "-created_at", "-id"], name="job_by_kind"),
-            models.Index(fields=["host", "state"], name="job_by_host_and_state"),
+            models.Index(fields=["host", "state", "priority", "place", "id"], name="job_in_line"),
             models.Index(fields=["-created_at", "-id"], name="job_by_age"),
         ]
         constraints: ClassVar = [

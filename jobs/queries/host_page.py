@@ -6,6 +6,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.db.models import Count, F, Prefetch, QuerySet, Window
+from django.db.models.functions import RowNumber
+
 from jobs.models import Artifact, Deployment, Environment, Host, Job, Weights
 from jobs.queries.hosts import held_dies, holding_deployments
 
@@ -14,26 +17,22 @@ _RECENT = 10
 
 @dataclass(frozen=True, slots=True)
 class HostNow:
-    """A host, the jobs that are not over there, and the deployments that hold it now."""
+    """A host with what is there now. ``on_host``: jobs that it has taken, or is about to.
+
+    ``queued`` are the first of its line, ``queued_count`` is how many wait in all (0 where nobody
+    asked for the first).
+    """
 
     host: Host
-    jobs: tuple[Job, ...]
+    on_host: tuple[Job, ...]
+    queued: tuple[Job, ...]
+    queued_count: int
     deployments: tuple[Deployment, ...]
-
-    @property
-    def on_host(self) -> list[Job]:
-        """Jobs that it has taken, or is about to."""
-        return [job for job in self.jobs if job.state in Job.ON_HOST_STATES]
-
-    @property
-    def queued(self) -> list[Job]:
-        """Jobs that wait for it, oldest first."""
-        return [job for job in self.jobs if job.state == Job.State.QUEUED]
 
     @property
     def held(self) -> dict[str, Job | Deployment]:
         """Die -> who holds it."""
-        return held_dies(self.jobs, self.deployments)
+        return held_dies(self.on_host, self.deployments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +51,14 @@ class HostPage:
         return bool(self.weights or self.artifacts or self.environments)
 
 
-def hosts_now() -> list[HostNow]:
-    """Every host, by name, in three queries."""
+def hosts_now(*, waiting: int) -> list[HostNow]:
+    """Every host, by name, with the first ``waiting`` of its line; in a fixed number of queries."""
     hosts = list(Host.objects.all())
-    return _now(hosts)
+    return _now(hosts, waiting)
 
 
-def host_page(name: str) -> HostPage:
-    """One host.
+def host_page(name: str, *, waiting: int) -> HostPage:
+    """One host, with the first ``waiting`` of its line.
 
     Raises:
         Host.DoesNotExist: no host has this name.
@@ -67,7 +66,7 @@ def host_page(name: str) -> HostPage:
     host = Host.objects.get(name=name)
     ended = Job.objects.filter(host=host).exclude(state__in=Job.OPEN_STATES)
     return HostPage(
-        now=_now([host])[0],
+        now=_now([host], waiting)[0],
         weights=tuple(Weights.objects.filter(host=host).select_related("job")),
         artifacts=tuple(Artifact.objects.filter(host=host, deleted_at=None).select_related("job")),
         environments=tuple(Environment.objects.filter(host=host).select_related("job")),
@@ -75,12 +74,53 @@ def host_page(name: str) -> HostPage:
     )
 
 
-def _now(hosts: Sequence[Host]) -> list[HostNow]:
-    jobs: dict[int, list[Job]] = defaultdict(list)
+def line(host: Host, *, start: int, count: int) -> tuple[list[Job], int]:
+    """Jobs that wait for ``host``, in their order: ``count`` of them from number ``start`` (0 is
+    the first), and how many wait in all."""
+    waiting = _waiting([host])
+    return list(waiting[start : start + count]), waiting.count()
+
+
+def place_in_line(job: Job) -> int:
+    """How many jobs wait for its host ahead of ``job``."""
+    queued = Job.objects.filter(host=job.host_id, state=Job.State.QUEUED)
+    level = queued.filter(priority=job.priority)
+    same = level.filter(place=job.place, pk__lt=job.pk).count()
+    lower = queued.filter(priority__lt=job.priority).count()
+    return lower + level.filter(place__lt=job.place).count() + same
+
+
+def _waiting(hosts: Sequence[Host]) -> QuerySet[Job]:
+    """What waits for these hosts, in order; plans are read by few pages, and are long."""
+    predecessors = Prefetch("after", Job.objects.only("pk", "state", "title"))
+    queued = Job.objects.filter(host__in=hosts, state=Job.State.QUEUED)
+    jobs = queued.select_related("host", "created_by").prefetch_related(predecessors)
+    return jobs.defer("plan", "params").order_by(*Job.LINE)
+
+
+def _now(hosts: Sequence[Host], waiting: int) -> list[HostNow]:
+    on_host: dict[int, list[Job]] = defaultdict(list)
+    queued: dict[int, list[Job]] = defaultdict(list)
     deployments: dict[int, list[Deployment]] = defaultdict(list)
-    open_jobs = Job.objects.filter(host__in=hosts, state__in=Job.OPEN_STATES)
-    for job in open_jobs.select_related("host", "created_by").order_by("created_at", "id"):
-        jobs[job.host_id].append(job)
+    there = Job.objects.filter(host__in=hosts, state__in=Job.ON_HOST_STATES)
+    for job in there.select_related("host", "created_by").order_by("created_at", "id"):
+        on_host[job.host_id].append(job)
+    in_line = Window(RowNumber(), partition_by="host_id", order_by=[F(name) for name in Job.LINE])
+    in_all = Window(Count("pk"), partition_by="host_id")
+    numbered = _waiting(hosts).annotate(in_line=in_line, in_all=in_all)
+    counts: dict[int, int] = {}
+    for job in numbered.filter(in_line__lte=waiting) if waiting else ():
+        queued[job.host_id].append(job)
+        counts[job.host_id] = job.in_all
     for deployment in holding_deployments(hosts):
         deployments[deployment.host_id].append(deployment)
-    return [HostNow(host, tuple(jobs[host.pk]), tuple(deployments[host.pk])) for host in hosts]
+    return [
+        HostNow(
+            host,
+            tuple(on_host[host.pk]),
+            tuple(queued[host.pk]),
+            counts.get(host.pk, 0),
+            tuple(deployments[host.pk]),
+        )
+        for host in hosts
+    ]

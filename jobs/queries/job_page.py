@@ -179,20 +179,32 @@ def job_page(job_id: int) -> JobPage:
         result=result,
         deployment=getattr(job, "deployment", None),
         uses=_deployment_used(job),
-        earlier=durations(job.kind, job.host, job.title, but=job.pk) if job.is_open else None,
+        earlier=_earlier(job) if job.is_open else None,
         host_away=is_away(job.host),
     )
 
 
-def durations(kind: str, host: Host, title: str, *, but: int | None = None) -> Durations | None:
-    """How long such jobs took on ``host``: those of the same title, else of the same kind."""
+def _earlier(job: Job) -> Durations | None:
+    return durations(job.kind, job.host, job.title, model=job.model_id, but=job.pk)
+
+
+def durations(
+    kind: str, host: Host, title: str, *, model: str = "", but: int | None = None
+) -> Durations | None:
+    """How long such jobs took on ``host``: see :func:`typical`."""
     done = Job.objects.filter(
         ~Q(pk=but or 0), kind=kind, host=host, state=Job.State.SUCCEEDED, duration_s__isnull=False
     )
-    rows = done.order_by("-created_at", "-id").values_list("title", "duration_s")[:50]
-    found = [(name, seconds) for name, seconds in rows if seconds is not None]
-    same = [seconds for name, seconds in found if name == title]
-    seconds = (same or [seconds for _, seconds in found])[:_DURATIONS]
+    rows = done.order_by("-created_at", "-id").values_list("title", "model_id", "duration_s")[:50]
+    return typical([(name, of, seconds or 0.0) for name, of, seconds in rows], title, model)
+
+
+def typical(rows: Sequence[tuple[str, str, float]], title: str, model: str) -> Durations | None:
+    """Of jobs of one kind, ``(title, model, seconds)``, latest first: those of the same title, else
+    of the same model, else all of them."""
+    same = [seconds for name, _model, seconds in rows if name == title]
+    alike = [seconds for _name, of, seconds in rows if model and of == model]
+    seconds = (same or alike or [row[2] for row in rows])[:_DURATIONS]
     if not seconds:
         return None
     return Durations(len(seconds), median(seconds), min(seconds), max(seconds), bool(same))

@@ -130,8 +130,8 @@ def running(user: AbstractBaseUser | None) -> list[Running]:
 
 
 def waiting(user: AbstractBaseUser | None) -> list[Job]:
-    """Queued jobs in the order in which they were made."""
-    return list(_of(user).filter(state=Job.State.QUEUED).order_by("created_at", "id")[:_MOST])
+    """Queued jobs in the order of their hosts' lines."""
+    return list(_of(user).filter(state=Job.State.QUEUED).order_by(*Job.LINE)[:_MOST])
 
 
 def counts(user: AbstractBaseUser | None, since: datetime) -> dict[str, int]:
@@ -225,6 +225,7 @@ def _running(job: Job) -> Running:
     progress = job.progress or {}
     done, total = progress.get("done"), progress.get("total")
     ran_s = (now() - job.started_at).total_seconds() if job.started_at else None
+    earlier = durations(job.kind, job.host, job.title, model=job.model_id, but=job.pk)
     return Running(
         job=job,
         step=started[-1].name if started else "",
@@ -234,7 +235,7 @@ def _running(job: Job) -> Running:
         total=total,
         unit=str(progress.get("unit", "")),
         ran_s=ran_s,
-        left_s=left_s(job.progress, ran_s, durations(job.kind, job.host, job.title, but=job.pk)),
+        left_s=left_s(job.progress, ran_s, earlier),
     )
 
 

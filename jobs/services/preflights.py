@@ -45,9 +45,9 @@ def ask(
     )
 
 
-def latest(job: Job) -> Preflight | None:
+def latest(job_id: int) -> Preflight | None:
     """The last that the job's host was asked; None: it was not."""
-    return Preflight.objects.filter(job=job).first()
+    return Preflight.objects.filter(job=job_id).first()
 
 
 def is_stale(preflight: Preflight, *, at: datetime | None = None) -> bool:

@@ -6,7 +6,7 @@ of the one that takes the event.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -134,7 +134,7 @@ def _apply(job: Job, ended: Mapping[str, Any], verdict: Verdict) -> bool:
     if closed and verdict.product:
         assets.register(job, storable(verdict.product))
     if closed and verdict.measured:
-        _keep_result(job, verdict.measured)
+        _keep_result(job, verdict.measured, duration_s=ended.get("duration_s"))
     return closed
 
 
@@ -169,8 +169,15 @@ def _whole_product(job: Job, conclusion: Conclusion) -> Mapping[str, Any] | None
     return product
 
 
-def _keep_result(job: Job, measured: Measured) -> None:
+def _keep_result(job: Job, measured: Measured, *, duration_s: float | None) -> None:
     about = _about(job)
+    kept = surroundings.of_job(job, [about.deployment.job] if about.deployment else [])
+    remarks = list(measured.remarks)
+    if measured.sort == Result.Sort.BENCHMARK:
+        kept["beside"] = surroundings.beside(
+            job, under_test=about.deployment, duration_s=duration_s
+        )
+        remarks += _disturbed(kept["beside"])
     result = Result.objects.create(
         job=job,
         sort=measured.sort,
@@ -181,8 +188,8 @@ def _keep_result(job: Job, measured: Measured) -> None:
         what=storable_text(measured.what),
         tool=storable_text(measured.tool),
         metrics=_numbers(measured.metrics),
-        remarks=storable([asdict(remark) for remark in measured.remarks]),
-        surroundings=surroundings.of_job(job, [about.deployment.job] if about.deployment else []),
+        remarks=storable([asdict(remark) for remark in remarks]),
+        surroundings=kept,
         simulated=job.host.is_simulated,
         created_by_id=job.created_by_id,
     )
@@ -194,6 +201,18 @@ def _keep_result(job: Job, measured: Measured) -> None:
         Answer(result=result, index=index, **storable(answer))
         for index, answer in enumerate(measured.answers)
     )
+
+
+def _disturbed(beside: Mapping[str, Sequence[Any]] | None) -> list[Remark]:
+    """What is said beside a speed that was not measured on a quiet host."""
+    found = []
+    if beside and beside["jobs"]:
+        jobs = ", ".join(f"#{pk}" for pk in beside["jobs"])
+        found.append(Remark("result:beside_jobs", {"jobs": jobs}))
+    if beside and beside["deployments"]:
+        names = ", ".join(beside["deployments"])
+        found.append(Remark("result:beside_deployments", {"names": names}))
+    return found
 
 
 def _numbers(metrics: Mapping[str, Any]) -> dict[str, Any]:

@@ -132,7 +132,7 @@ def test_the_list_asks_as_often_for_many_hosts_with_cards(
         make_job(host=host, state="running", values={"dies": "0"})
         make_deployment(host=host)
 
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(13):
         member.get(LIST)
 
 

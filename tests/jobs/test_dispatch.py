@@ -6,6 +6,7 @@ from django.utils.timezone import now
 from jobs import dispatch, hostqueue
 from jobs.models import Deployment, Job, Preflight
 from jobs.plans import Check, Plan, Step
+from jobs.queries.room import line_of, room_of
 from jobs.services import preflights
 from tests.factories import make_artifact, make_deployment, make_host, make_job, make_plan
 from tests.jobs.test_lifecycle import together
@@ -106,7 +107,7 @@ def test_a_lease_of_dies_is_exclusive():
     assert dispatch.look() == 1
 
     assert Job.objects.get(pk=jobs[0].pk).values == {"dies": "0,1"}
-    assert why(jobs[1]) == ("wait:dies", {"host": host.name, "wanted": 2, "free": 1})
+    assert why(jobs[1]) == ("wait:dies_kept", {"host": host.name, "wanted": 2, "free": 1})
 
 
 def test_a_servers_dies_stay_its_own_after_its_job():
@@ -221,7 +222,7 @@ def test_a_full_host_is_asked_once_however_many_jobs_wait(count, django_assert_n
     for _ in range(count):
         make_job(host=host)
 
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(3):
         assert dispatch.look() == 0
 
 
@@ -229,11 +230,11 @@ def test_a_job_that_was_sent_meanwhile_keeps_running_when_its_input_goes():
     host = make_host(slots=2)
     deployment = make_deployment(host=host)
     job = make_job(host=host, inputs={"deployment": {"id": deployment.pk}})
-    seen_before = Job.objects.select_related("host").get(pk=job.pk)
+    room, (seen_before,) = room_of(host), line_of(host)
     Job.objects.filter(pk=job.pk).update(state="running")
     Deployment.objects.filter(pk=deployment.pk).update(state="failed")
 
-    assert not dispatch._try(seen_before)
+    assert not dispatch._start(seen_before, room)
 
     assert states(job) == ["running"]
 

@@ -30,7 +30,7 @@ def weights(host):
 def started(job):
     """The filled plan of a job that dispatch has started, its host content with all."""
     dispatch.look()
-    preflights.answer(preflights.latest(job), [])
+    preflights.answer(preflights.latest(job.pk), [])
     dispatch.look()
     job.refresh_from_db()
     assert job.state == "starting"

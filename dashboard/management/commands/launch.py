@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand
 
 from dashboard import terminal
 from dashboard.audit import record
+from dashboard.line_view import PRIORITIES, priority_for
 from jobs import launch
 from jobs.errors import LaunchError
 from jobs.models import Job
@@ -20,6 +21,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         add_launch_arguments(parser)
+        parser.add_argument("--priority", choices=list(PRIORITIES), default="normal")
         parser.add_argument("--user", default="", help="account to launch for (first admin)")
         parser.add_argument(
             "--wait", action="store_true", help="follow the log; exit code 1 unless it succeeds"
@@ -30,7 +32,8 @@ class Command(BaseCommand):
         user = terminal.user_named(options["user"])
         host = terminal.host_named(options["host"])
         try:
-            job = launch.launch(options["kind"], raw, host=host, user=user)
+            priority = priority_for(user, options["priority"])
+            job = launch.launch(options["kind"], raw, host=host, user=user, priority=priority)
         except LaunchError as error:
             raise terminal.refused(error) from error
         record(user, "job.launch", f"job {job.pk}", kind=job.kind, by="terminal")

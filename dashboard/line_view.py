@@ -1,0 +1,224 @@
+"""What pages and the API show of a host's line: each job, why it waits and when it may start."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import pairwise
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.core.exceptions import PermissionDenied
+from django.http import QueryDict
+from django.utils.timezone import now
+from django.utils.translation import gettext, pgettext_lazy
+
+from dashboard import audit
+from dashboard.formats import about, clock
+from dashboard.requests import number_from
+from dashboard.rights import allowed, check
+from dashboard.sentences import sentence
+from jobs import dispatch
+from jobs.errors import LaunchError
+from jobs.kinds.base import Remark
+from jobs.models import Job
+from jobs.queries.forecast import Forecast, forecasts
+from jobs.services import line
+
+PRIORITIES: dict[str, int] = {
+    "urgent": Job.Priority.URGENT,
+    "normal": Job.Priority.NORMAL,
+    "low": Job.Priority.LOW,
+}
+_NAMES = {number: name for name, number in PRIORITIES.items()}
+_WORDS = {
+    "urgent": pgettext_lazy("priority", "urgent"),
+    "normal": pgettext_lazy("priority", "normal"),
+    "low": pgettext_lazy("priority", "low"),
+}
+_ABOUT_S = 5.0  # what starts sooner starts next
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A job in the line, as one person sees it.
+
+    ``earlier`` and ``later``: they may move it that way by one. ``may_raise``: they may let it come
+    before other people's jobs.
+    """
+
+    job: Job
+    why: Remark
+    forecast: Forecast
+    may_order: bool = False
+    may_raise: bool = False
+    earlier: bool = False
+    later: bool = False
+
+    @property
+    def starts(self) -> str:
+        """When it is likely to start, in words."""
+        return starts(self.forecast)
+
+
+def starts(forecast: Forecast) -> str:
+    """When a job is likely to start, with what that supposes; or why nobody knows."""
+    seconds, words = forecast.starts_in_s, sentence(forecast.remark.id, forecast.remark.args)
+    if seconds is None:
+        return words
+    if seconds < _ABOUT_S:
+        return gettext("Starts next.")
+    return gettext("Starts in about %(time)s (%(clock)s), %(supposed)s.") % {
+        "time": about(seconds),
+        "clock": clock(now() + timedelta(seconds=seconds)),
+        "supposed": words,
+    }
+
+
+def starts_in(forecast: Forecast) -> str:
+    """The same in as few words as a list has room for."""
+    seconds = forecast.starts_in_s
+    if seconds is None:
+        return gettext("start not known yet")
+    if seconds < _ABOUT_S:
+        return gettext("starts next")
+    return gettext("starts in about %(time)s") % {"time": about(seconds)}
+
+
+def priority_name(number: int) -> str:
+    """The name of a priority in addresses, APIs and commands."""
+    return _NAMES[number]
+
+
+def priority_word(name: str) -> str:
+    """What a priority is called, translated."""
+    return str(_WORDS[name])
+
+
+def read_priority(name: str) -> int:
+    """The priority that ``name`` names; "" is the normal one.
+
+    Raises:
+        LaunchError: none is called so.
+    """
+    try:
+        return PRIORITIES[name or "normal"]
+    except KeyError:
+        words = gettext("One of %(expected)s.") % {"expected": ", ".join(PRIORITIES)}
+        raise LaunchError(words, "priority") from None
+
+
+def priority_for(user: AbstractBaseUser | AnonymousUser, name: str) -> int:
+    """The same, for a job that ``user`` launches.
+
+    Raises:
+        LaunchError: none is called so, or only others may launch such jobs.
+    """
+    priority = read_priority(name)
+    if priority < Job.Priority.NORMAL and not _may_launch_urgent(user):
+        words = gettext("Only administrators let a job come before those of others.")
+        raise LaunchError(words, "priority")
+    return priority
+
+
+def priorities_for(user: AbstractBaseUser | AnonymousUser) -> list[str]:
+    """The priorities that ``user`` may launch with."""
+    return [name for name in PRIORITIES if name != "urgent" or _may_launch_urgent(user)]
+
+
+def waits(jobs: Sequence[Job]) -> dict[int, tuple[Remark, Forecast]]:
+    """Why each of these queued jobs waits and when it may start, by its id."""
+    whys, whens = dispatch.reasons(jobs), forecasts(jobs)
+    return {job.pk: (whys[job.pk], whens[job.pk]) for job in jobs}
+
+
+def rows(
+    user: AbstractBaseUser | AnonymousUser,
+    jobs: Sequence[Job],
+    *,
+    before: Job | None = None,
+    more: bool = False,
+) -> list[Row]:
+    """A stretch of one host's line. ``before`` is the job ahead of it; ``more``: others follow."""
+    told = waits(jobs)
+    found = []
+    for (ahead, job), (_job, behind) in zip(
+        pairwise([before, *jobs]), pairwise([*jobs, None]), strict=True
+    ):
+        if job is None:
+            continue
+        may_raise, may_order = allowed(user, "job.raise", job), allowed(user, "job.order", job)
+        passes = ahead is not None and ahead.priority == job.priority
+        own = ahead is not None and ahead.created_by_id == job.created_by_id
+        follows = more if behind is None else behind.priority == job.priority
+        why, forecast = told[job.pk]
+        found.append(
+            Row(
+                job,
+                why,
+                forecast,
+                may_order=may_order,
+                may_raise=may_raise,
+                earlier=may_order and passes and (own or may_raise),
+                later=may_order and follows,
+            )
+        )
+    return found
+
+
+def move(
+    user: AbstractBaseUser | AnonymousUser, job: Job, asked: Mapping[str, Any] | QueryDict
+) -> line.Move:
+    """Move a waiting job as ``asked``: ``to`` a step, or ``before`` or ``after`` another job's id.
+
+    Raises:
+        PermissionDenied: the job is not theirs.
+        jobs.services.line.NotMoved: it cannot be moved so.
+    """
+    check(user, "job.order", job)
+    found = line.move(
+        job.pk,
+        to=str(asked.get("to") or ""),
+        before=number_from(str(asked.get("before") or "")),
+        after=number_from(str(asked.get("after") or "")),
+        may_pass=allowed(user, "job.raise", job),
+    )
+    if found.was != found.now:
+        audit.record(user, "job.order", f"job {job.pk}", was=found.was, now=found.now)
+        dispatch.look()
+    return found
+
+
+def set_priority(user: AbstractBaseUser | AnonymousUser, job: Job, name: str) -> None:
+    """Give a waiting job another priority.
+
+    Raises:
+        PermissionDenied: the job is not theirs, or they may not let it come before others.
+        LaunchError: no priority is called so.
+        jobs.services.line.NotMoved: it does not wait any more.
+    """
+    check(user, "job.order", job)
+    priority = read_priority(name)
+    if priority < Job.Priority.NORMAL and not allowed(user, "job.raise", job):
+        raise PermissionDenied("job.raise")
+    if changed := line.set_priority(job.pk, priority):
+        audit.record(user, "job.order", f"job {job.pk}", priority=name, jobs=changed)
+        dispatch.look()
+
+
+def set_quiet(user: AbstractBaseUser | AnonymousUser, job: Job, *, quiet: bool) -> None:
+    """Have a waiting job wait for a quiet host, or not.
+
+    Raises:
+        PermissionDenied: the job is not theirs.
+        jobs.services.line.NotMoved: it does not wait any more.
+    """
+    check(user, "job.order", job)
+    if line.set_quiet(job.pk, quiet=quiet):
+        audit.record(user, "job.order", f"job {job.pk}", quiet=quiet)
+        dispatch.look()
+
+
+def _may_launch_urgent(user: AbstractBaseUser | AnonymousUser) -> bool:
+    return allowed(user, "job.raise")

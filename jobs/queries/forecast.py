@@ -1,0 +1,224 @@
+"""When a waiting job is likely to start: the line of its host, walked into the future.
+
+:func:`forecast` is pure. What it goes by: how long earlier jobs of the same sort took on that host,
+what is left of those that run, and the rule of ``jobs.queries.room``.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from django.db.models import Q
+from django.utils.timezone import now
+
+from jobs.kinds.base import Remark
+from jobs.models import Deployment, Host, Job
+from jobs.queries.hosts import is_away
+from jobs.queries.job_page import Durations, left_s, typical
+from jobs.queries.room import Room, Waiter, room_of, waiter_of
+
+MOST = 100  # so many of a line are looked at; behind them nobody can tell
+_HISTORY = 600  # ended jobs of a host that are asked how long such jobs take
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """A waiting job for :func:`forecast`: how long it will take (seconds; None: nobody knows), and
+    the open jobs that it comes after."""
+
+    waiter: Waiter
+    length_s: float | None
+    after: frozenset[int] = frozenset()
+    lacks: Remark | None = None  # what it waits for that has no time
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """``starts_in_s``: seconds from now, None where that is not known. ``remark`` says what is
+    assumed, or why it is not known."""
+
+    starts_in_s: float | None
+    remark: Remark
+
+
+@dataclass(slots=True)
+class _Course:
+    """How things stand at one moment of the future."""
+
+    room: Room
+    ends: list[tuple[float, int]]  # a heap: (seconds from now, job)
+    endless: dict[int, Remark]  # jobs on the host of which nobody knows when they end
+    at_s: float = 0.0
+    over: set[int] = field(default_factory=set)
+    starts: dict[int, float] = field(default_factory=dict)
+    blocked: dict[int, Remark] = field(default_factory=dict)
+
+
+def forecast(
+    room: Room, line: Sequence[Ahead], left: Mapping[int, float | None]
+) -> dict[int, Forecast]:
+    """When each of ``line`` starts, by its id.
+
+    ``left``: job on the host → seconds that it has to go, None where nobody knows.
+    """
+    course = _Course(
+        room=room,
+        ends=sorted((seconds, pk) for pk, seconds in left.items() if seconds is not None),
+        endless={
+            guest.id: Remark("forecast:no_end", {"job": guest.id, "title": guest.title})
+            for guest in room.guests
+            if left.get(guest.id) is None
+        },
+    )
+    waiting = list(line)
+    while waiting:
+        waiting = _start_what_can(course, waiting)
+        if not course.ends:
+            break
+        course.at_s, ended = heapq.heappop(course.ends)
+        course.over.add(ended)
+        course.room.leave(next(guest for guest in course.room.guests if guest.id == ended))
+    found = {
+        pk: Forecast(seconds, Remark("forecast:usual" if seconds else "forecast:now"))
+        for pk, seconds in course.starts.items()
+    }
+    for ahead in waiting:
+        found[ahead.waiter.id] = Forecast(None, _why_not(course, ahead, found))
+    return found
+
+
+def _start_what_can(course: _Course, waiting: Sequence[Ahead]) -> list[Ahead]:
+    """Walk the line once, as dispatch does; those that still wait."""
+    course.room.kept = type(course.room.kept)()
+    rest = []
+    for ahead in waiting:
+        one = ahead.waiter
+        if ahead.lacks or not ahead.after <= course.over:
+            rest.append(ahead)
+            continue
+        blocked = course.room.blocks(one)
+        if blocked is None:
+            course.room.take(one)
+            course.starts[one.id] = course.at_s
+            if ahead.length_s is None:
+                remark = Remark("forecast:no_history", {"job": one.id, "title": one.title})
+                course.endless[one.id] = remark
+            else:
+                heapq.heappush(course.ends, (course.at_s + ahead.length_s, one.id))
+            continue
+        course.blocked[one.id] = blocked
+        if course.room.keeps(one):
+            course.room.keep(one)
+        rest.append(ahead)
+    return rest
+
+
+def _why_not(course: _Course, ahead: Ahead, found: Mapping[int, Forecast]) -> Remark:
+    """Why nobody can tell when this one starts."""
+    if ahead.lacks:
+        return ahead.lacks
+    for pk in sorted(ahead.after - course.over):
+        if pk in course.endless:
+            return course.endless[pk]
+        if pk in found and found[pk].starts_in_s is None:
+            return found[pk].remark
+        return Remark("forecast:elsewhere", {"job": pk})
+    blocked = course.blocked.get(ahead.waiter.id)
+    if blocked is not None and blocked.id in ("wait:dies_held", "wait:quiet_server"):
+        names = blocked.args.get("names") or blocked.args["name"]
+        return Remark("forecast:servers", {"names": names})
+    if course.endless:
+        return next(iter(course.endless.values()))
+    return Remark("forecast:never", {"host": course.room.host})
+
+
+def forecasts(jobs: Iterable[Job]) -> dict[int, Forecast]:
+    """When each of these waiting jobs is likely to start, by its id; a host's line is read once."""
+    by_host: dict[Host, set[int]] = defaultdict(set)
+    for job in jobs:
+        by_host[job.host].add(job.pk)
+    found: dict[int, Forecast] = {}
+    for host, ids in by_host.items():
+        told = forecast_host(host)
+        found |= {pk: told.get(pk) or _unknown("forecast:far", n=MOST) for pk in ids}
+    return found
+
+
+def forecast_host(host: Host, *, also: Job | None = None) -> dict[int, Forecast]:
+    """The same for the first of a host's line. ``also``: a job that is only thought of (its id 0),
+    launched now."""
+    queued = Job.objects.filter(host=host, state=Job.State.QUEUED).order_by(*Job.LINE)
+    waiting = list(queued.prefetch_related("after")[:MOST])
+    if also is not None:
+        waiting.append(also)
+        waiting.sort(key=lambda job: (job.priority, job.place, job.pk or 0))
+    if host.draining or is_away(host):
+        reason = "forecast:draining" if host.draining else "forecast:away"
+        return {job.pk or 0: _unknown(reason, host=host.name) for job in waiting}
+    on_host = list(Job.objects.filter(host=host, state__in=Job.ON_HOST_STATES))
+    usual = usual_times(host, [*waiting, *on_host])
+    left = {job.pk: _left_s(job, usual.get(job.pk)) for job in on_host}
+    lacks = _servers_not_ready(waiting)
+    line = [_ahead(job, usual.get(job.pk or 0), lacks) for job in waiting]
+    return forecast(room_of(host), line, left)
+
+
+def usual_times(host: Host, jobs: Sequence[Job]) -> dict[int, Durations]:
+    """How long such jobs took on ``host``, by the job's id; one without any is left out."""
+    kinds = {job.kind for job in jobs}
+    done = Job.objects.filter(
+        host=host, kind__in=kinds, state=Job.State.SUCCEEDED, duration_s__isnull=False
+    )
+    rows = done.order_by("-created_at", "-id").values_list(
+        "kind", "title", "model_id", "duration_s"
+    )[:_HISTORY]
+    by_kind: dict[str, list[tuple[str, str, float]]] = defaultdict(list)
+    for kind, title, model, seconds in rows:
+        by_kind[kind].append((title, model, seconds or 0.0))
+    found = {}
+    for job in jobs:
+        times = typical(by_kind[job.kind], job.title, job.model_id)
+        if times is not None:
+            found[job.pk or 0] = times
+    return found
+
+
+def _ahead(job: Job, usual: Durations | None, lacks: Mapping[int, Remark]) -> Ahead:
+    after = {ref["job"] for ref in job.inputs.values() if "job" in ref and "id" not in ref}
+    if job.pk:
+        after = {one.pk for one in job.after.all() if one.state != Job.State.SUCCEEDED}
+    length_s = usual.typical_s if usual else None
+    return Ahead(waiter_of(job), length_s, frozenset(after), lacks.get(job.pk or 0))
+
+
+def _servers_not_ready(jobs: Iterable[Job]) -> dict[int, Remark]:
+    """Job → that the deployment which it works against is not ready, though its job is over."""
+    wanted = {job.pk or 0: job.inputs["deployment"] for job in jobs if "deployment" in job.inputs}
+    ids = [ref["id"] for ref in wanted.values() if ref.get("id")]
+    makers = [ref["job"] for ref in wanted.values() if ref.get("job")]
+    if not wanted:
+        return {}
+    named = Q(pk__in=ids) | Q(job__in=makers)
+    made = Deployment.objects.filter(named, job__state=Job.State.SUCCEEDED)
+    found = {}
+    for server in made.exclude(state=Deployment.State.READY):
+        remark = Remark("forecast:deployment", {"name": server.name})
+        for pk, ref in wanted.items():
+            if ref.get("id") == server.pk or ref.get("job") == server.job_id:
+                found[pk] = remark
+    return found
+
+
+def _left_s(job: Job, usual: Durations | None) -> float | None:
+    """Seconds that a job on the host has to go; None: nobody knows, or longer than ever before."""
+    if job.started_at is None:
+        return usual.typical_s if usual else None
+    ran_s = (now() - job.started_at).total_seconds()
+    return left_s(job.progress, ran_s, usual)
+
+
+def _unknown(reason: str, **args: object) -> Forecast:
+    return Forecast(None, Remark(reason, args))

@@ -1,0 +1,256 @@
+"""The line of a host, and the rule by which the next one of it starts.
+
+Pure but for :func:`room_of` and :func:`line_of`, which read. Dispatch walks the line with this rule
+to start jobs, pages walk it to say why one waits, and ``jobs.queries.forecast`` walks it into the
+future: so the three never tell different stories.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db.models import Exists, F, OuterRef
+
+from jobs.kinds.base import Remark
+from jobs.models import Deployment, Host, Job
+from jobs.queries.hosts import dies, held_dies, holding_deployments
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """A job on the host. ``dies`` are those that it gives back when it ends.
+
+    ``serves``: it does not give them back, for its server goes on.
+    """
+
+    id: int
+    title: str
+    dies: int = 0
+    quiet: bool = False
+    serves: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A deployment that lives on the host, with the job that made it and the dies that it holds."""
+
+    id: int
+    job: int
+    name: str
+    dies: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Waiter:
+    """A job in the line; the fields are the job's. ``serves``: a server of it goes on."""
+
+    id: int
+    title: str
+    dies: int = 0
+    quiet: bool = False
+    serves: bool = False
+    inputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    is_checked: bool = False  # its host looks first whether all is there
+
+    def is_served_by(self, server: Server) -> bool:
+        """True for the deployment under test."""
+        ref = self.inputs.get("deployment", {})
+        return server.id == ref.get("id") or server.job == ref.get("job")
+
+
+@dataclass(slots=True)
+class Kept:
+    """What is kept for those at the front of the line. Each field but the counts is the first."""
+
+    first: Waiter | None = None
+    quiet: Waiter | None = None  # nothing starts before it
+    wants_dies: Waiter | None = None
+    dies: int = 0
+    slots: int = 0
+
+
+@dataclass(slots=True)
+class Room:
+    """What a host has left. The line is walked from its front: each job is asked for with
+    :meth:`blocks`, and what starts or is to come first is told with :meth:`take` and :meth:`keep`.
+
+    ``free`` are dies that nobody holds.
+    """
+
+    host: str
+    slots: int
+    free: int
+    guests: list[Guest] = field(default_factory=list)
+    servers: list[Server] = field(default_factory=list)
+    kept: Kept = field(default_factory=Kept)
+
+    @property
+    def is_shut(self) -> bool:
+        """True when no job at all can start now, whatever it needs."""
+        is_kept = self.kept.quiet is not None or any(guest.quiet for guest in self.guests)
+        return is_kept or len(self.guests) + self.kept.slots >= self.slots
+
+    def blocks(self, job: Waiter) -> Remark | None:
+        """What keeps ``job`` from starting now; None: nothing does."""
+        return self._closed(job) or self._noise(job) or self._dies(job)
+
+    def keeps(self, job: Waiter) -> bool:
+        """Whether ``job``, which is blocked, is one for which those behind it leave room.
+
+        It is, if it can start once the jobs that are here have ended. What a server holds comes
+        back when a person stops it, perhaps never: for that nobody is held up.
+        """
+        if job.quiet:
+            return self.kept.first is None and not self._noisy_servers(job)
+        return job.dies > 0 and self.free > self.kept.dies and self._comes_free(job)
+
+    def take(self, job: Waiter) -> None:
+        """``job`` starts."""
+        self.guests.append(Guest(job.id, job.title, job.dies, job.quiet, job.serves))
+        self.free -= job.dies
+
+    def keep(self, job: Waiter, *, slot: bool = False) -> None:
+        """Leave room for ``job``, ahead of all behind it. ``slot``: it can start any moment."""
+        kept = self.kept
+        kept.first = kept.first or job
+        kept.slots += slot
+        kept.dies += job.dies
+        if job.dies:
+            kept.wants_dies = kept.wants_dies or job
+        if job.quiet:
+            kept.quiet = kept.quiet or job
+
+    def leave(self, guest: Guest) -> None:
+        """``guest`` has ended; the dies of one that serves are its server's from now on."""
+        self.guests.remove(guest)
+        if guest.serves:
+            self.servers.append(Server(0, guest.id, guest.title, guest.dies))
+        else:
+            self.free += guest.dies
+
+    def _closed(self, job: Waiter) -> Remark | None:
+        """What lets nothing start, whoever it is."""
+        for guest in self.guests:
+            if guest.quiet:
+                return Remark("wait:quiet_runs", self._about(guest))
+        if len(self.guests) >= self.slots:
+            return Remark("wait:slots", self._about(self.guests[0]))
+        if self.kept.quiet:
+            return Remark("wait:quiet_next", self._about(self.kept.quiet))
+        is_full = len(self.guests) + self.kept.slots >= self.slots
+        if self.kept.first and (job.quiet or is_full):
+            return Remark("wait:before", self._about(self.kept.first))
+        return None
+
+    def _noise(self, job: Waiter) -> Remark | None:
+        """What a job that wants the host quiet would hear."""
+        if not job.quiet:
+            return None
+        servers = self._noisy_servers(job)
+        if servers:
+            return Remark("wait:quiet_server", {"host": self.host, "name": servers[0].name})
+        if self.guests:
+            return Remark("wait:quiet_jobs", self._about(self.guests[0]))
+        return None
+
+    def _noisy_servers(self, job: Waiter) -> list[Server]:
+        return [server for server in self.servers if not job.is_served_by(server)]
+
+    def _dies(self, job: Waiter) -> Remark | None:
+        args = {"host": self.host, "wanted": job.dies, "free": self.free}
+        left = max(0, self.free - self.kept.dies)
+        if job.dies <= left:
+            return None
+        if self.kept.wants_dies and self._comes_free(job):
+            first = self.kept.wants_dies
+            return Remark("wait:kept", {**args, **self._about(first), "first": first.dies})
+        if self._comes_free(job):
+            return Remark("wait:dies_kept" if left else "wait:dies", args)
+        holders = [server.name for server in self.servers if server.dies]
+        holders += [guest.title for guest in self.guests if guest.serves and guest.dies]
+        if holders:
+            return Remark("wait:dies_held", {**args, "names": ", ".join(holders)})
+        return Remark("wait:dies_few", args)
+
+    def _comes_free(self, job: Waiter) -> bool:
+        """Whether there are dies enough once the jobs that are here have ended."""
+        coming = sum(guest.dies for guest in self.guests if not guest.serves)
+        return job.dies <= self.free + coming
+
+    def _about(self, one: Guest | Waiter) -> dict[str, Any]:
+        return {"host": self.host, "job": one.id, "title": one.title}
+
+
+def room_of(host: Host) -> Room:
+    """What ``host`` has left now, in two queries."""
+    on_host = Job.objects.filter(host=host, state__in=Job.ON_HOST_STATES).order_by("pk")
+    jobs = list(on_host.defer("plan", "params"))
+    deployments = list(holding_deployments([host]))
+    return make_room(host, jobs, deployments)
+
+
+def make_room(host: Host, jobs: Iterable[Job], deployments: Iterable[Deployment]) -> Room:
+    """The same from records that were read already: jobs and deployments that are on the host."""
+    jobs, deployments = list(jobs), list(deployments)
+    held = held_dies(jobs, deployments)
+    there = [die for die in dies(host) if die in held]
+    jobs_hold = [holder.pk for die in there if isinstance(holder := held[die], Job)]
+    servers_hold = [holder.pk for die in there if isinstance(holder := held[die], Deployment)]
+    return Room(
+        host=host.name,
+        slots=host.slots,
+        free=len(dies(host)) - len(there),
+        guests=[
+            Guest(job.pk, job.title, jobs_hold.count(job.pk), job.quiet, _serves(job.product))
+            for job in jobs
+        ],
+        servers=[
+            Server(one.pk, one.job_id, one.name, servers_hold.count(one.pk)) for one in deployments
+        ],
+    )
+
+
+def line_of(host: Host) -> list[Waiter]:
+    """The jobs that may start on ``host`` as soon as there is room, in their order.
+
+    Those whose predecessors have not succeeded are not among them. One query, without plans.
+    """
+    unfinished = Job.objects.filter(before=OuterRef("pk")).exclude(state=Job.State.SUCCEEDED)
+    queued = Job.objects.filter(
+        ~Exists(unfinished), host=host, state=Job.State.QUEUED, cancel_asked_at=None
+    )
+    rows = queued.annotate(dies=F("plan__dies"), first_check=F("plan__checks__0")).order_by(
+        *Job.LINE
+    )
+    fields = ("pk", "title", "dies", "quiet", "product", "inputs", "first_check")
+    return [
+        Waiter(
+            row["pk"],
+            row["title"],
+            int(row["dies"] or 0),
+            row["quiet"],
+            _serves(row["product"]),
+            row["inputs"],
+            is_checked=row["first_check"] is not None,
+        )
+        for row in rows.values(*fields).iterator()
+    ]
+
+
+def waiter_of(job: Job) -> Waiter:
+    """A job of the line from its record."""
+    return Waiter(
+        job.pk or 0,
+        job.title,
+        int(job.plan.get("dies", 0)),
+        job.quiet,
+        _serves(job.product),
+        job.inputs,
+        is_checked=bool(job.plan.get("checks")),
+    )
+
+
+def _serves(product: Mapping[str, Any] | None) -> bool:
+    return product is not None and product.get("type") == "deployment"

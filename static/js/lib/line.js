@@ -1,0 +1,33 @@
+// @ts-check
+/** Rows of a host's line: which may stand where, and what is said of one. */
+
+/**
+ * The row beside `row` with which it can change places: of the same priority.
+ * @param {Element} row
+ * @param {string} to "earlier" or "later"
+ * @returns {HTMLElement | null}
+ */
+export function neighbour(row, to) {
+  const found = to === "earlier" ? row.previousElementSibling : row.nextElementSibling;
+  const other = /** @type {HTMLElement | null} */ (found);
+  return other && canStand(row, other) ? other : null;
+}
+
+/**
+ * @param {Element} row
+ * @param {Element} other
+ */
+export function canStand(row, other) {
+  return row.getAttribute("data-level") === other.getAttribute("data-level");
+}
+
+/**
+ * Where a row stands, to be read out.
+ * @param {Element} row
+ */
+export function words(row) {
+  const rows = [...(row.parentElement?.children ?? [])];
+  const first = Number(row.parentElement?.getAttribute("start") ?? 1);
+  const place = { job: row.getAttribute("data-line-job"), n: first + rows.indexOf(row) };
+  return interpolate(gettext("#%(job)s is now number %(n)s in the line."), place, true);
+}

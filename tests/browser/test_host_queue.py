@@ -1,0 +1,143 @@
+"""The order of a host's queue in a real browser: by drag, by buttons, by keys, for others too."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.checks import settle
+from tests.browser.visits import PHONE, WIDE, Complaints, axe, too_wide
+
+pytestmark = pytest.mark.browser
+
+HOST = "queue-host"
+# A drained host starts nothing, so that what waits there goes on waiting.
+SEED = f"""
+from django.contrib.auth.models import User
+from tests.factories import make_host, make_job
+host = make_host({HOST!r}, draining=True)
+admin = User.objects.get(username="admin")
+jobs = [make_job(host=host, created_by=admin, title=f"work {{n}}") for n in range(4)]
+urgent = make_job(host=host, created_by=admin, title="urgent work", priority=0)
+print("jobs", *[job.pk for job in [urgent, *jobs]])
+"""
+CLEAN = f"""
+from jobs.models import Host, Job
+Job.objects.filter(host__name={HOST!r}).delete()
+Host.objects.filter(name={HOST!r}).delete()
+"""
+
+
+@pytest.fixture
+def queue(stack):
+    """Five waiting jobs, the first of them urgent: their numbers."""
+    said = stack.manage("shell", "-c", SEED).stdout.decode()
+    yield re.search(r"jobs ([\d ]+)", said)[1].split()
+    stack.manage("shell", "-c", CLEAN)
+
+
+@pytest.fixture
+def page(person, queue):
+    complaints = Complaints()
+    complaints.listen(person)
+    opened = person.new_page()
+    opened.goto(f"/hosts/{HOST}/queue/")
+    yield opened
+    opened.close()
+    # One test has a move refused.
+    assert [said for said in complaints if not said.startswith("409:")] == []
+
+
+def expect_order(page, numbers):
+    rows = page.locator("[data-line-job]")
+    words = [re.compile(rf"#{number}\b") for number in numbers]
+    expect(rows).to_contain_text(words)
+
+
+def row(page, number):
+    return page.locator(f"#line-{number}")
+
+
+def test_a_row_that_is_dragged_stays_where_it_was_dropped_and_others_see_it(page, person, queue):
+    urgent, first, second, third, fourth = queue
+    other = person.new_page()
+    other.goto(f"/hosts/{HOST}/")
+    expect_order(other, queue)
+
+    row(page, fourth).locator("[data-grip]").drag_to(
+        row(page, first), target_position={"x": 80, "y": 4}
+    )
+
+    moved = [urgent, fourth, first, second, third]
+    expect_order(page, moved)
+    expect_order(other, moved)
+    page.reload()
+    expect_order(page, moved)
+    other.close()
+
+
+def test_a_row_is_not_dropped_among_those_of_another_priority(page, queue):
+    row(page, queue[2]).locator("[data-grip]").drag_to(
+        row(page, queue[0]), target_position={"x": 80, "y": 4}
+    )
+
+    page.reload()
+    assert page.locator("[data-line-job]").first.get_attribute("id") == f"line-{queue[0]}"
+
+
+def test_buttons_and_keys_move_a_row_and_the_focus_goes_along(page, queue):
+    urgent, first, second, third, fourth = queue
+    earlier = row(page, third).get_by_role("button", name=f"Move #{third} one earlier")
+    announcer = page.locator("#announcer")
+    earlier.focus()
+
+    page.keyboard.press("Enter")
+    expect_order(page, [urgent, first, third, second, fourth])
+    expect(announcer).to_have_text(f"#{third} is now number 3 in the line.")
+    expect(earlier).to_be_focused()
+
+    page.keyboard.press("Alt+ArrowUp")
+    expect_order(page, [urgent, third, first, second, fourth])
+    expect(announcer).to_have_text(f"#{third} is now number 2 in the line.")
+    # It is the first of its priority now: that button is off, its neighbour has the focus.
+    expect(earlier).to_be_disabled()
+    expect(row(page, third).get_by_role("button", name="one later")).to_be_focused()
+
+    page.keyboard.press("Alt+ArrowDown")
+    expect(announcer).to_have_text(f"#{third} is now number 3 in the line.")
+    page.reload()
+    expect_order(page, [urgent, first, third, second, fourth])
+
+
+def test_what_the_server_refuses_goes_back_with_its_reason(page, stack, queue):
+    page.route("**/move/", lambda route: route.fulfill(
+        status=409, json={"message": "It does not wait any more."}
+    ))  # fmt: skip
+    row(page, queue[3]).get_by_role("button", name="one earlier").click()
+
+    expect(page.get_by_role("alert")).to_have_text("It does not wait any more.")
+    expect_order(page, queue)
+
+
+def test_without_scripts_the_buttons_are_forms(visitor, stack, queue):
+    urgent, first, second, third, fourth = queue
+    with visitor.context(logged_in=True, java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto(f"/hosts/{HOST}/queue/")
+        expect(page.locator("[data-grip]").first).to_be_hidden()
+
+        row(page, second).get_by_role("button", name="one earlier").click()
+
+        expect_order(page, [urgent, second, first, third, fourth])
+        row(page, fourth).locator("summary").click()
+        row(page, fourth).get_by_role("button", name="Make it urgent").click()
+        # Among urgent ones it is the older one.
+        expect_order(page, [fourth, urgent, second, first, third])
+
+
+def test_the_queue_is_accessible_and_fits(page, queue):
+    for size in (WIDE, PHONE):
+        page.set_viewport_size(size)
+        settle(page)
+        assert axe(page) == []
+        assert too_wide(page) == ""

@@ -1,0 +1,250 @@
+"""Which job of a host's line starts: priorities, dies that are kept, quiet hosts, long lines."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils.timezone import now
+
+from jobs import dispatch, hostqueue
+from jobs.models import Job
+from jobs.plans import Check, Step
+from tests.factories import make_deployment, make_host, make_job, make_plan
+from tests.jobs.test_lifecycle import together
+
+pytestmark = pytest.mark.django_db
+URGENT, NORMAL, LOW = Job.Priority.values
+DIES = make_plan(steps=(Step("only", ("tool", "{dies}")),))
+FREE = make_plan(steps=(Step("only", ("true",)),))
+
+
+@pytest.fixture(autouse=True)
+def sent(monkeypatch):
+    monkeypatch.setattr(hostqueue, "send_start", lambda host, job: None)
+
+
+@pytest.fixture
+def host():
+    return make_host(slots=9, facts={"dies": [{"id": number} for number in range(8)]})
+
+
+def job_of(host, dies=0, **fields):
+    plan = make_plan(steps=DIES.steps, dies=dies) if dies else FREE
+    return make_job(host=host, plan=plan, **fields)
+
+
+def running(host, dies="", **fields):
+    plan = fields.pop("plan", FREE)
+    return make_job(host=host, plan=plan, state="running", values={"dies": dies}, **fields)
+
+
+def serving(host, dies, **fields):
+    maker = make_job(host=host, state="succeeded", values={"dies": dies}, product=DEPLOYMENT)
+    return make_deployment(job=maker, **fields)
+
+
+DEPLOYMENT = {"type": "deployment", "name": "served"}
+
+
+def started():
+    return set(Job.objects.filter(state="starting").values_list("pk", flat=True))
+
+
+def why(job):
+    return dispatch.why_waiting(Job.objects.select_related("host").get(pk=job.pk)).id
+
+
+def test_priority_then_place_then_age_say_who_starts():
+    host = make_host()
+    make_job(host=host, priority=LOW)
+    late = make_job(host=host)
+    early = make_job(host=host, place=late.place - 5)
+    urgent = make_job(host=host, priority=URGENT)
+
+    starts = []
+    for _ in range(3):
+        dispatch.look()
+        starts += started()
+        Job.objects.filter(state="starting").update(state="succeeded", finished_at=now())
+
+    assert starts == [urgent.pk, early.pk, late.pk]
+
+
+def test_free_dies_are_kept_for_the_first_in_line(host):
+    running(host, "0,1,2,3")
+    big, small, other = job_of(host, 6), job_of(host, 2), job_of(host)
+
+    dispatch.look()
+
+    assert started() == {other.pk}
+    assert why(big) == "wait:dies_kept"
+    remark = dispatch.why_waiting(small)
+    assert (remark.id, remark.args["job"], remark.args["first"]) == ("wait:kept", big.pk, 6)
+
+
+def test_a_big_job_starts_however_many_small_ones_follow(host):
+    before = running(host, "0")
+    big = job_of(host, 8)
+    for _ in range(5):
+        job_of(host, 1)
+        dispatch.look()
+    assert started() == set()
+    Job.objects.filter(pk=before.pk).update(state="succeeded", finished_at=now())
+
+    dispatch.look()
+
+    assert started() == {big.pk}
+
+
+def test_nothing_is_kept_for_what_only_a_stopped_deployment_can_free(host):
+    server = serving(host, "0,1,2,3", name="qwen32b")
+    big, small = job_of(host, 6), job_of(host, 2)
+
+    dispatch.look()
+
+    assert started() == {small.pk}
+    remark = dispatch.why_waiting(big)
+    assert (remark.id, remark.args["names"]) == ("wait:dies_held", server.name)
+
+
+def test_a_server_that_starts_counts_as_one_that_stays(host):
+    running(host, "0,1,2,3", product=DEPLOYMENT)
+    big, small = job_of(host, 6), job_of(host, 2)
+
+    dispatch.look()
+
+    assert started() == {small.pk}
+    assert why(big) == "wait:dies_held"
+
+
+def test_more_dies_than_the_host_has_keep_nobody_up(host):
+    big, small = job_of(host, 32), job_of(host, 2)
+
+    dispatch.look()
+
+    assert started() == {small.pk}
+    assert why(big) == "wait:dies_few"
+
+
+def test_nothing_is_kept_for_a_job_whose_input_is_not_ready(host):
+    running(host, "0,1,2,3")
+    server = serving(host, "", state="loading")
+    big = job_of(host, 6, inputs={"deployment": {"id": server.pk}})
+    small = job_of(host, 2)
+
+    dispatch.look()
+
+    assert started() == {small.pk}
+    assert why(big) == "wait:deployment"
+
+
+def test_a_job_whose_host_still_looks_keeps_its_dies_and_its_slot(host):
+    plan = make_plan(steps=DIES.steps, dies=6, checks=(Check("iommu"),))
+    big, small = make_job(host=host, plan=plan), job_of(host, 4)
+
+    dispatch.look()
+
+    assert started() == set()
+    assert (why(big), why(small)) == ("wait:preflight", "wait:kept")
+
+
+def test_a_host_is_asked_to_look_for_no_more_jobs_than_it_has_slots():
+    host = make_host(slots=2)
+    plan = make_plan(steps=FREE.steps, checks=(Check("iommu"),))
+    jobs = [make_job(host=host, plan=plan) for _ in range(5)]
+
+    dispatch.look()
+
+    assert [why(job) for job in jobs] == ["wait:preflight"] * 2 + ["wait:before"] * 3
+
+
+# A quiet host.
+
+
+def test_a_quiet_job_waits_for_what_runs_and_keeps_the_host(host):
+    before = running(host)
+    quiet, other = job_of(host, quiet=True), job_of(host)
+
+    dispatch.look()
+    assert started() == set()
+    assert (why(quiet), why(other)) == ("wait:quiet_jobs", "wait:quiet_next")
+
+    Job.objects.filter(pk=before.pk).update(state="succeeded", finished_at=now())
+    dispatch.look()
+    assert started() == {quiet.pk}
+    assert why(other) == "wait:quiet_runs"
+
+
+def test_a_quiet_job_runs_beside_the_deployment_that_it_measures(host):
+    server = serving(host, "0,1")
+    quiet = job_of(host, quiet=True, inputs={"deployment": {"id": server.pk}})
+
+    dispatch.look()
+
+    assert started() == {quiet.pk}
+
+
+def test_a_quiet_job_waits_for_another_deployment_and_holds_nobody_up(host):
+    server = serving(host, "0,1", name="other")
+    quiet, small = job_of(host, quiet=True), job_of(host)
+
+    dispatch.look()
+
+    assert started() == {small.pk}
+    remark = dispatch.why_waiting(quiet)
+    assert (remark.id, remark.args["name"]) == ("wait:quiet_server", server.name)
+
+
+def test_an_earlier_job_is_not_passed_by_a_quiet_one(host):
+    running(host, "0,1,2,3")
+    big, quiet = job_of(host, 6), job_of(host, quiet=True)
+
+    dispatch.look()
+
+    assert started() == set()
+    assert (why(big), why(quiet)) == ("wait:dies_kept", "wait:before")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_fifty_that_look_at_once_none_breaks_the_order_or_a_quiet_host(settings):
+    settings.HOST_AWAY_AFTER_S = 3600  # on a busy machine fifty take their time
+    host = make_host(facts={"dies": [{"id": n} for n in range(32)]}, slots=100)
+    low = [job_of(host, 8, priority=LOW) for _ in range(4)]
+    normal = [job_of(host, 8) for _ in range(3)]
+    urgent = job_of(host, 16, priority=URGENT)
+
+    together(*[dispatch.look] * 50)
+    assert started() == {urgent.pk, normal[0].pk, normal[1].pk}
+
+    Job.objects.filter(state="starting").update(state="succeeded", finished_at=now())
+    quiet = job_of(host, priority=URGENT, quiet=True)
+    together(*[dispatch.look] * 50)
+    assert started() == {quiet.pk}
+    assert {why(job) for job in [*low, normal[2]]} == {"wait:quiet_runs"}
+
+
+def test_a_look_at_a_long_line_asks_no_more_than_at_a_short_one(host):
+    def queries(count):
+        Job.objects.all().delete()
+        running(host, "0,1,2,3")
+        plan = make_plan(steps=DIES.steps, dies=6).to_json()
+        rows = [Job(kind="x", title="x", host=host, plan=plan) for _ in range(count)]
+        Job.objects.bulk_create(rows)
+        with CaptureQueriesContext(
+            connection,
+        ) as asked:
+            dispatch.look()
+        return len(asked)
+
+    assert queries(10) == queries(500)
+
+
+def test_an_away_host_is_not_walked(host):
+    host.heartbeat_at = now() - timedelta(hours=1)
+    host.save()
+    job = job_of(host)
+
+    dispatch.look()
+
+    assert why(job) == "wait:away"

@@ -1,0 +1,140 @@
+"""When a waiting job is likely to start."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils.timezone import now
+
+from jobs.models import Job
+from jobs.plans import Step
+from jobs.queries.forecast import Ahead, forecast, forecasts
+from jobs.queries.job_page import typical
+from jobs.queries.room import Guest, Room, Server, Waiter
+from tests.factories import make_deployment, make_host, make_job, make_plan
+
+
+def room(*guests, slots=9, free=0, servers=()):
+    return Room("va16", slots, free, list(guests), list(servers))
+
+
+def ahead(number, length_s=100.0, after=(), **fields):
+    return Ahead(Waiter(number, f"work {number}", **fields), length_s, frozenset(after))
+
+
+def times(found):
+    return {pk: one.starts_in_s for pk, one in found.items()}
+
+
+def test_jobs_follow_each_other_in_a_slot():
+    found = forecast(room(Guest(1, "a"), slots=1), [ahead(2, 60.0), ahead(3)], {1: 40.0})
+
+    assert times(found) == {2: 40.0, 3: 100.0}
+    assert found[2].remark.id == "forecast:usual"
+
+
+def test_what_has_room_starts_next():
+    found = forecast(room(), [ahead(1)], {})
+
+    assert (found[1].starts_in_s, found[1].remark.id) == (0.0, "forecast:now")
+
+
+def test_dies_are_kept_for_the_first_as_dispatch_keeps_them():
+    guests = room(Guest(1, "a", dies=6), free=2)
+
+    found = forecast(guests, [ahead(2, 50.0, dies=8), ahead(3, dies=1)], {1: 30.0})
+
+    assert times(found) == {2: 30.0, 3: 80.0}
+
+
+def test_a_chain_waits_for_each_of_its_links():
+    found = forecast(room(), [ahead(1, 10.0), ahead(2, 20.0, after=[1]), ahead(3, after=[2])], {})
+
+    assert times(found) == {1: 0.0, 2: 10.0, 3: 30.0}
+
+
+def test_a_quiet_job_has_the_host_to_itself():
+    found = forecast(room(Guest(1, "a")), [ahead(2, 60.0, quiet=True), ahead(3)], {1: 15.0})
+
+    assert times(found) == {2: 15.0, 3: 75.0}
+
+
+@pytest.mark.parametrize(
+    ("there", "line", "left", "why"),
+    [
+        (room(Guest(1, "a"), slots=1), [ahead(9)], {1: None}, "forecast:no_end"),
+        (room(slots=1), [ahead(1, None), ahead(9)], {}, "forecast:no_history"),
+        (room(servers=[Server(7, 3, "qwen", 6)]), [ahead(9, dies=4)], {}, "forecast:servers"),
+        (room(servers=[Server(7, 3, "qwen")]), [ahead(9, quiet=True)], {}, "forecast:servers"),
+        (room(free=2), [ahead(9, dies=4)], {}, "forecast:never"),
+        (room(), [ahead(9, after=[1])], {}, "forecast:elsewhere"),
+    ],
+)  # fmt: skip
+def test_what_nobody_can_know_is_said_so(there, line, left, why):
+    found = forecast(there, line, left)[9]
+
+    assert (found.starts_in_s, found.remark.id) == (None, why)
+
+
+def test_the_dies_of_a_job_that_serves_do_not_come_back():
+    guests = room(Guest(1, "deploy", dies=8, serves=True))
+
+    found = forecast(guests, [ahead(2, dies=8)], {1: 5.0})
+
+    assert found[2].remark.id == "forecast:servers"
+    assert found[2].remark.args == {"names": "deploy"}
+
+
+def test_such_jobs_are_the_same_then_the_same_model_then_the_same_kind():
+    rows = [("int8", "qwen", 10.0), ("fp16", "qwen", 30.0), ("int8", "llama", 500.0)]
+
+    assert typical(rows, "fp16", "qwen").typical_s == 30.0
+    assert typical(rows, "fp8", "qwen").typical_s == 20.0
+    assert typical(rows, "fp8", "gemma").typical_s == 30.0
+    assert typical([], "fp8", "gemma") is None
+
+
+# From records.
+
+
+@pytest.mark.django_db
+def test_what_runs_goes_by_its_own_pace_and_what_waits_by_earlier_jobs():
+    host = make_host(slots=1)
+    make_job(host=host, title="it", state="succeeded", duration_s=90.0)
+    begun = now() - timedelta(seconds=60)
+    done = {"done": 20.0, "total": 100.0, "unit": "%"}
+    make_job(host=host, state="running", started_at=begun, progress=done)
+    first, second = make_job(host=host, title="it"), make_job(host=host)
+
+    found = forecasts([first, second])
+
+    assert found[first.pk].starts_in_s == pytest.approx(240, abs=5)
+    assert found[second.pk].starts_in_s == pytest.approx(330, abs=5)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [({"draining": True}, "forecast:draining"), ({"heartbeat_at": None}, "forecast:away")],
+)
+def test_a_host_that_takes_nothing_has_no_times(fields, why):
+    job = make_job(host=make_host(**fields))
+
+    assert forecasts([job])[job.pk].remark.id == why
+
+
+@pytest.mark.django_db
+def test_a_benchmark_of_a_server_that_loads_again_has_no_time():
+    server = make_deployment(state="loading")
+    job = make_job(host=server.host, inputs={"deployment": {"id": server.pk}})
+
+    assert forecasts([job])[job.pk].remark.id == "forecast:deployment"
+
+
+@pytest.mark.django_db
+def test_what_is_far_behind_is_not_guessed_at():
+    host = make_host()
+    plan = make_plan(steps=(Step("only", ("true",)),)).to_json()
+    Job.objects.bulk_create(Job(kind="x", title=f"{n}", host=host, plan=plan) for n in range(101))
+    last = Job.objects.order_by("-pk").first()
+
+    assert forecasts([last])[last.pk].remark.id == "forecast:far"
