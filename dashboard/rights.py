@@ -34,6 +34,7 @@ ACTIONS: dict[str, Role] = {
     "job.view": Role.MEMBER,
     "job.launch": Role.MEMBER,
     "job.repeat": Role.MEMBER,
+    "job.confirm": Role.OWNER,
     "job.cancel": Role.OWNER,
     "host.view": Role.MEMBER,
     "host.add": Role.ADMIN,

@@ -141,6 +141,8 @@ SENTENCES: dict[str, str | Promise] = {
     "wait:dies": _("Needs %(wanted)s dies; %(free)s are free on %(host)s."),
     "wait:deployment": _("Waits until the deployment %(name)s is ready (%(state)s)."),
     "wait:preflight": _("%(host)s looks whether all that it needs is there."),
+    "wait:confirm": _("Waits for a yes of %(by)s or an administrator. %(found)s"),
+    "wait:confirm_admin": _("Waits for a yes of an administrator. %(found)s"),
     "wait:soon": _("Starts next."),
     # What a host finds before a job starts (jobs.host.checks): what holds, and what to do if not.
     "check:avx512": _("AVX-512: %(cpu)s has it."),
@@ -363,6 +365,9 @@ def sentence(sentence_id: str, args: Mapping[str, Any] | None = None) -> str:
         return sentence_id
     given = dict(args or {})
     known = words_of(given.pop("failure", None))
+    if isinstance(given.get("found"), list):  # sentences in a sentence
+        parts = [sentence(item["sentence_id"], item["sentence_args"]) for item in given["found"]]
+        given["found"] = " ".join(parts)
     given |= {name: word(str(given[name])) for name, word in _WORDS.items() if name in given}
     told = str(text) % _Shown(given)
     return f"{told} {known}" if known else told

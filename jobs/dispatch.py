@@ -6,7 +6,7 @@ host's lock, so that two of them do no harm.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -22,7 +22,7 @@ from jobs.models import Artifact, Dataset, Deployment, Host, Job, Weights
 from jobs.plans import SECRET, from_json, slots
 from jobs.queries.hosts import dies, free_dies, is_away, silent_s
 from jobs.queries.targets import artifact_ref, dataset_ref, deployment_ref, weights_ref
-from jobs.services import lifecycle, preflights, secrets
+from jobs.services import confirmations, lifecycle, preflights, secrets
 from jobs.services.assets import made_by
 
 _CANCELLED = Job.State.CANCELLED
@@ -66,7 +66,7 @@ def why_waiting(job: Job) -> Remark:
     before = job.after.exclude(state=Job.State.SUCCEEDED).order_by("pk").first()
     if before is not None:
         return Remark("wait:after", {"job": before.pk, "title": before.title})
-    wait = _waits_for(job, job.host)
+    wait = _waits_for_person(job, job.asks) or _waits_for(job, job.host)
     return wait.remark if wait else Remark("wait:soon")
 
 
@@ -166,15 +166,30 @@ def _waits_for_preflight(job: Job, host: Host) -> _Wait | None:
     if not job.plan.get("checks"):
         return None
     seen = preflights.latest(job)
+    looks = Remark("wait:preflight", {"host": host.name})
     if seen is None or preflights.is_stale(seen):
-        return _Wait(Remark("wait:preflight", {"host": host.name}), ask=True)
+        # What a person was asked for may be mended: then the job starts without them.
+        return _waits_for_person(job, job.asks, ask=True) or _Wait(looks, ask=True)
     if seen.done_at is None:
-        return _Wait(Remark("wait:preflight", {"host": host.name}))
+        return _waits_for_person(job, job.asks) or _Wait(looks)
     stops = [item for item in seen.findings if item["level"] == "failed"]
-    if not stops:
+    if stops:
+        first = Remark(stops[0]["sentence_id"], stops[0]["sentence_args"])
+        return _Wait(first, never=Job.State.FAILED)
+    found = confirmations.ambers(seen.plan, seen.findings)
+    return _waits_for_person(job, confirmations.open_of(found, job.confirmed))
+
+
+def _waits_for_person(
+    job: Job, found: Sequence[Mapping[str, Any]], *, ask: bool = False
+) -> _Wait | None:
+    """Its host ``found`` what somebody must confirm."""
+    if not found:
         return None
-    first = Remark(stops[0]["sentence_id"], stops[0]["sentence_args"])
-    return _Wait(first, never=Job.State.FAILED)
+    args = {"found": list(found)}
+    if job.created_by is None:
+        return _Wait(Remark("wait:confirm_admin", args), ask=ask)
+    return _Wait(Remark("wait:confirm", {**args, "by": job.created_by.get_username()}), ask=ask)
 
 
 def _ask_preflight(job: Job) -> None:

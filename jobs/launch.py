@@ -24,8 +24,9 @@ from jobs.models import Deployment, Host, Job, JobStep
 from jobs.plans import Plan
 from jobs.queries.hosts import free_dies
 from jobs.queries.targets import target_of
-from jobs.services import lifecycle
+from jobs.services import confirmations, lifecycle
 from jobs.services.assets import made_by
+from jobs.services.storable import storable
 from jobs.toolchains.environments import ENVIRONMENTS
 from jobs.toolchains.site import site_of
 
@@ -60,13 +61,15 @@ class Preview:
     will_add: list[str] = field(default_factory=list)
 
 
-def preview(kind: str, raw: Mapping[str, Any], host: Host) -> Preview:
+def preview(kind: str, raw: Mapping[str, Any], host: Host, target: Target | None = None) -> Preview:
     """What launching ``kind`` with ``raw`` on ``host`` would do. Changes nothing.
+
+    ``target`` is the host with what jobs that are not launched yet will have made there.
 
     Raises:
         LaunchError: there is no such kind.
     """
-    return _preview(_kind(kind), raw, host, target_of(host))
+    return _preview(_kind(kind), raw, host, target or target_of(host))
 
 
 def launch(
@@ -78,8 +81,11 @@ def launch(
     chain: uuid.UUID | None = None,
     repeats: Job | None = None,
     after: Iterable[Job] = (),
+    confirmed: Iterable[Mapping[str, Any]] = (),
 ) -> Job:
     """The new job, queued; the environments that it needs are queued before it.
+
+    ``confirmed``: what it may go on against, as ``jobs.services.confirmations`` writes it.
 
     Raises:
         InvalidParams: see its ``fields``.
@@ -101,9 +107,36 @@ def launch(
             inputs=_inputs(chosen.inputs(seen.params, target)),
             product=_json(chosen.product(seen.params, target)),
             repeats=repeats,
+            confirmed=storable(confirmations.about(seen.plan, confirmed)),
         )
         first = _missing_environments(chosen, seen.params, target)
         return _create(draft, host, user, chain=chain, after=after, environments=first)
+
+
+def confirmed_by_name(
+    kind: str, raw: Mapping[str, Any], host: Host, names: Sequence[str], user: AbstractBaseUser
+) -> list[dict[str, Any]]:
+    """What ``launch`` takes as ``confirmed``, from names of checks (or "all").
+
+    Raises:
+        InvalidParams: a name is of no check of this job that asks.
+        LaunchError: there is no such kind.
+    """
+    seen = preview(kind, raw, host)
+    wrong = confirmations.unknown_names(seen.plan, names) if seen.plan else []
+    if seen.plan and wrong:
+        known = ", ".join([confirmations.ALL, *confirmations.asking(seen.plan)])
+        words = _("No check of this job that asks is called “%(name)s”; there are: %(known)s.")
+        raise InvalidParams({"confirm": words % {"name": wrong[0], "known": known}})
+    return confirmations.by_name(names, user)
+
+
+def confirm(job_id: int, found: Sequence[Mapping[str, Any]], user: AbstractBaseUser | None) -> bool:
+    """Let a queued job start in spite of ``found``. False: it is not queued any more."""
+    with transaction.atomic():
+        done = confirmations.confirm(job_id, found, user)
+        transaction.on_commit(dispatch.look)
+    return done
 
 
 def cancel(job_id: int, user: AbstractBaseUser | None) -> bool:

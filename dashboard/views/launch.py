@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from dashboard import audit
 from dashboard.command_view import command_view
+from dashboard.confirming import Unconfirmed, confirmed_in
 from dashboard.forms import (
     LaunchForm,
     asset_fields,
@@ -64,16 +65,29 @@ def launch_form(request: HttpRequest, kind_name: str) -> HttpResponse:
     try:
         if left_empty(form):
             raise InvalidParams(left_empty(form))
-        job = launch(kind.name, raw_values(form, kind), host=host, user=person(request))
+        raw = raw_values(form, kind)
+        seen = preview(kind.name, raw, host)
+        confirmed = confirmed_in(request, host, seen.plan) if seen.plan else []
+        job = launch(kind.name, raw, host=host, user=person(request), confirmed=confirmed)
+    except Unconfirmed as error:
+        context = _context(kind, request.POST) | {"general_error": str(error)}
+        return render(request, "launch/form.html", context, status=422)
     except InvalidParams as error:
         errors: Mapping[str, str] = error.fields
     except LaunchError as error:
         errors = {error.field: str(error)}
     else:
-        audit.record(request.user, "job.launch", f"job {job.pk}", kind=kind.name, host=host.name)
+        detail = {"kind": kind.name, "host": host.name, **_confirmed(job)}
+        audit.record(request.user, "job.launch", f"job {job.pk}", **detail)
         return redirect("job-detail", job.pk)
     context = _context(kind, request.POST, errors=errors)
     return render(request, "launch/form.html", context, status=422)
+
+
+def _confirmed(job: Job) -> dict[str, list[str]]:
+    """For the audit: what was confirmed with the launch, if anything."""
+    checks = [item["check"] for item in job.confirmed]
+    return {"confirmed": checks} if checks else {}
 
 
 @require_POST

@@ -1,0 +1,13 @@
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+
+    dependencies = [
+        ("jobs", "0008_dies_seen"),
+    ]
+
+    operations = [
+        migrations.AddField("job", "asks", models.JSONField(default=list)),
+        migrations.AddField("job", "confirmed", models.JSONField(default=list)),
+    ]
