@@ -20,6 +20,7 @@ from jobs import dispatch, hostqueue, plans
 from jobs.errors import LaunchError
 from jobs.kinds import KINDS
 from jobs.kinds.base import AssetRef, Kind, Target, asset_values
+from jobs.kinds.printed import against_guide
 from jobs.models import Deployment, Host, Job, JobStep
 from jobs.plans import Plan
 from jobs.queries.hosts import free_dies
@@ -49,7 +50,7 @@ class Preview:
 
     ``values`` are slots that are known, ``open_slots`` those that are chosen at start, with the
     value that is proposed ("" where none can be). ``will_add`` names environments that are
-    prepared first.
+    prepared first. ``guide``: what the plan does otherwise, see ``jobs.kinds.printed``.
     """
 
     params: BaseModel | None = None
@@ -59,6 +60,7 @@ class Preview:
     script: str = ""
     errors: dict[str, str] = field(default_factory=dict)
     will_add: list[str] = field(default_factory=list)
+    guide: dict[str, Any] = field(default_factory=dict)
 
 
 def preview(kind: str, raw: Mapping[str, Any], host: Host, target: Target | None = None) -> Preview:
@@ -107,6 +109,7 @@ def launch(
             inputs=_inputs(chosen.inputs(seen.params, target)),
             product=_json(chosen.product(seen.params, target)),
             repeats=repeats,
+            guide=storable(seen.guide),
             confirmed=storable(confirmations.about(seen.plan, confirmed)),
         )
         first = _missing_environments(chosen, seen.params, target)
@@ -173,6 +176,7 @@ def run_again(job_id: int, user: AbstractBaseUser | None) -> Job:
             plan_sha256=old.plan_sha256,
             inputs=_inputs_still_there(old),
             product=old.product,
+            guide=old.guide,
             repeats=old,
         )
         first = _environments_of(old, kind, params, target)
@@ -237,6 +241,7 @@ def _preview(kind: Kind, raw: Mapping[str, Any], host: Host, target: Target) -> 
         open_slots=open_slots,
         script=plans.script(plan, offered | values),
         will_add=will_add,
+        guide=against_guide(kind, params, target, plan),
     )
 
 

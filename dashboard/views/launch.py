@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from dashboard import audit
+from dashboard.against_guide import against
 from dashboard.command_view import command_view
 from dashboard.confirming import Unconfirmed, confirmed_in
 from dashboard.forms import (
@@ -28,7 +29,6 @@ from dashboard.forms import (
 from dashboard.launch_checks import checks
 from dashboard.requests import person
 from dashboard.rights import requires
-from dashboard.sentences import sentence
 from jobs.errors import LaunchError
 from jobs.kinds import KINDS
 from jobs.kinds.base import FAMILIES, Kind, Target
@@ -179,6 +179,7 @@ def _context(
             seen.values,
             proposed=seen.open_slots,
             before=_before(kind, target, host, typed, origin),
+            guide=against(seen.guide),
         )
         if plan
         else None,
@@ -187,7 +188,6 @@ def _context(
         "blocked": _blocked(form, found),
         "dies": plan.dies if plan else 0,
         "asks_host": bool(plan and plan.checks) and not is_away(host),
-        "notes": _notes(kind, seen, target) if plan else [],
     }
 
 
@@ -199,11 +199,6 @@ def form_preview(kind_name: str, data: QueryDict) -> tuple[Host | None, Preview]
     typed = _promises_kept(kind, typed_values(kind, data))
     form = make_form(kind, target_of(host), typed, {})
     return host, preview(kind.name, raw_values(form, kind), host)
-
-
-def _notes(kind: Kind, seen: Preview, target: Target) -> list[str]:
-    """What the plan does otherwise than the guide, in words."""
-    return [sentence(note.id, note.args) for note in kind.notes(seen.params, target)]
 
 
 @dataclass(frozen=True, slots=True)

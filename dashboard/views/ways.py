@@ -10,6 +10,8 @@ from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from dashboard import audit
+from dashboard.against_guide import against
+from dashboard.command_view import CommandView, command_view
 from dashboard.confirming import confirmed_in
 from dashboard.requests import person
 from dashboard.rights import requires
@@ -22,7 +24,7 @@ from jobs.models import Host
 from jobs.queries.hosts import dies, is_away
 from jobs.queries.targets import target_of
 from jobs.services import preflights
-from jobs.ways import Way, drafts, launch_way, look_of, ways_of
+from jobs.ways import Draft, Way, drafts, launch_way, look_of, ways_of
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -85,6 +87,7 @@ def _context(model: ZooModel, way: Way, data: QueryDict) -> dict[str, Any]:
     stack = str(data.get("stack", ""))
     if stack not in offered:
         stack = next(iter(offered), "")
+    planned = drafts(way, model, host, stack) if host and stack else []
     return {
         "model": model,
         "way": way,
@@ -92,9 +95,18 @@ def _context(model: ZooModel, way: Way, data: QueryDict) -> dict[str, Any]:
         "host": host,
         "stacks": [STACKS[name] for name in offered],
         "stack": stack,
-        "drafts": drafts(way, model, host, stack) if host and stack else [],
+        "drafts": planned,
+        "shown": [(draft, _shown(draft)) for draft in planned],
         "asks_host": host is not None and not is_away(host),
     }
+
+
+def _shown(draft: Draft) -> CommandView | None:
+    """The stage's commands; None where it has no job, or none that can be planned."""
+    seen = draft.seen
+    if seen is None or seen.plan is None:
+        return None
+    return command_view(seen.plan, seen.values, proposed=seen.open_slots, guide=against(seen.guide))
 
 
 urlpatterns: list[URLPattern] = [

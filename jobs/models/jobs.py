@@ -70,6 +70,7 @@ class Job(models.Model):
     # jobs.services.confirmations.
     asks = models.JSONField(default=list)
     confirmed = models.JSONField(default=list)
+    guide = models.JSONField(default=dict)  # what the plan does otherwise: jobs.kinds.printed
     # The claim: fencing between a host and this job.
     claim_token = models.UUIDField(default=uuid.uuid4, editable=False)
     claim_id = models.CharField(max_length=64, blank=True)  # the host's own nonce

@@ -89,7 +89,7 @@ function markShare() {
 if (form instanceof HTMLFormElement) {
   markShare();
   showWhatCounts();
-  form.addEventListener("input", (event) => {
+  document.body.addEventListener("input", (event) => {
     if (!(event.target instanceof Element)) return;
     const field = event.target.closest("[data-field]");
     if (field) markChanged(field);

@@ -10,4 +10,5 @@ class Migration(migrations.Migration):
     operations = [
         migrations.AddField("job", "asks", models.JSONField(default=list)),
         migrations.AddField("job", "confirmed", models.JSONField(default=list)),
+        migrations.AddField("job", "guide", models.JSONField(default=dict)),
     ]
