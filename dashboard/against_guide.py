@@ -160,7 +160,7 @@ def _compare(printed: list[str], words: list[str]) -> Changes:
 
 
 def _places(printed: list[str], words: list[str], first: int) -> dict[int, str]:
-    """Which of ``words`` stands for which of ``printed``: "--name=b" for "--name=a", or the first."""
+    """Which of ``words`` stand for what was ``printed``: an option for itself, else the first."""
     options = {word.partition("=")[0]: n for n, word in enumerate(words) if word.startswith("--")}
     found: dict[int, str] = {}
     for word in printed:
