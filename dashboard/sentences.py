@@ -56,6 +56,18 @@ SENTENCES: dict[str, str | Promise] = {
     "host:launcher_never_started": _("The host took this job, but nothing of it was started."),
     "host:launcher_died": _("What ran this on the host was killed before it could report."),
     "host:rebooted": _("The host was restarted while this ran."),
+    "policy:program": _(
+        "Nothing was run: this host does not let jobs run %(program)s (step %(step)s). If it may, "
+        'write HOST_PROGRAMS="default NAME" into its host.env and restart its worker.'
+    ),
+    "policy:root": _(
+        "Nothing was run: %(path)s (step %(step)s) leads to %(leads_to)s, outside of the folders "
+        "that this host permits. If jobs may use it, write HOST_ROOTS=default:FOLDER into its "
+        "host.env and restart its worker."
+    ),
+    "policy:variable": _(
+        "Nothing was run: this host does not let jobs set %(variable)s (step %(step)s)."
+    ),
     "internal:plan": _("The plan cannot be run: %(problem)s"),
     "internal:launcher": _("What runs jobs on the host broke: %(problem)s"),
     # What a kind of job found (jobs.kinds).
