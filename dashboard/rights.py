@@ -42,6 +42,7 @@ ACTIONS: dict[str, Role] = {
     "host.give_up": Role.ADMIN,
     "host.key": Role.ADMIN,
     "model.view": Role.MEMBER,
+    "model.change": Role.ADMIN,
     "deployment.view": Role.MEMBER,
     "deployment.stop": Role.OWNER,
     "deployment.restart": Role.OWNER,

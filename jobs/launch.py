@@ -207,7 +207,7 @@ def launch_tour(host: Host, user: AbstractBaseUser | None) -> list[Job]:
 
 def messages(error: ValidationError) -> dict[str, str]:
     """Field → what is wrong with it first, in words for people; "" is the form as a whole."""
-    return {_field(item): _message(item) for item in reversed(error.errors())}
+    return {_field(item): message_of(item) for item in reversed(error.errors())}
 
 
 def _kind(name: str) -> Kind:
@@ -283,8 +283,8 @@ def _field(item: Mapping[str, Any]) -> str:
     return str(item["loc"][0]) if item["loc"] else ""
 
 
-def _message(item: Mapping[str, Any]) -> str:
-    """A validation error in words for people."""
+def message_of(item: Mapping[str, Any]) -> str:
+    """One of the errors of a ValidationError, in words for people."""
     limits = item.get("ctx") or {}
     words = {
         "missing": _("This is needed."),
