@@ -9,9 +9,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from dashboard.fit_table import TOKENS, fit_rows
+from dashboard.published_table import row_of
 from dashboard.rights import allowed, requires
 from jobs.catalog import MODELS
 from jobs.queries.models import model_page, model_rows
+from jobs.queries.published import beside
 from jobs.ways import ways_of
 
 
@@ -46,7 +48,7 @@ def model_detail(request: HttpRequest, model_id: str) -> HttpResponse:
         "fits_not_word": _("does not fit"),
         "is_added": MODELS.is_added(model_id),
         "may_change": allowed(request.user, "model.change"),
-        "published": model.published,
+        "published": [row_of(found) for found in beside(model)],
     }
     return render(request, "models/detail.html", context)
 
