@@ -1,4 +1,4 @@
-"""What the paper says of a model, and what was measured here: side by side, compared only if it can be."""
+"""What the paper says of a model, beside what was measured here; compared only if it can be."""
 
 from __future__ import annotations
 
@@ -31,17 +31,6 @@ def measured(subsets, *, simulated=False, remarks=(), hours_ago=0, **fields):
         created_at=now() - timedelta(hours=hours_ago),
         **fields,
     )
-    Answer.objects.bulk_create(
-        Answer(
-            result=result, index=number, subset=subset, question="?", score=float(number < right)
-        )
-        for subset, (questions, right) in subsets.items()
-        for number in range(questions)
-    ) if len(subsets) == 1 else _many(result, subsets)
-    return result
-
-
-def _many(result, subsets):
     rows, index = [], 0
     for subset, (questions, right) in subsets.items():
         for number in range(questions):
@@ -51,6 +40,7 @@ def _many(result, subsets):
             )
             index += 1
     Answer.objects.bulk_create(rows)
+    return result
 
 
 def row(dataset, device="VACC"):
