@@ -13,6 +13,7 @@ import redis
 from django.conf import settings
 from django.db import DatabaseError, connection
 
+from jobs.catalog import MODELS
 from jobs.hints import redis_py_url
 
 TIMEOUT_S = 1.0
@@ -67,9 +68,20 @@ def disk() -> Check:
     return _timed(ask)
 
 
+def catalogue() -> Check:
+    """Files of the team's own models. One that is broken is told, and takes nothing else down."""
+
+    def ask() -> dict[str, Any]:
+        reading = MODELS.reading()
+        found = {problem.file: problem.reason for problem in reading.problems}
+        return {"models": len(reading.models), **({"unread": found} if found else {})}
+
+    return _timed(ask)
+
+
 def all_checks() -> dict[str, Check]:
     """Every check, by name."""
-    return {"database": database(), "redis": broker(), "disk": disk()}
+    return {"database": database(), "redis": broker(), "disk": disk(), "catalogue": catalogue()}
 
 
 def _timed(ask: Callable[[], dict[str, Any]]) -> Check:

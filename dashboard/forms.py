@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from pydantic_core import PydanticUndefined
 
 from jobs.kinds.base import AssetRef, Choice, Kind, Target
+from jobs.kinds.printed import EXACT
 
 # What a person typed for one field: text, or a list of texts where the field takes several.
 Raw = dict[str, Any]
@@ -125,6 +126,11 @@ class LaunchForm:
             (field.name, field.value) for field in self.fields if field.changed or field.is_asset
         ]
         return urlencode([(name, value) for name, value in state if value])
+
+    @property
+    def exact(self) -> Field | None:
+        """The field that takes the guide to the letter: a switch beside the command."""
+        return next((field for field in self.fields if field.name == EXACT), None)
 
     @property
     def missing(self) -> Field | None:

@@ -14,6 +14,8 @@ OPTIONAL = """\
 # HOST_WORKSPACE=/nfs/workspace
 # HOST_REGISTRY=registry.lan
 # HOST_MODIFICATION_DIR=/nfs/workspace/vendor/modification
+# HOST_PROGRAMS="default nvcc"
+# HOST_ROOTS=default:/data/models
 """
 
 

@@ -34,6 +34,7 @@ ACTIONS: dict[str, Role] = {
     "job.view": Role.MEMBER,
     "job.launch": Role.MEMBER,
     "job.repeat": Role.MEMBER,
+    "job.confirm": Role.OWNER,
     "job.cancel": Role.OWNER,
     "job.order": Role.OWNER,  # its place and priority while it waits
     "job.raise": Role.ADMIN,  # let it come before other people's jobs
@@ -43,6 +44,7 @@ ACTIONS: dict[str, Role] = {
     "host.give_up": Role.ADMIN,
     "host.key": Role.ADMIN,
     "model.view": Role.MEMBER,
+    "model.change": Role.ADMIN,
     "deployment.view": Role.MEMBER,
     "deployment.stop": Role.OWNER,
     "deployment.restart": Role.OWNER,

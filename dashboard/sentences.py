@@ -56,6 +56,18 @@ SENTENCES: dict[str, str | Promise] = {
     "host:launcher_never_started": _("The host took this job, but nothing of it was started."),
     "host:launcher_died": _("What ran this on the host was killed before it could report."),
     "host:rebooted": _("The host was restarted while this ran."),
+    "policy:program": _(
+        "Nothing was run: this host does not let jobs run %(program)s (step %(step)s). If it may, "
+        'write HOST_PROGRAMS="default NAME" into its host.env and restart its worker.'
+    ),
+    "policy:root": _(
+        "Nothing was run: %(path)s (step %(step)s) leads to %(leads_to)s, outside of the folders "
+        "that this host permits. If jobs may use it, write HOST_ROOTS=default:FOLDER into its "
+        "host.env and restart its worker."
+    ),
+    "policy:variable": _(
+        "Nothing was run: this host does not let jobs set %(variable)s (step %(step)s)."
+    ),
     "internal:plan": _("The plan cannot be run: %(problem)s"),
     "internal:launcher": _("What runs jobs on the host broke: %(problem)s"),
     # What a kind of job found (jobs.kinds).
@@ -171,6 +183,8 @@ SENTENCES: dict[str, str | Promise] = {
     ),
     "wait:deployment": _("Waits until the deployment %(name)s is ready (%(state)s)."),
     "wait:preflight": _("%(host)s looks whether all that it needs is there."),
+    "wait:confirm": _("Waits for a yes of %(by)s or an administrator. %(found)s"),
+    "wait:confirm_admin": _("Waits for a yes of an administrator. %(found)s"),
     "wait:soon": _("Starts next."),
     # When a job is likely to start (jobs.queries.forecast), and what that supposes.
     "forecast:now": _("Starts next."),
@@ -413,6 +427,9 @@ def sentence(sentence_id: str, args: Mapping[str, Any] | None = None) -> str:
         return sentence_id
     given = dict(args or {})
     known = words_of(given.pop("failure", None))
+    if isinstance(given.get("found"), list):  # sentences in a sentence
+        parts = [sentence(item["sentence_id"], item["sentence_args"]) for item in given["found"]]
+        given["found"] = " ".join(parts)
     given |= {name: word(str(given[name])) for name, word in _WORDS.items() if name in given}
     told = str(text) % _Shown(given)
     return f"{told} {known}" if known else told

@@ -6,7 +6,7 @@ host's lock, so that two of them do no harm.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -22,7 +22,7 @@ from jobs.plans import SECRET, from_json, slots
 from jobs.queries.hosts import dies, free_dies, is_away, silent_s
 from jobs.queries.room import Room, Waiter, line_of, room_of
 from jobs.queries.targets import artifact_ref, dataset_ref, deployment_ref, weights_ref
-from jobs.services import lifecycle, preflights, secrets
+from jobs.services import confirmations, lifecycle, preflights, secrets
 from jobs.services.assets import made_by
 
 _CANCELLED = Job.State.CANCELLED
@@ -33,12 +33,14 @@ GONE = (Deployment.State.STOPPED, Deployment.State.FAILED, Deployment.State.LOST
 class _Wait:
     """The job cannot start yet. ``never``: not any more, it closes in that state.
 
-    ``ask``: its host is to be asked first whether all is as the plan needs it.
+    ``ask``: its host is to be asked first whether all is as the plan needs it. ``person``: somebody
+    must confirm what it found.
     """
 
     remark: Remark
     never: str = ""
     ask: bool = False
+    person: bool = False
 
 
 class InputGone(Exception):
@@ -146,9 +148,12 @@ class _Known:
 def _waits_for(one: Waiter, room: Room, known: _Known) -> _Wait | None:
     """What keeps a job of the line from starting; what is kept for it is told to ``room``.
 
-    Something is kept only for a job that lacks nothing else: not for one whose input is not there.
+    Something is kept only for a job that lacks nothing else: not for one whose input is not there,
+    nor for one that waits for a person.
     """
     full = room.blocks(one)
+    if full is not None and one.asks:
+        return _waits_for_person(one, one.asks)
     if full is not None and not room.keeps(one):
         return _Wait(full)
     inputs = known.waits_for_inputs(one)
@@ -157,8 +162,8 @@ def _waits_for(one: Waiter, room: Room, known: _Known) -> _Wait | None:
     if full is not None:
         room.keep(one)
         return _Wait(full)
-    wait = _waits_for_preflight(one.id, room.host) if one.is_checked else None
-    if wait is not None and not wait.never:
+    wait = _waits_for_preflight(one, room.host) if one.is_checked else None
+    if wait is not None and not wait.never and not wait.person:
         room.keep(one, slot=True)
     return wait
 
@@ -212,18 +217,33 @@ def _waits_for_inputs(inputs: Mapping[str, Mapping[str, Any]]) -> _Wait | None:
     return None if state == Deployment.State.READY else _Wait(Remark("wait:deployment", args))
 
 
-def _waits_for_preflight(job_id: int, host: str) -> _Wait | None:
+def _waits_for_preflight(one: Waiter, host: str) -> _Wait | None:
     """Its host looks first whether all is there; what it finds missing fails the job."""
-    seen = preflights.latest(job_id)
+    seen = preflights.latest(one.id)
+    looks = Remark("wait:preflight", {"host": host})
     if seen is None or preflights.is_stale(seen):
-        return _Wait(Remark("wait:preflight", {"host": host}), ask=True)
+        # What a person was asked for may be mended: then the job starts without them.
+        return _waits_for_person(one, one.asks, ask=True) or _Wait(looks, ask=True)
     if seen.done_at is None:
-        return _Wait(Remark("wait:preflight", {"host": host}))
+        return _waits_for_person(one, one.asks) or _Wait(looks)
     stops = [item for item in seen.findings if item["level"] == "failed"]
-    if not stops:
+    if stops:
+        first = Remark(stops[0]["sentence_id"], stops[0]["sentence_args"])
+        return _Wait(first, never=Job.State.FAILED)
+    found = confirmations.ambers(seen.plan, seen.findings)
+    return _waits_for_person(one, confirmations.open_of(found, one.confirmed))
+
+
+def _waits_for_person(
+    one: Waiter, found: Sequence[Mapping[str, Any]], *, ask: bool = False
+) -> _Wait | None:
+    """Its host ``found`` what somebody must confirm."""
+    if not found:
         return None
-    first = Remark(stops[0]["sentence_id"], stops[0]["sentence_args"])
-    return _Wait(first, never=Job.State.FAILED)
+    args: dict[str, Any] = {"found": list(found)}
+    if not one.by:
+        return _Wait(Remark("wait:confirm_admin", args), ask=ask, person=True)
+    return _Wait(Remark("wait:confirm", {**args, "by": one.by}), ask=ask, person=True)
 
 
 def _ask_preflight(job: Job) -> None:

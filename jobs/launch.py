@@ -20,12 +20,14 @@ from jobs import dispatch, hostqueue, plans
 from jobs.errors import LaunchError
 from jobs.kinds import KINDS
 from jobs.kinds.base import AssetRef, Kind, Target, asset_values
+from jobs.kinds.printed import against_guide
 from jobs.models import Deployment, Host, Job, JobStep
 from jobs.plans import Plan
 from jobs.queries.hosts import free_dies
 from jobs.queries.targets import target_of
-from jobs.services import lifecycle, line
+from jobs.services import confirmations, lifecycle, line
 from jobs.services.assets import made_by
+from jobs.services.storable import storable
 from jobs.toolchains.environments import ENVIRONMENTS
 from jobs.toolchains.site import site_of
 
@@ -48,7 +50,7 @@ class Preview:
 
     ``values`` are slots that are known, ``open_slots`` those that are chosen at start, with the
     value that is proposed ("" where none can be). ``will_add`` names environments that are
-    prepared first.
+    prepared first. ``guide``: what the plan does otherwise, see ``jobs.kinds.printed``.
     """
 
     params: BaseModel | None = None
@@ -58,15 +60,18 @@ class Preview:
     script: str = ""
     errors: dict[str, str] = field(default_factory=dict)
     will_add: list[str] = field(default_factory=list)
+    guide: dict[str, Any] = field(default_factory=dict)
 
 
-def preview(kind: str, raw: Mapping[str, Any], host: Host) -> Preview:
+def preview(kind: str, raw: Mapping[str, Any], host: Host, target: Target | None = None) -> Preview:
     """What launching ``kind`` with ``raw`` on ``host`` would do. Changes nothing.
+
+    ``target`` is the host with what jobs that are not launched yet will have made there.
 
     Raises:
         LaunchError: there is no such kind.
     """
-    return _preview(_kind(kind), raw, host, target_of(host))
+    return _preview(_kind(kind), raw, host, target or target_of(host))
 
 
 def launch(
@@ -79,8 +84,11 @@ def launch(
     repeats: Job | None = None,
     after: Iterable[Job] = (),
     priority: int = Job.Priority.NORMAL,
+    confirmed: Iterable[Mapping[str, Any]] = (),
 ) -> Job:
     """The new job, queued; the environments that it needs are queued before it.
+
+    ``confirmed``: what it may go on against, as ``jobs.services.confirmations`` writes it.
 
     Raises:
         InvalidParams: see its ``fields``.
@@ -95,6 +103,7 @@ def launch(
             raise InvalidParams(seen.errors)
         draft = draft_of(chosen, seen, target)
         draft.priority, draft.repeats = priority, repeats
+        draft.confirmed = storable(confirmations.about(seen.plan, confirmed))
         first = _missing_environments(chosen, seen.params, target)
         return _create(draft, host, user, chain=chain, after=after, environments=first)
 
@@ -118,7 +127,34 @@ def draft_of(kind: Kind, seen: Preview, target: Target) -> Job:
         product=_json(product),
         quiet=bool(getattr(seen.params, "quiet", False)),
         model_id=_model_id(refs, product, seen.params),
+        guide=storable(seen.guide),
     )
+
+
+def confirmed_by_name(
+    kind: str, raw: Mapping[str, Any], host: Host, names: Sequence[str], user: AbstractBaseUser
+) -> list[dict[str, Any]]:
+    """What ``launch`` takes as ``confirmed``, from names of checks (or "all").
+
+    Raises:
+        InvalidParams: a name is of no check of this job that asks.
+        LaunchError: there is no such kind.
+    """
+    seen = preview(kind, raw, host)
+    wrong = confirmations.unknown_names(seen.plan, names) if seen.plan else []
+    if seen.plan and wrong:
+        known = ", ".join([confirmations.ALL, *confirmations.asking(seen.plan)])
+        words = _("No check of this job that asks is called “%(name)s”; there are: %(known)s.")
+        raise InvalidParams({"confirm": words % {"name": wrong[0], "known": known}})
+    return confirmations.by_name(names, user)
+
+
+def confirm(job_id: int, found: Sequence[Mapping[str, Any]], user: AbstractBaseUser | None) -> bool:
+    """Let a queued job start in spite of ``found``. False: it is not queued any more."""
+    with transaction.atomic():
+        done = confirmations.confirm(job_id, found, user)
+        transaction.on_commit(dispatch.look)
+    return done
 
 
 def cancel(job_id: int, user: AbstractBaseUser | None) -> bool:
@@ -157,6 +193,7 @@ def run_again(job_id: int, user: AbstractBaseUser | None) -> Job:
             product=old.product,
             quiet=bool(getattr(params, "quiet", False)),
             model_id=old.model_id,
+            guide=old.guide,
             repeats=old,
         )
         first = _environments_of(old, kind, params, target)
@@ -187,7 +224,7 @@ def launch_tour(host: Host, user: AbstractBaseUser | None) -> list[Job]:
 
 def messages(error: ValidationError) -> dict[str, str]:
     """Field → what is wrong with it first, in words for people; "" is the form as a whole."""
-    return {_field(item): _message(item) for item in reversed(error.errors())}
+    return {_field(item): message_of(item) for item in reversed(error.errors())}
 
 
 def _kind(name: str) -> Kind:
@@ -221,6 +258,7 @@ def _preview(kind: Kind, raw: Mapping[str, Any], host: Host, target: Target) -> 
         open_slots=open_slots,
         script=plans.script(plan, offered | values),
         will_add=will_add,
+        guide=against_guide(kind, params, target, plan),
     )
 
 
@@ -262,8 +300,8 @@ def _field(item: Mapping[str, Any]) -> str:
     return str(item["loc"][0]) if item["loc"] else ""
 
 
-def _message(item: Mapping[str, Any]) -> str:
-    """A validation error in words for people."""
+def message_of(item: Mapping[str, Any]) -> str:
+    """One of the errors of a ValidationError, in words for people."""
     limits = item.get("ctx") or {}
     words = {
         "missing": _("This is needed."),

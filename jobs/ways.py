@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -18,12 +18,16 @@ from jobs.catalog import MODELS, STACKS, ZooModel
 from jobs.errors import LaunchError
 from jobs.kinds import KINDS
 from jobs.kinds.base import AssetRef, Target
-from jobs.launch import launch
+from jobs.launch import Preview, launch, preview
 from jobs.models import Host, Job
-from jobs.queries.targets import target_of
+from jobs.plans import Plan, Step
+from jobs.queries.targets import promise, target_of
 from jobs.services import lifecycle
 from jobs.toolchains import vacc_images
 from jobs.toolchains.vacc_site import vacc_site_of
+
+# Checks of what is so on the machine, whatever a chain of jobs makes there.
+_MACHINE = frozenset({"avx512", "dies", "disk", "docker", "iommu", "shm", "tool"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,15 @@ class Stage:
     there: AssetRef | None
 
 
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A stage as it would be launched now, and the host as its job will find it."""
+
+    stage: Stage
+    target: Target
+    seen: Preview | None  # None: it needs no job
+
+
 def stages(way: Way, model: ZooModel, host: Host, stack: str) -> list[Stage]:
     """What launching the way would do on ``host``, in order."""
     target = target_of(host)
@@ -67,15 +80,66 @@ def stages(way: Way, model: ZooModel, host: Host, stack: str) -> list[Stage]:
     ]
 
 
+def drafts(way: Way, model: ZooModel, host: Host, stack: str) -> list[Draft]:
+    """The plan of each stage, made as :func:`launch_way` would make it. Changes nothing.
+
+    After a stage that cannot be planned, those that use what it makes cannot either.
+    """
+    target, keys, found = target_of(host), dict[str, str](), list[Draft]()
+    for number, stage in enumerate(stages(way, model, host, stack), 1):
+        link = stage.link
+        if stage.there is not None:
+            keys[link.name] = stage.there.key
+            found.append(Draft(stage, target, None))
+            continue
+        seen = preview(link.kind, _raw(link, keys, stack), host, target)
+        found.append(Draft(stage, target, seen))
+        kind = KINDS[link.kind]
+        keys[link.name] = f"job:-{number}"
+        product = kind.product(seen.params, target) if seen.plan else None
+        if product is not None:
+            title = kind.title_of(seen.params, target)
+            target = _with(target, promise(product, title, host, job=-number))
+    return found
+
+
+def look_of(way: Way, planned: Sequence[Draft]) -> tuple[Plan, dict[str, str]] | None:
+    """One look at the host for a whole chain, and the slots it knows; None: nothing to look for.
+
+    It looks for what no job of the chain can change, and for what a person may go on against.
+    """
+    plans = [draft.seen.plan for draft in planned if draft.seen and draft.seen.plan]
+    checks = [check for plan in plans for check in plan.checks]
+    wanted = dict.fromkeys(check for check in checks if check.asks or check.name in _MACHINE)
+    if not wanted:
+        return None
+    dies = max((draft.seen.open_slots.get("dies", "") for draft in planned if draft.seen), key=len)
+    look = Plan(kind=way.id, steps=(Step("look", ("true",)),), checks=tuple(wanted))
+    return look, {"dies": dies} if dies else {}
+
+
+def _with(target: Target, ref: AssetRef) -> Target:
+    """The host once ``ref`` is made."""
+    field = ref.type if ref.type == "weights" else f"{ref.type}s"
+    fields: dict[str, Any] = {field: (*getattr(target, field), ref)}
+    return replace(target, **fields)
+
+
 def ways_of(model: ZooModel) -> list[Way]:
     """The ways that the model can go."""
     return [way for way in WAYS.values() if way.suits(model)]
 
 
 def launch_way(
-    way_id: str, model_id: str, *, host: Host, stack: str, user: AbstractBaseUser | None
+    way_id: str,
+    model_id: str,
+    *,
+    host: Host,
+    stack: str,
+    user: AbstractBaseUser | None,
+    confirmed: Sequence[Mapping[str, Any]] = (),
 ) -> list[Job]:
-    """Launch every job of the way, as one chain.
+    """Launch every job of the way, as one chain. ``confirmed``: see :func:`jobs.launch.launch`.
 
     Raises:
         LaunchError: there is no such way or model, or one of its jobs cannot be launched: none is.
@@ -98,6 +162,7 @@ def launch_way(
                 user=user,
                 chain=chain,
                 after=[made[name] for name in link.after if name in made],
+                confirmed=confirmed,
             )
             keys[link.name] = f"job:{made[link.name].pk}"
     return list(made.values())

@@ -41,7 +41,8 @@ class BadRequest(ValueError):
 def jobs(request: HttpRequest) -> HttpResponseBase:
     """List jobs (``state``, ``kind``, ``host``, ``person``, ``text``), or launch one.
 
-    A launch is ``{"kind": …, "host": name, "params": {…}}``, and may name a ``"priority"``.
+    A launch is ``{"kind": …, "host": name, "params": {…}}``, and may name a ``"priority"``;
+    ``"confirm": ["shm"]`` has it start although a check of this name, or "all", holds not quite.
     """
     if request.method == "POST":
         return _launch(request)
@@ -75,6 +76,28 @@ def cancel_job(request: HttpRequest, job_id: int) -> HttpResponseBase:
     if not launch.cancel(job_id, _user(request)):
         return error(409, "finished", _("This job had finished already."))
     audit.record(request.user, "job.cancel", f"job {job_id}")
+    return job_answer(job_id)
+
+
+@require_POST
+@api("job.confirm")
+def confirm_job(request: HttpRequest, job_id: int) -> HttpResponseBase:
+    """Start a job in spite of what it asks: of all, or of the ``{"checks": […]}`` of its "asks"."""
+    row = Job.objects.filter(pk=job_id).first()
+    if row is None:
+        return _missing()
+    if refusal := may(request.user, "job.confirm", row):
+        return refusal
+    try:
+        names = _names(json.loads(request.body or "{}").get("checks"), "checks")
+    except (ValueError, AttributeError) as refused:
+        words = refused if isinstance(refused, BadRequest) else _("Send JSON: {“checks”: […]}.")
+        return error(400, "invalid", str(words))
+    found = [item for item in row.asks if names is None or item["check"] in names]
+    if not found or not launch.confirm(job_id, found, _user(request)):
+        return error(409, "nothing_asked", _("This job asks nothing of the kind now."))
+    checks = [item["check"] for item in found]
+    audit.record(request.user, "job.confirm", f"job {job_id}", checks=checks)
     return job_answer(job_id)
 
 
@@ -221,14 +244,19 @@ def _launch(request: HttpRequest) -> JsonResponse:
         return refusal
     try:
         kind, host, params = _asked(request)
-        name = json.loads(request.body).get("priority", "")
-        priority = priority_for(request.user, str(name))
-        row = launch.launch(kind, params, host=host, user=_user(request), priority=priority)
+        asked = json.loads(request.body)
+        priority = priority_for(request.user, str(asked.get("priority", "")))
+        names = _names(asked.get("confirm"), "confirm") or []
+        user = _user(request)
+        confirmed = launch.confirmed_by_name(kind, params, host, names, user)
+        row = launch.launch(
+            kind, params, host=host, user=user, priority=priority, confirmed=confirmed
+        )
     except BadRequest as refused:
         return error(400, "invalid", str(refused))
     except LaunchError as refused:
         return _refused(refused)
-    audit.record(request.user, "job.launch", f"job {row.pk}", kind=kind)
+    audit.record(request.user, "job.launch", f"job {row.pk}", kind=kind, confirmed=names)
     return job_answer(row.pk, status=201)
 
 
@@ -248,6 +276,15 @@ def _asked(request: HttpRequest) -> tuple[str, Host, Mapping[str, Any]]:
     if not isinstance(params, dict):
         raise BadRequest(_("“params” is an object."))
     return str(kind), found, params
+
+
+def _names(value: Any, field: str) -> list[str] | None:
+    """The names of checks that a body gives; None: it gives none."""
+    if value is None:
+        return None
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise BadRequest(_("“%(field)s” is a list of names of checks.") % {"field": field})
+    return value
 
 
 def _refused(refused: LaunchError) -> JsonResponse:
@@ -326,6 +363,7 @@ urlpatterns = [
     path("jobs/preview", preview, name="api-preview"),
     path("jobs/<int:job_id>", job, name="api-job"),
     path("jobs/<int:job_id>/cancel", cancel_job, name="api-job-cancel"),
+    path("jobs/<int:job_id>/confirm", confirm_job, name="api-job-confirm"),
     path("jobs/<int:job_id>/run-again", run_job_again, name="api-job-run-again"),
     path("deployments", deployment_list, name="api-deployments"),
     path("deployments/<int:deployment_id>", deployment, name="api-deployment"),

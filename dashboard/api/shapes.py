@@ -25,6 +25,10 @@ def job(row: Job) -> dict[str, Any]:
         "state": row.state,
         "sentence": sentence(row.sentence_id, row.sentence_args),
         "sentence_id": row.sentence_id,
+        "asks": [
+            {**item, "sentence": sentence(item["sentence_id"], item["sentence_args"])}
+            for item in row.asking
+        ],
         "chain": str(row.chain) if row.chain else None,
         "repeats": row.repeats_id,
         "priority": priority_name(row.priority),
@@ -45,6 +49,7 @@ def whole_job(row: Job) -> dict[str, Any]:
     return {
         **job(row),
         "params": row.params,
+        "confirmed": row.confirmed,
         "plan": row.plan,
         "plan_sha256": row.plan_sha256,
         "values": row.values,

@@ -21,6 +21,7 @@ from django.utils.translation import gettext
 
 from dashboard import diegrid, formats, line_view, sparks
 from dashboard.command_view import command_view
+from dashboard.rights import allowed
 from dashboard.sentences import sentence as sentence_text
 from dashboard.states import look
 from dashboard.words import (
@@ -76,6 +77,12 @@ def state(thing: Any, word: str = "") -> SafeString:
         shape(state_of(thing)),
         word or appearance.word,
     )
+
+
+@register.simple_tag(takes_context=True)
+def may_confirm(context: template.Context, job: Job) -> bool:
+    """Whether the viewer may start a job in spite of what its host found."""
+    return allowed(context["user"], "job.confirm", job)
 
 
 @register.simple_tag
@@ -147,7 +154,8 @@ def sentence(thing: Any) -> str:
     if isinstance(thing, Remark):
         return sentence_text(thing.id, thing.args)
     if isinstance(thing, Mapping):
-        return sentence_text(thing["id"], thing.get("args", {})) if thing.get("id") else ""
+        thing = {"id": thing.get("sentence_id"), "args": thing.get("sentence_args"), **thing}
+        return sentence_text(thing["id"], thing["args"] or {}) if thing["id"] else ""
     return sentence_text(thing.sentence_id, thing.sentence_args) if thing.sentence_id else ""
 
 

@@ -18,7 +18,7 @@ from dashboard.words import kind_title
 from jobs.kinds import KINDS
 from jobs.models import Host, Job
 from jobs.queries.forecast import forecasts
-from jobs.queries.jobs import BROKE, OPEN, Filters, cursor, page
+from jobs.queries.jobs import ASKS, BROKE, OPEN, Filters, cursor, page
 
 FIELDS = {"state": "state", "kind": "kind", "host": "host", "person": "person", "text": "q"}
 
@@ -48,7 +48,7 @@ def job_list(request: HttpRequest) -> HttpResponse:
 
 def _choices(filters: Filters) -> dict[str, Any]:
     """What each filter offers: (value, words)."""
-    states = [(OPEN, gettext("open")), (BROKE, gettext("broke"))]
+    states = [(OPEN, gettext("open")), (BROKE, gettext("broke")), (ASKS, look(ASKS).word)]
     return {
         "states": [*states, *((state, look(state).word) for state in Job.State.values)],
         "kinds": [(name, kind_title(name)) for name in KINDS],

@@ -19,6 +19,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from dashboard import audit, line_view
 from dashboard.advice import advice
+from dashboard.against_guide import against
 from dashboard.charts import live
 from dashboard.command_view import command_view
 from dashboard.formats import joined, moment, number
@@ -63,7 +64,7 @@ def job_detail(request: HttpRequest, job_id: int) -> HttpResponse:
     plan = from_json(page.job.plan)
     found_points = has_points(job_id)
     context = _context(request, page) | {
-        "view": command_view(plan, page.job.values),
+        "view": command_view(plan, page.job.values, guide=against(page.job.guide)),
         "script": script(plan, page.job.values),
         "figure": live.figure() if plan.watches else None,
         "watched": bool(plan.watches) and (page.job.is_open or found_points),

@@ -13,7 +13,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from dashboard import audit, line_view
+from dashboard.against_guide import against
 from dashboard.command_view import command_view
+from dashboard.confirming import Unconfirmed, confirmed_in
 from dashboard.forms import (
     LaunchForm,
     asset_fields,
@@ -27,7 +29,6 @@ from dashboard.forms import (
 from dashboard.launch_checks import checks
 from dashboard.requests import person
 from dashboard.rights import requires
-from dashboard.sentences import sentence
 from jobs.errors import LaunchError
 from jobs.kinds import KINDS
 from jobs.kinds.base import FAMILIES, Kind, Target
@@ -67,16 +68,35 @@ def launch_form(request: HttpRequest, kind_name: str) -> HttpResponse:
             raise InvalidParams(left_empty(form))
         priority = line_view.priority_for(request.user, request.POST.get("priority", ""))
         raw = raw_values(form, kind)
-        job = launch(kind.name, raw, host=host, user=person(request), priority=priority)
+        seen = preview(kind.name, raw, host)
+        confirmed = confirmed_in(request, host, seen.plan) if seen.plan else []
+        job = launch(
+            kind.name,
+            raw,
+            host=host,
+            user=person(request),
+            priority=priority,
+            confirmed=confirmed,
+        )
+    except Unconfirmed as error:
+        context = _context(request, kind, request.POST) | {"general_error": str(error)}
+        return render(request, "launch/form.html", context, status=422)
     except InvalidParams as error:
         errors: Mapping[str, str] = error.fields
     except LaunchError as error:
         errors = {error.field: str(error)}
     else:
-        audit.record(request.user, "job.launch", f"job {job.pk}", kind=kind.name, host=host.name)
+        detail = {"kind": kind.name, "host": host.name, **_confirmed(job)}
+        audit.record(request.user, "job.launch", f"job {job.pk}", **detail)
         return redirect("job-detail", job.pk)
     context = _context(request, kind, request.POST, errors=errors)
     return render(request, "launch/form.html", context, status=422)
+
+
+def _confirmed(job: Job) -> dict[str, list[str]]:
+    """For the audit: what was confirmed with the launch, if anything."""
+    checks = [item["check"] for item in job.confirmed]
+    return {"confirmed": checks} if checks else {}
 
 
 @require_POST
@@ -178,6 +198,7 @@ def _context(
             seen.values,
             proposed=seen.open_slots,
             before=_before(kind, target, host, typed, origin),
+            guide=against(seen.guide),
         )
         if plan
         else None,
@@ -186,7 +207,6 @@ def _context(
         "blocked": _blocked(form, found),
         "dies": plan.dies if plan else 0,
         "asks_host": bool(plan and plan.checks) and not is_away(host),
-        "notes": _notes(kind, seen, target) if plan else [],
     }
 
 
@@ -213,11 +233,6 @@ def form_preview(kind_name: str, data: QueryDict) -> tuple[Host | None, Preview]
     typed = _promises_kept(kind, typed_values(kind, data))
     form = make_form(kind, target_of(host), typed, {})
     return host, preview(kind.name, raw_values(form, kind), host)
-
-
-def _notes(kind: Kind, seen: Preview, target: Target) -> list[str]:
-    """What the plan does otherwise than the guide, in words."""
-    return [sentence(note.id, note.args) for note in kind.notes(seen.params, target)]
 
 
 @dataclass(frozen=True, slots=True)

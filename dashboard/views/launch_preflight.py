@@ -19,10 +19,12 @@ from dashboard.views.launch import form_preview
 from jobs import hostqueue
 from jobs.models import Preflight
 from jobs.queries.hosts import is_away
-from jobs.services import preflights
+from jobs.services import confirmations, preflights
 
 # The page asks no longer than this; a host that is there answers in less than a second.
 PATIENCE = timedelta(seconds=20)
+_LAUNCH = "launch-form"
+_FORMS = {name: name for name in (_LAUNCH, "way-form")}
 _SHAPES = {"ok": "passed", "warn": "asks", "failed": "failed", "unknown": "queued"}
 
 
@@ -47,21 +49,25 @@ def launch_check(request: HttpRequest, kind_name: str) -> HttpResponse:
     known.pop("job_dir", None)
     asked = preflights.ask(host, seen.plan.to_json(), known, user=person(request))
     hostqueue.send_check(host.name, asked.pk)
-    return _fragment(request, asked)
+    return fragment(request, asked)
 
 
 @require_GET
 @requires("job.launch")
 def launch_findings(request: HttpRequest, preflight_id: int) -> HttpResponse:
-    """What the host has found so far."""
-    return _fragment(request, get_object_or_404(Preflight, pk=preflight_id, job=None))
+    """What the host has found so far; ``?form=`` names the form that a tick belongs to."""
+    return fragment(request, get_object_or_404(Preflight, pk=preflight_id, job=None))
 
 
-def _fragment(request: HttpRequest, asked: Preflight) -> HttpResponse:
+def fragment(request: HttpRequest, asked: Preflight, *, form_id: str = "") -> HttpResponse:
+    """What ``asked`` found, to be polled until it is answered, and a tick for what asks."""
     lines = [_line(item) for item in asked.findings]
+    found = confirmations.found_by(asked)
     context = {
         "asked": asked,
         "lines": lines,
+        "form_id": form_id or _FORMS.get(request.GET.get("form", ""), _LAUNCH),
+        "ambers": [sentence(item["sentence_id"], item["sentence_args"]) for item in found],
         "waits": asked.done_at is None and now() - asked.asked_at < PATIENCE,
         "stops": sum(line.state == "failed" for line in lines),
     }
@@ -69,7 +75,7 @@ def _fragment(request: HttpRequest, asked: Preflight) -> HttpResponse:
 
 
 def _line(item: dict[str, object]) -> Line:
-    words = {"ok": _("passed"), "warn": _("note"), "failed": _("stops"), "unknown": _("later")}
+    words = {"ok": _("passed"), "warn": _("asks"), "failed": _("stops"), "unknown": _("later")}
     level = str(item["level"])
     args = item["sentence_args"]
     assert isinstance(args, dict)

@@ -9,8 +9,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from dashboard.fit_table import TOKENS, fit_rows
-from dashboard.rights import requires
+from dashboard.published_table import row_of
+from dashboard.rights import allowed, requires
+from jobs.catalog import MODELS
 from jobs.queries.models import model_page, model_rows
+from jobs.queries.published import beside
 from jobs.ways import ways_of
 
 
@@ -18,7 +21,12 @@ from jobs.ways import ways_of
 @requires("model.view")
 def model_list(request: HttpRequest) -> HttpResponse:
     """The catalogue: what is prepared, compiled, served and measured of each model."""
-    return render(request, "models/list.html", {"rows": model_rows()})
+    context = {
+        "rows": model_rows(),
+        "problems": MODELS.problems,
+        "may_change": allowed(request.user, "model.change"),
+    }
+    return render(request, "models/list.html", context)
 
 
 @require_GET
@@ -38,7 +46,9 @@ def model_detail(request: HttpRequest, model_id: str) -> HttpResponse:
         "fit_tokens": TOKENS,
         "fits_word": _("fits"),
         "fits_not_word": _("does not fit"),
-        "published": model.published,
+        "is_added": MODELS.is_added(model_id),
+        "may_change": allowed(request.user, "model.change"),
+        "published": [row_of(found) for found in beside(model)],
     }
     return render(request, "models/detail.html", context)
 

@@ -108,12 +108,17 @@ def serving(request: HttpRequest) -> HttpResponse:
 
 def _title(counts: dict[str, int]) -> str:
     """A sentence that concludes: "3 jobs run, 3 wait, 2 broke today"."""
-    running, waiting, broke = counts["running"], counts["waiting"], counts["broke"]
+    running, asking, broke = counts["running"], counts["asking"], counts["broke"]
+    waiting = counts["waiting"] - asking
     parts = []
     if running:
         parts.append(ngettext("%(n)s job runs", "%(n)s jobs run", running) % {"n": running})
     if waiting:
         parts.append(ngettext("%(n)s waits", "%(n)s wait", waiting) % {"n": waiting})
+    if asking:
+        parts.append(
+            ngettext("%(n)s needs somebody", "%(n)s need somebody", asking) % {"n": asking}
+        )
     if not parts:
         parts.append(gettext("Nothing runs"))
     if broke:

@@ -7,18 +7,24 @@ from typing import Any
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path, reverse
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_POST
 
 from dashboard import audit
+from dashboard.against_guide import against
+from dashboard.command_view import CommandView, command_view
+from dashboard.confirming import confirmed_in
 from dashboard.requests import person
 from dashboard.rights import requires
+from dashboard.views.launch_preflight import fragment
+from jobs import hostqueue
 from jobs.catalog import MODELS, STACKS, ZooModel
 from jobs.errors import LaunchError
 from jobs.kinds.vacc import stack_choices
 from jobs.models import Host
-from jobs.queries.hosts import dies
+from jobs.queries.hosts import dies, is_away
 from jobs.queries.targets import target_of
-from jobs.ways import Way, launch_way, stages, ways_of
+from jobs.services import preflights
+from jobs.ways import Draft, Way, drafts, launch_way, look_of, ways_of
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -32,15 +38,36 @@ def model_way(request: HttpRequest, model_id: str, way_id: str) -> HttpResponse:
     host, stack = context["host"], context["stack"]
     if host is None:
         return redirect("model-way", model_id, way_id)
+    look = look_of(way, context["drafts"])
     try:
-        jobs = launch_way(way.id, model.id, host=host, stack=stack, user=person(request))
+        confirmed = confirmed_in(request, host, look[0]) if look else []
+        jobs = launch_way(
+            way.id, model.id, host=host, stack=stack, user=person(request), confirmed=confirmed
+        )
     except LaunchError as error:
         return render(request, "models/way.html", context | {"error": str(error)}, status=422)
     for job in jobs:
-        audit.record(request.user, "job.launch", f"job {job.pk}", kind=job.kind, host=host.name)
+        detail = {"kind": job.kind, "host": host.name}
+        if job.confirmed:
+            detail["confirmed"] = [item["check"] for item in job.confirmed]
+        audit.record(request.user, "job.launch", f"job {job.pk}", **detail)
     if not jobs:
         return redirect("model-detail", model.id)
     return redirect(f"{reverse('job-detail', args=[jobs[0].pk])}")
+
+
+@require_POST
+@requires("job.launch")
+def way_check(request: HttpRequest, model_id: str, way_id: str) -> HttpResponse:
+    """Ask the host at once what each job of the chain will ask it."""
+    model, way = _found(model_id, way_id)
+    context = _context(model, way, request.POST)
+    host, look = context["host"], look_of(way, context["drafts"])
+    if host is None or look is None or is_away(host):
+        return HttpResponse()
+    asked = preflights.ask(host, look[0].to_json(), look[1], user=person(request))
+    hostqueue.send_check(host.name, asked.pk)
+    return fragment(request, asked, form_id="way-form")
 
 
 def _found(model_id: str, way_id: str) -> tuple[ZooModel, Way]:
@@ -60,6 +87,7 @@ def _context(model: ZooModel, way: Way, data: QueryDict) -> dict[str, Any]:
     stack = str(data.get("stack", ""))
     if stack not in offered:
         stack = next(iter(offered), "")
+    planned = drafts(way, model, host, stack) if host and stack else []
     return {
         "model": model,
         "way": way,
@@ -67,10 +95,21 @@ def _context(model: ZooModel, way: Way, data: QueryDict) -> dict[str, Any]:
         "host": host,
         "stacks": [STACKS[name] for name in offered],
         "stack": stack,
-        "stages": stages(way, model, host, stack) if host and stack else [],
+        "drafts": planned,
+        "shown": [(draft, _shown(draft)) for draft in planned],
+        "asks_host": host is not None and not is_away(host),
     }
+
+
+def _shown(draft: Draft) -> CommandView | None:
+    """The stage's commands; None where it has no job, or none that can be planned."""
+    seen = draft.seen
+    if seen is None or seen.plan is None:
+        return None
+    return command_view(seen.plan, seen.values, proposed=seen.open_slots, guide=against(seen.guide))
 
 
 urlpatterns: list[URLPattern] = [
     path("<str:model_id>/ways/<slug:way_id>/", model_way, name="model-way"),
+    path("<str:model_id>/ways/<slug:way_id>/check/", way_check, name="model-way-check"),
 ]

@@ -83,6 +83,11 @@ def save(folder: Path, text: str) -> ZooModel:
         raise ValueError(_TOO_LARGE)
     model = _checked(text, stem=None)
     folder.mkdir(parents=True, exist_ok=True)
+    there = folder / f"{model.id}{SUFFIX}"
+    if there.is_file():
+        _before(folder, model.id).write_bytes(there.read_bytes())
+    else:
+        _before(folder, model.id).unlink(missing_ok=True)
     with tempfile.NamedTemporaryFile(
         "w", dir=folder, prefix=".", suffix=".part", encoding="utf-8", delete=False
     ) as file:
@@ -96,8 +101,48 @@ def remove(folder: Path, model_id: str) -> bool:
     path = folder / f"{model_id}{SUFFIX}"
     if path.parent != folder or model_id in SHIPPED or not path.is_file():
         return False
+    path.replace(_before(folder, model_id))
+    return True
+
+
+def undo(folder: Path, model_id: str) -> bool:
+    """Put back what a model's file held before it was last changed or taken out.
+
+    Once more puts the change back. False: nothing is known of it.
+    """
+    path, before = folder / f"{model_id}{SUFFIX}", _before(folder, model_id)
+    if path.parent != folder or not before.is_file():
+        return False
+    now = path.read_bytes() if path.is_file() else None
+    before.replace(path)
+    if now is not None:
+        before.write_bytes(now)
+    return True
+
+
+def read_text(folder: Path, name: str) -> str | None:
+    """What a file of the folder holds, whether it is a model or not; None: it cannot be read."""
+    path = folder / name
+    if path.parent != folder or path.is_symlink() or not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return file.read(MOST_BYTES + 1)[:MOST_BYTES].decode("utf-8", errors="replace")
+
+
+def discard(folder: Path, name: str) -> bool:
+    """Delete a file that gives no model. False: there is none of that name."""
+    path = folder / name
+    if path.parent != folder or name.startswith(".") or not name.endswith(_ENDINGS):
+        return False
+    if not (path.is_symlink() or path.is_file()):
+        return False
     path.unlink()
     return True
+
+
+def _before(folder: Path, model_id: str) -> Path:
+    """Where the last text of a model's file is kept: a name that is no model's."""
+    return folder / f".{model_id}.before"
 
 
 _TOO_LARGE = f"larger than {MOST_BYTES // 1024} KiB"

@@ -52,6 +52,19 @@ class Library(Mapping[str, ZooModel]):
         """Take an added model out; False: the folder has none of that id."""
         return added.remove(self._writable(), model_id)
 
+    def undo(self, model_id: str) -> bool:
+        """Put back what a model of the folder was before; False: nothing is known of it."""
+        return added.undo(self._writable(), model_id)
+
+    def text_of(self, file: str) -> str | None:
+        """What a file of the folder holds; None: it cannot be read."""
+        return added.read_text(self._folder.path, file) if self._folder else None
+
+    def discard(self, file: str) -> bool:
+        """Delete a file that gives no model; False: there is no such problem."""
+        known = {problem.file for problem in self.problems}
+        return file in known and added.discard(self._writable(), file)
+
     def _writable(self) -> Path:
         if self._folder is None:
             raise FileNotFoundError("no folder for added models is configured")

@@ -14,6 +14,7 @@ from typing import Any
 from jobs.errors import PlanError
 from jobs.host import environment, probe, process
 from jobs.host import spool as spools
+from jobs.host.config import Config
 from jobs.host.launcher import size_and_sha256
 from jobs.host.redact import redact
 from jobs.host.spool import Spool
@@ -27,8 +28,9 @@ log = logging.getLogger(__name__)
 class Adopter:
     """Looks at spools. Remembers only how often it started a launcher that then did nothing."""
 
-    def __init__(self, host_dir: Path) -> None:
-        self._host_dir = host_dir
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._host_dir = config.dir
         self._starts: dict[tuple[Path, int], int] = {}
 
     def look(self, spool: Spool) -> None:
@@ -46,7 +48,7 @@ class Adopter:
         with spools.guard(self._host_dir, f"{meta.type}-{meta.id}"):
             if not spool.was_started() and self._starts.get(key, 0) < FEW_STARTS:
                 self._starts[key] = self._starts.get(key, 0) + 1
-                start_if_fresh(spool)
+                start_if_fresh(self._config, spool)
                 return
             close_dead(spool)
 

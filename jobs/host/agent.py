@@ -50,7 +50,7 @@ class Agent:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._client = Client(config)
-        self._adopter = Adopter(config.dir)
+        self._adopter = Adopter(config)
         self._forgotten = Forgotten(config.dir)
         self._started_at = time.time()
         self._boot_id = process.boot_id()

@@ -15,6 +15,7 @@ from jobs.errors import JobsError
 _NAME = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")
 _MOUNT = re.compile(r"^(/[A-Za-z0-9._-]+)+/?$")
 _REGISTRY = re.compile(r"^[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::\d{1,5})?$")
+_PROGRAM = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$")
 _PORTS = re.compile(r"^(\d{1,5})-(\d{1,5})$")
 REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+socket")
 
@@ -34,6 +35,8 @@ class Config:
     images, ``modification_dir`` the folder with the vendor's changed model files; "" and None where
     there is none. ``scale`` is the size of a file here as a share of the real one's: below 1 on a
     simulated host alone. ``root`` is put before ``/dev``, ``/proc`` and ``/sys`` when it is probed.
+    ``programs`` and ``roots`` are what jobs may run and touch (``jobs.host.policy``; none: its
+    default).
     """
 
     name: str
@@ -49,6 +52,8 @@ class Config:
     modification_dir: Path | None = None
     root: Path = Path("/")
     scale: float = 1.0
+    programs: tuple[str, ...] = ()
+    roots: tuple[str, ...] = ()
 
     def as_environment(self) -> dict[str, str]:
         """The same settings as environment variables, for child processes."""
@@ -66,6 +71,8 @@ class Config:
             "HOST_MODIFICATION_DIR": str(self.modification_dir or ""),
             "HOST_ROOT": str(self.root),
             "HOST_SCALE": f"{self.scale!r}",
+            "HOST_PROGRAMS": " ".join(self.programs),
+            "HOST_ROOTS": ":".join(self.roots),
         }
 
 
@@ -92,6 +99,8 @@ def load(environ: Mapping[str, str] | None = None, file: Path | None = None) -> 
         modification_dir=_existing(values, "HOST_MODIFICATION_DIR"),
         root=_existing(values, "HOST_ROOT") or Path("/"),
         scale=_scale(values),
+        programs=_programs(values),
+        roots=_roots(values),
     )
 
 
@@ -218,6 +227,28 @@ def _scale(values: Mapping[str, str]) -> float:
     if not 0 < scale <= 1:
         raise ConfigError(f"HOST_SCALE is {text!r}: a number above 0 and up to 1 is allowed")
     return scale
+
+
+def _programs(values: Mapping[str, str]) -> tuple[str, ...]:
+    names = tuple(re.split(r"[\s,]+", values.get("HOST_PROGRAMS", "").strip()))
+    for name in filter(None, names):
+        if not _PROGRAM.match(name):
+            raise ConfigError(
+                f"HOST_PROGRAMS has {name!r}: names of programs without a folder are allowed, and "
+                "the word default for those that are permitted unless it is set"
+            )
+    return tuple(filter(None, names))
+
+
+def _roots(values: Mapping[str, str]) -> tuple[str, ...]:
+    folders = tuple(filter(None, values.get("HOST_ROOTS", "").strip().split(":")))
+    for folder in folders:
+        if folder != "default" and (not folder.startswith("/") or folder.strip("/") == ""):
+            raise ConfigError(
+                f"HOST_ROOTS has {folder!r}: absolute folders between colons are allowed, but not "
+                "/, and the word default for the host's own"
+            )
+    return folders
 
 
 def _ports(values: Mapping[str, str]) -> tuple[int, int]:

@@ -17,6 +17,8 @@ from jobs.host import serving, spawn
 from jobs.host import spool as spools
 from jobs.host.client import Answer, Client
 from jobs.host.config import Config
+from jobs.host.launcher import size_and_sha256
+from jobs.host.policy import policy_of
 from jobs.host.spool import Meta, Spool
 from jobs.plans import Plan, from_json, slots
 
@@ -37,7 +39,7 @@ def take_job(config: Config, client: Client, job_id: int) -> bool:
     with spools.guard(config.dir, f"job-{job_id}"):
         if not _make_room(config, client, spool):
             return False
-        if spool.path.exists() and (start_if_fresh(spool) or spool.exit() is None):
+        if spool.path.exists() and (start_if_fresh(config, spool) or spool.exit() is None):
             return True
         # One that is over may be of a job that the dashboard has forgotten (its database is an
         # older one now) before it gave the number again: then it lets us claim the number anew.
@@ -54,7 +56,7 @@ def take_job(config: Config, client: Client, job_id: int) -> bool:
             return False
         spool = _create(config, client, answer)
         nonce.unlink()
-        start_if_fresh(spool)
+        start_if_fresh(config, spool)
         return True
 
 
@@ -76,14 +78,17 @@ def take_deployment(config: Config, client: Client, deployment_id: int) -> bool:
         if spool.is_running():
             return False  # the run before is still ending; we are asked again
         last = spool.meta().run if spool.path.exists() else 0
-        if last and start_if_fresh(spool):
+        if last and start_if_fresh(config, spool):
             return True
         body = _claim_run(client, deployment_id, last)
         return body is not None and _start_run(config, client, spool, body)
 
 
-def start_if_fresh(spool: Spool) -> bool:
-    """Start the launcher where nothing of the present run has begun. True when it was started."""
+def start_if_fresh(config: Config, spool: Spool) -> bool:
+    """Start the launcher where nothing of the present run has begun. True when it was started.
+
+    What the host's own policy does not permit is closed instead, as failed.
+    """
     if spool.is_running() or spool.exit() is not None or spool.was_started():
         return False
     lock = spool.lock()
@@ -92,8 +97,37 @@ def start_if_fresh(spool: Spool) -> bool:
     if spool.was_started():  # another one was faster, and has ended
         os.close(lock)
         return False
-    spawn.STANDBY.start(spool, lock)
+    _launch(config, spool, lock)
     return True
+
+
+def _launch(config: Config, spool: Spool, lock: int) -> None:
+    """Hand the spool to a launcher, if this host permits all that its plan names."""
+    taken = spool.plan()
+    refusal = policy_of(config).refusal(from_json(taken["plan"]), taken["values"], spool.work)
+    if refusal is None:
+        spawn.STANDBY.start(spool, lock)
+        return
+    try:
+        log.warning("%s is refused: %s %s", spool, refusal.sentence_id, dict(refusal.args))
+        size, digest = size_and_sha256(spool.log)
+        spool.append_ended(
+            {
+                "verdict": "failed",
+                "sentence_id": refusal.sentence_id,
+                "sentence_args": dict(refusal.args),
+                "exit_code": None,
+                "duration_s": None,
+                "log_bytes": size,
+                "log_sha256": digest,
+                "points_bytes": spools.whole_lines_size(spool.points),
+                "outputs": [],
+                "run": spool.meta().run,
+            }
+        )
+        spool.forget_secrets()
+    finally:
+        os.close(lock)
 
 
 def cancel(config: Config, client: Client, kind: str, number: int, *, run: int) -> bool:
@@ -163,7 +197,7 @@ def _start_run(config: Config, client: Client, spool: Spool, body: Mapping[str, 
         lock = serving.prepare_run(spool, config.dir, meta, plan, values, secrets)
     if lock is None:
         return False
-    spawn.STANDBY.start(spool, lock)
+    _launch(config, spool, lock)
     return True
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -94,6 +94,11 @@ class Job(models.Model):
     cancelled_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
     )
+    # What its host found that a person must confirm before it starts, and what was confirmed:
+    # jobs.services.confirmations.
+    asks = models.JSONField(default=list)
+    confirmed = models.JSONField(default=list)
+    guide = models.JSONField(default=dict)  # what the plan does otherwise: jobs.kinds.printed
     # The claim: fencing between a host and this job.
     claim_token = models.UUIDField(default=uuid.uuid4, editable=False)
     claim_id = models.CharField(max_length=64, blank=True)  # the host's own nonce
@@ -132,6 +137,11 @@ class Job(models.Model):
     def is_open(self) -> bool:
         """True while the job may still change."""
         return self.state in self.OPEN_STATES
+
+    @property
+    def asking(self) -> list[dict[str, Any]]:
+        """What of its host's look a person must confirm before it starts."""
+        return list(self.asks) if self.state == self.State.QUEUED else []
 
 
 class JobStep(models.Model):

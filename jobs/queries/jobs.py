@@ -13,7 +13,7 @@ from jobs.models import Job
 PAGE_SIZE = 50
 
 # Groups of states that a filter may ask for, besides each state by its name.
-OPEN, BROKE = "open", "broke"
+OPEN, BROKE, ASKS = "open", "broke", "asks"
 GROUPS: Mapping[str, tuple[str, ...]] = {
     OPEN: Job.OPEN_STATES,
     BROKE: (Job.State.FAILED, Job.State.ERRORED, Job.State.LOST),
@@ -33,7 +33,9 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What a list is narrowed to; "" means any. ``state`` is a state or a name of ``GROUPS``."""
+    """What a list is narrowed to; "" means any. ``state`` is a state, a name of ``GROUPS``,
+    or "asks": queued, and somebody must confirm what its host found.
+    """
 
     state: str = ""
     kind: str = ""
@@ -82,7 +84,9 @@ def page(filters: Filters, *, before: Cursor | None = None, limit: int = PAGE_SI
 
 def _filtered(filters: Filters) -> QuerySet[Job]:
     jobs = Job.objects.all()
-    if filters.state:
+    if filters.state == ASKS:
+        jobs = jobs.filter(state=Job.State.QUEUED).exclude(asks=[])
+    elif filters.state:
         jobs = jobs.filter(state__in=GROUPS.get(filters.state, (filters.state,)))
     if filters.kind:
         jobs = jobs.filter(kind=filters.kind)

@@ -130,16 +130,21 @@ def running(user: AbstractBaseUser | None) -> list[Running]:
 
 
 def waiting(user: AbstractBaseUser | None) -> list[Job]:
-    """Queued jobs in the order of their hosts' lines."""
-    return list(_of(user).filter(state=Job.State.QUEUED).order_by(*Job.LINE)[:_MOST])
+    """Queued jobs, first those that ask for somebody, then in the order of their hosts' lines."""
+    queued = _of(user).filter(state=Job.State.QUEUED).order_by(*Job.LINE)
+    return [*queued.exclude(asks=[])[:_MOST], *queued.filter(asks=[])[:_MOST]][:_MOST]
 
 
 def counts(user: AbstractBaseUser | None, since: datetime) -> dict[str, int]:
-    """How many jobs run, wait, and broke since then: ``{"running", "waiting", "broke"}``."""
+    """How many jobs run, wait, ask for somebody, and broke since then.
+
+    ``{"running", "waiting", "asking", "broke"}``; those that ask are among those that wait.
+    """
     jobs = _of(user)
     return {
         "running": jobs.filter(state__in=Job.ON_HOST_STATES).count(),
         "waiting": jobs.filter(state=Job.State.QUEUED).count(),
+        "asking": jobs.filter(state=Job.State.QUEUED).exclude(asks=[]).count(),
         "broke": _broke(user, since).count() + len(broken_servers(user, since)),
     }
 

@@ -7,7 +7,7 @@ future: so the three never tell different stories.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,7 +44,9 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Waiter:
-    """A job in the line; the fields are the job's. ``serves``: a server of it goes on."""
+    """A job in the line; the fields are the job's. ``serves``: a server of it goes on. ``by``: name
+    of who launched it, "" where nobody did.
+    """
 
     id: int
     title: str
@@ -53,6 +55,9 @@ class Waiter:
     serves: bool = False
     inputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     is_checked: bool = False  # its host looks first whether all is there
+    asks: Sequence[Mapping[str, Any]] = ()
+    confirmed: Sequence[Mapping[str, Any]] = ()
+    by: str = ""
 
     def is_served_by(self, server: Server) -> bool:
         """True for the deployment under test."""
@@ -224,6 +229,7 @@ def line_of(host: Host) -> list[Waiter]:
     rows = queued.annotate(dies=F("plan__dies"), first_check=F("plan__checks__0")).order_by(
         *Job.LINE
     )
+    by = "created_by__username"
     fields = ("pk", "title", "dies", "quiet", "product", "inputs", "first_check")
     return [
         Waiter(
@@ -234,8 +240,11 @@ def line_of(host: Host) -> list[Waiter]:
             _serves(row["product"]),
             row["inputs"],
             is_checked=row["first_check"] is not None,
+            asks=row["asks"],
+            confirmed=row["confirmed"],
+            by=row[by] or "",
         )
-        for row in rows.values(*fields).iterator()
+        for row in rows.values(*fields, "asks", "confirmed", by).iterator()
     ]
 
 

@@ -106,16 +106,17 @@ def _refs(refs: Iterable[AssetRef], promised: list[AssetRef], sort: str) -> tupl
 def _promises(host: Host) -> list[AssetRef]:
     """What open jobs will register: newest first."""
     jobs = Job.objects.filter(host=host, state__in=Job.OPEN_STATES)
-    return [
-        AssetRef(str(job.product["type"]), job.title, job=job.pk, data=_promise(job, host))
-        for job in jobs
-        if job.product
-    ]
+    return [promise(job.product, job.title, host, job=job.pk) for job in jobs if job.product]
 
 
-def _promise(job: Job, host: Host) -> dict[str, Any]:
+def promise(product: Mapping[str, Any], title: str, host: Host, *, job: int) -> AssetRef:
+    """What a job will register, as a choice. ``job`` may be a number that no job has."""
+    return AssetRef(str(product["type"]), title, job=job, data=_promised(product, host))
+
+
+def _promised(made: Mapping[str, Any], host: Host) -> dict[str, Any]:
     """A product as it is known before it is made, as flat as its record will be."""
-    product = dict(job.product or {})
+    product = dict(made)
     inside = {}
     if product.get("path"):
         inside = {"mount_path": inside_of(host.facts, str(product["path"]))}

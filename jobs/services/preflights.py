@@ -14,6 +14,7 @@ from django.utils.timezone import now
 from jobs import hints
 from jobs.models import Host, Job, Preflight
 from jobs.plans import from_json
+from jobs.services import confirmations
 from jobs.services.storable import storable
 
 # What a host found may have changed after this: it is asked again before a job starts.
@@ -33,8 +34,11 @@ def ask(
     user: AbstractBaseUser | None = None,
 ) -> Preflight:
     """Have ``host`` run the checks of ``plan`` (``Plan.to_json()``)."""
-    # Those of forms are of no use once they are old; those of jobs stay with them.
+    # Those of forms are of no use once they are old; of a job's the last answer stays with it.
     Preflight.objects.filter(job=None, asked_at__lt=now() - KEPT_FOR).delete()
+    if job is not None:
+        answered = Preflight.objects.filter(job=job, done_at__isnull=False)
+        Preflight.objects.filter(pk__in=list(answered.values_list("pk", flat=True)[1:])).delete()
     return Preflight.objects.create(
         host=host,
         job=job,
@@ -76,6 +80,8 @@ def answer(preflight: Preflight, findings: Any) -> bool:
             done_at=now(), findings=storable(found)
         )
         if changed:
+            if preflight.job_id:
+                confirmations.note(preflight.job_id, preflight.plan, found)
             about = {"id": preflight.job_id} if preflight.job_id else {}
             sort = "job" if preflight.job_id else "preflight"
             about = about or {"id": preflight.pk}

@@ -59,10 +59,11 @@ function markErrors() {
 /** The button is never replaced, so that no click is lost while the preview comes in. */
 function markReady() {
   const ready = document.querySelector("[data-ready]")?.getAttribute("data-ready") === "yes";
+  const asks = document.querySelector("[data-confirm]:not(:checked)") !== null;
   const button = document.querySelector("[data-launch]");
   if (!(button instanceof HTMLButtonElement)) return;
-  button.disabled = !ready;
-  button.toggleAttribute("aria-disabled", !ready);
+  button.disabled = !ready || asks;
+  button.toggleAttribute("aria-disabled", button.disabled);
 }
 
 /**
@@ -73,7 +74,7 @@ function followHost(element) {
   const state = new URLSearchParams();
   for (const [name, value] of new FormData(element)) {
     const field = element.querySelector(`[data-field="${CSS.escape(name)}"]`);
-    if (name === "csrfmiddlewaretoken" || field?.hasAttribute("data-asset")) continue;
+    if (["csrfmiddlewaretoken", "confirm"].includes(name) || field?.hasAttribute("data-asset")) continue;
     state.set(name, String(value));
   }
   location.assign(`${location.pathname}?${state}`);
@@ -88,7 +89,7 @@ function markShare() {
 if (form instanceof HTMLFormElement) {
   markShare();
   showWhatCounts();
-  form.addEventListener("input", (event) => {
+  document.body.addEventListener("input", (event) => {
     if (!(event.target instanceof Element)) return;
     const field = event.target.closest("[data-field]");
     if (field) markChanged(field);
@@ -99,6 +100,9 @@ if (form instanceof HTMLFormElement) {
     const button = document.querySelector("[data-launch]");
     // After this turn of the loop, or the browser would not send the form.
     setTimeout(() => button?.setAttribute("disabled", ""), 0);
+  });
+  document.body.addEventListener("change", (event) => {
+    if (event.target instanceof Element && event.target.matches("[data-confirm]")) markReady();
   });
   document.body.addEventListener("htmx:afterSettle", () => {
     markErrors();

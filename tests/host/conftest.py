@@ -61,6 +61,7 @@ def config(host_dir, intake, ports):
         dir=host_dir,
         wheels_dir=None,
         ports=ports,
+        programs=("default", "sh", "true", "false", "sleep", "cat"),
     )
 
 

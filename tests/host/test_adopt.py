@@ -20,24 +20,24 @@ def _kill(spool):
     until(lambda: not spool.is_running())
 
 
-def test_a_running_job_is_left_alone(make_spool, launch, host_dir):
+def test_a_running_job_is_left_alone(make_spool, launch, config):
     spool = make_spool("echo up; sleep 600")
     launch(spool, wait=False)
     until(lambda: spool.log.stat().st_size)
 
-    Adopter(host_dir).look(spool)
+    Adopter(config).look(spool)
 
     assert spool.is_running()
     assert spool.exit() is None
 
 
-def test_a_dead_launcher_leaves_a_lost_job_with_its_last_lines(make_spool, launch, host_dir):
+def test_a_dead_launcher_leaves_a_lost_job_with_its_last_lines(make_spool, launch, config):
     spool = make_spool("echo first; echo 'a\\rlast'; sleep 600")
     launch(spool, wait=False)
     until(lambda: b"last" in spool.log.read_bytes())
     _kill(spool)
 
-    Adopter(host_dir).look(spool)
+    Adopter(config).look(spool)
 
     ended = spool.exit()
     assert (ended["verdict"], ended["sentence_id"]) == ("lost", "host:launcher_died")
@@ -47,14 +47,14 @@ def test_a_dead_launcher_leaves_a_lost_job_with_its_last_lines(make_spool, launc
     assert spool.read_events()[-1] == ended
 
 
-def test_what_a_dead_launcher_left_running_is_ended(make_spool, launch, host_dir):
+def test_what_a_dead_launcher_left_running_is_ended(make_spool, launch, config):
     spool = make_spool("setsid sh -c 'echo $$ > pid; sleep 600' & wait")
     launch(spool, wait=False)
     pid = int(until(lambda: _text(spool.work / "pid")))
     _kill(spool)
     assert process.is_running(pid)
 
-    Adopter(host_dir).look(spool)
+    Adopter(config).look(spool)
 
     until(lambda: not process.is_running(pid))
 
@@ -68,13 +68,13 @@ def test_another_boot_is_told_from_a_dead_launcher(make_spool, host_dir):
     assert spool.exit()["sentence_id"] == "host:rebooted"
 
 
-def test_a_launcher_that_wrote_its_last_event_is_not_lost(make_spool, launch, host_dir):
+def test_a_launcher_that_wrote_its_last_event_is_not_lost(make_spool, launch, config):
     spool = make_spool("true")
     launch(spool)
     ended = spool.exit()
     (spool.path / "exit.json").unlink()
 
-    Adopter(host_dir).look(spool)
+    Adopter(config).look(spool)
 
     assert spool.exit() == ended
     assert len([e for e in spool.read_events() if e["type"] == "ended"]) == 1
@@ -92,19 +92,19 @@ def test_a_living_launcher_is_never_called_dead(make_spool, launch):
     stop_everything(spool.path.parents[1], 20)
 
 
-def test_a_spool_that_was_never_started_is_started(make_spool, host_dir):
+def test_a_spool_that_was_never_started_is_started(make_spool, config):
     spool = make_spool("echo late")
 
-    Adopter(host_dir).look(spool)
+    Adopter(config).look(spool)
 
     until(spool.exit)
     assert spool.log.read_text() == "late\n"
 
 
-def test_a_launcher_that_never_begins_is_given_up(make_spool, host_dir, monkeypatch):
+def test_a_launcher_that_never_begins_is_given_up(make_spool, config, monkeypatch):
     spool = make_spool("true")
-    adopter = Adopter(host_dir)
-    monkeypatch.setattr("jobs.host.adopt.start_if_fresh", lambda spool: True)
+    adopter = Adopter(config)
+    monkeypatch.setattr("jobs.host.adopt.start_if_fresh", lambda config, spool: True)
 
     for _ in range(4):
         adopter.look(spool)

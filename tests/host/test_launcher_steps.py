@@ -95,7 +95,7 @@ def test_a_cancelled_job_is_cleaned_up(make_spool, launch):
     assert _cleaned(spool) == ["a"]
 
 
-def test_what_a_killed_launcher_would_have_cleaned_up_is_cleaned_up(make_spool, launch, host_dir):
+def test_what_a_killed_launcher_would_have_cleaned_up_is_cleaned_up(make_spool, launch, config):
     spool = make_spool(
         _sh("a", "true", cleanup=_clean("a")),
         _sh("b", "echo up; sleep 600", cleanup=_clean("b")),
@@ -106,7 +106,7 @@ def test_what_a_killed_launcher_would_have_cleaned_up_is_cleaned_up(make_spool, 
     os.kill(until(lambda: spools.launcher_pid(spool)), signal.SIGKILL)
     until(lambda: not spool.is_running())
 
-    Adopter(host_dir).look(spool)
+    Adopter(config).look(spool)
 
     assert spool.exit()["verdict"] == "lost"
     assert _cleaned(spool) == ["b", "a"]

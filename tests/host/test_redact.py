@@ -97,14 +97,14 @@ def test_a_secret_lies_on_the_disk_while_the_job_runs_for_this_user_alone(given,
 
 
 @pytest.mark.processes
-def test_a_killed_launcher_leaves_no_secret_behind(given, launch, host_dir):
+def test_a_killed_launcher_leaves_no_secret_behind(given, launch, config):
     spool = given("echo $HF_TOKEN; sleep 600")
     launch(spool, wait=False)
     until(lambda: spool.log.stat().st_size)
     os.kill(until(lambda: spools.launcher_pid(spool)), signal.SIGKILL)
     until(lambda: not spool.is_running())
 
-    Adopter(host_dir).look(spool)
+    Adopter(config).look(spool)
 
     assert spool.log.read_bytes() == STARS + b"\n"
     assert spool.exit()["sentence_args"]["last_lines"] == STARS.decode()

@@ -195,7 +195,8 @@ def test_what_a_person_wrote_is_kept_under_its_id_and_can_be_taken_out(tmp_path)
     library.save(text_of(summary="Another."))
 
     assert library[OURS].summary == "Another."
-    assert [path.name for path in (tmp_path / "new" / "folder").iterdir()] == [f"{OURS}.yaml"]
+    seen = [path.name for path in (tmp_path / "new" / "folder").glob("[!.]*")]
+    assert seen == [f"{OURS}.yaml"]
     assert (library.remove(OURS), library.remove(OURS)) == (True, False)
     assert OURS not in library
 

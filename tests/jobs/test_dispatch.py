@@ -266,7 +266,7 @@ def test_a_job_starts_only_once_its_host_has_looked(checked):
     asked = Preflight.objects.get(job=checked)
     assert dispatch.why_waiting(checked).id == "wait:preflight"
 
-    preflights.answer(asked, _found("warn"))
+    preflights.answer(asked, _found("ok"))
 
     assert dispatch.look() == 1
     assert Preflight.objects.count() == 1

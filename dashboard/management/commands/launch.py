@@ -22,6 +22,13 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         add_launch_arguments(parser)
         parser.add_argument("--priority", choices=list(PRIORITIES), default="normal")
+        parser.add_argument(
+            "--confirm",
+            action="append",
+            default=[],
+            metavar="CHECK",
+            help="start although this check (or all) holds not quite; without it the job asks",
+        )
         parser.add_argument("--user", default="", help="account to launch for (first admin)")
         parser.add_argument(
             "--wait", action="store_true", help="follow the log; exit code 1 unless it succeeds"
@@ -31,12 +38,16 @@ class Command(BaseCommand):
         raw = terminal.raw_params(options["kind"], options["set"])
         user = terminal.user_named(options["user"])
         host = terminal.host_named(options["host"])
+        kind, names = options["kind"], options["confirm"]
         try:
             priority = priority_for(user, options["priority"])
-            job = launch.launch(options["kind"], raw, host=host, user=user, priority=priority)
+            confirmed = launch.confirmed_by_name(kind, raw, host, names, user)
+            job = launch.launch(
+                kind, raw, host=host, user=user, priority=priority, confirmed=confirmed
+            )
         except LaunchError as error:
             raise terminal.refused(error) from error
-        record(user, "job.launch", f"job {job.pk}", kind=job.kind, by="terminal")
+        record(user, "job.launch", f"job {job.pk}", kind=job.kind, by="terminal", confirmed=names)
         self.stdout.write(f"job {job.pk}: {job.kind} {job.title}")
         if not options["wait"]:
             return

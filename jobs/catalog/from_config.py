@@ -1,0 +1,97 @@
+"""What a model's own ``config.json`` (Hugging Face transformers) says of its architecture."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from jobs.catalog.architecture import Architecture, Fp8, Mla, Moe, RopeScaling
+
+MOST_CHARACTERS = 200_000
+_PLAIN = [
+    name
+    for name in Architecture.model_fields
+    if name not in ("name", "rope_scaling", "mla", "moe", "quantization")
+]
+_DTYPES = {"bfloat16": "bf16", "float16": "fp16"}
+
+
+def read_config(text: str) -> dict[str, Any]:
+    """The file's content; of a model that sees pictures too, the part about its language.
+
+    Raises:
+        ValueError: it is no such file.
+    """
+    if len(text) > MOST_CHARACTERS:
+        raise ValueError("larger than a config.json is")
+    try:
+        config = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError("not JSON") from error
+    if not isinstance(config, dict):
+        raise ValueError("not a config.json: it is one object")
+    inner = config.get("text_config")
+    if isinstance(inner, dict):
+        config = {"architectures": config.get("architectures"), **inner}
+    if "hidden_size" not in config:
+        raise ValueError("not a config.json of a language model: it has no hidden_size")
+    return config
+
+
+def architecture_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The ``architecture`` of a model's file, as far as the config says it.
+
+    What transformers computes where a config leaves it out, is computed here too: ``head_dim``,
+    ``num_key_value_heads``.
+    """
+    found = {name: config[name] for name in _PLAIN if config.get(name) is not None}
+    names = config.get("architectures")
+    if isinstance(names, list) and names:
+        found["name"] = names[0]
+    heads, hidden = config.get("num_attention_heads"), config.get("hidden_size")
+    if isinstance(heads, int) and heads > 0:
+        found.setdefault("num_key_value_heads", heads)
+        if isinstance(hidden, int):
+            found.setdefault("head_dim", hidden // heads)
+    for name in ("bos_token_id", "eos_token_id"):
+        if isinstance(found.get(name), list) and found[name]:
+            found[name] = found[name][0]
+    found.setdefault("tie_word_embeddings", False)
+    return {**found, **_parts(config)}
+
+
+def facts_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What else of the model's file a config says: its context, the precision of its weights."""
+    found: dict[str, Any] = {"context_tokens": config.get("max_position_embeddings")}
+    quantised = config.get("quantization_config")
+    if isinstance(quantised, dict) and quantised.get("quant_method") == "fp8":
+        found["dtype"] = "fp8"
+    else:
+        stored = config.get("torch_dtype") or config.get("dtype")
+        found["dtype"] = _DTYPES.get(str(stored))
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _parts(config: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    scaling = config.get("rope_scaling")
+    if isinstance(scaling, dict):
+        sort = scaling.get("rope_type") or scaling.get("type")
+        found["rope_scaling"] = {"type": sort, **_of(RopeScaling, scaling, but="type")}
+    if config.get("kv_lora_rank"):
+        found["mla"] = _of(Mla, config)
+    if config.get("n_routed_experts"):
+        found["moe"] = _of(Moe, config)
+    quantised = config.get("quantization_config")
+    if isinstance(quantised, dict) and quantised.get("weight_block_size"):
+        found["quantization"] = _of(Fp8, quantised)
+    return found
+
+
+def _of(part: Any, values: Mapping[str, Any], *, but: str = "") -> dict[str, Any]:
+    return {
+        name: values[name]
+        for name in part.model_fields
+        if name != but and values.get(name) is not None
+    }

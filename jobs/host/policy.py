@@ -1,0 +1,157 @@
+"""What this host lets a plan run and touch: its own settings, whatever the dashboard sends.
+
+It looks at what a plan names: programs, working folders, files, and paths among arguments and in
+environments. What a permitted program does with its arguments, such as a script or a command in a
+container, is that program's affair. Standard library only.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from jobs.host import vacc
+from jobs.host.config import Config
+from jobs.plans import SECRET, Plan, Step, fill, slots
+
+# Setting: this word stands for what is permitted unless set.
+DEFAULT = "default"
+# What the kinds of job run.
+PROGRAMS = frozenset(
+    {
+        *("conda", "docker", "evalscope", "git", "hf", "hfd.sh", "llmdeploy", "modelscope"),
+        *("opencompass", "pip", "python", "python3", "unzip", "vamc", "vastgenx", "vllm", "wget"),
+    }
+)
+# This script of ours is told a path of an address, and a model's name that may look like one.
+_ASKS_SERVER, _OF_SERVERS = "follow_ready.py", ("--health", "--model")
+_VOLUMES = ("-v", "--volume")
+_FORBIDDEN_ENV = ("LD_", "PYTHONPATH", "PYTHONSTARTUP", "BASH_ENV")
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why nothing of the plan runs: a sentence of the dashboard's and what fills it."""
+
+    sentence_id: str
+    args: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Names of programs, and folders; each path is looked at where it leads to, links followed."""
+
+    programs: frozenset[str]
+    roots: tuple[Path, ...]
+
+    def refusal(self, plan: Plan, values: Mapping[str, str], work: Path) -> Refusal | None:
+        """What of ``plan`` this host does not permit, first; None: it may run.
+
+        ``work`` is the folder of steps that name none.
+        """
+        # A secret stands in environments alone, and is no path.
+        known = {name: "-" for name in slots(plan) if name.startswith(SECRET)}
+        whole = plan if plan.filled else fill(plan, {**values, **known})
+        for step in whole.steps:
+            found = self._step(step, Path(step.cwd) if step.cwd else work)
+            if found is not None:
+                return found
+        for item in whole.files:
+            if item.at and not self._permits(Path(item.at)):
+                return self._outside(item.name, item.at)
+        return None
+
+    def _step(self, step: Step, cwd: Path) -> Refusal | None:
+        for argv in filter(None, (step.argv, step.cleanup)):
+            if not self._may_run(argv[0], cwd):
+                args = {"program": argv[0], "step": step.name}
+                return Refusal("policy:program", args)
+        for name, value in step.env:
+            if name.startswith(_FORBIDDEN_ENV):
+                return Refusal("policy:variable", {"variable": name, "step": step.name})
+            if "://" not in value:
+                for part in value.split(":"):
+                    if part.startswith("/") and not self._permits(Path(part)):
+                        return self._outside(step.name, part)
+        for text in (str(cwd), *step.path, *_paths(step.argv), *_paths(step.cleanup)):
+            if not self._permits(cwd / text):
+                return self._outside(step.name, text)
+        return None
+
+    def _may_run(self, program: str, cwd: Path) -> bool:
+        """By its name, or by a path to one of that name in a folder of the host's own."""
+        if "/" not in program:
+            return program in self.programs
+        path = cwd / program
+        own = Path(sys.executable)
+        if path.parent == own.parent and path.name in self.programs | {own.name}:
+            return True
+        # Its last part is followed no further: a virtual environment's python leads out of it.
+        return path.name in self.programs and self._permits(path.parent)
+
+    def _permits(self, path: Path) -> bool:
+        real = Path(os.path.realpath(path))
+        return any(real.is_relative_to(root) for root in self.roots)
+
+    def _outside(self, step: str, text: str) -> Refusal:
+        return Refusal(
+            "policy:root", {"path": text, "leads_to": os.path.realpath(text), "step": step}
+        )
+
+
+def policy_of(config: Config) -> Policy:
+    """What ``config`` permits; unset, what the kinds of job need of this host's own folders."""
+    own = [config.dir, config.workspace, config.modification_dir, config.wheels_dir]
+    conda = vacc.conda_prefix()
+    default = [str(path) for path in own if path] + ([conda] if conda else [])
+    return Policy(
+        programs=frozenset(_expanded(config.programs, sorted(PROGRAMS))),
+        roots=tuple(Path(os.path.realpath(path)) for path in _expanded(config.roots, default)),
+    )
+
+
+def _expanded(given: Sequence[str], default: Iterable[str]) -> Iterator[str]:
+    for word in given or (DEFAULT,):
+        yield from default if word == DEFAULT else (word,)
+
+
+def _paths(argv: Sequence[str]) -> Iterator[str]:
+    """What among arguments is a path of this host."""
+    if argv and Path(argv[0]).name == "docker":
+        yield from _paths_of_docker(argv)
+        return
+    told = _OF_SERVERS if _ASKS_SERVER in map(_last, argv) else ()
+    for before, word in pairwise(argv):
+        value = word.partition("=")[2] if word.startswith("-") else word
+        if "://" not in value and before not in told and _is_path(value):
+            yield value
+
+
+def _paths_of_docker(argv: Sequence[str]) -> Iterator[str]:
+    """Mounts, and what is built or copied; the rest is told to what runs in the container."""
+    if "".join(argv[1:2]) in ("build", "cp"):
+        yield from (word for word in argv[2:] if ":" not in word and _is_path(word))
+    for before, word in pairwise(argv):
+        option, equals, value = word.partition("=")
+        if before in _VOLUMES:
+            yield word.partition(":")[0]
+        elif equals and option in _VOLUMES:
+            yield value.partition(":")[0]
+        elif before == "--mount" or option == "--mount":
+            fields = dict(
+                part.partition("=")[::2] for part in (value if equals else word).split(",")
+            )
+            yield fields.get("source", fields.get("src", "/"))
+
+
+def _is_path(word: str) -> bool:
+    return word.startswith("/") or ".." in word.split("/")
+
+
+def _last(word: str) -> str:
+    return word.rpartition("/")[2]

@@ -1,0 +1,160 @@
+"""Our own scores beside those that others published of a model, data set by data set.
+
+A share of right answers has its interval (Wilson). Whether two figures measure the same thing is
+said, not guessed: see :data:`Why`. A simulated result stands in where there is no other, marked,
+and is never the best.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from django.db.models import Count, Sum
+
+from jobs.catalog import ZooModel
+from jobs.catalog.evaluation_sets import EVALUATION_SETS
+from jobs.catalog.schema import Published
+from jobs.models import Answer, Result
+from jobs.queries.statistics import Interval, wilson
+
+# Why a figure of ours is not to be compared with the published one.
+Why = Literal["metric", "split", "prompt", "limited", "part", "cut", "samples"]
+
+# Published name -> the subsets of our answers that are its questions; one that ends in "/" or "_"
+# or "-" begins their names. Of OpenCompass ("math-500") and of EvalScope ("math_500/Level 1").
+_SETS: Mapping[str, tuple[str, ...]] = {
+    "aime24": ("aime2024", "aime24/"),
+    "aime25": ("aime2025", "aime25/"),
+    "ceval": ("ceval-", "ceval/"),
+    "cluewsc": ("cluewsc-dev", "cluewsc-test"),
+    "cluewsc-dev": ("cluewsc-dev",),
+    "cluewsc-test": ("cluewsc-test",),
+    "gpqa": ("GPQA_diamond", "gpqa_diamond/"),
+    "gpqa_diamond": ("GPQA_diamond", "gpqa_diamond/"),
+    "gsm8k": ("gsm8k", "gsm8k/"),
+    "ifeval": ("IFEval", "ifeval/"),
+    "live_code_bench": ("live_code_bench/",),
+    "math_500": ("math-500", "math_500/"),
+    "mmlu": ("lukaemon_mmlu_", "mmlu/"),
+}
+# Questions of the sets that OpenCompass's table does not tell.
+_SIZES = {"ceval": 1346, "mmlu": 14042}
+# What is a share of right answers, as ours are; a rating, a consensus or an F1 is not.
+_SHARES = ("accuracy", "pass@1", "EM", "pass@1-COT", "prompt strict", "correct")
+# Of these the makers asked another set of questions than the tools here: CLUE's, not FewCLUE's.
+_OTHER_SETS = {("cluewsc", "paper")}
+
+
+@dataclass(frozen=True, slots=True)
+class Ours:
+    """One of our results on the questions of one set."""
+
+    result: Result
+    share: Interval
+    questions: int
+    subsets: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A published figure with our latest and our best on the same data set.
+
+    ``why`` says what keeps them from being compared; empty: they can be. ``best`` is none where
+    the latest is it, or where only simulated ones are there.
+    """
+
+    published: Published
+    latest: Ours | None
+    best: Ours | None
+    why: tuple[Why, ...]
+
+    @property
+    def within(self) -> bool | None:
+        """Whether the published figure lies in our interval; None: they are not to be compared."""
+        if self.latest is None or self.why or self.latest.result.simulated:
+            return None
+        return self.latest.share.low <= self.published.value / 100 <= self.latest.share.high
+
+
+def beside(model: ZooModel) -> list[Beside]:
+    """Every published figure of the model, in its order, with ours."""
+    results = {
+        result.pk: result
+        for result in Result.objects.filter(
+            model_id=model.id, sort=Result.Sort.EVALUATION
+        ).select_related("host", "deployment", "job")
+    }
+    scored = list(
+        Answer.objects.filter(result__in=results)
+        .order_by()
+        .values_list("result_id", "subset")
+        .annotate(questions=Count("pk"), right=Sum("score"))
+    )
+    return [_beside(item, model, _ours(item.dataset, results, scored)) for item in model.published]
+
+
+def _beside(item: Published, model: ZooModel, ours: Sequence[Ours]) -> Beside:
+    real = [one for one in ours if not one.result.simulated]
+    latest = next(iter([*real, *ours]), None)
+    if latest is None:
+        return Beside(item, None, None, ())
+    alike = [one for one in real if one.questions >= latest.questions]
+    best = max(alike, key=lambda one: one.share.value, default=None)
+    return Beside(
+        item,
+        latest,
+        best if best is not None and best.share.value > latest.share.value else None,
+        tuple(_why(item, model, latest)),
+    )
+
+
+def _ours(
+    dataset: str, results: Mapping[int, Result], scored: Iterable[tuple[int, str, int, float]]
+) -> list[Ours]:
+    """Results that asked questions of the set, newest first."""
+    found: dict[int, list[tuple[str, int, float]]] = {}
+    for result_id, subset, questions, right in scored:
+        if _is_of(subset, _SETS.get(dataset, ())):
+            found.setdefault(result_id, []).append((subset, questions, right))
+    ours = []
+    for result_id, result in results.items():
+        rows = found.get(result_id, [])
+        total = sum(questions for _subset, questions, _right in rows)
+        if total:
+            share = wilson(sum(right for _subset, _questions, right in rows), total)
+            ours.append(Ours(result, share, total, tuple(subset for subset, *_rest in rows)))
+    return ours
+
+
+def _why(item: Published, model: ZooModel, ours: Ours) -> Iterable[Why]:
+    remarks = {remark["id"]: remark["args"] for remark in ours.result.remarks}
+    if item.metric not in _SHARES or item.unit != "%":
+        yield "metric"
+    elif (
+        item.metric.startswith("pass@1") and item.device == "paper" and model.prompting.samples > 1
+    ):
+        yield "samples"
+    if (item.dataset, item.device) in _OTHER_SETS:
+        yield "split"
+    others = str(remarks.get("evaluate:other_prompt", {}).get("sets", "")).split(", ")
+    if any(subset in others for subset in ours.subsets):
+        yield "prompt"
+    if "evaluate:limited" in remarks:
+        yield "limited"
+    elif ours.questions < _size(item):
+        yield "part"
+    if "evaluate:cut" in remarks:
+        yield "cut"
+
+
+def _size(item: Published) -> int:
+    """How many questions the set has; 0: not known."""
+    names = _SETS.get(item.dataset, ())
+    known = sum(EVALUATION_SETS[name].questions for name in names if name in EVALUATION_SETS)
+    return item.samples or _SIZES.get(item.dataset, known)
+
+
+def _is_of(subset: str, names: Iterable[str]) -> bool:
+    return any(subset.startswith(name) if name[-1] in "/_-" else subset == name for name in names)

@@ -1,0 +1,109 @@
+"""What a host's look found amber: a person confirms it, by name, before the job starts.
+
+A finding of level *warn* is told by its check and what that looks at, ``shm(bytes=34359738368)``:
+the same one at the next look, whatever figures it has then. A confirmation names such a check, or
+only the check's name (``shm``), or ``all``; API and command line give the latter two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+from django.utils.timezone import now
+
+from jobs import hints
+from jobs.models import Job, Preflight
+from jobs.plans import Check, Plan, from_json
+from jobs.services.storable import storable
+
+ALL = "all"
+
+# {"check", "sentence_id", "sentence_args"} as found; {"check", "by", "at", …} as confirmed.
+Item = Mapping[str, Any]
+
+
+def key(check: Check) -> str:
+    """A check with what it looks at, as its plan has it."""
+    return f"{check.name}({', '.join(f'{name}={value}' for name, value in check.args)})"
+
+
+def ambers(plan: Mapping[str, Any], findings: Sequence[Item]) -> list[dict[str, Any]]:
+    """What of ``findings``, in the order of the plan's checks, asks for a confirmation."""
+    checks = from_json(plan).checks
+    return [
+        {
+            "check": key(check),
+            "sentence_id": item["sentence_id"],
+            "sentence_args": item["sentence_args"],
+        }
+        for check, item in zip(checks, findings, strict=False)
+        if item["level"] == "warn"
+    ]
+
+
+def found_by(preflight: Preflight) -> list[dict[str, Any]]:
+    """What a form's look found that asks; nothing while there is no answer."""
+    return ambers(preflight.plan, preflight.findings)
+
+
+def open_of(found: Iterable[Item], confirmed: Iterable[Item]) -> list[Item]:
+    """What of ``found`` nobody has confirmed."""
+    words = {str(item["check"]) for item in confirmed}
+    return [item for item in found if words.isdisjoint(_names(str(item["check"])))]
+
+
+def confirmation(found: Iterable[Item], user: AbstractBaseUser | None) -> list[dict[str, Any]]:
+    """That ``user`` goes on in spite of what was found, as a job keeps it."""
+    by = user.get_username() if user else "manage.py"
+    return [{**item, "by": by, "at": now().isoformat()} for item in found]
+
+
+def by_name(names: Iterable[str], user: AbstractBaseUser | None) -> list[dict[str, Any]]:
+    """The same for names of checks, before any look."""
+    return confirmation([{"check": name} for name in dict.fromkeys(names)], user)
+
+
+def unknown_names(plan: Plan, names: Iterable[str]) -> list[str]:
+    """Names that confirm nothing of this plan, for none of its checks that ask is called so."""
+    return [name for name in names if name not in (ALL, *asking(plan))]
+
+
+def asking(plan: Plan) -> list[str]:
+    """Names of the plan's checks that a person may go on against, each once."""
+    return list(dict.fromkeys(check.name for check in plan.checks if check.asks))
+
+
+def about(plan: Plan, confirmed: Iterable[Item]) -> list[Item]:
+    """What of ``confirmed`` is about this plan: a chain's is given to each of its jobs."""
+    names = {ALL}.union(*(_names(key(check)) for check in plan.checks if check.asks), set())
+    return [item for item in confirmed if item["check"] in names]
+
+
+def note(job_id: int, plan: Mapping[str, Any], findings: Sequence[Item]) -> None:
+    """Keep with a queued job what its host's last look leaves to be confirmed."""
+    with transaction.atomic():
+        job = Job.objects.select_for_update(no_key=True).get(pk=job_id)
+        left = open_of(ambers(plan, findings), job.confirmed)
+        Job.objects.filter(pk=job_id, state=Job.State.QUEUED).update(asks=storable(left))
+
+
+def confirm(job_id: int, found: Sequence[Item], user: AbstractBaseUser | None) -> bool:
+    """Go on in spite of ``found``; what else is asked stays. False: the job is not queued."""
+    with transaction.atomic():
+        jobs = Job.objects.select_for_update(no_key=True)
+        job = jobs.filter(pk=job_id, state=Job.State.QUEUED).first()
+        if job is None:
+            return False
+        confirmed = [*job.confirmed, *confirmation(open_of(found, job.confirmed), user)]
+        Job.objects.filter(pk=job_id).update(
+            confirmed=storable(confirmed), asks=open_of(job.asks, confirmed)
+        )
+        transaction.on_commit(lambda: hints.publish("job", id=job_id))
+    return True
+
+
+def _names(check: str) -> set[str]:
+    return {ALL, check, check.partition("(")[0]}

@@ -1,0 +1,252 @@
+"""The yes to what a host found amber: in the form, on the job's page, over the API, for a chain."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.urls import reverse
+
+from jobs.models import AuditEntry, Host, Job, Preflight, Weights
+from jobs.plans import Check, Plan, Step
+from jobs.services import preflights
+from jobs.toolchains.vacc_site import GUIDE_FACTS
+from tests.factories import make_host, make_job, make_user
+
+pytestmark = pytest.mark.django_db
+
+WAY = ("deepseek-r1", "pytorch")
+KIND = ["deploy-vllm"]
+
+
+@pytest.fixture
+def host():
+    facts = {**GUIDE_FACTS, "stacks": ["guide", "current"]}
+    return make_host("va16-01", facts=facts, slots=8, sort=Host.Sort.SIMULATED)
+
+
+@pytest.fixture
+def form(host):
+    """What the form of a deployment sends."""
+    path = f"{GUIDE_FACTS['roots']['weights']}/DeepSeek-R1"
+    fields = {"model_id": "deepseek-r1", "precision": "fp8", "bytes": 1, "sha256": "a" * 64}
+    weights = Weights.objects.create(host=host, path=path, **fields)
+    return {"host": host.name, "weights": str(weights.pk)}
+
+
+@pytest.fixture
+def ada(client):
+    client.force_login(make_user("ada"))
+    return client
+
+
+@pytest.fixture
+def job(host):
+    """A job of eve's that waits for a yes."""
+    check = Check("shm", (("bytes", "9"),), asks=True)
+    plan = Plan(kind="prepare", steps=(Step("a", ("true",)),), checks=(check,))
+    made = make_job(host=host, plan=plan, created_by=make_user("eve"))
+    preflights.answer(preflights.ask(host, made.plan, {}, job=made), [amber("shm")])
+    return Job.objects.get(pk=made.pk)
+
+
+@pytest.fixture
+def eve(client, job):
+    client.force_login(job.created_by)
+    return client
+
+
+def amber(name):
+    args = {"total": "1 GB", "wanted": "9 GB"}
+    return {
+        "name": name,
+        "level": "warn",
+        "sentence_id": "check:shm_small",
+        "sentence_args": args,
+    }
+
+
+def answer_amber(asked):
+    """The host found too little shared memory, and nothing else amiss."""
+    good = {"level": "ok", "sentence_id": "check:iommu_off", "sentence_args": {}}
+    names = [check["name"] for check in asked.plan["checks"]]
+    found = [amber(name) if name == "shm" else {"name": name, **good} for name in names]
+    preflights.answer(asked, found)
+
+
+def look(browser, form):
+    browser.post(reverse("launch-check", args=KIND), form)
+    asked = Preflight.objects.get()
+    answer_amber(asked)
+    return asked
+
+
+def test_the_form_names_what_is_amber_beside_the_tick_that_confirms_it(ada, form):
+    asked = look(ada, form)
+
+    page = ada.get(reverse("launch-findings", args=[asked.pk])).content.decode()
+
+    assert 'data-preflight="asks"' in page
+    assert f'name="confirm" value="{asked.pk}" form="launch-form"' in page
+    assert "Shared memory holds 1 GB" in page[page.index("Launch all the same") :]
+
+
+def test_without_the_tick_nothing_is_launched_and_the_form_says_why(ada, form):
+    look(ada, form)
+
+    answer = ada.post(reverse("launch-form", args=KIND), form)
+
+    page = answer.content.decode()
+    assert answer.status_code == 422
+    assert "Not launched, for its host asks first: Shared memory holds 1 GB" in page
+    assert reverse("launch-check", args=KIND) in page
+    assert Job.objects.count() == 0
+
+
+def test_the_tick_launches_and_is_kept_with_the_job_and_its_audit(ada, form):
+    asked = look(ada, form)
+
+    ada.post(reverse("launch-form", args=KIND), {**form, "confirm": asked.pk})
+
+    kept = Job.objects.get().confirmed
+    assert [(item["by"], item["sentence_id"]) for item in kept] == [("ada", "check:shm_small")]
+    audit = AuditEntry.objects.get(action="job.launch").detail
+    assert audit["confirmed"] == [kept[0]["check"]]
+
+
+@pytest.mark.parametrize("tick", ["9" * 30, "x", "0", "-1"])
+def test_a_tick_of_no_look_confirms_nothing(ada, form, tick):
+    look(ada, form)
+
+    answer = ada.post(reverse("launch-form", args=KIND), {**form, "confirm": tick})
+
+    assert answer.status_code == 422
+
+
+def test_a_tick_of_another_plans_look_confirms_nothing(ada, form, host):
+    look(ada, form)
+    other = preflights.ask(host, Plan("x", (Step("a", ("true",)),)).to_json(), {})
+
+    answer = ada.post(reverse("launch-form", args=KIND), {**form, "confirm": other.pk})
+
+    assert answer.status_code == 422
+
+
+def test_who_launches_before_the_host_has_answered_is_asked_by_the_job(ada, form):
+    ada.post(reverse("launch-check", args=KIND), form)
+
+    ada.post(reverse("launch-form", args=KIND), form)
+
+    assert Job.objects.get().confirmed == []
+
+
+@pytest.mark.parametrize("page", ["job-detail", "job-list", "overview"])
+def test_a_job_that_asks_says_what_and_has_both_buttons_wherever_it_stands(eve, job, page):
+    address = reverse(page, args=[job.pk] if page == "job-detail" else [])
+
+    shown = eve.get(address).content.decode()
+
+    assert "Shared memory holds 1 GB" in shown
+    assert "Start all the same" in shown
+    assert reverse("job-confirm", args=[job.pk]) in shown
+    assert reverse("job-cancel", args=[job.pk]) in shown
+    assert page != "overview" or "1 needs somebody" in shown
+
+
+def test_a_click_starts_it_and_leaves_an_audit_row(eve, job):
+    eve.post(reverse("job-confirm", args=[job.pk]), {"check": "shm(bytes=9)"})
+
+    job.refresh_from_db()
+    assert job.confirmed[0]["by"] == "eve"
+    assert AuditEntry.objects.get(action="job.confirm").detail == {"checks": ["shm(bytes=9)"]}
+
+
+def test_what_a_page_did_not_show_is_not_confirmed_by_its_button(eve, job):
+    eve.post(reverse("job-confirm", args=[job.pk]), {"check": "disk(path=/)"})
+
+    job.refresh_from_db()
+    assert (job.confirmed, len(job.asking)) == ([], 1)
+
+
+def test_another_member_sees_who_may_say_yes_and_may_not(ada, job):
+    page = ada.get(reverse("job-detail", args=[job.pk])).content.decode()
+    answer = ada.post(reverse("job-confirm", args=[job.pk]), {"check": "shm(bytes=9)"})
+
+    assert "eve or an administrator can start it all the same" in page
+    assert reverse("job-confirm", args=[job.pk]) not in page
+    assert answer.status_code == 403
+
+
+def test_the_list_can_be_narrowed_to_jobs_that_ask(ada, job):
+    other = make_job(title="asks nothing")
+
+    page = ada.get(reverse("job-list"), {"state": "asks"}).content.decode()
+
+    assert f'id="job-{job.pk}"' in page
+    assert f'id="job-{other.pk}"' not in page
+
+
+def call(browser, address, body):
+    return browser.post(address, json.dumps(body), content_type="application/json")
+
+
+def test_over_the_api_a_launch_says_by_name_what_it_goes_on_against(ada, form):
+    asks = {"kind": KIND[0], "host": form["host"], "params": {"weights": form["weights"]}}
+
+    wrong = call(ada, reverse("api-jobs"), {**asks, "confirm": ["iommu"]})
+    right = call(ada, reverse("api-jobs"), {**asks, "confirm": ["shm"]})
+
+    assert wrong.status_code == 422
+    assert "there are: all, " in wrong.json()["fields"]["confirm"]
+    assert right.status_code == 201
+    assert [item["check"] for item in Job.objects.get().confirmed] == ["shm"]
+    assert call(ada, reverse("api-jobs"), {**asks, "confirm": "shm"}).status_code == 400
+
+
+def test_over_the_api_a_job_tells_what_it_asks_and_takes_the_yes(eve, job):
+    address = reverse("api-job-confirm", args=[job.pk])
+
+    told = eve.get(reverse("api-job", args=[job.pk])).json()["asks"]
+    refused = call(eve, address, {"checks": ["disk"]})
+    answer = call(eve, address, {"checks": [told[0]["check"]]})
+
+    assert told[0]["sentence"].startswith("Shared memory holds 1 GB")
+    assert refused.status_code == 409
+    assert answer.json()["asks"] == []
+    assert call(eve, address, {}).status_code == 409
+
+
+def test_over_the_api_another_members_job_takes_no_yes(ada, job):
+    assert call(ada, reverse("api-job-confirm", args=[job.pk]), {}).status_code == 403
+
+
+def test_from_a_terminal_the_flag_names_the_check(form):
+    make_user("root", is_staff=True)
+    given = {"host": form["host"], "set": [f"weights={form['weights']}"]}
+
+    with pytest.raises(CommandError, match="No check of this job that asks is called"):
+        call_command("launch", *KIND, confirm=["weights"], **given)
+    call_command("launch", *KIND, confirm=["all"], **given)
+
+    assert [item["check"] for item in Job.objects.get().confirmed] == ["all"]
+
+
+def test_a_chain_has_its_host_look_at_once_and_is_launched_with_one_tick(ada, host):
+    way = {"host": host.name, "stack": "guide"}
+    ada.post(reverse("model-way-check", args=WAY), way)
+    asked = Preflight.objects.get()
+    names = {check["name"] for check in asked.plan["checks"]}
+    answer_amber(asked)
+
+    refused = ada.post(reverse("model-way", args=WAY), way)
+    launched = ada.post(reverse("model-way", args=WAY), {**way, "confirm": asked.pk})
+
+    assert {"shm", "dies", "iommu", "docker"} <= names
+    assert "image" not in names  # a job of the chain makes it
+    assert asked.values["dies"].startswith("0,1,")
+    assert refused.status_code == 422
+    assert launched.status_code == 302
+    kept = {job.kind: [item["by"] for item in job.confirmed] for job in Job.objects.all()}
+    assert kept["deploy-vllm"] == ["ada"]
+    assert kept["prepare-weights"] == []

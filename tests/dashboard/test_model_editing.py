@@ -1,0 +1,292 @@
+"""Adding a model in the browser: a form over the catalogue's schema writes the model's file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from django.apps import apps
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import reverse
+
+from dashboard import checks, model_form
+from jobs import catalog
+from jobs.catalog import MODELS, SHIPPED, from_config
+from jobs.catalog.architecture import Architecture
+from jobs.models import AuditEntry
+from tests.factories import make_user
+
+pytestmark = pytest.mark.django_db
+OURS = "ours-of-the-team"
+QWEN = SHIPPED["deepseek-r1-distill-qwen-7b"]
+
+
+@pytest.fixture
+def folder(settings):
+    apps.get_app_config("jobs").ready()
+    found = Path(settings.DATA_DIR) / "catalog" / "models"
+    found.mkdir(parents=True)
+    yield found
+    catalog.configure(None)
+
+
+@pytest.fixture
+def admin(client, folder):
+    client.force_login(make_user("root", is_staff=True))
+    return client
+
+
+def data_of(model=QWEN, **changes):
+    data = model.model_dump(mode="json", exclude_defaults=True)
+    data["source"] = {"sort": "hub", **data["source"]}
+    return {**data, "id": OURS, "name": "Ours", **changes}
+
+
+def filled(**changes):
+    return model_form.typed_of(data_of()) | changes
+
+
+def text_of(**changes):
+    return yaml.safe_dump(data_of(**changes))
+
+
+@pytest.mark.parametrize(
+    "model", [model for model in SHIPPED.values() if model.package is None], ids=lambda m: m.id
+)
+def test_a_form_filled_from_a_model_makes_that_model_again(model):
+    data = data_of(model)
+
+    made = model_form.data_of(model_form.typed_of(data))
+
+    assert catalog.ZooModel.model_validate(made) == catalog.ZooModel.model_validate(data)
+
+
+def test_the_form_writes_the_file_and_the_model_is_there_at_once(admin, folder):
+    answer = admin.post(reverse("model-add"), {**filled(), "keep": "1"})
+
+    assert answer.url == reverse("model-detail", args=[OURS])
+    kept = yaml.safe_load((folder / f"{OURS}.yaml").read_text())
+    assert (kept["id"], kept["architecture"]["num_hidden_layers"]) == (OURS, 28)
+    assert MODELS[OURS].sampling == QWEN.sampling
+    assert MODELS[OURS].published == QWEN.published
+    audit = AuditEntry.objects.get(action="model.change")
+    assert (audit.subject, audit.detail) == (f"model {OURS}", {"did": "add"})
+
+
+def test_showing_the_yaml_keeps_nothing(admin, folder):
+    page = admin.post(reverse("model-add"), {**filled(), "show": "1"}).content.decode()
+
+    assert "id: ours-of-the-team" in page
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("id", "Not An Id", "Letters, digits, dots, dashes and underscores only."),
+        ("parameters", "many", "A whole number."),
+        ("sampling.top_p", "2", "At most 1"),
+        ("architecture.hidden_size", "", "This is needed."),
+        ("paths.build_in.default_tp", "3", ""),
+        ("source.shards", "0", "At least 1"),
+    ],
+)
+def test_what_is_wrong_stands_at_its_field_and_nothing_is_kept(admin, folder, field, value, words):
+    answer = admin.post(reverse("model-add"), {**filled(**{field: value}), "keep": "1"})
+
+    page = answer.content.decode()
+    assert answer.status_code == 422
+    if words:
+        error = page[page.index(f'id="e-{field}"') :]
+        assert words in error[: error.index("</p>")]
+    assert list(folder.iterdir()) == []
+
+
+def test_what_has_no_field_of_its_own_is_told_with_its_place(admin, folder):
+    typed = filled(more="published: [{dataset: aime24}]")
+
+    page = admin.post(reverse("model-add"), {**typed, "keep": "1"}).content.decode()
+
+    error = page[page.index('id="e-more"') :]
+    assert "published.0." in error[: error.index("</p>")]
+
+
+CONFIG = {
+    "architectures": ["Qwen2ForCausalLM"],
+    "hidden_size": 2048,
+    "intermediate_size": 11008,
+    "num_hidden_layers": 36,
+    "num_attention_heads": 16,
+    "num_key_value_heads": 2,
+    "vocab_size": 151936,
+    "max_position_embeddings": 32768,
+    "rope_theta": 1000000.0,
+    "rms_norm_eps": 1e-06,
+    "tie_word_embeddings": True,
+    "bos_token_id": 151643,
+    "eos_token_id": [151645, 151643],
+    "torch_dtype": "bfloat16",
+    "model_type": "qwen2",
+    "rope_scaling": {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 8192},
+    "use_cache": True,
+}
+
+
+def test_a_pasted_config_fills_the_architecture_and_leaves_the_rest_as_typed(admin):
+    typed = {"name": "Mine", "config": json.dumps(CONFIG), "fill": "1"}
+
+    page = admin.post(reverse("model-add"), typed).content.decode()
+
+    def value(name):
+        start = page.index(f'name="{name}" value="') + len(f'name="{name}" value="')
+        return page[start : page.index('"', start)]
+
+    assert value("architecture.num_hidden_layers") == "36"
+    assert value("architecture.head_dim") == "128"
+    assert value("architecture.eos_token_id") == "151645"
+    assert value("context_tokens") == "32768"
+    assert value("name") == "Mine"
+    assert '<option value="bf16" selected>' in page
+    assert "type: yarn" in page
+
+
+def test_the_config_of_a_mixture_of_experts_says_all_that_the_catalogue_has():
+    r1 = SHIPPED["deepseek-r1"].architecture
+    config = {
+        **{name: value for name, value in r1.config_values().items() if value is not None},
+        "head_dim": r1.head_dim,
+        "quantization_config": {
+            "quant_method": "fp8",
+            "fmt": "e4m3",
+            "weight_block_size": [128, 128],
+        },
+    }
+
+    found = from_config.architecture_of(config)
+
+    assert Architecture.model_validate(found) == r1
+    assert from_config.facts_of(config)["dtype"] == "fp8"
+
+
+@pytest.mark.parametrize("config", ["", "{", "[1]", '{"a": 1}', "[" * 5000, "x" * 300_000])
+def test_what_is_no_config_is_refused_at_its_field(admin, config):
+    answer = admin.post(reverse("model-add"), {"config": config, "fill": "1"})
+
+    page = answer.content.decode()
+    assert answer.status_code == 422
+    error = page[page.index('id="e-config"') :]
+    assert len(error[: error.index("</p>")]) > len('id="e-config">')
+
+
+def test_a_model_is_changed_and_the_change_undone(admin, folder):
+    admin.post(reverse("model-add"), {**filled(), "keep": "1"})
+
+    admin.post(reverse("model-edit", args=[OURS]), {**filled(name="Better"), "keep": "1"})
+    assert MODELS[OURS].name == "Better"
+    admin.post(reverse("model-undo", args=[OURS]))
+
+    assert MODELS[OURS].name == "Ours"
+    did = list(AuditEntry.objects.order_by("pk").values_list("detail__did", flat=True))
+    assert did == ["add", "change", "undo"]
+
+
+def test_the_id_of_a_model_stays(admin, folder):
+    admin.post(reverse("model-add"), {**filled(), "keep": "1"})
+
+    admin.post(reverse("model-edit", args=[OURS]), {**filled(id="other"), "keep": "1"})
+    answer = admin.post(reverse("model-edit-yaml", args=[OURS]), {"text": text_of(id="other")})
+
+    assert answer.status_code == 422
+    assert "other" not in MODELS
+
+
+def test_a_model_is_deleted_after_a_question_and_can_be_put_back(admin, folder):
+    admin.post(reverse("model-add"), {**filled(), "keep": "1"})
+    address = reverse("model-delete", args=[OURS])
+
+    asked = admin.get(address).content.decode()
+    assert "Delete Ours?" in asked
+    assert OURS in MODELS
+    page = admin.post(address).content.decode()
+
+    assert OURS not in MODELS
+    assert reverse("model-undo", args=[OURS]) in page
+    admin.post(reverse("model-undo", args=[OURS]))
+    assert MODELS[OURS].name == "Ours"
+
+
+def test_a_model_that_ships_is_neither_changed_nor_deleted(admin):
+    for name in ("model-edit", "model-delete", "model-edit-yaml"):
+        assert admin.post(reverse(name, args=[QWEN.id])).status_code == 404
+    assert admin.post(reverse("model-undo", args=[QWEN.id])).status_code == 404
+    answer = admin.post(reverse("model-add"), {**filled(id=QWEN.id), "keep": "1"})
+    assert answer.status_code == 422
+
+
+@pytest.mark.parametrize("how", ["pasted", "uploaded"])
+def test_a_model_as_yaml_is_taken_as_it_is_written(admin, folder, how):
+    text = "# by hand\n" + text_of()
+    sent = {"text": text} if how == "pasted" else {"file": SimpleUploadedFile("x", text.encode())}
+
+    admin.post(reverse("model-add-yaml"), sent)
+
+    assert (folder / f"{OURS}.yaml").read_text() == text
+    assert admin.get(reverse("model-yaml", args=[OURS])).content.decode() == text
+
+
+@pytest.mark.parametrize(
+    "text", ["", "- 1", "id: [", "id: x", "a: &b 1\nc: *b", "x: " + "y" * 70_000]
+)
+def test_yaml_that_is_no_model_is_refused_with_the_reason(admin, folder, text):
+    answer = admin.post(reverse("model-add-yaml"), {"text": text})
+
+    assert answer.status_code == 422
+    assert list(folder.iterdir()) == []
+
+
+def test_a_broken_file_is_told_where_people_look_and_takes_nothing_else_down(admin, folder):
+    (folder / "broken.yaml").write_text("id: broken\n")
+    (folder / f"{OURS}.yaml").write_text(text_of())
+
+    page = admin.get(reverse("model-list")).content.decode()
+    told = checks.catalogue()
+
+    assert "broken.yaml" in page
+    assert "hub_id: Field required" in page
+    assert reverse("model-detail", args=[OURS]) in page
+    assert told.is_ok
+    assert list(told.facts["unread"]) == ["broken.yaml"]
+    opened = admin.get(reverse("model-add-yaml"), {"file": "broken.yaml"}).content.decode()
+    assert "id: broken" in opened
+    admin.post(reverse("model-discard"), {"file": "broken.yaml"})
+    assert MODELS.problems == ()
+
+
+@pytest.mark.parametrize("file", ["../../db.sqlite3", "/etc/passwd", ".x.before", "x.yaml", ""])
+def test_no_other_file_is_opened_or_deleted(admin, folder, file):
+    (folder / f"{OURS}.yaml").write_text(text_of())
+    target = folder.parent.parent / "db.sqlite3"
+    target.write_text("to be seen by nobody")
+
+    page = admin.get(reverse("model-add-yaml"), {"file": file}).content.decode()
+
+    assert "to be seen by nobody" not in page
+    assert admin.post(reverse("model-discard"), {"file": file}).status_code == 404
+    assert admin.post(reverse("model-discard"), {"file": f"{OURS}.yaml"}).status_code == 404
+    assert target.exists()
+
+
+def test_a_member_sees_models_and_changes_none(client, folder):
+    (folder / f"{OURS}.yaml").write_text(text_of())
+    client.force_login(make_user())
+
+    page = client.get(reverse("model-detail", args=[OURS])).content.decode()
+
+    assert reverse("model-edit", args=[OURS]) not in page
+    assert "added here" in page
+    for name in ("model-edit", "model-delete", "model-undo"):
+        assert client.post(reverse(name, args=[OURS])).status_code == 403
+    assert client.post(reverse("model-add"), filled()).status_code == 403
+    assert client.get(reverse("model-yaml", args=[OURS])).status_code == 200

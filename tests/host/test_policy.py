@@ -1,0 +1,221 @@
+"""A host's own policy: what it does not permit is not run, whatever its dashboard sends."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from jobs.errors import LaunchError
+from jobs.host import take
+from jobs.host.config import ConfigError, load
+from jobs.host.policy import policy_of
+from jobs.host.spool import Spool
+from jobs.kinds import KINDS
+from jobs.kinds.guide import plan_for
+from jobs.plans import Plan, PlanFile, Step
+from tests.host.conftest import plan_of, record_of, until
+
+
+@pytest.fixture
+def strict(config, tmp_path):
+    """A host with a workspace, and the default policy."""
+    workspace = tmp_path / "nfs"
+    workspace.mkdir()
+    return replace(config, workspace=workspace, programs=())
+
+
+def refused(config, *argv, **step):
+    """The sentence that refuses a command, and what fills it; None: it may run."""
+    plan = Plan("x", (Step("only", argv, **step),))
+    found = policy_of(config).refusal(plan, {"job_dir": "x"}, config.dir / "spool/1/work")
+    return None if found is None else (found.sentence_id, dict(found.args))
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize(
+    ("step", "sentence"),
+    [
+        (Step("only", ("/bin/sh", "-c", "touch {job_dir}/work/ran")), "policy:program"),
+        (Step("only", ("sh", "-c", "touch {job_dir}/work/ran")), "policy:program"),
+        (Step("only", ("python3", "-c", "open('ran', 'w')", "/etc/shadow")), "policy:root"),
+        (Step("only", ("python3", "-c", "open('ran', 'w')"), cwd="/etc"), "policy:root"),
+        (
+            Step("only", ("python3", "-c", "open('ran', 'w')"), cleanup=("rm", "-rf", "/")),
+            "policy:program",
+        ),
+    ],
+)
+def test_what_is_not_permitted_ends_the_job_before_anything_runs(
+    step, sentence, intake, strict, client
+):
+    intake.jobs[7] = record_of(step)
+
+    take.take_job(strict, client, 7)
+
+    spool = Spool(strict.dir / "spool" / "7")
+    ended = until(spool.exit)
+    assert (ended["verdict"], ended["sentence_id"]) == ("failed", sentence)
+    assert not spool.is_running()
+    assert [event["type"] for event in spool.read_events()] == ["ended"]
+    assert list(spool.work.iterdir()) == []
+
+
+@pytest.mark.processes
+def test_what_is_permitted_runs_through_the_real_launcher(intake, strict, client):
+    run = Step("only", ("python3", "-c", "print('ran')"), cwd=str(strict.workspace))
+    intake.jobs[7] = record_of(run)
+
+    take.take_job(strict, client, 7)
+
+    spool = Spool(strict.dir / "spool" / "7")
+    assert until(spool.exit)["verdict"] == "succeeded"
+    assert spool.log.read_text() == "ran\n"
+
+
+@pytest.mark.processes
+def test_a_spool_that_was_left_before_its_start_is_looked_at_too(strict, make_spool):
+    spool = make_spool("touch ran")
+
+    take.start_if_fresh(strict, spool)
+
+    assert spool.exit()["sentence_id"] == "policy:program"
+
+
+def test_a_link_out_of_the_roots_is_followed_and_named(strict, tmp_path):
+    (tmp_path / "big").mkdir()
+    (strict.workspace / "weights").symlink_to(tmp_path / "big")
+    path = f"{strict.workspace}/weights/R1"
+
+    found = refused(strict, "hf", "download", "--local-dir", path)
+
+    told = {"path": path, "leads_to": str(tmp_path / "big/R1"), "step": "only"}
+    assert found == ("policy:root", told)
+    permitted = replace(strict, roots=("default", str(tmp_path / "big")))
+    assert refused(permitted, "hf", "download", "--local-dir", path) is None
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("hf", "download", "--local-dir=/etc"),
+        ("unzip", "x.zip", "-d", "../../../../../../../../../etc"),
+        ("git", "clone", "x", "{job_dir}/../../../../../../../../../../../../etc"),
+        ("docker", "run", "-v", "/:/test", "image"),
+        ("docker", "run", "--volume=/etc:/test", "image"),
+        ("docker", "run", "--mount", "type=bind,src=/etc,dst=/test", "image"),
+        ("docker", "cp", "box:/etc/passwd", "/etc/passwd"),
+        ("docker", "build", "/"),
+    ],
+)
+def test_no_path_leads_out_of_the_roots(strict, argv):
+    found = refused(strict, *argv)
+
+    assert found is not None
+    assert found[0] == "policy:root"
+
+
+def test_paths_in_a_container_and_of_addresses_are_no_paths_of_the_host(strict):
+    mount = f"{strict.workspace}:/test"
+
+    assert refused(strict, "docker", "run", "-v", mount, "image", "ls", "/etc") is None
+    assert refused(strict, "docker", "exec", "-w", "/workspace", "box", "cat", "/etc/x") is None
+    assert refused(strict, "wget", "https://hf-mirror.com/a/../b") is None
+    assert refused(strict, sys.executable, "x/follow_ready.py", "--health", "/v1/a") is None
+
+
+def test_a_program_is_permitted_by_its_name_and_only_in_the_hosts_own_folders(strict):
+    assert refused(strict, f"{strict.dir}/environments/x/bin/python", "-V") is None
+    assert refused(strict, f"{strict.dir}/environments/x/bin/sh") is not None
+    assert refused(strict, "/tmp/python") is not None
+    added = replace(strict, programs=("default", "nvcc"))
+    assert refused(strict, "nvcc") == ("policy:program", {"program": "nvcc", "step": "only"})
+    assert refused(added, "nvcc") is None
+    assert refused(added, "git") is None
+    assert refused(replace(strict, programs=("nvcc",)), "git") is not None
+
+
+@pytest.mark.parametrize(
+    ("env", "sentence"),
+    [
+        (("LD_PRELOAD", "x.so"), "policy:variable"),
+        (("PYTHONPATH", "."), "policy:variable"),
+        (("DATA", "/etc"), "policy:root"),
+        (("DATA", "here:/etc"), "policy:root"),
+    ],
+)
+def test_an_environment_leads_out_no_more_than_arguments(strict, env, sentence):
+    assert refused(strict, "git", "status", env=(env,))[0] == sentence
+
+
+def test_an_address_in_an_environment_is_no_path(strict):
+    assert refused(strict, "hf", "x", env=(("HF_ENDPOINT", "https://hf-mirror.com"),)) is None
+
+
+def test_files_and_paths_of_programs_must_lie_in_the_roots_too(strict):
+    assert refused(strict, "git", "status", path=("/tmp/evil",))[0] == "policy:root"
+    plan = Plan("x", (Step("a", ("git",)),), files=(PlanFile("a.txt", "x", at="/etc/cron.d/x"),))
+    found = policy_of(strict).refusal(plan, {}, strict.dir)
+    assert found is not None
+    assert found.args["path"] == "/etc/cron.d/x"
+
+
+def test_the_default_permits_every_command_of_the_guide(strict, monkeypatch):
+    monkeypatch.setattr("jobs.host.vacc.conda_prefix", lambda: "/root/miniconda3")
+    policy = policy_of(
+        replace(
+            strict,
+            roots=("/nfs/workspace", "/root/miniconda3"),
+        )
+    )
+    seen, refusals = 0, []
+    for name, kind in KINDS.items():
+        if "as_in_guide" not in kind.Params.model_fields:
+            continue
+        for stack in ("guide", "current"):
+            for exact in (False, True):
+                for model in ("deepseek-r1", "deepseek-r1-distill-qwen-7b"):
+                    given = {"stack": stack, "as_in_guide": exact, "model": model}
+                    try:
+                        made = plan_for(kind, given={}, **given)
+                    except LaunchError:  # not of this model or stack
+                        continue
+                    seen += 1
+                    values = {**made.values, "job_dir": "/nfs/workspace/spool/1"}
+                    found = policy.refusal(made.plan, values, Path("/nfs/workspace/spool/1/work"))
+                    if found is not None:
+                        refusals.append((name, stack, found))
+    assert refusals == []
+    assert seen > 30
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("HOST_PROGRAMS", "/bin/sh", "names of programs without a folder"),
+        ("HOST_PROGRAMS", "a;b", "names of programs"),
+        ("HOST_ROOTS", "/", "but not /"),
+        ("HOST_ROOTS", "weights", "absolute folders"),
+    ],
+)
+def test_a_wrong_policy_is_refused_when_the_worker_starts(name, value, words, config):
+    with pytest.raises(ConfigError, match=words):
+        load({**config.as_environment(), name: value})
+
+
+def test_a_policy_comes_through_the_environment_whole(config):
+    given = {"HOST_PROGRAMS": "default, nvcc", "HOST_ROOTS": "default:/data/models"}
+
+    loaded = load({**config.as_environment(), **given})
+
+    assert loaded.programs == ("default", "nvcc")
+    assert loaded.roots == ("default", "/data/models")
+    assert load(loaded.as_environment()) == loaded
+
+
+def test_a_plan_of_a_newer_shape_is_not_waved_through(strict):
+    plan = plan_of("true")
+    assert plan["steps"][0]["argv"][0] == "sh"
+    assert refused(strict, *plan["steps"][0]["argv"])[0] == "policy:program"

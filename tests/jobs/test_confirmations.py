@@ -1,0 +1,183 @@
+"""Red stops, amber asks: a job whose host found something amber waits for somebody's yes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils.timezone import now
+
+from jobs import dispatch, launch
+from jobs.models import Job, Preflight
+from jobs.plans import Check, Plan, Step
+from jobs.queries import overview
+from jobs.services import confirmations, preflights
+from tests.factories import make_host, make_job, make_user
+
+pytestmark = pytest.mark.django_db
+
+SHM = Check("shm", (("bytes", "34"),), asks=True)
+ROOM = Check("disk", (("path", "/a"), ("bytes", "9")), asks=True)
+
+
+@pytest.fixture
+def job():
+    plan = Plan(kind="prepare", steps=(Step("a", ("true",)),), checks=(SHM, ROOM))
+    return make_job(host=make_host(slots=2), plan=plan, created_by=make_user("ada"))
+
+
+def finding(name, level, **args):
+    sentence = "check:shm_small" if name == "shm" else "check:disk_full"
+    return {"name": name, "level": level, "sentence_id": sentence, "sentence_args": args}
+
+
+def found(job, *, shm="ok", disk="ok", free="1 GB"):
+    """The host looks at what the job needs, and answers."""
+    dispatch.look()
+    asked = Preflight.objects.filter(job=job, done_at=None).first()
+    room = finding("disk", disk, path="/a", free=free, wanted="9 GB")
+    preflights.answer(asked, [finding("shm", shm, total="1 GB", wanted="34 GB"), room])
+    job.refresh_from_db()
+
+
+def looked_long_ago():
+    Preflight.objects.update(done_at=now() - timedelta(minutes=3))
+
+
+def test_a_job_whose_host_found_something_amber_waits_for_its_owners_yes(job):
+    found(job, shm="warn")
+
+    assert dispatch.look() == 0
+
+    why = dispatch.why_waiting(job)
+    assert (why.id, why.args["by"]) == ("wait:confirm", "ada")
+    assert [item["check"] for item in job.asking] == ["shm(bytes=34)"]
+
+
+def test_a_yes_starts_it_and_is_kept_with_who_said_so(job, django_capture_on_commit_callbacks):
+    found(job, shm="warn")
+
+    with django_capture_on_commit_callbacks(execute=True):
+        assert launch.confirm(job.pk, job.asking, make_user("eve"))
+
+    job.refresh_from_db()
+    assert (job.state, job.asking) == (Job.State.STARTING, [])
+    kept = job.confirmed[0]
+    assert (kept["check"], kept["by"], kept["sentence_id"]) == (
+        "shm(bytes=34)",
+        "eve",
+        "check:shm_small",
+    )
+
+
+def test_what_is_found_after_a_yes_asks_anew_and_the_confirmed_does_not(job):
+    found(job, shm="warn")
+    confirmations.confirm(job.pk, job.asking, make_user())
+    looked_long_ago()
+
+    found(job, shm="warn", disk="warn")
+
+    assert [item["check"] for item in job.asking] == ["disk(path=/a, bytes=9)"]
+    assert dispatch.look() == 0
+
+
+def test_another_figure_of_what_was_confirmed_asks_no_second_time(job):
+    found(job, disk="warn", free="5 GB")
+    confirmations.confirm(job.pk, job.asking, make_user())
+    looked_long_ago()
+
+    found(job, disk="warn", free="4 GB")
+
+    assert dispatch.look() == 1
+
+
+def test_a_yes_to_one_of_two_leaves_the_other_to_be_asked(job):
+    found(job, shm="warn", disk="warn")
+
+    confirmations.confirm(job.pk, job.asking[:1], make_user())
+
+    job.refresh_from_db()
+    assert [item["check"] for item in job.asking] == ["disk(path=/a, bytes=9)"]
+    assert dispatch.look() == 0
+
+
+def test_a_job_that_asks_starts_by_itself_once_its_host_finds_it_mended(job):
+    found(job, shm="warn")
+    looked_long_ago()
+
+    found(job)
+
+    assert job.asking == []
+    assert dispatch.look() == 1
+
+
+def test_while_its_host_looks_again_the_job_goes_on_asking(job):
+    found(job, shm="warn")
+    looked_long_ago()
+
+    dispatch.look()
+
+    assert Preflight.objects.filter(job=job, done_at=None).count() == 1
+    assert dispatch.why_waiting(job).id == "wait:confirm"
+
+
+def test_a_job_that_waits_over_night_keeps_its_last_answers_alone(job):
+    for _ in range(4):
+        found(job, shm="warn")
+        looked_long_ago()
+
+    assert Preflight.objects.filter(job=job).count() == 2
+
+
+def test_a_job_that_asks_holds_no_other_up(job):
+    found(job, shm="warn")
+    other = make_job(host=job.host)
+
+    assert dispatch.look() == 1
+
+    other.refresh_from_db()
+    assert other.state == Job.State.STARTING
+
+
+def test_what_stops_is_not_asked(job):
+    found(job, shm="warn", disk="failed")
+
+    dispatch.look()
+
+    job.refresh_from_db()
+    assert (job.state, job.sentence_id) == (Job.State.FAILED, "check:disk_full")
+    assert job.asking == []
+
+
+def test_a_job_that_has_started_takes_no_yes(job):
+    found(job)
+    dispatch.look()
+
+    assert not launch.confirm(job.pk, [{"check": "shm(bytes=34)"}], make_user())
+
+
+@pytest.mark.parametrize("name", ["shm", "shm(bytes=34)", "all"])
+def test_a_yes_beforehand_may_name_the_check_what_it_looks_at_or_all(job, name):
+    Job.objects.filter(pk=job.pk).update(confirmed=confirmations.by_name([name], make_user()))
+
+    found(job, shm="warn")
+
+    assert job.asking == []
+    assert dispatch.look() == 1
+
+
+def test_a_yes_for_a_chain_is_kept_with_the_jobs_that_it_is_about():
+    plan = Plan(kind="prepare", steps=(Step("a", ("true",)),), checks=(SHM, Check("docker")))
+    given = confirmations.by_name(["shm(bytes=34)", "disk(path=/b)", "docker", "all"], None)
+
+    kept = [item["check"] for item in confirmations.about(plan, given)]
+
+    assert kept == ["shm(bytes=34)", "all"]
+
+
+def test_jobs_that_ask_come_first_among_those_that_wait(job):
+    first = make_job(host=make_host(heartbeat_at=None), created_at=now() - timedelta(hours=1))
+    found(job, shm="warn")
+
+    assert [item.pk for item in overview.waiting(None)] == [job.pk, first.pk]
+    assert overview.counts(None, now())["asking"] == 1
