@@ -14,6 +14,7 @@ import pytest
 
 from tests.api import Api, until
 from tests.stack import ROOT, clean_environment, running
+from tests.standins.lib import world
 
 pytestmark = pytest.mark.processes
 
@@ -77,7 +78,7 @@ class SimulatedHost(Api):
 
     def break_(self, *faults):
         """From now on these go wrong, and no others."""
-        (self.folder / "state" / "faults.json").write_text(json.dumps(faults))
+        world.write(self.folder / "state" / "faults.json", json.dumps(faults))
 
     def docker(self, *words):
         """What the host's docker says."""
