@@ -5,7 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from dashboard.sentences import sentence
+from dashboard.formats import joined
+from dashboard.known_failures import view_of
+from dashboard.quiet import quiet_words
+from dashboard.sentences import sentence, server_sentence
 from jobs.models import Deployment, Host, Job, Result
 from jobs.queries.hosts import is_away
 
@@ -18,8 +21,9 @@ def job(row: Job) -> dict[str, Any]:
         "title": row.title,
         "host": row.host.name,
         "state": row.state,
-        "sentence": sentence(row.sentence_id, row.sentence_args),
+        "sentence": joined(sentence(row.sentence_id, row.sentence_args), quiet_words(row)),
         "sentence_id": row.sentence_id,
+        "failure": _failure(row),
         "chain": str(row.chain) if row.chain else None,
         "repeats": row.repeats_id,
         "created_by": row.created_by.get_username() if row.created_by else None,
@@ -120,7 +124,9 @@ def deployment(row: Deployment) -> dict[str, Any]:
         "model": row.model_id,
         "label": row.artifact.label if row.artifact else "",
         "state": row.state,
-        "sentence": sentence(row.sentence_id, row.sentence_args),
+        "sentence": server_sentence(row),
+        "failure": _failure(row),
+        "progress": row.progress,
         "run": row.run,
         "url": row.host_url,
         "created_by": row.created_by.get_username() if row.created_by else None,
@@ -129,6 +135,12 @@ def deployment(row: Deployment) -> dict[str, Any]:
         "stopped_at": _time(row.stopped_at),
         "log_bytes": row.log_bytes,
     }
+
+
+def _failure(row: Job | Deployment) -> str | None:
+    """The id of the known failure that ended it."""
+    known = view_of(row)
+    return known.id if known else None
 
 
 def _time(moment: datetime | None) -> str | None:

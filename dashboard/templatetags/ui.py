@@ -21,7 +21,9 @@ from django.utils.translation import gettext
 
 from dashboard import diegrid, formats, sparks
 from dashboard.command_view import command_view
+from dashboard.quiet import quiet_words
 from dashboard.sentences import sentence as sentence_text
+from dashboard.sentences import server_sentence
 from dashboard.states import look
 from dashboard.words import (
     host_title,
@@ -35,7 +37,7 @@ from dashboard.words import (
     unit_word,
 )
 from jobs.kinds.base import Remark
-from jobs.models import Host, Job, Result
+from jobs.models import Deployment, Host, Job, Result
 from jobs.plans import Plan, from_json
 from jobs.queries.headline import headline as headline_metric
 
@@ -147,7 +149,15 @@ def sentence(thing: Any) -> str:
         return sentence_text(thing.id, thing.args)
     if isinstance(thing, Mapping):
         return sentence_text(thing["id"], thing.get("args", {})) if thing.get("id") else ""
+    if isinstance(thing, Deployment):
+        return server_sentence(thing)
     return sentence_text(thing.sentence_id, thing.sentence_args) if thing.sentence_id else ""
+
+
+@register.simple_tag
+def quiet(job: Job) -> str:
+    """For how long a running job has told nothing new; "" for one that does."""
+    return quiet_words(job)
 
 
 @register.filter

@@ -45,6 +45,7 @@ def servers_failure(
 
     ``log_from`` is where in its log that run begins (bytes): earlier ones ended otherwise.
     """
+    exit_code = exit_code or None  # a server that ends with 0 has told nothing by that
     about = _about(deployment.job, exit_code, said)
     seen = _in_log(f"deployment/{deployment.pk}", about, since=log_from)
     return _likeliest([(OWN_LOG, seen), *_out_of_memory(exit_code, said)])

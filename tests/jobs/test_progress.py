@@ -78,7 +78,7 @@ def test_since_when_the_figures_stand_still_is_kept():
     assert job.progress["since"] > since
 
 
-SHARDS = b"Loading safetensors checkpoint shards:  25%% Completed | %d/163 [05:25<16:15,  7.98s/it]\r"
+SHARDS = b"Loading safetensors checkpoint shards:  25%% Completed | %d/163 [05:25<16:15, 8s/it]\r"
 
 
 def serve_log(deployment, text: bytes) -> None:

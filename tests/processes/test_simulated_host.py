@@ -5,6 +5,7 @@ The tests stand in the order of a day: a way, faults at its server, faults on id
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -106,7 +107,8 @@ class SimulatedHost(Api):
 @pytest.fixture(scope="module")
 def host(tmp_path_factory):
     """A dashboard with a simulated host that has told of its dies."""
-    with running(tmp_path_factory.mktemp("sim") / "data") as stack:
+    # Nobody waits ten minutes here for a download to be called silent.
+    with running(tmp_path_factory.mktemp("sim") / "data", environ={"QUIET_AFTER": "4s"}) as stack:
         command = [sys.executable, "manage.py", "demo_host", "--speed", str(SPEED)]
         environ = clean_environment() | {"DATA_DIR": str(stack.data_dir)}
         with (stack.data_dir.with_name("host.terminal")).open("wb") as terminal:
@@ -264,6 +266,10 @@ def test_a_server_that_dies_midway_fails_its_benchmark_and_frees_its_dies(
     assert tell(number)["dispatched"]
     until(lambda: tell(number)["free"] == DIES, "its dies are free")
     assert not host.containers()
+    server = host.ask(f"deployments/{served['id']}")
+    assert (server["state"], server["failure"]) == ("failed", "engine-failed")
+    assert "ended by itself with exit code 1" in server["sentence"]
+    assert "broke while it served" in server["sentence"]
 
 
 @pytest.mark.parametrize(
@@ -299,7 +305,7 @@ def test_what_can_be_seen_before_fails_before(host, tell, idle, break_, fault, w
         ("die_vanished", "deploy-vllm", {"port": 0}, "die-missing", "/dev/vacc"),
         ("oom", "benchmark-latency", {}, "out-of-memory", "more memory"),
         ("die_vanished", "benchmark-latency", {}, "die-missing", "/dev/vacc"),
-        ("exit0_no_result", "benchmark-latency", {}, "", "was not written"),
+        ("exit0_no_result", "benchmark-latency", {}, "no-result", "Read the end of its log"),
     ],
 )
 def test_a_fault_is_named_and_leaves_nothing(
@@ -316,6 +322,37 @@ def test_a_fault_is_named_and_leaves_nothing(
     until(lambda: has_dies(host), "its dies are there again")
     assert tell(job["id"]) == {"dispatched": True, "failure": failure, "free": DIES}
     until(lambda: not host.containers(), "its container is gone")
+
+
+def test_an_archive_that_was_not_unpacked_is_missed(host, idle, break_):
+    shutil.rmtree(host.folder / "workspace" / "opencompass" / "data")
+    break_("zip_not_unpacked")
+
+    job = host.ended(host.launch("prepare-datasets", dataset="opencompass"))
+
+    assert job["state"] == "failed"
+    assert job["failure"] == "dataset-folder-missing"
+    assert "an archive was not unpacked" in job["sentence"]
+    break_()
+    assert (
+        host.ended(host.launch("prepare-datasets", dataset="opencompass"))["state"] == "succeeded"
+    )
+
+
+def test_a_download_that_stalls_is_said_to_and_counts_as_dead_to_nobody(host, idle, break_):
+    weights = {"kind": "prepare-weights", "model": f"{SMALL[:-4]}7b"}
+    break_("download_stalls")
+
+    number = host.launch(**weights)
+    until(lambda: "Nothing new came for" in host.job(number)["sentence"], "it is called silent")
+
+    job = host.job(number)
+    assert job["state"] == "running"
+    assert "cancel it and run it again: what is here already is kept" in job["sentence"]
+    host.ask(f"jobs/{number}/cancel", {})
+    assert host.ended(number)["state"] == "cancelled"
+    break_()
+    assert host.ended(host.launch(**weights))["state"] == "succeeded"
 
 
 def test_each_job_of_the_build_in_way_up_to_its_deployment_succeeds(host, built):
