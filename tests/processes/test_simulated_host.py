@@ -172,9 +172,9 @@ def test_a_server_that_dies_midway_fails_its_benchmark_and_frees_its_dies(
     until(lambda: tell(number)["free"] == DIES, "its dies are free")
     assert not host.containers()
     server = host.ask(f"deployments/{served['id']}")
-    assert (server["state"], server["failure"]) == ("failed", "engine-failed")
+    assert (server["state"], server["failure"]) == ("failed", "out-of-memory")
     assert "ended by itself with exit code 1" in server["sentence"]
-    assert "broke while it served" in server["sentence"]
+    assert "memory was not enough" in server["sentence"]
 
 
 @pytest.mark.parametrize(
