@@ -79,7 +79,8 @@ def launched(page, host, way, model):
     return host.ways[way, model]
 
 
-@pytest.mark.parametrize(("way", "model"), [BUILD_IN, PYTORCH])
+# Scope: all tests of one way, then all of the next.
+@pytest.mark.parametrize(("way", "model"), [BUILD_IN, PYTORCH], scope="class")
 class TestAWay:
     """From the page of the model to an answer."""
 
