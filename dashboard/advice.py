@@ -70,6 +70,9 @@ _OF_SERVERS: dict[str, str | Promise] = {
 def server_advice(deployment: Deployment) -> str:
     """What to do about a deployment that is in trouble; "" for one that is not."""
     trouble = _OF_SERVERS.get(deployment.state)
+    known = view_of(deployment) if deployment.state == Deployment.State.FAILED else None
+    if known is not None:
+        return known.next  # the sentence says what to do
     return str(_OF_SERVERS.get(deployment.sentence_id, trouble)) if trouble else ""
 
 

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from dashboard.formats import joined
 from jobs.catalog.known_failures import KNOWN_FAILURES, KnownFailure, Severity
-from jobs.models import Job
+from jobs.models import Deployment, Job
 
 # What to do besides mending the cause.
 _NEXT: dict[Severity, str | Promise] = {
@@ -23,8 +23,9 @@ _NEXT: dict[Severity, str | Promise] = {
 
 @dataclass(frozen=True, slots=True)
 class FailureView:
-    """For a card beside the failing line. ``where`` is "" for the job's log, "server" for that of
-    its deployment, else the path of an output; ``line`` counts from 1, None where no line shows it.
+    """For a card beside the failing line. ``where`` is "" for the record's own log, "server" for
+    that of a job's deployment, else the path of an output; ``line`` counts from 1, None where no
+    line shows it.
     """
 
     id: str
@@ -37,9 +38,9 @@ class FailureView:
     offset: int | None
 
 
-def view_of(job: Job) -> FailureView | None:
-    """The known failure that ended ``job``; None where none is known."""
-    kept = (job.sentence_args or {}).get("failure")
+def view_of(record: Job | Deployment) -> FailureView | None:
+    """The known failure that ended a job or a server; None where none is known."""
+    kept = (record.sentence_args or {}).get("failure")
     failure, args = _read(kept)
     if failure is None or not isinstance(kept, dict):
         return None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from jobs import logstore
 
@@ -34,14 +33,6 @@ def line_of(key: str, number: int) -> list[Quote]:
     start = store.offset_of_line(key, number)
     end = min(store.offset_of_line(key, number + 1), start + _LOOKED_AT_BYTES)
     return _shown(number, store.read(key, start, end)) if start < end else []
-
-
-def last_arrival(key: str) -> datetime | None:
-    """When the last bytes of a log came; None for an empty one."""
-    store = logstore.store()
-    size = store.size(key)
-    found = store.arrivals(key, size, size, limit=1) if size else []
-    return datetime.fromtimestamp(found[-1][1] / 1000, UTC) if found else None
 
 
 def telling_lines(key: str, *, or_last: bool = True) -> list[Quote]:

@@ -13,11 +13,13 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from dashboard.formats import joined, number
 from dashboard.guide_sentences import GUIDE_SENTENCES
 from dashboard.known_failures import words_of
 from dashboard.states import STATES
-from dashboard.words import asset_word, host_word, stack_name, step_title
+from dashboard.words import asset_word, host_word, stack_name, step_title, unit_word
 from jobs.kinds import limits
+from jobs.models import Deployment
 
 SENTENCES: dict[str, str | Promise] = {
     # What became of a job (jobs.services, jobs.host.launcher).
@@ -102,6 +104,11 @@ SENTENCES: dict[str, str | Promise] = {
         "%(output_tokens_per_s)s output tokens/s at best, at concurrency %(concurrency)s."
     ),
     "benchmark:no_request": _("The tool ended well, but no request did: %(failed)s failed."),
+    "benchmark:no_token": _("The requests ended well, but EvalScope saw no token in any answer."),
+    "benchmark:no_stream": _(
+        "Asked without a stream, for EvalScope reads no stream of bare JSON: the time to the first "
+        "token and between tokens was not measured."
+    ),
     "benchmark:failed_requests": _(
         "%(failed)s of %(total)s requests failed at concurrency %(concurrency)s."
     ),
@@ -413,6 +420,20 @@ class _Shown(dict[str, Any]):
 
     def __missing__(self, key: str) -> str:
         return "?"
+
+
+def server_sentence(deployment: Deployment) -> str:
+    """What a deployment's row says, and how much of the model its server has loaded."""
+    told = sentence(deployment.sentence_id, deployment.sentence_args)
+    progress = deployment.progress or {}
+    if deployment.state != Deployment.State.LOADING or not progress.get("total"):
+        return told
+    counted = gettext("%(done)s of %(total)s %(unit)s.") % {
+        "done": number(progress["done"]),
+        "total": number(progress["total"]),
+        "unit": unit_word(progress["unit"]),
+    }
+    return joined(told, counted)
 
 
 def sentence(sentence_id: str, args: Mapping[str, Any] | None = None) -> str:

@@ -22,7 +22,7 @@ from asgiref.sync import sync_to_async
 from django.db import close_old_connections
 from django.utils.timezone import now
 
-from jobs.inference import CHAT_PATH, Reply, parse_response, parse_stream
+from jobs.inference import CHAT_PATH, Reply, parse_reply
 from jobs.logstore import store
 from jobs.models import Conversation, Turn
 from jobs.services.storable import storable, storable_text
@@ -151,7 +151,7 @@ async def close_abandoned(turn_id: int) -> None:
     """Give a turn without a process its end, from what was kept of it."""
     logs = store()
     raw = await asyncio.to_thread(logs.read, key(turn_id), 0, logs.size(key(turn_id)))
-    await _close(turn_id, Turn.State.FAILED, _parsed(raw, 200), {"error_id": "chat:interrupted"})
+    await _close(turn_id, Turn.State.FAILED, parse_reply(raw), {"error_id": "chat:interrupted"})
 
 
 async def _pump(run: Running, url: str, body: dict[str, Any], api_key: str) -> None:
@@ -182,7 +182,7 @@ async def _see_through(run: Running, log: Path) -> None:
         run.wake()
         await writer
         # In a thread: a long stream takes seconds, and other turns go on meanwhile.
-        reply = await asyncio.to_thread(_parsed, bytes(run.raw), run.http_status)
+        reply = await asyncio.to_thread(parse_reply, bytes(run.raw), http_status=run.http_status)
         stats = {**timings(reply, run.arrivals), **failure}
         await _close(run.turn_id, _state(run, reply, stats), reply, stats)
     finally:
@@ -220,12 +220,6 @@ def _failure(pump: asyncio.Task[None]) -> dict[str, Any]:
     if isinstance(error, aiohttp.ClientError):
         return {"error_id": "chat:cut", "error_detail": str(error)}
     raise error
-
-
-def _parsed(raw: bytes, http_status: int) -> Reply:
-    # An engine that cannot stream answers with one JSON object.
-    parse = parse_response if raw[:1] == b"{" else parse_stream
-    return parse(raw, http_status=http_status)
 
 
 def _state(run: Running, reply: Reply, stats: dict[str, Any]) -> Turn.State:

@@ -1,8 +1,9 @@
 """Requests to a deployed model, and what its answers mean.
 
-One request shape (OpenAI's chat completions) and two answer shapes: a stream of server-sent events
-and one JSON object. Reasoning comes in a field of its own (``reasoning_content`` from llama.cpp and
-older vLLM, ``reasoning`` from newer vLLM) or inside the text, between think tags.
+One request shape (OpenAI's chat completions) and three answer shapes: a stream of server-sent
+events, one of bare lines of JSON (llmdeploy's), and one JSON object. Reasoning comes in a field of
+its own (``reasoning_content`` from llama.cpp and older vLLM, ``reasoning`` from newer vLLM) or
+inside the text, between think tags.
 
 :func:`split` has a twin for the browser, ``static/js/lib/reasoning.js``. Both are held to
 ``tests/data/reasoning_vectors.json``.
@@ -219,6 +220,24 @@ def parse_response(raw: bytes, *, http_status: int = 200) -> Reply:
     )
 
 
+def parse_reply(raw: bytes, *, http_status: int = 200) -> Reply:
+    """Take apart what a request for a stream brought: an engine may answer with one object."""
+    parse = parse_response if _is_one_object(raw) else parse_stream
+    return parse(raw, http_status=http_status)
+
+
+def _is_one_object(raw: bytes) -> bool:
+    """True for an object that is no piece of a stream, which may lie on several lines."""
+    if raw.lstrip()[:1] != b"{":
+        return False
+    try:
+        data = json.loads(raw)
+    except ValueError:
+        return False
+    choices = data.get("choices")
+    return not (isinstance(choices, list) and any("delta" in each for each in choices))
+
+
 def error_text(raw: bytes, http_status: int) -> str:
     """What an engine said went wrong: the message of its JSON, else its text, else the status."""
     text = raw.decode(errors="replace").strip()
@@ -233,12 +252,12 @@ def events(raw: bytes) -> Iterator[tuple[int, Any]]:
     """The JSON payloads of a stream, each with the offset (bytes) where its line begins.
 
     Stops at ``[DONE]``; a last line that was cut is left out. llama.cpp once named its error lines
-    ``error:``; they come out as ``{"error": …}`` like all others.
+    ``error:``; they come out as ``{"error": …}`` like all others. llmdeploy's lines are the JSON
+    alone.
     """
     offset = 0
     for line in raw.splitlines(keepends=True):
-        name, _, rest = line.partition(b":")
-        text = rest.strip()
+        name, text = _named(line)
         if name == b"data" and text == b"[DONE]":
             return
         if name in (b"data", b"error"):
@@ -253,10 +272,19 @@ def events(raw: bytes) -> Iterator[tuple[int, Any]]:
         offset += len(line)
 
 
+def _named(line: bytes) -> tuple[bytes, bytes]:
+    """The field of a line and its value; a line that is bare JSON is data."""
+    bare = line.strip()
+    if bare.startswith(b"{"):
+        return b"data", bare
+    name, _, rest = line.partition(b":")
+    return name, rest.strip()
+
+
 def _gather(gathered: _Gathered, offset: int, payload: Any) -> None:
     if not isinstance(payload, dict):
         return
-    if payload.get("error") or payload.get("object") == "error":
+    if _is_error(payload):
         gathered.error = _message(payload) or json.dumps(payload)
     gathered.usage = payload.get("usage") or gathered.usage
     for choice in payload.get("choices") or ():
@@ -270,6 +298,13 @@ def _gather(gathered: _Gathered, offset: int, payload: Any) -> None:
             gathered.content.append(delta["content"])
             gathered.deltas.append((offset, False))
         gathered.finish_reason = choice.get("finish_reason") or gathered.finish_reason
+
+
+def _is_error(payload: Mapping[str, Any]) -> bool:
+    """In the ways of OpenAI's API, and in llmdeploy's: ``errorMsg``, or a code and a text."""
+    if payload.get("error") or payload.get("object") == "error" or payload.get("errorMsg"):
+        return True
+    return bool(payload.get("msg")) and payload.get("code") not in (None, 0, 200)
 
 
 def _first_answer_delta(pieces: Sequence[str], *, reasoning: str, answer: str) -> int | None:
@@ -297,12 +332,12 @@ def _usage(usage: Mapping[str, Any]) -> tuple[int | None, int | None, int | None
 
 
 def _message(data: Any) -> str:
-    """The sentence in an error object, in the shapes of llama.cpp, vLLM and FastAPI."""
+    """The sentence in an error object, in the shapes of llama.cpp, vLLM, FastAPI and llmdeploy."""
     if isinstance(data, str):
         return data
     if not isinstance(data, dict):
         return ""
-    for name in ("error", "message", "detail"):
+    for name in ("error", "message", "detail", "errorMsg", "msg"):
         if data.get(name):
             return _message(data[name])
     return ""

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-pytest_plugins = ["tests.stack", "tests.api"]
+pytest_plugins = ["tests.stack", "tests.api", "tests.simulated"]
 
 PLAIN_STATIC = "django.contrib.staticfiles.storage.StaticFilesStorage"
 DATABASE_FIXTURES = {"db", "transactional_db"}

@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from dashboard.formats import joined
+from dashboard.known_failures import view_of
 from dashboard.line_view import priority_name, starts, waits
-from dashboard.sentences import sentence
+from dashboard.quiet import quiet_words
+from dashboard.sentences import sentence, server_sentence
 from jobs.kinds.base import Remark
 from jobs.models import Deployment, Host, Job, Result
 from jobs.queries.forecast import Forecast
@@ -23,12 +26,13 @@ def job(row: Job) -> dict[str, Any]:
         "title": row.title,
         "host": row.host.name,
         "state": row.state,
-        "sentence": sentence(row.sentence_id, row.sentence_args),
+        "sentence": joined(sentence(row.sentence_id, row.sentence_args), quiet_words(row)),
         "sentence_id": row.sentence_id,
         "asks": [
             {**item, "sentence": sentence(item["sentence_id"], item["sentence_args"])}
             for item in row.asking
         ],
+        "failure": _failure(row),
         "chain": str(row.chain) if row.chain else None,
         "repeats": row.repeats_id,
         "priority": priority_name(row.priority),
@@ -163,7 +167,9 @@ def deployment(row: Deployment) -> dict[str, Any]:
         "model": row.model_id,
         "label": row.artifact.label if row.artifact else "",
         "state": row.state,
-        "sentence": sentence(row.sentence_id, row.sentence_args),
+        "sentence": server_sentence(row),
+        "failure": _failure(row),
+        "progress": row.progress,
         "run": row.run,
         "url": row.host_url,
         "created_by": row.created_by.get_username() if row.created_by else None,
@@ -172,6 +178,12 @@ def deployment(row: Deployment) -> dict[str, Any]:
         "stopped_at": _time(row.stopped_at),
         "log_bytes": row.log_bytes,
     }
+
+
+def _failure(row: Job | Deployment) -> str | None:
+    """The id of the known failure that ended it."""
+    known = view_of(row)
+    return known.id if known else None
 
 
 def _time(moment: datetime | None) -> str | None:

@@ -21,8 +21,10 @@ from django.utils.translation import gettext
 
 from dashboard import diegrid, formats, line_view, sparks
 from dashboard.command_view import command_view
+from dashboard.quiet import quiet_words
 from dashboard.rights import allowed
 from dashboard.sentences import sentence as sentence_text
+from dashboard.sentences import server_sentence
 from dashboard.states import look
 from dashboard.words import (
     host_title,
@@ -36,7 +38,7 @@ from dashboard.words import (
     unit_word,
 )
 from jobs.kinds.base import Remark
-from jobs.models import Host, Job, Result
+from jobs.models import Deployment, Host, Job, Result
 from jobs.plans import Plan, from_json
 from jobs.queries.forecast import Forecast
 from jobs.queries.headline import headline as headline_metric
@@ -156,6 +158,8 @@ def sentence(thing: Any) -> str:
     if isinstance(thing, Mapping):
         thing = {"id": thing.get("sentence_id"), "args": thing.get("sentence_args"), **thing}
         return sentence_text(thing["id"], thing["args"] or {}) if thing["id"] else ""
+    if isinstance(thing, Deployment):
+        return server_sentence(thing)
     return sentence_text(thing.sentence_id, thing.sentence_args) if thing.sentence_id else ""
 
 
@@ -181,6 +185,12 @@ def priority(job: Job) -> SafeString:
 def priority_word(name: str) -> str:
     """What a priority is called, translated."""
     return line_view.priority_word(name)
+
+
+@register.simple_tag
+def quiet(job: Job) -> str:
+    """For how long a running job has told nothing new; "" for one that does."""
+    return quiet_words(job)
 
 
 @register.filter

@@ -13,9 +13,11 @@ from django.views.decorators.http import require_GET, require_POST
 
 from dashboard import audit
 from dashboard.advice import server_advice
+from dashboard.formats import joined
 from dashboard.rates import rates
 from dashboard.requests import person
 from dashboard.rights import allowed, check, requires
+from dashboard.why import why_server
 from jobs.inference import CHAT_PATH
 from jobs.models import Deployment
 from jobs.queries.deployments import deployment_page, deployments
@@ -94,14 +96,19 @@ def _context(request: HttpRequest, page: Any) -> dict[str, Any]:
     deployment = page.deployment
     may_stop = allowed(request.user, "deployment.stop", deployment)
     may_restart = allowed(request.user, "deployment.restart", deployment)
+    why = why_server(deployment)
+    known = why.get("known")
+    todo = server_advice(deployment)
     return {
         "page": page,
         **now_panel(deployment),
+        **why,
+        "said": joined(why["told"], known.cause if known else "") if why else "",
         "can_stop": may_stop and deployment.state in (*_RUNS, Deployment.State.WAITING),
         "can_restart": may_restart
         and deployment.job.state == "succeeded"
         and deployment.state in (*_RUNS, *_ENDED),
-        "advice": server_advice(deployment),
+        "advice": joined(known.advice, todo) if known else todo,
         "is_up": deployment.state in _RUNS,
         "is_ready": deployment.state == Deployment.State.READY,
         "log_key": f"deployment/{deployment.pk}",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -24,10 +23,11 @@ from dashboard.charts import live
 from dashboard.command_view import command_view
 from dashboard.formats import joined, moment, number
 from dashboard.known_failures import view_of
-from dashboard.log_quotes import last_arrival, line_of, telling_lines
+from dashboard.quiet import quiet_words
 from dashboard.requests import person
 from dashboard.rights import allowed, check, requires
 from dashboard.sentences import sentence
+from dashboard.why import told, why_job
 from dashboard.words import host_title, metric_label, step_title, unit_word
 from jobs.dispatch import why_waiting
 from jobs.errors import LaunchError
@@ -158,11 +158,13 @@ def _page(job_id: int) -> JobPage:
 
 def _context(request: HttpRequest, page: JobPage) -> dict[str, Any]:
     job = page.job
+    why = why_job(job, page.deployment)
     return {
         "page": page,
         "job": job,
         "sentence": _sentence(page),
-        **_failure(job),
+        **why,
+        "advice": joined(why["known"].advice if why["known"] else "", advice(job)),
         "may_cancel": job.is_open and allowed(request.user, "job.cancel", job),
         "may_repeat": allowed(request.user, "job.repeat", job),
         "form_address": _form_address(job),
@@ -179,43 +181,6 @@ def _in_line(request: HttpRequest, job: Job) -> line_view.Row:
     """The waiting job as its host's queue has it."""
     (row,) = line_view.rows(request.user, [job])
     return row
-
-
-def _failure(job: Job) -> dict[str, Any]:
-    """Why the job did not succeed, as far as is known, and the lines that tell."""
-    known, key = view_of(job), f"job/{job.pk}"
-    at = known.line if known and not known.where else None
-    if at is not None:
-        quotes = line_of(key, at)
-    elif job.is_open or job.state in (Job.State.SUCCEEDED, Job.State.CANCELLED):
-        quotes = []
-    else:
-        # What the work itself said last tells only if it was the work that said no.
-        quotes = telling_lines(key, or_last=job.state == Job.State.FAILED)
-    return {
-        "advice": joined(known.advice if known else "", advice(job)),
-        "told": _told(job),
-        "known": known,
-        "quotes": quotes,
-        "failed_at": at,
-        "last_arrival": last_arrival(key) if job.state == Job.State.LOST else None,
-        "host_then": _host_then(job),
-    }
-
-
-def _host_then(job: Job) -> Mapping[str, float] | None:
-    """Load, memory and disk of the host when it found the job dead; None where nobody saw."""
-    seen = (job.sentence_args or {}).get("host")
-    names = ("load_1m", "memory_free_bytes", "disk_free_bytes")
-    if not isinstance(seen, dict) or not all(isinstance(seen.get(n), int | float) for n in names):
-        return None
-    return seen
-
-
-def _told(job: Job) -> str:
-    """What became of the job, without the cause, which has a place of its own."""
-    args = {name: value for name, value in (job.sentence_args or {}).items() if name != "failure"}
-    return sentence(job.sentence_id, args)
 
 
 def _next_step(page: JobPage) -> tuple[str, str] | None:
@@ -252,12 +217,14 @@ def _sentence(page: JobPage) -> str:
         ) % {"host": host_title(job.host), "time": moment(heard) if heard else "?"}
     if job.state != Job.State.RUNNING:
         known = view_of(job)
-        return joined(_told(job), known.cause if known else "")
-    told = _told(job)
-    told = _doing(page) or told
+        return joined(told(job), known.cause if known else "")
+    said = _doing(page) or told(job)
+    quiet = quiet_words(job)
+    if quiet:
+        return joined(said, quiet)
     if page.ends_at:
-        told = joined(told, _("Ends about %(time)s.") % {"time": moment(page.ends_at)})
-    return told
+        said = joined(said, _("Ends about %(time)s.") % {"time": moment(page.ends_at)})
+    return said
 
 
 def _doing(page: JobPage) -> str:

@@ -187,8 +187,13 @@ def _me(request: HttpRequest) -> AbstractBaseUser:
 
 
 def _recommended(deployment: Deployment | None) -> dict[str, Any]:
+    """How the model's authors would ask it; an answer leaves half of what is served to prompts."""
     model = MODELS.get(deployment.model_id) if deployment else None
-    return model.sampling.model_dump() if model else RECOMMENDED
+    params = dict(model.sampling.model_dump() if model else RECOMMENDED)
+    served = (deployment.details or {}).get("max_total") if deployment else None
+    if served and params.get("max_tokens"):
+        params["max_tokens"] = min(params["max_tokens"], max(1, int(served) // 2))
+    return params
 
 
 def _groups(chats: Any) -> list[tuple[str, list[Conversation]]]:

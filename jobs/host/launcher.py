@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.errors import JobsError
-from jobs.host import environment, process, spawn
+from jobs.host import environment, probe, process, spawn
 from jobs.host import spool as spools
 from jobs.host.commands import Commands
 from jobs.host.redact import redact
@@ -51,6 +51,7 @@ class Launcher:
         self._meta = spool.meta()
         self._grace_s = grace_s
         self._started = time.monotonic()
+        self._oom_kills = process.oom_kills()
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
         self._log_fd = os.open(spool.log, flags, 0o644)
         self._commands = Commands(spool.path, self._log_fd)
@@ -214,15 +215,18 @@ class Launcher:
             if gone is not None:
                 verdict = Verdict("failed", "work:server_ended", gone, gone["exit_code"])
             elif missing is not None:
-                args = {"output": missing.name, "pattern": missing.pattern}
-                verdict = Verdict("failed", "work:output_missing", args, verdict.exit_code)
+                what = {"output": missing.name, "pattern": missing.pattern}
+                verdict = Verdict("failed", "work:output_missing", what, verdict.exit_code)
+        args = dict(verdict.sentence_args)
+        if verdict.verdict == "failed":
+            args["host"] = self._host_state()
         os.fsync(self._log_fd)
         size, digest = size_and_sha256(self._spool.log)
         self._spool.append_ended(
             {
                 "verdict": verdict.verdict,
                 "sentence_id": verdict.sentence_id,
-                "sentence_args": verdict.sentence_args,
+                "sentence_args": args,
                 "exit_code": verdict.exit_code,
                 "duration_s": time.monotonic() - self._started,
                 "log_bytes": size,
@@ -234,6 +238,11 @@ class Launcher:
         )
         self._spool.forget_secrets()
         return verdict
+
+    def _host_state(self) -> dict[str, Any]:
+        """How the host was when the plan failed, for whoever looks into it."""
+        kills = process.oom_kills() - self._oom_kills
+        return {**probe.load(self._spool.path), "oom_kills": max(0, kills)}
 
     def _hide_secrets(self) -> list[bytes]:
         """Take the secrets out of the log; what was looked for."""

@@ -90,6 +90,15 @@ def dies_with(parent_pid: int) -> Callable[[], None]:
     return prepare
 
 
+def oom_kills() -> int:
+    """How many processes the kernel has ended since boot because memory ran out."""
+    with contextlib.suppress(OSError, ValueError):
+        for line in Path("/proc/vmstat").read_text().splitlines():
+            if line.startswith("oom_kill "):
+                return int(line.split()[1])
+    return 0
+
+
 def _stat(pid: int) -> list[str]:
     """Fields of /proc/PID/stat from the third on (state, parent, …); empty when there is none."""
     try:

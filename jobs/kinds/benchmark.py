@@ -125,6 +125,7 @@ def plan(params: Params, target: Target) -> Plan:
             output_tokens=params.output_tokens,
             prompts=PROMPT_SETS[params.prompts],
             metrics=_COUNTERS.get(str(served.data.get("toolchain")), ()),
+            streamed=not served.data.get("bare_stream"),
         ),
         site(target),
     )
@@ -139,6 +140,8 @@ def conclude(
     done = [point for point in points if point.completed]
     if not done:
         return Conclusion(failure=Remark("benchmark:no_request", {"failed": failed}))
+    if not any(point.metrics.get("output_tokens_per_s") for point in done):
+        return Conclusion(failure=Remark("benchmark:no_token"))
     best = max(done, key=lambda point: point.metrics.get("output_tokens_per_s", 0.0))
     return Conclusion(
         sentence=Remark(
@@ -172,6 +175,8 @@ def _remarks(params: Params, points: Sequence[PerfPoint]) -> list[Remark]:
         for point in points
         if point.failed
     ]
+    if not any("ttft_mean_ms" in point.metrics for point in points):
+        remarks.append(Remark("benchmark:no_stream"))
     if params.requests < ENOUGH_FOR_P99:
         remarks.append(Remark("benchmark:few_requests", {"requests": params.requests}))
     measured = {point.concurrency for point in points}

@@ -185,6 +185,7 @@ def product(params: Params, target: Target) -> Mapping[str, Any] | None:
             "max_input": served["max_input"],
             "max_total": served["max_total"],
             "batch_size": params.batch_size,
+            "bare_stream": _tools(stack_of(params)).bare_stream,
         },
     }
 

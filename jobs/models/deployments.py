@@ -57,6 +57,8 @@ class Deployment(models.Model):
     seen_at = models.DateTimeField(null=True)
     missing_since = models.DateTimeField(null=True)
     log_bytes = models.BigIntegerField(default=0)
+    log_from = models.BigIntegerField(default=0)  # where in its log the present run begins
+    progress = models.JSONField(null=True)  # of its loading, as a job's
     events_bytes = models.BigIntegerField(default=0)
     points_bytes = models.BigIntegerField(default=0)
 

@@ -25,6 +25,8 @@ _Names = Sequence[tuple[str, float]]
 _DURATION: _Names = (("Test Duration (s)", 1.0), ("Time taken for tests (s)", 1.0))
 _CONCURRENCY: _Names = (("Concurrency", 1.0), ("Number of concurrency", 1.0))
 _COMPLETED = ("Success Requests", "Succeed requests")
+_HOW = ("Non-Stream Requests", "Stream Requests")
+_OF_STREAMS = ("ttft_", "tpot_", "itl_")
 _FAILED = ("Failed Requests", "Failed requests")
 _SUMMARY_METRICS: Mapping[str, _Names] = {
     "output_tokens_per_s": (
@@ -109,7 +111,16 @@ def _point(path: str, files: Mapping[str, bytes]) -> PerfPoint:
         beside = str(PurePosixPath(path).with_name(PERCENTILES))
         if beside in files:
             metrics |= _percentiles(beside, files[beside])
+    if _came_whole(summary):
+        # It writes down the whole answer's time as that of the first token, and 0 between them.
+        metrics = {name: metrics[name] for name in metrics if not name.startswith(_OF_STREAMS)}
     return PerfPoint(int(concurrency), completed, failed, metrics)
+
+
+def _came_whole(summary: Mapping[str, Any]) -> bool:
+    """True when no answer was streamed, as 1.14 tells."""
+    whole, streamed = (number_or_none(summary, name) for name in _HOW)
+    return bool(whole) and streamed == 0
 
 
 def _percentiles(path: str, content: bytes) -> dict[str, float]:

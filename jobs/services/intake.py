@@ -18,6 +18,7 @@ from jobs import hints, logstore
 from jobs.errors import OffsetMismatch
 from jobs.models import Deployment, Job, JobStep
 from jobs.services import deployments, lifecycle, outputs, progress, verdicts
+from jobs.services.known_failures import servers_failure
 from jobs.services.storable import json_lines
 from jobs.services.verdicts import Incomplete, Verdict
 
@@ -48,8 +49,7 @@ def append_log(owner: Owner, *, offset: int, data: bytes) -> int:
     size = logstore.store().append(key, offset, data)
     type(owner)._default_manager.filter(pk=owner.pk, log_bytes__lt=size).update(log_bytes=size)
     hints.publish("log", key=key, size=size)
-    if isinstance(owner, Job):
-        progress.look_at(owner, size)
+    progress.look_at(owner, size)
     return size
 
 
@@ -123,6 +123,8 @@ def _apply_to_job(job: Job, event: Event, verdict: Verdict | None) -> None:
 def _deployment_events(deployment: Deployment, offset: int, lines: list[bytes]) -> int:
     size, incomplete = offset, None
     log_bytes = logstore.store().size(log_key(deployment))
+    # Reading a log may take seconds; no lock is held meanwhile.
+    failure = _failure_of(deployment, lines, log_bytes)
     with transaction.atomic():
         row = Deployment.objects.select_for_update().get(pk=deployment.pk)
         if row.events_bytes != offset:
@@ -134,21 +136,38 @@ def _deployment_events(deployment: Deployment, offset: int, lines: list[bytes]) 
                 break
             size += len(line)
             if event is not None:
-                _apply_to_deployment(deployment.pk, event)
+                _apply_to_deployment(deployment.pk, event, failure)
         Deployment.objects.filter(pk=deployment.pk).update(events_bytes=size)
     if incomplete is not None:
         raise incomplete
     return size
 
 
-def _apply_to_deployment(deployment_id: int, event: Event) -> None:
+def _failure_of(deployment: Deployment, lines: list[bytes], log_bytes: int) -> Event | None:
+    """What is known of why the server's present run ended; None where it has not, or well."""
+    log_from = deployment.log_from
+    for line in lines:
+        event = _event(line, deployment) or {"type": ""}
+        if event["type"] == "step_started" and event["index"] == 0:
+            log_from = event["log_offset"]
+        is_of_run = event["type"] == "ended" and event["run"] == deployment.run
+        if is_of_run and event["verdict"] == "failed" and log_bytes >= event["log_bytes"]:
+            said, code = event.get("sentence_args") or {}, event.get("exit_code")
+            return servers_failure(deployment, log_from=log_from, exit_code=code, said=said)
+    return None
+
+
+def _apply_to_deployment(deployment_id: int, event: Event, failure: Event | None) -> None:
     deployment = Deployment.objects.select_related("host", "job").get(pk=deployment_id)
     match event["type"]:
         case "started":
             port = event["values"].get("port")
             deployments.note_started(deployment, run=event["run"], port=port)
+        case "step_started" if event["index"] == 0:
+            begins = {"log_from": event["log_offset"], "progress": None}
+            Deployment.objects.filter(pk=deployment_id).update(**begins)
         case "ended":
-            deployments.note_ended(deployment, event)
+            deployments.note_ended(deployment, event, failure)
 
 
 def _event(line: bytes, owner: Owner) -> Event | None:

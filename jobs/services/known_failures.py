@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
 from jobs import logstore
+from jobs.catalog.known_failures import KNOWN_FAILURES
 from jobs.errors import PlanError
 from jobs.models import Deployment, Job
 from jobs.parsers.failures import FailureScan, Sighting
@@ -18,7 +19,9 @@ SCAN_BYTES = 4 * 1024 * 1024
 # Outputs that are logs of their own, such as those of OpenCompass's tasks.
 _LOG_ENDINGS = (".log", ".out")
 
-JOB_LOG, SERVER_LOG = "", "server"
+OWN_LOG, SERVER_LOG = "", "server"
+# Signal 9, as a process and as a container tells it.
+KILLED = (-9, 137)
 
 
 def known_failure(
@@ -31,14 +34,32 @@ def known_failure(
     and ``offset`` (bytes) are those of the first line that shows it; None where only the exit code
     or the server's last lines tell.
     """
-    about: dict[str, Any] = {
-        "kind": job.kind,
-        "tools": _tools(job, said.get("step")),
-        "exit_code": exit_code,
-    }
+    about = _about(job, exit_code, said)
+    return _likeliest([*_sightings(job, said, about), *_out_of_memory(exit_code, said)])
+
+
+def servers_failure(
+    deployment: Deployment, *, log_from: int, exit_code: int | None, said: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    """The same for a server that ended unasked; ``where`` is "", its own log.
+
+    ``log_from`` is where in its log that run begins (bytes): earlier ones ended otherwise.
+    """
+    exit_code = exit_code or None  # a server that ends with 0 has told nothing by that
+    about = _about(deployment.job, exit_code, said)
+    seen = _in_log(f"deployment/{deployment.pk}", about, since=log_from)
+    return _likeliest([(OWN_LOG, seen), *_out_of_memory(exit_code, said)])
+
+
+def _about(job: Job, exit_code: int | None, said: Mapping[str, Any]) -> dict[str, Any]:
+    """What rules failures out."""
+    return {"kind": job.kind, "tools": _tools(job, said.get("step")), "exit_code": exit_code}
+
+
+def _likeliest(places: Sequence[tuple[str, tuple[Sighting, ...]]]) -> dict[str, Any] | None:
     found = [
         (sighting, place, where)
-        for place, (where, sightings) in enumerate(_sightings(job, said, about))
+        for place, (where, sightings) in enumerate(places)
         for sighting in sightings
         if sighting.failure.severity != "warning"
     ]
@@ -60,7 +81,7 @@ def _sightings(
     job: Job, said: Mapping[str, Any], about: dict[str, Any]
 ) -> Iterator[tuple[str, tuple[Sighting, ...]]]:
     """What each thing that the job left shows, the nearest first."""
-    yield JOB_LOG, _in_log(f"job/{job.pk}", about)
+    yield OWN_LOG, _in_log(f"job/{job.pk}", about)
     deployment = Deployment.objects.filter(job=job).only("pk").first()
     if deployment is not None:
         yield SERVER_LOG, _in_log(f"deployment/{deployment.pk}", about)
@@ -72,11 +93,22 @@ def _sightings(
             yield path, _in_bytes(content, about)
 
 
-def _in_log(key: str, about: dict[str, Any]) -> tuple[Sighting, ...]:
+def _out_of_memory(
+    exit_code: int | None, said: Mapping[str, Any]
+) -> Iterator[tuple[str, tuple[Sighting, ...]]]:
+    """What the host's kernel counted tells, where the process itself could say nothing any more."""
+    host = said.get("host")
+    kills = host.get("oom_kills") if isinstance(host, Mapping) else 0
+    if kills and exit_code in KILLED:
+        yield OWN_LOG, (Sighting(KNOWN_FAILURES["out-of-memory"]),)
+
+
+def _in_log(key: str, about: dict[str, Any], *, since: int = 0) -> tuple[Sighting, ...]:
     store = logstore.store()
     size = store.size(key)
-    start, number = 0, 1
-    if size > SCAN_BYTES:
+    since = min(since, size)
+    start, number = since, store.line_at(key, since) if since else 1
+    if size - since > SCAN_BYTES:
         # From a whole line on, unless the last one alone is longer than that.
         number = store.line_at(key, size - SCAN_BYTES) + 1
         start = store.offset_of_line(key, number)

@@ -14,10 +14,11 @@ from django.conf import settings
 from django.db.models import Case, F, Q, Value, When
 from django.utils.timezone import now
 
-from jobs import hostqueue
+from jobs import hints, hostqueue
 from jobs.kinds.base import Remark
 from jobs.models import Deployment, Host, Instance, Job
 from jobs.queries.instance import instance_id
+from jobs.queries.quiet import quiet_since
 from jobs.services import deployments, lifecycle, points
 from jobs.services.hosts import lose_all
 
@@ -48,6 +49,7 @@ def reap(moment: datetime | None = None) -> int:
     _hint_unclaimed(moment)
     lifecycle.cancel_orphans()
     _give_up_unclaimed(moment)
+    _hint_quiet(moment)
     points.forget_old_points(moment)
     return (
         _lose_missing_jobs(moment)
@@ -106,6 +108,13 @@ def _hint_unclaimed(moment: datetime) -> None:
     ).select_related("host")
     for job in unclaimed:
         hostqueue.send_start(job.host.name, job.pk)
+
+
+def _hint_quiet(moment: datetime) -> None:
+    """Pages say for how long such a job has been silent; it gives no hint of that itself."""
+    for job in Job.objects.filter(_answering(moment), state=Job.State.RUNNING):
+        if quiet_since(job, moment):
+            hints.publish("job", id=job.pk, state=job.state)
 
 
 def _give_up_unclaimed(moment: datetime) -> None:

@@ -46,7 +46,8 @@ LETTERS = "ABCDEFGHIJ"
 class Load:
     """What a benchmark sends. ``requests`` at each concurrency; tokens a request.
 
-    ``metrics`` are the engine's own counters to read meanwhile; none where it has none.
+    ``metrics`` are the engine's own counters to read meanwhile; none where it has none. Not
+    ``streamed``: answers come whole, from a server whose stream EvalScope cannot read.
     """
 
     concurrency: tuple[int, ...]
@@ -54,6 +55,7 @@ class Load:
     output_tokens: int
     prompts: tuple[str, ...]
     metrics: tuple[str, ...]
+    streamed: bool = True
 
 
 def perf_plan(load: Load, site: Site) -> Plan:
@@ -68,6 +70,7 @@ def perf_plan(load: Load, site: Site) -> Plan:
         *_NO_WAIT,
         *("--warmup-num", str(max(load.concurrency)), "--sleep-interval", str(PAUSE_S)),
         *("--max-tokens", str(load.output_tokens), "--temperature", "0"),
+        *(() if load.streamed else ("--no-stream",)),
         *("--extra-args", literal(json.dumps(_PERF_EXTRA))),
         *("--outputs-dir", "perf", "--name", "run", "--no-timestamp"),
     )

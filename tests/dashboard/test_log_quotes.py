@@ -3,8 +3,9 @@ from datetime import timedelta
 import pytest
 from django.utils.timezone import now
 
-from dashboard.log_quotes import Quote, last_arrival, line_of, telling_lines
+from dashboard.log_quotes import Quote, line_of, telling_lines
 from jobs import logstore
+from jobs.queries.quiet import last_arrival
 
 KEY = "job/17"
 

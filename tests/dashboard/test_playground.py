@@ -134,6 +134,19 @@ def test_the_page_offers_the_deployment_that_its_address_names(client, lin):
     assert f'<option value="{wanted.pk}" selected>wanted</option>' in text
 
 
+@pytest.mark.parametrize(
+    ("served", "shown"),
+    [({"max_total": 32768}, "16384"), ({"max_total": 1 << 20}, "32768"), ({}, "32768")],
+)
+def test_the_longest_answer_that_is_proposed_leaves_room_for_a_prompt(client, lin, served, shown):
+    """vLLM refuses a request whose answer alone may fill all that it serves."""
+    chosen = make_deployment(model_id="deepseek-r1", details=served)
+
+    text = client.get(f"{reverse('playground')}?deployment={chosen.pk}").content.decode()
+
+    assert re.search(r'name="max_tokens"[^>]* value="(\d+)"', text)[1] == shown
+
+
 def test_a_conversation_is_its_owners_alone(client, lin):
     chat = Conversation.objects.create(user=make_user("chen"), title="secret plans")
     turn = Turn.objects.create(conversation=chat, index=0, prompt="x", state="done")

@@ -70,6 +70,11 @@ def client(config):
     return Client(config)
 
 
+def said(ended):
+    """What fills the sentence, without the host's state."""
+    return {name: value for name, value in ended["sentence_args"].items() if name != "host"}
+
+
 @pytest.fixture
 def make_spool(host_dir):
     """A job's spool as it is when it has been taken and not started."""

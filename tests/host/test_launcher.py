@@ -5,13 +5,14 @@ import os
 import signal
 import sys
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 
 from jobs.host import process
 from jobs.host import spool as spools
 from jobs.plans import Output, PlanFile, Step, Watch
-from tests.host.conftest import until
+from tests.host.conftest import said, until
 
 pytestmark = pytest.mark.processes
 
@@ -66,7 +67,7 @@ def test_an_exit_code_fails_the_job_and_later_steps_do_not_run(make_spool, launc
         "work:exit",
         3,
     )
-    assert ended["sentence_args"] == {"step": "step-0", "exit_code": 3}
+    assert said(ended) == {"step": "step-0", "exit_code": 3}
     assert spool.log.read_text() == ""
 
 
@@ -76,7 +77,25 @@ def test_a_signal_is_said_to_be_one(make_spool, launch):
     launch(spool)
 
     assert spool.exit()["sentence_id"] == "work:signal"
-    assert spool.exit()["sentence_args"] == {"step": "step-0", "signal": 11}
+    assert said(spool.exit()) == {"step": "step-0", "signal": 11}
+
+
+def test_with_a_failure_goes_how_the_host_was_then(make_spool, launch):
+    failed, fine = make_spool("exit 3"), make_spool("true", number=2)
+    launch(failed)
+    launch(fine)
+
+    host = failed.exit()["sentence_args"]["host"]
+
+    assert set(host) == {"load_1m", "memory_free_bytes", "disk_free_bytes", "oom_kills"}
+    assert host["memory_free_bytes"] > 0 and host["disk_free_bytes"] > 0
+    assert fine.exit()["sentence_args"] == {}
+
+
+def test_what_the_kernel_has_ended_for_want_of_memory_is_counted():
+    told = Path("/proc/vmstat").read_text()
+
+    assert f"oom_kill {process.oom_kills()}\n" in told or "oom_kill " not in told
 
 
 def test_a_program_that_is_not_there_is_named(make_spool, launch):
@@ -85,7 +104,7 @@ def test_a_program_that_is_not_there_is_named(make_spool, launch):
     launch(spool)
 
     assert spool.exit()["sentence_id"] == "work:not_found"
-    assert spool.exit()["sentence_args"] == {"step": "go", "command": "vamc-of-nowhere"}
+    assert said(spool.exit()) == {"step": "go", "command": "vamc-of-nowhere"}
 
 
 def test_a_step_that_takes_too_long_is_ended(make_spool, launch):
@@ -94,7 +113,7 @@ def test_a_step_that_takes_too_long_is_ended(make_spool, launch):
     launch(spool)
 
     assert spool.exit()["sentence_id"] == "work:timeout"
-    assert spool.exit()["sentence_args"] == {"step": "slow", "timeout_s": 0.3}
+    assert said(spool.exit()) == {"step": "slow", "timeout_s": 0.3}
 
 
 def test_a_missing_required_output_fails_the_job(make_spool, launch):
@@ -104,7 +123,7 @@ def test_a_missing_required_output_fails_the_job(make_spool, launch):
     launch(spool)
 
     assert spool.exit()["sentence_id"] == "work:output_missing"
-    assert spool.exit()["sentence_args"] == {"output": "result", "pattern": "out/*.json"}
+    assert said(spool.exit()) == {"output": "result", "pattern": "out/*.json"}
 
 
 def test_outputs_are_listed_with_size_and_checksum_and_never_from_outside(make_spool, launch):

@@ -10,7 +10,7 @@ from jobs.host import spool as spools
 from jobs.host.adopt import Adopter
 from jobs.host.health import Health
 from jobs.plans import PlanFile, Step
-from tests.host.conftest import until
+from tests.host.conftest import said, until
 
 pytestmark = pytest.mark.processes
 
@@ -48,7 +48,7 @@ def test_a_folder_that_is_not_there_is_named(make_spool, launch):
 
     ended = spool.exit()
     assert (ended["verdict"], ended["sentence_id"]) == ("failed", "work:no_folder")
-    assert ended["sentence_args"] == {"step": "a", "folder": "/nowhere/at/all"}
+    assert said(ended) == {"step": "a", "folder": "/nowhere/at/all"}
 
 
 def test_a_file_is_put_where_its_tool_looks_for_it(make_spool, launch):

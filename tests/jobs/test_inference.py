@@ -9,6 +9,7 @@ from jobs.inference import (
     Exchange,
     Reply,
     error_text,
+    parse_reply,
     parse_response,
     parse_stream,
     request_body,
@@ -83,6 +84,93 @@ def test_the_browser_reads_a_stream_cut_into_single_bytes_like_the_server(name):
         "answer": reply.answer,
         "deltas": reply.deltas,
     }
+
+
+def bare(raw):
+    """A stream as llmdeploy sends it: the same JSON, without ``data:`` and the empty lines."""
+    lines = [line.removeprefix(b"data: ") for line in raw.splitlines() if line]
+    return b"".join(line + b"\n" for line in lines if line != b"[DONE]")
+
+
+BARE = bare(
+    stream(
+        {"role": "assistant", "content": ""},
+        {"content": "<think>四"},
+        {"content": '五 {"a":'},
+        {"content": "</think>é\ndata: {}"},
+        {"content": "}🙂"},
+        usage={"prompt_tokens": 3, "completion_tokens": 4},
+    )
+)
+
+
+def test_a_stream_of_bare_json_is_read_like_one_of_events():
+    reply = parse_reply(BARE)
+
+    assert (reply.reasoning, reply.answer) == ('四五 {"a":', "é\ndata: {}}🙂")
+    assert (reply.finish_reason, reply.deltas, reply.completion_tokens) == ("stop", 4, 4)
+    assert BARE[reply.first_token_at :].startswith(b'{"choices": [{"delta": {"content": "<think>')
+    assert parse_reply(BARE[:-1]) == reply  # without the last line's end
+    assert parse_reply(BARE.replace(b"\n", b"\r\n")).answer == reply.answer
+
+
+def test_however_a_stream_of_bare_json_is_cut_what_is_whole_counts():
+    lines = BARE.splitlines(keepends=True)
+    for end in range(len(BARE) + 1):
+        whole = sum(len(b"".join(lines[: n + 1]).rstrip()) <= end for n in range(len(lines)))
+        wanted = parse_stream(b"".join(lines[:whole]))
+
+        assert parse_reply(BARE[:end]) == wanted, end
+
+
+def test_the_browser_reads_bare_json_cut_at_each_byte_like_the_server(tmp_path):
+    choices = [
+        {"delta": {"content": "<think>四"}},
+        {"delta": {"content": "</think>é 🙂 {}"}},
+        {"delta": {}, "finish_reason": "stop"},
+    ]
+    lines = [json.dumps({"choices": [each]}, ensure_ascii=False) + "\n" for each in choices]
+    (tmp_path / "bare").write_text("".join(lines), encoding="utf-8")
+    script = f"""
+        import {{ readFileSync }} from "node:fs";
+        const load = (path) =>
+          import("data:text/javascript," + encodeURIComponent(readFileSync(path, "utf8")));
+        const {{ EventDecoder }} = await load({json.dumps(str(SSE_JS))});
+        const {{ Gatherer }} = await load({json.dumps(str(REASONING_JS))});
+        const raw = readFileSync({json.dumps(str(tmp_path / "bare"))});
+        const read = (...pieces) => {{
+          const decoder = new EventDecoder(), gatherer = new Gatherer();
+          for (const piece of pieces)
+            for (const payload of decoder.push(piece)) gatherer.add(payload);
+          return {{ ...gatherer.parts(true), deltas: gatherer.deltas, end: gatherer.finishReason }};
+        }};
+        const cuts = [...raw.keys()].map((at) => read(raw.subarray(0, at), raw.subarray(at)));
+        const bytes = read(...[...raw].map((byte) => Uint8Array.of(byte)));
+        const noEnd = read(raw.subarray(0, raw.length - 1));
+        console.log(JSON.stringify([...new Set([...cuts, bytes, noEnd].map(JSON.stringify))]));
+    """
+
+    (only,) = node(script)
+
+    assert json.loads(only) == {"reasoning": "四", "answer": "é 🙂 {}", "deltas": 2, "end": "stop"}
+
+
+@pytest.mark.parametrize(
+    "line", [b'{"code":500,"msg":"out of memory"}\n', b'{"errorMsg":"out of memory"}\n']
+)
+def test_an_error_among_bare_json_is_told_in_the_engines_words(line):
+    begun = BARE.splitlines(keepends=True)[0]
+
+    assert parse_reply(begun + line).error == "out of memory"
+    assert parse_reply(line).error == "out of memory"
+    assert parse_reply(b'{"code": 200, "msg": "ok", ' + begun[1:]).error == ""
+
+
+def test_one_object_in_place_of_a_stream_is_read_whole_on_however_many_lines():
+    whole = {"choices": [{"message": {"content": "hi"}, "finish_reason": "stop"}]}
+
+    for indent in (None, 2):
+        assert parse_reply(json.dumps(whole, indent=indent).encode()).answer == "hi"
 
 
 def test_a_llama_cpp_stream_gives_answer_usage_and_reason():

@@ -90,6 +90,29 @@ def test_few_requests_and_failed_ones_are_said_beside_the_number():
     ]
 
 
+def test_a_benchmark_whose_tool_saw_no_token_has_failed():
+    files = files_below(PERF / "levels")
+    for path in [path for path in files if path.endswith("benchmark_summary.json")]:
+        summary = json.loads(files[path])
+        files[path] = json.dumps({**summary, "Output Throughput (tok/s)": 0.0}).encode()
+
+    conclusion = concluded("benchmark", {"deployment": "3", "output_tokens": 16}, files)
+
+    assert conclusion.failure == Remark("benchmark:no_token")
+
+
+def test_a_benchmark_without_a_stream_says_what_was_not_measured():
+    files = files_below(PERF / "levels")
+    whole = {"Stream Requests": 0, "Non-Stream Requests": 20}
+    for path in [path for path in files if path.endswith("benchmark_summary.json")]:
+        files[path] = json.dumps({**json.loads(files[path]), **whole}).encode()
+
+    measured = concluded("benchmark", {"deployment": "3", "output_tokens": 16}, files).measured
+
+    assert Remark("benchmark:no_stream") in measured.remarks
+    assert "ttft_mean_ms" not in measured.metrics
+
+
 def test_a_benchmark_in_which_no_request_completed_has_failed():
     conclusion = concluded(
         "benchmark", {"deployment": "3", "concurrency": (1, 2)}, files_below(PERF / "nobody")

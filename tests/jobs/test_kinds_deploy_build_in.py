@@ -67,6 +67,9 @@ def test_the_folder_is_the_name_in_the_api():
     assert (details["engine"], details["tp"], details["stack"]) == ("vastgenx", 4, "current")
     assert (details["max_input"], details["max_total"]) == (1024, 2048)
     assert details["tokenizer"] == f"{FOLDER}/tokenizer"
+    assert details["bare_stream"] is False
+    guide = KIND.product(KIND.Params(artifact="3"), vacc_host())
+    assert guide["details"]["bare_stream"] is True
 
 
 def test_a_server_that_tells_its_readiness_elsewhere_is_not_asked_for_its_models():

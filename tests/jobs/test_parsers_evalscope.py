@@ -52,6 +52,19 @@ def test_a_point_without_percentiles_keeps_its_means():
     assert point.metrics["ttft_mean_ms"] == 359.28
 
 
+def test_answers_that_came_whole_tell_no_time_of_a_token():
+    files = files_below(PERF / "capture")
+    summary = json.loads(files[SUMMARY])
+    summary |= {"Stream Requests": 0, "Non-Stream Requests": 20, "Avg TPOT (ms)": 0.0}
+    files[SUMMARY] = json.dumps(summary).encode()
+
+    (point,) = evalscope_perf.parse(files)
+
+    assert not [name for name in point.metrics if name.startswith(("ttft", "tpot", "itl"))]
+    assert point.metrics["output_tokens_per_s"] == 65.6837
+    assert point.metrics["latency_p50_s"] == 1.8672
+
+
 def test_where_every_request_failed_there_is_no_speed():
     points = evalscope_perf.parse(files_below(PERF / "nobody"))
 

@@ -1,9 +1,11 @@
+import time
+
 import pytest
 
 from jobs import logstore
 from jobs.models import Job
 from jobs.services import progress
-from tests.factories import make_job
+from tests.factories import make_deployment, make_job
 
 pytestmark = pytest.mark.django_db
 LINES = b"[   7/ 272] blk.0.attn_v.weight ...\n"
@@ -26,7 +28,9 @@ def test_the_end_of_a_log_says_how_far_the_job_is():
 
     log(job, LINES)
 
+    since = job.progress.pop("since")
     assert job.progress == {"done": 7, "total": 272, "unit": "tensors"}
+    assert 0 <= time.time() - since < 60
 
 
 def test_a_log_is_looked_at_once_a_second():
@@ -36,7 +40,7 @@ def test_a_log_is_looked_at_once_a_second():
     log(job, LINES.replace(b"7/", b"9/"))
     assert job.progress["done"] == 7
 
-    progress._looked_at[job.pk] -= progress.EVERY_S
+    progress._looked_at.clear()
     log(job, b"")
     assert job.progress["done"] == 9
 
@@ -59,3 +63,51 @@ def test_what_the_step_before_printed_does_not_tell_how_far_this_one_is():
     log(job, b"hello\n")
 
     assert job.progress is None
+
+
+def test_since_when_the_figures_stand_still_is_kept():
+    since = 1_700_000_000.0
+    told = {"done": 7, "total": 272, "unit": "tensors"}
+    job = make_job(kind="compile", state="running", progress={**told, "since": since})
+
+    log(job, LINES)
+    assert job.progress == {**told, "since": since}
+
+    progress._looked_at.clear()
+    log(job, LINES.replace(b"7/", b"8/"))
+    assert job.progress["since"] > since
+
+
+SHARDS = b"Loading safetensors checkpoint shards:  25%% Completed | %d/163 [05:25<16:15, 8s/it]\r"
+
+
+def serve_log(deployment, text: bytes) -> None:
+    key = f"deployment/{deployment.pk}"
+    size = logstore.store().append(key, logstore.store().size(key), text)
+    progress.look_at(deployment, size)
+    deployment.refresh_from_db()
+
+
+def test_the_log_of_a_server_says_how_far_it_has_loaded():
+    deployment = make_deployment(job=make_job(kind="deploy-vllm"), state="loading")
+
+    serve_log(deployment, SHARDS % 41)
+
+    assert (deployment.progress["done"], deployment.progress["total"]) == (41, 163)
+
+
+def test_what_an_earlier_run_of_a_server_loaded_does_not_count():
+    job = make_job(kind="deploy-vllm")
+    deployment = make_deployment(job=job, state="loading", log_from=len(SHARDS % 163))
+
+    serve_log(deployment, SHARDS % 163 + b"started again\n")
+
+    assert deployment.progress is None
+
+
+def test_a_server_that_is_ready_loads_no_more():
+    deployment = make_deployment(job=make_job(kind="deploy-vllm"), state="ready")
+
+    serve_log(deployment, SHARDS % 41)
+
+    assert deployment.progress is None

@@ -99,6 +99,13 @@ def test_each_level_of_a_benchmark_gets_its_requests_and_a_warm_up():
     assert plan.files[0].text == "a\nb\n"
 
 
+def test_answers_come_whole_from_a_server_whose_stream_evalscope_cannot_read():
+    load = evalscope.Load(concurrency=(1,), requests=1, output_tokens=1, prompts=("a",), metrics=())
+
+    assert "--no-stream" not in evalscope.perf_plan(load, SITE).steps[0].argv
+    assert "--no-stream" in evalscope.perf_plan(replace(load, streamed=False), SITE).steps[0].argv
+
+
 def test_a_benchmark_measures_no_cache_and_cuts_no_answer_short():
     load = evalscope.Load(concurrency=(1,), requests=1, output_tokens=1, prompts=("a",), metrics=())
     values = {"deployment.url": "http://x", "deployment.name": "m", "job_dir": "/j"}

@@ -52,7 +52,7 @@ def _write(folder: Path, files: dict[str, str]) -> None:
     for name, text in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        world.write(path, text)
 
 
 def set_iommu(folder: Path, *, on: bool) -> None:
@@ -60,12 +60,13 @@ def set_iommu(folder: Path, *, on: bool) -> None:
     line = "BOOT_IMAGE=/boot/vmlinuz-5.15.0-139-generic root=UUID=0 ro quiet"
     path = folder / "proc/cmdline"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"{line} intel_iommu={'on' if on else 'off'}\n", encoding="utf-8")
+    world.write(path, f"{line} intel_iommu={'on' if on else 'off'}\n")
     groups = folder / "sys/kernel/iommu_groups"
-    shutil.rmtree(groups, ignore_errors=True)
-    groups.mkdir(parents=True)
+    groups.mkdir(parents=True, exist_ok=True)
     if on:
-        (groups / "0").mkdir()
+        (groups / "0").mkdir(exist_ok=True)
+    else:
+        shutil.rmtree(groups / "0", ignore_errors=True)
 
 
 def _cpuinfo(cores: int) -> str:

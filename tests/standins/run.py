@@ -77,7 +77,7 @@ def host(folder: Path, dies: int = root.DIES) -> Iterator[dict[str, str]]:
 def _wait_for(daemon: subprocess.Popen[bytes], env: dict[str, str]) -> None:
     os.environ["STANDIN_STATE"] = env["STANDIN_STATE"]
     deadline = time.monotonic() + START_S
-    while not Path(wire.address()).exists():
+    while not wire.answers():
         if daemon.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError(f"dockerd did not start; see {env['STANDIN_STATE']}/dockerd.log")
         time.sleep(0.05)

@@ -109,7 +109,7 @@ class Host:
 
     def faults(self, *names: str) -> None:
         """From now on these go wrong."""
-        (self.folder / "state/faults.json").write_text(json.dumps(names), encoding="utf-8")
+        world.write(self.folder / "state/faults.json", json.dumps(names))
 
     def weights(self, model: str = "DeepSeek-R1-Distill-Qwen-7B") -> Path:
         """The folder of a model that is downloaded."""

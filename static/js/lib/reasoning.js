@@ -75,6 +75,16 @@ function holdBack(text) {
 /**
  * Adds up the deltas of one stream.
  */
+/**
+ * What an event says went wrong: in the ways of OpenAI's API, and in llmdeploy's.
+ * @param {any} payload
+ */
+function wrongIn(payload) {
+  if (payload?.error || payload?.errorMsg) return payload.error || payload.errorMsg;
+  if (payload?.object === "error") return payload;
+  return [undefined, null, 0, 200].includes(payload?.code) ? "" : payload.msg;
+}
+
 export class Gatherer {
   constructor() {
     this.byField = "";
@@ -91,7 +101,7 @@ export class Gatherer {
 
   /** @param {any} payload one event of the stream, parsed */
   add(payload) {
-    const wrong = payload?.error ?? (payload?.object === "error" ? payload : null);
+    const wrong = wrongIn(payload);
     if (wrong) this.error = typeof wrong === "string" ? wrong : (wrong.message ?? JSON.stringify(wrong));
     if (payload?.usage) this.usage = payload.usage;
     for (const choice of payload?.choices ?? []) {

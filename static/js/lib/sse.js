@@ -1,5 +1,8 @@
 // @ts-check
-/** Server-sent events from raw bytes, cut anywhere: inside a line, inside a character. */
+/**
+ * The events of a stream from raw bytes, cut anywhere: inside a line, inside a character. Lines are
+ * server-sent events, or (llmdeploy's) bare JSON.
+ */
 
 export class EventDecoder {
   constructor() {
@@ -20,20 +23,31 @@ export class EventDecoder {
   #take(text) {
     const lines = text.split("\n");
     this.rest = lines.pop() ?? "";
-    const payloads = [];
-    for (const line of lines) {
-      const colon = line.indexOf(":");
-      const name = line.slice(0, colon);
-      const value = line.slice(colon + 1).trim();
-      if (colon < 0 || (name !== "data" && name !== "error")) continue;
-      if (value === "[DONE]") {
-        this.done = true;
-        continue;
+    const payloads = lines.map((line) => this.#read(line)).filter((payload) => payload !== undefined);
+    // The last line of bare JSON may end without a line's end; no part of an object is one itself.
+    if (this.rest.startsWith("{") && this.rest.trimEnd().endsWith("}")) {
+      const payload = parsed(this.rest);
+      if (payload !== undefined) {
+        payloads.push(payload);
+        this.rest = "";
       }
-      const payload = parsed(value);
-      if (payload !== undefined) payloads.push(name === "error" ? { error: payload } : payload);
     }
     return payloads;
+  }
+
+  /** @param {string} line @returns {any} undefined for one that says nothing to us */
+  #read(line) {
+    if (line.startsWith("{")) return parsed(line);
+    const colon = line.indexOf(":");
+    const name = line.slice(0, colon);
+    const value = line.slice(colon + 1).trim();
+    if (colon < 0 || (name !== "data" && name !== "error")) return undefined;
+    if (value === "[DONE]") {
+      this.done = true;
+      return undefined;
+    }
+    const payload = parsed(value);
+    return name === "error" && payload !== undefined ? { error: payload } : payload;
   }
 }
 

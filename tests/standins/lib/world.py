@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import random
+import secrets
 import sys
 import tempfile
 import time
@@ -54,6 +55,17 @@ def root() -> Path:
     """What stands for ``/`` of the VACC host: ``/dev/vacc*`` and the like are below it."""
     named = os.environ.get("STANDIN_ROOT") or os.environ.get("HOST_ROOT")
     return Path(named) if named else state() / "root"
+
+
+def write(path: Path, text: str, mode: int = 0o644) -> None:
+    """Write a file that others read meanwhile: they find the old text or the new, whole."""
+    scratch = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        scratch.write_text(text, encoding="utf-8")
+        scratch.chmod(mode)
+        scratch.replace(path)
+    finally:
+        scratch.unlink(missing_ok=True)
 
 
 def speed() -> float:

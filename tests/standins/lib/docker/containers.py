@@ -72,10 +72,8 @@ def running(name: str) -> Container:
 
 def _save(item: Container) -> None:
     home = _home(item["id"])
-    if home.is_dir():
-        scratch = home / "container.new"
-        scratch.write_text(json.dumps(item, indent=1), encoding="utf-8")
-        scratch.replace(home / "container.json")
+    if home.is_dir():  # else somebody has removed it
+        world.write(home / "container.json", json.dumps(item, indent=1))
 
 
 def create(asked: Mapping[str, Any]) -> Container:
@@ -184,7 +182,6 @@ def _watch(item: Container) -> None:
         _save(item)
         if item["rm"]:
             # Who follows it still reads the end of its output; then the folder goes.
-            (_home(item["id"]) / "gone").touch()
             later = threading.Timer(1.0, shutil.rmtree, (_home(item["id"]), True))
             later.daemon = True
             later.start()
@@ -230,7 +227,7 @@ def execute(name: str, argv: Sequence[str], more: Mapping[str, str], workdir: st
 def _collect(logs: Path, pid: int, ticks: str) -> None:
     code = processes.wait(pid, ticks)
     with contextlib.suppress(OSError):
-        logs.with_suffix(".code").write_text(str(code), encoding="utf-8")
+        world.write(logs.with_suffix(".code"), str(code))
 
 
 def exit_code(logs: Path) -> int | None:
@@ -293,4 +290,6 @@ def remove(item: Container, *, force: bool) -> None:
                 "stop the container before removing or force remove"
             )
         kill(item)
-    shutil.rmtree(_home(item["id"]), ignore_errors=True)
+    # Nobody writes into the folder while it goes: what is left of it would count as a container.
+    with _LOCK:
+        shutil.rmtree(_home(item["id"]), ignore_errors=True)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import socketserver
 import threading
 import time
@@ -47,7 +46,7 @@ class _Handler(socketserver.BaseRequestHandler):
 def main(argv: Sequence[str]) -> int:
     """Serve until SIGTERM."""
     path = Path(wire.address())
-    if _answers(path):
+    if wire.answers():
         world.err("failed to start daemon: a daemon runs here already")
         return 1
     path.unlink(missing_ok=True)
@@ -65,23 +64,18 @@ def main(argv: Sequence[str]) -> int:
 
 def _keep_root() -> None:
     """Let the made-up kernel say what the faults say, and vanished dies come back after them."""
-    before: set[str] | None = None
+    before = world.faults()
     count = max(kernel.dies(), default=root.DIES - 1) + 1
     while True:
-        now = world.faults() & {"iommu_on", "die_vanished"}
-        if before is not None and now != before and (world.root() / "dev").is_dir():
-            root.build(world.root(), count)
+        now = world.faults()
+        if (world.root() / "dev").is_dir():
+            if "iommu_on" in now ^ before:
+                root.set_iommu(world.root(), on="iommu_on" in now)
+            # Not when it begins: a die may have gone by then, and stays away until it ends.
+            if "die_vanished" in before - now:
+                root.build(world.root(), count)
         before = now
         time.sleep(0.3)
-
-
-def _answers(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(str(path))
-        except OSError:
-            return False
-        return True
 
 
 def _run(talk: Wire, asked: Asked) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -31,6 +32,7 @@ TAGS = {
     "VVI-26.05": "0.17.0",
     "latest": "0.17.0",
 }
+_LOCK = threading.Lock()
 BASES = ("ubuntu:22.04", "ubuntu:20.04", "python:3.10")
 _REFERENCE = re.compile(
     r"(?:[a-z0-9][a-z0-9.-]*(?::\d+)?/)?[a-z0-9]+(?:[._-]+[a-z0-9]+)*"
@@ -52,13 +54,18 @@ def full(reference: str) -> str:
 
 def every() -> list[dict[str, Any]]:
     """All images here, the newest first."""
-    try:
-        found = json.loads((wire.folder() / "images.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        found = []
+    found = _kept()
     if world.fault("image_missing"):
         found = [image for image in found if "vllm_vacc" not in image["ref"]]
     return sorted(found, key=lambda image: -image["created"])
+
+
+def _kept() -> list[dict[str, Any]]:
+    try:
+        found: list[dict[str, Any]] = json.loads((wire.folder() / "images.json").read_text("utf-8"))
+    except FileNotFoundError:
+        return []
+    return found
 
 
 def find(reference: str) -> dict[str, Any] | None:
@@ -83,11 +90,10 @@ def keep(reference: str, *, vllm: str, size: int) -> dict[str, Any]:
         "size": size,
         "vllm": vllm,
     }
-    rest = [other for other in every() if other["ref"] != image["ref"]]
-    path = wire.folder() / "images.json"
-    scratch = path.with_suffix(".new")
-    scratch.write_text(json.dumps([*rest, image], indent=1), encoding="utf-8")
-    scratch.replace(path)
+    # Two clients may build at once, and what a fault hides is still there.
+    with _LOCK:
+        rest = [other for other in _kept() if other["ref"] != image["ref"]]
+        world.write(wire.folder() / "images.json", json.dumps([*rest, image], indent=1))
     return image
 
 

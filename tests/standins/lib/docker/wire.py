@@ -34,6 +34,16 @@ def address() -> str:
     return str(Path(tempfile.gettempdir(), f"standin-docker-{zlib.crc32(path.encode()):08x}.sock"))
 
 
+def answers() -> bool:
+    """True when a daemon listens. Its socket may be there before, and after one was killed."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(address())
+        except OSError:
+            return False
+        return True
+
+
 class DaemonError(Exception):
     """What the daemon answers instead: ``Error response from daemon: ...``."""
 

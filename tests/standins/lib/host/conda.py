@@ -104,10 +104,10 @@ def furnish(folder: Path) -> None:
 
 def write_program(path: Path, name: str) -> None:
     """A program that is one of our stand-ins, wherever it lies."""
-    path.write_text(
+    world.write(
+        path,
         f"#!{sys.executable}\nimport sys\n\nsys.path.insert(0, {str(world.LIB.parents[2])!r})\n\n"
         "from tests.standins.lib import programs\n\n"
         f"sys.exit(programs.run({name!r}, sys.argv[1:]))\n",
-        encoding="utf-8",
+        mode=0o755,
     )
-    path.chmod(0o755)

@@ -1,0 +1,37 @@
+"""A running job that says nothing new, in words. It may go on at any time: nothing ends it."""
+
+from __future__ import annotations
+
+from django.utils.timezone import now
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from dashboard.formats import joined
+from jobs.models import Job
+from jobs.queries.quiet import quiet_since
+
+# What they do is bring something: silence there is a line that stalls.
+_BRING = ("prepare", "build-images")
+
+
+def quiet_words(job: Job) -> str:
+    """For how long it has been silent, and what to do; "" for one that is not."""
+    since = quiet_since(job)
+    if since is None:
+        return ""
+    minutes = int((now() - since).total_seconds() // 60)
+    said = ngettext(
+        "Nothing new came for %(minutes)s minute.",
+        "Nothing new came for %(minutes)s minutes.",
+        minutes,
+    ) % {"minutes": minutes}
+    if job.kind.startswith(_BRING):
+        todo = _(
+            "It goes on by itself should the other side answer again; else cancel it and run it "
+            "again: what is here already is kept."
+        )
+    else:
+        todo = _(
+            "Some tools are silent while they work: its log and its host tell whether it does."
+        )
+    return joined(said, todo)

@@ -1,0 +1,158 @@
+"""The whole ways of two models on a simulated host: each with one click, watched, to a chat.
+
+Each test goes on where the one before ended. What is measured by EvalScope is measured by the one
+that the tour has installed on this machine.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import ExitStack
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import expect
+
+from jobs.kinds import KINDS
+from jobs.queries.overview import TOUR_KINDS
+from tests.api import until
+from tests.browser.checks import faults
+from tests.browser.visits import Complaints, Visitor
+from tests.simulated import LARGE, NAME, SMALL
+
+pytestmark = pytest.mark.browser
+
+WAY_S = 300  # much less, but for a machine that does other things as well
+BUILD_IN, PYTORCH = ("build-in", SMALL), ("pytorch", LARGE)
+KINDS_OF = {
+    BUILD_IN: {
+        *("prepare-weights", "apply-modification", "prepare-datasets", "compile-vacc"),
+        *("deploy-build-in", "benchmark", "evaluate"),
+    },
+    PYTORCH: {
+        *("build-images", "prepare-weights", "benchmark-throughput", "benchmark-latency"),
+        *("deploy-vllm", "benchmark-online", "evaluate-opencompass"),
+    },
+}
+# What This computer offers too is looked at there.
+FORMS = [kind for kind in KINDS if kind not in TOUR_KINDS]
+LOOKS = {
+    "en": {"1440 px": ("dark",), "390 px": ("light",)},
+    "zh-CN": {"1440 px": ("light",), "390 px": ("dark",)},
+}
+PAGES = [
+    f"/models/{SMALL}/",
+    *(f"/models/{model}/ways/{way}/?host={NAME}" for way, model in (BUILD_IN, PYTORCH)),
+    f"/hosts/{NAME}/",
+    "/deployments/?all=1",
+    *(f"/launch/{kind}/?host={NAME}" for kind in FORMS),
+]
+
+
+@pytest.fixture(scope="module")
+def host(simulated, toured):
+    """The simulated host; EvalScope is there."""
+    simulated.borrow_evalscope(toured.stack.data_dir / "host" / "environments")
+    return simulated
+
+
+@pytest.fixture(scope="module")
+def guest(browser, host):
+    """Opens windows on the dashboard of the simulated host."""
+    return Visitor(browser, host.stack)
+
+
+@pytest.fixture(scope="module")
+def page(guest):
+    """The page of one person, who complains of nothing."""
+    complaints = Complaints()
+    with guest.context(logged_in=True) as context:
+        complaints.listen(context)
+        yield context.new_page()
+    assert complaints == []
+
+
+@pytest.fixture(scope="module")
+def windows(guest):
+    """A window for each language."""
+    with ExitStack() as stack:
+        yield {
+            locale: stack.enter_context(guest.context(logged_in=True, locale=locale))
+            for locale in LOOKS
+        }
+
+
+def launched(page, host, way, model):
+    """Numbers of the jobs that one click on the way's page has launched."""
+    page.goto(reverse("model-detail", args=[model]))
+    title = {"build-in": "Build_In", "pytorch": "PyTorch"}[way]
+    page.get_by_role("link", name=f"The whole way: {title}").click()
+    expect(page.get_by_label("Jobs of the chain").locator("tbody tr")).not_to_have_count(0)
+    expect(page.locator("form.start .stamp.sim")).to_have_text("simulated")
+    page.get_by_role("button", name="Launch the whole way").click()
+    page.wait_for_url(re.compile(r"/jobs/\d+/$"))
+    chain = host.job(int(page.url.split("/")[-2]))["chain"]
+    host.ways[way, model] = [job["id"] for job in host.jobs() if job["chain"] == chain]
+    return host.ways[way, model]
+
+
+# Scope: all tests of one way, then all of the next.
+@pytest.mark.parametrize(("way", "model"), [BUILD_IN, PYTORCH], scope="class")
+class TestAWay:
+    """From the page of the model to an answer."""
+
+    def test_one_click_launches_all_of_it_as_one_chain(self, page, host, way, model):
+        numbers = launched(page, host, way, model)
+
+        assert {host.job(number)["kind"] for number in numbers} >= KINDS_OF[way, model]
+
+    def test_the_page_tells_by_itself_when_its_first_job_has_succeeded(self, page, way, model):
+        expect(page.locator("#job-head")).to_contain_text("simulated")
+        expect(page.locator("#job-head .st.ok")).to_be_visible(timeout=WAY_S * 1000)
+
+    def test_the_overview_follows_it_to_the_playground(self, page, host, way, model):
+        page.goto(reverse("overview"))
+
+        link = page.get_by_role("link", name="Open the playground")
+        expect(link).to_be_visible(timeout=WAY_S * 1000)
+        expect(page.locator("#serving .stamp.sim").first).to_be_visible()
+        jobs = [host.ended(number, WAY_S) for number in host.ways[way, model]]
+        assert {job["state"] for job in jobs} == {"succeeded"}, [job["sentence"] for job in jobs]
+
+    def test_each_result_of_it_is_marked_as_simulated(self, page, host, way, model):
+        made = set(host.ways[way, model])
+        results = [one for one in host.ask("results")["results"] if one["job"] in made]
+
+        assert len(results) >= 2
+        for result in results:
+            page.goto(reverse("result-detail", args=[result["id"]]))
+            expect(page.locator("main .stamp.sim").first).to_have_text("simulated")
+
+    def test_it_ends_in_a_chat(self, page, host, way, model):
+        (deployment,) = host.deployments()
+        page.goto(reverse("deployment-detail", args=[deployment["id"]]))
+        page.get_by_role("link", name="Open in playground").click()
+        page.get_by_label("Message").fill("What is 17 + 25?")
+        page.get_by_role("button", name="Send").click()
+
+        turn = page.locator("[data-turn]").last
+        expect(turn).to_have_attribute("data-state", "done", timeout=60_000)
+        expect(turn.locator("[data-part=answer]")).to_contain_text("42")
+        expect(page.locator(".stamp.sim").first).to_be_visible()
+
+    def test_what_holds_the_dies_is_stopped_for_the_next(self, page, host, way, model):
+        if (way, model) == PYTORCH:
+            pytest.skip("nobody needs them")
+        (deployment,) = host.deployments()
+        page.goto(reverse("deployment-detail", args=[deployment["id"]]))
+        page.get_by_text("Stop", exact=True).first.click()
+        page.get_by_role("button", name="Stop it").click()
+
+        expect(page.locator("#deployment-head")).to_contain_text("Stopped.", timeout=60_000)
+        until(lambda: not host.containers(), "its container is gone")
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_of_a_host_with_cards_is_whole(windows, path):
+    for locale, window in windows.items():
+        assert faults(window, path, looks=LOOKS[locale]) == [], locale

@@ -1,0 +1,183 @@
+"""A server that failed after it was ready says why, what to do, and where it stands in its log."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils.timezone import now
+
+from jobs import logstore
+from jobs.models import Deployment
+from jobs.services.deployments import restart_deployment
+from tests.dashboard.host_caller import ended, events
+from tests.factories import make_deployment, make_job, make_user
+
+pytestmark = pytest.mark.django_db
+
+READY = b"INFO: Application startup complete.\nINFO: 200 OK\n"
+GONE = b"RuntimeError: VACC device /dev/vacc16 is not available\nbye\n"
+HOST = {"load_1m": 7.69, "memory_free_bytes": 20_859_695_104, "disk_free_bytes": 78_712_573_952}
+
+
+@pytest.fixture
+def lin(client):
+    user = make_user("lin")
+    client.force_login(user)
+    return user
+
+
+def serve(caller, **fields) -> Deployment:
+    """A deployment of the caller's host that is ready."""
+    job = make_job(kind="deploy-vllm", host=caller.host, state="succeeded")
+    return make_deployment(job=job, host=caller.host, state="ready", ready_at=now(), **fields)
+
+
+def end(caller, deployment, log, *, at=0, begins=0, exit_code=1, seq=0, **args) -> Deployment:
+    """Its server has written ``log`` and ended by itself."""
+    caller.stream(deployment, "log", at, log)
+    step = {"type": "step_started", "index": 0, "name": "serve", "log_offset": begins}
+    said = {"step": "serve", "exit_code": exit_code, "host": HOST, **args}
+    last = ended(
+        "failed",
+        sentence_id="work:server_ended",
+        sentence_args=said,
+        exit_code=exit_code,
+        log_bytes=at + len(log),
+        run=deployment.run,
+    )
+    sent = events(step, last)
+    answer = caller.stream(deployment, "events", deployment.events_bytes, sent)
+    assert answer.status_code == 200, answer.content
+    deployment.refresh_from_db()
+    return deployment
+
+
+def text_of(client, address: str) -> str:
+    html = client.get(address).content.decode()
+    return " ".join(re.sub(r"<[^>]+>", "", html).replace("\u202f", "").split())
+
+
+def test_its_sentence_names_the_cause_and_what_to_do_and_the_line_is_kept(caller):
+    deployment = end(caller, serve(caller), READY + GONE)
+
+    assert deployment.state == "failed"
+    failure = deployment.sentence_args["failure"]
+    assert (failure["id"], failure["where"], failure["line"]) == ("die-missing", "", 3)
+    assert failure["offset"] == len(READY)
+
+
+def test_what_ended_an_earlier_run_did_not_end_this_one(caller):
+    deployment = end(caller, serve(caller), READY + GONE)
+    restart_deployment(deployment.pk, None)
+    Deployment.objects.filter(pk=deployment.pk).update(state="loading")
+    deployment.refresh_from_db()
+
+    before = len(READY + GONE)
+    deployment = end(caller, deployment, READY + b"it broke\n", at=before, begins=before)
+
+    assert (deployment.state, deployment.run) == ("failed", 2)
+    assert "failure" not in deployment.sentence_args
+    assert deployment.log_from == before
+
+
+def test_a_server_that_was_asked_to_stop_has_not_failed(caller):
+    deployment = end(caller, serve(caller, wanted=False), READY + GONE)
+
+    assert (deployment.state, deployment.sentence_args) == ("stopped", {})
+
+
+def test_the_kernel_that_ended_a_process_for_want_of_memory_tells_it(caller):
+    deployment = end(caller, serve(caller), READY, exit_code=137, host={**HOST, "oom_kills": 1})
+
+    failure = deployment.sentence_args["failure"]
+    assert (failure["id"], failure["line"]) == ("out-of-memory", None)
+
+
+def test_a_kill_while_no_process_was_short_of_memory_is_only_a_kill(caller):
+    deployment = end(caller, serve(caller), READY, exit_code=137, host={**HOST, "oom_kills": 0})
+
+    assert deployment.sentence_args["failure"]["id"] == "killed"
+
+
+def test_its_page_shows_what_why_where_the_host_then_and_what_to_do(caller, client, lin):
+    deployment = end(caller, serve(caller), READY + GONE, host={**HOST, "oom_kills": 2})
+    address = reverse("deployment-detail", args=[deployment.pk])
+
+    text, html = text_of(client, address), client.get(address).content.decode()
+
+    assert "Known failure" in text
+    assert "The server ended by itself with exit code 1." in text
+    assert "The die /dev/vacc16 is not there." in text
+    assert "choose other dies" in text
+    assert "VACC device /dev/vacc16 is not available" in text
+    assert "load 7.7, 20.9GB of memory and 78.7GB of disk free" in text
+    assert "Its kernel ended 2 processes meanwhile" in text
+    assert 'data-log-at="3"' in html and 'href="#L3"' in html
+
+
+def test_without_a_known_cause_its_last_lines_are_quoted(caller, client, lin):
+    deployment = end(caller, serve(caller), READY + b"one\ntwo\nit broke\n")
+
+    text = text_of(client, reverse("deployment-detail", args=[deployment.pk]))
+
+    assert "it broke" in text
+    assert "Mend the cause, then restart it." in text
+
+
+def test_overview_list_and_api_say_why(caller, client, lin):
+    deployment = end(caller, serve(caller), READY + GONE)
+
+    for address in (reverse("overview"), reverse("deployment-list")):
+        assert "The die /dev/vacc16 is not there." in text_of(client, address)
+    told = client.get(f"/api/v1/deployments/{deployment.pk}").json()
+    assert told["failure"] == "die-missing"
+    assert "The die /dev/vacc16 is not there." in told["sentence"]
+
+
+def test_the_job_whose_server_ended_quotes_the_servers_log(caller, client, lin):
+    job = make_job(
+        kind="deploy-vllm",
+        host=caller.host,
+        state="failed",
+        sentence_id="work:server_ended",
+        sentence_args={"step": "serve", "exit_code": 1, "last_lines": "x"},
+    )
+    deployment = make_deployment(job=job, host=caller.host, state="failed")
+    logstore.store().append(f"deployment/{deployment.pk}", 0, b"fine\nit broke\n")
+
+    html = client.get(reverse("job-detail", args=[job.pk])).content.decode()
+
+    assert f"{reverse('deployment-detail', args=[deployment.pk])}#L2" in html
+    assert "it broke" in html
+
+
+def test_one_that_loads_says_how_much_it_has(client, lin):
+    progress = {"done": 41, "total": 163, "unit": "shards", "since": 1.0}
+    deployment = make_deployment(
+        state="loading", sentence_id="deployment:loading", progress=progress, ready_at=None
+    )
+
+    page = text_of(client, reverse("deployment-detail", args=[deployment.pk]))
+    for text in (page, text_of(client, reverse("deployment-list"))):
+        assert "loads the model. 41 of 163 shards." in text
+    assert "41 of 163 shards." in text_of(client, reverse("overview"))
+
+
+def test_a_job_that_is_silent_says_for_how_long_on_each_page_and_in_the_api(client, lin):
+    since = (now() - timedelta(minutes=12)).timestamp()
+    job = make_job(
+        kind="prepare-weights",
+        state="running",
+        started_at=now() - timedelta(hours=1),
+        progress={"done": 5.0, "total": 9.0, "unit": "MB", "since": since},
+    )
+    job.steps.filter(index=0).update(started_at=now() - timedelta(hours=1))
+    words = "Nothing new came for 12 minutes. It goes on by itself"
+
+    for name in ("overview", "job-list"):
+        assert words in text_of(client, reverse(name))
+    assert words in text_of(client, reverse("job-detail", args=[job.pk]))
+    assert words in client.get(f"/api/v1/jobs/{job.pk}").json()["sentence"]

@@ -1,0 +1,148 @@
+"""A simulated VACC host beside a real dashboard, in real processes: one for all tests that use it.
+
+Whole ways are gone on it once: by a browser where those tests run, else from a terminal.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from jobs.toolchains.environments import ENVIRONMENTS, EVALSCOPE
+from tests.api import Api, until
+from tests.stack import ROOT, clean_environment, running
+from tests.standins.lib import world
+
+NAME = "sim-va16"
+DIES = 32
+SPEED = 600
+STOP_S = 60
+DOCKER = ROOT / "tests" / "standins" / "bin" / "docker"
+LARGE, SMALL = "deepseek-r1", "deepseek-r1-distill-qwen-1.5b"
+LAUNCH_WAY = """
+from dataclasses import replace
+from jobs.models import Host
+from jobs.ways import WAYS, launch_way
+way = WAYS[{way!r}]
+chosen = lambda *about: [link for link in way.links(*about) if link.name not in {without!r}]
+WAYS[way.id] = replace(way, links=chosen)
+host = Host.objects.get(name={host!r})
+jobs = launch_way(way.id, {model!r}, host=host, stack="guide", user=None)
+print([job.pk for job in jobs])
+"""
+KEEP_ENVIRONMENT = """
+from jobs.models import Environment, Host
+host = Host.objects.get(name={host!r})
+about = {{"fingerprint": {fingerprint!r}, "path": {path!r}}}
+Environment.objects.get_or_create(host=host, name={name!r}, defaults=about)
+"""
+
+
+class SimulatedHost(Api):
+    """The API of a dashboard, and the simulated host beside it."""
+
+    def __init__(self, stack):
+        super().__init__(stack)
+        self.ways = {}
+
+    @property
+    def folder(self):
+        """All of the host: its spool, workspace and state."""
+        return self.stack.data_dir / "demo-host"
+
+    def spool(self, job_id):
+        """Where the host keeps this job."""
+        return self.folder / "host" / "spool" / str(job_id)
+
+    def launch(self, kind, **params):
+        """Launch a job of the guide's stack there; its number."""
+        body = {"kind": kind, "host": NAME, "params": {"stack": "guide", **params}}
+        return self.ask("jobs", body)["id"]
+
+    def launch_way(self, way, model, without=()):
+        """Launch the links of the way but those ``without``; the numbers of their jobs."""
+        code = LAUNCH_WAY.format(way=way, model=model, without=without, host=NAME)
+        said = self.stack.manage("shell", "-v", "0", "-c", code).stdout
+        return json.loads(said)
+
+    def break_(self, *faults):
+        """From now on these go wrong, and no others."""
+        world.write(self.folder / "state" / "faults.json", json.dumps(faults))
+
+    def docker(self, *words):
+        """What the host's docker says."""
+        environ = os.environ | {"STANDIN_STATE": str(self.folder / "state")}
+        done = subprocess.run([DOCKER, *words], env=environ, capture_output=True, text=True)
+        return done.stdout
+
+    def containers(self):
+        """Ids of all its containers."""
+        return self.docker("ps", "-a", "-q").split()
+
+    def asset(self, table, like):
+        """Key of the one asset whose text has ``like``, as Params hold it."""
+        code = (
+            f"from jobs.models import {table}\n"
+            f"print(next(row.pk for row in {table}.objects.all() if {like!r} in repr(vars(row))))"
+        )
+        return self.stack.manage("shell", "-v", "0", "-c", code).stdout.decode().strip()
+
+    def deployments(self):
+        """Those that are ready, the newest first."""
+        return self.ask("deployments?state=ready")["deployments"]
+
+    def way(self, way, model, without=()):
+        """Numbers of the jobs of a way that was gone, by whomever; else it is launched."""
+        if (way, model) not in self.ways:
+            self.ways[way, model] = self.launch_way(way, model, without)
+        return self.ways[way, model]
+
+    def stop_all(self):
+        """Stop what is deployed; returns when it is gone."""
+        for deployment in self.deployments():
+            self.ask(f"deployments/{deployment['id']}/stop", {})
+        until(lambda: not self.deployments() and not self.containers(), "nothing is deployed")
+
+    def borrow_evalscope(self, environments):
+        """Use the EvalScope that lies in this folder of another host on this machine."""
+        (there,) = environments.glob(f"{EVALSCOPE}-*")
+        here = self.folder / "host" / "environments" / there.name
+        here.parent.mkdir(exist_ok=True)
+        here.symlink_to(there)
+        about = {"name": EVALSCOPE, "fingerprint": ENVIRONMENTS[EVALSCOPE].fingerprint}
+        code = KEEP_ENVIRONMENT.format(host=NAME, path=str(here), **about)
+        self.stack.manage("shell", "-v", "0", "-c", code)
+
+
+def has_dies(api):
+    """True once the host has told of all its dies."""
+    found = [host for host in api.ask("hosts")["hosts"] if host["name"] == NAME]
+    return found and len(found[0]["facts"].get("dies", ())) == DIES
+
+
+@pytest.fixture(scope="session")
+def simulated(tmp_path_factory):
+    """A dashboard with a simulated host that has told of its dies."""
+    # Nobody waits ten minutes here for a download to be called silent.
+    with running(tmp_path_factory.mktemp("sim") / "data", environ={"QUIET_AFTER": "4s"}) as stack:
+        command = [sys.executable, "manage.py", "demo_host", "--speed", str(SPEED)]
+        environ = clean_environment() | {"DATA_DIR": str(stack.data_dir)}
+        with (stack.data_dir.with_name("host.terminal")).open("wb") as terminal:
+            simulated = subprocess.Popen(
+                command, cwd=ROOT, env=environ, stdout=terminal, stderr=terminal
+            )
+        api = SimulatedHost(stack)
+        try:
+            until(lambda: has_dies(api), "the simulated host has told of its dies")
+            yield api
+        finally:
+            # Containers outlive the daemon, as real ones may.
+            for container in api.containers():
+                api.docker("rm", "-f", container)
+            simulated.send_signal(signal.SIGINT)
+            simulated.wait(STOP_S)
