@@ -238,10 +238,10 @@ class Env:
             "HOST_LOST_AFTER", read_duration_s, "24h", "when a silent host's jobs count as lost"
         ),
     ]
-    quiet_after_s: Annotated[
+    silent_after_s: Annotated[
         float,
         Variable(
-            "QUIET_AFTER",
+            "SILENT_AFTER",
             read_duration_s,
             "10m",
             "when a running job that tells nothing new is said to be silent",

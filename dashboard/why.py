@@ -11,7 +11,7 @@ from dashboard.known_failures import FailureView, view_of
 from dashboard.log_quotes import Quote, line_of, telling_lines
 from dashboard.sentences import sentence
 from jobs.models import Deployment, Job
-from jobs.queries.quiet import last_arrival
+from jobs.queries.silence import last_arrival
 
 _BY_SERVER = ("work:server_ended", "work:server_killed")
 _LOAD = ("load_1m", "memory_free_bytes", "disk_free_bytes")

@@ -129,7 +129,7 @@ def has_dies(api):
 def simulated(tmp_path_factory):
     """A dashboard with a simulated host that has told of its dies."""
     # Nobody waits ten minutes here for a download to be called silent.
-    with running(tmp_path_factory.mktemp("sim") / "data", environ={"QUIET_AFTER": "4s"}) as stack:
+    with running(tmp_path_factory.mktemp("sim") / "data", environ={"SILENT_AFTER": "4s"}) as stack:
         command = [sys.executable, "manage.py", "demo_host", "--speed", str(SPEED)]
         environ = clean_environment() | {"DATA_DIR": str(stack.data_dir)}
         with (stack.data_dir.with_name("host.terminal")).open("wb") as terminal:

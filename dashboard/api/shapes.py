@@ -9,8 +9,8 @@ from typing import Any
 from dashboard.formats import joined
 from dashboard.known_failures import view_of
 from dashboard.line_view import priority_name, starts, waits
-from dashboard.quiet import quiet_words
 from dashboard.sentences import sentence, server_sentence
+from dashboard.silence import silence_words
 from jobs.kinds.base import Remark
 from jobs.models import Deployment, Host, Job, Result
 from jobs.queries.forecast import Forecast
@@ -26,7 +26,7 @@ def job(row: Job) -> dict[str, Any]:
         "title": row.title,
         "host": row.host.name,
         "state": row.state,
-        "sentence": joined(sentence(row.sentence_id, row.sentence_args), quiet_words(row)),
+        "sentence": joined(sentence(row.sentence_id, row.sentence_args), silence_words(row)),
         "sentence_id": row.sentence_id,
         "asks": [
             {**item, "sentence": sentence(item["sentence_id"], item["sentence_args"])}

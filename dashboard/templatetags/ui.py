@@ -21,10 +21,10 @@ from django.utils.translation import gettext
 
 from dashboard import diegrid, formats, line_view, sparks
 from dashboard.command_view import command_view
-from dashboard.quiet import quiet_words
 from dashboard.rights import allowed
 from dashboard.sentences import sentence as sentence_text
 from dashboard.sentences import server_sentence
+from dashboard.silence import silence_words
 from dashboard.states import look
 from dashboard.words import (
     host_title,
@@ -188,9 +188,9 @@ def priority_word(name: str) -> str:
 
 
 @register.simple_tag
-def quiet(job: Job) -> str:
+def silence(job: Job) -> str:
     """For how long a running job has told nothing new; "" for one that does."""
-    return quiet_words(job)
+    return silence_words(job)
 
 
 @register.filter

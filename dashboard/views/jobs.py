@@ -23,10 +23,10 @@ from dashboard.charts import live
 from dashboard.command_view import command_view
 from dashboard.formats import joined, moment, number
 from dashboard.known_failures import view_of
-from dashboard.quiet import quiet_words
 from dashboard.requests import person
 from dashboard.rights import allowed, check, requires
 from dashboard.sentences import sentence
+from dashboard.silence import silence_words
 from dashboard.why import told, why_job
 from dashboard.words import host_title, metric_label, step_title, unit_word
 from jobs.dispatch import why_waiting
@@ -219,7 +219,7 @@ def _sentence(page: JobPage) -> str:
         known = view_of(job)
         return joined(told(job), known.cause if known else "")
     said = _doing(page) or told(job)
-    quiet = quiet_words(job)
+    quiet = silence_words(job)
     if quiet:
         return joined(said, quiet)
     if page.ends_at:

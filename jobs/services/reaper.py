@@ -18,7 +18,7 @@ from jobs import hints, hostqueue
 from jobs.kinds.base import Remark
 from jobs.models import Deployment, Host, Instance, Job
 from jobs.queries.instance import instance_id
-from jobs.queries.quiet import quiet_since
+from jobs.queries.silence import silent_since
 from jobs.services import deployments, lifecycle, points
 from jobs.services.hosts import lose_all
 
@@ -113,7 +113,7 @@ def _hint_unclaimed(moment: datetime) -> None:
 def _hint_quiet(moment: datetime) -> None:
     """Pages say for how long such a job has been silent; it gives no hint of that itself."""
     for job in Job.objects.filter(_answering(moment), state=Job.State.RUNNING):
-        if quiet_since(job, moment):
+        if silent_since(job, moment):
             hints.publish("job", id=job.pk, state=job.state)
 
 

@@ -5,7 +5,7 @@ from django.utils.timezone import now
 
 from dashboard.log_quotes import Quote, line_of, telling_lines
 from jobs import logstore
-from jobs.queries.quiet import last_arrival
+from jobs.queries.silence import last_arrival
 
 KEY = "job/17"
 

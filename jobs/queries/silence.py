@@ -19,8 +19,8 @@ def last_arrival(key: str) -> datetime | None:
     return datetime.fromtimestamp(found[-1][1] / 1000, UTC) if found else None
 
 
-def quiet_since(job: Job, moment: datetime | None = None) -> datetime | None:
-    """Since when a running job has told nothing new; None within ``settings.QUIET_AFTER_S`` of it.
+def silent_since(job: Job, moment: datetime | None = None) -> datetime | None:
+    """Since when a running job has told nothing new; None within ``settings.SILENT_AFTER_S`` of it.
 
     Where it tells figures, these count: a tool may draw the same bar again and again.
     """
@@ -31,5 +31,5 @@ def quiet_since(job: Job, moment: datetime | None = None) -> datetime | None:
         heard = datetime.fromtimestamp(since, UTC)
     else:
         heard = last_arrival(f"job/{job.pk}") or job.started_at
-    quiet = (moment or now()) - heard > timedelta(seconds=settings.QUIET_AFTER_S)
-    return heard if quiet else None
+    is_silent = (moment or now()) - heard > timedelta(seconds=settings.SILENT_AFTER_S)
+    return heard if is_silent else None

@@ -8,15 +8,15 @@ from django.utils.translation import ngettext
 
 from dashboard.formats import joined
 from jobs.models import Job
-from jobs.queries.quiet import quiet_since
+from jobs.queries.silence import silent_since
 
 # What they do is bring something: silence there is a line that stalls.
 _BRING = ("prepare", "build-images")
 
 
-def quiet_words(job: Job) -> str:
+def silence_words(job: Job) -> str:
     """For how long it has been silent, and what to do; "" for one that is not."""
-    since = quiet_since(job)
+    since = silent_since(job)
     if since is None:
         return ""
     minutes = int((now() - since).total_seconds() // 60)

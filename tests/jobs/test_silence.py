@@ -6,7 +6,7 @@ import pytest
 from django.utils.timezone import now
 
 from jobs import hints, logstore
-from jobs.queries.quiet import quiet_since
+from jobs.queries.silence import silent_since
 from jobs.services import reaper
 from tests.factories import make_job
 
@@ -31,34 +31,34 @@ def job_of(since, **fields):
 def test_figures_that_stand_still_for_ten_minutes_are_told_since_when():
     since = ago(11)
 
-    assert quiet_since(job_of(since)) == since
-    assert quiet_since(job_of(ago(9))) is None
+    assert silent_since(job_of(since)) == since
+    assert silent_since(job_of(ago(9))) is None
 
 
 def test_a_bar_that_is_drawn_again_and_again_hides_no_stall():
     job = job_of(ago(11))
     logstore.store().append(f"job/{job.pk}", 0, b"[#1 0B/9MB CN:4 DL:0B]\n")
 
-    assert quiet_since(job) is not None
+    assert silent_since(job) is not None
 
 
 def test_without_figures_the_last_bytes_of_the_log_count():
     job = make_job(state="running", started_at=ago(60))
     logstore.store().append(f"job/{job.pk}", 0, b"hello\n")
 
-    assert quiet_since(job) is None
-    assert quiet_since(job, now() + timedelta(minutes=11)) is not None
+    assert silent_since(job) is None
+    assert silent_since(job, now() + timedelta(minutes=11)) is not None
 
 
 def test_a_job_that_has_said_nothing_at_all_is_silent_since_its_start():
     job = make_job(state="running", started_at=ago(60))
 
-    assert quiet_since(job) == job.started_at
+    assert silent_since(job) == job.started_at
 
 
 @pytest.mark.parametrize("state", ["queued", "starting", "failed", "succeeded"])
 def test_only_a_job_that_runs_is_silent(state):
-    assert quiet_since(make_job(state=state)) is None
+    assert silent_since(make_job(state=state)) is None
 
 
 def test_pages_hear_of_a_silent_job_in_each_round_and_it_goes_on(monkeypatch):
