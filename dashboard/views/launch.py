@@ -174,6 +174,7 @@ def _context(
         "dies": plan.dies if plan else 0,
         "asks_host": bool(plan and plan.checks) and not is_away(host),
         "notes": _notes(kind, seen, target) if plan else [],
+        "notes_title": _("Against the guide") if target.has_dies else _("Good to know"),
     }
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from django.utils.translation import gettext as _
 
 from jobs.errors import LaunchError
-from jobs.kinds.base import AssetRef, Target
+from jobs.kinds.base import AssetRef, Choice, Target
 from jobs.plans import Plan
 from jobs.toolchains.site import Site, site_of
 
@@ -38,6 +38,12 @@ def asset(refs: Iterable[AssetRef], key: str, field: str) -> AssetRef:
         if ref.key == key:
             return ref
     raise LaunchError(_("This is not on the host (any more)."), field)
+
+
+def gguf_choices(target: Target) -> list[Choice]:
+    """Weights in a GGUF file, as llama.cpp reads them, and not in a folder."""
+    files = [ref for ref in target.weights if not ref.data.get("format")]
+    return [Choice(ref.key, ref.label) for ref in files]
 
 
 def size(count: int) -> str:
