@@ -43,7 +43,7 @@ class Params(BaseModel):
         1024, "Input", "Of each request, made up.", without_dies=128
     )
     output_tokens: int = vllm_common.tokens_field(
-        1024, "Output", "Generated for each request, always to the full length.", without_dies=64
+        1024, "Output", "Generated for each request, always to the full length.", without_dies=32
     )
     batch_size: int = Field(
         1,
@@ -57,7 +57,12 @@ class Params(BaseModel):
         ge=1,
         le=10000,
         description="Batches that are timed; ten more run before them, to warm up.",
-        json_schema_extra={"label": "Iterations", "unit": "batches", "group": "Load"},
+        json_schema_extra={
+            "label": "Iterations",
+            "unit": "batches",
+            "group": "Load",
+            "without_dies": 5,
+        },
     )
 
 

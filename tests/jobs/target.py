@@ -67,6 +67,7 @@ PARAMS: list[tuple[str, dict[str, Any]]] = [
     ("compile", {"weights": "job:17", "precision": "int8"}),
     ("deploy", {"artifact": "2"}),
     ("deploy", {"artifact": "2", "reasoning": True, "name": "thinks", "threads": 3}),
+    ("prepare", {"what": "environment", "environment": "vllm-cpu"}),
     ("convert-weights", {"weights": "1"}),
     ("convert-weights", {"weights": "job:17"}),
     ("deploy-vllm", {"port": 0, **_SMALL}),
