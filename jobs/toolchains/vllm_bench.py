@@ -232,11 +232,14 @@ def throughput_plan(
     stack: Stack, engine: Engine, site: AnySite, *, prompts: int, input_tokens: int, output: int
 ) -> Plan:
     """How many tokens a second the engine makes of ``prompts`` requests that are there at once."""
-    named = () if not engine.exact and not stack.bench.throughput.dataset_name else _RANDOM
+    newer = stack.bench.throughput.dataset_name
+    named = _RANDOM if engine.exact or newer else ()
+    # Where it has lengths of random prompts, with defaults of their own, it takes no others.
+    of = "random-" if newer and not engine.exact else ""
     words = (
         *_engine_words(stack, engine),
         *(*named, "--num-prompts", str(prompts)),
-        *("--input-len", str(input_tokens), "--output-len", str(output)),
+        *(f"--{of}input-len", str(input_tokens), f"--{of}output-len", str(output)),
     )
     return _offline_plan("benchmark-throughput", stack, stack.bench.throughput, engine, site, words)
 

@@ -144,7 +144,7 @@ def test_online_each_concurrency_is_measured_from_the_environment_into_the_job_s
     [
         (
             benchmark_throughput,
-            ("--dataset-name", "random", "--num-prompts", "10", "--input-len", "128"),
+            ("--dataset-name", "random", "--num-prompts", "10", "--random-input-len", "128"),
         ),
         (benchmark_latency, ("--input-len", "128", "--output-len", "32", "--batch-size", "1")),
     ],
