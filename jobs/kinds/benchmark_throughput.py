@@ -90,7 +90,7 @@ def notes(params: Params, target: Target) -> Sequence[Remark]:
     stack = stack_of(params)
     told = vllm_common.engine_notes(params, stack, stack.bench.throughput, _model(params, target))
     if stack.bench.throughput.dataset_name:
-        return told
+        return [*told, Remark("guide:random_lengths")] if stack.vllm.container else told
     if is_exact(params):
         return [*told, Remark("guide:dataset_name_fails")]
     return [*told, Remark("guide:dataset_name_dropped")]
