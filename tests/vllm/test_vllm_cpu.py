@@ -114,7 +114,7 @@ def test_the_server_s_log_tells_its_phases_until_it_is_ready(vllm, gone, figures
     assert (told.is_ready, told.version, told.shards_done, told.shards_total) == (
         *(True, "0.32.0", 1, 1),
     )
-    assert told.kv_gib == 1
+    assert told.kv_tokens > 2048  # 1 GiB holds some requests of full length
 
 
 def test_throughput_and_latency_are_measured_in_the_engine_itself(metrics, figures):
