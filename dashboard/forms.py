@@ -13,7 +13,7 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 from pydantic_core import PydanticUndefined
 
-from jobs.kinds.base import AssetRef, Choice, Kind, Target
+from jobs.kinds.base import AssetRef, Choice, Kind, Target, proposals
 from jobs.kinds.printed import EXACT
 
 # What a person typed for one field: text, or a list of texts where the field takes several.
@@ -146,6 +146,8 @@ def make_form(
     groups: dict[str, list[Field]] = {}
     for name, spec in schema.get("properties", {}).items():
         spec = _resolved(spec, schema)
+        if spec.get("needs_dies") and not target.has_dies:
+            continue
         field = _field(kind, target, name, spec, typed, errors.get(name, ""))
         groups.setdefault(spec.get("group") or "", []).append(field)
     return LaunchForm(
@@ -225,7 +227,7 @@ def _field(
 ) -> Field:
     asset = spec.get("asset")
     choices = _choices(kind, target, name, spec)
-    default = _text(_default(kind, name))
+    default = _text(_default(kind, name, target))
     if choices is not None and default not in [choice.value for choice in choices]:
         default = choices[0].value if choices else ""
     value = typed.get(name, default)
@@ -251,7 +253,7 @@ def _field(
         unit=_(spec["unit"]) if spec.get("unit") else "",
         limit=_limit(spec),
         options=options,
-        missing=_missing(asset, target) if asset and not options else None,
+        missing=_missing(spec, target) if asset and not options else None,
         error=error,
         is_asset=asset is not None,
         when=tuple(spec["when"]) if spec.get("when") else None,
@@ -298,9 +300,13 @@ def _gone_label(value: str, asset: str | None) -> str:
     return _("%(value)s, not on this host") % {"value": value}
 
 
-def _missing(asset: str, target: Target) -> Missing | None:
+def _missing(spec: Mapping[str, Any], target: Target) -> Missing | None:
     """What makes such an asset, on a host with cards or on one without."""
+    asset = str(spec["asset"])
     maker = {name: kinds[target.has_dies] for name, kinds in _MAKERS.items()}
+    if spec.get("made_by") and not target.has_dies:
+        words = _("Nothing on this host yet that this can work on."), _("Make it first")
+        return Missing(asset, *words, str(spec["made_by"]))
     return {
         "weights": Missing(
             asset, _("No weights on this host yet."), _("Prepare some first"), maker["weights"]
@@ -369,7 +375,10 @@ def _extra(kind: Kind, name: str) -> Mapping[str, Any]:
     return extra if isinstance(extra, dict) else {}
 
 
-def _default(kind: Kind, name: str) -> Any:
+def _default(kind: Kind, name: str, target: Target) -> Any:
+    other = proposals(kind.Params, target)
+    if name in other:
+        return other[name]
     value = kind.Params.model_fields[name].get_default(call_default_factory=True)
     return "" if value is PydanticUndefined else value
 

@@ -90,6 +90,10 @@ GUIDE_SENTENCES: dict[str, str | Promise] = {
         "--dataset-name random is left out: vLLM 0.7.2 does not know it (exit code 2), and makes "
         "its requests up anyway."
     ),
+    "guide:random_lengths": _(
+        "Lengths are given as --random-input-len and --random-output-len: today's benchmark has "
+        "defaults for these, 1024 and 128, and takes them whatever --input-len says."
+    ),
     "guide:dataset_name_fails": _(
         "As printed, it ends with exit code 2: vLLM 0.7.2 does not know --dataset-name."
     ),

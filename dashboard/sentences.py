@@ -99,6 +99,14 @@ SENTENCES: dict[str, str | Promise] = {
     ),
     "images:made": _("The image %(image)s is on the host: %(id)s, %(size)s."),
     "compile:made": _("Made %(label)s, %(size)s."),
+    "convert:think_tokens": _(
+        "Two special tokens that a chat does not use are called <think> and </think> in the new"
+        " folder, for vLLM's reasoning parser looks for these; no weight is changed."
+    ),
+    "deploy:own_template": _(
+        "The model was not trained to reason: a template makes it think first, with six examples"
+        " before each prompt, about 300 tokens of the longest request."
+    ),
     "deploy:ready": _("Ready after %(seconds)s seconds."),
     "benchmark:done": _(
         "%(output_tokens_per_s)s output tokens/s at best, at concurrency %(concurrency)s."

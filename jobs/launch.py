@@ -19,7 +19,7 @@ from pydantic import BaseModel, ValidationError
 from jobs import dispatch, hostqueue, plans
 from jobs.errors import LaunchError
 from jobs.kinds import KINDS
-from jobs.kinds.base import AssetRef, Kind, Target, asset_values
+from jobs.kinds.base import AssetRef, Kind, Target, asset_values, proposals
 from jobs.kinds.printed import against_guide
 from jobs.models import Deployment, Host, Job, JobStep
 from jobs.plans import Plan
@@ -235,7 +235,8 @@ def _kind(name: str) -> Kind:
 
 def _preview(kind: Kind, raw: Mapping[str, Any], host: Host, target: Target) -> Preview:
     try:
-        params = kind.Params.model_validate(_settled(kind, raw))
+        given = proposals(kind.Params, target) | _settled(kind, raw)
+        params = kind.Params.model_validate(given)
     except ValidationError as error:
         return Preview(errors=messages(error))
     if not kind.offered(target):

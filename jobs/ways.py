@@ -1,4 +1,4 @@
-"""The whole way of a model on a VACC host, as one chain: from its weights to a chat.
+"""The whole way of a model on a host, as one chain: from its weights to a chat.
 
 All jobs are rows from the first moment. What lies on the host already is used, not made again.
 """
@@ -24,7 +24,9 @@ from jobs.plans import Plan, Step
 from jobs.queries.targets import promise, target_of
 from jobs.services import lifecycle
 from jobs.toolchains import vacc_images
+from jobs.toolchains.environments import VLLM_CPU
 from jobs.toolchains.vacc_site import vacc_site_of
+from jobs.toolchains.vllm_cpu import FORMAT
 
 # Checks of what is so on the machine, whatever a chain of jobs makes there.
 _MACHINE = frozenset({"avx512", "dies", "disk", "docker", "iommu", "shm", "tool"})
@@ -47,12 +49,13 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A chain that can be launched for some models."""
+    """A chain that can be launched for some models, on hosts with dies or on those without."""
 
     id: str
     title: str
     suits: Callable[[ZooModel], bool]
     links: Callable[[ZooModel, str], Sequence[Link]]  # of a model, with a stack
+    needs_dies: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +187,16 @@ def _weights_of(model: ZooModel) -> Callable[[Target], AssetRef | None]:
     return find
 
 
+def _small_weights(model: ZooModel, format: str) -> Callable[[Target], AssetRef | None]:
+    """Weights of a model that a package ships: as they came (""), or in another format."""
+
+    def find(target: Target) -> AssetRef | None:
+        own = (ref for ref in target.weights if ref.data.get("model_id") == model.id)
+        return _first(ref for ref in own if (ref.data.get("format") or "") == format)
+
+    return find
+
+
 def _modified_weights(model: ZooModel) -> Callable[[Target], AssetRef | None]:
     def find(target: Target) -> AssetRef | None:
         ref = _weights_of(model)(target)
@@ -222,6 +235,11 @@ def _dataset(name: str) -> Callable[[Target], AssetRef | None]:
 def _is_large(model: ZooModel) -> bool:
     """Served by vLLM over the dies of cards: not the small one that a package ships."""
     return "vllm" in model.paths and model.package is None
+
+
+def _is_small(model: ZooModel) -> bool:
+    """Served by vLLM on a processor, from weights that a package ships."""
+    return "vllm" in model.paths and model.package is not None
 
 
 def _first(refs: Any) -> AssetRef | None:
@@ -277,6 +295,22 @@ def _pytorch(model: ZooModel, stack: str) -> Sequence[Link]:
     ]
 
 
+def _vllm_cpu(model: ZooModel, stack: str) -> Sequence[Link]:
+    """What a VACC host does with vLLM, on a processor and without a container."""
+    environment = {"what": "environment", "environment": VLLM_CPU}
+    unpacked = _small_weights(model, FORMAT)
+    return [
+        Link("environment", "prepare", environment, _environment(VLLM_CPU)),
+        Link("file", "prepare", {"what": "weights", "model": model.id}, _small_weights(model, "")),
+        Link("weights", "convert-weights", {"weights": "@file"}, unpacked, after=("environment",)),
+        Link("throughput", "benchmark-throughput", {"weights": "@weights"}),
+        # One after the other, for they would measure each other.
+        Link("latency", "benchmark-latency", {"weights": "@weights"}, after=("throughput",)),
+        Link("deployment", "deploy-vllm", {"weights": "@weights"}, after=("latency",)),
+        Link("online", "benchmark-online", {"deployment": "@deployment", "concurrency": (1, 4)}),
+    ]
+
+
 def _opencompass() -> Sequence[Link]:
     """The guide's evaluation, its tool and its data."""
     return (
@@ -307,5 +341,6 @@ WAYS: dict[str, Way] = {
     for way in (
         Way("build-in", "Build_In", lambda model: "build_in" in model.paths, _build_in),
         Way("pytorch", "PyTorch", _is_large, _pytorch),
+        Way("vllm-cpu", "vLLM on this CPU", _is_small, _vllm_cpu, needs_dies=False),
     )
 }

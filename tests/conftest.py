@@ -19,19 +19,27 @@ STACK_MARKS = ("processes", "browser")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """``--part`` and ``--database-only``: what :mod:`tests.__main__` runs beside each other."""
-    parser.addoption("--part", choices=["stacks", "rest"], help="with a stack, or all others")
+    words = "with a stack, all others, or vLLM itself, which only runs when it is asked for"
+    parser.addoption("--part", choices=["stacks", "rest", "vllm"], help=words)
     parser.addoption("--database-only", action="store_true", help="only tests that use a database")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Choose the tests of this run."""
     part = config.getoption("--part")
-    kept = [item for item in items if part is None or _needs_stack(item) == (part == "stacks")]
+    kept = [item for item in items if _is_of(item, part)]
     if config.getoption("--database-only"):
         kept = [item for item in kept if _uses_database(item)]
     chosen = set(kept)
     config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
     items[:] = kept
+
+
+def _is_of(item: pytest.Item, part: str | None) -> bool:
+    """Whether a test belongs to this part; vLLM's to none but its own, for it downloads 1 GB."""
+    if item.get_closest_marker("vllm"):
+        return part == "vllm"
+    return part is None or _needs_stack(item) == (part == "stacks")
 
 
 def _needs_stack(item: pytest.Item) -> bool:

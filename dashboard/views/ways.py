@@ -79,8 +79,8 @@ def _found(model_id: str, way_id: str) -> tuple[ZooModel, Way]:
 
 
 def _context(model: ZooModel, way: Way, data: QueryDict) -> dict[str, Any]:
-    """``hosts``: those with dies. The first one, and its first stack, unless others are named."""
-    hosts = [host for host in Host.objects.all() if dies(host)]
+    """``hosts``: those that suit. The first one, and its first stack, unless others are named."""
+    hosts = [host for host in Host.objects.all() if bool(dies(host)) == way.needs_dies]
     named = [host for host in hosts if host.name == data.get("host")]
     host = next(iter([*named, *hosts]), None)
     offered = [choice.value for choice in stack_choices(target_of(host))] if host else []

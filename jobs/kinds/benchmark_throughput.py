@@ -15,10 +15,8 @@ from jobs.kinds.vacc import (
     exact_field,
     is_exact,
     model_of_asset,
-    stack_choices,
     stack_field,
     stack_of,
-    vacc_site,
 )
 from jobs.parsers import vllm_throughput
 from jobs.plans import Plan
@@ -34,14 +32,14 @@ class Params(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    stack: Literal["guide", "current"] = stack_field()
+    stack: Literal["guide", "current", "vllm-cpu"] = stack_field(runs_without_dies=True)
     as_in_guide: bool = exact_field()
-    weights: str = Field(
-        description="The engine loads them by itself: no deployment may hold the dies.",
-        json_schema_extra={"label": "Weights", "group": "Model", "asset": "weights"},
+    weights: str = vllm_common.weights_field(
+        "The engine loads them by itself: no deployment may hold the dies."
     )
     tp: int = vllm_common.tp_field()
     max_length: int = vllm_common.length_field()
+    kv_cache_gib: int = vllm_common.kv_cache_field()
     requests: int = Field(
         10,
         ge=1,
@@ -49,26 +47,28 @@ class Params(BaseModel):
         description="Requests, all there from the beginning.",
         json_schema_extra={"label": "Requests", "unit": "requests", "group": "Load"},
     )
-    input_tokens: int = vllm_common.tokens_field(1000, "Input", "Of each request, made up.")
+    input_tokens: int = vllm_common.tokens_field(
+        1000, "Input", "Of each request, made up.", without_dies=128
+    )
     output_tokens: int = vllm_common.tokens_field(
-        1000, "Output", "Generated for each request, always to the full length."
+        1000, "Output", "Generated for each request, always to the full length.", without_dies=64
     )
     quiet: bool = quiet_field(True)
 
 
 def offered(target: Target) -> bool:
-    """On a host with accelerator cards."""
-    return target.has_dies
+    """Everywhere: on accelerator cards, or on the processor."""
+    return True
 
 
 def choices(field: str, target: Target) -> Sequence[Choice] | None:
     """What ``field`` may be on this host."""
-    return stack_choices(target) if field == "stack" else None
+    return vllm_common.choices(field, target)
 
 
 def needs(params: Params, target: Target) -> Sequence[Need]:
-    """Nothing: the image has it all."""
-    return ()
+    """vLLM, where no image has it."""
+    return vllm_common.needs(params)
 
 
 def title_of(params: Params, target: Target) -> str:
@@ -91,27 +91,20 @@ def notes(params: Params, target: Target) -> Sequence[Remark]:
     stack = stack_of(params)
     told = vllm_common.engine_notes(params, stack, stack.bench.throughput, _model(params, target))
     if stack.bench.throughput.dataset_name:
-        return told
+        return [*told, Remark("guide:random_lengths")] if stack.vllm.container else told
     if is_exact(params):
         return [*told, Remark("guide:dataset_name_fails")]
     return [*told, Remark("guide:dataset_name_dropped")]
 
 
 def plan(params: Params, target: Target) -> Plan:
-    """A container, and the benchmark in it."""
-    stack, site = stack_of(params), vacc_site(target)
+    """The benchmark, in a container where the stack has one."""
+    stack = stack_of(params)
     vllm_common.check_engine(params, stack, _model(params, target), target)
     return vllm_bench.throughput_plan(
         stack,
-        vllm_common.engine(
-            stack,
-            _weights(params, target),
-            target,
-            tp=params.tp,
-            max_length=params.max_length,
-            exact=is_exact(params),
-        ),
-        site,
+        vllm_common.engine(params, _weights(params, target), target),
+        vllm_common.site_of(stack, target),
         prompts=params.requests,
         input_tokens=params.input_tokens,
         output=params.output_tokens,

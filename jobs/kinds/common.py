@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from pydantic import Field
 
 from jobs.errors import LaunchError
-from jobs.kinds.base import AssetRef, Target
+from jobs.kinds.base import AssetRef, Choice, Target
 from jobs.plans import Plan
 from jobs.toolchains.site import Site, site_of
 
@@ -50,6 +50,12 @@ def quiet_field(default: bool) -> Any:
         " else start there until it is done.",
         json_schema_extra={"label": "Wait for a quiet host", "group": "When"},
     )
+
+
+def gguf_choices(target: Target) -> list[Choice]:
+    """Weights in a GGUF file, as llama.cpp reads them, and not in a folder."""
+    files = [ref for ref in target.weights if not ref.data.get("format")]
+    return [Choice(ref.key, ref.label) for ref in files]
 
 
 def size(count: int) -> str:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.catalog import MODELS
 from jobs.kinds.base import AssetRef, Choice, Conclusion, Need, Remark, Target
-from jobs.kinds.common import asset, site, size
+from jobs.kinds.common import asset, gguf_choices, site, size
 from jobs.parsers import reports
 from jobs.plans import Plan
 from jobs.toolchains import llama_cpp
@@ -50,6 +50,8 @@ def choices(field: str, target: Target) -> Sequence[Choice] | None:
     """What ``field`` may be on this host."""
     if field == "precision":
         return [Choice("int8", "int8"), Choice("fp16", "fp16")]
+    if field == "weights":
+        return gguf_choices(target)
     return None
 
 

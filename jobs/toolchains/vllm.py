@@ -9,8 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from jobs.catalog.stacks_schema import Container, Stack
-from jobs.plans import Check, Output, Plan, Step, Watch, literal
-from jobs.toolchains.site import FILES, script
+from jobs.plans import Check, Output, Plan, PlanFile, Step, Watch, literal
+from jobs.toolchains import vllm_cpu
+from jobs.toolchains.environments import site_python
+from jobs.toolchains.site import FILES, Site, script
 from jobs.toolchains.vacc_site import VaccSite
 from jobs.units import bytes_of
 
@@ -24,12 +26,15 @@ METRICS = (
     "vllm:gpu_cache_usage_perc",  # the same, before 0.10
 )
 ALL_ADDRESSES = "0.0.0.0"
+LOOPBACK = "127.0.0.1"
 # The guide's own machine; no other one can listen there.
 GUIDE_ADDRESS = "10.24.73.25"
 # 642 GiB from a slow disk: an hour and a half at 120 MB/s.
 READY_TIMEOUT_S = 2 * 3600.0
 LABEL = "vacc.job"
 OWN_NAME = "vllm-{deployment.id}"
+# A template that opens a thought, for a model that was not trained to.
+TEMPLATE = "reasoning.jinja"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,7 @@ class Serving:
     ``name`` is what requests call the model; "" leaves it to vLLM, which takes the folder.
     ``long_input``: prompts may be longer than what the stack takes without more ado. ``exact``: as
     the page of the stack prints it. ``key`` names the secret that requests carry.
+    ``template``: the model is made to think by a template of ours.
     """
 
     weights: str
@@ -56,6 +62,7 @@ class Serving:
     image: str
     key: str = ""
     kv_cache_space: int = 0
+    template: bool = False
 
     @property
     def dies(self) -> int:
@@ -70,12 +77,12 @@ class Serving:
     @property
     def only_address(self) -> str:
         """The one that the server listens on; "" where it listens on all."""
-        return "" if self.bind == ALL_ADDRESSES else self.bind
+        return "" if self.bind in (ALL_ADDRESSES, LOOPBACK) else self.bind
 
     @property
     def url(self) -> str:
         """Where its own host reaches it."""
-        return f"http://{self.only_address or '127.0.0.1'}:{{port}}"
+        return f"http://{self.only_address or LOOPBACK}:{{port}}"
 
 
 def serve_plan(stack: Stack, serving: Serving, site: VaccSite) -> Plan:
@@ -91,15 +98,44 @@ def serve_plan(stack: Stack, serving: Serving, site: VaccSite) -> Plan:
         steps = _start_and_exec(stack, serving, container, name, site)
     return Plan(
         kind=KIND,
-        steps=(*steps, _wait(stack, serving, site)),
+        steps=(*steps, _wait(stack, serving, site.python_word)),
         files=(script("follow_ready.py"),),
         outputs=(Output("ready", "ready.json"),),
-        watches=(Watch("engine", f"{serving.url}/metrics", METRICS, interval_s=1.0),),
+        watches=(_metrics(serving),),
         dies=serving.dies,
         checks=_checks(stack, container, serving, name),
         port=serving.port,
         address=serving.only_address,
     )
+
+
+def serve_here_plan(stack: Stack, serving: Serving, site: Site) -> Plan:
+    """Start the server from the stack's own environment, and wait until it is ready."""
+    serve = Step(
+        "serve",
+        serve_words(stack, serving, vllm_cpu.command(stack, stack.vllm.command, site)),
+        env=(*vllm_cpu.variables(serving.kv_cache_space), *_environment(serving)),
+        serves=True,
+        health=stack.vllm.health_path,
+    )
+    return Plan(
+        kind=KIND,
+        steps=(serve, _wait(stack, serving, site_python(site))),
+        files=(script("follow_ready.py"), *_template(serving)),
+        outputs=(Output("ready", "ready.json"),),
+        watches=(_metrics(serving),),
+        checks=(*vllm_cpu.checks(serving.folder), *_port_check(serving)),
+        port=serving.port,
+        address=serving.only_address,
+    )
+
+
+def _metrics(serving: Serving) -> Watch:
+    return Watch("engine", f"{serving.url}/metrics", METRICS, interval_s=1.0)
+
+
+def _template(serving: Serving) -> tuple[PlanFile, ...]:
+    return (script(TEMPLATE),) if serving.template else ()
 
 
 def waiting_container(
@@ -143,7 +179,7 @@ def _start_and_exec(
         ),
         Step(
             "serve",
-            ("docker", "exec", name, *serve_words(stack, serving)),
+            ("docker", "exec", name, *serve_words(stack, serving, stack.vllm.command)),
             serves=True,
             health=stack.vllm.health_path,
         ),
@@ -159,7 +195,7 @@ def _run(stack: Stack, serving: Serving, container: Container, name: str, site: 
         *(() if serving.exact else ("--rm", *_own_options(serving))),
         *_long_input(stack, serving),
         literal(serving.image),
-        *serve_words(stack, serving),
+        *serve_words(stack, serving, stack.vllm.command),
     )
     return Step(
         "serve",
@@ -196,7 +232,7 @@ def _long_input(stack: Stack, serving: Serving) -> tuple[str, ...]:
     return tuple(word for key, value in long.env.items() for word in ("-e", f"{key}={value}"))
 
 
-def serve_words(stack: Stack, serving: Serving) -> tuple[str, ...]:
+def serve_words(stack: Stack, serving: Serving, command: tuple[str, ...]) -> tuple[str, ...]:
     """The server's own command, its arguments in the order in which its page prints them."""
     known = stack.vllm
     parser: tuple[str, ...] = ()
@@ -205,7 +241,7 @@ def serve_words(stack: Stack, serving: Serving) -> tuple[str, ...]:
         parser = (*flag, "--reasoning-parser", known.reasoning_parser)
     speculative = (known.mtp.flag, literal(known.mtp.value)) if serving.mtp and known.mtp else ()
     return (
-        *(*known.command, literal(serving.weights), "--trust-remote-code"),
+        *(*command, literal(serving.weights), "--trust-remote-code"),
         *("--tensor-parallel-size", str(serving.tp)),
         *(("--pipeline-parallel-size", str(serving.pp)) if serving.pp > 1 else ()),
         *("--max-model-len", str(serving.max_length), "--enforce-eager"),
@@ -214,6 +250,8 @@ def serve_words(stack: Stack, serving: Serving) -> tuple[str, ...]:
         *(("--served-model-name", literal(serving.name)) if serving.name else ()),
         *speculative,
         *(("--no-async-scheduling",) if is_synchronous(stack, serving) else ()),
+        # A server is started again from its own folder, when the job's may be gone.
+        *(("--chat-template", f"{{serve_dir}}/files/{TEMPLATE}") if serving.template else ()),
     )
 
 
@@ -223,12 +261,12 @@ def is_synchronous(stack: Stack, serving: Serving) -> bool:
     return asked and not serving.exact
 
 
-def _wait(stack: Stack, serving: Serving, site: VaccSite) -> Step:
+def _wait(stack: Stack, serving: Serving, python: str) -> Step:
     """Show the server's log while it loads, until it answers and offers the model."""
     return Step(
         "wait",
         (
-            *(site.python_word, f"{FILES}/follow_ready.py", serving.url),
+            *(python, f"{FILES}/follow_ready.py", serving.url),
             *("--health", stack.vllm.health_path, "--log", "{serve_dir}/log"),
             *("--model", literal(serving.served_name)),
             *("--timeout", f"{READY_TIMEOUT_S:g}"),
@@ -253,5 +291,9 @@ def _checks(stack: Stack, container: Container, serving: Serving, name: str) -> 
         Check("shm", (("bytes", str(_bytes(container.shm_size))),), asks=True),
         Check("weights", (("path", literal(serving.folder)),)),
         Check("container", (("name", name),)),
-        *((Check("port", (("port", str(serving.port)),)),) if serving.port else ()),
+        *_port_check(serving),
     )
+
+
+def _port_check(serving: Serving) -> tuple[Check, ...]:
+    return (Check("port", (("port", str(serving.port)),)),) if serving.port else ()

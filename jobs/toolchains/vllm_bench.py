@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from jobs.catalog.stacks_schema import Offline, Stack
 from jobs.plans import Check, Output, Plan, Step, Watch, literal
-from jobs.toolchains import vllm
-from jobs.toolchains.site import SCRIPTS
+from jobs.toolchains import vllm, vllm_cpu
+from jobs.toolchains.site import SCRIPTS, Site
 from jobs.toolchains.vacc_site import VaccSite
 
 IN_DEPLOYMENT = "{deployment.container}"
@@ -23,8 +23,12 @@ OWN_RESULTS = "/tmp/vacc-bench-{job}"
 PAGE_RESULTS = "./benchmark_result"
 # The job's own folder, as its container sees it.
 JOB_MOUNT = "/results"
+# The same without a container: where a job's commands work.
+WORK = "{job_dir}/work"
 PERCENTILES = "50,90,95,99"
 CHAT = "/v1/chat/completions"
+# Of a stack in containers, or of one in an environment.
+AnySite = VaccSite | Site
 # What docker exec has started goes on when its client is ended: this ends it.
 STOP = "stop_inside.py"
 
@@ -62,22 +66,50 @@ def online_plan(stack: Stack, load: Load) -> Plan:
         kind="benchmark-online",
         steps=tuple(steps),
         outputs=(Output("result", "result*.json"),),
-        watches=(Watch("engine", "{deployment.url}/metrics", vllm.METRICS, interval_s=1.0),),
-        checks=(
-            Check("docker"),
-            Check("endpoint", (("url", "{deployment.url}"), ("model", "{deployment.name}"))),
-        ),
+        watches=(_engine_metrics(),),
+        checks=(Check("docker"), _endpoint()),
     )
+
+
+def online_here_plan(stack: Stack, load: Load, site: Site) -> Plan:
+    """Measure a deployment at each concurrency, from the stack's own environment."""
+    command = vllm_cpu.command(stack, stack.bench.online.command, site)
+    steps = []
+    for concurrency in load.concurrency:
+        suffix, file = _names(load, concurrency)
+        words = _own_words(stack, load, concurrency, WORK, file, command)
+        env = (*vllm_cpu.variables(), *_key(load.key))
+        steps.append(Step(f"measure{suffix}", words, env=env))
+    return Plan(
+        kind="benchmark-online",
+        steps=tuple(steps),
+        outputs=(Output("result", "result*.json"),),
+        watches=(_engine_metrics(),),
+        checks=(_endpoint(),),
+    )
+
+
+def _engine_metrics() -> Watch:
+    return Watch("engine", "{deployment.url}/metrics", vllm.METRICS, interval_s=1.0)
+
+
+def _endpoint() -> Check:
+    return Check("endpoint", (("url", "{deployment.url}"), ("model", "{deployment.name}")))
+
+
+def _names(load: Load, concurrency: int) -> tuple[str, str]:
+    """What tells the steps of one run apart from another's, and the name of its file."""
+    if len(load.concurrency) == 1:
+        return "", "result.json"
+    return f"-{concurrency}", f"result-{concurrency}.json"
 
 
 def _measured(stack: Stack, load: Load, concurrency: int, folder: str) -> tuple[Step, Step]:
     """One run, and its file brought out of the container."""
-    single = len(load.concurrency) == 1
-    suffix = "" if single else f"-{concurrency}"
-    file = "result.json" if single else f"result-{concurrency}.json"
+    suffix, file = _names(load, concurrency)
     workdir = ""
     if not load.exact:
-        words = _own_words(stack, load, concurrency, folder, file)
+        words = _own_words(stack, load, concurrency, folder, file, stack.bench.online.command)
         written, mark = folder, folder
     elif stack.bench.folder:
         words = _guide_words(stack, load, concurrency, folder, file)
@@ -135,12 +167,17 @@ def _page_words(stack: Stack, load: Load, concurrency: int, file: str) -> tuple[
 
 
 def _own_words(
-    stack: Stack, load: Load, concurrency: int, folder: str, file: str
+    stack: Stack,
+    load: Load,
+    concurrency: int,
+    folder: str,
+    file: str,
+    command: tuple[str, ...],
 ) -> tuple[str, ...]:
     """What works, and makes a result comparable: a seed, percentiles, greedy answers."""
     online = stack.bench.online
     return (
-        *(*online.command, "--host", "{deployment.host}", "--port", "{deployment.port}"),
+        *(*command, "--host", "{deployment.host}", "--port", "{deployment.port}"),
         *("--backend", online.chat_backend, "--model", "{deployment.tokenizer}"),
         *("--served-model-name", "{deployment.name}", "--endpoint", CHAT),
         *_dataset_words(stack, load),
@@ -177,7 +214,10 @@ def _dataset_words(stack: Stack, load: Load) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """How an offline benchmark loads the model by itself. ``weights``: as the container sees it."""
+    """How an offline benchmark loads the model by itself. ``weights``: as the container sees it.
+
+    ``kv_cache_gib`` counts on a processor only.
+    """
 
     weights: str
     folder: str
@@ -185,17 +225,21 @@ class Engine:
     max_length: int
     image: str
     exact: bool
+    kv_cache_gib: int = 0
 
 
 def throughput_plan(
-    stack: Stack, engine: Engine, site: VaccSite, *, prompts: int, input_tokens: int, output: int
+    stack: Stack, engine: Engine, site: AnySite, *, prompts: int, input_tokens: int, output: int
 ) -> Plan:
     """How many tokens a second the engine makes of ``prompts`` requests that are there at once."""
-    named = () if not engine.exact and not stack.bench.throughput.dataset_name else _RANDOM
+    newer = stack.bench.throughput.dataset_name
+    named = _RANDOM if engine.exact or newer else ()
+    # Where it has lengths of random prompts, with defaults of their own, it takes no others.
+    of = "random-" if newer and not engine.exact else ""
     words = (
         *_engine_words(stack, engine),
         *(*named, "--num-prompts", str(prompts)),
-        *("--input-len", str(input_tokens), "--output-len", str(output)),
+        *(f"--{of}input-len", str(input_tokens), f"--{of}output-len", str(output)),
     )
     return _offline_plan("benchmark-throughput", stack, stack.bench.throughput, engine, site, words)
 
@@ -203,7 +247,7 @@ def throughput_plan(
 def latency_plan(
     stack: Stack,
     engine: Engine,
-    site: VaccSite,
+    site: AnySite,
     *,
     input_tokens: int,
     output: int,
@@ -231,6 +275,28 @@ def _engine_words(stack: Stack, engine: Engine) -> tuple[str, ...]:
 
 
 def _offline_plan(
+    kind: str,
+    stack: Stack,
+    tool: Offline,
+    engine: Engine,
+    site: AnySite,
+    words: tuple[str, ...],
+) -> Plan:
+    if isinstance(site, VaccSite):
+        return _offline_in_container(kind, stack, tool, engine, site, words)
+    argv = (
+        *(*vllm_cpu.command(stack, tool.command, site), *words),
+        *("--output-json", f"{WORK}/result.json"),
+    )
+    return Plan(
+        kind=kind,
+        steps=(Step("measure", argv, env=vllm_cpu.variables(engine.kv_cache_gib)),),
+        outputs=(Output("result", "result.json"),),
+        checks=vllm_cpu.checks(engine.folder),
+    )
+
+
+def _offline_in_container(
     kind: str,
     stack: Stack,
     tool: Offline,

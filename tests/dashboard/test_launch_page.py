@@ -365,3 +365,33 @@ def test_a_new_file_line_and_a_lost_option_are_marked():
     assert view.steps[0].env_changed
     assert view.files[0].lines == (("one", False), ("three", True))
     assert [(slot.name, slot.value, slot.later) for slot in view.slots] == [("port", "8080", True)]
+
+
+def test_on_a_host_without_dies_vllm_s_form_has_its_own_proposals_and_nothing_of_dies(host):
+    form = form_of("deploy-vllm", host)
+    fields = {field.name: field for field in form.fields}
+
+    assert not {"tp", "pp", "mtp", "bind", "kv_cache_space", "as_in_guide"} & set(fields)
+    assert [option.value for option in fields["stack"].options] == ["vllm-cpu"]
+    assert (fields["max_length"].value, fields["port"].value) == ("2048", "0")
+    assert not any(field.changed for field in form.fields)
+
+
+def test_on_a_host_without_dies_vllm_takes_no_gguf_file_and_says_what_makes_a_folder(host):
+    add_weights(host)
+
+    assert form_of("deploy-vllm", host).missing.missing.kind == "convert-weights"
+    assert form_of("convert-weights", host).missing is None
+
+
+def test_the_form_of_a_host_without_dies_can_be_previewed_as_it_stands(host):
+    weights = add_weights(host)
+    weights.details = {"format": "safetensors"}
+    weights.save()
+    kind = KINDS["deploy-vllm"]
+
+    seen = preview(kind.name, raw_values(form_of(kind.name, host), kind), host)
+
+    assert seen.errors == {}
+    assert (seen.params.tp, seen.params.stack) == (1, "vllm-cpu")
+    assert seen.will_add == ["vllm-cpu"]

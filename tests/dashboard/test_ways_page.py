@@ -98,3 +98,14 @@ def test_published_figures_are_marked_as_measured_elsewhere(browser):
 
     assert "Published accuracy" in page
     assert "95.59" in page
+
+
+def test_a_way_for_the_processor_is_offered_on_hosts_without_dies_alone(browser, host):
+    here = make_host("here")
+    way = reverse("model-way", args=("smollm2-135m-instruct", "vllm-cpu"))
+
+    page = browser.get(way).content.decode()
+
+    assert f'value="{here.name}"' in page
+    assert f'value="{host.name}"' not in page
+    assert "2.4 GB" in page

@@ -34,6 +34,30 @@ DEPLOYMENT = {
     "toolchain": "llama.cpp",
 }
 
+# Weights as vLLM loads them, and a deployment of vLLM's.
+FOLDER = {
+    **WEIGHTS,
+    "precision": "BF16 from Q4_1",
+    "path": "/data/host/weights/{8} bits",
+    "format": "safetensors",
+}
+ON_CPU = {"stack": "vllm-cpu"}
+SERVED_BY_VLLM = {
+    **DEPLOYMENT,
+    "model_id": "smollm2-135m-instruct",
+    "toolchain": "vllm",
+    "engine": "vllm",
+    "stack": "vllm-cpu",
+    "host": "127.0.0.1",
+    "port": "9000",
+    "tokenizer": FOLDER["path"],
+    "max_input": 2048,
+    "max_total": 2048,
+    "api_key": "",
+}
+_SMALL = {"weights": "4", "tp": 1, "max_length": 2048, **ON_CPU}
+_SHORT = {"input_tokens": 128, "output_tokens": 64}
+
 # One set of Params a kind (prepare: one for each thing that it prepares) that plans on ``here()``.
 PARAMS: list[tuple[str, dict[str, Any]]] = [
     ("prepare", {"what": "weights"}),
@@ -43,6 +67,15 @@ PARAMS: list[tuple[str, dict[str, Any]]] = [
     ("compile", {"weights": "job:17", "precision": "int8"}),
     ("deploy", {"artifact": "2"}),
     ("deploy", {"artifact": "2", "reasoning": True, "name": "thinks", "threads": 3}),
+    ("prepare", {"what": "environment", "environment": "vllm-cpu"}),
+    ("convert-weights", {"weights": "1"}),
+    ("convert-weights", {"weights": "job:17"}),
+    ("deploy-vllm", {"port": 0, **_SMALL}),
+    ("deploy-vllm", {"reasoning": False, "name": "plain", **_SMALL}),
+    ("benchmark-online", {"deployment": "5", "dataset": "random", **_SHORT, **ON_CPU}),
+    ("benchmark-online", {"deployment": "5", "concurrency": (1, 4), **_SHORT, **ON_CPU}),
+    ("benchmark-throughput", {**_SMALL, **_SHORT}),
+    ("benchmark-latency", {**_SMALL, **_SHORT}),
     ("benchmark", {"deployment": "3"}),
     ("evaluate", {"deployment": "3"}),
 ]
@@ -55,7 +88,7 @@ VALUES = {
     "port": "9001",
     **{f"weights.{key}": str(value) for key, value in WEIGHTS.items()},
     **{f"artifact.{key}": str(value) for key, value in ARTIFACT.items()},
-    **{f"deployment.{key}": str(value) for key, value in DEPLOYMENT.items()},
+    **{f"deployment.{key}": str(value) for key, value in (SERVED_BY_VLLM | DEPLOYMENT).items()},
 }
 
 
@@ -75,9 +108,13 @@ def here(facts: Mapping[str, Any] | None = None) -> Target:
         weights=(
             AssetRef("weights", "weights", id=1, data=WEIGHTS),
             AssetRef("weights", "promised", job=17, data=WEIGHTS),
+            AssetRef("weights", "folder", id=4, data=FOLDER),
         ),
         artifacts=(AssetRef("artifact", "artifact", id=2, data=ARTIFACT),),
-        deployments=(AssetRef("deployment", "deployment", id=3, data=DEPLOYMENT),),
+        deployments=(
+            AssetRef("deployment", "deployment", id=3, data=DEPLOYMENT),
+            AssetRef("deployment", "of vLLM", id=5, data=SERVED_BY_VLLM),
+        ),
     )
 
 

@@ -37,19 +37,25 @@ every_kind = pytest.mark.parametrize(
 )
 
 
-def home(kind, root="/nfs"):
-    """A host that can do work of this kind."""
-    return here() if KINDS[kind].offered(here()) else vacc_host(root=str(root))
+def is_here(kind, raw):
+    """Whether such work is done on this computer, and not on a VACC host."""
+    of_a_stack = "stack" in KINDS[kind].Params.model_fields
+    return KINDS[kind].offered(here()) and (not of_a_stack or raw.get("stack") == "vllm-cpu")
 
 
-def values(kind, **given):
+def home(kind, raw, root="/nfs"):
+    """A host that can do such work."""
+    return here() if is_here(kind, raw) else vacc_host(root=str(root))
+
+
+def values(kind, raw, **given):
     """What fills the slots there."""
-    known = VALUES if KINDS[kind].offered(here()) else vacc_values(vacc_host())
+    known = VALUES if is_here(kind, raw) else vacc_values(vacc_host())
     return {**known, **given}
 
 
 def planned(kind, raw, target=None):
-    target = target or home(kind)
+    target = target or home(kind, raw)
     return KINDS[kind].plan(KINDS[kind].Params(**raw), target)
 
 
@@ -57,7 +63,7 @@ def planned(kind, raw, target=None):
 def test_what_runs_is_the_preview_with_its_slots_filled(kind, raw):
     preview = planned(kind, raw)
 
-    run = fill(preview, values(kind))
+    run = fill(preview, values(kind, raw))
 
     assert [(f.name, f.text) for f in run.files] == [(f.name, f.text) for f in preview.files]
     assert (run.outputs, run.kind) == (preview.outputs, kind)
@@ -68,7 +74,7 @@ def test_what_runs_is_the_preview_with_its_slots_filled(kind, raw):
 
 @every_kind
 def test_the_script_of_a_kind_runs_the_same_commands(kind, raw, tmp_path):
-    plan = planned(kind, raw, home(kind, tmp_path))
+    plan = planned(kind, raw, home(kind, raw, tmp_path))
     said = tmp_path / "said.jsonl"
     recorded = replace(
         plan,
@@ -83,7 +89,7 @@ def test_the_script_of_a_kind_runs_the_same_commands(kind, raw, tmp_path):
             for step in plan.steps
         ),
     )
-    filled = values(kind, job_dir=str(tmp_path), serve_dir=str(tmp_path))
+    filled = values(kind, raw, job_dir=str(tmp_path), serve_dir=str(tmp_path))
     for step in fill(plan, filled).steps:
         Path(step.cwd).mkdir(parents=True, exist_ok=True)
     path = tmp_path / "run.sh"
@@ -98,7 +104,7 @@ def test_the_script_of_a_kind_runs_the_same_commands(kind, raw, tmp_path):
 
 @every_kind
 def test_the_script_of_a_kind_is_bash(kind, raw):
-    text = script(planned(kind, raw), values(kind))
+    text = script(planned(kind, raw), values(kind, raw))
 
     subprocess.run(["bash", "-n"], input=text, text=True, check=True)
 
@@ -116,7 +122,7 @@ def test_a_plan_brings_every_file_that_its_commands_name(kind, raw):
 
 @every_kind
 def test_titles_and_inputs_come_from_the_target(kind, raw):
-    module, target = KINDS[kind], home(kind)
+    module, target = KINDS[kind], home(kind, raw)
     params = module.Params(**raw)
 
     inputs = module.inputs(params, target)
@@ -134,7 +140,7 @@ def test_titles_and_inputs_come_from_the_target(kind, raw):
 
 @every_kind
 def test_a_host_that_has_not_reported_gets_no_plan(kind, raw):
-    target = replace(home(kind), facts={})
+    target = replace(home(kind, raw), facts={})
 
     with pytest.raises(LaunchError, match="has not reported"):
         planned(kind, raw, target)
@@ -193,7 +199,7 @@ def test_the_keys_of_the_kinds_are_their_names():
 
 @every_kind
 def test_choices_offer_what_a_plan_takes(kind, raw):
-    module, target = KINDS[kind], home(kind)
+    module, target = KINDS[kind], home(kind, raw)
 
     for field in module.Params.model_fields:
         for choice in module.choices(field, target) or ():

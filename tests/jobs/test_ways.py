@@ -9,7 +9,7 @@ from jobs.errors import LaunchError
 from jobs.models import Environment, Job, Weights
 from jobs.toolchains.vacc_site import GUIDE_FACTS
 from jobs.ways import WAYS, launch_way, stages, ways_of
-from tests.factories import make_host
+from tests.factories import make_host, make_weights
 
 pytestmark = pytest.mark.django_db
 
@@ -25,6 +25,9 @@ def host():
     return make_host("va16-01", facts=dict(GUIDE_FACTS), slots=8)
 
 
+SMALL = "smollm2-135m-instruct"
+
+
 def kinds(jobs):
     return [job.kind for job in jobs]
 
@@ -37,7 +40,7 @@ def before(jobs):
 def test_a_distill_goes_build_in_and_the_full_model_pytorch():
     assert [way.id for way in ways_of(MODELS[QWEN])] == ["build-in"]
     assert [way.id for way in ways_of(MODELS[R1])] == ["pytorch"]
-    assert ways_of(MODELS["smollm2-135m-instruct"]) == []
+    assert [way.id for way in ways_of(MODELS[SMALL])] == ["vllm-cpu"]
 
 
 def test_the_build_in_way_is_one_chain_of_rows(host):
@@ -138,3 +141,32 @@ def test_a_way_that_a_model_has_not_is_refused(host, way, model):
         launch_way(way, model, host=host, stack="guide", user=None)
 
     assert caught.value.field == "way"
+
+
+def test_vllm_on_the_processor_measures_one_thing_after_the_other():
+    here = make_host()
+
+    jobs = launch_way("vllm-cpu", SMALL, host=here, stack="vllm-cpu", user=None)
+
+    assert kinds(jobs) == [
+        *("prepare", "prepare", "convert-weights", "benchmark-throughput", "benchmark-latency"),
+        *("deploy-vllm", "benchmark-online"),
+    ]
+    waits = before(jobs)
+    assert waits["convert-weights"] == ["prepare", "prepare"]
+    assert "benchmark-throughput" in waits["benchmark-latency"]
+    assert "benchmark-latency" in waits["deploy-vllm"]
+    assert {job.params["tp"] for job in jobs if "tp" in job.params} == {1}
+
+
+def test_vllm_on_the_processor_takes_the_file_and_its_folder_for_what_they_are():
+    here = make_host()
+    file = make_weights(host=here, model_id=SMALL)
+    folder = make_weights(host=here, model_id=SMALL, details={"format": "safetensors"})
+
+    jobs = launch_way("vllm-cpu", SMALL, host=here, stack="vllm-cpu", user=None)
+
+    assert "convert-weights" not in kinds(jobs)
+    assert kinds(jobs).count("prepare") == 1  # the environment
+    assert {job.params["weights"] for job in jobs if "weights" in job.params} == {str(folder.pk)}
+    assert file.pk != folder.pk

@@ -157,9 +157,10 @@ def test_the_current_one_asks_the_server_for_its_model(host):
 
 
 def test_throughput_loads_the_model_itself_and_writes_the_captured_keys(host):
-    for version, more in ((OLD, ()), (NEW, ("--dataset-name", "random"))):
+    own, other = ("--input-len", "--output-len"), ("--random-input-len", "--random-output-len")
+    for version, lengths, more in ((OLD, own, ()), (NEW, other, ("--dataset-name", "random"))):
         words = (
-            *("--model", str(host.weights(QWEN)), "--input-len", "64", "--output-len", "32"),
+            *("--model", str(host.weights(QWEN)), lengths[0], "64", lengths[1], "32"),
             *("--num-prompts", "5", "--max-model-len", "2048", "--output-json", "t.json", *more),
         )
         done = _offline(host, version, "throughput", words)

@@ -148,8 +148,9 @@ def _prompts(args: argparse.Namespace) -> list[Prompt]:
         name = "random"
     if name == "sharegpt":
         return prompts.sharegpt(path, args.num_prompts, args.output_len, args.seed)
-    size = args.input_len or getattr(args, "random_input_len", None) or 1024
-    out = args.output_len or getattr(args, "random_output_len", None) or 128
+    # Where there are lengths of random prompts, they have defaults and come first, as was seen.
+    size = getattr(args, "random_input_len", None) or args.input_len or 1024
+    out = getattr(args, "random_output_len", None) or args.output_len or 128
     return prompts.random_words(args.num_prompts, size, size, (out, out), args.seed or 0)
 
 

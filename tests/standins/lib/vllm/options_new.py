@@ -152,7 +152,7 @@ choice --backend=vllm{{vllm,hf,mii,vllm-chat}}
 choice --dataset-name=sharegpt{{{_SETS}}}
 str    --dataset --dataset-path --output-json --lora-path --hf-subset --hf-split
 int    --input-len --output-len --n=1 --num-prompts=1000 --hf-max-batch-size --prefix-len=0
-int    --random-input-len --random-output-len --random-prefix-len
+int    --random-input-len=1024 --random-output-len=128 --random-prefix-len
 int    --prefix-repetition-prefix-len --prefix-repetition-suffix-len
 int    --prefix-repetition-num-prefixes --prefix-repetition-output-len
 float  --random-range-ratio

@@ -1,0 +1,56 @@
+"""vLLM without cards: its own commands, from an environment instead of a container."""
+
+from __future__ import annotations
+
+from jobs.catalog.stacks_schema import Stack
+from jobs.plans import Check, Output, Plan, PlanFile, Step, literal
+from jobs.toolchains.environments import ENVIRONMENTS, VLLM_CPU
+from jobs.toolchains.site import FILES, Site, path_in, script
+
+FORMAT = "safetensors"  # what it loads: a folder, not a GGUF file
+PRECISION = "BF16"
+UNPACK = "gguf_to_hf.py"
+# Nothing is fetched from a hub, and nothing is told to anyone.
+_ENV = (
+    ("PYTHONUNBUFFERED", "1"),
+    ("HF_HUB_OFFLINE", "1"),
+    ("VLLM_NO_USAGE_STATS", "1"),
+    ("DO_NOT_TRACK", "1"),
+    ("no_proxy", "127.0.0.1,localhost"),
+)
+
+
+def command(stack: Stack, words: tuple[str, ...], site: Site) -> tuple[str, ...]:
+    """A command of the stack's data, its program by the path that it has in the environment."""
+    return (ENVIRONMENTS[stack.environment].program(site, words[0]), *words[1:])
+
+
+def variables(kv_cache_gib: int = 0) -> tuple[tuple[str, str], ...]:
+    """What its processes get; ``kv_cache_gib``: memory of the KV cache, 0: as vLLM likes."""
+    space = (("VLLM_CPU_KVCACHE_SPACE", str(kv_cache_gib)),) if kv_cache_gib else ()
+    return (*_ENV, *space)
+
+
+def checks(folder: str) -> tuple[Check, ...]:
+    """What must be there before it loads the weights in ``folder``."""
+    return (Check("avx512", asks=True), Check("weights", (("path", literal(folder)),)))
+
+
+def label_of(source_precision: str) -> str:
+    """How weights are called that were unpacked: "BF16 from Q4_1"."""
+    return f"{PRECISION} from {source_precision}"
+
+
+def unpack_plan(folder: str, label: str, site: Site) -> Plan:
+    """Make a folder of safetensors of the GGUF file in the slot ``{weights.path}``."""
+    argv = (
+        *(ENVIRONMENTS[VLLM_CPU].python(site), f"{FILES}/{UNPACK}"),
+        *("--source", "{weights.path}", "--precision", literal(label), "--to", path_in(folder)),
+    )
+    files: tuple[PlanFile, ...] = (script(UNPACK),)
+    return Plan(
+        kind="convert-weights",
+        steps=(Step("unpack", argv, env=(("PYTHONUNBUFFERED", "1"),)),),
+        files=files,
+        outputs=(Output("weights", "weights.json"),),
+    )
