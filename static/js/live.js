@@ -20,7 +20,6 @@ const pages = new Map();
 let halfTripMs = 0;
 let isOpen = false;
 let wasClosed = false;
-let askedAt = performance.now();
 
 /** @param {Element} element */
 function addressOf(element) {
@@ -55,7 +54,6 @@ async function ask(address) {
   if (document.hidden) return; // asked again when somebody looks
   const page = pageOf(address);
   page.busy = true;
-  askedAt = performance.now();
   try {
     const answer = await fetch(address, { headers: { Accept: "text/html" } });
     if (answer.redirected && new URL(answer.url).pathname.startsWith(`${root}login`)) location.reload();
@@ -148,7 +146,11 @@ function changed(state, detail) {
 
 function lookAnyway() {
   if (document.hidden) return;
-  if (performance.now() - askedAt > (isOpen ? SURE_MS : POLL_MS)) askForAll();
+  // Each by its own clock: the rail hears of hosts every few seconds, the page perhaps of nothing.
+  const limit = isOpen ? SURE_MS : POLL_MS;
+  for (const address of addresses(() => true)) {
+    if (performance.now() - pageOf(address).last > limit) askSoon(address, restMs("job"));
+  }
 }
 
 const socket = connect({
