@@ -23,6 +23,21 @@ class OnHost:
     artifacts: list[Artifact] = field(default_factory=list)
     deployments: list[Deployment] = field(default_factory=list)
 
+    @property
+    def has_dies(self) -> bool:
+        """Whether it is a VACC host, or a simulated one."""
+        return bool(self.host.facts.get("dies"))
+
+    @property
+    def compiler(self) -> str:
+        """The kind of job that compiles weights there."""
+        return "compile-vacc" if self.has_dies else "compile"
+
+    @property
+    def server(self) -> str:
+        """The kind of job that serves artifacts there."""
+        return "deploy-build-in" if self.has_dies else "deploy"
+
 
 @dataclass(frozen=True, slots=True)
 class ModelRow:

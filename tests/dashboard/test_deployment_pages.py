@@ -7,7 +7,14 @@ from django.urls import reverse
 from django.utils.timezone import now
 
 from jobs.models import AuditEntry, DeploymentEvent
-from tests.factories import make_artifact, make_deployment, make_host, make_job, make_user
+from tests.factories import (
+    make_artifact,
+    make_deployment,
+    make_host,
+    make_job,
+    make_user,
+    make_weights,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -182,3 +189,14 @@ def test_a_models_page_shows_what_each_host_has_of_it(client, lin):
     assert f"artifact={artifact.pk}" in text
     assert "Q8_0 from Q4_1" in client.get(reverse("model-list")).content.decode()
     assert client.get(reverse("model-detail", args=["nothing"])).status_code == 404
+
+
+def test_a_file_of_weights_leads_to_compiling_and_a_folder_to_vllm(client, lin):
+    host = make_host("workshop")
+    file = make_weights(host=host)
+    folder = make_weights(host=host, details={"format": "safetensors"})
+
+    page = client.get(reverse("model-detail", args=[file.model_id])).content.decode()
+
+    links = re.findall(r'href="/launch/([a-z-]+)/\?host=workshop&amp;weights=(\d+)"', page)
+    assert sorted(links) == [("compile", str(file.pk)), ("deploy-vllm", str(folder.pk))]
