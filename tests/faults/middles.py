@@ -78,9 +78,7 @@ class Middle:
         if kind == "compile":
             return "compile-vacc", {**self.compiled, "name": f"faults-{self.count}"}
         if kind == "deploy":
-            return "deploy-build-in", {
-                "artifact": self.world.tell("asset", table="Artifact", like="")
-            }
+            return "deploy-build-in", {"artifact": self._artifact()}
         if kind == "benchmark":
             return "benchmark-latency", {"weights": self._large()}
         self.serve_again()
@@ -96,6 +94,10 @@ class Middle:
 
     def _large(self) -> str:
         key: str = self.world.tell("asset", table="Weights", like="DeepSeek-R1'")
+        return key
+
+    def _artifact(self) -> str:
+        key: str = self.world.tell("asset", table="Artifact", like="")
         return key
 
     def _served(self) -> int | None:

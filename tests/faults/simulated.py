@@ -1,6 +1,6 @@
 """The simulated host, whose way to the dashboard leads over the matrix's proxies.
 
-``python -m tests.faults.simulated DASHBOARD_URL REDIS_URL SPEED DIES``, with the dashboard's DATA_DIR.
+``python -m tests.faults.simulated DASHBOARD_URL REDIS_URL SPEED DIES``, with DATA_DIR set.
 """
 
 import os

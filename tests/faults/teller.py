@@ -33,7 +33,7 @@ def main() -> None:
 def launch(host: str, kind: str, params: dict[str, Any], command: list[str]) -> int:
     """Launch a job of a real kind with one more step, which runs in its middle."""
     from jobs import dispatch  # noqa: PLC0415
-    from jobs import launch as launching
+    from jobs import launch as launching  # noqa: PLC0415
     from jobs.kinds import KINDS  # noqa: PLC0415
     from jobs.models import Host  # noqa: PLC0415
     from jobs.plans import Step, literal  # noqa: PLC0415

@@ -46,30 +46,39 @@ class World(Api):
 
     def __init__(self, folder: Path, *, with_postgres: bool, small_disks: bool) -> None:
         self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True)
         self.loop = Loop()
-        self.database = Database(folder / "pg") if with_postgres else None
         self.mounts: list[Path] = []
-        self.clock = folder / "clock"
-        self.host_clock = folder / "host-clock"
+        self.database: Database | None = None
+        self.clock, self.host_clock = folder / "clock", folder / "host-clock"
         self.boot_id = folder / "boot-id"
         self.boot_id.write_text(f"{os.urandom(8).hex()}\n")
         self._host: subprocess.Popen[bytes] | None = None
         self._teller: subprocess.Popen[str] | None = None
         data = folder / "data"
         data.mkdir()
-        if small_disks:
-            self._mount(data)
-            (data / "demo-host").mkdir()
-            self._mount(data / "demo-host")
-        stack = Stack(data, free_port(), self._stack_environment(), ("--keep-jobs",))
-        self.stack = stack
-        self.network = Proxy(self.loop, lambda: stack.port)
-        self.browsers = Proxy(self.loop, lambda: stack.port)
+        port = free_port()
+        self.stack = Stack(data, port, self._clock_environment(self.clock), ("--keep-jobs",))
+        self.network = Proxy(self.loop, lambda: port)
+        self.browsers = Proxy(self.loop, lambda: port)
         self.hints = Proxy(self.loop, self._valkey_socket)
-        stack.start()
-        stack.wait_ready()
-        super().__init__(stack)
+        try:
+            self._start(with_postgres=with_postgres, small_disks=small_disks)
+        except BaseException:
+            self.close()
+            raise
+
+    def _start(self, *, with_postgres: bool, small_disks: bool) -> None:
+        if with_postgres:
+            self.database = Database(self.folder / "pg")
+            self.stack.environ["DATABASE_URL"] = self.database.url
+        if small_disks:
+            self._mount(self.stack.data_dir)
+            self.host_folder.mkdir()
+            self._mount(self.host_folder)
+        self.stack.start()
+        self.stack.wait_ready()
+        super().__init__(self.stack)
         self.start_host()
         until(self._has_dies, "the simulated host has told of its dies", READY_S)
         self.cookie: str = self.tell("session")
@@ -95,6 +104,7 @@ class World(Api):
         """Start the dashboard again after its supervisor was killed."""
         assert self.stack.process is not None
         self.stack.process.wait(READY_S)
+        self._close_teller()  # Valkey will lie elsewhere
         self.stack.start()
         self.stack.wait_ready()
 
@@ -234,9 +244,7 @@ class World(Api):
             self._host.send_signal(signal.SIGINT)
             _wait(self._host)
             self.kill_host_whole()
-        if self._teller is not None:
-            self._teller.kill()
-            self._teller.wait(10)
+        self._close_teller()
         if self.stack.process is not None:
             self.stack.process.send_signal(signal.SIGCONT)
             self.stack.process.send_signal(signal.SIGINT)
@@ -257,10 +265,6 @@ class World(Api):
         subprocess.run(command, check=True)
         self.mounts.append(folder)
 
-    def _stack_environment(self) -> dict[str, str]:
-        database = {"DATABASE_URL": self.database.url} if self.database is not None else {}
-        return {**database, **self._clock_environment(self.clock)}
-
     def _clock_environment(self, file: Path) -> dict[str, str]:
         return {"FAULTS_CLOCK": str(file), "PYTHONPATH": str(ROOT / "tests" / "faults" / "clock")}
 
@@ -271,6 +275,11 @@ class World(Api):
     def _has_dies(self) -> bool:
         hosts = [host for host in self.ask("hosts")["hosts"] if host["name"] == NAME]
         return bool(hosts) and len(hosts[0]["facts"].get("dies", ())) == DIES
+
+    def _close_teller(self) -> None:
+        if self._teller is not None:
+            self._teller.kill()
+            self._teller.wait(10)
 
     def _open_teller(self) -> subprocess.Popen[str]:
         if self._teller is None or self._teller.poll() is not None:
