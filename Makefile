@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV = .venv/bin
 ARGS ?=
 
-.PHONY: help run worker demo-host dev test wheels lint format types
+.PHONY: help run worker demo-host dev test faults wheels lint format types
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -23,6 +23,9 @@ dev:
 
 test: dev  ## all tests, on SQLite and PostgreSQL; ARGS="-k name" for some
 	@$(VENV)/python -m tests $(ARGS)
+
+faults: dev  ## kill, stop, cut and fill everything in the middle of jobs; ARGS=--long for 200 random kills more
+	@$(VENV)/python -m tests.faults $(ARGS)
 
 wheels:  ## collect all that a start and the tour install: make wheels WHEELS_DIR=/some/folder
 	@test -n "$(WHEELS_DIR)" || { echo "Say where to: make wheels WHEELS_DIR=/some/folder"; exit 2; }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from tests.faults import hits
 from tests.faults.hits import Fault
@@ -102,8 +103,8 @@ class Case:
 
 
 P, C, D, B, E = "prepare", "compile", "deploy", "benchmark", "evaluate"
-LAUNCHER_DIED = {"verdict": LOST, "sentence": "host:launcher_died"}
-SIGNAL = {"verdict": FAILED, "sentence": "work:signal"}
+LAUNCHER_DIED: dict[str, Any] = {"verdict": LOST, "sentence": "host:launcher_died"}
+SIGNAL: dict[str, Any] = {"verdict": FAILED, "sentence": "work:signal"}
 
 CASES = (
     Case("host's Celery worker", KILL, P, "before", is_short=True),

@@ -1,7 +1,8 @@
-"""The command in the middle of a job: ``flood.py COUNTER GATE FIRST_MB LAST_MB``.
+"""The command in the middle of a job: ``flood.py COUNTER GATE FIRST_MB LAST_MB LINES``.
 
-It prints as fast as it is taken, then slowly until the gate is open, then fast again. COUNTER gets
-a line at its start and one at its end, so that a second run would be seen. Standard library only.
+It prints as fast as it is taken, then LINES in each twentieth of a second until the gate is open,
+then fast again. COUNTER gets a line at its start and one at its end, so that a second run would be
+seen. Standard library only.
 """
 
 import os
@@ -13,11 +14,11 @@ COLOURS = ("\x1b[32mINFO\x1b[0m", "\x1b[33mWARN\x1b[0m", "完成", "\x1b[2K\r50%
 BLOCK_LINES = 2000
 
 
-def main(counter: Path, gate: Path, first: int, last: int) -> None:
+def main(counter: Path, gate: Path, first: int, last: int, lines: int) -> None:
     note(counter, f"start {os.getpid()}")
     number = print_bytes(0, first)
     while not gate.exists():
-        number = print_lines(number, 2)
+        number = print_lines(number, lines)
         time.sleep(0.05)
     print_bytes(number, last)
     note(counter, "end")
@@ -51,4 +52,5 @@ def print_lines(number: int, count: int) -> int:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), *(int(float(mb) * 1e6) for mb in sys.argv[3:5]))
+    first, last = (int(megabytes) * 1_000_000 for megabytes in sys.argv[3:5])
+    main(Path(sys.argv[1]), Path(sys.argv[2]), first, last, int((*sys.argv, "2")[5]))

@@ -41,7 +41,6 @@ class Scene:
     world: World
     counter: Path
     gate: Path
-    hold_s: float
     job: int = 0
     audience: Audience | None = None
     notes: list[str] = field(default_factory=list)
@@ -92,7 +91,7 @@ def kill_of_job(which: str) -> Fault:
 
     @contextlib.contextmanager
     def fault(scene: Scene) -> Iterator[None]:
-        os.kill(_of_job(scene, which), signal.SIGKILL)
+        os.kill(pid_of_job(scene, which), signal.SIGKILL)
         yield
 
     return fault
@@ -124,7 +123,7 @@ def on_host(name: str) -> Callable[[Scene], Sequence[int]]:
 
 
 def of_job(which: str) -> Callable[[Scene], Sequence[int]]:
-    return lambda scene: [_of_job(scene, which)]
+    return lambda scene: [pid_of_job(scene, which)]
 
 
 def supervisor_of_stack(scene: Scene) -> Sequence[int]:
@@ -191,7 +190,7 @@ def empty_valkey(scene: Scene) -> Iterator[None]:
 @contextlib.contextmanager
 def spool_gone(scene: Scene) -> Iterator[None]:
     """The folder of the job is gone from the host's disk, with all that ran in it."""
-    for pid in [_of_job(scene, "launcher"), _of_job(scene, "command")]:
+    for pid in [pid_of_job(scene, "launcher"), pid_of_job(scene, "command")]:
         process.send(pid, signal.SIGKILL)
     aside = scene.counter.with_suffix(".spool")
     scene.spool.path.rename(aside)
@@ -464,7 +463,9 @@ def _client(scene: Scene) -> Client:
     return Client(_config(scene))
 
 
-def _of_job(scene: Scene, which: str) -> int:
+def pid_of_job(scene: Scene, which: str) -> int:
+    """The process id of the job's "launcher" or "command"."""
+    """The process id of the job's "launcher" or "command"."""
     if which == "command":
         return scene.command_pid
     record = json.loads((scene.spool.path / "launcher.json").read_text())

@@ -23,6 +23,7 @@ class Middle:
 
     world: World
     count: int = 0
+    lines: int = 2  # in each twentieth of a second, while it waits
     compiled: dict[str, Any] = field(default_factory=dict)
 
     def prepare(self, kinds: set[str]) -> None:
@@ -52,8 +53,8 @@ class Middle:
         """Launch one; its number."""
         self.count += 1
         name, params = self._params(kind)
-        megabytes = [str(FIRST_MB), str(LAST_MB)]
-        command = [sys.executable, str(FLOOD), str(counter), str(gate), *megabytes]
+        sizes = [str(FIRST_MB), str(LAST_MB), str(self.lines)]
+        command = [sys.executable, str(FLOOD), str(counter), str(gate), *sizes]
         params = {"stack": "guide", **params}
         number: int = self.world.tell(
             "launch", host=NAME, kind=name, params=params, command=command

@@ -48,17 +48,21 @@ class Trial:
 
     def __init__(self, world: World, middle: Middle, *, stopped_s: float) -> None:
         self._world = world
-        self._middle = middle
+        self.middle = middle
         self._stopped_s = stopped_s
 
     def run(self, case: Case) -> Row:
         """Run it; what is wrong is in the row, not raised."""
+        skipped = self._skipped(case)
+        if skipped:
+            return Row(case, skipped=skipped)
+        return self.run_with(case, lambda scene: self._go(case, scene))
+
+    def run_with(self, case: Case, hit: Callable[[Scene], Case]) -> Row:
+        """The same with another way to launch and hit; it returns what is to be expected then."""
         row, began = Row(case), time.monotonic()
-        row.skipped = self._skipped(case)
-        if row.skipped:
-            return row
         try:
-            self._run(case, row)
+            self._run(case, row, hit)
         except (AssertionError, OSError, LookupError, ValueError) as error:
             row.wrong.append(f"{type(error).__name__}: {error}"[:2000])
         row.seconds = time.monotonic() - began
@@ -71,20 +75,19 @@ class Trial:
             return "a small disk needs root and mount(8)"
         return ""
 
-    def _run(self, case: Case, row: Row) -> None:
+    def _run(self, case: Case, row: Row, hit: Callable[[Scene], Case]) -> None:
         world, files = self._world, self._world.folder / f"case-{time.monotonic_ns()}"
         until(world.is_well, "all runs before the case", WELL_S)
         if case.kind == "evaluate":
-            self._middle.serve_again()
+            self.middle.serve_again()
         before = (world.containers(), world.free_dies())
         if case.verdict == UNKNOWN:
             assert world.database is not None
             world.database.keep()
             until(world.is_well, "all runs before the case", WELL_S)
-        hold = self._stopped_s if case.lasts is None else case.lasts
-        scene = Scene(world, files.with_suffix(".runs"), files.with_suffix(".gate"), hold)
+        scene = Scene(world, files.with_suffix(".runs"), files.with_suffix(".gate"))
         with _closing(scene):
-            self._go(case, scene)
+            row.case = case = hit(scene)
             self._wait_well(case, scene)
             scene.gate.touch()
             self._see(case, scene, row)
@@ -92,20 +95,16 @@ class Trial:
             self._nothing_left(case, scene, before, row)
         self._tidy(scene)
 
-    def _go(self, case: Case, scene: Scene) -> None:
+    def _go(self, case: Case, scene: Scene) -> Case:
         """Launch and hit, in the order that the case wants."""
         if case.when == "before":
             with case.fault(scene):
                 self._launch(case, scene)
                 self._hold(case, scene)
             _started(scene)
-            return
-        self._launch(case, scene)
-        _started(scene)
-        assert scene.audience is not None
-        if case.when == "middle":
-            until(lambda: scene.audience.has(1), "pages have the first bytes", STARTED_S)
-        else:
+            return case
+        self.to_the_middle(case, scene)
+        if case.when == "end":
             scene.gate.touch()
             until(lambda: _has_printed(scene), "the command has printed all", STARTED_S)
         with ExitStack() as faults:
@@ -113,10 +112,19 @@ class Trial:
             if case.also is not None:
                 faults.enter_context(FAULTS[case.also](scene))
             self._hold(case, scene)
+        return case
+
+    def to_the_middle(self, case: Case, scene: Scene) -> None:
+        """Launch the job, and wait until its pages have begun to get what it prints."""
+        self._launch(case, scene)
+        _started(scene)
+        audience = scene.audience
+        assert audience is not None
+        until(lambda: audience.has(1), "pages have the first bytes", STARTED_S)
 
     def _launch(self, case: Case, scene: Scene) -> None:
         world = self._world
-        scene.job = self._middle.launch(case.kind, scene.counter, scene.gate)
+        scene.job = self.middle.launch(case.kind, scene.counter, scene.gate)
         origin = f"http://127.0.0.1:{world.browsers.port}"
         url = lambda: world.viewer_url(scene.job)  # noqa: E731
         scene.audience = Audience(world.loop, url, world.cookie, origin)
@@ -203,8 +211,8 @@ class Trial:
         ended = json.loads((scene.spool.path / "exit.json").read_text())
         if ended["log_sha256"] != row.host:
             row.wrong.append("what the host keeps is not what it ran")
-        again = Scene(world, scene.counter.with_suffix(".again"), scene.gate, 0)
-        again.job = self._middle.launch("prepare", again.counter, again.gate)
+        again = Scene(world, scene.counter.with_suffix(".again"), scene.gate)
+        again.job = self.middle.launch("prepare", again.counter, again.gate)
         if again.job != scene.job:
             row.wrong.append(f"the number {scene.job} was to be used again, not {again.job}")
         job = world.ended(again.job, ENDED_S)
@@ -219,7 +227,7 @@ class Trial:
         world = self._world
         left = _without_error(lambda: not world.processes_of(scene.job), "processes of it run")
         if case.kind == "deploy" and row.verdict == SUCCEEDED:
-            self._middle.stop_deployment_of(scene.job)
+            self.middle.stop_deployment_of(scene.job)
         if case.hit == "host" and case.how == "rebooted":  # the servers of others went with it
             left += _without_error(lambda: not world.containers(), "a container was left")
         else:

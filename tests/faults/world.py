@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -292,6 +293,16 @@ class World(Api):
                 text=True,
             )
         return self._teller
+
+
+def may_mount() -> bool:
+    """Whether small disks can be made here: as root, where mounting is allowed."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = ["mount", "-t", "tmpfs", "-o", "size=1m", "none", folder]
+        if os.geteuid() != 0 or subprocess.run(command, capture_output=True).returncode != 0:
+            return False
+        subprocess.run(["umount", folder], check=True)
+        return True
 
 
 def _pids_with(mark: bytes) -> list[int]:
