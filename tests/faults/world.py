@@ -179,10 +179,10 @@ class World(Api):
     def kill_host_supervisor(self) -> None:
         """The kernel kills its children with it; launchers and containers live on."""
         assert self._host is not None
-        children = process.descendants(self._host.pid)
+        below = process.descendants(self._host.pid)
+        ours = [pid for pid in below if process.parent(pid) == self._host.pid]
         self._host.kill()
         self._host.wait(READY_S)
-        ours = [pid for pid in children if "jobs.host.launcher" not in command_line(pid)]
         until(lambda: not any(map(process.is_running, ours)), "the host's processes are gone")
 
     def kill_host_whole(self) -> None:
