@@ -30,16 +30,16 @@ def main(arguments: Sequence[str]) -> int:
     if options.kills_only:
         cases = []
     count = options.kills or (LONG_KILLS if options.long else 0)
-    kinds = {case.kind for case in cases} | (set(KINDS) if count else set())
+    kinds = {case.kind for case in cases} | (set(options.kinds) if count else set())
     folder = Path(tempfile.mkdtemp(prefix="faults-", dir="/tmp"))
     world = World(folder / "w", with_postgres=not options.sqlite, small_disks=may_mount())
     try:
         middle = Middle(world)
         middle.prepare(kinds)
         trial = Trial(world, middle, stopped_s=options.stopped)
-        rows = _run_cases(trial, cases)
-        killer = Killer(world, trial, count=count, seed=options.seed or new_seed())
-        kills = killer.run(_tell) if count else None
+        rows = _run_cases(trial, cases, options)
+        killer = Killer(world, trial, options.kinds, seed=options.seed or new_seed())
+        kills = killer.run(count, _tell) if count else None
     finally:
         world.close()
         folder.rmdir()
@@ -51,6 +51,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--long", action="store_true", help=f"and {LONG_KILLS} random kills")
     parser.add_argument("--kills", type=int, default=0, metavar="N", help="and N random kills")
     parser.add_argument("--kills-only", action="store_true", help="without the matrix")
+    parser.add_argument("--kinds", nargs="*", default=KINDS, help="of jobs for the random kills")
     parser.add_argument("--seed", type=int, default=0, help="of the random kills")
     parser.add_argument("--short", action="store_true", help="the cases that run in CI")
     parser.add_argument("--only", nargs="*", default=[], help="cases whose names have these words")
@@ -60,8 +61,8 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _run_cases(trial: Trial, cases: Sequence[Case]) -> list[Row]:
-    rows = []
+def _run_cases(trial: Trial, cases: Sequence[Case], options: argparse.Namespace) -> list[Row]:
+    rows: list[Row] = []
     for text in report.HEAD if cases else ():
         report.say(text)
     for number, case in enumerate(cases, 1):
@@ -69,6 +70,8 @@ def _run_cases(trial: Trial, cases: Sequence[Case]) -> list[Row]:
         report.say(report.line(number, rows[-1]))
         for wrong in rows[-1].wrong:
             report.say(f"    wrong: {wrong}")
+        if options.write:  # what was seen stays, should somebody end it here
+            report.write(rows, None, database=_database(options))
     return rows
 
 
@@ -82,9 +85,13 @@ def _end(rows: Sequence[Row], kills: Kills | None, options: argparse.Namespace) 
     for sentence in report.summary(rows, kills):
         report.say(sentence)
     if options.write:
-        report.write(rows, kills, database="SQLite" if options.sqlite else "PostgreSQL")
+        report.write(rows, kills, database=_database(options))
     looked_at = [*rows, *(kills.rows if kills is not None else ())]
     return 1 if any(row.wrong for row in looked_at) else 0
+
+
+def _database(options: argparse.Namespace) -> str:
+    return "SQLite" if options.sqlite else "PostgreSQL"
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from jobs.host import process
@@ -64,20 +64,22 @@ class Kills:
 
 
 class Killer:
-    """Kills in ``world`` what ``seed`` says, until it has killed ``count`` times."""
+    """Kills in ``world`` what ``seed`` says, in the middle of jobs of these ``kinds``."""
 
-    def __init__(self, world: World, trial: Trial, *, count: int, seed: int) -> None:
+    def __init__(self, world: World, trial: Trial, kinds: Sequence[str], *, seed: int) -> None:
         self._world = world
         self._trial = trial
         trial.middle.lines = LINES
-        self._count = count
+        self._kinds = kinds
+        self._count = 0
         self._chance = random.Random(seed)
         self.kills = Kills(seed)
 
-    def run(self, tell: Callable[[Row], None]) -> Kills:
-        """Run jobs, and kill; each job is told when it has been looked at."""
+    def run(self, count: int, tell: Callable[[Row], None]) -> Kills:
+        """Run jobs, and kill ``count`` times; each job is told when it has been looked at."""
+        self._count = count
         while self.kills.count < self._count:
-            kind = KINDS[len(self.kills.rows) % len(KINDS)]
+            kind = self._kinds[len(self.kills.rows) % len(self._kinds)]
             case = Case("anything", KILL, kind)
             row = self._trial.run_with(case, lambda scene, case=case: self._kill_some(case, scene))
             self.kills.rows.append(row)

@@ -1,28 +1,41 @@
-"""The simulated host, whose way to the dashboard leads over the matrix's proxies.
+"""The simulated host as ``manage.py demo_host`` makes it, whose way to the dashboard leads over the
+matrix's proxies, and whose docker is, as on a real host, no child of ours.
 
 ``python -m tests.faults.simulated DASHBOARD_URL REDIS_URL SPEED DIES``, with DATA_DIR set.
 """
 
 import os
+import subprocess
 import sys
 
 import django
 
 
-def main(dashboard_url: str, redis_url: str, speed: str, dies: str) -> None:
+def main(dashboard_url: str, redis_url: str, speed: str, dies: str) -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
     django.setup()
-    from django.core.management import call_command  # noqa: PLC0415 -- needs Django set up
+    from django.conf import settings  # noqa: PLC0415 -- needs Django set up
 
     from dashboard.management.commands import demo_host  # noqa: PLC0415
+    from jobs.host import worker  # noqa: PLC0415
+    from jobs.host.config import load, read_env_file  # noqa: PLC0415
+    from jobs.host.supervisor import Supervisor  # noqa: PLC0415
 
-    read = demo_host.read_env_file
+    folder = settings.DATA_DIR / "demo-host"
+    own = read_env_file(settings.DATA_DIR / "host" / "host.env")
     over_proxies = {"DASHBOARD_URL": dashboard_url, "REDIS_URL": redis_url}
-    demo_host.read_env_file = lambda path: {**read(path), **over_proxies}
+    file = demo_host._write_settings(folder, {**own, **over_proxies})
     # Only the host's own processes get this one's environment; they know no Django.
     os.environ.pop("DJANGO_SETTINGS_MODULE")
-    call_command("demo_host", speed=float(speed), dies=int(dies))
+    options = {"speed": float(speed), "faults": ""}
+    os.environ.update(demo_host._environment(folder, options))
+    programs, places = demo_host.STANDINS, (folder / "root", folder / "workspace")
+    subprocess.run([sys.executable, programs / "furnish.py", *places, dies], check=True)
+    asked = subprocess.run([programs / "bin" / "docker", "ps"], capture_output=True)
+    if asked.returncode != 0:
+        subprocess.Popen([programs / "bin" / "dockerd"], cwd=folder, start_new_session=True)
+    return Supervisor(worker.children(load(file=file)), print).run()
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    sys.exit(main(*sys.argv[1:]))

@@ -180,7 +180,8 @@ class World(Api):
         """The kernel kills its children with it; launchers and containers live on."""
         assert self._host is not None
         below = process.descendants(self._host.pid)
-        ours = [pid for pid in below if process.parent(pid) == self._host.pid]
+        names = (HOST_PROCESSES["agent"], HOST_PROCESSES["worker"])
+        ours = [pid for pid in below if any(name in command_line(pid) for name in names)]
         self._host.kill()
         self._host.wait(READY_S)
         until(lambda: not any(map(process.is_running, ours)), "the host's processes are gone")
