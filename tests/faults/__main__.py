@@ -65,9 +65,9 @@ def _run_cases(trial: Trial, cases: Sequence[Case], options: argparse.Namespace)
     rows: list[Row] = []
     for text in report.HEAD if cases else ():
         report.say(text)
-    for number, case in enumerate(cases, 1):
+    for case in cases:
         rows.append(trial.run(case))
-        report.say(report.line(number, rows[-1]))
+        report.say(report.line(rows[-1]))
         for wrong in rows[-1].wrong:
             report.say(f"    wrong: {wrong}")
         if options.write:  # what was seen stays, should somebody end it here
@@ -76,7 +76,7 @@ def _run_cases(trial: Trial, cases: Sequence[Case], options: argparse.Namespace)
 
 
 def _tell(row: Row) -> None:
-    report.say(report.line(0, row))
+    report.say(report.line(row))
     for wrong in row.wrong:
         report.say(f"    wrong: {wrong}")
 
