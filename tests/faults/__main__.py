@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import signal
 import sys
 import tempfile
@@ -24,7 +25,7 @@ def main(arguments: Sequence[str]) -> int:
     """Exit code 0: nothing was lost and nothing was wrong."""
     options = _options(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that nothing is left behind
-    cases = [case for case in CASES if all(word in case.name for word in options.only)]
+    cases = [case for case in CASES if re.search(options.only, case.name)]
     if options.short:
         cases = [case for case in cases if case.is_short]
     if options.kills_only:
@@ -54,7 +55,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--kinds", nargs="*", default=KINDS, help="of jobs for the random kills")
     parser.add_argument("--seed", type=int, default=0, help="of the random kills")
     parser.add_argument("--short", action="store_true", help="the cases that run in CI")
-    parser.add_argument("--only", nargs="*", default=[], help="cases whose names have these words")
+    parser.add_argument("--only", default="", metavar="REGEX", help="cases of such names")
     parser.add_argument("--sqlite", action="store_true", help="on SQLite instead of PostgreSQL")
     parser.add_argument("--stopped", type=float, default=STOPPED_S, help="seconds of a stop")
     parser.add_argument("--write", action="store_true", help="the run into docs/reliability.md")

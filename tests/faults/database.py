@@ -45,7 +45,9 @@ class Database:
 
     def start(self) -> None:
         """Start it again; it makes good what the kill left."""
-        (self._folder / "postmaster.pid").unlink(missing_ok=True)
+        # The killed one may not be collected yet, and would count as one that runs.
+        for left in (self._folder / "postmaster.pid", *self._folder.glob(".s.PGSQL.*")):
+            left.unlink(missing_ok=True)
         self._server.ensure_postgres_running()
         if self._server.get_uri() != self.url:
             raise AssertionError("PostgreSQL came back at another address")

@@ -11,7 +11,7 @@ from tests.api import until
 from tests.faults.world import LARGE, NAME, SMALL, World
 
 FLOOD = Path(__file__).with_name("flood.py")
-FIRST_MB, LAST_MB = 16, 4
+FIRST_MB, LAST_MB = 8, 2
 # Links of the ways that only lead to what a middle needs.
 PYTORCH_WITHOUT = ["throughput", "latency", "online", "evaluation"]
 BUILD_IN_WITHOUT = ["deployment", "benchmark", "evaluation"]

@@ -32,11 +32,11 @@ def main() -> None:
 
 def launch(host: str, kind: str, params: dict[str, Any], command: list[str]) -> int:
     """Launch a job of a real kind with one more step, which runs in its middle."""
-    from jobs import dispatch  # noqa: PLC0415
-    from jobs import launch as launching  # noqa: PLC0415
-    from jobs.kinds import KINDS  # noqa: PLC0415
-    from jobs.models import Host  # noqa: PLC0415
-    from jobs.plans import Step, literal  # noqa: PLC0415
+    from jobs import dispatch  # noqa: PLC0415 -- needs Django set up
+    from jobs import launch as launching  # noqa: PLC0415 -- needs Django set up
+    from jobs.kinds import KINDS  # noqa: PLC0415 -- needs Django set up
+    from jobs.models import Host  # noqa: PLC0415 -- needs Django set up
+    from jobs.plans import Step, literal  # noqa: PLC0415 -- needs Django set up
 
     module = KINDS[kind]
     plan = module.plan
@@ -67,8 +67,8 @@ def _middle(steps: Any) -> int:
 
 def way(host: str, way: str, model: str, without: list[str]) -> list[int]:
     """Launch the links of a way but those of ``without``; the numbers of the jobs."""
-    from jobs.models import Host  # noqa: PLC0415
-    from jobs.ways import WAYS, launch_way  # noqa: PLC0415
+    from jobs.models import Host  # noqa: PLC0415 -- needs Django set up
+    from jobs.ways import WAYS, launch_way  # noqa: PLC0415 -- needs Django set up
 
     whole = WAYS[way]
     chosen = lambda *about: [link for link in whole.links(*about) if link.name not in without]  # noqa: E731
@@ -82,8 +82,8 @@ def way(host: str, way: str, model: str, without: list[str]) -> list[int]:
 
 def host_state(host: str) -> dict[str, Any]:
     """Dies that nobody holds, and whether the host is away."""
-    from jobs.models import Host  # noqa: PLC0415
-    from jobs.queries.hosts import free_dies, is_away  # noqa: PLC0415
+    from jobs.models import Host  # noqa: PLC0415 -- needs Django set up
+    from jobs.queries.hosts import free_dies, is_away  # noqa: PLC0415 -- needs Django set up
 
     row = Host.objects.get(name=host)
     return {"free": sorted(free_dies(row)), "away": is_away(row)}
@@ -91,7 +91,7 @@ def host_state(host: str) -> dict[str, Any]:
 
 def asset(table: str, like: str) -> str:
     """Key of an asset whose text has ``like``, as Params hold it."""
-    from jobs import models  # noqa: PLC0415
+    from jobs import models  # noqa: PLC0415 -- needs Django set up
 
     rows = getattr(models, table).objects.order_by("pk")
     return str(next(row.pk for row in rows if like in repr(vars(row))))
@@ -99,10 +99,10 @@ def asset(table: str, like: str) -> str:
 
 def session() -> str:
     """A cookie of the administrator."""
-    from django.conf import settings  # noqa: PLC0415
-    from django.contrib.auth import get_user_model, login  # noqa: PLC0415
-    from django.contrib.sessions.backends.db import SessionStore  # noqa: PLC0415
-    from django.http import HttpRequest  # noqa: PLC0415
+    from django.conf import settings  # noqa: PLC0415 -- needs Django set up
+    from django.contrib.auth import get_user_model, login  # noqa: PLC0415 -- needs Django set up
+    from django.contrib.sessions.backends.db import SessionStore  # noqa: PLC0415 -- needs Django set up
+    from django.http import HttpRequest  # noqa: PLC0415 -- needs Django set up
 
     request = HttpRequest()
     request.session = SessionStore()

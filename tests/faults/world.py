@@ -226,11 +226,12 @@ class World(Api):
 
     def is_well(self) -> bool:
         """Everything runs: dashboard healthy, its children and the host's there, no fault set."""
+        if self.stack.health()[0] != 200:
+            return False
         children = self.stack.children()
         wanted = ("valkey", "web", "dashboard worker", "scheduler")
         return (
             all(name in children for name in wanted)
-            and self.stack.health()[0] == 200
             and all(map(self.host_process, HOST_PROCESSES))
             and not self.is_away()
         )
