@@ -50,6 +50,11 @@ class Scene:
         return int(self.counter.read_text().split()[1])
 
     @property
+    def gone(self) -> Path:
+        """Where the job's folder is kept that is gone for the host."""
+        return self.world.host_folder / f"gone-{self.job}"
+
+    @property
     def spool(self) -> Spool:
         return Spool(self.world.spool(self.job))
 
@@ -192,8 +197,7 @@ def spool_gone(scene: Scene) -> Iterator[None]:
     """The folder of the job is gone from the host's disk, with all that ran in it."""
     for pid in [pid_of_job(scene, "launcher"), pid_of_job(scene, "command")]:
         process.send(pid, signal.SIGKILL)
-    aside = scene.counter.with_suffix(".spool")
-    scene.spool.path.rename(aside)
+    scene.spool.path.rename(scene.gone)
     yield
 
 

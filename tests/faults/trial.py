@@ -175,7 +175,7 @@ class Trial:
         if job["state"] != case.verdict or (case.sentence and job["sentence_id"] != case.sentence):
             row.wrong.append(f"{job['state']} ({job['sentence_id']}): {job['sentence']}")
         is_gone = case.sentence == "job:missing"
-        log = scene.counter.with_suffix(".spool") / "log" if is_gone else scene.spool.log
+        log = scene.gone / "log" if is_gone else scene.spool.log
         until(audience.is_over, "the pages have the end", ENDED_S)
         if not is_gone:
             until(lambda: world.log_on_dashboard(scene.job).stat().st_size >= _size(log), "log")
