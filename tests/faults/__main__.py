@@ -76,8 +76,8 @@ def _run_cases(trial: Trial, cases: Sequence[Case], options: argparse.Namespace)
     return rows
 
 
-def _tell(row: Row) -> None:
-    report.say(report.line(row))
+def _tell(row: Row, kills: int) -> None:
+    report.say(f"{report.line(row)} after {kills} kills")
     for wrong in row.wrong:
         report.say(f"    wrong: {wrong}")
 

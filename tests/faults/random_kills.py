@@ -75,15 +75,15 @@ class Killer:
         self._chance = random.Random(seed)
         self.kills = Kills(seed)
 
-    def run(self, count: int, tell: Callable[[Row], None]) -> Kills:
-        """Run jobs, and kill ``count`` times; each job is told when it has been looked at."""
+    def run(self, count: int, tell: Callable[[Row, int], None]) -> Kills:
+        """Run jobs, and kill ``count`` times; each job is told with the kills so far."""
         self._count = count
         while self.kills.count < self._count:
             kind = self._kinds[len(self.kills.rows) % len(self._kinds)]
             case = Case("anything", KILL, kind)
             row = self._trial.run_with(case, lambda scene, case=case: self._kill_some(case, scene))
             self.kills.rows.append(row)
-            tell(row)
+            tell(row, self.kills.count)
             if row.wrong and not row.verdict:  # it did not even come to a verdict
                 break
         return self.kills
