@@ -6,7 +6,7 @@ ARGS ?=
 # What `make wheels` collects besides the requirements: environments of jobs/toolchains/pins/.
 PINS ?= llama.cpp evalscope
 
-.PHONY: help run worker demo-host cluster dev test test-vllm wheels lint format types
+.PHONY: help run worker demo-host cluster dev test test-vllm faults wheels lint format types
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -32,6 +32,9 @@ test: dev  ## all tests, on SQLite and PostgreSQL; ARGS="-k name" for some
 
 test-vllm: dev  ## vLLM itself on this CPU, end to end: downloads 1 GB into data/test-vllm, once
 	@$(VENV)/python -m pytest --part=vllm tests/vllm --verbose --durations=0 $(ARGS)
+
+faults: dev  ## kill, stop, cut and fill everything in the middle of jobs; ARGS=--long for 200 random kills more
+	@$(VENV)/python -m tests.faults $(ARGS)
 
 wheels:  ## collect all that a start and the tour install: make wheels WHEELS_DIR=/some/folder
 	@test -n "$(WHEELS_DIR)" || { echo "Say where to: make wheels WHEELS_DIR=/some/folder"; exit 2; }

@@ -16,7 +16,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from pydantic import BaseModel, ValidationError
 
-from jobs import dispatch, hostqueue, plans
+from jobs import dispatch, hostqueue, logstore, plans
 from jobs.errors import LaunchError
 from jobs.kinds import KINDS
 from jobs.kinds.base import AssetRef, Kind, Target, asset_values, proposals
@@ -458,6 +458,7 @@ def _create(
     draft.host, draft.created_by_id, draft.chain = host, user.pk if user else None, chain
     draft.sentence_id = "job:queued"
     draft.save()
+    logstore.store().set_aside(f"job/{draft.pk}")
     draft.after.set(before)
     line.raise_those_before(draft.pk, draft.priority)
     JobStep.objects.bulk_create(
@@ -480,7 +481,7 @@ def _open_environment_jobs(draft: Job, host: Host) -> set[int]:
 
 def _create_deployment(job: Job) -> None:
     product = job.product or {}
-    Deployment.objects.create(
+    deployment = Deployment.objects.create(
         name=product["name"],
         host=job.host,
         job=job,
@@ -490,3 +491,4 @@ def _create_deployment(job: Job) -> None:
         created_by_id=job.created_by_id,
         sentence_id="deployment:waiting",
     )
+    logstore.store().set_aside(f"deployment/{deployment.pk}")

@@ -27,6 +27,8 @@ from jobs.host.watches import Watcher
 from jobs.plans import SECRET, Output, Plan, Step, fill, from_json
 
 GRACE_S = 10.0
+# For somebody to make room on a full disk: what the launcher cannot write down nobody will know.
+ROOM_S = 600.0
 log = logging.getLogger(__name__)
 
 
@@ -81,9 +83,7 @@ class Launcher:
 
     def _run_plan(self) -> Verdict:
         taken = self._spool.plan()
-        self._spool.append_event(
-            "started", values=taken["values"], boot_id=process.boot_id(), run=self._meta.run
-        )
+        self._tell("started", values=taken["values"], boot_id=process.boot_id(), run=self._meta.run)
         template = from_json(taken["plan"])
         self._secrets = self._spool.secrets()
         given = {f"{SECRET}{name}": value for name, value in self._secrets.items()}
@@ -128,9 +128,7 @@ class Launcher:
         if pid is None:
             return Verdict("failed", "host:serve_busy", {"deployment": self._server.deployment})
         self._commands.spare(pid)
-        self._spool.append_event(
-            "serve_started", deployment=self._server.deployment, run=self._server.run
-        )
+        self._tell("serve_started", deployment=self._server.deployment, run=self._server.run)
         return None
 
     def _run_command(self, step: Step) -> tuple[Verdict | None, int]:
@@ -234,7 +232,8 @@ class Launcher:
                 "points_bytes": spools.whole_lines_size(self._spool.points),
                 "outputs": outputs,
                 "run": self._meta.run,
-            }
+            },
+            wait_s=ROOM_S,
         )
         self._spool.forget_secrets()
         return verdict
@@ -252,7 +251,10 @@ class Launcher:
 
     def _event(self, type: str, index: int, step: Step, **fields: Any) -> None:
         offset = os.fstat(self._log_fd).st_size
-        self._spool.append_event(type, index=index, name=step.name, log_offset=offset, **fields)
+        self._tell(type, index=index, name=step.name, log_offset=offset, **fields)
+
+    def _tell(self, type: str, **fields: Any) -> None:
+        spools.when_room(lambda: self._spool.append_event(type, **fields), ROOM_S)
 
 
 def write_files(plan: Plan, folder: Path) -> None:
@@ -344,7 +346,7 @@ def _run(spool: Spool, lock: int | None, *, grace_s: float) -> int:
     process.become_subreaper()
     pid = os.getpid()
     record = {"pid": pid, "start_ticks": process.start_ticks(pid), "boot_id": process.boot_id()}
-    spools.write_json(spool.path / "launcher.json", record)
+    spools.when_room(lambda: spools.write_json(spool.path / "launcher.json", record), ROOM_S)
     if spool.exit() is None and not spool.was_started():
         Launcher(spool, grace_s=grace_s).run()
     return 0

@@ -6,20 +6,24 @@ Standard library only: the launcher imports this module.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from jobs.host import process
 
 JOB = "job"
 DEPLOYMENT = "deployment"
+FULL_LOOK_S = 0.5  # how often a full disk is tried again
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,10 +172,13 @@ class Spool:
             os.fsync(file.fileno())
         return event
 
-    def append_ended(self, ended: Mapping[str, Any]) -> None:
-        """Write the last event and ``exit.json``. Only for the holder of the lock."""
-        event = self.append_event("ended", **ended)
-        write_json(self.path / "exit.json", event)
+    def append_ended(self, ended: Mapping[str, Any], *, wait_s: float = 0.0) -> None:
+        """Write the last event and ``exit.json``. Only for the holder of the lock.
+
+        ``wait_s``: how long to wait for room on a full disk.
+        """
+        event = when_room(lambda: self.append_event("ended", **ended), wait_s)
+        when_room(lambda: write_json(self.path / "exit.json", event), wait_s)
 
     def note(self, words: str) -> None:
         """Keep words for whoever looks into this folder."""
@@ -338,12 +345,32 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     # In its own process and thread each writer has a file of its own; all are in one folder.
     new = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}")
     fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-    with os.fdopen(fd, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(fd)
+    try:
+        with os.fdopen(fd, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(fd)
+    except OSError:  # a full disk, as a rule: whoever tries again would leave one each time
+        new.unlink()
+        raise
     new.replace(path)
     _sync_folder(path.parent)
+
+
+def when_room(write: Callable[[], _T], wait_s: float) -> _T:
+    """What ``write()`` returns; it is tried again for ``wait_s`` seconds while the disk is full.
+
+    Raises:
+        OSError: the disk is full still, or it is something else.
+    """
+    deadline = time.monotonic() + wait_s
+    while True:
+        try:
+            return write()
+        except OSError as error:
+            if error.errno not in _FULL or time.monotonic() >= deadline:
+                raise
+        time.sleep(FULL_LOOK_S)
 
 
 def write_json(path: Path, data: Any, *, mode: int = 0o644) -> None:

@@ -66,6 +66,25 @@ class LogStore:
             listener(key)
         return new_size
 
+    def set_aside(self, key: str) -> Path | None:
+        """Move what lies under ``key`` to the folder ``aside``; where to, None: there is nothing.
+
+        For whoever has just been given the key: a record that the database has forgotten, because
+        an older one was put back, left it there.
+        """
+        path = self.path(key)
+        left = sorted(path.parent.glob(f"{path.stem}.*"))
+        if not left:
+            return None
+        aside, again = self._root / "aside" / key.replace("/", "-"), 1
+        while aside.exists():
+            again += 1
+            aside = aside.with_suffix(f".{again}")
+        aside.mkdir(parents=True)
+        for file in left:
+            file.rename(aside / file.name)
+        return aside
+
     def size(self, key: str) -> int:
         """Bytes in the log; 0 when nothing has arrived."""
         try:

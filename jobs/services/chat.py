@@ -37,12 +37,14 @@ def add_turn(
         Conversation.objects.filter(pk=conversation.pk).update(
             deployment=deployment, params=dict(params), updated_at=now()
         )
-        return Turn.objects.create(
+        turn = Turn.objects.create(
             conversation=conversation,
             index=0 if last is None else last + 1,
             prompt=prompt,
             request=dict(request),
         )
+    store().set_aside(f"turn/{turn.pk}")
+    return turn
 
 
 def rename_conversation(conversation: Conversation, title: str) -> None:

@@ -176,7 +176,9 @@ def note_heartbeat(host: Host, serves: Iterable[Mapping[str, Any]]) -> bool:
         if serve is not None:
             changed |= _note_health(deployment, serve)
             Deployment.objects.filter(pk=deployment.pk).update(seen_at=moment, missing_since=None)
-        elif deployment.state in Deployment.LIVE_STATES and deployment.missing_since is None:
+        elif deployment.state in Deployment.LIVE_STATES and not (
+            deployment.missing_since and deployment.missing_since <= moment
+        ):
             Deployment.objects.filter(pk=deployment.pk).update(missing_since=moment)
     return changed
 

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils.timezone import now
 
 from jobs import hints
@@ -119,7 +120,9 @@ def _note_jobs(host: Host, named: list[Mapping[str, Any]]) -> list[int]:
         seen_at=moment, missing_since=None
     )
     claimed = Job.objects.filter(host=host, state__in=Job.ON_HOST_STATES).exclude(claim_id="")
-    claimed.filter(missing_since=None).exclude(pk__in=ours).update(missing_since=moment)
+    # A moment that is to come is of a clock that was put back.
+    unmarked = Q(missing_since=None) | Q(missing_since__gt=moment)
+    claimed.filter(unmarked).exclude(pk__in=ours).update(missing_since=moment)
     return sorted(
         pk for pk, job in ours.items() if pk in running and (job.cancel_asked_at or not job.is_open)
     )

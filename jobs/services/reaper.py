@@ -38,6 +38,7 @@ def its_my_round(moment: datetime | None = None) -> bool:
     moment = moment or now()
     instance_id()  # the row is there
     due = Q(swept_at=None) | Q(swept_at__lt=moment - timedelta(seconds=ROUND_S * 0.8))
+    due |= Q(swept_at__gt=moment + timedelta(seconds=ROUND_S))  # the clock was put back
     was_away = Q(awake_since=None) | Q(swept_at=None) | Q(swept_at__lt=moment - AWAY_AFTER)
     awake_since = Case(When(was_away, then=Value(moment)), default=F("awake_since"))
     return Instance.objects.filter(due).update(swept_at=moment, awake_since=awake_since) > 0

@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+from datetime import timedelta
 
 import pytest
+from django.utils.timezone import now
 
 from jobs import logstore
 from jobs.kinds.base import Remark
@@ -105,6 +107,17 @@ def test_a_job_is_missing_from_when_its_host_answers_without_it(caller):
     )
     job.refresh_from_db()
     assert job.missing_since is None
+
+
+def test_a_clock_that_was_put_back_makes_a_missing_job_missing_from_now(caller):
+    job = taken_job(caller)
+    later = now() + timedelta(hours=1)
+    Job.objects.filter(pk=job.pk).update(missing_since=later)
+
+    caller.beat()
+
+    job.refresh_from_db()
+    assert job.missing_since < later
 
 
 def test_a_job_named_with_another_token_is_missing_all_the_same(caller):

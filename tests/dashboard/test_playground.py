@@ -268,6 +268,18 @@ def test_a_conversation_is_renamed_and_deleted_with_its_streams(client, lin):
     assert store().size(f"turn/{turn.pk}") == 0
 
 
+def test_a_turn_whose_number_was_given_before_begins_with_nothing(client, lin):
+    """An older database was put back; the files of what it has forgotten are there still."""
+    chat = Conversation.objects.create(user=lin, title="old")
+    number = Turn.objects.create(conversation=chat, index=0, prompt="x", state="done").pk + 1
+    store().append(f"turn/{number}", 0, b"data: {}\n")
+
+    ask(client, deployment=make_deployment().pk)
+
+    assert Turn.objects.last().pk == number
+    assert store().size(f"turn/{number}") == 0
+
+
 def test_a_conversation_with_a_running_answer_is_not_deleted(client, lin):
     chat = Conversation.objects.create(user=lin)
     Turn.objects.create(conversation=chat, index=0, prompt="x")

@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 import pytest
 from django.utils.timezone import now
 
@@ -103,6 +105,15 @@ def test_a_server_with_another_token_or_run_says_nothing_of_ours(wrong):
 
     assert deployment.state == "loading"
     assert deployment.missing_since is not None
+
+
+def test_a_clock_that_was_put_back_makes_a_missing_server_missing_from_now():
+    later = now() + timedelta(hours=1)
+    deployment = make_deployment(missing_since=later)
+
+    beat(deployment)
+
+    assert deployment.missing_since < later
 
 
 def test_a_success_of_the_deploy_job_makes_it_ready_at_once():

@@ -3,7 +3,7 @@ import uuid
 
 import pytest
 
-from jobs import dispatch, hostqueue, launch
+from jobs import dispatch, hostqueue, launch, logstore
 from jobs.errors import LaunchError
 from jobs.kinds.base import Remark
 from jobs.launch import InvalidParams
@@ -63,6 +63,21 @@ def test_what_is_stored_is_what_was_previewed(host):
     assert job.inputs == {"weights": {"id": weights.pk}}
     names = list(JobStep.objects.filter(job=job).values_list("name", flat=True))
     assert names == [step.name for step in seen.plan.steps]
+
+
+def test_a_number_that_was_given_before_begins_with_an_empty_log(host):
+    """An older database was put back; the files of what it has forgotten are there still."""
+    with_environments(host)
+    before = make_deployment(host=host)
+    keys = (f"job/{before.job.pk + 1}", f"deployment/{before.pk + 1}")
+    for key in keys:
+        logstore.store().append(key, 0, b"of the forgotten one\n")
+
+    raw = {"artifact": str(make_artifact(host=host).pk)}
+    job = launch.launch("deploy", raw, host=host, user=make_user())
+
+    assert (f"job/{job.pk}", f"deployment/{job.deployment.pk}") == keys
+    assert [logstore.store().size(key) for key in keys] == [0, 0]
 
 
 def test_the_values_that_dispatch_fills_are_those_of_the_preview(host):

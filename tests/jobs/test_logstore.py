@@ -40,6 +40,24 @@ def test_what_is_appended_is_read_back(logs):
     assert logs.path(KEY).read_bytes() == b"one\ntwo\n"
 
 
+def test_what_a_forgotten_record_left_is_set_aside_whole_each_time(logs):
+    for text in (b"one\n", b"two\n"):
+        logs.append(KEY, 0, text)
+        aside = logs.set_aside(KEY)
+
+        assert logs.size(KEY) == 0
+        assert (aside / "17.log").read_bytes() == text
+    assert not [path for path in logs.path(KEY).parent.iterdir() if path.stem == "17"]
+    assert logs.set_aside(KEY) is None
+
+
+def test_what_is_set_aside_is_of_this_key_alone(logs):
+    logs.append("job/170", 0, b"of another\n")
+
+    assert logs.set_aside(KEY) is None
+    assert logs.read("job/170", 0, 100) == b"of another\n"
+
+
 def test_an_append_elsewhere_than_at_the_end_says_where_the_end_is(logs):
     logs.append(KEY, 0, b"one\n")
 

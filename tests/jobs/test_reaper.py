@@ -70,6 +70,13 @@ def test_a_dashboard_that_was_away_itself_first_listens_for_its_hosts(settings):
     assert job.state == "lost"
 
 
+def test_a_clock_that_was_put_back_does_not_stop_the_rounds():
+    Instance.objects.update_or_create(pk=1, defaults={"swept_at": ago(-3600)})
+
+    assert reaper.its_my_round()
+    assert not reaper.its_my_round()
+
+
 def test_a_server_that_is_missing_is_lost():
     deployment = make_deployment(missing_since=ago(31))
 

@@ -1,0 +1,20 @@
+"""The dashboard's own schedule, as its scheduler process asks it."""
+
+from datetime import timedelta
+
+from dashboard.celery import app
+from jobs.services.reaper import ROUND_S
+
+
+def due_after(passed: timedelta):
+    sweep = app.conf.beat_schedule["sweep"]["schedule"]
+    return sweep.is_due(app.now() - passed)
+
+
+def test_the_sweep_is_due_every_ten_seconds():
+    assert due_after(timedelta(seconds=ROUND_S + 1)).is_due
+    assert not due_after(timedelta(seconds=1)).is_due
+
+
+def test_the_sweep_goes_on_after_the_clock_was_put_back():
+    assert due_after(timedelta(hours=-1)) == (True, ROUND_S)

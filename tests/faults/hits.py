@@ -1,0 +1,476 @@
+"""What is done to whom: one context manager a fault. It begins the fault; its end mends it.
+
+A kill mends itself, so that its end waits until the killed is back. All are given the scene.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import threading
+import urllib.error
+import urllib.request
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import zstandard
+
+from jobs.host import config as configs
+from jobs.host import process
+from jobs.host.client import Client, Unreachable
+from jobs.host.shipper import Shipper
+from jobs.host.spool import Spool
+from tests.api import until
+from tests.faults.proxy import Proxy
+from tests.faults.viewers import Audience
+from tests.faults.world import World
+
+BACK_S = 120.0
+BALLAST = "ballast"
+
+
+@dataclass
+class Scene:
+    """A case as it goes: the job (0 before it is launched), its command's files, its viewers."""
+
+    world: World
+    counter: Path
+    gate: Path
+    job: int = 0
+    audience: Audience | None = None
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def command_pid(self) -> int:
+        return int(self.counter.read_text().split()[1])
+
+    @property
+    def gone(self) -> Path:
+        """Where the job's folder is kept that is gone for the host."""
+        return self.world.host_folder / f"gone-{self.job}"
+
+    @property
+    def spool(self) -> Spool:
+        return Spool(self.world.spool(self.job))
+
+
+Fault = Callable[[Scene], contextlib.AbstractContextManager[None]]
+
+
+# -- processes ---------------------------------------------------------------------------------
+
+
+def kill_child(name: str) -> Fault:
+    """``kill -9`` a process of the dashboard; its supervisor brings it back."""
+
+    @contextlib.contextmanager
+    def fault(scene: Scene) -> Iterator[None]:
+        stack = scene.world.stack
+        killed = stack.kill(name)
+        yield
+        until(lambda: stack.children().get(name, killed) != killed, f"{name} is back", BACK_S)
+
+    return fault
+
+
+def kill_on_host(name: str) -> Fault:
+    """``kill -9`` the host's agent or worker; its supervisor brings it back."""
+
+    @contextlib.contextmanager
+    def fault(scene: Scene) -> Iterator[None]:
+        killed = scene.world.host_process(name)
+        os.kill(killed, signal.SIGKILL)
+        yield
+        until(lambda: scene.world.host_process(name) not in (0, killed), f"{name} is back", BACK_S)
+
+    return fault
+
+
+def kill_of_job(which: str) -> Fault:
+    """``kill -9`` the job's launcher or its command. Nobody brings these back."""
+
+    @contextlib.contextmanager
+    def fault(scene: Scene) -> Iterator[None]:
+        os.kill(pid_of_job(scene, which), signal.SIGKILL)
+        yield
+
+    return fault
+
+
+def stop(pids: Callable[[Scene], Sequence[int]]) -> Fault:
+    """SIGSTOP for as long as the fault lasts, then SIGCONT."""
+
+    @contextlib.contextmanager
+    def fault(scene: Scene) -> Iterator[None]:
+        stopped = list(pids(scene))
+        for pid in stopped:
+            process.send(pid, signal.SIGSTOP)  # a connection may have ended meanwhile
+        try:
+            yield
+        finally:
+            for pid in stopped:
+                process.send(pid, signal.SIGCONT)
+
+    return fault
+
+
+def child(name: str) -> Callable[[Scene], Sequence[int]]:
+    return lambda scene: [scene.world.stack.children()[name]]
+
+
+def on_host(name: str) -> Callable[[Scene], Sequence[int]]:
+    return lambda scene: [scene.world.host_process(name)]
+
+
+def of_job(which: str) -> Callable[[Scene], Sequence[int]]:
+    return lambda scene: [pid_of_job(scene, which)]
+
+
+def supervisor_of_stack(scene: Scene) -> Sequence[int]:
+    assert scene.world.stack.process is not None
+    return [scene.world.stack.process.pid]
+
+
+def database_processes(scene: Scene) -> Sequence[int]:
+    assert scene.world.database is not None
+    return scene.world.database.pids()
+
+
+@contextlib.contextmanager
+def kill_stack(scene: Scene) -> Iterator[None]:
+    """``kill -9`` the dashboard's supervisor: the kernel kills its children with it."""
+    stack = scene.world.stack
+    children = stack.children()
+    assert stack.process is not None
+    stack.process.kill()
+    stack.process.wait()
+    until(lambda: not any(map(process.is_running, children.values())), "its children are gone")
+    yield
+    scene.world.restart_stack()
+
+
+@contextlib.contextmanager
+def kill_host_supervisor(scene: Scene) -> Iterator[None]:
+    """The same of the host: agent and worker go with it, launchers do not."""
+    scene.world.kill_host_supervisor()
+    yield
+    scene.world.start_host()
+
+
+@contextlib.contextmanager
+def reboot_host(scene: Scene) -> Iterator[None]:
+    """Every process of the host is gone at once, and it comes back in another boot."""
+    world = scene.world
+    world.kill_host_whole()
+    world.boot_id.write_text(f"{os.urandom(8).hex()}\n")
+    yield
+    world.start_host()
+
+
+@contextlib.contextmanager
+def forget_claims(scene: Scene) -> Iterator[None]:
+    """The agent is killed; what it had written down beside the spools is gone."""
+    with kill_on_host("agent")(scene):
+        folder = scene.world.host_folder / "host"
+        shutil.rmtree(folder / "claims", ignore_errors=True)
+        (folder / "instance").unlink(missing_ok=True)
+        yield
+
+
+@contextlib.contextmanager
+def empty_valkey(scene: Scene) -> Iterator[None]:
+    """It is killed and comes back with nothing."""
+    folder = scene.world.stack.data_dir / "valkey"
+    with kill_child("valkey")(scene):
+        for path in folder.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        yield
+
+
+@contextlib.contextmanager
+def spool_gone(scene: Scene) -> Iterator[None]:
+    """The folder of the job is gone from the host's disk, with all that ran in it."""
+    for pid in [pid_of_job(scene, "launcher"), pid_of_job(scene, "command")]:
+        process.send(pid, signal.SIGKILL)
+    scene.spool.path.rename(scene.gone)
+    yield
+
+
+# -- database ----------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def kill_database(scene: Scene) -> Iterator[None]:
+    """``kill -9`` of all of PostgreSQL; it is started again when the fault ends."""
+    assert scene.world.database is not None
+    scene.world.database.kill()
+    yield
+    scene.world.database.start()
+
+
+@contextlib.contextmanager
+def end_connections(scene: Scene) -> Iterator[None]:
+    """Every connection is ended from the other side, as a restart of a pooler does."""
+    assert scene.world.database is not None
+    for pid in scene.world.database.connections():
+        process.send(pid, signal.SIGTERM)
+    yield
+
+
+@contextlib.contextmanager
+def older_database(scene: Scene) -> Iterator[None]:
+    """The database is what it was before the job was launched."""
+    assert scene.world.database is not None
+    scene.world.database.put_back()
+    yield
+
+
+# -- network and pages -------------------------------------------------------------------------
+
+
+def network(mode: str) -> Fault:
+    """What lies between host and dashboard; see :class:`tests.faults.proxy.Proxy`."""
+    return lambda scene: _proxy(scene.world.network, mode)
+
+
+def hints(mode: str) -> Fault:
+    """What lies between the host's worker and Valkey."""
+    return lambda scene: _proxy(scene.world.hints, mode)
+
+
+def browsers(mode: str) -> Fault:
+    """What lies between the pages and the dashboard."""
+    return lambda scene: _proxy(scene.world.browsers, mode)
+
+
+@contextlib.contextmanager
+def _proxy(proxy: Proxy, mode: str) -> Iterator[None]:
+    proxy.set(mode)
+    try:
+        yield
+    finally:
+        proxy.set("open")
+
+
+@contextlib.contextmanager
+def resets(scene: Scene) -> Iterator[None]:
+    """Connections of the host are reset, again and again."""
+    with _again_and_again(scene.world.network.reset):
+        yield
+
+
+@contextlib.contextmanager
+def page_resets(scene: Scene) -> Iterator[None]:
+    """Sockets of the pages are reset, again and again."""
+    with _again_and_again(scene.world.browsers.reset):
+        yield
+
+
+@contextlib.contextmanager
+def pages_stop_reading(scene: Scene) -> Iterator[None]:
+    """The pages keep their sockets and read nothing."""
+    assert scene.audience is not None
+    for viewer in scene.audience.viewers:
+        viewer.paused = True
+    try:
+        yield
+    finally:
+        for viewer in scene.audience.viewers:
+            viewer.paused = False
+
+
+@contextlib.contextmanager
+def pages_anew(scene: Scene) -> Iterator[None]:
+    """The pages are closed and opened again: they know nothing."""
+    assert scene.audience is not None
+    for viewer in scene.audience.viewers:
+        viewer.start_anew()
+    yield
+
+
+@contextlib.contextmanager
+def _again_and_again(work: Callable[[], None]) -> Iterator[None]:
+    over = threading.Event()
+
+    def repeat() -> None:
+        while not over.wait(0.3):
+            work()
+
+    thread = threading.Thread(target=repeat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join(10)
+
+
+# -- disks and clocks --------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def log_store_gone(scene: Scene) -> Iterator[None]:
+    """The dashboard's folder of logs is gone, and all logs with it."""
+    shutil.rmtree(scene.world.stack.data_dir / "logs")
+    yield
+
+
+def full_disk(which: str) -> Fault:
+    """The disk of "host" or "dashboard" has no byte left while the fault lasts."""
+
+    @contextlib.contextmanager
+    def fault(scene: Scene) -> Iterator[None]:
+        world = scene.world
+        folder = world.host_folder if which == "host" else world.stack.data_dir
+        ballast = folder / BALLAST
+        over = threading.Event()
+
+        def fill() -> None:
+            with ballast.open("wb") as file:
+                while not over.is_set():
+                    try:
+                        file.write(bytes(65536))
+                        file.flush()
+                    except OSError:
+                        over.wait(0.05)  # what others give back is taken too
+
+        thread = threading.Thread(target=fill, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join(10)
+            ballast.unlink()
+
+    return fault
+
+
+def clock(which: str, seconds: float) -> Fault:
+    """The clock of "host" or "dashboard" is stepped, and back when the fault ends."""
+
+    @contextlib.contextmanager
+    def fault(scene: Scene) -> Iterator[None]:
+        file = scene.world.host_clock if which == "host" else scene.world.clock
+        file.write_text(str(seconds))
+        try:
+            yield
+        finally:
+            file.write_text("0")
+
+    return fault
+
+
+# -- chunks ------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def two_shippers(scene: Scene) -> Iterator[None]:
+    """Two more shippers send the same spool at the same time as the agent's own."""
+    over, client = threading.Event(), _client(scene)
+
+    def ship() -> None:
+        shipper = Shipper(scene.spool, client)
+        while not over.wait(0.01):
+            with contextlib.suppress(Unreachable, FileNotFoundError):
+                shipper.round()
+
+    threads = [threading.Thread(target=ship, daemon=True) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join(30)
+
+
+@contextlib.contextmanager
+def replayed_chunks(scene: Scene) -> Iterator[None]:
+    """Chunks of log and events that have arrived are sent once more."""
+    client, meta, log = _client(scene), scene.spool.meta(), scene.spool.log.read_bytes()
+    have = client.streams(meta).body
+    events = scene.spool.events.read_bytes()[: have["events"]]
+    answers = [client.send(meta, "log", at, log[at : at + 65536]).status for at in (0, 65536)]
+    answers.append(client.send(meta, "events", 0, events).status)
+    _must_be(scene, answers, {409})
+    yield
+
+
+@contextlib.contextmanager
+def reordered_chunks(scene: Scene) -> Iterator[None]:
+    """Chunks from further on, and an end, come before what lies between."""
+    client, meta = _client(scene), scene.spool.meta()
+    have = client.streams(meta).body
+    early = {"type": "ended", "run": 1, "verdict": "succeeded", "log_bytes": 10**12, "outputs": []}
+    early |= {"seq": 99, "at": 0.0, "log_sha256": "0" * 64, "points_bytes": 0}
+    line = json.dumps(early).encode() + b"\n"
+    answers = [client.send(meta, "log", 10**9, b"from further on").status]
+    answers += [client.send(meta, "events", have["events"] + 5, line).status]
+    answers += [client.send(meta, "events", have["events"], line).status]
+    _must_be(scene, answers, {409})
+    yield
+
+
+@contextlib.contextmanager
+def damaged_chunks(scene: Scene) -> Iterator[None]:
+    """A chunk at the right place with a wrong byte, one cut off, and one of no format."""
+    client, meta, data = _client(scene), scene.spool.meta(), b"some bytes\n" * 50
+    config = _config(scene)
+    packed = zstandard.compress(data)
+    answers = []
+    for body in (zstandard.compress(data[:-1] + b"?"), packed[:-8], b"no zstd at all"):
+        offset = client.streams(meta).body["log"]
+        request = urllib.request.Request(
+            f"{config.dashboard_url}/api/v1/host/jobs/{meta.id}/streams/log?offset={offset}",
+            body,
+            {
+                "Authorization": f"Bearer {config.key}",
+                "X-Protocol": "1",
+                "X-Instance": meta.instance,
+                "X-Token": meta.token,
+                "X-Crc32": str(zlib.crc32(data)),
+                "X-Raw-Bytes": str(len(data)),
+            },
+        )
+        try:
+            answers.append(urllib.request.urlopen(request, timeout=30).status)
+        except urllib.error.HTTPError as error:
+            answers.append(error.code)
+    _must_be(scene, answers, {422})
+    yield
+
+
+@contextlib.contextmanager
+def damaged_network(scene: Scene) -> Iterator[None]:
+    """Every fifth chunk of the host's own shipper arrives with a wrong byte."""
+    with _proxy(scene.world.network, "damaged"):
+        yield
+
+
+def _must_be(scene: Scene, answers: Sequence[int], allowed: set[int]) -> None:
+    if not set(answers) <= allowed:
+        scene.notes.append(f"answered {answers}, not {sorted(allowed)}")
+
+
+def _config(scene: Scene) -> configs.Config:
+    return configs.load({}, file=scene.world.host_folder / "host.env")
+
+
+def _client(scene: Scene) -> Client:
+    return Client(_config(scene))
+
+
+def pid_of_job(scene: Scene, which: str) -> int:
+    """The process id of the job's "launcher" or "command"."""
+    """The process id of the job's "launcher" or "command"."""
+    if which == "command":
+        return scene.command_pid
+    record = json.loads((scene.spool.path / "launcher.json").read_text())
+    return int(record["pid"])

@@ -1,0 +1,162 @@
+"""The long form: ``kill -9`` of whatever comes, again and again, in one job after another."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from jobs.host import process
+from tests.faults.cases import KILL, LAUNCHER_DIED, SIGNAL, Case
+from tests.faults.hits import Scene, pid_of_job
+from tests.faults.trial import Row, Trial
+from tests.faults.world import World
+
+KILLS_A_JOB = 10
+LINES = 200  # that the command prints in each twentieth of a second: the kills take their time
+LONGEST_PAUSE_S = 2.5
+# Target, and how often it comes up. The last two end the job, with its verdict.
+TARGETS = {
+    "agent": 6,
+    "host's Celery worker": 4,
+    "web server": 6,
+    "Valkey": 4,
+    "dashboard's Celery worker": 3,
+    "scheduler": 2,
+    "PostgreSQL": 2,
+    "PostgreSQL's connections": 3,
+    "host's supervisor": 2,
+    "dashboard's supervisor": 1,
+    "launcher": 1,
+    "command": 1,
+}
+ENDS = {"launcher": LAUNCHER_DIED, "command": SIGNAL}
+KINDS = ("prepare", "compile", "deploy", "benchmark", "evaluate")
+
+
+@dataclass
+class Kills:
+    """What came of them."""
+
+    seed: int
+    done: Counter[str] = field(default_factory=Counter)
+    rows: list[Row] = field(default_factory=list)
+
+    @property
+    def count(self) -> int:
+        return sum(self.done.values())
+
+    def sentence(self) -> str:
+        verdicts = Counter(row.verdict for row in self.rows)
+        told = ", ".join(f"{count} {verdict}" for verdict, count in sorted(verdicts.items()))
+        done = ", ".join(f"{name} {count}" for name, count in self.done.most_common())
+        return (
+            f"{self.count} random kills (seed {self.seed}: {done}) in the middle of "
+            f"{len(self.rows)} jobs ({told}), {sum(row.size for row in self.rows) / 1e6:.0f} MB of "
+            f"logs, {len(self.rows) * 3} pages, {sum(row.seconds for row in self.rows):.0f} s: "
+            f"{sum(row.lost_bytes for row in self.rows)} bytes lost, "
+            f"{sum(bool(row.wrong) for row in self.rows)} jobs wrong."
+        )
+
+
+class Killer:
+    """Kills in ``world`` what ``seed`` says, in the middle of jobs of these ``kinds``."""
+
+    def __init__(self, world: World, trial: Trial, kinds: Sequence[str], *, seed: int) -> None:
+        self._world = world
+        self._trial = trial
+        trial.middle.lines = LINES
+        self._kinds = kinds
+        self._count = 0
+        self._chance = random.Random(seed)
+        self.kills = Kills(seed)
+
+    def run(self, count: int, tell: Callable[[Row, int], None]) -> Kills:
+        """Run jobs, and kill ``count`` times; each job is told with the kills so far."""
+        self._count = count
+        while self.kills.count < self._count:
+            kind = self._kinds[len(self.kills.rows) % len(self._kinds)]
+            case = Case("anything", KILL, kind)
+            row = self._trial.run_with(case, lambda scene, case=case: self._kill_some(case, scene))
+            self.kills.rows.append(row)
+            tell(row, self.kills.count)
+            if row.wrong and not row.verdict:  # it did not even come to a verdict
+                break
+        return self.kills
+
+    def _kill_some(self, case: Case, scene: Scene) -> Case:
+        """Kill ten times, or until the job has ended by it; with the verdict that it must have."""
+        self._trial.to_the_middle(case, scene)
+        for _ in range(min(KILLS_A_JOB, self._count - self.kills.count)):
+            name = self._kill(scene)
+            if name in ENDS:
+                return replace(case, **ENDS[name])
+            time.sleep(self._chance.uniform(0.1, LONGEST_PAUSE_S))  # anywhere in what it does
+        return case
+
+    def _kill(self, scene: Scene) -> str:
+        """Kill one thing; its name."""
+        names = list(TARGETS)
+        while True:
+            (name,) = self._chance.choices(names, list(TARGETS.values()))
+            if self._hit(name, scene):
+                self.kills.done[name] += 1
+                return name
+
+    def _hit(self, name: str, scene: Scene) -> bool:
+        """False: there is none of it just now."""
+        world = self._world
+        if name == "dashboard's supervisor":
+            assert world.stack.process is not None
+            children = world.stack.children().values()
+            world.stack.process.kill()
+            world.stack.process.wait()
+            while any(map(process.is_running, children)):
+                time.sleep(0.02)
+            world.restart_stack()
+            return True
+        if name == "host's supervisor":
+            world.kill_host_supervisor()
+            world.start_host()
+            return True
+        if name.startswith("PostgreSQL"):
+            return self._hit_database(name)
+        pid = self._pid(name, scene)
+        if pid:
+            process.send(pid, signal.SIGKILL)
+        return bool(pid)
+
+    def _hit_database(self, name: str) -> bool:
+        database = self._world.database
+        if database is None:
+            return False
+        if name == "PostgreSQL":
+            database.kill()
+            database.start()
+            return True
+        ended = database.connections()
+        for pid in ended:
+            process.send(pid, signal.SIGTERM)
+        return bool(ended)
+
+    def _pid(self, name: str, scene: Scene) -> int:
+        children = {
+            "web server": "web",
+            "Valkey": "valkey",
+            "dashboard's Celery worker": "dashboard worker",
+            "scheduler": "scheduler",
+        }
+        if name in children:
+            return self._world.stack.children().get(children[name], 0)
+        if name in ("launcher", "command"):
+            return pid_of_job(scene, name)
+        return self._world.host_process({"agent": "agent"}.get(name, "worker"))
+
+
+def new_seed() -> int:
+    """One that can be given again."""
+    return int.from_bytes(os.urandom(3), "big")
