@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV = .venv/bin
 ARGS ?=
 
-.PHONY: help run worker demo-host dev test wheels lint format types
+.PHONY: help run worker demo-host dev test bench wheels lint format types
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -23,6 +23,9 @@ dev:
 
 test: dev  ## all tests, on SQLite and PostgreSQL; ARGS="-k name" for some
 	@$(VENV)/python -m tests $(ARGS)
+
+bench: dev  ## how fast it is, beside its limits (15 minutes, on an idle machine); ARGS="live-log --json"
+	@$(VENV)/python -m tests.bench $(ARGS)
 
 wheels:  ## collect all that a start and the tour install: make wheels WHEELS_DIR=/some/folder
 	@test -n "$(WHEELS_DIR)" || { echo "Say where to: make wheels WHEELS_DIR=/some/folder"; exit 2; }

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 BLOCK = 65536
-LINE = b"2026-01-01 00:00:00 INFO step 123456 loss 0.12345 lr 1e-4 grad 0.98 tokens 123456 it/s 12.3\n"
+LINE = b"2026-01-01 00:00:00 INFO step 123456 loss 0.12345 lr 1e-4 tokens 123456 it/s 12.3\n"
 
 if __name__ == "__main__":
     megabytes, work = int(sys.argv[1]), int(sys.argv[2])

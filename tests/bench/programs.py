@@ -30,6 +30,10 @@ class Program:
         self._in.write(line + "\n")
         self._in.flush()
 
+    def tell(self, order: Mapping[str, Any]) -> None:
+        """Tell it a line of JSON."""
+        self.say(json.dumps(order))
+
     def hear(self) -> str:
         """The next line that it says.
 
@@ -62,7 +66,7 @@ def program(
     try:
         started = Program(process)
         if order is not None:
-            started.say(json.dumps(order))
+            started.tell(order)
         yield started
     finally:
         process.terminate()

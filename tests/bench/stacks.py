@@ -10,10 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.bench.harness import until
+from tests.bench.programs import program
 from tests.stack import ROOT, Stack, clean_environment, running
-
-CLOSED = ("succeeded", "failed", "errored", "cancelled", "lost")
 
 
 @contextmanager
@@ -48,14 +46,14 @@ def inside(data_dir: Path, program: str, /, **order: Any) -> Any:
     return json.loads(done.stdout)
 
 
-def until_closed(data_dir: Path, jobs: list[int], within_s: float) -> dict[str, Any]:
-    """Wait until all these jobs have ended well; what :mod:`tests.bench.inside.jobs` tells."""
+def until_closed(data_dir: Path, jobs: list[int]) -> dict[str, Any]:
+    """Wait until all these jobs have succeeded; what :mod:`tests.bench.inside.told` tells.
 
-    def told() -> Any:
-        found = inside(data_dir, "told", jobs=jobs)
-        return found if all(job["state"] in CLOSED for job in found.values()) else None
-
-    found: dict[str, Any] = until(told, f"jobs {jobs[0]} to {jobs[-1]} have ended", within_s)
+    Raises:
+        RuntimeError: one of them has not.
+    """
+    with program("inside.told", {"jobs": jobs}, env=environment(data_dir)) as waiting:
+        found: dict[str, Any] = waiting.answer()
     wrong = {number: job for number, job in found.items() if job["state"] != "succeeded"}
     if wrong:
         raise RuntimeError(f"not all jobs have succeeded: {wrong}")

@@ -14,7 +14,6 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import tests.bench.inside  # noqa: F401 -- sets Django up, first
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
@@ -25,27 +24,30 @@ from jobs.queries.instance import instance_id
 from tests.factories import make_host, make_plan, make_user
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
-RARE = 50  # jobs of a kind and results of a model that few have, however many there are
+RARE = 30  # jobs of a kind and results of a model that few have, however many there are
 PLAIN_STATIC = "django.contrib.staticfiles.storage.StaticFilesStorage"
 METRICS = {"output_tokens_per_s": 61.9, "ttft_p50_ms": 120.5, "requests": 48, "failed_requests": 0}
 AT_ONCE = 5000
 
 
 def fill(jobs: int, points: int) -> dict[str, str]:
-    """Seven jobs of ten are benchmarks that succeeded; every one has a result with its points."""
+    """Seven jobs of ten are benchmarks that succeeded; every job has a result with its points."""
     call_command("migrate", verbosity=0)
     instance_id()
     hosts = [make_host(f"host-{n}") for n in range(5)]
     people = [make_user(f"person-{n}") for n in range(4)]
     plan = make_plan()
     fields = {"plan": plan.to_json(), "plan_sha256": plan.sha256()}
+    others = [n for n in range(jobs) if not _is_common(n)]
+    rare = {others[k * len(others) // RARE] for k in range(RARE)}
     for start in range(0, jobs, AT_ONCE):
         numbers = range(start, min(jobs, start + AT_ONCE))
         made = Job.objects.bulk_create(
-            Job(**fields, **_job(n, jobs, hosts, people)) for n in numbers
+            Job(**fields, **_job(n, hosts, people, is_rare=n in rare)) for n in numbers
         )
         Result.objects.bulk_create(
-            Result(job=job, **_result(n, jobs, job)) for n, job in zip(numbers, made, strict=True)
+            Result(job=job, **_result(n, job, is_rare=n in rare))
+            for n, job in zip(numbers, made, strict=True)
         )
         JobStep.objects.bulk_create(JobStep(job=job, index=0, name="fetch") for job in made)
     with connection.cursor() as cursor:
@@ -67,10 +69,12 @@ def fill(jobs: int, points: int) -> dict[str, str]:
     }
 
 
-def _job(n: int, jobs: int, hosts: list[Host], people: list[Any]) -> dict[str, Any]:
-    at = BEGAN + timedelta(seconds=60 * n)
-    is_common = n % 10 < 7
-    is_rare = n % (jobs // RARE) == 0
+def _is_common(n: int) -> bool:
+    return n % 10 < 7
+
+
+def _job(n: int, hosts: list[Host], people: list[Any], *, is_rare: bool) -> dict[str, Any]:
+    at, is_common = BEGAN + timedelta(seconds=60 * n), _is_common(n)
     return {
         "kind": "compile" if is_rare else "benchmark" if is_common else "evaluate",
         "title": f"SmolLM2-135M int{4 + n % 3 * 4}" + " oddity" * is_rare,
@@ -85,12 +89,11 @@ def _job(n: int, jobs: int, hosts: list[Host], people: list[Any]) -> dict[str, A
     }
 
 
-def _result(n: int, jobs: int, job: Job) -> dict[str, Any]:
-    is_rare = n % (jobs // RARE) == 0
+def _result(n: int, job: Job, *, is_rare: bool) -> dict[str, Any]:
     return {
         "sort": Result.Sort.BENCHMARK,
         "host": job.host,
-        "model_id": "deepseek-r1" if is_rare else f"distill-{0 if n % 10 < 7 else n % 7}",
+        "model_id": "deepseek-r1" if is_rare else f"distill-{0 if _is_common(n) else n % 7}",
         "label": f"int{4 + n % 3 * 4}",
         "what": "48 prompts, 64 out" + " oddity" * is_rare,
         "tool": "evalscope 1.14.1",

@@ -2,8 +2,8 @@
 
 Order: ``{"job", "lines": how many it has, "line": one in its midst, "rounds"}``. Answer, medians in
 seconds: ``{"tail", "line", "tail_bare", "line_bare", "is_right"}``. A time is of all that the view
-does once it has asked for rights, its answer's bytes included; ``_bare`` is a seek and a read of the
-same bytes whose place is known.
+does once it has asked for rights, its answer's bytes included; ``_bare`` is a seek and a read of
+the same bytes whose place is known.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _median(do: Callable[[], Any], rounds: int) -> float:
 
 def _lines(key: str, first: int, last: int) -> bytes:
     request = RequestFactory().get("/log/lines", {"from": first, "to": last})
-    return bytes(getattr(logs.log_lines(key, request, key), "content", b""))
+    return bytes(getattr(logs.log_lines(request, key), "content", b""))
 
 
 def _read(key: str, start: int, end: int) -> bytes:

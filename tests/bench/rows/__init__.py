@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.bench.harness import Row
 from tests.bench.rows import (
+    chart,
     intake,
     launcher,
     lists,
@@ -11,8 +12,12 @@ from tests.bench.rows import (
     live_log_paced,
     log_reads,
     queue,
+    relay,
+    start,
+    viewer,
 )
 
+# In the order of the table in docs/performance.md.
 ROWS: dict[str, Row] = {
     row.NAME: row
     for row in (
@@ -22,6 +27,10 @@ ROWS: dict[str, Row] = {
         intake,
         log_reads,
         lists,
+        start,
         queue,
+        relay,
+        viewer,
+        chart,
     )
 }

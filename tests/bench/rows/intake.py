@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.bench.harness import Bench, Found, Goal, interleaved
+from tests.bench.programs import program
 from tests.bench.rows.live_log import write_lines
 from tests.bench.stacks import dashboard, environment, inside
-from tests.bench.programs import program
 
 NAME = "intake"
 WHAT = "intake with sync, one shipper"

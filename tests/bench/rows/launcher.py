@@ -1,4 +1,4 @@
-"""A command that prints 100 MB/s, under launcher and shipper; beside it the same with ``> file``."""
+"""A command that prints 100 MB/s, under launcher and shipper, beside the same with ``> file``."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def measure(bench: Bench) -> Found:
 
         def ours() -> Mapping[str, float]:
             jobs = inside(stack.data_dir, "queue_jobs", argv=argv)["jobs"]
-            told = until_closed(stack.data_dir, jobs, 120)
+            told = until_closed(stack.data_dir, jobs)
             return {"wall": told[str(jobs[0])]["steps_s"]}
 
         def bare() -> Mapping[str, float]:

@@ -98,9 +98,7 @@ def _readers(url: str, path: Path, headers: Mapping[str, str]) -> Any:
     return program("sockets", {**order, "bytes": path.stat().st_size})
 
 
-def _timed(
-    pid: int, writer: Program, pages: Program, path: Path
-) -> tuple[dict[str, float], int]:
+def _timed(pid: int, writer: Program, pages: Program, path: Path) -> tuple[dict[str, float], int]:
     """Let the writer go; rate, CPU of the server ``pid`` a line, and incomplete sockets."""
     began_at, cpu = time.monotonic(), cpu_s(pid)
     writer.say()

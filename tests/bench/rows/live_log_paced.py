@@ -48,7 +48,7 @@ def measure(bench: Bench) -> Found:
             pages.hear()  # its first line, on all sockets
             (spool / "work" / "go").touch()
             told = pages.answer()
-        until_closed(stack.data_dir, [job], 60)
+        until_closed(stack.data_dir, [job])
         ages = line_ages(stack.data_dir / "logs" / "job" / f"{job}.log", told["frames"])
     return {
         "p50": (percentile(ages, 0.50) * 1000, None),

@@ -69,7 +69,9 @@ def measure(bench: Bench) -> Found:
 
 def write_log(path: Path, lines: int) -> None:
     """Lines of 100 bytes; one of a thousand is of another kind."""
-    tail = b" step loss 0.12345 lr 1e-4 grad norm 0.98 tokens 123456 rate 12.3 it/s eta 00:12:34 ok "
+    tail = (
+        b" step loss 0.12345 lr 1e-4 grad norm 0.98 tokens 123456 rate 12.3 it/s eta 00:12:34 ok "
+    )
     plain = tail.ljust(LINE_BYTES - 11, b".") + b"\n"
     rare = b" WARNING Loss spiked".ljust(LINE_BYTES - 11, b".") + b"\n"
     with path.open("wb") as file:
