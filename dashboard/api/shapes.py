@@ -6,8 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from dashboard.sentences import sentence
+from jobs.logstore import store
 from jobs.models import Deployment, Host, Job, Result
 from jobs.queries.hosts import is_away
+from jobs.services.intake import log_key
 
 
 def job(row: Job) -> dict[str, Any]:
@@ -27,7 +29,7 @@ def job(row: Job) -> dict[str, Any]:
         "started_at": _time(row.started_at),
         "finished_at": _time(row.finished_at),
         "duration_s": row.duration_s,
-        "log_bytes": row.log_bytes,
+        "log_bytes": _log_bytes(row),
     }
 
 
@@ -127,8 +129,13 @@ def deployment(row: Deployment) -> dict[str, Any]:
         "created_at": _time(row.created_at),
         "ready_at": _time(row.ready_at),
         "stopped_at": _time(row.stopped_at),
-        "log_bytes": row.log_bytes,
+        "log_bytes": _log_bytes(row),
     }
+
+
+def _log_bytes(row: Job | Deployment) -> int:
+    """What has arrived of its log; the row may be a second behind."""
+    return max(row.log_bytes, store().size(log_key(row)))
 
 
 def _time(moment: datetime | None) -> str | None:

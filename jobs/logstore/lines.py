@@ -32,7 +32,7 @@ class LineIndex:
         try:
             count = min(os.fstat(fd).st_size // ENTRY_BYTES, log_bytes // BLOCK_BYTES)
             last = self._entry(fd, count - 1)
-            if last < max(1, self._entry(fd, count - 2)):  # a torn end, or zeroed; or no newline yet
+            if last < max(1, self._entry(fd, count - 2)):  # a torn or zeroed end
                 known = self._load(log_bytes)
                 count, last = len(known), known[-1] if known else 0
             self._write(fd, log_fd, count, last, log_bytes)
@@ -128,7 +128,7 @@ class LineIndex:
 
 
 def _count(log_fd: int, count: int, before: int, log_bytes: int) -> array[int]:
-    """The entries after the first ``count`` up to ``log_bytes``; ``before`` is the last of those."""
+    """The entries after the first ``count``, of which ``before`` is the last."""
     fresh: array[int] = array("Q")
     total = before
     start = count * BLOCK_BYTES

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.db.models import Q, QuerySet
 
-from jobs.models import Answer, Artifact, Deployment, OutputFile, Result, ResultPoint
+from jobs.models import Answer, Artifact, Deployment, Host, OutputFile, Result, ResultPoint
 from jobs.queries import result_counts
 from jobs.queries.result_counts import FACETS, STAMPS, Counts
 from jobs.queries.statistics import Interval, mean_interval, wilson
@@ -96,7 +97,7 @@ def matching(filters: Filters) -> QuerySet[Result]:
     found = Result.objects.all()
     for facet, values in filters.facets.items():
         if values:
-            found = found.filter(**{f"{FACETS[facet]}__in": list(values)})
+            found = found.filter(_has_any(facet, values))
     if filters.stamps:
         wanted = Q()
         for stamp in filters.stamps:
@@ -107,6 +108,17 @@ def matching(filters: Filters) -> QuerySet[Result]:
     for word in filters.text.split():
         found = found.filter(_matches(word))
     return found
+
+
+def _has_any(facet: str, values: Sequence[str]) -> Q:
+    """Hosts and people by number: an index gives theirs in their order; a join would sort them."""
+    if facet == "host":
+        hosts = Host.objects.filter(name__in=values)
+        return Q(host_id__in=list(hosts.values_list("pk", flat=True)))
+    if facet == "person":
+        people = User.objects.filter(username__in=values)
+        return Q(created_by_id__in=list(people.values_list("pk", flat=True)))
+    return Q(**{f"{FACETS[facet]}__in": list(values)})
 
 
 def _matches(word: str) -> Q:
