@@ -31,6 +31,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="make bench ARGS=…", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(ROWS))
     parser.add_argument("--json", action="store_true", help="figures as JSON")
+    parser.add_argument("--markdown", action="store_true", help="as docs/performance.md has them")
     parser.add_argument("--quick", action="store_true", help="small sizes: to see that it works")
     options = parser.parse_args(arguments)
     unknown = [name for name in options.names if name not in ROWS]
@@ -47,7 +48,7 @@ def main(arguments: Sequence[str]) -> int:
             if not figures:
                 broken.append(name)
             if not options.json:
-                _print(figures)
+                (_print_markdown if options.markdown else _print)(figures)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     if options.json:
@@ -118,6 +119,15 @@ def _print(figures: Sequence[dict[str, Any]]) -> None:
         measured = f"{figure['measured']:.4g} {figure['unit']}"
         columns = (f"{figure['name']:36}", f"{measured:>22}", f"{beside:>10}", f"{ratio:>9}")
         print(*columns, f" {figure['goal']:22}", sign, flush=True)
+
+
+def _print_markdown(figures: Sequence[dict[str, Any]]) -> None:
+    for figure in figures:
+        limit = "" if figure["limit"] is None else f"{figure['limit']:.4g}"
+        ratio = "" if figure["ratio"] is None else f"{figure['ratio']:.3g}"
+        measured = f"{figure['measured']:.4g} {figure['unit']}"
+        words = (f"`{figure['name']}`", measured, limit, ratio, figure["goal"])
+        print(f"| {' | '.join(words)} | {'yes' if figure['met'] else '**no**'} |", flush=True)
 
 
 def _say(sentence: str) -> None:
