@@ -52,8 +52,8 @@ def count(results: QuerySet[Result]) -> Counts:
 def count_all() -> Counts:
     """All results. Those that came since the last call are added to what this process knows."""
     cache, moment = caches["process"], time.monotonic()
-    counts: Counts
-    counts, last, until = cache.get(_KEY) or (Counter(), 0, moment + KEPT_S)
+    known: tuple[Counts, int, float] | None = cache.get(_KEY)
+    counts, last, until = known or (Counts(), 0, moment + KEPT_S)
     newest = Result.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
     if newest != last:
         counts.update(count(Result.objects.filter(pk__gt=last, pk__lte=newest)))

@@ -62,6 +62,8 @@ def program(
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        # The kernel may share the processor out by sessions, and what is measured has its own.
+        start_new_session=True,
     )
     try:
         started = Program(process)

@@ -32,10 +32,7 @@ def measure(bench: Bench) -> Found:
             return {"wall": told[str(jobs[0])]["steps_s"]}
 
         def bare() -> Mapping[str, float]:
-            with (bench.folder / "out").open("wb") as file:
-                began = time.monotonic()
-                subprocess.run(argv, cwd=bench.folder, stdout=file, check=True)
-                return {"wall": time.monotonic() - began}
+            return {"wall": _to_file(bench, argv)}
 
         found = interleaved(bench.size(7, 3), ours=ours, bare=bare)
     return {"wall": (found["ours"]["wall"], found["bare"]["wall"])}
@@ -46,9 +43,16 @@ def _calibrated(bench: Bench) -> int:
     work = 8
     for _ in range(3):
         argv = [sys.executable, str(ROOT / "tests/bench/printer.py"), "50", str(work)]
-        with (bench.folder / "out").open("wb") as file:
-            began = time.monotonic()
-            subprocess.run(argv, cwd=bench.folder, stdout=file, check=True)
-        rate = 50e6 / (time.monotonic() - began)
+        rate = 50e6 / _to_file(bench, argv)
         work = max(1, round(work * rate / RATE))
     return work
+
+
+def _to_file(bench: Bench, argv: list[str]) -> float:
+    """Seconds of the command with its output in a file; in a session, as the launcher's have."""
+    path = bench.folder / "out"
+    path.unlink(missing_ok=True)
+    with path.open("wb") as file:
+        began = time.monotonic()
+        subprocess.run(argv, cwd=bench.folder, stdout=file, check=True, start_new_session=True)
+        return time.monotonic() - began
