@@ -4,7 +4,10 @@ import hashlib
 import json
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
+from dashboard.api import shapes
 from jobs import logstore
 from jobs.kinds.base import Remark
 from jobs.models import Job, JobStep, PointBlock
@@ -202,6 +205,18 @@ def test_a_host_may_send_as_much_of_a_log_at_once_as_it_is_told(caller):
     most = caller.get(f"jobs/{job.pk}/streams").json()["log_chunk"]
 
     assert caller.stream(job, "log", 0, bytes(most)).json()["size"] == most
+
+
+def test_the_length_of_a_log_is_written_once_a_second_and_told_as_it_is(caller):
+    job = taken_job(caller)
+    caller.stream(job, "log", 0, LOG)
+
+    with CaptureQueriesContext(connection) as asked:
+        caller.stream(job, "log", 8, LOG)
+
+    assert [query["sql"] for query in asked if query["sql"].startswith("UPDATE")] == []
+    job.refresh_from_db()
+    assert shapes.job(job)["log_bytes"] == 16
 
 
 def test_a_token_that_is_not_the_jobs_is_refused(caller):

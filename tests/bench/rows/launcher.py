@@ -34,7 +34,7 @@ def measure(bench: Bench) -> Found:
         def bare() -> Mapping[str, float]:
             return {"wall": _to_file(bench, argv)}
 
-        found = interleaved(bench.size(7, 3), ours=ours, bare=bare)
+        found = interleaved(bench.size(5, 3), ours=ours, bare=bare)
     return {"wall": (found["ours"]["wall"], found["bare"]["wall"])}
 
 

@@ -60,7 +60,7 @@ def measure(bench: Bench) -> Found:
 
     What lies deep is held against the first page of the few.
     """
-    jobs, rounds = bench.size(100_000, 5_000), bench.size(15, 3)
+    jobs, rounds = bench.size(100_000, 5_000), bench.size(9, 3)
     found: dict[str, tuple[float, float | None]] = {}
     for database in DATABASES:
         with ExitStack() as stack:

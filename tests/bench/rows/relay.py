@@ -75,7 +75,7 @@ def measure(bench: Bench) -> Found:
         program("chatters") as people,
     ):
         chats = Chats(stack, people, f"http://127.0.0.1:{engine.hear()}")
-        for streams, rounds in ((1, bench.size(15, 5)), (100, bench.size(5, 2))):
+        for streams, rounds in ((1, bench.size(11, 5)), (100, bench.size(5, 2))):
             body = {"tokens": bench.size(500, 200) if streams > 1 else 100, "rate": RATE}
             turns = chats.prepared(rounds + 1, streams, body)
             chats.relay(next(turns))  # loads what the others find loaded

@@ -43,7 +43,7 @@ def measure(bench: Bench) -> Found:
         window(browser, stack, NOTE) as context,
     ):
         page = context.new_page()
-        for _ in range(bench.size(41, 6)):
+        for _ in range(bench.size(31, 6)):
             command, line = _launch(page, stack)
             commands.append(command)
             lines.append(line)
