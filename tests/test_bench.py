@@ -1,6 +1,8 @@
 """The harness of ``make bench`` without running it: its rows, their figures, and their record."""
 
 import json
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -128,3 +130,13 @@ def test_the_record_has_a_line_for_every_figure():
     names = [f"{row.NAME}.{goal.name}" for row in ROWS.values() for goal in row.GOALS]
 
     assert [name for name in names if f"`{name}`" not in kept] == []
+
+
+def test_what_a_row_has_left_behind_is_found(tmp_path):
+    marked = {**os.environ, command.FOLDER: str(tmp_path)}
+    with subprocess.Popen(["sleep", "60"], env=marked) as left:
+        found = command._left_behind(tmp_path)
+        left.kill()
+
+    assert found == [left.pid]
+    assert command._left_behind(tmp_path) == []

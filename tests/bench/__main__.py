@@ -21,6 +21,7 @@ from typing import Any
 
 from tests.bench import machine
 from tests.bench.rows import ROWS
+from tests.bench.stopping import on_signals
 
 FOLDER = "BENCH_FOLDER"  # in the environment of all that a row starts
 GRACE_S = 60.0
@@ -70,6 +71,7 @@ def _run(name: str, parent: Path, *, quick: bool) -> list[dict[str, Any]]:
         env=os.environ | {FOLDER: str(folder)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
+        start_new_session=True,  # a Ctrl-C is for this process, which passes it on
     )
     try:
         out, _ = process.communicate(timeout=row.LIMIT_S)
@@ -78,6 +80,7 @@ def _run(name: str, parent: Path, *, quick: bool) -> list[dict[str, Any]]:
         out = _stop(process)
     except KeyboardInterrupt:
         _stop(process)
+        _say(f"{name} was stopped")
         raise
     finally:
         left = _left_behind(folder)
@@ -91,7 +94,7 @@ def _run(name: str, parent: Path, *, quick: bool) -> list[dict[str, Any]]:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> bytes:
-    process.send_signal(signal.SIGINT)
+    process.terminate()
     try:
         return process.communicate(timeout=GRACE_S)[0]
     except subprocess.TimeoutExpired:
@@ -135,4 +138,5 @@ def _say(sentence: str) -> None:
 
 
 if __name__ == "__main__":
+    on_signals(signal.SIGINT, signal.SIGTERM)
     sys.exit(main(sys.argv[1:]))
