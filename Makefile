@@ -6,7 +6,7 @@ ARGS ?=
 # What `make wheels` collects besides the requirements: environments of jobs/toolchains/pins/.
 PINS ?= llama.cpp evalscope
 
-.PHONY: help run worker demo-host cluster dev test test-vllm faults wheels lint format types
+.PHONY: help run worker demo-host cluster dev test test-vllm faults bench wheels lint format types
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -35,6 +35,9 @@ test-vllm: dev  ## vLLM itself on this CPU, end to end: downloads 1 GB into data
 
 faults: dev  ## kill, stop, cut and fill everything in the middle of jobs; ARGS=--long for 200 random kills more
 	@$(VENV)/python -m tests.faults $(ARGS)
+
+bench: dev  ## how fast it is, beside its limits (15 minutes, on an idle machine); ARGS="live-log --json"
+	@$(VENV)/python -m tests.bench $(ARGS)
 
 wheels:  ## collect all that a start and the tour install: make wheels WHEELS_DIR=/some/folder
 	@test -n "$(WHEELS_DIR)" || { echo "Say where to: make wheels WHEELS_DIR=/some/folder"; exit 2; }

@@ -47,6 +47,11 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 PATH = re.compile(r"/relay/turns/([0-9]{1,18})/(start|stream|stop)")
 POLL_S = 0.2  # for a turn that another process is making
 READ_BYTES = 256 * 1024
+# What is read of a turn before its first byte; a long question and its answer are not.
+_NEEDED = (
+    *("state", "request", "conversation__user_id"),
+    *(f"conversation__deployment__{name}" for name in ("state", "details", "dashboard_url")),
+)
 _METHODS = {"start": "POST", "stream": "GET", "stop": "POST"}
 _HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -76,7 +81,8 @@ async def relay_application(scope: Scope, receive: Receive, send: Send) -> None:
         deployment = turn.conversation.deployment
         if deployment is None or deployment.state != Deployment.State.READY:
             return await _answer(send, HTTPStatus.CONFLICT)
-        api_key = await sync_to_async(_api_key)(deployment)
+        # Most have none, and a thread would cost a part of the wait for the first token.
+        api_key = await sync_to_async(_api_key)(deployment) if _key_name(deployment) else ""
         turns.start(turn_id, deployment.dashboard_url, turn.request, api_key=api_key)
     guest = doors().enter(request.session, request.user, "conversation.view", turn.conversation)
     try:
@@ -86,9 +92,14 @@ async def relay_application(scope: Scope, receive: Receive, send: Send) -> None:
     return None
 
 
+def _key_name(deployment: Deployment) -> str:
+    """The name of the secret that the deployment's requests must carry; "" for one without."""
+    return str(deployment.details.get("api_key") or "")
+
+
 def _api_key(deployment: Deployment) -> str:
-    """The secret that the deployment's requests must carry; "" for one without."""
-    name = str(deployment.details.get("api_key") or "")
+    """That secret; "" where nobody has kept it."""
+    name = _key_name(deployment)
     return secrets.values([name]).get(name, "")
 
 
@@ -115,7 +126,8 @@ def _permitted_turn(request: ASGIRequest, turn_id: int) -> Turn | HTTPStatus:
     if not allowed(user, "playground.use"):
         return HTTPStatus.FORBIDDEN
     turn = (
-        Turn.objects.select_related("conversation__deployment", "conversation__user")
+        Turn.objects.select_related("conversation__deployment")
+        .only(*_NEEDED)
         .filter(pk=turn_id)
         .first()
     )

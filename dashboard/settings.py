@@ -42,7 +42,12 @@ CACHES = {
         "KEY_PREFIX": "cache",
     }
     if REDIS_URL
-    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+    # What a process has found out and would otherwise find out again.
+    "process": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "LOCATION": "process",
+    },
 }
 
 INSTALLED_APPS = [

@@ -10,6 +10,7 @@ killed.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import time
@@ -29,6 +30,8 @@ from jobs.services.storable import storable, storable_text
 
 CONNECT_TIMEOUT_S = 5.0
 TURN_TIMEOUT_S = 3600.0
+# Between two appends to a turn's file: each is a sync, and a hundred turns have one disk.
+KEEP_S = 0.25
 STOP_LOOK_S = 0.5  # how soon a stop is seen that was asked for in another process
 # The longest answer that can be asked for, 131,072 tokens of about 300 bytes as events, is 40 MB.
 # What goes on past this is no answer any more, and every turn is held in memory while it comes.
@@ -54,11 +57,21 @@ class Running:
         self.http_status = 200
         self.started = time.monotonic()
         self.is_stopped = False
-        self.is_complete = False  # nothing more will come
+        self._complete = asyncio.Event()  # nothing more will come
         self.task: asyncio.Task[None] | None = None
         self.pump: asyncio.Task[None] | None = None
         self._news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._lock_fd = lock_fd
+
+    @property
+    def is_complete(self) -> bool:
+        """True when nothing more will come."""
+        return self._complete.is_set()
+
+    def complete(self) -> None:
+        """All has come."""
+        self._complete.set()
+        self.wake()
 
     def add(self, chunk: bytes) -> None:
         """Take what the engine sent."""
@@ -74,6 +87,11 @@ class Running:
     def news(self) -> asyncio.Future[None]:
         """Done at the next change. Shared: wait by ``asyncio.wait``, which does not cancel it."""
         return self._news
+
+    async def completed(self, *, within_s: float) -> None:
+        """Wait until nothing more will come, at most so long."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._complete.wait(), within_s)
 
     def stop(self) -> None:
         """Close the connection to the engine, which ends its work."""
@@ -178,8 +196,7 @@ async def _see_through(run: Running, log: Path) -> None:
             if log.with_suffix(".stop").exists():
                 run.stop()
         failure = _failure(run.pump)
-        run.is_complete = True
-        run.wake()
+        run.complete()
         await writer
         # In a thread: a long stream takes seconds, and other turns go on meanwhile.
         reply = await asyncio.to_thread(parse_reply, bytes(run.raw), http_status=run.http_status)
@@ -193,11 +210,12 @@ async def _see_through(run: Running, log: Path) -> None:
 
 
 async def _write(run: Running) -> None:
-    """Append what came to the turn's file; what comes while it syncs goes with the next append."""
+    """Append what came to the turn's file, a quarter of a second's together; at the end at once."""
     written = 0
     while True:
         if data := bytes(run.raw[written:]):
             written = await asyncio.to_thread(store().append, key(run.turn_id), written, data)
+            await run.completed(within_s=KEEP_S)
         elif run.is_complete:
             return
         else:

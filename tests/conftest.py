@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.cache import caches
 
 pytest_plugins = ["tests.stack", "tests.api", "tests.simulated"]
 
@@ -59,6 +60,7 @@ def own_data_folder(settings: Any, tmp_path: Path) -> None:
     settings.DATA_DIR = tmp_path / "data"
     settings.DATA_DIR.mkdir()
     settings.STORAGES = {**settings.STORAGES, "staticfiles": {"BACKEND": PLAIN_STATIC}}
+    caches["process"].clear()
 
 
 @pytest.fixture(scope="session")

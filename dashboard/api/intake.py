@@ -32,8 +32,7 @@ from jobs.services import (
 from jobs.services.intake import Owner
 from jobs.services.verdicts import Incomplete
 
-CHUNK_MAX = 256 * 1024  # raw bytes of a log's chunk
-LINES_MAX = 1024 * 1024  # the same of events and points, where a long line may need it
+LINES_MAX = 1024 * 1024  # raw bytes of events and points, where a long line may need it
 OUTPUT_CHUNK_MAX = 1024 * 1024
 
 
@@ -163,7 +162,7 @@ def append(
     """More of a log, of events or of points."""
 
     def write(found: Owner) -> int:
-        chunk = _chunk(request, CHUNK_MAX if stream == "log" else LINES_MAX)
+        chunk = _chunk(request, intake.LOG_CHUNK_MAX if stream == "log" else LINES_MAX)
         match stream, found:
             case "log", _:
                 return intake.append_log(found, offset=chunk.offset, data=chunk.data)

@@ -12,10 +12,12 @@ from dashboard.line_view import priority_name, starts, waits
 from dashboard.sentences import sentence, server_sentence
 from dashboard.silence import silence_words
 from jobs.kinds.base import Remark
+from jobs.logstore import store
 from jobs.models import Deployment, Host, Job, Result
 from jobs.queries.forecast import Forecast
 from jobs.queries.host_page import place_in_line
 from jobs.queries.hosts import is_away
+from jobs.services.intake import log_key
 
 
 def job(row: Job) -> dict[str, Any]:
@@ -42,7 +44,7 @@ def job(row: Job) -> dict[str, Any]:
         "started_at": _time(row.started_at),
         "finished_at": _time(row.finished_at),
         "duration_s": row.duration_s,
-        "log_bytes": row.log_bytes,
+        "log_bytes": _log_bytes(row),
     }
 
 
@@ -176,7 +178,7 @@ def deployment(row: Deployment) -> dict[str, Any]:
         "created_at": _time(row.created_at),
         "ready_at": _time(row.ready_at),
         "stopped_at": _time(row.stopped_at),
-        "log_bytes": row.log_bytes,
+        "log_bytes": _log_bytes(row),
     }
 
 
@@ -184,6 +186,11 @@ def _failure(row: Job | Deployment) -> str | None:
     """The id of the known failure that ended it."""
     known = view_of(row)
     return known.id if known else None
+
+
+def _log_bytes(row: Job | Deployment) -> int:
+    """What has arrived of its log; the row may be a second behind."""
+    return max(row.log_bytes, store().size(log_key(row)))
 
 
 def _time(moment: datetime | None) -> str | None:

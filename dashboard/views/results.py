@@ -19,9 +19,8 @@ from dashboard.views.compare import compare_results
 from dashboard.words import host_word, metric_label, metric_text
 from jobs.metrics import METRICS
 from jobs.models import Answer, Host, Result
+from jobs.queries.result_counts import FACETS, STAMPS
 from jobs.queries.results import (
-    FACETS,
-    STAMPS,
     Filters,
     ResultPage,
     facet_counts,

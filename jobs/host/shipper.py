@@ -14,14 +14,16 @@ from typing import Any
 
 from jobs.host import spool as spools
 from jobs.host.client import Answer, Client, Unreachable
+from jobs.host.growth import Growth
 from jobs.host.launcher import size_and_sha256
 from jobs.host.redact import redact, unfinished
 from jobs.host.spool import DEPLOYMENT, Meta, Spool
 
-CHUNK = 256 * 1024
+CHUNK = 256 * 1024  # raw bytes of an append, where the dashboard does not say that it takes more
 LONGEST_LINE = 1024 * 1024  # of events and points; a chunk holds whole lines
-LOOK_S = 0.02  # how often a spool in use is looked at
-IDLE_LOOK_S = 0.1  # the same after IDLE_AFTER quiet looks
+REST_S = 0.005  # between two rounds: a log that comes line by line goes in fewer requests
+LOOK_S = 0.02  # how often a spool in use is looked at where nobody tells that it grows
+IDLE_LOOK_S = 0.1  # the same after IDLE_AFTER quiet looks, and where somebody does
 IDLE_AFTER = 250
 ASK_AGAIN_S = 60.0  # how long nothing is said, before the dashboard is asked whether it still knows
 FIRST_WAIT_S = 0.25
@@ -74,6 +76,7 @@ class Shipper:
         self._sizes: tuple[int, ...] = ()
         self._have: dict[str, int] | None = None
         self._outputs: dict[str, int] = {}
+        self._log_chunk = CHUNK
         self._moved = False
         self._heard_at = time.monotonic()
         self._was_short: set[str] = set()
@@ -85,6 +88,10 @@ class Shipper:
 
         Returns NOTHING when ``stopped`` was set.
         """
+        with Growth(self._spool.path) as growth:
+            return self._run(stopped, growth)
+
+    def _run(self, stopped: threading.Event, growth: Growth) -> Outcome:
         failures, quiet = 0, 0
         while not stopped.is_set():
             longest, sizes = LONGEST_WAIT_S, self._sizes_now()
@@ -114,8 +121,10 @@ class Shipper:
             if failures:
                 self._have = None
                 stopped.wait(min(FIRST_WAIT_S * 2 ** min(failures - 1, 10), longest))
+            elif quiet == 0:
+                stopped.wait(REST_S)
             else:
-                stopped.wait(IDLE_LOOK_S if quiet > IDLE_AFTER else LOOK_S)
+                growth.wait(IDLE_LOOK_S if growth.works or quiet > IDLE_AFTER else LOOK_S)
         return Outcome.NOTHING
 
     def round(self) -> Outcome:
@@ -150,6 +159,7 @@ class Shipper:
         self._heard_at = time.monotonic()
         self._have = {name: int(answer.body.get(name, 0)) for name in ("log", "events", "points")}
         self._outputs = {p: int(size) for p, size in (answer.body.get("outputs") or {}).items()}
+        self._log_chunk = max(CHUNK, int(answer.body.get("log_chunk") or 0))
 
     def _ends(self) -> _Ends:
         events = spools.whole_lines_size(self._spool.events)
@@ -203,7 +213,8 @@ class Shipper:
         have = self._have or {}
         sent = False
         while have[name] < end:
-            raw = _read(path, have[name], min(CHUNK, end - have[name]))
+            chunk = self._log_chunk if name == "log" else CHUNK
+            raw = _read(path, have[name], min(chunk, end - have[name]))
             if name != "log":
                 raw = _whole_lines(raw) or _whole_lines(_read(path, have[name], LONGEST_LINE))
             if not raw:

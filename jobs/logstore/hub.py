@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Protocol
 
 MAX_FRAME_BYTES = 256 * 1024
 OFFSET_BYTES = 8
-# Frames that a reader keeps for those who are a little behind; the others read the file.
-KEPT_FRAMES = 8
+# Frames that a reader keeps (4 MiB): who follows a little later, or catches up beside others, takes
+# the same. Each read of the file is one for all who stand at that offset.
+KEPT_FRAMES = 16
 # Without any hint, a log is looked at this often.
 POLL_S = 1.0
 
@@ -67,13 +67,7 @@ class Hub:
         try:
             while True:
                 seen = reader.looks
-                message = reader.frame_at(offset)
-                if message is None and offset < reader.end:
-                    data = await asyncio.to_thread(
-                        self._source.read, key, offset, reader.next_edge(offset)
-                    )
-                    message = frame(offset, data) if data else None
-                if message is not None:
+                if offset < reader.end and (message := await reader.frame_at(offset)):
                     yield message
                     offset += len(message) - OFFSET_BYTES
                 elif reader.over and offset >= reader.end:
@@ -98,7 +92,7 @@ class Hub:
 
 
 class _Reader:
-    """Reads one log as it grows. ``end`` is how far it has seen."""
+    """Watches one log as it grows. ``end`` is how far it has seen."""
 
     def __init__(
         self,
@@ -109,17 +103,17 @@ class _Reader:
     ) -> None:
         self.key = key
         self.subscribers = 0
-        self.looks = 0  # rises with each look, so that no change is slept through
+        self.looks = 0  # rises with each change, so that none is slept through
         self.over = False
         self._woken = asyncio.Event()
+        self._changed = asyncio.Event()  # of the next change; a new one after each
         self._ask_at = 0.0  # when to ask again whether the log is over, by the loop's clock
         self._broken = False
         self._source = source
         self._is_over = is_over
         self._poll_s = poll_s
-        self._frames: deque[tuple[int, bytes]] = deque(maxlen=KEPT_FRAMES)
-        self._condition = asyncio.Condition()
-        # What is there when the first one joins is history: each reads it from the file.
+        self._frames: dict[int, bytes] = {}
+        self._reading: dict[int, asyncio.Task[bytes]] = {}
         self.end = source.size(key)
         self._task = asyncio.create_task(self._run(), name=f"log {key}")
 
@@ -133,38 +127,63 @@ class _Reader:
         """End the reading; nobody follows any more."""
         self._task.cancel()
 
-    def frame_at(self, offset: int) -> bytes | None:
-        """The shared frame that begins at ``offset``, if it is kept."""
-        for start, message in self._frames:
-            if start == offset:
-                return message
-        return None
+    async def frame_at(self, offset: int) -> bytes:
+        """The frame that begins at ``offset``, the same one for all who ask; b"" where the file has
+        become shorter.
 
-    def next_edge(self, offset: int) -> int:
-        """How far to read from the file at ``offset``, so as to meet the shared frames again."""
-        edges = [start for start, _ in self._frames if start > offset]
-        return min([offset + MAX_FRAME_BYTES, self.end, *edges])
+        Frames end at multiples of ``MAX_FRAME_BYTES`` or at the end of the log, so that whoever
+        comes from elsewhere meets the others at the next of these edges.
+        """
+        message = self._frames.get(offset)
+        if message is not None:
+            return message
+        if self.end - offset <= MAX_FRAME_BYTES:
+            # The newest bytes of a file are in memory: a thread would cost more than the read.
+            return self._keep(offset, self._source.read(self.key, offset, self._edge(offset)))
+        task = self._reading.get(offset)
+        if task is None:
+            task = self._reading[offset] = asyncio.create_task(self._read_apart(offset))
+        return await asyncio.shield(task)  # one of those who wait may leave
 
     async def changed(self, seen: int) -> None:
-        """Wait until the reader has looked again since look number ``seen``."""
-        async with self._condition:
-            await self._condition.wait_for(lambda: self.looks > seen or self._broken)
+        """Wait until there was a change after number ``seen``."""
+        if self.looks == seen and not self._broken:
+            await self._changed.wait()
         if self._broken:
             raise RuntimeError(f"the reader of log {self.key} broke")
+
+    def _edge(self, offset: int) -> int:
+        return min(self.end, (offset // MAX_FRAME_BYTES + 1) * MAX_FRAME_BYTES)
+
+    async def _read_apart(self, offset: int) -> bytes:
+        try:
+            end = self._edge(offset)
+            return self._keep(
+                offset, await asyncio.to_thread(self._source.read, self.key, offset, end)
+            )
+        finally:
+            del self._reading[offset]
+
+    def _keep(self, offset: int, data: bytes) -> bytes:
+        if not data:
+            return b""
+        if len(self._frames) >= KEPT_FRAMES:
+            del self._frames[next(iter(self._frames))]
+        message = self._frames[offset] = frame(offset, data)
+        return message
 
     async def _run(self) -> None:
         try:
             while True:
                 self._woken.clear()
                 await self._look()
-                await self._notify()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._woken.wait(), self._poll_s)
         except asyncio.CancelledError:
             raise
         except BaseException:
             self._broken = True  # the followers end, and come back to a new reader
-            await self._notify()
+            self._notify()
             raise
 
     async def _look(self) -> None:
@@ -173,19 +192,12 @@ class _Reader:
         if (moment := asyncio.get_running_loop().time()) >= self._ask_at:
             self._ask_at = moment + self._poll_s
             over = await self._is_over(self.key)
-        size = self._source.size(self.key)
-        while self.end < size:
-            # The newest bytes of a file are in memory: a thread would cost more than the read.
-            data = self._source.read(self.key, self.end, min(size, self.end + MAX_FRAME_BYTES))
-            if not data:
-                break
-            self._frames.append((self.end, frame(self.end, data)))
-            self.end += len(data)
-            await self._notify()
-            await asyncio.sleep(0)  # let the followers take this frame while it is kept
-        self.over = over and self.end >= size
+        size = max(self.end, self._source.size(self.key))
+        if (size, over) != (self.end, self.over):
+            self.end, self.over = size, over
+            self._notify()
 
-    async def _notify(self) -> None:
-        async with self._condition:
-            self.looks += 1
-            self._condition.notify_all()
+    def _notify(self) -> None:
+        self.looks += 1
+        self._changed.set()
+        self._changed = asyncio.Event()

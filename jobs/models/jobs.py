@@ -119,6 +119,8 @@ class Job(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["state", "-created_at", "-id"], name="job_by_state"),
             models.Index(fields=["kind", "-created_at", "-id"], name="job_by_kind"),
+            models.Index(fields=["host", "-created_at", "-id"], name="job_by_host"),
+            models.Index(fields=["created_by", "-created_at", "-id"], name="job_by_person"),
             models.Index(fields=["host", "state", "priority", "place", "id"], name="job_in_line"),
             models.Index(fields=["-created_at", "-id"], name="job_by_age"),
         ]

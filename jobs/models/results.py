@@ -45,6 +45,10 @@ class Result(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["sort", "-created_at", "-id"], name="result_by_sort"),
             models.Index(fields=["model_id", "-created_at", "-id"], name="result_by_model"),
+            models.Index(fields=["label", "-created_at", "-id"], name="result_by_precision"),
+            models.Index(fields=["host", "-created_at", "-id"], name="result_by_host"),
+            models.Index(fields=["created_by", "-created_at", "-id"], name="result_by_person"),
+            models.Index(fields=["-created_at", "-id"], name="result_by_age"),
         ]
 
     def __str__(self) -> str:

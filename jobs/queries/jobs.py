@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from django.contrib.auth.models import User
 from django.db.models import Q, QuerySet
 
-from jobs.models import Job
+from jobs.models import Host, Job
 
 PAGE_SIZE = 50
 
@@ -91,9 +92,12 @@ def _filtered(filters: Filters) -> QuerySet[Job]:
     if filters.kind:
         jobs = jobs.filter(kind=filters.kind)
     if filters.host:
-        jobs = jobs.filter(host__name=filters.host)
+        # By number, so that an index gives them in their order; with a join they are sorted.
+        hosts = Host.objects.filter(name=filters.host).values_list("pk", flat=True)
+        jobs = jobs.filter(host_id__in=list(hosts))
     if filters.person:
-        jobs = jobs.filter(created_by__username=filters.person)
+        people = User.objects.filter(username=filters.person).values_list("pk", flat=True)
+        jobs = jobs.filter(created_by_id__in=list(people))
     for word in filters.text.split():
         jobs = jobs.filter(_matches(word))
     return jobs

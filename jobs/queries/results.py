@@ -7,26 +7,16 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, Q, QuerySet
+from django.contrib.auth.models import User
+from django.db.models import Q, QuerySet
 
-from jobs.models import Answer, Artifact, Deployment, OutputFile, Result, ResultPoint
+from jobs.models import Answer, Artifact, Deployment, Host, OutputFile, Result, ResultPoint
+from jobs.queries import result_counts
+from jobs.queries.result_counts import FACETS, STAMPS, Counts
 from jobs.queries.statistics import Interval, mean_interval, wilson
 
 PAGE = 50
 QUESTIONS_PAGE = 50
-# Facet -> the field that it filters. In the order in which they are shown.
-FACETS = {
-    "sort": "sort",
-    "model": "model_id",
-    "precision": "label",
-    "host": "host__name",
-    "person": "created_by__username",
-}
-STAMPS = {
-    "simulated": Q(simulated=True),
-    "failed": Q(metrics__failed_requests__gt=0),
-    "quiet": Q(simulated=False, remarks=[]),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +97,7 @@ def matching(filters: Filters) -> QuerySet[Result]:
     found = Result.objects.all()
     for facet, values in filters.facets.items():
         if values:
-            found = found.filter(**{f"{FACETS[facet]}__in": list(values)})
+            found = found.filter(_has_any(facet, values))
     if filters.stamps:
         wanted = Q()
         for stamp in filters.stamps:
@@ -118,6 +108,17 @@ def matching(filters: Filters) -> QuerySet[Result]:
     for word in filters.text.split():
         found = found.filter(_matches(word))
     return found
+
+
+def _has_any(facet: str, values: Sequence[str]) -> Q:
+    """Hosts and people by number: an index gives theirs in their order; a join would sort them."""
+    if facet == "host":
+        hosts = Host.objects.filter(name__in=values)
+        return Q(host_id__in=list(hosts.values_list("pk", flat=True)))
+    if facet == "person":
+        people = User.objects.filter(username__in=values)
+        return Q(created_by_id__in=list(people.values_list("pk", flat=True)))
+    return Q(**{f"{FACETS[facet]}__in": list(values)})
 
 
 def _matches(word: str) -> Q:
@@ -137,7 +138,7 @@ def _matches(word: str) -> Q:
 def result_list(filters: Filters, after: str = "") -> Page:
     """One page of the list. ``after`` is :attr:`Page.after` of the page before."""
     found = matching(filters)
-    total = found.count()
+    total = _passing(_counts(filters), filters).total()
     cursor = _cursor(after)
     if cursor is not None:
         created, number = cursor
@@ -152,22 +153,26 @@ def result_list(filters: Filters, after: str = "") -> Page:
 
 def facet_counts(filters: Filters) -> dict[str, list[tuple[str, int]]]:
     """For each facet its values with how many results each would show, most first."""
-    counts = {}
-    for facet, column in FACETS.items():
-        rows = (
-            matching(filters.without(facet))
-            .order_by()
-            .exclude(**{column: None})
-            .values_list(column)
-            .annotate(n=Count("pk"))
-            .order_by("-n", column)
-        )
-        counts[facet] = [(str(value), int(n)) for value, n in rows]
-    open_rows = matching(filters.without("stamp"))
-    counts["stamp"] = [
-        (name, n) for name, query in STAMPS.items() if (n := open_rows.filter(query).count())
-    ]
-    return counts
+    counts, told = _counts(filters), {}
+    for facet in FACETS:
+        found = result_counts.by(_passing(counts, filters.without(facet)), facet)
+        values = [(str(value), n) for value, n in found.items() if value is not None]
+        told[facet] = sorted(values, key=lambda value: (-value[1], value[0]))
+    open_counts = _passing(counts, filters.without("stamp"))
+    stamps = [(name, result_counts.by(open_counts, name)[True]) for name in STAMPS]
+    told["stamp"] = [(name, n) for name, n in stamps if n]
+    return told
+
+
+def _counts(filters: Filters) -> Counts:
+    """All results that the text and the deployment let through, whatever the facets say."""
+    if filters.text or filters.deployment is not None:
+        return result_counts.count(matching(replace(filters, facets={}, stamps=())))
+    return result_counts.count_all()
+
+
+def _passing(counts: Counts, filters: Filters) -> Counts:
+    return result_counts.passing(counts, filters.facets, filters.stamps)
 
 
 def result_page(result_id: int) -> ResultPage:

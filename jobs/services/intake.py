@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
+from django.core.cache import caches
 from django.db import transaction
 
 from jobs import hints, logstore
@@ -24,6 +25,10 @@ from jobs.services.verdicts import Incomplete, Verdict
 
 Owner = Job | Deployment
 Event = Mapping[str, Any]
+# Raw bytes of a log in one append. Its cost but for the bytes is that of a request and a sync, so
+# that a log which comes fast is taken in large pieces. A host is told, for an older one sends less.
+LOG_CHUNK_MAX = 1024 * 1024
+NOTE_EVERY_S = 1.0
 
 
 def log_key(owner: Owner) -> str:
@@ -32,7 +37,7 @@ def log_key(owner: Owner) -> str:
 
 
 def sizes(owner: Owner) -> dict[str, Any]:
-    """How far each stream has arrived (bytes)."""
+    """How far each stream has arrived (bytes), and how much of a log is taken at once."""
     log_bytes = logstore.store().size(log_key(owner))
     received = outputs.received(owner) if isinstance(owner, Job) else {}
     return {
@@ -40,6 +45,7 @@ def sizes(owner: Owner) -> dict[str, Any]:
         "events": owner.events_bytes,
         "points": owner.points_bytes,
         "outputs": received,
+        "log_chunk": LOG_CHUNK_MAX,
     }
 
 
@@ -47,10 +53,19 @@ def append_log(owner: Owner, *, offset: int, data: bytes) -> int:
     """Add to the log; the new size. Raises ``OffsetMismatch``."""
     key = log_key(owner)
     size = logstore.store().append(key, offset, data)
-    type(owner)._default_manager.filter(pk=owner.pk, log_bytes__lt=size).update(log_bytes=size)
+    _note_size(owner, key, size)
     hints.publish("log", key=key, size=size)
     progress.look_at(owner, size)
     return size
+
+
+def _note_size(owner: Owner, key: str, size: int) -> None:
+    """Write down how long the log is, once a second: a transaction costs as much as the append.
+
+    The file says it at any time, and the verdict writes it for good.
+    """
+    if caches["process"].add(f"noted:{key}", True, NOTE_EVERY_S):
+        type(owner)._default_manager.filter(pk=owner.pk, log_bytes__lt=size).update(log_bytes=size)
 
 
 def append_events(owner: Owner, *, offset: int, data: bytes) -> int:

@@ -5,14 +5,17 @@ import json
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now
 
+from dashboard.api import shapes
 from jobs import logstore
 from jobs.kinds.base import Remark
 from jobs.models import Job, JobStep, PointBlock
 from jobs.plans import Check, Plan, Step, from_json
 from jobs.queries.instance import instance_id
-from jobs.services import lifecycle, preflights, secrets
+from jobs.services import intake, lifecycle, preflights, secrets
 from tests.dashboard.host_caller import LOG, STARTED, ended, events, taken_job
 from tests.factories import make_deployment, make_host, make_job, make_user
 
@@ -205,9 +208,28 @@ def test_bytes_that_are_not_those_of_the_checksum_are_refused(caller):
 def test_a_chunk_that_unpacks_to_too_much_is_refused(caller):
     job = taken_job(caller)
 
-    answer = caller.stream(job, "log", 0, b"\0" * (256 * 1024 + 1))
+    answer = caller.stream(job, "log", 0, b"\0" * (intake.LOG_CHUNK_MAX + 1))
 
     assert answer.status_code == 413
+
+
+def test_a_host_may_send_as_much_of_a_log_at_once_as_it_is_told(caller):
+    job = taken_job(caller)
+    most = caller.get(f"jobs/{job.pk}/streams").json()["log_chunk"]
+
+    assert caller.stream(job, "log", 0, bytes(most)).json()["size"] == most
+
+
+def test_the_length_of_a_log_is_written_once_a_second_and_told_as_it_is(caller):
+    job = taken_job(caller)
+    caller.stream(job, "log", 0, LOG)
+
+    with CaptureQueriesContext(connection) as asked:
+        caller.stream(job, "log", 8, LOG)
+
+    assert [query["sql"] for query in asked if query["sql"].startswith("UPDATE")] == []
+    job.refresh_from_db()
+    assert shapes.job(job)["log_bytes"] == 16
 
 
 def test_a_token_that_is_not_the_jobs_is_refused(caller):
@@ -394,12 +416,11 @@ def test_the_sizes_of_a_job_are_not_told_to_an_older_job_of_its_number(caller, k
     assert caller.get(path).status_code == 403
 
 
-def test_a_line_of_events_may_be_longer_than_a_chunk_of_the_log(caller, kind):
+def test_a_line_of_events_may_be_long(caller, kind):
     job = taken_job(caller)
     odd = events({"type": "note", "text": "x" * 300_000})
 
     assert caller.stream(job, "events", 0, odd).status_code == 200
-    assert caller.stream(job, "log", 0, odd).status_code == 413
 
 
 def test_a_host_gets_what_it_is_to_check_and_its_answer_is_kept(caller):

@@ -63,6 +63,8 @@ class Intake:
         self.fault = lambda method, path: None
         self.lock = threading.RLock()
         self.refused = 0
+        self.log_chunk = None  # how much of a log is taken at once, where that is told
+        self.chunks = []  # (stream, bytes) as they came
         self.port = port
         self.server = None
         self.open()
@@ -121,6 +123,7 @@ class Intake:
         if offset != len(have):
             self.refused += 1
             return 409, {"size": len(have)}
+        self.chunks.append((name, raw))
         if name == "events":
             for line in raw.splitlines():
                 event = json.loads(line)
@@ -225,6 +228,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return 404, {"error": "unknown"}
         if method == "GET":
             sizes = {name: len(data) for name, data in record.streams.items()}
+            if intake.log_chunk:
+                sizes["log_chunk"] = intake.log_chunk
             return 200, {**sizes, "outputs": {p: len(d) for p, d in record.outputs.items()}}
         if self.headers["X-Token"] != record.token:
             return 403, {"error": "token"}

@@ -304,3 +304,17 @@ def test_a_long_line_of_events_goes_in_one_piece(intake, client, taken):
     Shipper(spool, client).round()
 
     assert bytes(intake.jobs[1].streams["events"]) == spool.events.read_bytes()
+
+
+def test_a_log_goes_in_pieces_as_large_as_the_dashboard_takes(intake, client, taken):
+    spool = taken("true")
+    spool.log.write_bytes(bytes(3 * CHUNK))
+    Shipper(spool, client).round()
+    before = [len(raw) for name, raw in intake.chunks if name == "log"]
+
+    intake.log_chunk = 2 * CHUNK
+    spool.log.write_bytes(bytes(6 * CHUNK))
+    Shipper(spool, client).round()
+
+    after = [len(raw) for name, raw in intake.chunks if name == "log"][len(before) :]
+    assert (before, after) == ([CHUNK] * 3, [2 * CHUNK, CHUNK])

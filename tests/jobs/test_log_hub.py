@@ -135,3 +135,50 @@ def test_followers_are_sent_away_when_their_reader_breaks(logs):
             await asyncio.wait_for(anext(Hub(logs, broken).follow(KEY, 0)), 10)
 
     asyncio.run(scenario())
+
+
+def test_those_who_catch_up_side_by_side_read_the_file_once_for_all(logs):
+    size = 5 * MAX_FRAME_BYTES
+    logs.append(KEY, 0, bytes(size))
+
+    async def scenario():
+        hub = Hub(logs, Over(), poll_s=60)
+        followers = [hub.follow(KEY, 0) for _ in range(20)]
+        taken = await asyncio.gather(*(take(follower, size) for follower in followers))
+
+        assert {len(messages) for messages in taken} == {5}
+        assert logs.reads == 5
+
+    asyncio.run(scenario())
+
+
+def test_one_who_leaves_while_the_file_is_read_takes_nothing_from_the_others(logs):
+    logs.append(KEY, 0, bytes(3 * MAX_FRAME_BYTES))
+
+    async def scenario():
+        hub = Hub(logs, Over(), poll_s=60)
+        first, second = hub.follow(KEY, 0), hub.follow(KEY, 0)
+        leaving = asyncio.create_task(anext(first))
+        staying = asyncio.create_task(anext(second))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        leaving.cancel()
+
+        assert len(await asyncio.wait_for(staying, 10)) == MAX_FRAME_BYTES + 8
+
+    asyncio.run(scenario())
+
+
+def test_a_reader_keeps_a_few_frames_only(logs):
+    logs.append(KEY, 0, bytes((KEPT_FRAMES + 4) * MAX_FRAME_BYTES))
+
+    async def scenario():
+        hub = Hub(logs, Over(), poll_s=60)
+        early, late = hub.follow(KEY, 0), hub.follow(KEY, 0)
+        await take(early, (KEPT_FRAMES + 4) * MAX_FRAME_BYTES)
+        before = logs.reads
+        await take(late, MAX_FRAME_BYTES)
+
+        assert logs.reads - before == 1
+
+    asyncio.run(scenario())

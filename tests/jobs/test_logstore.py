@@ -11,7 +11,7 @@ import pytest
 
 from jobs.errors import OffsetMismatch
 from jobs.logstore import LogStore, plain, plain_stream
-from jobs.logstore.lines import BLOCK_BYTES
+from jobs.logstore.lines import BLOCK_BYTES, LineIndex
 from jobs.logstore.search import SearchTooSlow
 
 KEY = "job/17"
@@ -252,3 +252,27 @@ def test_an_expression_that_takes_for_ever_is_given_up(logs):
 
     with pytest.raises(SearchTooSlow):
         logs.search(KEY, "(a+)+$", regex=True, timeout_s=0.5)
+
+
+def test_an_append_reads_the_end_of_the_line_index_alone(logs, monkeypatch):
+    size = logs.append(KEY, 0, lines_of(20_000))
+    monkeypatch.setattr(LineIndex, "_load", lambda *_: pytest.fail("it was read from its begin"))
+
+    for _ in range(3):
+        size = logs.append(KEY, size, lines_of(2_000))
+
+    monkeypatch.undo()
+    assert logs.line_count(KEY) == 26_000
+
+
+@pytest.mark.parametrize("torn", [1, 2, 5])
+def test_entries_of_the_line_index_that_a_power_cut_left_empty_are_made_again(logs, torn):
+    size = logs.append(KEY, 0, lines_of(20_000))
+    index = logs.path(KEY).with_suffix(".lines")
+    whole = index.read_bytes()
+    index.write_bytes(whole[: -8 * torn] + bytes(8 * torn))
+
+    logs.append(KEY, size, lines_of(2_000))
+
+    assert index.read_bytes()[: len(whole)] == whole
+    assert logs.line_count(KEY) == 22_000

@@ -1,0 +1,52 @@
+"""People who chat: ``python -m tests.bench.chatters``.
+
+Each line that it is told is ``{"headers", "requests": [{"url", "json"}]}``, all of which are sent
+at once; it answers ``{"ttft_s": [...], "rates": [...], "bytes": [...]}``, one of each a request:
+seconds to the first byte of the answer, tokens a second from the request to the last byte.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from typing import Any
+
+import aiohttp
+import uvloop
+
+from tests.bench.engine import TOKEN_BYTES
+
+
+async def ask(
+    http: aiohttp.ClientSession, headers: dict[str, str], request: dict[str, Any]
+) -> tuple[float, float, int]:
+    """One chat."""
+    began = time.monotonic()
+    first, size = 0.0, 0
+    async with http.post(request["url"], json=request["json"], headers=headers) as answer:
+        if answer.status != 200:
+            raise RuntimeError(f"{request['url']}: {answer.status} {await answer.text()}")
+        async for chunk in answer.content.iter_any():
+            first = first or time.monotonic()
+            size += len(chunk)
+    took = time.monotonic() - began
+    return first - began, size / TOKEN_BYTES / took, size
+
+
+async def main() -> None:
+    """Chat until standard input is closed."""
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector) as http:
+        while line := await asyncio.to_thread(sys.stdin.readline):
+            order = json.loads(line)
+            done = await asyncio.gather(
+                *(ask(http, order["headers"], each) for each in order["requests"])
+            )
+            names = ("ttft_s", "rates", "bytes")
+            print(json.dumps(dict(zip(names, zip(*done, strict=True), strict=True))), flush=True)
+
+
+if __name__ == "__main__":
+    uvloop.run(main())

@@ -1,0 +1,71 @@
+"""A real browser without a GPU, logged in to a stack."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.bench.stacks import inside
+from tests.conftest import find_chromium
+from tests.stack import Stack
+
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+WIDE = {"width": 1440, "height": 900}
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """One Chromium, ended at the end.
+
+    Raises:
+        RuntimeError: there is none on the PATH.
+    """
+    found = find_chromium()
+    if found is None:
+        raise RuntimeError("no Chromium on the PATH: apt install chromium")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
+        yield started
+        started.close()
+
+
+@contextmanager
+def window(browser: Browser, stack: Stack, script: str = "") -> Iterator[BrowserContext]:
+    """A window in which the administrator is logged in; ``script`` runs first in each page."""
+    name, _, value = inside(stack.data_dir, "page")["cookie"].partition("=")
+    with browser.new_context(base_url=stack.url, viewport=WIDE) as context:
+        context.add_cookies([{"name": name, "value": value, "url": stack.url}])
+        context.set_default_timeout(60_000)
+        if script:
+            context.add_init_script(script)
+        yield context
+
+
+def seen(page: Page, expression: str, is_enough: Callable[[Any], bool] = bool) -> Any:
+    """The value of an expression of the page once it is enough. Its policy forbids eval, so that
+    ``wait_for_function`` cannot be had."""
+    deadline = time.monotonic() + 60
+    while not is_enough(found := page.evaluate(expression)):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{expression} is {found!r}")
+        page.wait_for_timeout(20)
+    return found
+
+
+def renderer_bytes(browser: Browser) -> int:
+    """Memory of the processes that show pages: what they have alone, and their part of the rest."""
+    told = browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")
+    pids = [each["id"] for each in told["processInfo"] if each["type"] == "renderer"]
+    return sum(_proportional_bytes(pid) for pid in pids)
+
+
+def _proportional_bytes(pid: int) -> int:
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) * 1024
+    raise RuntimeError(f"no memory of process {pid} is told")

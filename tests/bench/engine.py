@@ -1,0 +1,56 @@
+"""An engine that answers at once: ``python -m tests.bench.engine`` prints its port.
+
+A request says how many tokens it gets and how many a second, 0 for all as fast as they are taken:
+``{"tokens", "rate"}`` beside what an OpenAI request has. A token is one event of 154 bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+
+import uvloop
+from aiohttp import web
+
+TOKEN_BYTES = 154
+END = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+
+
+def token() -> bytes:
+    """One event as vLLM sends it."""
+    delta = {"choices": [{"index": 0, "delta": {"content": "word "}, "finish_reason": None}]}
+    told = {"id": "chatcmpl-0", "object": "chat.completion.chunk", **delta}
+    text = f"data: {json.dumps(told)}"
+    return text.encode().ljust(TOKEN_BYTES - 2) + b"\n\n"
+
+
+async def chat(request: web.Request) -> web.StreamResponse:
+    """Stream as the request says."""
+    asked = await request.json()
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+    await response.prepare(request)
+    event, rate, began = token(), asked["rate"], time.monotonic()
+    for number in range(asked["tokens"]):
+        await response.write(event)
+        if rate:
+            due = began + (number + 1) / rate
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+    await response.write(END)
+    return response
+
+
+async def main() -> None:
+    """Serve until it is ended."""
+    app = web.Application()
+    app.router.add_post("/v1/chat/completions", chat)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    print(runner.addresses[0][1], flush=True)
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    uvloop.run(main())

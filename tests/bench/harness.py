@@ -1,0 +1,144 @@
+"""What the rows have in common: goals, figures, interleaved rounds, time of a process."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+_TICKS_S = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """One figure of a row, and what it must keep to.
+
+    ``of`` is what ``bound`` is held against: "measured", "ratio" (measured / limit) or "added"
+    (measured - limit). ``at_least``: more is better.
+    """
+
+    name: str
+    unit: str
+    bound: float
+    of: str = "measured"
+    at_least: bool = False
+
+    @property
+    def words(self) -> str:
+        """The goal as it is printed: "ratio ≥ 0.9", "≤ 2 ms"."""
+        sign = "≥" if self.at_least else "≤"
+        if self.of == "ratio":
+            return f"ratio {sign} {self.bound:g}"
+        return f"{'added ' * (self.of == 'added')}{sign} {self.bound:g} {self.unit}".strip()
+
+    def figure(self, row: str, measured: float, limit: float | None) -> Figure:
+        """What was found, in the units of the goal."""
+        ratio = None if not limit else measured / limit
+        held = {"measured": measured, "ratio": ratio, "added": measured - (limit or 0.0)}[self.of]
+        if held is None:
+            raise ValueError(f"{row}.{self.name} has a goal for its ratio, and no limit")
+        met = held >= self.bound if self.at_least else held <= self.bound
+        name = f"{row}.{self.name}"
+        return Figure(name, measured, limit, ratio, self.words, met, self.unit)
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One line of the table, and one object of ``--json``."""
+
+    name: str
+    measured: float
+    limit: float | None
+    ratio: float | None
+    goal: str
+    met: bool
+    unit: str
+
+    def to_json(self) -> dict[str, Any]:
+        """As ``--json`` prints it, to four digits."""
+        return {
+            name: float(f"{value:.4g}") if isinstance(value, float) else value
+            for name, value in asdict(self).items()
+        }
+
+
+# Goal's name -> (measured, limit); the limit is None where there is nothing beside it.
+Found = Mapping[str, tuple[float, float | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What a row is given: a folder of its own, and whether to be quick rather than sure."""
+
+    folder: Path
+    quick: bool
+
+    def size(self, full: int, quick: int) -> int:
+        """How much of something to take."""
+        return quick if self.quick else full
+
+
+class Row(Protocol):
+    """A module of ``rows/``. ``LIMIT_S`` bounds its time, the start of what it needs included."""
+
+    NAME: str
+    WHAT: str
+    BESIDE: str
+    GOALS: tuple[Goal, ...]
+    LIMIT_S: int
+
+    def measure(self, bench: Bench) -> Found:
+        """Measure every goal of the row."""
+
+
+def figures(row: Row, bench: Bench) -> list[Figure]:
+    """The row's figures, in the order of its goals."""
+    found = row.measure(bench)
+    return [goal.figure(row.NAME, *found[goal.name]) for goal in row.GOALS]
+
+
+def interleaved(rounds: int, **ways: Callable[[], Mapping[str, float]]) -> dict[str, Medians]:
+    """Run each way once a round, the order turned round each time, and take medians.
+
+    What the machine does beside it hits all ways alike, and no way is always the second.
+    """
+    seen: dict[str, list[Mapping[str, float]]] = {name: [] for name in ways}
+    for number in range(rounds):
+        names = list(ways)
+        for name in names if number % 2 == 0 else reversed(names):
+            seen[name].append(ways[name]())
+    return {name: medians(samples) for name, samples in seen.items()}
+
+
+Medians = dict[str, float]
+
+
+def medians(samples: Sequence[Mapping[str, float]]) -> Medians:
+    """The median of each figure over all samples."""
+    return {key: statistics.median(sample[key] for sample in samples) for key in samples[0]}
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value that ``share`` (0 to 1) of all are not above."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def cpu_s(pid: int) -> float:
+    """Seconds of CPU that a process has used so far, all its threads together."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS_S
+
+
+def until(holds: Callable[[], Any], what: str, within_s: float) -> Any:
+    """Wait until ``holds()`` is true; what it said then."""
+    deadline = time.monotonic() + within_s
+    while not (found := holds()):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not within {within_s:g} s: {what}")
+        time.sleep(0.02)
+    return found

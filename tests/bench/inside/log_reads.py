@@ -1,0 +1,66 @@
+"""Reads and searches one long log as the log's views do; says how long each took.
+
+Order: ``{"job", "lines": how many it has, "line": one in its midst, "rounds"}``. Answer, medians in
+seconds: ``{"tail", "line", "tail_bare", "line_bare", "is_right"}``. A time is of all that the view
+does once it has asked for rights, its answer's bytes included; ``_bare`` is a seek and a read of
+the same bytes whose place is known.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+from django.test import RequestFactory
+
+from dashboard.api import logs
+from jobs.logstore import store
+from tests.bench.inside import serve
+
+TAIL = 1000
+
+
+def measure(*, job: int, lines: int, line: int, rounds: int) -> dict[str, Any]:
+    """The last 1,000 lines and 1,000 in the middle, each beside a seek and a read."""
+    key = f"job/{job}"
+    store().line_count(key)  # the index, which the intake keeps while a log arrives
+    line_at = store().offset_of_line(key, line)
+    line_end = store().offset_of_line(key, line + TAIL)
+    tail_at = store().tail_offset(key, TAIL)
+    size = store().size(key)
+    return {
+        "tail": _median(lambda: _lines(key, lines - TAIL + 1, lines), rounds),
+        "line": _median(lambda: _lines(key, line, line + TAIL - 1), rounds),
+        "tail_bare": _median(lambda: _read(key, tail_at, size), rounds),
+        "line_bare": _median(lambda: _read(key, line_at, line_end), rounds),
+        "is_right": _lines(key, line, line + TAIL - 1) == _read(key, line_at, line_end),
+    }
+
+
+def _median(do: Callable[[], Any], rounds: int) -> float:
+    took = []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        do()
+        took.append(time.perf_counter() - began)
+    return statistics.median(took)
+
+
+def _lines(key: str, first: int, last: int) -> bytes:
+    request = RequestFactory().get("/log/lines", {"from": first, "to": last})
+    return bytes(getattr(logs.log_lines(request, key), "content", b""))
+
+
+def _read(key: str, start: int, end: int) -> bytes:
+    fd = os.open(store().path(key), os.O_RDONLY)
+    try:
+        return os.pread(fd, end - start, start)
+    finally:
+        os.close(fd)
+
+
+if __name__ == "__main__":
+    serve(measure)

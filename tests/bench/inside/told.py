@@ -1,0 +1,41 @@
+"""Waits for jobs to end, and tells what has become of them.
+
+Order: ``{"jobs": [numbers]}``. It says, when all have ended, ``{number: {"state", "sentence",
+"steps_s", "started_at", "finished_at"}}``; times are seconds since the epoch. It looks seldom and
+takes little, for what it waits for is being measured.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Any
+
+from jobs.models import Job
+
+LOOK_S = 0.25
+
+
+def tell(job: Job) -> dict[str, Any]:
+    """One job that has ended."""
+    return {
+        "state": job.state,
+        "sentence": [job.sentence_id, job.sentence_args],
+        "steps_s": sum(step.duration_s or 0.0 for step in job.steps.all()),
+        "started_at": job.started_at.timestamp() if job.started_at else None,
+        "finished_at": job.finished_at.timestamp() if job.finished_at else None,
+    }
+
+
+def main() -> None:
+    """Wait, then tell."""
+    jobs = Job.objects.filter(pk__in=json.loads(sys.stdin.readline())["jobs"])
+    while jobs.filter(state__in=Job.OPEN_STATES).exists():
+        time.sleep(LOOK_S)
+    told = {job.pk: tell(job) for job in jobs.prefetch_related("steps")}
+    print(json.dumps(told), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""Programs beside a row: started with an order, heard line by line, ended with the row."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from tests.stack import ROOT
+
+
+class Program:
+    """A program that runs. It is told and tells lines."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        assert process.stdin is not None and process.stdout is not None
+        self._in, self._out = process.stdin, process.stdout
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def say(self, line: str = "") -> None:
+        """Tell it a line."""
+        self._in.write(line + "\n")
+        self._in.flush()
+
+    def tell(self, order: Mapping[str, Any]) -> None:
+        """Tell it a line of JSON."""
+        self.say(json.dumps(order))
+
+    def hear(self) -> str:
+        """The next line that it says.
+
+        Raises:
+            RuntimeError: it has ended.
+        """
+        line = self._out.readline()
+        if not line:
+            raise RuntimeError(f"{self._process.args!r} has ended: {self._process.wait()}")
+        return line.strip()
+
+    def answer(self) -> Any:
+        """The next line as JSON."""
+        return json.loads(self.hear())
+
+
+@contextmanager
+def program(
+    module: str, order: Mapping[str, Any] | None = None, *, env: Mapping[str, str] | None = None
+) -> Iterator[Program]:
+    """``python -m tests.bench.<module>``, told its order; ended at the end whatever it does."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", f"tests.bench.{module}"],
+        cwd=ROOT,
+        env=env,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        # The kernel may share the processor out by sessions, and what is measured has its own.
+        start_new_session=True,
+    )
+    try:
+        started = Program(process)
+        if order is not None:
+            started.tell(order)
+        yield started
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

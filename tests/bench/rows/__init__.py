@@ -1,0 +1,36 @@
+"""The rows, written out: a new one is a module and a name here."""
+
+from __future__ import annotations
+
+from tests.bench.harness import Row
+from tests.bench.rows import (
+    chart,
+    intake,
+    launcher,
+    lists,
+    live_log,
+    live_log_paced,
+    log_reads,
+    queue,
+    relay,
+    start,
+    viewer,
+)
+
+# In the order of the table in docs/performance.md.
+ROWS: dict[str, Row] = {
+    row.NAME: row
+    for row in (
+        live_log,
+        live_log_paced,
+        launcher,
+        intake,
+        log_reads,
+        lists,
+        start,
+        queue,
+        relay,
+        viewer,
+        chart,
+    )
+}

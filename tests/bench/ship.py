@@ -1,0 +1,29 @@
+"""A host's shipper on one spool: ``python -m tests.bench.ship``.
+
+Order: ``{"spool", "env"}``. It says ``ready``, ships once it is told a line, and says
+``{"seconds"}``.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+from jobs.host import config
+from jobs.host.client import Client
+from jobs.host.shipper import Outcome, Shipper
+from jobs.host.spool import Spool
+
+if __name__ == "__main__":
+    order = json.loads(sys.stdin.readline())
+    shipper = Shipper(Spool(Path(order["spool"])), Client(config.load(file=Path(order["env"]))))
+    print("ready", flush=True)
+    sys.stdin.readline()
+    began = time.monotonic()
+    outcome = shipper.round()
+    seconds = time.monotonic() - began
+    if outcome is not Outcome.SENT:
+        raise SystemExit(f"nothing was sent: {outcome}")
+    print(json.dumps({"seconds": seconds}), flush=True)

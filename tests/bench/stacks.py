@@ -1,0 +1,60 @@
+"""A dashboard to measure, and programs of ``inside/`` that work on its data."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.bench.programs import program
+from tests.stack import ROOT, Stack, clean_environment, running
+
+
+@contextmanager
+def dashboard(folder: Path, **environ: str) -> Iterator[Stack]:
+    """A stack that is ready, as ``make run`` starts it."""
+    (folder / "data").mkdir(parents=True, exist_ok=True)
+    with running(folder / "data", environ=environ) as stack:
+        yield stack
+
+
+def web(stack: Stack) -> int:
+    """Process id of its web server."""
+    return stack.children()["web"]
+
+
+def environment(data_dir: Path, **more: str) -> dict[str, str]:
+    """What a program beside a dashboard needs in its environment."""
+    known = {"DATA_DIR": str(data_dir), "DJANGO_SETTINGS_MODULE": "dashboard.settings"}
+    return clean_environment() | known | more
+
+
+def inside(data_dir: Path, program: str, /, **order: Any) -> Any:
+    """Run ``tests.bench.inside.<program>`` on these data; what it answers."""
+    done = subprocess.run(
+        [sys.executable, "-m", f"tests.bench.inside.{program}"],
+        cwd=ROOT,
+        env=environment(data_dir),
+        input=json.dumps(order).encode(),
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    return json.loads(done.stdout)
+
+
+def until_closed(data_dir: Path, jobs: list[int]) -> dict[str, Any]:
+    """Wait until all these jobs have succeeded; what :mod:`tests.bench.inside.told` tells.
+
+    Raises:
+        RuntimeError: one of them has not.
+    """
+    with program("inside.told", {"jobs": jobs}, env=environment(data_dir)) as waiting:
+        found: dict[str, Any] = waiting.answer()
+    wrong = {number: job for number, job in found.items() if job["state"] != "succeeded"}
+    if wrong:
+        raise RuntimeError(f"not all jobs have succeeded: {wrong}")
+    return found
