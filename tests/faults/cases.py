@@ -174,7 +174,7 @@ CASES = (
     Case("dashboard's clock", "25 h on", C, lasts=15),
     Case("dashboard's clock", "1 h back", D, lasts=15),
     Case(
-        *("dashboard's clock", "1 h back", E),
+        *("dashboard's clock", "1 h back", P),
         also=("host's folder of the job", "removed"),
         verdict=LOST,
         sentence="job:missing",

