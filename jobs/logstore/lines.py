@@ -92,6 +92,8 @@ class LineIndex:
             return entries
         wanted = log_bytes // BLOCK_BYTES
         entries.frombytes(raw[: min(len(raw) // ENTRY_BYTES, wanted) * ENTRY_BYTES])
+        if entries and entries[-1] == max(entries):
+            return entries
         for i in range(1, len(entries)):
             if entries[i] < entries[i - 1]:
                 return entries[:i]
