@@ -52,6 +52,8 @@ MOST_MATCHES = 5000
 SEARCH_TIMEOUT_S = 30.0
 # What a reader looks for first; static/js/lib/log_row_view.js tints the same lines.
 WARNINGS = rf"(WARN|WARNING)\b|{BREAKS}"
+WARNING_WORDS = ("WARN", "ERROR", "CRITICAL", "FATAL", "Traceback", "Error:", "Exception:")
+OWN_TIMEOUT_S = 300.0
 
 
 class BadNumber(ValueError):
@@ -114,9 +116,11 @@ def log_search(request: HttpRequest, key: str) -> HttpResponseBase:
         limit=min(MOST_MATCHES, _number(request, "limit", 1000)),
         near=_number(request, "near", 0),
         grave=BREAKS if is_ours else "",
+        words=WARNING_WORDS if is_ours else (),
     )
     try:
-        matches = store().search(key, query, is_ours=is_ours, timeout_s=SEARCH_TIMEOUT_S)
+        timeout_s = OWN_TIMEOUT_S if is_ours else SEARCH_TIMEOUT_S
+        matches = store().search(key, query, is_ours=is_ours, timeout_s=timeout_s)
     except re.error as bad:
         words = _("Not a regular expression: %(why)s") % {"why": bad}
         return error(400, "regex", words)

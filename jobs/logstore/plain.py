@@ -11,17 +11,20 @@ from jobs.parsers.lines import ESCAPES
 LONGEST_LINE_BYTES = 8 * 1024 * 1024
 CONTROL = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]")
 MOST_SEQUENCES = 16
+REDRAWS = re.compile(rb"[\r\x08]")
 ERASES = re.compile(rb"\x1b\[[0-2]?[JK]")
 
 
 def plain(data: bytes) -> bytes:
     """Plain text of whole lines. Keeps every newline, so that lines keep their numbers."""
-    if b"\r" in data or b"\b" in data:
-        return b"\n".join(
-            _last_state(line) if b"\r" in line or b"\b" in line else _bare(line)
-            for line in data.split(b"\n")
-        )
-    return _bare(data)
+    pieces, at = [], 0
+    while found := REDRAWS.search(data, at):
+        start = max(at, data.rfind(b"\n", at, found.start()) + 1)
+        end = data.find(b"\n", found.start())
+        end = len(data) if end < 0 else end
+        pieces += [_bare(data[at:start]), _last_state(data[start:end])]
+        at = end
+    return b"".join([*pieces, _bare(data[at:])]) if pieces else _bare(data)
 
 
 def plain_stream(chunks: Iterable[bytes]) -> Iterator[bytes]:

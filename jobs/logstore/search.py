@@ -43,7 +43,8 @@ class Query:
     """What to look for.
 
     ``limit``: how many lines are told; the first of them, or those around line ``near``.
-    ``grave``: an expression for those lines that are to be told apart.
+    ``grave``: an expression for those lines that are to be told apart. ``words``: one of them is in
+    every match, which finds out soon where there is none.
     """
 
     text: str
@@ -51,6 +52,7 @@ class Query:
     limit: int = 1000
     near: int = 0
     grave: str = ""
+    words: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -81,9 +83,12 @@ def search_file(path: Path, query: Query) -> Matches:
         return Matches()
     finder = _finder(query.text, regex=query.regex)
     collected = _Collected(query, path)
+    # Only where a word stands in one piece: a colour within it hides it, and its line.
+    words = [word.encode() for word in query.words]
     line = 1
     for offset, block in _whole_lines(path):
-        collected.add(finder, plain(block), block, line=line, offset=offset)
+        if not words or any(word in block for word in words):
+            collected.add(finder, plain(block), block, line=line, offset=offset)
         line += block.count(b"\n")
     return collected.matches()
 

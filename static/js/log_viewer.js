@@ -483,7 +483,8 @@ class LogPanel {
   /** @param {import("./lib/log_rows.js").Step[]} steps */
   #setSteps(steps) {
     if (!this.isFollowing) this.rows.keepOpen();
-    if (this.rows.steps.length) this.speech.say(stepWords(this.rows.steps, steps) || this.speech.said);
+    const words = this.rows.steps.length ? stepWords(this.rows.steps, steps) : "";
+    if (words) this.speech.say(words);
     this.rows.setSteps(steps);
   }
 

@@ -12,6 +12,7 @@ from tests.dashboard.socket_server import Server, running_server
 from tests.stack import Stack
 
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
+PATIENCE_MS = 120_000  # of a machine that does much else
 # The pages of a dashboard without a job first, then the tour, then all that needs its results.
 ORDER = ("test_empty_pages.py", "test_tour.py")
 
@@ -90,6 +91,7 @@ def open_page(
     root = f"http://127.0.0.1:{server.port}"
     with browser.new_context(viewport=WIDE) as context:
         complaints.listen(context)
+        context.set_default_timeout(PATIENCE_MS)
         context.add_cookies([{"name": name, "value": value, "url": root}])
 
         def open_it(fragment: str = "") -> Page:

@@ -24,7 +24,7 @@ def row(page: Page, number: int) -> Locator:
 def in_sight(page: Page, is_wanted: Callable[[list[int]], Any]) -> list[int]:
     """Numbers of the lines in sight, once they are as wanted. The page's policy forbids eval."""
     seen: list[int] = []
-    for _ in range(200):
+    for _ in range(1000):
         seen = page.evaluate(IN_SIGHT)
         if seen and is_wanted(seen):
             return seen

@@ -12,7 +12,6 @@ from tests.browser.log_panel import IN_SIGHT, in_sight, lines, row
 pytestmark = pytest.mark.browser
 
 MILLION = 1_000_000
-PATIENCE_MS = 120_000  # of a machine that does much else
 BAR = b"".join(b"\r%3d%%|%-20s|" % (n, b"#" * (n // 5)) for n in range(0, 101, 5))
 
 
@@ -58,7 +57,6 @@ def test_a_million_lines_open_at_their_end_and_each_of_them_is_reached(log, open
     log(million)
     sizes = []
     page = open_page("#")
-    page.set_default_timeout(PATIENCE_MS)
     page.on("response", lambda answer: sizes.append(int(answer.headers.get("content-length", 0))))
     page.reload()
     row(page, MILLION).wait_for()
@@ -87,7 +85,6 @@ def test_a_search_counts_what_grep_counts_and_walks_to_any_match(log, open_page,
     log(million)
     path = server.logs.path(f"job/{server.job}")
     page = open_page()
-    page.set_default_timeout(PATIENCE_MS)
     row(page, MILLION).wait_for()
     field, count = page.locator("#log-search"), page.locator("[data-log=matches]")
     for text, option in (("loss 0.12", "-cF"), ("ready", "-cF"), ("step 7+ ", "-cE")):

@@ -2,6 +2,7 @@
 /** Asks the server how bars were drawn, in parts, and no more often than is good for it. */
 
 const EVERY_MS = 250;
+const AGAIN_MS = 3000; // after no answer
 const SHARE = 10; // at most a tenth of the time goes into asking
 
 export class LogFoldsFeed {
@@ -42,7 +43,8 @@ export class LogFoldsFeed {
     if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
     const began = Date.now();
     await this.ask();
-    this.askAt = Date.now() + Math.max(EVERY_MS, SHARE * (Date.now() - began));
+    const pause = this.folds.isDone ? Math.max(EVERY_MS, SHARE * (Date.now() - began)) : AGAIN_MS;
+    this.askAt = Date.now() + pause;
     this.isWaiting = false;
     this.onNews();
   }
