@@ -271,7 +271,7 @@ def test_lines_that_draw_over_each_other_are_told_over_http(server, log):
     address = f"jobs/{server.job}/log/folds"
 
     first = json.load(server.get(address))
-    assert (first["known"], first["to"], first["lines"], first["done"]) == (0, 54, 4, True)
+    assert (first["known"], first["to"], first["lines"], first["done"]) == (0, 50, 4, True)
     assert [*first["folds"], *first["open"]] == [[2, 3, ["outer 1%"]], [4, 4, ["inner 9%"]]]
 
     log(b"\n" * 300)
@@ -287,7 +287,7 @@ def test_a_search_over_http_counts_the_whole_log(server, log):
     found = json.load(server.get(f"{address}?q=info&limit=2"))
     assert (found["total"], found["lines"], found["before"]) == (40_000, 40_000, 0)
     assert found["found"] == [[1, 0, 1], [2, len(LINE % 1), 1]]
-    assert len(found["spread"]) >= 900
+    assert len(found["spread"]) >= 800  # parts are of what is shown
     near = json.load(server.get(f"{address}?q=info&limit=2&near=30000"))
     assert (near["before"], [line for line, *_ in near["found"]]) == (29_998, [29_999, 30_000])
     regex = urllib.parse.quote(r"step 0000\d\d ")
