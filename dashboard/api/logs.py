@@ -7,9 +7,10 @@ All under ``/api/v1/jobs/ID`` and ``/api/v1/deployments/ID``:
 ``log?plain=1``                without escape sequences, redraws folded into the last
 ``log?…&download=1``           the same, to keep as a file
 ``log/lines?from=&to=``        raw bytes of these lines (from 1, both included)
-``log/search?q=&regex=1``      how many match, and the first of them
+``log/search?q=&regex=1``      how many match, and the first of them, or those near a line
 ``log/search?warnings=1``      the same for lines that warn or break
 ``log/index``                  newline counts a block, with which any line is found
+``log/folds?series=&known=``   rows that stand for more than one line, where bars were drawn over
 ``log/steps``                  the job's steps with their lines
 =============================  ================================================================
 """
@@ -37,7 +38,7 @@ from dashboard.log_access import ACTIONS, find_record
 from dashboard.log_quotes import BREAKS
 from dashboard.states import look
 from dashboard.words import step_title
-from jobs.logstore import LogStore, plain_stream, store
+from jobs.logstore import LogStore, Query, plain_stream, store
 from jobs.logstore.lines import BLOCK_BYTES
 from jobs.logstore.search import SearchTooSlow
 from jobs.models import Job
@@ -51,6 +52,8 @@ MOST_MATCHES = 5000
 SEARCH_TIMEOUT_S = 30.0
 # What a reader looks for first; static/js/lib/log_row_view.js tints the same lines.
 WARNINGS = rf"(WARN|WARNING)\b|{BREAKS}"
+WARNING_WORDS = ("WARN", "ERROR", "CRITICAL", "FATAL", "Traceback", "Error:", "Exception:")
+OWN_TIMEOUT_S = 300.0
 
 
 class BadNumber(ValueError):
@@ -101,25 +104,38 @@ def log_lines(request: HttpRequest, key: str) -> HttpResponseBase:
 
 
 def log_search(request: HttpRequest, key: str) -> HttpResponseBase:
-    """``{"total": matches, "lines": lines with one, "found": [[line, offset, matches], …]}``."""
-    text = request.GET.get("q", "")[:1000]
-    limit = min(MOST_MATCHES, _number(request, "limit", 1000))
-    regex = request.GET.get("regex") == "1"
+    """``{"total", "lines", "before", "found": [[line, offset, matches], …], "spread"}``.
+
+    ``near=LINE`` tells the matches around that line. What each part is says
+    :class:`jobs.logstore.search.Matches`.
+    """
     is_ours = request.GET.get("warnings") == "1"
-    if is_ours:
-        text, regex = WARNINGS, True
+    query = Query(
+        WARNINGS if is_ours else request.GET.get("q", "")[:1000],
+        regex=is_ours or request.GET.get("regex") == "1",
+        limit=min(MOST_MATCHES, _number(request, "limit", 1000)),
+        near=_number(request, "near", 0),
+        grave=BREAKS if is_ours else "",
+        words=WARNING_WORDS if is_ours else (),
+    )
     try:
-        matches = store().search(
-            key, text, regex=regex, is_ours=is_ours, limit=limit, timeout_s=SEARCH_TIMEOUT_S
-        )
+        timeout_s = OWN_TIMEOUT_S if is_ours else SEARCH_TIMEOUT_S
+        matches = store().search(key, query, is_ours=is_ours, timeout_s=timeout_s)
     except re.error as bad:
         words = _("Not a regular expression: %(why)s") % {"why": bad}
         return error(400, "regex", words)
     except SearchTooSlow:
         words = _("This expression takes too long on this log. Try a simpler one.")
         return error(400, "slow", words)
-    found = [[match.line, match.offset, match.count] for match in matches.found]
-    return JsonResponse({"total": matches.total, "lines": matches.lines, "found": found})
+    return JsonResponse(
+        {
+            "total": matches.total,
+            "lines": matches.lines,
+            "before": matches.before,
+            "found": [[match.line, match.offset, match.count] for match in matches.found],
+            "spread": matches.spread,
+        }
+    )
 
 
 def log_index(request: HttpRequest, key: str) -> HttpResponseBase:
@@ -135,6 +151,27 @@ def log_index(request: HttpRequest, key: str) -> HttpResponseBase:
     index = {"size": size, "newlines": newlines, "block": BLOCK_BYTES, "counts": counts}
     ends_line = logs.read(key, size - 1, size) in (b"\n", b"")
     return JsonResponse({**index, "ends_line": ends_line})
+
+
+def log_folds(request: HttpRequest, key: str) -> HttpResponseBase:
+    """``{"series", "known", "to", "lines", "done", "folds": [[first, line, texts], …], "open"}``.
+
+    ``folds`` begins with number ``known``, and ``open`` is what may change still; see
+    :class:`jobs.logstore.folds.Folds`. Asked again with what is known it goes on.
+    """
+    series = request.GET.get("series", "")
+    folds = store().folds(key, series=series, known=_number(request, "known", 0))
+    return JsonResponse(
+        {
+            "series": folds.series,
+            "known": folds.known,
+            "to": folds.to,
+            "lines": folds.lines,
+            "done": folds.is_done,
+            "folds": [[fold.first, fold.line, fold.texts] for fold in folds.folds],
+            "open": [[fold.first, fold.line, fold.texts] for fold in folds.open],
+        }
+    )
 
 
 def log_steps(request: HttpRequest, key: str) -> HttpResponseBase:
@@ -233,6 +270,7 @@ urlpatterns: list[URLPattern] = [
         ("log/lines", "log-lines", log_lines),
         ("log/search", "log-search", log_search),
         ("log/index", "log-index", log_index),
+        ("log/folds", "log-folds", log_folds),
         ("log/steps", "log-steps", log_steps),
     )
 ]

@@ -20,7 +20,7 @@ from django.conf import settings
 from jobs.errors import OffsetMismatch
 from jobs.logstore.hub import MAX_FRAME_BYTES, Hub, frame
 from jobs.logstore.plain import plain, plain_stream
-from jobs.logstore.search import Match, Matches
+from jobs.logstore.search import Match, Matches, Query
 from jobs.logstore.store import LogStore
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "Match",
     "Matches",
     "OffsetMismatch",
+    "Query",
     "frame",
     "plain",
     "plain_stream",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+from array import array
 from bisect import bisect_right
 from pathlib import Path
 
@@ -37,12 +38,12 @@ class Arrivals:
             raw = self._path.read_bytes()
         except FileNotFoundError:
             return []
-        entries = list(ENTRY.iter_unpack(raw[: len(raw) // ENTRY.size * ENTRY.size]))
-        offsets = [offset for offset, _ in entries]
+        numbers = array("Q")
+        numbers.frombytes(raw[: len(raw) // ENTRY.size * ENTRY.size])
+        offsets, times = numbers[::2], numbers[1::2]
         first = max(0, bisect_right(offsets, start) - 1)
-        found: list[tuple[int, int]] = [
-            (offset, at_ms) for offset, at_ms in entries[first : bisect_right(offsets, end)]
-        ]
+        last = bisect_right(offsets, end)
+        found = list(zip(offsets[first:last], times[first:last], strict=True))
         if len(found) <= limit:
             return found
         return [found[i * len(found) // limit] for i in range(limit)]

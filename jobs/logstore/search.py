@@ -10,13 +10,16 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import astuple, dataclass, field
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from jobs.logstore.plain import LONGEST_LINE_BYTES, plain
 
 READ_BYTES = 1024 * 1024
+SPREAD = 1000
 # A plain text in less than this is found sooner than a process starts.
 SMALL_BYTES = 16 * 1024 * 1024
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -35,50 +38,70 @@ class Match:
     count: int
 
 
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What to look for.
+
+    ``limit``: how many lines are told; the first of them, or those around line ``near``.
+    ``grave``: an expression for those lines that are to be told apart. ``words``: one of them is in
+    every match, which finds out soon where there is none.
+    """
+
+    text: str
+    regex: bool = False
+    limit: int = 1000
+    near: int = 0
+    grave: str = ""
+    words: tuple[str, ...] = ()
+
+
 @dataclass(slots=True)
 class Matches:
-    """``total`` matches in ``lines`` lines; ``found``: the first of them, up to the limit."""
+    """``total`` matches in ``lines`` lines; ``found``: some of them, with ``before`` ones before.
+
+    ``spread``: for each of ``SPREAD`` equal parts of the log one line that matches, if there is
+    one, and whether it is grave.
+    """
 
     total: int = 0
     lines: int = 0
-    searched_bytes: int = 0
+    before: int = 0
     found: list[Match] = field(default_factory=list)
+    spread: list[tuple[int, bool]] = field(default_factory=list)
 
 
-Finder = Callable[[bytes], Iterator[int]]
+def search_file(path: Path, query: Query) -> Matches:
+    """Find a text in what is shown of a log (see :mod:`jobs.logstore.plain`).
 
-
-def search_file(path: Path, text: str, *, regex: bool, limit: int) -> Matches:
-    """Find ``text`` in what is shown of a log (see :mod:`jobs.logstore.plain`).
-
-    Case counts only when ``text`` has a capital letter. Totals are of the whole log, whatever
-    ``limit``. A match never spans lines.
+    Case counts only when the text has a capital letter. Totals are of the whole log, whatever the
+    limit. A match never spans lines.
 
     Raises:
-        re.error: ``text`` is not a regular expression.
+        re.error: the text is not a regular expression.
     """
-    result = Matches()
-    if not text or "\n" in text:
-        return result
-    positions = _finder(text, regex=regex)
+    if not query.text or "\n" in query.text:
+        return Matches()
+    finder = _finder(query.text, regex=query.regex)
+    collected = _Collected(query, path)
+    # Only where a word stands in one piece: a colour within it hides it, and its line.
+    words = [word.encode() for word in query.words]
     line = 1
     for offset, block in _whole_lines(path):
-        shown = plain(block)
-        _collect(result, positions(shown), shown, block, line=line, offset=offset, limit=limit)
+        if not words or any(word in block for word in words):
+            collected.add(finder, plain(block), block, line=line, offset=offset)
         line += block.count(b"\n")
-        result.searched_bytes = offset + len(block)
-    return result
+    return collected.matches()
 
 
-def search_apart(path: Path, text: str, *, regex: bool, limit: int, timeout_s: float) -> Matches:
+def search_apart(path: Path, query: Query, *, timeout_s: float) -> Matches:
     """The same, in a process of its own.
 
     Raises:
-        re.error: ``text`` is not a regular expression.
+        re.error: the text is not a regular expression.
         SearchTooSlow: not done after ``timeout_s`` seconds.
     """
-    _finder(text, regex=regex)
-    order = json.dumps({"path": str(path), "text": text, "regex": regex, "limit": limit})
+    _finder(query.text, regex=query.regex)
+    order = json.dumps({"path": str(path), **asdict(query)})
     try:
         done = subprocess.run(
             [sys.executable, "-m", "jobs.logstore.search"],
@@ -90,26 +113,87 @@ def search_apart(path: Path, text: str, *, regex: bool, limit: int, timeout_s: f
         )
     except subprocess.TimeoutExpired as error:
         raise SearchTooSlow from error
-    total, lines, searched, found = json.loads(done.stdout)
-    return Matches(total, lines, searched, [Match(*match) for match in found])
+    answer = json.loads(done.stdout)
+    answer["found"] = [Match(**match) for match in answer["found"]]
+    answer["spread"] = [(line, is_grave) for line, is_grave in answer["spread"]]
+    return Matches(**answer)
 
 
-def _finder(text: str, *, regex: bool) -> Finder:
-    """A function that yields where matches begin."""
+class _Finder(Protocol):
+    """Finds lines that match, in bytes that begin and end with a line."""
+
+    def prepared(self, data: bytes) -> bytes:
+        """What to look in, as long as ``data``."""
+
+    def lines(self, data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int]]:
+        """The lines that match: where the first match and the line end, how many matches."""
+
+    def count(self, data: bytes, start: int, end: int) -> tuple[int, int]:
+        """How many matches there are, and lines with one."""
+
+
+def _finder(text: str, *, regex: bool) -> _Finder:
     ignore_case = text == text.lower()
-    needle = text.encode()
     if regex or not text.isascii():
-        pattern = (text if regex else re.escape(text)).encode()
-        flags = re.IGNORECASE if ignore_case else re.NOFLAG
-        in_line = _compiled(pattern, flags)
-        # What matches within a line matches within a block too, but for what these look at.
-        is_local = not any(sign in text for sign in ("(?", "\\A", "\\Z"))
-        in_block = _compiled(pattern, flags | re.MULTILINE) if is_local else None
-        return lambda data: _regex_positions(in_line, in_block, data)
-    if ignore_case and needle.upper() != needle:
+        return _Expression(text if regex else re.escape(text), ignore_case=ignore_case)
+    return _Literal(text.encode(), ignore_case=ignore_case)
+
+
+class _Literal:
+    def __init__(self, needle: bytes, *, ignore_case: bool) -> None:
+        self._needle = needle
+        self._to_line_end = re.compile(re.escape(needle) + rb"[^\n]*")
         # Several times faster than a regular expression that ignores case.
-        return lambda data: _positions(data.lower(), needle)
-    return lambda data: _positions(data, needle)
+        self._is_lowered = ignore_case and needle.upper() != needle
+
+    def prepared(self, data: bytes) -> bytes:
+        return data.lower() if self._is_lowered else data
+
+    def lines(self, data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int]]:
+        while (position := data.find(self._needle, start, end)) >= 0:
+            start = _line_end(data, position)
+            yield position, start, data.count(self._needle, position, start)
+
+    def count(self, data: bytes, start: int, end: int) -> tuple[int, int]:
+        total = data.count(self._needle, start, end)
+        return total, len(self._to_line_end.findall(data, start, end)) if total else 0
+
+
+class _Expression:
+    """Line by line, so that ``\\s`` or ``[^x]`` cannot run over a line's end."""
+
+    def __init__(self, pattern: str, *, ignore_case: bool) -> None:
+        flags = re.IGNORECASE if ignore_case else re.NOFLAG
+        self._in_line = _compiled(pattern.encode(), flags)
+        # What matches within a line matches within a block too, but for what these look at.
+        is_local = not any(sign in pattern for sign in ("(?", "\\A", "\\Z"))
+        self._in_block = _compiled(pattern.encode(), flags | re.MULTILINE) if is_local else None
+
+    def prepared(self, data: bytes) -> bytes:
+        return data
+
+    def lines(self, data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int]]:
+        while start < end:
+            if self._in_block is not None:  # lines without anything are passed over at once
+                candidate = self._in_block.search(data, start, end)
+                if candidate is None:
+                    return
+                start = max(start, data.rfind(b"\n", 0, candidate.start()) + 1)
+            line_end = _line_end(data, start)
+            spans = [match.span() for match in self._in_line.finditer(data[start:line_end])]
+            places = [begin for begin, stop in spans if stop > begin]
+            if places:
+                yield start + places[0], line_end, len(places)
+            start = line_end + 1
+
+    def count(self, data: bytes, start: int, end: int) -> tuple[int, int]:
+        counts = [count for _, _, count in self.lines(data, start, end)]
+        return sum(counts), len(counts)
+
+
+def _line_end(data: bytes, position: int) -> int:
+    end = data.find(b"\n", position)
+    return len(data) if end < 0 else end
 
 
 def _compiled(pattern: bytes, flags: re.RegexFlag) -> re.Pattern[bytes]:
@@ -119,61 +203,104 @@ def _compiled(pattern: bytes, flags: re.RegexFlag) -> re.Pattern[bytes]:
         raise re.error(str(error)) from error
 
 
-def _positions(data: bytes, needle: bytes) -> Iterator[int]:
-    position = data.find(needle)
-    while position >= 0:
-        yield position
-        position = data.find(needle, position + len(needle))
+class _Collected:
+    """Adds up the matches of block after block."""
+
+    def __init__(self, query: Query, path: Path) -> None:
+        self._query = query
+        self._grave = re.compile(query.grave.encode()) if query.grave else None
+        self._span = max(1, path.stat().st_size if path.exists() else 0) / SPREAD
+        self._total = self._lines = 0
+        self._head: deque[Match] = deque(maxlen=query.limit // 2 if query.near else query.limit)
+        self._tail: list[Match] = []
+        self._before = 0  # lines that match before those of the head
+        self._spread: dict[int, tuple[int, bool]] = {}
+
+    def add(self, finder: _Finder, shown: bytes, block: bytes, *, line: int, offset: int) -> None:
+        """The matches of one block, which begins at ``line`` and ``offset``."""
+        data = finder.prepared(shown)
+        place = _Place(shown, block, line)
+        start = 0
+        while start < len(data):
+            part = int((offset + start) / self._span)
+            edge = min(len(data), max(start + 1, int((part + 1) * self._span) - offset))
+            edge = min(len(data), _line_end(data, edge - 1) + 1)
+            for position, end, count in finder.lines(data, start, edge):
+                if not self._is_kept(place.line) and self._is_spread(part):
+                    total, lines = finder.count(data, position, edge)
+                    self._total += total
+                    self._lines += lines
+                    break
+                self._total += count
+                self._lines += 1
+                place.go_to(position)
+                if not self._is_spread(part):
+                    self._spread_add(part, place.line, shown[place.start(position) : end])
+                if self._is_kept(place.line):
+                    self._keep(Match(place.line, offset + place.raw_start(position), count))
+            start = edge
+
+    def _is_kept(self, line: int) -> bool:
+        """Whether a match in ``line`` or behind it may be told."""
+        if not self._query.near:
+            return len(self._head) < self._query.limit
+        return line < self._query.near or len(self._tail) < self._query.limit - len(self._head)
+
+    def _keep(self, match: Match) -> None:
+        if self._query.near and match.line >= self._query.near:
+            self._tail.append(match)
+            return
+        if self._head.maxlen == len(self._head):
+            self._before += self._head[0].count if self._head else match.count
+        self._head.append(match)
+
+    def _is_spread(self, part: int) -> bool:
+        """Whether there is nothing more to know of this part of the log."""
+        known = self._spread.get(part)
+        return known is not None and (known[1] or self._grave is None)
+
+    def _spread_add(self, part: int, line: int, text: bytes) -> None:
+        is_grave = self._grave is not None and bool(self._grave.search(text))
+        if part not in self._spread or is_grave:
+            self._spread[part] = (line, is_grave)
+
+    def matches(self) -> Matches:
+        """What was found."""
+        return Matches(
+            total=self._total,
+            lines=self._lines,
+            before=self._before,
+            found=[*self._head, *self._tail],
+            spread=sorted(self._spread.values()),
+        )
 
 
-def _regex_positions(
-    in_line: re.Pattern[bytes], in_block: re.Pattern[bytes] | None, data: bytes
-) -> Iterator[int]:
-    """Line by line, so that ``\\s`` or ``[^x]`` cannot run over a line's end.
+class _Place:
+    """Lines of a block as its matches are passed, from above."""
 
-    A block in which ``in_block`` finds nothing is passed over at once.
-    """
-    if in_block is not None and in_block.search(data) is None:
-        return
-    start = 0
-    for line in data.split(b"\n"):
-        for match in in_line.finditer(line):
-            if match.end() > match.start():
-                yield start + match.start()
-        start += len(line) + 1
+    def __init__(self, shown: bytes, block: bytes, line: int) -> None:
+        self._shown, self._block = shown, block
+        self.line = line
+        self._at = 0  # in ``shown``
+        self._raw_line, self._raw_start = line, 0  # in ``block``
 
+    def go_to(self, position: int) -> None:
+        """``position`` in what is shown is in ``line`` then."""
+        self.line += self._shown.count(b"\n", self._at, position)
+        self._at = position
 
-def _collect(
-    result: Matches,
-    positions: Iterator[int],
-    shown: bytes,
-    block: bytes,
-    *,
-    line: int,
-    offset: int,
-    limit: int,
-) -> None:
-    """Add the matches of one block, which begins at ``line`` and ``offset``."""
-    counted_to = 0  # in ``shown``
-    line_end = -1
-    raw_line, raw_start = line, 0  # in ``block``
-    for position in positions:
-        result.total += 1
-        if position <= line_end:
-            if result.found and result.found[-1].line == line:
-                last = result.found[-1]
-                result.found[-1] = Match(last.line, last.offset, last.count + 1)
-            continue
-        result.lines += 1
-        line += shown.count(b"\n", counted_to, position)
-        counted_to = position
-        line_end = shown.find(b"\n", position)
-        line_end = len(shown) if line_end < 0 else line_end
-        if len(result.found) < limit:
-            while raw_line < line:
-                raw_start = block.index(b"\n", raw_start) + 1
-                raw_line += 1
-            result.found.append(Match(line, offset + raw_start, 1))
+    def start(self, position: int) -> int:
+        """Where its line begins in what is shown."""
+        return self._shown.rfind(b"\n", 0, position) + 1
+
+    def raw_start(self, position: int) -> int:
+        """Where its line begins in the block."""
+        if self._shown is self._block:
+            return self.start(position)
+        while self._raw_line < self.line:
+            self._raw_start = self._block.index(b"\n", self._raw_start) + 1
+            self._raw_line += 1
+        return self._raw_start
 
 
 def _whole_lines(path: Path) -> Iterator[tuple[int, bytes]]:
@@ -185,7 +312,7 @@ def _whole_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     with file:
         offset, rest = 0, b""
         while chunk := file.read(READ_BYTES):
-            data = rest + chunk
+            data = rest + chunk if rest else chunk
             cut = data.rfind(b"\n") + 1
             if not cut and len(data) >= LONGEST_LINE_BYTES:
                 cut = len(data)
@@ -201,7 +328,7 @@ def main() -> None:
     """Search as the JSON on standard input says; answer with JSON."""
     order = json.load(sys.stdin)
     path = Path(order.pop("path"))
-    json.dump(astuple(search_file(path, order.pop("text"), **order)), sys.stdout)
+    json.dump(asdict(search_file(path, Query(**order))), sys.stdout)
 
 
 if __name__ == "__main__":

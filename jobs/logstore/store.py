@@ -13,11 +13,13 @@ from pathlib import Path
 
 from jobs.errors import OffsetMismatch
 from jobs.logstore.arrivals import Arrivals
+from jobs.logstore.folds import FoldBook, Folds
 from jobs.logstore.lines import BLOCK_BYTES, LineIndex
-from jobs.logstore.search import SMALL_BYTES, Matches, search_apart, search_file
+from jobs.logstore.search import SMALL_BYTES, Matches, Query, search_apart, search_file
 
 KEY = re.compile(r"[a-z]+/[0-9]{1,18}")
 READ_BYTES = 1024 * 1024
+MOST_FOLDS = 5000
 
 
 class LogStore:
@@ -31,6 +33,7 @@ class LogStore:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._listeners: list[Callable[[str], None]] = []
+        self._fold_book = FoldBook()
 
     def path(self, key: str) -> Path:
         """Where the log lies. Raises ValueError for a key that is not ``word/number``."""
@@ -149,28 +152,31 @@ class LogStore:
         """
         return Arrivals(self.path(key)).between(start, end, limit=limit)
 
+    def folds(self, key: str, *, series: str = "", known: int = 0, budget_s: float = 0.2) -> Folds:
+        """Which rows stand for more than one line; see :mod:`jobs.logstore.folds`.
+
+        Looks on for ``budget_s`` at most, and answers with at most 5,000 folds: ``to`` and their
+        number say whether there are more.
+        """
+        return self._fold_book.folds(
+            self.path(key), series=series, known=known, most=MOST_FOLDS, budget_s=budget_s
+        )
+
     def search(
-        self,
-        key: str,
-        text: str,
-        *,
-        regex: bool = False,
-        is_ours: bool = False,
-        limit: int = 1000,
-        timeout_s: float = 60.0,
+        self, key: str, query: Query, *, is_ours: bool = False, timeout_s: float = 60.0
     ) -> Matches:
         """Look through the whole log as it is shown; see :mod:`jobs.logstore.search`.
 
-        ``is_ours``: no person typed ``text``, so that as an expression it cannot take for ever.
+        ``is_ours``: no person typed the text, so that as an expression it cannot take for ever.
 
         Raises:
-            re.error: ``text`` is not a regular expression.
+            re.error: the text is not a regular expression.
             SearchTooSlow: not done after ``timeout_s`` seconds.
         """
         path = self.path(key)
-        if (is_ours or not regex) and self.size(key) < SMALL_BYTES:
-            return search_file(path, text, regex=regex, limit=limit)
-        return search_apart(path, text, regex=regex, limit=limit, timeout_s=timeout_s)
+        if (is_ours or not query.regex) and self.size(key) < SMALL_BYTES:
+            return search_file(path, query)
+        return search_apart(path, query, timeout_s=timeout_s)
 
     @contextmanager
     def _open(self, key: str) -> Iterator[int | None]:

@@ -6,35 +6,26 @@
 
 import { LogBytes } from "./lib/log_bytes.js";
 import { LogFolds } from "./lib/log_folds.js";
+import { LogFoldsFeed } from "./lib/log_folds_feed.js";
+import { bindLogKeys } from "./lib/log_keys.js";
+import { LogMatcher } from "./lib/log_matcher.js";
+import { penBefore } from "./lib/log_pen.js";
+import { hashOf, placeIn } from "./lib/log_place.js";
 import { duration, groupRow, grouped, lineRow, waitingRow } from "./lib/log_row_view.js";
 import { LogRows } from "./lib/log_rows.js";
 import { LogScroll } from "./lib/log_scroll.js";
 import { LogSearch } from "./lib/log_search.js";
 import { LogSource } from "./lib/log_source.js";
+import { LogSpeech } from "./lib/log_speech.js";
+import { LogStrip, marked } from "./lib/log_strip.js";
+import { emptyWords, matchWords, pillWords, sizeWords, stateWords, stepWords } from "./lib/log_words.js";
 
 const SEARCH_WAIT_MS = 250;
 const STEPS_EVERY_MS = 3000;
 const WARNINGS_EVERY_MS = 10_000;
 const WARNINGS_SHARE = 20; // at most a twentieth of the time goes into looking for them
-const MARKS = 300; // in the strip
-const KEPT_LINES = 4000;
-
-/** @param {number} bytes */
-function sizeText(bytes) {
-  const units = ["B", "kB", "MB", "GB"];
-  let unit = 0;
-  let value = bytes;
-  while (value >= 1000 && unit < units.length - 1) {
-    value /= 1000;
-    unit += 1;
-  }
-  return `${unit ? value.toFixed(value < 100 ? 1 : 0) : value} ${units[unit]}`;
-}
-
-/** The line that an address ends with, "#L12"; 0 for none. @param {string} hash */
-function lineIn(hash) {
-  return Number(/^#L(\d+)$/.exec(hash)?.[1] ?? 0);
-}
+const NEWS_EVERY_MS = 20_000; // a screen reader hears of new lines
+const KEPT_CHARACTERS = 2_000_000;
 
 class LogPanel {
   /** @param {HTMLElement} panel */
@@ -43,16 +34,21 @@ class LogPanel {
     this.source = new LogSource(panel.dataset.logUrl ?? "", panel.dataset.logSocket ?? "");
     this.bytes = new LogBytes((from, to) => this.source.piece(from, to), () => this.#soon());
     this.rows = new LogRows();
-    this.folds = new LogFolds(this.bytes, (number) => this.#line(number));
+    this.folds = new LogFolds();
+    this.foldsFeed = new LogFoldsFeed(this.folds, (query) => this.source.json(`/folds?${query}`), () => this.#foldsCame());
     this.search = new LogSearch((query) => this.source.json(`/search?${query}`));
+    this.matcher = new LogMatcher(() => this.#soon());
+    this.speech = new LogSpeech((text) => (this.#part("said").textContent = text));
     this.isFollowing = true;
     this.seenLines = 0;
-    this.linked = lineIn(location.hash) || Number(panel.dataset.logAt ?? 0);
+    this.linked = placeIn(location.hash);
+    if (!this.linked[0]) this.linked = placeIn(panel.dataset.logAt ?? "");
     this.mode = "all"; // or "only" (lines that match), "warnings"
-    /** @type {number[]} lines that warn or break */
-    this.warnings = [];
+    /** @type {import("./lib/log_search.js").Answer | null} lines that warn or break */
+    this.warnings = null;
     /** @type {Map<number, import("./lib/log_bytes.js").RawLine>} */
     this.raw = new Map();
+    this.rawCharacters = 0;
     /** @type {Set<number>} long lines that a person unfolded */
     this.unfolded = new Set();
     this.isDrawing = false;
@@ -60,6 +56,7 @@ class LogPanel {
     this.stepsAt = 0;
     this.warningsAt = 0;
     this.warnedSize = -1;
+    this.newsAt = 0;
     this.scroll = new LogScroll({
       scroller: this.#part("scroller"),
       space: this.#part("space"),
@@ -69,12 +66,18 @@ class LogPanel {
       row: (index) => this.#row(index),
       onMove: (isAtEnd) => this.#moved(isAtEnd),
     });
+    this.strip = new LogStrip(
+      this.#part("map"),
+      () => this.#marked(),
+      (share) => this.#goToShare(share),
+    );
     this.#bind();
   }
 
   /** Read what is there, then follow. */
   async start() {
-    this.#setWrap(localStorage.getItem("log-wrap") !== "no");
+    this.#setLook("wrap", localStorage.getItem("log-wrap") !== "no");
+    this.#setLook("times", localStorage.getItem("log-times") !== "no");
     try {
       const [index, steps] = await Promise.all([this.source.json("/index"), this.source.json("/steps")]);
       this.bytes.setIndex(index);
@@ -82,8 +85,9 @@ class LogPanel {
     } catch (error) {
       this.#note(interpolate(gettext("The log cannot be read: %(why)s"), { why: String(error) }, true));
     }
-    this.rows.setLineCount(this.bytes.lineCount);
-    if (this.linked) this.#goTo(this.linked);
+    await this.foldsFeed.ask();
+    this.#setRows();
+    if (this.linked[0]) this.#goTo(this.linked[0]);
     this.#draw();
     this.source.follow(this.bytes, { news: () => this.#soon(), state: (state, detail) => this.#setState(state, detail) });
     this.#refreshWarnings();
@@ -94,32 +98,39 @@ class LogPanel {
     return /** @type {HTMLElement} */ (this.panel.querySelector(`[data-log="${name}"]`));
   }
 
+  /** @param {string} name @returns {HTMLInputElement} */
+  #field(name) {
+    return /** @type {HTMLInputElement} */ (this.#part(name));
+  }
+
   /** @param {string} name @returns {HTMLButtonElement} */
   #button(name) {
     return /** @type {HTMLButtonElement} */ (this.panel.querySelector(`[data-do="${name}"]`));
   }
 
   #bind() {
-    const field = /** @type {HTMLInputElement} */ (this.#part("search"));
+    const field = this.#field("search");
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     let typing;
     field.addEventListener("input", () => {
       clearTimeout(typing);
       typing = setTimeout(() => this.#search(), SEARCH_WAIT_MS);
     });
-    field.addEventListener("keydown", (event) => {
-      if (event.key === "Enter") {
-        event.preventDefault();
+    bindLogKeys(this.panel, {
+      walk: (step) => {
         clearTimeout(typing);
-        this.#walk(event.shiftKey ? -1 : 1);
-      } else if (event.key === "Escape" && field.value) {
-        event.stopPropagation();
+        this.#walk(step);
+      },
+      clear: () => {
         field.value = "";
         this.#search();
-      }
+      },
+      goTo: (text) => this.#goToTyped(text),
+      toWarning: (step) => this.#toWarning(step),
     });
     this.panel.addEventListener("click", (event) => this.#clicked(event));
     document.addEventListener("click", (event) => this.#jumped(event));
+    addEventListener("hashchange", () => this.#showPlace(placeIn(location.hash)));
     // The page swaps its fragments when the job changed: its steps may have changed too.
     document.addEventListener("htmx:afterSettle", () => this.#refreshSteps());
     document.addEventListener("visibilitychange", () => this.#soon());
@@ -132,30 +143,61 @@ class LogPanel {
     if (group) {
       const number = Number(group.getAttribute("data-group"));
       this.rows.setOpen(number, !this.rows.isOpen(number));
-      this.#stopFollowing();
-      this.scroll.release();
-      this.scroll.draw();
-      const row = this.#part("rows").querySelector(`[data-group="${number}"]`);
-      if (row instanceof HTMLElement) row.focus({ preventScroll: true }); // it was made anew
+      this.#stay(`[data-group="${number}"]`);
       return;
     }
     const button = event.target.closest("[data-do]");
     const line = Number(event.target.closest("[data-line]")?.getAttribute("data-line") ?? 0);
     if (button) this.#do(button.getAttribute("data-do") ?? "", line);
-    else if (line && event.target.matches(".l > b")) this.#link(line);
+    else if (line && event.target.matches(".l > b")) {
+      const from = event.shiftKey && this.linked[0] ? this.linked[0] : line;
+      this.#link([Math.min(from, line), Math.max(from, line)]);
+    }
+  }
+
+  /** Draw rows anew where they are; what has the focus was made anew. @param {string} focus */
+  #stay(focus) {
+    this.#stopFollowing();
+    this.scroll.release();
+    this.scroll.draw();
+    const element = this.#part("rows").querySelector(focus);
+    if (element instanceof HTMLElement) element.focus({ preventScroll: true });
   }
 
   /** A link to a line, anywhere on the page. @param {MouseEvent} event */
   #jumped(event) {
     const link = event.target instanceof Element ? event.target.closest("a[href^='#L']") : null;
-    const line = lineIn(link?.getAttribute("href") ?? "");
-    if (!line) return;
+    const place = placeIn(link?.getAttribute("href") ?? "");
+    if (!place[0]) return;
     event.preventDefault();
-    if (this.mode !== "all") this.#setMode("all");
-    this.#link(line);
-    this.#goTo(line);
+    this.#showPlace(place);
     this.panel.scrollIntoView({ block: "nearest" });
     this.#part("scroller").focus({ preventScroll: true });
+  }
+
+  /** @param {import("./lib/log_place.js").Place} place */
+  #showPlace(place) {
+    if (!place[0]) return;
+    if (this.mode !== "all") this.#setMode("all");
+    this.#link(place);
+    this.#goTo(place[0]);
+  }
+
+  /** @param {string} text a line or a range @returns {boolean} false: it is none */
+  #goToTyped(text) {
+    const [first, last] = placeIn(text);
+    if (!first) return false;
+    const most = this.#lineCount;
+    this.#showPlace([Math.min(first, most), Math.min(last, most)]);
+    this.#part("scroller").focus({ preventScroll: true });
+    return true;
+  }
+
+  /** @param {number} share of the log */
+  #goToShare(share) {
+    this.#stopFollowing();
+    this.scroll.show(Math.floor(share * this.rows.count), 0.33);
+    this.#words();
   }
 
   /** @param {string} action @param {number} line */
@@ -165,8 +207,9 @@ class LogPanel {
       else this.#follow();
     } else if (action === "next") this.#walk(1);
     else if (action === "previous") this.#walk(-1);
-    else if (action === "wrap") this.#setWrap(this.panel.querySelector(".log")?.classList.contains("nowrap") ?? false);
-    else if (action === "regex") {
+    else if (action === "wrap" || action === "times") {
+      this.#setLook(action, this.#button(action).getAttribute("aria-pressed") !== "true");
+    } else if (action === "regex") {
       const button = this.#button("regex");
       button.setAttribute("aria-pressed", String(button.getAttribute("aria-pressed") !== "true"));
       this.#search();
@@ -175,33 +218,25 @@ class LogPanel {
     else if (action === "unfold") {
       this.unfolded.add(line);
       this.scroll.draw();
-    } else if (action === "redraws") this.#toggleRedraws(line);
+    } else if (action === "drawn") {
+      const place = this.folds.toggle(line);
+      this.rows.setHidden(this.folds.hidden());
+      this.#stay(`[data-line="${place}"] [data-do="drawn"]`);
+    }
   }
 
-  /** @param {number} line the row's number */
-  #toggleRedraws(line) {
-    const place = this.folds.toggle(line);
-    this.#stopFollowing();
-    this.scroll.release();
-    this.scroll.draw();
-    const button = this.#part("rows").querySelector(`[data-line="${place}"] [data-do="redraws"]`);
-    if (button instanceof HTMLElement) button.focus({ preventScroll: true }); // it was made anew
-  }
-
-  /** @param {boolean} isOn */
-  #setWrap(isOn) {
-    this.panel.querySelector(".log")?.classList.toggle("nowrap", !isOn);
-    this.#button("wrap").setAttribute("aria-pressed", String(isOn));
-    localStorage.setItem("log-wrap", isOn ? "yes" : "no");
+  /** Wrap lines, show times. @param {"wrap" | "times"} name @param {boolean} isOn */
+  #setLook(name, isOn) {
+    this.panel.querySelector(".log")?.classList.toggle(`no${name}`, !isOn);
+    this.#button(name).setAttribute("aria-pressed", String(isOn));
+    localStorage.setItem(`log-${name}`, isOn ? "yes" : "no");
     if (this.isFollowing) this.scroll.showEnd();
     else this.scroll.draw();
   }
 
   /** @param {string} mode */
   #setMode(mode) {
-    const [top] = this.scroll.inSight;
-    const row = this.rows.count ? this.rows.at(top) : null;
-    const line = row && "line" in row ? row.line : 1;
+    const line = this.#topLine;
     this.mode = mode;
     this.#arrangeOnly();
     for (const name of ["all", "warnings", "only"]) {
@@ -209,12 +244,19 @@ class LogPanel {
     }
     if (this.isFollowing) this.scroll.showEnd();
     else this.scroll.show(this.rows.indexOfLine(line));
-    this.#strip();
+    this.#drawStrip(true);
   }
 
   #arrangeOnly() {
-    if (this.mode === "warnings") this.rows.setOnly(this.warnings);
+    if (this.mode === "warnings") this.rows.setOnly((this.warnings?.found ?? []).map(([line]) => line));
     else this.rows.setOnly(this.mode === "only" && this.search.text ? this.search.lines : null);
+  }
+
+  /** The first line in sight. */
+  get #topLine() {
+    const [top] = this.scroll.inSight;
+    const row = this.rows.count ? this.rows.at(top) : null;
+    return row && "line" in row ? row.line : 1;
   }
 
   /** @param {number} index */
@@ -222,24 +264,31 @@ class LogPanel {
     const row = this.rows.at(index);
     if ("group" in row) return this.#groupRow(row.group);
     const number = row.line;
-    const shown = this.rows.only ? { texts: null, redraws: null, isOpen: false } : this.folds.at(number);
-    if (!shown) return null; // without a look at the line: bars leave thousands of such
     const line = this.#line(number);
     if (!line) return { key: `l${number}`, state: "waiting", make: () => waitingRow(number) };
+    const shown = this.rows.only ? { texts: null, folded: 0, isOpen: false } : this.folds.at(number);
     const current = this.search.current;
     const now = current?.line === number ? current.nth : -1;
     const view = {
-      expression: this.search.error ? null : this.search.expression,
+      find: (/** @type {string} */ text) => (this.search.error ? [] : this.matcher.find(text)),
       now,
-      isLinked: number === this.linked,
+      isLinked: this.linked[0] <= number && number <= this.linked[1],
       isLong: this.unfolded.has(number),
       isOpen: shown.isOpen,
     };
-    const { redraws } = shown;
-    const texts = shown.texts ?? [line.text];
-    const state = [line.end, view.expression, now, view.isLinked, view.isLong, view.isOpen, texts.length, redraws].join(" ");
-    const make = () => lineRow({ number, atMs: this.bytes.timeAt(line.at), texts, redraws, hidden: line.hidden }, view);
-    return { key: `l${number}`, state, make };
+    const { folded } = shown;
+    const state = [line.end, this.matcher.version, this.search.error, now, view.isLinked, view.isLong, shown.isOpen, folded];
+    const make = () => {
+      const texts = shown.texts ?? [this.#pen(number) + line.text];
+      return lineRow({ number, atMs: this.bytes.timeAt(line.at), texts, folded, hidden: line.hidden }, view);
+    };
+    return { key: `l${number}`, state: [...state, ...(shown.texts ?? [])].join(" "), make };
+  }
+
+  /** Colours that lines before left on; looked for in the line's own block. @param {number} number */
+  #pen(number) {
+    const [first] = this.bytes.linesOf(this.bytes.ownerOf(number));
+    return penBefore(number, first, (before) => this.#line(before)?.text ?? null);
   }
 
   /** @param {number} group */
@@ -257,10 +306,29 @@ class LogPanel {
     if (kept) return kept;
     const line = this.bytes.line(number);
     if (line && number < this.bytes.lineCount) {
-      if (this.raw.size > KEPT_LINES) this.raw.clear();
+      this.rawCharacters += line.text.length;
+      if (this.rawCharacters > KEPT_CHARACTERS) {
+        this.raw.clear();
+        this.rawCharacters = line.text.length;
+      }
       this.raw.set(number, line);
     }
     return line;
+  }
+
+  /** Lines that are shown: while bars draw, as far as it is known how. */
+  get #lineCount() {
+    const isAhead = this.folds.isDone && this.bytes.movedAt > this.folds.to;
+    return isAhead ? Math.min(this.folds.lines, this.bytes.lineCount) : this.bytes.lineCount;
+  }
+
+  #foldsCame() {
+    this.rows.setHidden(this.folds.hidden());
+    this.#soon();
+  }
+
+  #setRows() {
+    this.rows.setLineCount(this.#lineCount);
   }
 
   /** Draw with the next frame of the screen. */
@@ -274,11 +342,12 @@ class LogPanel {
   }
 
   #draw() {
-    this.rows.setLineCount(this.bytes.lineCount);
+    this.#setRows();
     if (this.isFollowing) this.scroll.showEnd();
     else this.scroll.draw();
     this.#words();
-    this.#strip();
+    this.#drawStrip(false);
+    if (this.bytes.movedAt > this.folds.to) this.foldsFeed.refresh();
     if (this.state !== "over") {
       if (Date.now() - this.stepsAt > STEPS_EVERY_MS) this.#refreshSteps();
       if (Date.now() > this.warningsAt) this.#refreshWarnings();
@@ -286,23 +355,19 @@ class LogPanel {
   }
 
   #words() {
-    const lines = this.bytes.lineCount;
-    const words = ngettext("%(n)s line", "%(n)s lines", lines);
-    this.#part("size").textContent = lines
-      ? `${interpolate(words, { n: grouped(lines) }, true)} · ${sizeText(this.bytes.size)}`
-      : "";
-    if (lines || this.rows.steps.some((step) => step.line_from !== null || step.state === "running")) this.#note("");
-    else this.#note(this.state === "over" ? gettext("Nothing was printed.") : gettext("Nothing has been printed yet."));
-    const pill = this.#button("follow");
-    pill.hidden = !lines || (this.state === "over" ? this.scroll.isAtEnd : !this.isFollowing && this.scroll.isAtEnd);
-    pill.classList.toggle("off", !this.isFollowing && lines === this.seenLines);
+    const lines = this.#lineCount;
     const fresh = Math.max(0, lines - this.seenLines);
-    let text = gettext("Following");
-    if (!this.isFollowing) {
-      const more = ngettext("%(n)s new line", "%(n)s new lines", fresh);
-      text = fresh ? interpolate(more, { n: grouped(fresh) }, true) : gettext("To the end");
+    this.#part("size").textContent = sizeWords(lines, this.bytes.size);
+    const isBegun = lines || this.rows.steps.some((step) => step.line_from !== null || step.state === "running");
+    this.#note(isBegun ? "" : emptyWords(this.state));
+    const pill = this.#button("follow");
+    pill.hidden = !lines || (this.state === "over" && this.scroll.isAtEnd);
+    pill.classList.toggle("off", !this.isFollowing && !fresh);
+    this.#part("pill").textContent = pillWords(this.state, this.isFollowing, fresh);
+    if (!this.isFollowing && fresh && Date.now() > this.newsAt) {
+      this.newsAt = Date.now() + NEWS_EVERY_MS;
+      this.speech.say(pillWords(this.state, false, fresh));
     }
-    this.#part("pill").textContent = text;
   }
 
   /** @param {string} text */
@@ -313,17 +378,17 @@ class LogPanel {
 
   /** @param {"live" | "waiting" | "over"} state @param {number} detail */
   #setState(state, detail) {
+    const before = this.state;
     this.state = state;
     this.panel.dataset.logState = state;
-    const pill = this.#button("follow");
-    pill.title =
-      state === "waiting"
-        ? interpolate(gettext("not live, trying again in %(wait)s"), { wait: duration(detail / 1000) }, true)
-        : "";
+    const wait = { wait: duration(detail / 1000) };
+    this.#button("follow").title =
+      state === "waiting" ? interpolate(gettext("not live, trying again in %(wait)s"), wait, true) : "";
     if (state === "over") {
       this.#refreshSteps();
       this.#refreshWarnings();
     }
+    if (state !== before) this.speech.say(stateWords(state));
     this.#soon();
   }
 
@@ -331,17 +396,21 @@ class LogPanel {
   #moved(isAtEnd) {
     if (isAtEnd) this.#follow();
     else this.#stopFollowing();
-    this.#strip();
+    this.#drawStrip(false);
   }
 
   #follow() {
+    if (!this.isFollowing && this.state !== "over") this.speech.say(gettext("Following"));
     this.isFollowing = true;
     this.scroll.showEnd();
     this.#words();
   }
 
   #stopFollowing() {
-    if (this.isFollowing) this.seenLines = this.bytes.lineCount;
+    if (this.isFollowing) {
+      this.seenLines = this.#lineCount;
+      if (this.state !== "over") this.speech.say(gettext("Paused"));
+    }
     this.isFollowing = false;
     this.#words();
   }
@@ -350,52 +419,57 @@ class LogPanel {
   #goTo(line) {
     this.#stopFollowing();
     this.folds.reveal(line);
+    this.rows.setHidden(this.folds.hidden());
     const group = this.rows.groupOf(line);
     if (group >= 0 && !this.rows.only && !this.rows.isOpen(group)) this.rows.setOpen(group, true);
     this.scroll.show(this.rows.indexOfLine(line), 0.33);
     this.#words();
   }
 
-  /** @param {number} line */
-  #link(line) {
-    this.linked = line;
-    history.replaceState(history.state, "", `#L${line}`);
+  /** @param {import("./lib/log_place.js").Place} place */
+  #link(place) {
+    this.linked = place;
+    history.replaceState(history.state, "", hashOf(place));
     this.scroll.draw();
   }
 
   async #search() {
-    const field = /** @type {HTMLInputElement} */ (this.#part("search"));
     const isRegex = this.#button("regex").getAttribute("aria-pressed") === "true";
-    if (!(await this.search.run(field.value, isRegex))) return;
+    if (!(await this.search.run(this.#field("search").value, isRegex))) return;
+    this.matcher.setText(this.search.text, isRegex);
     if (this.mode === "only") this.#arrangeOnly();
     this.#matches();
+    this.strip.renew();
     this.#soon();
   }
 
   /** @param {number} step */
   async #walk(step) {
-    const field = /** @type {HTMLInputElement} */ (this.#part("search"));
-    if (field.value !== this.search.text || this.search.answer.total === 0) await this.#search();
-    const [top] = this.scroll.inSight;
-    const row = this.rows.count ? this.rows.at(top) : null;
-    this.search.walk(step, row && "line" in row ? row.line : 1);
+    const text = this.#field("search").value;
+    if (text !== this.search.text || this.search.answer.total === 0) await this.#search();
+    await this.search.walk(step, this.#topLine);
+    if (this.mode === "only") this.#arrangeOnly();
     const current = this.search.current;
     if (current) {
       this.unfolded.add(current.line); // the match may be in what is folded
       this.#goTo(current.line);
     }
     this.#matches();
-    this.#strip();
+    this.#drawStrip(false);
+  }
+
+  /** The next line that warns or breaks, or the one before. @param {number} step */
+  #toWarning(step) {
+    const lines = (this.warnings?.found ?? []).map(([line]) => line);
+    const here = this.linked[0] || this.#topLine;
+    const line = step > 0 ? lines.find((each) => each > here) : lines.findLast((each) => each < here);
+    if (line) this.#showPlace([line, line]);
   }
 
   #matches() {
     const words = this.#part("matches");
-    const { text, error, answer, at } = this.search;
-    words.classList.toggle("bad", Boolean(error));
-    if (error) words.textContent = error;
-    else if (!text) words.textContent = "";
-    else if (at < 0) words.textContent = grouped(answer.total);
-    else words.textContent = `${grouped(at + 1)} / ${grouped(answer.total)}`;
+    words.classList.toggle("bad", Boolean(this.search.error));
+    words.textContent = matchWords(this.search);
   }
 
   async #refreshSteps() {
@@ -409,8 +483,9 @@ class LogPanel {
   /** @param {import("./lib/log_rows.js").Step[]} steps */
   #setSteps(steps) {
     if (!this.isFollowing) this.rows.keepOpen();
+    const words = this.rows.steps.length ? stepWords(this.rows.steps, steps) : "";
+    if (words) this.speech.say(words);
     this.rows.setSteps(steps);
-    this.folds.setBegins(steps.flatMap((step) => step.line_from ?? []));
   }
 
   async #refreshWarnings() {
@@ -419,42 +494,24 @@ class LogPanel {
     const began = Date.now();
     this.warningsAt = Infinity;
     const answer = await this.source.json("/search?warnings=1&limit=5000").catch(() => null);
-    const took = Date.now() - began;
-    this.warningsAt = Date.now() + Math.max(WARNINGS_EVERY_MS, WARNINGS_SHARE * took);
+    this.warningsAt = Date.now() + Math.max(WARNINGS_EVERY_MS, WARNINGS_SHARE * (Date.now() - began));
     if (!answer) return;
-    this.warnings = answer.found.map((/** @type {number[]} */ match) => match[0]);
+    this.warnings = answer;
     this.#part("warnings").textContent = grouped(answer.lines);
     if (this.mode === "warnings") this.#arrangeOnly();
     if (this.search.text) await this.#search();
+    this.#drawStrip(true);
     this.#soon();
   }
 
-  /** The strip at the right: where matches and warnings are, and what is in sight. */
-  #strip() {
-    const count = this.rows.count;
-    /** @type {Map<number, string>} */
-    const marks = new Map();
-    if (count && !this.rows.only) {
-      const add = (/** @type {number} */ line, /** @type {string} */ kind) =>
-        marks.set(Math.round((this.rows.indexOfLine(line) / count) * MARKS), kind);
-      for (const line of this.warnings) add(line, "w");
-      for (const line of this.search.lines) add(line, "f");
-    }
-    const elements = [...marks].map(([place, kind]) => {
-      const mark = document.createElement("i");
-      mark.className = kind;
-      mark.style.top = `${(place / MARKS) * 99}%`;
-      return mark;
-    });
-    const [first, last] = this.scroll.inSight;
-    if (count > last - first + 1) {
-      const sight = document.createElement("i");
-      sight.className = "v";
-      sight.style.top = `${(first / count) * 100}%`;
-      sight.style.height = `${Math.max(2, ((last - first + 1) / count) * 100)}%`;
-      elements.push(sight);
-    }
-    this.#part("map").replaceChildren(...elements);
+  #marked() {
+    return marked(this.warnings, this.search.answer, (line) => this.rows.indexOfLine(line));
+  }
+
+  /** @param {boolean} isNew what is marked has changed */
+  #drawStrip(isNew) {
+    if (isNew) this.strip.renew();
+    this.strip.draw(this.rows.count, this.scroll.inSight, !this.rows.only);
   }
 }
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from tests.browser.visits import Visitor
+from tests.browser.visits import WIDE, Complaints, Visitor
+from tests.dashboard.socket_server import Server, running_server
 from tests.stack import Stack
 
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
+PATIENCE_MS = 120_000  # of a machine that does much else
 # The pages of a dashboard without a job first, then the tour, then all that needs its results.
 ORDER = ("test_empty_pages.py", "test_tour.py")
 
@@ -54,3 +56,48 @@ def reader(visitor: Visitor) -> Iterator[BrowserContext]:
     """The same, in a browser that asks for Chinese."""
     with visitor.context(logged_in=True, locale="zh-CN") as context:
         yield context
+
+
+@pytest.fixture(scope="package")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A web server by itself, with a job whose log a test writes."""
+    folder = tmp_path_factory.mktemp("viewer") / "data"
+    folder.mkdir()
+    with running_server(folder) as running:
+        yield running
+
+
+@pytest.fixture
+def log(server: Server) -> Callable[[bytes], int]:
+    """The job's log, empty, and a function that appends to it."""
+    key = f"job/{server.job}"
+    for file in server.logs.path(key).parent.glob(f"{server.job}.*"):
+        file.unlink()
+    return lambda data: server.logs.append(key, server.logs.size(key), data)
+
+
+@pytest.fixture
+def complaints() -> Complaints:
+    """What the pages of ``open_page`` complained of. There must be none at the end."""
+    return Complaints()
+
+
+@pytest.fixture
+def open_page(
+    browser: Browser, server: Server, complaints: Complaints
+) -> Iterator[Callable[..., Page]]:
+    """A function that opens the job's page; nothing may be complained of until the end."""
+    name, value = server.cookie.split("=", 1)
+    root = f"http://127.0.0.1:{server.port}"
+    with browser.new_context(viewport=WIDE) as context:
+        complaints.listen(context)
+        context.set_default_timeout(PATIENCE_MS)
+        context.add_cookies([{"name": name, "value": value, "url": root}])
+
+        def open_it(fragment: str = "") -> Page:
+            page = context.new_page()
+            page.goto(f"{root}/jobs/{server.job}/{fragment}")
+            return page
+
+        yield open_it
+        assert complaints == []

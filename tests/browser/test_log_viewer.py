@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.visits import AXE, PHONE, RUN_AXE, WIDE, Complaints
-from tests.dashboard.socket_server import running_server
+from tests.browser.log_panel import IN_SIGHT, in_sight, lines, row
+from tests.browser.visits import AXE, PHONE, RUN_AXE, WIDE
 
 pytestmark = pytest.mark.browser
 
@@ -14,67 +14,6 @@ BARS = Path(__file__).parent.parent / "data" / "evalscope-1.14-perf" / "bars.log
 FAILED_AT_77 = """document.addEventListener("readystatechange", () => {
   document.querySelector("[data-log-url]").dataset.logAt = "77";
 });"""
-IN_SIGHT = """() => {
-  const view = document.querySelector("[data-log=scroller]").getBoundingClientRect();
-  return [...document.querySelectorAll(".logrows .l")].filter((row) => {
-    const place = row.getBoundingClientRect();
-    return place.top < view.bottom - 2 && place.bottom > view.top + 2;
-  }).map((row) => Number(row.dataset.line));
-}"""
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("viewer") / "data"
-    folder.mkdir()
-    with running_server(folder) as running:
-        yield running
-
-
-@pytest.fixture
-def log(server):
-    """The job's log, empty, and a function that appends to it."""
-    key = f"job/{server.job}"
-    for file in server.logs.path(key).parent.glob(f"{server.job}.*"):
-        file.unlink()
-    return lambda data: server.logs.append(key, server.logs.size(key), data)
-
-
-@pytest.fixture
-def open_page(browser, server):
-    """A function that opens the job's page; nothing may be complained of until the end."""
-    complaints = Complaints()
-    name, value = server.cookie.split("=", 1)
-    root = f"http://127.0.0.1:{server.port}"
-    with browser.new_context(viewport=WIDE) as context:
-        complaints.listen(context)
-        context.add_cookies([{"name": name, "value": value, "url": root}])
-
-        def open_it(fragment=""):
-            page = context.new_page()
-            page.goto(f"{root}/jobs/{server.job}/{fragment}")
-            return page
-
-        yield open_it
-        assert complaints == []
-
-
-def row(page, number):
-    return page.locator(f".logrows [data-line='{number}'] > span")
-
-
-def in_sight(page, is_wanted):
-    """Numbers of the lines in sight, once they are as wanted. The page's policy forbids eval."""
-    for _ in range(200):
-        seen = page.evaluate(IN_SIGHT)
-        if seen and is_wanted(seen):
-            return seen
-        page.wait_for_timeout(50)
-    raise AssertionError(f"in sight are {seen[:1]} to {seen[-1:]}")
-
-
-def lines(first, last):
-    return b"".join(b"line %d\n" % n for n in range(first, last + 1))
 
 
 def test_the_log_opens_at_its_end_and_follows_what_comes(log, open_page):
@@ -96,7 +35,8 @@ def test_a_reader_who_scrolled_up_stays_and_is_told_of_new_lines(log, open_page)
     page.hover("[data-log=scroller]")
     page.mouse.wheel(0, -400)
     before = in_sight(page, lambda seen: seen[-1] <= 4981)
-    page.locator(".pill", has_text="To the end").wait_for()
+    page.locator(".pill", has_text="Paused").wait_for()
+    assert page.locator("[data-log=said]").inner_text() == "Paused"
 
     log(lines(5001, 5012))
     page.locator(".pill", has_text="12 new lines").wait_for()
@@ -159,11 +99,18 @@ def test_every_line_passes_once_while_scrolling_up(log, open_page):
 
 def test_what_a_job_prints_never_becomes_html(log, open_page):
     log(b"<b>bold</b><img src=x onerror=alert(1)>\n\x1b[31m<script>\x1b[0m&amp;\n")
+    log("a\u202eb\u2066c\x9b31m\x1b]0;title\x07\x1b[2J\x1b[H!\n".encode())
     page = open_page()
+    dialogs = []
+    page.on("dialog", dialogs.append)
 
     assert row(page, 1).inner_text() == "<b>bold</b><img src=x onerror=alert(1)>"
     assert row(page, 2).inner_text() == "<script>&amp;"
     assert row(page, 2).locator(".ar").inner_text() == "<script>"
+    assert row(page, 3).inner_text() == "aU+202EbU+2066c31m!"
+    assert page.locator(".logrows").locator("b b, img, script").count() == 0
+    assert not dialogs
+    assert page.title() != "title"
 
 
 def test_progress_is_one_line_that_is_drawn_anew(log, open_page):
@@ -188,7 +135,7 @@ def test_several_bars_leave_no_empty_rows_and_every_line_of_the_file_can_be_reac
     assert shown == [1, 2, 3, 4, 7, 9, 10, 18, 45, 48, 49, 50, 51, 52, 53]
     assert page.locator("[data-log=size]").inner_text().startswith("53 lines")
 
-    row(page, 45).get_by_role("button", name="12 earlier redraws").click()
+    row(page, 45).get_by_role("button", name="26 lines drawn over").click()
     in_sight(page, lambda seen: seen[7:22] == list(range(18, 33)))
     assert row(page, 21).inner_text().startswith("Processing[parallel_1_number_12]:   8%")
     assert page.evaluate("document.activeElement.closest('.l').dataset.line") == "19"
@@ -243,6 +190,13 @@ def test_a_search_counts_the_whole_log_and_walks_through_it(log, open_page):
     page.locator(".l[data-line='19999'] mark.now").wait_for()
     page.click("[data-do=only]")
     in_sight(page, lambda seen: len(seen) == 11)
+    page.click("[data-do=only]")
+
+    page.click("[data-do=regex]")
+    field.fill("LINE (9+)$".lower())
+    count.get_by_text("4", exact=True).wait_for()
+    field.press("Enter")
+    page.locator("mark.now").wait_for()  # looked for in a worker, which the policy allows
 
 
 def test_a_copy_has_no_line_numbers(log, open_page):
@@ -256,7 +210,7 @@ def test_a_copy_has_no_line_numbers(log, open_page):
     assert [line for line in copied.splitlines() if line] == ["line 1", "line 2", "line 3"]
 
 
-def test_a_page_that_was_cut_off_shows_what_came_meanwhile(log, open_page):
+def test_a_page_that_was_cut_off_shows_what_came_meanwhile(log, open_page, complaints):
     log(lines(1, 10))
     page = open_page()
     row(page, 10).wait_for()
@@ -266,6 +220,7 @@ def test_a_page_that_was_cut_off_shows_what_came_meanwhile(log, open_page):
     page.context.set_offline(False)
     row(page, 20).wait_for()
     assert page.locator(".logrows .l").count() == 20
+    assert all("ERR_INTERNET_DISCONNECTED" in each for each in complaints.take())
 
 
 def test_axe_finds_nothing_on_the_log_panel(log, open_page):

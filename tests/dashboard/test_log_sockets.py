@@ -266,12 +266,30 @@ def test_the_index_finds_every_line(server, log):
     ]
 
 
+def test_lines_that_draw_over_each_other_are_told_over_http(server, log):
+    log(b"start\nouter 0%\n\rinner 0%\x1b[A\router 1%\n\rinner 9%\x1b[A\n")
+    address = f"jobs/{server.job}/log/folds"
+
+    first = json.load(server.get(address))
+    assert (first["known"], first["to"], first["lines"], first["done"]) == (0, 50, 4, True)
+    assert [*first["folds"], *first["open"]] == [[2, 3, ["outer 1%"]], [4, 4, ["inner 9%"]]]
+
+    log(b"\n" * 300)
+    more = json.load(server.get(f"{address}?series={first['series']}&known=1"))
+    assert (more["series"], more["known"]) == (first["series"], 1)
+    assert more["folds"][0][:2] == [4, 4]
+
+
 def test_a_search_over_http_counts_the_whole_log(server, log):
     log(b"".join(LINE % n for n in range(1, 40_001)))
     address = f"jobs/{server.job}/log/search"
 
     found = json.load(server.get(f"{address}?q=info&limit=2"))
-    assert found == {"total": 40_000, "lines": 40_000, "found": [[1, 0, 1], [2, len(LINE % 1), 1]]}
+    assert (found["total"], found["lines"], found["before"]) == (40_000, 40_000, 0)
+    assert found["found"] == [[1, 0, 1], [2, len(LINE % 1), 1]]
+    assert len(found["spread"]) >= 800  # parts are of what is shown
+    near = json.load(server.get(f"{address}?q=info&limit=2&near=30000"))
+    assert (near["before"], [line for line, *_ in near["found"]]) == (29_998, [29_999, 30_000])
     regex = urllib.parse.quote(r"step 0000\d\d ")
     assert json.load(server.get(f"{address}?q={regex}&regex=1"))["total"] == 99
     with pytest.raises(urllib.error.HTTPError) as refused:
@@ -280,7 +298,7 @@ def test_a_search_over_http_counts_the_whole_log(server, log):
 
 
 @pytest.mark.parametrize(
-    "address", ["log", "log/lines", "log/search?q=x", "log/index", "log/steps"]
+    "address", ["log", "log/lines", "log/search?q=x", "log/index", "log/folds", "log/steps"]
 )
 def test_a_stranger_reads_no_log(server, address):
     with pytest.raises(urllib.error.HTTPError) as refused:

@@ -1,3 +1,4 @@
+import itertools
 import multiprocessing
 import os
 import random
@@ -10,7 +11,7 @@ import time
 import pytest
 
 from jobs.errors import OffsetMismatch
-from jobs.logstore import LogStore, plain, plain_stream
+from jobs.logstore import LogStore, Query, plain, plain_stream
 from jobs.logstore.lines import BLOCK_BYTES, LineIndex
 from jobs.logstore.search import SearchTooSlow
 
@@ -79,7 +80,7 @@ def test_only_a_word_and_a_number_name_a_log(logs, key):
 def test_a_log_without_bytes_is_empty(logs):
     assert (logs.size(KEY), logs.read(KEY, 0, 10), logs.line_count(KEY)) == (0, b"", 0)
     assert logs.tail_offset(KEY, 100) == 0
-    assert logs.search(KEY, "x").total == 0
+    assert logs.search(KEY, Query("x")).total == 0
 
 
 def test_a_failed_write_leaves_the_file_as_it_was(logs, monkeypatch):
@@ -217,26 +218,26 @@ def test_a_search_counts_everything_and_lists_the_first(logs):
     data = b"".join(b"step %d: Throughput throughput\nnothing\n" % n for n in range(50_000))
     fill(logs, data, piece=1_000_000)
 
-    matches = logs.search(KEY, "throughput", limit=3)
+    matches = logs.search(KEY, Query("throughput", limit=3))
 
     assert (matches.total, matches.lines) == (100_000, 50_000)
     assert [(m.line, m.count) for m in matches.found] == [(1, 2), (3, 2), (5, 2)]
     assert [m.offset for m in matches.found] == [logs.offset_of_line(KEY, n) for n in (1, 3, 5)]
-    assert logs.search(KEY, "Throughput").total == 50_000
-    assert logs.search(KEY, r"step 4999\d:", regex=True).lines == 10
+    assert logs.search(KEY, Query("Throughput")).total == 50_000
+    assert logs.search(KEY, Query(r"step 4999\d:", regex=True)).lines == 10
 
 
 def test_a_search_looks_at_what_is_shown(logs):
     logs.append(KEY, 0, "\x1b[32mINFO\x1b[0m ready\n 10%\r 20%\r 30%\r\n完成 100%\n".encode())
 
-    assert [m.line for m in logs.search(KEY, "info ready").found] == [1]
-    assert logs.search(KEY, "20%").total == 0
-    assert [m.line for m in logs.search(KEY, "30%").found] == [2]
-    assert [m.line for m in logs.search(KEY, "完成").found] == [3]
-    assert logs.search(KEY, r"ready\s+\d", regex=True).total == 0
+    assert [m.line for m in logs.search(KEY, Query("info ready")).found] == [1]
+    assert logs.search(KEY, Query("20%")).total == 0
+    assert [m.line for m in logs.search(KEY, Query("30%")).found] == [2]
+    assert [m.line for m in logs.search(KEY, Query("完成")).found] == [3]
+    assert logs.search(KEY, Query(r"ready\s+\d", regex=True)).total == 0
     for text in ("(", "a{99999999999999999999}", "(" * 5000 + ")" * 5000):
         with pytest.raises(re.error):
-            logs.search(KEY, text, regex=True)
+            logs.search(KEY, Query(text, regex=True))
 
 
 def test_plain_text_has_no_escapes_and_the_last_state_of_each_line():
@@ -251,7 +252,33 @@ def test_an_expression_that_takes_for_ever_is_given_up(logs):
     logs.append(KEY, 0, b"a" * 50 + b"b\n")
 
     with pytest.raises(SearchTooSlow):
-        logs.search(KEY, "(a+)+$", regex=True, timeout_s=0.5)
+        logs.search(KEY, Query("(a+)+$", regex=True), timeout_s=0.5)
+
+
+def test_a_search_tells_what_is_near_a_line_and_something_of_every_part(logs):
+    fill(logs, b"".join(b"%s %d\n" % (b"WARN" if n % 2 else b"ok", n) for n in range(1, 40_001)))
+
+    near = logs.search(KEY, Query("warn", limit=4, near=30_000))
+    assert (near.total, near.lines, near.before) == (20_000, 20_000, 14_998)
+    assert [m.line for m in near.found] == [29_997, 29_999, 30_001, 30_003]
+    end = logs.search(KEY, Query("WARN", limit=4, near=10**15))
+    assert [m.line for m in end.found] == [39_997, 39_999]
+    assert end.before == 19_998
+    assert logs.search(KEY, Query("WARN [13]", regex=True, limit=2)).found[1].line == 3
+
+    spread = logs.search(KEY, Query("WARN|ok", regex=True, grave="WARN 2000.$")).spread
+    assert 900 <= len(spread) <= 1001
+    assert max(b - a for (a, _), (b, _) in itertools.pairwise(spread)) < 100
+    assert [line for line, is_grave in spread if is_grave] == [20_001]
+
+
+def test_a_search_in_colours_counts_what_is_shown(logs):
+    colours = [b"\x1b[38;5;%dm" % n for n in range(40)]
+    logs.append(KEY, 0, b"".join(c + b"INF\x1b[0mO %d\n" % n for n, c in enumerate(colours)))
+
+    assert logs.search(KEY, Query("INFO")).lines == 40
+    assert logs.search(KEY, Query("38;5")).lines == 0
+    assert logs.search(KEY, Query("INFO 39")).found[0].offset == logs.offset_of_line(KEY, 40)
 
 
 def test_an_append_reads_the_end_of_the_line_index_alone(logs, monkeypatch):

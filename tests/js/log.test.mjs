@@ -4,24 +4,31 @@ import { test } from "node:test";
 import { spans, strip } from "../../static/js/lib/ansi.js";
 import { BLOCK, LogBytes } from "../../static/js/lib/log_bytes.js";
 import { cut, pattern, ranges } from "../../static/js/lib/log_marks.js";
+import { LogMatcher } from "../../static/js/lib/log_matcher.js";
+import { penBefore } from "../../static/js/lib/log_pen.js";
+import { hashOf, placeIn } from "../../static/js/lib/log_place.js";
 import { LogRows } from "../../static/js/lib/log_rows.js";
 import { LogSearch } from "../../static/js/lib/log_search.js";
+import { LogSpeech } from "../../static/js/lib/log_speech.js";
+import { marksOf } from "../../static/js/lib/log_strip.js";
 import { retryWait } from "../../static/js/lib/live_socket.js";
 
 const encoder = new TextEncoder();
 
 test("colours become classes, and everything else of a terminal is left out", () => {
-  assert.deepEqual(spans("\x1b[1;32mINFO\x1b[0m \x1b[2m[x.py]\x1b[22m \x1b]0;title\x07ok\x1b[K"), [
+  assert.deepEqual(spans("\x1b[1;32mINFO\x1b[0m \x1b[90m[x.py]\x1b[39m \x1b]0;title\x07ok\x1b[K"), [
     { text: "INFO", classes: "ag aB" },
     { text: " ", classes: "" },
     { text: "[x.py]", classes: "ad" },
     { text: " ok", classes: "" },
   ]);
-  assert.deepEqual(spans("\x1b[38;5;196mred\x1b[38;2;20;60;250mblue\x1b[48;5;1;39mink"), [
-    { text: "red", classes: "ar" },
-    { text: "blue", classes: "ab" },
-    { text: "ink", classes: "" },
+  assert.deepEqual(spans("\x1b[38;5;196mred\x1b[38;2;20;60;250mblue\x1b[48;5;1;39mink\x1b[31mrest"), [
+    { text: "red", classes: "xf", fg: "rgb(255 0 0)" },
+    { text: "blue", classes: "xf", fg: "rgb(20 60 250)" },
+    { text: "ink", classes: "xb", bg: "#b3261e" },
+    { text: "rest", classes: "xf xb", fg: "#b3261e", bg: "#b3261e" },
   ]);
+  assert.deepEqual(spans("\x1b[4;7mx\x1b[24my\x1b[38;5;999mz\x1b[38;2m!").map((span) => span.classes), ["aU aV", "aV", "xf aV"]);
   assert.equal(strip("\x1b[31ma\x1b[0m\x00b\x1b[2Ac"), "abc");
 });
 
@@ -131,20 +138,131 @@ test("a step that someone reads is not folded under them when it is done", () =>
   assert.deepEqual([rows.isOpen(0), rows.isOpen(1), rows.indexOfLine(20)], [true, true, 20]);
 });
 
+/** A search over a log in which every tenth line matches, and every hundredth twice. */
+function searchOf(lines, limit) {
+  const all = [];
+  for (let line = 10; line <= lines; line += 10) all.push([line, 0, line % 100 ? 1 : 2]);
+  const sum = (found) => found.reduce((count, match) => count + match[2], 0);
+  return new LogSearch(async (query) => {
+    const near = Number(new URLSearchParams(query).get("near"));
+    const at = near ? all.findIndex(([line]) => line >= near) : 0;
+    const middle = at < 0 ? all.length : at;
+    const from = near ? Math.max(0, middle - limit / 2) : 0;
+    const found = all.slice(from, near ? middle + limit / 2 : limit);
+    return { total: sum(all), lines: all.length, before: sum(all.slice(0, from)), found, spread: [] };
+  });
+}
+
 test("a search walks through matches from where the reader is, and round", async () => {
-  const search = new LogSearch(async () => ({ total: 4, lines: 3, found: [[10, 0, 1], [20, 0, 2], [30, 0, 1]] }));
+  const search = searchOf(100, 100);
   await search.run("x", false);
-  search.walk(1, 15);
+  await search.walk(1, 15);
   assert.deepEqual(search.current, { line: 20, nth: 0 });
-  search.walk(1, 0);
-  assert.deepEqual(search.current, { line: 20, nth: 1 });
-  search.walk(1, 0);
-  search.walk(1, 0);
+  await search.walk(-1, 0);
+  await search.walk(-1, 0);
+  assert.deepEqual([search.current, search.at], [{ line: 100, nth: 1 }, 10]);
+  await search.walk(1, 0);
   assert.deepEqual(search.current, { line: 10, nth: 0 });
-  search.walk(-1, 0);
-  assert.deepEqual(search.current, { line: 30, nth: 0 });
+});
+
+test("a search walks to matches that were not told, forwards, back and round", async () => {
+  for (const step of [1, -1]) {
+    const search = searchOf(1000, 8);
+    await search.run("x", false);
+    await search.walk(step, 503);
+    assert.deepEqual(search.current, { line: step > 0 ? 510 : 500, nth: step > 0 ? 0 : 1 });
+    const seen = [search.at];
+    for (let walked = 1; walked < 2 * 110; walked += 1) {
+      await search.walk(step, 0);
+      assert.ok(search.current);
+      seen.push(search.at);
+    }
+    assert.deepEqual(seen.map((at) => (at - seen[0] + 220) % 110), seen.map((_, i) => (step * i + 220) % 110));
+  }
+  const first = searchOf(1000, 8);
+  await first.run("x", false);
+  await first.walk(1, 2000); // behind the last match
+  assert.deepEqual(first.current, { line: 10, nth: 0 });
 });
 
 test("the wait before a new attempt grows to a limit", () => {
   assert.deepEqual([0, 1, 2, 10].map(retryWait), [500, 1000, 2000, 15_000]);
+});
+
+test("characters that turn others round are shown by name and turn nothing", () => {
+  assert.deepEqual(spans("a\u202eb\u009b31m"), [
+    { text: "a", classes: "" },
+    { text: "U+202E", classes: "uc" },
+    { text: "b31m", classes: "" },
+  ]);
+});
+
+test("colours that a line before left on go on, to the next reset", () => {
+  const lines = ["", "\x1b[1;31mred", "still", "\x1b[32mgreen\x1b[0m\x1b[4m", "under"];
+  const pen = (number, first = 1) => penBefore(number, first, (n) => lines[n] ?? null);
+  assert.deepEqual([1, 2, 3, 4].map((n) => pen(n)), ["", "\x1b[1;31m", "\x1b[1;31m", "\x1b[4m"]);
+  assert.equal(pen(3, 2), "");
+});
+
+test("an address names a line or a range of lines", () => {
+  const texts = ["#L12", "#L40-L12", "12", " 12 - 40 ", "#L0", "", "#top", "1x"];
+  const none = [0, 0];
+  assert.deepEqual(texts.map(placeIn), [[12, 12], [12, 40], [12, 12], [12, 40], none, none, none, none]);
+  assert.deepEqual([[12, 12], [12, 40]].map(hashOf), ["#L12", "#L12-L40"]);
+});
+
+test("of marks at one place the gravest is seen", () => {
+  const marks = marksOf([[0, "w"], [1, "e"], [2, "w"], [50_000, "w"], [50_001, "f"], [99_999, "e"]], 100_000);
+  assert.deepEqual([...marks], [[0, "e"], [150, "f"], [300, "e"]]);
+});
+
+test("a screen reader hears the last of what is said in quick succession, and nothing twice", () => {
+  const said = [];
+  let now = 0;
+  const waiting = [];
+  const clock = { now: () => now, later: (run, ms) => waiting.push([now + ms, run]) };
+  const speech = new LogSpeech((text) => said.push(text), clock);
+  for (let n = 1; n <= 1000; n += 1) {
+    speech.say(`${n} new lines`);
+    now += 10;
+    while (waiting.length && waiting[0][0] <= now) waiting.shift()[1]();
+  }
+  assert.deepEqual(said, ["1 new lines", "500 new lines", "1000 new lines"]);
+  now += 9000;
+  speech.say("1000 new lines");
+  assert.equal(said.length, 3);
+});
+
+test("an expression that takes for ever leaves the lines without marks", (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  let ended = 0;
+  const silent = { addEventListener() {}, postMessage() {}, terminate: () => (ended += 1) };
+  const matcher = new LogMatcher(() => assert.fail("found"), () => silent);
+  matcher.setText("(a+)+$", true);
+  assert.deepEqual(matcher.find("a".repeat(40) + "b"), []);
+  return Promise.resolve().then(() => {
+    t.mock.timers.tick(1000);
+    assert.deepEqual([ended, matcher.isTooSlow, matcher.find("aaa")], [1, true, []]);
+    matcher.setText("a", false);
+    assert.deepEqual(matcher.find("ba"), [[1, 2]]);
+  });
+});
+
+test("marks of an expression come from its worker once for each line", async () => {
+  const asked = [];
+  const worker = {
+    addEventListener(_, heard) { this.heard = heard; },
+    postMessage({ lines }) {
+      asked.push(...lines);
+      queueMicrotask(() => this.heard({ data: lines.map(() => [[0, 1]]) }));
+    },
+    terminate() {},
+  };
+  const found = new Promise((resolve) => {
+    const matcher = new LogMatcher(() => resolve(matcher), () => worker);
+    matcher.setText("a|b", true);
+    for (const line of ["a1", "b2", "a1"]) assert.deepEqual(matcher.find(line), []);
+  });
+  const matcher = await found;
+  assert.deepEqual([matcher.find("a1"), matcher.find("b2"), asked], [[[0, 1]], [[0, 1]], ["a1", "b2"]]);
 });

@@ -1,42 +1,52 @@
 // @ts-check
-/** Colours of a terminal as classes of look.css. Everything else a terminal does is left out. Pure. */
+/**
+ * Text of a terminal in pieces of one look each. The sixteen colours are classes of look.css, which
+ * fit the page's ground; the others are kept as they are (log.css sees that they can be read). Pure.
+ */
 
 /**
- * @typedef {{text: string, classes: string}} Span
- * @typedef {{colour: string, dim: boolean, bold: boolean}} Pen
+ * @typedef {{text: string, classes: string, fg?: string, bg?: string}} Span
+ *   `fg`, `bg`: colours of CSS
+ * @typedef {{fg: string, bg: string, styles: string[]}} Pen
+ *   a colour is the number of one of the sixteen, or one of CSS; `styles`: classes
  */
 
 // CSI (its final byte caught), OSC ended by BEL or ST, other escapes, lone control characters.
 // eslint-disable-next-line no-control-regex
-const ESCAPE = /\x1b\[([0-?]*)[ -/]*([@-~])|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\|$)|\x1b[ -/]*[0-~]?|[\x00-\x08\x0b-\x1f\x7f]/g;
+export const ESCAPE = /\x1b\[([0-?]*)[ -/]*([@-~])|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\|$)|\x1b[ -/]*[0-~]?|[\x00-\x08\x0b-\x1f\x7f-\x9f]/g;
+// Characters that turn the order of others round; they are shown by name, and do nothing.
+const TURNS = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
 // Black and white are the ink itself: a page has its own ground.
-const COLOURS = ["", "ar", "ag", "ay", "ab", "am", "ac", ""];
-const GREY = "ad";
+const CLASSES = ["", "ar", "ag", "ay", "ab", "am", "ac", "", "ad", "ar", "ag", "ay", "ab", "am", "ac", ""];
+// The same where a job chose the ground too.
+const SIXTEEN = [
+  ...["#000000", "#b3261e", "#1f7a34", "#8a6100", "#1f5fbf", "#8e3a9d", "#0f7580", "#d7d7d7"],
+  ...["#6b6b6b", "#e5534b", "#3fae5a", "#c99700", "#539bf5", "#c27ad0", "#39b5c0", "#ffffff"],
+];
+/** @type {Record<number, string>} */
+const STYLES = { 1: "aB", 2: "aF", 3: "aI", 4: "aU", 7: "aV", 9: "aS" };
+/** @type {Record<number, string[]>} what takes a style back */
+const ENDS = { 22: ["aB", "aF"], 23: ["aI"], 24: ["aU"], 27: ["aV"], 29: ["aS"] };
 
 /** @returns {Pen} */
 function blank() {
-  return { colour: "", dim: false, bold: false };
+  return { fg: "", bg: "", styles: [] };
 }
 
-/**
- * The nearest of the six hues, grey, or the ink.
- * @param {number} r @param {number} g @param {number} b each 0 to 255
- */
-function nearest(r, g, b) {
-  const most = Math.max(r, g, b);
-  const spread = most - Math.min(r, g, b);
-  if (spread < 40) return most > 80 && most < 190 ? GREY : "";
-  const bit = (/** @type {number} */ v) => (v > most - spread / 2 ? 1 : 0);
-  return COLOURS[bit(r) + 2 * bit(g) + 4 * bit(b)];
+/** @param {number} r @param {number} g @param {number} b */
+function rgb(r, g, b) {
+  const byte = (/** @type {number} */ v) => Math.min(255, Math.max(0, v || 0));
+  return `rgb(${byte(r)} ${byte(g)} ${byte(b)})`;
 }
 
 /** @param {number} n a colour of the 256 */
 function indexed(n) {
-  if (n < 16) return n === 8 ? GREY : COLOURS[n % 8];
-  if (n >= 232) return nearest(8 + 10 * (n - 232), 8 + 10 * (n - 232), 8 + 10 * (n - 232));
+  if (!(n >= 0 && n < 256)) return "";
+  if (n < 16) return String(n);
+  if (n >= 232) return rgb(8 + 10 * (n - 232), 8 + 10 * (n - 232), 8 + 10 * (n - 232));
   const level = (/** @type {number} */ v) => (v ? 55 + 40 * v : 0);
-  return nearest(level(Math.floor((n - 16) / 36)), level(Math.floor((n - 16) / 6) % 6), level((n - 16) % 6));
+  return rgb(level(Math.floor((n - 16) / 36)), level(Math.floor((n - 16) / 6) % 6), level((n - 16) % 6));
 }
 
 /**
@@ -47,26 +57,44 @@ function apply(pen, parameters) {
   const codes = parameters.split(/[;:]/).map(Number);
   for (let i = 0; i < codes.length; i += 1) {
     const code = codes[i];
+    const ground = code >= 40 && code < 50;
     if (code === 0) Object.assign(pen, blank());
-    else if (code === 1) pen.bold = true;
-    else if (code === 2) pen.dim = true;
-    else if (code === 22) pen.bold = pen.dim = false;
-    else if (code === 39) pen.colour = "";
-    else if (code >= 30 && code <= 37) pen.colour = COLOURS[code - 30];
-    else if (code === 90) pen.colour = GREY;
-    else if (code > 90 && code <= 97) pen.colour = COLOURS[code - 90];
+    else if (STYLES[code]) pen.styles = [...new Set([...pen.styles, STYLES[code]])];
+    else if (ENDS[code]) pen.styles = pen.styles.filter((style) => !ENDS[code].includes(style));
+    else if (code === 39) pen.fg = "";
+    else if (code === 49) pen.bg = "";
     else if (code === 38 || code === 48) {
       const isIndexed = codes[i + 1] === 5;
-      if (code === 38) pen.colour = isIndexed ? indexed(codes[i + 2]) : nearest(codes[i + 2], codes[i + 3], codes[i + 4]);
+      const colour = isIndexed ? indexed(codes[i + 2]) : rgb(codes[i + 2], codes[i + 3], codes[i + 4]);
+      pen[ground ? "bg" : "fg"] = colour;
       i += isIndexed ? 2 : 4;
-    }
+    } else if ((code >= 30 && code < 38) || (code >= 40 && code < 48)) pen[ground ? "bg" : "fg"] = String(code % 10);
+    else if (code >= 90 && code < 98) pen.fg = String(code - 82);
+    else if (code >= 100 && code < 108) pen.bg = String(code - 92);
   }
 }
 
-/** @param {Pen} pen */
-function classesOf(pen) {
-  const colour = pen.dim && !pen.colour ? GREY : pen.colour;
-  return [colour, pen.bold ? "aB" : ""].filter(Boolean).join(" ");
+/** @param {string} colour */
+function css(colour) {
+  return SIXTEEN[Number(colour)] ?? colour;
+}
+
+/** @param {Pen} pen @returns {Omit<Span, "text">} */
+function lookOf({ fg, bg, styles }) {
+  const classes = [...styles];
+  const isOwn = fg !== "" && !(Number(fg) < 16);
+  /** @type {Omit<Span, "text">} */
+  const look = { classes: "" };
+  if (bg) {
+    look.bg = css(bg);
+    classes.unshift("xb");
+  }
+  if (fg && (isOwn || bg)) {
+    look.fg = css(fg);
+    classes.unshift("xf");
+  } else if (fg && CLASSES[Number(fg)]) classes.unshift(CLASSES[Number(fg)]);
+  look.classes = classes.join(" ");
+  return look;
 }
 
 /**
@@ -79,20 +107,29 @@ export function spans(text) {
   const pen = blank();
   /** @type {Span[]} */
   const pieces = [];
-  const add = (/** @type {string} */ piece) => {
+  const add = (/** @type {string} */ piece, /** @type {Omit<Span, "text">} */ look) => {
     if (!piece) return;
-    const classes = classesOf(pen);
-    const last = pieces.at(-1);
-    if (last && last.classes === classes) last.text += piece;
-    else pieces.push({ text: piece, classes });
+    const last = pieces[pieces.length - 1];
+    if (last && last.classes === look.classes && last.fg === look.fg && last.bg === look.bg) last.text += piece;
+    else pieces.push({ text: piece, ...look });
+  };
+  const addNamed = (/** @type {string} */ piece) => {
+    const look = lookOf(pen);
+    let from = 0;
+    for (const match of piece.matchAll(TURNS)) {
+      add(piece.slice(from, match.index), look);
+      from = match.index + 1;
+      add(`U+${match[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}`, { classes: "uc" });
+    }
+    add(piece.slice(from), look);
   };
   let from = 0;
   for (const match of text.matchAll(ESCAPE)) {
-    add(text.slice(from, match.index));
+    addNamed(text.slice(from, match.index));
     from = match.index + match[0].length;
     if (match[2] === "m") apply(pen, match[1]);
   }
-  add(text.slice(from));
+  addNamed(text.slice(from));
   return pieces;
 }
 

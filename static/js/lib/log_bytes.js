@@ -6,6 +6,8 @@
  * Line n belongs to the block that holds the newline before it; line 1 belongs to block 0.
  */
 
+import { firstWhere } from "./first.js";
+
 export const BLOCK = 65536;
 const MOST_BLOCKS = 96; // 6 MiB in memory
 const NEWLINE = 10;
@@ -14,8 +16,8 @@ const ESCAPE = 27;
 const WHOLE_BLOCKS = 3;
 const TIME_EVERY_MS = 500;
 // eslint-disable-next-line no-control-regex
-const UP = /^\x1b\[\d*[AF]/;
-const LONGEST_UP = 8; // bytes
+const UP = /^\x1b(?:\[\d*[AF]|M)/;
+const LONGEST_UP = 6; // bytes
 
 /**
  * @typedef {{size: number, newlines: number, counts: number[], ends_line: boolean}} Index
@@ -42,7 +44,8 @@ export class LogBytes {
     /** @type {Map<number, Promise<void>>} */
     this.coming = new Map();
     this.endsLine = true;
-    this.loads = 0; // blocks that have come
+    this.movedAt = 0; // up to here a cursor may have moved up
+    this.tail = new Uint8Array(0); // the last bytes that were added: a sequence may be cut
     this.decoder = new TextDecoder();
   }
 
@@ -60,6 +63,7 @@ export class LogBytes {
     for (const [number, block] of this.blocks) {
       if (block.length < BLOCK && number * BLOCK + block.length < size) this.blocks.delete(number);
     }
+    if (size > this.size) this.movedAt = size; // for all that is known here
     this.size = size;
     this.newlines = newlines;
     this.counts = counts;
@@ -82,13 +86,21 @@ export class LogBytes {
       const within = this.size % BLOCK;
       const part = fresh.subarray(done, done + BLOCK - within);
       this.#extend(number, within, part, atMs);
-      for (const byte of part) if (byte === NEWLINE) this.newlines += 1;
+      for (let at = part.indexOf(NEWLINE); at >= 0; at = part.indexOf(NEWLINE, at + 1)) this.newlines += 1;
       this.size += part.length;
       done += part.length;
       if (this.size % BLOCK === 0) this.counts.push(this.newlines);
     }
     this.endsLine = fresh[fresh.length - 1] === NEWLINE;
+    this.#lookForMoves(fresh);
     return true;
+  }
+
+  /** @param {Uint8Array} fresh */
+  #lookForMoves(fresh) {
+    const edge = new Uint8Array([...this.tail, ...fresh.subarray(0, LONGEST_UP)]);
+    if (movesUp(edge) || movesUp(fresh)) this.movedAt = this.size;
+    this.tail = fresh.length > LONGEST_UP ? fresh.slice(-LONGEST_UP) : edge.slice(-LONGEST_UP);
   }
 
   /**
@@ -166,7 +178,6 @@ export class LogBytes {
     data.set(piece.bytes.subarray(0, BLOCK));
     const length = Math.min(BLOCK, piece.bytes.length);
     this.blocks.set(number, { data, length, newlines: null, times: piece.times });
-    this.loads += 1;
     for (const oldest of this.blocks.keys()) {
       if (this.blocks.size <= MOST_BLOCKS) break;
       if (oldest !== this.#lastBlock()) this.blocks.delete(oldest);
@@ -195,17 +206,6 @@ export class LogBytes {
     return [first, Math.min(last, this.lineCount)];
   }
 
-  /** True if in a block that is here a cursor moves up. @param {number} number */
-  movesUp(number) {
-    const block = this.blocks.get(number);
-    if (!block) return false;
-    const { data, length } = block;
-    for (let at = data.indexOf(ESCAPE); at >= 0 && at < length; at = data.indexOf(ESCAPE, at + 1)) {
-      if (UP.test(String.fromCharCode(...data.subarray(at, at + LONGEST_UP)))) return true;
-    }
-    return false;
-  }
-
   #lastBlock() {
     return Math.max(0, Math.ceil(this.size / BLOCK) - 1);
   }
@@ -213,14 +213,7 @@ export class LogBytes {
   /** The block that line `n` belongs to. @param {number} n */
   ownerOf(n) {
     if (n <= 1) return 0;
-    let low = 0;
-    let high = this.counts.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (this.counts[middle] < n - 1) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+    return firstWhere(this.counts.length, (at) => this.counts[at] >= n - 1);
   }
 
   /** @param {number} n @param {number} owner */
@@ -257,6 +250,14 @@ export class LogBytes {
     }
     return this.decoder.decode(whole);
   }
+}
+
+/** True if a cursor moves up. @param {Uint8Array} data */
+function movesUp(data) {
+  for (let at = data.indexOf(ESCAPE); at >= 0; at = data.indexOf(ESCAPE, at + 1)) {
+    if (UP.test(String.fromCharCode(...data.subarray(at, at + LONGEST_UP)))) return true;
+  }
+  return false;
 }
 
 /** @param {number} first @param {number} last */

@@ -1,53 +1,69 @@
 // @ts-check
 /**
- * Which lines of a log are shown, where lines draw over others: at most one row for all that was
- * drawn at one place. Looked at block by block, so that any part of a long log needs only itself;
- * what draws over a line of another block stands below it.
+ * Which lines of a log have no row, where lines draw over others: several progress bars at once are
+ * as many rows. The server plays the terminal (jobs/logstore/terminal.py); this is what it said. Pure.
  */
 
-import { drawn } from "./log_redraw.js";
-
-const MOST_BLOCKS = 128;
+import { firstWhere } from "./first.js";
 
 /**
- * @typedef {import("./log_redraw.js").Row} Row
- * @typedef {{texts: string[] | null, redraws: number | null, isOpen: boolean}} Shown
- *   `texts` null: the line itself; `redraws` null: they are all within the line; else how many are
- *   folded, or begin here unfolded
+ * @typedef {[number, number, string[]]} Fold first line, the line whose number the row has, its texts
+ * @typedef {{series: string, known: number, to: number, lines: number, done: boolean, folds: Fold[],
+ *   open: Fold[]}} Answer
+ * @typedef {{texts: string[] | null, folded: number, isOpen: boolean}} Shown
+ *   `texts` null: the line itself; `folded`: how many lines the row stands for besides, or begin here
+ *   unfolded
  */
 
 /** @type {Shown} */
-const ITSELF = { texts: null, redraws: null, isOpen: false };
+const ITSELF = { texts: null, folded: 0, isOpen: false };
 
 export class LogFolds {
-  /**
-   * @param {import("./log_bytes.js").LogBytes} bytes
-   * @param {(number: number) => {text: string} | null} lineOf null: not here yet
-   */
-  constructor(bytes, lineOf) {
-    this.bytes = bytes;
-    this.lineOf = lineOf;
-    /** @type {number[]} lines that begin a step: nothing draws over a line of the step before */
-    this.begins = [];
-    /** @type {Map<number, {end: number, rows: Row[] | null, loads: number}>} by block; `loads`: what
-     * was here when lines were missing, -1 when none was */
-    this.known = new Map();
+  constructor() {
+    this.series = "";
+    /** @type {Fold[]} ascending; those that may change still are the last `openCount` */
+    this.folds = [];
+    this.openCount = 0;
+    this.to = 0; // bytes that were looked at
+    this.lines = 0; // and lines
+    this.isDone = false; // once it was all that there was
     /** @type {Set<number>} first lines of the rows that are unfolded */
     this.opened = new Set();
-    /** @type {Set<number>} lines that are to be seen themselves, once it is known what hides them */
-    this.wanted = new Set();
+    this.wanted = 0; // a line that is to be seen itself, once it is known what hides it
   }
 
-  /** @param {number[]} lines ascending */
-  setBegins(lines) {
-    if (String(lines) === String(this.begins)) return;
-    this.begins = lines;
-    this.known.clear();
+  /** What to ask the server for. */
+  get query() {
+    return `series=${this.series}&known=${this.folds.length - this.openCount}`;
   }
 
-  /** Show a line itself, even if it was drawn over. @param {number} line */
-  reveal(line) {
-    this.wanted.add(line);
+  /** @param {Answer} answer */
+  take({ series, known, to, lines, done, folds, open }) {
+    this.folds = [...this.folds.slice(0, Math.min(known, this.folds.length - this.openCount)), ...folds, ...open];
+    this.openCount = open.length;
+    Object.assign(this, { series, to, lines });
+    this.isDone ||= done;
+    if (this.wanted) this.reveal(this.wanted);
+  }
+
+  /** Lines without a row: ranges, ascending. @returns {[number, number][]} */
+  hidden() {
+    /** @type {[number, number][]} */
+    const ranges = [];
+    for (const [first, line] of this.folds) {
+      if (first < line && !this.opened.has(first)) ranges.push([first, line - 1]);
+    }
+    return ranges;
+  }
+
+  /** What is shown at a line that has a row. @param {number} line @returns {Shown} */
+  at(line) {
+    const fold = this.#foldOf(line);
+    if (!fold) return ITSELF;
+    const [first, last, texts] = fold;
+    const isOpen = this.opened.has(first);
+    if (isOpen) return line === first ? { texts: null, folded: last - first, isOpen } : ITSELF;
+    return { texts, folded: last - first, isOpen };
   }
 
   /**
@@ -56,86 +72,24 @@ export class LogFolds {
    * @returns {number} the line that says so now: the first one of what is unfolded
    */
   toggle(line) {
-    const rows = this.#rows(line);
-    const row = rows?.[indexAt(rows, line)];
-    if (!row) return line;
-    if (this.opened.delete(row.from)) return row.line;
-    this.opened.add(row.from);
-    return row.from;
+    const fold = this.#foldOf(line);
+    if (!fold) return line;
+    const [first, last] = fold;
+    if (this.opened.delete(first)) return last;
+    this.opened.add(first);
+    return first;
   }
 
-  /**
-   * What is shown at a line.
-   * @param {number} line
-   * @returns {Shown | null} null: nothing
-   */
-  at(line) {
-    const rows = this.#rows(line);
-    if (!rows) return ITSELF;
-    const row = rows[indexAt(rows, line)];
-    if (!row) return null; // behind the last row
-    if (row.from === row.line) return ITSELF;
-    for (const wanted of this.wanted) {
-      if (wanted < row.from || wanted > row.line) continue;
-      this.wanted.delete(wanted);
-      if (wanted < row.line || row.texts.length > 1) this.opened.add(row.from);
-    }
-    const isOpen = this.opened.has(row.from);
-    if (isOpen) return line === row.from ? { ...ITSELF, redraws: row.redraws, isOpen } : ITSELF;
-    return line === row.line ? { texts: row.texts, redraws: row.redraws, isOpen } : null;
+  /** Show a line itself, even if it was drawn over. @param {number} line */
+  reveal(line) {
+    this.wanted = line > this.lines ? line : 0;
+    const fold = this.#foldOf(line);
+    if (fold && (line < fold[1] || fold[2].length > 1)) this.opened.add(fold[0]);
   }
 
-  /**
-   * The rows of the block that a line belongs to; null where no line moves up.
-   * @param {number} line
-   */
-  #rows(line) {
-    const block = this.bytes.ownerOf(line);
-    const [first, last] = this.bytes.linesOf(block);
-    const end = last < this.bytes.lineCount ? last : this.bytes.size; // the last lines still grow
-    const known = this.known.get(block);
-    if (known?.end === end && (known.loads < 0 || known.loads === this.bytes.loads)) return known.rows;
-    if (!this.bytes.block(block)) return known?.rows ?? null; // on its way
-    /** @type {Row[] | null} */
-    let rows = null;
-    let loads = -1;
-    if (this.bytes.movesUp(block)) {
-      rows = [];
-      const starts = [first, ...this.begins.filter((begin) => begin > first && begin <= last), last + 1];
-      for (let i = 0; i + 1 < starts.length; i += 1) {
-        const texts = this.#texts(starts[i], starts[i + 1] - 1);
-        rows.push(...drawn(texts, starts[i]));
-        if (texts.length === starts[i + 1] - starts[i]) continue;
-        loads = this.bytes.loads; // the rest is on its way
-        break;
-      }
-    }
-    if (this.known.size >= MOST_BLOCKS) this.known.clear();
-    this.known.set(block, { end, rows, loads });
-    return rows;
+  /** The fold that a line belongs to. @param {number} line */
+  #foldOf(line) {
+    const fold = this.folds[firstWhere(this.folds.length, (at) => this.folds[at][1] >= line)];
+    return fold && fold[0] <= line ? fold : null;
   }
-
-  /** @param {number} from @param {number} to */
-  #texts(from, to) {
-    /** @type {string[]} */
-    const texts = [];
-    for (let number = from; number <= to; number += 1) {
-      const line = this.lineOf(number);
-      if (!line) break;
-      texts.push(line.text);
-    }
-    return texts;
-  }
-}
-
-/** The first row that ends at a line or behind it. @param {Row[]} rows @param {number} line */
-function indexAt(rows, line) {
-  let low = 0;
-  let high = rows.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (rows[middle].line < line) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

@@ -46,7 +46,7 @@ export function cut(spans, marks) {
   const pieces = [];
   let at = 0;
   let next = 0;
-  for (const { text, classes } of spans) {
+  for (const { text, ...look } of spans) {
     const end = at + text.length;
     let from = at;
     while (from < end) {
@@ -54,7 +54,7 @@ export function cut(spans, marks) {
       const range = marks[next];
       const isIn = range !== undefined && range[0] <= from;
       const to = range === undefined ? end : Math.min(end, isIn ? range[1] : range[0]);
-      pieces.push({ text: text.slice(from - at, to - at), classes, mark: isIn ? next : -1 });
+      pieces.push({ text: text.slice(from - at, to - at), ...look, mark: isIn ? next : -1 });
       from = to;
     }
     at = end;

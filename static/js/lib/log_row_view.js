@@ -2,7 +2,7 @@
 /** Rows of a log as elements. What a job printed becomes text, never HTML. */
 
 import { spans, strip } from "./ansi.js";
-import { cut, ranges } from "./log_marks.js";
+import { cut } from "./log_marks.js";
 import { lastState } from "./log_redraw.js";
 
 const LONGEST = 1000; // characters of a line before it folds
@@ -11,12 +11,13 @@ const WARNS = /(WARN|WARNING)\b/;
 const BREAKS = /(ERROR|CRITICAL|FATAL)\b|Traceback \(most|(Error|Exception):/;
 
 /**
- * @typedef {{number: number, atMs: number | null, texts: string[], redraws: number | null, hidden: number}} Line
- *   `texts`: more than one when lines draw over each other; `redraws`: of the lines before that it
- *   stands for, null if it stands for itself; `hidden`: bytes in the middle left out
- * @typedef {{expression: RegExp | null, now: number, isLinked: boolean, isLong: boolean, isOpen: boolean}} View
+ * @typedef {{number: number, atMs: number | null, texts: string[], folded: number, hidden: number}} Line
+ *   `texts`: more than one when lines draw over each other; `folded`: how many lines the row stands for
+ *   besides; `hidden`: bytes in the middle left out
+ * @typedef {{find: (text: string) => import("./log_marks.js").Range[], now: number, isLinked: boolean,
+ *   isLong: boolean, isOpen: boolean}} View
  *   `now`: which match of the line is looked at; `isLong`: unfolded; `isOpen`: the lines that it stands
- *   for are shown before it
+ *   for are shown
  */
 
 const icons = document.documentElement.dataset.icons ?? "";
@@ -70,6 +71,15 @@ function tone(text) {
   return WARNS.test(head) ? " warn" : "";
 }
 
+/** @param {import("./ansi.js").Span} span */
+function piece({ text, classes, fg, bg }) {
+  if (!classes) return text;
+  const element = make("span", classes, text);
+  if (fg) element.style.setProperty("--fg", fg);
+  if (bg) element.style.setProperty("--bg", bg);
+  return element;
+}
+
 /**
  * @param {HTMLElement} into @param {string} text @param {View} view
  * @param {number} seen matches of this row before this text
@@ -77,14 +87,14 @@ function tone(text) {
  */
 function addText(into, text, view, seen) {
   const pieces = spans(text);
-  const marks = ranges(pieces.map((piece) => piece.text).join(""), view.expression);
-  for (const { text: part, classes, mark } of cut(pieces, marks)) {
-    if (mark >= 0) {
-      const element = make("mark", seen + mark === view.now ? "now" : "");
-      element.append(classes ? make("span", classes, part) : part);
+  const marks = view.find(pieces.map((part) => part.text).join(""));
+  for (const part of cut(pieces, marks)) {
+    if (part.mark >= 0) {
+      const element = make("mark", seen + part.mark === view.now ? "now" : "");
+      element.append(piece(part));
       into.append(element);
     } else {
-      into.append(classes ? make("span", classes, part) : part);
+      into.append(piece(part));
     }
   }
   return marks.length;
@@ -105,7 +115,7 @@ function fold(text, action = "") {
 export function lineRow(line, view) {
   const states = line.texts.map(lastState);
   const texts = states.map((state) => state.text);
-  const redraws = line.redraws ?? states[0].redraws;
+  const redraws = line.folded ? 0 : states[0].redraws;
   const row = make("div", `l${tone(texts.at(-1) ?? "")}${view.isLinked ? " at" : ""}`);
   row.dataset.line = String(line.number);
   row.append(make("b", "", String(line.number)));
@@ -125,8 +135,12 @@ export function lineRow(line, view) {
   }
   if (redraws) {
     const words = ngettext("%(n)s earlier redraw", "%(n)s earlier redraws", redraws);
-    const element = fold(interpolate(words, { n: grouped(redraws) }, true), line.redraws === null ? "" : "redraws");
-    if (line.redraws !== null) element.setAttribute("aria-expanded", String(view.isOpen));
+    body.append(fold(interpolate(words, { n: grouped(redraws) }, true)));
+  }
+  if (line.folded) {
+    const words = ngettext("%(n)s line drawn over", "%(n)s lines drawn over", line.folded);
+    const element = fold(interpolate(words, { n: grouped(line.folded) }, true), "drawn");
+    element.setAttribute("aria-expanded", String(view.isOpen));
     body.append(element);
   }
   row.append(body);

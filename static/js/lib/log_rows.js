@@ -1,6 +1,8 @@
 // @ts-check
 /** Which rows a log has: lines under their steps, folded or not; or only some lines. Pure. */
 
+import { firstWhere } from "./first.js";
+
 /**
  * @typedef {{name: string, title: string, state: string, look: [string, string], exit_code: number | null,
  *   duration_s: number | null, line_from: number | null, line_to: number | null}} Step
@@ -16,6 +18,8 @@ export class LogRows {
     this.lineCount = 0;
     /** @type {Map<number, boolean>} what a person opened or folded */
     this.choices = new Map();
+    /** @type {[number, number][]} lines without a row: ranges, ascending */
+    this.hidden = [];
     /** @type {number[] | null} only these lines, ascending */
     this.only = null;
     /** @type {Part[]} */
@@ -26,7 +30,21 @@ export class LogRows {
   /** @param {number} lineCount */
   setLineCount(lineCount) {
     if (lineCount === this.lineCount) return;
+    const fresh = lineCount - this.lineCount;
+    const last = this.parts[this.parts.length - 1];
+    const isOpenEnd = last && "line" in last && last.line + last.count - 1 === this.lineCount;
     this.lineCount = lineCount;
+    if (!isOpenEnd || fresh < 0 || this.only) {
+      this.#arrange();
+      return;
+    }
+    last.count += fresh;
+    this.count += fresh;
+  }
+
+  /** @param {[number, number][]} ranges of lines without a row, ascending */
+  setHidden(ranges) {
+    this.hidden = ranges;
     this.#arrange();
   }
 
@@ -69,7 +87,7 @@ export class LogRows {
   /** @param {number} index from 0 @returns {Row} */
   at(index) {
     if (this.only) return { line: this.only[index] };
-    const part = this.parts[this.#partOfRow(index)];
+    const part = this.parts[firstWhere(this.parts.length, (at) => this.parts[at].at > index) - 1];
     return "group" in part ? { group: part.group } : { line: part.line + index - part.at };
   }
 
@@ -79,19 +97,17 @@ export class LogRows {
    */
   indexOfLine(line) {
     if (this.only) {
-      const found = this.only.findIndex((n) => n >= line);
-      return found < 0 ? Math.max(0, this.only.length - 1) : found;
+      const only = this.only;
+      return Math.max(0, Math.min(firstWhere(only.length, (at) => only[at] >= line), only.length - 1));
     }
-    let best = 0;
-    for (const part of this.parts) {
-      if ("group" in part) {
-        const from = this.steps[part.group].line_from ?? Infinity;
-        if (from <= line) best = part.at;
-      } else if (part.line <= line) {
-        best = part.at + Math.min(line - part.line, part.count - 1);
-      }
-    }
-    return best;
+    const index = Math.max(0, firstWhere(this.parts.length, (at) => this.#lineOf(this.parts[at]) > line) - 1);
+    const part = this.parts[index];
+    if (!part) return 0;
+    const isEndPassed = "group" in part || line >= part.line + part.count;
+    const next = this.parts[index + 1];
+    // It has no row itself: the line that has one comes next, but for what is in a folded group.
+    if (isEndPassed && next && "line" in next && ("line" in part || this.isOpen(part.group))) return next.at;
+    return "group" in part ? part.at : part.at + Math.min(line - part.line, part.count - 1);
   }
 
   /** The group that a line belongs to, -1 for none. @param {number} line */
@@ -107,16 +123,9 @@ export class LogRows {
     return [step.line_from ?? 1, Math.min(step.line_to ?? this.lineCount, this.lineCount)];
   }
 
-  /** @param {number} index */
-  #partOfRow(index) {
-    let low = 0;
-    let high = this.parts.length - 1;
-    while (low < high) {
-      const middle = (low + high + 1) >> 1;
-      if (this.parts[middle].at <= index) low = middle;
-      else high = middle - 1;
-    }
-    return low;
+  /** @param {Part} part */
+  #lineOf(part) {
+    return "group" in part ? (this.steps[part.group].line_from ?? 1) : part.line;
   }
 
   #arrange() {
@@ -141,6 +150,16 @@ export class LogRows {
 
   /** @param {number} from @param {number} to */
   #addLines(from, to) {
+    let next = from;
+    for (let i = firstWhere(this.hidden.length, (at) => this.hidden[at][1] >= from); i < this.hidden.length && this.hidden[i][0] <= to; i += 1) {
+      this.#addShown(next, this.hidden[i][0] - 1);
+      next = Math.max(next, this.hidden[i][1] + 1);
+    }
+    this.#addShown(next, to);
+  }
+
+  /** @param {number} from @param {number} to */
+  #addShown(from, to) {
     if (to < from) return;
     this.parts.push({ at: this.count, count: to - from + 1, line: from });
     this.count += to - from + 1;

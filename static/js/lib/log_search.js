@@ -1,12 +1,18 @@
 // @ts-check
 /** A search through the whole log, by the server, and the place in it. Pure but for the fetch. */
 
-import { pattern } from "./log_marks.js";
+const LIMIT = 5000; // lines that match are told at once
+const END = 999_999_999_999_999; // behind any line
 
 /**
- * @typedef {{total: number, lines: number, found: [number, number, number][]}} Answer
- *   `found`: line, offset, matches in it; the first lines only
+ * @typedef {{total: number, lines: number, before: number, found: [number, number, number][],
+ *   spread: [number, boolean][]}} Answer
+ *   `found`: line, offset, matches in it, of some lines; `before`: matches before them; `spread`: lines
+ *   from all parts of the log
  */
+
+/** @type {Answer} */
+const NOTHING = { total: 0, lines: 0, before: 0, found: [], spread: [] };
 
 export class LogSearch {
   /** @param {(query: string) => Promise<Answer>} ask with the query string of the address */
@@ -15,25 +21,20 @@ export class LogSearch {
     this.text = "";
     this.isRegex = false;
     this.error = "";
-    /** @type {Answer} */
-    this.answer = { total: 0, lines: 0, found: [] };
-    this.at = -1; // which of the found matches is looked at
+    this.answer = NOTHING;
+    this.at = -1; // which of all matches is looked at
     this.round = 0;
   }
 
-  get expression() {
-    return pattern(this.text, this.isRegex);
-  }
-
-  /** Lines that match, ascending. */
+  /** Lines that match, ascending, as far as they were told. */
   get lines() {
     return this.answer.found.map(([line]) => line);
   }
 
   /** The match that is looked at: its line, and which one in that line. @returns {{line: number, nth: number} | null} */
   get current() {
-    let before = 0;
-    if (this.at < 0) return null;
+    let before = this.answer.before;
+    if (this.at < before) return null;
     for (const [line, , count] of this.answer.found) {
       if (this.at < before + count) return { line, nth: this.at - before };
       before += count;
@@ -41,8 +42,8 @@ export class LogSearch {
     return null;
   }
 
-  /** Matches that can be walked through. */
-  get reachable() {
+  /** Matches that were told. */
+  get #told() {
     return this.answer.found.reduce((sum, [, , count]) => sum + count, 0);
   }
 
@@ -52,12 +53,19 @@ export class LogSearch {
    * @returns {Promise<boolean>} false: a newer question has been asked meanwhile
    */
   async run(text, isRegex) {
+    const isSame = text === this.text && isRegex === this.isRegex;
+    const near = isSame ? (this.current?.line ?? 0) : 0;
+    if (!(await this.#page(text, isRegex, near))) return false;
+    if (!isSame) this.at = -1;
+    return true;
+  }
+
+  /** @param {string} text @param {boolean} isRegex @param {number} near */
+  async #page(text, isRegex, near) {
     this.round += 1;
     const round = this.round;
-    const isSame = text === this.text && isRegex === this.isRegex;
-    const query = new URLSearchParams({ q: text, regex: isRegex ? "1" : "0", limit: "5000" });
-    /** @type {Answer} */
-    let answer = { total: 0, lines: 0, found: [] };
+    const query = new URLSearchParams({ q: text, regex: isRegex ? "1" : "0", limit: String(LIMIT), near: String(near) });
+    let answer = NOTHING;
     let error = "";
     if (text) {
       try {
@@ -68,30 +76,44 @@ export class LogSearch {
     }
     if (round !== this.round) return false;
     Object.assign(this, { text, isRegex, answer, error });
-    if (!isSame) this.at = -1;
     return true;
   }
 
   /**
-   * Go to the next match or the one before; the first time to one at or after `line`.
+   * Go to the next match or the one before; the first time to one at or after `line`. Round the ends.
    * @param {number} step 1 or -1
    * @param {number} line
    */
-  walk(step, line) {
-    const all = this.reachable;
-    if (!all) return;
-    if (this.at >= 0) {
-      this.at = (this.at + step + all) % all;
+  async walk(step, line) {
+    if (!this.answer.total) return;
+    if (this.at < 0) {
+      await this.#start(step, line);
       return;
     }
-    let before = 0;
-    this.at = step > 0 ? 0 : all - 1;
-    for (const [found, , count] of this.answer.found) {
-      if (found >= line) {
-        this.at = step > 0 ? before : (before - 1 + all) % all;
-        return;
-      }
+    const { total, before, found } = this.answer;
+    const wanted = (this.at + step + total) % total;
+    if (wanted < before || wanted >= before + this.#told) {
+      const beside = step > 0 ? found[found.length - 1][0] + 1 : found[0][0];
+      const near = wanted === 0 ? 1 : wanted === total - 1 ? END : beside;
+      if (!(await this.#page(this.text, this.isRegex, near))) return;
+    }
+    this.at = wanted;
+  }
+
+  /** @param {number} step @param {number} line */
+  async #start(step, line) {
+    const isAll = this.#told === this.answer.total;
+    if (!isAll && !(await this.#page(this.text, this.isRegex, Math.max(1, line)))) return;
+    let { before } = this.answer;
+    const { total, found } = this.answer;
+    for (const [at, , count] of found) {
+      if (at >= line) break;
       before += count;
     }
+    const wanted = step > 0 ? before % total : (before - 1 + total) % total;
+    if (wanted < this.answer.before || wanted >= this.answer.before + this.#told) {
+      if (!(await this.#page(this.text, this.isRegex, step > 0 ? 1 : END))) return;
+    }
+    this.at = wanted;
   }
 }

@@ -21,6 +21,9 @@ export class LogSource {
     this.socket = null;
     this.heardAt = 0;
     this.isOver = false;
+    this.isCut = false;
+    /** @type {ReturnType<typeof setInterval> | undefined} */
+    this.looking = undefined;
     /** @type {Promise<void>} frames are taken one after the other */
     this.queue = Promise.resolve();
   }
@@ -66,7 +69,15 @@ export class LogSource {
         if (state === "over" && !this.isOver) on.state("over", detail);
       },
     });
-    setInterval(() => this.#look(bytes), LOOK_MS);
+    if (this.looking) return; // a server's log that goes on
+    this.looking = setInterval(() => {
+      if (Date.now() - this.heardAt >= LOOK_MS) this.#look(bytes, on);
+    }, LOOK_MS);
+    addEventListener("online", () => this.#look(bytes, on));
+    addEventListener("offline", () => {
+      this.isCut = true;
+      if (!this.isOver) on.state("waiting", LOOK_MS);
+    });
   }
 
   /** @param {import("./log_bytes.js").LogBytes} bytes @param {() => void} news */
@@ -112,14 +123,17 @@ export class LogSource {
     }
   }
 
-  /** @param {import("./log_bytes.js").LogBytes} bytes */
-  async #look(bytes) {
-    if (this.isOver || document.hidden || Date.now() - this.heardAt < LOOK_MS) return;
+  /** Ask for the size: a connection can die without a word. @param {import("./log_bytes.js").LogBytes} bytes @param {any} on */
+  async #look(bytes, on) {
+    if (this.isOver || document.hidden) return;
     try {
       const response = await fetch(`${this.url}?from=${bytes.size}`, { method: "HEAD" });
       if (Number(response.headers.get("X-Log-Size")) > bytes.size) this.socket?.retry();
+      else if (this.isCut) on.state("live", 0);
+      this.isCut = false;
     } catch {
-      // The server is away; the socket comes back by itself.
+      this.isCut = true; // the server or the network is away; the socket comes back by itself
+      on.state("waiting", LOOK_MS);
     }
   }
 }

@@ -1,0 +1,135 @@
+"""Folds of whole logs, found once and gone on with as they grow; :mod:`jobs.logstore.terminal`."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import re
+import secrets
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+
+from jobs.logstore.terminal import ROWS, Fold, Terminal, moves_up
+
+READ_BYTES = 8 * 1024 * 1024
+DRAWN_BYTES = 128 * 1024  # at once, where bars draw: some 50 ms
+KEPT_LOGS = 32
+# The begin of a sequence that the next bytes may end.
+UNENDED = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b]{0,200}\x1b?|[ -/]*)?\Z")
+LONGEST_SEQUENCE = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Folds:
+    """``folds`` from number ``known`` on, that stay; ``open``: of what may be drawn over still.
+
+    ``to`` is the offset up to which the log was looked at, ``lines`` how many lines that are;
+    ``is_done``: that is all there was, and no fold was left out. A
+    count of folds holds for one ``series`` only: another process may have counted anew.
+    """
+
+    series: str
+    known: int
+    to: int
+    lines: int
+    is_done: bool
+    folds: list[Fold]
+    open: list[Fold]
+
+
+class _Reader:
+    """One log, read once."""
+
+    def __init__(self) -> None:
+        self.series = secrets.token_hex(4)
+        self.lock = threading.Lock()
+        self.offset = 0
+        self.terminal = Terminal()
+        self._held = b""  # the begin of a sequence
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self.ends_line = True
+
+    def read_on(self, fd: int, *, until: float) -> None:
+        """Go on to the end of the file or until the clock says so."""
+        size = os.fstat(fd).st_size
+        while self.offset < size and time.monotonic() < until:
+            piece = os.pread(fd, min(READ_BYTES, size - self.offset), self.offset)
+            if not piece:
+                return
+            does_move = moves_up(self._held + piece)
+            self._take(piece[:DRAWN_BYTES] if does_move else piece, does_move=does_move)
+
+    def _take(self, piece: bytes, *, does_move: bool) -> None:
+        self.offset += len(piece)
+        self.ends_line = piece.endswith(b"\n")
+        data = self._held + piece
+        unended = UNENDED.search(data, max(0, len(data) - LONGEST_SEQUENCE))
+        cut = unended.start() if unended else len(data)
+        data, self._held = data[:cut], data[cut:]
+        if does_move or data.count(b"\n") <= 2 * ROWS + 2:
+            self._draw(data)
+            return
+        # Nothing is drawn over in the middle, which has left the screen at the end of the piece.
+        head = tail = -1
+        for _ in range(ROWS + 1):
+            head = data.find(b"\n", head + 1)
+        tail = len(data)
+        for _ in range(ROWS + 1):
+            tail = data.rfind(b"\n", 0, tail)
+        self._draw(data[: head + 1])
+        self.terminal.skip(data.count(b"\n", head + 1, tail + 1))
+        self._draw(data[tail + 1 :])
+
+    def _draw(self, data: bytes) -> None:
+        self.terminal.feed(self._decoder.decode(data))
+
+
+class FoldBook:
+    """Folds of the logs that were asked for last. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._readers: OrderedDict[Path, _Reader] = OrderedDict()
+
+    def folds(self, path: Path, *, series: str, known: int, most: int, budget_s: float) -> Folds:
+        """What ``path`` has beyond the ``known`` folds of ``series``.
+
+        Looks at the log for at most ``budget_s``. At most ``most`` folds; where some are left
+        out, so is ``open``.
+        """
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return Folds(series="", known=0, to=0, lines=0, is_done=True, folds=[], open=[])
+        try:
+            size = os.fstat(fd).st_size
+            reader = self._reader(path, size)
+            with reader.lock:
+                reader.read_on(fd, until=time.monotonic() + budget_s)
+                start = known if series == reader.series else 0
+                found = reader.terminal.folds[start : start + most]
+                is_whole = start + len(found) == len(reader.terminal.folds)
+                return Folds(
+                    series=reader.series,
+                    known=start,
+                    to=reader.offset,
+                    lines=reader.terminal.line - (1 if reader.ends_line else 0),
+                    is_done=is_whole and reader.offset >= size,
+                    folds=found,
+                    open=reader.terminal.open_folds() if is_whole else [],
+                )
+        finally:
+            os.close(fd)
+
+    def _reader(self, path: Path, size: int) -> _Reader:
+        with self._lock:
+            reader = self._readers.pop(path, None)
+            if reader is None or reader.offset > size:  # another file has this name now
+                reader = _Reader()
+            self._readers[path] = reader
+            while len(self._readers) > KEPT_LOGS:
+                self._readers.popitem(last=False)
+            return reader

@@ -1,0 +1,21 @@
+// @ts-check
+/** A line or a range of lines as the end of an address: "#L12", "#L12-L40". Pure. */
+
+/** @typedef {[number, number]} Place first and last line; [0, 0] for none */
+
+/**
+ * The lines that an address ends with, or that a person typed: "12", "12-40", "#L12-L40".
+ * @param {string} text
+ * @returns {Place}
+ */
+export function placeIn(text) {
+  const found = /^#?L?(\d{1,12})(?:\s*[-–]\s*L?(\d{1,12}))?$/i.exec(text.trim());
+  if (!found) return [0, 0];
+  const numbers = [Number(found[1]), Number(found[2] ?? found[1])];
+  return numbers[0] < 1 || numbers[1] < 1 ? [0, 0] : [Math.min(...numbers), Math.max(...numbers)];
+}
+
+/** @param {Place} place @returns {string} */
+export function hashOf([first, last]) {
+  return first === last ? `#L${first}` : `#L${first}-L${last}`;
+}

@@ -1,0 +1,39 @@
+// @ts-check
+/**
+ * What a screen reader is told of a log: how it stands, never its lines, and seldom. Of what is said
+ * in quick succession the last counts. Pure but for the clock.
+ */
+
+const QUIET_MS = 5000;
+
+export class LogSpeech {
+  /**
+   * @param {(text: string) => void} speak
+   * @param {{now: () => number, later: (run: () => void, ms: number) => void}} clock
+   */
+  constructor(speak, clock = { now: () => performance.now(), later: (run, ms) => void setTimeout(run, ms) }) {
+    this.speak = speak;
+    this.clock = clock;
+    this.said = "";
+    this.saidAt = -Infinity;
+    /** @type {string | null} */
+    this.next = null;
+  }
+
+  /** @param {string} text */
+  say(text) {
+    const wait = this.saidAt + QUIET_MS - this.clock.now();
+    if (this.next === null && wait > 0) this.clock.later(() => this.#out(), wait);
+    this.next = text;
+    if (wait <= 0) this.#out();
+  }
+
+  #out() {
+    const text = this.next ?? "";
+    this.next = null;
+    this.saidAt = this.clock.now();
+    if (text === this.said) return;
+    this.said = text;
+    this.speak(text);
+  }
+}

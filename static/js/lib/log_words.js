@@ -1,0 +1,63 @@
+// @ts-check
+/** What the panel of a log says of itself. */
+
+import { grouped } from "./log_row_view.js";
+
+/** @typedef {"live" | "waiting" | "over"} State */
+
+/** @param {number} bytes */
+function sizeText(bytes) {
+  const units = ["B", "kB", "MB", "GB"];
+  let unit = 0;
+  let value = bytes;
+  while (value >= 1000 && unit < units.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  return `${unit ? value.toFixed(value < 100 ? 1 : 0) : value} ${units[unit]}`;
+}
+
+/** @param {number} lines @param {number} bytes */
+export function sizeWords(lines, bytes) {
+  const words = ngettext("%(n)s line", "%(n)s lines", lines);
+  return lines ? `${interpolate(words, { n: grouped(lines) }, true)} · ${sizeText(bytes)}` : "";
+}
+
+/** @param {string} state */
+export function emptyWords(state) {
+  return state === "over" ? gettext("Nothing was printed.") : gettext("Nothing has been printed yet.");
+}
+
+/**
+ * @param {string} state @param {boolean} isFollowing
+ * @param {number} fresh lines that came since a person stopped following
+ */
+export function pillWords(state, isFollowing, fresh) {
+  if (isFollowing) return state === "waiting" ? gettext("Not live, trying again") : gettext("Following");
+  if (!fresh) return state === "over" ? gettext("To the end") : gettext("Paused");
+  return interpolate(ngettext("%(n)s new line", "%(n)s new lines", fresh), { n: grouped(fresh) }, true);
+}
+
+/** @param {State} state */
+export function stateWords(state) {
+  if (state === "over") return gettext("The log is complete.");
+  return state === "live" ? gettext("The log is live again.") : gettext("The log is not live, trying again.");
+}
+
+/** @param {import("./log_search.js").LogSearch} search */
+export function matchWords({ text, error, answer, at }) {
+  if (error) return error;
+  if (!text) return "";
+  return at < 0 ? grouped(answer.total) : `${grouped(at + 1)} / ${grouped(answer.total)}`;
+}
+
+/**
+ * The step that has ended meanwhile, "" for none.
+ * @param {import("./log_rows.js").Step[]} before @param {import("./log_rows.js").Step[]} now
+ */
+export function stepWords(before, now) {
+  const ended = now.find((step, i) => step.state !== before[i]?.state && ["succeeded", "failed"].includes(step.state));
+  if (!ended) return "";
+  const words = ended.state === "failed" ? gettext("%(step)s: failed") : gettext("%(step)s: done");
+  return interpolate(words, { step: ended.title }, true);
+}

@@ -1,0 +1,37 @@
+"""The log panel of a job whose log a test writes itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from playwright.sync_api import Locator, Page
+
+IN_SIGHT = """() => {
+  const view = document.querySelector("[data-log=scroller]").getBoundingClientRect();
+  return [...document.querySelectorAll(".logrows .l")].filter((row) => {
+    const place = row.getBoundingClientRect();
+    return place.top < view.bottom - 2 && place.bottom > view.top + 2;
+  }).map((row) => Number(row.dataset.line));
+}"""
+
+
+def row(page: Page, number: int) -> Locator:
+    """What the line shows, if its row is drawn."""
+    return page.locator(f".logrows [data-line='{number}'] > span")
+
+
+def in_sight(page: Page, is_wanted: Callable[[list[int]], Any]) -> list[int]:
+    """Numbers of the lines in sight, once they are as wanted. The page's policy forbids eval."""
+    seen: list[int] = []
+    for _ in range(1000):
+        seen = page.evaluate(IN_SIGHT)
+        if seen and is_wanted(seen):
+            return seen
+        page.wait_for_timeout(50)
+    raise AssertionError(f"in sight are {seen[:1]} to {seen[-1:]}")
+
+
+def lines(first: int, last: int) -> bytes:
+    """Lines that say their numbers."""
+    return b"".join(b"line %d\n" % n for n in range(first, last + 1))
