@@ -19,7 +19,7 @@ from picows import WSListener, WSMsgType, WSTransport, WSUpgradeRequest, ws_crea
 from jobs.logstore.hub import MAX_FRAME_BYTES, frame
 
 
-class Reader(WSListener):  # type: ignore[misc]
+class Reader(WSListener):
     """One who is connected."""
 
     def __init__(self, first: bytes, readers: list[Reader]) -> None:

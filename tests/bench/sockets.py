@@ -23,7 +23,7 @@ HASHED = 3  # sockets whose bytes are hashed; of the others offsets and sizes ar
 CLOSED_EARLY_S = 120.0
 
 
-class Page(WSListener):  # type: ignore[misc]
+class Page(WSListener):
     """One reader."""
 
     def __init__(self, number: int, all_pages: Pages) -> None:
