@@ -176,19 +176,14 @@ def _context(
     found = {**seen.errors, **left_empty(draft), **(errors or {})}
     form = make_form(kind, target, typed, found)
     plan = None if found else seen.plan
-    address = f"{reverse('launch-form', args=[kind.name])}?{form.query}"
-    if origin:
-        address += f"&from={origin.pk}"
     priority = _priority(request, data)
-    if priority != "normal":
-        address += f"&priority={priority}"
     return base | {
         "priorities": line_view.priorities_for(request.user),
         "priority": priority,
         "starts": _starts(kind, seen, target, host, priority) if plan else None,
         "form": form,
         "origin": origin,
-        "address": address,
+        "address": _address(kind, form, origin, priority),
         "script_address": f"{reverse('launch-script', args=[kind.name])}?{form.query}",
         "errors": found,
         "general_error": found.get("", ""),
@@ -209,6 +204,14 @@ def _context(
         "asks_host": bool(plan and plan.checks) and not is_away(host),
         "notes_title": _("Against the guide") if target.has_dies else _("Good to know"),
     }
+
+
+def _address(kind: Kind, form: LaunchForm, origin: Job | None, priority: str) -> str:
+    """A link that shows a colleague the same form."""
+    address = f"{reverse('launch-form', args=[kind.name])}?{form.query}"
+    if origin:
+        address += f"&from={origin.pk}"
+    return address if priority == "normal" else f"{address}&priority={priority}"
 
 
 def _priority(request: HttpRequest, data: QueryDict) -> str:

@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.contrib.auth.models import AbstractBaseUser
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.utils.timezone import now
 
 from jobs.models import Deployment, Host, Job, Result
@@ -140,11 +140,15 @@ def counts(user: AbstractBaseUser | None, since: datetime) -> dict[str, int]:
 
     ``{"running", "waiting", "asking", "broke"}``; those that ask are among those that wait.
     """
-    jobs = _of(user)
+    queued = Q(state=Job.State.QUEUED)
     return {
-        "running": jobs.filter(state__in=Job.ON_HOST_STATES).count(),
-        "waiting": jobs.filter(state=Job.State.QUEUED).count(),
-        "asking": jobs.filter(state=Job.State.QUEUED).exclude(asks=[]).count(),
+        **_of(user)
+        .filter(state__in=Job.OPEN_STATES)
+        .aggregate(
+            running=Count("pk", filter=Q(state__in=Job.ON_HOST_STATES)),
+            waiting=Count("pk", filter=queued),
+            asking=Count("pk", filter=queued & ~Q(asks=[])),
+        ),
         "broke": _broke(user, since).count() + len(broken_servers(user, since)),
     }
 

@@ -8,8 +8,8 @@ import { LogBytes } from "./lib/log_bytes.js";
 import { LogFolds } from "./lib/log_folds.js";
 import { LogFoldsFeed } from "./lib/log_folds_feed.js";
 import { bindLogKeys } from "./lib/log_keys.js";
+import { LogLines } from "./lib/log_lines.js";
 import { LogMatcher } from "./lib/log_matcher.js";
-import { penBefore } from "./lib/log_pen.js";
 import { hashOf, placeIn } from "./lib/log_place.js";
 import { duration, groupRow, grouped, lineRow, waitingRow } from "./lib/log_row_view.js";
 import { LogRows } from "./lib/log_rows.js";
@@ -25,7 +25,6 @@ const STEPS_EVERY_MS = 3000;
 const WARNINGS_EVERY_MS = 10_000;
 const WARNINGS_SHARE = 20; // at most a twentieth of the time goes into looking for them
 const NEWS_EVERY_MS = 20_000; // a screen reader hears of new lines
-const KEPT_CHARACTERS = 2_000_000;
 
 class LogPanel {
   /** @param {HTMLElement} panel */
@@ -33,6 +32,7 @@ class LogPanel {
     this.panel = panel;
     this.source = new LogSource(panel.dataset.logUrl ?? "", panel.dataset.logSocket ?? "");
     this.bytes = new LogBytes((from, to) => this.source.piece(from, to), () => this.#soon());
+    this.lines = new LogLines(this.bytes);
     this.rows = new LogRows();
     this.folds = new LogFolds();
     this.foldsFeed = new LogFoldsFeed(this.folds, (query) => this.source.json(`/folds?${query}`), () => this.#foldsCame());
@@ -46,9 +46,6 @@ class LogPanel {
     this.mode = "all"; // or "only" (lines that match), "warnings"
     /** @type {import("./lib/log_search.js").Answer | null} lines that warn or break */
     this.warnings = null;
-    /** @type {Map<number, import("./lib/log_bytes.js").RawLine>} */
-    this.raw = new Map();
-    this.rawCharacters = 0;
     /** @type {Set<number>} long lines that a person unfolded */
     this.unfolded = new Set();
     this.isDrawing = false;
@@ -86,7 +83,7 @@ class LogPanel {
       this.#note(interpolate(gettext("The log cannot be read: %(why)s"), { why: String(error) }, true));
     }
     await this.foldsFeed.ask();
-    this.#setRows();
+    this.rows.setLineCount(this.#lineCount);
     if (this.linked[0]) this.#goTo(this.linked[0]);
     this.#draw();
     this.source.follow(this.bytes, { news: () => this.#soon(), state: (state, detail) => this.#setState(state, detail) });
@@ -264,7 +261,7 @@ class LogPanel {
     const row = this.rows.at(index);
     if ("group" in row) return this.#groupRow(row.group);
     const number = row.line;
-    const line = this.#line(number);
+    const line = this.lines.at(number);
     if (!line) return { key: `l${number}`, state: "waiting", make: () => waitingRow(number) };
     const shown = this.rows.only ? { texts: null, folded: 0, isOpen: false } : this.folds.at(number);
     const current = this.search.current;
@@ -279,16 +276,10 @@ class LogPanel {
     const { folded } = shown;
     const state = [line.end, this.matcher.version, this.search.error, now, view.isLinked, view.isLong, shown.isOpen, folded];
     const make = () => {
-      const texts = shown.texts ?? [this.#pen(number) + line.text];
+      const texts = shown.texts ?? [this.lines.pen(number) + line.text];
       return lineRow({ number, atMs: this.bytes.timeAt(line.at), texts, folded, hidden: line.hidden }, view);
     };
     return { key: `l${number}`, state: [...state, ...(shown.texts ?? [])].join(" "), make };
-  }
-
-  /** Colours that lines before left on; looked for in the line's own block. @param {number} number */
-  #pen(number) {
-    const [first] = this.bytes.linesOf(this.bytes.ownerOf(number));
-    return penBefore(number, first, (before) => this.#line(before)?.text ?? null);
   }
 
   /** @param {number} group */
@@ -298,22 +289,6 @@ class LogPanel {
     const isOpen = this.rows.isOpen(group);
     const state = [step.state, ...lines, isOpen, step.duration_s].join(" ");
     return { key: `g${group}`, state, make: () => groupRow(step, group, lines, isOpen) };
-  }
-
-  /** @param {number} number */
-  #line(number) {
-    const kept = this.raw.get(number);
-    if (kept) return kept;
-    const line = this.bytes.line(number);
-    if (line && number < this.bytes.lineCount) {
-      this.rawCharacters += line.text.length;
-      if (this.rawCharacters > KEPT_CHARACTERS) {
-        this.raw.clear();
-        this.rawCharacters = line.text.length;
-      }
-      this.raw.set(number, line);
-    }
-    return line;
   }
 
   /** Lines that are shown: while bars draw, as far as it is known how. */
@@ -327,10 +302,6 @@ class LogPanel {
     this.#soon();
   }
 
-  #setRows() {
-    this.rows.setLineCount(this.#lineCount);
-  }
-
   /** Draw with the next frame of the screen. */
   #soon() {
     if (this.isDrawing) return;
@@ -342,7 +313,7 @@ class LogPanel {
   }
 
   #draw() {
-    this.#setRows();
+    this.rows.setLineCount(this.#lineCount);
     if (this.isFollowing) this.scroll.showEnd();
     else this.scroll.draw();
     this.#words();
