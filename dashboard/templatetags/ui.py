@@ -17,6 +17,7 @@ from django.template.defaultfilters import stringfilter
 from django.templatetags.static import static
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import capfirst
 from django.utils.translation import gettext
 
 from dashboard import diegrid, formats, line_view, sparks
@@ -167,7 +168,9 @@ def sentence(thing: Any) -> str:
 def starts_in(forecast: Forecast) -> str:
     """When a job may start, in a few words; what that supposes, or why nobody knows, on hover."""
     return format_html(
-        '<span title="{}">{}</span>', line_view.starts(forecast), line_view.starts_in(forecast)
+        '<span title="{}">{}</span>',
+        line_view.starts(forecast),
+        capfirst(line_view.starts_in(forecast)),
     )
 
 

@@ -173,7 +173,7 @@ def test_the_page_of_a_job_says_where_it_stands_and_when_it_may_start(member, ho
     assert "1 job ahead in the queue" in text
     assert "Starts in about 2 h (" in text
     assert "if what is ahead of it takes as long as such jobs took here." in text
-    assert "starts in about 2 h" in text_of(member.get("/jobs/"))
+    assert "Starts in about 2 h" in text_of(member.get("/jobs/"))
 
 
 # The API and the command.
