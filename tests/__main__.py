@@ -1,7 +1,7 @@
 """``make test``: all tests on SQLite, and those that use a database on PostgreSQL as well.
 
-Tests that start the whole stack run one after the other, for minutes, mostly waiting. The others
-run beside them; what the first said is printed when both are through.
+Those in a browser run one after the other, for minutes, mostly waiting. The others run beside them;
+what the first said is printed when both are through.
 """
 
 from __future__ import annotations
@@ -23,17 +23,19 @@ NO_TESTS = 5  # pytest's exit code: nothing was selected
 def main(arguments: list[str]) -> int:
     """Run all, whatever one of them says; 0 when all passed."""
     with tempfile.TemporaryFile("w+") as said:
-        stacks = subprocess.Popen(
-            _command([*arguments, "--part=stacks"]), stdout=said, stderr=subprocess.STDOUT
+        browser = subprocess.Popen(
+            _command([*arguments, "--part=browser"]), stdout=said, stderr=subprocess.STDOUT
         )
         try:
-            print("Without a stack, on SQLite:", flush=True)
+            print("Without a browser or other processes, on SQLite:", flush=True)
             codes = [_pytest([*arguments, "--part=rest"], {})]
             codes.append(_on_postgresql(arguments))
-            print("\nIn a browser and with real processes (some minutes):", flush=True)
-            codes.append(stacks.wait())
+            print("\nWith real processes (some minutes):", flush=True)
+            codes.append(_pytest([*arguments, "--part=processes"], {}))
+            print("\nIn a browser (some minutes):", flush=True)
+            codes.append(browser.wait())
         except KeyboardInterrupt:
-            stacks.wait()  # it was interrupted as well, and stops what it has started
+            browser.wait()  # it was interrupted as well, and stops what it has started
             return 130
         said.seek(0)
         shutil.copyfileobj(said, sys.stdout)

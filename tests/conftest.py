@@ -14,14 +14,14 @@ pytest_plugins = ["tests.stack", "tests.api", "tests.simulated"]
 
 PLAIN_STATIC = "django.contrib.staticfiles.storage.StaticFilesStorage"
 DATABASE_FIXTURES = {"db", "transactional_db"}
-# They start the whole stack in real processes: one at a time, two cores do not carry two.
+# They start real processes, often the whole stack.
 STACK_MARKS = ("processes", "browser")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """``--part`` and ``--database-only``: what :mod:`tests.__main__` runs beside each other."""
-    words = "with a stack, all others, or vLLM itself, which only runs when it is asked for"
-    parser.addoption("--part", choices=["stacks", "rest", "vllm"], help=words)
+    words = "in a browser, with processes, all others, or vLLM itself, which must be asked for"
+    parser.addoption("--part", choices=["browser", "processes", "rest", "vllm"], help=words)
     parser.addoption("--database-only", action="store_true", help="only tests that use a database")
 
 
@@ -40,7 +40,11 @@ def _is_of(item: pytest.Item, part: str | None) -> bool:
     """Whether a test belongs to this part; vLLM's to none but its own, for it downloads 1 GB."""
     if item.get_closest_marker("vllm"):
         return part == "vllm"
-    return part is None or _needs_stack(item) == (part == "stacks")
+    if not _needs_stack(item):
+        return part in (None, "rest")
+    # Those in a browser that share the simulated host with those that need none stay with them.
+    in_browser = item.get_closest_marker("browser") and "simulated" not in _fixtures(item)
+    return part in (None, "browser" if in_browser else "processes")
 
 
 def _needs_stack(item: pytest.Item) -> bool:
@@ -50,8 +54,13 @@ def _needs_stack(item: pytest.Item) -> bool:
 def _uses_database(item: pytest.Item) -> bool:
     if _needs_stack(item):
         return False  # their processes have databases of their own
-    fixtures = getattr(item, "fixturenames", ())
-    return bool(item.get_closest_marker("django_db") or DATABASE_FIXTURES.intersection(fixtures))
+    return bool(
+        item.get_closest_marker("django_db") or DATABASE_FIXTURES.intersection(_fixtures(item))
+    )
+
+
+def _fixtures(item: pytest.Item) -> list[str]:
+    return list(getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture(autouse=True)
