@@ -153,7 +153,8 @@ def test_log_and_curves_move_while_the_benchmark_runs(page, api, job_of):
     expect(page.locator("[data-log-state=over]")).to_be_visible(timeout=300_000)
     log = api.raw(f"jobs/{number}/log?from=0")
     assert frames.data and log[frames.start :] == frames.data
-    assert lines_shown(page) == log.count(b"\n") + (log[-1:] != b"\n")
+    whole = log.count(b"\n") + (log[-1:] != b"\n")
+    until(lambda: lines_shown(page) == whole, "bars are drawn to their end")
 
 
 def test_the_page_of_a_job_that_ended_shows_its_result_without_a_reload(page):

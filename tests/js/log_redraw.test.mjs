@@ -57,6 +57,17 @@ test("what may change still is replaced, and another series begins anew", () => 
   assert.deepEqual(folds.folds, [[5, 6, ["x"]]]);
 });
 
+test("lines that come after the server has said that they have no row get none", () => {
+  const rows = new LogRows();
+  rows.setLineCount(10);
+  rows.setHidden([[2, 8], [12, 14]]);
+  assert.equal(rows.count, 3);
+
+  rows.setLineCount(15);
+
+  assert.deepEqual([rows.count, rows.at(3), rows.at(4)], [5, { line: 11 }, { line: 15 }]);
+});
+
 test("lines without a row have no place among rows", () => {
   const step = (name, state, line_from, line_to) => ({ name, state, line_from, line_to, look: ["ok", "ok"] });
   const rows = new LogRows();

@@ -33,8 +33,10 @@ export class LogRows {
     const fresh = lineCount - this.lineCount;
     const last = this.parts[this.parts.length - 1];
     const isOpenEnd = last && "line" in last && last.line + last.count - 1 === this.lineCount;
+    // The server may have said of lines that are on their way still that they have no row.
+    const isHiddenAhead = (this.hidden[this.hidden.length - 1]?.[1] ?? 0) > this.lineCount;
     this.lineCount = lineCount;
-    if (!isOpenEnd || fresh < 0 || this.only) {
+    if (!isOpenEnd || isHiddenAhead || fresh < 0 || this.only) {
       this.#arrange();
       return;
     }
