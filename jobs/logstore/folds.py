@@ -20,6 +20,7 @@ KEPT_LOGS = 32
 # The begin of a sequence that the next bytes may end.
 UNENDED = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b]{0,200}\x1b?|[ -/]*)?\Z")
 LONGEST_SEQUENCE = 256
+KNOWN_BYTES = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +48,17 @@ class _Reader:
         self.series = secrets.token_hex(4)
         self.lock = threading.Lock()
         self.offset = 0
+        self._last = b""  # the bytes before the offset
         self.terminal = Terminal()
         self._held = b""  # the begin of a sequence
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self.ends_line = True
+
+    def is_of(self, fd: int) -> bool:
+        """Whether the file still holds what was read: a number that is given again, after an older
+        database was put back, begins with an empty log.
+        """
+        return os.pread(fd, len(self._last), self.offset - len(self._last)) == self._last
 
     def read_on(self, fd: int, *, until: float) -> None:
         """Go on to the end of the file or until the clock says so."""
@@ -64,6 +72,7 @@ class _Reader:
 
     def _take(self, piece: bytes, *, does_move: bool) -> None:
         self.offset += len(piece)
+        self._last = (self._last + piece[-KNOWN_BYTES:])[-KNOWN_BYTES:]
         self.ends_line = piece.endswith(b"\n")
         data = self._held + piece
         unended = UNENDED.search(data, max(0, len(data) - LONGEST_SEQUENCE))
@@ -106,7 +115,7 @@ class FoldBook:
             return Folds(series="", known=0, to=0, lines=0, is_done=True, folds=[], open=[])
         try:
             size = os.fstat(fd).st_size
-            reader = self._reader(path, size)
+            reader = self._reader(path, fd)
             with reader.lock:
                 reader.read_on(fd, until=time.monotonic() + budget_s)
                 start = known if series == reader.series else 0
@@ -124,10 +133,10 @@ class FoldBook:
         finally:
             os.close(fd)
 
-    def _reader(self, path: Path, size: int) -> _Reader:
+    def _reader(self, path: Path, fd: int) -> _Reader:
         with self._lock:
             reader = self._readers.pop(path, None)
-            if reader is None or reader.offset > size:  # another file has this name now
+            if reader is None or not reader.is_of(fd):
                 reader = _Reader()
             self._readers[path] = reader
             while len(self._readers) > KEPT_LOGS:

@@ -102,7 +102,7 @@ def test_what_a_job_prints_never_becomes_html(log, open_page):
     log("a\u202eb\u2066c\x9b31m\x1b]0;title\x07\x1b[2J\x1b[H!\n".encode())
     page = open_page()
     dialogs = []
-    page.on("dialog", dialogs.append)
+    page.on("dialog", lambda dialog: dialogs.append(dialog.message))
 
     assert row(page, 1).inner_text() == "<b>bold</b><img src=x onerror=alert(1)>"
     assert row(page, 2).inner_text() == "<script>&amp;"

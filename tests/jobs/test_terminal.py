@@ -157,6 +157,21 @@ def test_a_log_that_draws_nothing_over_has_no_folds_and_is_not_drawn(logs, monke
     assert (found.folds, found.open, found.lines) == ([], [], data.count(b"\n"))
 
 
+def test_a_log_in_the_place_of_another_is_read_from_its_begin(logs, tmp_path):
+    bars = BARS.read_bytes()
+    logs.append(KEY, 0, bars[:5000])
+    before = logs.folds(KEY, budget_s=60)
+    for file in logs.path(KEY).parent.iterdir():
+        file.unlink()
+
+    logs.append(KEY, 0, b"another\n" + bars)
+    after = logs.folds(KEY, series=before.series, known=len(before.folds), budget_s=60)
+
+    afresh = LogStore(tmp_path / "logs").folds(KEY, budget_s=60)
+    assert (after.known, after.folds, after.open) == (0, afresh.folds, afresh.open)
+    assert (after.to, after.lines) == (afresh.to, afresh.lines)
+
+
 def test_a_log_without_bytes_has_no_folds(logs):
     assert logs.folds(KEY).is_done
 
