@@ -131,7 +131,11 @@ def simulated(tmp_path_factory):
     # Nobody waits ten minutes here for a download to be called silent.
     with running(tmp_path_factory.mktemp("sim") / "data", environ={"SILENT_AFTER": "4s"}) as stack:
         command = [sys.executable, "manage.py", "demo_host", "--speed", str(SPEED)]
-        environ = clean_environment() | {"DATA_DIR": str(stack.data_dir)}
+        environ = clean_environment() | {
+            "DATA_DIR": str(stack.data_dir),
+            # EvalScope lies in the folder of another stack of these tests.
+            "HOST_ROOTS": f"default:{tmp_path_factory.getbasetemp()}",
+        }
         with (stack.data_dir.with_name("host.terminal")).open("wb") as terminal:
             simulated = subprocess.Popen(
                 command, cwd=ROOT, env=environ, stdout=terminal, stderr=terminal
