@@ -28,8 +28,10 @@ PROGRAMS = frozenset(
         *("opencompass", "pip", "python", "python3", "unzip", "vamc", "vastgenx", "vllm", "wget"),
     }
 )
-# This script of ours is told a path of an address, and a model's name that may look like one.
-_ASKS_SERVER, _OF_SERVERS = "follow_ready.py", ("--health", "--model")
+# Paths of an address, and a model's name, which may look like a path.
+_OF_SERVERS = ("--endpoint", "--health", "--served-model-name")
+# These ask a server, and so are told a model by its name; vllm loads it from a folder.
+_ASK_SERVERS = frozenset({"ask_and_score.py", "evalscope", "follow_ready.py", "wait_ready.py"})
 _VOLUMES = ("-v", "--volume")
 _FORBIDDEN_ENV = ("LD_", "PYTHONPATH", "PYTHONSTARTUP", "BASH_ENV")
 
@@ -125,10 +127,12 @@ def _paths(argv: Sequence[str]) -> Iterator[str]:
     if argv and Path(argv[0]).name == "docker":
         yield from _paths_of_docker(argv)
         return
-    told = _OF_SERVERS if _ASKS_SERVER in map(_last, argv) else ()
+    # The program, or the script that a python runs.
+    asks = not _ASK_SERVERS.isdisjoint(map(_last, argv[:2]))
+    told = (*_OF_SERVERS, "--model") if asks else _OF_SERVERS
     for before, word in pairwise(argv):
-        value = word.partition("=")[2] if word.startswith("-") else word
-        if "://" not in value and before not in told and _is_path(value):
+        option, _, value = word.partition("=") if word.startswith("-") else (before, "", word)
+        if option not in told and "://" not in value and _is_path(value):
             yield value
 
 

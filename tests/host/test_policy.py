@@ -17,6 +17,7 @@ from jobs.kinds import KINDS
 from jobs.kinds.guide import plan_for
 from jobs.plans import Plan, PlanFile, Step
 from tests.host.conftest import plan_of, record_of, until
+from tests.jobs.target import PARAMS, VALUES, here
 
 
 @pytest.fixture
@@ -124,6 +125,39 @@ def test_paths_in_a_container_and_of_addresses_are_no_paths_of_the_host(strict):
     assert refused(strict, "docker", "exec", "-w", "/workspace", "box", "cat", "/etc/x") is None
     assert refused(strict, "wget", "https://hf-mirror.com/a/../b") is None
     assert refused(strict, sys.executable, "x/follow_ready.py", "--health", "/v1/a") is None
+    assert refused(strict, "vllm", "bench", "serve", "--endpoint", "/v1/chat/completions") is None
+    assert refused(strict, "vllm", "bench", "serve", "--endpoint=/v1/completions") is None
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("evalscope", "perf", "--model"),
+        ("python3", "{job_dir}/files/ask_and_score.py", "eval", "--model"),
+        ("python3", "{job_dir}/files/wait_ready.py", "http://127.0.0.1:1", "--model"),
+        ("python3", "{job_dir}/files/follow_ready.py", "http://127.0.0.1:1", "--model"),
+        ("vllm", "bench", "serve", "--served-model-name"),
+        ("python3", "benchmark_serving.py", "--served-model-name"),
+    ],
+)
+def test_a_deployments_name_may_be_its_folder_in_the_container(strict, words):
+    assert refused(strict, *words, "/test/weights/DeepSeek-R1") is None
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("vllm", "bench", "serve", "--model"),
+        ("vllm", "bench", "throughput", "--model"),
+        ("python3", "benchmark_serving.py", "--model"),
+        ("python3", "llama_serve.py", "--model"),
+        # Not the program, but an argument of that name.
+        ("vllm", "serve", "x", "evalscope", "--model"),
+    ],
+)
+def test_a_model_that_is_loaded_is_a_path_of_the_host(strict, words):
+    assert refused(strict, *words, "/etc/weights")[0] == "policy:root"
+    assert refused(strict, *words, f"{strict.workspace}/weights") is None
 
 
 def test_a_program_is_permitted_by_its_name_and_only_in_the_hosts_own_folders(strict):
@@ -189,6 +223,18 @@ def test_the_default_permits_every_command_of_the_guide(strict, monkeypatch):
                         refusals.append((name, stack, found))
     assert refusals == []
     assert seen > 30
+
+
+@pytest.mark.parametrize(
+    ("kind", "raw"), PARAMS, ids=[f"{kind}-{index}" for index, (kind, _) in enumerate(PARAMS)]
+)
+def test_the_default_permits_every_kind_on_this_computer(strict, monkeypatch, kind, raw):
+    monkeypatch.setattr("sys.executable", here().facts["python"]["path"])
+    policy = policy_of(replace(strict, roots=("/data/host", "/data/a {b} host")))
+
+    plan = KINDS[kind].plan(KINDS[kind].Params(**raw), here())
+
+    assert policy.refusal(plan, VALUES, Path(VALUES["job_dir"]) / "work") is None
 
 
 @pytest.mark.parametrize(
