@@ -11,11 +11,10 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from jobs.host import vacc
+from jobs.host import named_paths, vacc
 from jobs.host.config import Config
 from jobs.plans import SECRET, Plan, Step, fill, slots
 
@@ -28,11 +27,6 @@ PROGRAMS = frozenset(
         *("opencompass", "pip", "python", "python3", "unzip", "vamc", "vastgenx", "vllm", "wget"),
     }
 )
-# Paths of an address, and a model's name, which may look like a path.
-_OF_SERVERS = ("--endpoint", "--health", "--served-model-name")
-# These ask a server, and so are told a model by its name; vllm loads it from a folder.
-_ASK_SERVERS = frozenset({"ask_and_score.py", "evalscope", "follow_ready.py", "wait_ready.py"})
-_VOLUMES = ("-v", "--volume")
 _FORBIDDEN_ENV = ("LD_", "PYTHONPATH", "PYTHONSTARTUP", "BASH_ENV")
 
 
@@ -76,11 +70,11 @@ class Policy:
         for name, value in step.env:
             if name.startswith(_FORBIDDEN_ENV):
                 return Refusal("policy:variable", {"variable": name, "step": step.name})
-            if "://" not in value:
-                for part in value.split(":"):
-                    if part.startswith("/") and not self._permits(Path(part)):
-                        return self._outside(step.name, part)
-        for text in (str(cwd), *step.path, *_paths(step.argv), *_paths(step.cleanup)):
+            for text in named_paths.of_variable(value):
+                if not self._permits(cwd / text):
+                    return self._outside(step.name, text)
+        told = (*named_paths.of_command(step.argv), *named_paths.of_command(step.cleanup))
+        for text in (str(cwd), *step.path, *told):
             if not self._permits(cwd / text):
                 return self._outside(step.name, text)
         return None
@@ -120,42 +114,3 @@ def policy_of(config: Config) -> Policy:
 def _expanded(given: Sequence[str], default: Iterable[str]) -> Iterator[str]:
     for word in given or (DEFAULT,):
         yield from default if word == DEFAULT else (word,)
-
-
-def _paths(argv: Sequence[str]) -> Iterator[str]:
-    """What among arguments is a path of this host."""
-    if argv and Path(argv[0]).name == "docker":
-        yield from _paths_of_docker(argv)
-        return
-    # The program, or the script that a python runs.
-    asks = not _ASK_SERVERS.isdisjoint(map(_last, argv[:2]))
-    told = (*_OF_SERVERS, "--model") if asks else _OF_SERVERS
-    for before, word in pairwise(argv):
-        option, _, value = word.partition("=") if word.startswith("-") else (before, "", word)
-        if option not in told and "://" not in value and _is_path(value):
-            yield value
-
-
-def _paths_of_docker(argv: Sequence[str]) -> Iterator[str]:
-    """Mounts, and what is built or copied; the rest is told to what runs in the container."""
-    if "".join(argv[1:2]) in ("build", "cp"):
-        yield from (word for word in argv[2:] if ":" not in word and _is_path(word))
-    for before, word in pairwise(argv):
-        option, equals, value = word.partition("=")
-        if before in _VOLUMES:
-            yield word.partition(":")[0]
-        elif equals and option in _VOLUMES:
-            yield value.partition(":")[0]
-        elif before == "--mount" or option == "--mount":
-            fields = dict(
-                part.partition("=")[::2] for part in (value if equals else word).split(",")
-            )
-            yield fields.get("source", fields.get("src", "/"))
-
-
-def _is_path(word: str) -> bool:
-    return word.startswith("/") or ".." in word.split("/")
-
-
-def _last(word: str) -> str:
-    return word.rpartition("/")[2]
