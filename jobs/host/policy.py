@@ -59,7 +59,7 @@ class Policy:
                 return found
         for item in whole.files:
             if item.at and not self._permits(Path(item.at)):
-                return self._outside(item.name, item.at)
+                return self._outside(item.name, item.at, work)
         return None
 
     def _step(self, step: Step, cwd: Path) -> Refusal | None:
@@ -72,11 +72,11 @@ class Policy:
                 return Refusal("policy:variable", {"variable": name, "step": step.name})
             for text in named_paths.of_variable(value):
                 if not self._permits(cwd / text):
-                    return self._outside(step.name, text)
+                    return self._outside(step.name, text, cwd)
         told = (*named_paths.of_command(step.argv), *named_paths.of_command(step.cleanup))
         for text in (str(cwd), *step.path, *told):
             if not self._permits(cwd / text):
-                return self._outside(step.name, text)
+                return self._outside(step.name, text, cwd)
         return None
 
     def _may_run(self, program: str, cwd: Path) -> bool:
@@ -94,10 +94,9 @@ class Policy:
         real = Path(os.path.realpath(path))
         return any(real.is_relative_to(root) for root in self.roots)
 
-    def _outside(self, step: str, text: str) -> Refusal:
-        return Refusal(
-            "policy:root", {"path": text, "leads_to": os.path.realpath(text), "step": step}
-        )
+    def _outside(self, step: str, text: str, cwd: Path) -> Refusal:
+        leads_to = os.path.realpath(cwd / text)
+        return Refusal("policy:root", {"path": text, "leads_to": leads_to, "step": step})
 
 
 def policy_of(config: Config) -> Policy:

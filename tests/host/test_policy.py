@@ -152,6 +152,16 @@ def test_no_path_leads_out_of_the_roots(strict, argv):
     assert found[0] == "policy:root"
 
 
+def test_what_a_path_leads_to_is_told_from_the_steps_own_folder(strict):
+    up = "/".join([".."] * len(strict.workspace.parts))
+
+    found = refused(strict, "unzip", "x", "-d", f"{up}/srv", cwd=str(strict.workspace))
+
+    assert found[1]["leads_to"] == "/srv"
+    found = refused(strict, "unzip", "x", "-d", "../beside", cwd=str(strict.workspace))
+    assert found[1]["leads_to"] == str(strict.workspace.parent / "beside")
+
+
 def test_paths_in_a_container_and_of_addresses_are_no_paths_of_the_host(strict):
     mount = f"{strict.workspace}:/test"
 
