@@ -11,11 +11,10 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from jobs.host import vacc
+from jobs.host import named_paths, vacc
 from jobs.host.config import Config
 from jobs.plans import SECRET, Plan, Step, fill, slots
 
@@ -28,9 +27,6 @@ PROGRAMS = frozenset(
         *("opencompass", "pip", "python", "python3", "unzip", "vamc", "vastgenx", "vllm", "wget"),
     }
 )
-# This script of ours is told a path of an address, and a model's name that may look like one.
-_ASKS_SERVER, _OF_SERVERS = "follow_ready.py", ("--health", "--model")
-_VOLUMES = ("-v", "--volume")
 _FORBIDDEN_ENV = ("LD_", "PYTHONPATH", "PYTHONSTARTUP", "BASH_ENV")
 
 
@@ -63,7 +59,7 @@ class Policy:
                 return found
         for item in whole.files:
             if item.at and not self._permits(Path(item.at)):
-                return self._outside(item.name, item.at)
+                return self._outside(item.name, item.at, work)
         return None
 
     def _step(self, step: Step, cwd: Path) -> Refusal | None:
@@ -74,13 +70,13 @@ class Policy:
         for name, value in step.env:
             if name.startswith(_FORBIDDEN_ENV):
                 return Refusal("policy:variable", {"variable": name, "step": step.name})
-            if "://" not in value:
-                for part in value.split(":"):
-                    if part.startswith("/") and not self._permits(Path(part)):
-                        return self._outside(step.name, part)
-        for text in (str(cwd), *step.path, *_paths(step.argv), *_paths(step.cleanup)):
+            for text in named_paths.of_variable(value):
+                if not self._permits(cwd / text):
+                    return self._outside(step.name, text, cwd)
+        told = (*named_paths.of_command(step.argv), *named_paths.of_command(step.cleanup))
+        for text in (str(cwd), *step.path, *told):
             if not self._permits(cwd / text):
-                return self._outside(step.name, text)
+                return self._outside(step.name, text, cwd)
         return None
 
     def _may_run(self, program: str, cwd: Path) -> bool:
@@ -98,10 +94,9 @@ class Policy:
         real = Path(os.path.realpath(path))
         return any(real.is_relative_to(root) for root in self.roots)
 
-    def _outside(self, step: str, text: str) -> Refusal:
-        return Refusal(
-            "policy:root", {"path": text, "leads_to": os.path.realpath(text), "step": step}
-        )
+    def _outside(self, step: str, text: str, cwd: Path) -> Refusal:
+        leads_to = os.path.realpath(cwd / text)
+        return Refusal("policy:root", {"path": text, "leads_to": leads_to, "step": step})
 
 
 def policy_of(config: Config) -> Policy:
@@ -118,40 +113,3 @@ def policy_of(config: Config) -> Policy:
 def _expanded(given: Sequence[str], default: Iterable[str]) -> Iterator[str]:
     for word in given or (DEFAULT,):
         yield from default if word == DEFAULT else (word,)
-
-
-def _paths(argv: Sequence[str]) -> Iterator[str]:
-    """What among arguments is a path of this host."""
-    if argv and Path(argv[0]).name == "docker":
-        yield from _paths_of_docker(argv)
-        return
-    told = _OF_SERVERS if _ASKS_SERVER in map(_last, argv) else ()
-    for before, word in pairwise(argv):
-        value = word.partition("=")[2] if word.startswith("-") else word
-        if "://" not in value and before not in told and _is_path(value):
-            yield value
-
-
-def _paths_of_docker(argv: Sequence[str]) -> Iterator[str]:
-    """Mounts, and what is built or copied; the rest is told to what runs in the container."""
-    if "".join(argv[1:2]) in ("build", "cp"):
-        yield from (word for word in argv[2:] if ":" not in word and _is_path(word))
-    for before, word in pairwise(argv):
-        option, equals, value = word.partition("=")
-        if before in _VOLUMES:
-            yield word.partition(":")[0]
-        elif equals and option in _VOLUMES:
-            yield value.partition(":")[0]
-        elif before == "--mount" or option == "--mount":
-            fields = dict(
-                part.partition("=")[::2] for part in (value if equals else word).split(",")
-            )
-            yield fields.get("source", fields.get("src", "/"))
-
-
-def _is_path(word: str) -> bool:
-    return word.startswith("/") or ".." in word.split("/")
-
-
-def _last(word: str) -> str:
-    return word.rpartition("/")[2]

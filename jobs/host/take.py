@@ -13,12 +13,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from jobs.errors import PlanError
 from jobs.host import serving, spawn
 from jobs.host import spool as spools
 from jobs.host.client import Answer, Client
 from jobs.host.config import Config
 from jobs.host.launcher import size_and_sha256
-from jobs.host.policy import policy_of
+from jobs.host.policy import Refusal, policy_of
 from jobs.host.spool import Meta, Spool
 from jobs.plans import Plan, from_json, slots
 
@@ -94,7 +95,12 @@ def start_if_fresh(config: Config, spool: Spool) -> bool:
     lock = spool.lock()
     if lock is None:
         return False
-    if spool.was_started():  # another one was faster, and has ended
+    try:
+        started = spool.was_started()  # another one was faster, and has ended
+    except BaseException:
+        os.close(lock)
+        raise
+    if started:
         os.close(lock)
         return False
     _launch(config, spool, lock)
@@ -102,32 +108,52 @@ def start_if_fresh(config: Config, spool: Spool) -> bool:
 
 
 def _launch(config: Config, spool: Spool, lock: int) -> None:
-    """Hand the spool to a launcher, if this host permits all that its plan names."""
-    taken = spool.plan()
-    refusal = policy_of(config).refusal(from_json(taken["plan"]), taken["values"], spool.work)
+    """Hand the spool to a launcher, if this host permits all that its plan names.
+
+    ``lock`` is the launcher's then, or closed: held on, the spool would look running for ever.
+    """
+    try:
+        refusal = _refusal(config, spool)
+        if refusal is not None:
+            log.warning("%s is refused: %s %s", spool, refusal.sentence_id, dict(refusal.args))
+            _close_as_failed(spool, refusal)
+    except BaseException:
+        os.close(lock)
+        raise
     if refusal is None:
         spawn.STANDBY.start(spool, lock)
-        return
-    try:
-        log.warning("%s is refused: %s %s", spool, refusal.sentence_id, dict(refusal.args))
-        size, digest = size_and_sha256(spool.log)
-        spool.append_ended(
-            {
-                "verdict": "failed",
-                "sentence_id": refusal.sentence_id,
-                "sentence_args": dict(refusal.args),
-                "exit_code": None,
-                "duration_s": None,
-                "log_bytes": size,
-                "log_sha256": digest,
-                "points_bytes": spools.whole_lines_size(spool.points),
-                "outputs": [],
-                "run": spool.meta().run,
-            }
-        )
-        spool.forget_secrets()
-    finally:
+    else:
         os.close(lock)
+
+
+def _refusal(config: Config, spool: Spool) -> Refusal | None:
+    """Why nothing of the spool's plan is run: it is not permitted, or cannot be read or filled."""
+    try:
+        taken = spool.plan()
+        return policy_of(config).refusal(from_json(taken["plan"]), taken["values"], spool.work)
+    except PlanError as error:
+        return Refusal(error.id, {"problem": str(error)})
+    except (ValueError, LookupError, TypeError) as error:  # torn by a power cut
+        return Refusal(PlanError.id, {"problem": repr(error)})
+
+
+def _close_as_failed(spool: Spool, refusal: Refusal) -> None:
+    size, digest = size_and_sha256(spool.log)
+    spool.append_ended(
+        {
+            "verdict": "failed",
+            "sentence_id": refusal.sentence_id,
+            "sentence_args": dict(refusal.args),
+            "exit_code": None,
+            "duration_s": None,
+            "log_bytes": size,
+            "log_sha256": digest,
+            "points_bytes": spools.whole_lines_size(spool.points),
+            "outputs": [],
+            "run": spool.meta().run,
+        }
+    )
+    spool.forget_secrets()
 
 
 def cancel(config: Config, client: Client, kind: str, number: int, *, run: int) -> bool:

@@ -17,6 +17,8 @@ from jobs.kinds import KINDS
 from jobs.kinds.guide import plan_for
 from jobs.plans import Plan, PlanFile, Step
 from tests.host.conftest import plan_of, record_of, until
+from tests.jobs.target import PARAMS, VALUES, here
+from tests.jobs.vacc_target import VACC_PARAMS, vacc_host, vacc_values
 
 
 @pytest.fixture
@@ -108,6 +110,39 @@ def test_a_link_out_of_the_roots_is_followed_and_named(strict, tmp_path):
         ("docker", "run", "--mount", "type=bind,src=/etc,dst=/test", "image"),
         ("docker", "cp", "box:/etc/passwd", "/etc/passwd"),
         ("docker", "build", "/"),
+        ("docker", "run", "-v/etc:/x", "image"),
+        ("docker", "run", "-v=/etc:/x", "image"),
+        ("docker", "run", "-itv", "/etc:/x", "image"),
+        ("docker", "run", "-ditv/etc:/x", "image"),
+        ("docker", "run", "--rm", "--name", "x", "-e", "A=1", "-v", "/etc:/x", "image"),
+        ("docker", "container", "run", "-v", "/etc:/x", "image"),
+        ("docker", "create", "--mount=type=bind,source=/etc,target=/x", "image"),
+        ("docker", "run", "--mount", 'type=BIND,"source=/etc",target=/x', "image"),
+        ("docker", "run", "--mount", "type=volume,dst=/x,volume-opt=device=/etc", "image"),
+        ("docker", "run", "--env-file", "/etc/passwd", "image"),
+        ("docker", "exec", "--env-file=/etc/passwd", "box", "env"),
+        ("docker", "run", "--device", "/dev/sda", "image"),
+        ("docker", "run", "--device=/dev/vacc0/../sda:/dev/vacc0", "image"),
+        ("docker", "run", "--security-opt", "seccomp=/etc/x", "image"),
+        ("docker", "load", "-i", "/etc/x"),
+        ("docker", "load", "-qi/etc/x"),
+        ("docker", "image", "save", "--output=/etc/x", "image"),
+        ("docker", "build", "--file=/etc/Dockerfile", "."),
+        ("docker", "build", "--secret", "id=x,src=/etc/passwd", "."),
+        ("docker", "volume", "create", "-o", "device=/etc", "x"),
+        ("docker", "--log-level", "info", "cp", "box:/x", "/etc/passwd"),
+        ("docker", "-l", "info", "run", "-v", "/etc:/x", "image"),
+        ("docker", "-D", "run", "-v", "/etc:/x", "image"),
+        ("docker", "--config", "/etc", "pull", "image"),
+        ("docker", "cp", "/etc:x/y", "box:/x"),
+        ("wget", "-o/etc/passwd", "x"),
+        ("wget", "-qO/etc/passwd", "x"),
+        ("wget", "-O../../../../../../../../../etc/x", "x"),
+        ("git", "clone", "file:///etc/passwd"),
+        ("git", "clone", "--reference=file:///etc", "x"),
+        ("pip", "install", "git+file:///etc/x", "x @ FILE://localhost/%65tc/x"),
+        ("pip", "install", "file:/etc/x#egg=x"),
+        ("git", "clone", "/etc/x://y"),
     ],
 )
 def test_no_path_leads_out_of_the_roots(strict, argv):
@@ -117,13 +152,80 @@ def test_no_path_leads_out_of_the_roots(strict, argv):
     assert found[0] == "policy:root"
 
 
+def test_what_a_path_leads_to_is_told_from_the_steps_own_folder(strict):
+    up = "/".join([".."] * len(strict.workspace.parts))
+
+    found = refused(strict, "unzip", "x", "-d", f"{up}/srv", cwd=str(strict.workspace))
+
+    assert found[1]["leads_to"] == "/srv"
+    found = refused(strict, "unzip", "x", "-d", "../beside", cwd=str(strict.workspace))
+    assert found[1]["leads_to"] == str(strict.workspace.parent / "beside")
+
+
 def test_paths_in_a_container_and_of_addresses_are_no_paths_of_the_host(strict):
     mount = f"{strict.workspace}:/test"
 
     assert refused(strict, "docker", "run", "-v", mount, "image", "ls", "/etc") is None
+    assert refused(strict, "docker", "run", "-dit", "image", "x", "-v", "/etc:/x") is None
     assert refused(strict, "docker", "exec", "-w", "/workspace", "box", "cat", "/etc/x") is None
     assert refused(strict, "wget", "https://hf-mirror.com/a/../b") is None
     assert refused(strict, sys.executable, "x/follow_ready.py", "--health", "/v1/a") is None
+    assert refused(strict, "vllm", "bench", "serve", "--endpoint", "/v1/chat/completions") is None
+    assert refused(strict, "vllm", "bench", "serve", "--endpoint=/v1/completions") is None
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("run", "--mount", "type=volume,source=vol,target=/x", "image"),
+        ("run", "--mount=type=volume,source=vol,target=/x", "image"),
+        ("run", "--mount", "type=tmpfs,target=/x", "image"),
+        ("run", "--mount", "source=vol,target=/x", "image"),
+        ("run", "--mount", "type=bind,source={job_dir}/work,target=/x", "image"),
+        ("run", "-v", "vol:/x", "image"),
+        ("run", "--device", "/dev/vacc0", "--device=/dev/vacc12:/dev/vacc0:rwm", "image"),
+        ("run", "--env-file", "{job_dir}/work/env", "-e", "DATA=/etc", "-w", "/x", "image"),
+        ("build", "-f", "docker/Dockerfile", "-t", "x", "--build-arg", "DATA=/x", "."),
+        ("load", "-i", "{job_dir}/work/image.tar"),
+        ("--log-level", "info", "pull", "registry.lan:5000/x/y:1"),
+        ("build", "https://github.com/x/y.git"),
+        ("cp", "box:/etc/../x", "x"),
+    ],
+)
+def test_docker_may_be_told_what_is_no_path_of_the_host_or_lies_in_its_roots(strict, words):
+    at = [word.format(job_dir=f"{strict.dir}/spool/1") for word in words]
+    assert refused(strict, "docker", *at) is None
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("evalscope", "perf", "--model"),
+        ("python3", "{job_dir}/files/ask_and_score.py", "eval", "--model"),
+        ("python3", "{job_dir}/files/wait_ready.py", "http://127.0.0.1:1", "--model"),
+        ("python3", "{job_dir}/files/follow_ready.py", "http://127.0.0.1:1", "--model"),
+        ("vllm", "bench", "serve", "--served-model-name"),
+        ("python3", "benchmark_serving.py", "--served-model-name"),
+    ],
+)
+def test_a_deployments_name_may_be_its_folder_in_the_container(strict, words):
+    assert refused(strict, *words, "/test/weights/DeepSeek-R1") is None
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("vllm", "bench", "serve", "--model"),
+        ("vllm", "bench", "throughput", "--model"),
+        ("python3", "benchmark_serving.py", "--model"),
+        ("python3", "llama_serve.py", "--model"),
+        # Not the program, but an argument of that name.
+        ("vllm", "serve", "x", "evalscope", "--model"),
+    ],
+)
+def test_a_model_that_is_loaded_is_a_path_of_the_host(strict, words):
+    assert refused(strict, *words, "/etc/weights")[0] == "policy:root"
+    assert refused(strict, *words, f"{strict.workspace}/weights") is None
 
 
 def test_a_program_is_permitted_by_its_name_and_only_in_the_hosts_own_folders(strict):
@@ -144,6 +246,9 @@ def test_a_program_is_permitted_by_its_name_and_only_in_the_hosts_own_folders(st
         (("PYTHONPATH", "."), "policy:variable"),
         (("DATA", "/etc"), "policy:root"),
         (("DATA", "here:/etc"), "policy:root"),
+        (("DATA", "file:///etc/passwd"), "policy:root"),
+        (("DATA", "file://localhost/etc/passwd"), "policy:root"),
+        (("DATA", "/etc:https://hf-mirror.com"), "policy:root"),
     ],
 )
 def test_an_environment_leads_out_no_more_than_arguments(strict, env, sentence):
@@ -151,7 +256,8 @@ def test_an_environment_leads_out_no_more_than_arguments(strict, env, sentence):
 
 
 def test_an_address_in_an_environment_is_no_path(strict):
-    assert refused(strict, "hf", "x", env=(("HF_ENDPOINT", "https://hf-mirror.com"),)) is None
+    for value in ("https://hf-mirror.com", "http://127.0.0.1:8000/v1", "x,http://[::1]:80/a"):
+        assert refused(strict, "hf", "x", env=(("HF_ENDPOINT", value),)) is None
 
 
 def test_files_and_paths_of_programs_must_lie_in_the_roots_too(strict):
@@ -189,6 +295,35 @@ def test_the_default_permits_every_command_of_the_guide(strict, monkeypatch):
                         refusals.append((name, stack, found))
     assert refusals == []
     assert seen > 30
+
+
+@pytest.mark.parametrize(
+    ("kind", "raw"), PARAMS, ids=[f"{kind}-{index}" for index, (kind, _) in enumerate(PARAMS)]
+)
+def test_the_default_permits_every_kind_on_this_computer(strict, monkeypatch, kind, raw):
+    monkeypatch.setattr("sys.executable", here().facts["python"]["path"])
+    policy = policy_of(replace(strict, roots=("/data/host", "/data/a {b} host")))
+
+    plan = KINDS[kind].plan(KINDS[kind].Params(**raw), here())
+
+    assert policy.refusal(plan, VALUES, Path(VALUES["job_dir"]) / "work") is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "raw"),
+    VACC_PARAMS,
+    ids=[f"{kind}-{index}" for index, (kind, _) in enumerate(VACC_PARAMS)],
+)
+def test_the_default_permits_every_kind_on_a_host_with_cards(strict, monkeypatch, kind, raw):
+    host = vacc_host()
+    monkeypatch.setattr("sys.executable", host.facts["python"]["path"])
+    policy = policy_of(replace(strict, roots=("/nfs", "/data", host.facts["conda"])))
+    # A deployment may be called after its folder in the container.
+    values = {**vacc_values(host), "deployment.name": "/test/weights/DeepSeek-R1"}
+
+    plan = KINDS[kind].plan(KINDS[kind].Params(**raw), host)
+
+    assert policy.refusal(plan, values, Path(values["job_dir"]) / "work") is None
 
 
 @pytest.mark.parametrize(

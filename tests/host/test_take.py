@@ -238,3 +238,48 @@ def test_the_launcher_survives_who_started_it_and_leaves_no_zombie(intake, confi
     until(lambda: spools.launcher_pid(spool) is None)
     with pytest.raises(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
+
+
+def test_a_plan_with_a_slot_that_nothing_fills_gets_its_verdict(intake, config, client):
+    intake.jobs[7] = record_of("echo {artifact.path}")
+
+    assert take.take_job(config, client, 7) is True
+
+    spool = Spool(config.dir / "spool" / "7")
+    ended = spool.exit()
+    assert (ended["verdict"], ended["sentence_id"]) == ("failed", "internal:plan")
+    assert "{artifact.path}" in ended["sentence_args"]["problem"]
+    assert [event["type"] for event in spool.read_events()] == ["ended"]
+    assert not spool.is_running()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"plan": {}}', '{"plan": {}, "values": {}}'])
+def test_a_plan_that_cannot_be_read_gets_its_verdict(config, make_spool, text):
+    spool = make_spool("true")
+    (spool.path / "plan.json").write_text(text)
+
+    assert take.start_if_fresh(config, spool) is True
+
+    assert spool.exit()["sentence_id"] == "internal:plan"
+    assert not spool.is_running()
+
+
+def test_what_breaks_before_the_launcher_starts_leaves_no_lock(config, make_spool, monkeypatch):
+    spool = make_spool("true")
+
+    def full(*_args, **_more):
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Spool, "append_ended", full)
+        with pytest.raises(OSError, match="no space"):
+            take.start_if_fresh(replace(config, programs=("nothing",)), spool)
+    assert not spool.is_running()
+    with monkeypatch.context() as patched:
+        patched.setattr(Spool, "plan", full)
+        with pytest.raises(OSError, match="no space"):
+            take.start_if_fresh(config, spool)
+    assert not spool.is_running()
+
+    assert take.start_if_fresh(config, spool) is True
+    assert until(spool.exit)["verdict"] == "succeeded"
