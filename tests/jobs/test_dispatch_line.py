@@ -127,6 +127,16 @@ def test_more_dies_than_the_host_has_keep_nobody_up(host):
     assert why(big) == "wait:dies_few"
 
 
+def test_a_quiet_job_that_wants_more_dies_than_come_free_keeps_nobody_up(host):
+    running(host)
+    big, small = job_of(host, 32, quiet=True), job_of(host, 2)
+
+    dispatch.look()
+
+    assert started() == {small.pk}
+    assert why(big) == "wait:quiet_jobs"
+
+
 def test_nothing_is_kept_for_a_job_whose_input_is_not_ready(host):
     running(host, "0,1,2,3")
     server = serving(host, "", state="loading")
