@@ -172,7 +172,8 @@ def _index(
             words = _("Job #%(job)s has another priority, which counts more than the order.")
             raise NotMoved(words % {"job": other})
         raise NotMoved(_("Job #%(job)s does not wait here any more.") % {"job": other})
-    raise NotMoved(_("Say before or after which job, or one of %(steps)s.") % {"steps": STEPS})
+    words = _("Say before or after which job, or one of %(steps)s.")
+    raise NotMoved(words % {"steps": ", ".join(STEPS)})
 
 
 def _put(mine: _Row, rows: Sequence[_Row], index: int) -> None:

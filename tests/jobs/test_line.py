@@ -113,6 +113,11 @@ def test_a_job_is_not_moved_among_those_of_another_priority(host, jobs):
         move(jobs[3], before=jobs[0].pk)
 
 
+def test_a_move_that_says_no_place_is_told_the_steps_in_words(jobs):
+    with pytest.raises(NotMoved, match="one of first, earlier, later, last"):
+        move(jobs[0])
+
+
 def test_a_job_passes_others_of_its_owner_and_nobody_elses(host):
     owner, other = make_user(), make_user()
     theirs = make_job(host=host, created_by=other)
