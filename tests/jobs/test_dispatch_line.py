@@ -8,8 +8,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now
 
 from jobs import dispatch, hostqueue
-from jobs.models import Job
+from jobs.models import Job, Preflight
 from jobs.plans import Check, Step
+from jobs.services import preflights
 from tests.factories import make_deployment, make_host, make_job, make_plan
 from tests.jobs.test_lifecycle import together
 
@@ -167,6 +168,69 @@ def test_a_host_is_asked_to_look_for_no_more_jobs_than_it_has_slots():
     dispatch.look()
 
     assert [why(job) for job in jobs] == ["wait:preflight"] * 2 + ["wait:before"] * 3
+
+
+CHECKED = make_plan(steps=FREE.steps, checks=(Check("iommu"),))
+
+
+def asked_ago(job, *seconds):
+    """Its host was asked so long ago, and has answered nothing."""
+    for ago in seconds:
+        asked = preflights.ask(job.host, job.plan, {}, job=job)
+        Preflight.objects.filter(pk=asked.pk).update(asked_at=now() - timedelta(seconds=ago))
+
+
+def test_a_job_whose_host_owes_a_look_for_long_shuts_the_host_for_nobody(host):
+    quiet, other = make_job(host=host, plan=CHECKED, quiet=True), job_of(host)
+    asked_ago(quiet, 20)
+    dispatch.look()
+    assert started() == set()
+    Preflight.objects.all().delete()
+    asked_ago(quiet, 65, 35, 5)
+
+    dispatch.look()
+
+    later = job_of(host)
+    dispatch.look()
+
+    assert started() == {other.pk, later.pk}
+    assert why(quiet) == "wait:quiet_jobs"
+
+
+def test_an_answer_that_comes_after_the_next_question_still_starts_the_job(host):
+    job = make_job(host=host, plan=CHECKED)
+    asked_ago(job, 45)
+    late = preflights.latest(job.pk)
+    dispatch.look()
+    assert preflights.latest(job.pk) != late
+
+    preflights.answer(late, [])
+    dispatch.look()
+
+    assert started() == {job.pk}
+
+
+def test_of_questions_without_an_answer_the_first_and_the_last_are_kept(host):
+    job = make_job(host=host, plan=CHECKED)
+    asked_ago(job, 500)
+    preflights.answer(preflights.latest(job.pk), [])
+
+    asked_ago(job, 400, 300, 200, 100)
+
+    ages = [round((now() - one.asked_at).total_seconds()) for one in Preflight.objects.all()]
+    assert ages == [100, 400, 500]
+
+
+def test_a_host_that_answers_no_looks_is_not_asked_for_its_whole_line():
+    host = make_host(slots=2)
+    for job in [make_job(host=host, plan=CHECKED) for _ in range(30)][:20]:
+        asked_ago(job, 100)
+    free = job_of(host)
+
+    dispatch.look()
+
+    assert Preflight.objects.values("job").distinct().count() == 20
+    assert started() == {free.pk}
 
 
 # A quiet host.
