@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from functools import partial
 
 from django.db import transaction
+from django.db.models import Max, QuerySet
 from django.utils.translation import gettext as _
 
 from jobs import hints
 from jobs.errors import JobsError
 from jobs.models import Job
-from jobs.models.jobs import PLACES_A_SECOND, last_place
+from jobs.models.jobs import PLACES_A_SECOND, last_place, place_of
 from jobs.services.lifecycle import lock_host
 
 STEPS = ("first", "earlier", "later", "last")
@@ -85,10 +86,11 @@ def move(
     return Move(was + 1, target + 1)
 
 
-def set_priority(job_id: int, priority: int) -> list[int]:
+def set_priority(job_id: int, priority: int, *, may_pass: bool = False) -> list[int]:
     """Give a waiting job another priority; a higher one also to the jobs that it waits for.
 
-    Returns the ids of the jobs that were changed.
+    ``may_pass``: it keeps its place, though that may lie before other people's jobs. Returns the
+    ids of the jobs that were changed.
 
     Raises:
         Job.DoesNotExist: there is no such job.
@@ -99,29 +101,49 @@ def set_priority(job_id: int, priority: int) -> list[int]:
         queued = Job.objects.filter(state=Job.State.QUEUED)
         if not queued.filter(pk=job_id).exists():
             raise NotMoved(_("It does not wait any more."))
-        changed = list(
-            queued.filter(pk=job_id).exclude(priority=priority).values_list("pk", flat=True)
-        )
-        queued.filter(pk=job_id).update(priority=priority)
-        changed += raise_those_before(job_id, priority)
+        changed = _enter(queued.filter(pk=job_id).exclude(priority=priority), priority, may_pass)
+        changed += raise_those_before(job_id, priority, may_pass=may_pass)
         for pk in changed:
             transaction.on_commit(partial(hints.publish, "job", id=pk))
     return changed
 
 
-def raise_those_before(job_id: int, priority: int) -> list[int]:
+def raise_those_before(job_id: int, priority: int, *, may_pass: bool = False) -> list[int]:
     """Give the waiting jobs that a job comes after at least its priority; their ids.
 
-    Else an urgent job would wait for one that anybody passes.
+    Else an urgent job would wait for one that anybody passes. ``may_pass``: as above.
     """
     queued, changed = Job.objects.filter(state=Job.State.QUEUED), []
     front = [job_id]
     while front:
-        lower = queued.filter(before__in=front, priority__gt=priority).distinct()
-        front = list(lower.values_list("pk", flat=True))
-        queued.filter(pk__in=front).update(priority=priority)
+        lower = queued.filter(before__in=front, priority__gt=priority).values("pk")
+        front = _enter(queued.filter(pk__in=lower), priority, may_pass)
         changed += front
     return changed
+
+
+def _enter(jobs: QuerySet[Job], priority: int, may_pass: bool) -> list[int]:
+    """Put waiting jobs among those of another priority; their ids.
+
+    Who may not pass others comes where its age puts it: else one would move it to the front of an
+    empty priority and bring it back before everybody.
+    """
+    entered = list(jobs.only("pk", "host_id", "place", "created_at", "created_by_id"))
+    for job in entered:
+        if not may_pass:
+            # Those of others that are older may have been moved back since, or spread.
+            older = Job.objects.filter(
+                host_id=job.host_id,
+                state=Job.State.QUEUED,
+                priority=priority,
+                created_at__lt=job.created_at,
+            ).exclude(created_by=job.created_by_id)
+            last = older.aggregate(last=Max("place"))["last"]
+            own_age = place_of(job.created_at)
+            job.place = max(job.place, own_age, own_age if last is None else last + 1)
+        waits = Job.objects.filter(pk=job.pk, state=Job.State.QUEUED)
+        waits.update(priority=priority, place=job.place)
+    return [job.pk for job in entered]
 
 
 def set_quiet(job_id: int, *, quiet: bool) -> bool:

@@ -130,6 +130,41 @@ def test_a_job_passes_others_of_its_owner_and_nobody_elses(host):
     assert order(host) == ids(theirs, own[1], own[0])
 
 
+def test_nobody_passes_others_by_way_of_another_priority(host):
+    owner, other = make_user(), make_user()
+    theirs = [make_job(host=host, created_by=other) for _ in range(3)]
+    own = make_job(host=host, created_by=owner)
+    make_job(host=host, created_by=owner, priority=LOW)
+    move(theirs[0], after=theirs[2].pk)
+
+    line.set_priority(own.pk, LOW)
+    move(own, to="first", may_pass=False)
+    Job.objects.filter(pk=own.pk).update(place=1)
+    line.set_priority(own.pk, NORMAL)
+
+    assert order(host)[:4] == ids(theirs[1], theirs[2], theirs[0], own)
+
+
+def test_who_is_raised_along_passes_nobody_either(host):
+    owner, other = make_user(), make_user()
+    theirs = make_job(host=host, created_by=other)
+    first = make_job(host=host, created_by=owner, priority=LOW, place=1)
+    second = make_job(host=host, created_by=owner, priority=LOW)
+    second.after.add(first)
+
+    assert sorted(line.set_priority(second.pk, NORMAL)) == ids(first, second)
+
+    assert order(host) == ids(theirs, first, second)
+
+
+def test_who_may_pass_others_keeps_its_place_in_another_priority(host, jobs):
+    Job.objects.filter(pk=jobs[3].pk).update(priority=LOW, place=1)
+
+    line.set_priority(jobs[3].pk, NORMAL, may_pass=True)
+
+    assert order(host)[0] == jobs[3].pk
+
+
 def test_an_urgent_job_takes_along_what_it_waits_for(host, jobs):
     first, second, third, _fourth = jobs
     second.after.add(first)
