@@ -20,7 +20,7 @@ from jobs.kinds.base import AssetRef, Remark, asset_values
 from jobs.models import Artifact, Dataset, Deployment, Host, Job, Weights
 from jobs.plans import SECRET, from_json, slots
 from jobs.queries.hosts import dies, free_dies, is_away, silent_s
-from jobs.queries.room import Room, Waiter, line_of, room_of
+from jobs.queries.room import Room, Waiter, line_of, room_of, waiter_of
 from jobs.queries.targets import artifact_ref, dataset_ref, deployment_ref, weights_ref
 from jobs.services import confirmations, lifecycle, preflights, secrets
 from jobs.services.assets import made_by
@@ -101,8 +101,9 @@ def _look_at(host: Host) -> int:
         return 0
     for one in line_of(host):
         wait = _waits_for(one, room, known)
-        if wait is None and _start(one, room):
-            room.take(one)
+        begun = _start(one, room) if wait is None else None
+        if begun is not None:
+            room.take(begun)
             started += 1
         elif wait and wait.never:
             lifecycle.finish_queued_job(one.id, wait.never, sentence=wait.remark)
@@ -188,26 +189,30 @@ def _waits_for(one: Waiter, room: Room, known: _Known) -> _Wait | None:
     return wait
 
 
-def _start(one: Waiter, room: Room) -> bool:
-    """Lease the job what it needs, if that is there still: under the host's lock."""
+def _start(one: Waiter, room: Room) -> Waiter | None:
+    """Lease the job what it needs, if that is there still: under the host's lock.
+
+    The job as it started; None: it did not. Its row counts, not ``one``: it may want the host
+    quiet since.
+    """
     with transaction.atomic():
+        host = lifecycle.lock_host(Job.objects.values_list("host_id", flat=True).get(pk=one.id))
         job = Job.objects.select_related("deployment").get(pk=one.id)
-        host = lifecycle.lock_host(job.host_id)
-        now_there = room_of(host)
+        now_there, fresh = room_of(host), waiter_of(job)
         now_there.kept = room.kept
-        if _waits_for_host(host) or now_there.blocks(one) or _waits_for_inputs(job.inputs):
-            return False  # somebody was faster
+        if _waits_for_host(host) or now_there.blocks(fresh) or _waits_for_inputs(job.inputs):
+            return None  # somebody was faster
         try:
             values = _values(job, host)
         except PlanError as error:
             remark = Remark("job:plan", {"reason": str(error)})
             lifecycle.finish_queued_job(job.pk, Job.State.ERRORED, sentence=remark)
-            return False
+            return None
         if not lifecycle.lease_job(job.pk, values=values):
-            return False
+            return None
         _name_inputs(job)
         transaction.on_commit(partial(hostqueue.send_start, host.name, job.pk))
-    return True
+    return fresh
 
 
 def _waits_for_host(host: Host) -> Remark | None:

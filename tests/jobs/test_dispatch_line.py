@@ -10,7 +10,8 @@ from django.utils.timezone import now
 from jobs import dispatch, hostqueue
 from jobs.models import Job, Preflight
 from jobs.plans import Check, Step
-from jobs.services import preflights
+from jobs.queries.room import line_of
+from jobs.services import line, preflights
 from tests.factories import make_deployment, make_host, make_job, make_plan
 from tests.jobs.test_lifecycle import together
 
@@ -268,6 +269,21 @@ def test_a_quiet_job_waits_for_another_deployment_and_holds_nobody_up(host):
     assert started() == {small.pk}
     remark = dispatch.why_waiting(quiet)
     assert (remark.id, remark.args["name"]) == ("wait:quiet_server", server.name)
+
+
+def test_a_job_that_was_made_quiet_as_it_was_to_start_waits_for_what_runs(host, monkeypatch):
+    running(host)
+    job = job_of(host)
+
+    def as_it_was(host):
+        found = line_of(host)
+        line.set_quiet(job.pk, quiet=True)
+        return found
+
+    monkeypatch.setattr(dispatch, "line_of", as_it_was)
+
+    assert dispatch.look() == 0
+    assert started() == set()
 
 
 def test_an_earlier_job_is_not_passed_by_a_quiet_one(host):
