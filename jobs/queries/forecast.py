@@ -197,7 +197,10 @@ def _ahead(job: Job, usual: Durations | None, lacks: Mapping[int, Remark]) -> Ah
     if job.pk:
         after = {one.pk for one in job.after.all() if one.state != Job.State.SUCCEEDED}
     length_s = usual.typical_s if usual else None
-    return Ahead(waiter_of(job), length_s, frozenset(after), lacks.get(job.pk or 0))
+    lack = lacks.get(job.pk or 0)
+    if job.asking:  # nobody knows when somebody says yes; those behind it pass meanwhile
+        lack = Remark("forecast:confirm", {"job": job.pk})
+    return Ahead(waiter_of(job), length_s, frozenset(after), lack)
 
 
 def _servers_not_ready(jobs: Iterable[Job]) -> dict[int, Remark]:

@@ -259,6 +259,8 @@ def waiter_of(job: Job) -> Waiter:
         _serves(job.product),
         job.inputs,
         is_checked=bool(job.plan.get("checks")),
+        asks=job.asking,
+        confirmed=job.confirmed,
     )
 
 

@@ -170,3 +170,18 @@ def test_a_job_that_ends_between_two_looks_at_its_host_breaks_no_forecast(monkey
     monkeypatch.setattr(forecast_module, "room_of", slow_look)
 
     assert forecasts([first, second])[first.pk].starts_in_s == 0.0
+
+
+@pytest.mark.django_db
+def test_a_job_that_waits_for_a_person_has_no_time_and_holds_nobody_up():
+    host = make_host(slots=1)
+    make_job(host=host, title="it", state="succeeded", duration_s=90.0)
+    asks = make_job(host=host, title="it", asks=[{"check": "shm"}])
+    follows, other = make_job(host=host, title="it"), make_job(host=host, title="it")
+    follows.after.add(asks)
+
+    found = forecasts([asks, follows, other])
+
+    assert found[asks.pk].remark.id == found[follows.pk].remark.id == "forecast:confirm"
+    assert found[follows.pk].remark.args == {"job": asks.pk}
+    assert found[other.pk].starts_in_s == 0.0
