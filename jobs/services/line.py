@@ -18,7 +18,7 @@ from jobs import hints
 from jobs.errors import JobsError
 from jobs.models import Job
 from jobs.models.jobs import PLACES_A_SECOND, last_place, place_of
-from jobs.services.lifecycle import lock_host
+from jobs.services.lifecycle import lock_host, lock_waiting
 
 STEPS = ("first", "earlier", "later", "last")
 
@@ -101,6 +101,7 @@ def set_priority(job_id: int, priority: int, *, may_pass: bool = False) -> list[
         queued = Job.objects.filter(state=Job.State.QUEUED)
         if not queued.filter(pk=job_id).exists():
             raise NotMoved(_("It does not wait any more."))
+        lock_waiting([job_id, *_all_before(job_id, priority)])
         changed = _enter(queued.filter(pk=job_id).exclude(priority=priority), priority, may_pass)
         changed += raise_those_before(job_id, priority, may_pass=may_pass)
         for pk in changed:
@@ -113,13 +114,23 @@ def raise_those_before(job_id: int, priority: int, *, may_pass: bool = False) ->
 
     Else an urgent job would wait for one that anybody passes. ``may_pass``: as above.
     """
-    queued, changed = Job.objects.filter(state=Job.State.QUEUED), []
-    front = [job_id]
+    lower = _all_before(job_id, priority)
+    if not lower:
+        return []
+    lock_waiting(lower)
+    waiting = Job.objects.filter(pk__in=lower, state=Job.State.QUEUED)
+    return _enter(waiting, priority, may_pass)
+
+
+def _all_before(job_id: int, priority: int) -> list[int]:
+    """The waiting jobs of a lower priority that a job comes after, and those that they do."""
+    waiting = Job.objects.filter(state=Job.State.QUEUED, priority__gt=priority)
+    found: set[int] = set()
+    front = {job_id}
     while front:
-        lower = queued.filter(before__in=front, priority__gt=priority).values("pk")
-        front = _enter(queued.filter(pk__in=lower), priority, may_pass)
-        changed += front
-    return changed
+        front = set(waiting.filter(before__in=front).values_list("pk", flat=True)) - found
+        found |= front
+    return sorted(found)
 
 
 def _enter(jobs: QuerySet[Job], priority: int, may_pass: bool) -> list[int]:
@@ -128,7 +139,9 @@ def _enter(jobs: QuerySet[Job], priority: int, may_pass: bool) -> list[int]:
     Who may not pass others comes where its age puts it: else one would move it to the front of an
     empty priority and bring it back before everybody.
     """
-    entered = list(jobs.only("pk", "host_id", "place", "created_at", "created_by_id"))
+    entered = list(
+        jobs.order_by("place", "pk").only("pk", "host_id", "place", "created_at", "created_by_id")
+    )
     for job in entered:
         if not may_pass:
             # Those of others that are older may have been moved back since, or spread.
@@ -216,6 +229,7 @@ def _put(mine: _Row, rows: Sequence[_Row], index: int) -> None:
 
 def _spread(rows: Sequence[_Row]) -> None:
     """New places in this order, a second apart; none behind the last: new jobs come last."""
+    lock_waiting(row.id for row in rows)
     last = max(row.place for row in rows)
     first = last - (len(rows) - 1) * PLACES_A_SECOND
     moved = [Job(pk=row.id, place=first + i * PLACES_A_SECOND) for i, row in enumerate(rows)]

@@ -1,11 +1,14 @@
 """The order in which jobs wait for their host."""
 
+from contextlib import suppress
+from itertools import pairwise
+
 import pytest
 
 from jobs import dispatch
 from jobs.models import Job
 from jobs.queries.host_page import place_in_line
-from jobs.services import line
+from jobs.services import lifecycle, line
 from jobs.services.line import NotMoved, PassesOthers
 from tests.factories import make_host, make_job, make_user
 from tests.jobs.test_lifecycle import together
@@ -219,3 +222,31 @@ def test_an_order_survives_those_who_change_it_while_jobs_start():
     host.save()
     dispatch.look()
     assert Job.objects.get(host=host, state="starting").pk == waiting[0]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_chains_are_cancelled_while_the_places_of_their_host_are_given_anew():
+    host = make_host(draining=True)
+
+    def race():
+        # All of one place: each move gives all of them new ones.
+        jobs = [make_job(host=host, place=1 << 40) for _ in range(12)]
+        for before, job in pairwise(jobs[:6]):
+            job.after.add(before)
+
+        def raise_the_chain():
+            with suppress(NotMoved):
+                line.set_priority(jobs[5].pk, URGENT)
+
+        together(
+            raise_the_chain,
+            lambda: lifecycle.ask_cancel(jobs[0].pk, None),
+            lambda: move(jobs[7], before=jobs[6].pk),
+            lambda: move(jobs[8], after=jobs[6].pk),
+            lambda: move(jobs[10], before=jobs[7].pk),
+        )
+        assert set(order(host)) == set(ids(*jobs[6:]))
+        Job.objects.filter(host=host, state="queued").delete()
+
+    for _ in range(4):
+        race()
