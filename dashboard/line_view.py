@@ -200,9 +200,10 @@ def set_priority(user: AbstractBaseUser | AnonymousUser, job: Job, name: str) ->
     """
     check(user, "job.order", job)
     priority = read_priority(name)
-    if priority < Job.Priority.NORMAL and not allowed(user, "job.raise", job):
+    may_raise = allowed(user, "job.raise", job)
+    if priority < Job.Priority.NORMAL and not may_raise:
         raise PermissionDenied("job.raise")
-    if changed := line.set_priority(job.pk, priority):
+    if changed := line.set_priority(job.pk, priority, may_pass=may_raise):
         audit.record(user, "job.order", f"job {job.pk}", priority=name, jobs=changed)
         dispatch.look()
 

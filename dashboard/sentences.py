@@ -216,6 +216,7 @@ SENTENCES: dict[str, str | Promise] = {
         "(%(names)s)."
     ),
     "forecast:deployment": _("Not known when: the deployment %(name)s is not ready."),
+    "forecast:confirm": _("Not known when: job %(job)s waits for a person to confirm it."),
     "forecast:elsewhere": _("Not known yet when: job %(job)s runs on another host."),
     "forecast:away": _("Not known when: %(host)s does not answer."),
     "forecast:draining": _("Not known when: %(host)s takes no new jobs."),

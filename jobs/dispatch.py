@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from django.conf import settings
@@ -20,12 +20,14 @@ from jobs.kinds.base import AssetRef, Remark, asset_values
 from jobs.models import Artifact, Dataset, Deployment, Host, Job, Weights
 from jobs.plans import SECRET, from_json, slots
 from jobs.queries.hosts import dies, free_dies, is_away, silent_s
-from jobs.queries.room import Room, Waiter, line_of, room_of
+from jobs.queries.room import Room, Waiter, line_of, room_of, waiter_of
 from jobs.queries.targets import artifact_ref, dataset_ref, deployment_ref, weights_ref
 from jobs.services import confirmations, lifecycle, preflights, secrets
 from jobs.services.assets import made_by
 
 _CANCELLED = Job.State.CANCELLED
+# So many jobs whose looks their host owes for long, and it is asked for no further ones.
+_MOST_OVERDUE = 20
 GONE = (Deployment.State.STOPPED, Deployment.State.FAILED, Deployment.State.LOST)
 
 
@@ -94,13 +96,14 @@ def resolve(inputs: Mapping[str, Mapping[str, Any]]) -> dict[str, AssetRef]:
 
 def _look_at(host: Host) -> int:
     """Start what can start on ``host``, from the front of its line."""
-    room, started, known = room_of(host), 0, _Known()
+    room, started, known = room_of(host), 0, _Known(host)
     if room.is_shut:
         return 0
     for one in line_of(host):
         wait = _waits_for(one, room, known)
-        if wait is None and _start(one, room):
-            room.take(one)
+        begun = _start(one, room) if wait is None else None
+        if begun is not None:
+            room.take(begun)
             started += 1
         elif wait and wait.never:
             lifecycle.finish_queued_job(one.id, wait.never, sentence=wait.remark)
@@ -117,7 +120,7 @@ def _reasons_on(host: Host, ids: set[int]) -> dict[int, Remark]:
     if away is not None:
         return dict.fromkeys(ids, away)
     found: dict[int, Remark] = {}
-    room, known, missing = room_of(host), _Known(), set(ids)
+    room, known, missing = room_of(host), _Known(host), set(ids)
     for one in line_of(host):
         wait = _waits_for(one, room, known)
         if wait is None:
@@ -131,10 +134,19 @@ def _reasons_on(host: Host, ids: set[int]) -> dict[int, Remark]:
 
 
 class _Known:
-    """What one walk along a line has learned of what jobs work on: many work on the same."""
+    """What one walk along a line has learned of what jobs work on, for many work on the same, and
+    of what their host was asked. ``overdue``: jobs for which it has owed an answer for long.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, host: Host) -> None:
         self._of: dict[str, _Wait | None] = {}
+        self._host = host
+        self.overdue = 0
+
+    @cached_property
+    def looks(self) -> Mapping[int, preflights.Look]:
+        """What the host was asked for each job of its line, where it was."""
+        return preflights.looks(self._host)
 
     def waits_for_inputs(self, one: Waiter) -> _Wait | None:
         """See :func:`_waits_for_inputs`."""
@@ -159,35 +171,48 @@ def _waits_for(one: Waiter, room: Room, known: _Known) -> _Wait | None:
     inputs = known.waits_for_inputs(one)
     if inputs is not None:
         return inputs
+    seen = known.looks.get(one.id) if one.is_checked else None
+    if full is not None and seen is not None and seen.is_overdue:
+        return _Wait(full, ask=preflights.is_stale(seen))  # asked, lest it be passed for ever
     if full is not None:
         room.keep(one)
         return _Wait(full)
-    wait = _waits_for_preflight(one, room.host) if one.is_checked else None
-    if wait is not None and not wait.never and not wait.person:
+    wait = _waits_for_preflight(one, room.host, seen) if one.is_checked else None
+    if wait is None or wait.never or wait.person:
+        return wait
+    if seen is not None and seen.is_overdue:
+        known.overdue += 1  # it may never be answered: nothing is kept for it meanwhile
+    elif seen is None and known.overdue >= _MOST_OVERDUE:
+        return _Wait(wait.remark)  # the host answers none: one question more would be lost too
+    else:
         room.keep(one, slot=True)
     return wait
 
 
-def _start(one: Waiter, room: Room) -> bool:
-    """Lease the job what it needs, if that is there still: under the host's lock."""
+def _start(one: Waiter, room: Room) -> Waiter | None:
+    """Lease the job what it needs, if that is there still: under the host's lock.
+
+    The job as it started; None: it did not. Its row counts, not ``one``: it may want the host
+    quiet since.
+    """
     with transaction.atomic():
+        host = lifecycle.lock_host(Job.objects.values_list("host_id", flat=True).get(pk=one.id))
         job = Job.objects.select_related("deployment").get(pk=one.id)
-        host = lifecycle.lock_host(job.host_id)
-        now_there = room_of(host)
+        now_there, fresh = room_of(host), waiter_of(job)
         now_there.kept = room.kept
-        if _waits_for_host(host) or now_there.blocks(one) or _waits_for_inputs(job.inputs):
-            return False  # somebody was faster
+        if _waits_for_host(host) or now_there.blocks(fresh) or _waits_for_inputs(job.inputs):
+            return None  # somebody was faster
         try:
             values = _values(job, host)
         except PlanError as error:
             remark = Remark("job:plan", {"reason": str(error)})
             lifecycle.finish_queued_job(job.pk, Job.State.ERRORED, sentence=remark)
-            return False
+            return None
         if not lifecycle.lease_job(job.pk, values=values):
-            return False
+            return None
         _name_inputs(job)
         transaction.on_commit(partial(hostqueue.send_start, host.name, job.pk))
-    return True
+    return fresh
 
 
 def _waits_for_host(host: Host) -> Remark | None:
@@ -217,9 +242,8 @@ def _waits_for_inputs(inputs: Mapping[str, Mapping[str, Any]]) -> _Wait | None:
     return None if state == Deployment.State.READY else _Wait(Remark("wait:deployment", args))
 
 
-def _waits_for_preflight(one: Waiter, host: str) -> _Wait | None:
+def _waits_for_preflight(one: Waiter, host: str, seen: preflights.Look | None) -> _Wait | None:
     """Its host looks first whether all is there; what it finds missing fails the job."""
-    seen = preflights.latest(one.id)
     looks = Remark("wait:preflight", {"host": host})
     if seen is None or preflights.is_stale(seen):
         # What a person was asked for may be mended: then the job starts without them.
@@ -230,8 +254,7 @@ def _waits_for_preflight(one: Waiter, host: str) -> _Wait | None:
     if stops:
         first = Remark(stops[0]["sentence_id"], stops[0]["sentence_args"])
         return _Wait(first, never=Job.State.FAILED)
-    found = confirmations.ambers(seen.plan, seen.findings)
-    return _waits_for_person(one, confirmations.open_of(found, one.confirmed))
+    return _waits_for_person(one, confirmations.open_of(seen.ambers, one.confirmed))
 
 
 def _waits_for_person(

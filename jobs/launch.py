@@ -168,8 +168,10 @@ def cancel(job_id: int, user: AbstractBaseUser | None) -> bool:
     return asked
 
 
-def run_again(job_id: int, user: AbstractBaseUser | None) -> Job:
+def run_again(job_id: int, user: AbstractBaseUser | None, *, may_raise: bool = False) -> Job:
     """A new job with the very plan of ``job_id``. What the plan uses must still be there.
+
+    It waits as that one did; one that was urgent is so again only with ``may_raise``.
 
     Raises:
         LaunchError: it is not.
@@ -191,7 +193,8 @@ def run_again(job_id: int, user: AbstractBaseUser | None) -> Job:
             plan_sha256=old.plan_sha256,
             inputs=_inputs_still_there(old),
             product=old.product,
-            quiet=bool(getattr(params, "quiet", False)),
+            quiet=old.quiet,
+            priority=old.priority if may_raise else max(old.priority, Job.Priority.NORMAL),
             model_id=old.model_id,
             guide=old.guide,
             repeats=old,

@@ -14,7 +14,7 @@ import hashlib
 import json
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -167,6 +167,18 @@ class Plan:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
+def checks_from_json(items: Iterable[Mapping[str, Any]]) -> tuple[Check, ...]:
+    """The checks of a plan from those of its JSON."""
+    return tuple(
+        Check(
+            name=item["name"],
+            args=tuple((key, value) for key, value in item["args"]),
+            asks=item["asks"],
+        )
+        for item in items
+    )
+
+
 def from_json(data: Mapping[str, Any]) -> Plan:
     """The plan that :meth:`Plan.to_json` wrote.
 
@@ -199,14 +211,7 @@ def from_json(data: Mapping[str, Any]) -> Plan:
             ),
             dies=data["dies"],
             filled=data["filled"],
-            checks=tuple(
-                Check(
-                    name=item["name"],
-                    args=tuple((key, value) for key, value in item["args"]),
-                    asks=item["asks"],
-                )
-                for item in data.get("checks", ())
-            ),
+            checks=checks_from_json(data.get("checks", ())),
             port=data.get("port", 0),
             address=data.get("address", ""),
         )

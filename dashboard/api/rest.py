@@ -20,6 +20,7 @@ from dashboard import audit
 from dashboard.api import shapes
 from dashboard.api.auth import api, error, may
 from dashboard.line_view import priority_for
+from dashboard.rights import allowed
 from jobs import launch
 from jobs.errors import LaunchError
 from jobs.models import Deployment, Host, Job, Result
@@ -108,7 +109,7 @@ def run_job_again(request: HttpRequest, job_id: int) -> HttpResponseBase:
     if not Job.objects.filter(pk=job_id).exists():
         return _missing()
     try:
-        row = launch.run_again(job_id, _user(request))
+        row = launch.run_again(job_id, _user(request), may_raise=allowed(request.user, "job.raise"))
     except LaunchError as refused:
         return _refused(refused)
     audit.record(request.user, "job.repeat", f"job {row.pk}", repeats=job_id)

@@ -94,7 +94,7 @@ def job_again(request: HttpRequest, job_id: int) -> HttpResponse:
     """The same plan once more, as a new job."""
     get_object_or_404(Job, pk=job_id)
     try:
-        job = run_again(job_id, person(request))
+        job = run_again(job_id, person(request), may_raise=allowed(request.user, "job.raise"))
     except LaunchError as error:
         messages.error(request, str(error))
         return redirect("job-detail", job_id)

@@ -62,18 +62,22 @@ def forecast(
 ) -> dict[int, Forecast]:
     """When each of ``line`` starts, by its id.
 
-    ``left``: job on the host → seconds that it has to go, None where nobody knows.
+    ``left``: job on the host → seconds that it has to go, None where nobody knows. What ``room``
+    has as a guest is the truth: a job may have started or ended while all this was read.
     """
+    guests = {guest.id for guest in room.guests}
     course = _Course(
         room=room,
-        ends=sorted((seconds, pk) for pk, seconds in left.items() if seconds is not None),
+        ends=sorted(
+            (seconds, pk) for pk, seconds in left.items() if seconds is not None and pk in guests
+        ),
         endless={
             guest.id: Remark("forecast:no_end", {"job": guest.id, "title": guest.title})
             for guest in room.guests
             if left.get(guest.id) is None
         },
     )
-    waiting = list(line)
+    waiting = [ahead for ahead in line if ahead.waiter.id not in guests]
     while waiting:
         waiting = _start_what_can(course, waiting)
         if not course.ends:
@@ -150,6 +154,8 @@ def forecasts(jobs: Iterable[Job]) -> dict[int, Forecast]:
 def forecast_host(host: Host, *, also: Job | None = None) -> dict[int, Forecast]:
     """The same for the first of a host's line. ``also``: a job that is only thought of (its id 0),
     launched now."""
+    # First, for all else is read about what was there at that moment.
+    room = room_of(host)
     queued = Job.objects.filter(host=host, state=Job.State.QUEUED).order_by(*Job.LINE)
     waiting = list(queued.prefetch_related("after")[:MOST])
     if also is not None:
@@ -158,12 +164,12 @@ def forecast_host(host: Host, *, also: Job | None = None) -> dict[int, Forecast]
     if host.draining or is_away(host):
         reason = "forecast:draining" if host.draining else "forecast:away"
         return {job.pk or 0: _unknown(reason, host=host.name) for job in waiting}
-    on_host = list(Job.objects.filter(host=host, state__in=Job.ON_HOST_STATES))
+    on_host = list(Job.objects.filter(pk__in=[guest.id for guest in room.guests]))
     usual = usual_times(host, [*waiting, *on_host])
     left = {job.pk: _left_s(job, usual.get(job.pk)) for job in on_host}
     lacks = _servers_not_ready(waiting)
     line = [_ahead(job, usual.get(job.pk or 0), lacks) for job in waiting]
-    return forecast(room_of(host), line, left)
+    return forecast(room, line, left)
 
 
 def usual_times(host: Host, jobs: Sequence[Job]) -> dict[int, Durations]:
@@ -191,7 +197,10 @@ def _ahead(job: Job, usual: Durations | None, lacks: Mapping[int, Remark]) -> Ah
     if job.pk:
         after = {one.pk for one in job.after.all() if one.state != Job.State.SUCCEEDED}
     length_s = usual.typical_s if usual else None
-    return Ahead(waiter_of(job), length_s, frozenset(after), lacks.get(job.pk or 0))
+    lack = lacks.get(job.pk or 0)
+    if job.asking:  # nobody knows when somebody says yes; those behind it pass meanwhile
+        lack = Remark("forecast:confirm", {"job": job.pk})
+    return Ahead(waiter_of(job), length_s, frozenset(after), lack)
 
 
 def _servers_not_ready(jobs: Iterable[Job]) -> dict[int, Remark]:

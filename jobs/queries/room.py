@@ -108,7 +108,8 @@ class Room:
         back when a person stops it, perhaps never: for that nobody is held up.
         """
         if job.quiet:
-            return self.kept.first is None and not self._noisy_servers(job)
+            is_next = self.kept.first is None and not self._noisy_servers(job)
+            return is_next and self._comes_free(job)
         return job.dies > 0 and self.free > self.kept.dies and self._comes_free(job)
 
     def take(self, job: Waiter) -> None:
@@ -258,6 +259,8 @@ def waiter_of(job: Job) -> Waiter:
         _serves(job.product),
         job.inputs,
         is_checked=bool(job.plan.get("checks")),
+        asks=job.asking,
+        confirmed=job.confirmed,
     )
 
 

@@ -32,7 +32,11 @@ def key(check: Check) -> str:
 
 def ambers(plan: Mapping[str, Any], findings: Sequence[Item]) -> list[dict[str, Any]]:
     """What of ``findings``, in the order of the plan's checks, asks for a confirmation."""
-    checks = from_json(plan).checks
+    return ambers_of(from_json(plan).checks, findings)
+
+
+def ambers_of(checks: Sequence[Check], findings: Sequence[Item]) -> list[dict[str, Any]]:
+    """The same from the checks alone."""
     return [
         {
             "check": key(check),

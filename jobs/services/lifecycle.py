@@ -6,7 +6,7 @@ a job stands. Every change keeps a sentence and gives a hint once it is committe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -43,6 +43,16 @@ def lock_host(host_id: int) -> Host:
     """
     # no_key: rows that refer to the host may still be written meanwhile.
     return Host.objects.select_for_update(no_key=True).get(pk=host_id)
+
+
+def lock_waiting(ids: Iterable[int]) -> None:
+    """The rows of waiting jobs, held until the transaction ends: always from the oldest on.
+
+    Who changes several must hold them before the first, else two of them may each wait for what
+    the other holds: not all who change waiting jobs hold their host.
+    """
+    rows = Job.objects.select_for_update(no_key=True).filter(pk__in=ids, state=State.QUEUED)
+    list(rows.order_by("pk").values_list("pk", flat=True))
 
 
 def lease_job(job_id: int, *, values: Mapping[str, str]) -> bool:
@@ -169,15 +179,28 @@ def cancel_orphans() -> int:
     orphans = Job.objects.filter(state=State.QUEUED, after__state__in=closed)
     pairs = list(orphans.values_list("after", "after__state").distinct())
     for predecessor, state in pairs:
-        _cancel_successors(predecessor, state)
+        with transaction.atomic():
+            _cancel_successors(predecessor, state)
     return len(pairs)
 
 
 def _cancel_successors(job_id: int, state: str) -> None:
     sentence = Remark("job:predecessor", {"job": job_id, "state": state})
-    waiting = Job.objects.filter(after=job_id, state=State.QUEUED).values_list("pk", flat=True)
-    for successor in list(waiting):
+    waiting, all_waiting = _waiting_after([job_id]), set[int]()
+    behind = waiting
+    while behind:
+        all_waiting.update(behind)
+        behind = [pk for pk in _waiting_after(behind) if pk not in all_waiting]
+    if len(all_waiting) > 1:
+        lock_waiting(all_waiting)
+    for successor in waiting:
         _close(Q(pk=successor, state=State.QUEUED), State.CANCELLED, sentence)
+
+
+def _waiting_after(ids: Sequence[int]) -> list[int]:
+    """The waiting jobs that come right after one of these."""
+    after = Job.objects.filter(after__in=ids, state=State.QUEUED).order_by("pk").distinct()
+    return list(after.values_list("pk", flat=True))
 
 
 def _change(which: Q, state: str, *, sentence: Remark, **fields: Any) -> bool:

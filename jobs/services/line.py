@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from functools import partial
 
 from django.db import transaction
+from django.db.models import Max, QuerySet
 from django.utils.translation import gettext as _
 
 from jobs import hints
 from jobs.errors import JobsError
 from jobs.models import Job
-from jobs.models.jobs import PLACES_A_SECOND, last_place
-from jobs.services.lifecycle import lock_host
+from jobs.models.jobs import PLACES_A_SECOND, last_place, place_of
+from jobs.services.lifecycle import lock_host, lock_waiting
 
 STEPS = ("first", "earlier", "later", "last")
 
@@ -85,10 +86,11 @@ def move(
     return Move(was + 1, target + 1)
 
 
-def set_priority(job_id: int, priority: int) -> list[int]:
+def set_priority(job_id: int, priority: int, *, may_pass: bool = False) -> list[int]:
     """Give a waiting job another priority; a higher one also to the jobs that it waits for.
 
-    Returns the ids of the jobs that were changed.
+    ``may_pass``: it keeps its place, though that may lie before other people's jobs. Returns the
+    ids of the jobs that were changed.
 
     Raises:
         Job.DoesNotExist: there is no such job.
@@ -99,29 +101,62 @@ def set_priority(job_id: int, priority: int) -> list[int]:
         queued = Job.objects.filter(state=Job.State.QUEUED)
         if not queued.filter(pk=job_id).exists():
             raise NotMoved(_("It does not wait any more."))
-        changed = list(
-            queued.filter(pk=job_id).exclude(priority=priority).values_list("pk", flat=True)
-        )
-        queued.filter(pk=job_id).update(priority=priority)
-        changed += raise_those_before(job_id, priority)
+        lock_waiting([job_id, *_all_before(job_id, priority)])
+        changed = _enter(queued.filter(pk=job_id).exclude(priority=priority), priority, may_pass)
+        changed += raise_those_before(job_id, priority, may_pass=may_pass)
         for pk in changed:
             transaction.on_commit(partial(hints.publish, "job", id=pk))
     return changed
 
 
-def raise_those_before(job_id: int, priority: int) -> list[int]:
+def raise_those_before(job_id: int, priority: int, *, may_pass: bool = False) -> list[int]:
     """Give the waiting jobs that a job comes after at least its priority; their ids.
 
-    Else an urgent job would wait for one that anybody passes.
+    Else an urgent job would wait for one that anybody passes. ``may_pass``: as above.
     """
-    queued, changed = Job.objects.filter(state=Job.State.QUEUED), []
-    front = [job_id]
+    lower = _all_before(job_id, priority)
+    if not lower:
+        return []
+    lock_waiting(lower)
+    waiting = Job.objects.filter(pk__in=lower, state=Job.State.QUEUED)
+    return _enter(waiting, priority, may_pass)
+
+
+def _all_before(job_id: int, priority: int) -> list[int]:
+    """The waiting jobs of a lower priority that a job comes after, and those that they do."""
+    waiting = Job.objects.filter(state=Job.State.QUEUED, priority__gt=priority)
+    found: set[int] = set()
+    front = {job_id}
     while front:
-        lower = queued.filter(before__in=front, priority__gt=priority).distinct()
-        front = list(lower.values_list("pk", flat=True))
-        queued.filter(pk__in=front).update(priority=priority)
-        changed += front
-    return changed
+        front = set(waiting.filter(before__in=front).values_list("pk", flat=True)) - found
+        found |= front
+    return sorted(found)
+
+
+def _enter(jobs: QuerySet[Job], priority: int, may_pass: bool) -> list[int]:
+    """Put waiting jobs among those of another priority; their ids.
+
+    Who may not pass others comes where its age puts it: else one would move it to the front of an
+    empty priority and bring it back before everybody.
+    """
+    entered = list(
+        jobs.order_by("place", "pk").only("pk", "host_id", "place", "created_at", "created_by_id")
+    )
+    for job in entered:
+        if not may_pass:
+            # Those of others that are older may have been moved back since, or spread.
+            older = Job.objects.filter(
+                host_id=job.host_id,
+                state=Job.State.QUEUED,
+                priority=priority,
+                created_at__lt=job.created_at,
+            ).exclude(created_by=job.created_by_id)
+            last = older.aggregate(last=Max("place"))["last"]
+            own_age = place_of(job.created_at)
+            job.place = max(job.place, own_age, own_age if last is None else last + 1)
+        waits = Job.objects.filter(pk=job.pk, state=Job.State.QUEUED)
+        waits.update(priority=priority, place=job.place)
+    return [job.pk for job in entered]
 
 
 def set_quiet(job_id: int, *, quiet: bool) -> bool:
@@ -172,7 +207,8 @@ def _index(
             words = _("Job #%(job)s has another priority, which counts more than the order.")
             raise NotMoved(words % {"job": other})
         raise NotMoved(_("Job #%(job)s does not wait here any more.") % {"job": other})
-    raise NotMoved(_("Say before or after which job, or one of %(steps)s.") % {"steps": STEPS})
+    words = _("Say before or after which job, or one of %(steps)s.")
+    raise NotMoved(words % {"steps": ", ".join(STEPS)})
 
 
 def _put(mine: _Row, rows: Sequence[_Row], index: int) -> None:
@@ -193,6 +229,7 @@ def _put(mine: _Row, rows: Sequence[_Row], index: int) -> None:
 
 def _spread(rows: Sequence[_Row]) -> None:
     """New places in this order, a second apart; none behind the last: new jobs come last."""
+    lock_waiting(row.id for row in rows)
     last = max(row.place for row in rows)
     first = last - (len(rows) - 1) * PLACES_A_SECOND
     moved = [Job(pk=row.id, place=first + i * PLACES_A_SECOND) for i, row in enumerate(rows)]

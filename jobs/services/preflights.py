@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import takewhile
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
+from django.db.models import F
 from django.utils.timezone import now
 
 from jobs import hints
 from jobs.models import Host, Job, Preflight
-from jobs.plans import from_json
+from jobs.plans import checks_from_json, from_json
 from jobs.services import confirmations
 from jobs.services.storable import storable
 
@@ -22,7 +25,34 @@ FRESH_FOR = timedelta(minutes=2)
 # A host that has not answered after this is asked anew, as one whose agent was killed meanwhile.
 PATIENCE = timedelta(seconds=30)
 KEPT_FOR = timedelta(days=1)
+# For this long a job that its host looks for keeps a slot: then those behind it may pass.
+HELD_FOR = 2 * PATIENCE
 LEVELS = ("ok", "warn", "failed", "unknown")
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the host of a waiting job was asked, and what it answered.
+
+    ``unanswered_since``: when it was first asked what it has not answered; None: it answered.
+    """
+
+    asked_at: datetime
+    done_at: datetime | None
+    findings: Sequence[Mapping[str, Any]]
+    checks: Sequence[Mapping[str, Any]]  # as the plan's JSON has them
+    unanswered_since: datetime | None = None
+
+    @property
+    def ambers(self) -> list[dict[str, Any]]:
+        """What of it asks for a confirmation."""
+        return confirmations.ambers_of(checks_from_json(self.checks), self.findings)
+
+    @property
+    def is_overdue(self) -> bool:
+        """True when the host has owed the answer for so long that it may never come."""
+        since = self.unanswered_since
+        return since is not None and now() - since > HELD_FOR
 
 
 def ask(
@@ -34,11 +64,10 @@ def ask(
     user: AbstractBaseUser | None = None,
 ) -> Preflight:
     """Have ``host`` run the checks of ``plan`` (``Plan.to_json()``)."""
-    # Those of forms are of no use once they are old; of a job's the last answer stays with it.
+    # Those of forms are of no use once they are old.
     Preflight.objects.filter(job=None, asked_at__lt=now() - KEPT_FOR).delete()
     if job is not None:
-        answered = Preflight.objects.filter(job=job, done_at__isnull=False)
-        Preflight.objects.filter(pk__in=list(answered.values_list("pk", flat=True)[1:])).delete()
+        _prune(job)
     return Preflight.objects.create(
         host=host,
         job=job,
@@ -54,7 +83,41 @@ def latest(job_id: int) -> Preflight | None:
     return Preflight.objects.filter(job=job_id).first()
 
 
-def is_stale(preflight: Preflight, *, at: datetime | None = None) -> bool:
+def looks(host: Host) -> dict[int, Look]:
+    """What counts of what ``host`` was asked for its waiting jobs, by job: in one query, for a line
+    may be long, and without the plans, for each of them may be."""
+    asked = Preflight.objects.filter(job__host=host, job__state=Job.State.QUEUED)
+    rows = asked.annotate(checks=F("plan__checks")).values_list(
+        "job_id", "asked_at", "done_at", "findings", "checks"
+    )
+    by_job: dict[int, list[Look]] = {}
+    for job_id, asked_at, done_at, findings, checks in rows:
+        look = Look(asked_at, done_at, findings, checks or ())
+        by_job.setdefault(job_id, []).append(look)
+    return {job_id: _look_that_counts(told) for job_id, told in by_job.items()}
+
+
+def _look_that_counts(told: Sequence[Look]) -> Look:
+    """Of a job's looks, the last first: a fresh answer, though it came so late that the host had
+    been asked anew; else the last."""
+    for look in told:
+        if look.done_at is not None and not is_stale(look):
+            return look
+    waiting = list(takewhile(lambda look: look.done_at is None, told))
+    since = waiting[-1].asked_at if waiting else None
+    return replace(told[0], unanswered_since=since)
+
+
+def _prune(job: Job) -> None:
+    """Forget what a job's host was asked before, but for its last answer and the first question
+    since: that one says how long the host has owed an answer, and may get it yet."""
+    told = list(Preflight.objects.filter(job=job).values_list("pk", "done_at"))
+    waiting = [pk for pk, _done in takewhile(lambda row: row[1] is None, told)]
+    kept = [*waiting[-1:], *[pk for pk, done_at in told if done_at is not None][:1]]
+    Preflight.objects.filter(pk__in=[pk for pk, _done in told if pk not in kept]).delete()
+
+
+def is_stale(preflight: Preflight | Look, *, at: datetime | None = None) -> bool:
     """True when it is to be asked again: the answer is old, or none has come."""
     moment = at or now()
     if preflight.done_at is None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now
 
 from jobs import dispatch, launch
@@ -181,3 +183,19 @@ def test_jobs_that_ask_come_first_among_those_that_wait(job):
 
     assert [item.pk for item in overview.waiting(None)] == [job.pk, first.pk]
     assert overview.counts(None, now())["asking"] == 1
+
+
+def test_a_line_of_jobs_that_ask_is_read_in_as_many_queries_as_a_short_one(job):
+    def queries(count):
+        Job.objects.exclude(pk=job.pk).delete()
+        for _ in range(count):
+            plan = Plan(kind="prepare", steps=(Step("a", ("true",)),), checks=(SHM, ROOM))
+            asks = make_job(host=job.host, plan=plan, created_by=job.created_by)
+            found(asks, shm="warn")
+        with CaptureQueriesContext(connection) as asked:
+            dispatch.look()
+        assert Job.objects.exclude(asks=[]).count() == count
+        return len(asked)
+
+    Job.objects.filter(pk=job.pk).update(state="succeeded", finished_at=now())
+    assert queries(3) == queries(30)

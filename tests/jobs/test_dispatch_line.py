@@ -8,8 +8,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now
 
 from jobs import dispatch, hostqueue
-from jobs.models import Job
+from jobs.models import Job, Preflight
 from jobs.plans import Check, Step
+from jobs.queries.room import line_of
+from jobs.services import line, preflights
 from tests.factories import make_deployment, make_host, make_job, make_plan
 from tests.jobs.test_lifecycle import together
 
@@ -127,6 +129,16 @@ def test_more_dies_than_the_host_has_keep_nobody_up(host):
     assert why(big) == "wait:dies_few"
 
 
+def test_a_quiet_job_that_wants_more_dies_than_come_free_keeps_nobody_up(host):
+    running(host)
+    big, small = job_of(host, 32, quiet=True), job_of(host, 2)
+
+    dispatch.look()
+
+    assert started() == {small.pk}
+    assert why(big) == "wait:quiet_jobs"
+
+
 def test_nothing_is_kept_for_a_job_whose_input_is_not_ready(host):
     running(host, "0,1,2,3")
     server = serving(host, "", state="loading")
@@ -157,6 +169,69 @@ def test_a_host_is_asked_to_look_for_no_more_jobs_than_it_has_slots():
     dispatch.look()
 
     assert [why(job) for job in jobs] == ["wait:preflight"] * 2 + ["wait:before"] * 3
+
+
+CHECKED = make_plan(steps=FREE.steps, checks=(Check("iommu"),))
+
+
+def asked_ago(job, *seconds):
+    """Its host was asked so long ago, and has answered nothing."""
+    for ago in seconds:
+        asked = preflights.ask(job.host, job.plan, {}, job=job)
+        Preflight.objects.filter(pk=asked.pk).update(asked_at=now() - timedelta(seconds=ago))
+
+
+def test_a_job_whose_host_owes_a_look_for_long_shuts_the_host_for_nobody(host):
+    quiet, other = make_job(host=host, plan=CHECKED, quiet=True), job_of(host)
+    asked_ago(quiet, 20)
+    dispatch.look()
+    assert started() == set()
+    Preflight.objects.all().delete()
+    asked_ago(quiet, 65, 35, 5)
+
+    dispatch.look()
+
+    later = job_of(host)
+    dispatch.look()
+
+    assert started() == {other.pk, later.pk}
+    assert why(quiet) == "wait:quiet_jobs"
+
+
+def test_an_answer_that_comes_after_the_next_question_still_starts_the_job(host):
+    job = make_job(host=host, plan=CHECKED)
+    asked_ago(job, 45)
+    late = preflights.latest(job.pk)
+    dispatch.look()
+    assert preflights.latest(job.pk) != late
+
+    preflights.answer(late, [])
+    dispatch.look()
+
+    assert started() == {job.pk}
+
+
+def test_of_questions_without_an_answer_the_first_and_the_last_are_kept(host):
+    job = make_job(host=host, plan=CHECKED)
+    asked_ago(job, 500)
+    preflights.answer(preflights.latest(job.pk), [])
+
+    asked_ago(job, 400, 300, 200, 100)
+
+    ages = [round((now() - one.asked_at).total_seconds()) for one in Preflight.objects.all()]
+    assert ages == [100, 400, 500]
+
+
+def test_a_host_that_answers_no_looks_is_not_asked_for_its_whole_line():
+    host = make_host(slots=2)
+    for job in [make_job(host=host, plan=CHECKED) for _ in range(30)][:20]:
+        asked_ago(job, 100)
+    free = job_of(host)
+
+    dispatch.look()
+
+    assert Preflight.objects.values("job").distinct().count() == 20
+    assert started() == {free.pk}
 
 
 # A quiet host.
@@ -194,6 +269,21 @@ def test_a_quiet_job_waits_for_another_deployment_and_holds_nobody_up(host):
     assert started() == {small.pk}
     remark = dispatch.why_waiting(quiet)
     assert (remark.id, remark.args["name"]) == ("wait:quiet_server", server.name)
+
+
+def test_a_job_that_was_made_quiet_as_it_was_to_start_waits_for_what_runs(host, monkeypatch):
+    running(host)
+    job = job_of(host)
+
+    def as_it_was(host):
+        found = line_of(host)
+        line.set_quiet(job.pk, quiet=True)
+        return found
+
+    monkeypatch.setattr(dispatch, "line_of", as_it_was)
+
+    assert dispatch.look() == 0
+    assert started() == set()
 
 
 def test_an_earlier_job_is_not_passed_by_a_quiet_one(host):

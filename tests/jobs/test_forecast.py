@@ -7,6 +7,7 @@ from django.utils.timezone import now
 
 from jobs.models import Job
 from jobs.plans import Step
+from jobs.queries import forecast as forecast_module
 from jobs.queries.forecast import Ahead, forecast, forecasts
 from jobs.queries.job_page import typical
 from jobs.queries.room import Guest, Room, Server, Waiter
@@ -93,6 +94,20 @@ def test_such_jobs_are_the_same_then_the_same_model_then_the_same_kind():
     assert typical([], "fp8", "gemma") is None
 
 
+def test_a_job_that_ended_while_the_line_was_read_is_left_out():
+    line = [Ahead(Waiter(5, "x"), 20), Ahead(Waiter(6, "x"), 3)]
+
+    found = forecast(Room("h", 1, 0), line, {9: 12.0})
+
+    assert times(found) == {5: 0.0, 6: 20.0}
+
+
+def test_a_job_that_started_while_the_line_was_read_is_not_foretold():
+    found = forecast(room(Guest(1, "a"), slots=1), [ahead(1), ahead(2)], {1: 5.0})
+
+    assert times(found) == {2: 5.0}
+
+
 # From records.
 
 
@@ -138,3 +153,35 @@ def test_what_is_far_behind_is_not_guessed_at():
     last = Job.objects.order_by("-pk").first()
 
     assert forecasts([last])[last.pk].remark.id == "forecast:far"
+
+
+@pytest.mark.django_db
+def test_a_job_that_ends_between_two_looks_at_its_host_breaks_no_forecast(monkeypatch):
+    host = make_host(slots=1)
+    make_job(host=host, title="it", state="succeeded", duration_s=90.0)
+    runs = make_job(host=host, title="it", state="running", started_at=now())
+    first, second = make_job(host=host), make_job(host=host)
+    look = forecast_module.room_of
+
+    def slow_look(host):
+        Job.objects.filter(pk=runs.pk).update(state="succeeded", finished_at=now())
+        return look(host)
+
+    monkeypatch.setattr(forecast_module, "room_of", slow_look)
+
+    assert forecasts([first, second])[first.pk].starts_in_s == 0.0
+
+
+@pytest.mark.django_db
+def test_a_job_that_waits_for_a_person_has_no_time_and_holds_nobody_up():
+    host = make_host(slots=1)
+    make_job(host=host, title="it", state="succeeded", duration_s=90.0)
+    asks = make_job(host=host, title="it", asks=[{"check": "shm"}])
+    follows, other = make_job(host=host, title="it"), make_job(host=host, title="it")
+    follows.after.add(asks)
+
+    found = forecasts([asks, follows, other])
+
+    assert found[asks.pk].remark.id == found[follows.pk].remark.id == "forecast:confirm"
+    assert found[follows.pk].remark.args == {"job": asks.pk}
+    assert found[other.pk].starts_in_s == 0.0

@@ -250,6 +250,20 @@ def test_run_again_has_the_very_plan(host):
     assert new.steps.count() == old.steps.count()
 
 
+@pytest.mark.parametrize(
+    ("was", "may_raise", "now_is"), [(2, False, 2), (0, False, 1), (0, True, 0), (1, False, 1)]
+)
+def test_run_again_waits_as_the_old_job_did(host, was, may_raise, now_is):
+    with_environments(host)
+    raw = {"weights": str(make_weights(host=host).pk)}
+    old = launch.launch("compile", raw, host=host, user=None)
+    Job.objects.filter(pk=old.pk).update(priority=was, quiet=True)
+
+    new = launch.run_again(old.pk, None, may_raise=may_raise)
+
+    assert (new.priority, new.quiet) == (now_is, True)
+
+
 def test_run_again_of_what_is_gone_is_refused(host):
     with_environments(host)
     weights = make_weights(host=host)

@@ -1,11 +1,14 @@
 """The order in which jobs wait for their host."""
 
+from contextlib import suppress
+from itertools import pairwise
+
 import pytest
 
 from jobs import dispatch
 from jobs.models import Job
 from jobs.queries.host_page import place_in_line
-from jobs.services import line
+from jobs.services import lifecycle, line
 from jobs.services.line import NotMoved, PassesOthers
 from tests.factories import make_host, make_job, make_user
 from tests.jobs.test_lifecycle import together
@@ -113,6 +116,11 @@ def test_a_job_is_not_moved_among_those_of_another_priority(host, jobs):
         move(jobs[3], before=jobs[0].pk)
 
 
+def test_a_move_that_says_no_place_is_told_the_steps_in_words(jobs):
+    with pytest.raises(NotMoved, match="one of first, earlier, later, last"):
+        move(jobs[0])
+
+
 def test_a_job_passes_others_of_its_owner_and_nobody_elses(host):
     owner, other = make_user(), make_user()
     theirs = make_job(host=host, created_by=other)
@@ -123,6 +131,41 @@ def test_a_job_passes_others_of_its_owner_and_nobody_elses(host):
         move(own[1], to="first", may_pass=False)
 
     assert order(host) == ids(theirs, own[1], own[0])
+
+
+def test_nobody_passes_others_by_way_of_another_priority(host):
+    owner, other = make_user(), make_user()
+    theirs = [make_job(host=host, created_by=other) for _ in range(3)]
+    own = make_job(host=host, created_by=owner)
+    make_job(host=host, created_by=owner, priority=LOW)
+    move(theirs[0], after=theirs[2].pk)
+
+    line.set_priority(own.pk, LOW)
+    move(own, to="first", may_pass=False)
+    Job.objects.filter(pk=own.pk).update(place=1)
+    line.set_priority(own.pk, NORMAL)
+
+    assert order(host)[:4] == ids(theirs[1], theirs[2], theirs[0], own)
+
+
+def test_who_is_raised_along_passes_nobody_either(host):
+    owner, other = make_user(), make_user()
+    theirs = make_job(host=host, created_by=other)
+    first = make_job(host=host, created_by=owner, priority=LOW, place=1)
+    second = make_job(host=host, created_by=owner, priority=LOW)
+    second.after.add(first)
+
+    assert sorted(line.set_priority(second.pk, NORMAL)) == ids(first, second)
+
+    assert order(host) == ids(theirs, first, second)
+
+
+def test_who_may_pass_others_keeps_its_place_in_another_priority(host, jobs):
+    Job.objects.filter(pk=jobs[3].pk).update(priority=LOW, place=1)
+
+    line.set_priority(jobs[3].pk, NORMAL, may_pass=True)
+
+    assert order(host)[0] == jobs[3].pk
 
 
 def test_an_urgent_job_takes_along_what_it_waits_for(host, jobs):
@@ -179,3 +222,31 @@ def test_an_order_survives_those_who_change_it_while_jobs_start():
     host.save()
     dispatch.look()
     assert Job.objects.get(host=host, state="starting").pk == waiting[0]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_chains_are_cancelled_while_the_places_of_their_host_are_given_anew():
+    host = make_host(draining=True)
+
+    def race():
+        # All of one place: each move gives all of them new ones.
+        jobs = [make_job(host=host, place=1 << 40) for _ in range(12)]
+        for before, job in pairwise(jobs[:6]):
+            job.after.add(before)
+
+        def raise_the_chain():
+            with suppress(NotMoved):
+                line.set_priority(jobs[5].pk, URGENT)
+
+        together(
+            raise_the_chain,
+            lambda: lifecycle.ask_cancel(jobs[0].pk, None),
+            lambda: move(jobs[7], before=jobs[6].pk),
+            lambda: move(jobs[8], after=jobs[6].pk),
+            lambda: move(jobs[10], before=jobs[7].pk),
+        )
+        assert set(order(host)) == set(ids(*jobs[6:]))
+        Job.objects.filter(host=host, state="queued").delete()
+
+    for _ in range(4):
+        race()
