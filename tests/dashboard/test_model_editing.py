@@ -180,6 +180,26 @@ def test_what_is_no_config_is_refused_at_its_field(admin, config):
     assert len(error[: error.index("</p>")]) > len('id="e-config">')
 
 
+@pytest.mark.parametrize("more", ["5", "0", "true", "1.5", "- 1", "2020-01-01", "a: [", "b"])
+@pytest.mark.parametrize("button", ["fill", "show", "keep"])
+def test_yaml_that_names_nothing_is_refused_at_its_field_by_every_button(admin, more, button):
+    typed = {**filled(more=more), "config": json.dumps(CONFIG), button: "1"}
+
+    answer = admin.post(reverse("model-add"), typed)
+
+    page = answer.content.decode()
+    assert answer.status_code == 422
+    error = page[page.index('id="e-more"') :]
+    assert len(error[: error.index("</p>")]) > len('id="e-more">')
+
+
+@pytest.mark.parametrize("more", ["5: x", "a: 2020-01-01", "published: 5", "rope: {5: 6}"])
+def test_a_config_fills_in_beside_any_names_and_values(admin, more):
+    typed = {**filled(more=more), "config": json.dumps(CONFIG), "fill": "1"}
+
+    assert admin.post(reverse("model-add"), typed).status_code == 200
+
+
 def test_a_model_is_changed_and_the_change_undone(admin, folder):
     admin.post(reverse("model-add"), {**filled(), "keep": "1"})
 
