@@ -23,7 +23,7 @@ from jobs.catalog import MODELS, SHIPPED, strict_yaml
 from jobs.catalog.added import MOST_BYTES, SUFFIX
 from jobs.toolchains import yaml_text
 
-_KEPT = 40_000  # characters of a form that are looked at, each field
+_LONGEST = MOST_BYTES  # characters of a field; with more, no file would be kept
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -124,11 +124,16 @@ def model_discard(request: HttpRequest) -> HttpResponse:
 
 def _take(request: HttpRequest, *, model_id: str) -> HttpResponse:
     """Fill in from a config.json, show the YAML, or keep it: by the button that was used."""
-    typed = {name: request.POST[name][:_KEPT] for name in _names() if name in request.POST}
-    typed[model_form.CONFIG] = request.POST.get(model_form.CONFIG, "")
+    sent = request.POST
+    typed = {name: sent[name].replace("\r\n", "\n") for name in _names() if name in sent}
+    too_long = [name for name, text in typed.items() if len(text) > _LONGEST]
+    typed[model_form.CONFIG] = sent.get(model_form.CONFIG, "")
     if model_id:
         typed["id"] = model_id
     try:
+        if too_long:
+            words = _("At most %(max_length)s characters.") % {"max_length": _LONGEST}
+            raise ModelInvalid(dict.fromkeys(too_long, words))
         if "fill" in request.POST:
             return _form(request, model_form.with_config(typed), {}, model_id=model_id)
         text = model_form.checked(model_form.data_of(typed))

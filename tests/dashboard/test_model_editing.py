@@ -200,6 +200,31 @@ def test_a_config_fills_in_beside_any_names_and_values(admin, more):
     assert admin.post(reverse("model-add"), typed).status_code == 200
 
 
+@pytest.mark.parametrize("button", ["fill", "show", "keep"])
+@pytest.mark.parametrize("field", ["more", "summary"])
+def test_a_field_that_is_too_long_is_refused_with_the_limit_and_not_cut(
+    admin, folder, button, field
+):
+    typed = filled(**{field: "#" * 65_537 + "\nits end"})
+
+    answer = admin.post(reverse("model-add"), {**typed, "config": json.dumps(CONFIG), button: "1"})
+
+    page = answer.content.decode()
+    assert answer.status_code == 422
+    error = page[page.index(f'id="e-{field}"') :]
+    assert "At most 65536 characters." in error[: error.index("</p>")]
+    assert "its end" in page
+    assert list(folder.iterdir()) == []
+
+
+def test_what_a_file_can_hold_goes_through_the_form_whole(admin, folder):
+    more = filled()["more"] + "# a line as a browser sends it\r\n" * 1_500
+
+    admin.post(reverse("model-add"), {**filled(more=more + "context_tokens: 77"), "keep": "1"})
+
+    assert MODELS[OURS].context_tokens == 77
+
+
 def test_a_model_is_changed_and_the_change_undone(admin, folder):
     admin.post(reverse("model-add"), {**filled(), "keep": "1"})
 
