@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -235,6 +236,50 @@ def test_a_model_is_changed_and_the_change_undone(admin, folder):
     assert MODELS[OURS].name == "Ours"
     did = list(AuditEntry.objects.order_by("pk").values_list("detail__did", flat=True))
     assert did == ["add", "change", "undo"]
+
+
+def opened(admin, name):
+    """The version that an edit page carries."""
+    page = admin.get(reverse(name, args=[OURS])).content.decode()
+    return re.search(r'name="version" value="([0-9a-f]{64})"', page)[1]
+
+
+def test_of_two_who_change_a_model_the_second_is_refused_and_keeps_what_was_typed(admin, folder):
+    admin.post(reverse("model-add"), {**filled(), "keep": "1"})
+    address, version = reverse("model-edit", args=[OURS]), opened(admin, "model-edit")
+    first = {**filled(name="First"), "version": version, "keep": "1"}
+    assert admin.post(address, first).status_code == 302
+
+    more = filled()["more"] + "# my own"
+    second = {**filled(name="Second", more=more), "version": version}
+    for _ in range(2):
+        answer = admin.post(address, {**second, "keep": "1"})
+        page = answer.content.decode()
+        assert answer.status_code == 422
+        assert "Somebody has changed this model since you opened it" in page
+        assert 'value="Second"' in page and "# my own" in page
+    assert MODELS[OURS].name == "First"
+    shown = admin.post(address, {**second, "show": "1"}).content.decode()
+    assert f'name="version" value="{version}"' in shown
+
+    third = {**filled(name="Third"), "version": opened(admin, "model-edit"), "keep": "1"}
+    assert admin.post(address, third).status_code == 302
+    assert MODELS[OURS].name == "Third"
+
+
+def test_yaml_replaces_no_version_but_the_one_that_was_opened(admin, folder):
+    admin.post(reverse("model-add"), {**filled(), "keep": "1"})
+    address, version = reverse("model-edit-yaml", args=[OURS]), opened(admin, "model-edit-yaml")
+    admin.post(address, {"text": text_of(name="First"), "version": version})
+
+    answer = admin.post(address, {"text": text_of(name="Second"), "version": version})
+
+    page = answer.content.decode()
+    assert answer.status_code == 422
+    assert "Somebody has changed this model since you opened it" in page
+    assert "name: Second" in page
+    assert f'name="version" value="{version}"' in page
+    assert MODELS[OURS].name == "First"
 
 
 def test_the_id_of_a_model_stays(admin, folder):
