@@ -13,9 +13,11 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from dashboard import checks, model_form
+from dashboard.views import model_edit, models, ways
 from jobs import catalog
 from jobs.catalog import MODELS, SHIPPED, from_config
 from jobs.catalog.architecture import Architecture
+from jobs.catalog.schema import RESERVED_IDS
 from jobs.models import AuditEntry
 from tests.factories import make_user
 
@@ -103,6 +105,28 @@ def test_what_is_wrong_stands_at_its_field_and_nothing_is_kept(admin, folder, fi
         error = page[page.index(f'id="e-{field}"') :]
         assert words in error[: error.index("</p>")]
     assert list(folder.iterdir()) == []
+
+
+def test_no_model_can_have_the_name_of_a_page_that_stands_beside_the_models():
+    routes = [
+        str(item.pattern) for views in (models, model_edit, ways) for item in views.urlpatterns
+    ]
+    words = {route.split("/")[0] for route in routes if route and not route.startswith("<")}
+
+    assert words == RESERVED_IDS
+
+
+@pytest.mark.parametrize("name", sorted(RESERVED_IDS))
+def test_an_id_that_is_a_page_is_refused_in_the_form_and_told_of_a_file(admin, folder, name):
+    page = admin.post(reverse("model-add"), {**filled(id=name), "keep": "1"}).content.decode()
+    (folder / f"{name}.yaml").write_text(text_of(id=name))
+
+    error = page[page.index('id="e-id"') :]
+    assert "The dashboard has a page of this name" in error[: error.index("</p>")]
+    assert [item.reason for item in MODELS.problems] == [
+        "id: the dashboard has a page of this name"
+    ]
+    assert name not in MODELS
 
 
 def test_what_has_no_field_of_its_own_is_told_with_its_place(admin, folder):
