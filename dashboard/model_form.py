@@ -151,7 +151,7 @@ def data_of(typed: Mapping[str, str]) -> Data:
     """The data of the file that the form makes, in the order of the form.
 
     Raises:
-        ModelInvalid: "more" is no YAML.
+        ModelInvalid: "more" is no YAML of names and values.
     """
     data: Data = {}
     for spec in SPECS:
@@ -162,13 +162,24 @@ def data_of(typed: Mapping[str, str]) -> Data:
         del data["paths"][path]
     data.setdefault("source", {})
     data["source"] = {"sort": "hub", **data["source"]}
+    return _merged(data, _more_of(typed))
+
+
+def _more_of(typed: Mapping[str, str]) -> Data:
+    """What "more" says.
+
+    Raises:
+        ModelInvalid: it is no YAML of names and values.
+    """
     try:
-        more = strict_yaml.load(typed.get(MORE, "")) or {}
+        more = strict_yaml.load(typed.get(MORE, ""))
     except ValueError as error:
         raise ModelInvalid({MORE: str(error)}) from error
+    if more is None:
+        return {}
     if not isinstance(more, dict):
         raise ModelInvalid({MORE: gettext("Lines of “name: value”.")})
-    return _merged(data, more)
+    return more
 
 
 class ModelInvalid(ValueError):
@@ -206,20 +217,17 @@ def with_config(typed: Mapping[str, str]) -> dict[str, str]:
     """The form with what its pasted ``config.json`` says filled in.
 
     Raises:
-        ModelInvalid: it is none.
+        ModelInvalid: it is none, or "more" cannot be filled up.
     """
+    more_typed = _more_of(typed)
     try:
         config = from_config.read_config(typed.get(CONFIG, ""))
     except ValueError as error:
         raise ModelInvalid({CONFIG: str(error)}) from error
     told = {"architecture": from_config.architecture_of(config), **from_config.facts_of(config)}
     filled = typed_of(told)
-    more = yaml_text.dump(
-        _merged(
-            strict_yaml.load(typed.get(MORE, "")) or {},
-            strict_yaml.load(filled.pop(MORE)) or {},
-        )
-    )
+    more = yaml_text.dump(_merged(more_typed, _more_of(filled)))
+    del filled[MORE]
     said = [spec.name for spec in SPECS if spec.path[0] in told]
     known = {name: filled[name] for name in said if filled[name]}
     return {**typed, **known, MORE: "" if more.strip() == "{}" else more}

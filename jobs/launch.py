@@ -321,6 +321,7 @@ def message_of(item: Mapping[str, Any]) -> str:
         "too_short": _("At least %(min_length)s is needed."),
         "too_long": _("At most %(max_length)s values."),
         "string_too_long": _("At most %(max_length)s characters."),
+        "reserved_id": _("The dashboard has a page of this name; choose another id."),
         "string_pattern_mismatch": _("Letters, digits, dots, dashes and underscores only."),
     }
     text = words.get(item["type"])

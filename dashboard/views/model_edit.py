@@ -20,10 +20,11 @@ from dashboard.audit import record
 from dashboard.model_form import ModelInvalid
 from dashboard.rights import requires
 from jobs.catalog import MODELS, SHIPPED, strict_yaml
-from jobs.catalog.added import MOST_BYTES, SUFFIX
+from jobs.catalog.added import MOST_BYTES, SUFFIX, Changed, version_of
 from jobs.toolchains import yaml_text
 
-_KEPT = 40_000  # characters of a form that are looked at, each field
+_LONGEST = MOST_BYTES  # characters of a field; with more, no file would be kept
+_VERSION = "version"  # field: the version of the file that a form was filled from
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -51,7 +52,8 @@ def model_edit(request: HttpRequest, model_id: str) -> HttpResponse:
         return redirect("model-edit-yaml", model_id)
     if request.method == "POST":
         return _take(request, model_id=model_id)
-    return _form(request, model_form.typed_of(data), {}, model_id=model_id)
+    typed = {**model_form.typed_of(data), _VERSION: version_of(text.encode())}
+    return _form(request, typed, {}, model_id=model_id)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -124,11 +126,17 @@ def model_discard(request: HttpRequest) -> HttpResponse:
 
 def _take(request: HttpRequest, *, model_id: str) -> HttpResponse:
     """Fill in from a config.json, show the YAML, or keep it: by the button that was used."""
-    typed = {name: request.POST[name][:_KEPT] for name in _names() if name in request.POST}
-    typed[model_form.CONFIG] = request.POST.get(model_form.CONFIG, "")
+    sent = request.POST
+    typed = {name: sent[name].replace("\r\n", "\n") for name in _names() if name in sent}
+    too_long = [name for name, text in typed.items() if len(text) > _LONGEST]
+    typed[model_form.CONFIG] = sent.get(model_form.CONFIG, "")
+    typed[_VERSION] = sent.get(_VERSION, "")
     if model_id:
         typed["id"] = model_id
     try:
+        if too_long:
+            words = _("At most %(max_length)s characters.") % {"max_length": _LONGEST}
+            raise ModelInvalid(dict.fromkeys(too_long, words))
         if "fill" in request.POST:
             return _form(request, model_form.with_config(typed), {}, model_id=model_id)
         text = model_form.checked(model_form.data_of(typed))
@@ -145,12 +153,18 @@ def _keep(request: HttpRequest, text: str, *, is_new: bool) -> HttpResponse:
     """Write the file.
 
     Raises:
+        ModelInvalid: there is one already, or another version than the one that was opened.
         ValueError, OSError: why it is not.
     """
     name = model_form.id_in(text)
     if is_new and name in MODELS:
         raise ModelInvalid({"id": _("There is a model %(id)s already.") % {"id": name}})
-    model = MODELS.save(text)
+    try:
+        model = MODELS.save(text, None if is_new else request.POST.get(_VERSION) or None)
+    except Changed as error:
+        words = _("Somebody has changed this model since you opened it; nothing was kept.")
+        more = _("Open it once more in another tab, and bring over what you have written here.")
+        raise ModelInvalid({"": f"{words} {more}"}) from error
     record(request.user, "model.change", f"model {model.id}", did="add" if is_new else "change")
     messages.success(request, _("%(name)s is in the catalogue.") % {"name": model.name})
     return redirect("model-detail", model.id)
@@ -158,7 +172,10 @@ def _keep(request: HttpRequest, text: str, *, is_new: bool) -> HttpResponse:
 
 def _yaml(request: HttpRequest, text: str, *, model_id: str, file: str = "") -> HttpResponse:
     errors: dict[str, str] = {}
+    version = version_of(text.encode()) if model_id else ""
     if request.method == "POST":
+        # The one that was opened, also on the page of a refusal: it would replace another's change.
+        version = request.POST.get(_VERSION, "")
         upload = request.FILES.get("file")
         text = request.POST.get("text", "").replace("\r\n", "\n")
         try:
@@ -175,6 +192,7 @@ def _yaml(request: HttpRequest, text: str, *, model_id: str, file: str = "") -> 
         except (ValueError, OSError) as error:
             errors = {"": str(error)}
     context = {"model_id": model_id, "text": text, "errors": errors, "file": file}
+    context[_VERSION] = version
     return render(request, "models/yaml.html", context, status=422 if errors else 200)
 
 
@@ -208,6 +226,7 @@ def _form(
         "errors": errors,
         "general_error": errors.get("", ""),
         "text": text,
+        _VERSION: typed.get(_VERSION, ""),
     }
     return render(request, "models/edit.html", context, status=422 if errors else 200)
 

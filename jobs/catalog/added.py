@@ -5,13 +5,16 @@ A file that cannot be read hides no other: it is told, with its name and what is
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from threading import Lock
+from uuid import uuid4
 
 from jobs.catalog.loader import SHIPPED, by_size, read_model
 from jobs.catalog.schema import ZooModel
@@ -72,10 +75,22 @@ class Folder:
         return Reading(by_size([*SHIPPED.values(), *models]) if models else SHIPPED, problems)
 
 
-def save(folder: Path, text: str) -> ZooModel:
+class Changed(ValueError):
+    """A file is no longer what the text that should replace it was made from."""
+
+
+def version_of(content: bytes) -> str:
+    """What tells one text of a file from another."""
+    return sha256(content).hexdigest()
+
+
+def save(folder: Path, text: str, onto: str | None = None) -> ZooModel:
     """Keep a model that a person wrote, under its own id; one that is there is replaced.
 
+    ``onto``: the version of the file that the text was made from; None: whatever is there.
+
     Raises:
+        Changed: the file is another one by now.
         ValueError: what is wrong with the text.
         OSError: the folder cannot be written.
     """
@@ -83,16 +98,16 @@ def save(folder: Path, text: str) -> ZooModel:
         raise ValueError(_TOO_LARGE)
     model = _checked(text, stem=None)
     folder.mkdir(parents=True, exist_ok=True)
-    there = folder / f"{model.id}{SUFFIX}"
-    if there.is_file():
-        _before(folder, model.id).write_bytes(there.read_bytes())
-    else:
-        _before(folder, model.id).unlink(missing_ok=True)
-    with tempfile.NamedTemporaryFile(
-        "w", dir=folder, prefix=".", suffix=".part", encoding="utf-8", delete=False
-    ) as file:
-        file.write(text)
-    Path(file.name).replace(folder / f"{model.id}{SUFFIX}")
+    path = folder / f"{model.id}{SUFFIX}"
+    with _alone(folder):
+        now = path.read_bytes() if path.is_file() else None
+        if onto is not None and (now is None or version_of(now) != onto):
+            raise Changed(f"{path.name} has changed meanwhile")
+        mode = _mode(path)
+        if now is not None:
+            _write(_before(folder, model.id), now, mode)
+        # What was deleted under this id stays what undo puts back, instead of the new one.
+        _write(path, text.encode(), mode)
     return model
 
 
@@ -101,7 +116,8 @@ def remove(folder: Path, model_id: str) -> bool:
     path = folder / f"{model_id}{SUFFIX}"
     if path.parent != folder or model_id in SHIPPED or not path.is_file():
         return False
-    path.replace(_before(folder, model_id))
+    with _alone(folder):
+        path.replace(_before(folder, model_id))
     return True
 
 
@@ -113,10 +129,11 @@ def undo(folder: Path, model_id: str) -> bool:
     path, before = folder / f"{model_id}{SUFFIX}", _before(folder, model_id)
     if path.parent != folder or not before.is_file():
         return False
-    now = path.read_bytes() if path.is_file() else None
-    before.replace(path)
-    if now is not None:
-        before.write_bytes(now)
+    with _alone(folder):
+        now, mode = path.read_bytes() if path.is_file() else None, _mode(path)
+        before.replace(path)
+        if now is not None:
+            _write(before, now, mode)
     return True
 
 
@@ -143,6 +160,41 @@ def discard(folder: Path, name: str) -> bool:
 def _before(folder: Path, model_id: str) -> Path:
     """Where the last text of a model's file is kept: a name that is no model's."""
     return folder / f".{model_id}.before"
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Nobody else, of this process or another dashboard's, changes the folder's files meanwhile."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with suppress(OSError):  # some shares lock no folder: then two may meet, as ever
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _mode(path: Path) -> int | None:
+    """Who may do what with the file; None: there is none."""
+    try:
+        return stat.S_IMODE(path.stat().st_mode)
+    except FileNotFoundError:
+        return None
+
+
+def _write(path: Path, content: bytes, mode: int | None) -> None:
+    """The file, whole or as it was. A new one is for all to read, as far as the umask lets them."""
+    part = path.with_name(f".{uuid4().hex}.part")
+    try:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        with os.fdopen(os.open(part, flags, 0o644), "wb") as file:
+            if mode is not None:
+                os.fchmod(file.fileno(), mode)
+            file.write(content)
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
 
 
 _TOO_LARGE = f"larger than {MOST_BYTES // 1024} KiB"

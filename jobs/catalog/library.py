@@ -39,14 +39,17 @@ class Library(Mapping[str, ZooModel]):
         """Whether a model is one of the folder's."""
         return model_id not in SHIPPED and model_id in self
 
-    def save(self, text: str) -> ZooModel:
+    def save(self, text: str, onto: str | None = None) -> ZooModel:
         """Keep a model that a person wrote as YAML; one of the folder's own is replaced.
 
+        ``onto``: the version of the file that the text was made from; None: whatever is there.
+
         Raises:
+            Changed: the file is another one by now.
             ValueError: what is wrong with the text, in one line.
             OSError: the folder cannot be written, or none is configured.
         """
-        return added.save(self._writable(), text)
+        return added.save(self._writable(), text, onto)
 
     def remove(self, model_id: str) -> bool:
         """Take an added model out; False: the folder has none of that id."""

@@ -5,13 +5,28 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
 
 from jobs.catalog.architecture import Architecture, Strict
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 # Ids and names become parts of paths, of addresses and of arguments.
-ModelId = Annotated[str, Field(pattern=r"^[a-z0-9]+([.-][a-z0-9]+)*$", max_length=100)]
+# Where an address has a model's id, the dashboard has pages of its own with these names.
+RESERVED_IDS = frozenset({"add", "discard"})
+
+
+def _no_page(model_id: str) -> str:
+    if model_id in RESERVED_IDS:
+        raise PydanticCustomError("reserved_id", "the dashboard has a page of this name")
+    return model_id
+
+
+ModelId = Annotated[
+    str,
+    Field(pattern=r"^[a-z0-9]+([.-][a-z0-9]+)*$", max_length=100),
+    AfterValidator(_no_page),
+]
 _NAME = r"[A-Za-z0-9_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*"  # no dot in front, no two in a row
 HubId = Annotated[str, Field(pattern=rf"^{_NAME}/{_NAME}$", max_length=150)]
 FileName = Annotated[str, Field(pattern=rf"^{_NAME}$", max_length=150)]

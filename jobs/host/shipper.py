@@ -20,6 +20,7 @@ from jobs.host.redact import redact, unfinished
 from jobs.host.spool import DEPLOYMENT, Meta, Spool
 
 CHUNK = 256 * 1024  # raw bytes of an append, where the dashboard does not say that it takes more
+SMALLEST = 64 * 1024  # of a chunk, where a proxy in between takes no larger ones
 LONGEST_LINE = 1024 * 1024  # of events and points; a chunk holds whole lines
 REST_S = 0.005  # between two rounds: a log that comes line by line goes in fewer requests
 LOOK_S = 0.02  # how often a spool in use is looked at where nobody tells that it grows
@@ -77,6 +78,7 @@ class Shipper:
         self._have: dict[str, int] | None = None
         self._outputs: dict[str, int] = {}
         self._log_chunk = CHUNK
+        self._most: int | None = None  # bytes of any chunk, once one was too large for the way
         self._moved = False
         self._heard_at = time.monotonic()
         self._was_short: set[str] = set()
@@ -213,13 +215,15 @@ class Shipper:
         have = self._have or {}
         sent = False
         while have[name] < end:
-            chunk = self._log_chunk if name == "log" else CHUNK
+            chunk = self._at_most(self._log_chunk if name == "log" else CHUNK)
             raw = _read(path, have[name], min(chunk, end - have[name]))
             if name != "log":
-                raw = _whole_lines(raw) or _whole_lines(_read(path, have[name], LONGEST_LINE))
+                raw = _whole_lines(raw) or _first_line(_read(path, have[name], LONGEST_LINE))
             if not raw:
                 raise _Stop(Outcome.BROKEN, f"a line of {path.name} is too long")
             answer = self._client.send(self._meta, name, have[name], raw)
+            if self._takes_less(answer, len(raw)):
+                continue
             have[name] = self._size_after(answer, have[name])
             sent = True
         if have[name] > end and have[name] > (size := _size(path)):
@@ -249,14 +253,28 @@ class Shipper:
             offset = self._outputs.get(path, 0)
             if _size(file) != total:
                 raise _Stop(Outcome.BROKEN, f"the output {path} is not what it was at the end")
-            raw = _read(file, offset, min(CHUNK, total - offset))
+            raw = _read(file, offset, min(self._at_most(CHUNK), total - offset))
             answer = self._client.send_output(self._meta, output, offset, raw)
+            if self._takes_less(answer, len(raw)):
+                continue
             # It is wanted from its beginning again when the checksum of the whole differs.
             if answer.status == 409 and size_and_sha256(file) != (total, output["sha256"]):
                 raise _Stop(Outcome.BROKEN, f"the output {path} is not what it was at the end")
             self._outputs[path] = self._size_after(answer, offset if total else -1)
             sent = True
         return sent
+
+    def _at_most(self, chunk: int) -> int:
+        return chunk if self._most is None else min(chunk, self._most)
+
+    def _takes_less(self, answer: Answer, sent: int) -> bool:
+        """True: a chunk was too large for the dashboard or a proxy before it; try a smaller one."""
+        most = self._most or max(sent, self._log_chunk)
+        if answer.status != 413 or most <= SMALLEST:
+            return False
+        self._most = max(SMALLEST, min(most, sent) // 2)
+        log.warning("%s: %s bytes at once are too many, %s next", self._spool, sent, self._most)
+        return True
 
     def _size_after(self, answer: Answer, before: int) -> int:
         """The size that the dashboard has, as it says: 200, or 409 where we were wrong."""
@@ -277,7 +295,10 @@ class Shipper:
         if answer.status in (200, 409, 422):
             return Outcome.AGAIN
         if answer.status in (400, 413):  # what is sent will be the same the next time
-            self.broken_by = f"the dashboard does not take it: {answer.body.get('error')}"
+            why = (
+                answer.body.get("error") or f"an answer {answer.status} from what stands before it"
+            )
+            self.broken_by = f"the dashboard does not take it: {why}"
             return Outcome.BROKEN
         log.warning("%s: the dashboard answers %s %s", self._spool, answer.status, answer.body)
         return Outcome.REFUSED
@@ -294,6 +315,11 @@ def _read(path: Path, offset: int, size: int) -> bytes:
     with path.open("rb") as file:
         file.seek(offset)
         return file.read(size)
+
+
+def _first_line(raw: bytes) -> bytes:
+    """Alone, where it is longer than a chunk: what follows it may go in chunks as ever."""
+    return raw[: raw.find(b"\n") + 1] or _whole_lines(raw)
 
 
 def _whole_lines(raw: bytes) -> bytes:

@@ -10,6 +10,9 @@ from django.utils.timezone import now
 from jobs import logstore
 from jobs.models import Job
 
+# What comes so long after the last figures is no longer of the same bar.
+_GOES_ON = timedelta(seconds=60)
+
 
 def last_arrival(key: str) -> datetime | None:
     """When the last bytes of a log came; None for an empty one."""
@@ -22,14 +25,19 @@ def last_arrival(key: str) -> datetime | None:
 def silent_since(job: Job, moment: datetime | None = None) -> datetime | None:
     """Since when a running job has told nothing new; None within ``settings.SILENT_AFTER_S`` of it.
 
-    Where it tells figures, these count: a tool may draw the same bar again and again.
+    While it tells figures, these count: a tool may draw the same bar again and again. They do no
+    more once the log goes on without them.
     """
     if job.state != Job.State.RUNNING or job.started_at is None:
         return None
-    since = (job.progress or {}).get("since")
-    if since:
-        heard = datetime.fromtimestamp(since, UTC)
-    else:
-        heard = last_arrival(f"job/{job.pk}") or job.started_at
-    is_silent = (moment or now()) - heard > timedelta(seconds=settings.SILENT_AFTER_S)
-    return heard if is_silent else None
+    moment, long = moment or now(), timedelta(seconds=settings.SILENT_AFTER_S)
+    figures = job.progress or {}
+    since = figures.get("since")
+    heard = datetime.fromtimestamp(since, UTC) if since else job.started_at
+    # The log is looked at only where the figures are no answer: this is asked of every running job.
+    if not since or moment - heard > long:
+        arrived = last_arrival(f"job/{job.pk}")
+        drawn = datetime.fromtimestamp(figures.get("drawn", 0), UTC)
+        if arrived and (not since or ("drawn" in figures and arrived - drawn > _GOES_ON)):
+            heard = arrived
+    return heard if moment - heard > long else None

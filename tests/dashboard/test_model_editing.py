@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,11 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from dashboard import checks, model_form
+from dashboard.views import model_edit, models, ways
 from jobs import catalog
 from jobs.catalog import MODELS, SHIPPED, from_config
 from jobs.catalog.architecture import Architecture
+from jobs.catalog.schema import RESERVED_IDS
 from jobs.models import AuditEntry
 from tests.factories import make_user
 
@@ -104,6 +107,28 @@ def test_what_is_wrong_stands_at_its_field_and_nothing_is_kept(admin, folder, fi
     assert list(folder.iterdir()) == []
 
 
+def test_no_model_can_have_the_name_of_a_page_that_stands_beside_the_models():
+    routes = [
+        str(item.pattern) for views in (models, model_edit, ways) for item in views.urlpatterns
+    ]
+    words = {route.split("/")[0] for route in routes if route and not route.startswith("<")}
+
+    assert words == RESERVED_IDS
+
+
+@pytest.mark.parametrize("name", sorted(RESERVED_IDS))
+def test_an_id_that_is_a_page_is_refused_in_the_form_and_told_of_a_file(admin, folder, name):
+    page = admin.post(reverse("model-add"), {**filled(id=name), "keep": "1"}).content.decode()
+    (folder / f"{name}.yaml").write_text(text_of(id=name))
+
+    error = page[page.index('id="e-id"') :]
+    assert "The dashboard has a page of this name" in error[: error.index("</p>")]
+    assert [item.reason for item in MODELS.problems] == [
+        "id: the dashboard has a page of this name"
+    ]
+    assert name not in MODELS
+
+
 def test_what_has_no_field_of_its_own_is_told_with_its_place(admin, folder):
     typed = filled(more="published: [{dataset: aime24}]")
 
@@ -180,6 +205,51 @@ def test_what_is_no_config_is_refused_at_its_field(admin, config):
     assert len(error[: error.index("</p>")]) > len('id="e-config">')
 
 
+@pytest.mark.parametrize("more", ["5", "0", "true", "1.5", "- 1", "2020-01-01", "a: [", "b"])
+@pytest.mark.parametrize("button", ["fill", "show", "keep"])
+def test_yaml_that_names_nothing_is_refused_at_its_field_by_every_button(admin, more, button):
+    typed = {**filled(more=more), "config": json.dumps(CONFIG), button: "1"}
+
+    answer = admin.post(reverse("model-add"), typed)
+
+    page = answer.content.decode()
+    assert answer.status_code == 422
+    error = page[page.index('id="e-more"') :]
+    assert len(error[: error.index("</p>")]) > len('id="e-more">')
+
+
+@pytest.mark.parametrize("more", ["5: x", "a: 2020-01-01", "published: 5", "rope: {5: 6}"])
+def test_a_config_fills_in_beside_any_names_and_values(admin, more):
+    typed = {**filled(more=more), "config": json.dumps(CONFIG), "fill": "1"}
+
+    assert admin.post(reverse("model-add"), typed).status_code == 200
+
+
+@pytest.mark.parametrize("button", ["fill", "show", "keep"])
+@pytest.mark.parametrize("field", ["more", "summary"])
+def test_a_field_that_is_too_long_is_refused_with_the_limit_and_not_cut(
+    admin, folder, button, field
+):
+    typed = filled(**{field: "#" * 65_537 + "\nits end"})
+
+    answer = admin.post(reverse("model-add"), {**typed, "config": json.dumps(CONFIG), button: "1"})
+
+    page = answer.content.decode()
+    assert answer.status_code == 422
+    error = page[page.index(f'id="e-{field}"') :]
+    assert "At most 65536 characters." in error[: error.index("</p>")]
+    assert "its end" in page
+    assert list(folder.iterdir()) == []
+
+
+def test_what_a_file_can_hold_goes_through_the_form_whole(admin, folder):
+    more = filled()["more"] + "# a line as a browser sends it\r\n" * 1_500
+
+    admin.post(reverse("model-add"), {**filled(more=more + "context_tokens: 77"), "keep": "1"})
+
+    assert MODELS[OURS].context_tokens == 77
+
+
 def test_a_model_is_changed_and_the_change_undone(admin, folder):
     admin.post(reverse("model-add"), {**filled(), "keep": "1"})
 
@@ -190,6 +260,50 @@ def test_a_model_is_changed_and_the_change_undone(admin, folder):
     assert MODELS[OURS].name == "Ours"
     did = list(AuditEntry.objects.order_by("pk").values_list("detail__did", flat=True))
     assert did == ["add", "change", "undo"]
+
+
+def opened(admin, name):
+    """The version that an edit page carries."""
+    page = admin.get(reverse(name, args=[OURS])).content.decode()
+    return re.search(r'name="version" value="([0-9a-f]{64})"', page)[1]
+
+
+def test_of_two_who_change_a_model_the_second_is_refused_and_keeps_what_was_typed(admin, folder):
+    admin.post(reverse("model-add"), {**filled(), "keep": "1"})
+    address, version = reverse("model-edit", args=[OURS]), opened(admin, "model-edit")
+    first = {**filled(name="First"), "version": version, "keep": "1"}
+    assert admin.post(address, first).status_code == 302
+
+    more = filled()["more"] + "# my own"
+    second = {**filled(name="Second", more=more), "version": version}
+    for _ in range(2):
+        answer = admin.post(address, {**second, "keep": "1"})
+        page = answer.content.decode()
+        assert answer.status_code == 422
+        assert "Somebody has changed this model since you opened it" in page
+        assert 'value="Second"' in page and "# my own" in page
+    assert MODELS[OURS].name == "First"
+    shown = admin.post(address, {**second, "show": "1"}).content.decode()
+    assert f'name="version" value="{version}"' in shown
+
+    third = {**filled(name="Third"), "version": opened(admin, "model-edit"), "keep": "1"}
+    assert admin.post(address, third).status_code == 302
+    assert MODELS[OURS].name == "Third"
+
+
+def test_yaml_replaces_no_version_but_the_one_that_was_opened(admin, folder):
+    admin.post(reverse("model-add"), {**filled(), "keep": "1"})
+    address, version = reverse("model-edit-yaml", args=[OURS]), opened(admin, "model-edit-yaml")
+    admin.post(address, {"text": text_of(name="First"), "version": version})
+
+    answer = admin.post(address, {"text": text_of(name="Second"), "version": version})
+
+    page = answer.content.decode()
+    assert answer.status_code == 422
+    assert "Somebody has changed this model since you opened it" in page
+    assert "name: Second" in page
+    assert f'name="version" value="{version}"' in page
+    assert MODELS[OURS].name == "First"
 
 
 def test_the_id_of_a_model_stays(admin, folder):

@@ -38,6 +38,15 @@ def test_the_list_shows_what_the_facets_let_through(page):
     assert reverse("result-detail", args=[slow.pk]) not in text
 
 
+def test_an_evaluation_has_its_share_of_right_answers_beside_its_name_on_a_phone(page):
+    make_measured(scores=[1, 1, 1, 1, 1, 0, 0, 0])
+
+    html = page(reverse("result-list"))
+
+    phone = html[html.index('<span class="phone">') :]
+    assert "62.5" in phone[: phone.index("</td>")]
+
+
 def test_a_facet_counts_what_each_of_its_values_would_show():
     host = make_host("here")
     for label in ("a", "a", "b"):

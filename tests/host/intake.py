@@ -64,6 +64,8 @@ class Intake:
         self.lock = threading.RLock()
         self.refused = 0
         self.log_chunk = None  # how much of a log is taken at once, where that is told
+        self.proxy_takes = None  # bytes of a body that a proxy before it lets through
+        self.proxy_says = b"<html>413 Request Entity Too Large</html>"
         self.chunks = []  # (stream, bytes) as they came
         self.port = port
         self.server = None
@@ -192,12 +194,19 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if fault == "drop":
             self.close_connection = True
             return
+        most = self.intake.proxy_takes
+        if most is not None and len(body) > most:
+            self._send(413, self.intake.proxy_says)
+            return
         with self.intake.lock:
             status, answer = (500, {}) if fault == "500" else self._answer(method, body)
         if fault == "forget":
             self.close_connection = True
             return
-        data = json.dumps({**answer, "instance": self.intake.instance, "protocol": 1}).encode()
+        told = {**answer, "instance": self.intake.instance, "protocol": 1}
+        self._send(status, json.dumps(told).encode())
+
+    def _send(self, status, data):
         self.send_response(status)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()

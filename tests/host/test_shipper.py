@@ -318,3 +318,67 @@ def test_a_log_goes_in_pieces_as_large_as_the_dashboard_takes(intake, client, ta
 
     after = [len(raw) for name, raw in intake.chunks if name == "log"][len(before) :]
     assert (before, after) == ([CHUNK] * 3, [2 * CHUNK, CHUNK])
+
+
+def noise(count):
+    """Text that hardly gets smaller when it is compressed, in lines."""
+    return random.Random(5).randbytes(count // 2).hex(" ", 40).replace(" ", "\n") + "\n"
+
+
+@pytest.mark.parametrize("says", [b"<html>413</html>", b'{"error": "size"}', b"[]"])
+def test_a_proxy_that_takes_little_at_once_gets_smaller_chunks(
+    intake, taken, launch, ship, tmp_path, says
+):
+    (tmp_path / "noise").write_text(noise(900_000))
+    spool = taken(
+        f"cat {tmp_path}/noise; cp {tmp_path}/noise r.txt",
+        outputs=(Output("result", "r.txt"),),
+    )
+    launch(spool)
+    intake.proxy_takes, intake.proxy_says, intake.log_chunk = 60_000, says, 1024 * 1024
+
+    assert ship(spool)() is Outcome.COMPLETE
+
+    assert intake.jobs[1].log == spool.log.read_bytes()
+    assert bytes(intake.jobs[1].outputs["r.txt"]) == (tmp_path / "noise").read_bytes()
+    assert max(len(raw) for name, raw in intake.chunks if name == "log") >= 64 * 1024
+
+
+def test_events_and_points_go_through_such_a_proxy_too(intake, taken, launch, client):
+    spool = taken("true")
+    launch(spool)
+    lines = [f'{{"series": "s", "x": {n}, "y": "{n * 7919 % 65_537:x}"}}' for n in range(60_000)]
+    spool.points.write_text("\n".join(lines) + "\n")
+    shipper = Shipper(spool, client)
+    intake.proxy_takes = 24_000
+
+    shipper.round()
+
+    assert bytes(intake.jobs[1].streams["points"]) == spool.points.read_bytes()
+    assert all(raw.endswith(b"\n") for name, raw in intake.chunks if name != "log")
+
+
+def test_what_even_the_smallest_chunk_cannot_pass_is_broken(
+    intake, taken, launch, client, tmp_path
+):
+    (tmp_path / "noise").write_text(noise(300_000))
+    spool = taken(f"cat {tmp_path}/noise")
+    launch(spool)
+    intake.proxy_takes = 1_000
+    shipper = Shipper(spool, client)
+
+    assert shipper.round() is Outcome.BROKEN
+
+    assert "413" in shipper.broken_by
+
+
+def test_a_line_longer_than_a_chunk_goes_alone(intake, taken, launch, client):
+    spool = taken("true")
+    launch(spool)
+    long = '{"series": "' + "x" * (CHUNK + 10) + '"}\n'
+    spool.points.write_text(long + '{"series": "s"}\n' * 10)
+
+    Shipper(spool, client).round()
+
+    assert next(raw for name, raw in intake.chunks if name == "points").decode() == long
+    assert bytes(intake.jobs[1].streams["points"]) == spool.points.read_bytes()

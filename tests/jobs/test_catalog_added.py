@@ -201,6 +201,93 @@ def test_what_a_person_wrote_is_kept_under_its_id_and_can_be_taken_out(tmp_path)
     assert OURS not in library
 
 
+@pytest.fixture
+def umask():
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("umask")
+def test_a_file_that_is_kept_can_be_read_by_the_team(tmp_path, here):
+    here.save(text_of())
+
+    assert (tmp_path / f"{OURS}.yaml").stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.usefixtures("umask")
+@pytest.mark.parametrize("mode", [0o664, 0o600])
+def test_who_may_do_what_with_a_file_stays_through_changes_and_undo(tmp_path, here, mode):
+    put(tmp_path)
+    file = tmp_path / f"{OURS}.yaml"
+    file.chmod(mode)
+
+    for change in (
+        lambda: here.save(text_of(summary="Another.")),
+        lambda: here.undo(OURS),
+        lambda: here.undo(OURS),
+    ):
+        change()
+        assert file.stat().st_mode & 0o777 == mode
+    assert here[OURS].summary == "Another."
+
+
+def test_a_write_that_fails_leaves_the_file_as_it_was_and_nothing_beside_it(
+    tmp_path, here, monkeypatch
+):
+    put(tmp_path)
+    full = OSError(28, "No space left on device")
+    monkeypatch.setattr(os, "fchmod", lambda *_: (_ for _ in ()).throw(full))
+
+    with pytest.raises(OSError, match="No space"):
+        here.save(text_of(summary="Another."))
+
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == [f"{OURS}.yaml"]
+    assert here[OURS].summary != "Another."
+
+
+def test_a_text_replaces_only_the_version_that_it_was_made_from(tmp_path, here):
+    here.save(text_of())
+    version = added.version_of(text_of().encode())
+
+    here.save(text_of(summary="First."), version)
+    with pytest.raises(added.Changed):
+        here.save(text_of(summary="Second."), version)
+    assert here[OURS].summary == "First."
+
+    here.remove(OURS)
+    with pytest.raises(added.Changed):
+        here.save(text_of(summary="Second."), version)
+    assert OURS not in here
+
+
+def test_of_many_who_change_one_version_at_once_one_does(tmp_path, here):
+    here.save(text_of())
+    version = added.version_of(text_of().encode())
+
+    def change(number):
+        try:
+            return here.save(text_of(summary=f"{number}."), version).summary
+        except added.Changed:
+            return None
+
+    with ThreadPoolExecutor(8) as pool:
+        kept = [summary for summary in pool.map(change, range(16)) if summary]
+
+    assert kept == [here[OURS].summary]
+
+
+def test_what_was_deleted_can_be_put_back_when_its_id_is_used_anew(tmp_path, here):
+    here.save(text_of(summary="Deleted."))
+    here.remove(OURS)
+    here.save(text_of(summary="New."))
+
+    assert here.undo(OURS)
+    assert here[OURS].summary == "Deleted."
+    assert here.undo(OURS)
+    assert here[OURS].summary == "New."
+
+
 @pytest.mark.parametrize(
     "text", [text_of("deepseek-r1"), text_of("../x"), text_of() + "#" * 65_536]
 )

@@ -28,7 +28,8 @@ def test_the_end_of_a_log_says_how_far_the_job_is():
 
     log(job, LINES)
 
-    since = job.progress.pop("since")
+    since, drawn = job.progress.pop("since"), job.progress.pop("drawn")
+    assert drawn == since
     assert job.progress == {"done": 7, "total": 272, "unit": "tensors"}
     assert abs(time.time() - since) < 60  # it is told to a tenth of a second
 
@@ -71,11 +72,55 @@ def test_since_when_the_figures_stand_still_is_kept():
     job = make_job(kind="compile", state="running", progress={**told, "since": since})
 
     log(job, LINES)
-    assert job.progress == {**told, "since": since}
+    assert {**job.progress, "drawn": 0} == {**told, "since": since, "drawn": 0}
 
     progress._looked_at.clear()
     log(job, LINES.replace(b"7/", b"8/"))
     assert job.progress["since"] > since
+
+
+@pytest.mark.parametrize(
+    "fresh",
+    [LINES, b"hello\n" + LINES, b"\rreading 5", b"[#1 0B/9MB CN:4 DL:0B]\n", b" 5%|#   | 1/20 ["],
+)
+def test_when_figures_or_a_bar_were_last_drawn_is_kept(fresh, monkeypatch):
+    job = make_job(kind="compile", state="running")
+    log(job, LINES)
+    first = job.progress
+    monkeypatch.setattr(time, "time", lambda: first["since"] + 100)
+    monkeypatch.setattr(progress, "EVERY_S", 0)
+
+    log(job, fresh)
+
+    assert job.progress == {**first, "drawn": pytest.approx(first["since"] + 100)}
+
+
+@pytest.mark.parametrize("fresh", [b"hello\n", b"a line\r\nof a terminal\r\n", b""])
+def test_lines_that_are_no_bar_draw_no_figures_though_the_end_of_the_log_has_old_ones(
+    fresh, monkeypatch
+):
+    job = make_job(kind="compile", state="running")
+    log(job, LINES)
+    first = job.progress
+    monkeypatch.setattr(time, "time", lambda: first["since"] + 100)
+    monkeypatch.setattr(progress, "EVERY_S", 0)
+
+    log(job, fresh)
+
+    assert job.progress == first
+
+
+def test_a_bar_that_came_in_two_parts_is_drawn(monkeypatch):
+    job = make_job(kind="compile", state="running")
+    log(job, LINES)
+    first = job.progress
+    monkeypatch.setattr(progress, "EVERY_S", 0)
+    log(job, LINES[:9])
+    monkeypatch.setattr(time, "time", lambda: first["since"] + 100)
+
+    log(job, LINES[9:])
+
+    assert job.progress["drawn"] > first["drawn"]
 
 
 SHARDS = b"Loading safetensors checkpoint shards:  25%% Completed | %d/163 [05:25<16:15, 8s/it]\r"

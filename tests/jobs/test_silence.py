@@ -42,6 +42,24 @@ def test_a_bar_that_is_drawn_again_and_again_hides_no_stall():
     assert silent_since(job) is not None
 
 
+def test_a_step_that_goes_on_with_other_lines_than_figures_is_not_silent():
+    job = job_of(ago(11))
+    job.progress["drawn"] = ago(9).timestamp()
+    logstore.store().append(f"job/{job.pk}", 0, b"reading the tokenizer\n")
+
+    assert silent_since(job) is None
+    assert silent_since(job, now() + timedelta(minutes=11)) > ago(1)
+
+
+def test_figures_that_are_drawn_again_beside_other_lines_hide_no_stall():
+    since = ago(11)
+    job = job_of(since)
+    job.progress["drawn"] = ago(0.5).timestamp()
+    logstore.store().append(f"job/{job.pk}", 0, b"still trying\n")
+
+    assert silent_since(job) == since
+
+
 def test_without_figures_the_last_bytes_of_the_log_count():
     job = make_job(state="running", started_at=ago(60))
     logstore.store().append(f"job/{job.pk}", 0, b"hello\n")
