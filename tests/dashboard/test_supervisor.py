@@ -25,7 +25,8 @@ from jobs import dispatch
 from jobs.models import Host
 from jobs.plans import Plan, Step
 from tests.factories import make_job
-plan = Plan(kind="prepare", steps=(Step("wait", ("sleep", "600")),))
+step = Step("wait", ("python3", "-c", "import time; time.sleep(600)"))
+plan = Plan(kind="prepare", steps=(step,))
 host = Host.objects.get(name="this-computer")
 print(make_job(plan=plan, host=host).pk, make_job(plan=plan, host=host).pk, dispatch.look())
 """

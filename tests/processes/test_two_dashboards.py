@@ -16,7 +16,8 @@ from jobs import dispatch
 from jobs.models import Host
 from jobs.plans import Plan, Step
 from tests.factories import make_job
-plan = Plan(kind="prepare", steps=(Step("print", ("seq", "-f", "{word} %g", "20000")),))
+code = "for number in range(1, 20001): print('{word}', number)"
+plan = Plan(kind="prepare", steps=(Step("print", ("python3", "-c", code)),))
 print(make_job(plan=plan, host=Host.objects.get(name="this-computer")).pk, dispatch.look())
 """
 
