@@ -152,7 +152,7 @@ class World(Api):
             "DATA_DIR": str(self.stack.data_dir),
             **self._clock_environment(self.host_clock),
             "FAULTS_BOOT_ID": str(self.boot_id),
-            # The command in the middle of each job, and where it counts, are no folders of a host's.
+            # The command in the middle of each job, and where it counts, are not the host's own.
             "HOST_ROOTS": f"default:{self.folder}:{ROOT / 'tests' / 'faults'}",
         }
         addresses = [f"http://127.0.0.1:{self.network.port}"]
