@@ -24,6 +24,8 @@ NOTE_VIOLATIONS = """
 document.addEventListener("securitypolicyviolation", (event) =>
   console.error(`CSP: ${event.violatedDirective} forbids ${event.blockedURI}`));
 """
+# What htmx says of a request that ended with the page that was left, or for a newer one.
+ABORTED = ("htmx:afterRequest", "htmx:sendAbort")
 WIDTHS = "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
 
 
@@ -45,7 +47,8 @@ class Complaints(list[str]):
 
     def _said(self, level: str, text: str) -> None:
         # The answer itself is noted, with its address.
-        if level in ("error", "warning") and not text.startswith("Failed to load resource"):
+        noted = ("Failed to load resource", *ABORTED)
+        if level in ("error", "warning") and not text.startswith(noted):
             self.append(f"console: {text}")
 
     def _answered(self, response: Response) -> None:
