@@ -6,7 +6,7 @@ ARGS ?=
 # What `make wheels` collects besides the requirements: environments of jobs/toolchains/pins/.
 PINS ?= llama.cpp evalscope
 
-.PHONY: help run worker demo-host cluster dev test test-vllm faults bench wheels lint format types
+.PHONY: help run worker demo-host cluster dev test test-vllm faults pressure bench wheels lint format types
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -35,6 +35,9 @@ test-vllm: dev  ## vLLM itself on this CPU, end to end: downloads 1 GB into data
 
 faults: dev  ## kill, stop, cut and fill everything in the middle of jobs; ARGS=--long for 200 random kills more
 	@$(VENV)/python -m tests.faults $(ARGS)
+
+pressure: dev  ## too much of everything: memory stays bounded, nothing is lost; ARGS="--log-gb 5"
+	@$(VENV)/python -m tests.pressure $(ARGS)
 
 bench: dev  ## how fast it is, beside its limits (15 minutes, on an idle machine); ARGS="live-log --json"
 	@$(VENV)/python -m tests.bench $(ARGS)

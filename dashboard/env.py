@@ -68,6 +68,13 @@ def read_web_processes(raw: str) -> int:
     return int(raw)
 
 
+def read_queue_limit(raw: str) -> int:
+    """How many jobs may wait for one host."""
+    if not raw.isdecimal() or not 1 <= int(raw) <= 1_000_000:
+        raise ValueError("a whole number from 1 to 1000000")
+    return int(raw)
+
+
 def read_switch(raw: str) -> bool:
     """1 or 0."""
     if raw not in ("0", "1"):
@@ -245,6 +252,15 @@ class Env:
             read_duration_s,
             "10m",
             "when a running job that tells nothing new is said to be silent",
+        ),
+    ]
+    queue_limit: Annotated[
+        int,
+        Variable(
+            "QUEUE_LIMIT",
+            read_queue_limit,
+            "10000",
+            "how many jobs may wait for one host; further ones are refused",
         ),
     ]
     log_level: Annotated[

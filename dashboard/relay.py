@@ -157,32 +157,38 @@ async def _stream(
     turn_id: int, offset: int, until_gone: Coroutine[Any, Any, None], send: Send
 ) -> None:
     """Send what there is from ``offset`` on and what comes, until turn or browser is at its end."""
-    run = turns.running(turn_id)
     headers = list(_HEADERS)
-    if run is not None:
-        age_ms = (time.monotonic() - run.started) * 1000
+    if started := turns.started(turn_id):
+        age_ms = (time.monotonic() - started) * 1000
         headers.append((b"x-turn-age-ms", f"{age_ms:.0f}".encode()))
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     gone = asyncio.create_task(until_gone)
     try:
-        if run is not None:
-            offset = await _send_live(run, offset, gone, send)
+        offset = await _send_live(turn_id, offset, gone, send)
         await _send_kept(turn_id, offset, gone, send)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
     finally:
         gone.cancel()
 
 
-async def _send_live(run: turns.Running, offset: int, gone: asyncio.Task[None], send: Send) -> int:
-    """From this process's memory, until the turn is closed. Returns how far it came."""
-    while not gone.done():
-        if data := bytes(run.raw[offset:]):
+async def _send_live(turn_id: int, offset: int, gone: asyncio.Task[None], send: Send) -> int:
+    """From this process's memory, until the turn is closed. Returns how far it came.
+
+    While a page does not read it holds one piece: neither all that comes meanwhile, nor a turn that
+    has ended, of which the file has the rest.
+    """
+    while not gone.done() and (run := turns.running(turn_id)):
+        news, begin = run.news(), run.begin
+        data = run.piece(offset, READ_BYTES) if offset >= begin else b""
+        del run
+        if offset < begin:
+            end = min(begin, offset + READ_BYTES)
+            data = await asyncio.to_thread(store().read, turns.key(turn_id), offset, end)
+        if data:
             await send({"type": "http.response.body", "body": data, "more_body": True})
             offset += len(data)
-        elif turns.running(run.turn_id) is not run:
-            break
         else:
-            await asyncio.wait({run.news(), gone}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({news, gone}, return_when=asyncio.FIRST_COMPLETED)
     return offset
 
 

@@ -1,8 +1,8 @@
 """Answers that are being made: one task a turn, in the web process that started it.
 
-A turn lives on without its browser. Its raw stream is kept in memory for whoever watches and in the
-log store (``turn/<id>``) for whoever comes later; beside the file lie ``<id>.alive``, locked while
-the turn's task lives, and ``<id>.stop``, which asks the process that has the task to end it. A turn
+A turn lives on without its browser. Its raw stream is kept in the log store (``turn/<id>``), and
+its end in memory for whoever watches; beside the file lie ``<id>.alive``, locked while the turn's
+task lives, and ``<id>.stop``, which asks the process that has the task to end it. A turn
 that is *streaming* in the database while nobody holds its lock is abandoned: its process was
 killed.
 """
@@ -34,8 +34,11 @@ TURN_TIMEOUT_S = 3600.0
 KEEP_S = 0.25
 STOP_LOOK_S = 0.5  # how soon a stop is seen that was asked for in another process
 # The longest answer that can be asked for, 131,072 tokens of about 300 bytes as events, is 40 MB.
-# What goes on past this is no answer any more, and every turn is held in memory while it comes.
+# What goes on past this is no answer any more.
 LONGEST_STREAM_BYTES = 64 * 1024 * 1024
+# So much of what is in the file stays in memory too: who watches takes what is new from there, and
+# who reads too slowly for that takes it from the file.
+IN_MEMORY_BYTES = 512 * 1024
 
 
 def key(turn_id: int) -> str:
@@ -48,11 +51,14 @@ class TooLongError(Exception):
 
 
 class Running:
-    """One turn in the making. ``raw`` is what came so far; ``arrivals`` says when (see below)."""
+    """One turn in the making. ``raw`` is what came from byte ``begin`` on, what was before is in
+    the file; ``arrivals`` says when it came (see below).
+    """
 
     def __init__(self, turn_id: int, lock_fd: int) -> None:
         self.turn_id = turn_id
         self.raw = bytearray()
+        self.begin = 0
         self.arrivals: list[tuple[int, float]] = []  # (size after a chunk, seconds since the start)
         self.http_status = 200
         self.started = time.monotonic()
@@ -62,6 +68,22 @@ class Running:
         self.pump: asyncio.Task[None] | None = None
         self._news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._lock_fd = lock_fd
+
+    @property
+    def size(self) -> int:
+        """Bytes that have come."""
+        return self.begin + len(self.raw)
+
+    def piece(self, offset: int, most: int) -> bytes:
+        """At most so many bytes from ``offset``, which is ``begin`` or behind it."""
+        return bytes(self.raw[offset - self.begin : offset - self.begin + most])
+
+    def forget(self, written: int) -> None:
+        """The file has the first ``written`` bytes: of those only the last stay here."""
+        surplus = written - IN_MEMORY_BYTES - self.begin
+        if surplus > IN_MEMORY_BYTES:  # seldom: it moves what stays
+            del self.raw[:surplus]
+            self.begin += surplus
 
     @property
     def is_complete(self) -> bool:
@@ -76,7 +98,7 @@ class Running:
     def add(self, chunk: bytes) -> None:
         """Take what the engine sent."""
         self.raw += chunk
-        self.arrivals.append((len(self.raw), time.monotonic() - self.started))
+        self.arrivals.append((self.size, time.monotonic() - self.started))
         self.wake()
 
     def wake(self) -> None:
@@ -110,6 +132,12 @@ _running: dict[int, Running] = {}
 def running(turn_id: int) -> Running | None:
     """The turn's task, when it is in this process."""
     return _running.get(turn_id)
+
+
+def started(turn_id: int) -> float | None:
+    """When its task in this process began, by the monotonic clock; None: there is none."""
+    run = _running.get(turn_id)
+    return run.started if run else None
 
 
 def start(turn_id: int, url: str, body: dict[str, Any], *, api_key: str = "") -> Running | None:
@@ -182,7 +210,7 @@ async def _pump(run: Running, url: str, body: dict[str, Any], api_key: str) -> N
         run.http_status = response.status
         async for chunk in response.content.iter_any():
             run.add(chunk)
-            if len(run.raw) > LONGEST_STREAM_BYTES:
+            if run.size > LONGEST_STREAM_BYTES:
                 raise TooLongError
 
 
@@ -199,7 +227,8 @@ async def _see_through(run: Running, log: Path) -> None:
         run.complete()
         await writer
         # In a thread: a long stream takes seconds, and other turns go on meanwhile.
-        reply = await asyncio.to_thread(parse_reply, bytes(run.raw), http_status=run.http_status)
+        raw = await asyncio.to_thread(store().read, key(run.turn_id), 0, run.size)
+        reply = await asyncio.to_thread(parse_reply, raw, http_status=run.http_status)
         stats = {**timings(reply, run.arrivals), **failure}
         await _close(run.turn_id, _state(run, reply, stats), reply, stats)
     finally:
@@ -213,8 +242,9 @@ async def _write(run: Running) -> None:
     """Append what came to the turn's file, a quarter of a second's together; at the end at once."""
     written = 0
     while True:
-        if data := bytes(run.raw[written:]):
+        if data := run.piece(written, run.size):
             written = await asyncio.to_thread(store().append, key(run.turn_id), written, data)
+            run.forget(written)
             await run.completed(within_s=KEEP_S)
         elif run.is_complete:
             return

@@ -450,6 +450,7 @@ def _create(
     after: Iterable[Job] = (),
 ) -> Job:
     """Write the job, its steps, its deployment and its predecessors."""
+    line.check_length(host)
     if environments and chain is None:
         chain = uuid.uuid4()
     before = {job.pk for job in after}

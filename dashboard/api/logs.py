@@ -9,7 +9,7 @@ All under ``/api/v1/jobs/ID`` and ``/api/v1/deployments/ID``:
 ``log/lines?from=&to=``        raw bytes of these lines (from 1, both included)
 ``log/search?q=&regex=1``      how many match, and the first of them, or those near a line
 ``log/search?warnings=1``      the same for lines that warn or break
-``log/index``                  newline counts a block, with which any line is found
+``log/index?known=``           newline counts a block, with which any line is found
 ``log/folds?series=&known=``   rows that stand for more than one line, where bars were drawn over
 ``log/steps``                  the job's steps with their lines
 =============================  ================================================================
@@ -141,20 +141,23 @@ def log_search(request: HttpRequest, key: str) -> HttpResponseBase:
 def log_index(request: HttpRequest, key: str) -> HttpResponseBase:
     """What a viewer needs to find any line.
 
-    ``{"size", "newlines", "ends_line", "block": bytes, "counts": [newlines before each further
-    block]}``, all of one moment while the log grows.
+    ``{"size", "newlines", "ends_line", "block": bytes, "known", "counts": [newlines before each
+    further block]}``, all of one moment while the log grows. ``counts`` begins with number
+    ``known``, as many as the viewer has: of 20 GB they are 300,000.
     """
     logs = store()
     size = logs.size(key)
-    counts = logs.newline_counts(key)[: size // BLOCK_BYTES]
+    known = min(_number(request, "known", 0), size // BLOCK_BYTES)
+    counts = logs.newline_counts(key, known=known)[: size // BLOCK_BYTES - known]
     newlines = logs.line_at(key, size) - 1
-    index = {"size": size, "newlines": newlines, "block": BLOCK_BYTES, "counts": counts}
+    index = {"size": size, "newlines": newlines, "block": BLOCK_BYTES, "known": known}
     ends_line = logs.read(key, size - 1, size) in (b"\n", b"")
-    return JsonResponse({**index, "ends_line": ends_line})
+    return JsonResponse({**index, "counts": counts, "ends_line": ends_line})
 
 
 def log_folds(request: HttpRequest, key: str) -> HttpResponseBase:
-    """``{"series", "known", "to", "lines", "done", "folds": [[first, line, texts], …], "open"}``.
+    """``{"series", "known", "to", "lines", "done", "full", "folds": [[first, line, texts], …],
+    "open"}``.
 
     ``folds`` begins with number ``known``, and ``open`` is what may change still; see
     :class:`jobs.logstore.folds.Folds`. Asked again with what is known it goes on.
@@ -168,6 +171,7 @@ def log_folds(request: HttpRequest, key: str) -> HttpResponseBase:
             "to": folds.to,
             "lines": folds.lines,
             "done": folds.is_done,
+            "full": folds.is_full,
             "folds": [[fold.first, fold.line, fold.texts] for fold in folds.folds],
             "open": [[fold.first, fold.line, fold.texts] for fold in folds.open],
         }

@@ -6,6 +6,7 @@ import codecs
 import os
 import re
 import secrets
+import sys
 import threading
 import time
 from collections import OrderedDict
@@ -17,6 +18,17 @@ from jobs.logstore.terminal import ROWS, Fold, Terminal, moves_up
 READ_BYTES = 8 * 1024 * 1024
 DRAWN_BYTES = 128 * 1024  # at once, where bars draw: some 50 ms
 KEPT_LOGS = 32
+# Memory of the folds of one log: some 30,000 of them, more than anybody unfolds, and what a page
+# that holds them all can bear. What comes after them is shown line by line.
+MOST_BYTES = 16 * 1024 * 1024
+# The same of all logs that are kept: those that were asked for last.
+MOST_BYTES_OF_ALL = 64 * 1024 * 1024
+FOLD_BYTES = 240  # of a fold and its numbers, besides its texts
+CELL_BYTES = 12  # of a column of the screen: a character, and where its colours are
+# Of a line that is longer than both together the begin and the last redraws are drawn: what a
+# screen without a right edge keeps of it, and a bar that redraws itself for hours is passed over.
+LONG_BEGIN = LONG_END = 4096
+LONG_LINES = re.compile(rb"[^\n]{%d,}" % (LONG_BEGIN + LONG_END))
 # The begin of a sequence that the next bytes may end.
 UNENDED = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b]{0,200}\x1b?|[ -/]*)?\Z")
 LONGEST_SEQUENCE = 256
@@ -28,7 +40,8 @@ class Folds:
     """``folds`` from number ``known`` on, that stay; ``open``: of what may be drawn over still.
 
     ``to`` is the offset up to which the log was looked at, ``lines`` how many lines that are;
-    ``is_done``: that is all there was, and no fold was left out. A
+    ``is_done``: that is all there was, and no fold was left out. ``is_full``: there are so many
+    that what comes after ``to`` is not folded any more. A
     count of folds holds for one ``series`` only: another process may have counted anew.
     """
 
@@ -37,6 +50,7 @@ class Folds:
     to: int
     lines: int
     is_done: bool
+    is_full: bool
     folds: list[Fold]
     open: list[Fold]
 
@@ -50,6 +64,8 @@ class _Reader:
         self.offset = 0
         self._last = b""  # the bytes before the offset
         self.terminal = Terminal()
+        self.folds_bytes = 0  # of memory, about
+        self._counted = 0  # folds in it
         self._held = b""  # the begin of a sequence
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self.ends_line = True
@@ -60,15 +76,28 @@ class _Reader:
         """
         return os.pread(fd, len(self._last), self.offset - len(self._last)) == self._last
 
+    @property
+    def is_full(self) -> bool:
+        """Whether it has as many folds as one log may."""
+        return self.folds_bytes > MOST_BYTES
+
+    @property
+    def weight(self) -> int:
+        """Memory of what is kept of it, about."""
+        return self.folds_bytes + CELL_BYTES * self.terminal.cells
+
     def read_on(self, fd: int, *, until: float) -> None:
-        """Go on to the end of the file or until the clock says so."""
+        """Go on to the end of the file, to the most folds, or until the clock says so."""
         size = os.fstat(fd).st_size
-        while self.offset < size and time.monotonic() < until:
+        while self.offset < size and not self.is_full and time.monotonic() < until:
             piece = os.pread(fd, min(READ_BYTES, size - self.offset), self.offset)
             if not piece:
                 return
             does_move = moves_up(self._held + piece)
             self._take(piece[:DRAWN_BYTES] if does_move else piece, does_move=does_move)
+            fresh = self.terminal.folds[self._counted :]
+            self._counted += len(fresh)
+            self.folds_bytes += sum(map(_bytes_of, fresh))
 
     def _take(self, piece: bytes, *, does_move: bool) -> None:
         self.offset += len(piece)
@@ -78,6 +107,8 @@ class _Reader:
         unended = UNENDED.search(data, max(0, len(data) - LONGEST_SEQUENCE))
         cut = unended.start() if unended else len(data)
         data, self._held = data[:cut], data[cut:]
+        if not does_move:
+            data = LONG_LINES.sub(_ends, data)
         if does_move or data.count(b"\n") <= 2 * ROWS + 2:
             self._draw(data)
             return
@@ -96,11 +127,24 @@ class _Reader:
         self.terminal.feed(self._decoder.decode(data))
 
 
+def _bytes_of(fold: Fold) -> int:
+    return FOLD_BYTES + sum(map(sys.getsizeof, fold.texts))
+
+
+def _ends(line: re.Match[bytes]) -> bytes:
+    """What is drawn of a long line over which no cursor moves up."""
+    whole = line[0]
+    redraw = whole.find(b"\r", len(whole) - LONG_END)
+    return whole[:LONG_BEGIN] + (whole[redraw:] if redraw >= 0 else b"")
+
+
 class FoldBook:
     """Folds of the logs that were asked for last. Safe to use from several threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        # Playing keeps a processor busy and takes some MiB: two at once are no faster than one.
+        self._playing = threading.Lock()
         self._readers: OrderedDict[Path, _Reader] = OrderedDict()
 
     def folds(self, path: Path, *, series: str, known: int, most: int, budget_s: float) -> Folds:
@@ -112,12 +156,15 @@ class FoldBook:
         try:
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
-            return Folds(series="", known=0, to=0, lines=0, is_done=True, folds=[], open=[])
+            return Folds("", 0, 0, 0, is_done=True, is_full=False, folds=[], open=[])
         try:
             size = os.fstat(fd).st_size
             reader = self._reader(path, fd)
             with reader.lock:
-                reader.read_on(fd, until=time.monotonic() + budget_s)
+                if reader.offset < size:
+                    with self._playing:
+                        reader.read_on(fd, until=time.monotonic() + budget_s)
+                    self._drop_old()
                 start = known if series == reader.series else 0
                 found = reader.terminal.folds[start : start + most]
                 is_whole = start + len(found) == len(reader.terminal.folds)
@@ -126,7 +173,8 @@ class FoldBook:
                     known=start,
                     to=reader.offset,
                     lines=reader.terminal.line - (1 if reader.ends_line else 0),
-                    is_done=is_whole and reader.offset >= size,
+                    is_done=is_whole and (reader.offset >= size or reader.is_full),
+                    is_full=reader.is_full,
                     folds=found,
                     open=reader.terminal.open_folds() if is_whole else [],
                 )
@@ -142,3 +190,10 @@ class FoldBook:
             while len(self._readers) > KEPT_LOGS:
                 self._readers.popitem(last=False)
             return reader
+
+    def _drop_old(self) -> None:
+        """Forget the logs that were asked for longest ago, down to what all may take together."""
+        with self._lock:
+            whole = sum(reader.weight for reader in self._readers.values())
+            while whole > MOST_BYTES_OF_ALL and len(self._readers) > 1:
+                whole -= self._readers.popitem(last=False)[1].weight

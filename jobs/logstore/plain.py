@@ -11,6 +11,8 @@ from jobs.parsers.lines import ESCAPES
 LONGEST_LINE_BYTES = 8 * 1024 * 1024
 CONTROL = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]")
 MOST_SEQUENCES = 16
+# Of a longer line that was redrawn only the last redraws count, which were drawn over all others.
+LONGEST_REDRAWN_BYTES = 256 * 1024
 REDRAWS = re.compile(rb"[\r\x08]")
 ERASES = re.compile(rb"\x1b\[[0-2]?[JK]")
 
@@ -62,6 +64,8 @@ def _last_state(line: bytes) -> bytes:
     What was wiped away at the very end is shown as it was before. ``lastState`` of
     static/js/lib/log_redraw.js says the same.
     """
+    if len(line) > LONGEST_REDRAWN_BYTES:
+        line = line[line.find(b"\r", len(line) - LONGEST_REDRAWN_BYTES) + 1 :]
     parts = line.split(b"\r")
     shown = [_bare(part) for part in parts]
     while shown and not shown[-1].strip():

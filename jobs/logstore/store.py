@@ -121,10 +121,11 @@ class LogStore:
             digest.update(piece)
         return digest.hexdigest()
 
-    def newline_counts(self, key: str) -> list[int]:
-        """Newlines before byte ``(i + 1) * BLOCK_BYTES``, for each such byte in the log."""
+    def newline_counts(self, key: str, *, known: int = 0) -> list[int]:
+        """Newlines before byte ``(i + 1) * BLOCK_BYTES``, for each such byte in the log but the
+        first ``known``."""
         with self._open(key) as fd:
-            return [] if fd is None else LineIndex(self.path(key)).counts(fd)
+            return [] if fd is None else LineIndex(self.path(key)).counts(fd, known)
 
     def line_count(self, key: str) -> int:
         """Lines in the log; a last line without its newline counts."""

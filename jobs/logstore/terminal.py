@@ -122,6 +122,11 @@ class Terminal:
         """Folds of what is on the screen now."""
         return self._folds_of(len(self._screen), self._last)[0]
 
+    @property
+    def cells(self) -> int:
+        """Columns that the screen keeps now."""
+        return sum(len(row.characters) + len(row.pens) for row in self._screen)
+
     def shown(self) -> list[str]:
         """The rows of the screen, without colours."""
         return [row.characters.replace(SECOND, "").rstrip() for row in self._screen]

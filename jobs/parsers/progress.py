@@ -19,8 +19,9 @@ Progress = dict[str, float | str]
 
 # llama.cpp: "[   7/ 272] blk.0.attn_v.weight ..."
 _TENSOR = re.compile(r"^\[ *(\d+)/ *(\d+)\] ", re.M)
-# pip: "12.3/92.9 MB"; ours while unpacking: the same
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)/(\d+(?:\.\d+)?) (kB|MB|GB)\b")
+# pip: "12.3/92.9 MB"; ours while unpacking: the same. A tail may be one line of digits: each is
+# where a number might begin, and none is looked at to its end.
+_SIZE = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)/(\d+(?:\.\d+)?) (kB|MB|GB)\b")
 # pip: "Collecting x (from -r …/requirements-76.txt (line 45))"; the name is ours and says how many
 _PACKAGE = re.compile(r"requirements-(\d+)\.txt \(line (\d+)\)")
 # tqdm: "Running[perf]:  67%|██████▋   | 2/3 [00:41<00:21, 21.34s/it]"
@@ -33,7 +34,7 @@ _REQUESTS = re.compile(r"(?:^|[\r\n]) *\d+%\|[^|\r\n]*\| (\d+)/(\d+) \[")
 _PROMPTS = re.compile(r"Processed prompts: +\d+%\|[^|\r\n]*\| (\d+)/(\d+) \[")
 _ITERATIONS = re.compile(r"(?:Profiling|Bench) iterations: +\d+%\|[^|\r\n]*\| (\d+)/(\d+) \[")
 # ours, before the log of each set that OpenCompass asks: "[   2/  59] deepseek-r1/cluewsc-test"
-_SET = re.compile(r"(?:^|[\r\n])\[ *(\d+)/ *(\d+)\] \S+/\S+(?=[\r\n])")
+_SET = re.compile(r"(?:^|[\r\n])\[ *(\d+)/ *(\d+)\] [^\s/]+/\S+(?=[\r\n])")
 _ASKS = "Starting inference process"
 _ALL_ASKED = "OpenCompass - INFO - time elapsed:"
 # huggingface_hub: "Fetching 163 files:  25%|██▌       | 41/163 [05:25<16:15,  7.98s/it]"

@@ -7,15 +7,21 @@ future: so the three never tell different stories.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import Exists, F, OuterRef
+from django.db.models import Exists, F, OuterRef, Q
 
 from jobs.kinds.base import Remark
 from jobs.models import Deployment, Host, Job
 from jobs.queries.hosts import dies, held_dies, holding_deployments
+
+_AT_ONCE = 500
+_ROW = (
+    *("pk", "title", "dies", "quiet", "product", "inputs", "first_check", "asks", "confirmed"),
+    *("priority", "place", "created_by__username"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,10 +224,12 @@ def make_room(host: Host, jobs: Iterable[Job], deployments: Iterable[Deployment]
     )
 
 
-def line_of(host: Host) -> list[Waiter]:
+def line_of(host: Host) -> Iterator[Waiter]:
     """The jobs that may start on ``host`` as soon as there is room, in their order.
 
-    Those whose predecessors have not succeeded are not among them. One query, without plans.
+    Those whose predecessors have not succeeded are not among them. Read as far as it is walked,
+    in parts of ``_AT_ONCE``, and without plans: a line may be of ten thousand, of which the first
+    few fill their host.
     """
     unfinished = Job.objects.filter(before=OuterRef("pk")).exclude(state=Job.State.SUCCEEDED)
     queued = Job.objects.filter(
@@ -230,23 +238,36 @@ def line_of(host: Host) -> list[Waiter]:
     rows = queued.annotate(dies=F("plan__dies"), first_check=F("plan__checks__0")).order_by(
         *Job.LINE
     )
-    by = "created_by__username"
-    fields = ("pk", "title", "dies", "quiet", "product", "inputs", "first_check")
-    return [
-        Waiter(
-            row["pk"],
-            row["title"],
-            int(row["dies"] or 0),
-            row["quiet"],
-            _serves(row["product"]),
-            row["inputs"],
-            is_checked=row["first_check"] is not None,
-            asks=row["asks"],
-            confirmed=row["confirmed"],
-            by=row[by] or "",
-        )
-        for row in rows.values(*fields, "asks", "confirmed", by).iterator()
-    ]
+    rows = rows.values(*_ROW)
+    part = list(rows[:_AT_ONCE])
+    while part:
+        yield from map(_waiter_of_row, part)
+        part = list(rows.filter(_behind(part[-1]))[:_AT_ONCE]) if len(part) == _AT_ONCE else []
+
+
+def _behind(row: Mapping[str, Any]) -> Q:
+    """What stands behind a job of the line, by ``Job.LINE``."""
+    level = Q(priority=row["priority"])
+    return (
+        Q(priority__gt=row["priority"])
+        | level & Q(place__gt=row["place"])
+        | level & Q(place=row["place"], pk__gt=row["pk"])
+    )
+
+
+def _waiter_of_row(row: Mapping[str, Any]) -> Waiter:
+    return Waiter(
+        row["pk"],
+        row["title"],
+        int(row["dies"] or 0),
+        row["quiet"],
+        _serves(row["product"]),
+        row["inputs"],
+        is_checked=row["first_check"] is not None,
+        asks=row["asks"],
+        confirmed=row["confirmed"],
+        by=row["created_by__username"] or "",
+    )
 
 
 def waiter_of(job: Job) -> Waiter:

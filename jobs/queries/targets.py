@@ -105,8 +105,10 @@ def _refs(refs: Iterable[AssetRef], promised: list[AssetRef], sort: str) -> tupl
 
 def _promises(host: Host) -> list[AssetRef]:
     """What open jobs will register: newest first."""
-    jobs = Job.objects.filter(host=host, state__in=Job.OPEN_STATES)
-    return [promise(job.product, job.title, host, job=job.pk) for job in jobs if job.product]
+    jobs = Job.objects.filter(host=host, state__in=Job.OPEN_STATES, product__isnull=False)
+    # Without plans: ten thousand of them are a hundred megabytes, and each launch asks.
+    rows = jobs.values_list("product", "title", "pk")
+    return [promise(product, title, host, job=pk) for product, title, pk in rows if product]
 
 
 def promise(product: Mapping[str, Any], title: str, host: Host, *, job: int) -> AssetRef:

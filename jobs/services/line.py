@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Max, QuerySet
 from django.utils.translation import gettext as _
 
 from jobs import hints
-from jobs.errors import JobsError
-from jobs.models import Job
+from jobs.errors import JobsError, LaunchError
+from jobs.models import Host, Job
 from jobs.models.jobs import PLACES_A_SECOND, last_place, place_of
 from jobs.services.lifecycle import lock_host, lock_waiting
 
@@ -48,6 +49,21 @@ class _Row:
     id: int
     place: int
     owner: int | None
+
+
+def check_length(host: Host) -> None:
+    """See that one job more may wait for ``host``. The caller holds its lock.
+
+    Raises:
+        LaunchError: as many wait as ``QUEUE_LIMIT`` lets.
+    """
+    waiting = Job.objects.filter(host=host, state=Job.State.QUEUED).order_by()
+    if waiting.count() >= settings.QUEUE_LIMIT:
+        words = _(
+            "%(n)s jobs wait for %(host)s, and no more may (QUEUE_LIMIT). Cancel some of them, "
+            "choose another host, or launch this again once some have run."
+        )
+        raise LaunchError(words % {"n": settings.QUEUE_LIMIT, "host": host.name})
 
 
 def move(

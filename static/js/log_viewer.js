@@ -277,7 +277,8 @@ class LogPanel {
     const state = [line.end, this.matcher.version, this.search.error, now, view.isLinked, view.isLong, shown.isOpen, folded];
     const make = () => {
       const texts = shown.texts ?? [this.lines.pen(number) + line.text];
-      return lineRow({ number, atMs: this.bytes.timeAt(line.at), texts, folded, hidden: line.hidden }, view);
+      const rest = line.hidden ? { bytes: line.hidden, url: this.source.download(line.at, line.end) } : null;
+      return lineRow({ number, atMs: this.bytes.timeAt(line.at), texts, folded, rest }, view);
     };
     return { key: `l${number}`, state: [...state, ...(shown.texts ?? [])].join(" "), make };
   }
@@ -293,8 +294,7 @@ class LogPanel {
 
   /** Lines that are shown: while bars draw, as far as it is known how. */
   get #lineCount() {
-    const isAhead = this.folds.isDone && this.bytes.movedAt > this.folds.to;
-    return isAhead ? Math.min(this.folds.lines, this.bytes.lineCount) : this.bytes.lineCount;
+    return this.folds.isBehind(this.bytes.movedAt) ? Math.min(this.folds.lines, this.bytes.lineCount) : this.bytes.lineCount;
   }
 
   #foldsCame() {
@@ -328,7 +328,7 @@ class LogPanel {
   #words() {
     const lines = this.#lineCount;
     const fresh = Math.max(0, lines - this.seenLines);
-    this.#part("size").textContent = sizeWords(lines, this.bytes.size);
+    this.#part("size").textContent = sizeWords(lines, this.bytes.size, this.folds);
     const isBegun = lines || this.rows.steps.some((step) => step.line_from !== null || step.state === "running");
     this.#note(isBegun ? "" : emptyWords(this.state));
     const pill = this.#button("follow");

@@ -37,6 +37,7 @@ def test_nothing_has_to_be_set():
         ("TIME_ZONE", "Mars/Olympus", "Asia/Shanghai"),
         ("HOST_LOST_AFTER", "soon", "a length of time above 0"),
         ("HOST_LOST_AFTER", "0h", "a length of time above 0"),
+        ("QUEUE_LIMIT", "0", "a whole number from 1 to 1000000"),
         ("LOG_LEVEL", "loud", "DEBUG, INFO, WARNING, ERROR"),
         ("WHEELS_DIR", "/no/such/folder", "a folder that exists"),
         ("DEBUG", "yes", "1 or 0"),

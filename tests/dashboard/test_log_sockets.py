@@ -266,6 +266,18 @@ def test_the_index_finds_every_line(server, log):
     ]
 
 
+def test_a_viewer_that_comes_back_is_told_only_the_part_of_the_index_that_it_lacks(server, log):
+    log(b"".join(LINE % n for n in range(1, 40_001)))
+    address = f"jobs/{server.job}/log/index"
+    whole = json.load(server.get(address))
+
+    rest = json.load(server.get(f"{address}?known=5"))
+
+    assert (rest["known"], rest["counts"]) == (5, whole["counts"][5:])
+    beyond = json.load(server.get(f"{address}?known=999999"))
+    assert (beyond["known"], beyond["counts"]) == (len(whole["counts"]), [])
+
+
 def test_lines_that_draw_over_each_other_are_told_over_http(server, log):
     log(b"start\nouter 0%\n\rinner 0%\x1b[A\router 1%\n\rinner 9%\x1b[A\n")
     address = f"jobs/{server.job}/log/folds"

@@ -8,7 +8,7 @@ from asgiref.sync import async_to_sync, sync_to_async
 from django.contrib.auth.models import User
 from django.test import Client
 
-from dashboard import turns
+from dashboard import relay, turns
 from dashboard.consumers import doors
 from dashboard.relay import relay_application
 from jobs.logstore import store
@@ -361,6 +361,49 @@ def test_an_engine_that_never_ends_is_stopped_and_nothing_is_lost_of_what_came(c
 
     assert (turn.state, turn.answer) == ("failed", 4 * "ab")
     assert turn.stats["error_id"] == "chat:too-long"
+
+
+def test_a_page_that_does_not_read_holds_one_piece_and_gets_the_rest_from_the_file(
+    client, monkeypatch
+):
+    monkeypatch.setattr(relay, "READ_BYTES", 1000)
+    monkeypatch.setattr(turns, "IN_MEMORY_BYTES", 2000)
+    monkeypatch.setattr(turns, "KEEP_S", 0.001)
+    pieces = [delta(content=f"{n} " * 50) for n in range(200)]
+    whole = b"".join([*pieces, END])
+    sizes = []
+
+    class Deaf(Browser):
+        reads = asyncio.Event()
+
+        async def send(self, message):
+            sizes.append(len(message.get("body", b"")))
+            await super().send(message)
+            if len(self.body) > 3000:
+                await self.reads.wait()
+
+    async def scenario(engine, turn):
+        deaf = Deaf(client, f"/relay/turns/{turn.pk}/start")
+        other = Browser(client, f"/relay/turns/{turn.pk}/stream", method="GET")
+        held = []
+        for piece in pieces:
+            await engine.say.put(piece)
+            if run := turns.running(turn.pk):
+                held.append(len(run.raw))
+            await asyncio.sleep(0.002)
+        await engine.say.put(END)
+        await engine.say.put(None)
+        await other.task
+        assert (turns.running(turn.pk), len(deaf.body)) == (None, len(deaf.body[:4000]))
+        deaf.reads.set()
+        await deaf.task
+        assert deaf.body == other.body == whole
+        assert max(held) < len(whole) / 2
+
+    turn = run(scenario)
+
+    assert (turn.state, turn.answer) == ("done", "".join(f"{n} " * 50 for n in range(200)))
+    assert max(sizes) <= 1000
 
 
 def test_half_a_surrogate_pair_from_the_engine_does_not_keep_the_turn_open(client):

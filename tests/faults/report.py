@@ -81,9 +81,9 @@ def write(rows: Sequence[Row], kills: Kills | None, *, database: str) -> None:
         known = {_about_line(old): old for old in text.splitlines() if old.startswith("| ")}
         lines = [new.get(key) or known.get(key) for key in map(_about, CASES)]
         kept = [found for found in lines if found is not None]
-        text = _between(text, "matrix", "\n".join([f"{_whole(kept, database)}", "", *HEAD, *kept]))
+        text = between(text, "matrix", "\n".join([f"{_whole(kept, database)}", "", *HEAD, *kept]))
     if kills is not None:
-        text = _between(text, "kills", f"{machine()}, {database}. {kills.sentence()}")
+        text = between(text, "kills", f"{machine()}, {database}. {kills.sentence()}")
     DOCUMENT.write_text(text, encoding="utf-8")
 
 
@@ -113,7 +113,8 @@ def _cells(found: str) -> list[str]:
     return [cell.strip() for cell in found.strip("|").split(" | ")]
 
 
-def _between(text: str, name: str, new: str) -> str:
+def between(text: str, name: str, new: str) -> str:
+    """``text`` with ``new`` between the marks of this name."""
     begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
     before, _, rest = text.partition(begin)
     return f"{before}{begin}\n{new}\n{end}{rest.partition(end)[2]}"

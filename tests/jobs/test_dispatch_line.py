@@ -10,6 +10,7 @@ from django.utils.timezone import now
 from jobs import dispatch, hostqueue
 from jobs.models import Job, Preflight
 from jobs.plans import Check, Step
+from jobs.queries import room
 from jobs.queries.room import line_of
 from jobs.services import line, preflights
 from tests.factories import make_deployment, make_host, make_job, make_plan
@@ -55,6 +56,19 @@ def started():
 
 def why(job):
     return dispatch.why_waiting(Job.objects.select_related("host").get(pk=job.pk)).id
+
+
+def test_a_line_is_read_in_parts_and_only_as_far_as_it_is_walked(host, monkeypatch):
+    monkeypatch.setattr(room, "_AT_ONCE", 3)
+    levels = (NORMAL, LOW, NORMAL, URGENT, NORMAL, LOW, NORMAL)
+    jobs = [job_of(host, priority=level, place=n // 2) for n, level in enumerate(levels)]
+    in_order = sorted(jobs, key=lambda job: (job.priority, job.place, job.pk))
+    assert [one.id for one in line_of(host)] == [job.pk for job in in_order]
+
+    with CaptureQueriesContext(connection) as queries:
+        walk = line_of(host)
+        assert [next(walk).id for _ in range(3)] == [job.pk for job in in_order[:3]]
+    assert len(queries) == 1
 
 
 def test_priority_then_place_then_age_say_who_starts():
@@ -276,7 +290,7 @@ def test_a_job_that_was_made_quiet_as_it_was_to_start_waits_for_what_runs(host, 
     job = job_of(host)
 
     def as_it_was(host):
-        found = line_of(host)
+        found = list(line_of(host))
         line.set_quiet(job.pk, quiet=True)
         return found
 
@@ -314,7 +328,7 @@ def test_of_fifty_that_look_at_once_none_breaks_the_order_or_a_quiet_host(settin
     assert {why(job) for job in [*low, normal[2]]} == {"wait:quiet_runs"}
 
 
-def test_a_look_at_a_long_line_asks_no_more_than_at_a_short_one(host):
+def test_a_look_at_a_long_line_asks_once_more_for_each_part_of_it(host):
     def queries(count):
         Job.objects.all().delete()
         running(host, "0,1,2,3")
@@ -327,7 +341,7 @@ def test_a_look_at_a_long_line_asks_no_more_than_at_a_short_one(host):
             dispatch.look()
         return len(asked)
 
-    assert queries(10) == queries(500)
+    assert queries(10) == queries(room._AT_ONCE - 1) == queries(room._AT_ONCE * 2 - 1) - 1
 
 
 def test_an_away_host_is_not_walked(host):

@@ -102,6 +102,15 @@ test("what comes in pieces is the same as what is fetched", async () => {
   assert.equal((await lineOf(bytes, 30_000)).text, "ab");
 });
 
+test("an index that tells only what is new is the whole one", () => {
+  const { bytes, index } = logOf("ab\n".repeat(120_000));
+  bytes.setIndex({ ...index, size: 2 * BLOCK, newlines: index.counts[1], counts: index.counts.slice(0, 2), ends_line: false });
+  bytes.setIndex({ ...index, known: 2, counts: index.counts.slice(2) });
+  assert.deepEqual(bytes.counts, index.counts);
+  bytes.setIndex({ ...index, size: index.size + 1 }); // of a server that tells it whole
+  assert.deepEqual(bytes.counts, index.counts);
+});
+
 test("of a line longer than what is read at once the begin and the end are shown", async () => {
   const { bytes, index } = logOf(`a\n${"x".repeat(10)}${"\r50%".repeat(100_000)}\r100%\nlast\n`);
   bytes.setIndex(index);

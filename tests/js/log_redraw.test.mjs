@@ -57,6 +57,15 @@ test("what may change still is replaced, and another series begins anew", () => 
   assert.deepEqual(folds.folds, [[5, 6, ["x"]]]);
 });
 
+test("of a log with too many folds nobody waits for those that will never come", () => {
+  const folds = new LogFolds();
+  folds.take(ANSWER);
+  assert.equal(folds.isBehind(901), true);
+  folds.take({ ...ANSWER, known: 2, folds: [], open: [], full: true });
+  assert.equal(folds.isBehind(901), false);
+  assert.deepEqual(folds.hidden(), [[3, 8]]);
+});
+
 test("lines that come after the server has said that they have no row get none", () => {
   const rows = new LogRows();
   rows.setLineCount(10);

@@ -20,7 +20,8 @@ const UP = /^\x1b(?:\[\d*[AF]|M)/;
 const LONGEST_UP = 6; // bytes
 
 /**
- * @typedef {{size: number, newlines: number, counts: number[], ends_line: boolean}} Index
+ * @typedef {{size: number, newlines: number, known?: number, counts: number[], ends_line: boolean}} Index
+ *   `counts`: but for the first `known`, which are here
  * @typedef {{bytes: Uint8Array, times: [number, number][]}} Piece
  * @typedef {{data: Uint8Array, length: number, newlines: number[] | null, times: [number, number][]}} Block
  * @typedef {{text: string, hidden: number, at: number, end: number}} RawLine
@@ -58,7 +59,7 @@ export class LogBytes {
    * Take over what the server says, keeping the blocks that are whole.
    * @param {Index} index
    */
-  setIndex({ size, newlines, counts, ends_line }) {
+  setIndex({ size, newlines, known = 0, counts, ends_line }) {
     if (size < this.size) return; // an older answer
     for (const [number, block] of this.blocks) {
       if (block.length < BLOCK && number * BLOCK + block.length < size) this.blocks.delete(number);
@@ -66,7 +67,7 @@ export class LogBytes {
     if (size > this.size) this.movedAt = size; // for all that is known here
     this.size = size;
     this.newlines = newlines;
-    this.counts = counts;
+    this.counts = [...this.counts.slice(0, known), ...counts];
     this.endsLine = ends_line;
   }
 

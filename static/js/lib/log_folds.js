@@ -8,8 +8,8 @@ import { firstWhere } from "./first.js";
 
 /**
  * @typedef {[number, number, string[]]} Fold first line, the line whose number the row has, its texts
- * @typedef {{series: string, known: number, to: number, lines: number, done: boolean, folds: Fold[],
- *   open: Fold[]}} Answer
+ * @typedef {{series: string, known: number, to: number, lines: number, done: boolean, full?: boolean,
+ *   folds: Fold[], open: Fold[]}} Answer
  * @typedef {{texts: string[] | null, folded: number, isOpen: boolean}} Shown
  *   `texts` null: the line itself; `folded`: how many lines the row stands for besides, or begin here
  *   unfolded
@@ -27,6 +27,7 @@ export class LogFolds {
     this.to = 0; // bytes that were looked at
     this.lines = 0; // and lines
     this.isDone = false; // once it was all that there was
+    this.isFull = false; // there are so many that what comes after `to` is not folded
     /** @type {Set<number>} first lines of the rows that are unfolded */
     this.opened = new Set();
     this.wanted = 0; // a line that is to be seen itself, once it is known what hides it
@@ -38,12 +39,18 @@ export class LogFolds {
   }
 
   /** @param {Answer} answer */
-  take({ series, known, to, lines, done, folds, open }) {
+  take({ series, known, to, lines, done, full = false, folds, open }) {
     this.folds = [...this.folds.slice(0, Math.min(known, this.folds.length - this.openCount)), ...folds, ...open];
     this.openCount = open.length;
     Object.assign(this, { series, to, lines });
     this.isDone ||= done;
+    this.isFull = full;
     if (this.wanted) this.reveal(this.wanted);
+  }
+
+  /** Whether bars have drawn that are not known yet, but will be. @param {number} movedAt how far they did, in bytes */
+  isBehind(movedAt) {
+    return this.isDone && !this.isFull && movedAt > this.to;
   }
 
   /** Lines without a row: ranges, ascending. @returns {[number, number][]} */

@@ -37,7 +37,7 @@ export class LogFoldsFeed {
 
   /** Ask soon, if nobody does. */
   async refresh() {
-    if (this.isWaiting || document.hidden) return;
+    if (this.isWaiting || this.folds.isFull || document.hidden) return;
     this.isWaiting = true;
     const wait = this.askAt - Date.now();
     if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));

@@ -11,9 +11,10 @@ const WARNS = /(WARN|WARNING)\b/;
 const BREAKS = /(ERROR|CRITICAL|FATAL)\b|Traceback \(most|(Error|Exception):/;
 
 /**
- * @typedef {{number: number, atMs: number | null, texts: string[], folded: number, hidden: number}} Line
+ * @typedef {{number: number, atMs: number | null, texts: string[], folded: number,
+ *   rest: {bytes: number, url: string} | null}} Line
  *   `texts`: more than one when lines draw over each other; `folded`: how many lines the row stands for
- *   besides; `hidden`: bytes in the middle left out
+ *   besides; `rest`: of a line that is too long to be read whole: bytes that were not, where it is to be had
  * @typedef {{find: (text: string) => import("./log_marks.js").Range[], now: number, isLinked: boolean,
  *   isLong: boolean, isOpen: boolean}} View
  *   `now`: which match of the line is looked at; `isLong`: unfolded; `isOpen`: the lines that it stands
@@ -44,6 +45,18 @@ function make(tag, classes, text) {
 /** @param {number} n */
 export function grouped(n) {
   return String(n).replace(/\B(?=(\d{3})+$)/g, "\u202f");
+}
+
+/** @param {number} bytes */
+export function sizeText(bytes) {
+  const units = ["B", "kB", "MB", "GB"];
+  let unit = 0;
+  let value = bytes;
+  while (value >= 1000 && unit < units.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  return `${unit ? value.toFixed(value < 100 ? 1 : 0) : value} ${units[unit]}`;
 }
 
 /** @param {number} seconds */
@@ -108,6 +121,15 @@ function fold(text, action = "") {
   return element;
 }
 
+/** What is said of a line that is not shown whole. @param {number} characters @param {Line["rest"]} rest */
+function more(characters, rest) {
+  if (!rest) return fold(interpolate(gettext("+%(n)s characters"), { n: grouped(characters) }, true), "unfold");
+  const words = interpolate(gettext("… %(size)s more, download"), { size: sizeText(rest.bytes + characters) }, true);
+  const link = make("a", "fold", words);
+  link.setAttribute("href", rest.url);
+  return link;
+}
+
 /**
  * @param {Line} line @param {View} view
  * @returns {HTMLElement}
@@ -122,17 +144,14 @@ export function lineRow(line, view) {
   row.append(line.atMs === null ? make("time", "") : clock(line.atMs));
   const body = make("span", "");
   let seen = 0;
-  let extra = line.hidden;
+  let extra = 0;
   texts.forEach((text, i) => {
     if (i) body.append("\n");
-    const isCut = !view.isLong && text.length > LONGEST;
+    const isCut = (!view.isLong || line.rest) && text.length > LONGEST;
     if (isCut) extra += text.length - LONGEST;
     seen += addText(body, isCut ? text.slice(0, LONGEST) : text, view, seen);
   });
-  if (extra) {
-    const words = interpolate(gettext("+%(n)s characters"), { n: grouped(extra) }, true);
-    body.append(fold(words, line.hidden ? "" : "unfold"));
-  }
+  if (extra || line.rest) body.append(more(extra, line.rest));
   if (redraws) {
     const words = ngettext("%(n)s earlier redraw", "%(n)s earlier redraws", redraws);
     body.append(fold(interpolate(words, { n: grouped(redraws) }, true)));

@@ -36,6 +36,11 @@ export class LogSource {
     return answer;
   }
 
+  /** Where a part of the log is to be had as a file. @param {number} from @param {number} to */
+  download(from, to) {
+    return `${this.url}?from=${from}&to=${to}&download=1`;
+  }
+
   /** @param {number} from @param {number} to @returns {Promise<import("./log_bytes.js").Piece>} */
   async piece(from, to) {
     const response = await fetch(`${this.url}?from=${from}&to=${to}`);
@@ -82,7 +87,7 @@ export class LogSource {
 
   /** @param {import("./log_bytes.js").LogBytes} bytes @param {() => void} news */
   async catchUp(bytes, news) {
-    bytes.setIndex(await this.json("/index"));
+    bytes.setIndex(await this.json(`/index?known=${bytes.counts.length}`));
     news();
   }
 

@@ -1,26 +1,20 @@
 // @ts-check
 /** What the panel of a log says of itself. */
 
-import { grouped } from "./log_row_view.js";
+import { grouped, sizeText } from "./log_row_view.js";
 
 /** @typedef {"live" | "waiting" | "over"} State */
 
-/** @param {number} bytes */
-function sizeText(bytes) {
-  const units = ["B", "kB", "MB", "GB"];
-  let unit = 0;
-  let value = bytes;
-  while (value >= 1000 && unit < units.length - 1) {
-    value /= 1000;
-    unit += 1;
-  }
-  return `${unit ? value.toFixed(value < 100 ? 1 : 0) : value} ${units[unit]}`;
-}
-
-/** @param {number} lines @param {number} bytes */
-export function sizeWords(lines, bytes) {
+/**
+ * @param {number} lines @param {number} bytes
+ * @param {import("./log_folds.js").LogFolds} folds where there are too many, how far they go is said
+ */
+export function sizeWords(lines, bytes, folds) {
+  if (!lines) return "";
   const words = ngettext("%(n)s line", "%(n)s lines", lines);
-  return lines ? `${interpolate(words, { n: grouped(lines) }, true)} · ${sizeText(bytes)}` : "";
+  const said = [interpolate(words, { n: grouped(lines) }, true), sizeText(bytes)];
+  if (folds.isFull) said.push(interpolate(gettext("bars folded up to line %(n)s"), { n: grouped(folds.lines) }, true));
+  return said.join(" · ");
 }
 
 /** @param {string} state */

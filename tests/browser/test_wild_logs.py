@@ -1,0 +1,102 @@
+"""What the log panel makes of a line of 50 MB and of binary garbage."""
+
+import random
+
+import pytest
+
+from tests.browser.log_panel import IN_SIGHT, in_sight, row
+from tests.pressure.tool import MARKUP, QUERIES
+
+pytestmark = pytest.mark.browser
+
+LINE_BYTES = 50_000_000
+MEGABYTE = 1_000_000
+
+
+def add(log, data):
+    """As a host ships it."""
+    for start in range(0, len(data), MEGABYTE):
+        log(data[start : start + MEGABYTE])
+
+
+def test_a_line_of_50_mb_is_cut_where_it_is_shown_and_is_had_whole(log, open_page):
+    long = b"begin " + b"0123456789" * (LINE_BYTES // 10) + b" end"
+    add(log, b"before\n" + long + b"\n")
+    log(b"".join(b"line %d\n" % n for n in range(3, 103)))
+    sizes = []
+    page = open_page()
+    page.on("response", lambda answer: sizes.append(int(answer.headers.get("content-length", 0))))
+    row(page, 102).wait_for()
+
+    page.evaluate("document.querySelector('[data-log=scroller]').scrollTop = 0")
+    rest = row(page, 2).get_by_role("link", name="… 50.0 MB more, download")
+    rest.wait_for()
+    assert page.evaluate(IN_SIGHT)[:2] == [1, 2]
+    shown = row(page, 2).inner_text()
+    assert shown.startswith("begin 0123456789")
+    assert len(shown) < 1100
+    assert sum(sizes) < 5 * MEGABYTE
+    with page.expect_download() as download:
+        rest.click()
+    assert download.value.path().read_bytes() == long
+
+    log(b"after\n")
+    page.keyboard.press("f")
+    row(page, 103).wait_for()
+    assert page.evaluate(IN_SIGHT)[-1] == 103
+
+
+def test_a_line_that_has_no_end_yet_is_followed(log, open_page):
+    page = open_page()
+    for _ in range(4):
+        add(log, b"\x1b[31m0123456789\x1b[0m" * 100_000)
+        page.wait_for_timeout(200)
+    row(page, 1).get_by_role("link", name="7.4 MB more, download").wait_for()
+    assert len(row(page, 1).inner_text()) < 1100
+
+    log(b"\nnext\n")
+    row(page, 2).get_by_text("next").wait_for()
+
+
+def test_binary_garbage_is_text_that_does_nothing_and_the_page_stays_usable(log, open_page):
+    chance = random.Random(50)
+    page = open_page()
+    title = page.title()
+    dialogs = []
+    page.on("dialog", lambda dialog: dialogs.append(dialog.message))
+    for _ in range(5):
+        add(log, chance.randbytes(MEGABYTE) + QUERIES + MARKUP)
+    log(b"\n\x1b[0mreadable\n")
+    page.locator(".logrows .l", has_text="readable").wait_for()
+
+    last = page.evaluate(IN_SIGHT)[-1]
+    assert page.locator(".logrows .l > span").last.inner_text() == "readable"
+    markup = page.locator(".logrows .l", has_text="<script>document.title='run'</script>")
+    markup.wait_for()
+    assert page.locator(".logrows").locator("script, img, b b, iframe").count() == 0
+    page.evaluate("document.querySelector('[data-log=scroller]').scrollTop = 0")
+    in_sight(page, lambda seen: seen[0] == 1)
+    page.locator("#log-line").fill(str(last // 2))
+    page.locator("#log-line").press("Enter")
+    in_sight(page, lambda seen: last // 2 in seen)
+    page.locator("#log-search").fill("readable")
+    page.locator("[data-log=matches]").get_by_text("1", exact=True).wait_for()
+    assert (page.title(), dialogs) == (title, [])
+    assert "run" not in page.evaluate("document.title.split(' ')")
+
+
+def test_bars_beyond_the_most_that_are_folded_have_a_row_a_line_and_the_page_says_so(
+    log, open_page
+):
+    bars = b"".join(b"bar %06d begun\n\x1b[Abar %06d has ended\n" % (n, n) for n in range(60_000))
+    add(log, bars)
+    page = open_page()
+    row(page, 120_000).wait_for()
+    page.locator("[data-log=size]", has_text="bars folded up to line").wait_for()
+    assert row(page, 119_999).inner_text() == "bar 059999 begun"
+
+    page.evaluate("document.querySelector('[data-log=scroller]').scrollTop = 0")
+    row(page, 2).get_by_text("1 line drawn over").wait_for()
+    log(b"bar 060000\n\x1b[Adone\n")
+    page.keyboard.press("f")
+    row(page, 120_002).get_by_text("done").wait_for()

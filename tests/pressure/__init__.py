@@ -1,0 +1,4 @@
+"""Whether memory stays bounded, the rest goes on and nothing is lost under too much of everything.
+
+``make pressure`` (``__main__``) runs real processes; ``cases`` are what they are put under.
+"""

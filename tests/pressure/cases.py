@@ -1,0 +1,145 @@
+"""What is too much, case by case. Each takes the scene and does it; a new one is one of CASES."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from tests.bench.programs import program
+from tests.bench.stacks import inside
+from tests.pressure.deaf import deaf_sockets, deaf_streams
+from tests.pressure.scene import Scene
+
+MB = 1_000_000
+DEAF = 20
+LINE = 10_000  # QUEUE_LIMIT, unless set
+LOOK_S = 1.0  # a look along a line of ten thousand, and each page that tells of it
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One sort of pressure. ``is_short``: it runs in CI too, smaller."""
+
+    name: str
+    what: str
+    run: Callable[[Scene], None]
+    is_short: bool = False
+
+
+def flood(scene: Scene) -> None:
+    """A log as fast as it is taken, one page that reads it and one that never does."""
+    megabytes = round(scene.log_gb * 1000)
+    job = scene.launch("flood", megabytes)
+    path = f"/ws/log/job/{job}/?from=0"
+    with deaf_sockets(scene.stack.port, path, scene.cookie, count=1), scene.viewer(job):
+        scene.until_printed(job, min(megabytes // 2, 2000) * MB)
+        scene.rest_goes_on(job)
+        scene.end(job)
+
+
+def line(scene: Scene) -> None:
+    """A line of 50 MB, and lines after it."""
+    _printed(scene, "line", scene.size(50, 20))
+
+
+def endless(scene: Scene) -> None:
+    """A line that never ends."""
+    _printed(scene, "endless", scene.size(200, 20))
+
+
+def garbage(scene: Scene) -> None:
+    """Binary garbage."""
+    _printed(scene, "garbage", scene.size(200, 20))
+
+
+def redraws(scene: Scene) -> None:
+    """Ten million times a carriage return."""
+    _printed(scene, "redraws", scene.size(10_000, 500))
+
+
+def folds(scene: Scene) -> None:
+    """A million rows that two lines drew; a page asks for all that there is to know of them."""
+    job = scene.launch("folds", scene.size(1000, 100))
+    with scene.viewer(job):
+        scene.until_printed(job, MB)
+        scene.rest_goes_on(job)
+        scene.row.figures["rows told"] = _all_folds(scene, job)
+        scene.end(job)
+
+
+def _all_folds(scene: Scene, job: int) -> int:
+    """How many folds a page hears of."""
+    known, query, is_over = 0, "", False
+    while not is_over:
+        with scene.open(f"/api/v1/jobs/{job}/log/folds?{query}") as answer:
+            told = json.load(answer)
+        known = told["known"] + len(told["folds"])
+        query = f"series={told['series']}&known={known}"
+        is_over = told["done"]
+    return known
+
+
+def deaf(scene: Scene) -> None:
+    """Twenty pages that ask for a log and never read it; one that reads."""
+    job = scene.launch("flood", scene.size(1000, 100))
+    path = f"/ws/log/job/{job}/?from=0"
+    with deaf_sockets(scene.stack.port, path, scene.cookie, count=DEAF), scene.viewer(job):
+        scene.until_printed(job, 20 * MB)
+        scene.rest_goes_on(job)
+        scene.end(job)
+
+
+def deaf_chats(scene: Scene) -> None:
+    """Answers that are longer than any, of which the pages that asked read nothing."""
+    tokens = scene.size(60_000, 20_000)
+    cookie, port = scene.cookie, scene.stack.port
+    with program("engine") as engine, ExitStack() as opened:
+        address = f"http://127.0.0.1:{engine.hear()}"
+        requests = [{"tokens": tokens, "rate": 0}] * DEAF
+        order = {"engine": address, "requests": requests}
+        for turn in inside(scene.stack.data_dir, "turns", **order)["turns"]:
+            path = f"/relay/turns/{turn}/start"
+            opened.enter_context(deaf_streams(port, path, cookie, count=1))
+        scene.rest_goes_on()
+
+
+def queue(scene: Scene) -> None:
+    """Ten thousand jobs that wait for one host."""
+    order = {"launched": scene.size(2000, 20), "copied": scene.size(8000, 9980)}
+    told = inside(scene.stack.data_dir, "queue_line", **order)
+    scene.row.figures |= told["seconds"]
+    scene.row.figures["MB of the process that launches"] = told["peak_mb"]
+    if told["waiting"] != LINE or not told["refused"]:
+        scene.row.wrong.append(f"{told['waiting']} wait, one more refused: {told['refused']}")
+    if not scene.short:
+        slow = {name: took for name, took in told["seconds"].items() if took > LOOK_S}
+        scene.row.wrong += [f"{name} takes {took} s" for name, took in slow.items()]
+    for path in ("/hosts/this-computer/queue/", f"/jobs/{told['jobs'][1]}/"):
+        if scene.status(path) != 200:
+            scene.row.wrong.append(f"{path} does not answer")
+    scene.rest_goes_on()
+
+
+def _printed(scene: Scene, what: str, amount: int) -> None:
+    """A job that prints so much, a page that reads it, and the rest."""
+    job = scene.launch(what, amount)
+    with scene.viewer(job):
+        scene.until_printed(job, MB)
+        scene.rest_goes_on(job)
+        scene.end(job)
+
+
+CASES = (
+    Case("flood", "100 MB/s, one page reads it, one never does", flood, is_short=True),
+    Case("line", "a line of 50 MB", line, is_short=True),
+    Case("endless", "a line that never ends", endless),
+    Case("garbage", "binary garbage", garbage, is_short=True),
+    Case("redraws", "ten million carriage returns", redraws),
+    Case("folds", "a million rows drawn over", folds),
+    Case("deaf", f"{DEAF} pages that never read a log", deaf, is_short=True),
+    Case("deaf-chats", f"{DEAF} answers that nobody reads", deaf_chats),
+    # The last, for what waits stays.
+    Case("queue", f"{LINE:,} queued jobs", queue, is_short=True),
+)

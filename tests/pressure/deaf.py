@@ -1,0 +1,54 @@
+"""Connections that ask for much and never read it."""
+
+from __future__ import annotations
+
+import base64
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+
+@contextmanager
+def deaf_sockets(port: int, path: str, cookie: str, *, count: int) -> Iterator[None]:
+    """``count`` WebSockets on ``path`` that were opened and are not read from then on."""
+    key = base64.b64encode(os.urandom(16)).decode()
+    fields = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Origin": f"http://127.0.0.1:{port}",
+        "Sec-WebSocket-Key": key,
+        "Sec-WebSocket-Version": "13",
+        "Cookie": cookie,
+    }
+    with _open(port, f"GET {path}", fields, count=count, status=b"101"):
+        yield
+
+
+@contextmanager
+def deaf_streams(port: int, path: str, cookie: str, *, count: int) -> Iterator[None]:
+    """The same of answers to a POST of this cookie's owner."""
+    token = "t" * 32
+    fields = {
+        "Cookie": f"{cookie}; csrftoken={token}",
+        "X-CSRFToken": token,
+        "Content-Length": "0",
+    }
+    with _open(port, f"POST {path}", fields, count=count, status=b"200"):
+        yield
+
+
+@contextmanager
+def _open(
+    port: int, line: str, fields: dict[str, str], *, count: int, status: bytes
+) -> Iterator[None]:
+    head = [f"{line} HTTP/1.1", f"Host: 127.0.0.1:{port}"]
+    head += [f"{name}: {value}" for name, value in fields.items()]
+    with ExitStack() as opened:
+        for _ in range(count):
+            client = opened.enter_context(socket.create_connection(("127.0.0.1", port), 60))
+            client.sendall("\r\n".join([*head, "", ""]).encode())
+            answer = client.recv(12)
+            if not answer.endswith(status):
+                raise RuntimeError(f"{line}: {answer!r}")
+        yield

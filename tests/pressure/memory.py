@@ -1,0 +1,95 @@
+"""How much memory each process of a dashboard and its host takes at most, and how much it may."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from jobs.host import process
+from tests.stack import CHILDREN, Stack, command_line
+
+LOOK_S = 0.2
+MB = 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """Processes of one sort: words of their command, what one of them may take, and why so much."""
+
+    words: str
+    bound_mb: float
+    why: str
+
+
+# Resident memory of one process, libraries included, which are most of it in all but the first.
+ROLES = {
+    "web server": Role(
+        CHILDREN["web"],
+        250,
+        "100 MB at rest; a chunk of 1 MiB and a frame of 256 KiB for each request and page, "
+        "16 frames a log, 64 MiB of folds, a search through 16 MiB",
+    ),
+    "dashboard's worker": Role(CHILDREN["dashboard worker"], 160, "reads a log never as a whole"),
+    "scheduler": Role(CHILDREN["scheduler"], 130, "reads no log"),
+    "host's worker": Role(CHILDREN["worker"], 110, "takes hints only"),
+    "agent": Role(CHILDREN["agent"], 90, "a chunk of 1 MiB of each log that it ships"),
+    "launcher": Role("jobs.host.launcher", 60, "the command writes into the log's own descriptor"),
+    "search": Role("jobs.logstore.search", 200, "blocks of 1 MiB, a line of at most 8 MiB"),
+    "Valkey": Role(CHILDREN["valkey"], 40, "hints of some bytes; no log line is a message"),
+}
+
+
+class Watch:
+    """Looks at all processes of a stack until it is closed. ``peaks``: role → MB of one process."""
+
+    def __init__(self, stack: Stack) -> None:
+        assert stack.process is not None
+        self.peaks: dict[str, float] = {}
+        self._root = stack.process.pid
+        self._roles: dict[int, str | None] = {}
+        self._is_over = threading.Event()
+        for pid in process.descendants(self._root):
+            _forget_peak(pid)
+        self._thread = threading.Thread(target=self._run, name="memory", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Look a last time."""
+        self._is_over.set()
+        self._thread.join()
+        self._look()
+
+    def _run(self) -> None:
+        while not self._is_over.wait(LOOK_S):
+            self._look()
+
+    def _look(self) -> None:
+        for pid in process.descendants(self._root):
+            role, peak_mb = self._role(pid), _peak_mb(pid)
+            if role is not None:
+                self.peaks[role] = max(self.peaks.get(role, 0.0), peak_mb)
+
+    def _role(self, pid: int) -> str | None:
+        # A process that has just been forked is not yet what it will be.
+        if self._roles.get(pid) is None:
+            line = command_line(pid)
+            found = [name for name, role in ROLES.items() if role.words in line]
+            self._roles[pid] = found[0] if found else None
+        return self._roles[pid]
+
+
+def _forget_peak(pid: int) -> None:
+    """Have the kernel count the process's peak anew; not where that is not permitted."""
+    with contextlib.suppress(OSError):
+        Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
+def _peak_mb(pid: int) -> float:
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0.0
+    found = [int(line.split()[1]) for line in lines if line.startswith("VmHWM:")]
+    return found[0] * 1024 / MB if found else 0.0

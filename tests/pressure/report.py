@@ -1,0 +1,61 @@
+"""The tables of a run: at the terminal, as JSON, and in docs/reliability.md."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tests.faults.report import DOCUMENT, between, machine
+from tests.pressure.cases import CASES
+from tests.pressure.memory import ROLES
+from tests.pressure.scene import Row
+
+HEAD = (
+    f"| under | {' | '.join(ROLES)} | log, bytes | SHA-256 | slowest page, s | s | held |",
+    f"|---|{'--:|' * len(ROLES)}--:|---|--:|--:|---|",
+)
+SHORT = 8  # digits of a checksum that are shown
+_WHAT = {case.name: case.what for case in CASES}
+
+
+def line(row: Row) -> str:
+    """One line of the table: MB of one process at most, a role."""
+    peaks = [f"{row.peaks[role]:.0f}" if role in row.peaks else "–" for role in ROLES]
+    told = [f"{row.log_bytes:,}", row.sha256[:SHORT] or "–", f"{row.slowest_page_s:.1f}"]
+    held = "**no**" if row.wrong else "yes"
+    cells = [_WHAT.get(row.name, row.name), *peaks, *told, f"{row.seconds:.0f}", held]
+    return f"| {' | '.join(cells)} |"
+
+
+def bounds() -> str:
+    """The line of what each may take."""
+    cells = [f"*{role.bound_mb:g}*" for role in ROLES.values()]
+    return f"| *bound, MB* | {' | '.join(cells)} |  |  |  |  |  |"
+
+
+def figures(row: Row) -> str:
+    """What was timed besides; "" for nothing."""
+    return "; ".join(f"{name} {value:g}" for name, value in row.figures.items())
+
+
+def to_json(row: Row) -> dict[str, Any]:
+    """As ``--json`` prints it."""
+    found = {
+        role: {"mb": round(mb, 1), "bound_mb": ROLES[role].bound_mb}
+        for role, mb in row.peaks.items()
+    }
+    return {
+        **{"name": row.name, "peaks": found, "figures": row.figures, "wrong": row.wrong},
+        **{"log_bytes": row.log_bytes, "sha256": row.sha256, "held": not row.wrong},
+        **{"slowest_page_s": round(row.slowest_page_s, 2), "seconds": round(row.seconds, 1)},
+    }
+
+
+def write(rows: Sequence[Row]) -> None:
+    """Put the run into docs/reliability.md: what was not run now goes."""
+    said = [f"- {_WHAT.get(row.name, row.name)}: {figures(row)}." for row in rows if row.figures]
+    table = [*HEAD, bounds(), *map(line, rows)]
+    why = [f"- {role}: {each.bound_mb:g} MB. {each.why}." for role, each in ROLES.items()]
+    new = "\n".join([f"{machine()}, SQLite.", "", *table, "", *said, "", *why])
+    text = DOCUMENT.read_text(encoding="utf-8")
+    DOCUMENT.write_text(between(text, "pressure", new), encoding="utf-8")

@@ -1,0 +1,193 @@
+"""A dashboard with its host under pressure: what a case starts there, what must hold meanwhile."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.api import CLOSED, Api, until
+from tests.bench.stacks import inside
+from tests.faults.proxy import Loop
+from tests.faults.viewers import Viewer
+from tests.pressure.memory import ROLES, Watch
+from tests.stack import ROOT, Stack
+
+TOOL = ROOT / "tests" / "pressure" / "tool.py"
+SLOTS = 4
+PAGE_S = 30.0  # for a page, on a machine with all of this going on
+HASHED_AT_ONCE = 1024 * 1024
+STARTED_S, OTHER_S, ENDED_S = 120.0, 300.0, 3600.0
+
+
+@dataclass(slots=True)
+class Row:
+    """What came of one case. ``wrong``: all that must not be, in words."""
+
+    name: str
+    log_bytes: int = 0
+    seconds: float = 0.0
+    sha256: str = ""
+    peaks: dict[str, float] = field(default_factory=dict)  # role → MB of one process
+    figures: dict[str, float] = field(default_factory=dict)  # what was timed → seconds
+    slowest_page_s: float = 0.0
+    wrong: list[str] = field(default_factory=list)
+
+    def check_bounds(self) -> None:
+        """Tell of each role that took more than it may."""
+        self.wrong += [
+            f"{role}: {peak:.0f} MB, more than {ROLES[role].bound_mb:g}"
+            for role, peak in self.peaks.items()
+            if peak > ROLES[role].bound_mb
+        ]
+
+
+class Scene:
+    """The stack, and what one case does with it."""
+
+    def __init__(self, stack: Stack, row: Row, *, log_gb: float, short: bool) -> None:
+        self.stack, self.row, self.log_gb, self.short = stack, row, log_gb, short
+        self.api = Api(stack)
+        self.cookie: str = inside(stack.data_dir, "page")["cookie"]
+
+    def size(self, full: int, short: int) -> int:
+        """How much of something to take."""
+        return short if self.short else full
+
+    # -- jobs ------------------------------------------------------------------------------------
+
+    def launch(self, what: str, amount: int) -> int:
+        """A job of This computer that prints; its number."""
+        argv = [sys.executable, str(TOOL), what, str(amount)]
+        order = {"argv": argv, "slots": SLOTS}
+        job: int = inside(self.stack.data_dir, "queue_jobs", **order)["jobs"][0]
+        return job
+
+    def log(self, job: int) -> Path:
+        """Where the host keeps what it printed."""
+        return self.api.spool(job) / "log"
+
+    def until_printed(self, job: int, size: int) -> None:
+        """Wait until the dashboard has so many bytes of its log."""
+        until(lambda: self.log_bytes(job) >= size, f"job {job} prints", STARTED_S)
+
+    def log_bytes(self, job: int) -> int:
+        """How many the dashboard has."""
+        with self.open(f"/api/v1/jobs/{job}/log?from=0&to=0") as answer:
+            return int(answer.headers["X-Log-Size"])
+
+    def end(self, job: int) -> None:
+        """Wait for the job; it must have succeeded, and its log must be the host's, byte for byte.
+
+        Both logs are removed: their disk is wanted by the next case.
+        """
+        until(lambda: self.api.job(job)["state"] in CLOSED, f"job {job} ends", ENDED_S)
+        told = self.api.job(job)
+        if told["state"] != "succeeded":
+            self.row.wrong.append(f"job {job} is {told['state']}: {told['sentence']}")
+        kept = self.log(job)
+        host, size = _sha256(kept)
+        with self.open(f"/api/v1/jobs/{job}/log?from=0") as answer:
+            dashboard, _ = _digest(answer)
+        self.row.log_bytes += size
+        self.row.sha256 = host
+        if host != dashboard:
+            self.row.wrong.append(f"{size} bytes of job {job} differ on the dashboard")
+        if host != told["log_sha256"]:
+            self.row.wrong.append(f"the host told another checksum: {told['log_sha256']}")
+        kept.unlink()
+        for file in (self.stack.data_dir / "logs" / "job").glob(f"{job}.*"):
+            file.unlink()
+
+    # -- what goes on beside it ------------------------------------------------------------------
+
+    def rest_goes_on(self, job: int | None = None) -> None:
+        """Another job is launched and ends, and pages answer; ``job``: its page too."""
+        other = self.launch("quiet", 0)
+        paths = ["/", "/jobs/", "/hosts/", f"/jobs/{other}/"]
+        if job is not None:
+            paths += [f"/jobs/{job}/", *(f"/api/v1/jobs/{job}/log/{part}" for part in PARTS)]
+        for path in paths:
+            began = time.monotonic()
+            status = self.status(path)
+            self.row.slowest_page_s = max(self.row.slowest_page_s, time.monotonic() - began)
+            if status != 200:
+                self.row.wrong.append(f"{path} answers {status}")
+        ended = self.api.ended(other, OTHER_S)
+        if ended["state"] != "succeeded":
+            self.row.wrong.append(f"another job is {ended['state']}: {ended['sentence']}")
+
+    def status(self, path: str) -> int:
+        """Of a page, as a person who is logged in gets it; 0 where it does not come in time."""
+        try:
+            with self.open(path) as answer:
+                while answer.read(HASHED_AT_ONCE):
+                    pass
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            return error.code
+        except OSError:
+            return 0
+
+    def open(self, path: str) -> Any:
+        """GET a page."""
+        request = urllib.request.Request(f"{self.stack.url}{path}", headers={"Cookie": self.cookie})
+        return urllib.request.urlopen(request, timeout=PAGE_S)
+
+    @contextmanager
+    def viewer(self, job: int) -> Iterator[Viewer]:
+        """A page that reads the log as it comes; it must have all of it at the end."""
+        loop = Loop()
+        url = f"ws://127.0.0.1:{self.stack.port}/ws/log/job/{job}/"
+        viewer = Viewer("steady", lambda: url, self.cookie, self.stack.url)
+        task = loop.start(viewer.run())
+        try:
+            yield viewer
+            until(lambda: viewer.over or viewer.wrong, "the page has the end", ENDED_S)
+            if viewer.wrong or viewer.sha256 != self.row.sha256:
+                self.row.wrong.append(f"the page that reads: {viewer.wrong or 'other bytes'}")
+        finally:
+            task.cancel()
+            loop.close()
+
+
+Work = Callable[[Scene], None]
+# What the viewer asks of a log.
+PARTS = ("index", "folds", "steps", "search?warnings=1&limit=5000", "lines?from=1&to=3")
+
+
+def run(stack: Stack, name: str, work: Work, *, log_gb: float, short: bool) -> Row:
+    """One case: its memory is watched, its time is taken, and what breaks it is told."""
+    row, began = Row(name), time.monotonic()
+    watch = Watch(stack)
+    try:
+        work(Scene(stack, row, log_gb=log_gb, short=short))
+    except (AssertionError, OSError, RuntimeError, subprocess.CalledProcessError) as error:
+        row.wrong.append(f"{type(error).__name__}: {error}")
+    finally:
+        watch.close()
+    row.peaks, row.seconds = watch.peaks, time.monotonic() - began
+    row.check_bounds()
+    return row
+
+
+def _sha256(path: Path) -> tuple[str, int]:
+    with path.open("rb") as file:
+        return _digest(file)
+
+
+def _digest(source: Any) -> tuple[str, int]:
+    """SHA-256 and size of what can be read, in pieces."""
+    digest, size = hashlib.sha256(), 0
+    while piece := source.read(HASHED_AT_ONCE):
+        digest.update(piece)
+        size += len(piece)
+    return digest.hexdigest(), size
