@@ -29,7 +29,6 @@ from dashboard.sentences import sentence
 from dashboard.silence import silence_words
 from dashboard.why import told, why_job
 from dashboard.words import host_title, metric_label, step_title, unit_word
-from jobs.dispatch import why_waiting
 from jobs.errors import LaunchError
 from jobs.launch import cancel, run_again
 from jobs.models import Job, OutputFile
@@ -159,10 +158,11 @@ def _page(job_id: int) -> JobPage:
 def _context(request: HttpRequest, page: JobPage) -> dict[str, Any]:
     job = page.job
     why = why_job(job, page.deployment)
+    in_line = _in_line(request, job) if page.waits else None
     return {
         "page": page,
         "job": job,
-        "sentence": _sentence(page),
+        "sentence": _sentence(page, in_line),
         **why,
         "advice": joined(why["known"].advice if why["known"] else "", advice(job)),
         "may_cancel": job.is_open and allowed(request.user, "job.cancel", job),
@@ -172,7 +172,7 @@ def _context(request: HttpRequest, page: JobPage) -> dict[str, Any]:
         "headline": _headline(page),
         "made": [(_MADE.get(name, name), name, value) for name, value in page.made],
         "next_step": _next_step(page),
-        "in_line": _in_line(request, job) if page.waits else None,
+        "in_line": in_line,
         "ahead": place_in_line(job) if page.waits else 0,
     }
 
@@ -200,16 +200,15 @@ def _headline(page: JobPage) -> list[tuple[str, str, float]]:
     return [(name, metric_label(name), metrics[name]) for name in _HEADLINE if name in metrics]
 
 
-def _sentence(page: JobPage) -> str:
+def _sentence(page: JobPage, in_line: line_view.Row | None) -> str:
     """What people read beside the state."""
     job = page.job
     if job.is_open and job.cancel_asked_at:
         return _("Cancel asked for by %(user)s; the host ends the commands.") % {
             "user": job.cancelled_by or _("someone")
         }
-    if page.waits:
-        reason = why_waiting(job)
-        return sentence(reason.id, reason.args)
+    if in_line is not None:
+        return sentence(in_line.why.id, in_line.why.args)
     if job.is_open and page.host_away:
         heard = job.host.heartbeat_at
         return _(

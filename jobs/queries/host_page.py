@@ -107,11 +107,13 @@ def _now(hosts: Sequence[Host], waiting: int) -> list[HostNow]:
         on_host[job.host_id].append(job)
     in_line = Window(RowNumber(), partition_by="host_id", order_by=[F(name) for name in Job.LINE])
     in_all = Window(Count("pk"), partition_by="host_id")
-    numbered = _waiting(hosts).annotate(in_line=in_line, in_all=in_all)
-    counts: dict[int, int] = {}
-    for job in numbered.filter(in_line__lte=waiting) if waiting else ():
+    # Numbers first: the database sorts each line for it, and rows are wide.
+    narrow = Job.objects.filter(host__in=hosts, state=Job.State.QUEUED).order_by()
+    numbered = narrow.annotate(in_line=in_line, in_all=in_all).filter(in_line__lte=waiting)
+    found = numbered.values_list("pk", "host_id", "in_all") if waiting else ()
+    counts = {host_id: in_all for _pk, host_id, in_all in found}
+    for job in _waiting(hosts).filter(pk__in=[pk for pk, *_ in found]):
         queued[job.host_id].append(job)
-        counts[job.host_id] = job.in_all
     for deployment in holding_deployments(hosts):
         deployments[deployment.host_id].append(deployment)
     return [
