@@ -14,7 +14,9 @@ import contextlib
 import fcntl
 import os
 import time
+from array import array
 from bisect import bisect_right
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +41,8 @@ LONGEST_STREAM_BYTES = 64 * 1024 * 1024
 # So much of what is in the file stays in memory too: who watches takes what is new from there, and
 # who reads too slowly for that takes it from the file.
 IN_MEMORY_BYTES = 512 * 1024
+# No token waits for the disk, until so much of a turn is not on it yet: thousands of tokens.
+AHEAD_BYTES = 2 * 1024 * 1024
 
 
 def key(turn_id: int) -> str:
@@ -52,14 +56,16 @@ class TooLongError(Exception):
 
 class Running:
     """One turn in the making. ``raw`` is what came from byte ``begin`` on, what was before is in
-    the file; ``arrivals`` says when it came (see below).
+    the file. What made it ``sizes[i]`` bytes came ``times[i]`` seconds after the start.
     """
 
     def __init__(self, turn_id: int, lock_fd: int) -> None:
         self.turn_id = turn_id
         self.raw = bytearray()
         self.begin = 0
-        self.arrivals: list[tuple[int, float]] = []  # (size after a chunk, seconds since the start)
+        self.written = 0  # how far the file goes
+        self.is_kept = True  # while somebody writes it
+        self.sizes, self.times = array("Q"), array("d")  # an entry a token, in a tenth of a list
         self.http_status = 200
         self.started = time.monotonic()
         self.is_stopped = False
@@ -80,10 +86,17 @@ class Running:
 
     def forget(self, written: int) -> None:
         """The file has the first ``written`` bytes: of those only the last stay here."""
+        self.written = written
         surplus = written - IN_MEMORY_BYTES - self.begin
         if surplus > IN_MEMORY_BYTES:  # seldom: it moves what stays
             del self.raw[:surplus]
             self.begin += surplus
+            self.wake()
+
+    async def room(self) -> None:
+        """Wait while too much is not in the file yet: the engine waits then too."""
+        while self.is_kept and self.size - self.written > AHEAD_BYTES:
+            await asyncio.wait({self.news()})
 
     @property
     def is_complete(self) -> bool:
@@ -98,7 +111,8 @@ class Running:
     def add(self, chunk: bytes) -> None:
         """Take what the engine sent."""
         self.raw += chunk
-        self.arrivals.append((self.size, time.monotonic() - self.started))
+        self.sizes.append(self.size)
+        self.times.append(time.monotonic() - self.started)
         self.wake()
 
     def wake(self) -> None:
@@ -127,6 +141,8 @@ class Running:
 
 
 _running: dict[int, Running] = {}
+# One after the other: a stream and what is in it are some ten MB, and a hundred may end at once.
+_parser = ThreadPoolExecutor(max_workers=1, thread_name_prefix="turns")
 
 
 def running(turn_id: int) -> Running | None:
@@ -195,9 +211,18 @@ async def stop(turn_id: int) -> None:
 
 async def close_abandoned(turn_id: int) -> None:
     """Give a turn without a process its end, from what was kept of it."""
-    logs = store()
-    raw = await asyncio.to_thread(logs.read, key(turn_id), 0, logs.size(key(turn_id)))
-    await _close(turn_id, Turn.State.FAILED, parse_reply(raw), {"error_id": "chat:interrupted"})
+    reply = await _parsed(turn_id)
+    await _close(turn_id, Turn.State.FAILED, reply, {"error_id": "chat:interrupted"})
+
+
+async def _parsed(turn_id: int, *, http_status: int = 200) -> Reply:
+    """What the whole of a stream is. Other turns go on meanwhile: a long one takes seconds."""
+
+    def parse() -> Reply:
+        raw = store().read(key(turn_id), 0, store().size(key(turn_id)))
+        return parse_reply(raw, http_status=http_status)
+
+    return await asyncio.get_running_loop().run_in_executor(_parser, parse)
 
 
 async def _pump(run: Running, url: str, body: dict[str, Any], api_key: str) -> None:
@@ -212,6 +237,7 @@ async def _pump(run: Running, url: str, body: dict[str, Any], api_key: str) -> N
             run.add(chunk)
             if run.size > LONGEST_STREAM_BYTES:
                 raise TooLongError
+            await run.room()
 
 
 async def _see_through(run: Running, log: Path) -> None:
@@ -226,10 +252,9 @@ async def _see_through(run: Running, log: Path) -> None:
         failure = _failure(run.pump)
         run.complete()
         await writer
-        # In a thread: a long stream takes seconds, and other turns go on meanwhile.
-        raw = await asyncio.to_thread(store().read, key(run.turn_id), 0, run.size)
-        reply = await asyncio.to_thread(parse_reply, raw, http_status=run.http_status)
-        stats = {**timings(reply, run.arrivals), **failure}
+        reply = await _parsed(run.turn_id, http_status=run.http_status)
+        arrivals = list(zip(run.sizes, run.times, strict=True))
+        stats = {**timings(reply, arrivals), **failure}
         await _close(run.turn_id, _state(run, reply, stats), reply, stats)
     finally:
         writer.cancel()
@@ -240,16 +265,19 @@ async def _see_through(run: Running, log: Path) -> None:
 
 async def _write(run: Running) -> None:
     """Append what came to the turn's file, a quarter of a second's together; at the end at once."""
-    written = 0
-    while True:
-        if data := run.piece(written, run.size):
-            written = await asyncio.to_thread(store().append, key(run.turn_id), written, data)
-            run.forget(written)
-            await run.completed(within_s=KEEP_S)
-        elif run.is_complete:
-            return
-        else:
-            await asyncio.wait({run.news()})
+    try:
+        while True:
+            if data := run.piece(run.written, run.size):
+                name = key(run.turn_id)
+                run.forget(await asyncio.to_thread(store().append, name, run.written, data))
+                await run.completed(within_s=KEEP_S)
+            elif run.is_complete:
+                return
+            else:
+                await asyncio.wait({run.news()})
+    finally:
+        run.is_kept = False  # where the disk is full, the turn comes to its end all the same
+        run.wake()
 
 
 def _failure(pump: asyncio.Task[None]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ SAMPLING = ("temperature", "top_p", "max_tokens", "seed")
 REASONING_FIELDS = ("reasoning_content", "reasoning")
 CHAT_PATH = "/v1/chat/completions"
 _FENCE = re.compile(r"^\s{0,3}(```|~~~)", re.MULTILINE)
+_LINES = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _LEADING_CLOSERS = re.compile(r"^(\s*</think>)+\s*")
 
 
@@ -256,7 +257,8 @@ def events(raw: bytes) -> Iterator[tuple[int, Any]]:
     alone.
     """
     offset = 0
-    for line in raw.splitlines(keepends=True):
+    for found in _LINES.finditer(raw):  # one by one: all at once would be as much again
+        line = found[0]
         name, text = _named(line)
         if name == b"data" and text == b"[DONE]":
             return

@@ -22,7 +22,7 @@ from tests.pressure import report, scene
 from tests.pressure.cases import CASES, Case
 from tests.stack import ROOT, Stack
 
-LOG_GB, SHORT_LOG_GB = 20.0, 0.3
+LOG_GB, SHORT_LOG_GB = 20.0, 0.2
 REST_S = 10.0  # of a dashboard that has just started
 
 

@@ -138,8 +138,8 @@ CASES = (
     Case("garbage", "binary garbage", garbage, is_short=True),
     Case("redraws", "ten million carriage returns", redraws),
     Case("folds", "a million rows drawn over", folds),
-    Case("deaf", f"{DEAF} pages that never read a log", deaf, is_short=True),
+    Case("deaf", f"{DEAF} pages that never read a log", deaf),
     Case("deaf-chats", f"{DEAF} answers that nobody reads", deaf_chats),
     # The last, for what waits stays.
-    Case("queue", f"{LINE:,} queued jobs", queue, is_short=True),
+    Case("queue", f"{LINE:,} queued jobs", queue),
 )

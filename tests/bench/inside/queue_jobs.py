@@ -19,7 +19,7 @@ from tests.factories import make_job
 def queue(*, argv: Sequence[str], count: int = 1, slots: int = 1) -> dict[str, Any]:
     """The jobs, oldest first; the first of them are on their way."""
     Host.objects.update(slots=slots)
-    host = Host.objects.get(sort=Host.Sort.THIS_COMPUTER)
+    host = Host.objects.get(name="this-computer")
     steps = (Step("work", tuple(map(literal, argv))),)
     plan = Plan("deploy", steps, outputs=(Output("ready", "ready.json"),))
     fields = {"params": {"artifact": "1"}, "sentence_id": "job:queued", "host": host}
