@@ -40,9 +40,10 @@ STOP_LOOK_S = 0.5  # how soon a stop is seen that was asked for in another proce
 LONGEST_STREAM_BYTES = 64 * 1024 * 1024
 # So much of what is in the file stays in memory too: who watches takes what is new from there, and
 # who reads too slowly for that takes it from the file.
-IN_MEMORY_BYTES = 512 * 1024
+IN_MEMORY_BYTES = 256 * 1024
+KEEP_BYTES = 512 * 1024  # in one append
 # No token waits for the disk, until so much of a turn is not on it yet: thousands of tokens.
-AHEAD_BYTES = 2 * 1024 * 1024
+AHEAD_BYTES = 1024 * 1024
 
 
 def key(turn_id: int) -> str:
@@ -91,7 +92,7 @@ class Running:
         if surplus > IN_MEMORY_BYTES:  # seldom: it moves what stays
             del self.raw[:surplus]
             self.begin += surplus
-            self.wake()
+        self.wake()  # there may be room
 
     async def room(self) -> None:
         """Wait while too much is not in the file yet: the engine waits then too."""
@@ -252,6 +253,7 @@ async def _see_through(run: Running, log: Path) -> None:
         failure = _failure(run.pump)
         run.complete()
         await writer
+        run.raw, run.begin = bytearray(), run.size  # the file has it all
         reply = await _parsed(run.turn_id, http_status=run.http_status)
         arrivals = list(zip(run.sizes, run.times, strict=True))
         stats = {**timings(reply, arrivals), **failure}
@@ -267,10 +269,11 @@ async def _write(run: Running) -> None:
     """Append what came to the turn's file, a quarter of a second's together; at the end at once."""
     try:
         while True:
-            if data := run.piece(run.written, run.size):
+            if data := run.piece(run.written, KEEP_BYTES):
                 name = key(run.turn_id)
                 run.forget(await asyncio.to_thread(store().append, name, run.written, data))
-                await run.completed(within_s=KEEP_S)
+                if len(data) < KEEP_BYTES:
+                    await run.completed(within_s=KEEP_S)
             elif run.is_complete:
                 return
             else:
