@@ -32,6 +32,9 @@ from jobs.host.supervisor import Child, Supervisor
 # A child that dies at once, this many times in a row and without ever having run, ends it all.
 HOPELESS_AFTER = 5
 GRACE_S = 15.0  # for running jobs to end when everything stops
+# Each request has a thread of its own, and glibc would give them eight heaps a core, each of which
+# keeps what its largest request needed.
+WEB_ENVIRON = {"MALLOC_ARENA_MAX": "2"}
 TELL_S = 5.0  # for the agent to ship what they left
 
 
@@ -219,6 +222,7 @@ def _children(env: Env, listener: socket.socket, server: valkey.Valkey | None) -
         Child(
             f"web server {number}" if several else "the web server",
             web,
+            env=WEB_ENVIRON,
             cwd=BASE_DIR,
             pass_fds=(descriptor,),
         )

@@ -29,7 +29,7 @@ ROLES = {
         CHILDREN["web"],
         250,
         "100 MB at rest; a chunk of 1 MiB and a frame of 256 KiB for each request and page, "
-        "16 frames a log, 64 MiB of folds, a search through 16 MiB",
+        "16 frames a log, 32 MiB of folds, a search through 16 MiB",
     ),
     "dashboard's worker": Role(CHILDREN["dashboard worker"], 160, "reads a log never as a whole"),
     "scheduler": Role(CHILDREN["scheduler"], 130, "reads no log"),
