@@ -18,7 +18,7 @@ from jobs.logstore.terminal import ROWS, Fold, Terminal, moves_up
 READ_BYTES = 8 * 1024 * 1024
 DRAWN_BYTES = 128 * 1024  # at once, where bars draw: some 50 ms
 KEPT_LOGS = 32
-# Memory of the folds of one log: some 25,000 of them, more than anybody unfolds, and what a page
+# Memory of the folds of one log: some 30,000 of them, more than anybody unfolds, and what a page
 # that holds them all can bear. What comes after them is shown line by line.
 MOST_BYTES = 8 * 1024 * 1024
 # The same of all logs that are kept: those that were asked for last.

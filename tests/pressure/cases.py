@@ -34,7 +34,7 @@ def flood(scene: Scene) -> None:
     job = scene.launch("flood", megabytes)
     path = f"/ws/log/job/{job}/?from=0"
     with deaf_sockets(scene.stack.port, path, scene.cookie, count=1), scene.viewer(job):
-        scene.until_printed(job, min(megabytes // 2, 2000) * MB)
+        scene.until_printed(job, min(megabytes // 2, 1000) * MB)
         scene.rest_goes_on(job)
         scene.end(job)
 
@@ -107,7 +107,7 @@ def deaf_chats(scene: Scene) -> None:
 
 def queue(scene: Scene) -> None:
     """Ten thousand jobs that wait for one host."""
-    order = {"launched": scene.size(2000, 20), "copied": scene.size(8000, 9980)}
+    order = {"launched": scene.size(500, 20), "copied": scene.size(9500, 9980)}
     told = inside(scene.stack.data_dir, "queue_line", **order)
     scene.row.figures |= told["seconds"]
     scene.row.figures["MB of the process that launches"] = told["peak_mb"]

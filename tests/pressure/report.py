@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tests.faults.report import DOCUMENT, between, machine
@@ -23,7 +23,7 @@ def line(row: Row) -> str:
     peaks = [f"{row.peaks[role]:.0f}" if role in row.peaks else "–" for role in ROLES]
     told = [f"{row.log_bytes:,}", row.sha256[:SHORT] or "–", f"{row.slowest_page_s:.1f}"]
     held = "**no**" if row.wrong else "yes"
-    cells = [_WHAT.get(row.name, row.name), *peaks, *told, f"{row.seconds:.0f}", held]
+    cells = [_name(row), *peaks, *told, f"{row.seconds:.0f}", held]
     return f"| {' | '.join(cells)} |"
 
 
@@ -52,10 +52,25 @@ def to_json(row: Row) -> dict[str, Any]:
 
 
 def write(rows: Sequence[Row]) -> None:
-    """Put the run into docs/reliability.md: what was not run now goes."""
-    said = [f"- {_WHAT.get(row.name, row.name)}: {figures(row)}." for row in rows if row.figures]
-    table = [*HEAD, bounds(), *map(line, rows)]
-    why = [f"- {role}: {each.bound_mb:g} MB. {each.why}." for role, each in ROLES.items()]
-    new = "\n".join([f"{machine()}, SQLite.", "", *table, "", *said, "", *why])
+    """Put the run into docs/reliability.md. Lines of cases that were not run stay as they are."""
     text = DOCUMENT.read_text(encoding="utf-8")
+    old = text.partition("<!-- pressure: begin -->")[2].partition("<!-- pressure: end -->")[0]
+    table = _merged(old, "| ", {_name(row): line(row) for row in rows})
+    said = {_name(row): f"- {_name(row)}: {figures(row)}." for row in rows if row.figures}
+    why = [f"- {role}: {each.bound_mb:g} MB. {each.why}." for role, each in ROLES.items()]
+    parts = [f"{machine()}, SQLite.", "", *HEAD, bounds(), *table, ""]
+    new = "\n".join([*parts, *_merged(old, "- ", said), "", *why])
     DOCUMENT.write_text(between(text, "pressure", new), encoding="utf-8")
+
+
+def _name(row: Row) -> str:
+    return _WHAT.get(row.name, row.name)
+
+
+def _merged(old: str, begin: str, new: Mapping[str, str]) -> list[str]:
+    """A line a case, in their order: the new one, or the one that was there."""
+    found = []
+    for what in ("at rest", *_WHAT.values()):
+        known = [each for each in old.splitlines() if each.startswith(f"{begin}{what}")]
+        found += [new[what]] if what in new else known[:1]
+    return found
