@@ -15,7 +15,8 @@ from tests.pressure.scene import Scene
 MB = 1_000_000
 DEAF = 20
 LINE = 10_000  # QUEUE_LIMIT, unless set
-LOOK_S = 1.0  # a look along a line of ten thousand, and each page that tells of it
+# A look along a line of ten thousand, and each page that tells of it, on a machine that is busy.
+LOOK_S, PAGE_S = 1.0, 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +115,9 @@ def queue(scene: Scene) -> None:
     if told["waiting"] != LINE or not told["refused"]:
         scene.row.wrong.append(f"{told['waiting']} wait, one more refused: {told['refused']}")
     if not scene.short:
-        slow = {name: took for name, took in told["seconds"].items() if took > LOOK_S}
-        scene.row.wrong += [f"{name} takes {took} s" for name, took in slow.items()]
+        for name, took in told["seconds"].items():
+            if took > (LOOK_S if name in ("look", "heartbeat") else PAGE_S):
+                scene.row.wrong.append(f"{name} takes {took} s")
     for path in ("/hosts/this-computer/queue/", f"/jobs/{told['jobs'][1]}/"):
         if scene.status(path) != 200:
             scene.row.wrong.append(f"{path} does not answer")
@@ -132,7 +134,7 @@ def _printed(scene: Scene, what: str, amount: int) -> None:
 
 
 CASES = (
-    Case("flood", "100 MB/s, one page reads it, one never does", flood, is_short=True),
+    Case("flood", "a log as fast as it is taken, read by one page, never by another", flood, is_short=True),
     Case("line", "a line of 50 MB", line, is_short=True),
     Case("endless", "a line that never ends", endless),
     Case("garbage", "binary garbage", garbage, is_short=True),
