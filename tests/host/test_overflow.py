@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from hashlib import sha256
+from types import SimpleNamespace
 
 import pytest
 
@@ -75,6 +76,42 @@ def test_limits_that_cannot_be_read_are_the_usual_ones(tmp_path):
     (tmp_path / "limits.json").write_text('{"log_bytes": ')
 
     assert limits.of_host(tmp_path) == Limits()
+
+
+@pytest.fixture
+def short_disk(tmp_path, monkeypatch):
+    """Looks at a log on a disk that has one byte too few; the log's length at each look."""
+    limits.keep(Limits(log_bytes=0, disk_reserve_bytes=16_000), tmp_path)
+    disk = SimpleNamespace(f_bavail=15_999, f_frsize=1)
+    monkeypatch.setattr(overflow.os, "fstatvfs", lambda fd: disk)
+    with (tmp_path / "log").open("wb") as log:
+        looks = Overflow(log.fileno(), tmp_path, is_server=False)
+
+        def look(size, *, free=15_999):
+            log.truncate(size)
+            disk.f_bavail = free
+            return looks.look()
+
+        yield look
+
+
+def test_on_a_short_disk_a_long_log_may_stand_still(short_disk):
+    assert short_disk(90_000) is None
+    assert short_disk(90_999) is None
+    assert short_disk(91_000)[0] == "host:disk_full"
+
+
+def test_on_a_short_disk_a_log_below_the_reserve_may_grow(short_disk):
+    assert short_disk(0) is None
+    assert short_disk(15_999) is None
+    assert short_disk(16_000) is not None
+
+
+def test_what_grew_before_the_disk_was_short_does_not_count(short_disk):
+    assert short_disk(50_000, free=16_000) is None
+    assert short_disk(90_000) is None
+    assert short_disk(95_000, free=16_000) is None
+    assert short_disk(95_500) is None
 
 
 @pytest.fixture
