@@ -92,14 +92,14 @@ def test_more_than_the_given_room_goes_from_the_oldest_on(host_dir, over, clean)
 
 
 def test_the_folder_of_a_job_stays_while_its_server_lives(host_dir, over, clean):
-    job, other = over(1, days=80), over(11, days=80)
+    job, other = over(11, days=80), over(1, days=80)
     meta = Meta("deployment", 2, "i-1", "t-2", 1, "http://127.0.0.1:1")
     server = spools.create(
         host_dir / "serve" / "2", meta, plan_of("true"), {"job_dir": str(job.path)}, None
     )
 
     clean()
-    assert numbers(host_dir) == [1]  # and not 11, whose name begins alike
+    assert numbers(host_dir) == [11]  # and not 1, with which its name begins
     assert not other.path.exists()
     server.append_ended({"verdict": "cancelled", "run": 1})
     clean()

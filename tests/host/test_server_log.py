@@ -62,6 +62,26 @@ def test_nothing_is_given_back_that_the_dashboard_has_not(server, client, intake
     assert disk_of(spool.log) >= 8 * MB
 
 
+def test_what_is_printed_while_it_is_shipped_is_not_given_back_unsent(server, client, intake):
+    spool, record = server
+    grow(spool, 4)
+
+    def print_more(method, path):
+        if path.endswith("streams/log?offset=0"):
+            grow(spool, 8)
+
+    intake.fault = print_more
+    shipper = Shipper(spool, client, server_log_bytes=MB)
+    shipper.round()
+    whole = record.log + spool.log.read_bytes()[len(record.log) :]
+    assert len(record.log) < len(whole)
+
+    shipper.round()
+
+    assert record.log == whole
+    assert whole[4 * MB : 4 * MB + 4096] != bytes(4096)
+
+
 def test_all_of_it_is_kept_where_no_limit_is_set(server, client):
     spool, _ = server
     grow(spool, 8)
