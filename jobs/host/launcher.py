@@ -12,7 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -160,7 +160,10 @@ class Launcher:
                 grace_s = min(self._grace_s, FLOOD_GRACE_S) if flooded else self._grace_s
                 self._commands.end(pid, grace_s)
                 code = self._commands.exit_code(pid)
-                return stopped, -9 if code is None else code
+                code = -9 if code is None else code
+                # Of a server the job that waits for it says how its command ended.
+                told = replace(stopped, exit_code=code) if stopped is flooded else stopped
+                return told, code
             self._commands.wait()
         return self._after_command(step, code), code
 

@@ -33,6 +33,7 @@ def test_a_log_that_reaches_the_limit_ends_its_job_with_what_to_do(host_dir, mak
     ended = spool.exit()
     assert (ended["verdict"], ended["sentence_id"]) == ("failed", "work:log_limit")
     assert said(ended) == {"step": "flood", "limit": "0.3 MB"}
+    assert ended["exit_code"] == -9
     text = spool.log.read_bytes()
     assert (ended["log_bytes"], ended["log_sha256"]) == (len(text), sha256(text).hexdigest())
     assert len(text) >= 300_000
