@@ -74,7 +74,7 @@ def test_a_launcher_that_was_killed_meanwhile_is_lost_once_there_is_room(
 
 
 def test_a_disk_that_is_full_for_the_shipper_only_makes_it_wait(
-    intake, agent_in_thread, monkeypatch
+    intake, agent_in_thread, monkeypatch, caplog
 ):
     full = iter([True, True])
 
@@ -93,7 +93,7 @@ def test_a_disk_that_is_full_for_the_shipper_only_makes_it_wait(
 
     until(lambda: intake.jobs[7].ended)
     assert intake.jobs[7].log == b"hi\n"
-    assert next(full, None) is None
+    assert caplog.text.count("cannot be shipped now: [Errno 28] No space left on device") == 2
 
 
 def test_a_dead_launcher_with_a_long_log_holds_up_nobody(
