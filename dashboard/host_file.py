@@ -16,6 +16,9 @@ OPTIONAL = """\
 # HOST_MODIFICATION_DIR=/nfs/workspace/vendor/modification
 # HOST_PROGRAMS="default nvcc"
 # HOST_ROOTS=default:/data/models
+# HOST_LOG_LIMIT=100G
+# HOST_DISK_RESERVE=1G
+# HOST_KEEP_SPOOLS=7d
 """
 
 

@@ -14,7 +14,7 @@ from dashboard.rates import Rates, rates
 from dashboard.words import host_state, host_title, stack_name
 from jobs.models import Deployment, Host, Job
 from jobs.queries.host_page import HostNow
-from jobs.queries.hosts import is_away
+from jobs.queries.hosts import is_away, lacks_room
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,11 @@ class HostView:
         return bool(self.cards and self.host.facts.get("iommu"))
 
     @property
+    def is_full(self) -> bool:
+        """True when its disk has less free than it keeps in reserve."""
+        return not self.is_away and lacks_room(self.host)
+
+    @property
     def power_kw(self) -> float | None:
         """Of all dies together."""
         watts = self.cards.power_w if self.cards else None
@@ -87,7 +92,7 @@ class HostView:
         """As ``dashboard.states`` has it; a host that is ready but not well needs a look."""
         state = host_state(self.host)
         cards_unwell = bool(self.cards and (self.cards.missing or self.cards.hot))
-        unwell = cards_unwell or self.iommu or not self.has_key
+        unwell = cards_unwell or self.iommu or self.is_full or not self.has_key
         return "asks" if state == "ready" and unwell else state
 
     @property

@@ -12,7 +12,7 @@ from dashboard.forms import LaunchForm
 from dashboard.words import host_title
 from jobs.launch import Preview
 from jobs.models import Host, Job
-from jobs.queries.hosts import is_away
+from jobs.queries.hosts import is_away, lacks_room
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,10 @@ def _host(host: Host) -> list[Check]:
     if host.draining:
         sentence = _("%(host)s takes no new jobs: it is being drained.") % _name(host)
         return [Check("asks", sentence)]
+    if lacks_room(host):
+        return [
+            Check("asks", _("The disk of %(host)s is full; the job waits for room.") % _name(host))
+        ]
     return [Check("passed", _("%(host)s answers.") % _name(host), heard)]
 
 

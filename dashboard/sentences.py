@@ -54,6 +54,16 @@ SENTENCES: dict[str, str | Promise] = {
     "work:output_missing": _("The output %(output)s (%(pattern)s) was not written."),
     "work:server_ended": _("The server ended by itself with exit code %(exit_code)s."),
     "work:server_killed": _("The server was killed by signal %(signal)s."),
+    "work:log_limit": _(
+        "Step %(step)s was ended, for its log reached %(limit)s, the most that this host lets a "
+        "job write (HOST_LOG_LIMIT). The log until then is here whole. Let the command print "
+        "less, or write a larger HOST_LOG_LIMIT into the host's host.env and restart its worker."
+    ),
+    "host:disk_full": _(
+        "Step %(step)s was ended, for its log of %(log)s was filling the host's disk: %(free)s "
+        "were left, and %(reserve)s are kept for the other jobs (HOST_DISK_RESERVE). The log "
+        "until then is here whole. Make room on the host, or let the command print less."
+    ),
     "host:serve_busy": _("An earlier run of this server has not ended yet."),
     "host:launcher_never_started": _("The host took this job, but nothing of it was started."),
     "host:launcher_died": _("What ran this on the host was killed before it could report."),
@@ -168,6 +178,10 @@ SENTENCES: dict[str, str | Promise] = {
     "wait:away": _("%(host)s is away: nothing heard from it for %(seconds)s seconds."),
     "wait:never_seen": _("%(host)s has not reported yet."),
     "wait:draining": _("%(host)s takes no new jobs: it is being drained."),
+    "wait:disk": _(
+        "The disk of %(host)s has %(free)s left, and it keeps %(reserve)s free "
+        "(HOST_DISK_RESERVE): it starts nothing until there is room."
+    ),
     "wait:slots": _("%(host)s is busy with job %(job)s (%(title)s)."),
     "wait:dies": _("Needs %(wanted)s dies; %(free)s are free on %(host)s."),
     "wait:dies_kept": _("Needs %(wanted)s dies; %(free)s are free on %(host)s and kept for it."),
@@ -220,6 +234,7 @@ SENTENCES: dict[str, str | Promise] = {
     "forecast:elsewhere": _("Not known yet when: job %(job)s runs on another host."),
     "forecast:away": _("Not known when: %(host)s does not answer."),
     "forecast:draining": _("Not known when: %(host)s takes no new jobs."),
+    "forecast:disk": _("Not known when: the disk of %(host)s is full."),
     "forecast:far": _("Not known yet when: more than %(n)s jobs are ahead of it."),
     "forecast:never": _("Not known when: %(host)s has not what it needs."),
     # What a host finds before a job starts (jobs.host.checks): what holds, and what to do if not.
@@ -242,6 +257,10 @@ SENTENCES: dict[str, str | Promise] = {
         "start the host again."
     ),
     "check:disk": _("%(path)s has %(free)s free; %(wanted)s are needed."),
+    "check:disk_reserve": _(
+        "%(path)s has %(free)s free, of which this host keeps %(reserve)s for what runs "
+        "(HOST_DISK_RESERVE); %(wanted)s are needed."
+    ),
     "check:disk_full": _(
         "%(path)s has %(free)s free, but %(wanted)s are needed: make room, or choose another "
         "folder."

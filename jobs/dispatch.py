@@ -17,9 +17,10 @@ from django.db import transaction
 from jobs import hostqueue
 from jobs.errors import PlanError
 from jobs.kinds.base import AssetRef, Remark, asset_values
+from jobs.kinds.common import size
 from jobs.models import Artifact, Dataset, Deployment, Host, Job, Weights
 from jobs.plans import SECRET, from_json, slots
-from jobs.queries.hosts import dies, free_dies, is_away, silent_s
+from jobs.queries.hosts import dies, free_dies, is_away, lacks_room, silent_s
 from jobs.queries.room import Room, Waiter, line_of, room_of, waiter_of
 from jobs.queries.targets import artifact_ref, dataset_ref, deployment_ref, weights_ref
 from jobs.services import confirmations, lifecycle, preflights, secrets
@@ -224,6 +225,10 @@ def _waits_for_host(host: Host) -> Remark | None:
         return Remark("wait:away", {"host": host.name, "seconds": seconds})
     if host.draining:
         return Remark("wait:draining", {"host": host.name})
+    if lacks_room(host):
+        sizes = {name: host.load[f"disk_{name}_bytes"] for name in ("free", "reserve")}
+        told = {name: size(count) for name, count in sizes.items()}
+        return Remark("wait:disk", {"host": host.name, **told})
     return None
 
 

@@ -108,8 +108,11 @@ def api(stack: Stack) -> Api:
 
 
 @pytest.fixture(scope="session")
-def toured(stack: Stack, api: Api) -> Api:
+def toured(stack: Stack, api: Api, pytestconfig: pytest.Config) -> Api:
     """The API of that stack after a tour: through the browser, or else from a terminal."""
     if not api.ask("results")["results"]:
         stack.manage("tour", "--wait", "--json")
+    link = pytestconfig.getoption("--toured")
+    if link is not None:
+        link.symlink_to(stack.data_dir / "host" / "environments")
     return api

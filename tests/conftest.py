@@ -20,9 +20,11 @@ STACK_MARKS = ("processes", "browser")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """``--part`` and ``--database-only``: what :mod:`tests.__main__` runs beside each other."""
-    words = "in a browser, with processes, all others, or vLLM itself, which must be asked for"
+    words = "in a browser or after the tour, with processes, all others, or vLLM itself"
     parser.addoption("--part", choices=["browser", "processes", "rest", "vllm"], help=words)
     parser.addoption("--database-only", action="store_true", help="only tests that use a database")
+    words = "a link to what the tour has installed: made by the run that takes it, for the other"
+    parser.addoption("--toured", type=Path, help=words)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -42,9 +44,11 @@ def _is_of(item: pytest.Item, part: str | None) -> bool:
         return part == "vllm"
     if not _needs_stack(item):
         return part in (None, "rest")
-    # Those in a browser that share the simulated host with those that need none stay with them.
-    in_browser = item.get_closest_marker("browser") and "simulated" not in _fixtures(item)
-    return part in (None, "browser" if in_browser else "processes")
+    # Those in a browser that share the simulated host with those that need none stay with them;
+    # what needs the tour, which takes minutes, stays where it is taken.
+    fixtures = _fixtures(item)
+    in_browser = item.get_closest_marker("browser") and "simulated" not in fixtures
+    return part in (None, "browser" if in_browser or "toured" in fixtures else "processes")
 
 
 def _needs_stack(item: pytest.Item) -> bool:

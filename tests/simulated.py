@@ -126,15 +126,16 @@ def has_dies(api):
 
 
 @pytest.fixture(scope="session")
-def simulated(tmp_path_factory):
+def simulated(tmp_path_factory, pytestconfig):
     """A dashboard with a simulated host that has told of its dies."""
+    toured = pytestconfig.getoption("--toured")
     # Nobody waits ten minutes here for a download to be called silent.
     with running(tmp_path_factory.mktemp("sim") / "data", environ={"SILENT_AFTER": "4s"}) as stack:
         command = [sys.executable, "manage.py", "demo_host", "--speed", str(SPEED)]
         environ = clean_environment() | {
             "DATA_DIR": str(stack.data_dir),
-            # EvalScope lies in the folder of another stack of these tests.
-            "HOST_ROOTS": f"default:{tmp_path_factory.getbasetemp()}",
+            # EvalScope lies in the folder of another stack, maybe that of a run beside this one.
+            "HOST_ROOTS": f"default:{toured.parent if toured else tmp_path_factory.getbasetemp()}",
         }
         with (stack.data_dir.with_name("host.terminal")).open("wb") as terminal:
             simulated = subprocess.Popen(

@@ -20,13 +20,16 @@ from typing import Any
 
 from jobs.errors import JobsError
 from jobs.host import config as configs
-from jobs.host import poke, preflight, probe, process, take, vasmi
+from jobs.host import limits, poke, preflight, probe, process, take, vasmi
 from jobs.host import spool as spools
 from jobs.host.adopt import Adopter
+from jobs.host.cleaning import Cleaner
 from jobs.host.client import Client, Unreachable
 from jobs.host.config import Config
 from jobs.host.forgotten import Forgotten
 from jobs.host.health import LOADING, READY, Health
+from jobs.host.listing import Listing
+from jobs.host.repeats import Repeats
 from jobs.host.shipper import Outcome, Shipper
 from jobs.host.spool import Spool
 from jobs.plans import from_json
@@ -36,16 +39,18 @@ TICK_S = 0.02  # how soon a new spool is noticed
 LOOK_S = 0.5  # how often the spools are looked at all the same, for a launcher that died
 STOP_S = 5.0
 FACTS_S = 60.0
+CLEAN_S = 300.0  # how often what is over is looked at, to be removed and to be measured
 READINGS_S = 10.0  # how often the cards are asked for temperature and power
 READINGS_FRESH_S = 30.0  # a tool that hangs must not leave old numbers standing as new ones
 UNKNOWN_WAIT_S = 30.0  # how soon a spool that nobody knows, but that runs, is tried again
+DISK_WAIT_S = 5.0  # how soon a spool is tried again of which the disk would not have it
 LOCK_WAIT_S = 30.0
 log = logging.getLogger(__name__)
 
 
 class Agent:
-    """One loop in the main thread; a thread for each spool that is shipped, one for the facts, and
-    one that asks the cards."""
+    """One loop in the main thread; a thread for each spool that is shipped or adopted, one for the
+    facts, one that asks the cards, and one that removes what is over."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
@@ -60,11 +65,11 @@ class Agent:
         self._probe_now = threading.Event()
         self._shippers: dict[Path, threading.Thread] = {}
         self._not_before: dict[Path, float] = {}
-        # Jobs that are over for good: most of the folder, and never looked at again. The inode is
-        # another one when a spool of the same number has taken the place.
-        self._closed: dict[Path, tuple[str, int]] = {}
+        self._listing = Listing(config.dir)
+        self._cleaner = Cleaner(config.dir, config.limits, self._forget)
         self._broken: dict[Path, str] = {}  # why it can never be shipped; told, then set aside
         self._unreadable: set[Path] = set()
+        self._adopting: set[Path] = set()
         self._healths: dict[tuple[Path, int], Health] = {}
         self._checking: set[int] = set()
         self._facts: dict[str, Any] | None = None
@@ -80,8 +85,14 @@ class Agent:
     def run(self) -> None:
         """Work until :meth:`stop`."""
         probe.roots(self._config.dir, self._config.workspace)
+        self._boundary(lambda: limits.keep(self._config.limits, self._config.dir))
         pokes = poke.Poke(self._config.dir)
-        for work in (self._keep_facts, self._keep_readings, self._keep_beating):
+        for work in (
+            self._keep_facts,
+            self._keep_readings,
+            self._keep_beating,
+            self._keep_clean,
+        ):
             threading.Thread(target=work, name=work.__name__, daemon=True).start()
         seen, next_look = (0, 0), 0.0
         while not self._stop_asked:
@@ -121,17 +132,18 @@ class Agent:
         """Adopt, set aside, ship, and watch the health of every spool."""
         known = self._client.instance()
         alive: set[tuple[Path, int]] = set()
-        for spool in self._open_spools(known):
+        for spool in self._listing.open(known):
             try:
                 meta = spool.meta()
                 if known is not None and meta.instance != known:
                     self._forgotten.part_with(spool)
                     continue
-                self._adopter.look(spool)
+                self._adopt(spool)
                 if not spool.is_acked():
                     self._ship(spool)
-                elif meta.type == spools.JOB:
-                    self._closed[spool.path] = (meta.instance, spool.path.stat().st_ino)
+                elif spool.exit() is not None:
+                    self._forget_shipper(spool)
+                    self._listing.close(spool, meta.instance)
                 if meta.type == spools.DEPLOYMENT and spool.exit() is None:
                     alive.add((spool.path, meta.run))
                     self._watch_health(spool, meta.run)
@@ -142,20 +154,32 @@ class Agent:
         for key in set(self._healths) - alive:
             self._healths.pop(key).stop()
 
-    def _open_spools(self, known: str | None) -> list[Spool]:
-        """All spools but those that are closed and of the dashboard that we work for."""
-        return [
-            spool
-            for spool in spools.all_spools(self._config.dir)
-            if known is None or not self._is_closed(spool, known)
-        ]
+    def _adopt(self, spool: Spool) -> None:
+        """In a thread: what a dead launcher left may take minutes to be ended and read."""
+        if spool.is_running() or spool.exit() is not None or spool.path in self._adopting:
+            return
+        self._adopting.add(spool.path)
 
-    def _is_closed(self, spool: Spool, known: str) -> bool:
-        closed = self._closed.get(spool.path)
-        try:
-            return closed is not None and closed == (known, spool.path.stat().st_ino)
-        except FileNotFoundError:
-            return False
+        def work() -> None:
+            try:
+                self._adopter.look(spool)
+            except FileNotFoundError:
+                pass  # set aside meanwhile
+            except (ValueError, LookupError, TypeError, OSError):
+                self._complain_of(spool)
+            finally:
+                self._adopting.discard(spool.path)
+
+        threading.Thread(target=work, name=f"adopt {spool.path.name}", daemon=True).start()
+
+    def _forget(self, spool: Spool) -> None:
+        """It has been removed."""
+        self._listing.forget(spool)
+        self._unreadable.discard(spool.path)
+
+    def _forget_shipper(self, spool: Spool) -> None:
+        self._shippers.pop(spool.path, None)
+        self._not_before.pop(spool.path, None)
 
     def _complain_of(self, spool: Spool) -> None:
         """Once. It is not reported, so that the dashboard will miss it; the others go on."""
@@ -177,9 +201,14 @@ class Agent:
 
     def _ship_to_end(self, spool: Spool) -> None:
         try:
-            shipper = Shipper(spool, self._client)
+            keeps = self._config.limits.server_log_bytes
+            shipper = Shipper(spool, self._client, server_log_bytes=keeps)
             outcome = shipper.run(self._stopped)
         except FileNotFoundError:
+            return
+        except OSError as error:  # a disk that is full or broken
+            log.warning("%s cannot be shipped now: %s", spool, error)
+            self._not_before[spool.path] = time.monotonic() + DISK_WAIT_S
             return
         if outcome is Outcome.BROKEN:
             log.error("%s cannot be shipped: %s", spool, shipper.broken_by)
@@ -275,7 +304,7 @@ class Agent:
     def _report(self) -> dict[str, Any]:
         jobs, serves = [], []
         known = self._client.instance()
-        for spool in self._open_spools(known):
+        for spool in self._listing.open(known):
             try:
                 meta = spool.meta()
                 if meta.instance != known or spool.is_acked():
@@ -299,7 +328,7 @@ class Agent:
             "boot_id": self._boot_id,
             "agent_started_at": self._started_at,
             "now": time.time(),
-            "load": {**probe.load(self._config.dir), **self._fresh_readings()},
+            "load": self._load(),
             "jobs": jobs,
             "serves": serves,
         }
@@ -316,6 +345,19 @@ class Agent:
             self._boundary(self._probe)
             self._probe_now.wait(FACTS_S)
             self._probe_now.clear()
+
+    def _load(self) -> dict[str, Any]:
+        return {
+            **probe.load(self._config.dir),
+            "disk_reserve_bytes": self._config.limits.disk_reserve_bytes,
+            **self._cleaner.sizes,
+            **self._fresh_readings(),
+        }
+
+    def _keep_clean(self) -> None:
+        while not self._stopped.is_set():
+            self._boundary(lambda: self._cleaner.clean(self._client.instance()))
+            self._stopped.wait(CLEAN_S)
 
     def _keep_readings(self) -> None:
         while not self._stopped.is_set():
@@ -350,6 +392,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s agent %(levelname)s %(message)s", stream=sys.stderr
     )
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(Repeats())
     try:
         config = configs.load(file=options.env)
     except configs.ConfigError as error:

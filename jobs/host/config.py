@@ -6,11 +6,13 @@ import os
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from jobs.errors import JobsError
+from jobs.host import limits
+from jobs.host.limits import Limits
 
 _NAME = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")
 _MOUNT = re.compile(r"^(/[A-Za-z0-9._-]+)+/?$")
@@ -36,7 +38,7 @@ class Config:
     there is none. ``scale`` is the size of a file here as a share of the real one's: below 1 on a
     simulated host alone. ``root`` is put before ``/dev``, ``/proc`` and ``/sys`` when it is probed.
     ``programs`` and ``roots`` are what jobs may run and touch (``jobs.host.policy``; none: its
-    default).
+    default), ``limits`` how much of the disk they may take.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Config:
     scale: float = 1.0
     programs: tuple[str, ...] = ()
     roots: tuple[str, ...] = ()
+    limits: Limits = field(default_factory=Limits)
 
     def as_environment(self) -> dict[str, str]:
         """The same settings as environment variables, for child processes."""
@@ -73,6 +76,7 @@ class Config:
             "HOST_SCALE": f"{self.scale!r}",
             "HOST_PROGRAMS": " ".join(self.programs),
             "HOST_ROOTS": ":".join(self.roots),
+            **self.limits.as_environment(),
         }
 
 
@@ -101,6 +105,7 @@ def load(environ: Mapping[str, str] | None = None, file: Path | None = None) -> 
         scale=_scale(values),
         programs=_programs(values),
         roots=_roots(values),
+        limits=_limits(values),
     )
 
 
@@ -249,6 +254,13 @@ def _roots(values: Mapping[str, str]) -> tuple[str, ...]:
                 "/, and the word default for the host's own"
             )
     return folders
+
+
+def _limits(values: Mapping[str, str]) -> Limits:
+    try:
+        return limits.read(values)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
 
 
 def _ports(values: Mapping[str, str]) -> tuple[int, int]:

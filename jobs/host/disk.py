@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import logging
+import os
+from pathlib import Path
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _LIBC.fallocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_long, ctypes.c_long)
@@ -19,3 +22,42 @@ def give_back(fd: int, end: int) -> None:
     """
     if end > 0 and _LIBC.fallocate(fd, _PUNCH_HOLE | _KEEP_SIZE, 0, end) != 0:
         log.debug("fallocate: errno %s", ctypes.get_errno())
+
+
+def data_from(path: Path, start: int) -> int:
+    """Where the first byte from ``start`` on lies that was not given back; the size: there is none.
+
+    ``start`` itself where the file system does not tell.
+    """
+    with path.open("rb") as file:
+        try:
+            return os.lseek(file.fileno(), start, os.SEEK_DATA)
+        except OSError as error:
+            # ENXIO: no data behind it.
+            return (
+                max(start, os.fstat(file.fileno()).st_size) if error.errno == errno.ENXIO else start
+            )
+
+
+def taken_bytes(path: Path) -> int:
+    """What a folder or file takes of the disk. What goes meanwhile or may not be read is left out.
+
+    Links are not followed.
+    """
+    try:
+        total = path.lstat().st_blocks * 512
+        with os.scandir(path) as entries:
+            return total + sum(_taken_by(entry) for entry in entries)
+    except NotADirectoryError:
+        return total
+    except OSError:
+        return 0
+
+
+def _taken_by(entry: os.DirEntry[str]) -> int:
+    if entry.is_dir(follow_symlinks=False):
+        return taken_bytes(Path(entry.path))
+    try:
+        return entry.stat(follow_symlinks=False).st_blocks * 512
+    except OSError:
+        return 0

@@ -12,7 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from jobs.errors import JobsError
 from jobs.host import environment, probe, process, spawn
 from jobs.host import spool as spools
 from jobs.host.commands import Commands
+from jobs.host.overflow import Overflow
 from jobs.host.redact import redact
 from jobs.host.serving import Server
 from jobs.host.spool import Spool
@@ -27,6 +28,7 @@ from jobs.host.watches import Watcher
 from jobs.plans import SECRET, Output, Plan, Step, fill, from_json
 
 GRACE_S = 10.0
+FLOOD_GRACE_S = 2.0  # for what fills the disk: ten seconds are another gigabyte
 # For somebody to make room on a full disk: what the launcher cannot write down nobody will know.
 ROOM_S = 600.0
 log = logging.getLogger(__name__)
@@ -57,6 +59,9 @@ class Launcher:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
         self._log_fd = os.open(spool.log, flags, 0o644)
         self._commands = Commands(spool.path, self._log_fd)
+        self._overflow = Overflow(
+            self._log_fd, spool.host_dir, is_server=self._meta.type == spools.DEPLOYMENT
+        )
         self._server: Server | None = None
         self._watcher: Watcher | None = None
         self._outputs: tuple[Output, ...] = ()
@@ -148,13 +153,17 @@ class Launcher:
             problem = {"step": step.name, "command": step.argv[0], "problem": str(error)}
             return Verdict("failed", "work:not_started", problem, 126), 126
         deadline = None if step.timeout_s is None else time.monotonic() + step.timeout_s
-        stopped = None
         while (code := self._commands.exit_code(pid)) is None:
-            stopped = self._asked_to_stop() or self._out_of_time(step, deadline)
+            flooded = self._floods(step)
+            stopped = self._asked_to_stop() or self._out_of_time(step, deadline) or flooded
             if stopped is not None:
-                self._commands.end(pid, self._grace_s)
+                grace_s = min(self._grace_s, FLOOD_GRACE_S) if flooded else self._grace_s
+                self._commands.end(pid, grace_s)
                 code = self._commands.exit_code(pid)
-                return stopped, -9 if code is None else code
+                code = -9 if code is None else code
+                # Of a server the job that waits for it says how its command ended.
+                told = replace(stopped, exit_code=code) if stopped is flooded else stopped
+                return told, code
             self._commands.wait()
         return self._after_command(step, code), code
 
@@ -170,6 +179,10 @@ class Launcher:
         if deadline is None or time.monotonic() < deadline:
             return None
         return Verdict("failed", "work:timeout", {"step": step.name, "timeout_s": step.timeout_s})
+
+    def _floods(self, step: Step) -> Verdict | None:
+        told = self._overflow.look()
+        return told and Verdict("failed", told[0], {"step": step.name, **told[1]})
 
     def _after_command(self, step: Step, code: int) -> Verdict | None:
         """What an exit code means. A server that ends by itself has failed, whatever its code."""

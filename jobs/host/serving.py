@@ -28,7 +28,7 @@ class Server:
             raise PlanError("the plan starts a server, but the job has no deployment")
         self.deployment: int = about["id"]
         self.run: int = about["run"]
-        self._host_dir = job.path.parent.parent
+        self._host_dir = job.host_dir
         self._values: Mapping[str, str] = taken["values"]
         self._secrets = job.secrets()
         self._meta = replace(

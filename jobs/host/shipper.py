@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from jobs.host import disk
 from jobs.host import spool as spools
 from jobs.host.client import Answer, Client, Unreachable
 from jobs.host.growth import Growth
@@ -20,6 +21,7 @@ from jobs.host.redact import redact, unfinished
 from jobs.host.spool import DEPLOYMENT, Meta, Spool
 
 CHUNK = 256 * 1024  # raw bytes of an append, where the dashboard does not say that it takes more
+BLOCK = 64 * 1024  # what is given back of a disk is a multiple of it
 SMALLEST = 64 * 1024  # of a chunk, where a proxy in between takes no larger ones
 LONGEST_LINE = 1024 * 1024  # of events and points; a chunk holds whole lines
 REST_S = 0.005  # between two rounds: a log that comes line by line goes in fewer requests
@@ -67,12 +69,18 @@ class _Ends:
 class Shipper:
     """Ships one spool. :meth:`run` is the loop, :meth:`round` one turn of it.
 
-    ``broken_by`` says, after BROKEN, what is wrong with the spool.
+    ``server_log_bytes``: how much of a server's log keeps its disk here once the dashboard has it;
+    0: all. ``broken_by`` says, after BROKEN, what is wrong with the spool.
     """
 
-    def __init__(self, spool: Spool, client: Client) -> None:
+    def __init__(self, spool: Spool, client: Client, *, server_log_bytes: int = 0) -> None:
         self._spool = spool
         self._client = client
+        self._server_log_bytes = server_log_bytes
+        self._given_back = 0  # bytes from the beginning of a server's log
+        self._told_lost = 0  # up to where it is told that the dashboard asks for these again
+        self._hashed = 0  # bytes of a log that has ended, by which the dashboard's check has come
+        self._refusal: tuple[int, object] = (0, None)
         self._meta: Meta = spool.meta()
         self._sizes: tuple[int, ...] = ()
         self._have: dict[str, int] | None = None
@@ -162,6 +170,8 @@ class Shipper:
         self._have = {name: int(answer.body.get(name, 0)) for name in ("log", "events", "points")}
         self._outputs = {p: int(size) for p, size in (answer.body.get("outputs") or {}).items()}
         self._log_chunk = max(CHUNK, int(answer.body.get("log_chunk") or 0))
+        if self._meta.type == DEPLOYMENT:
+            self._tell_what_is_lost(self._have["log"])
 
     def _ends(self) -> _Ends:
         events = spools.whole_lines_size(self._spool.events)
@@ -189,6 +199,8 @@ class Shipper:
 
     def _ship(self, ends: _Ends) -> Outcome:
         sent = self._stream("log", self._spool.log, ends.log)
+        if self._meta.type == DEPLOYMENT:
+            self._make_room((self._have or {})["log"])
         sent |= self._stream("points", self._spool.points, ends.points)
         if self._meta.type != DEPLOYMENT:
             for output in ends.ended["outputs"] if ends.ended else ():
@@ -245,6 +257,31 @@ class Shipper:
             with path.open("ab") as file:
                 os.posix_fallocate(file.fileno(), size, sent - size)  # never makes a file shorter
 
+    def _make_room(self, taken: int) -> None:
+        """Give back the disk of what the dashboard has of a server's log, but for its last part.
+
+        The file keeps its length, and what was given back reads as zero bytes.
+        """
+        end = (taken - self._server_log_bytes) // BLOCK * BLOCK
+        if self._server_log_bytes and end - self._given_back >= self._server_log_bytes // 16:
+            with self._spool.log.open("r+b") as file:
+                disk.give_back(file.fileno(), end)
+            self._given_back = end
+
+    def _tell_what_is_lost(self, have: int) -> None:
+        """The dashboard begins where the disk was given back: it has lost what it had taken."""
+        if not 0 <= have < _size(self._spool.log):
+            return
+        end = disk.data_from(self._spool.log, have)
+        if end > max(have, self._told_lost):
+            self._told_lost = end
+            words = (
+                f"the dashboard asks again for bytes {have} to {end} of the log, which it had; "
+                "their disk was given back (HOST_SERVER_LOG_KEEP), so it gets zero bytes"
+            )
+            log.error("%s: %s", self._spool, words)
+            self._spool.note(words)
+
     def _output(self, output: Mapping[str, Any]) -> bool:
         path, total, sent = output["path"], output["bytes"], False
         file = self._spool.work / path
@@ -278,7 +315,9 @@ class Shipper:
 
     def _size_after(self, answer: Answer, before: int) -> int:
         """The size that the dashboard has, as it says: 200, or 409 where we were wrong."""
-        size = answer.body.get("size")
+        size, hashed = answer.body.get("size"), answer.body.get("hashed")
+        if answer.status == 409 and isinstance(hashed, int) and hashed > self._hashed:
+            self._hashed, self._moved = hashed, True  # it checks the whole log, a part each time
         if answer.status in (200, 409) and isinstance(size, int) and size != before:
             self._moved = True
             self._heard_at = time.monotonic()
@@ -300,7 +339,10 @@ class Shipper:
             )
             self.broken_by = f"the dashboard does not take it: {why}"
             return Outcome.BROKEN
-        log.warning("%s: the dashboard answers %s %s", self._spool, answer.status, answer.body)
+        refusal = (answer.status, answer.body.get("error"))
+        if refusal != self._refusal:  # once, not for every try of a day
+            log.warning("%s: the dashboard answers %s %s", self._spool, answer.status, answer.body)
+        self._refusal = refusal
         return Outcome.REFUSED
 
 

@@ -21,6 +21,7 @@ from jobs.host import process
 
 JOB = "job"
 DEPLOYMENT = "deployment"
+JOBS_FOLDER, SERVERS_FOLDER = FOLDERS = ("spool", "serve")
 FULL_LOOK_S = 0.5  # how often a full disk is tried again
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _T = TypeVar("_T")
@@ -68,6 +69,16 @@ class Spool:
     def work(self) -> Path:
         """Working folder of the commands."""
         return self.path / "work"
+
+    @property
+    def host_dir(self) -> Path:
+        """The folder of the host that it is of."""
+        return self.path.parent.parent
+
+    @property
+    def is_of_job(self) -> bool:
+        """Else a server's, which may have a next run."""
+        return self.path.parent.name == JOBS_FOLDER
 
     def meta(self) -> Meta:
         """Whose it is.
@@ -305,7 +316,7 @@ def set_aside(spool: Spool, host_dir: Path) -> Path | None:
 def all_spools(host_dir: Path) -> list[Spool]:
     """Every spool of the host, jobs first, by number."""
     found = []
-    for name in ("spool", "serve"):
+    for name in FOLDERS:
         folder = host_dir / name
         numbers = (p.name for p in folder.iterdir()) if folder.is_dir() else ()
         found += [Spool(folder / str(n)) for n in sorted(int(n) for n in numbers if n.isdigit())]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.errors import PlanError
-from jobs.host import serving, spawn
+from jobs.host import limits, serving, spawn
 from jobs.host import spool as spools
 from jobs.host.client import Answer, Client
 from jobs.host.config import Config
@@ -117,6 +117,7 @@ def _launch(config: Config, spool: Spool, lock: int) -> None:
         if refusal is not None:
             log.warning("%s is refused: %s %s", spool, refusal.sentence_id, dict(refusal.args))
             _close_as_failed(spool, refusal)
+        limits.keep(config.limits, config.dir)
     except BaseException:
         os.close(lock)
         raise
@@ -284,7 +285,9 @@ def _given_ports(host_dir: Path) -> set[int]:
     found = set()
     for spool in spools.all_spools(host_dir):
         try:
-            if spool.exit() is None:
+            # Most are of jobs that are over, and one look tells that of a job.
+            is_over = spool.is_of_job and (spool.path / "exit.json").exists()
+            if not is_over and spool.exit() is None:
                 found.add(int(spool.plan()["values"].get("port", 0)))
         except (FileNotFoundError, ValueError, LookupError, TypeError):  # set aside, or torn
             continue

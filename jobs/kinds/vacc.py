@@ -160,6 +160,11 @@ def folder_in_workspace(path: str, site: VaccSite, field: str) -> str:
             % {"folder": site.workspace},
             field,
         )
+    if any(folder.is_relative_to(jobs) for jobs in site.jobs_folders):
+        raise LaunchError(
+            _("This is the folder of a job, which is removed some days after its end: move it."),
+            field,
+        )
     return str(folder)
 
 

@@ -16,7 +16,7 @@ from django.utils.timezone import now
 
 from jobs.kinds.base import Remark
 from jobs.models import Deployment, Host, Job
-from jobs.queries.hosts import is_away
+from jobs.queries.hosts import is_away, lacks_room
 from jobs.queries.job_page import Durations, left_s, typical
 from jobs.queries.room import Room, Waiter, room_of, waiter_of
 
@@ -161,8 +161,8 @@ def forecast_host(host: Host, *, also: Job | None = None) -> dict[int, Forecast]
     if also is not None:
         waiting.append(also)
         waiting.sort(key=lambda job: (job.priority, job.place, job.pk or 0))
-    if host.draining or is_away(host):
-        reason = "forecast:draining" if host.draining else "forecast:away"
+    reason = _why_nothing_starts(host)
+    if reason:
         return {job.pk or 0: _unknown(reason, host=host.name) for job in waiting}
     on_host = list(Job.objects.filter(pk__in=[guest.id for guest in room.guests]))
     usual = usual_times(host, [*waiting, *on_host])
@@ -170,6 +170,14 @@ def forecast_host(host: Host, *, also: Job | None = None) -> dict[int, Forecast]
     lacks = _servers_not_ready(waiting)
     line = [_ahead(job, usual.get(job.pk or 0), lacks) for job in waiting]
     return forecast(room, line, left)
+
+
+def _why_nothing_starts(host: Host) -> str:
+    if host.draining:
+        return "forecast:draining"
+    if is_away(host):
+        return "forecast:away"
+    return "forecast:disk" if lacks_room(host) else ""
 
 
 def usual_times(host: Host, jobs: Sequence[Job]) -> dict[int, Durations]:

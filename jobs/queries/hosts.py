@@ -28,6 +28,12 @@ def silent_s(host: Host, *, at: datetime | None = None) -> float | None:
     )
 
 
+def lacks_room(host: Host) -> bool:
+    """True when its disk has less free than it keeps in reserve (``HOST_DISK_RESERVE``)."""
+    free, reserve = (host.load.get(f"disk_{name}_bytes") for name in ("free", "reserve"))
+    return isinstance(free, int) and isinstance(reserve, int) and free < reserve
+
+
 def dies(host: Host) -> list[str]:
     """Names of the host's dies, as its probe reports them: ``["0", "1", …]``."""
     return [

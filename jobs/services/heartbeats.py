@@ -19,7 +19,7 @@ from django.utils.timezone import now
 from jobs import hints
 from jobs.kinds.base import Remark
 from jobs.models import Deployment, Host, Job
-from jobs.queries.hosts import all_dies, is_away
+from jobs.queries.hosts import all_dies, is_away, lacks_room
 from jobs.services import deployments, lifecycle, preflights
 from jobs.services.storable import storable
 
@@ -30,7 +30,8 @@ FACTS_FRESH_FOR = timedelta(minutes=10)
 class Orders:
     """What the host is to do: ids of jobs to claim and to cancel, of servers to claim and to stop.
 
-    ``news`` is true when jobs that waited may start now: the host is back, or a deployment changed.
+    ``news`` is true when jobs that waited may start now: the host is back or has room on its disk
+    again, or a deployment changed.
     """
 
     start: list[int] = field(default_factory=list)
@@ -55,7 +56,7 @@ def heartbeat(host: Host, body: Mapping[str, Any], *, protocol: int) -> Orders:
         KeyError, TypeError, ValueError: ``body`` is not a heartbeat.
     """
     body = storable(body)
-    was_away = is_away(host)
+    was_shut = is_away(host) or lacks_room(host)
     # In one piece, for the reaper must not see the host back and its jobs as they were before.
     with transaction.atomic():
         facts_wanted = _keep_report(host, body, protocol=protocol)
@@ -72,7 +73,7 @@ def heartbeat(host: Host, body: Mapping[str, Any], *, protocol: int) -> Orders:
         checks=preflights.open_on(host),
         stop_serve=stop_serve,
         facts_wanted=facts_wanted,
-        news=news or was_away,
+        news=news or (was_shut and not lacks_room(host)),
     )
 
 

@@ -19,7 +19,7 @@ from jobs.kinds.base import LOG, LOG_BYTES, Conclusion, Measured, Remark
 from jobs.metrics import METRICS
 from jobs.models import Answer, Artifact, Deployment, Job, Result, ResultPoint, Weights
 from jobs.plans import from_json
-from jobs.services import assets, lifecycle, outputs, surroundings
+from jobs.services import assets, digests, lifecycle, outputs, surroundings
 from jobs.services.known_failures import known_failure
 from jobs.services.storable import storable, storable_text
 
@@ -76,14 +76,18 @@ def check_whole(job: Job, ended: Mapping[str, Any]) -> None:
 
 
 def reach(job: Job, ended: Mapping[str, Any]) -> Verdict:
-    """The verdict on a job whose host said ``ended``. All has arrived (:func:`check_whole`)."""
+    """The verdict on a job whose host said ``ended``. All has arrived (:func:`check_whole`).
+
+    Raises:
+        Incomplete: the check of a long log is not done; the host is to say it again.
+    """
     told = Remark(
         ended.get("sentence_id") or f"job:{ended['verdict']}", ended.get("sentence_args") or {}
     )
     if ended["verdict"] == "lost":
         # After a power cut the host may have less of the log than it had sent: why says more.
         return Verdict(State.LOST, told)
-    if logstore.store().sha256(f"job/{job.pk}") != ended["log_sha256"]:
+    if _sha256_of_log(job) != ended["log_sha256"]:
         # Appending can never mend this, so the host is not asked to go on for ever.
         return Verdict(State.ERRORED, Remark("job:log_differs", {"host": job.host.name}))
     if ended["verdict"] == "cancelled" and job.cancel_asked_at:
@@ -101,6 +105,13 @@ def reach(job: Job, ended: Mapping[str, Any]) -> Verdict:
         return _failed(job, ended, State.FAILED, conclusion.failure)
     sentence = conclusion.sentence or told
     return Verdict(State.SUCCEEDED, sentence, product=product, measured=conclusion.measured)
+
+
+def _sha256_of_log(job: Job) -> str:
+    try:
+        return digests.sha256(f"job/{job.pk}", job.claim_token)
+    except digests.Unfinished as error:
+        raise Incomplete({"hashed": error.hashed}) from None
 
 
 def _failed(job: Job, ended: Mapping[str, Any], state: str, told: Remark) -> Verdict:

@@ -36,7 +36,8 @@ class VaccSite:
 
     ``conda`` is conda's own folder, ``registry`` the host name of the image registry, without which
     the current stack has no image, ``modification`` the folder with the vendor's changed model
-    files ("" where none is set).
+    files ("" where none is set), ``jobs_folders`` those in which jobs and servers have their own,
+    which are removed some days after their end.
     """
 
     python: str
@@ -50,6 +51,7 @@ class VaccSite:
     arch: str
     avx512: bool
     cpus: int
+    jobs_folders: tuple[str, ...] = ()
 
     @property
     def python_word(self) -> str:
@@ -84,6 +86,9 @@ def vacc_site_of(facts: Mapping[str, Any]) -> VaccSite:
         arch=str(facts.get("arch") or "x86_64"),
         avx512=bool(cpu.get("avx512", True)),
         cpus=int(cpu.get("cores") or 1),
+        jobs_folders=tuple(
+            str(facts["roots"][name]) for name in ("spool", "serve") if name in facts["roots"]
+        ),
     )
 
 

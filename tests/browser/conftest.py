@@ -13,8 +13,8 @@ from tests.stack import Stack
 
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 PATIENCE_MS = 120_000  # of a machine that does much else
-# The pages of a dashboard without a job first, then the tour, then all that needs its results.
-ORDER = ("test_empty_pages.py", "test_tour.py")
+# The pages of a dashboard without a job first, then the tour, then what needs its results.
+ORDER = ("test_empty_pages.py", "test_tour.py", "test_every_page.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

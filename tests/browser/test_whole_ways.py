@@ -22,6 +22,7 @@ from tests.simulated import LARGE, NAME, SMALL
 
 pytestmark = pytest.mark.browser
 
+TOUR_S = 600
 WAY_S = 300  # much less, but for a machine that does other things as well
 BUILD_IN, PYTORCH = ("build-in", SMALL), ("pytorch", LARGE)
 KINDS_OF = {
@@ -34,12 +35,9 @@ KINDS_OF = {
         *("deploy-vllm", "benchmark-online", "evaluate-opencompass"),
     },
 }
-# What This computer offers too is looked at there.
+# What This computer offers too is looked at there, and each form in all its looks.
 FORMS = [kind for kind in KINDS if kind not in TOUR_KINDS]
-LOOKS = {
-    "en": {"1440 px": ("dark",), "390 px": ("light",)},
-    "zh-CN": {"1440 px": ("light",), "390 px": ("dark",)},
-}
+LOOKS = {"en": {"390 px": ("light",)}, "zh-CN": {"1440 px": ("dark",)}}
 PAGES = [
     f"/models/{SMALL}/",
     *(f"/models/{model}/ways/{way}/?host={NAME}" for way, model in (BUILD_IN, PYTORCH)),
@@ -50,9 +48,13 @@ PAGES = [
 
 
 @pytest.fixture(scope="module")
-def host(simulated, toured):
-    """The simulated host; EvalScope is there."""
-    simulated.borrow_evalscope(toured.stack.data_dir / "host" / "environments")
+def host(simulated, request):
+    """The simulated host; EvalScope is there, from a tour."""
+    environments = request.config.getoption("--toured")
+    if environments is None:
+        environments = request.getfixturevalue("toured").stack.data_dir / "host" / "environments"
+    until(environments.exists, "the tour beside this run has ended", TOUR_S)
+    simulated.borrow_evalscope(environments.resolve())
     return simulated
 
 

@@ -10,6 +10,7 @@ import pytest
 from django.urls import reverse
 from django.utils.timezone import now
 
+from jobs import hostqueue
 from jobs.models import AuditEntry, Host, Job
 from jobs.queries.hosts import missing_dies
 from tests.dashboard.host_caller import Caller
@@ -105,6 +106,30 @@ def test_the_first_of_the_queue_says_why_it_waits(member):
 
     assert f"Queue: #{first.pk} Prepare va16-01 takes no new jobs" in text
     assert "and 1 more" in text
+
+
+FULL = {"load_1m": 0.5, "memory_free_bytes": 1e9, "disk_free_bytes": 9 * 10**8}
+
+
+def test_a_disk_that_is_full_is_said_on_the_list_and_the_page(member):
+    vacc_host(load={**FULL, "disk_reserve_bytes": 10**9})
+
+    listed, page = text_of(member.get(LIST)), text_of(page_of(member))
+
+    assert "Its disk is full: no job starts here." in listed
+    assert "Its disk is full: 900 MB are left, and 1.00 GB are kept free." in page
+    assert "900 MB full" in page
+
+
+def test_a_disk_with_room_is_no_trouble_and_tells_who_takes_it(member):
+    sizes = {"disk_reserve_bytes": 10**8, "spool_bytes": 5 * 10**9, "aside_bytes": 2 * 10**6}
+    vacc_host(load={**FULL, **sizes})
+
+    page = text_of(page_of(member))
+
+    assert "disk is full" not in page
+    assert "5.00 GB of jobs and servers, 2.00 MB set aside" in page
+    assert "100 MB kept in reserve" in page
 
 
 def test_what_comes_from_stand_ins_is_stamped_everywhere(member):
@@ -319,3 +344,14 @@ def test_a_card_that_was_taken_out_is_forgotten_when_somebody_says_so(caller, ad
     assert missing_dies(Host.objects.get()) == []
     assert entry.detail == {"forgot_dies": ["1"]}
     assert host_key("va16-01") not in page_of(admin).content.decode()
+
+
+def test_jobs_start_as_soon_as_a_full_disk_has_room_again(caller, monkeypatch):
+    monkeypatch.setattr(hostqueue, "send_start", lambda host, job: None)
+    job = make_job(host=caller.host)
+    caller.beat(load={**FULL, "disk_reserve_bytes": 10**9})
+    assert Job.objects.get(pk=job.pk).state == "queued"
+
+    caller.beat(load={**FULL, "disk_reserve_bytes": 10**8})
+
+    assert Job.objects.get(pk=job.pk).state == "starting"

@@ -154,6 +154,7 @@ class World(Api):
             "FAULTS_BOOT_ID": str(self.boot_id),
             # The command in the middle of each job, and where it counts, are not the host's own.
             "HOST_ROOTS": f"default:{self.folder}:{ROOT / 'tests' / 'faults'}",
+            "HOST_DISK_RESERVE": "0",  # its small disk is filled to the last byte
         }
         addresses = [f"http://127.0.0.1:{self.network.port}"]
         addresses += [f"redis://127.0.0.1:{self.hints.port}/0", str(SPEED), str(DIES)]

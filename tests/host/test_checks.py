@@ -10,6 +10,7 @@ import pytest
 from dashboard.sentences import SENTENCES
 from jobs.host import preflight
 from jobs.host.checks import CHECKS
+from jobs.host.limits import Limits
 from jobs.plans import Check, Plan, Step
 from tests.host.conftest import until
 
@@ -77,6 +78,14 @@ def test_shared_memory_and_disk_are_compared_with_what_is_needed(machine, tmp_pa
     assert found(machine, "disk", path=new, bytes="1")[:2] == (True, "check:disk")
     holds, sentence, args = found(machine, "disk", path=new, bytes=str(10**18))
     assert (holds, sentence, args["wanted"]) == (False, "check:disk_full", "1000000000.0 GB")
+
+
+def test_what_a_host_keeps_in_reserve_is_not_free(machine, tmp_path):
+    frugal = replace(machine, limits=Limits(disk_reserve_bytes=10**18))
+
+    holds, sentence, args = found(frugal, "disk", path=str(tmp_path), bytes="1")
+
+    assert (holds, sentence, args["reserve"]) == (False, "check:disk_reserve", "1000000000.0 GB")
 
 
 @pytest.mark.parametrize(

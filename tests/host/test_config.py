@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from jobs.host.config import ConfigError, load
+from jobs.host.limits import Limits
 
 
 @pytest.fixture
@@ -28,12 +29,24 @@ def test_settings_survive_the_way_to_a_child_process(values, tmp_path):
             "HOST_MODIFICATION_DIR": str(tmp_path),
             "HOST_ROOT": str(tmp_path),
             "HOST_SCALE": "1e-05",
+            "HOST_LOG_LIMIT": "2.5G",
+            "HOST_DISK_RESERVE": "0",
+            "HOST_SERVER_LOG_KEEP": "500M",
+            "HOST_KEEP_SPOOLS": "12h",
+            "HOST_KEEP_SPOOLS_WITHIN": "1t",
         }
     )
 
     assert load(config.as_environment()) == config
     assert config.dashboard_url == "http://10.0.0.5:8000/lab"
     assert config.dir.is_dir()
+    assert config.limits == Limits(
+        log_bytes=2_500_000_000,
+        disk_reserve_bytes=0,
+        server_log_bytes=500_000_000,
+        spools_s=43_200,
+        spools_bytes=10**12,
+    )
 
 
 @pytest.mark.parametrize(
@@ -47,6 +60,9 @@ def test_settings_survive_the_way_to_a_child_process(values, tmp_path):
         ("HOST_KEY", " ", "HOST_KEY is not set"),
         ("HOST_DIR", "/proc/no", "HOST_DIR is '/proc/no'"),
         ("WHEELS_DIR", "/nowhere", "WHEELS_DIR is '/nowhere', which is no folder"),
+        ("HOST_LOG_LIMIT", "much", "HOST_LOG_LIMIT is 'much': a size such as 500M, 20G or 1T"),
+        ("HOST_DISK_RESERVE", "-1G", "and 0 for no limit"),
+        ("HOST_KEEP_SPOOLS", "7 weeks", "a length of time such as 12h or 7d is allowed"),
         ("HOST_PORTS", "80-90", "between 1024 and 65535"),
         ("HOST_WORKSPACE", "/proc/no", "HOST_WORKSPACE is '/proc/no'"),
         ("HOST_MOUNT", "test", "an absolute path such as /test"),

@@ -1,13 +1,16 @@
-"""A disk without a byte left, and what comes of the job whose command found it so."""
+"""A disk without a byte left, or a slow one, and what comes of the jobs on it."""
 
+import errno
 import os
 import subprocess
+import threading
 
 import pytest
 
+from jobs.host import adopt, agent, shipper
 from jobs.host import spool as spools
 from jobs.host.adopt import close_dead
-from tests.host.conftest import until
+from tests.host.conftest import record_of, until
 
 pytestmark = pytest.mark.processes
 
@@ -68,3 +71,54 @@ def test_a_launcher_that_was_killed_meanwhile_is_lost_once_there_is_room(
 
     assert close_dead(spool)
     assert spool.exit()["verdict"] == "lost"
+
+
+def test_a_disk_that_is_full_for_the_shipper_only_makes_it_wait(
+    intake, agent_in_thread, monkeypatch, caplog
+):
+    full = iter([True, True])
+
+    class Shipper(shipper.Shipper):
+        def run(self, stopped):
+            if next(full, False):
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return super().run(stopped)
+
+    monkeypatch.setattr(agent, "Shipper", Shipper)
+    monkeypatch.setattr(agent, "DISK_WAIT_S", 0.1)
+    intake.jobs[7] = record_of("echo hi")
+    intake.start.add(7)
+
+    agent_in_thread()
+
+    until(lambda: intake.jobs[7].ended)
+    assert intake.jobs[7].log == b"hi\n"
+    assert caplog.text.count("cannot be shipped now: [Errno 28] No space left on device") == 2
+
+
+def test_a_dead_launcher_with_a_long_log_holds_up_nobody(
+    intake, agent_in_thread, make_spool, monkeypatch
+):
+    """Reading it takes minutes; others are adopted and shipped meanwhile."""
+    reading, read = threading.Event(), threading.Event()
+    close = adopt.close_dead
+
+    def slowly(spool):
+        reading.set()
+        read.wait(60)
+        return close(spool)
+
+    monkeypatch.setattr(adopt, "close_dead", slowly)
+    record = intake.jobs[6] = record_of("echo died")
+    dead = make_spool("echo died", number=6, instance=intake.instance, token=record.token)
+    dead.append_event("started", values={}, run=1, boot_id="an earlier boot")
+    intake.jobs[7] = record_of("echo hi")
+    intake.start.add(7)
+
+    agent_in_thread()
+
+    until(lambda: reading.is_set() and intake.jobs[7].ended)
+    assert intake.jobs[6].ended is None
+    read.set()
+    until(lambda: intake.jobs[6].ended)
+    assert intake.jobs[6].ended["sentence_id"] == "host:rebooted"

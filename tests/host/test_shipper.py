@@ -382,3 +382,53 @@ def test_a_line_longer_than_a_chunk_goes_alone(intake, taken, launch, client):
 
     assert next(raw for name, raw in intake.chunks if name == "points").decode() == long
     assert bytes(intake.jobs[1].streams["points"]) == spool.points.read_bytes()
+
+
+def test_a_dashboard_that_checks_a_long_log_in_parts_is_asked_on_at_once(
+    intake, taken, launch, ship
+):
+    intake.check_rounds = 14  # with a wait that doubles each time it would take five minutes
+    spool = taken("echo hi")
+    launch(spool)
+
+    assert ship(spool)() is Outcome.COMPLETE
+
+    assert intake.jobs[1].ended["verdict"] == "succeeded"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"x" * 50_000_000,
+        bytes(range(256)) * 40_000 + b"\xff\xfe\x1b[31m" * 1000,
+    ],
+    ids=["a line of 50 MB", "binary garbage"],
+)
+def test_whatever_a_command_prints_arrives(intake, taken, launch, ship, tmp_path, text):
+    (tmp_path / "text").write_bytes(text)
+    spool = taken(f"cat {tmp_path / 'text'}; exit 3")
+    launch(spool)
+
+    assert ship(spool)() is Outcome.COMPLETE
+
+    assert intake.jobs[1].log == text
+    assert intake.jobs[1].ended["sentence_id"] == "work:exit"
+
+
+def test_a_job_that_is_lost_meanwhile_is_shipped_whole_by_a_shipper_that_says_it_once(
+    intake, taken, launch, ship, caplog
+):
+    intake.fault = lambda method, path: "500"
+    spool = taken("echo hi")
+    launch(spool)
+    wait = ship(spool)
+    until(lambda: caplog.records)
+    for _ in range(3):
+        intake.close()
+        intake.open()
+    intake.fault = lambda method, path: None
+
+    assert wait() is Outcome.COMPLETE
+
+    assert intake.jobs[1].log == b"hi\n"
+    assert len(caplog.records) == 1

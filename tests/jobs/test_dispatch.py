@@ -92,6 +92,31 @@ def test_a_drained_host_starts_nothing():
     assert why(job)[0] == "wait:draining"
 
 
+def test_a_host_whose_disk_is_full_starts_nothing_and_says_so():
+    load = {"disk_free_bytes": 900_000_000, "disk_reserve_bytes": 2_000_000_000}
+    job = make_job(host=make_host("rack-1", load=load))
+
+    assert dispatch.look() == 0
+
+    args = {"host": "rack-1", "free": "900.0 MB", "reserve": "2.0 GB"}
+    assert why(job) == ("wait:disk", args)
+
+
+@pytest.mark.parametrize(
+    "load",
+    [
+        {},
+        {"disk_free_bytes": 1},  # of an agent that knows no reserve
+        {"disk_free_bytes": 1, "disk_reserve_bytes": 0},
+        {"disk_free_bytes": 2, "disk_reserve_bytes": 2},
+    ],
+)
+def test_a_host_that_has_its_reserve_or_keeps_none_starts_jobs(load):
+    make_job(host=make_host(load=load))
+
+    assert dispatch.look() == 1
+
+
 def test_nothing_starts_while_everything_stops(settings):
     make_job()
     settings.STOPPING_FILE = settings.DATA_DIR / "stopping"

@@ -129,7 +129,11 @@ def test_what_runs_goes_by_its_own_pace_and_what_waits_by_earlier_jobs():
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("fields", "why"),
-    [({"draining": True}, "forecast:draining"), ({"heartbeat_at": None}, "forecast:away")],
+    [
+        ({"draining": True}, "forecast:draining"),
+        ({"heartbeat_at": None}, "forecast:away"),
+        ({"load": {"disk_free_bytes": 1, "disk_reserve_bytes": 2}}, "forecast:disk"),
+    ],
 )
 def test_a_host_that_takes_nothing_has_no_times(fields, why):
     job = make_job(host=make_host(**fields))

@@ -305,3 +305,29 @@ def test_scripts_are_python_that_parses():
 
     for path in folder.glob("*.py"):
         compile(path.read_text(encoding="utf-8"), str(path), "exec")
+
+
+MAKES = [
+    (kind, raw)
+    for kind, raw in ALL_PARAMS
+    if (made := KINDS[kind].product(KINDS[kind].Params(**raw), home(kind, raw)))
+    and made["type"] != "deployment"
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "raw"), MAKES, ids=[f"{kind}-{i}" for i, (kind, _) in enumerate(MAKES)]
+)
+def test_what_a_kind_makes_for_other_jobs_outlives_its_own_folder(kind, raw):
+    target = home(kind, raw)
+    made = KINDS[kind].product(KINDS[kind].Params(**raw), target)
+    given = values(kind, raw, job_dir="/host/spool/17")
+
+    run = fill(planned(kind, raw), given)
+
+    # llama.cpp's artifact has no name before it is there; its command has the folder.
+    artifacts = target.facts["roots"]["artifacts"]
+    path = made.get("path") or next(
+        word for step in run.steps for word in step.argv if word.startswith(artifacts)
+    )
+    assert not path.startswith("/host/spool/17")

@@ -103,6 +103,17 @@ def test_what_cannot_be_right_is_refused_at_its_field(raw, field):
     assert caught.value.field == field
 
 
+def test_the_folder_of_a_job_is_no_place_for_weights():
+    roots = {**vacc_host().facts["roots"], "spool": "/nfs/host/spool", "serve": "/nfs/host/serve"}
+    target = vacc_host({"workspace": "/nfs", "roots": roots})
+    raw = {"source": "folder", "folder": "/nfs/host/spool/17/work/r1"}
+
+    with pytest.raises(LaunchError, match="removed some days after its end") as error:
+        KIND.plan(KIND.Params(**raw), target)
+
+    assert error.value.field == "folder"
+
+
 def test_a_folder_that_is_there_is_only_checked():
     target = vacc_host({"workspace": "/nfs"})
     raw = {"source": "folder", "folder": "/nfs/models/r1"}

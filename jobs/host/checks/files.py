@@ -35,7 +35,7 @@ CONSTANTS = (
 
 
 def disk(config: Config, args: Mapping[str, str]) -> Found:
-    """The disk of ``path``, or of where it will be, has ``bytes`` free.
+    """The disk of ``path``, or of where it will be, has ``bytes`` free, and the host's reserve.
 
     With ``resumes`` what an earlier download left in ``path`` counts too.
     """
@@ -45,8 +45,14 @@ def disk(config: Config, args: Mapping[str, str]) -> Found:
     while not place.exists():
         place = place.parent
     free = shutil.disk_usage(place).free
+    reserve = config.limits.disk_reserve_bytes
+    is_ours = place.stat().st_dev == config.dir.stat().st_dev
     sizes = {"path": args["path"], "wanted": probe.size(wanted), "free": probe.size(free)}
-    return good("disk", **sizes) if free >= wanted else bad("disk_full", **sizes)
+    if free < wanted:
+        return bad("disk_full", **sizes)
+    if is_ours and free - reserve < wanted:
+        return bad("disk_reserve", **sizes, reserve=probe.size(reserve))
+    return good("disk", **sizes)
 
 
 def path(config: Config, args: Mapping[str, str]) -> Found:

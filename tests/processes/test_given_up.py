@@ -1,0 +1,95 @@
+"""A host that comes back after its jobs were given up, and a dashboard that was away meanwhile."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.api import Api, until
+from tests.stack import running
+
+pytestmark = pytest.mark.processes
+
+# A job past the launch form, for no kind prints until it is told to end.
+PRINTER = """
+from jobs import dispatch
+from jobs.models import Host
+from jobs.plans import Plan, Step
+from tests.factories import make_job
+code = '''
+import itertools, pathlib, time
+for number in itertools.count():
+    print("line", number, "x" * 20_000, flush=True)
+    time.sleep(0.002)
+    if pathlib.Path("enough").exists():
+        raise SystemExit(3)
+'''
+plan = Plan(kind="prepare", steps=(Step("print", ("python3", "-c", code)),))
+print(make_job(plan=plan, host=Host.objects.get(name="this-computer")).pk, dispatch.look())
+"""
+# What the reaper does when the host has been silent for longer than HOST_LOST_AFTER.
+A_DAY_LATER = """
+from datetime import timedelta
+from django.utils.timezone import now
+from jobs.services import reaper
+print(reaper.reap(now() + timedelta(hours=25)))
+"""
+
+
+def memory_kb(pid: int) -> int:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0])
+
+
+@pytest.fixture
+def api(tmp_path):
+    """A dashboard with a job that prints."""
+    with running(tmp_path / "data") as stack:
+        found = Api(stack)
+        until(lambda: found.ask("hosts/this-computer")["facts"], "the host has reported")
+        stack.manage("shell", "--no-imports", "-c", PRINTER)
+        until(lambda: found.job(1)["log_bytes"] > 100_000, "it prints")
+        yield found
+
+
+def test_a_job_that_was_given_up_brings_its_whole_log_when_its_host_is_back(api):
+    agent = api.stack.children()["agent"]
+    os.kill(agent, signal.SIGSTOP)
+    shown = len(api.raw("jobs/1/log?from=0"))
+
+    api.stack.manage("shell", "--no-imports", "-c", A_DAY_LATER)
+
+    job = api.job(1)
+    assert (job["state"], job["sentence"]) == (
+        "lost",
+        "This computer has been silent for 24 hours.",
+    )
+    log = api.spool(1) / "log"
+    until(lambda: log.stat().st_size > shown + 1_000_000, "it goes on by itself")
+    os.kill(agent, signal.SIGCONT)
+    until((api.spool(1) / "acked").exists, "it is asked to stop, and all has arrived")
+    assert "cancelled" in (api.spool(1) / "exit.json").read_text()
+    sha256s = api.log_sha256s(1)
+    assert sha256s[0] == sha256s[1]
+    assert api.job(1)["sentence"] == job["sentence"]
+
+
+def test_a_dashboard_that_was_away_gets_all_and_its_host_has_not_grown(api):
+    agent, web = api.stack.children()["agent"], api.stack.children()["web"]
+    before_kb = memory_kb(agent)
+    os.kill(web, signal.SIGSTOP)
+    log = api.spool(1) / "log"
+    size = log.stat().st_size
+    until(lambda: log.stat().st_size > size + 40_000_000, "it prints on")
+    (api.spool(1) / "work" / "enough").touch()
+    until((api.spool(1) / "exit.json").exists, "it ends by itself")
+    time.sleep(1.0)
+    os.kill(web, signal.SIGCONT)
+
+    assert api.ended(1)["sentence"] == "Step print ended with exit code 3."
+
+    sha256s = api.log_sha256s(1)
+    assert sha256s[0] == sha256s[1]
+    assert memory_kb(agent) < before_kb + 20_000
