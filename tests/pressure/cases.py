@@ -134,7 +134,12 @@ def _printed(scene: Scene, what: str, amount: int) -> None:
 
 
 CASES = (
-    Case("flood", "a log as fast as it is taken, read by one page, never by another", flood, is_short=True),
+    Case(
+        "flood",
+        "a log as fast as it is taken, read by one page, not by another",
+        flood,
+        is_short=True,
+    ),
     Case("line", "a line of 50 MB", line, is_short=True),
     Case("endless", "a line that never ends", endless),
     Case("garbage", "binary garbage", garbage, is_short=True),
