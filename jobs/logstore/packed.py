@@ -10,19 +10,17 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
-import threading
 from array import array
-from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import Generic, TypeVar
 
 import zstandard
 
 from jobs.errors import DamagedLog
+from jobs.logstore.recent import Recent, Which, which
 
 FRAME_BYTES = 256 * 1024
 LEVEL = 3
@@ -36,32 +34,6 @@ HEADER_BYTES = 18  # of a zstd frame, at most
 KEPT_TABLES = 64
 KEPT_FRAMES = 16  # 4 MiB: what the views of a page look at one after the other
 
-Which = tuple[int, int, int, int]  # device, inode, time of the last write, bytes
-Key = TypeVar("Key")
-Value = TypeVar("Value")
-
-
-class _Recent(Generic[Key, Value]):
-    """What was used last. Safe to use from several threads."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._lock = threading.Lock()
-        self._values: OrderedDict[Key, Value] = OrderedDict()
-
-    def get(self, key: Key, make: Callable[[], Value]) -> Value:
-        """The value, made where it is not known."""
-        with self._lock:
-            if key in self._values:
-                self._values.move_to_end(key)
-                return self._values[key]
-        value = make()
-        with self._lock:
-            self._values[key] = value
-            while len(self._values) > self._most:
-                self._values.popitem(last=False)
-        return value
-
 
 @dataclass(frozen=True, slots=True)
 class _Table:
@@ -71,8 +43,8 @@ class _Table:
     size: int
 
 
-_tables: _Recent[Which, _Table] = _Recent(KEPT_TABLES)
-_frames: _Recent[tuple[Which, int], bytes] = _Recent(KEPT_FRAMES)
+_tables: Recent[Which, _Table] = Recent(KEPT_TABLES)
+_frames: Recent[tuple[Which, int], bytes] = Recent(KEPT_FRAMES)
 
 
 class PackedLog:
@@ -81,9 +53,8 @@ class PackedLog:
     def __init__(self, fd: int, path: Path) -> None:
         self.fd = fd
         self._path = path
-        stat = os.fstat(fd)
-        self._which = (stat.st_dev, stat.st_ino, stat.st_mtime_ns, stat.st_size)
-        self._table = _tables.get(self._which, self._read_table)
+        self._which = which(os.fstat(fd))
+        self._table = _tables.get(self._which) or _tables.keep(self._which, self._read_table())
         self._decompressor = zstandard.ZstdDecompressor()
         self.size = self._table.size
 
@@ -106,10 +77,8 @@ class PackedLog:
         return b"".join(frames)
 
     def _kept_frame(self, number: int) -> bytes:
-        def make() -> bytes:
-            return next(self._read_frames(number, number))
-
-        return _frames.get((self._which, number), make)
+        key = (self._which, number)
+        return _frames.get(key) or _frames.keep(key, next(self._read_frames(number, number)))
 
     def _read_frames(self, first: int, last: int) -> Iterator[bytes]:
         """These frames' bytes of the log, read from the disk at once."""
