@@ -27,9 +27,9 @@ from jobs.models import Deployment, Job, Turn
 
 logger = logging.getLogger(__name__)
 
-ROUND_S = 60.0
-# No log is begun after so long. One that was begun is finished: 20 GB take some minutes.
-WORK_S = 20.0
+ROUND_S = 300.0
+# No log is begun after so long. One that was begun is finished: 20 GB take a minute or two.
+WORK_S = 30.0
 # A smaller file takes one or a few blocks of the disk either way; most logs are such.
 SMALL_BYTES = 64 * 1024
 ASKED_AT_ONCE = 500  # records in one query

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from jobs.errors import OffsetMismatch
-from jobs.logstore import LogStore, Query, plain, plain_stream
+from jobs.logstore import LogStore, Query, lines, plain, plain_stream
 from jobs.logstore.lines import BLOCK_BYTES, LineIndex
 from jobs.logstore.search import SearchTooSlow
 
@@ -156,6 +156,17 @@ def test_a_damaged_line_index_is_made_again(logs, close, damage):
     assert logs.newline_counts(KEY) == whole
     assert index.read_bytes() == raw
     assert logs.line_count(KEY) == 20_000
+
+
+def test_a_line_index_that_is_mended_within_a_tick_of_the_clock_is_read_anew(logs, monkeypatch):
+    fill(logs, lines_of(20_000))
+    index = logs.path(KEY).with_suffix(".lines")
+    raw = index.read_bytes()
+    index.write_bytes(raw[:40] + bytes(len(raw) - 40))
+    monkeypatch.setattr(lines, "which", lambda stat: (stat.st_dev, stat.st_ino, 0, stat.st_size))
+
+    assert logs.line_count(KEY) == 20_000
+    assert index.read_bytes() == raw
 
 
 def test_times_of_arrival_are_kept_a_while_apart(logs, close, monkeypatch):
