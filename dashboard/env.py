@@ -263,6 +263,15 @@ class Env:
             "how many jobs may wait for one host; further ones are refused",
         ),
     ]
+    pack_logs_after_s: Annotated[
+        float,
+        Variable(
+            "PACK_LOGS_AFTER",
+            read_duration_s,
+            "1h",
+            "when the log of what is over is packed (zstd), if it has 64 KiB or more",
+        ),
+    ]
     log_level: Annotated[
         str, Variable("LOG_LEVEL", read_log_level, "INFO", "how much the processes say")
     ]

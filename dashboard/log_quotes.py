@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jobs import logstore
+from jobs.errors import DamagedLog
 
 # What breaks; static/js/lib/log_row_view.js tints the same lines.
 BREAKS = r"(ERROR|CRITICAL|FATAL)\b|Traceback \(most|(Error|Exception):"
@@ -30,18 +31,24 @@ class Quote:
 def line_of(key: str, number: int) -> list[Quote]:
     """The one line ``number``; nothing where there is no such line."""
     store = logstore.store()
-    start = store.offset_of_line(key, number)
-    end = min(store.offset_of_line(key, number + 1), start + _LOOKED_AT_BYTES)
-    return _shown(number, store.read(key, start, end)) if start < end else []
+    try:
+        start = store.offset_of_line(key, number)
+        end = min(store.offset_of_line(key, number + 1), start + _LOOKED_AT_BYTES)
+        return _shown(number, store.read(key, start, end)) if start < end else []
+    except DamagedLog:  # which the log's own panel says
+        return []
 
 
 def telling_lines(key: str, *, or_last: bool = True) -> list[Quote]:
     """The last lines that speak of an error; ``or_last``: else the last ones that say anything."""
     store = logstore.store()
-    size = store.size(key)
-    start = max(0, size - _LOOKED_AT_BYTES)
-    number = store.line_at(key, start) if size else 1
-    rows = _shown(number, store.read(key, start, size))
+    try:
+        size = store.size(key)
+        start = max(0, size - _LOOKED_AT_BYTES)
+        number = store.line_at(key, start) if size else 1
+        rows = _shown(number, store.read(key, start, size))
+    except DamagedLog:
+        return []
     breaking = [row for row in rows if _BREAKS.search(row.text[:_HEAD])]
     found = _without_repeats(breaking)[-_BREAKING_LINES:]
     return found or (rows[-_LAST_LINES:] if or_last else [])

@@ -158,6 +158,7 @@ HOST_AWAY_AFTER_S = 30
 HOST_LOST_AFTER_S = ENV.host_lost_after_s
 SILENT_AFTER_S = ENV.silent_after_s
 QUEUE_LIMIT = ENV.queue_limit
+PACK_LOGS_AFTER_S = ENV.pack_logs_after_s
 
 LOGGING = {
     "version": 1,

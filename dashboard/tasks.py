@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dashboard.celery import app
 from jobs import dispatch
-from jobs.services import reaper
+from jobs.services import packing, reaper
 
 
 @app.task(name="dashboard.sweep")  # type: ignore[untyped-decorator]
@@ -13,3 +13,9 @@ def sweep() -> None:
     if reaper.its_my_round():
         reaper.reap()
         dispatch.look()
+
+
+@app.task(name="dashboard.pack_logs")  # type: ignore[untyped-decorator]
+def pack_logs() -> None:
+    """Pack logs that are closed. One worker at a time does it, however many are asked."""
+    packing.pack_some()

@@ -48,3 +48,9 @@ class OffsetMismatch(JobsError):
     def __init__(self, size: int) -> None:
         super().__init__(f"the file has {size} bytes")
         self.size = size
+
+
+class DamagedLog(JobsError):
+    """A packed log cannot be read: its file is not as it was written. Never a part of its bytes."""
+
+    id = "internal:log"

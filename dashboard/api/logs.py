@@ -18,6 +18,7 @@ All under ``/api/v1/jobs/ID`` and ``/api/v1/deployments/ID``:
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections.abc import AsyncIterator
 from typing import Any
@@ -38,11 +39,14 @@ from dashboard.log_access import ACTIONS, find_record
 from dashboard.log_quotes import BREAKS
 from dashboard.states import look
 from dashboard.words import step_title
+from jobs.errors import DamagedLog
 from jobs.logstore import LogStore, Query, plain_stream, store
 from jobs.logstore.lines import BLOCK_BYTES
 from jobs.logstore.search import SearchTooSlow
 from jobs.models import Job
 from jobs.queries.job_page import StepState, step_states
+
+logger = logging.getLogger(__name__)
 
 PIECE_BYTES = 256 * 1024
 # Short answers are sent at once and say when their bytes arrived.
@@ -75,6 +79,10 @@ def _view(kind: str, answer: Any) -> ApiView:
             response: HttpResponseBase = answer(request, f"{kind}/{record_id}")
         except BadNumber as bad:
             return error(400, "number", _("%(name)s is a whole number.") % {"name": str(bad)})
+        except DamagedLog as damaged:
+            logger.error("%s", damaged)
+            words = _("Its file %(name)s on the dashboard's disk is damaged.")
+            return error(500, "damaged", words % damaged.args_for_people)
         response.headers["Cache-Control"] = "no-store"
         return response
 

@@ -11,6 +11,7 @@ from dashboard.known_failures import view_of
 from dashboard.line_view import priority_name, starts, waits
 from dashboard.sentences import sentence, server_sentence
 from dashboard.silence import silence_words
+from jobs.errors import DamagedLog
 from jobs.kinds.base import Remark
 from jobs.logstore import store
 from jobs.models import Deployment, Host, Job, Result
@@ -190,7 +191,10 @@ def _failure(row: Job | Deployment) -> str | None:
 
 def _log_bytes(row: Job | Deployment) -> int:
     """What has arrived of its log; the row may be a second behind."""
-    return max(row.log_bytes, store().size(log_key(row)))
+    try:
+        return max(row.log_bytes, store().size(log_key(row)))
+    except DamagedLog:
+        return row.log_bytes
 
 
 def _time(moment: datetime | None) -> str | None:

@@ -1,8 +1,11 @@
 """Logs on the dashboard: one append-only file a log, a line index beside it, a hub of readers.
 
+A log that is closed is packed some time after its end (:mod:`jobs.services.packing`), and no reader
+knows it from a raw one.
+
 =====================  ===========================================================
 ``store()``            the logs of this dashboard, under ``DATA_DIR/logs``
-``LogStore``           append, read, size, lines, search
+``LogStore``           append, read, size, lines, search, pack, remove
 ``OffsetMismatch``     raised by ``append``; carries the size that the file has
 ``Hub``                one reader a log in a web process, frames shared by its sockets
 ``plain``              text as a terminal would leave it, without escape sequences

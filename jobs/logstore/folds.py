@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import os
 import re
 import secrets
 import sys
@@ -13,6 +12,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 
+from jobs.logstore.files import Log, open_log
 from jobs.logstore.terminal import ROWS, Fold, Terminal, moves_up
 
 READ_BYTES = 8 * 1024 * 1024
@@ -70,11 +70,11 @@ class _Reader:
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self.ends_line = True
 
-    def is_of(self, fd: int) -> bool:
+    def is_of(self, log: Log) -> bool:
         """Whether the file still holds what was read: a number that is given again, after an older
         database was put back, begins with an empty log.
         """
-        return os.pread(fd, len(self._last), self.offset - len(self._last)) == self._last
+        return log.pread(len(self._last), self.offset - len(self._last)) == self._last
 
     @property
     def is_full(self) -> bool:
@@ -86,11 +86,10 @@ class _Reader:
         """Memory of what is kept of it, about."""
         return self.folds_bytes + CELL_BYTES * self.terminal.cells
 
-    def read_on(self, fd: int, *, until: float) -> None:
-        """Go on to the end of the file, to the most folds, or until the clock says so."""
-        size = os.fstat(fd).st_size
-        while self.offset < size and not self.is_full and time.monotonic() < until:
-            piece = os.pread(fd, min(READ_BYTES, size - self.offset), self.offset)
+    def read_on(self, log: Log, *, until: float) -> None:
+        """Go on to the end of the log, to the most folds, or until the clock says so."""
+        while self.offset < log.size and not self.is_full and time.monotonic() < until:
+            piece = log.pread(min(READ_BYTES, log.size - self.offset), self.offset)
             if not piece:
                 return
             does_move = moves_up(self._held + piece)
@@ -153,17 +152,14 @@ class FoldBook:
         Looks at the log for at most ``budget_s``. At most ``most`` folds; where some are left
         out, so is ``open``.
         """
-        try:
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return Folds("", 0, 0, 0, is_done=True, is_full=False, folds=[], open=[])
-        try:
-            size = os.fstat(fd).st_size
-            reader = self._reader(path, fd)
+        with open_log(path) as log:
+            if log is None:
+                return Folds("", 0, 0, 0, is_done=True, is_full=False, folds=[], open=[])
+            reader = self._reader(path, log)
             with reader.lock:
-                if reader.offset < size:
+                if reader.offset < log.size:
                     with self._playing:
-                        reader.read_on(fd, until=time.monotonic() + budget_s)
+                        reader.read_on(log, until=time.monotonic() + budget_s)
                     self._drop_old()
                 start = known if series == reader.series else 0
                 found = reader.terminal.folds[start : start + most]
@@ -173,18 +169,16 @@ class FoldBook:
                     known=start,
                     to=reader.offset,
                     lines=reader.terminal.line - (1 if reader.ends_line else 0),
-                    is_done=is_whole and (reader.offset >= size or reader.is_full),
+                    is_done=is_whole and (reader.offset >= log.size or reader.is_full),
                     is_full=reader.is_full,
                     folds=found,
                     open=reader.terminal.open_folds() if is_whole else [],
                 )
-        finally:
-            os.close(fd)
 
-    def _reader(self, path: Path, fd: int) -> _Reader:
+    def _reader(self, path: Path, log: Log) -> _Reader:
         with self._lock:
             reader = self._readers.pop(path, None)
-            if reader is None or not reader.is_of(fd):
+            if reader is None or not reader.is_of(log):
                 reader = _Reader()
             self._readers[path] = reader
             while len(self._readers) > KEPT_LOGS:

@@ -9,11 +9,18 @@ from array import array
 from bisect import bisect_left
 from pathlib import Path
 
+from jobs.logstore.files import Log
+from jobs.logstore.recent import Recent, Which, which
+
 BLOCK_BYTES = 64 * 1024
 ENTRY_BYTES = 8
 COUNT_AT_ONCE = 16 * BLOCK_BYTES
 # Numbers are objects while they are sorted: five times what the entries themselves take.
 CHECKED_AT_ONCE = 16 * 1024
+KEPT_INDEXES = 16  # of 120 KiB for each gigabyte
+
+# Whole ones, in order. A page asks three times for each stretch of lines.
+_known: Recent[Which, array[int]] = Recent(KEPT_INDEXES)
 
 
 class LineIndex:
@@ -24,20 +31,20 @@ class LineIndex:
     def __init__(self, log: Path) -> None:
         self._path = log.with_suffix(".lines")
 
-    def extend(self, log_fd: int, log_bytes: int) -> None:
-        """Add what is missing up to ``log_bytes``. The caller holds the log's lock.
+    def extend(self, log: Log) -> None:
+        """Add what is missing. The caller holds the log's lock.
 
         An append costs the same however long the log is: the entries before its last two are not
         looked at here but by whoever reads them.
         """
         fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         try:
-            count = min(os.fstat(fd).st_size // ENTRY_BYTES, log_bytes // BLOCK_BYTES)
+            count = min(os.fstat(fd).st_size // ENTRY_BYTES, log.size // BLOCK_BYTES)
             last = self._entry(fd, count - 1)
             if last < max(1, self._entry(fd, count - 2)):  # a torn or zeroed end
-                known = self._load(log_bytes)
+                known = self._load(log.size)
                 count, last = len(known), known[-1] if known else 0
-            self._write(fd, log_fd, count, last, log_bytes)
+            self._write(fd, log, count, last)
         finally:
             os.close(fd)
 
@@ -46,99 +53,103 @@ class LineIndex:
         raw = os.pread(fd, ENTRY_BYTES, number * ENTRY_BYTES) if number >= 0 else b""
         return int.from_bytes(raw, sys.byteorder)
 
-    def _write(self, fd: int, log_fd: int, count: int, before: int, log_bytes: int) -> None:
+    def _write(self, fd: int, log: Log, count: int, before: int) -> None:
         """Make the entries from number ``count`` on, ``before`` being the one in front of them."""
-        fresh = _count(log_fd, count, before, log_bytes)
+        fresh = _count(log, count, before)
         os.ftruncate(fd, count * ENTRY_BYTES)
         os.pwrite(fd, fresh.tobytes(), count * ENTRY_BYTES)
 
-    def counts(self, log_fd: int, known: int = 0) -> list[int]:
+    def counts(self, log: Log, known: int = 0) -> list[int]:
         """All entries from number ``known`` on. Makes the missing ones, and keeps them."""
-        return self._whole(log_fd, os.fstat(log_fd).st_size)[known:].tolist()
+        return self._whole(log)[known:].tolist()
 
-    def line_count(self, log_fd: int) -> int:
+    def line_count(self, log: Log) -> int:
         """Lines; a last one without its newline counts."""
-        size = os.fstat(log_fd).st_size
-        if size == 0:
-            return 0
-        return self._newlines_before(log_fd, size - 1) + 1
+        return self._newlines_before(log, log.size - 1) + 1 if log.size else 0
 
-    def line_at(self, log_fd: int, offset: int) -> int:
+    def line_at(self, log: Log, offset: int) -> int:
         """Number of the line that holds byte ``offset``, from 1."""
-        return self._newlines_before(log_fd, offset) + 1
+        return self._newlines_before(log, offset) + 1
 
-    def offset_of_line(self, log_fd: int, n: int) -> int:
+    def offset_of_line(self, log: Log, n: int) -> int:
         """Where line ``n`` begins; the size of the log when there is no such line."""
         if n <= 1:
             return 0
-        size = os.fstat(log_fd).st_size
-        counts = self._whole(log_fd, size)
+        counts = self._whole(log)
         # The newline that ends line n - 1 is the (n - 1)th: in the first block that counts so many.
         block = bisect_left(counts, n - 1)
         before = counts[block - 1] if block else 0
-        data = os.pread(log_fd, BLOCK_BYTES, block * BLOCK_BYTES)
+        data = log.pread(BLOCK_BYTES, block * BLOCK_BYTES)
         position = -1
         for _ in range(n - 1 - before):
             position = data.find(b"\n", position + 1)
             if position < 0:
-                return size
-        return min(size, block * BLOCK_BYTES + position + 1)
+                return log.size
+        return min(log.size, block * BLOCK_BYTES + position + 1)
 
-    def _newlines_before(self, log_fd: int, offset: int) -> int:
+    def _newlines_before(self, log: Log, offset: int) -> int:
         """Newlines in the bytes before ``offset``."""
-        size = os.fstat(log_fd).st_size
-        offset = min(offset, size)
+        offset = min(offset, log.size)
         block = offset // BLOCK_BYTES
-        counts = self._whole(log_fd, size) if block else array("Q")
+        counts = self._whole(log) if block else array("Q")
         before = counts[block - 1] if block else 0
-        data = os.pread(log_fd, offset - block * BLOCK_BYTES, block * BLOCK_BYTES)
+        data = log.pread(offset - block * BLOCK_BYTES, block * BLOCK_BYTES)
         return before + data.count(b"\n")
 
-    def _whole(self, log_fd: int, log_bytes: int) -> array[int]:
-        known = self._load(log_bytes)
-        if len(known) < log_bytes // BLOCK_BYTES:
-            fcntl.flock(log_fd, fcntl.LOCK_EX)
+    def _whole(self, log: Log) -> array[int]:
+        known = self._load(log.size)
+        if len(known) < log.size // BLOCK_BYTES:
+            fcntl.flock(log.fd, fcntl.LOCK_EX)
             try:
-                self._mend(log_fd, log_bytes)
+                self._mend(log)
             finally:
-                fcntl.flock(log_fd, fcntl.LOCK_UN)
-            known = self._load(log_bytes)
+                fcntl.flock(log.fd, fcntl.LOCK_UN)
+            known = self._load(log.size)
         return known
 
-    def _mend(self, log_fd: int, log_bytes: int) -> None:
+    def _mend(self, log: Log) -> None:
         """As :meth:`extend`, from the last entry that can be true."""
-        known = self._load(log_bytes)
+        known = self._load(log.size)
         fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         try:
-            self._write(fd, log_fd, len(known), known[-1] if known else 0, log_bytes)
+            self._write(fd, log, len(known), known[-1] if known else 0)
         finally:
             os.close(fd)
 
     def _load(self, log_bytes: int) -> array[int]:
         """The entries on disk that can be true; a torn or zeroed end is left out."""
-        entries: array[int] = array("Q")
-        try:
-            raw = self._path.read_bytes()
-        except FileNotFoundError:
-            return entries
         wanted = log_bytes // BLOCK_BYTES
-        entries.frombytes(raw[: min(len(raw) // ENTRY_BYTES, wanted) * ENTRY_BYTES])
-        for start in range(0, len(entries), CHECKED_AT_ONCE):
-            part = entries[max(0, start - 1) : start + CHECKED_AT_ONCE]
-            if part != array("Q", sorted(part)):  # ten times faster than to look at each pair
-                good = next(i for i in range(1, len(part)) if part[i] < part[i - 1])
-                return entries[: max(0, start - 1) + good]
-        return entries
+        try:
+            file = which(self._path.stat())
+            entries = _known.get(file)
+            if entries is None:
+                entries = _true_entries(self._path.read_bytes())
+                if len(entries) * ENTRY_BYTES == file[-1]:
+                    _known.keep(file, entries)
+        except FileNotFoundError:
+            return array("Q")
+        return entries[:wanted]
 
 
-def _count(log_fd: int, count: int, before: int, log_bytes: int) -> array[int]:
+def _true_entries(raw: bytes) -> array[int]:
+    entries: array[int] = array("Q")
+    entries.frombytes(raw[: len(raw) // ENTRY_BYTES * ENTRY_BYTES])
+    for start in range(0, len(entries), CHECKED_AT_ONCE):
+        part = entries[max(0, start - 1) : start + CHECKED_AT_ONCE]
+        if part != array("Q", sorted(part)):  # ten times faster than to look at each pair
+            good = next(i for i in range(1, len(part)) if part[i] < part[i - 1])
+            return entries[: max(0, start - 1) + good]
+    return entries
+
+
+def _count(log: Log, count: int, before: int) -> array[int]:
     """The entries after the first ``count``, of which ``before`` is the last."""
     fresh: array[int] = array("Q")
     total = before
     start = count * BLOCK_BYTES
-    end = log_bytes // BLOCK_BYTES * BLOCK_BYTES
+    end = log.size // BLOCK_BYTES * BLOCK_BYTES
     while start < end:
-        piece = os.pread(log_fd, min(COUNT_AT_ONCE, end - start), start)
+        piece = log.pread(min(COUNT_AT_ONCE, end - start), start)
         if not piece:
             return fresh
         for i in range(0, len(piece) - BLOCK_BYTES + 1, BLOCK_BYTES):

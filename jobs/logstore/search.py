@@ -16,6 +16,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from jobs.errors import DamagedLog
+from jobs.logstore.files import Log, open_log
 from jobs.logstore.plain import LONGEST_LINE_BYTES, plain
 
 READ_BYTES = 1024 * 1024
@@ -78,19 +80,23 @@ def search_file(path: Path, query: Query) -> Matches:
 
     Raises:
         re.error: the text is not a regular expression.
+        DamagedLog: the log is packed, and its file is not as it was written.
     """
     if not query.text or "\n" in query.text:
         return Matches()
     finder = _finder(query.text, regex=query.regex)
-    collected = _Collected(query, path)
     # Only where a word stands in one piece: a colour within it hides it, and its line.
     words = [word.encode() for word in query.words]
-    line = 1
-    for offset, block in _whole_lines(path):
-        if not words or any(word in block for word in words):
-            collected.add(finder, plain(block), block, line=line, offset=offset)
-        line += block.count(b"\n")
-    return collected.matches()
+    with open_log(path) as log:
+        if log is None:
+            return Matches()
+        collected = _Collected(query, log.size)
+        line = 1
+        for offset, block in _whole_lines(log):
+            if not words or any(word in block for word in words):
+                collected.add(finder, plain(block), block, line=line, offset=offset)
+            line += block.count(b"\n")
+        return collected.matches()
 
 
 def search_apart(path: Path, query: Query, *, timeout_s: float) -> Matches:
@@ -98,6 +104,7 @@ def search_apart(path: Path, query: Query, *, timeout_s: float) -> Matches:
 
     Raises:
         re.error: the text is not a regular expression.
+        DamagedLog: the log is packed, and its file is not as it was written.
         SearchTooSlow: not done after ``timeout_s`` seconds.
     """
     _finder(query.text, regex=query.regex)
@@ -114,6 +121,8 @@ def search_apart(path: Path, query: Query, *, timeout_s: float) -> Matches:
     except subprocess.TimeoutExpired as error:
         raise SearchTooSlow from error
     answer = json.loads(done.stdout)
+    if "damaged" in answer:
+        raise DamagedLog(answer["damaged"], **answer["args"])
     answer["found"] = [Match(**match) for match in answer["found"]]
     answer["spread"] = [(line, is_grave) for line, is_grave in answer["spread"]]
     return Matches(**answer)
@@ -206,10 +215,10 @@ def _compiled(pattern: bytes, flags: re.RegexFlag) -> re.Pattern[bytes]:
 class _Collected:
     """Adds up the matches of block after block."""
 
-    def __init__(self, query: Query, path: Path) -> None:
+    def __init__(self, query: Query, log_bytes: int) -> None:
         self._query = query
         self._grave = re.compile(query.grave.encode()) if query.grave else None
-        self._span = max(1, path.stat().st_size if path.exists() else 0) / SPREAD
+        self._span = log_bytes / SPREAD
         self._total = self._lines = 0
         self._head: deque[Match] = deque(maxlen=query.limit // 2 if query.near else query.limit)
         self._tail: list[Match] = []
@@ -303,32 +312,31 @@ class _Place:
         return self._raw_start
 
 
-def _whole_lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """``(offset, bytes)`` of the file in blocks that end with a line, where a line is not huge."""
-    try:
-        file = path.open("rb")
-    except FileNotFoundError:
-        return
-    with file:
-        offset, rest = 0, b""
-        while chunk := file.read(READ_BYTES):
-            data = rest + chunk if rest else chunk
-            cut = data.rfind(b"\n") + 1
-            if not cut and len(data) >= LONGEST_LINE_BYTES:
-                cut = len(data)
-            rest = data[cut:]
-            if cut:
-                yield offset, data[:cut]
-                offset += cut
-        if rest:
-            yield offset, rest
+def _whole_lines(log: Log) -> Iterator[tuple[int, bytes]]:
+    """``(offset, bytes)`` of the log in blocks that end with a line, where a line is not huge."""
+    offset, rest = 0, b""
+    while chunk := log.pread(READ_BYTES, offset + len(rest)):
+        data = rest + chunk if rest else chunk
+        cut = data.rfind(b"\n") + 1
+        if not cut and len(data) >= LONGEST_LINE_BYTES:
+            cut = len(data)
+        rest = data[cut:]
+        if cut:
+            yield offset, data[:cut]
+            offset += cut
+    if rest:
+        yield offset, rest
 
 
 def main() -> None:
     """Search as the JSON on standard input says; answer with JSON."""
     order = json.load(sys.stdin)
     path = Path(order.pop("path"))
-    json.dump(asdict(search_file(path, Query(**order))), sys.stdout)
+    try:
+        answer = asdict(search_file(path, Query(**order)))
+    except DamagedLog as error:
+        answer = {"damaged": str(error), "args": error.args_for_people}
+    json.dump(answer, sys.stdout)
 
 
 if __name__ == "__main__":

@@ -1,18 +1,19 @@
-"""One append-only file a log."""
+"""One append-only file a log, packed once it is closed."""
 
 from __future__ import annotations
 
-import fcntl
+import contextlib
 import hashlib
 import os
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from jobs.errors import OffsetMismatch
+from jobs.logstore import packing
 from jobs.logstore.arrivals import Arrivals
+from jobs.logstore.files import SUFFIXES, RawLog, locked, log_bytes, open_log
 from jobs.logstore.folds import FoldBook, Folds
 from jobs.logstore.lines import BLOCK_BYTES, LineIndex
 from jobs.logstore.search import SMALL_BYTES, Matches, Query, search_apart, search_file
@@ -28,6 +29,9 @@ class LogStore:
     An append holds the file's lock from the check of its size to the sync, so two writers of the
     same bytes cannot mix. What a killed writer left is a part of the bytes that it was given:
     the next size says how much, and the sender goes on from there.
+
+    Every read is the same of a raw and of a packed log, and raises
+    :class:`jobs.errors.DamagedLog` where a packed one is not as it was written.
     """
 
     def __init__(self, root: Path) -> None:
@@ -36,7 +40,11 @@ class LogStore:
         self._fold_book = FoldBook()
 
     def path(self, key: str) -> Path:
-        """Where the log lies. Raises ValueError for a key that is not ``word/number``."""
+        """Where the log lies while it is raw, and what lies beside it is named after.
+
+        Raises:
+            ValueError: the key is not ``word/number``.
+        """
         if not KEY.fullmatch(key):
             raise ValueError(f"not the key of a log: {key!r}")
         return self._root / f"{key}.log"
@@ -49,12 +57,12 @@ class LogStore:
         """Add ``data``, which begins at ``offset``; return the new size. It is on disk then.
 
         Raises:
-            OffsetMismatch: the file does not end at ``offset``. Nothing was written.
+            OffsetMismatch: the log does not end at ``offset``. Nothing was written.
             OSError: the disk is full or broken. The file is as it was before.
         """
         path = self.path(key)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(path) as fd:
+        with packing.open_to_append(path, offset) as fd:
             size = os.fstat(fd).st_size
             if size != offset:
                 # Whoever hears this size may rely on it: what a killed writer left is synced first.
@@ -64,7 +72,7 @@ class LogStore:
             _write_whole(fd, data, offset)
             Arrivals(path).note(offset, at_ms=time.time_ns() // 1_000_000)
             if new_size // BLOCK_BYTES > offset // BLOCK_BYTES:
-                LineIndex(path).extend(fd, new_size)
+                LineIndex(path).extend(RawLog(fd, new_size))
         for listener in self._listeners:
             listener(key)
         return new_size
@@ -75,35 +83,54 @@ class LogStore:
         For whoever has just been given the key: a record that the database has forgotten, because
         an older one was put back, left it there.
         """
-        path = self.path(key)
-        left = sorted(path.parent.glob(f"{path.stem}.*"))
-        if not left:
-            return None
-        aside, again = self._root / "aside" / key.replace("/", "-"), 1
-        while aside.exists():
-            again += 1
-            aside = aside.with_suffix(f".{again}")
-        aside.mkdir(parents=True)
-        for file in left:
-            file.rename(aside / file.name)
-        return aside
+        with locked(self.path(key), create=False):
+            left = self._files(key)
+            if not left:
+                return None
+            aside, again = self._root / "aside" / key.replace("/", "-"), 1
+            while aside.exists():
+                again += 1
+                aside = aside.with_suffix(f".{again}")
+            aside.mkdir(parents=True)
+            for file in left:
+                file.rename(aside / file.name)
+            return aside
+
+    def remove(self, key: str) -> None:
+        """Delete a log and all that lies beside it. Whoever reads it reads on."""
+        with locked(self.path(key), create=False):
+            for file in self._files(key):
+                file.unlink(missing_ok=True)
+
+    def disk_bytes(self, key: str) -> int:
+        """Bytes of all files of this log, its index and times included."""
+        total = 0
+        for file in self._files(key):
+            with contextlib.suppress(FileNotFoundError):  # it has just been packed
+                total += file.stat().st_size
+        return total
+
+    def pack(self, key: str, *, sha256: str = "") -> bool:
+        """Have a log that is closed take less room; an append unpacks it again.
+
+        ``sha256``: what its record says that it holds. False: nothing to pack, or it was left as it
+        is; :func:`jobs.logstore.packing.pack` says when.
+
+        Raises:
+            OSError: the disk is full or broken. The log is as it was.
+        """
+        return packing.pack(self.path(key), sha256=sha256)
 
     def size(self, key: str) -> int:
         """Bytes in the log; 0 when nothing has arrived."""
-        try:
-            return self.path(key).stat().st_size
-        except FileNotFoundError:
-            return 0
+        return log_bytes(self.path(key))
 
     def read(self, key: str, start: int, end: int) -> bytes:
         """Bytes from ``start`` up to ``end``, fewer where the log ends."""
         if end <= start or start < 0:
             return b""
-        try:
-            with self.path(key).open("rb") as file:
-                return os.pread(file.fileno(), end - start, start)
-        except FileNotFoundError:
-            return b""
+        with open_log(self.path(key)) as log:
+            return log.pread(end - start, start) if log else b""
 
     def chunks(self, key: str, start: int, end: int) -> Iterator[bytes]:
         """The same range in pieces of at most 1 MiB."""
@@ -124,23 +151,23 @@ class LogStore:
     def newline_counts(self, key: str, *, known: int = 0) -> list[int]:
         """Newlines before byte ``(i + 1) * BLOCK_BYTES``, for each such byte in the log but the
         first ``known``."""
-        with self._open(key) as fd:
-            return [] if fd is None else LineIndex(self.path(key)).counts(fd, known)
+        with open_log(self.path(key)) as log:
+            return LineIndex(self.path(key)).counts(log, known) if log else []
 
     def line_count(self, key: str) -> int:
         """Lines in the log; a last line without its newline counts."""
-        with self._open(key) as fd:
-            return 0 if fd is None else LineIndex(self.path(key)).line_count(fd)
+        with open_log(self.path(key)) as log:
+            return LineIndex(self.path(key)).line_count(log) if log else 0
 
     def line_at(self, key: str, offset: int) -> int:
         """The number of the line that byte ``offset`` is in."""
-        with self._open(key) as fd:
-            return 1 if fd is None else LineIndex(self.path(key)).line_at(fd, offset)
+        with open_log(self.path(key)) as log:
+            return LineIndex(self.path(key)).line_at(log, offset) if log else 1
 
     def offset_of_line(self, key: str, n: int) -> int:
         """Where line ``n`` begins; the log's size when it has fewer lines."""
-        with self._open(key) as fd:
-            return 0 if fd is None else LineIndex(self.path(key)).offset_of_line(fd, n)
+        with open_log(self.path(key)) as log:
+            return LineIndex(self.path(key)).offset_of_line(log, n) if log else 0
 
     def tail_offset(self, key: str, lines: int) -> int:
         """Where the last ``lines`` lines begin."""
@@ -179,30 +206,10 @@ class LogStore:
             return search_file(path, query)
         return search_apart(path, query, timeout_s=timeout_s)
 
-    @contextmanager
-    def _open(self, key: str) -> Iterator[int | None]:
-        """A descriptor for reading, None while there is no log."""
-        try:
-            fd = os.open(self.path(key), os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            yield None
-            return
-        try:
-            yield fd
-        finally:
-            os.close(fd)
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[int]:
-    """A descriptor for writing that no other append has meanwhile."""
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-    try:
-        # Each open has a lock of its own, so this holds between threads too.
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        yield fd
-    finally:
-        os.close(fd)
+    def _files(self, key: str) -> list[Path]:
+        """What there is of this log, in an order in which it can be taken away one by one."""
+        log = self.path(key)
+        return [file for suffix in SUFFIXES if (file := log.with_suffix(suffix)).exists()]
 
 
 def _write_whole(fd: int, data: bytes, offset: int) -> None:

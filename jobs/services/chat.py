@@ -61,7 +61,6 @@ def delete_conversation(conversation: Conversation) -> None:
 
 def delete_turn(turn: Turn) -> None:
     """Delete a turn and the files of its stream."""
-    log = store().path(f"turn/{turn.pk}")
+    key = f"turn/{turn.pk}"
     turn.delete()
-    for path in log.parent.glob(f"{log.stem}.*"):
-        path.unlink(missing_ok=True)
+    store().remove(key)

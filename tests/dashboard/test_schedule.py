@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from dashboard.celery import app
+from jobs.services import packing
 from jobs.services.reaper import ROUND_S
 
 
@@ -18,3 +19,11 @@ def test_the_sweep_is_due_every_ten_seconds():
 
 def test_the_sweep_goes_on_after_the_clock_was_put_back():
     assert due_after(timedelta(hours=-1)) == (True, ROUND_S)
+
+
+def test_logs_are_packed_by_a_task_of_their_own():
+    entry = app.conf.beat_schedule["pack_logs"]
+    app.loader.import_default_modules()
+
+    assert entry["task"] in app.tasks
+    assert entry["schedule"].seconds == packing.ROUND_S > packing.WORK_S

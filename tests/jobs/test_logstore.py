@@ -11,7 +11,7 @@ import time
 import pytest
 
 from jobs.errors import OffsetMismatch
-from jobs.logstore import LogStore, Query, plain, plain_stream
+from jobs.logstore import LogStore, Query, lines, plain, plain_stream
 from jobs.logstore.lines import BLOCK_BYTES, LineIndex
 from jobs.logstore.search import SearchTooSlow
 
@@ -21,6 +21,18 @@ KEY = "job/17"
 @pytest.fixture
 def logs(tmp_path):
     return LogStore(tmp_path / "logs")
+
+
+@pytest.fixture(params=["raw", "packed"])
+def close(request, logs):
+    """Ends the log: every read is the same whether it is packed then or not."""
+
+    def close():
+        if request.param == "packed":
+            assert logs.pack(KEY)
+            assert not logs.path(KEY).exists()
+
+    return close
 
 
 def lines_of(count, *, width=90):
@@ -99,9 +111,10 @@ def test_a_failed_write_leaves_the_file_as_it_was(logs, monkeypatch):
     assert logs.path(KEY).read_bytes() == b"one\n"
 
 
-def test_every_line_is_found_by_its_number_and_by_its_bytes(logs):
+def test_every_line_is_found_by_its_number_and_by_its_bytes(logs, close):
     data = lines_of(20_000)
     fill(logs, data)
+    close()
     starts = [0, *[m.end() for m in re.finditer(b"\n", data)][:-1]]
 
     assert len(data) > 10 * BLOCK_BYTES
@@ -114,9 +127,10 @@ def test_every_line_is_found_by_its_number_and_by_its_bytes(logs):
     assert logs.tail_offset(KEY, 1000) == starts[19_000]
 
 
-def test_a_line_may_be_longer_than_the_index_is_fine(logs):
+def test_a_line_may_be_longer_than_the_index_is_fine(logs, close):
     data = b"first\n" + b"x" * (5 * BLOCK_BYTES) + b"\nlast"
     fill(logs, data)
+    close()
 
     assert logs.line_count(KEY) == 3
     assert logs.offset_of_line(KEY, 2) == 6
@@ -125,12 +139,13 @@ def test_a_line_may_be_longer_than_the_index_is_fine(logs):
 
 
 @pytest.mark.parametrize("damage", ["gone", "short", "torn", "zeroed"])
-def test_a_damaged_line_index_is_made_again(logs, damage):
+def test_a_damaged_line_index_is_made_again(logs, close, damage):
     data = lines_of(20_000)
     fill(logs, data)
     whole = logs.newline_counts(KEY)
     index = logs.path(KEY).with_suffix(".lines")
     raw = index.read_bytes()
+    close()
     {
         "gone": index.unlink,
         "short": lambda: index.write_bytes(raw[:24]),
@@ -143,12 +158,24 @@ def test_a_damaged_line_index_is_made_again(logs, damage):
     assert logs.line_count(KEY) == 20_000
 
 
-def test_times_of_arrival_are_kept_a_while_apart(logs, monkeypatch):
+def test_a_line_index_that_is_mended_within_a_tick_of_the_clock_is_read_anew(logs, monkeypatch):
+    fill(logs, lines_of(20_000))
+    index = logs.path(KEY).with_suffix(".lines")
+    raw = index.read_bytes()
+    index.write_bytes(raw[:40] + bytes(len(raw) - 40))
+    monkeypatch.setattr(lines, "which", lambda stat: (stat.st_dev, stat.st_ino, 0, stat.st_size))
+
+    assert logs.line_count(KEY) == 20_000
+    assert index.read_bytes() == raw
+
+
+def test_times_of_arrival_are_kept_a_while_apart(logs, close, monkeypatch):
     moment = [1_000_000_000_000_000_000]
     monkeypatch.setattr(time, "time_ns", lambda: moment[0])
     for n in range(10):
         logs.append(KEY, n * 4, b"abc\n")
         moment[0] += 200_000_000
+    close()
 
     everything = logs.arrivals(KEY, 0, 40, limit=100)
     assert everything == [(0, 10**12), (12, 10**12 + 600), (24, 10**12 + 1200), (36, 10**12 + 1800)]
@@ -214,9 +241,10 @@ def test_a_writer_that_is_killed_leaves_a_beginning_of_what_it_was_given(logs, t
     assert logs.line_count(KEY) == 60_000
 
 
-def test_a_search_counts_everything_and_lists_the_first(logs):
+def test_a_search_counts_everything_and_lists_the_first(logs, close):
     data = b"".join(b"step %d: Throughput throughput\nnothing\n" % n for n in range(50_000))
     fill(logs, data, piece=1_000_000)
+    close()
 
     matches = logs.search(KEY, Query("throughput", limit=3))
 
@@ -227,8 +255,9 @@ def test_a_search_counts_everything_and_lists_the_first(logs):
     assert logs.search(KEY, Query(r"step 4999\d:", regex=True)).lines == 10
 
 
-def test_a_search_looks_at_what_is_shown(logs):
+def test_a_search_looks_at_what_is_shown(logs, close):
     logs.append(KEY, 0, "\x1b[32mINFO\x1b[0m ready\n 10%\r 20%\r 30%\r\n完成 100%\n".encode())
+    close()
 
     assert [m.line for m in logs.search(KEY, Query("info ready")).found] == [1]
     assert logs.search(KEY, Query("20%")).total == 0
@@ -248,15 +277,17 @@ def test_plain_text_has_no_escapes_and_the_last_state_of_each_line():
         assert b"".join(plain_stream([raw[:cut], raw[cut:]])) == b"red\na 3%\nbc"
 
 
-def test_an_expression_that_takes_for_ever_is_given_up(logs):
+def test_an_expression_that_takes_for_ever_is_given_up(logs, close):
     logs.append(KEY, 0, b"a" * 50 + b"b\n")
+    close()
 
     with pytest.raises(SearchTooSlow):
         logs.search(KEY, Query("(a+)+$", regex=True), timeout_s=0.5)
 
 
-def test_a_search_tells_what_is_near_a_line_and_something_of_every_part(logs):
+def test_a_search_tells_what_is_near_a_line_and_something_of_every_part(logs, close):
     fill(logs, b"".join(b"%s %d\n" % (b"WARN" if n % 2 else b"ok", n) for n in range(1, 40_001)))
+    close()
 
     near = logs.search(KEY, Query("warn", limit=4, near=30_000))
     assert (near.total, near.lines, near.before) == (20_000, 20_000, 14_998)
@@ -272,9 +303,10 @@ def test_a_search_tells_what_is_near_a_line_and_something_of_every_part(logs):
     assert [line for line, is_grave in spread if is_grave] == [20_001]
 
 
-def test_a_search_in_colours_counts_what_is_shown(logs):
+def test_a_search_in_colours_counts_what_is_shown(logs, close):
     colours = [b"\x1b[38;5;%dm" % n for n in range(40)]
     logs.append(KEY, 0, b"".join(c + b"INF\x1b[0mO %d\n" % n for n, c in enumerate(colours)))
+    close()
 
     assert logs.search(KEY, Query("INFO")).lines == 40
     assert logs.search(KEY, Query("38;5")).lines == 0

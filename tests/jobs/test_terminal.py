@@ -172,6 +172,21 @@ def test_a_log_in_the_place_of_another_is_read_from_its_begin(logs, tmp_path):
     assert (after.to, after.lines) == (afresh.to, afresh.lines)
 
 
+def test_folds_go_on_from_a_raw_log_to_the_same_one_packed(logs, tmp_path):
+    plain_part = b"".join(b"line %d\n" % n for n in range(5 * ROWS))
+    logs.append(KEY, 0, (plain_part + BARS.read_bytes()) * 12)
+    first = logs.folds(KEY, budget_s=0.0)
+    logs.pack(KEY)
+
+    whole = logs.folds(KEY, series=first.series, known=0, budget_s=60)
+
+    afresh = LogStore(tmp_path / "logs").folds(KEY, budget_s=60)
+    assert whole.series == first.series
+    assert len(whole.folds) > 50
+    assert (whole.folds, whole.open) == (afresh.folds, afresh.open)
+    assert (whole.to, whole.lines, whole.is_done) == (afresh.to, afresh.lines, True)
+
+
 def test_a_log_without_bytes_has_no_folds(logs):
     assert logs.folds(KEY).is_done
 

@@ -1,9 +1,10 @@
 """Reads and searches one long log as the log's views do; says how long each took.
 
-Order: ``{"job", "lines": how many it has, "line": one in its midst, "rounds"}``. Answer, medians in
-seconds: ``{"tail", "line", "tail_bare", "line_bare", "is_right"}``. A time is of all that the view
-does once it has asked for rights, its answer's bytes included; ``_bare`` is a seek and a read of
-the same bytes whose place is known.
+Order: ``{"job", "lines": how many it has, "line": one in its midst, "rounds"}``, and ``"packed"``:
+a job that has the same file by another name, which is packed and read too. Answer, in seconds:
+``{"tail", "line", "tail_bare", "line_bare", "tail_packed", "line_packed", "is_right"}``. A time is
+of all that the view does once it has asked for rights, its answer's bytes included; ``_bare`` is a
+seek and a read of the same bytes whose place is known.
 """
 
 from __future__ import annotations
@@ -23,20 +24,27 @@ from tests.bench.inside import serve
 TAIL = 1000
 
 
-def measure(*, job: int, lines: int, line: int, rounds: int) -> dict[str, Any]:
+def measure(*, job: int, packed: int, lines: int, line: int, rounds: int) -> dict[str, Any]:
     """The last 1,000 lines and 1,000 in the middle, each beside a seek and a read."""
-    key = f"job/{job}"
-    store().line_count(key)  # the index, which the intake keeps while a log arrives
+    key, packed_key = f"job/{job}", f"job/{packed}"
+    for one in (key, packed_key):
+        store().line_count(one)  # the index, which the intake keeps while a log arrives
+    store().pack(packed_key)
     line_at = store().offset_of_line(key, line)
     line_end = store().offset_of_line(key, line + TAIL)
     tail_at = store().tail_offset(key, TAIL)
     size = store().size(key)
+    in_the_midst = _read(key, line_at, line_end)
     return {
         "tail": _median(lambda: _lines(key, lines - TAIL + 1, lines), rounds),
         "line": _median(lambda: _lines(key, line, line + TAIL - 1), rounds),
+        "tail_packed": _median(lambda: _lines(packed_key, lines - TAIL + 1, lines), rounds),
+        "line_packed": _median(lambda: _lines(packed_key, line, line + TAIL - 1), rounds),
         "tail_bare": _median(lambda: _read(key, tail_at, size), rounds),
         "line_bare": _median(lambda: _read(key, line_at, line_end), rounds),
-        "is_right": _lines(key, line, line + TAIL - 1) == _read(key, line_at, line_end),
+        "is_right": not store().path(packed_key).exists()
+        and _lines(key, line, line + TAIL - 1) == in_the_midst
+        and _lines(packed_key, line, line + TAIL - 1) == in_the_midst,
     }
 
 

@@ -1,0 +1,185 @@
+"""Packed logs: the zstd seekable format, version 0.1.0 of ``contrib/seekable_format`` of zstd.
+
+Independent frames of 256 KiB of the log each, with a checksum, and behind them a table of their
+sizes in a frame that every decoder skips: ``zstd -dc FILE`` prints the log. A read decompresses
+the frames that it touches. What does not fit together is a :class:`jobs.errors.DamagedLog`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import struct
+from array import array
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+
+import zstandard
+
+from jobs.errors import DamagedLog
+from jobs.logstore.recent import Recent, Which, which
+
+FRAME_BYTES = 256 * 1024
+# Logs are words that come again and figures that do not: higher levels look for what is not there,
+# and pack some of them worse (docs/decisions.md).
+LEVEL = 1
+AT_ONCE_BYTES = 4 * FRAME_BYTES
+SKIPPABLE = struct.Struct("<II")  # magic number, bytes that follow
+ENTRY = struct.Struct("<II")  # compressed bytes of a frame, raw bytes
+FOOTER = struct.Struct("<IBI")  # frames, descriptor (bit 7: checksums in the table), magic number
+SKIPPABLE_MAGIC = 0x184D2A5E
+SEEKABLE_MAGIC = 0x8F92EAB1
+HEADER_BYTES = 18  # of a zstd frame, at most
+KEPT_TABLES = 64
+KEPT_FRAMES = 16  # 4 MiB: what the views of a page look at one after the other
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """Where each frame ends in the file, and how many bytes the log has."""
+
+    ends: array[int]
+    size: int
+
+
+_tables: Recent[Which, _Table] = Recent(KEPT_TABLES)
+_frames: Recent[tuple[Which, int], bytes] = Recent(KEPT_FRAMES)
+
+
+class PackedLog:
+    """A packed log that is open for reading; of one thread."""
+
+    def __init__(self, fd: int, path: Path) -> None:
+        self.fd = fd
+        self._path = path
+        self._which = which(os.fstat(fd))
+        self._table = _tables.get(self._which) or _tables.keep(self._which, self._read_table())
+        self._decompressor = zstandard.ZstdDecompressor()
+        self.size = self._table.size
+
+    def pread(self, count: int, offset: int) -> bytes:
+        """``count`` bytes of the log from ``offset`` on, fewer where it ends."""
+        end = min(offset + count, self.size)
+        if offset >= end:
+            return b""
+        first, last = offset // FRAME_BYTES, (end - 1) // FRAME_BYTES
+        if last - first < 2:
+            # Whoever reads little comes again soon: for the next line, or the rest of the frame.
+            frames = [self._kept_frame(number) for number in range(first, last + 1)]
+        else:
+            frames = list(self._read_frames(first, last))
+        begin = first * FRAME_BYTES
+        if first == last:
+            return frames[0][offset - begin : end - begin]
+        frames[0] = frames[0][offset - begin :]
+        frames[-1] = frames[-1][: end - last * FRAME_BYTES]
+        return b"".join(frames)
+
+    def _kept_frame(self, number: int) -> bytes:
+        key = (self._which, number)
+        return _frames.get(key) or _frames.keep(key, next(self._read_frames(number, number)))
+
+    def _read_frames(self, first: int, last: int) -> Iterator[bytes]:
+        """These frames' bytes of the log, read from the disk at once."""
+        ends = self._table.ends
+        begin = ends[first - 1] if first else 0
+        packed = memoryview(os.pread(self.fd, ends[last] - begin, begin))
+        at = begin
+        for number in range(first, last + 1):
+            yield self._decompressed(packed[at - begin : ends[number] - begin], number)
+            at = ends[number]
+
+    def _decompressed(self, frame: memoryview, number: int) -> bytes:
+        wanted = min(FRAME_BYTES, self.size - number * FRAME_BYTES)
+        try:
+            # Asked first: the decoder makes room for as much as a frame says of itself.
+            if zstandard.frame_content_size(frame) == wanted:
+                return self._decompressor.decompress(frame, allow_extra_data=False)
+        except zstandard.ZstdError as error:
+            raise self._damaged(f"frame {number}: {error}") from error
+        raise self._damaged(f"frame {number} has another size than the table says")
+
+    def _read_table(self) -> _Table:
+        file_bytes = self._which[-1]
+        footer = os.pread(self.fd, FOOTER.size, max(0, file_bytes - FOOTER.size))
+        if len(footer) < FOOTER.size:
+            raise self._damaged("it is too short")
+        count, descriptor, magic = FOOTER.unpack(footer)
+        content_bytes = count * ENTRY.size + FOOTER.size
+        begin = file_bytes - content_bytes - SKIPPABLE.size
+        if magic != SEEKABLE_MAGIC or descriptor != 0 or count == 0 or begin <= 0:
+            raise self._damaged("it does not end in a table of its frames")
+        raw = os.pread(self.fd, SKIPPABLE.size + count * ENTRY.size, begin)
+        numbers = struct.unpack_from(f"<{2 * count}I", raw, SKIPPABLE.size)
+        ends, sizes = array("Q", accumulate(numbers[::2])), numbers[1::2]
+        if (
+            SKIPPABLE.unpack_from(raw) != (SKIPPABLE_MAGIC, content_bytes)
+            or ends[-1] != begin
+            or any(size != FRAME_BYTES for size in sizes[:-1])
+            or not 0 < sizes[-1] <= FRAME_BYTES
+        ):
+            raise self._damaged("the table of its frames is wrong")
+        # The log's size is told before any frame is read, and only the last frame's may be wrong.
+        last = ends[-2] if count > 1 else 0
+        if _content_size(os.pread(self.fd, HEADER_BYTES, last)) != sizes[-1]:
+            raise self._damaged("its last frame has another size than the table says")
+        return _Table(ends, (count - 1) * FRAME_BYTES + sizes[-1])
+
+    def _damaged(self, why: str) -> DamagedLog:
+        return DamagedLog(f"{self._path} is damaged: {why}", name=self._path.name)
+
+
+@contextmanager
+def open_packed(path: Path) -> Iterator[PackedLog]:
+    """Read the packed log that is at ``path``.
+
+    Raises:
+        DamagedLog: it does not end in the table of a packed log.
+        FileNotFoundError: it is not there.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        yield PackedLog(fd, path)
+    finally:
+        os.close(fd)
+
+
+def write_packed(raw_fd: int, size: int, packed_fd: int) -> str:
+    """Pack the first ``size`` bytes of a file; the hex SHA-256 of what was read.
+
+    Both C libraries let other threads work meanwhile.
+    """
+    compressor = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True)
+    digest, entries, offset = hashlib.sha256(), [], 0
+    while offset < size:
+        piece = memoryview(os.pread(raw_fd, min(AT_ONCE_BYTES, size - offset), offset))
+        if len(piece) == 0:
+            break
+        digest.update(piece)
+        frames = []
+        for start in range(0, len(piece), FRAME_BYTES):
+            part = piece[start : start + FRAME_BYTES]
+            frames.append(compressor.compress(part))
+            entries.append(ENTRY.pack(len(frames[-1]), len(part)))
+        _write_all(packed_fd, b"".join(frames))
+        offset += len(piece)
+    footer = FOOTER.pack(len(entries), 0, SEEKABLE_MAGIC)
+    head = SKIPPABLE.pack(SKIPPABLE_MAGIC, len(entries) * ENTRY.size + FOOTER.size)
+    _write_all(packed_fd, b"".join([head, *entries, footer]))
+    return digest.hexdigest()
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def _content_size(header: bytes) -> int:
+    try:
+        return zstandard.frame_content_size(header)
+    except zstandard.ZstdError:
+        return -1

@@ -1,0 +1,67 @@
+"""The API and the pages on logs that were packed: no difference, unless one is damaged."""
+
+import hashlib
+
+import pytest
+
+from jobs.logstore import store
+from tests.factories import make_job, make_user
+
+pytestmark = pytest.mark.django_db
+TEXT = b"".join(b"\x1b[32mINFO\x1b[0m line %d\rlast %d\n" % (n, n) for n in range(40_000))
+ADDRESSES = [
+    "log",
+    "log?from=0",
+    "log?from=300001&to=1000000",
+    "log?plain=1&from=500&to=900000",
+    "log?download=1",
+    "log/lines?from=20000&to=20100",
+    "log/lines?from=39990",
+    "log/search?q=line+777",
+    "log/search?q=line+7%2B&regex=1&near=5000",
+    "log/search?warnings=1",
+    "log/index",
+    "log/steps",
+]
+
+
+@pytest.fixture
+def job(client):
+    client.force_login(make_user())
+    job = make_job(state="failed", sentence_id="job:failed", log_bytes=len(TEXT))
+    job.steps.filter(index=0).update(log_from=0, log_to=len(TEXT) // 2)
+    store().append(f"job/{job.pk}", 0, TEXT)
+    return job
+
+
+def answers(client, job):
+    found = {}
+    for address in ADDRESSES:
+        answer = client.get(f"/api/v1/jobs/{job.pk}/{address}")
+        body = b"".join(answer) if answer.streaming else answer.content
+        found[address] = (answer.status_code, dict(answer.headers), body)
+    return found
+
+
+@pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")
+def test_every_answer_on_a_packed_log_is_that_on_the_raw_one(client, job):
+    raw = answers(client, job)
+    assert store().pack(f"job/{job.pk}")
+
+    assert answers(client, job) == raw
+    status, headers, body = raw["log?from=0"]
+    assert (status, headers["Content-Length"]) == (200, str(len(TEXT)))
+    assert hashlib.sha256(body).digest() == hashlib.sha256(TEXT).digest()
+
+
+def test_of_a_damaged_log_the_api_says_which_file_it_is_and_all_else_goes_on(client, job):
+    store().pack(f"job/{job.pk}")
+    file = store().path(f"job/{job.pk}").with_suffix(".log.zst")
+    file.write_bytes(file.read_bytes()[:-1])
+
+    for address in ("log", "log/index", "log/lines", "log/search?q=x", "log/folds"):
+        answer = client.get(f"/api/v1/jobs/{job.pk}/{address}")
+        assert (answer.status_code, answer.json()["error"]) == (500, "damaged")
+        assert file.name in answer.json()["message"]
+    assert client.get(f"/api/v1/jobs/{job.pk}").json()["log_bytes"] == len(TEXT)
+    assert client.get(f"/jobs/{job.pk}/").status_code == 200

@@ -1,0 +1,32 @@
+"""What tests of packed logs have in common."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+from jobs.logstore import LogStore
+
+KEY = "job/17"
+
+
+def noise(count: int, seed: int = 1) -> bytes:
+    """Lines of which no two are the same, and no frame is packed like another."""
+    chance = random.Random(seed)
+    lines: list[bytes] = []
+    while count > 0:
+        lines.append(
+            b"%d %s\n" % (len(lines), chance.randbytes(chance.randint(0, 60)).hex().encode())
+        )
+        count -= len(lines[-1])
+    return b"".join(lines)[:count] if count else b"".join(lines)
+
+
+def names(logs: LogStore) -> list[str]:
+    """Files that lie in the folder of the log."""
+    return sorted(path.name for path in logs.path(KEY).parent.iterdir())
+
+
+def packed_file(logs: LogStore) -> Path:
+    """Where the log lies when it is packed."""
+    return logs.path(KEY).with_name("17.log.zst")
