@@ -22,7 +22,7 @@ django.setup()
 from django.conf import settings  # noqa: E402 -- after the setup
 
 from jobs.hostqueue import VISIBILITY_TIMEOUT_S, broker_url  # noqa: E402
-from jobs.services.reaper import ROUND_S  # noqa: E402
+from jobs.services import reaper, retention  # noqa: E402
 
 QUEUE = "dashboard"
 
@@ -62,9 +62,14 @@ app.conf.update(
     beat_schedule={
         "sweep": {
             "task": "dashboard.sweep",
-            "schedule": Every(ROUND_S),
+            "schedule": Every(reaper.ROUND_S),
             # What a worker that was away did not do is not done twice.
-            "options": {"expires": ROUND_S},
+            "options": {"expires": reaper.ROUND_S},
+        },
+        "tidy": {
+            "task": "dashboard.tidy",
+            "schedule": Every(retention.ROUND_S),
+            "options": {"expires": retention.ROUND_S},
         },
     },
 )

@@ -157,6 +157,8 @@ STORAGES = {
 HOST_AWAY_AFTER_S = 30
 HOST_LOST_AFTER_S = ENV.host_lost_after_s
 SILENT_AFTER_S = ENV.silent_after_s
+KEEP_FOR_S = ENV.keep_for_s
+KEEP_WITHIN_BYTES = ENV.keep_within_bytes
 
 LOGGING = {
     "version": 1,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dashboard.celery import app
 from jobs import dispatch
-from jobs.services import reaper
+from jobs.services import reaper, retention
 
 
 @app.task(name="dashboard.sweep")  # type: ignore[untyped-decorator]
@@ -13,3 +13,10 @@ def sweep() -> None:
     if reaper.its_my_round():
         reaper.reap()
         dispatch.look()
+
+
+@app.task(name="dashboard.tidy")  # type: ignore[untyped-decorator]
+def tidy() -> None:
+    """Remove what is too old or too much. One scheduler a round does it, however many ask."""
+    if retention.its_my_round():
+        retention.tidy()
