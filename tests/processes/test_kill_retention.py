@@ -48,7 +48,7 @@ print("told", json.dumps([
 
 
 def test_a_round_that_is_killed_lies_on_no_page_and_is_finished_by_the_next(tmp_path):
-    data = tmp_path / "data"
+    data = tmp_path / "dashboard"
     data.mkdir()
     manage(data, "migrate", "--verbosity", "0")
     shell(data, SEED)
