@@ -98,7 +98,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='job',
-            index=models.Index(condition=models.Q(('kept_bytes__gt', 0)), fields=['-kept_bytes', 'points_bytes', 'finished_at'], name='job_by_size'),
+            index=models.Index(condition=models.Q(('kept_bytes__gt', 0)), fields=['-kept_bytes', '-id', 'points_bytes', 'finished_at'], name='job_by_size'),
         ),
         migrations.AddIndex(
             model_name='job',

@@ -141,7 +141,7 @@ class Job(Kept):
             ),
             # With all that is summed, so that no row is read for it.
             models.Index(
-                fields=["-kept_bytes", "points_bytes", "finished_at"],
+                fields=["-kept_bytes", "-id", "points_bytes", "finished_at"],
                 name="job_by_size",
                 condition=Q(kept_bytes__gt=0),
             ),
