@@ -111,9 +111,14 @@ def test_an_open_page_of_a_log_that_is_removed_says_so_at_the_next_look(page, jo
     expect(page.get_by_role("region", name="The log was removed")).to_be_visible()
 
 
-def test_pages_of_what_was_removed_and_is_pinned_are_whole(person, jobs):
-    for number in jobs:
-        assert faults(person, f"/jobs/{number}/") == []
+def test_pages_with_removals_and_pins_are_whole(person, jobs, stack):
+    old, kept = jobs
+    stack.manage("pin", kept)
+    for path in (
+        *(f"/jobs/{old}/", f"/jobs/{kept}/", "/jobs/?pinned=1", "/results/?pinned=1"),
+        *("/storage/", f"/storage/jobs/{kept}/remove/"),
+    ):
+        assert faults(person, path) == [], path
 
 
 def test_removing_by_hand_asks_first(page, jobs):

@@ -7,8 +7,13 @@ import pytest
 from django.utils.timezone import now
 
 from jobs import logstore
+from jobs.host import spool as spools
+from jobs.host.client import Answer, Client
+from jobs.host.shipper import Outcome, Shipper
+from jobs.host.spool import JOB, Meta
 from jobs.kinds.base import Remark
 from jobs.models import Deployment, Job
+from jobs.queries.instance import instance_id
 from jobs.services import lifecycle, retention
 from jobs.services.outputs import outputs_folder
 from tests.dashboard.host_caller import STARTED, ended, events, taken_job
@@ -81,6 +86,53 @@ def test_its_last_event_is_taken_so_that_the_host_has_done_its_part(caller, job)
     assert (answer.status_code, answer.json()["size"]) == (200, len(sent))
     job.refresh_from_db()
     assert job.state == "lost"  # the first verdict stands
+
+
+class InProcess(Client):
+    """A host's own client, whose requests go straight to the intake."""
+
+    def __init__(self, caller):
+        self.caller = caller
+        self.requests = 0
+
+    def instance(self):
+        return instance_id()
+
+    def _request(self, method, path, body, headers):
+        self.requests += 1
+        answer = self.caller.client.generic(
+            method,
+            f"/api/v1/host/{path}",
+            body or b"",
+            content_type=headers.get("Content-Type", ""),
+            headers={**self.caller.headers, **headers},
+        )
+        return Answer(answer.status_code, answer.json())
+
+
+def test_the_hosts_own_shipper_comes_to_its_end(caller, job, tmp_path):
+    meta = Meta(JOB, job.pk, instance_id(), str(job.claim_token), 1, "http://dashboard")
+    spool = spools.create(tmp_path / "spool" / str(job.pk), meta, job.plan, {}, None)
+    whole = HERE + REST * 100_000
+    spool.log.write_bytes(whole)
+    spool.points.write_bytes(POINT * 3)
+    (spool.work / "x.json").write_bytes(b"{}")
+    last = ended(
+        log_bytes=len(whole),
+        log_sha256=hashlib.sha256(whole).hexdigest(),
+        points_bytes=3 * len(POINT),
+        outputs=[OUTPUT],
+    )
+    spool.append_event("started", **{k: v for k, v in STARTED.items() if k != "type"})
+    spool.append_ended({name: value for name, value in last.items() if name != "type"})
+    client = InProcess(caller)
+
+    assert Shipper(spool, client).round() is Outcome.COMPLETE
+
+    assert client.requests < 12
+    job.refresh_from_db()
+    assert (job.state, job.log_bytes) == ("lost", len(whole))
+    assert logstore.store().disk_bytes(f"job/{job.pk}") == 0
 
 
 def test_a_late_log_that_was_not_removed_is_kept_as_ever_and_measured_again(caller, kind, settings):

@@ -10,7 +10,9 @@ from django.urls import reverse
 from django.utils import translation
 from django.utils.timezone import now
 
-from dashboard import checks
+from dashboard import checks, tasks
+from dashboard.consumers.base import NOT_FOUND, RefusedError
+from dashboard.consumers.logs import LogConsumer
 from dashboard.kept_view import removed_words, span_text
 from jobs.models import AuditEntry, Job, OutputFile
 from jobs.plans import Plan, Step, Watch
@@ -273,6 +275,17 @@ def test_every_address_of_a_removed_log_answers_410(client, lin, rest):
     assert told["message"] == removed_words(job)
 
 
+def test_the_socket_of_a_removed_log_is_refused_for_good():
+    consumer = LogConsumer()
+    kwargs = {"kind": "job", "record_id": removed().pk}
+    consumer.scope = {"url_route": {"kwargs": kwargs}, "query_string": b"from=0"}
+
+    with pytest.raises(RefusedError) as refused:
+        consumer.subject()
+
+    assert refused.value.args == (NOT_FOUND,)
+
+
 def test_outputs_and_points_that_were_removed_answer_410(client, lin):
     job = removed(files=1, points=1)
     output = OutputFile.objects.get(job=job)
@@ -310,6 +323,18 @@ def test_a_page_says_a_week_ahead_that_its_files_will_go(client, lin):
     assert "will be removed" not in text_of(client, "job-detail", later.pk)
     pins.pin(soon.pk, lin)
     assert "will be removed" not in text_of(client, "job-detail", soon.pk)
+
+
+def test_the_scheduled_task_does_one_round_however_many_ask():
+    first = ended()
+    tasks.tidy()
+    second = ended()
+    tasks.tidy()
+
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert first.removed_at is not None
+    assert second.removed_at is None
 
 
 # The Storage page
