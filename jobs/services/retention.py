@@ -161,10 +161,10 @@ def _oldest(moment: datetime, ends_at: float) -> Iterator[Bulk]:
     or the disk does not let it go) stands before all others from then on.
     """
     seen, stuck = set[Bulk](), 0
-    while True:
+    while time.monotonic() < ends_at:
         found = oldest(moment, _BATCH + stuck)
         fresh = [bulk for bulk in found if bulk not in seen]
-        if not fresh:
+        if len(found) < _BATCH + stuck and not fresh:
             return
         stuck = len(found) - len(fresh)
         for bulk in fresh:

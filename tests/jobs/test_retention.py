@@ -245,23 +245,34 @@ def test_a_disk_that_does_not_let_one_go_holds_up_no_other(monkeypatch):
     assert (left(stuck), storage.unfinished()) == (0, 0)
 
 
-def test_a_stream_that_does_not_go_is_not_tried_for_ever(monkeypatch):
-    turn = chat.add_turn(
-        chat.start_conversation(make_user(), "?"),
-        make_deployment(),
-        prompt="?",
-        request={},
-        params={},
-    )
-    Turn.objects.filter(pk=turn.pk).update(created_at=now() - 100 * DAY, state="done", answer="yes")
-    logstore.store().append(f"turn/{turn.pk}", 0, b"data")
+def test_streams_that_do_not_go_hold_up_nothing_that_ended_later(monkeypatch):
+    monkeypatch.setattr(retention, "_BATCH", 1)
+    conversation, server = chat.start_conversation(make_user(), "?"), make_deployment()
+    for _ in range(2):
+        turn = chat.add_turn(conversation, server, prompt="?", request={}, params={})
+        logstore.store().append(f"turn/{turn.pk}", 0, b"data")
+    Turn.objects.update(created_at=now() - 200 * DAY, state="done", answer="yes")
+    job, remove = ended(), logstore.LogStore.remove
 
     def refuse(store, key):
-        raise OSError("read-only")
+        if key.startswith("turn/"):
+            raise OSError("read-only")
+        remove(store, key)
 
     monkeypatch.setattr(logstore.LogStore, "remove", refuse)
 
-    assert retention.tidy() == 0
+    assert retention.tidy() == 1
+    assert left(job) == 0
+
+
+def test_the_row_tells_the_length_of_the_log_although_it_was_a_second_behind():
+    job = ended()
+    Job.objects.filter(pk=job.pk).update(log_bytes=3)
+
+    retention.tidy()
+
+    job.refresh_from_db()
+    assert job.log_bytes == len(LOG)
 
 
 def test_a_round_ends_when_its_time_is_over_and_the_next_goes_on():
