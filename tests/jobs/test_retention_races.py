@@ -1,17 +1,15 @@
 """Retention beside people and hosts who want the same files at the same moment."""
 
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from threading import Barrier
 
 import pytest
-from django.db import connections
 from django.utils.timezone import now
 
 from jobs import logstore
 from jobs.models import Deployment, Job
 from jobs.services import deployments, intake, pins, retention
 from tests.factories import make_host, make_user
+from tests.jobs.test_lifecycle import together
 from tests.kept import LOG, ended, over
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -22,21 +20,6 @@ TRIES = 8
 @pytest.fixture(autouse=True)
 def limits(settings):
     settings.KEEP_FOR_S, settings.KEEP_WITHIN_BYTES = 86400.0, None
-
-
-def together(*works):
-    """What each returned; all begin at once, each with a connection of its own."""
-    start = Barrier(len(works))
-
-    def one(work):
-        try:
-            start.wait(10)
-            return work()
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(len(works)) as pool:
-        return list(pool.map(one, works))
 
 
 def test_of_a_pin_and_a_removal_at_once_one_comes_too_late():
