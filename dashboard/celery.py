@@ -22,7 +22,7 @@ django.setup()
 from django.conf import settings  # noqa: E402 -- after the setup
 
 from jobs.hostqueue import VISIBILITY_TIMEOUT_S, broker_url  # noqa: E402
-from jobs.services import packing, reaper  # noqa: E402
+from jobs.services import packing, reaper, retention  # noqa: E402
 
 QUEUE = "dashboard"
 
@@ -70,6 +70,11 @@ app.conf.update(
             "task": "dashboard.pack_logs",
             "schedule": Every(packing.ROUND_S),
             "options": {"expires": packing.ROUND_S},
+        },
+        "tidy": {
+            "task": "dashboard.tidy",
+            "schedule": Every(retention.ROUND_S),
+            "options": {"expires": retention.ROUND_S},
         },
     },
 )

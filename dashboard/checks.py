@@ -12,12 +12,15 @@ from typing import Any
 import redis
 from django.conf import settings
 from django.db import DatabaseError, connection
+from django.urls import reverse
 
 from jobs.catalog import MODELS
 from jobs.hints import redis_py_url
 
 TIMEOUT_S = 1.0
 LEAST_FREE_BYTES = 200 * 1024 * 1024  # below it logs may soon stand still
+# Below both it is time to make room: people are told before anything stands still.
+LOW_SHARE, LOW_BYTES = 0.05, 10_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +65,17 @@ def disk() -> Check:
             file.write(b"x")
         free = shutil.disk_usage(settings.DATA_DIR).free
         if free < LEAST_FREE_BYTES:
-            raise OSError(f"only {free} bytes are free")
+            raise OSError(f"only {free} bytes are free: see {reverse('storage')}")
         return {"free_bytes": free}
 
     return _timed(ask)
+
+
+def low_disk_bytes() -> int | None:
+    """What is free where ``DATA_DIR`` lies, once that is little; None while there is enough."""
+    usage = shutil.disk_usage(settings.DATA_DIR)
+    is_low = usage.free < min(usage.total * LOW_SHARE, LOW_BYTES)
+    return usage.free if is_low or usage.free < LEAST_FREE_BYTES else None
 
 
 def catalogue() -> Check:

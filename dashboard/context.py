@@ -113,6 +113,8 @@ def _areas(
         listed.append(Area("people", gettext("People"), "people/", "users", starts_group=True))
     if allowed(request.user, "secret.manage"):
         listed.append(Area("secrets", gettext("Secrets"), "secrets/", "lock"))
+    if allowed(request.user, "storage.manage"):
+        listed.append(Area("storage", gettext("Storage"), "storage/", "database"))
     return tuple(listed)
 
 

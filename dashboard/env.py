@@ -90,6 +90,22 @@ def read_duration_s(raw: str) -> float:
     return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]
 
 
+def read_keep_for_s(raw: str) -> float | None:
+    """The same, or nothing: for ever."""
+    return read_duration_s(raw) if raw else None
+
+
+def read_size_bytes(raw: str) -> int | None:
+    """Bytes, from "500M", "200G" or "1.5T" (powers of 1,000, as pages show them); or nothing."""
+    if not raw:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([kKMGT])B?", raw)
+    size = float(match[1]) * 1000 ** ("kMGT".index(match[2].replace("K", "k")) + 1) if match else 0
+    if not match or size == 0:
+        raise ValueError('a size above 0 with its unit, such as "500M", "200G" or "1.5T"')
+    return round(size)
+
+
 def read_time_zone(raw: str) -> str:
     """The name of a time zone."""
     if raw not in available_timezones() and raw != "UTC":
@@ -270,6 +286,24 @@ class Env:
             read_duration_s,
             "1h",
             "when the log of what is over is packed (zstd), if it has 64 KiB or more",
+        ),
+    ]
+    keep_for_s: Annotated[
+        float | None,
+        Variable(
+            "KEEP_FOR",
+            read_keep_for_s,
+            "",
+            "how long logs and files of a job that has ended are kept, such as `90d`; for ever",
+        ),
+    ]
+    keep_within_bytes: Annotated[
+        int | None,
+        Variable(
+            "KEEP_WITHIN",
+            read_size_bytes,
+            "",
+            "what logs, files and points may take together, such as `200G`; no limit",
         ),
     ]
     log_level: Annotated[

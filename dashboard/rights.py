@@ -37,6 +37,7 @@ ACTIONS: dict[str, Role] = {
     "job.confirm": Role.OWNER,
     "job.cancel": Role.OWNER,
     "job.order": Role.OWNER,  # its place and priority while it waits
+    "job.pin": Role.MEMBER,  # keep its log and files, or no more
     "job.raise": Role.ADMIN,  # let it come before other people's jobs
     "host.view": Role.MEMBER,
     "host.add": Role.ADMIN,
@@ -57,6 +58,7 @@ ACTIONS: dict[str, Role] = {
     "token.delete": Role.OWNER,
     "user.manage": Role.ADMIN,
     "secret.manage": Role.ADMIN,
+    "storage.manage": Role.ADMIN,
     "audit.view": Role.ADMIN,
     "health.view": Role.ANYONE,
     "health.details": Role.MEMBER,

@@ -159,6 +159,8 @@ HOST_LOST_AFTER_S = ENV.host_lost_after_s
 SILENT_AFTER_S = ENV.silent_after_s
 QUEUE_LIMIT = ENV.queue_limit
 PACK_LOGS_AFTER_S = ENV.pack_logs_after_s
+KEEP_FOR_S = ENV.keep_for_s
+KEEP_WITHIN_BYTES = ENV.keep_within_bytes
 
 LOGGING = {
     "version": 1,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dashboard.celery import app
 from jobs import dispatch
-from jobs.services import packing, reaper
+from jobs.services import packing, reaper, retention
 
 
 @app.task(name="dashboard.sweep")  # type: ignore[untyped-decorator]
@@ -19,3 +19,10 @@ def sweep() -> None:
 def pack_logs() -> None:
     """Pack logs that are closed. One worker at a time does it, however many are asked."""
     packing.pack_some()
+
+
+@app.task(name="dashboard.tidy")  # type: ignore[untyped-decorator]
+def tidy() -> None:
+    """Remove what is too old or too much. One scheduler a round does it, however many ask."""
+    if retention.its_my_round():
+        retention.tidy()

@@ -12,6 +12,7 @@ from dashboard.views import (
     hosts,
     job_confirm,
     job_list,
+    job_pin,
     jobs,
     launch,
     launch_preflight,
@@ -22,6 +23,7 @@ from dashboard.views import (
     results,
     search,
     secrets,
+    storage,
     ways,
 )
 
@@ -33,6 +35,7 @@ urlpatterns = [
     path("jobs/", include(jobs.urlpatterns)),
     path("jobs/", include(host_queue.job_urlpatterns)),
     path("jobs/", include(job_confirm.urlpatterns)),
+    path("jobs/", include(job_pin.urlpatterns)),
     path("launch/", include(launch_preflight.urlpatterns)),
     path("launch/", include(launch.urlpatterns)),
     path("hosts/", include(hosts.urlpatterns)),
@@ -43,6 +46,7 @@ urlpatterns = [
     path("results/", include(results.urlpatterns)),
     path("search/", include(search.urlpatterns)),
     path("playground/", include(playground.urlpatterns)),
+    path("storage/", include(storage.urlpatterns)),
     path("secrets/", include(secrets.urlpatterns)),
     path("api/v1/", include("dashboard.api.urls")),
 ]

@@ -13,6 +13,8 @@ All under ``/api/v1/jobs/ID`` and ``/api/v1/deployments/ID``:
 ``log/folds?series=&known=``   rows that stand for more than one line, where bars were drawn over
 ``log/steps``                  the job's steps with their lines
 =============================  ================================================================
+
+Where the log was removed each of them answers 410, see :mod:`dashboard.api.gone`.
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from dashboard.api.auth import ApiView, api, error, may
+from dashboard.api.gone import gone
 from dashboard.log_access import ACTIONS, find_record
 from dashboard.log_quotes import BREAKS
 from dashboard.states import look
@@ -75,6 +78,8 @@ def _view(kind: str, answer: Any) -> ApiView:
             return error(404, "missing", _("There is no such record."))
         if refusal := may(request.user, ACTIONS[kind], record):
             return refusal
+        if record.removed_at is not None:
+            return gone(record)
         try:
             response: HttpResponseBase = answer(request, f"{kind}/{record_id}")
         except BadNumber as bad:

@@ -40,14 +40,14 @@ class BadRequest(ValueError):
 @require_http_methods(["GET", "POST"])
 @api("job.view")
 def jobs(request: HttpRequest) -> HttpResponseBase:
-    """List jobs (``state``, ``kind``, ``host``, ``person``, ``text``), or launch one.
+    """List jobs (``state``, ``kind``, ``host``, ``person``, ``text``, ``pinned``), or launch one.
 
     A launch is ``{"kind": …, "host": name, "params": {…}}``, and may name a ``"priority"``;
     ``"confirm": ["shm"]`` has it start although a check of this name, or "all", holds not quite.
     """
     if request.method == "POST":
         return _launch(request)
-    names = ("state", "kind", "host", "person", "text")
+    names = ("state", "kind", "host", "person", "text", "pinned")
     filters = Filters(**{name: request.GET.get(name, "") for name in names})
     try:
         page = job_page(filters, before=_before(request), limit=_limit(request))
@@ -193,7 +193,7 @@ def restart_deployment(request: HttpRequest, deployment_id: int) -> HttpResponse
 @require_GET
 @api("result.view")
 def results(request: HttpRequest) -> HttpResponseBase:
-    """List results (``sort``, ``model``, ``host``, ``deployment``, ``job``)."""
+    """List results (``sort``, ``model``, ``host``, ``deployment``, ``job``; ``pinned=1``)."""
     fields = {
         "sort": "sort",
         "model": "model_id",
@@ -202,6 +202,8 @@ def results(request: HttpRequest) -> HttpResponseBase:
         "job": "job_id",
     }
     rows = Result.objects.select_related("host", "created_by")
+    if request.GET.get("pinned"):
+        rows = rows.filter(job__pinned_at__isnull=False)
     return _list(request, "results", _filtered(request, rows, fields), shapes.result)
 
 

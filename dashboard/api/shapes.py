@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from dashboard.api.gone import removal
 from dashboard.formats import joined
 from dashboard.known_failures import view_of
 from dashboard.line_view import priority_name, starts, waits
@@ -46,6 +47,8 @@ def job(row: Job) -> dict[str, Any]:
         "finished_at": _time(row.finished_at),
         "duration_s": row.duration_s,
         "log_bytes": _log_bytes(row),
+        "pinned": row.pinned_at is not None,
+        "removed": removal(row),
     }
 
 
@@ -180,6 +183,7 @@ def deployment(row: Deployment) -> dict[str, Any]:
         "ready_at": _time(row.ready_at),
         "stopped_at": _time(row.stopped_at),
         "log_bytes": _log_bytes(row),
+        "removed": removal(row),
     }
 
 

@@ -33,7 +33,7 @@ class LogConsumer(PageSocket):
             raise RefusedError(BAD_REQUEST)
         self.offset = int(given)
         record = find_record(self.kind, self.record_id)
-        if record is None:
+        if record is None or record.removed_at is not None:
             raise RefusedError(NOT_FOUND)
         return ACTIONS[self.kind], record
 

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 from dashboard import audit
 from dashboard.advice import server_advice
 from dashboard.formats import joined
+from dashboard.kept_view import removed_words
 from dashboard.rates import rates
 from dashboard.requests import person
 from dashboard.rights import allowed, check, requires
@@ -113,6 +114,7 @@ def _context(request: HttpRequest, page: Any) -> dict[str, Any]:
         "is_ready": deployment.state == Deployment.State.READY,
         "log_key": f"deployment/{deployment.pk}",
         "example": _example(deployment),
+        "removed_words": removed_words(deployment),
     }
 
 

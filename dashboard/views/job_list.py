@@ -21,13 +21,16 @@ from jobs.models import Host, Job
 from jobs.queries.forecast import forecasts
 from jobs.queries.jobs import ASKS, BROKE, OPEN, Filters, cursor, page
 
-FIELDS = {"state": "state", "kind": "kind", "host": "host", "person": "person", "text": "q"}
+FIELDS = {
+    **{name: name for name in ("state", "kind", "host", "person", "pinned")},
+    "text": "q",
+}
 
 
 @require_GET
 @requires("job.view")
 def job_list(request: HttpRequest) -> HttpResponse:
-    """Jobs, newest first. In the URL: state, kind, host, person, q, and ``before`` for older."""
+    """Jobs, newest first. In the URL: the names of FIELDS, and ``before`` for older."""
     asked = {name: request.GET.get(key, "").strip() for name, key in FIELDS.items()}
     filters = Filters(**asked)
     before = cursor(request.GET.get("before", ""))

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from django.conf import settings
 from django.contrib import messages
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -19,9 +17,11 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from dashboard import audit, line_view
 from dashboard.advice import advice
 from dashboard.against_guide import against
+from dashboard.api.gone import gone
 from dashboard.charts import live
 from dashboard.command_view import command_view
 from dashboard.formats import joined, moment, number
+from dashboard.kept_view import going_words, pinned_words, removed_words
 from dashboard.known_failures import view_of
 from dashboard.requests import person
 from dashboard.rights import allowed, check, requires
@@ -36,6 +36,7 @@ from jobs.plans import from_json, script
 from jobs.queries.host_page import place_in_line
 from jobs.queries.job_page import JobPage, job_page
 from jobs.queries.points import has_points, samples_after
+from jobs.services.outputs import outputs_folder
 
 # What a result is in one look, in the order of the facts; those that it has are shown.
 _HEADLINE = ("output_tokens_per_s", "ttft_p50_ms", "tpot_p50_ms", "accuracy", "questions")
@@ -68,6 +69,7 @@ def job_detail(request: HttpRequest, job_id: int) -> HttpResponse:
         "figure": live.figure() if plan.watches else None,
         "watched": bool(plan.watches) and (page.job.is_open or found_points),
         "has_points": found_points,
+        "lost_points": bool(page.job.removed_at and page.job.points_bytes),
     }
     return render(request, "jobs/detail.html", context)
 
@@ -105,7 +107,9 @@ def job_again(request: HttpRequest, job_id: int) -> HttpResponse:
 @requires("job.view")
 def job_points(request: HttpRequest, job_id: int) -> JsonResponse:
     """What was scraped behind the cursor ``after`` (bytes; -1: all, decimated), as curves."""
-    job = get_object_or_404(Job.objects.only("pk", "state"), pk=job_id)
+    job = get_object_or_404(Job, pk=job_id)
+    if job.removed_at is not None:
+        return gone(job)
     try:
         after = max(-1, int(request.GET.get("after", "-1")))
     except ValueError as error:
@@ -119,10 +123,12 @@ def job_points(request: HttpRequest, job_id: int) -> JsonResponse:
 
 @require_GET
 @requires("job.view")
-def job_output(request: HttpRequest, job_id: int, output_id: int) -> FileResponse:
+def job_output(request: HttpRequest, job_id: int, output_id: int) -> FileResponse | JsonResponse:
     """A file that the job left, to keep: never shown in place, whatever it claims to be."""
-    output = get_object_or_404(OutputFile, pk=output_id, job=job_id)
-    folder = (Path(settings.DATA_DIR) / "outputs" / str(job_id)).resolve()
+    output = get_object_or_404(OutputFile.objects.select_related("job"), pk=output_id, job=job_id)
+    if output.job.removed_at is not None:
+        return gone(output.job)
+    folder = outputs_folder(job_id).resolve()
     file = (folder / output.path).resolve()
     if not file.is_relative_to(folder) or not file.is_file():
         raise Http404("the file is not here")
@@ -167,6 +173,10 @@ def _context(request: HttpRequest, page: JobPage) -> dict[str, Any]:
         "advice": joined(why["known"].advice if why["known"] else "", advice(job)),
         "may_cancel": job.is_open and allowed(request.user, "job.cancel", job),
         "may_repeat": allowed(request.user, "job.repeat", job),
+        "may_pin": allowed(request.user, "job.pin", job) and job.removed_at is None,
+        "pinned_words": pinned_words(job),
+        "going_words": going_words(job),
+        "removed_words": removed_words(job),
         "form_address": _form_address(job),
         "neighbours": _neighbours(page),
         "headline": _headline(page),

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_GET, require_POST
 from dashboard import line_view
 from dashboard.advice import advice, server_advice
 from dashboard.audit import record
+from dashboard.checks import low_disk_bytes
 from dashboard.diegrid import grid
 from dashboard.host_view import host_views
 from dashboard.rates import rates
@@ -78,6 +79,8 @@ def _busy(viewer: Any, *, mine: bool) -> dict[str, Any]:
             for row in queries.broken_servers(user, midnight)
         ],
         "results": queries.results(user),
+        "low_disk_bytes": low_disk_bytes(),
+        "may_see_storage": allowed(viewer, "storage.manage"),
         "hosts": [
             (view, grid(view.host, held=view.now.held))
             for view in host_views(hosts_now(waiting=0), viewer)

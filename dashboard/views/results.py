@@ -14,7 +14,8 @@ from django.views.decorators.http import require_GET
 
 from dashboard.charts import accuracy, percentiles, throughput
 from dashboard.charts.series import Series
-from dashboard.rights import requires
+from dashboard.kept_view import going_words, pinned_words, removed_words
+from dashboard.rights import allowed, requires
 from dashboard.views.compare import compare_results
 from dashboard.words import host_word, metric_label, metric_text
 from jobs.metrics import METRICS
@@ -25,6 +26,7 @@ from jobs.queries.results import (
     ResultPage,
     facet_counts,
     matching,
+    pinned_count,
     questions,
     result_list,
     result_page,
@@ -56,6 +58,7 @@ def results(request: HttpRequest) -> HttpResponse:
         "chosen": _chosen(request, filters),
         "query": query.urlencode(),
         "is_filtered": bool(query),
+        "may_pin": allowed(request.user, "job.pin"),
     }
     return render(request, "results/list.html", context)
 
@@ -65,7 +68,7 @@ def results(request: HttpRequest) -> HttpResponse:
 def result(request: HttpRequest, result_id: int) -> HttpResponse:
     """One result: numbers, charts, commands, environment, inputs, questions."""
     page = _page(result_id)
-    context = _context(page)
+    context = _context(page) | {"may_pin": _may_pin(request, page)}
     if page.result.sort == Result.Sort.EVALUATION:
         context |= _question_context(request, page)
         if request.headers.get("HX-Target") == "questions":
@@ -87,6 +90,11 @@ def result_file(request: HttpRequest, result_id: int, ending: str) -> HttpRespon
     return response
 
 
+def _may_pin(request: HttpRequest, page: ResultPage) -> bool:
+    job = page.result.job
+    return job.removed_at is None and allowed(request.user, "job.pin", job)
+
+
 def _page(result_id: int) -> ResultPage:
     try:
         return result_page(result_id)
@@ -101,6 +109,7 @@ def _filters(request: HttpRequest) -> Filters:
         stamps=[stamp for stamp in request.GET.getlist("stamp") if stamp in STAMPS],
         text=request.GET.get("q", "").strip(),
         deployment=int(deployment) if deployment.isdecimal() else None,
+        pinned="1" in request.GET.getlist("pinned"),
     )
 
 
@@ -138,22 +147,25 @@ def _facets(filters: Filters) -> list[dict[str, Any]]:
             for value, n in counts[name]
         ]
         facets.append({"name": name, "title": title, "options": options})
+    pinned = pinned_count(filters)
+    if pinned or filters.pinned:
+        option = {"value": "1", "word": _("pinned"), "count": pinned, "on": filters.pinned}
+        facets.append({"name": "pinned", "title": _("Kept"), "options": [option]})
     return facets
 
 
 def _chosen(request: HttpRequest, filters: Filters) -> list[dict[str, str]]:
     """The filters that are on, each with the address without it."""
-    titles, words = _facet_titles(), _value_words()
+    own = {"q": _("text"), "deployment": _("deployment"), "pinned": _("Kept")}
+    titles, words = {**_facet_titles(), **own}, _value_words()
     chosen = []
-    for name in (*FACETS, "stamp", "q", "deployment"):
+    for name in (*FACETS, "stamp", "q", "deployment", "pinned"):
         for value in request.GET.getlist(name):
             query = request.GET.copy()
             query.setlist(name, [v for v in query.getlist(name) if v != value])
             query.pop("after", None)
-            title = titles.get(name, _("text") if name == "q" else _("deployment"))
-            chosen.append(
-                {"title": title, "word": words.get(value, value), "without": query.urlencode()}
-            )
+            word = _("pinned") if name == "pinned" else words.get(value, value)
+            chosen.append({"title": titles[name], "word": word, "without": query.urlencode()})
     return [item for item in chosen if item["word"]]
 
 
@@ -165,6 +177,9 @@ def _context(page: ResultPage) -> dict[str, Any]:
         "title": _title(page),
         "environments": result.surroundings.get("environments", []),
         "is_evaluation": result.sort == Result.Sort.EVALUATION,
+        "pinned_words": pinned_words(result.job),
+        "going_words": going_words(result.job),
+        "removed_words": removed_words(result.job),
     }
     if result.sort == Result.Sort.EVALUATION:
         categories = page.categories

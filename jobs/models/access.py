@@ -17,6 +17,8 @@ class Instance(models.Model):
     swept_at = models.DateTimeField(null=True)  # last round of the reaper, whoever did it
     # Since when the reaper has been going round: before, we may have been deaf, not a host silent.
     awake_since = models.DateTimeField(null=True)
+    tidied_at = models.DateTimeField(null=True)  # last round of retention, whoever did it
+    storage = models.JSONField(default=dict)  # what it counted: jobs.queries.storage.Count
 
     def __str__(self) -> str:
         return str(self.instance_id)

@@ -6,9 +6,11 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 from django.utils.timezone import now
 
 from jobs.models.deployments import Deployment
+from jobs.models.kept import Measured
 
 
 class Conversation(models.Model):
@@ -30,7 +32,7 @@ class Conversation(models.Model):
         return self.title or f"conversation {self.pk}"
 
 
-class Turn(models.Model):
+class Turn(Measured):
     """A question and its answer. The raw stream is in the log store under ``turn/<id>``."""
 
     class State(models.TextChoices):
@@ -57,6 +59,14 @@ class Turn(models.Model):
             models.UniqueConstraint(
                 fields=["conversation", "index"], name="turn_index_once_a_conversation"
             )
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["created_at", "kept_bytes"],
+                name="turn_to_remove",
+                condition=Q(kept_bytes__gt=0),
+            ),
+            models.Index(fields=["id"], name="turn_to_measure", condition=Q(kept_bytes=None)),
         ]
 
     def __str__(self) -> str:

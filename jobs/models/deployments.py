@@ -12,9 +12,10 @@ from django.utils.timezone import now
 from jobs.models.assets import Artifact
 from jobs.models.hosts import Host
 from jobs.models.jobs import Job
+from jobs.models.kept import Kept
 
 
-class Deployment(models.Model):
+class Deployment(Kept):
     """A model behind an OpenAI-compatible API.
 
     ``state`` changes only through ``jobs.services.deployments``. ``run`` counts the starts of its
@@ -33,6 +34,7 @@ class Deployment(models.Model):
         LOST = "lost"
 
     LIVE_STATES: ClassVar = (State.LOADING, State.READY, State.UNHEALTHY, State.STOPPING)
+    ENDED_STATES: ClassVar = (State.STOPPED, State.FAILED, State.LOST)
 
     name = models.CharField(max_length=100)  # also the served model name
     host = models.ForeignKey(Host, models.PROTECT, related_name="deployments")
@@ -68,6 +70,11 @@ class Deployment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.state})"
+
+    @property
+    def is_open(self) -> bool:
+        """True while its server runs or is to be started; after a restart it is again."""
+        return self.state not in self.ENDED_STATES
 
 
 class DeploymentEvent(models.Model):

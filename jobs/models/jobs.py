@@ -12,6 +12,7 @@ from django.db.models import Q
 from django.utils.timezone import now
 
 from jobs.models.hosts import Host
+from jobs.models.kept import Kept
 
 # Between two jobs of one second fit thirty others, each put between the last two.
 PLACES_A_SECOND = 1 << 30
@@ -27,7 +28,7 @@ def last_place() -> int:
     return place_of(now())
 
 
-class Job(models.Model):
+class Job(Kept):
     """One run of one kind of work on a host.
 
     State changes only through ``jobs.services.lifecycle``, and only forward::
@@ -113,6 +114,11 @@ class Job(models.Model):
     # The host's last word, kept until log and outputs are whole: the "ended" event.
     ended = models.JSONField(null=True)
     progress = models.JSONField(null=True)  # {"done": float, "total": float, "unit": str}
+    # Whose log and files stay, whatever their age and size: jobs.services.pins.
+    pinned_at = models.DateTimeField(null=True)
+    pinned_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
+    )
 
     class Meta:
         ordering: ClassVar = ["-created_at", "-id"]
@@ -123,6 +129,27 @@ class Job(models.Model):
             models.Index(fields=["created_by", "-created_at", "-id"], name="job_by_person"),
             models.Index(fields=["host", "state", "priority", "place", "id"], name="job_in_line"),
             models.Index(fields=["-created_at", "-id"], name="job_by_age"),
+            models.Index(
+                fields=["-created_at", "-id"],
+                name="job_pinned",
+                condition=Q(pinned_at__isnull=False),
+            ),
+            models.Index(
+                fields=["finished_at", "id"],
+                name="job_to_remove",
+                condition=Q(kept_bytes__gt=0, pinned_at=None),
+            ),
+            # With all that is summed, so that no row is read for it.
+            models.Index(
+                fields=["-kept_bytes", "-id", "points_bytes", "finished_at"],
+                name="job_by_size",
+                condition=Q(kept_bytes__gt=0),
+            ),
+            models.Index(
+                fields=["id"],
+                name="job_to_measure",
+                condition=Q(kept_bytes=None, finished_at__isnull=False),
+            ),
         ]
         constraints: ClassVar = [
             models.CheckConstraint(

@@ -35,7 +35,7 @@ class Cursor:
 @dataclass(frozen=True, slots=True)
 class Filters:
     """What a list is narrowed to; "" means any. ``state`` is a state, a name of ``GROUPS``,
-    or "asks": queued, and somebody must confirm what its host found.
+    or "asks": queued, and somebody must confirm what its host found. ``pinned``: those only.
     """
 
     state: str = ""
@@ -43,11 +43,12 @@ class Filters:
     host: str = ""
     person: str = ""
     text: str = ""
+    pinned: str = ""
 
     @property
     def any(self) -> bool:
         """True when the list is narrowed at all."""
-        return any((self.state, self.kind, self.host, self.person, self.text))
+        return any((self.state, self.kind, self.host, self.person, self.text, self.pinned))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,8 @@ def _filtered(filters: Filters) -> QuerySet[Job]:
     if filters.person:
         people = User.objects.filter(username=filters.person).values_list("pk", flat=True)
         jobs = jobs.filter(created_by_id__in=list(people))
+    if filters.pinned:
+        jobs = jobs.filter(pinned_at__isnull=False)
     for word in filters.text.split():
         jobs = jobs.filter(_matches(word))
     return jobs

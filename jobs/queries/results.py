@@ -10,7 +10,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.db.models import Q, QuerySet
 
-from jobs.models import Answer, Artifact, Deployment, Host, OutputFile, Result, ResultPoint
+from jobs.models import Answer, Artifact, Deployment, Host, Job, OutputFile, Result, ResultPoint
 from jobs.queries import result_counts
 from jobs.queries.result_counts import FACETS, STAMPS, Counts
 from jobs.queries.statistics import Interval, mean_interval, wilson
@@ -27,6 +27,7 @@ class Filters:
     stamps: Sequence[str] = ()
     text: str = ""
     deployment: int | None = None
+    pinned: bool = False  # only those whose jobs are
 
     def without(self, facet: str) -> Filters:
         """The same with one facet left open."""
@@ -37,11 +38,17 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """``results`` newest first; ``after`` is where the next page begins, "" at the end."""
+    """``results`` newest first; ``after`` is where the next page begins, "" at the end.
+
+    ``pinned`` and ``removed`` are numbers of their jobs: which are pinned, and of which log and
+    files are gone.
+    """
 
     results: Sequence[Result]
     after: str
     total: int
+    pinned: frozenset[int]
+    removed: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +112,9 @@ def matching(filters: Filters) -> QuerySet[Result]:
         found = found.filter(wanted)
     if filters.deployment is not None:
         found = found.filter(deployment_id=filters.deployment)
+    if filters.pinned:
+        # Not by a join, for which the database may walk over all results.
+        found = found.filter(job_id__in=Job.objects.filter(pinned_at__isnull=False).values("pk"))
     for word in filters.text.split():
         found = found.filter(_matches(word))
     return found
@@ -148,7 +158,10 @@ def result_list(filters: Filters, after: str = "") -> Page:
     more = len(rows) > PAGE
     rows = rows[:PAGE]
     next_page = f"{rows[-1].created_at.isoformat()}~{rows[-1].pk}" if more else ""
-    return Page(rows, next_page, total)
+    kept = Job.objects.filter(pk__in=[row.job_id for row in rows])
+    pinned = kept.filter(pinned_at__isnull=False).values_list("pk", flat=True)
+    removed = kept.filter(removed_at__isnull=False).values_list("pk", flat=True)
+    return Page(rows, next_page, total, frozenset(pinned), frozenset(removed))
 
 
 def facet_counts(filters: Filters) -> dict[str, list[tuple[str, int]]]:
@@ -164,9 +177,14 @@ def facet_counts(filters: Filters) -> dict[str, list[tuple[str, int]]]:
     return told
 
 
+def pinned_count(filters: Filters) -> int:
+    """How many of those that the other filters let through are pinned."""
+    return matching(replace(filters, pinned=True)).count()
+
+
 def _counts(filters: Filters) -> Counts:
-    """All results that the text and the deployment let through, whatever the facets say."""
-    if filters.text or filters.deployment is not None:
+    """All results that text, deployment and pins let through, whatever the facets say."""
+    if filters.text or filters.deployment is not None or filters.pinned:
         return result_counts.count(matching(replace(filters, facets={}, stamps=())))
     return result_counts.count_all()
 
@@ -178,7 +196,7 @@ def _passing(counts: Counts, filters: Filters) -> Counts:
 def result_page(result_id: int) -> ResultPage:
     """Everything on the page of one result. Raises ``Result.DoesNotExist``."""
     result = Result.objects.select_related(
-        "host", "job", "created_by", "deployment__artifact", "deployment__host"
+        "host", "job__pinned_by", "created_by", "deployment__artifact", "deployment__host"
     ).get(pk=result_id)
     deployment = result.deployment
     return ResultPage(

@@ -25,7 +25,14 @@ State = Deployment.State
 
 _HEALTH = {"loading": State.LOADING, "ready": State.READY, "unhealthy": State.UNHEALTHY}
 _SERVING = (State.LOADING, State.READY, State.UNHEALTHY)
-_ENDED = (State.STOPPED, State.FAILED, State.LOST)
+# A server that runs again has its log again, whole: its host sends what is not here.
+_KEPT_AGAIN: Mapping[str, Any] = {
+    "kept_bytes": None,
+    "removed_at": None,
+    "removed_why": "",
+    "removed_args": {},
+    "removed_bytes": 0,
+}
 
 
 class NotRestartable(JobsError):
@@ -78,6 +85,7 @@ def restart_deployment(deployment_id: int, user: AbstractBaseUser | None) -> int
         "ready_at": None,
         "stopped_at": None,
         "missing_since": None,
+        **_KEPT_AGAIN,
     }
     with transaction.atomic():
         was_live = deployment.state in Deployment.LIVE_STATES
@@ -278,6 +286,8 @@ def _change(
     deployment: Deployment, state: str, *, sentence: Remark, only_from: Iterable[str], **fields: Any
 ) -> bool:
     """One conditional UPDATE of this very run."""
+    if state not in Deployment.ENDED_STATES:
+        fields |= _KEPT_AGAIN
     with transaction.atomic():
         changed = Deployment.objects.filter(
             pk=deployment.pk, run=deployment.run, state__in=list(only_from)

@@ -38,7 +38,7 @@ def log_key(owner: Owner) -> str:
 
 def sizes(owner: Owner) -> dict[str, Any]:
     """How far each stream has arrived (bytes), and how much of a log is taken at once."""
-    log_bytes = logstore.store().size(log_key(owner))
+    log_bytes = _log_size(owner)
     received = outputs.received(owner) if isinstance(owner, Job) else {}
     return {
         "log": log_bytes,
@@ -51,11 +51,42 @@ def sizes(owner: Owner) -> dict[str, Any]:
 
 def append_log(owner: Owner, *, offset: int, data: bytes) -> int:
     """Add to the log; the new size. Raises ``OffsetMismatch``."""
+    if not owner.is_open:
+        return _append_late(owner, offset, data)
     key = log_key(owner)
     size = logstore.store().append(key, offset, data)
     _note_size(owner, key, size)
     hints.publish("log", key=key, size=size)
     progress.look_at(owner, size)
+    return size
+
+
+def _log_size(owner: Owner) -> int:
+    """How much of the log has arrived; of one that was removed the row alone knows it."""
+    if owner.removed_at is not None:
+        return owner.log_bytes
+    return logstore.store().size(log_key(owner))
+
+
+def _append_late(owner: Owner, offset: int, data: bytes) -> int:
+    """The same when the job or the server counts as over: its host was lost, and is back.
+
+    The log may have been removed meanwhile, or be removed at this moment: the row is held, and what
+    comes for a log that is gone is counted and not kept, so that the host comes to its end.
+    """
+    rows, key = type(owner)._default_manager, log_key(owner)
+    with transaction.atomic():
+        row = rows.select_for_update(of=("self",)).get(pk=owner.pk)
+        if row.removed_at is None:
+            size = logstore.store().append(key, offset, data)
+            told = {"log_bytes": max(row.log_bytes, size), "kept_bytes": None}
+        elif row.log_bytes != offset:
+            raise OffsetMismatch(row.log_bytes)
+        else:
+            size = offset + len(data)
+            told = {"log_bytes": size, "removed_bytes": row.removed_bytes + len(data)}
+        rows.filter(pk=owner.pk).update(**told)
+    hints.publish("log", key=key, size=size)
     return size
 
 
@@ -137,7 +168,7 @@ def _apply_to_job(job: Job, event: Event, verdict: Verdict | None) -> None:
 
 def _deployment_events(deployment: Deployment, offset: int, lines: list[bytes]) -> int:
     size, incomplete = offset, None
-    log_bytes = logstore.store().size(log_key(deployment))
+    log_bytes = _log_size(deployment)
     # Reading a log may take seconds; no lock is held meanwhile.
     failure = _failure_of(deployment, lines, log_bytes)
     with transaction.atomic():

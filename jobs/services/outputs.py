@@ -32,6 +32,11 @@ class Declared:
     sha256: str
 
 
+def outputs_folder(job_id: int) -> Path:
+    """Where all outputs of a job lie."""
+    return Path(settings.DATA_DIR, "outputs", str(job_id))
+
+
 def output_path(job_id: int, path: str) -> Path:
     """Where an output lies on the dashboard's disk.
 
@@ -42,11 +47,13 @@ def output_path(job_id: int, path: str) -> Path:
     plain = path and "\0" not in path and "\\" not in path and len(path) <= _PATH_MAX
     if not plain or path.startswith("/") or not parts or ".." in path.split("/"):
         raise BadOutput(f"not the path of an output: {path!r}")
-    return Path(settings.DATA_DIR, "outputs", str(job_id), *parts)
+    return outputs_folder(job_id).joinpath(*parts)
 
 
 def append_output(job: Job, declared: Declared, *, offset: int, data: bytes) -> int:
     """Add ``data`` to an output; the new size. On disk when this returns.
+
+    Of a job whose files were removed nothing is wanted: the answer is that all of it is here.
 
     Raises:
         OffsetMismatch: it does not end at ``offset``. Also, with size 0, when the file is whole but
@@ -59,12 +66,15 @@ def append_output(job: Job, declared: Declared, *, offset: int, data: bytes) -> 
     if offset + len(data) > declared.total:
         raise BadOutput(f"{declared.path!r} has more than {declared.total} bytes")
     with transaction.atomic():
-        Job.objects.select_for_update().only("pk").get(pk=job.pk)  # one writer a job
+        # One writer a job.
+        owner = Job.objects.select_for_update().get(pk=job.pk)
         row, _ = OutputFile.objects.get_or_create(
             job=job,
             path=declared.path,
             defaults={"name": declared.name, "bytes": declared.total, "sha256": declared.sha256},
         )
+        if owner.removed_at is not None:
+            return declared.total  # name, size and checksum are kept; its host has done its part
         if (row.bytes, row.sha256) != (declared.total, declared.sha256):
             row.bytes, row.sha256, row.received_bytes = declared.total, declared.sha256, 0
         if row.received_bytes != offset:
@@ -73,14 +83,17 @@ def append_output(job: Job, declared: Declared, *, offset: int, data: bytes) -> 
         if row.is_whole and _sha256(path) != row.sha256:
             row.received_bytes = 0
         row.save()
+        if owner.kept_bytes is not None:
+            Job.objects.filter(pk=job.pk).update(kept_bytes=None)  # to be measured again
     if row.received_bytes < offset + len(data):
         raise OffsetMismatch(row.received_bytes)
     return row.received_bytes
 
 
 def received(job: Job) -> dict[str, int]:
-    """Path -> bytes that have arrived."""
-    return dict(job.outputs.values_list("path", "received_bytes"))
+    """Path -> bytes that have arrived; of a job whose files were removed no more are wanted."""
+    size = "received_bytes" if job.removed_at is None else "bytes"
+    return dict(job.outputs.values_list("path", size))
 
 
 def contents(job: Job) -> dict[str, bytes]:

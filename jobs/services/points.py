@@ -37,14 +37,18 @@ def _append_to_job(job: Job, offset: int, data: bytes) -> int:
     whole = data[: data.rfind(b"\n") + 1]
     rows = _by_watch(whole, f"points of job {job.pk}")
     with transaction.atomic():
-        arrived = Job.objects.select_for_update().get(pk=job.pk).points_bytes
-        if arrived != offset:
-            raise OffsetMismatch(arrived)
-        PointBlock.objects.bulk_create(
-            PointBlock(job=job, offset=offset, watch=watch, rows=block)
-            for watch, block in rows.items()
-        )
-        Job.objects.filter(pk=job.pk).update(points_bytes=offset + len(whole))
+        row = Job.objects.select_for_update().get(pk=job.pk)
+        if row.points_bytes != offset:
+            raise OffsetMismatch(row.points_bytes)
+        if row.removed_at is None:
+            PointBlock.objects.bulk_create(
+                PointBlock(job=job, offset=offset, watch=watch, rows=block)
+                for watch, block in rows.items()
+            )
+        told: dict[str, int | None] = {"points_bytes": offset + len(whole)}
+        if row.removed_at is None and row.kept_bytes is not None:
+            told["kept_bytes"] = None  # to be measured again
+        Job.objects.filter(pk=job.pk).update(**told)
         if rows:
             transaction.on_commit(partial(hints.publish, "points", job=job.pk))
     return offset + len(whole)

@@ -63,7 +63,12 @@ class Verdict:
 
 
 def check_whole(job: Job, ended: Mapping[str, Any]) -> None:
-    """Raise :class:`Incomplete` unless log, points and outputs have arrived in full."""
+    """Raise :class:`Incomplete` unless log, points and outputs have arrived in full.
+
+    Of a job whose log and files were removed nothing is waited for.
+    """
+    if job.removed_at is not None:
+        return
     log_bytes = logstore.store().size(f"job/{job.pk}")
     arrived = outputs.received(job)
     wanted = {output["path"]: output["bytes"] for output in ended["outputs"]}

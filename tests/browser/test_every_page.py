@@ -37,6 +37,8 @@ PAGES = {
     "host-queue": [f"/hosts/{HOST}/queue/"],
     "secret-list": ["/secrets/", f"/secrets/?name={SECRET}"],
     "secret-delete": [f"/secrets/{SECRET}/delete/"],
+    "storage": ["/storage/"],
+    "storage-remove": ["/storage/jobs/{benchmark}/remove/"],
     "model-list": ["/models/"],
     "model-detail": ["/models/smollm2-135m-instruct/"],
     "model-add": ["/models/add/"],
@@ -61,7 +63,7 @@ NO_PAGES = {
     *("launch", "launch-preview", "launch-script", "host-drain", "tour-start", "frame"),
     *("host-slots", "host-forget-dies", "host-arrival", "secret-keep"),
     *("launch-check", "launch-findings", "model-way", "model-way-check"),
-    *("job-confirm", "job-move", "job-priority", "job-quiet"),
+    *("job-confirm", "job-move", "job-priority", "job-quiet", "job-pin"),
     # Of models of one's own, which the tour has none of: tests/dashboard/test_model_editing.py.
     *("model-edit", "model-edit-yaml", "model-yaml", "model-delete", "model-undo", "model-discard"),
     *("chain-put-away", "serving", "search-list"),

@@ -38,6 +38,10 @@ def test_nothing_has_to_be_set():
         ("HOST_LOST_AFTER", "soon", "a length of time above 0"),
         ("HOST_LOST_AFTER", "0h", "a length of time above 0"),
         ("QUEUE_LIMIT", "0", "a whole number from 1 to 1000000"),
+        ("KEEP_FOR", "a while", "a length of time above 0"),
+        ("KEEP_WITHIN", "200", 'a size above 0 with its unit, such as "500M", "200G" or "1.5T"'),
+        ("KEEP_WITHIN", "0G", "a size above 0"),
+        ("KEEP_WITHIN", "-5G", "a size above 0"),
         ("LOG_LEVEL", "loud", "DEBUG, INFO, WARNING, ERROR"),
         ("WHEELS_DIR", "/no/such/folder", "a folder that exists"),
         ("DEBUG", "yes", "1 or 0"),
@@ -67,6 +71,26 @@ def test_an_empty_variable_is_not_set():
 )
 def test_lengths_of_time_have_units(text, seconds):
     assert env.load({"HOST_LOST_AFTER": text}).host_lost_after_s == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("500M", 500e6),
+        ("200G", 200e9),
+        ("200GB", 200e9),
+        ("1.5T", 1.5e12),
+        ("3 kB", 3e3),
+        ("", None),
+    ],
+)
+def test_sizes_have_units_in_powers_of_a_thousand(text, size):
+    assert env.load({"KEEP_WITHIN": text}).keep_within_bytes == size
+
+
+def test_everything_is_kept_for_ever_unless_set():
+    assert (env.load({}).keep_for_s, env.load({}).keep_within_bytes) == (None, None)
+    assert env.load({"KEEP_FOR": "90d"}).keep_for_s == 90 * 86400
 
 
 def test_letting_other_machines_in_needs_the_address_that_they_use():

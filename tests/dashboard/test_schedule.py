@@ -3,13 +3,13 @@
 from datetime import timedelta
 
 from dashboard.celery import app
-from jobs.services import packing
+from jobs.services import packing, retention
 from jobs.services.reaper import ROUND_S
 
 
-def due_after(passed: timedelta):
-    sweep = app.conf.beat_schedule["sweep"]["schedule"]
-    return sweep.is_due(app.now() - passed)
+def due_after(passed: timedelta, name: str = "sweep"):
+    found = app.conf.beat_schedule[name]["schedule"]
+    return found.is_due(app.now() - passed)
 
 
 def test_the_sweep_is_due_every_ten_seconds():
@@ -27,3 +27,8 @@ def test_logs_are_packed_by_a_task_of_their_own():
 
     assert entry["task"] in app.tasks
     assert entry["schedule"].seconds == packing.ROUND_S > packing.WORK_S
+
+
+def test_retention_is_due_every_five_minutes():
+    assert due_after(timedelta(seconds=retention.ROUND_S + 1), "tidy").is_due
+    assert not due_after(timedelta(seconds=retention.ROUND_S / 2), "tidy").is_due

@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from dashboard import terminal
+from dashboard.kept_view import removed_words
 from jobs.logstore import plain_stream, store
 from jobs.models import Job
 
@@ -24,8 +25,11 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if not Job.objects.filter(pk=options["job"]).exists():
+        job = Job.objects.filter(pk=options["job"]).first()
+        if job is None:
             raise CommandError(f"There is no job {options['job']}.")
+        if job.removed_at is not None:
+            raise CommandError(removed_words(job))
         if options["follow"]:
             chunks = terminal.follow(options["job"], None)
         else:

@@ -12,6 +12,11 @@ function timesOf(text) {
   return text.split(",").map((pair) => /** @type {[number, number]} */ (pair.split(":").map(Number)));
 }
 
+/** A log that was removed since: the page itself says when and why. @param {Response} response */
+function showRemoval(response) {
+  if (response.status === 410) location.reload();
+}
+
 export class LogSource {
   /** @param {string} url of the log's bytes @param {string} socketPath */
   constructor(url, socketPath) {
@@ -31,6 +36,7 @@ export class LogSource {
   /** @param {string} path @returns {Promise<any>} */
   async json(path) {
     const response = await fetch(this.url + path, { headers: { Accept: "application/json" } });
+    showRemoval(response);
     const answer = await response.json();
     if (!response.ok) throw new Error(answer.message ?? response.statusText);
     return answer;
@@ -44,6 +50,7 @@ export class LogSource {
   /** @param {number} from @param {number} to @returns {Promise<import("./log_bytes.js").Piece>} */
   async piece(from, to) {
     const response = await fetch(`${this.url}?from=${from}&to=${to}`);
+    showRemoval(response);
     if (!response.ok) throw new Error(response.statusText);
     const bytes = new Uint8Array(await response.arrayBuffer());
     return { bytes, times: timesOf(response.headers.get("X-Log-Times") ?? "") };

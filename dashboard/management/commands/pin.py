@@ -1,0 +1,36 @@
+"""Pin a job from a terminal."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from dashboard import terminal
+from dashboard.audit import record
+from dashboard.kept_view import removed_words
+from jobs.models import Job
+from jobs.services import pins
+
+
+class Command(BaseCommand):
+    help = "Pin a job: its log and files are never removed. With --off age and size decide again."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("job", type=int)
+        parser.add_argument("--off", action="store_true", help="take the pin away")
+        parser.add_argument("--user", default="", help="account that pins it (first admin)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        job = Job.objects.filter(pk=options["job"]).first()
+        if job is None:
+            raise CommandError(f"There is no job {options['job']}.")
+        user, wanted = terminal.user_named(options["user"]), not options["off"]
+        if wanted and not pins.pin(job.pk, user):
+            job.refresh_from_db()
+            raise CommandError(f"Nothing is left to pin. {removed_words(job)}")
+        if not wanted and not pins.unpin(job.pk):
+            raise CommandError(f"Job {job.pk} is not pinned.")
+        record(user, "job.pin", f"job {job.pk}", pinned=wanted, by="terminal")
+        self.stdout.write(f"job {job.pk}: {'pinned' if wanted else 'no longer pinned'}")

@@ -1,0 +1,149 @@
+"""What lies on the dashboard's disk, what goes next, and removing a job's log and files by hand."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.db import connection
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import URLPattern, path
+from django.utils.timezone import now
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods
+
+from dashboard import audit
+from dashboard.kept_view import removed_words, size_text, span_text, when_text
+from dashboard.requests import person
+from dashboard.rights import requires
+from jobs.models import Deployment, Job
+from jobs.queries.storage import Bulk, Count, biggest, count, last_count, limits, next_to_go
+from jobs.queries.storage import unfinished as unfinished_removals
+from jobs.services import retention
+
+SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class NextRow:
+    """Something that goes. ``record`` is a Job, a Deployment, or None for a chat's stream."""
+
+    bulk: Bulk
+    record: Job | Deployment | None
+    when: str
+    why: str
+
+
+@require_GET
+@requires("storage.manage")
+def storage(request: HttpRequest) -> HttpResponse:
+    """Sizes, limits, the biggest jobs and what goes next."""
+    counted, given = last_count(), limits()
+    if not counted.at:
+        counted = count(now(), aside=0)
+    disk = shutil.disk_usage(settings.DATA_DIR)
+    within = given.keep_within_bytes
+    context = {
+        "counted": counted,
+        "counted_at": datetime.fromisoformat(counted.at),
+        "parts": _parts(counted),
+        "disk": disk,
+        "disk_share": disk.used / disk.total,
+        "limits": given,
+        "keep_for": span_text(given.keep_for.total_seconds()) if given.keep_for else "",
+        "share": counted.within / within if within else None,
+        "over": within is not None and counted.within > within,
+        "next_rows": _next_rows(counted),
+        "biggest": biggest(SHOWN),
+        "unfinished": unfinished_removals(),
+        "title": _title(counted, disk.free),
+    }
+    return render(request, "storage/index.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+@requires("storage.manage")
+def storage_remove(request: HttpRequest, job_id: int) -> HttpResponse:
+    """Ask (GET), then remove a job's log, files and points (POST). It cannot be undone."""
+    job = get_object_or_404(Job.objects.select_related("host", "pinned_by"), pk=job_id)
+    if request.method != "POST":
+        context = {"job": job, "files": job.outputs.count(), "refusal": _refusal(job)}
+        return render(request, "storage/remove.html", context)
+    user = person(request)
+    assert user is not None  # strangers do not come here
+    if retention.remove_now(job_id, user):
+        job.refresh_from_db()
+        audit.record(request.user, "storage.manage", f"job {job_id}", bytes=job.removed_bytes)
+        messages.success(request, removed_words(job))
+    else:
+        job.refresh_from_db()
+        messages.error(request, _refusal(job) or _("Nothing of this job lies here."))
+    return redirect("storage")
+
+
+def _refusal(job: Job) -> str:
+    """Why nothing of a job can be removed; "" where it can."""
+    if job.removed_at is not None:
+        return removed_words(job)
+    if job.is_open:
+        return _("It has not ended yet.")
+    if job.pinned_at is not None:
+        return _("It is pinned. Take its pin away first.")
+    served = Deployment.objects.filter(job=job).first()
+    if served is not None and served.is_open:
+        return _("Its server %(name)s runs.") % {"name": served.name}
+    return ""
+
+
+def _title(counted: Count, free: int) -> str:
+    words = {"size": size_text(counted.within), "free": size_text(free)}
+    return _("Logs, files and chats take %(size)s, %(free)s are free") % words
+
+
+def _parts(counted: Count) -> list[tuple[str, int, str]]:
+    """(what, bytes, what is to be known of it)."""
+    return [
+        (_("Logs of jobs"), counted.job_logs, ""),
+        (_("Output files"), counted.outputs, ""),
+        (_("Logs of servers"), counted.server_logs, ""),
+        (_("Streams of chats"), counted.chats, _("their text stays in the database")),
+        (_("Points of curves"), counted.points, _("in the database, which uses the room again")),
+        (_("Set aside"), counted.aside, _("logs of forgotten jobs, not part of the limit")),
+        (_("Database"), _database_bytes(), _("not part of the limit")),
+    ]
+
+
+def _database_bytes() -> int:
+    """What the database takes, its points included."""
+    if connection.vendor == "sqlite":
+        name = str(connection.settings_dict["NAME"])
+        files = (Path(f"{name}{ending}") for ending in ("", "-wal"))
+        return sum(file.stat().st_size for file in files if file.exists())
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_database_size(current_database())")
+        return int(cursor.fetchone()[0])
+
+
+def _next_rows(counted: Count) -> list[NextRow]:
+    found = next_to_go(counted, SHOWN)
+    jobs = Job.objects.in_bulk([bulk.id for bulk, _going in found if bulk.sort == "job"])
+    servers = Deployment.objects.in_bulk(
+        [bulk.id for bulk, _going in found if bulk.sort == "deployment"]
+    )
+    records: dict[str, dict[int, Any]] = {"job": jobs, "deployment": servers}
+    return [
+        NextRow(bulk, records.get(bulk.sort, {}).get(bulk.id), when_text(going), going.why)
+        for bulk, going in found
+    ]
+
+
+urlpatterns: list[URLPattern] = [
+    path("", storage, name="storage"),
+    path("jobs/<int:job_id>/remove/", storage_remove, name="storage-remove"),
+]

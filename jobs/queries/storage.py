@@ -1,0 +1,253 @@
+"""What lies on the dashboard's disk, what may be removed of it, and what goes next.
+
+Sizes are kept in the rows (``kept_bytes``), measured once a record is over; nothing here walks over
+files. Sums over all of them are made by each round of ``jobs.services.retention`` and kept.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
+from django.utils.timezone import now
+
+from jobs.models import Deployment, Instance, Job, OutputFile, Turn
+from jobs.models.kept import Kept
+
+# What has just ended is being looked at, and its host may have something to tell still.
+FRESH_FOR = timedelta(hours=1)
+# A removal is foretold this long ahead.
+SOON = timedelta(days=7)
+_LOOKED_AT = 5000  # records, at most, to tell what goes next
+_FAR = 520  # weeks: further ahead nobody needs to know
+_SERVES = (Deployment.State.WAITING, *Deployment.LIVE_STATES)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the settings say; None: no limit."""
+
+    keep_for: timedelta | None
+    keep_within_bytes: int | None
+
+    @property
+    def any(self) -> bool:
+        """True when something is removed by itself at all."""
+        return self.keep_for is not None or self.keep_within_bytes is not None
+
+
+def limits() -> Limits:
+    """``KEEP_FOR`` and ``KEEP_WITHIN``."""
+    seconds = settings.KEEP_FOR_S
+    keep_for = None if seconds is None else timedelta(seconds=seconds)
+    return Limits(keep_for, settings.KEEP_WITHIN_BYTES)
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """What a round of retention counted, bytes. ``at`` is when, ISO 8601; "" before the first.
+
+    ``within`` is all that counts for ``KEEP_WITHIN``. ``full_until``: what ended up to then goes
+    within seven days for its size, at the pace of the last seven; "" where nothing does.
+    """
+
+    at: str = ""
+    job_logs: int = 0
+    outputs: int = 0
+    points: int = 0
+    server_logs: int = 0
+    chats: int = 0
+    aside: int = 0
+    pinned: int = 0
+    week: int = 0  # of what ended within the last seven days
+    full_until: str = ""
+
+    @property
+    def within(self) -> int:
+        """What ``KEEP_WITHIN`` is about."""
+        return self.job_logs + self.outputs + self.points + self.server_logs + self.chats
+
+    def to_json(self) -> dict[str, Any]:
+        """As an Instance keeps it."""
+        return asdict(self)
+
+
+def last_count() -> Count:
+    """What the last round of retention counted."""
+    kept: Mapping[str, Any] = Instance.objects.values_list("storage", flat=True).first() or {}
+    names = {each.name for each in fields(Count)}
+    return Count(**{name: value for name, value in kept.items() if name in names})
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Bulk:
+    """What may be removed of one record: ``sort`` is "job", "deployment" or "turn"."""
+
+    ended_at: datetime
+    sort: str
+    id: int
+    bytes: int = field(compare=False)
+
+
+def removable_jobs(moment: datetime, *, fresh_for: timedelta = FRESH_FOR) -> QuerySet[Job]:
+    """Jobs of which files may go: over, not pinned, and not that of a server that is wanted."""
+    served = Deployment.objects.filter(job=OuterRef("pk"), state__in=_SERVES)
+    over = Job.objects.filter(kept_bytes__gt=0, pinned_at=None, finished_at__lt=moment - fresh_for)
+    return over.filter(~Exists(served), removed_at=None)
+
+
+def removable_deployments(moment: datetime) -> QuerySet[Deployment]:
+    """Servers that are over, as are their jobs, which nobody has pinned."""
+    return Deployment.objects.filter(
+        kept_bytes__gt=0,
+        removed_at=None,
+        state__in=Deployment.ENDED_STATES,
+        stopped_at__lt=moment - FRESH_FOR,
+        job__pinned_at=None,
+        job__finished_at__isnull=False,
+    )
+
+
+def removable_turns(moment: datetime) -> QuerySet[Turn]:
+    """Turns of chats that are over and told by their rows: a stream repeats what they say."""
+    told = ~Q(answer="") | ~Q(reasoning="")
+    over = Turn.objects.filter(kept_bytes__gt=0, created_at__lt=moment - FRESH_FOR)
+    return over.filter(told).exclude(state=Turn.State.STREAMING)
+
+
+def oldest(moment: datetime, limit: int) -> list[Bulk]:
+    """What may be removed, at most ``limit`` of it; what ended first comes first."""
+    found = heapq.merge(
+        _bulks("deployment", removable_deployments(moment), "stopped_at", limit),
+        _bulks("job", removable_jobs(moment), "finished_at", limit),
+        _bulks("turn", removable_turns(moment), "created_at", limit),
+    )
+    return list(islice(found, limit))
+
+
+def _bulks(sort: str, rows: QuerySet[Any], ended: str, limit: int) -> list[Bulk]:
+    found = rows.order_by(ended, "pk").values_list(ended, "pk", "kept_bytes")
+    return [Bulk(at, sort, pk, size) for at, pk, size in found[:limit]]
+
+
+def count(moment: datetime, *, aside: int) -> Count:
+    """Count anew; ``aside`` are the bytes in that folder, which no row knows of.
+
+    What is not measured yet counts with the length of its log, as do jobs and servers that run.
+    """
+    open_jobs = Job.objects.filter(state__in=Job.OPEN_STATES)
+    fresh_jobs = Job.objects.filter(kept_bytes=None, finished_at__isnull=False, removed_at=None)
+    servers = Deployment.objects.filter(removed_at=None)
+    jobs, points = _sums(Job.objects.filter(kept_bytes__gt=0), "kept_bytes", "points_bytes")
+    outputs = _sum(OutputFile.objects.filter(job__removed_at=None), "received_bytes")
+    measured = OutputFile.objects.filter(job__kept_bytes__gt=0)
+    logs = jobs - points - _sum(measured, "received_bytes")
+    week = Job.objects.filter(kept_bytes__gt=0, finished_at__gt=moment - SOON)
+    found = Count(
+        at=moment.isoformat(),
+        job_logs=max(0, logs) + _sum(open_jobs, "log_bytes") + _sum(fresh_jobs, "log_bytes"),
+        outputs=outputs,
+        points=points,
+        server_logs=_sum(servers.filter(kept_bytes__gt=0), "kept_bytes")
+        + _sum(servers.filter(kept_bytes=None), "log_bytes"),
+        chats=_sum(Turn.objects.filter(kept_bytes__gt=0), "kept_bytes"),
+        aside=aside,
+        pinned=_sum(Job.objects.filter(pinned_at__isnull=False), "kept_bytes"),
+        week=_sum(week, "kept_bytes"),
+    )
+    return replace(found, full_until=_full_until(moment, found))
+
+
+def _sums(rows: QuerySet[Any], *names: str) -> tuple[int, ...]:
+    totals = rows.aggregate(**{f"sum_{name}": Sum(name) for name in names})
+    return tuple(totals[f"sum_{name}"] or 0 for name in names)
+
+
+def _sum(rows: QuerySet[Any], name: str) -> int:
+    return _sums(rows, name)[0]
+
+
+def _full_until(moment: datetime, found: Count) -> str:
+    """When the last of what must go within seven days ended; "" where all will fit."""
+    limit = limits().keep_within_bytes
+    excess = 0 if limit is None else found.within + found.week - limit
+    last = ""
+    for bulk in oldest(moment, _LOOKED_AT) if excess > 0 else ():
+        last, excess = bulk.ended_at.isoformat(), excess - bulk.bytes
+        if excess <= 0:
+            break
+    return last
+
+
+@dataclass(frozen=True, slots=True)
+class Going:
+    """That something will be removed. ``at`` is when, None where only its size decides."""
+
+    why: str
+    at: datetime | None
+
+
+def going(
+    ended_at: datetime | None, counted: Count, *, moment: datetime | None = None
+) -> Going | None:
+    """Whether what ended at ``ended_at``, and may be removed, goes within seven days; None: no."""
+    moment, given = moment or now(), limits()
+    if ended_at is None:
+        return None
+    if given.keep_for is not None and ended_at + given.keep_for <= moment + SOON:
+        return Going(Kept.Why.AGE, max(ended_at + given.keep_for, ended_at + FRESH_FOR))
+    if given.keep_within_bytes is None or not counted.full_until:
+        return None
+    is_due = ended_at <= datetime.fromisoformat(counted.full_until)
+    return Going(Kept.Why.SIZE, None) if is_due else None
+
+
+def next_to_go(counted: Count, most: int) -> list[tuple[Bulk, Going]]:
+    """What goes first and when, however far ahead; nothing without a limit.
+
+    For its size something goes when all that ended before it has gone and there is no room again,
+    at the pace of the last seven days; never, where nothing has come in these.
+    """
+    given, moment, before, found = limits(), now(), 0, []
+    for bulk in oldest(moment, most) if given.any else ():
+        dates = []
+        if given.keep_for is not None:
+            dates.append((max(bulk.ended_at + given.keep_for, moment), str(Kept.Why.AGE)))
+        if given.keep_within_bytes is not None:
+            room = given.keep_within_bytes + before - counted.within
+            if room < 0 or counted.week:
+                weeks = max(0, room) / counted.week if counted.week else 0
+                dates.append((moment + min(weeks, _FAR) * SOON, str(Kept.Why.SIZE)))
+        before += bulk.bytes
+        if dates:
+            at, why = min(dates)
+            found.append((bulk, Going(why, at)))
+    return found
+
+
+def job_going(job: Job) -> Going | None:
+    """The same of a job, whatever state it is in."""
+    if not limits().any or job.is_open or job.pinned_at or job.removed_at or not job.kept_bytes:
+        return None
+    if Deployment.objects.filter(job=job, state__in=_SERVES).exists():
+        return None
+    return going(job.finished_at, last_count())
+
+
+def biggest(limit: int) -> list[Job]:
+    """The jobs of which most lies here, pinned or not."""
+    rows = Job.objects.filter(kept_bytes__gt=0).select_related("host", "created_by")
+    return list(rows.order_by("-kept_bytes", "-pk")[:limit])
+
+
+def unfinished() -> int:
+    """Jobs and servers of which something is left that was to be removed."""
+    half = {"removed_at__isnull": False, "kept_bytes": None}
+    jobs = Job.objects.filter(finished_at__isnull=False, **half)  # as an index has it
+    return jobs.count() + Deployment.objects.filter(**half).count()

@@ -1,0 +1,37 @@
+"""Pins: a pinned job's log, files and points are never removed by themselves."""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+from django.utils.timezone import now
+
+from jobs import hints
+from jobs.models import Job
+
+
+def pin(job_id: int, user: AbstractBaseUser | None) -> bool:
+    """Keep what lies here of a job, and of the server that it started.
+
+    True also where somebody has pinned it already; the first one's name stays. False: it is too
+    late, its log and files were removed.
+    """
+    kept = Job.objects.filter(pk=job_id, removed_at=None)
+    by = {"pinned_at": now(), "pinned_by_id": user.pk if user else None}
+    if kept.filter(pinned_at=None).update(**by):
+        _hint(job_id)
+        return True
+    return kept.exists()
+
+
+def unpin(job_id: int) -> bool:
+    """Let age and size decide again. False: it was not pinned."""
+    pinned = Job.objects.filter(pk=job_id, pinned_at__isnull=False)
+    if not pinned.update(pinned_at=None, pinned_by=None):
+        return False
+    _hint(job_id)
+    return True
+
+
+def _hint(job_id: int) -> None:
+    transaction.on_commit(lambda: hints.publish("job", id=job_id))

@@ -1,0 +1,134 @@
+"""Pins and the page of a job whose log was removed, in a real browser."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.checks import faults
+from tests.browser.visits import Complaints
+
+pytestmark = pytest.mark.browser
+
+HOST = "kept-host"
+SEED = f"""
+from django.contrib.auth.models import User
+from jobs.services import retention
+from tests.factories import make_host, make_result
+from tests.kept import DAY, ended
+host, admin = make_host({HOST!r}), User.objects.get(username="admin")
+old, kept = (ended(age * DAY, files=2, host=host, created_by=admin) for age in (100, 1))
+make_result(job=kept)
+retention.remove_now(old.pk, admin)
+retention.tidy()
+print("jobs", old.pk, kept.pk)
+"""
+CLEAN = f"""
+from jobs.models import Host, Job, Result
+Result.objects.filter(host__name={HOST!r}).delete()
+Job.objects.filter(host__name={HOST!r}).delete()
+Host.objects.filter(name={HOST!r}).delete()
+"""
+
+
+@pytest.fixture
+def jobs(stack):
+    """A job whose log was removed, and one with a result: their numbers."""
+    said = stack.manage("shell", "-c", SEED).stdout.decode()
+    yield re.search(r"jobs (\d+) (\d+)", said).groups()
+    stack.manage("shell", "-c", CLEAN)
+
+
+@pytest.fixture
+def page(person, jobs):
+    complaints = Complaints()
+    complaints.listen(person)
+    opened = person.new_page()
+    yield opened
+    opened.close()
+    # One test has a page ask for what is gone.
+    assert [said for said in complaints if not said.startswith("410:")] == []
+
+
+def test_a_pin_from_the_list_of_results_stays_on_every_page_until_it_is_taken_away(page, jobs):
+    _old, kept = jobs
+    page.goto("/results/?q=" + kept)
+
+    page.get_by_role("button", name=f"Pin #{kept}", exact=True).click()
+
+    expect(page).to_have_url(re.compile(rf"/results/\?q={kept}$"))
+    expect(page.get_by_role("button", name=f"Unpin #{kept}")).to_be_visible()
+    page.get_by_label("pinned", exact=False).first.check()
+    expect(page).to_have_url(re.compile("pinned=1"))
+    page.goto(f"/jobs/{kept}/")
+    expect(
+        page.get_by_text("Pinned by admin: its log and files are never removed.")
+    ).to_be_visible()
+    page.get_by_role("button", name="Unpin").click()
+    expect(page.get_by_role("button", name="Pin", exact=True)).to_be_visible()
+    expect(page.get_by_text("Pinned by admin")).to_have_count(0)
+
+
+def test_the_page_of_a_job_whose_log_was_removed_says_so_in_its_place(page, jobs):
+    old, _kept = jobs
+    page.goto(f"/jobs/{old}/")
+
+    panel = page.get_by_role("region", name="The log was removed")
+    expect(panel).to_contain_text("The log (8 B) and 2 files were removed on")
+    expect(panel).to_contain_text("by admin. Command, steps and results are kept.")
+    expect(panel).to_contain_text(re.compile(r"SHA-256\s*[0-9a-f]{64}"))
+    expect(page.locator("[data-log-url]")).to_have_count(0)
+    expect(page.get_by_role("link", name=re.compile("Download deep"))).to_have_count(0)
+    expect(page.get_by_role("button", name="Pin", exact=True)).to_have_count(0)
+
+
+def test_an_open_page_of_a_job_shows_a_pin_that_another_page_sets(page, person, jobs):
+    _old, kept = jobs
+    page.goto(f"/jobs/{kept}/")
+    other = person.new_page()
+    other.goto(f"/jobs/{kept}/")
+
+    other.get_by_role("button", name="Pin", exact=True).click()
+
+    expect(
+        page.get_by_text("Pinned by admin: its log and files are never removed.")
+    ).to_be_visible()
+    other.close()
+
+
+def test_an_open_page_of_a_log_that_is_removed_says_so_at_the_next_look(page, jobs, stack):
+    _old, kept = jobs
+    page.goto(f"/jobs/{kept}/")
+    expect(page.get_by_role("log")).to_contain_text("two")
+    remove = (
+        "from django.contrib.auth.models import User; from jobs.services import retention;"
+        f"retention.remove_now({kept}, User.objects.get(username='admin'))"
+    )
+    stack.manage("shell", "-c", remove)
+
+    page.get_by_label("Search the log").fill("one")
+
+    expect(page.get_by_role("region", name="The log was removed")).to_be_visible()
+
+
+def test_pages_with_removals_and_pins_are_whole(person, jobs, stack):
+    old, kept = jobs
+    stack.manage("pin", kept)
+    for path in (
+        *(f"/jobs/{old}/", f"/jobs/{kept}/", "/jobs/?pinned=1", "/results/?pinned=1"),
+        *("/storage/", f"/storage/jobs/{kept}/remove/"),
+    ):
+        assert faults(person, path) == [], path
+
+
+def test_removing_by_hand_asks_first(page, jobs):
+    _old, kept = jobs
+    page.goto("/storage/")
+    page.get_by_role("link", name=f"Remove now #{kept}").click()
+    expect(page.get_by_text("This cannot be undone.")).to_be_visible()
+
+    page.get_by_role("button", name="Remove them").click()
+
+    expect(page.get_by_text("The log (8 B) and 2 files were removed on")).to_be_visible()
+    page.goto(f"/jobs/{kept}/")
+    expect(page.get_by_role("region", name="The log was removed")).to_be_visible()

@@ -1,0 +1,104 @@
+"""A round of retention that is killed anywhere leaves what the next one finishes."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.stack import ROOT, clean_environment
+
+pytestmark = pytest.mark.processes
+
+JOBS, OLD = 120, 100
+SEED = f"""
+from tests.factories import make_host
+from tests.kept import DAY, ended
+host = make_host("here")
+for number in range({JOBS}):
+    age = (100 if number < {OLD} else 10) * DAY
+    ended(age, log=b"x" * 5000, files=2, points=2, host=host)
+"""
+ROUND = "from jobs.services import retention; print('begun', flush=True); retention.tidy()"
+TELL = """
+import json
+from jobs import logstore
+from jobs.models import Job
+from jobs.services.outputs import outputs_folder
+store = logstore.store()
+print("told", json.dumps([
+    {
+        "removed": job.removed_at is not None,
+        "finished": job.kept_bytes == 0,
+        "log": store.disk_bytes(f"job/{job.pk}") > 0,
+        "files": outputs_folder(job.pk).exists(),
+        "points": job.point_blocks.exists(),
+        "said": job.removed_bytes > 0,
+    }
+    for job in Job.objects.order_by("pk")
+]))
+"""
+
+
+def test_a_round_that_is_killed_lies_on_no_page_and_is_finished_by_the_next(tmp_path):
+    data = tmp_path / "dashboard"
+    data.mkdir()
+    manage(data, "migrate", "--verbosity", "0")
+    shell(data, SEED)
+    cut_short, random_s = 0, random.Random(7)
+
+    for _ in range(8):
+        removing = subprocess.Popen(
+            [sys.executable, "manage.py", "shell", "--no-imports", "-c", ROUND],
+            cwd=ROOT,
+            env=environment(data),
+            stdout=subprocess.PIPE,
+        )
+        assert removing.stdout.readline() == b"begun\n"
+        time.sleep(random_s.uniform(0.05, 0.4))
+        os.kill(removing.pid, signal.SIGKILL)
+        cut_short += removing.wait() == -signal.SIGKILL
+        for job in told(data):
+            # What has lost anything says so.
+            assert job["removed"] or (job["log"] and job["files"] and job["points"])
+            assert job["said"] == job["removed"]
+
+    assert cut_short > 0
+    shell(data, ROUND)
+    old, young = told(data)[:OLD], told(data)[OLD:]
+    gone = {"removed": True, "finished": True, "log": False, "files": False, "points": False}
+    there = {"removed": False, "finished": False, "log": True, "files": True, "points": True}
+    assert old == [{**gone, "said": True}] * OLD
+    assert young == [{**there, "said": False}] * (JOBS - OLD)
+
+
+def told(data: Path) -> list[dict[str, bool]]:
+    """How each job is, oldest first."""
+    said = shell(data, TELL).decode()
+    found: list[dict[str, bool]] = json.loads(said.split("told ", 1)[1])
+    return found
+
+
+def shell(data: Path, code: str) -> bytes:
+    return manage(data, "shell", "--no-imports", "-c", code)
+
+
+def manage(data: Path, *arguments: str) -> bytes:
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env=environment(data),
+        stdout=subprocess.PIPE,
+        check=True,
+    ).stdout
+
+
+def environment(data: Path) -> dict[str, str]:
+    return clean_environment() | {"DATA_DIR": str(data), "KEEP_FOR": "90d"}
