@@ -180,7 +180,7 @@ def _context(request: HttpRequest, page: JobPage) -> dict[str, Any]:
         "form_address": _form_address(job),
         "neighbours": _neighbours(page),
         "headline": _headline(page),
-        "made": [(_MADE.get(name, name), name, value) for name, value in page.made],
+        "made": [(_MADE.get(name, name), name, value) for name, value in page.made if value != ""],
         "next_step": _next_step(page),
         "in_line": in_line,
         "ahead": place_in_line(job) if page.waits else 0,

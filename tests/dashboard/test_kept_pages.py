@@ -352,7 +352,7 @@ def test_storage_of_a_new_dashboard_says_that_nothing_is_there_yet(client, admin
 
     text = text_of(client, "storage")
 
-    assert "No job has ended yet that left a log or files." in text
+    assert "No job that left a log or files has been measured yet" in text
     assert "neither KEEP_FOR nor KEEP_WITHIN is set" in text
 
 

@@ -208,9 +208,7 @@ def test_a_full_disk_ends_the_round_and_a_log_that_cannot_be_read_does_not(
 
 @pytest.mark.parametrize(("kept_bytes", "after"), [(len(TEXT), None), (0, 0)])
 def test_what_a_packed_log_takes_is_measured_again_if_it_is_kept(kept_bytes, after):
-    job = make_job(
-        state="succeeded", finished_at=ago(61), log_sha256=SHA256, kept_bytes=kept_bytes
-    )
+    job = make_job(state="succeeded", finished_at=ago(61), log_sha256=SHA256, kept_bytes=kept_bytes)
     write(f"job/{job.pk}")
 
     assert pack_some() == 1
