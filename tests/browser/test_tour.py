@@ -6,9 +6,11 @@ import hashlib
 import json
 import re
 import urllib.request
+from contextlib import suppress
 
 import pytest
 from django.urls import reverse
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from playwright.sync_api import expect
 
 from dashboard.formats import THIN
@@ -257,15 +259,25 @@ def test_a_chat_streams(page):
     expect(page.locator(".stats").last).to_contain_text("TTFT")
 
 
+def stop_in_its_midst(page, turns):
+    """Ask for a long answer and stop it. So small a model may have said all before: ask again."""
+    for _ in range(5):
+        count = turns.count()
+        page.get_by_label("Message").fill("And now count from one to ten thousand, in words.")
+        page.get_by_role("button", name="Send").click()
+        expect(turns).to_have_count(count + 1)
+        expect(turns.last.locator("[data-part=answer]")).not_to_be_empty(timeout=60_000)
+        with suppress(PlaywrightTimeout):
+            page.get_by_role("button", name="Stop").click(timeout=3_000)
+            return
+        expect(turns.last).to_have_attribute("data-state", "done")
+
+
 def test_stop_stops_the_engine(page, api):
     page.get_by_label("max tokens").fill("1500")
-    page.get_by_label("Message").fill("And now count from one to ten thousand, in words.")
-    page.get_by_role("button", name="Send").click()
     turns = page.locator("[data-turn]")
-    expect(turns).to_have_count(2)
-    expect(turns.last.locator("[data-part=answer]")).not_to_be_empty(timeout=60_000)
 
-    page.get_by_role("button", name="Stop").click()
+    stop_in_its_midst(page, turns)
 
     expect(turns.last).to_have_attribute("data-state", "stopped", timeout=20_000)
     expect(turns.last).to_contain_text("stopped by you")

@@ -81,7 +81,8 @@ class Middle:
         if kind == "deploy":
             return "deploy-build-in", {"artifact": self._artifact()}
         if kind == "benchmark":
-            return "benchmark-latency", {"weights": self._large()}
+            # Beside the server that evaluations ask, which does not end by itself.
+            return "benchmark-latency", {"weights": self._large(), "quiet": False}
         self.serve_again()
         return "evaluate-opencompass", {"deployment": str(self._served())}
 

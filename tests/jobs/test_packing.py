@@ -42,8 +42,10 @@ def is_packed(key):
     return not store().path(key).exists() and store().size(key) > 0
 
 
-def closed_job(**fields):
-    fields = {"state": "succeeded", "finished_at": ago(61), "log_sha256": SHA256, **fields}
+def closed_job(*, finished_at=61, **fields):
+    """Key of the log of a job that ended ``finished_at`` minutes ago (None: has not)."""
+    fields = {"state": "succeeded", "log_sha256": SHA256, **fields}
+    fields["finished_at"] = None if finished_at is None else ago(finished_at)
     return f"job/{make_job(**fields).pk}"
 
 
@@ -63,7 +65,7 @@ def test_the_log_of_a_job_is_packed_an_hour_after_its_end():
     [
         {"state": "running", "finished_at": None},
         {"log_sha256": ""},  # its host has not said what the log is, and may have more of it
-        {"finished_at": ago(59)},
+        {"finished_at": 59},
     ],
 )
 def test_a_log_that_may_go_on_is_not_packed(fields):
