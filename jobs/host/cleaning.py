@@ -52,16 +52,18 @@ class Cleaner:
         self._remove_leftovers()
         over, others = self._look(instance)
         self._over = over
-        due = self._due(over)
-        if due:
-            # A server uses its job's folder; a later job may name a file in an earlier one's.
-            named = _plans_of(others)
-            for path in due:
-                if not _is_named(path, named) and self._remove(Spool(path)):
-                    del self._over[path]
+        limits, moment = self._limits, time.time()
+        left = sum(one.bytes for one in over.values())
+        for path, one in sorted(over.items(), key=lambda item: item[1].acked_at):
+            is_old = limits.spools_s and moment - one.acked_at > limits.spools_s
+            is_much = limits.spools_bytes and left > limits.spools_bytes
+            if (is_old or is_much) and self._remove(Spool(path)):
+                left -= one.bytes
+                del self._over[path]
         self.sizes = {
             "spool_bytes": sum(one.bytes for one in self._over.values())
-            + sum(disk.taken_bytes(spool.path) for spool in others),
+            + sum(disk.taken_bytes(spool.path) for spool in others)
+            + sum(disk.taken_bytes(gone) for gone in self._leftovers()),
             "aside_bytes": self._aside_bytes(),
         }
 
@@ -89,35 +91,38 @@ class Cleaner:
             return None
         return _Over(inode, acked_at, disk.taken_bytes(spool.path))
 
-    def _due(self, over: dict[Path, _Over]) -> list[Path]:
-        """What is to go, the oldest first."""
-        limits, moment = self._limits, time.time()
-        left = sum(one.bytes for one in over.values())
-        due = []
-        for path, one in sorted(over.items(), key=lambda item: item[1].acked_at):
-            is_old = limits.spools_s and moment - one.acked_at > limits.spools_s
-            if is_old or (limits.spools_bytes and left > limits.spools_bytes):
-                due.append(path)
-                left -= one.bytes
-        return due
-
     def _remove(self, spool: Spool) -> bool:
         """True: nobody finds it any more. Its name goes first, so that nobody reads half of it."""
-        lock = spool.lock(0.0)
-        if lock is None:
-            return False
-        try:
-            gone = spool.path.with_name(f".{spool.path.name}.gone")
-            spool.path.rename(gone)
-        finally:
-            os.close(lock)
+        # Under this guard a plan is made that may name it: a server's next run uses its job's
+        # folder, and a later job may name a file in an earlier one's.
+        with spools.guard(self._host_dir, "ports"):
+            if _is_named(spool.path, _plans_of(self._in_use())):
+                return False
+            lock = spool.lock(0.0)
+            if lock is None:
+                return False
+            try:
+                inode = spool.path.stat().st_ino
+                gone = spool.path.with_name(f".{spool.path.name}.{inode}.gone")
+                spool.path.rename(gone)
+            finally:
+                os.close(lock)
         self._forget(spool)
         log.info("%s is removed: the dashboard has all of it", spool)
         _remove_tree(gone)
         return True
 
+    def _in_use(self) -> list[Spool]:
+        """All spools, as they are now, but those that may go."""
+        found = spools.all_spools(self._host_dir)
+        return [spool for spool in found if spool.path not in self._over]
+
+    def _leftovers(self) -> list[Path]:
+        """What could not be removed whole."""
+        return list((self._host_dir / spools.JOBS_FOLDER).glob(".*.gone"))
+
     def _remove_leftovers(self) -> None:
-        for gone in (self._host_dir / spools.JOBS_FOLDER).glob(".*.gone"):
+        for gone in self._leftovers():
             _remove_tree(gone)
 
     def _aside_bytes(self) -> int:
@@ -148,7 +153,8 @@ def _is_named(path: Path, plans: str) -> bool:
 
 
 def _remove_tree(path: Path) -> None:
-    try:
-        shutil.rmtree(path)
-    except OSError as error:  # a container wrote it as root, say; tried again at the next look
-        log.warning("%s cannot be removed: %s", path, error)
+    """Remove what can be: a container wrote some of it as root, say. Tried again at each look."""
+    problems: list[object] = []
+    shutil.rmtree(path, onerror=lambda _function, _path, problem: problems.append(problem[1]))
+    if problems:
+        log.warning("%s cannot be removed whole: %s", path, problems[0])

@@ -108,6 +108,59 @@ def test_the_folder_of_a_job_stays_while_its_server_lives(host_dir, over, clean)
     assert server.path.is_dir()  # its next run goes on with it
 
 
+@pytest.fixture
+def serve(host_dir):
+    """Have a server live that uses the folder of this job."""
+
+    def begin(job):
+        meta = Meta("deployment", 2, "i-1", "t-2", 1, "http://127.0.0.1:1")
+        values = {"job_dir": str(job.path)}
+        spools.create(host_dir / "serve" / "2", meta, plan_of("true"), values, None)
+
+    return begin
+
+
+def test_what_a_server_keeps_makes_no_room(host_dir, over, clean, serve):
+    serve(over(1, days=3, kilobytes=400))
+    over(2, days=2, kilobytes=400)
+    over(3, days=1, kilobytes=400)
+
+    assert clean(spools_bytes=900_000)[1] == [2]
+
+
+def test_a_server_that_is_started_while_others_are_removed_keeps_its_folder(host_dir, over, serve):
+    over(1, days=80)
+    used = over(2, days=70)
+    removed = []
+
+    def starts_a_server(spool):
+        removed.append(spool.path.name)
+        serve(used)
+
+    Cleaner(host_dir, Limits(), starts_a_server).clean("i-1")
+
+    assert removed == ["1"]
+    assert numbers(host_dir) == [2]
+
+
+def test_what_cannot_be_removed_whole_is_counted_and_stands_in_nobodys_way(
+    host_dir, over, clean, monkeypatch
+):
+    for _ in range(2):  # the number is given again
+        over(1, days=80, kilobytes=400)
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "unlink", refuse)  # as for what a container wrote as root
+            sizes, gone = clean()
+        assert gone == [1]
+
+    assert sizes["spool_bytes"] > 800_000
+    assert clean()[0]["spool_bytes"] == 0
+
+
+def refuse(path, **_):
+    raise PermissionError(path)
+
+
 def test_what_a_job_made_for_others_stays(host_dir, over, clean):
     made = {}
     spool = over(1, days=80)
