@@ -54,6 +54,9 @@ def read_optional_folder(raw: str) -> Path | None:
     return path
 
 
+LONGEST_KEPT_S = 36_500 * 86_400.0
+
+
 def read_port(raw: str) -> int:
     """A TCP port."""
     if not raw.isdecimal() or not 1 <= int(raw) <= 65535:
@@ -91,8 +94,13 @@ def read_duration_s(raw: str) -> float:
 
 
 def read_keep_for_s(raw: str) -> float | None:
-    """The same, or nothing: for ever."""
-    return read_duration_s(raw) if raw else None
+    """The same, with its unit (90 that was meant as days would remove nearly all), or nothing: for
+    ever."""
+    if not raw:
+        return None
+    if raw[-1].isdigit() or read_duration_s(raw) > LONGEST_KEPT_S:
+        raise ValueError('a length of time above 0 with its unit, such as "90d", 36500d at most')
+    return read_duration_s(raw)
 
 
 def read_size_bytes(raw: str) -> int | None:

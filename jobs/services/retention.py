@@ -25,6 +25,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils.timezone import now
 
 from jobs import hints, logstore
+from jobs.errors import DamagedLog
 from jobs.models import Deployment, Instance, Job, PointBlock, Turn
 from jobs.models.kept import Kept
 from jobs.queries.instance import instance_id
@@ -202,9 +203,18 @@ def _mark(rows: QuerySet[Any], key: str, why: str, args: dict[str, Any]) -> bool
             removed_args=args,
             removed_bytes=row.kept_bytes,
             kept_bytes=None,
-            log_bytes=max(row.log_bytes, logstore.store().size(key)),
+            log_bytes=max(row.log_bytes, _log_size(key)),
         )
     return True
+
+
+def _log_size(key: str) -> int:
+    """Bytes that have arrived; 0 of what can be read no more, which is no reason to keep it."""
+    try:
+        return logstore.store().size(key)
+    except (DamagedLog, OSError) as error:
+        log.warning("how long the log %s was is not known: %s", key, error)
+        return 0
 
 
 def _erase_job(job_id: int) -> bool:

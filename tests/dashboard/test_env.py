@@ -39,6 +39,8 @@ def test_nothing_has_to_be_set():
         ("HOST_LOST_AFTER", "0h", "a length of time above 0"),
         ("QUEUE_LIMIT", "0", "a whole number from 1 to 1000000"),
         ("KEEP_FOR", "a while", "a length of time above 0"),
+        ("KEEP_FOR", "90", 'a length of time above 0 with its unit, such as "90d"'),
+        ("KEEP_FOR", "1000000d", "36500d at most"),
         ("KEEP_WITHIN", "200", 'a size above 0 with its unit, such as "500M", "200G" or "1.5T"'),
         ("KEEP_WITHIN", "0G", "a size above 0"),
         ("KEEP_WITHIN", "-5G", "a size above 0"),

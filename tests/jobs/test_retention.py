@@ -64,6 +64,17 @@ def test_the_row_keeps_every_number_and_says_what_became_of_its_files():
     assert (result.metrics, result.points.count()) == ({"output_tokens_per_s": 61.9}, 1)
 
 
+def test_a_packed_log_that_is_damaged_holds_up_no_removal():
+    damaged, young = ended(120 * DAY), ended(100 * DAY)
+    path = logstore.store().path(f"job/{damaged.pk}")
+    path.unlink()
+    path.with_suffix(".log.zst").write_bytes(b"no packed log at all")
+
+    assert retention.tidy() == 2
+
+    assert (left(damaged), left(young)) == (0, 0)
+
+
 def test_what_is_younger_stays():
     job = ended(89 * DAY, files=1, points=1)
 
