@@ -19,6 +19,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+LONGEST_KEPT_S = 36_500 * 86_400.0
 RUN_FILE = "run.json"
 STOPPING_FILE = "stopping"  # is in DATA_DIR while everything stops: no queued job is started
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -52,9 +53,6 @@ def read_optional_folder(raw: str) -> Path | None:
     if not path.is_dir():
         raise ValueError("a folder that exists")
     return path
-
-
-LONGEST_KEPT_S = 36_500 * 86_400.0
 
 
 def read_port(raw: str) -> int:

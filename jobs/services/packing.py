@@ -156,8 +156,8 @@ def _closed_jobs(ids: list[int], before: datetime) -> Mapping[int, str]:
 
 
 def _closed_deployments(ids: list[int], before: datetime) -> Mapping[int, str]:
-    over = (Deployment.State.STOPPED, Deployment.State.FAILED, Deployment.State.LOST)
-    rows = Deployment.objects.filter(pk__in=ids, state__in=over, stopped_at__lte=before)
+    over = Deployment.objects.filter(pk__in=ids, state__in=Deployment.ENDED_STATES)
+    rows = over.filter(stopped_at__lte=before)
     return dict.fromkeys(rows.values_list("pk", flat=True), "")
 
 
