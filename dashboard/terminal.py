@@ -97,6 +97,8 @@ def follow(job_id: int, say: TextIO | None) -> Iterator[bytes]:
         size = store().size(key)
         while offset < size:
             data = store().read(key, offset, min(size, offset + CHUNK_BYTES))
+            if not data:
+                raise CommandError(f"The log of job {job_id} was removed while it was read.")
             offset += len(data)
             yield data
         if not job.is_open:

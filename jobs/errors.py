@@ -5,6 +5,7 @@ Standard library only, Python 3.10 or newer: a host imports this module.
 
 from __future__ import annotations
 
+import errno
 from typing import Any, ClassVar
 
 
@@ -38,6 +39,10 @@ class ParseError(JobsError):
     """A tool's output is not what its parser knows."""
 
     id = "parse:unknown"
+
+
+# What a disk says that takes no more.
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class OffsetMismatch(JobsError):

@@ -35,8 +35,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.getoption("--database-only"):
         kept = [item for item in kept if _uses_database(item)]
     if part == "processes":
-        # Those in a browser use what the tour of a run beside this one installs: they come last.
-        kept.sort(key=_in_browser)
+        # Those in a browser wait for what the tour of a run beside this one installs, and for a
+        # simulated host on which nothing was prepared yet.
+        kept.sort(key=lambda item: ("simulated" in _fixtures(item), not _in_browser(item)))
     chosen = set(kept)
     config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
     items[:] = kept

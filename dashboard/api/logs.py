@@ -22,7 +22,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from django.http import (
@@ -65,6 +65,11 @@ OWN_TIMEOUT_S = 300.0
 
 class BadNumber(ValueError):
     """A parameter is not a number; the message names it."""
+
+
+class CutOff(Exception):
+    """A log was removed while it was sent. The answer breaks off, so that nobody takes what has
+    come for the whole."""
 
 
 def _view(kind: str, answer: Any) -> ApiView:
@@ -268,15 +273,23 @@ async def _pieces(logs: LogStore, key: str, start: int, end: int) -> AsyncIterat
     while start < end:
         piece = await asyncio.to_thread(logs.read, key, start, min(end, start + PIECE_BYTES))
         if not piece:
-            return
+            raise CutOff(key)
         yield piece
         start += len(piece)
 
 
 async def _plain_pieces(logs: LogStore, key: str, start: int, end: int) -> AsyncIterator[bytes]:
-    pieces = plain_stream(logs.chunks(key, start, end))
+    pieces = plain_stream(_whole(logs.chunks(key, start, end), key, end - start))
     while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
         yield piece
+
+
+def _whole(chunks: Iterator[bytes], key: str, length: int) -> Iterator[bytes]:
+    for chunk in chunks:
+        length -= len(chunk)
+        yield chunk
+    if length > 0:
+        raise CutOff(key)
 
 
 urlpatterns: list[URLPattern] = [

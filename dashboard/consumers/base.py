@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 from typing import Any
 
 from channels.db import database_sync_to_async
@@ -14,6 +15,9 @@ from django.db import DatabaseError
 
 from dashboard.consumers.doors import FORBIDDEN, LOGGED_OUT, doors
 from dashboard.rights import allowed
+from jobs.errors import DamagedLog
+
+logger = logging.getLogger(__name__)
 
 # Codes after which a page does not come back; static/js/lib/live_socket.js knows the same. Two more
 # of them are in dashboard.consumers.doors.
@@ -68,8 +72,10 @@ class PageSocket(AsyncWebsocketConsumer):
     async def _run(self) -> None:
         try:
             await self.close(await self._serve_guest())
-        except (OSError, RuntimeError, DatabaseError):
+        except (OSError, RuntimeError, DatabaseError, DamagedLog) as error:
             # The page is gone, or log or database could not be read: it comes back by itself.
+            if isinstance(error, DamagedLog):
+                logger.error("%s", error)
             with contextlib.suppress(OSError, RuntimeError):
                 await self.close(1011)
 

@@ -14,6 +14,7 @@ from dashboard import audit
 from dashboard.requests import person
 from dashboard.rights import check, requires
 from jobs.models import Job
+from jobs.queries.storage import limits
 from jobs.services import pins
 
 
@@ -27,6 +28,9 @@ def job_pin(request: HttpRequest, job_id: int) -> HttpResponse:
     done = pins.pin(job_id, person(request)) if wanted else pins.unpin(job_id)
     if done:
         audit.record(request.user, "job.pin", f"job {job_id}", pinned=wanted)
+        if not wanted and limits().any:
+            words = _("Not pinned any more: from tomorrow on its log and files may be removed.")
+            messages.info(request, words)
     elif wanted:
         messages.error(
             request, _("Its log and files were removed already: nothing is left to pin.")

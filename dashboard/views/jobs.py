@@ -62,7 +62,8 @@ def job_detail(request: HttpRequest, job_id: int) -> HttpResponse:
     """One job: state, steps, log, curves, outputs, commands. The page keeps itself up to date."""
     page = _page(job_id)
     plan = from_json(page.job.plan)
-    found_points = has_points(job_id)
+    # Until a removal has come to its end some are there still.
+    found_points = page.job.removed_at is None and has_points(job_id)
     context = _context(request, page) | {
         "view": command_view(plan, page.job.values, guide=against(page.job.guide)),
         "script": script(plan, page.job.values),

@@ -15,7 +15,7 @@ from jobs.errors import PlanError
 from jobs.host import environment, probe, process
 from jobs.host import spool as spools
 from jobs.host.config import Config
-from jobs.host.launcher import size_and_sha256
+from jobs.host.launcher import whole_log
 from jobs.host.redact import redact
 from jobs.host.spool import Spool
 from jobs.host.take import start_if_fresh
@@ -72,7 +72,6 @@ def close_dead(spool: Spool) -> bool:
         _kill_marked(spool)
         _clean_up(spool)
         redact(spool.log, [word.encode() for word in spool.secrets().values()])
-        size, digest = size_and_sha256(spool.log)
         sentence_id, args = _why(spool)
         spool.append_ended(
             {
@@ -81,8 +80,7 @@ def close_dead(spool: Spool) -> bool:
                 "sentence_args": args,
                 "exit_code": None,
                 "duration_s": _duration_s(spool, run),
-                "log_bytes": size,
-                "log_sha256": digest,
+                **whole_log(spool),
                 "points_bytes": spools.whole_lines_size(spool.points),
                 "outputs": [],
                 "run": run,

@@ -14,9 +14,10 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from jobs.errors import JobsError
 from jobs.host import config as configs
@@ -46,6 +47,7 @@ UNKNOWN_WAIT_S = 30.0  # how soon a spool that nobody knows, but that runs, is t
 DISK_WAIT_S = 5.0  # how soon a spool is tried again of which the disk would not have it
 LOCK_WAIT_S = 30.0
 log = logging.getLogger(__name__)
+Key = TypeVar("Key", bound=Hashable)
 
 
 class Agent:
@@ -156,9 +158,8 @@ class Agent:
 
     def _adopt(self, spool: Spool) -> None:
         """In a thread: what a dead launcher left may take minutes to be ended and read."""
-        if spool.is_running() or spool.exit() is not None or spool.path in self._adopting:
+        if spool.is_running() or spool.exit() is not None:
             return
-        self._adopting.add(spool.path)
 
         def work() -> None:
             try:
@@ -167,10 +168,8 @@ class Agent:
                 pass  # set aside meanwhile
             except (ValueError, LookupError, TypeError, OSError):
                 self._complain_of(spool)
-            finally:
-                self._adopting.discard(spool.path)
 
-        threading.Thread(target=work, name=f"adopt {spool.path.name}", daemon=True).start()
+        _begin(self._adopting, spool.path, work, f"adopt {spool.path.name}")
 
     def _forget(self, spool: Spool) -> None:
         """It has been removed."""
@@ -274,11 +273,7 @@ class Agent:
     def _start_checks(self, numbers: Iterable[int]) -> None:
         """Check each in a thread of its own: a tool that hangs holds nothing else up."""
         for number in numbers:
-            if number not in self._checking:
-                self._checking.add(number)
-                threading.Thread(
-                    target=self._check, args=(number,), name=f"check {number}", daemon=True
-                ).start()
+            _begin(self._checking, number, partial(self._check, number), f"check {number}")
 
     def _check(self, number: int) -> None:
         def work() -> None:
@@ -287,10 +282,7 @@ class Agent:
                 plan, values = from_json(answer.body["plan"]), answer.body["values"]
                 self._client.checked(number, preflight.run(self._config, plan, values))
 
-        try:
-            self._boundary(work)
-        finally:
-            self._checking.discard(number)
+        self._boundary(work)
 
     def _take_each(
         self, taker: Callable[[Config, Client, int], bool], numbers: Iterable[int]
@@ -382,6 +374,25 @@ def _folders_changed(host_dir: Path) -> tuple[int, int]:
         (host_dir / "spool").stat().st_mtime_ns,
         (host_dir / "serve").stat().st_mtime_ns,
     )
+
+
+def _begin(working: set[Key], key: Key, work: Callable[[], None], name: str) -> None:
+    """Do the work in a thread of its own, unless the one of this key is still at it."""
+    if key in working:
+        return
+    working.add(key)
+
+    def run() -> None:
+        try:
+            work()
+        finally:
+            working.discard(key)
+
+    try:
+        threading.Thread(target=run, name=name, daemon=True).start()
+    except RuntimeError:  # the host gives no more threads now: at the next look
+        working.discard(key)
+        raise
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import logging
 import os
 from pathlib import Path
 
-_LIBC = ctypes.CDLL(None, use_errno=True)
+_LIBC = ctypes.CDLL(None)
 _LIBC.fallocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_long, ctypes.c_long)
 _KEEP_SIZE, _PUNCH_HOLE = 1, 2  # fallocate(2)
 
-log = logging.getLogger(__name__)
 
-
-def give_back(fd: int, end: int) -> None:
+def give_back(fd: int, end: int) -> bool:
     """Give the disk of a file's first ``end`` bytes back; they read as zero bytes from now on.
 
-    A file system that cannot do it keeps them.
+    False: the file system cannot do it, and keeps them.
     """
-    if end > 0 and _LIBC.fallocate(fd, _PUNCH_HOLE | _KEEP_SIZE, 0, end) != 0:
-        log.debug("fallocate: errno %s", ctypes.get_errno())
+    return end <= 0 or _LIBC.fallocate(fd, _PUNCH_HOLE | _KEEP_SIZE, 0, end) == 0
 
 
 def data_from(path: Path, start: int) -> int:

@@ -232,7 +232,6 @@ class Launcher:
         if verdict.verdict == "failed":
             args["host"] = self._host_state()
         os.fsync(self._log_fd)
-        size, digest = size_and_sha256(self._spool.log)
         self._spool.append_ended(
             {
                 "verdict": verdict.verdict,
@@ -240,8 +239,7 @@ class Launcher:
                 "sentence_args": args,
                 "exit_code": verdict.exit_code,
                 "duration_s": time.monotonic() - self._started,
-                "log_bytes": size,
-                "log_sha256": digest,
+                **whole_log(self._spool),
                 "points_bytes": spools.whole_lines_size(self._spool.points),
                 "outputs": outputs,
                 "run": self._meta.run,
@@ -289,6 +287,16 @@ def size_and_sha256(path: Path) -> tuple[int, str]:
                 digest.update(block)
                 size += len(block)
     return size, digest.hexdigest()
+
+
+def whole_log(spool: Spool) -> dict[str, Any]:
+    """What the last event says of the log. Of a server's, which goes on for months, the checksum
+    is "": nobody asks for it, and to read it all would hold up the next run."""
+    if spool.meta().type == spools.DEPLOYMENT:
+        size = spool.log.stat().st_size if spool.log.exists() else 0
+        return {"log_bytes": size, "log_sha256": ""}
+    size, digest = size_and_sha256(spool.log)
+    return {"log_bytes": size, "log_sha256": digest}
 
 
 def _found_outputs(

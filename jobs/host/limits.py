@@ -94,6 +94,13 @@ def keep(limits: Limits, host_dir: Path) -> None:
         write_json(host_dir / "limits.json", asdict(limits))
 
 
+def keep_first(limits: Limits, host_dir: Path) -> None:
+    """The same where nobody has: the agent does, and a worker may have older settings than it."""
+    if not (host_dir / "limits.json").exists():
+        with contextlib.suppress(OSError):  # then those of :class:`Limits` hold
+            keep(limits, host_dir)
+
+
 def of_host(host_dir: Path) -> Limits:
     """What :func:`keep` wrote; the defaults where it cannot be read."""
     known = {field.name for field in fields(Limits)}

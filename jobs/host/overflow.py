@@ -19,7 +19,8 @@ class Overflow:
     """Looks at one log, which is open as ``fd``.
 
     A server's log counts by the disk that it takes, for it goes on for months and what the
-    dashboard has of it is given back.
+    dashboard has of it is given back. Of what runs before this one have left on a disk that gives
+    nothing back, none counts.
     """
 
     def __init__(self, fd: int, host_dir: Path, *, is_server: bool) -> None:
@@ -28,6 +29,7 @@ class Overflow:
         self._is_server = is_server
         self._limits = limits.of_host(host_dir)
         self._read_at = time.monotonic()
+        self._begun_at_bytes = self._size() if is_server else 0
         self._touched_at_bytes: int | None = None  # how long it was when the disk became short
 
     def look(self) -> tuple[str, dict[str, Any]] | None:
@@ -37,12 +39,16 @@ class Overflow:
         """
         if time.monotonic() - self._read_at > LIMITS_FRESH_S:
             self._limits, self._read_at = limits.of_host(self._host_dir), time.monotonic()
-        stat = os.fstat(self._fd)
-        size = stat.st_blocks * 512 if self._is_server else stat.st_size
+        size = self._size()
+        self._begun_at_bytes = min(self._begun_at_bytes, size)
         most = self._limits.log_bytes
-        if most and size >= most:
+        if most and size - self._begun_at_bytes >= most:
             return "work:log_limit", {"limit": probe.size(most)}
         return self._fills_the_disk(size)
+
+    def _size(self) -> int:
+        stat = os.fstat(self._fd)
+        return stat.st_blocks * 512 if self._is_server else stat.st_size
 
     def _fills_the_disk(self, size: int) -> tuple[str, dict[str, Any]] | None:
         """A long log that grows while the disk is short: all others would break with it."""
@@ -53,7 +59,14 @@ class Overflow:
             return None
         if self._touched_at_bytes is None:
             self._touched_at_bytes = size
-        if size < reserve or size - self._touched_at_bytes < reserve // _SHARE:
+        grown = size - self._touched_at_bytes
+        if size < max(reserve, self._kept_bytes()) or grown < reserve // _SHARE:
             return None
         told = {"free": free, "reserve": reserve, "log": size}
         return "host:disk_full", {name: probe.size(count) for name, count in told.items()}
+
+    def _kept_bytes(self) -> int:
+        """What a server's log takes while all is well: what is kept of it, and what comes until
+        the next is given back (:mod:`jobs.host.shipper`)."""
+        kept = self._limits.server_log_bytes if self._is_server else 0
+        return kept + kept // 8

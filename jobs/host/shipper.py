@@ -22,6 +22,7 @@ from jobs.host.spool import DEPLOYMENT, Meta, Spool
 
 CHUNK = 256 * 1024  # raw bytes of an append, where the dashboard does not say that it takes more
 BLOCK = 64 * 1024  # what is given back of a disk is a multiple of it
+FILLED_AT_ONCE = 256 * 1024 * 1024  # of a server's log that became shorter
 SMALLEST = 64 * 1024  # of a chunk, where a proxy in between takes no larger ones
 LONGEST_LINE = 1024 * 1024  # of events and points; a chunk holds whole lines
 REST_S = 0.005  # between two rounds: a log that comes line by line goes in fewer requests
@@ -254,8 +255,19 @@ class Shipper:
         if name == "events":
             raise _Stop(Outcome.BROKEN, "events are gone that had been sent")
         if self._meta.type == DEPLOYMENT:
-            with path.open("ab") as file:
-                os.posix_fallocate(file.fileno(), size, sent - size)  # never makes a file shorter
+            self._fill(path, size, sent)
+
+    def _fill(self, path: Path, size: int, end: int) -> None:
+        """Make a server's log as long as ``end``, of which the disk has to hold a part at a time.
+
+        Nothing that is there is lost: unlike truncate(2), this never makes a file shorter.
+        """
+        with path.open("ab") as file:
+            while size < end:
+                piece = min(FILLED_AT_ONCE, end - size)
+                os.posix_fallocate(file.fileno(), size, piece)
+                size += piece
+                self._make_room(size)
 
     def _make_room(self, taken: int) -> None:
         """Give back the disk of what the dashboard has of a server's log, but for its last part.
@@ -265,8 +277,18 @@ class Shipper:
         end = (taken - self._server_log_bytes) // BLOCK * BLOCK
         if self._server_log_bytes and end - self._given_back >= self._server_log_bytes // 16:
             with self._spool.log.open("r+b") as file:
-                disk.give_back(file.fileno(), end)
+                given_back = disk.give_back(file.fileno(), end)
+            if not given_back and not self._given_back:
+                self._note(
+                    "the file system cannot give back the disk of what the dashboard has of the "
+                    "log (HOST_SERVER_LOG_KEEP): it takes as much as the log is long"
+                )
             self._given_back = end
+
+    def _note(self, words: str) -> None:
+        """For whoever looks into the spool, and into what the agent says."""
+        log.error("%s: %s", self._spool, words)
+        self._spool.note(words)
 
     def _tell_what_is_lost(self, have: int) -> None:
         """The dashboard begins where the disk was given back: it has lost what it had taken."""
@@ -275,12 +297,10 @@ class Shipper:
         end = disk.data_from(self._spool.log, have)
         if end > max(have, self._told_lost):
             self._told_lost = end
-            words = (
+            self._note(
                 f"the dashboard asks again for bytes {have} to {end} of the log, which it had; "
                 "their disk was given back (HOST_SERVER_LOG_KEEP), so it gets zero bytes"
             )
-            log.error("%s: %s", self._spool, words)
-            self._spool.note(words)
 
     def _output(self, output: Mapping[str, Any]) -> bool:
         path, total, sent = output["path"], output["bytes"], False

@@ -6,7 +6,6 @@ Standard library only: the launcher imports this module.
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import json
 import os
@@ -17,13 +16,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from jobs.errors import DISK_FULL
 from jobs.host import process
 
 JOB = "job"
 DEPLOYMENT = "deployment"
 JOBS_FOLDER, SERVERS_FOLDER = FOLDERS = ("spool", "serve")
 FULL_LOOK_S = 0.5  # how often a full disk is tried again
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 _T = TypeVar("_T")
 
 
@@ -379,7 +378,7 @@ def when_room(write: Callable[[], _T], wait_s: float) -> _T:
         try:
             return write()
         except OSError as error:
-            if error.errno not in _FULL or time.monotonic() >= deadline:
+            if error.errno not in DISK_FULL or time.monotonic() >= deadline:
                 raise
         time.sleep(FULL_LOOK_S)
 

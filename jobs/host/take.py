@@ -18,7 +18,7 @@ from jobs.host import limits, serving, spawn
 from jobs.host import spool as spools
 from jobs.host.client import Answer, Client
 from jobs.host.config import Config
-from jobs.host.launcher import size_and_sha256
+from jobs.host.launcher import whole_log
 from jobs.host.policy import Refusal, policy_of
 from jobs.host.spool import Meta, Spool
 from jobs.plans import Plan, from_json, slots
@@ -37,6 +37,9 @@ def take_job(config: Config, client: Client, job_id: int) -> bool:
         PlanError: the dashboard sent something that cannot be run.
     """
     spool = Spool(config.dir / "spool" / str(job_id))
+    # It runs, or is being closed by who found it dead: that has the guard, and may take minutes.
+    if spool.is_running() and spool.meta().instance == client.instance():
+        return True
     with spools.guard(config.dir, f"job-{job_id}"):
         if not _make_room(config, client, spool):
             return False
@@ -73,6 +76,8 @@ def half_claimed(config: Config) -> list[int]:
 def take_deployment(config: Config, client: Client, deployment_id: int) -> bool:
     """Claim the next run of a server and start it. True when it runs. Raises as take_job."""
     spool = Spool(config.dir / "serve" / str(deployment_id))
+    if spool.is_running():
+        return False  # the run before is still ending; we are asked again
     with spools.guard(config.dir, f"deployment-{deployment_id}"):
         if not _make_room(config, client, spool):
             return False
@@ -117,7 +122,7 @@ def _launch(config: Config, spool: Spool, lock: int) -> None:
         if refusal is not None:
             log.warning("%s is refused: %s %s", spool, refusal.sentence_id, dict(refusal.args))
             _close_as_failed(spool, refusal)
-        limits.keep(config.limits, config.dir)
+        limits.keep_first(config.limits, config.dir)
     except BaseException:
         os.close(lock)
         raise
@@ -139,7 +144,6 @@ def _refusal(config: Config, spool: Spool) -> Refusal | None:
 
 
 def _close_as_failed(spool: Spool, refusal: Refusal) -> None:
-    size, digest = size_and_sha256(spool.log)
     spool.append_ended(
         {
             "verdict": "failed",
@@ -147,8 +151,7 @@ def _close_as_failed(spool: Spool, refusal: Refusal) -> None:
             "sentence_args": dict(refusal.args),
             "exit_code": None,
             "duration_s": None,
-            "log_bytes": size,
-            "log_sha256": digest,
+            **whole_log(spool),
             "points_bytes": spools.whole_lines_size(spool.points),
             "outputs": [],
             "run": spool.meta().run,

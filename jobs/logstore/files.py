@@ -22,9 +22,10 @@ from typing import Protocol
 
 from jobs.logstore.packed import PackedLog
 
+BESIDE = (".lines", ".times")
 # All that may lie beside each other, in an order in which they can be taken away one by one: a
 # packed log that is no longer true goes before the raw one. The last two are of a turn of a chat.
-SUFFIXES = (".log.zst.new", ".log.zst", ".log.new", ".log", ".lines", ".times", ".alive", ".stop")
+SUFFIXES = (".log.zst.new", ".log.zst", ".log.new", ".log", *BESIDE, ".alive", ".stop")
 
 
 class Log(Protocol):

@@ -62,7 +62,11 @@ class Hub:
         return frozenset(self._readers)
 
     async def follow(self, key: str, offset: int) -> AsyncGenerator[bytes]:
-        """Yield frames from ``offset`` on, without a gap; end when the log is over and all sent."""
+        """Yield frames from ``offset`` on, without a gap; end when the log is over and all sent.
+
+        Raises:
+            RuntimeError: the reader broke, or the log was removed; come back, and ask again.
+        """
         reader = self._join(key)
         try:
             while True:
@@ -72,6 +76,8 @@ class Hub:
                     offset += len(message) - OFFSET_BYTES
                 elif reader.over and offset >= reader.end:
                     return
+                elif reader.over:
+                    raise RuntimeError(f"log {key} was removed while it was read")
                 else:
                     await reader.changed(seen)
         finally:

@@ -98,6 +98,8 @@ class LineIndex:
 
     def _whole(self, log: Log) -> array[int]:
         known = self._load(log.size)
+        if len(known) < log.size // BLOCK_BYTES and os.fstat(log.fd).st_nlink == 0:
+            return known + _count(log, len(known), known[-1] if known else 0)  # it was removed
         if len(known) < log.size // BLOCK_BYTES:
             fcntl.flock(log.fd, fcntl.LOCK_EX)
             try:

@@ -13,7 +13,7 @@ from pathlib import Path
 from jobs.errors import OffsetMismatch
 from jobs.logstore import packing
 from jobs.logstore.arrivals import Arrivals
-from jobs.logstore.files import SUFFIXES, RawLog, locked, log_bytes, open_log
+from jobs.logstore.files import BESIDE, SUFFIXES, RawLog, locked, log_bytes, open_log, packed_path
 from jobs.logstore.folds import FoldBook, Folds
 from jobs.logstore.lines import BLOCK_BYTES, LineIndex
 from jobs.logstore.search import SMALL_BYTES, Matches, Query, search_apart, search_file
@@ -67,7 +67,13 @@ class LogStore:
             if size != offset:
                 # Whoever hears this size may rely on it: what a killed writer left is synced first.
                 os.fdatasync(fd)
+                if not size:
+                    path.unlink()  # it was made by this look
                 raise OffsetMismatch(size)
+            if not size:
+                # Of a log that was here before: who read it as it was removed made them anew.
+                for suffix in BESIDE:
+                    path.with_suffix(suffix).unlink(missing_ok=True)
             new_size = offset + len(data)
             _write_whole(fd, data, offset)
             Arrivals(path).note(offset, at_ms=time.time_ns() // 1_000_000)
@@ -77,11 +83,25 @@ class LogStore:
             listener(key)
         return new_size
 
+    def unpack(self, key: str, offset: int) -> None:
+        """Have a packed log be raw again that ends at ``offset``: of 20 GB that takes a minute.
+
+        An append does it too. Whoever holds a transaction meanwhile asks for it before.
+
+        Raises:
+            OffsetMismatch: it is packed, and ends elsewhere.
+        """
+        path = self.path(key)
+        if packed_path(path).exists():
+            with packing.open_to_append(path, offset) as fd:
+                if not os.fstat(fd).st_size:
+                    path.unlink()  # it was removed at this moment
+
     def set_aside(self, key: str) -> Path | None:
         """Move what lies under ``key`` to the folder ``aside``; where to, None: there is nothing.
 
         For whoever has just been given the key: a record that the database has forgotten, because
-        an older one was put back, left it there.
+        an older one was put back, left it there. And for a log that can be read no more.
         """
         with locked(self.path(key), create=False):
             left = self._files(key)
@@ -217,6 +237,10 @@ def _write_whole(fd: int, data: bytes, offset: int) -> None:
     try:
         done = 0
         view = memoryview(data)
+        # A host sends zero bytes for what it gave back of a server's log: maybe many gigabytes.
+        if data[:1] == data[-1:] == b"\0" and data == bytes(len(data)):
+            os.ftruncate(fd, offset + len(data))
+            done = len(data)
         while done < len(data):
             done += os.pwrite(fd, view[done:], offset + done)
         os.fdatasync(fd)

@@ -119,6 +119,7 @@ class Job(Kept):
     pinned_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
     )
+    unpinned_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering: ClassVar = ["-created_at", "-id"]

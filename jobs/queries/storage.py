@@ -22,6 +22,8 @@ from jobs.models.kept import Kept
 
 # What has just ended is being looked at, and its host may have something to tell still.
 FRESH_FOR = timedelta(hours=1)
+# Anybody may take a pin away: whoever set it has a day to see it and to set it again.
+UNPINNED_FOR = timedelta(days=1)
 # A removal is foretold this long ahead.
 SOON = timedelta(days=7)
 _LOOKED_AT = 5000  # records, at most, to tell what goes next
@@ -95,16 +97,22 @@ class Bulk:
     bytes: int = field(compare=False)
 
 
-def removable_jobs(moment: datetime, *, fresh_for: timedelta = FRESH_FOR) -> QuerySet[Job]:
+def may_be_removed(moment: datetime) -> QuerySet[Job]:
     """Jobs of which files may go: over, not pinned, and not that of a server that is wanted."""
     served = Deployment.objects.filter(job=OuterRef("pk"), state__in=_SERVES)
-    over = Job.objects.filter(kept_bytes__gt=0, pinned_at=None, finished_at__lt=moment - fresh_for)
+    over = Job.objects.filter(kept_bytes__gt=0, pinned_at=None, finished_at__lt=moment)
     return over.filter(~Exists(served), removed_at=None)
+
+
+def removable_jobs(moment: datetime) -> QuerySet[Job]:
+    """Those of which they may go by themselves."""
+    rows = may_be_removed(moment - FRESH_FOR)
+    return rows.exclude(unpinned_at__gt=moment - UNPINNED_FOR)
 
 
 def removable_deployments(moment: datetime) -> QuerySet[Deployment]:
     """Servers that are over, as are their jobs, which nobody has pinned."""
-    return Deployment.objects.filter(
+    rows = Deployment.objects.filter(
         kept_bytes__gt=0,
         removed_at=None,
         state__in=Deployment.ENDED_STATES,
@@ -112,6 +120,7 @@ def removable_deployments(moment: datetime) -> QuerySet[Deployment]:
         job__pinned_at=None,
         job__finished_at__isnull=False,
     )
+    return rows.exclude(job__unpinned_at__gt=moment - UNPINNED_FOR)
 
 
 def removable_turns(moment: datetime) -> QuerySet[Turn]:
@@ -237,7 +246,10 @@ def job_going(job: Job) -> Going | None:
         return None
     if Deployment.objects.filter(job=job, state__in=_SERVES).exists():
         return None
-    return going(job.finished_at, last_count())
+    soon = going(job.finished_at, last_count())
+    if soon is None or soon.at is None or job.unpinned_at is None:
+        return soon
+    return replace(soon, at=max(soon.at, job.unpinned_at + UNPINNED_FOR))
 
 
 def biggest(limit: int) -> list[Job]:

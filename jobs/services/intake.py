@@ -7,6 +7,7 @@ that a chunk which is sent twice changes nothing twice.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -16,12 +17,14 @@ from django.core.cache import caches
 from django.db import transaction
 
 from jobs import hints, logstore
-from jobs.errors import OffsetMismatch
+from jobs.errors import DamagedLog, OffsetMismatch
 from jobs.models import Deployment, Job, JobStep
 from jobs.services import deployments, lifecycle, outputs, progress, verdicts
 from jobs.services.known_failures import servers_failure
 from jobs.services.storable import json_lines
 from jobs.services.verdicts import Incomplete, Verdict
+
+logger = logging.getLogger(__name__)
 
 Owner = Job | Deployment
 Event = Mapping[str, Any]
@@ -65,7 +68,13 @@ def _log_size(owner: Owner) -> int:
     """How much of the log has arrived; of one that was removed the row alone knows it."""
     if owner.removed_at is not None:
         return owner.log_bytes
-    return logstore.store().size(log_key(owner))
+    try:
+        return logstore.store().size(log_key(owner))
+    except DamagedLog as damaged:
+        # Its host, which asks, has it still, and begins anew.
+        aside = logstore.store().set_aside(log_key(owner))
+        logger.error("%s; it is in %s now", damaged, aside)
+        return 0
 
 
 def _append_late(owner: Owner, offset: int, data: bytes) -> int:
@@ -75,6 +84,8 @@ def _append_late(owner: Owner, offset: int, data: bytes) -> int:
     comes for a log that is gone is counted and not kept, so that the host comes to its end.
     """
     rows, key = type(owner)._default_manager, log_key(owner)
+    if owner.removed_at is None:
+        logstore.store().unpack(key, offset)
     with transaction.atomic():
         row = rows.select_for_update(of=("self",)).get(pk=owner.pk)
         if row.removed_at is None:

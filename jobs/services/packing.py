@@ -7,10 +7,10 @@ after all, from a host that was lost or a server that is started again, unpacks 
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import logging
 import os
+import shutil
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -22,6 +22,7 @@ from typing import NamedTuple
 from django.conf import settings
 from django.utils.timezone import now
 
+from jobs.errors import DISK_FULL
 from jobs.logstore import store
 from jobs.models import Deployment, Job, Turn
 
@@ -36,7 +37,8 @@ ASKED_AT_ONCE = 500  # records in one query
 # A tenth of what others get, where a processor is short. Not less: what holds Python's lock while
 # it waits for a processor holds up the worker's other threads.
 NICENESS = 10
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+# What stays free of the disk beside a log that is packed, however badly that goes.
+SPARE_BYTES = 500_000_000
 
 # Logs that were left as they are, with the time of their last write: not tried again before that
 # changes, or the process is a new one. What is wrong with them is in the process's own log.
@@ -70,13 +72,15 @@ def pack_some(moment: datetime | None = None) -> int:
         packed, until = 0, time.monotonic() + WORK_S
         with ThreadPoolExecutor(1, "packing", _be_humble) as humble:
             for candidate, sha256 in sorted(closed):
+                if not _has_room(candidate):
+                    continue  # smaller ones make some
                 done = False
                 try:
                     done = humble.submit(store().pack, candidate.key, sha256=sha256).result()
                 except OSError as error:
                     logger.warning("log %s cannot be packed: %s", candidate.key, error)
-                    if error.errno in _FULL:
-                        break
+                    if error.errno in DISK_FULL:
+                        continue  # at the next round
                 packed += done
                 if done:
                     _measure_again(candidate)
@@ -85,6 +89,12 @@ def pack_some(moment: datetime | None = None) -> int:
                 if time.monotonic() >= until:
                     break
         return packed
+
+
+def _has_room(candidate: _Candidate) -> bool:
+    """Whether the disk has room beside the log, and for what others write meanwhile."""
+    free = shutil.disk_usage(settings.DATA_DIR).free
+    return free >= store().size(candidate.key) + SPARE_BYTES
 
 
 def _measure_again(packed: _Candidate) -> None:

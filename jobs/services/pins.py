@@ -17,7 +17,7 @@ def pin(job_id: int, user: AbstractBaseUser | None) -> bool:
     late, its log and files were removed.
     """
     kept = Job.objects.filter(pk=job_id, removed_at=None)
-    by = {"pinned_at": now(), "pinned_by_id": user.pk if user else None}
+    by = {"pinned_at": now(), "pinned_by_id": user.pk if user else None, "unpinned_at": None}
     if kept.filter(pinned_at=None).update(**by):
         _hint(job_id)
         return True
@@ -25,9 +25,9 @@ def pin(job_id: int, user: AbstractBaseUser | None) -> bool:
 
 
 def unpin(job_id: int) -> bool:
-    """Let age and size decide again. False: it was not pinned."""
+    """Let age and size decide again, after a day. False: it was not pinned."""
     pinned = Job.objects.filter(pk=job_id, pinned_at__isnull=False)
-    if not pinned.update(pinned_at=None, pinned_by=None):
+    if not pinned.update(pinned_at=None, pinned_by=None, unpinned_at=now()):
         return False
     _hint(job_id)
     return True

@@ -33,6 +33,7 @@ from jobs.queries.storage import (
     Bulk,
     count,
     limits,
+    may_be_removed,
     oldest,
     removable_deployments,
     removable_jobs,
@@ -73,8 +74,9 @@ def remove_now(job_id: int, user: AbstractBaseUser) -> bool:
     False: it runs, it is pinned, its server is wanted, or nothing is left of it.
     """
     measure_job(job_id)
-    rows = removable_jobs(now(), fresh_for=timedelta())
-    return _remove_job(rows, job_id, Kept.Why.PERSON, {"user": user.get_username()})
+    return _remove_job(
+        may_be_removed(now()), job_id, Kept.Why.PERSON, {"user": user.get_username()}
+    )
 
 
 def folder_bytes(folder: Path) -> int:

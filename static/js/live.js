@@ -76,6 +76,9 @@ async function ask(address) {
  */
 function show(address, text) {
   const fresh = new DOMParser().parseFromString(text, "text/html");
+  // A server that is started again has a log again, and the page the scripts for it.
+  const isOld = [...document.querySelectorAll("[data-reload][id]")].some((element) => !fresh.getElementById(element.id));
+  if (isOld && address === location.pathname + location.search) location.reload();
   for (const element of [...document.querySelectorAll("[data-live][id]")]) {
     if (!element.isConnected || addressOf(element) !== address) continue;
     const next = fresh.getElementById(element.id);

@@ -11,8 +11,11 @@ from tests.browser.visits import PHONE, WIDE, Complaints, axe, too_wide
 SIZES = {"1440 px": WIDE, "390 px": PHONE}
 Looks = Mapping[str, Sequence[str]]
 ALL_LOOKS: Looks = dict.fromkeys(SIZES, ("light", "dark"))
-# For another language: what its words change, they change in both themes.
-SOME_LOOKS: Looks = {"1440 px": ("light",), "390 px": ("dark",)}
+# Each language has half of the looks, so that a page that is seen in both has all of them.
+LOOKS: Mapping[str, Looks] = {
+    "en": {"1440 px": ("light",), "390 px": ("dark",)},
+    "zh": {"1440 px": ("dark",), "390 px": ("light",)},
+}
 # A page that is live says so in its bar; fragments and charts have come once no request is open.
 SETTLE_MS = 10_000
 # Colours fade from one theme to the other, and axe would judge what is half way.

@@ -4,6 +4,7 @@ import hashlib
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.utils.timezone import now
 
 from jobs import logstore
@@ -12,6 +13,7 @@ from jobs.host.client import Answer, Client
 from jobs.host.shipper import Outcome, Shipper
 from jobs.host.spool import JOB, Meta
 from jobs.kinds.base import Remark
+from jobs.logstore import packing
 from jobs.models import Deployment, Job
 from jobs.queries.instance import instance_id
 from jobs.services import lifecycle, retention
@@ -201,3 +203,40 @@ def test_a_server_that_runs_still_sends_its_log_from_the_beginning(caller, serve
     assert (refused.status_code, refused.json()["size"]) == (409, 0)
     assert caller.stream(server, "log", 0, HERE + REST).status_code == 200
     assert logstore.store().read(f"deployment/{server.pk}", 0, 99) == HERE + REST
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_packed_log_that_goes_on_is_unpacked_before_any_row_is_held(caller, kind, monkeypatch):
+    job = taken_job(caller)
+    caller.stream(job, "log", 0, HERE)
+    lifecycle.finish_job(job.pk, "lost", sentence=Remark("job:missing", {"host": "x"}))
+    assert logstore.store().pack(f"job/{job.pk}")
+    unpack, held = packing._unpack, []
+
+    def looks(*args):
+        held.append(connection.in_atomic_block)
+        unpack(*args)
+
+    monkeypatch.setattr(packing, "_unpack", looks)
+
+    assert caller.stream(job, "log", len(HERE), REST).json()["size"] == len(HERE + REST)
+
+    assert held == [False]
+    assert logstore.store().read(f"job/{job.pk}", 0, 99) == HERE + REST
+
+
+def test_a_log_whose_packed_file_is_damaged_is_had_again_from_its_host(caller, kind):
+    job = taken_job(caller)
+    caller.stream(job, "log", 0, HERE)
+    lifecycle.finish_job(job.pk, "lost", sentence=Remark("job:missing", {"host": "x"}))
+    key = f"job/{job.pk}"
+    assert logstore.store().pack(key)
+    packed = logstore.store().path(key).with_suffix(".log.zst")
+    packed.write_bytes(b"not at all")
+
+    assert caller.get(f"jobs/{job.pk}/streams").json()["log"] == 0
+    assert caller.stream(job, "log", 0, HERE + REST).json()["size"] == len(HERE + REST)
+
+    assert logstore.store().read(key, 0, 99) == HERE + REST
+    aside = logstore.store().path(key).parent.parent / "aside" / f"job-{job.pk}" / packed.name
+    assert aside.read_bytes() == b"not at all"

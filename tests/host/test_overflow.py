@@ -73,6 +73,19 @@ def test_a_servers_log_counts_by_the_disk_that_it_takes(tmp_path):
         assert Overflow(log.fileno(), tmp_path, is_server=False).look() is not None
 
 
+def test_what_a_servers_runs_before_have_left_on_the_disk_is_not_this_ones(tmp_path):
+    limits.keep(Limits(log_bytes=1_000_000), tmp_path)
+    with (tmp_path / "log").open("wb") as log:
+        os.posix_fallocate(log.fileno(), 0, 3_000_000)
+        looks = Overflow(log.fileno(), tmp_path, is_server=True)
+
+        assert looks.look() is None
+        os.posix_fallocate(log.fileno(), 3_000_000, 900_000)
+        assert looks.look() is None
+        os.posix_fallocate(log.fileno(), 3_900_000, 200_000)
+        assert looks.look() == ("work:log_limit", {"limit": "1.0 MB"})
+
+
 def test_limits_that_cannot_be_read_are_the_usual_ones(tmp_path):
     (tmp_path / "limits.json").write_text('{"log_bytes": ')
 
@@ -113,6 +126,20 @@ def test_what_grew_before_the_disk_was_short_does_not_count(short_disk):
     assert short_disk(90_000) is None
     assert short_disk(95_000, free=16_000) is None
     assert short_disk(95_500) is None
+
+
+def test_on_a_short_disk_a_server_may_have_as_much_log_as_is_kept_of_it(short_disk, tmp_path):
+    told = Limits(log_bytes=0, disk_reserve_bytes=16_000, server_log_bytes=1_000_000)
+    limits.keep(told, tmp_path)
+    with (tmp_path / "server").open("wb") as log:
+        looks = Overflow(log.fileno(), tmp_path, is_server=True)
+
+        os.posix_fallocate(log.fileno(), 0, 900_000)
+        assert looks.look() is None
+        os.posix_fallocate(log.fileno(), 900_000, 200_000)
+        assert looks.look() is None
+        os.posix_fallocate(log.fileno(), 1_100_000, 50_000)
+        assert looks.look()[0] == "host:disk_full"
 
 
 @pytest.fixture

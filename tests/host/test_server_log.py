@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from jobs.host import disk, shipper
 from jobs.host import spool as spools
 from jobs.host.shipper import Shipper
 from jobs.host.spool import Meta
@@ -118,3 +119,44 @@ def test_a_dashboard_that_lost_its_part_gets_zero_bytes_and_that_is_said(server,
         f"the dashboard asks again for bytes {MB} to {6 * MB} of the log, which it had; their disk "
         "was given back (HOST_SERVER_LOG_KEEP), so it gets zero bytes\n"
     )
+
+
+def test_a_file_system_that_gives_nothing_back_is_told_of_once(server, client, monkeypatch):
+    monkeypatch.setattr(disk, "give_back", lambda fd, end: False)
+    spool, _ = server
+    ships = Shipper(spool, client, server_log_bytes=MB)
+    for _ in range(3):
+        grow(spool, 4)
+        ships.round()
+
+    assert (spool.path / "launcher.log").read_text() == (
+        "the file system cannot give back the disk of what the dashboard has of the log "
+        "(HOST_SERVER_LOG_KEEP): it takes as much as the log is long\n"
+    )
+
+
+def test_a_log_that_became_much_shorter_is_filled_up_without_the_disk_for_all_of_it(
+    server, client, monkeypatch
+):
+    monkeypatch.setattr(shipper, "FILLED_AT_ONCE", MB)
+    most = []
+    give_back = disk.give_back
+
+    def measured(fd, end):
+        most.append(os.fstat(fd).st_blocks * 512)
+        return give_back(fd, end)
+
+    monkeypatch.setattr(disk, "give_back", measured)
+    spool, record = server
+    record.streams["log"] += bytes(64 * MB)
+    grow(spool, 1)
+
+    Shipper(spool, client, server_log_bytes=2 * MB).round()
+    if disk_of(spool.log) >= 64 * MB:
+        pytest.skip("this file system gives nothing back")
+
+    assert spool.log.stat().st_size == 64 * MB
+    assert max(most) <= 5 * MB
+    grow(spool, 1)
+    Shipper(spool, client, server_log_bytes=2 * MB).round()
+    assert record.log[64 * MB :] == spool.log.read_bytes()[64 * MB :]

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.host import serving, take
+from jobs.host import limits, serving, take
 from jobs.host import spool as spools
 from jobs.host.client import Client, Unreachable
+from jobs.host.limits import Limits
 from jobs.host.spool import Spool
 from jobs.plans import Step, from_json
 from tests.host.conftest import plan_of, record_of, until
@@ -107,6 +108,36 @@ def test_a_job_that_is_here_is_not_claimed_again(intake, config, client, known):
     assert take.take_job(config, client, 7) is True
     assert spool.log.read_text() == "once\n"
     assert intake.jobs[7].claims == 1
+
+
+@pytest.mark.parametrize(
+    ("take_it", "kind"), [("take_job", "job"), ("take_deployment", "deployment")]
+)
+def test_what_is_being_closed_is_not_waited_for(intake, config, client, known, take_it, kind):
+    folder = {"job": "spool", "deployment": "serve"}[kind]
+    meta = spools.Meta(kind, 7, intake.instance, "t", 1, "")
+    spool = spools.create(config.dir / folder / "7", meta, record_of("true").plan, {}, None)
+    found = []
+    asks = threading.Thread(target=lambda: found.append(getattr(take, take_it)(config, client, 7)))
+    with spools.guard(config.dir, f"{kind}-7"):
+        lock = spool.lock()
+
+        asks.start()
+        asks.join(20)
+
+        assert found == [kind == "job"]  # the next run of a server is asked for again
+        os.close(lock)
+
+
+def test_a_worker_with_older_settings_leaves_the_limits_of_the_agent(intake, config, client):
+    of_the_agent = Limits(log_bytes=123)
+    limits.keep(of_the_agent, config.dir)
+    intake.jobs[7] = record_of("true")
+
+    take.take_job(config, client, 7)
+
+    assert limits.of_host(config.dir) == of_the_agent
+    until(Spool(config.dir / "spool" / "7").exit)
 
 
 def test_a_claimed_job_whose_launcher_was_never_started_is_started(intake, config, client, known):

@@ -182,3 +182,18 @@ def test_a_reader_keeps_a_few_frames_only(logs):
         assert logs.reads - before == 1
 
     asyncio.run(scenario())
+
+
+def test_who_follows_a_log_that_is_removed_is_told_and_does_not_wait_for_ever(logs):
+    async def scenario():
+        over = Over()
+        over.value = True
+        logs.append(KEY, 0, b"x" * (2 * MAX_FRAME_BYTES))
+        frames = Hub(logs, over, poll_s=0.01).follow(KEY, 0)
+        await take(frames, MAX_FRAME_BYTES)
+        logs.remove(KEY)
+
+        with pytest.raises(RuntimeError, match="was removed"):
+            await take(frames, MAX_FRAME_BYTES)
+
+    asyncio.run(scenario())

@@ -12,6 +12,7 @@ import pytest
 
 from jobs.errors import OffsetMismatch
 from jobs.logstore import LogStore, Query, lines, plain, plain_stream
+from jobs.logstore.files import open_log
 from jobs.logstore.lines import BLOCK_BYTES, LineIndex
 from jobs.logstore.search import SearchTooSlow
 
@@ -335,3 +336,50 @@ def test_entries_of_the_line_index_that_a_power_cut_left_empty_are_made_again(lo
 
     assert index.read_bytes()[: len(whole)] == whole
     assert logs.line_count(KEY) == 22_000
+
+
+def test_zero_bytes_take_no_disk(logs):
+    text = b"end\n"
+    logs.append(KEY, 0, bytes(16 * 2**20))
+
+    logs.append(KEY, 16 * 2**20, text)
+
+    assert logs.read(KEY, 16 * 2**20 - 2, 2**30) == b"\0\0" + text
+    assert logs.line_count(KEY) == 1
+    assert logs.path(KEY).stat().st_blocks * 512 < 2**20
+
+
+def test_an_append_that_is_refused_leaves_no_file(logs):
+    with pytest.raises(OffsetMismatch):
+        logs.append(KEY, 5, b"late")
+
+    assert logs.disk_bytes(KEY) == 0
+    assert list(logs.path(KEY).parent.iterdir()) == []
+
+
+def test_what_a_removed_log_left_beside_it_is_not_taken_for_the_next_ones(logs):
+    fill(logs, lines_of(20_000))
+    counts = logs.newline_counts(KEY)
+    left = {file: file.read_bytes() for file in logs.path(KEY).parent.iterdir()}
+    logs.remove(KEY)
+    for file, data in left.items():
+        if file.suffix != ".log":
+            file.write_bytes(data)
+
+    fill(logs, b"x" * 10 * BLOCK_BYTES)
+
+    assert logs.newline_counts(KEY) == [0] * 10 != counts
+    assert logs.arrivals(KEY, 0, 1, limit=9)[0][0] == 0
+
+
+def test_who_reads_a_log_while_it_is_removed_reads_it_right_and_leaves_nothing(logs):
+    fill(logs, lines_of(20_000))
+    path = logs.path(KEY)
+    wanted = logs.offset_of_line(KEY, 15_000)
+    path.with_suffix(".lines").unlink()
+    with open_log(path) as log:
+        logs.remove(KEY)
+
+        assert LineIndex(path).offset_of_line(log, 15_000) == wanted
+
+    assert list(path.parent.iterdir()) == []

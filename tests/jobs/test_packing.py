@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.utils.timezone import now
@@ -189,9 +190,9 @@ def test_packing_has_a_low_priority_and_nothing_else_has(monkeypatch):
     assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == before < packing.NICENESS
 
 
-@pytest.mark.parametrize(("number", "tried"), [(28, 1), (5, 2)])
-def test_a_full_disk_ends_the_round_and_a_log_that_cannot_be_read_does_not(
-    monkeypatch, caplog, number, tried
+@pytest.mark.parametrize(("number", "again"), [(28, 2), (5, 0)])
+def test_what_a_full_disk_left_is_tried_again_and_a_log_that_cannot_be_read_is_not(
+    monkeypatch, caplog, number, again
 ):
     for minutes in (90, 80):
         write(closed_job(), minutes=minutes)
@@ -204,8 +205,22 @@ def test_a_full_disk_ends_the_round_and_a_log_that_cannot_be_read_does_not(
     monkeypatch.setattr(type(store()), "pack", breaks)
 
     assert pack_some() == 0
-    assert len(keys) == tried
+    assert len(keys) == 2  # one holds up no other
     assert "cannot be packed" in caplog.text
+    pack_some()
+    assert len(keys) == 2 + again
+
+
+def test_a_log_for_which_there_is_no_room_beside_it_waits_for_smaller_ones(monkeypatch):
+    large, small = closed_job(log_sha256="x"), closed_job()
+    write(large, TEXT * 20, minutes=90)
+    write(small, minutes=80)
+    free = packing.SPARE_BYTES + 2 * len(TEXT)
+    monkeypatch.setattr(packing.shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+
+    assert pack_some() == 1
+
+    assert (is_packed(large), is_packed(small)) == (False, True)
 
 
 @pytest.mark.parametrize(("kept_bytes", "after"), [(len(TEXT), None), (0, 0)])

@@ -304,7 +304,7 @@ def test_a_pin_comes_too_late_once_the_removal_is_written_down():
     assert job.pinned_at is None
 
 
-def test_the_first_who_pins_stays_and_unpinning_lets_age_decide_again():
+def test_the_first_who_pins_stays_and_a_day_after_unpinning_age_decides_again():
     job, first = ended(), make_user()
     assert pins.pin(job.pk, first)
     assert pins.pin(job.pk, make_user())
@@ -313,7 +313,28 @@ def test_the_first_who_pins_stays_and_unpinning_lets_age_decide_again():
 
     assert pins.unpin(job.pk)
     assert not pins.unpin(job.pk)
-    assert retention.tidy() == 1
+    assert retention.tidy(now() + timedelta(hours=23)) == 0
+    job.refresh_from_db()
+    assert storage.job_going(job).at == job.unpinned_at + DAY
+    assert retention.tidy(now() + timedelta(hours=25)) == 1
+
+
+def test_the_log_of_the_server_of_an_unpinned_job_has_a_day_too():
+    server = over()
+    pins.pin(server.job_id, make_user())
+    pins.unpin(server.job_id)
+
+    assert retention.tidy(now() + timedelta(hours=23)) == 0
+    assert retention.tidy(now() + timedelta(hours=25)) > 0
+    assert left(server) == 0
+
+
+def test_a_person_need_not_wait_for_that_day():
+    job, admin = ended(), make_user()
+    pins.pin(job.pk, admin)
+    pins.unpin(job.pk)
+
+    assert retention.remove_now(job.pk, admin)
 
 
 def test_a_person_removes_one_job_at_once_but_none_that_is_pinned_or_runs():

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from dashboard import terminal
 from dashboard.kept_view import removed_words
+from jobs.errors import DamagedLog
 from jobs.logstore import plain_stream, store
 from jobs.models import Job
 
@@ -30,11 +31,14 @@ class Command(BaseCommand):
             raise CommandError(f"There is no job {options['job']}.")
         if job.removed_at is not None:
             raise CommandError(removed_words(job))
-        if options["follow"]:
-            chunks = terminal.follow(options["job"], None)
-        else:
-            key = f"job/{options['job']}"
-            chunks = store().chunks(key, 0, store().size(key))
-        for data in chunks if options["raw"] else plain_stream(chunks):
-            sys.stdout.buffer.write(data)
-            sys.stdout.buffer.flush()
+        try:
+            if options["follow"]:
+                chunks = terminal.follow(options["job"], None)
+            else:
+                key = f"job/{options['job']}"
+                chunks = store().chunks(key, 0, store().size(key))
+            for data in chunks if options["raw"] else plain_stream(chunks):
+                sys.stdout.buffer.write(data)
+                sys.stdout.buffer.flush()
+        except DamagedLog as damaged:
+            raise CommandError(str(damaged)) from None

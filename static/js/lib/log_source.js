@@ -140,6 +140,7 @@ export class LogSource {
     if (this.isOver || document.hidden) return;
     try {
       const response = await fetch(`${this.url}?from=${bytes.size}`, { method: "HEAD" });
+      showRemoval(response);
       if (Number(response.headers.get("X-Log-Size")) > bytes.size) this.socket?.retry();
       else if (this.isCut) on.state("live", 0);
       this.isCut = false;
