@@ -13,8 +13,9 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -91,9 +92,22 @@ def folder_bytes(folder: Path) -> int:
 
 def measure_job(job_id: int) -> None:
     """Write down what lies here of a job that is over."""
-    files = logstore.store().disk_bytes(f"job/{job_id}") + folder_bytes(outputs_folder(job_id))
+
+    def measure() -> int:
+        files = folder_bytes(outputs_folder(job_id))
+        return files + logstore.store().disk_bytes(f"job/{job_id}")
+
     rows = Job.objects.filter(pk=job_id, finished_at__isnull=False, removed_at=None)
-    rows.update(kept_bytes=files + F("points_bytes"))
+    _keep_size(rows, measure, more=F("points_bytes"))
+
+
+def _keep_size(rows: QuerySet[Any], measure: Callable[[], int], *, more: Any = 0) -> None:
+    """Write down what was measured; not what has changed meanwhile: a log that was packed, or had
+    its end at that moment, is measured at the next round."""
+    size = measure()
+    rows.update(kept_bytes=size + more)
+    if measure() != size:
+        rows.update(kept_bytes=None)
 
 
 def _settle(ends_at: float) -> None:
@@ -107,13 +121,16 @@ def _settle(ends_at: float) -> None:
     servers = Deployment.objects.filter(kept_bytes=None, state__in=Deployment.ENDED_STATES)
     for pk, removed_at in _each(servers, ends_at):
         if removed_at is None:
-            size = logstore.store().disk_bytes(f"deployment/{pk}")
-            servers.filter(pk=pk, removed_at=None).update(kept_bytes=size)
+            rows = Deployment.objects.filter(
+                pk=pk, removed_at=None, state__in=Deployment.ENDED_STATES
+            )
+            _keep_size(rows, partial(logstore.store().disk_bytes, f"deployment/{pk}"))
         else:
             _erase_deployment(pk)
     turns = Turn.objects.filter(kept_bytes=None).exclude(state=Turn.State.STREAMING)
     for (pk,) in _each(turns, ends_at, marks=()):
-        turns.filter(pk=pk).update(kept_bytes=logstore.store().disk_bytes(f"turn/{pk}"))
+        turn = Turn.objects.filter(pk=pk)
+        _keep_size(turn, partial(logstore.store().disk_bytes, f"turn/{pk}"))
 
 
 def _each(

@@ -1,5 +1,6 @@
 """Removal of logs, files and points by age and size: what goes, and what is never touched."""
 
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -431,3 +432,27 @@ def test_a_count_of_another_version_is_read_as_far_as_it_goes():
     Instance.objects.update(storage={"at": "2026-01-01T00:00:00+00:00", "job_logs": 5, "new": 1})
 
     assert storage.last_count().job_logs == 5
+
+
+@pytest.mark.parametrize("make", [ended, over])
+def test_what_is_packed_while_it_is_measured_is_measured_again(make, monkeypatch):
+    record = make(log=LOG * 20_000) if make is ended else make()
+    key = f"{'job' if make is ended else 'deployment'}/{record.pk}"
+    logs, looks = type(logstore.store()), []
+    disk_bytes = logs.disk_bytes
+
+    def looked_at(store, asked):
+        found = disk_bytes(store, asked)
+        if asked == key and not looks:
+            looks.append(store.pack(key))
+        return found
+
+    monkeypatch.setattr(logs, "disk_bytes", looked_at)
+    retention._settle(time.monotonic() + 60)
+    record.refresh_from_db()
+    assert (looks, record.kept_bytes) == ([True], None)
+
+    retention._settle(time.monotonic() + 60)
+
+    record.refresh_from_db()
+    assert record.kept_bytes == left(record)
