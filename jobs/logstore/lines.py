@@ -7,6 +7,7 @@ import os
 import sys
 from array import array
 from bisect import bisect_left
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from jobs.logstore.files import Log
@@ -71,6 +72,11 @@ class LineIndex:
         """Number of the line that holds byte ``offset``, from 1."""
         return self._newlines_before(log, offset) + 1
 
+    def numbers(self, log: Log) -> Callable[[int], int]:
+        """:meth:`line_at` of this log for many bytes: the index is read once."""
+        counts = self._whole(log)
+        return lambda offset: _newlines_before(log, offset, counts) + 1
+
     def offset_of_line(self, log: Log, n: int) -> int:
         """Where line ``n`` begins; the size of the log when there is no such line."""
         if n <= 1:
@@ -90,11 +96,7 @@ class LineIndex:
     def _newlines_before(self, log: Log, offset: int) -> int:
         """Newlines in the bytes before ``offset``."""
         offset = min(offset, log.size)
-        block = offset // BLOCK_BYTES
-        counts = self._whole(log) if block else array("Q")
-        before = counts[block - 1] if block else 0
-        data = log.pread(offset - block * BLOCK_BYTES, block * BLOCK_BYTES)
-        return before + data.count(b"\n")
+        return _newlines_before(log, offset, self._whole(log) if offset >= BLOCK_BYTES else ())
 
     def _whole(self, log: Log) -> array[int]:
         known = self._load(log.size)
@@ -131,6 +133,12 @@ class LineIndex:
         except FileNotFoundError:
             return array("Q")
         return entries[:wanted]
+
+
+def _newlines_before(log: Log, offset: int, counts: Sequence[int]) -> int:
+    block = offset // BLOCK_BYTES
+    before = counts[block - 1] if block else 0
+    return before + log.pread(offset - block * BLOCK_BYTES, block * BLOCK_BYTES).count(b"\n")
 
 
 def _true_entries(raw: bytes) -> array[int]:

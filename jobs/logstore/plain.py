@@ -13,20 +13,39 @@ CONTROL = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]")
 MOST_SEQUENCES = 16
 # Of a longer line that was redrawn only the last redraws count, which were drawn over all others.
 LONGEST_REDRAWN_BYTES = 256 * 1024
-REDRAWS = re.compile(rb"[\r\x08]")
+REDRAWS = (b"\r", b"\x08")
+OTHER_SIGNS = (b"\x1b", b"\x00", b"\x07")
 ERASES = re.compile(rb"\x1b\[[0-2]?[JK]")
 
 
 def plain(data: bytes) -> bytes:
     """Plain text of whole lines. Keeps every newline, so that lines keep their numbers."""
     pieces, at = [], 0
-    while found := REDRAWS.search(data, at):
-        start = max(at, data.rfind(b"\n", at, found.start()) + 1)
-        end = data.find(b"\n", found.start())
-        end = len(data) if end < 0 else end
+    for start, end in _redrawn_lines(data):
         pieces += [_bare(data[at:start]), _last_state(data[start:end])]
         at = end
     return b"".join([*pieces, _bare(data[at:])]) if pieces else _bare(data)
+
+
+def is_plain(data: bytes) -> bool:
+    """True when nothing in it is drawn over or left out: it is shown as it is.
+
+    Each look is a memchr(3), a hundred times faster than an expression for them all.
+    """
+    return not any(sign in data for sign in (*REDRAWS, *OTHER_SIGNS))
+
+
+def _redrawn_lines(data: bytes) -> Iterator[tuple[int, int]]:
+    """Where each line begins and ends that was drawn over, in order."""
+    places = [data.find(sign) for sign in REDRAWS]
+    while (first := min((place for place in places if place >= 0), default=-1)) >= 0:
+        end = data.find(b"\n", first)
+        end = len(data) if end < 0 else end
+        yield data.rfind(b"\n", 0, first) + 1, end
+        places = [
+            data.find(sign, end) if 0 <= place < end else place
+            for sign, place in zip(REDRAWS, places, strict=True)
+        ]
 
 
 def plain_stream(chunks: Iterable[bytes]) -> Iterator[bytes]:
