@@ -59,3 +59,9 @@ class DamagedLog(JobsError):
     """A packed log cannot be read: its file is not as it was written. Never a part of its bytes."""
 
     id = "internal:log"
+
+
+class LogRemoved(JobsError):
+    """A log ended before its end: it was removed while it was read."""
+
+    id = "internal:log"

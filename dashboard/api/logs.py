@@ -22,7 +22,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 from django.http import (
@@ -42,7 +42,7 @@ from dashboard.log_access import ACTIONS, find_record
 from dashboard.log_quotes import BREAKS
 from dashboard.states import look
 from dashboard.words import step_title
-from jobs.errors import DamagedLog
+from jobs.errors import DamagedLog, LogRemoved
 from jobs.logstore import LogStore, Query, plain_stream, store
 from jobs.logstore.lines import BLOCK_BYTES
 from jobs.logstore.search import SearchTooSlow
@@ -65,11 +65,6 @@ OWN_TIMEOUT_S = 300.0
 
 class BadNumber(ValueError):
     """A parameter is not a number; the message names it."""
-
-
-class CutOff(Exception):
-    """A log was removed while it was sent. The answer breaks off, so that nobody takes what has
-    come for the whole."""
 
 
 def _view(kind: str, answer: Any) -> ApiView:
@@ -272,24 +267,16 @@ def _bytes(
 async def _pieces(logs: LogStore, key: str, start: int, end: int) -> AsyncIterator[bytes]:
     while start < end:
         piece = await asyncio.to_thread(logs.read, key, start, min(end, start + PIECE_BYTES))
-        if not piece:
-            raise CutOff(key)
+        if not piece:  # the answer breaks off, so that nobody takes what came for the whole
+            raise LogRemoved(f"the log {key} was removed while it was sent")
         yield piece
         start += len(piece)
 
 
 async def _plain_pieces(logs: LogStore, key: str, start: int, end: int) -> AsyncIterator[bytes]:
-    pieces = plain_stream(_whole(logs.chunks(key, start, end), key, end - start))
+    pieces = plain_stream(logs.chunks(key, start, end))
     while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
         yield piece
-
-
-def _whole(chunks: Iterator[bytes], key: str, length: int) -> Iterator[bytes]:
-    for chunk in chunks:
-        length -= len(chunk)
-        yield chunk
-    if length > 0:
-        raise CutOff(key)
 
 
 urlpatterns: list[URLPattern] = [

@@ -87,7 +87,7 @@ class Agent:
     def run(self) -> None:
         """Work until :meth:`stop`."""
         probe.roots(self._config.dir, self._config.workspace)
-        self._boundary(lambda: limits.keep(self._config.limits, self._config.dir))
+        self._boundary(self._keep_limits)
         pokes = poke.Poke(self._config.dir)
         for work in (
             self._keep_facts,
@@ -346,8 +346,12 @@ class Agent:
             **self._fresh_readings(),
         }
 
+    def _keep_limits(self) -> None:
+        limits.keep(self._config.limits, self._config.dir)
+
     def _keep_clean(self) -> None:
         while not self._stopped.is_set():
+            self._boundary(self._keep_limits)  # the disk may have been full at the start
             self._boundary(lambda: self._cleaner.clean(self._client.instance()))
             self._stopped.wait(CLEAN_S)
 

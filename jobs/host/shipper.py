@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import logging
 import os
@@ -22,7 +23,6 @@ from jobs.host.spool import DEPLOYMENT, Meta, Spool
 
 CHUNK = 256 * 1024  # raw bytes of an append, where the dashboard does not say that it takes more
 BLOCK = 64 * 1024  # what is given back of a disk is a multiple of it
-FILLED_AT_ONCE = 256 * 1024 * 1024  # of a server's log that became shorter
 SMALLEST = 64 * 1024  # of a chunk, where a proxy in between takes no larger ones
 LONGEST_LINE = 1024 * 1024  # of events and points; a chunk holds whole lines
 REST_S = 0.005  # between two rounds: a log that comes line by line goes in fewer requests
@@ -255,19 +255,9 @@ class Shipper:
         if name == "events":
             raise _Stop(Outcome.BROKEN, "events are gone that had been sent")
         if self._meta.type == DEPLOYMENT:
-            self._fill(path, size, sent)
-
-    def _fill(self, path: Path, size: int, end: int) -> None:
-        """Make a server's log as long as ``end``, of which the disk has to hold a part at a time.
-
-        Nothing that is there is lost: unlike truncate(2), this never makes a file shorter.
-        """
-        with path.open("ab") as file:
-            while size < end:
-                piece = min(FILLED_AT_ONCE, end - size)
-                os.posix_fallocate(file.fileno(), size, piece)
-                size += piece
-                self._make_room(size)
+            with path.open("ab") as file:
+                # Its last byte alone takes disk, and it never makes a file shorter.
+                os.posix_fallocate(file.fileno(), sent - 1, 1)
 
     def _make_room(self, taken: int) -> None:
         """Give back the disk of what the dashboard has of a server's log, but for its last part.
@@ -288,7 +278,8 @@ class Shipper:
     def _note(self, words: str) -> None:
         """For whoever looks into the spool, and into what the agent says."""
         log.error("%s: %s", self._spool, words)
-        self._spool.note(words)
+        with contextlib.suppress(OSError):  # a full disk
+            self._spool.note(words)
 
     def _tell_what_is_lost(self, have: int) -> None:
         """The dashboard begins where the disk was given back: it has lost what it had taken."""

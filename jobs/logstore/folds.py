@@ -30,7 +30,7 @@ CELL_BYTES = 12  # of a column of the screen: a character, and where its colours
 LONG_BEGIN = LONG_END = 4096
 LONG_LINES = re.compile(rb"[^\n]{%d,}" % (LONG_BEGIN + LONG_END))
 # The begin of a sequence that the next bytes may end.
-UNENDED = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b]{0,200}\x1b?|[ -/]*)?\Z")
+UNENDED = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b\n]{0,200}\x1b?|[ -/]*)?\Z")
 LONGEST_SEQUENCE = 256
 KNOWN_BYTES = 1024
 

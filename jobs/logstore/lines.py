@@ -100,11 +100,11 @@ class LineIndex:
 
     def _whole(self, log: Log) -> array[int]:
         known = self._load(log.size)
-        if len(known) < log.size // BLOCK_BYTES and os.fstat(log.fd).st_nlink == 0:
-            return known + _count(log, len(known), known[-1] if known else 0)  # it was removed
         if len(known) < log.size // BLOCK_BYTES:
             fcntl.flock(log.fd, fcntl.LOCK_EX)
             try:
+                if os.fstat(log.fd).st_nlink == 0:  # removed: the index would be another log's
+                    return known + _count(log, len(known), known[-1] if known else 0)
                 self._mend(log)
             finally:
                 fcntl.flock(log.fd, fcntl.LOCK_UN)

@@ -128,8 +128,10 @@ def _unpack(path: Path, offset: int) -> None:
             with draft.open("wb") as file:
                 done = 0
                 while piece := log.pread(AT_ONCE_BYTES, done):
-                    done += file.write(piece)
-                file.flush()
+                    if piece.count(0) < len(piece):  # what a host gave back takes no disk here
+                        os.pwrite(file.fileno(), piece, done)
+                    done += len(piece)
+                file.truncate(done)
                 os.fsync(file.fileno())
     except BaseException:
         draft.unlink(missing_ok=True)
@@ -137,7 +139,7 @@ def _unpack(path: Path, offset: int) -> None:
         raise
     draft.replace(path)
     _sync_folder(path)
-    packed_path(path).unlink()
+    packed_path(path).unlink(missing_ok=True)  # the log may be removed at this moment
 
 
 def _sync_folder(path: Path) -> None:

@@ -25,7 +25,9 @@ from jobs.logstore.plain import LONGEST_LINE_BYTES, is_plain, plain
 READ_BYTES = 1024 * 1024
 FEW = 64  # lines that are looked at one by one
 # In an expression without capitals: what may stand for one all the same, as "\\x41" or "[@-_]".
-MEANS_CAPITALS = re.compile(r"\\[xuN0-9]|[^a-z0-9]-|-[^a-z0-9\]]|\(\?")
+MEANS_CAPITALS = re.compile(r"\\[xuN0-9]|[^a-z0-9]-|-[^a-z0-9\]]|[0-9]-[a-z]|\(\?")
+# In an expression: what looks beyond its line, or takes all there is.
+NOT_LOCAL = ("(?", "\\A", "\\Z", "*+", "++", "?+", "}+")
 SPREAD = 1000
 # A plain text in less than this is found sooner than a process starts.
 SMALL_BYTES = 16 * 1024 * 1024
@@ -195,7 +197,7 @@ class _Expression:
         flags = re.IGNORECASE if ignore_case and not self._is_lowered else re.NOFLAG
         self._in_line = _compiled(pattern.encode(), flags)
         # What matches within a line matches within a block too, but for what these look at.
-        is_local = not any(sign in pattern for sign in ("(?", "\\A", "\\Z"))
+        is_local = not any(sign in pattern for sign in NOT_LOCAL)
         self._in_block = _compiled(pattern.encode(), flags | re.MULTILINE) if is_local else None
 
     def prepared(self, data: bytes) -> bytes:
@@ -211,6 +213,8 @@ class _Expression:
                 if candidate is None:
                     return
                 start = max(start, data.rfind(b"\n", 0, candidate.start()) + 1)
+                if start >= end:  # of nothing, behind the last line
+                    return
             line_end = _line_end(data, start)
             spans = [match.span() for match in self._in_line.finditer(data[start:line_end])]
             places = [begin for begin, stop in spans if stop > begin]
@@ -256,13 +260,13 @@ class _Collected:
             edge = min(len(data), max(start + 1, int((part + 1) * self._span) - offset))
             edge = min(len(data), _line_end(data, edge - 1) + 1)
             for position, end, count in finder.lines(data, start, edge):
+                self._total += count
+                self._lines += 1
                 if not self._is_kept(place.line) and self._is_spread(part):
-                    total, lines = finder.count(data, position, edge)
+                    total, lines = finder.count(data, end, edge)
                     self._total += total
                     self._lines += lines
                     break
-                self._total += count
-                self._lines += 1
                 place.go_to(position)
                 if not self._is_spread(part):
                     self._spread_add(part, place.line, place.shown(position, end))
@@ -339,7 +343,11 @@ class _Place:
 def _whole_lines(log: Log) -> Iterator[tuple[int, bytes]]:
     """``(offset, bytes)`` of the log in blocks that end with a line, where a line is not huge."""
     offset, rest = 0, b""
-    while chunk := log.pread(READ_BYTES, offset + len(rest)):
+    # Not what has come since it was opened: all that is told is of one moment.
+    while (at := offset + len(rest)) < log.size:
+        chunk = log.pread(min(READ_BYTES, log.size - at), at)
+        if not chunk:
+            break
         data = rest + chunk if rest else chunk
         cut = data.rfind(b"\n") + 1
         if not cut and len(data) >= LONGEST_LINE_BYTES:

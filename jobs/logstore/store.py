@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from jobs.errors import OffsetMismatch
+from jobs.errors import LogRemoved, OffsetMismatch
 from jobs.logstore import packing
 from jobs.logstore.arrivals import Arrivals
 from jobs.logstore.files import BESIDE, SUFFIXES, RawLog, locked, log_bytes, open_log, packed_path
@@ -123,11 +123,15 @@ class LogStore:
                 file.unlink(missing_ok=True)
 
     def disk_bytes(self, key: str) -> int:
-        """Bytes of all files of this log, its index and times included."""
+        """Bytes that this log takes, its index and times included, and no draft of it.
+
+        Not those of zero bytes that a host has given back, which take no disk.
+        """
         total = 0
         for file in self._files(key):
             with contextlib.suppress(FileNotFoundError):  # it has just been packed
-                total += file.stat().st_size
+                stat = file.stat()
+                total += 0 if file.suffix == ".new" else min(stat.st_size, stat.st_blocks * 512)
         return total
 
     def pack(self, key: str, *, sha256: str = "") -> bool:
@@ -153,11 +157,15 @@ class LogStore:
             return log.pread(end - start, start) if log else b""
 
     def chunks(self, key: str, start: int, end: int) -> Iterator[bytes]:
-        """The same range in pieces of at most 1 MiB."""
+        """The same range in pieces of at most 1 MiB.
+
+        Raises:
+            LogRemoved: the log ends before ``end``: nobody shall take what came for the whole.
+        """
         while start < end:
             piece = self.read(key, start, min(end, start + READ_BYTES))
             if not piece:
-                return
+                raise LogRemoved(f"the log {key} was removed while it was read")
             yield piece
             start += len(piece)
 

@@ -24,7 +24,7 @@ TOKEN = re.compile(
     r"[^\x00-\x1f\x7f]+"
     r"|\n+"
     r"|\x1b\[([0-?]*)[ -/]*([@-~])"  # CSI
-    r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-~]"  # OSC, other escapes
+    r"|\x1b\][^\x07\x1b\n]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-~]"  # OSC, other escapes
     r"|[\x00-\x1f\x7f]"
 )
 MOVES_UP = re.compile(rb"\x1b\[[0-9;]*[AF]|\x1bM")

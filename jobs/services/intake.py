@@ -8,10 +8,10 @@ that a chunk which is sent twice changes nothing twice.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from django.core.cache import caches
 from django.db import transaction
@@ -27,6 +27,7 @@ from jobs.services.verdicts import Incomplete, Verdict
 logger = logging.getLogger(__name__)
 
 Owner = Job | Deployment
+Taken = TypeVar("Taken")
 Event = Mapping[str, Any]
 # Raw bytes of a log in one append. Its cost but for the bytes is that of a request and a sync, so
 # that a log which comes fast is taken in large pieces. A host is told, for an older one sends less.
@@ -57,7 +58,7 @@ def append_log(owner: Owner, *, offset: int, data: bytes) -> int:
     if not owner.is_open:
         return _append_late(owner, offset, data)
     key = log_key(owner)
-    size = logstore.store().append(key, offset, data)
+    size = _append(key, offset, data)
     _note_size(owner, key, size)
     hints.publish("log", key=key, size=size)
     progress.look_at(owner, size)
@@ -68,13 +69,29 @@ def _log_size(owner: Owner) -> int:
     """How much of the log has arrived; of one that was removed the row alone knows it."""
     if owner.removed_at is not None:
         return owner.log_bytes
+    key = log_key(owner)
     try:
-        return logstore.store().size(log_key(owner))
+        return _readable(key, partial(logstore.store().size, key))
+    except OffsetMismatch as begins_anew:
+        return begins_anew.size
+
+
+def _append(key: str, offset: int, data: bytes) -> int:
+    return _readable(key, partial(logstore.store().append, key, offset, data))
+
+
+def _readable(key: str, look: Callable[[], Taken]) -> Taken:
+    """What ``look`` returns. A packed log that is damaged goes aside: its host has it still.
+
+    Raises:
+        OffsetMismatch: as ``look``, or because it has to be sent from its beginning.
+    """
+    try:
+        return look()
     except DamagedLog as damaged:
-        # Its host, which asks, has it still, and begins anew.
-        aside = logstore.store().set_aside(log_key(owner))
+        aside = logstore.store().set_aside(key)
         logger.error("%s; it is in %s now", damaged, aside)
-        return 0
+        raise OffsetMismatch(0) from damaged
 
 
 def _append_late(owner: Owner, offset: int, data: bytes) -> int:
@@ -85,15 +102,16 @@ def _append_late(owner: Owner, offset: int, data: bytes) -> int:
     """
     rows, key = type(owner)._default_manager, log_key(owner)
     if owner.removed_at is None:
-        logstore.store().unpack(key, offset)
+        _readable(key, partial(logstore.store().unpack, key, offset))
     with transaction.atomic():
         row = rows.select_for_update(of=("self",)).get(pk=owner.pk)
         if row.removed_at is None:
-            size = logstore.store().append(key, offset, data)
+            size = _append(key, offset, data)
             told = {"log_bytes": max(row.log_bytes, size), "kept_bytes": None}
         elif row.log_bytes != offset:
             raise OffsetMismatch(row.log_bytes)
         else:
+            logstore.store().remove(key)  # what was unpacked just as it was removed
             size = offset + len(data)
             told = {"log_bytes": size, "removed_bytes": row.removed_bytes + len(data)}
         rows.filter(pk=owner.pk).update(**told)

@@ -225,18 +225,27 @@ def test_a_packed_log_that_goes_on_is_unpacked_before_any_row_is_held(caller, ki
     assert logstore.store().read(f"job/{job.pk}", 0, 99) == HERE + REST
 
 
-def test_a_log_whose_packed_file_is_damaged_is_had_again_from_its_host(caller, kind):
+@pytest.mark.parametrize("where", ["frame", "table"])
+def test_a_log_whose_packed_file_is_damaged_is_had_again_from_its_host(caller, kind, where):
     job = taken_job(caller)
     caller.stream(job, "log", 0, HERE)
     lifecycle.finish_job(job.pk, "lost", sentence=Remark("job:missing", {"host": "x"}))
     key = f"job/{job.pk}"
     assert logstore.store().pack(key)
     packed = logstore.store().path(key).with_suffix(".log.zst")
-    packed.write_bytes(b"not at all")
+    if where == "table":
+        damaged = b"not at all"
+    else:
+        raw = packed.read_bytes()
+        damaged = raw[:15] + bytes([raw[15] ^ 1]) + raw[16:]
+    packed.write_bytes(damaged)
 
-    assert caller.get(f"jobs/{job.pk}/streams").json()["log"] == 0
+    told = caller.get(f"jobs/{job.pk}/streams").json()["log"]
+    assert told == (0 if where == "table" else len(HERE))
+    refused = caller.stream(job, "log", len(HERE), REST)
+    assert (refused.status_code, refused.json()["size"]) == (409, 0)
     assert caller.stream(job, "log", 0, HERE + REST).json()["size"] == len(HERE + REST)
 
     assert logstore.store().read(key, 0, 99) == HERE + REST
     aside = logstore.store().path(key).parent.parent / "aside" / f"job-{job.pk}" / packed.name
-    assert aside.read_bytes() == b"not at all"
+    assert aside.read_bytes() == damaged

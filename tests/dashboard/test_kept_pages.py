@@ -1,6 +1,5 @@
 """Pins, removed logs and the Storage page, as pages, API and commands show them."""
 
-import asyncio
 import json
 from datetime import timedelta
 from io import StringIO
@@ -11,12 +10,10 @@ from django.urls import reverse
 from django.utils import translation
 from django.utils.timezone import now
 
-from dashboard import checks, tasks, terminal
-from dashboard.api import logs
+from dashboard import checks, tasks
 from dashboard.consumers.base import NOT_FOUND, RefusedError
 from dashboard.consumers.logs import LogConsumer
 from dashboard.kept_view import removed_words, span_text
-from jobs import logstore
 from jobs.models import AuditEntry, Job, OutputFile
 from jobs.plans import Plan, Step, Watch
 from jobs.queries.storage import last_count
@@ -314,41 +311,6 @@ def test_the_api_tells_what_is_pinned_and_removed(client, lin):
 def test_the_command_log_says_that_it_was_removed():
     with pytest.raises(CommandError, match="was removed on"):
         call_command("log", str(removed().pk))
-
-
-def test_the_command_log_says_what_is_damaged():
-    job = ended(DAY)
-    path = logstore.store().path(f"job/{job.pk}")
-    path.unlink()
-    path.with_suffix(".log.zst").write_bytes(b"no packed log at all")
-
-    with pytest.raises(CommandError, match="is damaged"):
-        call_command("log", str(job.pk))
-
-
-def test_who_follows_a_log_in_a_terminal_while_it_is_removed_is_told(monkeypatch):
-    job = ended(DAY)
-    follows = terminal.follow(job.pk, None)
-    monkeypatch.setattr(terminal, "CHUNK_BYTES", 2)
-    assert next(follows) == LOG[:2]
-    logstore.store().remove(f"job/{job.pk}")
-
-    with pytest.raises(CommandError, match="was removed while it was read"):
-        next(follows)
-
-
-@pytest.mark.parametrize("plain", ["", "?plain=1"])
-def test_a_download_breaks_off_where_its_log_is_removed(client, lin, monkeypatch, plain):
-    monkeypatch.setattr(logs, "SHORT_BYTES", 1)
-    job = ended(DAY)
-    answer = client.get(f"/api/v1/jobs/{job.pk}/log{plain}")
-    logstore.store().remove(f"job/{job.pk}")
-
-    async def taken():
-        return [piece async for piece in answer]
-
-    with pytest.raises(logs.CutOff):
-        asyncio.run(taken())
 
 
 def test_a_page_says_a_week_ahead_that_its_files_will_go(client, lin):

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from jobs.host import environment, limits, overflow, process
+from jobs.host import disk, environment, limits, overflow, process
 from jobs.host.limits import Limits
 from jobs.host.overflow import Overflow
 from jobs.plans import Step
@@ -84,6 +84,11 @@ def test_what_a_servers_runs_before_have_left_on_the_disk_is_not_this_ones(tmp_p
         assert looks.look() is None
         os.posix_fallocate(log.fileno(), 3_900_000, 200_000)
         assert looks.look() == ("work:log_limit", {"limit": "1.0 MB"})
+
+        disk.give_back(log.fileno(), 3_500_000 // 4096 * 4096)
+        assert looks.look() is None
+        os.posix_fallocate(log.fileno(), 4_100_000, 1_100_000)
+        assert looks.look() is not None  # nobody gets back what was given back
 
 
 def test_limits_that_cannot_be_read_are_the_usual_ones(tmp_path):

@@ -1,10 +1,11 @@
 """The log of a server that runs for months."""
 
+import errno
 import os
 
 import pytest
 
-from jobs.host import disk, shipper
+from jobs.host import disk
 from jobs.host import spool as spools
 from jobs.host.shipper import Shipper
 from jobs.host.spool import Meta
@@ -135,28 +136,36 @@ def test_a_file_system_that_gives_nothing_back_is_told_of_once(server, client, m
     )
 
 
-def test_a_log_that_became_much_shorter_is_filled_up_without_the_disk_for_all_of_it(
-    server, client, monkeypatch
-):
-    monkeypatch.setattr(shipper, "FILLED_AT_ONCE", MB)
-    most = []
-    give_back = disk.give_back
+def test_points_go_on_where_that_cannot_be_noted(server, client, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "no space")
 
-    def measured(fd, end):
-        most.append(os.fstat(fd).st_blocks * 512)
-        return give_back(fd, end)
-
-    monkeypatch.setattr(disk, "give_back", measured)
+    monkeypatch.setattr(disk, "give_back", lambda fd, end: False)
+    monkeypatch.setattr(type(server[0]), "note", full)
     spool, record = server
-    record.streams["log"] += bytes(64 * MB)
-    grow(spool, 1)
+    grow(spool, 4)
+    spool.points.write_bytes(b'{"t": 1}\n')
 
-    Shipper(spool, client, server_log_bytes=2 * MB).round()
-    if disk_of(spool.log) >= 64 * MB:
-        pytest.skip("this file system gives nothing back")
+    Shipper(spool, client, server_log_bytes=MB).round()
 
-    assert spool.log.stat().st_size == 64 * MB
-    assert max(most) <= 5 * MB
+    assert bytes(record.streams["points"]) == b'{"t": 1}\n'
+
+
+@pytest.mark.parametrize("name", ["log", "points"])
+def test_what_became_much_shorter_is_filled_up_without_the_disk_for_it(server, client, name):
+    spool, record = server
+    path = {"log": spool.log, "points": spool.points}[name]
+    record.streams[name] += bytes(64 * MB)
+    grow(spool, 2)
+    before = spool.log.read_bytes()
+
+    Shipper(spool, client, server_log_bytes=16 * MB).round()
+
+    assert path.stat().st_size == 64 * MB
+    assert disk_of(path) <= 3 * MB
+    if name == "points":
+        assert spool.log.read_bytes() == before
+    size = len(record.log)
     grow(spool, 1)
-    Shipper(spool, client, server_log_bytes=2 * MB).round()
-    assert record.log[64 * MB :] == spool.log.read_bytes()[64 * MB :]
+    Shipper(spool, client, server_log_bytes=16 * MB).round()
+    assert record.log[size:] == spool.log.read_bytes()[size:]

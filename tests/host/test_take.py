@@ -137,6 +137,8 @@ def test_a_worker_with_older_settings_leaves_the_limits_of_the_agent(intake, con
     take.take_job(config, client, 7)
 
     assert limits.of_host(config.dir) == of_the_agent
+    limits.keep_first(Limits(log_bytes=7), config.dir / "claims")
+    assert limits.of_host(config.dir / "claims") == Limits(log_bytes=7)
     until(Spool(config.dir / "spool" / "7").exit)
 
 

@@ -211,11 +211,27 @@ def test_what_a_full_disk_left_is_tried_again_and_a_log_that_cannot_be_read_is_n
     assert len(keys) == 2 + again
 
 
+def test_a_round_ends_although_every_log_finds_the_disk_full(monkeypatch):
+    for _ in range(3):
+        write(closed_job())
+    keys = []
+
+    def full(_self, key, **_):
+        keys.append(key)
+        raise OSError(28, "full")
+
+    monkeypatch.setattr(type(store()), "pack", full)
+    monkeypatch.setattr(packing, "WORK_S", -1.0)
+
+    assert pack_some() == 0
+    assert len(keys) == 1
+
+
 def test_a_log_for_which_there_is_no_room_beside_it_waits_for_smaller_ones(monkeypatch):
     large, small = closed_job(log_sha256="x"), closed_job()
     write(large, TEXT * 20, minutes=90)
     write(small, minutes=80)
-    free = packing.SPARE_BYTES + 2 * len(TEXT)
+    free = packing.SPARE_BYTES + len(TEXT)
     monkeypatch.setattr(packing.shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
 
     assert pack_some() == 1

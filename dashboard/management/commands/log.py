@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from dashboard import terminal
 from dashboard.kept_view import removed_words
-from jobs.errors import DamagedLog
+from jobs.errors import DamagedLog, LogRemoved
 from jobs.logstore import plain_stream, store
 from jobs.models import Job
 
@@ -40,5 +40,5 @@ class Command(BaseCommand):
             for data in chunks if options["raw"] else plain_stream(chunks):
                 sys.stdout.buffer.write(data)
                 sys.stdout.buffer.flush()
-        except DamagedLog as damaged:
-            raise CommandError(str(damaged)) from None
+        except (DamagedLog, LogRemoved) as error:
+            raise CommandError(str(error)) from None

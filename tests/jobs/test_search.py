@@ -1,0 +1,82 @@
+"""Totals and lines of a whole-log search are those of each line by itself."""
+
+import random
+import re
+
+import pytest
+
+from jobs.logstore import LogStore, Query, search
+from jobs.logstore.files import RawLog
+
+KEY = "job/17"
+
+
+@pytest.fixture
+def logs(tmp_path):
+    return LogStore(tmp_path / "logs")
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        *("loss sp[a-z]+ed", "[0-9a-f]+", r"\bno\b", "[^a-z ]+", "é+", "a.c$", "^x", "k"),
+        # What stands for a capital without being one.
+        *(
+            r"\x4c",
+            r"[\x41-\x5a]",
+            "[@-_]+",
+            "[!-@]",
+            "[0-f]+",
+            r"(?i:a)b",
+            r"(.)\1",
+            r"\101",
+            "[+-a]",
+        ),
+    ],
+)
+def test_an_expression_in_small_letters_finds_what_ignoring_case_does(logs, pattern):
+    chance = random.Random(pattern)
+    words = ["Loss SPIKED", "aBc", "LL", "X^_@", "NO", "no", "É", "é", "K", "12 AF", "+-a", "x"]
+    text = ["".join(chance.choices([*words, " "], k=5)) for _ in range(2000)]
+    logs.append(KEY, 0, "\n".join(text).encode())
+    wanted = re.compile(pattern.encode(), re.IGNORECASE)
+
+    found = logs.search(KEY, Query(pattern, regex=True, limit=5000))
+
+    counts = [sum(m.end() > m.start() for m in wanted.finditer(line.encode())) for line in text]
+    assert found.total == sum(counts)
+    assert [m.line for m in found.found] == [n for n, count in enumerate(counts, 1) if count]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "limit"), [("^-*$", 10_000), ("^-*$", 5), (r"(?<=loss )5", 10), (r"foo\s*+$", 10)]
+)
+def test_lines_at_the_edges_of_its_parts_are_counted_once(logs, pattern, limit):
+    texts = ["", "-----", "loss 5", "foo", "foo  "]
+    text = [texts[n % len(texts)] for n in range(20_000)]
+    logs.append(KEY, 0, "\n".join(text).encode() + b"\n")
+    wanted = re.compile(pattern)
+    counts = [sum(m.end() > m.start() for m in wanted.finditer(line)) for line in text]
+
+    found = logs.search(KEY, Query(pattern, regex=True, limit=limit))
+
+    assert (found.total, found.lines) == (sum(counts), sum(map(bool, counts)))
+
+
+def test_a_search_is_of_the_log_as_it_was_when_it_began(logs, monkeypatch):
+    text = b"match\n" * 100_000
+    logs.append(KEY, 0, text)
+    pread, grown = RawLog.pread, []
+
+    def grows(self, count, offset):
+        if not grown:
+            grown.append(True)
+            logs.append(KEY, len(text), text)
+        return pread(self, count, offset)
+
+    monkeypatch.setattr(RawLog, "pread", grows)
+
+    found = search.search_file(logs.path(KEY), Query("match"))
+
+    assert grown
+    assert (found.total, found.lines) == (100_000, 100_000)
