@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from jobs.catalog import strict_yaml
 
 
 class EvaluationSet(BaseModel):
@@ -26,7 +27,7 @@ def load_sets(path: Path) -> dict[str, EvaluationSet]:
         pydantic.ValidationError: the file says something else than the schema.
         ValueError: a set is there twice.
     """
-    rows = yaml.safe_load(path.read_text(encoding="utf-8"))
+    rows = strict_yaml.load(path.read_text(encoding="utf-8"))
     sets = TypeAdapter(list[EvaluationSet]).validate_python(rows)
     found = {each.name: each for each in sets}
     if len(found) < len(sets):

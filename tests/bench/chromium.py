@@ -11,10 +11,10 @@ from typing import Any
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.bench.stacks import inside
+from tests.browser.visits import ARGUMENTS
 from tests.conftest import find_chromium
 from tests.stack import Stack
 
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 WIDE = {"width": 1440, "height": 900}
 
 

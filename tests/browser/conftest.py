@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from tests.browser.visits import WIDE, Complaints, Visitor
+from tests.browser.visits import ARGUMENTS, WIDE, Complaints, Visitor
 from tests.dashboard.socket_server import Server, running_server
 from tests.stack import Stack
 
-ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 PATIENCE_MS = 120_000  # of a machine that does much else
 # The pages of a dashboard without a job first, then the tour, then what needs its results.
 ORDER = ("test_empty_pages.py", "test_tour.py", "test_every_page.py")
@@ -33,7 +32,7 @@ def _place(item: pytest.Item) -> int:
 def browser(chromium: str) -> Iterator[Browser]:
     """One Chromium for this folder. It ends with it, for it keeps an event loop in the thread."""
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=list(ARGUMENTS))
+        started = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         yield started
         started.close()
 
