@@ -73,6 +73,9 @@ class SimulatedHost(Api):
     def break_(self, *faults):
         """From now on these go wrong, and no others."""
         world.write(self.folder / "state" / "faults.json", json.dumps(faults))
+        wanted = f"intel_iommu={'on' if 'iommu_on' in faults else 'off'}"
+        kernel = self.folder / "root" / "proc" / "cmdline"
+        until(lambda: wanted in kernel.read_text(), "the made-up kernel has heard of it")
 
     def docker(self, *words):
         """What the host's docker says."""
