@@ -85,4 +85,6 @@ def advice(job: Job) -> str:
     known = view_of(job)
     if known is not None:
         return known.next  # the sentence says what to do
+    if job.state == Job.State.CANCELLED and job.started_at is None:
+        return str(_("Run it again when you need it."))
     return str(_BY_SENTENCE.get(job.sentence_id) or _BY_STATE.get(Job.State(job.state), ""))

@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from dashboard import line_view
 from dashboard.formats import since
 from dashboard.forms import LaunchForm
 from dashboard.words import host_title
 from jobs.launch import Preview
 from jobs.models import Host, Job
+from jobs.queries.forecast import Forecast
 from jobs.queries.hosts import is_away, lacks_room
+
+OF_THE_HOST = ("forecast:away", "forecast:draining", "forecast:disk")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +34,14 @@ class Check:
         return {"passed": _("passed"), "asks": _("note"), "failed": _("stops")}[self.state]
 
 
-def checks(host: Host, seen: Preview, form: LaunchForm) -> list[Check]:
-    """All checks, those that stop the launch last, next to the button."""
-    return [*_host(host), *_queue(host), *_first(seen), *_awaited(form), *_form(form)]
+def checks(
+    host: Host, seen: Preview, form: LaunchForm, starts: Forecast | None = None
+) -> list[Check]:
+    """All checks, those that stop the launch last, next to the button.
+
+    ``starts``: when the job would start; None while that cannot be told.
+    """
+    return [*_host(host), *_queue(host, starts), *_first(seen), *_awaited(form), *_form(form)]
 
 
 def _host(host: Host) -> list[Check]:
@@ -54,7 +63,10 @@ def _host(host: Host) -> list[Check]:
     return [Check("passed", _("%(host)s answers.") % _name(host), heard)]
 
 
-def _queue(host: Host) -> list[Check]:
+def _queue(host: Host, starts: Forecast | None) -> list[Check]:
+    if starts is not None and starts.starts_in_s is None:
+        # That of the host itself stands above.
+        return [] if starts.remark.id in OF_THE_HOST else [Check("asks", line_view.starts(starts))]
     ahead = list(Job.objects.filter(host=host, state__in=Job.OPEN_STATES).order_by("id")[:50])
     busy = [job for job in ahead if job.state != Job.State.QUEUED]
     if len(ahead) < host.slots:

@@ -172,6 +172,10 @@ SENTENCES: dict[str, str | Promise] = {
         "%(questions)s questions, %(batch)s at a time: about %(hours)s hours at %(ms)s ms a token "
         "and %(tokens)s tokens an answer. Nobody has published how fast this card is."
     ),
+    "evaluate:estimate_min": _(
+        "%(questions)s questions, %(batch)s at a time: about %(minutes)s minutes at %(ms)s ms a "
+        "token and %(tokens)s tokens an answer. Nobody has published how fast this card is."
+    ),
     "evaluate:few_questions": _("Only %(questions)s questions: the interval is wide."),
     # Why a job waits (jobs.dispatch).
     "wait:after": _("Waits for job %(job)s (%(title)s)."),
@@ -283,7 +287,7 @@ SENTENCES: dict[str, str | Promise] = {
         "The IOMMU is on: put iommu=off on the kernel's command line, or switch it off in the "
         "BIOS, and start the host again."
     ),
-    "check:later": _("Known only when a job before it is done."),
+    "check:later": _("Known only when a job before it is done, or its dies are free."),
     "check:modification": _("The changed model files are in %(path)s and fit."),
     "check:modification_differs": _(
         "config_vacc.json in %(path)s is of another model (%(fields)s): run the job “Apply VACC "

@@ -23,7 +23,7 @@ from jobs.kinds.base import AssetRef, Kind, Target, asset_values, proposals
 from jobs.kinds.printed import against_guide
 from jobs.models import Deployment, Host, Job, JobStep
 from jobs.plans import Plan
-from jobs.queries.hosts import free_dies
+from jobs.queries.hosts import proposed_dies
 from jobs.queries.targets import target_of
 from jobs.services import confirmations, lifecycle, line
 from jobs.services.assets import made_by
@@ -340,7 +340,7 @@ def _slots(
     proposed = {
         "job": number,
         "port": port,
-        "dies": ",".join(free_dies(host)[: plan.dies]),
+        "dies": ",".join(proposed_dies(host, plan.dies)),
         "job_dir": f"{roots['spool']}/{number}" if "spool" in roots else "",
         "deployment.id": _next_number(Deployment),
         "deployment.url": f"http://127.0.0.1:{_PROPOSED_PORT}",

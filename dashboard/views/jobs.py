@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -181,6 +182,7 @@ def _context(request: HttpRequest, page: JobPage) -> dict[str, Any]:
         "form_address": _form_address(job),
         "neighbours": _neighbours(page),
         "headline": _headline(page),
+        "confirmed": [{**item, "at": datetime.fromisoformat(item["at"])} for item in job.confirmed],
         "made": [(_MADE.get(name, name), name, value) for name, value in page.made if value != ""],
         "next_step": _next_step(page),
         "in_line": in_line,

@@ -177,10 +177,11 @@ def _context(
     form = make_form(kind, target, typed, found)
     plan = None if found else seen.plan
     priority = _priority(request, data)
+    starts = _starts(kind, seen, target, host, priority) if plan else None
     return base | {
         "priorities": line_view.priorities_for(request.user),
         "priority": priority,
-        "starts": _starts(kind, seen, target, host, priority) if plan else None,
+        "starts": starts,
         "form": form,
         "origin": origin,
         "address": _address(kind, form, origin, priority),
@@ -197,7 +198,7 @@ def _context(
         )
         if plan
         else None,
-        "checks": checks(host, seen, form),
+        "checks": checks(host, seen, form, starts),
         "earlier": durations(kind.name, host, _title(kind, seen, target)) if plan else None,
         "blocked": _blocked(form, found),
         "dies": plan.dies if plan else 0,

@@ -166,11 +166,13 @@ def notes(params: Params, target: Target) -> Sequence[Remark]:
     args = {
         "questions": asking.questions,
         "batch": asking.batch,
-        "hours": f"{seconds / 3600:.1f}",
         "ms": MS_A_TOKEN,
         "tokens": TOKENS_AN_ANSWER,
     }
-    return [*found, Remark("evaluate:estimate", args)]
+    if seconds < 3600:
+        minutes = str(max(1, round(seconds / 60)))
+        return [*found, Remark("evaluate:estimate_min", {**args, "minutes": minutes})]
+    return [*found, Remark("evaluate:estimate", {**args, "hours": f"{seconds / 3600:.1f}"})]
 
 
 def plan(params: Params, target: Target) -> Plan:

@@ -101,6 +101,12 @@ def free_dies(host: Host) -> list[str]:
     return [die for die in dies(host) if die not in held]
 
 
+def proposed_dies(host: Host, wanted: int) -> list[str]:
+    """The dies that a job would get now; none where fewer are free than it needs."""
+    free = free_dies(host)
+    return free[:wanted] if len(free) >= wanted else []
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What a die was measured at last: °C and W; None where nobody told."""

@@ -174,7 +174,7 @@ def job_page(job_id: int) -> JobPage:
         steps=step_states(steps, job),
         outputs=tuple(job.outputs.all()),
         chain=_chain(job, after, before),
-        after=after,
+        after=tuple(each for each in after if each.state != Job.State.SUCCEEDED),
         before=before,
         result=result,
         deployment=getattr(job, "deployment", None),

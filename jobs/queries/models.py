@@ -83,7 +83,8 @@ def model_page(model_id: str) -> ModelPage:
     (row,) = _rows([MODELS[model_id]])
     results = Result.objects.filter(model_id=model_id).select_related("host", "deployment")
     jobs = Job.objects.filter(
-        Q(product__model_id=model_id) | Q(params__model=model_id), state__in=Job.OPEN_STATES
+        Q(model_id=model_id) | Q(product__model_id=model_id) | Q(params__model=model_id),
+        state__in=Job.OPEN_STATES,
     ).select_related("host")
     return ModelPage(row, list(results[:_RESULTS]), list(jobs))
 

@@ -162,6 +162,15 @@ def test_a_click_starts_it_and_leaves_an_audit_row(eve, job):
     assert AuditEntry.objects.get(action="job.confirm").detail == {"checks": ["shm(bytes=9)"]}
 
 
+def test_the_page_says_who_went_on_against_what(eve, job):
+    eve.post(reverse("job-confirm", args=[job.pk]), {"check": "shm(bytes=9)"})
+
+    shown = " ".join(eve.get(reverse("job-detail", args=[job.pk])).content.decode().split())
+
+    assert "Confirmed by eve" in shown
+    assert "Shared memory holds 1 GB" in shown
+
+
 def test_what_a_page_did_not_show_is_not_confirmed_by_its_button(eve, job):
     eve.post(reverse("job-confirm", args=[job.pk]), {"check": "disk(path=/)"})
 

@@ -47,6 +47,22 @@ def test_a_queued_job_says_why_it_waits(page):
     assert f"is busy with job {busy.pk} (the other one)" in text
 
 
+def test_what_has_succeeded_is_no_reason_to_wait(page):
+    host = make_host()
+    done, runs = (make_job(host=host, state=state) for state in ("succeeded", "running"))
+    job = make_job(host=host)
+    job.after.add(done, runs)
+
+    waits = shown(page, job).partition("Why it waits")[2].partition("</section>")[0]
+
+    assert f"#{runs.pk} " in waits
+    assert f"#{done.pk} " not in waits
+
+
+def test_a_job_that_was_cancelled_before_it_began_left_nothing(page):
+    assert "What was finished is kept" not in shown(page, make_job(state="cancelled"))
+
+
 def test_a_failed_job_says_what_why_and_what_to_do(page):
     job = make_job(
         state="failed",
@@ -385,3 +401,15 @@ def test_the_figure_of_the_page_is_data_not_code(page):
         "running",
         "waiting",
     ]
+
+
+def test_the_page_of_a_model_has_every_open_job_of_it(page):
+    kinds = ("evaluate", "benchmark-online")
+    jobs = [make_job(model_id="deepseek-r1", kind=kind) for kind in kinds]
+    other = make_job(model_id="deepseek-r1-0528")
+
+    text = page.get(reverse("model-detail", args=["deepseek-r1"])).content.decode()
+
+    for job in jobs:
+        assert reverse("job-detail", args=[job.pk]) in text
+    assert reverse("job-detail", args=[other.pk]) not in text

@@ -9,9 +9,10 @@ from django.urls import reverse
 from django.utils.timezone import now
 
 from jobs.models import Job, Preflight, Weights
+from jobs.queries.hosts import dies
 from jobs.services import preflights
 from jobs.toolchains.vacc_site import GUIDE_FACTS
-from tests.factories import make_host, make_user
+from tests.factories import make_deployment, make_host, make_job, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -37,6 +38,31 @@ def browser(client):
 def ask(browser, host, weights, /, **fields):
     data = {"host": host.name, "weights": str(weights.pk), **fields}
     return browser.post(reverse("launch-check", args=["deploy-vllm"]), data)
+
+
+@pytest.fixture
+def served(host):
+    """A deployment that leaves one die too few for the model; its name."""
+    held = ",".join(dies(host)[31:])
+    made = {"values": {"dies": held}, "product": {"type": "deployment", "name": "qwen"}}
+    return make_deployment(job=make_job(host=host, state="succeeded", **made), name="qwen").name
+
+
+def test_dies_that_are_too_few_are_not_proposed(browser, host, weights, served):
+    ask(browser, host, weights)
+
+    assert "dies" not in Preflight.objects.get().values
+
+
+def test_the_form_says_what_holds_the_dies_and_not_that_it_starts_at_once(
+    browser, host, weights, served
+):
+    data = {"host": host.name, "weights": str(weights.pk)}
+
+    shown = browser.get(reverse("launch-form", args=["deploy-vllm"]), data).content.decode()
+
+    assert "starts at once" not in shown
+    assert f"deployments do not end by themselves, and one has to be stopped ({served})" in shown
 
 
 def finding(level, sentence_id, **args):
