@@ -64,6 +64,7 @@ function markReady() {
   if (!(button instanceof HTMLButtonElement)) return;
   button.disabled = !ready || asks;
   button.toggleAttribute("aria-disabled", button.disabled);
+  document.querySelector("[data-asks]")?.toggleAttribute("hidden", !asks);
 }
 
 /**
@@ -83,7 +84,7 @@ function followHost(element) {
 /** The button that copies a link copies the address as it is now. */
 function markShare() {
   const button = document.querySelector("[data-share]");
-  if (button instanceof HTMLElement) button.dataset.copyText = location.href;
+  if (button instanceof HTMLElement) button.dataset.copyText = location.href.split("#", 1)[0];
 }
 
 if (form instanceof HTMLFormElement) {

@@ -92,6 +92,18 @@ def test_the_form_names_what_is_amber_beside_the_tick_that_confirms_it(ada, form
     assert "Shared memory holds 1 GB" in page[page.index("Launch all the same") :]
 
 
+def test_beside_the_button_the_form_says_that_its_host_asks_and_leads_to_the_tick(ada, form):
+    asked = look(ada, form)
+
+    page = ada.get(reverse("launch-form", args=KIND), form).content.decode()
+    found = ada.get(reverse("launch-findings", args=[asked.pk])).content.decode()
+
+    why = page[page.index('id="launch-why"') :]
+    assert "<span data-asks hidden>" in why
+    assert 'The host asks</span>: <a href="#confirm">tick above</a>.' in why
+    assert 'id="confirm"' in found
+
+
 def test_without_the_tick_nothing_is_launched_and_the_form_says_why(ada, form):
     look(ada, form)
 
