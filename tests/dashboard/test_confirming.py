@@ -153,9 +153,10 @@ def test_who_launches_before_the_host_has_answered_is_asked_by_the_job(ada, form
     assert Job.objects.get().confirmed == []
 
 
-@pytest.mark.parametrize("page", ["job-detail", "job-list", "overview"])
+@pytest.mark.parametrize("page", ["job-detail", "job-list", "overview", "host-queue", "host-detail"])
 def test_a_job_that_asks_says_what_and_has_both_buttons_wherever_it_stands(eve, job, page):
-    address = reverse(page, args=[job.pk] if page == "job-detail" else [])
+    args = {"job-detail": [job.pk], "host-queue": [job.host.name], "host-detail": [job.host.name]}
+    address = reverse(page, args=args.get(page, []))
 
     shown = eve.get(address).content.decode()
 
@@ -163,6 +164,7 @@ def test_a_job_that_asks_says_what_and_has_both_buttons_wherever_it_stands(eve, 
     assert "Start all the same" in shown
     assert reverse("job-confirm", args=[job.pk]) in shown
     assert reverse("job-cancel", args=[job.pk]) in shown
+    assert "needs a look" in shown
     assert page != "overview" or "1 needs somebody" in shown
 
 
@@ -227,6 +229,13 @@ def test_over_the_api_a_job_tells_what_it_asks_and_takes_the_yes(eve, job):
     assert refused.status_code == 409
     assert answer.json()["asks"] == []
     assert call(eve, address, {}).status_code == 409
+
+
+def test_over_the_api_the_line_of_a_host_tells_which_job_asks(eve, job):
+    (told,) = eve.get(reverse("api-host-queue", args=[job.host.name])).json()["jobs"]
+
+    assert told["id"] == job.pk
+    assert told["asks"][0]["sentence"].startswith("Shared memory holds 1 GB")
 
 
 def test_over_the_api_another_members_job_takes_no_yes(ada, job):
