@@ -1,5 +1,5 @@
 // @ts-check
-/** The launch form: marks what was changed, follows the host, never launches twice. */
+/** The launch form: marks what was changed, follows the host, keeps the address, never launches twice. */
 
 const form = document.querySelector("[data-launch-form]");
 
@@ -88,6 +88,8 @@ function markShare() {
 }
 
 if (form instanceof HTMLFormElement) {
+  // Sent and refused: the address has lost what was typed.
+  if (form.dataset.address) history.replaceState(history.state, "", form.dataset.address);
   markShare();
   showWhatCounts();
   document.body.addEventListener("input", (event) => {
