@@ -7,6 +7,7 @@ import json
 import pytest
 from django.core.management import CommandError, call_command
 from django.urls import reverse
+from django.utils.translation import override
 
 from jobs.models import AuditEntry, Host, Job, Preflight, Weights
 from jobs.plans import Check, Plan, Step
@@ -77,7 +78,7 @@ def answer_amber(asked):
 
 def look(browser, form):
     browser.post(reverse("launch-check", args=KIND), form)
-    asked = Preflight.objects.get()
+    asked = Preflight.objects.get(job=None)
     answer_amber(asked)
     return asked
 
@@ -153,7 +154,9 @@ def test_who_launches_before_the_host_has_answered_is_asked_by_the_job(ada, form
     assert Job.objects.get().confirmed == []
 
 
-@pytest.mark.parametrize("page", ["job-detail", "job-list", "overview", "host-queue", "host-detail"])
+@pytest.mark.parametrize(
+    "page", ["job-detail", "job-list", "overview", "host-queue", "host-detail"]
+)
 def test_a_job_that_asks_says_what_and_has_both_buttons_wherever_it_stands(eve, job, page):
     args = {"job-detail": [job.pk], "host-queue": [job.host.name], "host-detail": [job.host.name]}
     address = reverse(page, args=args.get(page, []))
@@ -166,6 +169,19 @@ def test_a_job_that_asks_says_what_and_has_both_buttons_wherever_it_stands(eve, 
     assert reverse("job-cancel", args=[job.pk]) in shown
     assert "needs a look" in shown
     assert page != "overview" or "1 needs somebody" in shown
+
+
+def test_in_chinese_one_word_says_that_somebody_must_confirm(eve, job, form):
+    asked = look(eve, form)
+    chinese = {"headers": {"accept-language": "zh-hans"}}
+
+    with override("zh-hans"):
+        overview = eve.get(reverse("overview"), **chinese).content.decode()
+        found = eve.get(reverse("launch-findings", args=[asked.pk]), **chinese).content.decode()
+
+    assert "1个需确认" in overview
+    assert "</svg>需确认</span>" in overview
+    assert "</svg>需确认</span>" in found
 
 
 def test_a_click_starts_it_and_leaves_an_audit_row(eve, job):

@@ -69,9 +69,7 @@ def test_what_the_host_found_is_shown_and_what_stops_is_said(browser, host, weig
     assert "hx-get" not in page
 
 
-def test_what_the_host_found_goes_on_in_the_columns_of_what_stands_above_it(
-    browser, host, weights
-):
+def test_what_the_host_found_goes_on_in_the_columns_of_what_stands_above_it(browser, host, weights):
     ask(browser, host, weights)
     asked = Preflight.objects.get()
     preflights.answer(asked, [finding("ok", "check:iommu_off")])
