@@ -1,5 +1,5 @@
 // @ts-check
-/** The launch form: marks what was changed, follows the host, never launches twice. */
+/** The launch form: marks what was changed, follows the host, keeps the address, never launches twice. */
 
 const form = document.querySelector("[data-launch-form]");
 
@@ -64,6 +64,7 @@ function markReady() {
   if (!(button instanceof HTMLButtonElement)) return;
   button.disabled = !ready || asks;
   button.toggleAttribute("aria-disabled", button.disabled);
+  document.querySelector("[data-asks]")?.toggleAttribute("hidden", !asks);
 }
 
 /**
@@ -83,10 +84,12 @@ function followHost(element) {
 /** The button that copies a link copies the address as it is now. */
 function markShare() {
   const button = document.querySelector("[data-share]");
-  if (button instanceof HTMLElement) button.dataset.copyText = location.href;
+  if (button instanceof HTMLElement) button.dataset.copyText = location.href.split("#", 1)[0];
 }
 
 if (form instanceof HTMLFormElement) {
+  // Sent and refused: the address has lost what was typed.
+  if (form.dataset.address) history.replaceState(history.state, "", form.dataset.address);
   markShare();
   showWhatCounts();
   document.body.addEventListener("input", (event) => {

@@ -7,6 +7,7 @@ import json
 import pytest
 from django.core.management import CommandError, call_command
 from django.urls import reverse
+from django.utils.translation import override
 
 from jobs.models import AuditEntry, Host, Job, Preflight, Weights
 from jobs.plans import Check, Plan, Step
@@ -77,7 +78,7 @@ def answer_amber(asked):
 
 def look(browser, form):
     browser.post(reverse("launch-check", args=KIND), form)
-    asked = Preflight.objects.get()
+    asked = Preflight.objects.get(job=None)
     answer_amber(asked)
     return asked
 
@@ -90,6 +91,18 @@ def test_the_form_names_what_is_amber_beside_the_tick_that_confirms_it(ada, form
     assert 'data-preflight="asks"' in page
     assert f'name="confirm" value="{asked.pk}" form="launch-form"' in page
     assert "Shared memory holds 1 GB" in page[page.index("Launch all the same") :]
+
+
+def test_beside_the_button_the_form_says_that_its_host_asks_and_leads_to_the_tick(ada, form):
+    asked = look(ada, form)
+
+    page = ada.get(reverse("launch-form", args=KIND), form).content.decode()
+    found = ada.get(reverse("launch-findings", args=[asked.pk])).content.decode()
+
+    why = page[page.index('id="launch-why"') :]
+    assert "<span data-asks hidden>" in why
+    assert 'The host asks</span>: <a href="#confirm">tick above</a>.' in why
+    assert 'id="confirm"' in found
 
 
 def test_without_the_tick_nothing_is_launched_and_the_form_says_why(ada, form):
@@ -141,9 +154,12 @@ def test_who_launches_before_the_host_has_answered_is_asked_by_the_job(ada, form
     assert Job.objects.get().confirmed == []
 
 
-@pytest.mark.parametrize("page", ["job-detail", "job-list", "overview"])
+@pytest.mark.parametrize(
+    "page", ["job-detail", "job-list", "overview", "host-queue", "host-detail"]
+)
 def test_a_job_that_asks_says_what_and_has_both_buttons_wherever_it_stands(eve, job, page):
-    address = reverse(page, args=[job.pk] if page == "job-detail" else [])
+    args = {"job-detail": [job.pk], "host-queue": [job.host.name], "host-detail": [job.host.name]}
+    address = reverse(page, args=args.get(page, []))
 
     shown = eve.get(address).content.decode()
 
@@ -151,7 +167,21 @@ def test_a_job_that_asks_says_what_and_has_both_buttons_wherever_it_stands(eve, 
     assert "Start all the same" in shown
     assert reverse("job-confirm", args=[job.pk]) in shown
     assert reverse("job-cancel", args=[job.pk]) in shown
+    assert "needs a look" in shown
     assert page != "overview" or "1 needs somebody" in shown
+
+
+def test_in_chinese_one_word_says_that_somebody_must_confirm(eve, job, form):
+    asked = look(eve, form)
+    chinese = {"headers": {"accept-language": "zh-hans"}}
+
+    with override("zh-hans"):
+        overview = eve.get(reverse("overview"), **chinese).content.decode()
+        found = eve.get(reverse("launch-findings", args=[asked.pk]), **chinese).content.decode()
+
+    assert "1个需确认" in overview
+    assert "</svg>需确认</span>" in overview
+    assert "</svg>需确认</span>" in found
 
 
 def test_a_click_starts_it_and_leaves_an_audit_row(eve, job):
@@ -224,6 +254,13 @@ def test_over_the_api_a_job_tells_what_it_asks_and_takes_the_yes(eve, job):
     assert refused.status_code == 409
     assert answer.json()["asks"] == []
     assert call(eve, address, {}).status_code == 409
+
+
+def test_over_the_api_the_line_of_a_host_tells_which_job_asks(eve, job):
+    (told,) = eve.get(reverse("api-host-queue", args=[job.host.name])).json()["jobs"]
+
+    assert told["id"] == job.pk
+    assert told["asks"][0]["sentence"].startswith("Shared memory holds 1 GB")
 
 
 def test_over_the_api_another_members_job_takes_no_yes(ada, job):

@@ -14,7 +14,15 @@ from jobs import hostqueue
 from jobs.models import AuditEntry, Host, Job
 from jobs.queries.hosts import missing_dies
 from tests.dashboard.host_caller import Caller
-from tests.factories import host_key, make_deployment, make_host, make_job, make_user
+from tests.factories import (
+    host_key,
+    make_artifact,
+    make_deployment,
+    make_host,
+    make_job,
+    make_user,
+    make_weights,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -355,3 +363,15 @@ def test_jobs_start_as_soon_as_a_full_disk_has_room_again(caller, monkeypatch):
     caller.beat(load={**FULL, "disk_reserve_bytes": 10**8})
 
     assert Job.objects.get(pk=job.pk).state == "starting"
+
+
+def test_on_a_narrow_screen_a_long_name_breaks_rather_than_the_word_of_what_it_is(member):
+    host = vacc_host()
+    make_artifact(host=host)
+    make_weights(host=host)
+
+    page = page_of(member).content.decode()
+
+    (table,) = re.findall(r'<table class="t dense ondisk">.*?</table>', page, re.S)
+    rows = re.findall(r"<tr><td([^>]*)>.*?</td><td([^>]*)>", table)
+    assert rows == [("", ' class="sub nw"')] * 2

@@ -1,3 +1,4 @@
+import html
 import re
 from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
@@ -273,6 +274,19 @@ def test_an_error_stands_at_its_field_and_nothing_typed_is_lost(page, host):
     assert 'value="999999999"' in answer.text and 'value="my name!"' in answer.text
     at_context = re.search(r'id="e-context">(.*?)</p>', answer.text)
     assert at_context and "131072" in at_context.group(1)
+
+
+def test_a_refused_form_tells_the_address_under_which_it_can_be_shared(page, host):
+    add_artifact(host)
+    address = reverse("launch-form", args=["deploy"])
+
+    fresh = page.get(address, {"host": host.name})
+    refused = page.post(address, {"host": host.name, "context": "999999999"})
+
+    assert "data-address" not in fresh.text
+    told = html.unescape(re.search(r'data-address="([^"]*)"', refused.text).group(1))
+    assert told.startswith(f"{address}?")
+    assert 'value="999999999"' in page.get(told).text
 
 
 def test_a_deleted_figure_is_an_error_not_a_silent_proposal(page, host):

@@ -95,6 +95,18 @@ def test_what_the_host_found_is_shown_and_what_stops_is_said(browser, host, weig
     assert "hx-get" not in page
 
 
+def test_what_the_host_found_goes_on_in_the_columns_of_what_stands_above_it(browser, host, weights):
+    ask(browser, host, weights)
+    asked = Preflight.objects.get()
+    preflights.answer(asked, [finding("ok", "check:iommu_off")])
+
+    form = browser.get(reverse("launch-form", args=["deploy-vllm"]), {"host": host.name})
+    found = browser.get(reverse("launch-findings", args=[asked.pk]))
+
+    assert '<table class="t dense checks">' in form.content.decode()
+    assert '<table class="t dense checks">' in found.content.decode()
+
+
 def test_a_host_that_does_not_answer_is_not_asked_for_ever(browser, host, weights):
     ask(browser, host, weights)
     Preflight.objects.update(asked_at=now() - timedelta(minutes=1))

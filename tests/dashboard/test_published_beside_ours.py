@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from django.urls import reverse
 from django.utils.timezone import now
+from django.utils.translation import override
 
 from jobs.catalog import SHIPPED
 from jobs.models import Answer, Result
@@ -149,3 +150,15 @@ def test_the_table_asks_the_database_twice_however_much_was_measured(
 
     with django_assert_num_queries(2):
         beside(R1)
+
+
+def test_accuracy_has_its_word_in_the_viewers_language_and_names_of_scores_stay(client):
+    client.force_login(make_user())
+    address = reverse("model-detail", args=[R1.id])
+
+    with override("zh-hans"):
+        page = client.get(address, headers={"accept-language": "zh-hans"}).content.decode()
+
+    assert '<td class="sub nw">正确率</td>' in page
+    assert '<td class="sub nw">accuracy</td>' not in page
+    assert '<td class="sub nw">pass@1</td>' in page
