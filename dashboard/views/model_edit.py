@@ -97,6 +97,16 @@ def model_delete(request: HttpRequest, model_id: str) -> HttpResponse:
         return render(request, "models/delete.html", {"model": MODELS[model_id]})
     MODELS.remove(model_id)
     record(request.user, "model.change", f"model {model_id}", did="delete")
+    # Its own address: loading the page again does not delete again, and still offers to undo.
+    return redirect("model-deleted", model_id)
+
+
+@require_GET
+@requires("model.change")
+def model_deleted(request: HttpRequest, model_id: str) -> HttpResponse:
+    """What offers to put a deleted model back, for as long as that can be done."""
+    if not MODELS.is_removed(model_id):
+        raise Http404(f"{model_id} was not deleted here")
     return render(request, "models/deleted.html", {"model_id": model_id})
 
 
@@ -251,5 +261,6 @@ urlpatterns: list[URLPattern] = [
     path("<str:model_id>/edit/yaml/", model_edit_yaml, name="model-edit-yaml"),
     path("<str:model_id>/model.yaml", model_yaml, name="model-yaml"),
     path("<str:model_id>/delete/", model_delete, name="model-delete"),
+    path("<str:model_id>/deleted/", model_deleted, name="model-deleted"),
     path("<str:model_id>/undo/", model_undo, name="model-undo"),
 ]

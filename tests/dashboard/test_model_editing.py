@@ -323,12 +323,28 @@ def test_a_model_is_deleted_after_a_question_and_can_be_put_back(admin, folder):
     asked = admin.get(address).content.decode()
     assert "Delete Ours?" in asked
     assert OURS in MODELS
-    page = admin.post(address).content.decode()
+    page = admin.post(address, follow=True).content.decode()
 
     assert OURS not in MODELS
     assert reverse("model-undo", args=[OURS]) in page
     admin.post(reverse("model-undo", args=[OURS]))
     assert MODELS[OURS].name == "Ours"
+
+
+def test_the_page_of_a_deleted_model_offers_undo_until_it_is_used(admin, folder):
+    admin.post(reverse("model-add"), {**filled(), "keep": "1"})
+    admin.post(reverse("model-edit", args=[OURS]), {**filled(name="Better"), "keep": "1"})
+    address = reverse("model-deleted", args=[OURS])
+    assert admin.get(address).status_code == 404
+
+    assert admin.post(reverse("model-delete", args=[OURS])).url == address
+    for _ in range(2):
+        assert reverse("model-undo", args=[OURS]) in admin.get(address).content.decode()
+
+    admin.post(reverse("model-undo", args=[OURS]))
+    assert admin.get(address).status_code == 404
+    for name in (QWEN.id, "never-there"):
+        assert admin.get(reverse("model-deleted", args=[name])).status_code == 404
 
 
 def test_a_model_that_ships_is_neither_changed_nor_deleted(admin):
@@ -402,5 +418,6 @@ def test_a_member_sees_models_and_changes_none(client, folder):
     assert "added here" in page
     for name in ("model-edit", "model-delete", "model-undo"):
         assert client.post(reverse(name, args=[OURS])).status_code == 403
+    assert client.get(reverse("model-deleted", args=[OURS])).status_code == 403
     assert client.post(reverse("model-add"), filled()).status_code == 403
     assert client.get(reverse("model-yaml", args=[OURS])).status_code == 200
