@@ -181,7 +181,7 @@ def _keep(request: HttpRequest, text: str, *, is_new: bool) -> HttpResponse:
 
 
 def _yaml(request: HttpRequest, text: str, *, model_id: str, file: str = "") -> HttpResponse:
-    errors: dict[str, str] = {}
+    errors: list[str] = []
     version = version_of(text.encode()) if model_id else ""
     if request.method == "POST":
         # The one that was opened, also on the page of a refusal: it would replace another's change.
@@ -191,6 +191,10 @@ def _yaml(request: HttpRequest, text: str, *, model_id: str, file: str = "") -> 
         try:
             if upload is not None:
                 text = upload.read(MOST_BYTES + 1).decode("utf-8")
+            if len(text) > _LONGEST:
+                words = _("At most %(max_length)s characters.")
+                raise ValueError(words % {"max_length": _LONGEST})
+            model_form.check_text(text)
             if model_id and model_form.id_in(text) != model_id:
                 raise ValueError(_("The id stays %(id)s.") % {"id": model_id})
             answer = _keep(request, text, is_new=not model_id)
@@ -198,9 +202,9 @@ def _yaml(request: HttpRequest, text: str, *, model_id: str, file: str = "") -> 
                 MODELS.discard(file)
             return answer
         except ModelInvalid as error:
-            errors = {"": " ".join(error.errors.values())}
+            errors = [f"{at}: {words}" if at else words for at, words in error.errors.items()]
         except (ValueError, OSError) as error:
-            errors = {"": str(error)}
+            errors = [str(error)]
     context = {"model_id": model_id, "text": text, "errors": errors, "file": file}
     context[_VERSION] = version
     return render(request, "models/yaml.html", context, status=422 if errors else 200)

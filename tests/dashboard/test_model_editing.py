@@ -376,6 +376,19 @@ def test_yaml_that_is_no_model_is_refused_with_the_reason(admin, folder, text):
     assert list(folder.iterdir()) == []
 
 
+def test_each_fault_of_yaml_is_told_with_its_place_in_words_for_people(admin, folder):
+    text = "id: x\nname: Ours\nsource: {sort: hub, bytes: many}\npublished: [{unit: x}, {unit: y}]"
+
+    page = admin.post(reverse("model-add-yaml"), {"text": text}).content.decode()
+    broken = admin.post(reverse("model-add-yaml"), {"text": "id: x\nname: ]"}).content.decode()
+
+    for place in ("hub_id", "family", "licence", "paths", "source.shards", "published.1.metric"):
+        assert f"{place}: This is needed." in page
+    assert "source.bytes: A whole number." in page
+    assert "It is no YAML that is taken here; line 2: " in broken
+    assert list(folder.iterdir()) == []
+
+
 def test_a_broken_file_is_told_where_people_look_and_takes_nothing_else_down(admin, folder):
     (folder / "broken.yaml").write_text("id: broken\n")
     (folder / f"{OURS}.yaml").write_text(text_of())
