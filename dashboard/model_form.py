@@ -251,6 +251,8 @@ def with_config(typed: Mapping[str, str]) -> dict[str, str]:
     except ValueError as error:
         raise ModelInvalid({CONFIG: str(error)}) from error
     told = {"architecture": from_config.architecture_of(config), **from_config.facts_of(config)}
+    if "dtype" in told:
+        told["source"] = {"precision": told["dtype"]}
     filled = typed_of(told)
     more = yaml_text.dump(_merged(more_typed, _more_of(filled)))
     del filled[MORE]
@@ -370,6 +372,9 @@ def _faults(error: ValidationError) -> Iterator[tuple[str, str]]:
     for fault in reversed(error.errors()):
         place = _place(fault)
         found, text = _field_at(place), _words(fault)
+        if place == "paths":
+            yield from ((f"paths.{path}.precisions", text) for path in ("build_in", "vllm"))
+            continue
         yield (found, text) if found or not place else (MORE, f"{place}: {text}")
 
 
@@ -393,6 +398,11 @@ def _field_at(place: str) -> str:
 
 def _words(fault: Mapping[str, Any]) -> str:
     """A fault in words for people: those of a model's file, then those of every form."""
+    place, sort = _place(fault), str(fault["type"])
+    if place == "paths" and sort in ("missing", "too_short"):
+        return gettext("Give precisions and dies for Build_In or for vLLM.")
+    if place == "id" and sort == "string_pattern_mismatch":
+        return gettext("Small letters, digits, single dots and hyphens only.")
     words: dict[str, str | Promise] = {
         "extra_forbidden": _("A model's file has no such field."),
         "string_type": _("A text."),
@@ -400,4 +410,4 @@ def _words(fault: Mapping[str, Any]) -> str:
         "model_type": _("Lines of “name: value”."),
         "dict_type": _("Lines of “name: value”."),
     }
-    return str(words.get(fault["type"]) or message_of(fault))
+    return str(words.get(sort) or message_of(fault))

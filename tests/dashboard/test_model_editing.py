@@ -88,7 +88,7 @@ def test_showing_the_yaml_keeps_nothing(admin, folder):
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
-        ("id", "Not An Id", "Letters, digits, dots, dashes and underscores only."),
+        ("id", "My_Model", "Small letters, digits, single dots and hyphens only."),
         ("parameters", "many", "A whole number."),
         ("sampling.top_p", "2", "At most 1"),
         ("architecture.hidden_size", "", "This is needed."),
@@ -127,6 +127,17 @@ def test_an_id_that_is_a_page_is_refused_in_the_form_and_told_of_a_file(admin, f
         "id: the dashboard has a page of this name"
     ]
     assert name not in MODELS
+
+
+def test_a_model_that_nothing_deploys_is_told_at_both_ways_to_deploy_it(admin, folder):
+    nothing = {name: "" for name in filled() if name.startswith(("paths.", "more"))}
+
+    page = admin.post(reverse("model-add"), {**filled(**nothing), "keep": "1"}).content.decode()
+
+    for field in ("paths.build_in.precisions", "paths.vllm.precisions"):
+        error = page[page.index(f'id="e-{field}"') :]
+        assert "Give precisions and dies for Build_In or for vLLM." in error[: error.index("</p>")]
+    assert "paths: " not in page
 
 
 def test_what_has_no_field_of_its_own_is_told_with_its_place(admin, folder):
@@ -173,7 +184,7 @@ def test_a_pasted_config_fills_the_architecture_and_leaves_the_rest_as_typed(adm
     assert value("architecture.eos_token_id") == "151645"
     assert value("context_tokens") == "32768"
     assert value("name") == "Mine"
-    assert '<option value="bf16" selected>' in page
+    assert page.count('<option value="bf16" selected>') == 2  # of the weights as published, kept
     assert "type: yarn" in page
 
 
@@ -382,7 +393,8 @@ def test_each_fault_of_yaml_is_told_with_its_place_in_words_for_people(admin, fo
     page = admin.post(reverse("model-add-yaml"), {"text": text}).content.decode()
     broken = admin.post(reverse("model-add-yaml"), {"text": "id: x\nname: ]"}).content.decode()
 
-    for place in ("hub_id", "family", "licence", "paths", "source.shards", "published.1.metric"):
+    assert "paths: Give precisions and dies for Build_In or for vLLM." in page
+    for place in ("hub_id", "family", "licence", "source.shards", "published.1.metric"):
         assert f"{place}: This is needed." in page
     assert "source.bytes: A whole number." in page
     assert "It is no YAML that is taken here; line 2: " in broken
