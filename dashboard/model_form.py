@@ -171,15 +171,28 @@ def _more_of(typed: Mapping[str, str]) -> Data:
     Raises:
         ModelInvalid: it is no YAML of names and values.
     """
-    try:
-        more = strict_yaml.load(typed.get(MORE, ""))
-    except ValueError as error:
-        raise ModelInvalid({MORE: str(error)}) from error
+    more = _loaded(typed.get(MORE, ""), MORE)
     if more is None:
         return {}
     if not isinstance(more, dict):
         raise ModelInvalid({MORE: gettext("Lines of “name: value”.")})
     return more
+
+
+def _loaded(text: str, field: str) -> Any:
+    """The data of a YAML text.
+
+    Raises:
+        ModelInvalid: it is none; told at ``field``.
+    """
+    try:
+        return strict_yaml.load(text)
+    except strict_yaml.NotYaml as error:
+        words = gettext("It is no YAML that is taken here: %(reason)s")
+        if error.line:
+            words = gettext("It is no YAML that is taken here; line %(line)s: %(reason)s")
+        told = {"reason": error.reason, "line": error.line}
+        raise ModelInvalid({field: words % told}) from error
 
 
 class ModelInvalid(ValueError):
@@ -188,6 +201,19 @@ class ModelInvalid(ValueError):
     def __init__(self, errors: Mapping[str, str]) -> None:
         super().__init__("; ".join(f"{name}: {text}" for name, text in errors.items()))
         self.errors = dict(errors)
+
+
+def check_text(text: str) -> None:
+    """See that a whole file's YAML is a model that the catalogue takes.
+
+    Raises:
+        ModelInvalid: it is none; each fault with its place in the file.
+    """
+    try:
+        ZooModel.model_validate(_loaded(text, ""))
+    except ValidationError as error:
+        found = {_place(fault): _words(fault) for fault in reversed(error.errors())}
+        raise ModelInvalid(dict(reversed(found.items()))) from error
 
 
 def checked(data: Data) -> str:
@@ -225,6 +251,8 @@ def with_config(typed: Mapping[str, str]) -> dict[str, str]:
     except ValueError as error:
         raise ModelInvalid({CONFIG: str(error)}) from error
     told = {"architecture": from_config.architecture_of(config), **from_config.facts_of(config)}
+    if "dtype" in told:
+        told["source"] = {"precision": told["dtype"]}
     filled = typed_of(told)
     more = yaml_text.dump(_merged(more_typed, _more_of(filled)))
     del filled[MORE]
@@ -341,12 +369,45 @@ def _without_empty(data: Data) -> Data:
 
 def _faults(error: ValidationError) -> Iterator[tuple[str, str]]:
     """Field → what is wrong with it; what has no field of its own is told with its place."""
-    names = {spec.name for spec in SPECS}
     for fault in reversed(error.errors()):
-        place = [str(part) for part in fault["loc"] if part not in ("hub", "package")]
-        found = next(
-            (name for end in range(len(place), 0, -1) if (name := ".".join(place[:end])) in names),
-            "",
-        )
-        text = message_of(fault)
-        yield (found, text) if found or not place else (MORE, f"{'.'.join(place)}: {text}")
+        place = _place(fault)
+        found, text = _field_at(place), _words(fault)
+        if place == "paths":
+            yield from ((f"paths.{path}.precisions", text) for path in ("build_in", "vllm"))
+            continue
+        yield (found, text) if found or not place else (MORE, f"{place}: {text}")
+
+
+def _place(fault: Mapping[str, Any]) -> str:
+    """Where in the file a fault is; which form of a value was tried there is no part of it."""
+    loc = [str(part) for part in fault["loc"]]
+    if loc[:1] == ["source"] and loc[1:2] in (["hub"], ["package"]):
+        del loc[1]
+    if loc and loc[-1].startswith(("constrained-", "literal[", "[key]")):
+        del loc[-1]
+    return ".".join(loc)
+
+
+def _field_at(place: str) -> str:
+    """The form's field that holds a place; "": none."""
+    parts = place.split(".")
+    names = {spec.name for spec in SPECS}
+    starts = (".".join(parts[:end]) for end in range(len(parts), 0, -1))
+    return next((name for name in starts if name in names), "")
+
+
+def _words(fault: Mapping[str, Any]) -> str:
+    """A fault in words for people: those of a model's file, then those of every form."""
+    place, sort = _place(fault), str(fault["type"])
+    if place == "paths" and sort in ("missing", "too_short"):
+        return gettext("Give precisions and dies for Build_In or for vLLM.")
+    if place == "id" and sort == "string_pattern_mismatch":
+        return gettext("Small letters, digits, single dots and hyphens only.")
+    words: dict[str, str | Promise] = {
+        "extra_forbidden": _("A model's file has no such field."),
+        "string_type": _("A text."),
+        "tuple_type": _("A list."),
+        "model_type": _("Lines of “name: value”."),
+        "dict_type": _("Lines of “name: value”."),
+    }
+    return str(words.get(sort) or message_of(fault))

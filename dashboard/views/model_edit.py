@@ -97,6 +97,16 @@ def model_delete(request: HttpRequest, model_id: str) -> HttpResponse:
         return render(request, "models/delete.html", {"model": MODELS[model_id]})
     MODELS.remove(model_id)
     record(request.user, "model.change", f"model {model_id}", did="delete")
+    # Its own address: loading the page again does not delete again, and still offers to undo.
+    return redirect("model-deleted", model_id)
+
+
+@require_GET
+@requires("model.change")
+def model_deleted(request: HttpRequest, model_id: str) -> HttpResponse:
+    """What offers to put a deleted model back, for as long as that can be done."""
+    if not MODELS.is_removed(model_id):
+        raise Http404(f"{model_id} was not deleted here")
     return render(request, "models/deleted.html", {"model_id": model_id})
 
 
@@ -171,7 +181,7 @@ def _keep(request: HttpRequest, text: str, *, is_new: bool) -> HttpResponse:
 
 
 def _yaml(request: HttpRequest, text: str, *, model_id: str, file: str = "") -> HttpResponse:
-    errors: dict[str, str] = {}
+    errors: list[str] = []
     version = version_of(text.encode()) if model_id else ""
     if request.method == "POST":
         # The one that was opened, also on the page of a refusal: it would replace another's change.
@@ -181,6 +191,10 @@ def _yaml(request: HttpRequest, text: str, *, model_id: str, file: str = "") -> 
         try:
             if upload is not None:
                 text = upload.read(MOST_BYTES + 1).decode("utf-8")
+            if len(text) > _LONGEST:
+                words = _("At most %(max_length)s characters.")
+                raise ValueError(words % {"max_length": _LONGEST})
+            model_form.check_text(text)
             if model_id and model_form.id_in(text) != model_id:
                 raise ValueError(_("The id stays %(id)s.") % {"id": model_id})
             answer = _keep(request, text, is_new=not model_id)
@@ -188,9 +202,9 @@ def _yaml(request: HttpRequest, text: str, *, model_id: str, file: str = "") -> 
                 MODELS.discard(file)
             return answer
         except ModelInvalid as error:
-            errors = {"": " ".join(error.errors.values())}
+            errors = [f"{at}: {words}" if at else words for at, words in error.errors.items()]
         except (ValueError, OSError) as error:
-            errors = {"": str(error)}
+            errors = [str(error)]
     context = {"model_id": model_id, "text": text, "errors": errors, "file": file}
     context[_VERSION] = version
     return render(request, "models/yaml.html", context, status=422 if errors else 200)
@@ -251,5 +265,6 @@ urlpatterns: list[URLPattern] = [
     path("<str:model_id>/edit/yaml/", model_edit_yaml, name="model-edit-yaml"),
     path("<str:model_id>/model.yaml", model_yaml, name="model-yaml"),
     path("<str:model_id>/delete/", model_delete, name="model-delete"),
+    path("<str:model_id>/deleted/", model_deleted, name="model-deleted"),
     path("<str:model_id>/undo/", model_undo, name="model-undo"),
 ]

@@ -137,6 +137,12 @@ def undo(folder: Path, model_id: str) -> bool:
     return True
 
 
+def is_removed(folder: Path, model_id: str) -> bool:
+    """Whether a model was taken out, and undo would put it back."""
+    path = folder / f"{model_id}{SUFFIX}"
+    return path.parent == folder and not path.exists() and _before(folder, model_id).is_file()
+
+
 def read_text(folder: Path, name: str) -> str | None:
     """What a file of the folder holds, whether it is a model or not; None: it cannot be read."""
     path = folder / name

@@ -59,6 +59,11 @@ class Library(Mapping[str, ZooModel]):
         """Put back what a model of the folder was before; False: nothing is known of it."""
         return added.undo(self._writable(), model_id)
 
+    def is_removed(self, model_id: str) -> bool:
+        """Whether a model of the folder was taken out, and undo would put it back."""
+        known = model_id in SHIPPED or self._folder is None
+        return not known and added.is_removed(self._writable(), model_id)
+
     def text_of(self, file: str) -> str | None:
         """What a file of the folder holds; None: it cannot be read."""
         return added.read_text(self._folder.path, file) if self._folder else None

@@ -12,6 +12,14 @@ from yaml.nodes import MappingNode
 _Base: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
+class NotYaml(ValueError):
+    """``reason`` is the parser's, in English; ``line`` counts from 1, None: not known."""
+
+    def __init__(self, reason: str, line: int | None = None) -> None:
+        super().__init__(f"{reason} in line {line}" if line else reason)
+        self.reason, self.line = reason, line
+
+
 class _Loader(_Base):  # type: ignore[misc, valid-type]
     """Plain data only: no tags, no key twice."""
 
@@ -28,17 +36,17 @@ def load(text: str) -> Any:
     """The data of one document.
 
     Raises:
-        ValueError: it is not YAML, or more than plain data. The message is one line.
+        NotYaml: it is none, or more than plain data. The message is one line.
     """
     try:
         _check_aliases(text)
         return yaml.load(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
-        where = f" in line {mark.line + 1}" if mark else ""
-        raise ValueError(f"{error.problem or 'not YAML'}{where}") from error
+        line = mark.line + 1 if mark else None
+        raise NotYaml(error.problem or "not YAML", line) from error
     except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise ValueError(" ".join(str(error).split())[:200] or "not YAML") from error
+        raise NotYaml(" ".join(str(error).split())[:200] or "not YAML") from error
 
 
 def _check_aliases(text: str) -> None:

@@ -65,7 +65,8 @@ NO_PAGES = {
     *("launch-check", "launch-findings", "model-way", "model-way-check"),
     *("job-confirm", "job-move", "job-priority", "job-quiet", "job-pin"),
     # Of models of one's own, which the tour has none of: tests/dashboard/test_model_editing.py.
-    *("model-edit", "model-edit-yaml", "model-yaml", "model-delete", "model-undo", "model-discard"),
+    *("model-edit", "model-edit-yaml", "model-yaml", "model-delete", "model-deleted"),
+    *("model-undo", "model-discard"),
     *("chain-put-away", "serving", "search-list"),
     *("deployment-stop", "deployment-restart", "deployment-now", "result-file"),
     *("playground-ask", "playground-turn", "conversation-rename", "conversation-delete"),

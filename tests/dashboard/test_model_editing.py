@@ -88,7 +88,7 @@ def test_showing_the_yaml_keeps_nothing(admin, folder):
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
-        ("id", "Not An Id", "Letters, digits, dots, dashes and underscores only."),
+        ("id", "My_Model", "Small letters, digits, single dots and hyphens only."),
         ("parameters", "many", "A whole number."),
         ("sampling.top_p", "2", "At most 1"),
         ("architecture.hidden_size", "", "This is needed."),
@@ -127,6 +127,17 @@ def test_an_id_that_is_a_page_is_refused_in_the_form_and_told_of_a_file(admin, f
         "id: the dashboard has a page of this name"
     ]
     assert name not in MODELS
+
+
+def test_a_model_that_nothing_deploys_is_told_at_both_ways_to_deploy_it(admin, folder):
+    nothing = {name: "" for name in filled() if name.startswith(("paths.", "more"))}
+
+    page = admin.post(reverse("model-add"), {**filled(**nothing), "keep": "1"}).content.decode()
+
+    for field in ("paths.build_in.precisions", "paths.vllm.precisions"):
+        error = page[page.index(f'id="e-{field}"') :]
+        assert "Give precisions and dies for Build_In or for vLLM." in error[: error.index("</p>")]
+    assert "paths: " not in page
 
 
 def test_what_has_no_field_of_its_own_is_told_with_its_place(admin, folder):
@@ -173,7 +184,7 @@ def test_a_pasted_config_fills_the_architecture_and_leaves_the_rest_as_typed(adm
     assert value("architecture.eos_token_id") == "151645"
     assert value("context_tokens") == "32768"
     assert value("name") == "Mine"
-    assert '<option value="bf16" selected>' in page
+    assert page.count('<option value="bf16" selected>') == 2  # of the weights as published, kept
     assert "type: yarn" in page
 
 
@@ -323,12 +334,28 @@ def test_a_model_is_deleted_after_a_question_and_can_be_put_back(admin, folder):
     asked = admin.get(address).content.decode()
     assert "Delete Ours?" in asked
     assert OURS in MODELS
-    page = admin.post(address).content.decode()
+    page = admin.post(address, follow=True).content.decode()
 
     assert OURS not in MODELS
     assert reverse("model-undo", args=[OURS]) in page
     admin.post(reverse("model-undo", args=[OURS]))
     assert MODELS[OURS].name == "Ours"
+
+
+def test_the_page_of_a_deleted_model_offers_undo_until_it_is_used(admin, folder):
+    admin.post(reverse("model-add"), {**filled(), "keep": "1"})
+    admin.post(reverse("model-edit", args=[OURS]), {**filled(name="Better"), "keep": "1"})
+    address = reverse("model-deleted", args=[OURS])
+    assert admin.get(address).status_code == 404
+
+    assert admin.post(reverse("model-delete", args=[OURS])).url == address
+    for _ in range(2):
+        assert reverse("model-undo", args=[OURS]) in admin.get(address).content.decode()
+
+    admin.post(reverse("model-undo", args=[OURS]))
+    assert admin.get(address).status_code == 404
+    for name in (QWEN.id, "never-there"):
+        assert admin.get(reverse("model-deleted", args=[name])).status_code == 404
 
 
 def test_a_model_that_ships_is_neither_changed_nor_deleted(admin):
@@ -357,6 +384,20 @@ def test_yaml_that_is_no_model_is_refused_with_the_reason(admin, folder, text):
     answer = admin.post(reverse("model-add-yaml"), {"text": text})
 
     assert answer.status_code == 422
+    assert list(folder.iterdir()) == []
+
+
+def test_each_fault_of_yaml_is_told_with_its_place_in_words_for_people(admin, folder):
+    text = "id: x\nname: Ours\nsource: {sort: hub, bytes: many}\npublished: [{unit: x}, {unit: y}]"
+
+    page = admin.post(reverse("model-add-yaml"), {"text": text}).content.decode()
+    broken = admin.post(reverse("model-add-yaml"), {"text": "id: x\nname: ]"}).content.decode()
+
+    assert "paths: Give precisions and dies for Build_In or for vLLM." in page
+    for place in ("hub_id", "family", "licence", "source.shards", "published.1.metric"):
+        assert f"{place}: This is needed." in page
+    assert "source.bytes: A whole number." in page
+    assert "It is no YAML that is taken here; line 2: " in broken
     assert list(folder.iterdir()) == []
 
 
@@ -402,5 +443,6 @@ def test_a_member_sees_models_and_changes_none(client, folder):
     assert "added here" in page
     for name in ("model-edit", "model-delete", "model-undo"):
         assert client.post(reverse(name, args=[OURS])).status_code == 403
+    assert client.get(reverse("model-deleted", args=[OURS])).status_code == 403
     assert client.post(reverse("model-add"), filled()).status_code == 403
     assert client.get(reverse("model-yaml", args=[OURS])).status_code == 200
