@@ -129,7 +129,8 @@ def _unpack(path: Path, offset: int) -> None:
                 done = 0
                 while piece := log.pread(AT_ONCE_BYTES, done):
                     if piece.count(0) < len(piece):  # what a host gave back takes no disk here
-                        os.pwrite(file.fileno(), piece, done)
+                        file.seek(done)
+                        file.write(piece)  # all of it, or an error
                     done += len(piece)
                 file.truncate(done)
                 os.fsync(file.fileno())

@@ -367,6 +367,17 @@ def test_zero_bytes_count_as_what_they_take_and_take_it_after_packing_too(logs):
     assert logs.disk_bytes(KEY) < 2**20
 
 
+def test_a_disk_that_takes_less_at_once_than_it_is_given_loses_nothing(logs, monkeypatch):
+    pwrite, data = os.pwrite, random.Random(1).randbytes(3 * 2**20)
+    monkeypatch.setattr(os, "pwrite", lambda fd, piece, at: pwrite(fd, piece[:200_000], at))
+    logs.append(KEY, 0, data)
+    assert logs.pack(KEY)
+
+    logs.append(KEY, len(data), b"end")
+
+    assert logs.read(KEY, 0, 2**30) == data + b"end"
+
+
 def test_an_append_that_is_refused_leaves_no_file(logs):
     with pytest.raises(OffsetMismatch):
         logs.append(KEY, 5, b"late")
