@@ -13,8 +13,9 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 from pydantic_core import PydanticUndefined
 
-from jobs.kinds.base import AssetRef, Choice, Kind, Target, proposals
-from jobs.kinds.printed import EXACT
+from jobs.kinds import KINDS
+from jobs.kinds.base import AssetRef, Choice, Kind, Target
+from jobs.kinds.proposals import EXACT, proposals
 
 # What a person typed for one field: text, or a list of texts where the field takes several.
 Raw = dict[str, Any]
@@ -143,12 +144,15 @@ def make_form(
 ) -> LaunchForm:
     """The form of ``kind`` on ``target`` with ``typed`` values, or proposals where none is."""
     schema = kind.Params.model_json_schema()
+    given = {name: _first(kind, target, name) for name in asset_fields(kind)} | dict(typed)
+    proposed = proposals(kind.Params, target, given)
     groups: dict[str, list[Field]] = {}
     for name, spec in schema.get("properties", {}).items():
         spec = _resolved(spec, schema)
         if spec.get("needs_dies") and not target.has_dies:
             continue
-        field = _field(kind, target, name, spec, typed, errors.get(name, ""))
+        default = proposed.get(name, _default(kind, name))
+        field = _field(kind, target, name, spec, _text(default), typed, errors.get(name, ""))
         groups.setdefault(spec.get("group") or "", []).append(field)
     return LaunchForm(
         kind=kind.name,
@@ -222,12 +226,12 @@ def _field(
     target: Target,
     name: str,
     spec: Mapping[str, Any],
+    default: str,
     typed: Mapping[str, str],
     error: str,
 ) -> Field:
     asset = spec.get("asset")
     choices = _choices(kind, target, name, spec)
-    default = _text(_default(kind, name, target))
     if choices is not None and default not in [choice.value for choice in choices]:
         default = choices[0].value if choices else ""
     value = typed.get(name, default)
@@ -266,7 +270,7 @@ def _choices(
     offered = kind.choices(name, target)
     asset = spec.get("asset")
     if asset:
-        refs = {ref.key: ref for ref in _assets(target, asset)}
+        refs = {ref.key: ref for ref in target.assets(asset)}
         if offered is None:
             offered = [Choice(ref.key, ref.label) for ref in refs.values()]
         return [
@@ -276,16 +280,6 @@ def _choices(
     if offered is None and "enum" in spec:
         return [Choice(_text(value), _text(value)) for value in spec["enum"]]
     return offered
-
-
-def _assets(target: Target, asset: str) -> tuple[AssetRef, ...]:
-    return {
-        "weights": target.weights,
-        "artifact": target.artifacts,
-        "deployment": target.deployments,
-        "environment": target.environments,
-        "dataset": target.datasets,
-    }.get(asset, ())
 
 
 def _asset_label(label: str, ref: AssetRef | None) -> str:
@@ -304,9 +298,10 @@ def _missing(spec: Mapping[str, Any], target: Target) -> Missing | None:
     """What makes such an asset, on a host with cards or on one without."""
     asset = str(spec["asset"])
     maker = {name: kinds[target.has_dies] for name, kinds in _MAKERS.items()}
-    if spec.get("made_by") and not target.has_dies:
+    own = str(spec.get("made_by", ""))
+    if own and KINDS[own].offered(target):
         words = _("Nothing on this host yet that this can work on."), _("Make it first")
-        return Missing(asset, *words, str(spec["made_by"]))
+        return Missing(asset, *words, own)
     return {
         "weights": Missing(
             asset, _("No weights on this host yet."), _("Prepare some first"), maker["weights"]
@@ -375,10 +370,13 @@ def _extra(kind: Kind, name: str) -> Mapping[str, Any]:
     return extra if isinstance(extra, dict) else {}
 
 
-def _default(kind: Kind, name: str, target: Target) -> Any:
-    other = proposals(kind.Params, target)
-    if name in other:
-        return other[name]
+def _first(kind: Kind, target: Target, name: str) -> str:
+    """The asset that is proposed for a field; "" where there is none."""
+    choices = _choices(kind, target, name, _extra(kind, name)) or ()
+    return next((choice.value for choice in choices), "")
+
+
+def _default(kind: Kind, name: str) -> Any:
     value = kind.Params.model_fields[name].get_default(call_default_factory=True)
     return "" if value is PydanticUndefined else value
 

@@ -70,7 +70,9 @@ def _queue(host: Host, starts: Forecast | None) -> list[Check]:
     ahead = list(Job.objects.filter(host=host, state__in=Job.OPEN_STATES).order_by("id")[:50])
     busy = [job for job in ahead if job.state != Job.State.QUEUED]
     if len(ahead) < host.slots:
-        return [Check("passed", _("Nothing is ahead of it: it starts at once."))]
+        if starts is None or line_view.is_next(starts):
+            return [Check("passed", _("Nothing is ahead of it: it starts at once."))]
+        return [Check("asks", line_view.starts(starts))]  # it lacks dies, or a quiet host
     first = busy[0] if busy else ahead[0]
     sentence = ngettext(
         "%(count)d job is ahead of it on this host.",

@@ -62,12 +62,17 @@ class Row:
         return starts(self.forecast)
 
 
+def is_next(forecast: Forecast) -> bool:
+    """Whether nothing but a moment is known to stand between the job and its start."""
+    return forecast.starts_in_s is not None and forecast.starts_in_s < _ABOUT_S
+
+
 def starts(forecast: Forecast) -> str:
     """When a job is likely to start, with what that supposes; or why nobody knows."""
     seconds, words = forecast.starts_in_s, sentence(forecast.remark.id, forecast.remark.args)
     if seconds is None:
         return words
-    if seconds < _ABOUT_S:
+    if is_next(forecast):
         return gettext("Starts next.")
     return gettext("Starts in about %(time)s (%(clock)s), %(supposed)s.") % {
         "time": about(seconds),
@@ -81,7 +86,7 @@ def starts_in(forecast: Forecast) -> str:
     seconds = forecast.starts_in_s
     if seconds is None:
         return gettext("start not known yet")
-    if seconds < _ABOUT_S:
+    if is_next(forecast):
         return gettext("starts next")
     return gettext("starts in about %(time)s") % {"time": about(seconds)}
 

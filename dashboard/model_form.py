@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from dashboard.forms import Field, Group, Option
 from jobs.catalog import ZooModel, from_config, strict_yaml
-from jobs.launch import message_of
+from jobs.messages import message_of
 from jobs.toolchains import yaml_text
 
 MORE, CONFIG = "more", "config"
@@ -409,5 +409,14 @@ def _words(fault: Mapping[str, Any]) -> str:
         "tuple_type": _("A list."),
         "model_type": _("Lines of “name: value”."),
         "dict_type": _("Lines of “name: value”."),
+        "shards_unindexed": _("Several shards need an index_file."),
+        "tp_below_one": _("Each tp is a number of dies, at least 1."),
+        "default_tp_unlisted": _("default_tp is one of tp."),
+        "shape_misplaced": _("Build_In needs a shape, and no other path has one."),
+        "modification_unknown": _("A modification is known for Build_In of %(family)s only."),
+        "active_above_all": _("active_parameters are more than parameters."),
+        "heads_uneven": _("num_attention_heads is a multiple of num_key_value_heads."),
     }
-    return str(words.get(sort) or message_of(fault))
+    if sort in words:
+        return str(words[sort]) % fault.get("ctx", {})
+    return message_of(fault)

@@ -19,8 +19,10 @@ from pydantic import BaseModel, ValidationError
 from jobs import dispatch, hostqueue, logstore, plans
 from jobs.errors import LaunchError
 from jobs.kinds import KINDS
-from jobs.kinds.base import AssetRef, Kind, Target, asset_values, proposals
+from jobs.kinds.base import AssetRef, Kind, Target, asset_values
 from jobs.kinds.printed import against_guide
+from jobs.kinds.proposals import proposals
+from jobs.messages import messages
 from jobs.models import Deployment, Host, Job, JobStep
 from jobs.plans import Plan
 from jobs.queries.hosts import proposed_dies
@@ -225,11 +227,6 @@ def launch_tour(host: Host, user: AbstractBaseUser | None) -> list[Job]:
     return [weights, artifact, deployment, benchmark, evaluation]
 
 
-def messages(error: ValidationError) -> dict[str, str]:
-    """Field → what is wrong with it first, in words for people; "" is the form as a whole."""
-    return {_field(item): message_of(item) for item in reversed(error.errors())}
-
-
 def _kind(name: str) -> Kind:
     if name not in KINDS:
         raise LaunchError(_("There is no kind of job called “%(name)s”.") % {"name": name}, "kind")
@@ -238,8 +235,8 @@ def _kind(name: str) -> Kind:
 
 def _preview(kind: Kind, raw: Mapping[str, Any], host: Host, target: Target) -> Preview:
     try:
-        given = proposals(kind.Params, target) | _settled(kind, raw)
-        params = kind.Params.model_validate(given)
+        given = _settled(kind, raw)
+        params = kind.Params.model_validate(proposals(kind.Params, target, given) | given)
     except ValidationError as error:
         return Preview(errors=messages(error))
     if not kind.offered(target):
@@ -298,34 +295,6 @@ def _not_offered(kind: Kind, params: BaseModel, target: Target) -> dict[str, str
         if offered is not None and value not in {choice.value for choice in offered}:
             errors[name] = _("This host does not offer “%(value)s”.") % {"value": value}
     return errors
-
-
-def _field(item: Mapping[str, Any]) -> str:
-    return str(item["loc"][0]) if item["loc"] else ""
-
-
-def message_of(item: Mapping[str, Any]) -> str:
-    """One of the errors of a ValidationError, in words for people."""
-    limits = item.get("ctx") or {}
-    words = {
-        "missing": _("This is needed."),
-        "greater_than_equal": _("At least %(ge)s."),
-        "less_than_equal": _("At most %(le)s."),
-        "greater_than": _("More than %(gt)s."),
-        "less_than": _("Less than %(lt)s."),
-        "int_parsing": _("A whole number."),
-        "int_from_float": _("A whole number."),
-        "float_parsing": _("A number."),
-        "literal_error": _("One of %(expected)s."),
-        "extra_forbidden": _("This kind of job has no such field."),
-        "too_short": _("At least %(min_length)s is needed."),
-        "too_long": _("At most %(max_length)s values."),
-        "string_too_long": _("At most %(max_length)s characters."),
-        "reserved_id": _("The dashboard has a page of this name; choose another id."),
-        "string_pattern_mismatch": _("Letters, digits, dots, dashes and underscores only."),
-    }
-    text = words.get(item["type"])
-    return text % limits if text else str(item["msg"]).removeprefix("Value error, ")
 
 
 def _slots(

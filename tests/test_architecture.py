@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 
 # Lowest first, as in docs/architecture.md.
 LAYERS = [
-    {"jobs.errors", "jobs.units", "jobs.metrics", "jobs.catalog"},
+    {"jobs.errors", "jobs.units", "jobs.messages", "jobs.metrics", "jobs.catalog"},
     {"jobs.plans", "jobs.parsers", "jobs.toolchains"},
     {"jobs.kinds"},
     {"jobs.models"},

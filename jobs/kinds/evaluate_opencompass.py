@@ -42,7 +42,7 @@ class Params(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    stack: Literal["guide", "current"] = stack_field()
+    stack: Literal["guide", "current"] = stack_field(follows=("deployment", "stack"))
     as_in_guide: bool = exact_field()
     deployment: str = Field(
         description="The deployment to ask.",
@@ -83,14 +83,24 @@ class Params(BaseModel):
         ge=1,
         le=1048576,
         description="An answer is cut after so many (max_out_len). One that reasons needs many.",
-        json_schema_extra={"label": "Longest answer", "unit": "tokens", "group": "Answers"},
+        json_schema_extra={
+            "label": "Longest answer",
+            "unit": "tokens",
+            "group": "Answers",
+            "within": [["deployment", "max_total", 0.5]],
+        },
     )
     max_length: int = Field(
         32768,
         ge=256,
         le=1048576,
         description="Question and answer together (max_seq_len).",
-        json_schema_extra={"label": "Longest request", "unit": "tokens", "group": "Answers"},
+        json_schema_extra={
+            "label": "Longest request",
+            "unit": "tokens",
+            "group": "Answers",
+            "within": [["deployment", "max_total", 1]],
+        },
     )
     temperature: float = Field(
         0.6,

@@ -9,9 +9,8 @@ from pydantic import BaseModel, ValidationError
 
 from jobs.errors import LaunchError
 from jobs.kinds.base import Kind, Target
+from jobs.kinds.proposals import EXACT
 from jobs.plans import Plan
-
-EXACT = "as_in_guide"  # the field of Params that asks for the guide's commands to the letter
 
 
 def against_guide(kind: Kind, params: BaseModel, target: Target, plan: Plan) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pydantic import Field
 from jobs.catalog import MODELS, STACKS, Stack, ZooModel
 from jobs.errors import LaunchError
 from jobs.kinds.base import AssetRef, Choice, Remark, Target
+from jobs.kinds.proposals import is_asked
 from jobs.toolchains import vacc_images
 from jobs.toolchains.vacc_site import VaccSite, vacc_site_of
 
@@ -33,9 +34,14 @@ class OfStack(Protocol):
         """To the letter."""
 
 
-def stack_field(*, runs_without_dies: bool = False) -> Any:
-    """The field ``stack``. ``runs_without_dies``: the kind works with vLLM on a processor too."""
+def stack_field(*, runs_without_dies: bool = False, follows: Sequence[str] = ()) -> Any:
+    """The field ``stack``. ``runs_without_dies``: the kind works with vLLM on a processor too.
+
+    ``follows``: the field of an asset whose stack is proposed, see ``jobs.kinds.proposals``.
+    """
     extra: dict[str, Any] = {"label": "Stack", "group": STACK_GROUP}
+    if follows:
+        extra["follows"] = [*follows]
     if runs_without_dies:
         extra["without_dies"] = CPU_STACK
     return Field(
@@ -67,8 +73,7 @@ def as_on_the_page(raw: Any, page: Mapping[str, Any]) -> Any:
     """
     if not isinstance(raw, dict) or raw.get("stack") != "current":
         return raw
-    exact = str(raw.get("as_in_guide", False)).lower() in ("true", "1", "on", "yes")
-    return {**page, **raw} if exact else raw
+    return {**page, **raw} if is_asked(raw) else raw
 
 
 def stack_choices(target: Target) -> Sequence[Choice]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any, Protocol, TypeVar
 
@@ -73,8 +73,18 @@ def length_field(default: int = 16384, group: str = ENGINE_GROUP) -> Any:
     )
 
 
-def tokens_field(default: int, label: str, description: str, *, without_dies: int) -> Any:
-    """A length; another one is proposed where only a processor works on it."""
+def tokens_field(
+    default: int,
+    label: str,
+    description: str,
+    *,
+    without_dies: int,
+    within: Sequence[tuple[str, str, float]] = (),
+) -> Any:
+    """A length; another one is proposed where only a processor works on it.
+
+    ``within``: what it is kept to, see ``jobs.kinds.proposals``.
+    """
     return Field(
         default,
         ge=1,
@@ -85,6 +95,7 @@ def tokens_field(default: int, label: str, description: str, *, without_dies: in
             "unit": "tokens",
             "group": "Load",
             "without_dies": without_dies,
+            "within": [list(rule) for rule in within],
         },
     )
 

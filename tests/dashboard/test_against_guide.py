@@ -11,7 +11,8 @@ from dashboard.sentences import SENTENCES
 from jobs.errors import LaunchError
 from jobs.kinds import KINDS
 from jobs.kinds.guide import model_named, target_for
-from jobs.kinds.printed import EXACT, against_guide
+from jobs.kinds.printed import against_guide
+from jobs.kinds.proposals import EXACT
 from jobs.launch import launch, run_again
 from jobs.models import Job, Weights
 from jobs.plans import Plan, PlanFile, Step

@@ -144,10 +144,14 @@ def test_a_form_without_choices_says_what_to_make_first_and_links_there(page, ho
         ("compile-vacc", "prepare-weights"),
         ("deploy-build-in", "compile-vacc"),
         ("compile", "prepare"),
+        ("benchmark-online", "deploy-vllm"),
+        ("benchmark-latency", "prepare-weights"),
     ],
 )
 def test_what_to_make_first_is_made_by_a_kind_of_that_host(kind, maker, host):
-    target = replace(vacc_host(), weights=(), artifacts=(), datasets=())
+    others = tuple(ref for ref in vacc_host().deployments if ref.data["engine"] != "vllm")
+    target = replace(vacc_host(), weights=(), artifacts=(), datasets=(), deployments=others)
+    assert others
     target = target if KINDS[kind].offered(target) else target_of(host)
 
     form = make_form(KINDS[kind], target, {}, errors={})

@@ -65,6 +65,19 @@ def test_the_form_says_what_holds_the_dies_and_not_that_it_starts_at_once(
     assert f"deployments do not end by themselves, and one has to be stopped ({served})" in shown
 
 
+def test_the_form_says_when_a_job_that_holds_the_dies_will_leave_them(browser, host, weights):
+    ran = {"kind": "compile-vacc", "title": "m int8", "host": host}
+    make_job(**ran, state="succeeded", duration_s=1800.0)
+    make_job(**ran, state="running", started_at=now(), values={"dies": ",".join(dies(host)[8:])})
+    data = {"host": host.name, "weights": str(weights.pk)}
+
+    shown = browser.get(reverse("launch-form", args=["deploy-vllm"]), data).content.decode()
+
+    checks = shown[shown.index('class="t dense checks"') :]
+    assert "Starts in about 30 min" in checks[: checks.index("</table>")]
+    assert "starts at once" not in shown
+
+
 def finding(level, sentence_id, **args):
     return {"name": "x", "level": level, "sentence_id": sentence_id, "sentence_args": args}
 

@@ -149,6 +149,23 @@ def test_what_has_no_field_of_its_own_is_told_with_its_place(admin, folder):
     assert "published.0." in error[: error.index("</p>")]
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("architecture.num_key_value_heads", "3", "num_attention_heads 应是"),
+        ("paths.build_in.default_tp", "3", "default_tp 应是 tp 中的一个"),
+        ("active_parameters", "9999999999999", "active_parameters 大于 parameters"),
+    ],
+)
+def test_a_rule_between_fields_is_told_in_the_reader_s_language(admin, field, value, words):
+    typed = {**filled(**{field: value}), "keep": "1"}
+
+    answer = admin.post(reverse("model-add"), typed, headers={"accept-language": "zh-hans"})
+
+    assert answer.status_code == 422
+    assert words in answer.content.decode()
+
+
 CONFIG = {
     "architectures": ["Qwen2ForCausalLM"],
     "hidden_size": 2048,

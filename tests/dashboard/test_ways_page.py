@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.urls import reverse
 
 from jobs.models import AuditEntry, Environment, Host, Job
+from jobs.queries.hosts import dies
 from jobs.toolchains.vacc_site import GUIDE_FACTS
-from tests.factories import make_host, make_user
+from tests.factories import make_deployment, make_host, make_job, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -63,6 +66,23 @@ def test_a_way_that_cannot_be_gone_says_why_and_launches_nothing(browser, host):
     assert answer.status_code == 422
     assert "names no registry of images" in answer.content.decode()
     assert Job.objects.count() == 0
+
+
+def test_the_page_says_which_job_will_wait_for_dies_that_a_server_holds(browser, host):
+    way = reverse("model-way", args=WAY)
+    assert "Not known when" not in browser.get(way).content.decode()
+    held = ",".join(dies(host)[31:])
+    made = {"values": {"dies": held}, "product": {"type": "deployment", "name": "qwen"}}
+    make_deployment(job=make_job(host=host, state="succeeded", **made), name="qwen")
+
+    page = browser.get(way).content.decode()
+
+    waits = re.findall(r"<td class=\"tx\">([^<]*)</td>", page)
+    (told,) = (words for words in waits if "Not known when" in words)
+    kinds, words = told.split(": ", 1)
+    assert "Deploy with vLLM" in kinds.split(" · ")
+    assert "Evaluate with OpenCompass" not in kinds
+    assert "(qwen)" in words
 
 
 def test_a_host_that_does_not_tell_its_stacks_is_offered_all_of_them(browser, host):

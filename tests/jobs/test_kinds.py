@@ -15,6 +15,7 @@ from jobs.catalog import QUESTION_SETS
 from jobs.errors import LaunchError
 from jobs.kinds import KINDS
 from jobs.kinds.base import Target
+from jobs.kinds.proposals import proposals
 from jobs.metrics import METRICS
 from jobs.plans import fill, script, slots
 from tests.jobs.target import PARAMS, VALUES, here
@@ -197,6 +198,17 @@ def test_the_keys_of_the_kinds_are_their_names():
     assert {key: kind.name for key, kind in KINDS.items()} == {key: key for key in KINDS}
 
 
+def chosen(module, raw, target, field, value):
+    """``raw`` with a choice, and what follows it by itself."""
+    given = {
+        name: one
+        for name, one in raw.items()
+        if (module.Params.model_fields[name].json_schema_extra or {}).get("follows", [""])[0]
+        != field
+    } | {field: value}
+    return proposals(module.Params, target, given) | given
+
+
 @every_kind
 def test_choices_offer_what_a_plan_takes(kind, raw):
     module, target = KINDS[kind], home(kind, raw)
@@ -204,7 +216,7 @@ def test_choices_offer_what_a_plan_takes(kind, raw):
     for field in module.Params.model_fields:
         for choice in module.choices(field, target) or ():
             try:
-                planned(kind, {**raw, field: choice.value}, target)
+                planned(kind, chosen(module, raw, target, field, choice.value), target)
             except LaunchError as error:  # another stack may want another field to be changed
                 assert error.field not in (field, "")
 

@@ -17,7 +17,7 @@ from jobs.kinds import (
     convert_weights,
     deploy_vllm,
 )
-from jobs.kinds.base import proposals
+from jobs.kinds.proposals import proposals
 from jobs.plans import fill
 from jobs.toolchains import environments
 from jobs.toolchains.environments import ENVIRONMENTS

@@ -17,6 +17,7 @@ from jobs import launch, plans
 from jobs.errors import LaunchError
 from jobs.kinds import KINDS, guide
 from jobs.kinds.guide import Sample
+from jobs.messages import messages
 from jobs.queries.targets import target_of
 
 DEFAULT_MODEL = "deepseek-r1"
@@ -77,6 +78,6 @@ def _without_host(options: Mapping[str, Any], raw: Mapping[str, Any]) -> Sample:
             given=raw,
         )
     except ValidationError as error:
-        raise terminal.refusal(launch.messages(error)) from error
+        raise terminal.refusal(messages(error)) from error
     except LaunchError as error:
         raise terminal.refused(error) from error

@@ -1,0 +1,86 @@
+"""What a form proposes, and a launch takes, where nothing is said: by the host, and by what was
+chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel
+
+from jobs.kinds.base import AssetRef, Target
+
+EXACT = "as_in_guide"  # the field of Params that asks for the guide's commands to the letter
+_YES = frozenset({"true", "1", "on", "yes"})
+
+
+def is_asked(raw: Mapping[str, Any]) -> bool:
+    """Whether values as a person gave them ask for the guide's commands to the letter."""
+    return str(raw.get(EXACT, False)).lower() in _YES
+
+
+def proposals(
+    params: type[BaseModel], target: Target, raw: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """What is proposed on ``target`` otherwise than by the default: field -> value.
+
+    ``raw``: what was given for other fields. Lengths that the guide prints are not fitted to a
+    deployment.
+    """
+    given = raw or {}
+    extras = {
+        name: info.json_schema_extra
+        for name, info in params.model_fields.items()
+        if isinstance(info.json_schema_extra, dict)
+    }
+    chosen = _chosen(extras, target, given)
+    fitting = {} if is_asked(given) else chosen
+    found = {}
+    for name, extra in extras.items():
+        default = params.model_fields[name].default
+        value = extra["without_dies"] if _is_for_a_processor(extra, target) else default
+        value = _followed(value, extra.get("follows"), chosen)
+        value = _within(value, extra.get("within", ()), fitting)
+        if sort := extra.get("unlike"):
+            value = _unlike(value, name, target.assets(str(sort)))
+        if value != default:
+            found[name] = value
+    return found
+
+
+def _is_for_a_processor(extra: Mapping[str, Any], target: Target) -> bool:
+    return "without_dies" in extra and not target.has_dies
+
+
+def _chosen(
+    extras: Mapping[str, Mapping[str, Any]], target: Target, raw: Mapping[str, Any]
+) -> dict[str, AssetRef]:
+    """Field -> the asset that it names."""
+    return {
+        name: ref
+        for name, extra in extras.items()
+        if "asset" in extra
+        for ref in target.assets(str(extra["asset"]))
+        if ref.key == str(raw.get(name, ""))
+    }
+
+
+def _followed(value: Any, rule: Sequence[str] | None, chosen: Mapping[str, AssetRef]) -> Any:
+    if rule is None or rule[0] not in chosen:
+        return value
+    return chosen[rule[0]].data.get(rule[1]) or value
+
+
+def _within(value: Any, rules: Iterable[Sequence[Any]], chosen: Mapping[str, AssetRef]) -> Any:
+    for name, key, share in rules:
+        most = chosen[name].data.get(key) if name in chosen else None
+        if most:
+            value = min(value, max(1, int(int(most) * share)))
+    return value
+
+
+def _unlike(value: int, name: str, others: Iterable[AssetRef]) -> int:
+    taken = {ref.data.get(name) for ref in others}
+    while value in taken:
+        value += 1
+    return value

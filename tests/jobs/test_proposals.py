@@ -1,0 +1,100 @@
+"""What is proposed where nothing is said: by the host, by what was chosen, by what is taken."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from pydantic import BaseModel, Field
+
+from jobs.errors import LaunchError
+from jobs.kinds import KINDS, benchmark_online, deploy_build_in
+from jobs.kinds.base import AssetRef
+from jobs.kinds.proposals import proposals
+from tests.jobs.target import here
+from tests.jobs.vacc_target import vacc_host
+
+
+def deployment(number, **data):
+    return AssetRef("deployment", f"served-{number}", id=number, data=data)
+
+
+def host_with(*deployments):
+    return replace(vacc_host(), deployments=deployments)
+
+
+@pytest.mark.parametrize("kind", ["benchmark-online", "evaluate-opencompass"])
+def test_the_stack_is_that_of_the_deployment_that_was_chosen(kind):
+    target = host_with(deployment(1, stack="guide"), deployment(2, stack="current"))
+
+    for number, stack in [("2", "current"), ("1", None), ("7", None)]:
+        found = proposals(KINDS[kind].Params, target, {"deployment": number})
+        assert found.get("stack") == stack
+
+
+def test_lengths_are_no_longer_than_what_the_chosen_deployment_takes():
+    target = host_with(
+        deployment(1, max_total=2048, max_input=512), deployment(2, max_total=65536, max_input="")
+    )
+
+    def proposed(kind, number):
+        return proposals(KINDS[kind].Params, target, {"deployment": number})
+
+    assert proposed("benchmark-online", "1") == {"input_tokens": 512}
+    assert proposed("evaluate-opencompass", "1") == {"max_answer": 1024, "max_length": 2048}
+    assert proposed("evaluate-evalscope", "1") == {"max_tokens": 1024}
+    for kind in ("benchmark-online", "evaluate-opencompass", "evaluate-evalscope"):
+        assert proposed(kind, "2") == {}
+
+
+def test_lengths_that_the_guide_prints_are_not_fitted_to_a_deployment():
+    target = host_with(deployment(1, stack="current", max_total=256))
+
+    for exact in (True, "1", "true"):
+        raw = {"deployment": "1", "as_in_guide": exact}
+        assert proposals(benchmark_online.Params, target, raw) == {"stack": "current"}
+
+
+def test_on_a_processor_other_figures_are_proposed_than_on_cards():
+    class Params(BaseModel):
+        length: int = Field(1024, json_schema_extra={"without_dies": 128})
+
+    assert proposals(Params, here()) == {"length": 128}
+    assert proposals(Params, vacc_host()) == {}
+
+
+def test_a_second_server_of_llmdeploy_is_proposed_ports_of_its_own():
+    first = deployment(1, publish_port=17810, subscribe_port=17110)
+    third = deployment(3, publish_port=17811, subscribe_port=17500)
+
+    found = proposals(deploy_build_in.Params, host_with(first, third))
+
+    assert found == {"publish_port": 17812, "subscribe_port": 17111}
+
+
+@pytest.mark.parametrize("field", ["publish_port", "subscribe_port"])
+def test_a_port_that_another_server_of_llmdeploy_has_is_refused_at_its_field(field):
+    target = host_with(deployment(1, publish_port=18000, subscribe_port=18001))
+    for taken in (18000, 18001):
+        params = deploy_build_in.Params(artifact="3", stack="guide", **{field: taken})
+
+        with pytest.raises(LaunchError, match="served-1") as refused:
+            deploy_build_in.plan(params, target)
+        assert refused.value.field == field
+
+
+def test_a_server_of_llmdeploy_tells_the_ports_that_it_takes():
+    params = deploy_build_in.Params(artifact="3", stack="guide", publish_port=18000)
+    today = deploy_build_in.Params(artifact="3", stack="current")
+
+    told = deploy_build_in.product(params, vacc_host())["details"]
+    assert (told["publish_port"], told["subscribe_port"]) == (18000, 17110)
+    assert "publish_port" not in deploy_build_in.product(today, vacc_host())["details"]
+
+
+def test_vllm_s_benchmark_offers_the_deployments_of_vllm_alone():
+    target = host_with(deployment(1, engine="vastgenx"), deployment(2, engine="vllm"))
+
+    offered = benchmark_online.choices("deployment", target)
+
+    assert [choice.value for choice in offered] == ["2"]
