@@ -418,5 +418,5 @@ def _words(fault: Mapping[str, Any]) -> str:
         "heads_uneven": _("num_attention_heads is a multiple of num_key_value_heads."),
     }
     if sort in words:
-        return str(words[sort]) % fault.get("ctx", {})
+        return str(str(words[sort]) % fault.get("ctx", {}))
     return message_of(fault)

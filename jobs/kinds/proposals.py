@@ -28,7 +28,7 @@ def proposals(
     deployment.
     """
     given = raw or {}
-    extras = {
+    extras: dict[str, Mapping[str, Any]] = {
         name: info.json_schema_extra
         for name, info in params.model_fields.items()
         if isinstance(info.json_schema_extra, dict)
