@@ -3,6 +3,7 @@
 import ast
 import re
 import sys
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -40,7 +41,15 @@ def module_of(path: Path) -> str:
 
 
 MODULES = {module_of(path): path for path in FILES}
-TREES = {path: ast.parse(path.read_text()) for path in [*FILES, *TESTS]}
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+def shown(path: Path) -> str:
+    return str(path.relative_to(ROOT))
 
 
 def unit_of(module: str) -> str:
@@ -59,37 +68,43 @@ def imported(tree: ast.AST) -> set[str]:
     return found
 
 
+@cache
 def our_own(path: Path) -> set[str]:
-    return {name for name in imported(TREES[path]) if name.split(".")[0] in ("jobs", "dashboard")}
+    return {name for name in imported(tree(path)) if name.split(".")[0] in ("jobs", "dashboard")}
 
 
-def by_name(paths):
-    return pytest.mark.parametrize("path", paths, ids=lambda p: str(p.relative_to(ROOT)))
+def imports(wrong):
+    """``(file, module)`` of each import of ours for which ``wrong(its own unit, that unit)``."""
+    return [
+        (shown(path), name)
+        for path in FILES
+        for name in our_own(path)
+        if wrong(unit_of(module_of(path)), unit_of(name))
+    ]
 
 
-@by_name(FILES)
-def test_imports_point_downwards(path):
-    here = unit_of(module_of(path))
-    if here in OUTSIDE:
-        return
-    assert here in RANK, f"give {here} a place in LAYERS and in docs/architecture.md"
+def test_every_module_has_its_place():
+    units = {unit_of(module_of(path)) for path in FILES}
 
-    used = {unit_of(name) for name in our_own(path)} - OUTSIDE
-
-    assert {unit for unit in used if RANK[unit] > RANK[here]} == set()
+    assert units - OUTSIDE - set(RANK) == set(), "they need one in docs/architecture.md, and here"
 
 
-@by_name(FILES)
-def test_a_host_imports_only_errors_plans_and_itself(path):
-    if unit_of(module_of(path)) == "jobs.host":
-        assert {name for name in our_own(path) if unit_of(name) not in HOST_MAY} == set()
+def test_imports_point_downwards():
+    def is_upwards(here, used):
+        return not {here, used} & OUTSIDE and RANK[used] > RANK[here]
+
+    assert imports(is_upwards) == []
 
 
-@by_name(FILES)
-def test_nothing_of_jobs_but_the_host_imports_the_host(path):
+def test_a_host_imports_only_errors_plans_and_itself():
+    assert imports(lambda here, used: here == "jobs.host" and used not in HOST_MAY) == []
+
+
+def test_nothing_of_jobs_but_the_host_imports_the_host():
     # The dashboard starts the host of This computer with its own.
-    if unit_of(module_of(path)) not in ("jobs.host", "dashboard"):
-        assert {name for name in our_own(path) if unit_of(name) == "jobs.host"} == set()
+    may = ("jobs.host", "dashboard")
+
+    assert imports(lambda here, used: used == "jobs.host" and here not in may) == []
 
 
 def test_a_host_needs_only_what_its_requirements_name():
@@ -97,7 +112,7 @@ def test_a_host_needs_only_what_its_requirements_name():
     pinned = set(re.findall(r"^([a-z0-9_]+)==", text, re.MULTILINE))
     host_files = [path for name, path in MODULES.items() if unit_of(name) in HOST_MAY]
 
-    used = {name.split(".")[0] for path in host_files for name in imported(TREES[path])}
+    used = {name.split(".")[0] for path in host_files for name in imported(tree(path))}
 
     assert used - pinned - set(sys.stdlib_module_names) <= {"jobs"}
 
@@ -113,47 +128,50 @@ def test_no_modules_import_each_other_in_a_circle():
         pytest.fail(" → ".join(error.args[1]))
 
 
-@by_name([*FILES, *TESTS])
-def test_an_import_in_a_function_has_its_reason(path):
-    lines = path.read_text().splitlines()
-    for function in ast.walk(TREES[path]):
-        if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
-            continue
-        found = [n for n in ast.walk(function) if isinstance(n, ast.Import | ast.ImportFrom)]
-        marks = [re.search(r"# noqa: PLC0415( -- \S+)?", lines[n.lineno - 1]) for n in found]
-
-        assert all(marks), function.name
-        # One reason holds for the imports below it in the same function.
-        assert not marks or any(mark and mark[1] for mark in marks), function.name
-
-
-@by_name([*FILES, *TESTS])
-def test_files_are_short(path):
-    assert len(path.read_text().splitlines()) <= LINES_OF_A_FILE
-
-
-@by_name([*FILES, *TESTS])
-def test_functions_are_short(path):
-    long = {
-        node.name: node.end_lineno - node.lineno + 1
-        for node in ast.walk(TREES[path])
+@cache
+def functions():
+    """``(file, function)`` for all of ours."""
+    return [
+        (path, node)
+        for path in [*FILES, *TESTS]
+        for node in ast.walk(tree(path))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        and node.end_lineno - node.lineno + 1 > LINES_OF_A_FUNCTION
+    ]
+
+
+def test_an_import_in_a_function_has_its_reason():
+    bare = []
+    for path, function in functions():
+        found = [n for n in ast.walk(function) if isinstance(n, ast.Import | ast.ImportFrom)]
+        if not found:
+            continue
+        lines = path.read_text().splitlines()
+        marks = [re.search(r"# noqa: PLC0415( -- \S+)?", lines[n.lineno - 1]) for n in found]
+        # One reason holds for the imports below it in the same function.
+        if not all(marks) or not any(mark and mark[1] for mark in marks):
+            bare.append((shown(path), function.name))
+
+    assert bare == []
+
+
+def test_functions_are_short():
+    long = {
+        f"{shown(path)}: {function.name}": function.end_lineno - function.lineno + 1
+        for path, function in functions()
+        if function.end_lineno - function.lineno + 1 > LINES_OF_A_FUNCTION
     }
 
     assert long == {}
 
 
-SCRIPTS = sorted(
-    path
-    for folder, pattern in (("static/js", "*.js"), ("static/css", "*.css"), ("templates", "*.html"))
-    for path in (ROOT / folder).rglob(pattern)
-)
+def test_files_are_short():
+    pages = (("static/js", "*.js"), ("static/css", "*.css"), ("templates", "*.html"))
+    others = [path for folder, pattern in pages for path in (ROOT / folder).rglob(pattern)]
+    lengths = {
+        shown(path): len(path.read_text().splitlines()) for path in [*FILES, *TESTS, *others]
+    }
 
-
-@by_name(SCRIPTS)
-def test_scripts_styles_and_templates_are_short(path):
-    assert len(path.read_text().splitlines()) <= LINES_OF_A_FILE
+    assert {path: lines for path, lines in lengths.items() if lines > LINES_OF_A_FILE} == {}
 
 
 def test_the_order_is_the_one_that_is_written_down():
