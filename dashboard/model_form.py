@@ -403,6 +403,8 @@ def _words(fault: Mapping[str, Any]) -> str:
         return gettext("Give precisions and dies for Build_In or for vLLM.")
     if place == "id" and sort == "string_pattern_mismatch":
         return gettext("Small letters, digits, single dots and hyphens only.")
+    if place == "hub_id" and sort == "string_pattern_mismatch":
+        return gettext("owner/name: each of letters, digits, dots, dashes and underscores.")
     words: dict[str, str | Promise] = {
         "extra_forbidden": _("A model's file has no such field."),
         "string_type": _("A text."),

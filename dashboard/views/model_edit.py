@@ -92,6 +92,8 @@ def model_yaml(request: HttpRequest, model_id: str) -> HttpResponse:
 @requires("model.change")
 def model_delete(request: HttpRequest, model_id: str) -> HttpResponse:
     """Ask (GET), then take an added model out of the catalogue (POST). It can be put back."""
+    if request.method == "POST" and MODELS.is_removed(model_id):
+        return redirect("model-deleted", model_id)  # a second click
     _text_of(model_id)
     if request.method != "POST":
         return render(request, "models/delete.html", {"model": MODELS[model_id]})
