@@ -17,6 +17,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic_core import from_json
+
 OPEN = "<think>"
 CLOSE = "</think>"
 SAMPLING = ("temperature", "top_p", "max_tokens", "seed")
@@ -257,16 +259,12 @@ def events(raw: bytes) -> Iterator[tuple[int, Any]]:
     alone.
     """
     offset = 0
-    for found in _LINES.finditer(raw):  # one by one: all at once would be as much again
-        line = found[0]
+    for line in _lines(raw):
         name, text = _named(line)
         if name == b"data" and text == b"[DONE]":
             return
         if name in (b"data", b"error"):
-            try:
-                payload = json.loads(text.decode(errors="replace"))
-            except ValueError:
-                payload = None
+            payload = _json(text)
             if name == b"error" and payload is not None:
                 payload = {"error": payload}
             if payload is not None:
@@ -274,8 +272,35 @@ def events(raw: bytes) -> Iterator[tuple[int, Any]]:
         offset += len(line)
 
 
+def _lines(raw: bytes) -> Iterator[bytes]:
+    """Each line with its end, one by one: all at once would be as much again."""
+    if b"\r" in raw:
+        yield from (found[0] for found in _LINES.finditer(raw))
+        return
+    begin = 0
+    while end := raw.find(b"\n", begin) + 1:  # three times as fast as the expression
+        yield raw[begin:end]
+        begin = end
+    if begin < len(raw):
+        yield raw[begin:]
+
+
+def _json(text: bytes) -> Any:
+    """What a text is as JSON; None for what is none. A character that was cut is replaced."""
+    try:
+        return from_json(text)
+    except ValueError:
+        pass
+    try:
+        return json.loads(text.decode(errors="replace"))
+    except ValueError:
+        return None
+
+
 def _named(line: bytes) -> tuple[bytes, bytes]:
     """The field of a line and its value; a line that is bare JSON is data."""
+    if line.startswith(b"data: "):  # nearly all, and there may be a hundred thousand
+        return b"data", line[6:].strip()
     bare = line.strip()
     if bare.startswith(b"{"):
         return b"data", bare

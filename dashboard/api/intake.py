@@ -215,11 +215,15 @@ def _appended(
 
 
 def _append_events(owner: Owner, chunk: Chunk) -> int:
-    """Take events; what they closed may have made a place or an input for another job."""
+    """Take events; what they closed may have made a place or an input for another job.
+
+    No other event does, and a look costs more than all else that is done for one.
+    """
     try:
         return intake.append_events(owner, offset=chunk.offset, data=chunk.data)
     finally:
-        dispatch.look()
+        if b'"ended"' in chunk.data:
+            dispatch.look()
 
 
 def _owner(host: Host, owner: str, owner_id: int) -> Owner | None:
