@@ -5,6 +5,7 @@ import hashlib
 import pytest
 from django.urls import reverse
 
+from jobs import dispatch
 from jobs.kinds import KINDS
 from jobs.kinds.base import Conclusion, Measured, Remark
 from jobs.models import Artifact, Result
@@ -43,6 +44,22 @@ def test_a_job_ends_only_when_its_points_and_outputs_are_there(caller, kind):
     assert caller.stream(job, "events", at, whole[at:]).status_code == 200
 
     assert kind.seen == {"x.json": b"{}"}
+
+
+def test_the_line_is_looked_at_when_a_job_has_ended_and_after_no_other_event(
+    caller, kind, monkeypatch
+):
+    looks = []
+    job = taken_job(caller)
+    monkeypatch.setattr(dispatch, "look", lambda: looks.append(1))
+    step = {"type": "step_ended", "index": 0, "duration_s": 1.0, "exit_code": 0, "log_offset": 8}
+    begun = events(STARTED, {**STARTED, **step})
+    caller.stream(job, "log", 0, LOG)
+
+    assert caller.stream(job, "events", 0, begun).status_code == 200
+    assert looks == []
+    assert caller.stream(job, "events", len(begun), events(ended())).status_code == 200
+    assert looks == [1]
 
 
 def test_a_log_that_differs_from_the_hosts_makes_the_job_errored(caller, kind):

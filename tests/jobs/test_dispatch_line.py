@@ -71,6 +71,16 @@ def test_a_line_is_read_in_parts_and_only_as_far_as_it_is_walked(host, monkeypat
     assert len(queries) == 1
 
 
+def test_what_a_host_has_left_is_asked_in_two_queries(host, django_assert_num_queries):
+    running(host, "0,1"), running(host, "2"), serving(host, "3,4")
+
+    with django_assert_num_queries(2):
+        found = room.room_of(host)
+
+    assert (found.free, [guest.dies for guest in found.guests]) == (3, [2, 1])
+    assert [server.dies for server in found.servers] == [2]
+
+
 def test_priority_then_place_then_age_say_who_starts():
     host = make_host()
     make_job(host=host, priority=LOW)
