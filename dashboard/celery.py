@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from celery import Celery
+from celery.beat import PersistentScheduler
 from celery.schedules import schedstate, schedule
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
@@ -27,9 +28,25 @@ from jobs.services import packing, reaper, retention  # noqa: E402
 QUEUE = "dashboard"
 
 
+class SteadyScheduler(PersistentScheduler):  # type: ignore[misc]  # Celery has no types
+    """Celery's own, which after the clock was put back would wait until it is again as late as it
+    was: its heap has the moments at which something is due."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._last_tick = 0.0
+        super().__init__(*args, **kwargs)
+
+    def tick(self, *args: Any, **kwargs: Any) -> float:
+        """Send what is due; seconds until the next call."""
+        moment = self.app.now().timestamp()
+        if moment < self._last_tick:
+            self._heap = None  # made anew of what was sent when
+        self._last_tick = moment
+        return float(super().tick(*args, **kwargs))
+
+
 class Every(schedule):  # type: ignore[misc]  # Celery has no types
-    """Due every so many seconds. After the clock was put back Celery would wait until it is again
-    as late as it was."""
+    """Due every so many seconds, and at once where the last time is yet to come."""
 
     def is_due(self, last_run_at: datetime) -> Any:
         """Whether it is due, and seconds until to look again."""
@@ -58,6 +75,7 @@ app.conf.update(
     broker_transport_options={"visibility_timeout": VISIBILITY_TIMEOUT_S},
     result_backend_transport_options={"visibility_timeout": VISIBILITY_TIMEOUT_S},
     visibility_timeout=VISIBILITY_TIMEOUT_S,
+    beat_scheduler="dashboard.celery:SteadyScheduler",
     beat_schedule_filename=str(settings.DATA_DIR / "celerybeat-schedule"),
     beat_schedule={
         "sweep": {

@@ -2,6 +2,10 @@
 
 from datetime import timedelta
 
+import pytest
+from celery import Celery
+from celery.utils.imports import symbol_by_name
+
 from dashboard.celery import app
 from jobs.services import packing, retention
 from jobs.services.reaper import ROUND_S
@@ -19,6 +23,38 @@ def test_the_sweep_is_due_every_ten_seconds():
 
 def test_the_sweep_goes_on_after_the_clock_was_put_back():
     assert due_after(timedelta(hours=-1)) == (True, ROUND_S)
+
+
+@pytest.fixture
+def scheduler(tmp_path, monkeypatch):
+    """The scheduler as the app names it, that sends nothing but its tasks' names to ``sent``."""
+    moment = [app.now()]
+    monkeypatch.setattr(Celery, "now", lambda self: moment[0])
+    made = symbol_by_name(app.conf.beat_scheduler)(
+        app=app, schedule_filename=str(tmp_path / "schedule"), lazy=False
+    )
+    made.sent, made.moment, made.producer = [], moment, None
+    monkeypatch.setattr(made, "apply_entry", lambda entry, **kwargs: made.sent.append(entry.name))
+    return made
+
+
+def ticks(scheduler, seconds):
+    """What it sends in so many seconds, as its process calls it."""
+    scheduler.sent.clear()
+    end = scheduler.moment[0] + timedelta(seconds=seconds)
+    while scheduler.moment[0] < end:
+        scheduler.moment[0] += timedelta(seconds=max(scheduler.tick(), 0.001))
+    return set(scheduler.sent)
+
+
+@pytest.mark.parametrize("back_s", [0.0, 90.0, 3600.0])
+def test_all_goes_on_when_the_clock_is_put_back(scheduler, back_s):
+    assert {"sweep", "pack_logs", "tidy"} <= ticks(scheduler, 700)
+
+    scheduler.moment[0] -= timedelta(seconds=back_s)
+
+    assert "sweep" in ticks(scheduler, 2 * ROUND_S)
+    assert {"sweep", "pack_logs", "tidy"} <= ticks(scheduler, 700)
 
 
 def test_logs_are_packed_by_a_task_of_their_own():

@@ -436,6 +436,7 @@ def damaged_chunks(scene: Scene) -> Iterator[None]:
             body,
             {
                 "Authorization": f"Bearer {config.key}",
+                "Content-Type": "application/zstd",  # not a form, which urllib would call it
                 "X-Protocol": "1",
                 "X-Instance": meta.instance,
                 "X-Token": meta.token,

@@ -172,7 +172,7 @@ class Trial:
         assert audience is not None
         job = world.ended(scene.job, ENDED_S)
         row.verdict = job["state"]
-        if job["state"] != case.verdict or (case.sentence and job["sentence_id"] != case.sentence):
+        if not case.is_met(job["state"], job["sentence_id"]):
             row.wrong.append(f"{job['state']} ({job['sentence_id']}): {job['sentence']}")
         is_gone = case.sentence == "job:missing"
         log = scene.gone / "log" if is_gone else scene.spool.log
