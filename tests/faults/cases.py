@@ -71,8 +71,9 @@ class Case:
     """One hit. ``when``: before the job is launched, in its "middle", or at its "end", when its
     command has printed all. ``sentence``: the id that its sentence must have; "" for the kind's
     own. ``or_failed``: the id of one with which it may be *failed* as well, where it hangs on what
-    the job's next step was just about. ``is_away``: the host must be said to be away meanwhile. ``lasts``: seconds at least, where
-    another time than that of a stop is wanted (None). ``also``: a second hit in the first.
+    the job's next step was just about. ``is_away``: the host must be said to be away meanwhile.
+    ``lasts``: seconds at least, where another time than that of a stop is wanted (None). ``also``:
+    a second hit in the first.
     """
 
     hit: str
