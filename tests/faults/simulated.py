@@ -24,7 +24,9 @@ def main(dashboard_url: str, redis_url: str, speed: str, dies: str) -> int:
     folder = settings.DATA_DIR / "demo-host"
     own = read_env_file(settings.DATA_DIR / "host" / "host.env")
     over_proxies = {"DASHBOARD_URL": dashboard_url, "REDIS_URL": redis_url}
-    file = demo_host._write_settings(folder, {**own, **over_proxies})
+    file = folder / "host.env"
+    if not file.exists():  # a host that starts again needs no database, which may be down
+        file = demo_host._write_settings(folder, {**own, **over_proxies})
     # Only the host's own processes get this one's environment; they know no Django.
     os.environ.pop("DJANGO_SETTINGS_MODULE")
     options = {"speed": float(speed), "faults": ""}
