@@ -15,7 +15,7 @@ from pydantic_core import PydanticUndefined
 
 from jobs.kinds import KINDS
 from jobs.kinds.base import AssetRef, Choice, Kind, Target
-from jobs.kinds.proposals import EXACT, proposals
+from jobs.kinds.proposals import EXACT, leading, proposals
 
 # What a person typed for one field: text, or a list of texts where the field takes several.
 Raw = dict[str, Any]
@@ -69,6 +69,7 @@ class Field:
     error: str = ""
     is_asset: bool = False
     when: tuple[str, str] | None = None  # (field, value) with which alone this one counts
+    leads: bool = False  # what is proposed for others follows it
 
     @property
     def changed(self) -> bool:
@@ -261,6 +262,7 @@ def _field(
         error=error,
         is_asset=asset is not None,
         when=tuple(spec["when"]) if spec.get("when") else None,
+        leads=name in leading(kind.Params),
     )
 
 

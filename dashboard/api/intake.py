@@ -214,15 +214,19 @@ def _appended(
         return host_answer(400, error="output", detail=str(error))
 
 
+_MOVES_THE_LINE = (b'"ended"', b'"serve_started"')
+
+
 def _append_events(owner: Owner, chunk: Chunk) -> int:
     """Take events; what they closed may have made a place or an input for another job.
 
-    No other event does, and a look costs more than all else that is done for one.
+    A server that begins makes a host loud, so that what waits for it to be quiet holds nobody up.
+    No other event of a job does either, and a look costs more than all else that is done for one.
     """
     try:
         return intake.append_events(owner, offset=chunk.offset, data=chunk.data)
     finally:
-        if b'"ended"' in chunk.data:
+        if isinstance(owner, Deployment) or any(word in chunk.data for word in _MOVES_THE_LINE):
             dispatch.look()
 
 

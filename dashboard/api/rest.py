@@ -21,7 +21,7 @@ from dashboard.api import shapes
 from dashboard.api.auth import api, error, may
 from dashboard.line_view import priority_for
 from dashboard.rights import allowed
-from jobs import launch
+from jobs import dispatch, launch
 from jobs.errors import LaunchError
 from jobs.models import Deployment, Host, Job, Result
 from jobs.queries.jobs import Cursor, Filters, cursor
@@ -169,6 +169,7 @@ def stop_deployment(request: HttpRequest, deployment_id: int) -> HttpResponseBas
     if not deployments.stop_deployment(deployment_id, _user(request)):
         return error(409, "stopped", _("This deployment is not running."))
     audit.record(request.user, "deployment.stop", f"deployment {deployment_id}")
+    dispatch.look()
     return _deployment_answer(deployment_id)
 
 

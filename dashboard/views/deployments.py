@@ -19,6 +19,7 @@ from dashboard.rates import rates
 from dashboard.requests import person
 from dashboard.rights import allowed, check, requires
 from dashboard.why import why_server
+from jobs import dispatch
 from jobs.inference import CHAT_PATH
 from jobs.models import Deployment
 from jobs.queries.deployments import deployment_page, deployments
@@ -71,6 +72,7 @@ def deployment_stop(request: HttpRequest, deployment_id: int) -> HttpResponse:
     check(request.user, "deployment.stop", deployment)
     if stop_deployment(deployment_id, person(request)):
         audit.record(request.user, "deployment.stop", f"deployment {deployment_id}")
+        dispatch.look()  # one that waited to start again has ended with this
     else:
         messages.info(request, _("It had ended already."))
     return redirect("deployment-detail", deployment_id)

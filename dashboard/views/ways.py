@@ -37,7 +37,7 @@ def model_way(request: HttpRequest, model_id: str, way_id: str) -> HttpResponse:
     """What the way would do on the host of the URL; POST launches it and shows its jobs."""
     model, way = _found(model_id, way_id)
     if request.method != "POST":
-        return render(request, "models/way.html", _context(model, way, request.GET))
+        return _page(request, _context(model, way, request.GET))
     context = _context(model, way, request.POST)
     host, stack = context["host"], context["stack"]
     if host is None:
@@ -49,7 +49,7 @@ def model_way(request: HttpRequest, model_id: str, way_id: str) -> HttpResponse:
             way.id, model.id, host=host, stack=stack, user=person(request), confirmed=confirmed
         )
     except LaunchError as error:
-        return render(request, "models/way.html", context | {"error": str(error)}, status=422)
+        return _page(request, context | {"error": str(error)}, status=422)
     for job in jobs:
         detail = {"kind": job.kind, "host": host.name}
         if job.confirmed:
@@ -103,8 +103,13 @@ def _context(model: ZooModel, way: Way, data: QueryDict) -> dict[str, Any]:
         "drafts": planned,
         "shown": [(draft, _shown(draft)) for draft in planned],
         "asks_host": not away,
-        "waits": _waits(host, planned) if host else [],
     }
+
+
+def _page(request: HttpRequest, context: dict[str, Any], *, status: int = 200) -> HttpResponse:
+    host, planned = context["host"], context["drafts"]
+    waits = _waits(host, planned) if host else []
+    return render(request, "models/way.html", context | {"waits": waits}, status=status)
 
 
 def _waits(host: Host, planned: Sequence[Draft]) -> list[tuple[str, list[str]]]:
@@ -119,7 +124,8 @@ def _waits(host: Host, planned: Sequence[Draft]) -> list[tuple[str, list[str]]]:
         job.host, job.inputs = host, {}
         starts = forecast_host(host, also=job).get(0)
         if starts is not None and not line_view.is_next(starts):
-            found.setdefault(line_view.starts(starts), []).append(kind.name)
+            kinds = found.setdefault(line_view.starts(starts), [])
+            kinds += [kind.name] if kind.name not in kinds else []
     return [*found.items()]
 
 

@@ -103,7 +103,7 @@ class Params(BaseModel):
         description="Between llmdeploy's own processes. A second server needs another one.",
         json_schema_extra={
             "label": "Publish port",
-            "unlike": "deployment",
+            "unlike": ["deployment", ["publish_port", "subscribe_port"]],
             "group": "llmdeploy",
             "when": ["stack", "guide"],
         },
@@ -115,7 +115,7 @@ class Params(BaseModel):
         description="Between llmdeploy's own processes. A second server needs another one.",
         json_schema_extra={
             "label": "Subscribe port",
-            "unlike": "deployment",
+            "unlike": ["deployment", ["publish_port", "subscribe_port"]],
             "group": "llmdeploy",
             "when": ["stack", "guide"],
         },

@@ -42,7 +42,7 @@ class Params(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    stack: Literal["guide", "current"] = stack_field(follows=("deployment", "stack"))
+    stack: Literal["guide", "current"] = stack_field()
     as_in_guide: bool = exact_field()
     deployment: str = Field(
         description="The deployment to ask.",

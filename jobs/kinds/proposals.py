@@ -27,25 +27,40 @@ def proposals(
     ``raw``: what was given for other fields. Lengths that the guide prints are not fitted to a
     deployment.
     """
-    given = raw or {}
-    extras: dict[str, Mapping[str, Any]] = {
-        name: info.json_schema_extra
-        for name, info in params.model_fields.items()
-        if isinstance(info.json_schema_extra, dict)
-    }
+    given, extras = raw or {}, _extras(params)
     chosen = _chosen(extras, target, given)
     fitting = {} if is_asked(given) else chosen
-    found = {}
+    found: dict[str, Any] = {}
     for name, extra in extras.items():
         default = params.model_fields[name].default
         value = extra["without_dies"] if _is_for_a_processor(extra, target) else default
         value = _followed(value, extra.get("follows"), chosen)
         value = _within(value, extra.get("within", ()), fitting)
-        if sort := extra.get("unlike"):
-            value = _unlike(value, name, target.assets(str(sort)))
+        if rule := extra.get("unlike"):
+            sort, names = rule
+            own = {key: found.get(key, given.get(key)) for key in names if key != name}
+            value = _unlike(value, names, own, target.assets(sort))
         if value != default:
             found[name] = value
     return found
+
+
+def leading(params: type[BaseModel]) -> set[str]:
+    """The fields of which a change may change what is proposed for others."""
+    found = set()
+    for extra in _extras(params).values():
+        found |= {rule[0] for rule in extra.get("within", ())}
+        found |= {EXACT} if extra.get("within") else set()
+        found |= {extra["follows"][0]} if "follows" in extra else set()
+    return found & set(params.model_fields)
+
+
+def _extras(params: type[BaseModel]) -> dict[str, Mapping[str, Any]]:
+    return {
+        name: info.json_schema_extra
+        for name, info in params.model_fields.items()
+        if isinstance(info.json_schema_extra, dict)
+    }
 
 
 def _is_for_a_processor(extra: Mapping[str, Any], target: Target) -> bool:
@@ -79,8 +94,11 @@ def _within(value: Any, rules: Iterable[Sequence[Any]], chosen: Mapping[str, Ass
     return value
 
 
-def _unlike(value: int, name: str, others: Iterable[AssetRef]) -> int:
-    taken = {ref.data.get(name) for ref in others}
-    while value in taken:
+def _unlike(
+    value: int, names: Sequence[str], own: Mapping[str, Any], others: Iterable[AssetRef]
+) -> int:
+    taken = {str(ref.data.get(name)) for ref in others for name in names}
+    taken |= {str(one) for one in own.values()}
+    while str(value) in taken:
         value += 1
     return value

@@ -81,6 +81,22 @@ function followHost(element) {
   location.assign(`${location.pathname}?${state}`);
 }
 
+/**
+ * The same form with another choice that proposals follow: what was typed goes along, what was only
+ * proposed is proposed anew.
+ * @param {HTMLFormElement} element
+ * @param {HTMLElement} chosen
+ */
+function followChoice(element, chosen) {
+  const state = new URLSearchParams();
+  for (const [name, value] of new FormData(element)) {
+    const field = document.querySelector(`[data-field="${CSS.escape(name)}"]`);
+    const isOwn = name === "host" || field === chosen || field?.matches("[data-asset], .is-changed");
+    if (isOwn) state.set(name, String(value));
+  }
+  location.assign(`${location.pathname}?${state}#f-${chosen.dataset.field}`);
+}
+
 /** The button that copies a link copies the address as it is now. */
 function markShare() {
   const button = document.querySelector("[data-share]");
@@ -99,6 +115,13 @@ if (form instanceof HTMLFormElement) {
     showWhatCounts();
   });
   form.querySelector("[data-host]")?.addEventListener("change", () => followHost(form));
+  document.body.addEventListener("change", (event) => {
+    const chosen = event.target instanceof Element ? event.target.closest("[data-leads]") : null;
+    if (chosen instanceof HTMLElement) followChoice(form, chosen);
+  });
+  // After such a change whoever uses the keys goes on where they were.
+  const named = document.getElementById(location.hash.slice(1));
+  if (named?.closest("[data-leads]")) named.focus();
   form.addEventListener("submit", () => {
     const button = document.querySelector("[data-launch]");
     // After this turn of the loop, or the browser would not send the form.

@@ -23,12 +23,11 @@ def host_with(*deployments):
     return replace(vacc_host(), deployments=deployments)
 
 
-@pytest.mark.parametrize("kind", ["benchmark-online", "evaluate-opencompass"])
-def test_the_stack_is_that_of_the_deployment_that_was_chosen(kind):
+def test_the_stack_is_that_of_the_deployment_that_was_chosen():
     target = host_with(deployment(1, stack="guide"), deployment(2, stack="current"))
 
     for number, stack in [("2", "current"), ("1", None), ("7", None)]:
-        found = proposals(KINDS[kind].Params, target, {"deployment": number})
+        found = proposals(benchmark_online.Params, target, {"deployment": number})
         assert found.get("stack") == stack
 
 
@@ -70,6 +69,24 @@ def test_a_second_server_of_llmdeploy_is_proposed_ports_of_its_own():
     found = proposals(deploy_build_in.Params, host_with(first, third))
 
     assert found == {"publish_port": 17812, "subscribe_port": 17111}
+
+
+def test_a_port_that_is_proposed_is_one_that_is_taken():
+    crossed = deployment(1, publish_port=17110, subscribe_port=17810)
+    target = replace(vacc_host(), deployments=(crossed,))
+
+    for given in ({}, {"publish_port": 17111}):
+        found = given | proposals(deploy_build_in.Params, target, given)
+        params = deploy_build_in.Params(artifact="3", stack="guide", **found)
+        assert len({params.publish_port, params.subscribe_port, 17110, 17810}) == 4
+        deploy_build_in.plan(params, target)
+
+
+def test_a_stack_that_a_kind_does_not_know_is_not_proposed_to_it():
+    kind = KINDS["evaluate-opencompass"]
+    target = host_with(deployment(1, stack="current"))
+
+    assert "stack" not in proposals(kind.Params, target, {"deployment": "1"})
 
 
 @pytest.mark.parametrize("field", ["publish_port", "subscribe_port"])
