@@ -1,12 +1,15 @@
 """The launch form in a real browser, on a server of its own."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.browser.visits import AXE, RUN_AXE, WIDE, Complaints
 from tests.dashboard.socket_server import running_server
+from tests.stack import ROOT, clean_environment
 
 pytestmark = pytest.mark.browser
 
@@ -16,6 +19,15 @@ LOOK = """async (field) => {
   const style = getComputedStyle(field);
   return [style.borderTopColor, style.outlineColor];
 }"""
+
+# Two servers of vLLM on the first host, of which one takes little.
+DEPLOYMENTS = """
+from jobs.models import Host
+from tests.factories import make_deployment
+for most in (4096, 100):
+    details = {"engine": "vllm", "stack": "vllm-cpu", "max_total": most, "max_input": most}
+    print(make_deployment(host=Host.objects.first(), details=details).pk)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -82,3 +94,26 @@ def test_a_group_whose_fields_do_not_count_is_not_there(open_form):
     page.locator("[name=precision][value=int8]").check(force=True)
 
     expect(group).to_be_visible()
+
+
+def test_another_choice_proposes_anew_what_follows_it_and_keeps_what_was_typed(open_form, server):
+    environ = clean_environment() | {"DATA_DIR": str(server.data_dir), "DEBUG": "1"}
+    command = [sys.executable, "manage.py", "shell", "-v", "0", "-c", DEPLOYMENTS]
+    done = subprocess.run(command, cwd=ROOT, env=environ, check=True, capture_output=True)
+    large, small = done.stdout.decode().split()
+    page = open_form("benchmark-online")
+    deployment, given = page.locator("#f-deployment"), page.get_by_label(re.compile("^Requests"))
+    lengths = [page.locator("#f-input_tokens"), page.locator("#f-output_tokens")]
+    deployment.select_option(small)
+    page.wait_for_url(f"**deployment={small}**")
+    for length in lengths:
+        expect(length).to_have_value("50")
+    given.last.fill("7")
+
+    deployment.select_option(large)
+
+    page.wait_for_url(f"**deployment={large}**")
+    for length, proposed in zip(lengths, ("128", "64"), strict=True):
+        expect(length).to_have_value(proposed)
+    expect(given.last).to_have_value("7")
+    expect(deployment).to_be_focused()
