@@ -242,8 +242,8 @@ def test_of_questions_without_an_answer_the_first_and_the_last_are_kept(host):
 
     asked_ago(job, 400, 300, 200, 100)
 
-    ages = [round((now() - one.asked_at).total_seconds()) for one in Preflight.objects.all()]
-    assert ages == [100, 400, 500]
+    ages = [(now() - one.asked_at).total_seconds() for one in Preflight.objects.all()]
+    assert ages == pytest.approx([100, 400, 500], abs=50)  # the test itself may take some
 
 
 def test_a_host_that_answers_no_looks_is_not_asked_for_its_whole_line():
