@@ -4,6 +4,7 @@ chosen."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -45,14 +46,15 @@ def proposals(
     return found
 
 
-def leading(params: type[BaseModel]) -> set[str]:
+@cache
+def leading(params: type[BaseModel]) -> frozenset[str]:
     """The fields of which a change may change what is proposed for others."""
     found = set()
     for extra in _extras(params).values():
         found |= {rule[0] for rule in extra.get("within", ())}
         found |= {EXACT} if extra.get("within") else set()
         found |= {extra["follows"][0]} if "follows" in extra else set()
-    return found & set(params.model_fields)
+    return frozenset(found & set(params.model_fields))
 
 
 def _extras(params: type[BaseModel]) -> dict[str, Mapping[str, Any]]:

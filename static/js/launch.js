@@ -68,33 +68,38 @@ function markReady() {
 }
 
 /**
- * The same form on another host: what was typed goes along, assets of the old host do not.
+ * The same form anew, with what is in it.
  * @param {HTMLFormElement} element
+ * @param {(field: Element) => boolean} keeps whether what a field holds goes along
+ * @param {string} place where to go on in it
  */
-function followHost(element) {
+function openAgain(element, keeps, place = "") {
   const state = new URLSearchParams();
   for (const [name, value] of new FormData(element)) {
-    const field = element.querySelector(`[data-field="${CSS.escape(name)}"]`);
-    if (["csrfmiddlewaretoken", "confirm"].includes(name) || field?.hasAttribute("data-asset")) continue;
+    const field = document.querySelector(`[data-field="${CSS.escape(name)}"]`);
+    if (["csrfmiddlewaretoken", "confirm"].includes(name) || (field && !keeps(field))) continue;
     state.set(name, String(value));
   }
-  location.assign(`${location.pathname}?${state}`);
+  location.assign(`${location.pathname}?${state}${place}`);
 }
 
 /**
- * The same form with another choice that proposals follow: what was typed goes along, what was only
- * proposed is proposed anew.
+ * On another host: what was typed goes along, assets of the old host do not.
+ * @param {HTMLFormElement} element
+ */
+function followHost(element) {
+  openAgain(element, (field) => !field.hasAttribute("data-asset"));
+}
+
+/**
+ * With another choice that proposals follow: what was typed goes along, what was only proposed is
+ * proposed anew.
  * @param {HTMLFormElement} element
  * @param {HTMLElement} chosen
  */
 function followChoice(element, chosen) {
-  const state = new URLSearchParams();
-  for (const [name, value] of new FormData(element)) {
-    const field = document.querySelector(`[data-field="${CSS.escape(name)}"]`);
-    const isOwn = name === "host" || field === chosen || field?.matches("[data-asset], .is-changed");
-    if (isOwn) state.set(name, String(value));
-  }
-  location.assign(`${location.pathname}?${state}#f-${chosen.dataset.field}`);
+  const keeps = (/** @type {Element} */ field) => field === chosen || field.matches("[data-asset], .is-changed");
+  openAgain(element, keeps, `#f-${chosen.dataset.field}`);
 }
 
 /** The button that copies a link copies the address as it is now. */
