@@ -106,7 +106,8 @@ def running_server(data_dir: Path, *, redis_url: str = "") -> Iterator[Server]:
     command = [sys.executable, "-m", "uvicorn", "dashboard.asgi:application"]
     command += ["--port", str(port), "--ws", "websockets-sansio"]
     command += ["--ws-per-message-deflate", "false", "--log-level", "warning"]
-    command += ["--timeout-graceful-shutdown", "1"]
+    # A page that reads nothing, on a busy machine for minutes, answers no ping either.
+    command += ["--ws-ping-timeout", "600", "--timeout-graceful-shutdown", "1"]
     process = subprocess.Popen(command, cwd=ROOT, env=environment)
     try:
         _wait_for(port)

@@ -94,7 +94,7 @@ def test_every_page_gets_the_same_bytes_whenever_it_comes_and_however_it_reads(s
 
     pages = [threading.Thread(target=from_the_start)]
     pages += [threading.Thread(target=cut_off_again_and_again)]
-    with server.socket(address) as stalled:
+    with server.socket(address, ping_interval=None) as stalled:
         for page in pages:
             page.start()
         for start in range(0, len(data), 200_000):
