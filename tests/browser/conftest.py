@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from tests.browser.checks import Inspector
 from tests.browser.visits import ARGUMENTS, WIDE, Complaints, Visitor
 from tests.dashboard.socket_server import Server, running_server
 from tests.stack import Stack
@@ -55,6 +56,18 @@ def reader(visitor: Visitor) -> Iterator[BrowserContext]:
     """The same, in a browser that asks for Chinese."""
     with visitor.context(logged_in=True, locale="zh-CN") as context:
         yield context
+
+
+@pytest.fixture(scope="package")
+def inspector(person: BrowserContext) -> Inspector:
+    """Looks at pages for what is wrong with them."""
+    return Inspector(person)
+
+
+@pytest.fixture(scope="package")
+def chinese_inspector(reader: BrowserContext) -> Inspector:
+    """The same, in Chinese."""
+    return Inspector(reader)
 
 
 @pytest.fixture(scope="package")

@@ -4,7 +4,7 @@ import pytest
 from django.urls import reverse
 
 from jobs.queries.overview import TOUR_KINDS
-from tests.browser.checks import faults
+from tests.browser.checks import Inspector
 
 pytestmark = pytest.mark.browser
 
@@ -36,11 +36,11 @@ def nothing_has_happened(api, person):
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_an_empty_page_is_whole(person, path):
-    assert faults(person, path) == []
+def test_an_empty_page_is_whole(inspector, path):
+    assert inspector.faults(path) == []
 
 
 @pytest.mark.parametrize("path", ["/login/", "/login/?next=/jobs/"])
 def test_a_stranger_gets_a_whole_page(visitor, path):
     with visitor.context(logged_in=False) as context:
-        assert faults(context, path) == []
+        assert Inspector(context).faults(path) == []

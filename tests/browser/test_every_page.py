@@ -8,7 +8,7 @@ from django.urls import get_resolver, reverse
 from jobs.kinds import KINDS
 from jobs.queries.overview import TOUR_KINDS
 from tests.browser import unwell
-from tests.browser.checks import IN_TURNS, LOOKS, faults
+from tests.browser.checks import IN_TURNS, LOOKS, Inspector
 
 pytestmark = pytest.mark.browser
 
@@ -97,24 +97,24 @@ def made(toured, person, stack):
 
 
 @pytest.mark.parametrize("path", ALL_PATHS)
-def test_a_page_is_whole(person, visitor, made, path):
+def test_a_page_is_whole(inspector, visitor, made, path):
     # A filter or a choice shows the same parts again, and is not seen in Chinese.
     looks = LOOKS if "?" in path else IN_TURNS[TURNS.index(path) % len(IN_TURNS)]["en"]
     if path == "/login/":
         with visitor.context(logged_in=False) as context:
-            assert faults(context, path, looks=looks) == []
+            assert Inspector(context).faults(path, looks=looks) == []
     else:
-        assert faults(person, filled(path, made), looks=looks) == []
+        assert inspector.faults(filled(path, made), looks=looks) == []
 
 
 @pytest.mark.parametrize("path", TURNS)
-def test_a_page_is_whole_in_chinese(reader, visitor, made, path):
+def test_a_page_is_whole_in_chinese(chinese_inspector, visitor, made, path):
     looks = IN_TURNS[TURNS.index(path) % len(IN_TURNS)]["zh"]
     if path == "/login/":
         with visitor.context(logged_in=False, locale="zh-CN") as context:
-            assert faults(context, path, looks=looks) == []
+            assert Inspector(context).faults(path, looks=looks) == []
     else:
-        assert faults(reader, filled(path, made), looks=looks) == []
+        assert chinese_inspector.faults(filled(path, made), looks=looks) == []
 
 
 def test_a_browser_that_asks_for_chinese_gets_it(reader):
@@ -133,8 +133,8 @@ def filled(path, made):
 
 
 @pytest.mark.parametrize("path", ["/nowhere/", "/jobs/999999/"])
-def test_an_address_without_a_page_has_one_that_says_so(person, path):
-    assert faults(person, path, status=404) == []
+def test_an_address_without_a_page_has_one_that_says_so(inspector, path):
+    assert inspector.faults(path, status=404) == []
 
 
 def test_no_page_is_left_out():

@@ -5,7 +5,6 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.checks import faults
 from tests.browser.visits import Complaints
 
 pytestmark = pytest.mark.browser
@@ -111,14 +110,14 @@ def test_an_open_page_of_a_log_that_is_removed_says_so_at_the_next_look(page, jo
     expect(page.get_by_role("region", name="The log was removed")).to_be_visible()
 
 
-def test_pages_with_removals_and_pins_are_whole(person, jobs, stack):
+def test_pages_with_removals_and_pins_are_whole(inspector, jobs, stack):
     old, kept = jobs
     stack.manage("pin", kept)
     for path in (
         *(f"/jobs/{old}/", f"/jobs/{kept}/", "/jobs/?pinned=1", "/results/?pinned=1"),
         *("/storage/", f"/storage/jobs/{kept}/remove/"),
     ):
-        assert faults(person, path) == [], path
+        assert inspector.faults(path) == [], path
 
 
 def test_removing_by_hand_asks_first(page, jobs):

@@ -16,7 +16,7 @@ from playwright.sync_api import expect
 from jobs.kinds import KINDS
 from jobs.queries.overview import TOUR_KINDS
 from tests.api import until
-from tests.browser.checks import faults
+from tests.browser.checks import Inspector
 from tests.browser.visits import Complaints, Visitor
 from tests.simulated import LARGE, NAME, SMALL
 
@@ -37,7 +37,7 @@ KINDS_OF = {
 }
 # What This computer offers too is looked at there, and each form in all its looks.
 FORMS = [kind for kind in KINDS if kind not in TOUR_KINDS]
-LOOKS = {"en": {"390 px": ("light",)}, "zh-CN": {"1440 px": ("dark",)}}
+LOOKS = {"en": {"390 px": "light"}, "zh-CN": {"1440 px": "dark"}}
 PAGES = [
     f"/models/{SMALL}/",
     *(f"/models/{model}/ways/{way}/?host={NAME}" for way, model in (BUILD_IN, PYTORCH)),
@@ -75,11 +75,11 @@ def page(guest):
 
 
 @pytest.fixture(scope="module")
-def windows(guest):
-    """A window for each language."""
+def inspectors(guest):
+    """One for each language."""
     with ExitStack() as stack:
         yield {
-            locale: stack.enter_context(guest.context(logged_in=True, locale=locale))
+            locale: Inspector(stack.enter_context(guest.context(logged_in=True, locale=locale)))
             for locale in LOOKS
         }
 
@@ -155,6 +155,6 @@ class TestAWay:
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_page_of_a_host_with_cards_is_whole(windows, path):
-    for locale, window in windows.items():
-        assert faults(window, path, looks=LOOKS[locale]) == [], locale
+def test_a_page_of_a_host_with_cards_is_whole(inspectors, path):
+    for locale, inspector in inspectors.items():
+        assert inspector.faults(path, looks=LOOKS[locale]) == [], locale
