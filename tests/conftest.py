@@ -16,6 +16,9 @@ PLAIN_STATIC = "django.contrib.staticfiles.storage.StaticFilesStorage"
 DATABASE_FIXTURES = {"db", "transactional_db"}
 # They start real processes, often the whole stack.
 STACK_MARKS = ("processes", "browser")
+# They start dashboards of their own, and run where there is time: the parts shall end together.
+AFTER_THE_TOUR = ("test_cluster.py", "test_two_dashboards.py")
+PARTS_WITH_PROCESSES = ("tour", "browser", "processes")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -26,6 +29,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--database-only", action="store_true", help="only tests that use a database")
     words = "a link to what the tour has installed: made by the run that takes it, for the other"
     parser.addoption("--toured", type=Path, help=words)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not even import what has no test of a part that starts processes: there are thousands."""
+    chosen = config.getoption("--part") in PARTS_WITH_PROCESSES
+    if not (chosen and collection_path.match("test_*.py")):
+        return None
+    text = collection_path.read_text()
+    return None if any(f"mark.{mark}" in text for mark in STACK_MARKS) else True
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -56,6 +68,8 @@ def _part_with_processes(item: pytest.Item) -> str:
     """What needs the tour, which takes minutes, stays where it is taken, with its dashboard."""
     fixtures = _fixtures(item)
     if "toured" in fixtures or (_in_browser(item) and "stack" in fixtures):
+        return "tour"
+    if item.path.name in AFTER_THE_TOUR:
         return "tour"
     # In a browser or not: they share the simulated host.
     return "browser" if _in_browser(item) and "simulated" not in fixtures else "processes"
