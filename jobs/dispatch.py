@@ -7,7 +7,7 @@ host's lock, so that two of them do no harm.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -106,9 +106,16 @@ def _look_at(host: Host) -> int:
         if begun is not None:
             room.take(begun)
             started += 1
-        elif wait and wait.never:
+        elif wait is None:
+            # Somebody was faster, and what we know of the host is old. To go on with it would be
+            # to lock the host in vain for each of a line that may be of thousands.
+            host.refresh_from_db()
+            if _waits_for_host(host) is not None:
+                break
+            room = replace(room_of(host), kept=room.kept)
+        elif wait.never:
             lifecycle.finish_queued_job(one.id, wait.never, sentence=wait.remark)
-        elif wait and wait.ask:
+        elif wait.ask:
             _ask_preflight(Job.objects.select_related("host", "deployment").get(pk=one.id))
         if room.is_shut:
             break

@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now
 
 from jobs import dispatch, hostqueue
-from jobs.models import Job, Preflight
+from jobs.models import Host, Job, Preflight
 from jobs.plans import Check, Step
 from jobs.queries import room
 from jobs.queries.room import line_of
@@ -308,6 +308,33 @@ def test_a_job_that_was_made_quiet_as_it_was_to_start_waits_for_what_runs(host, 
 
     assert dispatch.look() == 0
     assert started() == set()
+
+
+def filled(host):
+    for _ in range(host.slots):
+        running(host)
+
+
+def drained(host):
+    Host.objects.update(draining=True)
+
+
+@pytest.mark.parametrize("meanwhile", [filled, drained])
+def test_a_look_that_was_outrun_does_not_try_the_rest_of_the_line_in_vain(
+    host, monkeypatch, meanwhile
+):
+    jobs, start, tried = [job_of(host) for _ in range(20)], dispatch._start, []
+
+    def outrun(one, room):
+        if not tried:
+            meanwhile(host)
+        tried.append(one.id)
+        return start(one, room)
+
+    monkeypatch.setattr(dispatch, "_start", outrun)
+
+    assert dispatch.look() == 0
+    assert tried == [jobs[0].pk]
 
 
 def test_an_earlier_job_is_not_passed_by_a_quiet_one(host):
