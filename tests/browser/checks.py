@@ -23,7 +23,7 @@ IN_TURNS: Sequence[Mapping[str, Looks]] = (
     {"en": {"1440 px": "dark"}, "zh": {"390 px": "light"}},
 )
 # A page that is live says so in its bar; fragments and charts have come once no request is open.
-SETTLE_MS = 10_000
+SETTLE_MS = 60_000
 # Colours fade when something appears or changes, and axe would judge what is half way.
 NO_FADING = """() => {
   const sheet = new CSSStyleSheet();

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.browser.checks import Inspector
 from tests.browser.visits import ARGUMENTS, WIDE, Complaints, Visitor
@@ -13,6 +13,7 @@ from tests.dashboard.socket_server import Server, running_server
 from tests.stack import Stack
 
 PATIENCE_MS = 120_000  # of a machine that does much else
+expect.set_options(timeout=60_000)
 # The pages of a dashboard without a job first, then the tour, then what needs its results.
 ORDER = ("test_empty_pages.py", "test_tour.py", "test_every_page.py")
 

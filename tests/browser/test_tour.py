@@ -282,7 +282,7 @@ def test_stop_stops_the_engine(page, api):
     expect(turns.last).to_have_attribute("data-state", "stopped", timeout=20_000)
     expect(turns.last).to_contain_text("stopped by you")
     engine = api.ask("deployments")["deployments"][0]["url"]
-    until(lambda: "\nllamacpp:requests_processing 0" in counters(engine), "the engine rests", 10)
+    until(lambda: "\nllamacpp:requests_processing 0" in counters(engine), "the engine rests", 20)
 
 
 def counters(engine):
