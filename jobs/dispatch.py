@@ -112,10 +112,12 @@ def _look_at(host: Host) -> int:
             host.refresh_from_db()
             if _waits_for_host(host) is not None:
                 break
-            room = replace(room_of(host), kept=room.kept)
-        elif wait.never:
+            room, known = replace(room_of(host), kept=room.kept), _Known(host, known.overdue)
+            if one.id not in {guest.id for guest in room.guests}:
+                wait = _waits_for(one, room, known)  # its place is kept as if it had waited before
+        if wait and wait.never:
             lifecycle.finish_queued_job(one.id, wait.never, sentence=wait.remark)
-        elif wait.ask:
+        elif wait and wait.ask:
             _ask_preflight(Job.objects.select_related("host", "deployment").get(pk=one.id))
         if room.is_shut:
             break
@@ -146,10 +148,10 @@ class _Known:
     of what their host was asked. ``overdue``: jobs for which it has owed an answer for long.
     """
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, overdue: int = 0) -> None:
         self._of: dict[str, _Wait | None] = {}
         self._host = host
-        self.overdue = 0
+        self.overdue = overdue
 
     @cached_property
     def looks(self) -> Mapping[int, preflights.Look]:

@@ -52,7 +52,11 @@ class AssetRef:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A host as a kind sees it: facts and assets at one moment, from ``jobs.queries.targets``."""
+    """A host as a kind sees it: facts and assets at one moment, from ``jobs.queries.targets``.
+
+    ``deployments`` can be chosen. ``servers`` are all that have ports and dies on the host: those
+    that are stopping or starting again as well.
+    """
 
     name: str
     sort: str
@@ -60,6 +64,7 @@ class Target:
     weights: tuple[AssetRef, ...] = ()
     artifacts: tuple[AssetRef, ...] = ()
     deployments: tuple[AssetRef, ...] = ()
+    servers: tuple[AssetRef, ...] = ()
     environments: tuple[AssetRef, ...] = ()
     datasets: tuple[AssetRef, ...] = ()
 
@@ -74,11 +79,13 @@ class Target:
         return bool(self.facts.get("dies"))
 
     def assets(self, sort: str) -> tuple[AssetRef, ...]:
-        """Its assets of one type: "weights", "artifact", "deployment", "environment", "dataset"."""
+        """Its assets of one type: "weights", "artifact", "deployment", "server", "environment",
+        "dataset"."""
         return {
             "weights": self.weights,
             "artifact": self.artifacts,
             "deployment": self.deployments,
+            "server": self.servers,
             "environment": self.environments,
             "dataset": self.datasets,
         }.get(sort, ())

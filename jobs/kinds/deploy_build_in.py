@@ -103,7 +103,7 @@ class Params(BaseModel):
         description="Between llmdeploy's own processes. A second server needs another one.",
         json_schema_extra={
             "label": "Publish port",
-            "unlike": ["deployment", ["publish_port", "subscribe_port"]],
+            "unlike": ["server", ["publish_port", "subscribe_port"]],
             "group": "llmdeploy",
             "when": ["stack", "guide"],
         },
@@ -115,7 +115,7 @@ class Params(BaseModel):
         description="Between llmdeploy's own processes. A second server needs another one.",
         json_schema_extra={
             "label": "Subscribe port",
-            "unlike": ["deployment", ["publish_port", "subscribe_port"]],
+            "unlike": ["server", ["publish_port", "subscribe_port"]],
             "group": "llmdeploy",
             "when": ["stack", "guide"],
         },
@@ -235,7 +235,7 @@ def _check_ports(params: Params, target: Target) -> None:
     """Refuse ports that another server of the host has: the second one would not start."""
     if params.publish_port == params.subscribe_port:
         raise LaunchError(_("Two different ports are needed."), "subscribe_port")
-    for ref in target.deployments:
+    for ref in target.servers:
         taken = {ref.data.get(name) for name in _own_ports(params)}
         for name, port in _own_ports(params).items():
             if port in taken:

@@ -39,7 +39,7 @@ def proposals(
         value = _within(value, extra.get("within", ()), fitting)
         if rule := extra.get("unlike"):
             sort, names = rule
-            own = {key: found.get(key, given.get(key)) for key in names if key != name}
+            own = {key: given.get(key) or found.get(key) for key in names if key != name}
             value = _unlike(value, names, own, target.assets(sort))
         if value != default:
             found[name] = value

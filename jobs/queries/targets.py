@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from jobs.kinds.base import AssetRef, Target
 from jobs.models import Artifact, Dataset, Deployment, Environment, Host, Job, Weights
+from jobs.queries.hosts import holding_deployments
 from jobs.toolchains.vacc_site import inside_of
 
 _SERVING = (Deployment.State.LOADING, Deployment.State.READY, Deployment.State.UNHEALTHY)
@@ -16,9 +17,10 @@ _SERVING = (Deployment.State.LOADING, Deployment.State.READY, Deployment.State.U
 def target_of(host: Host) -> Target:
     """The snapshot of ``host`` that plans are made from: newest assets first, then promises."""
     promised = _promises(host)
-    deployments = Deployment.objects.filter(
-        host=host, state__in=_SERVING, wanted=True, job__state=Job.State.SUCCEEDED
-    ).select_related("artifact", "host")
+    holding = holding_deployments([host]).select_related("artifact", "host", "job")
+    holding = holding.order_by("-created_at", "-pk")
+    servers = {one.pk: deployment_ref(one) for one in holding}
+    serving = [one for one in holding if _can_be_chosen(one)]
     weights = Weights.objects.filter(host=host).select_related("host")
     artifacts = Artifact.objects.filter(host=host, deleted_at=None).select_related("host")
     environments = Environment.objects.filter(host=host).select_related("host")
@@ -29,10 +31,17 @@ def target_of(host: Host) -> Target:
         facts=host.facts,
         weights=_refs(map(weights_ref, weights), promised, "weights"),
         artifacts=_refs(map(artifact_ref, artifacts), promised, "artifact"),
-        deployments=_refs(map(deployment_ref, deployments), promised, "deployment"),
+        deployments=_refs((servers[one.pk] for one in serving), promised, "deployment"),
+        servers=_refs(servers.values(), promised, "deployment"),
         environments=_refs(map(environment_ref, environments), promised, "environment"),
         datasets=_refs(map(dataset_ref, datasets), promised, "dataset"),
     )
+
+
+def _can_be_chosen(deployment: Deployment) -> bool:
+    """It serves, and nobody has asked it to stop."""
+    is_made = deployment.job.state == Job.State.SUCCEEDED
+    return deployment.state in _SERVING and deployment.wanted and is_made
 
 
 def weights_ref(weights: Weights) -> AssetRef:

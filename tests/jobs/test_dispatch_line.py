@@ -1,6 +1,7 @@
 """Which job of a host's line starts: priorities, dies that are kept, quiet hosts, long lines."""
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.db import connection
@@ -8,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now
 
 from jobs import dispatch, hostqueue
-from jobs.models import Host, Job, Preflight
+from jobs.models import Deployment, Host, Job, Preflight
 from jobs.plans import Check, Step
 from jobs.queries import room
 from jobs.queries.room import line_of
@@ -310,6 +311,20 @@ def test_a_job_that_was_made_quiet_as_it_was_to_start_waits_for_what_runs(host, 
     assert started() == set()
 
 
+def outrun(monkeypatch, meanwhile):
+    """The next look is outrun at its first start; the numbers of the jobs that it tries."""
+    start, tried = dispatch._start, []
+
+    def first(one, room):
+        if not tried:
+            meanwhile()
+        tried.append(one.id)
+        return start(one, room)
+
+    monkeypatch.setattr(dispatch, "_start", first)
+    return tried
+
+
 def filled(host):
     for _ in range(host.slots):
         running(host)
@@ -319,22 +334,40 @@ def drained(host):
     Host.objects.update(draining=True)
 
 
-@pytest.mark.parametrize("meanwhile", [filled, drained])
+def stopped(host):
+    Deployment.objects.update(state="stopped")
+
+
+@pytest.mark.parametrize("meanwhile", [filled, drained, stopped])
 def test_a_look_that_was_outrun_does_not_try_the_rest_of_the_line_in_vain(
     host, monkeypatch, meanwhile
 ):
-    jobs, start, tried = [job_of(host) for _ in range(20)], dispatch._start, []
-
-    def outrun(one, room):
-        if not tried:
-            meanwhile(host)
-        tried.append(one.id)
-        return start(one, room)
-
-    monkeypatch.setattr(dispatch, "_start", outrun)
+    server = serving(host, "")
+    jobs = [job_of(host, inputs={"deployment": {"id": server.pk}}) for _ in range(20)]
+    tried = outrun(monkeypatch, partial(meanwhile, host))
 
     assert dispatch.look() == 0
     assert tried == [jobs[0].pk]
+
+
+def test_a_job_that_was_outrun_keeps_its_place(host, monkeypatch):
+    running(host, "0,1,2,3")
+    first, _smaller = job_of(host, 4), job_of(host, 2)
+    outrun(monkeypatch, partial(running, host, "4,5"))
+
+    dispatch.look()
+
+    assert started() == set()
+    assert why(first) == "wait:dies_kept"
+
+
+def test_a_quiet_job_that_was_outrun_keeps_its_place(host, monkeypatch):
+    job_of(host, quiet=True), job_of(host)
+    outrun(monkeypatch, partial(running, host))
+
+    dispatch.look()
+
+    assert started() == set()
 
 
 def test_an_earlier_job_is_not_passed_by_a_quiet_one(host):

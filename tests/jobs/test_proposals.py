@@ -11,6 +11,9 @@ from jobs.errors import LaunchError
 from jobs.kinds import KINDS, benchmark_online, deploy_build_in
 from jobs.kinds.base import AssetRef
 from jobs.kinds.proposals import proposals
+from jobs.queries.targets import target_of
+from jobs.toolchains.vacc_site import GUIDE_FACTS
+from tests.factories import make_deployment, make_host, make_job
 from tests.jobs.target import here
 from tests.jobs.vacc_target import vacc_host
 
@@ -20,7 +23,7 @@ def deployment(number, **data):
 
 
 def host_with(*deployments):
-    return replace(vacc_host(), deployments=deployments)
+    return replace(vacc_host(), deployments=deployments, servers=deployments)
 
 
 def test_the_stack_is_that_of_the_deployment_that_was_chosen():
@@ -71,15 +74,40 @@ def test_a_second_server_of_llmdeploy_is_proposed_ports_of_its_own():
     assert found == {"publish_port": 17812, "subscribe_port": 17111}
 
 
-def test_a_port_that_is_proposed_is_one_that_is_taken():
+def test_ports_that_are_proposed_beside_one_that_was_given_are_accepted():
     crossed = deployment(1, publish_port=17110, subscribe_port=17810)
-    target = replace(vacc_host(), deployments=(crossed,))
+    target = host_with(crossed)
 
-    for given in ({}, {"publish_port": 17111}):
-        found = given | proposals(deploy_build_in.Params, target, given)
+    for given in ({}, {"publish_port": 17111}, {"publish_port": "", "subscribe_port": "17811"}):
+        said = {name: value for name, value in given.items() if value != ""}
+        found = proposals(deploy_build_in.Params, target, given) | said
         params = deploy_build_in.Params(artifact="3", stack="guide", **found)
         assert len({params.publish_port, params.subscribe_port, 17110, 17810}) == 4
         deploy_build_in.plan(params, target)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("fields", [{"state": "waiting", "run": 2}, {"state": "stopping"}])
+def test_ports_of_a_server_that_starts_again_or_stops_are_not_given_away(fields):
+    host = make_host(facts=dict(GUIDE_FACTS))
+    ports = {"publish_port": 17810, "subscribe_port": 17110}
+    maker = make_job(host=host, state="succeeded", kind="deploy-build-in")
+    make_deployment(job=maker, details={"engine": "llmdeploy", **ports}, **fields)
+    target = target_of(host)
+
+    assert proposals(deploy_build_in.Params, target) == {
+        "publish_port": 17811,
+        "subscribe_port": 17111,
+    }
+    assert target.deployments == ()
+
+
+@pytest.mark.django_db
+def test_the_newest_deployment_is_offered_first():
+    host = make_host()
+    made = [make_deployment(job=make_job(host=host, state="succeeded")) for _ in range(3)]
+
+    assert [ref.id for ref in target_of(host).deployments] == [one.pk for one in made[::-1]]
 
 
 def test_a_stack_that_a_kind_does_not_know_is_not_proposed_to_it():
