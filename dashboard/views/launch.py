@@ -141,8 +141,11 @@ def _host(data: QueryDict) -> Host | None:
 
 
 def _repeated(data: QueryDict, kind: Kind) -> Job | None:
-    """The job that the form was opened from, "from=17"."""
-    number = data.get("from", "")
+    """The job that is launched again: "from=17" fills the form in as it was.
+
+    "against=17" is said by a form that a person has worked in: what differs from it is marked.
+    """
+    number = data.get("from") or data.get("against", "")
     if not number.isdecimal():
         return None
     return Job.objects.filter(pk=int(number), kind=kind.name).first()
@@ -168,7 +171,7 @@ def _context(
         return base
     origin = _repeated(data, kind)
     typed = typed_values(kind, data)
-    if origin:
+    if origin and "from" in data:
         typed = {**typed_from_params(kind, origin.params), **typed}
     typed = _promises_kept(kind, typed)
     draft = make_form(kind, target, typed, {})
@@ -211,7 +214,7 @@ def _address(kind: Kind, form: LaunchForm, origin: Job | None, priority: str) ->
     """A link that shows a colleague the same form."""
     address = f"{reverse('launch-form', args=[kind.name])}?{form.query}"
     if origin:
-        address += f"&from={origin.pk}"
+        address += f"&against={origin.pk}"
     return address if priority == "normal" else f"{address}&priority={priority}"
 
 

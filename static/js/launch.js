@@ -27,11 +27,14 @@ function valueOf(field) {
   return null;
 }
 
-/** @param {Element} field */
-function markChanged(field) {
-  if (!(field instanceof HTMLElement)) return;
+/**
+ * Whether a field holds something else than what was proposed.
+ * @param {Element} field
+ */
+function isChanged(field) {
+  if (!(field instanceof HTMLElement)) return false;
   const value = valueOf(field);
-  field.classList.toggle("is-changed", value !== null && value !== field.dataset.default);
+  return value !== null && value !== field.dataset.default;
 }
 
 /** A field that counts only with another's value is there only then. */
@@ -84,21 +87,22 @@ function openAgain(element, keeps, place = "") {
 }
 
 /**
- * On another host: what was typed goes along, assets of the old host do not.
+ * On another host: what was changed goes along, what was only proposed is proposed anew; assets of
+ * the old host are not there.
  * @param {HTMLFormElement} element
  */
 function followHost(element) {
-  openAgain(element, (field) => !field.hasAttribute("data-asset"));
+  openAgain(element, (field) => isChanged(field) && !field.hasAttribute("data-asset"));
 }
 
 /**
- * With another choice that proposals follow: what was typed goes along, what was only proposed is
- * proposed anew.
+ * With another choice that proposals follow: the same, and all that was chosen goes along.
  * @param {HTMLFormElement} element
  * @param {HTMLElement} chosen
  */
 function followChoice(element, chosen) {
-  const keeps = (/** @type {Element} */ field) => field === chosen || field.matches("[data-asset], .is-changed");
+  const keeps = (/** @type {Element} */ field) =>
+    field === chosen || field.hasAttribute("data-asset") || isChanged(field);
   openAgain(element, keeps, `#f-${chosen.dataset.field}`);
 }
 
@@ -116,7 +120,7 @@ if (form instanceof HTMLFormElement) {
   document.body.addEventListener("input", (event) => {
     if (!(event.target instanceof Element)) return;
     const field = event.target.closest("[data-field]");
-    if (field) markChanged(field);
+    if (field) field.classList.toggle("is-changed", isChanged(field));
     showWhatCounts();
   });
   form.querySelector("[data-host]")?.addEventListener("change", () => followHost(form));
@@ -125,8 +129,9 @@ if (form instanceof HTMLFormElement) {
     if (chosen instanceof HTMLElement) followChoice(form, chosen);
   });
   // After such a change whoever uses the keys goes on where they were.
-  const named = document.getElementById(location.hash.slice(1));
-  if (named?.closest("[data-leads]")) named.focus();
+  const led = document.querySelector(`[data-leads][data-field="${CSS.escape(location.hash.slice("#f-".length))}"]`);
+  const control = led?.querySelector("select, input:checked, input[type=checkbox]");
+  if (control instanceof HTMLElement) control.focus();
   form.addEventListener("submit", () => {
     const button = document.querySelector("[data-launch]");
     // After this turn of the loop, or the browser would not send the form.

@@ -20,13 +20,19 @@ LOOK = """async (field) => {
   return [style.borderTopColor, style.outlineColor];
 }"""
 
-# Two servers of vLLM on the first host, of which one takes little.
-DEPLOYMENTS = """
+# Two servers of vLLM on the first host, of which one takes little, and a benchmark of the other.
+SERVED = """
 from jobs.models import Host
-from tests.factories import make_deployment
+from jobs.toolchains.vacc_site import GUIDE_FACTS
+from tests.factories import make_deployment, make_host, make_job
+made, host = [], Host.objects.first()
 for most in (4096, 100):
     details = {"engine": "vllm", "stack": "vllm-cpu", "max_total": most, "max_input": most}
-    print(make_deployment(host=Host.objects.first(), details=details).pk)
+    made.append(make_deployment(host=host, details=details).pk)
+params = {"deployment": str(made[0]), "stack": "vllm-cpu", "input_tokens": 128, "requests": 50}
+made.append(make_job(host=host, state="succeeded", kind="benchmark-online", params=params).pk)
+make_host("va16-01", facts=dict(GUIDE_FACTS))
+print(*made)
 """
 
 
@@ -36,6 +42,15 @@ def server(tmp_path_factory):
     folder.mkdir()
     with running_server(folder) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def served(server):
+    """Numbers, as texts: the large server, the small one, the benchmark."""
+    environ = clean_environment() | {"DATA_DIR": str(server.data_dir), "DEBUG": "1"}
+    command = [sys.executable, "manage.py", "shell", "-v", "0", "-c", SERVED]
+    done = subprocess.run(command, cwd=ROOT, env=environ, check=True, capture_output=True)
+    return done.stdout.decode().split()
 
 
 @pytest.fixture
@@ -48,9 +63,9 @@ def open_form(browser, server):
         complaints.listen(context)
         context.add_cookies([{"name": name, "value": value, "url": root}])
 
-        def open_it(kind):
+        def open_it(kind, query=""):
             page = context.new_page()
-            page.goto(f"{root}/launch/{kind}/")
+            page.goto(f"{root}/launch/{kind}/{query}")
             return page
 
         yield open_it
@@ -96,24 +111,62 @@ def test_a_group_whose_fields_do_not_count_is_not_there(open_form):
     expect(group).to_be_visible()
 
 
-def test_another_choice_proposes_anew_what_follows_it_and_keeps_what_was_typed(open_form, server):
-    environ = clean_environment() | {"DATA_DIR": str(server.data_dir), "DEBUG": "1"}
-    command = [sys.executable, "manage.py", "shell", "-v", "0", "-c", DEPLOYMENTS]
-    done = subprocess.run(command, cwd=ROOT, env=environ, check=True, capture_output=True)
-    large, small = done.stdout.decode().split()
+def choose(page, deployment):
+    page.locator("#f-deployment").select_option(deployment)
+    page.wait_for_url(f"**deployment={deployment}**")
+
+
+def test_another_choice_proposes_anew_what_follows_it_and_keeps_what_was_typed(open_form, served):
+    large, small, _job = served
     page = open_form("benchmark-online")
-    deployment, given = page.locator("#f-deployment"), page.get_by_label(re.compile("^Requests"))
+    given = page.get_by_label(re.compile("^Requests")).last
     lengths = [page.locator("#f-input_tokens"), page.locator("#f-output_tokens")]
-    deployment.select_option(small)
-    page.wait_for_url(f"**deployment={small}**")
+    choose(page, small)
     for length in lengths:
         expect(length).to_have_value("50")
-    given.last.fill("7")
+    given.fill("7")
+    page.get_by_label("Priority").select_option("low")
 
-    deployment.select_option(large)
+    choose(page, large)
 
-    page.wait_for_url(f"**deployment={large}**")
     for length, proposed in zip(lengths, ("128", "64"), strict=True):
         expect(length).to_have_value(proposed)
-    expect(given.last).to_have_value("7")
-    expect(deployment).to_be_focused()
+    expect(given).to_have_value("7")
+    expect(page.locator("#f-deployment")).to_be_focused()
+    choose(page, small)
+    expect(page.get_by_label("Priority")).to_have_value("low")
+
+
+def test_a_repeated_job_s_form_follows_another_choice_and_takes_no_value_back(open_form, served):
+    _large, small, job = served
+    page = open_form("benchmark-online", f"?from={job}")
+    given = page.get_by_label(re.compile("^Requests")).last
+    expect(given).to_have_value("50")
+    given.fill("20")  # which is what the form proposes
+
+    choose(page, small)
+
+    expect(page.locator("#f-input_tokens")).to_have_value("50")
+    expect(given).to_have_value("20")
+    expect(page.locator(".note").first).to_contain_text(f"job #{job}")
+
+
+def test_on_another_host_what_was_only_proposed_is_proposed_anew(open_form, served):
+    page = open_form("benchmark-online")
+    page.get_by_label(re.compile("^Requests")).last.fill("7")
+
+    page.locator("#f-host").select_option("va16-01")
+
+    page.wait_for_url("**host=va16-01**")
+    expect(page.get_by_label(re.compile("^Requests")).last).to_have_value("7")
+    expect(page.locator("#f-input_tokens")).to_have_value("1024")
+
+
+def test_whoever_switches_to_the_guide_by_keys_stays_at_the_switch(open_form, served):
+    page = open_form("benchmark-online", "?host=va16-01")
+    page.locator("#guide-switch input[value='0']").focus()
+
+    page.keyboard.press("ArrowRight")
+
+    page.wait_for_url("**as_in_guide=1**")
+    expect(page.locator("#guide-switch input[value='1']")).to_be_focused()

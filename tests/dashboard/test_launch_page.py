@@ -336,6 +336,20 @@ def test_a_form_opened_from_a_job_holds_its_values_and_marks_what_differs(page, 
     assert "was 8" in other.text
 
 
+def test_a_form_that_was_filled_in_from_a_job_takes_nothing_from_it_a_second_time(page, host):
+    add_artifact(host)
+    page.post(reverse("launch-form", args=["deploy"]), {"host": host.name, "parallel": "8"})
+    job = Job.objects.get(kind="deploy")
+    typed = {"against": job.pk, "host": host.name, "parallel": "4"}
+
+    preview = page.post(reverse("launch-preview", args=["deploy"]), typed)
+    again = page.get(preview["HX-Replace-Url"])
+
+    assert f"against={job.pk}" in preview["HX-Replace-Url"]
+    assert 'name="parallel" value="4"' in again.text  # which is what the form proposes
+    assert "was 8" in again.text
+
+
 def test_a_promise_that_was_kept_is_shown_as_what_was_made(page, host):
     job = make_job(host=host, state="succeeded")
     weights = add_weights(host)
