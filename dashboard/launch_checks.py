@@ -72,7 +72,7 @@ def _queue(host: Host, starts: Forecast | None) -> list[Check]:
     if len(ahead) < host.slots:
         if starts is None or line_view.is_next(starts):
             return [Check("passed", _("Nothing is ahead of it: it starts at once."))]
-        return [Check("asks", line_view.starts(starts))]  # it lacks dies, or a quiet host
+        return [Check("asks", line_view.starts(starts))]  # dies, quiet, one before it
     first = busy[0] if busy else ahead[0]
     sentence = ngettext(
         "%(count)d job is ahead of it on this host.",

@@ -412,10 +412,10 @@ def _words(fault: Mapping[str, Any]) -> str:
         "model_type": _("Lines of “name: value”."),
         "dict_type": _("Lines of “name: value”."),
         "shards_unindexed": _("Several shards need an index_file."),
-        "tp_below_one": _("Each tp is a number of dies, at least 1."),
+        "tp_out_of_range": _("Each tp is a number of dies, 1 to 4096."),
         "default_tp_unlisted": _("default_tp is one of tp."),
         "shape_misplaced": _("Build_In needs a shape, and no other path has one."),
-        "modification_unknown": _("A modification is known for Build_In of %(family)s only."),
+        "modification_unknown": _("A modification is known for Build_In of %(architecture)s only."),
         "active_above_all": _("active_parameters are more than parameters."),
         "heads_uneven": _("num_attention_heads is a multiple of num_key_value_heads."),
     }

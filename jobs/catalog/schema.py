@@ -166,7 +166,7 @@ class DeployPath(Strict):
     @model_validator(mode="after")
     def _the_default_is_offered(self) -> DeployPath:
         if any(tp < 1 or tp > 4096 for tp in self.tp):
-            raise PydanticCustomError("tp_below_one", "tp is a number of dies")
+            raise PydanticCustomError("tp_out_of_range", "tp is a number of dies")
         if self.default_tp not in self.tp:
             raise PydanticCustomError("default_tp_unlisted", "default_tp must be one of tp")
         return self
@@ -225,8 +225,8 @@ class ZooModel(Strict):
                 words = "the build_in path needs a shape, and no other has one"
                 raise PydanticCustomError("shape_misplaced", words)
             if path.modification and (name != "build_in" or self.architecture.name != QWEN2):
-                words = "a modification is known for build_in of {family} only"
-                raise PydanticCustomError("modification_unknown", words, {"family": QWEN2})
+                words = "a modification is known for build_in of {architecture} only"
+                raise PydanticCustomError("modification_unknown", words, {"architecture": QWEN2})
         if self.active_parameters and self.active_parameters > self.parameters:
             words = "active_parameters are more than parameters"
             raise PydanticCustomError("active_above_all", words)
