@@ -35,7 +35,7 @@ from jobs.kinds.base import FAMILIES, Kind, Target
 from jobs.launch import InvalidParams, Preview, draft_of, launch, preview
 from jobs.models import Deployment, Host, Job
 from jobs.plans import Plan, from_json
-from jobs.queries.forecast import Forecast, forecast_host
+from jobs.queries.forecast import Forecast, forecast_drafts
 from jobs.queries.hosts import is_away
 from jobs.queries.job_page import durations
 from jobs.queries.targets import target_of
@@ -224,13 +224,11 @@ def _priority(request: HttpRequest, data: QueryDict) -> str:
     return name if name in line_view.priorities_for(request.user) else "normal"
 
 
-def _starts(
-    kind: Kind, seen: Preview, target: Target, host: Host, priority: str
-) -> Forecast | None:
+def _starts(kind: Kind, seen: Preview, target: Target, host: Host, priority: str) -> Forecast:
     """When the job would start if it were launched now."""
     draft = draft_of(kind, seen, target)
     draft.host, draft.priority = host, line_view.read_priority(priority)
-    return forecast_host(host, also=draft).get(0)
+    return forecast_drafts(host, [draft])[0]
 
 
 def form_preview(kind_name: str, data: QueryDict) -> tuple[Host | None, Preview]:

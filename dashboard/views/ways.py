@@ -24,7 +24,7 @@ from jobs.kinds import KINDS
 from jobs.kinds.vacc import stack_choices
 from jobs.launch import draft_of
 from jobs.models import Host
-from jobs.queries.forecast import forecast_host
+from jobs.queries.forecast import forecast_drafts
 from jobs.queries.hosts import dies, is_away
 from jobs.queries.targets import target_of
 from jobs.services import preflights
@@ -114,18 +114,18 @@ def _page(request: HttpRequest, context: dict[str, Any], *, status: int = 200) -
 
 def _waits(host: Host, planned: Sequence[Draft]) -> list[tuple[str, list[str]]]:
     """Why jobs would wait on ``host`` if their turn came now, each reason with their kinds."""
-    found: dict[str, list[str]] = {}
+    jobs = []
     for draft in planned:
-        if draft.seen is None or draft.seen.plan is None:
-            continue
-        kind = KINDS[draft.stage.link.kind]
-        job = draft_of(kind, draft.seen, draft.target)
-        # That it comes after others of its chain is what a chain is.
-        job.host, job.inputs = host, {}
-        starts = forecast_host(host, also=job).get(0)
-        if starts is not None and not line_view.is_next(starts):
+        if draft.seen is not None and draft.seen.plan is not None:
+            job = draft_of(KINDS[draft.stage.link.kind], draft.seen, draft.target)
+            # That it comes after others of its chain is what a chain is.
+            job.host, job.inputs = host, {}
+            jobs.append(job)
+    found: dict[str, list[str]] = {}
+    for job, starts in zip(jobs, forecast_drafts(host, jobs), strict=True):
+        if not line_view.is_next(starts):
             kinds = found.setdefault(line_view.starts(starts), [])
-            kinds += [kind.name] if kind.name not in kinds else []
+            kinds += [job.kind] if job.kind not in kinds else []
     return [*found.items()]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 
 from django.db.models import Q
@@ -151,25 +152,51 @@ def forecasts(jobs: Iterable[Job]) -> dict[int, Forecast]:
     return found
 
 
-def forecast_host(host: Host, *, also: Job | None = None) -> dict[int, Forecast]:
-    """The same for the first of a host's line. ``also``: a job that is only thought of (its id 0),
-    launched now."""
+def forecast_host(host: Host) -> dict[int, Forecast]:
+    """The same for the first of a host's line."""
+    return _read(host).told()
+
+
+def forecast_drafts(host: Host, drafts: Iterable[Job]) -> list[Forecast]:
+    """When each of these would start if it alone were launched now; the line is read once."""
+    line = _read(host)
+    return [line.told(draft)[0] for draft in drafts]
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """What there was on a host at one moment. ``reason``: why nothing starts there at all."""
+
+    host: Host
+    reason: str
+    room: Room
+    waiting: Sequence[Job]
+    usual: Mapping[int, Durations]
+    left_s: Mapping[int, float | None]
+
+    def told(self, also: Job | None = None) -> dict[int, Forecast]:
+        """Forecasts by the job's id. ``also``: a job that is only thought of, its id is 0."""
+        waiting, usual = list(self.waiting), dict(self.usual)
+        if also is not None:
+            waiting.append(also)
+            waiting.sort(key=lambda job: (job.priority, job.place, job.pk or 0))
+            usual |= usual_times(self.host, [also])
+        if self.reason:
+            return {job.pk or 0: _unknown(self.reason, host=self.host.name) for job in waiting}
+        lacks = _servers_not_ready(waiting)
+        line = [_ahead(job, usual.get(job.pk or 0), lacks) for job in waiting]
+        return forecast(deepcopy(self.room), line, self.left_s)
+
+
+def _read(host: Host) -> _Line:
     # First, for all else is read about what was there at that moment.
     room = room_of(host)
     queued = Job.objects.filter(host=host, state=Job.State.QUEUED).order_by(*Job.LINE)
     waiting = list(queued.prefetch_related("after")[:MOST])
-    if also is not None:
-        waiting.append(also)
-        waiting.sort(key=lambda job: (job.priority, job.place, job.pk or 0))
-    reason = _why_nothing_starts(host)
-    if reason:
-        return {job.pk or 0: _unknown(reason, host=host.name) for job in waiting}
     on_host = list(Job.objects.filter(pk__in=[guest.id for guest in room.guests]))
     usual = usual_times(host, [*waiting, *on_host])
     left = {job.pk: _left_s(job, usual.get(job.pk)) for job in on_host}
-    lacks = _servers_not_ready(waiting)
-    line = [_ahead(job, usual.get(job.pk or 0), lacks) for job in waiting]
-    return forecast(room, line, left)
+    return _Line(host, _why_nothing_starts(host), room, waiting, usual, left)
 
 
 def _why_nothing_starts(host: Host) -> str:

@@ -3,12 +3,14 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now
 
 from jobs.models import Job
 from jobs.plans import Step
 from jobs.queries import forecast as forecast_module
-from jobs.queries.forecast import Ahead, forecast, forecasts
+from jobs.queries.forecast import Ahead, forecast, forecast_drafts, forecasts
 from jobs.queries.job_page import typical
 from jobs.queries.room import Guest, Room, Server, Waiter
 from tests.factories import make_deployment, make_host, make_job, make_plan
@@ -189,3 +191,24 @@ def test_a_job_that_waits_for_a_person_has_no_time_and_holds_nobody_up():
     assert found[asks.pk].remark.id == found[follows.pk].remark.id == "forecast:confirm"
     assert found[follows.pk].remark.args == {"job": asks.pk}
     assert found[other.pk].starts_in_s == 0.0
+
+
+@pytest.mark.django_db
+def test_jobs_that_are_only_thought_of_are_each_foretold_alone_by_one_look():
+    host = make_host(slots=9, facts={"dies": [{"id": number} for number in range(4)]})
+    running = {"state": "running", "started_at": now(), "values": {"dies": "0,1,2"}}
+    make_job(host=host, title="t", state="succeeded", duration_s=60.0)
+    make_job(host=host, title="t", **running)
+    plans = [make_plan(dies=dies) for dies in (2, 1, 1)]
+    drafts = [Job(kind="prepare", title="t", host=host, plan=plan.to_json()) for plan in plans]
+
+    def queries(count):
+        with CaptureQueriesContext(connection) as asked:
+            found = forecast_drafts(host, drafts[:count])
+        return len(asked), [one.starts_in_s for one in found]
+
+    one, three = queries(1), queries(3)
+
+    assert three[0] == one[0] + 2  # how long such jobs take, for each
+    assert one[1] == [pytest.approx(60, abs=1)]
+    assert three[1] == [pytest.approx(60, abs=1), 0.0, 0.0]
