@@ -6,6 +6,22 @@ import sys
 
 from django.core.management import execute_from_command_line
 
-if __name__ == "__main__":
+INTERRUPTED = 130  # as a shell has it: 128 + SIGINT
+
+
+def main() -> int:
+    """The command's own exit code; nothing is told of Ctrl-C, nor of a reader that has gone."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:  # as of "| head"
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes at its end
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -26,6 +26,7 @@ READ_BYTES = 128 * 1024  # what a processor has near it: a fifth faster than a M
 FEW = 64  # lines that are looked at one by one
 # In an expression without capitals: what may stand for one all the same, as "\\x41" or "[@-_]".
 MEANS_CAPITALS = re.compile(r"\\[xuN0-9]|[^a-z0-9]-|-[^a-z0-9\]]|[0-9]-[a-z]|\(\?")
+NOT_ASCII = re.compile(rb"[\x80-\xff]")
 # In an expression: what looks beyond its line, or takes all there is.
 NOT_LOCAL = ("(?", "\\A", "\\Z", "*+", "++", "?+", "}+")
 SPREAD = 1000
@@ -154,7 +155,9 @@ class _Finder(Protocol):
 
 
 def _finder(text: str, *, regex: bool) -> _Finder:
-    ignore_case = text == text.lower()
+    # Of an expression the letters count, not those of its signs: \S is no capital letter.
+    letters = re.sub(r"\\.", "", text) if regex else text
+    ignore_case = letters == letters.lower()
     if regex or not text.isascii():
         return _Expression(text if regex else re.escape(text), ignore_case=ignore_case)
     return _Literal(text.encode(), ignore_case=ignore_case)
@@ -189,38 +192,65 @@ class _Literal:
 
 
 class _Expression:
-    """Line by line, so that ``\\s`` or ``[^x]`` cannot run over a line's end."""
+    """Line by line, so that ``\\s`` or ``[^x]`` cannot run over a line's end.
+
+    In a line of ASCII a character is a byte; any other line is read as text first.
+    """
 
     def __init__(self, pattern: str, *, ignore_case: bool) -> None:
         # Ten times faster than to ignore case, where it is the same.
         self._is_lowered = ignore_case and not MEANS_CAPITALS.search(pattern)
         flags = re.IGNORECASE if ignore_case and not self._is_lowered else re.NOFLAG
         self._in_line = _compiled(pattern.encode(), flags)
+        self._in_text = re.compile(pattern, re.IGNORECASE if ignore_case else re.NOFLAG)
+        self._is_ascii = True
         # What matches within a line matches within a block too, but for what these look at.
         is_local = not any(sign in pattern for sign in NOT_LOCAL)
         self._in_block = _compiled(pattern.encode(), flags | re.MULTILINE) if is_local else None
 
     def prepared(self, data: bytes) -> bytes:
+        self._is_ascii = data.isascii()
         return data.lower() if self._is_lowered else data
 
     def is_in(self, data: bytes) -> bool:
-        return self._in_block is None or self._in_block.search(data) is not None
+        return self._next(data, 0, len(data)) is not None
+
+    def _next(self, data: bytes, start: int, end: int) -> int | None:
+        """Where the next line may be that matches; None where there is none."""
+        if self._in_block is None:
+            return start
+        found = self._in_block.search(data, start, end)
+        if self._is_ascii:
+            return found.start() if found else None
+        other = NOT_ASCII.search(data, start, found.start() if found else end)
+        first = other or found
+        return first.start() if first else None
 
     def lines(self, data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int]]:
         while start < end:
-            if self._in_block is not None:  # lines without anything are passed over at once
-                candidate = self._in_block.search(data, start, end)
-                if candidate is None:
-                    return
-                start = max(start, data.rfind(b"\n", 0, candidate.start()) + 1)
-                if start >= end:  # of nothing, behind the last line
-                    return
+            candidate = self._next(data, start, end)
+            if candidate is None:
+                return
+            start = max(start, data.rfind(b"\n", 0, candidate) + 1)
+            if start >= end:  # of nothing, behind the last line
+                return
             line_end = _line_end(data, start)
-            spans = [match.span() for match in self._in_line.finditer(data[start:line_end])]
-            places = [begin for begin, stop in spans if stop > begin]
+            places = self._places(data[start:line_end])
             if places:
                 yield start + places[0], line_end, len(places)
             start = line_end + 1
+
+    def _places(self, line: bytes) -> list[int]:
+        """Where matches begin in a line; of nothing is none."""
+        if line.isascii():
+            spans = [match.span() for match in self._in_line.finditer(line)]
+            return [begin for begin, stop in spans if stop > begin]
+        text = line.decode("utf-8", "surrogateescape")
+        spans = [match.span() for match in self._in_text.finditer(text)]
+        begins = [begin for begin, stop in spans if stop > begin]
+        # Only of the first is the place asked for.
+        first = [len(text[:begin].encode("utf-8", "surrogateescape")) for begin in begins[:1]]
+        return first + begins[1:]
 
     def count(self, data: bytes, start: int, end: int) -> tuple[int, int]:
         counts = [count for _, _, count in self.lines(data, start, end)]

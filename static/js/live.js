@@ -19,7 +19,6 @@ const sign = document.getElementById("live");
 const pages = new Map();
 let halfTripMs = 0;
 let isOpen = false;
-let wasClosed = false;
 
 /** @param {Element} element */
 function addressOf(element) {
@@ -130,11 +129,9 @@ function changed(state, detail) {
   isOpen = state === "open";
   if (isOpen) {
     socket.send(JSON.stringify({ type: "ping", t: performance.now() }));
-    if (wasClosed) askForAll(); // what happened meanwhile
-    wasClosed = false;
+    askForAll(); // what happened since the page was made, or since it was closed
     return;
   }
-  wasClosed = true;
   if (state === "over") ask(location.pathname + location.search); // to the login page, when that is why
   if (sign) {
     sign.hidden = false;

@@ -18,7 +18,7 @@ import { LogSearch } from "./lib/log_search.js";
 import { LogSource } from "./lib/log_source.js";
 import { LogSpeech } from "./lib/log_speech.js";
 import { LogStrip, marked } from "./lib/log_strip.js";
-import { emptyWords, matchWords, pillWords, sizeWords, stateWords, stepWords } from "./lib/log_words.js";
+import { emptyWords, matchWords, pillWords, sizeWords, stateWords, stepWords, unreadWords } from "./lib/log_words.js";
 
 const SEARCH_WAIT_MS = 250;
 const STEPS_EVERY_MS = 3000;
@@ -41,6 +41,7 @@ class LogPanel {
     this.speech = new LogSpeech((text) => (this.#part("said").textContent = text));
     this.isFollowing = true;
     this.seenLines = 0;
+    this.unread = ""; // why there is nothing to show
     this.linked = placeIn(location.hash);
     if (!this.linked[0]) this.linked = placeIn(panel.dataset.logAt ?? "");
     this.mode = "all"; // or "only" (lines that match), "warnings"
@@ -80,7 +81,7 @@ class LogPanel {
       this.bytes.setIndex(index);
       this.#setSteps(steps.steps);
     } catch (error) {
-      this.#note(interpolate(gettext("The log cannot be read: %(why)s"), { why: String(error) }, true));
+      this.unread = unreadWords(error);
     }
     await this.foldsFeed.ask();
     this.rows.setLineCount(this.#lineCount);
@@ -124,6 +125,8 @@ class LogPanel {
       },
       goTo: (text) => this.#goToTyped(text),
       toWarning: (step) => this.#toWarning(step),
+      toStart: () => this.#goToShare(0),
+      toEnd: () => this.#follow(),
     });
     this.panel.addEventListener("click", (event) => this.#clicked(event));
     document.addEventListener("click", (event) => this.#jumped(event));
@@ -258,6 +261,7 @@ class LogPanel {
 
   /** @param {number} index */
   #row(index) {
+    if (index >= this.rows.count) return null; // drawn before there were fewer
     const row = this.rows.at(index);
     if ("group" in row) return this.#groupRow(row.group);
     const number = row.line;
@@ -265,7 +269,7 @@ class LogPanel {
     if (!line) return { key: `l${number}`, state: "waiting", make: () => waitingRow(number) };
     const shown = this.rows.only ? { texts: null, folded: 0, isOpen: false } : this.folds.at(number);
     const current = this.search.current;
-    const now = current?.line === number ? current.nth : -1;
+    const now = current && current.line === number ? current.nth : -1;
     const view = {
       find: (/** @type {string} */ text) => (this.search.error ? [] : this.matcher.find(text)),
       now,
@@ -330,7 +334,8 @@ class LogPanel {
     const fresh = Math.max(0, lines - this.seenLines);
     this.#part("size").textContent = sizeWords(lines, this.bytes.size, this.folds);
     const isBegun = lines || this.rows.steps.some((step) => step.line_from !== null || step.state === "running");
-    this.#note(isBegun ? "" : emptyWords(this.state));
+    const note = isBegun ? "" : this.unread || emptyWords(this.state);
+    if (this.#part("note").textContent !== note) this.#part("note").textContent = note;
     const pill = this.#button("follow");
     pill.hidden = !lines || (this.state === "over" && this.scroll.isAtEnd);
     pill.classList.toggle("off", !this.isFollowing && !fresh);
@@ -339,12 +344,6 @@ class LogPanel {
       this.newsAt = Date.now() + NEWS_EVERY_MS;
       this.speech.say(pillWords(this.state, false, fresh));
     }
-  }
-
-  /** @param {string} text */
-  #note(text) {
-    const note = this.#part("note");
-    if (note.textContent !== text) note.textContent = text;
   }
 
   /** @param {"live" | "waiting" | "over"} state @param {number} detail */
@@ -440,6 +439,7 @@ class LogPanel {
   #matches() {
     const words = this.#part("matches");
     words.classList.toggle("bad", Boolean(this.search.error));
+    words.title = this.search.error;
     words.textContent = matchWords(this.search);
   }
 

@@ -199,6 +199,39 @@ def test_a_search_counts_the_whole_log_and_walks_through_it(log, open_page):
     page.locator("mark.now").wait_for()  # looked for in a worker, which the policy allows
 
 
+def test_warnings_alone_are_shown_of_a_long_log_that_stands_at_its_end(log, open_page):
+    log(lines(1, 3000) + b"WARNING: too hot\n" + lines(3002, 5000))
+    page = open_page()
+    row(page, 5000).wait_for()
+    page.locator("[data-log=warnings]", has_text="1").wait_for()
+
+    page.locator("[data-do=warnings]").click()
+
+    row(page, 3001).wait_for()
+    assert in_sight(page, lambda seen: seen == [3001])
+    page.locator("[data-do=all]").click()
+    in_sight(page, lambda seen: len(seen) > 5)
+
+
+def test_home_and_end_lead_there_while_the_log_grows(log, open_page):
+    log(lines(1, 3000))
+    page = open_page()
+    row(page, 3000).wait_for()
+    page.locator("[data-log=scroller]").focus()
+
+    def press(key, last):
+        page.keyboard.press(key)
+        for first in range(last + 1, last + 201, 20):
+            log(lines(first, first + 19))
+            page.wait_for_timeout(60)
+
+    press("Home", 3000)
+    in_sight(page, lambda seen: seen[0] == 1)
+    press("End", 3200)
+    in_sight(page, lambda seen: seen[-1] == 3400)
+    page.locator(".pill", has_text="Following").wait_for()
+
+
 def test_a_copy_has_no_line_numbers(log, open_page):
     log(lines(1, 3))
     page = open_page()

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import os
 import subprocess
+import sys
 from datetime import timedelta
 from io import StringIO
 
@@ -17,6 +19,7 @@ from jobs.host.config import load
 from jobs.logstore import store
 from jobs.models import ApiToken, AuditEntry, Host, Instance, Job, Result
 from tests.factories import make_host, make_job, make_user
+from tests.stack import ROOT, clean_environment
 
 pytestmark = pytest.mark.django_db
 
@@ -32,6 +35,19 @@ def run(*arguments):
 def host():
     make_user("admin", is_staff=True)
     return make_host("this-computer", facts={**make_host().facts, "cpu": {"cores": 2}})
+
+
+def test_a_reader_that_has_gone_is_no_fault_of_a_command(tmp_path):
+    command = [sys.executable, "manage.py", "kinds"]
+    environ = clean_environment() | {"DATA_DIR": str(tmp_path)}
+    reads, writes = os.pipe()
+    os.close(reads)
+    done = subprocess.run(
+        command, cwd=ROOT, env=environ, stdout=writes, stderr=subprocess.PIPE, check=False
+    )
+    os.close(writes)
+
+    assert (done.returncode, done.stderr) == (1, b"")
 
 
 def test_plan_prints_a_script_that_bash_reads_and_starts_nothing(host):

@@ -39,13 +39,34 @@ def test_an_expression_in_small_letters_finds_what_ignoring_case_does(logs, patt
     words = ["Loss SPIKED", "aBc", "LL", "X^_@", "NO", "no", "É", "é", "K", "12 AF", "+-a", "x"]
     text = ["".join(chance.choices([*words, " "], k=5)) for _ in range(2000)]
     logs.append(KEY, 0, "\n".join(text).encode())
-    wanted = re.compile(pattern.encode(), re.IGNORECASE)
+    wanted = re.compile(pattern, re.IGNORECASE)
 
     found = logs.search(KEY, Query(pattern, regex=True, limit=5000))
 
-    counts = [sum(m.end() > m.start() for m in wanted.finditer(line.encode())) for line in text]
+    counts = [sum(m.end() > m.start() for m in wanted.finditer(line)) for line in text]
     assert found.total == sum(counts)
     assert [m.line for m in found.found] == [n for n, count in enumerate(counts, 1) if count]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "lines", "total"),
+    [
+        ("[完]", [1, 4], 2),
+        ("^.{2} 中文", [1], 1),
+        ("[^a-z ]{3}", [1], 1),
+        (r"\S+", [1, 2, 3, 4], 7),
+        (r"line\S", [], 0),
+        (r"LINE\b", [3], 1),
+    ],
+)
+def test_an_expression_is_of_characters_and_case_counts_with_a_capital_letter(
+    logs, pattern, lines, total
+):
+    logs.append(KEY, 0, "完成 中文行\nline two\nLINE\n中 完\n".encode())
+
+    found = logs.search(KEY, Query(pattern, regex=True))
+
+    assert ([match.line for match in found.found], found.total) == (lines, total)
 
 
 @pytest.mark.parametrize(

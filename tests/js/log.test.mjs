@@ -45,6 +45,11 @@ test("matches cut the pieces of a line, across colours", () => {
   ]);
   assert.equal(pattern("(", true), null);
   assert.deepEqual(ranges("Red red", pattern("Red", false)), [[0, 3]]);
+  assert.deepEqual(ranges("RED x", pattern("red \\S", true)), [[0, 5]]);
+  assert.deepEqual(ranges("red RED", pattern("(?i)RED", true)), [
+    [0, 3],
+    [4, 7],
+  ]);
 });
 
 /** A log, and bytes that fetch from it. */

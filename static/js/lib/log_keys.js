@@ -10,8 +10,10 @@ const FIELDS = "input, textarea, select";
  * @param {() => void} on.clear the search
  * @param {(text: string) => boolean} on.goTo false: that is no line
  * @param {(step: number) => void} on.toWarning
+ * @param {() => void} on.toStart of the log
+ * @param {() => void} on.toEnd
  */
-export function bindLogKeys(panel, { walk, clear, goTo, toWarning }) {
+export function bindLogKeys(panel, { walk, clear, goTo, toWarning, toStart, toEnd }) {
   const part = (/** @type {string} */ name) => /** @type {HTMLInputElement} */ (panel.querySelector(`[data-log="${name}"]`));
   const [search, line, scroller] = ["search", "line", "scroller"].map(part);
   search.addEventListener("keydown", (event) => {
@@ -36,6 +38,9 @@ export function bindLogKeys(panel, { walk, clear, goTo, toWarning }) {
     const key = event.key.toLowerCase();
     if (key === "n" && search.value) walk(step);
     else if (key === "e") toWarning(step);
+    // The browser's own way there is smooth, and ends where a line is drawn meanwhile.
+    else if (key === "home") toStart();
+    else if (key === "end") toEnd();
     else return;
     event.preventDefault();
   });

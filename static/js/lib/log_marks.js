@@ -13,9 +13,12 @@
  */
 export function pattern(text, isRegex) {
   if (!text) return null;
-  const source = isRegex ? text : text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+  const anyCase = isRegex && text.startsWith("(?i)"); // Python's way to say it
+  const bare = anyCase ? text.slice("(?i)".length) : text;
+  const source = isRegex ? bare : text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+  const letters = isRegex ? bare.replace(/\\./g, "") : text; // of \S none
   try {
-    return new RegExp(source, text === text.toLowerCase() ? "gi" : "g");
+    return new RegExp(source, anyCase || letters === letters.toLowerCase() ? "gi" : "g");
   } catch {
     return null;
   }

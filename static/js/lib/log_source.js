@@ -35,10 +35,16 @@ export class LogSource {
 
   /** @param {string} path @returns {Promise<any>} */
   async json(path) {
-    const response = await fetch(this.url + path, { headers: { Accept: "application/json" } });
+    const response = await fetch(this.url + path, { headers: { Accept: "application/json" } }).catch(() => {
+      throw new Error(gettext("The dashboard does not answer."));
+    });
     showRemoval(response);
-    const answer = await response.json();
-    if (!response.ok) throw new Error(answer.message ?? response.statusText);
+    // What stands before the dashboard answers in pages of its own.
+    const answer = await response.json().catch(() => null);
+    if (!response.ok || answer === null) {
+      const words = interpolate(gettext("The dashboard answered with %(status)s."), { status: response.status }, true);
+      throw new Error(answer?.message ?? words);
+    }
     return answer;
   }
 

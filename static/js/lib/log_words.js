@@ -17,6 +17,12 @@ export function sizeWords(lines, bytes, folds) {
   return said.join(" · ");
 }
 
+/** @param {unknown} error */
+export function unreadWords(error) {
+  const why = error instanceof Error ? error.message : String(error);
+  return interpolate(gettext("The log cannot be read: %(why)s"), { why }, true);
+}
+
 /** @param {string} state */
 export function emptyWords(state) {
   return state === "over" ? gettext("Nothing was printed.") : gettext("Nothing has been printed yet.");
