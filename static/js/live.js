@@ -19,6 +19,7 @@ const sign = document.getElementById("live");
 const pages = new Map();
 let halfTripMs = 0;
 let isOpen = false;
+let wasClosed = false;
 
 /** @param {Element} element */
 function addressOf(element) {
@@ -129,9 +130,12 @@ function changed(state, detail) {
   isOpen = state === "open";
   if (isOpen) {
     socket.send(JSON.stringify({ type: "ping", t: performance.now() }));
-    askForAll(); // what happened since the page was made, or since it was closed
+    // What happened meanwhile; where something runs, since the page was made as well.
+    if (wasClosed || document.querySelector("[data-runs-since]")) askForAll();
+    wasClosed = false;
     return;
   }
+  wasClosed = true;
   if (state === "over") ask(location.pathname + location.search); // to the login page, when that is why
   if (sign) {
     sign.hidden = false;

@@ -70,7 +70,7 @@ def test_a_log_opens_at_the_line_that_ended_its_job_and_a_link_on_the_page_shows
       const link = document.createElement("a");
       link.href = "#L4500";
       link.textContent = "line 4500";
-      document.querySelector("h1").append(link);
+      document.querySelector("main").append(link);
     }""")
     page.get_by_role("link", name="line 4500").click()
     page.locator(".l.at[data-line='4500']").wait_for()
