@@ -99,8 +99,8 @@ def prepare_plan(environment: Environment, site: Site) -> Plan:
     """Make the environment, install what is pinned and nothing else, prove that it imports.
 
     ``--no-deps``: the list holds what the tool needs for what we do with it, and no more.
-    ``--no-compile``: Python compiles the modules that are used when they are, which are few of
-    EvalScope's 20,000, and all of them at once take longer than the rest of the job.
+    ``--no-compile``: Python compiles what is used when it is used; to compile all that is
+    installed takes longer than the rest of the job.
     """
     python = environment.python(site)
     install = (python, "-m", "pip", "install", "--no-compile")
