@@ -293,10 +293,11 @@ def counters(engine):
 
 def test_a_reload_shows_the_same_conversation(page):
     texts = page.locator("[data-part=answer]").all_inner_texts()
+    assert len(texts) >= 2
 
     page.reload()
 
-    expect(page.locator("[data-turn]")).to_have_count(2)
+    expect(page.locator("[data-turn]")).to_have_count(len(texts))
     assert page.locator("[data-part=answer]").all_inner_texts() == texts
 
 
