@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from typing import AnyStr, Protocol
 
 from jobs.errors import DamagedLog
 from jobs.logstore.files import Log, open_log
@@ -202,7 +202,7 @@ class _Expression:
         self._is_lowered = ignore_case and not MEANS_CAPITALS.search(pattern)
         flags = re.IGNORECASE if ignore_case and not self._is_lowered else re.NOFLAG
         self._in_line = _compiled(pattern.encode(), flags)
-        self._in_text = re.compile(pattern, re.IGNORECASE if ignore_case else re.NOFLAG)
+        self._in_text = _compiled(pattern, re.IGNORECASE if ignore_case else re.NOFLAG)
         self._is_ascii = True
         # What matches within a line matches within a block too, but for what these look at.
         is_local = not any(sign in pattern for sign in NOT_LOCAL)
@@ -262,7 +262,7 @@ def _line_end(data: bytes, position: int) -> int:
     return len(data) if end < 0 else end
 
 
-def _compiled(pattern: bytes, flags: re.RegexFlag) -> re.Pattern[bytes]:
+def _compiled(pattern: AnyStr, flags: re.RegexFlag) -> re.Pattern[AnyStr]:
     try:
         return re.compile(pattern, flags)
     except (OverflowError, RecursionError) as error:  # a{99999999999}, or brackets without end
