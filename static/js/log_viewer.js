@@ -439,7 +439,6 @@ class LogPanel {
   #matches() {
     const words = this.#part("matches");
     words.classList.toggle("bad", Boolean(this.search.error));
-    words.title = this.search.error;
     words.textContent = matchWords(this.search);
   }
 
