@@ -2,7 +2,7 @@
 
 To the page: ``{"type": topic, "age_ms": …, …}`` with the fields of :mod:`jobs.hints`, ``age_ms``
 being the time since the event; ``{"type": "missed"}``: hints may be lost, look at everything;
-``{"type": "pong", "t": …}``.
+``{"type": "pong", "t": …, "at_ms": the server's clock}``.
 From the page: ``{"type": "ping", "t": its own clock}``. Half a round trip and the age of the hint
 are the delay that the page shows.
 """
@@ -52,4 +52,5 @@ class LiveConsumer(PageSocket):
         except ValueError:
             return
         if isinstance(message, dict) and message.get("type") == "ping":
-            await self.send_message("pong", t=message.get("t"))
+            at_ms = time.time_ns() // 1_000_000
+            await self.send_message("pong", t=message.get("t"), at_ms=at_ms)

@@ -21,7 +21,7 @@ from functools import cache
 from django.conf import settings
 
 from jobs.errors import OffsetMismatch
-from jobs.logstore.hub import MAX_FRAME_BYTES, Hub, frame
+from jobs.logstore.hub import MAX_FRAME_BYTES, Hub, frame, unframe
 from jobs.logstore.plain import plain, plain_stream
 from jobs.logstore.search import Match, Matches, Query
 from jobs.logstore.store import LogStore
@@ -38,6 +38,7 @@ __all__ = [
     "plain",
     "plain_stream",
     "store",
+    "unframe",
 ]
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import struct
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Protocol
 
 MAX_FRAME_BYTES = 256 * 1024
-OFFSET_BYTES = 8
+HEADER = struct.Struct(">QQ")  # offset in the log, milliseconds since the epoch
 # Frames that a reader keeps (4 MiB): who follows a little later, or catches up beside others, takes
 # the same. Each read of the file is one for all who stand at that offset.
 KEPT_FRAMES = 16
@@ -25,10 +26,19 @@ class Source(Protocol):
     def read(self, key: str, start: int, end: int) -> bytes:
         """Bytes from ``start`` up to ``end``."""
 
+    def arrived_at_ms(self, key: str, offset: int) -> int:
+        """When the byte at ``offset`` arrived, since the epoch; 0: nobody knows."""
 
-def frame(offset: int, data: bytes) -> bytes:
-    """One message of a log socket: 8 bytes, big-endian, say where ``data`` begins."""
-    return offset.to_bytes(OFFSET_BYTES, "big") + data
+
+def frame(offset: int, data: bytes, *, at_ms: int) -> bytes:
+    """One message of a log socket: where ``data`` begins, and when its first byte arrived."""
+    return HEADER.pack(offset, at_ms) + data
+
+
+def unframe(message: bytes) -> tuple[int, int, bytes]:
+    """What :func:`frame` put together: offset, milliseconds, data."""
+    offset, at_ms = HEADER.unpack_from(message)
+    return offset, at_ms, message[HEADER.size :]
 
 
 class Hub:
@@ -73,7 +83,7 @@ class Hub:
                 seen = reader.looks
                 if offset < reader.end and (message := await reader.frame_at(offset)):
                     yield message
-                    offset += len(message) - OFFSET_BYTES
+                    offset += len(message) - HEADER.size
                 elif reader.over and offset >= reader.end:
                     return
                 elif reader.over:
@@ -175,7 +185,8 @@ class _Reader:
             return b""
         if len(self._frames) >= KEPT_FRAMES:
             del self._frames[next(iter(self._frames))]
-        message = self._frames[offset] = frame(offset, data)
+        at_ms = self._source.arrived_at_ms(self.key, offset)
+        message = self._frames[offset] = frame(offset, data, at_ms=at_ms)
         return message
 
     async def _run(self) -> None:

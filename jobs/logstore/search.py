@@ -26,6 +26,8 @@ READ_BYTES = 128 * 1024  # what a processor has near it: a fifth faster than a M
 FEW = 64  # lines that are looked at one by one
 # In an expression without capitals: what may stand for one all the same, as "\\x41" or "[@-_]".
 MEANS_CAPITALS = re.compile(r"\\[xuN0-9]|[^a-z0-9]-|-[^a-z0-9\]]|[0-9]-[a-z]|\(\?")
+# A character by its number, which an expression of bytes cannot say; or any other escape.
+ESCAPED = re.compile(r"\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|.)", re.DOTALL)
 NOT_ASCII = re.compile(rb"[\x80-\xff]")
 # In an expression: what looks beyond its line, or takes all there is.
 NOT_LOCAL = ("(?", "\\A", "\\Z", "*+", "++", "?+", "}+")
@@ -155,12 +157,20 @@ class _Finder(Protocol):
 
 
 def _finder(text: str, *, regex: bool) -> _Finder:
+    if regex:
+        text = ESCAPED.sub(_written_out, text)
     # Of an expression the letters count, not those of its signs: \S is no capital letter.
     letters = re.sub(r"\\.", "", text) if regex else text
     ignore_case = letters == letters.lower()
     if regex or not text.isascii():
         return _Expression(text if regex else re.escape(text), ignore_case=ignore_case)
     return _Literal(text.encode(), ignore_case=ignore_case)
+
+
+def _written_out(escape: re.Match[str]) -> str:
+    number = int(escape[1] or escape[2] or "0", 16)
+    is_character = number and not 0xD800 <= number < 0xE000 and number < 0x110000
+    return re.escape(chr(number)) if is_character else escape[0]
 
 
 class _Literal:

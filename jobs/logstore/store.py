@@ -75,8 +75,9 @@ class LogStore:
                 for suffix in BESIDE:
                     path.with_suffix(suffix).unlink(missing_ok=True)
             new_size = offset + len(data)
-            _write_whole(fd, data, offset)
+            # First the time: whoever sees the bytes, in whatever process, finds it.
             Arrivals(path).note(offset, at_ms=time.time_ns() // 1_000_000)
+            _write_whole(fd, data, offset)
             if new_size // BLOCK_BYTES > offset // BLOCK_BYTES:
                 LineIndex(path).extend(RawLog(fd, new_size))
         for listener in self._listeners:
@@ -207,6 +208,11 @@ class LogStore:
         The first is the one that holds for ``start``; at most ``limit``, thinned evenly.
         """
         return Arrivals(self.path(key)).between(start, end, limit=limit)
+
+    def arrived_at_ms(self, key: str, offset: int) -> int:
+        """When the byte at ``offset`` arrived, since the epoch; 0: nobody knows."""
+        times = self.arrivals(key, offset, offset, limit=1)
+        return times[0][1] if times else 0
 
     def folds(self, key: str, *, series: str = "", known: int = 0, budget_s: float = 0.2) -> Folds:
         """Which rows stand for more than one line; see :mod:`jobs.logstore.folds`.

@@ -3,6 +3,7 @@
 
 import { bindKeys } from "./keys.js";
 import { bindCopy } from "./copy.js";
+import { nowMs } from "./lib/server_clock.js";
 import { bindSearch } from "./search.js";
 
 const root = document.documentElement;
@@ -34,7 +35,7 @@ function closeMenus(/** @type {Event} */ event) {
 /** "3 s ago" grows older by itself. */
 function ageTimes() {
   for (const element of document.querySelectorAll("time[data-since]")) {
-    const passed = Math.max(0, (Date.now() - Date.parse(element.getAttribute("datetime") || "")) / 1000);
+    const passed = Math.max(0, (nowMs() - Date.parse(element.getAttribute("datetime") || "")) / 1000);
     if (passed < 60) element.textContent = interpolate(gettext("%(n)s s ago"), { n: Math.floor(passed) }, true);
     else if (passed < 3600)
       element.textContent = interpolate(gettext("%(n)s min ago"), { n: Math.floor(passed / 60) }, true);
@@ -55,7 +56,7 @@ function span(seconds) {
 function runClocks() {
   for (const clock of document.querySelectorAll("[data-runs-since]")) {
     const since = Date.parse(clock.getAttribute("data-runs-since") ?? "");
-    if (!Number.isNaN(since)) clock.textContent = span((Date.now() - since) / 1000);
+    if (!Number.isNaN(since)) clock.textContent = span((nowMs() - since) / 1000);
   }
 }
 

@@ -7,6 +7,7 @@
 
 import { concerns, restMs, swap, topics } from "./lib/fragments.js";
 import { connect, socketUrl } from "./lib/live_socket.js";
+import { setClock } from "./lib/server_clock.js";
 
 const HEARTBEAT_MS = 10_000;
 const SURE_MS = 15_000; // with a connection
@@ -103,6 +104,7 @@ function heard(data) {
   const hint = JSON.parse(data);
   if (hint.type === "pong") {
     halfTripMs = (performance.now() - hint.t) / 2;
+    setClock(hint.at_ms + halfTripMs);
     say(halfTripMs);
   } else if (hint.type === "missed") {
     askForAll();

@@ -7,20 +7,18 @@
 import { LogBytes } from "./lib/log_bytes.js";
 import { LogFolds } from "./lib/log_folds.js";
 import { LogFoldsFeed } from "./lib/log_folds_feed.js";
+import { LogFind } from "./lib/log_find.js";
 import { bindLogKeys } from "./lib/log_keys.js";
 import { LogLines } from "./lib/log_lines.js";
-import { LogMatcher } from "./lib/log_matcher.js";
 import { hashOf, placeIn } from "./lib/log_place.js";
 import { duration, groupRow, grouped, lineRow, waitingRow } from "./lib/log_row_view.js";
 import { LogRows } from "./lib/log_rows.js";
 import { LogScroll } from "./lib/log_scroll.js";
-import { LogSearch } from "./lib/log_search.js";
 import { LogSource } from "./lib/log_source.js";
 import { LogSpeech } from "./lib/log_speech.js";
 import { LogStrip, marked } from "./lib/log_strip.js";
-import { emptyWords, matchWords, pillWords, sizeWords, stateWords, stepWords, unreadWords } from "./lib/log_words.js";
+import { emptyWords, pillWords, placeWords, sizeWords, stateWords, stepWords, unreadWords } from "./lib/log_words.js";
 
-const SEARCH_WAIT_MS = 250;
 const STEPS_EVERY_MS = 3000;
 const WARNINGS_EVERY_MS = 10_000;
 const WARNINGS_SHARE = 20; // at most a twentieth of the time goes into looking for them
@@ -36,8 +34,7 @@ class LogPanel {
     this.rows = new LogRows();
     this.folds = new LogFolds();
     this.foldsFeed = new LogFoldsFeed(this.folds, (query) => this.source.json(`/folds?${query}`), () => this.#foldsCame());
-    this.search = new LogSearch((query) => this.source.json(`/search?${query}`));
-    this.matcher = new LogMatcher(() => this.#soon());
+    this.find = this.#makeFind();
     this.speech = new LogSpeech((text) => (this.#part("said").textContent = text));
     this.isFollowing = true;
     this.seenLines = 0;
@@ -62,7 +59,8 @@ class LogPanel {
       rows: this.#part("rows"),
       count: () => this.rows.count,
       row: (index) => this.#row(index),
-      onMove: (isAtEnd) => this.#moved(isAtEnd),
+      onMove: (isAtEnd) => (isAtEnd ? this.#follow() : this.#stopFollowing()),
+      onDraw: () => this.#drawStrip(false),
     });
     this.strip = new LogStrip(
       this.#part("map"),
@@ -86,6 +84,7 @@ class LogPanel {
     await this.foldsFeed.ask();
     this.rows.setLineCount(this.#lineCount);
     if (this.linked[0]) this.#goTo(this.linked[0]);
+    if (this.linked[0] > this.#lineCount) this.#wrong(placeWords("", this.linked, this.#lineCount));
     this.#draw();
     this.source.follow(this.bytes, { news: () => this.#soon(), state: (state, detail) => this.#setState(state, detail) });
     this.#refreshWarnings();
@@ -107,22 +106,10 @@ class LogPanel {
   }
 
   #bind() {
-    const field = this.#field("search");
-    /** @type {ReturnType<typeof setTimeout> | undefined} */
-    let typing;
-    field.addEventListener("input", () => {
-      clearTimeout(typing);
-      typing = setTimeout(() => this.#search(), SEARCH_WAIT_MS);
-    });
+    this.#field("line").addEventListener("input", () => this.#wrong(""));
     bindLogKeys(this.panel, {
-      walk: (step) => {
-        clearTimeout(typing);
-        this.#walk(step);
-      },
-      clear: () => {
-        field.value = "";
-        this.#search();
-      },
+      walk: (step) => this.find.walk(step),
+      clear: () => this.find.clear(),
       goTo: (text) => this.#goToTyped(text),
       toWarning: (step) => this.#toWarning(step),
       toStart: () => this.#goToShare(0),
@@ -149,7 +136,8 @@ class LogPanel {
     const button = event.target.closest("[data-do]");
     const line = Number(event.target.closest("[data-line]")?.getAttribute("data-line") ?? 0);
     if (button) this.#do(button.getAttribute("data-do") ?? "", line);
-    else if (line && event.target.matches(".l > b")) {
+    else if (line && event.target.matches(".l > a") && !event.ctrlKey && !event.metaKey) {
+      event.preventDefault();
       const from = event.shiftKey && this.linked[0] ? this.linked[0] : line;
       this.#link([Math.min(from, line), Math.max(from, line)]);
     }
@@ -166,6 +154,7 @@ class LogPanel {
 
   /** A link to a line, anywhere on the page. @param {MouseEvent} event */
   #jumped(event) {
+    if (event.defaultPrevented) return;
     const link = event.target instanceof Element ? event.target.closest("a[href^='#L']") : null;
     const place = placeIn(link?.getAttribute("href") ?? "");
     if (!place[0]) return;
@@ -183,14 +172,21 @@ class LogPanel {
     this.#goTo(place[0]);
   }
 
-  /** @param {string} text a line or a range @returns {boolean} false: it is none */
+  /** @param {string} text a line or a range */
   #goToTyped(text) {
-    const [first, last] = placeIn(text);
-    if (!first) return false;
-    const most = this.#lineCount;
-    this.#showPlace([Math.min(first, most), Math.min(last, most)]);
+    const place = placeIn(text);
+    const wrong = placeWords(text, place, this.#lineCount);
+    this.#wrong(wrong);
+    if (wrong) return;
+    this.#showPlace([place[0], Math.min(place[1], this.#lineCount)]);
     this.#part("scroller").focus({ preventScroll: true });
-    return true;
+  }
+
+  /** What is wrong with the line that is asked for. @param {string} words "" for nothing */
+  #wrong(words) {
+    this.#part("wrong").textContent = words;
+    this.#field("line").classList.toggle("is-invalid", Boolean(words));
+    this.#field("line").setAttribute("aria-invalid", String(Boolean(words)));
   }
 
   /** @param {number} share of the log */
@@ -205,15 +201,12 @@ class LogPanel {
     if (action === "follow") {
       if (this.isFollowing) this.#stopFollowing();
       else this.#follow();
-    } else if (action === "next") this.#walk(1);
-    else if (action === "previous") this.#walk(-1);
+    } else if (action === "next") this.find.walk(1);
+    else if (action === "previous") this.find.walk(-1);
     else if (action === "wrap" || action === "times") {
       this.#setLook(action, this.#button(action).getAttribute("aria-pressed") !== "true");
-    } else if (action === "regex") {
-      const button = this.#button("regex");
-      button.setAttribute("aria-pressed", String(button.getAttribute("aria-pressed") !== "true"));
-      this.#search();
-    } else if (action === "only") this.#setMode(this.mode === "only" ? "all" : "only");
+    } else if (action === "regex") this.find.switchRegex();
+    else if (action === "only") this.#setMode(this.mode === "only" ? "all" : "only");
     else if (action === "all" || action === "warnings") this.#setMode(action);
     else if (action === "unfold") {
       this.unfolded.add(line);
@@ -249,7 +242,7 @@ class LogPanel {
 
   #arrangeOnly() {
     if (this.mode === "warnings") this.rows.setOnly((this.warnings?.found ?? []).map(([line]) => line));
-    else this.rows.setOnly(this.mode === "only" && this.search.text ? this.search.lines : null);
+    else this.rows.setOnly(this.mode === "only" && this.find.search.text ? this.find.search.lines : null);
   }
 
   /** The first line in sight. */
@@ -268,17 +261,16 @@ class LogPanel {
     const line = this.lines.at(number);
     if (!line) return { key: `l${number}`, state: "waiting", make: () => waitingRow(number) };
     const shown = this.rows.only ? { texts: null, folded: 0, isOpen: false } : this.folds.at(number);
-    const current = this.search.current;
-    const now = current && current.line === number ? current.nth : -1;
+    const now = this.find.nowIn(number);
     const view = {
-      find: (/** @type {string} */ text) => (this.search.error ? [] : this.matcher.find(text)),
+      find: (/** @type {string} */ text) => this.find.marks(text),
       now,
       isLinked: this.linked[0] <= number && number <= this.linked[1],
       isLong: this.unfolded.has(number),
       isOpen: shown.isOpen,
     };
     const { folded } = shown;
-    const state = [line.end, this.matcher.version, this.search.error, now, view.isLinked, view.isLong, shown.isOpen, folded];
+    const state = [line.end, this.find.matcher.version, this.find.search.error, now, view.isLinked, view.isLong, shown.isOpen, folded];
     const make = () => {
       const texts = shown.texts ?? [this.lines.pen(number) + line.text];
       const rest = line.hidden ? { bytes: line.hidden, url: this.source.download(line.at, line.end) } : null;
@@ -292,8 +284,9 @@ class LogPanel {
     const step = this.rows.steps[group];
     const lines = this.rows.linesOf(group);
     const isOpen = this.rows.isOpen(group);
-    const state = [step.state, ...lines, isOpen, step.duration_s].join(" ");
-    return { key: `g${group}`, state, make: () => groupRow(step, group, lines, isOpen) };
+    const matches = this.find.search.countIn(...lines);
+    const state = [step.state, ...lines, isOpen, step.duration_s, matches].join(" ");
+    return { key: `g${group}`, state, make: () => groupRow(step, group, lines, isOpen, matches) };
   }
 
   /** Lines that are shown: while bars draw, as far as it is known how. */
@@ -321,7 +314,6 @@ class LogPanel {
     if (this.isFollowing) this.scroll.showEnd();
     else this.scroll.draw();
     this.#words();
-    this.#drawStrip(false);
     if (this.bytes.movedAt > this.folds.to) this.foldsFeed.refresh();
     if (this.state !== "over") {
       if (Date.now() - this.stepsAt > STEPS_EVERY_MS) this.#refreshSteps();
@@ -331,6 +323,7 @@ class LogPanel {
 
   #words() {
     const lines = this.#lineCount;
+    if (this.scroll.isAtEnd) this.seenLines = lines;
     const fresh = Math.max(0, lines - this.seenLines);
     this.#part("size").textContent = sizeWords(lines, this.bytes.size, this.folds);
     const isBegun = lines || this.rows.steps.some((step) => step.line_from !== null || step.state === "running");
@@ -355,18 +348,12 @@ class LogPanel {
     this.#button("follow").title =
       state === "waiting" ? interpolate(gettext("not live, trying again in %(wait)s"), wait, true) : "";
     if (state === "over") {
+      this.rows.keepOpen(); // what a person watched to its end
       this.#refreshSteps();
       this.#refreshWarnings();
     }
     if (state !== before) this.speech.say(stateWords(state));
     this.#soon();
-  }
-
-  /** @param {boolean} isAtEnd */
-  #moved(isAtEnd) {
-    if (isAtEnd) this.#follow();
-    else this.#stopFollowing();
-    this.#drawStrip(false);
   }
 
   #follow() {
@@ -403,29 +390,37 @@ class LogPanel {
     this.scroll.draw();
   }
 
-  async #search() {
-    const isRegex = this.#button("regex").getAttribute("aria-pressed") === "true";
-    if (!(await this.search.run(this.#field("search").value, isRegex))) return;
-    this.matcher.setText(this.search.text, isRegex);
-    if (this.mode === "only") this.#arrangeOnly();
-    this.#matches();
-    this.strip.renew();
-    this.#soon();
+  #makeFind() {
+    const ask = (/** @type {string} */ query) => this.source.json(`/search?${query}`);
+    const parts = { field: this.#field("search"), regex: this.#button("regex"), words: this.#part("matches"), ask };
+    return new LogFind(parts, {
+      here: () => ({ line: this.#topLine, isFollowing: this.isFollowing }),
+      sees: (line) => this.#sees(this.rows.indexOfLine(line)),
+      back: ({ line, isFollowing }) => (isFollowing ? this.#follow() : this.scroll.show(this.rows.indexOfLine(line))),
+      found: (line) => this.#found(line),
+      changed: () => {
+        if (this.mode === "only") this.#arrangeOnly();
+        this.strip.renew();
+        this.#soon();
+      },
+      marked: () => this.#soon(),
+    });
   }
 
-  /** @param {number} step */
-  async #walk(step) {
-    const text = this.#field("search").value;
-    if (text !== this.search.text || this.search.answer.total === 0) await this.#search();
-    await this.search.walk(step, this.#topLine);
+  /** @param {number} index of a row */
+  #sees(index) {
+    const [first, last] = this.scroll.inSight;
+    return first <= index && index <= last;
+  }
+
+  /** A match is to be looked at. @param {number} line */
+  #found(line) {
+    this.unfolded.add(line); // it may be in what is folded
     if (this.mode === "only") this.#arrangeOnly();
-    const current = this.search.current;
-    if (current) {
-      this.unfolded.add(current.line); // the match may be in what is folded
-      this.#goTo(current.line);
-    }
-    this.#matches();
-    this.#drawStrip(false);
+    const index = this.rows.indexOfLine(line);
+    const row = this.rows.at(index);
+    if ("line" in row && row.line === line && this.scroll.shows(index)) this.#stopFollowing();
+    else this.#goTo(line);
   }
 
   /** The next line that warns or breaks, or the one before. @param {number} step */
@@ -434,12 +429,6 @@ class LogPanel {
     const here = this.linked[0] || this.#topLine;
     const line = step > 0 ? lines.find((each) => each > here) : lines.findLast((each) => each < here);
     if (line) this.#showPlace([line, line]);
-  }
-
-  #matches() {
-    const words = this.#part("matches");
-    words.classList.toggle("bad", Boolean(this.search.error));
-    words.textContent = matchWords(this.search);
   }
 
   async #refreshSteps() {
@@ -469,13 +458,13 @@ class LogPanel {
     this.warnings = answer;
     this.#part("warnings").textContent = grouped(answer.lines);
     if (this.mode === "warnings") this.#arrangeOnly();
-    if (this.search.text) await this.#search();
+    if (this.find.search.text) await this.find.renew();
     this.#drawStrip(true);
     this.#soon();
   }
 
   #marked() {
-    return marked(this.warnings, this.search.answer, (line) => this.rows.indexOfLine(line));
+    return marked(this.warnings, this.find.search.answer, (line) => this.rows.indexOfLine(line));
   }
 
   /** @param {boolean} isNew what is marked has changed */

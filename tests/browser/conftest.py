@@ -86,6 +86,7 @@ def log(server: Server) -> Callable[[bytes], int]:
     key = f"job/{server.job}"
     for file in server.logs.path(key).parent.glob(f"{server.job}.*"):
         file.unlink()
+    server.set_steps()
     return lambda data: server.logs.append(key, server.logs.size(key), data)
 
 

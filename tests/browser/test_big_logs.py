@@ -1,5 +1,6 @@
 """What the log panel promises of logs that are long, are drawn over, or come with a gap."""
 
+import re
 import subprocess
 import time
 
@@ -93,11 +94,11 @@ def test_a_search_counts_what_grep_counts_and_walks_to_any_match(log, open_page,
         field.fill(text)
         said = subprocess.run(["grep", option, text, str(path)], capture_output=True, check=True)
         number = f"{int(said.stdout):,}".replace(",", "\u202f")
-        count.get_by_text(number, exact=True).wait_for()
+        count.get_by_text(re.compile(rf"/ {number}$")).wait_for()
     page.click("[data-do=regex]")
 
     field.fill("ready")  # 99,900 of them: more than are told at once
-    count.get_by_text("99\u202f000", exact=True).wait_for()
+    count.get_by_text(re.compile("/ 99\u202f000$")).wait_for()
     go_to(page, "500001")
     field.press("Enter")
     count.get_by_text("49\u202f501 / 99\u202f000").wait_for()
@@ -113,13 +114,16 @@ def test_a_link_names_a_range_of_lines(log, open_page):
     marked = page.locator(".l.at").evaluate_all("rows => rows.map((row) => row.dataset.line)")
     assert marked == ["40010", "40011", "40012", "40013"]
 
-    page.locator(".l[data-line='40008'] > b").click()
-    page.locator(".l[data-line='40012'] > b").click(modifiers=["Shift"])
+    page.locator(".l[data-line='40008'] > a").click()
+    page.locator(".l[data-line='40012'] > a").click(modifiers=["Shift"])
     assert page.url.endswith("#L40008-L40012")
     assert page.locator(".l.at").count() == 5
 
     go_to(page, "nonsense")
     page.locator("#log-line.is-invalid").wait_for()
+    page.get_by_text("“nonsense” is no line. 120 is one, and 120-140 are some.").wait_for()
+    go_to(page, "50001")
+    page.get_by_text("The log has 50\u202f000 lines.").wait_for()
     go_to(page, "7-9")
     assert page.url.endswith("#L7-L9")
     page.locator(".l.at[data-line='9']").wait_for()

@@ -1,5 +1,6 @@
 """The log panel in a real browser, on a server of its own whose log the test writes itself."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -143,8 +144,6 @@ def test_several_bars_leave_no_empty_rows_and_every_line_of_the_file_can_be_reac
     in_sight(page, lambda seen: seen == shown)
 
     page.locator("#log-search").fill("67%")
-    page.locator("[data-log=matches]", has_text="1").wait_for()
-    page.locator("#log-search").press("Enter")
     page.locator(".l[data-line='35'] mark.now").wait_for()
 
     other = open_page("#L14")
@@ -172,11 +171,10 @@ def test_a_search_counts_the_whole_log_and_walks_through_it(log, open_page):
     row(page, 20_000).wait_for()
     field, count = page.locator("#log-search"), page.locator("[data-log=matches]")
     field.fill("LINE 77")
-    page.wait_for_timeout(400)
-    assert count.inner_text() == "0"
+    count.get_by_text("no match", exact=True).wait_for()
 
     field.fill("line 1999")
-    count.get_by_text("11", exact=True).wait_for()
+    count.get_by_text("2 / 11", exact=True).wait_for()
     page.evaluate("document.querySelector('[data-log=scroller]').scrollTop = 0")
     in_sight(page, lambda seen: seen[0] == 1)
     field.press("Enter")
@@ -194,9 +192,82 @@ def test_a_search_counts_the_whole_log_and_walks_through_it(log, open_page):
 
     page.click("[data-do=regex]")
     field.fill("LINE (9+)$".lower())
-    count.get_by_text("4", exact=True).wait_for()
-    field.press("Enter")
+    count.get_by_text("4 / 4", exact=True).wait_for()
     page.locator("mark.now").wait_for()  # looked for in a worker, which the policy allows
+
+
+def test_what_is_typed_goes_to_its_first_match_and_no_text_back_to_where_the_reader_was(
+    log, open_page
+):
+    log(b"alpha\nalpine\n" + lines(3, 3000))
+    page = open_page()
+    row(page, 3000).wait_for()
+    field = page.locator("#log-search")
+
+    field.press_sequentially("alp")
+    page.locator(".l[data-line='1'] mark.now").wait_for()
+    field.press_sequentially("i")
+    page.locator(".l[data-line='2'] mark.now").wait_for()
+    field.press("Escape")
+
+    in_sight(page, lambda seen: seen[-1] == 3000)
+    page.locator(".pill", has_text="Following").wait_for()
+
+    field.fill("alp")
+    page.locator(".l[data-line='1'] mark.now").wait_for()
+    field.press("Enter")
+    page.locator(".l[data-line='2'] mark.now").wait_for()
+    page.locator("h1").click()
+    page.keyboard.press("Shift+N")
+    page.locator(".l[data-line='1'] mark.now").wait_for()
+    assert "/launch/" not in page.url
+    field.press("Escape")
+    page.wait_for_timeout(400)
+    assert page.evaluate(IN_SIGHT)[0] == 1  # gone on from a match: it is where one wants to be
+
+
+def test_a_step_says_how_many_matches_it_has_and_opens_for_them(log, open_page, server):
+    log(lines(1, 3000))
+    server.set_steps(len(lines(1, 1000)))
+    page = open_page()
+    row(page, 3000).wait_for()
+    group = page.locator("[data-group='0']")
+
+    page.locator("#log-search").fill("line 99")
+
+    page.locator(".l[data-line='99'] mark.now").wait_for()
+    page.locator("[data-log=scroller]").press("Home")
+    group.get_by_text("11 matches").wait_for()
+    assert group.get_attribute("aria-expanded") == "true"
+
+
+def test_lines_that_come_are_dated_by_the_dashboards_clock(log, open_page):
+    page = open_page()
+    page.context.add_init_script(
+        "{ const now = Date.now; Date.now = () => now.call(Date) + 3 * 3600e3; }"
+    )
+    page.reload()
+    page.locator("[data-log-state=live]").wait_for()
+    log(b"now\n")
+    row(page, 1).wait_for()
+
+    told = page.locator(".logrows [data-line='1'] > time").get_attribute("datetime")
+    assert abs(datetime.now(UTC) - datetime.fromisoformat(told)) < timedelta(minutes=10)
+
+
+def test_a_number_is_a_link_to_its_line_and_the_strip_follows_every_jump(log, open_page):
+    log(lines(1, 5000))
+    page = open_page()
+    row(page, 5000).wait_for()
+    seen = page.locator(".minimap .v")
+    at_end = seen.bounding_box()
+
+    page.locator("#log-line").fill("1,200")
+    page.locator("#log-line").press("Enter")
+
+    page.locator(".l.at[data-line='1200']").wait_for()
+    assert page.locator(".l[data-line='1200'] > a").get_attribute("href") == "#L1200"
+    assert seen.bounding_box()["y"] < at_end["y"] - 100
 
 
 def test_warnings_alone_are_shown_of_a_long_log_that_stands_at_its_end(log, open_page):
@@ -248,7 +319,11 @@ def test_a_page_that_was_cut_off_shows_what_came_meanwhile(log, open_page, compl
     page = open_page()
     row(page, 10).wait_for()
     page.context.set_offline(True)  # new connections fail; the old one is closed by the script
+    page.locator(".pill").click()
     page.evaluate("window.dispatchEvent(new Event('offline'))")
+    page.locator(".pill", has_text="Paused · not live").wait_for()
+    page.locator(".pill").click()
+    page.locator(".pill", has_text="Not live, trying again").wait_for()
     log(lines(11, 20))
     page.context.set_offline(False)
     row(page, 20).wait_for()

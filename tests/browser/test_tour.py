@@ -14,6 +14,7 @@ from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from playwright.sync_api import expect
 
 from dashboard.formats import THIN
+from jobs.logstore import unframe
 from tests.api import until
 from tests.browser.visits import Complaints, log_in
 
@@ -73,11 +74,11 @@ class Frames:
     def _received(self, payload):
         if isinstance(payload, str):
             return
-        offset = int.from_bytes(payload[:8], "big")
+        offset, _, data = unframe(payload)
         if self.start is None:
             self.start = offset
         assert offset == self.start + len(self.data)
-        self.data += payload[8:]
+        self.data += data
 
 
 def lines_shown(page):

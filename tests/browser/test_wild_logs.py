@@ -80,7 +80,7 @@ def test_binary_garbage_is_text_that_does_nothing_and_the_page_stays_usable(log,
     page.locator("#log-line").press("Enter")
     in_sight(page, lambda seen: last // 2 in seen)
     page.locator("#log-search").fill("readable")
-    page.locator("[data-log=matches]").get_by_text("1", exact=True).wait_for()
+    page.locator("[data-log=matches]").get_by_text("1 / 1", exact=True).wait_for()
     assert (page.title(), dialogs) == (title, [])
     assert "run" not in page.evaluate("document.title.split(' ')")
 

@@ -23,6 +23,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from jobs.logstore import LogStore
 
+START = "2026-01-01 00:00:00"
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -62,7 +63,7 @@ class Server:
 
     def set_state(self, state: str) -> None:
         """Write the job's state past all services, as another process would."""
-        finished = None if state == "running" else "2026-01-01 00:00:00"
+        finished = None if state == "running" else START
         self._write(
             "UPDATE jobs_job SET state = ?, finished_at = ? WHERE id = ?",
             (state, finished, self.job),
@@ -71,6 +72,29 @@ class Server:
     def set_deployment_state(self, state: str) -> None:
         """The same for the deployment."""
         self._write("UPDATE jobs_deployment SET state = ? WHERE id = ?", (state, self.deployment))
+
+    def set_steps(self, *ends: int) -> None:
+        """Let the job's two steps begin where the one before ended; each end is one that went well.
+
+        Offsets in the log, bytes. Without any, no step has begun.
+        """
+        edges = (0, *ends)
+        for index in (0, 1):
+            begin, end = (
+                edges[at] if at < len(edges) and ends else None for at in (index, index + 1)
+            )
+            self._write(
+                "UPDATE jobs_jobstep SET log_from = ?, log_to = ?, exit_code = ?, started_at = ?"
+                ' WHERE job_id = ? AND "index" = ?',
+                (
+                    begin,
+                    end,
+                    None if end is None else 0,
+                    None if begin is None else START,
+                    self.job,
+                    index,
+                ),
+            )
 
     def let_in(self, is_active: bool) -> None:
         """Whether the person may log in."""

@@ -15,6 +15,7 @@ import redis
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from dashboard.valkey import prepare
+from jobs.logstore import unframe
 from tests.dashboard.socket_server import running_server
 
 pytestmark = pytest.mark.processes
@@ -69,8 +70,9 @@ def frames_of(socket, *, start=0, until=None, timeout=PATIENCE_S):
         if isinstance(message, str):
             assert json.loads(message) == {"type": "end", "final": True}
             return got
-        assert int.from_bytes(message[:8], "big") == start + len(got)
-        got += message[8:]
+        offset, _, data = unframe(message)
+        assert offset == start + len(got)
+        got += data
         if until is not None and len(got) >= until:
             return got
     return got
@@ -138,7 +140,7 @@ def _delay(page, publish, *, start=6):
     began = time.monotonic()
     publish()
     message = page.recv(timeout=PATIENCE_S)
-    assert int.from_bytes(message[:8], "big") == start
+    assert unframe(message)[0] == start
     return time.monotonic() - began
 
 
@@ -211,7 +213,7 @@ def test_a_server_s_log_may_go_on_after_its_end(server):
     server.logs.append(key, server.logs.size(key), b"bye\n")
     server.set_deployment_state("stopped")
     with server.socket(f"log/{key}/") as page:
-        assert page.recv(timeout=PATIENCE_S)[8:] == b"bye\n"
+        assert unframe(page.recv(timeout=PATIENCE_S))[2] == b"bye\n"
         assert json.loads(page.recv(timeout=PATIENCE_S)) == {"type": "end", "final": False}
         with pytest.raises(ConnectionClosed) as closed:
             page.recv(timeout=PATIENCE_S)

@@ -13,6 +13,7 @@ from typing import Any
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
+from jobs.logstore import unframe
 from tests.faults.proxy import Loop
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.25, 2.0
@@ -86,12 +87,12 @@ class Viewer:
         if isinstance(message, str):
             self.over = json.loads(message)["type"] == "end"
             return
-        start = int.from_bytes(message[:8], "big")
+        start, _, data = unframe(message)
         if start != self.size:
             self.wrong = f"a frame begins at {start}, not at {self.size}"
             return
-        self._digest.update(message[8:])
-        self.size += len(message) - 8
+        self._digest.update(data)
+        self.size += len(data)
 
 
 class Audience:

@@ -1,9 +1,10 @@
 import asyncio
+import time
 
 import pytest
 
-from jobs.logstore import Hub, LogStore, frame
-from jobs.logstore.hub import KEPT_FRAMES, MAX_FRAME_BYTES
+from jobs.logstore import Hub, LogStore, unframe
+from jobs.logstore.hub import HEADER, KEPT_FRAMES, MAX_FRAME_BYTES
 
 KEY = "job/1"
 
@@ -35,10 +36,15 @@ def logs(tmp_path):
     return CountingStore(tmp_path)
 
 
+def told(messages):
+    """Offset and bytes of each frame."""
+    return [(offset, data) for offset, _, data in map(unframe, messages)]
+
+
 async def take(frames, size):
     """Frames that hold ``size`` bytes together."""
     taken = []
-    while sum(len(message) - 8 for message in taken) < size:
+    while sum(len(data) for _, data in told(taken)) < size:
         taken.append(await asyncio.wait_for(anext(frames), 10))
     return taken
 
@@ -56,7 +62,7 @@ def test_what_arrives_is_read_and_framed_once_for_all(logs):
         taken = await asyncio.gather(*waiting)
 
         assert {id(messages[0]) for messages in taken} == {id(taken[0][0])}
-        assert taken[0] == [frame(0, b"hello\n")]
+        assert told(taken[0]) == [(0, b"hello\n")]
         assert logs.reads - before == 1
         assert over.asked == 1
 
@@ -78,7 +84,7 @@ def test_one_who_fell_behind_reads_the_file_and_meets_the_others_again(logs):
         logs.append(KEY, size, b"end")
         hub.wake(KEY)
 
-        assert b"".join(message[8:] for message in behind) == logs.read(KEY, 1, size)
+        assert b"".join(data for _, data in told(behind)) == logs.read(KEY, 1, size)
         assert (await take(slow, 3))[0] is (await take(quick, 3))[0]
 
     asyncio.run(scenario())
@@ -94,8 +100,8 @@ def test_no_frame_is_longer_than_agreed(logs):
 
     messages = asyncio.run(scenario())
 
-    assert max(map(len, messages)) == MAX_FRAME_BYTES + 8
-    assert sum(len(message) - 8 for message in messages) == 699_990
+    assert max(map(len, messages)) == MAX_FRAME_BYTES + HEADER.size
+    assert sum(len(data) for _, data in told(messages)) == 699_990
 
 
 def test_a_log_ends_only_after_its_last_byte(logs):
@@ -104,12 +110,12 @@ def test_a_log_ends_only_after_its_last_byte(logs):
         hub = Hub(logs, over, poll_s=60)
         follower = hub.follow(KEY, 0)
         logs.append(KEY, 0, b"first")
-        assert await take(follower, 5) == [frame(0, b"first")]
+        assert told(await take(follower, 5)) == [(0, b"first")]
         logs.append(KEY, 5, b"last")
         over.value = True
         hub.wake(KEY, ended=True)
         rest = [message async for message in follower]
-        assert rest == [frame(5, b"last")]
+        assert told(rest) == [(5, b"last")]
         assert hub.followed == frozenset()
 
     asyncio.run(scenario())
@@ -121,7 +127,7 @@ def test_without_any_hint_the_next_look_finds_what_came(logs):
         waiting = asyncio.create_task(take(follower, 4))
         await asyncio.sleep(0.02)
         logs.append(KEY, 0, b"came")
-        assert await waiting == [frame(0, b"came")]
+        assert told(await waiting) == [(0, b"came")]
 
     asyncio.run(scenario())
 
@@ -164,7 +170,7 @@ def test_one_who_leaves_while_the_file_is_read_takes_nothing_from_the_others(log
         await asyncio.sleep(0)
         leaving.cancel()
 
-        assert len(await asyncio.wait_for(staying, 10)) == MAX_FRAME_BYTES + 8
+        assert len(await asyncio.wait_for(staying, 10)) == MAX_FRAME_BYTES + HEADER.size
 
     asyncio.run(scenario())
 
@@ -197,3 +203,20 @@ def test_who_follows_a_log_that_is_removed_is_told_and_does_not_wait_for_ever(lo
             await take(frames, MAX_FRAME_BYTES)
 
     asyncio.run(scenario())
+
+
+def test_a_frame_says_when_its_first_byte_arrived_however_late_it_is_read(logs, monkeypatch):
+    for at_s, data in ((1000, b"old"), (5000, b"new")):
+        monkeypatch.setattr(time, "time_ns", lambda at_s=at_s: at_s * 10**9)
+        logs.append(KEY, logs.size(KEY), data)
+
+    async def scenario():
+        hub = Hub(logs, Over(), poll_s=60)
+        return [unframe((await take(hub.follow(KEY, start), 1))[0]) for start in (0, 2, 3, 4)]
+
+    assert asyncio.run(scenario()) == [
+        (0, 1_000_000, b"oldnew"),
+        (2, 1_000_000, b"dnew"),
+        (3, 5_000_000, b"new"),
+        (4, 5_000_000, b"ew"),
+    ]

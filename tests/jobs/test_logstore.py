@@ -170,6 +170,20 @@ def test_a_line_index_that_is_mended_within_a_tick_of_the_clock_is_read_anew(log
     assert index.read_bytes() == raw
 
 
+def test_who_sees_bytes_finds_when_they_arrived(logs, monkeypatch):
+    known = []
+
+    def seen(fd, data, offset):
+        known.append(logs.arrived_at_ms(KEY, offset))
+        os.pwrite(fd, data, offset)
+
+    monkeypatch.setattr(sys.modules[LogStore.__module__], "_write_whole", seen)
+    monkeypatch.setattr(time, "time_ns", lambda: 10**18)
+    logs.append(KEY, 0, b"x\n")
+
+    assert known == [10**12]
+
+
 def test_times_of_arrival_are_kept_a_while_apart(logs, close, monkeypatch):
     moment = [1_000_000_000_000_000_000]
     monkeypatch.setattr(time, "time_ns", lambda: moment[0])

@@ -53,6 +53,10 @@ def test_an_expression_in_small_letters_finds_what_ignoring_case_does(logs, patt
     [
         ("[完]", [1, 4], 2),
         ("^.{2} 中文", [1], 1),
+        (r"\u4e2d\u6587", [1], 1),
+        (r"[\u4e00-\u9fff]+", [1, 4], 4),
+        (r"\u006cine", [2, 3], 2),
+        (r"\\u4e2d", [], 0),
         ("[^a-z ]{3}", [1], 1),
         (r"\S+", [1, 2, 3, 4], 7),
         (r"line\S", [], 0),

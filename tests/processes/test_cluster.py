@@ -14,6 +14,7 @@ import pytest
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
+from jobs.logstore import unframe
 from tests.api import Api, until
 from tests.cluster import cluster
 from tests.stack import PASSWORD
@@ -82,8 +83,9 @@ class Watcher(threading.Thread):
                 for message in page:
                     if isinstance(message, str):
                         return True  # the end
-                    assert int.from_bytes(message[:8], "big") == len(self.got)
-                    self.got += message[8:]
+                    offset, _, data = unframe(message)
+                    assert offset == len(self.got)
+                    self.got += data
         return False
 
 

@@ -3,6 +3,7 @@
 
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 15_000;
+const DOUBT_MS = 2000; // an answer that takes longer, as the network goes or comes, does not come
 // Closed on purpose (1000), or for a reason that a new attempt does not change: dashboard/consumers/.
 const LOGGED_OUT = 4401;
 const FINAL_CODES = new Set([1000, 4400, LOGGED_OUT, 4403, 4404]);
@@ -97,6 +98,27 @@ export function connect({ url, onMessage, onState = () => {}, heartbeatMs = 0 })
     });
   }
 
+  /** The network went or came, the browser says: see at once whether the connection lives. */
+  function doubt() {
+    if (isClosed) return;
+    const asked = Date.now();
+    if (!socket) {
+      attempt = 0;
+      open();
+    } else if (socket.readyState === WebSocket.OPEN) {
+      ping();
+      setTimeout(() => {
+        if (isClosed || heardAt >= asked) return;
+        drop();
+        later();
+      }, DOUBT_MS);
+    }
+  }
+
+  function ping() {
+    socket?.send(JSON.stringify({ type: "ping", t: performance.now() }));
+  }
+
   function drop() {
     const dead = socket;
     socket = null;
@@ -111,12 +133,13 @@ export function connect({ url, onMessage, onState = () => {}, heartbeatMs = 0 })
         drop();
         later();
       } else {
-        socket.send(JSON.stringify({ type: "ping", t: performance.now() }));
+        ping();
       }
     }
   }
 
   const pulse = heartbeatMs ? setInterval(beat, heartbeatMs) : undefined;
+  if (heartbeatMs) for (const change of ["online", "offline"]) addEventListener(change, doubt);
   open();
   return {
     send(text) {

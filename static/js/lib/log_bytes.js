@@ -75,7 +75,7 @@ export class LogBytes {
    * Add bytes that begin at `offset`. Bytes that are here already are passed over.
    * @param {number} offset
    * @param {Uint8Array} bytes
-   * @param {number} atMs when they came
+   * @param {number} atMs when the first of them arrived at the dashboard, 0 for unknown
    * @returns {boolean} false: there is a gap before them, and nothing was taken
    */
   append(offset, bytes, atMs) {
@@ -197,7 +197,8 @@ export class LogBytes {
     block.length += part.length;
     block.newlines = null;
     const last = block.times.at(-1);
-    if (!last || atMs - last[1] >= TIME_EVERY_MS) block.times.push([number * BLOCK + within, atMs]);
+    const isNews = !last || atMs < last[1] || atMs - last[1] >= TIME_EVERY_MS;
+    if (atMs && isNews) block.times.push([number * BLOCK + within, atMs]);
   }
 
   /** The first and the last line that belong to a block. @param {number} number @returns {[number, number]} */

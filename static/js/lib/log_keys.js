@@ -1,5 +1,5 @@
 // @ts-check
-/** Keys of a log: in its search, in its field for a line, and anywhere in the panel. */
+/** Keys of a log: in its search, in its field for a line, in the panel, and anywhere on its page. */
 
 const FIELDS = "input, textarea, select";
 
@@ -8,7 +8,7 @@ const FIELDS = "input, textarea, select";
  * @param {object} on
  * @param {(step: number) => void} on.walk through matches
  * @param {() => void} on.clear the search
- * @param {(text: string) => boolean} on.goTo false: that is no line
+ * @param {(text: string) => void} on.goTo a line or a range
  * @param {(step: number) => void} on.toWarning
  * @param {() => void} on.toStart of the log
  * @param {() => void} on.toEnd
@@ -29,19 +29,30 @@ export function bindLogKeys(panel, { walk, clear, goTo, toWarning, toStart, toEn
     if (event.key === "Escape") scroller.focus({ preventScroll: true });
     if (event.key !== "Enter") return;
     event.preventDefault();
-    line.classList.toggle("is-invalid", !goTo(line.value));
+    goTo(line.value);
   });
   panel.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.target instanceof Element && event.target.matches(FIELDS)) return;
-    const step = event.shiftKey ? -1 : 1;
-    const key = event.key.toLowerCase();
-    if (key === "n" && search.value) walk(step);
-    else if (key === "e") toWarning(step);
+    if (!isOurs(event)) return;
     // The browser's own way there is smooth, and ends where a line is drawn meanwhile.
-    else if (key === "home") toStart();
-    else if (key === "end") toEnd();
+    if (event.key === "Home") toStart();
+    else if (event.key === "End") toEnd();
     else return;
     event.preventDefault();
   });
+  // Before those of the page: while something is looked for, N is the next match and not a new job.
+  document.addEventListener("keydown", (event) => {
+    if (!isOurs(event) || document.querySelector("dialog[open]")) return;
+    const key = event.key.toLowerCase();
+    if (key !== "e" && (key !== "n" || !search.value)) return;
+    event.preventDefault();
+    if (key === "e") toWarning(event.shiftKey ? -1 : 1);
+    else walk(event.shiftKey ? -1 : 1);
+    if (event.target instanceof Node && !panel.contains(event.target)) panel.scrollIntoView({ block: "nearest" });
+  }, { capture: true });
+}
+
+/** @param {KeyboardEvent} event */
+function isOurs(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey) return false;
+  return !(event.target instanceof Element && event.target.closest(FIELDS));
 }

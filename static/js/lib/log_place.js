@@ -5,11 +5,12 @@
 
 /**
  * The lines that an address ends with, or that a person typed: "12", "12-40", "#L12-L40".
+ * Its thousands may be set apart, as the panel itself writes them.
  * @param {string} text
  * @returns {Place}
  */
 export function placeIn(text) {
-  const found = /^#?L?(\d{1,12})(?:\s*[-–]\s*L?(\d{1,12}))?$/i.exec(text.trim());
+  const found = /^#?L?(\d{1,12})(?:\s*[-–]\s*L?(\d{1,12}))?$/i.exec(text.trim().replace(/[\u202f,]/g, ""));
   if (!found) return [0, 0];
   const numbers = [Number(found[1]), Number(found[2] ?? found[1])];
   return numbers[0] < 1 || numbers[1] < 1 ? [0, 0] : [Math.min(...numbers), Math.max(...numbers)];

@@ -77,6 +77,15 @@ function clock(atMs) {
   return element;
 }
 
+/** The number of a line, which is a link to it. @param {number} number */
+function permalink(number) {
+  const link = make("a", "", String(number));
+  link.setAttribute("href", `#L${number}`);
+  link.draggable = false;
+  link.tabIndex = -1; // a thousand stops on the way through a page would be none
+  return link;
+}
+
 /** @param {string} text a whole text, escape sequences and all */
 function tone(text) {
   const head = strip(text.slice(0, 400));
@@ -140,7 +149,7 @@ export function lineRow(line, view) {
   const redraws = line.folded ? 0 : states[0].redraws;
   const row = make("div", `l${tone(texts.at(-1) ?? "")}${view.isLinked ? " at" : ""}`);
   row.dataset.line = String(line.number);
-  row.append(make("b", "", String(line.number)));
+  row.append(permalink(line.number));
   row.append(line.atMs === null ? make("time", "") : clock(line.atMs));
   const body = make("span", "");
   let seen = 0;
@@ -169,8 +178,9 @@ export function lineRow(line, view) {
 /**
  * @param {import("./log_rows.js").Step} step @param {number} group
  * @param {[number, number]} lines @param {boolean} isOpen
+ * @param {number | null} matches of what is looked for, null where there is nothing to say
  */
-export function groupRow(step, group, [from, to], isOpen) {
+export function groupRow(step, group, [from, to], isOpen, matches) {
   const row = make("button", "grp");
   if (row instanceof HTMLButtonElement) row.type = "button";
   row.dataset.group = String(group);
@@ -178,6 +188,10 @@ export function groupRow(step, group, [from, to], isOpen) {
   const state = make("span", `st ${step.look[0]}`);
   state.append(svg(`s-${step.look[1]}`), step.title);
   const facts = [];
+  if (matches) {
+    const words = ngettext("%(n)s match", "%(n)s matches", matches);
+    facts.push(interpolate(words, { n: grouped(matches) }, true));
+  }
   if (to >= from) {
     const words = from === to ? gettext("line %(from)s") : gettext("lines %(from)s–%(to)s");
     facts.push(interpolate(words, { from: grouped(from), to: grouped(to) }, true));
@@ -192,6 +206,6 @@ export function groupRow(step, group, [from, to], isOpen) {
 /** A row whose bytes are on their way. @param {number} number */
 export function waitingRow(number) {
   const row = make("div", "l");
-  row.append(make("b", "", String(number)), make("time", ""), make("span", "dim", "…"));
+  row.append(permalink(number), make("time", ""), make("span", "dim", "…"));
   return row;
 }

@@ -70,14 +70,14 @@ export class LogRows {
   }
 
   /**
-   * What works, and what went wrong, is open; of a job that has ended well, the last step.
+   * What works, and what went wrong, is open; of what has ended well, the last step that printed.
    * @param {number} group
    */
   isOpen(group) {
     const chosen = this.choices.get(group);
     if (chosen !== undefined) return chosen;
     if (this.steps[group].state !== "succeeded") return true;
-    return !this.steps.slice(group + 1).some((step) => step.line_from !== null);
+    return !this.steps.slice(group + 1).some((step) => step.line_from !== null && step.line_from <= this.lineCount);
   }
 
   /** @param {number} group @param {boolean} open */

@@ -23,9 +23,9 @@ export class LogScroll {
    * @param {(index: number) => {key: string, state: string, make: () => HTMLElement} | null} parts.row
    *   null: the row is not shown. `state` tells when a row must be made anew
    * @param {(isAtEnd: boolean) => void} parts.onMove a person scrolled
+   * @param {() => void} parts.onDraw other rows may be in sight
    */
-  constructor({ scroller, space, view, rows, count, row, onMove }) {
-    Object.assign(this, { scroller, space, view, rows, count, row, onMove });
+  constructor({ scroller, space, view, rows, count, row, onMove, onDraw }) {
     this.scroller = scroller;
     this.space = space;
     this.view = view;
@@ -33,6 +33,7 @@ export class LogScroll {
     this.count = count;
     this.row = row;
     this.onMove = onMove;
+    this.onDraw = onDraw;
     this.anchor = 0;
     this.above = 0; // pixels of the anchor that are above the edge
     /** @type {{index: number, share: number} | null} kept until a person scrolls: rows still load */
@@ -84,6 +85,14 @@ export class LogScroll {
     this.draw();
   }
 
+  /** True if a row is in sight as a whole. @param {number} index */
+  shows(index) {
+    const row = this.drawn.get(index);
+    if (!row) return false;
+    const top = this.#offset + row.offsetTop;
+    return top >= 0 && top + row.offsetHeight <= this.height;
+  }
+
   /** The first row in sight, and the last one. @returns {[number, number]} */
   get inSight() {
     const seen = [...this.drawn].filter(
@@ -107,6 +116,7 @@ export class LogScroll {
     this.#place();
     this.#sizeSpace(count);
     this.#syncBar(false);
+    this.onDraw();
   }
 
   /** Rows around the anchor: at least a whole height above and below the edge. @param {number} count */

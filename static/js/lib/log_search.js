@@ -42,6 +42,12 @@ export class LogSearch {
     return null;
   }
 
+  /** How many matches lines `from` to `to` have; null: not all matches were told. @param {number} from @param {number} to */
+  countIn(from, to) {
+    if (!this.text || this.error || this.#told !== this.answer.total) return null;
+    return this.answer.found.reduce((sum, [line, , count]) => (from <= line && line <= to ? sum + count : sum), 0);
+  }
+
   /** Matches that were told. */
   get #told() {
     return this.answer.found.reduce((sum, [, , count]) => sum + count, 0);

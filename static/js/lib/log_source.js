@@ -5,6 +5,7 @@ import { connect, socketUrl } from "./live_socket.js";
 
 const LOOK_MS = 10_000; // without news the size is asked for this often: a socket can die silently
 const AGAIN_MS = 5000; // a server's log may go on after a restart
+const HEADER_BYTES = 16; // of a frame: offset, and when its first byte arrived (jobs/logstore/hub.py)
 
 /** @param {string} text "offset:ms,offset:ms" @returns {[number, number][]} */
 function timesOf(text) {
@@ -91,11 +92,8 @@ export class LogSource {
     this.looking = setInterval(() => {
       if (Date.now() - this.heardAt >= LOOK_MS) this.#look(bytes, on);
     }, LOOK_MS);
-    addEventListener("online", () => this.#look(bytes, on));
-    addEventListener("offline", () => {
-      this.isCut = true;
-      if (!this.isOver) on.state("waiting", LOOK_MS);
-    });
+    // Whether the dashboard answers, only a question tells: it may be on this very computer.
+    for (const change of ["online", "offline"]) addEventListener(change, () => this.#look(bytes, on));
   }
 
   /** @param {import("./log_bytes.js").LogBytes} bytes @param {() => void} news */
@@ -114,11 +112,12 @@ export class LogSource {
       if (!message.final) setTimeout(() => this.#again(bytes, on), AGAIN_MS);
       return;
     }
-    const offset = Number(new DataView(data).getBigUint64(0));
-    const fresh = new Uint8Array(data, 8);
-    if (!bytes.append(offset, fresh, Date.now())) {
+    const header = new DataView(data);
+    const [offset, atMs] = [0, 8].map((at) => Number(header.getBigUint64(at)));
+    const fresh = new Uint8Array(data, HEADER_BYTES);
+    if (!bytes.append(offset, fresh, atMs)) {
       await this.catchUp(bytes, on.news);
-      if (!bytes.append(offset, fresh, Date.now())) throw new Error("a gap that cannot be filled");
+      if (!bytes.append(offset, fresh, atMs)) throw new Error("a gap that cannot be filled");
     }
     on.news();
   }
@@ -147,8 +146,8 @@ export class LogSource {
     try {
       const response = await fetch(`${this.url}?from=${bytes.size}`, { method: "HEAD" });
       showRemoval(response);
-      if (Number(response.headers.get("X-Log-Size")) > bytes.size) this.socket?.retry();
-      else if (this.isCut) on.state("live", 0);
+      const isBehind = Number(response.headers.get("X-Log-Size")) > bytes.size;
+      if (isBehind || this.isCut) this.socket?.retry();
       this.isCut = false;
     } catch {
       this.isCut = true; // the server or the network is away; the socket comes back by itself

@@ -34,8 +34,10 @@ export function emptyWords(state) {
  */
 export function pillWords(state, isFollowing, fresh) {
   if (isFollowing) return state === "waiting" ? gettext("Not live, trying again") : gettext("Following");
-  if (!fresh) return state === "over" ? gettext("To the end") : gettext("Paused");
-  return interpolate(ngettext("%(n)s new line", "%(n)s new lines", fresh), { n: grouped(fresh) }, true);
+  if (!fresh && state === "over") return gettext("To the end");
+  const words = fresh ? ngettext("%(n)s new line", "%(n)s new lines", fresh) : gettext("Paused");
+  const said = interpolate(words, { n: grouped(fresh) }, true);
+  return state === "waiting" ? interpolate(gettext("%(said)s · not live"), { said }, true) : said;
 }
 
 /** @param {State} state */
@@ -44,10 +46,22 @@ export function stateWords(state) {
   return state === "live" ? gettext("The log is live again.") : gettext("The log is not live, trying again.");
 }
 
+/**
+ * What is wrong with a place that is asked for, "" for nothing.
+ * @param {string} text as it was typed @param {import("./log_place.js").Place} place @param {number} lines there are
+ */
+export function placeWords(text, [first], lines) {
+  if (!first) return interpolate(gettext("“%(text)s” is no line. 120 is one, and 120-140 are some."), { text }, true);
+  if (first <= lines) return "";
+  const words = ngettext("The log has %(n)s line.", "The log has %(n)s lines.", lines);
+  return interpolate(words, { n: grouped(lines) }, true);
+}
+
 /** @param {import("./log_search.js").LogSearch} search */
 export function matchWords({ text, error, answer, at }) {
   if (error) return error;
   if (!text) return "";
+  if (!answer.total) return gettext("no match");
   return at < 0 ? grouped(answer.total) : `${grouped(at + 1)} / ${grouped(answer.total)}`;
 }
 

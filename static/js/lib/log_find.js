@@ -1,0 +1,114 @@
+// @ts-check
+/** The search of a panel: what is typed, how many match, and the way from match to match. */
+
+import { LogMatcher } from "./log_matcher.js";
+import { LogSearch } from "./log_search.js";
+import { matchWords } from "./log_words.js";
+
+const WAIT_MS = 250; // typing may go on
+
+/** @typedef {{line: number, isFollowing: boolean}} Here what a person sees: the first line, or the end */
+
+export class LogFind {
+  /**
+   * @param {object} parts
+   * @param {HTMLInputElement} parts.field
+   * @param {HTMLButtonElement} parts.regex pressed: what is typed is an expression
+   * @param {HTMLElement} parts.words
+   * @param {(query: string) => Promise<import("./log_search.js").Answer>} parts.ask
+   * @param {object} on
+   * @param {() => Here} on.here
+   * @param {(line: number) => boolean} on.sees a line is in sight
+   * @param {(place: Here) => void} on.back to where a person was when the search began
+   * @param {(line: number) => void} on.found the match to be looked at
+   * @param {() => void} on.changed other lines match
+   * @param {() => void} on.marked marks have come
+   */
+  constructor({ field, regex, words, ask }, on) {
+    this.field = field;
+    this.regex = regex;
+    this.words = words;
+    this.on = on;
+    this.search = new LogSearch(ask);
+    this.matcher = new LogMatcher(on.marked);
+    /** @type {Here | null} where a person was who types, and has not gone on from a match yet */
+    this.from = null;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.typing = undefined;
+    field.addEventListener("input", () => {
+      clearTimeout(this.typing);
+      this.typing = setTimeout(() => this.#typed(), WAIT_MS);
+    });
+  }
+
+  /** Places in a text that match, for as long as the search can be made. @param {string} text */
+  marks(text) {
+    return this.search.error ? [] : this.matcher.find(text);
+  }
+
+  /** Which match of a line is looked at, -1 for none. @param {number} line */
+  nowIn(line) {
+    const current = this.search.current;
+    return current && current.line === line ? current.nth : -1;
+  }
+
+  /** To the next match or the one before. @param {number} step 1 or -1 */
+  async walk(step) {
+    clearTimeout(this.typing);
+    const isNews = this.field.value !== this.search.text || this.search.answer.total === 0;
+    if (isNews && !(await this.renew())) return;
+    const { current } = this.search;
+    if (current && !this.on.sees(current.line)) this.search.at = -1; // somebody went elsewhere: from there
+    await this.search.walk(step, this.on.here().line);
+    this.from = null;
+    this.#show();
+  }
+
+  clear() {
+    clearTimeout(this.typing);
+    this.field.value = "";
+    return this.#typed();
+  }
+
+  switchRegex() {
+    this.regex.setAttribute("aria-pressed", String(this.regex.getAttribute("aria-pressed") !== "true"));
+    return this.#typed();
+  }
+
+  /** Ask again, staying where we are: the log has grown. @returns {Promise<boolean>} false: outrun */
+  async renew() {
+    const isRegex = this.regex.getAttribute("aria-pressed") === "true";
+    if (!(await this.search.run(this.field.value, isRegex))) return false;
+    this.matcher.setText(this.search.text, isRegex);
+    this.on.changed();
+    this.#say();
+    return true;
+  }
+
+  /** Each text that is typed goes to its first match from where the person was; none goes back there. */
+  async #typed() {
+    this.from ??= this.on.here();
+    if (!(await this.renew())) return;
+    if (this.search.answer.total && this.from) {
+      if (this.search.at < 0) await this.search.walk(1, this.from.line);
+      this.#show();
+    } else if (!this.search.text) {
+      if (this.from) this.on.back(this.from);
+      this.from = null;
+    }
+  }
+
+  #show() {
+    const current = this.search.current;
+    if (current) this.on.found(current.line);
+    this.on.changed();
+    this.#say();
+  }
+
+  #say() {
+    const isNothing = Boolean(this.search.text) && !this.search.answer.total;
+    this.words.classList.toggle("bad", Boolean(this.search.error));
+    this.words.classList.toggle("warn", isNothing && !this.search.error);
+    this.words.textContent = matchWords(this.search);
+  }
+}
