@@ -73,7 +73,8 @@ class LogPanel {
   /** Read what is there, then follow. */
   async start() {
     this.#setLook("wrap", localStorage.getItem("log-wrap") !== "no");
-    this.#setLook("times", localStorage.getItem("log-times") !== "no");
+    const hasRoom = !matchMedia("(max-width: 760px)").matches;
+    this.#setLook("times", (localStorage.getItem("log-times") ?? (hasRoom ? "yes" : "no")) !== "no");
     try {
       const [index, steps] = await Promise.all([this.source.json("/index"), this.source.json("/steps")]);
       this.bytes.setIndex(index);
@@ -204,7 +205,9 @@ class LogPanel {
     } else if (action === "next") this.find.walk(1);
     else if (action === "previous") this.find.walk(-1);
     else if (action === "wrap" || action === "times") {
-      this.#setLook(action, this.#button(action).getAttribute("aria-pressed") !== "true");
+      const isOn = this.#button(action).getAttribute("aria-pressed") !== "true";
+      localStorage.setItem(`log-${action}`, isOn ? "yes" : "no");
+      this.#setLook(action, isOn);
     } else if (action === "regex") this.find.switchRegex();
     else if (action === "only") this.#setMode(this.mode === "only" ? "all" : "only");
     else if (action === "all" || action === "warnings") this.#setMode(action);
@@ -222,7 +225,6 @@ class LogPanel {
   #setLook(name, isOn) {
     this.panel.querySelector(".log")?.classList.toggle(`no${name}`, !isOn);
     this.#button(name).setAttribute("aria-pressed", String(isOn));
-    localStorage.setItem(`log-${name}`, isOn ? "yes" : "no");
     if (this.isFollowing) this.scroll.showEnd();
     else this.scroll.draw();
   }

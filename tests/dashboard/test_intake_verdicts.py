@@ -9,6 +9,7 @@ from jobs import dispatch
 from jobs.kinds import KINDS
 from jobs.kinds.base import Conclusion, Measured, Remark
 from jobs.models import Artifact, Result
+from jobs.queries.job_page import job_page
 from jobs.services import lifecycle
 from tests.dashboard.host_caller import LOG, STARTED, end, ended, events, taken_job
 from tests.factories import make_deployment, make_job, make_user, make_weights
@@ -134,6 +135,17 @@ def test_a_success_registers_what_it_promised(caller, kind):
         "Q8_0 from Q4_1",
         "/a/x.gguf",
     )
+
+
+def test_a_jobs_page_says_what_was_made_and_not_what_was_promised(caller, kind):
+    promise = {"type": "weights", "model_id": "m", "precision": "bf16", "bytes": 15_231_233_024}
+    made = {"path": "/w/m", "bytes": 179_820, "sha256": "c" * 64}
+    kind.conclusion = Conclusion(sentence=Remark("weights:read"), product=made)
+    job = taken_job(caller, product=promise)
+
+    end(caller, job, ended())
+
+    assert dict(job_page(job.pk).made) == {**promise, **made}
 
 
 def test_a_promise_that_is_not_kept_whole_makes_the_job_errored(caller, kind):
