@@ -4,6 +4,8 @@ All under ``/api/v1/jobs/ID`` and ``/api/v1/deployments/ID``:
 
 =============================  ================================================================
 ``log?from=&to=``              raw bytes; ``X-Log-Size`` is the size of the whole log
+``log?…&framed=1``             at most 256 KiB of them, with when they arrived: see
+                               :mod:`jobs.logstore.frames`
 ``log?plain=1``                without escape sequences, redraws folded into the last
 ``log?…&download=1``           the same, to keep as a file
 ``log/lines?from=&to=``        raw bytes of these lines (from 1, both included)
@@ -43,7 +45,8 @@ from dashboard.log_quotes import BREAKS
 from dashboard.states import look
 from dashboard.words import step_title
 from jobs.errors import DamagedLog, LogRemoved
-from jobs.logstore import LogStore, Query, plain_stream, store
+from jobs.logstore import MAX_FRAME_BYTES, LogStore, Query, frame, plain_stream, store
+from jobs.logstore.frames import MOST_TIMES
 from jobs.logstore.lines import BLOCK_BYTES
 from jobs.logstore.search import SearchTooSlow
 from jobs.models import Job
@@ -52,9 +55,7 @@ from jobs.queries.job_page import StepState, step_states
 logger = logging.getLogger(__name__)
 
 PIECE_BYTES = 256 * 1024
-# Short answers are sent at once and say when their bytes arrived.
-SHORT_BYTES = 1024 * 1024
-MOST_TIMES = 100  # in one header, which proxies hold to 4 KiB
+SHORT_BYTES = 1024 * 1024  # such answers are sent at once
 MOST_MATCHES = 5000
 SEARCH_TIMEOUT_S = 30.0
 # What a reader looks for first; static/js/lib/log_row_view.js tints the same lines.
@@ -100,6 +101,8 @@ def log(request: HttpRequest, key: str) -> HttpResponseBase:
     size = logs.size(key)
     start = _number(request, "from", 0)
     end = min(size, _number(request, "to", size))
+    if request.GET.get("framed") == "1":
+        return _framed(logs, key, start=start, end=end)
     return _bytes(request, logs, key, start=start, end=end)
 
 
@@ -259,9 +262,14 @@ def _bytes(
     body = logs.read(key, start, end)
     if is_plain:
         body = b"".join(plain_stream([body]))
-    times = logs.arrivals(key, start, end, limit=MOST_TIMES)
-    headers["X-Log-Times"] = ",".join(f"{offset}:{at_ms}" for offset, at_ms in times)
     return HttpResponse(body, headers=headers)
+
+
+def _framed(logs: LogStore, key: str, *, start: int, end: int) -> HttpResponse:
+    """A range of a log with its times."""
+    data = logs.read(key, start, min(end, start + MAX_FRAME_BYTES))
+    times = logs.arrivals(key, start, start + len(data) - 1, limit=MOST_TIMES) if data else []
+    return HttpResponse(frame(start, times, data), content_type="application/octet-stream")
 
 
 async def _pieces(logs: LogStore, key: str, start: int, end: int) -> AsyncIterator[bytes]:

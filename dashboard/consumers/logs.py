@@ -1,7 +1,6 @@
 """``ws/log/<job|deployment>/<id>/?from=OFFSET``: a log as it grows.
 
-To the page: binary frames, 16 bytes big-endian say the offset and when the first byte arrived
-(milliseconds since the epoch, 0: nobody knows), then the bytes; one text frame
+To the page: binary frames as :mod:`jobs.logstore.frames` makes them; one text frame
 ``{"type": "end", "final": bool}`` when the record is closed and every byte was sent, and then the
 socket closes with 1000. ``final`` is false where a restart may go on with the same log.
 From the page: nothing.

@@ -21,7 +21,8 @@ from functools import cache
 from django.conf import settings
 
 from jobs.errors import OffsetMismatch
-from jobs.logstore.hub import MAX_FRAME_BYTES, Hub, frame, unframe
+from jobs.logstore.frames import frame, unframe
+from jobs.logstore.hub import MAX_FRAME_BYTES, Hub
 from jobs.logstore.plain import plain, plain_stream
 from jobs.logstore.search import Match, Matches, Query
 from jobs.logstore.store import LogStore

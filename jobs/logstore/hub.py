@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import struct
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Protocol
 
+from jobs.logstore.frames import MOST_TIMES, data_begins, frame
+
 MAX_FRAME_BYTES = 256 * 1024
-HEADER = struct.Struct(">QQ")  # offset in the log, milliseconds since the epoch
 # Frames that a reader keeps (4 MiB): who follows a little later, or catches up beside others, takes
 # the same. Each read of the file is one for all who stand at that offset.
 KEPT_FRAMES = 16
@@ -26,19 +26,8 @@ class Source(Protocol):
     def read(self, key: str, start: int, end: int) -> bytes:
         """Bytes from ``start`` up to ``end``."""
 
-    def arrived_at_ms(self, key: str, offset: int) -> int:
-        """When the byte at ``offset`` arrived, since the epoch; 0: nobody knows."""
-
-
-def frame(offset: int, data: bytes, *, at_ms: int) -> bytes:
-    """One message of a log socket: where ``data`` begins, and when its first byte arrived."""
-    return HEADER.pack(offset, at_ms) + data
-
-
-def unframe(message: bytes) -> tuple[int, int, bytes]:
-    """What :func:`frame` put together: offset, milliseconds, data."""
-    offset, at_ms = HEADER.unpack_from(message)
-    return offset, at_ms, message[HEADER.size :]
+    def arrivals(self, key: str, start: int, end: int, *, limit: int) -> list[tuple[int, int]]:
+        """When bytes from each offset on arrived, milliseconds since the epoch."""
 
 
 class Hub:
@@ -83,7 +72,7 @@ class Hub:
                 seen = reader.looks
                 if offset < reader.end and (message := await reader.frame_at(offset)):
                     yield message
-                    offset += len(message) - HEADER.size
+                    offset += len(message) - data_begins(message)
                 elif reader.over and offset >= reader.end:
                     return
                 elif reader.over:
@@ -185,8 +174,9 @@ class _Reader:
             return b""
         if len(self._frames) >= KEPT_FRAMES:
             del self._frames[next(iter(self._frames))]
-        at_ms = self._source.arrived_at_ms(self.key, offset)
-        message = self._frames[offset] = frame(offset, data, at_ms=at_ms)
+        end = offset + len(data) - 1
+        times = self._source.arrivals(self.key, offset, end, limit=MOST_TIMES)
+        message = self._frames[offset] = frame(offset, times, data)
         return message
 
     async def _run(self) -> None:

@@ -209,11 +209,6 @@ class LogStore:
         """
         return Arrivals(self.path(key)).between(start, end, limit=limit)
 
-    def arrived_at_ms(self, key: str, offset: int) -> int:
-        """When the byte at ``offset`` arrived, since the epoch; 0: nobody knows."""
-        times = self.arrivals(key, offset, offset, limit=1)
-        return times[0][1] if times else 0
-
     def folds(self, key: str, *, series: str = "", known: int = 0, budget_s: float = 0.2) -> Folds:
         """Which rows stand for more than one line; see :mod:`jobs.logstore.folds`.
 

@@ -49,7 +49,7 @@ async def main() -> None:
     readers: list[Reader] = []
     path, seed = Path(order["path"]), order["seed"]
     with path.open("rb") as file:
-        first = frame(0, file.read(seed), at_ms=0)
+        first = frame(0, [], file.read(seed))
 
         def listener(_: WSUpgradeRequest) -> Reader:
             return Reader(first, readers)
@@ -59,7 +59,7 @@ async def main() -> None:
         await asyncio.to_thread(sys.stdin.readline)
         offset = seed
         while data := file.read(MAX_FRAME_BYTES):
-            message = frame(offset, data, at_ms=0)
+            message = frame(offset, [], data)
             offset += len(data)
             for reader in readers:
                 reader.transport.send(WSMsgType.BINARY, message)

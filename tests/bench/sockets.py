@@ -1,10 +1,10 @@
 """Many readers of one log in a process of their own: ``python -m tests.bench.sockets``.
 
-Order: ``{"url", "headers": {name: value}, "sockets", "bytes"}``. Each socket takes frames (as
-:mod:`jobs.logstore.hub` makes them) until it has ``bytes`` of them. It prints ``ready`` once every
-socket has had a first frame, and at the end ``{"ended_at", "complete", "sha256s", "frames"}``:
-times are of the monotonic clock, ``complete`` counts sockets without a gap or a repeat, ``frames``
-are ``[socket, offset, bytes, arrived_at]`` where ``"frames": true`` was asked for.
+Order: ``{"url", "headers": {name: value}, "sockets", "bytes"}``. Each socket takes frames
+(:mod:`jobs.logstore.frames`) until it has ``bytes`` of them. It prints ``ready`` once every socket
+has had a first frame, and at the end ``{"ended_at", "complete", "sha256s", "frames"}``: times are
+of the monotonic clock, ``complete`` counts sockets without a gap or a repeat, ``frames`` are
+``[socket, offset, bytes, arrived_at]`` where ``"frames": true`` was asked for.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 import uvloop
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
-from jobs.logstore.hub import HEADER
+from jobs.logstore.frames import data_begins, offset_of
 
 HASHED = 3  # sockets whose bytes are hashed; of the others offsets and sizes are checked
 CLOSED_EARLY_S = 120.0
@@ -40,7 +40,8 @@ class Page(WSListener):
         if frame.msg_type != WSMsgType.BINARY:
             return
         view = frame.get_payload_as_memoryview()
-        offset, size = HEADER.unpack_from(view)[0], len(view) - HEADER.size
+        begin = data_begins(view)
+        offset, size = offset_of(view), len(view) - begin
         if self._all.frames is not None:
             self._all.frames.append((self.number, offset, size, time.monotonic()))
         self.is_broken |= offset != self.at
@@ -48,7 +49,7 @@ class Page(WSListener):
             self._all.begun += 1
         self.at += size
         if self.digest is not None:
-            self.digest.update(view[HEADER.size :])
+            self.digest.update(view[begin:])
         if self.at >= self._all.wanted:
             self._all.ended(self)
 

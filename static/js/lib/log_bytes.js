@@ -14,7 +14,6 @@ const NEWLINE = 10;
 const ESCAPE = 27;
 // A line over more blocks than this is read at its begin and its end only.
 const WHOLE_BLOCKS = 3;
-const TIME_EVERY_MS = 500;
 // eslint-disable-next-line no-control-regex
 const UP = /^\x1b(?:\[\d*[AF]|M)/;
 const LONGEST_UP = 6; // bytes
@@ -75,10 +74,10 @@ export class LogBytes {
    * Add bytes that begin at `offset`. Bytes that are here already are passed over.
    * @param {number} offset
    * @param {Uint8Array} bytes
-   * @param {number} atMs when the first of them arrived at the dashboard, 0 for unknown
+   * @param {import("./log_frame.js").Time[]} times when they arrived at the dashboard
    * @returns {boolean} false: there is a gap before them, and nothing was taken
    */
-  append(offset, bytes, atMs) {
+  append(offset, bytes, times) {
     if (offset > this.size) return false;
     const fresh = bytes.subarray(this.size - offset);
     if (offset + bytes.length <= this.size) return true;
@@ -86,7 +85,7 @@ export class LogBytes {
       const number = Math.floor(this.size / BLOCK);
       const within = this.size % BLOCK;
       const part = fresh.subarray(done, done + BLOCK - within);
-      this.#extend(number, within, part, atMs);
+      this.#extend(number, within, part, times);
       for (let at = part.indexOf(NEWLINE); at >= 0; at = part.indexOf(NEWLINE, at + 1)) this.newlines += 1;
       this.size += part.length;
       done += part.length;
@@ -131,12 +130,8 @@ export class LogBytes {
    */
   timeAt(offset) {
     const times = this.blocks.get(Math.floor(offset / BLOCK))?.times ?? [];
-    let found = null;
-    for (const [from, atMs] of times) {
-      if (from > offset) break;
-      found = atMs;
-    }
-    return found;
+    const after = firstWhere(times.length, (at) => times[at][0] > offset);
+    return after ? times[after - 1][1] : null;
   }
 
   /**
@@ -185,8 +180,8 @@ export class LogBytes {
     }
   }
 
-  /** @param {number} number @param {number} within @param {Uint8Array} part @param {number} atMs */
-  #extend(number, within, part, atMs) {
+  /** @param {number} number @param {number} within @param {Uint8Array} part @param {[number, number][]} times */
+  #extend(number, within, part, times) {
     let block = this.blocks.get(number);
     if (!block && within === 0) {
       this.#keep(number, { bytes: new Uint8Array(0), times: [] });
@@ -196,9 +191,12 @@ export class LogBytes {
     block.data.set(part, within);
     block.length += part.length;
     block.newlines = null;
-    const last = block.times.at(-1);
-    const isNews = !last || atMs < last[1] || atMs - last[1] >= TIME_EVERY_MS;
-    if (atMs && isNews) block.times.push([number * BLOCK + within, atMs]);
+    const [begin, end] = [number * BLOCK + within, number * BLOCK + block.length];
+    const holding = firstWhere(times.length, (at) => times[at][0] > begin) - 1;
+    for (const [from, atMs] of times.slice(Math.max(0, holding))) {
+      if (from >= end) break;
+      if (block.times.at(-1)?.[1] !== atMs) block.times.push([Math.max(from, begin), atMs]);
+    }
   }
 
   /** The first and the last line that belong to a block. @param {number} number @returns {[number, number]} */

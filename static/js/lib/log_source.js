@@ -2,16 +2,10 @@
 /** Where a log comes from: pieces and facts by HTTP, what is new by socket. */
 
 import { connect, socketUrl } from "./live_socket.js";
+import { readFrame } from "./log_frame.js";
 
 const LOOK_MS = 10_000; // without news the size is asked for this often: a socket can die silently
 const AGAIN_MS = 5000; // a server's log may go on after a restart
-const HEADER_BYTES = 16; // of a frame: offset, and when its first byte arrived (jobs/logstore/hub.py)
-
-/** @param {string} text "offset:ms,offset:ms" @returns {[number, number][]} */
-function timesOf(text) {
-  if (!text) return [];
-  return text.split(",").map((pair) => /** @type {[number, number]} */ (pair.split(":").map(Number)));
-}
 
 /** A log that was removed since: the page itself says when and why. @param {Response} response */
 function showRemoval(response) {
@@ -56,11 +50,10 @@ export class LogSource {
 
   /** @param {number} from @param {number} to @returns {Promise<import("./log_bytes.js").Piece>} */
   async piece(from, to) {
-    const response = await fetch(`${this.url}?from=${from}&to=${to}`);
+    const response = await fetch(`${this.url}?from=${from}&to=${to}&framed=1`);
     showRemoval(response);
     if (!response.ok) throw new Error(response.statusText);
-    const bytes = new Uint8Array(await response.arrayBuffer());
-    return { bytes, times: timesOf(response.headers.get("X-Log-Times") ?? "") };
+    return readFrame(await response.arrayBuffer());
   }
 
   /**
@@ -112,12 +105,10 @@ export class LogSource {
       if (!message.final) setTimeout(() => this.#again(bytes, on), AGAIN_MS);
       return;
     }
-    const header = new DataView(data);
-    const [offset, atMs] = [0, 8].map((at) => Number(header.getBigUint64(at)));
-    const fresh = new Uint8Array(data, HEADER_BYTES);
-    if (!bytes.append(offset, fresh, atMs)) {
+    const { offset, times, bytes: fresh } = readFrame(data);
+    if (!bytes.append(offset, fresh, times)) {
       await this.catchUp(bytes, on.news);
-      if (!bytes.append(offset, fresh, atMs)) throw new Error("a gap that cannot be filled");
+      if (!bytes.append(offset, fresh, times)) throw new Error("a gap that cannot be filled");
     }
     on.news();
   }
