@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 
 from jobs import dispatch, hostqueue, logstore, plans
 from jobs.errors import LaunchError
-from jobs.kinds import KINDS
+from jobs.kinds import KINDS, ports
 from jobs.kinds.base import AssetRef, Kind, Target, asset_values
 from jobs.kinds.printed import against_guide
 from jobs.kinds.proposals import proposals
@@ -187,6 +187,7 @@ def run_again(job_id: int, user: AbstractBaseUser | None, *, may_raise: bool = F
             params = kind.Params.model_validate(_settled(kind, old.params))
         except ValidationError:  # launched by an older version of the kind
             raise LaunchError(_("What this job works on is not there any more.")) from None
+        _check_ports(old, target)
         draft = Job(
             kind=old.kind,
             title=old.title,
@@ -403,6 +404,18 @@ def _inputs_still_there(old: Job) -> dict[str, dict[str, int]]:
             raise LaunchError(words % {"name": found.data["name"]})
         inputs[key] = {"id": found.id or 0}
     return inputs
+
+
+def _check_ports(old: Job, target: Target) -> None:
+    """Refuse to run a plan again that has a port which another server has by now."""
+    details = (old.product or {}).get("details") or {}
+    found = ports.clash(ports.of_server(old.params, details), target.servers)
+    if found:
+        words = _(
+            "Its plan has port %(port)d, which the server %(name)s has now: stop that one, or open"
+            " this job in the form and take another port, such as %(free)d."
+        )
+        raise LaunchError(words % found.args, found.field)
 
 
 def _json(product: Mapping[str, Any] | None) -> dict[str, Any] | None:

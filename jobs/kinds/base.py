@@ -167,8 +167,9 @@ class Kind(Protocol):
     hosts with cards; on others it keeps its proposal). What is proposed in place of the default
     (``jobs.kinds.proposals``): ``without_dies`` on a host without accelerator cards; ``follows``
     (``[field, key]``) what the asset chosen there has under that key; ``within`` (``[[field, key,
-    share], …]``) no more than that share of it; ``unlike`` (``[type of asset, [key, …]]``) the next
-    number that no such asset has under any of these keys, nor another field of these names.
+    share], …]``) no more than that share of it; ``free_port`` (True: the next port that no server
+    of the host has, nor another such field; with ``printed`` not where the guide's commands are
+    wanted to the letter, which print it).
     """
 
     name: str

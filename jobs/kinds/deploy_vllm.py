@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from jobs.catalog import STACKS, Stack, ZooModel
 from jobs.catalog.limits import Wish
 from jobs.errors import LaunchError
-from jobs.kinds import limits, vllm_common
+from jobs.kinds import limits, ports, vllm_common
 from jobs.kinds.base import AssetRef, Choice, Conclusion, Need, Remark, Target
 from jobs.kinds.common import asset
 from jobs.kinds.common import site as site_without_dies
@@ -103,7 +103,13 @@ class Params(BaseModel):
         ge=0,
         le=65535,
         description="0: any port of the host's range that is free.",
-        json_schema_extra={"label": "Port", "group": "Server", "without_dies": 0},
+        json_schema_extra={
+            "label": "Port",
+            "group": "Server",
+            "without_dies": 0,
+            "free_port": True,
+            "printed": True,
+        },
     )
     api_key: str = Field(
         "",
@@ -208,6 +214,7 @@ def plan(params: Params, target: Target) -> Plan:
         model = _model(params, target)
         limits.refuse(model, stack, _wish(params, target), vllm_common.LIMIT_FIELDS)
     vllm_common.check_dies(serving.dies, target, "pp" if params.pp > 1 else "tp")
+    ports.refuse(ports.of_server({"port": params.port}, {}), target.servers)
     if len(serving.served_name) > NAME_LENGTH:
         raise LaunchError(_("Give it a name: that of its folder is too long."), "name")
     if stack.vllm.container is None:

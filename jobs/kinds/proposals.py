@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from jobs.kinds import ports
 from jobs.kinds.base import AssetRef, Target
 
 EXACT = "as_in_guide"  # the field of Params that asks for the guide's commands to the letter
@@ -30,17 +31,17 @@ def proposals(
     """
     given, extras = raw or {}, _extras(params)
     chosen = _chosen(extras, target, given)
-    fitting = {} if is_asked(given) else chosen
+    exact, taken = is_asked(given), ports.held(target.servers)
+    fitting = {} if exact else chosen
     found: dict[str, Any] = {}
     for name, extra in extras.items():
         default = params.model_fields[name].default
         value = extra["without_dies"] if _is_for_a_processor(extra, target) else default
         value = _followed(value, extra.get("follows"), chosen)
         value = _within(value, extra.get("within", ()), fitting)
-        if rule := extra.get("unlike"):
-            sort, names = rule
-            own = {key: given.get(key) or found.get(key) for key in names if key != name}
-            value = _unlike(value, names, own, target.assets(sort))
+        if value and extra.get("free_port") and not (exact and extra.get("printed")):
+            own = {_number(given.get(key) or found.get(key)) for key in _ports(extras) - {name}}
+            value = ports.next_free(value, {*taken, *own})
         if value != default:
             found[name] = value
     return found
@@ -96,11 +97,11 @@ def _within(value: Any, rules: Iterable[Sequence[Any]], chosen: Mapping[str, Ass
     return value
 
 
-def _unlike(
-    value: int, names: Sequence[str], own: Mapping[str, Any], others: Iterable[AssetRef]
-) -> int:
-    taken = {str(ref.data.get(name)) for ref in others for name in names}
-    taken |= {str(one) for one in own.values()}
-    while str(value) in taken:
-        value += 1
-    return value
+def _ports(extras: Mapping[str, Mapping[str, Any]]) -> set[str]:
+    """The fields that hold a port of their own."""
+    return {name for name, extra in extras.items() if extra.get("free_port")}
+
+
+def _number(value: Any) -> int:
+    """A port as a person typed it; 0 where it is none."""
+    return int(value) if str(value).isdecimal() else 0
