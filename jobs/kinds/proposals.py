@@ -14,6 +14,7 @@ from jobs.kinds.base import AssetRef, Target
 
 EXACT = "as_in_guide"  # the field of Params that asks for the guide's commands to the letter
 _YES = frozenset({"true", "1", "on", "yes"})
+_STACK, _TODAY = "stack", "current"
 
 
 def is_asked(raw: Mapping[str, Any]) -> bool:
@@ -30,13 +31,16 @@ def proposals(
     deployment.
     """
     given, extras = raw or {}, _extras(params)
-    chosen = _chosen(extras, target, given)
-    exact, taken = is_asked(given), ports.held(target.servers)
+    chosen, taken = _chosen(extras, target, given), ports.held(target.servers)
+    stack = _stack(params, given, extras, chosen)
+    exact = is_asked(given) and extras.get(EXACT, {}).get("when", (_STACK, stack))[1] == stack
     fitting = {} if exact else chosen
     found: dict[str, Any] = {}
     for name, extra in extras.items():
         default = params.model_fields[name].default
         value = extra["without_dies"] if _is_for_a_processor(extra, target) else default
+        if exact and stack == _TODAY:
+            value = extra.get("on_page", value)
         value = _followed(value, extra.get("follows"), chosen)
         value = _within(value, extra.get("within", ()), fitting)
         if value and extra.get("free_port") and not (exact and extra.get("printed")):
@@ -54,6 +58,7 @@ def leading(params: type[BaseModel]) -> frozenset[str]:
     for extra in _extras(params).values():
         found |= {rule[0] for rule in extra.get("within", ())}
         found |= {EXACT} if extra.get("within") else set()
+        found |= {EXACT, _STACK} if "on_page" in extra else set()
         found |= {extra["follows"][0]} if "follows" in extra else set()
     return frozenset(found & set(params.model_fields))
 
@@ -64,6 +69,21 @@ def _extras(params: type[BaseModel]) -> dict[str, Mapping[str, Any]]:
         for name, info in params.model_fields.items()
         if isinstance(info.json_schema_extra, dict)
     }
+
+
+def _stack(
+    params: type[BaseModel],
+    raw: Mapping[str, Any],
+    extras: Mapping[str, Mapping[str, Any]],
+    chosen: Mapping[str, AssetRef],
+) -> str:
+    """The stack that was given, or is proposed; "" of a kind that knows none."""
+    if _STACK not in params.model_fields:
+        return ""
+    proposed = _followed(
+        params.model_fields[_STACK].default, extras.get(_STACK, {}).get("follows"), chosen
+    )
+    return str(raw.get(_STACK) or proposed)
 
 
 def _is_for_a_processor(extra: Mapping[str, Any], target: Target) -> bool:
