@@ -15,6 +15,7 @@ from pydantic_core import PydanticUndefined
 
 from jobs.kinds import KINDS
 from jobs.kinds.base import AssetRef, Choice, Kind, Target
+from jobs.kinds.offered import asset_named
 from jobs.kinds.proposals import EXACT, leading, proposals
 
 # What a person typed for one field: text, or a list of texts where the field takes several.
@@ -239,7 +240,9 @@ def _field(
     options: tuple[Option, ...] = ()
     if choices is not None:
         known = [choice.value for choice in choices]
-        extra = [Choice(value, _gone_label(value, asset))] if value and value not in known else []
+        extra = []
+        if value and value not in known:
+            extra = [Choice(value, _gone_label(kind, target, name, value))]
         options = tuple(
             Option(
                 choice.value,
@@ -290,9 +293,13 @@ def _asset_label(label: str, ref: AssetRef | None) -> str:
     return _("%(asset)s (being made by job #%(job)d)") % {"asset": label, "job": ref.job}
 
 
-def _gone_label(value: str, asset: str | None) -> str:
-    if asset is None:
+def _gone_label(kind: Kind, target: Target, name: str, value: str) -> str:
+    """A value that is not offered: of an asset, whether it is there at all."""
+    if name not in asset_fields(kind):
         return value
+    ref = asset_named(kind, name, value, target)
+    if ref is not None:
+        return _("%(asset)s, does not fit") % {"asset": ref.label}
     return _("%(value)s, not on this host") % {"value": value}
 
 

@@ -20,6 +20,7 @@ from jobs import dispatch, hostqueue, logstore, plans
 from jobs.errors import LaunchError
 from jobs.kinds import KINDS, ports
 from jobs.kinds.base import AssetRef, Kind, Target, asset_values
+from jobs.kinds.offered import not_offered
 from jobs.kinds.printed import against_guide
 from jobs.kinds.proposals import proposals
 from jobs.messages import messages
@@ -242,7 +243,7 @@ def _preview(kind: Kind, raw: Mapping[str, Any], host: Host, target: Target) -> 
         return Preview(errors=messages(error))
     if not kind.offered(target):
         return Preview(params=params, errors={"": _("This host cannot do such work.")})
-    errors = _not_offered(kind, params, target)
+    errors = not_offered(kind, params, target)
     if errors:
         return Preview(params=params, errors=errors)
     try:
@@ -286,16 +287,6 @@ def _kept(job: str, sort: str) -> int | None:
         return Deployment.objects.filter(job=int(job)).values_list("pk", flat=True).first()
     made = made_by(int(job), sort)
     return made.pk if made else None
-
-
-def _not_offered(kind: Kind, params: BaseModel, target: Target) -> dict[str, str]:
-    errors = {}
-    for name in type(params).model_fields:
-        offered = kind.choices(name, target)
-        value = str(getattr(params, name))
-        if offered is not None and value not in {choice.value for choice in offered}:
-            errors[name] = _("This host does not offer “%(value)s”.") % {"value": value}
-    return errors
 
 
 def _slots(

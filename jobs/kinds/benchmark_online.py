@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.catalog import Stack
 from jobs.errors import LaunchError, ParseError
-from jobs.kinds import vllm_common
+from jobs.kinds import benchmark, vllm_common
 from jobs.kinds.base import LOG, AssetRef, Choice, Conclusion, Measured, Need, Remark, Target
 from jobs.kinds.common import asset, quiet_field
 from jobs.kinds.vacc import (
@@ -193,8 +193,8 @@ def notes(params: Params, target: Target) -> Sequence[Remark]:
 def plan(params: Params, target: Target) -> Plan:
     """The benchmark at each concurrency, in the deployment's container where it has one."""
     stack, deployment = stack_of(params), _deployment(params, target)
-    site = vllm_common.site_of(stack, target)
     _check_deployment(params, deployment)
+    site = vllm_common.site_of(stack, target)
     _check_load(params, stack, deployment)
     load = vllm_bench.Load(
         dataset=_dataset(params),
@@ -264,12 +264,21 @@ def _remarks(params: Params, runs: Sequence[Served]) -> list[Remark]:
 
 
 def _check_deployment(params: Params, deployment: AssetRef) -> None:
-    if deployment.data.get("engine") != "vllm":
-        raise LaunchError(_("This benchmark is vLLM's: choose a deployment of vLLM."), "deployment")
-    served = str(deployment.data.get("stack"))
+    data = deployment.data
+    engine = str(data.get("engine") or data.get("toolchain") or "")
+    if engine != "vllm":
+        words = _(
+            "%(engine)s serves %(name)s, and this benchmark is vLLM's own: choose a deployment of"
+            " vLLM, or measure this one with “%(other)s”, which takes any."
+        )
+        args = {"engine": engine, "name": data["name"], "other": _(benchmark.title)}
+        raise LaunchError(words % args, "deployment")
+    served = str(data.get("stack"))
     if served != params.stack:
-        words = _("The deployment is of the stack %(stack)s: choose that one.")
-        raise LaunchError(words % {"stack": stack_name(served)}, "deployment")
+        words = _(
+            "%(name)s is served by the stack “%(stack)s”: choose that stack, or another deployment."
+        )
+        raise LaunchError(words % {"name": data["name"], "stack": stack_name(served)}, "stack")
 
 
 def _check_load(params: Params, stack: Stack, deployment: AssetRef) -> None:

@@ -251,7 +251,8 @@ def _artifact(params: Params, target: Target) -> AssetRef:
     """The artifact, which must be one that vamc made for so many dies."""
     ref = asset(target.artifacts, params.artifact, "artifact")
     if ref.data.get("toolchain") != vamc.NAME or "tp" not in ref.data:
-        raise LaunchError(_("vamc did not make this."), "artifact")
+        words = _("vamc did not make %(artifact)s: choose an artifact that it compiled.")
+        raise LaunchError(words % {"artifact": ref.label}, "artifact")
     return ref
 
 
