@@ -13,6 +13,7 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 from pydantic_core import PydanticUndefined
 
+from dashboard.words import phrase
 from jobs.kinds import KINDS
 from jobs.kinds.base import AssetRef, Choice, Kind, Target
 from jobs.kinds.offered import asset_named
@@ -288,6 +289,7 @@ def _choices(
 
 
 def _asset_label(label: str, ref: AssetRef | None) -> str:
+    label = phrase(label)
     if ref is None or ref.job is None or f"#{ref.job}" in label:
         return label
     return _("%(asset)s (being made by job #%(job)d)") % {"asset": label, "job": ref.job}
@@ -299,7 +301,7 @@ def _gone_label(kind: Kind, target: Target, name: str, value: str) -> str:
         return value
     ref = asset_named(kind, name, value, target)
     if ref is not None:
-        return _("%(asset)s, does not fit") % {"asset": ref.label}
+        return _("%(asset)s, does not fit") % {"asset": phrase(ref.label)}
     return _("%(value)s, not on this host") % {"value": value}
 
 
