@@ -32,7 +32,7 @@ _MAKERS = {
     "artifact": ("compile", "compile-vacc"),
     "deployment": ("deploy", "deploy-build-in"),
 }
-_MULTILINE_FROM = 300  # a text this long or longer gets several lines
+_WIDE_FROM = 300  # a text this long or longer gets a whole row
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,7 @@ class Field:
     is_asset: bool = False
     when: tuple[str, str] | None = None  # (field, value) with which alone this one counts
     leads: bool = False  # what is proposed for others follows it
+    is_wide: bool = False
 
     @property
     def changed(self) -> bool:
@@ -89,8 +90,10 @@ class Field:
     @property
     def width(self) -> str:
         """Its class in the grid of twelve columns."""
-        if self.control == "lines":
+        if self.control == "lines" or self.is_wide:
             return "c12"
+        if self.is_asset:
+            return "c8"
         if self.control in ("number", "check"):
             return "c4 k"
         if self.control in ("select", "text") and not self.unit:
@@ -191,7 +194,7 @@ def raw_values(form: LaunchForm, kind: Kind) -> Raw:
     raw: Raw = {}
     for field in form.fields:
         spec = _resolved(schema["properties"][field.name], schema)
-        value = field.value.strip() if field.control != "lines" else field.value
+        value = field.value.strip()
         if spec.get("type") == "array":
             raw[field.name] = [part for part in re.split(r"[,，;\s]+", value) if part]
         elif spec.get("type") == "boolean":
@@ -267,6 +270,7 @@ def _field(
         is_asset=asset is not None,
         when=tuple(spec["when"]) if spec.get("when") else None,
         leads=name in leading(kind.Params),
+        is_wide=spec.get("maxLength", 0) >= _WIDE_FROM,
     )
 
 
@@ -342,8 +346,6 @@ def _control(spec: Mapping[str, Any], options: tuple[Option, ...] | None) -> str
         return "check"
     if spec.get("type") in ("integer", "number"):
         return "number"
-    if spec.get("multiline") or spec.get("maxLength", 0) >= _MULTILINE_FROM:
-        return "lines"
     return "text"
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils.functional import Promise
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from pydantic import ValidationError
 
@@ -72,7 +72,7 @@ GROUPS: Sequence[tuple[str | Promise, Sequence[Spec]]] = (
             Spec(("base_model",), _("Base model")),
             Spec(("family",), _("Family"), help=_("such as Qwen2")),
             Spec(("summary",), _("In one sentence"), wide=True),
-            Spec(("parameters",), _("Parameters"), "number"),
+            Spec(("parameters",), pgettext_lazy("of a model", "Parameters"), "number"),
             Spec(("active_parameters",), _("Active parameters"), "number"),
             Spec(("dtype",), _("Precision of its weights"), "choice", choices=_PRECISIONS),
             Spec(("context_tokens",), _("Context, tokens"), "number"),
