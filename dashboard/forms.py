@@ -90,10 +90,8 @@ class Field:
     @property
     def width(self) -> str:
         """Its class in the grid of twelve columns."""
-        if self.control == "lines" or self.is_wide:
+        if self.control == "lines" or self.is_wide or self.is_asset:
             return "c12"
-        if self.is_asset:
-            return "c8"
         if self.control in ("number", "check"):
             return "c4 k"
         if self.control in ("select", "text") and not self.unit:

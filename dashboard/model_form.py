@@ -55,7 +55,9 @@ def _numbers(section: str, *names: str) -> list[Spec]:
 def _deploy(path: str) -> list[Spec]:
     at = ("paths", path)
     return [
-        Spec((*at, "precisions"), _("Precisions"), "several", _("fp16, int8 …; empty: not so")),
+        Spec(
+            (*at, "precisions"), _("Precisions"), "several", _("fp16, int8 …; empty: not supported")
+        ),
         Spec((*at, "tp"), _("Dies (tp)"), "numbers", _("Numbers between commas.")),
         Spec((*at, "default_tp"), _("Proposed tp"), "number"),
         Spec((*at, "source"), _("Where this is from"), wide=True),

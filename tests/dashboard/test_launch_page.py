@@ -134,7 +134,7 @@ def test_a_long_path_has_a_whole_row_and_one_line_and_an_asset_room_for_its_name
     form = make_form(KINDS["benchmark-online"], vacc_host(), {}, errors={})
 
     drawn = {field.name: (field.control, field.width) for field in form.fields}
-    assert (drawn["path"], drawn["deployment"]) == (("text", "c12"), ("select", "c8"))
+    assert (drawn["path"], drawn["deployment"]) == (("text", "c12"), ("select", "c12"))
 
 
 def test_how_many_dies_a_form_takes_is_not_known_before_it_has_a_plan(page, host):
