@@ -278,7 +278,7 @@ def _check_deployment(params: Params, deployment: AssetRef) -> None:
         words = _(
             "%(name)s is served by the stack “%(stack)s”: choose that stack, or another deployment."
         )
-        raise LaunchError(words % {"name": data["name"], "stack": stack_name(served)}, "stack")
+        raise LaunchError(words % {"name": data["name"], "stack": stack_name(served)}, "deployment")
 
 
 def _check_load(params: Params, stack: Stack, deployment: AssetRef) -> None:

@@ -198,7 +198,7 @@ def test_to_the_letter_of_today_s_page_it_is_three_requests_of_a_completion():
     [
         ({"deployment": "99"}, "deployment"),
         ({"deployment": "10", **CURRENT}, "deployment"),  # served by vastgenx
-        ({"deployment": "9"}, "stack"),  # of the other one
+        ({"deployment": "9"}, "deployment"),  # of the other stack
         ({"concurrency": (4, 4)}, "concurrency"),
         ({"concurrency": (1, 5)}, "concurrency"),
         ({"concurrency": (1, 2), **EXACT}, "concurrency"),

@@ -40,11 +40,13 @@ def test_a_deployment_whose_engine_is_told_by_its_tool_alone_is_named_as_well():
     assert found["deployment"].startswith("llama.cpp serves small-int8, ")
 
 
-def test_another_stack_than_the_deployment_s_is_refused_where_it_is_chosen():
+def test_a_deployment_of_another_stack_says_which_one_to_choose():
     found = errors("benchmark-online", vacc_host(), deployment=OF_TODAY, stack="guide")
 
-    assert list(found) == ["stack"]
-    assert "DeepSeek-R1 is served by the stack" in found["stack"]
+    assert found == {
+        "deployment": "DeepSeek-R1 is served by the stack “Current”: choose that stack, or another"
+        " deployment."
+    }
 
 
 def test_a_deployment_that_is_gone_is_said_to_be():
