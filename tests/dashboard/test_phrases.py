@@ -9,6 +9,7 @@ import pytest
 from django.urls import reverse
 from django.utils.translation import override
 
+from dashboard.sentences import sentence
 from dashboard.words import phrase
 from tests.factories import make_artifact, make_host, make_job, make_user
 
@@ -59,6 +60,27 @@ def test_lists_show_them_so(client):
     assert "Small, BF16（源自Q4_1）" in jobs
     assert "Q8_0（源自Q4_1）" in disk
     assert " from Q4_1" not in jobs + disk
+
+
+@pytest.mark.django_db
+def test_a_job_s_page_says_in_chinese_what_it_made(client):
+    client.force_login(make_user())
+    product = {"type": "artifact", "label": "Q8_0 from Q4_1", "bytes": 9}
+    job = make_job(state="succeeded", title="Small, int8", product=product)
+    client.cookies["django_language"] = "zh-hans"
+
+    page = client.get(reverse("job-detail", args=[job.pk])).content.decode()
+
+    assert "Q8_0 from" not in page
+    assert '<dd class="cut" title="产物">产物</dd>' in page
+    assert "Q8_0（源自Q4_1）" in page
+
+
+def test_a_sentence_names_another_job_in_the_viewer_s_language():
+    with override("zh-hans"):
+        said = sentence("wait:after", {"title": "Small, BF16 from Q4_1", "job": 7})
+
+    assert "BF16（源自Q4_1）" in said
 
 
 def test_no_template_shows_a_title_or_label_without_its_phrases():
