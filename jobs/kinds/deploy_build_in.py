@@ -206,7 +206,7 @@ def plan(params: Params, target: Target) -> Plan:
         max_length=int(served["max_total"]),
         batch_size=params.batch_size,
         bind=params.bind or EVERYWHERE,
-        port=params.port or tools.port,
+        port=params.port,
         ready_path=params.ready_path,
         deploy_config=str(served.get("deploy_config") or "")
         or f"{served['path']}-none-dynamic-vacc/{served_name}_deploy.json",
