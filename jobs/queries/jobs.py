@@ -90,7 +90,8 @@ def in_stages(jobs: Sequence[Job]) -> list[Job]:
     found: list[Job] = []
     for chain, group in groupby(jobs, key=lambda job: job.chain):
         together = list(group)
-        found += together if chain is None else together[::-1]
+        # By number: an environment is made before the job that asked for it, and thought of after.
+        found += together if chain is None else sorted(together, key=lambda job: job.pk)
     return found
 
 
