@@ -68,7 +68,11 @@ GROUPS: Sequence[tuple[str | Promise, Sequence[Spec]]] = (
     (
         _("What it is"),
         (
-            Spec(("id",), _("Id"), help=_("Small letters, digits, dots and hyphens. It stays.")),
+            Spec(
+                ("id",),
+                _("Id"),
+                help=_("Small letters, digits, dots and hyphens. Cannot be changed later."),
+            ),
             Spec(("name",), _("Name")),
             Spec(("hub_id",), _("Name on the hub"), help=_("owner/name, as on Hugging Face")),
             Spec(("base_model",), _("Base model")),
