@@ -13,8 +13,10 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 from pydantic_core import PydanticUndefined
 
+from dashboard.words import phrase
 from jobs.kinds import KINDS
 from jobs.kinds.base import AssetRef, Choice, Kind, Target
+from jobs.kinds.offered import asset_named
 from jobs.kinds.proposals import EXACT, leading, proposals
 
 # What a person typed for one field: text, or a list of texts where the field takes several.
@@ -30,7 +32,7 @@ _MAKERS = {
     "artifact": ("compile", "compile-vacc"),
     "deployment": ("deploy", "deploy-build-in"),
 }
-_MULTILINE_FROM = 300  # a text this long or longer gets several lines
+_WIDE_FROM = 300  # a text this long or longer gets a whole row
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ class Field:
     is_asset: bool = False
     when: tuple[str, str] | None = None  # (field, value) with which alone this one counts
     leads: bool = False  # what is proposed for others follows it
+    is_wide: bool = False
 
     @property
     def changed(self) -> bool:
@@ -87,7 +90,7 @@ class Field:
     @property
     def width(self) -> str:
         """Its class in the grid of twelve columns."""
-        if self.control == "lines":
+        if self.control == "lines" or self.is_wide or self.is_asset:
             return "c12"
         if self.control in ("number", "check"):
             return "c4 k"
@@ -189,7 +192,7 @@ def raw_values(form: LaunchForm, kind: Kind) -> Raw:
     raw: Raw = {}
     for field in form.fields:
         spec = _resolved(schema["properties"][field.name], schema)
-        value = field.value.strip() if field.control != "lines" else field.value
+        value = field.value.strip()
         if spec.get("type") == "array":
             raw[field.name] = [part for part in re.split(r"[,，;\s]+", value) if part]
         elif spec.get("type") == "boolean":
@@ -239,7 +242,9 @@ def _field(
     options: tuple[Option, ...] = ()
     if choices is not None:
         known = [choice.value for choice in choices]
-        extra = [Choice(value, _gone_label(value, asset))] if value and value not in known else []
+        extra = []
+        if value and value not in known:
+            extra = [Choice(value, _gone_label(kind, target, name, value))]
         options = tuple(
             Option(
                 choice.value,
@@ -263,6 +268,7 @@ def _field(
         is_asset=asset is not None,
         when=tuple(spec["when"]) if spec.get("when") else None,
         leads=name in leading(kind.Params),
+        is_wide=spec.get("maxLength", 0) >= _WIDE_FROM,
     )
 
 
@@ -285,14 +291,19 @@ def _choices(
 
 
 def _asset_label(label: str, ref: AssetRef | None) -> str:
+    label = phrase(label)
     if ref is None or ref.job is None or f"#{ref.job}" in label:
         return label
     return _("%(asset)s (being made by job #%(job)d)") % {"asset": label, "job": ref.job}
 
 
-def _gone_label(value: str, asset: str | None) -> str:
-    if asset is None:
+def _gone_label(kind: Kind, target: Target, name: str, value: str) -> str:
+    """A value that is not offered: of an asset, whether it is there at all."""
+    if name not in asset_fields(kind):
         return value
+    ref = asset_named(kind, name, value, target)
+    if ref is not None:
+        return _("%(asset)s, does not fit") % {"asset": phrase(ref.label)}
     return _("%(value)s, not on this host") % {"value": value}
 
 
@@ -333,8 +344,6 @@ def _control(spec: Mapping[str, Any], options: tuple[Option, ...] | None) -> str
         return "check"
     if spec.get("type") in ("integer", "number"):
         return "number"
-    if spec.get("multiline") or spec.get("maxLength", 0) >= _MULTILINE_FROM:
-        return "lines"
     return "text"
 
 

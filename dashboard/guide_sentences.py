@@ -126,6 +126,10 @@ GUIDE_SENTENCES: dict[str, str | Promise] = {
         "after the other."
     ),
     "guide:one_by_one": _("As in the guide's file, one question is asked after the other."),
+    "guide:longer_than_served": _(
+        "As in the guide's file, requests may have %(length)s tokens; the deployment takes "
+        "%(tokens)s, and may refuse longer ones."
+    ),
     "guide:dataset_source": _(
         "The guide's export is in the environment of both steps: DATASET_SOURCE=ModelScope."
     ),

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils.functional import Promise
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from pydantic import ValidationError
 
@@ -55,7 +55,9 @@ def _numbers(section: str, *names: str) -> list[Spec]:
 def _deploy(path: str) -> list[Spec]:
     at = ("paths", path)
     return [
-        Spec((*at, "precisions"), _("Precisions"), "several", _("fp16, int8 …; empty: not so")),
+        Spec(
+            (*at, "precisions"), _("Precisions"), "several", _("fp16, int8 …; empty: not supported")
+        ),
         Spec((*at, "tp"), _("Dies (tp)"), "numbers", _("Numbers between commas.")),
         Spec((*at, "default_tp"), _("Proposed tp"), "number"),
         Spec((*at, "source"), _("Where this is from"), wide=True),
@@ -66,13 +68,17 @@ GROUPS: Sequence[tuple[str | Promise, Sequence[Spec]]] = (
     (
         _("What it is"),
         (
-            Spec(("id",), _("Id"), help=_("Small letters, digits, dots and hyphens. It stays.")),
+            Spec(
+                ("id",),
+                _("Id"),
+                help=_("Small letters, digits, dots and hyphens. Cannot be changed later."),
+            ),
             Spec(("name",), _("Name")),
             Spec(("hub_id",), _("Name on the hub"), help=_("owner/name, as on Hugging Face")),
             Spec(("base_model",), _("Base model")),
             Spec(("family",), _("Family"), help=_("such as Qwen2")),
             Spec(("summary",), _("In one sentence"), wide=True),
-            Spec(("parameters",), _("Parameters"), "number"),
+            Spec(("parameters",), pgettext_lazy("of a model", "Parameters"), "number"),
             Spec(("active_parameters",), _("Active parameters"), "number"),
             Spec(("dtype",), _("Precision of its weights"), "choice", choices=_PRECISIONS),
             Spec(("context_tokens",), _("Context, tokens"), "number"),

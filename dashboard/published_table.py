@@ -8,7 +8,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from dashboard.words import host_title, stack_name
+from dashboard.words import host_title, phrase, stack_name
 from jobs.catalog.schema import Published
 from jobs.queries.published import Beside, Ours, Why
 
@@ -74,7 +74,7 @@ def _how(ours: Ours) -> str:
     result = ours.result
     stack = result.deployment.details.get("stack") if result.deployment else None
     count = ngettext("%(n)s question", "%(n)s questions", ours.questions) % {"n": ours.questions}
-    parts = [count, result.tool, stack_name(stack) if stack else "", result.label]
+    parts = [count, result.tool, stack_name(stack) if stack else "", phrase(result.label)]
     return _(", ").join([*filter(None, parts), host_title(result.host)]) + _(".")
 
 

@@ -17,7 +17,7 @@ from dashboard.formats import joined, number
 from dashboard.guide_sentences import GUIDE_SENTENCES
 from dashboard.known_failures import words_of
 from dashboard.states import STATES
-from dashboard.words import asset_word, host_word, stack_name, step_title, unit_word
+from dashboard.words import asset_word, host_word, phrase, stack_name, step_title, unit_word
 from jobs.kinds import limits
 from jobs.models import Deployment
 
@@ -443,6 +443,7 @@ _WORDS: dict[str, Callable[[str], str]] = {
     "stack": stack_name,
     "input": asset_word,
     "host": host_word,
+    "title": phrase,
     "what": lambda text: gettext(text) if text else "",
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from django.utils.functional import Promise
@@ -14,6 +15,8 @@ from jobs.kinds import KINDS
 from jobs.metrics import METRICS
 from jobs.models import Host, Job
 from jobs.queries.hosts import is_away
+from jobs.toolchains.environments import ENVIRONMENTS
+from jobs.toolchains.vacc_datasets import DATASETS
 
 # Units as they stand beside a number, where that is shorter than their name.
 _SHORT = {"tokens/s": "tok/s", "requests/s": "req/s"}
@@ -67,6 +70,19 @@ _STEPS: dict[str, str | Promise] = {
     "evaluate": pgettext_lazy("step", "evaluate"),
     "collect": pgettext_lazy("step", "collect"),
 }
+# Titles of jobs that prepare, and phrases in those of others and in labels.
+_TITLES = frozenset(
+    [*(one.title for one in ENVIRONMENTS.values()), *(one.title for one in DATASETS.values())]
+)
+_PHRASES: tuple[tuple[re.Pattern[str], str | Promise], ...] = (
+    (
+        re.compile(r"\b(?P<made>[A-Z][A-Z0-9_]*) from (?P<of>[A-Z][A-Z0-9_]*)$"),
+        _("%(made)s from %(of)s"),
+    ),
+    (re.compile(r"(?<=\S), first (?P<n>\d+)$"), _(", first %(n)s")),
+    (re.compile(r"\boffline, batch (?P<n>\d+), (?=\d)"), _("offline, batch %(n)s, ")),
+    (re.compile(r"\boffline, (?=\d)"), _("offline, ")),
+)
 # What a result was made with, beside the fields of its kind.
 _SETTINGS: dict[str, str | Promise] = {
     "host": _("Host"),
@@ -96,6 +112,21 @@ def kind_title(name: str) -> str:
     """The title of a kind, translated; the name itself for a kind that is gone."""
     kind = KINDS.get(name)
     return gettext(kind.title) if kind else name
+
+
+def phrase(text: str) -> str:
+    """A title or label as its record keeps it, in English: its phrases in the viewer's language.
+
+    The rest is names and figures, and what a person typed.
+    """
+    if text in _TITLES:
+        return gettext(text)
+    for pattern, words in _PHRASES:
+        found = pattern.search(text)
+        if found:
+            said = str(words) % found.groupdict()
+            text = f"{text[: found.start()]}{said}{text[found.end() :]}"
+    return text
 
 
 def metric_label(name: str) -> str:

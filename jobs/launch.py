@@ -18,8 +18,9 @@ from pydantic import BaseModel, ValidationError
 
 from jobs import dispatch, hostqueue, logstore, plans
 from jobs.errors import LaunchError
-from jobs.kinds import KINDS
+from jobs.kinds import KINDS, ports
 from jobs.kinds.base import AssetRef, Kind, Target, asset_values
+from jobs.kinds.offered import not_offered
 from jobs.kinds.printed import against_guide
 from jobs.kinds.proposals import proposals
 from jobs.messages import messages
@@ -187,6 +188,7 @@ def run_again(job_id: int, user: AbstractBaseUser | None, *, may_raise: bool = F
             params = kind.Params.model_validate(_settled(kind, old.params))
         except ValidationError:  # launched by an older version of the kind
             raise LaunchError(_("What this job works on is not there any more.")) from None
+        _check_ports(old, target)
         draft = Job(
             kind=old.kind,
             title=old.title,
@@ -241,7 +243,7 @@ def _preview(kind: Kind, raw: Mapping[str, Any], host: Host, target: Target) -> 
         return Preview(errors=messages(error))
     if not kind.offered(target):
         return Preview(params=params, errors={"": _("This host cannot do such work.")})
-    errors = _not_offered(kind, params, target)
+    errors = not_offered(kind, params, target)
     if errors:
         return Preview(params=params, errors=errors)
     try:
@@ -285,16 +287,6 @@ def _kept(job: str, sort: str) -> int | None:
         return Deployment.objects.filter(job=int(job)).values_list("pk", flat=True).first()
     made = made_by(int(job), sort)
     return made.pk if made else None
-
-
-def _not_offered(kind: Kind, params: BaseModel, target: Target) -> dict[str, str]:
-    errors = {}
-    for name in type(params).model_fields:
-        offered = kind.choices(name, target)
-        value = str(getattr(params, name))
-        if offered is not None and value not in {choice.value for choice in offered}:
-            errors[name] = _("This host does not offer “%(value)s”.") % {"value": value}
-    return errors
 
 
 def _slots(
@@ -403,6 +395,18 @@ def _inputs_still_there(old: Job) -> dict[str, dict[str, int]]:
             raise LaunchError(words % {"name": found.data["name"]})
         inputs[key] = {"id": found.id or 0}
     return inputs
+
+
+def _check_ports(old: Job, target: Target) -> None:
+    """Refuse to run a plan again that has a port which another server has by now."""
+    details = (old.product or {}).get("details") or {}
+    found = ports.clash(ports.of_server(old.params, details), target.servers)
+    if found:
+        words = _(
+            "Its plan has port %(port)d, which the server %(name)s has now: stop that one, or open"
+            " this job in the form and take another port, such as %(free)d."
+        )
+        raise LaunchError(words % found.args, found.field)
 
 
 def _json(product: Mapping[str, Any] | None) -> dict[str, Any] | None:

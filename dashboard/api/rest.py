@@ -187,6 +187,8 @@ def restart_deployment(request: HttpRequest, deployment_id: int) -> HttpResponse
     except deployments.NotRestartable:
         words = _("This deployment never ran, so there is nothing to restart.")
         return error(409, "not_restartable", words)
+    except LaunchError as refused:
+        return _refused(refused)
     audit.record(request.user, "deployment.restart", f"deployment {deployment_id}", run=run)
     return _deployment_answer(deployment_id)
 

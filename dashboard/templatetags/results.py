@@ -13,7 +13,7 @@ from django.utils.translation import gettext
 from dashboard.charts import accuracy, throughput
 from dashboard.charts.series import Series
 from dashboard.formats import number
-from dashboard.words import host_word, metric_text
+from dashboard.words import host_word, metric_text, phrase
 from jobs.models import Answer, Result
 from jobs.queries import results as queries
 from jobs.queries.comparison import Change
@@ -143,7 +143,9 @@ def setting(found: Any) -> str:
 @register.filter
 def setting_text(found: str, name: str) -> str:
     """The value of the setting ``name`` in a comparison, for people."""
-    return host_word(found) if name == "host" else found
+    if name == "host":
+        return host_word(found)
+    return phrase(found) if name in ("precision", "what") else found
 
 
 @register.filter

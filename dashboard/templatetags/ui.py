@@ -32,6 +32,7 @@ from dashboard.words import (
     kind_title,
     metric_label,
     metric_text,
+    phrase,
     setting_title,
     stack_name,
     state_of,
@@ -214,6 +215,13 @@ def stack_title(stack_id: str) -> str:
 def kind(name: str) -> str:
     """The title of a kind of job, translated."""
     return kind_title(name)
+
+
+@register.filter("phrase")
+@stringfilter
+def phrase_filter(text: str) -> str:
+    """A title or label of a record, its phrases translated."""
+    return phrase(text)
 
 
 @register.filter

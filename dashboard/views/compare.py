@@ -13,7 +13,7 @@ from dashboard.charts import interactivity, percentiles, throughput
 from dashboard.charts.series import Series
 from dashboard.formats import number
 from dashboard.rights import requires
-from dashboard.words import metric_label
+from dashboard.words import metric_label, phrase
 from jobs.models import Result
 from jobs.queries.comparison import MOST, Change, Comparison, compare
 
@@ -129,7 +129,7 @@ def conclusion(comparison: Comparison) -> str:
 
 
 def _name(result: Result) -> str:
-    return f"#{result.job_id} ({result.label})"
+    return f"#{result.job_id} ({phrase(result.label)})"
 
 
 def _size(change: Change) -> str:

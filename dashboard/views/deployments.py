@@ -20,6 +20,7 @@ from dashboard.requests import person
 from dashboard.rights import allowed, check, requires
 from dashboard.why import why_server
 from jobs import dispatch
+from jobs.errors import LaunchError
 from jobs.inference import CHAT_PATH
 from jobs.models import Deployment
 from jobs.queries.deployments import deployment_page, deployments
@@ -90,6 +91,8 @@ def deployment_restart(request: HttpRequest, deployment_id: int) -> HttpResponse
         messages.error(
             request, _("Its job never started the server: run the job again in place of it.")
         )
+    except LaunchError as error:
+        messages.error(request, str(error))
     else:
         audit.record(request.user, "deployment.restart", f"deployment {deployment_id}", run=run)
     return redirect("deployment-detail", deployment_id)

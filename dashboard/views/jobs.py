@@ -29,7 +29,7 @@ from dashboard.rights import allowed, check, requires
 from dashboard.sentences import sentence
 from dashboard.silence import silence_words
 from dashboard.why import told, why_job
-from dashboard.words import host_title, metric_label, step_title, unit_word
+from dashboard.words import asset_word, host_title, metric_label, phrase, step_title, unit_word
 from jobs.errors import LaunchError
 from jobs.launch import cancel, run_again
 from jobs.models import Job, OutputFile
@@ -183,7 +183,11 @@ def _context(request: HttpRequest, page: JobPage) -> dict[str, Any]:
         "neighbours": _neighbours(page),
         "headline": _headline(page),
         "confirmed": [{**item, "at": datetime.fromisoformat(item["at"])} for item in job.confirmed],
-        "made": [(_MADE.get(name, name), name, value) for name, value in page.made if value != ""],
+        "made": [
+            (_MADE.get(name, name), name, _said(name, value))
+            for name, value in page.made
+            if value != ""
+        ],
         "next_step": _next_step(page),
         "in_line": in_line,
         "ahead": place_in_line(job) if page.waits else 0,
@@ -205,6 +209,13 @@ def _next_step(page: JobPage) -> tuple[str, str] | None:
     sort = dict(page.made)["type"]
     query = urlencode({"host": page.job.host.name, sort: f"job:{page.job.pk}"})
     return found[1], f"{reverse('launch-form', args=[found[0]])}?{query}"
+
+
+def _said(name: str, value: Any) -> Any:
+    """A field of what was made, in the viewer's language; most are names and figures."""
+    if name == "type":
+        return asset_word(str(value))
+    return phrase(str(value)) if name in ("label", "precision") else value
 
 
 def _headline(page: JobPage) -> list[tuple[str, str, float]]:

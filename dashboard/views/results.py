@@ -17,7 +17,7 @@ from dashboard.charts.series import Series
 from dashboard.kept_view import going_words, pinned_words, removed_words
 from dashboard.rights import allowed, requires
 from dashboard.views.compare import compare_results
-from dashboard.words import host_word, metric_label, metric_text
+from dashboard.words import host_word, metric_label, metric_text, phrase
 from jobs.metrics import METRICS
 from jobs.models import Answer, Host, Result
 from jobs.queries.result_counts import FACETS, STAMPS
@@ -143,7 +143,12 @@ def _facets(filters: Filters) -> list[dict[str, Any]]:
     for name, title in _facet_titles().items():
         chosen = filters.stamps if name == "stamp" else filters.facets[name]
         options = [
-            {"value": value, "word": words.get(value, value), "count": n, "on": value in chosen}
+            {
+                "value": value,
+                "word": words.get(value) or phrase(value),
+                "count": n,
+                "on": value in chosen,
+            }
             for value, n in counts[name]
         ]
         facets.append({"name": name, "title": title, "options": options})
@@ -152,6 +157,11 @@ def _facets(filters: Filters) -> list[dict[str, Any]]:
         option = {"value": "1", "word": _("pinned"), "count": pinned, "on": filters.pinned}
         facets.append({"name": "pinned", "title": _("Kept"), "options": [option]})
     return facets
+
+
+def _named(facet: str, value: str) -> str:
+    """A value in the viewer's language; what was typed to be looked for stays."""
+    return value if facet == "q" else phrase(value)
 
 
 def _chosen(request: HttpRequest, filters: Filters) -> list[dict[str, str]]:
@@ -164,7 +174,7 @@ def _chosen(request: HttpRequest, filters: Filters) -> list[dict[str, str]]:
             query = request.GET.copy()
             query.setlist(name, [v for v in query.getlist(name) if v != value])
             query.pop("after", None)
-            word = _("pinned") if name == "pinned" else words.get(value, value)
+            word = _("pinned") if name == "pinned" else words.get(value) or _named(name, value)
             chosen.append({"title": titles[name], "word": word, "without": query.urlencode()})
     return [item for item in chosen if item["word"]]
 

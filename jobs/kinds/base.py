@@ -165,10 +165,12 @@ class Kind(Protocol):
     asset, where it is not the usual one and the host can do it), ``when`` (``[field, value]``: the
     field counts only while the other one has that value) and ``needs_dies`` (True: the field is for
     hosts with cards; on others it keeps its proposal). What is proposed in place of the default
-    (``jobs.kinds.proposals``): ``without_dies`` on a host without accelerator cards; ``follows``
+    (``jobs.kinds.proposals``): ``without_dies`` on a host without accelerator cards; ``on_page`` to
+    the letter of today's stack, whose page prints another figure than the guide; ``follows``
     (``[field, key]``) what the asset chosen there has under that key; ``within`` (``[[field, key,
-    share], …]``) no more than that share of it; ``unlike`` (``[type of asset, [key, …]]``) the next
-    number that no such asset has under any of these keys, nor another field of these names.
+    share], …]``) no more than that share of it; ``free_port`` (True: the next port that no server
+    of the host has, nor another such field; with ``printed`` not where the guide's commands are
+    wanted to the letter, which print it).
     """
 
     name: str

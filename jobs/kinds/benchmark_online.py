@@ -7,16 +7,15 @@ from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
 from django.utils.translation import gettext as _
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.catalog import Stack
 from jobs.errors import LaunchError, ParseError
-from jobs.kinds import vllm_common
+from jobs.kinds import benchmark, vllm_common
 from jobs.kinds.base import LOG, AssetRef, Choice, Conclusion, Measured, Need, Remark, Target
 from jobs.kinds.common import asset, quiet_field
 from jobs.kinds.vacc import (
     PATH_PATTERN,
-    as_on_the_page,
     exact_field,
     stack_field,
     stack_name,
@@ -33,13 +32,6 @@ name = "benchmark-online"
 title = "Benchmark online"
 family = "benchmark"
 
-# What the page of today's stack prints otherwise than the guide.
-PAGE = {
-    "input_tokens": 128,
-    "prefix_tokens": 0,
-    "requests": 3,
-    "concurrency": (1,),
-}
 SHAREGPT = ("datasets", "sharegpt", "ShareGPT_V3_unfiltered_cleaned_split.json")
 # No more than half of what the deployment takes in all, for an input and for an output.
 _FITS_HALF = (("deployment", "max_total", 0.5),)
@@ -80,7 +72,12 @@ class Params(BaseModel):
         json_schema_extra={"label": "File", "group": "Load"},
     )
     input_tokens: int = vllm_common.tokens_field(
-        1024, "Input", "Length of a prompt, about.", without_dies=128, within=_FITS_INPUT
+        1024,
+        "Input",
+        "Length of a prompt, about.",
+        without_dies=128,
+        on_page=128,
+        within=_FITS_INPUT,
     )
     prefix_tokens: int = Field(
         32,
@@ -92,6 +89,7 @@ class Params(BaseModel):
             "unit": "tokens",
             "group": "Load",
             "without_dies": 0,
+            "on_page": 0,
         },
     )
     output_tokens: int = vllm_common.tokens_field(
@@ -107,6 +105,7 @@ class Params(BaseModel):
             "unit": "requests",
             "group": "Load",
             "without_dies": 20,
+            "on_page": 3,
         },
     )
     concurrency: tuple[Annotated[int, Field(ge=1, le=1024)], ...] = Field(
@@ -114,7 +113,12 @@ class Params(BaseModel):
         min_length=1,
         max_length=12,
         description="Requests in flight at most. Several values are measured one after the other.",
-        json_schema_extra={"label": "Concurrency", "unit": "requests", "group": "Load"},
+        json_schema_extra={
+            "label": "Concurrency",
+            "unit": "requests",
+            "group": "Load",
+            "on_page": [1],
+        },
     )
     seed: int = Field(
         0,
@@ -124,11 +128,6 @@ class Params(BaseModel):
         json_schema_extra={"label": "Seed", "group": "Load"},
     )
     quiet: bool = quiet_field(False)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _with_the_figures_of_the_page(cls, raw: Any) -> Any:
-        return as_on_the_page(raw, PAGE)
 
 
 def offered(target: Target) -> bool:
@@ -194,8 +193,8 @@ def notes(params: Params, target: Target) -> Sequence[Remark]:
 def plan(params: Params, target: Target) -> Plan:
     """The benchmark at each concurrency, in the deployment's container where it has one."""
     stack, deployment = stack_of(params), _deployment(params, target)
-    site = vllm_common.site_of(stack, target)
     _check_deployment(params, deployment)
+    site = vllm_common.site_of(stack, target)
     _check_load(params, stack, deployment)
     load = vllm_bench.Load(
         dataset=_dataset(params),
@@ -265,12 +264,21 @@ def _remarks(params: Params, runs: Sequence[Served]) -> list[Remark]:
 
 
 def _check_deployment(params: Params, deployment: AssetRef) -> None:
-    if deployment.data.get("engine") != "vllm":
-        raise LaunchError(_("This benchmark is vLLM's: choose a deployment of vLLM."), "deployment")
-    served = str(deployment.data.get("stack"))
+    data = deployment.data
+    engine = str(data.get("engine") or data.get("toolchain") or "")
+    if engine != "vllm":
+        words = _(
+            "%(engine)s serves %(name)s, and this benchmark is vLLM's own: choose a deployment of"
+            " vLLM, or measure this one with “%(other)s”, which takes any."
+        )
+        args = {"engine": engine, "name": data["name"], "other": _(benchmark.title)}
+        raise LaunchError(words % args, "deployment")
+    served = str(data.get("stack"))
     if served != params.stack:
-        words = _("The deployment is of the stack %(stack)s: choose that one.")
-        raise LaunchError(words % {"stack": stack_name(served)}, "deployment")
+        words = _(
+            "%(name)s is served by the stack “%(stack)s”: choose that stack, or another deployment."
+        )
+        raise LaunchError(words % {"name": data["name"], "stack": stack_name(served)}, "deployment")
 
 
 def _check_load(params: Params, stack: Stack, deployment: AssetRef) -> None:

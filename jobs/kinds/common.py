@@ -48,7 +48,7 @@ def quiet_field(default: bool) -> Any:
         default,
         description="Starts when nothing but what it measures runs on the host, and lets nothing"
         " else start there until it is done.",
-        json_schema_extra={"label": "Wait for a quiet host", "group": "When"},
+        json_schema_extra={"label": "Wait for a quiet host", "group": "When it starts"},
     )
 
 

@@ -13,7 +13,7 @@ from jobs.catalog import Stack, ZooModel
 from jobs.catalog.limits import Wish
 from jobs.catalog.stacks_schema import BuildIn
 from jobs.errors import LaunchError
-from jobs.kinds import limits
+from jobs.kinds import limits, ports
 from jobs.kinds.base import AssetRef, Choice, Conclusion, Need, Remark, Target
 from jobs.kinds.common import asset
 from jobs.kinds.vacc import (
@@ -76,7 +76,7 @@ class Params(BaseModel):
         ge=0,
         le=65535,
         description="0: the tool's own (7863, 9900) where it is free, else another.",
-        json_schema_extra={"label": "Port", "group": "Server"},
+        json_schema_extra={"label": "Port", "group": "Server", "free_port": True},
     )
     ready_path: str = Field(
         "/v1/models",
@@ -103,7 +103,7 @@ class Params(BaseModel):
         description="Between llmdeploy's own processes. A second server needs another one.",
         json_schema_extra={
             "label": "Publish port",
-            "unlike": ["server", ["publish_port", "subscribe_port"]],
+            "free_port": True,
             "group": "llmdeploy",
             "when": ["stack", "guide"],
         },
@@ -115,7 +115,7 @@ class Params(BaseModel):
         description="Between llmdeploy's own processes. A second server needs another one.",
         json_schema_extra={
             "label": "Subscribe port",
-            "unlike": ["server", ["publish_port", "subscribe_port"]],
+            "free_port": True,
             "group": "llmdeploy",
             "when": ["stack", "guide"],
         },
@@ -198,8 +198,7 @@ def plan(params: Params, target: Target) -> Plan:
     stack, served = stack_of(params), _artifact(params, target).data
     tools, site = _tools(stack), vacc_site(target)
     limits.refuse(_model(params, target), stack, _wish(params, target), _FIELDS)
-    if tools.config:
-        _check_ports(params, target)
+    ports.refuse(_ports(params, tools), target.servers)
     served_name = _name(params, target)
     serving = Serving(
         name=served_name,
@@ -207,7 +206,7 @@ def plan(params: Params, target: Target) -> Plan:
         max_length=int(served["max_total"]),
         batch_size=params.batch_size,
         bind=params.bind or EVERYWHERE,
-        port=params.port or tools.port,
+        port=params.port,
         ready_path=params.ready_path,
         deploy_config=str(served.get("deploy_config") or "")
         or f"{served['path']}-none-dynamic-vacc/{served_name}_deploy.json",
@@ -228,19 +227,12 @@ def conclude(
 
 def _own_ports(params: Params) -> dict[str, int]:
     """What llmdeploy's processes talk to each other on, by field."""
-    return {"publish_port": params.publish_port, "subscribe_port": params.subscribe_port}
+    return {name: getattr(params, name) for name in ports.OWN}
 
 
-def _check_ports(params: Params, target: Target) -> None:
-    """Refuse ports that another server of the host has: the second one would not start."""
-    if params.publish_port == params.subscribe_port:
-        raise LaunchError(_("Two different ports are needed."), "subscribe_port")
-    for ref in target.servers:
-        taken = {ref.data.get(name) for name in _own_ports(params)}
-        for name, port in _own_ports(params).items():
-            if port in taken:
-                words = _("The server %(name)s has this port: each one needs its own.")
-                raise LaunchError(words % {"name": ref.label}, name)
+def _ports(params: Params, tools: BuildIn) -> dict[str, int]:
+    """What the server is to have and no other, by field."""
+    return ports.of_server({"port": params.port}, _own_ports(params) if tools.config else {})
 
 
 def _wish(params: Params, target: Target) -> Wish:
@@ -259,7 +251,8 @@ def _artifact(params: Params, target: Target) -> AssetRef:
     """The artifact, which must be one that vamc made for so many dies."""
     ref = asset(target.artifacts, params.artifact, "artifact")
     if ref.data.get("toolchain") != vamc.NAME or "tp" not in ref.data:
-        raise LaunchError(_("vamc did not make this."), "artifact")
+        words = _("vamc did not make %(artifact)s: choose an artifact that it compiled.")
+        raise LaunchError(words % {"artifact": ref.label}, "artifact")
     return ref
 
 

@@ -6,17 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from django.utils.translation import gettext as _
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.catalog import STACKS, Stack, ZooModel
 from jobs.catalog.limits import Wish
 from jobs.errors import LaunchError
-from jobs.kinds import limits, vllm_common
+from jobs.kinds import limits, ports, vllm_common
 from jobs.kinds.base import AssetRef, Choice, Conclusion, Need, Remark, Target
 from jobs.kinds.common import asset
 from jobs.kinds.common import site as site_without_dies
 from jobs.kinds.vacc import (
-    as_on_the_page,
     exact_field,
     image_name,
     model_of_asset,
@@ -32,9 +31,7 @@ name = "deploy-vllm"
 title = "Deploy with vLLM"
 family = "deploy"
 
-GUIDE_LENGTH = 32768
-# What the page of today's stack prints otherwise than the guide.
-PAGE = {"pp": 2, "max_length": 131072}
+GUIDE_LENGTH, PAGE_LENGTH = 32768, 131072
 SECRET_PATTERN = r"^$|^[A-Z][A-Z0-9_]{1,63}$"
 ADDRESS_PATTERN = r"^$|^[0-9]{1,3}(\.[0-9]{1,3}){3}$"
 # As long as a deployment's name may be.
@@ -67,9 +64,10 @@ class Params(BaseModel):
             "unit": "stages",
             "group": "Server",
             "needs_dies": True,
+            "on_page": 2,
         },
     )
-    max_length: int = vllm_common.length_field(GUIDE_LENGTH, "Server")
+    max_length: int = vllm_common.length_field(GUIDE_LENGTH, "Server", on_page=PAGE_LENGTH)
     kv_cache_gib: int = vllm_common.kv_cache_field("Server")
     reasoning: bool = Field(
         True,
@@ -103,7 +101,13 @@ class Params(BaseModel):
         ge=0,
         le=65535,
         description="0: any port of the host's range that is free.",
-        json_schema_extra={"label": "Port", "group": "Server", "without_dies": 0},
+        json_schema_extra={
+            "label": "Port",
+            "group": "Server",
+            "without_dies": 0,
+            "free_port": True,
+            "printed": True,
+        },
     )
     api_key: str = Field(
         "",
@@ -119,11 +123,6 @@ class Params(BaseModel):
         description="VLLM_VACC_KVCACHE_SPACE; its unit is not documented. 0: as the image has it.",
         json_schema_extra={"label": "KV cache space", "group": "Server", "needs_dies": True},
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _with_the_figures_of_the_page(cls, raw: Any) -> Any:
-        return as_on_the_page(raw, PAGE)
 
 
 def offered(target: Target) -> bool:
@@ -208,6 +207,7 @@ def plan(params: Params, target: Target) -> Plan:
         model = _model(params, target)
         limits.refuse(model, stack, _wish(params, target), vllm_common.LIMIT_FIELDS)
     vllm_common.check_dies(serving.dies, target, "pp" if params.pp > 1 else "tp")
+    ports.refuse(ports.of_server({"port": params.port}, {}), target.servers)
     if len(serving.served_name) > NAME_LENGTH:
         raise LaunchError(_("Give it a name: that of its folder is too long."), "name")
     if stack.vllm.container is None:

@@ -35,6 +35,7 @@ GUIDE_SETS: tuple[Sets, ...] = ("cluewsc", "math_500", "mmlu")
 GUIDE_ABBR = "deepseek-r1-va16"
 # For a guess at how long it takes: published for R1 on other hardware; nobody has published VACC's.
 MS_A_TOKEN, TOKENS_AN_ANSWER = 31, 1000
+LEAST_TOKENS = 256  # of a question and its answer: with less there is no room for either
 
 
 class Params(BaseModel):
@@ -92,7 +93,7 @@ class Params(BaseModel):
     )
     max_length: int = Field(
         32768,
-        ge=256,
+        ge=1,
         le=1048576,
         description="Question and answer together (max_seq_len).",
         json_schema_extra={
@@ -164,6 +165,10 @@ def notes(params: Params, target: Target) -> Sequence[Remark]:
     ]
     if exact:
         found += [Remark("guide:run_collected"), Remark("guide:one_by_one")]
+        longest = _longest(params, target)
+        if longest and params.max_length > longest:
+            args = {"length": params.max_length, "tokens": longest}
+            found.append(Remark("guide:longer_than_served", args))
     else:
         found += [
             Remark("guide:own_folder"),
@@ -239,13 +244,28 @@ def conclude(
 
 
 def _check_lengths(params: Params, target: Target) -> None:
-    longest = _deployment(params, target).data.get("max_total")
-    if longest and params.max_length > int(longest):
+    longest = _longest(params, target)
+    if longest and longest < LEAST_TOKENS:
+        words = _(
+            "%(name)s takes %(tokens)d tokens, question and answer together: too few for these data"
+            " sets, which want %(least)d or more. Choose a deployment that takes longer requests."
+        )
+        name = _deployment(params, target).data["name"]
+        args = {"name": name, "tokens": longest, "least": LEAST_TOKENS}
+        raise LaunchError(words % args, "deployment")
+    if longest and params.max_length > longest:
         words = _("The deployment takes at most %(tokens)d tokens together.")
-        raise LaunchError(words % {"tokens": int(longest)}, "max_length")
+        raise LaunchError(words % {"tokens": longest}, "max_length")
+    if params.max_length < LEAST_TOKENS:
+        raise LaunchError(_("At least %(ge)s.") % {"ge": LEAST_TOKENS}, "max_length")
     if params.max_answer >= params.max_length:
         words = _("The longest answer leaves no room for a question.")
         raise LaunchError(words, "max_answer")
+
+
+def _longest(params: Params, target: Target) -> int:
+    """What the deployment takes, question and answer together; 0 where it does not say."""
+    return int(_deployment(params, target).data.get("max_total") or 0)
 
 
 def _asking(params: Params, target: Target) -> Asking:

@@ -10,6 +10,7 @@ from typing import Any
 from jobs.catalog import MODELS, STACKS
 from jobs.errors import LaunchError
 from jobs.kinds.base import AssetRef, Kind, Remark, Target, asset_values
+from jobs.kinds.proposals import proposals
 from jobs.plans import Plan, Step, fill, slots
 from jobs.toolchains.vacc_site import GUIDE_FACTS, inside_of
 
@@ -80,7 +81,7 @@ def plan_for(
     known = {"stack": stack, "as_in_guide": as_in_guide, "model": model_id, **_assets(kind, target)}
     fields = kind.Params.model_fields
     raw = {name: value for name, value in {**known, **given}.items() if name in fields}
-    params = kind.Params.model_validate(raw)
+    params = kind.Params.model_validate(proposals(kind.Params, target, raw) | raw)
     plan = kind.plan(params, target)
     return Sample(plan, _values(plan, kind.inputs(params, target)), kind.notes(params, target))
 

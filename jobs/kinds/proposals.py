@@ -9,10 +9,12 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from jobs.kinds import ports
 from jobs.kinds.base import AssetRef, Target
 
 EXACT = "as_in_guide"  # the field of Params that asks for the guide's commands to the letter
 _YES = frozenset({"true", "1", "on", "yes"})
+_STACK, _TODAY = "stack", "current"
 
 
 def is_asked(raw: Mapping[str, Any]) -> bool:
@@ -29,18 +31,21 @@ def proposals(
     deployment.
     """
     given, extras = raw or {}, _extras(params)
-    chosen = _chosen(extras, target, given)
-    fitting = {} if is_asked(given) else chosen
+    chosen, taken = _chosen(extras, target, given), ports.held(target.servers)
+    stack = _stack(params, given, extras, chosen)
+    exact = is_asked(given) and extras.get(EXACT, {}).get("when", (_STACK, stack))[1] == stack
+    fitting = {} if exact else chosen
     found: dict[str, Any] = {}
     for name, extra in extras.items():
         default = params.model_fields[name].default
         value = extra["without_dies"] if _is_for_a_processor(extra, target) else default
+        if exact and stack == _TODAY:
+            value = extra.get("on_page", value)
         value = _followed(value, extra.get("follows"), chosen)
         value = _within(value, extra.get("within", ()), fitting)
-        if rule := extra.get("unlike"):
-            sort, names = rule
-            own = {key: given.get(key) or found.get(key) for key in names if key != name}
-            value = _unlike(value, names, own, target.assets(sort))
+        if value and extra.get("free_port") and not (exact and extra.get("printed")):
+            own = {_number(given.get(key) or found.get(key)) for key in _ports(extras) - {name}}
+            value = ports.next_free(value, {*taken, *own})
         if value != default:
             found[name] = value
     return found
@@ -53,6 +58,7 @@ def leading(params: type[BaseModel]) -> frozenset[str]:
     for extra in _extras(params).values():
         found |= {rule[0] for rule in extra.get("within", ())}
         found |= {EXACT} if extra.get("within") else set()
+        found |= {EXACT, _STACK} if "on_page" in extra else set()
         found |= {extra["follows"][0]} if "follows" in extra else set()
     return frozenset(found & set(params.model_fields))
 
@@ -63,6 +69,21 @@ def _extras(params: type[BaseModel]) -> dict[str, Mapping[str, Any]]:
         for name, info in params.model_fields.items()
         if isinstance(info.json_schema_extra, dict)
     }
+
+
+def _stack(
+    params: type[BaseModel],
+    raw: Mapping[str, Any],
+    extras: Mapping[str, Mapping[str, Any]],
+    chosen: Mapping[str, AssetRef],
+) -> str:
+    """The stack that was given, or is proposed; "" of a kind that knows none."""
+    if _STACK not in params.model_fields:
+        return ""
+    proposed = _followed(
+        params.model_fields[_STACK].default, extras.get(_STACK, {}).get("follows"), chosen
+    )
+    return str(raw.get(_STACK) or proposed)
 
 
 def _is_for_a_processor(extra: Mapping[str, Any], target: Target) -> bool:
@@ -96,11 +117,11 @@ def _within(value: Any, rules: Iterable[Sequence[Any]], chosen: Mapping[str, Ass
     return value
 
 
-def _unlike(
-    value: int, names: Sequence[str], own: Mapping[str, Any], others: Iterable[AssetRef]
-) -> int:
-    taken = {str(ref.data.get(name)) for ref in others for name in names}
-    taken |= {str(one) for one in own.values()}
-    while str(value) in taken:
-        value += 1
-    return value
+def _ports(extras: Mapping[str, Mapping[str, Any]]) -> set[str]:
+    """The fields that hold a port of their own."""
+    return {name for name, extra in extras.items() if extra.get("free_port")}
+
+
+def _number(value: Any) -> int:
+    """A port as a person typed it; 0 where it is none."""
+    return int(value) if str(value).isdecimal() else 0

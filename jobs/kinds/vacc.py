@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Any, Protocol
 
@@ -12,7 +12,6 @@ from pydantic import Field
 from jobs.catalog import MODELS, STACKS, Stack, ZooModel
 from jobs.errors import LaunchError
 from jobs.kinds.base import AssetRef, Choice, Remark, Target
-from jobs.kinds.proposals import is_asked
 from jobs.toolchains import vacc_images
 from jobs.toolchains.vacc_site import VaccSite, vacc_site_of
 
@@ -64,16 +63,6 @@ def exact_field(*, of_every_stack: bool = False) -> Any:
             **when,
         },
     )
-
-
-def as_on_the_page(raw: Any, page: Mapping[str, Any]) -> Any:
-    """Params as a person gave them; to the letter of today's stack, with the figures of its page.
-
-    ``page`` holds those that are other than the guide's, for fields that were not given.
-    """
-    if not isinstance(raw, dict) or raw.get("stack") != "current":
-        return raw
-    return {**page, **raw} if is_asked(raw) else raw
 
 
 def stack_choices(target: Target) -> Sequence[Choice]:

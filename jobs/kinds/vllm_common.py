@@ -57,8 +57,10 @@ def tp_field(group: str = ENGINE_GROUP) -> Any:
     )
 
 
-def length_field(default: int = 16384, group: str = ENGINE_GROUP) -> Any:
-    """The field ``max_length``."""
+def length_field(
+    default: int = 16384, group: str = ENGINE_GROUP, *, on_page: int | None = None
+) -> Any:
+    """The field ``max_length``. ``on_page``: what the page of today's stack prints."""
     return Field(
         default,
         ge=256,
@@ -69,6 +71,7 @@ def length_field(default: int = 16384, group: str = ENGINE_GROUP) -> Any:
             "unit": "tokens",
             "group": group,
             "without_dies": 2048,
+            **_printed(on_page),
         },
     )
 
@@ -79,6 +82,7 @@ def tokens_field(
     description: str,
     *,
     without_dies: int,
+    on_page: int | None = None,
     within: Sequence[tuple[str, str, float]] = (),
 ) -> Any:
     """A length; another one is proposed where only a processor works on it.
@@ -95,9 +99,14 @@ def tokens_field(
             "unit": "tokens",
             "group": "Load",
             "without_dies": without_dies,
+            **_printed(on_page),
             "within": [list(rule) for rule in within],
         },
     )
+
+
+def _printed(figure: int | None) -> dict[str, int]:
+    return {} if figure is None else {"on_page": figure}
 
 
 def kv_cache_field(group: str = ENGINE_GROUP) -> Any:

@@ -116,13 +116,23 @@ def _promises(host: Host) -> list[AssetRef]:
     """What open jobs will register: newest first."""
     jobs = Job.objects.filter(host=host, state__in=Job.OPEN_STATES, product__isnull=False)
     # Without plans: ten thousand of them are a hundred megabytes, and each launch asks.
-    rows = jobs.values_list("product", "title", "pk")
-    return [promise(product, title, host, job=pk) for product, title, pk in rows if product]
+    rows = jobs.values_list("product", "title", "pk", "params__port")
+    return [
+        promise(product, title, host, job=pk, port=port)
+        for product, title, pk, port in rows
+        if product
+    ]
 
 
-def promise(product: Mapping[str, Any], title: str, host: Host, *, job: int) -> AssetRef:
-    """What a job will register, as a choice. ``job`` may be a number that no job has."""
-    return AssetRef(str(product["type"]), title, job=job, data=_promised(product, host))
+def promise(
+    product: Mapping[str, Any], title: str, host: Host, *, job: int, port: int | None = None
+) -> AssetRef:
+    """What a job will register, as a choice. ``job`` may be a number that no job has.
+
+    ``port``: the one that it asks for, for a server; that it gets it is not sure before it does.
+    """
+    asked = {"asked_port": port} if port else {}
+    return AssetRef(str(product["type"]), title, job=job, data=_promised(product, host) | asked)
 
 
 def _promised(made: Mapping[str, Any], host: Host) -> dict[str, Any]:

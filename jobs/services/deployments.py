@@ -15,11 +15,14 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.db.models import F
 from django.utils.timezone import now
+from django.utils.translation import gettext as _
 
 from jobs import hints, hostqueue
-from jobs.errors import JobsError
+from jobs.errors import JobsError, LaunchError
+from jobs.kinds import ports
 from jobs.kinds.base import Remark
 from jobs.models import Deployment, DeploymentEvent, Host
+from jobs.queries.targets import target_of
 
 State = Deployment.State
 
@@ -74,6 +77,7 @@ def restart_deployment(deployment_id: int, user: AbstractBaseUser | None) -> int
 
     Raises:
         NotRestartable: its job has not succeeded.
+        LaunchError: another server of its host has a port that it is to have.
     """
     deployment = Deployment.objects.select_related("host", "job").get(pk=deployment_id)
     if deployment.job.state != "succeeded":
@@ -88,6 +92,9 @@ def restart_deployment(deployment_id: int, user: AbstractBaseUser | None) -> int
         **_KEPT_AGAIN,
     }
     with transaction.atomic():
+        # Of two that start again on one host the second sees the first.
+        Host.objects.select_for_update(no_key=True).get(pk=deployment.host_id)
+        _check_ports(deployment)
         was_live = deployment.state in Deployment.LIVE_STATES
         # From the very run that was read: two people who click at once cause one restart.
         changed = Deployment.objects.filter(pk=deployment_id, run=deployment.run).exclude(
@@ -100,6 +107,18 @@ def restart_deployment(deployment_id: int, user: AbstractBaseUser | None) -> int
             transaction.on_commit(partial(tell, deployment.host.name, deployment_id))
         deployment.refresh_from_db(fields=["run"])
     return deployment.run
+
+
+def _check_ports(deployment: Deployment) -> None:
+    others = [ref for ref in target_of(deployment.host).servers if ref.id != deployment.pk]
+    wanted = ports.of_server(deployment.job.params, deployment.details)
+    found = ports.clash(wanted, others)
+    if found:
+        words = _(
+            "It needs port %(port)d, which the server %(name)s has now: stop that one first, or"
+            " open its job in the form and take another port, such as %(free)d."
+        )
+        raise LaunchError(words % found.args, found.field)
 
 
 def claim_run(deployment_id: int, *, host: Host, run: int) -> Deployment:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_noop as _
 from jobs.catalog.stacks_schema import BuildIn
 from jobs.plans import Check, Output, Plan, PlanFile, Step, literal
 from jobs.toolchains import yaml_text
-from jobs.toolchains.site import FILES, script
+from jobs.toolchains.site import FILES, port_checks, script
 from jobs.toolchains.vacc_site import VaccSite
 
 KIND = "deploy-build-in"
@@ -28,7 +28,8 @@ READY_TIMEOUT_S = 3600.0
 class Serving:
     """How to serve. ``name`` is the artifact's folder, and so the model's name in the API.
 
-    ``deploy_config``: llmdeploy's file of the artifact. ``port`` 0: any that is free.
+    ``deploy_config``: llmdeploy's file of the artifact. ``port``: that one and no other; 0: the
+    tool's own where it is free, else any that is.
     """
 
     name: str
@@ -57,7 +58,7 @@ def serve_plan(tools: BuildIn, serving: Serving, site: VaccSite) -> Plan:
         outputs=(Output("ready", "ready.json"),),
         dies=serving.tp,
         checks=_checks(tools, serving),
-        port=serving.port,
+        port=serving.port or tools.port,
     )
 
 
@@ -145,6 +146,7 @@ def _checks(tools: BuildIn, serving: Serving) -> tuple[Check, ...]:
         Check("dies", (("ids", "{dies}"),)),
         Check("iommu"),
         Check("path", (("path", "{artifact.path}"), ("what", _("the artifact's folder")))),
+        *port_checks(serving.port),
     ]
     if tools.config:
         config = (

@@ -231,7 +231,7 @@ def _checks(asking: Asking, site: VaccSite) -> tuple[Check, ...]:
         for family in asking.families
         for file in FAMILIES[family].files
     ]
-    what = _("data of the evaluation: run the job “Prepare datasets” for OpenCompass first")
+    what = _("data of the evaluation, which the job “Prepare datasets” for OpenCompass brings")
     tokenizer = _("the model's tokenizer, by which lengths are counted")
     return (
         Check("conda", (("env", opencompass_env.NAME),)),

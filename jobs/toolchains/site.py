@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from jobs.plans import PlanFile, literal
+from jobs.plans import Check, PlanFile, literal
 
 SCRIPTS = Path(__file__).parent / "scripts"
 FILES = "{job_dir}/files"
@@ -51,6 +51,11 @@ def site_of(facts: Mapping[str, Any]) -> Site:
 def script(name: str) -> PlanFile:
     """A program of ``scripts/``, to travel inside a plan."""
     return PlanFile(name, (SCRIPTS / name).read_text(encoding="utf-8"))
+
+
+def port_checks(port: int) -> tuple[Check, ...]:
+    """That nothing listens there; of a port that may be any (0) there is nothing to look for."""
+    return (Check("port", (("port", str(port)),)),) if port else ()
 
 
 def path_in(root: str, *parts: str) -> str:

@@ -12,7 +12,7 @@ from jobs.catalog.stacks_schema import Container, Stack
 from jobs.plans import Check, Output, Plan, PlanFile, Step, Watch, literal
 from jobs.toolchains import vllm_cpu
 from jobs.toolchains.environments import site_python
-from jobs.toolchains.site import FILES, Site, script
+from jobs.toolchains.site import FILES, Site, port_checks, script
 from jobs.toolchains.vacc_site import VaccSite
 from jobs.units import bytes_of
 
@@ -124,7 +124,7 @@ def serve_here_plan(stack: Stack, serving: Serving, site: Site) -> Plan:
         files=(script("follow_ready.py"), *_template(serving)),
         outputs=(Output("ready", "ready.json"),),
         watches=(_metrics(serving),),
-        checks=(*vllm_cpu.checks(serving.folder), *_port_check(serving)),
+        checks=(*vllm_cpu.checks(serving.folder), *port_checks(serving.port)),
         port=serving.port,
         address=serving.only_address,
     )
@@ -291,9 +291,5 @@ def _checks(stack: Stack, container: Container, serving: Serving, name: str) -> 
         Check("shm", (("bytes", str(_bytes(container.shm_size))),), asks=True),
         Check("weights", (("path", literal(serving.folder)),)),
         Check("container", (("name", name),)),
-        *_port_check(serving),
+        *port_checks(serving.port),
     )
-
-
-def _port_check(serving: Serving) -> tuple[Check, ...]:
-    return (Check("port", (("port", str(serving.port)),)),) if serving.port else ()

@@ -207,6 +207,17 @@ def test_a_job_is_run_again(api):
     assert Job.objects.get(pk=answer.json()["id"]).repeats == old
 
 
+def test_a_restart_on_a_port_that_another_server_has_is_refused_with_its_field(api):
+    maker = make_job(state="succeeded", params={"port": 20000})
+    stopped = make_deployment(created_by=api.user, job=maker, state="stopped", wanted=False)
+    make_deployment(host=maker.host, name="the other")
+
+    answer = api.post(f"deployments/{stopped.pk}/restart")
+
+    assert (answer.status_code, list(answer.json()["fields"])) == (422, ["port"])
+    assert "the other" in answer.json()["message"]
+
+
 def test_ones_own_deployment_is_stopped_and_restarted(api):
     deployment = make_deployment(created_by=api.user)
 

@@ -166,6 +166,18 @@ def test_its_owner_restarts_it_as_the_next_run(client, lin):
     assert (deployment.state, deployment.run) == ("waiting", 2)
 
 
+def test_a_restart_on_a_port_that_another_server_has_is_refused_in_words(client, lin):
+    maker = make_job(state="succeeded", params={"port": 20000})
+    stopped = make_deployment(created_by=lin, job=maker, state="stopped", wanted=False)
+    make_deployment(host=maker.host, name="the other")
+
+    page = client.post(reverse("deployment-restart", args=[stopped.pk]), follow=True)
+
+    assert "It needs port 20000, which the server the other has now" in page.content.decode()
+    stopped.refresh_from_db()
+    assert stopped.run == 1
+
+
 def test_nobody_else_stops_or_restarts_it(client, lin):
     deployment = make_deployment(created_by=make_user("chen"))
 

@@ -1,10 +1,13 @@
+from uuid import uuid4
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from jobs.launch import launch
 from jobs.queries.jobs import Filters, page
-from tests.factories import make_host, make_job, make_user
+from tests.factories import make_host, make_job, make_user, make_weights
 
 pytestmark = pytest.mark.django_db
 
@@ -29,6 +32,31 @@ def test_the_list_of_one_host_or_person_is_in_the_order_of_an_index():
             assert page(filters).jobs == [job]
         listed = next(query["sql"] for query in asked if 'FROM "jobs_job"' in query["sql"])
         assert "TEMP B-TREE" not in explained(listed)
+
+
+def test_the_jobs_of_a_chain_stand_in_the_order_in_which_they_run(client):
+    client.force_login(make_user())
+    first, second = uuid4(), uuid4()
+    old = make_job()
+    one = [make_job(chain=first) for _ in range(3)]
+    alone = make_job()
+    two = [make_job(chain=second) for _ in range(2)]
+
+    listed = client.get(reverse("job-list")).context["rows"]
+
+    assert [job for job, _forecast in listed] == [*two, alone, *one, old]
+
+
+def test_what_a_stage_needs_stands_before_it_though_it_was_thought_of_later(client):
+    client.force_login(make_user())
+    weights = make_weights(host=make_host())
+    compiling = launch("compile", {"weights": str(weights.pk)}, host=weights.host, user=None)
+    environment = compiling.after.get()
+    assert environment.created_at > compiling.created_at
+
+    listed = client.get(reverse("job-list")).context["rows"]
+
+    assert [job for job, _forecast in listed] == [environment, compiling]
 
 
 def test_a_host_or_person_that_is_not_known_has_no_jobs():

@@ -130,6 +130,20 @@ def test_a_letter_of_chinese_is_as_wide_as_two(monkeypatch):
     assert {field.control for field in form.fields if field.options} == {"select"}
 
 
+def test_a_long_path_has_a_whole_row_and_one_line_and_an_asset_room_for_its_name():
+    form = make_form(KINDS["benchmark-online"], vacc_host(), {}, errors={})
+
+    drawn = {field.name: (field.control, field.width) for field in form.fields}
+    assert (drawn["path"], drawn["deployment"]) == (("text", "c12"), ("select", "c12"))
+
+
+def test_how_many_dies_a_form_takes_is_not_known_before_it_has_a_plan(page, host):
+    asked = {"host": host.name, "deployment": "77"}
+    answer = page.get(reverse("launch-form", args=["benchmark"]), asked).text
+
+    assert "none needed" not in answer
+
+
 def test_a_form_without_choices_says_what_to_make_first_and_links_there(page, host):
     answer = page.get(reverse("launch-form", args=["deploy"]), {"host": host.name}).text
 

@@ -9,6 +9,7 @@ import pytest
 from jobs.errors import LaunchError, ParseError
 from jobs.kinds import benchmark_online as kind
 from jobs.kinds.base import LOG, Remark, asset_values
+from jobs.kinds.proposals import proposals
 from jobs.plans import fill, secrets
 from tests.jobs.target import DATA
 from tests.jobs.vacc_target import CURRENT, EXACT, vacc_host, vacc_values
@@ -180,9 +181,9 @@ def test_what_was_changed_is_told():
 
 def test_to_the_letter_of_today_s_page_it_is_three_requests_of_a_completion():
     raw = {"deployment": "9", "as_in_guide": True, **CURRENT}
-    found = params(**raw)
+    found = params(**{**proposals(kind.Params, vacc_host(), raw), **raw})
 
-    assert (found.requests, found.concurrency) == (3, (1,))
+    assert (found.requests, found.concurrency, found.prefix_tokens) == (3, (1,), 0)
     assert ids(**raw) == ["guide:docker_exec", "guide:completions"]
     assert step("fetch", **raw).argv[2] == (
         "vllm-9:/tmp/vacc-bench-17/benchmark_result/result.json"

@@ -58,6 +58,14 @@ def test_the_tool_s_own_port_is_tried_first():
     assert ports == (7863, 9900, 8123)
 
 
+def test_a_port_that_was_asked_for_must_be_free_before_anything_runs():
+    for stack in ({}, CURRENT):
+        looked_for = [dict(one.args) for one in planned(port=8123, **stack).checks]
+        assert {"port": "8123"} in looked_for
+        # Where the tool's own is taken another one will do.
+        assert "port" not in [one.name for one in planned(**stack).checks]
+
+
 def test_the_folder_is_the_name_in_the_api():
     product = KIND.product(KIND.Params(artifact="3", **CURRENT), vacc_host())
 

@@ -10,6 +10,7 @@ import pytest
 from jobs.errors import LaunchError, ParseError
 from jobs.kinds import deploy_vllm as kind
 from jobs.kinds.base import AssetRef, Remark
+from jobs.kinds.proposals import proposals
 from jobs.plans import fill, secrets, slots
 from tests.jobs.target import DATA
 from tests.jobs.vacc_target import CURRENT, EXACT, vacc_host, vacc_values
@@ -189,10 +190,12 @@ def test_mtp_comes_with_its_configuration():
 
 
 def test_to_the_letter_today_s_page_lacks_what_it_says_in_words():
-    target = vacc_host(DIES_64)
+    target, asked = vacc_host(DIES_64), {"as_in_guide": True, **CURRENT}
+    raw = {**asked, **proposals(kind.Params, target, asked)}
 
-    assert "--no-async-scheduling" not in step("serve", target, as_in_guide=True, **CURRENT).argv
-    assert ids(target, as_in_guide=True, **CURRENT) == ["guide:dies_unnamed", "guide:async_left"]
+    assert (raw["pp"], raw["max_length"]) == (2, 131072)
+    assert "--no-async-scheduling" not in step("serve", target, **raw).argv
+    assert ids(target, **raw) == ["guide:dies_unnamed", "guide:async_left"]
 
 
 def test_behind_a_published_port_the_server_listens_on_all_addresses():

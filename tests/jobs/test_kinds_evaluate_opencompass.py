@@ -10,6 +10,7 @@ import pytest
 from jobs.errors import LaunchError, ParseError
 from jobs.kinds import evaluate_opencompass as kind
 from jobs.kinds.base import LOG, Remark, asset_values
+from jobs.kinds.proposals import proposals
 from jobs.metrics import METRICS
 from jobs.plans import fill, secrets
 from jobs.toolchains.opencompass import FAMILIES, config_text
@@ -266,6 +267,49 @@ def test_what_cannot_run_is_refused_at_its_field(raw, field):
         planned(**raw)
 
     assert caught.value.field == field
+
+
+def short(max_total):
+    """A host whose deployment takes no longer requests than that."""
+    target = vacc_host()
+    served = target.deployments[0]
+    served = replace(served, data={**served.data, "max_total": max_total})
+    return replace(target, deployments=(served,))
+
+
+@pytest.mark.parametrize("max_total", [128, 255])
+def test_a_deployment_that_no_question_fits_is_refused_with_what_to_do(max_total):
+    target = short(max_total)
+    proposed = proposals(kind.Params, target, GUIDE)
+
+    assert proposed == {"max_answer": max_total // 2, "max_length": max_total}
+    with pytest.raises(LaunchError) as caught:
+        kind.plan(params(**proposed), target)
+    assert caught.value.field == "deployment"
+    assert str(caught.value) == (
+        f"DeepSeek-R1 takes {max_total} tokens, question and answer together: too few for these"
+        " data sets, which want 256 or more. Choose a deployment that takes longer requests."
+    )
+
+
+def test_what_is_proposed_for_a_short_deployment_runs():
+    target = short(256)
+
+    assert kind.plan(params(**proposals(kind.Params, target, GUIDE)), target)
+
+
+def test_a_request_that_no_question_fits_is_refused_at_its_own_field():
+    with pytest.raises(LaunchError, match="At least 256") as caught:
+        planned(max_length=255, max_answer=100)
+    assert caught.value.field == "max_length"
+
+
+def test_to_the_letter_lengths_that_the_deployment_does_not_take_are_told():
+    exact = params(**EXACT)
+
+    told = {remark.id: remark.args for remark in kind.notes(exact, short(2048))}
+    assert told["guide:longer_than_served"] == {"length": 32768, "tokens": 2048}
+    assert "guide:longer_than_served" not in notes(**EXACT)
 
 
 def test_a_host_without_conda_cannot():

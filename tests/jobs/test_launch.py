@@ -13,6 +13,7 @@ from jobs.queries.targets import target_of
 from jobs.services import lifecycle
 from jobs.toolchains.environments import ENVIRONMENTS
 from jobs.toolchains.site import site_of
+from jobs.toolchains.vacc_site import GUIDE_FACTS
 from tests.factories import (
     make_artifact,
     make_deployment,
@@ -136,9 +137,15 @@ def test_errors_stand_at_their_fields(host):
 
 
 def test_what_the_host_does_not_offer_is_refused(host):
-    errors = launch.preview("prepare", {"what": "weights", "model": "gpt-9"}, host).errors
+    raw = {"what": "weights", "model": "gpt-9"}
+    cards = make_host(sort="vacc", facts={**GUIDE_FACTS, "stacks": ["guide"]})
 
-    assert errors == {"model": "This host does not offer “gpt-9”."}
+    assert launch.preview("prepare", raw, host).errors == {
+        "model": "No model in the catalogue has this name."
+    }
+    assert launch.preview("prepare-weights", {"stack": "current"}, cards).errors == {
+        "stack": "This host does not offer “current”."
+    }
 
 
 def test_a_launch_that_is_refused_leaves_nothing(host):

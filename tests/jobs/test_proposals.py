@@ -50,11 +50,25 @@ def test_lengths_are_no_longer_than_what_the_chosen_deployment_takes():
 
 
 def test_lengths_that_the_guide_prints_are_not_fitted_to_a_deployment():
-    target = host_with(deployment(1, stack="current", max_total=256))
+    target = host_with(
+        deployment(1, stack="guide", max_total=256), deployment(2, stack="current", max_total=100)
+    )
 
     for exact in (True, "1", "true"):
         raw = {"deployment": "1", "as_in_guide": exact}
-        assert proposals(benchmark_online.Params, target, raw) == {"stack": "current"}
+        assert proposals(benchmark_online.Params, target, raw) == {}
+        # The page of today's stack prints figures of its own.
+        assert proposals(benchmark_online.Params, target, {**raw, "deployment": "2"}) == {
+            **{"stack": "current", "input_tokens": 128, "prefix_tokens": 0, "requests": 3},
+            "concurrency": [1],
+        }
+
+
+def test_a_switch_that_the_stack_does_not_have_frees_no_length():
+    target = host_with(deployment(1, max_total=2048))
+    raw = {"deployment": "1", "as_in_guide": "1"}
+
+    assert proposals(KINDS["evaluate-evalscope"].Params, target, raw) == {"max_tokens": 1024}
 
 
 def test_on_a_processor_other_figures_are_proposed_than_on_cards():

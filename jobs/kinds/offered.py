@@ -1,0 +1,45 @@
+"""Values that a host does not offer: what is said at their fields."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext as _
+from pydantic import BaseModel
+
+from jobs.errors import LaunchError
+from jobs.kinds.base import AssetRef, Kind, Target
+
+
+def not_offered(kind: Kind, params: BaseModel, target: Target) -> dict[str, str]:
+    """Field → why its value cannot be taken; a plan that knows the reason is asked for it."""
+    errors = {}
+    for name in type(params).model_fields:
+        offered = kind.choices(name, target)
+        value = str(getattr(params, name))
+        if offered is not None and value not in {choice.value for choice in offered}:
+            errors[name] = _reason(kind, params, target, name) or _plain(kind, name, value, target)
+    return errors
+
+
+def asset_named(kind: Kind, field: str, value: str, target: Target) -> AssetRef | None:
+    """The asset of the host that ``value`` names, whether or not the kind can work on it."""
+    extra = kind.Params.model_fields[field].json_schema_extra
+    sort = extra.get("asset") if isinstance(extra, dict) else None
+    refs = target.assets(str(sort)) if sort else ()
+    return next((ref for ref in refs if ref.key == value), None)
+
+
+def _reason(kind: Kind, params: BaseModel, target: Target, name: str) -> str:
+    """What the plan has against this very field; "" where it says nothing of it."""
+    try:
+        kind.plan(params, target)
+    except LaunchError as error:
+        return str(error) if error.field == name else ""
+    return ""
+
+
+def _plain(kind: Kind, name: str, value: str, target: Target) -> str:
+    ref = asset_named(kind, name, value, target)
+    if ref is None:
+        return _("This host does not offer “%(value)s”.") % {"value": value}
+    words = _("%(asset)s is nothing that this job works on: choose another.")
+    return words % {"asset": ref.label}
