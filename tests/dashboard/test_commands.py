@@ -114,6 +114,19 @@ def test_following_the_log_of_a_job_that_has_ended_ends_with_its_last_byte(capfd
     assert capfdbinary.readouterr().out == b"all of it"
 
 
+@pytest.mark.parametrize("state", ["failed", "errored", "cancelled", "lost"])
+def test_following_the_log_of_a_job_that_did_not_succeed_is_an_exit_code(state, capfdbinary):
+    job = make_job(state=state)
+    store().append(f"job/{job.pk}", 0, b"all of it")
+
+    with pytest.raises(SystemExit) as ended:
+        call_command("log", str(job.pk), "--follow")
+
+    assert ended.value.code == 1
+    assert capfdbinary.readouterr().out == b"all of it"
+    call_command("log", str(job.pk))  # without --follow the command has done what it was asked
+
+
 def test_following_says_each_new_sentence_on_a_line_of_its_own():
     job = make_job(state="succeeded")
     store().append(f"job/{job.pk}", 0, b"no newline at the end")

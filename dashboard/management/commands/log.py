@@ -20,7 +20,11 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("job", type=int)
-        parser.add_argument("--follow", action="store_true", help="go on until the job has ended")
+        parser.add_argument(
+            "--follow",
+            action="store_true",
+            help="go on until the job has ended; exit code 1 unless it succeeded",
+        )
         parser.add_argument(
             "--raw", action="store_true", help="every byte; without it colours and redraws are cut"
         )
@@ -42,3 +46,7 @@ class Command(BaseCommand):
                 sys.stdout.buffer.flush()
         except (DamagedLog, LogRemoved) as error:
             raise CommandError(str(error)) from None
+        if options["follow"]:
+            job.refresh_from_db()
+            if job.state != Job.State.SUCCEEDED:
+                sys.exit(1)
