@@ -115,6 +115,7 @@ def test_a_second_terminal_needs_to_know_the_data_folder_alone(tmp_path):
 
 def test_the_secret_key_is_made_once_and_private(tmp_path):
     found = env.load({"DATA_DIR": str(tmp_path)})
+    (tmp_path / env.RUN_FILE).touch()
 
     first = env.secret_key(found)
 
@@ -124,6 +125,16 @@ def test_the_secret_key_is_made_once_and_private(tmp_path):
     path = tmp_path / "secrets" / "secret_key"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [item.name for item in path.parent.iterdir()] == ["secret_key"]
+
+
+def test_where_no_dashboard_was_started_a_secret_is_one_for_the_process_alone(tmp_path):
+    (tmp_path / "empty").mkdir()
+    told = {"DATA_DIR": str(tmp_path / "empty"), "VALKEY_LISTEN": "127.0.0.1:6380"}
+    found = env.load(told)
+
+    assert len(env.secret_key(found)) >= 50
+    assert env.host_redis_url(found)
+    assert list((tmp_path / "empty").iterdir()) == []
 
 
 def test_sqlite_is_the_database_unless_another_is_named(tmp_path):

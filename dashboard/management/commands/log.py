@@ -6,7 +6,7 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from dashboard import terminal
 from dashboard.kept_view import removed_words
@@ -15,7 +15,7 @@ from jobs.logstore import plain_stream, store
 from jobs.models import Job
 
 
-class Command(BaseCommand):
+class Command(terminal.DashboardCommand):
     help = "Print a job's log, as the dashboard has it."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
