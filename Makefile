@@ -57,7 +57,7 @@ lint: dev  ## linters of Python and JavaScript, format, vendored files, migratio
 	@$(VENV)/ruff format --check
 	@$(VENV)/oxlint --deny-warnings -c .oxlintrc.json static/js
 	@$(VENV)/python manage.py vendor_assets --check
-	@$(VENV)/python manage.py makemigrations --check --dry-run
+	@DATABASE_URL=sqlite:///:memory: $(VENV)/python manage.py makemigrations --check --dry-run
 
 format: dev  ## put Python files into shape
 	@$(VENV)/ruff check --fix

@@ -32,6 +32,8 @@ _BY_SENTENCE: dict[str, str | Promise] = {
         "The host lost the job: a restart, a full disk, or a cleared folder. Run it again."
     ),
     "job:host_gone": _("Find out whether the host is up. Its log arrives when it comes back."),
+    "work:log_limit": _("Its log until then is here whole."),
+    "host:disk_full": _("Its log until then is here whole."),
 }
 _BY_STATE: dict[str, str | Promise] = {
     Job.State.FAILED: _(
@@ -45,6 +47,28 @@ _BY_STATE: dict[str, str | Promise] = {
     Job.State.CANCELLED: _("Run it again when you need it. What was finished is kept below."),
     Job.State.LOST: _("What arrived until then is kept. Run it again when the host is well."),
 }
+
+# What to say in place of that of a job whose log and files were removed since; where neither its
+# sentence nor its state is here, that was not about them.
+_REMOVED: dict[str, str | Promise] = {
+    "job:unreadable": _(
+        "The tool's version may write another format. Its files were removed: run it again for new "
+        "ones."
+    ),
+    "job:host_gone": _("Find out whether the host is up, then run it again."),
+    Job.State.FAILED: _(
+        "Its log was removed: only a new run can show what the command says. Run it again, and pin "
+        "that one to have its log for longer."
+    ),
+    Job.State.CANCELLED: _("Run it again when you need it."),
+    Job.State.LOST: _("Run it again when the host is well."),
+}
+_SPEAKS_OF_LOG = ("work:output_missing", "work:log_limit", "host:disk_full")
+_NEVER_RAN = _("Mend that, then run it again. There is no log: nothing was run.")
+_SAID_NOTHING = _(
+    "The log is empty: the command ended without a word. Mend the cause or the settings, then run "
+    "it again."
+)
 
 _OF_SERVERS: dict[str, str | Promise] = {
     "work:server_killed": _(
@@ -73,7 +97,17 @@ def server_advice(deployment: Deployment) -> str:
     known = view_of(deployment) if deployment.state == Deployment.State.FAILED else None
     if known is not None:
         return known.next  # the sentence says what to do
+    if deployment.state == Deployment.State.FAILED:
+        trouble = _end_of_log(deployment)
     return str(_OF_SERVERS.get(deployment.sentence_id, trouble)) if trouble else ""
+
+
+def _end_of_log(deployment: Deployment) -> str | Promise:
+    if deployment.removed_at is not None:
+        return _("Its log was removed: restart it to see what it says.")
+    if not deployment.log_bytes:
+        return _("It has no log: it ended without a word. Mend the cause, then restart it.")
+    return _OF_SERVERS[Deployment.State.FAILED]
 
 
 def advice(job: Job) -> str:
@@ -87,4 +121,17 @@ def advice(job: Job) -> str:
         return known.next  # the sentence says what to do
     if job.state == Job.State.CANCELLED and job.started_at is None:
         return str(_("Run it again when you need it."))
-    return str(_BY_SENTENCE.get(job.sentence_id) or _BY_STATE.get(Job.State(job.state), ""))
+    return str(_what_to_do(job))
+
+
+def _what_to_do(job: Job) -> str | Promise:
+    own, state = _BY_SENTENCE.get(job.sentence_id), Job.State(job.state)
+    about_log = own is None or job.sentence_id in _SPEAKS_OF_LOG
+    if job.removed_at is not None:
+        gone = _REMOVED.get(job.sentence_id) or (_REMOVED.get(state) if about_log else None)
+        return gone or own or _BY_STATE.get(state, "")
+    if job.state == Job.State.FAILED and about_log and job.started_at is None:
+        return _NEVER_RAN
+    if job.state == Job.State.FAILED and about_log and not job.log_bytes:
+        return _SAID_NOTHING
+    return own or _BY_STATE.get(state, "")

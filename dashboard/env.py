@@ -362,7 +362,7 @@ def host_redis_url(env: Env) -> str:
     if is_everywhere(address):
         address = urlsplit(env.public_url).hostname or ""
     shown = f"[{address}]" if ":" in address else address
-    return f"redis://host:{kept_secret(env.data_dir, VALKEY_HOST_PASSWORD)}@{shown}:{port}/0"
+    return f"redis://host:{_secret_of(env.data_dir, VALKEY_HOST_PASSWORD)}@{shown}:{port}/0"
 
 
 def _read(variable: Variable, known: Mapping[str, str]) -> Any:
@@ -390,7 +390,14 @@ def load_remembering(environ: Mapping[str, str]) -> Env:
 
 def secret_key(env: Env) -> str:
     """The key that signs sessions: given, or made once and kept in a 0600 file."""
-    return env.secret_key or kept_secret(env.data_dir, "secret_key")
+    return env.secret_key or _secret_of(env.data_dir, "secret_key")
+
+
+def _secret_of(data_dir: Path, name: str) -> str:
+    """As :func:`kept_secret`; where no dashboard was ever started, one for this process alone, so
+    that a command that was told the wrong folder leaves nothing there."""
+    is_there = (data_dir / RUN_FILE).exists() or (data_dir / "secrets" / name).exists()
+    return kept_secret(data_dir, name) if is_there else secrets.token_urlsafe(48)
 
 
 def kept_secret(data_dir: Path, name: str) -> str:

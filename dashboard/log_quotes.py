@@ -19,6 +19,9 @@ _LONGEST = 600
 _BREAKING_LINES = 4
 _LAST_LINES = 3
 
+# Where something in a log begins and ends, bytes; None: where the log does.
+Part = tuple[int, int | None]
+
 
 @dataclass(frozen=True, slots=True)
 class Quote:
@@ -39,19 +42,39 @@ def line_of(key: str, number: int) -> list[Quote]:
         return []
 
 
-def telling_lines(key: str, *, or_last: bool = True) -> list[Quote]:
-    """The last lines that speak of an error; ``or_last``: else the last ones that say anything."""
-    store = logstore.store()
+def telling_lines(key: str, *, part: Part | None = None, or_last: bool = True) -> list[Quote]:
+    """The last lines that speak of an error; ``or_last``: else the last ones that say anything.
+
+    Those of ``part`` come first: an error of a step that succeeded all the same tells less than
+    what the one that failed said last.
+    """
     try:
-        size = store.size(key)
-        start = max(0, size - _LOOKED_AT_BYTES)
-        number = store.line_at(key, start) if size else 1
-        rows = _shown(number, store.read(key, start, size))
+        rows = _end_of(key, (0, None))
+        own = _end_of(key, part) if part else []
     except DamagedLog:
         return []
-    breaking = [row for row in rows if _BREAKS.search(row.text[:_HEAD])]
-    found = _without_repeats(breaking)[-_BREAKING_LINES:]
+    told = _breaking(own) or (own[-_LAST_LINES:] if or_last else [])
+    inside = {row.line for row in own}
+    said = {row.text for row in told}
+    others = [row for row in _breaking(rows) if row.line not in inside and row.text not in said]
+    room = _BREAKING_LINES - len(told)
+    found = [*told, *(others[-room:] if room > 0 else [])]
     return found or (rows[-_LAST_LINES:] if or_last else [])
+
+
+def _end_of(key: str, part: Part) -> list[Quote]:
+    """The last rows of a part of a log that say anything."""
+    store = logstore.store()
+    size = store.size(key)
+    end = size if part[1] is None else min(part[1], size)
+    start = max(0, min(part[0], end), end - _LOOKED_AT_BYTES)
+    return _shown(store.line_at(key, start), store.read(key, start, end)) if start < end else []
+
+
+def _breaking(rows: Sequence[Quote]) -> list[Quote]:
+    """Those that speak of an error, the last few."""
+    found = [row for row in rows if _BREAKS.search(row.text[:_HEAD])]
+    return _without_repeats(found)[-_BREAKING_LINES:]
 
 
 def _shown(first: int, data: bytes) -> list[Quote]:

@@ -33,7 +33,7 @@ SENTENCES: dict[str, str | Promise] = {
     "job:predecessor": _("Cancelled, for job %(job)s, which it needs, ended as %(state)s."),
     "job:input_gone": _("Cancelled, for the %(input)s that it needs is not there any more."),
     "job:deployment_gone": _("Cancelled, for the deployment %(name)s is not running (%(state)s)."),
-    "job:unreadable": _("The tool's output could not be read: %(reason)s. The files are kept."),
+    "job:unreadable": _("The tool's output could not be read: %(reason)s."),
     "job:log_differs": _("The log that arrived is not the log that %(host)s has."),
     "job:kind_unknown": _("No kind of job is called %(kind)s here, so its result was not read."),
     "job:plan": _("The plan cannot be run: %(reason)s."),
@@ -56,13 +56,13 @@ SENTENCES: dict[str, str | Promise] = {
     "work:server_killed": _("The server was killed by signal %(signal)s."),
     "work:log_limit": _(
         "Step %(step)s was ended, for its log reached %(limit)s, the most that this host lets a "
-        "job write (HOST_LOG_LIMIT). The log until then is here whole. Let the command print "
-        "less, or write a larger HOST_LOG_LIMIT into the host's host.env and restart its worker."
+        "job write (HOST_LOG_LIMIT). Let the command print less, or write a larger "
+        "HOST_LOG_LIMIT into the host's host.env and restart its worker."
     ),
     "host:disk_full": _(
         "Step %(step)s was ended, for its log of %(log)s was filling the host's disk: %(free)s "
-        "were left, and %(reserve)s are kept for the other jobs (HOST_DISK_RESERVE). The log "
-        "until then is here whole. Make room on the host, or let the command print less."
+        "were left, and %(reserve)s are kept for the other jobs (HOST_DISK_RESERVE). Make room "
+        "on the host, or let the command print less."
     ),
     "host:serve_busy": _("An earlier run of this server has not ended yet."),
     "host:launcher_never_started": _("The host took this job, but nothing of it was started."),

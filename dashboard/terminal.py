@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any, TextIO
 
+from django.conf import settings
 from django.contrib.auth.models import User
-from django.core.management.base import CommandError
-from django.db import close_old_connections
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError, close_old_connections, connection
 
 from dashboard.sentences import sentence
 from jobs import dispatch
@@ -20,6 +22,31 @@ from jobs.models import Host, Job
 
 POLL_S = 0.2
 CHUNK_BYTES = 1024 * 1024
+
+
+class DashboardCommand(BaseCommand):
+    """A command on the records of a dashboard, which must have been started at least once."""
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        """Look first; then as any command."""
+        require_dashboard()
+        return super().execute(*args, **options)
+
+
+def require_dashboard() -> None:
+    """Say in one line, before anything is opened or made, that no dashboard's records are here."""
+    mend = "Name its folder (DATA_DIR=/the/folder), or start one: make run"
+    folder = f"DATA_DIR={settings.DATA_DIR}"
+    # SQLite would make the file.
+    if connection.vendor == "sqlite" and not Path(connection.settings_dict["NAME"]).is_file():
+        raise CommandError(f"No dashboard has been started on {folder}. {mend}")
+    try:
+        tables = connection.introspection.table_names()
+    except DatabaseError as error:
+        told = (str(error).splitlines() or [type(error).__name__])[0]
+        raise CommandError(f"The database does not answer: {told}. ({folder})") from error
+    if Job._meta.db_table not in tables:
+        raise CommandError(f"The database of {folder} has no tables yet. {mend}")
 
 
 def user_named(name: str) -> User:

@@ -8,25 +8,28 @@ from typing import Any
 from django.urls import reverse
 
 from dashboard.known_failures import FailureView, view_of
-from dashboard.log_quotes import Quote, line_of, telling_lines
+from dashboard.log_quotes import Part, Quote, line_of, telling_lines
 from dashboard.sentences import sentence
-from jobs.models import Deployment, Job
+from jobs.models import Deployment, Job, JobStep
+from jobs.queries.job_page import JobPage
 from jobs.queries.silence import last_arrival
 
 _BY_SERVER = ("work:server_ended", "work:server_killed")
 _LOAD = ("load_1m", "memory_free_bytes", "disk_free_bytes")
 
 
-def why_job(job: Job, server: Deployment | None) -> dict[str, Any]:
+def why_job(page: JobPage) -> dict[str, Any]:
     """For a job, and the deployment whose server it started."""
+    job, server = page.job, page.deployment
     known, own = view_of(job), f"job/{job.pk}"
     where = known.where if known else ("server" if job.sentence_id in _BY_SERVER else "")
     log = f"deployment/{server.pk}" if server is not None and where == "server" else own
     fine = job.is_open or job.state in (Job.State.SUCCEEDED, Job.State.CANCELLED)
     line = known.line if known and where in ("", "server") else None
+    part = _part_of(page.ended_in) if log == own else None
     return {
         **_why(job, known),
-        "quotes": [] if fine and line is None else _quotes(job, log, line),
+        "quotes": [] if fine and line is None else _quotes(job, log, line, part),
         "quotes_at": reverse("deployment-detail", args=[server.pk])
         if server is not None and log != own
         else "",
@@ -61,11 +64,17 @@ def _why(record: Job | Deployment, known: FailureView | None) -> dict[str, Any]:
     return {"told": told(record), "known": known, "host_then": _host_then(record)}
 
 
-def _quotes(record: Job | Deployment, log: str, line: int | None) -> list[Quote]:
+def _part_of(step: JobStep | None) -> Part | None:
+    return (step.log_from, step.log_to) if step and step.log_from is not None else None
+
+
+def _quotes(
+    record: Job | Deployment, log: str, line: int | None, part: Part | None = None
+) -> list[Quote]:
     if line is not None:
         return line_of(log, line)
     # What the work itself said last tells only if it was the work that said no.
-    return telling_lines(log, or_last=record.state == "failed")
+    return telling_lines(log, part=part, or_last=record.state == "failed")
 
 
 def _host_then(record: Job | Deployment) -> Mapping[str, float] | None:

@@ -253,12 +253,6 @@ def metric_name(name: str) -> str:
 
 
 @register.filter
-def minutes(seconds: float) -> int:
-    """Seconds as whole minutes, rounded up."""
-    return -(-int(seconds) // 60)
-
-
-@register.filter
 def round_s(seconds: float) -> float:
     """An estimate: to five seconds below two minutes, to a minute above."""
     step = 5 if seconds < 120 else 60

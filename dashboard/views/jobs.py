@@ -165,7 +165,7 @@ def _page(job_id: int) -> JobPage:
 
 def _context(request: HttpRequest, page: JobPage) -> dict[str, Any]:
     job = page.job
-    why = why_job(job, page.deployment)
+    why = why_job(page)
     in_line = _in_line(request, job) if page.waits else None
     return {
         "page": page,

@@ -21,7 +21,7 @@ from dashboard.diegrid import grid
 from dashboard.host_view import host_views
 from dashboard.rates import rates
 from dashboard.rights import allowed, requires
-from dashboard.tour import tour_steps
+from dashboard.tour import TOUR_MINUTES, tour_steps
 from jobs import launch
 from jobs.errors import LaunchError
 from jobs.kinds.base import Remark
@@ -50,7 +50,7 @@ def _first(request: HttpRequest) -> dict[str, Any]:
     host = queries.this_computer()
     return {
         "steps": tour_steps(),
-        "seconds": sum(step.seconds for step in tour_steps()),
+        "minutes": TOUR_MINUTES,
         "host": host,
         "can_start": host is not None and bool(host.facts) and allowed(request.user, "job.launch"),
         "prepared": Environment.objects.filter(host=host).exists(),

@@ -23,7 +23,16 @@ from dashboard.kept_view import removed_words, size_text, span_text, when_text
 from dashboard.requests import person
 from dashboard.rights import requires
 from jobs.models import Deployment, Job
-from jobs.queries.storage import Bulk, Count, biggest, count, last_count, limits, next_to_go
+from jobs.queries.storage import (
+    Bulk,
+    Count,
+    biggest,
+    count,
+    last_count,
+    limits,
+    made_on_hosts,
+    next_to_go,
+)
 from jobs.queries.storage import unfinished as unfinished_removals
 from jobs.services import retention
 
@@ -43,7 +52,7 @@ class NextRow:
 @require_GET
 @requires("storage.manage")
 def storage(request: HttpRequest) -> HttpResponse:
-    """Sizes, limits, the biggest jobs and what goes next."""
+    """Sizes, limits, the biggest jobs, what goes next, and what was made on hosts."""
     counted, given = last_count(), limits()
     if not counted.at:
         counted = count(now(), aside=0)
@@ -61,6 +70,7 @@ def storage(request: HttpRequest) -> HttpResponse:
         "over": within is not None and counted.within > within,
         "next_rows": _next_rows(counted),
         "biggest": biggest(SHOWN),
+        "made": made_on_hosts(),
         "unfinished": unfinished_removals(),
         "title": _title(counted, disk.free),
     }

@@ -30,6 +30,7 @@ from jobs.host.config import Config
 from jobs.host.forgotten import Forgotten
 from jobs.host.health import LOADING, READY, Health
 from jobs.host.listing import Listing
+from jobs.host.made import Made
 from jobs.host.repeats import Repeats
 from jobs.host.shipper import Outcome, Shipper
 from jobs.host.spool import Spool
@@ -52,7 +53,8 @@ Key = TypeVar("Key", bound=Hashable)
 
 class Agent:
     """One loop in the main thread; a thread for each spool that is shipped or adopted, one for the
-    facts, one that asks the cards, and one that removes what is over."""
+    facts, one that asks the cards, one that removes what is over, and one that measures what was
+    made."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
@@ -69,6 +71,7 @@ class Agent:
         self._not_before: dict[Path, float] = {}
         self._listing = Listing(config.dir)
         self._cleaner = Cleaner(config.dir, config.limits, self._forget)
+        self._made = Made()
         self._broken: dict[Path, str] = {}  # why it can never be shipped; told, then set aside
         self._unreadable: set[Path] = set()
         self._adopting: set[Path] = set()
@@ -94,6 +97,7 @@ class Agent:
             self._keep_readings,
             self._keep_beating,
             self._keep_clean,
+            self._keep_measured,
         ):
             threading.Thread(target=work, name=work.__name__, daemon=True).start()
         seen, next_look = (0, 0), 0.0
@@ -343,6 +347,7 @@ class Agent:
             **probe.load(self._config.dir),
             "disk_reserve_bytes": self._config.limits.disk_reserve_bytes,
             **self._cleaner.sizes,
+            **({"made": self._made.sizes} if self._made.sizes else {}),
             **self._fresh_readings(),
         }
 
@@ -354,6 +359,15 @@ class Agent:
             self._boundary(self._keep_limits)  # the disk may have been full at the start
             self._boundary(lambda: self._cleaner.clean(self._client.instance()))
             self._stopped.wait(CLEAN_S)
+
+    def _keep_measured(self) -> None:
+        while not self._stopped.is_set():
+            self._boundary(self._measure)
+            self._stopped.wait(CLEAN_S)
+
+    def _measure(self) -> None:
+        folders = probe.roots(self._config.dir, self._config.workspace)
+        self._made.look(folders, at=time.time())
 
     def _keep_readings(self) -> None:
         while not self._stopped.is_set():

@@ -80,6 +80,12 @@ class JobPage:
         return self._first_step("failed")
 
     @property
+    def ended_in(self) -> JobStep | None:
+        """The step that failed, or that went down with its job."""
+        ended = ("failed", "errored", "lost", "cancelled")
+        return next((item.step for item in self.steps if item.state in ended), None)
+
+    @property
     def now_step(self) -> JobStep | None:
         """The step that runs."""
         return self._first_step("running")

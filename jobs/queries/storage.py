@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 from django.utils.timezone import now
 
-from jobs.models import Deployment, Instance, Job, OutputFile, Turn
+from jobs.models import Deployment, Host, Instance, Job, OutputFile, Turn
 from jobs.models.kept import Kept
 
 # What has just ended is being looked at, and its host may have something to tell still.
@@ -27,6 +27,7 @@ UNPINNED_FOR = timedelta(days=1)
 # A removal is foretold this long ahead.
 SOON = timedelta(days=7)
 _LOOKED_AT = 5000  # records, at most, to tell what goes next
+_LAST_MOMENT_S = 1e11  # seconds since the epoch that a host may tell: a date still
 _FAR = 520  # weeks: further ahead nobody needs to know
 _SERVES = (Deployment.State.WAITING, *Deployment.LIVE_STATES)
 
@@ -263,3 +264,37 @@ def unfinished() -> int:
     half = {"removed_at__isnull": False, "kept_bytes": None}
     jobs = Job.objects.filter(finished_at__isnull=False, **half)  # as an index has it
     return jobs.count() + Deployment.objects.filter(**half).count()
+
+
+@dataclass(frozen=True, slots=True)
+class MadeOn:
+    """What jobs made on a host for others to use takes there, bytes; None: it did not tell.
+
+    ``at`` is when the oldest of these was measured, in our time.
+    """
+
+    host: Host
+    environments: int | None
+    weights: int | None
+    artifacts: int | None
+    datasets: int | None
+    at: datetime | None
+
+
+def made_on_hosts() -> list[MadeOn]:
+    """What each host said last of what was made on it (``jobs.host.made``)."""
+    return [_made_on(host) for host in Host.objects.order_by("name")]
+
+
+def _made_on(host: Host) -> MadeOn:
+    told = host.load.get("made")
+    sizes, times = {}, []
+    for name, found in (told if isinstance(told, Mapping) else {}).items():
+        size, at = (
+            found.get(key) if isinstance(found, Mapping) else None for key in ("bytes", "at")
+        )
+        if isinstance(size, int) and isinstance(at, int | float) and 0 < at < _LAST_MOMENT_S:
+            sizes[name] = size
+            times.append(at - host.clock_skew_s)
+    kept = {name: sizes.get(name) for name in ("environments", "weights", "artifacts", "datasets")}
+    return MadeOn(host, **kept, at=datetime.fromtimestamp(min(times), tz=UTC) if times else None)

@@ -117,6 +117,7 @@ def running_server(data_dir: Path, *, redis_url: str = "") -> Iterator[Server]:
         "DATA_DIR": str(data_dir),
         "PORT": str(port),
         "REDIS_URL": redis_url,
+        "SECRET_KEY": "of its two processes",
         "DEBUG": "1",
         "DJANGO_SETTINGS_MODULE": "dashboard.settings",
     }

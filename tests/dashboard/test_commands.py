@@ -50,6 +50,61 @@ def test_a_reader_that_has_gone_is_no_fault_of_a_command(tmp_path):
     assert (done.returncode, done.stderr) == (1, b"")
 
 
+def in_a_folder(folder, *arguments, **environ):
+    """A command with this ``DATA_DIR``, in a process of its own: exit code, output, errors."""
+    told = clean_environment() | {"DATA_DIR": str(folder)} | environ
+    command = [sys.executable, "manage.py", *arguments]
+    done = subprocess.run(command, cwd=ROOT, env=told, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("log", "6", "--follow"), ("pin", "6"), ("plan", "prepare"), ("launch", "prepare"), ("tour",)],
+)
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_command_beside_no_dashboard_says_so_in_one_line_and_leaves_nothing(
+    arguments, is_there, tmp_path
+):
+    folder = tmp_path / "elsewhere"
+    if is_there:
+        folder.mkdir()
+
+    code, out, said = in_a_folder(folder, *arguments)
+
+    assert (code, out, len(said.splitlines())) == (1, "", 1)
+    assert f"No dashboard has been started on DATA_DIR={folder}" in said
+    assert "make run" in said
+    assert folder.exists() == is_there
+    assert not is_there or list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments", [("kinds",), ("plan", "prepare-weights", "--stack", "guide")])
+def test_a_command_that_needs_no_dashboard_leaves_no_folder_for_one(arguments, tmp_path):
+    environ = {"VALKEY_LISTEN": "127.0.0.1:6380"}
+
+    code, out, said = in_a_folder(tmp_path / "none", *arguments, **environ)
+
+    assert (code, said) == (0, "")
+    assert out
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_database_that_does_not_answer_or_is_empty_is_said_in_one_line(tmp_path):
+    (tmp_path / "empty.sqlite3").touch()
+    urls = "postgres://me:hunter2@127.0.0.1:1/bench", f"sqlite:///{tmp_path}/empty.sqlite3"
+
+    away, empty = (
+        in_a_folder(tmp_path / "data", "log", "6", DATABASE_URL=url)[::2] for url in urls
+    )
+
+    assert (away[0], empty[0]) == (1, 1)
+    assert (len(away[1].splitlines()), len(empty[1].splitlines())) == (1, 1)
+    assert "The database does not answer" in away[1]
+    assert "hunter2" not in away[1]
+    assert "has no tables yet" in empty[1]
+
+
 def test_plan_prints_a_script_that_bash_reads_and_starts_nothing(host):
     script = run("plan", "prepare", "--set", "what=weights")
 
@@ -112,6 +167,19 @@ def test_following_the_log_of_a_job_that_has_ended_ends_with_its_last_byte(capfd
     call_command("log", str(job.pk), "--follow")
 
     assert capfdbinary.readouterr().out == b"all of it"
+
+
+@pytest.mark.parametrize("state", ["failed", "errored", "cancelled", "lost"])
+def test_following_the_log_of_a_job_that_did_not_succeed_is_an_exit_code(state, capfdbinary):
+    job = make_job(state=state)
+    store().append(f"job/{job.pk}", 0, b"all of it")
+
+    with pytest.raises(SystemExit) as ended:
+        call_command("log", str(job.pk), "--follow")
+
+    assert ended.value.code == 1
+    assert capfdbinary.readouterr().out == b"all of it"
+    call_command("log", str(job.pk))  # without --follow the command has done what it was asked
 
 
 def test_following_says_each_new_sentence_on_a_line_of_its_own():

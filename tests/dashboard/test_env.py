@@ -1,6 +1,7 @@
 """Settings from the environment."""
 
 import json
+import re
 import stat
 import subprocess
 import sys
@@ -12,9 +13,11 @@ from redis.connection import parse_url
 from dashboard import env
 from dashboard.env import BadVariable
 from jobs.hints import redis_py_url
+from jobs.host import config
 from jobs.hostqueue import broker_url
 
 ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
 
 
 def test_nothing_has_to_be_set():
@@ -115,6 +118,7 @@ def test_a_second_terminal_needs_to_know_the_data_folder_alone(tmp_path):
 
 def test_the_secret_key_is_made_once_and_private(tmp_path):
     found = env.load({"DATA_DIR": str(tmp_path)})
+    (tmp_path / env.RUN_FILE).touch()
 
     first = env.secret_key(found)
 
@@ -124,6 +128,16 @@ def test_the_secret_key_is_made_once_and_private(tmp_path):
     path = tmp_path / "secrets" / "secret_key"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [item.name for item in path.parent.iterdir()] == ["secret_key"]
+
+
+def test_where_no_dashboard_was_started_a_secret_is_one_for_the_process_alone(tmp_path):
+    (tmp_path / "empty").mkdir()
+    told = {"DATA_DIR": str(tmp_path / "empty"), "VALKEY_LISTEN": "127.0.0.1:6380"}
+    found = env.load(told)
+
+    assert len(env.secret_key(found)) >= 50
+    assert env.host_redis_url(found)
+    assert list((tmp_path / "empty").iterdir()) == []
 
 
 def test_sqlite_is_the_database_unless_another_is_named(tmp_path):
@@ -174,6 +188,55 @@ def test_the_readme_lists_every_variable():
     for variable in env.variables().values():
         default = f"`{variable.default}`" if variable.default else ""
         assert f"| `{variable.name}` | {default} | {variable.about} |" in table
+
+
+def readme_rows():
+    """Variable -> what the README says holds unless it is set."""
+    rows = re.findall(r"^\| `([A-Z_]+)` \| (.*?) \| .+ \|$", README.read_text(), re.MULTILINE)
+    return {name: default.strip("`") for name, default in rows}
+
+
+def test_the_readme_lists_every_setting_of_a_host(tmp_path):
+    read = (ROOT / "jobs/host/config.py").read_text() + (ROOT / "jobs/host/limits.py").read_text()
+    named = set(re.findall(r'"((?:HOST|DASHBOARD|REDIS|WHEELS)_[A-Z_]+)"', read))
+
+    assert named == set(host_config(tmp_path).as_environment())
+    assert named <= set(readme_rows())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("HOST_PORTS", "HOST_MOUNT", "HOST_ROOT", "HOST_SCALE", "HOST_LOG_LIMIT"),
+        *("HOST_DISK_RESERVE", "HOST_SERVER_LOG_KEEP", "HOST_KEEP_SPOOLS"),
+    ],
+)
+def test_what_holds_unless_it_is_set_is_what_the_readme_says(name, tmp_path):
+    assert host_config(tmp_path, **{name: readme_rows()[name]}) == host_config(tmp_path)
+
+
+def test_the_readme_lists_whatever_else_is_read_from_the_environment():
+    folders = (ROOT / "dashboard", ROOT / "jobs" / "host")
+    files = [ROOT / "bootstrap.py", *(file for each in folders for file in each.rglob("*.py"))]
+    found = {
+        name
+        for file in files
+        for name in re.findall(r'environ(?:\.get\(|\[)"([A-Z_]+)"', file.read_text())
+    }
+
+    assert {"DATA_DIR", "WHEELS_DIR"} < found
+    assert found - {"PATH", "DJANGO_SETTINGS_MODULE"} <= set(readme_rows())
+
+
+def host_config(folder, **more):
+    told = {
+        "HOST_NAME": "x",
+        "HOST_KEY": "k",
+        "HOST_DIR": str(folder),
+        "DASHBOARD_URL": "http://h",
+        "REDIS_URL": "redis://h",
+    }
+    return config.load(told | more)
 
 
 def test_the_bootstrap_parses_on_old_pythons():

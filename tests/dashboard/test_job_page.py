@@ -47,6 +47,20 @@ def test_a_queued_job_says_why_it_waits(page):
     assert f"is busy with job {busy.pk} (the other one)" in text
 
 
+@pytest.mark.parametrize("state", ["failed", "lost"])
+def test_lines_of_the_step_that_it_ended_in_are_quoted_first(page, state):
+    first, second = b"ERROR: no cache, made anew\n", b"ERROR: no route\n"
+    job = make_job(state=state, sentence_id="work:exit", started_at=now(), log_bytes=43)
+    logstore.store().append(f"job/{job.pk}", 0, first + second)
+    job.steps.filter(index=0).update(started_at=now(), exit_code=0, log_from=0, log_to=len(first))
+    exit_code = 1 if state == "failed" else None
+    job.steps.filter(index=1).update(started_at=now(), exit_code=exit_code, log_from=len(first))
+
+    text = shown(page, job).partition('id="why"')[2].partition("</section>")[0]
+
+    assert 0 < text.index("no route") < text.index("no cache")
+
+
 def test_what_has_succeeded_is_no_reason_to_wait(page):
     host = make_host()
     done, runs = (make_job(host=host, state=state) for state in ("succeeded", "running"))

@@ -59,6 +59,47 @@ def test_of_a_long_log_the_end_is_read_and_numbers_are_those_of_the_whole(log):
     assert all(quote.text != "ERROR long ago" for quote in quotes)
 
 
+EARLIER = "ERROR: no cache, made anew\n"
+
+
+def test_of_a_step_its_own_lines_come_before_those_of_others(log):
+    log(EARLIER + "done\nERROR: no route\ncleaning\nERROR: of the cleaning\n")
+    since, until = len(EARLIER) + 5, len(EARLIER) + 5 + len("ERROR: no route\ncleaning\n")
+
+    assert telling_lines(KEY, part=(since, until)) == [
+        Quote(3, "ERROR: no route"),
+        Quote(1, "ERROR: no cache, made anew"),
+        Quote(5, "ERROR: of the cleaning"),
+    ]
+
+
+def test_what_a_step_says_last_comes_before_the_error_of_another(log):
+    log(EARLIER + "working\nnot enough beans\n")
+
+    quotes = telling_lines(KEY, part=(len(EARLIER), None))
+
+    assert quotes == [
+        Quote(2, "working"),
+        Quote(3, "not enough beans"),
+        Quote(1, "ERROR: no cache, made anew"),
+    ]
+
+
+def test_a_step_that_was_silent_leaves_what_others_said(log):
+    log(EARLIER + "done\n")
+
+    assert telling_lines(KEY, part=(len(EARLIER) + 5, None)) == [
+        Quote(1, "ERROR: no cache, made anew")
+    ]
+
+
+def test_a_step_far_from_the_end_of_a_long_log_is_read_where_it_ended(log):
+    log(EARLIER + "ERROR: of the step\n" + f"{'y' * 99}\n" * 2000)
+    part = len(EARLIER), len(EARLIER) + len("ERROR: of the step\n")
+
+    assert telling_lines(KEY, part=part)[0] == Quote(2, "ERROR: of the step")
+
+
 def test_a_line_is_quoted_by_its_number(log):
     log("one\n\x1b[31mtwo\x1b[0m\nthree")
 

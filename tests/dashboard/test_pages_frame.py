@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 import uuid
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 from django.utils.timezone import now
 
+from dashboard.tour import TOUR_INSTALLS_S, TOUR_MINUTES, tour_steps
 from jobs.models import AuditEntry, Deployment, Host, Job, Result
 from jobs.queries.jobs import Filters, cursor, page
 from tests.factories import make_host, make_job, make_user
@@ -173,6 +176,16 @@ def test_the_first_page_offers_the_tour_with_sizes_and_times(member):
     assert response.content.decode().count('class="no num"') == 5
     assert "92.9 MB" in text_of(response)
     assert f'action="{reverse("tour-start")}"' in response.content.decode()
+
+
+def test_page_and_readme_say_the_same_of_the_time_that_the_tour_takes(member):
+    least, most = TOUR_MINUTES
+    readme = (Path(settings.BASE_DIR) / "README.md").read_text()
+    about = sum(step.seconds for step in tour_steps()) + TOUR_INSTALLS_S
+
+    assert f"{least} to {most} min on two cores" in text_of(member.get(reverse("overview")))
+    assert f"{least} to {most} minutes on two cores" in " ".join(readme.split())
+    assert least * 60 <= about <= most * 60
 
 
 def test_the_tour_waits_until_this_computer_has_reported(member):

@@ -30,7 +30,11 @@ def note(counter: Path, words: str) -> None:
 
 
 def print_bytes(number: int, size: int) -> int:
-    """At least ``size`` bytes; the number of the next line."""
+    """Some ``size`` bytes; the number of the next line.
+
+    A line counts as 80 and has 59 on average: of 8 MB and 2 MB that are asked for come 5.9 and
+    1.5.
+    """
     done = 0
     while done < size:
         before = number

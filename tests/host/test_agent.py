@@ -9,6 +9,7 @@ import pytest
 
 from jobs.host import agent
 from jobs.host import spool as spools
+from jobs.host.made import MADE
 from jobs.host.spool import Spool
 from jobs.plans import Output, PlanFile, Step
 from tests.host.conftest import record_of, until
@@ -81,7 +82,7 @@ def test_a_heartbeat_tells_of_jobs_load_and_facts(intake, start_agent, config):
     )
     token = intake.jobs[7].token
     assert beat["jobs"] == [{"id": 7, "token": token, "state": "running", "log_bytes": 3}]
-    measured = {"spool_bytes", "aside_bytes"}  # a moment later, the first time
+    measured = {"spool_bytes", "aside_bytes", "made"}  # a moment later, the first time
     assert set(beat["load"]) - measured == {
         "load_1m",
         "memory_free_bytes",
@@ -89,6 +90,8 @@ def test_a_heartbeat_tells_of_jobs_load_and_facts(intake, start_agent, config):
         "disk_reserve_bytes",
     }
     until(lambda: measured <= set(intake.heartbeats[-1]["load"]))
+    made = until(lambda: set(intake.heartbeats[-1]["load"]["made"]) == set(MADE))
+    assert made
     facts = until(lambda: next((b["facts"] for b in intake.heartbeats if b.get("facts")), None))
     assert facts["roots"]["weights"] == str(config.dir / "weights")
     intake.jobs[7].cancel = True

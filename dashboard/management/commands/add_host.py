@@ -5,8 +5,6 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
 from dashboard import terminal
 from dashboard.audit import record
 from dashboard.host_file import host_file, out_of_reach
@@ -14,7 +12,7 @@ from jobs.errors import LaunchError
 from jobs.services import hosts
 
 
-class Command(BaseCommand):
+class Command(terminal.DashboardCommand):
     help = (
         "Add a host and print the file that makes a machine this host, with a key that is told "
         "this once: manage.py add_host NAME > host.env"

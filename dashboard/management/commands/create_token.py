@@ -6,15 +6,13 @@ import secrets
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
 from dashboard import terminal
 from dashboard.api.auth import hashed
 from dashboard.audit import record
 from jobs.models import ApiToken
 
 
-class Command(BaseCommand):
+class Command(terminal.DashboardCommand):
     help = "Make an API token for a user and print it, this once."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -6,8 +6,6 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
 from dashboard import terminal
 from dashboard.audit import record
 from dashboard.line_view import PRIORITIES, priority_for
@@ -16,7 +14,7 @@ from jobs.errors import LaunchError
 from jobs.models import Job
 
 
-class Command(BaseCommand):
+class Command(terminal.DashboardCommand):
     help = "Launch a job. What it would run: manage.py plan."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

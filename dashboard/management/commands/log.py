@@ -6,7 +6,7 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from dashboard import terminal
 from dashboard.kept_view import removed_words
@@ -15,12 +15,16 @@ from jobs.logstore import plain_stream, store
 from jobs.models import Job
 
 
-class Command(BaseCommand):
+class Command(terminal.DashboardCommand):
     help = "Print a job's log, as the dashboard has it."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("job", type=int)
-        parser.add_argument("--follow", action="store_true", help="go on until the job has ended")
+        parser.add_argument(
+            "--follow",
+            action="store_true",
+            help="go on until the job has ended; exit code 1 unless it succeeded",
+        )
         parser.add_argument(
             "--raw", action="store_true", help="every byte; without it colours and redraws are cut"
         )
@@ -42,3 +46,7 @@ class Command(BaseCommand):
                 sys.stdout.buffer.flush()
         except (DamagedLog, LogRemoved) as error:
             raise CommandError(str(error)) from None
+        if options["follow"]:
+            job.refresh_from_db()
+            if job.state != Job.State.SUCCEEDED:
+                sys.exit(1)

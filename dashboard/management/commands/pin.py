@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from dashboard import terminal
 from dashboard.audit import record
@@ -14,7 +14,7 @@ from jobs.models import Job
 from jobs.services import pins
 
 
-class Command(BaseCommand):
+class Command(terminal.DashboardCommand):
     help = "Pin a job: its log and files are never removed. With --off age and size decide again."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -52,6 +52,7 @@ class Command(BaseCommand):
             self.stdout.write(plans.script(sample.plan, sample.values), ending="")
 
     def _on_host(self, options: Mapping[str, Any], raw: dict[str, Any]) -> Sample:
+        terminal.require_dashboard()
         host = terminal.host_named(options["host"])
         if options["model"]:
             raw["model"] = options["model"]

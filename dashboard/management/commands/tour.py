@@ -9,7 +9,6 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.core.management.base import BaseCommand
 
 from dashboard import terminal
 from dashboard.audit import record
@@ -23,7 +22,7 @@ HEADLINE = ("output_tokens_per_s", "ttft_p50_ms", "accuracy", "questions")
 HOST_WAIT_S = 60.0
 
 
-class Command(BaseCommand):
+class Command(terminal.DashboardCommand):
     help = (
         "Launch the tour: prepare, compile, deploy, benchmark, evaluate. The jobs are the "
         "dashboard's: ending this command changes nothing for them, and started again it goes on "

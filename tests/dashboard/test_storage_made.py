@@ -1,0 +1,69 @@
+"""What jobs made on their hosts for others to use, on the page about storage."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils.timezone import now
+
+from tests.factories import make_host, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def shown(client):
+    client.force_login(make_user("ada", is_staff=True))
+
+    def read():
+        text = client.get(reverse("storage")).text
+        table = text.partition('id="made-title"')[2].partition("</tbody>")[0]
+        rows = table.split("<tr")[2:]
+        return {row.partition("<b>")[2].partition("</b>")[0]: row for row in rows}
+
+    return read
+
+
+def measured(*, minutes_ago=5, **sizes):
+    at = (now() - timedelta(minutes=minutes_ago)).timestamp()
+    return {name: {"bytes": count, "at": at} for name, count in sizes.items()}
+
+
+def test_each_host_tells_what_lies_on_it_and_when_it_was_measured(shown):
+    made = measured(environments=1_300_000_000, weights=98_000_000, artifacts=0)
+    make_host("va16-01", sort="vacc", load={"made": made})
+
+    row = shown()["va16-01"]
+
+    words = " ".join(re.sub("<[^>]+>", " ", row).split())
+    assert "1.30 GB" in words
+    assert "98.0 MB" in words
+    assert "0 B" in words
+    assert "5 min ago" in row
+
+
+def test_what_a_host_does_not_tell_is_not_measured_and_never_zero(shown):
+    make_host("older", sort="vacc")
+    make_host("part", sort="vacc", load={"made": measured(weights=98_000_000)})
+    make_host("odd", sort="vacc", load={"made": {"weights": {"bytes": "much", "at": None}, "x": 3}})
+    make_host("far", sort="vacc", load={"made": {"weights": {"bytes": 1, "at": 1e300}}})
+
+    found = shown()
+
+    assert found["older"].count("not measured") == 4
+    assert found["part"].count("not measured") == 3
+    assert [found[name].count("not measured") for name in ("odd", "far")] == [4, 4]
+
+
+def test_when_it_was_measured_is_told_by_our_clock(shown):
+    make_host(
+        "ahead",
+        sort="vacc",
+        clock_skew_s=3600.0,
+        load={"made": measured(minutes_ago=-30, weights=1)},
+    )
+
+    assert "30 min ago" in shown()["ahead"]
