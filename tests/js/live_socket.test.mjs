@@ -4,8 +4,10 @@ import { test } from "node:test";
 import { connect } from "../../static/js/lib/live_socket.js";
 
 /** A server that the test plays: every attempt is kept in `sockets`. */
-function server(context) {
+function server(context, options = {}) {
   const sockets = [];
+  const ofWindow = new EventTarget();
+  globalThis.addEventListener = (...parts) => ofWindow.addEventListener(...parts);
   const states = [];
   globalThis.WebSocket = class extends EventTarget {
     static OPEN = 1;
@@ -13,7 +15,12 @@ function server(context) {
       super();
       sockets.push(this);
     }
+    readyState = 1;
+    sent = [];
     close() {}
+    send(text) {
+      this.sent.push(JSON.parse(text).type);
+    }
     say(data) {
       this.dispatchEvent(Object.assign(new Event("message"), { data }));
     }
@@ -21,14 +28,15 @@ function server(context) {
       this.dispatchEvent(Object.assign(new Event("close"), { code }));
     }
   };
-  context.mock.timers.enable({ apis: ["setTimeout"] });
-  connect({ url: () => "ws://x/", onMessage: () => {}, onState: (state, detail) => states.push([state, detail]) });
+  context.mock.timers.enable({ apis: ["setTimeout", "setInterval", "Date"] });
+  connect({ url: () => "ws://x/", onMessage: () => {}, onState: (state, detail) => states.push([state, detail]), ...options });
   return {
     sockets,
     states,
-    async wait() {
+    window: ofWindow,
+    async wait(ms = 30_000) {
       await Promise.resolve();
-      context.mock.timers.tick(30_000);
+      context.mock.timers.tick(ms);
       await Promise.resolve();
     },
   };
@@ -81,4 +89,31 @@ test("a right that is lost is lost at once", async (context) => {
 
   assert.equal(sockets.length, 1);
   assert.deepEqual(states, [["over", 4403]]);
+});
+
+test("when the network goes, a connection that does not answer is given up at once", async (context) => {
+  const { sockets, states, window, wait } = server(context, { heartbeatMs: 1e9 });
+  await wait(1000);
+
+  window.dispatchEvent(new Event("offline"));
+  assert.deepEqual(sockets[0].sent, ["ping"]);
+  await wait(2100);
+
+  assert.equal(states.at(-1)[0], "waiting");
+  window.dispatchEvent(new Event("online"));
+  await wait(1);
+  assert.equal(sockets.length, 2);
+});
+
+test("when the network goes, a connection that answers stays: the dashboard may be on this computer", async (context) => {
+  const { sockets, states, window, wait } = server(context, { heartbeatMs: 1e9 });
+  await wait(1000);
+
+  window.dispatchEvent(new Event("offline"));
+  await wait(10);
+  sockets[0].say("pong");
+  await wait(30_000);
+
+  assert.equal(sockets.length, 1);
+  assert.deepEqual(states, []);
 });

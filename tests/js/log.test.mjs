@@ -6,6 +6,7 @@ import { BLOCK, LogBytes } from "../../static/js/lib/log_bytes.js";
 import { cut, pattern, ranges } from "../../static/js/lib/log_marks.js";
 import { LogMatcher } from "../../static/js/lib/log_matcher.js";
 import { penBefore } from "../../static/js/lib/log_pen.js";
+import { readFrame } from "../../static/js/lib/log_frame.js";
 import { hashOf, placeIn } from "../../static/js/lib/log_place.js";
 import { LogRows } from "../../static/js/lib/log_rows.js";
 import { LogSearch } from "../../static/js/lib/log_search.js";
@@ -96,15 +97,28 @@ test("what comes in pieces is the same as what is fetched", async () => {
   const { whole, bytes, index } = logOf("ab\n".repeat(60_000) + "end");
   let at = 0;
   for (const size of [1, 5, 70_000, 0, 65_531, 44_467]) {
-    assert.equal(bytes.append(at, whole.slice(at, at + size), 5), true);
+    assert.equal(bytes.append(at, whole.slice(at, at + size), []), true);
     at += size;
   }
-  assert.equal(bytes.append(at + 1, whole.slice(at + 1), 5), false);
-  assert.equal(bytes.append(0, whole, 5), true);
+  assert.equal(bytes.append(at + 1, whole.slice(at + 1), []), false);
+  assert.equal(bytes.append(0, whole, []), true);
   assert.deepEqual(bytes.counts, index.counts);
   assert.deepEqual([bytes.size, bytes.newlines, bytes.lineCount], [index.size, 60_000, 60_001]);
   assert.equal((await lineOf(bytes, 60_001)).text, "end");
   assert.equal((await lineOf(bytes, 30_000)).text, "ab");
+});
+
+test("each line that comes is dated by when it arrived, whatever else came with it", async () => {
+  const { whole, bytes } = logOf("one\ntwo\nthree\n");
+  bytes.append(0, whole.slice(0, 5), [[0, 1000]]);
+  bytes.append(3, whole.slice(3), [[0, 1000], [4, 2000], [8, 3000], [999, 4000]]);
+  assert.deepEqual([0, 4, 7, 8, 13].map((at) => bytes.timeAt(at)), [1000, 1000, 2000, 3000, 3000]);
+});
+
+test("a frame tells offset, times and bytes", () => {
+  const made = new Uint8Array([0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 3, 232, 97, 98]);
+  assert.deepEqual(readFrame(made.buffer), { offset: 258, times: [[256, 1000]], bytes: encoder.encode("ab") });
+  assert.deepEqual(readFrame(new ArrayBuffer(12)), { offset: 0, times: [], bytes: new Uint8Array(0) });
 });
 
 test("an index that tells only what is new is the whole one", () => {
@@ -218,10 +232,20 @@ test("colours that a line before left on go on, to the next reset", () => {
   assert.equal(pen(3, 2), "");
 });
 
+test("the last step that printed stays open, whatever ran after it without a word", () => {
+  const step = (state, line_from, line_to) => ({ state, line_from, line_to, look: ["ok", "ok"] });
+  const rows = new LogRows();
+  rows.setLineCount(40);
+  rows.setSteps([step("succeeded", 1, 10), step("succeeded", 11, 40), step("succeeded", 41, 40)]);
+  assert.deepEqual([rows.isOpen(0), rows.isOpen(1)], [false, true]);
+  rows.setLineCount(41); // the third has printed
+  assert.equal(rows.isOpen(1), false);
+});
+
 test("an address names a line or a range of lines", () => {
-  const texts = ["#L12", "#L40-L12", "12", " 12 - 40 ", "#L0", "", "#top", "1x"];
+  const texts = ["#L12", "#L40-L12", "12", " 12 - 40 ", "1\u202f200–1,300", "#L0", "", "#top", "1x"];
   const none = [0, 0];
-  assert.deepEqual(texts.map(placeIn), [[12, 12], [12, 40], [12, 12], [12, 40], none, none, none, none]);
+  assert.deepEqual(texts.map(placeIn), [[12, 12], [12, 40], [12, 12], [12, 40], [1200, 1300], none, none, none, none]);
   assert.deepEqual([[12, 12], [12, 40]].map(hashOf), ["#L12", "#L12-L40"]);
 });
 

@@ -99,12 +99,12 @@ test("bytes that move a cursor up are noticed, cut anywhere", () => {
   const whole = new TextEncoder().encode("a\n\x1b[31mred\x1b[0m\n\x1b[12Ab");
   for (let cut = 0; cut < whole.length - 1; cut += 1) {
     const bytes = new LogBytes(async () => assert.fail("fetched"), () => {});
-    if (cut) bytes.append(0, whole.slice(0, cut), 0);
+    if (cut) bytes.append(0, whole.slice(0, cut), []);
     const before = bytes.movedAt;
-    bytes.append(cut, whole.slice(cut), 0);
+    bytes.append(cut, whole.slice(cut), []);
     assert.deepEqual([before, bytes.movedAt], [0, whole.length], String(cut));
   }
   const plain = new LogBytes(async () => assert.fail("fetched"), () => {});
-  plain.append(0, whole.slice(0, 15), 0);
+  plain.append(0, whole.slice(0, 15), []);
   assert.equal(plain.movedAt, 0);
 });
