@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import struct
 from bisect import bisect_right
-from collections.abc import Callable
 from pathlib import Path
 
 ENTRY = struct.Struct("<QQ")  # offset in the log, milliseconds since the epoch
 # Within this time of the last entry no further one is kept. More would let lines that say when they
 # were printed seem to have arrived before.
 RESOLUTION_MS = 100
+NEWEST = 32  # entries that are read at once: some seconds of a log that never rests
 
 
 class Arrivals:
@@ -44,15 +44,18 @@ class Arrivals:
             return []
         try:
             count = os.fstat(fd).st_size // ENTRY.size
+            # Who follows a log asks for its newest bytes, thousands of times.
+            tail = max(0, count - NEWEST)
+            newest = _entries(fd, tail, count)
 
             def offset_of(number: int) -> int:
-                return _entry(fd, number)[0]
+                return (newest[number - tail] if number >= tail else _entry(fd, number))[0]
 
-            first = max(0, _first_after(offset_of, start, count) - 1)
-            last = _first_after(offset_of, end, count)
+            known = tail if newest and newest[0][0] <= start else 0
+            first = max(0, bisect_right(range(count), start, lo=known, key=offset_of) - 1)
+            last = bisect_right(range(count), end, lo=first, key=offset_of)
             if last - first <= limit:
-                raw = os.pread(fd, (last - first) * ENTRY.size, first * ENTRY.size)
-                return list(ENTRY.iter_unpack(raw))
+                return _entries(fd, first, last)
             return [_entry(fd, first + i * (last - first) // limit) for i in range(limit)]
         finally:
             os.close(fd)
@@ -63,6 +66,6 @@ def _entry(fd: int, number: int) -> tuple[int, int]:
     return offset, at_ms
 
 
-def _first_after(offset_of: Callable[[int], int], offset: int, count: int) -> int:
-    """The number of the first of ``count`` entries whose offset is above ``offset``."""
-    return bisect_right(range(count), offset, key=offset_of)
+def _entries(fd: int, first: int, last: int) -> list[tuple[int, int]]:
+    raw = os.pread(fd, (last - first) * ENTRY.size, first * ENTRY.size)
+    return [(offset, at_ms) for offset, at_ms in ENTRY.iter_unpack(raw)]

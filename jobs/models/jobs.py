@@ -72,6 +72,7 @@ class Job(Kept):
     inputs = models.JSONField(default=dict)
     # What a success will register: {"type": "artifact", ...}; null for kinds that make a result.
     product = models.JSONField(null=True)
+    made = models.JSONField(null=True)  # the same as it was registered, and as its tool measured it
     state = models.CharField(max_length=16, choices=State, default=State.QUEUED)
     sentence_id = models.CharField(max_length=64, blank=True)
     sentence_args = models.JSONField(default=dict)

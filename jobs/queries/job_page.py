@@ -155,9 +155,8 @@ class JobPage:
     @property
     def made(self) -> tuple[tuple[str, Any], ...]:
         """What a success registered, name by name; empty for other jobs."""
-        if self.job.state != Job.State.SUCCEEDED or not self.job.product:
-            return ()
-        return tuple((k, v) for k, v in self.job.product.items() if isinstance(v, str | int))
+        made = self.job.made or {}
+        return tuple((name, value) for name, value in made.items() if isinstance(value, str | int))
 
     def _first_step(self, state: str) -> JobStep | None:
         return next((item.step for item in self.steps if item.state == state), None)

@@ -148,9 +148,9 @@ def _apply(job: Job, ended: Mapping[str, Any], verdict: Verdict) -> bool:
         job.pk, verdict.state, sentence=verdict.sentence, duration_s=ended.get("duration_s")
     )
     if closed and verdict.product:
-        product = storable(verdict.product)
-        assets.register(job, product)
-        Job.objects.filter(pk=job.pk).update(product=product)
+        made = storable(verdict.product)
+        assets.register(job, made)
+        Job.objects.filter(pk=job.pk).update(made=made)
     if closed and verdict.measured:
         _keep_result(job, verdict.measured, duration_s=ended.get("duration_s"))
     return closed

@@ -146,6 +146,8 @@ def test_a_jobs_page_says_what_was_made_and_not_what_was_promised(caller, kind):
     end(caller, job, ended())
 
     assert dict(job_page(job.pk).made) == {**promise, **made}
+    job.refresh_from_db()
+    assert job.product == promise  # what "Run again" promises anew
 
 
 def test_a_promise_that_is_not_kept_whole_makes_the_job_errored(caller, kind):

@@ -66,7 +66,7 @@ def test_lists_show_them_so(client):
 def test_a_job_s_page_says_in_chinese_what_it_made(client):
     client.force_login(make_user())
     product = {"type": "artifact", "label": "Q8_0 from Q4_1", "bytes": 9}
-    job = make_job(state="succeeded", title="Small, int8", product=product)
+    job = make_job(state="succeeded", title="Small, int8", made=product)
     client.cookies["django_language"] = "zh-hans"
 
     page = client.get(reverse("job-detail", args=[job.pk])).content.decode()
