@@ -105,8 +105,8 @@ def server_advice(deployment: Deployment) -> str:
 def _end_of_log(deployment: Deployment) -> str | Promise:
     if deployment.removed_at is not None:
         return _("Its log was removed: restart it to see what it says.")
-    if not deployment.log_bytes:
-        return _("It has no log: it ended without a word. Mend the cause, then restart it.")
+    if (deployment.log_bytes or 0) <= deployment.log_from:
+        return _("It ended without a word. Mend the cause, then restart it.")
     return _OF_SERVERS[Deployment.State.FAILED]
 
 

@@ -42,14 +42,16 @@ def line_of(key: str, number: int) -> list[Quote]:
         return []
 
 
-def telling_lines(key: str, *, part: Part | None = None, or_last: bool = True) -> list[Quote]:
+def telling_lines(
+    key: str, *, part: Part | None = None, elsewhere: bool = True, or_last: bool = True
+) -> list[Quote]:
     """The last lines that speak of an error; ``or_last``: else the last ones that say anything.
 
     Those of ``part`` come first: an error of a step that succeeded all the same tells less than
-    what the one that failed said last.
+    what the one that failed said last. Without ``elsewhere`` only those count.
     """
     try:
-        rows = _end_of(key, (0, None))
+        rows = _end_of(key, (0, None)) if elsewhere else []
         own = _end_of(key, part) if part else []
     except DamagedLog:
         return []

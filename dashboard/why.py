@@ -47,7 +47,7 @@ def why_server(deployment: Deployment) -> dict[str, Any]:
     lost = deployment.state == Deployment.State.LOST
     return {
         **_why(deployment, known),
-        "quotes": _quotes(deployment, log, line),
+        "quotes": _quotes(deployment, log, line, (deployment.log_from, None)),
         "failed_at": line,
         "last_arrival": last_arrival(log) if lost else None,
     }
@@ -74,7 +74,10 @@ def _quotes(
     if line is not None:
         return line_of(log, line)
     # What the work itself said last tells only if it was the work that said no.
-    return telling_lines(log, part=part, or_last=record.state == "failed")
+    or_last = record.state == "failed"
+    # Of a server's earlier runs nothing is said; of a job all steps are of one run.
+    elsewhere = isinstance(record, Job)
+    return telling_lines(log, part=part, elsewhere=elsewhere, or_last=or_last)
 
 
 def _host_then(record: Job | Deployment) -> Mapping[str, float] | None:

@@ -403,7 +403,7 @@ def _check_ports(old: Job, target: Target) -> None:
     found = ports.clash(ports.of_server(old.params, details), target.servers)
     if found:
         words = _(
-            "Its plan has port %(port)d, which the server %(name)s has now: stop that one, or open"
+            "Its plan has port %(port)d, which belongs to %(holder)s now: end that one, or open"
             " this job in the form and take another port, such as %(free)d."
         )
         raise LaunchError(words % found.args, found.field)

@@ -1,8 +1,8 @@
 """How much of the disk what jobs made here for others to use takes: measured seldom.
 
 These folders may hold hundreds of gigabytes in a hundred thousand files, on a disk that is slow to
-tell. So they are walked through once an hour at most, and earlier only where something came or went
-right in them.
+tell. So they are walked through once an hour, and besides only where something came or went right
+in them: while weights are downloaded, at each look.
 """
 
 from __future__ import annotations
@@ -51,7 +51,14 @@ def _mark(folder: str) -> object:
     cannot be looked into."""
     try:
         with os.scandir(folder) as entries:
-            inside = {each.name: each.stat(follow_symlinks=False).st_mtime_ns for each in entries}
+            inside = {each.name: _changed(each) for each in entries}
         return Path(folder).stat().st_mtime_ns, inside
     except OSError:
         return None
+
+
+def _changed(entry: os.DirEntry[str]) -> int:
+    try:
+        return entry.stat(follow_symlinks=False).st_mtime_ns
+    except FileNotFoundError:  # a download's part, which has its own name by now
+        return 0

@@ -14,23 +14,24 @@ from django.utils.translation import gettext as _
 from jobs.errors import LaunchError
 from jobs.kinds.base import AssetRef
 
+FIRST, LAST = 1024, 65535  # below are those of the system
 # What llmdeploy's processes talk to each other on, as params and a deployment's details call it.
 OWN = ("publish_port", "subscribe_port")
 
 
 @dataclass(frozen=True, slots=True)
 class Clash:
-    """A port that is wanted and that ``server`` has; ``free`` is the next one that nobody has."""
+    """A port that is wanted and that ``holder`` has; ``free`` is the next one that nobody has."""
 
     field: str
     port: int
-    server: str
+    holder: str
     free: int
 
     @property
     def args(self) -> dict[str, Any]:
         """What fills a sentence about it."""
-        return {"port": self.port, "name": self.server, "free": self.free}
+        return {"port": self.port, "holder": self.holder, "free": self.free}
 
 
 def of_server(params: Mapping[str, Any], details: Mapping[str, Any]) -> dict[str, int]:
@@ -40,20 +41,28 @@ def of_server(params: Mapping[str, Any], details: Mapping[str, Any]) -> dict[str
 
 
 def held(servers: Iterable[AssetRef]) -> dict[int, str]:
-    """Port → the server that has it, or that has been promised it."""
+    """Port → who has it, or has been promised it, in words."""
     found = {}
     for ref in servers:
-        listens = ref.data.get("port") or ref.data.get("asked_port")
+        # One that waits for its next start has its last port only if it asked for it.
+        is_up = ref.data.get("state") != "waiting"
+        listens = (ref.data.get("port") if is_up else None) or ref.data.get("asked_port")
         for port in (listens, *(ref.data.get(name) for name in OWN)):
             if port:
-                found[int(port)] = ref.label
+                found[int(port)] = _holder(ref)
     return found
 
 
+def _holder(ref: AssetRef) -> str:
+    if ref.id is None:
+        return _("job #%(job)d (%(name)s)") % {"job": ref.job or 0, "name": ref.label}
+    return _("the server %(name)s") % {"name": ref.label}
+
+
 def next_free(port: int, taken: Collection[int]) -> int:
-    """``port``, or the first after it that is not taken."""
+    """``port``, or the first after it that is not taken; after the last, from 1024 on."""
     while port in taken:
-        port += 1
+        port = port + 1 if port < LAST else FIRST
     return port
 
 
@@ -79,5 +88,5 @@ def refuse(wanted: Mapping[str, int], servers: Iterable[AssetRef]) -> None:
             raise LaunchError(_("Two different ports are needed."), name)
     found = clash(wanted, servers)
     if found:
-        words = _("The server %(name)s has port %(port)d. Port %(free)d is free.")
+        words = _("Port %(port)d belongs to %(holder)s. Port %(free)d is free.")
         raise LaunchError(words % found.args, found.field)

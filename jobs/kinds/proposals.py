@@ -124,4 +124,5 @@ def _ports(extras: Mapping[str, Mapping[str, Any]]) -> set[str]:
 
 def _number(value: Any) -> int:
     """A port as a person typed it; 0 where it is none."""
-    return int(value) if str(value).isdecimal() else 0
+    text = str(value)
+    return int(text) if text.isdecimal() and len(text) <= len("65535") else 0

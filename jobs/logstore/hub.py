@@ -10,8 +10,8 @@ from typing import Protocol
 from jobs.logstore.frames import MOST_TIMES, data_begins, frame
 
 MAX_FRAME_BYTES = 256 * 1024
-# Frames that a reader keeps (4 MiB): who follows a little later, or catches up beside others, takes
-# the same. Each read of the file is one for all who stand at that offset.
+# Frames that a reader keeps (4 MiB, and their times): who follows a little later, or catches up
+# beside others, takes the same. Each read of the file is one for all who stand at that offset.
 KEPT_FRAMES = 16
 # Without any hint, a log is looked at this often.
 POLL_S = 1.0
@@ -144,7 +144,7 @@ class _Reader:
             return message
         if self.end - offset <= MAX_FRAME_BYTES:
             # The newest bytes of a file are in memory: a thread would cost more than the read.
-            return self._keep(offset, self._source.read(self.key, offset, self._edge(offset)))
+            return self._keep(offset, self._read(offset, self._edge(offset)))
         task = self._reading.get(offset)
         if task is None:
             task = self._reading[offset] = asyncio.create_task(self._read_apart(offset))
@@ -163,20 +163,24 @@ class _Reader:
     async def _read_apart(self, offset: int) -> bytes:
         try:
             end = self._edge(offset)
-            return self._keep(
-                offset, await asyncio.to_thread(self._source.read, self.key, offset, end)
-            )
+            return self._keep(offset, await asyncio.to_thread(self._read, offset, end))
         finally:
             del self._reading[offset]
 
-    def _keep(self, offset: int, data: bytes) -> bytes:
+    def _read(self, offset: int, end: int) -> bytes:
+        data = self._source.read(self.key, offset, end)
         if not data:
+            return b""
+        last = offset + len(data) - 1
+        times = self._source.arrivals(self.key, offset, last, limit=MOST_TIMES)
+        return frame(offset, times, data)
+
+    def _keep(self, offset: int, message: bytes) -> bytes:
+        if not message:
             return b""
         if len(self._frames) >= KEPT_FRAMES:
             del self._frames[next(iter(self._frames))]
-        end = offset + len(data) - 1
-        times = self._source.arrivals(self.key, offset, end, limit=MOST_TIMES)
-        message = self._frames[offset] = frame(offset, times, data)
+        self._frames[offset] = message
         return message
 
     async def _run(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,7 +20,7 @@ def target_of(host: Host) -> Target:
     promised = _promises(host)
     holding = holding_deployments([host]).select_related("artifact", "host", "job")
     holding = holding.order_by("-created_at", "-pk")
-    servers = {one.pk: deployment_ref(one) for one in holding}
+    servers = {one.pk: _with_asked_port(deployment_ref(one), one) for one in holding}
     serving = [one for one in holding if _can_be_chosen(one)]
     weights = Weights.objects.filter(host=host).select_related("host")
     artifacts = Artifact.objects.filter(host=host, deleted_at=None).select_related("host")
@@ -76,6 +77,11 @@ def deployment_ref(deployment: Deployment) -> AssetRef:
     if artifact:
         data |= {name: getattr(artifact, name) for name in ("label", "precision", "toolchain")}
     return AssetRef("deployment", deployment.name, id=deployment.pk, data=data)
+
+
+def _with_asked_port(ref: AssetRef, deployment: Deployment) -> AssetRef:
+    """With the port that its job asks for, 0 for any: known before it listens."""
+    return replace(ref, data={**ref.data, "asked_port": deployment.job.params.get("port") or 0})
 
 
 def environment_ref(environment: Environment) -> AssetRef:

@@ -115,8 +115,8 @@ def _check_ports(deployment: Deployment) -> None:
     found = ports.clash(wanted, others)
     if found:
         words = _(
-            "It needs port %(port)d, which the server %(name)s has now: stop that one first, or"
-            " open its job in the form and take another port, such as %(free)d."
+            "It needs port %(port)d, which belongs to %(holder)s now: end that one first, or open"
+            " its job in the form and take another port, such as %(free)d."
         )
         raise LaunchError(words % found.args, found.field)
 

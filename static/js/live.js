@@ -104,7 +104,7 @@ function heard(data) {
   const hint = JSON.parse(data);
   if (hint.type === "pong") {
     halfTripMs = (performance.now() - hint.t) / 2;
-    setClock(hint.at_ms + halfTripMs);
+    if (hint.at_ms) setClock(hint.at_ms + halfTripMs);
     say(halfTripMs);
   } else if (hint.type === "missed") {
     askForAll();

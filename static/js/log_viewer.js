@@ -59,7 +59,7 @@ class LogPanel {
       rows: this.#part("rows"),
       count: () => this.rows.count,
       row: (index) => this.#row(index),
-      onMove: (isAtEnd) => (isAtEnd ? this.#follow() : this.#stopFollowing()),
+      onMove: (isAtEnd) => this.#moved(isAtEnd),
       onDraw: () => this.#drawStrip(false),
     });
     this.strip = new LogStrip(
@@ -155,7 +155,7 @@ class LogPanel {
 
   /** A link to a line, anywhere on the page. @param {MouseEvent} event */
   #jumped(event) {
-    if (event.defaultPrevented) return;
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey) return;
     const link = event.target instanceof Element ? event.target.closest("a[href^='#L']") : null;
     const place = placeIn(link?.getAttribute("href") ?? "");
     if (!place[0]) return;
@@ -250,8 +250,8 @@ class LogPanel {
   /** The first line in sight. */
   get #topLine() {
     const [top] = this.scroll.inSight;
-    const row = this.rows.count ? this.rows.at(top) : null;
-    return row && "line" in row ? row.line : 1;
+    const row = this.rows.count ? this.rows.at(top) : { line: 1 };
+    return "line" in row ? row.line : this.rows.linesOf(row.group)[0];
   }
 
   /** @param {number} index */
@@ -358,6 +358,13 @@ class LogPanel {
     this.#soon();
   }
 
+  /** A person scrolled. @param {boolean} isAtEnd */
+  #moved(isAtEnd) {
+    this.find.leave();
+    if (isAtEnd) this.#follow();
+    else this.#stopFollowing();
+  }
+
   #follow() {
     if (!this.isFollowing && this.state !== "over") this.speech.say(gettext("Following"));
     this.isFollowing = true;
@@ -460,7 +467,7 @@ class LogPanel {
     this.warnings = answer;
     this.#part("warnings").textContent = grouped(answer.lines);
     if (this.mode === "warnings") this.#arrangeOnly();
-    if (this.find.search.text) await this.find.renew();
+    await this.find.refresh();
     this.#drawStrip(true);
     this.#soon();
   }

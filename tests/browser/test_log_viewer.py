@@ -241,6 +241,21 @@ def test_a_step_says_how_many_matches_it_has_and_opens_for_them(log, open_page, 
     assert group.get_attribute("aria-expanded") == "true"
 
 
+def test_a_search_begins_at_the_step_whose_head_is_first_in_sight(log, open_page, server):
+    log(lines(1, 3000))
+    server.set_steps(len(lines(1, 1000)))
+    page = open_page()
+    row(page, 3000).wait_for()
+    page.locator("[data-log=scroller]").press("Home")
+    page.locator("[data-group='0']").hover()
+    page.mouse.wheel(0, 31)
+    in_sight(page, lambda seen: seen[0] == 1001)
+
+    page.locator("#log-search").fill("line 1")
+
+    page.locator(".l[data-line='1001'] mark.now").wait_for()
+
+
 def test_lines_that_come_are_dated_by_the_dashboards_clock(log, open_page):
     page = open_page()
     page.context.add_init_script(
@@ -266,7 +281,10 @@ def test_a_number_is_a_link_to_its_line_and_the_strip_follows_every_jump(log, op
     page.locator("#log-line").press("Enter")
 
     page.locator(".l.at[data-line='1200']").wait_for()
-    assert page.locator(".l[data-line='1200'] > a").get_attribute("href") == "#L1200"
+    with page.context.expect_page() as other:
+        page.locator(".l[data-line='1200'] > a").click(modifiers=["Control"])
+    other.value.locator(".l.at[data-line='1200']").wait_for()
+    other.value.close()
     assert seen.bounding_box()["y"] < at_end["y"] - 100
 
 

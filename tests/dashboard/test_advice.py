@@ -86,8 +86,10 @@ def test_a_sentence_for_good_does_not_promise_what_may_be_removed(sentence_id):
 def test_of_a_server_whose_log_is_gone_or_empty_no_end_is_to_be_read():
     told = server_advice(make_deployment(state="failed", log_bytes=9))
     gone = server_advice(make_deployment(state="failed", log_bytes=9, removed_at=now()))
+    silent = server_advice(make_deployment(state="failed", log_bytes=9, log_from=9, run=2))
     empty = server_advice(make_deployment(state="failed"))
 
     assert told.startswith("The end of its log is what")
     assert gone.startswith("Its log was removed")
-    assert empty.startswith("It has no log")
+    assert empty.startswith("It ended without a word")
+    assert silent == empty  # what an earlier run said is not this one's

@@ -173,7 +173,7 @@ def test_a_restart_on_a_port_that_another_server_has_is_refused_in_words(client,
 
     page = client.post(reverse("deployment-restart", args=[stopped.pk]), follow=True)
 
-    assert "It needs port 20000, which the server the other has now" in page.content.decode()
+    assert "It needs port 20000, which belongs to the server the other now" in page.content.decode()
     stopped.refresh_from_db()
     assert stopped.run == 1
 

@@ -85,6 +85,16 @@ def test_what_a_step_says_last_comes_before_the_error_of_another(log):
     ]
 
 
+def test_of_a_server_only_what_its_present_run_said_is_quoted(log):
+    log("Error: first run\n")
+    size = logstore.store().size(KEY)
+
+    assert telling_lines(KEY, part=(size, None), elsewhere=False) == []
+
+    logstore.store().append(KEY, size, b"second run\n")
+    assert telling_lines(KEY, part=(size, None), elsewhere=False) == [Quote(2, "second run")]
+
+
 def test_a_step_that_was_silent_leaves_what_others_said(log):
     log(EARLIER + "done\n")
 

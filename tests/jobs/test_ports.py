@@ -56,7 +56,7 @@ def test_the_printed_port_stays_to_the_letter_and_is_refused_where_it_is_taken()
     assert "port" not in proposals(KINDS["deploy-vllm"].Params, target, EXACT)
     assert refused("deploy-vllm", target, weights="6", **EXACT) == (
         "port",
-        "The server the other has port 8000. Port 8001 is free.",
+        "Port 8000 belongs to the server the other. Port 8001 is free.",
     )
 
 
@@ -79,6 +79,34 @@ def test_a_server_does_not_listen_on_its_own_publish_port():
     field, words = refused("deploy-build-in", vacc_host(), artifact="3", port=17810)
 
     assert (field, words) == ("publish_port", "Two different ports are needed.")
+
+
+def test_a_server_that_waits_for_its_start_holds_only_the_port_that_it_asked_for():
+    waiting = beside(state="waiting", port="8000", asked_port=0)
+    asks = beside(state="waiting", port="", asked_port=8000)
+
+    assert "port" not in proposals(KINDS["deploy-vllm"].Params, waiting)
+    assert proposals(KINDS["deploy-vllm"].Params, asks)["port"] == 8001
+
+
+def test_a_port_of_a_job_that_waits_is_said_to_be_that_jobs():
+    ref = AssetRef("deployment", "later", job=12, data={"asked_port": 65535})
+    target = replace(vacc_host(), servers=(ref,))
+
+    field, words = refused("deploy-build-in", target, artifact="3", port=65535)
+
+    assert (field, words) == (
+        "port",
+        "Port 65535 belongs to job #12 (later). Port 1024 is free.",
+    )
+
+
+def test_ports_of_ten_thousand_digits_keep_no_port_from_others():
+    raw = {"port": "9" * 10_000, "publish_port": "17110"}
+
+    found = proposals(KINDS["deploy-build-in"].Params, vacc_host(), raw)
+
+    assert found["subscribe_port"] == 17111
 
 
 # -- a second run of the same plan -----------------------------------------------------------------

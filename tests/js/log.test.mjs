@@ -47,6 +47,8 @@ test("matches cut the pieces of a line, across colours", () => {
   assert.equal(pattern("(", true), null);
   assert.deepEqual(ranges("Red red", pattern("Red", false)), [[0, 3]]);
   assert.deepEqual(ranges("RED x", pattern("red \\S", true)), [[0, 5]]);
+  assert.deepEqual(ranges("中 ab", pattern("[\\u4e00-\\u9fff] \\U00000061B?", true)), [[0, 3]]);
+  assert.deepEqual(ranges("a.b \\u0041", pattern("\\u002e|\\\\u0041", true)), [[1, 2], [4, 10]]);
   assert.deepEqual(ranges("red RED", pattern("(?i)RED", true)), [
     [0, 3],
     [4, 7],
@@ -191,6 +193,16 @@ test("a search walks through matches from where the reader is, and round", async
   assert.deepEqual([search.current, search.at], [{ line: 100, nth: 1 }, 10]);
   await search.walk(1, 0);
   assert.deepEqual(search.current, { line: 10, nth: 0 });
+});
+
+test("a step knows how many matches it has as soon as all were told", async () => {
+  const search = searchOf(200, 100);
+  assert.equal(search.countIn(1, 200), null);
+  await search.run("x", false);
+  assert.deepEqual([[1, 9], [10, 10], [1, 100], [95, 205], [201, 300]].map(([from, to]) => search.countIn(from, to)), [0, 1, 11, 13, 0]);
+  const part = searchOf(200, 4);
+  await part.run("x", false);
+  assert.equal(part.countIn(1, 200), null);
 });
 
 test("a search walks to matches that were not told, forwards, back and round", async () => {

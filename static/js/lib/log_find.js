@@ -35,9 +35,10 @@ export class LogFind {
     this.from = null;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.typing = undefined;
+    this.asked = 0; // searches of a person that are under way
     field.addEventListener("input", () => {
       clearTimeout(this.typing);
-      this.typing = setTimeout(() => this.#typed(), WAIT_MS);
+      this.typing = setTimeout(() => this.#asking(() => this.#typed()), WAIT_MS);
     });
   }
 
@@ -53,10 +54,15 @@ export class LogFind {
   }
 
   /** To the next match or the one before. @param {number} step 1 or -1 */
-  async walk(step) {
+  walk(step) {
     clearTimeout(this.typing);
+    return this.#asking(() => this.#walk(step));
+  }
+
+  /** @param {number} step */
+  async #walk(step) {
     const isNews = this.field.value !== this.search.text || this.search.answer.total === 0;
-    if (isNews && !(await this.renew())) return;
+    if (isNews && !(await this.#renew())) return;
     const { current } = this.search;
     if (current && !this.on.sees(current.line)) this.search.at = -1; // somebody went elsewhere: from there
     await this.search.walk(step, this.on.here().line);
@@ -67,16 +73,32 @@ export class LogFind {
   clear() {
     clearTimeout(this.typing);
     this.field.value = "";
-    return this.#typed();
+    return this.#asking(() => this.#typed());
   }
 
   switchRegex() {
     this.regex.setAttribute("aria-pressed", String(this.regex.getAttribute("aria-pressed") !== "true"));
-    return this.#typed();
+    return this.#asking(() => this.#typed());
   }
 
-  /** Ask again, staying where we are: the log has grown. @returns {Promise<boolean>} false: outrun */
-  async renew() {
+  /** A person went elsewhere: there is no way back any more to where they were. */
+  leave() {
+    this.from = null;
+  }
+
+  /** Ask again, staying where we are: the log has grown. What a person asks meanwhile tells it as well. */
+  async refresh() {
+    if (this.search.text && !this.asked) await this.#renew();
+  }
+
+  /** @param {() => Promise<void>} act */
+  async #asking(act) {
+    this.asked += 1;
+    await act().finally(() => (this.asked -= 1));
+  }
+
+  /** @returns {Promise<boolean>} false: outrun */
+  async #renew() {
     const isRegex = this.regex.getAttribute("aria-pressed") === "true";
     if (!(await this.search.run(this.field.value, isRegex))) return false;
     this.matcher.setText(this.search.text, isRegex);
@@ -88,7 +110,7 @@ export class LogFind {
   /** Each text that is typed goes to its first match from where the person was; none goes back there. */
   async #typed() {
     this.from ??= this.on.here();
-    if (!(await this.renew())) return;
+    if (!(await this.#renew())) return;
     if (this.search.answer.total && this.from) {
       if (this.search.at < 0) await this.search.walk(1, this.from.line);
       this.#show();

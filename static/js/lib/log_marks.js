@@ -15,13 +15,24 @@ export function pattern(text, isRegex) {
   if (!text) return null;
   const anyCase = isRegex && text.startsWith("(?i)"); // Python's way to say it
   const bare = anyCase ? text.slice("(?i)".length) : text;
-  const source = isRegex ? bare : text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-  const letters = isRegex ? bare.replace(/\\./g, "") : text; // of \S none
+  const named = bare.replace(/\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|[^])/g, character);
+  const source = isRegex ? named : text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+  const letters = isRegex ? named.replace(/\\./g, "") : text; // of \S none
   try {
     return new RegExp(source, anyCase || letters === letters.toLowerCase() ? "gi" : "g");
   } catch {
     return null;
   }
+}
+
+/**
+ * A character by its number, which the two sides spell differently; any other escape stays.
+ * @param {string} escape @param {string} [short] @param {string} [long]
+ */
+function character(escape, short, long) {
+  const number = Number.parseInt(short ?? long ?? "", 16);
+  if (!number || number > 0x10ffff) return escape;
+  return String.fromCodePoint(number).replace(/[.*+?^${}()|[\]\\/-]/g, "\\$&");
 }
 
 /**

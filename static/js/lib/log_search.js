@@ -1,6 +1,8 @@
 // @ts-check
 /** A search through the whole log, by the server, and the place in it. Pure but for the fetch. */
 
+import { firstWhere } from "./first.js";
+
 const LIMIT = 5000; // lines that match are told at once
 const END = 999_999_999_999_999; // behind any line
 
@@ -24,6 +26,10 @@ export class LogSearch {
     this.answer = NOTHING;
     this.at = -1; // which of all matches is looked at
     this.round = 0;
+    /** @type {Answer | null} what `sums` are of */
+    this.summed = null;
+    /** @type {number[]} */
+    this.sums = [];
   }
 
   /** Lines that match, ascending, as far as they were told. */
@@ -44,8 +50,16 @@ export class LogSearch {
 
   /** How many matches lines `from` to `to` have; null: not all matches were told. @param {number} from @param {number} to */
   countIn(from, to) {
-    if (!this.text || this.error || this.#told !== this.answer.total) return null;
-    return this.answer.found.reduce((sum, [line, , count]) => (from <= line && line <= to ? sum + count : sum), 0);
+    if (!this.text || this.error) return null;
+    if (this.summed !== this.answer) {
+      this.summed = this.answer;
+      this.sums = [0]; // matches before each line that was told
+      for (const [, , count] of this.answer.found) this.sums.push(this.sums[this.sums.length - 1] + count);
+    }
+    const { found, total } = this.answer;
+    if (this.sums[found.length] !== total) return null;
+    const before = (/** @type {number} */ line) => this.sums[firstWhere(found.length, (at) => found[at][0] >= line)];
+    return before(to + 1) - before(from);
   }
 
   /** Matches that were told. */

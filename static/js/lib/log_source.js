@@ -83,7 +83,7 @@ export class LogSource {
     });
     if (this.looking) return; // a server's log that goes on
     this.looking = setInterval(() => {
-      if (Date.now() - this.heardAt >= LOOK_MS) this.#look(bytes, on);
+      if (this.isCut || Date.now() - this.heardAt >= LOOK_MS) this.#look(bytes, on);
     }, LOOK_MS);
     // Whether the dashboard answers, only a question tells: it may be on this very computer.
     for (const change of ["online", "offline"]) addEventListener(change, () => this.#look(bytes, on));
@@ -142,7 +142,7 @@ export class LogSource {
       this.isCut = false;
     } catch {
       this.isCut = true; // the server or the network is away; the socket comes back by itself
-      on.state("waiting", LOOK_MS);
+      if (!this.isOver) on.state("waiting", LOOK_MS);
     }
   }
 }
