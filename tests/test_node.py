@@ -29,3 +29,8 @@ def test_modules_of_the_pages_work_by_themselves(path):
         pytest.skip("no Node 20.19 or newer on the PATH")
     done = subprocess.run([program, "--test", str(path)], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
+
+
+def test_no_module_makes_an_address_from_its_own(root=Path(__file__).parent.parent / "static/js"):
+    """In production files have other names: only templates and imports know them."""
+    assert [path for path in root.rglob("*.js") if "import.meta.url" in path.read_text()] == []

@@ -39,7 +39,10 @@ function pressed(event) {
     );
     if (!target) return;
     event.preventDefault();
-    if (target.matches(FIELDS)) target.focus();
+    if (target.matches(FIELDS)) {
+      target.focus();
+      if (target instanceof HTMLInputElement) target.select(); // what is typed replaces what was
+    }
     else target.click();
   }
 }

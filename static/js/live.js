@@ -9,7 +9,7 @@ import { concerns, restMs, swap, topics } from "./lib/fragments.js";
 import { connect, socketUrl } from "./lib/live_socket.js";
 import { setClock } from "./lib/server_clock.js";
 
-const HEARTBEAT_MS = 10_000;
+const HEARTBEAT_MS = 5000;
 const SURE_MS = 15_000; // with a connection
 const POLL_MS = 5_000; // without
 const FIRST_MS = 80; // hints come in groups

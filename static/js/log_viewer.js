@@ -10,6 +10,7 @@ import { LogFoldsFeed } from "./lib/log_folds_feed.js";
 import { LogFind } from "./lib/log_find.js";
 import { bindLogKeys } from "./lib/log_keys.js";
 import { LogLines } from "./lib/log_lines.js";
+import { LogLook } from "./lib/log_look.js";
 import { hashOf, placeIn } from "./lib/log_place.js";
 import { duration, groupRow, grouped, lineRow, waitingRow } from "./lib/log_row_view.js";
 import { LogRows } from "./lib/log_rows.js";
@@ -17,11 +18,10 @@ import { LogScroll } from "./lib/log_scroll.js";
 import { LogSource } from "./lib/log_source.js";
 import { LogSpeech } from "./lib/log_speech.js";
 import { LogStrip, marked } from "./lib/log_strip.js";
-import { emptyWords, pillWords, placeWords, sizeWords, stateWords, stepWords, unreadWords } from "./lib/log_words.js";
+import { LogWarnings } from "./lib/log_warnings.js";
+import { emptyWords, filterWords, pillWords, placeWords, sizeWords, stateWords, stepWords, unreadWords } from "./lib/log_words.js";
 
 const STEPS_EVERY_MS = 3000;
-const WARNINGS_EVERY_MS = 10_000;
-const WARNINGS_SHARE = 20; // at most a twentieth of the time goes into looking for them
 const NEWS_EVERY_MS = 20_000; // a screen reader hears of new lines
 
 class LogPanel {
@@ -42,15 +42,13 @@ class LogPanel {
     this.linked = placeIn(location.hash);
     if (!this.linked[0]) this.linked = placeIn(panel.dataset.logAt ?? "");
     this.mode = "all"; // or "only" (lines that match), "warnings"
-    /** @type {import("./lib/log_search.js").Answer | null} lines that warn or break */
-    this.warnings = null;
+    this.warnings = new LogWarnings(() => this.source.json("/search?warnings=1&limit=5000"), () => this.#soon());
+    this.rangeFrom = this.linked[0]; // where a range of lines begins that a person chooses
     /** @type {Set<number>} long lines that a person unfolded */
     this.unfolded = new Set();
     this.isDrawing = false;
     this.state = "live";
     this.stepsAt = 0;
-    this.warningsAt = 0;
-    this.warnedSize = -1;
     this.newsAt = 0;
     this.scroll = new LogScroll({
       scroller: this.#part("scroller"),
@@ -67,14 +65,13 @@ class LogPanel {
       () => this.#marked(),
       (share) => this.#goToShare(share),
     );
+    this.look = new LogLook(panel, () => (this.isFollowing ? this.scroll.showEnd() : this.scroll.draw()));
     this.#bind();
   }
 
   /** Read what is there, then follow. */
   async start() {
-    this.#setLook("wrap", localStorage.getItem("log-wrap") !== "no");
-    const hasRoom = !matchMedia("(max-width: 760px)").matches;
-    this.#setLook("times", (localStorage.getItem("log-times") ?? (hasRoom ? "yes" : "no")) !== "no");
+    this.look.restore();
     try {
       const [index, steps] = await Promise.all([this.source.json("/index"), this.source.json("/steps")]);
       this.bytes.setIndex(index);
@@ -96,25 +93,24 @@ class LogPanel {
     return /** @type {HTMLElement} */ (this.panel.querySelector(`[data-log="${name}"]`));
   }
 
-  /** @param {string} name @returns {HTMLInputElement} */
-  #field(name) {
-    return /** @type {HTMLInputElement} */ (this.#part(name));
-  }
-
   /** @param {string} name @returns {HTMLButtonElement} */
   #button(name) {
     return /** @type {HTMLButtonElement} */ (this.panel.querySelector(`[data-do="${name}"]`));
   }
 
   #bind() {
-    this.#field("line").addEventListener("input", () => this.#wrong(""));
+    this.#part("line").addEventListener("input", () => this.#wrong(""));
     bindLogKeys(this.panel, {
       walk: (step) => this.find.walk(step),
       clear: () => this.find.clear(),
       goTo: (text) => this.#goToTyped(text),
       toWarning: (step) => this.#toWarning(step),
       toStart: () => this.#goToShare(0),
-      toEnd: () => this.#follow(),
+      toEnd: () => {
+        this.find.leave();
+        this.#follow();
+      },
+      sideways: (pixels) => (this.#part("view").scrollLeft += pixels),
     });
     this.panel.addEventListener("click", (event) => this.#clicked(event));
     document.addEventListener("click", (event) => this.#jumped(event));
@@ -139,8 +135,9 @@ class LogPanel {
     if (button) this.#do(button.getAttribute("data-do") ?? "", line);
     else if (line && event.target.matches(".l > a") && !event.ctrlKey && !event.metaKey) {
       event.preventDefault();
-      const from = event.shiftKey && this.linked[0] ? this.linked[0] : line;
-      this.#link([Math.min(from, line), Math.max(from, line)]);
+      if (!event.shiftKey || !this.rangeFrom) this.rangeFrom = line;
+      this.#stopFollowing(); // else the line would be gone before it can be read
+      this.#link([Math.min(this.rangeFrom, line), Math.max(this.rangeFrom, line)]);
     }
   }
 
@@ -168,7 +165,10 @@ class LogPanel {
   /** @param {import("./lib/log_place.js").Place} place */
   #showPlace(place) {
     if (!place[0]) return;
-    if (this.mode !== "all") this.#setMode("all");
+    this.find.leave();
+    this.#wrong("");
+    this.rangeFrom = place[0];
+    if (this.mode !== "all" && !this.rows.only?.includes(place[0])) this.#setMode("all");
     this.#link(place);
     this.#goTo(place[0]);
   }
@@ -186,12 +186,13 @@ class LogPanel {
   /** What is wrong with the line that is asked for. @param {string} words "" for nothing */
   #wrong(words) {
     this.#part("wrong").textContent = words;
-    this.#field("line").classList.toggle("is-invalid", Boolean(words));
-    this.#field("line").setAttribute("aria-invalid", String(Boolean(words)));
+    this.#part("line").classList.toggle("is-invalid", Boolean(words));
+    this.#part("line").setAttribute("aria-invalid", String(Boolean(words)));
   }
 
   /** @param {number} share of the log */
   #goToShare(share) {
+    this.find.leave();
     this.#stopFollowing();
     this.scroll.show(Math.floor(share * this.rows.count), 0.33);
     this.#words();
@@ -200,15 +201,13 @@ class LogPanel {
   /** @param {string} action @param {number} line */
   #do(action, line) {
     if (action === "follow") {
+      this.find.leave();
       if (this.isFollowing) this.#stopFollowing();
       else this.#follow();
     } else if (action === "next") this.find.walk(1);
     else if (action === "previous") this.find.walk(-1);
-    else if (action === "wrap" || action === "times") {
-      const isOn = this.#button(action).getAttribute("aria-pressed") !== "true";
-      localStorage.setItem(`log-${action}`, isOn ? "yes" : "no");
-      this.#setLook(action, isOn);
-    } else if (action === "regex") this.find.switchRegex();
+    else if (this.look.toggle(action)) return;
+    else if (action === "regex") this.find.switchRegex();
     else if (action === "only") this.#setMode(this.mode === "only" ? "all" : "only");
     else if (action === "all" || action === "warnings") this.#setMode(action);
     else if (action === "unfold") {
@@ -221,29 +220,23 @@ class LogPanel {
     }
   }
 
-  /** Wrap lines, show times. @param {"wrap" | "times"} name @param {boolean} isOn */
-  #setLook(name, isOn) {
-    this.panel.querySelector(".log")?.classList.toggle(`no${name}`, !isOn);
-    this.#button(name).setAttribute("aria-pressed", String(isOn));
-    if (this.isFollowing) this.scroll.showEnd();
-    else this.scroll.draw();
-  }
-
   /** @param {string} mode */
   #setMode(mode) {
-    const line = this.#topLine;
+    const { current } = this.find.search;
+    const line = current && this.#sees(this.rows.indexOfLine(current.line)) ? current.line : this.#topLine;
     this.mode = mode;
     this.#arrangeOnly();
     for (const name of ["all", "warnings", "only"]) {
       this.#button(name).setAttribute("aria-pressed", String(name === mode));
     }
     if (this.isFollowing) this.scroll.showEnd();
-    else this.scroll.show(this.rows.indexOfLine(line));
+    else this.scroll.show(this.rows.indexOfLine(line), 0.33);
     this.#drawStrip(true);
+    this.#words();
   }
 
   #arrangeOnly() {
-    if (this.mode === "warnings") this.rows.setOnly((this.warnings?.found ?? []).map(([line]) => line));
+    if (this.mode === "warnings") this.rows.setOnly(this.warnings.lines);
     else this.rows.setOnly(this.mode === "only" && this.find.search.text ? this.find.search.lines : null);
   }
 
@@ -319,20 +312,21 @@ class LogPanel {
     if (this.bytes.movedAt > this.folds.to) this.foldsFeed.refresh();
     if (this.state !== "over") {
       if (Date.now() - this.stepsAt > STEPS_EVERY_MS) this.#refreshSteps();
-      if (Date.now() > this.warningsAt) this.#refreshWarnings();
+      if (this.warnings.isDue(this.bytes.size)) this.#refreshWarnings();
     }
   }
 
   #words() {
     const lines = this.#lineCount;
-    if (this.scroll.isAtEnd) this.seenLines = lines;
+    if (this.#seesEnd) this.seenLines = lines;
+    this.panel.style.setProperty("--digits", String(String(lines).length));
     const fresh = Math.max(0, lines - this.seenLines);
     this.#part("size").textContent = sizeWords(lines, this.bytes.size, this.folds);
     const isBegun = lines || this.rows.steps.some((step) => step.line_from !== null || step.state === "running");
-    const note = isBegun ? "" : this.unread || emptyWords(this.state);
+    const note = isBegun ? filterWords(this.rows, this.mode) : this.unread || emptyWords(this.state);
     if (this.#part("note").textContent !== note) this.#part("note").textContent = note;
     const pill = this.#button("follow");
-    pill.hidden = !lines || (this.state === "over" && this.scroll.isAtEnd);
+    pill.hidden = !lines || !this.rows.count || (this.state === "over" && this.scroll.isAtEnd);
     pill.classList.toggle("off", !this.isFollowing && !fresh);
     this.#part("pill").textContent = pillWords(this.state, this.isFollowing, fresh);
     if (!this.isFollowing && fresh && Date.now() > this.newsAt) {
@@ -375,6 +369,7 @@ class LogPanel {
   #stopFollowing() {
     if (this.isFollowing) {
       this.seenLines = this.#lineCount;
+      this.scroll.release();
       if (this.state !== "over") this.speech.say(gettext("Paused"));
     }
     this.isFollowing = false;
@@ -401,7 +396,9 @@ class LogPanel {
 
   #makeFind() {
     const ask = (/** @type {string} */ query) => this.source.json(`/search?${query}`);
-    const parts = { field: this.#field("search"), regex: this.#button("regex"), words: this.#part("matches"), ask };
+    const field = /** @type {HTMLInputElement} */ (this.#part("search"));
+    const worker = this.panel.dataset.logWorker ?? "";
+    const parts = { field, regex: this.#button("regex"), words: this.#part("matches"), ask, worker };
     return new LogFind(parts, {
       here: () => ({ line: this.#topLine, isFollowing: this.isFollowing }),
       sees: (line) => this.#sees(this.rows.indexOfLine(line)),
@@ -422,6 +419,13 @@ class LogPanel {
     return first <= index && index <= last;
   }
 
+  /** The last line is in sight. */
+  get #seesEnd() {
+    if (!this.rows.count || this.rows.only) return false;
+    const row = this.rows.at(this.scroll.inSight[1]);
+    return "line" in row && row.line === this.rows.lineCount && this.scroll.isAtEnd;
+  }
+
   /** A match is to be looked at. @param {number} line */
   #found(line) {
     this.unfolded.add(line); // it may be in what is folded
@@ -430,14 +434,19 @@ class LogPanel {
     const row = this.rows.at(index);
     if ("line" in row && row.line === line && this.scroll.shows(index)) this.#stopFollowing();
     else this.#goTo(line);
+    requestAnimationFrame(() => {
+      const mark = this.#part("rows").querySelector("mark.now");
+      if (mark) this.scroll.bring(mark);
+    });
   }
 
   /** The next line that warns or breaks, or the one before. @param {number} step */
   #toWarning(step) {
-    const lines = (this.warnings?.found ?? []).map(([line]) => line);
-    const here = this.linked[0] || this.#topLine;
-    const line = step > 0 ? lines.find((each) => each > here) : lines.findLast((each) => each < here);
+    const [linked] = this.linked;
+    const isHere = linked && this.#sees(this.rows.indexOfLine(linked));
+    const line = this.warnings.next(step, isHere ? linked : this.#topLine - (step > 0 ? 1 : 0));
     if (line) this.#showPlace([line, line]);
+    else this.speech.say(gettext("Nothing warns or breaks."));
   }
 
   async #refreshSteps() {
@@ -457,15 +466,8 @@ class LogPanel {
   }
 
   async #refreshWarnings() {
-    if (this.warnedSize === this.bytes.size) return;
-    this.warnedSize = this.bytes.size;
-    const began = Date.now();
-    this.warningsAt = Infinity;
-    const answer = await this.source.json("/search?warnings=1&limit=5000").catch(() => null);
-    this.warningsAt = Date.now() + Math.max(WARNINGS_EVERY_MS, WARNINGS_SHARE * (Date.now() - began));
-    if (!answer) return;
-    this.warnings = answer;
-    this.#part("warnings").textContent = grouped(answer.lines);
+    if (!(await this.warnings.refresh(this.bytes.size))) return;
+    this.#part("warnings").textContent = grouped(this.warnings.answer?.lines ?? 0);
     if (this.mode === "warnings") this.#arrangeOnly();
     await this.find.refresh();
     this.#drawStrip(true);
@@ -473,7 +475,7 @@ class LogPanel {
   }
 
   #marked() {
-    return marked(this.warnings, this.find.search.answer, (line) => this.rows.indexOfLine(line));
+    return marked(this.warnings.answer, this.find.search.answer, (line) => this.rows.indexOfLine(line));
   }
 
   /** @param {boolean} isNew what is marked has changed */

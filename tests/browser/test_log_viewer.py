@@ -165,6 +165,34 @@ def test_a_log_that_is_followed_stays_at_its_end_when_the_window_changes(log, op
     assert page.locator(".pill").inner_text() == "Following"
 
 
+@pytest.mark.parametrize("paused", [False, True])
+def test_a_panel_that_gets_another_room_shows_the_same_place(log, open_page, paused):
+    log(b"".join(b"line %d %s\n" % (n, b"long " * (n % 25)) for n in range(1, 401)))
+    page = open_page()
+    row(page, 400).wait_for()
+    if paused:
+        page.keyboard.press("f")
+        page.locator(".pill", has_text="Paused").wait_for()
+    log(lines(401, 800))
+    page.locator(".pill", has_text="400 new lines" if paused else "Following").wait_for()
+    in_sight(page, lambda seen: paused or seen[-1] == 800)
+    before = page.evaluate(IN_SIGHT)
+    for is_narrow in (True, False, True):
+        # What happens when a job ends: other panels come beside it, and the pill's place goes.
+        page.evaluate(
+            """(isNarrow) => {
+              document.querySelector(".logpanel").dataset.logState = isNarrow ? "over" : "live";
+              document.querySelector(".the-log").style.width = isNarrow ? "700px" : "";
+            }""",
+            is_narrow,
+        )
+        page.wait_for_timeout(300)
+        seen = page.evaluate(IN_SIGHT)
+        assert (seen[0] == before[0]) if paused else (seen[-1] == 800)
+        words = page.locator(".pill").inner_text()
+        assert words == ("400 new lines" if paused else "Following")
+
+
 def test_a_search_counts_the_whole_log_and_walks_through_it(log, open_page):
     log(lines(1, 20_000))
     page = open_page()
@@ -192,7 +220,7 @@ def test_a_search_counts_the_whole_log_and_walks_through_it(log, open_page):
 
     page.click("[data-do=regex]")
     field.fill("LINE (9+)$".lower())
-    count.get_by_text("4 / 4", exact=True).wait_for()
+    count.get_by_text("1 / 4", exact=True).wait_for()
     page.locator("mark.now").wait_for()  # looked for in a worker, which the policy allows
 
 
@@ -300,6 +328,69 @@ def test_warnings_alone_are_shown_of_a_long_log_that_stands_at_its_end(log, open
     assert in_sight(page, lambda seen: seen == [3001])
     page.locator("[data-do=all]").click()
     in_sight(page, lambda seen: len(seen) > 5)
+
+
+def test_warnings_are_walked_through_from_where_the_reader_is_and_none_are_said_to_be_none(
+    log, open_page
+):
+    log(lines(1, 1000))
+    page = open_page()
+    row(page, 1000).wait_for()
+    page.locator("[data-do=warnings]").click()
+    page.locator("[data-log=note]", has_text="Nothing warns or breaks.").wait_for()
+    page.locator("[data-do=all]").click()
+    log(b"WARNING 1001\n" + lines(1002, 3000) + b"ERROR 3001\n" + lines(3002, 4000))
+    page.locator("[data-log=warnings]", has_text="2").wait_for()
+
+    page.locator("#log-line").fill("1 001")
+    page.locator("#log-line").press("Enter")
+    page.locator(".l.at[data-line='1001']").wait_for()
+    page.locator("#log-line").fill("2000")
+    page.locator("#log-line").press("Enter")
+    page.locator(".l.at[data-line='2000']").wait_for()
+    page.keyboard.press("e")
+    page.locator(".l.at[data-line='3001']").wait_for()
+    page.keyboard.press("e")
+    page.locator(".l.at[data-line='1001']").wait_for()
+
+
+def test_who_went_to_a_line_stays_there_when_the_search_is_emptied(log, open_page):
+    log(lines(1, 3000))
+    page = open_page()
+    row(page, 3000).wait_for()
+    page.locator("#log-search").fill("line 77")
+    page.locator(".l[data-line='77'] mark.now").wait_for()
+    page.locator("#log-line").fill("1500")
+    page.locator("#log-line").press("Enter")
+    page.locator(".l.at[data-line='1500']").wait_for()
+
+    page.locator("#log-search").press("Escape")
+
+    page.wait_for_timeout(500)
+    assert 1500 in page.evaluate(IN_SIGHT)
+
+
+def test_a_match_far_down_or_aside_in_a_long_line_is_brought_into_sight(log, open_page):
+    log(lines(1, 50) + b"x" * 20_000 + b"needle\n" + lines(52, 100))
+    page = open_page()
+    row(page, 100).wait_for()
+    in_view = """() => {
+      const mark = document.querySelector("mark.now")?.getBoundingClientRect();
+      const view = document.querySelector("[data-log=scroller]").getBoundingClientRect();
+      return mark && mark.top >= view.top && mark.bottom <= view.bottom
+        && mark.left >= view.left && mark.right <= view.right;
+    }"""
+    for button in (None, "[data-do=wrap]"):
+        if button:
+            page.locator(button).click()
+        page.locator("#log-search").fill("")
+        page.wait_for_timeout(400)
+        page.locator("#log-search").fill("needle")
+        for _ in range(100):
+            if page.evaluate(in_view):
+                break
+            page.wait_for_timeout(50)
+        assert page.evaluate(in_view)
 
 
 def test_home_and_end_lead_there_while_the_log_grows(log, open_page):

@@ -11,6 +11,7 @@ import { hashOf, placeIn } from "../../static/js/lib/log_place.js";
 import { LogRows } from "../../static/js/lib/log_rows.js";
 import { LogSearch } from "../../static/js/lib/log_search.js";
 import { LogSpeech } from "../../static/js/lib/log_speech.js";
+import { LogWarnings } from "../../static/js/lib/log_warnings.js";
 import { marksOf } from "../../static/js/lib/log_strip.js";
 import { retryWait } from "../../static/js/lib/live_socket.js";
 
@@ -255,10 +256,19 @@ test("the last step that printed stays open, whatever ran after it without a wor
 });
 
 test("an address names a line or a range of lines", () => {
-  const texts = ["#L12", "#L40-L12", "12", " 12 - 40 ", "1\u202f200–1,300", "#L0", "", "#top", "1x"];
+  const texts = ["#L12", "#L40-L12", "12", " 12 - 40 ", "1\u202f200–1,300", "1 200", "12 40", "#L0", "", "#top", "1x"];
   const none = [0, 0];
-  assert.deepEqual(texts.map(placeIn), [[12, 12], [12, 40], [12, 12], [12, 40], [1200, 1300], none, none, none, none]);
+  assert.deepEqual(texts.map(placeIn), [[12, 12], [12, 40], [12, 12], [12, 40], [1200, 1300], [1200, 1200], none, none, none, none, none]);
   assert.deepEqual([[12, 12], [12, 40]].map(hashOf), ["#L12", "#L12-L40"]);
+});
+
+test("warnings are walked through from where the reader is, and round", async () => {
+  const warnings = new LogWarnings(async () => ({ total: 3, lines: 3, before: 0, found: [[5, 0, 1], [9, 0, 1], [20, 0, 1]], spread: [] }), () => {});
+  assert.equal(warnings.next(1, 1), 0);
+  assert.equal(await warnings.refresh(100), true);
+  assert.equal(await warnings.refresh(100), false);
+  assert.equal(warnings.isDue(100), false);
+  assert.deepEqual([[1, 1], [1, 5], [1, 20], [-1, 20], [-1, 5], [-1, 100]].map(([step, here]) => warnings.next(step, here)), [5, 9, 5, 9, 20, 20]);
 });
 
 test("of marks at one place the gravest is seen", () => {

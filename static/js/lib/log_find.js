@@ -16,6 +16,7 @@ export class LogFind {
    * @param {HTMLButtonElement} parts.regex pressed: what is typed is an expression
    * @param {HTMLElement} parts.words
    * @param {(query: string) => Promise<import("./log_search.js").Answer>} parts.ask
+   * @param {string} parts.worker address of log_match_worker.js, which has another name in each version
    * @param {object} on
    * @param {() => Here} on.here
    * @param {(line: number) => boolean} on.sees a line is in sight
@@ -24,13 +25,13 @@ export class LogFind {
    * @param {() => void} on.changed other lines match
    * @param {() => void} on.marked marks have come
    */
-  constructor({ field, regex, words, ask }, on) {
+  constructor({ field, regex, words, ask, worker }, on) {
     this.field = field;
     this.regex = regex;
     this.words = words;
     this.on = on;
     this.search = new LogSearch(ask);
-    this.matcher = new LogMatcher(on.marked);
+    this.matcher = new LogMatcher(on.marked, () => new Worker(worker, { type: "module" }));
     /** @type {Here | null} where a person was who types, and has not gone on from a match yet */
     this.from = null;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -94,7 +95,13 @@ export class LogFind {
   /** @param {() => Promise<void>} act */
   async #asking(act) {
     this.asked += 1;
+    const told = setTimeout(() => {
+      this.words.classList.remove("bad", "warn");
+      this.words.textContent = gettext("searching…");
+    }, WAIT_MS);
     await act().finally(() => (this.asked -= 1));
+    clearTimeout(told);
+    if (!this.asked) this.#say();
   }
 
   /** @returns {Promise<boolean>} false: outrun */

@@ -1,6 +1,7 @@
 // @ts-check
 /** Keys of a log: in its search, in its field for a line, in the panel, and anywhere on its page. */
 
+const ASIDE_PX = 80;
 const FIELDS = "input, textarea, select";
 
 /**
@@ -12,8 +13,9 @@ const FIELDS = "input, textarea, select";
  * @param {(step: number) => void} on.toWarning
  * @param {() => void} on.toStart of the log
  * @param {() => void} on.toEnd
+ * @param {(pixels: number) => void} on.sideways where lines are not wrapped
  */
-export function bindLogKeys(panel, { walk, clear, goTo, toWarning, toStart, toEnd }) {
+export function bindLogKeys(panel, { walk, clear, goTo, toWarning, toStart, toEnd, sideways }) {
   const part = (/** @type {string} */ name) => /** @type {HTMLInputElement} */ (panel.querySelector(`[data-log="${name}"]`));
   const [search, line, scroller] = ["search", "line", "scroller"].map(part);
   search.addEventListener("keydown", (event) => {
@@ -26,7 +28,11 @@ export function bindLogKeys(panel, { walk, clear, goTo, toWarning, toStart, toEn
     }
   });
   line.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") scroller.focus({ preventScroll: true });
+    if (event.key === "Escape") {
+      line.value = "";
+      line.dispatchEvent(new Event("input"));
+      scroller.focus({ preventScroll: true });
+    }
     if (event.key !== "Enter") return;
     event.preventDefault();
     goTo(line.value);
@@ -36,6 +42,8 @@ export function bindLogKeys(panel, { walk, clear, goTo, toWarning, toStart, toEn
     // The browser's own way there is smooth, and ends where a line is drawn meanwhile.
     if (event.key === "Home") toStart();
     else if (event.key === "End") toEnd();
+    else if (event.key === "ArrowLeft") sideways(-ASIDE_PX);
+    else if (event.key === "ArrowRight") sideways(ASIDE_PX);
     else return;
     event.preventDefault();
   });

@@ -16,7 +16,7 @@ export class LogMatcher {
    * @param {() => void} onFound marks have come
    * @param {() => Worker} makeWorker
    */
-  constructor(onFound, makeWorker = () => new Worker(new URL("./log_match_worker.js", import.meta.url), { type: "module" })) {
+  constructor(onFound, makeWorker) {
     this.onFound = onFound;
     this.makeWorker = makeWorker;
     this.text = "";

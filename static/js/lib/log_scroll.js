@@ -40,6 +40,7 @@ export class LogScroll {
     this.target = null;
     this.average = 20;
     this.expected = 0; // what scrollTop is when nobody scrolled
+    this.sized = ""; // the room that was drawn in
     /** @type {Map<number, HTMLElement>} rows that are drawn now */
     this.drawn = new Map();
     /** @type {Map<string, {state: string, element: HTMLElement}>} */
@@ -73,6 +74,17 @@ export class LogScroll {
   show(index, share = 0) {
     this.target = { index, share };
     this.isPinned = false;
+    this.draw();
+  }
+
+  /** Bring a part of a drawn row into sight, in a row that is higher or wider than the view. @param {Element} element */
+  bring(element) {
+    const [part, view] = [element.getBoundingClientRect(), this.scroller.getBoundingClientRect()];
+    const isBeside = part.left < view.left || part.right > view.left + this.scroller.clientWidth;
+    if (isBeside) this.view.scrollLeft += part.left - view.left - this.scroller.clientWidth / 2;
+    if (part.top >= view.top && part.bottom <= view.top + this.height) return;
+    this.release();
+    this.above += part.top - view.top - this.height / 3;
     this.draw();
   }
 
@@ -285,6 +297,11 @@ export class LogScroll {
       if (Math.abs(wanted - now) >= 1) this.scroller.scrollTop = wanted;
     }
     this.expected = this.scroller.scrollTop;
+    this.sized = this.#room;
+  }
+
+  get #room() {
+    return `${this.scroller.clientWidth} ${this.height}`;
   }
 
   /** Show the same place in a room of another size. */
@@ -297,7 +314,8 @@ export class LogScroll {
     const now = this.scroller.scrollTop;
     const moved = now - this.expected;
     if (Math.abs(moved) < 1) return;
-    if (performance.now() - this.resizedAt < RESIZE_MS) {
+    // It was the page that moved the bar: another room, a window of another size.
+    if (this.sized !== this.#room || performance.now() - this.resizedAt < RESIZE_MS) {
       this.#stay();
       this.#syncBar(true);
       return;

@@ -4,6 +4,7 @@
 import { connect, socketUrl } from "./live_socket.js";
 import { readFrame } from "./log_frame.js";
 
+const ANSWER_MS = 5000; // an answer that takes longer is none: the server stands still
 const LOOK_MS = 10_000; // without news the size is asked for this often: a socket can die silently
 const AGAIN_MS = 5000; // a server's log may go on after a restart
 
@@ -135,7 +136,7 @@ export class LogSource {
   async #look(bytes, on) {
     if (this.isOver || document.hidden) return;
     try {
-      const response = await fetch(`${this.url}?from=${bytes.size}`, { method: "HEAD" });
+      const response = await fetch(`${this.url}?from=${bytes.size}`, { method: "HEAD", signal: AbortSignal.timeout(ANSWER_MS) });
       showRemoval(response);
       const isBehind = Number(response.headers.get("X-Log-Size")) > bytes.size;
       if (isBehind || this.isCut) this.socket?.retry();

@@ -70,7 +70,7 @@ export class LogStrip {
       this.element.replaceChildren(...marks.map(mark), this.sight);
     }
     this.sight.hidden = count <= last - first + 1;
-    this.sight.style.top = `${(first / Math.max(1, count)) * 100}%`;
+    this.sight.style.top = `${Math.min(98, (first / Math.max(1, count)) * 100)}%`;
     this.sight.style.height = `${Math.max(2, ((last - first + 1) / Math.max(1, count)) * 100)}%`;
   }
 }

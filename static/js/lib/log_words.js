@@ -23,6 +23,15 @@ export function unreadWords(error) {
   return interpolate(gettext("The log cannot be read: %(why)s"), { why }, true);
 }
 
+/**
+ * What is said in place of lines, where a filter leaves none.
+ * @param {import("./log_rows.js").LogRows} rows @param {string} mode
+ */
+export function filterWords(rows, mode) {
+  if (!rows.only || rows.count) return "";
+  return mode === "warnings" ? gettext("Nothing warns or breaks.") : gettext("No line matches.");
+}
+
 /** @param {string} state */
 export function emptyWords(state) {
   return state === "over" ? gettext("Nothing was printed.") : gettext("Nothing has been printed yet.");
