@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from django import template
 from django.utils.html import format_html
@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext
 
 from dashboard.charts import accuracy, throughput
-from dashboard.charts.series import Series
+from dashboard.charts.series import Series, measured
 from dashboard.formats import number
 from dashboard.words import host_word, metric_text, phrase
 from jobs.models import Answer, Result
@@ -64,9 +64,9 @@ def share(interval: Interval) -> SafeString:
 
 
 @register.simple_tag
-def half_width(interval: Interval | None) -> SafeString:
-    """The interval of a mean as "± 0.9"."""
-    if interval is None:
+def half_width(interval: Interval | Literal[""] | None) -> SafeString:
+    """The interval of a mean as "± 0.9"; a template makes "" of one that it does not have."""
+    if not interval:
         return mark_safe("")
     half = (interval.high - interval.low) / 2
     return format_html('<span class="pm num">± {}</span>', number(half, 1))
@@ -109,8 +109,8 @@ def _beside(change: Change, decimals: int) -> str:
 
 
 @register.simple_tag
-def result_figure(result: Result) -> dict[str, Any]:
-    """The one chart that says most about a result: ``{"figure", "height"}``."""
+def result_figure(result: Result) -> dict[str, Any] | None:
+    """The one chart that says most about a result: ``{"figure", "height"}``; None for a batch."""
     if result.sort == Result.Sort.EVALUATION:
         categories, whole = queries.categories(result), queries.accuracy(result)
         return {
@@ -118,6 +118,8 @@ def result_figure(result: Result) -> dict[str, Any]:
             "height": accuracy.height(categories, whole),
         }
     series = [Series(f"#{result.job_id}", queries.point_rows(result))]
+    if not measured(series, throughput.METRIC):
+        return None
     return {"figure": throughput.figure(series), "height": 200}
 
 

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from dashboard.charts import interactivity, percentiles, throughput
-from dashboard.charts.series import Series
+from dashboard.charts.series import Series, measured
 from dashboard.formats import number
 from dashboard.rights import requires
 from dashboard.words import metric_label, phrase
@@ -74,7 +74,9 @@ def _context(request: HttpRequest, comparison: Comparison) -> dict[str, Any]:
         "flips_shown": FLIPS_SHOWN,
     }
     if not is_evaluation:
+        # No charts of batches without a server: they have neither rates nor first tokens.
         context |= {
+            "drawn": measured(series, throughput.METRIC),
             "throughput": throughput.figure(series),
             "ttft": percentiles.figure("ttft", series),
             "interactivity": interactivity.figure(series),

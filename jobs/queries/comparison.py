@@ -27,7 +27,9 @@ Verdict = Literal["better", "worse", "noise", "unknown", "same", ""]
 _SPEED = (
     *("output_tokens_per_s", "total_tokens_per_s", "requests_per_s"),
     *("ttft_p50_ms", "ttft_p90_ms", "ttft_p99_ms", "tpot_p50_ms", "tpot_p99_ms"),
-    *("itl_p50_ms", "itl_p99_ms", "latency_p50_s", "latency_p99_s", "failed_requests"),
+    *("itl_p50_ms", "itl_p99_ms", "latency_p50_s", "latency_p99_s"),
+    *(f"batch_latency_{name}_s" for name in ("mean", "p50", "p90", "p99")),
+    "failed_requests",
 )
 _QUALITY = (
     *("accuracy", "accuracy_short", "accuracy_choice", "accuracy_en", "accuracy_zh"),
