@@ -13,7 +13,9 @@ from django.utils.translation import gettext
 from dashboard.charts import accuracy, throughput
 from dashboard.charts.series import Series, measured
 from dashboard.formats import number
+from dashboard.templatetags.ui import num
 from dashboard.words import host_word, metric_text, phrase
+from jobs.metrics import METRICS
 from jobs.models import Answer, Result
 from jobs.queries import results as queries
 from jobs.queries.comparison import Change
@@ -53,6 +55,16 @@ def unit_of(name: str) -> SafeString:
 
 
 @register.simple_tag
+def failed(metrics: Mapping[str, Any]) -> SafeString:
+    """Failed requests of all that were sent: "2 of 36"."""
+    found, completed = metrics.get("failed_requests"), metrics.get("requests")
+    if found is None or completed is None:
+        return num(found, decimals=0)
+    words = {"n": number(int(found)), "total": number(int(found + completed))}
+    return format_html('<span class="num">{}</span>', gettext("%(n)s of %(total)s") % words)
+
+
+@register.simple_tag
 def share(interval: Interval) -> SafeString:
     """A share in per cent with its 95 % interval: "46.2 [41.0, 51.4]"."""
     return format_html(
@@ -73,16 +85,19 @@ def half_width(interval: Interval | Literal[""] | None) -> SafeString:
 
 
 @register.simple_tag
-def delta(change: Change) -> SafeString:
-    """A difference: where it went, how far, between which bounds, and whether that is good."""
+def delta(change: Change, name: str) -> SafeString:
+    """A difference of the metric ``name``: where it went, how far, between which bounds, and
+    whether that is good.
+    """
     if change.value is None:
         return format_html('<span class="delta">{}</span>', gettext("not measured"))
     if change.verdict == "same":
         return format_html('<span class="delta">{}</span>', gettext("the same"))
     size = change.relative if change.relative is not None else change.absolute or 0.0
     unit, decimals = ("%", 1) if change.relative is not None else (gettext("pt"), 2)
-    if change.relative is None and change.low is None and abs(size) > 1:
-        unit, decimals, size = "", 0, size / 100  # a count: of failed requests, of empty answers
+    if change.relative is None and name in METRICS and METRICS[name].is_count:
+        # Of failed requests, of empty answers; a mean of several runs need not be whole.
+        unit, decimals, size = "", 0 if float(size).is_integer() else 1, size / 100
     arrow = "≈" if change.verdict == "noise" else "↑" if size > 0 else "↓"
     text = f"{arrow} {number(abs(100 * size), decimals)} {unit}".rstrip()
     css = change.verdict if change.verdict in ("better", "worse", "noise") else ""

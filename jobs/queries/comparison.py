@@ -125,6 +125,11 @@ class Comparison:
     runs: Sequence[int]
 
     @property
+    def has_several(self) -> bool:
+        """True when any result was measured at several concurrencies."""
+        return any(len(points) > 1 for points in self.points)
+
+    @property
     def heads(self) -> list[tuple[Result, int]]:
         """Each result with its number of runs."""
         return list(zip(self.results, self.runs, strict=True))
@@ -203,14 +208,23 @@ def _answers(result: Result) -> dict[tuple[str, str], Answer]:
 def _samples(
     result: Result, points: Sequence[tuple[int, Mapping[str, Any]]], concurrency: int | None
 ) -> list[Mapping[str, Any]]:
-    """Metrics of the result, then those of its repeats, all at ``concurrency``."""
+    """Metrics of the result, then those of its repeats, all at ``concurrency``.
+
+    Failed requests are those of all concurrencies: one that loses requests is no equal.
+    """
     if result.sort == Result.Sort.EVALUATION or concurrency is None:
         return [result.metrics]
     own = next(metrics for value, metrics in points if value == concurrency)
-    found = [own]
+    found = [_with_failed(own, result)]
     for repeat in repeats_of(result).prefetch_related("points")[:20]:
-        found += [p.metrics for p in repeat.points.all() if p.concurrency == concurrency]
+        there = [p.metrics for p in repeat.points.all() if p.concurrency == concurrency]
+        found += [_with_failed(metrics, repeat) for metrics in there]
     return found
+
+
+def _with_failed(metrics: Mapping[str, Any], result: Result) -> Mapping[str, Any]:
+    name = "failed_requests"
+    return {**metrics, name: result.metrics[name]} if name in result.metrics else metrics
 
 
 def _row(

@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils.timezone import now
 
+from dashboard.templatetags.results import delta
 from jobs.models import Result
 from jobs.queries import results as queries
 from jobs.queries.comparison import compare
@@ -309,3 +310,46 @@ def test_an_evaluation_in_one_look_has_its_interval():
     text = render_to_string("results/_result_panel.html", {"result": make_measured(scores=[1, 0])})
 
     assert "[9.5, 90.5]" in text
+
+
+SOME_FAILED = {
+    "points": [
+        point(1, 50.0, requests=10, failed_requests=2),
+        point(2, 70.0, requests=12, failed_requests=0),
+        point(4, 90.0, requests=12, failed_requests=0),
+    ],
+    "metrics": point(4, 90.0, requests=34, failed_requests=2)[1],
+}
+
+
+def test_a_job_and_its_result_count_failed_requests_over_all_concurrencies(page):
+    result = make_measured(**SOME_FAILED)
+
+    panel = render_to_string("results/_result_panel.html", {"result": result})
+
+    assert "2 of 36" in panel
+    assert "2 of 36" in page(reverse("result-detail", args=[result.pk]))
+
+
+def test_failed_requests_are_compared_over_all_concurrencies(page):
+    base = make_measured(
+        points=[point(1, 50.0, failed_requests=1), point(4, 90.0, failed_requests=0)],
+        metrics=point(4, 90.0, failed_requests=1)[1],
+        label="a",
+    )
+    other = make_measured(label="b", **SOME_FAILED)
+
+    rows = {row.metric: row for row in compare([base, other], concurrency=4).rows}
+    text = page(f"{reverse('result-compare')}?id={base.pk}&id={other.pk}")
+
+    assert (rows["failed_requests"].base, rows["failed_requests"].changes[0].value) == (1, 2)
+    assert "at all concurrencies" in text
+
+
+def test_one_more_failed_request_is_one_and_no_hundred_points():
+    base = make_measured(points=[point(1, 50.0, failed_requests=0)], label="a")
+    other = make_measured(points=[point(1, 50.0, failed_requests=1)], label="b")
+
+    (row,) = [row for row in compare([base, other]).rows if row.metric == "failed_requests"]
+
+    assert "↑ 1<" in delta(row.changes[0], row.metric)
