@@ -14,11 +14,12 @@ from dashboard.charts import accuracy, throughput
 from dashboard.charts.series import Series, measured
 from dashboard.formats import number
 from dashboard.templatetags.ui import num
-from dashboard.words import host_word, metric_text, phrase
+from dashboard.words import host_word, metric_text, phrase, stack_name
 from jobs.metrics import METRICS
 from jobs.models import Answer, Result
 from jobs.queries import results as queries
-from jobs.queries.comparison import Change
+from jobs.queries.comparison import Change, text_of
+from jobs.queries.engine_settings import NO, YES
 from jobs.queries.statistics import Interval
 
 register = template.Library()
@@ -152,9 +153,9 @@ def count(found: int) -> SafeString:
 
 
 @register.simple_tag
-def setting(found: Any) -> str:
-    """A value of a form field, as people write it: "1, 2, 4"."""
-    return ", ".join(map(str, found)) if isinstance(found, list) else str(found)
+def setting(found: Any, name: str) -> str:
+    """A value of the form field ``name``, as people write it: "1, 2, 4"."""
+    return setting_text(text_of(found), name)
 
 
 @register.filter
@@ -162,7 +163,11 @@ def setting_text(found: str, name: str) -> str:
     """The value of the setting ``name`` in a comparison, for people."""
     if name == "host":
         return host_word(found)
-    return phrase(found) if name in ("precision", "what") else found
+    if name == "stack":
+        return stack_name(found)
+    if name in ("precision", "what"):
+        return phrase(found)
+    return {YES: gettext("yes"), NO: gettext("no")}.get(found, found)
 
 
 @register.filter

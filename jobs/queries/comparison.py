@@ -8,9 +8,11 @@ from statistics import mean
 from typing import Any, Literal
 
 from jobs.errors import PlanError
+from jobs.kinds import KINDS
 from jobs.metrics import METRICS
 from jobs.models import Answer, Result
 from jobs.plans import from_json
+from jobs.queries.engine_settings import NO, YES, engine_settings
 from jobs.queries.results import point_rows, repeats_of
 from jobs.queries.statistics import (
     Interval,
@@ -31,6 +33,7 @@ _SPEED = (
     *(f"batch_latency_{name}_s" for name in ("mean", "p50", "p90", "p99")),
     "failed_requests",
 )
+_HOST = ("os", "cpu", "cores")
 _QUALITY = (
     *("accuracy", "accuracy_short", "accuracy_choice", "accuracy_en", "accuracy_zh"),
     *("unanswered",),
@@ -303,37 +306,43 @@ def _settings_of(result: Result) -> dict[str, str]:
         "tool": result.tool,
         "what": result.what,
     }
-    fields = {k: v for k, v in job.params.items() if k != "deployment"}
-    found |= {name: _text(value) for name, value in fields.items()}
+    assets = _assets(job.kind)
+    found |= {name: text_of(value) for name, value in job.params.items() if name not in assets}
     found |= _engine_settings(result)
     facts = result.host.facts
-    found |= {
-        f"host {name}": _text(facts[name]) for name in ("os", "cpu", "cores") if name in facts
-    }
+    cpu = facts.get("cpu")
+    if isinstance(cpu, dict):
+        facts = {**facts, "cpu": cpu.get("model"), "cores": cpu.get("cores")}
+    found |= {f"host {name}": text_of(facts[name]) for name in _HOST if facts.get(name)}
     return found
+
+
+def _assets(kind: str) -> set[str]:
+    """Fields that name something on a host: model, precision and deployment say what it was."""
+    fields = KINDS[kind].Params.model_fields if kind in KINDS else {}
+    extras = {name: field.json_schema_extra for name, field in fields.items()}
+    named = {name for name, extra in extras.items() if isinstance(extra, dict) and "asset" in extra}
+    return named | {"deployment"}
 
 
 def _engine_settings(result: Result) -> dict[str, str]:
-    """Options of the command that served the deployment: they bear on every number."""
-    deployment = result.deployment
-    if deployment is None:
+    """What the server of the deployment was told: it bears on every number."""
+    if result.deployment is None:
         return {}
     try:
-        steps = from_json(deployment.job.plan).steps
+        return engine_settings(from_json(result.deployment.job.plan))
     except PlanError:
         return {}
-    found = {}
-    for step in steps:
-        if step.serves:
-            for name, value in zip(step.argv, (*step.argv[1:], ""), strict=True):
-                if name.startswith("--"):
-                    found[f"serve {name}"] = "on" if value.startswith("--") else value
-    return found
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """The value of a setting; yes and no are those of ``jobs.queries.engine_settings``."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return YES if value else NO
     if isinstance(value, list | tuple):
-        return ", ".join(map(_text, value))
+        return ", ".join(map(text_of, value))
     if isinstance(value, dict):
-        return ", ".join(f"{k} {_text(v)}" for k, v in value.items())
+        return ", ".join(f"{k} {text_of(v)}" for k, v in value.items())
     return str(value)
