@@ -77,12 +77,12 @@ def share(interval: Interval) -> SafeString:
 
 
 @register.simple_tag
-def half_width(interval: Interval | Literal[""] | None) -> SafeString:
+def half_width(interval: Interval | Literal[""] | None, decimals: int = 1) -> SafeString:
     """The interval of a mean as "± 0.9"; a template makes "" of one that it does not have."""
     if not interval:
         return mark_safe("")
     half = (interval.high - interval.low) / 2
-    return format_html('<span class="pm num">± {}</span>', number(half, 1))
+    return format_html('<span class="pm num">± {}</span>', number(half, decimals))
 
 
 @register.simple_tag

@@ -199,6 +199,7 @@ def _context(page: ResultPage) -> dict[str, Any]:
             "figure": accuracy.figure(categories, page.accuracy),
             "figure_height": accuracy.height(categories, page.accuracy),
         }
+    is_batch = "batch_latency_mean_s" in result.metrics
     series = [Series(f"#{result.job_id}", [(p.concurrency, p.metrics) for p in page.points])]
     return context | {
         "throughput": _has(page, "output_tokens_per_s") and throughput.figure(series),
@@ -208,9 +209,9 @@ def _context(page: ResultPage) -> dict[str, Any]:
             if _has_family(page, family)
         ],
         "columns": [(name, metric_label(name)) for name in _POINT_COLUMNS if _has(page, name)],
-        "spread": spread(result, "output_tokens_per_s"),
+        "spread": spread(result, "batch_latency_mean_s" if is_batch else "output_tokens_per_s"),
         "runs": 1 + len(page.repeats),
-        "is_batch": "batch_latency_mean_s" in result.metrics,
+        "is_batch": is_batch,
     }
 
 

@@ -9,7 +9,7 @@ from django.utils.html import strip_tags
 
 from dashboard.templatetags.results import result_figure
 from jobs.queries.comparison import compare
-from tests.factories import make_job, make_measured, make_user
+from tests.factories import make_host, make_job, make_measured, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -70,13 +70,24 @@ def test_a_results_page_has_each_percentile_of_a_batch_under_its_size(page):
         assert re.search(rf"Batch latency {which} s {number}", table)
 
 
+def test_three_runs_of_a_batch_give_its_mean_an_interval(page):
+    host = make_host()
+    for seconds in (0.7, 0.8, 0.9):
+        job = make_job(state="succeeded", kind="benchmark-latency", host=host)
+        result = make_measured(points=[(4, BATCH | {"batch_latency_mean_s": seconds})], job=job)
+
+    said = numbers(page(reverse("result-detail", args=[result.pk])))
+
+    assert re.search(r"0\.900 s ± 0\.248", said)
+
+
 def test_the_list_says_how_long_a_batch_takes(page):
     measured()
 
     html = page(reverse("result-list"))
 
     row = words(html[html.index("<tbody>") : html.index("</tbody>")])
-    assert "0.781 s" in row
+    assert "Batch 0.781 s" in row
     assert "p99 0.930 s" in row
 
 
