@@ -103,6 +103,24 @@ def test_two_batches_are_compared_by_how_long_they_take(page):
     assert "have the same batch latency mean" in html
 
 
+@pytest.mark.parametrize(("factor", "said"), [(2.0, "longer"), (0.5, "less time")])
+def test_a_comparison_of_batches_speaks_of_batches(page, factor, said):
+    host, chosen = make_host(), []
+    for label, scale in (("a", 1.0), ("b", factor)):
+        for seconds in (0.79, 0.80, 0.81):
+            job = make_job(state="succeeded", kind="benchmark-latency", host=host)
+            metrics = BATCH | {"batch_latency_mean_s": seconds * scale}
+            result = make_measured(points=[(4, metrics)], job=job, label=label)
+        chosen.append(result)
+
+    html = page(f"{reverse('result-compare')}?id={chosen[0].pk}&id={chosen[1].pk}")
+
+    title = words(html[html.index("<h1>") : html.index("</h1>")])
+    assert f"% {said} for a batch of 4 than" in title
+    assert "batch of 4" in words(html[html.index("<h2>Numbers</h2>") : html.index("<table")])
+    assert "in flight" not in html
+
+
 def test_a_result_without_an_output_rate_has_no_chart_of_it():
     assert result_figure(measured()) is None
 
