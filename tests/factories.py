@@ -162,7 +162,8 @@ def make_measured(
         right = sum(scores)
         metrics = {"accuracy": right / len(scores), "correct": right, "questions": len(scores)}
     else:
-        metrics = max((m for _, m in points), key=lambda m: m["output_tokens_per_s"], default={})
+        found = [metrics for _, metrics in points]
+        metrics = max(found, key=lambda m: m.get("output_tokens_per_s", 0), default={})
     result = Result.objects.create(
         **{
             "job": job,

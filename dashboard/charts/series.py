@@ -39,6 +39,11 @@ def values(series: Series, metric: str) -> tuple[list[int], list[float | None]]:
     return [c for c, _ in series.points], [m.get(metric) for _, m in series.points]
 
 
+def measured(all_series: Sequence[Series], metric: str) -> bool:
+    """False where a chart of it would be empty."""
+    return any(metric in m for series in all_series for _, m in series.points)
+
+
 def concurrency_axis(title: str, all_series: Sequence[Series]) -> dict[str, Any]:
     """The x axis of measurements at several concurrencies: their values are its ticks."""
     ticks = sorted({c for series in all_series for c, _ in series.points})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from django import template
 from django.utils.html import format_html
@@ -11,12 +11,15 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext
 
 from dashboard.charts import accuracy, throughput
-from dashboard.charts.series import Series
+from dashboard.charts.series import Series, measured
 from dashboard.formats import number
-from dashboard.words import host_word, metric_text, phrase
+from dashboard.templatetags.ui import num
+from dashboard.words import host_word, metric_text, phrase, stack_name
+from jobs.metrics import METRICS
 from jobs.models import Answer, Result
 from jobs.queries import results as queries
-from jobs.queries.comparison import Change
+from jobs.queries.comparison import Change, text_of
+from jobs.queries.engine_settings import NO, YES
 from jobs.queries.statistics import Interval
 
 register = template.Library()
@@ -53,6 +56,16 @@ def unit_of(name: str) -> SafeString:
 
 
 @register.simple_tag
+def failed(metrics: Mapping[str, Any]) -> SafeString:
+    """Failed requests of all that were sent: "2 of 36"."""
+    found, completed = metrics.get("failed_requests"), metrics.get("requests")
+    if found is None or completed is None:
+        return num(found, decimals=0)
+    words = {"n": number(int(found)), "total": number(int(found + completed))}
+    return format_html('<span class="num">{}</span>', gettext("%(n)s of %(total)s") % words)
+
+
+@register.simple_tag
 def share(interval: Interval) -> SafeString:
     """A share in per cent with its 95 % interval: "46.2 [41.0, 51.4]"."""
     return format_html(
@@ -64,25 +77,28 @@ def share(interval: Interval) -> SafeString:
 
 
 @register.simple_tag
-def half_width(interval: Interval | None) -> SafeString:
-    """The interval of a mean as "± 0.9"."""
-    if interval is None:
+def half_width(interval: Interval | Literal[""] | None, decimals: int = 1) -> SafeString:
+    """The interval of a mean as "± 0.9"; a template makes "" of one that it does not have."""
+    if not interval:
         return mark_safe("")
     half = (interval.high - interval.low) / 2
-    return format_html('<span class="pm num">± {}</span>', number(half, 1))
+    return format_html('<span class="pm num">± {}</span>', number(half, decimals))
 
 
 @register.simple_tag
-def delta(change: Change) -> SafeString:
-    """A difference: where it went, how far, between which bounds, and whether that is good."""
+def delta(change: Change, name: str) -> SafeString:
+    """A difference of the metric ``name``: where it went, how far, between which bounds, and
+    whether that is good.
+    """
     if change.value is None:
         return format_html('<span class="delta">{}</span>', gettext("not measured"))
     if change.verdict == "same":
         return format_html('<span class="delta">{}</span>', gettext("the same"))
     size = change.relative if change.relative is not None else change.absolute or 0.0
     unit, decimals = ("%", 1) if change.relative is not None else (gettext("pt"), 2)
-    if change.relative is None and change.low is None and abs(size) > 1:
-        unit, decimals, size = "", 0, size / 100  # a count: of failed requests, of empty answers
+    if change.relative is None and name in METRICS and METRICS[name].is_count:
+        # Of failed requests, of empty answers; a mean of several runs need not be whole.
+        unit, decimals, size = "", 0 if float(size).is_integer() else 1, size / 100
     arrow = "≈" if change.verdict == "noise" else "↑" if size > 0 else "↓"
     text = f"{arrow} {number(abs(100 * size), decimals)} {unit}".rstrip()
     css = change.verdict if change.verdict in ("better", "worse", "noise") else ""
@@ -109,8 +125,8 @@ def _beside(change: Change, decimals: int) -> str:
 
 
 @register.simple_tag
-def result_figure(result: Result) -> dict[str, Any]:
-    """The one chart that says most about a result: ``{"figure", "height"}``."""
+def result_figure(result: Result) -> dict[str, Any] | None:
+    """The one chart that says most about a result: ``{"figure", "height"}``; None for a batch."""
     if result.sort == Result.Sort.EVALUATION:
         categories, whole = queries.categories(result), queries.accuracy(result)
         return {
@@ -118,6 +134,8 @@ def result_figure(result: Result) -> dict[str, Any]:
             "height": accuracy.height(categories, whole),
         }
     series = [Series(f"#{result.job_id}", queries.point_rows(result))]
+    if not measured(series, throughput.METRIC):
+        return None
     return {"figure": throughput.figure(series), "height": 200}
 
 
@@ -135,9 +153,9 @@ def count(found: int) -> SafeString:
 
 
 @register.simple_tag
-def setting(found: Any) -> str:
-    """A value of a form field, as people write it: "1, 2, 4"."""
-    return ", ".join(map(str, found)) if isinstance(found, list) else str(found)
+def setting(found: Any, name: str) -> str:
+    """A value of the form field ``name``, as people write it: "1, 2, 4"."""
+    return setting_text(text_of(found), name)
 
 
 @register.filter
@@ -145,7 +163,11 @@ def setting_text(found: str, name: str) -> str:
     """The value of the setting ``name`` in a comparison, for people."""
     if name == "host":
         return host_word(found)
-    return phrase(found) if name in ("precision", "what") else found
+    if name == "stack":
+        return stack_name(found)
+    if name in ("precision", "what"):
+        return phrase(found)
+    return {YES: gettext("yes"), NO: gettext("no")}.get(found, found)
 
 
 @register.filter

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from dashboard.charts import interactivity, percentiles, throughput
-from dashboard.charts.series import Series
+from dashboard.charts.series import Series, measured
 from dashboard.formats import number
 from dashboard.rights import requires
 from dashboard.words import metric_label, phrase
@@ -18,6 +18,7 @@ from jobs.models import Result
 from jobs.queries.comparison import MOST, Change, Comparison, compare
 
 FLIPS_SHOWN = 100
+_BATCH = "batch_latency_mean_s"
 
 
 @require_GET
@@ -74,7 +75,10 @@ def _context(request: HttpRequest, comparison: Comparison) -> dict[str, Any]:
         "flips_shown": FLIPS_SHOWN,
     }
     if not is_evaluation:
+        # No charts of batches without a server: they have neither rates nor first tokens.
         context |= {
+            "is_batch": bool(comparison.rows) and comparison.rows[0].metric == _BATCH,
+            "drawn": measured(series, throughput.METRIC),
             "throughput": throughput.figure(series),
             "ttft": percentiles.figure("ttft", series),
             "interactivity": interactivity.figure(series),
@@ -109,6 +113,13 @@ def conclusion(comparison: Comparison) -> str:
             _("%(name)s: %(size)s more %(metric)s than %(base)s, too few runs to tell")
             if more
             else _("%(name)s: %(size)s less %(metric)s than %(base)s, too few runs to tell")
+        )
+        return text % words
+    if main.metric == _BATCH:
+        text = (
+            _("%(name)s takes %(size)s longer for a batch of %(concurrency)s than %(base)s")
+            if more
+            else _("%(name)s takes %(size)s less time for a batch of %(concurrency)s than %(base)s")
         )
         return text % words
     if main.metric == "accuracy":

@@ -40,7 +40,10 @@ from jobs.queries.points import has_points, samples_after
 from jobs.services.outputs import outputs_folder
 
 # What a result is in one look, in the order of the facts; those that it has are shown.
-_HEADLINE = ("output_tokens_per_s", "ttft_p50_ms", "tpot_p50_ms", "accuracy", "questions")
+_HEADLINE = (
+    *("output_tokens_per_s", "ttft_p50_ms", "tpot_p50_ms"),
+    *("batch_latency_mean_s", "batch_latency_p99_s", "accuracy", "questions"),
+)
 # Words for what a success registered; a name without words shows as it is.
 _MADE: dict[str, str | Promise] = {
     "type": gettext_lazy("What"),

@@ -38,6 +38,8 @@ _POINT_COLUMNS = (
     *("output_tokens_per_s", "total_tokens_per_s", "requests_per_s"),
     *("ttft_p50_ms", "ttft_p90_ms", "ttft_p99_ms", "tpot_p50_ms", "tpot_p99_ms"),
     *("itl_p50_ms", "latency_p50_s", "latency_p99_s", "requests", "failed_requests"),
+    *(name for name in METRICS if name.startswith("batch_latency_")),
+    "iterations",
 )
 
 
@@ -197,6 +199,7 @@ def _context(page: ResultPage) -> dict[str, Any]:
             "figure": accuracy.figure(categories, page.accuracy),
             "figure_height": accuracy.height(categories, page.accuracy),
         }
+    is_batch = "batch_latency_mean_s" in result.metrics
     series = [Series(f"#{result.job_id}", [(p.concurrency, p.metrics) for p in page.points])]
     return context | {
         "throughput": _has(page, "output_tokens_per_s") and throughput.figure(series),
@@ -206,8 +209,9 @@ def _context(page: ResultPage) -> dict[str, Any]:
             if _has_family(page, family)
         ],
         "columns": [(name, metric_label(name)) for name in _POINT_COLUMNS if _has(page, name)],
-        "spread": spread(result, "output_tokens_per_s"),
+        "spread": spread(result, "batch_latency_mean_s" if is_batch else "output_tokens_per_s"),
         "runs": 1 + len(page.repeats),
+        "is_batch": is_batch,
     }
 
 
@@ -241,6 +245,11 @@ def _title(page: ResultPage) -> str:
         }
         return _("%(name)s answers %(right)s of %(questions)s questions right") % values
     rate = result.metrics.get("output_tokens_per_s")
+    seconds = result.metrics.get("batch_latency_mean_s")
+    if rate is None and seconds is not None and page.points:
+        number, unit = metric_text("batch_latency_mean_s", seconds)
+        values = {"name": name, "n": page.points[0].concurrency, "time": f"{number} {unit}"}
+        return _("%(name)s works off a batch of %(n)s in %(time)s") % values
     if rate is None:
         return _("%(name)s was measured") % {"name": name}
     number, unit = metric_text("output_tokens_per_s", rate)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from jobs.catalog import PROMPT_SETS
 from jobs.errors import LaunchError
 from jobs.kinds.base import AssetRef, Choice, Conclusion, Measured, Need, Remark, Target
-from jobs.kinds.common import asset, quiet_field, site, tool_version
+from jobs.kinds.common import asset, of_all, quiet_field, site, tool_version
 from jobs.parsers import evalscope_perf
 from jobs.parsers.evalscope_perf import PerfPoint
 from jobs.plans import Plan
@@ -134,7 +134,9 @@ def plan(params: Params, target: Target) -> Plan:
 def conclude(
     params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
 ) -> Conclusion:
-    """A point for each concurrency; the one with the highest output rate stands for all."""
+    """A point for each concurrency; the one with the highest output rate stands for all, but
+    requests are counted over all.
+    """
     points = evalscope_perf.parse(outputs)
     failed = sum(point.failed for point in points)
     done = [point for point in points if point.completed]
@@ -155,7 +157,7 @@ def conclude(
             sort="benchmark",
             what=f"{params.prompts} → {params.output_tokens} tok",
             tool=f"evalscope {tool_version(plan, EVALSCOPE)}",
-            metrics=best.metrics,
+            metrics=of_all(best.metrics, ((p.completed, p.failed) for p in points)),
             points=[(point.concurrency, point.metrics) for point in points],
             remarks=_remarks(params, points),
         ),

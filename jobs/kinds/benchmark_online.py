@@ -13,7 +13,7 @@ from jobs.catalog import Stack
 from jobs.errors import LaunchError, ParseError
 from jobs.kinds import benchmark, vllm_common
 from jobs.kinds.base import LOG, AssetRef, Choice, Conclusion, Measured, Need, Remark, Target
-from jobs.kinds.common import asset, quiet_field
+from jobs.kinds.common import asset, of_all, quiet_field
 from jobs.kinds.vacc import (
     PATH_PATTERN,
     exact_field,
@@ -216,7 +216,9 @@ def plan(params: Params, target: Target) -> Plan:
 def conclude(
     params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
 ) -> Conclusion:
-    """A point for each concurrency; the one with the highest output rate stands for all."""
+    """A point for each concurrency; the one with the highest output rate stands for all, but
+    requests are counted over all.
+    """
     files = {path: content for path, content in outputs.items() if path.startswith("result")}
     runs = [vllm_bench_serve.parse(path, content) for path, content in files.items()]
     if not runs:
@@ -238,7 +240,7 @@ def conclude(
             sort="benchmark",
             what=_what(params),
             tool=f"vLLM {stack_of(params).vllm.version} bench serve",
-            metrics=best.metrics,
+            metrics=of_all(best.metrics, ((run.completed, run.failed) for run in runs)),
             points=[(run.concurrency or 0, run.metrics) for run in done],
             remarks=_remarks(params, runs),
         ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -40,6 +40,18 @@ def asset(refs: Iterable[AssetRef], key: str, field: str) -> AssetRef:
         if ref.key == key:
             return ref
     raise LaunchError(_("This is not on the host (any more)."), field)
+
+
+def of_all(best: Mapping[str, float], cells: Iterable[tuple[int, int]]) -> Mapping[str, float]:
+    """The metrics of a benchmark at several concurrencies: how fast its ``best`` was, and how many
+    requests were completed and how many failed at any: ``cells`` are those pairs.
+    """
+    pairs = list(cells)
+    return {
+        **best,
+        "requests": float(sum(completed for completed, _failed in pairs)),
+        "failed_requests": float(sum(failed for _completed, failed in pairs)),
+    }
 
 
 def quiet_field(default: bool) -> Any:

@@ -17,7 +17,8 @@ class Result(models.Model):
     """What one job measured. ``metrics`` is flat, keyed by names of ``jobs.metrics.METRICS``.
 
     A benchmark with several concurrencies has a :class:`ResultPoint` each; its own ``metrics`` are
-    those of the point with the highest output rate. An evaluation has :class:`Answer` rows.
+    those of the point with the highest output rate, with the requests of all.
+    An evaluation has :class:`Answer` rows.
     """
 
     class Sort(models.TextChoices):

@@ -8,9 +8,11 @@ from statistics import mean
 from typing import Any, Literal
 
 from jobs.errors import PlanError
+from jobs.kinds import KINDS
 from jobs.metrics import METRICS
 from jobs.models import Answer, Result
 from jobs.plans import from_json
+from jobs.queries.engine_settings import NO, YES, engine_settings
 from jobs.queries.results import point_rows, repeats_of
 from jobs.queries.statistics import (
     Interval,
@@ -27,8 +29,11 @@ Verdict = Literal["better", "worse", "noise", "unknown", "same", ""]
 _SPEED = (
     *("output_tokens_per_s", "total_tokens_per_s", "requests_per_s"),
     *("ttft_p50_ms", "ttft_p90_ms", "ttft_p99_ms", "tpot_p50_ms", "tpot_p99_ms"),
-    *("itl_p50_ms", "itl_p99_ms", "latency_p50_s", "latency_p99_s", "failed_requests"),
+    *("itl_p50_ms", "itl_p99_ms", "latency_p50_s", "latency_p99_s"),
+    *(f"batch_latency_{name}_s" for name in ("mean", "p50", "p90", "p99")),
+    "failed_requests",
 )
+_HOST = ("os", "cpu", "cores")
 _QUALITY = (
     *("accuracy", "accuracy_short", "accuracy_choice", "accuracy_en", "accuracy_zh"),
     *("unanswered",),
@@ -123,6 +128,11 @@ class Comparison:
     runs: Sequence[int]
 
     @property
+    def has_several(self) -> bool:
+        """True when any result was measured at several concurrencies."""
+        return any(len(points) > 1 for points in self.points)
+
+    @property
     def heads(self) -> list[tuple[Result, int]]:
         """Each result with its number of runs."""
         return list(zip(self.results, self.runs, strict=True))
@@ -201,14 +211,23 @@ def _answers(result: Result) -> dict[tuple[str, str], Answer]:
 def _samples(
     result: Result, points: Sequence[tuple[int, Mapping[str, Any]]], concurrency: int | None
 ) -> list[Mapping[str, Any]]:
-    """Metrics of the result, then those of its repeats, all at ``concurrency``."""
+    """Metrics of the result, then those of its repeats, all at ``concurrency``.
+
+    Failed requests are those of all concurrencies: one that loses requests is no equal.
+    """
     if result.sort == Result.Sort.EVALUATION or concurrency is None:
         return [result.metrics]
     own = next(metrics for value, metrics in points if value == concurrency)
-    found = [own]
+    found = [_with_failed(own, result)]
     for repeat in repeats_of(result).prefetch_related("points")[:20]:
-        found += [p.metrics for p in repeat.points.all() if p.concurrency == concurrency]
+        there = [p.metrics for p in repeat.points.all() if p.concurrency == concurrency]
+        found += [_with_failed(metrics, repeat) for metrics in there]
     return found
+
+
+def _with_failed(metrics: Mapping[str, Any], result: Result) -> Mapping[str, Any]:
+    name = "failed_requests"
+    return {**metrics, name: result.metrics[name]} if name in result.metrics else metrics
 
 
 def _row(
@@ -287,37 +306,43 @@ def _settings_of(result: Result) -> dict[str, str]:
         "tool": result.tool,
         "what": result.what,
     }
-    fields = {k: v for k, v in job.params.items() if k != "deployment"}
-    found |= {name: _text(value) for name, value in fields.items()}
+    assets = _assets(job.kind)
+    found |= {name: text_of(value) for name, value in job.params.items() if name not in assets}
     found |= _engine_settings(result)
     facts = result.host.facts
-    found |= {
-        f"host {name}": _text(facts[name]) for name in ("os", "cpu", "cores") if name in facts
-    }
+    cpu = facts.get("cpu")
+    if isinstance(cpu, dict):
+        facts = {**facts, "cpu": cpu.get("model"), "cores": cpu.get("cores")}
+    found |= {f"host {name}": text_of(facts[name]) for name in _HOST if facts.get(name)}
     return found
+
+
+def _assets(kind: str) -> set[str]:
+    """Fields that name something on a host: model, precision and deployment say what it was."""
+    fields = KINDS[kind].Params.model_fields if kind in KINDS else {}
+    extras = {name: field.json_schema_extra for name, field in fields.items()}
+    named = {name for name, extra in extras.items() if isinstance(extra, dict) and "asset" in extra}
+    return named | {"deployment"}
 
 
 def _engine_settings(result: Result) -> dict[str, str]:
-    """Options of the command that served the deployment: they bear on every number."""
-    deployment = result.deployment
-    if deployment is None:
+    """What the server of the deployment was told: it bears on every number."""
+    if result.deployment is None:
         return {}
     try:
-        steps = from_json(deployment.job.plan).steps
+        return engine_settings(from_json(result.deployment.job.plan))
     except PlanError:
         return {}
-    found = {}
-    for step in steps:
-        if step.serves:
-            for name, value in zip(step.argv, (*step.argv[1:], ""), strict=True):
-                if name.startswith("--"):
-                    found[f"serve {name}"] = "on" if value.startswith("--") else value
-    return found
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """The value of a setting; yes and no are those of ``jobs.queries.engine_settings``."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return YES if value else NO
     if isinstance(value, list | tuple):
-        return ", ".join(map(_text, value))
+        return ", ".join(map(text_of, value))
     if isinstance(value, dict):
-        return ", ".join(f"{k} {_text(v)}" for k, v in value.items())
+        return ", ".join(f"{k} {text_of(v)}" for k, v in value.items())
     return str(value)

@@ -2,14 +2,17 @@ import csv
 import io
 import re
 from datetime import timedelta
+from importlib import import_module
 
 import pytest
+from django.apps import apps
 from django.db import connection
 from django.template.loader import render_to_string
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils.timezone import now
 
+from dashboard.templatetags.results import delta
 from jobs.models import Result
 from jobs.queries import results as queries
 from jobs.queries.comparison import compare
@@ -309,3 +312,61 @@ def test_an_evaluation_in_one_look_has_its_interval():
     text = render_to_string("results/_result_panel.html", {"result": make_measured(scores=[1, 0])})
 
     assert "[9.5, 90.5]" in text
+
+
+SOME_FAILED = {
+    "points": [
+        point(1, 50.0, requests=10, failed_requests=2),
+        point(2, 70.0, requests=12, failed_requests=0),
+        point(4, 90.0, requests=12, failed_requests=0),
+    ],
+    "metrics": point(4, 90.0, requests=34, failed_requests=2)[1],
+}
+
+
+def test_a_job_and_its_result_count_failed_requests_over_all_concurrencies(page):
+    result = make_measured(**SOME_FAILED)
+
+    panel = render_to_string("results/_result_panel.html", {"result": result})
+
+    assert "2 of 36" in panel
+    assert "2 of 36" in page(reverse("result-detail", args=[result.pk]))
+
+
+def test_failed_requests_are_compared_over_all_concurrencies(page):
+    base = make_measured(
+        points=[point(1, 50.0, failed_requests=1), point(4, 90.0, failed_requests=0)],
+        metrics=point(4, 90.0, failed_requests=1)[1],
+        label="a",
+    )
+    other = make_measured(label="b", **SOME_FAILED)
+
+    rows = {row.metric: row for row in compare([base, other], concurrency=4).rows}
+    text = page(f"{reverse('result-compare')}?id={base.pk}&id={other.pk}")
+
+    assert (rows["failed_requests"].base, rows["failed_requests"].changes[0].value) == (1, 2)
+    assert "at all concurrencies" in text
+
+
+def test_results_of_before_are_told_the_requests_of_all_their_concurrencies():
+    old = make_measured(
+        points=SOME_FAILED["points"],
+        metrics=point(4, 90.0, requests=12, failed_requests=0)[1],
+    )
+    others = [make_measured(points=[(1, {"batch_latency_mean_s": 2.0})]), make_measured(scores=[1])]
+    before = [other.metrics for other in others]
+
+    import_module("jobs.migrations.0016_requests_of_all").add_up(apps, None)
+
+    old.refresh_from_db()
+    assert old.metrics == SOME_FAILED["metrics"]
+    assert [Result.objects.get(pk=other.pk).metrics for other in others] == before
+
+
+def test_one_more_failed_request_is_one_and_no_hundred_points():
+    base = make_measured(points=[point(1, 50.0, failed_requests=0)], label="a")
+    other = make_measured(points=[point(1, 50.0, failed_requests=1)], label="b")
+
+    (row,) = [row for row in compare([base, other]).rows if row.metric == "failed_requests"]
+
+    assert "↑ 1<" in delta(row.changes[0], row.metric)

@@ -247,8 +247,25 @@ def test_the_point_with_the_highest_rate_stands_for_all():
 
     measured = concluded(files, concurrency=(1, 4)).measured
 
+    requests = sum(metrics["requests"] for _, metrics in measured.points)
     assert [concurrency for concurrency, _ in measured.points] == [1, 4]
-    assert measured.metrics == measured.points[1][1]
+    assert measured.metrics == measured.points[1][1] | {"requests": requests}
+
+
+def test_what_failed_at_any_concurrency_has_failed_of_the_whole():
+    good = json.loads((OLD / "benchmark_serving_ok.json").read_bytes())
+    sent = good["completed"]
+    some = good | {"max_concurrency": 1, "output_throughput": 100.0, "completed": sent - 2}
+    some["errors"] = ["timeout"] * 2 + [""] * (sent - 2)
+    none = good | {"max_concurrency": 2, "completed": 0, "errors": ["timeout"] * sent}
+    runs = {"result-1.json": some, "result-2.json": none, "result-4.json": good}
+    files = {name: json.dumps(data).encode() for name, data in runs.items()}
+
+    measured = concluded(files, concurrency=(1, 2, 4)).measured
+
+    assert [concurrency for concurrency, _ in measured.points] == [1, 4]
+    assert measured.metrics["failed_requests"] == sent + 2
+    assert measured.metrics["requests"] == 2 * sent - 2
 
 
 def test_a_run_of_today_s_is_a_result():

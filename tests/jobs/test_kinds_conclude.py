@@ -10,6 +10,7 @@ from jobs.errors import ParseError
 from jobs.kinds import KINDS
 from jobs.kinds.base import Remark
 from jobs.metrics import METRICS
+from jobs.parsers.evalscope_perf import SUMMARY
 from jobs.plans import fill
 from tests.jobs.target import DATA, VALUES, files_below, here
 
@@ -72,7 +73,7 @@ def test_a_benchmark_stands_for_its_fastest_point():
     ).measured
 
     assert [concurrency for concurrency, _ in measured.points] == [1, 2, 4]
-    assert measured.metrics == measured.points[2][1]
+    assert measured.metrics == measured.points[2][1] | {"requests": 12.0}
     assert measured.metrics["output_tokens_per_s"] == 46.5383
     assert (measured.sort, measured.tool) == ("benchmark", "evalscope 1.14.1")
     assert measured.what == "everyday → 16 tok"
@@ -88,6 +89,18 @@ def test_few_requests_and_failed_ones_are_said_beside_the_number():
         Remark("benchmark:few_requests", {"requests": 24}),
         Remark("benchmark:not_measured", {"concurrency": "8"}),
     ]
+
+
+def test_requests_of_a_benchmark_are_counted_over_all_its_concurrencies():
+    files = files_below(PERF / "levels")
+    first = next(path for path in files if path.endswith("parallel_1_number_4/" + SUMMARY))
+    files[first] = files[first].replace(b'"Failed Requests": 0', b'"Failed Requests": 2')
+
+    measured = concluded("benchmark", {"deployment": "3"}, files).measured
+
+    assert [metrics["failed_requests"] for _, metrics in measured.points] == [2.0, 0.0, 0.0]
+    assert measured.metrics["failed_requests"] == 2.0
+    assert measured.metrics["requests"] == sum(m["requests"] for _, m in measured.points)
 
 
 def test_a_benchmark_whose_tool_saw_no_token_has_failed():
