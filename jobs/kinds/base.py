@@ -167,10 +167,11 @@ class Kind(Protocol):
     hosts with cards; on others it keeps its proposal). What is proposed in place of the default
     (``jobs.kinds.proposals``): ``without_dies`` on a host without accelerator cards; ``on_page`` to
     the letter of today's stack, whose page prints another figure than the guide; ``follows``
-    (``[field, key]``) what the asset chosen there has under that key; ``within`` (``[[field, key,
-    share], …]``) no more than that share of it; ``free_port`` (True: the next port that no server
-    of the host has, nor another such field; with ``printed`` not where the guide's commands are
-    wanted to the letter, which print it).
+    (``[field, key]``) what the asset chosen there has under that key; ``thinks``
+    (``[field, value]``) that value where the deployment chosen there thinks; ``within``
+    (``[[field, key, share], …]``) no more than that share of it; ``free_port`` (True: the next port
+    that no server of the host has, nor another such field; with ``printed`` not where the guide's
+    commands are wanted to the letter, which print it).
     """
 
     name: str
