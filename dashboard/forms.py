@@ -16,7 +16,7 @@ from pydantic_core import PydanticUndefined
 from dashboard.words import phrase, told_apart
 from jobs.kinds import KINDS
 from jobs.kinds.base import AssetRef, Choice, Kind, Target
-from jobs.kinds.offered import asset_named
+from jobs.kinds.offered import asset_named, fitting_first
 from jobs.kinds.proposals import EXACT, leading, proposals
 
 # What a person typed for one field: text, or a list of texts where the field takes several.
@@ -278,7 +278,9 @@ def _choices(
     offered = kind.choices(name, target)
     asset = spec.get("asset")
     if asset:
-        refs = {ref.key: ref for ref in target.assets(asset)}
+        there = target.assets(asset)
+        way = spec.get("way")
+        refs = {ref.key: ref for ref in (fitting_first(there, way, target) if way else there)}
         if offered is None:
             offered = [Choice(ref.key, ref.label) for ref in refs.values()]
         named = [_asset_label(choice.label, refs.get(choice.value)) for choice in offered]

@@ -202,7 +202,7 @@ def state_of(thing: Any) -> str:
 def told_apart(named: Sequence[tuple[str, int | None, str]]) -> list[str]:
     """Labels of deployments, of each (name, number, port): where a name repeats, both stand behind.
 
-    One without a pk is not there yet, and is labelled by its job.
+    One without a number is not there yet, and is labelled by its job.
     """
     often = Counter(name for name, pk, _port in named if pk)
     labels = []
