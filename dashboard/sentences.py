@@ -200,6 +200,7 @@ SENTENCES: dict[str, str | Promise] = {
         "start the host again."
     ),
     "check:disk": _("%(path)s has %(free)s free; %(wanted)s are needed."),
+    "check:disk_nothing_more": _("%(path)s has %(free)s free; nothing more is needed."),
     "check:disk_reserve": _(
         "%(path)s has %(free)s free, of which this host keeps %(reserve)s for what runs "
         "(HOST_DISK_RESERVE); %(wanted)s are needed."
