@@ -13,10 +13,10 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 from pydantic_core import PydanticUndefined
 
-from dashboard.words import phrase
+from dashboard.words import phrase, told_apart
 from jobs.kinds import KINDS
 from jobs.kinds.base import AssetRef, Choice, Kind, Target
-from jobs.kinds.offered import asset_named
+from jobs.kinds.offered import asset_named, fitting_first
 from jobs.kinds.proposals import EXACT, leading, proposals
 
 # What a person typed for one field: text, or a list of texts where the field takes several.
@@ -278,16 +278,23 @@ def _choices(
     offered = kind.choices(name, target)
     asset = spec.get("asset")
     if asset:
-        refs = {ref.key: ref for ref in target.assets(asset)}
+        there = target.assets(asset)
+        way = spec.get("way")
+        refs = {ref.key: ref for ref in (fitting_first(there, way, target) if way else there)}
         if offered is None:
             offered = [Choice(ref.key, ref.label) for ref in refs.values()]
-        return [
-            Choice(choice.value, _asset_label(choice.label, refs.get(choice.value)))
-            for choice in offered
-        ]
+        named = [_asset_label(choice.label, refs.get(choice.value)) for choice in offered]
+        if asset == "deployment":
+            ports = [_number_and_port(refs.get(choice.value)) for choice in offered]
+            named = told_apart([(name, *one) for name, one in zip(named, ports, strict=True)])
+        return [Choice(one.value, name) for one, name in zip(offered, named, strict=True)]
     if offered is None and "enum" in spec:
         return [Choice(_text(value), _text(value)) for value in spec["enum"]]
     return offered
+
+
+def _number_and_port(ref: AssetRef | None) -> tuple[int | None, str]:
+    return (ref.id, str(ref.data.get("port") or "")) if ref else (None, "")
 
 
 def _asset_label(label: str, ref: AssetRef | None) -> str:

@@ -59,7 +59,7 @@ class Row:
     @property
     def starts(self) -> str:
         """When it is likely to start, in words."""
-        return starts(self.forecast)
+        return starts(self.forecast, self.why)
 
 
 def is_next(forecast: Forecast) -> bool:
@@ -67,9 +67,14 @@ def is_next(forecast: Forecast) -> bool:
     return forecast.starts_in_s is not None and forecast.starts_in_s < _ABOUT_S
 
 
-def starts(forecast: Forecast) -> str:
-    """When a job is likely to start, with what that supposes; or why nobody knows."""
+def starts(forecast: Forecast, why: Remark | None = None) -> str:
+    """When a job is likely to start, with what that supposes; or why nobody knows.
+
+    ``why`` it waits, where that is told beside it: what has to be stopped is not told twice.
+    """
     seconds, words = forecast.starts_in_s, sentence(forecast.remark.id, forecast.remark.args)
+    if why is not None and seconds is None and _is_told(forecast.remark, why):
+        return gettext("Not known when.")
     if seconds is None:
         return words
     if is_next(forecast):
@@ -79,6 +84,10 @@ def starts(forecast: Forecast) -> str:
         "clock": clock(now() + timedelta(seconds=seconds)),
         "supposed": words,
     }
+
+
+def _is_told(remark: Remark, why: Remark) -> bool:
+    return "servers" in remark.args and remark.args["servers"] == why.args.get("servers")
 
 
 def starts_in(forecast: Forecast) -> str:

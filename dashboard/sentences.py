@@ -17,6 +17,7 @@ from dashboard.formats import joined, number
 from dashboard.guide_sentences import GUIDE_SENTENCES
 from dashboard.known_failures import words_of
 from dashboard.states import STATES
+from dashboard.wait_sentences import WAIT_SENTENCES, server_names, to_stop
 from dashboard.words import asset_word, host_word, phrase, stack_name, step_title, unit_word
 from jobs.kinds import limits
 from jobs.models import Deployment
@@ -177,70 +178,8 @@ SENTENCES: dict[str, str | Promise] = {
         "token and %(tokens)s tokens an answer. Nobody has published how fast this card is."
     ),
     "evaluate:few_questions": _("Only %(questions)s questions: the interval is wide."),
-    # Why a job waits (jobs.dispatch).
-    "wait:after": _("Waits for job %(job)s (%(title)s)."),
-    "wait:away": _("%(host)s is away: nothing heard from it for %(seconds)s seconds."),
-    "wait:never_seen": _("%(host)s has not reported yet."),
-    "wait:draining": _("%(host)s takes no new jobs: it is being drained."),
-    "wait:disk": _(
-        "The disk of %(host)s has %(free)s left, and it keeps %(reserve)s free "
-        "(HOST_DISK_RESERVE): it starts nothing until there is room."
-    ),
-    "wait:slots": _("%(host)s is busy with job %(job)s (%(title)s)."),
-    "wait:dies": _("Needs %(wanted)s dies; %(free)s are free on %(host)s."),
-    "wait:dies_kept": _("Needs %(wanted)s dies; %(free)s are free on %(host)s and kept for it."),
-    "wait:dies_held": _(
-        "Needs %(wanted)s dies; %(free)s are free on %(host)s. Deployments hold the others "
-        "(%(names)s): one has to be stopped. Jobs behind it may pass meanwhile."
-    ),
-    "wait:dies_few": _("Needs %(wanted)s dies; %(host)s has no more than %(free)s."),
-    "wait:kept": _(
-        "Needs %(wanted)s dies; those that are free on %(host)s are kept for job %(job)s "
-        "(%(title)s), which is before it and needs %(first)s."
-    ),
-    "wait:before": _("Job %(job)s (%(title)s) is before it and starts first."),
-    "wait:quiet_runs": _(
-        "Job %(job)s (%(title)s) measures on %(host)s and wants it quiet: nothing starts there "
-        "until it is done."
-    ),
-    "wait:quiet_next": _(
-        "%(host)s is kept for job %(job)s (%(title)s), which is before it and wants it quiet."
-    ),
-    "wait:quiet_jobs": _(
-        "Wants %(host)s quiet, but job %(job)s (%(title)s) runs there. Nothing behind it starts "
-        "before it."
-    ),
-    "wait:quiet_server": _(
-        "Wants %(host)s quiet, but the deployment %(name)s is up there, which does not end by "
-        "itself: stop it, or measure beside it. Jobs behind it may pass meanwhile."
-    ),
-    "wait:deployment": _("Waits until the deployment %(name)s is ready (%(state)s)."),
-    "wait:preflight": _("%(host)s looks whether all that it needs is there."),
-    "wait:confirm": _("Waits for a yes of %(by)s or an administrator. %(found)s"),
-    "wait:confirm_admin": _("Waits for a yes of an administrator. %(found)s"),
-    "wait:soon": _("Starts next."),
-    # When a job is likely to start (jobs.queries.forecast), and what that supposes.
-    "forecast:now": _("Starts next."),
-    "forecast:usual": _("if what is ahead of it takes as long as such jobs took here"),
-    "forecast:no_end": _(
-        "Not known yet when: job %(job)s (%(title)s) is the first of its sort here, or takes "
-        "longer than usual."
-    ),
-    "forecast:no_history": _(
-        "Not known yet when: no job like %(job)s (%(title)s) has succeeded here before."
-    ),
-    "forecast:servers": _(
-        "Not known when: deployments do not end by themselves, and one has to be stopped "
-        "(%(names)s)."
-    ),
-    "forecast:deployment": _("Not known when: the deployment %(name)s is not ready."),
-    "forecast:confirm": _("Not known when: job %(job)s waits for a person to confirm it."),
-    "forecast:elsewhere": _("Not known yet when: job %(job)s runs on another host."),
-    "forecast:away": _("Not known when: %(host)s does not answer."),
-    "forecast:draining": _("Not known when: %(host)s takes no new jobs."),
-    "forecast:disk": _("Not known when: the disk of %(host)s is full."),
-    "forecast:far": _("Not known yet when: more than %(n)s jobs are ahead of it."),
-    "forecast:never": _("Not known when: %(host)s has not what it needs."),
+    # Why a job waits and when it may start (jobs.dispatch, jobs.queries.forecast).
+    **WAIT_SENTENCES,
     # What a host finds before a job starts (jobs.host.checks): what holds, and what to do if not.
     "check:avx512": _("AVX-512: %(cpu)s has it."),
     "check:avx512_missing": _("%(cpu)s has no AVX-512: choose the image that ends in _noavx."),
@@ -261,6 +200,7 @@ SENTENCES: dict[str, str | Promise] = {
         "start the host again."
     ),
     "check:disk": _("%(path)s has %(free)s free; %(wanted)s are needed."),
+    "check:disk_nothing_more": _("%(path)s has %(free)s free; nothing more is needed."),
     "check:disk_reserve": _(
         "%(path)s has %(free)s free, of which this host keeps %(reserve)s for what runs "
         "(HOST_DISK_RESERVE); %(wanted)s are needed."
@@ -484,6 +424,8 @@ def sentence(sentence_id: str, args: Mapping[str, Any] | None = None) -> str:
     if isinstance(given.get("found"), list):  # sentences in a sentence
         parts = [sentence(item["sentence_id"], item["sentence_args"]) for item in given["found"]]
         given["found"] = " ".join(parts)
+    if isinstance(given.get("servers"), list):
+        given |= {"stop": to_stop(given), "servers": server_names(given["servers"])}
     given |= {name: word(str(given[name])) for name, word in _WORDS.items() if name in given}
     told = str(text) % _Shown(given)
     return f"{told} {known}" if known else told

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from django.utils.functional import Promise
@@ -195,6 +197,22 @@ def state_of(thing: Any) -> str:
     if isinstance(thing, Job) and thing.is_open and thing.cancel_asked_at:
         return "cancelling"
     return str(thing.state)
+
+
+def told_apart(named: Sequence[tuple[str, int | None, str]]) -> list[str]:
+    """Labels of deployments, of each (name, number, port): where a name repeats, both stand behind.
+
+    One without a number is not there yet, and is labelled by its job.
+    """
+    often = Counter(name for name, pk, _port in named if pk)
+    labels = []
+    for name, pk, port in named:
+        facts = [f"#{pk}"]
+        if port:
+            facts.append(gettext("port %(port)s") % {"port": port})
+        repeats = pk and often[name] > 1
+        labels.append(f"{name} ({gettext(', ').join(facts)})" if repeats else name)
+    return labels
 
 
 def host_title(host: Host) -> str:

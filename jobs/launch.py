@@ -35,7 +35,7 @@ from jobs.toolchains.environments import ENVIRONMENTS
 from jobs.toolchains.site import site_of
 
 TOUR_PRECISION = "int8"
-_PROPOSED_PORT = "8080"
+_PORT_BY_HAND = 8080
 
 
 class InvalidParams(LaunchError):
@@ -253,7 +253,7 @@ def _preview(kind: Kind, raw: Mapping[str, Any], host: Host, target: Target) -> 
     except LaunchError as error:
         return Preview(params=params, errors={error.field: str(error)})
     values, open_slots = _slots(plan, refs, host, target)
-    offered = {name: value for name, value in open_slots.items() if value}
+    offered = _by_hand(target) | {name: value for name, value in open_slots.items() if value}
     return Preview(
         params=params,
         plan=plan,
@@ -297,16 +297,17 @@ def _slots(
     promised = {key: ref for key, ref in refs.items() if ref.id is None}
     known = asset_values(there)
     number, roots = _next_number(Job), target.facts.get("roots", {})
-    port = str(plan.port or _PROPOSED_PORT)
+    asked = [str(ref.data["asked_port"]) for ref in promised.values() if ref.data.get("asked_port")]
+    port = asked[0] if asked else ""
     proposed = {
         "job": number,
-        "port": port,
+        "port": str(plan.port) if plan.port and not _is_promised(plan.port, host, target) else "",
         "dies": ",".join(proposed_dies(host, plan.dies)),
         "job_dir": f"{roots['spool']}/{number}" if "spool" in roots else "",
         "deployment.id": _next_number(Deployment),
-        "deployment.url": f"http://127.0.0.1:{_PROPOSED_PORT}",
+        "deployment.url": f"http://127.0.0.1:{port}" if port else "",
         "deployment.host": "127.0.0.1",
-        "deployment.port": _PROPOSED_PORT,
+        "deployment.port": port,
         **asset_values(promised),
     }
     names = plans.slots(plan)
@@ -314,6 +315,24 @@ def _slots(
         {name: known[name] for name in names if name in known},
         {name: proposed.get(name, "") for name in names if name not in known},
     )
+
+
+def _is_promised(port: int, host: Host, target: Target) -> bool:
+    """Whether a server of the host has ``port``, or one that is launched already will take it."""
+    if port in ports.held(target.servers):
+        return True
+    waiting = Job.objects.filter(host=host, state__in=Job.OPEN_STATES, plan__port=port)
+    return waiting.filter(product__type="deployment").exists()
+
+
+def _by_hand(target: Target) -> dict[str, str]:
+    """What a script that is run by hand takes where nobody knows what a job would get."""
+    port = ports.next_free(_PORT_BY_HAND, ports.held(target.servers))
+    return {
+        "port": str(port),
+        "deployment.url": f"http://127.0.0.1:{port}",
+        "deployment.port": str(port),
+    }
 
 
 def _next_number(model: type[Job | Deployment]) -> str:

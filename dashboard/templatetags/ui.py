@@ -281,9 +281,20 @@ def die_grid(grid: diegrid.Grid, big: bool = False) -> SafeString:
 
 @register.inclusion_tag("_stamps.html")
 def stamps(result: Result) -> dict[str, Any]:
-    """What the result's number is worth: simulated, few samples, failed requests."""
+    """What the result's number is worth: simulated, few samples, failed requests, cut answers."""
     failed = result.metrics.get("failed_requests") or 0
-    return {"simulated": result.simulated, "failed": int(failed), "remarks": result.remarks}
+    return {
+        "simulated": result.simulated,
+        "failed": int(failed),
+        "remarks": result.remarks,
+        "mostly_cut": next(filter(_is_mostly_cut, result.remarks), None),
+    }
+
+
+def _is_mostly_cut(remark: Mapping[str, Any]) -> bool:
+    """Of half of the answers or more nobody knows what they would have been."""
+    args = remark.get("args", {})
+    return remark["id"] == "evaluate:cut" and bool(2 * args["cut"] >= args["total"])
 
 
 @register.inclusion_tag("_command.html")

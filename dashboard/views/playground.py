@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 from django import forms
 from django.contrib import messages
@@ -21,6 +23,7 @@ from dashboard.audit import record
 from dashboard.requests import person
 from dashboard.rights import check, requires
 from dashboard.templatetags.playground import MOST_TOKENS
+from dashboard.words import told_apart
 from jobs.catalog import MODELS
 from jobs.inference import Exchange, request_body
 from jobs.models import Conversation, Deployment, Turn
@@ -165,7 +168,7 @@ def _page(
     context = {
         "chat": chat,
         "groups": _groups(conversations_of(_me(request))),
-        "deployments": deployments,
+        "deployments": list(zip(deployments, _labels(deployments), strict=True)),
         "chosen": chosen,
         "is_ready": any(d.state == Deployment.State.READY for d in deployments),
         "turns": turns,
@@ -177,6 +180,13 @@ def _page(
         "prompt": request.POST.get("prompt", ""),
     }
     return render(request, "playground/index.html", context, status=status)
+
+
+def _labels(deployments: Sequence[Deployment]) -> list[str]:
+    def port(one: Deployment) -> str:
+        return str(urlsplit(one.host_url).port or "")
+
+    return told_apart([(one.name, one.pk, port(one)) for one in deployments])
 
 
 def _me(request: HttpRequest) -> AbstractBaseUser:

@@ -113,8 +113,11 @@ def _os() -> str:
 
 
 def size(count: int) -> str:
-    """Bytes in words: "98.4 GB"."""
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
+    """Bytes in words: "98.4 GB"; something is never "0.0 MB"."""
+    for unit, least in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= least:
+            return f"{count / least:.1f} {unit}"
+    return f"{count} B"
 
 
 def tool(name: str) -> dict[str, str] | None:

@@ -162,15 +162,17 @@ class Kind(Protocol):
     Params has ``description`` (help), limits (ge, le) and ``json_schema_extra`` with ``unit``
     ("tokens"), ``label``, ``group`` (a heading of the form), ``asset`` ("weights", "artifact",
     "deployment", "dataset": choices come from the target), ``made_by`` (the kind that makes such an
-    asset, where it is not the usual one and the host can do it), ``when`` (``[field, value]``: the
+    asset, where it is not the usual one and the host can do it), ``way`` ("vllm": weights of models
+    that are run so are proposed before others), ``when`` (``[field, value]``: the
     field counts only while the other one has that value) and ``needs_dies`` (True: the field is for
     hosts with cards; on others it keeps its proposal). What is proposed in place of the default
     (``jobs.kinds.proposals``): ``without_dies`` on a host without accelerator cards; ``on_page`` to
     the letter of today's stack, whose page prints another figure than the guide; ``follows``
-    (``[field, key]``) what the asset chosen there has under that key; ``within`` (``[[field, key,
-    share], …]``) no more than that share of it; ``free_port`` (True: the next port that no server
-    of the host has, nor another such field; with ``printed`` not where the guide's commands are
-    wanted to the letter, which print it).
+    (``[field, key]``) what the asset chosen there has under that key; ``thinks``
+    (``[field, value]``) that value where the deployment chosen there thinks; ``within``
+    (``[[field, key, share], …]``) no more than that share of it; ``free_port`` (True: the next port
+    that no server of the host has, nor another such field; with ``printed`` not where the guide's
+    commands are wanted to the letter, which print it).
     """
 
     name: str

@@ -111,6 +111,7 @@ def product(params: Params, target: Target) -> Mapping[str, Any] | None:
         "toolchain": served["toolchain"],
         "parallel": params.parallel,
         "context": params.context,
+        "details": {"reasoning": params.reasoning, "max_total": params.context},
     }
 
 

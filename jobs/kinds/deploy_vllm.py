@@ -174,6 +174,7 @@ def product(params: Params, target: Target) -> Mapping[str, Any] | None:
             "tp": params.tp,
             "pp": params.pp,
             "mtp": params.mtp,
+            "reasoning": params.reasoning,
             "max_input": _longest_input(params, target),
             "max_total": params.max_length,
             "container": _container(params),

@@ -56,7 +56,14 @@ class Params(BaseModel):
         ge=1,
         le=8192,
         description="An answer is cut after so many. A model that reasons needs thousands.",
-        json_schema_extra={"label": "Longest answer", "unit": "tokens", "group": "Answers"},
+        json_schema_extra={
+            "label": "Longest answer",
+            "unit": "tokens",
+            "group": "Answers",
+            "thinks": ["deployment", 8192],
+            # The questions are of a line or two: a quarter is more than enough for them.
+            "within": [["deployment", "max_total", 0.75]],
+        },
     )
     temperature: float = Field(
         0.0,

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.utils.translation import gettext as _
 from pydantic import BaseModel
 
+from jobs.catalog import MODELS, STACKS
 from jobs.errors import LaunchError
 from jobs.kinds.base import AssetRef, Kind, Target
+from jobs.kinds.vacc import stack_choices
 
 
 def not_offered(kind: Kind, params: BaseModel, target: Target) -> dict[str, str]:
@@ -18,6 +22,26 @@ def not_offered(kind: Kind, params: BaseModel, target: Target) -> dict[str, str]
         if offered is not None and value not in {choice.value for choice in offered}:
             errors[name] = _reason(kind, params, target, name) or _plain(kind, name, value, target)
     return errors
+
+
+def fitting_first(refs: Sequence[AssetRef], way: str, target: Target) -> list[AssetRef]:
+    """Weights in the order in which a form offers them: the first one is proposed.
+
+    ``way``: how the model is to be run, e.g. "vllm"; those of a model that no stack of the host
+    runs so come last. They are offered all the same: to the letter of the guide they may be tried.
+    """
+    return sorted(refs, key=lambda ref: not _has_way(ref, way, target))
+
+
+def _has_way(weights: AssetRef, way: str, target: Target) -> bool:
+    model = MODELS.get(str(weights.data.get("model_id", "")))
+    path = next((one for name, one in model.paths.items() if name == way), None) if model else None
+    if path is None:
+        return False
+    stacks = {one.value for one in stack_choices(target) if way in STACKS[one.value].paths}
+    if not path.limits:
+        return bool(stacks)
+    return any(not one.stacks or stacks & set(one.stacks) for one in path.limits)
 
 
 def asset_named(kind: Kind, field: str, value: str, target: Target) -> AssetRef | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from jobs.catalog import MODELS
 from jobs.kinds import ports
 from jobs.kinds.base import AssetRef, Target
 
@@ -42,6 +43,7 @@ def proposals(
         if exact and stack == _TODAY:
             value = extra.get("on_page", value)
         value = _followed(value, extra.get("follows"), chosen)
+        value = _for_thought(value, extra.get("thinks"), chosen)
         value = _within(value, extra.get("within", ()), fitting)
         if value and extra.get("free_port") and not (exact and extra.get("printed")):
             own = {_number(given.get(key) or found.get(key)) for key in _ports(extras) - {name}}
@@ -60,6 +62,7 @@ def leading(params: type[BaseModel]) -> frozenset[str]:
         found |= {EXACT} if extra.get("within") else set()
         found |= {EXACT, _STACK} if "on_page" in extra else set()
         found |= {extra["follows"][0]} if "follows" in extra else set()
+        found |= {extra["thinks"][0]} if "thinks" in extra else set()
     return frozenset(found & set(params.model_fields))
 
 
@@ -107,6 +110,15 @@ def _followed(value: Any, rule: Sequence[str] | None, chosen: Mapping[str, Asset
     if rule is None or rule[0] not in chosen:
         return value
     return chosen[rule[0]].data.get(rule[1]) or value
+
+
+def _for_thought(value: Any, rule: Sequence[Any] | None, chosen: Mapping[str, AssetRef]) -> Any:
+    """What is enough for a model that thinks, or that was deployed as one that does."""
+    if rule is None or rule[0] not in chosen:
+        return value
+    served = chosen[rule[0]].data
+    model = MODELS.get(str(served.get("model_id", "")))
+    return rule[1] if served.get("reasoning") or (model and model.reasoning) else value
 
 
 def _within(value: Any, rules: Iterable[Sequence[Any]], chosen: Mapping[str, AssetRef]) -> Any:

@@ -36,6 +36,7 @@ def weights_field(description: str) -> Any:
             "group": "Model",
             "asset": "weights",
             "made_by": "convert-weights",
+            "way": "vllm",
         },
     )
 

@@ -132,9 +132,10 @@ def _why_not(course: _Course, ahead: Ahead, found: Mapping[int, Forecast]) -> Re
             return found[pk].remark
         return Remark("forecast:elsewhere", {"job": pk})
     blocked = course.blocked.get(ahead.waiter.id)
-    if blocked is not None and blocked.id in ("wait:dies_held", "wait:quiet_server"):
-        names = blocked.args.get("names") or blocked.args["name"]
-        return Remark("forecast:servers", {"names": names})
+    if blocked is not None and blocked.id == "wait:dies_held":
+        return Remark("forecast:dies_held", blocked.args)
+    if blocked is not None and "servers" in blocked.args:
+        return Remark("forecast:servers", blocked.args)
     if course.endless:
         return next(iter(course.endless.values()))
     return Remark("forecast:never", {"host": course.room.host})

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.db.models import Exists, IntegerField, OuterRef, Q, TextField
 from django.db.models.fields.json import KeyTextTransform
@@ -49,12 +50,16 @@ class Guest:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A deployment that lives on the host, with the job that made it and the dies that it holds."""
+    """A deployment that lives on the host, with the job that made it and the dies that it holds.
+
+    ``id`` is 0 for one that its job still starts, ``port`` where none is known.
+    """
 
     id: int
     job: int
     name: str
     dies: int = 0
+    port: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +175,13 @@ class Room:
         if not job.quiet:
             return None
         servers = self._noisy_servers(job)
+        if servers and not self._comes_free(job):
+            return self._held(job)  # beside servers that hold its dies it cannot measure
         if servers:
-            return Remark("wait:quiet_server", {"host": self.host, "name": servers[0].name})
+            args = {"host": self.host, "name": servers[0].name, **_to_stop(servers)}
+            if len(servers) > 1:
+                return Remark("wait:quiet_servers", args)
+            return Remark("wait:quiet_server", args)
         if self.guests:
             return Remark("wait:quiet_jobs", self._about(self.guests[0]))
         return None
@@ -189,19 +199,40 @@ class Room:
             return Remark("wait:kept", {**args, **self._about(first), "first": first.dies})
         if self._comes_free(job):
             return Remark("wait:dies_kept" if left else "wait:dies", args)
-        holders = [server.name for server in self.servers if server.dies]
-        holders += [guest.title for guest in self.guests if guest.serves and guest.dies]
-        if holders:
-            return Remark("wait:dies_held", {**args, "names": ", ".join(holders)})
-        return Remark("wait:dies_few", args)
+        return self._held(job)
+
+    def _held(self, job: Waiter) -> Remark:
+        """Which servers have to be stopped for ``job``, for which too few dies come free."""
+        holders = [server for server in self.servers if server.dies]
+        holders += [
+            Server(0, guest.id, guest.title, guest.dies)
+            for guest in self.guests
+            if guest.serves and guest.dies
+        ]
+        args = {"host": self.host, "wanted": job.dies, "free": self.free}
+        held, lack = sum(one.dies for one in holders), job.dies - self._coming()
+        if lack > held:
+            return Remark("wait:dies_few", {**args, "free": self._coming() + held})
+        needed = [one for one in holders if held - one.dies < lack]
+        every = sum(one.dies for one in needed) >= lack
+        stop = _to_stop(needed if every else holders, lack=lack, every=every)
+        return Remark("wait:dies_held", {**args, **stop})
 
     def _comes_free(self, job: Waiter) -> bool:
         """Whether there are dies enough once the jobs that are here have ended."""
-        coming = sum(guest.dies for guest in self.guests if not guest.serves)
-        return job.dies <= self.free + coming
+        return job.dies <= self._coming()
+
+    def _coming(self) -> int:
+        """Dies that are free once the jobs that are here have ended."""
+        return self.free + sum(guest.dies for guest in self.guests if not guest.serves)
 
     def _about(self, one: Guest | Waiter) -> dict[str, Any]:
         return {"host": self.host, "job": one.id, "title": one.title}
+
+
+def _to_stop(servers: Sequence[Server], *, lack: int = 0, every: bool = True) -> dict[str, Any]:
+    """What a person has to stop: ``every`` one, or as many as hold ``lack`` dies together."""
+    return {"servers": [asdict(one) for one in servers], "lack": lack, "every": every}
 
 
 def room_of(host: Host) -> Room:
@@ -213,7 +244,7 @@ def room_of(host: Host) -> Room:
     on_host = Job.objects.filter(host=host, state__in=Job.ON_HOST_STATES).order_by("pk")
     jobs = on_host.only("title", "state", "values", "quiet", "product")
     held = holding_deployments([host]).defer(None).select_related(None).select_related("job")
-    return make_room(host, jobs, held.only("name", "job", "job__values"))
+    return make_room(host, jobs, held.only("name", "host_url", "job", "job__values"))
 
 
 def make_room(host: Host, jobs: Iterable[Job], deployments: Iterable[Deployment]) -> Room:
@@ -232,9 +263,14 @@ def make_room(host: Host, jobs: Iterable[Job], deployments: Iterable[Deployment]
             for job in jobs
         ],
         servers=[
-            Server(one.pk, one.job_id, one.name, servers_hold.count(one.pk)) for one in deployments
+            Server(one.pk, one.job_id, one.name, servers_hold.count(one.pk), _port(one))
+            for one in deployments
         ],
     )
+
+
+def _port(deployment: Deployment) -> int:
+    return urlsplit(deployment.host_url).port or 0
 
 
 def line_of(host: Host) -> Iterator[Waiter]:

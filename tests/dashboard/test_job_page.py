@@ -12,7 +12,7 @@ from jobs import logstore
 from jobs.models import Job, OutputFile, PointBlock
 from jobs.plans import Plan, Step, Watch, script
 from jobs.queries.job_page import durations, job_page
-from tests.factories import make_host, make_job, make_plan, make_user
+from tests.factories import make_deployment, make_host, make_job, make_plan, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -59,6 +59,29 @@ def test_lines_of_the_step_that_it_ended_in_are_quoted_first(page, state):
     text = shown(page, job).partition('id="why"')[2].partition("</section>")[0]
 
     assert 0 < text.index("no route") < text.index("no cache")
+
+
+def test_a_job_of_all_dies_says_how_many_it_needs_and_leads_to_each_server_that_is_in_its_way(page):
+    host = make_host(facts={"dies": [{"id": number} for number in range(8)]})
+    servers = [
+        make_deployment(
+            job=make_job(host=host, state="succeeded", values={"dies": die}),
+            name="qwen",
+            host_url=f"http://127.0.0.1:{port}",
+        )
+        for die, port in [("0,1", 7863), ("2,3", 21000)]
+    ]
+    plan = make_plan(steps=(Step("only", ("tool", "{dies}")),), dies=8)
+    job = make_job(host=host, plan=plan, quiet=True)
+
+    waits = shown(page, job).partition("Why it waits")[2].partition("</section>")[0]
+
+    assert "Needs 8 dies; 4 are free on" in waits
+    assert "Stop: qwen (port 7863), qwen (port 21000)." in waits
+    assert "measure beside" not in waits
+    assert waits.count("Stop:") == 1
+    for server in servers:
+        assert reverse("deployment-detail", args=[server.pk]) in waits
 
 
 def test_what_has_succeeded_is_no_reason_to_wait(page):

@@ -441,3 +441,18 @@ def test_the_form_of_a_host_without_dies_can_be_previewed_as_it_stands(host):
     assert seen.errors == {}
     assert (seen.params.tp, seen.params.stack) == (1, "vllm-cpu")
     assert seen.will_add == ["vllm-cpu"]
+
+
+def test_deployments_of_one_name_are_told_apart_by_number_and_port(host):
+    def served(name, address):
+        maker = make_job(host=host, state="succeeded")
+        return make_deployment(job=maker, name=name, host_url=address)
+
+    first, second = served("qwen", "http://127.0.0.1:7863"), served("qwen", "")
+    served("llama", "http://127.0.0.1:21000")
+
+    for kind in ("evaluate", "benchmark"):
+        field = next(one for one in form_of(kind, host).fields if one.name == "deployment")
+        assert {option.label for option in field.options} == {
+            *("llama", f"qwen (#{first.pk}, port 7863)", f"qwen (#{second.pk})"),
+        }

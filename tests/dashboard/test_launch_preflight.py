@@ -62,7 +62,8 @@ def test_the_form_says_what_holds_the_dies_and_not_that_it_starts_at_once(
     shown = browser.get(reverse("launch-form", args=["deploy-vllm"]), data).content.decode()
 
     assert "starts at once" not in shown
-    assert f"deployments do not end by themselves, and one has to be stopped ({served})" in shown
+    said = shown[shown.index("it needs 32 dies") :]
+    assert f"31 are free or come free by themselves. Stop: {served} (port" in said[:120]
 
 
 def test_the_form_says_when_a_job_that_holds_the_dies_will_leave_them(browser, host, weights):

@@ -287,3 +287,14 @@ def test_a_conversation_with_a_running_answer_is_not_deleted(client, lin):
     client.post(reverse("conversation-delete", args=[chat.pk]))
 
     assert Conversation.objects.filter(pk=chat.pk).exists()
+
+
+def test_deployments_of_one_name_are_told_apart_by_number_and_port(client, lin):
+    twins = [make_deployment(name="qwen", host_url=f"http://127.0.0.1:{n}") for n in (7863, 21000)]
+    make_deployment(name="llama")
+
+    page = client.get(reverse("playground")).content.decode()
+
+    options = re.findall(r"<option [^>]*>([^<]*)</option>", page)
+    assert {f"qwen (#{one.pk}, port {one.host_url[17:]})" for one in twins} < set(options)
+    assert "llama" in options

@@ -50,6 +50,18 @@ def test_an_evaluation_has_its_share_of_right_answers_beside_its_name_on_a_phone
     assert "62.5" in phone[: phone.index("</td>")]
 
 
+@pytest.mark.parametrize(("cut", "is_warned"), [(128, True), (71, True), (70, False)])
+def test_a_share_of_right_answers_that_were_mostly_cut_off_says_so_beside_it(page, cut, is_warned):
+    args = {"cut": cut, "total": 142, "max_tokens": 32}
+    result = make_measured(scores=[1, 0], remarks=[{"id": "evaluate:cut", "args": args}])
+
+    pages = [page(reverse("result-list")), page(reverse("model-detail", args=[result.model_id]))]
+
+    for html in pages:
+        assert ('<span class="stamp dist"' in html) == is_warned
+        assert (f"{cut} of 142 answers were cut off at 32 tokens." in html) == is_warned
+
+
 def test_a_facet_counts_what_each_of_its_values_would_show():
     host = make_host("here")
     for label in ("a", "a", "b"):

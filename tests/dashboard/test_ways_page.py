@@ -82,7 +82,7 @@ def test_the_page_says_which_job_will_wait_for_dies_that_a_server_holds(browser,
     kinds, words = told.split(": ", 1)
     assert "Deploy with vLLM" in kinds.split(" · ")
     assert "Evaluate with OpenCompass" not in kinds
-    assert "(qwen)" in words
+    assert "Stop: qwen (port" in words
 
 
 def test_a_host_that_does_not_tell_its_stacks_is_offered_all_of_them(browser, host):

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from dashboard.sentences import SENTENCES
-from jobs.host import preflight
+from jobs.host import preflight, probe
 from jobs.host.checks import CHECKS
 from jobs.host.limits import Limits
 from jobs.plans import Check, Plan, Step
@@ -114,7 +114,15 @@ def test_what_a_download_left_counts_as_room_when_it_goes_on(machine, tmp_path):
     rest = found(machine, "disk", path=str(folder), bytes="900", resumes="yes")
 
     assert (whole[0], rest[0]) == (False, True)
-    assert rest[2]["wanted"] == "0.0 MB"
+    assert (rest[1], "wanted" in rest[2]) == ("check:disk_nothing_more", False)
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [(7, "7 B"), (1234, "1.2 kB"), (98_000, "98.0 kB"), (2_000_000, "2.0 MB"), (10**10, "10.0 GB")],
+)
+def test_sizes_are_never_rounded_to_nothing(count, words):
+    assert probe.size(count) == words
 
 
 def test_what_is_needed_is_smaller_on_a_host_whose_files_are(machine, tmp_path):

@@ -32,7 +32,7 @@ def test_a_log_that_reaches_the_limit_ends_its_job_with_what_to_do(host_dir, mak
 
     ended = spool.exit()
     assert (ended["verdict"], ended["sentence_id"]) == ("failed", "work:log_limit")
-    assert said(ended) == {"step": "flood", "limit": "0.3 MB"}
+    assert said(ended) == {"step": "flood", "limit": "300.0 kB"}
     assert ended["exit_code"] == -9
     text = spool.log.read_bytes()
     assert (ended["log_bytes"], ended["log_sha256"]) == (len(text), sha256(text).hexdigest())
@@ -57,7 +57,7 @@ def test_a_limit_that_is_raised_meanwhile_holds_for_what_runs(tmp_path, monkeypa
         log.write(b"x" * 10)
         log.flush()
         looks = Overflow(log.fileno(), tmp_path, is_server=False)
-        assert looks.look() == ("work:log_limit", {"limit": "0.0 MB"})
+        assert looks.look() == ("work:log_limit", {"limit": "10 B"})
 
         limits.keep(Limits(log_bytes=11), tmp_path)
 

@@ -132,7 +132,51 @@ def test_nothing_is_kept_for_what_only_a_stopped_deployment_can_free(host):
 
     assert started() == {small.pk}
     remark = dispatch.why_waiting(big)
-    assert (remark.id, remark.args["names"]) == ("wait:dies_held", server.name)
+    assert (remark.id, remark.args["every"]) == ("wait:dies_held", True)
+    assert [one["id"] for one in remark.args["servers"]] == [server.pk]
+
+
+def test_a_job_of_all_dies_names_each_server_that_must_be_stopped_and_its_port(host):
+    first = serving(host, "0,1", name="qwen", host_url="http://127.0.0.1:7863")
+    second = serving(host, "2,3", name="qwen", host_url="http://127.0.0.1:21000")
+    big, quiet, half = job_of(host, 8), job_of(host, 8, quiet=True), job_of(host, 6)
+
+    for job, every in [(big, True), (quiet, True), (half, False)]:
+        remark = dispatch.why_waiting(Job.objects.select_related("host").get(pk=job.pk))
+        assert (remark.id, remark.args["every"]) == ("wait:dies_held", every)
+        named = [(one["id"], one["port"], one["dies"]) for one in remark.args["servers"]]
+        assert named == [(first.pk, 7863, 2), (second.pk, 21000, 2)]
+        assert (remark.args["wanted"], remark.args["free"]) == (8 if every else 6, 4)
+
+
+def test_a_small_server_is_not_among_those_that_must_be_stopped_where_others_hold_enough(host):
+    large = serving(host, "0,1,2,3,4", name="qwen32b")
+    serving(host, "5", name="qwen")
+    big = job_of(host, 7)
+
+    remark = dispatch.why_waiting(Job.objects.select_related("host").get(pk=big.pk))
+
+    assert remark.args["every"] is True
+    assert [one["id"] for one in remark.args["servers"]] == [large.pk]
+
+
+def test_a_quiet_job_names_every_server_that_it_would_hear(host):
+    servers = [serving(host, "0", name="qwen"), serving(host, "1", name="qwen")]
+    job = job_of(host, quiet=True)
+
+    remark = dispatch.why_waiting(Job.objects.select_related("host").get(pk=job.pk))
+
+    assert remark.id == "wait:quiet_servers"
+    assert [one["id"] for one in remark.args["servers"]] == [one.pk for one in servers]
+
+
+def test_what_no_stop_can_give_is_not_waited_for_from_servers(host):
+    serving(host, "0,1")
+    big = job_of(host, 9)
+
+    remark = dispatch.why_waiting(Job.objects.select_related("host").get(pk=big.pk))
+
+    assert (remark.id, remark.args["free"]) == ("wait:dies_few", 8)
 
 
 def test_a_server_that_starts_counts_as_one_that_stays(host):

@@ -66,7 +66,7 @@ def test_a_quiet_job_has_the_host_to_itself():
     [
         (room(Guest(1, "a"), slots=1), [ahead(9)], {1: None}, "forecast:no_end"),
         (room(slots=1), [ahead(1, None), ahead(9)], {}, "forecast:no_history"),
-        (room(servers=[Server(7, 3, "qwen", 6)]), [ahead(9, dies=4)], {}, "forecast:servers"),
+        (room(servers=[Server(7, 3, "qwen", 6)]), [ahead(9, dies=4)], {}, "forecast:dies_held"),
         (room(servers=[Server(7, 3, "qwen")]), [ahead(9, quiet=True)], {}, "forecast:servers"),
         (room(free=2), [ahead(9, dies=4)], {}, "forecast:never"),
         (room(), [ahead(9, after=[1])], {}, "forecast:elsewhere"),
@@ -83,8 +83,8 @@ def test_the_dies_of_a_job_that_serves_do_not_come_back():
 
     found = forecast(guests, [ahead(2, dies=8)], {1: 5.0})
 
-    assert found[2].remark.id == "forecast:servers"
-    assert found[2].remark.args == {"names": "deploy"}
+    assert found[2].remark.id == "forecast:dies_held"
+    assert [(one["job"], one["name"]) for one in found[2].remark.args["servers"]] == [(1, "deploy")]
 
 
 def test_such_jobs_are_the_same_then_the_same_model_then_the_same_kind():

@@ -316,6 +316,7 @@ def test_the_deployment_tells_what_benchmarks_and_chats_need():
         "tp": 32,
         "pp": 1,
         "mtp": False,
+        "reasoning": True,
         "max_input": 32768,
         "max_total": 32768,
         "container": "vllm-{deployment.id}",

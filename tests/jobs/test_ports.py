@@ -209,3 +209,35 @@ def test_a_server_that_runs_does_not_stand_in_its_own_way(host):
     Deployment.objects.filter(pk=running.pk).update(state="ready", wanted=True)
 
     assert deployments.restart_deployment(running.pk, None) == 2
+
+
+# -- what is shown before a launch -----------------------------------------------------------------
+
+
+def test_the_preview_never_shows_a_port_that_another_server_has(host):
+    old = deployed(host, stack="current")
+    seen = launch.preview("deploy-build-in", old.params, host)
+    assert seen.open_slots["port"] == "9900"
+    serve(host, host_url="http://127.0.0.1:9900")
+
+    seen = launch.preview("deploy-build-in", old.params, host)
+
+    assert (seen.plan.port, seen.open_slots["port"]) == (9900, "")
+    assert "9900" not in seen.script
+
+
+def test_the_preview_never_shows_a_port_that_a_waiting_job_will_have(host):
+    old = deployed(host, stack="current")
+    launch.launch("deploy-build-in", old.params, host=host, user=None)
+
+    assert launch.preview("deploy-build-in", old.params, host).open_slots["port"] == ""
+
+
+def test_of_a_server_that_is_not_there_yet_no_address_is_made_up(host):
+    any_port = deployed(host, stack="current").params
+    for raw, port in [(any_port, ""), ({**any_port, "port": 9000}, "9000")]:
+        maker = launch.launch("deploy-build-in", raw, host=host, user=None)
+
+        slots = launch.preview("evaluate", {"deployment": f"job:{maker.pk}"}, host).open_slots
+
+        assert slots["deployment.url"].rpartition(":")[2] == port

@@ -10,12 +10,12 @@ from pydantic import BaseModel, Field
 from jobs.errors import LaunchError
 from jobs.kinds import KINDS, benchmark_online, deploy_build_in
 from jobs.kinds.base import AssetRef
-from jobs.kinds.proposals import proposals
+from jobs.kinds.proposals import leading, proposals
 from jobs.queries.targets import target_of
 from jobs.toolchains.vacc_site import GUIDE_FACTS
 from tests.factories import make_deployment, make_host, make_job
 from tests.jobs.target import here
-from tests.jobs.vacc_target import vacc_host
+from tests.jobs.vacc_target import QWEN_7B, vacc_host
 
 
 def deployment(number, **data):
@@ -62,6 +62,33 @@ def test_lengths_that_the_guide_prints_are_not_fitted_to_a_deployment():
             **{"stack": "current", "input_tokens": 128, "prefix_tokens": 0, "requests": 3},
             "concurrency": [1],
         }
+
+
+@pytest.mark.parametrize(
+    ("served", "proposed"),
+    [
+        ({"model_id": QWEN_7B}, 8192),
+        ({"model_id": QWEN_7B, "max_total": 2048}, 1536),
+        ({"model_id": "smollm2-135m-instruct"}, 32),
+        ({"model_id": "smollm2-135m-instruct", "reasoning": True, "max_total": 8192}, 6144),
+        ({"model_id": "not in the catalogue"}, 32),
+    ],
+)
+def test_a_model_that_thinks_is_proposed_an_answer_of_thousands_of_tokens(served, proposed):
+    target, kind = host_with(deployment(1, **served)), KINDS["evaluate"]
+
+    found = proposals(kind.Params, target, {"deployment": "1"})
+
+    assert found.get("max_tokens", 32) == proposed
+    assert "deployment" in leading(kind.Params)
+
+
+def test_a_server_with_a_reasoning_parser_says_so():
+    for name, params in [("deploy", {"artifact": "2"}), ("deploy-vllm", {"weights": "6"})]:
+        kind, target = KINDS[name], here() if name == "deploy" else vacc_host()
+        for thinks in (True, False):
+            made = kind.product(kind.Params(**params, reasoning=thinks), target)
+            assert made["details"]["reasoning"] is thinks
 
 
 def test_a_switch_that_the_stack_does_not_have_frees_no_length():

@@ -96,3 +96,15 @@ def test_whatever_is_chosen_instead_is_an_error_at_its_field(number):
                 continue
             if value not in offered:
                 assert errors(name, target, **given).keys() == {field}
+
+
+def test_the_newest_weights_that_vllm_serves_are_proposed():
+    target = vacc_host()
+    newest_first = [ref.key for ref in target.weights]
+    assert newest_first[0] == "1"  # of a model without a way with vLLM
+
+    for kind in ("deploy-vllm", "benchmark-throughput", "benchmark-latency"):
+        fields = {field.name: field for field in make_form(KINDS[kind], target, {}, {}).fields}
+        field = fields["weights"]
+        assert (field.value, field.default) == ("6", "6")
+        assert [option.value for option in field.options] == ["6", "1", "2", "job:17"]

@@ -52,6 +52,8 @@ def disk(config: Config, args: Mapping[str, str]) -> Found:
         return bad("disk_full", **sizes)
     if is_ours and free - reserve < wanted:
         return bad("disk_reserve", **sizes, reserve=probe.size(reserve))
+    if not wanted:
+        return good("disk_nothing_more", path=sizes["path"], free=sizes["free"])
     return good("disk", **sizes)
 
 
