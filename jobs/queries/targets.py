@@ -7,6 +7,8 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.db.models import F
+
 from jobs.kinds.base import AssetRef, Target
 from jobs.models import Artifact, Dataset, Deployment, Environment, Host, Job, Weights
 from jobs.queries.hosts import holding_deployments
@@ -19,8 +21,12 @@ def target_of(host: Host) -> Target:
     """The snapshot of ``host`` that plans are made from: newest assets first, then promises."""
     promised = _promises(host)
     holding = holding_deployments([host]).select_related("artifact", "host", "job")
-    holding = holding.order_by("-created_at", "-pk")
-    servers = {one.pk: _with_asked_port(deployment_ref(one), one) for one in holding}
+    # The port that its job asks for, 0 for any: known before it listens. Other params stay there.
+    holding = holding.annotate(asked_port=F("job__params__port")).order_by("-created_at", "-pk")
+    servers = {
+        one.pk: replace(ref, data={**ref.data, "asked_port": one.asked_port or 0})
+        for one, ref in ((one, deployment_ref(one)) for one in holding)
+    }
     serving = [one for one in holding if _can_be_chosen(one)]
     weights = Weights.objects.filter(host=host).select_related("host")
     artifacts = Artifact.objects.filter(host=host, deleted_at=None).select_related("host")
@@ -77,11 +83,6 @@ def deployment_ref(deployment: Deployment) -> AssetRef:
     if artifact:
         data |= {name: getattr(artifact, name) for name in ("label", "precision", "toolchain")}
     return AssetRef("deployment", deployment.name, id=deployment.pk, data=data)
-
-
-def _with_asked_port(ref: AssetRef, deployment: Deployment) -> AssetRef:
-    """With the port that its job asks for, 0 for any: known before it listens."""
-    return replace(ref, data={**ref.data, "asked_port": deployment.job.params.get("port") or 0})
 
 
 def environment_ref(environment: Environment) -> AssetRef:
