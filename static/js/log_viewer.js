@@ -419,11 +419,11 @@ class LogPanel {
     return first <= index && index <= last;
   }
 
-  /** The last line is in sight. */
+  /** The last line is in sight, and not folded away with its step. */
   get #seesEnd() {
-    if (!this.rows.count || this.rows.only) return false;
-    const row = this.rows.at(this.scroll.inSight[1]);
-    return "line" in row && row.line === this.rows.lineCount && this.scroll.isAtEnd;
+    if (!this.rows.count || this.rows.only || !this.scroll.isAtEnd) return false;
+    const last = this.rows.at(this.rows.count - 1);
+    return "line" in last || this.rows.linesOf(last.group)[0] > this.rows.lineCount;
   }
 
   /** A match is to be looked at. @param {number} line */

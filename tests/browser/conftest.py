@@ -80,6 +80,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A web server for the tests of one file, which fill it with records of their own."""
+    folder = tmp_path_factory.mktemp("own") / "data"
+    folder.mkdir()
+    with running_server(folder) as running:
+        yield running
+
+
 @pytest.fixture
 def log(server: Server) -> Callable[[bytes], int]:
     """The job's log, empty, and a function that appends to it."""

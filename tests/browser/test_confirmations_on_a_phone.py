@@ -1,13 +1,8 @@
 """What is asked before something is stopped, on the narrow screen of a phone, in both languages."""
 
-import subprocess
-import sys
-
 import pytest
 
 from tests.browser.visits import PHONE
-from tests.dashboard.socket_server import running_server
-from tests.stack import ROOT, clean_environment
 
 pytestmark = pytest.mark.browser
 
@@ -20,25 +15,15 @@ print(make_deployment(name=name, created_by=owner).pk)
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("phone") / "data"
-    folder.mkdir()
-    with running_server(folder) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def served(server):
-    environ = clean_environment() | {"DATA_DIR": str(server.data_dir), "DEBUG": "1"}
-    command = [sys.executable, "manage.py", "shell", "-v", "0", "-c", SERVED]
-    done = subprocess.run(command, cwd=ROOT, env=environ, check=True, capture_output=True)
-    return done.stdout.decode().strip()
+def served(own_server):
+    [number] = own_server.shell(SERVED)
+    return number
 
 
 @pytest.mark.parametrize("language", ["zh-CN", "en"])
-def test_the_question_before_a_stop_is_whole_on_a_phone(browser, server, served, language):
-    name, value = server.cookie.split("=", 1)
-    root = f"http://127.0.0.1:{server.port}"
+def test_the_question_before_a_stop_is_whole_on_a_phone(browser, own_server, served, language):
+    name, value = own_server.cookie.split("=", 1)
+    root = f"http://127.0.0.1:{own_server.port}"
     with browser.new_context(viewport=PHONE, locale=language) as context:
         context.add_cookies([{"name": name, "value": value, "url": root}])
         page = context.new_page()

@@ -1,15 +1,11 @@
 """The launch form in a real browser, on a server of its own."""
 
 import re
-import subprocess
-import sys
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.browser.visits import AXE, RUN_AXE, WIDE, Complaints
-from tests.dashboard.socket_server import running_server
-from tests.stack import ROOT, clean_environment
 
 pytestmark = pytest.mark.browser
 
@@ -37,28 +33,17 @@ print(*made)
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("launch") / "data"
-    folder.mkdir()
-    with running_server(folder) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def served(server):
+def served(own_server):
     """Numbers, as texts: the large server, the small one, the benchmark."""
-    environ = clean_environment() | {"DATA_DIR": str(server.data_dir), "DEBUG": "1"}
-    command = [sys.executable, "manage.py", "shell", "-v", "0", "-c", SERVED]
-    done = subprocess.run(command, cwd=ROOT, env=environ, check=True, capture_output=True)
-    return done.stdout.decode().split()
+    return own_server.shell(SERVED)
 
 
 @pytest.fixture
-def open_form(browser, server):
+def open_form(browser, own_server):
     """A function that opens a kind's form; nothing may be complained of until the end."""
     complaints = Complaints()
-    name, value = server.cookie.split("=", 1)
-    root = f"http://127.0.0.1:{server.port}"
+    name, value = own_server.cookie.split("=", 1)
+    root = f"http://127.0.0.1:{own_server.port}"
     with browser.new_context(viewport=WIDE) as context:
         complaints.listen(context)
         context.add_cookies([{"name": name, "value": value, "url": root}])

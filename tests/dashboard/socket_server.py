@@ -22,9 +22,9 @@ from typing import Any
 from websockets.sync.client import ClientConnection, connect
 
 from jobs.logstore import LogStore
+from tests.stack import ROOT, clean_environment
 
 START = "2026-01-01 00:00:00"
-ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 @dataclass
@@ -95,6 +95,13 @@ class Server:
                     index,
                 ),
             )
+
+    def shell(self, code: str) -> list[str]:
+        """Run ``code`` in Django's shell on the server's records; the words that it printed."""
+        environ = clean_environment() | {"DATA_DIR": str(self.data_dir), "DEBUG": "1"}
+        command = [sys.executable, "manage.py", "shell", "-v", "0", "-c", code]
+        done = subprocess.run(command, cwd=ROOT, env=environ, check=True, capture_output=True)
+        return done.stdout.decode().split()
 
     def let_in(self, is_active: bool) -> None:
         """Whether the person may log in."""
