@@ -19,6 +19,8 @@ from jobs.models import Deployment, Host, Job, Result
 from jobs.queries.forecast import Forecast
 from jobs.queries.host_page import place_in_line
 from jobs.queries.hosts import is_away
+from jobs.queries.provenance import provenance
+from jobs.queries.repeats import repeats_of
 from jobs.services.intake import log_key
 
 
@@ -130,6 +132,7 @@ def result(row: Result) -> dict[str, Any]:
         # What else ran on the host meanwhile; null where nobody wrote it down.
         "beside": row.surroundings.get("beside"),
         "remarks": [sentence(remark["id"], remark["args"]) for remark in row.remarks],
+        "disturbed": row.disturbed,
         "simulated": row.simulated,
         "created_by": row.created_by.get_username() if row.created_by else None,
         "created_at": _time(row.created_at),
@@ -137,10 +140,16 @@ def result(row: Result) -> dict[str, Any]:
 
 
 def whole_result(row: Result) -> dict[str, Any]:
-    """A result with its points and its answers."""
+    """A result with its points and answers, its identity, repeats and provenance."""
     answers = ("index", "subset", "question", "expected", "answer", "score", "detail")
+    known = provenance(row)
     return {
         **result(row),
+        "identity": {"fingerprint": row.fingerprint, **row.identity},
+        # Ids of the results that count as repeats; those that were disturbed count for nothing.
+        "repeats": [repeat.pk for repeat in repeats_of(row)],
+        "disturbed_repeats": [run.pk for run in repeats_of(row, disturbed=True) if run.disturbed],
+        "provenance": {**known.parts, "missing": list(known.missing)},
         "points": [
             {"concurrency": point.concurrency, "metrics": point.metrics}
             for point in row.points.all()

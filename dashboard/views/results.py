@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Sequence
 from typing import Any
 
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
+from dashboard import result_export
 from dashboard.charts import accuracy, percentiles, throughput
 from dashboard.charts.series import Series
 from dashboard.kept_view import going_words, pinned_words, removed_words
+from dashboard.measured_with import identity_rows, provenance_rows, unknown_words
 from dashboard.rights import allowed, requires
-from dashboard.views.compare import compare_results
+from dashboard.views.compare import compare_results, run_more
 from dashboard.words import host_word, metric_label, metric_text, phrase
 from jobs.metrics import METRICS
-from jobs.models import Answer, Host, Result
+from jobs.models import Host, Result
+from jobs.queries.repeats import spread
 from jobs.queries.result_counts import FACETS, STAMPS
 from jobs.queries.results import (
     Filters,
@@ -30,7 +32,6 @@ from jobs.queries.results import (
     questions,
     result_list,
     result_page,
-    spread,
 )
 
 EXPORT_MOST = 10_000
@@ -84,9 +85,10 @@ def result_file(request: HttpRequest, result_id: int, ending: str) -> HttpRespon
     """The numbers as JSON or CSV: points of a benchmark, questions of an evaluation."""
     page = _page(result_id)
     if ending == "json":
-        response: HttpResponse = JsonResponse(_as_json(page), json_dumps_params={"indent": 1})
+        data = result_export.result_json(page)
+        response: HttpResponse = JsonResponse(data, json_dumps_params={"indent": 1})
     else:
-        response = _csv(_csv_rows(page))
+        response = result_export.result_csv(page)
     name = f"result-{page.result.pk}.{ending}"
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
@@ -192,6 +194,9 @@ def _context(page: ResultPage) -> dict[str, Any]:
         "pinned_words": pinned_words(result.job),
         "going_words": going_words(result.job),
         "removed_words": removed_words(result.job),
+        "identity": identity_rows(result),
+        "unknown": unknown_words(result),
+        "provenance": provenance_rows(result),
     }
     if result.sort == Result.Sort.EVALUATION:
         categories = page.categories
@@ -209,10 +214,17 @@ def _context(page: ResultPage) -> dict[str, Any]:
             if _has_family(page, family)
         ],
         "columns": [(name, metric_label(name)) for name in _POINT_COLUMNS if _has(page, name)],
-        "spread": spread(result, "batch_latency_mean_s" if is_batch else "output_tokens_per_s"),
-        "runs": 1 + len(page.repeats),
         "is_batch": is_batch,
+        **_repeated(page, "batch_latency_mean_s" if is_batch else "output_tokens_per_s"),
     }
+
+
+def _repeated(page: ResultPage, metric: str) -> dict[str, Any]:
+    """The mean of a metric over the repeats, at the concurrency of the best point."""
+    best = page.result.metrics.get(metric)
+    at = next((p.concurrency for p in page.points if p.metrics.get(metric) == best), None)
+    found = spread(page.result, metric, at) if at is not None else None
+    return {"spread": found, "spread_metric": metric, "spread_at": at}
 
 
 def _wait_titles() -> dict[str, str]:
@@ -288,77 +300,19 @@ def _question_context(request: HttpRequest, page: ResultPage) -> dict[str, Any]:
     }
 
 
-def _export(ending: str, rows: Iterable[Result]) -> HttpResponse:
-    named = list(rows.select_related("host", "created_by"))  # type: ignore[attr-defined]
+def _export(ending: str, rows: QuerySet[Result]) -> HttpResponse:
+    named = list(
+        rows.select_related("host", "created_by", "deployment", "job").prefetch_related("points")
+    )
     if ending == "json":
-        return JsonResponse({"results": [_row_json(row) for row in named]})
-    metrics = [name for name in METRICS if any(name in row.metrics for row in named)]
-    head = ["result", "job", "sort", "model", "precision", "host", "what", "tool", "simulated"]
-    head += ["by", "at", *metrics]
-    response = _csv([head, *([*_fixed(row), *_values(row, metrics)] for row in named)])
-    response["Content-Disposition"] = 'attachment; filename="results.csv"'
-    return response
-
-
-def _fixed(row: Result) -> list[Any]:
-    by = row.created_by.get_username() if row.created_by else ""
-    place = [row.pk, row.job_id, row.sort, row.model_id, row.label, row.host.name]
-    return [*place, row.what, row.tool, row.simulated, by, row.created_at.isoformat()]
-
-
-def _values(row: Result, metrics: Sequence[str]) -> list[Any]:
-    return [row.metrics.get(name, "") for name in metrics]
-
-
-def _row_json(row: Result) -> dict[str, Any]:
-    names = ("result", "job", "sort", "model", "precision", "host", "what", "tool", "simulated")
-    fixed = dict(zip((*names, "by", "at"), _fixed(row), strict=True))
-    return {**fixed, "metrics": row.metrics, "remarks": row.remarks}
-
-
-def _as_json(page: ResultPage) -> dict[str, Any]:
-    answers = Answer.objects.filter(result=page.result).order_by("index")
-    fields = ("index", "subset", "question", "expected", "answer", "score", "detail")
-    return {
-        **_row_json(page.result),
-        "plan_sha256": page.result.job.plan_sha256,
-        "artifact_sha256": page.artifact.sha256 if page.artifact else None,
-        "points": [{"concurrency": p.concurrency, "metrics": p.metrics} for p in page.points],
-        "answers": list(answers.values(*fields)),
-    }
-
-
-def _csv_rows(page: ResultPage) -> list[list[Any]]:
-    if page.result.sort == Result.Sort.EVALUATION:
-        fields = ("index", "subset", "question", "expected", "answer", "score")
-        answers = Answer.objects.filter(result=page.result).order_by("index")
-        return [list(fields), *(list(row) for row in answers.values_list(*fields))]
-    names = [name for name in METRICS if _has(page, name)]
-    head = ["concurrency", *(name for name in names if name != "concurrency")]
-    return [
-        head,
-        *([p.concurrency, *(p.metrics.get(name, "") for name in head[1:])] for p in page.points),
-    ]
-
-
-def _csv(rows: Iterable[Sequence[Any]]) -> HttpResponse:
-    response = HttpResponse(content_type="text/csv; charset=utf-8")
-    writer = csv.writer(response)
-    for row in rows:
-        writer.writerow([_cell(value) for value in row])
-    return response
-
-
-def _cell(value: Any) -> Any:
-    """A text that a spreadsheet would take for a formula is marked as text."""
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return f"'{value}"
-    return value
+        return JsonResponse(result_export.list_json(named))
+    return result_export.list_csv(named)
 
 
 urlpatterns: list[URLPattern] = [
     path("", results, name="result-list"),
     path("compare/", compare_results, name="result-compare"),
+    path("compare/more/", run_more, name="result-run-more"),
     path("<int:result_id>/", result, name="result-detail"),
     path("<int:result_id>/result.<str:ending>", result_file, name="result-file"),
 ]

@@ -37,6 +37,10 @@ class Result(models.Model):
     remarks = models.JSONField(default=list)  # [{"id": sentence id, "args": {…}}], e.g. few samples
     # The host and the tools at that time: see jobs.services.surroundings.
     surroundings = models.JSONField(default=dict)
+    # What makes it a repeat of others: see jobs.services.identity.
+    identity = models.JSONField(default=dict)
+    fingerprint = models.CharField(max_length=64, blank=True)  # "": it stands alone
+    disturbed = models.BooleanField(default=False)  # other work ran on the host meanwhile
     simulated = models.BooleanField(default=False)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True)
     created_at = models.DateTimeField(default=now)
@@ -50,6 +54,7 @@ class Result(models.Model):
             models.Index(fields=["host", "-created_at", "-id"], name="result_by_host"),
             models.Index(fields=["created_by", "-created_at", "-id"], name="result_by_person"),
             models.Index(fields=["-created_at", "-id"], name="result_by_age"),
+            models.Index(fields=["fingerprint", "-created_at", "-id"], name="result_repeats"),
         ]
 
     def __str__(self) -> str:

@@ -12,8 +12,9 @@ from django.db.models import Q, QuerySet
 
 from jobs.models import Answer, Artifact, Deployment, Host, Job, OutputFile, Result, ResultPoint
 from jobs.queries import result_counts
+from jobs.queries.repeats import MOST, repeats_of
 from jobs.queries.result_counts import FACETS, STAMPS, Counts
-from jobs.queries.statistics import Interval, mean_interval, wilson
+from jobs.queries.statistics import Interval, wilson
 
 PAGE = 50
 QUESTIONS_PAGE = 50
@@ -205,7 +206,9 @@ def result_page(result_id: int) -> ResultPage:
         outputs=list(OutputFile.objects.filter(job_id=result.job_id)),
         artifact=deployment.artifact if deployment else None,
         deployment=deployment,
-        repeats=list(repeats_of(result).select_related("host", "created_by")[:20]),
+        repeats=list(
+            repeats_of(result, disturbed=True).select_related("host", "created_by")[:MOST]
+        ),
         categories=categories(result),
         accuracy=accuracy(result),
     )
@@ -214,25 +217,6 @@ def result_page(result_id: int) -> ResultPage:
 def points_of(result: Result) -> list[ResultPoint]:
     """A benchmark's points, by concurrency."""
     return sorted(ResultPoint.objects.filter(result=result), key=lambda p: (p.concurrency, p.index))
-
-
-def repeats_of(result: Result) -> QuerySet[Result]:
-    """Other runs of the same measurement: same host, model, precision, work and tool."""
-    return Result.objects.filter(
-        sort=result.sort,
-        host_id=result.host_id,
-        model_id=result.model_id,
-        label=result.label,
-        what=result.what,
-        tool=result.tool,
-        simulated=result.simulated,
-    ).exclude(pk=result.pk)
-
-
-def spread(result: Result, metric: str) -> Interval | None:
-    """The mean of a metric over all repeats, this one included; None with fewer than three."""
-    rows = [result.metrics, *repeats_of(result).values_list("metrics", flat=True)]
-    return mean_interval([row[metric] for row in rows if metric in row])
 
 
 def accuracy(result: Result) -> Interval | None:

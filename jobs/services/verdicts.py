@@ -19,7 +19,7 @@ from jobs.kinds.base import LOG, LOG_BYTES, Conclusion, Measured, Remark
 from jobs.metrics import METRICS
 from jobs.models import Answer, Artifact, Deployment, Job, Result, ResultPoint, Weights
 from jobs.plans import from_json
-from jobs.services import assets, digests, lifecycle, outputs, surroundings
+from jobs.services import assets, digests, identity, lifecycle, outputs, surroundings
 from jobs.services.known_failures import known_failure
 from jobs.services.storable import storable, storable_text
 
@@ -190,12 +190,13 @@ def _whole_product(job: Job, conclusion: Conclusion) -> Mapping[str, Any] | None
 def _keep_result(job: Job, measured: Measured, *, duration_s: float | None) -> None:
     about = _about(job)
     kept = surroundings.of_job(job, [about.deployment.job] if about.deployment else [])
-    remarks = list(measured.remarks)
+    remarks, disturbances = list(measured.remarks), list[Remark]()
     if measured.sort == Result.Sort.BENCHMARK:
         kept["beside"] = surroundings.beside(
             job, under_test=about.deployment, duration_s=duration_s
         )
-        remarks += _disturbed(kept["beside"])
+        disturbances = _disturbed(kept["beside"])
+        remarks += disturbances
     result = Result.objects.create(
         job=job,
         sort=measured.sort,
@@ -208,6 +209,7 @@ def _keep_result(job: Job, measured: Measured, *, duration_s: float | None) -> N
         metrics=_numbers(measured.metrics),
         remarks=storable([asdict(remark) for remark in remarks]),
         surroundings=kept,
+        disturbed=bool(disturbances),
         simulated=job.host.is_simulated,
         created_by_id=job.created_by_id,
     )
@@ -219,6 +221,7 @@ def _keep_result(job: Job, measured: Measured, *, duration_s: float | None) -> N
         Answer(result=result, index=index, **storable(answer))
         for index, answer in enumerate(measured.answers)
     )
+    identity.keep(result)
 
 
 def _disturbed(beside: Mapping[str, Sequence[Any]] | None) -> list[Remark]:
