@@ -180,6 +180,7 @@ def conclude(
             "details": {
                 "calibrates": DATASETS[params.dataset].calibrates,
                 "counts": found.counts,
+                "sha256": found.sha256,
             },
         },
     )
