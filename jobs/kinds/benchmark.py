@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from jobs.catalog import PROMPT_SETS
 from jobs.errors import LaunchError
 from jobs.kinds.base import AssetRef, Choice, Conclusion, Measured, Need, Remark, Target
-from jobs.kinds.common import asset, of_all, quiet_field, site, tool_version
+from jobs.kinds.common import asset, of_all, quiet_field, seed_field, site, tool_version
 from jobs.parsers import evalscope_perf
 from jobs.parsers.evalscope_perf import PerfPoint
 from jobs.plans import Plan
@@ -67,6 +67,7 @@ class Params(BaseModel):
         description="Prompts that ship with the project, sent in turn.",
         json_schema_extra={"label": "Prompts", "group": "Load"},
     )
+    seed: int | None = seed_field()
     quiet: bool = quiet_field(False)
 
 
@@ -126,6 +127,7 @@ def plan(params: Params, target: Target) -> Plan:
             prompts=PROMPT_SETS[params.prompts],
             metrics=_COUNTERS.get(str(served.data.get("toolchain")), ()),
             streamed=not served.data.get("bare_stream"),
+            seed=params.seed,
         ),
         site(target),
     )
