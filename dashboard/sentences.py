@@ -134,6 +134,24 @@ SENTENCES: dict[str, str | Promise] = {
     "benchmark:few_requests": _(
         "Only %(requests)s requests a point: the high percentiles mean little."
     ),
+    "benchmark:hits": _(
+        "%(share)s %% of prompt tokens came from the engine's prefix cache at concurrency "
+        "%(concurrency)s: prompts begin alike (chat template), or the engine had seen some of them."
+    ),
+    "benchmark:hits_guide": _(
+        "%(share)s %% of prompt tokens came from the engine's prefix cache at concurrency "
+        "%(concurrency)s: the guide's command sends the same requests in every run. Cold prompts "
+        "are slower."
+    ),
+    "benchmark:hits_seed": _(
+        "%(share)s %% of prompt tokens came from the engine's prefix cache at concurrency "
+        "%(concurrency)s: seed %(seed)s is fixed, so every run sends the same requests. Leave the "
+        "seed empty for cold prompts."
+    ),
+    "benchmark:hits_prefix": _(
+        "%(share)s %% of prompt tokens came from the engine's prefix cache at concurrency "
+        "%(concurrency)s: all prompts share a prefix of %(tokens)s tokens, as asked."
+    ),
     "benchmark:offline": _("%(output_tokens_per_s)s output tokens/s, all requests at once."),
     "benchmark:offline_total": _(
         "%(total_tokens_per_s)s tokens/s, those of the prompts included, all requests at once."

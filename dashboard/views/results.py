@@ -40,6 +40,7 @@ _POINT_COLUMNS = (
     *("itl_p50_ms", "latency_p50_s", "latency_p99_s", "requests", "failed_requests"),
     *(name for name in METRICS if name.startswith("batch_latency_")),
     "iterations",
+    *("engine_prefix_hits", "engine_kv_cache_peak", "engine_queue_mean_ms", "engine_preemptions"),
 )
 
 

@@ -162,6 +162,7 @@ def conclude(
             metrics=of_all(best.metrics, ((p.completed, p.failed) for p in points)),
             points=[(point.concurrency, point.metrics) for point in points],
             remarks=_remarks(params, points),
+            began=evalscope_perf.began(outputs.get(evalscope.WINDOWS, b"")),
         ),
     )
 

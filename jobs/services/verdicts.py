@@ -20,6 +20,7 @@ from jobs.metrics import METRICS
 from jobs.models import Answer, Artifact, Deployment, Job, Result, ResultPoint, Weights
 from jobs.plans import from_json
 from jobs.services import assets, digests, lifecycle, outputs, surroundings
+from jobs.services.engine_windows import with_engine
 from jobs.services.known_failures import known_failure
 from jobs.services.storable import storable, storable_text
 
@@ -189,6 +190,8 @@ def _whole_product(job: Job, conclusion: Conclusion) -> Mapping[str, Any] | None
 
 def _keep_result(job: Job, measured: Measured, *, duration_s: float | None) -> None:
     about = _about(job)
+    if measured.sort == Result.Sort.BENCHMARK:
+        measured = with_engine(job, measured)
     kept = surroundings.of_job(job, [about.deployment.job] if about.deployment else [])
     remarks = list(measured.remarks)
     if measured.sort == Result.Sort.BENCHMARK:
