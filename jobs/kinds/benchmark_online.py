@@ -334,7 +334,10 @@ def _dataset(params: Params) -> str:
 
 
 def _what(params: Params) -> str:
-    return f"{_dataset(params)} {params.input_tokens} → {params.output_tokens} tok"
+    dataset = _dataset(params)
+    if dataset == "sharegpt":  # its prompts have the length that they have
+        return f"{dataset} → {params.output_tokens} tok"
+    return f"{dataset} {params.input_tokens} → {params.output_tokens} tok"
 
 
 def _deployment(params: Params, target: Target) -> AssetRef:

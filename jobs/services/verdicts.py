@@ -16,6 +16,7 @@ from jobs import logstore
 from jobs.errors import JobsError
 from jobs.kinds import KINDS
 from jobs.kinds.base import LOG, LOG_BYTES, Conclusion, Measured, Remark
+from jobs.kinds.lengths import asked, ignores_ends, length_remarks
 from jobs.metrics import METRICS
 from jobs.models import Answer, Artifact, Deployment, Job, Result, ResultPoint, Weights
 from jobs.plans import from_json
@@ -190,6 +191,7 @@ def _whole_product(job: Job, conclusion: Conclusion) -> Mapping[str, Any] | None
 
 def _keep_result(job: Job, measured: Measured, *, duration_s: float | None) -> None:
     about = _about(job)
+    asks = asked(job.kind, job.params)
     if measured.sort == Result.Sort.BENCHMARK:
         measured = with_engine(job, measured)
     kept = surroundings.of_job(job, [about.deployment.job] if about.deployment else [])
@@ -198,6 +200,7 @@ def _keep_result(job: Job, measured: Measured, *, duration_s: float | None) -> N
         kept["beside"] = surroundings.beside(
             job, under_test=about.deployment, duration_s=duration_s
         )
+        remarks += length_remarks(asks, measured.points, full=ignores_ends(_words(job)))
         remarks += _disturbed(kept["beside"])
     result = Result.objects.create(
         job=job,
@@ -209,6 +212,7 @@ def _keep_result(job: Job, measured: Measured, *, duration_s: float | None) -> N
         what=storable_text(measured.what),
         tool=storable_text(measured.tool),
         metrics=_numbers(measured.metrics),
+        asked=asks,
         remarks=storable([asdict(remark) for remark in remarks]),
         surroundings=kept,
         simulated=job.host.is_simulated,
@@ -222,6 +226,10 @@ def _keep_result(job: Job, measured: Measured, *, duration_s: float | None) -> N
         Answer(result=result, index=index, **storable(answer))
         for index, answer in enumerate(measured.answers)
     )
+
+
+def _words(job: Job) -> list[str]:
+    return [word for step in job.plan["steps"] for word in step["argv"]]
 
 
 def _disturbed(beside: Mapping[str, Sequence[Any]] | None) -> list[Remark]:
