@@ -31,6 +31,8 @@ _READ: Mapping[str, Any] = {
     "is_checked": Q(plan__checks__0__isnull=False),
     "sort": KeyTextTransform("type", "product"),
     **{f"{name}_text": Cast(name, TextField()) for name in ("inputs", "asks", "confirmed")},
+    "path": KeyTextTransform("path", "product"),
+    "writes_text": KeyTextTransform("writes", "plan"),
 }
 
 
@@ -38,7 +40,8 @@ _READ: Mapping[str, Any] = {
 class Guest:
     """A job on the host. ``dies`` are those that it gives back when it ends.
 
-    ``serves``: it does not give them back, for its server goes on.
+    ``serves``: it does not give them back, for its server goes on. ``places``: see
+    :func:`places_of`.
     """
 
     id: int
@@ -46,6 +49,7 @@ class Guest:
     dies: int = 0
     quiet: bool = False
     serves: bool = False
+    places: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,7 @@ class Waiter:
     asks: Sequence[Mapping[str, Any]] = ()
     confirmed: Sequence[Mapping[str, Any]] = ()
     by: str = ""
+    places: tuple[str, ...] = ()  # what it writes, see places_of
 
     def is_served_by(self, server: Server) -> bool:
         """True for the deployment under test."""
@@ -119,14 +124,17 @@ class Room:
 
     def blocks(self, job: Waiter) -> Remark | None:
         """What keeps ``job`` from starting now; None: nothing does."""
-        return self._closed(job) or self._noise(job) or self._dies(job)
+        return self._closed(job) or self._place(job) or self._noise(job) or self._dies(job)
 
     def keeps(self, job: Waiter) -> bool:
         """Whether ``job``, which is blocked, is one for which those behind it leave room.
 
         It is, if it can start once the jobs that are here have ended. What a server holds comes
-        back when a person stops it, perhaps never: for that nobody is held up.
+        back when a person stops it, perhaps never: for that nobody is held up. Nor is anybody for a
+        job that waits until another one has written what both write.
         """
+        if self._place(job):
+            return False
         if job.quiet:
             is_next = self.kept.first is None and not self._noisy_servers(job)
             return is_next and self._comes_free(job)
@@ -134,7 +142,8 @@ class Room:
 
     def take(self, job: Waiter) -> None:
         """``job`` starts."""
-        self.guests.append(Guest(job.id, job.title, job.dies, job.quiet, job.serves))
+        guest = Guest(job.id, job.title, job.dies, job.quiet, job.serves, job.places)
+        self.guests.append(guest)
         self.free -= job.dies
 
     def keep(self, job: Waiter, *, slot: bool = False) -> None:
@@ -168,6 +177,14 @@ class Room:
         is_full = len(self.guests) + self.kept.slots >= self.slots
         if self.kept.first and (job.quiet or is_full):
             return Remark("wait:before", self._about(self.kept.first))
+        return None
+
+    def _place(self, job: Waiter) -> Remark | None:
+        """A job that is here and writes what ``job`` would write."""
+        for guest in self.guests:
+            for place in job.places:
+                if any(_meet(place, other) for other in guest.places):
+                    return Remark("wait:place", {**self._about(guest), "place": place})
         return None
 
     def _noise(self, job: Waiter) -> Remark | None:
@@ -235,6 +252,17 @@ def _to_stop(servers: Sequence[Server], *, lack: int = 0, every: bool = True) ->
     return {"servers": [asdict(one) for one in servers], "lack": lack, "every": every}
 
 
+def places_of(path: str | None, writes: Iterable[str]) -> tuple[str, ...]:
+    """What a job writes outside its own folder: the place of its product (a folder, a file, the
+    name of an image), and what its plan declares besides."""
+    return tuple(dict.fromkeys([*([path] if path else []), *writes]))
+
+
+def _meet(place: str, other: str) -> bool:
+    """Whether two places are one, or one lies in the other."""
+    return place == other or place.startswith(f"{other}/") or other.startswith(f"{place}/")
+
+
 def room_of(host: Host) -> Room:
     """What ``host`` has left now, in two queries.
 
@@ -242,7 +270,8 @@ def room_of(host: Host) -> Room:
     takes Django longer than the database needs to find them.
     """
     on_host = Job.objects.filter(host=host, state__in=Job.ON_HOST_STATES).order_by("pk")
-    jobs = on_host.only("title", "state", "values", "quiet", "product")
+    jobs = on_host.annotate(writes_text=KeyTextTransform("writes", "plan"))
+    jobs = jobs.only("title", "state", "values", "quiet", "product")
     held = holding_deployments([host]).defer(None).select_related(None).select_related("job")
     return make_room(host, jobs, held.only("name", "host_url", "job", "job__values"))
 
@@ -259,7 +288,10 @@ def make_room(host: Host, jobs: Iterable[Job], deployments: Iterable[Deployment]
         slots=host.slots,
         free=len(dies(host)) - len(there),
         guests=[
-            Guest(job.pk, job.title, jobs_hold.count(job.pk), job.quiet, _serves(job.product))
+            Guest(
+                *(job.pk, job.title, jobs_hold.count(job.pk), job.quiet, _serves(job.product)),
+                places=places_of((job.product or {}).get("path"), _writes(job)),
+            )
             for job in jobs
         ],
         servers=[
@@ -313,6 +345,7 @@ def _waiter_of_row(row: Mapping[str, Any]) -> Waiter:
         asks=_parsed(row["asks_text"]),
         confirmed=_parsed(row["confirmed_text"]),
         by=row["created_by__username"] or "",
+        places=places_of(row["path"], _parsed(row["writes_text"] or "[]")),
     )
 
 
@@ -334,7 +367,15 @@ def waiter_of(job: Job) -> Waiter:
         is_checked=bool(job.plan.get("checks")),
         asks=job.asking,
         confirmed=job.confirmed,
+        places=places_of((job.product or {}).get("path"), _writes(job)),
     )
+
+
+def _writes(job: Job) -> list[str]:
+    """What the plan declares; read by itself where the row was read without its plan."""
+    if "plan" in job.get_deferred_fields():
+        return list(json.loads(getattr(job, "writes_text", None) or "[]"))
+    return list(job.plan.get("writes", ()))
 
 
 def _serves(product: Mapping[str, Any] | None) -> bool:
