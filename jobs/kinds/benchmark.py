@@ -11,7 +11,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from jobs.catalog import PROMPT_SETS
 from jobs.errors import LaunchError
 from jobs.kinds.base import AssetRef, Choice, Conclusion, Measured, Need, Remark, Target
-from jobs.kinds.common import asset, of_all, quiet_field, seed_field, site, tool_version
+from jobs.kinds.common import (
+    asset,
+    of_all,
+    overlap_field,
+    quiet_field,
+    seed_field,
+    site,
+    tool_version,
+)
 from jobs.parsers import evalscope_perf
 from jobs.parsers.evalscope_perf import PerfPoint
 from jobs.plans import Plan
@@ -69,6 +77,7 @@ class Params(BaseModel):
     )
     seed: int | None = seed_field()
     quiet: bool = quiet_field(False)
+    overlap: bool = overlap_field()
 
 
 def offered(target: Target) -> bool:

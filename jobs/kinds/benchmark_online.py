@@ -13,7 +13,7 @@ from jobs.catalog import Stack
 from jobs.errors import LaunchError, ParseError
 from jobs.kinds import benchmark, vllm_common
 from jobs.kinds.base import LOG, AssetRef, Choice, Conclusion, Measured, Need, Remark, Target
-from jobs.kinds.common import asset, of_all, quiet_field, seed_field
+from jobs.kinds.common import asset, of_all, overlap_field, quiet_field, seed_field
 from jobs.kinds.vacc import (
     PATH_PATTERN,
     exact_field,
@@ -122,6 +122,7 @@ class Params(BaseModel):
     )
     seed: int | None = seed_field()
     quiet: bool = quiet_field(False)
+    overlap: bool = overlap_field()
 
 
 def offered(target: Target) -> bool:

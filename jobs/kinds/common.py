@@ -64,6 +64,16 @@ def quiet_field(default: bool) -> Any:
     )
 
 
+def overlap_field() -> Any:
+    """The field ``overlap`` of a benchmark: dispatch minds it, as ``quiet``."""
+    return Field(
+        default=False,
+        description="May run at the same time as other benchmarks of the same deployment (offline:"
+        " of the same host) that allow it too. Each slows the others.",
+        json_schema_extra={"label": "Overlap with other benchmarks", "group": "When it starts"},
+    )
+
+
 def seed_field() -> Any:
     """The field ``seed`` of a benchmark over HTTP: None draws one for each concurrency of each job
     (``jobs.toolchains.seeds``), a number is used as typed.

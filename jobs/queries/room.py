@@ -18,13 +18,14 @@ from django.db.models import Exists, IntegerField, OuterRef, Q, TextField
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast
 
+from jobs.kinds import KINDS
 from jobs.kinds.base import Remark
 from jobs.models import Deployment, Host, Job
 from jobs.queries.hosts import dies, held_dies, holding_deployments
 
 _AT_ONCE = 500
 _SERVED = "deployment"
-_COLUMNS = ("pk", "title", "quiet", "priority", "place", "created_by__username")
+_COLUMNS = ("pk", "kind", "title", "quiet", "priority", "place", "created_by__username")
 # Of JSON the database tells what is wanted; what is told as text is mostly the same.
 _READ: Mapping[str, Any] = {
     "dies": Cast(KeyTextTransform("dies", "plan"), IntegerField()),
@@ -33,7 +34,18 @@ _READ: Mapping[str, Any] = {
     **{f"{name}_text": Cast(name, TextField()) for name in ("inputs", "asks", "confirmed")},
     "path": KeyTextTransform("path", "product"),
     "writes_text": KeyTextTransform("writes", "plan"),
+    "overlaps": Q(params__overlap=True),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a benchmark measures: the deployment that ``ref`` names (as in ``Job.inputs``), or the
+    host itself where it is empty. ``overlaps``: it may run beside another one that may too.
+    """
+
+    ref: Mapping[str, Any]
+    overlaps: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +62,7 @@ class Guest:
     quiet: bool = False
     serves: bool = False
     places: tuple[str, ...] = ()
+    load: Load | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +96,7 @@ class Waiter:
     confirmed: Sequence[Mapping[str, Any]] = ()
     by: str = ""
     places: tuple[str, ...] = ()  # what it writes, see places_of
+    load: Load | None = None
 
     def is_served_by(self, server: Server) -> bool:
         """True for the deployment under test."""
@@ -124,16 +138,22 @@ class Room:
 
     def blocks(self, job: Waiter) -> Remark | None:
         """What keeps ``job`` from starting now; None: nothing does."""
-        return self._closed(job) or self._place(job) or self._noise(job) or self._dies(job)
+        return (
+            self._closed(job)
+            or self._place(job)
+            or self._load(job)
+            or self._noise(job)
+            or self._dies(job)
+        )
 
     def keeps(self, job: Waiter) -> bool:
         """Whether ``job``, which is blocked, is one for which those behind it leave room.
 
         It is, if it can start once the jobs that are here have ended. What a server holds comes
         back when a person stops it, perhaps never: for that nobody is held up. Nor is anybody for a
-        job that waits until another one has written what both write.
+        job that waits until another one has written what both write, or measured what both measure.
         """
-        if self._place(job):
+        if self._place(job) or self._load(job):
             return False
         if job.quiet:
             is_next = self.kept.first is None and not self._noisy_servers(job)
@@ -142,7 +162,7 @@ class Room:
 
     def take(self, job: Waiter) -> None:
         """``job`` starts."""
-        guest = Guest(job.id, job.title, job.dies, job.quiet, job.serves, job.places)
+        guest = Guest(job.id, job.title, job.dies, job.quiet, job.serves, job.places, job.load)
         self.guests.append(guest)
         self.free -= job.dies
 
@@ -186,6 +206,32 @@ class Room:
                 if any(_meet(place, other) for other in guest.places):
                     return Remark("wait:place", {**self._about(guest), "place": place})
         return None
+
+    def _load(self, job: Waiter) -> Remark | None:
+        """A benchmark that is here and measures what ``job`` would measure.
+
+        One that wants the host quiet waits for all jobs anyway, and those behind wait for it.
+        """
+        if job.load is None or job.quiet:
+            return None
+        mine = self._names(job.load)
+        for guest in self.guests:
+            if guest.load is None or (job.load.overlaps and guest.load.overlaps):
+                continue
+            if mine & self._names(guest.load):
+                name = "wait:benchmark" if job.load.ref else "wait:benchmark_host"
+                return Remark(name, self._about(guest))
+        return None
+
+    def _names(self, load: Load) -> set[tuple[str, int]]:
+        """All that a deployment is named by: its own number, and that of the job that made it."""
+        if not load.ref:
+            return {("host", 0)}
+        names = {(key, int(value)) for key, value in load.ref.items() if value}
+        for server in self.servers:
+            its = {("id", server.id), ("job", server.job)}
+            names |= its if its & names else set()
+        return names
 
     def _noise(self, job: Waiter) -> Remark | None:
         """What a job that wants the host quiet would hear."""
@@ -258,6 +304,13 @@ def places_of(path: str | None, writes: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*([path] if path else []), *writes]))
 
 
+def load_of(kind: str, inputs: Mapping[str, Mapping[str, Any]], *, overlaps: bool) -> Load | None:
+    """What a job of ``kind`` measures; None unless it is a benchmark."""
+    if kind not in KINDS or KINDS[kind].family != "benchmark":
+        return None
+    return Load(inputs.get("deployment", {}), overlaps)
+
+
 def _meet(place: str, other: str) -> bool:
     """Whether two places are one, or one lies in the other."""
     return place == other or place.startswith(f"{other}/") or other.startswith(f"{place}/")
@@ -270,8 +323,10 @@ def room_of(host: Host) -> Room:
     takes Django longer than the database needs to find them.
     """
     on_host = Job.objects.filter(host=host, state__in=Job.ON_HOST_STATES).order_by("pk")
-    jobs = on_host.annotate(writes_text=KeyTextTransform("writes", "plan"))
-    jobs = jobs.only("title", "state", "values", "quiet", "product")
+    told = {name: _READ[name] for name in ("writes_text", "overlaps")}
+    jobs = on_host.annotate(**told).only(
+        *("kind", "title", "state", "values", "quiet", "product", "inputs")
+    )
     held = holding_deployments([host]).defer(None).select_related(None).select_related("job")
     return make_room(host, jobs, held.only("name", "host_url", "job", "job__values"))
 
@@ -291,6 +346,7 @@ def make_room(host: Host, jobs: Iterable[Job], deployments: Iterable[Deployment]
             Guest(
                 *(job.pk, job.title, jobs_hold.count(job.pk), job.quiet, _serves(job.product)),
                 places=places_of((job.product or {}).get("path"), _writes(job)),
+                load=load_of(job.kind, job.inputs, overlaps=_overlaps(job)),
             )
             for job in jobs
         ],
@@ -334,18 +390,20 @@ def _behind(row: Mapping[str, Any]) -> Q:
 
 
 def _waiter_of_row(row: Mapping[str, Any]) -> Waiter:
+    inputs = _parsed(row["inputs_text"])
     return Waiter(
         row["pk"],
         row["title"],
         row["dies"] or 0,
         row["quiet"],
         row["sort"] == _SERVED,
-        _parsed(row["inputs_text"]),
+        inputs,
         is_checked=row["is_checked"],
         asks=_parsed(row["asks_text"]),
         confirmed=_parsed(row["confirmed_text"]),
         by=row["created_by__username"] or "",
         places=places_of(row["path"], _parsed(row["writes_text"] or "[]")),
+        load=load_of(row["kind"], inputs, overlaps=bool(row["overlaps"])),
     )
 
 
@@ -368,6 +426,7 @@ def waiter_of(job: Job) -> Waiter:
         asks=job.asking,
         confirmed=job.confirmed,
         places=places_of((job.product or {}).get("path"), _writes(job)),
+        load=load_of(job.kind, job.inputs, overlaps=_overlaps(job)),
     )
 
 
@@ -376,6 +435,13 @@ def _writes(job: Job) -> list[str]:
     if "plan" in job.get_deferred_fields():
         return list(json.loads(getattr(job, "writes_text", None) or "[]"))
     return list(job.plan.get("writes", ()))
+
+
+def _overlaps(job: Job) -> bool:
+    """Whether a benchmark may run beside others; told by itself where the row has no params."""
+    if "params" in job.get_deferred_fields():
+        return bool(getattr(job, "overlaps", False))
+    return bool(job.params.get("overlap"))
 
 
 def _serves(product: Mapping[str, Any] | None) -> bool:
