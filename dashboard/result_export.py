@@ -85,7 +85,7 @@ def _fixed(row: Result) -> dict[str, Any]:
         "deployment": row.deployment.name if row.deployment else "",
         "what": row.what,
         "tool": row.tool,
-        **{f"asked_{name}": row.job.params.get(name, "") for name in _LENGTHS},
+        **{f"asked_{name}": row.asked.get(name, "") for name in _LENGTHS},
         "simulated": row.simulated,
         "disturbed": row.disturbed,
         "flags": " ".join(remark["id"] for remark in row.remarks),

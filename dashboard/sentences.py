@@ -134,6 +134,24 @@ SENTENCES: dict[str, str | Promise] = {
     "benchmark:few_requests": _(
         "Only %(requests)s requests a point: the high percentiles mean little."
     ),
+    "benchmark:hits": _(
+        "%(share)s %% of prompt tokens came from the engine's prefix cache at concurrency "
+        "%(concurrency)s: prompts begin alike (chat template), or the engine had seen some of them."
+    ),
+    "benchmark:hits_guide": _(
+        "%(share)s %% of prompt tokens came from the engine's prefix cache at concurrency "
+        "%(concurrency)s: the guide's command sends the same requests in every run. Cold prompts "
+        "are slower."
+    ),
+    "benchmark:hits_seed": _(
+        "%(share)s %% of prompt tokens came from the engine's prefix cache at concurrency "
+        "%(concurrency)s: seed %(seed)s is fixed, so every run sends the same requests. Leave the "
+        "seed empty for cold prompts."
+    ),
+    "benchmark:hits_prefix": _(
+        "%(share)s %% of prompt tokens came from the engine's prefix cache at concurrency "
+        "%(concurrency)s: all prompts share a prefix of %(tokens)s tokens, as asked."
+    ),
     "benchmark:offline": _("%(output_tokens_per_s)s output tokens/s, all requests at once."),
     "benchmark:offline_total": _(
         "%(total_tokens_per_s)s tokens/s, those of the prompts included, all requests at once."
@@ -142,6 +160,23 @@ SENTENCES: dict[str, str | Promise] = {
     "benchmark:no_figures": _("The tool ended well, but printed no figures."),
     "benchmark:no_server": _("Measured in the engine itself, without a server and its requests."),
     "benchmark:not_measured": _("Not measured: concurrency %(concurrency)s."),
+    "lengths:output_ended": _(
+        "Answers have %(measured)s tokens on average at concurrency %(concurrency)s; "
+        "%(asked)s were asked for. The model may end its answers: the benchmark sends no "
+        "ignore_eos."
+    ),
+    "lengths:output_cut": _(
+        "Answers have %(measured)s tokens on average at concurrency %(concurrency)s; "
+        "%(asked)s were asked for. ignore_eos was sent: check the engine's limit of output tokens."
+    ),
+    "lengths:output_long": _(
+        "Answers have %(measured)s tokens on average at concurrency %(concurrency)s; "
+        "%(asked)s were asked for. Benchmark and engine may count tokens differently."
+    ),
+    "lengths:input": _(
+        "Prompts have %(measured)s tokens on average at concurrency %(concurrency)s; "
+        "%(asked)s were asked for. Prompts are made of whole lines or words: their length varies."
+    ),
     "result:beside_jobs": _("The host was not quiet: other jobs ran beside it, %(jobs)s."),
     "result:beside_deployments": _(
         "The host was not quiet: other deployments were up beside it, %(names)s."

@@ -22,6 +22,18 @@ WAIT_SENTENCES: dict[str, str | Promise] = {
         "(HOST_DISK_RESERVE): it starts nothing until there is room."
     ),
     "wait:slots": _("%(host)s is busy with job %(job)s (%(title)s)."),
+    "wait:place": _(
+        "Job %(job)s (%(title)s) writes the same place, %(place)s. This job starts when that one "
+        "has ended."
+    ),
+    "wait:benchmark": _(
+        "Benchmark %(job)s (%(title)s) measures the same deployment. This one starts when that one "
+        "has ended."
+    ),
+    "wait:benchmark_host": _(
+        "Benchmark %(job)s (%(title)s) measures on %(host)s too. This one starts when that one has "
+        "ended."
+    ),
     "wait:dies": _("Needs %(wanted)s dies; %(free)s are free on %(host)s."),
     "wait:dies_kept": _("Needs %(wanted)s dies; %(free)s are free on %(host)s and kept for it."),
     "wait:dies_held": _(

@@ -14,6 +14,7 @@ from dashboard.sentences import sentence, server_sentence
 from dashboard.silence import silence_words
 from jobs.errors import DamagedLog
 from jobs.kinds.base import Remark
+from jobs.kinds.lengths import measured
 from jobs.logstore import store
 from jobs.models import Deployment, Host, Job, Result
 from jobs.queries.forecast import Forecast
@@ -129,6 +130,9 @@ def result(row: Result) -> dict[str, Any]:
         "what": row.what,
         "tool": row.tool,
         "metrics": row.metrics,
+        # Tokens of a request, as asked for and as they were (means); {} where there is none.
+        "asked": row.asked,
+        "measured": measured(row.metrics),
         # What else ran on the host meanwhile; null where nobody wrote it down.
         "beside": row.surroundings.get("beside"),
         "remarks": [sentence(remark["id"], remark["args"]) for remark in row.remarks],
@@ -151,7 +155,11 @@ def whole_result(row: Result) -> dict[str, Any]:
         "disturbed_repeats": [run.pk for run in repeats_of(row, disturbed=True) if run.disturbed],
         "provenance": {**known.parts, "missing": list(known.missing)},
         "points": [
-            {"concurrency": point.concurrency, "metrics": point.metrics}
+            {
+                "concurrency": point.concurrency,
+                "metrics": point.metrics,
+                "measured": measured(point.metrics),
+            }
             for point in row.points.all()
         ],
         "answers": list(row.answers.values(*answers)),

@@ -11,10 +11,12 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext, ngettext
 
 from dashboard.charts import accuracy, throughput
-from dashboard.charts.series import Series, measured
+from dashboard.charts.series import Series
+from dashboard.charts.series import measured as was_measured
 from dashboard.formats import change_text, number
 from dashboard.templatetags.ui import num
 from dashboard.words import host_word, metric_text, phrase, stack_name
+from jobs.kinds.lengths import INPUT, OUTPUT, measured
 from jobs.metrics import METRICS
 from jobs.models import Answer, Result
 from jobs.queries import results as queries
@@ -74,6 +76,26 @@ def share(interval: Interval) -> SafeString:
         number(100 * interval.value, 1),
         number(100 * interval.low, 1),
         number(100 * interval.high, 1),
+    )
+
+
+@register.simple_tag
+def lengths(result: Result) -> SafeString:
+    """Tokens of a prompt and of an answer: "asked 1,024 → 1,024", below it "measured 1,019 → 272".
+
+    "" where neither is known.
+    """
+    found = measured(result.metrics)
+    if not result.asked and not found:
+        return mark_safe("")
+    asks = gettext("asked %(lengths)s") % {"lengths": _arrow(result.asked)}
+    was = gettext("measured %(lengths)s") % {"lengths": _arrow(found)}
+    return format_html('<span class="num">{}</span> <span class="sub num">{}</span>', asks, was)
+
+
+def _arrow(tokens: Mapping[str, float]) -> str:
+    return " → ".join(
+        number(round(tokens[name])) if name in tokens else "–" for name in (INPUT, OUTPUT)
     )
 
 
@@ -153,7 +175,7 @@ def result_figure(result: Result) -> dict[str, Any] | None:
             "height": accuracy.height(categories, whole),
         }
     series = [Series(f"#{result.job_id}", queries.point_rows(result))]
-    if not measured(series, throughput.METRIC):
+    if not was_measured(series, throughput.METRIC):
         return None
     return {"figure": throughput.figure(series), "height": 200}
 

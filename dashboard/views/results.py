@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET
 from dashboard import result_export
 from dashboard.charts import accuracy, percentiles, throughput
 from dashboard.charts.series import Series
+from dashboard.formats import number
 from dashboard.kept_view import going_words, pinned_words, removed_words
 from dashboard.measured_with import identity_rows, provenance_rows, unknown_words
 from dashboard.rights import allowed, requires
@@ -39,8 +40,10 @@ _POINT_COLUMNS = (
     *("output_tokens_per_s", "total_tokens_per_s", "requests_per_s"),
     *("ttft_p50_ms", "ttft_p90_ms", "ttft_p99_ms", "tpot_p50_ms", "tpot_p99_ms"),
     *("itl_p50_ms", "latency_p50_s", "latency_p99_s", "requests", "failed_requests"),
+    *("input_tokens_mean", "output_tokens_mean"),
     *(name for name in METRICS if name.startswith("batch_latency_")),
     "iterations",
+    *("engine_prefix_hits", "engine_kv_cache_peak", "engine_queue_mean_ms", "engine_preemptions"),
 )
 
 
@@ -213,7 +216,9 @@ def _context(page: ResultPage) -> dict[str, Any]:
             for family, title in _wait_titles().items()
             if _has_family(page, family)
         ],
-        "columns": [(name, metric_label(name)) for name in _POINT_COLUMNS if _has(page, name)],
+        "columns": [
+            (name, _row_label(result, name)) for name in _POINT_COLUMNS if _has(page, name)
+        ],
         "is_batch": is_batch,
         **_repeated(page, "batch_latency_mean_s" if is_batch else "output_tokens_per_s"),
     }
@@ -225,6 +230,15 @@ def _repeated(page: ResultPage, metric: str) -> dict[str, Any]:
     at = next((p.concurrency for p in page.points if p.metrics.get(metric) == best), None)
     found = spread(page.result, metric, at) if at is not None else None
     return {"spread": found, "spread_metric": metric, "spread_at": at}
+
+
+def _row_label(result: Result, name: str) -> str:
+    """The metric's label; of a length with what was asked for."""
+    asked = result.asked.get(name.removesuffix("_mean"))
+    if asked is None or not name.endswith("_tokens_mean"):
+        return metric_label(name)
+    words = {"metric": metric_label(name), "asked": number(asked)}
+    return _("%(metric)s (asked: %(asked)s)") % words
 
 
 def _wait_titles() -> dict[str, str]:

@@ -120,7 +120,11 @@ class Remark:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What a benchmark or an evaluation found; becomes a Result with points and answers."""
+    """What a benchmark or an evaluation found; becomes a Result with points and answers.
+
+    ``began``: concurrency -> when the tool began with it (seconds since the epoch, by the host's
+    clock), where no step of its own tells.
+    """
 
     sort: str
     what: str
@@ -129,6 +133,7 @@ class Measured:
     points: Sequence[tuple[int, Mapping[str, float]]] = ()  # (concurrency, metrics)
     answers: Sequence[Mapping[str, Any]] = ()  # fields of models.Answer, without index
     remarks: Sequence[Remark] = ()
+    began: Mapping[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

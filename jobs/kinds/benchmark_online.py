@@ -13,7 +13,7 @@ from jobs.catalog import Stack
 from jobs.errors import LaunchError, ParseError
 from jobs.kinds import benchmark, vllm_common
 from jobs.kinds.base import LOG, AssetRef, Choice, Conclusion, Measured, Need, Remark, Target
-from jobs.kinds.common import asset, of_all, quiet_field
+from jobs.kinds.common import asset, of_all, overlap_field, quiet_field, seed_field
 from jobs.kinds.vacc import (
     PATH_PATTERN,
     exact_field,
@@ -120,14 +120,9 @@ class Params(BaseModel):
             "on_page": [1],
         },
     )
-    seed: int = Field(
-        0,
-        ge=0,
-        le=2147483647,
-        description="The same seed sends the same requests.",
-        json_schema_extra={"label": "Seed", "group": "Load"},
-    )
+    seed: int | None = seed_field()
     quiet: bool = quiet_field(False)
+    overlap: bool = overlap_field()
 
 
 def offered(target: Target) -> bool:
@@ -176,13 +171,14 @@ def notes(params: Params, target: Target) -> Sequence[Remark]:
         return ()
     found = [Remark("guide:docker_exec")]
     if params.as_in_guide and not by_script:
-        return [*found, Remark("guide:completions")]
+        return [*found, Remark("guide:completions"), Remark("guide:same_requests")]
     if params.as_in_guide:
         return [
             *found,
             Remark("guide:backend_fails", {"backend": online.default_backend}),
             Remark("guide:address_unnamed"),
             Remark("guide:folder_missing", {"folder": vllm_bench.GUIDE_RESULTS}),
+            Remark("guide:same_requests"),
         ]
     found.append(Remark("guide:backend_added", {"backend": online.chat_backend}))
     if not online.makes_result_dir:
@@ -339,7 +335,10 @@ def _dataset(params: Params) -> str:
 
 
 def _what(params: Params) -> str:
-    return f"{_dataset(params)} {params.input_tokens} → {params.output_tokens} tok"
+    dataset = _dataset(params)
+    if dataset == "sharegpt":  # its prompts have the length that they have
+        return f"{dataset} → {params.output_tokens} tok"
+    return f"{dataset} {params.input_tokens} → {params.output_tokens} tok"
 
 
 def _deployment(params: Params, target: Target) -> AssetRef:

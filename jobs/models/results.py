@@ -34,6 +34,8 @@ class Result(models.Model):
     what = models.CharField(max_length=200)  # what was run: "shipped prompts, 64 out", "basics-120"
     tool = models.CharField(max_length=64)  # "evalscope 1.14.1"
     metrics = models.JSONField(default=dict)
+    # What a benchmark asked for, in tokens of a request: {"input_tokens": n, "output_tokens": n}.
+    asked = models.JSONField(default=dict)
     remarks = models.JSONField(default=list)  # [{"id": sentence id, "args": {…}}], e.g. few samples
     # The host and the tools at that time: see jobs.services.surroundings.
     surroundings = models.JSONField(default=dict)

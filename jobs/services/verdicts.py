@@ -16,10 +16,12 @@ from jobs import logstore
 from jobs.errors import JobsError
 from jobs.kinds import KINDS
 from jobs.kinds.base import LOG, LOG_BYTES, Conclusion, Measured, Remark
+from jobs.kinds.lengths import asked, ignores_ends, length_remarks
 from jobs.metrics import METRICS
 from jobs.models import Answer, Artifact, Deployment, Job, Result, ResultPoint, Weights
 from jobs.plans import from_json
 from jobs.services import assets, digests, identity, lifecycle, outputs, surroundings
+from jobs.services.engine_windows import with_engine
 from jobs.services.known_failures import known_failure
 from jobs.services.storable import storable, storable_text
 
@@ -189,12 +191,16 @@ def _whole_product(job: Job, conclusion: Conclusion) -> Mapping[str, Any] | None
 
 def _keep_result(job: Job, measured: Measured, *, duration_s: float | None) -> None:
     about = _about(job)
+    asks = asked(job.kind, job.params)
+    if measured.sort == Result.Sort.BENCHMARK:
+        measured = with_engine(job, measured)
     kept = surroundings.of_job(job, [about.deployment.job] if about.deployment else [])
     remarks, disturbances = list(measured.remarks), list[Remark]()
     if measured.sort == Result.Sort.BENCHMARK:
         kept["beside"] = surroundings.beside(
             job, under_test=about.deployment, duration_s=duration_s
         )
+        remarks += length_remarks(asks, measured.points, full=ignores_ends(_words(job)))
         disturbances = _disturbed(kept["beside"])
         remarks += disturbances
     result = Result.objects.create(
@@ -207,6 +213,7 @@ def _keep_result(job: Job, measured: Measured, *, duration_s: float | None) -> N
         what=storable_text(measured.what),
         tool=storable_text(measured.tool),
         metrics=_numbers(measured.metrics),
+        asked=asks,
         remarks=storable([asdict(remark) for remark in remarks]),
         surroundings=kept,
         disturbed=bool(disturbances),
@@ -222,6 +229,10 @@ def _keep_result(job: Job, measured: Measured, *, duration_s: float | None) -> N
         for index, answer in enumerate(measured.answers)
     )
     identity.keep(result)
+
+
+def _words(job: Job) -> list[str]:
+    return [word for step in job.plan["steps"] for word in step["argv"]]
 
 
 def _disturbed(beside: Mapping[str, Sequence[Any]] | None) -> list[Remark]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from jobs.catalog import Question
 from jobs.plans import Output, Plan, PlanFile, Step, Watch, literal
 from jobs.toolchains.environments import ENVIRONMENTS, EVALSCOPE
+from jobs.toolchains.seeds import seed_word
 from jobs.toolchains.site import FILES, Site, script
 
 # Nothing is fetched from a hub, and what it caches stays in the job's folder.
@@ -36,6 +37,9 @@ _PATIENCE = {"timeout": 600, "retries": 2, "retry_interval": 1}
 # flatter the first token, and an early end the rate.
 _PERF_EXTRA = {"ignore_eos": True, "cache_prompt": False}
 PAUSE_S = 1
+# Puts a mark of its own before each prompt, and writes down when each concurrency began.
+_COLD = "send_cold.py"
+WINDOWS = "windows.jsonl"
 
 # Which benchmark of ask_and_score.py asks which sort of question.
 BENCHMARKS = {"short": "short_answers", "choice": "choice_letters"}
@@ -47,7 +51,8 @@ class Load:
     """What a benchmark sends. ``requests`` at each concurrency; tokens a request.
 
     ``metrics`` are the engine's own counters to read meanwhile; none where it has none. Not
-    ``streamed``: answers come whole, from a server whose stream EvalScope cannot read.
+    ``streamed``: answers come whole, from a server whose stream EvalScope cannot read. ``seed``
+    None: another one at each concurrency of each job.
     """
 
     concurrency: tuple[int, ...]
@@ -56,15 +61,17 @@ class Load:
     prompts: tuple[str, ...]
     metrics: tuple[str, ...]
     streamed: bool = True
+    seed: int | None = None
 
 
 def perf_plan(load: Load, site: Site) -> Plan:
     """Measure the deployment of the slots ``{deployment.url}`` and ``{deployment.name}``."""
     argv = (
-        *(ENVIRONMENTS[EVALSCOPE].program(site, "evalscope"), "perf"),
+        *(ENVIRONMENTS[EVALSCOPE].python(site), f"{FILES}/{_COLD}"),
+        *("--seeds", _seeds(load), "--windows", WINDOWS, "perf"),
         *("--api", "openai", "--url", "{deployment.url}/v1/chat/completions"),
         *("--model", "{deployment.name}", *_HEADERS),
-        *("--dataset", "line_by_line", "--dataset-path", f"{FILES}/prompts.txt"),
+        *("--dataset", "cold_lines", "--dataset-path", f"{FILES}/prompts.txt"),
         *("--parallel", *map(str, load.concurrency)),
         *("--number", *(str(load.requests) for _ in load.concurrency)),
         *_NO_WAIT,
@@ -77,12 +84,13 @@ def perf_plan(load: Load, site: Site) -> Plan:
     return Plan(
         kind="benchmark",
         steps=(Step("measure", argv, env=_ENV),),
-        files=(PlanFile("prompts.txt", "\n".join(load.prompts) + "\n"),),
+        files=(script(_COLD), PlanFile("prompts.txt", "\n".join(load.prompts) + "\n")),
         outputs=(
             Output("summary", "perf/run/*/benchmark_summary.json"),
             Output("percentiles", "perf/run/*/benchmark_percentile.json"),
             Output("arguments", "perf/run/*/benchmark_args.json"),
             Output("timeline", "perf/run/*/workload_timeline.json", required=False),
+            Output("windows", WINDOWS, required=False),
             Output("table", "perf/run/performance_summary.txt", required=False),
             Output("report", "perf/run/perf_report.html", required=False),
         ),
@@ -90,6 +98,12 @@ def perf_plan(load: Load, site: Site) -> Plan:
             (Watch("engine", "{deployment.url}/metrics", load.metrics),) if load.metrics else ()
         ),
     )
+
+
+def _seeds(load: Load) -> str:
+    """What send_cold.py takes: "1=1701,4=1702"."""
+    pairs = enumerate(load.concurrency, start=1)
+    return ",".join(f"{concurrency}={seed_word(load.seed, place)}" for place, concurrency in pairs)
 
 
 @dataclass(frozen=True, slots=True)

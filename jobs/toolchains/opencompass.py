@@ -166,6 +166,8 @@ def evaluate_plan(asking: Asking, site: VaccSite) -> Plan:
         ),
         watches=(Watch("engine", "{deployment.url}/metrics", vllm.METRICS, interval_s=1.0),),
         checks=_checks(asking, site),
+        # The guide's run leaves its folder, named by the minute, among those of other runs.
+        writes=(f"{site.workspace}/opencompass",) if asking.exact else (),
     )
 
 

@@ -148,7 +148,7 @@ def rows_of(response):
 def test_the_list_is_exported_point_by_point_with_what_each_number_is_of(get, host):
     deployment = served(host)
     more = {"requests": 12, "accuracy": 0.5}
-    result = measured(deployment, points=((1, 50.0), (4, 90.0)), input_tokens=1024, more=more)
+    result = measured(deployment, points=((1, 50.0), (4, 90.0)), output_tokens=512, more=more)
     Result.objects.update(disturbed=True, remarks=[{"id": "result:beside_jobs", "args": {}}])
 
     rows = rows_of(get(f"{reverse('result-list')}?format=csv"))
@@ -159,8 +159,8 @@ def test_the_list_is_exported_point_by_point_with_what_each_number_is_of(get, ho
     ]
     assert rows[0]["requests [requests]"] == "12"
     assert rows[0]["accuracy [share]"] == "0.5"
-    about = ("host", "deployment", "model", "precision", "asked_input_tokens", "identity")
-    wanted = ["va16", deployment.name, "smollm2-135m-instruct", "Q8_0 from Q4_1", "1024"]
+    about = ("host", "deployment", "model", "precision", "asked_output_tokens", "identity")
+    wanted = ["va16", deployment.name, "smollm2-135m-instruct", "Q8_0 from Q4_1", "512"]
     assert [rows[0][name] for name in about] == [*wanted, result.fingerprint]
     assert (rows[0]["disturbed"], rows[0]["flags"]) == ("True", "result:beside_jobs")
 

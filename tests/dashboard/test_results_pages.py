@@ -327,3 +327,28 @@ def test_one_more_failed_request_is_one_and_no_hundred_points():
     (row,) = [row for row in compare([[base], [other]]).rows if row.metric == "failed_requests"]
 
     assert "+1<" in delta(row.changes[0], row.metric)
+
+
+def test_a_result_says_which_lengths_were_asked_for_and_measured_and_each_point_too(page):
+    lengths = {"input_tokens_mean": 1019.0, "output_tokens_mean": 272.11}
+    result = make_measured(
+        points=[point(4, 90.0, **lengths)], asked={"input_tokens": 1024, "output_tokens": 1024}
+    )
+
+    html = page(reverse("result-detail", args=[result.pk])).replace("\u202f", "")
+
+    assert "asked 1024 → 1024" in html
+    assert "measured 1019 → 272" in html
+    assert "Output tokens, mean (asked: 1024)" in html
+
+
+def test_lengths_of_prompts_that_people_wrote_are_measured_only(page):
+    result = make_measured(
+        points=[point(4, 90.0, input_tokens_mean=43.7, output_tokens_mean=64.0)],
+        asked={"output_tokens": 64},
+    )
+
+    html = page(reverse("result-detail", args=[result.pk]))
+
+    assert "asked – → 64" in html
+    assert "measured 44 → 64" in html
