@@ -28,6 +28,7 @@ from dashboard.requests import person
 from dashboard.rights import allowed, check, requires
 from dashboard.sentences import sentence
 from dashboard.silence import silence_words
+from dashboard.step_links import step_links
 from dashboard.why import told, why_job
 from dashboard.words import asset_word, host_title, metric_label, phrase, step_title, unit_word
 from jobs.errors import LaunchError
@@ -191,7 +192,7 @@ def _context(request: HttpRequest, page: JobPage) -> dict[str, Any]:
             for name, value in page.made
             if value != ""
         ],
-        "next_step": _next_step(page),
+        "next_steps": step_links(job),
         "in_line": in_line,
         "ahead": place_in_line(job) if page.waits else 0,
     }
@@ -201,17 +202,6 @@ def _in_line(request: HttpRequest, job: Job) -> line_view.Row:
     """The waiting job as its host's queue has it."""
     (row,) = line_view.rows(request.user, [job])
     return row
-
-
-def _next_step(page: JobPage) -> tuple[str, str] | None:
-    """(words, address) of the form that uses what the job made."""
-    kinds = {"weights": ("compile", _("Compile them")), "artifact": ("deploy", _("Deploy it"))}
-    found = kinds.get(dict(page.made).get("type", ""))
-    if found is None:
-        return None
-    sort = dict(page.made)["type"]
-    query = urlencode({"host": page.job.host.name, sort: f"job:{page.job.pk}"})
-    return found[1], f"{reverse('launch-form', args=[found[0]])}?{query}"
 
 
 def _said(name: str, value: Any) -> Any:

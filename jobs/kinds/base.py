@@ -216,6 +216,13 @@ class Kind(Protocol):
     def plan(self, params: Any, target: Target) -> Plan:
         """The commands. Raises ``LaunchError`` at a field where no command can be right."""
 
+    def successors(self, params: Any) -> Sequence[str]:
+        """Names of the kinds that go on with what the job made or measured, the usual one first.
+
+        Those that its host cannot do, or that cannot work on this very thing, are among them:
+        ``jobs.successors`` leaves them out.
+        """
+
     def conclude(
         self, params: Any, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
     ) -> Conclusion:

@@ -209,6 +209,11 @@ def plan(params: Params, target: Target) -> Plan:
     return vllm_bench.online_here_plan(stack, load, site)
 
 
+def successors(params: Params) -> Sequence[str]:
+    """How right the same deployment is."""
+    return ("evaluate-opencompass", "evaluate-evalscope", "evaluate")
+
+
 def conclude(
     params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
 ) -> Conclusion:

@@ -112,6 +112,11 @@ def plan(params: Params, target: Target) -> Plan:
     )
 
 
+def successors(params: Params) -> Sequence[str]:
+    """The other offline benchmark of the same weights, then a server."""
+    return ("benchmark-latency", "deploy-vllm")
+
+
 def conclude(
     params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
 ) -> Conclusion:

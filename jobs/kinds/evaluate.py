@@ -132,6 +132,11 @@ def plan(params: Params, target: Target) -> Plan:
     )
 
 
+def successors(params: Params) -> Sequence[str]:
+    """How fast the same deployment is."""
+    return ("benchmark",)
+
+
 def conclude(
     params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
 ) -> Conclusion:

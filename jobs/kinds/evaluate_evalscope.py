@@ -207,6 +207,11 @@ def plan(params: Params, target: Target) -> Plan:
     return evalscope_hub.evaluate_plan(asking, site(target), host)
 
 
+def successors(params: Params) -> Sequence[str]:
+    """How fast the same deployment is."""
+    return ("benchmark-online", "benchmark")
+
+
 def conclude(
     params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
 ) -> Conclusion:

@@ -204,6 +204,11 @@ def plan(params: Params, target: Target) -> Plan:
     return opencompass.evaluate_plan(_asking(params, target), site)
 
 
+def successors(params: Params) -> Sequence[str]:
+    """How fast the same deployment is."""
+    return ("benchmark-online", "benchmark")
+
+
 def conclude(
     params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
 ) -> Conclusion:
