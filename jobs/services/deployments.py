@@ -150,11 +150,11 @@ def note_started(deployment: Deployment, *, run: int, port: str | int | None) ->
 def note_ended(
     deployment: Deployment,
     ended: Mapping[str, Any],
-    failure: Mapping[str, Any] | None = None,
+    cause: Mapping[str, Any] | None = None,
 ) -> bool:
     """A server has ended (``ended`` event): *stopped* where somebody wanted that, else *failed*.
 
-    ``failure`` is what is known of why (``jobs.services.known_failures``); a failed one keeps it.
+    ``cause`` is what tells why (``jobs.services.known_failures``); a failed one keeps it.
     """
     run = ended["run"]
     if run != deployment.run or (deployment.state == State.WAITING and run > 1):
@@ -170,8 +170,8 @@ def note_ended(
     else:
         state = State.FAILED
         sentence = _why(ended)
-    if failure and state == State.FAILED:
-        sentence = Remark(sentence.id, {**sentence.args, "failure": failure})
+    if cause and state == State.FAILED:
+        sentence = Remark(sentence.id, {**sentence.args, **cause})
     only_from = (State.WAITING, *Deployment.LIVE_STATES, State.LOST)
     return _change(deployment, state, sentence=sentence, only_from=only_from, stopped_at=now())
 
