@@ -76,6 +76,7 @@ _OF_SERVERS: dict[str, str | Promise] = {
         "restart it."
     ),
     "host:launcher_died": _("Find out what killed it on the host, then restart it."),
+    "job:secret_gone": "",  # the sentence says what to do
     "deployment:job_failed": _("Its job says why. Run that one again in place of it."),
     Deployment.State.UNHEALTHY: _(
         "It did not answer three times in a row. What uses it now may fail. If it does not come "
