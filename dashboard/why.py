@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from dashboard.known_failures import FailureView, view_of
 from dashboard.sentences import sentence, telling_line
-from jobs.models import Deployment, Job, JobStep
+from jobs.models import Deployment, Job, JobStep, Preflight
 from jobs.queries.job_page import JobPage
 from jobs.queries.log_quotes import Part, Quote, headline, line_of, telling_lines
 from jobs.queries.silence import last_arrival
@@ -91,10 +91,20 @@ def _also_found(job: Job) -> list[dict[str, Any]]:
     """What its host missed besides what the job's sentence says, for one that never started."""
     if job.started_at is not None or not job.sentence_id.startswith("check:"):
         return []
-    look = preflights.latest(job.pk)
-    missed = [item for item in look.findings if item["level"] == "failed"] if look else []
-    own = (job.sentence_id, job.sentence_args)
-    return [item for item in missed if (item["sentence_id"], item["sentence_args"]) != own]
+    look, own = preflights.latest(job.pk), (job.sentence_id, job.sentence_args)
+    return [item for item in _missed(look) if (item["sentence_id"], item["sentence_args"]) != own]
+
+
+def missed_before(job: Job) -> dict[str, Any] | None:
+    """What the host of a waiting job missed when it looked last, be it for the launch form, and
+    when that was; None where it missed nothing."""
+    look = preflights.last_told(job)
+    missed = _missed(look)
+    return {"missed": missed, "at": look.done_at} if look and missed else None
+
+
+def _missed(look: Preflight | None) -> list[dict[str, Any]]:
+    return [item for item in look.findings if item["level"] == "failed"] if look else []
 
 
 def _part_of(step: JobStep | None) -> Part | None:

@@ -177,6 +177,7 @@ def _waits_for(one: Waiter, room: Room, known: _Known) -> _Wait | None:
     if full is not None and one.asks:
         return _waits_for_person(one, one.asks)
     if full is not None and not room.keeps(one):
+        room.pass_by(one)
         return _Wait(full)
     inputs = known.waits_for_inputs(one)
     if inputs is not None:

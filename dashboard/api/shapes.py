@@ -17,7 +17,7 @@ from jobs.kinds.base import Remark
 from jobs.logstore import store
 from jobs.models import Deployment, Host, Job, Result
 from jobs.queries.forecast import Forecast
-from jobs.queries.host_page import place_in_line
+from jobs.queries.host_page import place_in_line, places_in_line
 from jobs.queries.hosts import is_away
 from jobs.services.intake import log_key
 
@@ -96,11 +96,8 @@ def waits_of(row: Job) -> dict[str, Any] | None:
 
 def line(rows: Sequence[Job]) -> list[dict[str, Any]]:
     """A host's queue, each job with why it waits and when it may start."""
-    told = waits(rows)
-    return [
-        {**job(row), "waits": {"ahead": number, **_wait(*told[row.pk])}}
-        for number, row in enumerate(rows)
-    ]
+    told, ahead = waits(rows), places_in_line(rows)
+    return [{**job(row), "waits": {"ahead": ahead[row.pk], **_wait(*told[row.pk])}} for row in rows]
 
 
 def _wait(why: Remark, forecast: Forecast) -> dict[str, Any]:

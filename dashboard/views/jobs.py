@@ -29,7 +29,7 @@ from dashboard.requests import person
 from dashboard.rights import allowed, check, requires
 from dashboard.sentences import sentence
 from dashboard.silence import silence_words
-from dashboard.why import told, why_job
+from dashboard.why import missed_before, told, why_job
 from dashboard.words import asset_word, host_title, metric_label, phrase, step_title, unit_word
 from jobs import logstore
 from jobs.errors import LaunchError
@@ -197,6 +197,7 @@ def _context(request: HttpRequest, page: JobPage) -> dict[str, Any]:
         ],
         "next_step": _next_step(page),
         "in_line": in_line,
+        "found_before": missed_before(job) if page.waits else None,
         "ahead": place_in_line(job) if page.waits else 0,
     }
 
