@@ -37,6 +37,7 @@ SENTENCES: dict[str, str | Promise] = {
     "job:unreadable": _("The tool's output could not be read: %(reason)s."),
     "job:log_differs": _("The log that arrived is not the log that %(host)s has."),
     "job:kind_unknown": _("No kind of job is called %(kind)s here, so its result was not read."),
+    "job:secret_gone": _("Secret %(name)s does not exist. Add it under Secrets, then retry."),
     "job:plan": _("The plan cannot be run: %(reason)s."),
     "job:not_taken": _("%(host)s answers, but did not take this job for %(minutes)s minutes."),
     "job:broken": _("%(host)s cannot deliver all that the job left: %(reason)s."),
@@ -447,7 +448,8 @@ def server_sentence(deployment: Deployment) -> str:
 def sentence(sentence_id: str, args: Mapping[str, Any] | None = None) -> str:
     """The sentence in the viewer's language; "" for no id, the id itself where none is known.
 
-    A known failure among the arguments adds its cause and what to do.
+    A known failure among the arguments adds its cause and what to do; the line of the log that
+    tells most comes first.
     """
     if not sentence_id:
         return ""
@@ -455,7 +457,7 @@ def sentence(sentence_id: str, args: Mapping[str, Any] | None = None) -> str:
     if text is None:
         return sentence_id
     given = dict(args or {})
-    known = words_of(given.pop("failure", None))
+    known, line = words_of(given.pop("failure", None)), telling_line(given.pop("telling", None))
     if isinstance(given.get("found"), list):  # sentences in a sentence
         parts = [sentence(item["sentence_id"], item["sentence_args"]) for item in given["found"]]
         given["found"] = " ".join(parts)
@@ -463,4 +465,12 @@ def sentence(sentence_id: str, args: Mapping[str, Any] | None = None) -> str:
         given |= {"stop": to_stop(given), "servers": server_names(given["servers"])}
     given |= {name: word(str(given[name])) for name, word in _WORDS.items() if name in given}
     told = str(text) % _Shown(given)
+    if line and not known:
+        return f"{line} · {told}"
     return f"{told} {known}" if known else told
+
+
+def telling_line(kept: Any) -> str:
+    """What a sentence keeps of the log, ``jobs.services.known_failures.cause``; "" for nothing."""
+    text = kept.get("text") if isinstance(kept, Mapping) else None
+    return text if isinstance(text, str) else ""

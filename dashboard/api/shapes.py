@@ -18,7 +18,7 @@ from jobs.kinds.lengths import measured
 from jobs.logstore import store
 from jobs.models import Deployment, Host, Job, Result
 from jobs.queries.forecast import Forecast
-from jobs.queries.host_page import place_in_line
+from jobs.queries.host_page import place_in_line, places_in_line
 from jobs.queries.hosts import is_away
 from jobs.queries.provenance import provenance
 from jobs.queries.repeats import repeats_of
@@ -99,11 +99,8 @@ def waits_of(row: Job) -> dict[str, Any] | None:
 
 def line(rows: Sequence[Job]) -> list[dict[str, Any]]:
     """A host's queue, each job with why it waits and when it may start."""
-    told = waits(rows)
-    return [
-        {**job(row), "waits": {"ahead": number, **_wait(*told[row.pk])}}
-        for number, row in enumerate(rows)
-    ]
+    told, ahead = waits(rows), places_in_line(rows)
+    return [{**job(row), "waits": {"ahead": ahead[row.pk], **_wait(*told[row.pk])}} for row in rows]
 
 
 def _wait(why: Remark, forecast: Forecast) -> dict[str, Any]:

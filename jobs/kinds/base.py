@@ -175,7 +175,9 @@ class Kind(Protocol):
     the letter of today's stack, whose page prints another figure than the guide; ``follows``
     (``[field, key]``) what the asset chosen there has under that key; ``thinks``
     (``[field, value]``) that value where the deployment chosen there thinks; ``within``
-    (``[[field, key, share], …]``) no more than that share of it; ``free_port`` (True: the next port
+    (``[[field, key, share], …]``) no more than that share of it, which bounds the field too, as
+    ``stack_most`` (the stack's limit of that name) and ``of_model`` (``[path, limit]``: what the
+    model of the weights allows) do; ``free_port`` (True: the next port
     that no server of the host has, nor another such field; with ``printed`` not where the guide's
     commands are wanted to the letter, which print it).
     """

@@ -118,6 +118,7 @@ class Params(BaseModel):
             "unit": "requests",
             "group": "Load",
             "on_page": [1],
+            "stack_most": "max_concurrency",
         },
     )
     seed: int | None = seed_field()
@@ -295,7 +296,8 @@ def _check_load(params: Params, stack: Stack, deployment: AssetRef) -> None:
     if _dataset(params) not in stack.bench.online.datasets:
         raise LaunchError(_("This version of the benchmark has no such data set."), "dataset")
     if _dataset(params) != "sharegpt" and params.prefix_tokens >= params.input_tokens:
-        raise LaunchError(_("The common prefix is shorter than the input."), "prefix_tokens")
+        words = _("The common prefix must be shorter than the input, which has %(tokens)d tokens.")
+        raise LaunchError(words % {"tokens": params.input_tokens}, "prefix_tokens")
     most = stack.vllm.max_concurrency
     if most and max(params.concurrency) > most:
         words = _("The engine does not work on more than %(most)d requests at a time.")

@@ -69,14 +69,24 @@ class Params(BaseModel):
         ge=16,
         le=131072,
         description="The longest prompt; it is compiled in. A multiple of 16.",
-        json_schema_extra={"label": "Prompt", "unit": "tokens", "group": "Shape"},
+        json_schema_extra={
+            "label": "Prompt",
+            "unit": "tokens",
+            "group": "Shape",
+            "of_model": ["build_in", "max_input"],
+        },
     )
     max_length: int = Field(
         2048,
         ge=16,
         le=131072,
         description="Prompt and answer together; it is compiled in. A multiple of 16.",
-        json_schema_extra={"label": "Prompt and answer", "unit": "tokens", "group": "Shape"},
+        json_schema_extra={
+            "label": "Prompt and answer",
+            "unit": "tokens",
+            "group": "Shape",
+            "of_model": ["build_in", "max_length"],
+        },
     )
     tp: int = Field(
         4,

@@ -106,13 +106,18 @@ class Waiter:
 
 @dataclass(slots=True)
 class Kept:
-    """What is kept for those at the front of the line. Each field but the counts is the first."""
+    """What is kept for those at the front of the line. Each field but the counts is the first.
+
+    ``held_up``: those that nothing is kept for, because servers hold the dies that they need. Where
+    a server is stopped, they still come first.
+    """
 
     first: Waiter | None = None
     quiet: Waiter | None = None  # nothing starts before it
     wants_dies: Waiter | None = None
     dies: int = 0
     slots: int = 0
+    held_up: list[Waiter] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -176,6 +181,11 @@ class Room:
             kept.wants_dies = kept.wants_dies or job
         if job.quiet:
             kept.quiet = kept.quiet or job
+
+    def pass_by(self, job: Waiter) -> None:
+        """``job`` cannot start, and nothing is kept for it."""
+        if job.dies and not self._comes_free(job):
+            self.kept.held_up.append(job)
 
     def leave(self, guest: Guest) -> None:
         """``guest`` has ended; the dies of one that serves are its server's from now on."""
@@ -276,10 +286,25 @@ class Room:
         held, lack = sum(one.dies for one in holders), job.dies - self._coming()
         if lack > held:
             return Remark("wait:dies_few", {**args, "free": self._coming() + held})
+        lack, first = self._lack(job, held)
         needed = [one for one in holders if held - one.dies < lack]
         every = sum(one.dies for one in needed) >= lack
         stop = _to_stop(needed if every else holders, lack=lack, every=every)
-        return Remark("wait:dies_held", {**args, **stop})
+        return Remark("wait:dies_held", {**args, **stop, "first": first})
+
+    def _lack(self, job: Waiter, held: int) -> tuple[int, list[dict[str, int]]]:
+        """How many of the ``held`` dies have to come back before ``job`` gets its own, and who
+        ahead of it takes some of them first: ``[{"job", "dies"}]``."""
+        coming = self._coming()
+        for lack in range(job.dies - coming, held + 1):
+            left, first = coming + lack, []
+            for one in self.kept.held_up:
+                if one.dies <= left:
+                    left -= one.dies
+                    first.append({"job": one.id, "dies": one.dies})
+            if job.dies <= left:
+                return lack, first
+        return job.dies - coming, []  # only once those ahead have ended
 
     def _comes_free(self, job: Waiter) -> bool:
         """Whether there are dies enough once the jobs that are here have ended."""

@@ -22,7 +22,7 @@ from jobs.models import Answer, Artifact, Deployment, Job, Result, ResultPoint, 
 from jobs.plans import from_json
 from jobs.services import assets, digests, identity, lifecycle, outputs, surroundings
 from jobs.services.engine_windows import with_engine
-from jobs.services.known_failures import known_failure
+from jobs.services.known_failures import cause
 from jobs.services.storable import storable, storable_text
 
 State = Job.State
@@ -122,13 +122,11 @@ def _sha256_of_log(job: Job) -> str:
 
 
 def _failed(job: Job, ended: Mapping[str, Any], state: str, told: Remark) -> Verdict:
-    """The verdict on a job that did not succeed; a failed one names what is known of its cause."""
+    """The verdict on a job that did not succeed; a failed one keeps what tells its cause."""
     if state != State.FAILED:
         return Verdict(state, told)
-    known = known_failure(job, exit_code=ended.get("exit_code"), said=told.args)
-    if known is None:
-        return Verdict(state, told)
-    return Verdict(state, Remark(told.id, {**told.args, "failure": known}))
+    found = cause(job, exit_code=ended.get("exit_code"), sentence=told)
+    return Verdict(state, Remark(told.id, {**told.args, **found}))
 
 
 def apply(job: Job, ended: Mapping[str, Any], verdict: Verdict) -> bool:
