@@ -44,6 +44,18 @@ def value(name: str, metrics: Mapping[str, Any]) -> SafeString:
 
 
 @register.simple_tag
+def cell(name: str, result: Result) -> SafeString:
+    """A metric in the list of results; nothing where results of this sort have none such."""
+    found = result.metrics.get(name)
+    is_batch = "batch_latency_mean_s" in result.metrics
+    if found is None and (
+        is_batch or (result.sort == Result.Sort.EVALUATION) != (name == "accuracy")
+    ):
+        return mark_safe("")
+    return value(name, result.metrics)
+
+
+@register.simple_tag
 def bare(name: str, found: float | None) -> SafeString:
     """A value of a metric without its unit, which stands at the metric's name."""
     return value(name, {name: found})

@@ -22,6 +22,7 @@ from django.utils.translation import gettext
 
 from dashboard import diegrid, formats, line_view, sparks
 from dashboard.command_view import command_view
+from dashboard.middle import halves
 from dashboard.rights import allowed
 from dashboard.sentences import sentence as sentence_text
 from dashboard.sentences import server_sentence
@@ -321,6 +322,15 @@ def chart(figure: Mapping[str, Any], height: int, label: str, id: str) -> dict[s
         "id": id,
         "data_id": f"{id}-data",
     }
+
+
+@register.simple_tag
+def middle(name: str) -> SafeString:
+    """A name that is cut in its middle where room is short: its end tells variants apart."""
+    head, tail = halves(name)
+    return format_html(
+        '<span class="mid" title="{}"><span>{}</span><span>{}</span></span>', name, head, tail
+    )
 
 
 @register.simple_tag

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET
 from dashboard import result_export
 from dashboard.charts import accuracy, percentiles, throughput
 from dashboard.charts.series import Series
+from dashboard.columns import RESULTS, chosen, heads
 from dashboard.formats import number
 from dashboard.kept_view import going_words, pinned_words, removed_words
 from dashboard.measured_with import identity_rows, provenance_rows, unknown_words
@@ -24,6 +25,7 @@ from jobs.metrics import METRICS
 from jobs.models import Host, Result
 from jobs.queries.repeats import spread
 from jobs.queries.result_counts import FACETS, STAMPS
+from jobs.queries.result_orders import COLUMNS, NEWEST
 from jobs.queries.results import (
     Filters,
     ResultPage,
@@ -34,6 +36,7 @@ from jobs.queries.results import (
     result_list,
     result_page,
 )
+from jobs.queries.sorting import read_order
 
 EXPORT_MOST = 10_000
 _POINT_COLUMNS = (
@@ -50,20 +53,30 @@ _POINT_COLUMNS = (
 @require_GET
 @requires("result.view")
 def results(request: HttpRequest) -> HttpResponse:
-    """All results, narrowed by the facets in the address; ``format=csv`` or ``json`` to export."""
+    """All results, narrowed by the facets in the address; ``format=csv`` or ``json`` to export.
+
+    ``order=-NAME`` sorts them by a column of ``jobs.queries.result_orders``, from high to low.
+    """
     filters = _filters(request)
     if request.GET.get("format") in ("csv", "json"):
         return _export(request.GET["format"], matching(filters)[:EXPORT_MOST])
-    page = result_list(filters, request.GET.get("after", ""))
+    order = read_order(request.GET.get("order", ""), COLUMNS, NEWEST)
+    page = result_list(filters, request.GET.get("after", ""), order)
     query = request.GET.copy()
     query.pop("after", None)
+    columns = chosen(request, "results")
     context = {
         "page": page,
         "filters": filters,
         "facets": _facets(filters),
         "chosen": _chosen(request, filters),
         "query": query.urlencode(),
-        "is_filtered": bool(query),
+        "order": order,
+        "columns": columns,
+        "all_columns": RESULTS,
+        "heads": heads(columns, order, query),
+        "is_later_page": bool(request.GET.get("after")),
+        "is_filtered": any(name != "order" for name in query),
         "may_pin": allowed(request.user, "job.pin"),
     }
     return render(request, "results/list.html", context)
@@ -115,9 +128,22 @@ def _filters(request: HttpRequest) -> Filters:
         facets={facet: request.GET.getlist(facet) for facet in FACETS},
         stamps=[stamp for stamp in request.GET.getlist("stamp") if stamp in STAMPS],
         text=request.GET.get("q", "").strip(),
+        stamp_words=_stamp_words(),
         deployment=int(deployment) if deployment.isdecimal() else None,
         pinned="1" in request.GET.getlist("pinned"),
     )
+
+
+def _stamp_words() -> dict[str, str]:
+    """Words of the search that stand for a stamp: its name, and what the viewer reads on it."""
+    shown = {
+        "simulated": _("simulated"),
+        "failed": _("failed"),
+        "disturbed": _("disturbed"),
+        "few": _("few samples"),
+        "cut": _("answers cut off"),
+    }
+    return {name: name for name in shown} | {w.casefold(): name for name, w in shown.items()}
 
 
 def _facet_titles() -> dict[str, str]:
@@ -127,7 +153,7 @@ def _facet_titles() -> dict[str, str]:
         "precision": _("Precision"),
         "host": _("Host"),
         "person": _("By"),
-        "stamp": _("Stamp"),
+        "stamp": _("Flags"),
     }
 
 
@@ -137,6 +163,9 @@ def _value_words() -> dict[str, str]:
         "evaluation": _("evaluation"),
         "simulated": _("simulated"),
         "failed": _("with failed requests"),
+        "disturbed": _("disturbed"),
+        "few": _("few samples"),
+        "cut": _("answers cut off"),
         "quiet": _("without remark"),
         Host.Sort.THIS_COMPUTER: host_word(Host.Sort.THIS_COMPUTER),
     }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -14,6 +13,8 @@ from jobs.models import Answer, Artifact, Deployment, Host, Job, OutputFile, Res
 from jobs.queries import result_counts
 from jobs.queries.repeats import MOST, repeats_of
 from jobs.queries.result_counts import FACETS, STAMPS, Counts
+from jobs.queries.result_orders import COLUMNS, NEWEST
+from jobs.queries.sorting import Order, sorted_page
 from jobs.queries.statistics import Interval, wilson
 
 PAGE = 50
@@ -22,11 +23,15 @@ QUESTIONS_PAGE = 50
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What the list is narrowed to. Each facet holds the values that are let through."""
+    """What the list is narrowed to. Each facet holds the values that are let through.
+
+    ``stamp_words`` are words that in ``text`` stand for a stamp of ``STAMPS``, in small letters.
+    """
 
     facets: Mapping[str, Sequence[str]] = field(default_factory=dict)
     stamps: Sequence[str] = ()
     text: str = ""
+    stamp_words: Mapping[str, str] = field(default_factory=dict)
     deployment: int | None = None
     pinned: bool = False  # only those whose jobs are
 
@@ -39,7 +44,7 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """``results`` newest first; ``after`` is where the next page begins, "" at the end.
+    """``results`` in the order asked for; ``after`` is the next page's cursor, "" at the end.
 
     ``pinned`` and ``removed`` are numbers of their jobs: which are pinned, and of which log and
     files are gone.
@@ -117,7 +122,7 @@ def matching(filters: Filters) -> QuerySet[Result]:
         # Not by a join, for which the database may walk over all results.
         found = found.filter(job_id__in=Job.objects.filter(pinned_at__isnull=False).values("pk"))
     for word in filters.text.split():
-        found = found.filter(_matches(word))
+        found = found.filter(_matches(word, filters.stamp_words))
     return found
 
 
@@ -132,7 +137,7 @@ def _has_any(facet: str, values: Sequence[str]) -> Q:
     return Q(**{f"{FACETS[facet]}__in": list(values)})
 
 
-def _matches(word: str) -> Q:
+def _matches(word: str, stamp_words: Mapping[str, str]) -> Q:
     number = word.removeprefix("#")
     matches = (
         Q(model_id__icontains=word)
@@ -142,27 +147,22 @@ def _matches(word: str) -> Q:
         | Q(deployment__name__icontains=word)
         | Q(host__name__icontains=word)
     )
+    stamp = stamp_words.get(word.casefold())
+    if stamp is not None:
+        matches |= STAMPS[stamp]
     # 18 digits fit every database's big integer.
     return matches | Q(job_id=int(number)) if number.isdecimal() and len(number) <= 18 else matches
 
 
-def result_list(filters: Filters, after: str = "") -> Page:
-    """One page of the list. ``after`` is :attr:`Page.after` of the page before."""
-    found = matching(filters)
+def result_list(filters: Filters, after: str = "", order: Order = NEWEST) -> Page:
+    """One page of the list. ``after`` is :attr:`Page.after` of the page before, in that order."""
     total = _passing(_counts(filters), filters).total()
-    cursor = _cursor(after)
-    if cursor is not None:
-        created, number = cursor
-        # Not the usual OR: with it the database would leave the index (docs/decisions.md).
-        found = found.filter(created_at__lte=created).exclude(created_at=created, pk__gte=number)
-    rows = list(found.select_related("host", "deployment", "created_by")[: PAGE + 1])
-    more = len(rows) > PAGE
-    rows = rows[:PAGE]
-    next_page = f"{rows[-1].created_at.isoformat()}~{rows[-1].pk}" if more else ""
+    found = matching(filters).select_related("host", "deployment", "created_by")
+    rows, following = sorted_page(found, COLUMNS[order.name], order, after, PAGE)
     kept = Job.objects.filter(pk__in=[row.job_id for row in rows])
     pinned = kept.filter(pinned_at__isnull=False).values_list("pk", flat=True)
     removed = kept.filter(removed_at__isnull=False).values_list("pk", flat=True)
-    return Page(rows, next_page, total, frozenset(pinned), frozenset(removed))
+    return Page(rows, following, total, frozenset(pinned), frozenset(removed))
 
 
 def facet_counts(filters: Filters) -> dict[str, list[tuple[str, int]]]:
@@ -259,14 +259,6 @@ def questions(
     return Questions(
         rows, rows[-1].index if more else None, right.count(), wrong.count(), shown.count()
     )
-
-
-def _cursor(text: str) -> tuple[datetime, int] | None:
-    created, _, number = text.partition("~")
-    try:
-        return datetime.fromisoformat(created), int(number)
-    except ValueError:
-        return None
 
 
 def point_rows(result: Result) -> list[tuple[int, Mapping[str, Any]]]:

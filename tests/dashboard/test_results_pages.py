@@ -85,6 +85,27 @@ def test_stamps_tell_results_with_a_remark_from_those_without():
     assert (found("quiet"), found("failed"), found("simulated")) == ([quiet], [failed], [])
 
 
+def test_each_flag_is_a_facet_and_a_word_of_the_search(client):
+    client.force_login(make_user("lin"))
+    noisy = make_measured(remarks=[{"id": "result:beside_jobs", "args": {"jobs": "5"}}])
+    crowded = make_measured(remarks=[{"id": "result:beside_deployments", "args": {"names": "a"}}])
+    few = make_measured(remarks=[{"id": "result:few_samples", "args": {"n": 3}}])
+    args = {"cut": 2, "total": 2, "max_tokens": 9}
+    cut = make_measured(scores=[1, 0], remarks=[{"id": "evaluate:cut", "args": args}])
+    make_measured()
+
+    def found(language="en", **query):
+        answer = client.get(reverse("result-list"), query, headers={"Accept-Language": language})
+        return set(answer.context["page"].results)
+
+    assert found(stamp="disturbed") == found(q="Disturbed") == {noisy, crowded}
+    assert found(stamp="few") == found(q="few") == {few}
+    assert found(stamp="cut") == found(q="cut") == {cut}
+    assert found("zh-hans", q="受干扰") == {noisy, crowded}
+    stamps = dict(queries.facet_counts(queries.Filters())["stamp"])
+    assert stamps == {"disturbed": 2, "few": 1, "cut": 1, "quiet": 1}
+
+
 def test_pages_of_the_list_miss_and_repeat_nothing(monkeypatch):
     monkeypatch.setattr(queries, "PAGE", 2)
     moment = now()
