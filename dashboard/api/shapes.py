@@ -19,6 +19,7 @@ from jobs.models import Deployment, Host, Job, Result
 from jobs.queries.forecast import Forecast
 from jobs.queries.host_page import place_in_line
 from jobs.queries.hosts import is_away
+from jobs.queries.results import answer_rows
 from jobs.services.intake import log_key
 
 
@@ -138,14 +139,13 @@ def result(row: Result) -> dict[str, Any]:
 
 def whole_result(row: Result) -> dict[str, Any]:
     """A result with its points and its answers."""
-    answers = ("index", "subset", "question", "expected", "answer", "score", "detail")
     return {
         **result(row),
         "points": [
             {"concurrency": point.concurrency, "metrics": point.metrics}
             for point in row.points.all()
         ],
-        "answers": list(row.answers.values(*answers)),
+        "answers": answer_rows(row),
     }
 
 

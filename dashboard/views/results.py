@@ -19,11 +19,13 @@ from dashboard.rights import allowed, requires
 from dashboard.views.compare import compare_results
 from dashboard.words import host_word, metric_label, metric_text, phrase
 from jobs.metrics import METRICS
-from jobs.models import Answer, Host, Result
+from jobs.models import Host, Result
 from jobs.queries.result_counts import FACETS, STAMPS
 from jobs.queries.results import (
+    ANSWER_FIELDS,
     Filters,
     ResultPage,
+    answer_rows,
     facet_counts,
     matching,
     pinned_count,
@@ -34,6 +36,7 @@ from jobs.queries.results import (
 )
 
 EXPORT_MOST = 10_000
+_ANSWER_DETAILS = ("category", "rule", "input_tokens", "output_tokens", "latency_s")
 _POINT_COLUMNS = (
     *("output_tokens_per_s", "total_tokens_per_s", "requests_per_s"),
     *("ttft_p50_ms", "ttft_p90_ms", "ttft_p99_ms", "tpot_p50_ms", "tpot_p99_ms"),
@@ -317,22 +320,25 @@ def _row_json(row: Result) -> dict[str, Any]:
 
 
 def _as_json(page: ResultPage) -> dict[str, Any]:
-    answers = Answer.objects.filter(result=page.result).order_by("index")
-    fields = ("index", "subset", "question", "expected", "answer", "score", "detail")
     return {
         **_row_json(page.result),
         "plan_sha256": page.result.job.plan_sha256,
         "artifact_sha256": page.artifact.sha256 if page.artifact else None,
         "points": [{"concurrency": p.concurrency, "metrics": p.metrics} for p in page.points],
-        "answers": list(answers.values(*fields)),
+        "answers": answer_rows(page.result),
     }
 
 
 def _csv_rows(page: ResultPage) -> list[list[Any]]:
     if page.result.sort == Result.Sort.EVALUATION:
-        fields = ("index", "subset", "question", "expected", "answer", "score")
-        answers = Answer.objects.filter(result=page.result).order_by("index")
-        return [list(fields), *(list(row) for row in answers.values_list(*fields))]
+        rows = answer_rows(page.result)
+        return [
+            [*ANSWER_FIELDS, *_ANSWER_DETAILS],
+            *(
+                [*(row[name] for name in ANSWER_FIELDS), *map(row["detail"].get, _ANSWER_DETAILS)]
+                for row in rows
+            ),
+        ]
     names = [name for name in METRICS if _has(page, name)]
     head = ["concurrency", *(name for name in names if name != "concurrency")]
     return [

@@ -223,7 +223,7 @@ def _concluded(text: str, left: list[_Found], asked: Sequence[float]) -> _Found 
         sentence = _in_sentence(text, cue.end(), left)
         if sentence:
             return _result(text, sentence, asked)
-    sentences = []
+    sentences: list[list[_Found]] = []
     for one in left:
         if not sentences or one not in sentences[-1]:
             sentences.append(_in_sentence(text, one.start, left))

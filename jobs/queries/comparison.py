@@ -203,9 +203,9 @@ def settings(results: Sequence[Result]) -> list[Setting]:
     return [Setting(name, [column.get(name, "") for column in columns]) for name in names]
 
 
-def _answers(result: Result) -> dict[tuple[str, str], Answer]:
+def _answers(result: Result) -> dict[tuple[str, str, int], Answer]:
     """By subset and question: a set that grew keeps its old questions comparable."""
-    return {(a.subset, a.question): a for a in Answer.objects.filter(result=result)}
+    return {a.key: a for a in Answer.objects.scored().filter(result=result)}
 
 
 def _samples(
