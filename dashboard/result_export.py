@@ -14,11 +14,11 @@ from django.http import HttpResponse
 from django.utils.timezone import now
 
 from jobs.metrics import METRICS
-from jobs.models import Answer, Result
+from jobs.models import Result
 from jobs.queries.provenance import provenance
-from jobs.queries.results import ResultPage
+from jobs.queries.results import ANSWER_FIELDS, ResultPage, answer_rows
 
-_ANSWER_FIELDS = ("index", "subset", "question", "expected", "answer", "score")
+_ANSWER_DETAILS = ("category", "rule", "input_tokens", "output_tokens", "latency_s")
 _LENGTHS = ("input_tokens", "output_tokens")
 
 
@@ -38,7 +38,6 @@ def list_csv(rows: Sequence[Result]) -> HttpResponse:
 def result_json(page: ResultPage) -> dict[str, Any]:
     """One result, whole."""
     row = page.result
-    answers = Answer.objects.filter(result=row).order_by("index")
     known = provenance(row)
     return {
         **_about(row),
@@ -48,7 +47,7 @@ def result_json(page: ResultPage) -> dict[str, Any]:
         "plan_sha256": row.job.plan_sha256,
         "artifact_sha256": page.artifact.sha256 if page.artifact else None,
         "points": _points(row),
-        "answers": list(answers.values(*_ANSWER_FIELDS, "detail")),
+        "answers": answer_rows(row),
     }
 
 
@@ -59,8 +58,12 @@ def result_csv(page: ResultPage) -> HttpResponse:
     if row.sort != Result.Sort.EVALUATION:
         return _csv(_table([(row, c, metrics) for c, metrics in _lines(row)]))
     fixed = _fixed(row)
-    answers = Answer.objects.filter(result=row).order_by("index").values_list(*_ANSWER_FIELDS)
-    return _csv([[*_ANSWER_FIELDS, *fixed], *([*answer, *fixed.values()] for answer in answers)])
+    rows = (
+        [*map(answer.get, ANSWER_FIELDS), *map(answer["detail"].get, _ANSWER_DETAILS)]
+        for answer in answer_rows(row)
+    )
+    head = [*ANSWER_FIELDS, *_ANSWER_DETAILS, *fixed]
+    return _csv([head, *([*answer, *fixed.values()] for answer in rows)])
 
 
 def unit_head(name: str) -> str:

@@ -191,6 +191,10 @@ SENTENCES: dict[str, str | Promise] = {
         "%(empty)s of %(total)s answers were empty: perhaps all tokens went into reasoning."
     ),
     "evaluate:cut": _("%(cut)s of %(total)s answers were cut off at %(max_tokens)s tokens."),
+    "evaluate:cut_guess": _(
+        "%(cut)s of %(total)s answers have %(max_tokens)s tokens and were probably cut off:"
+        " the tool does not say what ended them."
+    ),
     "evaluate:means": _(
         "%(macro)s %% right as the mean of %(sets)s sets, %(weighted)s %% of %(questions)s "
         "questions."

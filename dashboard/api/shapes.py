@@ -22,6 +22,7 @@ from jobs.queries.host_page import place_in_line, places_in_line
 from jobs.queries.hosts import is_away
 from jobs.queries.provenance import provenance
 from jobs.queries.repeats import repeats_of
+from jobs.queries.results import answer_rows
 from jobs.services.intake import log_key
 
 
@@ -142,7 +143,6 @@ def result(row: Result) -> dict[str, Any]:
 
 def whole_result(row: Result) -> dict[str, Any]:
     """A result with its points and answers, its identity, repeats and provenance."""
-    answers = ("index", "subset", "question", "expected", "answer", "score", "detail")
     known = provenance(row)
     return {
         **result(row),
@@ -159,7 +159,7 @@ def whole_result(row: Result) -> dict[str, Any]:
             }
             for point in row.points.all()
         ],
-        "answers": list(row.answers.values(*answers)),
+        "answers": answer_rows(row),
     }
 
 

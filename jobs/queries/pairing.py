@@ -77,6 +77,6 @@ def pair(base: Result, other: Result) -> Paired | None:
     )
 
 
-def _answers(result: Result) -> dict[tuple[str, str], Answer]:
-    """By subset and question: a set that grew keeps its old questions comparable."""
-    return {(a.subset, a.question): a for a in Answer.objects.filter(result=result)}
+def _answers(result: Result) -> dict[tuple[str, str, int], Answer]:
+    """By subset, question and sample: a set that grew keeps its old questions comparable."""
+    return {a.key: a for a in Answer.objects.scored().filter(result=result)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from jobs.catalog import Question
 from jobs.plans import Output, Plan, PlanFile, Step, Watch, literal
@@ -44,6 +45,8 @@ WINDOWS = "windows.jsonl"
 # Which benchmark of ask_and_score.py asks which sort of question.
 BENCHMARKS = {"short": "short_answers", "choice": "choice_letters"}
 LETTERS = "ABCDEFGHIJ"
+# Read, not imported: it belongs to the host, where a watch scores by it too.
+_SCORING = Path(__file__).parent.parent / "host" / "scoring.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,13 +138,13 @@ def eval_plan(asking: Asking, site: Site) -> Plan:
         *("--ignore-errors", "--work-dir", "eval", "--no-timestamp"),
     )
     files = tuple(
-        PlanFile(f"{subset}.jsonl", "".join(map(_line, questions)))
+        PlanFile(f"{subset}.jsonl", "".join(map(question_line, questions)))
         for subset, questions in subsets.items()
     )
     return Plan(
         kind="evaluate",
         steps=(Step("ask", argv, env=_ENV),),
-        files=(script("ask_and_score.py"), *files),
+        files=(script("ask_and_score.py"), _scoring(), *files),
         outputs=(
             Output("report", "eval/reports/model/*.json"),
             Output("reviews", "eval/reviews/model/*.jsonl"),
@@ -149,6 +152,11 @@ def eval_plan(asking: Asking, site: Site) -> Plan:
             Output("page", "eval/reports/report.html", required=False),
         ),
     )
+
+
+def _scoring() -> PlanFile:
+    """The rules by which answers are right, beside the script that asks."""
+    return PlanFile("scoring.py", _SCORING.read_text(encoding="utf-8"))
 
 
 def _subsets(questions: Sequence[Question]) -> dict[str, list[Question]]:
@@ -169,7 +177,7 @@ def _dataset_args(subsets: dict[str, list[Question]]) -> dict[str, dict[str, obj
     return found
 
 
-def _line(question: Question) -> str:
+def question_line(question: Question) -> str:
     """One question as ask_and_score.py reads it."""
     record: dict[str, object] = {
         "id": question.id,
@@ -178,5 +186,6 @@ def _line(question: Question) -> str:
         "question": question.question,
         **dict(zip(LETTERS, question.choices, strict=False)),
         "answers": list(question.answers),
+        **({"not_in": list(question.not_in)} if question.not_in else {}),
     }
     return json.dumps(record, ensure_ascii=False) + "\n"

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from jobs.queries.overview import TOUR_KINDS
-from tests.browser.test_every_page import HOST, PAGES, TURNS
+from tests.browser.test_every_page import HOST, TURNS
 from tests.browser.visits import too_wide
 
 pytestmark = pytest.mark.browser
