@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jobs.catalog import Question
-from jobs.plans import Output, Plan, PlanFile, Step, Watch, literal
+from jobs.plans import ACCURACY, Output, Plan, PlanFile, Step, Watch, literal
 from jobs.toolchains.environments import ENVIRONMENTS, EVALSCOPE
 from jobs.toolchains.site import FILES, Site, script
 
@@ -133,6 +133,18 @@ def eval_plan(asking: Asking, site: Site) -> Plan:
             Output("reviews", "eval/reviews/model/*.jsonl"),
             Output("predictions", "eval/predictions/model/*.jsonl", required=False),
             Output("page", "eval/reports/report.html", required=False),
+        ),
+        watches=(
+            Watch(
+                ACCURACY,
+                interval_s=0.5,
+                reader="evalscope",
+                folder="{job_dir}/work/eval",
+                expected=tuple(
+                    (f"{BENCHMARKS[questions[0].sort]}/{subset}", len(questions))
+                    for subset, questions in subsets.items()
+                ),
+            ),
         ),
     )
 
