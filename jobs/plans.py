@@ -32,6 +32,7 @@ _ADDED_TO_PLAN: dict[str, Any] = {"checks": (), "port": 0, "address": ""}
 
 # Names of watches whose points a page draws in its own way.
 ACCURACY = "accuracy"  # counts of an evaluation, jobs.host.readers.counts
+LONGEST_PART = 48  # of a part's name; its points are called "accuracy/<part>"
 
 # Who fills a slot: the host when it takes the job, or the dashboard when it dispatches it.
 HOST_SLOTS = frozenset({"job_dir", "serve_dir", "port"})

@@ -16,10 +16,11 @@ from dashboard.formats import number
 from dashboard.templatetags.ui import num
 from dashboard.words import host_word, metric_text, phrase, stack_name
 from jobs.metrics import METRICS
-from jobs.models import Answer, Result
+from jobs.models import Answer, Job, Result
 from jobs.queries import results as queries
 from jobs.queries.comparison import Change, text_of
 from jobs.queries.engine_settings import NO, YES
+from jobs.queries.running_accuracy import whole_standing
 from jobs.queries.statistics import Interval
 
 register = template.Library()
@@ -74,6 +75,12 @@ def share(interval: Interval) -> SafeString:
         number(100 * interval.low, 1),
         number(100 * interval.high, 1),
     )
+
+
+@register.inclusion_tag("jobs/_running_accuracy.html")
+def running_accuracy(job: Job) -> dict[str, Any]:
+    """The accuracy so far of an evaluation that runs; nothing for other jobs."""
+    return {"one": whole_standing(job) if job.state == Job.State.RUNNING else None}
 
 
 @register.simple_tag

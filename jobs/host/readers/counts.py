@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from jobs.plans import LONGEST_PART
+
 # A tool that makes up data sets by the thousand is a fault; a page shows no more either.
 MOST_FILES = 500
-LONGEST_NAME = 48
 
 Expected = Sequence[tuple[str, int]]
 
@@ -57,5 +58,5 @@ def added(parts: Iterable[Counts]) -> Counts:
 
 def rows(sets: Mapping[str, Counts]) -> dict[str, dict[str, float]]:
     """A point for each data set, and one for all of them under the name ""."""
-    found = {name[:LONGEST_NAME]: counts.values() for name, counts in sets.items() if name}
+    found = {name[:LONGEST_PART]: counts.values() for name, counts in sets.items() if name}
     return {"": added(sets.values()).values(), **found}
