@@ -23,6 +23,7 @@ from jobs.queries.hosts import is_away
 from jobs.queries.provenance import provenance
 from jobs.queries.repeats import repeats_of
 from jobs.queries.results import answer_rows
+from jobs.queries.running_accuracy import Standing, standings
 from jobs.services.intake import log_key
 
 
@@ -87,6 +88,31 @@ def whole_job(row: Job) -> dict[str, Any]:
         "result": result,
         "deployment": deployment,
         "waits": waits_of(row),
+        "accuracy": _accuracy(row),
+    }
+
+
+def _accuracy(row: Job) -> dict[str, Any] | None:
+    """How an evaluation stands, or stood last while it ran; None for other jobs."""
+    found = standings(row)
+    if found is None:
+        return None
+    return {**_standing(found.whole), "sets": [_standing(one) for one in found.sets]}
+
+
+def _standing(one: Standing) -> dict[str, Any]:
+    share = one.accuracy
+    return {
+        "set": one.name,
+        "answered": one.answered,
+        "total": one.total or None,
+        "scored": one.scored,
+        "correct": one.right,
+        "share": share.value if share else None,
+        "interval": [share.low, share.high] if share else None,
+        "cut": one.cut,
+        "errors": one.errors,
+        "questions_per_minute": one.per_minute,
     }
 
 

@@ -18,11 +18,12 @@ from dashboard.templatetags.ui import num
 from dashboard.words import host_word, metric_text, phrase, stack_name
 from jobs.kinds.lengths import INPUT, OUTPUT, measured
 from jobs.metrics import METRICS
-from jobs.models import Answer, Result
+from jobs.models import Answer, Job, Result
 from jobs.queries import results as queries
 from jobs.queries.compared_settings import text_of
 from jobs.queries.comparison import Cell, Change
 from jobs.queries.engine_settings import NO, YES
+from jobs.queries.running_accuracy import whole_standing
 from jobs.queries.statistics import Interval
 
 register = template.Library()
@@ -91,6 +92,12 @@ def share(interval: Interval) -> SafeString:
     )
 
 
+@register.inclusion_tag("jobs/_running_accuracy.html")
+def running_accuracy(job: Job) -> dict[str, Any]:
+    """The accuracy so far of an evaluation that runs; nothing for other jobs."""
+    return {"one": whole_standing(job) if job.state == Job.State.RUNNING else None}
+
+
 @register.simple_tag
 def lengths(result: Result) -> SafeString:
     """Tokens of a prompt and of an answer: "asked 1,024 → 1,024", below it "measured 1,019 → 272".
@@ -122,7 +129,7 @@ def half_width(interval: Interval | Literal[""] | None, name: str) -> SafeString
 
 
 @register.simple_tag
-def cell(found: Cell, name: str, *, grouped: bool) -> SafeString:
+def compared(found: Cell, name: str, *, grouped: bool) -> SafeString:
     """A number of a comparison; of a group with its interval, or the number of runs it is of."""
     text = format_html('<b class="b">{}</b>', bare(name, found.value))
     if not grouped or found.value is None:

@@ -19,12 +19,12 @@ from dashboard import audit, line_view
 from dashboard.advice import advice
 from dashboard.against_guide import against
 from dashboard.api.gone import gone
-from dashboard.charts import live
+from dashboard.charts import growing_accuracy, live
 from dashboard.command_view import command_view
 from dashboard.formats import joined, moment, number
 from dashboard.kept_view import going_words, pinned_words, removed_words
 from dashboard.mending import actions, form_address
-from dashboard.requests import person
+from dashboard.requests import cursor_of, person
 from dashboard.rights import allowed, check, requires
 from dashboard.sentences import sentence
 from dashboard.silence import silence_words
@@ -39,6 +39,7 @@ from jobs.plans import from_json, script
 from jobs.queries.host_page import place_in_line
 from jobs.queries.job_page import JobPage, job_page
 from jobs.queries.points import has_points, samples_after
+from jobs.queries.running_accuracy import standings
 from jobs.services.outputs import outputs_folder
 
 # What a result is in one look, in the order of the facts; those that it has are shown.
@@ -69,14 +70,20 @@ def job_detail(request: HttpRequest, job_id: int) -> HttpResponse:
     page = _page(job_id)
     plan = from_json(page.job.plan)
     # Until a removal has come to its end some are there still.
-    found_points = page.job.removed_at is None and has_points(job_id)
+    is_kept = page.job.removed_at is None
+    found_points = is_kept and has_points(job_id, live.WATCHES)
+    watched = any(watch.name in live.WATCHES for watch in plan.watches)
+    found_standings = standings(page.job)
+    grew = bool(page.job.scores)
     context = _context(request, page) | {
         "view": command_view(plan, page.job.values, guide=against(page.job.guide)),
         "script": script(plan, page.job.values),
-        "figure": live.figure() if plan.watches else None,
-        "watched": bool(plan.watches) and (page.job.is_open or found_points),
+        "figure": live.figure() if watched else None,
+        "watched": watched and (page.job.is_open or found_points),
         "has_points": found_points,
         "lost_points": bool(page.job.removed_at and page.job.points_bytes),
+        "standings": found_standings if page.job.is_open or grew else None,
+        "accuracy_figure": growing_accuracy.figure() if found_standings and is_kept else None,
     }
     return render(request, "jobs/detail.html", context)
 
@@ -117,14 +124,11 @@ def job_points(request: HttpRequest, job_id: int) -> JsonResponse:
     job = get_object_or_404(Job, pk=job_id)
     if job.removed_at is not None:
         return gone(job)
-    try:
-        after = max(-1, int(request.GET.get("after", "-1")))
-    except ValueError as error:
-        raise Http404("after is a number of bytes") from error
-    samples = samples_after(job_id, after)
-    rows = live.derive(samples.fresh, context=samples.context)
+    news = samples_after(job_id, cursor_of(request), live.WATCHES)
+    engine = news.of(live.ENGINE)
+    rows = live.derive(engine.fresh, context=engine.context)
     return JsonResponse(
-        {"after": samples.after, "open": job.is_open, **live.columns(live.decimate(rows))}
+        {"after": news.after, "open": job.is_open, "series": live.series(live.decimate(rows))}
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobs.catalog import Question
-from jobs.plans import Output, Plan, PlanFile, Step, Watch, literal
+from jobs.plans import ACCURACY, Output, Plan, PlanFile, Step, Watch, literal
 from jobs.toolchains.environments import ENVIRONMENTS, EVALSCOPE
 from jobs.toolchains.seeds import seed_word
 from jobs.toolchains.site import FILES, Site, script
@@ -150,6 +150,18 @@ def eval_plan(asking: Asking, site: Site) -> Plan:
             Output("reviews", "eval/reviews/model/*.jsonl"),
             Output("predictions", "eval/predictions/model/*.jsonl", required=False),
             Output("page", "eval/reports/report.html", required=False),
+        ),
+        watches=(
+            Watch(
+                ACCURACY,
+                interval_s=0.5,
+                reader="evalscope",
+                folder="{job_dir}/work/eval",
+                expected=tuple(
+                    (f"{BENCHMARKS[questions[0].sort]}/{subset}", len(questions))
+                    for subset, questions in subsets.items()
+                ),
+            ),
         ),
     )
 

@@ -62,6 +62,7 @@ TURNS = [path for path in ALL_PATHS if "?" not in path]
 NO_PAGES = {
     *("columns", "logout", "person-add", "person-change", "set_language", "jsi18n", "health"),
     *("job-again", "job-points", "job-output", "job-script"),
+    *("job-accuracy", "job-accuracy-table"),
     *("launch", "launch-preview", "launch-script", "host-drain", "tour-start", "frame"),
     *("host-slots", "host-forget-dies", "host-arrival", "secret-keep"),
     *("launch-check", "launch-findings", "model-way", "model-way-check"),

@@ -1,4 +1,4 @@
-"""No page scrolls its body sideways, however much stands on it; wide tables scroll inside themselves."""
+"""No page scrolls its body sideways, whatever stands on it: wide tables scroll by themselves."""
 
 import json
 

@@ -373,9 +373,12 @@ def test_points_come_behind_the_cursor(page):
     more = page.get(address, {"after": 0}).json()
     none = page.get(address, {"after": first["after"]}).json()
 
-    assert (first["after"], first["t"], first["running"]) == (300, [100000, 101000], [2, 2])
-    assert (more["t"], more["output"]) == ([101000], [40.0])
-    assert (none["t"], none["after"], none["open"]) == ([], 300, True)
+    running, output = first["series"]["running"], more["series"]["output"]
+    assert (first["after"], running) == (300, {"t": [100000, 101000], "y": [2, 2]})
+    assert output == {"t": [101000], "y": [40.0]}
+    assert (none["series"]["output"]["t"], none["after"], none["open"]) == ([], 300, True)
+    assert page.get(address, {"after": "x"}).status_code == 404
+    assert page.get(address, {"after": "9" * 30}).status_code == 404
 
 
 def test_a_job_with_a_watch_has_curves_while_it_runs(page):
