@@ -413,6 +413,10 @@ SENTENCES: dict[str, str | Promise] = {
         "The engine sent far more than an answer takes and came to no end: it was stopped here. "
         "What came is kept."
     ),
+    "chat:not-ready": _("This deployment is not ready."),
+    "chat:not-kept": _("The disk of the dashboard took no more of this answer."),
+    "chat:unreadable": _("What the engine sent cannot be read. Its bytes are kept."),
+    "chat:broken": _("The request to the engine failed."),
     "chat:cut": _("The engine ended the connection in the middle of its answer."),
 }
 
