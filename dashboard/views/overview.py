@@ -27,6 +27,7 @@ from jobs.errors import LaunchError
 from jobs.kinds.base import Remark
 from jobs.models import Environment, Host, Job
 from jobs.queries import overview as queries
+from jobs.queries.chains import newest_chain
 from jobs.queries.host_page import hosts_now
 
 _PUT_AWAY = "chain put away"  # in the session: the chain that this person has seen
@@ -40,7 +41,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         return render(request, "overview/first.html", _first(request))
     mine = request.GET.get("whose") == "mine"
     context = _busy(request.user, mine=mine)
-    chain = queries.chain(_midnight())
+    chain = newest_chain(_midnight())
     if chain is None or str(chain.id) != request.session.get(_PUT_AWAY):
         context["chain"] = chain
     return render(request, "overview/index.html", context)

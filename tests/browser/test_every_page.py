@@ -6,7 +6,7 @@ import pytest
 from django.urls import get_resolver, reverse
 
 from jobs.kinds import KINDS
-from jobs.queries.overview import TOUR_KINDS
+from jobs.queries.chains import TOUR_KINDS
 from tests.browser import unwell
 from tests.browser.checks import IN_TURNS, LOOKS, Inspector
 

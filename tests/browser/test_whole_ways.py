@@ -14,7 +14,7 @@ from django.urls import reverse
 from playwright.sync_api import expect
 
 from jobs.kinds import KINDS
-from jobs.queries.overview import TOUR_KINDS
+from jobs.queries.chains import TOUR_KINDS
 from tests.api import until
 from tests.browser.checks import Inspector
 from tests.browser.visits import Complaints, Visitor

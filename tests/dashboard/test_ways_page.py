@@ -51,7 +51,7 @@ def test_one_click_launches_the_whole_chain_and_keeps_who_did(browser, host):
     answer = browser.post(reverse("model-way", args=WAY), {"host": host.name, "stack": "guide"})
 
     jobs = list(Job.objects.order_by("pk"))
-    assert answer.url == reverse("job-detail", args=[jobs[0].pk])
+    assert answer.url == reverse("pipeline", args=[jobs[0].chain])
     assert len({job.chain for job in jobs}) == 1
     assert {job.kind for job in jobs} >= {"deploy-vllm", "benchmark-online", "evaluate-opencompass"}
     assert AuditEntry.objects.filter(action="job.launch").count() == len(jobs)
