@@ -19,7 +19,7 @@ from dashboard.words import kind_title
 from jobs.kinds import KINDS
 from jobs.models import Host, Job
 from jobs.queries.forecast import forecasts
-from jobs.queries.jobs import ASKS, BROKE, OPEN, Filters, cursor, in_stages, page
+from jobs.queries.jobs import ASKS, BROKE, OPEN, Filters, cursor, page
 
 FIELDS = {
     **{name: name for name in ("state", "kind", "host", "person", "pinned")},
@@ -30,7 +30,7 @@ FIELDS = {
 @require_GET
 @requires("job.view")
 def job_list(request: HttpRequest) -> HttpResponse:
-    """Jobs, newest first, a chain in its own order.
+    """Jobs, newest first.
 
     In the URL: the names of FIELDS, and ``before`` for older.
     """
@@ -42,7 +42,7 @@ def job_list(request: HttpRequest) -> HttpResponse:
     waiting = forecasts([job for job in found.jobs if job.state == Job.State.QUEUED])
     context = {
         "found": found,
-        "rows": [(job, waiting.get(job.pk)) for job in in_stages(found.jobs)],
+        "rows": [(job, waiting.get(job.pk)) for job in found.jobs],
         "filters": filters,
         "title": _title(filters, len(found.jobs), more=found.older is not None),
         "is_later_page": before is not None,

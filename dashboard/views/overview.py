@@ -89,11 +89,12 @@ def _busy(viewer: Any, *, mine: bool) -> dict[str, Any]:
     }
 
 
-def _waiting(user: Any) -> list[tuple[Job, Remark, str]]:
-    """Queued jobs with why they wait and when they may start."""
-    jobs = queries.waiting(user)
-    told = line_view.waits(jobs)
-    return [(job, told[job.pk][0], line_view.starts_in(told[job.pk][1])) for job in jobs]
+def _waiting(user: Any) -> list[tuple[Job, Remark, str, int]]:
+    """Queued jobs with why they wait, when they may start, and how many more of their chain do."""
+    found = queries.waiting(user)
+    told = line_view.waits([item.job for item in found])
+    whys = {pk: (why, line_view.starts_in(starts)) for pk, (why, starts) in told.items()}
+    return [(item.job, *whys[item.job.pk], item.more) for item in found]
 
 
 def serving_panel() -> dict[str, Any]:

@@ -76,11 +76,6 @@ class ChainProgress:
         return next(iter(ended), None)
 
     @property
-    def is_folded(self) -> bool:
-        """True when it is over and nothing of it broke: one line says it all."""
-        return not self.is_open and not any(job.state in BROKEN_STATES for job in self.jobs)
-
-    @property
     def ended_at(self) -> datetime:
         """When the last of those that ended did so; some time ago for none."""
         ended = [job.finished_at for job in self.jobs if job.finished_at]

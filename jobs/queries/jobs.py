@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import groupby
 
 from django.contrib.auth.models import User
 from django.db.models import Q, QuerySet
@@ -83,16 +82,6 @@ def page(filters: Filters, *, before: Cursor | None = None, limit: int = PAGE_SI
         return Page(found)
     last = found[limit - 1]
     return Page(found[:limit], Cursor(last.created_at, last.pk))
-
-
-def in_stages(jobs: Sequence[Job]) -> list[Job]:
-    """Jobs, newest first, but that those of a chain that stand together go from first to last."""
-    found: list[Job] = []
-    for chain, group in groupby(jobs, key=lambda job: job.chain):
-        together = list(group)
-        # By number: an environment is made before the job that asked for it, and thought of after.
-        found += together if chain is None else sorted(together, key=lambda job: job.pk)
-    return found
 
 
 def _filtered(filters: Filters) -> QuerySet[Job]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db.models import Count, Q, QuerySet
@@ -17,6 +19,7 @@ from jobs.queries.job_page import durations, left_s
 
 _MOST = 8
 _SPARK = 14
+_SCANNED = 500  # so many queued jobs are looked at for the first of each chain
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,14 @@ class Running:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """A queued job; ``more``: how many others of its chain wait that are not listed."""
+
+    job: Job
+    more: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """A result with its first and second number, and the first one of the runs before (with it)."""
 
@@ -72,10 +83,30 @@ def running(user: AbstractBaseUser | None) -> list[Running]:
     return [running_of(job) for job in jobs.order_by("started_at", "id")[:_MOST]]
 
 
-def waiting(user: AbstractBaseUser | None) -> list[Job]:
-    """Queued jobs, first those that ask for somebody, then in the order of their hosts' lines."""
+def waiting(user: AbstractBaseUser | None) -> list[Waiting]:
+    """Queued jobs, first those that ask for somebody, then in the order of their hosts' lines.
+
+    Of a chain only the first is told, with how many more of it wait.
+    """
     queued = _of(user).filter(state=Job.State.QUEUED).order_by(*Job.LINE)
-    return [*queued.exclude(asks=[])[:_MOST], *queued.filter(asks=[])[:_MOST]][:_MOST]
+    asking = list(queued.exclude(asks=[])[:_MOST])
+    told, shown = {job.chain for job in asking if job.chain}, [job.pk for job in asking]
+    for number, chain in queued.filter(asks=[]).values_list("pk", "chain")[:_SCANNED]:
+        if len(shown) < _MOST and (chain is None or chain not in told):
+            shown.append(number)
+            told |= {chain} if chain else set()
+    members = queued.filter(chain__in=told).order_by().values_list("chain").annotate(Count("pk"))
+    count: dict[UUID, int] = dict(members)
+    found = [*asking, *queued.filter(pk__in=shown[len(asking) :])]
+    listed = Counter(job.chain for job in found if job.chain)
+    seen: set[UUID] = set()
+    rows = []
+    for job in found:
+        first = job.chain is not None and job.chain not in seen
+        more = count.get(job.chain, 0) - listed[job.chain] if first and job.chain else 0
+        seen |= {job.chain} if job.chain else set()
+        rows.append(Waiting(job, more))
+    return rows
 
 
 def counts(user: AbstractBaseUser | None, since: datetime) -> dict[str, int]:
