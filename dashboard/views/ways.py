@@ -105,11 +105,7 @@ def _context(model: ZooModel, way: Way, data: QueryDict) -> dict[str, Any]:
     stack = str(data.get("stack", ""))
     if stack not in offered:
         stack = next(iter(offered), "")
-    options, errors = Options(), dict[str, str]()
-    try:
-        options = read_options(data, way.options)
-    except LaunchError as error:
-        errors = {error.field: str(error)}
+    options, errors = _options(way, data)
     planned = drafts(way, model, host, stack, options) if host and stack and not errors else []
     away = host is None or is_away(host)
     return {
@@ -128,6 +124,17 @@ def _context(model: ZooModel, way: Way, data: QueryDict) -> dict[str, Any]:
         "shown": [(draft, _shown(draft)) for draft in planned],
         "asks_host": not away and not errors,
     }
+
+
+def _options(way: Way, data: QueryDict) -> tuple[Options, dict[str, str]]:
+    """What was chosen, and option → what is wrong with it: such a one is as if nobody had said."""
+    given = {name: str(data.get(name, "")) for name in way.options}
+    errors: dict[str, str] = {}
+    while True:
+        try:
+            return read_options({**given, **dict.fromkeys(errors, "")}, way.options), errors
+        except LaunchError as error:
+            errors[error.field] = str(error)
 
 
 def precision_words(name: str) -> str:

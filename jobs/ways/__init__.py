@@ -157,10 +157,10 @@ class _Drafting:
         """Add what the job will register to the host, for those that come after it."""
         kind = KINDS[link.kind]
         product = kind.product(seen.params, self._target) if seen.plan else None
-        if product is None:
+        if product is None or seen.plan is None:
             return
         title = kind.title_of(seen.params, self._target)
-        port = getattr(seen.params, "port", None)
+        port = seen.plan.port or None
         ref = promise(product, title, self._host, job=-number, port=port)
         self._target = _with(self._target, ref)
 
