@@ -16,7 +16,7 @@ from jobs import launch
 from jobs.errors import LaunchError
 from jobs.logstore import store
 from jobs.models import Host, Job, Result
-from jobs.queries.overview import TOUR_KINDS
+from jobs.queries.chains import TOUR_KINDS
 
 HEADLINE = ("output_tokens_per_s", "ttft_p50_ms", "accuracy", "questions")
 HOST_WAIT_S = 60.0
