@@ -8,6 +8,7 @@ from django.urls import URLPattern, get_resolver
 
 from dashboard.consumers import base, websocket_urlpatterns
 from dashboard.rights import ACTIONS, Role, allowed, requires
+from jobs.services.pins import Pin
 from tests.factories import make_job, make_user
 
 pytestmark = pytest.mark.django_db
@@ -96,6 +97,16 @@ def test_a_member_may_cancel_their_own_job_only():
     assert allowed(owner, "job.cancel", job)
     assert not allowed(other, "job.cancel", job)
     assert allowed(make_user(is_staff=True), "job.cancel", job)
+
+
+def test_a_member_may_take_their_own_pin_away_only():
+    owner, other = make_user(), make_user()
+    pin, of_nobody = Pin(1, owner.pk), Pin(1, None)
+
+    assert allowed(owner, "job.unpin", pin)
+    assert not allowed(other, "job.unpin", pin)
+    assert not allowed(other, "job.unpin", of_nobody)
+    assert allowed(make_user(is_staff=True), "job.unpin", of_nobody)
 
 
 def test_a_closed_account_may_do_nothing():
