@@ -1,9 +1,11 @@
-"""No page scrolls its body sideways, whatever stands on it: wide tables scroll by themselves."""
+"""No page scrolls its body sideways, however much is on it: wide tables do so themselves."""
 
 import json
 
 import pytest
+from playwright.sync_api import expect
 
+from dashboard.columns import RESULTS
 from jobs.queries.overview import TOUR_KINDS
 from tests.browser.test_every_page import HOST, TURNS
 from tests.browser.visits import too_wide
@@ -74,7 +76,7 @@ OF_CHARTS = """() => [...document.querySelectorAll("[data-chart]")].every(
 
 @pytest.fixture(scope="module")
 def made(own_server):
-    """Numbers of what was made, by the names that PAGES has for them."""
+    """Numbers of what was made, by the names that addresses have for them."""
     return json.loads(own_server.shell(SEED)[0])
 
 
@@ -143,11 +145,11 @@ def test_a_list_with_all_its_columns_scrolls_inside_itself(context, made):
         box.check()
     page.get_by_role("button", name="Show these").click()
 
-    assert page.locator(".results thead th").count() > 20
+    expect(page.locator(".results thead th")).to_have_count(len(RESULTS) + 1)
     assert not too_wide(page)
     inner, outer = page.locator(".results .scroll").evaluate("e => [e.scrollWidth, e.clientWidth]")
     assert inner > outer
     page.get_by_text("Columns", exact=True).click()
     page.get_by_role("button", name="Defaults").click()
-    assert page.locator(".results thead th").count() == 13
+    expect(page.locator(".results thead th")).to_have_count(13)
     page.close()
