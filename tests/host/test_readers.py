@@ -304,7 +304,7 @@ def test_empty_answers_and_open_thoughts_are_counted(compass):
     rows = {str(i): {"origin_prompt": "q", "prediction": each} for i, each in enumerate(said)}
     put(compass.run / "predictions/m", "tmp_math-500.json", rows)
 
-    assert told(compass()["math-500"], "answered", "errors", "cut") == (5, 1, 1)
+    assert told(compass()["math-500"], "answered", "errors", "cut") == (4, 1, 1)
 
 
 def test_parts_of_a_set_and_sets_of_a_family_are_one_row(tmp_path):
