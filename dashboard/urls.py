@@ -6,6 +6,7 @@ from django.urls import include, path
 
 from dashboard.views import (
     account,
+    columns,
     deployments,
     health,
     host_queue,
@@ -32,6 +33,7 @@ urlpatterns = [
     path("", include(overview.urlpatterns)),
     path("", include(account.urlpatterns)),
     path("", include(health.urlpatterns)),
+    path("", include(columns.urlpatterns)),
     path("jobs/", include(job_list.urlpatterns)),
     path("jobs/", include(jobs.urlpatterns)),
     path("jobs/", include(host_queue.job_urlpatterns)),

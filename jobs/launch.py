@@ -28,7 +28,7 @@ from jobs.models import Deployment, Host, Job, JobStep
 from jobs.plans import Plan
 from jobs.queries.hosts import proposed_dies
 from jobs.queries.targets import target_of
-from jobs.services import confirmations, lifecycle, line
+from jobs.services import confirmations, lifecycle, line, secrets
 from jobs.services.assets import made_by
 from jobs.services.storable import storable
 from jobs.toolchains.environments import ENVIRONMENTS
@@ -189,6 +189,7 @@ def run_again(job_id: int, user: AbstractBaseUser | None, *, may_raise: bool = F
         except ValidationError:  # launched by an older version of the kind
             raise LaunchError(_("What this job works on is not there any more.")) from None
         _check_ports(old, target)
+        secrets.check(plans.from_json(old.plan), old.params)
         draft = Job(
             kind=old.kind,
             title=old.title,
@@ -248,6 +249,7 @@ def _preview(kind: Kind, raw: Mapping[str, Any], host: Host, target: Target) -> 
         return Preview(params=params, errors=errors)
     try:
         plan = kind.plan(params, target)
+        secrets.check(plan, given)
         refs = kind.inputs(params, target)
         will_add = _missing_environments(kind, params, target)
     except LaunchError as error:

@@ -132,7 +132,9 @@ class Plan:
     """What a job runs, whole. Immutable; :meth:`sha256` identifies it.
 
     ``port`` is the one that its server would have ({port}); 0: any that is free. ``address`` is
-    the only one that the server listens on; "": it can be reached at 127.0.0.1 too.
+    the only one that the server listens on; "": it can be reached at 127.0.0.1 too. ``writes`` are
+    folders outside its own, absolute and without slots, that the job changes beside the place of
+    its product: two jobs that write one place never run together.
     """
 
     kind: str
@@ -145,6 +147,7 @@ class Plan:
     checks: tuple[Check, ...] = ()
     port: int = 0
     address: str = ""
+    writes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         names = [step.name for step in self.steps]
@@ -173,6 +176,8 @@ class Plan:
                     del item[name]
                 else:
                     schema = max(schema, since)
+        if not data["writes"]:  # the dashboard's own concern: an older host runs the plan as well
+            del data["writes"]
         return {"schema": schema, **data}
 
     def sha256(self) -> str:
@@ -226,6 +231,7 @@ def from_json(data: Mapping[str, Any]) -> Plan:
             checks=checks_from_json(data.get("checks", ())),
             port=data.get("port", 0),
             address=data.get("address", ""),
+            writes=tuple(data.get("writes", ())),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise PlanError(f"not a plan: {error!r}") from error

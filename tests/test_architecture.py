@@ -22,7 +22,7 @@ LAYERS = [
     {"jobs.inference"},
     {"jobs.dispatch"},
     {"jobs.launch"},
-    {"jobs.ways"},
+    {"jobs.ways", "jobs.successors", "jobs.pipelines"},
     {"dashboard"},
 ]
 RANK = {unit: rank for rank, layer in enumerate(LAYERS) for unit in layer}

@@ -14,11 +14,15 @@ from dashboard.sentences import sentence, server_sentence
 from dashboard.silence import silence_words
 from jobs.errors import DamagedLog
 from jobs.kinds.base import Remark
+from jobs.kinds.lengths import measured
 from jobs.logstore import store
 from jobs.models import Deployment, Host, Job, Result
 from jobs.queries.forecast import Forecast
-from jobs.queries.host_page import place_in_line
+from jobs.queries.host_page import place_in_line, places_in_line
 from jobs.queries.hosts import is_away
+from jobs.queries.provenance import provenance
+from jobs.queries.repeats import repeats_of
+from jobs.queries.results import answer_rows
 from jobs.queries.running_accuracy import Standing, standings
 from jobs.services.intake import log_key
 
@@ -122,11 +126,8 @@ def waits_of(row: Job) -> dict[str, Any] | None:
 
 def line(rows: Sequence[Job]) -> list[dict[str, Any]]:
     """A host's queue, each job with why it waits and when it may start."""
-    told = waits(rows)
-    return [
-        {**job(row), "waits": {"ahead": number, **_wait(*told[row.pk])}}
-        for number, row in enumerate(rows)
-    ]
+    told, ahead = waits(rows), places_in_line(rows)
+    return [{**job(row), "waits": {"ahead": ahead[row.pk], **_wait(*told[row.pk])}} for row in rows]
 
 
 def _wait(why: Remark, forecast: Forecast) -> dict[str, Any]:
@@ -153,9 +154,13 @@ def result(row: Result) -> dict[str, Any]:
         "what": row.what,
         "tool": row.tool,
         "metrics": row.metrics,
+        # Tokens of a request, as asked for and as they were (means); {} where there is none.
+        "asked": row.asked,
+        "measured": measured(row.metrics),
         # What else ran on the host meanwhile; null where nobody wrote it down.
         "beside": row.surroundings.get("beside"),
         "remarks": [sentence(remark["id"], remark["args"]) for remark in row.remarks],
+        "disturbed": row.disturbed,
         "simulated": row.simulated,
         "created_by": row.created_by.get_username() if row.created_by else None,
         "created_at": _time(row.created_at),
@@ -163,15 +168,24 @@ def result(row: Result) -> dict[str, Any]:
 
 
 def whole_result(row: Result) -> dict[str, Any]:
-    """A result with its points and its answers."""
-    answers = ("index", "subset", "question", "expected", "answer", "score", "detail")
+    """A result with its points and answers, its identity, repeats and provenance."""
+    known = provenance(row)
     return {
         **result(row),
+        "identity": {"fingerprint": row.fingerprint, **row.identity},
+        # Ids of the results that count as repeats; those that were disturbed count for nothing.
+        "repeats": [repeat.pk for repeat in repeats_of(row)],
+        "disturbed_repeats": [run.pk for run in repeats_of(row, disturbed=True) if run.disturbed],
+        "provenance": {**known.parts, "missing": list(known.missing)},
         "points": [
-            {"concurrency": point.concurrency, "metrics": point.metrics}
+            {
+                "concurrency": point.concurrency,
+                "metrics": point.metrics,
+                "measured": measured(point.metrics),
+            }
             for point in row.points.all()
         ],
-        "answers": list(row.answers.values(*answers)),
+        "answers": answer_rows(row),
     }
 
 

@@ -22,6 +22,7 @@ from django.utils.translation import gettext
 
 from dashboard import diegrid, formats, line_view, sparks
 from dashboard.command_view import command_view
+from dashboard.middle import halves
 from dashboard.rights import allowed
 from dashboard.sentences import sentence as sentence_text
 from dashboard.sentences import server_sentence
@@ -294,7 +295,8 @@ def stamps(result: Result) -> dict[str, Any]:
 def _is_mostly_cut(remark: Mapping[str, Any]) -> bool:
     """Of half of the answers or more nobody knows what they would have been."""
     args = remark.get("args", {})
-    return remark["id"] == "evaluate:cut" and bool(2 * args["cut"] >= args["total"])
+    is_cut = remark["id"] in ("evaluate:cut", "evaluate:cut_guess")
+    return is_cut and bool(2 * args["cut"] >= args["total"])
 
 
 @register.inclusion_tag("_command.html")
@@ -321,6 +323,15 @@ def chart(figure: Mapping[str, Any], height: int, label: str, id: str) -> dict[s
         "id": id,
         "data_id": f"{id}-data",
     }
+
+
+@register.simple_tag
+def middle(name: str) -> SafeString:
+    """A name that is cut in its middle where room is short: its end tells variants apart."""
+    head, tail = halves(name)
+    return format_html(
+        '<span class="mid" title="{}"><span>{}</span><span>{}</span></span>', name, head, tail
+    )
 
 
 @register.simple_tag

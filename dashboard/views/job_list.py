@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlencode
 
 from django.contrib.auth.models import User
 from django.db.models import Exists, OuterRef
@@ -13,13 +12,24 @@ from django.urls import URLPattern, path
 from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_GET
 
+from dashboard.columns import JOBS, chosen, heads
 from dashboard.rights import requires
 from dashboard.states import look
 from dashboard.words import kind_title
 from jobs.kinds import KINDS
 from jobs.models import Host, Job
 from jobs.queries.forecast import forecasts
-from jobs.queries.jobs import ASKS, BROKE, OPEN, Filters, cursor, in_stages, page
+from jobs.queries.jobs import (
+    ASKS,
+    BROKE,
+    COLUMNS,
+    NEWEST,
+    OPEN,
+    Filters,
+    in_stages,
+    sorted_jobs,
+)
+from jobs.queries.sorting import read_order
 
 FIELDS = {
     **{name: name for name in ("state", "kind", "host", "person", "pinned")},
@@ -30,24 +40,31 @@ FIELDS = {
 @require_GET
 @requires("job.view")
 def job_list(request: HttpRequest) -> HttpResponse:
-    """Jobs, newest first, a chain in its own order.
+    """Jobs, newest first, a chain in its own order; or sorted by a column.
 
-    In the URL: the names of FIELDS, and ``before`` for older.
+    In the URL: the names of FIELDS, ``order`` (``-duration``), and ``after`` for what follows.
     """
     asked = {name: request.GET.get(key, "").strip() for name, key in FIELDS.items()}
     filters = Filters(**asked)
-    before = cursor(request.GET.get("before", ""))
-    found = page(filters, before=before)
-    kept = {FIELDS[name]: value for name, value in asked.items() if value}
-    waiting = forecasts([job for job in found.jobs if job.state == Job.State.QUEUED])
+    order = read_order(request.GET.get("order", ""), COLUMNS, NEWEST)
+    after = request.GET.get("after", "")
+    jobs, following = sorted_jobs(filters, order, after)
+    query = request.GET.copy()
+    query.pop("after", None)
+    waiting = forecasts([job for job in jobs if job.state == Job.State.QUEUED])
+    listed = in_stages(jobs) if order == NEWEST else jobs
+    columns = chosen(request, "jobs")
     context = {
-        "found": found,
-        "rows": [(job, waiting.get(job.pk)) for job in in_stages(found.jobs)],
+        "rows": [(job, waiting.get(job.pk)) for job in listed],
         "filters": filters,
-        "title": _title(filters, len(found.jobs), more=found.older is not None),
-        "is_later_page": before is not None,
-        "newest_url": "?" + urlencode(kept),
-        "older_url": "?" + urlencode({**kept, "before": str(found.older)}) if found.older else "",
+        "title": _title(filters, len(jobs), more=bool(following), newest=order == NEWEST),
+        "order": request.GET.get("order", ""),
+        "columns": columns,
+        "all_columns": JOBS,
+        "heads": heads(columns, order, query),
+        "is_later_page": bool(after),
+        "query": query.urlencode(),
+        "after": following,
         **_choices(filters),
     }
     return render(request, "jobs/list.html", context)
@@ -69,8 +86,10 @@ def _choices(filters: Filters) -> dict[str, Any]:
     }
 
 
-def _title(filters: Filters, count: int, *, more: bool) -> str:
+def _title(filters: Filters, count: int, *, more: bool, newest: bool) -> str:
     """What the list found, as a sentence."""
+    if more and not newest:
+        return gettext("Jobs, sorted, %(n)s on a page") % {"n": count}
     if more:
         return gettext("The latest %(n)s jobs") % {"n": count}
     if filters.any:

@@ -19,6 +19,7 @@ from dashboard.audit import record
 from dashboard.checks import low_disk_bytes
 from dashboard.diegrid import grid
 from dashboard.host_view import host_views
+from dashboard.mending import actions
 from dashboard.rates import rates
 from dashboard.rights import allowed, requires
 from dashboard.tour import TOUR_MINUTES, tour_steps
@@ -73,7 +74,9 @@ def _busy(viewer: Any, *, mine: bool) -> dict[str, Any]:
         **serving_panel(),
         "running": queries.running(user),
         "waiting": _waiting(user),
-        "broke": [(job, advice(job)) for job in queries.broke(user, midnight)],
+        "broke": [
+            (job, advice(job), actions(job, viewer)[:1]) for job in queries.broke(user, midnight)
+        ],
         "broken_servers": [
             (row, server_advice(row), allowed(viewer, "deployment.restart", row))
             for row in queries.broken_servers(user, midnight)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from jobs.catalog import ZooModel
 from jobs.kinds import vllm_common
 from jobs.kinds.base import AssetRef, Choice, Conclusion, Measured, Need, Remark, Target
-from jobs.kinds.common import asset, quiet_field
+from jobs.kinds.common import asset, overlap_field, quiet_field
 from jobs.kinds.vacc import (
     exact_field,
     model_of_asset,
@@ -65,6 +65,7 @@ class Params(BaseModel):
         },
     )
     quiet: bool = quiet_field(True)
+    overlap: bool = overlap_field()
 
 
 def offered(target: Target) -> bool:
@@ -116,6 +117,11 @@ def plan(params: Params, target: Target) -> Plan:
         batch=params.batch_size,
         iterations=params.iterations,
     )
+
+
+def successors(params: Params) -> Sequence[str]:
+    """A server of the same weights."""
+    return ("deploy-vllm",)
 
 
 def conclude(

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from jobs.catalog import ZooModel
 from jobs.kinds import vllm_common
 from jobs.kinds.base import AssetRef, Choice, Conclusion, Measured, Need, Remark, Target
-from jobs.kinds.common import asset, quiet_field
+from jobs.kinds.common import asset, overlap_field, quiet_field
 from jobs.kinds.vacc import (
     exact_field,
     is_exact,
@@ -54,6 +54,7 @@ class Params(BaseModel):
         1000, "Output", "Generated for each request, always to the full length.", without_dies=64
     )
     quiet: bool = quiet_field(True)
+    overlap: bool = overlap_field()
 
 
 def offered(target: Target) -> bool:
@@ -109,6 +110,11 @@ def plan(params: Params, target: Target) -> Plan:
         input_tokens=params.input_tokens,
         output=params.output_tokens,
     )
+
+
+def successors(params: Params) -> Sequence[str]:
+    """The other offline benchmark of the same weights, then a server."""
+    return ("benchmark-latency", "deploy-vllm")
 
 
 def conclude(

@@ -216,6 +216,11 @@ def plan(params: Params, target: Target) -> Plan:
     return vllm.serve_plan(stack, serving, vacc_site(target))
 
 
+def successors(params: Params) -> Sequence[str]:
+    """Measure it."""
+    return ("benchmark-online", "evaluate-opencompass", "evaluate-evalscope", "evaluate")
+
+
 def conclude(
     params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
 ) -> Conclusion:

@@ -117,6 +117,8 @@ def _start_what_can(course: _Course, waiting: Sequence[Ahead]) -> list[Ahead]:
         course.blocked[one.id] = blocked
         if course.room.keeps(one):
             course.room.keep(one)
+        else:
+            course.room.pass_by(one)
         rest.append(ahead)
     return rest
 

@@ -1,4 +1,4 @@
-"""Lists of jobs: filtered, newest first, paged by keyset."""
+"""Lists of jobs: filtered, newest first or sorted by a column, paged by keyset."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from datetime import datetime
 from itertools import groupby
 
 from django.contrib.auth.models import User
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from jobs.models import Host, Job
+from jobs.queries.sorting import Column, Order, read_float, read_moment, read_whole, sorted_page
+from jobs.queries.sorting import text as text_column
 
 PAGE_SIZE = 50
 
@@ -19,6 +21,20 @@ OPEN, BROKE, ASKS = "open", "broke", "asks"
 GROUPS: Mapping[str, tuple[str, ...]] = {
     OPEN: Job.OPEN_STATES,
     BROKE: (Job.State.FAILED, Job.State.ERRORED, Job.State.LOST),
+}
+
+# By what the list can be sorted. Names are those of the address: ``?order=-duration``.
+NEWEST = Order("made", descending=True)
+COLUMNS: Mapping[str, Column] = {
+    "job": Column(F("pk"), read_whole, always=True),
+    "kind": text_column("kind", always=True),
+    "state": text_column("state", always=True),
+    "host": text_column("host__name", always=True),
+    "person": text_column("created_by__username"),
+    "started": Column(F("started_at"), read_moment),
+    "ended": Column(F("finished_at"), read_moment),
+    "duration": Column(F("duration_s"), read_float),
+    "made": Column(F("created_at"), read_moment, always=True, indexed=True),
 }
 
 
@@ -83,6 +99,12 @@ def page(filters: Filters, *, before: Cursor | None = None, limit: int = PAGE_SI
         return Page(found)
     last = found[limit - 1]
     return Page(found[:limit], Cursor(last.created_at, last.pk))
+
+
+def sorted_jobs(filters: Filters, order: Order, after: str = "") -> tuple[list[Job], str]:
+    """A page of jobs in this order, and the cursor of the next one, "" at the end."""
+    jobs = _filtered(filters).select_related("host", "created_by").prefetch_related("steps")
+    return sorted_page(jobs, COLUMNS[order.name], order, after, PAGE_SIZE)
 
 
 def in_stages(jobs: Sequence[Job]) -> list[Job]:

@@ -25,9 +25,13 @@ FACETS = {
     "host": "host__name",
     "person": "created_by__username",
 }
+# A remark is looked for in the JSON as text: databases do not agree on how to look into a list.
 STAMPS = {
     "simulated": Q(simulated=True),
     "failed": Q(metrics__failed_requests__gt=0),
+    "disturbed": Q(remarks__icontains='"result:beside_'),
+    "few": Q(remarks__icontains='"result:few_samples"'),
+    "cut": Q(remarks__icontains='"evaluate:cut"'),
     "quiet": Q(simulated=False, remarks=[]),
 }
 # What changes in other ways, a person that is gone, is seen after this long (seconds).

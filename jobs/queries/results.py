@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -12,20 +11,33 @@ from django.db.models import Q, QuerySet
 
 from jobs.models import Answer, Artifact, Deployment, Host, Job, OutputFile, Result, ResultPoint
 from jobs.queries import result_counts
+from jobs.queries.repeats import MOST, repeats_of
 from jobs.queries.result_counts import FACETS, STAMPS, Counts
-from jobs.queries.statistics import Interval, mean_interval, wilson
+from jobs.queries.result_orders import COLUMNS, NEWEST
+from jobs.queries.sorting import Order, sorted_page
+from jobs.queries.statistics import Interval, wilson
 
 PAGE = 50
 QUESTIONS_PAGE = 50
+ANSWER_FIELDS = (
+    *("index", "subset", "question_id", "sample", "question", "expected", "answer", "score"),
+    *("status", "extracted", "finish", "reasoning"),
+)
+# What the questions of an evaluation can be narrowed to.
+SHOWN = ("right", "wrong", "cut", "empty", "unscored")
 
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What the list is narrowed to. Each facet holds the values that are let through."""
+    """What the list is narrowed to. Each facet holds the values that are let through.
+
+    ``stamp_words`` are words that in ``text`` stand for a stamp of ``STAMPS``, in small letters.
+    """
 
     facets: Mapping[str, Sequence[str]] = field(default_factory=dict)
     stamps: Sequence[str] = ()
     text: str = ""
+    stamp_words: Mapping[str, str] = field(default_factory=dict)
     deployment: int | None = None
     pinned: bool = False  # only those whose jobs are
 
@@ -38,7 +50,7 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """``results`` newest first; ``after`` is where the next page begins, "" at the end.
+    """``results`` in the order asked for; ``after`` is the next page's cursor, "" at the end.
 
     ``pinned`` and ``removed`` are numbers of their jobs: which are pinned, and of which log and
     files are gone.
@@ -90,12 +102,13 @@ class Category:
 
 @dataclass(frozen=True, slots=True)
 class Questions:
-    """One page of an evaluation's questions, and how many there are of each verdict."""
+    """One page of an evaluation's questions; ``counts`` has how many there are of each of
+    :data:`SHOWN`, ``shown`` how many of the chosen.
+    """
 
     answers: Sequence[Answer]
     after: int | None
-    right: int
-    wrong: int
+    counts: Mapping[str, int]
     shown: int
 
 
@@ -116,7 +129,7 @@ def matching(filters: Filters) -> QuerySet[Result]:
         # Not by a join, for which the database may walk over all results.
         found = found.filter(job_id__in=Job.objects.filter(pinned_at__isnull=False).values("pk"))
     for word in filters.text.split():
-        found = found.filter(_matches(word))
+        found = found.filter(_matches(word, filters.stamp_words))
     return found
 
 
@@ -131,7 +144,7 @@ def _has_any(facet: str, values: Sequence[str]) -> Q:
     return Q(**{f"{FACETS[facet]}__in": list(values)})
 
 
-def _matches(word: str) -> Q:
+def _matches(word: str, stamp_words: Mapping[str, str]) -> Q:
     number = word.removeprefix("#")
     matches = (
         Q(model_id__icontains=word)
@@ -141,27 +154,22 @@ def _matches(word: str) -> Q:
         | Q(deployment__name__icontains=word)
         | Q(host__name__icontains=word)
     )
+    stamp = stamp_words.get(word.casefold())
+    if stamp is not None:
+        matches |= STAMPS[stamp]
     # 18 digits fit every database's big integer.
     return matches | Q(job_id=int(number)) if number.isdecimal() and len(number) <= 18 else matches
 
 
-def result_list(filters: Filters, after: str = "") -> Page:
-    """One page of the list. ``after`` is :attr:`Page.after` of the page before."""
-    found = matching(filters)
+def result_list(filters: Filters, after: str = "", order: Order = NEWEST) -> Page:
+    """One page of the list. ``after`` is :attr:`Page.after` of the page before, in that order."""
     total = _passing(_counts(filters), filters).total()
-    cursor = _cursor(after)
-    if cursor is not None:
-        created, number = cursor
-        # Not the usual OR: with it the database would leave the index (docs/decisions.md).
-        found = found.filter(created_at__lte=created).exclude(created_at=created, pk__gte=number)
-    rows = list(found.select_related("host", "deployment", "created_by")[: PAGE + 1])
-    more = len(rows) > PAGE
-    rows = rows[:PAGE]
-    next_page = f"{rows[-1].created_at.isoformat()}~{rows[-1].pk}" if more else ""
+    found = matching(filters).select_related("host", "deployment", "created_by")
+    rows, following = sorted_page(found, COLUMNS[order.name], order, after, PAGE)
     kept = Job.objects.filter(pk__in=[row.job_id for row in rows])
     pinned = kept.filter(pinned_at__isnull=False).values_list("pk", flat=True)
     removed = kept.filter(removed_at__isnull=False).values_list("pk", flat=True)
-    return Page(rows, next_page, total, frozenset(pinned), frozenset(removed))
+    return Page(rows, following, total, frozenset(pinned), frozenset(removed))
 
 
 def facet_counts(filters: Filters) -> dict[str, list[tuple[str, int]]]:
@@ -205,7 +213,9 @@ def result_page(result_id: int) -> ResultPage:
         outputs=list(OutputFile.objects.filter(job_id=result.job_id)),
         artifact=deployment.artifact if deployment else None,
         deployment=deployment,
-        repeats=list(repeats_of(result).select_related("host", "created_by")[:20]),
+        repeats=list(
+            repeats_of(result, disturbed=True).select_related("host", "created_by")[:MOST]
+        ),
         categories=categories(result),
         accuracy=accuracy(result),
     )
@@ -214,25 +224,6 @@ def result_page(result_id: int) -> ResultPage:
 def points_of(result: Result) -> list[ResultPoint]:
     """A benchmark's points, by concurrency."""
     return sorted(ResultPoint.objects.filter(result=result), key=lambda p: (p.concurrency, p.index))
-
-
-def repeats_of(result: Result) -> QuerySet[Result]:
-    """Other runs of the same measurement: same host, model, precision, work and tool."""
-    return Result.objects.filter(
-        sort=result.sort,
-        host_id=result.host_id,
-        model_id=result.model_id,
-        label=result.label,
-        what=result.what,
-        tool=result.tool,
-        simulated=result.simulated,
-    ).exclude(pk=result.pk)
-
-
-def spread(result: Result, metric: str) -> Interval | None:
-    """The mean of a metric over all repeats, this one included; None with fewer than three."""
-    rows = [result.metrics, *repeats_of(result).values_list("metrics", flat=True)]
-    return mean_interval([row[metric] for row in rows if metric in row])
 
 
 def accuracy(result: Result) -> Interval | None:
@@ -246,7 +237,8 @@ def accuracy(result: Result) -> Interval | None:
 def categories(result: Result) -> list[Category]:
     """An evaluation by category of its questions, else by subset; largest first."""
     rows: dict[str, list[float]] = {}
-    answers = Answer.objects.filter(result=result).values_list("subset", "detail", "score")
+    scored = Answer.objects.scored().filter(result=result)
+    answers = scored.values_list("subset", "detail", "score")
     for subset, detail, score in answers:
         rows.setdefault(str(detail.get("category") or subset), []).append(score)
     found = [
@@ -259,7 +251,7 @@ def categories(result: Result) -> list[Category]:
 def questions(
     result: Result, *, show: str = "", text: str = "", category: str = "", after: int = -1
 ) -> Questions:
-    """Questions in their order, from ``after`` on. ``show``: "right", "wrong", "empty" or all."""
+    """Questions in their order, after the index ``after``. ``show``: of :data:`SHOWN`; "": all."""
     found = Answer.objects.filter(result=result)
     if text:
         found = found.filter(
@@ -267,22 +259,28 @@ def questions(
         )
     if category:
         found = found.filter(Q(detail__category=category) | Q(subset=category))
-    right, wrong = found.filter(score__gte=0.5), found.filter(score__lt=0.5)
-    shown = {"right": right, "wrong": wrong, "empty": found.filter(answer="")}.get(show, found)
+    scored = found.filter(status="")
+    narrowed = {
+        "right": scored.filter(score__gte=0.5),
+        "wrong": scored.filter(score__lt=0.5),
+        "cut": found.filter(finish="length"),
+        "empty": found.filter(answer=""),
+        "unscored": found.exclude(status=""),
+    }
+    shown = narrowed.get(show, found)
     rows = list(shown.filter(index__gt=after).order_by("index")[: QUESTIONS_PAGE + 1])
     more = len(rows) > QUESTIONS_PAGE
     rows = rows[:QUESTIONS_PAGE]
+    counts = {name: each.count() for name, each in narrowed.items()}
     return Questions(
-        rows, rows[-1].index if more else None, right.count(), wrong.count(), shown.count()
+        rows, rows[-1].index if more else None, counts, counts.get(show, found.count())
     )
 
 
-def _cursor(text: str) -> tuple[datetime, int] | None:
-    created, _, number = text.partition("~")
-    try:
-        return datetime.fromisoformat(created), int(number)
-    except ValueError:
-        return None
+def answer_rows(result: Result) -> list[dict[str, Any]]:
+    """Every answer with all that is kept of it; ``score`` is None where the tool gave none."""
+    rows = Answer.objects.filter(result=result).order_by("index").values(*ANSWER_FIELDS, "detail")
+    return [{**row, "score": None if row["status"] else row["score"]} for row in rows]
 
 
 def point_rows(result: Result) -> list[tuple[int, Mapping[str, Any]]]:

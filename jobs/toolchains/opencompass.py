@@ -188,6 +188,8 @@ def evaluate_plan(asking: Asking, site: VaccSite) -> Plan:
             ),
         ),
         checks=_checks(asking, site),
+        # The guide's run leaves its folder, named by the minute, among those of other runs.
+        writes=(f"{site.workspace}/opencompass",) if asking.exact else (),
     )
 
 

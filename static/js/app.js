@@ -5,6 +5,7 @@ import { bindKeys } from "./keys.js";
 import { bindCopy } from "./copy.js";
 import { nowMs } from "./lib/server_clock.js";
 import { bindSearch } from "./search.js";
+import { bindTallTables } from "./lib/tall_table.js";
 
 const root = document.documentElement;
 
@@ -81,6 +82,7 @@ rememberZone();
 bindKeys();
 bindCopy();
 bindSearch();
+bindTallTables();
 document.getElementById("theme")?.addEventListener("click", switchTheme);
 document.addEventListener("click", closeMenus);
 document.addEventListener("keydown", (event) => {

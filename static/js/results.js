@@ -5,6 +5,23 @@ const MOST = 4;
 const facets = /** @type {HTMLFormElement | null} */ (document.querySelector("[data-facets]"));
 const form = /** @type {HTMLFormElement | null} */ (document.querySelector("[data-select]"));
 
+/** Filters that stand above the list are opened by their button, and stay as they are on the next page. */
+function bindFilters(/** @type {HTMLElement} */ button) {
+  const { dataset } = document.documentElement;
+  const show = () => button.setAttribute("aria-expanded", String(dataset.filters !== "shut"));
+  button.addEventListener("click", () => {
+    if (dataset.filters === "shut") delete dataset.filters;
+    else dataset.filters = "shut";
+    try {
+      localStorage.setItem("filters", dataset.filters ?? "open");
+    } catch {
+      // Storage may be forbidden: they are shut on the next page.
+    }
+    show();
+  });
+  show();
+}
+
 if (facets) {
   document.documentElement.classList.add("js-facets");
   facets.addEventListener("change", () => facets.requestSubmit());
@@ -12,7 +29,8 @@ if (facets) {
   facets.addEventListener("formdata", (event) => {
     for (const [name, value] of [...event.formData]) if (!value) event.formData.delete(name);
   });
-  if (window.matchMedia("(max-width: 760px)").matches) facets.closest("details")?.removeAttribute("open");
+  const button = document.querySelector("[data-facets-open]");
+  if (button instanceof HTMLElement) bindFilters(button);
 }
 
 /** @param {HTMLFormElement} list */

@@ -5,6 +5,8 @@
   let stored = null;
   try {
     stored = localStorage.getItem("theme");
+    // Where filters have no room beside a list they are shut unless they were opened: js/results.js.
+    if (localStorage.getItem("filters") !== "open") root.dataset.filters = "shut";
   } catch {
     // Storage may be forbidden: the system's theme is used then.
   }

@@ -60,7 +60,7 @@ ALL_PATHS = [path for paths in PAGES.values() for path in paths]
 TURNS = [path for path in ALL_PATHS if "?" not in path]
 # Fragments of pages, files, forms' targets and redirects.
 NO_PAGES = {
-    *("logout", "person-add", "person-change", "set_language", "jsi18n", "health"),
+    *("columns", "logout", "person-add", "person-change", "set_language", "jsi18n", "health"),
     *("job-again", "job-points", "job-output", "job-script"),
     *("job-accuracy", "job-accuracy-table"),
     *("launch", "launch-preview", "launch-script", "host-drain", "tour-start", "frame"),

@@ -12,7 +12,15 @@ from jobs import logstore
 from jobs.models import Job, OutputFile, PointBlock
 from jobs.plans import Plan, Step, Watch, script
 from jobs.queries.job_page import durations, job_page
-from tests.factories import make_deployment, make_host, make_job, make_plan, make_user
+from jobs.toolchains.vacc_site import GUIDE_FACTS
+from tests.factories import (
+    make_deployment,
+    make_host,
+    make_job,
+    make_plan,
+    make_user,
+    make_weights,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -453,3 +461,21 @@ def test_the_page_of_a_model_has_every_open_job_of_it(page):
     for job in jobs:
         assert reverse("job-detail", args=[job.pk]) in text
     assert reverse("job-detail", args=[other.pk]) not in text
+
+
+def test_what_a_job_made_leads_to_the_forms_of_its_own_host(client):
+    host = make_host("va16-01", facts=dict(GUIDE_FACTS), sort="vacc")
+    weights = make_weights(host=host, model_id="deepseek-r1-distill-llama-8b")
+    product = {"type": "weights", "model_id": weights.model_id, "path": weights.path}
+    params = {"model": weights.model_id, "stack": "guide"}
+    fields = {"product": product, "made": product, "params": params}
+    job = make_job(host=host, kind="prepare-weights", state="succeeded", **fields)
+    client.force_login(make_user())
+
+    page = client.get(reverse("job-detail", args=[job.pk])).content.decode()
+    (address,) = re.findall(r'href="(/launch/compile-vacc/[^"]*)"', page)
+    form = client.get(address.replace("&amp;", "&")).content.decode()
+
+    assert reverse("launch-form", args=["compile"]) not in page
+    assert "This host cannot do such work" not in form
+    assert f'value="{weights.pk}" selected' in form

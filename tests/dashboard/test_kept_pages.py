@@ -135,11 +135,11 @@ def test_lists_of_results_and_jobs_can_be_narrowed_to_those_that_are_pinned(clie
 
     assert [row.pk for row in results.context["page"].results] == [kept.pk]
     assert results.context["page"].total == 1
-    assert [row.pk for row in jobs.context["found"].jobs] == [kept.job_id]
+    assert [job.pk for job, _forecast in jobs.context["rows"]] == [kept.job_id]
     assert 'name="pinned" value="1" checked' in results.text
     assert 'name="pinned" value="1" checked' in jobs.text
     # Each page of a list keeps it.
-    assert "pinned=1" in jobs.context["newest_url"]
+    assert "pinned=1" in jobs.context["query"]
     assert other.job_id not in results.context["page"].pinned
 
 

@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('jobs', '0016_requests_of_all'),
+        ('jobs', '0019_answers_in_full'),
     ]
 
     operations = [

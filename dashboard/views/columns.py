@@ -1,0 +1,44 @@
+"""Keeps which columns a person wants to see of a table, in a cookie of their browser."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import URLPattern, path, reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_POST
+
+from dashboard.columns import KEPT_S, TABLES, cookie_name, written
+from dashboard.rights import requires
+
+
+@require_POST
+@requires("account.view")
+def columns(request: HttpRequest, table: str) -> HttpResponse:
+    """``column=…`` as often as wanted, or ``usual=1`` for what everybody sees; then back."""
+    if table not in TABLES:
+        raise Http404(f"no table is called {table}")
+    back = request.POST.get("next", "")
+    if not url_has_allowed_host_and_scheme(back, allowed_hosts=None):  # an address of our own only
+        back = reverse("overview")
+    answer = redirect(back)
+    root = reverse("overview")
+    if request.POST.get("usual"):
+        answer.delete_cookie(cookie_name(table), path=root, samesite="Lax")
+    else:
+        answer.set_cookie(
+            cookie_name(table),
+            written(request.POST.getlist("column"), table),
+            max_age=KEPT_S,
+            path=root,
+            secure=settings.SESSION_COOKIE_SECURE,
+            httponly=True,
+            samesite="Lax",
+        )
+    return answer
+
+
+urlpatterns: list[URLPattern] = [
+    path("columns/<slug:table>/", columns, name="columns"),
+]

@@ -1,0 +1,149 @@
+"""Sorted lists that are paged by keyset: columns to sort by, their total order, the next page.
+
+A list is sorted by one column and, where its values are equal, by number, both in one direction:
+a total order, so that pages repeat and lose nothing. Rows without a value come last in either
+direction. A cursor is ``<number>~<value>`` of the last row of a page, ``<number>`` without a value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from math import isfinite
+from typing import Any, TypeVar
+
+from django.db.models import F, FloatField, Model, Q, QuerySet
+from django.db.models.expressions import Combinable
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast, Coalesce
+
+Row = TypeVar("Row", bound=Model)
+
+LONGEST = 300  # characters of a value in a cursor
+_VALUE = "sorted_by"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """What a list is sorted by. ``read`` makes a value of a cursor's text, or raises ValueError."""
+
+    value: Combinable
+    read: Callable[[str], Any]
+    always: bool = False  # every row has a value
+    indexed: bool = False  # an index holds (value, number): asked in the form that uses it
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A column by its name, and the direction. As text: ``-made`` is descending."""
+
+    name: str
+    descending: bool = False
+
+    def __str__(self) -> str:
+        return f"-{self.name}" if self.descending else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """The last row of a page: its value, None where it has none, and its number."""
+
+    value: Any
+    number: int
+
+
+def read_order(text: str, columns: Mapping[str, Column], default: Order) -> Order:
+    """The order that an address names; ``default`` for anything that is none."""
+    name = text.removeprefix("-")
+    return Order(name, text.startswith("-")) if name in columns else default
+
+
+def sorted_page(
+    rows: QuerySet[Row], column: Column, order: Order, after: str, size: int
+) -> tuple[list[Row], str]:
+    """At most ``size`` rows behind the cursor ``after``, and the next cursor, "" at the end.
+
+    A cursor that no page has given is taken for the begin of the list.
+    """
+    rows = rows.annotate(**{_VALUE: column.value})
+    cursor = read_cursor(after, column)
+    if cursor is not None:
+        rows = _behind(rows, column, order, cursor)
+    found = list(rows.order_by(*_ordering(column, order))[: size + 1])
+    if len(found) <= size:
+        return found, ""
+    return found[:size], _written(getattr(found[size - 1], _VALUE), found[size - 1].pk)
+
+
+def read_cursor(text: str, column: Column) -> Cursor | None:
+    """The cursor of an address; None for what no page has given."""
+    number, has_value, value = text.partition("~")
+    if not (number.isdecimal() and len(number) <= 18 and len(value) <= LONGEST):
+        return None
+    try:
+        return Cursor(column.read(value) if has_value else None, int(number))
+    except (ValueError, OverflowError):
+        return None
+
+
+def metric(*names: str) -> Column:
+    """The first of these metrics that a row has in its ``metrics``."""
+    found = [Cast(KeyTextTransform(name, "metrics"), FloatField()) for name in names]
+    return Column(Coalesce(*found) if len(found) > 1 else found[0], read_float)
+
+
+def text(field: str, *, always: bool = False) -> Column:
+    """A field that holds text."""
+    return Column(F(field), str, always=always)
+
+
+def read_float(written: str) -> float:
+    """A number of a cursor. Raises ValueError for what is none, and for infinity."""
+    value = float(written)
+    if not isfinite(value):
+        raise ValueError(written)
+    return value
+
+
+def read_whole(written: str) -> int:
+    """A whole number that every database can hold. Raises ValueError for others."""
+    if not written.isdecimal() or len(written) > 18:
+        raise ValueError(written)
+    return int(written)
+
+
+def read_moment(written: str) -> datetime:
+    """A time with its zone. Raises ValueError for anything else."""
+    moment = datetime.fromisoformat(written)
+    if moment.tzinfo is None:
+        raise ValueError(written)
+    return moment
+
+
+def _ordering(column: Column, order: Order) -> list[Any]:
+    value = F(_VALUE)
+    last = {} if column.always else {"nulls_last": True}
+    ordered = value.desc(**last) if order.descending else value.asc(**last)
+    return [ordered, "-pk" if order.descending else "pk"]
+
+
+def _behind(rows: QuerySet[Row], column: Column, order: Order, cursor: Cursor) -> QuerySet[Row]:
+    further = "lt" if order.descending else "gt"
+    if cursor.value is None:
+        return rows.filter(**{f"{_VALUE}__isnull": True, f"pk__{further}": cursor.number})
+    if column.indexed:
+        # Not the usual OR: with it the database would leave the index (docs/decisions.md).
+        up_to, seen = ("lte", "gte") if order.descending else ("gte", "lte")
+        return rows.filter(**{f"{_VALUE}__{up_to}": cursor.value}).exclude(
+            **{_VALUE: cursor.value, f"pk__{seen}": cursor.number}
+        )
+    behind = Q(**{f"{_VALUE}__{further}": cursor.value})
+    behind |= Q(**{_VALUE: cursor.value, f"pk__{further}": cursor.number})
+    return rows.filter(behind if column.always else behind | Q(**{f"{_VALUE}__isnull": True}))
+
+
+def _written(value: Any, number: int) -> str:
+    if value is None:
+        return str(number)
+    return f"{number}~{value.isoformat() if isinstance(value, datetime) else value}"
