@@ -75,6 +75,8 @@ class OpenCompassReader:
             if result is not None and result.share is not None:
                 whole.scored += asked.members  # an empty answer is scored as well
                 whole.right += result.share * asked.members
+                if name in self._sizes:  # a set that is scored has no question left
+                    whole.total = asked.members
         return sets
 
     def _set_of(self, name: str) -> str:
