@@ -113,6 +113,26 @@ class TestAWay:
         first = page.locator("#pipeline tbody tr").first
         expect(first.locator(".st.ok")).to_be_visible(timeout=WAY_S * 1000)
 
+    def test_opencompass_has_a_row_for_each_data_set_while_it_runs(self, page, host, way, model):
+        if (way, model) == BUILD_IN:
+            pytest.skip("EvalScope evaluates it")
+        number = next(
+            number
+            for number in host.ways[way, model]
+            if host.job(number)["kind"] == "evaluate-opencompass"
+        )
+        until(lambda: host.job(number)["state"] == "running", "it runs", WAY_S)
+        page.goto(reverse("job-detail", args=[number]))
+
+        rows = page.locator("#accuracy-rows tbody tr")
+        expect(rows).to_have_count(2 + 1 + 57)
+        expect(rows.get_by_text("scored when the set is done").first).to_be_visible(timeout=60_000)
+        asked = page.locator("#accuracy-rows tfoot td").nth(1)
+        before = asked.inner_text()
+        until(lambda: asked.inner_text() != before, "more is asked")
+        expect(page.locator("#accuracy .main-svg").first).to_be_visible(timeout=WAY_S * 1000)
+        assert host.job(number)["state"] == "running"  # scores come set by set, before its end
+
     def test_the_overview_follows_it_to_the_playground(self, page, host, way, model):
         page.goto(reverse("overview"))
 
