@@ -188,7 +188,7 @@ def running_of(job: Job) -> Running:
     progress = job.progress or {}
     done, total = progress.get("done"), progress.get("total")
     ran_s = (now() - job.started_at).total_seconds() if job.started_at else None
-    earlier = durations(job.kind, job.host, job.title, model=job.model_id, but=job.pk)
+    earlier = durations(job, job.host)
     return Running(
         job=job,
         step=started[-1].name if started else "",
@@ -198,7 +198,7 @@ def running_of(job: Job) -> Running:
         total=total,
         unit=str(progress.get("unit", "")),
         ran_s=ran_s,
-        left_s=left_s(job.progress, ran_s, earlier),
+        left_s=left_s(job, ran_s, earlier),
     )
 
 
