@@ -15,7 +15,7 @@ def tell(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('jobs', '0030_turn_attempts'),
+        ('jobs', '0021_turn_attempts'),
     ]
 
     operations = [

@@ -5,7 +5,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('jobs', '0016_requests_of_all'),
+        ('jobs', '0020_job_scores'),
     ]
 
     operations = [
