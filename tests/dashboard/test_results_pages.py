@@ -373,3 +373,13 @@ def test_lengths_of_prompts_that_people_wrote_are_measured_only(page):
 
     assert "asked – → 64" in html
     assert "measured 44 → 64" in html
+
+
+@pytest.mark.parametrize(("seed", "words"), [(None, "one for each concurrency and run"), (7, "7")])
+def test_a_result_says_where_its_seed_came_from(page, seed, words):
+    job = make_job(state="succeeded", kind="benchmark-online", params={"seed": seed})
+    result = make_measured(points=[point(4, 90.0)], job=job)
+
+    html = page(reverse("result-detail", args=[result.pk]))
+
+    assert re.search(rf"<dt>Seed</dt><dd>{words}</dd>", html)
