@@ -10,7 +10,7 @@ const TITLE = "confirm-title";
 async function question(address) {
   const answer = await fetch(address, { headers: { Accept: "text/html" } });
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-  const asks = page.querySelector("[data-asks]");
+  const asks = page.querySelector("[data-confirm-page]");
   const title = page.querySelector("main h1")?.textContent?.trim() ?? "";
   return answer.ok && asks ? { title, asks } : null;
 }

@@ -70,5 +70,5 @@ def test_without_scripts_the_same_question_is_a_page(browser, own_server, served
         page = context.new_page()
         page.goto(f"{root}/deployments/{served}/stop/")
 
-        assert page.locator("[data-asks] button.danger").count() == 1
-        assert page.locator("[data-asks] a[data-back]").count() == 1
+        assert page.locator("[data-confirm-page] button.danger").count() == 1
+        assert page.locator("[data-confirm-page] a[data-back]").count() == 1
