@@ -41,8 +41,8 @@ _BY_STATE: dict[str, str | Promise] = {
         "the settings, then run it again."
     ),
     Job.State.ERRORED: _(
-        "This is the dashboard's fault, not the job's. Run it again; if it happens twice, report "
-        "it with the sentence above."
+        "The dashboard failed here, not the job. Report it with the sentence above; running it "
+        "again may end the same way."
     ),
     Job.State.CANCELLED: _("Run it again when you need it. What was finished is kept below."),
     Job.State.LOST: _("What arrived until then is kept. Run it again when the host is well."),
@@ -76,6 +76,7 @@ _OF_SERVERS: dict[str, str | Promise] = {
         "restart it."
     ),
     "host:launcher_died": _("Find out what killed it on the host, then restart it."),
+    "job:secret_gone": "",  # the sentence says what to do
     "deployment:job_failed": _("Its job says why. Run that one again in place of it."),
     Deployment.State.UNHEALTHY: _(
         "It did not answer three times in a row. What uses it now may fail. If it does not come "
@@ -114,8 +115,8 @@ def advice(job: Job) -> str:
     """What to do about ``job``; "" for one that is open or succeeded."""
     if job.is_open or job.state == Job.State.SUCCEEDED:
         return ""
-    if job.sentence_id.startswith("check:"):
-        return ""  # what its host missed, and the sentence says what to do
+    if job.sentence_id.startswith(("check:", "job:secret_gone")):
+        return ""  # what was missing, and what to do, the sentence says
     known = view_of(job)
     if known is not None:
         return known.next  # the sentence says what to do

@@ -18,15 +18,42 @@ MINUS = "\u2212"
 _SIZES = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
-def number(value: float, decimals: int | None = None) -> str:
-    """``value`` for people. Without ``decimals``: all of an int, three digits of a float."""
+def number(value: float, decimals: int | None = None, *, signed: bool = False) -> str:
+    """``value`` for people. Without ``decimals``: all of an int, three digits of a float.
+
+    ``signed``: with a plus before what is above 0.
+    """
     if isinstance(value, float) and not math.isfinite(value):
         return gettext("not a number")
     if decimals is None:
         decimals = 0 if isinstance(value, int) else _three_significant(abs(value))
     text = f"{abs(value):,.{decimals}f}".replace(",", THIN)
     is_zero = not text.strip("0." + THIN)
-    return MINUS + text if value < 0 and not is_zero else text
+    if is_zero:
+        return text
+    return MINUS + text if value < 0 else f"+{text}" if signed else text
+
+
+def measured(value: float) -> str:
+    """What was measured: three significant digits, "3 424", "0.0035"."""
+    return number(float(value))
+
+
+def counted(value: float) -> str:
+    """What was counted: all digits, "27 211"; a mean of counts as it was measured."""
+    return number(int(value)) if float(value).is_integer() else number(float(value))
+
+
+def percent(share: float) -> str:
+    """A share in per cent without its sign: two decimals wherever it stands, "46.20"."""
+    return number(100 * share, 2)
+
+
+def change_text(share: float) -> str:
+    """A relative change for people: "+20.2 %", "−4.1 %"; from three times on "× 40.6"."""
+    if share >= 2:
+        return f"× {number(1 + share)}"
+    return f"{number(100 * share, 1, signed=True)} %"
 
 
 def _three_significant(size: float) -> int:

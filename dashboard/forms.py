@@ -17,7 +17,7 @@ from dashboard.words import phrase, told_apart
 from jobs.kinds import KINDS
 from jobs.kinds.base import AssetRef, Choice, Kind, Target
 from jobs.kinds.offered import asset_named, fitting_first
-from jobs.kinds.proposals import EXACT, leading, proposals
+from jobs.kinds.proposals import EXACT, bounds, leading, proposals
 
 # What a person typed for one field: text, or a list of texts where the field takes several.
 Raw = dict[str, Any]
@@ -149,13 +149,14 @@ def make_form(
     """The form of ``kind`` on ``target`` with ``typed`` values, or proposals where none is."""
     schema = kind.Params.model_json_schema()
     given = {name: _first(kind, target, name) for name in asset_fields(kind)} | dict(typed)
-    proposed = proposals(kind.Params, target, given)
+    proposed, most = proposals(kind.Params, target, given), bounds(kind.Params, target, given)
     groups: dict[str, list[Field]] = {}
     for name, spec in schema.get("properties", {}).items():
         spec = _resolved(spec, schema)
         if spec.get("needs_dies") and not target.has_dies:
             continue
         default = proposed.get(name, _default(kind, name))
+        spec["most"] = most.get(name)
         field = _field(kind, target, name, spec, _text(default), typed, errors.get(name, ""))
         groups.setdefault(spec.get("group") or "", []).append(field)
     return LaunchForm(
@@ -223,6 +224,14 @@ def asset_fields(kind: Kind) -> dict[str, str]:
     """Fields that name an asset, with its type."""
     found = {name: _extra(kind, name).get("asset") for name in kind.Params.model_fields}
     return {name: str(asset) for name, asset in found.items() if asset}
+
+
+def offers(kind: Kind, target: Target, name: str) -> Sequence[Choice] | None:
+    """What a field may be on ``target``; None: no such field, or anything that its type allows."""
+    if name not in kind.Params.model_fields:
+        return None
+    schema = kind.Params.model_json_schema()
+    return _choices(kind, target, name, _resolved(schema["properties"][name], schema))
 
 
 def _field(
@@ -360,9 +369,10 @@ def _width(label: str) -> int:
 
 
 def _limit(spec: Mapping[str, Any]) -> str:
-    """The field's bounds in figures: "≤ 8", "≥ 1", "1 to 64"."""
+    """The field's bounds in figures: "≤ 8", "≥ 1", "1–64"; as what is chosen elsewhere allows."""
     inner = spec.get("items", {}) if spec.get("type") == "array" else spec
     low, high = inner.get("minimum"), inner.get("maximum")
+    high = min(filter(None, (high, spec.get("most"))), default=None) if high else high
     if high is None:
         return f"≥ {low}" if low not in (None, 0, 1) else ""
     if low in (None, 0, 1):

@@ -79,8 +79,12 @@ GUIDE_SENTENCES: dict[str, str | Promise] = {
         "the host does not hear them."
     ),
     "guide:comparable": _(
-        "A seed, more percentiles, the whole latency, and temperature 0 are asked for, so that two "
-        "results can be compared."
+        "More percentiles, the whole latency and temperature 0 are asked for, so that two results "
+        "can be compared; a seed of each run's own keeps prompts out of the prefix cache."
+    ),
+    "guide:same_requests": _(
+        "As printed, no --seed is sent: every run sends the same requests (seed 0). An engine that "
+        "caches prefixes answers a second run faster."
     ),
     "guide:completions": _(
         "As printed, requests go to the completions endpoint, without the chat template."

@@ -23,9 +23,9 @@ _NEXT: dict[Severity, str | Promise] = {
 
 @dataclass(frozen=True, slots=True)
 class FailureView:
-    """For a card beside the failing line. ``where`` is "" for the record's own log, "server" for
-    that of a job's deployment, else the path of an output; ``line`` counts from 1, None where no
-    line shows it.
+    """For a card beside the failing line. ``on_host``: it is mended there. ``where`` is "" for the
+    record's own log, "server" for that of a job's deployment, else the path of an output; ``line``
+    counts from 1, None where no line shows it.
     """
 
     id: str
@@ -36,6 +36,7 @@ class FailureView:
     where: str
     line: int | None
     offset: int | None
+    on_host: bool = False
 
 
 def view_of(record: Job | Deployment) -> FailureView | None:
@@ -54,6 +55,7 @@ def view_of(record: Job | Deployment) -> FailureView | None:
         where=str(kept.get("where") or ""),
         line=line if isinstance(line, int) else None,
         offset=offset if isinstance(offset, int) else None,
+        on_host=failure.on_host,
     )
 
 

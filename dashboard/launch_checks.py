@@ -67,19 +67,18 @@ def _queue(host: Host, starts: Forecast | None) -> list[Check]:
     if starts is not None and starts.starts_in_s is None:
         # That of the host itself stands above.
         return [] if starts.remark.id in OF_THE_HOST else [Check("asks", line_view.starts(starts))]
-    ahead = list(Job.objects.filter(host=host, state__in=Job.OPEN_STATES).order_by("id")[:50])
-    busy = [job for job in ahead if job.state != Job.State.QUEUED]
-    if len(ahead) < host.slots:
-        if starts is None or line_view.is_next(starts):
-            return [Check("passed", _("Nothing is ahead of it: it starts at once."))]
-        return [Check("asks", line_view.starts(starts))]  # dies, quiet, one before it
-    first = busy[0] if busy else ahead[0]
-    sentence = ngettext(
-        "%(count)d job is ahead of it on this host.",
-        "%(count)d jobs are ahead of it on this host.",
-        len(ahead),
-    ) % {"count": len(ahead)}
-    return [Check("asks", sentence, job=first.pk)]
+    if starts is None:
+        return []
+    if not line_view.is_next(starts):
+        open_here = Job.objects.filter(host=host)
+        runs = open_here.filter(state__in=Job.ON_HOST_STATES).order_by("pk").first()
+        first = runs or open_here.filter(state=Job.State.QUEUED).order_by(*Job.LINE).first()
+        return [Check("asks", line_view.starts(starts), job=first.pk if first else None)]
+    if Job.objects.filter(host=host, state=Job.State.QUEUED).exists():
+        return [
+            Check("passed", _("Starts next: the jobs that are queued wait for something else."))
+        ]
+    return [Check("passed", _("Nothing is ahead of it: it starts at once."))]
 
 
 def _first(seen: Preview) -> list[Check]:

@@ -61,6 +61,11 @@ class Row:
         """When it is likely to start, in words."""
         return starts(self.forecast, self.why)
 
+    @property
+    def is_next(self) -> bool:
+        """Whether it starts as soon as its host hears of it, whoever stands ahead."""
+        return is_next(self.forecast)
+
 
 def is_next(forecast: Forecast) -> bool:
     """Whether nothing but a moment is known to stand between the job and its start."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.contrib.auth.models import AbstractBaseUser
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest
 
 
 def person(request: HttpRequest) -> AbstractBaseUser | None:
@@ -14,3 +14,16 @@ def person(request: HttpRequest) -> AbstractBaseUser | None:
 def number_from(text: str) -> int | None:
     """A whole number from an address or a form; None for anything that a database cannot hold."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else None
+
+
+def cursor_of(request: HttpRequest) -> int:
+    """The number of bytes after which points are asked for, ``?after=``; -1: from the first on.
+
+    Raises:
+        Http404: it is no such number.
+    """
+    text = request.GET.get("after", "-1")
+    found = -1 if text.startswith("-") else number_from(text)
+    if found is None:
+        raise Http404("after is a number of bytes")
+    return found

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from dashboard.formats import joined, number
 from dashboard.guide_sentences import GUIDE_SENTENCES
 from dashboard.known_failures import words_of
+from dashboard.sentence_numbers import number_texts
 from dashboard.states import STATES
 from dashboard.wait_sentences import WAIT_SENTENCES, server_names, to_stop
 from dashboard.words import asset_word, host_word, phrase, stack_name, step_title, unit_word
@@ -37,6 +38,7 @@ SENTENCES: dict[str, str | Promise] = {
     "job:unreadable": _("The tool's output could not be read: %(reason)s."),
     "job:log_differs": _("The log that arrived is not the log that %(host)s has."),
     "job:kind_unknown": _("No kind of job is called %(kind)s here, so its result was not read."),
+    "job:secret_gone": _("Secret %(name)s does not exist. Add it under Secrets, then retry."),
     "job:plan": _("The plan cannot be run: %(reason)s."),
     "job:not_taken": _("%(host)s answers, but did not take this job for %(minutes)s minutes."),
     "job:broken": _("%(host)s cannot deliver all that the job left: %(reason)s."),
@@ -134,6 +136,24 @@ SENTENCES: dict[str, str | Promise] = {
     "benchmark:few_requests": _(
         "Only %(requests)s requests a point: the high percentiles mean little."
     ),
+    "benchmark:hits": _(
+        "%(share)s %% of prompt tokens came from the engine's prefix cache at concurrency "
+        "%(concurrency)s: prompts begin alike (chat template), or the engine had seen some of them."
+    ),
+    "benchmark:hits_guide": _(
+        "%(share)s %% of prompt tokens came from the engine's prefix cache at concurrency "
+        "%(concurrency)s: the guide's command sends the same requests in every run. Cold prompts "
+        "are slower."
+    ),
+    "benchmark:hits_seed": _(
+        "%(share)s %% of prompt tokens came from the engine's prefix cache at concurrency "
+        "%(concurrency)s: seed %(seed)s is fixed, so every run sends the same requests. Leave the "
+        "seed empty for cold prompts."
+    ),
+    "benchmark:hits_prefix": _(
+        "%(share)s %% of prompt tokens came from the engine's prefix cache at concurrency "
+        "%(concurrency)s: all prompts share a prefix of %(tokens)s tokens, as asked."
+    ),
     "benchmark:offline": _("%(output_tokens_per_s)s output tokens/s, all requests at once."),
     "benchmark:offline_total": _(
         "%(total_tokens_per_s)s tokens/s, those of the prompts included, all requests at once."
@@ -142,6 +162,23 @@ SENTENCES: dict[str, str | Promise] = {
     "benchmark:no_figures": _("The tool ended well, but printed no figures."),
     "benchmark:no_server": _("Measured in the engine itself, without a server and its requests."),
     "benchmark:not_measured": _("Not measured: concurrency %(concurrency)s."),
+    "lengths:output_ended": _(
+        "Answers have %(measured)s tokens on average at concurrency %(concurrency)s; "
+        "%(asked)s were asked for. The model may end its answers: the benchmark sends no "
+        "ignore_eos."
+    ),
+    "lengths:output_cut": _(
+        "Answers have %(measured)s tokens on average at concurrency %(concurrency)s; "
+        "%(asked)s were asked for. ignore_eos was sent: check the engine's limit of output tokens."
+    ),
+    "lengths:output_long": _(
+        "Answers have %(measured)s tokens on average at concurrency %(concurrency)s; "
+        "%(asked)s were asked for. Benchmark and engine may count tokens differently."
+    ),
+    "lengths:input": _(
+        "Prompts have %(measured)s tokens on average at concurrency %(concurrency)s; "
+        "%(asked)s were asked for. Prompts are made of whole lines or words: their length varies."
+    ),
     "result:beside_jobs": _("The host was not quiet: other jobs ran beside it, %(jobs)s."),
     "result:beside_deployments": _(
         "The host was not quiet: other deployments were up beside it, %(names)s."
@@ -155,6 +192,10 @@ SENTENCES: dict[str, str | Promise] = {
         "%(empty)s of %(total)s answers were empty: perhaps all tokens went into reasoning."
     ),
     "evaluate:cut": _("%(cut)s of %(total)s answers were cut off at %(max_tokens)s tokens."),
+    "evaluate:cut_guess": _(
+        "%(cut)s of %(total)s answers have %(max_tokens)s tokens and were probably cut off:"
+        " the tool does not say what ended them."
+    ),
     "evaluate:means": _(
         "%(macro)s %% right as the mean of %(sets)s sets, %(weighted)s %% of %(questions)s "
         "questions."
@@ -372,6 +413,10 @@ SENTENCES: dict[str, str | Promise] = {
         "The engine sent far more than an answer takes and came to no end: it was stopped here. "
         "What came is kept."
     ),
+    "chat:not-ready": _("This deployment is not ready."),
+    "chat:not-kept": _("The disk of the dashboard took no more of this answer."),
+    "chat:unreadable": _("What the engine sent cannot be read. Its bytes are kept."),
+    "chat:broken": _("The request to the engine failed."),
     "chat:cut": _("The engine ended the connection in the middle of its answer."),
 }
 
@@ -412,7 +457,8 @@ def server_sentence(deployment: Deployment) -> str:
 def sentence(sentence_id: str, args: Mapping[str, Any] | None = None) -> str:
     """The sentence in the viewer's language; "" for no id, the id itself where none is known.
 
-    A known failure among the arguments adds its cause and what to do.
+    A known failure among the arguments adds its cause and what to do; the line of the log that
+    tells most comes first.
     """
     if not sentence_id:
         return ""
@@ -420,12 +466,20 @@ def sentence(sentence_id: str, args: Mapping[str, Any] | None = None) -> str:
     if text is None:
         return sentence_id
     given = dict(args or {})
-    known = words_of(given.pop("failure", None))
+    known, line = words_of(given.pop("failure", None)), telling_line(given.pop("telling", None))
     if isinstance(given.get("found"), list):  # sentences in a sentence
         parts = [sentence(item["sentence_id"], item["sentence_args"]) for item in given["found"]]
         given["found"] = " ".join(parts)
     if isinstance(given.get("servers"), list):
         given |= {"stop": to_stop(given), "servers": server_names(given["servers"])}
     given |= {name: word(str(given[name])) for name, word in _WORDS.items() if name in given}
-    told = str(text) % _Shown(given)
+    told = str(text) % _Shown(given | number_texts(given))
+    if line and not known:
+        return f"{line} · {told}"
     return f"{told} {known}" if known else told
+
+
+def telling_line(kept: Any) -> str:
+    """What a sentence keeps of the log, ``jobs.services.known_failures.cause``; "" for nothing."""
+    text = kept.get("text") if isinstance(kept, Mapping) else None
+    return text if isinstance(text, str) else ""

@@ -9,6 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from dashboard.formats import joined
 from dashboard.words import phrase
 
 WAIT_SENTENCES: dict[str, str | Promise] = {
@@ -22,6 +23,18 @@ WAIT_SENTENCES: dict[str, str | Promise] = {
         "(HOST_DISK_RESERVE): it starts nothing until there is room."
     ),
     "wait:slots": _("%(host)s is busy with job %(job)s (%(title)s)."),
+    "wait:place": _(
+        "Job %(job)s (%(title)s) writes the same place, %(place)s. This job starts when that one "
+        "has ended."
+    ),
+    "wait:benchmark": _(
+        "Benchmark %(job)s (%(title)s) measures the same deployment. This one starts when that one "
+        "has ended."
+    ),
+    "wait:benchmark_host": _(
+        "Benchmark %(job)s (%(title)s) measures on %(host)s too. This one starts when that one has "
+        "ended."
+    ),
     "wait:dies": _("Needs %(wanted)s dies; %(free)s are free on %(host)s."),
     "wait:dies_kept": _("Needs %(wanted)s dies; %(free)s are free on %(host)s and kept for it."),
     "wait:dies_held": _(
@@ -93,13 +106,21 @@ def server_names(servers: Sequence[Mapping[str, Any]], *, dies: bool = False) ->
 
 
 def to_stop(told: Mapping[str, Any]) -> str:
-    """Which servers a person has to stop: all that are told, or some of them."""
+    """Which servers a person has to stop: all that are told, or some of them; and which jobs ahead
+    take of what comes free first."""
     if told.get("every", True):
-        return gettext("Stop: %(servers)s.") % {"servers": server_names(told["servers"])}
-    return gettext("Stop as many of these as hold %(lack)s dies: %(servers)s.") % {
-        "lack": told["lack"],
-        "servers": server_names(told["servers"], dies=True),
-    }
+        stop = gettext("Stop: %(servers)s.") % {"servers": server_names(told["servers"])}
+    else:
+        stop = gettext("Stop as many of these as hold %(lack)s dies: %(servers)s.") % {
+            "lack": told["lack"],
+            "servers": server_names(told["servers"], dies=True),
+        }
+    return joined(stop, *(_takes_first(one) for one in told.get("first") or ()))
+
+
+def _takes_first(one: Mapping[str, Any]) -> str:
+    words = gettext("Job #%(job)s is ahead and takes %(dies)s of them.")
+    return words % {"job": one["job"], "dies": one["dies"]}
 
 
 def _server_name(server: Mapping[str, Any], *, dies: bool) -> str:

@@ -19,7 +19,7 @@ from jobs.errors import PlanError
 from jobs.kinds.base import AssetRef, Remark, asset_values
 from jobs.kinds.common import size
 from jobs.models import Artifact, Dataset, Deployment, Host, Job, Weights
-from jobs.plans import SECRET, from_json, slots
+from jobs.plans import from_json, slots
 from jobs.queries.hosts import dies, free_dies, is_away, lacks_room, silent_s
 from jobs.queries.room import Room, Waiter, line_of, room_of, waiter_of
 from jobs.queries.targets import artifact_ref, dataset_ref, deployment_ref, weights_ref
@@ -177,6 +177,7 @@ def _waits_for(one: Waiter, room: Room, known: _Known) -> _Wait | None:
     if full is not None and one.asks:
         return _waits_for_person(one, one.asks)
     if full is not None and not room.keeps(one):
+        room.pass_by(one)
         return _Wait(full)
     inputs = known.waits_for_inputs(one)
     if inputs is not None:
@@ -212,6 +213,10 @@ def _start(one: Waiter, room: Room) -> Waiter | None:
         now_there.kept = room.kept
         if _waits_for_host(host) or now_there.blocks(fresh) or _waits_for_inputs(job.inputs):
             return None  # somebody was faster
+        if gone := secrets.missing(from_json(job.plan)):
+            remark = Remark("job:secret_gone", {"name": gone[0]})
+            lifecycle.finish_queued_job(job.pk, Job.State.FAILED, sentence=remark)
+            return None
         try:
             values = _values(job, host)
         except PlanError as error:
@@ -330,9 +335,7 @@ def _values(job: Job, host: Host) -> dict[str, str]:
         values |= {"deployment.id": str(deployment.pk), "deployment.name": deployment.name}
     plan = from_json(job.plan)
     names = [name for name in slots(plan) if "." in name or name in ("job", "dies")]
-    kept = {f"{SECRET}{name}" for name in secrets.names()}
-    names += [name for name in slots(plan) if name.startswith(SECRET)]
-    missing = [name for name in names if name not in values and name not in kept]
+    missing = [name for name in names if name not in values]
     if missing:
         raise PlanError(f"nothing fills {', '.join(missing)}")
     known = {name: values[name] for name in names if name in values}

@@ -5,13 +5,78 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from pydantic import ValidationError
+
+_SHOWN = 40  # characters of a value that is quoted
+_NAME = gettext_lazy(
+    "Begin with a letter or digit; then letters, digits, dots, dashes and underscores."
+)
+_WEB_ADDRESS = gettext_lazy("A web address that begins with http:// or https://, without spaces.")
+_PART = r"[A-Za-z0-9_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*"
+# What is wanted, by the pattern of a field. A test holds that each pattern has its words.
+PATTERNS: dict[str, str | Promise] = {
+    r"^$|^/[A-Za-z0-9._/@+-]*$": gettext_lazy(
+        "An absolute path such as /nfs/workspace/weights, without spaces."
+    ),
+    r"^/[A-Za-z0-9/_.-]*$": gettext_lazy("A path that begins with a slash, such as /health."),
+    r"^$|^https?://[A-Za-z0-9][A-Za-z0-9._:/-]*$": _WEB_ADDRESS,
+    r"^$|^https?://[A-Za-z0-9][A-Za-z0-9._/:%+-]*$": _WEB_ADDRESS,
+    r"^https?://[A-Za-z0-9][A-Za-z0-9._:/-]*$": _WEB_ADDRESS,
+    r"^$|^https://[A-Za-z0-9][A-Za-z0-9._/:%+-]*$": gettext_lazy(
+        "A web address that begins with https://, without spaces."
+    ),
+    r"^$|^[A-Za-z0-9][A-Za-z0-9._/-]*$": gettext_lazy(
+        "Begin with a letter or digit; then letters, digits, dots, dashes, underscores and slashes."
+    ),
+    r"^$|^[A-Za-z0-9][A-Za-z0-9._-]*$": _NAME,
+    r"^$|^[A-Za-z0-9_][A-Za-z0-9._-]*$": gettext_lazy(
+        "Begin with a letter, digit or underscore; then letters, digits, dots, dashes and"
+        " underscores."
+    ),
+    r"^$|^[A-Z][A-Z0-9_]{1,63}$": gettext_lazy(
+        "The name of a secret: capital letters, digits and underscores, such as HF_TOKEN."
+    ),
+    r"^$|^cpu$|^cuda(:[0-9]{1,2})?$": gettext_lazy("cpu, cuda, or a card such as cuda:0."),
+    r"^$|^[0-9][0-9A-Za-z.]*$": gettext_lazy("A version such as 4.51.3."),
+    r"^$|^[0-9A-Fa-f.:]+$": gettext_lazy("An IP address such as 0.0.0.0 or ::."),
+    r"^$|^[0-9]{1,3}(\.[0-9]{1,3}){3}$": gettext_lazy("An IPv4 address such as 0.0.0.0."),
+    # Fields of a model of one's own (jobs.catalog.schema).
+    r"^[a-z0-9]+([.-][a-z0-9]+)*$": gettext_lazy(
+        "Lower-case letters and digits, with single dashes or dots between them."
+    ),
+    rf"^{_PART}$": gettext_lazy(
+        "A file's name: letters, digits, single dots, dashes and underscores."
+    ),
+    rf"^{_PART}/{_PART}$": gettext_lazy(
+        "owner/name: each of letters, digits, dots, dashes and underscores."
+    ),
+    rf"^{_PART}(/{_PART})*$": gettext_lazy("A relative path such as folder/model.gguf."),
+    r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$": gettext_lazy("The name of a Python package."),
+    r"^[A-Za-z0-9][A-Za-z0-9.+!]*$": gettext_lazy("A version such as 4.51.3."),
+    r"^\P{C}+$": gettext_lazy("One line of text, without control characters."),
+    r"^[A-Za-z0-9_]+$": gettext_lazy("Letters, digits and underscores only."),
+    r"^[0-9a-f]{64}$": gettext_lazy("64 lower-case hexadecimal digits."),
+}
 
 
 def messages(error: ValidationError) -> dict[str, str]:
-    """Field → what is wrong with it first, in words for people; "" is the form as a whole."""
-    return {_field(item): message_of(item) for item in reversed(error.errors())}
+    """Field → what is wrong with it, in words for people; "" is the form as a whole.
+
+    Of a field that takes several values each wrong one is named.
+    """
+    found: dict[str, list[str]] = {}
+    for item in error.errors():
+        of_value = len(item["loc"]) > 1 and isinstance(item["loc"][1], int)
+        before = found.setdefault(_field(item), [])
+        if of_value:
+            quoted = {"value": str(item.get("input"))[:_SHOWN], "wrong": message_of(item)}
+            before.append(_("“%(value)s”: %(wrong)s") % quoted)
+        elif not before:  # that too few are left is no news where some are wrong
+            before.append(message_of(item))
+    return {field: " ".join(words) for field, words in found.items()}
 
 
 def message_of(item: Mapping[str, Any]) -> str:
@@ -32,8 +97,9 @@ def message_of(item: Mapping[str, Any]) -> str:
         "too_long": _("At most %(max_length)s values."),
         "string_too_long": _("At most %(max_length)s characters."),
         "reserved_id": _("The dashboard has a page of this name; choose another id."),
-        "string_pattern_mismatch": _("Letters, digits, dots, dashes and underscores only."),
     }
+    if item["type"] == "string_pattern_mismatch":
+        return str(PATTERNS.get(str(limits.get("pattern")), _("Not in the form that is wanted.")))
     text = words.get(item["type"])
     return text % limits if text else str(item["msg"]).removeprefix("Value error, ")
 

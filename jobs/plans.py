@@ -20,13 +20,19 @@ from typing import Any
 
 from jobs.errors import PlanError
 
-# Schema 2 has what _ADDED names; a plan without any of it is written as 1, so that an older host
-# runs it and its checksum stays.
-SCHEMAS = (1, 2)
-_ADDED: dict[str, dict[str, Any]] = {
-    "steps": {"cwd": "", "path": (), "cleanup": (), "health": "/health"},
-    "files": {"at": ""},
+# Later schemas have what _ADDED names; a plan without any of it is written as 1, so that an older
+# host runs it and its checksum stays.
+SCHEMAS = (1, 2, 3)
+_ADDED: dict[str, tuple[int, dict[str, Any]]] = {
+    "steps": (2, {"cwd": "", "path": (), "cleanup": (), "health": "/health"}),
+    "files": (2, {"at": ""}),
+    "watches": (3, {"reader": "", "folder": "", "expected": ()}),
 }
+_ADDED_TO_PLAN: dict[str, Any] = {"checks": (), "port": 0, "address": ""}
+
+# Names of watches whose points a page draws in its own way.
+ACCURACY = "accuracy"  # counts of an evaluation, jobs.host.readers.counts
+LONGEST_PART = 48  # of a part's name; its points are called "accuracy/<part>"
 
 # Who fills a slot: the host when it takes the job, or the dashboard when it dispatches it.
 HOST_SLOTS = frozenset({"job_dir", "serve_dir", "port"})
@@ -89,16 +95,24 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """An endpoint in Prometheus text format that is read while the steps run.
+    """A source of points that is read every ``interval_s`` seconds while the steps run.
 
-    ``metrics`` names the samples to keep (exact names, labels summed). Those of a plan that serves
-    are watches of its server: they are read as long as it runs.
+    Without a ``reader``: an endpoint ``url`` in Prometheus text format; ``metrics`` names the
+    samples to keep (exact names, labels summed). Watches of a plan that serves belong to its
+    server: they are read as long as it runs.
+
+    With a ``reader`` (a name in ``jobs.host.readers``): files that a tool writes below ``folder``,
+    an absolute path. ``expected`` lists (part, size): data sets and their questions, or runs of a
+    benchmark and their requests; 0 where the size is not known before the tool starts.
     """
 
     name: str
-    url: str
-    metrics: tuple[str, ...]
+    url: str = ""
+    metrics: tuple[str, ...] = ()
     interval_s: float = 0.5
+    reader: str = ""
+    folder: str = ""
+    expected: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +132,9 @@ class Plan:
     """What a job runs, whole. Immutable; :meth:`sha256` identifies it.
 
     ``port`` is the one that its server would have ({port}); 0: any that is free. ``address`` is
-    the only one that the server listens on; "": it can be reached at 127.0.0.1 too.
+    the only one that the server listens on; "": it can be reached at 127.0.0.1 too. ``writes`` are
+    folders outside its own, absolute and without slots, that the job changes beside the place of
+    its product: two jobs that write one place never run together.
     """
 
     kind: str
@@ -131,6 +147,7 @@ class Plan:
     checks: tuple[Check, ...] = ()
     port: int = 0
     address: str = ""
+    writes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         names = [step.name for step in self.steps]
@@ -150,15 +167,17 @@ class Plan:
     def to_json(self) -> dict[str, Any]:
         """The plan as plain data, with its schema version."""
         data = asdict(self)
-        added = [(item, _ADDED[group]) for group in _ADDED for item in data[group]]
-        added.append((data, {"checks": (), "port": 0, "address": ""}))
+        added = [(item, *_ADDED[group]) for group in _ADDED for item in data[group]]
+        added.append((data, 2, _ADDED_TO_PLAN))
         schema = 1
-        for item, defaults in added:
+        for item, since, defaults in added:
             for name, default in defaults.items():
                 if item[name] == default:
                     del item[name]
                 else:
-                    schema = 2
+                    schema = max(schema, since)
+        if not data["writes"]:  # the dashboard's own concern: an older host runs the plan as well
+            del data["writes"]
         return {"schema": schema, **data}
 
     def sha256(self) -> str:
@@ -206,17 +225,21 @@ def from_json(data: Mapping[str, Any]) -> Plan:
             ),
             files=tuple(PlanFile(**item) for item in data["files"]),
             outputs=tuple(Output(**item) for item in data["outputs"]),
-            watches=tuple(
-                Watch(**{**item, "metrics": tuple(item["metrics"])}) for item in data["watches"]
-            ),
+            watches=tuple(_watch(item) for item in data["watches"]),
             dies=data["dies"],
             filled=data["filled"],
             checks=checks_from_json(data.get("checks", ())),
             port=data.get("port", 0),
             address=data.get("address", ""),
+            writes=tuple(data.get("writes", ())),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise PlanError(f"not a plan: {error!r}") from error
+
+
+def _watch(item: Mapping[str, Any]) -> Watch:
+    expected = tuple((str(name), int(size)) for name, size in item.get("expected", ()))
+    return Watch(**{**item, "metrics": tuple(item["metrics"]), "expected": expected})
 
 
 def literal(text: str) -> str:
@@ -262,7 +285,10 @@ def fill(plan: Plan, values: Mapping[str, str]) -> Plan:
             for step in plan.steps
         ),
         files=tuple(replace(item, at=_fill(item.at, values)) for item in plan.files),
-        watches=tuple(replace(watch, url=_fill(watch.url, values)) for watch in plan.watches),
+        watches=tuple(
+            replace(watch, url=_fill(watch.url, values), folder=_fill(watch.folder, values))
+            for watch in plan.watches
+        ),
         checks=tuple(
             replace(check, args=tuple((key, _fill(value, values)) for key, value in check.args))
             for check in plan.checks
@@ -346,6 +372,7 @@ def _texts(plan: Plan) -> Iterator[str]:
         yield item.at
     for watch in plan.watches:
         yield watch.url
+        yield watch.folder
     for check in plan.checks:
         for _, value in check.args:
             yield value

@@ -23,6 +23,7 @@ from jobs.models import (
     Weights,
 )
 from jobs.plans import Plan, Step
+from jobs.services import identity
 
 _numbers = count(1)
 
@@ -194,4 +195,6 @@ def make_measured(
         )
         for index, score in enumerate(scores)
     )
+    if "identity" not in fields:
+        identity.keep(result)
     return result

@@ -19,10 +19,10 @@ LAYERS = [
     {"jobs.models"},
     {"jobs.logstore", "jobs.hints", "jobs.hostqueue"},
     {"jobs.queries", "jobs.services"},
-    {"jobs.inference"},
+    {"jobs.inference", "jobs.sse", "jobs.reasoning"},
     {"jobs.dispatch"},
     {"jobs.launch"},
-    {"jobs.ways"},
+    {"jobs.ways", "jobs.successors", "jobs.pipelines"},
     {"dashboard"},
 ]
 RANK = {unit: rank for rank, layer in enumerate(LAYERS) for unit in layer}

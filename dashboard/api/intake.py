@@ -18,6 +18,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from dashboard.api.auth import host_answer, host_only
 from jobs import dispatch, plans
 from jobs.errors import OffsetMismatch
+from jobs.kinds.base import Remark
 from jobs.models import Deployment, Host, Job, Preflight
 from jobs.services import (
     deployments,
@@ -82,6 +83,12 @@ def claim_job(request: HttpRequest, host: Host, job_id: int) -> HttpResponseBase
         return host_answer(404, error="unknown")
     except lifecycle.ClaimRefused as error:
         return host_answer(409, error="state", state=error.state)
+    gone = secrets.missing(plans.from_json(job.plan))
+    if gone and job.state == Job.State.STARTING:
+        # It was deleted after the job was sent; what runs already has its own.
+        remark = Remark("job:secret_gone", {"name": gone[0]})
+        lifecycle.finish_job(job.pk, Job.State.FAILED, sentence=remark)
+        return host_answer(409, error="state", state=Job.State.FAILED)
     deployment = Deployment.objects.filter(job=job).first()
     return host_answer(
         job=job.pk,
@@ -113,6 +120,11 @@ def claim_deployment(request: HttpRequest, host: Host, deployment_id: int) -> Ht
         return host_answer(404, error="unknown")
     except deployments.RunRefused as error:
         return host_answer(409, error="state", state=error.state, run=error.run)
+    gone = secrets.missing(plans.from_json(deployment.job.plan))
+    if gone:
+        remark = Remark("job:secret_gone", {"name": gone[0]})
+        deployments.fail_run(deployment, remark)
+        return host_answer(409, error="state", state=Deployment.State.FAILED, run=run)
     return host_answer(
         deployment=deployment.pk,
         token=str(deployment.claim_token),

@@ -41,7 +41,6 @@ from django.views.decorators.http import require_safe
 from dashboard.api.auth import ApiView, api, error, may
 from dashboard.api.gone import gone
 from dashboard.log_access import ACTIONS, find_record
-from dashboard.log_quotes import BREAKS
 from dashboard.states import look
 from dashboard.words import step_title
 from jobs.errors import DamagedLog, LogRemoved
@@ -51,6 +50,7 @@ from jobs.logstore.lines import BLOCK_BYTES
 from jobs.logstore.search import SearchTooSlow
 from jobs.models import Job
 from jobs.queries.job_page import StepState, step_states
+from jobs.queries.log_quotes import BREAKS
 
 logger = logging.getLogger(__name__)
 

@@ -14,11 +14,16 @@ from dashboard.sentences import sentence, server_sentence
 from dashboard.silence import silence_words
 from jobs.errors import DamagedLog
 from jobs.kinds.base import Remark
+from jobs.kinds.lengths import measured
 from jobs.logstore import store
 from jobs.models import Deployment, Host, Job, Result
 from jobs.queries.forecast import Forecast
-from jobs.queries.host_page import place_in_line
+from jobs.queries.host_page import place_in_line, places_in_line
 from jobs.queries.hosts import is_away
+from jobs.queries.provenance import provenance
+from jobs.queries.repeats import repeats_of
+from jobs.queries.results import answer_rows
+from jobs.queries.running_accuracy import Standing, standings
 from jobs.services.intake import log_key
 
 
@@ -83,6 +88,31 @@ def whole_job(row: Job) -> dict[str, Any]:
         "result": result,
         "deployment": deployment,
         "waits": waits_of(row),
+        "accuracy": _accuracy(row),
+    }
+
+
+def _accuracy(row: Job) -> dict[str, Any] | None:
+    """How an evaluation stands, or stood last while it ran; None for other jobs."""
+    found = standings(row)
+    if found is None:
+        return None
+    return {**_standing(found.whole), "sets": [_standing(one) for one in found.sets]}
+
+
+def _standing(one: Standing) -> dict[str, Any]:
+    share = one.accuracy
+    return {
+        "set": one.name,
+        "answered": one.answered,
+        "total": one.total or None,
+        "scored": one.scored,
+        "correct": one.right,
+        "share": share.value if share else None,
+        "interval": [share.low, share.high] if share else None,
+        "cut": one.cut,
+        "errors": one.errors,
+        "questions_per_minute": one.per_minute,
     }
 
 
@@ -96,11 +126,8 @@ def waits_of(row: Job) -> dict[str, Any] | None:
 
 def line(rows: Sequence[Job]) -> list[dict[str, Any]]:
     """A host's queue, each job with why it waits and when it may start."""
-    told = waits(rows)
-    return [
-        {**job(row), "waits": {"ahead": number, **_wait(*told[row.pk])}}
-        for number, row in enumerate(rows)
-    ]
+    told, ahead = waits(rows), places_in_line(rows)
+    return [{**job(row), "waits": {"ahead": ahead[row.pk], **_wait(*told[row.pk])}} for row in rows]
 
 
 def _wait(why: Remark, forecast: Forecast) -> dict[str, Any]:
@@ -127,9 +154,13 @@ def result(row: Result) -> dict[str, Any]:
         "what": row.what,
         "tool": row.tool,
         "metrics": row.metrics,
+        # Tokens of a request, as asked for and as they were (means); {} where there is none.
+        "asked": row.asked,
+        "measured": measured(row.metrics),
         # What else ran on the host meanwhile; null where nobody wrote it down.
         "beside": row.surroundings.get("beside"),
         "remarks": [sentence(remark["id"], remark["args"]) for remark in row.remarks],
+        "disturbed": row.disturbed,
         "simulated": row.simulated,
         "created_by": row.created_by.get_username() if row.created_by else None,
         "created_at": _time(row.created_at),
@@ -137,15 +168,24 @@ def result(row: Result) -> dict[str, Any]:
 
 
 def whole_result(row: Result) -> dict[str, Any]:
-    """A result with its points and its answers."""
-    answers = ("index", "subset", "question", "expected", "answer", "score", "detail")
+    """A result with its points and answers, its identity, repeats and provenance."""
+    known = provenance(row)
     return {
         **result(row),
+        "identity": {"fingerprint": row.fingerprint, **row.identity},
+        # Ids of the results that count as repeats; those that were disturbed count for nothing.
+        "repeats": [repeat.pk for repeat in repeats_of(row)],
+        "disturbed_repeats": [run.pk for run in repeats_of(row, disturbed=True) if run.disturbed],
+        "provenance": {**known.parts, "missing": list(known.missing)},
         "points": [
-            {"concurrency": point.concurrency, "metrics": point.metrics}
+            {
+                "concurrency": point.concurrency,
+                "metrics": point.metrics,
+                "measured": measured(point.metrics),
+            }
             for point in row.points.all()
         ],
-        "answers": list(row.answers.values(*answers)),
+        "answers": answer_rows(row),
     }
 
 

@@ -14,12 +14,17 @@ from jobs.queries.points import Sample
 WINDOW_S = 2.0
 MAX_POINTS = 2_500  # a trace; the page asks for everything again when it holds twice as many
 NAMES = ("output", "prompt", "running", "waiting")
+# The watches that this chart shows, by their names in plans.
+ENGINE = "engine"
+WATCHES = (ENGINE,)
 
 # The day is on the page already: ticks carry the clock only, seconds while they tell apart.
-_TICKS = [
+CLOCK_TICKS = [
     {"dtickrange": [None, 59_999], "value": "%H:%M:%S"},
     {"dtickrange": [60_000, None], "value": "%H:%M"},
 ]
+# {"t": milliseconds since the epoch, "y": values}, both of one length
+Series: TypeAlias = dict[str, list[Any]]
 Row: TypeAlias = tuple[float, float | None, float | None, float | None, float | None]
 
 _PROMPT = ("vllm:prompt_tokens_total", "llamacpp:prompt_tokens_total")
@@ -55,12 +60,18 @@ def decimate(rows: Sequence[Row], limit: int = MAX_POINTS) -> list[Row]:
     return [_merged(rows[start : start + width]) for start in range(0, len(rows), width)]
 
 
-def columns(rows: Sequence[Row]) -> dict[str, list[float | None]]:
-    """Rows as the page takes them: ``t`` in milliseconds since the epoch, then a list a series."""
-    found: dict[str, list[float | None]] = {"t": [round(row[0] * 1000) for row in rows]}
-    for place, name in enumerate(NAMES, start=1):
-        found[name] = [_rounded(row[place]) for row in rows]
-    return found
+def series(rows: Sequence[Row]) -> dict[str, Series]:
+    """Rows as the page takes them, by the name of the series."""
+    moments = [milliseconds(row[0]) for row in rows]
+    return {
+        name: {"t": moments, "y": [_rounded(row[place]) for row in rows]}
+        for place, name in enumerate(NAMES, start=1)
+    }
+
+
+def milliseconds(at: float) -> int:
+    """Seconds since the epoch as a page counts time."""
+    return round(at * 1000)
 
 
 def figure() -> dict[str, Any]:
@@ -80,7 +91,7 @@ def figure() -> dict[str, Any]:
         "showlegend": False,
         "hovermode": "x unified",
         "margin": {"l": 40, "r": 12, "t": 6, "b": 26},
-        "xaxis": {"type": "date", "anchor": "y3", "nticks": 5, "tickformatstops": _TICKS},
+        "xaxis": {"type": "date", "anchor": "y3", "nticks": 5, "tickformatstops": CLOCK_TICKS},
     }
     for name, domain in zip(("yaxis", "yaxis2", "yaxis3"), strips, strict=True):
         layout[name] = {"domain": domain, "anchor": "x", "nticks": 3, "rangemode": "tozero"}

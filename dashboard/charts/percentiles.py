@@ -9,7 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from dashboard.charts.series import COLOURS, DASHES, Series, concurrency_axis, line, values
+from dashboard.charts.series import COLOURS, DASHES, Series, concurrency_axis, drawn, values
 
 # family -> (unit of the metric's name, shown unit)
 FAMILIES = {"ttft": "ms", "tpot": "ms", "itl": "ms", "latency": "s"}
@@ -26,12 +26,12 @@ def figure(family: str, all_series: Sequence[Series]) -> dict[str, Any]:
     unit = FAMILIES[family]
     data = []
     for index, series in enumerate(all_series):
-        x, middle = values(series, f"{family}_p50_{unit}")
         hover = f"%{{y:.3~g}} {unit}"
-        data.append(line(index, series.name, x, middle) | {"hovertemplate": f"{hover} p50"})
+        for trace in drawn(index, series, f"{family}_p50_{unit}"):
+            data.append(trace | {"hovertemplate": f"{hover} p50"})
         shown = ("p90", "p99") if len(all_series) == 1 else ("p99",)
         for statistic in shown:
-            _x, tail = values(series, f"{family}_{statistic}_{unit}")
+            x, tail = values(series, f"{family}_{statistic}_{unit}")
             thin = {"color": COLOURS[index], "dash": DASHES[index], "width": 1}
             data.append(
                 {

@@ -3,25 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-COLOURS = ("$d1", "$d2", "$d3", "$d4", "$d5", "$d6")
-DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
-SYMBOLS = ("circle", "square", "diamond", "triangle-up", "star", "hexagon")
+from jobs.queries.statistics import Interval
+
+COLOURS = ("$d1", "$d2", "$d3", "$d4", "$d5", "$d6", "$d7", "$ink-2")
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot", "2px 6px", "8px 2px")
+SYMBOLS = (
+    *("circle", "square", "diamond", "triangle-up", "star", "hexagon"),
+    *("triangle-down", "pentagon"),
+)
+Points = Sequence[tuple[int, Mapping[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A result in a chart: its name, ``(concurrency, metrics)`` in the order to draw, its page."""
+    """A result in a chart: its name, ``(concurrency, metrics)`` in the order to draw, its page.
+
+    Of a group ``points`` are means, ``intervals`` their 95 % intervals by (concurrency, metric),
+    and ``runs`` each run's own: (name, points, disturbed). Disturbed runs are drawn hollow.
+    """
 
     name: str
-    points: Sequence[tuple[int, Mapping[str, Any]]]
+    points: Points
     address: str = ""
+    disturbed: bool = False
+    intervals: Mapping[tuple[int, str], Interval] = field(default_factory=dict)
+    runs: Sequence[tuple[str, Points, bool]] = ()
 
 
 def line(index: int, name: str, x: Sequence[float], y: Sequence[float | None]) -> dict[str, Any]:
-    """A trace of the ``index``-th series of a page, from 0 to 5."""
+    """A trace of the ``index``-th series of a page, from 0 to 7."""
     colour = COLOURS[index]
     return {
         "type": "scatter",
@@ -31,6 +44,44 @@ def line(index: int, name: str, x: Sequence[float], y: Sequence[float | None]) -
         "y": list(y),
         "line": {"color": colour, "dash": DASHES[index], "width": 2},
         "marker": {"color": colour, "symbol": SYMBOLS[index], "size": 8},
+    }
+
+
+def drawn(index: int, series: Series, metric: str) -> list[dict[str, Any]]:
+    """The traces of a metric over concurrency: a line, with error bars and a dot a run where it is
+    of a group."""
+    x, y = values(series, metric)
+    trace = line(index, series.name, x, y)
+    if series.disturbed:
+        trace["marker"]["symbol"] += "-open"
+    bounds = [series.intervals.get((concurrency, metric)) for concurrency in x]
+    if any(bounds):
+        trace["error_y"] = {
+            "type": "data",
+            "symmetric": False,
+            "array": [one.high - one.value if one else 0 for one in bounds],
+            "arrayminus": [one.value - one.low if one else 0 for one in bounds],
+            "color": COLOURS[index],
+            "thickness": 1.5,
+        }
+    return [trace, *(_dots(index, run, metric) for run in series.runs)]
+
+
+def _dots(index: int, run: tuple[str, Points, bool], metric: str) -> dict[str, Any]:
+    name, points, is_disturbed = run
+    found = [(concurrency, m[metric]) for concurrency, m in points if metric in m]
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": name,
+        "x": [concurrency for concurrency, _value in found],
+        "y": [value for _concurrency, value in found],
+        "marker": {
+            "color": COLOURS[index],
+            "symbol": "circle-open" if is_disturbed else "circle",
+            "size": 5,
+        },
+        "opacity": 0.8,
     }
 
 

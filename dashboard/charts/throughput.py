@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from dashboard.charts.series import Series, concurrency_axis, line, values
+from dashboard.charts.series import Series, concurrency_axis, drawn
 
 METRIC = "output_tokens_per_s"
 
@@ -16,8 +16,8 @@ def figure(all_series: Sequence[Series]) -> dict[str, Any]:
     """One line a result; zero is in the picture."""
     data = []
     for index, series in enumerate(all_series):
-        x, y = values(series, METRIC)
-        data.append(line(index, series.name, x, y) | {"hovertemplate": "%{y:.1f} tok/s"})
+        hover = {"hovertemplate": "%{y:.1f} tok/s"}
+        data += [trace | hover for trace in drawn(index, series, METRIC)]
     return {
         "data": data,
         "layout": {

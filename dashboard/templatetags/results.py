@@ -8,18 +8,22 @@ from typing import Any, Literal
 from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 
 from dashboard.charts import accuracy, throughput
-from dashboard.charts.series import Series, measured
-from dashboard.formats import number
+from dashboard.charts.series import Series
+from dashboard.charts.series import measured as was_measured
+from dashboard.formats import change_text, number, percent
 from dashboard.templatetags.ui import num
 from dashboard.words import host_word, metric_text, phrase, stack_name
+from jobs.kinds.lengths import INPUT, OUTPUT, measured
 from jobs.metrics import METRICS
-from jobs.models import Answer, Result
+from jobs.models import Answer, Job, Result
 from jobs.queries import results as queries
-from jobs.queries.comparison import Change, text_of
+from jobs.queries.compared_settings import text_of
+from jobs.queries.comparison import Cell, Change
 from jobs.queries.engine_settings import NO, YES
+from jobs.queries.running_accuracy import whole_standing
 from jobs.queries.statistics import Interval
 
 register = template.Library()
@@ -79,61 +83,105 @@ def failed(metrics: Mapping[str, Any]) -> SafeString:
 
 @register.simple_tag
 def share(interval: Interval) -> SafeString:
-    """A share in per cent with its 95 % interval: "46.2 [41.0, 51.4]"."""
+    """A share in per cent with its 95 % interval: "46.20 [41.02, 51.44]"."""
     return format_html(
         '<span class="num">{}</span> <span class="pm num">[{}, {}]</span>',
-        number(100 * interval.value, 1),
-        number(100 * interval.low, 1),
-        number(100 * interval.high, 1),
+        percent(interval.value),
+        percent(interval.low),
+        percent(interval.high),
+    )
+
+
+@register.inclusion_tag("jobs/_running_accuracy.html")
+def running_accuracy(job: Job) -> dict[str, Any]:
+    """The accuracy so far of an evaluation that runs; nothing for other jobs."""
+    return {"one": whole_standing(job) if job.state == Job.State.RUNNING else None}
+
+
+@register.simple_tag
+def lengths(result: Result) -> SafeString:
+    """Tokens of a prompt and of an answer: "asked 1,024 → 1,024", below it "measured 1,019 → 272".
+
+    "" where neither is known.
+    """
+    found = measured(result.metrics)
+    if not result.asked and not found:
+        return mark_safe("")
+    asks = gettext("asked %(lengths)s") % {"lengths": _arrow(result.asked)}
+    was = gettext("measured %(lengths)s") % {"lengths": _arrow(found)}
+    return format_html('<span class="num">{}</span> <span class="sub num">{}</span>', asks, was)
+
+
+def _arrow(tokens: Mapping[str, float]) -> str:
+    return " → ".join(
+        number(round(tokens[name])) if name in tokens else "–" for name in (INPUT, OUTPUT)
     )
 
 
 @register.simple_tag
-def half_width(interval: Interval | Literal[""] | None, decimals: int = 1) -> SafeString:
-    """The interval of a mean as "± 0.9"; a template makes "" of one that it does not have."""
+def half_width(interval: Interval | Literal[""] | None, name: str) -> SafeString:
+    """The interval of a mean of the metric ``name`` as "± 0.9"; a template makes "" of one that it
+    does not have."""
     if not interval:
         return mark_safe("")
     half = (interval.high - interval.low) / 2
-    return format_html('<span class="pm num">± {}</span>', number(half, decimals))
+    return format_html('<span class="pm num">± {}</span>', metric_text(name, half)[0])
+
+
+@register.simple_tag
+def compared(found: Cell, name: str, *, grouped: bool) -> SafeString:
+    """A number of a comparison; of a group with its interval, or the number of runs it is of."""
+    text = format_html('<b class="b">{}</b>', bare(name, found.value))
+    if not grouped or found.value is None:
+        return text
+    runs = ngettext("%(n)s run", "%(n)s runs", found.runs) % {"n": found.runs}
+    return format_html(
+        '{} {} <span class="pm num">{}</span>', text, half_width(found.interval, name), runs
+    )
 
 
 @register.simple_tag
 def delta(change: Change, name: str) -> SafeString:
-    """A difference of the metric ``name``: where it went, how far, between which bounds, and
-    whether that is good.
+    """A difference of the metric ``name``: its size with its sign, its bounds, and whether it is
+    good, or why nothing is said of that.
     """
     if change.value is None:
         return format_html('<span class="delta">{}</span>', gettext("not measured"))
     if change.verdict == "same":
         return format_html('<span class="delta">{}</span>', gettext("the same"))
-    size = change.relative if change.relative is not None else change.absolute or 0.0
-    unit, decimals = ("%", 1) if change.relative is not None else (gettext("pt"), 2)
-    if change.relative is None and name in METRICS and METRICS[name].is_count:
-        # Of failed requests, of empty answers; a mean of several runs need not be whole.
-        unit, decimals, size = "", 0 if float(size).is_integer() else 1, size / 100
-    arrow = "≈" if change.verdict == "noise" else "↑" if size > 0 else "↓"
-    text = f"{arrow} {number(abs(100 * size), decimals)} {unit}".rstrip()
     css = change.verdict if change.verdict in ("better", "worse", "noise") else ""
     return format_html(
-        '<span class="delta {}"><b>{}</b><i>{}</i></span>', css, text, _beside(change, decimals)
+        '<span class="delta {}"><b>{}</b><i>{}</i></span>',
+        css,
+        _size(change.relative if change.relative is not None else change.absolute, change, name),
+        _beside(change, name),
     )
 
 
-def _beside(change: Change, decimals: int) -> str:
+def _size(found: float | None, change: Change, name: str) -> str:
+    """A difference, or a bound of one, in the measure of ``change``."""
+    size = found or 0.0
+    if change.relative is not None:
+        return change_text(size)
+    if name in METRICS and METRICS[name].is_count:
+        # Of failed requests, of empty answers; a mean of several runs need not be whole.
+        return number(size, 0 if float(size).is_integer() else 1, signed=True)
+    return f"{number(100 * size, 2, signed=True)} {gettext('pt')}"
+
+
+def _beside(change: Change, name: str) -> str:
     words = {
         "better": gettext("better"),
         "worse": gettext("worse"),
-        "noise": gettext("within noise"),
+        "noise": gettext("not significant"),
         "unknown": gettext("too few runs to tell"),
+        "barred": gettext("no verdict"),
     }
     word = words.get(change.verdict, "")
     if change.low is None or change.high is None:
         return word
-    bounds = ", ".join(
-        ("+" if bound > 0 else "") + number(100 * bound, decimals)
-        for bound in (change.low, change.high)
-    )
-    return f"[{bounds}] {word}"
+    low, high = (_size(bound, change, name) for bound in (change.low, change.high))
+    return f"[{low}, {high}] {word}"
 
 
 @register.simple_tag
@@ -146,7 +194,7 @@ def result_figure(result: Result) -> dict[str, Any] | None:
             "height": accuracy.height(categories, whole),
         }
     series = [Series(f"#{result.job_id}", queries.point_rows(result))]
-    if not measured(series, throughput.METRIC):
+    if not was_measured(series, throughput.METRIC):
         return None
     return {"figure": throughput.figure(series), "height": 200}
 
@@ -196,6 +244,10 @@ def series_key(index: int) -> SafeString:
         '<rect x="13" y="1" width="8" height="8"/>',
         '<path d="M17 0l5 5-5 5-5-5z"/>',
         '<path d="M17 0l5 9h-10z"/>',
+        '<path d="M17 0l1.5 3.5 3.5.5-2.5 2.5.5 3.5-3-2-3 2 .5-3.5-2.5-2.5 3.5-.5z"/>',
+        '<path d="M14.5 0h5l2.5 5-2.5 5h-5l-2.5-5z"/>',
+        '<path d="M12 1h10l-5 9z"/>',
+        '<path d="M17 0l5 4-2 6h-6l-2-6z"/>',
     )
     return mark_safe(
         f'<svg class="lk s{index + 1}" viewBox="0 0 34 10" aria-hidden="true">'

@@ -295,7 +295,8 @@ def stamps(result: Result) -> dict[str, Any]:
 def _is_mostly_cut(remark: Mapping[str, Any]) -> bool:
     """Of half of the answers or more nobody knows what they would have been."""
     args = remark.get("args", {})
-    return remark["id"] == "evaluate:cut" and bool(2 * args["cut"] >= args["total"])
+    is_cut = remark["id"] in ("evaluate:cut", "evaluate:cut_guess")
+    return is_cut and bool(2 * args["cut"] >= args["total"])
 
 
 @register.inclusion_tag("_command.html")

@@ -1,150 +1,247 @@
-"""The page that compares results."""
+"""The page that compares results: runs, each as itself, or groups of repeats."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_GET, require_POST
 
+from dashboard import audit
 from dashboard.charts import interactivity, percentiles, throughput
 from dashboard.charts.series import Series, measured
-from dashboard.formats import number
-from dashboard.rights import requires
-from dashboard.words import metric_label, phrase
+from dashboard.compare_words import barrier_words, conclusion, settle_words
+from dashboard.requests import number_from, person
+from dashboard.rights import allowed, requires
+from jobs.errors import LaunchError
+from jobs.launch import run_again
 from jobs.models import Result
-from jobs.queries.comparison import MOST, Change, Comparison, compare
+from jobs.queries.comparison import MOST, Column, Comparison, compare
+from jobs.queries.repeats import counted_with, repeats_of
 
 FLIPS_SHOWN = 100
+MORE_RUNS_MOST = 10
 _BATCH = "batch_latency_mean_s"
 
 
 @require_GET
 @requires("result.view")
 def compare_results(request: HttpRequest) -> HttpResponse:
-    """Two to four results, ``?id=`` each, the first the base. ``all=1``: what is the same too."""
-    wanted = list(dict.fromkeys(i for i in request.GET.getlist("id") if i.isdecimal()))[:MOST]
-    found = Result.objects.select_related("host", "job", "deployment__job", "created_by").in_bulk(
-        [int(i) for i in wanted]
-    )
-    chosen = [found[int(i)] for i in wanted if int(i) in found]
-    if len(chosen) != len(wanted):
-        raise Http404("one of these results is not there")
-    context: dict[str, Any] = {"results": chosen, "problem": _problem(chosen)}
-    if not context["problem"]:
-        concurrency = request.GET.get("concurrency", "")
-        comparison = compare(chosen, int(concurrency) if concurrency.isdecimal() else None)
-        context |= _context(request, comparison)
+    """Compare ``?id=`` each (runs), or ``?group=1,2,3`` each (repeats); the first is the base.
+
+    All that counts stands in the address: a run that comes later changes nothing.
+    ``concurrency`` chooses the numbers; ``all=1`` shows what is the same too.
+    """
+    groups = _groups(request)
+    heads = [runs[0] for runs in groups]
+    is_grouped = "group" in request.GET
+    problem = _problem(groups)
+    context: dict[str, Any] = {"results": heads, "problem": problem, "is_grouped": is_grouped}
+    if not problem:
+        comparison = compare(groups, number_from(request.GET.get("concurrency", "")))
+        context |= _context(request, comparison, is_grouped=is_grouped)
     return render(request, "results/compare.html", context)
 
 
-def _problem(results: list[Result]) -> str:
+@require_POST
+@requires("job.repeat")
+def run_more(request: HttpRequest) -> HttpResponse:
+    """Launch ``n`` more runs of each result ``id``, and go back to where they are compared."""
+    wanted = _numbers(request.POST.getlist("id"))[:MOST]
+    found = Result.objects.select_related("job").in_bulk(wanted)
+    count = max(1, min(number_from(request.POST.get("n", "")) or 1, MORE_RUNS_MOST))
+    launched = []
+    try:
+        for pk in wanted * count:  # in turn, so that a host's drift meets all alike
+            if pk in found:
+                job = run_again(
+                    found[pk].job_id, person(request), may_raise=allowed(request.user, "job.raise")
+                )
+                launched.append(job)
+                audit.record(request.user, "job.repeat", f"job {job.pk}", repeats=found[pk].job_id)
+    except LaunchError as error:
+        messages.error(request, str(error))
+    if launched:
+        words = ngettext(
+            "%(n)s run is queued: %(jobs)s.", "%(n)s runs are queued: %(jobs)s.", len(launched)
+        )
+        jobs = _(", ").join(f"#{job.pk}" for job in launched)
+        messages.success(request, words % {"n": len(launched), "jobs": jobs})
+    query = request.POST.get("back", "")
+    return redirect(f"{reverse('result-compare')}?{query}")
+
+
+def _groups(request: HttpRequest) -> list[list[Result]]:
+    """The runs of each column, in the order of the address.
+
+    Raises:
+        Http404: one of them is not there.
+    """
+    if "group" in request.GET:
+        wanted = [_numbers(text.split(",")) for text in request.GET.getlist("group")]
+    else:
+        wanted = [[pk] for pk in _numbers(request.GET.getlist("id"))]
+    wanted = [numbers for numbers in wanted if numbers]
+    rows = Result.objects.select_related("host", "job", "deployment__job", "created_by")
+    numbers = {pk for group in wanted for pk in group}
+    found = rows.in_bulk(numbers)
+    if len(found) != len(numbers):
+        raise Http404("one of these results is not there")
+    return [[found[pk] for pk in group] for group in wanted]
+
+
+def _numbers(texts: Sequence[str]) -> list[int]:
+    """Ids, each once."""
+    found = (number_from(text) for text in texts)
+    return list(dict.fromkeys(number for number in found if number is not None))
+
+
+def _problem(groups: Sequence[Sequence[Result]]) -> str:
     """Why these cannot be compared; "" when they can."""
-    if len(results) < 2:
-        return _("Choose two results or more in the list.")
+    results = [result for runs in groups for result in runs]
+    if len(groups) < 2:
+        return _("Choose at least two results in the list.")
+    if len(groups) > MOST:
+        words = _("%(n)s results are chosen; at most %(most)s can be compared.")
+        return words % {"n": len(groups), "most": MOST}
     if len({result.sort for result in results}) > 1:
         return _("A benchmark and an evaluation have no numbers in common.")
+    for runs in groups:
+        for run in runs[1:]:
+            if not run.fingerprint or run.fingerprint != runs[0].fingerprint:
+                words = _("#%(a)s and #%(b)s are not repeats: compare them as runs.")
+                return words % {"a": runs[0].job_id, "b": run.job_id}
+    shown = [runs[0].fingerprint for runs in groups if len(runs) > 1]
+    everyone = [runs[0].fingerprint for runs in groups]
+    if any(everyone.count(one) > 1 for one in shown):
+        return _("Two of these groups are repeats of one measurement: compare them as runs.")
     return ""
 
 
-def _context(request: HttpRequest, comparison: Comparison) -> dict[str, Any]:
-    results = comparison.results
-    ids = "&".join(f"id={result.pk}" for result in results)
+def _context(request: HttpRequest, comparison: Comparison, *, is_grouped: bool) -> dict[str, Any]:
+    heads = comparison.heads
     show_all = request.GET.get("all") == "1"
-    series = [
-        Series(f"#{result.job_id}", points)
-        for result, points in zip(results, comparison.points, strict=True)
-    ]
-    is_evaluation = results[0].sort == Result.Sort.EVALUATION
+    groups = [list(column.runs) for column in comparison.columns]
+    ids = _grouped(groups) if is_grouped else _as_runs(heads)
+    is_evaluation = heads[0].sort == Result.Sort.EVALUATION
     differing = [setting for setting in comparison.settings if setting.differs]
-    paired = [pair for pair in comparison.paired if pair is not None]
     context = {
         "comparison": comparison,
         "title": conclusion(comparison),
+        "settle_words": settle_words(comparison),
+        "barriers": [barrier_words(one) for one in comparison.barriers],
+        "may_repeat": allowed(request.user, "job.repeat"),
         "ids": ids,
+        "query": request.GET.urlencode(),
         "show_all": show_all,
         "is_evaluation": is_evaluation,
         "rows": [row for row in comparison.rows if show_all or row.differs],
         "settings": comparison.settings if show_all else differing,
         "differing": len(differing),
-        "mixed": len({result.what for result in results}) > 1,
-        "simulated": len({result.simulated for result in results}) > 1,
-        "pairs": list(zip(results[1:], comparison.paired, strict=True)) if paired else [],
+        "simulated": len({result.simulated for result in heads}) > 1,
+        "pairs": [
+            (other, paired)
+            for other, paired in zip(heads[1:], comparison.paired, strict=True)
+            if paired is not None
+        ],
         "flips_shown": FLIPS_SHOWN,
+        "columns": [_column(groups, index, is_grouped=is_grouped) for index in range(len(groups))],
+        **_switches(groups, is_grouped=is_grouped),
     }
     if not is_evaluation:
+        series = [_series(column) for column in comparison.columns]
         # No charts of batches without a server: they have neither rates nor first tokens.
         context |= {
             "is_batch": bool(comparison.rows) and comparison.rows[0].metric == _BATCH,
             "drawn": measured(series, throughput.METRIC),
             "throughput": throughput.figure(series),
-            "ttft": percentiles.figure("ttft", series),
-            "interactivity": interactivity.figure(series),
+            "ttft": measured(series, "ttft_p50_ms") and percentiles.figure("ttft", series),
+            "interactivity": measured(series, "tpot_p50_ms") and interactivity.figure(series),
         }
     return context
 
 
-def conclusion(comparison: Comparison) -> str:
-    """The comparison in one sentence, on its first number; about the strongest of the others."""
-    base, others = comparison.results[0], comparison.results[1:]
-    main = comparison.rows[0] if comparison.rows else None
-    if main is None or main.base is None:
-        return _("These results have no numbers in common")
-    changes = [(o, c) for o, c in zip(others, main.changes, strict=True) if c.value is not None]
-    if not changes:
-        return _("These results have no numbers in common")
-    result, change = max(changes, key=lambda item: abs(item[1].absolute or 0))
-    words = {
-        "name": _name(result),
-        "base": _name(base),
-        "metric": metric_label(main.metric).lower(),
-        "size": _size(change),
-        "concurrency": comparison.concurrency,
+def _column(groups: list[list[Result]], index: int, *, is_grouped: bool) -> dict[str, Any]:
+    """A column's head: its runs, and the address with it as the base."""
+    turned = [groups[index], *groups[:index], *groups[index + 1 :]]
+    runs = groups[index]
+    return {
+        "result": runs[0],
+        "runs": runs,
+        "as_base": _grouped(turned) if is_grouped else _as_runs([one[0] for one in turned]),
     }
-    if change.verdict == "noise":
-        return _("%(name)s and %(base)s cannot be told apart yet: the interval holds zero") % words
-    if change.verdict == "same":
-        return _("%(name)s and %(base)s have the same %(metric)s") % words
-    more = (change.absolute or 0) > 0
-    if change.verdict == "unknown":
-        text = (
-            _("%(name)s: %(size)s more %(metric)s than %(base)s, too few runs to tell")
-            if more
-            else _("%(name)s: %(size)s less %(metric)s than %(base)s, too few runs to tell")
-        )
-        return text % words
-    if main.metric == _BATCH:
-        text = (
-            _("%(name)s takes %(size)s longer for a batch of %(concurrency)s than %(base)s")
-            if more
-            else _("%(name)s takes %(size)s less time for a batch of %(concurrency)s than %(base)s")
-        )
-        return text % words
-    if main.metric == "accuracy":
-        text = (
-            _("%(name)s is right more often than %(base)s, by %(size)s")
-            if more
-            else _("%(name)s is right less often than %(base)s, by %(size)s")
-        )
-        return text % words
-    text = (
-        _("%(name)s gives %(size)s more %(metric)s than %(base)s at concurrency %(concurrency)s")
-        if more
-        else _(
-            "%(name)s gives %(size)s less %(metric)s than %(base)s at concurrency %(concurrency)s"
-        )
+
+
+def _switches(groups: list[list[Result]], *, is_grouped: bool) -> dict[str, Any]:
+    """Addresses of the same as runs and as groups, with and without disturbed runs, and with the
+    repeats that are not counted; "" where there is nothing to switch.
+    """
+    shown = {run.pk for runs in groups for run in runs}
+    quiet = [[run for run in runs if not run.disturbed] for runs in groups]
+    quiet = [runs for runs in quiet if runs]
+    write = _grouped if is_grouped else lambda those: _as_runs([runs[0] for runs in those])
+    found: dict[str, Any] = {
+        "as_runs": _as_runs([runs[0] for runs in groups]),
+        "as_groups": _grouped(_with_repeats(groups)),
+        "without_disturbed": "",
+        "disturbed": sum(len(runs) for runs in groups) - sum(len(runs) for runs in quiet),
+    }
+    if found["disturbed"] and len(quiet) > 1:
+        found["without_disturbed"] = write(quiet)
+    if is_grouped:
+        for name, disturbed in (("uncounted", False), ("uncounted_disturbed", True)):
+            added = [
+                [run for run in repeats_of(runs[0], disturbed=True) if run.disturbed == disturbed]
+                for runs in groups
+            ]
+            new = [[run for run in runs if run.pk not in shown] for runs in added]
+            found[name] = [run for runs in new for run in runs]
+            found[f"with_{name}"] = _grouped(
+                [[*runs, *more] for runs, more in zip(groups, new, strict=True)]
+            )
+    return found
+
+
+def _with_repeats(groups: list[list[Result]]) -> list[list[Result]]:
+    """Each chosen run with its undisturbed repeats; those chosen that are repeats of each other
+    become one group."""
+    found: dict[Any, list[Result]] = {}
+    for runs in groups:
+        head = runs[0]
+        key = head.fingerprint or head.pk
+        if key not in found:
+            others = [run for run in counted_with(head) if run.pk != head.pk]
+            found[key] = [head, *others]
+    return list(found.values())
+
+
+def _as_runs(results: Sequence[Result]) -> str:
+    return "&".join(f"id={result.pk}" for result in results)
+
+
+def _grouped(groups: Sequence[Sequence[Result]]) -> str:
+    return "&".join("group=" + ",".join(str(run.pk) for run in runs) for runs in groups)
+
+
+def _series(column: Column) -> Series:
+    name = f"#{column.head.job_id}"
+    if len(column.runs) > 1:
+        name += f" × {len(column.runs)}"
+    return Series(
+        name,
+        column.points,
+        disturbed=len(column.runs) == 1 and column.head.disturbed,
+        intervals=column.intervals,
+        runs=[
+            (f"#{run.job_id}", points, run.disturbed)
+            for run, points in zip(column.runs, column.own, strict=True)
+        ]
+        if len(column.runs) > 1
+        else (),
     )
-    return text % words
-
-
-def _name(result: Result) -> str:
-    return f"#{result.job_id} ({phrase(result.label)})"
-
-
-def _size(change: Change) -> str:
-    """How large a change is, without its direction."""
-    if change.relative is not None:
-        return f"{number(abs(100 * change.relative), 1)} %"
-    return _("%(n)s points") % {"n": number(abs(100 * (change.absolute or 0)), 2)}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -19,17 +19,19 @@ from dashboard import audit, line_view
 from dashboard.advice import advice
 from dashboard.against_guide import against
 from dashboard.api.gone import gone
-from dashboard.charts import live
+from dashboard.charts import growing_accuracy, live
 from dashboard.command_view import command_view
 from dashboard.formats import joined, moment, number
-from dashboard.kept_view import going_words, pinned_words, removed_words
-from dashboard.known_failures import view_of
-from dashboard.requests import person
+from dashboard.kept_view import going_words, may_pin, pinned_words, removed_words
+from dashboard.mending import actions, form_address
+from dashboard.requests import cursor_of, person
 from dashboard.rights import allowed, check, requires
 from dashboard.sentences import sentence
 from dashboard.silence import silence_words
-from dashboard.why import told, why_job
+from dashboard.step_links import step_links
+from dashboard.why import missed_before, told, why_job
 from dashboard.words import asset_word, host_title, metric_label, phrase, step_title, unit_word
+from jobs import logstore
 from jobs.errors import LaunchError
 from jobs.launch import cancel, run_again
 from jobs.models import Job, OutputFile
@@ -37,6 +39,7 @@ from jobs.plans import from_json, script
 from jobs.queries.host_page import place_in_line
 from jobs.queries.job_page import JobPage, job_page
 from jobs.queries.points import has_points, samples_after
+from jobs.queries.running_accuracy import standings
 from jobs.services.outputs import outputs_folder
 
 # What a result is in one look, in the order of the facts; those that it has are shown.
@@ -67,14 +70,20 @@ def job_detail(request: HttpRequest, job_id: int) -> HttpResponse:
     page = _page(job_id)
     plan = from_json(page.job.plan)
     # Until a removal has come to its end some are there still.
-    found_points = page.job.removed_at is None and has_points(job_id)
+    is_kept = page.job.removed_at is None
+    found_points = is_kept and has_points(job_id, live.WATCHES)
+    watched = any(watch.name in live.WATCHES for watch in plan.watches)
+    found_standings = standings(page.job)
+    grew = bool(page.job.scores)
     context = _context(request, page) | {
         "view": command_view(plan, page.job.values, guide=against(page.job.guide)),
         "script": script(plan, page.job.values),
-        "figure": live.figure() if plan.watches else None,
-        "watched": bool(plan.watches) and (page.job.is_open or found_points),
+        "figure": live.figure() if watched else None,
+        "watched": watched and (page.job.is_open or found_points),
         "has_points": found_points,
         "lost_points": bool(page.job.removed_at and page.job.points_bytes),
+        "standings": found_standings if page.job.is_open or grew else None,
+        "accuracy_figure": growing_accuracy.figure() if found_standings and is_kept else None,
     }
     return render(request, "jobs/detail.html", context)
 
@@ -115,14 +124,11 @@ def job_points(request: HttpRequest, job_id: int) -> JsonResponse:
     job = get_object_or_404(Job, pk=job_id)
     if job.removed_at is not None:
         return gone(job)
-    try:
-        after = max(-1, int(request.GET.get("after", "-1")))
-    except ValueError as error:
-        raise Http404("after is a number of bytes") from error
-    samples = samples_after(job_id, after)
-    rows = live.derive(samples.fresh, context=samples.context)
+    news = samples_after(job_id, cursor_of(request), live.WATCHES)
+    engine = news.of(live.ENGINE)
+    rows = live.derive(engine.fresh, context=engine.context)
     return JsonResponse(
-        {"after": samples.after, "open": job.is_open, **live.columns(live.decimate(rows))}
+        {"after": news.after, "open": job.is_open, "series": live.series(live.decimate(rows))}
     )
 
 
@@ -173,16 +179,18 @@ def _context(request: HttpRequest, page: JobPage) -> dict[str, Any]:
     return {
         "page": page,
         "job": job,
-        "sentence": _sentence(page, in_line),
+        "sentence": _sentence(page, in_line, why),
         **why,
         "advice": joined(why["known"].advice if why["known"] else "", advice(job)),
         "may_cancel": job.is_open and allowed(request.user, "job.cancel", job),
         "may_repeat": allowed(request.user, "job.repeat", job),
-        "may_pin": allowed(request.user, "job.pin", job) and job.removed_at is None,
+        "may_pin": may_pin(request.user, job),
         "pinned_words": pinned_words(job),
         "going_words": going_words(job),
         "removed_words": removed_words(job),
-        "form_address": _form_address(job),
+        "form_address": form_address(job),
+        "actions": actions(job, request.user),
+        "never_ran": _never_ran(job),
         "neighbours": _neighbours(page),
         "headline": _headline(page),
         "confirmed": [{**item, "at": datetime.fromisoformat(item["at"])} for item in job.confirmed],
@@ -191,27 +199,24 @@ def _context(request: HttpRequest, page: JobPage) -> dict[str, Any]:
             for name, value in page.made
             if value != ""
         ],
-        "next_step": _next_step(page),
+        "next_steps": step_links(job),
         "in_line": in_line,
+        "found_before": missed_before(job) if page.waits else None,
         "ahead": place_in_line(job) if page.waits else 0,
     }
+
+
+def _never_ran(job: Job) -> bool:
+    """Whether the job ended before anything of it ran, so that there is no log to wait for."""
+    if job.is_open or job.started_at is not None:
+        return False
+    return logstore.store().size(f"job/{job.pk}") == 0
 
 
 def _in_line(request: HttpRequest, job: Job) -> line_view.Row:
     """The waiting job as its host's queue has it."""
     (row,) = line_view.rows(request.user, [job])
     return row
-
-
-def _next_step(page: JobPage) -> tuple[str, str] | None:
-    """(words, address) of the form that uses what the job made."""
-    kinds = {"weights": ("compile", _("Compile them")), "artifact": ("deploy", _("Deploy it"))}
-    found = kinds.get(dict(page.made).get("type", ""))
-    if found is None:
-        return None
-    sort = dict(page.made)["type"]
-    query = urlencode({"host": page.job.host.name, sort: f"job:{page.job.pk}"})
-    return found[1], f"{reverse('launch-form', args=[found[0]])}?{query}"
 
 
 def _said(name: str, value: Any) -> Any:
@@ -227,7 +232,7 @@ def _headline(page: JobPage) -> list[tuple[str, str, float]]:
     return [(name, metric_label(name), metrics[name]) for name in _HEADLINE if name in metrics]
 
 
-def _sentence(page: JobPage, in_line: line_view.Row | None) -> str:
+def _sentence(page: JobPage, in_line: line_view.Row | None, why: Mapping[str, Any]) -> str:
     """What people read beside the state."""
     job = page.job
     if job.is_open and job.cancel_asked_at:
@@ -242,8 +247,8 @@ def _sentence(page: JobPage, in_line: line_view.Row | None) -> str:
             "%(host)s has not answered since %(time)s; what stands here is as it was then."
         ) % {"host": host_title(job.host), "time": moment(heard) if heard else "?"}
     if job.state != Job.State.RUNNING:
-        known = view_of(job)
-        return joined(told(job), known.cause if known else "")
+        known, line = why["known"], why["telling"]
+        return f"{line} · {told(job)}" if line else joined(told(job), known.cause if known else "")
     said = _doing(page) or told(job)
     quiet = silence_words(job)
     if quiet:
@@ -271,11 +276,6 @@ def _doing(page: JobPage) -> str:
         "unit": unit_word(progress["unit"]),
     }
     return _("%(what)s: %(done)s of %(total)s %(unit)s.") % {"what": head, **counts}
-
-
-def _form_address(job: Job) -> str:
-    query = urlencode({"host": job.host.name, "from": job.pk})
-    return f"{reverse('launch-form', args=[job.kind])}?{query}"
 
 
 def _neighbours(page: JobPage) -> dict[str, Job | None]:

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
+from dashboard import result_export
 from dashboard.charts import accuracy, percentiles, throughput
 from dashboard.charts.series import Series
 from dashboard.columns import RESULTS, chosen, heads
-from dashboard.kept_view import going_words, pinned_words, removed_words
+from dashboard.formats import number
+from dashboard.kept_view import going_words, may_pin, pinned_words, removed_words
+from dashboard.measured_with import identity_rows, provenance_rows, unknown_words
 from dashboard.rights import allowed, requires
-from dashboard.views.compare import compare_results
+from dashboard.views.compare import compare_results, run_more
 from dashboard.words import host_word, metric_label, metric_text, phrase
 from jobs.metrics import METRICS
-from jobs.models import Answer, Host, Result
+from jobs.models import Host, Result
+from jobs.queries.repeats import spread
 from jobs.queries.result_counts import FACETS, STAMPS
 from jobs.queries.result_orders import COLUMNS, NEWEST
 from jobs.queries.results import (
@@ -32,17 +36,19 @@ from jobs.queries.results import (
     questions,
     result_list,
     result_page,
-    spread,
 )
 from jobs.queries.sorting import read_order
+from jobs.services.pins import pins_of
 
 EXPORT_MOST = 10_000
 _POINT_COLUMNS = (
     *("output_tokens_per_s", "total_tokens_per_s", "requests_per_s"),
     *("ttft_p50_ms", "ttft_p90_ms", "ttft_p99_ms", "tpot_p50_ms", "tpot_p99_ms"),
     *("itl_p50_ms", "latency_p50_s", "latency_p99_s", "requests", "failed_requests"),
+    *("input_tokens_mean", "output_tokens_mean"),
     *(name for name in METRICS if name.startswith("batch_latency_")),
     "iterations",
+    *("engine_prefix_hits", "engine_kv_cache_peak", "engine_queue_mean_ms", "engine_preemptions"),
 )
 
 
@@ -74,6 +80,7 @@ def results(request: HttpRequest) -> HttpResponse:
         "is_later_page": bool(request.GET.get("after")),
         "is_filtered": any(name != "order" for name in query),
         "may_pin": allowed(request.user, "job.pin"),
+        "may_unpin": _may_unpin(request, page.pinned),
     }
     return render(request, "results/list.html", context)
 
@@ -83,7 +90,7 @@ def results(request: HttpRequest) -> HttpResponse:
 def result(request: HttpRequest, result_id: int) -> HttpResponse:
     """One result: numbers, charts, commands, environment, inputs, questions."""
     page = _page(result_id)
-    context = _context(page) | {"may_pin": _may_pin(request, page)}
+    context = _context(page) | {"may_pin": may_pin(request.user, page.result.job)}
     if page.result.sort == Result.Sort.EVALUATION:
         context |= _question_context(request, page)
         if request.headers.get("HX-Target") == "questions":
@@ -97,17 +104,18 @@ def result_file(request: HttpRequest, result_id: int, ending: str) -> HttpRespon
     """The numbers as JSON or CSV: points of a benchmark, questions of an evaluation."""
     page = _page(result_id)
     if ending == "json":
-        response: HttpResponse = JsonResponse(_as_json(page), json_dumps_params={"indent": 1})
+        data = result_export.result_json(page)
+        response: HttpResponse = JsonResponse(data, json_dumps_params={"indent": 1})
     else:
-        response = _csv(_csv_rows(page))
+        response = result_export.result_csv(page)
     name = f"result-{page.result.pk}.{ending}"
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
 
 
-def _may_pin(request: HttpRequest, page: ResultPage) -> bool:
-    job = page.result.job
-    return job.removed_at is None and allowed(request.user, "job.pin", job)
+def _may_unpin(request: HttpRequest, pinned: Iterable[int]) -> set[int]:
+    """The jobs of which this person may take the pin away."""
+    return {pin.job_id for pin in pins_of(pinned) if allowed(request.user, "job.unpin", pin)}
 
 
 def _page(result_id: int) -> ResultPage:
@@ -221,6 +229,9 @@ def _context(page: ResultPage) -> dict[str, Any]:
         "pinned_words": pinned_words(result.job),
         "going_words": going_words(result.job),
         "removed_words": removed_words(result.job),
+        "identity": identity_rows(result),
+        "unknown": unknown_words(result),
+        "provenance": provenance_rows(result),
     }
     if result.sort == Result.Sort.EVALUATION:
         categories = page.categories
@@ -237,11 +248,29 @@ def _context(page: ResultPage) -> dict[str, Any]:
             for family, title in _wait_titles().items()
             if _has_family(page, family)
         ],
-        "columns": [(name, metric_label(name)) for name in _POINT_COLUMNS if _has(page, name)],
-        "spread": spread(result, "batch_latency_mean_s" if is_batch else "output_tokens_per_s"),
-        "runs": 1 + len(page.repeats),
+        "columns": [
+            (name, _row_label(result, name)) for name in _POINT_COLUMNS if _has(page, name)
+        ],
         "is_batch": is_batch,
+        **_repeated(page, "batch_latency_mean_s" if is_batch else "output_tokens_per_s"),
     }
+
+
+def _repeated(page: ResultPage, metric: str) -> dict[str, Any]:
+    """The mean of a metric over the repeats, at the concurrency of the best point."""
+    best = page.result.metrics.get(metric)
+    at = next((p.concurrency for p in page.points if p.metrics.get(metric) == best), None)
+    found = spread(page.result, metric, at) if at is not None else None
+    return {"spread": found, "spread_metric": metric, "spread_at": at}
+
+
+def _row_label(result: Result, name: str) -> str:
+    """The metric's label; of a length with what was asked for."""
+    asked = result.asked.get(name.removesuffix("_mean"))
+    if asked is None or not name.endswith("_tokens_mean"):
+        return metric_label(name)
+    words = {"metric": metric_label(name), "asked": number(asked)}
+    return _("%(metric)s (asked: %(asked)s)") % words
 
 
 def _wait_titles() -> dict[str, str]:
@@ -317,77 +346,19 @@ def _question_context(request: HttpRequest, page: ResultPage) -> dict[str, Any]:
     }
 
 
-def _export(ending: str, rows: Iterable[Result]) -> HttpResponse:
-    named = list(rows.select_related("host", "created_by"))  # type: ignore[attr-defined]
+def _export(ending: str, rows: QuerySet[Result]) -> HttpResponse:
+    named = list(
+        rows.select_related("host", "created_by", "deployment", "job").prefetch_related("points")
+    )
     if ending == "json":
-        return JsonResponse({"results": [_row_json(row) for row in named]})
-    metrics = [name for name in METRICS if any(name in row.metrics for row in named)]
-    head = ["result", "job", "sort", "model", "precision", "host", "what", "tool", "simulated"]
-    head += ["by", "at", *metrics]
-    response = _csv([head, *([*_fixed(row), *_values(row, metrics)] for row in named)])
-    response["Content-Disposition"] = 'attachment; filename="results.csv"'
-    return response
-
-
-def _fixed(row: Result) -> list[Any]:
-    by = row.created_by.get_username() if row.created_by else ""
-    place = [row.pk, row.job_id, row.sort, row.model_id, row.label, row.host.name]
-    return [*place, row.what, row.tool, row.simulated, by, row.created_at.isoformat()]
-
-
-def _values(row: Result, metrics: Sequence[str]) -> list[Any]:
-    return [row.metrics.get(name, "") for name in metrics]
-
-
-def _row_json(row: Result) -> dict[str, Any]:
-    names = ("result", "job", "sort", "model", "precision", "host", "what", "tool", "simulated")
-    fixed = dict(zip((*names, "by", "at"), _fixed(row), strict=True))
-    return {**fixed, "metrics": row.metrics, "remarks": row.remarks}
-
-
-def _as_json(page: ResultPage) -> dict[str, Any]:
-    answers = Answer.objects.filter(result=page.result).order_by("index")
-    fields = ("index", "subset", "question", "expected", "answer", "score", "detail")
-    return {
-        **_row_json(page.result),
-        "plan_sha256": page.result.job.plan_sha256,
-        "artifact_sha256": page.artifact.sha256 if page.artifact else None,
-        "points": [{"concurrency": p.concurrency, "metrics": p.metrics} for p in page.points],
-        "answers": list(answers.values(*fields)),
-    }
-
-
-def _csv_rows(page: ResultPage) -> list[list[Any]]:
-    if page.result.sort == Result.Sort.EVALUATION:
-        fields = ("index", "subset", "question", "expected", "answer", "score")
-        answers = Answer.objects.filter(result=page.result).order_by("index")
-        return [list(fields), *(list(row) for row in answers.values_list(*fields))]
-    names = [name for name in METRICS if _has(page, name)]
-    head = ["concurrency", *(name for name in names if name != "concurrency")]
-    return [
-        head,
-        *([p.concurrency, *(p.metrics.get(name, "") for name in head[1:])] for p in page.points),
-    ]
-
-
-def _csv(rows: Iterable[Sequence[Any]]) -> HttpResponse:
-    response = HttpResponse(content_type="text/csv; charset=utf-8")
-    writer = csv.writer(response)
-    for row in rows:
-        writer.writerow([_cell(value) for value in row])
-    return response
-
-
-def _cell(value: Any) -> Any:
-    """A text that a spreadsheet would take for a formula is marked as text."""
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return f"'{value}"
-    return value
+        return JsonResponse(result_export.list_json(named))
+    return result_export.list_csv(named)
 
 
 urlpatterns: list[URLPattern] = [
     path("", results, name="result-list"),
     path("compare/", compare_results, name="result-compare"),
+    path("compare/more/", run_more, name="result-run-more"),
     path("<int:result_id>/", result, name="result-detail"),
     path("<int:result_id>/result.<str:ending>", result_file, name="result-file"),
 ]

@@ -71,13 +71,15 @@ class Signature(_Strict):
 
 
 class KnownFailure(_Strict):
-    """One failure. ``kinds`` are kinds of job or their families, ``tools`` programs that the step
+    """One failure. ``on_host``: a person mends it on the host, and no setting of the job does.
+    ``kinds`` are kinds of job or their families, ``tools`` programs that the step
     names; empty: any. Without signatures the exit code alone tells (negative: a signal).
     """
 
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     severity: Severity
     level: Level = "cause"
+    on_host: bool = False
     cause: _Words
     advice: _Words
     signatures: tuple[Signature, ...] = ()

@@ -11,8 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 class Question(BaseModel):
     """One question.
 
-    *short*: free text, right when it contains one of ``answers``. *choice*: one of ``choices``,
-    lettered from A; ``answers`` holds the one letter that is right.
+    *short*: free text, right when it concludes with one of ``answers``; what stands in a phrase of
+    ``not_in`` does not count. *choice*: one of ``choices``, lettered from A; ``answers`` holds the
+    one letter that is right. The rules: ``jobs.host.scoring``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -24,6 +25,7 @@ class Question(BaseModel):
     question: str
     answers: tuple[str, ...] = Field(min_length=1)
     choices: tuple[str, ...] = ()
+    not_in: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _the_letter_stands_for_a_choice(self) -> Question:

@@ -60,6 +60,9 @@ class Policy:
         for item in whole.files:
             if item.at and not self._permits(Path(item.at)):
                 return self._outside(item.name, item.at, work)
+        for watch in whole.watches:
+            if watch.folder and not self._permits(work / watch.folder):
+                return self._outside(watch.name, watch.folder, work)
         return None
 
     def _step(self, step: Step, cwd: Path) -> Refusal | None:

@@ -1,19 +1,23 @@
-"""Reads endpoints in Prometheus text format while a job or a server runs. Standard library only."""
+"""Reads a plan's watches while a job or a server runs: endpoints in Prometheus text format, and
+files that tools write as they go. Standard library only.
+"""
 
 from __future__ import annotations
 
 import http.client
 import json
+import logging
 import math
 import os
 import threading
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from jobs.host import disk
+from jobs.host.readers import Reader, reader_of
 from jobs.plans import Watch
 
 Values: TypeAlias = dict[str, float]
@@ -25,6 +29,10 @@ LONGEST_ANSWER = 4 * 1024 * 1024
 STILL_S, QUIET_S = 12.0, 30.0
 # About two days of a busy server; the dashboard keeps one.
 MARK, KEPT_MARKS = 1024 * 1024, 8
+# Counts of files are written when they grew by a two-hundredth, else that often while they change:
+# a run of days leaves some thousand points, and a short one each of its steps.
+GROWTH, GROWS_S = 1 / 200, 10.0
+log = logging.getLogger(__name__)
 
 
 def samples(text: str, names: Collection[str]) -> dict[str, float]:
@@ -108,13 +116,14 @@ class Points:
 
 
 class Watcher:
-    """Scrapes every watch in a thread of its own and appends to one points file."""
+    """Reads every watch in a thread of its own and appends to one points file."""
 
     def __init__(self, watches: Sequence[Watch], points: Path, *, endless: bool = False) -> None:
         self._points = Points(points, endless=endless)
+        self._spool = points.parent
         self._stopped = threading.Event()
         self._threads = [
-            threading.Thread(target=self._scrape, args=(watch,), name=f"watch {watch.name}")
+            threading.Thread(target=self._follow, args=(watch,), name=f"watch {watch.name}")
             for watch in watches
         ]
         for thread in self._threads:
@@ -128,15 +137,63 @@ class Watcher:
             thread.join(2 * TIMEOUT_S)
         self._points.close()
 
-    def _scrape(self, watch: Watch) -> None:
+    def _follow(self, watch: Watch) -> None:
+        reader = reader_of(watch, self._spool) if watch.reader else None
+        if watch.reader and reader is None:
+            log.error("watch %s: this host has no reader %r", watch.name, watch.reader)
+            return
+        counted = Counted(self._points, watch.name)
         due = time.monotonic()
         while not self._stopped.wait(max(0.0, due - time.monotonic())):
             due = max(due + watch.interval_s, time.monotonic())
-            at = time.time()
-            text = _get(watch.url)
-            values = samples(text, watch.metrics) if text else {}
-            if values:
-                self._points.add(watch.name, at, values)
+            if reader is None:
+                self._scrape(watch)
+            elif not _look(reader, counted):
+                return
+        if reader is not None:  # what was written since, to the last line
+            _look(reader, counted, is_last=True)
+
+    def _scrape(self, watch: Watch) -> None:
+        at = time.time()
+        text = _get(watch.url)
+        values = samples(text, watch.metrics) if text else {}
+        if values:
+            self._points.add(watch.name, at, values)
+
+
+class Counted:
+    """Points of one reader: the whole as ``name``, each part as ``name/part``; changes only."""
+
+    def __init__(self, points: Points, name: str) -> None:
+        self._points, self._name = points, name
+        self._last: dict[str, tuple[float, Values]] = {}
+
+    def add(self, at: float, parts: Mapping[str, Values], *, is_last: bool = False) -> None:
+        """Add what has changed enough since it was written, or at all if this is the last look."""
+        for part, values in parts.items():
+            written_at, written = self._last.get(part, (-math.inf, {}))
+            if values == written:
+                continue
+            if is_last or at - written_at >= GROWS_S or _grew(written, values):
+                self._last[part] = (at, values)
+                self._points.add(f"{self._name}/{part}" if part else self._name, at, values)
+
+
+def _grew(before: Values, now: Values) -> bool:
+    return any(
+        abs(value - before.get(name, 0.0)) >= max(1.0, GROWTH * value)
+        for name, value in now.items()
+    )
+
+
+def _look(reader: Reader, counted: Counted, *, is_last: bool = False) -> bool:
+    """Read once more. False: the reader broke, which launcher.log says and no job suffers from."""
+    try:
+        counted.add(time.time(), reader.read(), is_last=is_last)
+    except Exception:  # a boundary: curves are for people, the job is for its result
+        log.exception("a reader broke")
+        return False
+    return True
 
 
 def _get(url: str) -> str:

@@ -110,6 +110,11 @@ def plan(params: Params, target: Target) -> Plan:
     return vacc_modification.plan(model, site, undo=params.undo, only_show=params.only_show)
 
 
+def successors(params: Params) -> Sequence[str]:
+    """Compile what was modified."""
+    return () if params.undo or params.only_show else ("compile-vacc",)
+
+
 def conclude(
     params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
 ) -> Conclusion:

@@ -120,7 +120,11 @@ class Remark:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What a benchmark or an evaluation found; becomes a Result with points and answers."""
+    """What a benchmark or an evaluation found; becomes a Result with points and answers.
+
+    ``began``: concurrency -> when the tool began with it (seconds since the epoch, by the host's
+    clock), where no step of its own tells.
+    """
 
     sort: str
     what: str
@@ -129,6 +133,7 @@ class Measured:
     points: Sequence[tuple[int, Mapping[str, float]]] = ()  # (concurrency, metrics)
     answers: Sequence[Mapping[str, Any]] = ()  # fields of models.Answer, without index
     remarks: Sequence[Remark] = ()
+    began: Mapping[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +175,9 @@ class Kind(Protocol):
     the letter of today's stack, whose page prints another figure than the guide; ``follows``
     (``[field, key]``) what the asset chosen there has under that key; ``thinks``
     (``[field, value]``) that value where the deployment chosen there thinks; ``within``
-    (``[[field, key, share], …]``) no more than that share of it; ``free_port`` (True: the next port
+    (``[[field, key, share], …]``) no more than that share of it, which bounds the field too, as
+    ``stack_most`` (the stack's limit of that name) and ``of_model`` (``[path, limit]``: what the
+    model of the weights allows) do; ``free_port`` (True: the next port
     that no server of the host has, nor another such field; with ``printed`` not where the guide's
     commands are wanted to the letter, which print it).
     """
@@ -210,6 +217,13 @@ class Kind(Protocol):
 
     def plan(self, params: Any, target: Target) -> Plan:
         """The commands. Raises ``LaunchError`` at a field where no command can be right."""
+
+    def successors(self, params: Any) -> Sequence[str]:
+        """Names of the kinds that go on with what the job made or measured, the usual one first.
+
+        Those that its host cannot do, or that cannot work on this very thing, are among them:
+        ``jobs.successors`` leaves them out.
+        """
 
     def conclude(
         self, params: Any, plan: Plan, outputs: Mapping[str, bytes], exit_code: int

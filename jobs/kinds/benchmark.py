@@ -11,7 +11,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from jobs.catalog import PROMPT_SETS
 from jobs.errors import LaunchError
 from jobs.kinds.base import AssetRef, Choice, Conclusion, Measured, Need, Remark, Target
-from jobs.kinds.common import asset, of_all, quiet_field, site, tool_version
+from jobs.kinds.common import (
+    asset,
+    of_all,
+    overlap_field,
+    quiet_field,
+    seed_field,
+    site,
+    tool_version,
+)
 from jobs.parsers import evalscope_perf
 from jobs.parsers.evalscope_perf import PerfPoint
 from jobs.plans import Plan
@@ -67,7 +75,9 @@ class Params(BaseModel):
         description="Prompts that ship with the project, sent in turn.",
         json_schema_extra={"label": "Prompts", "group": "Load"},
     )
+    seed: int | None = seed_field()
     quiet: bool = quiet_field(False)
+    overlap: bool = overlap_field()
 
 
 def offered(target: Target) -> bool:
@@ -126,9 +136,15 @@ def plan(params: Params, target: Target) -> Plan:
             prompts=PROMPT_SETS[params.prompts],
             metrics=_COUNTERS.get(str(served.data.get("toolchain")), ()),
             streamed=not served.data.get("bare_stream"),
+            seed=params.seed,
         ),
         site(target),
     )
+
+
+def successors(params: Params) -> Sequence[str]:
+    """How right the same deployment is."""
+    return ("evaluate",)
 
 
 def conclude(
@@ -149,7 +165,7 @@ def conclude(
         sentence=Remark(
             "benchmark:done",
             {
-                "output_tokens_per_s": f"{best.metrics.get('output_tokens_per_s', 0.0):.1f}",
+                "output_tokens_per_s": best.metrics.get("output_tokens_per_s", 0.0),
                 "concurrency": best.concurrency,
             },
         ),
@@ -160,6 +176,7 @@ def conclude(
             metrics=of_all(best.metrics, ((p.completed, p.failed) for p in points)),
             points=[(point.concurrency, point.metrics) for point in points],
             remarks=_remarks(params, points),
+            began=evalscope_perf.began(outputs.get(evalscope.WINDOWS, b"")),
         ),
     )
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from jobs.catalog import ZooModel
 from jobs.kinds import vllm_common
 from jobs.kinds.base import AssetRef, Choice, Conclusion, Measured, Need, Remark, Target
-from jobs.kinds.common import asset, quiet_field
+from jobs.kinds.common import asset, overlap_field, quiet_field
 from jobs.kinds.vacc import (
     exact_field,
     model_of_asset,
@@ -65,6 +65,7 @@ class Params(BaseModel):
         },
     )
     quiet: bool = quiet_field(True)
+    overlap: bool = overlap_field()
 
 
 def offered(target: Target) -> bool:
@@ -118,6 +119,11 @@ def plan(params: Params, target: Target) -> Plan:
     )
 
 
+def successors(params: Params) -> Sequence[str]:
+    """A server of the same weights."""
+    return ("deploy-vllm",)
+
+
 def conclude(
     params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
 ) -> Conclusion:
@@ -127,7 +133,7 @@ def conclude(
         return Conclusion(failure=Remark("benchmark:no_figures"))
     seconds = found.metrics["batch_latency_mean_s"]
     return Conclusion(
-        sentence=Remark("benchmark:batch", {"seconds": f"{seconds:.3g}"}),
+        sentence=Remark("benchmark:batch", {"seconds": seconds}),
         measured=Measured(
             sort="benchmark",
             what=_what(params),

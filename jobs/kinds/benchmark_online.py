@@ -13,7 +13,7 @@ from jobs.catalog import Stack
 from jobs.errors import LaunchError, ParseError
 from jobs.kinds import benchmark, vllm_common
 from jobs.kinds.base import LOG, AssetRef, Choice, Conclusion, Measured, Need, Remark, Target
-from jobs.kinds.common import asset, of_all, quiet_field
+from jobs.kinds.common import asset, of_all, overlap_field, quiet_field, seed_field
 from jobs.kinds.vacc import (
     PATH_PATTERN,
     exact_field,
@@ -118,16 +118,12 @@ class Params(BaseModel):
             "unit": "requests",
             "group": "Load",
             "on_page": [1],
+            "stack_most": "max_concurrency",
         },
     )
-    seed: int = Field(
-        0,
-        ge=0,
-        le=2147483647,
-        description="The same seed sends the same requests.",
-        json_schema_extra={"label": "Seed", "group": "Load"},
-    )
+    seed: int | None = seed_field()
     quiet: bool = quiet_field(False)
+    overlap: bool = overlap_field()
 
 
 def offered(target: Target) -> bool:
@@ -176,13 +172,14 @@ def notes(params: Params, target: Target) -> Sequence[Remark]:
         return ()
     found = [Remark("guide:docker_exec")]
     if params.as_in_guide and not by_script:
-        return [*found, Remark("guide:completions")]
+        return [*found, Remark("guide:completions"), Remark("guide:same_requests")]
     if params.as_in_guide:
         return [
             *found,
             Remark("guide:backend_fails", {"backend": online.default_backend}),
             Remark("guide:address_unnamed"),
             Remark("guide:folder_missing", {"folder": vllm_bench.GUIDE_RESULTS}),
+            Remark("guide:same_requests"),
         ]
     found.append(Remark("guide:backend_added", {"backend": online.chat_backend}))
     if not online.makes_result_dir:
@@ -213,6 +210,11 @@ def plan(params: Params, target: Target) -> Plan:
     return vllm_bench.online_here_plan(stack, load, site)
 
 
+def successors(params: Params) -> Sequence[str]:
+    """How right the same deployment is."""
+    return ("evaluate-opencompass", "evaluate-evalscope", "evaluate")
+
+
 def conclude(
     params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
 ) -> Conclusion:
@@ -234,7 +236,7 @@ def conclude(
     return Conclusion(
         sentence=Remark(
             "benchmark:done",
-            {"output_tokens_per_s": f"{rate:.1f}", "concurrency": best.concurrency or 0},
+            {"output_tokens_per_s": rate, "concurrency": best.concurrency or 0},
         ),
         measured=Measured(
             sort="benchmark",
@@ -294,7 +296,8 @@ def _check_load(params: Params, stack: Stack, deployment: AssetRef) -> None:
     if _dataset(params) not in stack.bench.online.datasets:
         raise LaunchError(_("This version of the benchmark has no such data set."), "dataset")
     if _dataset(params) != "sharegpt" and params.prefix_tokens >= params.input_tokens:
-        raise LaunchError(_("The common prefix is shorter than the input."), "prefix_tokens")
+        words = _("The common prefix must be shorter than the input, which has %(tokens)d tokens.")
+        raise LaunchError(words % {"tokens": params.input_tokens}, "prefix_tokens")
     most = stack.vllm.max_concurrency
     if most and max(params.concurrency) > most:
         words = _("The engine does not work on more than %(most)d requests at a time.")
@@ -339,7 +342,10 @@ def _dataset(params: Params) -> str:
 
 
 def _what(params: Params) -> str:
-    return f"{_dataset(params)} {params.input_tokens} → {params.output_tokens} tok"
+    dataset = _dataset(params)
+    if dataset == "sharegpt":  # its prompts have the length that they have
+        return f"{dataset} → {params.output_tokens} tok"
+    return f"{dataset} {params.input_tokens} → {params.output_tokens} tok"
 
 
 def _deployment(params: Params, target: Target) -> AssetRef:

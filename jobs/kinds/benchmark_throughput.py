@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from jobs.catalog import ZooModel
 from jobs.kinds import vllm_common
 from jobs.kinds.base import AssetRef, Choice, Conclusion, Measured, Need, Remark, Target
-from jobs.kinds.common import asset, quiet_field
+from jobs.kinds.common import asset, overlap_field, quiet_field
 from jobs.kinds.vacc import (
     exact_field,
     is_exact,
@@ -54,6 +54,7 @@ class Params(BaseModel):
         1000, "Output", "Generated for each request, always to the full length.", without_dies=64
     )
     quiet: bool = quiet_field(True)
+    overlap: bool = overlap_field()
 
 
 def offered(target: Target) -> bool:
@@ -111,6 +112,11 @@ def plan(params: Params, target: Target) -> Plan:
     )
 
 
+def successors(params: Params) -> Sequence[str]:
+    """The other offline benchmark of the same weights, then a server."""
+    return ("benchmark-latency", "deploy-vllm")
+
+
 def conclude(
     params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
 ) -> Conclusion:
@@ -138,9 +144,9 @@ def conclude(
 def _sentence(metrics: Mapping[str, float]) -> Remark:
     """The output rate; a log that does not tell it apart has that of all tokens only."""
     if "output_tokens_per_s" in metrics:
-        rate = f"{metrics['output_tokens_per_s']:.1f}"
+        rate = metrics["output_tokens_per_s"]
         return Remark("benchmark:offline", {"output_tokens_per_s": rate})
-    rate = f"{metrics['total_tokens_per_s']:.1f}"
+    rate = metrics["total_tokens_per_s"]
     return Remark("benchmark:offline_total", {"total_tokens_per_s": rate})
 
 

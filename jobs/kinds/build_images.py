@@ -151,6 +151,11 @@ def plan(params: Params, target: Target) -> Plan:
     return vacc_images.build_plan(stack, site, wanted)
 
 
+def successors(params: Params) -> Sequence[str]:
+    """What runs in the image."""
+    return ("deploy-vllm", "benchmark-throughput", "benchmark-latency")
+
+
 def conclude(
     params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
 ) -> Conclusion:

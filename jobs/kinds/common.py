@@ -64,6 +64,30 @@ def quiet_field(default: bool) -> Any:
     )
 
 
+def overlap_field() -> Any:
+    """The field ``overlap`` of a benchmark: dispatch minds it, as ``quiet``."""
+    return Field(
+        default=False,
+        description="May run at the same time as other benchmarks of the same deployment (offline:"
+        " of the same host) that allow it too. Each slows the others.",
+        json_schema_extra={"label": "Overlap with other benchmarks", "group": "When it starts"},
+    )
+
+
+def seed_field() -> Any:
+    """The field ``seed`` of a benchmark over HTTP: None draws one for each concurrency of each job
+    (``jobs.toolchains.seeds``), a number is used as typed.
+    """
+    return Field(
+        None,
+        ge=0,
+        le=2147483647,
+        description="Empty: other requests at each concurrency and in each run. A number: the same"
+        " requests every time, which an engine that caches prefixes answers faster.",
+        json_schema_extra={"label": "Seed", "group": "Load"},
+    )
+
+
 def gguf_choices(target: Target) -> list[Choice]:
     """Weights in a GGUF file, as llama.cpp reads them, and not in a folder."""
     files = [ref for ref in target.weights if not ref.data.get("format")]

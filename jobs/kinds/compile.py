@@ -93,6 +93,11 @@ def plan(params: Params, target: Target) -> Plan:
     )
 
 
+def successors(params: Params) -> Sequence[str]:
+    """Serve it."""
+    return ("deploy",)
+
+
 def conclude(
     params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
 ) -> Conclusion:

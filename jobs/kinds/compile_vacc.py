@@ -69,14 +69,24 @@ class Params(BaseModel):
         ge=16,
         le=131072,
         description="The longest prompt; it is compiled in. A multiple of 16.",
-        json_schema_extra={"label": "Prompt", "unit": "tokens", "group": "Shape"},
+        json_schema_extra={
+            "label": "Prompt",
+            "unit": "tokens",
+            "group": "Shape",
+            "of_model": ["build_in", "max_input"],
+        },
     )
     max_length: int = Field(
         2048,
         ge=16,
         le=131072,
         description="Prompt and answer together; it is compiled in. A multiple of 16.",
-        json_schema_extra={"label": "Prompt and answer", "unit": "tokens", "group": "Shape"},
+        json_schema_extra={
+            "label": "Prompt and answer",
+            "unit": "tokens",
+            "group": "Shape",
+            "of_model": ["build_in", "max_length"],
+        },
     )
     tp: int = Field(
         4,
@@ -326,6 +336,11 @@ def plan(params: Params, target: Target) -> Plan:
         # The weights once more, and what lies between.
         room_bytes=2 * model.source.bytes,
     )
+
+
+def successors(params: Params) -> Sequence[str]:
+    """Serve it."""
+    return ("deploy-build-in",)
 
 
 def conclude(

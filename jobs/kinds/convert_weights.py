@@ -78,6 +78,11 @@ def plan(params: Params, target: Target) -> Plan:
     return vllm_cpu.unpack_plan(_folder(params, target), _label(params, target), site(target))
 
 
+def successors(params: Params) -> Sequence[str]:
+    """vLLM takes the folder as it is."""
+    return ("deploy-vllm", "benchmark-throughput", "benchmark-latency")
+
+
 def conclude(
     params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
 ) -> Conclusion:

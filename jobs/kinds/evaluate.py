@@ -13,6 +13,7 @@ from jobs.errors import LaunchError
 from jobs.kinds.base import AssetRef, Choice, Conclusion, Measured, Need, Remark, Target
 from jobs.kinds.common import asset, site, tool_version
 from jobs.parsers import evalscope_eval
+from jobs.parsers.answers import Answered, kept
 from jobs.parsers.evalscope_eval import Scored
 from jobs.plans import Plan
 from jobs.toolchains import evalscope
@@ -132,6 +133,11 @@ def plan(params: Params, target: Target) -> Plan:
     )
 
 
+def successors(params: Params) -> Sequence[str]:
+    """How fast the same deployment is."""
+    return ("benchmark",)
+
+
 def conclude(
     params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
 ) -> Conclusion:
@@ -146,14 +152,14 @@ def conclude(
     return Conclusion(
         sentence=Remark(
             "evaluate:done",
-            {"accuracy": f"{100 * metrics['accuracy']:.1f}", "questions": len(counted)},
+            {"accuracy": 100 * metrics["accuracy"], "questions": len(counted)},
         ),
         measured=Measured(
             sort="evaluation",
             what=_what(params, len(counted)),
-            tool=f"evalscope {tool_version(plan, EVALSCOPE)}",
+            tool=_tool(plan, counted),
             metrics=metrics,
-            answers=[answer(row, row.subset) for row in counted],
+            answers=kept(answer(row, row.subset) for row in scored),
             remarks=_remarks(params, asked, counted),
         ),
     )
@@ -185,16 +191,42 @@ def _metrics(scored: Sequence[Scored], counted: Sequence[Scored]) -> dict[str, f
     return metrics
 
 
-def answer(row: Scored, subset: str) -> dict[str, Any]:
-    """A question as records keep it; its score is known."""
-    return {
-        "subset": subset,
-        "question": row.question,
-        "expected": row.expected,
-        "answer": row.answer,
-        "score": row.score,
-        "detail": {**row.detail, "extracted": row.extracted},
-    }
+def _tool(plan: Plan, counted: Sequence[Scored]) -> str:
+    """With the generation of the rules: what others scored is another measurement."""
+    name = f"evalscope {tool_version(plan, EVALSCOPE)}"
+    rules = counted[0].detail.get("scorer")
+    return f"{name}, rules {rules}" if rules else name
+
+
+def answer(row: Scored, subset: str) -> Answered:
+    """A question as records keep it."""
+    return Answered(
+        subset=subset,
+        question=row.question,
+        expected=row.expected,
+        answer=row.answer,
+        score=row.score,
+        question_id=row.question_id,
+        sample=row.sample,
+        extracted=row.extracted,
+        reasoning=row.reasoning,
+        finish=row.finish,
+        status=row.status,
+        detail=row.detail,
+    )
+
+
+def cut(rows: Sequence[Scored], max_tokens: int) -> list[Remark]:
+    """How many answers were cut off: by what ended them, where that is told of all; else by their
+    length, which is a guess.
+    """
+    is_told = all(row.finish for row in rows)
+    if is_told:
+        ended = sum(row.finish == "length" for row in rows)
+    else:
+        ended = sum((row.detail.get("output_tokens") or 0) >= max_tokens for row in rows)
+    args = {"cut": ended, "total": len(rows), "max_tokens": max_tokens}
+    return [Remark("evaluate:cut" if is_told else "evaluate:cut_guess", args)] if ended else []
 
 
 def _remarks(params: Params, asked: int, counted: Sequence[Scored]) -> list[Remark]:
@@ -206,14 +238,7 @@ def _remarks(params: Params, asked: int, counted: Sequence[Scored]) -> list[Rema
     empty = sum(not row.answer.strip() for row in counted)
     if empty:
         remarks.append(Remark("evaluate:empty", {"empty": empty, "total": len(counted)}))
-    cut = sum(row.detail.get("output_tokens", 0) >= params.max_tokens for row in counted)
-    if cut:
-        remarks.append(
-            Remark(
-                "evaluate:cut",
-                {"cut": cut, "total": len(counted), "max_tokens": params.max_tokens},
-            )
-        )
+    remarks += cut(counted, params.max_tokens)
     if len(counted) < ENOUGH_QUESTIONS:
         remarks.append(Remark("evaluate:few_questions", {"questions": len(counted)}))
     return remarks

@@ -23,6 +23,7 @@ from jobs.kinds.vacc import (
     vacc_site,
 )
 from jobs.parsers import evalscope_eval
+from jobs.parsers.answers import kept
 from jobs.parsers.evalscope_eval import EvalReport, Evaluation, Scored
 from jobs.plans import Plan
 from jobs.toolchains import evalscope_hub
@@ -207,6 +208,11 @@ def plan(params: Params, target: Target) -> Plan:
     return evalscope_hub.evaluate_plan(asking, site(target), host)
 
 
+def successors(params: Params) -> Sequence[str]:
+    """How fast the same deployment is."""
+    return ("benchmark-online", "benchmark")
+
+
 def conclude(
     params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
 ) -> Conclusion:
@@ -223,8 +229,8 @@ def conclude(
         sentence=Remark(
             "evaluate:means",
             {
-                "macro": f"{100 * metrics['accuracy_macro']:.2f}",
-                "weighted": f"{100 * metrics['accuracy_weighted']:.2f}",
+                "macro": 100 * metrics["accuracy_macro"],
+                "weighted": 100 * metrics["accuracy_weighted"],
                 "sets": len(found.reports),
                 "questions": int(metrics["questions"]),
             },
@@ -234,7 +240,9 @@ def conclude(
             what=_what(params),
             tool=f"evalscope {tool_version(plan, EVALSCOPE)}",
             metrics=metrics,
-            answers=[evaluate.answer(row, f"{row.benchmark}/{row.subset}"[:64]) for row in rows],
+            answers=kept(
+                evaluate.answer(row, f"{row.benchmark}/{row.subset}") for row in found.scored
+            ),
             remarks=_remarks(params, found, rows),
         ),
     )
@@ -269,10 +277,7 @@ def _remarks(params: Params, found: Evaluation, rows: Sequence[Scored]) -> list[
     errored = sum(report.errored or 0 for report in found.reports)
     if errored:
         remarks.append(Remark("evaluate:unscored", {"unscored": errored, "total": asked}))
-    cut = sum(row.detail.get("output_tokens", 0) >= params.max_tokens for row in rows)
-    if cut:
-        args = {"cut": cut, "total": len(rows), "max_tokens": params.max_tokens}
-        remarks.append(Remark("evaluate:cut", args))
+    remarks += evaluate.cut(rows, params.max_tokens)
     if params.limit:
         remarks.append(Remark("evaluate:limited", {"questions": params.limit}))
     return remarks

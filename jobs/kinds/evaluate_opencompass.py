@@ -21,7 +21,8 @@ from jobs.kinds.vacc import (
     vacc_site,
 )
 from jobs.parsers import opencompass as parser
-from jobs.parsers.opencompass import Run
+from jobs.parsers.answers import Answered, kept
+from jobs.parsers.opencompass import Run, SetResult
 from jobs.plans import Plan
 from jobs.toolchains import opencompass
 from jobs.toolchains.opencompass import CEVAL, Asking
@@ -204,6 +205,11 @@ def plan(params: Params, target: Target) -> Plan:
     return opencompass.evaluate_plan(_asking(params, target), site)
 
 
+def successors(params: Params) -> Sequence[str]:
+    """How fast the same deployment is."""
+    return ("benchmark-online", "benchmark")
+
+
 def conclude(
     params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
 ) -> Conclusion:
@@ -226,8 +232,8 @@ def conclude(
         sentence=Remark(
             "evaluate:means",
             {
-                "macro": f"{100 * means.macro:.2f}",
-                "weighted": "?" if means.weighted is None else f"{100 * means.weighted:.2f}",
+                "macro": 100 * means.macro,
+                "weighted": "?" if means.weighted is None else 100 * means.weighted,
                 "sets": means.sets,
                 "questions": means.questions or "?",
             },
@@ -306,27 +312,29 @@ def _lacking(params: Params, run: Run) -> list[str]:
 
 
 def _answers(run: Run, model: str) -> list[dict[str, Any]]:
-    """The questions whose verdict is known: the details tell it, where they were asked for."""
+    """Every answer, with its verdict where the details tell it: they have to be asked for."""
     found = []
     for (of, dataset), rows in run.predictions.items():
-        result = run.results.get((of, dataset))
-        verdicts = result.correct if result else ()
-        if of != model or len(verdicts) != len(rows):
+        if of != model:
             continue
-        extracted = result.extracted if result else ()
-        for row, verdict in zip(rows, verdicts, strict=True):
-            if verdict is not None:
-                found.append(
-                    {
-                        "subset": dataset[:64],
-                        "question": row.question,
-                        "expected": row.expected,
-                        "answer": row.answer,
-                        "score": float(verdict),
-                        "detail": {"extracted": extracted[row.index]},
-                    }
+        result = run.results.get((of, dataset)) or SetResult({})
+        total = len({row.index for row in rows})
+        for row in rows:
+            judged, sample = result.of(row.index, row.sample, total)
+            verdict = judged.correct if judged else None
+            found.append(
+                Answered(
+                    subset=dataset,
+                    question=row.question,
+                    expected=row.expected,
+                    answer=row.answer,
+                    score=None if verdict is None else float(verdict),
+                    sample=sample,
+                    extracted=judged.extracted if judged else "",
+                    reasoning=row.reasoning,
                 )
-    return found
+            )
+    return kept(found)
 
 
 def _unanswered(run: Run, model: str) -> int:

@@ -15,7 +15,7 @@ from jobs.kinds.common import site, size
 from jobs.parsers import reports
 from jobs.plans import Plan
 from jobs.toolchains import environments, weights
-from jobs.toolchains.environments import ENVIRONMENTS, Environment
+from jobs.toolchains.environments import ENVIRONMENTS, VLLM_CPU, Environment
 
 name = "prepare"
 title = "Prepare"
@@ -115,6 +115,13 @@ def plan(params: Params, target: Target) -> Plan:
     if params.what == "environment":
         return environments.prepare_plan(_environment(params), site(target))
     return weights.prepare_plan(*_model(params), site(target))
+
+
+def successors(params: Params) -> Sequence[str]:
+    """Weights are compiled or unpacked; of the environments only vLLM's has a next step."""
+    if params.what == "weights":
+        return ("compile", "convert-weights")
+    return ("convert-weights",) if params.environment == VLLM_CPU else ()
 
 
 def conclude(

@@ -158,6 +158,13 @@ def plan(params: Params, target: Target) -> Plan:
     return vacc_datasets.hub_plan(dataset, site, wanted)
 
 
+def successors(params: Params) -> Sequence[str]:
+    """What reads the data."""
+    if params.dataset == OPENCOMPASS:
+        return ("evaluate-opencompass",)
+    return ("compile-vacc",) if DATASETS[params.dataset].calibrates else ("benchmark-online",)
+
+
 def conclude(
     params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
 ) -> Conclusion:
@@ -180,6 +187,7 @@ def conclude(
             "details": {
                 "calibrates": DATASETS[params.dataset].calibrates,
                 "counts": found.counts,
+                "sha256": found.sha256,
             },
         },
     )

@@ -137,6 +137,11 @@ def plan(params: Params, target: Target) -> Plan:
     return opencompass_env.prepare_plan(tools, _site(target), wanted)
 
 
+def successors(params: Params) -> Sequence[str]:
+    """Its data lies in its checkout."""
+    return ("prepare-datasets", "evaluate-opencompass")
+
+
 def conclude(
     params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
 ) -> Conclusion:

@@ -178,6 +178,17 @@ def plan(params: Params, target: Target) -> Plan:
     return vacc_weights.prepare_plan(model, source, site, wanted=wanted, read_all=params.checksums)
 
 
+def successors(params: Params) -> Sequence[str]:
+    """A distill is compiled, those of Qwen once they are modified; the full model is served."""
+    model = MODELS.get(params.model)
+    if model is None:
+        return ()
+    if model.modification:
+        return ("apply-modification",)
+    compiled = ("compile-vacc",) if "build_in" in model.paths else ()
+    return (*compiled, "deploy-vllm", "benchmark-throughput", "benchmark-latency")
+
+
 def conclude(
     params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
 ) -> Conclusion:

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel
 
-from jobs.catalog import MODELS
+from jobs.catalog import MODELS, STACKS
+from jobs.catalog.schema import PathName
 from jobs.kinds import ports
 from jobs.kinds.base import AssetRef, Target
 
@@ -51,6 +52,51 @@ def proposals(
         if value != default:
             found[name] = value
     return found
+
+
+def bounds(
+    params: type[BaseModel], target: Target, raw: Mapping[str, Any] | None = None
+) -> dict[str, int]:
+    """The most that a field may be with what is chosen in others, where that is less than the field
+    takes anywhere: what the deployment, the stack or the model allows. Nothing of it holds for the
+    guide's commands to the letter.
+    """
+    given, extras = raw or {}, _extras(params)
+    if is_asked(given):
+        return {}
+    chosen = _chosen(extras, target, given)
+    stack = _stack(params, given, extras, chosen)
+    found: dict[str, list[int]] = {}
+    for name, extra in extras.items():
+        found[name] = [
+            int(chosen[field].data[key])
+            for field, key, _share in extra.get("within", ())
+            if field in chosen and chosen[field].data.get(key)
+        ]
+        if "stack_most" in extra and stack in STACKS:
+            found[name].append(getattr(STACKS[stack].vllm, extra["stack_most"]) or 0)
+        if "of_model" in extra:
+            found[name] += _of_model(extra["of_model"], chosen, stack, given)
+    return {name: min(filter(None, most)) for name, most in found.items() if any(most)}
+
+
+def _of_model(
+    rule: Sequence[str], chosen: Mapping[str, AssetRef], stack: str, given: Mapping[str, Any]
+) -> list[int]:
+    """What the model of the weights was made for, and what is published of running it so."""
+    path_name, limit = rule
+    weights = chosen.get("weights")
+    model = MODELS.get(str(weights.data.get("model_id", ""))) if weights else None
+    path = model.paths.get(cast(PathName, path_name)) if model else None
+    if model is None or path is None:
+        return []
+    stages = _number(given.get("pp", 1)) or 1
+    published = [
+        getattr(one, limit) or 0
+        for one in path.limits
+        if one.pp == stages and (not one.stacks or stack in one.stacks)
+    ]
+    return [model.context_tokens, *published]
 
 
 @cache

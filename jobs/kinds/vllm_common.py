@@ -72,6 +72,7 @@ def length_field(
             "unit": "tokens",
             "group": group,
             "without_dies": 2048,
+            "of_model": ["vllm", "max_length"],
             **_printed(on_page),
         },
     )

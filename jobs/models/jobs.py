@@ -115,6 +115,8 @@ class Job(Kept):
     # The host's last word, kept until log and outputs are whole: the "ended" event.
     ended = models.JSONField(null=True)
     progress = models.JSONField(null=True)  # {"done": float, "total": float, "unit": str}
+    host_load = models.JSONField(default=dict)  # of its host while it runs: jobs.services.host_load
+    scores = models.JSONField(null=True)  # counts of an evaluation so far: jobs.services.scores
     # Whose log and files stay, whatever their age and size: jobs.services.pins.
     pinned_at = models.DateTimeField(null=True)
     pinned_by = models.ForeignKey(

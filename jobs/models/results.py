@@ -11,6 +11,7 @@ from django.utils.timezone import now
 from jobs.models.deployments import Deployment
 from jobs.models.hosts import Host
 from jobs.models.jobs import Job
+from jobs.parsers.answers import question_key
 
 
 class Result(models.Model):
@@ -34,9 +35,15 @@ class Result(models.Model):
     what = models.CharField(max_length=200)  # what was run: "shipped prompts, 64 out", "basics-120"
     tool = models.CharField(max_length=64)  # "evalscope 1.14.1"
     metrics = models.JSONField(default=dict)
+    # What a benchmark asked for, in tokens of a request: {"input_tokens": n, "output_tokens": n}.
+    asked = models.JSONField(default=dict)
     remarks = models.JSONField(default=list)  # [{"id": sentence id, "args": {…}}], e.g. few samples
     # The host and the tools at that time: see jobs.services.surroundings.
     surroundings = models.JSONField(default=dict)
+    # What makes it a repeat of others: see jobs.services.identity.
+    identity = models.JSONField(default=dict)
+    fingerprint = models.CharField(max_length=64, blank=True)  # "": it stands alone
+    disturbed = models.BooleanField(default=False)  # other work ran on the host meanwhile
     simulated = models.BooleanField(default=False)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True)
     created_at = models.DateTimeField(default=now)
@@ -50,10 +57,19 @@ class Result(models.Model):
             models.Index(fields=["host", "-created_at", "-id"], name="result_by_host"),
             models.Index(fields=["created_by", "-created_at", "-id"], name="result_by_person"),
             models.Index(fields=["-created_at", "-id"], name="result_by_age"),
+            models.Index(fields=["fingerprint", "-created_at", "-id"], name="result_repeats"),
         ]
 
     def __str__(self) -> str:
         return f"{self.sort} of {self.model_id}, job {self.job_id}"
+
+
+class AnswerQuerySet(models.QuerySet["Answer"]):
+    """Answers."""
+
+    def scored(self) -> AnswerQuerySet:
+        """Those with a verdict."""
+        return self.filter(status="")
 
 
 class ResultPoint(models.Model):
@@ -72,7 +88,11 @@ class ResultPoint(models.Model):
 
 
 class Answer(models.Model):
-    """One question of an evaluation, as asked, answered and scored."""
+    """One answer to a question of an evaluation, as asked, answered and scored.
+
+    ``score`` is 0 where ``status`` is not "": then the tool gave none, and the answer counts
+    neither as right nor as wrong (:meth:`AnswerQuerySet.scored`).
+    """
 
     result = models.ForeignKey(Result, models.CASCADE, related_name="answers")
     index = models.PositiveIntegerField()
@@ -81,10 +101,23 @@ class Answer(models.Model):
     expected = models.TextField()
     answer = models.TextField()
     score = models.FloatField()  # 0 or 1
-    detail = models.JSONField(default=dict)  # category, tokens, latency, as far as the tool says
+    question_id = models.CharField(max_length=128, default="")  # the set's own; "": it has none
+    sample = models.PositiveIntegerField(default=0)  # of several answers to one question
+    extracted = models.TextField(default="")  # what was taken for the answer
+    reasoning = models.TextField(default="")  # the thought before it
+    finish = models.CharField(max_length=32, default="")  # stop, length, …; "": nobody told
+    status = models.CharField(max_length=32, default="")  # why there is no score; "": there is
+    # category, rule, tokens, latency, as far as the tool says
+    detail = models.JSONField(default=dict)
+    objects = AnswerQuerySet.as_manager()
 
     class Meta:
         ordering: ClassVar = ["result_id", "index"]
 
     def __str__(self) -> str:
         return f"question {self.index} of result {self.result_id}"
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """What another result's answer to the same question has too: set, question, sample."""
+        return self.subset, question_key(self.question_id, self.question), self.sample

@@ -1,8 +1,9 @@
 """EvalScope's evaluation: a report for each benchmark, a review for each question.
 
-``<run>/reports/<model>/<benchmark>.json`` and ``<run>/reviews/<model>/<benchmark>_<subset>.jsonl``.
-Reports are read of every generation: 0.16 to 1.9 have the score at the top, 1.14 only in its first
-metric. Reviews are those of 1.14.
+``<run>/reports/<model>/<benchmark>.json``, ``<run>/reviews/<model>/<benchmark>_<subset>.jsonl``
+and, by the same name, ``<run>/predictions/…``: these alone tell why an answer ended. Reports are
+read of every generation: 0.16 to 1.9 have the score at the top, 1.14 only in its first metric.
+Reviews and predictions are those of 1.14.
 """
 
 from __future__ import annotations
@@ -13,12 +14,21 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from jobs.errors import ParseError
+from jobs.parsers import thoughts
 from jobs.parsers.files import json_lines, json_object, number_or_none
+
+# EvalScope has its own words for why an answer ended; "unknown" is none.
+_FINISH = {"max_tokens": "length", "model_length": "length", "unknown": ""}
 
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """One question. ``score`` is None where EvalScope gave none; tokens and seconds as reported."""
+    """One answer to a question, without its thought. Tokens and seconds as reported.
+
+    ``score`` is None where EvalScope gave none, ``status`` says why then. ``question_id`` is that
+    of its set, "" where it has none; ``sample`` counts the answers to one question from 0.
+    ``finish`` is "stop", "length", …; "" where nobody told.
+    """
 
     benchmark: str
     subset: str
@@ -28,6 +38,11 @@ class Scored:
     answer: str
     score: float | None
     extracted: str
+    question_id: str = ""
+    sample: int = 0
+    reasoning: str = ""
+    finish: str = ""
+    status: str = ""
     detail: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -65,7 +80,8 @@ def parse(files: Mapping[str, bytes]) -> Evaluation:
     for path in _below(files, "reviews", ".jsonl"):
         benchmark, subset = _names(path, reports)
         lines = json_lines(path, files[path])
-        rows = [_scored(path, line, benchmark, subset) for line in lines]
+        finishes = _finishes(files, path)
+        rows = [_scored(path, line, benchmark, subset, finishes) for line in lines]
         scored += sorted(rows, key=lambda row: row.index)
     return Evaluation(tuple(reports.values()), tuple(scored))
 
@@ -80,6 +96,20 @@ def parse_reports(files: Mapping[str, bytes]) -> tuple[EvalReport, ...]:
     if not paths:
         raise ParseError("EvalScope left no report")
     return tuple(_report(path, files[path]) for path in paths)
+
+
+def _finishes(files: Mapping[str, bytes], review: str) -> dict[int, str]:
+    """Why each answer ended, by its index, from the predictions beside a file of reviews."""
+    pure = PurePosixPath(review)
+    path = str(pure.parents[2] / "predictions" / pure.parent.name / pure.name)
+    found: dict[int, str] = {}
+    for line in json_lines(path, files[path]) if path in files else ():
+        try:
+            told = str(line["model_output"]["choices"][0]["stop_reason"])
+            found[int(line["index"])] = _FINISH.get(told, told)
+        except (KeyError, IndexError, TypeError, ValueError):
+            continue  # an answer that failed has no output
+    return found
 
 
 def _below(files: Mapping[str, bytes], folder: str, suffix: str) -> list[str]:
@@ -145,25 +175,35 @@ def _asked(metric: Mapping[str, Any] | None, subsets: Mapping[str, tuple[int, fl
     return int(metric["num"]) if "num" in metric else sum(num for num, _ in subsets.values())
 
 
-def _scored(path: str, line: Mapping[str, Any], benchmark: str, subset: str) -> Scored:
+def _scored(
+    path: str, line: Mapping[str, Any], benchmark: str, subset: str, finishes: Mapping[int, str]
+) -> Scored:
     try:
         sample = line["sample_score"]
         score = sample["score"]
         target = line["target"]
         asked = [message for message in line["messages"] if message["role"] == "user"]
         said = [message for message in line["messages"] if message["role"] == "assistant"]
+        last = said[-1] if said else {}
+        value = _main_score(score)
+        reasoning, answer = thoughts.split(score.get("prediction") or "")
         return Scored(
             benchmark=benchmark,
             subset=subset,
             index=int(line["index"]),
             question=_question(sample, asked),
             expected=" | ".join(target) if isinstance(target, list) else str(target),
-            answer=score.get("prediction") or "",
-            score=_main_score(score),
+            answer=answer,
+            score=value,
             extracted=score.get("extracted_prediction") or "",
-            detail=_detail(sample, said[-1] if said else {}),
+            question_id=str((sample.get("sample_metadata") or {}).get("id") or ""),
+            sample=int(sample.get("generation_index") or 0),
+            reasoning=_reasoning(last) or reasoning,
+            finish=finishes.get(int(line["index"]), ""),
+            status="" if value is not None else str(score.get("status") or "unscored"),
+            detail=_detail(sample, last),
         )
-    except (KeyError, IndexError, TypeError, ValueError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise ParseError(f"{path} is not a review of EvalScope 1.14: {error!r}") from error
 
 
@@ -180,6 +220,13 @@ def _text(content: Any) -> str:
     return "".join(part.get("text", "") for part in content)
 
 
+def _reasoning(said: Mapping[str, Any]) -> str:
+    """The thought that a server told apart from the answer."""
+    content = said.get("content")
+    parts = content if isinstance(content, list) else ()
+    return "\n\n".join(str(part["reasoning"]) for part in parts if part.get("reasoning"))
+
+
 def _question(sample: Mapping[str, Any], asked: Sequence[Mapping[str, Any]]) -> str:
     """The question as its set has it, else as it was asked."""
     kept = (sample.get("sample_metadata") or {}).get("question")
@@ -191,9 +238,13 @@ def _question(sample: Mapping[str, Any], asked: Sequence[Mapping[str, Any]]) -> 
 def _detail(sample: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
     metadata = sample.get("sample_metadata") or {}
     perf = said.get("perf_metrics") or {}
+    scored_by = sample["score"].get("metadata") or {}
     found = {
-        "id": metadata.get("id"),
+        # Not every set calls it so; it is shown, and pairs nothing.
+        "id": metadata.get("id") or metadata.get("question_id"),
         "category": metadata.get("category"),
+        "rule": scored_by.get("rule"),
+        "scorer": scored_by.get("scorer"),
         "latency_s": perf.get("latency"),
         "input_tokens": perf.get("input_tokens"),
         "output_tokens": perf.get("output_tokens"),

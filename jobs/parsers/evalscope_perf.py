@@ -7,6 +7,8 @@ A unit is taken from the name that is there, never guessed from the version.
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -27,6 +29,7 @@ _CONCURRENCY: _Names = (("Concurrency", 1.0), ("Number of concurrency", 1.0))
 _COMPLETED = ("Success Requests", "Succeed requests")
 _HOW = ("Non-Stream Requests", "Stream Requests")
 _OF_STREAMS = ("ttft_", "tpot_", "itl_")
+_HITS = "KV Cache Hit Rate (%)"
 _FAILED = ("Failed Requests", "Failed requests")
 _SUMMARY_METRICS: Mapping[str, _Names] = {
     "output_tokens_per_s": (
@@ -91,6 +94,21 @@ def parse(files: Mapping[str, bytes]) -> list[PerfPoint]:
     return sorted(points, key=lambda point: (point.concurrency, point.completed + point.failed))
 
 
+def began(content: bytes) -> dict[int, float]:
+    """Concurrency -> when it began (seconds since the epoch), as send_cold.py writes it down.
+
+    Lines that are none of its own are left out.
+    """
+    found = {}
+    for line in content.splitlines():
+        try:
+            told = json.loads(line)
+            found[int(told["concurrency"])] = float(told["began"])
+        except (ValueError, TypeError, LookupError, OverflowError, RecursionError):
+            continue
+    return {concurrency: at for concurrency, at in found.items() if math.isfinite(at)}
+
+
 def _point(path: str, files: Mapping[str, bytes]) -> PerfPoint:
     summary = json_object(path, files[path])
     completed, failed = (_count(path, summary, names) for names in (_COMPLETED, _FAILED))
@@ -106,6 +124,9 @@ def _point(path: str, files: Mapping[str, bytes]) -> PerfPoint:
             value = _first(summary, names)
             if value is not None:
                 metrics[ours] = value
+        hits = number_or_none(summary, _HITS)
+        if hits:  # 0 too where the server tells no cached tokens
+            metrics["engine_prefix_hits"] = hits / 100
         if "output_tokens_per_s" not in metrics:
             raise ParseError(f"{path} has no output throughput of EvalScope that is known")
         beside = str(PurePosixPath(path).with_name(PERCENTILES))

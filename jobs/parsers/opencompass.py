@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 from typing import Any, Literal
 
 from jobs.errors import ParseError
+from jobs.parsers import thoughts
 from jobs.parsers.files import json_object
 from jobs.parsers.opencompass_log import dict_of
 from jobs.parsers.opencompass_tables import (
@@ -32,27 +33,63 @@ _ROUNDING = 0.00501
 
 
 @dataclass(frozen=True, slots=True)
+class Judged:
+    """What a set's evaluator made of one answer. ``correct`` is None where it does not say."""
+
+    correct: bool | None
+    extracted: str
+
+
+@dataclass(frozen=True, slots=True)
 class SetResult:
     """One file of results. ``values`` are its numbers; ``error`` is what it says instead.
 
-    ``correct`` holds each question's verdict where details were written: None where the evaluator
-    gave none.
+    ``judged`` has, where details were written, a row for each question with one for each of its
+    answers.
     """
 
     values: Mapping[str, float]
     error: str = ""
-    correct: tuple[bool | None, ...] = ()
-    extracted: tuple[str, ...] = ()
+    judged: tuple[tuple[Judged, ...], ...] = ()
+
+    @property
+    def correct(self) -> tuple[bool | None, ...]:
+        """Each question's verdict, of its first answer."""
+        return tuple(answers[0].correct for answers in self.judged)
+
+    @property
+    def extracted(self) -> tuple[str, ...]:
+        """What was taken for the first answer of each question."""
+        return tuple(answers[0].extracted for answers in self.judged)
+
+    def of(self, index: int, sample: int, total: int) -> tuple[Judged | None, int]:
+        """What was made of the answer ``sample`` to the ``index``-th of ``total`` prompts; which
+        sample of its question it is.
+
+        A question with several answers is asked so often: all questions, then all again.
+        """
+        count = len(self.judged)
+        if count and total > count and total % count == 0:
+            index, sample = index % count, index // count
+        elif total != count:
+            return None, sample
+        answers = self.judged[index]
+        return (answers[sample] if sample < len(answers) else None), sample
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """One question as it was asked and answered. ``expected`` is the set's own answer."""
+    """One answer to a question. ``expected`` is the set's own; ``reasoning`` the thought before it.
+
+    ``sample`` counts the answers to one prompt from 0.
+    """
 
     index: int
     question: str
     answer: str
     expected: str
+    reasoning: str = ""
+    sample: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +125,16 @@ class Run:
             name for name in expected if any((model, name) not in scored for model in self.models)
         )
 
+    def asked(self, model: str, dataset: str) -> int:
+        """How many questions of the set were asked, however often each."""
+        prompts = len({row.index for row in self.predictions.get((model, dataset), ())})
+        result = self.results.get((model, dataset))
+        judged = len(result.judged) if result else 0
+        return judged if judged and prompts % judged == 0 else prompts
+
     def means(self, model: str) -> Means | None:
         """Both means over the sets of ``model`` that have a number."""
-        counts = {name: len(rows) for (of, name), rows in self.predictions.items() if of == model}
+        counts = {name: self.asked(of, name) for of, name in self.predictions if of == model}
         return means((score for score in self.scores if score.model == model), counts)
 
 
@@ -128,13 +172,7 @@ def parse_results(path: str, content: bytes) -> SetResult:
     error = str(data.get("error") or "")
     if not values and not error:
         raise ParseError(f"{path} holds no score of OpenCompass: {', '.join(data) or 'nothing'}")
-    details = _details(data.get("details"))
-    return SetResult(
-        values,
-        error,
-        _verdicts(details, values),
-        tuple(_first_text(each, ("parsed", "pred", "predictions")) for each in details),
-    )
+    return SetResult(values, error, _judged(_details(data.get("details")), values))
 
 
 def parse_predictions(path: str, content: bytes) -> tuple[Prediction, ...]:
@@ -146,16 +184,23 @@ def parse_predictions(path: str, content: bytes) -> tuple[Prediction, ...]:
     data = json_object(path, content)
     try:
         return tuple(
-            Prediction(
-                index=int(index),
-                question=_asked(each["origin_prompt"]),
-                answer=_plain(each["prediction"]),
-                expected=_plain(each.get("gold")),
-            )
+            answer
             for index, each in sorted(data.items(), key=lambda item: int(item[0]))
+            for answer in _answers(int(index), each)
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ParseError(f"{path} holds no predictions of OpenCompass: {error!r}") from error
+
+
+def _answers(index: int, asked: Mapping[str, Any]) -> list[Prediction]:
+    question, expected = _asked(asked["origin_prompt"]), _plain(asked.get("gold"))
+    told = asked["prediction"]
+    texts = [_plain(one) for one in told] if isinstance(told, list) else [_plain(told)]
+    found = []
+    for sample, text in enumerate(texts or [""]):
+        reasoning, answer = thoughts.split(text)
+        found.append(Prediction(index, question, answer, expected, reasoning, sample))
+    return found
 
 
 def _summary(files: Mapping[str, bytes], stamp: str) -> tuple[Score, ...]:
@@ -195,8 +240,12 @@ def _joined(
         part = re.fullmatch(r"(?P<set>.+)_\d+", name)
         whole = (model, part["set"] if part else name)
         key = whole if whole in known and (model, name) not in known else (model, name)
-        rows = [*found.get(key, ()), *parts[model, name]]
-        found[key] = tuple(replace(row, index=index) for index, row in enumerate(rows))
+        before = found.get(key, ())
+        first = before[-1].index + 1 if before else 0
+        found[key] = (
+            *before,
+            *(replace(row, index=first + row.index) for row in parts[model, name]),
+        )
     return found
 
 
@@ -234,43 +283,68 @@ def _number(value: Any) -> float | None:
     return float(value)
 
 
-def _details(details: Any) -> list[Mapping[str, Any]]:
-    """Details in the order of the questions: a list, or an object with numbers for keys."""
+def _details(details: Any) -> list[list[Mapping[str, Any]]]:
+    """For each question, in their order, what is said of each of its answers. Details are a list,
+    or an object with numbers for keys.
+    """
     if isinstance(details, dict):
         numbered = sorted((int(key), each) for key, each in details.items() if key.isdigit())
         details = [each for _, each in numbered]
-    return [_of_one(each) for each in details or () if isinstance(each, dict)]
+    return [_of_each(each) for each in details or () if isinstance(each, dict)]
 
 
-def _of_one(detail: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What is said of the first answer, where a question may have had several."""
+def _of_each(detail: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Where a question may have had several answers: a list of objects, or lists of values."""
     several = detail.get("predictions")
     if isinstance(several, list) and several and isinstance(several[0], dict):
-        return several[0]
-    return detail
+        return [each for each in several if isinstance(each, dict)]
+    verdicts = detail.get("correct", detail.get("is_correct"))
+    if not isinstance(verdicts, list) or not verdicts:
+        return [detail]
+    return [
+        {
+            key: value[index] if isinstance(value, list) and len(value) == len(verdicts) else value
+            for key, value in detail.items()
+        }
+        for index in range(len(verdicts))
+    ]
 
 
-def _verdicts(
-    details: Sequence[Mapping[str, Any]], values: Mapping[str, float]
-) -> tuple[bool | None, ...]:
-    """Whether each answer is right. Evaluators of equal letters do not say so, but show both: then
-    they are compared, if that makes the very score.
+def _judged(
+    details: Sequence[Sequence[Mapping[str, Any]]], values: Mapping[str, float]
+) -> tuple[tuple[Judged, ...], ...]:
+    """What was made of each answer. Evaluators of equal letters give no verdict, but show both:
+    then they are compared, if that makes the very score.
     """
-    said = tuple(_correct(each) for each in details)
-    if any(verdict is not None for verdict in said) or "accuracy" not in values:
-        return said
+    verdicts = [[_correct(each) for each in answers] for answers in details]
+    if not any(each is not None for answers in verdicts for each in answers):
+        verdicts = _by_equal_letters(details, values) or verdicts
+    names = ("parsed", "pred", "predictions")
+    return tuple(
+        tuple(
+            Judged(verdict, _first_text(each, names))
+            for each, verdict in zip(answers, of_these, strict=True)
+        )
+        for answers, of_these in zip(details, verdicts, strict=True)
+    )
+
+
+def _by_equal_letters(
+    details: Sequence[Sequence[Mapping[str, Any]]], values: Mapping[str, float]
+) -> list[list[bool | None]]:
     try:
-        equal = tuple(each["predictions"] == each["references"] for each in details)
+        equal = [[bool(e["predictions"] == e["references"]) for e in each] for each in details]
     except KeyError:
-        return said
-    agrees = equal and abs(100 * sum(equal) / len(equal) - values["accuracy"]) < _ROUNDING
-    return equal if agrees else said
+        return []
+    every = [verdict for each in equal for verdict in each]
+    if not every or "accuracy" not in values:
+        return []
+    agrees = abs(100 * sum(every) / len(every) - values["accuracy"]) < _ROUNDING
+    return [[*each] for each in equal] if agrees else []
 
 
 def _correct(detail: Mapping[str, Any]) -> bool | None:
     value = detail.get("correct", detail.get("is_correct"))
-    if isinstance(value, list):
-        value = value[0] if value else None
     return value if isinstance(value, bool) else None
 
 

@@ -48,7 +48,7 @@ class ModificationReport(BaseModel):
 
 class DatasetReport(BaseModel):
     """dataset.json of verify_dataset.py. ``counts``: items by path, ``known`` how many there are
-    in the whole set.
+    in the whole set. ``sha256``: of paths and contents of its files; "" of a report of before.
     """
 
     name: str
@@ -57,6 +57,7 @@ class DatasetReport(BaseModel):
     bytes: int = Field(ge=1)
     counts: dict[str, int]
     known: dict[str, int]
+    sha256: str = ""
 
 
 class FolderReport(BaseModel):

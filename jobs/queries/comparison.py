@@ -1,4 +1,8 @@
-"""Two to four results side by side: what differs, by how much, and whether that can be told."""
+"""Two to eight runs, or groups of repeats, side by side: what differs, by how much, how sure.
+
+A column is one run as itself, or a group: runs of one identity, all named by the caller. Nothing
+else is pooled, so that a comparison says the same however many runs come later.
+"""
 
 from __future__ import annotations
 
@@ -7,25 +11,26 @@ from dataclasses import dataclass
 from statistics import mean
 from typing import Any, Literal
 
-from jobs.errors import PlanError
-from jobs.kinds import KINDS
 from jobs.metrics import METRICS
-from jobs.models import Answer, Result
-from jobs.plans import from_json
-from jobs.queries.engine_settings import NO, YES, engine_settings
-from jobs.queries.results import point_rows, repeats_of
+from jobs.models import Result
+from jobs.queries.compared_settings import Setting, settings
+from jobs.queries.pairing import Paired, pair
+from jobs.queries.results import point_rows
 from jobs.queries.statistics import (
+    LEAST_RUNS,
     Interval,
     difference,
-    mcnemar,
     mean_difference,
-    paired_difference,
-    questions_to_tell,
+    mean_interval,
+    relative_difference,
+    runs_to_tell,
     wilson,
 )
+from jobs.queries.work_differs import Difference, differences
 
-MOST = 4
-Verdict = Literal["better", "worse", "noise", "unknown", "same", ""]
+MOST = 8
+# "barred": not the same work. "same": equal numbers. "": neither way is better.
+Verdict = Literal["better", "worse", "noise", "unknown", "same", "barred", ""]
 _SPEED = (
     *("output_tokens_per_s", "total_tokens_per_s", "requests_per_s"),
     *("ttft_p50_ms", "ttft_p90_ms", "ttft_p99_ms", "tpot_p50_ms", "tpot_p99_ms"),
@@ -33,7 +38,6 @@ _SPEED = (
     *(f"batch_latency_{name}_s" for name in ("mean", "p50", "p90", "p99")),
     "failed_requests",
 )
-_HOST = ("os", "cpu", "cores")
 _QUALITY = (
     *("accuracy", "accuracy_short", "accuracy_choice", "accuracy_en", "accuracy_zh"),
     *("unanswered",),
@@ -42,7 +46,7 @@ _QUALITY = (
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One metric of one result against the base's.
+    """One metric of one column against the base's.
 
     ``relative`` is the difference as a share of the base (a difference of shares stays one, in
     ``absolute``). ``low`` and ``high`` are its 95 % interval in the same measure; None without one.
@@ -57,231 +61,246 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Cell:
+    """A metric of one column: the mean of its runs, of how many, and from three on its interval."""
+
+    value: float | None
+    runs: int
+    interval: Interval | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
-    """One metric: the base's value, and the others' changes in their order."""
+    """One metric: each column's number, and the changes of all but the first."""
 
     metric: str
-    base: float | None
+    cells: Sequence[Cell]
     changes: Sequence[Change]
 
     @property
-    def differs(self) -> bool:
-        """False where every result has the base's value."""
-        return any(change.value != self.base for change in self.changes)
+    def base(self) -> float | None:
+        """The first column's number."""
+        return self.cells[0].value
 
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One line of what the results were made with."""
-
-    name: str
-    values: Sequence[str]
+    @property
+    def pairs(self) -> list[tuple[Cell, Change]]:
+        """Each column but the first with its change."""
+        return list(zip(self.cells[1:], self.changes, strict=True))
 
     @property
     def differs(self) -> bool:
-        """True when not all results have the same."""
-        return len(set(self.values)) > 1
+        """False where every column has the base's number."""
+        return any(cell.value != self.base for cell in self.cells[1:])
 
 
 @dataclass(frozen=True, slots=True)
-class Flip:
-    """A question that the base and another result answered with different success."""
+class Column:
+    """Runs that stand together, one or a group; ``head`` names them.
 
-    index: int
-    category: str
-    question: str
-    expected: str
-    base_answer: str
-    other_answer: str
-    gained: bool
+    ``points`` are the means over the runs, ``(concurrency, metrics)`` by concurrency; of one run
+    its own. ``intervals`` has those that three runs or more give, by (concurrency, metric).
+    """
+
+    runs: Sequence[Result]
+    own: Sequence[Sequence[tuple[int, Mapping[str, Any]]]]  # points of each run
+    points: Sequence[tuple[int, Mapping[str, float]]]
+    intervals: Mapping[tuple[int, str], Interval]
+
+    @property
+    def head(self) -> Result:
+        """The run that stands for all."""
+        return self.runs[0]
+
+    def values(self, metric: str, concurrency: int | None) -> list[float]:
+        """The metric of each run that has it: at ``concurrency``, or of its whole.
+
+        Failed requests are those of all concurrencies: one that loses requests is no equal.
+        """
+        if concurrency is None or metric == "failed_requests":
+            rows: list[Mapping[str, Any]] = [run.metrics for run in self.runs]
+        else:
+            rows = [m for points in self.own for c, m in points if c == concurrency]
+        return [row[metric] for row in rows if metric in row]
 
 
 @dataclass(frozen=True, slots=True)
-class Paired:
-    """Base and another result on the questions that both answered."""
+class Settle:
+    """What would settle a difference that is not significant yet, or never can be so far.
 
-    questions: int
-    both: int
-    only_base: int
-    only_other: int
-    neither: int
-    gap: Interval
-    p: float
-    more_needed: int | None
-    flips: Sequence[Flip]
+    ``runs``: more runs of each; None where nothing can be said of it.
+    """
+
+    runs: int | None
+    is_first: bool  # there is no interval yet
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """``results[0]`` is the base. ``concurrency`` is the one whose numbers are compared.
+    """``columns[0]`` is the base. ``concurrency`` is the one whose numbers are compared.
 
-    ``runs`` says of how many runs of the same measurement each result's numbers are the mean.
+    ``barriers`` say why there is no verdict: what of the work differs.
     """
 
-    results: Sequence[Result]
-    points: Sequence[Sequence[tuple[int, Mapping[str, Any]]]]
+    columns: Sequence[Column]
     concurrency: int | None
     common: Sequence[int]
     rows: Sequence[Row]
     settings: Sequence[Setting]
     paired: Sequence[Paired | None]
-    runs: Sequence[int]
+    barriers: Sequence[Difference]
+    settle: Settle | None
 
     @property
     def has_several(self) -> bool:
-        """True when any result was measured at several concurrencies."""
-        return any(len(points) > 1 for points in self.points)
+        """True when any column was measured at several concurrencies."""
+        return any(len(column.points) > 1 for column in self.columns)
 
     @property
-    def heads(self) -> list[tuple[Result, int]]:
-        """Each result with its number of runs."""
-        return list(zip(self.results, self.runs, strict=True))
+    def heads(self) -> list[Result]:
+        """The run that stands for each column."""
+        return [column.head for column in self.columns]
 
 
-def compare(results: Sequence[Result], concurrency: int | None = None) -> Comparison:
-    """Compare the first with the others. All are of one sort.
+def compare(groups: Sequence[Sequence[Result]], concurrency: int | None = None) -> Comparison:
+    """Compare the first with the others. All are of one sort, each group of one identity.
 
     ``concurrency`` is used where all have it; else the highest that all have.
     """
-    points = [point_rows(result) for result in results]
-    common = sorted(set.intersection(*({c for c, _ in rows} for rows in points)))
+    is_evaluation = groups[0][0].sort == Result.Sort.EVALUATION
+    columns = [_column(runs) for runs in groups]
+    common = sorted(set.intersection(*({c for c, _ in column.points} for column in columns)))
     chosen = concurrency if concurrency in common else (common[-1] if common else None)
-    is_evaluation = results[0].sort == Result.Sort.EVALUATION
-    paired = [pair(results[0], other) if is_evaluation else None for other in results[1:]]
-    samples = [_samples(result, rows, chosen) for result, rows in zip(results, points, strict=True)]
-    names = _QUALITY if is_evaluation else _SPEED
-    rows = [_row(name, results, samples, paired) for name in names]
+    heads = [column.head for column in columns]
+    base = columns[0]
+    paired = [_paired(base, column) if is_evaluation else None for column in columns[1:]]
+    at_chosen = [_at(column, chosen) for column in columns]
+    barriers = differences(heads, at_chosen)
+    table = _Table(columns, chosen, paired, is_barred=bool(barriers))
+    rows = [table.row(name) for name in (_QUALITY if is_evaluation else _SPEED)]
+    rows = [row for row in rows if row.base is not None]
     return Comparison(
-        results=results,
-        points=points,
+        columns=columns,
         concurrency=chosen,
         common=common,
-        rows=[row for row in rows if row.base is not None],
-        settings=settings(results),
+        rows=rows,
+        settings=settings(heads),
         paired=paired,
-        runs=[1 if is_evaluation else len(runs) for runs in samples],
+        barriers=barriers,
+        settle=None if is_evaluation or barriers else _settle(rows, columns, chosen),
     )
 
 
-def pair(base: Result, other: Result) -> Paired | None:
-    """Question by question; None when the two share none."""
-    mine, theirs = _answers(base), _answers(other)
-    shared = [key for key in mine if key in theirs]
-    if not shared:
+def _column(runs: Sequence[Result]) -> Column:
+    own = [point_rows(run) for run in runs]
+    by_concurrency: dict[int, list[Mapping[str, Any]]] = {}
+    for points in own:
+        for concurrency, metrics in points:
+            by_concurrency.setdefault(concurrency, []).append(metrics)
+    means, intervals = [], {}
+    for concurrency, rows in sorted(by_concurrency.items()):
+        values = {
+            name: [row[name] for row in rows if name in row]
+            for name in dict.fromkeys(name for row in rows for name in row)
+        }
+        means.append((concurrency, {name: _mean(found) for name, found in values.items()}))
+        for name, found in values.items():
+            interval = mean_interval(found)
+            if interval is not None:
+                intervals[concurrency, name] = interval
+    return Column(runs, own, means, intervals)
+
+
+def _mean(values: Sequence[float]) -> float:
+    """A single run's number stays the number that it is."""
+    return values[0] if len(values) == 1 else mean(values)
+
+
+def _at(column: Column, concurrency: int | None) -> Mapping[str, Any]:
+    return next((metrics for c, metrics in column.points if c == concurrency), {})
+
+
+def _paired(base: Column, other: Column) -> Paired | None:
+    """Runs are paired, groups are not: their questions were asked several times."""
+    if len(base.runs) > 1 or len(other.runs) > 1:
         return None
-    flips = []
-    counts = {(True, True): 0, (True, False): 0, (False, True): 0, (False, False): 0}
-    for key in shared:
-        a, b = mine[key], theirs[key]
-        verdicts = (a.score >= 0.5, b.score >= 0.5)
-        counts[verdicts] += 1
-        if verdicts[0] != verdicts[1]:
-            category = str(a.detail.get("category") or a.subset)
-            flips.append(
-                Flip(
-                    a.index,
-                    category,
-                    a.question,
-                    a.expected,
-                    a.answer,
-                    b.answer,
-                    gained=verdicts[1],
-                )
-            )
-    both, only_base = counts[True, True], counts[True, False]
-    only_other, neither = counts[False, True], counts[False, False]
-    gap = paired_difference(both, only_base, only_other, neither)
-    needed = questions_to_tell(only_base, only_other, len(shared)) if gap.holds_zero else None
-    p = mcnemar(only_base, only_other)
-    return Paired(len(shared), both, only_base, only_other, neither, gap, p, needed, flips)
+    return pair(base.head, other.head)
 
 
-def settings(results: Sequence[Result]) -> list[Setting]:
-    """What each was made with: host, model, tool, form fields, arguments of its plan."""
-    columns = [_settings_of(result) for result in results]
-    names = dict.fromkeys(name for column in columns for name in column)
-    return [Setting(name, [column.get(name, "") for column in columns]) for name in names]
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """Makes the rows of a comparison."""
 
+    columns: Sequence[Column]
+    concurrency: int | None
+    paired: Sequence[Paired | None]
+    is_barred: bool
 
-def _answers(result: Result) -> dict[tuple[str, str], Answer]:
-    """By subset and question: a set that grew keeps its old questions comparable."""
-    return {(a.subset, a.question): a for a in Answer.objects.filter(result=result)}
+    def row(self, name: str) -> Row:
+        values = [column.values(name, self.concurrency) for column in self.columns]
+        cells = [
+            Cell(_mean(found) if found else None, len(found), mean_interval(found))
+            for found in values
+        ]
+        changes = [self._change(name, values[0], values[i], i) for i in range(1, len(values))]
+        return Row(name, cells, changes)
 
-
-def _samples(
-    result: Result, points: Sequence[tuple[int, Mapping[str, Any]]], concurrency: int | None
-) -> list[Mapping[str, Any]]:
-    """Metrics of the result, then those of its repeats, all at ``concurrency``.
-
-    Failed requests are those of all concurrencies: one that loses requests is no equal.
-    """
-    if result.sort == Result.Sort.EVALUATION or concurrency is None:
-        return [result.metrics]
-    own = next(metrics for value, metrics in points if value == concurrency)
-    found = [_with_failed(own, result)]
-    for repeat in repeats_of(result).prefetch_related("points")[:20]:
-        there = [p.metrics for p in repeat.points.all() if p.concurrency == concurrency]
-        found += [_with_failed(metrics, repeat) for metrics in there]
-    return found
-
-
-def _with_failed(metrics: Mapping[str, Any], result: Result) -> Mapping[str, Any]:
-    name = "failed_requests"
-    return {**metrics, name: result.metrics[name]} if name in result.metrics else metrics
-
-
-def _row(
-    name: str,
-    results: Sequence[Result],
-    samples: Sequence[Sequence[Mapping[str, Any]]],
-    paired: Sequence[Paired | None],
-) -> Row:
-    mine = _values(samples[0], name)
-    base = mean(mine) if mine else None
-    if name == "accuracy":
-        base = results[0].metrics.get(name)
-    changes = []
-    for index, other in enumerate(samples[1:]):
-        theirs = _values(other, name)
-        if base is None or not theirs:
-            changes.append(Change(mean(theirs) if theirs else None))
-        elif name == "accuracy":
-            changes.append(_accuracy_change(results[0], results[index + 1], paired[index]))
+    def _change(
+        self, name: str, mine: Sequence[float], theirs: Sequence[float], index: int
+    ) -> Change:
+        if not mine or not theirs:
+            return Change(_mean(theirs) if theirs else None)
+        if name == "accuracy" and len(mine) == len(theirs) == 1:
+            change = self._accuracy(index)
         else:
-            interval = mean_difference(mine, theirs)
-            changes.append(_change(name, base, mean(theirs), interval))
-    return Row(name, base, changes)
+            change = _difference(name, mine, theirs)
+        if self.is_barred and change.verdict != "same":
+            return Change(change.value, change.relative, change.absolute, verdict="barred")
+        return change
+
+    def _accuracy(self, index: int) -> Change:
+        base, other = self.columns[0].head, self.columns[index].head
+        paired = self.paired[index - 1]
+        gap = paired.gap if paired is not None else difference(_share(other), _share(base))
+        verdict = "noise" if gap.holds_zero else _judged("accuracy", gap.value)
+        return Change(other.metrics["accuracy"], None, gap.value, gap.low, gap.high, verdict)
 
 
-def _values(samples: Sequence[Mapping[str, Any]], name: str) -> list[float]:
-    return [row[name] for row in samples if name in row]
+def _difference(name: str, mine: Sequence[float], theirs: Sequence[float]) -> Change:
+    """Rates and times by their ratio; shares and counts by their difference."""
+    base, value = _mean(mine), _mean(theirs)
+    if METRICS[name].unit == "%" or METRICS[name].is_count:
+        interval = mean_difference(mine, theirs)
+        relative, absolute = None, value - base
+    else:
+        interval = relative_difference(mine, theirs)
+        relative, absolute = (value / base - 1 if base > 0 else None), value - base
+        if interval is not None:
+            relative = interval.value
+    if interval is None:
+        verdict: Verdict = "same" if absolute == 0 else "unknown"
+        return Change(value, relative, absolute, None, None, verdict)
+    verdict = "noise" if interval.holds_zero else _judged(name, interval.value)
+    return Change(value, relative, absolute, interval.low, interval.high, verdict)
 
 
-def _change(name: str, base: float, value: float, interval: Interval | None) -> Change:
-    is_share = METRICS[name].unit == "%"
-    absolute = value - base
-    scale = 1.0 if is_share else base
-    if interval is not None and scale:
-        absolute = interval.value
-        verdict: Verdict = "noise" if interval.holds_zero else _judged(name, interval.value)
-        return Change(
-            value,
-            None if is_share else absolute / scale,
-            absolute,
-            interval.low / scale,
-            interval.high / scale,
-            verdict,
-        )
-    verdict = "same" if absolute == 0 else "unknown"
-    return Change(
-        value, None if is_share or not base else absolute / base, absolute, None, None, verdict
-    )
-
-
-def _accuracy_change(base: Result, other: Result, paired: Paired | None) -> Change:
-    gap = paired.gap if paired is not None else difference(_share(other), _share(base))
-    verdict = "noise" if gap.holds_zero else _judged("accuracy", gap.value)
-    return Change(other.metrics["accuracy"], None, gap.value, gap.low, gap.high, verdict)
+def _settle(
+    rows: Sequence[Row], columns: Sequence[Column], concurrency: int | None
+) -> Settle | None:
+    """What would settle the first row: None where it is settled, or nothing differs."""
+    if not rows:
+        return None
+    main = rows[0]
+    if any(change.verdict == "unknown" for change in main.changes):
+        fewest = min(cell.runs for cell in main.cells)
+        return Settle(max(1, LEAST_RUNS - fewest), is_first=True)
+    mine = columns[0].values(main.metric, concurrency)
+    open_ones = [
+        runs_to_tell(mine, column.values(main.metric, concurrency))
+        for column, change in zip(columns[1:], main.changes, strict=True)
+        if change.verdict == "noise"
+    ]
+    known = [runs for runs in open_ones if runs is not None]
+    return Settle(max(known) if known else None, is_first=False) if open_ones else None
 
 
 def _share(result: Result) -> Interval:
@@ -294,55 +313,3 @@ def _judged(name: str, gap: float) -> Verdict:
     if not better:
         return ""
     return "better" if (gap > 0) == (better == "higher") else "worse"
-
-
-def _settings_of(result: Result) -> dict[str, str]:
-    job = result.job
-    found = {
-        "host": result.host.name,
-        "model": result.model_id,
-        "precision": result.label,
-        "deployment": result.deployment.name if result.deployment else "",
-        "tool": result.tool,
-        "what": result.what,
-    }
-    assets = _assets(job.kind)
-    found |= {name: text_of(value) for name, value in job.params.items() if name not in assets}
-    found |= _engine_settings(result)
-    facts = result.host.facts
-    cpu = facts.get("cpu")
-    if isinstance(cpu, dict):
-        facts = {**facts, "cpu": cpu.get("model"), "cores": cpu.get("cores")}
-    found |= {f"host {name}": text_of(facts[name]) for name in _HOST if facts.get(name)}
-    return found
-
-
-def _assets(kind: str) -> set[str]:
-    """Fields that name something on a host: model, precision and deployment say what it was."""
-    fields = KINDS[kind].Params.model_fields if kind in KINDS else {}
-    extras = {name: field.json_schema_extra for name, field in fields.items()}
-    named = {name for name, extra in extras.items() if isinstance(extra, dict) and "asset" in extra}
-    return named | {"deployment"}
-
-
-def _engine_settings(result: Result) -> dict[str, str]:
-    """What the server of the deployment was told: it bears on every number."""
-    if result.deployment is None:
-        return {}
-    try:
-        return engine_settings(from_json(result.deployment.job.plan))
-    except PlanError:
-        return {}
-
-
-def text_of(value: Any) -> str:
-    """The value of a setting; yes and no are those of ``jobs.queries.engine_settings``."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return YES if value else NO
-    if isinstance(value, list | tuple):
-        return ", ".join(map(text_of, value))
-    if isinstance(value, dict):
-        return ", ".join(f"{k} {text_of(v)}" for k, v in value.items())
-    return str(value)

@@ -31,6 +31,8 @@ def engine_settings(plan: Plan) -> dict[str, str]:
     for step in plan.steps:
         if step.serves:
             variables, words = _taken_apart(step.argv)
+            if step.argv[:1] == ("docker",):
+                words = words[1:]  # behind the image, or the container's name
             for name, value in (*_variables(variables), *_options(words)):
                 plain = _plain(value)
                 if plain is not None and name not in _NAMES:
@@ -38,8 +40,27 @@ def engine_settings(plan: Plan) -> dict[str, str]:
     return found
 
 
+def images(plan: Plan) -> list[str]:
+    """Names of the images whose containers the plan's steps start, as it names them."""
+    found: dict[str, None] = {}
+    for step in plan.steps:
+        if step.argv[:2] == ("docker", "run"):
+            _variables_of, words = _taken_apart(step.argv)
+            name = _plain(words[0]) if words else None
+            if name is not None:
+                found[name] = None
+    return list(found)
+
+
+def without_folder(text: str) -> str:
+    """An absolute path by its last part: where a file lies bears on no number."""
+    return text.rstrip("/").rpartition("/")[2] if text.startswith("/") else text
+
+
 def _taken_apart(argv: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
-    """(the variables that docker sets, the server's own command)."""
+    """(the variables that docker sets, the image or container and the command in it); of another
+    command, the command.
+    """
     if argv[:2] not in (("docker", "run"), ("docker", "exec")):
         return (), argv
     variables: list[str] = []
@@ -49,7 +70,7 @@ def _taken_apart(argv: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
         if argv[place] in _VARIABLES:
             variables += argv[place + 1 : place + 2]
         place += 2 if takes else 1
-    return variables, argv[place + 1 :]  # behind the image, or the container's name
+    return variables, argv[place:]
 
 
 def _variables(words: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -82,12 +82,47 @@ def line(host: Host, *, start: int, count: int) -> tuple[list[Job], int]:
 
 
 def place_in_line(job: Job) -> int:
-    """How many jobs wait for its host ahead of ``job``."""
+    """How many jobs wait for its host ahead of ``job``; those that come after it are not ahead,
+    wherever they stand."""
     queued = Job.objects.filter(host=job.host_id, state=Job.State.QUEUED)
+    queued = queued.exclude(pk__in=_behind(job))
     level = queued.filter(priority=job.priority)
     same = level.filter(place=job.place, pk__lt=job.pk).count()
     lower = queued.filter(priority__lt=job.priority).count()
     return lower + level.filter(place__lt=job.place).count() + same
+
+
+def places_in_line(rows: Sequence[Job]) -> dict[int, int]:
+    """The same for the whole line of one host, in its order: by the job's id, in one query."""
+    if not rows:
+        return {}
+    through, queued = Job.after.through, Job.State.QUEUED
+    pairs = through._default_manager.filter(
+        to_job__host=rows[0].host_id, to_job__state=queued, from_job__state=queued
+    )
+    waits_for: dict[int, set[int]] = defaultdict(set)  # a job -> those that come right after it
+    for before, behind in pairs.values_list("to_job", "from_job"):
+        waits_for[before].add(behind)
+    place = {row.pk: number for number, row in enumerate(rows)}
+    found = {}
+    for pk, number in place.items():
+        behind_it, new = set[int](), set(waits_for.get(pk, ()))
+        while new:
+            behind_it |= new
+            new = set().union(*(waits_for.get(one, ()) for one in new)) - behind_it
+        found[pk] = number - sum(place.get(one, number) < number for one in behind_it)
+    return found
+
+
+def _behind(job: Job) -> set[int]:
+    """The queued jobs that wait for ``job``, be it for one between."""
+    found: set[int] = set()
+    behind = {job.pk}
+    while behind:
+        rows = Job.objects.filter(after__in=behind, state=Job.State.QUEUED)
+        behind = set(rows.values_list("pk", flat=True)) - found
+        found |= behind
+    return found
 
 
 def _waiting(hosts: Sequence[Host]) -> QuerySet[Job]:

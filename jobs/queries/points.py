@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
+
+from django.db.models import QuerySet
 
 from jobs.models import PointBlock, ServedBlock
 
@@ -13,52 +15,71 @@ from jobs.models import PointBlock, ServedBlock
 _CONTEXT_BLOCKS = 12
 
 Sample: TypeAlias = tuple[float, dict[str, float]]
+Rows: TypeAlias = list[list[object]]
 
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """``(seconds since the epoch, {metric: value})``, oldest first.
+    """``(seconds since the epoch, {metric: value})`` of one watch, oldest first.
 
-    ``context`` lies before the cursor, ``fresh`` after it. ``after`` is the next cursor: the
-    offset of the last block that was read, or the old cursor when there was none.
+    ``context`` lies before the cursor, ``fresh`` after it.
     """
 
-    context: list[Sample]
-    fresh: list[Sample]
+    context: Sequence[Sample] = ()
+    fresh: Sequence[Sample] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """Samples by watch. ``after`` is the next cursor: the offset of the last block that was read,
+    or the old cursor when there was none.
+    """
+
     after: int
+    samples: Mapping[str, Samples]
+
+    def of(self, watch: str) -> Samples:
+        """Those of one watch."""
+        return self.samples.get(watch, Samples())
 
 
-def samples_after(job_id: int, after: int) -> Samples:
-    """What arrived behind the block at offset ``after`` (bytes; -1: everything)."""
-    blocks = PointBlock.objects.filter(job=job_id)
-    fresh = list(
-        blocks.filter(offset__gt=after).order_by("offset", "id").values_list("offset", "rows")
-    )
+def samples_after(job_id: int, after: int, watches: Sequence[str]) -> News:
+    """What ``watches`` told behind the block at offset ``after`` (bytes; -1: everything)."""
+    blocks = PointBlock.objects.filter(job=job_id, watch__in=watches)
+    fresh: dict[str, list[Rows]] = {}
+    for offset, watch, rows in (
+        blocks.filter(offset__gt=after)
+        .order_by("offset", "id")
+        .values_list("offset", "watch", "rows")
+    ):
+        fresh.setdefault(watch, []).append(rows)
+        after_now = offset
     if not fresh:
-        return Samples([], [], after)
-    context: list[list[list[object]]] = []
-    if after >= 0:
-        before = blocks.filter(offset__lte=after).order_by("-offset", "-id")
-        context = [rows for (rows,) in before.values_list("rows")[:_CONTEXT_BLOCKS]]
-    return Samples(
-        _flat(context), _flat([rows for _, rows in fresh]), max(offset for offset, _ in fresh)
-    )
+        return News(after, {})
+    context = {watch: _context(blocks, watch, after) if after >= 0 else [] for watch in fresh}
+    found = {watch: Samples(_flat(context[watch]), _flat(rows)) for watch, rows in fresh.items()}
+    return News(after_now, found)
 
 
-def has_points(job_id: int) -> bool:
-    """True when anything was scraped."""
-    return PointBlock.objects.filter(job=job_id).exists()
+def _context(blocks: QuerySet[PointBlock], watch: str, after: int) -> list[Rows]:
+    before = blocks.filter(watch=watch, offset__lte=after).order_by("-offset", "-id")
+    return list(before.values_list("rows", flat=True)[:_CONTEXT_BLOCKS])
+
+
+def has_points(job_id: int, watches: Sequence[str]) -> bool:
+    """True when any of the watches told anything."""
+    return PointBlock.objects.filter(job=job_id, watch__in=watches).exists()
 
 
 def served_samples(deployment_ids: Sequence[int], since: datetime) -> dict[int, list[Sample]]:
     """What servers told since then, for each deployment that told anything; in one query."""
     blocks = ServedBlock.objects.filter(deployment__in=deployment_ids, until__gte=since)
-    found: dict[int, list[list[list[object]]]] = {}
+    found: dict[int, list[Rows]] = {}
     for deployment_id, rows in blocks.order_by("until", "id").values_list("deployment_id", "rows"):
         found.setdefault(deployment_id, []).append(rows)
     return {deployment_id: _flat(blocks) for deployment_id, blocks in found.items()}
 
 
-def _flat(blocks: list[list[list[object]]]) -> list[Sample]:
+def _flat(blocks: list[Rows]) -> list[Sample]:
     rows = [(float(row[0]), dict(row[1])) for rows in blocks for row in rows]  # type: ignore[arg-type, call-overload]
     return sorted(rows, key=lambda row: row[0])

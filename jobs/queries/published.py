@@ -87,7 +87,8 @@ def beside(model: ZooModel) -> list[Beside]:
         ).select_related("host", "deployment", "job")
     }
     scored = list(
-        Answer.objects.filter(result__in=results)
+        Answer.objects.scored()
+        .filter(result__in=results)
         .order_by()
         .values_list("result_id", "subset")
         .annotate(questions=Count("pk"), right=Sum("score"))
@@ -145,7 +146,7 @@ def _why(item: Published, model: ZooModel, ours: Ours) -> Iterable[Why]:
         yield "limited"
     elif ours.questions < _size(item):
         yield "part"
-    if "evaluate:cut" in remarks:
+    if "evaluate:cut" in remarks or "evaluate:cut_guess" in remarks:
         yield "cut"
 
 

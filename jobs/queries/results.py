@@ -11,13 +11,20 @@ from django.db.models import Q, QuerySet
 
 from jobs.models import Answer, Artifact, Deployment, Host, Job, OutputFile, Result, ResultPoint
 from jobs.queries import result_counts
+from jobs.queries.repeats import MOST, repeats_of
 from jobs.queries.result_counts import FACETS, STAMPS, Counts
 from jobs.queries.result_orders import COLUMNS, NEWEST
 from jobs.queries.sorting import Order, sorted_page
-from jobs.queries.statistics import Interval, mean_interval, wilson
+from jobs.queries.statistics import Interval, wilson
 
 PAGE = 50
 QUESTIONS_PAGE = 50
+ANSWER_FIELDS = (
+    *("index", "subset", "question_id", "sample", "question", "expected", "answer", "score"),
+    *("status", "extracted", "finish", "reasoning"),
+)
+# What the questions of an evaluation can be narrowed to.
+SHOWN = ("right", "wrong", "cut", "empty", "unscored")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +102,13 @@ class Category:
 
 @dataclass(frozen=True, slots=True)
 class Questions:
-    """One page of an evaluation's questions, and how many there are of each verdict."""
+    """One page of an evaluation's questions; ``counts`` has how many there are of each of
+    :data:`SHOWN`, ``shown`` how many of the chosen.
+    """
 
     answers: Sequence[Answer]
     after: int | None
-    right: int
-    wrong: int
+    counts: Mapping[str, int]
     shown: int
 
 
@@ -205,7 +213,9 @@ def result_page(result_id: int) -> ResultPage:
         outputs=list(OutputFile.objects.filter(job_id=result.job_id)),
         artifact=deployment.artifact if deployment else None,
         deployment=deployment,
-        repeats=list(repeats_of(result).select_related("host", "created_by")[:20]),
+        repeats=list(
+            repeats_of(result, disturbed=True).select_related("host", "created_by")[:MOST]
+        ),
         categories=categories(result),
         accuracy=accuracy(result),
     )
@@ -214,25 +224,6 @@ def result_page(result_id: int) -> ResultPage:
 def points_of(result: Result) -> list[ResultPoint]:
     """A benchmark's points, by concurrency."""
     return sorted(ResultPoint.objects.filter(result=result), key=lambda p: (p.concurrency, p.index))
-
-
-def repeats_of(result: Result) -> QuerySet[Result]:
-    """Other runs of the same measurement: same host, model, precision, work and tool."""
-    return Result.objects.filter(
-        sort=result.sort,
-        host_id=result.host_id,
-        model_id=result.model_id,
-        label=result.label,
-        what=result.what,
-        tool=result.tool,
-        simulated=result.simulated,
-    ).exclude(pk=result.pk)
-
-
-def spread(result: Result, metric: str) -> Interval | None:
-    """The mean of a metric over all repeats, this one included; None with fewer than three."""
-    rows = [result.metrics, *repeats_of(result).values_list("metrics", flat=True)]
-    return mean_interval([row[metric] for row in rows if metric in row])
 
 
 def accuracy(result: Result) -> Interval | None:
@@ -246,7 +237,8 @@ def accuracy(result: Result) -> Interval | None:
 def categories(result: Result) -> list[Category]:
     """An evaluation by category of its questions, else by subset; largest first."""
     rows: dict[str, list[float]] = {}
-    answers = Answer.objects.filter(result=result).values_list("subset", "detail", "score")
+    scored = Answer.objects.scored().filter(result=result)
+    answers = scored.values_list("subset", "detail", "score")
     for subset, detail, score in answers:
         rows.setdefault(str(detail.get("category") or subset), []).append(score)
     found = [
@@ -259,7 +251,7 @@ def categories(result: Result) -> list[Category]:
 def questions(
     result: Result, *, show: str = "", text: str = "", category: str = "", after: int = -1
 ) -> Questions:
-    """Questions in their order, from ``after`` on. ``show``: "right", "wrong", "empty" or all."""
+    """Questions in their order, after the index ``after``. ``show``: of :data:`SHOWN`; "": all."""
     found = Answer.objects.filter(result=result)
     if text:
         found = found.filter(
@@ -267,14 +259,28 @@ def questions(
         )
     if category:
         found = found.filter(Q(detail__category=category) | Q(subset=category))
-    right, wrong = found.filter(score__gte=0.5), found.filter(score__lt=0.5)
-    shown = {"right": right, "wrong": wrong, "empty": found.filter(answer="")}.get(show, found)
+    scored = found.filter(status="")
+    narrowed = {
+        "right": scored.filter(score__gte=0.5),
+        "wrong": scored.filter(score__lt=0.5),
+        "cut": found.filter(finish="length"),
+        "empty": found.filter(answer=""),
+        "unscored": found.exclude(status=""),
+    }
+    shown = narrowed.get(show, found)
     rows = list(shown.filter(index__gt=after).order_by("index")[: QUESTIONS_PAGE + 1])
     more = len(rows) > QUESTIONS_PAGE
     rows = rows[:QUESTIONS_PAGE]
+    counts = {name: each.count() for name, each in narrowed.items()}
     return Questions(
-        rows, rows[-1].index if more else None, right.count(), wrong.count(), shown.count()
+        rows, rows[-1].index if more else None, counts, counts.get(show, found.count())
     )
+
+
+def answer_rows(result: Result) -> list[dict[str, Any]]:
+    """Every answer with all that is kept of it; ``score`` is None where the tool gave none."""
+    rows = Answer.objects.filter(result=result).order_by("index").values(*ANSWER_FIELDS, "detail")
+    return [{**row, "score": None if row["status"] else row["score"]} for row in rows]
 
 
 def point_rows(result: Result) -> list[tuple[int, Mapping[str, Any]]]:

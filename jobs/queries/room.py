@@ -18,27 +18,42 @@ from django.db.models import Exists, IntegerField, OuterRef, Q, TextField
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast
 
+from jobs.kinds import KINDS
 from jobs.kinds.base import Remark
 from jobs.models import Deployment, Host, Job
 from jobs.queries.hosts import dies, held_dies, holding_deployments
 
 _AT_ONCE = 500
 _SERVED = "deployment"
-_COLUMNS = ("pk", "title", "quiet", "priority", "place", "created_by__username")
+_COLUMNS = ("pk", "kind", "title", "quiet", "priority", "place", "created_by__username")
 # Of JSON the database tells what is wanted; what is told as text is mostly the same.
 _READ: Mapping[str, Any] = {
     "dies": Cast(KeyTextTransform("dies", "plan"), IntegerField()),
     "is_checked": Q(plan__checks__0__isnull=False),
     "sort": KeyTextTransform("type", "product"),
     **{f"{name}_text": Cast(name, TextField()) for name in ("inputs", "asks", "confirmed")},
+    "path": KeyTextTransform("path", "product"),
+    "writes_text": KeyTextTransform("writes", "plan"),
+    "overlaps": Q(params__overlap=True),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a benchmark measures: the deployment that ``ref`` names (as in ``Job.inputs``), or the
+    host itself where it is empty. ``overlaps``: it may run beside another one that may too.
+    """
+
+    ref: Mapping[str, Any]
+    overlaps: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Guest:
     """A job on the host. ``dies`` are those that it gives back when it ends.
 
-    ``serves``: it does not give them back, for its server goes on.
+    ``serves``: it does not give them back, for its server goes on. ``places``: see
+    :func:`places_of`.
     """
 
     id: int
@@ -46,6 +61,8 @@ class Guest:
     dies: int = 0
     quiet: bool = False
     serves: bool = False
+    places: tuple[str, ...] = ()
+    load: Load | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +95,8 @@ class Waiter:
     asks: Sequence[Mapping[str, Any]] = ()
     confirmed: Sequence[Mapping[str, Any]] = ()
     by: str = ""
+    places: tuple[str, ...] = ()  # what it writes, see places_of
+    load: Load | None = None
 
     def is_served_by(self, server: Server) -> bool:
         """True for the deployment under test."""
@@ -87,13 +106,18 @@ class Waiter:
 
 @dataclass(slots=True)
 class Kept:
-    """What is kept for those at the front of the line. Each field but the counts is the first."""
+    """What is kept for those at the front of the line. Each field but the counts is the first.
+
+    ``held_up``: those that nothing is kept for, because servers hold the dies that they need. Where
+    a server is stopped, they still come first.
+    """
 
     first: Waiter | None = None
     quiet: Waiter | None = None  # nothing starts before it
     wants_dies: Waiter | None = None
     dies: int = 0
     slots: int = 0
+    held_up: list[Waiter] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -119,14 +143,23 @@ class Room:
 
     def blocks(self, job: Waiter) -> Remark | None:
         """What keeps ``job`` from starting now; None: nothing does."""
-        return self._closed(job) or self._noise(job) or self._dies(job)
+        return (
+            self._closed(job)
+            or self._place(job)
+            or self._load(job)
+            or self._noise(job)
+            or self._dies(job)
+        )
 
     def keeps(self, job: Waiter) -> bool:
         """Whether ``job``, which is blocked, is one for which those behind it leave room.
 
         It is, if it can start once the jobs that are here have ended. What a server holds comes
-        back when a person stops it, perhaps never: for that nobody is held up.
+        back when a person stops it, perhaps never: for that nobody is held up. Nor is anybody for a
+        job that waits until another one has written what both write, or measured what both measure.
         """
+        if self._place(job) or self._load(job):
+            return False
         if job.quiet:
             is_next = self.kept.first is None and not self._noisy_servers(job)
             return is_next and self._comes_free(job)
@@ -134,7 +167,8 @@ class Room:
 
     def take(self, job: Waiter) -> None:
         """``job`` starts."""
-        self.guests.append(Guest(job.id, job.title, job.dies, job.quiet, job.serves))
+        guest = Guest(job.id, job.title, job.dies, job.quiet, job.serves, job.places, job.load)
+        self.guests.append(guest)
         self.free -= job.dies
 
     def keep(self, job: Waiter, *, slot: bool = False) -> None:
@@ -147,6 +181,11 @@ class Room:
             kept.wants_dies = kept.wants_dies or job
         if job.quiet:
             kept.quiet = kept.quiet or job
+
+    def pass_by(self, job: Waiter) -> None:
+        """``job`` cannot start, and nothing is kept for it."""
+        if job.dies and not self._comes_free(job):
+            self.kept.held_up.append(job)
 
     def leave(self, guest: Guest) -> None:
         """``guest`` has ended; the dies of one that serves are its server's from now on."""
@@ -169,6 +208,40 @@ class Room:
         if self.kept.first and (job.quiet or is_full):
             return Remark("wait:before", self._about(self.kept.first))
         return None
+
+    def _place(self, job: Waiter) -> Remark | None:
+        """A job that is here and writes what ``job`` would write."""
+        for guest in self.guests:
+            for place in job.places:
+                if any(_meet(place, other) for other in guest.places):
+                    return Remark("wait:place", {**self._about(guest), "place": place})
+        return None
+
+    def _load(self, job: Waiter) -> Remark | None:
+        """A benchmark that is here and measures what ``job`` would measure.
+
+        One that wants the host quiet waits for all jobs anyway, and those behind wait for it.
+        """
+        if job.load is None or job.quiet:
+            return None
+        mine = self._names(job.load)
+        for guest in self.guests:
+            if guest.load is None or (job.load.overlaps and guest.load.overlaps):
+                continue
+            if mine & self._names(guest.load):
+                name = "wait:benchmark" if job.load.ref else "wait:benchmark_host"
+                return Remark(name, self._about(guest))
+        return None
+
+    def _names(self, load: Load) -> set[tuple[str, int]]:
+        """All that a deployment is named by: its own number, and that of the job that made it."""
+        if not load.ref:
+            return {("host", 0)}
+        names = {(key, int(value)) for key, value in load.ref.items() if value}
+        for server in self.servers:
+            its = {("id", server.id), ("job", server.job)}
+            names |= its if its & names else set()
+        return names
 
     def _noise(self, job: Waiter) -> Remark | None:
         """What a job that wants the host quiet would hear."""
@@ -213,10 +286,25 @@ class Room:
         held, lack = sum(one.dies for one in holders), job.dies - self._coming()
         if lack > held:
             return Remark("wait:dies_few", {**args, "free": self._coming() + held})
+        lack, first = self._lack(job, held)
         needed = [one for one in holders if held - one.dies < lack]
         every = sum(one.dies for one in needed) >= lack
         stop = _to_stop(needed if every else holders, lack=lack, every=every)
-        return Remark("wait:dies_held", {**args, **stop})
+        return Remark("wait:dies_held", {**args, **stop, "first": first})
+
+    def _lack(self, job: Waiter, held: int) -> tuple[int, list[dict[str, int]]]:
+        """How many of the ``held`` dies have to come back before ``job`` gets its own, and who
+        ahead of it takes some of them first: ``[{"job", "dies"}]``."""
+        coming = self._coming()
+        for lack in range(job.dies - coming, held + 1):
+            left, first = coming + lack, []
+            for one in self.kept.held_up:
+                if one.dies <= left:
+                    left -= one.dies
+                    first.append({"job": one.id, "dies": one.dies})
+            if job.dies <= left:
+                return lack, first
+        return job.dies - coming, []  # only once those ahead have ended
 
     def _comes_free(self, job: Waiter) -> bool:
         """Whether there are dies enough once the jobs that are here have ended."""
@@ -235,6 +323,24 @@ def _to_stop(servers: Sequence[Server], *, lack: int = 0, every: bool = True) ->
     return {"servers": [asdict(one) for one in servers], "lack": lack, "every": every}
 
 
+def places_of(path: str | None, writes: Iterable[str]) -> tuple[str, ...]:
+    """What a job writes outside its own folder: the place of its product (a folder, a file, the
+    name of an image), and what its plan declares besides."""
+    return tuple(dict.fromkeys([*([path] if path else []), *writes]))
+
+
+def load_of(kind: str, inputs: Mapping[str, Mapping[str, Any]], *, overlaps: bool) -> Load | None:
+    """What a job of ``kind`` measures; None unless it is a benchmark."""
+    if kind not in KINDS or KINDS[kind].family != "benchmark":
+        return None
+    return Load(inputs.get("deployment", {}), overlaps)
+
+
+def _meet(place: str, other: str) -> bool:
+    """Whether two places are one, or one lies in the other."""
+    return place == other or place.startswith(f"{other}/") or other.startswith(f"{place}/")
+
+
 def room_of(host: Host) -> Room:
     """What ``host`` has left now, in two queries.
 
@@ -242,7 +348,10 @@ def room_of(host: Host) -> Room:
     takes Django longer than the database needs to find them.
     """
     on_host = Job.objects.filter(host=host, state__in=Job.ON_HOST_STATES).order_by("pk")
-    jobs = on_host.only("title", "state", "values", "quiet", "product")
+    told = {name: _READ[name] for name in ("writes_text", "overlaps")}
+    jobs = on_host.annotate(**told).only(
+        *("kind", "title", "state", "values", "quiet", "product", "inputs")
+    )
     held = holding_deployments([host]).defer(None).select_related(None).select_related("job")
     return make_room(host, jobs, held.only("name", "host_url", "job", "job__values"))
 
@@ -259,7 +368,11 @@ def make_room(host: Host, jobs: Iterable[Job], deployments: Iterable[Deployment]
         slots=host.slots,
         free=len(dies(host)) - len(there),
         guests=[
-            Guest(job.pk, job.title, jobs_hold.count(job.pk), job.quiet, _serves(job.product))
+            Guest(
+                *(job.pk, job.title, jobs_hold.count(job.pk), job.quiet, _serves(job.product)),
+                places=places_of((job.product or {}).get("path"), _writes(job)),
+                load=load_of(job.kind, job.inputs, overlaps=_overlaps(job)),
+            )
             for job in jobs
         ],
         servers=[
@@ -302,17 +415,20 @@ def _behind(row: Mapping[str, Any]) -> Q:
 
 
 def _waiter_of_row(row: Mapping[str, Any]) -> Waiter:
+    inputs = _parsed(row["inputs_text"])
     return Waiter(
         row["pk"],
         row["title"],
         row["dies"] or 0,
         row["quiet"],
         row["sort"] == _SERVED,
-        _parsed(row["inputs_text"]),
+        inputs,
         is_checked=row["is_checked"],
         asks=_parsed(row["asks_text"]),
         confirmed=_parsed(row["confirmed_text"]),
         by=row["created_by__username"] or "",
+        places=places_of(row["path"], _parsed(row["writes_text"] or "[]")),
+        load=load_of(row["kind"], inputs, overlaps=bool(row["overlaps"])),
     )
 
 
@@ -334,7 +450,23 @@ def waiter_of(job: Job) -> Waiter:
         is_checked=bool(job.plan.get("checks")),
         asks=job.asking,
         confirmed=job.confirmed,
+        places=places_of((job.product or {}).get("path"), _writes(job)),
+        load=load_of(job.kind, job.inputs, overlaps=_overlaps(job)),
     )
+
+
+def _writes(job: Job) -> list[str]:
+    """What the plan declares; read by itself where the row was read without its plan."""
+    if "plan" in job.get_deferred_fields():
+        return list(json.loads(getattr(job, "writes_text", None) or "[]"))
+    return list(job.plan.get("writes", ()))
+
+
+def _overlaps(job: Job) -> bool:
+    """Whether a benchmark may run beside others; told by itself where the row has no params."""
+    if "params" in job.get_deferred_fields():
+        return bool(getattr(job, "overlaps", False))
+    return bool(job.params.get("overlap"))
 
 
 def _serves(product: Mapping[str, Any] | None) -> bool:

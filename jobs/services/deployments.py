@@ -22,7 +22,9 @@ from jobs.errors import JobsError, LaunchError
 from jobs.kinds import ports
 from jobs.kinds.base import Remark
 from jobs.models import Deployment, DeploymentEvent, Host
+from jobs.plans import from_json
 from jobs.queries.targets import target_of
+from jobs.services import secrets
 
 State = Deployment.State
 
@@ -77,7 +79,8 @@ def restart_deployment(deployment_id: int, user: AbstractBaseUser | None) -> int
 
     Raises:
         NotRestartable: its job has not succeeded.
-        LaunchError: another server of its host has a port that it is to have.
+        LaunchError: another server of its host has a port that it is to have, or a secret that it
+            is given does not exist.
     """
     deployment = Deployment.objects.select_related("host", "job").get(pk=deployment_id)
     if deployment.job.state != "succeeded":
@@ -95,6 +98,7 @@ def restart_deployment(deployment_id: int, user: AbstractBaseUser | None) -> int
         # Of two that start again on one host the second sees the first.
         Host.objects.select_for_update(no_key=True).get(pk=deployment.host_id)
         _check_ports(deployment)
+        secrets.check(from_json(deployment.job.plan), {})
         was_live = deployment.state in Deployment.LIVE_STATES
         # From the very run that was read: two people who click at once cause one restart.
         changed = Deployment.objects.filter(pk=deployment_id, run=deployment.run).exclude(
@@ -139,6 +143,13 @@ def claim_run(deployment_id: int, *, host: Host, run: int) -> Deployment:
     return deployment
 
 
+def fail_run(deployment: Deployment, sentence: Remark) -> bool:
+    """The run that its host has just claimed cannot start. False: it is not starting any more."""
+    fields = {"wanted": False, "stopped_at": now()}
+    only_from = (State.WAITING, State.LOADING)
+    return _change(deployment, State.FAILED, sentence=sentence, only_from=only_from, **fields)
+
+
 def note_started(deployment: Deployment, *, run: int, port: str | int | None) -> bool:
     """The server of ``run`` has been started. False: that is not news."""
     if run != deployment.run:
@@ -150,11 +161,11 @@ def note_started(deployment: Deployment, *, run: int, port: str | int | None) ->
 def note_ended(
     deployment: Deployment,
     ended: Mapping[str, Any],
-    failure: Mapping[str, Any] | None = None,
+    cause: Mapping[str, Any] | None = None,
 ) -> bool:
     """A server has ended (``ended`` event): *stopped* where somebody wanted that, else *failed*.
 
-    ``failure`` is what is known of why (``jobs.services.known_failures``); a failed one keeps it.
+    ``cause`` is what tells why (``jobs.services.known_failures``); a failed one keeps it.
     """
     run = ended["run"]
     if run != deployment.run or (deployment.state == State.WAITING and run > 1):
@@ -170,8 +181,8 @@ def note_ended(
     else:
         state = State.FAILED
         sentence = _why(ended)
-    if failure and state == State.FAILED:
-        sentence = Remark(sentence.id, {**sentence.args, "failure": failure})
+    if cause and state == State.FAILED:
+        sentence = Remark(sentence.id, {**sentence.args, **cause})
     only_from = (State.WAITING, *Deployment.LIVE_STATES, State.LOST)
     return _change(deployment, state, sentence=sentence, only_from=only_from, stopped_at=now())
 

@@ -20,7 +20,7 @@ from jobs import hints
 from jobs.kinds.base import Remark
 from jobs.models import Deployment, Host, Job
 from jobs.queries.hosts import all_dies, is_away, lacks_room
-from jobs.services import deployments, lifecycle, preflights
+from jobs.services import deployments, host_load, lifecycle, preflights
 from jobs.services.storable import storable
 
 FACTS_FRESH_FOR = timedelta(minutes=10)
@@ -61,6 +61,7 @@ def heartbeat(host: Host, body: Mapping[str, Any], *, protocol: int) -> Orders:
     with transaction.atomic():
         facts_wanted = _keep_report(host, body, protocol=protocol)
         cancel = _note_jobs(host, body["jobs"])
+        host_load.note(host)
         news = _close_broken(host, body["jobs"])
         news |= deployments.note_heartbeat(host, body["serves"])
         serve, stop_serve = _serves(host, body["serves"])

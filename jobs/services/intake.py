@@ -20,7 +20,7 @@ from jobs import hints, logstore
 from jobs.errors import DamagedLog, OffsetMismatch
 from jobs.models import Deployment, Job, JobStep
 from jobs.services import deployments, lifecycle, outputs, progress, verdicts
-from jobs.services.known_failures import servers_failure
+from jobs.services.known_failures import servers_cause
 from jobs.services.storable import json_lines
 from jobs.services.verdicts import Incomplete, Verdict
 
@@ -199,7 +199,7 @@ def _deployment_events(deployment: Deployment, offset: int, lines: list[bytes]) 
     size, incomplete = offset, None
     log_bytes = _log_size(deployment)
     # Reading a log may take seconds; no lock is held meanwhile.
-    failure = _failure_of(deployment, lines, log_bytes)
+    cause = _cause_of(deployment, lines, log_bytes)
     with transaction.atomic():
         row = Deployment.objects.select_for_update().get(pk=deployment.pk)
         if row.events_bytes != offset:
@@ -211,15 +211,15 @@ def _deployment_events(deployment: Deployment, offset: int, lines: list[bytes]) 
                 break
             size += len(line)
             if event is not None:
-                _apply_to_deployment(deployment.pk, event, failure)
+                _apply_to_deployment(deployment.pk, event, cause)
         Deployment.objects.filter(pk=deployment.pk).update(events_bytes=size)
     if incomplete is not None:
         raise incomplete
     return size
 
 
-def _failure_of(deployment: Deployment, lines: list[bytes], log_bytes: int) -> Event | None:
-    """What is known of why the server's present run ended; None where it has not, or well."""
+def _cause_of(deployment: Deployment, lines: list[bytes], log_bytes: int) -> Event | None:
+    """What tells why the server's present run ended; None where it has not, or well."""
     log_from = deployment.log_from
     for line in lines:
         event = _event(line, deployment) or {"type": ""}
@@ -228,11 +228,11 @@ def _failure_of(deployment: Deployment, lines: list[bytes], log_bytes: int) -> E
         is_of_run = event["type"] == "ended" and event["run"] == deployment.run
         if is_of_run and event["verdict"] == "failed" and log_bytes >= event["log_bytes"]:
             said, code = event.get("sentence_args") or {}, event.get("exit_code")
-            return servers_failure(deployment, log_from=log_from, exit_code=code, said=said)
+            return servers_cause(deployment, log_from=log_from, exit_code=code, said=said)
     return None
 
 
-def _apply_to_deployment(deployment_id: int, event: Event, failure: Event | None) -> None:
+def _apply_to_deployment(deployment_id: int, event: Event, cause: Event | None) -> None:
     deployment = Deployment.objects.select_related("host", "job").get(pk=deployment_id)
     match event["type"]:
         case "started":
@@ -242,7 +242,7 @@ def _apply_to_deployment(deployment_id: int, event: Event, failure: Event | None
             begins = {"log_from": event["log_offset"], "progress": None}
             Deployment.objects.filter(pk=deployment_id).update(**begins)
         case "ended":
-            deployments.note_ended(deployment, event, failure)
+            deployments.note_ended(deployment, event, cause)
 
 
 def _event(line: bytes, owner: Owner) -> Event | None:

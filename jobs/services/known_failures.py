@@ -9,9 +9,11 @@ from typing import Any
 from jobs import logstore
 from jobs.catalog.known_failures import KNOWN_FAILURES
 from jobs.errors import PlanError
-from jobs.models import Deployment, Job
+from jobs.kinds.base import Remark
+from jobs.models import Deployment, Job, JobStep
 from jobs.parsers.failures import FailureScan, Sighting
 from jobs.plans import from_json
+from jobs.queries.log_quotes import Quote, headline, headline_in
 from jobs.services import outputs
 
 # The end of a log is enough: what ends a run is said last. Half a second on one core.
@@ -20,8 +22,45 @@ SCAN_BYTES = 4 * 1024 * 1024
 _LOG_ENDINGS = (".log", ".out")
 
 OWN_LOG, SERVER_LOG = "", "server"
+# Ends of which the log knows more than the sentence.
+_TOLD_BY_LOG = ("work:exit", "work:signal", "work:output_missing")
+_TOLD_BY_SERVER = ("work:server_ended", "work:server_killed")
 # Signal 9, as a process and as a container tells it.
 KILLED = (-9, 137)
+
+
+def cause(job: Job, *, exit_code: int | None, sentence: Remark) -> dict[str, Any]:
+    """What a failed job's sentence keeps of why: ``{"failure": …}`` of a known one, else
+    ``{"telling": {"line", "text"}}``, the line of its log that tells most; ``{}``: neither.
+
+    ``line`` counts from 1; None where it is of the server's log.
+    """
+    said = sentence.args
+    known = known_failure(job, exit_code=exit_code, said=said)
+    if known is not None:
+        return {"failure": known}
+    if sentence.id in _TOLD_BY_SERVER:
+        text = headline_in(str(said.get("last_lines") or ""))
+        return {"telling": {"line": None, "text": text}} if text else {}
+    if sentence.id not in _TOLD_BY_LOG:
+        return {}
+    step = JobStep.objects.filter(job=job, name=str(said.get("step"))).first()
+    part = (step.log_from, step.log_to) if step and step.log_from is not None else None
+    return _telling(headline(f"job/{job.pk}", part))
+
+
+def servers_cause(
+    deployment: Deployment, *, log_from: int, exit_code: int | None, said: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The same for a server that ended unasked; see :func:`servers_failure`."""
+    known = servers_failure(deployment, log_from=log_from, exit_code=exit_code, said=said)
+    if known is not None:
+        return {"failure": known}
+    return _telling(headline(f"deployment/{deployment.pk}", (log_from, None), elsewhere=False))
+
+
+def _telling(found: Quote | None) -> dict[str, Any]:
+    return {"telling": {"line": found.line, "text": found.text}} if found else {}
 
 
 def known_failure(

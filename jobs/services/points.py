@@ -12,6 +12,7 @@ from django.db import transaction
 from jobs import hints
 from jobs.errors import OffsetMismatch
 from jobs.models import Deployment, Job, PointBlock, ServedBlock
+from jobs.services.scores import with_points
 from jobs.services.storable import json_lines
 
 KEPT = timedelta(days=1)
@@ -45,7 +46,10 @@ def _append_to_job(job: Job, offset: int, data: bytes) -> int:
                 PointBlock(job=job, offset=offset, watch=watch, rows=block)
                 for watch, block in rows.items()
             )
-        told: dict[str, int | None] = {"points_bytes": offset + len(whole)}
+        told: dict[str, Any] = {"points_bytes": offset + len(whole)}
+        scores = with_points(row.scores, rows)
+        if scores is not None:
+            told["scores"] = scores
         if row.removed_at is None and row.kept_bytes is not None:
             told["kept_bytes"] = None  # to be measured again
         Job.objects.filter(pk=job.pk).update(**told)

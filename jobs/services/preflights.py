@@ -11,7 +11,7 @@ from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils.timezone import now
 
 from jobs import hints
@@ -81,6 +81,14 @@ def ask(
 def latest(job_id: int) -> Preflight | None:
     """The last that the job's host was asked; None: it was not."""
     return Preflight.objects.filter(job=job_id).first()
+
+
+def last_told(job: Job) -> Preflight | None:
+    """The newest answer about the very plan of a waiting job: its own, or that of the form that
+    launched it; None where its host has told nothing for a day."""
+    about = Preflight.objects.filter(Q(job=None) | Q(job=job), host=job.host_id)
+    told = about.filter(plan_sha256=job.plan_sha256, done_at__gt=now() - KEPT_FOR)
+    return told.order_by("-done_at").first()
 
 
 def looks(host: Host) -> dict[int, Look]:

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.utils.translation import gettext as _
 
+from jobs import plans
 from jobs.errors import LaunchError
+from jobs.plans import Plan
 
 _NAME = re.compile(r"^[A-Z][A-Z0-9_]{1,63}$")
 SHORTEST = 8  # a shorter one would be found in any log, and be no secret
@@ -74,6 +77,27 @@ def values(wanted: Iterable[str]) -> dict[str, str]:
     return {
         name: (_folder() / name).read_text(encoding="utf-8") for name in wanted if name in there
     }
+
+
+def missing(plan: Plan) -> list[str]:
+    """Names of secrets that the plan's steps are given and that do not exist."""
+    wanted = plans.secrets(plan)
+    there = set(names()) if wanted else set()
+    return [name for name in wanted if name not in there]
+
+
+def check(plan: Plan, params: Mapping[str, Any]) -> None:
+    """Refuse a plan that names a secret which does not exist.
+
+    Raises:
+        LaunchError: at the field of ``params`` that names it, else at the deployment, whose key it
+            is.
+    """
+    for name in missing(plan):
+        fields = [field for field, value in params.items() if value == name]
+        field = next(iter(fields), "deployment" if "deployment" in params else "")
+        words = _("Secret %(name)s does not exist. Ask an administrator to add it under Secrets.")
+        raise LaunchError(words % {"name": name}, field)
 
 
 def _folder() -> Path:

@@ -12,20 +12,25 @@ from typing import Any
 from django.db.models import Q
 from django.utils.timezone import now
 
-from jobs.models import Deployment, DeploymentEvent, Environment, Job
+from jobs.models import Dataset, Deployment, DeploymentEvent, Environment, Job, Preflight
+from jobs.services.host_load import summary
+from jobs.toolchains.vacc_site import inside_of
 
 # Clocks differ a little: what overlaps for less than this came one after the other.
 _TOUCH = timedelta(seconds=1)
 _UP = (Deployment.State.LOADING, Deployment.State.READY, Deployment.State.UNHEALTHY)
-HOST_FACTS = ("os", "kernel", "arch", "cpu", "memory_bytes")
+HOST_FACTS = ("os", "kernel", "arch", "cpu", "memory_bytes", "driver", "compiler", "iommu")
 
 
 def of_job(job: Job, others: Iterable[Job] = ()) -> dict[str, Any]:
-    """``{"host": {fact: value}, "environments": [{"name", "fingerprint", "versions"}]}``.
+    """``{"host": {fact: value}, "environments": [{"name", "fingerprint", "versions"}], "images":
+    {name: id}, "programs": {name: version}, "dies": [ids], "load": jobs.services.host_load}``.
 
-    The environments are those whose folder the commands of ``job`` or of ``others`` (the job that
-    started the server under test) name.
+    The environments and programs are those that the commands of ``job`` or of ``others`` (the job
+    that started the server under test) name; images are those that their host found before they
+    started; dies those that they leased. ``"dataset"`` is there where a prepared one was sent.
     """
+    others = tuple(others)
     facts: Mapping[str, Any] = job.host.facts
     named = [arg for one in (job, *others) for arg in _arguments(one)]
     return {
@@ -35,7 +40,47 @@ def of_job(job: Job, others: Iterable[Job] = ()) -> dict[str, Any]:
             for made in Environment.objects.filter(host=job.host).order_by("name", "pk")
             if any(arg.startswith(made.path.rstrip("/") + "/") for arg in named)
         ],
+        "images": _image_ids((job, *others)),
+        "programs": _programs(facts, (job, *others)),
+        "dies": _dies((job, *others)),
+        "load": summary(job.host_load),
+        **_dataset(job),
     }
+
+
+def _image_ids(jobs: Iterable[Job]) -> dict[str, str]:
+    """Name -> id of each image that the host looked for before one of ``jobs`` started."""
+    found = {}
+    for preflight in Preflight.objects.filter(job__in=jobs).exclude(done_at=None).order_by("pk"):
+        for finding in preflight.findings:
+            args = finding["sentence_args"]
+            if finding["name"] == "image" and finding["level"] == "ok" and args.get("id"):
+                found[str(args["image"])] = str(args["id"])
+    return found
+
+
+def _programs(facts: Mapping[str, Any], jobs: Iterable[Job]) -> dict[str, str]:
+    """Name -> version of the host's own programs that the steps of ``jobs`` run, "" untold."""
+    named = {step["argv"][0] for job in jobs for step in job.plan.get("steps", ())}
+    tools = facts.get("tools") or ()
+    return {tool["name"]: tool["version"] for tool in tools if tool["name"] in named}
+
+
+def _dies(jobs: Iterable[Job]) -> list[str]:
+    """Ids of the dies that ``jobs`` leased, in the order of their numbers."""
+    leased = {die for job in jobs for die in str(job.values.get("dies") or "").split(",") if die}
+    return sorted(leased, key=lambda die: (len(die), die))
+
+
+def _dataset(job: Job) -> dict[str, Any]:
+    """The prepared data set whose folder the commands of ``job`` name."""
+    arguments = _arguments(job)
+    for made in Dataset.objects.filter(host=job.host).order_by("name", "pk"):
+        places = [place for place in (made.path, inside_of(job.host.facts, made.path)) if place]
+        if any(f"{place.rstrip('/')}/" in f"{arg}/" for place in places for arg in arguments):
+            checksum = str(made.details.get("sha256") or "")
+            return {"dataset": {"name": made.name, "bytes": made.bytes, "sha256": checksum}}
+    return {}
 
 
 def beside(

@@ -16,11 +16,13 @@ from jobs import logstore
 from jobs.errors import JobsError
 from jobs.kinds import KINDS
 from jobs.kinds.base import LOG, LOG_BYTES, Conclusion, Measured, Remark
+from jobs.kinds.lengths import asked, ignores_ends, length_remarks
 from jobs.metrics import METRICS
 from jobs.models import Answer, Artifact, Deployment, Job, Result, ResultPoint, Weights
 from jobs.plans import from_json
-from jobs.services import assets, digests, lifecycle, outputs, surroundings
-from jobs.services.known_failures import known_failure
+from jobs.services import assets, digests, identity, lifecycle, outputs, surroundings
+from jobs.services.engine_windows import with_engine
+from jobs.services.known_failures import cause
 from jobs.services.storable import storable, storable_text
 
 State = Job.State
@@ -120,13 +122,11 @@ def _sha256_of_log(job: Job) -> str:
 
 
 def _failed(job: Job, ended: Mapping[str, Any], state: str, told: Remark) -> Verdict:
-    """The verdict on a job that did not succeed; a failed one names what is known of its cause."""
+    """The verdict on a job that did not succeed; a failed one keeps what tells its cause."""
     if state != State.FAILED:
         return Verdict(state, told)
-    known = known_failure(job, exit_code=ended.get("exit_code"), said=told.args)
-    if known is None:
-        return Verdict(state, told)
-    return Verdict(state, Remark(told.id, {**told.args, "failure": known}))
+    found = cause(job, exit_code=ended.get("exit_code"), sentence=told)
+    return Verdict(state, Remark(told.id, {**told.args, **found}))
 
 
 def apply(job: Job, ended: Mapping[str, Any], verdict: Verdict) -> bool:
@@ -189,13 +189,18 @@ def _whole_product(job: Job, conclusion: Conclusion) -> Mapping[str, Any] | None
 
 def _keep_result(job: Job, measured: Measured, *, duration_s: float | None) -> None:
     about = _about(job)
+    asks = asked(job.kind, job.params)
+    if measured.sort == Result.Sort.BENCHMARK:
+        measured = with_engine(job, measured)
     kept = surroundings.of_job(job, [about.deployment.job] if about.deployment else [])
-    remarks = list(measured.remarks)
+    remarks, disturbances = list(measured.remarks), list[Remark]()
     if measured.sort == Result.Sort.BENCHMARK:
         kept["beside"] = surroundings.beside(
             job, under_test=about.deployment, duration_s=duration_s
         )
-        remarks += _disturbed(kept["beside"])
+        remarks += length_remarks(asks, measured.points, full=ignores_ends(_words(job)))
+        disturbances = _disturbed(kept["beside"])
+        remarks += disturbances
     result = Result.objects.create(
         job=job,
         sort=measured.sort,
@@ -206,8 +211,10 @@ def _keep_result(job: Job, measured: Measured, *, duration_s: float | None) -> N
         what=storable_text(measured.what),
         tool=storable_text(measured.tool),
         metrics=_numbers(measured.metrics),
+        asked=asks,
         remarks=storable([asdict(remark) for remark in remarks]),
         surroundings=kept,
+        disturbed=bool(disturbances),
         simulated=job.host.is_simulated,
         created_by_id=job.created_by_id,
     )
@@ -219,6 +226,11 @@ def _keep_result(job: Job, measured: Measured, *, duration_s: float | None) -> N
         Answer(result=result, index=index, **storable(answer))
         for index, answer in enumerate(measured.answers)
     )
+    identity.keep(result)
+
+
+def _words(job: Job) -> list[str]:
+    return [word for step in job.plan["steps"] for word in step["argv"]]
 
 
 def _disturbed(beside: Mapping[str, Sequence[Any]] | None) -> list[Remark]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from jobs.catalog import Question
-from jobs.plans import Output, Plan, PlanFile, Step, Watch, literal
+from jobs.plans import ACCURACY, Output, Plan, PlanFile, Step, Watch, literal
 from jobs.toolchains.environments import ENVIRONMENTS, EVALSCOPE
+from jobs.toolchains.seeds import seed_word
 from jobs.toolchains.site import FILES, Site, script
 
 # Nothing is fetched from a hub, and what it caches stays in the job's folder.
@@ -36,10 +38,15 @@ _PATIENCE = {"timeout": 600, "retries": 2, "retry_interval": 1}
 # flatter the first token, and an early end the rate.
 _PERF_EXTRA = {"ignore_eos": True, "cache_prompt": False}
 PAUSE_S = 1
+# Puts a mark of its own before each prompt, and writes down when each concurrency began.
+_COLD = "send_cold.py"
+WINDOWS = "windows.jsonl"
 
 # Which benchmark of ask_and_score.py asks which sort of question.
 BENCHMARKS = {"short": "short_answers", "choice": "choice_letters"}
 LETTERS = "ABCDEFGHIJ"
+# Read, not imported: it belongs to the host, where a watch scores by it too.
+_SCORING = Path(__file__).parent.parent / "host" / "scoring.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +54,8 @@ class Load:
     """What a benchmark sends. ``requests`` at each concurrency; tokens a request.
 
     ``metrics`` are the engine's own counters to read meanwhile; none where it has none. Not
-    ``streamed``: answers come whole, from a server whose stream EvalScope cannot read.
+    ``streamed``: answers come whole, from a server whose stream EvalScope cannot read. ``seed``
+    None: another one at each concurrency of each job.
     """
 
     concurrency: tuple[int, ...]
@@ -56,15 +64,17 @@ class Load:
     prompts: tuple[str, ...]
     metrics: tuple[str, ...]
     streamed: bool = True
+    seed: int | None = None
 
 
 def perf_plan(load: Load, site: Site) -> Plan:
     """Measure the deployment of the slots ``{deployment.url}`` and ``{deployment.name}``."""
     argv = (
-        *(ENVIRONMENTS[EVALSCOPE].program(site, "evalscope"), "perf"),
+        *(ENVIRONMENTS[EVALSCOPE].python(site), f"{FILES}/{_COLD}"),
+        *("--seeds", _seeds(load), "--windows", WINDOWS, "perf"),
         *("--api", "openai", "--url", "{deployment.url}/v1/chat/completions"),
         *("--model", "{deployment.name}", *_HEADERS),
-        *("--dataset", "line_by_line", "--dataset-path", f"{FILES}/prompts.txt"),
+        *("--dataset", "cold_lines", "--dataset-path", f"{FILES}/prompts.txt"),
         *("--parallel", *map(str, load.concurrency)),
         *("--number", *(str(load.requests) for _ in load.concurrency)),
         *_NO_WAIT,
@@ -77,12 +87,13 @@ def perf_plan(load: Load, site: Site) -> Plan:
     return Plan(
         kind="benchmark",
         steps=(Step("measure", argv, env=_ENV),),
-        files=(PlanFile("prompts.txt", "\n".join(load.prompts) + "\n"),),
+        files=(script(_COLD), PlanFile("prompts.txt", "\n".join(load.prompts) + "\n")),
         outputs=(
             Output("summary", "perf/run/*/benchmark_summary.json"),
             Output("percentiles", "perf/run/*/benchmark_percentile.json"),
             Output("arguments", "perf/run/*/benchmark_args.json"),
             Output("timeline", "perf/run/*/workload_timeline.json", required=False),
+            Output("windows", WINDOWS, required=False),
             Output("table", "perf/run/performance_summary.txt", required=False),
             Output("report", "perf/run/perf_report.html", required=False),
         ),
@@ -90,6 +101,12 @@ def perf_plan(load: Load, site: Site) -> Plan:
             (Watch("engine", "{deployment.url}/metrics", load.metrics),) if load.metrics else ()
         ),
     )
+
+
+def _seeds(load: Load) -> str:
+    """What send_cold.py takes: "1=1701,4=1702"."""
+    pairs = enumerate(load.concurrency, start=1)
+    return ",".join(f"{concurrency}={seed_word(load.seed, place)}" for place, concurrency in pairs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,20 +138,37 @@ def eval_plan(asking: Asking, site: Site) -> Plan:
         *("--ignore-errors", "--work-dir", "eval", "--no-timestamp"),
     )
     files = tuple(
-        PlanFile(f"{subset}.jsonl", "".join(map(_line, questions)))
+        PlanFile(f"{subset}.jsonl", "".join(map(question_line, questions)))
         for subset, questions in subsets.items()
     )
     return Plan(
         kind="evaluate",
         steps=(Step("ask", argv, env=_ENV),),
-        files=(script("ask_and_score.py"), *files),
+        files=(script("ask_and_score.py"), _scoring(), *files),
         outputs=(
             Output("report", "eval/reports/model/*.json"),
             Output("reviews", "eval/reviews/model/*.jsonl"),
             Output("predictions", "eval/predictions/model/*.jsonl", required=False),
             Output("page", "eval/reports/report.html", required=False),
         ),
+        watches=(
+            Watch(
+                ACCURACY,
+                interval_s=0.5,
+                reader="evalscope",
+                folder="{job_dir}/work/eval",
+                expected=tuple(
+                    (f"{BENCHMARKS[questions[0].sort]}/{subset}", len(questions))
+                    for subset, questions in subsets.items()
+                ),
+            ),
+        ),
     )
+
+
+def _scoring() -> PlanFile:
+    """The rules by which answers are right, beside the script that asks."""
+    return PlanFile("scoring.py", _SCORING.read_text(encoding="utf-8"))
 
 
 def _subsets(questions: Sequence[Question]) -> dict[str, list[Question]]:
@@ -155,7 +189,7 @@ def _dataset_args(subsets: dict[str, list[Question]]) -> dict[str, dict[str, obj
     return found
 
 
-def _line(question: Question) -> str:
+def question_line(question: Question) -> str:
     """One question as ask_and_score.py reads it."""
     record: dict[str, object] = {
         "id": question.id,
@@ -164,5 +198,6 @@ def _line(question: Question) -> str:
         "question": question.question,
         **dict(zip(LETTERS, question.choices, strict=False)),
         "answers": list(question.answers),
+        **({"not_in": list(question.not_in)} if question.not_in else {}),
     }
     return json.dumps(record, ensure_ascii=False) + "\n"

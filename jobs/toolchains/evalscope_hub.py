@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
-from jobs.plans import Check, Output, Plan, Step, Watch, literal
+from jobs.plans import ACCURACY, Check, Output, Plan, Step, Watch, literal
 from jobs.toolchains import vllm
 from jobs.toolchains.environments import ENVIRONMENTS, EVALSCOPE
 from jobs.toolchains.site import Site
@@ -84,7 +84,17 @@ def evaluate_plan(asking: Asking, site: Site, host: VaccSite) -> Plan:
             Output("predictions", "eval/predictions/model/*.jsonl", required=False),
             Output("page", "eval/reports/report.html", required=False),
         ),
-        watches=(Watch("engine", "{deployment.url}/metrics", vllm.METRICS, interval_s=1.0),),
+        watches=(
+            Watch("engine", "{deployment.url}/metrics", vllm.METRICS, interval_s=1.0),
+            Watch(
+                ACCURACY,
+                interval_s=1.0,
+                reader="evalscope",
+                folder="{job_dir}/work/eval",
+                # How many questions a set has, EvalScope says once it has loaded it.
+                expected=tuple((name, 0) for name in asking.datasets),
+            ),
+        ),
         checks=(
             *(() if asking.hub else there),
             Check("endpoint", (("url", "{deployment.url}"), ("model", "{deployment.name}"))),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from jobs.parsers import engine_counters
 from jobs.plans import Output, Plan, PlanFile, Step, Watch, literal
 from jobs.toolchains.environments import ENVIRONMENTS, LLAMA_CPP
 from jobs.toolchains.site import FILES, Site, path_in, script
@@ -19,6 +20,7 @@ METRICS = (
     # Tokens are counted when a request ends; decode calls times busy slots grow while it runs.
     "llamacpp:n_decode_total",
     "llamacpp:n_busy_slots_per_decode",
+    *engine_counters.LLAMA_CPP,
 )
 READY_TIMEOUT_S = 120.0
 

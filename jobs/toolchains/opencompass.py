@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext_noop as _
 
 from jobs.catalog.evaluation_sets import EVALUATION_SETS
-from jobs.plans import Check, Output, Plan, PlanFile, Step, Watch, literal
+from jobs.plans import ACCURACY, Check, Output, Plan, PlanFile, Step, Watch, literal
 from jobs.toolchains import opencompass_env, vllm
 from jobs.toolchains.site import FILES, script
 from jobs.toolchains.vacc_site import VaccSite
@@ -134,6 +134,19 @@ class Asking:
         return tuple(name for name in found if name not in left_out)
 
     @property
+    def sizes(self) -> tuple[tuple[str, int], ...]:
+        """Each set and its questions; "ceval-*" stands for all that begin so, 0 for unknown."""
+        found = []
+        for name in self.sets:
+            size = EVALUATION_SETS[name].questions if name in EVALUATION_SETS else 0
+            if name == CEVAL:
+                # The limit is of each of its subsets, whose sizes are not known here.
+                found.append((f"{CEVAL}*", 0 if self.limit else FAMILIES["ceval"].questions))
+            else:
+                found.append((name, min(size, self.limit) if self.limit else size))
+        return tuple(found)
+
+    @property
     def questions(self) -> int:
         """How many requests that is."""
         return sum(map(self._size, self.families))
@@ -164,9 +177,27 @@ def evaluate_plan(asking: Asking, site: VaccSite) -> Plan:
             Output("predictions", f"{OUTPUTS}/*/predictions/*/*.json"),
             Output("logs", f"{OUTPUTS}/*/logs/*/*/*.out", required=False),
         ),
-        watches=(Watch("engine", "{deployment.url}/metrics", vllm.METRICS, interval_s=1.0),),
+        watches=(
+            Watch("engine", "{deployment.url}/metrics", vllm.METRICS, interval_s=1.0),
+            Watch(
+                ACCURACY,
+                interval_s=1.0,
+                reader="opencompass",
+                folder=_outputs_folder(asking, site),
+                expected=asking.sizes,
+            ),
+        ),
         checks=_checks(asking, site),
+        # The guide's run leaves its folder, named by the minute, among those of other runs.
+        writes=(f"{site.workspace}/opencompass",) if asking.exact else (),
     )
+
+
+def _outputs_folder(asking: Asking, site: VaccSite) -> str:
+    """Where the tool makes a folder for each run."""
+    if asking.exact:
+        return site.at("opencompass", "outputs", "default")
+    return f"{{job_dir}}/work/{OUTPUTS}"
 
 
 def _printed_steps(asking: Asking, site: VaccSite) -> tuple[Step, ...]:

@@ -59,6 +59,7 @@ def prepare_plan(tools: Evaluation, site: VaccSite, wanted: Installing) -> Plan:
         steps=(*steps, verify),
         files=_files(exact=wanted.exact),
         outputs=(Output("versions", "versions.json"),),
+        writes=(f"{site.workspace}/opencompass",),
         checks=(
             Check("conda"),
             Check("tool", (("name", "git"), ("version", ""))),

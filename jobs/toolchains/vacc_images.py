@@ -73,6 +73,7 @@ def build_plan(stack: Stack, site: VaccSite, wanted: Building) -> Plan:
         ),
         files=(*files, script("inspect_image.py")),
         outputs=(Output("image", "image.json"),),
+        writes=(f"{site.workspace}/vllm",),
         checks=(
             Check("docker"),
             Check("tool", (("name", "git"), ("version", ""))),

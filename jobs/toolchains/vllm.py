@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from jobs.catalog.stacks_schema import Container, Stack
+from jobs.parsers import engine_counters
 from jobs.plans import Check, Output, Plan, PlanFile, Step, Watch, literal
 from jobs.toolchains import vllm_cpu
 from jobs.toolchains.environments import site_python
@@ -22,8 +23,7 @@ METRICS = (
     "vllm:num_requests_waiting",
     "vllm:generation_tokens_total",
     "vllm:prompt_tokens_total",
-    "vllm:kv_cache_usage_perc",
-    "vllm:gpu_cache_usage_perc",  # the same, before 0.10
+    *engine_counters.VLLM,
 )
 ALL_ADDRESSES = "0.0.0.0"
 LOOPBACK = "127.0.0.1"

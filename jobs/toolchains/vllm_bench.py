@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from jobs.catalog.stacks_schema import Offline, Stack
 from jobs.plans import Check, Output, Plan, Step, Watch, literal
 from jobs.toolchains import vllm, vllm_cpu
+from jobs.toolchains.seeds import seed_word
 from jobs.toolchains.site import SCRIPTS, Site
 from jobs.toolchains.vacc_site import VaccSite
 
@@ -37,7 +38,8 @@ STOP = "stop_inside.py"
 class Load:
     """What is sent. Lengths in tokens; ``concurrency``: one run each; ``path``: of a data set.
 
-    ``input_tokens`` holds ``prefix_tokens``, which all prompts begin with.
+    ``input_tokens`` holds ``prefix_tokens``, which all prompts begin with. ``seed`` None: another
+    one at each concurrency of each job.
     """
 
     dataset: str
@@ -47,7 +49,7 @@ class Load:
     output_tokens: int
     prompts: int
     concurrency: tuple[int, ...]
-    seed: int
+    seed: int | None
     exact: bool
     key: str = ""
 
@@ -183,12 +185,16 @@ def _own_words(
         *_dataset_words(stack, load),
         *("--num-prompts", str(load.prompts), "--max-concurrency", str(concurrency)),
         *("--result-dir", folder, "--result-filename", file, "--save-result"),
-        *("--seed", str(load.seed), "--trust-remote-code"),
+        *("--seed", _seed(load, concurrency), "--trust-remote-code"),
         *("--percentile-metrics", "ttft,tpot,itl,e2el", "--metric-percentiles", PERCENTILES),
         # 0.7.2 sends it unasked
         *(("--temperature", "0.0") if online.sampling_flags else ()),
         *(("--save-detailed",) if online.save_detailed else ()),
     )
+
+
+def _seed(load: Load, concurrency: int) -> str:
+    return seed_word(load.seed, load.concurrency.index(concurrency) + 1)
 
 
 def _dataset_words(stack: Stack, load: Load) -> tuple[str, ...]:

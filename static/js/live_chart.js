@@ -2,6 +2,7 @@
 /**
  * Curves of a run: reads points behind its own cursor and appends them. A hint says that there are
  * more; without hints it asks once a second. Afterwards the whole run stands there, read once.
+ * Each trace of the figure names the series of the answer that it shows as its `meta`.
  */
 
 import { draw } from "./charts.js";
@@ -9,9 +10,9 @@ import { draw } from "./charts.js";
 const POLL_MS = 1000;
 const LEAST_MS = 250; // between two requests, however many hints come
 const MOST_POINTS = 5000; // a trace; beyond it the run is read again, decimated by the server
-const NAMES = ["output", "prompt", "running", "waiting"];
 
-/** @typedef {{after: number, open: boolean, t: number[], [series: string]: any}} Answer */
+/** @typedef {{t: number[], y: (number | null)[]}} Series */
+/** @typedef {{after: number, open: boolean, series: Record<string, Series>}} Answer */
 
 /**
  * A time as Plotly's date axis shows it: the viewer's clock.
@@ -25,8 +26,13 @@ function localTime(ms) {
 function follow(panel) {
   const chart = /** @type {HTMLElement} */ (panel.querySelector("[data-chart]"));
   const plot = /** @type {HTMLElement} */ (chart.querySelector(".plot"));
+  const place = /** @type {HTMLElement} */ (panel.querySelector("[data-chart-place]") ?? panel);
+  const choice = panel.querySelector("[data-series-of]");
   const base = JSON.parse(document.getElementById(chart.dataset.chart ?? "")?.textContent ?? "{}");
+  /** @type {string[]} */
+  const names = base.data.map((/** @type {any} */ trace) => trace.meta);
   const address = panel.dataset.liveChart ?? "";
+  let of = "";
   let after = -1;
   let points = 0;
   let open = true;
@@ -38,29 +44,30 @@ function follow(panel) {
 
   /** @param {Answer} answer */
   async function replace(answer) {
-    panel.hidden = false; // before the first points there is nothing to look at
-    const x = answer.t.map(localTime);
-    const data = base.data.map((/** @type {any} */ trace) => ({ ...trace, x, y: answer[trace.meta] }));
+    place.hidden = false; // before the first points there is nothing to look at
+    const data = base.data.map((/** @type {any} */ trace) => {
+      const found = answer.series[trace.meta];
+      return { ...trace, x: (found?.t ?? []).map(localTime), y: found?.y ?? [] };
+    });
     await draw(chart, { ...base, data });
-    points = x.length;
+    points = Math.max(...data.map((/** @type {any} */ trace) => trace.x.length));
   }
 
   /** @param {Answer} answer */
   async function append(answer) {
-    const x = answer.t.map(localTime);
-    const update = { x: NAMES.map(() => [...x]), y: NAMES.map((name) => answer[name]) };
-    await Plotly.extendTraces(plot, update, NAMES.map((_, index) => index));
-    points += x.length;
+    const grown = names.map((_, index) => index).filter((index) => answer.series[names[index]]?.t.length);
+    const found = grown.map((index) => answer.series[names[index]]);
+    const update = { x: found.map((one) => one.t.map(localTime)), y: found.map((one) => one.y) };
+    await Plotly.extendTraces(plot, update, grown);
+    points += Math.max(...found.map((one) => one.t.length));
   }
 
   /** @param {Answer} answer */
   function sayNow(answer) {
-    for (const name of NAMES) {
-      const value = answer[name].at(-1);
-      const place = panel.querySelector(`[data-now="${name}"]`);
-      if (!place || value === null || value === undefined) continue;
-      const digits = name === "output" || name === "prompt" ? 1 : 0;
-      place.textContent = value.toFixed(digits);
+    for (const now of panel.querySelectorAll("[data-now]")) {
+      const value = answer.series[now.getAttribute("data-now") ?? ""]?.y.at(-1);
+      if (value === null || value === undefined) continue;
+      now.textContent = value.toFixed(Number(now.getAttribute("data-digits") ?? 0));
     }
   }
 
@@ -72,15 +79,18 @@ function follow(panel) {
 
   async function read() {
     asked = Date.now();
-    const response = await fetch(`${address}?after=${after}`, { headers: { accept: "application/json" } });
+    const query = new URLSearchParams({ after: String(after), ...(of ? { set: of } : {}) });
+    const response = await fetch(`${address}?${query}`, { headers: { accept: "application/json" } });
     if (!response.ok) return;
+    if (query.get("set") !== (of || null)) return; // another one was chosen meanwhile
     const answer = /** @type {Answer} */ (await response.json());
     open = answer.open;
     panel.dataset.open = open ? "yes" : "no";
     const title = panel.querySelector("[data-title-after]");
     if (!open && title instanceof HTMLElement) title.textContent = title.dataset.titleAfter ?? "";
-    if (answer.t.length) {
-      last = answer.t[answer.t.length - 1];
+    const times = Object.values(answer.series).map((one) => one.t.at(-1) ?? 0);
+    if (Math.max(0, ...times)) {
+      last = Math.max(last, ...times);
       await (after < 0 || !points ? replace(answer) : append(answer));
       if (minutes) await showRange();
       sayNow(answer);
@@ -111,6 +121,15 @@ function follow(panel) {
     }
   }
 
+  if (choice instanceof HTMLSelectElement) {
+    choice.addEventListener("change", async () => {
+      of = choice.value;
+      after = -1;
+      last = 0;
+      await replace({ after, open, series: {} });
+      ask();
+    });
+  }
   for (const button of panel.querySelectorAll("[data-minutes]")) {
     button.addEventListener("click", () => {
       minutes = Number(button.getAttribute("data-minutes"));

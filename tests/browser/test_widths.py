@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from dashboard.columns import RESULTS
-from jobs.queries.overview import TOUR_KINDS
+from jobs.queries.chains import TOUR_KINDS
 from tests.browser.test_every_page import HOST, TURNS
 from tests.browser.visits import too_wide
 
@@ -36,8 +36,9 @@ served = [make_deployment(host=far, name=name.format(precision), created_by=pers
           for precision in ("int8", "fp16")]
 flags = [{{"id": "result:beside_jobs", "args": {{"jobs": "#5"}}}},
          {{"id": "result:few_samples", "args": {{"n": 6}}}}]
-common = {{"model_id": "deepseek-r1-distill-qwen-32b", "simulated": True, "remarks": flags,
-           "created_by": person, "what": "sonnet 1024 → 1024 tok, 3 000 requests, seed 42"}}
+common = {{"model_id": "deepseek-r1-distill-qwen-32b", "simulated": True, "disturbed": True,
+           "remarks": flags, "created_by": person,
+           "what": "sonnet 1024 → 1024 tok, 3 000 requests, seed 42"}}
 metrics = {{"concurrency": 128, "output_tokens_per_s": 12345.6, "requests": 30000,
             "failed_requests": 12, "total_tokens_per_s": 45678.9}}
 for family in ("ttft", "tpot", "itl"):

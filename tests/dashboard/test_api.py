@@ -242,7 +242,8 @@ def test_a_result_is_told_with_its_points_and_answers(api):
     told = api.get(f"results/{result.pk}").json()
 
     assert told["metrics"] == {"output_tokens_per_s": 61.9}
-    assert told["points"] == [{"concurrency": 4, "metrics": {"requests": 8}}]
+    point = {"concurrency": 4, "metrics": {"requests": 8}, "measured": {}}
+    assert told["points"] == [point]
     assert told["remarks"] == ["Only 3 questions: the interval is wide."]
     assert told["answers"] == []
 
@@ -281,3 +282,40 @@ def test_a_list_takes_as_many_queries_however_long_it_is(
 
     with django_assert_num_queries(queries):
         assert len(api.get(path).json()[path]) == count
+
+
+def test_a_result_has_the_lengths_that_were_asked_for_and_those_that_were_measured(api):
+    lengths = {"input_tokens_mean": 1019.0, "output_tokens_mean": 272.11}
+    result = make_result(asked={"input_tokens": 1024, "output_tokens": 1024}, metrics=lengths)
+    result.points.create(index=0, concurrency=4, metrics=lengths)
+
+    told = api.get(f"results/{result.pk}").json()
+
+    assert told["asked"] == {"input_tokens": 1024, "output_tokens": 1024}
+    assert told["measured"] == {"input_tokens": 1019.0, "output_tokens": 272.11}
+    assert told["points"][0]["measured"] == told["measured"]
+
+
+@pytest.mark.parametrize("path", ["nowhere", "jobs/1/nowhere", "results/x"])
+def test_an_address_that_the_api_does_not_have_is_answered_in_json(api, path):
+    for answer in (api.get(path), api.post(path, {})):
+        assert answer.status_code == 404
+        told = answer.json()
+        assert told["error"] == "path" and f"/api/v1/{path}" in told["message"]
+
+
+def test_below_host_an_unknown_address_is_no_wrong_key(api):
+    answer = api.client.get("/api/v1/host/nowhere", headers={"Authorization": "Bearer x"})
+
+    assert answer.status_code == 404
+
+
+@pytest.mark.parametrize("field", ["host", "kind"])
+def test_what_a_launch_lacks_is_named(api, field):
+    body = {"kind": "prepare", "host": make_host().name, "params": {}}
+    del body[field]
+
+    answer = api.post("jobs", body)
+
+    assert answer.status_code == 400
+    assert f"“{field}” is missing." in answer.json()["message"]

@@ -8,7 +8,7 @@ from django.utils.translation import override
 from dashboard.templatetags.results import setting_text
 from jobs.kinds import KINDS
 from jobs.plans import Plan, Step
-from jobs.queries.comparison import settings
+from jobs.queries.compared_settings import settings
 from jobs.queries.engine_settings import engine_settings
 from tests.factories import make_deployment, make_host, make_job, make_measured, make_user
 from tests.jobs.vacc_target import CURRENT, EXACT, vacc_host

@@ -8,8 +8,9 @@ from django.core.management.base import CommandError
 from django.urls import reverse
 
 from jobs.models import AuditEntry, Job
+from jobs.plans import Step
 from tests.dashboard.test_host_pages import text_of
-from tests.factories import make_host, make_job, make_user
+from tests.factories import make_deployment, make_host, make_job, make_plan, make_user
 
 pytestmark = pytest.mark.django_db
 JSON = {"headers": {"accept": "application/json"}}
@@ -174,6 +175,37 @@ def test_the_page_of_a_job_says_where_it_stands_and_when_it_may_start(member, ho
     assert "Starts in about 2 h (" in text
     assert "if what is ahead of it takes as long as such jobs took here." in text
     assert "Starts in about 2 h" in text_of(member.get("/jobs/"))
+
+
+def test_what_waits_for_a_job_is_not_ahead_of_it(admin, host, ada):
+    job = make_job(host=host, created_by=ada)
+    between = make_job(host=host, created_by=ada, priority=Job.Priority.URGENT)
+    behind = make_job(host=host, created_by=ada, priority=Job.Priority.URGENT)
+    other = make_job(host=host, created_by=ada, priority=Job.Priority.URGENT)
+    between.after.add(job)
+    behind.after.add(between)
+
+    assert "1 job ahead in the queue" in text_of(admin.get(f"/jobs/{job.pk}/"))
+    rows = admin.get("/api/v1/hosts/va16-01/queue").json()["jobs"]
+    ahead = {row["id"]: row["waits"]["ahead"] for row in rows}
+    assert ahead == {between.pk: 0, behind.pk: 1, other.pk: 2, job.pk: 1}
+    for pk, number in ahead.items():
+        assert admin.get(f"/api/v1/jobs/{pk}").json()["waits"]["ahead"] == number
+
+
+def test_a_job_that_starts_next_says_that_those_ahead_wait_for_something_else(member, host, lin):
+    host.draining, host.slots = False, 4
+    host.facts |= {"dies": [{"id": number} for number in range(2)]}
+    host.save()
+    make_deployment(job=make_job(host=host, state="succeeded", values={"dies": "0,1"}))
+    plan = make_plan(steps=(Step("a", ("tool", "{dies}")),), dies=2)
+    make_job(host=host, created_by=lin, plan=plan)
+    job = make_job(host=host, created_by=lin)
+
+    text = text_of(member.get(f"/jobs/{job.pk}/"))
+
+    assert "1 job ahead waits for something else" in text
+    assert "Starts next." in text
 
 
 # The API and the command.

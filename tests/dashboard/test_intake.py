@@ -165,6 +165,31 @@ def test_a_host_is_given_the_secrets_that_its_job_names_and_no_others(caller):
     assert "hf_0123456789" not in json.dumps([job.plan, job.values, job.sentence_args])
 
 
+def test_a_claim_whose_secret_was_deleted_since_fails_the_job_by_its_name(caller):
+    step = Step("a", ("true",), env=(("HF_TOKEN", "{secret:HF_TOKEN}"),))
+    job = make_job(host=caller.host, plan=Plan(kind="prepare", steps=(step,)))
+    lifecycle.lease_job(job.pk, values={})
+
+    answer = caller.post(f"jobs/{job.pk}/claim", {"claim_id": "n"})
+
+    assert (answer.status_code, answer.json()["state"]) == (409, "failed")
+    job.refresh_from_db()
+    assert (job.state, job.sentence_id) == ("failed", "job:secret_gone")
+    assert job.sentence_args == {"name": "HF_TOKEN"}
+
+
+def test_a_restart_whose_secret_was_deleted_since_fails_by_its_name(caller):
+    step = Step("serve", ("true",), env=(("API_KEY", "{secret:API_KEY}"),))
+    job = make_job(host=caller.host, plan=Plan(kind="deploy", steps=(step,)), state="succeeded")
+    server = make_deployment(job=job, state="waiting", run=2)
+
+    answer = caller.post(f"deployments/{server.pk}/claim", {"run": 2})
+
+    assert answer.status_code == 409
+    server.refresh_from_db()
+    assert (server.state, server.sentence_id) == ("failed", "job:secret_gone")
+
+
 def test_a_second_claim_is_told_the_state(caller):
     job = taken_job(caller)
 

@@ -12,7 +12,15 @@ from jobs import logstore
 from jobs.models import Job, OutputFile, PointBlock
 from jobs.plans import Plan, Step, Watch, script
 from jobs.queries.job_page import durations, job_page
-from tests.factories import make_deployment, make_host, make_job, make_plan, make_user
+from jobs.toolchains.vacc_site import GUIDE_FACTS
+from tests.factories import (
+    make_deployment,
+    make_host,
+    make_job,
+    make_plan,
+    make_user,
+    make_weights,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -365,9 +373,12 @@ def test_points_come_behind_the_cursor(page):
     more = page.get(address, {"after": 0}).json()
     none = page.get(address, {"after": first["after"]}).json()
 
-    assert (first["after"], first["t"], first["running"]) == (300, [100000, 101000], [2, 2])
-    assert (more["t"], more["output"]) == ([101000], [40.0])
-    assert (none["t"], none["after"], none["open"]) == ([], 300, True)
+    running, output = first["series"]["running"], more["series"]["output"]
+    assert (first["after"], running) == (300, {"t": [100000, 101000], "y": [2, 2]})
+    assert output == {"t": [101000], "y": [40.0]}
+    assert (none["series"]["output"]["t"], none["after"], none["open"]) == ([], 300, True)
+    assert page.get(address, {"after": "x"}).status_code == 404
+    assert page.get(address, {"after": "9" * 30}).status_code == 404
 
 
 def test_a_job_with_a_watch_has_curves_while_it_runs(page):
@@ -384,7 +395,7 @@ def test_an_estimate_rests_on_the_same_work_first():
         make_job(host=host, title=title, state="succeeded", duration_s=seconds)
     make_job(host=host, title="a", state="failed", duration_s=1.0)
 
-    same, other = durations("prepare", host, "a"), durations("prepare", host, "new")
+    same, other = (durations(Job(kind="prepare", title=title), host) for title in ("a", "new"))
 
     assert same is not None and (same.count, same.typical_s, same.same) == (3, 20.0, True)
     assert other is not None and (other.count, other.longest_s, other.same) == (4, 500.0, False)
@@ -450,3 +461,21 @@ def test_the_page_of_a_model_has_every_open_job_of_it(page):
     for job in jobs:
         assert reverse("job-detail", args=[job.pk]) in text
     assert reverse("job-detail", args=[other.pk]) not in text
+
+
+def test_what_a_job_made_leads_to_the_forms_of_its_own_host(client):
+    host = make_host("va16-01", facts=dict(GUIDE_FACTS), sort="vacc")
+    weights = make_weights(host=host, model_id="deepseek-r1-distill-llama-8b")
+    product = {"type": "weights", "model_id": weights.model_id, "path": weights.path}
+    params = {"model": weights.model_id, "stack": "guide"}
+    fields = {"product": product, "made": product, "params": params}
+    job = make_job(host=host, kind="prepare-weights", state="succeeded", **fields)
+    client.force_login(make_user())
+
+    page = client.get(reverse("job-detail", args=[job.pk])).content.decode()
+    (address,) = re.findall(r'href="(/launch/compile-vacc/[^"]*)"', page)
+    form = client.get(address.replace("&amp;", "&")).content.decode()
+
+    assert reverse("launch-form", args=["compile"]) not in page
+    assert "This host cannot do such work" not in form
+    assert f'value="{weights.pk}" selected' in form

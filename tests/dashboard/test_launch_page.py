@@ -15,6 +15,7 @@ from jobs.launch import preview
 from jobs.models import Artifact, Job, Weights
 from jobs.plans import Plan, PlanFile, Step, from_json
 from jobs.queries.targets import target_of
+from jobs.toolchains.vacc_site import GUIDE_FACTS
 from tests.factories import make_deployment, make_host, make_job, make_user
 from tests.jobs.vacc_target import vacc_host
 
@@ -222,8 +223,8 @@ def test_several_values_in_one_field_become_a_list(host):
 @pytest.mark.parametrize(
     ("field", "typed", "words"),
     [
-        ("concurrency", "x", "A whole number."),
-        ("concurrency", "1, 0", "At least 1."),
+        ("concurrency", "x", "“x”: A whole number."),
+        ("concurrency", "1, 0", "“0”: At least 1."),
         ("concurrency", "", "At least 1 is needed."),
         ("concurrency", "1 " * 13, "At most 12 values."),
         ("requests", "0", "At least 1."),
@@ -456,3 +457,20 @@ def test_deployments_of_one_name_are_told_apart_by_number_and_port(host):
         assert {option.label for option in field.options} == {
             *("llama", f"qwen (#{first.pk}, port 7863)", f"qwen (#{second.pk})"),
         }
+
+
+def test_the_label_of_a_field_has_the_limit_of_what_is_chosen(page):
+    host = make_host(sort="vacc", facts=dict(GUIDE_FACTS))
+    job = make_job(kind="deploy-vllm", host=host, state="succeeded")
+    details = {"engine": "vllm", "stack": "guide", "max_total": 4096}
+    server = make_deployment(job=job, host=host, model_id="deepseek-r1", details=details)
+    typed = {"host": host.name, "deployment": str(server.pk)}
+
+    shown = page.post(reverse("launch-preview", args=["benchmark-online"]), typed).text
+
+    assert 'id="l-concurrency" hx-swap-oob="true">≤ 4<' in shown
+    assert 'id="l-input_tokens" hx-swap-oob="true">≤ 4096<' in shown
+    exact = page.post(
+        reverse("launch-preview", args=["benchmark-online"]), {**typed, "as_in_guide": "1"}
+    ).text
+    assert 'id="l-concurrency" hx-swap-oob="true">≤ 1024<' in exact

@@ -162,3 +162,33 @@ def test_what_differs_from_the_guide_stands_beside_the_commands(browser, host, w
     assert "Against the guide" in page
     assert "docker exec, its arguments unchanged" in page
     assert reverse("launch-check", args=["deploy-vllm"]) in page
+
+
+def test_what_the_form_found_is_said_while_the_job_waits(browser, host, weights, served):
+    ask(browser, host, weights)
+    look = Preflight.objects.get()
+    busy = {"name": "port", "level": "failed", "sentence_id": "check:port_busy"}
+    preflights.answer(look, [busy | {"sentence_args": {"port": 8000}}])
+    data = {"host": host.name, "weights": str(weights.pk)}
+    browser.post(reverse("launch-form", args=["deploy-vllm"]), data)
+    job = Job.objects.get(state="queued")
+
+    waits = browser.get(reverse("job-detail", args=[job.pk])).text
+
+    assert "Something listens on port 8000 already" in waits
+    assert "The host looks again before the start" in waits
+
+    own = preflights.ask(host, job.plan, {}, job=job)
+    preflights.answer(own, [])  # it is free meanwhile
+    assert "Something listens" not in browser.get(reverse("job-detail", args=[job.pk])).text
+
+
+def test_what_was_found_about_another_plan_is_not_said(browser, host, weights, served):
+    ask(browser, host, weights, port="9000")
+    busy = {"name": "port", "level": "failed", "sentence_id": "check:port_busy"}
+    preflights.answer(Preflight.objects.get(), [busy | {"sentence_args": {"port": 9000}}])
+    data = {"host": host.name, "weights": str(weights.pk)}
+    browser.post(reverse("launch-form", args=["deploy-vllm"]), data)
+
+    job = Job.objects.get(state="queued")
+    assert "Something listens" not in browser.get(reverse("job-detail", args=[job.pk])).text

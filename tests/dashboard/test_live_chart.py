@@ -86,10 +86,14 @@ def test_the_cursor_gives_each_block_once_and_then_nothing():
     for offset in (0, 400, 900):
         PointBlock.objects.create(job=job, offset=offset, watch="engine", rows=[[offset, {"a": 1}]])
 
-    first = samples_after(job.pk, -1)
-    more = samples_after(job.pk, 400)
-    none = samples_after(job.pk, first.after)
+    first = samples_after(job.pk, -1, ["engine"])
+    more = samples_after(job.pk, 400, ["engine"])
+    none = samples_after(job.pk, first.after, ["engine"])
 
-    assert ([row[0] for row in first.fresh], first.after) == ([0, 400, 900], 900)
-    assert ([row[0] for row in more.context], [row[0] for row in more.fresh]) == ([0, 400], [900])
-    assert (none.fresh, none.after) == ([], 900)
+    def times(samples):
+        return [at for at, _values in samples]
+
+    assert (times(first.of("engine").fresh), first.after) == ([0, 400, 900], 900)
+    assert (times(more.of("engine").context), times(more.of("engine").fresh)) == ([0, 400], [900])
+    assert (none.of("engine").fresh, none.after) == ((), 900)
+    assert samples_after(job.pk, -1, ["accuracy"]).samples == {}

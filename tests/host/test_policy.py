@@ -15,7 +15,7 @@ from jobs.host.policy import policy_of
 from jobs.host.spool import Spool
 from jobs.kinds import KINDS
 from jobs.kinds.guide import plan_for
-from jobs.plans import Plan, PlanFile, Step
+from jobs.plans import Plan, PlanFile, Step, Watch
 from tests.host.conftest import plan_of, record_of, until
 from tests.jobs.target import PARAMS, VALUES, here
 from tests.jobs.vacc_target import VACC_PARAMS, vacc_host, vacc_values
@@ -266,6 +266,15 @@ def test_files_and_paths_of_programs_must_lie_in_the_roots_too(strict):
     found = policy_of(strict).refusal(plan, {}, strict.dir)
     assert found is not None
     assert found.args["path"] == "/etc/cron.d/x"
+
+
+def test_files_that_are_watched_must_lie_in_the_roots_too(strict):
+    outside = Watch("a", reader="evalscope", folder="/etc")
+    plan = Plan("x", (Step("a", ("git",)),), watches=(outside,))
+
+    found = policy_of(strict).refusal(plan, {}, strict.dir)
+
+    assert (found.sentence_id, found.args["path"]) == ("policy:root", "/etc")
 
 
 def test_the_default_permits_every_command_of_the_guide(strict, monkeypatch):

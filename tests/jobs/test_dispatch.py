@@ -271,8 +271,8 @@ def test_a_job_whose_secret_is_gone_is_closed_with_its_name():
     dispatch.look()
 
     job.refresh_from_db()
-    assert job.state == Job.State.ERRORED
-    assert job.sentence_args == {"reason": "nothing fills secret:HF_TOKEN"}
+    assert (job.state, job.sentence_id) == (Job.State.FAILED, "job:secret_gone")
+    assert job.sentence_args == {"name": "HF_TOKEN"}
 
 
 @pytest.fixture

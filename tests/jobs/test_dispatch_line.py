@@ -8,6 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now
 
+from dashboard.sentences import sentence
 from jobs import dispatch, hostqueue
 from jobs.models import Deployment, Host, Job, Preflight
 from jobs.plans import Check, Step
@@ -158,6 +159,31 @@ def test_a_small_server_is_not_among_those_that_must_be_stopped_where_others_hol
 
     assert remark.args["every"] is True
     assert [one["id"] for one in remark.args["servers"]] == [large.pk]
+
+
+def test_what_a_stop_frees_goes_to_the_jobs_ahead_first_and_the_advice_counts_them(host):
+    servers = [serving(host, "0,1,2,3", name="qwen"), serving(host, "4,5,6,7", name="r1")]
+    first, second = job_of(host, 4), job_of(host, 4)
+
+    told = {pk: remark.args for pk, remark in dispatch.reasons([first, second]).items()}
+
+    assert (told[first.pk]["lack"], told[first.pk]["first"]) == (4, [])
+    assert told[second.pk]["lack"] == 8
+    assert told[second.pk]["first"] == [{"job": first.pk, "dies": 4}]
+    assert [one["id"] for one in told[second.pk]["servers"]] == [one.pk for one in servers]
+    words = sentence("wait:dies_held", told[second.pk])
+    assert f"Job #{first.pk} is ahead and takes 4 of them." in words
+
+
+def test_a_job_ahead_that_needs_more_than_comes_free_is_passed(host):
+    serving(host, "0,1,2,3", name="qwen")
+    serving(host, "4,5,6,7", name="r1")
+    job_of(host, 8)
+    small = job_of(host, 4)
+
+    remark = dispatch.why_waiting(Job.objects.select_related("host").get(pk=small.pk))
+
+    assert (remark.args["lack"], remark.args["first"]) == (4, [])
 
 
 def test_a_quiet_job_names_every_server_that_it_would_hear(host):

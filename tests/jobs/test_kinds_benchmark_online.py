@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from pytest import approx
 
 from jobs.errors import LaunchError, ParseError
 from jobs.kinds import benchmark_online as kind
@@ -59,7 +60,7 @@ def test_it_names_server_backend_and_model_and_runs_in_the_deployment_s_containe
         *("--dataset-path", "/workspace/vllm/benchmarks/sonnet.txt"),
         *("--num-prompts", "100", "--max-concurrency", "4"),
         *("--result-dir", "/tmp/vacc-bench-17", "--result-filename", "result.json"),
-        *("--save-result", "--seed", "0", "--trust-remote-code"),
+        *("--save-result", "--seed", "1701", "--trust-remote-code"),
         *("--percentile-metrics", "ttft,tpot,itl,e2el", "--metric-percentiles", "50,90,95,99"),
     )
 
@@ -166,7 +167,7 @@ def test_what_goes_wrong_to_the_letter_is_told():
 
     assert [remark.id for remark in found] == [
         *("guide:docker_exec", "guide:backend_fails", "guide:address_unnamed"),
-        "guide:folder_missing",
+        *("guide:folder_missing", "guide:same_requests"),
     ]
     assert found[1].args == {"backend": "vllm"}
 
@@ -184,7 +185,7 @@ def test_to_the_letter_of_today_s_page_it_is_three_requests_of_a_completion():
     found = params(**{**proposals(kind.Params, vacc_host(), raw), **raw})
 
     assert (found.requests, found.concurrency, found.prefix_tokens) == (3, (1,), 0)
-    assert ids(**raw) == ["guide:docker_exec", "guide:completions"]
+    assert ids(**raw) == ["guide:docker_exec", "guide:completions", "guide:same_requests"]
     assert step("fetch", **raw).argv[2] == (
         "vllm-9:/tmp/vacc-bench-17/benchmark_result/result.json"
     )
@@ -229,7 +230,7 @@ def test_a_run_of_0_7_2_is_a_result():
     measured = found.measured
     assert found.failure is None
     assert found.sentence == Remark(
-        "benchmark:done", {"output_tokens_per_s": "500.1", "concurrency": 4}
+        "benchmark:done", {"output_tokens_per_s": approx(500.1, abs=0.05), "concurrency": 4}
     )
     assert (measured.sort, measured.tool) == ("benchmark", "vLLM 0.7.2 bench serve")
     assert measured.what == "sonnet 1024 → 1024 tok"
@@ -308,3 +309,38 @@ def test_without_a_file_the_log_is_read():
 def test_what_is_no_result_is_said_so(outputs):
     with pytest.raises(ParseError):
         concluded(outputs)
+
+
+# -- cold prompts ---------------------------------------------------------------------------------
+
+
+def seeds(job="17", **raw):
+    target = vacc_host()
+    found = asset_values(kind.inputs(params(**raw), target))
+    plan = fill(planned(**raw), {**vacc_values(target), **found, "job": job})
+    argvs = [item.argv for item in plan.steps if item.name.startswith("measure")]
+    return [argv[argv.index("--seed") + 1] for argv in argvs if "--seed" in argv]
+
+
+def test_each_concurrency_of_each_job_sends_requests_of_a_seed_of_its_own():
+    first = seeds(concurrency=(1, 2, 4))
+    again = seeds(job="18", concurrency=(1, 2, 4))
+
+    assert first == ["1701", "1702", "1703"]
+    assert len({*first, *again}) == 6
+
+
+def test_a_repeat_has_the_very_plan_and_other_seeds():
+    assert planned(concurrency=(1, 4)).sha256() == planned(concurrency=(1, 4)).sha256()
+    assert "{job}02" in planned(concurrency=(1, 4)).steps[3].argv
+
+
+@pytest.mark.parametrize("seed", [0, 7])
+def test_a_seed_that_a_person_fixed_is_sent_as_typed(seed):
+    assert seeds(seed=seed, concurrency=(1, 4)) == [str(seed)] * 2
+
+
+def test_to_the_letter_no_seed_is_sent_and_a_note_says_what_that_does():
+    assert seeds(**EXACT) == []
+    assert "guide:same_requests" in ids(**EXACT)
+    assert "guide:same_requests" not in ids()

@@ -152,8 +152,13 @@ def test_an_evaluation_keeps_every_question_with_its_answer():
             "latency_s": 1.3856399539999984,
             "input_tokens": 66,
             "output_tokens": 16,
-            "extracted": "D",
         },
+        "question_id": "choice-fruit",
+        "sample": 0,
+        "extracted": "D",
+        "reasoning": "",
+        "finish": "",
+        "status": "",
     }
     assert (measured.what, measured.tool) == ("basics (16)", "evalscope 1.14.1")
 
@@ -178,9 +183,38 @@ def test_few_questions_and_cut_answers_are_said_beside_the_number():
         for line in path.read_text(encoding="utf-8").splitlines()
     )
     assert list(remarks) == [
-        Remark("evaluate:cut", {"cut": cut, "total": 16, "max_tokens": 32}),
+        Remark("evaluate:cut_guess", {"cut": cut, "total": 16, "max_tokens": 32}),
         Remark("evaluate:few_questions", {"questions": 16}),
     ]
+
+
+def test_what_ended_an_answer_is_told_where_evalscope_wrote_it():
+    measured = concluded(
+        "evaluate", {"deployment": "3", "max_tokens": 24}, files_below(EVAL / "finished")
+    ).measured
+
+    ended = [answer["finish"] for answer in measured.answers]
+    assert (ended.count("length"), ended.count("stop"), len(ended)) == (8, 16, 24)
+    assert Remark("evaluate:cut", {"cut": 8, "total": 24, "max_tokens": 24}) in measured.remarks
+    by_id = {answer["question_id"]: answer for answer in measured.answers}
+    assert by_id["short-root-49"]["detail"]["rule"] == "number"
+    assert by_id["short-root-49"]["extracted"] == "17"
+    assert measured.tool == "evalscope 1.14.1, rules 2"
+
+
+def test_questions_without_a_score_are_kept_and_count_for_nothing():
+    outputs = files_below(EVAL / "finished")
+    path = "eval/reviews/model/choice_letters_choice_en.jsonl"
+    lines = [json.loads(line) for line in outputs[path].splitlines()]
+    for line in lines:
+        line["sample_score"]["score"]["status"] = "excluded"
+    outputs[path] = "\n".join(map(json.dumps, lines)).encode()
+
+    measured = concluded("evaluate", {"deployment": "3"}, outputs).measured
+
+    left_out = [answer for answer in measured.answers if answer["status"]]
+    assert [answer["status"] for answer in left_out] == ["excluded"] * len(lines)
+    assert measured.metrics["questions"] == 24 - len(lines)
 
 
 def test_an_evaluation_in_which_nothing_was_scored_has_failed():

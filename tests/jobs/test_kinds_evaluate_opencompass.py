@@ -345,8 +345,12 @@ def test_each_set_s_score_is_told_with_the_result():
     assert sets.args["scores"] == "cluewsc-dev 50.00, cluewsc-test 69.70, math-500 0.00"
 
 
-def test_without_details_no_answer_has_a_verdict():
-    assert concluded(left(PLAIN), **WSC_AND_MATH).measured.answers == []
+def test_without_details_every_answer_is_kept_and_none_has_a_verdict():
+    answers = concluded(left(PLAIN), **WSC_AND_MATH).measured.answers
+
+    assert len(answers) == 61
+    assert {answer["status"] for answer in answers} == {"unscored"}
+    assert answers[0]["reasoning"] == "reason"
 
 
 def test_with_details_each_question_has_its_answer_and_verdict():
@@ -356,7 +360,8 @@ def test_with_details_each_question_has_its_answer_and_verdict():
     right = sum(answer["score"] for answer in measured.answers)
     assert right == measured.metrics["correct"]
     first = measured.answers[0]
-    assert set(first) == {"subset", "question", "expected", "answer", "score", "detail"}
+    assert (first["answer"], first["status"]) == ("A. The answer is \\boxed{2}", "")
+    assert (first["extracted"], first["reasoning"]) == ("A", "thinking about it")
     assert {answer["subset"] for answer in measured.answers} >= {"cluewsc-dev", "math-500"}
     assert Remark("evaluate:limited", {"questions": 2}) in measured.remarks
 

@@ -1,6 +1,7 @@
 """Prepare datasets: the guide's commands put right, and a check that reads every file."""
 
 import gzip
+import hashlib
 import io
 import json
 import zipfile
@@ -143,6 +144,20 @@ def test_what_a_tool_keeps_for_itself_is_no_part_of_it(host):
     filled(host, "sonnet", {**GOOD["sonnet"], **kept})
 
     assert (host.left("dataset.json")["files"], host.left("dataset.json")["bytes"]) == (1, 8)
+
+
+def test_a_dataset_is_known_by_the_checksum_of_what_its_files_hold(host):
+    def checksum(files):
+        filled(host, "sonnet", files)
+        done = KIND.conclude(KIND.Params(dataset="sonnet"), None, host.outputs(), 0)
+        return done.product["details"]["sha256"]
+
+    first = checksum(GOOD["sonnet"])
+
+    content = hashlib.sha256(b"one\ntwo\n").hexdigest()
+    assert first == hashlib.sha256(f"sonnet.txt\0{content}\n".encode()).hexdigest()
+    assert checksum({**GOOD["sonnet"], "note.md": b"kept beside it"}) == first
+    assert checksum({"sonnet.txt": b"one\ntwo!\n"}) != first
 
 
 def test_the_set_of_the_published_table_is_whole(host):

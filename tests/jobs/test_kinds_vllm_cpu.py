@@ -131,7 +131,7 @@ def test_online_each_concurrency_is_measured_from_the_environment_into_the_job_s
         *("--dataset-name", "random", "--random-input-len", "128", "--random-output-len", "64"),
         *("--ignore-eos", "--num-prompts", "20", "--max-concurrency", "4"),
         *("--result-dir", WORK, "--result-filename", "result-4.json", "--save-result"),
-        *("--seed", "0", "--trust-remote-code"),
+        *("--seed", "1702", "--trust-remote-code"),
         *("--percentile-metrics", "ttft,tpot,itl,e2el", "--metric-percentiles", "50,90,95,99"),
         *("--temperature", "0.0", "--save-detailed"),
     )

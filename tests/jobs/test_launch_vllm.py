@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from jobs import dispatch, launch
+from jobs.errors import LaunchError
 from jobs.launch import InvalidParams
 from jobs.models import Deployment
 from jobs.plans import fill, from_json
-from jobs.services import preflights
+from jobs.services import preflights, secrets
 from jobs.toolchains.vacc_site import GUIDE_FACTS
 from tests.factories import make_deployment, make_host, make_job, make_weights
 
@@ -78,3 +79,40 @@ def test_a_deployment_of_another_engine_is_refused(host):
         launch.launch("benchmark-online", {"deployment": str(other.pk)}, host=host, user=None)
 
     assert list(caught.value.fields) == ["deployment"]
+
+
+def test_a_secret_that_does_not_exist_is_refused_at_its_field(host, weights):
+    raw = {"weights": str(weights.pk), "api_key": "NOT_THERE"}
+
+    assert (
+        "Secret NOT_THERE does not exist"
+        in launch.preview("deploy-vllm", raw, host).errors["api_key"]
+    )
+    with pytest.raises(InvalidParams) as refused:
+        launch.launch("deploy-vllm", raw, host=host, user=None)
+
+    assert list(refused.value.fields) == ["api_key"]
+
+
+def test_a_benchmark_of_a_server_whose_key_was_deleted_is_refused_at_the_deployment(host, weights):
+    secrets.keep("API_KEY", "token-abc123")
+    served = {"weights": str(weights.pk), "api_key": "API_KEY"}
+    job = launch.launch("deploy-vllm", served, host=host, user=None)
+    raw = {"deployment": f"job:{job.pk}"}
+    assert not launch.preview("benchmark-online", raw, host).errors
+
+    secrets.forget("API_KEY")
+
+    errors = launch.preview("benchmark-online", raw, host).errors
+    assert "API_KEY does not exist" in errors["deployment"]
+
+
+def test_what_named_a_secret_is_not_run_again_without_it(host, weights):
+    secrets.keep("API_KEY", "token-abc123")
+    raw = {"weights": str(weights.pk), "api_key": "API_KEY"}
+    job = launch.launch("deploy-vllm", raw, host=host, user=None)
+    launch.cancel(job.pk, None)
+    secrets.forget("API_KEY")
+
+    with pytest.raises(LaunchError, match="API_KEY does not exist"):
+        launch.run_again(job.pk, None)

@@ -362,3 +362,28 @@ def test_a_report_of_no_generation_is_refused(data):
 def test_without_a_report_there_is_nothing_to_read():
     with pytest.raises(ParseError, match="left no report"):
         evalscope_eval.parse_reports({})
+
+
+def test_when_each_concurrency_began_is_read_of_a_real_run():
+    told = (PERF / "cold" / "windows.jsonl").read_bytes()
+
+    assert evalscope_perf.began(told) == {1: 1795756826.1403234, 2: 1795756828.5275526}
+    assert (
+        evalscope_perf.began(b'{"began": 1}\nnone\n[]\n{"concurrency": 1, "began": Infinity}') == {}
+    )
+
+
+def test_prompts_that_the_server_says_it_had_cached_are_hits():
+    files = files_below(PERF / "cold")
+    path = next(
+        path for path in files if path.endswith("parallel_2_number_3/benchmark_summary.json")
+    )
+    told = json.loads(files[path]) | {"KV Cache Hit Rate (%)": 12.5}
+
+    cold, warm = (
+        evalscope_perf.parse(files | more)[1].metrics
+        for more in ({}, {path: json.dumps(told).encode()})
+    )
+
+    assert "engine_prefix_hits" not in cold  # 0 is also what a server without such a figure gets
+    assert warm["engine_prefix_hits"] == 0.125

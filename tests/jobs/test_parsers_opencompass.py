@@ -298,7 +298,7 @@ def test_a_prompt_is_text_or_messages_with_roles():
     new = parse(files_below(NEW)).predictions["smollm2-q8", "basic_mcq"][0]
 
     assert old.question.startswith("第0句话")
-    assert (old.answer, old.expected) == ("<think>\nreason\n</think>\n\n答案是A", "A")
+    assert (old.reasoning, old.answer, old.expected) == ("reason", "答案是A", "A")
     assert new.question.startswith("Question: What is the capital of France?\nA. Paris")
     assert (new.answer, new.expected) == ("B. Rome", "A")
 
@@ -307,9 +307,26 @@ def test_a_prompt_of_several_messages_names_who_says_what():
     prompt = [{"role": "HUMAN", "prompt": "1+1?"}, {"role": "BOT", "prompt": "2"}]
     row = {"origin_prompt": prompt, "prediction": ["3", "4"], "gold": None}
 
-    (found,) = parse_predictions("x.json", json.dumps({"0": row}).encode())
+    first, second = parse_predictions("x.json", json.dumps({"0": row}).encode())
 
-    assert (found.question, found.answer, found.expected) == ("HUMAN: 1+1?\n\nBOT: 2", "3 | 4", "")
+    assert (first.question, first.answer, first.expected) == ("HUMAN: 1+1?\n\nBOT: 2", "3", "")
+    assert (second.index, second.sample, second.answer) == (0, 1, "4")
+
+
+def test_a_question_that_is_asked_several_times_has_a_verdict_for_each_answer():
+    details = {
+        "0": {"pred": ["B", "A"], "parsed": ["B", "A"], "correct": [False, True]},
+        "1": {"pred": ["C", "C"], "parsed": ["C", "C"], "correct": [True, True]},
+    }
+    result = parse_results("x.json", json.dumps({"accuracy": 75.0, "details": details}).encode())
+
+    # All questions, then all again: the third prompt is the second answer to the first question.
+    judged, sample = result.of(2, 0, 4)
+    assert (judged.correct, judged.extracted, sample) == (True, "A", 1)
+    # Or both answers under one prompt.
+    judged, sample = result.of(0, 1, 2)
+    assert (judged.correct, judged.extracted, sample) == (True, "A", 1)
+    assert result.of(0, 0, 3) == (None, 0)
 
 
 def test_predictions_come_in_the_order_of_the_questions():

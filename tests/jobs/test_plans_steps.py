@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from jobs.errors import PlanError
-from jobs.plans import Check, Plan, PlanFile, Step, fill, from_json, script, secrets
+from jobs.plans import Check, Plan, PlanFile, Step, Watch, fill, from_json, script, secrets
 
 
 def plan_of(*steps: Step, **fields: object) -> Plan:
@@ -51,6 +51,17 @@ def test_a_plan_with_something_new_says_so_and_survives_json(step):
     assert data["schema"] == 2
     assert from_json(data) == plan
     assert from_json(data).sha256() == plan.sha256()
+
+
+def test_a_watch_of_files_is_of_a_later_schema_and_survives_json():
+    watch = Watch("a", reader="evalscope", folder="{job_dir}/work/eval", expected=(("x", 3),))
+    plan = plan_of(Step("a", ("x",)), watches=(watch,))
+
+    data = json.loads(json.dumps(plan.to_json()))
+
+    assert data["schema"] == 3
+    assert from_json(data) == plan
+    assert fill(plan, {"job_dir": "/spool/1"}).watches[0].folder == "/spool/1/work/eval"
 
 
 @pytest.mark.parametrize("field", [{"port": 8000}, {"address": "10.0.0.7"}])

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from jobs.errors import LaunchError
 from jobs.kinds import KINDS, benchmark_online, deploy_build_in
 from jobs.kinds.base import AssetRef
-from jobs.kinds.proposals import leading, proposals
+from jobs.kinds.proposals import bounds, leading, proposals
 from jobs.queries.targets import target_of
 from jobs.toolchains.vacc_site import GUIDE_FACTS
 from tests.factories import make_deployment, make_host, make_job
@@ -184,3 +184,22 @@ def test_vllm_s_benchmark_offers_the_deployments_of_vllm_alone():
     offered = benchmark_online.choices("deployment", target)
 
     assert [choice.value for choice in offered] == ["2"]
+
+
+def test_a_field_is_bounded_by_what_the_model_and_the_stack_allow():
+    weights = AssetRef("weights", "R1", id=1, data={"model_id": "deepseek-r1"})
+    target = replace(vacc_host(), weights=(weights,))
+    params = KINDS["deploy-vllm"].Params
+
+    one, two = (bounds(params, target, {"weights": "1", "pp": pp}) for pp in ("1", "2"))
+
+    assert 0 < one["max_length"] <= two["max_length"]
+    assert one["max_length"] < 1048576
+    assert bounds(params, target, {"weights": "1", "as_in_guide": "1"}) == {}
+    assert bounds(params, target, {}) == {}
+
+
+def test_an_unknown_deployment_bounds_nothing_but_what_the_stack_does():
+    found = bounds(benchmark_online.Params, host_with(), {"deployment": "7", "pp": "x"})
+
+    assert found == {"concurrency": 4}

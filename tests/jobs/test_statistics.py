@@ -1,3 +1,5 @@
+from math import exp
+
 import pytest
 
 from jobs.queries.statistics import (
@@ -6,6 +8,8 @@ from jobs.queries.statistics import (
     mean_interval,
     paired_difference,
     questions_to_tell,
+    relative_difference,
+    runs_to_tell,
     wilson,
 )
 
@@ -46,16 +50,40 @@ def test_mcnemar_is_exact():
 
 
 def test_more_questions_are_asked_for_where_a_difference_is_small():
-    assert questions_to_tell(9, 16, 142) == 137
+    # Connor 1987: N = (1.95996 √0.17606 + 0.84162 √(0.17606 - 0.00243))² / 0.00243
+    # = 566.3, less the 142.
+    assert questions_to_tell(9, 16, 142) == 425
+    assert questions_to_tell(16, 9, 142) == 425
     assert questions_to_tell(5, 5, 100) is None
 
 
-def test_two_runs_of_each_are_the_least_that_give_an_interval():
-    assert mean_difference([1.0], [2.0, 3.0]) is None
+def test_three_runs_of_each_are_the_least_that_give_an_interval():
+    assert mean_difference([1.0, 2.0], [2.0, 3.0, 4.0]) is None
 
     interval = mean_difference([10.0, 11.0, 12.0], [20.0, 21.0, 22.0])
 
     assert rounded(interval, 2) == (10.0, 7.73, 12.27)
+
+
+def test_rates_are_compared_by_their_ratio_so_that_no_bound_is_below_minus_all():
+    wide = relative_difference([1.0, 50.0, 200.0], [1.0, 2.0, 90.0])
+    double = relative_difference([10.0, 11.0, 12.0], [20.0, 22.0, 24.0])
+
+    assert -1 < wide.low < 0 < wide.high
+    assert double.value == pytest.approx(1.0)
+    # Welch on the logarithms: 0.6931 ± 2.776 · √(2 · 0.008330 / 3), by hand.
+    assert (double.low, double.high) == pytest.approx((0.6261, 1.4598), abs=2e-3)
+    assert relative_difference([0.0, 1.0, 2.0], [1.0, 2.0, 3.0]) is None
+
+
+def test_how_many_more_runs_settle_it_is_that_of_the_two_sample_t_test():
+    # d = 1.0 standard deviation, power 80 %: 17 of each (Cohen 1988, table 2.4.1).
+    first = [exp(value) for value in (-1.0, 0.0, 1.0)]
+    second = [exp(value) for value in (0.0, 1.0, 2.0)]
+
+    assert runs_to_tell(first, second) == 17 - 3
+    assert runs_to_tell([1.0], [2.0, 3.0]) is None
+    assert runs_to_tell([1.0, 2.0], [1.0, 2.0]) is None
 
 
 def test_three_runs_give_a_mean_its_interval():

@@ -96,7 +96,18 @@ def test_each_level_of_a_benchmark_gets_its_requests_and_a_warm_up():
     argv = plan.steps[0].argv
     assert argv[argv.index("--parallel") :][:6] == ("--parallel", "1", "8", "--number", "20", "20")
     assert argv[argv.index("--warmup-num") + 1] == "8"
-    assert plan.files[0].text == "a\nb\n"
+    assert plan.files[1].text == "a\nb\n"
+
+
+def test_each_level_of_each_benchmark_sends_prompts_of_a_seed_of_its_own():
+    load = evalscope.Load(
+        concurrency=(1, 8), requests=2, output_tokens=4, prompts=("a",), metrics=()
+    )
+    fixed = evalscope.perf_plan(replace(load, seed=7), SITE).steps[0].argv
+    argv = evalscope.perf_plan(load, SITE).steps[0].argv
+
+    assert argv[argv.index("--seeds") + 1] == "1={job}01,8={job}02"
+    assert fixed[fixed.index("--seeds") + 1] == "1=7,8=7"
 
 
 def test_answers_come_whole_from_a_server_whose_stream_evalscope_cannot_read():
@@ -108,7 +119,7 @@ def test_answers_come_whole_from_a_server_whose_stream_evalscope_cannot_read():
 
 def test_a_benchmark_measures_no_cache_and_cuts_no_answer_short():
     load = evalscope.Load(concurrency=(1,), requests=1, output_tokens=1, prompts=("a",), metrics=())
-    values = {"deployment.url": "http://x", "deployment.name": "m", "job_dir": "/j"}
+    values = {"deployment.url": "http://x", "deployment.name": "m", "job_dir": "/j", "job": "17"}
 
     argv = fill(evalscope.perf_plan(load, SITE), values).steps[0].argv
 

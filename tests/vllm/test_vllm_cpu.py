@@ -10,13 +10,11 @@ import json
 import os
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from jobs.parsers.vllm_log import StartupLog
 from tests.api import Api, until
 from tests.stack import ROOT, running
 
@@ -105,16 +103,11 @@ def test_the_whole_way_succeeds_and_every_log_is_kept(vllm, way, gone, figures):
         assert shown == kept == job["log_sha256"]
 
 
-def test_the_server_s_log_tells_its_phases_until_it_is_ready(vllm, gone, figures):
-    startup = StartupLog()
-    startup.feed(vllm.raw(f"jobs/{gone['deploy-vllm']['id']}/log?from=0"))
-    told = startup.end()
+def test_the_server_s_log_tells_its_version_and_that_it_is_ready(vllm, gone):
+    log = vllm.raw(f"jobs/{gone['deploy-vllm']['id']}/log?from=0").decode(errors="replace")
 
-    figures["startup"] = asdict(told)
-    assert (told.is_ready, told.version, told.shards_done, told.shards_total) == (
-        *(True, "0.32.0", 1, 1),
-    )
-    assert told.kv_tokens > 2048  # 1 GiB holds some requests of full length
+    assert "version 0.32.0" in log
+    assert "Application startup complete." in log
 
 
 def test_throughput_and_latency_are_measured_in_the_engine_itself(metrics, figures):

@@ -17,6 +17,7 @@ from django.core.management.base import BaseCommand
 from dashboard import env
 from jobs.models import Host
 from jobs.queries.instance import instance_id
+from jobs.services import identity
 
 HOST_NAME = "this-computer"
 
@@ -32,6 +33,7 @@ class Command(BaseCommand):
         if not settings.DEBUG:
             self._collect_static()
         instance_id()
+        identity.keep_missing()
         self._first_administrator()
         _this_computer(options["dashboard_url"])
 

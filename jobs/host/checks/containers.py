@@ -21,10 +21,10 @@ def docker(config: Config, args: Mapping[str, str]) -> Found:
 
 
 def image(config: Config, args: Mapping[str, str]) -> Found:
-    """The image ``name`` is on this host."""
+    """The image ``name`` is on this host. Its id (SHA-256 of its configuration) is told as well."""
     code, said = _ask("image", "inspect", "--format", "{{.Id}}", args["name"])
     if code == 0:
-        return good("image", image=args["name"])
+        return good("image", image=args["name"], id=said)
     missing = "no such" in said.lower()
     return bad("image_missing", image=args["name"]) if missing else bad("docker_down", problem=said)
 

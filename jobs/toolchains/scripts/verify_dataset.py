@@ -9,6 +9,7 @@ is told and no failure: a part of a set is a set too, and what uses it says how 
 
 import argparse
 import gzip
+import hashlib
 import json
 import os
 import sys
@@ -107,6 +108,19 @@ def size_of(folder):
     return len(sizes), sum(sizes)
 
 
+def checksum(folder, expected):
+    """SHA-256 over the files of the set: path and content of each, in the order of their paths."""
+    paths = {path for item in expected["files"] for path in folder.glob(item["path"])}
+    whole = hashlib.sha256()
+    for path in sorted(path for path in paths if path.is_file()):
+        with path.open("rb") as file:
+            content = hashlib.sha256()
+            while piece := file.read(1 << 20):
+                content.update(piece)
+        whole.update(f"{path.relative_to(folder)}\0{content.hexdigest()}\n".encode())
+    return whole.hexdigest()
+
+
 def verify(folder, expected):
     """The report."""
     if not folder.is_dir():
@@ -123,6 +137,7 @@ def verify(folder, expected):
         "bytes": size,
         "counts": counts,
         "known": known,
+        "sha256": checksum(folder, expected),
     }
 
 

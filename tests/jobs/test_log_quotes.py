@@ -1,10 +1,17 @@
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.utils.timezone import now
 
-from dashboard.log_quotes import Quote, line_of, telling_lines
 from jobs import logstore
+from jobs.queries.log_quotes import (
+    Quote,
+    headline,
+    headline_in,
+    line_of,
+    telling_lines,
+)
 from jobs.queries.silence import last_arrival
 
 KEY = "job/17"
@@ -132,3 +139,69 @@ def test_a_log_tells_when_its_last_bytes_came(log):
 
     assert at is not None
     assert before - timedelta(milliseconds=1) <= at <= now()
+
+
+DATA = Path(__file__).parents[1] / "data"
+
+
+@pytest.mark.parametrize(
+    ("file", "told"),
+    [
+        (
+            "vllm-0.7.2/benchmark_serving_no_result_dir.txt",
+            "FileNotFoundError: [Errno 2] No such file or directory: 'nodir/r.json'",
+        ),
+        (
+            "vllm-0.32/vllm_serve_no_think_tokens_crash.log",
+            "RuntimeError: DeepSeekR1ReasoningParser reasoning parser could not locate think "
+            "start/end tokens in the tokenizer!",
+        ),
+        (
+            "opencompass-0.4.1/console/dry_missing.txt",
+            "urllib.error.URLError: <urlopen error [Errno -2] Name or service not known>",
+        ),
+        (
+            "llama.cpp/xllamacpp_missing_model.log",
+            "RuntimeError: Failed to init server, please check the input params.",
+        ),
+    ],
+)
+def test_the_headline_of_a_real_log_is_what_was_raised(log, file, told):
+    log((DATA / file).read_text())
+
+    found = headline(KEY)
+
+    assert found is not None and found.text == told
+
+
+def test_a_headline_does_not_point_at_another_line(log):
+    log(
+        "ValueError: no free memory\n"
+        "(Engine pid=7) WARNING 11-24 OSError: gone on without it\n"
+        "RuntimeError: Engine core initialization failed. See root cause above.\n"
+        "subprocess.CalledProcessError: Command 'x' returned 1.\n"
+    )
+
+    assert headline(KEY) == Quote(1, "ValueError: no free memory")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "vllm bench serve: error: argument --dataset-name: invalid choice: 'sonnet'",
+        "ls: cannot access '/test/nope': No such file or directory",
+        "fatal: not a git repository (or any of the parent directories): .git",
+    ],
+)
+def test_a_program_that_says_no_is_told_whole(log, line):
+    log(f"starts\n{line}\nbye\n")
+
+    assert headline(KEY) == Quote(2, line)
+
+
+def test_a_log_without_an_error_has_no_headline(log):
+    log("starts\nINFO no errors found\nbye\n")
+
+    assert headline(KEY) is None
+    assert headline_in("bye\n") == ""
+    assert headline_in("x\nOSError: gone\n") == "OSError: gone"

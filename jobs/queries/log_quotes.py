@@ -18,6 +18,22 @@ _HEAD = 400  # characters of a line in which it says what it is
 _LONGEST = 600
 _BREAKING_LINES = 4
 _LAST_LINES = 3
+# What was raised, or what a program says no with; the name of a logger before it tells nothing.
+_RAISED = re.compile(
+    r"(?<![\w.])(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Exit): \S.*"
+)
+_SAYS_NO = re.compile(
+    r"\b(?:[Ff]atal|[Ee]rror|ERROR|FATAL|CRITICAL):\s*\w|\b(?:ERROR|FATAL|CRITICAL)\b.*\w"
+    r"|: (?:No such file or directory|Permission denied|No space left on device|command not found)"
+)
+# Lines that only point at another one, repeat that a program which was called has failed, or
+# tell of what was gone on after.
+_TELLS_LESS = re.compile(
+    r"\b(?:[Ss]ee|[Cc]heck) (?:the )?(?:root cause|stack ?trace|traceback|logs?\b|errors?\b)"
+    r"|CalledProcessError|ChildFailedError|Traceback \(most"
+    r"|\braise [A-Za-z]|\bFile \"[^\"]+\", line \d|[\^~]{3,}$|\b(?:DEBUG|INFO|WARN|WARNING)\b"
+)
+_HEADLINE = 300  # characters
 
 # Where something in a log begins and ends, bytes; None: where the log does.
 Part = tuple[int, int | None]
@@ -62,6 +78,37 @@ def telling_lines(
     room = _BREAKING_LINES - len(told)
     found = [*told, *(others[-room:] if room > 0 else [])]
     return found or (rows[-_LAST_LINES:] if or_last else [])
+
+
+def headline(key: str, part: Part | None = None, *, elsewhere: bool = True) -> Quote | None:
+    """The line of a log that tells most of why a run ended, without what a logger put before it;
+    of ``part`` first, without ``elsewhere`` only of it. None where no line speaks of an error."""
+    parts = [one for one in (part, (0, None) if elsewhere else None) if one is not None]
+    try:
+        for one in parts:
+            if found := _headline_of(_end_of(key, one)):
+                return found
+    except DamagedLog:
+        pass
+    return None
+
+
+def headline_in(text: str) -> str:
+    """The same in a few lines that were quoted; "" where none speaks of an error."""
+    found = _headline_of(_shown(1, text.encode()[-_LOOKED_AT_BYTES:]))
+    return found.text if found else ""
+
+
+def _headline_of(rows: Sequence[Quote]) -> Quote | None:
+    for tells in (_RAISED, _SAYS_NO):
+        for row in reversed(rows):
+            found = None if _TELLS_LESS.search(row.text) else tells.search(row.text)
+            if found is None:
+                continue
+            # Of an exception its name comes first; else the line is told whole.
+            text = found[0] if tells is _RAISED else row.text
+            return Quote(row.line, text if len(text) <= _HEADLINE else f"{text[:_HEADLINE]}…")
+    return None
 
 
 def _end_of(key: str, part: Part) -> list[Quote]:

@@ -1,0 +1,68 @@
+"""The accuracy of an evaluation while it runs, with its 95 % interval, over time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from dashboard.charts.live import CLOCK_TICKS, MAX_POINTS, Series, milliseconds
+from jobs.queries.points import Sample
+from jobs.queries.statistics import wilson
+from jobs.services.scores import counts_of
+
+NAMES = ("low", "high", "accuracy")
+
+
+def series(samples: Sequence[Sample]) -> dict[str, Series]:
+    """Per cent by the name of the series; a sample without a scored question has no point."""
+    found: dict[str, Series] = {name: {"t": [], "y": []} for name in NAMES}
+    counted = [(at, counts_of(values)) for at, values in samples]
+    scored = [sample for sample in counted if sample[1]["scored"] >= 1]
+    # Every so many of them, and always the last one: that is the result.
+    step = -(-len(scored) // MAX_POINTS) or 1
+    kept = [sample for place, sample in enumerate(reversed(scored)) if place % step == 0]
+    for at, counts in reversed(kept):
+        share = wilson(counts["right"], int(counts["scored"]))
+        for name, value in zip(NAMES, (share.low, share.high, share.value), strict=True):
+            found[name]["t"].append(milliseconds(at))
+            found[name]["y"].append(round(100 * value, 3))
+    return found
+
+
+def figure() -> dict[str, Any]:
+    """The empty figure: the page appends what it reads. Each trace's ``meta`` is its series."""
+    edge = {"width": 0, "color": "$d1", "shape": "hv"}
+    data = [
+        _trace("low", _("interval, low"), edge),
+        _trace("high", _("interval, high"), edge)
+        | {"fill": "tonexty", "fillcolor": "$band", "hoverinfo": "skip"},
+        _trace("accuracy", _("accuracy"), {"width": 2, "color": "$d1", "shape": "hv"})
+        | {"mode": "lines+markers", "marker": {"size": 4, "color": "$d1"}},
+    ]
+    layout: dict[str, Any] = {
+        "showlegend": False,
+        "hovermode": "x unified",
+        "margin": {"l": 44, "r": 12, "t": 8, "b": 26},
+        "xaxis": {"type": "date", "nticks": 5, "tickformatstops": CLOCK_TICKS},
+        "yaxis": {
+            "title": {"text": _("accuracy, %")},
+            "nticks": 5,
+            "autorangeoptions": {"minallowed": 0, "maxallowed": 100},
+        },
+    }
+    return {"data": data, "layout": layout}
+
+
+def _trace(name: str, title: str, line: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": [],
+        "y": [],
+        "name": title,
+        "meta": name,
+        "line": line,
+        "hovertemplate": "%{y:.1f} %",
+    }

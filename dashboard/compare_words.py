@@ -1,0 +1,139 @@
+"""What a comparison says in words: its conclusion, what bars one, what would settle it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from dashboard.formats import change_text, number
+from dashboard.measured_with import part_text, part_title
+from dashboard.words import metric_label, metric_text, phrase
+from jobs.models import Result
+from jobs.queries.comparison import Change, Column, Comparison
+from jobs.queries.work_differs import Difference
+
+_BATCH = "batch_latency_mean_s"
+# More runs than this are not worth their time: the difference is too small to matter.
+_RUNS_WORTH = 30
+
+
+def conclusion(comparison: Comparison) -> str:
+    """The comparison in one sentence, on its first number; about the strongest of the others."""
+    base, others = comparison.columns[0], comparison.columns[1:]
+    main = comparison.rows[0] if comparison.rows else None
+    changes = [(o, c) for o, c in zip(others, main.changes, strict=True)] if main else []
+    changes = [(column, change) for column, change in changes if change.value is not None]
+    if main is None or main.base is None or not changes:
+        return _("These results have no numbers in common")
+    column, change = max(changes, key=lambda item: abs(item[1].absolute or 0))
+    words = {
+        "name": _name(column),
+        "base": _name(base),
+        "metric": metric_label(main.metric).lower(),
+        "change": size_of(change),
+        "size": size_of(change).lstrip("+\u2212"),
+        "concurrency": comparison.concurrency,
+    }
+    if change.verdict == "barred":
+        return _("No verdict: %(name)s and %(base)s did not do the same work") % words
+    if change.verdict == "same":
+        return _("%(name)s and %(base)s have the same %(metric)s") % words
+    if change.verdict == "noise":
+        return _("%(name)s vs %(base)s: %(metric)s %(change)s, not significant") % words
+    if change.verdict == "unknown":
+        return _("%(name)s vs %(base)s: %(metric)s %(change)s, too few runs to tell") % words
+    return _told(main.metric, more=(change.absolute or 0) > 0) % words
+
+
+def _told(metric: str, *, more: bool) -> str:
+    """The sentence for a difference that is sure."""
+    if metric == _BATCH:
+        if more:
+            return _("%(name)s takes %(size)s longer for a batch of %(concurrency)s than %(base)s")
+        return _("%(name)s takes %(size)s less time for a batch of %(concurrency)s than %(base)s")
+    if metric == "accuracy":
+        if more:
+            return _("%(name)s is right more often than %(base)s, by %(size)s")
+        return _("%(name)s is right less often than %(base)s, by %(size)s")
+    if more:
+        return _(
+            "%(name)s gives %(size)s more %(metric)s than %(base)s at concurrency %(concurrency)s"
+        )
+    return _("%(name)s gives %(size)s less %(metric)s than %(base)s at concurrency %(concurrency)s")
+
+
+def size_of(change: Change) -> str:
+    """How large a change is, with its sign: "+20.2 %", "−1.4 points", "× 40.6"."""
+    if change.relative is not None:
+        return change_text(change.relative)
+    return _("%(n)s points") % {"n": number(100 * (change.absolute or 0), 2, signed=True)}
+
+
+def settle_words(comparison: Comparison) -> str:
+    """What would settle the first number; "" where it is settled, or nothing can be said."""
+    settle = comparison.settle
+    if settle is None:
+        return _settled_by_questions(comparison)
+    if settle.is_first:
+        words = ngettext(
+            "An interval needs three runs of each: %(n)s more run of each gives one.",
+            "An interval needs three runs of each: %(n)s more runs of each give one.",
+            settle.runs or 1,
+        )
+        return words % {"n": settle.runs}
+    if settle.runs is None:
+        return _("The 95 % interval of the difference includes 0.")
+    if settle.runs > _RUNS_WORTH:
+        words = _(
+            "The 95 %% interval of the difference includes 0. A difference this small would need"
+            " about %(n)s more runs of each (power 80 %%)."
+        )
+        return words % {"n": settle.runs}
+    words = ngettext(
+        "The 95 %% interval of the difference includes 0. About %(n)s more run of each would"
+        " settle it, if the difference stays (power 80 %%).",
+        "The 95 %% interval of the difference includes 0. About %(n)s more runs of each would"
+        " settle it, if the difference stays (power 80 %%).",
+        settle.runs,
+    )
+    return words % {"n": settle.runs}
+
+
+def _settled_by_questions(comparison: Comparison) -> str:
+    """Of evaluations that were paired: how many more questions it would take."""
+    paired = comparison.paired[0] if len(comparison.paired) == 1 else None
+    if comparison.barriers or paired is None or not paired.more_needed:
+        return ""
+    words = _("About %(n)s more questions would settle it, if the difference stays (power 80 %%).")
+    return words % {"n": number(paired.more_needed)}
+
+
+def barrier_words(barrier: Difference) -> str:
+    """What of the work differs: "Requests: 50, 100"; of a checksum, that it does."""
+    if barrier.name == "questions_sha256":
+        return _("The question sets differ.")
+    if barrier.name == "scorer_sha256":
+        return _("The rule by which an answer counts differs.")
+    if barrier.is_checksum:
+        return _("The data sets differ.")
+    title = metric_label(barrier.name) if barrier.is_metric else part_title(barrier.name)
+    values = [_value(barrier, value) for value in barrier.values]
+    return f"{title}{_(': ')}{_(', ').join(values)}"
+
+
+def _value(barrier: Difference, value: Any) -> str:
+    if value is None:
+        return _("unknown")
+    if barrier.is_metric:
+        return " ".join(filter(None, metric_text(barrier.name, value)))
+    return part_text(barrier.name, value)
+
+
+def _name(column: Column) -> str:
+    head: Result = column.head
+    label = f"#{head.job_id} ({phrase(head.label)})"
+    if len(column.runs) == 1:
+        return label
+    return label + _(", %(n)s runs") % {"n": len(column.runs)}

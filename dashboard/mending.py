@@ -1,0 +1,147 @@
+"""What a person can do about a job that did not succeed, the most promising first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.db.models import Q
+from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from dashboard.known_failures import view_of
+from dashboard.rights import allowed
+from jobs.kinds import KINDS
+from jobs.models import Deployment, Job
+
+# Ends that a retry may well survive: the same settings met another moment.
+_MAY_PASS = (
+    *("job:not_taken", "job:missing", "job:broken", "job:log_differs", "job:host_gone"),
+    *("host:launcher_never_started", "host:launcher_died", "host:rebooted", "host:serve_busy"),
+    "internal:launcher",
+)
+# Ends whose cause lies on the host or with an administrator: neither a retry nor other settings
+# help until somebody has been there.
+_ON_HOST = (
+    *("check:conda_missing", "check:dies_missing", "check:disk_full", "check:disk_reserve"),
+    *("check:docker_down", "check:iommu_on", "check:shm_small", "check:tool_missing"),
+    *("check:tool_old", "check:unknown", "check:broke", "check:container_there"),
+    *("host:disk_full", "policy:program", "policy:root", "policy:variable", "job:secret_gone"),
+    *("work:not_found", "job:unreadable", "job:kind_unknown"),
+)
+# Kinds of job that make what was missing, by sentence or known failure.
+_MADE_BY = {
+    "calibration-data-missing": "prepare-datasets",
+    "dataset-missing": "prepare-datasets",
+    "archive-missing": "prepare-datasets",
+    "image-missing": "build-images",
+    "base-image-missing": "build-images",
+    "opencompass-packages": "prepare-opencompass",
+    "check:weights_missing": "prepare-weights",
+    "check:shard_missing": "prepare-weights",
+    "check:image_missing": "build-images",
+    "check:modification_missing": "apply-modification",
+    "check:modification_differs": "apply-modification",
+    "check:conda_env_missing": "prepare-opencompass",
+}
+_OF_DEPLOYMENT = (
+    *("job:deployment_gone", "benchmark:no_request", "evaluate:no_question"),
+    *("check:endpoint_silent", "connection-refused", "all-requests-failed"),
+)
+_AGAIN: str | Promise = _("Run again as it was")
+_EDIT: str | Promise = _("Edit and rerun")
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A link, or a form that is posted. ``primary``: it can succeed now."""
+
+    words: str
+    address: str
+    icon: str
+    posts: bool = False
+    primary: bool = False
+
+
+def actions(job: Job, user: AbstractBaseUser | AnonymousUser) -> list[Action]:
+    """For a job that is over and did not succeed; none for others, and none that ``user`` may not.
+
+    At most one is primary, and that one comes first: the fix where one is known, else a retry where
+    it can succeed, else other settings. None is, where somebody must see to the host first.
+    """
+    if job.is_open or job.state == Job.State.SUCCEEDED or not allowed(user, "job.repeat", job):
+        return []
+    again = Action(str(_AGAIN), reverse("job-again", args=[job.pk]), "refresh", posts=True)
+    edit = Action(str(_EDIT), form_address(job), "adjustments")
+    fix = _fix(job, user)
+    if fix is not None:
+        return [_first(fix), edit] if _is_dead(job) else [_first(fix), again, edit]
+    if _may_pass(job):
+        return [_first(again), edit]
+    if is_for_host(job):
+        return [again, edit]
+    return [_first(edit), again]
+
+
+def form_address(job: Job) -> str:
+    """The form of the job's kind, filled as the job was."""
+    query = urlencode({"host": job.host.name, "from": job.pk})
+    return f"{reverse('launch-form', args=[job.kind])}?{query}"
+
+
+def is_for_host(job: Job) -> bool:
+    """Whether the cause lies on the host, so that nothing in the form mends it."""
+    known = view_of(job)
+    return known.on_host if known else job.sentence_id in _ON_HOST
+
+
+def _first(action: Action) -> Action:
+    return Action(action.words, action.address, action.icon, action.posts, primary=True)
+
+
+def _may_pass(job: Job) -> bool:
+    if job.state in (Job.State.CANCELLED, Job.State.LOST):
+        return job.sentence_id != "job:given_up" and not _is_dead(job)
+    known = view_of(job)
+    return known.severity == "transient" if known else job.sentence_id in _MAY_PASS
+
+
+def _is_dead(job: Job) -> bool:
+    """Whether what the job works on is gone, so that the very plan cannot run."""
+    return job.sentence_id in ("job:predecessor", "job:input_gone")
+
+
+def _fix(job: Job, user: AbstractBaseUser | AnonymousUser) -> Action | None:
+    """Where the cause itself is mended, as far as pages of the dashboard can."""
+    said: Mapping[str, Any] = job.sentence_args or {}
+    if job.sentence_id == "job:predecessor" and isinstance(said.get("job"), int):
+        words = gettext("Open job #%(job)s, the cause") % {"job": said["job"]}
+        return Action(words, reverse("job-detail", args=[said["job"]]), "alert-triangle")
+    if job.sentence_id == "job:secret_gone" and allowed(user, "secret.manage"):
+        address = f"{reverse('secret-list')}?{urlencode({'name': said.get('name', '')})}"
+        return Action(gettext("Open secrets"), address, "lock")
+    known = view_of(job)
+    cause = known.id if known else job.sentence_id
+    if cause in _OF_DEPLOYMENT:
+        return _deployment(job)
+    made_by = _MADE_BY.get(cause, "")
+    if made_by in KINDS and made_by != job.kind:
+        words = gettext("Open the form “%(kind)s”") % {"kind": gettext(KINDS[made_by].title)}
+        query = urlencode({"host": job.host.name})
+        return Action(words, f"{reverse('launch-form', args=[made_by])}?{query}", "player-play")
+    return None
+
+
+def _deployment(job: Job) -> Action | None:
+    ref = job.inputs.get("deployment") or {}
+    wanted = Q(pk=ref["id"]) if ref.get("id") else Q(job=ref.get("job") or 0)
+    found = Deployment.objects.filter(wanted).only("name").first()
+    if found is None:
+        return None
+    words = gettext("Open deployment %(name)s") % {"name": found.name}
+    return Action(words, reverse("deployment-detail", args=[found.pk]), "server-2")

@@ -1,0 +1,28 @@
+"""Links to the forms that go on with what a job made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from django.urls import reverse
+
+from jobs.models import Job
+from jobs.successors import next_steps
+
+
+@dataclass(frozen=True, slots=True)
+class StepLink:
+    """A kind of job, and the address of its form, filled in."""
+
+    kind: str
+    address: str
+
+
+def step_links(job: Job) -> list[StepLink]:
+    """What can be launched next, the usual one first."""
+    return [
+        StepLink(step.kind, f"{reverse('launch-form', args=[step.kind])}?{urlencode(query)}")
+        for step in next_steps(job)
+        for query in ({"host": job.host.name, **step.raw},)
+    ]

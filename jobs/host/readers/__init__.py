@@ -1,0 +1,40 @@
+"""Readers of what tools write while they run: files in, points out. Standard library only.
+
+A reader is made once for a watch and asked again and again; each answer holds a point for every
+part that it knows, ``{part: {metric: value}}``, and the one of the whole under "". It never raises
+for what a tool wrote: a torn, cut or strange file is read as far as it goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol, TypeAlias
+
+from jobs.host.readers.counts import Expected
+from jobs.host.readers.evalscope import EvalScopeReader
+from jobs.host.readers.opencompass import OpenCompassReader
+from jobs.plans import Watch
+
+Points: TypeAlias = dict[str, dict[str, float]]
+
+
+class Reader(Protocol):
+    """What a watch asks."""
+
+    def read(self) -> Points:
+        """The points as they are now."""
+        ...
+
+
+# Name in a plan -> (folder, what is expected, the log of the plan's commands) -> reader.
+READERS: dict[str, Callable[[Path, Expected, Path], Reader]] = {
+    "evalscope": lambda folder, expected, _log: EvalScopeReader(folder, expected),
+    "opencompass": OpenCompassReader,
+}
+
+
+def reader_of(watch: Watch, spool: Path) -> Reader | None:
+    """The reader that a watch names; None for one that this host does not have."""
+    made = READERS.get(watch.reader)
+    return made(Path(watch.folder), watch.expected, spool / "log") if made else None

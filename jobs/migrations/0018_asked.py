@@ -1,0 +1,37 @@
+from django.db import migrations, models
+
+# As jobs.kinds.lengths had it when this was written.
+BOTH = ("input_tokens", "output_tokens")
+ASKS = {
+    "benchmark": ("output_tokens",),
+    "benchmark-online": BOTH,
+    "benchmark-throughput": BOTH,
+    "benchmark-latency": BOTH,
+}
+
+
+def fill(apps, schema_editor):
+    """What older benchmarks asked for, as far as the params of their jobs tell."""
+    results = apps.get_model("jobs", "Result").objects
+    rows = results.filter(job__kind__in=ASKS).values_list("pk", "job__kind", "job__params")
+    for pk, kind, params in rows.order_by("pk").iterator(chunk_size=500):
+        names = ASKS[kind] if params.get("dataset") != "sharegpt" else ("output_tokens",)
+        asked = {name: params[name] for name in names if isinstance(params.get(name), int)}
+        if asked:
+            results.filter(pk=pk).update(asked=asked)
+
+
+class Migration(migrations.Migration):
+
+    dependencies = [
+        ('jobs', '0017_identity'),
+    ]
+
+    operations = [
+        migrations.AddField(
+            model_name='result',
+            name='asked',
+            field=models.JSONField(default=dict),
+        ),
+        migrations.RunPython(fill, migrations.RunPython.noop),
+    ]

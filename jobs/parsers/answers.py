@@ -1,0 +1,86 @@
+"""One answer of an evaluation, whichever tool asked: what is kept of it, and which others it pairs
+with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from hashlib import sha256
+from typing import Any
+
+# Characters of one text: a thought of 32,768 tokens has some 130,000.
+LONGEST = 400_000
+LONGEST_ID, LONGEST_WORD = 128, 32
+_HASHED = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Fields of ``jobs.models.Answer``, without index.
+
+    ``score`` is None where the tool gave none; ``status`` says why. ``question_id`` is the set's
+    own, "" where it has none; ``sample`` counts the answers to one question from 0; ``finish`` is
+    "stop", "length", …, or "" where nobody told.
+    """
+
+    subset: str
+    question: str
+    expected: str
+    answer: str
+    score: float | None
+    question_id: str = ""
+    sample: int = 0
+    extracted: str = ""
+    reasoning: str = ""
+    finish: str = ""
+    status: str = ""
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """What another run's answer to the same question has too."""
+        return self.subset, question_key(self.question_id, self.question), self.sample
+
+
+def question_key(question_id: str, question: str) -> str:
+    """The question's id in its set, else the hash of its text."""
+    return question_id or sha256(question.encode("utf-8", "replace")).hexdigest()[:_HASHED]
+
+
+def kept(answers: Iterable[Answered]) -> list[dict[str, Any]]:
+    """Each as a record. A question that is asked again under the same key is told apart by its
+    number, in the order of the set: "…~2" for the second.
+    """
+    seen: dict[tuple[str, str, int], int] = {}
+    found = []
+    for answer in answers:
+        bounded = _bounded(answer)
+        times = seen[bounded.key] = seen.get(bounded.key, 0) + 1
+        if times > 1:
+            same = question_key(bounded.question_id, bounded.question)
+            bounded = replace(bounded, question_id=f"{same}~{times}")
+        found.append(asdict(bounded))
+    return found
+
+
+def _bounded(answer: Answered) -> Answered:
+    status = answer.status or ("unscored" if answer.score is None else "")
+    own = answer.question_id
+    return replace(
+        answer,
+        subset=answer.subset[:64],
+        question=_cut(answer.question),
+        expected=_cut(answer.expected),
+        answer=_cut(answer.answer),
+        extracted=_cut(answer.extracted),
+        reasoning=_cut(answer.reasoning),
+        question_id=own if len(own) <= LONGEST_ID - 8 else question_key("", own),
+        finish=answer.finish[:LONGEST_WORD],
+        status=status[:LONGEST_WORD],
+        score=0.0 if status or answer.score is None else answer.score,
+    )
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"

@@ -1,0 +1,59 @@
+"""Repeats of a measurement: results with the same identity, at the same concurrency."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import mean
+
+from django.db.models import QuerySet
+
+from jobs.models import Result
+from jobs.queries.statistics import Interval, mean_interval
+
+MOST = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A metric over repeats at one concurrency; ``interval`` is None with fewer than three."""
+
+    runs: int
+    mean: float
+    interval: Interval | None
+
+
+def repeats_of(result: Result, *, disturbed: bool = False) -> QuerySet[Result]:
+    """Other runs of the same measurement, without those that were disturbed unless asked for."""
+    if not result.fingerprint:
+        return Result.objects.none()
+    found = Result.objects.filter(fingerprint=result.fingerprint).exclude(pk=result.pk)
+    return found if disturbed else found.filter(disturbed=False)
+
+
+def counted_with(result: Result, *, disturbed: bool = False) -> list[Result]:
+    """``result`` and its repeats, oldest first, at most ``MOST``."""
+    others = repeats_of(result, disturbed=disturbed).order_by("created_at", "pk")[: MOST - 1]
+    return sorted([result, *others], key=lambda run: (run.created_at, run.pk))
+
+
+def at_concurrency(results: Sequence[Result], metric: str, concurrency: int) -> list[float]:
+    """The metric of each result that was measured at ``concurrency``, in their order."""
+    return [
+        float(point.metrics[metric])
+        for result in results
+        for point in result.points.all()
+        if point.concurrency == concurrency and metric in point.metrics
+    ]
+
+
+def spread(result: Result, metric: str, concurrency: int) -> Spread | None:
+    """Over ``result`` and its undisturbed repeats; None where no other run counts.
+
+    A disturbed ``result`` is itself left out.
+    """
+    rows = [one for one in counted_with(result) if not one.disturbed]
+    found = at_concurrency(rows, metric, concurrency)
+    if len(found) < 2:
+        return None
+    return Spread(len(found), mean(found), mean_interval(found))

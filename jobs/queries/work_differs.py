@@ -1,0 +1,64 @@
+"""Why two results allow no verdict: what was measured is not the same work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jobs.models import Result
+
+# Real lengths further apart than this share are different work, whatever was asked for.
+LENGTHS_APART = 0.1
+_LENGTHS = ("input_tokens_mean", "output_tokens_mean")
+# How many questions are asked at a time bears on speed and not on accuracy.
+_NOT_FOR_ACCURACY = frozenset(("batch",))
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing that differs: ``name`` is that of a setting, or with ``is_metric`` of a metric;
+    ``values`` are one a result, None where it is unknown."""
+
+    name: str
+    values: Sequence[Any]
+    is_metric: bool = False
+
+    @property
+    def is_checksum(self) -> bool:
+        """True where the values mean something only by being different."""
+        return self.name.endswith("sha256")
+
+
+def differences(
+    results: Sequence[Result], metrics: Sequence[Mapping[str, Any]]
+) -> list[Difference]:
+    """What differs in the work of ``results``; ``metrics`` are each one's at the concurrency that
+    is compared. Empty: a verdict may be given.
+    """
+    is_evaluation = results[0].sort == Result.Sort.EVALUATION
+    left_out = _NOT_FOR_ACCURACY if is_evaluation else frozenset()
+    columns = [_work(result) for result in results]
+    found = []
+    for name in dict.fromkeys(name for column in columns for name in column):
+        values = [column.get(name) for column in columns]
+        if name not in left_out and any(value != values[0] for value in values):
+            found.append(Difference(name, values))
+    if not is_evaluation:
+        found += _real_lengths(metrics)
+    return found
+
+
+def _work(result: Result) -> dict[str, Any]:
+    parts = result.identity.get("parts") or {}
+    return {**parts.get("measurement", {}), **parts.get("workload", {})}
+
+
+def _real_lengths(metrics: Sequence[Mapping[str, Any]]) -> list[Difference]:
+    found = []
+    for name in _LENGTHS:
+        values = [row.get(name) for row in metrics]
+        known = [value for value in values if value]
+        if known and max(known) > (1 + LENGTHS_APART) * min(known):
+            found.append(Difference(name, values, is_metric=True))
+    return found

@@ -1,0 +1,77 @@
+"""What the engine did during each point of a benchmark, from what was scraped meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from jobs.kinds.base import Measured
+from jobs.kinds.hits import hits_remark
+from jobs.models import Job, JobStep, PointBlock
+from jobs.parsers.engine_counters import during
+
+WATCH = "engine"
+_STEP = "measure"
+
+Window = tuple[float, float]
+
+
+def with_engine(job: Job, measured: Measured) -> Measured:
+    """``measured`` with the engine's own metrics at each point, and a remark on cached prompts.
+
+    A metric that the tool itself told stays. Without points or windows it is returned as it is.
+    """
+    samples = _samples(job)
+    windows = _windows(job, measured) if samples else {}
+    told = {concurrency: during(samples, *window) for concurrency, window in windows.items()}
+    points = [(c, {**told.get(c, {}), **metrics}) for c, metrics in measured.points]
+    best = measured.metrics.get("output_tokens_per_s")
+    of_best = next((told.get(c) for c, m in points if m.get("output_tokens_per_s") == best), None)
+    remark = hits_remark(job.params, points)
+    return replace(
+        measured,
+        points=points,
+        metrics={**(of_best or {}), **measured.metrics},
+        remarks=[*measured.remarks, *([remark] if remark else [])],
+    )
+
+
+def _samples(job: Job) -> list[tuple[float, Mapping[str, float]]]:
+    """By the host's clock, oldest first."""
+    blocks = PointBlock.objects.filter(job=job, watch=WATCH).order_by("offset", "id")
+    rows = [row for (block,) in blocks.values_list("rows") for row in block]
+    return sorted(((float(at), values) for at, values in rows), key=lambda row: row[0])
+
+
+def _windows(job: Job, measured: Measured) -> dict[int, Window]:
+    """Concurrency → when it was measured, by the host's clock (seconds since the epoch).
+
+    As the tool wrote it down, else the step of that concurrency.
+    """
+    steps = {step.name: window for step in job.steps.all() if (window := _window(job, step))}
+    if measured.began:
+        return _told(measured.began, steps.get(_STEP))
+    found = {}
+    for concurrency, _metrics in measured.points:
+        names = [f"{_STEP}-{concurrency}", *([_STEP] if len(measured.points) == 1 else [])]
+        window = next((steps[name] for name in names if name in steps), None)
+        if window is not None:
+            found[concurrency] = window
+    return found
+
+
+def _told(began: Mapping[int, float], whole: Window | None) -> dict[int, Window]:
+    """Each lasts until the next one begins, the last until the step ends."""
+    if whole is None:
+        return {}
+    order = sorted(began.items(), key=lambda item: item[1])
+    ends = [*(begin for _c, begin in order[1:]), whole[1]]
+    pairs = zip(order, ends, strict=True)
+    return {concurrency: (begin, end) for (concurrency, begin), end in pairs}
+
+
+def _window(job: Job, step: JobStep) -> Window | None:
+    if step.started_at is None or step.duration_s is None:
+        return None
+    begin = step.started_at.timestamp() + job.host.clock_skew_s  # rows have our clock
+    return begin, begin + step.duration_s

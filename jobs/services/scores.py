@@ -1,0 +1,58 @@
+"""Counts of an evaluation while it runs, kept with its job: lists show them without its points.
+
+``Job.scores`` is ``{part: counts}`` with the whole under "": the six counts of a point; ``since``
+and ``at``, the first and last time of an answer (seconds since the epoch, the host's clock); and
+``base``, the answers at ``since``. A pace is ``(answered - base) / (at - since)``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jobs.plans import ACCURACY
+
+COUNTS = ("answered", "scored", "right", "cut", "errors", "total")
+MOST_PARTS = 500
+_MOST = 1e9
+
+
+def with_points(
+    known: Mapping[str, Any] | None, points: Mapping[str, Sequence[Sequence[Any]]]
+) -> dict[str, Any] | None:
+    """The scores after ``points`` (watch -> rows ``[t, values]``); None where they tell none."""
+    found: dict[str, Any] | None = None
+    for watch, rows in points.items():
+        name, _slash, part = watch.partition("/")
+        if name != ACCURACY:
+            continue
+        found = dict(known or {}) if found is None else found
+        if part in found or len(found) < MOST_PARTS:
+            at, values = rows[-1]
+            found[part] = _after(found.get(part), float(at), values)
+    return found
+
+
+def counts_of(values: Mapping[str, Any]) -> dict[str, float]:
+    """The counts of a point as they can be: a host may say what it likes, a share is a share."""
+    counts = {name: _count(values.get(name)) for name in COUNTS}
+    counts["scored"] = float(int(counts["scored"]))
+    counts["right"] = min(counts["right"], counts["scored"])
+    return counts
+
+
+def _after(
+    before: Mapping[str, Any] | None, at: float, values: Mapping[str, Any]
+) -> dict[str, Any]:
+    counts = counts_of(values)
+    begun = {"since": at, "base": counts["answered"]}
+    if before and before.get("answered"):
+        begun = {name: before[name] for name in begun}
+    return {**counts, **begun, "at": at}
+
+
+def _count(value: Any) -> float:
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        return 0.0
+    return float(min(_MOST, max(0.0, value)))

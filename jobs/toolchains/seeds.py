@@ -1,0 +1,15 @@
+"""Seeds of the requests that a benchmark sends: cold prompts, unless a person fixed the seed."""
+
+from __future__ import annotations
+
+_DIGITS = 2  # of the place in the list of concurrencies, which holds twelve at most
+
+
+def seed_word(fixed: int | None, place: int) -> str:
+    """The seed at the ``place``-th concurrency, from 1, as an argument of a plan.
+
+    ``fixed`` is used as it is. Without it the job's number and the place make one that no other
+    concurrency of no other job has: two runs that send the same prompts to an engine with a prefix
+    cache measure the cache. The number is a slot, so a retry has the same plan and other seeds.
+    """
+    return str(fixed) if fixed is not None else f"{{job}}{place:0{_DIGITS}d}"

@@ -1,0 +1,253 @@
+"""The page that compares: runs as themselves, groups of repeats, and why there is no verdict."""
+
+import re
+
+import pytest
+from django.urls import reverse
+from django.utils.html import strip_tags
+
+from jobs.models import Job, Result
+from jobs.queries.comparison import compare
+from jobs.services import identity
+from tests.factories import make_measured, make_user
+from tests.measuring import SERVE, make_measuring_host, measured, served
+
+pytestmark = pytest.mark.django_db
+
+RATE = "output_tokens_per_s"
+OTHER = (*SERVE, "--flash-attention")
+
+
+@pytest.fixture
+def host():
+    return make_measuring_host()
+
+
+@pytest.fixture
+def page(client):
+    client.force_login(make_user("lin"))
+
+    def get(query):
+        response = client.get(f"{reverse('result-compare')}?{query}")
+        assert response.status_code == 200
+        return response.content.decode()
+
+    return get
+
+
+def runs(deployment, *rates, **params):
+    return [measured(deployment, points=((1, rate),), **params) for rate in rates]
+
+
+def ids(*results):
+    return "&".join(f"id={result.pk}" for result in results)
+
+
+def grouped(*groups):
+    return "&".join("group=" + ",".join(str(run.pk) for run in group) for group in groups)
+
+
+def words(html):
+    return re.sub(r"\s+", " ", strip_tags(html.replace("<", " <")))
+
+
+def numbers(html):
+    """The table of the numbers as text, the row of each metric by its name."""
+    body = html[html.index("<h2>Numbers</h2>") :]
+    rows = body[body.index("<tbody>") : body.index("</tbody>")].split("</tr>")
+    return [words(row).strip() for row in rows if row.strip()]
+
+
+def test_a_run_is_never_pooled_with_the_one_that_it_is_compared_to(host):
+    one, other = runs(served(host), 90.70, 72.40)
+
+    rows = {row.metric: row for row in compare([[one], [other]]).rows}
+
+    assert [cell.value for cell in rows[RATE].cells] == [90.70, 72.40]
+
+
+def test_each_run_has_the_figures_of_its_own_page(page, client, host):
+    one, other = runs(served(host), 90.7, 72.4)
+    runs(served(host), 10.0)
+
+    text = numbers(page(ids(one, other)))[0]
+
+    for run in (one, other):
+        own = words(client.get(reverse("result-detail", args=[run.pk])).content.decode())
+        figure = f"{run.metrics[RATE]:.1f}"
+        assert figure in text
+        assert f"{figure} tok/s" in own
+
+
+@pytest.mark.parametrize("write", [ids, lambda *found: grouped(found[:3], found[3:])])
+def test_a_later_run_changes_nothing_behind_an_old_link(page, host, write):
+    base, other = served(host), served(host, OTHER)
+    found = [*runs(base, 50.0, 51.0, 52.0), *runs(other, 60.0, 61.0, 62.0)]
+    before = page(write(*found))
+
+    runs(base, 500.0)
+    runs(other, 5.0)
+
+    after = page(write(*found))
+    assert numbers(after) == numbers(before)
+    assert re.search("<h1>.*</h1>", after)[0] == re.search("<h1>.*</h1>", before)[0]
+
+
+def test_single_runs_have_no_interval_and_no_verdict(host):
+    one, other = runs(served(host), 50.0)[0], runs(served(host, OTHER), 60.0)[0]
+
+    comparison = compare([[one], [other]])
+
+    change = comparison.rows[0].changes[0]
+    assert (change.verdict, change.low) == ("unknown", None)
+    assert change.relative == pytest.approx(0.2)
+    assert comparison.settle.runs == 2
+
+
+@pytest.mark.parametrize(
+    ("rates", "verdict"),
+    [((60.0, 61.0, 62.0), "better"), ((40.0, 41.0, 42.0), "worse"), ((30.0, 70.0, 51.0), "noise")],
+)
+def test_groups_of_three_give_a_difference_its_interval_and_verdict(host, rates, verdict):
+    base, other = runs(served(host), 50.0, 51.0, 52.0), runs(served(host, OTHER), *rates)
+
+    row = compare([base, other]).rows[0]
+
+    assert [cell.runs for cell in row.cells] == [3, 3]
+    assert row.base == 51.0
+    assert row.cells[0].interval.value == 51.0
+    assert row.changes[0].verdict == verdict
+    assert row.changes[0].low > -1
+
+
+def test_a_lower_latency_is_better(host):
+    base = runs(served(host), 50.0, 51.0, 52.0)
+    other = runs(served(host, OTHER), 90.0, 91.0, 92.0)
+
+    rows = {row.metric: row.changes[0] for row in compare([base, other]).rows}
+
+    assert rows["ttft_p50_ms"].relative < 0
+    assert rows["ttft_p50_ms"].verdict == "better"
+
+
+def test_a_difference_keeps_its_sign_where_it_is_not_significant(page, host):
+    base = runs(served(host), 50.0, 51.0, 52.0)
+    other = runs(served(host, OTHER), 30.0, 70.0, 40.0)
+
+    text = page(grouped(base, other))
+
+    assert "output tokens/s \u221214.1 %, not significant" in words(text)
+    assert "≈" not in text
+
+
+def test_what_would_settle_a_difference_is_said_with_its_power_and_can_be_launched(page, host):
+    base = runs(served(host), 50.0, 51.0, 52.0)
+    other = runs(served(host, OTHER), 53.0, 51.2, 54.5)
+
+    html = page(grouped(base, other))
+
+    assert "About 7 more runs of each would settle it" in words(html)
+    assert "(power 80 %)" in words(html)
+    assert "Run each 7 times more" in words(html)
+
+
+def test_the_button_launches_the_runs_in_turn(client, host):
+    client.force_login(make_user("lin"))
+    one, other = runs(served(host), 50.0)[0], runs(served(host, OTHER), 60.0)[0]
+    for run in (one, other):
+        Job.objects.filter(pk=run.job_id).update(inputs={})
+
+    back = ids(one, other)
+    response = client.post(
+        reverse("result-run-more"), {"id": [one.pk, other.pk], "n": "2", "back": back}
+    )
+
+    assert response.url == f"{reverse('result-compare')}?{back}"
+    queued = Job.objects.filter(state="queued").order_by("pk")
+    assert [job.repeats_id for job in queued] == [one.job_id, other.job_id] * 2
+
+
+def test_other_work_gives_no_verdict_and_says_why(page, host):
+    deployment = served(host)
+    one, other = runs(deployment, 50.0, requests=50)[0], runs(deployment, 60.0, requests=100)[0]
+
+    text = words(page(ids(one, other)))
+
+    assert f"No verdict: #{other.job_id}" in text
+    assert "Requests: 50, 100" in text
+    assert "+20.0 %" in text
+    assert "no verdict" in text
+
+
+def test_real_lengths_that_differ_give_no_verdict(page, host):
+    deployment = served(host)
+    one = measured(deployment, more={"output_tokens_mean": 272.0})
+    other = measured(served(host, OTHER), more={"output_tokens_mean": 1019.0})
+
+    assert "Output tokens, mean: 272 tokens, 1 019 tokens" in words(page(ids(one, other)))
+
+
+def test_other_questions_give_no_verdict(page):
+    basics = make_measured(scores=[1, 0, 0, 0, 1], label="a")
+    others = make_measured(scores=[1, 1, 1, 1, 1], label="b")
+    others.answers.update(question="of another set")
+    identity.keep(others)
+
+    text = words(page(ids(basics, others)))
+
+    assert "No verdict" in text
+    assert "The question sets differ." in text
+    assert "more often" not in text
+
+
+def test_a_disturbed_run_is_hollow_and_can_be_left_out(page, host):
+    quiet, noisy = runs(served(host), 50.0, 20.0)
+    other = runs(served(host, OTHER), 60.0)[0]
+    Result.objects.filter(pk=noisy.pk).update(disturbed=True)
+
+    html = page(ids(quiet, noisy, other))
+
+    assert "-open" in html
+    assert f"?{ids(quiet, other)}".replace("&", "&amp;") in html
+    assert "Leave out 1 disturbed run" in words(html)
+
+
+def test_groups_count_repeats_that_were_quiet_and_offer_the_others(page, host):
+    base = runs(served(host), 50.0, 51.0, 20.0)
+    other = runs(served(host, OTHER), 60.0)[0]
+    Result.objects.filter(pk=base[2].pk).update(disturbed=True)
+
+    as_groups = grouped(base[:2], [other])
+    assert f'href="?{as_groups}"'.replace("&", "&amp;") in page(ids(base[0], other))
+    html = page(as_groups)
+
+    assert "50.5" in numbers(html)[0]
+    assert f"?{grouped(base, [other])}".replace("&", "&amp;") in html
+    assert "Count 1 disturbed repeat" in words(html)
+
+
+def test_runs_of_other_work_are_no_group(page, host):
+    deployment = served(host)
+    one, other = runs(deployment, 50.0, requests=50)[0], runs(deployment, 60.0, requests=100)[0]
+    third = runs(served(host, OTHER), 60.0)[0]
+
+    text = words(page(grouped([one, other], [third])))
+
+    assert f"#{one.job_id} and #{other.job_id} are not repeats" in text
+
+
+def test_eight_are_compared_and_nine_are_refused_in_words(page, host):
+    found = runs(served(host), *range(50, 59))
+
+    assert page(ids(*found[:8])).count('class="lk s') == 8
+    assert "9 results are chosen; at most 8 can be compared" in words(page(ids(*found)))
+
+
+def test_charts_of_groups_draw_means_with_their_intervals_and_each_run(page, host):
+    base = runs(served(host), 50.0, 51.0, 52.0)
+    other = runs(served(host, OTHER), 60.0, 61.0, 62.0)
+
+    html = page(grouped(base, other))
+
+    assert '"error_y"' in html
+    assert '"mode": "markers"' in html

@@ -1,0 +1,193 @@
+"""A job that did not succeed has a card: what tells its cause, and the action that helps."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.urls import reverse
+from django.utils.timezone import now
+
+from dashboard.mending import actions
+from dashboard.sentences import sentence
+from jobs import logstore
+from jobs.kinds.base import Remark
+from jobs.models import Job, Preflight
+from jobs.services.known_failures import cause
+from tests.factories import make_deployment, make_host, make_job, make_user
+
+pytestmark = pytest.mark.django_db
+
+NO_FILE = "FileNotFoundError: [Errno 2] No such file or directory: '/test/nope.txt'"
+AGAIN, EDIT = "Run again as it was", "Edit and rerun"
+
+
+@pytest.fixture
+def lin(client):
+    user = make_user("lin")
+    client.force_login(user)
+    return user
+
+
+def card(client, job) -> str:
+    html = client.get(reverse("job-detail", args=[job.pk])).text
+    return html.partition('id="why"')[2].partition("</section>")[0]
+
+
+def primary(job, user) -> str:
+    found = [action.words for action in actions(job, user) if action.primary]
+    assert len(found) <= 1
+    return found[0] if found else ""
+
+
+@pytest.mark.parametrize("state", ["failed", "errored", "cancelled", "lost"])
+@pytest.mark.parametrize("sentence_id", ["check:weights_missing", "policy:program", "work:exit"])
+def test_every_job_that_did_not_succeed_has_a_card(client, lin, state, sentence_id):
+    assert "<h2" in card(client, make_job(state=state, sentence_id=sentence_id))
+
+
+@pytest.mark.parametrize("state", ["queued", "starting", "running", "succeeded"])
+def test_other_jobs_have_none(client, lin, state):
+    assert card(client, make_job(state=state)) == ""
+
+
+def test_a_job_that_failed_before_its_start_says_all_that_its_host_missed_and_has_no_log(
+    client, lin
+):
+    first, second = ({"path": "/nfs/w"}, {"image": "vllm_vacc:latest"})
+    job = make_job(state="failed", sentence_id="check:weights_missing", sentence_args=first)
+    findings = [
+        {"name": "w", "level": "failed", "sentence_id": job.sentence_id, "sentence_args": first},
+        {
+            "name": "i",
+            "level": "failed",
+            "sentence_id": "check:image_missing",
+            "sentence_args": second,
+        },
+        {
+            "name": "d",
+            "level": "ok",
+            "sentence_id": "check:docker",
+            "sentence_args": {"version": 1},
+        },
+    ]
+    Preflight.objects.create(
+        host=job.host, job=job, plan=job.plan, plan_sha256="", findings=findings, done_at=now()
+    )
+
+    html, told = client.get(reverse("job-detail", args=[job.pk])).text, card(client, job)
+
+    assert told.count("There are no weights in /nfs/w") == 1
+    assert "There is no image vllm_vacc:latest" in told
+    assert "Docker 1 answers" not in told
+    assert "nothing was run" in html
+    assert "data-log-url" not in html
+
+
+def test_the_headline_of_a_failed_step_is_the_line_of_its_log_that_tells(client, lin):
+    job = make_job(state="failed", sentence_id="work:exit", started_at=now(), log_bytes=200)
+    log = f'starts\nTraceback (most recent call last):\n  File "a.py", line 3\n{NO_FILE}\n'
+    logstore.store().append(f"job/{job.pk}", 0, log.encode())
+
+    text = re.sub(r"&#x27;", "'", card(client, job))
+
+    assert re.search(r"<h2[^>]*>" + re.escape(NO_FILE), text)
+
+
+def test_the_line_is_kept_with_the_verdict_for_lists_and_the_api():
+    job = make_job(state="running")
+    logstore.store().append(f"job/{job.pk}", 0, f"starts\n{NO_FILE}\n".encode())
+    said = Remark("work:exit", {"step": "fetch", "exit_code": 1})
+
+    found = cause(job, exit_code=1, sentence=said)
+
+    assert found == {"telling": {"line": 2, "text": NO_FILE}}
+    assert sentence(said.id, {**said.args, **found}).startswith(f"{NO_FILE} · Step")
+
+
+@pytest.mark.parametrize("kept", [5, "x", {"text": 5}, {}, None, []])
+def test_whatever_a_host_puts_there_the_sentence_is_told(kept):
+    args = {"step": "fetch", "exit_code": 1, "telling": kept}
+
+    assert sentence("work:exit", args).startswith("Step")
+
+
+@pytest.mark.parametrize(
+    ("state", "sentence_id", "wanted"),
+    [
+        ("failed", "work:exit", EDIT),
+        ("failed", "check:port_busy", EDIT),
+        ("failed", "check:docker_down", ""),
+        ("failed", "policy:program", ""),
+        ("failed", "check:weights_missing", "Open the form “Prepare weights”"),
+        ("failed", "check:image_missing", "Open the form “Build images”"),
+        ("failed", "job:not_taken", AGAIN),
+        ("failed", "job:secret_gone", ""),
+        ("errored", "job:unreadable", ""),
+        ("errored", "job:plan", EDIT),
+        ("cancelled", "job:cancelled", AGAIN),
+        ("lost", "host:rebooted", AGAIN),
+        ("lost", "job:given_up", EDIT),
+    ],
+)
+def test_a_retry_is_primary_only_where_it_can_succeed(lin, state, sentence_id, wanted):
+    assert primary(make_job(state=state, sentence_id=sentence_id), lin) == wanted
+
+
+@pytest.mark.parametrize(
+    ("failure", "wanted"),
+    [("hub-unreachable", AGAIN), ("option-unknown", EDIT), ("docker-down", "")],
+)
+def test_a_known_failure_says_whether_a_retry_helps(lin, failure, wanted):
+    args = {"failure": {"id": failure, "args": {}, "where": ""}}
+    job = make_job(state="failed", sentence_id="work:exit", sentence_args=args)
+
+    assert primary(job, lin) == wanted
+
+
+def test_what_another_job_stopped_leads_to_that_one_and_is_not_retried(lin):
+    first = make_job(state="failed")
+    job = make_job(
+        host=first.host,
+        state="cancelled",
+        sentence_id="job:predecessor",
+        sentence_args={"job": first.pk, "state": "failed"},
+    )
+
+    found = actions(job, lin)
+
+    assert found[0].address == reverse("job-detail", args=[first.pk])
+    assert [action.words for action in found[1:]] == [EDIT]
+
+
+def test_what_a_silent_deployment_failed_leads_to_its_page(lin):
+    server = make_deployment(name="r1-va16", host=make_host(), state="failed")
+    job = make_job(
+        host=server.host,
+        state="failed",
+        sentence_id="benchmark:no_request",
+        inputs={"deployment": {"id": server.pk}},
+    )
+
+    assert primary(job, lin) == "Open deployment r1-va16"
+
+
+def test_an_administrator_is_led_to_the_secrets(lin):
+    job = make_job(
+        state="failed", sentence_id="job:secret_gone", sentence_args={"name": "HF_TOKEN"}
+    )
+
+    (first, *_others) = actions(job, make_user(is_staff=True))
+
+    assert first.primary and first.address.endswith("?name=HF_TOKEN")
+
+
+def test_the_overview_offers_the_action_that_helps(client, lin):
+    job = make_job(state="failed", sentence_id="check:weights_missing", finished_at=now())
+    Job.objects.filter(pk=job.pk).update(created_by=lin)
+
+    html = client.get(reverse("overview")).text
+
+    broke = html.partition('aria-labelledby="broke-title"')[2].partition("</section>")[0]
+    assert "Open the form “Prepare weights”" in broke
+    assert reverse("job-again", args=[job.pk]) not in broke

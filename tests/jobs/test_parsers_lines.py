@@ -1,0 +1,34 @@
+"""Lines of a log that comes in pieces."""
+
+from __future__ import annotations
+
+from jobs.parsers.lines import Lines, lines_of
+
+
+def test_lines_are_the_same_however_the_log_is_cut():
+    log = b"one\x1b[32m two\x1b[0m\r 50%|x\r100%|y\n\nthree\n" + b"z" * 20 + b"\nlast"
+    whole = list(lines_of(log))
+
+    for size in (1, 2, 3, 11):
+        lines = Lines()
+        found = [
+            line for at in range(0, len(log), size) for line in lines.feed(log[at : at + size])
+        ]
+        assert [*found, *lines.end()] == whole
+    assert [(line.number, line.text) for line in whole] == [
+        *((1, "one two"), (1, " 50%|x"), (1, "100%|y"), (3, "three"), (4, "z" * 20), (5, "last")),
+    ]
+    assert log[whole[3].offset :].startswith(b"three")
+
+
+def test_a_line_without_an_end_does_not_fill_the_memory():
+    lines, piece = Lines(), b"\r 50%|bar" * 4000
+    found = []
+    for _ in range(20):
+        found += lines.feed(piece)
+        assert len(lines._rest) < 2 * len(piece) + 64 * 1024
+    found += lines.feed(b"\nnext\n")
+
+    assert len(found) == 20 * 4000 + 1
+    assert {line.number for line in found[:-1]} == {1}
+    assert (found[-1].number, found[-1].offset) == (2, 20 * len(piece) + 1)
