@@ -30,8 +30,9 @@ def verdict(answer: Answer) -> SafeString:
     """Right, wrong, or without a score."""
     if answer.status:
         return state("unknown", gettext("no score"))
-    right = answer.score >= 0.5
-    return state("succeeded", gettext("correct")) if right else state("failed", gettext("incorrect"))
+    if answer.score >= 0.5:
+        return state("succeeded", gettext("correct"))
+    return state("failed", gettext("incorrect"))
 
 
 register.filter("rule_words", rule_words)

@@ -13,7 +13,7 @@ from django.utils.translation import gettext, ngettext
 from dashboard.charts import accuracy, throughput
 from dashboard.charts.series import Series
 from dashboard.charts.series import measured as was_measured
-from dashboard.formats import change_text, number
+from dashboard.formats import change_text, number, percent
 from dashboard.templatetags.ui import num
 from dashboard.words import host_word, metric_text, phrase, stack_name
 from jobs.kinds.lengths import INPUT, OUTPUT, measured
@@ -83,12 +83,12 @@ def failed(metrics: Mapping[str, Any]) -> SafeString:
 
 @register.simple_tag
 def share(interval: Interval) -> SafeString:
-    """A share in per cent with its 95 % interval: "46.2 [41.0, 51.4]"."""
+    """A share in per cent with its 95 % interval: "46.20 [41.02, 51.44]"."""
     return format_html(
         '<span class="num">{}</span> <span class="pm num">[{}, {}]</span>',
-        number(100 * interval.value, 1),
-        number(100 * interval.low, 1),
-        number(100 * interval.high, 1),
+        percent(interval.value),
+        percent(interval.low),
+        percent(interval.high),
     )
 
 

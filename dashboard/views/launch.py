@@ -202,7 +202,7 @@ def _context(
         if plan
         else None,
         "checks": checks(host, seen, form, starts),
-        "earlier": durations(kind.name, host, _title(kind, seen, target)) if plan else None,
+        "earlier": durations(draft_of(kind, seen, target), host) if plan else None,
         "blocked": _blocked(form, found),
         "dies": plan.dies if plan else 0,
         "asks_host": bool(plan and plan.checks) and not is_away(host),
@@ -288,10 +288,6 @@ def _before(
         return from_json(origin.plan)
     seen = preview(kind.name, proposed_raw(kind, target, typed), host)
     return seen.plan
-
-
-def _title(kind: Kind, seen: Preview, target: Target) -> str:
-    return kind.title_of(seen.params, target) if seen.params is not None else ""
 
 
 def _blocked(form: LaunchForm, errors: Mapping[str, str]) -> str:

@@ -151,6 +151,7 @@ def _take(request: HttpRequest, *, model_id: str) -> HttpResponse:
             raise ModelInvalid(dict.fromkeys(too_long, words))
         if "fill" in request.POST:
             return _form(request, model_form.with_config(typed), {}, model_id=model_id)
+        typed = typed if model_id else model_form.begun(typed) | {_VERSION: typed[_VERSION]}
         text = model_form.checked(model_form.data_of(typed))
         if "show" in request.POST:
             return _form(request, typed, {}, model_id=model_id, text=text)

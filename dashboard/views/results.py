@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.db.models import QuerySet
@@ -16,7 +17,7 @@ from dashboard.charts import accuracy, percentiles, throughput
 from dashboard.charts.series import Series
 from dashboard.columns import RESULTS, chosen, heads
 from dashboard.formats import number
-from dashboard.kept_view import going_words, pinned_words, removed_words
+from dashboard.kept_view import going_words, may_pin, pinned_words, removed_words
 from dashboard.measured_with import identity_rows, provenance_rows, unknown_words
 from dashboard.rights import allowed, requires
 from dashboard.views.compare import compare_results, run_more
@@ -38,6 +39,7 @@ from jobs.queries.results import (
     result_page,
 )
 from jobs.queries.sorting import read_order
+from jobs.services.pins import pins_of
 
 EXPORT_MOST = 10_000
 LONGEST_NAME = 120
@@ -80,6 +82,7 @@ def results(request: HttpRequest) -> HttpResponse:
         "is_later_page": bool(request.GET.get("after")),
         "is_filtered": any(name != "order" for name in query),
         "may_pin": allowed(request.user, "job.pin"),
+        "may_unpin": _may_unpin(request, page.pinned),
     }
     return render(request, "results/list.html", context)
 
@@ -89,7 +92,7 @@ def results(request: HttpRequest) -> HttpResponse:
 def result(request: HttpRequest, result_id: int) -> HttpResponse:
     """One result: numbers, charts, commands, environment, inputs, questions."""
     page = _page(result_id)
-    context = _context(page) | {"may_pin": _may_pin(request, page)}
+    context = _context(page) | {"may_pin": may_pin(request.user, page.result.job)}
     if page.result.sort == Result.Sort.EVALUATION:
         name = request.GET.get("name", "").strip()[:LONGEST_NAME] or _own_name(page.result)
         context |= {"name": name, "markdown": sets_table.markdown(page.sets, name)}
@@ -130,9 +133,9 @@ def _own_name(result: Result) -> str:
     return result.deployment.name if result.deployment else result.model_id
 
 
-def _may_pin(request: HttpRequest, page: ResultPage) -> bool:
-    job = page.result.job
-    return job.removed_at is None and allowed(request.user, "job.pin", job)
+def _may_unpin(request: HttpRequest, pinned: Iterable[int]) -> set[int]:
+    """The jobs of which this person may take the pin away."""
+    return {pin.job_id for pin in pins_of(pinned) if allowed(request.user, "job.unpin", pin)}
 
 
 def _page(result_id: int) -> ResultPage:

@@ -133,7 +133,7 @@ def conclude(
         return Conclusion(failure=Remark("benchmark:no_figures"))
     seconds = found.metrics["batch_latency_mean_s"]
     return Conclusion(
-        sentence=Remark("benchmark:batch", {"seconds": f"{seconds:.3g}"}),
+        sentence=Remark("benchmark:batch", {"seconds": seconds}),
         measured=Measured(
             sort="benchmark",
             what=_what(params),

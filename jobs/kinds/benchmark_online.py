@@ -236,7 +236,7 @@ def conclude(
     return Conclusion(
         sentence=Remark(
             "benchmark:done",
-            {"output_tokens_per_s": f"{rate:.1f}", "concurrency": best.concurrency or 0},
+            {"output_tokens_per_s": rate, "concurrency": best.concurrency or 0},
         ),
         measured=Measured(
             sort="benchmark",

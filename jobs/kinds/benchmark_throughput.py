@@ -144,9 +144,9 @@ def conclude(
 def _sentence(metrics: Mapping[str, float]) -> Remark:
     """The output rate; a log that does not tell it apart has that of all tokens only."""
     if "output_tokens_per_s" in metrics:
-        rate = f"{metrics['output_tokens_per_s']:.1f}"
+        rate = metrics["output_tokens_per_s"]
         return Remark("benchmark:offline", {"output_tokens_per_s": rate})
-    rate = f"{metrics['total_tokens_per_s']:.1f}"
+    rate = metrics["total_tokens_per_s"]
     return Remark("benchmark:offline_total", {"total_tokens_per_s": rate})
 
 

@@ -152,7 +152,7 @@ def conclude(
     return Conclusion(
         sentence=Remark(
             "evaluate:done",
-            {"accuracy": f"{100 * metrics['accuracy']:.1f}", "questions": len(counted)},
+            {"accuracy": 100 * metrics["accuracy"], "questions": len(counted)},
         ),
         measured=Measured(
             sort="evaluation",

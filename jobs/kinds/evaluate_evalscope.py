@@ -229,8 +229,8 @@ def conclude(
         sentence=Remark(
             "evaluate:means",
             {
-                "macro": f"{100 * metrics['accuracy_macro']:.2f}",
-                "weighted": f"{100 * metrics['accuracy_weighted']:.2f}",
+                "macro": 100 * metrics["accuracy_macro"],
+                "weighted": 100 * metrics["accuracy_weighted"],
                 "sets": len(found.reports),
                 "questions": int(metrics["questions"]),
             },

@@ -234,8 +234,8 @@ def conclude(
         sentence=Remark(
             "evaluate:means",
             {
-                "macro": f"{100 * means.macro:.2f}",
-                "weighted": "?" if means.weighted is None else f"{100 * means.weighted:.2f}",
+                "macro": 100 * means.macro,
+                "weighted": "?" if means.weighted is None else 100 * means.weighted,
                 "sets": means.sets,
                 "questions": means.questions or "?",
             },

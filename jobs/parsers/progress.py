@@ -37,6 +37,9 @@ _ITERATIONS = re.compile(r"(?:Profiling|Bench) iterations: +\d+%\|[^|\r\n]*\| (\
 _SET = re.compile(r"(?:^|[\r\n])\[ *(\d+)/ *(\d+)\] [^\s/]+/\S+(?=[\r\n])")
 _ASKS = "Starting inference process"
 _ALL_ASKED = "OpenCompass - INFO - time elapsed:"
+# ... and then it scores them, a task each, with a bar again
+_SCORES = re.compile(r"OpenCompass - INFO - Partitioned into \d+ tasks")
+ASKING = 0.95  # a guess: so much of the work is done when all is asked and nothing scored
 # huggingface_hub: "Fetching 163 files:  25%|██▌       | 41/163 [05:25<16:15,  7.98s/it]"
 _FILES = re.compile(r"Fetching \d+ files: +\d+%\|[^|\r\n]*\| (\d+)/(\d+) \[")
 # Ours, beside a download or while files are read: "downloaded 812.5/15231.2 MB"
@@ -136,18 +139,27 @@ def _compiled(text: str) -> Progress | None:
 
 
 def _sets(text: str) -> Progress | None:
-    """The sets that were asked whole, and the share of the one that is being asked."""
+    """The sets that were asked whole, and the share of the one that is being asked; then those
+    that are scored.
+    """
     begun = _last(_SET, text)
     if begun is None:
         return None
     told = text[begun.end() :]
     if _ALL_ASKED in told:
-        return _progress(1, 1, "%", scale=100)
+        return _progress(ASKING + (1 - ASKING) * _scored(told), 1, "%", scale=100)
     # A bar before that is of the examples that are put before the questions.
     _, asks, bars = told.partition(_ASKS)
     batches = _last(_REQUESTS, bars) if asks else None
     share = int(batches[1]) / max(1, int(batches[2])) if batches else 0.0
-    return _progress(int(begun[1]) - 1 + share, int(begun[2]), "%", scale=100)
+    return _progress(ASKING * (int(begun[1]) - 1 + share), int(begun[2]), "%", scale=100)
+
+
+def _scored(told: str) -> float:
+    """The share of the sets that are scored, after the console of a run that has asked all."""
+    begun = _last(_SCORES, told[told.rindex(_ALL_ASKED) :])
+    tasks = _last(_REQUESTS, told[told.rindex(begun[0]) :]) if begun else None
+    return int(tasks[1]) / max(1, int(tasks[2])) if tasks else 0.0
 
 
 def _requests(text: str) -> Progress | None:

@@ -29,7 +29,7 @@ FACETS = {
 STAMPS = {
     "simulated": Q(simulated=True),
     "failed": Q(metrics__failed_requests__gt=0),
-    "disturbed": Q(remarks__icontains='"result:beside_'),
+    "disturbed": Q(disturbed=True),
     "few": Q(remarks__icontains='"result:few_samples"'),
     "cut": Q(remarks__icontains='"evaluate:cut"'),
     "quiet": Q(simulated=False, remarks=[]),

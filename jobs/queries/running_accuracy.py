@@ -36,20 +36,14 @@ class Standing:
         return self.name.rpartition("/")[2]
 
     @property
-    def is_begun(self) -> bool:
-        """True when a question was asked."""
-        return self.answered + self.errors > 0
+    def asked(self) -> int:
+        """Questions that came to an end, with an answer or without."""
+        return self.answered + self.errors
 
     @property
     def is_done(self) -> bool:
-        """True when nothing is left to ask or to score."""
-        known = self.total or self.answered
-        return self.is_begun and self.answered + self.errors >= known and self.is_scored
-
-    @property
-    def is_scored(self) -> bool:
-        """True when each answer has its score."""
-        return self.scored > 0 and self.scored >= self.answered
+        """True when nothing is left to ask or to score; False where the total is not known."""
+        return 0 < self.total <= self.asked and self.scored >= self.answered
 
     @property
     def waits_for_scores(self) -> bool:
@@ -66,8 +60,8 @@ class Standings:
 
     @property
     def scored_sets(self) -> int:
-        """How many sets have all their scores."""
-        return sum(one.is_scored for one in self.sets)
+        """How many sets were asked and scored whole."""
+        return sum(one.is_done for one in self.sets)
 
 
 def standings(job: Job) -> Standings | None:

@@ -6,7 +6,7 @@ import pytest
 from django.urls import get_resolver, reverse
 
 from jobs.kinds import KINDS
-from jobs.queries.overview import TOUR_KINDS
+from jobs.queries.chains import TOUR_KINDS
 from tests.browser import unwell
 from tests.browser.checks import IN_TURNS, LOOKS, Inspector
 
@@ -24,6 +24,7 @@ PAGES = {
     "job-list": ["/jobs/", "/jobs/?state=failed", "/jobs/?kind=prepare"],
     "job-detail": [f"/jobs/{{{kind}}}/" for kind in sorted(TOUR_KINDS)],
     "job-cancel": ["/jobs/{evaluate}/cancel/"],
+    "pipeline": ["/pipelines/{chain}/"],
     "launch-form": [
         *(f"/launch/{kind}/" for kind in KINDS),
         "/launch/benchmark/?from={benchmark}&requests=0",
@@ -62,7 +63,7 @@ TURNS = [path for path in ALL_PATHS if "?" not in path]
 # Fragments of pages, files, forms' targets and redirects.
 NO_PAGES = {
     *("columns", "logout", "person-add", "person-change", "set_language", "jsi18n", "health"),
-    *("job-again", "job-points", "job-output", "job-script"),
+    *("job-again", "pipeline-again", "job-points", "job-output", "job-script"),
     *("job-accuracy", "job-accuracy-table"),
     *("launch", "launch-preview", "launch-script", "host-drain", "tour-start", "frame"),
     *("host-slots", "host-forget-dies", "host-arrival", "secret-keep"),
@@ -84,6 +85,7 @@ def made(toured, person, stack):
     found = {}
     for job in toured.jobs():
         found.setdefault(job["kind"], job["id"])
+        found["chain"] = job["chain"] or found.get("chain")
     for result in toured.ask("results")["results"][::-1]:
         sort = "speed" if result["sort"] == "benchmark" else "quality"
         found.setdefault(sort, result["id"])

@@ -26,6 +26,12 @@ FIRST_TIME_S = 420  # environments are installed, on two cores that do other thi
 CURVES = """() => [...document.querySelectorAll("[data-live-chart] .scatterlayer path.js-line")]
   .map((path) => path.getAttribute("d")).join("\\n")"""
 
+ACCURACY = """() => {
+  const traces = document.querySelector("#accuracy .plot")?.data ?? [];
+  const trace = traces.find((one) => one.meta === "accuracy");
+  return trace ? trace.x.map((x, index) => [x, trace.y[index]]) : [];
+}"""
+
 
 @pytest.fixture(scope="module")
 def page(visitor):
@@ -163,6 +169,45 @@ def test_log_and_curves_move_while_the_benchmark_runs(page, api, job_of):
 def test_the_page_of_a_job_that_ended_shows_its_result_without_a_reload(page):
     expect(page.locator("#job-news").get_by_role("heading", name="Result")).to_be_visible()
     expect(page.locator("#job-news .main-svg").first).to_be_visible()
+
+
+def test_the_accuracy_moves_while_the_evaluation_runs_and_ends_at_its_result(page, api, job_of):
+    number = job_of("evaluate")
+    until(lambda: api.job(number)["state"] == "running", "the evaluation runs", FIRST_TIME_S)
+    page.goto(reverse("job-detail", args=[number]))
+    expect(page.locator("#accuracy-rows tbody tr")).to_have_count(4)
+    seen = []
+    until(lambda: has_moved(page, seen) >= 3, "the accuracy moves", FIRST_TIME_S)
+    assert api.job(number)["state"] == "running"
+    page.reload()
+    until(lambda: curve(page), "the curve is there again")
+    assert curve(page)[: len(seen[-1])] == seen[-1]
+    until(lambda: has_moved(page, seen) >= 6, "the accuracy moves on", FIRST_TIME_S)
+    assert api.job(number)["state"] == "running"
+
+    expect(page.locator("#job-news").get_by_role("heading", name="Result")).to_be_visible(
+        timeout=300_000
+    )
+    (result,) = api.ask(f"results?job={number}")["results"]
+    until(
+        lambda: curve(page)[-1][1] == round(100 * result["metrics"]["accuracy"], 3),
+        "it is the result",
+    )
+    share = page.locator("#accuracy-rows tfoot td.b").last
+    expect(share).to_contain_text(f"{100 * result['metrics']['accuracy']:.1f}")
+
+
+def curve(page):
+    """Points of the accuracy's chart as it is drawn: ``[[time, per cent], …]``."""
+    return page.evaluate(ACCURACY)
+
+
+def has_moved(page, seen):
+    """How many different curves were seen, with the one that is drawn now."""
+    now = curve(page)
+    if now and (not seen or now != seen[-1]):
+        seen.append(now)
+    return len(seen)
 
 
 def test_the_overview_tells_by_itself_when_the_tour_has_succeeded(page, api):

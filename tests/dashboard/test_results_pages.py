@@ -289,7 +289,7 @@ def test_a_jobs_page_can_show_its_result_in_one_look():
 def test_an_evaluation_in_one_look_has_its_interval():
     text = render_to_string("results/_result_panel.html", {"result": make_measured(scores=[1, 0])})
 
-    assert "[9.5, 90.5]" in text
+    assert "[9.45, 90.55]" in text
 
 
 SOME_FAILED = {

@@ -32,6 +32,18 @@ def test_progress_never_goes_back(kind, path):
     assert len(set(shares)) > 4
 
 
+def test_sets_that_are_asked_and_not_yet_scored_are_not_all_of_the_work():
+    kind, path = LOGS["sets"]
+    log = path.read_bytes()
+    scoring = log.index(b"launch OpenICLEval")
+    bar = b"| 6/13 ["
+    ends = (scoring, log.index(bar, scoring) + len(bar))
+
+    shares = [progress_of(kind, log[:end])["done"] for end in ends]
+
+    assert shares == [95.0, pytest.approx(95 + 5 * 6 / 13, abs=0.1)]
+
+
 @pytest.mark.parametrize(("kind", "path"), LOGS.values(), ids=LOGS)
 def test_progress_ends_with_everything(kind, path):
     last = along(kind, path)[-1]

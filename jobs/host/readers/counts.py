@@ -17,7 +17,7 @@ Expected = Sequence[tuple[str, int]]
 class Counts:
     """Questions of one file. ``right`` is a sum of scores from 0 to 1 over ``scored`` questions.
 
-    ``cut``: answers that were cut off at the token limit. ``errors``: questions without an answer.
+    ``cut``: answers that were cut off at the token limit. ``errors``: questions that got none.
     ``total``: questions that will be asked, 0 where that is not known.
     """
 

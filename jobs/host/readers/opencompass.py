@@ -67,14 +67,16 @@ class OpenCompassReader:
         sets = {name: Counts(total=size) for name, size in self._sizes.items()}
         for name, asked in self._asked.items():
             whole = sets.setdefault(self._set_of(name), Counts())
-            whole.answered += asked.answered
+            whole.answered += asked.members - asked.empty
             whole.errors += asked.empty
             whole.cut += asked.cut
             # Parts of one set are scored together, under its own name.
             result = self._scored.get(name)
             if result is not None and result.share is not None:
-                whole.scored += asked.answered
-                whole.right += result.share * asked.answered
+                whole.scored += asked.members  # an empty answer is scored as well
+                whole.right += result.share * asked.members
+                if name in self._sizes:  # a set that is scored has no question left
+                    whole.total = asked.members
         return sets
 
     def _set_of(self, name: str) -> str:
@@ -91,7 +93,7 @@ class _Growing:
     """Answers in one file of predictions, counted from where the last look ended."""
 
     def __init__(self) -> None:
-        self.answered = self.empty = self.cut = 0
+        self.members = self.empty = self.cut = 0
         self._offset = 0
 
     def read(self, path: Path) -> None:
@@ -114,7 +116,7 @@ class _Growing:
         self._offset += begin
 
     def _add(self, member: bytes) -> None:
-        self.answered += 1
+        self.members += 1
         text = member.strip().lstrip(b"{").strip().strip(b",")
         try:
             found = json.loads(b"{" + text + b"}")

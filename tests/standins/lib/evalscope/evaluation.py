@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.standins.lib import bars, client, world
+from tests.standins.lib.evalscope import log, reports
 from tests.standins.lib.evalscope import questions_of as sets
-from tests.standins.lib.evalscope import reports
 from tests.standins.lib.evalscope.log import say
 from tests.standins.lib.evalscope.questions_of import Item
 from tests.standins.lib.evalscope.reports import Done
@@ -37,12 +37,48 @@ def run(args: argparse.Namespace) -> int:
     if args.use_cache:
         shown = Path(args.use_cache)
     folder = world.real(shown)
+    log.to(folder / "logs/eval_log.log")
     try:
         return _Run(args, folder).run()
     except OSError as error:
         return _crash(
             f"{type(error).__name__}: [Errno {error.errno}] {error.strerror}: '{error.filename}'"
         )
+
+
+class _Files:
+    """``predictions`` and ``reviews`` of one benchmark, a file a subset, a line as it comes.
+
+    The true one has reviews in a file of another name until its benchmark is done.
+    """
+
+    def __init__(self, folder: Path, model_id: str, model: str, name: str, longest: int) -> None:
+        self._folder, self._model_id, self._model, self._name = folder, model_id, model, name
+        self._longest = longest
+        self._reviews: dict[Path, Path] = {}
+
+    def add(self, done: Done) -> None:
+        """Append what was answered, and how it was scored."""
+        predictions, reviews = self._path("predictions", done), self._path("reviews", done)
+        _append(predictions, _prediction(done, self._model, self._longest))
+        rerun = f"{reviews.name}.rerun-{secrets.token_hex(16)}"
+        _append(
+            self._reviews.setdefault(reviews, reviews.with_name(rerun)), _review(done, self._model)
+        )
+
+    def close(self) -> None:
+        """Give the reviews their names."""
+        for path, written in self._reviews.items():
+            written.replace(path)
+
+    def _path(self, sort: str, done: Done) -> Path:
+        return self._folder / sort / self._model_id / f"{self._name}_{done.subset}.jsonl"
+
+
+def _append(path: Path, row: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
 class _Run:
@@ -103,13 +139,14 @@ class _Run:
         say("Model loaded successfully.", bar=outer)
         world.err()
         bar = bars.Bar(len(asked), f"Evaluating[{name}]")
-        done = asyncio.run(self._ask_all(asked, bar))
+        files = _Files(self._folder, self._model_id, str(self._args.model), name, self._longest())
+        done = asyncio.run(self._ask_all(asked, bar, files))
         bar.close()
         self._done[name] = done
         say(f"{name}: predictions complete, aggregating scores...", bar=outer)
-        self._write(name, done)
         for subset in subsets:
             say(f"Aggregating scores for subset: {subset}", bar=outer)
+        files.close()
         say("Generating report...", bar=outer)
         one = reports.table(self._model_id, {name: done})
         say(f"\n{name} report table:\n{one} \n", bar=outer)
@@ -121,12 +158,21 @@ class _Run:
         say(f"Benchmark {name} evaluation finished.", bar=outer)
         return all(item.ok for item in done)
 
-    async def _ask_all(self, asked: Sequence[tuple[str, Item]], bar: bars.Bar) -> list[Done]:
+    def _longest(self) -> int:
+        return int(self._args.generation_config.get("max_tokens") or 2048)
+
+    async def _ask_all(
+        self, asked: Sequence[tuple[str, Item]], bar: bars.Bar, files: _Files
+    ) -> list[Done]:
         gate = asyncio.Semaphore(self._args.eval_batch_size or 1)
 
         async def one(number: int, subset: str, item: Item) -> Done:
             async with gate:
                 done = await self._ask(number, subset, item)
+            if done.ok:
+                files.add(done)
+            else:
+                say(f"Processing item in subset={subset!r} failed: {done.reply.status}", "ERROR")
             bar.add()
             return done
 
@@ -155,26 +201,10 @@ class _Run:
         said = sets.extracted(item, reply.text)
         return Done(number, subset, item, reply, said, sets.is_right(item, said))
 
-    def _write(self, name: str, done: Sequence[Done]) -> None:
-        """A line each in ``predictions`` and ``reviews``, a file a subset."""
-        for sort, line in (("predictions", _prediction), ("reviews", _review)):
-            folder = self._folder / sort / self._model_id
-            folder.mkdir(parents=True, exist_ok=True)
-            texts: dict[str, str] = {}
-            for item in done:
-                if item.ok:
-                    row = json.dumps(line(item, str(self._args.model)), ensure_ascii=False)
-                    texts[item.subset] = texts.get(item.subset, "") + row + "\n"
-            for subset, text in texts.items():
-                (folder / f"{name}_{subset}.jsonl").write_text(text, encoding="utf-8")
-
     def _write_page(self) -> None:
         page = self._folder / "reports/report.html"
         page.parent.mkdir(parents=True, exist_ok=True)
         page.write_text(f"<!doctype html><title>{world.MARK}</title>\n", encoding="utf-8")
-        log = self._folder / "logs/eval_log.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        log.write_text(f"{world.MARK}\n", encoding="utf-8")
         say(f"HTML report generated: {page.absolute()}")
 
 
@@ -217,12 +247,15 @@ def _messages(done: Done, model: str) -> list[dict[str, Any]]:
     return [asked, said]
 
 
-def _prediction(done: Done, model: str) -> dict[str, Any]:
+def _prediction(done: Done, model: str, longest: int) -> dict[str, Any]:
+    asked, said = _messages(done, model)
+    is_cut = done.reply.output_tokens >= longest
+    choice = {"message": said, "stop_reason": "max_tokens" if is_cut else "stop"}
     return {
         "index": done.number,
         "model": model,
-        "messages": _messages(done, model),
-        "model_output": {"model": model, "completion": done.reply.text, "note": world.MARK},
+        "messages": [asked, said],
+        "model_output": {"model": model, "choices": [choice], "note": world.MARK},
         "metadata": {},
     }
 
