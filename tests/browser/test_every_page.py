@@ -49,6 +49,7 @@ PAGES = {
     "deployment-stop": ["/deployments/{deployment}/stop/"],
     "result-list": ["/results/", "/results/?sort=evaluation"],
     "result-detail": ["/results/{speed}/", "/results/{quality}/"],
+    "result-answer": ["/results/{quality}/questions/0/"],
     "result-compare": [
         "/results/compare/",
         "/results/compare/?id={speed}&id={speed2}",
