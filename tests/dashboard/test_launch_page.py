@@ -15,6 +15,7 @@ from jobs.launch import preview
 from jobs.models import Artifact, Job, Weights
 from jobs.plans import Plan, PlanFile, Step, from_json
 from jobs.queries.targets import target_of
+from jobs.toolchains.vacc_site import GUIDE_FACTS
 from tests.factories import make_deployment, make_host, make_job, make_user
 from tests.jobs.vacc_target import vacc_host
 
@@ -456,3 +457,21 @@ def test_deployments_of_one_name_are_told_apart_by_number_and_port(host):
         assert {option.label for option in field.options} == {
             *("llama", f"qwen (#{first.pk}, port 7863)", f"qwen (#{second.pk})"),
         }
+
+
+def test_a_host_with_cards_is_first_offered_what_cards_are_for(client):
+    client.force_login(make_user())
+    make_host("here")
+    vacc = make_host("va16-01", facts=dict(GUIDE_FACTS), sort="vacc")
+
+    start = reverse("launch")
+    page = client.get(reverse("launch-form", args=["prepare-weights"]), {"host": vacc.name}).text
+
+    assert client.get(start, {"host": vacc.name}).url.startswith("/launch/prepare-weights/")
+    assert client.get(start).url.startswith("/launch/prepare/")
+    tabs = re.findall(r'href="/launch/([a-z-]+)/\?host=va16-01"', page)
+    families, kinds = tabs[:5], tabs[5:]
+    assert families[:3] == ["prepare-weights", "compile-vacc", "deploy-build-in"]
+    assert families[4] == "evaluate-opencompass"
+    assert kinds[0] == "prepare-weights"
+    assert kinds[-1] == "prepare"
