@@ -184,7 +184,9 @@ def notes(params: Params, target: Target) -> Sequence[Remark]:
     found.append(Remark("guide:backend_added", {"backend": online.chat_backend}))
     if not online.makes_result_dir:
         found.append(Remark("guide:folder_made"))
-    return [*found, Remark("guide:address_named"), Remark("guide:comparable")]
+    found += [Remark("guide:address_named"), Remark("guide:comparable")]
+    # vLLM 0.7.2 knows no such option, and asks greedily unasked.
+    return [*found, Remark("guide:greedy")] if online.sampling_flags else found
 
 
 def plan(params: Params, target: Target) -> Plan:
