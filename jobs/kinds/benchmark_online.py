@@ -277,7 +277,11 @@ def _check_deployment(params: Params, deployment: AssetRef) -> None:
             "%(engine)s serves %(name)s, and this benchmark is vLLM's own: choose a deployment of"
             " vLLM, or measure this one with “%(other)s”, which takes any."
         )
-        args = {"engine": engine, "name": data["name"], "other": _(benchmark.title)}
+        args = {
+            "engine": engine or _("Another engine"),
+            "name": data["name"],
+            "other": _(benchmark.title),
+        }
         raise LaunchError(words % args, "deployment")
     served = str(data.get("stack"))
     if served != params.stack:

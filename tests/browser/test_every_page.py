@@ -47,6 +47,7 @@ PAGES = {
     "deployment-list": ["/deployments/"],
     "deployment-detail": ["/deployments/{deployment}/"],
     "deployment-stop": ["/deployments/{deployment}/stop/"],
+    "deployment-restart": ["/deployments/{deployment}/restart/"],
     "result-list": ["/results/", "/results/?sort=evaluation"],
     "result-detail": ["/results/{speed}/", "/results/{quality}/"],
     "result-answer": ["/results/{quality}/questions/0/"],
@@ -75,7 +76,7 @@ NO_PAGES = {
     *("model-edit", "model-edit-yaml", "model-yaml", "model-delete", "model-deleted"),
     *("model-undo", "model-discard"),
     *("chain-put-away", "serving", "search-list"),
-    *("deployment-restart", "deployment-now", "result-file"),
+    *("deployment-now", "result-file"),
     *("playground-ask", "playground-turn", "conversation-rename"),
 }
 
