@@ -186,7 +186,10 @@ def _beside(change: Change, name: str) -> str:
 
 @register.simple_tag
 def result_figure(result: Result) -> dict[str, Any] | None:
-    """The one chart that says most about a result: ``{"figure", "height"}``; None for a batch."""
+    """The one chart that says most about a result: ``{"figure", "height"}``.
+
+    None for a batch, and for one concurrency: its numbers say all that a dot would.
+    """
     if result.sort == Result.Sort.EVALUATION:
         categories, whole = queries.categories(result), queries.accuracy(result)
         return {
@@ -194,7 +197,7 @@ def result_figure(result: Result) -> dict[str, Any] | None:
             "height": accuracy.height(categories, whole),
         }
     series = [Series(f"#{result.job_id}", queries.point_rows(result))]
-    if not was_measured(series, throughput.METRIC):
+    if len(series[0].points) < 2 or not was_measured(series, throughput.METRIC):
         return None
     return {"figure": throughput.figure(series), "height": 200}
 

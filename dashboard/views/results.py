@@ -261,19 +261,28 @@ def _context(page: ResultPage) -> dict[str, Any]:
             "set_count": sum(len(group.rows) for group in page.sets),
         }
     is_batch = "batch_latency_mean_s" in result.metrics
-    series = [Series(f"#{result.job_id}", [(p.concurrency, p.metrics) for p in page.points])]
     return context | {
-        "throughput": _has(page, "output_tokens_per_s") and throughput.figure(series),
-        "waits": [
-            (family, title, percentiles.figure(family, series))
-            for family, title in _wait_titles().items()
-            if _has_family(page, family)
-        ],
+        **_drawn(page),
         "columns": [
             (name, _row_label(result, name)) for name in _POINT_COLUMNS if _has(page, name)
         ],
         "is_batch": is_batch,
         **_repeated(page, "batch_latency_mean_s" if is_batch else "output_tokens_per_s"),
+    }
+
+
+def _drawn(page: ResultPage) -> dict[str, Any]:
+    """Charts over concurrency; of one concurrency, where each would be a dot, a table in place."""
+    families = [family for family in _wait_titles() if _has_family(page, family)]
+    if len(page.points) == 1:
+        tables = [(_wait_titles()[name], percentiles.statistics(name)) for name in families]
+        return {"throughput": False, "waits": [], "wait_rows": tables}
+    series = [Series(f"#{page.result.job_id}", [(p.concurrency, p.metrics) for p in page.points])]
+    return {
+        "throughput": _has(page, "output_tokens_per_s") and throughput.figure(series),
+        "waits": [
+            (name, _wait_titles()[name], percentiles.figure(name, series)) for name in families
+        ],
     }
 
 

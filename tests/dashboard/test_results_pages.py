@@ -173,12 +173,32 @@ def test_a_benchmarks_page_says_its_best_rate_and_where(page):
     ],
 )
 def test_a_benchmarks_page_draws_what_was_measured_and_no_empty_chart(page, metrics, charts):
-    result = make_measured(points=[(1, metrics)])
+    result = make_measured(points=[(1, metrics), (2, metrics)])
 
     text = page(reverse("result-detail", args=[result.pk]))
 
     drawn = re.findall(r'data-chart="(\w+)-data"', text)
     assert drawn == ["throughput", *charts]
+
+
+def test_one_concurrency_has_a_table_of_its_latencies_and_no_chart_of_one_dot(page):
+    metrics = {"output_tokens_per_s": 9.0, "ttft_mean_ms": 77.0, "ttft_p90_ms": 91.0}
+    one = make_measured(points=[(16, metrics)])
+    two = make_measured(points=[(16, metrics), (32, metrics)])
+
+    text = page(reverse("result-detail", args=[one.pk]))
+
+    assert "data-chart" not in text
+    table = text[text.index("<h2>Latency</h2>") :]
+    assert re.findall(
+        r"\d[\d.]*|n/a", re.sub(r"<[^>]+>", " ", table[: table.index("</table>")])
+    ) == [
+        *("16", "50", "90", "99"),
+        *("77.0", "n/a", "91.0", "n/a"),
+    ]
+    assert "<h2>Latency</h2>" not in page(reverse("result-detail", args=[two.pk]))
+    panel = render_to_string("results/_result_panel.html", {"result": one})
+    assert "data-chart" not in panel
 
 
 def test_an_evaluations_page_filters_its_questions(page):
