@@ -225,6 +225,8 @@ def setting_text(found: str, name: str) -> str:
         return host_word(found)
     if name == "stack":
         return stack_name(found)
+    if name == "seed" and not found:
+        return gettext("one for each concurrency and run")
     if name in ("precision", "what"):
         return phrase(found)
     return {YES: gettext("yes"), NO: gettext("no")}.get(found, found)

@@ -1,7 +1,7 @@
 // @ts-check
 /** The launch form: marks what was changed, follows the host, keeps the address, never launches twice. */
 
-import { countChecks } from "./lib/launch_checked.js";
+import { watchChecks } from "./lib/launch_checked.js";
 
 const form = document.querySelector("[data-launch-form]");
 
@@ -146,9 +146,8 @@ if (form instanceof HTMLFormElement) {
     markErrors();
     markReady();
     markShare();
-    countChecks();
   });
-  countChecks();
+  watchChecks();
   // Back to the form from the job's page: it comes from the browser's cache, button still off.
   window.addEventListener("pageshow", markReady);
 }

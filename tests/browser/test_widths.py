@@ -26,7 +26,8 @@ person = get_user_model().objects.first()
 person.is_staff, person.username = True, "lin-weihua-of-the-second-team"
 person.save()
 host = make_host({HOST!r})
-far = make_host("simulated-vacc-host-in-the-second-rack", sort="vacc")
+far = make_host("simulated-vacc-host-in-the-second-rack", sort="vacc", facts={{
+    "dies": [{{"id": n}} for n in range(32)], "iommu": True, "stacks": ["guide", "current"]}})
 made = {{kind: make_job(host=host, kind=kind, state="succeeded", created_by=person).pk
          for kind in {sorted(TOUR_KINDS - {"evaluate"})!r}}}
 made["evaluate"] = make_job(host=host, kind="evaluate", state="running", created_by=person).pk

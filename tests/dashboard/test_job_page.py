@@ -341,7 +341,7 @@ def test_only_the_owner_or_an_admin_cancels(client, page):
     address = reverse("job-cancel", args=[job.pk])
 
     assert page.post(address).status_code == 403
-    assert "data-dialog" not in shown(page, job)
+    assert "data-confirm" not in shown(page, job)
     client.force_login(make_user("root", is_staff=True))
     assert client.post(address).status_code == 302
 

@@ -8,8 +8,14 @@ function words(state, n) {
   return interpolate(ngettext("%(n)s passed", "%(n)s passed", n), { n }, true);
 }
 
-/** Count anew; called whenever checks have come or gone. */
-export function countChecks() {
+/** Count now, and whenever checks have come or gone: an answer without any has no event of its own. */
+export function watchChecks() {
+  const page = document.querySelector(".two.launch");
+  if (page) new MutationObserver(countChecks).observe(page, { childList: true, subtree: true });
+  countChecks();
+}
+
+function countChecks() {
   const summary = document.querySelector("[data-checked]");
   if (!summary) return;
   const checks = document.getElementById("checks");
