@@ -15,9 +15,12 @@ SEED = """
 from jobs.models import Conversation, Deployment, Host
 from tests.factories import make_deployment, make_host
 Conversation.objects.all().delete(); Deployment.objects.all().delete()
-host = Host.objects.filter(name="sim").first() or make_host("sim", sort="simulated")
-one = make_deployment(name="small", dashboard_url={url!r})
-two = make_deployment(name="r1", dashboard_url={url!r}, model_id="deepseek-r1", host=host)
+hosts = [
+    Host.objects.filter(name=name).first() or make_host(name, sort=sort)
+    for name, sort in (("own", "vacc"), ("sim", "simulated"))
+]
+one = make_deployment(name="small", dashboard_url={url!r}, host=hosts[0])
+two = make_deployment(name="r1", dashboard_url={url!r}, model_id="deepseek-r1", host=hosts[1])
 print(one.pk, two.pk)
 """
 CODE = "```python\nprint({n})\n```\n\n"
@@ -65,10 +68,17 @@ def part(turn, name):
     return turn.locator(f"[data-part={name}]")
 
 
-def at_end(page):
-    return page.evaluate(
-        "innerHeight + scrollY >= document.documentElement.scrollHeight - 8 && scrollY > 0"
-    )
+def from_end(page):
+    """How many pixels of the page are below the window."""
+    return page.evaluate("document.documentElement.scrollHeight - innerHeight - scrollY")
+
+
+def until(page, is_so):
+    for _ in range(600):
+        if is_so():
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError("it did not come to be")
 
 
 def answered(page, engine, text):
@@ -182,19 +192,19 @@ def test_the_page_follows_a_fast_answer_until_somebody_scrolls_up(page, engine):
     engine.say(*(delta(content=lines[at : at + 40]) for at in range(0, len(lines), 40)))
     turn = ask(page)
     expect(turn.locator("p").last).to_have_text("Line 199.")
-    page.wait_for_function("innerHeight + scrollY >= document.documentElement.scrollHeight - 8")
+    until(page, lambda: from_end(page) < 8)
 
     page.mouse.move(700, 400)
     page.mouse.wheel(0, -100)
-    page.wait_for_function("innerHeight + scrollY < document.documentElement.scrollHeight - 50")
+    until(page, lambda: from_end(page) > 50)
     engine.say(*(delta(content=f"More {n}.\n\n") for n in range(20)))
     expect(turn.locator("p").last).to_have_text("More 19.")
-    assert not at_end(page)
+    assert from_end(page) > 50
 
     page.evaluate("scrollTo({top: document.documentElement.scrollHeight, behavior: 'instant'})")
     engine.say(*(delta(content=f"Again {n}.\n\n") for n in range(20)))
     expect(turn.locator("p").last).to_have_text("Again 19.")
-    page.wait_for_function("innerHeight + scrollY >= document.documentElement.scrollHeight - 8")
+    until(page, lambda: from_end(page) < 8)
     engine.end(END)
     expect(turn).to_have_attribute("data-state", "done")
 
