@@ -67,11 +67,11 @@ def test_vllm_is_read_by_its_own_names():
         for t in range(4)
     ]
 
-    assert live.derive(samples)[-1] == (3.0, 30.0, None, None, 2.0)
+    assert live.derive(samples)[-1] == (3.0, 30.0, None, None, 2.0, None)
 
 
 def test_many_points_become_few_and_a_short_queue_stays_visible():
-    rows = [(float(t), 10.0, None, 1.0, 4.0 if t == 5_001 else 0.0) for t in range(10_000)]
+    rows = [(float(t), 10.0, None, 1.0, 4.0 if t == 5_001 else 0.0, None) for t in range(10_000)]
 
     few = live.decimate(rows, limit=100)
 
