@@ -8,9 +8,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from dashboard.formats import change_text, number
-from dashboard.words import metric_label, metric_text, phrase, setting_title
+from dashboard.measured_with import part_text, part_title
+from dashboard.words import metric_label, metric_text, phrase
 from jobs.models import Result
-from jobs.queries.compared_settings import text_of
 from jobs.queries.comparison import Change, Column, Comparison
 from jobs.queries.work_differs import Difference
 
@@ -118,17 +118,17 @@ def barrier_words(barrier: Difference) -> str:
         return _("The rule by which an answer counts differs.")
     if barrier.is_checksum:
         return _("The data sets differ.")
-    title = metric_label(barrier.name) if barrier.is_metric else setting_title(barrier.name)
+    title = metric_label(barrier.name) if barrier.is_metric else part_title(barrier.name)
     values = [_value(barrier, value) for value in barrier.values]
     return f"{title}{_(': ')}{_(', ').join(values)}"
 
 
 def _value(barrier: Difference, value: Any) -> str:
-    if value is None or value == "":
-        return _("unknown") if value is None else _("none")
+    if value is None:
+        return _("unknown")
     if barrier.is_metric:
         return " ".join(filter(None, metric_text(barrier.name, value)))
-    return phrase(text_of(value))
+    return part_text(barrier.name, value)
 
 
 def _name(column: Column) -> str:

@@ -34,6 +34,21 @@ def number(value: float, decimals: int | None = None, *, signed: bool = False) -
     return MINUS + text if value < 0 else f"+{text}" if signed else text
 
 
+def measured(value: float) -> str:
+    """What was measured: three significant digits, "3 424", "0.0035"."""
+    return number(float(value))
+
+
+def counted(value: float) -> str:
+    """What was counted: all digits, "27 211"; a mean of counts as it was measured."""
+    return number(int(value)) if float(value).is_integer() else number(float(value))
+
+
+def percent(share: float) -> str:
+    """A share in per cent without its sign: two decimals wherever it stands, "46.20"."""
+    return number(100 * share, 2)
+
+
 def change_text(share: float) -> str:
     """A relative change for people: "+20.2 %", "−4.1 %"; from three times on "× 40.6"."""
     if share >= 2:

@@ -226,6 +226,14 @@ def asset_fields(kind: Kind) -> dict[str, str]:
     return {name: str(asset) for name, asset in found.items() if asset}
 
 
+def offers(kind: Kind, target: Target, name: str) -> Sequence[Choice] | None:
+    """What a field may be on ``target``; None: no such field, or anything that its type allows."""
+    if name not in kind.Params.model_fields:
+        return None
+    schema = kind.Params.model_json_schema()
+    return _choices(kind, target, name, _resolved(schema["properties"][name], schema))
+
+
 def _field(
     kind: Kind,
     target: Target,

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
 from dashboard.formats import duration, joined, size
+from dashboard.rights import allowed
 from jobs.models import Deployment, Job
 from jobs.models.kept import Kept
 from jobs.queries.storage import Going, job_going, limits
+from jobs.services import pins
 
 _DAY_S = 86400
 
@@ -87,9 +90,20 @@ def pinned_words(job: Job) -> str:
     if job.pinned_at is None:
         return ""
     if job.pinned_by is None:
-        return _("Pinned: its log and files are never removed.")
-    name = job.pinned_by.get_username()
-    return _("Pinned by %(user)s: its log and files are never removed.") % {"user": name}
+        return _("Pinned: its log and files stay until an administrator unpins it.")
+    words = _(
+        "Pinned by %(user)s: its log and files stay until %(user)s or an administrator unpins it."
+    )
+    return words % {"user": job.pinned_by.get_username()}
+
+
+def may_pin(user: AbstractBaseUser | AnonymousUser, job: Job) -> bool:
+    """Whether ``user`` has a button for the job's pin: to set one, or to take this one away."""
+    if job.removed_at is not None:
+        return False
+    if job.pinned_at is None:
+        return allowed(user, "job.pin", job)
+    return allowed(user, "job.unpin", pins.pin_of(job))
 
 
 def going_words(job: Job) -> str:

@@ -68,7 +68,7 @@ def identity_rows(result: Result) -> list[Group]:
         Group(
             str(title),
             [
-                (part_title(name), None if value is None else _value(name, value))
+                (part_title(name), None if value is None else part_text(name, value))
                 for name, value in parts[group].items()
             ],
         )
@@ -97,7 +97,8 @@ def provenance_rows(result: Result) -> list[tuple[str, str | None]]:
     return rows + [(part_title(name), None) for name in found.missing]
 
 
-def _value(name: str, value: Any) -> str:
+def part_text(name: str, value: Any) -> str:
+    """The value of a part, in the viewer's words."""
     if name == "kind":
         return kind_title(value)
     if name == "stack":

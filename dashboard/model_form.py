@@ -137,6 +137,10 @@ GROUPS: Sequence[tuple[str | Promise, Sequence[Spec]]] = (
     ),
 )
 SPECS = tuple(spec for _title, specs in GROUPS for spec in specs)
+# What only config.json tells: where all of it is empty, the form has not been begun.
+_CONFIG_FIELDS = tuple(
+    spec.name for spec in SPECS if spec.path[0] == "architecture" and spec.sort != "check"
+)
 EMPTY: Data = {
     "source": {"sort": "hub", "shards": 1},
     "prompting": {"system_prompt": True},
@@ -245,6 +249,31 @@ def id_in(text: str) -> str:
     return str(data.get("id", "")) if isinstance(data, dict) else ""
 
 
+def begun(typed: Mapping[str, str]) -> dict[str, str]:
+    """A form that is to be kept, with what its ``config.json`` and the hub's id say filled in.
+
+    Raises:
+        ModelInvalid: neither architecture nor ``config.json`` is there. Nearly all other fields
+            follow from these, so that nothing else is asked for yet.
+    """
+    if any(typed.get(name, "").strip() for name in (*_CONFIG_FIELDS, MORE)):
+        return dict(typed)
+    if typed.get(CONFIG, "").strip():
+        return with_config(typed)
+    errors = {CONFIG: gettext("Paste config.json here first: most fields are filled in from it.")}
+    if not typed.get("hub_id", "").strip():
+        errors["hub_id"] = gettext("Give owner/name, as on the hub: id and name follow from it.")
+    raise ModelInvalid(errors)
+
+
+def _named(typed: Mapping[str, str]) -> dict[str, str]:
+    """Id and name, where they are empty, from the hub's id: "Qwen/Qwen2.5-7B" is "qwen2.5-7b"."""
+    name = typed.get("hub_id", "").strip().rpartition("/")[2]
+    plain = re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-.")
+    proposed = {"id": plain, "name": name}
+    return {field: text for field, text in proposed.items() if not typed.get(field, "").strip()}
+
+
 def with_config(typed: Mapping[str, str]) -> dict[str, str]:
     """The form with what its pasted ``config.json`` says filled in.
 
@@ -264,7 +293,7 @@ def with_config(typed: Mapping[str, str]) -> dict[str, str]:
     del filled[MORE]
     said = [spec.name for spec in SPECS if spec.path[0] in told]
     known = {name: filled[name] for name in said if filled[name]}
-    return {**typed, **known, MORE: "" if more.strip() == "{}" else more}
+    return {**typed, **known, **_named(typed), MORE: "" if more.strip() == "{}" else more}
 
 
 def fields(

@@ -37,7 +37,8 @@ ACTIONS: dict[str, Role] = {
     "job.confirm": Role.OWNER,
     "job.cancel": Role.OWNER,
     "job.order": Role.OWNER,  # its place and priority while it waits
-    "job.pin": Role.MEMBER,  # keep its log and files, or no more
+    "job.pin": Role.MEMBER,  # keep its log and files
+    "job.unpin": Role.OWNER,  # no more; of a jobs.services.pins.Pin, which is who set it
     "job.raise": Role.ADMIN,  # let it come before other people's jobs
     "host.view": Role.MEMBER,
     "host.add": Role.ADMIN,

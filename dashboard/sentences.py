@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from dashboard.formats import joined, number
 from dashboard.guide_sentences import GUIDE_SENTENCES
 from dashboard.known_failures import words_of
+from dashboard.sentence_numbers import number_texts
 from dashboard.states import STATES
 from dashboard.wait_sentences import WAIT_SENTENCES, server_names, to_stop
 from dashboard.words import asset_word, host_word, phrase, stack_name, step_title, unit_word
@@ -412,10 +413,21 @@ SENTENCES: dict[str, str | Promise] = {
         "The engine sent far more than an answer takes and came to no end: it was stopped here. "
         "What came is kept."
     ),
+    "chat:not-ready": _("This deployment is not ready."),
+    "chat:not-kept": _("The disk of the dashboard took no more of this answer."),
+    "chat:unreadable": _("What the engine sent cannot be read. Its bytes are kept."),
+    "chat:broken": _("The request to the engine failed."),
     "chat:cut": _("The engine ended the connection in the middle of its answer."),
 }
 
 
+# Remarks on a result that say how it was measured, and are no warning.
+PLAIN_REMARKS = frozenset(
+    {
+        *("evaluate:means", "evaluate:sets", "benchmark:no_server", "benchmark:no_stream"),
+        *("convert:think_tokens", "deploy:own_template"),
+    }
+)
 # Arguments that are names of the program's own, and the words that people read for them.
 _WORDS: dict[str, Callable[[str], str]] = {
     "state": lambda name: str(STATES[name].word) if name in STATES else name,
@@ -468,7 +480,7 @@ def sentence(sentence_id: str, args: Mapping[str, Any] | None = None) -> str:
     if isinstance(given.get("servers"), list):
         given |= {"stop": to_stop(given), "servers": server_names(given["servers"])}
     given |= {name: word(str(given[name])) for name, word in _WORDS.items() if name in given}
-    told = str(text) % _Shown(given)
+    told = str(text) % _Shown(given | number_texts(given))
     if line and not known:
         return f"{line} · {told}"
     return f"{told} {known}" if known else told

@@ -12,6 +12,8 @@ from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, close_old_connections, connection
 
+from dashboard.forms import offers
+from dashboard.running import Watch
 from dashboard.sentences import sentence
 from jobs import dispatch
 from jobs.errors import LaunchError
@@ -19,9 +21,11 @@ from jobs.kinds import KINDS
 from jobs.launch import InvalidParams
 from jobs.logstore import store
 from jobs.models import Host, Job
+from jobs.queries.targets import target_of
 
 POLL_S = 0.2
 CHUNK_BYTES = 1024 * 1024
+MOST_CHOICES = 20
 
 
 class DashboardCommand(BaseCommand):
@@ -102,16 +106,37 @@ def refused(error: LaunchError, what: str = "Not launched.") -> CommandError:
     return refusal(fields, what)
 
 
+def refused_launch(error: LaunchError, kind: str, host: Host) -> CommandError:
+    """The same for a launch; a field that has choices on ``host`` lists them."""
+    fields = error.fields if isinstance(error, InvalidParams) else {error.field: str(error)}
+    return refusal({name: _with_choices(kind, name, text, host) for name, text in fields.items()})
+
+
+def _with_choices(kind: str, name: str, text: str, host: Host) -> str:
+    found = offers(KINDS[kind], target_of(host), name) if kind in KINDS else None
+    if found is None:
+        return text
+    listed = "".join(f"\n    {one.value or '(empty)'}  {one.label}" for one in found[:MOST_CHOICES])
+    if not listed:
+        return f"{text} There is none on {host.name} yet."
+    more = len(found) - MOST_CHOICES
+    rest = f"\n    and {more} more: see the form" if more > 0 else ""
+    return f"{text} Choose one of:{listed}{rest}"
+
+
 def refusal(fields: dict[str, str], what: str = "Not launched.") -> CommandError:
     """The same, from field → message; "" is all of it."""
     lines = [f"{name}: {text}" if name else text for name, text in fields.items()]
     return CommandError("\n".join([what, *lines]))
 
 
-def follow(job_id: int, say: TextIO | None) -> Iterator[bytes]:
+def follow(job_id: int, say: TextIO | None, watch: Watch | None = None) -> Iterator[bytes]:
     """The job's log as it grows, until the job has ended and all of it is here.
 
     Each new sentence about the job goes to ``say``. Reads only: stopping it changes nothing.
+
+    Raises:
+        CommandError: the log was removed, or ``watch`` does not wait for a dashboard that is down.
     """
     key, offset, said, data = f"job/{job_id}", 0, "", b"\n"
     while True:
@@ -130,6 +155,8 @@ def follow(job_id: int, say: TextIO | None) -> Iterator[bytes]:
             yield data
         if not job.is_open:
             return
+        if watch is not None:
+            watch.look()
         time.sleep(POLL_S)
         close_old_connections()
 

@@ -12,23 +12,29 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import json
+import logging
 import os
 import time
 from array import array
-from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 from asgiref.sync import sync_to_async
 from django.db import close_old_connections
-from django.utils.timezone import now
 
+from dashboard.turn_stats import needs_tokenizer, stats, time_at
 from jobs.inference import CHAT_PATH, Reply, parse_reply
 from jobs.logstore import store
-from jobs.models import Conversation, Turn
+from jobs.models import Turn
+from jobs.services.chat import close_turn
 from jobs.services.storable import storable, storable_text
+
+logger = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S = 5.0
 TURN_TIMEOUT_S = 3600.0
@@ -44,6 +50,8 @@ IN_MEMORY_BYTES = 256 * 1024
 KEEP_BYTES = 512 * 1024  # in one append
 # No token waits for the disk, until so much of a turn is not on it yet: thousands of tokens.
 AHEAD_BYTES = 1024 * 1024
+TOKENIZER_TIMEOUT = aiohttp.ClientTimeout(total=3.0)
+TOKENIZED_LENGTH = 400_000
 
 
 def key(turn_id: int) -> str:
@@ -60,8 +68,9 @@ class Running:
     the file. What made it ``sizes[i]`` bytes came ``times[i]`` seconds after the start.
     """
 
-    def __init__(self, turn_id: int, lock_fd: int) -> None:
+    def __init__(self, turn_id: int, lock_fd: int, *, expected: bool) -> None:
         self.turn_id = turn_id
+        self.expected = expected  # the model thinks before it answers
         self.raw = bytearray()
         self.begin = 0
         self.written = 0  # how far the file goes
@@ -151,16 +160,51 @@ def running(turn_id: int) -> Running | None:
     return _running.get(turn_id)
 
 
-def started(turn_id: int) -> float | None:
-    """When its task in this process began, by the monotonic clock; None: there is none."""
-    run = _running.get(turn_id)
-    return run.started if run else None
+async def times_at(turn_id: int, offsets: Sequence[int]) -> list[float | None]:
+    """Seconds from the turn's start to the byte behind each offset; None: nobody knows.
+
+    Of a turn that another process makes to a quarter of a second, from the times of its file.
+    """
+    if run := _running.get(turn_id):
+        return [time_at(offset, run.sizes, run.times) for offset in offsets]
+    return await asyncio.to_thread(_times_on_disk, turn_id, offsets)
 
 
-def start(turn_id: int, url: str, body: dict[str, Any], *, api_key: str = "") -> Running | None:
+def _times_on_disk(turn_id: int, offsets: Sequence[int]) -> list[float | None]:
+    began = _began(turn_id)
+    if began is None:
+        return [None for _ in offsets]
+    found: list[float | None] = []
+    for offset in offsets:
+        entries = store().arrivals(key(turn_id), offset, offset + 1, limit=1)
+        found.append(max(0.0, entries[0][1] / 1000 - began) if entries else None)
+    return found
+
+
+def _began(turn_id: int) -> float | None:
+    """When the turn was started, in seconds since the epoch; None: it was not."""
+    try:
+        stat = store().path(key(turn_id)).with_suffix(".alive").stat()
+    except FileNotFoundError:
+        return None
+    return stat.st_mtime if stat.st_size else None
+
+
+def age(turn_id: int) -> float | None:
+    """Seconds since the turn was started, in whatever process; None: it was not."""
+    if run := _running.get(turn_id):
+        return time.monotonic() - run.started
+    began = _began(turn_id)
+    return None if began is None else max(0.0, time.time() - began)
+
+
+def start(
+    turn_id: int, url: str, body: dict[str, Any], *, api_key: str = "", expected: bool = False
+) -> Running | None:
     """Ask the engine at ``url``, once a turn. None: the turn was started before, or elsewhere.
 
     ``api_key``: what the engine wants to see with every request; "" where it wants none.
+    ``expected``: the model thinks before it answers.
     """
     log = store().path(key(turn_id))
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -174,15 +218,26 @@ def start(turn_id: int, url: str, body: dict[str, Any], *, api_key: str = "") ->
         os.close(fd)
         return None
     os.write(fd, f"{os.getpid()}\n".encode())  # from now on the turn counts as started
-    run = Running(turn_id, fd)
+    run = Running(turn_id, fd, expected=expected)
     _running[turn_id] = run
-    run.pump = asyncio.create_task(_pump(run, url + CHAT_PATH, body, api_key))
-    run.task = asyncio.create_task(_see_through(run, log))
+    engine = Engine(url, str(body.get("model", "")), api_key)
+    run.pump = asyncio.create_task(_pump(run, engine, body))
+    run.task = asyncio.create_task(_see_through(run, engine, log))
     return run
+
+
+def is_running(turn_id: int) -> bool:
+    """True while a process works on the turn."""
+    return _held(turn_id) is None
 
 
 def is_abandoned(turn_id: int) -> bool:
     """True when the turn was started and no process works on it."""
+    return bool(_held(turn_id))
+
+
+def _held(turn_id: int) -> bool | None:
+    """None while a process works on the turn; else True when one has."""
     try:
         fd = os.open(store().path(key(turn_id)).with_suffix(".alive"), os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -190,48 +245,81 @@ def is_abandoned(turn_id: int) -> bool:
     try:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return False
+        return None
     else:
         return os.fstat(fd).st_size > 0
     finally:
         os.close(fd)
 
 
-async def stop(turn_id: int) -> None:
-    """End the turn's work; here at once, in another process within ``STOP_LOOK_S``."""
-    run = _running.get(turn_id)
-    if run is None:
-        log = store().path(key(turn_id))
-        log.parent.mkdir(parents=True, exist_ok=True)
-        log.with_suffix(".stop").touch()
+async def stop(turn_id: int, *, expected: bool = False) -> None:
+    """End the turn's work; here at once, in another process within ``STOP_LOOK_S``.
+
+    One that nobody works on gets its end here, from what was kept of it.
+    """
+    if run := _running.get(turn_id):
+        run.stop()
+        if run.task is not None:
+            await asyncio.wait({run.task})
         return
-    run.stop()
-    if run.task is not None:
-        await asyncio.wait({run.task})
+    log = store().path(key(turn_id))
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.with_suffix(".stop").touch()
+    if not is_running(turn_id):
+        reply, unread = await _parsed(turn_id, expected=expected)
+        await _close(turn_id, Turn.State.STOPPED, reply, unread)
 
 
-async def close_abandoned(turn_id: int) -> None:
+async def close_abandoned(turn_id: int, *, expected: bool = False) -> None:
     """Give a turn without a process its end, from what was kept of it."""
-    reply = await _parsed(turn_id)
+    reply, _ = await _parsed(turn_id, expected=expected)
     await _close(turn_id, Turn.State.FAILED, reply, {"error_id": "chat:interrupted"})
 
 
-async def _parsed(turn_id: int, *, http_status: int = 200) -> Reply:
-    """What the whole of a stream is. Other turns go on meanwhile: a long one takes seconds."""
+async def refuse(turn_id: int) -> None:
+    """Give a turn its end that cannot be started: its deployment is not there any more."""
+    if not is_running(turn_id):
+        await _close(turn_id, Turn.State.FAILED, Reply(), {"error_id": "chat:not-ready"})
+
+
+async def _parsed(
+    turn_id: int, *, http_status: int = 200, expected: bool = False
+) -> tuple[Reply, dict[str, Any]]:
+    """What the whole of a stream is, and why it could not be read, as stats.
+
+    Other turns go on meanwhile: a long one takes seconds.
+    """
 
     def parse() -> Reply:
         raw = store().read(key(turn_id), 0, store().size(key(turn_id)))
-        return parse_reply(raw, http_status=http_status)
+        return parse_reply(raw, http_status=http_status, expected=expected)
 
-    return await asyncio.get_running_loop().run_in_executor(_parser, parse)
+    try:
+        return await asyncio.get_running_loop().run_in_executor(_parser, parse), {}
+    except Exception as error:  # a turn must end, whatever its engine said; its stream is kept
+        logger.exception("turn %s: its stream cannot be read", turn_id)
+        return Reply(), {"error_id": "chat:unreadable", "error_detail": repr(error)[:200]}
 
 
-async def _pump(run: Running, url: str, body: dict[str, Any], api_key: str) -> None:
-    headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """Where and how a turn is asked."""
+
+    url: str
+    model: str
+    api_key: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What goes with every request."""
+        return {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
+
+
+async def _pump(run: Running, engine: Engine, body: dict[str, Any]) -> None:
     timeout = aiohttp.ClientTimeout(total=TURN_TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S)
     async with (
         aiohttp.ClientSession(timeout=timeout) as http,
-        http.post(url, json=body, headers=headers) as response,
+        http.post(engine.url + CHAT_PATH, json=body, headers=engine.headers) as response,
     ):
         run.http_status = response.status
         async for chunk in response.content.iter_any():
@@ -241,7 +329,7 @@ async def _pump(run: Running, url: str, body: dict[str, Any], api_key: str) -> N
             await run.room()
 
 
-async def _see_through(run: Running, log: Path) -> None:
+async def _see_through(run: Running, engine: Engine, log: Path) -> None:
     """Keep what comes, watch for a stop from elsewhere, and close the turn at its end."""
     assert run.pump is not None
     writer = asyncio.create_task(_write(run))
@@ -252,12 +340,14 @@ async def _see_through(run: Running, log: Path) -> None:
                 run.stop()
         failure = _failure(run.pump)
         run.complete()
-        await writer
+        failure |= await _written(writer)
         run.raw, run.begin = bytearray(), run.size  # the file has it all
-        reply = await _parsed(run.turn_id, http_status=run.http_status)
-        arrivals = list(zip(run.sizes, run.times, strict=True))
-        stats = {**timings(reply, arrivals), **failure}
-        await _close(run.turn_id, _state(run, reply, stats), reply, stats)
+        reply, unread = await _parsed(
+            run.turn_id, http_status=run.http_status, expected=run.expected
+        )
+        measured = await _measured(engine, reply)
+        found = stats(reply, run.sizes, run.times, measured=measured) | unread | failure
+        await _close(run.turn_id, _state(run, reply, found), reply, found)
     finally:
         writer.cancel()
         del _running[run.turn_id]
@@ -283,6 +373,47 @@ async def _write(run: Running) -> None:
         run.wake()
 
 
+async def _written(writer: asyncio.Task[None]) -> dict[str, Any]:
+    """Wait for the rest of the file; why it is not there, as stats."""
+    try:
+        await writer
+    except OSError as error:
+        return {"error_id": "chat:not-kept", "error_detail": str(error)}
+    return {}
+
+
+async def _measured(engine: Engine, reply: Reply) -> tuple[int, int] | None:
+    """Tokens of thought and answer by the engine's own tokenizer; None: not needed, or it has none.
+
+    vLLM wants ``prompt`` and answers ``count``; llama.cpp wants ``content`` and answers ``tokens``.
+    """
+    if not needs_tokenizer(reply) or len(reply.reasoning) + len(reply.answer) > TOKENIZED_LENGTH:
+        return None
+    counts = []
+    try:
+        async with aiohttp.ClientSession(timeout=TOKENIZER_TIMEOUT) as http:
+            for text in (reply.reasoning, reply.answer):
+                body: dict[str, Any] = {"model": engine.model, "prompt": text, "content": text}
+                body["add_special_tokens"] = False
+                url = f"{engine.url}/tokenize"
+                post = http.post(url, json=body, headers=engine.headers, allow_redirects=False)
+                async with post as response:
+                    counts.append(_token_count(await response.content.read()))
+    except (aiohttp.ClientError, TimeoutError, ValueError, RecursionError):
+        return None
+    return (counts[0], counts[1]) if all(counts) else None
+
+
+def _token_count(raw: bytes) -> int:
+    """What a tokenizer counted; 0: it did not."""
+    told = json.loads(raw)
+    told = told if isinstance(told, dict) else {}
+    tokens, count = told.get("tokens"), told.get("count")
+    if isinstance(count, int) and count > 0:
+        return count
+    return len(tokens) if isinstance(tokens, list) else 0
+
+
 def _failure(pump: asyncio.Task[None]) -> dict[str, Any]:
     """Why the connection to the engine broke, as stats; empty when it ended or was stopped."""
     if pump.cancelled():
@@ -298,66 +429,32 @@ def _failure(pump: asyncio.Task[None]) -> dict[str, Any]:
         return {"error_id": "chat:too-long", "error_detail": ""}
     if isinstance(error, aiohttp.ClientError):
         return {"error_id": "chat:cut", "error_detail": str(error)}
-    raise error
+    logger.error("the request to the engine broke", exc_info=error)
+    return {"error_id": "chat:broken", "error_detail": repr(error)[:200]}
 
 
-def _state(run: Running, reply: Reply, stats: dict[str, Any]) -> Turn.State:
+def _state(run: Running, reply: Reply, found: dict[str, Any]) -> Turn.State:
     if run.is_stopped:
         return Turn.State.STOPPED
-    if reply.error or "error_id" in stats:
+    if reply.error or "error_id" in found:
         return Turn.State.FAILED
     if not reply.finish_reason:
-        stats["error_id"] = "chat:cut"
+        found["error_id"] = "chat:cut"
         return Turn.State.FAILED
     return Turn.State.DONE
 
 
-def timings(reply: Reply, arrivals: list[tuple[int, float]]) -> dict[str, Any]:
-    """How fast a reply came, from when its bytes arrived; milliseconds, tokens a second.
-
-    ``counted`` is True when the engine told no number of tokens (a stopped answer): its deltas were
-    counted in place of it.
-    """
-    sizes = [size for size, _ in arrivals]
-
-    def at(offset: int | None) -> float | None:
-        if offset is None or not arrivals:
-            return None
-        return arrivals[min(bisect_right(sizes, offset), len(sizes) - 1)][1]
-
-    first, answer, last = (
-        at(reply.first_token_at),
-        at(reply.first_answer_at),
-        at(reply.last_token_at),
-    )
-    tokens = reply.completion_tokens or reply.deltas
-    stats: dict[str, Any] = {
-        "prompt_tokens": reply.prompt_tokens,
-        "completion_tokens": tokens,
-        "reasoning_tokens": reply.reasoning_tokens or 0,
-        "answer_tokens": max(0, tokens - (reply.reasoning_tokens or 0)),
-        "counted": reply.completion_tokens is None,
-    }
-    if first is not None and last is not None:
-        stats["ttft_ms"] = first * 1000
-        stats["total_ms"] = arrivals[-1][1] * 1000
-        stats["thinking_ms"] = ((last if answer is None else answer) - first) * 1000
-        if answer is not None:
-            stats["first_answer_ms"] = answer * 1000
-        if tokens > 1 and last > first:
-            stats["tokens_per_s"] = (tokens - 1) / (last - first)
-    return stats
-
-
 @sync_to_async
-def _close(turn_id: int, state: Turn.State, reply: Reply, stats: dict[str, Any]) -> None:
+def _close(turn_id: int, state: Turn.State, reply: Reply, found: Mapping[str, Any]) -> None:
     close_old_connections()
-    Turn.objects.filter(pk=turn_id, state=Turn.State.STREAMING).update(
+    kept = dict(found)
+    error = reply.error or kept.pop("error_detail", "")
+    close_turn(
+        turn_id,
         state=state,
         reasoning=storable_text(reply.reasoning),
         answer=storable_text(reply.answer),
         finish_reason=storable_text(reply.finish_reason)[:32],
-        error=storable_text(reply.error or stats.pop("error_detail", "")),
-        stats=storable(stats),
+        error=storable_text(error),
+        stats=storable(kept),
     )
-    Conversation.objects.filter(turns=turn_id).update(updated_at=now())

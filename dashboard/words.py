@@ -11,7 +11,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from dashboard.formats import number
+from dashboard.formats import counted, measured, percent
 from jobs.catalog import STACKS
 from jobs.kinds import KINDS
 from jobs.metrics import METRICS
@@ -23,6 +23,11 @@ from jobs.toolchains.vacc_datasets import DATASETS
 # Units as they stand beside a number, where that is shorter than their name.
 _SHORT = {"tokens/s": "tok/s", "requests/s": "req/s"}
 _COUNTED = ("", "tokens", "requests", "questions")
+_ONE: dict[str, str | Promise] = {
+    "tokens": _("token"),
+    "requests": _("request"),
+    "questions": _("question"),
+}
 # What a running job counts, beside those.
 _PROGRESS: dict[str, str | Promise] = {
     "tensors": _("tensors"),
@@ -142,16 +147,18 @@ def metric_text(name: str, value: float) -> tuple[str, str]:
     metric = METRICS.get(name)
     unit = metric.unit if metric else ""
     if unit == "%":
-        return number(100 * value, 2), "%"
-    if unit in _COUNTED and float(value).is_integer():
-        return number(int(value)), unit_word(unit)
-    return number(float(value)), _SHORT.get(unit, unit)
+        return percent(value), "%"
+    if unit in _COUNTED:
+        return counted(value), unit_word(unit, value)
+    return measured(value), _SHORT.get(unit, unit)
 
 
-def unit_word(unit: str) -> str:
+def unit_word(unit: str, count: float | None = None) -> str:
     """The word for what is counted, translated; units of measure are the same everywhere."""
     if unit in _PROGRESS:
         return str(_PROGRESS[unit])
+    if count == 1 and unit in _ONE:
+        return str(_ONE[unit])
     return gettext(unit) if unit and unit in _COUNTED else unit
 
 

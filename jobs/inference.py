@@ -3,30 +3,37 @@
 One request shape (OpenAI's chat completions) and three answer shapes: a stream of server-sent
 events, one of bare lines of JSON (llmdeploy's), and one JSON object. Reasoning comes in a field of
 its own (``reasoning_content`` from llama.cpp and older vLLM, ``reasoning`` from newer vLLM) or
-inside the text, between think tags.
+inside the text, between think tags, or in both ways.
 
-:func:`split` has a twin for the browser, ``static/js/lib/reasoning.js``. Both are held to
-``tests/data/reasoning_vectors.json``.
+An engine may send anything: a part of another type than it should have is left out, and nothing
+raises. The browser has a twin of this, ``Gatherer`` in ``static/js/lib/reasoning.js``. Both are
+held to ``tests/data/stream_vectors.json``.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from html import unescape
+from itertools import accumulate
 from typing import Any
 
-from pydantic_core import from_json
+from jobs.reasoning import Parts, parts, split
+from jobs.sse import Event, events
 
-OPEN = "<think>"
-CLOSE = "</think>"
+__all__ = ["CHAT_PATH", "Exchange", "Reply", "error_text", "parse_reply", "request_body", "split"]
+
 SAMPLING = ("temperature", "top_p", "max_tokens", "seed")
 REASONING_FIELDS = ("reasoning_content", "reasoning")
 CHAT_PATH = "/v1/chat/completions"
-_FENCE = re.compile(r"^\s{0,3}(```|~~~)", re.MULTILINE)
-_LINES = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
-_LEADING_CLOSERS = re.compile(r"^(\s*</think>)+\s*")
+ERROR_LENGTH = 2000
+_WORDS_LENGTH = 500
+_SURROGATES = re.compile("[\ud800-\udfff]")
+_TITLE = re.compile(r"<title[^>]*>([^<]*)", re.IGNORECASE)
+_HTML = re.compile(r"\s*<(?:!doctype|html|head|body|h1|center|p)\b", re.IGNORECASE)
+_TAGS = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +51,8 @@ class Reply:
     ``finish_reason`` is "" when the engine never said one: the stream was cut. ``error`` is in the
     engine's words, "" when there was none. Token counts are the engine's own; None: it gave none.
     Offsets are bytes into the raw stream where an event of that sort began, None without one; a
-    reply that was not streamed has none.
+    reply that was not streamed has none. ``deltas``: pieces that came, of a token or several;
+    ``reasoning_deltas`` of them before the answer.
     """
 
     reasoning: str = ""
@@ -55,6 +63,7 @@ class Reply:
     completion_tokens: int | None = None
     reasoning_tokens: int | None = None
     deltas: int = 0
+    reasoning_deltas: int = 0
     first_token_at: int | None = None
     first_answer_at: int | None = None
     last_token_at: int | None = None
@@ -91,240 +100,214 @@ def request_body(
     }
 
 
-def split(text: str, *, ended: bool, expected: bool = False) -> tuple[str, str]:
-    """Reasoning and answer of a text with think tags.
-
-    The opening tag may be missing (the chat template wrote it into the prompt); the closing tag may
-    never come; a tag inside code is text. While the text has not ``ended``, what could be half a
-    tag is held back, and the text of a model that is ``expected`` to think counts as reasoning
-    until the closing tag.
-    """
-    body = text.lstrip()
-    if not ended and OPEN.startswith(body):
-        return "", ""
-    opened = body.startswith(OPEN)
-    if opened:
-        body = body[len(OPEN) :]
-    close = _closing(body, fall_back=opened and ended)
-    if close is not None:
-        answer = body[close + len(CLOSE) :]
-        return body[:close].strip(), without_leading_closers(answer, ended=ended)
-    if not ended:
-        body = _hold_back(body)
-    thinks = opened or (expected and not ended)
-    return (body.strip(), "") if thinks else ("", body)
-
-
-def without_leading_closers(text: str, *, ended: bool) -> str:
-    """``text`` without the closing tags that some engines leave at the start of an answer."""
-    rest = _LEADING_CLOSERS.sub("", text).lstrip()
-    return rest if ended else _hold_back(rest)
-
-
-def _closing(body: str, *, fall_back: bool) -> int | None:
-    """Where the closing tag begins. ``fall_back``: one in code will do when there is no other."""
-    start = 0
-    last: int | None = None
-    while (at := body.find(CLOSE, start)) >= 0:
-        if not _in_code(body[:at]):
-            return at
-        last = at
-        start = at + len(CLOSE)
-    return last if fall_back else None
-
-
-def _in_code(before: str) -> bool:
-    """True when what follows ``before`` stands in a fenced block or behind an open backtick."""
-    if len(_FENCE.findall(before)) % 2:
-        return True
-    return before[before.rfind("\n") + 1 :].count("`") % 2 == 1
-
-
-def _hold_back(text: str) -> str:
-    for length in range(min(len(CLOSE) - 1, len(text)), 0, -1):
-        if CLOSE.startswith(text[-length:]):
-            return text[:-length]
-    return text
-
-
 @dataclass(slots=True)
 class _Gathered:
     """What the events of a stream add up to."""
 
     reasoning: list[str] = field(default_factory=list)
     content: list[str] = field(default_factory=list)
-    reasoning_deltas: int = 0
+    content_length: int = 0
+    content_at: list[tuple[int, int]] = field(default_factory=list)  # (offset, pieces before it)
     finish_reason: str = ""
     error: str = ""
+    words: str = ""
     usage: Mapping[str, Any] = field(default_factory=dict)
-    deltas: list[tuple[int, bool]] = field(default_factory=list)  # (offset, is reasoning by field)
+    deltas: list[int] = field(default_factory=list)  # offsets
+
+    def thought(self, offset: int, text: str) -> None:
+        """Take a piece of reasoning that came in a field of its own."""
+        if text:
+            self.reasoning.append(text)
+            self.deltas.append(offset)
+
+    def said(self, offset: int, text: str) -> None:
+        """Take a piece of the content."""
+        if text:
+            self.content.append(text)
+            self.content_length += len(text)
+            self.content_at.append((offset, len(self.deltas)))
+            self.deltas.append(offset)
+
+    def remainder(self, text: str) -> str:
+        """What is new in ``text``: engines that send messages may send all so far each time."""
+        if len(text) < self.content_length:
+            return text
+        return text.removeprefix("".join(self.content))
 
 
-def parse_stream(raw: bytes, *, http_status: int = 200) -> Reply:
-    """Take a whole event stream apart; it may be cut anywhere, or be an error's JSON."""
+def parse_stream(raw: bytes, *, http_status: int = 200, expected: bool = False) -> Reply:
+    """Take a whole event stream apart; it may be cut anywhere, or be an error's JSON.
+
+    ``expected``: the model thinks before it answers. What came without any think tag is then its
+    thought, unless the model ended by itself.
+    """
     if http_status >= 400:
         return Reply(error=error_text(raw, http_status))
     gathered = _Gathered()
-    for offset, payload in events(raw):
-        _gather(gathered, offset, payload)
+    for event in events(raw):
+        _gather(gathered, event)
+    if gathered.words and not gathered.finish_reason:
+        gathered.error = gathered.error or gathered.words
     content = "".join(gathered.content)
-    by_field = "".join(gathered.reasoning)
-    if by_field:
-        reasoning, answer = by_field.strip(), without_leading_closers(content, ended=True)
-        first_answer = next((at for at, thought in gathered.deltas if not thought), None)
-        reasoning_deltas = gathered.reasoning_deltas
-    else:
-        reasoning, answer = split(content, ended=True)
-        index = _first_answer_delta(gathered.content, reasoning=reasoning, answer=answer)
-        first_answer = None if index is None else gathered.deltas[index][0]
-        reasoning_deltas = len(gathered.deltas) if index is None else index
+    taken = _parts(
+        content,
+        "".join(gathered.reasoning),
+        expected=expected and gathered.finish_reason != "stop",
+    )
+    first_answer, thoughts = None, len(gathered.deltas)
+    if taken.answer_at is not None:
+        ends = accumulate(map(len, gathered.content))
+        index = next(i for i, end in enumerate(ends) if end > taken.answer_at)
+        first_answer, thoughts = gathered.content_at[index]
     prompt_tokens, completion_tokens, reasoning_tokens = _usage(gathered.usage)
-    if reasoning and not reasoning_tokens:
-        reasoning_tokens = reasoning_deltas  # engines that send no count send a token a delta
     return Reply(
-        reasoning=reasoning,
-        answer=answer,
+        reasoning=_mended(taken.reasoning),
+        answer=_mended(taken.answer),
         finish_reason=gathered.finish_reason,
-        error=gathered.error,
+        error=gathered.error[:ERROR_LENGTH],
         deltas=len(gathered.deltas),
-        first_token_at=gathered.deltas[0][0] if gathered.deltas else None,
-        first_answer_at=first_answer if answer else None,
-        last_token_at=gathered.deltas[-1][0] if gathered.deltas else None,
+        reasoning_deltas=thoughts if taken.reasoning else 0,
+        first_token_at=gathered.deltas[0] if gathered.deltas else None,
+        first_answer_at=first_answer,
+        last_token_at=gathered.deltas[-1] if gathered.deltas else None,
         prompt_tokens=prompt_tokens,
         completion_tokens=completion_tokens,
         reasoning_tokens=reasoning_tokens,
     )
 
 
-def parse_response(raw: bytes, *, http_status: int = 200) -> Reply:
-    """Take a whole JSON answer (not streamed) apart."""
+def parse_response(raw: bytes, *, http_status: int = 200, expected: bool = False) -> Reply:
+    """Take a whole JSON answer (not streamed) apart; ``expected`` as for a stream."""
     if http_status >= 400:
         return Reply(error=error_text(raw, http_status))
-    try:
-        data = json.loads(raw)
-        choice = data["choices"][0]
-        message = choice["message"]
-    except (ValueError, LookupError, TypeError):
+    data = _object(_loaded(raw))
+    choice = next(iter(_choices(data)), None)
+    if choice is None:
         return Reply(error=error_text(raw, http_status))
-    content = message.get("content") or ""
-    by_field = next((message[name] for name in REASONING_FIELDS if message.get(name)), "")
-    if by_field:
-        reasoning, answer = by_field.strip(), without_leading_closers(content, ended=True)
-    else:
-        reasoning, answer = split(content, ended=True)
-    prompt_tokens, completion_tokens, reasoning_tokens = _usage(data.get("usage") or {})
+    message = _object(choice.get("message"))
+    content = _content(message) or _text(choice.get("text"))
+    finish_reason = _word(choice.get("finish_reason"))
+    taken = _parts(content, _thought(message), expected=expected and finish_reason != "stop")
+    prompt_tokens, completion_tokens, reasoning_tokens = _usage(_object(data.get("usage")))
     return Reply(
-        reasoning=reasoning,
-        answer=answer,
-        finish_reason=choice.get("finish_reason") or "",
+        reasoning=_mended(taken.reasoning),
+        answer=_mended(taken.answer),
+        finish_reason=finish_reason,
         prompt_tokens=prompt_tokens,
         completion_tokens=completion_tokens,
         reasoning_tokens=reasoning_tokens,
     )
 
 
-def parse_reply(raw: bytes, *, http_status: int = 200) -> Reply:
+def parse_reply(raw: bytes, *, http_status: int = 200, expected: bool = False) -> Reply:
     """Take apart what a request for a stream brought: an engine may answer with one object."""
     parse = parse_response if _is_one_object(raw) else parse_stream
-    return parse(raw, http_status=http_status)
+    return parse(raw, http_status=http_status, expected=expected)
 
 
 def _is_one_object(raw: bytes) -> bool:
     """True for an object that is no piece of a stream, which may lie on several lines."""
-    if raw.lstrip()[:1] != b"{":
+    if raw.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] != b"{":
         return False
+    data = _loaded(raw)
+    return isinstance(data, dict) and not any("delta" in each for each in _choices(data))
+
+
+def _loaded(raw: bytes) -> Any:
     try:
-        data = json.loads(raw)
-    except ValueError:
-        return False
-    choices = data.get("choices")
-    return not (isinstance(choices, list) and any("delta" in each for each in choices))
-
-
-def error_text(raw: bytes, http_status: int) -> str:
-    """What an engine said went wrong: the message of its JSON, else its text, else the status."""
-    text = raw.decode(errors="replace").strip()
-    try:
-        data = json.loads(text)
-    except ValueError:
-        return text[:500] or f"HTTP {http_status}"
-    return _message(data) or text[:500]
-
-
-def events(raw: bytes) -> Iterator[tuple[int, Any]]:
-    """The JSON payloads of a stream, each with the offset (bytes) where its line begins.
-
-    Stops at ``[DONE]``; a last line that was cut is left out. llama.cpp once named its error lines
-    ``error:``; they come out as ``{"error": …}`` like all others. llmdeploy's lines are the JSON
-    alone.
-    """
-    offset = 0
-    for line in _lines(raw):
-        name, text = _named(line)
-        if name == b"data" and text == b"[DONE]":
-            return
-        if name in (b"data", b"error"):
-            payload = _json(text)
-            if name == b"error" and payload is not None:
-                payload = {"error": payload}
-            if payload is not None:
-                yield offset, payload
-        offset += len(line)
-
-
-def _lines(raw: bytes) -> Iterator[bytes]:
-    """Each line with its end, one by one: all at once would be as much again."""
-    if b"\r" in raw:
-        yield from (found[0] for found in _LINES.finditer(raw))
-        return
-    begin = 0
-    while end := raw.find(b"\n", begin) + 1:  # three times as fast as the expression
-        yield raw[begin:end]
-        begin = end
-    if begin < len(raw):
-        yield raw[begin:]
-
-
-def _json(text: bytes) -> Any:
-    """What a text is as JSON; None for what is none. A character that was cut is replaced."""
-    try:
-        return from_json(text)
-    except ValueError:
-        pass
-    try:
-        return json.loads(text.decode(errors="replace"))
-    except ValueError:
+        return json.loads(raw.removeprefix(b"\xef\xbb\xbf").decode(errors="replace"))
+    except (ValueError, RecursionError):
         return None
 
 
-def _named(line: bytes) -> tuple[bytes, bytes]:
-    """The field of a line and its value; a line that is bare JSON is data."""
-    if line.startswith(b"data: "):  # nearly all, and there may be a hundred thousand
-        return b"data", line[6:].strip()
-    bare = line.strip()
-    if bare.startswith(b"{"):
-        return b"data", bare
-    name, _, rest = line.partition(b":")
-    return name, rest.strip()
+def _parts(content: str, by_field: str, *, expected: bool) -> Parts:
+    """Reasoning of a field of its own, and of tags in the content; the answer is the rest."""
+    if not by_field:
+        return parts(content, ended=True, expected=expected)
+    tagged = parts(content, ended=True, implicit=False)
+    reasoning = "\n\n".join(filter(None, (by_field.strip(), tagged.reasoning)))
+    return tagged._replace(reasoning=reasoning)
 
 
-def _gather(gathered: _Gathered, offset: int, payload: Any) -> None:
+def error_text(raw: bytes, http_status: int) -> str:
+    """What an engine said went wrong: the message of its JSON, else its text, else the status.
+
+    Of a page of a web server its title, without markup.
+    """
+    text = raw[: 1024 * 1024].decode(errors="replace").strip()
+    message = _message(_loaded(raw))
+    if not message and _HTML.match(text):
+        title = _TITLE.search(text)
+        said = unescape(title[1] if title else _TAGS.sub(" ", text[:20_000]))
+        message = " ".join(said.split())[:_WORDS_LENGTH]
+        if str(http_status) not in message:
+            message = f"HTTP {http_status}: {message}".removesuffix(": ")
+    return (message or text[:_WORDS_LENGTH])[:ERROR_LENGTH] or f"HTTP {http_status}"
+
+
+def _gather(gathered: _Gathered, event: Event) -> None:
+    payload = event.payload
+    if event.is_error:
+        gathered.error = _message(payload) or event.words[:_WORDS_LENGTH] or json.dumps(payload)
+        return
+    if event.words:
+        gathered.words = gathered.words or event.words[:_WORDS_LENGTH]
     if not isinstance(payload, dict):
         return
     if _is_error(payload):
         gathered.error = _message(payload) or json.dumps(payload)
-    gathered.usage = payload.get("usage") or gathered.usage
-    for choice in payload.get("choices") or ():
-        delta = choice.get("delta") or {}
-        thought = next((delta[name] for name in REASONING_FIELDS if delta.get(name)), "")
-        if thought:
-            gathered.reasoning.append(thought)
-            gathered.reasoning_deltas += 1
-            gathered.deltas.append((offset, True))
-        if delta.get("content"):
-            gathered.content.append(delta["content"])
-            gathered.deltas.append((offset, False))
-        gathered.finish_reason = choice.get("finish_reason") or gathered.finish_reason
+    gathered.usage = _object(payload.get("usage")) or gathered.usage
+    for choice in _choices(payload):
+        delta, message = _object(choice.get("delta")), _object(choice.get("message"))
+        thought, content = _thought(delta), _content(delta)
+        if not thought and not content:
+            thought = "" if gathered.reasoning else _thought(message)
+            content = gathered.remainder(_content(message)) or _text(choice.get("text"))
+        gathered.thought(event.offset, thought)
+        gathered.said(event.offset, content)
+        gathered.finish_reason = _word(choice.get("finish_reason")) or gathered.finish_reason
+
+
+def _choices(payload: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The first answer's; of several that were asked for, one is shown."""
+    listed = payload.get("choices")
+    choices = listed if isinstance(listed, list) else []
+    return [each for each in choices if isinstance(each, dict) and each.get("index") in (None, 0)]
+
+
+def _thought(message: Mapping[str, Any]) -> str:
+    return next((text for name in REASONING_FIELDS if (text := _text(message.get(name)))), "")
+
+
+def _content(message: Mapping[str, Any]) -> str:
+    """What a message or a piece of one says; a refusal is an answer."""
+    return _text(message.get("content")) or _text(message.get("refusal"))
+
+
+def _text(value: Any) -> str:
+    """A text, or a list of parts of which each is one or has one."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict):
+        return value["text"] if isinstance(value.get("text"), str) else ""
+    if isinstance(value, list):
+        return "".join(_text(part) for part in value if not isinstance(part, list))
+    return ""
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _word(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _mended(text: str) -> str:
+    """``text`` with the characters whole of which two events had each a half."""
+    if not _SURROGATES.search(text):
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _is_error(payload: Mapping[str, Any]) -> bool:
@@ -334,37 +317,34 @@ def _is_error(payload: Mapping[str, Any]) -> bool:
     return bool(payload.get("msg")) and payload.get("code") not in (None, 0, 200)
 
 
-def _first_answer_delta(pieces: Sequence[str], *, reasoning: str, answer: str) -> int | None:
-    """Which piece holds the answer's first character: it is ``len(answer)`` from the end."""
-    if not answer:
-        return None
-    if not reasoning:
-        return 0
-    left = len(answer)
-    for index in range(len(pieces) - 1, -1, -1):
-        left -= len(pieces[index])
-        if left <= 0:
-            return index
-    return 0
-
-
 def _usage(usage: Mapping[str, Any]) -> tuple[int | None, int | None, int | None]:
     """Tokens of prompt, completion, reasoning; vLLM says 0 where it does not count the last."""
-    details = usage.get("completion_tokens_details") or {}
+    details = _object(usage.get("completion_tokens_details"))
     return (
-        usage.get("prompt_tokens"),
-        usage.get("completion_tokens"),
-        details.get("reasoning_tokens") or None,
+        _count(usage.get("prompt_tokens")),
+        _count(usage.get("completion_tokens")),
+        _count(details.get("reasoning_tokens")) or None,
     )
 
 
-def _message(data: Any) -> str:
+def _count(value: Any) -> int | None:
+    is_one = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31
+    return value if is_one else None
+
+
+def _message(data: Any, depth: int = 8) -> str:
     """The sentence in an error object, in the shapes of llama.cpp, vLLM, FastAPI and llmdeploy."""
     if isinstance(data, str):
-        return data
-    if not isinstance(data, dict):
+        return data[:ERROR_LENGTH]
+    if isinstance(data, list) and depth:
+        told = [_message(each, depth - 1) for each in data[:5]]
+        return "; ".join(filter(None, told))[:ERROR_LENGTH]
+    if not isinstance(data, dict) or not depth:
         return ""
     for name in ("error", "message", "detail", "errorMsg", "msg"):
-        if data.get(name):
-            return _message(data[name])
+        if data.get(name) and (found := _message(data[name], depth - 1)):
+            place = data.get("loc")  # FastAPI: which field of the request
+            if name == "msg" and isinstance(place, list):
+                return f"{'.'.join(map(str, place[:6]))}: {found}"
+            return found
     return ""

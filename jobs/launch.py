@@ -13,20 +13,22 @@ from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
+from django.utils.timezone import now
 from django.utils.translation import gettext as _
 from pydantic import BaseModel, ValidationError
 
 from jobs import dispatch, hostqueue, logstore, plans
 from jobs.errors import LaunchError
 from jobs.kinds import KINDS, ports
-from jobs.kinds.base import AssetRef, Kind, Target, asset_values
+from jobs.kinds.base import AssetRef, Kind, Target
 from jobs.kinds.offered import not_offered
 from jobs.kinds.printed import against_guide
 from jobs.kinds.proposals import proposals
 from jobs.messages import messages
 from jobs.models import Deployment, Host, Job, JobStep
+from jobs.models.jobs import last_place
 from jobs.plans import Plan
-from jobs.queries.hosts import proposed_dies
+from jobs.queries.slots import by_hand, slots_of
 from jobs.queries.targets import target_of
 from jobs.services import confirmations, lifecycle, line, secrets
 from jobs.services.assets import made_by
@@ -35,7 +37,6 @@ from jobs.toolchains.environments import ENVIRONMENTS
 from jobs.toolchains.site import site_of
 
 TOUR_PRECISION = "int8"
-_PORT_BY_HAND = 8080
 
 
 class InvalidParams(LaunchError):
@@ -108,7 +109,7 @@ def launch(
         draft.priority, draft.repeats = priority, repeats
         draft.confirmed = storable(confirmations.about(seen.plan, confirmed))
         first = _missing_environments(chosen, seen.params, target)
-        return _create(draft, host, user, chain=chain, after=after, environments=first)
+        return create(draft, host, user, chain=chain, after=after, environments=first)
 
 
 def draft_of(kind: Kind, seen: Preview, target: Target) -> Job:
@@ -185,27 +186,32 @@ def run_again(job_id: int, user: AbstractBaseUser | None, *, may_raise: bool = F
         lifecycle.lock_host(old.host_id)
         target = target_of(old.host)
         try:
-            params = kind.Params.model_validate(_settled(kind, old.params))
+            params = kind.Params.model_validate(settled(kind, old.params))
         except ValidationError:  # launched by an older version of the kind
             raise LaunchError(_("What this job works on is not there any more.")) from None
-        _check_ports(old, target)
+        check_ports(old, target)
         secrets.check(plans.from_json(old.plan), old.params)
-        draft = Job(
-            kind=old.kind,
-            title=old.title,
-            params=params.model_dump(mode="json"),
-            plan=old.plan,
-            plan_sha256=old.plan_sha256,
-            inputs=_inputs_still_there(old),
-            product=old.product,
-            quiet=old.quiet,
-            priority=old.priority if may_raise else max(old.priority, Job.Priority.NORMAL),
-            model_id=old.model_id,
-            guide=old.guide,
-            repeats=old,
-        )
-        first = _environments_of(old, kind, params, target)
-        return _create(draft, old.host, user, environments=first)
+        draft = repeat_of(old, params, may_raise=may_raise)
+        draft.inputs = inputs_still_there(old)
+        first = environments_of(old, kind, params, target)
+        return create(draft, old.host, user, environments=first)
+
+
+def repeat_of(old: Job, params: BaseModel, *, may_raise: bool) -> Job:
+    """A job with the very plan of ``old``, not saved; what it works on is for the caller to say."""
+    return Job(
+        kind=old.kind,
+        title=old.title,
+        params=params.model_dump(mode="json"),
+        plan=old.plan,
+        plan_sha256=old.plan_sha256,
+        product=old.product,
+        quiet=old.quiet,
+        priority=old.priority if may_raise else max(old.priority, Job.Priority.NORMAL),
+        model_id=old.model_id,
+        guide=old.guide,
+        repeats=old,
+    )
 
 
 def launch_tour(host: Host, user: AbstractBaseUser | None) -> list[Job]:
@@ -238,7 +244,7 @@ def _kind(name: str) -> Kind:
 
 def _preview(kind: Kind, raw: Mapping[str, Any], host: Host, target: Target) -> Preview:
     try:
-        given = _settled(kind, raw)
+        given = settled(kind, raw)
         params = kind.Params.model_validate(proposals(kind.Params, target, given) | given)
     except ValidationError as error:
         return Preview(errors=messages(error))
@@ -254,8 +260,8 @@ def _preview(kind: Kind, raw: Mapping[str, Any], host: Host, target: Target) -> 
         will_add = _missing_environments(kind, params, target)
     except LaunchError as error:
         return Preview(params=params, errors={error.field: str(error)})
-    values, open_slots = _slots(plan, refs, host, target)
-    offered = _by_hand(target) | {name: value for name, value in open_slots.items() if value}
+    values, open_slots = slots_of(plan, refs, host, target)
+    offered = by_hand(target) | {name: value for name, value in open_slots.items() if value}
     return Preview(
         params=params,
         plan=plan,
@@ -267,17 +273,17 @@ def _preview(kind: Kind, raw: Mapping[str, Any], host: Host, target: Target) -> 
     )
 
 
-def _settled(kind: Kind, raw: Mapping[str, Any]) -> dict[str, Any]:
+def settled(kind: Kind, raw: Mapping[str, Any]) -> dict[str, Any]:
     """Fields that hold something; a promise that was kept meanwhile becomes what it promised."""
-    settled = {name: value for name, value in raw.items() if value not in ("", None)}
+    given = {name: value for name, value in raw.items() if value not in ("", None)}
     for name, info in kind.Params.model_fields.items():
         extra = info.json_schema_extra
         sort = extra.get("asset") if isinstance(extra, dict) else None
-        value = settled.get(name)
+        value = given.get(name)
         if sort and isinstance(value, str) and value.startswith("job:"):
             made = _kept(value.removeprefix("job:"), str(sort))
-            settled[name] = value if made is None else str(made)
-    return settled
+            given[name] = value if made is None else str(made)
+    return given
 
 
 def _kept(job: str, sort: str) -> int | None:
@@ -291,65 +297,13 @@ def _kept(job: str, sort: str) -> int | None:
     return made.pk if made else None
 
 
-def _slots(
-    plan: Plan, refs: Mapping[str, AssetRef], host: Host, target: Target
-) -> tuple[dict[str, str], dict[str, str]]:
-    """(known, chosen at start) of the plan's slots."""
-    there = {key: ref for key, ref in refs.items() if ref.id is not None}
-    promised = {key: ref for key, ref in refs.items() if ref.id is None}
-    known = asset_values(there)
-    number, roots = _next_number(Job), target.facts.get("roots", {})
-    asked = [str(ref.data["asked_port"]) for ref in promised.values() if ref.data.get("asked_port")]
-    port = asked[0] if asked else ""
-    proposed = {
-        "job": number,
-        "port": str(plan.port) if plan.port and not _is_promised(plan.port, host, target) else "",
-        "dies": ",".join(proposed_dies(host, plan.dies)),
-        "job_dir": f"{roots['spool']}/{number}" if "spool" in roots else "",
-        "deployment.id": _next_number(Deployment),
-        "deployment.url": f"http://127.0.0.1:{port}" if port else "",
-        "deployment.host": "127.0.0.1",
-        "deployment.port": port,
-        **asset_values(promised),
-    }
-    names = plans.slots(plan)
-    return (
-        {name: known[name] for name in names if name in known},
-        {name: proposed.get(name, "") for name in names if name not in known},
-    )
-
-
-def _is_promised(port: int, host: Host, target: Target) -> bool:
-    """Whether a server of the host has ``port``, or one that is launched already will take it."""
-    if port in ports.held(target.servers):
-        return True
-    waiting = Job.objects.filter(host=host, state__in=Job.OPEN_STATES, plan__port=port)
-    return waiting.filter(product__type="deployment").exists()
-
-
-def _by_hand(target: Target) -> dict[str, str]:
-    """What a script that is run by hand takes where nobody knows what a job would get."""
-    port = ports.next_free(_PORT_BY_HAND, ports.held(target.servers))
-    return {
-        "port": str(port),
-        "deployment.url": f"http://127.0.0.1:{port}",
-        "deployment.port": str(port),
-    }
-
-
-def _next_number(model: type[Job | Deployment]) -> str:
-    """What the next record is numbered, if nobody is faster."""
-    last = model._default_manager.order_by("-pk").values_list("pk", flat=True).first()
-    return str((last or 0) + 1)
-
-
 def _missing_environments(kind: Kind, params: Any, target: Target) -> list[str]:
     """Names of environments that are neither on the host nor promised."""
     needed = [need.environment for need in kind.needs(params, target)]
-    return [name for name in needed if _environment_of(name, target) is None]
+    return [name for name in needed if environment_of(name, target) is None]
 
 
-def _environment_of(name: str, target: Target) -> AssetRef | None:
+def environment_of(name: str, target: Target) -> AssetRef | None:
     """The environment as it is pinned now: another fingerprint is another environment."""
     known = ENVIRONMENTS.get(name)
     for ref in target.environments:
@@ -360,7 +314,7 @@ def _environment_of(name: str, target: Target) -> AssetRef | None:
     return None
 
 
-def _environments_of(old: Job, kind: Kind, params: BaseModel, target: Target) -> list[str]:
+def environments_of(old: Job, kind: Kind, params: BaseModel, target: Target) -> list[str]:
     """Names of environments that the very plan of ``old`` needs and that can be made again.
 
     Raises:
@@ -379,7 +333,7 @@ def _environments_of(old: Job, kind: Kind, params: BaseModel, target: Target) ->
         if not is_used(ENVIRONMENTS[name].path(site_of(target.facts))):
             words_for_people = _("Its environment %(name)s has been replaced: launch it anew.")
             raise LaunchError(words_for_people % {"name": name})
-        if _environment_of(name, target) is None:
+        if environment_of(name, target) is None:
             missing.append(name)
     return missing
 
@@ -400,7 +354,7 @@ def _inputs(refs: Mapping[str, AssetRef]) -> dict[str, dict[str, int]]:
     }
 
 
-def _inputs_still_there(old: Job) -> dict[str, dict[str, int]]:
+def inputs_still_there(old: Job) -> dict[str, dict[str, int]]:
     """The inputs of a job that is run again, by record."""
     inputs: dict[str, dict[str, int]] = {}
     for key, ref in old.inputs.items():
@@ -418,7 +372,7 @@ def _inputs_still_there(old: Job) -> dict[str, dict[str, int]]:
     return inputs
 
 
-def _check_ports(old: Job, target: Target) -> None:
+def check_ports(old: Job, target: Target) -> None:
     """Refuse to run a plan again that has a port which another server has by now."""
     details = (old.product or {}).get("details") or {}
     found = ports.clash(ports.of_server(old.params, details), target.servers)
@@ -434,7 +388,7 @@ def _json(product: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return None if product is None else dict(product)
 
 
-def _create(
+def create(
     draft: Job,
     host: Host,
     user: AbstractBaseUser | None,
@@ -456,6 +410,8 @@ def _create(
     before |= _open_environment_jobs(draft, host)
     draft.host, draft.created_by_id, draft.chain = host, user.pk if user else None, chain
     draft.sentence_id = "job:queued"
+    # Thought of before what it needs, and made after it.
+    draft.created_at, draft.place = now(), last_place()
     draft.save()
     logstore.store().set_aside(f"job/{draft.pk}")
     draft.after.set(before)
@@ -474,7 +430,7 @@ def _open_environment_jobs(draft: Job, host: Host) -> set[int]:
     """Jobs that are preparing what this one needs."""
     kind, target = KINDS[draft.kind], target_of(host)
     needs = kind.needs(kind.Params.model_validate(draft.params), target)
-    refs = [_environment_of(need.environment, target) for need in needs]
+    refs = [environment_of(need.environment, target) for need in needs]
     return {ref.job for ref in refs if ref is not None and ref.id is None and ref.job}
 
 

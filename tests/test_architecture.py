@@ -19,7 +19,7 @@ LAYERS = [
     {"jobs.models"},
     {"jobs.logstore", "jobs.hints", "jobs.hostqueue"},
     {"jobs.queries", "jobs.services"},
-    {"jobs.inference"},
+    {"jobs.inference", "jobs.sse", "jobs.reasoning"},
     {"jobs.dispatch"},
     {"jobs.launch"},
     {"jobs.ways", "jobs.successors", "jobs.pipelines"},

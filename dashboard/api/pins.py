@@ -33,6 +33,9 @@ def pin_job(request: HttpRequest, job_id: int) -> HttpResponseBase:
         wanted = None
     if not isinstance(wanted, bool):
         return error(400, "invalid", _("Send JSON: {“pinned”: true} or {“pinned”: false}."))
+    takes_away = not wanted and job.pinned_at is not None
+    if takes_away and (refusal := may(request.user, "job.unpin", pins.pin_of(job))):
+        return refusal
     done = pins.pin(job_id, person(request)) if wanted else pins.unpin(job_id)
     if wanted and not done:
         job.refresh_from_db()

@@ -233,6 +233,13 @@ def host(request: HttpRequest, name: str) -> HttpResponseBase:
     return JsonResponse(shapes.host(row)) if row else _missing()
 
 
+@api("overview.view")
+def unknown(request: HttpRequest) -> HttpResponseBase:
+    """Any address below the API that it does not have."""
+    words = _("The API has no address %(path)s.") % {"path": request.path[:200]}
+    return error(404, "path", words)
+
+
 def job_answer(job_id: int, *, status: int = 200) -> JsonResponse:
     """The job as it is now."""
     row = Job.objects.select_related("host", "created_by").get(pk=job_id)
@@ -271,7 +278,10 @@ def _asked(request: HttpRequest) -> tuple[str, Host, Mapping[str, Any]]:
     try:
         body = json.loads(request.body)
         kind, name, params = body["kind"], body["host"], body.get("params", {})
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except KeyError as missing:
+        words = _("“%(field)s” is missing. Send JSON: {“kind”: …, “host”: …, “params”: {…}}.")
+        raise BadRequest(words % {"field": missing.args[0]}) from None
+    except (ValueError, TypeError, AttributeError):
         words = _("Send JSON: {“kind”: …, “host”: …, “params”: {…}}.")
         raise BadRequest(words) from None
     if storable(body) != body:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.urls import include, path
+from django.urls import include, path, re_path
 
 from dashboard.api import intake, lines, logs, pins, rest
 
@@ -12,4 +12,6 @@ urlpatterns = [
     path("", include(lines.urlpatterns)),
     path("", include(logs.urlpatterns)),
     path("", include(pins.urlpatterns)),
+    # Last. A host reads no words: below host/ it gets a bare 404.
+    re_path(r"^(?!host/)", rest.unknown, name="api-unknown"),
 ]

@@ -21,6 +21,11 @@ _LABELS: dict[str, str | Promise] = {
 }
 
 
+def statistics(family: str) -> tuple[str, ...]:
+    """The metrics of a family that stand in a table of one concurrency: mean, p50, p90, p99."""
+    return tuple(f"{family}_{name}_{FAMILIES[family]}" for name in ("mean", "p50", "p90", "p99"))
+
+
 def figure(family: str, all_series: Sequence[Series]) -> dict[str, Any]:
     """Two lines a result; with one result p90 stands between them."""
     unit = FAMILIES[family]

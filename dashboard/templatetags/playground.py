@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django import template
 
 from dashboard import formats
 from dashboard.sentences import sentence
+from jobs.inference import SAMPLING
 from jobs.models import Turn
-from jobs.queries.chat import context_tokens
+from jobs.queries.chat import context_tokens, thinks
 
 register = template.Library()
 
@@ -56,13 +59,54 @@ class ContextLeft:
 @register.simple_tag
 def context_left(turn: Turn) -> ContextLeft | None:
     """What a turn left of its deployment's context; None where nobody knows how long that is."""
-    total = context_tokens(turn.conversation.deployment)
+    total = context_tokens(turn.deployment)
     prompt = turn.stats.get("prompt_tokens")
     if total is None or prompt is None:
         return None
     # Reasoning is not sent back.
     taken = prompt + int(turn.stats.get("answer_tokens") or 0)
     return ContextLeft(max(0, total - taken), total)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Which of several attempts one is, from 1, and the ids of its neighbours."""
+
+    number: int
+    count: int
+    before: int | None
+    after: int | None
+
+
+@register.simple_tag
+def attempt_of(turn: Turn, attempts: Sequence[int]) -> Attempt:
+    """Where a turn stands among the attempts at its question."""
+    at = attempts.index(turn.pk)
+    return Attempt(
+        number=at + 1,
+        count=len(attempts),
+        before=attempts[at - 1] if at else None,
+        after=attempts[at + 1] if at + 1 < len(attempts) else None,
+    )
+
+
+@register.simple_tag
+def asked_with(turn: Turn) -> list[tuple[str, Any]]:
+    """What a turn was asked with beside its messages: ``(name, value)``; its model is apart."""
+    return [(name, turn.request[name]) for name in SAMPLING if name in turn.request]
+
+
+@register.simple_tag
+def system_prompt(turn: Turn) -> str:
+    """The system prompt that a turn was asked with; "" without one."""
+    messages = turn.request.get("messages") or [{}]
+    return str(messages[0]["content"]) if messages[0].get("role") == "system" else ""
+
+
+@register.filter
+def thinks_first(turn: Turn) -> bool:
+    """True when the turn's model reasons before it answers."""
+    return thinks(turn.deployment)
 
 
 @register.filter

@@ -13,12 +13,12 @@ from django.utils.translation import gettext, ngettext
 from dashboard.charts import accuracy, throughput
 from dashboard.charts.series import Series
 from dashboard.charts.series import measured as was_measured
-from dashboard.formats import change_text, number
+from dashboard.formats import change_text, number, percent
 from dashboard.templatetags.ui import num
 from dashboard.words import host_word, metric_text, phrase, stack_name
 from jobs.kinds.lengths import INPUT, OUTPUT, measured
 from jobs.metrics import METRICS
-from jobs.models import Answer, Job, Result
+from jobs.models import Job, Result
 from jobs.queries import results as queries
 from jobs.queries.compared_settings import text_of
 from jobs.queries.comparison import Cell, Change
@@ -83,12 +83,12 @@ def failed(metrics: Mapping[str, Any]) -> SafeString:
 
 @register.simple_tag
 def share(interval: Interval) -> SafeString:
-    """A share in per cent with its 95 % interval: "46.2 [41.0, 51.4]"."""
+    """A share in per cent with its 95 % interval: "46.20 [41.02, 51.44]"."""
     return format_html(
         '<span class="num">{}</span> <span class="pm num">[{}, {}]</span>',
-        number(100 * interval.value, 1),
-        number(100 * interval.low, 1),
-        number(100 * interval.high, 1),
+        percent(interval.value),
+        percent(interval.low),
+        percent(interval.high),
     )
 
 
@@ -186,7 +186,10 @@ def _beside(change: Change, name: str) -> str:
 
 @register.simple_tag
 def result_figure(result: Result) -> dict[str, Any] | None:
-    """The one chart that says most about a result: ``{"figure", "height"}``; None for a batch."""
+    """The one chart that says most about a result: ``{"figure", "height"}``.
+
+    None for a batch, and for one concurrency: its numbers say all that a dot would.
+    """
     if result.sort == Result.Sort.EVALUATION:
         categories, whole = queries.categories(result), queries.accuracy(result)
         return {
@@ -194,7 +197,7 @@ def result_figure(result: Result) -> dict[str, Any] | None:
             "height": accuracy.height(categories, whole),
         }
     series = [Series(f"#{result.job_id}", queries.point_rows(result))]
-    if not was_measured(series, throughput.METRIC):
+    if len(series[0].points) < 2 or not was_measured(series, throughput.METRIC):
         return None
     return {"figure": throughput.figure(series), "height": 200}
 
@@ -225,15 +228,11 @@ def setting_text(found: str, name: str) -> str:
         return host_word(found)
     if name == "stack":
         return stack_name(found)
+    if name == "seed" and not found:
+        return gettext("one for each concurrency and run")
     if name in ("precision", "what"):
         return phrase(found)
     return {YES: gettext("yes"), NO: gettext("no")}.get(found, found)
-
-
-@register.filter
-def is_right(answer: Answer) -> bool:
-    """True when the question was answered right."""
-    return answer.score >= 0.5
 
 
 @register.simple_tag

@@ -161,8 +161,8 @@ def _context(request: HttpRequest, comparison: Comparison, *, is_grouped: bool) 
             "is_batch": bool(comparison.rows) and comparison.rows[0].metric == _BATCH,
             "drawn": measured(series, throughput.METRIC),
             "throughput": throughput.figure(series),
-            "ttft": percentiles.figure("ttft", series),
-            "interactivity": interactivity.figure(series),
+            "ttft": measured(series, "ttft_p50_ms") and percentiles.figure("ttft", series),
+            "interactivity": measured(series, "tpot_p50_ms") and interactivity.figure(series),
         }
     return context
 

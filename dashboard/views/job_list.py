@@ -19,16 +19,7 @@ from dashboard.words import kind_title
 from jobs.kinds import KINDS
 from jobs.models import Host, Job
 from jobs.queries.forecast import forecasts
-from jobs.queries.jobs import (
-    ASKS,
-    BROKE,
-    COLUMNS,
-    NEWEST,
-    OPEN,
-    Filters,
-    in_stages,
-    sorted_jobs,
-)
+from jobs.queries.jobs import ASKS, BROKE, COLUMNS, NEWEST, OPEN, Filters, sorted_jobs
 from jobs.queries.sorting import read_order
 
 FIELDS = {
@@ -40,7 +31,7 @@ FIELDS = {
 @require_GET
 @requires("job.view")
 def job_list(request: HttpRequest) -> HttpResponse:
-    """Jobs, newest first, a chain in its own order; or sorted by a column.
+    """Jobs, newest first, or sorted by a column.
 
     In the URL: the names of FIELDS, ``order`` (``-duration``), and ``after`` for what follows.
     """
@@ -52,10 +43,9 @@ def job_list(request: HttpRequest) -> HttpResponse:
     query = request.GET.copy()
     query.pop("after", None)
     waiting = forecasts([job for job in jobs if job.state == Job.State.QUEUED])
-    listed = in_stages(jobs) if order == NEWEST else jobs
     columns = chosen(request, "jobs")
     context = {
-        "rows": [(job, waiting.get(job.pk)) for job in listed],
+        "rows": [(job, waiting.get(job.pk)) for job in jobs],
         "filters": filters,
         "title": _title(filters, len(jobs), more=bool(following), newest=order == NEWEST),
         "order": request.GET.get("order", ""),

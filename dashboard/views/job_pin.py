@@ -25,6 +25,8 @@ def job_pin(request: HttpRequest, job_id: int) -> HttpResponse:
     job = get_object_or_404(Job, pk=job_id)
     check(request.user, "job.pin", job)
     wanted = request.POST.get("pinned") == "1"
+    if not wanted and job.pinned_at is not None:
+        check(request.user, "job.unpin", pins.pin_of(job))
     done = pins.pin(job_id, person(request)) if wanted else pins.unpin(job_id)
     if done:
         audit.record(request.user, "job.pin", f"job {job_id}", pinned=wanted)

@@ -125,10 +125,15 @@ def model_undo(request: HttpRequest, model_id: str) -> HttpResponse:
     return redirect("model-detail", model_id)
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 @requires("model.change")
 def model_discard(request: HttpRequest) -> HttpResponse:
-    """Delete a file that gives no model."""
+    """Ask (GET), then delete a file that gives no model (POST)."""
+    if request.method != "POST":
+        asked = request.GET.get("file", "")
+        if asked not in [problem.file for problem in MODELS.problems]:
+            raise Http404(f"no broken file is called {asked}")
+        return render(request, "models/discard.html", {"file": asked})
     file = request.POST.get("file", "")
     if not MODELS.discard(file):
         raise Http404(f"no broken file is called {file}")
@@ -151,6 +156,7 @@ def _take(request: HttpRequest, *, model_id: str) -> HttpResponse:
             raise ModelInvalid(dict.fromkeys(too_long, words))
         if "fill" in request.POST:
             return _form(request, model_form.with_config(typed), {}, model_id=model_id)
+        typed = typed if model_id else model_form.begun(typed) | {_VERSION: typed[_VERSION]}
         text = model_form.checked(model_form.data_of(typed))
         if "show" in request.POST:
             return _form(request, typed, {}, model_id=model_id, text=text)

@@ -28,6 +28,7 @@ from jobs.errors import LaunchError
 from jobs.kinds.base import Remark
 from jobs.models import Environment, Host, Job
 from jobs.queries import overview as queries
+from jobs.queries.chains import newest_chain
 from jobs.queries.host_page import hosts_now
 
 _PUT_AWAY = "chain put away"  # in the session: the chain that this person has seen
@@ -41,7 +42,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         return render(request, "overview/first.html", _first(request))
     mine = request.GET.get("whose") == "mine"
     context = _busy(request.user, mine=mine)
-    chain = queries.chain(_midnight())
+    chain = newest_chain(_midnight())
     if chain is None or str(chain.id) != request.session.get(_PUT_AWAY):
         context["chain"] = chain
     return render(request, "overview/index.html", context)
@@ -91,11 +92,12 @@ def _busy(viewer: Any, *, mine: bool) -> dict[str, Any]:
     }
 
 
-def _waiting(user: Any) -> list[tuple[Job, Remark, str]]:
-    """Queued jobs with why they wait and when they may start."""
-    jobs = queries.waiting(user)
-    told = line_view.waits(jobs)
-    return [(job, told[job.pk][0], line_view.starts_in(told[job.pk][1])) for job in jobs]
+def _waiting(user: Any) -> list[tuple[Job, Remark, str, int]]:
+    """Queued jobs with why they wait, when they may start, and how many more of their chain do."""
+    found = queries.waiting(user)
+    told = line_view.waits([item.job for item in found])
+    whys = {pk: (why, line_view.starts_in(starts)) for pk, (why, starts) in told.items()}
+    return [(item.job, *whys[item.job.pk], item.more) for item in found]
 
 
 def serving_panel() -> dict[str, Any]:

@@ -17,8 +17,9 @@ from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from dashboard import turns
 from dashboard.audit import record
 from dashboard.requests import person
 from dashboard.rights import check, requires
@@ -27,16 +28,28 @@ from dashboard.words import told_apart
 from jobs.catalog import MODELS
 from jobs.inference import Exchange, request_body
 from jobs.models import Conversation, Deployment, Turn
-from jobs.queries.chat import chat_deployments, conversations_of, thinks, turns_of
+from jobs.queries.chat import (
+    LISTED,
+    Shown,
+    chat_deployments,
+    conversations_of,
+    conversations_with,
+    shown_of,
+    thinks,
+    turns_of,
+)
 from jobs.services.chat import (
+    BusyError,
     add_turn,
     delete_conversation,
-    delete_turn,
     rename_conversation,
+    show_attempt,
     start_conversation,
 )
 
 RECOMMENDED = {"temperature": 0.6, "top_p": 0.95, "max_tokens": 512}
+MOST_LISTED = 6000
+LONGEST_SEARCH = 200
 
 
 class AskForm(forms.Form):
@@ -86,40 +99,62 @@ def ask(request: HttpRequest) -> HttpResponse:
     """
     form = AskForm(request.POST)
     wanted = _number(request.POST.get("deployment")) or 0
-    deployment = Deployment.objects.filter(pk=wanted, state=Deployment.State.READY).first()
+    ready = Deployment.objects.select_related("host")
+    deployment = ready.filter(pk=wanted, state=Deployment.State.READY).first()
     chat = _chat_of(request)
-    by_script = not request.accepts("text/html")
     if not form.is_valid() or deployment is None:
-        problem = _problem(form)
-        if by_script:
-            return JsonResponse({"error": problem}, status=422)
-        return _page(request, chat, problem=problem, status=422)
+        return _refused(request, chat, _problem(form))
     is_new = chat is None
     if chat is None:
         chat = start_conversation(_me(request), form.cleaned_data["prompt"])
-    turn = _add_turn(chat, deployment, form, retried=_number(request.POST.get("retry")))
-    if not by_script:
+    try:
+        turn = _add_turn(chat, deployment, form, retried=_number(request.POST.get("retry")))
+    except BusyError:
+        words = _("An answer is being written in this chat: stop it, or wait for its end.")
+        return _refused(request, chat, words)
+    if request.accepts("text/html"):
         return redirect("conversation", chat.pk)
     if is_new:
         return JsonResponse({"url": reverse("conversation", args=[chat.pk])}, status=201)
-    context = {"turn": turn, "thinks": thinks(deployment), "retryable": True}
-    return render(request, "playground/_turn.html", context, status=201)
+    return _fragment(request, turn, status=201)
+
+
+def _refused(request: HttpRequest, chat: Conversation | None, problem: str) -> HttpResponse:
+    if request.accepts("text/html"):
+        return _page(request, chat, problem=problem, status=422)
+    return JsonResponse({"error": problem}, status=422)
 
 
 @require_GET
 @requires("playground.use")
 def turn(request: HttpRequest, turn_id: int) -> HttpResponse:
     """One turn as it stands, for the page that watched it end."""
-    turns = Turn.objects.select_related("conversation__deployment__job")
-    asked = get_object_or_404(turns, pk=turn_id)
+    return _fragment(request, _turn_of(request, turn_id), alone=True)
+
+
+@require_POST
+@requires("playground.use")
+def show(request: HttpRequest, turn_id: int) -> HttpResponse:
+    """Show this attempt of its question from now on. Answers with the attempt."""
+    asked = _turn_of(request, turn_id)
+    show_attempt(asked)
+    return _fragment(request, asked)
+
+
+def _turn_of(request: HttpRequest, turn_id: int) -> Turn:
+    related = ("conversation", "deployment__host", "deployment__job")
+    asked = get_object_or_404(Turn.objects.select_related(*related), pk=turn_id)
     check(request.user, "conversation.view", asked.conversation)
-    context = {
-        "turn": asked,
-        "thinks": thinks(asked.conversation.deployment),
-        "retryable": True,
-        "alone": True,
-    }
-    return render(request, "playground/_turn.html", context)
+    return asked
+
+
+def _fragment(
+    request: HttpRequest, asked: Turn, *, alone: bool = False, status: int = 200
+) -> HttpResponse:
+    """One turn. Only the last question of a conversation can be asked again."""
+    later = Turn.objects.filter(conversation=asked.conversation_id, index__gt=asked.index)
+    context = {"item": shown_of(asked), "retryable": not later.exists(), "alone": alone}
+    return render(request, "playground/_turn.html", context, status=status)
 
 
 @require_POST
@@ -133,13 +168,17 @@ def rename(request: HttpRequest, conversation_id: int) -> HttpResponse:
     return redirect("conversation", chat.pk)
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 @requires("playground.use")
 def delete(request: HttpRequest, conversation_id: int) -> HttpResponse:
-    """Delete a conversation for good; the page has asked before."""
+    """Ask (GET), then delete a conversation for good (POST)."""
     chat = get_object_or_404(Conversation, pk=conversation_id)
     check(request.user, "conversation.delete", chat)
-    if chat.turns.filter(state=Turn.State.STREAMING).exists():
+    if request.method != "POST":
+        context = {"chat": chat, "turns": chat.turns.count()}
+        return render(request, "playground/delete.html", context)
+    streaming = chat.turns.filter(state=Turn.State.STREAMING).values_list("pk", flat=True)
+    if any(turns.is_running(number) for number in streaming):
         messages.error(request, _("An answer is being written: stop it first."))
         return redirect("conversation", chat.pk)
     record(request.user, "conversation.delete", f"conversation {chat.pk}")
@@ -163,23 +202,42 @@ def _page(
     wanted = _number((typed or request.GET).get("deployment"))
     chosen = next((d for d in deployments if d.pk == wanted), None)
     chosen = chosen or current or (deployments[0] if deployments else None)
-    turns = turns_of(chat) if chat else []
+    asked = turns_of(chat) if chat else []
     recommended = _recommended(chosen)
+    # Another model has its own values: those of the last question were for another one.
+    kept = chat.params if chat and chosen == current else None
+    last = asked[-1].turn if asked else None
+    text, most = request.GET.get("q", "").strip()[:LONGEST_SEARCH], _most_listed(request)
+    chats = _listed(_me(request), text, most=most + 1)
     context = {
         "chat": chat,
-        "groups": _groups(conversations_of(_me(request))),
+        "groups": _groups(chats[:most]),
+        "text": text,
+        "older": most + LISTED if len(chats) > most else None,
         "deployments": list(zip(deployments, _labels(deployments), strict=True)),
         "chosen": chosen,
         "is_ready": any(d.state == Deployment.State.READY for d in deployments),
-        "turns": turns,
-        "last": turns[-1] if turns else None,
+        "turns": asked,
+        "last": last,
         "thinks": thinks(chosen),
         "recommended": recommended,
-        "params": typed or (chat.params if chat and chat.params else recommended),
+        "params": typed or kept or recommended,
         "problem": problem,
         "prompt": request.POST.get("prompt", ""),
     }
     return render(request, "playground/index.html", context, status=status)
+
+
+def _most_listed(request: HttpRequest) -> int:
+    wanted = request.GET.get("chats", "")[:6]
+    return min(MOST_LISTED, max(LISTED, _number(wanted) or LISTED))
+
+
+def _listed(user: AbstractBaseUser, text: str, *, most: int) -> Sequence[Conversation]:
+    """The list in the margin: all conversations, or those with the words of ``text``."""
+    if words := text.split():
+        return conversations_with(user, words, most=most)
+    return conversations_of(user, most=most)
 
 
 def _labels(deployments: Sequence[Deployment]) -> list[str]:
@@ -234,24 +292,30 @@ def _chat_of(request: HttpRequest) -> Conversation | None:
 def _add_turn(
     chat: Conversation, deployment: Deployment, form: AskForm, *, retried: int | None
 ) -> Turn:
-    """The next turn, in place of the ``retried`` one where that is the last."""
-    turns = list(turns_of(chat))
-    if turns and turns[-1].pk == retried and turns[-1].state != Turn.State.STREAMING:
-        delete_turn(turns.pop())
-    history = [Exchange(turn.prompt, turn.answer) for turn in turns if turn.answer]
+    """The next turn, or another attempt at the ``retried`` one where that is the last.
+
+    Raises:
+        BusyError: an answer of this conversation is being written.
+    """
+    asked: list[Shown] = list(turns_of(chat))
+    if any(one.turn.state == Turn.State.STREAMING for one in asked):
+        raise BusyError
+    again = asked.pop().turn if asked and retried in asked[-1].attempts else None
+    history = [Exchange(one.turn.prompt, one.turn.answer) for one in asked if one.turn.answer]
     params, prompt = form.params(), form.cleaned_data["prompt"]
     body = request_body(deployment.name, prompt, history=history, params=params)
-    return add_turn(chat, deployment, prompt=prompt, request=body, params=params)
+    return add_turn(chat, deployment, prompt=prompt, request=body, params=params, again=again)
 
 
 def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isdecimal() else None
+    return int(text) if text and text.isdecimal() and len(text) < 19 else None
 
 
 urlpatterns = [
     path("", index, name="playground"),
     path("ask/", ask, name="playground-ask"),
     path("turns/<int:turn_id>/", turn, name="playground-turn"),
+    path("turns/<int:turn_id>/show/", show, name="playground-show"),
     path("<int:conversation_id>/", conversation, name="conversation"),
     path("<int:conversation_id>/rename/", rename, name="conversation-rename"),
     path("<int:conversation_id>/delete/", delete, name="conversation-delete"),

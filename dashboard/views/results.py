@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.db.models import QuerySet
@@ -11,24 +12,25 @@ from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
-from dashboard import result_export
+from dashboard import result_export, sets_table
 from dashboard.charts import accuracy, percentiles, throughput
 from dashboard.charts.series import Series
 from dashboard.columns import RESULTS, chosen, heads
 from dashboard.formats import number
-from dashboard.kept_view import going_words, pinned_words, removed_words
+from dashboard.kept_view import going_words, may_pin, pinned_words, removed_words
 from dashboard.measured_with import identity_rows, provenance_rows, unknown_words
 from dashboard.rights import allowed, requires
 from dashboard.views.compare import compare_results, run_more
 from dashboard.words import host_word, metric_label, metric_text, phrase
 from jobs.metrics import METRICS
-from jobs.models import Host, Result
+from jobs.models import Answer, Host, Result
 from jobs.queries.repeats import spread
 from jobs.queries.result_counts import FACETS, STAMPS
 from jobs.queries.result_orders import COLUMNS, NEWEST
 from jobs.queries.results import (
     Filters,
     ResultPage,
+    answer_page,
     facet_counts,
     matching,
     pinned_count,
@@ -37,8 +39,10 @@ from jobs.queries.results import (
     result_page,
 )
 from jobs.queries.sorting import read_order
+from jobs.services.pins import pins_of
 
 EXPORT_MOST = 10_000
+LONGEST_NAME = 120
 _POINT_COLUMNS = (
     *("output_tokens_per_s", "total_tokens_per_s", "requests_per_s"),
     *("ttft_p50_ms", "ttft_p90_ms", "ttft_p99_ms", "tpot_p50_ms", "tpot_p99_ms"),
@@ -78,6 +82,7 @@ def results(request: HttpRequest) -> HttpResponse:
         "is_later_page": bool(request.GET.get("after")),
         "is_filtered": any(name != "order" for name in query),
         "may_pin": allowed(request.user, "job.pin"),
+        "may_unpin": _may_unpin(request, page.pinned),
     }
     return render(request, "results/list.html", context)
 
@@ -87,8 +92,11 @@ def results(request: HttpRequest) -> HttpResponse:
 def result(request: HttpRequest, result_id: int) -> HttpResponse:
     """One result: numbers, charts, commands, environment, inputs, questions."""
     page = _page(result_id)
-    context = _context(page) | {"may_pin": _may_pin(request, page)}
+    context = _context(page) | {"may_pin": may_pin(request.user, page.result.job)}
     if page.result.sort == Result.Sort.EVALUATION:
+        name = request.GET.get("name", "").strip()[:LONGEST_NAME] or _own_name(page.result)
+        context |= {"name": name, "markdown": sets_table.markdown(page.sets, name)}
+        context |= {"markdown_pattern": sets_table.markdown(page.sets, sets_table.NAME)}
         context |= _question_context(request, page)
         if request.headers.get("HX-Target") == "questions":
             return render(request, "results/_questions.html", context)
@@ -110,9 +118,24 @@ def result_file(request: HttpRequest, result_id: int, ending: str) -> HttpRespon
     return response
 
 
-def _may_pin(request: HttpRequest, page: ResultPage) -> bool:
-    job = page.result.job
-    return job.removed_at is None and allowed(request.user, "job.pin", job)
+@require_GET
+@requires("result.view")
+def answer(request: HttpRequest, result_id: int, index: int) -> HttpResponse:
+    """One question of an evaluation: all that is kept of its answer."""
+    try:
+        page = answer_page(result_id, index)
+    except Answer.DoesNotExist as error:
+        raise Http404(f"result {result_id} has no question {index}") from error
+    return render(request, "results/answer.html", {"page": page, "answer": page.answer})
+
+
+def _own_name(result: Result) -> str:
+    return result.deployment.name if result.deployment else result.model_id
+
+
+def _may_unpin(request: HttpRequest, pinned: Iterable[int]) -> set[int]:
+    """The jobs of which this person may take the pin away."""
+    return {pin.job_id for pin in pins_of(pinned) if allowed(request.user, "job.unpin", pin)}
 
 
 def _page(result_id: int) -> ResultPage:
@@ -235,21 +258,31 @@ def _context(page: ResultPage) -> dict[str, Any]:
         return context | {
             "figure": accuracy.figure(categories, page.accuracy),
             "figure_height": accuracy.height(categories, page.accuracy),
+            "set_count": sum(len(group.rows) for group in page.sets),
         }
     is_batch = "batch_latency_mean_s" in result.metrics
-    series = [Series(f"#{result.job_id}", [(p.concurrency, p.metrics) for p in page.points])]
     return context | {
-        "throughput": _has(page, "output_tokens_per_s") and throughput.figure(series),
-        "waits": [
-            (family, title, percentiles.figure(family, series))
-            for family, title in _wait_titles().items()
-            if _has_family(page, family)
-        ],
+        **_drawn(page),
         "columns": [
             (name, _row_label(result, name)) for name in _POINT_COLUMNS if _has(page, name)
         ],
         "is_batch": is_batch,
         **_repeated(page, "batch_latency_mean_s" if is_batch else "output_tokens_per_s"),
+    }
+
+
+def _drawn(page: ResultPage) -> dict[str, Any]:
+    """Charts over concurrency; of one concurrency, where each would be a dot, a table in place."""
+    families = [family for family in _wait_titles() if _has_family(page, family)]
+    if len(page.points) == 1:
+        tables = [(_wait_titles()[name], percentiles.statistics(name)) for name in families]
+        return {"throughput": False, "waits": [], "wait_rows": tables}
+    series = [Series(f"#{page.result.job_id}", [(p.concurrency, p.metrics) for p in page.points])]
+    return {
+        "throughput": _has(page, "output_tokens_per_s") and throughput.figure(series),
+        "waits": [
+            (name, _wait_titles()[name], percentiles.figure(name, series)) for name in families
+        ],
     }
 
 
@@ -357,5 +390,6 @@ urlpatterns: list[URLPattern] = [
     path("compare/", compare_results, name="result-compare"),
     path("compare/more/", run_more, name="result-run-more"),
     path("<int:result_id>/", result, name="result-detail"),
+    path("<int:result_id>/questions/<int:index>/", answer, name="result-answer"),
     path("<int:result_id>/result.<str:ending>", result_file, name="result-file"),
 ]

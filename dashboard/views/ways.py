@@ -7,7 +7,8 @@ from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from dashboard import audit, line_view
@@ -28,7 +29,9 @@ from jobs.queries.forecast import forecast_drafts
 from jobs.queries.hosts import dies, is_away
 from jobs.queries.targets import target_of
 from jobs.services import preflights
-from jobs.ways import Draft, Way, drafts, launch_way, look_of, ways_of
+from jobs.toolchains.vacc_datasets import DATASETS
+from jobs.ways import Draft, Options, Way, drafts, launch_way, look_of, ways_of
+from jobs.ways.options import BOTH, CALIBRATIONS, PRECISIONS, read_options
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -42,11 +45,19 @@ def model_way(request: HttpRequest, model_id: str, way_id: str) -> HttpResponse:
     host, stack = context["host"], context["stack"]
     if host is None:
         return redirect("model-way", model_id, way_id)
+    if context["errors"] or "show" in request.POST:
+        return _page(request, context, status=422 if context["errors"] else 200)
     look = look_of(way, context["drafts"])
     try:
         confirmed = confirmed_in(request, host, look[0]) if look else []
         jobs = launch_way(
-            way.id, model.id, host=host, stack=stack, user=person(request), confirmed=confirmed
+            way.id,
+            model.id,
+            host=host,
+            stack=stack,
+            user=person(request),
+            options=context["options"],
+            confirmed=confirmed,
         )
     except LaunchError as error:
         return _page(request, context | {"error": str(error)}, status=422)
@@ -57,7 +68,7 @@ def model_way(request: HttpRequest, model_id: str, way_id: str) -> HttpResponse:
         audit.record(request.user, "job.launch", f"job {job.pk}", **detail)
     if not jobs:
         return redirect("model-detail", model.id)
-    return redirect(f"{reverse('job-detail', args=[jobs[0].pk])}")
+    return redirect("pipeline", jobs[0].chain)
 
 
 @require_POST
@@ -83,7 +94,10 @@ def _found(model_id: str, way_id: str) -> tuple[ZooModel, Way]:
 
 
 def _context(model: ZooModel, way: Way, data: QueryDict) -> dict[str, Any]:
-    """``hosts``: those that suit. The first one, and its first stack, unless others are named."""
+    """``hosts``: those that suit. The first one, and its first stack, unless others are named.
+
+    ``errors``: option → what is wrong with it; ``typed`` is what stands in its field.
+    """
     hosts = [host for host in Host.objects.all() if bool(dies(host)) == way.needs_dies]
     named = [host for host in hosts if host.name == data.get("host")]
     host = next(iter([*named, *hosts]), None)
@@ -91,7 +105,8 @@ def _context(model: ZooModel, way: Way, data: QueryDict) -> dict[str, Any]:
     stack = str(data.get("stack", ""))
     if stack not in offered:
         stack = next(iter(offered), "")
-    planned = drafts(way, model, host, stack) if host and stack else []
+    options, errors = _options(way, data)
+    planned = drafts(way, model, host, stack, options) if host and stack and not errors else []
     away = host is None or is_away(host)
     return {
         "model": model,
@@ -100,10 +115,31 @@ def _context(model: ZooModel, way: Way, data: QueryDict) -> dict[str, Any]:
         "host": host,
         "stacks": [STACKS[name] for name in offered],
         "stack": stack,
+        "options": options,
+        "errors": errors,
+        "typed": {name: data.get(name, "") for name in ("concurrency", "port", "bind")},
+        "precisions": [(name, precision_words(name)) for name in PRECISIONS],
+        "calibrations": [(name, DATASETS[name].title) for name in CALIBRATIONS],
         "drafts": planned,
         "shown": [(draft, _shown(draft)) for draft in planned],
-        "asks_host": not away,
+        "asks_host": not away and not errors,
     }
+
+
+def _options(way: Way, data: QueryDict) -> tuple[Options, dict[str, str]]:
+    """What was chosen, and option → what is wrong with it: such a one is as if nobody had said."""
+    given = {name: str(data.get(name, "")) for name in way.options}
+    errors: dict[str, str] = {}
+    while True:
+        try:
+            return read_options({**given, **dict.fromkeys(errors, "")}, way.options), errors
+        except LaunchError as error:
+            errors[error.field] = str(error)
+
+
+def precision_words(name: str) -> str:
+    """What a choice of precision is called."""
+    return _("fp16 and int8") if name == BOTH else name
 
 
 def _page(request: HttpRequest, context: dict[str, Any], *, status: int = 200) -> HttpResponse:

@@ -166,7 +166,7 @@ def conclude(
         sentence=Remark(
             "benchmark:done",
             {
-                "output_tokens_per_s": f"{best.metrics.get('output_tokens_per_s', 0.0):.1f}",
+                "output_tokens_per_s": best.metrics.get("output_tokens_per_s", 0.0),
                 "concurrency": best.concurrency,
             },
         ),

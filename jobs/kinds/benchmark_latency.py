@@ -101,7 +101,9 @@ def product(params: Params, target: Target) -> Mapping[str, Any] | None:
 def notes(params: Params, target: Target) -> Sequence[Remark]:
     """What is done otherwise than the guide prints it."""
     stack = stack_of(params)
-    return vllm_common.engine_notes(params, stack, stack.bench.latency, _model(params, target))
+    return vllm_common.engine_notes(
+        params, stack, stack.bench.latency, _model(params, target), target
+    )
 
 
 def plan(params: Params, target: Target) -> Plan:
@@ -133,7 +135,7 @@ def conclude(
         return Conclusion(failure=Remark("benchmark:no_figures"))
     seconds = found.metrics["batch_latency_mean_s"]
     return Conclusion(
-        sentence=Remark("benchmark:batch", {"seconds": f"{seconds:.3g}"}),
+        sentence=Remark("benchmark:batch", {"seconds": seconds}),
         measured=Measured(
             sort="benchmark",
             what=_what(params),

@@ -90,7 +90,9 @@ def product(params: Params, target: Target) -> Mapping[str, Any] | None:
 def notes(params: Params, target: Target) -> Sequence[Remark]:
     """What is done otherwise than the guide prints it."""
     stack = stack_of(params)
-    told = vllm_common.engine_notes(params, stack, stack.bench.throughput, _model(params, target))
+    told = vllm_common.engine_notes(
+        params, stack, stack.bench.throughput, _model(params, target), target
+    )
     if stack.bench.throughput.dataset_name:
         return [*told, Remark("guide:random_lengths")] if stack.vllm.container else told
     if is_exact(params):
@@ -144,9 +146,9 @@ def conclude(
 def _sentence(metrics: Mapping[str, float]) -> Remark:
     """The output rate; a log that does not tell it apart has that of all tokens only."""
     if "output_tokens_per_s" in metrics:
-        rate = f"{metrics['output_tokens_per_s']:.1f}"
+        rate = metrics["output_tokens_per_s"]
         return Remark("benchmark:offline", {"output_tokens_per_s": rate})
-    rate = f"{metrics['total_tokens_per_s']:.1f}"
+    rate = metrics["total_tokens_per_s"]
     return Remark("benchmark:offline_total", {"total_tokens_per_s": rate})
 
 

@@ -149,7 +149,7 @@ def conclude(
 ) -> Conclusion:
     """How long it took to be ready."""
     seconds = reports.read(outputs, "ready.json", reports.ReadyReport).seconds
-    return Conclusion(sentence=Remark("deploy:ready", {"seconds": f"{seconds:.1f}"}))
+    return Conclusion(sentence=Remark("deploy:ready", {"seconds": seconds}))
 
 
 def _artifact(params: Params, target: Target) -> AssetRef:

@@ -36,6 +36,7 @@ family = "deploy"
 EVERYWHERE = "0.0.0.0"  # the dashboard's chat has to reach it
 # llmdeploy's sample has other ports, which no machine has.
 PUBLISH_PORT, SUBSCRIBE_PORT = 17810, 17110
+BATCH_SIZE = 16
 _FIELDS = {
     "path": "artifact",
     "tp": "artifact",
@@ -58,7 +59,7 @@ class Params(BaseModel):
         json_schema_extra={"label": "Artifact", "group": "Model", "asset": "artifact"},
     )
     batch_size: int = Field(
-        16,
+        BATCH_SIZE,
         ge=1,
         le=256,
         description="Requests that are worked on at the same time.",
@@ -227,7 +228,7 @@ def conclude(
 ) -> Conclusion:
     """How long it took to be ready."""
     seconds = reports.read(outputs, "ready.json", reports.ReadyReport).seconds
-    return Conclusion(sentence=Remark("deploy:ready", {"seconds": f"{seconds:.1f}"}))
+    return Conclusion(sentence=Remark("deploy:ready", {"seconds": seconds}))
 
 
 def _own_ports(params: Params) -> dict[str, int]:

@@ -33,7 +33,11 @@ class Conversation(models.Model):
 
 
 class Turn(Measured):
-    """A question and its answer. The raw stream is in the log store under ``turn/<id>``."""
+    """A question and one attempt at its answer. The stream is in the log store, ``turn/<id>``.
+
+    A question that was asked again has several, of which one is shown: later requests send its
+    answer back.
+    """
 
     class State(models.TextChoices):
         STREAMING = "streaming"
@@ -43,6 +47,9 @@ class Turn(Measured):
 
     conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="turns")
     index = models.PositiveIntegerField()
+    attempt = models.PositiveIntegerField(default=0)
+    is_shown = models.BooleanField(default=True)
+    deployment = models.ForeignKey(Deployment, models.SET_NULL, null=True, related_name="turns")
     prompt = models.TextField()
     request = models.JSONField(default=dict)  # the body that was sent
     state = models.CharField(max_length=16, choices=State, default=State.STREAMING)
@@ -54,11 +61,16 @@ class Turn(Measured):
     created_at = models.DateTimeField(default=now)
 
     class Meta:
-        ordering: ClassVar = ["conversation_id", "index"]
+        ordering: ClassVar = ["conversation_id", "index", "attempt"]
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=["conversation", "index"], name="turn_index_once_a_conversation"
-            )
+                fields=["conversation", "index", "attempt"], name="turn_attempt_once_an_index"
+            ),
+            models.UniqueConstraint(
+                fields=["conversation", "index"],
+                condition=Q(is_shown=True),
+                name="turn_shown_once_an_index",
+            ),
         ]
         indexes: ClassVar = [
             models.Index(

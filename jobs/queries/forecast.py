@@ -16,9 +16,10 @@ from django.db.models import Q
 from django.utils.timezone import now
 
 from jobs.kinds.base import Remark
+from jobs.kinds.work import work
 from jobs.models import Deployment, Host, Job
 from jobs.queries.hosts import is_away, lacks_room
-from jobs.queries.job_page import Durations, left_s, typical
+from jobs.queries.job_page import PAST_COLUMNS, Durations, Past, left_s, past, typical
 from jobs.queries.room import Room, Waiter, room_of, waiter_of
 
 MOST = 100  # so many of a line are looked at; behind them nobody can tell
@@ -216,15 +217,14 @@ def usual_times(host: Host, jobs: Sequence[Job]) -> dict[int, Durations]:
     done = Job.objects.filter(
         host=host, kind__in=kinds, state=Job.State.SUCCEEDED, duration_s__isnull=False
     )
-    rows = done.order_by("-created_at", "-id").values_list(
-        "kind", "title", "model_id", "duration_s"
-    )[:_HISTORY]
-    by_kind: dict[str, list[tuple[str, str, float]]] = defaultdict(list)
-    for kind, title, model, seconds in rows:
-        by_kind[kind].append((title, model, seconds or 0.0))
+    rows = done.order_by("-created_at", "-id").values_list(*PAST_COLUMNS)[:_HISTORY]
+    by_kind: dict[str, list[Past]] = defaultdict(list)
+    for row in rows:
+        by_kind[row[0]].append(past(*row))
     found = {}
     for job in jobs:
-        times = typical(by_kind[job.kind], job.title, job.model_id)
+        amount = work(job.kind, job.params)
+        times = typical(by_kind[job.kind], job.title, job.model_id, amount)
         if times is not None:
             found[job.pk or 0] = times
     return found
@@ -264,7 +264,7 @@ def _left_s(job: Job, usual: Durations | None) -> float | None:
     if job.started_at is None:
         return usual.typical_s if usual else None
     ran_s = (now() - job.started_at).total_seconds()
-    return left_s(job.progress, ran_s, usual)
+    return left_s(job, ran_s, usual)
 
 
 def _unknown(reason: str, **args: object) -> Forecast:

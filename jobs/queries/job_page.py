@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from statistics import median
+from statistics import linear_regression, median
 from typing import Any
 
 from django.db.models import Q
 from django.utils.timezone import now
 
+from jobs.kinds.work import work
 from jobs.models import Deployment, Host, Job, JobStep, OutputFile, Result
 from jobs.queries.hosts import is_away
 
 _CHAIN_LIMIT = 60
 _FEW_FILES = 6  # so many outputs are listed without a fold
 _DURATIONS = 12  # earlier runs that an estimate looks at
+_ALIKE = 0.02  # amounts of work that differ by less are the same
 PACE_TELLS = 0.1  # share done from which a job's own pace says more than earlier runs
 
 
@@ -29,14 +31,28 @@ class StepState:
 
 
 @dataclass(frozen=True, slots=True)
+class Past:
+    """An earlier job, as an estimate sees it. ``work``: see ``jobs.kinds.work``."""
+
+    title: str
+    model: str
+    seconds: float
+    work: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Durations:
-    """How long earlier runs took, seconds. ``same``: they worked on the very same thing."""
+    """How long earlier runs took, seconds. ``same``: they worked on the very same thing.
+
+    ``scaled``: they did more or less of it, and their times are scaled to this amount.
+    """
 
     count: int
     typical_s: float
     shortest_s: float
     longest_s: float
     same: bool
+    scaled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +124,7 @@ class JobPage:
     @property
     def ends_at(self) -> datetime | None:
         """When it should end, see :func:`left_s`; None where nothing tells."""
-        left = left_s(self.job.progress, self.ran_s, self.earlier)
+        left = left_s(self.job, self.ran_s, self.earlier)
         return None if left is None else now() + timedelta(seconds=left)
 
     @property
@@ -190,43 +206,89 @@ def job_page(job_id: int) -> JobPage:
 
 
 def _earlier(job: Job) -> Durations | None:
-    return durations(job.kind, job.host, job.title, model=job.model_id, but=job.pk)
+    return durations(job, job.host)
 
 
-def durations(
-    kind: str, host: Host, title: str, *, model: str = "", but: int | None = None
-) -> Durations | None:
-    """How long such jobs took on ``host``: see :func:`typical`."""
+def durations(job: Job, host: Host) -> Durations | None:
+    """How long jobs such as ``job``, which may be one that is only thought of, took on ``host``:
+    see :func:`typical`.
+    """
     done = Job.objects.filter(
-        ~Q(pk=but or 0), kind=kind, host=host, state=Job.State.SUCCEEDED, duration_s__isnull=False
-    )
-    rows = done.order_by("-created_at", "-id").values_list("title", "model_id", "duration_s")[:50]
-    return typical([(name, of, seconds or 0.0) for name, of, seconds in rows], title, model)
+        kind=job.kind, host=host, state=Job.State.SUCCEEDED, duration_s__isnull=False
+    ).exclude(pk=job.pk or 0)
+    rows = done.order_by("-created_at", "-id").values_list(*PAST_COLUMNS)[:50]
+    amount = work(job.kind, job.params)
+    return typical([past(*row) for row in rows], job.title, job.model_id, amount)
 
 
-def typical(rows: Sequence[tuple[str, str, float]], title: str, model: str) -> Durations | None:
-    """Of jobs of one kind, ``(title, model, seconds)``, latest first: those of the same title, else
-    of the same model, else all of them."""
-    same = [seconds for name, _model, seconds in rows if name == title]
-    alike = [seconds for _name, of, seconds in rows if model and of == model]
-    seconds = (same or alike or [row[2] for row in rows])[:_DURATIONS]
+# Of a job, what :func:`past` takes.
+PAST_COLUMNS = ("kind", "title", "model_id", "duration_s", "params")
+
+
+def past(
+    kind: str, title: str, model: str, seconds: float | None, params: Mapping[str, Any]
+) -> Past:
+    """An earlier job from its columns."""
+    return Past(title, model, seconds or 0.0, work(kind, params))
+
+
+def typical(
+    rows: Sequence[Past], title: str, model: str, amount: float | None = None
+) -> Durations | None:
+    """Of jobs of one kind, latest first: those of the same title, else of the same model, else all
+    of them. Those that did as much as ``amount`` count before others, whose times are scaled to it.
+    """
+    same = [row for row in rows if row.title == title]
+    alike = [row for row in rows if model and row.model == model]
+    chosen = same or alike or list(rows)
+    equal = [row for row in chosen if _is_as_much(row.work, amount)]
+    # Of an older version, rows may not say how much they did: their times are told as they were.
+    scaled = _scaled(chosen, amount) if amount is not None and not equal else []
+    seconds = (scaled or [row.seconds for row in equal or chosen])[:_DURATIONS]
     if not seconds:
         return None
-    return Durations(len(seconds), median(seconds), min(seconds), max(seconds), bool(same))
+    return Durations(
+        *(len(seconds), median(seconds), min(seconds), max(seconds)),
+        same=bool(same) and bool(equal),
+        scaled=bool(scaled),
+    )
 
 
-def left_s(
-    progress: Mapping[str, Any] | None, ran_s: float | None, earlier: Durations | None
-) -> float | None:
+def _scaled(rows: Sequence[Past], amount: float) -> list[float]:
+    """The times of ``rows`` for another amount of work.
+
+    What a run takes whatever it does (its start, its warm-up) is told by runs of several amounts,
+    by the line of least squares through them; of one amount alone all of its time is scaled.
+    """
+    known = [(row.work, row.seconds) for row in rows if row.work]
+    fixed = 0.0
+    if len({did for did, _seconds in known}) > 1:
+        line = linear_regression(*zip(*known, strict=True))
+        fixed = min(max(0.0, line.intercept), *(seconds for _did, seconds in known))
+    return [fixed + (seconds - fixed) * amount / did for did, seconds in known]
+
+
+def _is_as_much(one: float | None, other: float | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return abs(one - other) <= _ALIKE * other
+
+
+def left_s(job: Job, ran_s: float | None, earlier: Durations | None) -> float | None:
     """Seconds to go: from the pace so far once a tenth is done, else from earlier runs."""
     if ran_s is None:
         return None
-    done, total = (progress or {}).get("done"), (progress or {}).get("total")
-    if done and total and done / total >= PACE_TELLS:
+    done, total = ((job.progress or {}).get(name) for name in ("done", "total"))
+    if done and total and done / total >= PACE_TELLS and _tells_all(job):
         return float(max(0.0, ran_s * (total - done) / done))
     if earlier is None or earlier.typical_s <= ran_s:
         return None
     return earlier.typical_s - ran_s
+
+
+def _tells_all(job: Job) -> bool:
+    """False where progress is of one concurrency of several: the others take other times."""
+    return job.kind != "benchmark-online" or len(job.params.get("concurrency") or ()) < 2
 
 
 def _chain(job: Job, after: tuple[Job, ...], before: tuple[Job, ...]) -> tuple[Job, ...]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import groupby
 
 from django.contrib.auth.models import User
 from django.db.models import F, Q, QuerySet
@@ -105,16 +104,6 @@ def sorted_jobs(filters: Filters, order: Order, after: str = "") -> tuple[list[J
     """A page of jobs in this order, and the cursor of the next one, "" at the end."""
     jobs = _filtered(filters).select_related("host", "created_by").prefetch_related("steps")
     return sorted_page(jobs, COLUMNS[order.name], order, after, PAGE_SIZE)
-
-
-def in_stages(jobs: Sequence[Job]) -> list[Job]:
-    """Jobs, newest first, but that those of a chain that stand together go from first to last."""
-    found: list[Job] = []
-    for chain, group in groupby(jobs, key=lambda job: job.chain):
-        together = list(group)
-        # By number: an environment is made before the job that asked for it, and thought of after.
-        found += together if chain is None else sorted(together, key=lambda job: job.pk)
-    return found
 
 
 def _filtered(filters: Filters) -> QuerySet[Job]:

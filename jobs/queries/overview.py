@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -11,15 +12,14 @@ from django.db.models import Count, Q, QuerySet
 from django.utils.timezone import now
 
 from jobs.models import Deployment, Host, Job, Result
+from jobs.queries.chains import BROKEN_STATES
 from jobs.queries.deployments import broken_since
 from jobs.queries.headline import beside, headline
 from jobs.queries.job_page import durations, left_s
 
 _MOST = 8
 _SPARK = 14
-_CHAINS, _CHAIN_JOBS = 3, 60  # how far back a chain that is worth a line is looked for
-TOUR_KINDS = frozenset({"prepare", "compile", "deploy", "benchmark", "evaluate"})
-BROKEN_STATES = (Job.State.FAILED, Job.State.ERRORED, Job.State.LOST)
+_SCANNED = 500  # so many queued jobs are looked at for the first of each chain
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,14 @@ class Running:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """A queued job; ``more``: how many others of its chain wait that are not listed."""
+
+    job: Job
+    more: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """A result with its first and second number, and the first one of the runs before (with it)."""
 
@@ -69,70 +77,36 @@ class Serving:
     measured: Result | None
 
 
-@dataclass(frozen=True, slots=True)
-class ChainProgress:
-    """Jobs made together, and the deployment among what they made."""
-
-    id: UUID
-    jobs: tuple[Job, ...]
-    deployment: Deployment | None
-
-    @property
-    def playground(self) -> Deployment | None:
-        """The deployment, while one can chat with it."""
-        found = self.deployment
-        return found if found and found.state == Deployment.State.READY else None
-
-    @property
-    def is_tour(self) -> bool:
-        """True for a chain of all five kinds."""
-        return {job.kind for job in self.jobs} >= TOUR_KINDS
-
-    @property
-    def done(self) -> int:
-        """How many succeeded."""
-        return sum(job.state == Job.State.SUCCEEDED for job in self.jobs)
-
-    @property
-    def is_open(self) -> bool:
-        """True while one of the jobs may still change."""
-        return any(job.is_open for job in self.jobs)
-
-    @property
-    def succeeded(self) -> bool:
-        """True when every job did."""
-        return self.done == len(self.jobs)
-
-    @property
-    def is_folded(self) -> bool:
-        """True when it is over and nothing of it broke: one line says it all."""
-        return not self.is_open and not any(job.state in BROKEN_STATES for job in self.jobs)
-
-    @property
-    def ended_at(self) -> datetime:
-        """When the last of those that ended did so; some time ago for none."""
-        ended = [job.finished_at for job in self.jobs if job.finished_at]
-        return max(ended, default=self.jobs[0].created_at)
-
-    @property
-    def took_s(self) -> float | None:
-        """Seconds from the start of the first job to the end of the last; None while it is open."""
-        started = [job.started_at for job in self.jobs if job.started_at]
-        if self.is_open or not started:
-            return None
-        return (self.ended_at - min(started)).total_seconds()
-
-
 def running(user: AbstractBaseUser | None) -> list[Running]:
     """Jobs on their hosts, longest first; of ``user`` only, if given."""
     jobs = _of(user).filter(state__in=Job.ON_HOST_STATES).prefetch_related("steps")
-    return [_running(job) for job in jobs.order_by("started_at", "id")[:_MOST]]
+    return [running_of(job) for job in jobs.order_by("started_at", "id")[:_MOST]]
 
 
-def waiting(user: AbstractBaseUser | None) -> list[Job]:
-    """Queued jobs, first those that ask for somebody, then in the order of their hosts' lines."""
+def waiting(user: AbstractBaseUser | None) -> list[Waiting]:
+    """Queued jobs, first those that ask for somebody, then in the order of their hosts' lines.
+
+    Of a chain only the first is told, with how many more of it wait.
+    """
     queued = _of(user).filter(state=Job.State.QUEUED).order_by(*Job.LINE)
-    return [*queued.exclude(asks=[])[:_MOST], *queued.filter(asks=[])[:_MOST]][:_MOST]
+    asking = list(queued.exclude(asks=[])[:_MOST])
+    told, shown = {job.chain for job in asking if job.chain}, [job.pk for job in asking]
+    for number, chain in queued.filter(asks=[]).values_list("pk", "chain")[:_SCANNED]:
+        if len(shown) < _MOST and (chain is None or chain not in told):
+            shown.append(number)
+            told |= {chain} if chain else set()
+    members = queued.filter(chain__in=told).order_by().values_list("chain").annotate(Count("pk"))
+    count: dict[UUID, int] = dict(members)
+    found = [*asking, *queued.filter(pk__in=shown[len(asking) :])]
+    listed = Counter(job.chain for job in found if job.chain)
+    seen: set[UUID] = set()
+    rows = []
+    for job in found:
+        first = job.chain is not None and job.chain not in seen
+        more = count.get(job.chain, 0) - listed[job.chain] if first and job.chain else 0
+        seen |= {job.chain} if job.chain else set()
+        rows.append(Waiting(job, more))
+    return rows
 
 
 def counts(user: AbstractBaseUser | None, since: datetime) -> dict[str, int]:
@@ -188,27 +162,6 @@ def serving() -> list[Serving]:
     return [_serving(deployment) for deployment in deployments]
 
 
-def chain(since: datetime) -> ChainProgress | None:
-    """The newest chain that is open, or that ended after ``since``; None if there is none.
-
-    Two jobs, one of them for the other's sake, are no chain to speak of once all went well.
-    """
-    newest = Job.objects.filter(chain__isnull=False).order_by("-id").values_list("chain", flat=True)
-    for chain_id in list(dict.fromkeys(newest[:_CHAIN_JOBS]))[:_CHAINS]:
-        found = _chain(chain_id) if chain_id else None
-        if found and not (found.succeeded and len(found.jobs) <= 2):
-            return found if found.is_open or found.ended_at >= since else None
-    return None
-
-
-def _chain(chain_id: UUID) -> ChainProgress:
-    jobs = tuple(
-        Job.objects.filter(chain=chain_id).select_related("host", "deployment").order_by("id")
-    )
-    deployments = [job.deployment for job in jobs if hasattr(job, "deployment")]
-    return ChainProgress(chain_id, jobs, deployments[0] if deployments else None)
-
-
 def is_new() -> bool:
     """True while nobody has launched anything here."""
     return not Job.objects.exists()
@@ -228,13 +181,14 @@ def _broke(user: AbstractBaseUser | None, since: datetime) -> QuerySet[Job]:
     return _of(user).filter(state__in=BROKEN_STATES, finished_at__gte=since)
 
 
-def _running(job: Job) -> Running:
+def running_of(job: Job) -> Running:
+    """How far a job is, with its steps read."""
     steps = list(job.steps.all())
     started = [step for step in steps if step.started_at is not None]
     progress = job.progress or {}
     done, total = progress.get("done"), progress.get("total")
     ran_s = (now() - job.started_at).total_seconds() if job.started_at else None
-    earlier = durations(job.kind, job.host, job.title, model=job.model_id, but=job.pk)
+    earlier = durations(job, job.host)
     return Running(
         job=job,
         step=started[-1].name if started else "",
@@ -244,7 +198,7 @@ def _running(job: Job) -> Running:
         total=total,
         unit=str(progress.get("unit", "")),
         ran_s=ran_s,
-        left_s=left_s(job.progress, ran_s, earlier),
+        left_s=left_s(job, ran_s, earlier),
     )
 
 

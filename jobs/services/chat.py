@@ -1,4 +1,4 @@
-"""Writes of the playground: conversations and turns. A turn's end is written by who relays it."""
+"""Writes of the playground: conversations and turns."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
-from django.db import transaction
-from django.db.models import Max
+from django.db import IntegrityError, transaction
+from django.db.models import Max, QuerySet
 from django.utils.timezone import now
 
 from jobs.logstore import store
 from jobs.models import Conversation, Deployment, Turn
 
 TITLE_LENGTH = 60
+
+
+class BusyError(Exception):
+    """An answer of the conversation is being written."""
 
 
 def start_conversation(user: AbstractBaseUser, prompt: str) -> Conversation:
@@ -30,21 +34,70 @@ def add_turn(
     prompt: str,
     request: Mapping[str, Any],
     params: Mapping[str, Any],
+    again: Turn | None = None,
 ) -> Turn:
-    """The next turn, to be started by the page. The conversation remembers how it was asked."""
-    with transaction.atomic():
-        last = Turn.objects.filter(conversation=conversation).aggregate(last=Max("index"))["last"]
-        Conversation.objects.filter(pk=conversation.pk).update(
-            deployment=deployment, params=dict(params), updated_at=now()
-        )
-        turn = Turn.objects.create(
-            conversation=conversation,
-            index=0 if last is None else last + 1,
-            prompt=prompt,
-            request=dict(request),
-        )
+    """The next turn, to be started by the page. The conversation remembers how it was asked.
+
+    ``again``: the turn of which it is another attempt, which is kept and no longer shown.
+
+    Raises:
+        BusyError: another page has asked in this moment.
+    """
+    try:
+        with transaction.atomic():
+            Conversation.objects.filter(pk=conversation.pk).update(
+                deployment=deployment, params=dict(params), updated_at=now()
+            )
+            turns = Turn.objects.filter(conversation=conversation)
+            index, attempt = _place(turns, again)
+            turns.filter(index=index).update(is_shown=False)
+            turn = Turn.objects.create(
+                conversation=conversation,
+                index=index,
+                attempt=attempt,
+                deployment=deployment,
+                prompt=prompt,
+                request=dict(request),
+            )
+    except IntegrityError as error:
+        raise BusyError from error
     store().set_aside(f"turn/{turn.pk}")
     return turn
+
+
+def _place(turns: QuerySet[Turn], again: Turn | None) -> tuple[int, int]:
+    """Index and attempt of a new turn."""
+    if again is None:
+        last = turns.aggregate(last=Max("index"))["last"]
+        return (0 if last is None else last + 1), 0
+    last = turns.filter(index=again.index).aggregate(last=Max("attempt"))["last"]
+    return again.index, (last or 0) + 1
+
+
+def close_turn(turn_id: int, *, state: Turn.State, **fields: Any) -> None:
+    """Write the end of a turn, once. An attempt that failed without a word leaves the place.
+
+    What is shown then is the newest attempt that has an answer, where there is one.
+    """
+    with transaction.atomic():
+        turns = Turn.objects.filter(pk=turn_id, state=Turn.State.STREAMING)
+        if not turns.update(state=state, **fields):
+            return
+        Conversation.objects.filter(turns=turn_id).update(updated_at=now())
+        turn = Turn.objects.get(pk=turn_id)
+        if state == Turn.State.FAILED and not turn.answer and turn.is_shown:
+            others = Turn.objects.filter(conversation=turn.conversation_id, index=turn.index)
+            good = others.exclude(answer="").order_by("attempt").last()
+            if good is not None:
+                show_attempt(good)
+
+
+def show_attempt(turn: Turn) -> None:
+    """Show this attempt of its question, and send its answer back from now on."""
+    with transaction.atomic():
+        attempts = Turn.objects.filter(conversation=turn.conversation_id, index=turn.index)
+        attempts.exclude(pk=turn.pk).update(is_shown=False)
+        attempts.filter(pk=turn.pk).update(is_shown=True)
 
 
 def rename_conversation(conversation: Conversation, title: str) -> None:

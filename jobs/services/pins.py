@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.utils.timezone import now
 
 from jobs import hints
 from jobs.models import Job
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """The pin of a job, as something that belongs to who set it; ``user_id`` is None where that was
+    no person, or an account that is gone."""
+
+    job_id: int
+    user_id: int | None
+
+
+def pin_of(job: Job) -> Pin:
+    """The pin of a job that is pinned."""
+    return Pin(job.pk, job.pinned_by_id)
+
+
+def pins_of(job_ids: Iterable[int]) -> list[Pin]:
+    """The pins of those of these jobs that are pinned."""
+    rows = Job.objects.filter(pk__in=job_ids, pinned_at__isnull=False)
+    return [Pin(pk, user) for pk, user in rows.values_list("pk", "pinned_by_id")]
 
 
 def pin(job_id: int, user: AbstractBaseUser | None) -> bool:

@@ -1,6 +1,8 @@
 // @ts-check
 /** The launch form: marks what was changed, follows the host, keeps the address, never launches twice. */
 
+import { watchChecks } from "./lib/launch_checked.js";
+
 const form = document.querySelector("[data-launch-form]");
 
 /**
@@ -145,6 +147,7 @@ if (form instanceof HTMLFormElement) {
     markReady();
     markShare();
   });
+  watchChecks();
   // Back to the form from the job's page: it comes from the browser's cache, button still off.
   window.addEventListener("pageshow", markReady);
 }

@@ -1,7 +1,7 @@
 // @ts-check
 /** The list of results: facets apply at once, a selection opens the bar. */
 
-const MOST = 4;
+const MOST = 8;
 const facets = /** @type {HTMLFormElement | null} */ (document.querySelector("[data-facets]"));
 const form = /** @type {HTMLFormElement | null} */ (document.querySelector("[data-select]"));
 

@@ -3,7 +3,7 @@
 import pytest
 from django.urls import reverse
 
-from jobs.queries.overview import TOUR_KINDS
+from jobs.queries.chains import TOUR_KINDS
 from tests.browser.checks import Inspector
 
 pytestmark = pytest.mark.browser

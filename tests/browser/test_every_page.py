@@ -6,7 +6,7 @@ import pytest
 from django.urls import get_resolver, reverse
 
 from jobs.kinds import KINDS
-from jobs.queries.overview import TOUR_KINDS
+from jobs.queries.chains import TOUR_KINDS
 from tests.browser import unwell
 from tests.browser.checks import IN_TURNS, LOOKS, Inspector
 
@@ -24,6 +24,7 @@ PAGES = {
     "job-list": ["/jobs/", "/jobs/?state=failed", "/jobs/?kind=prepare"],
     "job-detail": [f"/jobs/{{{kind}}}/" for kind in sorted(TOUR_KINDS)],
     "job-cancel": ["/jobs/{evaluate}/cancel/"],
+    "pipeline": ["/pipelines/{chain}/"],
     "launch-form": [
         *(f"/launch/{kind}/" for kind in KINDS),
         "/launch/benchmark/?from={benchmark}&requests=0",
@@ -45,8 +46,11 @@ PAGES = {
     "model-add-yaml": ["/models/add/yaml/"],
     "deployment-list": ["/deployments/"],
     "deployment-detail": ["/deployments/{deployment}/"],
+    "deployment-stop": ["/deployments/{deployment}/stop/"],
+    "deployment-restart": ["/deployments/{deployment}/restart/"],
     "result-list": ["/results/", "/results/?sort=evaluation"],
     "result-detail": ["/results/{speed}/", "/results/{quality}/"],
+    "result-answer": ["/results/{quality}/questions/0/"],
     "result-compare": [
         "/results/compare/",
         "/results/compare/?id={speed}&id={speed2}",
@@ -55,13 +59,14 @@ PAGES = {
     "search": ["/search/", "/search/?q=smol", "/search/?q=nothing+of+the+kind"],
     "playground": ["/playground/", "/playground/?deployment={deployment}"],
     "conversation": ["/playground/{conversation}/"],
+    "conversation-delete": ["/playground/{conversation}/delete/"],
 }
 ALL_PATHS = [path for paths in PAGES.values() for path in paths]
 TURNS = [path for path in ALL_PATHS if "?" not in path]
 # Fragments of pages, files, forms' targets and redirects.
 NO_PAGES = {
     *("columns", "logout", "person-add", "person-change", "set_language", "jsi18n", "health"),
-    *("job-again", "job-points", "job-output", "job-script"),
+    *("job-again", "pipeline-again", "job-points", "job-output", "job-script"),
     *("job-accuracy", "job-accuracy-table"),
     *("launch", "launch-preview", "launch-script", "host-drain", "tour-start", "frame"),
     *("host-slots", "host-forget-dies", "host-arrival", "secret-keep"),
@@ -71,8 +76,8 @@ NO_PAGES = {
     *("model-edit", "model-edit-yaml", "model-yaml", "model-delete", "model-deleted"),
     *("model-undo", "model-discard"),
     *("chain-put-away", "serving", "search-list"),
-    *("deployment-stop", "deployment-restart", "deployment-now", "result-file"),
-    *("playground-ask", "playground-turn", "conversation-rename", "conversation-delete"),
+    *("deployment-now", "result-file"),
+    *("playground-ask", "playground-turn", "conversation-rename"),
 }
 
 
@@ -83,6 +88,7 @@ def made(toured, person, stack):
     found = {}
     for job in toured.jobs():
         found.setdefault(job["kind"], job["id"])
+        found["chain"] = job["chain"] or found.get("chain")
     for result in toured.ask("results")["results"][::-1]:
         sort = "speed" if result["sort"] == "benchmark" else "quality"
         found.setdefault(sort, result["id"])

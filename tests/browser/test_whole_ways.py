@@ -14,7 +14,7 @@ from django.urls import reverse
 from playwright.sync_api import expect
 
 from jobs.kinds import KINDS
-from jobs.queries.overview import TOUR_KINDS
+from jobs.queries.chains import TOUR_KINDS
 from tests.api import until
 from tests.browser.checks import Inspector
 from tests.browser.visits import Complaints, Visitor
@@ -90,10 +90,10 @@ def launched(page, host, way, model):
     title = {"build-in": "Build_In", "pytorch": "PyTorch"}[way]
     page.get_by_role("link", name=f"The whole way: {title}").click()
     expect(page.get_by_label("Jobs of the chain").locator("details.stage")).not_to_have_count(0)
-    expect(page.locator("form.start .stamp.sim")).to_have_text("simulated")
+    expect(page.locator(".start .stamp.sim")).to_have_text("simulated")
     page.get_by_role("button", name="Launch the whole way").click()
-    page.wait_for_url(re.compile(r"/jobs/\d+/$"))
-    chain = host.job(int(page.url.split("/")[-2]))["chain"]
+    page.wait_for_url(re.compile(r"/pipelines/[0-9a-f-]{36}/$"))
+    chain = page.url.split("/")[-2]
     host.ways[way, model] = [job["id"] for job in host.jobs() if job["chain"] == chain]
     return host.ways[way, model]
 
@@ -109,8 +109,9 @@ class TestAWay:
         assert {host.job(number)["kind"] for number in numbers} >= KINDS_OF[way, model]
 
     def test_the_page_tells_by_itself_when_its_first_job_has_succeeded(self, page, way, model):
-        expect(page.locator("#job-head")).to_contain_text("simulated")
-        expect(page.locator("#job-head .st.ok")).to_be_visible(timeout=WAY_S * 1000)
+        expect(page.locator("#pipeline")).to_contain_text("simulated")
+        first = page.locator("#pipeline tbody tr").first
+        expect(first.locator(".st.ok")).to_be_visible(timeout=WAY_S * 1000)
 
     def test_opencompass_has_a_row_for_each_data_set_while_it_runs(self, page, host, way, model):
         if (way, model) == BUILD_IN:

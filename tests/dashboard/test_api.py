@@ -294,3 +294,28 @@ def test_a_result_has_the_lengths_that_were_asked_for_and_those_that_were_measur
     assert told["asked"] == {"input_tokens": 1024, "output_tokens": 1024}
     assert told["measured"] == {"input_tokens": 1019.0, "output_tokens": 272.11}
     assert told["points"][0]["measured"] == told["measured"]
+
+
+@pytest.mark.parametrize("path", ["nowhere", "jobs/1/nowhere", "results/x"])
+def test_an_address_that_the_api_does_not_have_is_answered_in_json(api, path):
+    for answer in (api.get(path), api.post(path, {})):
+        assert answer.status_code == 404
+        told = answer.json()
+        assert told["error"] == "path" and f"/api/v1/{path}" in told["message"]
+
+
+def test_below_host_an_unknown_address_is_no_wrong_key(api):
+    answer = api.client.get("/api/v1/host/nowhere", headers={"Authorization": "Bearer x"})
+
+    assert answer.status_code == 404
+
+
+@pytest.mark.parametrize("field", ["host", "kind"])
+def test_what_a_launch_lacks_is_named(api, field):
+    body = {"kind": "prepare", "host": make_host().name, "params": {}}
+    del body[field]
+
+    answer = api.post("jobs", body)
+
+    assert answer.status_code == 400
+    assert f"“{field}” is missing." in answer.json()["message"]

@@ -284,7 +284,7 @@ def test_the_tour_waits_for_a_host_that_has_not_reported(host, monkeypatch):
 
 
 def test_a_waited_tour_that_was_cancelled_is_an_exit_code(host, monkeypatch):
-    def cancel_all(self, chain, out):
+    def cancel_all(self, chain, out, watch):
         Job.objects.filter(chain=chain).update(state="cancelled", finished_at="2026-01-01T00Z")
 
     monkeypatch.setattr(tour.Command, "_follow", cancel_all)

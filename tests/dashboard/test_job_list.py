@@ -34,29 +34,30 @@ def test_the_list_of_one_host_or_person_is_in_the_order_of_an_index():
         assert "TEMP B-TREE" not in explained(listed)
 
 
-def test_the_jobs_of_a_chain_stand_in_the_order_in_which_they_run(client):
+def test_the_list_descends_from_end_to_end_chains_included(client):
     client.force_login(make_user())
     first, second = uuid4(), uuid4()
-    old = make_job()
-    one = [make_job(chain=first) for _ in range(3)]
-    alone = make_job()
-    two = [make_job(chain=second) for _ in range(2)]
+    made = [make_job()]
+    made += [make_job(chain=first) for _ in range(3)]
+    made += [make_job(), *(make_job(chain=second) for _ in range(2))]
 
-    listed = client.get(reverse("job-list")).context["rows"]
+    page = client.get(reverse("job-list"))
 
-    assert [job for job, _forecast in listed] == [*two, alone, *one, old]
+    assert [job for job, _forecast in page.context["rows"]] == made[::-1]
+    assert page.text.count(reverse("pipeline", args=[first])) == 3
 
 
-def test_what_a_stage_needs_stands_before_it_though_it_was_thought_of_later(client):
+def test_what_a_job_needs_is_older_than_the_job_that_asked_for_it(client):
     client.force_login(make_user())
     weights = make_weights(host=make_host())
     compiling = launch("compile", {"weights": str(weights.pk)}, host=weights.host, user=None)
     environment = compiling.after.get()
-    assert environment.created_at > compiling.created_at
 
     listed = client.get(reverse("job-list")).context["rows"]
 
-    assert [job for job, _forecast in listed] == [environment, compiling]
+    assert [job for job, _forecast in listed] == [compiling, environment]
+    assert environment.created_at < compiling.created_at
+    assert environment.place <= compiling.place
 
 
 def test_a_host_or_person_that_is_not_known_has_no_jobs():

@@ -341,7 +341,7 @@ def test_only_the_owner_or_an_admin_cancels(client, page):
     address = reverse("job-cancel", args=[job.pk])
 
     assert page.post(address).status_code == 403
-    assert "data-dialog" not in shown(page, job)
+    assert "data-confirm" not in shown(page, job)
     client.force_login(make_user("root", is_staff=True))
     assert client.post(address).status_code == 302
 
@@ -395,7 +395,7 @@ def test_an_estimate_rests_on_the_same_work_first():
         make_job(host=host, title=title, state="succeeded", duration_s=seconds)
     make_job(host=host, title="a", state="failed", duration_s=1.0)
 
-    same, other = durations("prepare", host, "a"), durations("prepare", host, "new")
+    same, other = (durations(Job(kind="prepare", title=title), host) for title in ("a", "new"))
 
     assert same is not None and (same.count, same.typical_s, same.same) == (3, 20.0, True)
     assert other is not None and (other.count, other.longest_s, other.same) == (4, 500.0, False)

@@ -74,7 +74,7 @@ def test_a_pin_on_the_page_of_a_job_says_who_keeps_it_and_is_written_down(client
 
     assert answer.headers["Location"] == reverse("job-detail", args=[job.pk])
     text = text_of(client, "job-detail", job.pk)
-    assert "Pinned by lin: its log and files are never removed." in text
+    assert "Pinned by lin: its log and files stay until lin or an administrator unpins it." in text
     assert "Unpin" in text
     entry = AuditEntry.objects.get()
     assert (entry.user, entry.action, entry.subject) == (lin, "job.pin", f"job {job.pk}")
@@ -92,6 +92,37 @@ def test_a_pin_is_taken_away_again(client, lin):
     assert AuditEntry.objects.get().detail == {"pinned": False}
     text = text_of(client, "job-detail", job.pk)
     assert "Not pinned any more: from tomorrow on its log and files may be removed." in text
+
+
+def test_a_pin_is_taken_away_by_who_set_it_or_an_administrator_and_by_nobody_else(client, lin):
+    root = make_user("root", is_staff=True)
+    job = make_result(job=ended(DAY)).job
+    pins.pin(job.pk, root)
+    address = reverse("job-pin", args=[job.pk])
+    api_address = reverse("api-job-pin", args=[job.pk])
+
+    def tries():
+        return (
+            client.post(address, {"pinned": "0"}).status_code,
+            client.post(
+                api_address, '{"pinned": false}', content_type="application/json"
+            ).status_code,
+        )
+
+    assert tries() == (403, 403)
+    text = text_of(client, "job-detail", job.pk)
+    assert "until root or an administrator unpins it" in text
+    for page in (text, text_of(client, "result-list")):
+        assert address not in page
+    job.refresh_from_db()
+    assert job.pinned_by == root
+
+    client.force_login(make_user("another", is_staff=True))
+    assert "Unpin" in text_of(client, "job-detail", job.pk)
+    assert address in text_of(client, "result-list")
+    assert tries() == (302, 200)
+    job.refresh_from_db()
+    assert job.pinned_at is None
 
 
 def test_the_button_leads_back_to_the_list_as_it_was_and_nowhere_else(client, lin):

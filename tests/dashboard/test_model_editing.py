@@ -465,3 +465,36 @@ def test_a_member_sees_models_and_changes_none(client, folder):
     assert client.get(reverse("model-deleted", args=[OURS])).status_code == 403
     assert client.post(reverse("model-add"), filled()).status_code == 403
     assert client.get(reverse("model-yaml", args=[OURS])).status_code == 200
+
+
+@pytest.mark.parametrize("button", ["keep", "show"])
+def test_an_empty_form_asks_for_the_config_and_the_hubs_id_and_for_nothing_else(admin, button):
+    empty = admin.get(reverse("model-add")).context["groups"]
+    typed = {field.name: field.value for group in empty for field in group.fields}
+
+    answer = admin.post(reverse("model-add"), {**typed, button: "1"})
+
+    assert answer.status_code == 422
+    assert set(answer.context["errors"]) == {"config", "hub_id"}
+    assert "This is needed." not in answer.text
+
+
+def test_what_is_kept_with_a_config_is_filled_in_from_it_first(admin):
+    typed = {"config": json.dumps(CONFIG), "hub_id": "Qwen/Qwen2.5-7B_Chat", "keep": "1"}
+
+    context = admin.post(reverse("model-add"), typed).context
+
+    shown = {field.name: field for group in context["groups"] for field in group.fields}
+    assert shown["architecture.num_hidden_layers"].value == str(CONFIG["num_hidden_layers"])
+    assert (shown["id"].value, shown["name"].value) == ("qwen2.5-7b-chat", "Qwen2.5-7B_Chat")
+    assert not {name for name in context["errors"] if name.startswith("architecture")}
+    assert "config" not in context["errors"]
+
+
+def test_an_id_that_was_typed_is_not_replaced_by_the_hubs(admin):
+    typed = {"config": json.dumps(CONFIG), "hub_id": "Qwen/Qwen2.5-7B", "id": "mine", "fill": "1"}
+
+    groups = admin.post(reverse("model-add"), typed).context["groups"]
+
+    values = {field.name: field.value for group in groups for field in group.fields}
+    assert (values["id"], values["name"]) == ("mine", "Qwen2.5-7B")

@@ -1,4 +1,4 @@
-"""The chain on the overview: large while it runs or broke, one line once it is over."""
+"""The overview: what failed first, a chain large while it runs and one line once it is over."""
 
 import re
 import uuid
@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils.timezone import now
 
 from jobs.models import Job
+from jobs.queries import overview as queries
 from tests.factories import make_deployment, make_host, make_job, make_user
 
 pytestmark = pytest.mark.django_db
@@ -59,11 +60,65 @@ def test_a_tour_that_is_over_is_one_line_with_its_time_and_where_to_go_on(lin, c
     assert "<ol" not in html
 
 
-@pytest.mark.parametrize("state", ["running", "failed", "lost", "errored"])
-def test_a_tour_that_runs_or_broke_shows_every_job(lin, chain, state):
+def test_a_tour_that_runs_shows_every_job_and_leads_to_its_page(lin, chain):
+    make_tour(chain, evaluate="running")
+
+    html = panel(lin)
+
+    assert html.count("<li ") == len(KINDS)
+    assert reverse("pipeline", args=[chain]) in html
+
+
+@pytest.mark.parametrize("state", ["failed", "lost", "errored", "cancelled", "succeeded"])
+def test_a_chain_that_is_over_is_one_line_below_what_runs(lin, chain, state):
     make_tour(chain, evaluate=state)
 
-    assert panel(lin).count("<li ") == len(KINDS)
+    html = lin.get(reverse("overview")).text
+
+    assert "<ol" not in panel(lin)
+    assert html.index('id="running-title"') < html.index('id="chain-title"')
+    assert reverse("pipeline", args=[chain]) in panel(lin)
+
+
+def test_a_chain_that_runs_is_above_what_runs(lin, chain):
+    make_tour(chain, evaluate="running")
+
+    html = lin.get(reverse("overview")).text
+
+    assert html.index('id="chain-title"') < html.index('id="running-title"')
+
+
+def test_what_failed_is_the_first_panel(lin, chain):
+    make_tour(chain, evaluate="running")
+    make_job(state="failed")
+
+    html = lin.get(reverse("overview")).text
+
+    others = ("chain-title", "running-title", "hosts-title")
+    assert all(html.index('id="broke-title"') < html.index(f'id="{other}"') for other in others)
+
+
+def test_waiting_jobs_of_one_chain_are_one_line(lin, chain):
+    make_tour(chain, compile="running", deploy="queued", benchmark="queued", evaluate="queued")
+    alone = make_job(state="queued")
+    first = Job.objects.get(kind="deploy")
+
+    html = lin.get(reverse("overview")).text
+    waiting = re.search(r'<section class="panel waiting".*?</section>', html, re.S)[0]
+
+    assert re.findall(r'href="/jobs/(\d+)/"', waiting) == [str(first.pk), str(alone.pk)]
+    assert "and 2 more jobs of this pipeline" in waiting
+    assert reverse("pipeline", args=[chain]) in waiting
+
+
+def test_a_job_of_a_chain_that_asks_stands_for_the_chain(lin, chain):
+    make_tour(chain, deploy="queued", benchmark="queued", evaluate="queued")
+    asks = [{"check": "shm", "sentence_id": "check:shm", "sentence_args": {}}]
+    Job.objects.filter(kind="deploy").update(asks=asks)
+
+    found = queries.waiting(None)
+
+    assert [(item.job.kind, item.more) for item in found] == [("deploy", 2)]
 
 
 def test_a_tour_that_was_cancelled_is_one_line_and_not_called_succeeded(lin, chain):

@@ -1,10 +1,14 @@
+import fcntl
 import re
+from datetime import timedelta
 
 import pytest
 from django.urls import reverse
+from django.utils.timezone import now
 
 from jobs.logstore import store
 from jobs.models import Conversation, Turn
+from jobs.services.chat import close_turn
 from tests.factories import make_deployment, make_user
 
 pytestmark = pytest.mark.django_db
@@ -61,18 +65,172 @@ def test_a_second_question_sends_the_answers_before_it_without_their_reasoning(c
     ]
 
 
-def test_asking_again_takes_the_place_of_the_last_turn(client, lin):
+def asked_again(client, deployment):
+    """A conversation whose only question has an answer, and a second attempt at it."""
+    ask(client, deployment=deployment.pk)
+    chat = Conversation.objects.get()
+    chat.turns.update(state="done", answer="Hi!")
+    old = chat.turns.get()
+    response = ask(client, deployment=deployment.pk, conversation=chat.pk, retry=old.pk)
+    return chat, old, chat.turns.get(is_shown=True), response
+
+
+def attempts(response):
+    """What a turn's foot says of its attempts: "1/2", and the ids behind ‹ and ›."""
+    text = response.content.decode()
+    place = re.search(r">(\d+/\d+)</b>", text)
+    return place and place[1], re.findall(r'data-attempt="(\d*)"', text)
+
+
+def test_asking_again_keeps_every_attempt(client, lin):
+    chat, old, new, _ = asked_again(client, make_deployment())
+
+    assert (new.index, new.attempt, old.index, old.attempt) == (0, 1, 0, 0)
+    assert [m["content"] for m in new.request["messages"]] == ["Hello"]
+    old.refresh_from_db()
+    assert (old.answer, old.is_shown) == ("Hi!", False)
+
+    chat.turns.filter(pk=new.pk).update(state="done", answer="Hello!")
+    page = client.get(reverse("conversation", args=[chat.pk]))
+    assert attempts(page) == ("2/2", [str(old.pk), ""])
+    assert "Hello!" in page.content.decode()
+
+
+def test_the_attempt_that_is_shown_is_the_one_that_is_sent_back(client, lin):
+    deployment = make_deployment()
+    chat, old, new, _ = asked_again(client, deployment)
+    chat.turns.filter(pk=new.pk).update(state="done", answer="Hello!")
+
+    shown = client.post(reverse("playground-show", args=[old.pk]))
+    ask(client, deployment=deployment.pk, conversation=chat.pk, prompt="And now?")
+
+    assert attempts(shown) == ("1/2", ["", str(new.pk)])
+    assert [m["content"] for m in chat.turns.last().request["messages"]] == [
+        "Hello",
+        "Hi!",
+        "And now?",
+    ]
+
+
+def test_an_attempt_that_failed_without_a_word_gives_its_place_back(client, lin):
+    deployment = make_deployment()
+    chat, old, new, _ = asked_again(client, deployment)
+
+    close_turn(new.pk, state=Turn.State.FAILED, error="busy", stats={})
+
+    assert attempts(client.get(reverse("conversation", args=[chat.pk]))) == (
+        "1/2",
+        ["", str(new.pk)],
+    )
+    failed = client.get(reverse("playground-turn", args=[new.pk]))
+    assert attempts(failed) == ("2/2", [str(old.pk), ""])
+    assert "The earlier answer is kept" in failed.content.decode()
+
+
+def test_only_the_last_question_is_asked_again(client, lin):
+    chat = Conversation.objects.create(user=lin)
+    first, last = (
+        Turn.objects.create(conversation=chat, index=n, prompt="x", state="done") for n in range(2)
+    )
+
+    pages = [client.get(reverse("playground-turn", args=[one.pk])) for one in (first, last)]
+    ask(client, deployment=make_deployment().pk, conversation=chat.pk, retry=first.pk)
+
+    assert ["data-retry" in page.content.decode() for page in pages] == [False, True]
+    assert chat.turns.last().index == 2
+
+
+def test_a_second_page_cannot_ask_while_an_answer_is_written(client, lin):
     deployment = make_deployment()
     ask(client, deployment=deployment.pk)
     chat = Conversation.objects.get()
-    old = chat.turns.get()
+
+    response = ask(client, deployment=deployment.pk, conversation=chat.pk, prompt="And now?")
+
+    assert (response.status_code, chat.turns.count()) == (422, 1)
+    assert "An answer is being written" in response.json()["error"]
+
+
+def test_each_turn_says_which_model_answered_and_how_it_was_asked(client, lin):
+    first, second = make_deployment(name="first"), make_deployment(name="second")
+    first.host.sort = "simulated"
+    first.host.save()
+    ask(client, deployment=first.pk, system="Be brief.", seed="7")
+    chat = Conversation.objects.get()
     chat.turns.update(state="done", answer="Hi!")
 
-    ask(client, deployment=deployment.pk, conversation=chat.pk, retry=old.pk)
+    ask(client, deployment=second.pk, conversation=chat.pk)
 
-    turn = chat.turns.get()
-    assert turn.pk != old.pk
-    assert [m["content"] for m in turn.request["messages"]] == ["Hello"]
+    page = client.get(reverse("conversation", args=[chat.pk])).content.decode()
+    lines = [
+        " ".join(re.sub(r"<[^>]+>", " ", line).split())
+        for line in re.findall(r'<p class="asked.*?</p>', page, re.DOTALL)
+    ]
+    assert lines == [
+        "first simulated temperature 0.2 max_tokens 64 seed 7 with a system prompt",
+        "second temperature 0.2 max_tokens 64",
+    ]
+    assert 'title="Be brief."' in page
+
+
+def test_another_deployment_brings_its_own_parameters(client, lin):
+    """R1 was asked with 0.2 and 512 tokens because another model had been before it."""
+    small, r1 = make_deployment(name="small"), make_deployment(model_id="deepseek-r1", name="r1")
+    ask(client, deployment=small.pk)
+    chat = Conversation.objects.get()
+    address = reverse("conversation", args=[chat.pk])
+
+    pages = [client.get(f"{address}{query}") for query in ("", f"?deployment={r1.pk}")]
+
+    shown = [
+        (page.context["chosen"].name, page.context["params"]["temperature"], page.context["thinks"])
+        for page in pages
+    ]
+    assert shown == [("small", 0.2, False), ("r1", 0.6, True)]
+
+
+def test_older_chats_are_a_link_away(client, lin):
+    Conversation.objects.bulk_create(
+        Conversation(user=lin, title=f"chat {n}", updated_at=now() - timedelta(minutes=n))
+        for n in range(65)
+    )
+
+    page = client.get(reverse("playground"))
+    older = client.get(f"{reverse('playground')}?chats=120").content.decode()
+
+    assert re.search(r'class="older" href="([^"]+)"', page.content.decode())[1] == "?chats=120"
+    assert "chat 64<" not in page.content.decode()
+    assert "chat 64<" in older
+    assert 'class="older"' not in older
+
+
+@pytest.mark.parametrize("typed", ["", "x", "-5", "9" * 40, "99999"])
+def test_any_number_of_chats_can_be_asked_for(client, lin, typed):
+    assert client.get(f"{reverse('playground')}?chats={typed}").status_code == 200
+
+
+def test_chats_are_found_by_what_was_said_in_them(client, lin):
+    chats = [Conversation.objects.create(user=lin, title=title) for title in ("one", "two")]
+    Turn.objects.create(conversation=chats[0], index=0, prompt="tell of Otters", answer="furry")
+    other = Conversation.objects.create(user=make_user("chen"), title="otters are secret")
+
+    def found(words):
+        page = client.get(reverse("playground"), {"q": words})
+        return [chat.title for _, group in page.context["groups"] for chat in group]
+
+    assert found("otter furry") == found("one otter") == ["one"]
+    assert found("furry two") == []
+    assert other.title not in found("secret")
+    assert set(found("")) == {"one", "two"}
+
+
+def test_a_turn_of_a_killed_process_does_not_keep_its_conversation(client, lin):
+    chat = Conversation.objects.create(user=lin)
+    Turn.objects.create(conversation=chat, index=0, prompt="x")
+
+    client.post(reverse("conversation-delete", args=[chat.pk]))
+
+    assert not Conversation.objects.exists()
 
 
 @pytest.mark.parametrize(
@@ -219,8 +377,9 @@ def test_a_turn_says_what_it_left_of_the_context(client, lin):
     type(deployment.job).objects.filter(pk=deployment.job_id).update(params={"context": 2048})
     chat = Conversation.objects.create(user=lin, deployment=deployment)
     stats = {"prompt_tokens": 1000, "completion_tokens": 60, "answer_tokens": 40}
+    fields = {"request": {"model": "m"}, "state": "done", "stats": stats}
     turn = Turn.objects.create(
-        conversation=chat, index=0, prompt="x", request={"model": "m"}, state="done", stats=stats
+        conversation=chat, deployment=deployment, index=0, prompt="x", **fields
     )
 
     for address in (
@@ -282,9 +441,12 @@ def test_a_turn_whose_number_was_given_before_begins_with_nothing(client, lin):
 
 def test_a_conversation_with_a_running_answer_is_not_deleted(client, lin):
     chat = Conversation.objects.create(user=lin)
-    Turn.objects.create(conversation=chat, index=0, prompt="x")
+    turn = Turn.objects.create(conversation=chat, index=0, prompt="x")
+    store().append(f"turn/{turn.pk}", 0, b"data: {}\n")
+    with store().path(f"turn/{turn.pk}").with_suffix(".alive").open("w") as alive:
+        fcntl.flock(alive, fcntl.LOCK_EX)
 
-    client.post(reverse("conversation-delete", args=[chat.pk]))
+        client.post(reverse("conversation-delete", args=[chat.pk]))
 
     assert Conversation.objects.filter(pk=chat.pk).exists()
 

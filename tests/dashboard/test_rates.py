@@ -10,7 +10,7 @@ from django.urls import reverse
 from dashboard import sparks
 from dashboard.rates import MINUTES, SILENT_S, rates
 from jobs.models import ServedBlock
-from tests.factories import make_deployment, make_host, make_user
+from tests.factories import make_deployment, make_host, make_measured, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -180,3 +180,16 @@ def test_the_list_of_deployments_asks_as_often_for_many(lin, count, django_asser
 
     with django_assert_num_queries(7):
         lin.get(reverse("deployment-list"))
+
+
+def test_the_peak_of_a_past_benchmark_is_no_rate_of_now(client):
+    client.force_login(make_user())
+    deployment = make_deployment(name="served")
+    peak = make_measured(points=[(64, {"output_tokens_per_s": 2111.0})], deployment=deployment)
+
+    text = client.get(reverse("serving")).content.decode()
+
+    assert 'class="v num"' not in text
+    plain = " ".join(re.sub(r"<[^>]+>", " ", text).split())
+    assert "No live rate: its engine reports none." in plain
+    assert f"Last benchmark: #{peak.job_id}, peak 2 111 tok/s" in plain

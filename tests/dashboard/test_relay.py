@@ -34,6 +34,7 @@ class Engine:
         self.keys = []
         self.was_left = asyncio.Event()
         self.status = 200
+        self.tokens = None  # how its tokenizer counts a text
 
     async def chat(self, request):
         self.requests.append(await request.json())
@@ -48,9 +49,15 @@ class Engine:
             raise
         return response
 
+    async def tokenize(self, request):
+        if self.tokens is None:
+            return web.json_response({"detail": "Not Found"}, status=404)
+        return web.json_response(self.tokens((await request.json())["prompt"]))
+
     @asynccontextmanager
     async def served(self):
         app = web.Application()
+        app.router.add_post("/tokenize", self.tokenize)
         app.router.add_post("/v1/chat/completions", self.chat)
         runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
         await runner.setup()
@@ -85,6 +92,7 @@ class Browser:
             "server": ("testserver", 80),
         }
         self.status = None
+        self.headers = {}
         self.body = b""
         self.came = asyncio.Event()
         self.leave = asyncio.Event()
@@ -96,6 +104,7 @@ class Browser:
 
     async def send(self, message):
         self.status = message.get("status", self.status)
+        self.headers |= dict(message.get("headers", ()))
         self.body += message.get("body", b"")
         self.came.set()
 
@@ -122,7 +131,11 @@ def make_turn(url, user=None):
         user=user or User.objects.get(username="lin"), deployment=deployment
     )
     return Turn.objects.create(
-        conversation=conversation, index=0, prompt="Hi", request={"model": "m"}
+        conversation=conversation,
+        deployment=deployment,
+        index=0,
+        prompt="Hi",
+        request={"model": "m"},
     )
 
 
@@ -166,8 +179,8 @@ def test_an_engine_with_a_key_is_asked_with_it_and_the_turn_does_not_hold_it(cli
     secrets.keep("API_KEY", "token-abc123")
 
     async def scenario(engine, turn):
-        turn.conversation.deployment.details = {"api_key": name}
-        await turn.conversation.deployment.asave()
+        turn.deployment.details = {"api_key": name}
+        await turn.deployment.asave()
         browser = Browser(client, f"/relay/turns/{turn.pk}/start")
         await engine.say.put(delta(content="Hi") + END)
         await engine.say.put(None)

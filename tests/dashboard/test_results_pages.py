@@ -12,11 +12,19 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils.timezone import now
 
+from dashboard.sentences import sentence
 from dashboard.templatetags.results import delta
 from jobs.models import Result
 from jobs.queries import results as queries
 from jobs.queries.comparison import compare
-from tests.factories import make_deployment, make_host, make_job, make_measured, make_user
+from tests.factories import (
+    make_deployment,
+    make_host,
+    make_job,
+    make_measured,
+    make_result,
+    make_user,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -87,8 +95,8 @@ def test_stamps_tell_results_with_a_remark_from_those_without():
 
 def test_each_flag_is_a_facet_and_a_word_of_the_search(client):
     client.force_login(make_user("lin"))
-    noisy = make_measured(remarks=[{"id": "result:beside_jobs", "args": {"jobs": "5"}}])
-    crowded = make_measured(remarks=[{"id": "result:beside_deployments", "args": {"names": "a"}}])
+    remark = {"id": "result:beside_jobs", "args": {"jobs": "5"}}
+    noisy, crowded = (make_measured(disturbed=True, remarks=[remark]) for _ in range(2))
     few = make_measured(remarks=[{"id": "result:few_samples", "args": {"n": 3}}])
     args = {"cut": 2, "total": 2, "max_tokens": 9}
     cut = make_measured(scores=[1, 0], remarks=[{"id": "evaluate:cut", "args": args}])
@@ -165,12 +173,32 @@ def test_a_benchmarks_page_says_its_best_rate_and_where(page):
     ],
 )
 def test_a_benchmarks_page_draws_what_was_measured_and_no_empty_chart(page, metrics, charts):
-    result = make_measured(points=[(1, metrics)])
+    result = make_measured(points=[(1, metrics), (2, metrics)])
 
     text = page(reverse("result-detail", args=[result.pk]))
 
     drawn = re.findall(r'data-chart="(\w+)-data"', text)
     assert drawn == ["throughput", *charts]
+
+
+def test_one_concurrency_has_a_table_of_its_latencies_and_no_chart_of_one_dot(page):
+    metrics = {"output_tokens_per_s": 9.0, "ttft_mean_ms": 77.0, "ttft_p90_ms": 91.0}
+    one = make_measured(points=[(16, metrics)])
+    two = make_measured(points=[(16, metrics), (32, metrics)])
+
+    text = page(reverse("result-detail", args=[one.pk]))
+
+    assert "data-chart" not in text
+    table = text[text.index("<h2>Latency</h2>") :]
+    assert re.findall(
+        r"\d[\d.]*|n/a", re.sub(r"<[^>]+>", " ", table[: table.index("</table>")])
+    ) == [
+        *("16", "50", "90", "99"),
+        *("77.0", "n/a", "91.0", "n/a"),
+    ]
+    assert "<h2>Latency</h2>" not in page(reverse("result-detail", args=[two.pk]))
+    panel = render_to_string("results/_result_panel.html", {"result": one})
+    assert "data-chart" not in panel
 
 
 def test_an_evaluations_page_filters_its_questions(page):
@@ -289,7 +317,7 @@ def test_a_jobs_page_can_show_its_result_in_one_look():
 def test_an_evaluation_in_one_look_has_its_interval():
     text = render_to_string("results/_result_panel.html", {"result": make_measured(scores=[1, 0])})
 
-    assert "[9.5, 90.5]" in text
+    assert "[9.45, 90.55]" in text
 
 
 SOME_FAILED = {
@@ -373,3 +401,30 @@ def test_lengths_of_prompts_that_people_wrote_are_measured_only(page):
 
     assert "asked – → 64" in html
     assert "measured 44 → 64" in html
+
+
+@pytest.mark.parametrize(("seed", "words"), [(None, "one for each concurrency and run"), (7, "7")])
+def test_a_result_says_where_its_seed_came_from(page, seed, words):
+    job = make_job(state="succeeded", kind="benchmark-online", params={"seed": seed})
+    result = make_measured(points=[point(4, 90.0)], job=job)
+
+    html = page(reverse("result-detail", args=[result.pk]))
+
+    assert re.search(rf"<dt>Seed</dt><dd>{words}</dd>", html)
+
+
+def test_a_plain_fact_beside_a_result_is_no_warning(client):
+    client.force_login(make_user())
+    remarks = [
+        {"id": "benchmark:no_server", "args": {}},
+        {"id": "benchmark:few_requests", "args": {"requests": 6}},
+    ]
+    result = make_result(remarks=remarks)
+
+    for page in ("result-detail", "job-detail"):
+        number = result.pk if page == "result-detail" else result.job_id
+        text = client.get(reverse(page, args=[number])).text
+        notes = re.findall(r'<div class="(note[^"]*)">.*?<span>(.*?)</span></div>', text)
+        looks = {words: look for look, words in notes}
+        assert looks[sentence("benchmark:no_server", {})] == "note"
+        assert looks[sentence("benchmark:few_requests", {"requests": 6})] == "note warn"

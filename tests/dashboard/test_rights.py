@@ -1,5 +1,6 @@
 import re
 from types import SimpleNamespace
+from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
@@ -7,6 +8,7 @@ from django.urls import URLPattern, get_resolver
 
 from dashboard.consumers import base, websocket_urlpatterns
 from dashboard.rights import ACTIONS, Role, allowed, requires
+from jobs.services.pins import Pin
 from tests.factories import make_job, make_user
 
 pytestmark = pytest.mark.django_db
@@ -52,6 +54,7 @@ def test_a_stranger_gets_nothing_from_any_view(route, pattern, client):
     if pattern.name in OPEN or (action and ACTIONS[action] is Role.ANYONE):
         return
     address = "/" + re.sub(r"<(?:int:)[^>]+>", "1", route)
+    address = re.sub(r"<uuid:[^>]+>", str(UUID(int=1)), address)
     address = re.sub(r"<[^>]+>", "x", address)
 
     for method in (client.get, client.post):
@@ -94,6 +97,16 @@ def test_a_member_may_cancel_their_own_job_only():
     assert allowed(owner, "job.cancel", job)
     assert not allowed(other, "job.cancel", job)
     assert allowed(make_user(is_staff=True), "job.cancel", job)
+
+
+def test_a_member_may_take_their_own_pin_away_only():
+    owner, other = make_user(), make_user()
+    pin, of_nobody = Pin(1, owner.pk), Pin(1, None)
+
+    assert allowed(owner, "job.unpin", pin)
+    assert not allowed(other, "job.unpin", pin)
+    assert not allowed(other, "job.unpin", of_nobody)
+    assert allowed(make_user(is_staff=True), "job.unpin", of_nobody)
 
 
 def test_a_closed_account_may_do_nothing():

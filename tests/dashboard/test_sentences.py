@@ -2,6 +2,7 @@ import ast
 import re
 from pathlib import Path
 
+import pytest
 from django.utils.translation import override
 
 from dashboard.sentences import SENTENCES, sentence
@@ -68,3 +69,17 @@ def test_without_an_id_there_is_nothing_to_say():
 
 def test_an_id_of_a_newer_host_is_shown_as_it_is():
     assert sentence("work:of_tomorrow", {"a": 1}) == "work:of_tomorrow"
+
+
+@pytest.mark.parametrize(
+    ("id_", "args", "said"),
+    [
+        ("benchmark:offline", {"output_tokens_per_s": 3424.4}, "3\u202f424 output tokens/s"),
+        ("benchmark:offline", {"output_tokens_per_s": "3424.4"}, "3\u202f424 output tokens/s"),
+        ("benchmark:offline", {"output_tokens_per_s": 0.0035}, "0.0035 output tokens/s"),
+        ("evaluate:done", {"accuracy": 46.2, "questions": 1135}, "46.20 % of 1\u202f135 questions"),
+        ("evaluate:done", {"accuracy": "?", "questions": 8}, "? % of 8 questions"),
+    ],
+)
+def test_numbers_in_sentences_are_those_of_the_pages(id_, args, said):
+    assert sentence(id_, args).startswith(said)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 
 import pytest
@@ -51,7 +52,7 @@ def test_one_click_launches_the_whole_chain_and_keeps_who_did(browser, host):
     answer = browser.post(reverse("model-way", args=WAY), {"host": host.name, "stack": "guide"})
 
     jobs = list(Job.objects.order_by("pk"))
-    assert answer.url == reverse("job-detail", args=[jobs[0].pk])
+    assert answer.url == reverse("pipeline", args=[jobs[0].chain])
     assert len({job.chain for job in jobs}) == 1
     assert {job.kind for job in jobs} >= {"deploy-vllm", "benchmark-online", "evaluate-opencompass"}
     assert AuditEntry.objects.filter(action="job.launch").count() == len(jobs)
@@ -129,3 +130,71 @@ def test_a_way_for_the_processor_is_offered_on_hosts_without_dies_alone(browser,
     assert f'value="{here.name}"' in page
     assert f'value="{host.name}"' not in page
     assert "2.4 GB" in page
+
+
+BUILD_IN = ("deepseek-r1-distill-qwen-7b", "build-in")
+
+
+def test_what_is_chosen_for_the_whole_way_is_shown_launched_and_in_the_address(browser, host):
+    way = reverse("model-way", args=BUILD_IN)
+    chosen = {"host": host.name, "precision": "both", "calibration": "alpaca", "concurrency": "1,4"}
+
+    page = browser.get(way, chosen).content.decode()
+    browser.post(way, chosen)
+
+    assert page.count("Compile for VACC") == 2
+    assert 'value="both" selected' in page
+    assert 'value="alpaca" selected' in page
+    jobs = Job.objects.order_by("pk")
+    compiled = [job.params["precision"] for job in jobs if job.kind == "compile-vacc"]
+    assert compiled == ["fp16", "int8"]
+    assert page.count('<details class="cmd-file stage"') == len(jobs)
+    loads = {str(job.params["concurrency"]) for job in jobs if job.kind == "benchmark"}
+    assert loads == {"[1, 4]"}
+
+
+def test_the_switch_takes_every_job_of_the_way_to_the_letter(browser, host):
+    way = reverse("model-way", args=WAY)
+
+    page = browser.get(way, {"as_in_guide": "1"}).content.decode()
+    browser.post(way, {"host": host.name, "as_in_guide": "1"})
+
+    assert "the guide's to the letter" in html.unescape(page)
+    assert "10.24.73.25" in page
+    switched = [job.params["as_in_guide"] for job in Job.objects.all() if "stack" in job.params]
+    assert set(switched) == {True}
+
+
+def test_a_wrong_option_is_said_at_its_field_and_the_others_stay(browser, host):
+    way = reverse("model-way", args=BUILD_IN)
+    wrong = {"host": host.name, "precision": "fp16", "concurrency": "1, x"}
+
+    shown = browser.get(way, wrong)
+    answer = browser.post(way, wrong)
+
+    assert (shown.status_code, answer.status_code) == (200, 422)
+    for page in (shown.content.decode(), answer.content.decode()):
+        assert re.search(r'id="e-w-concurrency">Whole numbers from 1 to 1024', page)
+        assert 'value="fp16" selected' in page
+        assert 'value="1, x"' in page
+    assert Job.objects.count() == 0
+
+
+def test_without_scripts_the_commands_are_shown_by_a_button_that_launches_nothing(browser, host):
+    way = reverse("model-way", args=BUILD_IN)
+
+    answer = browser.post(way, {"host": host.name, "precision": "fp16", "show": "1"})
+
+    assert answer.status_code == 200
+    assert "Prepare datasets" not in answer.content.decode().split("Where and what")[0]
+    assert Job.objects.count() == 0
+
+
+def test_the_ports_that_the_server_will_have_are_shown(browser, host):
+    way = reverse("model-way", args=BUILD_IN)
+
+    page = browser.get(way, {"precision": "both"}).content.decode()
+
+    assert "port 7863" in page
+    assert "port chosen at start" in page  # the second server: the first will have that one
+    assert re.findall(r'<span class="mono">publish_port</span> (\d+)', page) == ["17810", "17811"]

@@ -14,7 +14,7 @@ FLOOD = Path(__file__).with_name("flood.py")
 FIRST_MB, LAST_MB = 8, 2
 # Links of the ways that only lead to what a middle needs.
 PYTORCH_WITHOUT = ["throughput", "latency", "online", "evaluation"]
-BUILD_IN_WITHOUT = ["deployment", "benchmark", "evaluation"]
+BUILD_IN_WITHOUT = ["deployment-int8", "benchmark-int8", "evaluation-int8"]
 
 
 @dataclass

@@ -7,11 +7,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now
 
+from jobs.kinds.work import work
 from jobs.models import Job
 from jobs.plans import Step
 from jobs.queries import forecast as forecast_module
 from jobs.queries.forecast import Ahead, forecast, forecast_drafts, forecasts
-from jobs.queries.job_page import typical
+from jobs.queries.job_page import Past, left_s, typical
 from jobs.queries.room import Guest, Room, Server, Waiter
 from tests.factories import make_deployment, make_host, make_job, make_plan
 
@@ -88,12 +89,89 @@ def test_the_dies_of_a_job_that_serves_do_not_come_back():
 
 
 def test_such_jobs_are_the_same_then_the_same_model_then_the_same_kind():
-    rows = [("int8", "qwen", 10.0), ("fp16", "qwen", 30.0), ("int8", "llama", 500.0)]
+    rows = [
+        *(Past("int8", "qwen", 10.0), Past("fp16", "qwen", 30.0), Past("int8", "llama", 500.0)),
+    ]
 
     assert typical(rows, "fp16", "qwen").typical_s == 30.0
     assert typical(rows, "fp8", "qwen").typical_s == 20.0
     assert typical(rows, "fp8", "gemma").typical_s == 30.0
     assert typical([], "fp8", "gemma") is None
+
+
+def test_times_of_runs_that_did_less_are_scaled_and_said_to_be():
+    rows = [Past("r1 @ 4", "r1", 30.0, 100.0), Past("r1 @ 4", "r1", 60.0, 200.0)]
+
+    more, as_much = typical(rows, "r1 @ 4", "r1", 3000.0), typical(rows, "r1 @ 4", "r1", 200.0)
+
+    assert (more.typical_s, more.count, more.same, more.scaled) == (900.0, 2, False, True)
+    assert (as_much.typical_s, as_much.count, as_much.same, as_much.scaled) == (
+        *(60.0, 1, True, False),
+    )
+
+
+def test_what_a_run_takes_whatever_it_does_is_not_scaled():
+    rows = [Past("r1 @ 4", "r1", 20.0 + 0.1 * amount, amount) for amount in (100.0, 200.0, 400.0)]
+
+    assert typical(rows, "r1 @ 4", "r1", 3000.0).typical_s == pytest.approx(320.0)
+
+
+def test_runs_that_took_less_the_more_they_did_give_no_time_below_nothing():
+    rows = [Past("r1 @ 4", "r1", 60.0, 100.0), Past("r1 @ 4", "r1", 30.0, 200.0)]
+
+    assert typical(rows, "r1 @ 4", "r1", 10.0).shortest_s >= 0.0
+
+
+def test_runs_that_do_not_say_how_much_they_did_are_told_as_they_were():
+    found = typical([Past("r1 @ 4", "r1", 30.0)], "r1 @ 4", "r1", 3000.0)
+
+    assert (found.typical_s, found.same, found.scaled) == (30.0, False, False)
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "times"),
+    [
+        ("benchmark-online", {"requests": 300}, 3),
+        ("benchmark-online", {"output_tokens": 2048, "input_tokens": 2048}, 2),
+        ("benchmark-online", {"concurrency": [2]}, 2),
+        ("benchmark-online", {"concurrency": [4, 4]}, 2),
+        ("benchmark-online", {"concurrency": [1000]}, 0.04),
+        ("benchmark", {"requests": 200}, 2),
+        ("benchmark-throughput", {"requests": 1000}, 10),
+        ("benchmark-latency", {"iterations": 30}, 2),
+        ("evaluate", {"batch": 2}, 2),
+        ("evaluate", {"limit": 20}, 2),
+        ("evaluate-evalscope", {"limit": 2}, 2),
+        ("evaluate-opencompass", {"limit": 0, "datasets": ["mmlu"], "mmlu": "all"}, 14042 / 10),
+    ],
+)
+def test_work_grows_with_requests_and_lengths_and_shrinks_with_concurrency(kind, more, times):
+    params = {
+        **{"requests": 100, "output_tokens": 1024, "input_tokens": 1024, "concurrency": [4]},
+        **{"iterations": 10, "questions": "basics", "limit": 10, "batch": 4},
+        "datasets": ["mmlu"],
+    }
+    if kind.startswith("evaluate-"):
+        params |= {"limit": 1, "mmlu": "ten"}
+
+    assert work(kind, params | more) == pytest.approx(times * work(kind, params))
+
+
+@pytest.mark.parametrize(("concurrency", "left"), [([4], 100.0), ([1, 4], None)])
+def test_the_pace_of_one_concurrency_tells_nothing_of_the_others(concurrency, left):
+    job = Job(
+        kind="benchmark-online",
+        params={"concurrency": concurrency},
+        progress={"done": 50, "total": 100},
+    )
+
+    assert left_s(job, 100.0, None) == left
+
+
+def test_of_an_older_job_or_of_another_kind_nothing_tells_the_work():
+    assert work("benchmark-online", {}) is None
+    assert work("benchmark", {"requests": 0, "output_tokens": 1, "concurrency": [1]}) is None
+    assert work("prepare", {"requests": 1}) is None
 
 
 def test_a_job_that_ended_while_the_line_was_read_is_left_out():

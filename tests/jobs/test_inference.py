@@ -19,6 +19,8 @@ from jobs.inference import (
 DATA = Path(__file__).parent.parent / "data"
 VECTORS_FILE = DATA / "reasoning_vectors.json"
 VECTORS = json.loads(VECTORS_FILE.read_text())
+STREAMS_FILE = DATA / "stream_vectors.json"
+STREAMS = json.loads(STREAMS_FILE.read_text())
 REASONING_JS = Path(__file__).parents[2] / "static/js/lib/reasoning.js"
 SSE_JS = REASONING_JS.with_name("sse.js")
 
@@ -34,7 +36,9 @@ def stream(*deltas, finish="stop", usage=None):
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda v: v["name"])
 def test_text_with_think_tags_is_split(vector):
-    parts = split(vector["text"], ended=vector["ended"], expected=vector.get("expected", False))
+    switches = {name: vector[name] for name in ("expected", "implicit") if name in vector}
+
+    parts = split(vector["text"], ended=vector["ended"], **switches)
 
     assert parts == (vector["reasoning"], vector["answer"])
 
@@ -57,7 +61,8 @@ def test_the_browser_splits_like_the_server():
         const js = readFileSync({json.dumps(str(REASONING_JS))}, "utf8");
         const {{ split }} = await import("data:text/javascript," + encodeURIComponent(js));
         const vectors = JSON.parse(readFileSync({json.dumps(str(VECTORS_FILE))}));
-        console.log(JSON.stringify(vectors.map((v) => split(v.text, v.ended, v.expected))));
+        const parts = (v) => split(v.text, v.ended, v.expected, v.implicit);
+        console.log(JSON.stringify(vectors.map(parts)));
     """
 
     assert node(script) == [{"reasoning": v["reasoning"], "answer": v["answer"]} for v in VECTORS]
@@ -70,12 +75,16 @@ def test_the_browser_reads_a_stream_cut_into_single_bytes_like_the_server(name):
         const load = (path) =>
           import("data:text/javascript," + encodeURIComponent(readFileSync(path, "utf8")));
         const {{ EventDecoder }} = await load({json.dumps(str(SSE_JS))});
+        const split = (one) => {{
+          const {{ reasoning, answer }} = one.parts(true);
+          return {{ reasoning, answer }};
+        }};
         const {{ Gatherer }} = await load({json.dumps(str(REASONING_JS))});
         const decoder = new EventDecoder();
         const gatherer = new Gatherer();
         for (const byte of readFileSync({json.dumps(str(DATA / name))}))
           decoder.push(Uint8Array.of(byte)).forEach((payload) => gatherer.add(payload));
-        console.log(JSON.stringify({{ ...gatherer.parts(true), deltas: gatherer.deltas }}));
+        console.log(JSON.stringify({{ ...split(gatherer), deltas: gatherer.deltas }}));
     """
     reply = parse_stream((DATA / name).read_bytes())
 
@@ -84,6 +93,63 @@ def test_the_browser_reads_a_stream_cut_into_single_bytes_like_the_server(name):
         "answer": reply.answer,
         "deltas": reply.deltas,
     }
+
+
+@pytest.mark.parametrize("vector", STREAMS, ids=lambda v: v["name"])
+def test_whatever_an_engine_sends_is_taken_apart(vector):
+    status, expected = vector.get("http_status", 200), vector.get("expected", False)
+
+    reply = parse_reply(vector["raw"].encode(), http_status=status, expected=expected)
+
+    wanted = {"error": "", **vector}
+    for name in ("reasoning", "answer", "finish_reason", "error"):
+        assert getattr(reply, name) == wanted[name], name
+    assert reply.deltas == vector.get("deltas", reply.deltas)
+    assert reply.completion_tokens == vector.get("tokens")
+
+
+def test_the_browser_takes_it_apart_like_the_server_wherever_it_is_cut():
+    script = f"""
+        import {{ readFileSync }} from "node:fs";
+        const load = (path) =>
+          import("data:text/javascript," + encodeURIComponent(readFileSync(path, "utf8")));
+        const {{ EventDecoder }} = await load({json.dumps(str(SSE_JS))});
+        const {{ Gatherer }} = await load({json.dumps(str(REASONING_JS))});
+        const read = (expected, ...pieces) => {{
+          const decoder = new EventDecoder(), gatherer = new Gatherer();
+          const take = (events) => events.forEach((one, i) => gatherer.add(one, decoder.ats[i]));
+          pieces.forEach((piece) => take(decoder.push(piece)));
+          take(decoder.end());
+          const {{ reasoning, answer }} = gatherer.parts(true, expected);
+          const {{ finishReason, deltas, tokens, firstAt, lastAt }} = gatherer;
+          const answerAt = gatherer.beginOfAnswer(gatherer.parts(true, expected)).at;
+          const at = [firstAt, answerAt, lastAt];
+          return JSON.stringify({{ reasoning, answer, finishReason, deltas, tokens, at }});
+        }};
+        const told = JSON.parse(readFileSync({json.dumps(str(STREAMS_FILE))})).map((vector) => {{
+          const raw = new TextEncoder().encode(vector.raw), expected = vector.expected;
+          const bytes = [...raw].map((byte) => Uint8Array.of(byte));
+          const halves = bytes.map((_, at) => [raw.subarray(0, at), raw.subarray(at)]);
+          const all = [[raw], bytes, ...halves].map((pieces) => read(expected, ...pieces));
+          return [...new Set(all)].map(JSON.parse);
+        }});
+        console.log(JSON.stringify(told));
+    """
+    told = node(script)
+
+    for vector, ways in zip(STREAMS, told, strict=True):
+        if vector.get("http_status", 200) >= 400:
+            continue
+        raw = vector["raw"].encode()
+        reply = parse_reply(raw, expected=vector.get("expected", False))
+        wanted = {"finishReason": reply.finish_reason, "tokens": reply.completion_tokens or 0}
+        wanted |= {"reasoning": reply.reasoning, "answer": reply.answer}
+        if reply.deltas:  # of an object that was not streamed the server counts no pieces
+            places = (reply.first_token_at, reply.first_answer_at, reply.last_token_at)
+            wanted["at"] = [-1 if place is None else place for place in places]
+            wanted["deltas"] = reply.deltas
+        shown = [{name: way[name] for name in wanted} for way in ways]
+        assert shown == [wanted], vector["name"]
 
 
 def bare(raw):
@@ -136,13 +202,17 @@ def test_the_browser_reads_bare_json_cut_at_each_byte_like_the_server(tmp_path):
         const load = (path) =>
           import("data:text/javascript," + encodeURIComponent(readFileSync(path, "utf8")));
         const {{ EventDecoder }} = await load({json.dumps(str(SSE_JS))});
+        const split = (one) => {{
+          const {{ reasoning, answer }} = one.parts(true);
+          return {{ reasoning, answer }};
+        }};
         const {{ Gatherer }} = await load({json.dumps(str(REASONING_JS))});
         const raw = readFileSync({json.dumps(str(tmp_path / "bare"))});
         const read = (...pieces) => {{
           const decoder = new EventDecoder(), gatherer = new Gatherer();
           for (const piece of pieces)
             for (const payload of decoder.push(piece)) gatherer.add(payload);
-          return {{ ...gatherer.parts(true), deltas: gatherer.deltas, end: gatherer.finishReason }};
+          return {{ ...split(gatherer), deltas: gatherer.deltas, end: gatherer.finishReason }};
         }};
         const cuts = [...raw.keys()].map((at) => read(raw.subarray(0, at), raw.subarray(at)));
         const bytes = read(...[...raw].map((byte) => Uint8Array.of(byte)));
@@ -209,7 +279,7 @@ def test_tags_that_are_split_across_deltas_are_found():
 
     reply = parse_stream(stream(*({"content": piece} for piece in pieces)))
 
-    assert (reply.reasoning, reply.answer, reply.reasoning_tokens) == ("a b", "cd", 4)
+    assert (reply.reasoning, reply.answer, reply.reasoning_deltas) == ("a b", "cd", 4)
 
 
 def test_the_answer_begins_where_its_first_character_arrived():

@@ -183,4 +183,4 @@ def test_a_deployment_says_how_long_it_took():
         KIND.Params(artifact="3"), None, {"ready.json": b'{"seconds": 61.25}'}, 0
     )
 
-    assert conclusion.sentence == Remark("deploy:ready", {"seconds": "61.2"})
+    assert conclusion.sentence == Remark("deploy:ready", {"seconds": 61.25})

@@ -8,7 +8,8 @@ from jobs.catalog import MODELS
 from jobs.errors import LaunchError
 from jobs.models import Environment, Job, Weights
 from jobs.toolchains.vacc_site import GUIDE_FACTS
-from jobs.ways import WAYS, launch_way, stages, ways_of
+from jobs.ways import WAYS, Options, drafts, launch_way, stages, ways_of
+from jobs.ways.options import read_options
 from tests.factories import make_host, make_weights
 
 pytestmark = pytest.mark.django_db
@@ -52,6 +53,7 @@ def test_the_build_in_way_is_one_chain_of_rows(host):
         "apply-modification",
         "compile-vacc",
         "deploy-build-in",
+        "prepare",
         "benchmark",
         "evaluate",
     ]
@@ -89,7 +91,7 @@ def test_what_needs_the_dies_alone_comes_before_the_server(host):
 def test_a_stack_without_opencompass_asks_the_questions_that_ship(host):
     jobs = launch_way("pytorch", R1, host=host, stack="current", user=None)
 
-    assert kinds(jobs)[-2:] == ["benchmark-online", "evaluate"]
+    assert kinds(jobs)[-3:] == ["benchmark-online", "prepare", "evaluate"]
     assert not {"prepare-opencompass", "evaluate-opencompass"} & set(kinds(jobs))
 
 
@@ -170,3 +172,126 @@ def test_vllm_on_the_processor_takes_the_file_and_its_folder_for_what_they_are()
     assert kinds(jobs).count("prepare") == 1  # the environment
     assert {job.params["weights"] for job in jobs if "weights" in job.params} == {str(folder.pk)}
     assert file.pk != folder.pk
+
+
+WHOLE = [
+    ("build-in", QWEN, "guide", Options()),
+    ("build-in", QWEN, "current", Options(precision="both", calibration="ceval")),
+    ("build-in", LLAMA, "guide", Options(precision="fp16", as_in_guide=True)),
+    ("pytorch", R1, "guide", Options()),
+    ("pytorch", R1, "guide", Options(as_in_guide=True)),
+    ("pytorch", R1, "current", Options(concurrency=(1, 4))),
+]
+
+
+@pytest.mark.parametrize(("way", "model", "stack", "options"), WHOLE)
+def test_the_preview_lists_exactly_the_jobs_that_are_launched(host, way, model, stack, options):
+    seen = drafts(WAYS[way], MODELS[model], host, stack, options)
+
+    jobs = launch_way(way, model, host=host, stack=stack, user=None, options=options)
+
+    assert [draft.stage.link.kind for draft in seen] == kinds(jobs)
+    numbers = {job.pk: number for number, job in enumerate(jobs, 1)}
+    for draft, job in zip(seen, jobs, strict=True):
+        assert draft.seen.plan.sha256() == job.plan_sha256, job.kind
+        waits = sorted(numbers[pk] for pk in job.after.values_list("pk", flat=True))
+        assert [*draft.after] == waits, job.kind
+
+
+def test_both_precisions_are_compiled_and_then_served_and_measured_one_after_the_other(host):
+    options = Options(precision="both", concurrency=(1, 32))
+
+    jobs = launch_way("build-in", LLAMA, host=host, stack="guide", user=None, options=options)
+
+    compiled = [job for job in jobs if job.kind == "compile-vacc"]
+    served = [job for job in jobs if job.kind == "deploy-build-in"]
+    asked = [job for job in jobs if job.kind == "evaluate"]
+    assert [job.params["precision"] for job in compiled] == ["fp16", "int8"]
+    assert set(served[0].after.all()) == {*compiled}
+    assert set(served[1].after.all()) == {compiled[1], asked[0]}
+    assert [job.params["batch_size"] for job in served] == [32, 32]
+    assert len({job.params["publish_port"] for job in served}) == 2
+    loads = [job.params["concurrency"] for job in jobs if job.kind == "benchmark"]
+    assert loads == [[1, 32], [1, 32]]
+    # Only int8 is calibrated.
+    assert ["dataset" in job.inputs for job in compiled] == [False, True]
+
+
+@pytest.mark.parametrize("name", ["c4", "ceval", "alpaca"])
+def test_each_calibration_set_of_the_guide_can_be_chosen(host, name):
+    options = Options(calibration=name)
+
+    jobs = launch_way("build-in", LLAMA, host=host, stack="guide", user=None, options=options)
+
+    (data,) = (job for job in jobs if job.kind == "prepare-datasets")
+    (compiled,) = (job for job in jobs if job.kind == "compile-vacc")
+    assert data.params["dataset"] == name
+    assert compiled.inputs["dataset"] == {"job": data.pk}
+
+
+def test_fp16_alone_needs_no_calibration_data(host):
+    options = Options(precision="fp16")
+
+    jobs = launch_way("build-in", LLAMA, host=host, stack="guide", user=None, options=options)
+
+    assert "prepare-datasets" not in kinds(jobs)
+
+
+def test_one_switch_takes_every_command_to_the_letter(host):
+    options = Options(as_in_guide=True)
+
+    jobs = launch_way("pytorch", R1, host=host, stack="guide", user=None, options=options)
+
+    switched = {job.kind: job.params["as_in_guide"] for job in jobs if "as_in_guide" in job.params}
+    assert len(switched) > 6
+    assert set(switched.values()) == {True}
+    assert [job.kind for job in jobs if job.kind in switched and job.guide["plan"]] == []
+    (served,) = (job for job in jobs if job.kind == "deploy-vllm")
+    assert served.plan["port"] == 8000
+
+
+def test_the_server_gets_the_port_that_was_asked_for_or_one_at_its_start(host):
+    def port(**options):
+        seen = drafts(WAYS["pytorch"], MODELS[R1], host, "guide", Options(**options))
+        (served,) = (draft for draft in seen if draft.stage.link.kind == "deploy-vllm")
+        return served.ports["port"]
+
+    assert port() == 0
+    assert port(port=8123) == 8123
+    assert port(as_in_guide=True) == 8000
+    assert port(as_in_guide=True, port=8123) == 8123
+
+
+def test_options_are_read_as_a_form_has_them():
+    given = {"precision": "both", "calibration": "alpaca", "concurrency": "1, 4，16"}
+
+    found = read_options({**given, "as_in_guide": "1"}, WAYS["build-in"].options)
+
+    chosen = {"precision": "both", "calibration": "alpaca", "concurrency": (1, 4, 16)}
+    assert found == Options(as_in_guide=True, **chosen)
+    assert found.precisions == ("fp16", "int8")
+    assert read_options(given, ()) == read_options({}, WAYS["build-in"].options) == Options()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("precision", "int4"),
+        ("calibration", "sharegpt"),
+        ("concurrency", "9999"),
+        ("concurrency", "1, x"),
+        ("concurrency", "0"),
+        ("concurrency", "²"),
+        ("concurrency", ",".join(map(str, range(1, 14)))),
+        ("bind", "localhost"),
+        ("bind", "10.0.0.256"),
+        ("port", "80"),
+        ("port", "x"),
+        ("port", "9" * 5000),
+    ],
+)
+def test_an_option_that_cannot_be_is_refused_at_its_field(field, value):
+    with pytest.raises(LaunchError) as caught:
+        read_options({field: value}, (field,))
+
+    assert caught.value.field == field

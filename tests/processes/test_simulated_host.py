@@ -18,7 +18,7 @@ from tests.stack import ROOT, clean_environment
 pytestmark = pytest.mark.processes
 
 # EvalScope is really installed, with pip, for these; the browser's way borrows the tour's.
-NEED_EVALSCOPE = ("benchmark", "evaluation")
+NEED_EVALSCOPE = ("benchmark-int8", "evaluation-int8")
 
 # Answers, for each line with a job's number, with what the API does not tell.
 TELLER = f"""

@@ -6,7 +6,7 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
-from dashboard import terminal
+from dashboard import running, terminal
 from dashboard.audit import record
 from dashboard.line_view import PRIORITIES, priority_for
 from jobs import launch
@@ -31,6 +31,7 @@ class Command(terminal.DashboardCommand):
         parser.add_argument(
             "--wait", action="store_true", help="follow the log; exit code 1 unless it succeeds"
         )
+        running.add_argument(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         raw = terminal.raw_params(options["kind"], options["set"])
@@ -44,12 +45,15 @@ class Command(terminal.DashboardCommand):
                 kind, raw, host=host, user=user, priority=priority, confirmed=confirmed
             )
         except LaunchError as error:
-            raise terminal.refused(error) from error
+            raise terminal.refused_launch(error, kind, host) from error
         record(user, "job.launch", f"job {job.pk}", kind=job.kind, by="terminal", confirmed=names)
         self.stdout.write(f"job {job.pk}: {job.kind} {job.title}")
         if not options["wait"]:
+            if running.is_down():
+                self.stderr.write("The dashboard is not running: the job starts after make run.")
             return
-        for data in terminal.follow(job.pk, sys.stderr):
+        watch = running.Watch(sys.stderr, options["if_down"])
+        for data in terminal.follow(job.pk, sys.stderr, watch):
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
         job.refresh_from_db()

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from dashboard import terminal
+from dashboard import running, terminal
 from dashboard.kept_view import removed_words
 from jobs.errors import DamagedLog, LogRemoved
 from jobs.logstore import plain_stream, store
@@ -28,6 +28,7 @@ class Command(terminal.DashboardCommand):
         parser.add_argument(
             "--raw", action="store_true", help="every byte; without it colours and redraws are cut"
         )
+        running.add_argument(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         job = Job.objects.filter(pk=options["job"]).first()
@@ -37,7 +38,8 @@ class Command(terminal.DashboardCommand):
             raise CommandError(removed_words(job))
         try:
             if options["follow"]:
-                chunks = terminal.follow(options["job"], None)
+                watch = running.Watch(sys.stderr, options["if_down"])
+                chunks = terminal.follow(options["job"], None, watch)
             else:
                 key = f"job/{options['job']}"
                 chunks = store().chunks(key, 0, store().size(key))

@@ -58,7 +58,8 @@ class Command(BaseCommand):
             raw["model"] = options["model"]
         seen = launch.preview(options["kind"], raw, host)
         if seen.plan is None or seen.params is None:
-            raise terminal.refusal(seen.errors)
+            refused = launch.InvalidParams(seen.errors)
+            raise terminal.refused_launch(refused, options["kind"], host)
         if seen.will_add:
             self.stderr.write(f"Prepared first, each as a job: {', '.join(seen.will_add)}")
         offered = {name: value for name, value in seen.open_slots.items() if value}

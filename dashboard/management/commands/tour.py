@@ -10,13 +10,13 @@ from typing import Any
 
 from django.contrib.auth.models import User
 
-from dashboard import terminal
+from dashboard import running, terminal
 from dashboard.audit import record
 from jobs import launch
 from jobs.errors import LaunchError
 from jobs.logstore import store
 from jobs.models import Host, Job, Result
-from jobs.queries.overview import TOUR_KINDS
+from jobs.queries.chains import TOUR_KINDS
 
 HEADLINE = ("output_tokens_per_s", "ttft_p50_ms", "accuracy", "questions")
 HOST_WAIT_S = 60.0
@@ -38,13 +38,15 @@ class Command(terminal.DashboardCommand):
         parser.add_argument(
             "--json", action="store_true", help="print the results as JSON, logs to stderr"
         )
+        running.add_argument(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         user = terminal.user_named(options["user"])
         host = terminal.host_that_reported(options["host"], wait_s=HOST_WAIT_S)
         chain = running_tour(host) or self._launch(host, user)
         if options["wait"]:
-            self._follow(chain, sys.stderr if options["json"] else sys.stdout)
+            watch = running.Watch(sys.stderr, options["if_down"])
+            self._follow(chain, sys.stderr if options["json"] else sys.stdout, watch)
         if options["json"]:
             self.stdout.write(json.dumps(report_of(chain), indent=2, ensure_ascii=False))
         if options["wait"] and not succeeded(chain):
@@ -61,9 +63,9 @@ class Command(terminal.DashboardCommand):
         assert chain is not None
         return chain
 
-    def _follow(self, chain: uuid.UUID, out: Any) -> None:
+    def _follow(self, chain: uuid.UUID, out: Any, watch: running.Watch) -> None:
         for job in Job.objects.filter(chain=chain).order_by("pk"):
-            for data in terminal.follow(job.pk, out):
+            for data in terminal.follow(job.pk, out, watch):
                 out.buffer.write(data)
                 out.buffer.flush()
 

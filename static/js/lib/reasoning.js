@@ -1,131 +1,279 @@
 // @ts-check
 /**
- * Reasoning and answer of a text with think tags. The twin of `jobs/inference.py`; both are held to
- * `tests/data/reasoning_vectors.json`.
+ * Reasoning and answer of a text with think tags. The twin of `jobs/reasoning.py`; both are held to
+ * `tests/data/reasoning_vectors.json`. And what the events of a stream add up to: the twin of
+ * `jobs/inference.py`, held to `tests/data/stream_vectors.json`.
  */
 
-const OPEN = "<think>";
-const CLOSE = "</think>";
-const FENCE = /^\s{0,3}(```|~~~)/gm;
-const LEADING_CLOSERS = /^(\s*<\/think>)+\s*/;
+const TAGS = ["<think>", "<thinking>", "</think>", "</thinking>"];
+const LONGEST_TAG = Math.max(...TAGS.map((tag) => tag.length));
+const MOST_TAGS = 200;
+const FENCE = /^ {0,3}(?:```|~~~)/gm;
+const BLANK_LINES = /^(?:[ \t]*\r?\n)+/;
+const SENTENCE_ENDS = ".!?:;…。！？：；)>*";
+const AFTER_A_WORD = " \t.,;:!?)\"'，。、；：！？”’）";
 
-/** @typedef {{ reasoning: string, answer: string }} Parts */
+/**
+ * `answerAt`: the index in the text at which the (last part of the) answer begins; -1 without one.
+ * @typedef {{ reasoning: string, answer: string, answerAt: number }} Parts
+ */
+
+/**
+ * @param {string} text
+ * @param {boolean} ended
+ * @param {boolean} [expected] a text without any tag is a thought
+ * @param {boolean} [implicit] the opening tag may be missing
+ * @returns {{ reasoning: string, answer: string }}
+ */
+export function split(text, ended, expected = false, implicit = true) {
+  const { reasoning, answer } = partsOf(text, ended, expected, implicit);
+  return { reasoning, answer };
+}
 
 /**
  * While the text has not ended, what could be half a tag is held back.
  * @param {string} text
  * @param {boolean} ended
- * @param {boolean} [expected] the model thinks first: its text is reasoning until the closing tag
+ * @param {boolean} [expected]
+ * @param {boolean} [implicit]
  * @returns {Parts}
  */
-export function split(text, ended, expected = false) {
-  let body = text.trimStart();
-  if (!ended && OPEN.startsWith(body)) return { reasoning: "", answer: "" };
-  const opened = body.startsWith(OPEN);
-  if (opened) body = body.slice(OPEN.length);
-  const close = closing(body, opened && ended);
-  if (close >= 0) {
-    const answer = withoutLeadingClosers(body.slice(close + CLOSE.length), ended);
-    return { reasoning: body.slice(0, close).trim(), answer };
-  }
-  if (!ended) body = holdBack(body);
-  const thinks = opened || (expected && !ended);
-  return thinks ? { reasoning: body.trim(), answer: "" } : { reasoning: "", answer: body };
+export function partsOf(text, ended, expected = false, implicit = true) {
+  const walk = new Walk(text, ended, expected, implicit);
+  let rest = text.slice(walk.at, walk.until);
+  if (!ended) rest = holdBack(rest);
+  if (walk.inside || (expected && !walk.hasTags)) walk.thoughts.push(rest);
+  else walk.answers.push({ at: walk.at, piece: rest });
+  const answers = walk.answers.map(({ at, piece }) => ({ at, told: told(piece) })).filter((each) => each.told);
+  const last = answers.at(-1);
+  return {
+    reasoning: walk.thoughts.map((piece) => piece.trim()).filter(Boolean).join("\n\n"),
+    answer: answers.map((each) => (each === last ? each.told : each.told.trimEnd())).join("\n\n"),
+    answerAt: last ? text.indexOf(last.told.trimStart(), last.at) : -1,
+  };
 }
 
-/**
- * The text without the closing tags that some engines leave at the start of an answer.
- * @param {string} text
- * @param {boolean} ended
- */
-export function withoutLeadingClosers(text, ended) {
-  const rest = text.replace(LEADING_CLOSERS, "").trimStart();
-  return ended ? rest : holdBack(rest);
+/** From tag to tag. `at`: where the piece begins that no tag has ended. */
+class Walk {
+  /**
+   * @param {string} text
+   * @param {boolean} ended
+   * @param {boolean} expected
+   * @param {boolean} implicit
+   */
+  constructor(text, ended, expected, implicit) {
+    /** @type {string[]} */
+    this.thoughts = [];
+    /** @type {{ at: number, piece: string }[]} */
+    this.answers = [];
+    this.at = 0;
+    this.until = text.length;
+    this.inside = false;
+    this.hasTags = false;
+    this.text = text;
+    this.ended = ended;
+    this.early = ended || expected;
+    this.implicit = implicit;
+    this.isSpokenOf = false;
+    let count = 0;
+    for (const tag of text.matchAll(/<(\/?)think(?:ing)?>/g)) {
+      if ((count += 1) > MOST_TAGS) break;
+      const end = tag.index + tag[0].length;
+      if (tag[1]) this.#close(tag.index, end);
+      else if (!this.inside && !this.#open(tag.index, end)) break;
+    }
+  }
+
+  /** @param {number} start @param {number} end @returns {boolean} false: what it is shows only later */
+  #open(start, end) {
+    const before = this.text.slice(this.at, start);
+    if (isInFence(before) || this.#isInBackticks(start, end)) return true;
+    const after = this.text.slice(end, end + 1);
+    const line = before.slice(before.lastIndexOf("\n") + 1).replace(/[ \t]+$/, "");
+    if (line && !SENTENCE_ENDS.includes(line.slice(-1))) {
+      if (!after && !this.ended) {
+        this.until = start;
+        return false;
+      }
+      if (after && AFTER_A_WORD.includes(after)) {
+        this.isSpokenOf = true;
+        return true;
+      }
+    }
+    this.answers.push({ at: this.at, piece: before });
+    this.inside = this.hasTags = true;
+    this.at = end;
+    return true;
+  }
+
+  /** @param {number} start @param {number} end */
+  #close(start, end) {
+    const before = this.text.slice(this.at, start);
+    const isFirst = this.implicit && !this.hasTags;
+    if (this.inside || isFirst) {
+      const standsAlone = !before.slice(before.lastIndexOf("\n") + 1).trim();
+      if (this.#isInBackticks(start, end)) return;
+      if (isInFence(before) && !this.#leavesFence(end, before, standsAlone)) return;
+      if (!this.inside && this.isSpokenOf && !standsAlone) return;
+      this.thoughts.push(before);
+    } else if (before.trim()) {
+      return; // a word of the answer
+    }
+    // Else one of those that some engines leave at the start of an answer.
+    this.inside = false;
+    this.hasTags = true;
+    this.at = end;
+  }
+
+  /** Inside `code`: an odd backtick before it on its line, and one behind it. @param {number} start @param {number} end */
+  #isInBackticks(start, end) {
+    const begin = Math.max(this.at, start ? this.text.lastIndexOf("\n", start - 1) + 1 : 0);
+    if ((this.text.slice(begin, start).split("`").length - 1) % 2 === 0) return false;
+    const lineEnd = this.text.indexOf("\n", end);
+    if (lineEnd < 0 && !this.ended) return true; // the line goes on
+    return this.text.slice(end, lineEnd < 0 ? undefined : lineEnd).includes("`");
+  }
+
+  /** The thought ends although a block of code in it stays open. @param {number} end @param {string} before @param {boolean} alone */
+  #leavesFence(end, before, alone) {
+    const fence = [...before.matchAll(FENCE)].at(-1);
+    if (fence && hasTag(before.slice(fence.index + fence[0].length))) return false; // a sample with both tags
+    if (fencesBehind(this.text, end) % 2) return false; // the block is closed further on
+    if (alone) return this.inside || this.early;
+    return this.inside && this.ended && !hasTag(this.text.slice(end));
+  }
 }
 
-/**
- * Where the closing tag begins, or -1.
- * @param {string} body
- * @param {boolean} fallBack one inside code will do when there is no other
- */
-function closing(body, fallBack) {
-  let last = -1;
-  for (let at = body.indexOf(CLOSE); at >= 0; at = body.indexOf(CLOSE, at + CLOSE.length)) {
-    if (!inCode(body.slice(0, at))) return at;
-    last = at;
-  }
-  return fallBack ? last : -1;
+/** @param {string} text */
+function hasTag(text) {
+  return /<\/?think(?:ing)?>/.test(text);
 }
 
 /** @param {string} before */
-function inCode(before) {
-  if ((before.match(FENCE)?.length ?? 0) % 2 === 1) return true;
-  const line = before.slice(before.lastIndexOf("\n") + 1);
-  return (line.split("`").length - 1) % 2 === 1;
+function isInFence(before) {
+  return (before.match(FENCE)?.length ?? 0) % 2 === 1;
+}
+
+/** Fences at the beginnings of lines from `at` on. @param {string} text @param {number} at */
+function fencesBehind(text, at) {
+  const line = text.indexOf("\n", at);
+  return line < 0 ? 0 : (text.slice(line).match(FENCE)?.length ?? 0);
+}
+
+/** An answer without what stands empty before it; four spaces are code and stay. @param {string} piece */
+function told(piece) {
+  const rest = piece.replace(BLANK_LINES, "");
+  if (!rest.trim()) return "";
+  return rest.startsWith("    ") || rest.startsWith("\t") ? rest : rest.trimStart();
 }
 
 /** @param {string} text */
 function holdBack(text) {
-  for (let length = Math.min(CLOSE.length - 1, text.length); length > 0; length -= 1) {
-    if (CLOSE.startsWith(text.slice(-length))) return text.slice(0, -length);
+  for (let length = Math.min(LONGEST_TAG - 1, text.length); length > 0; length -= 1) {
+    const end = text.slice(-length);
+    if (TAGS.some((tag) => tag.startsWith(end) && tag !== end)) return text.slice(0, -length);
   }
   return text;
 }
 
-/**
- * Adds up the deltas of one stream.
- */
-/**
- * What an event says went wrong: in the ways of OpenAI's API, and in llmdeploy's.
- * @param {any} payload
- */
-function wrongIn(payload) {
-  if (payload?.error || payload?.errorMsg) return payload.error || payload.errorMsg;
-  if (payload?.object === "error") return payload;
-  return [undefined, null, 0, 200].includes(payload?.code) ? "" : payload.msg;
+/** @param {any} value a text, or a list of parts of which each is one or has one @returns {string} */
+function textOf(value) {
+  if (typeof value === "string") return value;
+  if (Array.isArray(value)) return value.map((part) => (Array.isArray(part) ? "" : textOf(part))).join("");
+  return typeof value?.text === "string" ? value.text : "";
 }
 
+/** @param {any} message */
+const thoughtOf = (message) => textOf(message?.reasoning_content) || textOf(message?.reasoning);
+
+/** What a message or a piece of one says; a refusal is an answer. @param {any} message */
+const contentOf = (message) => textOf(message?.content) || textOf(message?.refusal);
+
+/** Adds up the events of one stream. What an engine sends is anything: none raises. */
 export class Gatherer {
   constructor() {
     this.byField = "";
     this.content = "";
-    this.error = "";
     this.finishReason = "";
+    /** Pieces that came, of a token or several. */
     this.deltas = 0;
-    /** Pieces that came before the answer: about as many tokens. */
-    this.thoughts = 0;
-    this.hasClosed = false;
-    /** @type {Record<string, any> | null} */
-    this.usage = null;
+    /** Tokens so far by the engine's own count; 0: it gave none. */
+    this.tokens = 0;
+    /** Bytes of the stream before the first and the last piece; -1: none came. */
+    this.firstAt = -1;
+    this.lastAt = -1;
+    /** Of each piece of the content: where it ends in it, bytes of the stream before it, pieces before it. */
+    this.ends = /** @type {number[]} */ ([]);
+    this.ats = /** @type {number[]} */ ([]);
+    this.befores = /** @type {number[]} */ ([]);
   }
 
-  /** @param {any} payload one event of the stream, parsed */
-  add(payload) {
-    const wrong = wrongIn(payload);
-    if (wrong) this.error = typeof wrong === "string" ? wrong : (wrong.message ?? JSON.stringify(wrong));
-    if (payload?.usage) this.usage = payload.usage;
-    for (const choice of payload?.choices ?? []) {
-      const delta = choice.delta ?? {};
-      const thought = delta.reasoning_content || delta.reasoning || "";
-      if (thought) this.byField += thought;
-      if (delta.content) this.content += delta.content;
-      if (thought || delta.content) this.deltas += 1;
-      if (thought || (delta.content && !this.byField && !this.hasClosed)) this.thoughts += 1;
-      this.hasClosed ||= this.content.includes(CLOSE);
-      if (choice.finish_reason) this.finishReason = choice.finish_reason;
+  /**
+   * @param {any} payload one event of the stream, parsed
+   * @param {number} [at] bytes of the stream before it
+   */
+  add(payload, at = 0) {
+    const tokens = payload?.usage?.completion_tokens;
+    if (Number.isInteger(tokens) && tokens > 0) this.tokens = tokens;
+    const choices = Array.isArray(payload?.choices) ? payload.choices : [];
+    for (const choice of choices) {
+      if (!choice || typeof choice !== "object" || (choice.index ?? 0) !== 0) continue;
+      let thought = thoughtOf(choice.delta);
+      let content = contentOf(choice.delta);
+      if (!thought && !content) {
+        thought = this.byField ? "" : thoughtOf(choice.message);
+        const message = contentOf(choice.message);
+        // Engines that send messages may send all so far each time.
+        content = (message.startsWith(this.content) ? message.slice(this.content.length) : message) || textOf(choice.text);
+      }
+      if (thought) {
+        this.byField += thought;
+        this.#count(at);
+      }
+      if (content) {
+        this.content += content;
+        this.ends.push(this.content.length);
+        this.ats.push(at);
+        this.befores.push(this.deltas);
+        this.#count(at);
+      }
+      if (typeof choice.finish_reason === "string" && choice.finish_reason) this.finishReason = choice.finish_reason;
     }
+  }
+
+  /** @param {number} at */
+  #count(at) {
+    if (!this.deltas) this.firstAt = at;
+    this.lastAt = at;
+    this.deltas += 1;
   }
 
   /**
    * @param {boolean} ended
-   * @param {boolean} [expected]
+   * @param {boolean} [expected] the model thinks before it answers
    * @returns {Parts}
    */
   parts(ended, expected = false) {
-    if (!this.byField) return split(this.content, ended, expected);
-    return {
-      reasoning: this.byField.trim(),
-      answer: withoutLeadingClosers(this.content, ended),
-    };
+    const isThought = expected && (!ended || this.finishReason !== "stop");
+    if (!this.byField) return partsOf(this.content, ended, isThought);
+    const tagged = partsOf(this.content, ended, false, false);
+    return { ...tagged, reasoning: [this.byField.trim(), tagged.reasoning].filter(Boolean).join("\n\n") };
+  }
+
+  /**
+   * Where the answer begins.
+   * @param {Parts} parts
+   * @returns {{ at: number, before: number }} bytes of the stream and pieces before it; `at` -1: there is none yet
+   */
+  beginOfAnswer(parts) {
+    if (parts.answerAt < 0) return { at: -1, before: this.deltas };
+    let low = 0;
+    let high = this.ends.length - 1;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.ends[middle] > parts.answerAt) high = middle;
+      else low = middle + 1;
+    }
+    return { at: this.ats[low], before: this.befores[low] };
   }
 }

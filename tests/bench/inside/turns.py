@@ -24,7 +24,7 @@ def make(*, engine: str, requests: Sequence[dict[str, Any]]) -> dict[str, Any]:
     admin = User.objects.get(username="admin")
     chat = Conversation.objects.create(user=admin, deployment=deployment)
     turns = Turn.objects.bulk_create(
-        Turn(conversation=chat, index=index, prompt="a question", request=request)
+        Turn(conversation=chat, deployment=deployment, index=index, prompt="?", request=request)
         for index, request in enumerate(requests)
     )
     return {"turns": [turn.pk for turn in turns]}

@@ -1,0 +1,162 @@
+"""The page of jobs that were launched together: it follows them to their results and the chat."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import URLPattern, path
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_GET, require_POST
+
+from dashboard import audit, line_view
+from dashboard.requests import person
+from dashboard.rights import allowed, requires
+from dashboard.sentences import sentence
+from dashboard.words import kind_title
+from jobs.catalog import MODELS
+from jobs.errors import LaunchError
+from jobs.models import Job, Result
+from jobs.pipelines import start_again
+from jobs.queries.chains import ChainProgress, chain_of
+from jobs.queries.headline import headline
+from jobs.queries.overview import Running, running_of
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One job of the pipeline. ``why`` and ``starts``: words for one that waits, else ""."""
+
+    job: Job
+    number: int
+    earlier: tuple[Job, ...]
+    running: Running | None = None
+    why: str = ""
+    starts: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A result of the pipeline, with its first number."""
+
+    result: Result
+    metric: str
+    value: float | None
+
+
+@require_GET
+@requires("job.view")
+def pipeline(request: HttpRequest, chain_id: UUID) -> HttpResponse:
+    """Each job with its state, what is next, and what came of it. Keeps itself up to date."""
+    chain = _found(chain_id)
+    return render(request, "pipelines/detail.html", _context(request, chain))
+
+
+@require_POST
+@requires("job.repeat")
+def pipeline_again(request: HttpRequest, chain_id: UUID) -> HttpResponse:
+    """Start again what failed, with all that was cancelled for it."""
+    _found(chain_id)
+    try:
+        jobs = start_again(chain_id, person(request), may_raise=allowed(request.user, "job.raise"))
+    except LaunchError as error:
+        messages.error(request, str(error))
+        return redirect("pipeline", chain_id)
+    for job in jobs:
+        audit.record(request.user, "job.repeat", f"job {job.pk}", repeats=job.repeats_id)
+    return redirect("pipeline", chain_id)
+
+
+def _found(chain_id: UUID) -> ChainProgress:
+    chain = chain_of(chain_id)
+    if chain is None:
+        raise Http404(f"there is no pipeline {chain_id}")
+    return chain
+
+
+def _context(request: HttpRequest, chain: ChainProgress) -> dict[str, Any]:
+    rows = _rows(chain)
+    results = [job.result for job in chain.jobs if hasattr(job, "result")]
+    return {
+        "chain": chain,
+        "title": title_of(chain),
+        "host": chain.jobs[0].host,
+        "made_by": chain.jobs[0].created_by,
+        "rows": rows,
+        "told": _told(rows, chain),
+        "outcomes": [_outcome(result) for result in results],
+        "may_again": bool(chain.broken) and allowed(request.user, "job.repeat"),
+        "again_words": _again_words(chain),
+    }
+
+
+def title_of(chain: ChainProgress) -> str:
+    """What the pipeline is of: "DeepSeek-R1: pipeline of 8 jobs"."""
+    count = len(chain.jobs)
+    jobs = ngettext("pipeline of %(n)s job", "pipeline of %(n)s jobs", count) % {"n": count}
+    model = MODELS.get(chain.model_id)
+    name = model.name if model else chain.model_id
+    return _("%(model)s: %(jobs)s") % {"model": name, "jobs": jobs} if name else jobs
+
+
+def _rows(chain: ChainProgress) -> list[Row]:
+    waits = line_view.waits([job for job in chain.jobs if job.state == Job.State.QUEUED])
+    found = []
+    for number, job in enumerate(chain.jobs, 1):
+        earlier = chain.earlier.get(job.pk, ())
+        if job.state in Job.ON_HOST_STATES:
+            found.append(Row(job, number, earlier, running=running_of(job)))
+        elif job.pk in waits:
+            why, starts = waits[job.pk]
+            words = sentence(why.id, why.args)
+            found.append(Row(job, number, earlier, why=words, starts=line_view.starts_in(starts)))
+        else:
+            found.append(Row(job, number, earlier))
+    return found
+
+
+def _told(rows: list[Row], chain: ChainProgress) -> str:
+    """Where it stands, in a sentence, with what is next."""
+    if chain.succeeded:
+        return _("All jobs succeeded.")
+    now = [row.job for row in rows if row.running]
+    queued = next((row.job for row in rows if row.job.state == Job.State.QUEUED), None)
+    parts = []
+    if chain.failed is not None:
+        words = _("#%(job)s %(kind)s ended without success.")
+        parts.append(words % {"job": chain.failed.pk, "kind": kind_title(chain.failed.kind)})
+    if now:
+        names = _(", ").join(f"#{job.pk} {kind_title(job.kind)}" for job in now)
+        parts.append(_("Running: %(jobs)s.") % {"jobs": names})
+    if queued is not None:
+        words = _("Next: #%(job)s %(kind)s.")
+        parts.append(words % {"job": queued.pk, "kind": kind_title(queued.kind)})
+    return " ".join(parts)
+
+
+def _again_words(chain: ChainProgress) -> str:
+    if chain.failed is None:
+        return ""
+    count = len(chain.broken)
+    words = ngettext(
+        "Start again from #%(job)s %(kind)s (%(n)s job)",
+        "Start again from #%(job)s %(kind)s (%(n)s jobs)",
+        count,
+    )
+    return words % {"job": chain.failed.pk, "kind": kind_title(chain.failed.kind), "n": count}
+
+
+def _outcome(result: Result) -> Outcome:
+    metric = headline(result.sort, result.metrics)
+    return Outcome(result, metric, result.metrics.get(metric))
+
+
+urlpatterns: list[URLPattern] = [
+    path("<uuid:chain_id>/", pipeline, name="pipeline"),
+    path("<uuid:chain_id>/again/", pipeline_again, name="pipeline-again"),
+]

@@ -1,0 +1,130 @@
+"""Jobs that were made together: how far they are, and which attempt at each one counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from jobs.models import Deployment, Job
+
+_CHAINS, _CHAIN_JOBS = 3, 60  # how far back a chain that is worth a line is looked for
+TOUR_KINDS = frozenset({"prepare", "compile", "deploy", "benchmark", "evaluate"})
+BROKEN_STATES = (Job.State.FAILED, Job.State.ERRORED, Job.State.LOST)
+_ENDED_BADLY = (*BROKEN_STATES, Job.State.CANCELLED)
+
+
+@dataclass(frozen=True, slots=True)
+class ChainProgress:
+    """Jobs made together, and the deployments among what they made.
+
+    ``jobs`` are those that count, in their order: of a job that was started again the last attempt.
+    ``earlier``: its attempts before, latest first, by its id.
+    """
+
+    id: UUID
+    jobs: tuple[Job, ...]
+    deployments: tuple[Deployment, ...] = ()
+    earlier: dict[int, tuple[Job, ...]] = field(default_factory=dict)
+
+    @property
+    def deployment(self) -> Deployment | None:
+        """The first deployment."""
+        return next(iter(self.deployments), None)
+
+    @property
+    def playground(self) -> Deployment | None:
+        """A deployment that one can chat with now."""
+        ready = (item for item in self.deployments if item.state == Deployment.State.READY)
+        return next(ready, None)
+
+    @property
+    def is_tour(self) -> bool:
+        """True for a chain of all five kinds."""
+        return {job.kind for job in self.jobs} >= TOUR_KINDS
+
+    @property
+    def model_id(self) -> str:
+        """The catalogue's id of the model that it is about; "" where none is told."""
+        return next((job.model_id for job in self.jobs if job.model_id), "")
+
+    @property
+    def done(self) -> int:
+        """How many succeeded."""
+        return sum(job.state == Job.State.SUCCEEDED for job in self.jobs)
+
+    @property
+    def is_open(self) -> bool:
+        """True while one of the jobs may still change."""
+        return any(job.is_open for job in self.jobs)
+
+    @property
+    def succeeded(self) -> bool:
+        """True when every job did."""
+        return self.done == len(self.jobs)
+
+    @property
+    def broken(self) -> tuple[Job, ...]:
+        """Those that ended without success: failed, and cancelled with what they wait for."""
+        return tuple(job for job in self.jobs if job.state in _ENDED_BADLY)
+
+    @property
+    def failed(self) -> Job | None:
+        """The first that ended badly by itself, or that a person cancelled."""
+        ended = sorted(self.broken, key=lambda job: (job.state == Job.State.CANCELLED, job.pk))
+        return next(iter(ended), None)
+
+    @property
+    def ended_at(self) -> datetime:
+        """When the last of those that ended did so; some time ago for none."""
+        ended = [job.finished_at for job in self.jobs if job.finished_at]
+        return max(ended, default=self.jobs[0].created_at)
+
+    @property
+    def took_s(self) -> float | None:
+        """Seconds from the start of the first job to the end of the last; None while it is open."""
+        started = [job.started_at for job in self.jobs if job.started_at]
+        if self.is_open or not started:
+            return None
+        return (self.ended_at - min(started)).total_seconds()
+
+
+def chain_of(chain_id: UUID) -> ChainProgress | None:
+    """The jobs of a chain; None: no job is of it."""
+    jobs = list(
+        Job.objects.filter(chain=chain_id)
+        .select_related("host", "deployment", "created_by", "result")
+        .prefetch_related("steps", "after")
+        .order_by("id")
+    )
+    if not jobs:
+        return None
+    latest, earlier = _attempts(jobs)
+    deployments = tuple(job.deployment for job in latest if hasattr(job, "deployment"))
+    return ChainProgress(chain_id, tuple(latest), deployments, earlier)
+
+
+def newest_chain(since: datetime) -> ChainProgress | None:
+    """The newest chain that is open, or that ended after ``since``; None if there is none.
+
+    Two jobs, one of them for the other's sake, are no chain to speak of once all went well.
+    """
+    newest = Job.objects.filter(chain__isnull=False).order_by("-id").values_list("chain", flat=True)
+    for chain_id in list(dict.fromkeys(newest[:_CHAIN_JOBS]))[:_CHAINS]:
+        found = chain_of(chain_id) if chain_id else None
+        if found and not (found.succeeded and len(found.jobs) <= 2):
+            return found if found.is_open or found.ended_at >= since else None
+    return None
+
+
+def _attempts(jobs: Iterable[Job]) -> tuple[list[Job], dict[int, tuple[Job, ...]]]:
+    """The last attempt at each job, where the first one stood, and the attempts before it."""
+    attempts: dict[int, list[Job]] = {}  # the first attempt -> all of them, oldest first
+    first: dict[int, int] = {}
+    for job in jobs:
+        begun = first.get(job.repeats_id or 0, job.pk)
+        first[job.pk] = begun
+        attempts.setdefault(begun, []).append(job)
+    latest = [each[-1] for each in attempts.values()]
+    return latest, {each[-1].pk: tuple(reversed(each[:-1])) for each in attempts.values()}

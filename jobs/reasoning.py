@@ -1,0 +1,167 @@
+"""Reasoning and answer of a text with think tags.
+
+:func:`split` has a twin for the browser, ``static/js/lib/reasoning.js``. Both are held to
+``tests/data/reasoning_vectors.json``.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import islice
+from typing import NamedTuple
+
+_TAG = re.compile(r"<(/?)think(?:ing)?>")
+_TAGS = ("<think>", "<thinking>", "</think>", "</thinking>")
+_LONGEST_TAG = max(map(len, _TAGS))
+_FENCE = re.compile(r"^ {0,3}(?:```|~~~)", re.MULTILINE)
+_BLANK_LINES = re.compile(r"(?:[ \t]*\r?\n)+")
+# Each tag costs a look at the text before it. No answer has so many; the rest is text.
+_MOST_TAGS = 200
+_SENTENCE_ENDS = ".!?:;…。！？：；)>*"
+_AFTER_A_WORD = " \t.,;:!?)\"'，。、；：！？”’）"
+
+
+class Parts(NamedTuple):
+    """A text taken apart. ``answer_at``: where in it the (last part of the) answer begins."""
+
+    reasoning: str
+    answer: str
+    answer_at: int | None = None
+
+
+def split(
+    text: str, *, ended: bool, expected: bool = False, implicit: bool = True
+) -> tuple[str, str]:
+    """Reasoning and answer of a text; see :func:`parts`."""
+    found = parts(text, ended=ended, expected=expected, implicit=implicit)
+    return found.reasoning, found.answer
+
+
+def parts(text: str, *, ended: bool, expected: bool = False, implicit: bool = True) -> Parts:
+    """Take a text with think tags apart.
+
+    The opening tag may be missing (the chat template wrote it into the prompt), unless ``implicit``
+    is false; the closing tag may never come; there may be several thoughts, and an answer before
+    one. A tag inside code is text, and so is one that a sentence speaks of. While the text has not
+    ``ended``, what could be half a tag is held back. ``expected``: a text without any tag is a
+    thought: of a model that thinks, before its end, or cut before it.
+    """
+    found = _Walk(text, ended=ended, expected=expected, implicit=implicit)
+    rest = text[found.at : found.until]
+    if not ended:
+        rest = _hold_back(rest)
+    if found.inside or (expected and not found.has_tags):
+        found.thoughts.append(rest)
+    else:
+        found.answers.append((found.at, rest))
+    answers = [(at, told) for at, piece in found.answers if (told := _told(piece))]
+    return Parts(
+        "\n\n".join(thought for piece in found.thoughts if (thought := piece.strip())),
+        "\n\n".join([*(told.rstrip() for _, told in answers[:-1]), *(t for _, t in answers[-1:])]),
+        _begin(text, *answers[-1]) if answers else None,
+    )
+
+
+class _Walk:
+    """From tag to tag. ``at``: where the piece begins that no tag has ended."""
+
+    def __init__(self, text: str, *, ended: bool, expected: bool, implicit: bool) -> None:
+        self.thoughts: list[str] = []
+        self.answers: list[tuple[int, str]] = []
+        self.at = 0
+        self.until = len(text)
+        self.inside = False
+        self.has_tags = False
+        self._text = text
+        self._ended = ended
+        self._early = ended or expected
+        self._implicit = implicit
+        self._is_spoken_of = False
+        for tag in islice(_TAG.finditer(text), _MOST_TAGS):
+            if tag[1]:
+                self._close(tag)
+            elif not self.inside and not self._open(tag):
+                break
+
+    def _open(self, tag: re.Match[str]) -> bool:
+        """Take an opening tag. False: what it is shows only when more of the text has come."""
+        before = self._text[self.at : tag.start()]
+        if _in_fence(before) or self._in_backticks(tag):
+            return True
+        after = self._text[tag.end() : tag.end() + 1]
+        line = before[before.rfind("\n") + 1 :].rstrip(" \t")
+        if line and line[-1] not in _SENTENCE_ENDS:
+            if not after and not self._ended:
+                self.until = tag.start()
+                return False
+            if after and after in _AFTER_A_WORD:
+                self._is_spoken_of = True
+                return True
+        self.answers.append((self.at, before))
+        self.inside = self.has_tags = True
+        self.at = tag.end()
+        return True
+
+    def _close(self, tag: re.Match[str]) -> None:
+        before = self._text[self.at : tag.start()]
+        is_first = self._implicit and not self.has_tags
+        if self.inside or is_first:
+            stands_alone = not before[before.rfind("\n") + 1 :].strip()
+            if self._in_backticks(tag) or (
+                _in_fence(before) and not self._leaves_fence(tag, before, alone=stands_alone)
+            ):
+                return
+            if not self.inside and self._is_spoken_of and not stands_alone:
+                return
+            self.thoughts.append(before)
+        elif before.strip():
+            return  # a word of the answer
+        # Else one of those that some engines leave at the start of an answer.
+        self.inside, self.has_tags = False, True
+        self.at = tag.end()
+
+    def _in_backticks(self, tag: re.Match[str]) -> bool:
+        """True inside `code`: an odd backtick before it on its line, and one behind it."""
+        begin = max(self.at, self._text.rfind("\n", self.at, tag.start()) + 1)
+        if self._text.count("`", begin, tag.start()) % 2 == 0:
+            return False
+        end = self._text.find("\n", tag.end())
+        if end < 0 and not self._ended:
+            return True  # the line goes on
+        return self._text.find("`", tag.end(), end if end >= 0 else len(self._text)) >= 0
+
+    def _leaves_fence(self, tag: re.Match[str], before: str, *, alone: bool) -> bool:
+        """True where the thought ends although a block of code in it stays open."""
+        fences = list(_FENCE.finditer(before))
+        if _TAG.search(before, fences[-1].end()):
+            return False  # a sample with both tags
+        if len(_FENCE.findall(self._text, tag.end())) % 2:
+            return False  # the block is closed further on
+        if alone:
+            return self.inside or self._early
+        return self.inside and self._ended and not _TAG.search(self._text, tag.end())
+
+
+def _in_fence(before: str) -> bool:
+    return len(_FENCE.findall(before)) % 2 == 1
+
+
+def _told(piece: str) -> str:
+    """An answer without what stands empty before it; four spaces are code and stay."""
+    lines = _BLANK_LINES.match(piece)
+    rest = piece[lines.end() :] if lines else piece
+    if not rest.strip():
+        return ""
+    return rest if rest.startswith(("    ", "\t")) else rest.lstrip()
+
+
+def _begin(text: str, at: int, told: str) -> int:
+    """Index of the first character that is seen of an answer, whose piece begins ``at``."""
+    return text.index(told.lstrip(), at)
+
+
+def _hold_back(text: str) -> str:
+    for length in range(min(_LONGEST_TAG - 1, len(text)), 0, -1):
+        if any(tag.startswith(text[-length:]) and tag != text[-length:] for tag in _TAGS):
+            return text[:-length]
+    return text

@@ -1,0 +1,32 @@
+// @ts-check
+/** What all checks of a launch form come to: how many stop, ask and passed, beside the button. */
+
+/** @param {string} state @param {number} n */
+function words(state, n) {
+  if (state === "failed") return interpolate(ngettext("%(n)s blocked", "%(n)s blocked", n), { n }, true);
+  if (state === "asks") return interpolate(ngettext("%(n)s warning", "%(n)s warnings", n), { n }, true);
+  return interpolate(ngettext("%(n)s passed", "%(n)s passed", n), { n }, true);
+}
+
+/** Count now, and whenever checks have come or gone: an answer without any has no event of its own. */
+export function watchChecks() {
+  const page = document.querySelector(".two.launch");
+  if (page) new MutationObserver(countChecks).observe(page, { childList: true, subtree: true });
+  countChecks();
+}
+
+function countChecks() {
+  const summary = document.querySelector("[data-checked]");
+  if (!summary) return;
+  const checks = document.getElementById("checks");
+  for (const state of ["failed", "asks", "passed"]) {
+    const n = document.querySelectorAll(`[data-check="${state}"]`).length;
+    const place = summary.querySelector(`[data-count="${state}"]`);
+    place?.toggleAttribute("hidden", n === 0);
+    const text = place?.querySelector("span");
+    if (text) text.textContent = n ? words(state, n) : "";
+  }
+  // Asked for, or asked and not answered yet.
+  const isWaiting = checks?.querySelector('[data-preflight="waits"], div[hx-post]') !== null && checks !== null;
+  summary.querySelector('[data-count="waits"]')?.toggleAttribute("hidden", !isWaiting);
+}

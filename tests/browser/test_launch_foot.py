@@ -1,0 +1,74 @@
+"""*Launch*, with what the checks come to, is in sight on every launch form, however long."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from jobs.kinds import KINDS
+from tests.browser.visits import PHONE
+
+pytestmark = pytest.mark.browser
+
+HOST = "host-of-long-forms"
+SEED = f"""
+from django.contrib.auth import get_user_model
+from tests.factories import make_host, make_weights
+person = get_user_model().objects.first()
+person.is_staff = True
+person.save()
+host = make_host({HOST!r}, sort="vacc", dies_seen=[str(n) for n in range(32)], facts={{
+    "dies": [{{"id": n}} for n in range(32)], "iommu": True, "stacks": ["guide", "current"],
+    "roots": {{"weights": "/w", "artifacts": "/a", "environments": "/e"}}}})
+make_weights(host=host, model_id="deepseek-r1-distill-qwen-32b")
+"""
+# Whether the middle of the button, or of its bar where it is off, is what lies on top there.
+IS_HIT = """(button) => {
+  const box = button.getBoundingClientRect();
+  const hit = document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2);
+  return hit?.closest(".start.foot") === button.closest(".start.foot");
+}"""
+
+
+@pytest.fixture(scope="module")
+def page(browser, own_server):
+    own_server.shell(SEED)
+    name, value = own_server.cookie.split("=", 1)
+    root = f"http://127.0.0.1:{own_server.port}"
+    with browser.new_context(base_url=root, viewport={"width": 1280, "height": 800}) as context:
+        context.add_cookies([{"name": name, "value": value, "url": root}])
+        yield context.new_page()
+
+
+def test_launch_is_in_sight_on_every_form_at_the_begin_in_the_middle_and_at_the_end(page):
+    hidden = []
+    addresses = [f"/launch/{kind}/?host={HOST}" for kind in KINDS]
+    addresses.append(f"/models/deepseek-r1-distill-qwen-32b/ways/build-in/?host={HOST}")
+    for address in addresses:
+        assert page.goto(address).ok
+        for share in (0, 0.5, 1):
+            page.evaluate("(share) => scrollTo(0, share * document.body.scrollHeight)", share)
+            if not page.locator("[data-launch]").evaluate(IS_HIT):
+                hidden.append((address, share))
+
+    assert hidden == []
+
+
+def test_the_checks_are_counted_beside_launch_and_again_after_each_change(page):
+    page.goto(f"/launch/deploy-vllm/?host={HOST}")
+    summary = page.locator("[data-checked]")
+    expect(summary).to_contain_text(re.compile(r"\d passed"))
+    expect(summary).not_to_contain_text("blocked")
+
+    page.locator("#f-port").fill("99999999")
+
+    expect(summary).to_contain_text("1 blocked")
+    page.locator("#f-port").fill("8000")
+    expect(summary).not_to_contain_text("blocked")
+
+
+def test_on_a_phone_launch_stands_above_the_tabs(page):
+    page.set_viewport_size(PHONE)
+    page.goto(f"/launch/deploy-vllm/?host={HOST}")
+
+    assert page.locator("[data-launch]").evaluate(IS_HIT)

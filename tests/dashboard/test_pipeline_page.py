@@ -1,0 +1,145 @@
+"""The page of a pipeline: where a launch lands, what it says, and how it goes on."""
+
+import re
+import uuid
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from dashboard.views.pipelines import title_of
+from jobs.models import AuditEntry, Job
+from jobs.queries.chains import chain_of
+from tests.factories import make_deployment, make_host, make_job, make_result, make_user
+
+pytestmark = pytest.mark.django_db
+
+KINDS = ("prepare", "compile", "deploy", "benchmark", "evaluate")
+SMALL = "smollm2-135m-instruct"
+
+
+@pytest.fixture
+def chain():
+    return uuid.uuid4()
+
+
+@pytest.fixture
+def lin(client):
+    client.force_login(make_user("lin"))
+    return client
+
+
+def make_chain(chain, **states):
+    """Five jobs, each after the one before; those not in ``states`` have succeeded."""
+    host, jobs = make_host(), []
+    for kind in KINDS:
+        state = states.get(kind, "succeeded")
+        params = {} if kind == "prepare" else {"deployment": "1"}
+        job = make_job(
+            kind=kind, host=host, chain=chain, state=state, model_id=SMALL, params=params
+        )
+        job.after.set(jobs[-1:])
+        jobs.append(job)
+    return jobs
+
+
+def shown(client, chain):
+    return client.get(reverse("pipeline", args=[chain])).text
+
+
+def text_of(html):
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", html))
+
+
+def test_each_job_stands_with_its_state_and_why_it_waits(lin, chain):
+    jobs = make_chain(chain, deploy="running", benchmark="queued", evaluate="queued")
+
+    html = shown(lin, chain)
+
+    rows = re.findall(r'<tr id="job-(\d+)">(.*?)</tr>', html, re.S)
+    assert [int(number) for number, _row in rows] == [job.pk for job in jobs]
+    assert "running" in text_of(rows[2][1])
+    assert f"job {jobs[2].pk}" in text_of(rows[3][1])
+    assert "2 of 5 succeeded" in text_of(html)
+    assert f"Running: #{jobs[2].pk}" in text_of(html)
+    assert f"Next: #{jobs[3].pk}" in text_of(html)
+    assert 'data-live="job deployment"' in html
+
+
+def test_its_title_names_the_model(chain):
+    make_chain(chain)
+
+    assert title_of(chain_of(chain)) == "SmolLM2-135M-Instruct: pipeline of 5 jobs"
+
+
+def test_it_ends_in_the_chat_and_the_results(lin, chain):
+    jobs = make_chain(chain)
+    deployment = make_deployment(job=jobs[2])
+    result = make_result(job=jobs[3], metrics={"output_tokens_per_s": 90.7})
+
+    html = shown(lin, chain)
+
+    assert f"{reverse('playground')}?deployment={deployment.pk}" in html
+    assert reverse("result-detail", args=[result.pk]) in html
+    assert "90.7" in text_of(html)
+    assert reverse("pipeline-again", args=[chain]) not in html
+
+
+def test_one_button_starts_what_broke_again_and_the_page_says_from_where(lin, chain):
+    host = make_host()
+    first = make_job(kind="prepare", host=host, chain=chain, state="failed")
+    second = make_job(kind="prepare", host=host, chain=chain, state="cancelled")
+    second.after.add(first)
+
+    html = shown(lin, chain)
+    answer = lin.post(reverse("pipeline-again", args=[chain]))
+
+    assert f"Start again from #{first.pk} Prepare (2 jobs)" in text_of(html)
+    assert answer.url == reverse("pipeline", args=[chain])
+    again = list(Job.objects.filter(repeats__in=[first, second]).order_by("pk"))
+    assert [job.repeats for job in again] == [first, second]
+    assert again[0] in again[1].after.all()
+    after = shown(lin, chain)
+    assert [int(n) for n in re.findall(r'<tr id="job-(\d+)"', after)] == [job.pk for job in again]
+    assert reverse("job-detail", args=[first.pk]) in after  # the attempt before
+    assert AuditEntry.objects.filter(action="job.repeat").count() == 2
+
+
+def test_what_cannot_be_started_again_is_said_on_the_page(lin, chain):
+    make_chain(chain)
+
+    answer = lin.post(reverse("pipeline-again", args=[chain]), follow=True)
+
+    assert "No job of it failed or was cancelled." in answer.text
+
+
+def test_an_unknown_pipeline_is_not_found_and_strangers_see_none(lin, chain):
+    assert lin.get(reverse("pipeline", args=[chain])).status_code == 404
+    assert lin.post(reverse("pipeline-again", args=[chain])).status_code == 404
+    make_chain(chain)
+    assert Client().get(reverse("pipeline", args=[chain])).status_code == 302
+
+
+@pytest.mark.parametrize("state", Job.State.values)
+def test_the_page_opens_whatever_the_state_of_a_job(lin, chain, state):
+    make_chain(chain, evaluate=state)
+
+    assert lin.get(reverse("pipeline", args=[chain])).status_code == 200
+
+
+def test_a_job_of_a_pipeline_leads_to_it(lin, chain):
+    jobs = make_chain(chain)
+
+    html = lin.get(reverse("job-detail", args=[jobs[1].pk])).text
+
+    assert reverse("pipeline", args=[chain]) in html
+
+
+def test_more_jobs_cost_no_more_questions(lin, chain, django_assert_max_num_queries):
+    make_chain(chain, deploy="running", benchmark="queued", evaluate="queued")
+    lin.get(reverse("pipeline", args=[chain]))
+    other = uuid.uuid4()
+    make_chain(other), make_chain(other)
+
+    with django_assert_max_num_queries(24):
+        lin.get(reverse("pipeline", args=[other]))
