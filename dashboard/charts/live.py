@@ -80,12 +80,15 @@ def series(rows: Sequence[Row]) -> dict[str, Series]:
 def client_series(
     samples: Sequence[Sample], *, context: Sequence[Sample] = ()
 ) -> dict[str, Series]:
-    """What the client of a benchmark has done: requests, and its own output rate in tok/s."""
+    """What the client of a benchmark has done: requests, its own output rate in tok/s, and the
+    concurrency ("level") that it sends at.
+    """
     told = [(at, values) for at, values in samples if values]
     rates = _rates([*context, *samples], lambda values: values.get("tokens"))[len(context) :]
     shown = {
         "done": [(at, values.get("done")) for at, values in told],
         "failed": [(at, values.get("failed")) for at, values in told],
+        "level": [(at, values.get("level") or None) for at, values in told],
         "in_flight": [(at, _in_flight(values)) for at, values in told],
         "client_output": [
             (at, values.get("rate", rate))

@@ -6,7 +6,7 @@
  */
 
 import { draw } from "./charts.js";
-import { filled, heightOf, laidOut, shown } from "./lib/strips.js";
+import { changes, filled, heightOf, laidOut, shown } from "./lib/strips.js";
 
 const POLL_MS = 1000;
 const LEAST_MS = 250; // between two requests, however many hints come
@@ -24,6 +24,11 @@ const OFF = "live-strips-off"; // what this person has switched off, in every ch
  */
 function localTime(ms) {
   return new Date(ms - new Date(ms).getTimezoneOffset() * 60_000).toISOString().slice(0, 23);
+}
+
+/** @param {number} value */
+function concurrency(value) {
+  return interpolate(gettext("concurrency %(n)s"), { n: value }, true);
 }
 
 /** @returns {Set<string>} */
@@ -54,7 +59,9 @@ function follow(panel) {
   let asked = 0;
   let asking = false;
   let again = false;
-  let marked = 0; // steps that the chart has marks of
+  let marked = 0; // steps that the chart knows of
+  /** @type {number | null} */
+  let level = null; // the concurrency that was told last
   /** @type {Set<string>} */
   let drawn = new Set(); // strips that have had something to show
 
@@ -83,17 +90,26 @@ function follow(panel) {
     const strips = shown(base, answer.series, off);
     drawn = new Set(told);
     chart.dataset.height = String(heightOf(strips.length));
-    const marks = (answer.marks ?? []).map((mark) => ({ x: localTime(mark.t), text: mark.text }));
-    // A single step has no mark: it begins where the chart does.
-    return laidOut(base, strips, marks.length > 1 ? marks : []);
+    const steps = answer.marks ?? [];
+    marked = steps.length;
+    level = answer.series.level?.y.at(-1) ?? level;
+    // A single step begins where the chart does; the concurrency changes within it.
+    const marks = steps.length > 1 ? steps : changes(answer.series.level, concurrency);
+    return laidOut(
+      base,
+      strips,
+      marks.map((mark) => ({ x: localTime(mark.t), text: mark.text })),
+    );
   }
 
   /** @param {Answer} answer */
   async function append(answer) {
-    const marks = (answer.marks ?? []).length;
-    if (base.strips && (marks !== marked || filled(base, answer.series).some((strip) => !drawn.has(strip.name)))) {
-      marked = marks;
-      after = -1; // another strip, or another step: the chart is laid out anew
+    const isOther =
+      (answer.marks ?? []).length !== marked ||
+      answer.series.level?.y.some((value) => value !== null && value !== level) ||
+      filled(base, answer.series).some((strip) => !drawn.has(strip.name));
+    if (base.strips && isOther) {
+      after = -1; // another strip, step or concurrency: the chart is laid out anew
       again = true;
       return;
     }

@@ -34,6 +34,22 @@ export function filled(figure, series) {
   );
 }
 
+/**
+ * Where a series changes its value, its first one included: ``[{t, text}]``.
+ * @param {Series | undefined} series
+ * @param {(value: number) => string} name
+ */
+export function changes(series, name) {
+  /** @type {{t: number, text: string}[]} */
+  const found = [];
+  let before = null;
+  for (const [index, value] of (series?.y ?? []).entries()) {
+    if (value !== null && value !== before) found.push({ t: series?.t[index] ?? 0, text: name(value) });
+    before = value ?? before;
+  }
+  return found;
+}
+
 /** @param {number} count of strips */
 export function heightOf(count) {
   return FRAME_PX + STRIP_PX * Math.max(1, count);
