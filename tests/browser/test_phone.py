@@ -8,8 +8,13 @@ from tests.browser.visits import PHONE
 pytestmark = pytest.mark.browser
 
 
-# The server's own deployment is of no model, and has no page.
-SEED = "from jobs.models import Deployment; Deployment.objects.update(model_id='deepseek-r1')"
+# The server's own deployment is of no model and has no page; an administrator may stop it.
+SEED = """
+from django.contrib.auth import get_user_model
+from jobs.models import Deployment
+Deployment.objects.update(model_id="deepseek-r1")
+get_user_model().objects.update(is_staff=True)
+"""
 
 
 @pytest.fixture(scope="module")
