@@ -10,12 +10,17 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from dashboard.sentences import sentence
+from jobs.kinds.deploy_vllm import PRINTED_PORT
 from jobs.plans import Plan, Step, from_json
+from jobs.toolchains.vacc_site import GUIDE_FACTS
 
 # Note -> what it is about: an option, a text in the command, or "step:NAME" for a whole step. Notes
 # that are about no part of the command stand in the list alone.
 ABOUT: Mapping[str, tuple[str, ...]] = {
     "guide:detached": ("-dit",),
+    "guide:workspace_here": ("-v",),
+    "guide:port_free": ("--port", "-p"),
+    "guide:port_other": ("--port", "-p"),
     "guide:docker_exec": ("docker exec",),
     "guide:own_name": ("--name", "--label", "--rm", "vllm-{deployment.id}", "vllm-bench-{job}"),
     "guide:dies_named": ("VACC_VISIBLE_DEVICES", "--label", "vllm-bench-{job}"),
@@ -27,9 +32,10 @@ ABOUT: Mapping[str, tuple[str, ...]] = {
     "guide:folder_made": ("step:folder", "--result-dir", "docker cp"),
     "guide:address_named": ("--host", "--port", "--served-model-name"),
     "guide:comparable": (
-        *("--seed", "--percentile-metrics", "--metric-percentiles", "--temperature"),
+        *("--seed", "--percentile-metrics", "--metric-percentiles"),
         *("--trust-remote-code", "--save-detailed"),
     ),
+    "guide:greedy": ("--temperature",),
     "guide:plugin_imported": ("step:plug-in",),
     "guide:json_kept": ("--output-json", "/results"),
     "guide:dataset_name_dropped": ("--dataset-name",),
@@ -58,16 +64,35 @@ _ALWAYS = frozenset(
     {
         *("guide:detached", "guide:docker_exec", "guide:key_in_environment", "guide:conda_yes"),
         *("guide:dataset_source", "guide:evalscope_key", "guide:image_noavx", "guide:yaml_filled"),
+        *("guide:workspace_here", "guide:port_free", "guide:port_other"),
     }
+)
+# What the guide has in the place of such a one.
+_PRINTED = {
+    "guide:detached": "-it",
+    "guide:workspace_here": f"{GUIDE_FACTS['workspace']}:{GUIDE_FACTS['mount']}",
+    "guide:port_free": str(PRINTED_PORT),
+    "guide:port_other": str(PRINTED_PORT),
+}
+# Steps that the guide's plan has of ours as well, or instead of another one of ours.
+_OWN_STEPS = frozenset(
+    about.removeprefix("step:")
+    for abouts in ABOUT.values()
+    for about in abouts
+    if about.startswith("step:")
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Why something is not as the guide prints it. ``number``: the note's in the list, 0: none."""
+    """Why something is not as the guide prints it. ``number``: the note's in the list, 0: none.
+
+    ``printed``: what the guide has there, where its own plan, made for this host, has it not.
+    """
 
     number: int
     reason: str
+    printed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +125,8 @@ class Against:
         return self._changes(step, words, lambda other: [f"{n}={v}" for n, v in other.env])
 
     def steps_gone(self, plan: Plan) -> list[str]:
-        """Names of steps that the guide's plan alone has."""
-        here = {step.name for step in plan.steps}
+        """Names of the guide's own steps that the plan has not."""
+        here = {step.name for step in plan.steps} | _OWN_STEPS
         return [step.name for step in self.plan.steps if step.name not in here] if self.plan else []
 
     def file_printed(self, name: str) -> str | None:
@@ -115,7 +140,7 @@ class Against:
             if not changed and name not in _ALWAYS:
                 continue
             if any(_is_about(about, flag, text) for about in ABOUT.get(name, ())):
-                return Mark(number, self.notes[number - 1])
+                return Mark(number, self.notes[number - 1], _PRINTED.get(name, ""))
         return Mark(0, _("The guide has this otherwise, or not at all.")) if changed else None
 
     def step_mark(self, step: Step) -> Mark | None:

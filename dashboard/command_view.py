@@ -62,6 +62,7 @@ class StepView:
     timeout_s: float | None = None
     mark: Mark | None = None
     left_out: tuple[Gone, ...] = ()
+    cwd: tuple[Piece, ...] = ()  # the folder that it works in; empty for the job's own
 
     @property
     def env_changed(self) -> bool:
@@ -159,6 +160,7 @@ def _step(step: Step, old: Step | None, shown: _Shown) -> StepView:
             Gone(_plain(text), shown.guide.mark(step.name, text.split()[0], text, changed=True))
             for text in left_out
         ),
+        cwd=tuple(_pieces_of((step.cwd,), shown, Changes(), 0)) if step.cwd else (),
     )
 
 
@@ -214,6 +216,8 @@ def _lines(
         here, at = range(at, first + len(words)), first + len(words)
         text = " ".join([key[0], *words])
         differs = not changes.words.isdisjoint(here)
+        printed = " ".join(_plain(changes.printed[n]) for n in here if n in changes.printed)
+        mark = shown.guide.mark(step, key[0], text, changed=differs)
         lines.append(
             Line(
                 flag=key[0],
@@ -221,8 +225,8 @@ def _lines(
                 changed=changed,
                 was=" ".join(_plain(word) for word in before) if changed and before else "",
                 last=index == len(groups) - 1,
-                mark=shown.guide.mark(step, key[0], text, changed=differs),
-                printed=" ".join(_plain(changes.printed[n]) for n in here if n in changes.printed),
+                mark=mark,
+                printed=printed or (mark.printed if mark else ""),
                 ours=(first if own is None else own) in changes.words,
             )
         )

@@ -14,6 +14,14 @@ GUIDE_SENTENCES: dict[str, str | Promise] = {
         "docker run has -dit for -it: nobody sits at a terminal, so the shell gets one of docker's "
         "own."
     ),
+    "guide:workspace_here": _(
+        "The guide mounts /nfs/workspace at /test; this host's folder is %(folder)s, seen as "
+        "%(mount)s (HOST_WORKSPACE, HOST_MOUNT)."
+    ),
+    "guide:port_free": _(
+        "The server gets a free port of the host when it starts; the guide prints %(printed)s."
+    ),
+    "guide:port_other": _("The server listens on port %(port)s; the guide prints %(printed)s."),
     "guide:docker_exec": _(
         "What the guide types into the container's shell is run by docker exec, its arguments "
         "unchanged."
@@ -79,12 +87,16 @@ GUIDE_SENTENCES: dict[str, str | Promise] = {
         "the host does not hear them."
     ),
     "guide:comparable": _(
-        "More percentiles, the whole latency and temperature 0 are asked for, so that two results "
-        "can be compared; a seed of each run's own keeps prompts out of the prefix cache."
+        "More percentiles and the whole latency are asked for, so that two results can be compared"
+        "; a seed of each run's own keeps prompts out of the prefix cache."
     ),
     "guide:same_requests": _(
         "As printed, no --seed is sent: every run sends the same requests (seed 0). An engine that "
         "caches prefixes answers a second run faster."
+    ),
+    "guide:greedy": _(
+        "--temperature 0 is given: answers are greedy, as they are unasked with the guide's own "
+        "version."
     ),
     "guide:completions": _(
         "As printed, requests go to the completions endpoint, without the chat template."

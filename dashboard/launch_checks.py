@@ -21,7 +21,8 @@ OF_THE_HOST = ("forecast:away", "forecast:draining", "forecast:disk")
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One line of the list. ``state`` is passed, asks or failed; ``job`` a job to look at."""
+    """One line of the list. ``state`` is passed, note (a fact), asks (a warning) or failed; ``job``
+    a job to look at."""
 
     state: str
     sentence: str
@@ -31,7 +32,9 @@ class Check:
     @property
     def word(self) -> str:
         """What the state means for a launch."""
-        return {"passed": _("passed"), "asks": _("note"), "failed": _("stops")}[self.state]
+        return {"passed": _("passed"), "note": _("note"), "asks": _("note"), "failed": _("stops")}[
+            self.state
+        ]
 
 
 def checks(
@@ -66,14 +69,14 @@ def _host(host: Host) -> list[Check]:
 def _queue(host: Host, starts: Forecast | None) -> list[Check]:
     if starts is not None and starts.starts_in_s is None:
         # That of the host itself stands above.
-        return [] if starts.remark.id in OF_THE_HOST else [Check("asks", line_view.starts(starts))]
+        return [] if starts.remark.id in OF_THE_HOST else [Check("note", line_view.starts(starts))]
     if starts is None:
         return []
     if not line_view.is_next(starts):
         open_here = Job.objects.filter(host=host)
         runs = open_here.filter(state__in=Job.ON_HOST_STATES).order_by("pk").first()
         first = runs or open_here.filter(state=Job.State.QUEUED).order_by(*Job.LINE).first()
-        return [Check("asks", line_view.starts(starts), job=first.pk if first else None)]
+        return [Check("note", line_view.starts(starts), job=first.pk if first else None)]
     if Job.objects.filter(host=host, state=Job.State.QUEUED).exists():
         return [
             Check("passed", _("Starts next: the jobs that are queued wait for something else."))
@@ -84,7 +87,7 @@ def _queue(host: Host, starts: Forecast | None) -> list[Check]:
 def _first(seen: Preview) -> list[Check]:
     return [
         Check(
-            "asks",
+            "note",
             _("The environment %(name)s is not on the host yet: a job makes it first.")
             % {"name": name},
             _("once"),
@@ -101,7 +104,7 @@ def _awaited(form: LaunchForm) -> list[Check]:
             sentence = _("%(field)s is still being made: this job starts after it.") % {
                 "field": field.label
             }
-            found.append(Check("asks", sentence, job=int(number)))
+            found.append(Check("note", sentence, job=int(number)))
     return found
 
 

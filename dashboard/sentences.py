@@ -421,6 +421,13 @@ SENTENCES: dict[str, str | Promise] = {
 }
 
 
+# Remarks on a result that say how it was measured, and are no warning.
+PLAIN_REMARKS = frozenset(
+    {
+        *("evaluate:means", "evaluate:sets", "benchmark:no_server", "benchmark:no_stream"),
+        *("convert:think_tokens", "deploy:own_template"),
+    }
+)
 # Arguments that are names of the program's own, and the words that people read for them.
 _WORDS: dict[str, Callable[[str], str]] = {
     "state": lambda name: str(STATES[name].word) if name in STATES else name,

@@ -47,6 +47,7 @@ STATES: dict[str, Look] = {
     # checks before a launch
     "passed": Look(_("passed"), "ok", "ok"),
     "asks": Look(_("needs a look"), "warn", "warn"),
+    "note": Look(_("note"), "queued", "queued"),
 }
 
 UNKNOWN = Look(_("not known"), "lost", "lost")

@@ -32,6 +32,8 @@ _ADDED_TO_PLAN: dict[str, Any] = {"checks": (), "port": 0, "address": ""}
 
 # Names of watches whose points a page draws in its own way.
 ACCURACY = "accuracy"  # counts of an evaluation, jobs.host.readers.counts
+CLIENT = "client"  # what the client of a benchmark has done, jobs.host.readers.client
+DIES = "dies"  # temperature and power, jobs.host.readers.dies
 LONGEST_PART = 48  # of a part's name; its points are called "accuracy/<part>"
 
 # Who fills a slot: the host when it takes the job, or the dashboard when it dispatches it.
@@ -102,8 +104,9 @@ class Watch:
     server: they are read as long as it runs.
 
     With a ``reader`` (a name in ``jobs.host.readers``): files that a tool writes below ``folder``,
-    an absolute path. ``expected`` lists (part, size): data sets and their questions, or runs of a
-    benchmark and their requests; 0 where the size is not known before the tool starts.
+    an absolute path; for the reader ``dies`` their numbers, between commas. ``expected`` lists
+    (part, size): data sets and their questions, or runs of a benchmark and their requests; 0 where
+    the size is not known before the tool starts.
     """
 
     name: str
@@ -308,7 +311,8 @@ def script(plan: Plan, values: Mapping[str, str] | None = None) -> str:
     """
     known = {"job_dir": "$PWD", "serve_dir": "$PWD", **(values or {})}
     lines = ["#!/usr/bin/env bash", f"# {plan.kind}: plan {plan.sha256()}", "set -euo pipefail"]
-    names = dict.fromkeys(("job_dir", *slots(plan)))
+    # Run by hand nothing is watched.
+    names = dict.fromkeys(("job_dir", *slots(replace(plan, watches=()))))
     for name in names:
         variable, value = _variable(name), known.get(name)
         if name in ("job_dir", "serve_dir"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -24,6 +25,7 @@ from jobs.queries.provenance import provenance
 from jobs.queries.repeats import repeats_of
 from jobs.queries.results import answer_rows
 from jobs.queries.running_accuracy import Standing, standings
+from jobs.queries.set_scores import set_groups
 from jobs.services.intake import log_key
 
 
@@ -185,6 +187,8 @@ def whole_result(row: Result) -> dict[str, Any]:
             }
             for point in row.points.all()
         ],
+        # Scores in per cent, as the tool has them.
+        "sets": [{"group": g.name, **asdict(one)} for g in set_groups(row) for one in g.rows],
         "answers": answer_rows(row),
     }
 

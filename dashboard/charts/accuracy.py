@@ -14,6 +14,7 @@ from jobs.queries.statistics import Interval
 
 ROW_PX = 28
 _FRAME_PX = 62
+_NAME = 22  # letters that the margin has room for
 
 
 def height(categories: Sequence[Category], pooled: Interval | None) -> int:
@@ -23,7 +24,7 @@ def height(categories: Sequence[Category], pooled: Interval | None) -> int:
 
 def figure(categories: Sequence[Category], pooled: Interval | None) -> dict[str, Any]:
     """A forest: a row a category, the whole set as a diamond below them."""
-    names = [category.name for category in categories]
+    names = [_short(category.name) for category in categories]
     data = [_row(names, [c.share for c in categories], [c.questions for c in categories])]
     if pooled is not None:
         whole = _row([_("all")], [pooled], [0])
@@ -35,7 +36,7 @@ def figure(categories: Sequence[Category], pooled: Interval | None) -> dict[str,
         "layout": {
             "showlegend": False,
             "hovermode": "closest",
-            "margin": {"l": 130, "r": 16, "t": 8, "b": 44},
+            "margin": {"l": 150, "r": 16, "t": 8, "b": 44},
             "xaxis": {
                 "title": {"text": _("right, %, with the 95 % interval")},
                 "range": [0, 100],
@@ -44,6 +45,11 @@ def figure(categories: Sequence[Category], pooled: Interval | None) -> dict[str,
             "yaxis": {"autorange": "reversed", "dtick": 1, "showgrid": False, "fixedrange": True},
         },
     }
+
+
+def _short(name: str) -> str:
+    """A name that is cut in its middle, so that int8 and fp16 at its end stay apart."""
+    return name if len(name) <= _NAME else f"{name[: _NAME // 2]}…{name[1 - _NAME // 2 :]}"
 
 
 def _row(names: list[str], shares: list[Interval], counts: list[int]) -> dict[str, Any]:

@@ -1,22 +1,24 @@
-"""Curves while a job runs: output and prompt rate, requests running and waiting, one time axis."""
+"""Curves while a job runs, on one time axis: rates, requests, KV cache, the client, the dies."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from django.utils.translation import gettext as _
 
+from jobs.plans import CLIENT, DIES
 from jobs.queries.points import Sample
 
 # Seconds over which a counter becomes a rate: long enough that steps of one request do not show as
 # spikes, short enough that a stall shows within two scrapes.
 WINDOW_S = 2.0
 MAX_POINTS = 2_500  # a trace; the page asks for everything again when it holds twice as many
-NAMES = ("output", "prompt", "running", "waiting")
+NAMES = ("output", "prompt", "running", "waiting", "kv")
 # The watches that this chart shows, by their names in plans.
 ENGINE = "engine"
-WATCHES = (ENGINE,)
+WATCHES = (ENGINE, CLIENT, DIES)
 
 # The day is on the page already: ticks carry the clock only, seconds while they tell apart.
 CLOCK_TICKS = [
@@ -25,7 +27,8 @@ CLOCK_TICKS = [
 ]
 # {"t": milliseconds since the epoch, "y": values}, both of one length
 Series: TypeAlias = dict[str, list[Any]]
-Row: TypeAlias = tuple[float, float | None, float | None, float | None, float | None]
+# (seconds since the epoch, a value for each of NAMES)
+Row: TypeAlias = tuple[float, float | None, float | None, float | None, float | None, float | None]
 
 _PROMPT = ("vllm:prompt_tokens_total", "llamacpp:prompt_tokens_total")
 _RUNNING = ("vllm:num_requests_running", "llamacpp:requests_processing")
@@ -36,7 +39,8 @@ _DECODES = ("llamacpp:n_decode_total", "llamacpp:n_busy_slots_per_decode")
 
 
 def derive(samples: Sequence[Sample], *, context: Sequence[Sample] = ()) -> list[Row]:
-    """``(seconds, output tok/s, prompt tok/s, running, waiting)`` for each sample, oldest first.
+    """``(seconds, output tok/s, prompt tok/s, running, waiting, KV cache %)`` for each sample,
+    oldest first.
 
     ``context`` are samples before the first, for its rates. None where a value is not known.
     """
@@ -46,9 +50,13 @@ def derive(samples: Sequence[Sample], *, context: Sequence[Sample] = ()) -> list
     rows: list[Row] = []
     for index in range(len(context), len(everything)):
         at, values = everything[index]
-        run, wait = running(values), waiting(values)
-        if (output[index], prompt[index], run, wait) != (None, None, None, None):
-            rows.append((at, output[index], prompt[index], run, wait))
+        cache = kv_cache(values)
+        told = (
+            *(output[index], prompt[index], running(values), waiting(values)),
+            None if cache is None else 100 * cache,
+        )
+        if any(value is not None for value in told):
+            rows.append((at, *told))
     return rows
 
 
@@ -69,61 +77,155 @@ def series(rows: Sequence[Row]) -> dict[str, Series]:
     }
 
 
+def client_series(
+    samples: Sequence[Sample], *, context: Sequence[Sample] = ()
+) -> dict[str, Series]:
+    """What the client of a benchmark has done: requests, its own output rate in tok/s, and the
+    concurrency ("level") that it sends at.
+    """
+    told = [(at, values) for at, values in samples if values]
+    rates = _rates([*context, *samples], lambda values: values.get("tokens"))[len(context) :]
+    shown = {
+        "done": [(at, values.get("done")) for at, values in told],
+        "failed": [(at, values.get("failed")) for at, values in told],
+        "level": [(at, values.get("level") or None) for at, values in told],
+        "in_flight": [(at, _in_flight(values)) for at, values in told],
+        "client_output": [
+            (at, values.get("rate", rate))
+            for (at, values), rate in zip(samples, rates, strict=True)
+        ],
+    }
+    return {name: _thinned(pairs) for name, pairs in shown.items()}
+
+
+def die_series(samples: Sequence[Sample]) -> dict[str, Series]:
+    """Power of the dies that the job works on, and the temperature of the hottest."""
+    return {
+        "power": _thinned([(at, values.get("power_w")) for at, values in samples]),
+        "temperature": _thinned([(at, values.get("temp_c")) for at, values in samples]),
+    }
+
+
+def _in_flight(values: Mapping[str, float]) -> float | None:
+    if "sent" not in values:
+        return None
+    return max(0.0, values["sent"] - values.get("done", 0.0) - values.get("failed", 0.0))
+
+
+def _thinned(pairs: Sequence[tuple[float, float | None]]) -> Series:
+    """At most ``MAX_POINTS`` of them, the last one always; what is not known is left out."""
+    known = [(at, value) for at, value in pairs if value is not None]
+    step = -(-len(known) // MAX_POINTS) or 1
+    kept = [pair for place, pair in enumerate(reversed(known)) if place % step == 0][::-1]
+    return {
+        "t": [milliseconds(at) for at, _value in kept],
+        "y": [round(value, 2) for _at, value in kept],
+    }
+
+
 def milliseconds(at: float) -> int:
     """Seconds since the epoch as a page counts time."""
     return round(at * 1000)
 
 
 def figure() -> dict[str, Any]:
-    """The empty figure: three strips over one time axis. The page appends what it reads.
+    """The empty figure: strips over one time axis, top to bottom. The page appends what it reads,
+    and lays out the strips that have something to show and are not switched off.
 
-    Each trace's ``meta`` is the series that it shows.
+    Each trace's ``meta`` is the series that it shows, its ``yaxis`` that of its strip.
     """
-    data = [
-        _trace("output", _("output"), "$d1", "y", "%{y:.1f} tok/s"),
-        _trace("prompt", _("prompt"), "$d3", "y2", "%{y:.1f} tok/s"),
-        _trace("running", _("running"), "$d1", "y3", "%{y}", step=True),
-        _trace("waiting", _("waiting"), "$d2", "y3", "%{y}", step=True),
-    ]
-    data[2] |= {"fill": "tozeroy", "fillcolor": "$band"}
-    strips = ((0.72, 0.94), (0.38, 0.58), (0.0, 0.24))
+    strips = _strips()
     layout: dict[str, Any] = {
         "showlegend": False,
         "hovermode": "x unified",
         "margin": {"l": 40, "r": 12, "t": 6, "b": 26},
-        "xaxis": {"type": "date", "anchor": "y3", "nticks": 5, "tickformatstops": CLOCK_TICKS},
+        "xaxis": {"type": "date", "nticks": 5, "tickformatstops": CLOCK_TICKS},
     }
-    for name, domain in zip(("yaxis", "yaxis2", "yaxis3"), strips, strict=True):
-        layout[name] = {"domain": domain, "anchor": "x", "nticks": 3, "rangemode": "tozero"}
-    # Before the first token a rate is a line at zero, not one at the middle of nothing.
-    for name in ("yaxis", "yaxis2"):
-        layout[name]["autorangeoptions"] = {"include": [0, 10]}
-    # Requests are whole: never ticks at halves.
-    layout["yaxis3"] |= {"tickformat": "d", "autorangeoptions": {"include": [0, 2]}}
-    words = (_("Output, tok/s"), _("Prompt, tok/s"), _("Requests"))
-    layout["annotations"] = [
-        _heading(word, domain[1]) for word, domain in zip(words, strips, strict=True)
-    ]
-    return {"data": data, "layout": layout}
-
-
-def _heading(word: str, top: float) -> dict[str, Any]:
+    for number, strip in enumerate(strips, start=1):
+        layout[f"yaxis{number}"] = {"anchor": "x", "nticks": 3, "rangemode": "tozero", **strip.axis}
     return {
-        "text": word,
-        "x": 0,
-        "y": top,
-        "xref": "paper",
-        "yref": "paper",
-        "xanchor": "left",
-        "yanchor": "bottom",
-        "yshift": 5,
-        "showarrow": False,
-        "font": {"color": "$ink", "size": 12, "weight": 600},
+        "data": [
+            {**trace, "yaxis": f"y{number}"}
+            for number, strip in enumerate(strips, start=1)
+            for trace in strip.traces
+        ],
+        "layout": layout,
+        "strips": [
+            {"name": strip.name, "title": strip.title, "axis": number}
+            for number, strip in enumerate(strips, start=1)
+        ],
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """One quantity over the common time axis; ``axis`` is what its y axis has of its own."""
+
+    name: str
+    title: str
+    traces: tuple[dict[str, Any], ...]
+    axis: Mapping[str, Any]
+
+
+def strip_names() -> list[tuple[str, str]]:
+    """``(name, title)`` of each strip, top to bottom: for its switch."""
+    return [(strip.name, strip.title) for strip in _strips()]
+
+
+def _strips() -> tuple[Strip, ...]:
+    # Before the first token a rate is a line at zero, not one at the middle of nothing; requests
+    # are whole: never ticks at halves.
+    rate = {"autorangeoptions": {"include": [0, 10]}}
+    whole = {"tickformat": "d", "autorangeoptions": {"include": [0, 2]}}
+    tokens, share = "%{y:.1f} tok/s", {"range": [0, 100], "autorange": False}
+    client = _trace("client_output", _("client"), "$d6", tokens)
+    client["line"]["dash"] = "dot"
+    running = _trace("running", _("running"), "$d1", "%{y}", step=True)
+    running |= {"fill": "tozeroy", "fillcolor": "$band"}
+    return (
+        Strip(
+            "output",
+            _("Output, tok/s"),
+            (_trace("output", _("output"), "$d1", tokens), client),
+            rate,
+        ),
+        Strip("prompt", _("Prompt, tok/s"), (_trace("prompt", _("prompt"), "$d3", tokens),), rate),
+        Strip(
+            "requests",
+            _("Requests"),
+            (running, _trace("waiting", _("waiting"), "$d2", "%{y}", step=True)),
+            whole,
+        ),
+        Strip(
+            "kv",
+            _("KV cache, %"),
+            (_trace("kv", _("KV cache"), "$d4", "%{y:.1f} %"),),
+            share,
+        ),
+        Strip(
+            "client",
+            _("Client, requests"),
+            (
+                _trace("done", _("done"), "$d3", "%{y}", step=True),
+                _trace("in_flight", _("sent, not answered"), "$d8", "%{y}", step=True),
+                _trace("failed", _("failed"), "$d2", "%{y}", step=True),
+            ),
+            whole,
+        ),
+        Strip(
+            "power", _("Die power, W"), (_trace("power", _("all dies"), "$d5", "%{y:.0f} W"),), {}
+        ),
+        Strip(
+            "temperature",
+            _("Hottest die, °C"),
+            (_trace("temperature", _("hottest die"), "$d2", "%{y:.0f} °C"),),
+            {"rangemode": "normal"},
+        ),
+    )
 
 
 def _trace(
-    series: str, name: str, colour: str, axis: str, hover: str, *, step: bool = False
+    series: str, name: str, colour: str, hover: str, *, step: bool = False
 ) -> dict[str, Any]:
     line: dict[str, Any] = {"color": colour, "width": 1.5}
     if step:
@@ -136,7 +238,6 @@ def _trace(
         "name": name,
         "meta": series,
         "line": line,
-        "yaxis": axis,
         "hovertemplate": hover,
     }
 
@@ -199,7 +300,7 @@ def _merged(rows: Sequence[Row]) -> Row:
         known = [value for row in rows if (value := row[place]) is not None]
         return how(known) if known else None
 
-    return (rows[-1][0], of(1, _mean), of(2, _mean), of(3, max), of(4, max))
+    return (rows[-1][0], of(1, _mean), of(2, _mean), of(3, max), of(4, max), of(5, max))
 
 
 def _mean(values: list[float]) -> float:

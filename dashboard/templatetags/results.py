@@ -18,7 +18,7 @@ from dashboard.templatetags.ui import num
 from dashboard.words import host_word, metric_text, phrase, stack_name
 from jobs.kinds.lengths import INPUT, OUTPUT, measured
 from jobs.metrics import METRICS
-from jobs.models import Answer, Job, Result
+from jobs.models import Job, Result
 from jobs.queries import results as queries
 from jobs.queries.compared_settings import text_of
 from jobs.queries.comparison import Cell, Change
@@ -228,15 +228,11 @@ def setting_text(found: str, name: str) -> str:
         return host_word(found)
     if name == "stack":
         return stack_name(found)
+    if name == "seed" and not found:
+        return gettext("one for each concurrency and run")
     if name in ("precision", "what"):
         return phrase(found)
     return {YES: gettext("yes"), NO: gettext("no")}.get(found, found)
-
-
-@register.filter
-def is_right(answer: Answer) -> bool:
-    """True when the question was answered right."""
-    return answer.score >= 0.5
 
 
 @register.simple_tag

@@ -24,8 +24,8 @@ from dashboard import diegrid, formats, line_view, sparks
 from dashboard.command_view import command_view
 from dashboard.middle import halves
 from dashboard.rights import allowed
+from dashboard.sentences import PLAIN_REMARKS, server_sentence
 from dashboard.sentences import sentence as sentence_text
-from dashboard.sentences import server_sentence
 from dashboard.silence import silence_words
 from dashboard.states import look
 from dashboard.words import (
@@ -164,6 +164,12 @@ def sentence(thing: Any) -> str:
     if isinstance(thing, Deployment):
         return server_sentence(thing)
     return sentence_text(thing.sentence_id, thing.sentence_args) if thing.sentence_id else ""
+
+
+@register.filter
+def warns(remark: Mapping[str, Any]) -> bool:
+    """Whether a result's remark makes one doubt its numbers; else it is a plain fact."""
+    return remark.get("id") not in PLAIN_REMARKS
 
 
 @register.simple_tag

@@ -9,7 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods
 
 from dashboard import audit
 from dashboard.advice import server_advice
@@ -22,12 +22,13 @@ from dashboard.why import why_server
 from jobs import dispatch
 from jobs.errors import LaunchError
 from jobs.inference import CHAT_PATH
-from jobs.models import Deployment
+from jobs.models import Deployment, Job
 from jobs.queries.deployments import deployment_page, deployments
 from jobs.services.deployments import NotRestartable, restart_deployment, stop_deployment
 
 _RUNS = (Deployment.State.LOADING, Deployment.State.READY, Deployment.State.UNHEALTHY)
 _ENDED = (Deployment.State.STOPPED, Deployment.State.FAILED, Deployment.State.LOST)
+_MOST_NAMED = 20  # jobs that a stop would fail
 
 
 @require_GET
@@ -65,12 +66,14 @@ def deployment_now(request: HttpRequest, deployment_id: int) -> HttpResponse:
     return render(request, "deployments/_now.html", now_panel(deployment))
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 @requires("deployment.stop")
 def deployment_stop(request: HttpRequest, deployment_id: int) -> HttpResponse:
-    """Ask the host to end the server."""
+    """Ask (GET), then have the host end the server (POST)."""
     deployment = get_object_or_404(Deployment, pk=deployment_id)
     check(request.user, "deployment.stop", deployment)
+    if request.method != "POST":
+        return render(request, "deployments/stop.html", _used(deployment))
     if stop_deployment(deployment_id, person(request)):
         audit.record(request.user, "deployment.stop", f"deployment {deployment_id}")
         dispatch.look()  # one that waited to start again has ended with this
@@ -79,12 +82,14 @@ def deployment_stop(request: HttpRequest, deployment_id: int) -> HttpResponse:
     return redirect("deployment-detail", deployment_id)
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 @requires("deployment.restart")
 def deployment_restart(request: HttpRequest, deployment_id: int) -> HttpResponse:
-    """Start the same plan as the deployment's next run."""
+    """Ask (GET) where that ends what runs; then start the same plan as the next run (POST)."""
     deployment = get_object_or_404(Deployment, pk=deployment_id)
     check(request.user, "deployment.restart", deployment)
+    if request.method != "POST":
+        return render(request, "deployments/restart.html", _used(deployment))
     try:
         run = restart_deployment(deployment_id, person(request))
     except NotRestartable:
@@ -121,6 +126,12 @@ def _context(request: HttpRequest, page: Any) -> dict[str, Any]:
         "example": _example(deployment),
         "removed_words": removed_words(deployment),
     }
+
+
+def _used(deployment: Deployment) -> dict[str, Any]:
+    """A server that is to be ended, and the open jobs that would fail with it."""
+    jobs = Job.objects.filter(state__in=Job.OPEN_STATES, inputs__deployment__id=deployment.pk)
+    return {"deployment": deployment, "jobs": jobs.order_by("pk")[:_MOST_NAMED]}
 
 
 def now_panel(deployment: Deployment) -> dict[str, Any]:

@@ -35,7 +35,7 @@ from jobs import logstore
 from jobs.errors import LaunchError
 from jobs.launch import cancel, run_again
 from jobs.models import Job, OutputFile
-from jobs.plans import from_json, script
+from jobs.plans import CLIENT, DIES, from_json, script
 from jobs.queries.host_page import place_in_line
 from jobs.queries.job_page import JobPage, job_page
 from jobs.queries.points import has_points, samples_after
@@ -79,6 +79,7 @@ def job_detail(request: HttpRequest, job_id: int) -> HttpResponse:
         "view": command_view(plan, page.job.values, guide=against(page.job.guide)),
         "script": script(plan, page.job.values),
         "figure": live.figure() if watched else None,
+        "strips": live.strip_names() if watched else (),
         "watched": watched and (page.job.is_open or found_points),
         "has_points": found_points,
         "lost_points": bool(page.job.removed_at and page.job.points_bytes),
@@ -127,9 +128,29 @@ def job_points(request: HttpRequest, job_id: int) -> JsonResponse:
     news = samples_after(job_id, cursor_of(request), live.WATCHES)
     engine = news.of(live.ENGINE)
     rows = live.derive(engine.fresh, context=engine.context)
+    client = news.of(CLIENT)
     return JsonResponse(
-        {"after": news.after, "open": job.is_open, "series": live.series(live.decimate(rows))}
+        {
+            "after": news.after,
+            "open": job.is_open,
+            "series": {
+                **live.series(live.decimate(rows)),
+                **live.client_series(client.fresh, context=client.context),
+                **live.die_series(news.of(DIES).fresh),
+            },
+            "marks": _marks(job),
+        }
     )
+
+
+def _marks(job: Job) -> list[dict[str, Any]]:
+    """When each step began, by the host's clock: ``t`` as in the series, and its name."""
+    begun = job.steps.filter(started_at__isnull=False)
+    return [
+        {"t": round(step.started_at.timestamp() * 1000), "text": step_title(step.name)}
+        for step in begun
+        if step.started_at
+    ]
 
 
 @require_GET

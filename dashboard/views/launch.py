@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
@@ -45,9 +45,10 @@ from jobs.services.assets import made_by
 @require_GET
 @requires("job.launch")
 def launch_start(request: HttpRequest) -> HttpResponse:
-    """The form of the kind that ``?kind=`` names, or of the first."""
-    query = request.GET.copy()
-    kind = query.pop("kind", [next(iter(KINDS))])[-1]
+    """The form of the kind that ``?kind=`` names, or of the first that the host is made for."""
+    query, host = request.GET.copy(), _host(request.GET)
+    first = _in_order(target_of(host) if host else None)[0].name
+    kind = query.pop("kind", [first])[-1]
     address = reverse("launch-form", args=[kind])
     return redirect(f"{address}?{query.urlencode()}" if query else address)
 
@@ -256,12 +257,22 @@ def _families(kind: Kind, target: Target | None) -> list[_Family]:
     for name, title in FAMILIES.items():
         kinds = tuple(
             item
-            for item in KINDS.values()
+            for item in _in_order(target)
             if item.family == name and (item is kind or target is None or item.offered(target))
         )
         if kinds:
             found.append(_Family(_(title), kind if kind in kinds else kinds[0], kinds))
     return found
+
+
+def _in_order(target: Target | None) -> list[Kind]:
+    """All kinds; on a host with cards those that need cards stand before those for any host."""
+    kinds = list(KINDS.values())
+    if target is None or not target.has_dies:
+        return kinds
+    without = replace(target, facts={**target.facts, "dies": []})
+    first = [item for item in kinds if item.offered(target) and not item.offered(without)]
+    return [*first, *(item for item in kinds if item not in first)]
 
 
 def _promises_kept(kind: Kind, typed: Mapping[str, str]) -> dict[str, str]:

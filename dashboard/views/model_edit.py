@@ -125,10 +125,15 @@ def model_undo(request: HttpRequest, model_id: str) -> HttpResponse:
     return redirect("model-detail", model_id)
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 @requires("model.change")
 def model_discard(request: HttpRequest) -> HttpResponse:
-    """Delete a file that gives no model."""
+    """Ask (GET), then delete a file that gives no model (POST)."""
+    if request.method != "POST":
+        asked = request.GET.get("file", "")
+        if asked not in [problem.file for problem in MODELS.problems]:
+            raise Http404(f"no broken file is called {asked}")
+        return render(request, "models/discard.html", {"file": asked})
     file = request.POST.get("file", "")
     if not MODELS.discard(file):
         raise Http404(f"no broken file is called {file}")

@@ -17,7 +17,7 @@ from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from dashboard import turns
 from dashboard.audit import record
@@ -168,12 +168,15 @@ def rename(request: HttpRequest, conversation_id: int) -> HttpResponse:
     return redirect("conversation", chat.pk)
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 @requires("playground.use")
 def delete(request: HttpRequest, conversation_id: int) -> HttpResponse:
-    """Delete a conversation for good; the page has asked before."""
+    """Ask (GET), then delete a conversation for good (POST)."""
     chat = get_object_or_404(Conversation, pk=conversation_id)
     check(request.user, "conversation.delete", chat)
+    if request.method != "POST":
+        context = {"chat": chat, "turns": chat.turns.count()}
+        return render(request, "playground/delete.html", context)
     streaming = chat.turns.filter(state=Turn.State.STREAMING).values_list("pk", flat=True)
     if any(turns.is_running(number) for number in streaming):
         messages.error(request, _("An answer is being written: stop it first."))

@@ -12,7 +12,7 @@ from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
-from dashboard import result_export
+from dashboard import result_export, sets_table
 from dashboard.charts import accuracy, percentiles, throughput
 from dashboard.charts.series import Series
 from dashboard.columns import RESULTS, chosen, heads
@@ -23,13 +23,14 @@ from dashboard.rights import allowed, requires
 from dashboard.views.compare import compare_results, run_more
 from dashboard.words import host_word, metric_label, metric_text, phrase
 from jobs.metrics import METRICS
-from jobs.models import Host, Result
+from jobs.models import Answer, Host, Result
 from jobs.queries.repeats import spread
 from jobs.queries.result_counts import FACETS, STAMPS
 from jobs.queries.result_orders import COLUMNS, NEWEST
 from jobs.queries.results import (
     Filters,
     ResultPage,
+    answer_page,
     facet_counts,
     matching,
     pinned_count,
@@ -41,6 +42,7 @@ from jobs.queries.sorting import read_order
 from jobs.services.pins import pins_of
 
 EXPORT_MOST = 10_000
+LONGEST_NAME = 120
 _POINT_COLUMNS = (
     *("output_tokens_per_s", "total_tokens_per_s", "requests_per_s"),
     *("ttft_p50_ms", "ttft_p90_ms", "ttft_p99_ms", "tpot_p50_ms", "tpot_p99_ms"),
@@ -92,6 +94,9 @@ def result(request: HttpRequest, result_id: int) -> HttpResponse:
     page = _page(result_id)
     context = _context(page) | {"may_pin": may_pin(request.user, page.result.job)}
     if page.result.sort == Result.Sort.EVALUATION:
+        name = request.GET.get("name", "").strip()[:LONGEST_NAME] or _own_name(page.result)
+        context |= {"name": name, "markdown": sets_table.markdown(page.sets, name)}
+        context |= {"markdown_pattern": sets_table.markdown(page.sets, sets_table.NAME)}
         context |= _question_context(request, page)
         if request.headers.get("HX-Target") == "questions":
             return render(request, "results/_questions.html", context)
@@ -111,6 +116,21 @@ def result_file(request: HttpRequest, result_id: int, ending: str) -> HttpRespon
     name = f"result-{page.result.pk}.{ending}"
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
+
+
+@require_GET
+@requires("result.view")
+def answer(request: HttpRequest, result_id: int, index: int) -> HttpResponse:
+    """One question of an evaluation: all that is kept of its answer."""
+    try:
+        page = answer_page(result_id, index)
+    except Answer.DoesNotExist as error:
+        raise Http404(f"result {result_id} has no question {index}") from error
+    return render(request, "results/answer.html", {"page": page, "answer": page.answer})
+
+
+def _own_name(result: Result) -> str:
+    return result.deployment.name if result.deployment else result.model_id
 
 
 def _may_unpin(request: HttpRequest, pinned: Iterable[int]) -> set[int]:
@@ -238,6 +258,7 @@ def _context(page: ResultPage) -> dict[str, Any]:
         return context | {
             "figure": accuracy.figure(categories, page.accuracy),
             "figure_height": accuracy.height(categories, page.accuracy),
+            "set_count": sum(len(group.rows) for group in page.sets),
         }
     is_batch = "batch_latency_mean_s" in result.metrics
     return context | {
@@ -369,5 +390,6 @@ urlpatterns: list[URLPattern] = [
     path("compare/", compare_results, name="result-compare"),
     path("compare/more/", run_more, name="result-run-more"),
     path("<int:result_id>/", result, name="result-detail"),
+    path("<int:result_id>/questions/<int:index>/", answer, name="result-answer"),
     path("<int:result_id>/result.<str:ending>", result_file, name="result-file"),
 ]

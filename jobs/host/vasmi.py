@@ -35,8 +35,12 @@ def readings(config: Config) -> dict[str, Any]:
     Empty on a host without dies or without ``vasmi``; ``unread`` is there only when a command said
     something that was not understood. Takes up to ten seconds.
     """
+    return read_dies([str(die["id"]) for die in vacc.dies_below(config.root / "dev")])
+
+
+def read_dies(numbers: Sequence[str]) -> dict[str, Any]:
+    """The same of the dies with these numbers."""
     program = shutil.which(PROGRAM)
-    numbers = [str(die["id"]) for die in vacc.dies_below(config.root / "dev")]
     if program is None or not numbers:
         return {}
     dies: dict[str, dict[str, float]] = {}

@@ -142,7 +142,8 @@ class Watcher:
         if watch.reader and reader is None:
             log.error("watch %s: this host has no reader %r", watch.name, watch.reader)
             return
-        counted = Counted(self._points, watch.name)
+        is_steady = reader is not None and reader.IS_STEADY
+        counted = Counted(self._points, watch.name, is_steady=is_steady)
         due = time.monotonic()
         while not self._stopped.wait(max(0.0, due - time.monotonic())):
             due = max(due + watch.interval_s, time.monotonic())
@@ -150,7 +151,7 @@ class Watcher:
                 self._scrape(watch)
             elif not _look(reader, counted):
                 return
-        if reader is not None:  # what was written since, to the last line
+        if reader is not None and reader.READS_AT_END:  # what was written since, to the last line
             _look(reader, counted, is_last=True)
 
     def _scrape(self, watch: Watch) -> None:
@@ -162,19 +163,22 @@ class Watcher:
 
 
 class Counted:
-    """Points of one reader: the whole as ``name``, each part as ``name/part``; changes only."""
+    """Points of one reader: the whole as ``name``, each part as ``name/part``.
 
-    def __init__(self, points: Points, name: str) -> None:
-        self._points, self._name = points, name
+    Changes only, but for a steady one.
+    """
+
+    def __init__(self, points: Points, name: str, *, is_steady: bool = False) -> None:
+        self._points, self._name, self._is_steady = points, name, is_steady
         self._last: dict[str, tuple[float, Values]] = {}
 
     def add(self, at: float, parts: Mapping[str, Values], *, is_last: bool = False) -> None:
         """Add what has changed enough since it was written, or at all if this is the last look."""
         for part, values in parts.items():
             written_at, written = self._last.get(part, (-math.inf, {}))
-            if values == written:
+            if values == written and not self._is_steady:
                 continue
-            if is_last or at - written_at >= GROWS_S or _grew(written, values):
+            if is_last or self._is_steady or at - written_at >= GROWS_S or _grew(written, values):
                 self._last[part] = (at, values)
                 self._points.add(f"{self._name}/{part}" if part else self._name, at, values)
 

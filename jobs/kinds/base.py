@@ -119,6 +119,24 @@ class Remark:
 
 
 @dataclass(frozen=True, slots=True)
+class SetScore:
+    """One data set of an evaluation, as its tool reports it.
+
+    ``value`` is in per cent where ``metric`` is a share of the questions; None where the set has no
+    score. ``version`` is the hash of its prompt, "" where the tool has none. Sets of one ``group``
+    belong together, such as the subjects of MMLU.
+    """
+
+    dataset: str
+    version: str
+    metric: str
+    mode: str
+    value: float | None
+    questions: int | None
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
 class Measured:
     """What a benchmark or an evaluation found; becomes a Result with points and answers.
 
@@ -134,6 +152,7 @@ class Measured:
     answers: Sequence[Mapping[str, Any]] = ()  # fields of models.Answer, without index
     remarks: Sequence[Remark] = ()
     began: Mapping[int, float] = field(default_factory=dict)
+    sets: Sequence[SetScore] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,6 +136,7 @@ def plan(params: Params, target: Target) -> Plan:
             prompts=PROMPT_SETS[params.prompts],
             metrics=_COUNTERS.get(str(served.data.get("toolchain")), ()),
             streamed=not served.data.get("bare_stream"),
+            has_dies=target.has_dies,
             seed=params.seed,
         ),
         site(target),

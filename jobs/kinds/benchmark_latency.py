@@ -101,7 +101,9 @@ def product(params: Params, target: Target) -> Mapping[str, Any] | None:
 def notes(params: Params, target: Target) -> Sequence[Remark]:
     """What is done otherwise than the guide prints it."""
     stack = stack_of(params)
-    return vllm_common.engine_notes(params, stack, stack.bench.latency, _model(params, target))
+    return vllm_common.engine_notes(
+        params, stack, stack.bench.latency, _model(params, target), target
+    )
 
 
 def plan(params: Params, target: Target) -> Plan:

@@ -184,7 +184,9 @@ def notes(params: Params, target: Target) -> Sequence[Remark]:
     found.append(Remark("guide:backend_added", {"backend": online.chat_backend}))
     if not online.makes_result_dir:
         found.append(Remark("guide:folder_made"))
-    return [*found, Remark("guide:address_named"), Remark("guide:comparable")]
+    found += [Remark("guide:address_named"), Remark("guide:comparable")]
+    # vLLM 0.7.2 knows no such option, and asks greedily unasked.
+    return [*found, Remark("guide:greedy")] if online.sampling_flags else found
 
 
 def plan(params: Params, target: Target) -> Plan:
@@ -275,7 +277,11 @@ def _check_deployment(params: Params, deployment: AssetRef) -> None:
             "%(engine)s serves %(name)s, and this benchmark is vLLM's own: choose a deployment of"
             " vLLM, or measure this one with “%(other)s”, which takes any."
         )
-        args = {"engine": engine, "name": data["name"], "other": _(benchmark.title)}
+        args = {
+            "engine": engine or _("Another engine"),
+            "name": data["name"],
+            "other": _(benchmark.title),
+        }
         raise LaunchError(words % args, "deployment")
     served = str(data.get("stack"))
     if served != params.stack:

@@ -90,7 +90,9 @@ def product(params: Params, target: Target) -> Mapping[str, Any] | None:
 def notes(params: Params, target: Target) -> Sequence[Remark]:
     """What is done otherwise than the guide prints it."""
     stack = stack_of(params)
-    told = vllm_common.engine_notes(params, stack, stack.bench.throughput, _model(params, target))
+    told = vllm_common.engine_notes(
+        params, stack, stack.bench.throughput, _model(params, target), target
+    )
     if stack.bench.throughput.dataset_name:
         return [*told, Remark("guide:random_lengths")] if stack.vllm.container else told
     if is_exact(params):

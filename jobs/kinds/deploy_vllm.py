@@ -16,6 +16,7 @@ from jobs.kinds.base import AssetRef, Choice, Conclusion, Need, Remark, Target
 from jobs.kinds.common import asset
 from jobs.kinds.common import site as site_without_dies
 from jobs.kinds.vacc import (
+    container_notes,
     exact_field,
     image_name,
     model_of_asset,
@@ -32,6 +33,7 @@ title = "Deploy with vLLM"
 family = "deploy"
 
 GUIDE_LENGTH, PAGE_LENGTH = 32768, 131072
+PRINTED_PORT = 8000
 SECRET_PATTERN = r"^$|^[A-Z][A-Z0-9_]{1,63}$"
 ADDRESS_PATTERN = r"^$|^[0-9]{1,3}(\.[0-9]{1,3}){3}$"
 # As long as a deployment's name may be.
@@ -97,7 +99,7 @@ class Params(BaseModel):
         },
     )
     port: int = Field(
-        8000,
+        PRINTED_PORT,
         ge=0,
         le=65535,
         description="0: any port of the host's range that is free.",
@@ -192,7 +194,10 @@ def notes(params: Params, target: Target) -> Sequence[Remark]:
     limited = told(_model(params, target), stack, _wish(params, target))
     if stack.vllm.container is None:
         return [*_own_template(serving), *limited]
-    found = [Remark("guide:detached"), Remark("guide:docker_exec")] if _by_hand(stack) else []
+    found = container_notes(stack, target)
+    if _by_hand(stack):
+        found.append(Remark("guide:docker_exec"))
+    found += _port_notes(params)
     found += _exact_notes(stack, serving) if params.as_in_guide else _own_notes(stack, serving)
     if stack.vllm.needs_both_think_tags and params.reasoning:
         found.append(Remark("guide:think_tags"))
@@ -231,6 +236,13 @@ def conclude(
 
 def _own_template(serving: vllm.Serving) -> list[Remark]:
     return [Remark("deploy:own_template")] if serving.template else []
+
+
+def _port_notes(params: Params) -> list[Remark]:
+    if params.port == PRINTED_PORT:
+        return []
+    args = {"port": params.port, "printed": PRINTED_PORT}
+    return [Remark("guide:port_other" if params.port else "guide:port_free", args)]
 
 
 def _exact_notes(stack: Stack, serving: vllm.Serving) -> list[Remark]:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.catalog import QUESTION_SETS, Question
 from jobs.errors import LaunchError
-from jobs.kinds.base import AssetRef, Choice, Conclusion, Measured, Need, Remark, Target
+from jobs.kinds.base import AssetRef, Choice, Conclusion, Measured, Need, Remark, SetScore, Target
 from jobs.kinds.common import asset, site, tool_version
 from jobs.parsers import evalscope_eval
 from jobs.parsers.answers import Answered, kept
@@ -161,6 +161,7 @@ def conclude(
             metrics=metrics,
             answers=kept(answer(row, row.subset) for row in scored),
             remarks=_remarks(params, asked, counted),
+            sets=_sets(params, counted),
         ),
     )
 
@@ -189,6 +190,16 @@ def _metrics(scored: Sequence[Scored], counted: Sequence[Scored]) -> dict[str, f
         if rows:
             metrics[f"accuracy_{part}"] = sum(rows) / len(rows)
     return metrics
+
+
+def _sets(params: Params, counted: Sequence[Scored]) -> list[SetScore]:
+    found = []
+    for subset in dict.fromkeys(row.subset for row in counted):
+        right = [row.score or 0.0 for row in counted if row.subset == subset]
+        value = 100 * sum(right) / len(right)
+        score = SetScore(subset, "", "accuracy", "gen", value, len(right), params.questions)
+        found.append(score)
+    return found
 
 
 def _tool(plan: Plan, counted: Sequence[Scored]) -> str:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from jobs.catalog import STACKS
 from jobs.errors import LaunchError
 from jobs.kinds import evaluate
-from jobs.kinds.base import AssetRef, Choice, Conclusion, Measured, Need, Remark, Target
+from jobs.kinds.base import AssetRef, Choice, Conclusion, Measured, Need, Remark, SetScore, Target
 from jobs.kinds.common import asset, site, tool_version
 from jobs.kinds.vacc import (
     PATH_PATTERN,
@@ -244,6 +244,7 @@ def conclude(
                 evaluate.answer(row, f"{row.benchmark}/{row.subset}") for row in found.scored
             ),
             remarks=_remarks(params, found, rows),
+            sets=[score for report in found.reports for score in _sets(report)],
         ),
     )
 
@@ -263,6 +264,26 @@ def _metrics(found: Evaluation, rows: Sequence[Scored]) -> dict[str, float]:
     }
 
 
+def _sets(report: EvalReport) -> list[SetScore]:
+    """Its subsets, where it has several."""
+    parts: dict[str, tuple[int, float | None]] = {**report.subsets}
+    if len(parts) < 2:
+        size = sum(count for count, _score in parts.values()) or report.requested
+        parts = {"": (size, report.score)}
+    return [
+        SetScore(
+            dataset=f"{report.benchmark}/{name}" if name else report.benchmark,
+            version="",
+            metric=report.metric,
+            mode="gen",
+            value=None if score is None else 100 * score,
+            questions=size,
+            group=report.benchmark,
+        )
+        for name, (size, score) in parts.items()
+    ]
+
+
 def _score_and_size(report: EvalReport, rows: Sequence[Scored]) -> tuple[float, int]:
     """By its reviews, for the report rounds; by the report where it counts more than they hold."""
     size = sum(count for count, _score in report.subsets.values())
@@ -271,8 +292,7 @@ def _score_and_size(report: EvalReport, rows: Sequence[Scored]) -> tuple[float, 
 
 
 def _remarks(params: Params, found: Evaluation, rows: Sequence[Scored]) -> list[Remark]:
-    shown = ", ".join(f"{one.benchmark} {100 * (one.score or 0.0):.2f}" for one in found.reports)
-    remarks = [Remark("evaluate:sets", {"scores": shown})]
+    remarks = []
     asked = sum(report.requested for report in found.reports)
     errored = sum(report.errored or 0 for report in found.reports)
     if errored:

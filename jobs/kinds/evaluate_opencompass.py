@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -9,8 +10,9 @@ from django.utils.translation import gettext as _
 from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.catalog import STACKS
+from jobs.catalog.evaluation_sets import EVALUATION_SETS
 from jobs.errors import LaunchError
-from jobs.kinds.base import AssetRef, Choice, Conclusion, Measured, Need, Remark, Target
+from jobs.kinds.base import AssetRef, Choice, Conclusion, Measured, Need, Remark, SetScore, Target
 from jobs.kinds.common import asset
 from jobs.kinds.vacc import (
     exact_field,
@@ -245,6 +247,7 @@ def conclude(
             metrics=metrics,
             answers=answers,
             remarks=_remarks(params, run, model),
+            sets=_sets(run, model),
         ),
     )
 
@@ -349,7 +352,7 @@ def _unanswered(run: Run, model: str) -> int:
 def _remarks(params: Params, run: Run, model: str) -> list[Remark]:
     asked = sum(len(rows) for (of, _set), rows in run.predictions.items() if of == model)
     empty = _unanswered(run, model)
-    remarks = [Remark("evaluate:sets", {"scores": _scores(run, model)})]
+    remarks = []
     if empty:
         remarks.append(Remark("evaluate:empty", {"empty": empty, "total": asked}))
     others = [score.dataset for score in run.scores if score.is_as_published is False]
@@ -360,19 +363,23 @@ def _remarks(params: Params, run: Run, model: str) -> list[Remark]:
     return remarks
 
 
-def _scores(run: Run, model: str) -> str:
-    """ "cluewsc-dev 97.48, cluewsc-test 95.18"; those of MMLU and C-Eval are too many."""
-    scores = [score for score in run.scores if score.model == model]
-    shown = [
-        f"{score.dataset} {score.text}"
-        for score in scores
-        if not score.dataset.startswith((opencompass.MMLU, CEVAL))
-    ]
-    for prefix, label in ((opencompass.MMLU, "mmlu"), (CEVAL, "ceval")):
-        group = [s.value for s in scores if s.dataset.startswith(prefix) and s.value is not None]
-        if group:
-            shown.append(f"{label} ({len(group)}) {sum(group) / len(group):.2f}")
-    return ", ".join(shown)
+def _sets(run: Run, model: str) -> list[SetScore]:
+    found = []
+    for score in run.scores:
+        if score.model == model:
+            known = EVALUATION_SETS.get(score.dataset)
+            asked = run.asked(model, score.dataset) or (known.questions if known else None)
+            head = (score.dataset, score.version, score.metric, score.mode)
+            found.append(SetScore(*head, score.value, asked, _group(score.dataset)))
+    return found
+
+
+def _group(dataset: str) -> str:
+    """ "cluewsc" of cluewsc-dev; what has no part beside it stands alone."""
+    for prefix, group in ((opencompass.MMLU, "mmlu"), (CEVAL, "ceval")):
+        if dataset.startswith(prefix):
+            return group
+    return re.sub(r"-(?:dev|test|val|train)$", "", dataset)
 
 
 def _what(params: Params) -> str:

@@ -13,7 +13,7 @@ from jobs.catalog import MODELS, STACKS, Stack, ZooModel
 from jobs.errors import LaunchError
 from jobs.kinds.base import AssetRef, Choice, Remark, Target
 from jobs.toolchains import vacc_images
-from jobs.toolchains.vacc_site import VaccSite, vacc_site_of
+from jobs.toolchains.vacc_site import GUIDE_FACTS, VaccSite, vacc_site_of
 
 STACK_GROUP = "Stack"
 CPU_STACK = "vllm-cpu"
@@ -160,6 +160,18 @@ def folder_in_workspace(path: str, site: VaccSite, field: str) -> str:
             field,
         )
     return str(folder)
+
+
+def container_notes(stack: Stack, target: Target) -> list[Remark]:
+    """What a container that the guide starts by hand has otherwise on this host; none otherwise."""
+    container = stack.vllm.container
+    if container is None or container.publish_port:
+        return []
+    site, found = vacc_site(target), [Remark("guide:detached")]
+    if (site.workspace, site.mount) != (GUIDE_FACTS["workspace"], GUIDE_FACTS["mount"]):
+        args = {"folder": site.workspace, "mount": site.mount}
+        found.append(Remark("guide:workspace_here", args))
+    return found
 
 
 def note(name: str, **args: Any) -> Remark:

@@ -16,7 +16,15 @@ from jobs.errors import LaunchError, ParseError
 from jobs.kinds import limits
 from jobs.kinds.base import LOG, AssetRef, Choice, Need, Remark, Target
 from jobs.kinds.common import site as site_without_dies
-from jobs.kinds.vacc import OfStack, image_name, is_exact, stack_choices, stack_of, vacc_site
+from jobs.kinds.vacc import (
+    OfStack,
+    container_notes,
+    image_name,
+    is_exact,
+    stack_choices,
+    stack_of,
+    vacc_site,
+)
 from jobs.toolchains import vllm_bench, vllm_cpu
 from jobs.toolchains.site import Site
 from jobs.toolchains.vacc_site import VaccSite, inside_of
@@ -258,11 +266,14 @@ def check_engine(params: Loading, stack: Stack, model: ZooModel, target: Target)
         limits.refuse(model, stack, _loaded(params, model), fields)
 
 
-def engine_notes(params: Loading, stack: Stack, tool: Offline, model: ZooModel) -> list[Remark]:
+def engine_notes(
+    params: Loading, stack: Stack, tool: Offline, model: ZooModel, target: Target
+) -> list[Remark]:
     """What an offline benchmark does otherwise than the guide prints it."""
     if stack.vllm.container is None:
         return limits.asked(model, stack, _loaded(params, model))
-    exact, found = is_exact(params), [Remark("guide:detached"), Remark("guide:docker_exec")]
+    exact = is_exact(params)
+    found = [*container_notes(stack, target), Remark("guide:docker_exec")]
     if tool.needs_import:
         args = {"module": tool.needs_import}
         found.append(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from statistics import median
+from statistics import linear_regression, median
 from typing import Any
 
 from django.db.models import Q
@@ -242,21 +242,30 @@ def typical(
     alike = [row for row in rows if model and row.model == model]
     chosen = same or alike or list(rows)
     equal = [row for row in chosen if _is_as_much(row.work, amount)]
-    scaled = not equal and amount is not None
-    if scaled:
-        seconds = [row.seconds * amount / row.work for row in chosen if amount and row.work]
-    else:
-        seconds = [row.seconds for row in equal or chosen]
-    if not seconds and chosen:  # of an older version, which did not say how much it did
-        seconds, scaled = [row.seconds for row in chosen], False
+    # Of an older version, rows may not say how much they did: their times are told as they were.
+    scaled = _scaled(chosen, amount) if amount is not None and not equal else []
+    seconds = (scaled or [row.seconds for row in equal or chosen])[:_DURATIONS]
     if not seconds:
         return None
-    seconds = seconds[:_DURATIONS]
     return Durations(
         *(len(seconds), median(seconds), min(seconds), max(seconds)),
         same=bool(same) and bool(equal),
-        scaled=scaled,
+        scaled=bool(scaled),
     )
+
+
+def _scaled(rows: Sequence[Past], amount: float) -> list[float]:
+    """The times of ``rows`` for another amount of work.
+
+    What a run takes whatever it does (its start, its warm-up) is told by runs of several amounts,
+    by the line of least squares through them; of one amount alone all of its time is scaled.
+    """
+    known = [(row.work, row.seconds) for row in rows if row.work]
+    fixed = 0.0
+    if len({did for did, _seconds in known}) > 1:
+        line = linear_regression(*zip(*known, strict=True))
+        fixed = min(max(0.0, line.intercept), *(seconds for _did, seconds in known))
+    return [fixed + (seconds - fixed) * amount / did for did, seconds in known]
 
 
 def _is_as_much(one: float | None, other: float | None) -> bool:

@@ -31,7 +31,7 @@ STAMPS = {
     "failed": Q(metrics__failed_requests__gt=0),
     "disturbed": Q(disturbed=True),
     "few": Q(remarks__icontains='"result:few_samples"'),
-    "cut": Q(remarks__icontains='"evaluate:cut"'),
+    "cut": Q(remarks__icontains='"evaluate:cut'),  # told or guessed
     "quiet": Q(simulated=False, remarks=[]),
 }
 # What changes in other ways, a person that is gone, is seen after this long (seconds).

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,11 +14,13 @@ from jobs.queries import result_counts
 from jobs.queries.repeats import MOST, repeats_of
 from jobs.queries.result_counts import FACETS, STAMPS, Counts
 from jobs.queries.result_orders import COLUMNS, NEWEST
+from jobs.queries.set_scores import SetGroup, set_groups
 from jobs.queries.sorting import Order, sorted_page
 from jobs.queries.statistics import Interval, wilson
 
 PAGE = 50
-QUESTIONS_PAGE = 50
+QUESTIONS_PAGE = 25
+MOST_CATEGORIES = 24  # more are a table, not a chart
 ANSWER_FIELDS = (
     *("index", "subset", "question_id", "sample", "question", "expected", "answer", "score"),
     *("status", "extracted", "finish", "reasoning"),
@@ -73,7 +75,9 @@ class ResultPage:
     artifact: Artifact | None
     deployment: Deployment | None
     repeats: Sequence[Result]
+    sets: Sequence[SetGroup]
     categories: Sequence[Category]
+    parts: Sequence[str]
     accuracy: Interval | None
 
     @property
@@ -98,6 +102,7 @@ class Category:
     questions: int
     right: float
     share: Interval
+    is_set: bool = False  # a data set, or a group of many
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +115,15 @@ class Questions:
     after: int | None
     counts: Mapping[str, int]
     shown: int
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerPage:
+    """One answer, and the indexes of those beside it."""
+
+    answer: Answer
+    before: int | None
+    after: int | None
 
 
 def matching(filters: Filters) -> QuerySet[Result]:
@@ -207,6 +221,7 @@ def result_page(result_id: int) -> ResultPage:
         "host", "job__pinned_by", "created_by", "deployment__artifact", "deployment__host"
     ).get(pk=result_id)
     deployment = result.deployment
+    is_evaluation = result.sort == Result.Sort.EVALUATION
     return ResultPage(
         result=result,
         points=points_of(result),
@@ -216,7 +231,9 @@ def result_page(result_id: int) -> ResultPage:
         repeats=list(
             repeats_of(result, disturbed=True).select_related("host", "created_by")[:MOST]
         ),
-        categories=categories(result),
+        sets=set_groups(result),
+        categories=categories(result) if is_evaluation else [],
+        parts=question_parts(result) if is_evaluation else [],
         accuracy=accuracy(result),
     )
 
@@ -235,17 +252,60 @@ def accuracy(result: Result) -> Interval | None:
 
 
 def categories(result: Result) -> list[Category]:
-    """An evaluation by category of its questions, else by subset; largest first."""
+    """An evaluation by category of its questions, largest first; else by data set in their order,
+    a group of many as one. At most :data:`MOST_CATEGORIES`.
+    """
     rows: dict[str, list[float]] = {}
     scored = Answer.objects.scored().filter(result=result)
-    answers = scored.values_list("subset", "detail", "score")
-    for subset, detail, score in answers:
-        rows.setdefault(str(detail.get("category") or subset), []).append(score)
-    found = [
-        Category(name, len(scores), sum(scores), wilson(sum(scores), len(scores)))
-        for name, scores in rows.items()
-    ]
-    return sorted(found, key=lambda category: (-category.questions, category.name))
+    for category, score in scored.values_list("detail__category", "score"):
+        rows.setdefault(str(category or ""), []).append(score)
+    if "" not in rows and 0 < len(rows) <= MOST_CATEGORIES:
+        found = [_category(name, sum(scores), len(scores)) for name, scores in rows.items()]
+        return sorted(found, key=lambda category: (-category.questions, category.name))
+    return _by_set(set_groups(result))[:MOST_CATEGORIES]
+
+
+def _by_set(groups: Sequence[SetGroup]) -> list[Category]:
+    found = []
+    for group in groups:
+        if group.is_folded and group.weighted is not None and group.questions:
+            name, total = f"{group.name} ({len(group.rows)})", group.questions
+            found.append(_category(name, group.weighted / 100 * total, total, is_set=True))
+        elif not group.is_folded:
+            found += [
+                _category(
+                    row.dataset, row.interval.value * row.questions, row.questions, is_set=True
+                )
+                for row in group.rows
+                if row.interval is not None and row.questions
+            ]
+    return found
+
+
+def _category(name: str, right: float, questions: int, *, is_set: bool = False) -> Category:
+    return Category(name, questions, right, wilson(right, questions), is_set)
+
+
+def question_parts(result: Result) -> list[str]:
+    """What the questions can be narrowed to: their categories, else their data sets."""
+    rows = Answer.objects.filter(result=result).order_by()
+    found = {str(name or "") for name in _distinct(rows, "detail__category")}
+    if "" in found or not 0 < len(found) <= MOST_CATEGORIES:
+        found = {str(name) for name in _distinct(rows, "subset")}
+    return sorted(found)
+
+
+def _distinct(rows: QuerySet[Answer], name: str) -> Iterable[Any]:
+    return rows.values_list(name, flat=True).distinct()
+
+
+def answer_page(result_id: int, index: int) -> AnswerPage:
+    """One answer of an evaluation. Raises ``Answer.DoesNotExist``."""
+    answers = Answer.objects.filter(result_id=result_id)
+    answer = answers.select_related("result__deployment", "result__host").get(index=index)
+    before = answers.filter(index__lt=index).order_by("-index").values_list("index", flat=True)
+    after = answers.filter(index__gt=index).order_by("index").values_list("index", flat=True)
+    return AnswerPage(answer, before.first(), after.first())
 
 
 def questions(
@@ -258,7 +318,12 @@ def questions(
             Q(question__icontains=text) | Q(answer__icontains=text) | Q(expected__icontains=text)
         )
     if category:
-        found = found.filter(Q(detail__category=category) | Q(subset=category))
+        found = found.filter(
+            Q(detail__category=category)
+            | Q(subset=category[:64])
+            # EvalScope's subset of a set that has but one: "gsm8k/main".
+            | Q(subset__startswith=f"{category}/")
+        )
     scored = found.filter(status="")
     narrowed = {
         "right": scored.filter(score__gte=0.5),

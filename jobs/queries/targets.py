@@ -79,6 +79,7 @@ def deployment_ref(deployment: Deployment) -> AssetRef:
         "host": address.hostname or "",
         "port": str(address.port or ""),
         "artifact": artifact.pk if artifact else None,
+        "dies": str(deployment.job.values.get("dies", "")),
     }
     if artifact:
         data |= {name: getattr(artifact, name) for name in ("label", "precision", "toolchain")}

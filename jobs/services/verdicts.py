@@ -213,7 +213,7 @@ def _keep_result(job: Job, measured: Measured, *, duration_s: float | None) -> N
         metrics=_numbers(measured.metrics),
         asked=asks,
         remarks=storable([asdict(remark) for remark in remarks]),
-        surroundings=kept,
+        surroundings={**kept, "sets": storable([asdict(one) for one in measured.sets])},
         disturbed=bool(disturbances),
         simulated=job.host.is_simulated,
         created_by_id=job.created_by_id,

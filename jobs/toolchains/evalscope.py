@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobs.catalog import Question
-from jobs.plans import ACCURACY, Output, Plan, PlanFile, Step, Watch, literal
+from jobs.plans import ACCURACY, CLIENT, DIES, Output, Plan, PlanFile, Step, Watch, literal
 from jobs.toolchains.environments import ENVIRONMENTS, EVALSCOPE
 from jobs.toolchains.seeds import seed_word
 from jobs.toolchains.site import FILES, Site, script
@@ -41,6 +41,7 @@ PAUSE_S = 1
 # Puts a mark of its own before each prompt, and writes down when each concurrency began.
 _COLD = "send_cold.py"
 WINDOWS = "windows.jsonl"
+PROGRESS = "client.jsonl"  # as jobs.host.readers.client knows it
 
 # Which benchmark of ask_and_score.py asks which sort of question.
 BENCHMARKS = {"short": "short_answers", "choice": "choice_letters"}
@@ -65,13 +66,14 @@ class Load:
     metrics: tuple[str, ...]
     streamed: bool = True
     seed: int | None = None
+    has_dies: bool = False
 
 
 def perf_plan(load: Load, site: Site) -> Plan:
     """Measure the deployment of the slots ``{deployment.url}`` and ``{deployment.name}``."""
     argv = (
         *(ENVIRONMENTS[EVALSCOPE].python(site), f"{FILES}/{_COLD}"),
-        *("--seeds", _seeds(load), "--windows", WINDOWS, "perf"),
+        *("--seeds", _seeds(load), "--windows", WINDOWS, "--progress", PROGRESS, "perf"),
         *("--api", "openai", "--url", "{deployment.url}/v1/chat/completions"),
         *("--model", "{deployment.name}", *_HEADERS),
         *("--dataset", "cold_lines", "--dataset-path", f"{FILES}/prompts.txt"),
@@ -98,7 +100,22 @@ def perf_plan(load: Load, site: Site) -> Plan:
             Output("report", "perf/run/perf_report.html", required=False),
         ),
         watches=(
-            (Watch("engine", "{deployment.url}/metrics", load.metrics),) if load.metrics else ()
+            *((Watch("engine", "{deployment.url}/metrics", load.metrics),) if load.metrics else ()),
+            Watch(
+                CLIENT,
+                reader="client",
+                folder="{job_dir}/work",
+                expected=tuple(
+                    # The warm-up is sent at each.
+                    (str(level), load.requests + max(load.concurrency))
+                    for level in load.concurrency
+                ),
+            ),
+            *(
+                (Watch(DIES, interval_s=5.0, reader="dies", folder="{deployment.dies}"),)
+                if load.has_dies
+                else ()
+            ),
         ),
     )
 

@@ -6,10 +6,10 @@ each version has is the stack's own data.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jobs.catalog.stacks_schema import Offline, Stack
-from jobs.plans import Check, Output, Plan, Step, Watch, literal
+from jobs.plans import CLIENT, DIES, Check, Output, Plan, Step, Watch, literal
 from jobs.toolchains import vllm, vllm_cpu
 from jobs.toolchains.seeds import seed_word
 from jobs.toolchains.site import SCRIPTS, Site
@@ -68,7 +68,11 @@ def online_plan(stack: Stack, load: Load) -> Plan:
         kind="benchmark-online",
         steps=tuple(steps),
         outputs=(Output("result", "result*.json"),),
-        watches=(_engine_metrics(),),
+        watches=(
+            _engine_metrics(),
+            _client(_runs(load)),
+            _die_readings("{deployment.dies}"),
+        ),
         checks=(Check("docker"), _endpoint()),
     )
 
@@ -86,9 +90,23 @@ def online_here_plan(stack: Stack, load: Load, site: Site) -> Plan:
         kind="benchmark-online",
         steps=tuple(steps),
         outputs=(Output("result", "result*.json"),),
-        watches=(_engine_metrics(),),
+        watches=(_engine_metrics(), _client(_runs(load))),
         checks=(_endpoint(),),
     )
+
+
+def _client(runs: tuple[tuple[str, int], ...]) -> Watch:
+    """What the benchmark itself has done so far, by its log."""
+    return Watch(CLIENT, interval_s=1.0, reader="bench-log", folder="{job_dir}", expected=runs)
+
+
+def _die_readings(dies: str) -> Watch:
+    """Power and temperature of the dies that the engine works on."""
+    return Watch(DIES, interval_s=5.0, reader="dies", folder=dies)
+
+
+def _runs(load: Load) -> tuple[tuple[str, int], ...]:
+    return tuple((str(concurrency), load.prompts) for concurrency in load.concurrency)
 
 
 def _engine_metrics() -> Watch:
@@ -247,7 +265,9 @@ def throughput_plan(
         *(*named, "--num-prompts", str(prompts)),
         *(f"--{of}input-len", str(input_tokens), f"--{of}output-len", str(output)),
     )
-    return _offline_plan("benchmark-throughput", stack, stack.bench.throughput, engine, site, words)
+    tool = stack.bench.throughput
+    plan = _offline_plan("benchmark-throughput", stack, tool, engine, site, words)
+    return replace(plan, watches=(_client((("", prompts),)), *plan.watches))
 
 
 def latency_plan(
@@ -335,7 +355,9 @@ def _offline_in_container(
             Step("measure", measured),
         ),
         outputs=(Output("result", "result.json", required=not engine.exact),),
+        watches=(_die_readings("{dies}"),),
         dies=engine.tp,
+        writes=vllm.one_name(name) if engine.exact else (),
         checks=(
             Check("docker"),
             Check("image", (("name", literal(engine.image)),)),

@@ -2,6 +2,7 @@
 /** What every page has: theme, keys, menus, the viewer's zone, copy buttons. */
 
 import { bindKeys } from "./keys.js";
+import { bindConfirm } from "./confirm.js";
 import { bindCopy } from "./copy.js";
 import { nowMs } from "./lib/server_clock.js";
 import { bindSearch } from "./search.js";
@@ -90,6 +91,7 @@ function dropEmpty(/** @type {FormDataEvent} */ event) {
 
 rememberZone();
 bindKeys();
+bindConfirm();
 bindCopy();
 bindSearch();
 bindTallTables();

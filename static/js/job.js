@@ -1,15 +1,5 @@
 // @ts-check
-/** The page of one job: the question before a cancel, and folds of its files. */
-
-/** A link to a page that asks becomes a dialog that asks; without scripts it stays a link. */
-document.addEventListener("click", (event) => {
-  if (!(event.target instanceof Element)) return;
-  const link = event.target.closest("[data-dialog]");
-  const dialog = document.querySelector(link?.getAttribute("data-dialog") ?? "#none");
-  if (!(dialog instanceof HTMLDialogElement)) return;
-  event.preventDefault();
-  dialog.showModal();
-});
+/** The page of one job: folds of its files. */
 
 /** One press opens all folds of a list, the next one folds them again. */
 document.addEventListener("click", (event) => {

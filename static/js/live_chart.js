@@ -6,13 +6,17 @@
  */
 
 import { draw } from "./charts.js";
+import { changes, filled, heightOf, laidOut, shown } from "./lib/strips.js";
 
 const POLL_MS = 1000;
 const LEAST_MS = 250; // between two requests, however many hints come
 const MOST_POINTS = 5000; // a trace; beyond it the run is read again, decimated by the server
 
 /** @typedef {{t: number[], y: (number | null)[]}} Series */
-/** @typedef {{after: number, open: boolean, series: Record<string, Series>}} Answer */
+/** @typedef {{t: number, text: string}} Mark */
+/** @typedef {{after: number, open: boolean, series: Record<string, Series>, marks?: Mark[]}} Answer */
+
+const OFF = "live-strips-off"; // what this person has switched off, in every chart
 
 /**
  * A time as Plotly's date axis shows it: the viewer's clock.
@@ -20,6 +24,20 @@ const MOST_POINTS = 5000; // a trace; beyond it the run is read again, decimated
  */
 function localTime(ms) {
   return new Date(ms - new Date(ms).getTimezoneOffset() * 60_000).toISOString().slice(0, 23);
+}
+
+/** @param {number} value */
+function concurrency(value) {
+  return interpolate(gettext("concurrency %(n)s"), { n: value }, true);
+}
+
+/** @returns {Set<string>} */
+function switchedOff() {
+  try {
+    return new Set(JSON.parse(localStorage.getItem(OFF) ?? "[]"));
+  } catch {
+    return new Set(); // nothing may be kept here, or somebody else wrote it
+  }
 }
 
 /** @param {HTMLElement} panel */
@@ -30,7 +48,7 @@ function follow(panel) {
   const choice = panel.querySelector("[data-series-of]");
   const base = JSON.parse(document.getElementById(chart.dataset.chart ?? "")?.textContent ?? "{}");
   /** @type {string[]} */
-  const names = base.data.map((/** @type {any} */ trace) => trace.meta);
+  let names = []; // series of the traces that are drawn, in their order
   const address = panel.dataset.liveChart ?? "";
   let of = "";
   let after = -1;
@@ -41,23 +59,64 @@ function follow(panel) {
   let asked = 0;
   let asking = false;
   let again = false;
+  let marked = 0; // steps that the chart knows of
+  /** @type {number | null} */
+  let level = null; // the concurrency that was told last
+  /** @type {Set<string>} */
+  let drawn = new Set(); // strips that have had something to show
 
   /** @param {Answer} answer */
   async function replace(answer) {
     place.hidden = false; // before the first points there is nothing to look at
-    const data = base.data.map((/** @type {any} */ trace) => {
+    const figure = base.strips ? inStrips(answer) : base;
+    const data = figure.data.map((/** @type {any} */ trace) => {
       const found = answer.series[trace.meta];
       return { ...trace, x: (found?.t ?? []).map(localTime), y: found?.y ?? [] };
     });
-    await draw(chart, { ...base, data });
-    points = Math.max(...data.map((/** @type {any} */ trace) => trace.x.length));
+    names = data.map((/** @type {any} */ trace) => trace.meta);
+    await draw(chart, { ...figure, data });
+    points = Math.max(0, ...data.map((/** @type {any} */ trace) => trace.x.length));
+  }
+
+  /** @param {Answer} answer */
+  function inStrips(answer) {
+    const off = switchedOff();
+    const told = filled(base, answer.series).map((strip) => strip.name);
+    for (const button of panel.querySelectorAll("[data-strip]")) {
+      const name = button.getAttribute("data-strip") ?? "";
+      button.toggleAttribute("hidden", !told.includes(name));
+      button.setAttribute("aria-pressed", String(!off.has(name)));
+    }
+    const strips = shown(base, answer.series, off);
+    drawn = new Set(told);
+    chart.dataset.height = String(heightOf(strips.length));
+    const steps = answer.marks ?? [];
+    marked = steps.length;
+    level = answer.series.level?.y.at(-1) ?? level;
+    // A single step begins where the chart does; the concurrency changes within it.
+    const marks = steps.length > 1 ? steps : changes(answer.series.level, concurrency);
+    return laidOut(
+      base,
+      strips,
+      marks.map((mark) => ({ x: localTime(mark.t), text: mark.text })),
+    );
   }
 
   /** @param {Answer} answer */
   async function append(answer) {
+    const isOther =
+      (answer.marks ?? []).length !== marked ||
+      answer.series.level?.y.some((value) => value !== null && value !== level) ||
+      filled(base, answer.series).some((strip) => !drawn.has(strip.name));
+    if (base.strips && isOther) {
+      after = -1; // another strip, step or concurrency: the chart is laid out anew
+      again = true;
+      return;
+    }
     const grown = names.map((_, index) => index).filter((index) => answer.series[names[index]]?.t.length);
     const found = grown.map((index) => answer.series[names[index]]);
     const update = { x: found.map((one) => one.t.map(localTime)), y: found.map((one) => one.y) };
+    if (!grown.length) return;
     await Plotly.extendTraces(plot, update, grown);
     points += Math.max(...found.map((one) => one.t.length));
   }
@@ -68,6 +127,7 @@ function follow(panel) {
       const value = answer.series[now.getAttribute("data-now") ?? ""]?.y.at(-1);
       if (value === null || value === undefined) continue;
       now.textContent = value.toFixed(Number(now.getAttribute("data-digits") ?? 0));
+      now.closest("div")?.removeAttribute("hidden");
     }
   }
 
@@ -96,6 +156,7 @@ function follow(panel) {
       sayNow(answer);
       panel.dataset.points = String(points);
     }
+    if (again && after < 0) return;
     after = points > MOST_POINTS ? -1 : answer.after;
   }
 
@@ -121,6 +182,16 @@ function follow(panel) {
     }
   }
 
+  for (const button of panel.querySelectorAll("[data-strip]")) {
+    button.addEventListener("click", () => {
+      const off = switchedOff();
+      const name = button.getAttribute("data-strip") ?? "";
+      if (!off.delete(name)) off.add(name);
+      localStorage.setItem(OFF, JSON.stringify([...off]));
+      after = -1;
+      ask();
+    });
+  }
   if (choice instanceof HTMLSelectElement) {
     choice.addEventListener("change", async () => {
       of = choice.value;

@@ -1,10 +1,13 @@
 // @ts-check
 /** The playground: ask, watch the answer come, stop, ask again. */
 
-import { renderMarkdown } from "./lib/markdown.js";
+import { bindDeployment } from "./lib/chat_deployment.js";
+import { keepDraft } from "./lib/chat_draft.js";
 import { bindParams, setParam } from "./lib/chat_params.js";
 import { StateLine } from "./lib/chat_state.js";
-import { TurnView } from "./lib/turn_view.js";
+import { bindSync } from "./lib/chat_sync.js";
+import { Follower } from "./lib/follow.js";
+import { partOf, showEnded, TurnView } from "./lib/turn_view.js";
 
 const form = /** @type {HTMLFormElement} */ (document.getElementById("ask"));
 const prompt = /** @type {HTMLTextAreaElement} */ (document.getElementById("prompt"));
@@ -14,6 +17,7 @@ const problem = /** @type {HTMLElement} */ (document.getElementById("problem"));
 const convo = /** @type {HTMLElement} */ (document.querySelector("[data-convo]"));
 const csrf = JSON.parse(document.body.getAttribute("hx-headers") ?? "{}");
 const line = new StateLine(/** @type {HTMLElement} */ (document.getElementById("sline")));
+const page = new Follower(document.documentElement);
 
 /** @type {TurnView | null} */
 let current = null;
@@ -35,7 +39,7 @@ function setBusy(busy) {
  * @param {HTMLElement} element
  */
 async function watch(element) {
-  const view = new TurnView(element, { relay: form.dataset.relay ?? "", csrf, line });
+  const view = new TurnView(element, { relay: form.dataset.relay ?? "", csrf, line, page });
   current = view;
   complain("");
   setBusy(true);
@@ -44,39 +48,77 @@ async function watch(element) {
   setBusy(false);
   current = null;
   if (problemText) complain(problemText);
-  prompt.focus();
+  tellOthers();
+  if (document.activeElement === document.body) prompt.focus({ preventScroll: true });
+}
+
+/** @param {HTMLElement} turn */
+function show(turn) {
+  if (turn.dataset.state === "streaming") watch(turn);
+  else showEnded(turn, page);
+}
+
+const tellOthers = bindSync(convo, () => current !== null, show);
+const saveDraft = keepDraft(prompt, convo.dataset.chat ?? "");
+
+/** @param {string} address @param {RequestInit} request @returns {Promise<Response | null>} null: it was said why not */
+async function posted(address, request) {
+  complain("");
+  let response;
+  try {
+    response = await fetch(address, { method: "POST", ...request });
+  } catch {
+    complain(gettext("The dashboard does not answer. The message is still here: send it again."));
+    return null;
+  }
+  if (response.ok) return response;
+  complain(response.status === 422 ? (await response.json()).error : `${response.status} ${response.statusText}`);
+  return null;
+}
+
+/** @param {Response} response @returns {Promise<HTMLElement>} the turn that came */
+async function turnIn(response) {
+  const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
+  return /** @type {HTMLElement} */ (fresh.querySelector("[data-turn]"));
 }
 
 /** @param {string} [retry] the turn that is asked again */
 async function ask(retry) {
   if (current) return;
   const data = new FormData(form);
-  if (retry) {
-    const element = convo.querySelector(`[data-turn="${CSS.escape(retry)}"]`);
-    data.set("prompt", element?.querySelector("[data-part=prompt]")?.textContent ?? "");
+  const old = retry ? convo.querySelector(`[data-turn="${CSS.escape(retry)}"]`) : null;
+  if (retry && old) {
+    data.set("prompt", partOf(/** @type {HTMLElement} */ (old), "prompt").textContent ?? "");
     data.set("retry", retry);
   }
-  complain("");
-  let response;
-  try {
-    response = await fetch(form.action, { method: "POST", body: data, headers: { Accept: "application/json" } });
-  } catch {
-    complain(gettext("The dashboard does not answer. The message is still here: send it again."));
-    return;
+  const response = await posted(form.action, { body: data, headers: { Accept: "application/json" } });
+  if (!response) return;
+  if (!retry) {
+    prompt.value = "";
+    saveDraft();
   }
-  if (response.status === 422) return complain((await response.json()).error);
-  if (!response.ok) return complain(`${response.status} ${response.statusText}`);
-  if (!retry) prompt.value = "";
   if (response.headers.get("content-type")?.startsWith("application/json")) {
     location.assign((await response.json()).url);
     return;
   }
-  convo.querySelector(`[data-turn="${CSS.escape(retry ?? "-")}"]`)?.remove();
-  const page = new DOMParser().parseFromString(await response.text(), "text/html");
-  const element = /** @type {HTMLElement} */ (page.querySelector("[data-turn]"));
-  convo.append(element);
-  window.scrollTo({ top: document.documentElement.scrollHeight });
+  const element = await turnIn(response);
+  if (old) old.replaceWith(element);
+  else convo.append(element);
+  page.toEnd();
+  tellOthers();
   await watch(element);
+}
+
+/** Another attempt of the same question. @param {HTMLElement} button */
+async function turnTo(button) {
+  const here = button.closest("[data-turn]");
+  const address = form.dataset.turns?.replace("0", button.dataset.attempt ?? "") ?? "";
+  const response = await posted(address, { headers: csrf });
+  if (!response) return;
+  const element = await turnIn(response);
+  here?.replaceWith(element);
+  show(element);
+  /** @type {HTMLElement | null} */ (element.querySelector("[data-attempt]:enabled"))?.focus({ preventScroll: true });
 }
 
 form.addEventListener("submit", (event) => {
@@ -94,21 +136,25 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && current && !document.querySelector("dialog[open], details.pop[open]")) current.stop();
 });
 convo.addEventListener("click", (event) => {
-  const button = event.target instanceof Element ? event.target.closest("[data-retry]") : null;
-  if (!(button instanceof HTMLElement) || current) return;
-  const more = button.dataset.maxTokens;
-  if (more) setParam("max_tokens", more);
+  const button = event.target instanceof Element ? event.target.closest("button") : null;
+  if (!button) return;
+  if (button.dataset.expand !== undefined) {
+    const isTall = button.closest("[data-part=think]")?.classList.toggle("tall") ?? false;
+    button.setAttribute("aria-pressed", String(isTall));
+  }
+  // The thought may still grow: what is copied is what stands there now.
+  if (button.dataset.copyThought !== undefined && current?.element.contains(button)) {
+    button.dataset.copyText = current.parts.reasoning;
+  }
+  if (current) return;
+  if (button.dataset.attempt) turnTo(button);
+  if (!button.dataset.retry) return;
+  if (button.dataset.maxTokens) setParam("max_tokens", button.dataset.maxTokens);
   ask(button.dataset.retry);
 });
 
 bindParams(form);
-for (const element of convo.querySelectorAll("[data-turn]")) {
-  const turn = /** @type {HTMLElement} */ (element);
-  if (turn.dataset.state === "streaming") {
-    watch(turn);
-  } else {
-    const answer = /** @type {HTMLElement} */ (turn.querySelector("[data-part=answer]"));
-    renderMarkdown(answer, answer.textContent ?? "");
-  }
-}
-if (convo.querySelector("[data-turn]")) window.scrollTo({ top: document.documentElement.scrollHeight });
+bindDeployment(form, complain);
+const shown = /** @type {HTMLElement[]} */ ([...convo.querySelectorAll("[data-turn]")]);
+for (const turn of shown) show(turn);
+if (shown.length) page.toEnd();

@@ -29,10 +29,46 @@ def test_the_question_before_a_stop_is_whole_on_a_phone(browser, own_server, ser
         page = context.new_page()
         page.goto(f"{root}/deployments/{served}/")
 
-        page.locator(".head .pop > summary.danger").click()
+        page.locator(".head a.danger").click()
 
-        box = page.locator(".head .pop-body.ask-first").bounding_box()
+        box = page.locator("dialog.confirm[open]").bounding_box()
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= PHONE["width"]
-        above = page.locator(".head .pop > summary.danger").bounding_box()
-        assert 0 <= box["y"] - (above["y"] + above["height"]) < 60
+        assert box["y"] >= 0
+        assert box["y"] + box["height"] <= PHONE["height"]
+
+
+def test_one_dialog_asks_whose_safe_button_has_the_focus_and_whose_red_one_does_it(
+    browser, own_server, served
+):
+    name, value = own_server.cookie.split("=", 1)
+    root = f"http://127.0.0.1:{own_server.port}"
+    with browser.new_context(locale="en") as context:
+        context.add_cookies([{"name": name, "value": value, "url": root}])
+        page = context.new_page()
+        page.goto(f"{root}/deployments/{served}/")
+        page.locator(".head a.danger").click()
+        dialog = page.locator("dialog.confirm[open]")
+        dialog.wait_for()
+        assert page.evaluate("document.activeElement.dataset.back") == ""
+
+        page.keyboard.press("Enter")
+
+        dialog.wait_for(state="detached")
+        assert page.url == f"{root}/deployments/{served}/"
+        page.locator(".head a.danger").click()
+        dialog.locator("button.danger").click()
+        page.wait_for_url(f"{root}/deployments/{served}/")
+        page.locator(".say", has_text="topping").wait_for()
+
+
+def test_without_scripts_the_same_question_is_a_page(browser, own_server, served):
+    name, value = own_server.cookie.split("=", 1)
+    root = f"http://127.0.0.1:{own_server.port}"
+    with browser.new_context(locale="en", java_script_enabled=False) as context:
+        context.add_cookies([{"name": name, "value": value, "url": root}])
+        page = context.new_page()
+        page.goto(f"{root}/deployments/{served}/stop/")
+
+        assert page.locator("[data-confirm-page] button.danger").count() == 1
+        assert page.locator("[data-confirm-page] a[data-back]").count() == 1

@@ -46,8 +46,11 @@ PAGES = {
     "model-add-yaml": ["/models/add/yaml/"],
     "deployment-list": ["/deployments/"],
     "deployment-detail": ["/deployments/{deployment}/"],
+    "deployment-stop": ["/deployments/{deployment}/stop/"],
+    "deployment-restart": ["/deployments/{deployment}/restart/"],
     "result-list": ["/results/", "/results/?sort=evaluation"],
     "result-detail": ["/results/{speed}/", "/results/{quality}/"],
+    "result-answer": ["/results/{quality}/questions/0/"],
     "result-compare": [
         "/results/compare/",
         "/results/compare/?id={speed}&id={speed2}",
@@ -56,6 +59,7 @@ PAGES = {
     "search": ["/search/", "/search/?q=smol", "/search/?q=nothing+of+the+kind"],
     "playground": ["/playground/", "/playground/?deployment={deployment}"],
     "conversation": ["/playground/{conversation}/"],
+    "conversation-delete": ["/playground/{conversation}/delete/"],
 }
 ALL_PATHS = [path for paths in PAGES.values() for path in paths]
 TURNS = [path for path in ALL_PATHS if "?" not in path]
@@ -72,8 +76,8 @@ NO_PAGES = {
     *("model-edit", "model-edit-yaml", "model-yaml", "model-delete", "model-deleted"),
     *("model-undo", "model-discard"),
     *("chain-put-away", "serving", "search-list"),
-    *("deployment-stop", "deployment-restart", "deployment-now", "result-file"),
-    *("playground-ask", "playground-turn", "conversation-rename", "conversation-delete"),
+    *("deployment-now", "result-file"),
+    *("playground-ask", "playground-turn", "conversation-rename"),
 }
 
 

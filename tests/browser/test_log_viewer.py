@@ -245,8 +245,8 @@ def test_what_is_typed_goes_to_its_first_match_and_no_text_back_to_where_the_rea
     page.locator(".l[data-line='1'] mark.now").wait_for()
     field.press("Enter")
     page.locator(".l[data-line='2'] mark.now").wait_for()
-    page.locator("h1").click()
-    page.keyboard.press("Shift+N")
+    page.locator(".logview").focus()
+    page.keyboard.press("Shift+M")
     page.locator(".l[data-line='1'] mark.now").wait_for()
     assert "/launch/" not in page.url
     field.press("Escape")

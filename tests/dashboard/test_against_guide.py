@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+from django.template.loader import render_to_string
 from django.urls import reverse
 
 from dashboard.against_guide import ABOUT, against
@@ -214,3 +217,65 @@ def test_to_the_letter_is_a_switch_beside_the_command_and_no_field(browser, host
     assert page.count('name="as_in_guide"') == 2
     assert "10.24.73.25" in page[page.index('id="effect"') :]
     assert "guide: 10.24.73.25" not in page
+
+
+def host_view(kind, *, exact=False, **given):
+    """A kind's commands on a host whose folders are not the guide's."""
+    target = target_for(model_named("deepseek-r1"), "guide")
+    facts = {**target.facts, "mount": "/ws"}
+    target = replace(target, facts=facts)
+    raw = {"stack": "guide", "weights": "1", EXACT: exact, **given}
+    params = KINDS[kind].Params.model_validate(raw)
+    plan = KINDS[kind].plan(params, target)
+    return command_view(plan, {}, guide=against(against_guide(KINDS[kind], params, target, plan)))
+
+
+@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize("kind", ["deploy-vllm", "benchmark-throughput", "benchmark-latency"])
+def test_what_is_never_as_printed_is_marked_with_what_the_guide_has(kind, exact):
+    view = host_view(kind, exact=exact)
+
+    terminal, folder = line(view, "container", "-dit"), line(view, "container", "-v")
+    assert terminal.printed == "-it"
+    assert "nobody sits at a terminal" in terminal.mark.reason
+    assert folder.printed == "/nfs/workspace:/test"
+    assert "seen as /ws" in folder.mark.reason
+    assert terminal.mark.number and folder.mark.number
+
+
+def test_on_a_host_with_the_guides_folders_the_mount_is_the_guides():
+    assert line(view_of("deploy-vllm"), "container", "-v").mark is None
+
+
+@pytest.mark.parametrize(("port", "words"), [(0, "free port of the host"), (8123, "port 8123")])
+def test_a_port_that_the_guide_has_not_is_marked(port, words):
+    marked = line(view_of("deploy-vllm", port=port), "serve", "--port")
+
+    assert words in marked.mark.reason
+    assert marked.printed == "8000"
+    assert line(view_of("deploy-vllm"), "serve", "--port").printed == ""
+
+
+def test_no_note_speaks_of_an_option_that_the_command_has_not():
+    for stack in ("guide", "current"):
+        view = view_of("benchmark-online", stack=stack)
+        flags = {item.flag for step in view.steps for item in step.lines}
+        told = any("temperature" in words for words in view.notes)
+        assert told is ("--temperature" in flags), stack
+
+
+def test_a_step_that_is_ours_is_not_said_to_be_the_guides():
+    view = view_of("evaluate-opencompass")
+
+    assert "collect" not in {step.name for step in view.steps}
+    assert view.steps_gone == ()
+
+
+def test_the_folder_that_a_command_works_in_is_shown_beside_it():
+    view = view_of("build-images")
+
+    folders = {item.name: "".join(piece.text for piece in item.cwd) for item in view.steps}
+    assert folders["build-base"] == "/nfs/workspace/vllm"
+    assert folders["build-vacc"] == "/nfs/workspace/docker"
+    page = render_to_string("_command.html", {"view": view})
+    assert "/nfs/workspace/docker" in page

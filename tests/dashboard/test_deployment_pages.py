@@ -212,3 +212,19 @@ def test_a_file_of_weights_leads_to_compiling_and_a_folder_to_vllm(client, lin):
 
     links = re.findall(r'href="/launch/([a-z-]+)/\?host=workshop&amp;weights=(\d+)"', page)
     assert sorted(links) == [("compile", str(file.pk)), ("deploy-vllm", str(folder.pk))]
+
+
+@pytest.mark.parametrize("action", ["deployment-stop", "deployment-restart"])
+def test_before_a_server_is_ended_its_page_says_which_jobs_would_fail(client, action):
+    client.force_login(make_user(is_staff=True))
+    server = make_deployment()
+    uses = make_job(host=server.host, inputs={"deployment": {"id": server.pk}}, title="uses it")
+    over = make_job(state="failed", inputs={"deployment": {"id": server.pk}}, title="is over")
+
+    text = client.get(reverse(action, args=[server.pk])).text
+
+    assert f"#{uses.pk} " in text and "uses it" in text
+    assert "is over" not in text and over.state == "failed"
+    assert "data-confirm-page" in text
+    server.refresh_from_db()
+    assert (server.state, server.run) == ("ready", 1)

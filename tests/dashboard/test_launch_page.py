@@ -474,3 +474,21 @@ def test_the_label_of_a_field_has_the_limit_of_what_is_chosen(page):
         reverse("launch-preview", args=["benchmark-online"]), {**typed, "as_in_guide": "1"}
     ).text
     assert 'id="l-concurrency" hx-swap-oob="true">≤ 1024<' in exact
+
+
+def test_a_host_with_cards_is_first_offered_what_cards_are_for(client):
+    client.force_login(make_user())
+    make_host("here")
+    vacc = make_host("va16-01", facts=dict(GUIDE_FACTS), sort="vacc")
+
+    start = reverse("launch")
+    page = client.get(reverse("launch-form", args=["prepare-weights"]), {"host": vacc.name}).text
+
+    assert client.get(start, {"host": vacc.name}).url.startswith("/launch/prepare-weights/")
+    assert client.get(start).url.startswith("/launch/prepare/")
+    tabs = re.findall(r'href="/launch/([a-z-]+)/\?host=va16-01"', page)
+    families, kinds = tabs[:5], tabs[5:]
+    assert families[:3] == ["prepare-weights", "compile-vacc", "deploy-build-in"]
+    assert families[4] == "evaluate-opencompass"
+    assert kinds[0] == "prepare-weights"
+    assert kinds[-1] == "prepare"

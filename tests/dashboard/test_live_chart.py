@@ -1,9 +1,12 @@
+from datetime import UTC, datetime
+
 import pytest
+from django.urls import reverse
 
 from dashboard.charts import live
 from jobs.models import PointBlock
 from jobs.queries.points import samples_after
-from tests.factories import make_job
+from tests.factories import make_job, make_user
 
 
 def engine(at, *, decodes, busy, prompt=0.0, running=1.0, waiting=0.0):
@@ -67,11 +70,11 @@ def test_vllm_is_read_by_its_own_names():
         for t in range(4)
     ]
 
-    assert live.derive(samples)[-1] == (3.0, 30.0, None, None, 2.0)
+    assert live.derive(samples)[-1] == (3.0, 30.0, None, None, 2.0, None)
 
 
 def test_many_points_become_few_and_a_short_queue_stays_visible():
-    rows = [(float(t), 10.0, None, 1.0, 4.0 if t == 5_001 else 0.0) for t in range(10_000)]
+    rows = [(float(t), 10.0, None, 1.0, 4.0 if t == 5_001 else 0.0, None) for t in range(10_000)]
 
     few = live.decimate(rows, limit=100)
 
@@ -97,3 +100,56 @@ def test_the_cursor_gives_each_block_once_and_then_nothing():
     assert (times(more.of("engine").context), times(more.of("engine").fresh)) == ([0, 400], [900])
     assert (none.of("engine").fresh, none.after) == ((), 900)
     assert samples_after(job.pk, -1, ["accuracy"]).samples == {}
+
+
+def test_the_kv_cache_is_a_share_in_per_cent():
+    samples = [(1.0, {"vllm:kv_cache_usage_perc": 0.25}), (2.0, {"vllm:gpu_cache_usage_perc": 1.0})]
+
+    assert live.series(live.derive(samples))["kv"] == {"t": [1000, 2000], "y": [25.0, 100.0]}
+
+
+def test_the_client_tells_its_requests_and_its_own_rate():
+    samples = [
+        (
+            float(t),
+            {"sent": 4.0 + t, "done": float(t), "failed": 1.0, "tokens": 50.0 * t, "level": 4},
+        )
+        for t in range(4)
+    ]
+
+    found = live.client_series(samples[2:], context=samples[:2])
+
+    assert found["done"]["y"] == [2, 3]
+    assert found["in_flight"]["y"] == [3, 3]
+    assert found["client_output"]["y"] == [50.0, 50.0]
+    assert found["level"] == {"t": [2000, 3000], "y": [4, 4]}
+    offline = live.client_series([(1.0, {"done": 4.0, "rate": 22.5})])
+    assert (offline["client_output"]["y"], offline["in_flight"]["y"]) == ([22.5], [])
+
+
+def test_each_trace_of_the_figure_belongs_to_a_strip_with_an_axis():
+    figure = live.figure()
+
+    axes = {f"y{strip['axis']}" for strip in figure["strips"]}
+    assert {trace["yaxis"] for trace in figure["data"]} == axes
+    assert {f"yaxis{axis[1:]}" for axis in axes} <= set(figure["layout"])
+    assert [strip["name"] for strip in figure["strips"]] == [name for name, _ in live.strip_names()]
+
+
+@pytest.mark.django_db
+def test_steps_client_and_dies_are_on_the_time_axis(client):
+    client.force_login(make_user())
+    job = make_job(state="running")
+    begun = datetime(2026, 11, 27, 5, 0, tzinfo=UTC)
+    job.steps.create(index=7, name="measure-4", started_at=begun)
+    for offset, watch, values in (
+        (0, "client", {"sent": 2, "done": 1, "failed": 0, "tokens": 7}),
+        (1, "dies", {"power_w": 410.0, "temp_c": 71.0}),
+    ):
+        PointBlock.objects.create(job=job, offset=offset, watch=watch, rows=[[1.0, values]])
+
+    told = client.get(reverse("job-points", args=[job.pk])).json()
+
+    assert (told["series"]["done"]["y"], told["series"]["power"]["y"]) == ([1], [410])
+    assert told["series"]["temperature"] == {"t": [1000], "y": [71]}
+    assert told["marks"] == [{"t": int(begun.timestamp()) * 1000, "text": "measure 4"}]

@@ -12,11 +12,19 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils.timezone import now
 
+from dashboard.sentences import sentence
 from dashboard.templatetags.results import delta
 from jobs.models import Result
 from jobs.queries import results as queries
 from jobs.queries.comparison import compare
-from tests.factories import make_deployment, make_host, make_job, make_measured, make_user
+from tests.factories import (
+    make_deployment,
+    make_host,
+    make_job,
+    make_measured,
+    make_result,
+    make_user,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -393,3 +401,30 @@ def test_lengths_of_prompts_that_people_wrote_are_measured_only(page):
 
     assert "asked – → 64" in html
     assert "measured 44 → 64" in html
+
+
+@pytest.mark.parametrize(("seed", "words"), [(None, "one for each concurrency and run"), (7, "7")])
+def test_a_result_says_where_its_seed_came_from(page, seed, words):
+    job = make_job(state="succeeded", kind="benchmark-online", params={"seed": seed})
+    result = make_measured(points=[point(4, 90.0)], job=job)
+
+    html = page(reverse("result-detail", args=[result.pk]))
+
+    assert re.search(rf"<dt>Seed</dt><dd>{words}</dd>", html)
+
+
+def test_a_plain_fact_beside_a_result_is_no_warning(client):
+    client.force_login(make_user())
+    remarks = [
+        {"id": "benchmark:no_server", "args": {}},
+        {"id": "benchmark:few_requests", "args": {"requests": 6}},
+    ]
+    result = make_result(remarks=remarks)
+
+    for page in ("result-detail", "job-detail"):
+        number = result.pk if page == "result-detail" else result.job_id
+        text = client.get(reverse(page, args=[number])).text
+        notes = re.findall(r'<div class="(note[^"]*)">.*?<span>(.*?)</span></div>', text)
+        looks = {words: look for look, words in notes}
+        assert looks[sentence("benchmark:no_server", {})] == "note"
+        assert looks[sentence("benchmark:few_requests", {"requests": 6})] == "note warn"

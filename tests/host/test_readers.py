@@ -11,6 +11,8 @@ import pytest
 
 from jobs.host import watches
 from jobs.host.readers import READERS, reader_of, tails
+from jobs.host.readers.client import BenchLogReader, ProgressReader
+from jobs.host.readers.dies import DiesReader
 from jobs.host.readers.evalscope import EvalScopeReader
 from jobs.host.readers.opencompass import OpenCompassReader
 from jobs.host.watches import Counted, Watcher
@@ -324,13 +326,93 @@ def test_parts_of_a_set_and_sets_of_a_family_are_one_row(tmp_path):
     assert found[""]["total"] == 0  # of one it is not known
 
 
+# -- the client of a benchmark --------------------------------------------------------------------
+
+
+def client_log(path, text):
+    path.write_text(text)
+    return path
+
+
+def test_the_last_line_of_the_clients_progress_counts(tmp_path):
+    reader = ProgressReader(tmp_path, (("1", 4), ("2", 4)), tmp_path / "log")
+    before = reader.read()[""]
+    lines = [{"t": 1.0, "sent": n, "done": n - 1, "tokens": 9 * n, "level": 2} for n in (1, 2, 3)]
+    path = tmp_path / "client.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"sent": 9')
+
+    after = reader.read()[""]
+
+    assert told(before, "sent", "done", "total") == (0, 0, 8)
+    assert told(after, "sent", "done", "failed", "tokens", "level") == (3, 2, 0, 27, 2)
+    path.write_text(path.read_text() + "}\n[]\nx\n")
+    assert reader.read()[""] == after
+
+
+@pytest.mark.parametrize(
+    ("source", "requests"),
+    [
+        (DATA / "vllm-0.7.2" / "benchmark_serving_ok.txt", 20),
+        (DATA / "vllm-0.32" / "bench" / "serve_random_chat.stdout", 12),
+    ],
+)
+def test_bars_of_vllms_benchmark_are_its_requests(tmp_path, source, requests):
+    bars = source.with_suffix(".stderr")
+    text = source.read_text() + (bars.read_text() if bars.exists() else "")
+    log = client_log(tmp_path / "log", text * 2 + "Failed requests:                         3\n")
+
+    reader = BenchLogReader(tmp_path, (("1", requests), ("4", requests)), log)
+
+    assert told(reader.read()[""], "done", "failed", "total", "level") == (
+        2 * requests,
+        3,
+        2 * requests,
+        4,
+    )
+
+
+def test_an_offline_benchmark_tells_its_rate(tmp_path):
+    bar = "Processed prompts:  40%|████ | 4/10 [00:05<00:07, 1.2s/it, est. speed input: 90.3 toks/s"
+    log = client_log(tmp_path / "log", f"{bar}, output: 22.57 toks/s]\r")
+
+    found = BenchLogReader(tmp_path, (("", 10),), log).read()[""]
+
+    assert told(found, "done", "total", "rate") == (4, 10, 22.57)
+
+
+# -- dies -----------------------------------------------------------------------------------------
+
+VASMI = """#!/bin/sh
+for die in 0 1 2; do
+  case $1 in
+    gettemp) echo "device $die: $((60 + die)) C" ;;
+    getpwr) echo "device $die: 20.5 W" ;;
+  esac
+done
+"""
+
+
+def test_power_is_that_of_all_dies_of_the_job_and_temperature_that_of_the_hottest(
+    tmp_path, monkeypatch
+):
+    program = tmp_path / "vasmi"
+    program.write_text(VASMI)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+
+    found = DiesReader("0,1", ()).read()
+
+    assert found == {"": {"power_w": 41.0, "temp_c": 61.0}}
+    assert DiesReader("", ()).read() == {}
+
+
 # -- the watch ------------------------------------------------------------------------------------
 
 
 def test_each_reader_is_made_from_a_watch(tmp_path):
     for name in READERS:
         watch = Watch("x", reader=name, folder=str(tmp_path), expected=PARTS)
-        assert "" in reader_of(watch, tmp_path).read()
+        assert name == "dies" or "" in reader_of(watch, tmp_path).read()
     assert reader_of(Watch("x", reader="newer"), tmp_path) is None
 
 
@@ -361,6 +443,8 @@ def test_the_last_look_comes_after_the_last_line(tmp_path, growing):
 
 def test_a_reader_that_breaks_ends_no_job(tmp_path, monkeypatch, caplog):
     class Broken:
+        IS_STEADY = READS_AT_END = False
+
         def read(self):
             raise ValueError("x")
 

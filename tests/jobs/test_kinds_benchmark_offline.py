@@ -153,19 +153,19 @@ def test_it_leases_its_dies_and_looks_first(kind):
 def test_what_was_changed_is_told(kind):
     said = ids(kind)
 
-    assert said[:5] == [
-        *("guide:detached", "guide:docker_exec", "guide:plugin_imported"),
-        *("guide:json_kept", "guide:dies_named"),
+    assert said[:6] == [
+        *("guide:detached", "guide:workspace_here", "guide:docker_exec"),
+        *("guide:plugin_imported", "guide:json_kept", "guide:dies_named"),
     ]
-    assert said[5:] == (["guide:dataset_name_dropped"] if kind is benchmark_throughput else [])
+    assert said[6:] == (["guide:dataset_name_dropped"] if kind is benchmark_throughput else [])
 
 
 @both
 def test_what_goes_wrong_to_the_letter_is_told(kind):
     said = ids(kind, **EXACT)
 
-    assert said[2:4] == ["guide:plugin_missing", "guide:dies_unnamed"]
-    assert said[4:] == (["guide:dataset_name_fails"] if kind is benchmark_throughput else [])
+    assert said[3:5] == ["guide:plugin_missing", "guide:dies_unnamed"]
+    assert said[5:] == (["guide:dataset_name_fails"] if kind is benchmark_throughput else [])
 
 
 @both

@@ -149,7 +149,9 @@ def test_the_deployment_must_answer_before():
         "endpoint": {"url": "http://127.0.0.1:8000", "model": "DeepSeek-R1"},
     }
     assert run().dies == 0  # the server holds them
-    assert [watch.url for watch in run().watches] == ["http://127.0.0.1:8000/metrics"]
+    engine, client = run().watches
+    assert engine.url == "http://127.0.0.1:8000/metrics"
+    assert (client.reader, client.expected) == ("bench-log", (("4", 100),))
 
 
 # -- to the letter --------------------------------------------------------------------------------

@@ -97,7 +97,8 @@ def test_dies_port_and_metrics_are_the_plan_s():
 
 def test_what_was_changed_against_the_guide_is_told():
     assert ids() == [
-        *("guide:detached", "guide:docker_exec", "guide:own_name", "guide:dies_named"),
+        *("guide:detached", "guide:workspace_here", "guide:docker_exec"),
+        *("guide:own_name", "guide:dies_named"),
         *("guide:served_name", "guide:listens_everywhere", "guide:think_tags"),
     ]
 
@@ -119,7 +120,8 @@ def test_to_the_letter_the_server_is_asked_where_it_listens():
 
 def test_to_the_letter_what_goes_wrong_is_told():
     assert ids(**EXACT) == [
-        *("guide:detached", "guide:docker_exec", "guide:dies_unnamed", "guide:address"),
+        *("guide:detached", "guide:workspace_here", "guide:docker_exec"),
+        *("guide:dies_unnamed", "guide:address"),
         *("guide:name_is_path", "guide:think_tags"),
     ]
 

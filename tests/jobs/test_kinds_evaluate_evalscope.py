@@ -176,7 +176,6 @@ def test_a_run_is_a_result_with_both_means_and_each_answer():
 
 def test_each_set_and_the_limit_are_told():
     assert concluded(LEFT, **TWO).measured.remarks == [
-        Remark("evaluate:sets", {"scores": "gsm8k 33.33, math_500 20.00"}),
         Remark("evaluate:limited", {"questions": 3}),
     ]
 

@@ -338,11 +338,22 @@ def test_a_run_as_the_guide_has_it_is_a_result_with_both_means():
     assert measured.what == "cluewsc + math_500"
 
 
-def test_each_set_s_score_is_told_with_the_result():
-    (sets, *_rest) = concluded(left(PLAIN), **WSC_AND_MATH).measured.remarks
+def test_each_set_s_score_is_kept_as_the_tool_has_it():
+    sets = concluded(left(PLAIN), **WSC_AND_MATH).measured.sets
 
-    assert sets.id == "evaluate:sets"
-    assert sets.args["scores"] == "cluewsc-dev 50.00, cluewsc-test 69.70, math-500 0.00"
+    assert [(one.dataset, one.version, one.metric, one.mode, one.group) for one in sets] == [
+        ("cluewsc-dev", "5ab83b", "accuracy", "gen", "cluewsc"),
+        ("cluewsc-test", "5ab83b", "accuracy", "gen", "cluewsc"),
+        ("math-500", "11c4b5", "accuracy", "gen", "math-500"),
+    ]
+    assert [round(one.value, 2) for one in sets] == [50.0, 69.70, 0.0]
+    assert sum(one.questions for one in sets) == 61
+
+
+def test_the_subjects_of_mmlu_are_one_group():
+    sets = concluded(left(WHOLE), mmlu="ten", limit=2).measured.sets
+
+    assert [one.group for one in sets].count("mmlu") == 10
 
 
 def test_without_details_every_answer_is_kept_and_none_has_a_verdict():

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from itertools import islice
 
 from jobs.catalog import PROMPT_SETS
+from jobs.host.readers.client import ProgressReader
 from jobs.toolchains.scripts import send_cold
+from tests.api import until
 
 LINES = list(PROMPT_SETS["everyday"])
 
@@ -34,3 +37,35 @@ def test_the_same_seed_sends_the_same_requests():
 
 def test_each_concurrency_has_its_seed():
     assert send_cold.seeds_of("1=1701,4=1702") == {1: 1701, 4: 1702}
+
+
+def test_what_the_client_does_is_counted_request_by_request(tmp_path):
+    client = send_cold.Client(tmp_path / "client.jsonl")
+
+    async def request(pieces, *, is_done, tokens):
+        client.begin()
+        for _ in range(pieces):
+            client.receive(1)
+            await asyncio.sleep(0)
+        client.end(is_done, tokens)
+
+    async def all_of_them():
+        await asyncio.gather(
+            request(5, is_done=True, tokens=12), request(3, is_done=False, tokens=None)
+        )
+
+    asyncio.run(all_of_them())
+
+    # Pieces of several tokens: what the server counted stands in their place.
+    assert client.counts == {"sent": 2, "done": 1, "failed": 1, "tokens": 12 + 3, "level": 0}
+
+
+def test_changes_are_written_down_as_they_come(tmp_path):
+    client = send_cold.Client(tmp_path / "client.jsonl")
+    client.follow()
+    client.begin()
+
+    reader = ProgressReader(tmp_path, (("1", 4), ("2", 4)), tmp_path / "log")
+    until(lambda: reader.read()[""]["sent"] == 1, "it is written")
+
+    assert reader.read()[""]["total"] == 8

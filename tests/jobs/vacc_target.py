@@ -70,6 +70,7 @@ SERVED = {
     "url": "http://127.0.0.1:8000",
     "host": "127.0.0.1",
     "port": "8000",
+    "dies": "0,1",
     "engine": "vllm",
     "stack": "guide",
     "container": "vllm-8",

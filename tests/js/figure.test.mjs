@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { readable } from "../../static/js/lib/figure.js";
+import { readable, table } from "../../static/js/lib/figure.js";
 
 const CELLS = [
   ["118.091", "118"],
@@ -20,3 +20,9 @@ const CELLS = [
 for (const [cell, expected] of CELLS) {
   test(`"${cell}" is read as "${expected}"`, () => assert.equal(readable(cell), expected));
 }
+
+test("a value without an interval has none in the table", () => {
+  const y = [50, 90];
+  const figure = { data: [{ name: "#3", x: [1, 4], y, error_y: { array: [null, 2.5] } }] };
+  assert.deepEqual(table(figure).rows, [["1", "50"], ["4", "90 ± 2.5"]]);
+});

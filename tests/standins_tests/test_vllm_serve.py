@@ -268,3 +268,29 @@ def _message(url: str) -> dict[str, str]:
     status, text = post(f"{url}/v1/chat/completions", {"model": "m", "messages": MESSAGES})
     assert status == 200, text
     return dict(json.loads(text)["choices"][0]["message"])
+
+
+@pytest.mark.parametrize(
+    ("version", "more", "caches"),
+    [(NEW, (), True), (NEW, ("--no-enable-prefix-caching",), False), (OLD, (), None)],
+)
+def test_only_a_prompt_that_was_asked_before_is_found_in_the_prefix_cache(
+    host, version, more, caches
+):
+    def ask(words: str) -> float | None:
+        messages = [{"role": "user", "content": words}]
+        post(f"{url}/v1/chat/completions", {"model": "m", "messages": messages, "max_tokens": 2})
+        text = get(f"{url}/metrics")[1]
+        name = "vllm:prefix_cache_hits_total"
+        return metric(text, name) if name in text else None
+
+    with serving(host, version, *more) as (url, _server):
+        first = ask("one two three " * 40)
+        other = ask("three two one " * 40)
+        again = ask("one two three " * 40)
+
+    if caches is None:
+        assert (first, other, again) == (None, None, None)
+    else:
+        assert (first, other) == (0.0, 0.0)
+        assert (again > 100.0) is caches

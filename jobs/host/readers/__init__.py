@@ -2,7 +2,9 @@
 
 A reader is made once for a watch and asked again and again; each answer holds a point for every
 part that it knows, ``{part: {metric: value}}``, and the one of the whole under "". It never raises
-for what a tool wrote: a torn, cut or strange file is read as far as it goes.
+for what a tool wrote: a torn, cut or strange file is read as far as it goes. Points of a steady
+reader are written at each look, those of others when they change. One that reads at the end is
+asked once more when the plan's commands have ended.
 """
 
 from __future__ import annotations
@@ -11,7 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
+from jobs.host.readers.client import BenchLogReader, ProgressReader
 from jobs.host.readers.counts import Expected
+from jobs.host.readers.dies import DiesReader
 from jobs.host.readers.evalscope import EvalScopeReader
 from jobs.host.readers.opencompass import OpenCompassReader
 from jobs.plans import Watch
@@ -22,6 +26,9 @@ Points: TypeAlias = dict[str, dict[str, float]]
 class Reader(Protocol):
     """What a watch asks."""
 
+    IS_STEADY: bool
+    READS_AT_END: bool
+
     def read(self) -> Points:
         """The points as they are now."""
         ...
@@ -31,6 +38,9 @@ class Reader(Protocol):
 READERS: dict[str, Callable[[Path, Expected, Path], Reader]] = {
     "evalscope": lambda folder, expected, _log: EvalScopeReader(folder, expected),
     "opencompass": OpenCompassReader,
+    "client": ProgressReader,
+    "bench-log": BenchLogReader,
+    "dies": lambda numbers, expected, _log: DiesReader(numbers.name, expected),
 }
 
 

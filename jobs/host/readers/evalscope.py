@@ -29,6 +29,9 @@ _CUT = ("max_tokens", "model_length", "length")
 class EvalScopeReader:
     """Counts for each expected part ``benchmark/subset``, else for each benchmark."""
 
+    IS_STEADY = False
+    READS_AT_END = True
+
     def __init__(self, folder: Path, expected: Expected) -> None:
         self._folder = folder
         self._sizes = dict(expected)

@@ -34,6 +34,9 @@ _ENDS_OF_RESULT = 64 * 1024
 class OpenCompassReader:
     """Counts for each expected set; a name that ends in "*" stands for all that begin so."""
 
+    IS_STEADY = False
+    READS_AT_END = True
+
     def __init__(self, folder: Path, expected: Expected, log: Path) -> None:
         self._folder, self._log_path = folder, log
         self._sizes = dict(expected)

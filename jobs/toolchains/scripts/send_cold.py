@@ -1,23 +1,28 @@
 """Run EvalScope's performance test with prompts that no engine has seen before.
 
-    send_cold.py --seeds 1=1701,4=1702 --windows FILE perf --dataset cold_lines --dataset-path ...
+    send_cold.py --seeds 1=1701,4=1702 --windows FILE --progress FILE perf --dataset cold_lines ...
 
 EvalScope sends the lines of a file in turn, and begins at the first one again at each concurrency:
 an engine with a prefix cache then answers all but the first from its cache. cold_lines sends the
 same lines, each behind a short mark of its own ("k3f9q2: Why is the sky …"), in an order of its
 own. Both come from the seed of that concurrency, so that the same seed sends the same requests.
 
-When each concurrency began is written to FILE, one JSON object a line. All else is EvalScope's own
-command line.
+When each concurrency began is written to the windows' FILE, one JSON object a line. To that of the
+progress goes, twice a second while it changes, what the client has done so far: requests sent, done
+and failed, tokens received (pieces of a stream until its request has ended), and the concurrency.
+Warm-up requests are among them. All else is EvalScope's own command line.
 """
 
+import contextvars
 import json
 import logging
 import random
 import sys
+import threading
 import time
 from pathlib import Path
 
+EVERY_S = 0.5
 LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 MARK = 6  # letters: a mark is met again once in a billion times
 
@@ -36,7 +41,69 @@ def cold(lines, seed):
             yield f"{''.join(chance.choices(LETTERS, k=MARK))}: {line}"
 
 
-def register(seeds, windows):
+class Client:
+    """What was sent and what came back, written down by a thread of its own."""
+
+    def __init__(self, path):
+        self.counts = {"sent": 0, "done": 0, "failed": 0, "tokens": 0, "level": 0}
+        self._path = path
+        self._request = contextvars.ContextVar("request")
+
+    def begin(self):
+        """A request is sent by this task."""
+        self._request.set({"pieces": 0})
+        self.counts["sent"] += 1
+
+    def receive(self, pieces):
+        """Pieces of a stream came for the request of this task."""
+        own = self._request.get(None)
+        if own is not None:
+            own["pieces"] += pieces
+            self.counts["tokens"] += pieces
+
+    def end(self, is_done, tokens):
+        """The request has ended; ``tokens`` as the server counted them, None where it did not."""
+        self.counts["done" if is_done else "failed"] += 1
+        if tokens is not None:
+            self.counts["tokens"] += tokens - self._request.get()["pieces"]
+
+    def follow(self):
+        """Write each change down, from now on."""
+        threading.Thread(target=self._write, daemon=True).start()
+
+    def _write(self):
+        written = {}
+        while True:
+            counts = dict(self.counts)
+            if counts != written:
+                with self._path.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps({"t": time.time(), **counts}) + "\n")
+                written = counts
+            time.sleep(EVERY_S)
+
+
+def count(client):
+    """Have EvalScope's client tell ``client`` what it does."""
+    from evalscope.perf.plugin.api import default_api  # noqa: PLC0415 -- slow; not for tests
+
+    plugin, handler = default_api.DefaultApiPlugin, default_api.StreamedResponseHandler
+    process, add = plugin.process_request, handler.add_chunk
+
+    async def process_request(self, *args, **kwargs):
+        client.begin()
+        output = await process(self, *args, **kwargs)
+        client.end(output.success, output.completion_tokens)
+        return output
+
+    def add_chunk(self, chunk):
+        messages = add(self, chunk)
+        client.receive(sum('"choices":' in message for message in messages))
+        return messages
+
+    plugin.process_request, handler.add_chunk = process_request, add_chunk
+
+
+def register(seeds, windows, client):
     """Make EvalScope know cold_lines."""
     from evalscope.perf.plugin.datasets import line_by_line  # noqa: PLC0415 -- slow; not for tests
     from evalscope.perf.plugin.registry import register_dataset  # noqa: PLC0415
@@ -46,6 +113,7 @@ def register(seeds, windows):
         def build_messages(self):
             told = self.query_parameters.parallel
             concurrency = told[0] if isinstance(told, list) else told
+            client.counts["level"] = concurrency
             with windows.open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"concurrency": concurrency, "began": time.time()}) + "\n")
             text = Path(self.query_parameters.dataset_path).read_text(encoding="utf-8")
@@ -55,10 +123,15 @@ def register(seeds, windows):
 
 
 if __name__ == "__main__":
+    own, sys.argv[1:] = sys.argv[1:7], sys.argv[7:]
+    levels = ", ".join(map(str, seeds_of(own[1])))
+    print(f"EvalScope is loaded; then requests are sent at a concurrency of {levels}", flush=True)
     from evalscope.cli.cli import run_cmd
 
-    own, sys.argv[1:] = sys.argv[1:5], sys.argv[5:]
-    register(seeds_of(own[1]), Path(own[3]))
+    seen = Client(Path(own[5]))
+    register(seeds_of(own[1]), Path(own[3]), seen)
+    count(seen)
+    seen.follow()
     # A line for each request would tear the progress bar apart.
     for name in ("httpx", "httpx2"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -3,6 +3,29 @@
 
 const STALLED_MS = 8000;
 const TICK_MS = 100;
+const RATED_MS = 500; // a rate of less says nothing
+
+/**
+ * Where a stream is, in milliseconds by its own clock; null: not known, or not yet.
+ * @typedef {object} Progress
+ * @property {"prefill" | "thinking" | "answering"} state
+ * @property {number} age
+ * @property {number | null} first of the first token
+ * @property {number | null} answer of the answer's first token
+ * @property {number | null} last of the last token
+ * @property {number} deltas pieces that came
+ * @property {number} tokens by the engine's own count; 0: it gave none
+ */
+
+/**
+ * Tokens a second: the first piece had come when the clock began.
+ * @param {Progress} now
+ * @returns {number | null}
+ */
+export function rateOf({ first, last, deltas, tokens }) {
+  if (first === null || last === null || last - first < RATED_MS || deltas < 2) return null;
+  return ((tokens || deltas) * (1 - 1 / deltas) * 1000) / (last - first);
+}
 
 export class StateLine {
   /** @param {HTMLElement} element */
@@ -12,56 +35,32 @@ export class StateLine {
     this.clock = /** @type {HTMLElement} */ (element.querySelector("[data-clock]"));
     this.detail = /** @type {HTMLElement} */ (element.querySelector("[data-detail]"));
     this.ticker = 0;
-    this.reset();
-  }
-
-  reset() {
     this.state = "";
     this.began = 0;
-    this.sent = 0;
-    this.firstAt = 0;
-    this.answerAt = 0;
-    this.lastAt = 0;
-    this.deltas = 0;
+    /** @type {() => Progress | null} */
+    this.look = () => null;
   }
 
-  /** A question is on its way. */
-  begin() {
-    this.reset();
-    this.sent = performance.now();
+  /** A question is on its way. @param {() => Progress | null} look where its stream is; null before it began */
+  begin(look) {
+    this.look = look;
+    this.state = "";
     this.element.hidden = false;
-    this.#enter("queued", gettext("queued"));
+    this.#enter("queued");
     clearInterval(this.ticker);
-    this.ticker = window.setInterval(() => this.#tick(), TICK_MS);
-  }
-
-  /** The engine has it. @param {number} ageMs how long already, for a page that came later */
-  accepted(ageMs) {
-    if (ageMs > 1000) this.sent = performance.now() - ageMs;
-    if (!this.deltas) this.#enter("prefill", gettext("reading the prompt"));
-  }
-
-  /**
-   * @param {import("./reasoning.js").Gatherer} gatherer
-   * @param {import("./reasoning.js").Parts} parts
-   */
-  arrived(gatherer, parts) {
-    const now = performance.now();
-    this.lastAt = now;
-    this.deltas = gatherer.deltas;
-    if (!gatherer.deltas) return;
-    this.firstAt ||= now;
-    if (parts.answer) {
-      this.answerAt ||= now;
-      this.#enter("answering", gettext("answering"));
-    } else if (parts.reasoning) {
-      this.#enter("thinking", gettext("thinking"));
-    }
+    this.ticker = window.setInterval(() => this.tick(), TICK_MS);
   }
 
   /** The connection to the dashboard is lost; it is tried again. */
   offline() {
-    this.#enter("offline", gettext("connection lost, trying again"));
+    this.look = () => null;
+    this.#enter("offline");
+  }
+
+  /** There is a connection again. @param {() => Progress | null} look */
+  online(look) {
+    this.look = look;
+    this.tick();
   }
 
   end() {
@@ -69,35 +68,53 @@ export class StateLine {
     this.element.hidden = true;
   }
 
-  /** Seconds from the first token to the first of the answer, or until now. */
-  thinkingSeconds() {
-    return this.firstAt ? ((this.answerAt || performance.now()) - this.firstAt) / 1000 : 0;
-  }
-
-  /** @param {string} state @param {string} word */
-  #enter(state, word) {
+  /** @param {string} state */
+  #enter(state) {
     if (this.state === state) return;
     this.state = state;
     this.began = performance.now();
-    this.word.textContent = word;
+    this.word.textContent = wordOf(state);
     const announcer = document.getElementById("announcer");
-    if (announcer) announcer.textContent = word;
-    this.#tick();
+    if (announcer) announcer.textContent = wordOf(state);
   }
 
-  #tick() {
-    const now = performance.now();
-    if (["thinking", "answering"].includes(this.state) && now - this.lastAt > STALLED_MS)
-      this.#enter("stalled", gettext("stalled: nothing has come for a while"));
-    const since = this.state === "prefill" ? this.sent : this.began;
-    this.clock.textContent = `${((now - since) / 1000).toFixed(1)} s`;
-    const details = [];
-    if (this.firstAt) {
-      details.push(interpolate(gettext("first token after %(s)s s"), { s: ((this.firstAt - this.sent) / 1000).toFixed(2) }, true));
-      const span = (this.lastAt - this.firstAt) / 1000;
-      if (span > 0.5) details.push(`${((this.deltas - 1) / span).toFixed(1)} tok/s`);
-      details.push(interpolate(ngettext("%(n)s token", "%(n)s tokens", this.deltas), { n: this.deltas }, true));
+  tick() {
+    const now = this.look();
+    if (!now) {
+      this.clock.textContent = `${((performance.now() - this.began) / 1000).toFixed(1)} s`;
+      this.detail.textContent = "";
+      return;
     }
-    this.detail.textContent = details.join(" · ");
+    const isStalled = now.last !== null && now.age - now.last > STALLED_MS;
+    this.#enter(isStalled ? "stalled" : now.state);
+    const since = { prefill: 0, thinking: now.first, answering: now.answer }[now.state];
+    const from = isStalled ? now.last : since;
+    this.clock.textContent = from === null ? "" : `${(Math.max(0, now.age - from) / 1000).toFixed(1)} s`;
+    this.detail.textContent = details(now).join(" · ");
   }
+}
+
+/** @param {Progress} now */
+function details(now) {
+  const found = [];
+  if (now.first !== null) {
+    found.push(interpolate(gettext("first token after %(s)s s"), { s: (now.first / 1000).toFixed(2) }, true));
+  }
+  // Without the engine's own count pieces are counted, and a piece may be of several tokens.
+  const about = now.tokens ? "" : "≈ ";
+  const rate = rateOf(now);
+  if (rate !== null) found.push(`${about}${rate.toFixed(1)} tok/s`);
+  const n = now.tokens || now.deltas;
+  if (n) found.push(about + interpolate(ngettext("%(n)s token", "%(n)s tokens", n), { n }, true));
+  return found;
+}
+
+/** @param {string} state */
+function wordOf(state) {
+  if (state === "queued") return gettext("queued");
+  if (state === "prefill") return gettext("reading the prompt");
+  if (state === "thinking") return gettext("thinking");
+  if (state === "answering") return gettext("answering");
+  if (state === "offline") return gettext("connection lost, trying again");
+  return gettext("stalled: nothing has come for a while");
 }

@@ -47,7 +47,7 @@ export function table(figure) {
     trace.x.forEach((/** @type {any} */ x, /** @type {number} */ index) => {
       const row = byX.get(String(x)) ?? [String(x), ...traces.map(() => "")];
       const y = trace.y[index];
-      if (y !== null && y !== undefined) row[column + 1] = errors ? `${y} ± ${errors[index]}` : String(y);
+      if (y !== null && y !== undefined) row[column + 1] = errors && errors[index] !== null ? `${y} ± ${errors[index]}` : String(y);
       byX.set(String(x), row);
     });
   });

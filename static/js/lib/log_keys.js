@@ -47,15 +47,15 @@ export function bindLogKeys(panel, { walk, clear, goTo, toWarning, toStart, toEn
     else return;
     event.preventDefault();
   });
-  // Before those of the page: while something is looked for, N is the next match and not a new job.
   document.addEventListener("keydown", (event) => {
     if (!isOurs(event) || document.querySelector("dialog[open]")) return;
     const key = event.key.toLowerCase();
-    if (key !== "e" && (key !== "n" || !search.value)) return;
-    event.preventDefault();
+    const inPanel = event.target instanceof Node && panel.contains(event.target);
     if (key === "e") toWarning(event.shiftKey ? -1 : 1);
-    else walk(event.shiftKey ? -1 : 1);
-    if (event.target instanceof Node && !panel.contains(event.target)) panel.scrollIntoView({ block: "nearest" });
+    else if (key === "m" && inPanel && search.value) walk(event.shiftKey ? -1 : 1);
+    else return;
+    event.preventDefault();
+    if (!inPanel) panel.scrollIntoView({ block: "nearest" });
   }, { capture: true });
 }
 

@@ -7,29 +7,23 @@
 import { Marked } from "../../vendor/marked/marked.esm.js";
 import DOMPurify from "../../vendor/dompurify/purify.es.js";
 import hljs from "../../vendor/highlight/highlight.min.js";
+import { formulaAt, mayBegin } from "./formulas.js";
 
-// $…$ follows pandoc's rule: no space inside the dollars, no digit after, so that prices stay prices.
-const BLOCK = /^(?:\$\$([^]+?)\$\$|\\\[([^]+?)\\\])/;
-const INLINE = /^(?:\\\(([^]+?)\\\)|\$(?!\s)((?:\\.|[^\\$\n])+?)(?<!\s)\$(?!\d))/;
+const MOST_FORMULAS = 500; // that are kept set
+const MOST_COLOURED = 100_000; // characters of one block of code
+const LABEL = 60;
 
-/**
- * @param {string} name
- * @param {RegExp} rule
- * @param {"block" | "inline"} level
- */
-function formulas(name, rule, level) {
+/** @typedef {{ type: string, raw: string } & Record<string, any>} Token */
+
+/** @param {string} name @param {"block" | "inline"} level */
+function formulas(name, level) {
   return {
     name,
     level,
-    start: (/** @type {string} */ text) => {
-      // A block that may begin in the middle of a line would cut the paragraph there.
-      const at = text.search(level === "block" ? /(?<=\n)(?:\$\$|\\\[)/ : /\$|\\[[(]/);
-      return at < 0 ? undefined : at;
-    },
+    start: (/** @type {string} */ text) => mayBegin(text, level),
     tokenizer(/** @type {string} */ text) {
-      const match = rule.exec(text);
-      if (!match) return undefined;
-      return { type: name, raw: match[0], text: (match[1] ?? match[2]).trim(), display: /^(\$\$|\\\[)/.test(match[0]) };
+      const found = formulaAt(text, level);
+      return found ? { type: name, ...found } : undefined;
     },
     renderer: (/** @type {any} */ token) =>
       `<span class="tex" data-display="${token.display ? 1 : ""}">${escaped(token.text)}</span>`,
@@ -39,13 +33,17 @@ function formulas(name, rule, level) {
 const marked = new Marked({
   gfm: true,
   breaks: false,
-  // HTML in an answer is text to read: an answer has no say in the page's markup.
-  renderer: { html: (/** @type {{ text: string }} */ token) => escaped(token.text) },
-  extensions: [
-    formulas("tex_block", BLOCK, "block"),
-    formulas("tex_display", BLOCK, "inline"),
-    formulas("tex_inline", INLINE, "inline"),
-  ],
+  renderer: {
+    // HTML in an answer is text to read: an answer has no say in the page's markup.
+    html: (/** @type {{ text: string }} */ token) => escaped(token.text),
+    checkbox: (/** @type {{ checked: boolean }} */ token) => `<span class="task">${token.checked ? "☑" : "☐"}</span> `,
+    // Nothing is loaded from where an answer points to.
+    image(/** @type {{ href: string, text: string }} */ token) {
+      const label = token.text || token.href.slice(-LABEL) || gettext("image");
+      return `<a href="${escaped(token.href)}">${escaped(gettext("image"))}: ${escaped(label)}</a>`;
+    },
+  },
+  extensions: [formulas("tex_block", "block"), formulas("tex_inline", "inline")],
 });
 
 const ALLOWED = {
@@ -59,12 +57,22 @@ const ALLOWED = {
 };
 
 /**
- * Replace the content of `target` with `text` as Markdown.
- * @param {HTMLElement} target
+ * The blocks of a text: `raw` of each together are the text.
  * @param {string} text
+ * @returns {Token[] & { links: Record<string, any> }}
  */
-export function renderMarkdown(target, text) {
-  const html = /** @type {string} */ (marked.parse(text, { async: false }));
+export function blocksOf(text) {
+  return /** @type {any} */ (marked.lexer(text));
+}
+
+/**
+ * A block as page content.
+ * @param {Token} token
+ * @param {Record<string, any>} links what the text's references lead to
+ * @returns {DocumentFragment}
+ */
+export function rendered(token, links) {
+  const html = marked.parser(/** @type {any} */ (Object.assign([token], { links })));
   const content = /** @type {DocumentFragment} */ (/** @type {unknown} */ (DOMPurify.sanitize(html, ALLOWED)));
   for (const link of content.querySelectorAll("a")) {
     link.target = "_blank";
@@ -72,9 +80,15 @@ export function renderMarkdown(target, text) {
   }
   for (const heading of content.querySelectorAll("h1, h2, h3, h4, h5, h6")) lower(heading);
   for (const table of content.querySelectorAll("table")) frame(table);
-  for (const code of content.querySelectorAll("pre > code")) dress(/** @type {HTMLElement} */ (code));
+  for (const list of content.querySelectorAll("ol")) widen(list, list.children.length);
+  for (const code of content.querySelectorAll("pre > code")) {
+    const language = /(?:^|\s)language-(\S+)/.exec(code.className)?.[1] ?? "";
+    const dressed = codeBlock(language, code.textContent ?? "");
+    colour(dressed);
+    code.parentElement?.replaceWith(dressed);
+  }
   for (const formula of content.querySelectorAll("span.tex")) setFormula(/** @type {HTMLElement} */ (formula));
-  target.replaceChildren(content);
+  return content;
 }
 
 /** The page has its own h1 and h2: those of an answer stand below them. @param {Element} heading */
@@ -95,18 +109,20 @@ function frame(table) {
   scroll.append(table);
 }
 
-/** A head with language and copy button; colours where the language is known. @param {HTMLElement} code */
-function dress(code) {
-  const pre = /** @type {HTMLElement} */ (code.parentElement);
-  const language = /(?:^|\s)language-(\S+)/.exec(code.className)?.[1] ?? "";
-  const text = code.textContent ?? "";
+/** Room for numbers of three digits and more. @param {HTMLOListElement} list @param {number} count */
+export function widen(list, count) {
+  const digits = String(list.start + count - 1).length;
+  if (digits > 2) list.className = `d${Math.min(6, digits)}`;
+}
+
+/**
+ * Code under a head with language and copy button, without colours.
+ * @param {string} language
+ * @param {string} text
+ */
+export function codeBlock(language, text) {
+  const pre = document.createElement("pre");
   pre.tabIndex = 0;
-  if (language && hljs.getLanguage(language)) {
-    // highlight.js escapes the code that it is given.
-    code.replaceChildren(
-      DOMPurify.sanitize(hljs.highlight(text, { language }).value, { ...ALLOWED, ALLOWED_TAGS: ["span"] }),
-    );
-  }
   const head = document.createElement("span");
   head.className = "code-head";
   const name = document.createElement("span");
@@ -114,15 +130,41 @@ function dress(code) {
   const button = document.createElement("button");
   button.type = "button";
   button.className = "btn quiet sm push";
-  button.dataset.copyText = text;
+  button.dataset.copyText = "";
   button.textContent = gettext("Copy");
+  const code = document.createElement("code");
+  if (language) code.dataset.language = language;
+  code.textContent = text;
+  // What stands there when it is clicked: the block may still grow.
+  button.addEventListener("click", () => {
+    button.dataset.copyText = code.textContent ?? "";
+  });
   head.append(name, button);
-  pre.prepend(head);
+  pre.append(head, code);
+  return pre;
 }
+
+/** Colours where the language is known. @param {HTMLElement} pre */
+export function colour(pre) {
+  const code = /** @type {HTMLElement} */ (pre.querySelector("code"));
+  const language = code.dataset.language ?? "";
+  const text = code.textContent ?? "";
+  if (!language || text.length > MOST_COLOURED || !hljs.getLanguage(language)) return;
+  // highlight.js escapes the code that it is given.
+  code.replaceChildren(
+    DOMPurify.sanitize(hljs.highlight(text, { language }).value, { ...ALLOWED, ALLOWED_TAGS: ["span"] }),
+  );
+}
+
+/** @type {Map<string, DocumentFragment>} */
+const setBefore = new Map();
 
 /** @param {HTMLElement} element */
 function setFormula(element) {
   const source = element.textContent ?? "";
+  const key = `${element.dataset.display}${source}`;
+  const known = setBefore.get(key);
+  if (known) return element.replaceChildren(known.cloneNode(true));
   try {
     katex.render(source, element, {
       displayMode: element.dataset.display === "1",
@@ -135,10 +177,15 @@ function setFormula(element) {
     // A formula that is not whole yet, or is none: its source is what there is to read.
     element.textContent = source;
     element.classList.add("raw");
+    return;
   }
+  const fragment = document.createDocumentFragment();
+  fragment.append(...[...element.childNodes].map((node) => node.cloneNode(true)));
+  if (setBefore.size >= MOST_FORMULAS) setBefore.clear();
+  setBefore.set(key, fragment);
 }
 
 /** @param {string} text */
 function escaped(text) {
-  return text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+  return text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;").replace(/"/g, "&quot;");
 }

@@ -1,20 +1,39 @@
 // @ts-check
 /** One turn in the page: reads its stream, shows reasoning and answer as they come. */
 
-import { renderMarkdown } from "./markdown.js";
+import { Follower } from "./follow.js";
+import { MarkdownView } from "./markdown_view.js";
 import { Gatherer } from "./reasoning.js";
 import { EventDecoder } from "./sse.js";
+import { StreamClock } from "./stream_clock.js";
 
 const DRAW_MS = 60;
 const RETRY_MS = [500, 1000, 2000, 4000];
-const NEAR_END_PX = 80;
 
 /**
  * @typedef {object} Surroundings
  * @property {string} relay where the relay's turns are
  * @property {Record<string, string>} csrf headers of a request that changes something
  * @property {import("./chat_state.js").StateLine} line
+ * @property {Follower} page
  */
+
+/** @param {HTMLElement} element `.exchange` @param {string} name @returns {HTMLElement} */
+export function partOf(element, name) {
+  return /** @type {HTMLElement} */ (element.querySelector(`[data-part=${name}]`));
+}
+
+/** A turn that has ended, as it came from the dashboard. @param {HTMLElement} element @param {Follower} page */
+export function showEnded(element, page) {
+  for (const name of ["reasoning", "answer"]) {
+    const part = partOf(element, name);
+    const text = part.textContent ?? "";
+    if (!text) continue;
+    const view = new MarkdownView(part);
+    view.onSlice = () => page.keep();
+    view.update(text, true);
+  }
+}
 
 export class TurnView {
   /**
@@ -29,13 +48,16 @@ export class TurnView {
     this.offset = 0;
     this.decoder = new EventDecoder();
     this.timer = 0;
-    this.drawn = { reasoning: "", answer: "" };
+    this.hasNews = false;
     this.hasFolded = false;
-  }
-
-  /** @param {string} name @returns {HTMLElement} */
-  part(name) {
-    return /** @type {HTMLElement} */ (this.element.querySelector(`[data-part=${name}]`));
+    this.isJoined = false;
+    this.parts = this.gatherer.parts(false);
+    this.drawn = { reasoning: "", answer: "" };
+    this.answer = new MarkdownView(partOf(element, "answer"));
+    this.reasoning = new MarkdownView(partOf(element, "reasoning"));
+    this.thought = new Follower(partOf(element, "reasoning"));
+    this.clock = new StreamClock((offsets) => this.#times(offsets));
+    this.answer.onSlice = this.reasoning.onSlice = () => surroundings.page.keep();
   }
 
   /**
@@ -43,23 +65,24 @@ export class TurnView {
    * @returns {Promise<string>} what went wrong between page and dashboard; "" when all is well
    */
   async follow() {
-    this.surroundings.line.begin();
+    const { line } = this.surroundings;
+    line.begin(() => this.#progress());
     for (let attempt = 0; ; attempt += 1) {
       const before = this.offset;
       try {
-        const answer = await this.#read();
-        if (answer) {
-          this.surroundings.line.end();
-          return answer;
+        const refusal = await this.#read();
+        if (refusal) {
+          line.end();
+          return refusal;
         }
         break;
       } catch {
         if (this.offset > before) attempt = 0;
         if (attempt >= RETRY_MS.length) {
-          this.surroundings.line.end();
+          line.end();
           return gettext("The dashboard does not answer. Reload the page to see how far the answer came.");
         }
-        this.surroundings.line.offline();
+        line.offline();
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS[attempt]));
       }
     }
@@ -73,115 +96,156 @@ export class TurnView {
     await fetch(`${relay}${this.element.dataset.turn}/stop`, { method: "POST", headers: csrf });
   }
 
+  /** @param {number[]} offsets @returns {Promise<(number | null)[]>} */
+  async #times(offsets) {
+    const { relay } = this.surroundings;
+    const response = await fetch(`${relay}${this.element.dataset.turn}/times?at=${offsets.join(",")}`);
+    return (await response.json()).ms;
+  }
+
   /** One connection, from our offset. @returns {Promise<string>} why the dashboard refused; "" if it did not */
   async #read() {
     const { relay, csrf, line } = this.surroundings;
     const address = `${relay}${this.element.dataset.turn}/start?from=${this.offset}`;
     const response = await fetch(address, { method: "POST", headers: csrf });
-    if (response.status === 409) return gettext("This deployment is not ready.");
     if (!response.ok || !response.body) return `${response.status} ${response.statusText}`;
-    line.accepted(Number(response.headers.get("x-turn-age-ms") ?? 0));
+    const age = response.headers.get("x-turn-age-ms");
+    this.clock.joined(age === null ? null : Number(age), Number(response.headers.get("x-turn-size") ?? 0));
+    this.isJoined = true;
+    line.online(() => this.#progress());
     const reader = response.body.getReader();
     for (;;) {
       const { done, value } = await reader.read();
       if (done) return "";
+      this.clock.arrived(this.offset, this.offset + value.byteLength);
       this.offset += value.byteLength;
-      for (const payload of this.decoder.push(value)) this.gatherer.add(payload);
-      line.arrived(this.gatherer, this.gatherer.parts(false, this.thinks));
-      if (!this.timer) this.timer = window.setTimeout(() => this.#draw(false), DRAW_MS);
+      this.#take(this.decoder.push(value));
+      if (!this.timer) this.timer = window.setTimeout(() => this.#draw(), DRAW_MS);
     }
+  }
+
+  /** @param {any[]} payloads */
+  #take(payloads) {
+    payloads.forEach((payload, index) => this.gatherer.add(payload, this.decoder.ats[index]));
+    this.hasNews ||= payloads.length > 0;
+  }
+
+  /** @returns {import("./chat_state.js").Progress | null} */
+  #progress() {
+    // What is read of a stream that has been going is not what happens now.
+    if (!this.isJoined || this.offset < this.clock.replayed) return null;
+    const { firstAt, lastAt, deltas, tokens } = this.gatherer;
+    return {
+      state: this.parts.answer ? "answering" : this.parts.reasoning ? "thinking" : "prefill",
+      age: this.clock.age(),
+      first: this.clock.at(firstAt),
+      answer: this.clock.at(this.gatherer.beginOfAnswer(this.parts).at),
+      last: this.clock.at(lastAt),
+      deltas,
+      tokens,
+    };
+  }
+
+  #draw() {
+    const began = performance.now();
+    this.timer = 0;
+    if (!this.hasNews) return;
+    this.hasNews = false;
+    this.#show(this.gatherer.parts(false, this.thinks), false);
+    if (this.parts.reasoning) this.#summarise();
+    this.surroundings.page.keep();
+    // Long answers take longer to draw: leave most of the time to the reader.
+    const pause = Math.max(DRAW_MS, 4 * (performance.now() - began));
+    this.timer = window.setTimeout(() => this.#draw(), pause);
+  }
+
+  /** @param {{ reasoning: string, answer: string, answerAt: number }} parts @param {boolean} ended */
+  #show(parts, ended) {
+    this.parts = parts;
+    if (parts.reasoning !== this.drawn.reasoning || (ended && parts.reasoning)) this.#showReasoning(ended);
+    if (parts.answer !== this.drawn.answer || (ended && parts.answer)) {
+      if (parts.reasoning && parts.answer && !this.hasFolded) this.#fold();
+      this.answer.update(parts.answer, ended);
+    }
+    this.drawn = parts;
   }
 
   /** @param {boolean} ended */
-  #draw(ended) {
-    const began = performance.now();
-    const wasAtEnd = isAtEnd();
-    const parts = this.gatherer.parts(ended, this.thinks);
-    if (parts.reasoning !== this.drawn.reasoning) this.#drawReasoning(parts.reasoning);
-    if (parts.answer !== this.drawn.answer) {
-      if (parts.reasoning && !this.hasFolded) this.#fold();
-      renderMarkdown(this.part("answer"), parts.answer);
-    }
-    this.drawn = parts;
-    if (!ended && parts.reasoning) this.#summarise(parts.answer !== "");
-    if (wasAtEnd) scrollToEnd();
-    // Long answers take longer to draw: leave most of the time to the reader.
-    const pause = Math.max(DRAW_MS, 4 * (performance.now() - began));
-    clearTimeout(this.timer);
-    this.timer = ended ? 0 : window.setTimeout(() => this.#drawIfNew(), pause);
-  }
-
-  #drawIfNew() {
-    this.timer = 0;
-    const parts = this.gatherer.parts(false, this.thinks);
-    if (parts.answer !== this.drawn.answer || parts.reasoning !== this.drawn.reasoning) this.#draw(false);
-  }
-
-  /** @param {string} text */
-  #drawReasoning(text) {
-    const think = /** @type {HTMLDetailsElement} */ (this.part("think"));
-    const body = this.part("reasoning");
-    if (think.hidden) {
-      think.hidden = false;
+  #showReasoning(ended) {
+    const think = /** @type {HTMLDetailsElement} */ (partOf(this.element, "think"));
+    const body = partOf(this.element, "reasoning");
+    const { reasoning } = this.parts;
+    if (think.hidden && reasoning && !ended) {
       think.open = true;
       think.classList.add("now");
     }
-    const wasAtEnd = body.scrollTop + body.clientHeight >= body.scrollHeight - 24;
-    const shown = body.textContent ?? "";
-    // Append where it only grew: a selection in the text then stays.
-    if (text.startsWith(shown)) body.append(text.slice(shown.length));
-    else body.textContent = text;
-    if (wasAtEnd) body.scrollTop = body.scrollHeight;
+    think.hidden = !reasoning;
+    this.reasoning.update(reasoning, ended || this.parts.answer !== "");
+    this.thought.keep();
     body.classList.toggle("whole", body.scrollHeight <= body.clientHeight); // only what goes on above fades
   }
 
   #fold() {
     this.hasFolded = true;
     const fold = /** @type {HTMLInputElement | null} */ (document.getElementById("fold"));
-    this.part("think").classList.remove("now");
-    if (fold?.checked) this.part("think").removeAttribute("open");
+    const think = partOf(this.element, "think");
+    think.classList.remove("now");
+    if (fold?.checked && !think.contains(document.getSelection()?.anchorNode ?? null)) think.removeAttribute("open");
   }
 
-  /** @param {boolean} isOver */
-  #summarise(isOver) {
-    const seconds = this.surroundings.line.thinkingSeconds();
-    const word = isOver ? gettext("Thought for") : gettext("Thinking");
-    const summary = this.part("summary");
+  #summarise() {
+    const begin = this.gatherer.beginOfAnswer(this.parts);
+    const isOver = begin.at >= 0;
+    const first = this.clock.at(this.gatherer.firstAt);
+    const until = isOver ? this.clock.at(begin.at) : this.clock.age();
+    const { deltas, tokens } = this.gatherer;
+    const n = Math.round(tokens ? (tokens * begin.before) / deltas : begin.before);
     const numbers = document.createElement("span");
     numbers.className = "num";
-    numbers.textContent = interpolate(gettext("%(time)s s, %(n)s tokens"), { time: seconds.toFixed(1), n: this.gatherer.thoughts }, true);
+    if (first !== null && until !== null) {
+      const time = ((until - first) / 1000).toFixed(1);
+      numbers.textContent = interpolate(gettext("%(time)s s, ≈ %(n)s tokens"), { time, n }, true);
+    }
+    const summary = partOf(this.element, "summary");
     const mark = summary.querySelector("svg");
+    const word = isOver ? gettext("Thought for") : gettext("Thinking");
     summary.replaceChildren(...(mark ? [mark] : []), word, " ", numbers);
   }
 
-  /** The turn's row has the last word: its numbers, and what went wrong. */
+  /** The turn's row has the last word: its texts, its numbers, and what went wrong. */
   async #finish() {
     clearTimeout(this.timer);
-    this.#draw(true);
-    this.part("think").classList.remove("now");
-    this.surroundings.line.end();
+    const { line, page } = this.surroundings;
+    this.#take(this.decoder.end());
+    this.#show(this.gatherer.parts(true, this.thinks), true);
+    partOf(this.element, "think").classList.remove("now");
+    line.end();
     const response = await fetch(this.element.dataset.address ?? "");
     if (!response.ok) return;
-    const page = new DOMParser().parseFromString(await response.text(), "text/html");
-    const fresh = page.querySelector("[data-turn]");
-    if (!fresh) location.reload(); // logged out meanwhile: this is the login page
-    const wasAtEnd = isAtEnd();
+    const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
+    const turn = fresh.querySelector("[data-turn]");
+    if (!turn) return location.reload(); // logged out meanwhile: this is the login page
+    const texts = templateOf(fresh, "[data-texts]");
+    const [reasoning, answer] = ["reasoning", "answer"].map(
+      (name) => texts?.querySelector(`[data-text=${name}]`)?.textContent ?? "",
+    );
+    if (reasoning !== this.drawn.reasoning || answer !== this.drawn.answer)
+      this.#show({ ...this.parts, reasoning, answer }, true);
     for (const name of ["end", "summary"]) {
-      const part = fresh?.querySelector(`[data-part=${name}]`);
-      if (part) this.part(name).replaceWith(part);
+      const part = turn.querySelector(`[data-part=${name}]`);
+      if (part) partOf(this.element, name).replaceWith(part);
     }
-    const facts = page.querySelector("[data-facts]");
-    if (facts instanceof HTMLTemplateElement) document.querySelector("[data-last-turn]")?.replaceChildren(facts.content);
-    this.element.dataset.state = fresh?.getAttribute("data-state") ?? "done";
-    if (wasAtEnd) scrollToEnd();
+    const copy = /** @type {HTMLElement | null} */ (this.element.querySelector("[data-copy-thought]"));
+    if (copy) copy.dataset.copyText = reasoning;
+    const facts = templateOf(fresh, "[data-facts]");
+    if (facts) document.querySelector("[data-last-turn]")?.replaceChildren(facts);
+    this.element.dataset.state = turn.getAttribute("data-state") ?? "done";
+    page.keep();
   }
 }
 
-/** Is the reader at the end of the page? Who is not stays where they are. */
-function isAtEnd() {
-  return window.innerHeight + window.scrollY >= document.documentElement.scrollHeight - NEAR_END_PX;
-}
-
-function scrollToEnd() {
-  window.scrollTo({ top: document.documentElement.scrollHeight });
+/** @param {Document} page @param {string} which */
+function templateOf(page, which) {
+  const found = page.querySelector(which);
+  return found instanceof HTMLTemplateElement ? found.content : null;
 }

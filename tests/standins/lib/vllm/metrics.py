@@ -58,7 +58,7 @@ class Metrics:
         self._config = config
         self.running = self.waiting = 0
         self.kv_share = 0.0
-        self.prompt_tokens = self.generation_tokens = self.preemptions = 0
+        self.prompt_tokens = self.generation_tokens = self.preemptions = self.prefix_hits = 0
         self.drafts = self.draft_tokens = self.accepted_tokens = 0
         self.finished = dict.fromkeys(REASONS["old" if self.is_old else "new"], 0)
         self.histograms = self._new_histograms()
@@ -147,7 +147,7 @@ class Metrics:
         else:
             found += [
                 ("prefix_cache_queries", [("", self.prompt_tokens)]),
-                ("prefix_cache_hits", [("", 0)]),
+                ("prefix_cache_hits", [("", self.prefix_hits)]),
             ]
         if self.drafts and self.is_old:
             found += [

@@ -98,6 +98,7 @@ def _engine(
         prefill=engines.PREFILL_TOKENS_PER_S,
         kv_tokens=fit.kv_tokens,
         drafts=loaded.drafts,
+        caches=not version.startswith("0.7") and args.enable_prefix_caching is not False,
     )
     metrics = Metrics(version, name, config)
     return engines.Engine(pace, metrics, opens_thought=loaded.weights.opens_thought)

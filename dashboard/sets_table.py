@@ -1,0 +1,47 @@
+"""The table of data sets as the deployment guide prints it, in Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.utils.translation import gettext as _
+
+from dashboard.formats import number
+from jobs.queries.set_scores import SetGroup
+
+# Stands for a name that is filled in later, by the page.
+NAME = "{name}"
+
+
+def markdown(groups: Sequence[SetGroup], name: str) -> str:
+    """A row a set, the mean of each group below it; a group of many sets is one row."""
+    lines = [
+        f"| dataset | version | metric | mode | {_cell(name)} |",
+        "|----- | ----- | ----- | ----- | -----|",
+    ]
+    for group in groups:
+        if not group.is_folded:
+            for row in group.rows:
+                lines.append(_line(row.dataset, row.version, row.metric, row.mode, row.value))
+        if group.is_folded or group.macro is not None:
+            label = mean_label(group, alone=len(groups) == 1)
+            lines.append(_line(label, "", group.metric, group.mode, group.macro))
+    return "\n".join(lines) + "\n"
+
+
+def mean_label(group: SetGroup, *, alone: bool) -> str:
+    """ "avg" as in the guide; of which sets, where there are others too."""
+    if group.is_folded:
+        words = {"name": group.name, "n": len(group.rows)}
+        return _("%(name)s, avg of %(n)s") % words
+    return "avg" if alone else f"avg {group.name}"
+
+
+def _line(dataset: str, version: str, metric: str, mode: str, value: float | None) -> str:
+    shown = "-" if value is None else number(value, 2)
+    cells = map(_cell, (dataset, version, metric, mode, shown))
+    return f"| {' | '.join(cells)} |"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split())

@@ -1,0 +1,47 @@
+// @ts-check
+/** The same chat in several tabs: what another one asked appears here. */
+
+/**
+ * @param {HTMLElement} convo with `data-chat`
+ * @param {() => boolean} isBusy a turn is being watched here
+ * @param {(turn: HTMLElement) => void} show make a turn that came live
+ * @returns {() => void} tell the other tabs that something changed
+ */
+export function bindSync(convo, isBusy, show) {
+  const chat = convo.dataset.chat;
+  if (!chat) return () => {};
+  let isAsking = false;
+
+  async function look() {
+    if (isBusy() || isAsking) return;
+    isAsking = true;
+    const response = await fetch(location.href).catch(() => null);
+    isAsking = false;
+    if (!response?.ok || isBusy()) return;
+    const page = new DOMParser().parseFromString(await response.text(), "text/html");
+    const fresh = /** @type {HTMLElement[]} */ ([...page.querySelectorAll("[data-convo] > [data-turn]")]);
+    if (page.querySelector("[data-convo]")?.getAttribute("data-chat") !== chat) return;
+    for (const turn of fresh) take(turn);
+  }
+
+  /** @param {HTMLElement} turn */
+  function take(turn) {
+    const here = /** @type {HTMLElement | null} */ (convo.querySelector(`[data-index="${turn.dataset.index}"]`));
+    const isKnown = here?.dataset.turn === turn.dataset.turn && here?.dataset.state === turn.dataset.state;
+    // An attempt that failed stays in sight here, although an earlier one counts.
+    if (isKnown || (here?.dataset.state === "failed" && Number(here.dataset.turn) > Number(turn.dataset.turn))) return;
+    for (const button of convo.querySelectorAll("[data-retry]")) button.remove();
+    if (here) here.replaceWith(turn);
+    else convo.append(turn);
+    convo.querySelector("[data-empty]")?.remove();
+    show(turn);
+  }
+
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) look();
+  });
+  const channel = new BroadcastChannel(`chat-${chat}`);
+  channel.addEventListener("message", look);
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a channel has one origin
+  return () => channel.postMessage("changed");
+}

@@ -1,0 +1,58 @@
+// @ts-check
+/** Where formulas stand in a text: $…$, $$…$$, \(…\), \[…\], bare environments, \boxed{…} and \ce{…}. Pure. */
+
+const ENVIRONMENTS = "(?:align|alignat|equation|gather|multline|cases|CD|split|array|[pbvBV]?matrix|aligned|gathered)";
+const DISPLAY = /^(?:\$\$([^]+?)\$\$|\\\[([^]+?)\\\])/;
+const ENVIRONMENT = new RegExp(`^\\\\begin\\{(${ENVIRONMENTS}\\*?)\\}[^]*?\\\\end\\{\\1\\}`);
+const COMMAND = /^\\(?:boxed|ce)\{/;
+// $…$ follows pandoc's rule: no space inside the dollars, no digit after, so that prices stay prices.
+const INLINE = /^(?:\\\(([^]+?)\\\)|\$(?!\s)((?:\\.|[^\\$\n])+?)(?<!\s)\$(?!\d))/;
+// "$10 today; price is 5$": an amount and a word.
+const PRICE = /^\d[\d.,]*(?:[\s;:!?(-]+[A-Za-z]{2,}|\s*[\u4e00-\u9fff])/;
+// A block that may begin in the middle of a line would cut the paragraph there.
+const BEGINS = {
+  block: new RegExp(`(?<=\\n)(?:\\$\\$|\\\\\\[|\\\\begin\\{${ENVIRONMENTS})`),
+  inline: new RegExp(`\\$|\\\\[[(]|\\\\(?:boxed|ce)\\{|\\\\begin\\{${ENVIRONMENTS}`),
+};
+const LONGEST_COMMAND = 4000;
+
+/**
+ * Where a formula may begin next.
+ * @param {string} text
+ * @param {"block" | "inline"} level
+ * @returns {number | undefined}
+ */
+export function mayBegin(text, level) {
+  const at = text.search(BEGINS[level]);
+  return at < 0 ? undefined : at;
+}
+
+/**
+ * The formula with which a text begins.
+ * @param {string} text
+ * @param {"block" | "inline"} level
+ * @returns {{ raw: string, text: string, display: boolean } | undefined}
+ */
+export function formulaAt(text, level) {
+  const display = DISPLAY.exec(text);
+  if (display) return { raw: display[0], text: (display[1] ?? display[2]).trim(), display: true };
+  const environment = ENVIRONMENT.exec(text);
+  if (environment) return { raw: environment[0], text: environment[0], display: true };
+  if (level === "block") return undefined;
+  const command = COMMAND.test(text) ? balanced(text) : "";
+  if (command) return { raw: command, text: command, display: false };
+  const inline = INLINE.exec(text);
+  if (!inline || PRICE.test(inline[2] ?? "")) return undefined;
+  return { raw: inline[0], text: (inline[1] ?? inline[2]).trim(), display: false };
+}
+
+/** A text up to the brace that closes its first one; "" where none does. @param {string} text */
+function balanced(text) {
+  let depth = 0;
+  for (let at = text.indexOf("{"); at < Math.min(text.length, LONGEST_COMMAND); at += 1) {
+    if (text[at] === "\\") at += 1;
+    else if (text[at] === "{") depth += 1;
+    else if (text[at] === "}" && (depth -= 1) === 0) return text.slice(0, at + 1);
+  }
+  return "";
+}

@@ -1,0 +1,123 @@
+// @ts-check
+/** Strips of a live chart: which of them are shown, and where each has its place. Pure. */
+
+const STRIP_PX = 92;
+const FRAME_PX = 40; // ticks of the common axis, and what stands above the first strip
+const HEAD = 0.26; // of a strip's height: its title
+
+/** @typedef {{name: string, title: string, axis: number}} Strip */
+/** @typedef {{t: number[], y: (number | null)[]}} Series */
+
+/**
+ * The strips of `figure` that have a value to show and are not switched off, top to bottom.
+ * @param {any} figure
+ * @param {Record<string, Series>} series
+ * @param {Set<string>} off
+ * @returns {Strip[]}
+ */
+export function shown(figure, series, off) {
+  return filled(figure, series).filter((strip) => !off.has(strip.name));
+}
+
+/**
+ * The strips that have a value to show.
+ * @param {any} figure
+ * @param {Record<string, Series>} series
+ * @returns {Strip[]}
+ */
+export function filled(figure, series) {
+  return figure.strips.filter((/** @type {Strip} */ strip) =>
+    figure.data.some(
+      (/** @type {any} */ trace) =>
+        trace.yaxis === `y${strip.axis}` && series[trace.meta]?.y.some((value) => value !== null),
+    ),
+  );
+}
+
+/**
+ * Where a series changes its value, its first one included: ``[{t, text}]``.
+ * @param {Series | undefined} series
+ * @param {(value: number) => string} name
+ */
+export function changes(series, name) {
+  /** @type {{t: number, text: string}[]} */
+  const found = [];
+  let before = null;
+  for (const [index, value] of (series?.y ?? []).entries()) {
+    if (value !== null && value !== before) found.push({ t: series?.t[index] ?? 0, text: name(value) });
+    before = value ?? before;
+  }
+  return found;
+}
+
+/** @param {number} count of strips */
+export function heightOf(count) {
+  return FRAME_PX + STRIP_PX * Math.max(1, count);
+}
+
+/**
+ * The figure with these strips alone, one below the other, each under its title; marks are lines
+ * across all of them.
+ * @param {any} figure
+ * @param {Strip[]} strips
+ * @param {{x: string, text: string}[]} marks
+ */
+export function laidOut(figure, strips, marks) {
+  const { xaxis, ...rest } = figure.layout;
+  const layout = Object.fromEntries(Object.entries(rest).filter(([key]) => !key.startsWith("yaxis")));
+  const height = 1 / Math.max(1, strips.length);
+  const annotations = marks.map((mark) => markName(mark));
+  strips.forEach((strip, place) => {
+    const top = 1 - place * height - height * HEAD;
+    layout[`yaxis${strip.axis}`] = { ...figure.layout[`yaxis${strip.axis}`], domain: [1 - (place + 1) * height, top] };
+    annotations.push(heading(strip.title, top));
+  });
+  layout.xaxis = { ...xaxis, anchor: `y${strips.at(-1)?.axis ?? 1}` };
+  layout.annotations = annotations;
+  layout.shapes = marks.map((mark) => ({
+    type: "line",
+    x0: mark.x,
+    x1: mark.x,
+    y0: 0,
+    y1: 1,
+    yref: "paper",
+    line: { color: "$line-control", width: 1, dash: "dot" },
+  }));
+  const axes = new Set(strips.map((strip) => `y${strip.axis}`));
+  return { ...figure, data: figure.data.filter((/** @type {any} */ trace) => axes.has(trace.yaxis)), layout };
+}
+
+/** @param {{x: string, text: string}} mark */
+function markName(mark) {
+  return {
+    text: mark.text,
+    x: mark.x,
+    y: 0,
+    yref: "paper",
+    xanchor: "left",
+    yanchor: "bottom",
+    xshift: 3,
+    textangle: "-90",
+    showarrow: false,
+    font: { color: "$ink-3", size: 10 },
+  };
+}
+
+/**
+ * @param {string} text
+ * @param {number} top
+ */
+function heading(text, top) {
+  return {
+    text,
+    x: 0,
+    y: top,
+    xref: "paper",
+    yref: "paper",
+    xanchor: "left",
+    yanchor: "bottom",
+    yshift: 4,
+    showarrow: false,
+    font: { color: "$ink", size: 12, weight: 600 },
+  };
+}

@@ -1,0 +1,29 @@
+// @ts-check
+/** The table of data sets: a name that is typed stands in its head, in what is copied, and in the address. */
+
+for (const panel of document.querySelectorAll("[data-sets]")) bind(/** @type {HTMLElement} */ (panel));
+
+/** @param {HTMLElement} panel */
+function bind(panel) {
+  const form = /** @type {HTMLFormElement} */ (panel.querySelector("form"));
+  const input = /** @type {HTMLInputElement} */ (form.querySelector("[name=name]"));
+  const copy = /** @type {HTMLElement} */ (panel.querySelector("[data-pattern]"));
+  const own = input.defaultValue;
+
+  function show() {
+    const name = input.value.trim() || own;
+    for (const head of panel.querySelectorAll("[data-name]")) head.textContent = name;
+    const cell = name.replaceAll("|", "\\|").split(/\s+/).join(" ");
+    copy.dataset.copyText = (copy.dataset.pattern ?? "").replace("{name}", () => cell);
+    const address = new URL(location.href);
+    if (input.value.trim() && input.value.trim() !== own) address.searchParams.set("name", name);
+    else if (!input.value.trim()) address.searchParams.delete("name");
+    history.replaceState(history.state, "", address);
+  }
+
+  input.addEventListener("input", show);
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    show();
+  });
+}

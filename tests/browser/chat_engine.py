@@ -1,0 +1,70 @@
+"""An engine that says what a test tells it to, for chats in a real browser."""
+
+from __future__ import annotations
+
+import json
+import queue
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+END = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+
+
+def delta(**fields: str) -> bytes:
+    """A piece of an answer as an event."""
+    return b"data: " + json.dumps({"choices": [{"delta": fields}]}).encode() + b"\n\n"
+
+
+class ChatEngine:
+    """``say`` goes to the request that is open, or to the next one; ``status`` is of the next."""
+
+    def __init__(self) -> None:
+        self.status = 200
+        self.requests: list[dict[str, Any]] = []
+        self.url = ""
+        self._pieces: queue.Queue[bytes | None] = queue.Queue()
+
+    def say(self, *pieces: bytes) -> None:
+        """Send these."""
+        for piece in pieces:
+            self._pieces.put(piece)
+
+    def end(self, *pieces: bytes) -> None:
+        """Send these and close the connection."""
+        self.say(*pieces)
+        self._pieces.put(None)
+
+    def answer(self, request: BaseHTTPRequestHandler) -> None:
+        """Stream to one request what is said meanwhile."""
+        self.requests.append(json.loads(request.rfile.read(int(request.headers["Content-Length"]))))
+        request.send_response(self.status)
+        request.end_headers()
+        while (piece := self._pieces.get()) is not None:
+            request.wfile.write(piece)
+            request.wfile.flush()
+
+
+@contextmanager
+def chat_engine() -> Iterator[ChatEngine]:
+    """One that listens."""
+    engine = ChatEngine()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            if self.path == "/v1/chat/completions":
+                engine.answer(self)
+            else:
+                self.send_error(404)
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        engine.url = f"http://127.0.0.1:{server.server_address[1]}"
+        yield engine
+        server.shutdown()

@@ -1,0 +1,323 @@
+"""Chats in a real browser, with an engine whose every byte the test decides."""
+
+import json
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.chat_engine import END, chat_engine, delta
+from tests.browser.visits import WIDE, Complaints
+
+pytestmark = pytest.mark.browser
+
+SEED = """
+from jobs.models import Conversation, Deployment, Host
+from tests.factories import make_deployment, make_host
+Conversation.objects.all().delete(); Deployment.objects.all().delete()
+hosts = [
+    Host.objects.filter(name=name).first() or make_host(name, sort=sort)
+    for name, sort in (("own", "vacc"), ("sim", "simulated"))
+]
+one = make_deployment(name="small", dashboard_url={url!r}, host=hosts[0])
+two = make_deployment(name="r1", dashboard_url={url!r}, model_id="deepseek-r1", host=hosts[1])
+print(one.pk, two.pk)
+"""
+CODE = "```python\nprint({n})\n```\n\n"
+
+
+@pytest.fixture
+def engine():
+    with chat_engine() as listening:
+        yield listening
+
+
+@pytest.fixture
+def deployments(own_server, engine):
+    return own_server.shell(SEED.format(url=engine.url))
+
+
+@pytest.fixture
+def window(browser, own_server):
+    name, value = own_server.cookie.split("=", 1)
+    root = f"http://127.0.0.1:{own_server.port}"
+    complaints = Complaints()
+    with browser.new_context(viewport=WIDE, base_url=root) as context:
+        complaints.listen(context)
+        context.grant_permissions(["clipboard-read", "clipboard-write"])
+        context.add_cookies([{"name": name, "value": value, "url": root}])
+        yield context
+    assert complaints == []
+
+
+@pytest.fixture
+def page(window, deployments):
+    opened = window.new_page()
+    opened.goto(f"/playground/?deployment={deployments[0]}")
+    return opened
+
+
+def ask(page, text="Hello"):
+    page.get_by_label("Message").fill(text)
+    page.get_by_role("button", name="Send").click()
+    page.wait_for_url(re.compile(r"/playground/\d+/"))
+    return page.locator("[data-turn]").last
+
+
+def part(turn, name):
+    return turn.locator(f"[data-part={name}]")
+
+
+def from_end(page):
+    """How many pixels of the page are below the window."""
+    return page.evaluate("document.documentElement.scrollHeight - innerHeight - scrollY")
+
+
+def until(page, is_so):
+    for _ in range(600):
+        if is_so():
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError("it did not come to be")
+
+
+def answered(page, engine, text):
+    """A chat whose first question has this answer."""
+    engine.end(delta(content=text), END)
+    turn = ask(page)
+    expect(turn).to_have_attribute("data-state", "done")
+    return turn
+
+
+def test_asking_again_keeps_the_good_answer_when_the_engine_answers_503(page, engine):
+    turn = answered(page, engine, "The good answer.")
+    engine.status = 503
+    engine.end(b"<html><head><title>503 Service Unavailable</title></head></html>")
+
+    turn.get_by_role("button", name="Ask again").click()
+
+    turn = page.locator("[data-turn]")
+    expect(turn).to_have_attribute("data-state", "failed")
+    expect(turn).to_contain_text("503 Service Unavailable")
+    expect(turn).to_contain_text("2/2")
+    expect(turn).to_contain_text("The earlier answer is kept")
+    turn.get_by_role("button", name="Earlier attempt").click()
+    expect(part(turn, "answer")).to_have_text("The good answer.")
+    page.reload()
+    expect(turn).to_contain_text("1/2")
+    expect(part(turn, "answer")).to_have_text("The good answer.")
+
+    engine.status = 200
+    engine.end(delta(content="On it goes."), END)
+    ask(page, "And now?")
+    expect(turn).to_have_count(2)
+    expect(turn.last).to_have_attribute("data-state", "done")
+    sent = [message["content"] for message in engine.requests[-1]["messages"]]
+    assert sent == ["Hello", "The good answer.", "And now?"]
+
+
+def test_an_answer_that_is_not_streamed_shows_without_a_reload(page, engine):
+    whole = {"choices": [{"message": {"content": "**Four.**"}, "finish_reason": "stop"}]}
+    engine.end(json.dumps(whole, indent=2).encode())
+
+    turn = ask(page)
+
+    expect(part(turn, "answer").locator("strong")).to_have_text("Four.")
+
+
+def test_a_reload_shows_the_numbers_of_the_streams_own_clock(page, engine):
+    engine.say(delta(content="one "))
+    turn = ask(page)
+    expect(page.locator("#sline")).to_contain_text("first token after")
+    first = re.search(r"first token after ([\d.]+) s", page.locator("#sline").inner_text())[1]
+    page.wait_for_timeout(1500)
+    engine.say(delta(content="two "))
+    expect(part(turn, "answer")).to_contain_text("two")
+    rate = re.search(r"([\d.]+) tok/s", page.locator("#sline").inner_text())[1]
+
+    page.reload()
+
+    line = page.locator("#sline")
+    expect(line).to_contain_text("tok/s")
+    again = re.search(r"first token after ([\d.]+) s", line.inner_text())[1]
+    assert abs(float(again) - float(first)) < 0.3
+    # Two tokens in a second and a half, however fast they came a second time.
+    assert float(re.search(r"([\d.]+) tok/s", line.inner_text())[1]) <= float(rate) < 1
+    assert "≈ 2 tokens" in line.inner_text()
+    engine.end(END)
+    expect(turn).to_have_attribute("data-state", "done")
+
+
+def test_what_stands_there_stays_while_more_comes(page, engine):
+    engine.say(*(delta(content=CODE.format(n=n)) for n in range(5)))
+    turn = ask(page)
+    expect(turn.locator("pre")).to_have_count(5)
+    page.evaluate("window.blocks = [...document.querySelectorAll('.answer pre')].slice(0, 4)")
+    page.evaluate("getSelection().selectAllChildren(blocks[1])")
+
+    engine.say(*(delta(content=CODE.format(n=n)) for n in range(5, 20)))
+    expect(turn.locator("pre")).to_have_count(20)
+    turn.locator("pre").first.get_by_role("button", name="Copy").click()
+    engine.end(delta(content="The end."), END)
+    expect(turn).to_have_attribute("data-state", "done")
+
+    blocks = "[...document.querySelectorAll('.answer pre')].slice(0, 4)"
+    assert page.evaluate(f"{blocks}.every((block, index) => block === window.blocks[index])")
+    assert page.evaluate("navigator.clipboard.readText()") == "print(0)\n"
+    assert page.evaluate("getSelection().toString()").strip().endswith("print(1)")
+    assert turn.locator("pre .hljs-built_in").count() == 20
+
+
+def test_a_long_list_or_block_of_code_grows_in_its_place(page, engine):
+    engine.say(delta(content="99. first\n100. second\n"))
+    turn = ask(page)
+    expect(turn.locator("ol.d3 > li")).to_have_count(2)
+    page.evaluate("window.first = document.querySelector('.answer li')")
+
+    engine.say(delta(content="101. thi"), delta(content="rd **bold**\n"))
+    expect(turn.locator("li strong")).to_have_text("bold")
+    engine.say(delta(content="\n```js\nlet a = 1;\n"))
+    expect(turn.locator("pre code")).to_contain_text("let a")
+    page.evaluate("window.code = document.querySelector('.answer pre')")
+    engine.end(delta(content="let b = 2;\n```\n"), END)
+    expect(turn).to_have_attribute("data-state", "done")
+
+    assert page.evaluate("first === document.querySelector('.answer li')")
+    assert page.evaluate("code === document.querySelector('.answer pre')")
+    assert page.evaluate("code.querySelector('code').textContent") == "let a = 1;\nlet b = 2;\n"
+
+
+def test_the_page_follows_a_fast_answer_until_somebody_scrolls_up(page, engine):
+    lines = "".join(f"Line {n}.\n\n" for n in range(200))
+    engine.say(*(delta(content=lines[at : at + 40]) for at in range(0, len(lines), 40)))
+    turn = ask(page)
+    expect(turn.locator("p").last).to_have_text("Line 199.")
+    until(page, lambda: from_end(page) < 8)
+
+    page.mouse.move(700, 400)
+    page.mouse.wheel(0, -100)
+    until(page, lambda: from_end(page) > 50)
+    engine.say(*(delta(content=f"More {n}.\n\n") for n in range(20)))
+    expect(turn.locator("p").last).to_have_text("More 19.")
+    assert from_end(page) > 50
+
+    page.evaluate("scrollTo({top: document.documentElement.scrollHeight, behavior: 'instant'})")
+    engine.say(*(delta(content=f"Again {n}.\n\n") for n in range(20)))
+    expect(turn.locator("p").last).to_have_text("Again 19.")
+    until(page, lambda: from_end(page) < 8)
+    engine.end(END)
+    expect(turn).to_have_attribute("data-state", "done")
+
+
+def test_a_thought_is_markdown_that_can_be_opened_whole_and_copied(page, engine):
+    thought = "".join(f"- step {n}\n" for n in range(60))
+    engine.say(delta(reasoning=thought))
+    turn = ask(page)
+    body = part(turn, "reasoning")
+    expect(body.locator("li")).to_have_count(60)
+    assert body.evaluate("box => box.clientHeight") <= 200
+
+    turn.get_by_role("button", name="Whole height").click()
+    assert body.evaluate("box => box.clientHeight === box.scrollHeight && box.clientHeight > 600")
+    turn.locator("[data-copy-thought]").click()
+    assert page.evaluate("navigator.clipboard.readText()") == thought.strip()
+    engine.end(delta(content="So."), END)
+    expect(turn).to_have_attribute("data-state", "done")
+
+
+def test_another_deployment_brings_its_state_its_mark_and_its_parameters(page, engine, deployments):
+    answered(page, engine, "Hi.")
+    page.get_by_label("System prompt").fill("Be brief.")
+    page.get_by_label("Message").fill("half a question")
+
+    page.get_by_label("Deployment").select_option(label="r1 (simulated)")
+
+    expect(page.get_by_label("temperature").first).to_have_value("0.6")
+    expect(page.locator("#chat-sim")).to_have_text("simulated")
+    expect(page.get_by_label("System prompt")).to_have_value("Be brief.")
+    expect(page.locator("[data-advice]")).to_be_visible()
+    expect(page.get_by_label("Message")).to_have_value("half a question")
+    expect(page).to_have_url(re.compile(rf"\?deployment={deployments[1]}$"))
+    engine.end(delta(content="<think>Hm.</think>So."), END)
+    page.get_by_role("button", name="Send").click()
+    turns = page.locator("[data-turn]")
+    expect(turns).to_have_count(2)
+    expect(turns.nth(1).locator(".asked")).to_contain_text("r1")
+    expect(turns.nth(1).locator(".asked")).to_contain_text("temperature 0.6")
+    expect(turns.nth(0).locator(".asked")).to_contain_text("small")
+    expect(turns.nth(1)).to_have_attribute("data-state", "done")
+
+
+def test_a_thought_that_is_stopped_stays_a_thought(page, engine, deployments):
+    page.goto(f"/playground/?deployment={deployments[1]}")
+    engine.say(delta(content="The user asks."))
+    turn = ask(page)
+    expect(part(turn, "reasoning")).to_have_text("The user asks.")
+
+    page.get_by_role("button", name="Stop").click()
+
+    expect(turn).to_have_attribute("data-state", "stopped")
+    expect(part(turn, "reasoning")).to_have_text("The user asks.")
+    expect(part(turn, "answer")).to_be_empty()
+    engine.end()
+
+
+def test_a_draft_outlasts_a_reload(page, engine):
+    page.get_by_label("Message").fill("half a question")
+
+    page.reload()
+
+    expect(page.get_by_label("Message")).to_have_value("half a question")
+    answered(page, engine, "Hi.")
+    page.goto("/playground/")
+    expect(page.get_by_label("Message")).to_have_value("")
+
+
+def test_what_one_tab_asks_appears_in_the_other(page, engine, window):
+    answered(page, engine, "One.")
+    other = window.new_page()
+    other.goto(page.url)
+
+    engine.say(delta(content="Two"))
+    page.get_by_label("Message").fill("And now?")
+    page.get_by_role("button", name="Send").click()
+
+    expect(other.locator("[data-turn]")).to_have_count(2)
+    expect(part(other.locator("[data-turn]").last, "answer")).to_have_text("Two")
+    engine.end(delta(content=" it is."), END)
+    for tab in (page, other):
+        expect(part(tab.locator("[data-turn]").last, "answer")).to_have_text("Two it is.")
+        expect(tab.locator("[data-turn]").last).to_have_attribute("data-state", "done")
+
+
+@pytest.mark.parametrize(
+    ("text", "found", "words"),
+    [
+        (r"\begin{align}a&=b\\c&=d\end{align}", ".katex-display", None),
+        (r"So \boxed{42} it is.", ".katex", None),
+        (r"It is \ce{H2O}.", ".tex", None),
+        ("$10 today; price is 5$", "p", "$10 today; price is 5$"),
+        ("- [x] done\n- [ ] open", "li >> nth=0", "☑ done"),
+        ("![](http://example.org/a.png)", "a", "image: http://example.org/a.png"),
+        ("100. a\n101. b", "ol.d3", None),
+    ],
+)
+def test_answers_are_shown_as_they_are_meant(page, engine, text, found, words):
+    turn = answered(page, engine, text)
+
+    place = part(turn, "answer").locator(found)
+    expect(place.first).to_be_visible()
+    if words:
+        expect(place.first).to_have_text(words)
+
+
+def test_an_error_below_a_long_question_is_in_sight(page, engine):
+    engine.status = 500
+    engine.end(b'{"error":{"message":"out of memory"}}')
+
+    turn = ask(page, "word " * 3000)
+
+    expect(turn).to_have_attribute("data-state", "failed")
+    note, box = turn.locator(".note.bad").bounding_box(), page.locator("#ask").bounding_box()
+    assert note["y"] + note["height"] <= box["y"]
+    assert note["y"] > 0

@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { changes, filled, laidOut, shown } from "../../static/js/lib/strips.js";
+
+const FIGURE = {
+  data: [
+    { meta: "output", yaxis: "y1" },
+    { meta: "kv", yaxis: "y2" },
+    { meta: "done", yaxis: "y3" },
+    { meta: "failed", yaxis: "y3" },
+  ],
+  layout: { xaxis: { type: "date" }, yaxis1: { nticks: 3 }, yaxis2: {}, yaxis3: {}, margin: { l: 1 } },
+  strips: [
+    { name: "output", title: "Output", axis: 1 },
+    { name: "kv", title: "KV", axis: 2 },
+    { name: "client", title: "Client", axis: 3 },
+  ],
+};
+const SERIES = {
+  output: { t: [1], y: [2] },
+  kv: { t: [1], y: [null] },
+  done: { t: [1], y: [0] },
+};
+
+test("a strip without a value is not shown, nor one that is switched off", () => {
+  assert.deepEqual(filled(FIGURE, SERIES).map((strip) => strip.name), ["output", "client"]);
+  assert.deepEqual(shown(FIGURE, SERIES, new Set(["output"])).map((strip) => strip.name), ["client"]);
+});
+
+test("strips lie one below the other and share the axis of the last one", () => {
+  const strips = filled(FIGURE, SERIES);
+
+  const { data, layout } = laidOut(FIGURE, strips, [{ x: "2026", text: "measure" }]);
+
+  assert.deepEqual(data.map((trace) => trace.meta), ["output", "done", "failed"]);
+  assert.equal(layout.xaxis.anchor, "y3");
+  assert.equal(layout.yaxis2, undefined);
+  assert.ok(layout.yaxis1.domain[0] >= layout.yaxis3.domain[1]);
+  assert.equal(layout.yaxis1.nticks, 3);
+  assert.deepEqual(layout.annotations.map((one) => one.text), ["measure", "Output", "Client"]);
+  assert.equal(layout.shapes[0].x0, "2026");
+});
+
+test("a mark stands where the concurrency changes, and at its first value", () => {
+  const series = { t: [1, 2, 3, 4, 5], y: [1, 1, null, 4, 4] };
+
+  assert.deepEqual(changes(series, (value) => `@${value}`), [
+    { t: 1, text: "@1" },
+    { t: 4, text: "@4" },
+  ]);
+  assert.deepEqual(changes(undefined, String), []);
+});
