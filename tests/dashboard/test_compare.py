@@ -251,3 +251,14 @@ def test_charts_of_groups_draw_means_with_their_intervals_and_each_run(page, hos
 
     assert '"error_y"' in html
     assert '"mode": "markers"' in html
+
+
+def test_the_switch_to_runs_is_not_the_time_that_a_job_has_run(client, host):
+    first, second = runs(served(host), 50.0, 51.0)
+    client.force_login(make_user("lin"))
+    client.cookies["django_language"] = "zh-hans"
+
+    found = client.get(f"{reverse('result-compare')}?id={first.pk}&id={second.pk}")
+
+    switch = re.search(r'<div class="seg".*?</div>', found.content.decode(), re.DOTALL)[0]
+    assert re.findall(r">([^<>]+)</a>", switch) == ["单次", "分组"]
