@@ -117,6 +117,17 @@ def test_the_load_of_the_host_is_summed_up_while_a_job_runs():
     assert Job.objects.get(pk=ended.pk).host_load == {}
 
 
+def test_a_load_that_no_host_can_have_is_left_out():
+    host = make_host()
+    running = make_job(host=host, state="running")
+    dies = {"0": {"power_w": 1.7e308}, "1": {"power_w": 1.7e308}}  # together: infinity
+
+    beat(host, load_1m=10**400, memory_free_bytes=5e9, dies=dies)
+
+    running.refresh_from_db()
+    assert set(running.host_load) == {"memory_free_bytes"}
+
+
 def test_provenance_says_what_the_host_had_and_did(get, host):
     argv = ("docker", "run", "-d", "registry/vllm:25", "vllm", "serve")
     deployment = served(host, argv)
