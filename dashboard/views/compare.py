@@ -90,7 +90,7 @@ def _groups(request: HttpRequest) -> list[list[Result]]:
     wanted = [numbers for numbers in wanted if numbers]
     rows = Result.objects.select_related("host", "job", "deployment__job", "created_by")
     numbers = {pk for group in wanted for pk in group}
-    found = rows.in_bulk(numbers)
+    found = rows.prefetch_related("points").in_bulk(numbers)
     if len(found) != len(numbers):
         raise Http404("one of these results is not there")
     return [[found[pk] for pk in group] for group in wanted]

@@ -240,7 +240,7 @@ def result_page(result_id: int) -> ResultPage:
 
 def points_of(result: Result) -> list[ResultPoint]:
     """A benchmark's points, by concurrency."""
-    return sorted(ResultPoint.objects.filter(result=result), key=lambda p: (p.concurrency, p.index))
+    return sorted(result.points.all(), key=lambda p: (p.concurrency, p.index))
 
 
 def accuracy(result: Result) -> Interval | None:

@@ -3,6 +3,8 @@
 import re
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils.html import strip_tags
 
@@ -262,3 +264,21 @@ def test_the_switch_to_runs_is_not_the_time_that_a_job_has_run(client, host):
 
     switch = re.search(r'<div class="seg".*?</div>', found.content.decode(), re.DOTALL)[0]
     assert re.findall(r">([^<>]+)</a>", switch) == ["单次", "分组"]
+
+
+def test_more_runs_ask_no_more_of_the_database(page, client, host):
+    """On the page of one of them, and of groups."""
+    mine, base = served(host), runs(served(host, argv=OTHER), 70.0, 71.0, 72.0)
+
+    def queries(*runs):
+        with CaptureQueriesContext(connection) as asked:
+            client.get(reverse("result-detail", args=[runs[0].pk]))
+            page(grouped(base, runs))
+        return len(asked)
+
+    few = runs(mine, 50.0, 51.0, 52.0)
+    queries(*few)
+    before = queries(*few)
+    more = runs(mine, 53.0, 54.0, 55.0, 56.0)
+
+    assert queries(*few, *more) == before
