@@ -168,4 +168,4 @@ def mean_interval(values: Sequence[float]) -> Interval | None:
 
 def _t(freedom: float) -> float:
     """Student's t at 97.5 %, on the safe side between whole degrees of freedom."""
-    return _T[max(1, int(freedom)) - 1] if freedom < len(_T) else Z
+    return _T[min(max(1, int(freedom)), len(_T)) - 1]

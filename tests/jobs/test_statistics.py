@@ -1,4 +1,5 @@
-from math import exp
+from math import exp, sqrt
+from statistics import variance
 
 import pytest
 
@@ -89,3 +90,11 @@ def test_how_many_more_runs_settle_it_is_that_of_the_two_sample_t_test():
 def test_three_runs_give_a_mean_its_interval():
     assert mean_interval([1.0, 2.0]) is None
     assert rounded(mean_interval([10.0, 11.0, 12.0]), 3) == (11.0, 8.516, 13.484)
+
+
+def test_an_interval_of_many_runs_is_at_least_as_wide_as_students():
+    for runs, wanted in ((31, 2.042), (50, 2.0096)):
+        values = [0.0, 1.0] * (runs // 2) + [0.5] * (runs % 2)
+        half = mean_interval(values).high - mean_interval(values).value
+
+        assert half >= wanted * sqrt(variance(values) / runs)
