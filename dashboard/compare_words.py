@@ -7,7 +7,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from dashboard.formats import change_text, number
+from dashboard.formats import MANIFOLD, change_text, number
 from dashboard.measured_with import part_text, part_title
 from dashboard.words import metric_label, metric_text, phrase
 from jobs.models import Result
@@ -44,7 +44,20 @@ def conclusion(comparison: Comparison) -> str:
         return _("%(name)s vs %(base)s: %(metric)s %(change)s, not significant") % words
     if change.verdict == "unknown":
         return _("%(name)s vs %(base)s: %(metric)s %(change)s, too few runs to tell") % words
+    if change.relative is not None and change.relative >= MANIFOLD:
+        return _told_manifold(main.metric) % {**words, "times": number(1 + change.relative)}
     return _told(main.metric, more=(change.absolute or 0) > 0) % words
+
+
+def _told_manifold(metric: str) -> str:
+    """The sentence for a difference that is sure, and so large that it is told as a factor."""
+    if metric == _BATCH:
+        return _(
+            "%(name)s takes %(times)s times as long for a batch of %(concurrency)s as %(base)s"
+        )
+    return _(
+        "%(name)s gives %(times)s times the %(metric)s of %(base)s at concurrency %(concurrency)s"
+    )
 
 
 def _told(metric: str, *, more: bool) -> str:

@@ -8,6 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils.html import strip_tags
 
+from dashboard.compare_words import conclusion
 from jobs.models import Job, Result
 from jobs.queries.comparison import compare
 from jobs.services import identity
@@ -282,3 +283,16 @@ def test_more_runs_ask_no_more_of_the_database(page, client, host):
     more = runs(mine, 53.0, 54.0, 55.0, 56.0)
 
     assert queries(*few, *more) == before
+
+
+def test_a_factor_is_told_as_one(host):
+    slow, fast = (
+        runs(served(host, argv=argv), *rates)
+        for argv, rates in (
+            (SERVE, (50.0, 51.0, 52.0)),
+            (OTHER, (2500.0, 2550.0, 2600.0)),
+        )
+    )
+
+    assert "gives 50.0 times the output tokens/s of" in conclusion(compare([slow, fast]))
+    assert "gives 98.0 % less output tokens/s than" in conclusion(compare([fast, slow]))
