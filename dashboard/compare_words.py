@@ -27,7 +27,8 @@ def conclusion(comparison: Comparison) -> str:
     changes = [(column, change) for column, change in changes if change.value is not None]
     if main is None or main.base is None or not changes:
         return _("These results have no numbers in common")
-    column, change = max(changes, key=lambda item: abs(item[1].absolute or 0))
+    told = [item for item in changes if item[1].verdict != "barred"] or changes
+    column, change = max(told, key=lambda item: abs(item[1].absolute or 0))
     words = {
         "name": _name(column),
         "base": _name(base),
@@ -121,6 +122,18 @@ def _settled_by_questions(comparison: Comparison) -> str:
         return ""
     words = _("About %(n)s more questions would settle it, if the difference stays (power 80 %%).")
     return words % {"n": number(paired.more_needed)}
+
+
+def barred_words(comparison: Comparison) -> str:
+    """On which there is no verdict; "" where there is one on all."""
+    if not comparison.barred:
+        return ""
+    if len(comparison.barred) == len(comparison.columns) - 1:
+        return _("No verdict: not the same work was measured.")
+    heads = [comparison.columns[index].head for index in sorted(comparison.barred)]
+    names = _(", ").join(f"#{head.job_id}" for head in heads)
+    words = _("No verdict on %(names)s: not the same work as that of #%(base)s.")
+    return words % {"names": names, "base": comparison.columns[0].head.job_id}
 
 
 def barrier_words(barrier: Difference) -> str:

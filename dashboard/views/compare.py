@@ -16,7 +16,7 @@ from django.views.decorators.http import require_GET, require_POST
 from dashboard import audit
 from dashboard.charts import interactivity, percentiles, throughput
 from dashboard.charts.series import Series, measured
-from dashboard.compare_words import barrier_words, conclusion, settle_words
+from dashboard.compare_words import barred_words, barrier_words, conclusion, settle_words
 from dashboard.requests import number_from, person
 from dashboard.rights import allowed, requires
 from jobs.errors import LaunchError
@@ -135,6 +135,7 @@ def _context(request: HttpRequest, comparison: Comparison, *, is_grouped: bool) 
         "comparison": comparison,
         "title": conclusion(comparison),
         "settle_words": settle_words(comparison),
+        "barred_words": barred_words(comparison),
         "barriers": [barrier_words(one) for one in comparison.barriers],
         "may_repeat": allowed(request.user, "job.repeat"),
         "ids": ids,

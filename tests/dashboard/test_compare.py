@@ -182,6 +182,18 @@ def test_other_work_gives_no_verdict_and_says_why(page, host):
     assert "no verdict" in text
 
 
+def test_other_work_of_one_takes_the_verdict_from_that_one_alone(page, host):
+    base, other = runs(served(host), 50.0, 51.0, 52.0), runs(served(host, OTHER), 70.0, 71.0, 72.0)
+    apart = runs(served(host), 60.0, 61.0, 62.0, requests=100)
+
+    text = words(page(grouped(base, other, apart)))
+
+    assert f"No verdict on #{apart[0].job_id}: not the same work as that of" in text
+    assert f"#{other[0].job_id} (Q8_0 from Q4_1), 3 runs gives 39.2 % more" in text
+    rate = compare([base, other, apart]).rows[0]
+    assert [change.verdict for change in rate.changes] == ["better", "barred"]
+
+
 def test_real_lengths_that_differ_give_no_verdict(page, host):
     deployment = served(host)
     one = measured(deployment, more={"output_tokens_mean": 272.0})
