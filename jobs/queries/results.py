@@ -81,6 +81,12 @@ class ResultPage:
     accuracy: Interval | None
 
     @property
+    def peer(self) -> Result | None:
+        """The repeat to compare it with first: the latest that nothing disturbed, if there is."""
+        quiet = (other for other in self.repeats if not other.disturbed)
+        return next(quiet, next(iter(self.repeats), None))
+
+    @property
     def host_facts(self) -> list[tuple[str, str]]:
         """What the host was when it was measured: the facts that bear on speed."""
         facts = self.result.surroundings.get("host", {})

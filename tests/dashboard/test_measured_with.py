@@ -185,3 +185,15 @@ def test_the_csv_of_a_result_says_what_it_is_of(get, host):
         assert rows[0]["model"] == "smollm2-135m-instruct"
         assert rows[0]["host"] == one.host.name
         assert rows[0]["precision"] == "Q8_0 from Q4_1"
+
+
+def test_a_result_is_compared_with_a_repeat_that_nothing_disturbed_first(get, host):
+    deployment = served(host)
+    one, quiet, disturbed = (measured(deployment) for _ in range(3))
+    address = reverse("result-detail", args=[one.pk])
+
+    Result.objects.filter(pk=disturbed.pk).update(disturbed=True)
+    assert f"Compare with #{quiet.job_id}" in get(address).content.decode()
+
+    Result.objects.filter(pk=quiet.pk).update(disturbed=True)
+    assert f"Compare with #{disturbed.job_id}" in get(address).content.decode()
