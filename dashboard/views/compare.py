@@ -43,6 +43,8 @@ def compare_results(request: HttpRequest) -> HttpResponse:
     is_grouped = "group" in request.GET
     problem = _problem(groups)
     context: dict[str, Any] = {"results": heads, "problem": problem, "is_grouped": is_grouped}
+    if problem and len(groups) == 1 and 1 < len(groups[0]) <= MOST:
+        context["as_runs"] = _as_runs(groups[0])
     if not problem:
         comparison = compare(groups, number_from(request.GET.get("concurrency", "")))
         context |= _context(request, comparison, is_grouped=is_grouped)
@@ -105,6 +107,8 @@ def _numbers(texts: Sequence[str]) -> list[int]:
 def _problem(groups: Sequence[Sequence[Result]]) -> str:
     """Why these cannot be compared; "" when they can."""
     results = [result for runs in groups for result in runs]
+    if len(groups) == 1 and len(groups[0]) > 1:
+        return _("These are all repeats of one measurement: one group. Its page has their mean.")
     if len(groups) < 2:
         return _("Choose at least two results in the list.")
     if len(groups) > MOST:

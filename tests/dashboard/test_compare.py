@@ -308,3 +308,27 @@ def test_a_factor_is_told_as_one(host):
 
     assert "gives 50.0 times the output tokens/s of" in conclusion(compare([slow, fast]))
     assert "gives 98.0 % less output tokens/s than" in conclusion(compare([fast, slow]))
+
+
+def test_repeats_of_one_measurement_are_one_group_with_a_way_back_to_the_runs(page, host):
+    those = runs(served(host), 50.0, 51.0, 52.0)
+    as_groups = re.search(r'href="\?(group=[^"]+)"', page(ids(*those)))[1]
+
+    html = page(as_groups)
+
+    assert "These are all repeats of one measurement" in html
+    assert f'href="?{ids(*those)}"' in html.replace("&amp;", "&")
+    assert reverse("result-detail", args=[those[0].pk]) in html
+
+
+def test_significance_of_changed_answers_names_its_measure(page):
+    """Five of five flips: the interval excludes 0 where the exact test says 0.063."""
+    base = make_measured(scores=[0, 0, 0, 0, 0, 1], label="a")
+    other = make_measured(scores=[1, 1, 1, 1, 1, 1], label="b")
+    far = make_measured(scores=[1] * 40, label="c")
+    low = make_measured(scores=[0] * 40, label="d")
+
+    assert "Significant difference (95 % interval excludes 0): p = 0.063" in words(
+        page(ids(base, other))
+    )
+    assert "p &lt; 0.001" in page(ids(low, far))
