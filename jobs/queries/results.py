@@ -90,7 +90,8 @@ class ResultPage:
     def host_facts(self) -> list[tuple[str, str]]:
         """What the host was when it was measured: the facts that bear on speed."""
         facts = self.result.surroundings.get("host", {})
-        cpu = facts.get("cpu") or {}
+        told = facts.get("cpu")
+        cpu = told if isinstance(told, dict) else {}
         named = {
             "os": facts.get("os"),
             "kernel": facts.get("kernel"),

@@ -196,7 +196,8 @@ def _engine(result: Result, plan: Plan | None) -> dict[str, Any]:
 
 def _host(result: Result, plan: Plan | None) -> dict[str, Any]:
     facts = result.surroundings.get("host") or {}
-    cpu = facts.get("cpu") or {}
+    told = facts.get("cpu")
+    cpu = told if isinstance(told, dict) else {}
     found = {
         "host": result.host.name,
         "cpu": cpu.get("model"),

@@ -197,3 +197,16 @@ def test_a_result_is_compared_with_a_repeat_that_nothing_disturbed_first(get, ho
 
     Result.objects.filter(pk=quiet.pk).update(disturbed=True)
     assert f"Compare with #{disturbed.job_id}" in get(address).content.decode()
+
+
+@pytest.mark.parametrize(
+    "told", [{"cpu": "Kunpeng"}, {"cpu": [1]}, {"tools": "x"}, {"tools": ["x", {"name": "make"}]}]
+)
+def test_odd_facts_of_a_host_lose_no_number(get, host, told):
+    host.facts = {**host.facts, **told}
+    host.save()
+
+    result = measured(served(host))
+
+    for name in ("result-detail", "api-result"):
+        assert get(reverse(name, args=[result.pk])).status_code == 200
