@@ -36,8 +36,10 @@ class Interval:
 
 
 def wilson(right: float, total: int) -> Interval:
-    """The share ``right / total`` (Wilson 1927). ``total`` is at least 1."""
-    share = right / total
+    """The share ``right / total`` (Wilson 1927). ``total`` is at least 1; a score that is no share
+    counts as the nearest one.
+    """
+    share = min(1.0, max(0.0, right / total))
     scale = 1 + Z * Z / total
     middle = (share + Z * Z / (2 * total)) / scale
     half = Z * sqrt(share * (1 - share) / total + Z * Z / (4 * total * total)) / scale

@@ -32,6 +32,11 @@ def test_a_share_stays_between_0_and_1(right, total):
     assert interval.high - interval.low > 0.1
 
 
+@pytest.mark.parametrize(("right", "share"), [(25.2, 1), (-1, 0)])
+def test_a_score_that_is_no_share_has_an_interval_too(right, share):
+    assert wilson(right, 3).value == share
+
+
 def test_the_paired_interval_is_newcombes_method_10():
     # The paper's r, s, t, u = 36, 12, 2, 0; with phi from its own formula, computed apart.
     assert rounded(paired_difference(36, 2, 12, 0)) == (0.2000, 0.0569, 0.3404)
