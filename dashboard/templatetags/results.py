@@ -134,7 +134,7 @@ def compared(found: Cell, name: str, *, grouped: bool) -> SafeString:
     text = format_html('<b class="b">{}</b>', bare(name, found.value))
     if not grouped or found.value is None:
         return text
-    runs = ngettext("%(n)s run", "%(n)s runs", found.runs) % {"n": found.runs}
+    runs = ngettext("of %(n)s run", "of %(n)s runs", found.runs) % {"n": found.runs}
     return format_html(
         '{} {} <span class="pm num">{}</span>', text, half_width(found.interval, name), runs
     )

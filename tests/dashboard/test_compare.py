@@ -7,6 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils.html import strip_tags
+from django.utils.translation import override
 
 from dashboard.compare_words import conclusion
 from jobs.models import Job, Result
@@ -297,6 +298,17 @@ def test_more_runs_ask_no_more_of_the_database(page, client, host):
     assert queries(*few, *more) == before
 
 
+def test_a_group_says_in_chinese_how_many_runs_it_is_of(client, host):
+    base, other = runs(served(host), 50.0, 51.0), runs(served(host, OTHER), 52.0, 53.0)
+    client.force_login(make_user("lin"))
+    client.cookies["django_language"] = "zh-hans"
+
+    found = client.get(f"{reverse('result-compare')}?{grouped(base, other)}").content.decode()
+
+    assert "2次运行</span>" in found
+    assert "运行2" not in words(found)
+
+
 def test_a_factor_is_told_as_one(host):
     slow, fast = (
         runs(served(host, argv=argv), *rates)
@@ -306,8 +318,9 @@ def test_a_factor_is_told_as_one(host):
         )
     )
 
-    assert "gives 50.0 times the output tokens/s of" in conclusion(compare([slow, fast]))
-    assert "gives 98.0 % less output tokens/s than" in conclusion(compare([fast, slow]))
+    with override("en"):
+        assert "gives 50.0 times the output tokens/s of" in conclusion(compare([slow, fast]))
+        assert "gives 98.0 % less output tokens/s than" in conclusion(compare([fast, slow]))
 
 
 def test_repeats_of_one_measurement_are_one_group_with_a_way_back_to_the_runs(page, host):
