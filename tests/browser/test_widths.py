@@ -17,7 +17,7 @@ SIZES = ((1440, 900), (1280, 800), (390, 844))
 SEED = f"""
 import json
 from django.contrib.auth import get_user_model
-from jobs.models import Answer, Conversation, Deployment
+from jobs.models import Answer, Conversation, Deployment, Job
 from tests.browser import unwell
 from tests.factories import make_deployment, make_host, make_job, make_measured
 unwell.make()
@@ -57,6 +57,7 @@ for answer in Answer.objects.filter(result_id=made["quality"]):
     answer.question = answer.answer = "a" * 400 + " and more " * 40
     answer.save()
 made["deployment"] = served[0].pk
+made["away"] = Job.objects.get(host__name=unwell.AWAY).pk
 made["conversation"] = Conversation.objects.create(
     user=person, deployment=served[0], title="long " * 40).pk
 print(json.dumps(made, separators=(",", ":")))
@@ -64,6 +65,7 @@ print(json.dumps(made, separators=(",", ":")))
 MORE = [
     "/results/compare/?id={speed}&id={speed2}&id={speed3}&all=1",
     "/results/{single}/",
+    "/jobs/{away}/",
     "/results/?order=-output_tokens_per_s&stamp=disturbed&stamp=simulated",
 ]
 PATHS = [*TURNS, "/results/compare/?id={quality}", "/playground/?deployment={deployment}", *MORE]
