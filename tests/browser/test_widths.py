@@ -74,6 +74,7 @@ print(json.dumps(made, separators=(",", ":")))
 """
 MORE = [
     "/jobs/{silent}/",
+    "/search/?q=deep",
     "/results/compare/?id={speed}&id={speed2}&id={speed3}&all=1",
     "/results/{single}/",
     "/results/?order=-output_tokens_per_s&stamp=disturbed&stamp=simulated",
