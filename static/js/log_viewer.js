@@ -321,9 +321,9 @@ class LogPanel {
 
   #words() {
     const lines = this.#lineCount;
-    if (this.#seesEnd) this.seenLines = lines;
+    if (this.#seesEnd) this.seenLines = lines - this.hidden.requests;
     this.panel.style.setProperty("--digits", String(String(lines).length));
-    const fresh = Math.max(0, lines - this.seenLines);
+    const fresh = Math.max(0, lines - this.hidden.requests - this.seenLines);
     this.#part("size").textContent = sizeWords(lines, this.bytes.size, this.folds);
     const isBegun = lines || this.rows.steps.some((step) => step.line_from !== null || step.state === "running");
     const note = isBegun ? filterWords(this.rows, this.mode) : this.unread || emptyWords(this.state);
@@ -371,7 +371,7 @@ class LogPanel {
 
   #stopFollowing() {
     if (this.isFollowing) {
-      this.seenLines = this.#lineCount;
+      this.seenLines = this.#lineCount - this.hidden.requests;
       this.scroll.release();
       if (this.state !== "over") this.speech.say(gettext("Paused"));
     }

@@ -21,6 +21,11 @@ export class LogHidden {
     this.polls = this.button ? new LogPolls((query) => ask(`/polls?${query}`), () => this.came()) : null;
   }
 
+  /** The dashboard's own requests so far: lines that are no news to anybody. */
+  get requests() {
+    return this.polls?.lines ?? 0;
+  }
+
   /** Say to the rows which lines have none. */
   arrange() {
     const folded = this.folds.hidden();
