@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from django.utils.translation import gettext as _
 
-from dashboard.formats import number
+from dashboard.formats import percent
 from jobs.queries.set_scores import SetGroup
 
 # Stands for a name that is filled in later, by the page.
@@ -38,7 +38,7 @@ def mean_label(group: SetGroup, *, alone: bool) -> str:
 
 
 def _line(dataset: str, version: str, metric: str, mode: str, value: float | None) -> str:
-    shown = "-" if value is None else number(value, 2)
+    shown = "-" if value is None else percent(value / 100)
     cells = map(_cell, (dataset, version, metric, mode, shown))
     return f"| {' | '.join(cells)} |"
 

@@ -34,9 +34,9 @@ def start_again(
 ) -> list[Job]:
     """Every job of the chain that failed, was cancelled or was lost, once more and in its order.
 
-    Each has its very plan, and waits for the new attempts at what it waited for; what succeeded is
-    used as it is. The new jobs are of the same chain. One that was urgent is so again only with
-    ``may_raise``.
+    So is what started a server that they use and that is up no more. Each has its very plan, and
+    waits for the new attempts at what it waited for; what succeeded is used as it is. The new jobs
+    are of the same chain. One that was urgent is so again only with ``may_raise``.
 
     Raises:
         LaunchError: there is nothing to start again, or what one of them uses is not there any
@@ -49,7 +49,7 @@ def start_again(
         if found is None or not found.broken:
             raise LaunchError(_("No job of it failed or was cancelled."))
         counts, made = _what_counts(found), dict[int, Job]()
-        for old in sorted(found.broken, key=lambda job: job.pk):
+        for old in sorted(found.to_repeat, key=lambda job: job.pk):
             made[old.pk] = _again(old, counts, made, chain_id, user, may_raise=may_raise)
     return list(made.values())
 
@@ -84,7 +84,10 @@ def _again(
     check_ports(old, target)
     draft = repeat_of(old, params, may_raise=may_raise)
     old.inputs = {
-        key: {"job": now_for(ref["job"])} if not ref.get("id") else ref
+        # One that was dispatched names the record; a new attempt at what made it counts more.
+        key: {"job": now_for(ref["job"])}
+        if not ref.get("id") or now_for(ref.get("job", 0)) != ref.get("job", 0)
+        else ref
         for key, ref in old.inputs.items()
     }
     draft.inputs = inputs_still_there(old)

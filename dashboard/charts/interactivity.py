@@ -9,26 +9,44 @@ from django.utils.translation import gettext as _
 
 from dashboard.charts.series import Series, line
 
+# A place for a number beside its point, best first: where its box begins, in pixels right of the
+# point and above it, as shares of the box.
+PLACES = {
+    "top right": (0.0, 0.0),
+    "bottom right": (0.0, -1.0),
+    "top left": (-1.0, 0.0),
+    "bottom left": (-1.0, -1.0),
+    "top center": (-0.5, 0.2),
+    "bottom center": (-0.5, -1.2),
+}
+PLOT_PX = (260, 170)  # of the narrowest chart of a page for desks
+_DIGIT_PX, _LINE_PX, _GAP_PX = 7, 13, 4
+Box = tuple[float, float, float, float]  # left, bottom, right, top
+
 
 def figure(all_series: Sequence[Series]) -> dict[str, Any]:
-    """Up and right is better; the numbers at the points are requests in flight."""
+    """Up and right is better; the numbers at the points are requests in flight.
+
+    A number that would lie on another, or on a point, stands elsewhere or is left out; what is
+    hovered over always says it.
+    """
+    rows_of = [_rows(series) for series in all_series]
+    places = iter(label_places([row for rows in rows_of for row in rows]))
     data = []
-    for index, series in enumerate(all_series):
-        rows = [
-            (concurrency, 1000 / metrics["tpot_p50_ms"], metrics["output_tokens_per_s"])
-            for concurrency, metrics in series.points
-            if metrics.get("tpot_p50_ms") and metrics.get("output_tokens_per_s") is not None
-        ]
+    for index, (series, rows) in enumerate(zip(all_series, rows_of, strict=True)):
         trace = line(index, series.name, [row[1] for row in rows], [row[2] for row in rows])
+        placed = [next(places) for _row in rows]
+        numbers = [str(row[0]) for row in rows]
         data.append(
             trace
             | {
                 "mode": "lines+markers+text",
-                "text": [str(row[0]) for row in rows],
-                "textposition": "top right",
+                "text": [n if place else "" for n, place in zip(numbers, placed, strict=True)],
+                "textposition": [place or "top right" for place in placed],
+                "hovertext": numbers,
                 "cliponaxis": False,  # the number of the highest point
                 "textfont": {"size": 11, "color": "$ink-3"},
-                "hovertemplate": "%{text}: %{y:.1f} tok/s, %{x:.1f} tok/s "
+                "hovertemplate": "%{hovertext}: %{y:.1f} tok/s, %{x:.1f} tok/s "
                 + _("a user")
                 + "<extra>%{fullData.name}</extra>",
             }
@@ -47,3 +65,42 @@ def figure(all_series: Sequence[Series]) -> dict[str, Any]:
             "yaxis": {"title": {"text": _("output, tok/s  →  better")}, "rangemode": "tozero"},
         },
     }
+
+
+def _rows(series: Series) -> list[tuple[int, float, float]]:
+    return [
+        (concurrency, 1000 / metrics["tpot_p50_ms"], metrics["output_tokens_per_s"])
+        for concurrency, metrics in series.points
+        if metrics.get("tpot_p50_ms") and metrics.get("output_tokens_per_s") is not None
+    ]
+
+
+def label_places(rows: Sequence[tuple[int, float, float]]) -> list[str]:
+    """Where the number of each ``(number, x, y)`` stands; "" where there is no room for it."""
+    scale = [
+        pixels / (1.05 * (max((abs(row[axis]) for row in rows), default=0.0) or 1.0))
+        for axis, pixels in enumerate(PLOT_PX, start=1)
+    ]
+    points = [(row[1] * scale[0], row[2] * scale[1]) for row in rows]
+    taken: list[Box] = [(x - 4, y - 4, x + 4, y + 4) for x, y in points]
+    found = []
+    for (number, _x, _y), (x, y) in zip(rows, points, strict=True):
+        boxes = {name: label_box(x, y, len(str(number)), shift) for name, shift in PLACES.items()}
+        free = (name for name, box in boxes.items() if not any(_meet(box, t) for t in taken))
+        place = next(free, "")
+        if place:
+            taken.append(boxes[place])
+        found.append(place)
+    return found
+
+
+def label_box(x: float, y: float, digits: int, shift: tuple[float, float]) -> Box:
+    """Where a number of so many digits lies, whose point is at ``x``, ``y`` (pixels)."""
+    width, height = digits * _DIGIT_PX, _LINE_PX
+    left = x + shift[0] * width + (_GAP_PX if shift[0] == 0 else -_GAP_PX if shift[0] == -1 else 0)
+    bottom = y + shift[1] * height + (_GAP_PX if shift[1] >= 0 else -_GAP_PX)
+    return left, bottom, left + width, bottom + height
+
+
+def _meet(one: Box, other: Box) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]

@@ -59,8 +59,8 @@ def drawn(index: int, series: Series, metric: str) -> list[dict[str, Any]]:
         trace["error_y"] = {
             "type": "data",
             "symmetric": False,
-            "array": [one.high - one.value if one else 0 for one in bounds],
-            "arrayminus": [one.value - one.low if one else 0 for one in bounds],
+            "array": [one.high - one.value if one else None for one in bounds],
+            "arrayminus": [one.value - one.low if one else None for one in bounds],
             "color": COLOURS[index],
             "thickness": 1.5,
         }

@@ -10,8 +10,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
-from dashboard import sets_table
-from dashboard.formats import number
+from dashboard import formats, sets_table
 from dashboard.scoring_words import ending_words, rule_words
 from dashboard.templatetags.ui import state
 from jobs.models import Answer
@@ -82,11 +81,11 @@ def percent(value: float | None) -> SafeString:
     """A score in per cent, as OpenCompass prints it; a dash where there is none."""
     if value is None:
         return format_html('<span class="dim">{}</span>', "-")
-    return format_html('<span class="num">{}</span>', number(value, 2))
+    return format_html('<span class="num">{}</span>', formats.percent(value / 100))
 
 
 @register.simple_tag
 def bounds(interval: Interval) -> SafeString:
     """The 95 % interval of a share, in per cent."""
-    low, high = number(100 * interval.low, 1), number(100 * interval.high, 1)
+    low, high = formats.percent(interval.low), formats.percent(interval.high)
     return format_html('<span class="num">[{}, {}]</span>', low, high)

@@ -142,7 +142,7 @@ def _told(rows: list[Row], chain: ChainProgress) -> str:
 def _again_words(chain: ChainProgress) -> str:
     if chain.failed is None:
         return ""
-    count = len(chain.broken)
+    count = len(chain.to_repeat)
     words = ngettext(
         "Start again from #%(job)s %(kind)s (%(n)s job)",
         "Start again from #%(job)s %(kind)s (%(n)s jobs)",

@@ -7,6 +7,7 @@ from django.shortcuts import render
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_GET
 
+from dashboard.requests import person
 from dashboard.rights import requires
 from jobs.queries.search import search
 
@@ -19,7 +20,9 @@ IN_THE_BAR = 4
 def search_page(request: HttpRequest) -> HttpResponse:
     """Everything that matches ``?q=``."""
     text = request.GET.get("q", "").strip()[:LONGEST]
-    return render(request, "search/page.html", {"text": text, "found": search(text)})
+    return render(
+        request, "search/page.html", {"text": text, "found": search(text, user=person(request))}
+    )
 
 
 @require_GET
@@ -27,7 +30,7 @@ def search_page(request: HttpRequest) -> HttpResponse:
 def search_list(request: HttpRequest) -> HttpResponse:
     """The first few of each, as the options of the field."""
     text = request.GET.get("q", "").strip()[:LONGEST]
-    found = search(text, most=IN_THE_BAR)
+    found = search(text, user=person(request), most=IN_THE_BAR)
     return render(request, "search/_list.html", {"text": text, "found": found})
 
 

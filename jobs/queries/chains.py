@@ -12,6 +12,7 @@ from jobs.models import Deployment, Job
 _CHAINS, _CHAIN_JOBS = 3, 60  # how far back a chain that is worth a line is looked for
 TOUR_KINDS = frozenset({"prepare", "compile", "deploy", "benchmark", "evaluate"})
 BROKEN_STATES = (Job.State.FAILED, Job.State.ERRORED, Job.State.LOST)
+_GONE = (Deployment.State.STOPPED, Deployment.State.FAILED, Deployment.State.LOST)
 _ENDED_BADLY = (*BROKEN_STATES, Job.State.CANCELLED)
 
 
@@ -68,6 +69,19 @@ class ChainProgress:
     def broken(self) -> tuple[Job, ...]:
         """Those that ended without success: failed, and cancelled with what they wait for."""
         return tuple(job for job in self.jobs if job.state in _ENDED_BADLY)
+
+    @property
+    def to_repeat(self) -> tuple[Job, ...]:
+        """Those, and what started a server that they use and that is up no more."""
+        gone = {item.job_id: item.pk for item in self.deployments if item.state in _GONE}
+        used = [job.inputs.get("deployment", {}) for job in self.broken]
+        down = {
+            job
+            for job, number in gone.items()
+            if any(ref.get("job") == job or ref.get("id") == number for ref in used)
+        }
+        again = {*self.broken, *(job for job in self.jobs if job.pk in down)}
+        return tuple(job for job in self.jobs if job in again)
 
     @property
     def failed(self) -> Job | None:

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from functools import reduce
 from operator import and_
 
+from django.contrib.auth.models import AbstractBaseUser
 from django.db.models import Q
 from django.utils.translation import gettext
 
 from jobs.catalog import MODELS, ZooModel
-from jobs.models import Deployment, Host, Job, Result
+from jobs.models import Conversation, Deployment, Host, Job, Result
 from jobs.queries import jobs, results
+from jobs.queries.chat import conversations_with
 
 MOST = 8
 
@@ -27,17 +29,20 @@ class Found:
     deployments: Sequence[Deployment] = ()
     models: Sequence[ZooModel] = ()
     hosts: Sequence[Host] = ()
+    chats: Sequence[Conversation] = ()
 
     @property
     def any(self) -> bool:
         """True when anything matches."""
-        return bool(
-            self.job or self.jobs or self.results or self.deployments or self.models or self.hosts
-        )
+        listed = (self.jobs, self.results, self.deployments, self.models, self.hosts, self.chats)
+        return self.job is not None or any(listed)
 
 
-def search(text: str, *, most: int = MOST) -> Found:
-    """What all the words of ``text`` match; nothing for no words. A number is that of a job."""
+def search(text: str, *, user: AbstractBaseUser | None = None, most: int = MOST) -> Found:
+    """What all the words of ``text`` match; nothing for no words. A number is that of a job.
+
+    Of chats only those of ``user``.
+    """
     words = text.split()
     if not words:
         return Found()
@@ -54,6 +59,7 @@ def search(text: str, *, most: int = MOST) -> Found:
             :most
         ],
         hosts=list(Host.objects.filter(reduce(and_, map(_host_has, words)))[:most]),
+        chats=conversations_with(user, words, most=most) if user else (),
     )
 
 

@@ -106,7 +106,13 @@ def serve_plan(stack: Stack, serving: Serving, site: VaccSite) -> Plan:
         checks=_checks(stack, container, serving, name),
         port=serving.port,
         address=serving.only_address,
+        writes=one_name(name) if serving.exact else (),
     )
+
+
+def one_name(container: str) -> tuple[str, ...]:
+    """What jobs write whose containers have the guide's one name: two cannot be there at once."""
+    return (f"docker:{container}",)
 
 
 def serve_here_plan(stack: Stack, serving: Serving, site: Site) -> Plan:

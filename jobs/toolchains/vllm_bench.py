@@ -357,6 +357,7 @@ def _offline_in_container(
         outputs=(Output("result", "result.json", required=not engine.exact),),
         watches=(_die_readings("{dies}"),),
         dies=engine.tp,
+        writes=vllm.one_name(name) if engine.exact else (),
         checks=(
             Check("docker"),
             Check("image", (("name", literal(engine.image)),)),

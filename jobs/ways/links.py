@@ -95,19 +95,37 @@ def _pytorch(model: ZooModel, stack: str, options: Options) -> Sequence[Link]:
     # What the form proposes now may be another server's in some hours.
     if options.port or not options.as_in_guide:
         address["port"] = options.port
+
+    def order(measured: str) -> tuple[str, ...]:
+        """To wait for a benchmark for the order's sake alone.
+
+        As the guide prints them, benchmarks are known to fail, and what waits for one that failed
+        is cancelled: there the line of the host keeps the order, for each wants all dies.
+        """
+        return () if options.as_in_guide and stack == "guide" else (measured,)
+
     return [
         Link("image", "build-images", there=image(stack)),
         Link("weights", "prepare-weights", {"model": model.id}, weights_of(model)),
         Link("throughput", "benchmark-throughput", {"weights": "@weights"}, after=("image",)),
-        Link("latency", "benchmark-latency", {"weights": "@weights"}, after=("throughput",)),
+        Link(
+            "latency",
+            "benchmark-latency",
+            {"weights": "@weights"},
+            after=("image", *order("throughput")),
+        ),
         Link(
             "deployment",
             "deploy-vllm",
             {"weights": "@weights", **address},
-            after=("image", "latency"),
+            after=("image", *order("latency")),
         ),
         Link("online", "benchmark-online", {"deployment": "@deployment", **_load(options)}),
-        *(_opencompass() if STACKS[stack].evaluation.opencompass else _own_questions()),
+        *(
+            _opencompass(order("online"))
+            if STACKS[stack].evaluation.opencompass
+            else _own_questions(order("online"))
+        ),
     ]
 
 
@@ -131,7 +149,7 @@ def _vllm_cpu(model: ZooModel, stack: str, options: Options) -> Sequence[Link]:
     ]
 
 
-def _opencompass() -> Sequence[Link]:
+def _opencompass(order: tuple[str, ...]) -> Sequence[Link]:
     """The guide's evaluation, its tool and its data."""
     return (
         Link("opencompass", "prepare-opencompass", there=environment("opencompass")),
@@ -146,14 +164,14 @@ def _opencompass() -> Sequence[Link]:
             "evaluation",
             "evaluate-opencompass",
             {"deployment": "@deployment"},
-            after=("online", "opencompass", "dataset"),
+            after=(*order, "opencompass", "dataset"),
         ),
     )
 
 
-def _own_questions() -> Sequence[Link]:
+def _own_questions(order: tuple[str, ...]) -> Sequence[Link]:
     """The questions that ship with the project: they need no hub."""
-    return (Link("evaluation", "evaluate", {"deployment": "@deployment"}, after=("online",)),)
+    return (Link("evaluation", "evaluate", {"deployment": "@deployment"}, after=order),)
 
 
 WAYS: dict[str, Way] = {

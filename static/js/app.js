@@ -62,6 +62,16 @@ function runClocks() {
   }
 }
 
+/** Of tabs that do not fit, the one that is shown is in sight. */
+function showTabs() {
+  for (const tabs of document.querySelectorAll(".seg")) {
+    const shown = tabs.querySelector("[aria-current], label:has(:checked)");
+    if (!(shown instanceof HTMLElement) || tabs.scrollWidth <= tabs.clientWidth) continue;
+    const { left, width } = shown.getBoundingClientRect();
+    tabs.scrollLeft += left + width / 2 - tabs.getBoundingClientRect().left - tabs.clientWidth / 2;
+  }
+}
+
 function tick() {
   ageTimes();
   runClocks();
@@ -85,6 +95,7 @@ bindConfirm();
 bindCopy();
 bindSearch();
 bindTallTables();
+showTabs();
 document.getElementById("theme")?.addEventListener("click", switchTheme);
 document.addEventListener("click", closeMenus);
 document.addEventListener("keydown", (event) => {

@@ -4,7 +4,8 @@
  * numbers, and makes its table. Markup: templates/_chart.html. Colours are names of tokens: "$d1".
  */
 
-import { csv, filled, table } from "./lib/figure.js";
+import { csv, filled, readable, table } from "./lib/figure.js";
+import { saveFigure } from "./lib/save_figure.js";
 
 const MOST_ROWS = 500;
 const CONFIG = { displayModeBar: false, displaylogo: false, responsive: true };
@@ -83,23 +84,45 @@ function followClicks(/** @type {any} */ plot) {
   });
 }
 
+/** What a chart shows now, as a table. @param {HTMLElement} element */
+function tableOf(element) {
+  const figure = drawn.get(element)?.figure;
+  if (!figure) return { head: [], rows: [] };
+  return table({ ...figure, data: withCurrent(figure.data, element.querySelector(".plot")) });
+}
+
 /** @param {HTMLElement} element */
 function fillTable(element) {
   const place = element.querySelector(".fig-table .scroll");
-  const figure = drawn.get(element)?.figure;
-  if (!place || !figure) return;
-  const data = withCurrent(figure.data, element.querySelector(".plot"));
-  const { head, rows } = table({ ...figure, data });
+  if (!place) return;
+  const { head, rows } = tableOf(element);
   const grid = document.createElement("table");
   grid.className = "t dense";
   addRow(grid.createTHead(), head, "th");
   const body = grid.createTBody();
-  for (const row of rows.slice(0, MOST_ROWS)) addRow(body, row, "td");
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([csv([head, ...rows])], { type: "text/csv" }));
-  link.download = `${element.id}.csv`;
-  link.textContent = interpolate(gettext("All %(n)s rows as CSV"), { n: rows.length }, true);
-  place.replaceChildren(grid, link);
+  for (const row of rows.slice(0, MOST_ROWS)) addRow(body, row.map(readable), "td");
+  const parts = [grid];
+  if (rows.length > MOST_ROWS) {
+    const more = document.createElement("p");
+    more.className = "in dim";
+    const words = gettext("The first %(n)s rows; the CSV has all.");
+    more.textContent = interpolate(words, { n: MOST_ROWS }, true);
+    parts.push(/** @type {any} */ (more));
+  }
+  place.replaceChildren(...parts);
+}
+
+/**
+ * @param {HTMLElement} element
+ * @param {string} format "png", "svg" or "csv"
+ */
+async function save(element, format) {
+  const { head, rows } = tableOf(element);
+  const colours = palette();
+  const ground = colours.colour("surface");
+  colours.done();
+  const title = element.dataset.label ?? "";
+  await saveFigure(/** @type {any} */ (element.querySelector(".plot")), { format, title, ground, text: csv([head, ...rows]), name: element.id });
 }
 
 /**
@@ -144,4 +167,11 @@ document.addEventListener(
   },
   true,
 );
+document.addEventListener("click", (event) => {
+  const button = event.target instanceof Element ? event.target.closest("[data-save]") : null;
+  const element = button?.closest("[data-chart]");
+  if (!(button instanceof HTMLElement) || !(element instanceof HTMLElement)) return;
+  button.closest("details")?.removeAttribute("open");
+  save(element, button.dataset.save ?? "");
+});
 drawNew();

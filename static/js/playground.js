@@ -3,7 +3,7 @@
 
 import { bindDeployment } from "./lib/chat_deployment.js";
 import { keepDraft } from "./lib/chat_draft.js";
-import { bindParams, setParam } from "./lib/chat_params.js";
+import { bindParams, placeOnPhone, setParam } from "./lib/chat_params.js";
 import { StateLine } from "./lib/chat_state.js";
 import { bindSync } from "./lib/chat_sync.js";
 import { Follower } from "./lib/follow.js";
@@ -154,6 +154,7 @@ convo.addEventListener("click", (event) => {
 });
 
 bindParams(form);
+placeOnPhone();
 bindDeployment(form, complain);
 const shown = /** @type {HTMLElement[]} */ ([...convo.querySelectorAll("[data-turn]")]);
 for (const turn of shown) show(turn);

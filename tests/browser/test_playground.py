@@ -242,9 +242,9 @@ def test_another_deployment_brings_its_state_its_mark_and_its_parameters(page, e
     page.get_by_role("button", name="Send").click()
     turns = page.locator("[data-turn]")
     expect(turns).to_have_count(2)
-    expect(turns.nth(1).locator(".asked")).to_contain_text("r1")
-    expect(turns.nth(1).locator(".asked")).to_contain_text("temperature 0.6")
-    expect(turns.nth(0).locator(".asked")).to_contain_text("small")
+    expect(turns.nth(1).locator(".turn-by")).to_contain_text("r1")
+    expect(turns.nth(1).locator(".turn-by")).to_contain_text("temperature 0.6")
+    expect(turns.nth(0).locator(".turn-by")).to_contain_text("small")
     expect(turns.nth(1)).to_have_attribute("data-state", "done")
 
 
@@ -295,7 +295,7 @@ def test_what_one_tab_asks_appears_in_the_other(page, engine, window):
     [
         (r"\begin{align}a&=b\\c&=d\end{align}", ".katex-display", None),
         (r"So \boxed{42} it is.", ".katex", None),
-        (r"It is \ce{H2O}.", ".tex", None),
+        (r"It is \ce{H2O}.", ".katex", None),
         ("$10 today; price is 5$", "p", "$10 today; price is 5$"),
         ("- [x] done\n- [ ] open", "li >> nth=0", "☑ done"),
         ("![](http://example.org/a.png)", "a", "image: http://example.org/a.png"),

@@ -142,6 +142,12 @@ class TestAWay:
         jobs = [host.ended(number, WAY_S) for number in host.ways[way, model]]
         assert {job["state"] for job in jobs} == {"succeeded"}, [job["sentence"] for job in jobs]
 
+    def test_its_own_page_is_whole(self, inspectors, host, way, model):
+        chain = host.job(host.ways[way, model][0])["chain"]
+        for locale, inspector in inspectors.items():
+            address = reverse("pipeline", args=[chain])
+            assert inspector.faults(address, looks=LOOKS[locale]) == [], locale
+
     def test_each_result_of_it_is_marked_as_simulated(self, page, host, way, model):
         made = set(host.ways[way, model])
         results = [one for one in host.ask("results")["results"] if one["job"] in made]

@@ -117,6 +117,7 @@ STARTED = {"type": "started", "values": {"port": "20000"}, "boot_id": "b", "run"
 class FakeKind:
     """A kind that concludes what the test says."""
 
+    family = "prepare"
     Params = KINDS["prepare"].Params
 
     def __init__(self, conclusion=None):

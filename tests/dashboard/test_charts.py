@@ -1,4 +1,7 @@
+import pytest
+
 from dashboard.charts import accuracy, interactivity, percentiles, throughput
+from dashboard.charts.interactivity import PLACES, PLOT_PX, label_box, label_places
 from dashboard.charts.series import Series
 from jobs.queries.results import Category
 from jobs.queries.statistics import wilson
@@ -66,3 +69,30 @@ def test_a_forest_has_a_row_a_category_and_a_diamond_for_all():
     assert (rows["y"], rows["x"]) == (["sums"], [50.0])
     assert rows["error_x"]["array"] == [100 * (share.high - share.value)]
     assert (whole["y"], whole["marker"]["symbol"]) == (["all"], "diamond")
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 12, 40])
+def test_numbers_at_the_points_of_a_pareto_never_lie_on_each_other(count):
+    rows = [(2**n % 1000, 60 - n / count, 100 * (n + 1) / count) for n in range(count)]
+    highest = [max(row[axis] for row in rows) for axis in (1, 2)]
+
+    boxes = []
+    for row, place in zip(rows, label_places(rows), strict=True):
+        x, y = (row[n + 1] * PLOT_PX[n] / (1.05 * highest[n]) for n in (0, 1))
+        if place:
+            boxes.append(label_box(x, y, len(str(row[0])), PLACES[place]))
+
+    assert boxes
+    for index, (left, bottom, right, top) in enumerate(boxes):
+        for other in boxes[:index]:
+            assert right <= other[0] or other[2] <= left or top <= other[1] or other[3] <= bottom
+
+
+def test_a_number_that_has_no_room_is_left_out_and_told_when_hovered_over():
+    same = Series("#1", [(n, {"tpot_p50_ms": 20.0, "output_tokens_per_s": 9.0}) for n in range(9)])
+
+    (trace,) = interactivity.figure([same])["data"]
+
+    assert "" in trace["text"]
+    assert any(trace["text"])
+    assert trace["hovertext"] == [str(n) for n in range(9)]

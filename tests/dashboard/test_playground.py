@@ -164,7 +164,7 @@ def test_each_turn_says_which_model_answered_and_how_it_was_asked(client, lin):
     page = client.get(reverse("conversation", args=[chat.pk])).content.decode()
     lines = [
         " ".join(re.sub(r"<[^>]+>", " ", line).split())
-        for line in re.findall(r'<p class="asked.*?</p>', page, re.DOTALL)
+        for line in re.findall(r'<p class="turn-by.*?</p>', page, re.DOTALL)
     ]
     assert lines == [
         "first simulated temperature 0.2 max_tokens 64 seed 7 with a system prompt",

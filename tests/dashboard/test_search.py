@@ -1,11 +1,12 @@
-"""The search of the top bar: jobs, results, deployments, models and hosts."""
+"""The search of the top bar: jobs, results, deployments, models, hosts and one's own chats."""
 
 import re
 
 import pytest
+from django.contrib.auth.models import User
 from django.urls import reverse
 
-from jobs.models import Job
+from jobs.models import Conversation, Job, Turn
 from tests.factories import make_deployment, make_host, make_job, make_result, make_user
 
 pytestmark = pytest.mark.django_db
@@ -108,5 +109,20 @@ def test_a_search_asks_the_database_as_often_for_many(lin, count, django_assert_
         make_result(label="alpha")
         make_deployment(name="alpha")
 
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         lin.get(reverse("search-list"), {"q": "alpha"})
+
+
+@pytest.mark.parametrize("name", ["search", "search-list"])
+def test_what_was_said_in_ones_own_chats_is_found(lin, name):
+    chats = [
+        Conversation.objects.create(user=user, title="about animals")
+        for user in (User.objects.get(username="lin"), make_user("chen"))
+    ]
+    for chat in chats:
+        Turn.objects.create(conversation=chat, index=0, prompt="who swims?", answer="The otter.")
+
+    addresses = found(lin, "otter animals", name)
+
+    assert reverse("conversation", args=[chats[0].pk]) in addresses
+    assert reverse("conversation", args=[chats[1].pk]) not in addresses

@@ -143,19 +143,49 @@ def test_a_chain_of_which_nothing_broke_is_not_started_again(jobs):
     assert Job.objects.count() == len(jobs)
 
 
-def test_a_server_that_is_down_is_said_and_nothing_is_started(host, jobs):
+@pytest.mark.parametrize("state", ["stopped", "failed", "lost"])
+def test_a_server_that_is_down_is_started_again_for_what_uses_it(host, jobs, state):
     for job in jobs[:3]:
         succeed(job)
     served, measured = jobs[3], jobs[5]
     Job.objects.filter(pk=served.pk).update(state="succeeded", finished_at=served.created_at)
-    Deployment.objects.filter(job=served).update(state="stopped")
+    Deployment.objects.filter(job=served).update(state=state)
+    old = Deployment.objects.get(job=served)
+    measured.inputs = {"deployment": {"job": served.pk, "id": old.pk}}  # as when it was dispatched
+    measured.save()
     fail(measured)
-    count = Job.objects.count()
 
-    with pytest.raises(LaunchError, match="restart it first"):
+    again = start_again(jobs[0].chain, None)
+
+    assert kinds(again) == ["deploy-build-in", "benchmark", "evaluate"]
+    assert [job.inputs["deployment"] for job in again[1:]] == [{"job": again[0].pk}] * 2
+    assert set(again[0].inputs["artifact"]) == {"id"}
+
+
+def test_a_server_that_is_up_is_used_as_it_is(host, jobs):
+    for job in jobs[:3]:
+        succeed(job)
+    served, measured = jobs[3], jobs[5]
+    Job.objects.filter(pk=served.pk).update(state="succeeded", finished_at=served.created_at)
+    Deployment.objects.filter(job=served).update(state="ready")
+    fail(measured)
+
+    again = start_again(jobs[0].chain, None)
+
+    assert kinds(again) == ["benchmark", "evaluate"]
+
+
+def test_a_server_that_nothing_broken_uses_stays_down(jobs):
+    served = jobs[3]
+    for job in jobs[:3]:
+        succeed(job)
+    Job.objects.exclude(pk__in=[job.pk for job in jobs[:3]]).update(
+        state="succeeded", finished_at=served.created_at
+    )
+    Deployment.objects.filter(job=served).update(state="stopped")
+
+    with pytest.raises(LaunchError):
         start_again(jobs[0].chain, None)
-
-    assert Job.objects.count() == count
 
 
 def test_of_two_precisions_only_the_one_that_broke_runs_again(host):

@@ -169,7 +169,9 @@ def test_the_rules_agree_with_people_on_real_answers():
     ]
 
     assert min(labels.values()) > 160
-    assert len(others) / len(rows) <= 0.02, others
+    agreement = 1 - len(others) / len(rows)
+    print(f"the rules agree with people on {agreement:.2%} of {len(rows)} answers")  # noqa: T201 -- shown by -rP
+    assert agreement >= 0.98, others
     assert {verdict.rule for verdict in verdicts} <= set(RULES)
 
 

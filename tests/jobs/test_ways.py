@@ -250,6 +250,19 @@ def test_one_switch_takes_every_command_to_the_letter(host):
     assert served.plan["port"] == 8000
 
 
+def test_to_the_letter_a_benchmark_that_fails_as_printed_cancels_nothing(host):
+    options = Options(as_in_guide=True)
+    jobs = launch_way("pytorch", R1, host=host, stack="guide", user=None, options=options)
+
+    failing = {"benchmark-throughput", "benchmark-latency", "benchmark-online"}
+    waits = before(jobs)
+    assert not any(failing & set(kinds) for kinds in waits.values())
+    assert waits["deploy-vllm"] == ["build-images", "prepare-weights"]
+    # They share the guide's one name of a container, so they go one by one all the same.
+    named = [job.kind for job in jobs if "docker:vllm_vacc" in job.plan.get("writes", ())]
+    assert named == ["benchmark-throughput", "benchmark-latency", "deploy-vllm"]
+
+
 def test_the_server_gets_the_port_that_was_asked_for_or_one_at_its_start(host):
     def port(**options):
         seen = drafts(WAYS["pytorch"], MODELS[R1], host, "guide", Options(**options))

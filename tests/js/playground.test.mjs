@@ -15,7 +15,11 @@ test("formulas are found with and without dollars, and prices are none", () => {
   assert.equal(found("$5 and $10"), undefined);
   assert.equal(found("\\boxed{a_{1} \\} b} c"), "\\boxed{a_{1} \\} b}");
   assert.equal(found("\\boxed{never closed"), undefined);
-  assert.equal(found("\\ce{H2O} x"), "\\ce{H2O}");
+  assert.equal(found("\\ce{H2O} x"), "\\mathrm{H_{2}O}");
+  assert.equal(found("$\\ce{2H2 + O2 -> 2H2O}$"), "\\mathrm{2H_{2}\\ +\\ O_{2}\\ \\rightarrow\\ 2H_{2}O}");
+  assert.equal(found("\\ce{SO4^2-}"), "\\mathrm{SO_{4}^{2-}}");
+  assert.equal(found("\\ce{Na+}"), "\\mathrm{Na^{+}}");
+  assert.equal(found("\\ce{\\alpha}"), "\\ce{\\alpha}");
   assert.equal(found("\\emph{x}"), undefined);
 });
 

@@ -37,7 +37,6 @@ export function bindParams(form) {
     mark();
   });
   mark();
-  placeOnPhone(box);
   rememberFold();
 }
 
@@ -49,12 +48,15 @@ export function setParam(name, value) {
   field.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
-/** On a small screen the parameters stand in a menu of the head. @param {HTMLElement} box */
-function placeOnPhone(box) {
-  const aside = box.parentElement;
+/** On a small screen the parameters stand in a menu of the head. Once a page. */
+export function placeOnPhone() {
+  const aside = document.querySelector("[data-params]")?.parentElement;
   const menu = document.querySelector("[data-params-here]");
   const small = window.matchMedia("(max-width: 1100px)");
-  const place = () => (small.matches ? menu : aside)?.append(box);
+  const place = () => {
+    const box = document.querySelector("[data-params]");
+    if (box) (small.matches ? menu : aside)?.append(box);
+  };
   small.addEventListener("change", place);
   place();
 }

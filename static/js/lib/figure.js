@@ -47,7 +47,7 @@ export function table(figure) {
     trace.x.forEach((/** @type {any} */ x, /** @type {number} */ index) => {
       const row = byX.get(String(x)) ?? [String(x), ...traces.map(() => "")];
       const y = trace.y[index];
-      if (y !== null && y !== undefined) row[column + 1] = errors ? `${y} ± ${errors[index]}` : String(y);
+      if (y !== null && y !== undefined) row[column + 1] = errors && errors[index] !== null ? `${y} ± ${errors[index]}` : String(y);
       byX.set(String(x), row);
     });
   });
@@ -61,4 +61,24 @@ export function table(figure) {
 export function csv(rows) {
   const quoted = (/** @type {string} */ cell) => (/[",\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);
   return rows.map((row) => row.map(quoted).join(",")).join("\r\n") + "\r\n";
+}
+
+/**
+ * A cell of the table as people read it: three significant digits, all of a whole number, a thin space
+ * between thousands (as dashboard/formats.py); what is no number stays. The CSV has every digit.
+ * @param {string} cell
+ */
+export function readable(cell) {
+  return cell.split(" ± ").map(readableNumber).join(" ± ");
+}
+
+/** @param {string} text */
+function readableNumber(text) {
+  const value = Number(text);
+  if (!text || !/^-?[\d.]+(e[-+]?\d+)?$/.test(text) || !Number.isFinite(value)) return text;
+  const size = Math.abs(value);
+  const decimals = Number.isInteger(value) || !size ? 0 : Math.min(4, Math.max(0, 2 - Math.floor(Math.log10(size))));
+  const [whole, part] = size.toFixed(decimals).split(".");
+  const grouped = whole.replace(/\B(?=(\d{3})+$)/g, "\u202f");
+  return (value < 0 ? "\u2212" : "") + (part ? `${grouped}.${part}` : grouped);
 }

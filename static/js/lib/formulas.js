@@ -14,6 +14,8 @@ const BEGINS = {
   block: new RegExp(`(?<=\\n)(?:\\$\\$|\\\\\\[|\\\\begin\\{${ENVIRONMENTS})`),
   inline: new RegExp(`\\$|\\\\[[(]|\\\\(?:boxed|ce)\\{|\\\\begin\\{${ENVIRONMENTS}`),
 };
+/** @type {Record<string, string>} */
+const ARROWS = { "<=>": "\\rightleftharpoons ", "<->": "\\leftrightarrow ", "->": "\\rightarrow ", "<-": "\\leftarrow " };
 const LONGEST_COMMAND = 4000;
 
 /**
@@ -34,6 +36,12 @@ export function mayBegin(text, level) {
  * @returns {{ raw: string, text: string, display: boolean } | undefined}
  */
 export function formulaAt(text, level) {
+  const found = rawAt(text, level);
+  return found && { ...found, text: withChemistry(found.text) };
+}
+
+/** @param {string} text @param {"block" | "inline"} level */
+function rawAt(text, level) {
   const display = DISPLAY.exec(text);
   if (display) return { raw: display[0], text: (display[1] ?? display[2]).trim(), display: true };
   const environment = ENVIRONMENT.exec(text);
@@ -44,6 +52,20 @@ export function formulaAt(text, level) {
   const inline = INLINE.exec(text);
   if (!inline || PRICE.test(inline[2] ?? "")) return undefined;
   return { raw: inline[0], text: (inline[1] ?? inline[2]).trim(), display: false };
+}
+
+/** KaTeX by itself knows no \\ce: elements, numbers, charges, states and arrows; else it stays. @param {string} text */
+function withChemistry(text) {
+  return text.replace(/\\ce\{((?:[^{}]|\{[^{}]*\})*)\}/g, (whole, inside) => {
+    if (!/^[A-Za-z0-9()[\]{}^_+\-<>=.,\s]*$/.test(inside)) return whole;
+    const said = inside
+      .replace(/<=>|<->|->|<-/g, (/** @type {string} */ arrow) => ARROWS[arrow])
+      .replace(/(?<=[A-Za-z)\]])(\d+)/g, "_{$1}")
+      .replace(/\^(\d*[+-]|\d+)/g, "^{$1}")
+      .replace(/(?<=[A-Za-z\]}])([+-])(?=\s|$)/g, "^{$1}")
+      .replace(/\s+/g, "\\ ");
+    return `\\mathrm{${said}}`;
+  });
 }
 
 /** A text up to the brace that closes its first one; "" where none does. @param {string} text */

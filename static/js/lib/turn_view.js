@@ -57,7 +57,11 @@ export class TurnView {
     this.reasoning = new MarkdownView(partOf(element, "reasoning"));
     this.thought = new Follower(partOf(element, "reasoning"));
     this.clock = new StreamClock((offsets) => this.#times(offsets));
-    this.answer.onSlice = this.reasoning.onSlice = () => surroundings.page.keep();
+    this.answer.onSlice = () => surroundings.page.keep();
+    this.reasoning.onSlice = () => {
+      this.thought.keep();
+      surroundings.page.keep();
+    };
   }
 
   /**
@@ -135,6 +139,7 @@ export class TurnView {
     // What is read of a stream that has been going is not what happens now.
     if (!this.isJoined || this.offset < this.clock.replayed) return null;
     const { firstAt, lastAt, deltas, tokens } = this.gatherer;
+    if (this.parts.reasoning) this.#summarise();
     return {
       state: this.parts.answer ? "answering" : this.parts.reasoning ? "thinking" : "prefill",
       age: this.clock.age(),
@@ -152,7 +157,6 @@ export class TurnView {
     if (!this.hasNews) return;
     this.hasNews = false;
     this.#show(this.gatherer.parts(false, this.thinks), false);
-    if (this.parts.reasoning) this.#summarise();
     this.surroundings.page.keep();
     // Long answers take longer to draw: leave most of the time to the reader.
     const pause = Math.max(DRAW_MS, 4 * (performance.now() - began));

@@ -1,0 +1,73 @@
+// @ts-check
+/** A chart as a file: a picture of what is shown, on the theme's ground and with its title, or its numbers. */
+
+const WIDTH = 900;
+const HEIGHT = 480;
+const SCALE = 2;
+
+/**
+ * @param {string} address of the file
+ * @param {string} name
+ */
+function download(address, name) {
+  const link = document.createElement("a");
+  link.href = address;
+  link.download = name;
+  link.click();
+}
+
+/**
+ * The picture as SVG, with a title, and a legend where there are several lines.
+ * @param {any} plot a Plotly element
+ * @param {string} title
+ * @param {string} ground a colour
+ * @returns {Promise<string>}
+ */
+async function svgOf(plot, title, ground) {
+  const margin = { ...plot.layout.margin, t: 56, r: 24 };
+  const layout = {
+    ...plot.layout,
+    margin,
+    width: WIDTH,
+    height: HEIGHT,
+    autosize: false,
+    paper_bgcolor: ground,
+    plot_bgcolor: ground,
+    showlegend: plot.data.length > 1,
+    title: { text: title, x: 0, xanchor: "left", pad: { l: 16 }, font: { size: 15 } },
+  };
+  const address = await Plotly.toImage({ data: plot.data, layout }, { format: "svg", width: WIDTH, height: HEIGHT });
+  return decodeURIComponent(address.slice(address.indexOf(",") + 1));
+}
+
+/** @param {string} svg @returns {Promise<string>} the address of a PNG */
+async function pngOf(svg) {
+  const picture = new Image();
+  // Not as a blob: the page's policy lets pictures come from data: alone.
+  picture.src = `data:image/svg+xml,${encodeURIComponent(svg)}`;
+  await picture.decode();
+  const canvas = document.createElement("canvas");
+  canvas.width = WIDTH * SCALE;
+  canvas.height = HEIGHT * SCALE;
+  canvas.getContext("2d")?.drawImage(picture, 0, 0, canvas.width, canvas.height);
+  return canvas.toDataURL("image/png");
+}
+
+/**
+ * @param {any} plot a Plotly element
+ * @param {{format: string, title: string, ground: string, text: string, name: string}} options
+ */
+export async function saveFigure(plot, { format, title, ground, text, name }) {
+  const file = `${name}.${format}`;
+  if (format === "csv") return keep(new Blob([text], { type: "text/csv" }), file);
+  const svg = await svgOf(plot, title, ground);
+  if (format === "svg") return keep(new Blob([svg], { type: "image/svg+xml" }), file);
+  download(await pngOf(svg), file);
+}
+
+/** @param {Blob} blob @param {string} file */
+function keep(blob, file) {
+  const address = URL.createObjectURL(blob);
+  download(address, file);
+  setTimeout(() => URL.revokeObjectURL(address), 10_000);
+}

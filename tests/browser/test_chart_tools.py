@@ -1,0 +1,84 @@
+"""What a chart offers: the values nearest to the pointer, its numbers as a table, files."""
+
+import json
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.visits import WIDE, Complaints
+
+pytestmark = pytest.mark.browser
+
+SEED = """
+from tests.factories import make_job, make_measured
+rates = {1: 21.5, 16: 250.25, 64: 700.125}
+for _ in range(2):
+    points = [(c, {"concurrency": c, "output_tokens_per_s": rate, "ttft_p50_ms": 90.0,
+                   "tpot_p50_ms": 1000 / (60 - c / 4)}) for c, rate in rates.items()]
+    print(make_measured(points=points, job=make_job(state="succeeded", kind="benchmark")).pk)
+"""
+
+
+@pytest.fixture(scope="module")
+def page(browser, own_server):
+    made = own_server.shell(SEED)
+    name, value = own_server.cookie.split("=", 1)
+    root = f"http://127.0.0.1:{own_server.port}"
+    complaints = Complaints()
+    with browser.new_context(base_url=root, viewport=WIDE) as context:
+        complaints.listen(context)
+        context.add_cookies([{"name": name, "value": value, "url": root}])
+        opened = context.new_page()
+        opened.goto(f"/results/compare/?id={made[0]}&id={made[1]}")
+        expect(opened.locator("#throughput .main-svg").first).to_be_attached()
+        yield opened
+    assert complaints == []
+
+
+def test_between_two_points_the_pointer_is_told_the_nearest_values(page):
+    box = page.locator("#throughput .nsewdrag").bounding_box()
+
+    page.mouse.move(box["x"] + box["width"] * 0.8, box["y"] + box["height"] * 0.9)
+
+    expect(page.locator("#throughput .hoverlayer")).to_contain_text("700.1 tok/s")
+
+
+def test_the_table_of_a_chart_moves_nothing_on_the_page(page):
+    def places():
+        return page.locator(".panel").evaluate_all(
+            "panels => panels.map((panel) => [panel.offsetTop, panel.offsetHeight])"
+        )
+
+    before = places()
+    page.locator("#throughput .fig-table > summary").click()
+
+    table = page.locator("#throughput .fig-table table")
+    expect(table).to_contain_text("250")
+    assert places() == before
+    page.locator("#throughput .fig-table > summary").click()
+    expect(table).to_be_hidden()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_chart_is_kept_as_png_svg_and_csv(page, scheme):
+    page.emulate_media(color_scheme=scheme)
+
+    picture, drawing, numbers = (saved(page, name) for name in ("PNG", "SVG", "CSV"))
+
+    assert picture[:8] == b"\x89PNG\r\n\x1a\n"
+    assert (int.from_bytes(picture[16:20]), int.from_bytes(picture[20:24])) == (1800, 960)
+    assert len(picture) > 20_000  # something is drawn
+    text = drawing.decode()
+    assert text.startswith("<svg")
+    assert "Output tokens per second" in text
+    head, *rows = numbers.decode().splitlines()
+    assert "output, tok/s" in head
+    assert json.loads(f"[{rows[1]}]") == [16, 250.25, 250.25]
+
+
+def saved(page, name):
+    page.locator("#throughput .fig-tools .pop > summary").click()
+    with page.expect_download() as download:
+        page.locator("#throughput").get_by_role("button", name=name).click()
+    assert download.value.suggested_filename == f"throughput.{name.lower()}"
+    return download.value.path().read_bytes()

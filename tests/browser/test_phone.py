@@ -1,0 +1,68 @@
+"""On a phone: search and language at hand, state before actions, tabs that say there are more."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.visits import PHONE
+
+pytestmark = pytest.mark.browser
+
+
+# The server's own deployment is of no model and has no page; an administrator may stop it.
+SEED = """
+from django.contrib.auth import get_user_model
+from jobs.models import Deployment
+Deployment.objects.update(model_id="deepseek-r1")
+get_user_model().objects.update(is_staff=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def page(browser, own_server):
+    own_server.shell(SEED)
+    name, value = own_server.cookie.split("=", 1)
+    root = f"http://127.0.0.1:{own_server.port}"
+    with browser.new_context(base_url=root, viewport=PHONE) as context:
+        context.add_cookies([{"name": name, "value": value, "url": root}])
+        yield context.new_page()
+
+
+def test_search_and_language_are_in_the_bar(page, own_server):
+    page.goto(f"/jobs/{own_server.job}/")
+    bar = page.locator("header.bar")
+    right = bar.locator(".who").bounding_box()
+
+    assert right["x"] + right["width"] > PHONE["width"] - 24  # at its end
+    bar.get_by_role("button", name="中：切换到中文").click()
+    expect(page.locator("html")).to_have_attribute("lang", "zh-Hans")
+    bar.get_by_role("button", name="EN: switch to English").click()
+    bar.get_by_role("link", name="Search").click()
+    expect(page).to_have_url(f"http://127.0.0.1:{own_server.port}/search/")
+    expect(page.get_by_role("searchbox")).to_be_visible()
+
+
+@pytest.mark.parametrize("kind", ["job", "deployment"])
+def test_the_state_stands_before_the_actions(page, own_server, kind):
+    page.goto(f"/{kind}s/{getattr(own_server, kind)}/")
+
+    title, state, actions = (
+        page.locator(f"#{kind}-head {part}").bounding_box()["y"]
+        for part in ("h1", ".say", ".head > .push .btn >> nth=0")
+    )
+
+    assert title < state < actions
+
+
+def test_tabs_that_do_not_fit_are_shaded_where_they_go_on_and_show_the_chosen_one(page):
+    page.set_viewport_size({"width": 300, "height": 700})
+    page.goto("/launch/evaluate/")
+    tabs = page.locator("nav.seg").first
+
+    inner, outer = tabs.evaluate("tabs => [tabs.scrollWidth, tabs.clientWidth]")
+    assert inner > outer
+    assert "local" in tabs.evaluate("tabs => getComputedStyle(tabs).backgroundAttachment")
+    shown = tabs.locator("[aria-current]").bounding_box()
+    frame = tabs.bounding_box()
+    assert frame["x"] <= shown["x"]
+    assert shown["x"] + shown["width"] <= frame["x"] + frame["width"] + 1
+    page.set_viewport_size(PHONE)

@@ -1,0 +1,28 @@
+/** Cells of a chart's table: static/js/lib/figure.js. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { readable, table } from "../../static/js/lib/figure.js";
+
+const CELLS = [
+  ["118.091", "118"],
+  ["2605.4791009894507", "2\u202f605"],
+  ["0.00354321", "0.0035"],
+  ["21.5", "21.5"],
+  ["1234567", "1\u202f234\u202f567"],
+  ["-12.345", "\u221212.3"],
+  ["9.0 ± 1.2345", "9 ± 1.23"],
+  ["2026-11-27T05:21:00.000", "2026-11-27T05:21:00.000"],
+  ["", ""],
+  ["all", "all"],
+];
+
+for (const [cell, expected] of CELLS) {
+  test(`"${cell}" is read as "${expected}"`, () => assert.equal(readable(cell), expected));
+}
+
+test("a value without an interval has none in the table", () => {
+  const y = [50, 90];
+  const figure = { data: [{ name: "#3", x: [1, 4], y, error_y: { array: [null, 2.5] } }] };
+  assert.deepEqual(table(figure).rows, [["1", "50"], ["4", "90 ± 2.5"]]);
+});
