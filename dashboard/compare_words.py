@@ -7,7 +7,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from dashboard.formats import change_text, number
+from dashboard.formats import MANIFOLD, change_text, number
 from dashboard.measured_with import part_text, part_title
 from dashboard.words import metric_label, metric_text, phrase
 from jobs.models import Result
@@ -27,7 +27,8 @@ def conclusion(comparison: Comparison) -> str:
     changes = [(column, change) for column, change in changes if change.value is not None]
     if main is None or main.base is None or not changes:
         return _("These results have no numbers in common")
-    column, change = max(changes, key=lambda item: abs(item[1].absolute or 0))
+    told = [item for item in changes if item[1].verdict != "barred"] or changes
+    column, change = max(told, key=lambda item: abs(item[1].absolute or 0))
     words = {
         "name": _name(column),
         "base": _name(base),
@@ -44,7 +45,20 @@ def conclusion(comparison: Comparison) -> str:
         return _("%(name)s vs %(base)s: %(metric)s %(change)s, not significant") % words
     if change.verdict == "unknown":
         return _("%(name)s vs %(base)s: %(metric)s %(change)s, too few runs to tell") % words
+    if change.relative is not None and change.relative >= MANIFOLD:
+        return _told_manifold(main.metric) % {**words, "times": number(1 + change.relative)}
     return _told(main.metric, more=(change.absolute or 0) > 0) % words
+
+
+def _told_manifold(metric: str) -> str:
+    """The sentence for a difference that is sure, and so large that it is told as a factor."""
+    if metric == _BATCH:
+        return _(
+            "%(name)s takes %(times)s times as long for a batch of %(concurrency)s as %(base)s"
+        )
+    return _(
+        "%(name)s gives %(times)s times the %(metric)s of %(base)s at concurrency %(concurrency)s"
+    )
 
 
 def _told(metric: str, *, more: bool) -> str:
@@ -108,6 +122,18 @@ def _settled_by_questions(comparison: Comparison) -> str:
         return ""
     words = _("About %(n)s more questions would settle it, if the difference stays (power 80 %%).")
     return words % {"n": number(paired.more_needed)}
+
+
+def barred_words(comparison: Comparison) -> str:
+    """On which there is no verdict; "" where there is one on all."""
+    if not comparison.barred:
+        return ""
+    if len(comparison.barred) == len(comparison.columns) - 1:
+        return _("No verdict: not the same work was measured.")
+    heads = [comparison.columns[index].head for index in sorted(comparison.barred)]
+    names = _(", ").join(f"#{head.job_id}" for head in heads)
+    words = _("No verdict on %(names)s: not the same work as that of #%(base)s.")
+    return words % {"names": names, "base": comparison.columns[0].head.job_id}
 
 
 def barrier_words(barrier: Difference) -> str:

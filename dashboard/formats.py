@@ -15,6 +15,7 @@ from django.utils.translation import gettext, ngettext, pgettext
 
 THIN = "\u202f"  # narrow no-break space
 MINUS = "\u2212"
+MANIFOLD = 2  # a relative change from which on it is told as a factor
 _SIZES = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
@@ -51,7 +52,7 @@ def percent(share: float) -> str:
 
 def change_text(share: float) -> str:
     """A relative change for people: "+20.2 %", "−4.1 %"; from three times on "× 40.6"."""
-    if share >= 2:
+    if share >= MANIFOLD:
         return f"× {number(1 + share)}"
     return f"{number(100 * share, 1, signed=True)} %"
 

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_GET, require_POST
 from dashboard import audit
 from dashboard.charts import interactivity, percentiles, throughput
 from dashboard.charts.series import Series, measured
-from dashboard.compare_words import barrier_words, conclusion, settle_words
+from dashboard.compare_words import barred_words, barrier_words, conclusion, settle_words
 from dashboard.requests import number_from, person
 from dashboard.rights import allowed, requires
 from jobs.errors import LaunchError
@@ -43,6 +43,8 @@ def compare_results(request: HttpRequest) -> HttpResponse:
     is_grouped = "group" in request.GET
     problem = _problem(groups)
     context: dict[str, Any] = {"results": heads, "problem": problem, "is_grouped": is_grouped}
+    if problem and len(groups) == 1 and 1 < len(groups[0]) <= MOST:
+        context["as_runs"] = _as_runs(groups[0])
     if not problem:
         comparison = compare(groups, number_from(request.GET.get("concurrency", "")))
         context |= _context(request, comparison, is_grouped=is_grouped)
@@ -90,7 +92,7 @@ def _groups(request: HttpRequest) -> list[list[Result]]:
     wanted = [numbers for numbers in wanted if numbers]
     rows = Result.objects.select_related("host", "job", "deployment__job", "created_by")
     numbers = {pk for group in wanted for pk in group}
-    found = rows.in_bulk(numbers)
+    found = rows.prefetch_related("points").in_bulk(numbers)
     if len(found) != len(numbers):
         raise Http404("one of these results is not there")
     return [[found[pk] for pk in group] for group in wanted]
@@ -105,6 +107,8 @@ def _numbers(texts: Sequence[str]) -> list[int]:
 def _problem(groups: Sequence[Sequence[Result]]) -> str:
     """Why these cannot be compared; "" when they can."""
     results = [result for runs in groups for result in runs]
+    if len(groups) == 1 and len(groups[0]) > 1:
+        return _("These are all repeats of one measurement: one group. Its page has their mean.")
     if len(groups) < 2:
         return _("Choose at least two results in the list.")
     if len(groups) > MOST:
@@ -135,6 +139,7 @@ def _context(request: HttpRequest, comparison: Comparison, *, is_grouped: bool) 
         "comparison": comparison,
         "title": conclusion(comparison),
         "settle_words": settle_words(comparison),
+        "barred_words": barred_words(comparison),
         "barriers": [barrier_words(one) for one in comparison.barriers],
         "may_repeat": allowed(request.user, "job.repeat"),
         "ids": ids,

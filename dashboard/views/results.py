@@ -19,6 +19,7 @@ from dashboard.columns import RESULTS, chosen, heads
 from dashboard.formats import number
 from dashboard.kept_view import going_words, may_pin, pinned_words, removed_words
 from dashboard.measured_with import identity_rows, provenance_rows, unknown_words
+from dashboard.requests import number_from
 from dashboard.rights import allowed, requires
 from dashboard.views.compare import compare_results, run_more
 from dashboard.words import host_word, metric_label, metric_text, phrase
@@ -146,13 +147,12 @@ def _page(result_id: int) -> ResultPage:
 
 
 def _filters(request: HttpRequest) -> Filters:
-    deployment = request.GET.get("deployment", "")
     return Filters(
         facets={facet: request.GET.getlist(facet) for facet in FACETS},
         stamps=[stamp for stamp in request.GET.getlist("stamp") if stamp in STAMPS],
         text=request.GET.get("q", "").strip(),
         stamp_words=_stamp_words(),
-        deployment=int(deployment) if deployment.isdecimal() else None,
+        deployment=number_from(request.GET.get("deployment", "")),
         pinned="1" in request.GET.getlist("pinned"),
     )
 

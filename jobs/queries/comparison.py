@@ -138,7 +138,8 @@ class Settle:
 class Comparison:
     """``columns[0]`` is the base. ``concurrency`` is the one whose numbers are compared.
 
-    ``barriers`` say why there is no verdict: what of the work differs.
+    ``barriers`` say why there is no verdict on the columns whose indexes are ``barred``: what of
+    their work differs from the base's.
     """
 
     columns: Sequence[Column]
@@ -148,6 +149,7 @@ class Comparison:
     settings: Sequence[Setting]
     paired: Sequence[Paired | None]
     barriers: Sequence[Difference]
+    barred: frozenset[int]
     settle: Settle | None
 
     @property
@@ -174,8 +176,14 @@ def compare(groups: Sequence[Sequence[Result]], concurrency: int | None = None) 
     base = columns[0]
     paired = [_paired(base, column) if is_evaluation else None for column in columns[1:]]
     at_chosen = [_at(column, chosen) for column in columns]
-    barriers = differences(heads, at_chosen)
-    table = _Table(columns, chosen, paired, is_barred=bool(barriers))
+    apart = {
+        index: found
+        for index in range(1, len(heads))
+        if (found := differences([heads[0], heads[index]], [at_chosen[0], at_chosen[index]]))
+    }
+    named = {one.name for found in apart.values() for one in found}
+    barriers = [one for one in differences(heads, at_chosen) if one.name in named]
+    table = _Table(columns, chosen, paired, frozenset(apart))
     rows = [table.row(name) for name in (_QUALITY if is_evaluation else _SPEED)]
     rows = [row for row in rows if row.base is not None]
     return Comparison(
@@ -186,6 +194,7 @@ def compare(groups: Sequence[Sequence[Result]], concurrency: int | None = None) 
         settings=settings(heads),
         paired=paired,
         barriers=barriers,
+        barred=table.barred,
         settle=None if is_evaluation or barriers else _settle(rows, columns, chosen),
     )
 
@@ -233,7 +242,7 @@ class _Table:
     columns: Sequence[Column]
     concurrency: int | None
     paired: Sequence[Paired | None]
-    is_barred: bool
+    barred: frozenset[int]
 
     def row(self, name: str) -> Row:
         values = [column.values(name, self.concurrency) for column in self.columns]
@@ -253,7 +262,7 @@ class _Table:
             change = self._accuracy(index)
         else:
             change = _difference(name, mine, theirs)
-        if self.is_barred and change.verdict != "same":
+        if index in self.barred and change.verdict != "same":
             return Change(change.value, change.relative, change.absolute, verdict="barred")
         return change
 

@@ -33,7 +33,8 @@ def repeats_of(result: Result, *, disturbed: bool = False) -> QuerySet[Result]:
 
 def counted_with(result: Result, *, disturbed: bool = False) -> list[Result]:
     """``result`` and its repeats, oldest first, at most ``MOST``."""
-    others = repeats_of(result, disturbed=disturbed).order_by("created_at", "pk")[: MOST - 1]
+    others = repeats_of(result, disturbed=disturbed).order_by("created_at", "pk")
+    others = others.prefetch_related("points")[: MOST - 1]
     return sorted([result, *others], key=lambda run: (run.created_at, run.pk))
 
 

@@ -81,10 +81,17 @@ class ResultPage:
     accuracy: Interval | None
 
     @property
+    def peer(self) -> Result | None:
+        """The repeat to compare it with first: the latest that nothing disturbed, if there is."""
+        quiet = (other for other in self.repeats if not other.disturbed)
+        return next(quiet, next(iter(self.repeats), None))
+
+    @property
     def host_facts(self) -> list[tuple[str, str]]:
         """What the host was when it was measured: the facts that bear on speed."""
         facts = self.result.surroundings.get("host", {})
-        cpu = facts.get("cpu") or {}
+        told = facts.get("cpu")
+        cpu = told if isinstance(told, dict) else {}
         named = {
             "os": facts.get("os"),
             "kernel": facts.get("kernel"),
@@ -240,7 +247,7 @@ def result_page(result_id: int) -> ResultPage:
 
 def points_of(result: Result) -> list[ResultPoint]:
     """A benchmark's points, by concurrency."""
-    return sorted(ResultPoint.objects.filter(result=result), key=lambda p: (p.concurrency, p.index))
+    return sorted(result.points.all(), key=lambda p: (p.concurrency, p.index))
 
 
 def accuracy(result: Result) -> Interval | None:

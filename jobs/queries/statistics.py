@@ -36,8 +36,10 @@ class Interval:
 
 
 def wilson(right: float, total: int) -> Interval:
-    """The share ``right / total`` (Wilson 1927). ``total`` is at least 1."""
-    share = right / total
+    """The share ``right / total`` (Wilson 1927). ``total`` is at least 1; a score that is no share
+    counts as the nearest one.
+    """
+    share = min(1.0, max(0.0, right / total))
     scale = 1 + Z * Z / total
     middle = (share + Z * Z / (2 * total)) / scale
     half = Z * sqrt(share * (1 - share) / total + Z * Z / (4 * total * total)) / scale
@@ -168,4 +170,4 @@ def mean_interval(values: Sequence[float]) -> Interval | None:
 
 def _t(freedom: float) -> float:
     """Student's t at 97.5 %, on the safe side between whole degrees of freedom."""
-    return _T[max(1, int(freedom)) - 1] if freedom < len(_T) else Z
+    return _T[min(max(1, int(freedom)), len(_T)) - 1]

@@ -9,6 +9,7 @@ from jobs.models import Host, Job
 
 # Reading of a heartbeat -> its unit stands in its name.
 _READINGS = ("load_1m", "memory_free_bytes", "disk_free_bytes", "power_w", "temp_c")
+_MOST = 1e18  # no host has more of anything; sums of what is below stay numbers
 
 
 def note(host: Host) -> None:
@@ -49,7 +50,7 @@ def _readings(load: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _MOST
 
 
 def _added(known: Mapping[str, Any], readings: Mapping[str, float]) -> dict[str, Any]:

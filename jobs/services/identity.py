@@ -13,6 +13,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Q
 
 from jobs.errors import PlanError
@@ -35,6 +36,7 @@ _ENGINE_PARAMS = frozenset(("tp", "pp", "max_length", "kv_cache_gib"))
 # Scripts of ours that decide whether an answer counts.
 _SCORERS = ("ask_and_score", "scoring")
 _HASHED_AT_ONCE = 2000
+_KEPT_AT_ONCE = 200
 
 
 def keep(result: Result) -> None:
@@ -49,8 +51,10 @@ def keep_missing() -> int:
     old = Q(identity__schema__isnull=True) | Q(identity__schema__lt=SCHEMA)
     numbers = list(Result.objects.filter(old).order_by("pk").values_list("pk", flat=True))
     rows = Result.objects.select_related("host", "job", "deployment__job", "deployment__artifact")
-    for number in numbers:
-        keep(rows.get(pk=number))
+    for start in range(0, len(numbers), _KEPT_AT_ONCE):
+        with transaction.atomic():  # one sync of the disk for many
+            for result in rows.filter(pk__in=numbers[start : start + _KEPT_AT_ONCE]):
+                keep(result)
     return len(numbers)
 
 
@@ -196,7 +200,8 @@ def _engine(result: Result, plan: Plan | None) -> dict[str, Any]:
 
 def _host(result: Result, plan: Plan | None) -> dict[str, Any]:
     facts = result.surroundings.get("host") or {}
-    cpu = facts.get("cpu") or {}
+    told = facts.get("cpu")
+    cpu = told if isinstance(told, dict) else {}
     found = {
         "host": result.host.name,
         "cpu": cpu.get("model"),

@@ -17,6 +17,7 @@ from typing import Any
 logger = logging.getLogger(__name__)
 
 _UNFIT = re.compile("[\x00\ud800-\udfff]")
+_MOST = 2**63  # a number from here on is none that a tool counts, and breaks who makes it a float
 
 
 def storable_text(text: str) -> str:
@@ -30,6 +31,8 @@ def storable(value: Any) -> Any:
         return storable_text(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else None
+    if isinstance(value, int):
+        return value if -_MOST <= value < _MOST else None
     if isinstance(value, Mapping):
         return {storable_text(str(key)): storable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -62,8 +62,10 @@ def _image_ids(jobs: Iterable[Job]) -> dict[str, str]:
 def _programs(facts: Mapping[str, Any], jobs: Iterable[Job]) -> dict[str, str]:
     """Name -> version of the host's own programs that the steps of ``jobs`` run, "" untold."""
     named = {step["argv"][0] for job in jobs for step in job.plan.get("steps", ())}
-    tools = facts.get("tools") or ()
-    return {tool["name"]: tool["version"] for tool in tools if tool["name"] in named}
+    listed = facts.get("tools")
+    tools = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    told = {str(one.get("name")): str(one.get("version") or "") for one in tools}
+    return {name: version for name, version in told.items() if name in named}
 
 
 def _dies(jobs: Iterable[Job]) -> list[str]:

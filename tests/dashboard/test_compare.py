@@ -3,9 +3,12 @@
 import re
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils.html import strip_tags
 
+from dashboard.compare_words import conclusion
 from jobs.models import Job, Result
 from jobs.queries.comparison import compare
 from jobs.services import identity
@@ -179,6 +182,18 @@ def test_other_work_gives_no_verdict_and_says_why(page, host):
     assert "no verdict" in text
 
 
+def test_other_work_of_one_takes_the_verdict_from_that_one_alone(page, host):
+    base, other = runs(served(host), 50.0, 51.0, 52.0), runs(served(host, OTHER), 70.0, 71.0, 72.0)
+    apart = runs(served(host), 60.0, 61.0, 62.0, requests=100)
+
+    text = words(page(grouped(base, other, apart)))
+
+    assert f"No verdict on #{apart[0].job_id}: not the same work as that of" in text
+    assert f"#{other[0].job_id} (Q8_0 from Q4_1), 3 runs gives 39.2 % more" in text
+    rate = compare([base, other, apart]).rows[0]
+    assert [change.verdict for change in rate.changes] == ["better", "barred"]
+
+
 def test_real_lengths_that_differ_give_no_verdict(page, host):
     deployment = served(host)
     one = measured(deployment, more={"output_tokens_mean": 272.0})
@@ -251,3 +266,69 @@ def test_charts_of_groups_draw_means_with_their_intervals_and_each_run(page, hos
 
     assert '"error_y"' in html
     assert '"mode": "markers"' in html
+
+
+def test_the_switch_to_runs_is_not_the_time_that_a_job_has_run(client, host):
+    first, second = runs(served(host), 50.0, 51.0)
+    client.force_login(make_user("lin"))
+    client.cookies["django_language"] = "zh-hans"
+
+    found = client.get(f"{reverse('result-compare')}?id={first.pk}&id={second.pk}")
+
+    switch = re.search(r'<div class="seg".*?</div>', found.content.decode(), re.DOTALL)[0]
+    assert re.findall(r">([^<>]+)</a>", switch) == ["单次", "分组"]
+
+
+def test_more_runs_ask_no_more_of_the_database(page, client, host):
+    """On the page of one of them, and of groups."""
+    mine, base = served(host), runs(served(host, argv=OTHER), 70.0, 71.0, 72.0)
+
+    def queries(*runs):
+        with CaptureQueriesContext(connection) as asked:
+            client.get(reverse("result-detail", args=[runs[0].pk]))
+            page(grouped(base, runs))
+        return len(asked)
+
+    few = runs(mine, 50.0, 51.0, 52.0)
+    queries(*few)
+    before = queries(*few)
+    more = runs(mine, 53.0, 54.0, 55.0, 56.0)
+
+    assert queries(*few, *more) == before
+
+
+def test_a_factor_is_told_as_one(host):
+    slow, fast = (
+        runs(served(host, argv=argv), *rates)
+        for argv, rates in (
+            (SERVE, (50.0, 51.0, 52.0)),
+            (OTHER, (2500.0, 2550.0, 2600.0)),
+        )
+    )
+
+    assert "gives 50.0 times the output tokens/s of" in conclusion(compare([slow, fast]))
+    assert "gives 98.0 % less output tokens/s than" in conclusion(compare([fast, slow]))
+
+
+def test_repeats_of_one_measurement_are_one_group_with_a_way_back_to_the_runs(page, host):
+    those = runs(served(host), 50.0, 51.0, 52.0)
+    as_groups = re.search(r'href="\?(group=[^"]+)"', page(ids(*those)))[1]
+
+    html = page(as_groups)
+
+    assert "These are all repeats of one measurement" in html
+    assert f'href="?{ids(*those)}"' in html.replace("&amp;", "&")
+    assert reverse("result-detail", args=[those[0].pk]) in html
+
+
+def test_significance_of_changed_answers_names_its_measure(page):
+    """Five of five flips: the interval excludes 0 where the exact test says 0.063."""
+    base = make_measured(scores=[0, 0, 0, 0, 0, 1], label="a")
+    other = make_measured(scores=[1, 1, 1, 1, 1, 1], label="b")
+    far = make_measured(scores=[1] * 40, label="c")
+    low = make_measured(scores=[0] * 40, label="d")
+
+    assert "Significant difference (95 % interval excludes 0): p = 0.063" in words(
+        page(ids(base, other))
+    )
+    assert "p &lt; 0.001" in page(ids(low, far))

@@ -117,6 +117,17 @@ def test_the_load_of_the_host_is_summed_up_while_a_job_runs():
     assert Job.objects.get(pk=ended.pk).host_load == {}
 
 
+def test_a_load_that_no_host_can_have_is_left_out():
+    host = make_host()
+    running = make_job(host=host, state="running")
+    dies = {"0": {"power_w": 1.7e308}, "1": {"power_w": 1.7e308}}  # together: infinity
+
+    beat(host, load_1m=10**400, memory_free_bytes=5e9, dies=dies)
+
+    running.refresh_from_db()
+    assert set(running.host_load) == {"memory_free_bytes"}
+
+
 def test_provenance_says_what_the_host_had_and_did(get, host):
     argv = ("docker", "run", "-d", "registry/vllm:25", "vllm", "serve")
     deployment = served(host, argv)
@@ -174,3 +185,28 @@ def test_the_csv_of_a_result_says_what_it_is_of(get, host):
         assert rows[0]["model"] == "smollm2-135m-instruct"
         assert rows[0]["host"] == one.host.name
         assert rows[0]["precision"] == "Q8_0 from Q4_1"
+
+
+def test_a_result_is_compared_with_a_repeat_that_nothing_disturbed_first(get, host):
+    deployment = served(host)
+    one, quiet, disturbed = (measured(deployment) for _ in range(3))
+    address = reverse("result-detail", args=[one.pk])
+
+    Result.objects.filter(pk=disturbed.pk).update(disturbed=True)
+    assert f"Compare with #{quiet.job_id}" in get(address).content.decode()
+
+    Result.objects.filter(pk=quiet.pk).update(disturbed=True)
+    assert f"Compare with #{disturbed.job_id}" in get(address).content.decode()
+
+
+@pytest.mark.parametrize(
+    "told", [{"cpu": "Kunpeng"}, {"cpu": [1]}, {"tools": "x"}, {"tools": ["x", {"name": "make"}]}]
+)
+def test_odd_facts_of_a_host_lose_no_number(get, host, told):
+    host.facts = {**host.facts, **told}
+    host.save()
+
+    result = measured(served(host))
+
+    for name in ("result-detail", "api-result"):
+        assert get(reverse(name, args=[result.pk])).status_code == 200

@@ -159,6 +159,6 @@ def test_accuracy_has_its_word_in_the_viewers_language_and_names_of_scores_stay(
     with override("zh-hans"):
         page = client.get(address, headers={"accept-language": "zh-hans"}).content.decode()
 
-    assert '<td class="sub nw">正确率</td>' in page
+    assert '<td class="sub nw">准确率</td>' in page
     assert '<td class="sub nw">accuracy</td>' not in page
     assert '<td class="sub nw">pass@1</td>' in page

@@ -287,6 +287,15 @@ def test_an_answer_that_a_spreadsheet_would_run_is_exported_as_text(client):
     assert row["answer"] == "'=1+1"
 
 
+def test_a_deployment_that_no_database_can_hold_narrows_nothing(client):
+    client.force_login(make_user("lin"))
+    make_measured(points=[point(1, 90.0)])
+
+    found = client.get(reverse("result-list"), {"deployment": "9" * 30})
+
+    assert found.context["page"].total == 1
+
+
 def test_the_list_is_exported_as_it_is_filtered(client):
     client.force_login(make_user())
     wanted = make_measured(label="a")

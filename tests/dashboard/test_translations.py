@@ -73,6 +73,14 @@ def test_chinese_sentences_have_their_own_punctuation(domain: str) -> None:
     assert wrong == []
 
 
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_accuracy_has_one_word_in_chinese(domain: str) -> None:
+    """The glossary's; the other one stood beside it on the same page."""
+    found = [text for message in messages(domain) for _, text in forms(message)]
+
+    assert [text for text in found if "正确率" in text] == []
+
+
 def test_a_sentence_says_states_steps_and_inputs_in_the_viewer_s_language() -> None:
     with override("zh-hans"):
         assert "失败" in sentence("job:predecessor", {"job": 3, "state": "failed"})

@@ -157,6 +157,7 @@ def test_questions_of_a_published_set_are_known_once_the_log_says_so(tmp_path):
         b'{"sample_score": {"score": {"value": {"a": NaN}}}}',
         b'{"sample_score": {"score": {"value": {"a": 1e9}}}}',
         b'{"sample_score": {"score": {"value": []}}}',
+        b'{"sample_score": {"score": {"value": {"a": "x"}, "main_score_name": ["a"]}}}',
         b"[" * 5000,
         b"\xff\xfe",
     ],
@@ -332,6 +333,13 @@ def test_parts_of_a_set_and_sets_of_a_family_are_one_row(tmp_path):
 def client_log(path, text):
     path.write_text(text)
     return path
+
+
+def test_a_count_that_no_client_can_reach_is_none(tmp_path):
+    reader = ProgressReader(tmp_path, (("1", 4),), tmp_path / "log")
+    (tmp_path / "client.jsonl").write_text(json.dumps({"sent": 10**400, "done": 2}) + "\n")
+
+    assert told(reader.read()[""], "sent", "done") == (0, 2)
 
 
 def test_the_last_line_of_the_clients_progress_counts(tmp_path):

@@ -221,7 +221,9 @@ def test_the_driver_of_a_host_with_dies_is_of_the_identity(host):
     assert are_repeats(known, again)
 
 
-def test_results_of_before_get_an_identity_once(host):
+@pytest.mark.parametrize("at_once", [1, 2, 200])
+def test_results_of_before_get_an_identity_once(host, monkeypatch, at_once):
+    monkeypatch.setattr(identity, "_KEPT_AT_ONCE", at_once)
     deployment = served(host)
     one, other = measured(deployment), measured(deployment)
     wanted = one.fingerprint

@@ -1,4 +1,5 @@
-from math import exp
+from math import exp, sqrt
+from statistics import variance
 
 import pytest
 
@@ -29,6 +30,11 @@ def test_a_share_stays_between_0_and_1(right, total):
 
     assert 0 <= interval.low <= interval.value <= interval.high <= 1
     assert interval.high - interval.low > 0.1
+
+
+@pytest.mark.parametrize(("right", "share"), [(25.2, 1), (-1, 0)])
+def test_a_score_that_is_no_share_has_an_interval_too(right, share):
+    assert wilson(right, 3).value == share
 
 
 def test_the_paired_interval_is_newcombes_method_10():
@@ -89,3 +95,11 @@ def test_how_many_more_runs_settle_it_is_that_of_the_two_sample_t_test():
 def test_three_runs_give_a_mean_its_interval():
     assert mean_interval([1.0, 2.0]) is None
     assert rounded(mean_interval([10.0, 11.0, 12.0]), 3) == (11.0, 8.516, 13.484)
+
+
+def test_an_interval_of_many_runs_is_at_least_as_wide_as_students():
+    for runs, wanted in ((31, 2.042), (50, 2.0096)):
+        values = [0.0, 1.0] * (runs // 2) + [0.5] * (runs % 2)
+        half = mean_interval(values).high - mean_interval(values).value
+
+        assert half >= wanted * sqrt(variance(values) / runs)

@@ -8,7 +8,6 @@ end of a run how many failed. Standard library only.
 from __future__ import annotations
 
 import json
-import math
 import re
 from pathlib import Path
 
@@ -22,6 +21,7 @@ _BAR = re.compile(r"^ *\d+%\|[^|]*\| (\d{1,9})/(\d{1,9}) \[")
 _PROMPTS = re.compile(r"^Processed prompts: +\d+%\|[^|]*\| (\d{1,9})/(\d{1,9}) \[")
 _RATE = re.compile(r"output: (\d{1,9}(?:\.\d{1,6})?) toks?/s")
 _BEGINS = "Starting main benchmark run"
+_MOST = 1e15  # neither requests nor tokens of a run come to so many
 _FAILED = re.compile(r"^Failed requests: +(\d{1,9})\b")
 
 
@@ -97,5 +97,5 @@ class BenchLogReader:
 
 
 def _count(value: object) -> float:
-    is_count = isinstance(value, int | float) and math.isfinite(value) and value >= 0
+    is_count = isinstance(value, int | float) and 0 <= value < _MOST
     return float(value) if is_count else 0.0  # type: ignore[arg-type]

@@ -144,7 +144,8 @@ def _add_score(counts: Counts, line: bytes) -> None:
     values = score.get("value")
     if not isinstance(values, dict) or not values:
         return
-    value = values.get(score.get("main_score_name") or next(iter(values)))
+    name = score.get("main_score_name")
+    value = values.get(name if name and isinstance(name, str) else next(iter(values)))
     if isinstance(value, int | float) and 0 <= value <= 1:
         counts.scored += 1
         counts.right += float(value)
