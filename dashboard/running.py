@@ -30,7 +30,7 @@ def is_down() -> bool:
         words = Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return True
-    return b"supervisor" not in words  # another process has its number
+    return b"dashboard.supervisor" not in words.split(b"\0")  # another has its number
 
 
 def add_argument(parser: ArgumentParser) -> None:

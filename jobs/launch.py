@@ -190,7 +190,6 @@ def run_again(job_id: int, user: AbstractBaseUser | None, *, may_raise: bool = F
         except ValidationError:  # launched by an older version of the kind
             raise LaunchError(_("What this job works on is not there any more.")) from None
         check_ports(old, target)
-        secrets.check(plans.from_json(old.plan), old.params)
         draft = repeat_of(old, params, may_raise=may_raise)
         draft.inputs = inputs_still_there(old)
         first = environments_of(old, kind, params, target)
@@ -198,7 +197,12 @@ def run_again(job_id: int, user: AbstractBaseUser | None, *, may_raise: bool = F
 
 
 def repeat_of(old: Job, params: BaseModel, *, may_raise: bool) -> Job:
-    """A job with the very plan of ``old``, not saved; what it works on is for the caller to say."""
+    """A job with the very plan of ``old``, not saved; what it works on is for the caller to say.
+
+    Raises:
+        LaunchError: a secret that the plan names is not there any more.
+    """
+    secrets.check(plans.from_json(old.plan), old.params)
     return Job(
         kind=old.kind,
         title=old.title,

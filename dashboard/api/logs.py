@@ -13,6 +13,7 @@ All under ``/api/v1/jobs/ID`` and ``/api/v1/deployments/ID``:
 ``log/search?warnings=1``      the same for lines that warn or break
 ``log/index?known=``           newline counts a block, with which any line is found
 ``log/folds?series=&known=``   rows that stand for more than one line, where bars were drawn over
+``log/polls?from=``            lines that are the dashboard's own requests to a server
 ``log/steps``                  the job's steps with their lines
 =============================  ================================================================
 
@@ -194,6 +195,14 @@ def log_folds(request: HttpRequest, key: str) -> HttpResponseBase:
     )
 
 
+def log_polls(request: HttpRequest, key: str) -> HttpResponseBase:
+    """``{"to", "ranges": [[first, last], …], "done"}``: lines from byte ``from`` to ``to`` that are
+    the dashboard's own requests (:mod:`jobs.logstore.polls`). Asked again with ``to`` it goes on.
+    """
+    found = store().polls(key, _number(request, "from", 0))
+    return JsonResponse({"to": found.to, "ranges": found.ranges, "done": found.is_done})
+
+
 def log_steps(request: HttpRequest, key: str) -> HttpResponseBase:
     """``{"steps": [{"name", "title", "state", "look", "exit_code", …}]}``, and their lines.
 
@@ -296,6 +305,7 @@ urlpatterns: list[URLPattern] = [
         ("log/search", "log-search", log_search),
         ("log/index", "log-index", log_index),
         ("log/folds", "log-folds", log_folds),
+        ("log/polls", "log-polls", log_polls),
         ("log/steps", "log-steps", log_steps),
     )
 ]

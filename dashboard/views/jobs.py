@@ -32,7 +32,7 @@ from dashboard.step_links import step_links
 from dashboard.why import missed_before, told, why_job
 from dashboard.words import asset_word, host_title, metric_label, phrase, step_title, unit_word
 from jobs import logstore
-from jobs.errors import LaunchError
+from jobs.errors import DamagedLog, LaunchError
 from jobs.launch import cancel, run_again
 from jobs.models import Job, OutputFile
 from jobs.plans import CLIENT, DIES, from_json, script
@@ -231,7 +231,10 @@ def _never_ran(job: Job) -> bool:
     """Whether the job ended before anything of it ran, so that there is no log to wait for."""
     if job.is_open or job.started_at is not None:
         return False
-    return logstore.store().size(f"job/{job.pk}") == 0
+    try:
+        return logstore.store().size(f"job/{job.pk}") == 0
+    except DamagedLog:  # which its panel says
+        return False
 
 
 def _in_line(request: HttpRequest, job: Job) -> line_view.Row:

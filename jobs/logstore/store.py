@@ -16,6 +16,7 @@ from jobs.logstore.arrivals import Arrivals
 from jobs.logstore.files import BESIDE, SUFFIXES, RawLog, locked, log_bytes, open_log, packed_path
 from jobs.logstore.folds import FoldBook, Folds
 from jobs.logstore.lines import BLOCK_BYTES, LineIndex
+from jobs.logstore.polls import Polls, polls
 from jobs.logstore.search import SMALL_BYTES, Matches, Query, search_apart, search_file
 
 KEY = re.compile(r"[a-z]+/[0-9]{1,18}")
@@ -218,6 +219,15 @@ class LogStore:
         return self._fold_book.folds(
             self.path(key), series=series, known=known, most=MOST_FOLDS, budget_s=budget_s
         )
+
+    def polls(self, key: str, start: int) -> Polls:
+        """Lines that are the dashboard's own requests, from byte ``start`` on, where a line begins.
+
+        A few megabytes at once: ``is_done`` says whether there are more.
+        """
+        path = self.path(key)
+        with open_log(path) as log:
+            return polls(log, LineIndex(path), start) if log else Polls(0, (), is_done=True)
 
     def search(
         self, key: str, query: Query, *, is_ours: bool = False, timeout_s: float = 60.0

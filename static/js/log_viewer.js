@@ -8,6 +8,7 @@ import { LogBytes } from "./lib/log_bytes.js";
 import { LogFolds } from "./lib/log_folds.js";
 import { LogFoldsFeed } from "./lib/log_folds_feed.js";
 import { LogFind } from "./lib/log_find.js";
+import { LogHidden } from "./lib/log_hidden.js";
 import { bindLogKeys } from "./lib/log_keys.js";
 import { LogLines } from "./lib/log_lines.js";
 import { LogLook } from "./lib/log_look.js";
@@ -33,14 +34,14 @@ class LogPanel {
     this.lines = new LogLines(this.bytes);
     this.rows = new LogRows();
     this.folds = new LogFolds();
-    this.foldsFeed = new LogFoldsFeed(this.folds, (query) => this.source.json(`/folds?${query}`), () => this.#foldsCame());
+    this.foldsFeed = new LogFoldsFeed(this.folds, (query) => this.source.json(`/folds?${query}`), () => this.hidden.came());
+    this.hidden = new LogHidden(panel, this.rows, this.folds, (path) => this.source.json(path), () => this.#soon());
     this.find = this.#makeFind();
     this.speech = new LogSpeech((text) => (this.#part("said").textContent = text));
     this.isFollowing = true;
     this.seenLines = 0;
     this.unread = ""; // why there is nothing to show
-    this.linked = placeIn(location.hash);
-    if (!this.linked[0]) this.linked = placeIn(panel.dataset.logAt ?? "");
+    this.linked = placeIn(placeIn(location.hash)[0] ? location.hash : (panel.dataset.logAt ?? ""));
     this.mode = "all"; // or "only" (lines that match), "warnings"
     this.warnings = new LogWarnings(() => this.source.json("/search?warnings=1&limit=5000"), () => this.#soon());
     this.rangeFrom = this.linked[0]; // where a range of lines begins that a person chooses
@@ -79,7 +80,7 @@ class LogPanel {
     } catch (error) {
       this.unread = unreadWords(error);
     }
-    await this.foldsFeed.ask();
+    await Promise.all([this.foldsFeed.ask(), this.hidden.refresh(this.bytes.size)]);
     this.rows.setLineCount(this.#lineCount);
     if (this.linked[0]) this.#goTo(this.linked[0]);
     if (this.linked[0] > this.#lineCount) this.#wrong(placeWords("", this.linked, this.#lineCount));
@@ -208,6 +209,7 @@ class LogPanel {
     else if (action === "previous") this.find.walk(-1);
     else if (this.look.toggle(action)) return;
     else if (action === "regex") this.find.switchRegex();
+    else if (action === "polls") this.#settle(this.hidden.toggle(this.#topLine), 0);
     else if (action === "only") this.#setMode(this.mode === "only" ? "all" : "only");
     else if (action === "all" || action === "warnings") this.#setMode(action);
     else if (action === "unfold") {
@@ -215,7 +217,7 @@ class LogPanel {
       this.scroll.draw();
     } else if (action === "drawn") {
       const place = this.folds.toggle(line);
-      this.rows.setHidden(this.folds.hidden());
+      this.hidden.arrange();
       this.#stay(`[data-line="${place}"] [data-do="drawn"]`);
     }
   }
@@ -229,8 +231,13 @@ class LogPanel {
     for (const name of ["all", "warnings", "only"]) {
       this.#button(name).setAttribute("aria-pressed", String(name === mode));
     }
+    this.#settle(line, 0.33);
+  }
+
+  /** @param {number} line @param {number} share of the height, from the upper edge */
+  #settle(line, share) {
     if (this.isFollowing) this.scroll.showEnd();
-    else this.scroll.show(this.rows.indexOfLine(line), 0.33);
+    else this.scroll.show(this.rows.indexOfLine(line), share);
     this.#drawStrip(true);
     this.#words();
   }
@@ -289,11 +296,6 @@ class LogPanel {
     return this.folds.isBehind(this.bytes.movedAt) ? Math.min(this.folds.lines, this.bytes.lineCount) : this.bytes.lineCount;
   }
 
-  #foldsCame() {
-    this.rows.setHidden(this.folds.hidden());
-    this.#soon();
-  }
-
   /** Draw with the next frame of the screen. */
   #soon() {
     if (this.isDrawing) return;
@@ -310,6 +312,7 @@ class LogPanel {
     else this.scroll.draw();
     this.#words();
     if (this.bytes.movedAt > this.folds.to) this.foldsFeed.refresh();
+    this.hidden.refresh(this.bytes.size);
     if (this.state !== "over") {
       if (Date.now() - this.stepsAt > STEPS_EVERY_MS) this.#refreshSteps();
       if (this.warnings.isDue(this.bytes.size)) this.#refreshWarnings();
@@ -318,9 +321,9 @@ class LogPanel {
 
   #words() {
     const lines = this.#lineCount;
-    if (this.#seesEnd) this.seenLines = lines;
+    if (this.#seesEnd) this.seenLines = lines - this.hidden.requests;
     this.panel.style.setProperty("--digits", String(String(lines).length));
-    const fresh = Math.max(0, lines - this.seenLines);
+    const fresh = Math.max(0, lines - this.hidden.requests - this.seenLines);
     this.#part("size").textContent = sizeWords(lines, this.bytes.size, this.folds);
     const isBegun = lines || this.rows.steps.some((step) => step.line_from !== null || step.state === "running");
     const note = isBegun ? filterWords(this.rows, this.mode) : this.unread || emptyWords(this.state);
@@ -368,7 +371,7 @@ class LogPanel {
 
   #stopFollowing() {
     if (this.isFollowing) {
-      this.seenLines = this.#lineCount;
+      this.seenLines = this.#lineCount - this.hidden.requests;
       this.scroll.release();
       if (this.state !== "over") this.speech.say(gettext("Paused"));
     }
@@ -379,8 +382,7 @@ class LogPanel {
   /** Show a line a third below the edge; its group opens. @param {number} line */
   #goTo(line) {
     this.#stopFollowing();
-    this.folds.reveal(line);
-    this.rows.setHidden(this.folds.hidden());
+    this.hidden.reveal(line);
     const group = this.rows.groupOf(line);
     if (group >= 0 && !this.rows.only && !this.rows.isOpen(group)) this.rows.setOpen(group, true);
     this.scroll.show(this.rows.indexOfLine(line), 0.33);

@@ -57,11 +57,12 @@ def test_a_pin_from_the_list_of_results_stays_on_every_page_until_it_is_taken_aw
 
     expect(page).to_have_url(re.compile(rf"/results/\?q={kept}$"))
     expect(page.get_by_role("button", name=f"Unpin #{kept}")).to_be_visible()
+    page.get_by_role("button", name="Filters").click()
     page.get_by_role("checkbox", name="pinned").click()  # the page is another one then
     expect(page).to_have_url(re.compile("pinned=1"))
     page.goto(f"/jobs/{kept}/")
     expect(
-        page.get_by_text("Pinned by admin: its log and files are never removed.")
+        page.get_by_text("its log and files stay until admin or an administrator unpins it.")
     ).to_be_visible()
     page.get_by_role("button", name="Unpin").click()
     expect(page.get_by_role("button", name="Pin", exact=True)).to_be_visible()
@@ -90,7 +91,7 @@ def test_an_open_page_of_a_job_shows_a_pin_that_another_page_sets(page, person, 
     other.get_by_role("button", name="Pin", exact=True).click()
 
     expect(
-        page.get_by_text("Pinned by admin: its log and files are never removed.")
+        page.get_by_text("its log and files stay until admin or an administrator unpins it.")
     ).to_be_visible()
     other.close()
 

@@ -187,6 +187,22 @@ def test_a_long_list_or_block_of_code_grows_in_its_place(page, engine):
     assert page.evaluate("code.querySelector('code').textContent") == "let a = 1;\nlet b = 2;\n"
 
 
+def test_a_list_and_a_table_of_hundreds_are_whole_in_the_end(page, engine):
+    items = "".join(f"{n}. item **{n}**\n" for n in range(1, 301))
+    rows = "| a | b |\n|---|---|\n" + "".join(f"| {n} | `{n}` |\n" for n in range(300))
+    text = f"{items}\nAnd:\n\n{rows}\nThe end."
+    engine.end(*(delta(content=text[at : at + 500]) for at in range(0, len(text), 500)), END)
+
+    turn = ask(page)
+
+    for _ in range(2):
+        expect(part(turn, "answer").locator("> p").last).to_have_text("The end.")
+        expect(turn.locator("ol > li strong")).to_have_count(300)
+        expect(turn.locator("tbody > tr code")).to_have_count(300)
+        assert turn.locator("li").all_inner_texts() == [f"item {n}" for n in range(1, 301)]
+        page.reload()
+
+
 def test_the_page_follows_a_fast_answer_until_somebody_scrolls_up(page, engine):
     lines = "".join(f"Line {n}.\n\n" for n in range(200))
     engine.say(*(delta(content=lines[at : at + 40]) for at in range(0, len(lines), 40)))

@@ -16,6 +16,9 @@ SIZES = ((1440, 900), (1280, 800), (390, 844))
 # Results of three benchmarks with two flags each, an evaluation of 60 categories, long names.
 SEED = f"""
 import json
+from datetime import timedelta
+from uuid import uuid4
+from django.utils.timezone import now
 from django.contrib.auth import get_user_model
 from jobs.models import Answer, Conversation, Deployment, Job
 from tests.browser import unwell
@@ -30,6 +33,14 @@ far = make_host("simulated-vacc-host-in-the-second-rack", sort="vacc", facts={{
     "dies": [{{"id": n}} for n in range(32)], "iommu": True, "stacks": ["guide", "current"]}})
 made = {{kind: make_job(host=host, kind=kind, state="succeeded", created_by=person).pk
          for kind in {sorted(TOUR_KINDS - {"evaluate"})!r}}}
+# Nothing but that its host does not answer stands beside the log of this one.
+away = make_host("host-that-does-not-answer", heartbeat_at=now() - timedelta(days=1))
+made["silent"] = make_job(host=away, state="running", created_by=person).pk
+chain = uuid4()
+for n in range(9):
+    make_job(host=host, kind="benchmark", chain=chain, title="DeepSeek-R1-Distill-Qwen-32B " * 4,
+             created_by=person)
+made["chain"] = str(chain)
 made["evaluate"] = make_job(host=host, kind="evaluate", state="running", created_by=person).pk
 name = "DeepSeek-R1-Distill-Qwen-32B-{{}}-tp4-1024-2048-with-chat-template"
 served = [make_deployment(host=far, name=name.format(precision), created_by=person)
@@ -63,6 +74,8 @@ made["conversation"] = Conversation.objects.create(
 print(json.dumps(made, separators=(",", ":")))
 """
 MORE = [
+    "/jobs/{silent}/",
+    "/search/?q=deep",
     "/results/compare/?id={speed}&id={speed2}&id={speed3}&all=1",
     "/results/{single}/",
     "/jobs/{away}/",

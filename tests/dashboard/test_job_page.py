@@ -476,3 +476,11 @@ def test_what_a_job_made_leads_to_the_forms_of_its_own_host(client):
     assert reverse("launch-form", args=["compile"]) not in page
     assert "This host cannot do such work" not in form
     assert f'value="{weights.pk}" selected' in form
+
+
+@pytest.mark.parametrize(("state", "is_offered"), [("ready", True), ("stopped", False)])
+def test_a_server_that_is_down_is_not_offered_for_a_chat(page, state, is_offered):
+    job = make_job(kind="deploy", state="succeeded", product={"type": "deployment", "name": "x"})
+    make_deployment(job=job, state=state)
+
+    assert ("Chat with it" in shown(page, job)) is is_offered

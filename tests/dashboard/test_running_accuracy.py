@@ -152,7 +152,7 @@ def test_lists_and_the_overview_show_the_accuracy_of_what_runs(job, tell, page):
 
     for address in ("job-list", "overview"):
         text = page.get(reverse(address)).text
-        assert "75.0" in text and "[53.1, 88.8]" in text
+        assert "[53.13, 88.81]" in text
 
 
 def test_the_api_tells_the_counts(job, tell, page):
@@ -176,7 +176,7 @@ def test_the_curve_stays_after_the_end_and_goes_with_the_points(job, tell, page)
     removed = page.get(address).text
 
     assert "accuracy-figure-data" in kept and "Accuracy while it ran" in kept
-    assert "accuracy-figure-data" not in removed and "75.0" in removed
+    assert "accuracy-figure-data" not in removed and "75.00" in removed
     assert page.get(reverse("job-accuracy", args=[job.pk])).status_code == 410
 
 

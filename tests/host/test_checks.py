@@ -155,7 +155,8 @@ def test_an_image_is_missed_only_where_docker_says_so(machine, put):
     assert found(machine, "image", name="x")[1] == "check:docker_down"
 
     put("docker", '[ "$5" = x ] && echo sha256:1')
-    assert found(machine, "image", name="x") == (True, "check:image", {"image": "x"})
+    told = {"image": "x", "id": "sha256:1"}
+    assert found(machine, "image", name="x") == (True, "check:image", told)
 
 
 def test_a_container_of_the_same_name_stops(machine, put):

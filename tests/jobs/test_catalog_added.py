@@ -328,7 +328,9 @@ def test_without_a_folder_there_is_nowhere_to_keep_a_model():
 
 def test_threads_that_look_while_files_change_see_whole_catalogues(tmp_path, here):
     def write(number):
-        put(tmp_path, f"m{number}.yaml", text_of(f"m{number}"))
+        # As an editor writes: a file that is read in the middle of it is a broken one.
+        put(tmp_path, f"m{number}.part", text_of(f"m{number}"))
+        (tmp_path / f"m{number}.part").rename(tmp_path / f"m{number}.yaml")
 
     def look(_):
         models = list(here.values())

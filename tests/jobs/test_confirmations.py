@@ -181,7 +181,7 @@ def test_jobs_that_ask_come_first_among_those_that_wait(job):
     first = make_job(host=make_host(heartbeat_at=None), created_at=now() - timedelta(hours=1))
     found(job, shm="warn")
 
-    assert [item.pk for item in overview.waiting(None)] == [job.pk, first.pk]
+    assert [item.job.pk for item in overview.waiting(None)] == [job.pk, first.pk]
     assert overview.counts(None, now())["asking"] == 1
 
 

@@ -149,7 +149,8 @@ def test_the_deployment_must_answer_before():
         "endpoint": {"url": "http://127.0.0.1:8000", "model": "DeepSeek-R1"},
     }
     assert run().dies == 0  # the server holds them
-    engine, client = run().watches
+    engine, client, dies = run().watches
+    assert (dies.reader, dies.folder) == ("dies", "0,1")
     assert engine.url == "http://127.0.0.1:8000/metrics"
     assert (client.reader, client.expected) == ("bench-log", (("4", 100),))
 

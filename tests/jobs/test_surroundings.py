@@ -30,6 +30,10 @@ def test_a_result_keeps_the_environments_that_its_commands_ran_in_and_no_others(
     assert kept == {
         "host": {"os": "Debian 13", "kernel": "6.1"},
         "environments": [{"name": "used", "fingerprint": "used", "versions": {"it": "1"}}],
+        "images": {},
+        "programs": {},
+        "dies": [],
+        "load": {},
     }
 
 

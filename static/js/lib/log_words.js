@@ -17,6 +17,21 @@ export function sizeWords(lines, bytes, folds) {
   return said.join(" · ");
 }
 
+/**
+ * The switch of the dashboard's own requests: how many lines it hides, or would.
+ * @param {HTMLButtonElement} button @param {import("./log_polls.js").LogPolls} polls
+ */
+export function pollWords(button, { lines, isOn }) {
+  const words = isOn
+    ? ngettext("%(n)s own request hidden", "%(n)s own requests hidden", lines)
+    : ngettext("Hide %(n)s own request", "Hide %(n)s own requests", lines);
+  const said = interpolate(words, { n: grouped(lines) }, true);
+  const place = button.querySelector("[data-log=polls]");
+  if (place && place.textContent !== said) place.textContent = said;
+  button.hidden = lines === 0;
+  button.setAttribute("aria-pressed", String(isOn));
+}
+
 /** @param {unknown} error */
 export function unreadWords(error) {
   const why = error instanceof Error ? error.message : String(error);

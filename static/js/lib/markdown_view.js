@@ -15,6 +15,11 @@ const UNSETTLED = 4;
 const COLOURED_LIVE = 3000;
 const ANEW = "\0"; // in place of a block's text: what its references lead to is known only now
 
+const PART = "\x01"; // in place of the text of a list or table that is not whole in the page yet
+const FIRST_MEMBERS = 20;
+/** @type {Record<string, string>} */
+const MEMBERS = { list: "items", table: "rows" };
+
 /** @typedef {import("./markdown.js").Token} Token */
 /** @typedef {{ raw: string, token: Token, nodes: Node[], isFinal: boolean }} Block */
 
@@ -76,8 +81,8 @@ export class MarkdownView {
       const block = this.blocks[index];
       const token = this.wanted[index];
       if (block?.raw === token.raw && (block.isFinal || !isFinal)) continue;
-      this.#drawBlock(index, token, isFinal);
-      if (performance.now() - began > slice && index + 1 < this.wanted.length) {
+      const isWhole = this.#drawBlock(index, token, isFinal, began + slice);
+      if (!isWhole || (performance.now() - began > slice && index + 1 < this.wanted.length)) {
         this.timer = window.setTimeout(() => {
           this.#draw(SLICE_MS);
           this.onSlice();
@@ -88,13 +93,21 @@ export class MarkdownView {
     for (const block of this.blocks.splice(this.wanted.length)) remove(block.nodes);
   }
 
-  /** @param {number} index @param {Token} token @param {boolean} isFinal */
-  #drawBlock(index, token, isFinal) {
+  /**
+   * @param {number} index
+   * @param {Token} token
+   * @param {boolean} isFinal
+   * @param {number} deadline
+   * @returns {boolean} false: there was no time for all of it
+   */
+  #drawBlock(index, token, isFinal, deadline) {
     const old = this.blocks[index];
     const block = { raw: token.raw, token, nodes: old?.nodes ?? [], isFinal };
     const isAlike = old !== undefined && old.token.type === token.type;
-    if (!(isAlike && old.raw !== ANEW && this.#grown(block, old))) {
-      const fresh = token.type === "code" ? [this.#code(token, isFinal)] : [...rendered(token, this.links).childNodes];
+    if (!(isAlike && old.raw !== ANEW && this.#grown(block, old, deadline))) {
+      if (!old && token[MEMBERS[token.type]]?.length > FIRST_MEMBERS) leave(block, FIRST_MEMBERS, []);
+      const fresh =
+        token.type === "code" ? [this.#code(token, isFinal)] : [...rendered(block.token, this.links).childNodes];
       if (isAlike && token.type !== "code") {
         block.nodes = morph(this.target, old.nodes, fresh, this.#after(index + 1));
       } else {
@@ -105,6 +118,7 @@ export class MarkdownView {
       }
     }
     this.blocks[index] = block;
+    return block.raw !== PART;
   }
 
   /** The node before which a block goes. @param {number} index @returns {Node | null} */
@@ -113,14 +127,20 @@ export class MarkdownView {
     return null;
   }
 
-  /** Let a block grow in its place. @param {Block} block @param {Block} old @returns {boolean} false: it cannot */
-  #grown(block, old) {
+  /**
+   * Let a block grow in its place.
+   * @param {Block} block
+   * @param {Block} old
+   * @param {number} deadline
+   * @returns {boolean} false: it cannot
+   */
+  #grown(block, old, deadline) {
     const { token, isFinal } = block;
     const element = old.nodes[0];
     if (!(element instanceof HTMLElement)) return false;
     if (token.type === "code") return token.lang === old.token.lang && this.#grownCode(element, token, isFinal);
-    if (token.type === "list") return this.#grownList(element, token, old.token);
-    if (token.type === "table") return this.#grownTable(element, token, old.token);
+    if (token.type === "list") return this.#grownList(element, block, old.token, deadline);
+    if (token.type === "table") return this.#grownTable(element, block, old.token, deadline);
     return false;
   }
 
@@ -144,30 +164,64 @@ export class MarkdownView {
     return true;
   }
 
-  /** @param {HTMLElement} list @param {Token} token @param {Token} old */
-  #grownList(list, token, old) {
+  /** @param {HTMLElement} list @param {Block} block @param {Token} old @param {number} deadline */
+  #grownList(list, block, old, deadline) {
+    const { token } = block;
     if (token.ordered !== old.ordered || token.start !== old.start || token.loose !== old.loose) return false;
-    if (token.items.length < old.items.length) return false;
-    token.items.forEach((/** @type {Token} */ item, /** @type {number} */ index) => {
-      if (old.items[index]?.raw === item.raw) return;
+    const isAlike = (/** @type {Token} */ now, /** @type {Token} */ before) => now.raw === before.raw;
+    const draw = (/** @type {Token} */ item, /** @type {number} */ index) => {
       const [fresh] = rendered({ ...token, items: [item] }, this.links).children;
       place(list, list.children[index], fresh.children[0]);
-    });
+    };
+    if (!grow(block, old.items, isAlike, draw, deadline)) return false;
     if (list instanceof HTMLOListElement) widen(list, token.items.length);
     return true;
   }
 
-  /** @param {HTMLElement} frame @param {Token} token @param {Token} old */
-  #grownTable(frame, token, old) {
+  /** @param {HTMLElement} frame @param {Block} block @param {Token} old @param {number} deadline */
+  #grownTable(frame, block, old, deadline) {
+    const { token } = block;
     const body = frame.querySelector("tbody");
-    if (!body || textOf(token.header) !== textOf(old.header) || token.rows.length < old.rows.length) return false;
-    token.rows.forEach((/** @type {any[]} */ row, /** @type {number} */ index) => {
-      if (old.rows[index] && textOf(old.rows[index]) === textOf(row)) return;
+    if (!body || textOf(token.header) !== textOf(old.header)) return false;
+    const isAlike = (/** @type {any[]} */ now, /** @type {any[]} */ before) => textOf(now) === textOf(before);
+    const draw = (/** @type {any[]} */ row, /** @type {number} */ index) => {
       const fresh = rendered({ ...token, rows: [row] }, this.links).querySelector("tbody > tr");
       if (fresh) place(body, body.children[index], fresh);
-    });
-    return true;
+    };
+    return grow(block, old.rows, isAlike, draw, deadline);
   }
+}
+
+/**
+ * Draw the members of a list or table that are not like those before, at least one, until the deadline.
+ * @param {Block} block
+ * @param {any[]} old
+ * @param {(now: any, before: any) => boolean} isAlike
+ * @param {(member: any, index: number) => void} draw
+ * @param {number} deadline
+ * @returns {boolean} false: it has become shorter
+ */
+function grow(block, old, isAlike, draw, deadline) {
+  const members = block.token[MEMBERS[block.token.type]];
+  if (members.length < old.length) return false;
+  let isLate = false;
+  for (let index = 0; index < members.length; index += 1) {
+    if (old[index] && isAlike(members[index], old[index])) continue;
+    if (isLate) {
+      leave(block, index, old.slice(index));
+      break;
+    }
+    draw(members[index], index);
+    isLate = performance.now() > deadline;
+  }
+  return true;
+}
+
+/** Draw the rest another time. @param {Block} block @param {number} count members that are drawn @param {any[]} old what stands behind them */
+function leave(block, count, old) {
+  const name = MEMBERS[block.token.type];
+  block.token = { ...block.token, [name]: [...block.token[name].slice(0, count), ...old] };
+  block.raw = PART;
 }
 
 /** @param {{ text: string }[]} cells */

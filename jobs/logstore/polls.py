@@ -1,0 +1,55 @@
+"""Requests of the dashboard itself in a server's log.
+
+Its host asks a server for ``/health`` and ``/metrics`` every few seconds, and uvicorn, which vLLM
+and others serve with, prints a line for each: ``127.0.0.1:55136 - "GET /health HTTP/1.1" 200 OK``.
+Only those that were answered with 200 count; any other answer is news.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from jobs.logstore.files import Log
+from jobs.logstore.lines import LineIndex
+
+SCAN_BYTES = 8 * 1024 * 1024  # of one look
+# What lies further back is shown as it is: months of a busy server.
+MOST_BYTES = 256 * 1024 * 1024
+_COLOUR = rb"(?:\x1b\[[\d;]{0,12}m)*"
+_POLL = re.compile(
+    rb'"%sGET /(?:health|metrics) HTTP/\d(?:\.\d)?%s" %s200\b' % (_COLOUR, _COLOUR, _COLOUR)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Polls:
+    """``ranges`` of lines from one byte to ``to``, both ends in them, ascending; ``is_done``: no
+    whole line follows.
+    """
+
+    to: int
+    ranges: tuple[tuple[int, int], ...]
+    is_done: bool
+
+
+def polls(log: Log, index: LineIndex, start: int) -> Polls:
+    """Look through whole lines from byte ``start`` on, where a line begins."""
+    if start < log.size - MOST_BYTES:
+        start = index.offset_of_line(log, index.line_at(log, log.size - MOST_BYTES) + 1)
+    data = log.pread(SCAN_BYTES, start)
+    end = data.rfind(b"\n") + 1
+    if not end:
+        # A line longer than a look is none of a request.
+        is_long = len(data) == SCAN_BYTES
+        return Polls(start + len(data) if is_long else start, (), is_done=not is_long)
+    line, at = index.line_at(log, start), 0
+    ranges: list[tuple[int, int]] = []
+    for match in _POLL.finditer(data, 0, end):
+        line += data.count(b"\n", at, match.start())
+        at = match.start()
+        if ranges and line <= ranges[-1][1] + 1:
+            ranges[-1] = (ranges[-1][0], line)
+        else:
+            ranges.append((line, line))
+    return Polls(start + end, tuple(ranges), is_done=len(data) < SCAN_BYTES)
