@@ -80,6 +80,7 @@ _DENIED = re.compile(
     r"(?:\bnot|n't|\bthan|\bcan also be|不是|并非|而非)\W*"
     r"(?:(?:an?|the|called|muted|shade|of)\W+)*$"
 )
+_NEAR = 200  # characters before a text or a number in which is looked for what bears on it
 
 
 def _text(text: str, question: str, accepted: Sequence[str], not_in: Sequence[str]) -> Verdict:
@@ -90,7 +91,8 @@ def _text(text: str, question: str, accepted: Sequence[str], not_in: Sequence[st
     concluded = rest[cues[-1].end() :] if cues else rest
     for one in accepted:
         for found in re.finditer(_as_word(plain(one)), concluded):
-            if not _DENIED.search(concluded[: found.start()]):
+            near = max(0, found.start() - _NEAR)
+            if not _DENIED.search(concluded, near, found.start()):
                 return Verdict(right=True, taken=one, rule="text")
     return Verdict(right=False, taken="", rule="text")
 
@@ -137,6 +139,7 @@ _CUE = re.compile(
 _WRONG = re.compile(
     r"\W*(?:which )?(?:is(?:n't| not) (?:possible|correct|right)|is (?:incorrect|wrong))\b"
 )
+_OR = re.compile(r"(?:\bor|或者?)\W*$")
 # Numbers of the question with one of these between them are not its restatement.
 _BETWEEN = re.compile(rf"=|{_CUE.pattern}|\bequals?\b|等于", re.M)
 
@@ -225,7 +228,7 @@ def _concluded(text: str, left: list[_Found], asked: Sequence[float]) -> _Found 
             return _result(text, sentence, asked)
     sentences: list[list[_Found]] = []
     for one in left:
-        if not sentences or one not in sentences[-1]:
+        if not sentences or not sentences[-1] or one.start > sentences[-1][-1].start:
             sentences.append(_in_sentence(text, one.start, left))
     if not sentences:
         return None
@@ -251,14 +254,15 @@ def _result(text: str, sentence: list[_Found], asked: Sequence[float]) -> _Found
 
 
 def _is_result(text: str, number: _Found) -> bool:
-    return text[: number.start].rstrip().endswith(("=", "equals", "等于"))
+    before = text[max(0, number.start - _NEAR) : number.start]
+    return before.rstrip().endswith(("=", "equals", "等于"))
 
 
 def _alternative(text: str, taken: _Found, left: list[_Found]) -> float | None:
     """Another number that the same sentence offers for the same thing: "7 days, or 10 days"."""
     unit = re.match(r"\W*([a-z]+)", text[taken.end :])
     for one in _in_sentence(text, taken.end, left):
-        is_other = re.search(r"(?:\bor|或者?)\W*$", text[: one.start])
+        is_other = _OR.search(text, max(0, one.start - _NEAR), one.start)
         same = unit and re.match(rf"\W*{unit[1]}\b", text[one.end :])
         if is_other and same and one.value != taken.value:
             return one.value
@@ -273,15 +277,15 @@ def _whole_number(text: str) -> float | None:
 
 
 def _of_words(words: str) -> float:
-    total = part = 0
+    total = part = 0.0  # a model in a loop says "hundred" hundreds of times
     for word in re.findall(_WORD, words):
         if word in _WORDS:
             part += _WORDS[word]
         elif word == "hundred":
-            part = max(1, part) * 100
+            part = max(1.0, part) * 100
         else:
-            total, part = total + max(1, part) * _TIMES[word], 0
-    return float(total + part)
+            total, part = total + max(1.0, part) * _TIMES[word], 0.0
+    return total + part
 
 
 def _of_han(text: str) -> float | None:

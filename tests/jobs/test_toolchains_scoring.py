@@ -156,6 +156,18 @@ def test_the_letter_that_is_chosen_is_taken(answer, taken, rule):
     assert verdict.right == (taken == "C")
 
 
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        (asked(*LEGS), "It has one" + " hundred" * 400),  # no float holds that number
+        (asked(*LEGS), "twenty-" * 20_000),
+        (asked("What colour is the sky?", "blue"), "not blue " * 15_000),
+    ],
+)
+def test_an_answer_in_which_a_model_went_round_and_round_is_wrong(question, answer):
+    assert not score(question, answer).right
+
+
 def test_the_rules_agree_with_people_on_real_answers():
     """426 answers of SmolLM2-135M-Instruct (int8), at three temperatures, labelled by hand."""
     questions = {q.id: json.loads(question_line(q)) for q in QUESTION_SETS["basics"].questions}
