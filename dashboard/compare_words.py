@@ -138,6 +138,8 @@ def barred_words(comparison: Comparison) -> str:
 
 def barrier_words(barrier: Difference) -> str:
     """What of the work differs: "Requests: 50, 100"; of a checksum, that it does."""
+    if barrier.is_unknown:
+        return _("Not known: %(name)s.") % {"name": part_title(barrier.name)}
     if barrier.name == "questions_sha256":
         return _("The question sets differ.")
     if barrier.name == "scorer_sha256":

@@ -116,6 +116,8 @@ def _problem(groups: Sequence[Sequence[Result]]) -> str:
         return words % {"n": len(groups), "most": MOST}
     if len({result.sort for result in results}) > 1:
         return _("A benchmark and an evaluation have no numbers in common.")
+    if len({result.pk for result in results}) < len(results):
+        return _("One run is chosen twice: choose each once.")
     for runs in groups:
         for run in runs[1:]:
             if not run.fingerprint or run.fingerprint != runs[0].fingerprint:
@@ -143,6 +145,8 @@ def _context(request: HttpRequest, comparison: Comparison, *, is_grouped: bool) 
         "barriers": [barrier_words(one) for one in comparison.barriers],
         "may_repeat": allowed(request.user, "job.repeat"),
         "ids": ids,
+        # The chosen concurrency stays chosen behind the links to other columns.
+        "kept": f"&concurrency={comparison.concurrency}" if "concurrency" in request.GET else "",
         "query": request.GET.urlencode(),
         "show_all": show_all,
         "is_evaluation": is_evaluation,

@@ -25,6 +25,11 @@ class Difference:
     is_metric: bool = False
 
     @property
+    def is_unknown(self) -> bool:
+        """True where nobody knows it of any result: it may be the same, or not."""
+        return all(value is None for value in self.values)
+
+    @property
     def is_checksum(self) -> bool:
         """True where the values mean something only by being different."""
         return self.name.endswith("sha256")
@@ -33,8 +38,8 @@ class Difference:
 def differences(
     results: Sequence[Result], metrics: Sequence[Mapping[str, Any]]
 ) -> list[Difference]:
-    """What differs in the work of ``results``; ``metrics`` are each one's at the concurrency that
-    is compared. Empty: a verdict may be given.
+    """What differs, or is unknown, in the work of ``results``; ``metrics`` are each one's at the
+    concurrency that is compared. Empty: a verdict may be given.
     """
     is_evaluation = results[0].sort == Result.Sort.EVALUATION
     left_out = _NOT_FOR_ACCURACY if is_evaluation else frozenset()
@@ -42,7 +47,8 @@ def differences(
     found = []
     for name in dict.fromkeys(name for column in columns for name in column):
         values = [column.get(name) for column in columns]
-        if name not in left_out and any(value != values[0] for value in values):
+        is_unknown = any(value is None for value in values)
+        if name not in left_out and (is_unknown or any(value != values[0] for value in values)):
             found.append(Difference(name, values))
     if not is_evaluation:
         found += _real_lengths(metrics)

@@ -345,3 +345,28 @@ def test_significance_of_changed_answers_names_its_measure(page):
         page(ids(base, other))
     )
     assert "p &lt; 0.001" in page(ids(low, far))
+
+
+def test_a_chosen_concurrency_stays_behind_the_links_to_other_columns(page, host):
+    one, other = runs(served(host), 50.0)[0], runs(served(host, OTHER), 60.0)[0]
+
+    html = page(f"{ids(one, other)}&concurrency=1")
+
+    assert f'href="?{ids(other, one)}&concurrency=1"'.replace("&", "&amp;") in html
+
+
+def test_work_that_nobody_knows_gives_no_verdict(page, host):
+    dataset = {"dataset": "sharegpt"}
+    one = runs(served(host), 50.0, **dataset)[0]
+    other = runs(served(host, OTHER), 60.0, **dataset)[0]
+
+    text = words(page(ids(one, other)))
+
+    assert "No verdict" in text
+    assert "Not known: Data set, SHA-256." in text
+
+
+def test_a_run_is_not_compared_with_itself(page, host):
+    one = runs(served(host), 50.0)[0]
+
+    assert "One run is chosen twice" in words(page(grouped([one], [one])))

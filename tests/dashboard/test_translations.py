@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
-from babel.messages.catalog import Message
+from babel.messages.catalog import Catalog, Message
 from django.utils.translation import override
 
+from dashboard.management.commands import messages as command
 from dashboard.management.commands.messages import DOMAINS, problems, stored, untranslated
 from dashboard.sentences import sentence
+from dashboard.translation_source import Text
 from dashboard.words import setting_title, step_title, unit_word
 from jobs.kinds import KINDS
 from tests.jobs.target import PARAMS, here
@@ -113,3 +116,17 @@ def test_every_step_and_setting_has_a_name_in_chinese(kind: str, raw: dict[str, 
         assert not {step_title(name) for name in steps} & set(names)
         same = {setting_title(name) for name in module.Params.model_fields} & set(fields)
         assert not {title for title in same if not _KEY.fullmatch(title)}
+
+
+def test_a_text_that_loses_its_plural_keeps_its_translation(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(command, "FOLDER", tmp_path)
+    old = Catalog(locale=command.LOCALE)
+    old.add(("%(n)s run", "%(n)s runs"), ("%(n)s 次运行",))
+    (tmp_path / "django.po").write_bytes(command.po_bytes(old))
+    monkeypatch.setitem(command.DOMAINS, "django", lambda: [Text("%(n)s run", "a.py")])
+
+    found = command.collected("django")
+
+    assert found.get("%(n)s run").string == "%(n)s 次运行"

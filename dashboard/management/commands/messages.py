@@ -75,6 +75,8 @@ def collected(domain: str) -> Catalog:
         translated = known.string if known is not None else None
         if text.plural and isinstance(translated, str):
             translated = (translated,) if translated else None
+        elif not text.plural and not isinstance(translated, str | None):
+            translated = translated[0]  # it has lost its plural
         comments = list(known.user_comments) if known is not None else []
         catalog.add(
             key,
