@@ -102,13 +102,18 @@ function follow(panel) {
     );
   }
 
-  /** @param {Answer} answer */
-  async function append(answer) {
-    const isOther =
+  /** Another strip, step or concurrency than the chart is laid out for. @param {Answer} answer */
+  function isOther(answer) {
+    return (
       (answer.marks ?? []).length !== marked ||
       answer.series.level?.y.some((value) => value !== null && value !== level) ||
-      filled(base, answer.series).some((strip) => !drawn.has(strip.name));
-    if (base.strips && isOther) {
+      filled(base, answer.series).some((strip) => !drawn.has(strip.name))
+    );
+  }
+
+  /** @param {Answer} answer */
+  async function append(answer) {
+    if (base.strips && isOther(answer)) {
       after = -1; // another strip, step or concurrency: the chart is laid out anew
       again = true;
       return;
