@@ -34,7 +34,7 @@ from django.db import close_old_connections
 from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware
 
-from dashboard import turns
+from dashboard import turn_files, turns
 from dashboard.consumers.doors import Guest, doors
 from dashboard.rights import allowed
 from jobs.logstore import store
@@ -220,7 +220,7 @@ class _Streaming:
         """Bytes that came before this page: when they did, only ``times`` knows."""
         if run := turns.running(self._turn_id):
             return run.size
-        return await asyncio.to_thread(store().size, turns.key(self._turn_id))
+        return await asyncio.to_thread(store().size, turn_files.key(self._turn_id))
 
     async def _piece(self, data: bytes) -> None:
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
@@ -236,7 +236,7 @@ class _Streaming:
             data = run.piece(offset, READ_BYTES) if offset >= begin else b""
             del run
             if offset < begin:
-                end, name = min(begin, offset + READ_BYTES), turns.key(self._turn_id)
+                end, name = min(begin, offset + READ_BYTES), turn_files.key(self._turn_id)
                 data = await asyncio.to_thread(store().read, name, offset, end)
             if data:
                 await self._piece(data)
@@ -247,7 +247,7 @@ class _Streaming:
 
     async def _kept(self, offset: int, gone: asyncio.Task[None]) -> None:
         """From the file: a turn that ended, or one that another process is making."""
-        logs, name = store(), turns.key(self._turn_id)
+        logs, name = store(), turn_files.key(self._turn_id)
         while not gone.done():
             # The state first: what it says is over has all its bytes in the file.
             is_open = await sync_to_async(_is_open)(self._turn_id)
@@ -258,7 +258,7 @@ class _Streaming:
                 offset += len(data)
             if not is_open:
                 return
-            if turns.is_abandoned(self._turn_id):
+            if turn_files.is_abandoned(self._turn_id):
                 await turns.close_abandoned(self._turn_id, expected=self._expected)
                 return
             await asyncio.wait({gone}, timeout=POLL_S)

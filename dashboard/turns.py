@@ -27,6 +27,7 @@ import aiohttp
 from asgiref.sync import sync_to_async
 from django.db import close_old_connections
 
+from dashboard.turn_files import began, is_running, key
 from dashboard.turn_stats import needs_tokenizer, stats, time_at
 from jobs.inference import CHAT_PATH, Reply, parse_reply
 from jobs.logstore import store
@@ -52,11 +53,6 @@ KEEP_BYTES = 512 * 1024  # in one append
 AHEAD_BYTES = 1024 * 1024
 TOKENIZER_TIMEOUT = aiohttp.ClientTimeout(total=3.0)
 TOKENIZED_LENGTH = 400_000
-
-
-def key(turn_id: int) -> str:
-    """The turn's name in the log store."""
-    return f"turn/{turn_id}"
 
 
 class TooLongError(Exception):
@@ -171,31 +167,22 @@ async def times_at(turn_id: int, offsets: Sequence[int]) -> list[float | None]:
 
 
 def _times_on_disk(turn_id: int, offsets: Sequence[int]) -> list[float | None]:
-    began = _began(turn_id)
-    if began is None:
+    since = began(turn_id)
+    if since is None:
         return [None for _ in offsets]
     found: list[float | None] = []
     for offset in offsets:
         entries = store().arrivals(key(turn_id), offset, offset + 1, limit=1)
-        found.append(max(0.0, entries[0][1] / 1000 - began) if entries else None)
+        found.append(max(0.0, entries[0][1] / 1000 - since) if entries else None)
     return found
-
-
-def _began(turn_id: int) -> float | None:
-    """When the turn was started, in seconds since the epoch; None: it was not."""
-    try:
-        stat = store().path(key(turn_id)).with_suffix(".alive").stat()
-    except FileNotFoundError:
-        return None
-    return stat.st_mtime if stat.st_size else None
 
 
 def age(turn_id: int) -> float | None:
     """Seconds since the turn was started, in whatever process; None: it was not."""
     if run := _running.get(turn_id):
         return time.monotonic() - run.started
-    began = _began(turn_id)
-    return None if began is None else max(0.0, time.time() - began)
+    since = began(turn_id)
+    return None if since is None else max(0.0, time.time() - since)
 
 
 def start(
@@ -224,32 +211,6 @@ def start(
     run.pump = asyncio.create_task(_pump(run, engine, body))
     run.task = asyncio.create_task(_see_through(run, engine, log))
     return run
-
-
-def is_running(turn_id: int) -> bool:
-    """True while a process works on the turn."""
-    return _held(turn_id) is None
-
-
-def is_abandoned(turn_id: int) -> bool:
-    """True when the turn was started and no process works on it."""
-    return bool(_held(turn_id))
-
-
-def _held(turn_id: int) -> bool | None:
-    """None while a process works on the turn; else True when one has."""
-    try:
-        fd = os.open(store().path(key(turn_id)).with_suffix(".alive"), os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return None
-    else:
-        return os.fstat(fd).st_size > 0
-    finally:
-        os.close(fd)
 
 
 async def stop(turn_id: int, *, expected: bool = False) -> None:

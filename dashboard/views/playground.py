@@ -19,11 +19,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from dashboard import turns
 from dashboard.audit import record
 from dashboard.requests import person
 from dashboard.rights import check, requires
 from dashboard.templatetags.playground import MOST_TOKENS
+from dashboard.turn_files import is_running
 from dashboard.words import told_apart
 from jobs.catalog import MODELS
 from jobs.inference import Exchange, request_body
@@ -178,7 +178,7 @@ def delete(request: HttpRequest, conversation_id: int) -> HttpResponse:
         context = {"chat": chat, "turns": chat.turns.count()}
         return render(request, "playground/delete.html", context)
     streaming = chat.turns.filter(state=Turn.State.STREAMING).values_list("pk", flat=True)
-    if any(turns.is_running(number) for number in streaming):
+    if any(is_running(number) for number in streaming):
         messages.error(request, _("An answer is being written: stop it first."))
         return redirect("conversation", chat.pk)
     record(request.user, "conversation.delete", f"conversation {chat.pk}")

@@ -76,8 +76,8 @@ NO_PAGES = {
     *("model-edit", "model-edit-yaml", "model-yaml", "model-delete", "model-deleted"),
     *("model-undo", "model-discard"),
     *("chain-put-away", "serving", "search-list"),
-    *("deployment-now", "result-file"),
-    *("playground-ask", "playground-turn", "conversation-rename"),
+    *("deployment-now", "result-file", "result-run-more"),
+    *("playground-ask", "playground-turn", "playground-show", "conversation-rename"),
 }
 
 

@@ -7,7 +7,7 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
 from django.urls import reverse
 
-from dashboard import turns
+from dashboard import turn_files, turns
 from jobs.logstore import store
 from jobs.models import Conversation, Deployment, Turn
 from tests.dashboard.test_relay import END, Browser, client, delta, run
@@ -81,7 +81,7 @@ def test_a_mistake_of_ours_ends_the_turn_and_keeps_its_stream(client, monkeypatc
 
     async def scenario(engine, turn):
         await told(engine, turn, client, said)
-        assert store().read(turns.key(turn.pk), 0, len(said)) == said
+        assert store().read(turn_files.key(turn.pk), 0, len(said)) == said
 
     turn = run(scenario)
 
@@ -105,8 +105,8 @@ def test_a_disk_that_is_full_ends_the_turn_with_what_is_kept(client, monkeypatch
 
 def test_a_turn_that_nobody_works_on_is_stopped_with_what_was_kept(client):
     async def scenario(engine, turn):
-        store().append(turns.key(turn.pk), 0, delta(content="half"))
-        store().path(turns.key(turn.pk)).with_suffix(".alive").write_text("1\n")
+        store().append(turn_files.key(turn.pk), 0, delta(content="half"))
+        store().path(turn_files.key(turn.pk)).with_suffix(".alive").write_text("1\n")
         stop = Browser(client, f"/relay/turns/{turn.pk}/stop")
         await stop.task
         assert (stop.status, engine.requests) == (204, [])
@@ -135,8 +135,8 @@ def test_a_thought_that_was_cut_short_is_no_answer(client, way):
     async def scenario(engine, turn):
         await Deployment.objects.aupdate(model_id="deepseek-r1")
         if way == "killed":
-            store().append(turns.key(turn.pk), 0, said)
-            store().path(turns.key(turn.pk)).with_suffix(".alive").write_text("1\n")
+            store().append(turn_files.key(turn.pk), 0, said)
+            store().path(turn_files.key(turn.pk)).with_suffix(".alive").write_text("1\n")
             await Browser(client, f"/relay/turns/{turn.pk}/start").task
         elif way == "cut":
             await told(engine, turn, client, said, END.replace(b'"stop"', b'"length"'))
@@ -204,9 +204,9 @@ def test_a_page_that_comes_later_hears_when_the_tokens_came(client):
 
 def test_another_process_tells_the_times_from_the_file(client):
     async def scenario(engine, turn):
-        store().path(turns.key(turn.pk)).parent.mkdir(parents=True, exist_ok=True)
-        store().path(turns.key(turn.pk)).with_suffix(".alive").write_text("1\n")
-        store().append(turns.key(turn.pk), 0, delta(content="a"))
+        store().path(turn_files.key(turn.pk)).parent.mkdir(parents=True, exist_ok=True)
+        store().path(turn_files.key(turn.pk)).with_suffix(".alive").write_text("1\n")
+        store().append(turn_files.key(turn.pk), 0, delta(content="a"))
         (found,) = await turns.times_at(turn.pk, [0])
         assert 0 <= found < 5
         assert await turns.times_at(turn.pk + 1, [0]) == [None]
