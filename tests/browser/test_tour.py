@@ -194,7 +194,7 @@ def test_the_accuracy_moves_while_the_evaluation_runs_and_ends_at_its_result(pag
         "it is the result",
     )
     share = page.locator("#accuracy-rows tfoot td.b").last
-    expect(share).to_contain_text(f"{100 * result['metrics']['accuracy']:.1f}")
+    expect(share).to_contain_text(f"{100 * result['metrics']['accuracy']:.2f}")
 
 
 def curve(page):
