@@ -45,7 +45,7 @@ def _settings_of(result: Result) -> dict[str, str]:
         "tool": result.tool,
         "what": result.what,
     }
-    assets = _assets(job.kind)
+    assets = asset_fields(job.kind)
     found |= {name: text_of(value) for name, value in job.params.items() if name not in assets}
     found |= _engine_settings(result)
     facts = result.host.facts
@@ -56,7 +56,7 @@ def _settings_of(result: Result) -> dict[str, str]:
     return found
 
 
-def _assets(kind: str) -> set[str]:
+def asset_fields(kind: str) -> set[str]:
     """Fields that name something on a host: model, precision and deployment say what it was."""
     fields = KINDS[kind].Params.model_fields if kind in KINDS else {}
     extras = {name: field.json_schema_extra for name, field in fields.items()}

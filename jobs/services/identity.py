@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
 
 from jobs.errors import PlanError
-from jobs.kinds import KINDS
 from jobs.models import Answer, Job, Result, Weights
 from jobs.plans import Plan, from_json
+from jobs.queries.compared_settings import asset_fields
 from jobs.queries.engine_settings import engine_settings, images, without_folder
 
 # Written into each identity; results with an older one get a new one at the next start.
@@ -27,7 +27,7 @@ SCHEMA = 1
 # Parameters that say where, when and how the job itself runs, or stand elsewhere in the identity.
 _NOT_WORK = frozenset(
     (
-        *("concurrency", "seed", "quiet", "exclusive", "overlap", "stack", "model"),
+        *("concurrency", "seed", "quiet", "overlap", "stack", "model", "weights", "artifact"),
         *("endpoint", "source", "folder", "dataset_source", "token"),
     )
 )
@@ -102,7 +102,7 @@ def _measurement(result: Result, own: Plan | None) -> dict[str, Any]:
 def _workload(result: Result, own: Plan | None) -> dict[str, Any]:
     """What was asked for, by the parameters of the job, and checksums of what was sent."""
     params = result.job.params
-    left_out = _NOT_WORK | _ENGINE_PARAMS | _assets(result.job.kind)
+    left_out = _NOT_WORK | _ENGINE_PARAMS | asset_fields(result.job.kind)
     found = {name: _value(value) for name, value in params.items() if name not in left_out}
     found["seed"] = _seed(params)
     if result.sort == Result.Sort.EVALUATION:
@@ -218,16 +218,6 @@ def _plan(job: Job) -> Plan | None:
         return from_json(job.plan)
     except PlanError:
         return None
-
-
-def _assets(kind: str) -> set[str]:
-    """Fields that name something by its number: its checksum is the identity."""
-    fields: Iterable[tuple[str, Any]] = ()
-    if kind in KINDS:
-        fields = KINDS[kind].Params.model_fields.items()
-    extras = {name: field.json_schema_extra for name, field in fields}
-    named = {name for name, extra in extras.items() if isinstance(extra, dict) and "asset" in extra}
-    return named | {"deployment", "weights", "artifact"}
 
 
 def _value(value: Any) -> Any:

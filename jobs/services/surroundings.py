@@ -32,7 +32,7 @@ def of_job(job: Job, others: Iterable[Job] = ()) -> dict[str, Any]:
     """
     others = tuple(others)
     facts: Mapping[str, Any] = job.host.facts
-    named = [arg for one in (job, *others) for arg in _arguments(one)]
+    named = [arg for one in (job, *others) for arg in arguments_of(one)]
     return {
         "host": {name: facts[name] for name in HOST_FACTS if name in facts},
         "environments": [
@@ -76,7 +76,7 @@ def _dies(jobs: Iterable[Job]) -> list[str]:
 
 def _dataset(job: Job) -> dict[str, Any]:
     """The prepared data set whose folder the commands of ``job`` name."""
-    arguments = _arguments(job)
+    arguments = arguments_of(job)
     for made in Dataset.objects.filter(host=job.host).order_by("name", "pk"):
         places = [place for place in (made.path, inside_of(job.host.facts, made.path)) if place]
         if any(f"{place.rstrip('/')}/" in f"{arg}/" for place in places for arg in arguments):
@@ -132,5 +132,6 @@ def _overlap(start: datetime, end: datetime, since: datetime, until: datetime) -
     return min(end, until) - max(start, since)
 
 
-def _arguments(job: Job) -> list[str]:
+def arguments_of(job: Job) -> list[str]:
+    """All words of the commands of ``job``, step by step."""
     return [arg for step in job.plan.get("steps", ()) for arg in step["argv"]]

@@ -198,7 +198,9 @@ def _keep_result(job: Job, measured: Measured, *, duration_s: float | None) -> N
         kept["beside"] = surroundings.beside(
             job, under_test=about.deployment, duration_s=duration_s
         )
-        remarks += length_remarks(asks, measured.points, full=ignores_ends(_words(job)))
+        remarks += length_remarks(
+            asks, measured.points, full=ignores_ends(surroundings.arguments_of(job))
+        )
         disturbances = _disturbed(kept["beside"])
         remarks += disturbances
     result = Result.objects.create(
@@ -227,10 +229,6 @@ def _keep_result(job: Job, measured: Measured, *, duration_s: float | None) -> N
         for index, answer in enumerate(measured.answers)
     )
     identity.keep(result)
-
-
-def _words(job: Job) -> list[str]:
-    return [word for step in job.plan["steps"] for word in step["argv"]]
 
 
 def _disturbed(beside: Mapping[str, Sequence[Any]] | None) -> list[Remark]:
