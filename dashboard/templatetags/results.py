@@ -143,7 +143,7 @@ def compared(found: Cell, name: str, *, grouped: bool) -> SafeString:
 @register.simple_tag
 def delta(change: Change, name: str) -> SafeString:
     """A difference of the metric ``name``: its size with its sign, its bounds, and whether it is
-    good, or why nothing is said of that.
+    good; of work that is not the same, the head of its column says that there is no verdict.
     """
     if change.value is None:
         return format_html('<span class="delta">{}</span>', gettext("not measured"))
@@ -175,7 +175,6 @@ def _beside(change: Change, name: str) -> str:
         "worse": gettext("worse"),
         "noise": gettext("not significant"),
         "unknown": gettext("too few runs to tell"),
-        "barred": gettext("no verdict"),
     }
     word = words.get(change.verdict, "")
     if change.low is None or change.high is None:

@@ -42,7 +42,7 @@ function bindSelection(list) {
   function show() {
     const boxes = /** @type {HTMLInputElement[]} */ ([...list.querySelectorAll("input[name=id]")]);
     for (const box of boxes) box.closest("tr")?.classList.toggle("on", box.checked);
-    const chosen = boxes.filter((box) => box.checked);
+    const chosen = boxes.filter((box) => box.checked).toSorted(older);
     bar.hidden = chosen.length === 0;
     part("count").textContent = interpolate(ngettext("%(n)s selected", "%(n)s selected", chosen.length), { n: chosen.length }, true);
     part("names").textContent = chosen.map((box) => box.dataset.name).join(", ");
@@ -50,10 +50,21 @@ function bindSelection(list) {
     submit.disabled = problem(chosen) !== "";
   }
 
+  // The oldest is the base, whatever the list is sorted by; the comparison can choose another.
+  list.addEventListener("formdata", (event) => {
+    const ids = event.formData.getAll("id").map(Number).toSorted((a, b) => a - b);
+    event.formData.delete("id");
+    for (const id of ids) event.formData.append("id", String(id));
+  });
   list.addEventListener("change", show);
   list.addEventListener("reset", () => setTimeout(show));
   window.addEventListener("pageshow", show);
   show();
+}
+
+/** Order of results by age. @param {HTMLInputElement} a @param {HTMLInputElement} b */
+function older(a, b) {
+  return Number(a.value) - Number(b.value);
 }
 
 /** Why these cannot be compared; "" when they can. @param {HTMLInputElement[]} chosen */
