@@ -1,4 +1,4 @@
-"""Start a chain again from where it broke."""
+"""Start a chain again from where it broke, and cancel what is left of it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from jobs.errors import LaunchError
 from jobs.kinds import KINDS
 from jobs.launch import (
+    cancel,
     check_ports,
     create,
     environments_of,
@@ -52,6 +53,18 @@ def start_again(
         for old in sorted(found.to_repeat, key=lambda job: job.pk):
             made[old.pk] = _again(old, counts, made, chain_id, user, may_raise=may_raise)
     return list(made.values())
+
+
+def cancel_rest(chain_id: UUID, user: AbstractBaseUser | None) -> list[Job]:
+    """Cancel every open job of the chain; those that were, last first.
+
+    What waits goes before what runs, so that nothing of it starts meanwhile. One that ends by
+    itself at that moment is not among them.
+    """
+    found = chain_of(chain_id)
+    jobs = sorted(found.to_cancel if found else (), key=lambda job: job.pk, reverse=True)
+    jobs.sort(key=lambda job: job.state != Job.State.QUEUED)
+    return [job for job in jobs if cancel(job.pk, user)]
 
 
 def _what_counts(found: ChainProgress) -> dict[int, int]:
