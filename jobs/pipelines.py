@@ -40,8 +40,8 @@ def start_again(
     are of the same chain. One that was urgent is so again only with ``may_raise``.
 
     Raises:
-        LaunchError: there is nothing to start again, or what one of them uses is not there any
-            more: none is started.
+        LaunchError: there is nothing to start again, one is still being cancelled, or what one of
+            them uses is not there any more: none is started.
     """
     with transaction.atomic():
         for host in Job.objects.filter(chain=chain_id).values_list("host", flat=True).distinct():
@@ -49,6 +49,9 @@ def start_again(
         found = chain_of(chain_id)
         if found is None or not found.broken:
             raise LaunchError(_("No job of it failed or was cancelled."))
+        if found.ending is not None:
+            words = _("Job %(job)s is still being cancelled: start again when it has ended.")
+            raise LaunchError(words % {"job": found.ending.pk})
         counts, made = _what_counts(found), dict[int, Job]()
         for old in sorted(found.to_repeat, key=lambda job: job.pk):
             made[old.pk] = _again(old, counts, made, chain_id, user, may_raise=may_raise)

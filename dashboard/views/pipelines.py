@@ -102,7 +102,13 @@ def _cancel_context(chain: ChainProgress) -> dict[str, Any]:
     }
 
 
-def may_cancel(request: HttpRequest, chain: ChainProgress) -> bool:
+def _may_again(request: HttpRequest, chain: ChainProgress) -> bool:
+    """Whether something broke, and nothing that is still ending would take along what is new."""
+    is_over = bool(chain.broken) and chain.ending is None
+    return is_over and allowed(request.user, "job.repeat")
+
+
+def _may_cancel(request: HttpRequest, chain: ChainProgress) -> bool:
     """Whether there is something to cancel, and all of it is this person's to cancel."""
     jobs = chain.to_cancel
     return bool(jobs) and all(allowed(request.user, "job.cancel", job) for job in jobs)
@@ -126,9 +132,9 @@ def _context(request: HttpRequest, chain: ChainProgress) -> dict[str, Any]:
         "rows": rows,
         "told": _told(rows, chain),
         "outcomes": [_outcome(result) for result in results],
-        "may_again": bool(chain.broken) and allowed(request.user, "job.repeat"),
+        "may_again": _may_again(request, chain),
         "again_words": _again_words(chain),
-        "may_cancel": may_cancel(request, chain),
+        "may_cancel": _may_cancel(request, chain),
     }
 
 

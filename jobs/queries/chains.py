@@ -89,6 +89,12 @@ class ChainProgress:
         return tuple(job for job in self.jobs if job.is_open and job.cancel_asked_at is None)
 
     @property
+    def ending(self) -> Job | None:
+        """The first that was cancelled and that its host has not ended yet: what comes after it
+        would be cancelled with it."""
+        return next((job for job in self.jobs if job.is_open and job.cancel_asked_at), None)
+
+    @property
     def failed(self) -> Job | None:
         """The first that ended badly by itself, or that a person cancelled."""
         ended = sorted(self.broken, key=lambda job: (job.state == Job.State.CANCELLED, job.pk))

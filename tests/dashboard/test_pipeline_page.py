@@ -200,7 +200,22 @@ def test_the_rest_is_cancelled_and_what_succeeded_stays(lin, chain, half_done):
     assert {entry.detail["pipeline"] for entry in told} == {str(chain)}
     html = shown(lin, chain)
     assert reverse("pipeline-cancel", args=[chain]) not in html  # all is cancelled, or asked to be
-    assert reverse("pipeline-again", args=[chain]) in html
+
+
+def test_it_is_started_again_only_when_what_was_cancelled_has_ended(lin, chain, half_done):
+    again = reverse("pipeline-again", args=[chain])
+    running = half_done[2]
+    lin.post(reverse("pipeline-cancel", args=[chain]))
+
+    assert again not in shown(lin, chain)
+    answer = lin.post(again, follow=True)
+    words = f"Job {running.pk} is still being cancelled: start again when it has ended."
+    assert words in answer.text
+    assert not Job.objects.filter(repeats__isnull=False).exists()
+
+    Job.objects.filter(pk=running.pk).update(state="cancelled", finished_at=running.created_at)
+
+    assert f"Start again from #{running.pk} Deploy (3 jobs)" in text_of(shown(lin, chain))
 
 
 def test_nothing_is_left_to_cancel_of_a_pipeline_that_has_ended(lin, chain):
