@@ -116,6 +116,7 @@ def _start_what_can(course: _Course, waiting: Sequence[Ahead]) -> list[Ahead]:
                 heapq.heappush(course.ends, (course.at_s + ahead.length_s, one.id))
             continue
         course.blocked[one.id] = blocked
+        course.room.stay(one)
         if course.room.keeps(one):
             course.room.keep(one)
         else:
@@ -137,6 +138,8 @@ def _why_not(course: _Course, ahead: Ahead, found: Mapping[int, Forecast]) -> Re
     blocked = course.blocked.get(ahead.waiter.id)
     if blocked is not None and blocked.id == "wait:dies_held":
         return Remark("forecast:dies_held", blocked.args)
+    if blocked is not None and blocked.id == "wait:place_served":
+        return Remark("forecast:place_served", blocked.args)
     if blocked is not None and "servers" in blocked.args:
         return Remark("forecast:servers", blocked.args)
     if course.endless:

@@ -437,3 +437,15 @@ def test_a_plain_fact_beside_a_result_is_no_warning(client):
         looks = {words: look for look, words in notes}
         assert looks[sentence("benchmark:no_server", {})] == "note"
         assert looks[sentence("benchmark:few_requests", {"requests": 6})] == "note warn"
+
+
+def test_hits_since_the_server_s_start_are_called_so_and_are_no_point_s(page):
+    whole = {"output_tokens_per_s": 90.0, "engine_prefix_hits_since_start": 0.4}
+    remark = {"id": "benchmark:hits_since_start", "args": {"share": "40.0"}}
+    result = make_measured(points=[point(4, 90.0)], metrics=whole, remarks=[remark])
+
+    text = page(reverse("result-detail", args=[result.pk]))
+
+    assert "Prefix cache hits since server start" in text
+    assert "earlier runs are included" in text
+    assert "Prefix cache hits<" not in text
