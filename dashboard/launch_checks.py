@@ -58,7 +58,7 @@ def _host(host: Host) -> list[Check]:
         return [Check("asks", sentence, heard)]
     if host.draining:
         sentence = _("%(host)s takes no new jobs: it is being drained.") % _name(host)
-        return [Check("asks", sentence)]
+        return [Check("note", sentence)]  # somebody wants it so: nothing is wrong there
     if lacks_room(host):
         return [
             Check("asks", _("The disk of %(host)s is full; the job waits for room.") % _name(host))
@@ -78,9 +78,7 @@ def _queue(host: Host, starts: Forecast | None) -> list[Check]:
         first = runs or open_here.filter(state=Job.State.QUEUED).order_by(*Job.LINE).first()
         return [Check("note", line_view.starts(starts), job=first.pk if first else None)]
     if Job.objects.filter(host=host, state=Job.State.QUEUED).exists():
-        return [
-            Check("passed", _("Starts next: the jobs that are queued wait for something else."))
-        ]
+        return [Check("passed", _("Starts next: no job that is queued holds it up."))]
     return [Check("passed", _("Nothing is ahead of it: it starts at once."))]
 
 

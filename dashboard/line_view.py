@@ -37,7 +37,7 @@ _WORDS = {
     "normal": pgettext_lazy("priority", "normal"),
     "low": pgettext_lazy("priority", "low"),
 }
-_ABOUT_S = 5.0  # what starts sooner starts next
+_SOON_S = 60.0  # below this nobody wants to know more exactly
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +68,11 @@ class Row:
 
 
 def is_next(forecast: Forecast) -> bool:
-    """Whether nothing but a moment is known to stand between the job and its start."""
-    return forecast.starts_in_s is not None and forecast.starts_in_s < _ABOUT_S
+    """Whether no other job has to end before this one starts.
+
+    Seconds do not tell: one whose predecessor ends in a moment is not the next to start.
+    """
+    return forecast.remark.id == "forecast:now"
 
 
 def starts(forecast: Forecast, why: Remark | None = None) -> str:
@@ -84,6 +87,8 @@ def starts(forecast: Forecast, why: Remark | None = None) -> str:
         return words
     if is_next(forecast):
         return gettext("Starts next.")
+    if seconds < _SOON_S:
+        return gettext("Starts in less than a minute, %(supposed)s.") % {"supposed": words}
     return gettext("Starts in about %(time)s (%(clock)s), %(supposed)s.") % {
         "time": about(seconds),
         "clock": clock(now() + timedelta(seconds=seconds)),
@@ -102,6 +107,8 @@ def starts_in(forecast: Forecast) -> str:
         return gettext("start not known yet")
     if is_next(forecast):
         return gettext("starts next")
+    if seconds < _SOON_S:
+        return gettext("starts in less than a minute")
     return gettext("starts in about %(time)s") % {"time": about(seconds)}
 
 
