@@ -16,8 +16,6 @@ from jobs.models import Host, Job
 from jobs.queries.forecast import Forecast
 from jobs.queries.hosts import is_away, lacks_room
 
-OF_THE_HOST = ("forecast:away", "forecast:draining", "forecast:disk")
-
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -69,7 +67,11 @@ def _host(host: Host) -> list[Check]:
 def _queue(host: Host, starts: Forecast | None) -> list[Check]:
     if starts is not None and starts.starts_in_s is None:
         # That of the host itself stands above.
-        return [] if starts.remark.id in OF_THE_HOST else [Check("note", line_view.starts(starts))]
+        return (
+            []
+            if starts.remark.id in line_view.OF_THE_HOST
+            else [Check("note", line_view.starts(starts))]
+        )
     if starts is None:
         return []
     if not line_view.is_next(starts):

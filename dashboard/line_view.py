@@ -37,6 +37,7 @@ _WORDS = {
     "normal": pgettext_lazy("priority", "normal"),
     "low": pgettext_lazy("priority", "low"),
 }
+OF_THE_HOST = ("forecast:away", "forecast:draining", "forecast:disk")
 _SOON_S = 60.0  # below this nobody wants to know more exactly
 
 
@@ -78,7 +79,8 @@ def is_next(forecast: Forecast) -> bool:
 def starts(forecast: Forecast, why: Remark | None = None) -> str:
     """When a job is likely to start, with what that supposes; or why nobody knows.
 
-    ``why`` it waits, where that is told beside it: what has to be stopped is not told twice.
+    ``why`` it waits, where that is told beside it: what has to be stopped, or that the host starts
+    nothing, is not told twice.
     """
     seconds, words = forecast.starts_in_s, sentence(forecast.remark.id, forecast.remark.args)
     if why is not None and seconds is None and _is_told(forecast.remark, why):
@@ -97,6 +99,8 @@ def starts(forecast: Forecast, why: Remark | None = None) -> str:
 
 
 def _is_told(remark: Remark, why: Remark) -> bool:
+    if remark.id in OF_THE_HOST and remark.id.partition(":")[2] == why.id.partition(":")[2]:
+        return True
     return "servers" in remark.args and remark.args["servers"] == why.args.get("servers")
 
 

@@ -67,7 +67,7 @@ def test_the_page_has_the_line_in_its_order_with_why_and_when(admin, host, ada):
 
     assert "2 jobs wait for va16-01" in text
     assert text.index(f"#{urgent.pk} ") < text.index(f"#{first.pk} ")
-    assert "takes no new jobs: it is being drained. Not known when: va16-01 takes no new" in text
+    assert "takes no new jobs: it is being drained. Not known when." in text
 
 
 def test_a_long_line_has_pages(admin, host, ada, monkeypatch):
