@@ -31,8 +31,10 @@ def _number(value: Any, text: Callable[[float], str]) -> Any:
 
     Those were rounded when they were written: more decimals than they have would be made up.
     """
+    if isinstance(value, bool):
+        return value
     try:
-        found = value if isinstance(value, bool) else text(float(value))
+        found = text(float(value))
     except (TypeError, ValueError):
         return value
     if isinstance(value, str) and _decimals(found) > _decimals(value):

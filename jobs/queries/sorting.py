@@ -61,7 +61,8 @@ def read_order(text: str, columns: Mapping[str, Column], default: Order) -> Orde
 
 def in_order(rows: QuerySet[Row], column: Column, order: Order) -> QuerySet[Row]:
     """The rows in that order, all of them."""
-    return rows.annotate(**{_VALUE: column.value}).order_by(*_ordering(column, order))
+    ordered: QuerySet[Row] = rows.annotate(**{_VALUE: column.value})
+    return ordered.order_by(*_ordering(column, order))
 
 
 def sorted_page(
