@@ -191,7 +191,7 @@ def kept_before(job, share):
 
 
 def migrated(result):
-    import_module("jobs.migrations.0030_hits_since_start").tell(apps, None)
+    import_module("jobs.migrations.0023_hits_since_start").tell(apps, None)
     result.refresh_from_db()
     return result.metrics, result.points.get().metrics, [one["id"] for one in result.remarks]
 
