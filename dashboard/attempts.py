@@ -22,6 +22,7 @@ WINDOW_S = 15 * 60
 TRIES_OF_A_NAME = 5
 # A whole team may come from one address, and each may mistype.
 TRIES_OF_AN_ADDRESS = 50
+TOKENS_OF_AN_ADDRESS = 100
 
 
 def seconds_to_wait(name: str, address: str) -> int:
@@ -39,6 +40,23 @@ def seconds_to_wait(name: str, address: str) -> int:
         return 0
     logger.warning("too many tries to log in from %s", address)
     return WINDOW_S - passed
+
+
+def seconds_until_next_token(address: str) -> int:
+    """Count an unknown API token from ``address``; 0 unless too many came in this span.
+
+    A token is too long to be guessed: this quiets a script that goes on with one that was revoked.
+    """
+    span, passed = divmod(int(time()), WINDOW_S)
+    key = f"token:{hashlib.sha256(_network(address).encode()).hexdigest()}"
+    try:
+        count = _count(key, span)
+    except RedisError as error:
+        logger.warning("unknown tokens are not counted: %s", error)
+        return 0
+    if count == TOKENS_OF_AN_ADDRESS + 1:
+        logger.warning("too many unknown tokens from %s", address)
+    return WINDOW_S - passed if count > TOKENS_OF_AN_ADDRESS else 0
 
 
 def forget(name: str, address: str) -> None:

@@ -90,7 +90,9 @@ def _has_zero_byte(request: HttpRequest) -> bool:
 def _unreadable(request: HttpRequest) -> HttpResponse:
     if request.path_info.startswith("/api/"):
         words = _("The request holds a zero byte (U+0000), which no text has.")
-        return JsonResponse({"error": "invalid", "message": words}, status=HTTPStatus.BAD_REQUEST)
+        # The API's own shape, see dashboard.api.errors.
+        body = {"error": "invalid", "message": words, "fields": {}}
+        return JsonResponse(body, status=HTTPStatus.BAD_REQUEST)
     return HttpResponse(render_to_string("errors/nul.html"), status=HTTPStatus.BAD_REQUEST)
 
 

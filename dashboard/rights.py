@@ -15,6 +15,8 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 
+from jobs.models import ApiToken
+
 View = Callable[..., HttpResponseBase]
 AsyncView = Callable[..., Awaitable[HttpResponseBase]]
 
@@ -58,6 +60,7 @@ ACTIONS: dict[str, Role] = {
     "account.view": Role.MEMBER,
     "token.create": Role.MEMBER,
     "token.delete": Role.OWNER,
+    "token.manage": Role.ADMIN,  # see and revoke those of others
     "user.manage": Role.ADMIN,
     "secret.manage": Role.ADMIN,
     "storage.manage": Role.ADMIN,
@@ -66,6 +69,13 @@ ACTIONS: dict[str, Role] = {
     "health.details": Role.MEMBER,
 }
 _OWNER_FIELDS = ("created_by_id", "user_id")
+# What a token of the scope *launch* may do besides reading: the work of a member.
+LAUNCHES = frozenset(
+    {
+        *("job.launch", "job.repeat", "job.confirm", "job.cancel", "job.order"),
+        *("job.pin", "job.unpin", "deployment.stop", "deployment.restart"),
+    }
+)
 
 
 def allowed(user: AbstractBaseUser | AnonymousUser, action: str, obj: Any = None) -> bool:
@@ -73,6 +83,9 @@ def allowed(user: AbstractBaseUser | AnonymousUser, action: str, obj: Any = None
 
     An action that only the owner may do is allowed to every member while no object is named: "may
     they do this at all?" Ask again with the object before doing it.
+
+    A caller with an API token (``user.token_scope``) may do what both they and its scope may. Only
+    a token of the scope *admin* carries the rights of an administrator.
 
     Raises:
         KeyError: no such action.
@@ -82,11 +95,25 @@ def allowed(user: AbstractBaseUser | AnonymousUser, action: str, obj: Any = None
         return True
     if not (user.is_authenticated and user.is_active):
         return False
-    if getattr(user, "is_staff", False):
+    scope = scope_of(user)
+    if not _in_scope(scope, action):
+        return False
+    if getattr(user, "is_staff", False) and scope is ApiToken.Scope.ADMIN:
         return True
     if role is Role.OWNER:
         return obj is None or _owner(obj) == user.pk
     return role is Role.MEMBER
+
+
+def scope_of(user: AbstractBaseUser | AnonymousUser) -> ApiToken.Scope:
+    """The scope of the token that ``user`` calls with; *admin*, which is all, without a token."""
+    return ApiToken.Scope(getattr(user, "token_scope", ApiToken.Scope.ADMIN))
+
+
+def _in_scope(scope: ApiToken.Scope, action: str) -> bool:
+    if scope is ApiToken.Scope.ADMIN or action.endswith(".view"):
+        return True
+    return scope is ApiToken.Scope.LAUNCH and action in LAUNCHES
 
 
 def check(user: AbstractBaseUser | AnonymousUser, action: str, obj: Any = None) -> None:

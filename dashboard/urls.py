@@ -28,12 +28,14 @@ from dashboard.views import (
     search,
     secrets,
     storage,
+    tokens,
     ways,
 )
 
 urlpatterns = [
     path("", include(overview.urlpatterns)),
     path("", include(account.urlpatterns)),
+    path("", include(tokens.urlpatterns)),
     path("", include(health.urlpatterns)),
     path("", include(columns.urlpatterns)),
     path("jobs/", include(job_list.urlpatterns)),

@@ -9,16 +9,20 @@ from datetime import timedelta
 from functools import wraps
 from typing import Any, cast
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
-from django.middleware.csrf import CsrfViewMiddleware
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
+from ninja.security.base import AuthBase
+from ninja.utils import check_csrf
 
-from dashboard.rights import ACTIONS, allowed
+from dashboard import attempts
+from dashboard.api.errors import Refused, error, forbidden
+from dashboard.rights import ACTIONS, allowed, scope_of
 from jobs.models import ApiToken, Host
 from jobs.queries.instance import instance_id
 
@@ -27,7 +31,6 @@ PROTOCOLS = (PROTOCOL,)  # ours and, once there is one, the one before
 _USED_EVERY = timedelta(minutes=1)
 
 HostView = Callable[..., HttpResponseBase]
-ApiView = Callable[..., HttpResponseBase]
 
 
 def hashed(secret: str) -> str:
@@ -73,36 +76,113 @@ def host_of(request: HttpRequest) -> Host | None:
     return host if host and hmac.compare_digest(host.key_sha256, digest) else None
 
 
-def api(action: str) -> Callable[[ApiView], ApiView]:
-    """A view of the public API: a token or a session, and the right to do ``action``.
+class TokenAuth(AuthBase):
+    """A caller who sends ``Authorization: Bearer TOKEN``; it may do ``action``."""
 
-    ``request.user`` is the caller. A session that changes something needs its CSRF token.
+    openapi_type = "http"
+    openapi_scheme = "bearer"
+
+    def __init__(self, action: str) -> None:
+        self.action = action
+        super().__init__()
+
+    def __call__(self, request: HttpRequest) -> Any:
+        """The token's user; None without a token."""
+        # Another scheme is a proxy's own affair, and comes with each request of its pages.
+        if not request.headers.get("Authorization", "").lower().startswith("bearer"):
+            return None
+        user = user_of_token(request)
+        if user is None:
+            raise Refused(_unknown_token(request))
+        request.user = user
+        return _permitted(user, self.action)
+
+
+class SessionAuth(AuthBase):
+    """A caller who has logged in to the pages; it may do ``action``.
+
+    A request that changes something carries the CSRF token too.
+    """
+
+    openapi_type = "apiKey"
+    openapi_in = "cookie"
+    openapi_name = settings.SESSION_COOKIE_NAME
+
+    def __init__(self, action: str) -> None:
+        self.action = action
+        super().__init__()
+
+    def __call__(self, request: HttpRequest) -> Any:
+        """The session's user."""
+        if check_csrf(request):
+            raise Refused(error(403, "csrf", _("The CSRF token is missing or wrong.")))
+        if not request.user.is_authenticated:
+            words = _("Send “Authorization: Bearer TOKEN”, or log in.")
+            raise Refused(_unauthorized("login", words))
+        return _permitted(request.user, self.action)
+
+
+def caller(action: str) -> list[AuthBase]:
+    """``auth=`` of an operation: a token or a session, and the right to do ``action``.
+
+    ``request.user`` is the caller then.
     """
     if action not in ACTIONS:
         raise KeyError(action)
+    return [TokenAuth(action), SessionAuth(action)]
 
-    def decorate(view: ApiView) -> ApiView:
-        @wraps(view)
-        def asks(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            # Another scheme is a proxy's own affair, and comes with each request of its pages.
-            if request.headers.get("Authorization", "").lower().startswith("bearer"):
-                user = user_of_token(request)
-                if user is None:
-                    return error(401, "token", _("This token is not known or has expired."))
-                request.user = user
-            elif CsrfViewMiddleware(view).process_view(request, view, args, kwargs):
-                return error(403, "csrf", _("The CSRF token is missing or wrong."))
-            if not request.user.is_authenticated:
-                words = _("Send “Authorization: Bearer TOKEN”, or log in.")
-                return error(401, "login", words)
-            if not allowed(request.user, action):
-                return error(403, "forbidden", _("You may not do this."))
-            return view(request, *args, **kwargs)
 
-        asks.rights_action = action  # type: ignore[attr-defined]  # read by the test of all views
-        return cast(ApiView, csrf_exempt(login_not_required(asks)))
+def identify(request: HttpRequest, action: str) -> None:
+    """The same for a view that is none of django-ninja.
 
-    return decorate
+    Raises:
+        Refused: nobody, or somebody who may not.
+    """
+    for way in caller(action):
+        if way(request):
+            return
+
+
+def _permitted(user: Any, action: str, obj: Any = None) -> Any:
+    """``user``, who may do ``action``.
+
+    Raises:
+        Refused: they may not.
+    """
+    if allowed(user, action, obj):
+        return user
+    scope = scope_of(user)
+    if obj is None and scope is not ApiToken.Scope.ADMIN:
+        words = _("The scope of this token, %(scope)s, does not allow this. Use a wider one.")
+        raise Refused(error(403, "scope", words % {"scope": scope.value}))
+    raise Refused(forbidden())
+
+
+def must(user: AbstractBaseUser | AnonymousUser, action: str, obj: Any) -> None:
+    """Go on only where ``user`` may do ``action`` to ``obj``.
+
+    Raises:
+        Refused: they may not.
+    """
+    _permitted(user, action, obj)
+
+
+def _unauthorized(code: str, words: str) -> JsonResponse:
+    told = error(401, code, words)
+    told.headers["WWW-Authenticate"] = "Bearer"
+    return told
+
+
+def _unknown_token(request: HttpRequest) -> JsonResponse:
+    """401; 429 for an address that has sent too many unknown ones. A known token is never kept
+    waiting.
+    """
+    if wait_s := attempts.seconds_until_next_token(request.META.get("REMOTE_ADDR", "")):
+        words = _("Too many unknown tokens came from your address. Check yours, then try again.")
+        told = error(429, "too_many", words)
+        told.headers["Retry-After"] = str(wait_s)
+        return told
+    return _unauthorized("token", _("This token is not known or has expired."))
 
 
 def user_of_token(request: HttpRequest) -> Any:
@@ -117,16 +197,5 @@ def user_of_token(request: HttpRequest) -> Any:
         return None
     if row.last_used_at is None or moment - row.last_used_at > _USED_EVERY:
         ApiToken.objects.filter(pk=row.pk).update(last_used_at=moment)
+    row.user.token_scope = row.scope  # type: ignore[attr-defined]  # for dashboard.rights
     return row.user
-
-
-def error(status: int, code: str, message: str, **more: Any) -> JsonResponse:
-    """An error of the API: ``{"error": code, "message": words, …}``."""
-    return JsonResponse({"error": code, "message": message, **more}, status=status)
-
-
-def may(user: AbstractBaseUser | AnonymousUser, action: str, obj: Any) -> JsonResponse | None:
-    """The answer that refuses ``action`` on ``obj``; None where it is allowed."""
-    return (
-        None if allowed(user, action, obj) else error(403, "forbidden", _("You may not do this."))
-    )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from django.http import JsonResponse
 
-from dashboard.api.auth import error
+from dashboard.api.errors import error
 from dashboard.kept_view import removed_words
 from jobs.models import Deployment, Job
 
 
 def gone(record: Job | Deployment) -> JsonResponse:
-    """410 ``{"error": "removed", …}``: when and why, and what the log was."""
+    """410 an error with the code "removed": when and why, and what the log was."""
     return error(410, "removed", removed_words(record), **removal(record) or {})
 
 

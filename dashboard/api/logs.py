@@ -1,32 +1,16 @@
 """Logs over HTTP: raw bytes by offset, lines by number, search, and the index that a viewer needs.
 
-All under ``/api/v1/jobs/ID`` and ``/api/v1/deployments/ID``:
-
-=============================  ================================================================
-``log?from=&to=``              raw bytes; ``X-Log-Size`` is the size of the whole log
-``log?…&framed=1``             at most 256 KiB of them, with when they arrived: see
-                               :mod:`jobs.logstore.frames`
-``log?plain=1``                without escape sequences, redraws folded into the last
-``log?…&download=1``           the same, to keep as a file
-``log/lines?from=&to=``        raw bytes of these lines (from 1, both included)
-``log/search?q=&regex=1``      how many match, and the first of them, or those near a line
-``log/search?warnings=1``      the same for lines that warn or break
-``log/index?known=``           newline counts a block, with which any line is found
-``log/folds?series=&known=``   rows that stand for more than one line, where bars were drawn over
-``log/polls?from=``            lines that are the dashboard's own requests to a server
-``log/steps``                  the job's steps with their lines
-=============================  ================================================================
-
-Where the log was removed each of them answers 410, see :mod:`dashboard.api.gone`.
+All under ``/api/v1/jobs/ID/log`` and ``/api/v1/deployments/ID/log``. Where the log was removed each
+of them answers 410, see :mod:`dashboard.api.gone`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import re
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Callable
+from inspect import Parameter, Signature
+from typing import Any, get_type_hints
 
 from django.http import (
     HttpRequest,
@@ -35,17 +19,28 @@ from django.http import (
     JsonResponse,
     StreamingHttpResponse,
 )
-from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_safe
+from ninja import Query, Router
+from pydantic import BaseModel
 
-from dashboard.api.auth import ApiView, api, error, may
+from dashboard.api.answers import LogFolds, LogIndex, LogMatches, LogPolls, LogSteps, answers
+from dashboard.api.asked import (
+    FoldsAsked,
+    FromAsked,
+    KnownAsked,
+    LinesAsked,
+    LogAsked,
+    SearchAsked,
+)
+from dashboard.api.auth import caller, must
+from dashboard.api.errors import Refused, error, missing
 from dashboard.api.gone import gone
 from dashboard.log_access import ACTIONS, find_record
 from dashboard.states import look
 from dashboard.words import step_title
-from jobs.errors import DamagedLog, LogRemoved
-from jobs.logstore import MAX_FRAME_BYTES, LogStore, Query, frame, plain_stream, store
+from jobs.errors import LogRemoved
+from jobs.logstore import MAX_FRAME_BYTES, LogStore, frame, plain_stream, store
+from jobs.logstore import Query as LogQuery
 from jobs.logstore.frames import MOST_TIMES
 from jobs.logstore.lines import BLOCK_BYTES
 from jobs.logstore.search import SearchTooSlow
@@ -53,7 +48,9 @@ from jobs.models import Job
 from jobs.queries.job_page import StepState, step_states
 from jobs.queries.log_quotes import BREAKS
 
-logger = logging.getLogger(__name__)
+router = Router(tags=["Logs"])
+# ``(key, query) -> answer``: what is asked of one log; the last has no query.
+Reader = Callable[..., HttpResponse | StreamingHttpResponse]
 
 PIECE_BYTES = 256 * 1024
 SHORT_BYTES = 1024 * 1024  # such answers are sent at once
@@ -65,85 +62,79 @@ WARNING_WORDS = ("WARN", "ERROR", "CRITICAL", "FATAL", "Traceback", "Error:", "E
 OWN_TIMEOUT_S = 300.0
 
 
-class BadNumber(ValueError):
-    """A parameter is not a number; the message names it."""
+def _read(kind: str, answer: Reader) -> Callable[..., HttpResponseBase]:
+    """``answer(key, query)`` as an operation on a record of this kind, for those who may see it."""
 
-
-def _view(kind: str, answer: Any) -> ApiView:
-    """``answer(request, key)`` as a view on a record of this kind, for those who may see it."""
-
-    @require_safe
-    @api(ACTIONS[kind])
-    def view(request: HttpRequest, record_id: int) -> HttpResponseBase:
+    def view(request: HttpRequest, record_id: int, **asked: BaseModel) -> HttpResponseBase:
         record = find_record(kind, record_id)
         if record is None:
-            return error(404, "missing", _("There is no such record."))
-        if refusal := may(request.user, ACTIONS[kind], record):
-            return refusal
+            raise missing()
+        must(request.user, ACTIONS[kind], record)
         if record.removed_at is not None:
-            return gone(record)
-        try:
-            response: HttpResponseBase = answer(request, f"{kind}/{record_id}")
-        except BadNumber as bad:
-            return error(400, "number", _("%(name)s is a whole number.") % {"name": str(bad)})
-        except DamagedLog as damaged:
-            logger.error("%s", damaged)
-            words = _("Its file %(name)s on the dashboard's disk is damaged.")
-            return error(500, "damaged", words % damaged.args_for_people)
+            raise Refused(gone(record))
+        response = answer(f"{kind}/{record_id}", **asked)
         response.headers["Cache-Control"] = "no-store"
         return response
 
+    view.__name__ = f"{kind}_{answer.__name__}"
+    view.__doc__ = answer.__doc__
+    model = get_type_hints(answer).get("query")
+    of_request = [Parameter("request", Parameter.POSITIONAL_OR_KEYWORD)]
+    of_request.append(Parameter("record_id", Parameter.POSITIONAL_OR_KEYWORD, annotation=int))
+    if model is not None:
+        way = Query[model]
+        of_request.append(Parameter("query", Parameter.KEYWORD_ONLY, annotation=way))
+    view.__signature__ = Signature(of_request)  # type: ignore[attr-defined]  # read by django-ninja
     return view
 
 
-def log(request: HttpRequest, key: str) -> HttpResponseBase:
-    """The bytes ``from`` … ``to`` of a log; all of it when neither is given."""
+def log(key: str, query: LogAsked) -> HttpResponseBase:
+    """The bytes from ``from`` up to ``to``; all of it when neither is given. ``X-Log-Size`` is the
+    size of the whole log.
+    """
     logs = store()
     size = logs.size(key)
-    start = _number(request, "from", 0)
-    end = min(size, _number(request, "to", size))
-    if request.GET.get("framed") == "1":
+    start, end = query.start or 0, size if query.to is None else min(size, query.to)
+    if query.framed == "1":
         return _framed(logs, key, start=start, end=end)
-    return _bytes(request, logs, key, start=start, end=end)
+    return _bytes(query, logs, key, start=start, end=end)
 
 
-def log_lines(request: HttpRequest, key: str) -> HttpResponseBase:
-    """The lines ``from`` … ``to``; ``X-Log-Offset`` says where the first begins."""
+def log_lines(key: str, query: LinesAsked) -> HttpResponseBase:
+    """Raw bytes of these lines. ``X-Log-Offset`` says where the first begins, ``X-Log-Lines`` how
+    many there are.
+    """
     logs = store()
-    first = max(1, _number(request, "from", 1))
-    last = _number(request, "to", first + 999)
+    first = max(1, query.start or 1)
+    last = first + 999 if query.to is None else query.to
     start = logs.offset_of_line(key, first)
     end = logs.offset_of_line(key, last + 1)
-    response = _bytes(request, logs, key, start=start, end=end)
+    response = _bytes(query, logs, key, start=start, end=end)
     response.headers["X-Log-Offset"] = str(start)
     response.headers["X-Log-Lines"] = str(logs.line_count(key))
     return response
 
 
-def log_search(request: HttpRequest, key: str) -> HttpResponseBase:
-    """``{"total", "lines", "before", "found": [[line, offset, matches], …], "spread"}``.
-
-    ``near=LINE`` tells the matches around that line. What each part is says
-    :class:`jobs.logstore.search.Matches`.
-    """
-    is_ours = request.GET.get("warnings") == "1"
-    query = Query(
-        WARNINGS if is_ours else request.GET.get("q", "")[:1000],
-        regex=is_ours or request.GET.get("regex") == "1",
-        limit=min(MOST_MATCHES, _number(request, "limit", 1000)),
-        near=_number(request, "near", 0),
+def log_search(key: str, query: SearchAsked) -> HttpResponseBase:
+    """How many match, and the first of them, or with ``near`` those around that line."""
+    is_ours = query.warnings == "1"
+    asked = LogQuery(
+        WARNINGS if is_ours else query.q[:1000],
+        regex=is_ours or query.regex == "1",
+        limit=min(MOST_MATCHES, 1000 if query.limit is None else query.limit),
+        near=query.near or 0,
         grave=BREAKS if is_ours else "",
         words=WARNING_WORDS if is_ours else (),
     )
     try:
         timeout_s = OWN_TIMEOUT_S if is_ours else SEARCH_TIMEOUT_S
-        matches = store().search(key, query, is_ours=is_ours, timeout_s=timeout_s)
+        matches = store().search(key, asked, is_ours=is_ours, timeout_s=timeout_s)
     except re.error as bad:
         words = _("Not a regular expression: %(why)s") % {"why": bad}
-        return error(400, "regex", words)
+        raise Refused(error(400, "regex", words, fields={"q": words})) from None
     except SearchTooSlow:
         words = _("This expression takes too long on this log. Try a simpler one.")
-        return error(400, "slow", words)
+        raise Refused(error(400, "slow", words, fields={"q": words})) from None
     return JsonResponse(
         {
             "total": matches.total,
@@ -155,16 +146,15 @@ def log_search(request: HttpRequest, key: str) -> HttpResponseBase:
     )
 
 
-def log_index(request: HttpRequest, key: str) -> HttpResponseBase:
-    """What a viewer needs to find any line.
+def log_index(key: str, query: KnownAsked) -> HttpResponseBase:
+    """Newline counts a block, with which any line is found.
 
-    ``{"size", "newlines", "ends_line", "block": bytes, "known", "counts": [newlines before each
-    further block]}``, all of one moment while the log grows. ``counts`` begins with number
-    ``known``, as many as the viewer has: of 20 GB they are 300,000.
+    ``counts`` begins with number ``known``, as many as the caller has: of 20 GB they are 300,000.
+    All is of one moment while the log grows.
     """
     logs = store()
     size = logs.size(key)
-    known = min(_number(request, "known", 0), size // BLOCK_BYTES)
+    known = min(query.known or 0, size // BLOCK_BYTES)
     counts = logs.newline_counts(key, known=known)[: size // BLOCK_BYTES - known]
     newlines = logs.line_at(key, size) - 1
     index = {"size": size, "newlines": newlines, "block": BLOCK_BYTES, "known": known}
@@ -172,15 +162,13 @@ def log_index(request: HttpRequest, key: str) -> HttpResponseBase:
     return JsonResponse({**index, "counts": counts, "ends_line": ends_line})
 
 
-def log_folds(request: HttpRequest, key: str) -> HttpResponseBase:
-    """``{"series", "known", "to", "lines", "done", "full", "folds": [[first, line, texts], …],
-    "open"}``.
+def log_folds(key: str, query: FoldsAsked) -> HttpResponseBase:
+    """Rows that stand for more than one line, where bars were drawn over.
 
-    ``folds`` begins with number ``known``, and ``open`` is what may change still; see
-    :class:`jobs.logstore.folds.Folds`. Asked again with what is known it goes on.
+    ``folds`` begins with number ``known``, and ``open`` is what may change still. Asked again with
+    what is known it goes on.
     """
-    series = request.GET.get("series", "")
-    folds = store().folds(key, series=series, known=_number(request, "known", 0))
+    folds = store().folds(key, series=query.series, known=query.known or 0)
     return JsonResponse(
         {
             "series": folds.series,
@@ -195,20 +183,21 @@ def log_folds(request: HttpRequest, key: str) -> HttpResponseBase:
     )
 
 
-def log_polls(request: HttpRequest, key: str) -> HttpResponseBase:
-    """``{"to", "ranges": [[first, last], …], "done"}``: lines from byte ``from`` to ``to`` that are
-    the dashboard's own requests (:mod:`jobs.logstore.polls`). Asked again with ``to`` it goes on.
+def log_polls(key: str, query: FromAsked) -> HttpResponseBase:
+    """Lines from byte ``from`` to ``to`` that are the dashboard's own requests to a server.
+
+    Asked again with ``to`` it goes on.
     """
-    found = store().polls(key, _number(request, "from", 0))
+    found = store().polls(key, query.start or 0)
     return JsonResponse({"to": found.to, "ranges": found.ranges, "done": found.is_done})
 
 
-def log_steps(request: HttpRequest, key: str) -> HttpResponseBase:
-    """``{"steps": [{"name", "title", "state", "look", "exit_code", …}]}``, and their lines.
+def log_steps(key: str) -> HttpResponseBase:
+    """The job's steps with their lines.
 
-    ``title`` is the name in the viewer's language; ``look`` is the class and the shape of the
-    state; ``line_from`` and ``line_to`` are its first and last line, null while the step has not
-    begun or ended. A step that printed nothing ends a line before it begins.
+    ``title`` is the name in the caller's language. ``line_from`` and ``line_to`` are the first and
+    last line, null while the step has not begun or ended. A step that printed nothing ends a line
+    before it begins.
     """
     kind, _slash, record_id = key.partition("/")
     if kind != "job":
@@ -240,24 +229,17 @@ def _step(item: StepState, key: str) -> dict[str, Any]:
     }
 
 
-def _number(request: HttpRequest, name: str, default: int) -> int:
-    text = request.GET.get(name) or str(default)
-    if not text.isascii() or not text.isdecimal() or len(text) > 18:
-        raise BadNumber(name)
-    return int(text)
-
-
 def _bytes(
-    request: HttpRequest, logs: LogStore, key: str, *, start: int, end: int
+    query: LogAsked | LinesAsked, logs: LogStore, key: str, *, start: int, end: int
 ) -> HttpResponseBase:
     """A range of a log, streamed when it is long or made plain."""
-    is_plain = request.GET.get("plain") == "1"
+    is_plain = query.plain == "1"
     headers = {
         "X-Log-Size": str(logs.size(key)),
         "X-Content-Type-Options": "nosniff",
         "Content-Type": "text/plain; charset=utf-8",
     }
-    if request.GET.get("download") == "1":
+    if query.download == "1":
         name = key.replace("/", "-") + (".txt" if is_plain else ".log")
         headers["Content-Disposition"] = f'attachment; filename="{name}"'
     length = max(0, end - start)
@@ -296,16 +278,41 @@ async def _plain_pieces(logs: LogStore, key: str, start: int, end: int) -> Async
         yield piece
 
 
-urlpatterns: list[URLPattern] = [
-    path(f"{kind}s/<int:record_id>/{address}", _view(kind, answer), name=f"api-{kind}-{name}")
-    for kind in ACTIONS
-    for address, name, answer in (
-        ("log", "log", log),
-        ("log/lines", "log-lines", log_lines),
-        ("log/search", "log-search", log_search),
-        ("log/index", "log-index", log_index),
-        ("log/folds", "log-folds", log_folds),
-        ("log/polls", "log-polls", log_polls),
-        ("log/steps", "log-steps", log_steps),
-    )
-]
+# Address below the record, name of its route, what answers, its model or None for bytes, summary.
+_ROUTES: tuple[tuple[str, str, Reader, Any, str], ...] = (
+    ("log", "log", log, None, "Read a log"),
+    ("log/lines", "log-lines", log_lines, None, "Read lines of a log"),
+    ("log/search", "log-search", log_search, LogMatches, "Search a log"),
+    ("log/index", "log-index", log_index, LogIndex, "Read the index of a log"),
+    ("log/folds", "log-folds", log_folds, LogFolds, "Read what a log draws over"),
+    ("log/polls", "log-polls", log_polls, LogPolls, "Find the dashboard's own requests"),
+    ("log/steps", "log-steps", log_steps, LogSteps, "Read the steps of a log"),
+)
+_BYTES = {"schema": {"type": "string", "format": "binary"}}
+_AS_BYTES = {"content": {"text/plain": _BYTES, "application/octet-stream": _BYTES}}
+
+
+def _add(kind: str, route: tuple[str, str, Reader, Any, str]) -> None:
+    """A route for records of this kind; HEAD answers as GET does, and is not documented twice.
+
+    An answer is not validated on its way out: an index has up to 300,000 numbers, and a log is
+    bytes. The tests hold it against its model.
+    """
+    address, name, answer, model, summary = route
+    for method in ("GET", "HEAD"):
+        router.add_api_operation(
+            f"{kind}s/{{int:record_id}}/{address}",
+            [method],
+            _read(kind, answer),
+            auth=caller(ACTIONS[kind]),
+            response=answers(model, 410),
+            url_name=f"api-{kind}-{name}",
+            summary=f"{summary} of a {kind}",
+            include_in_schema=method == "GET",
+            openapi_extra=None if model else {"responses": {200: _AS_BYTES}},
+        )
+
+
+for _kind in ACTIONS:
+    for _route in _ROUTES:
+        _add(_kind, _route)

@@ -1,50 +1,42 @@
-"""The public API's pins: ``POST jobs/ID/pin`` with ``{"pinned": true}`` or ``false``."""
+"""The public API's pins: what is kept for good."""
 
 from __future__ import annotations
 
-import json
+from typing import Any
 
-from django.http import HttpRequest, HttpResponseBase
-from django.urls import URLPattern, path
-from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST
+from django.http import HttpRequest
+from ninja import Router
 
 from dashboard import audit
-from dashboard.api.auth import api, error, may
+from dashboard.api.answers import JobAnswer, answers
+from dashboard.api.asked import PinAsked
+from dashboard.api.auth import caller, must
+from dashboard.api.errors import Refused
 from dashboard.api.gone import gone
-from dashboard.api.rest import job_answer
+from dashboard.api.rest import find_job, job_answer
 from dashboard.requests import person
-from jobs.models import Job
 from jobs.services import pins
 
+router = Router(tags=["Jobs"])
 
-@require_POST
-@api("job.pin")
-def pin_job(request: HttpRequest, job_id: int) -> HttpResponseBase:
-    """Keep a job's log, files and points for good, or no more. Answers the job."""
-    job = Job.objects.filter(pk=job_id).first()
-    if job is None:
-        return error(404, "missing", _("There is nothing of this name or number."))
-    if refusal := may(request.user, "job.pin", job):
-        return refusal
-    try:
-        wanted = json.loads(request.body)["pinned"]
-    except (ValueError, KeyError, TypeError):
-        wanted = None
-    if not isinstance(wanted, bool):
-        return error(400, "invalid", _("Send JSON: {“pinned”: true} or {“pinned”: false}."))
-    takes_away = not wanted and job.pinned_at is not None
-    if takes_away and (refusal := may(request.user, "job.unpin", pins.pin_of(job))):
-        return refusal
-    done = pins.pin(job_id, person(request)) if wanted else pins.unpin(job_id)
-    if wanted and not done:
+
+@router.post(
+    "jobs/{int:job_id}/pin",
+    auth=caller("job.pin"),
+    response=answers(JobAnswer, 410, 413),
+    url_name="api-job-pin",
+    summary="Pin a job, or unpin it",
+)
+def pin_job(request: HttpRequest, job_id: int, asked: PinAsked) -> dict[str, Any]:
+    """Keep a job's log, files and points for good, or no more."""
+    job = find_job(job_id)
+    must(request.user, "job.pin", job)
+    if not asked.pinned and job.pinned_at is not None:
+        must(request.user, "job.unpin", pins.pin_of(job))
+    done = pins.pin(job_id, person(request)) if asked.pinned else pins.unpin(job_id)
+    if asked.pinned and not done:
         job.refresh_from_db()
-        return gone(job)
+        raise Refused(gone(job))
     if done:
-        audit.record(request.user, "job.pin", f"job {job_id}", pinned=wanted)
+        audit.record(request.user, "job.pin", f"job {job_id}", pinned=asked.pinned)
     return job_answer(job_id)
-
-
-urlpatterns: list[URLPattern] = [
-    path("jobs/<int:job_id>/pin", pin_job, name="api-job-pin"),
-]

@@ -8,74 +8,74 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponseBase, JsonResponse
-from django.urls import URLPattern, path
+from django.http import HttpRequest
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_POST
+from ninja import Router, Status
 
 from dashboard import audit
 from dashboard.api import shapes
-from dashboard.api.auth import api, error, may
+from dashboard.api.answers import CancelledPipeline, PipelineAnswer, StartedPipeline, answers
+from dashboard.api.auth import caller, must
+from dashboard.api.errors import Refused, error, missing
 from dashboard.requests import person
 from dashboard.rights import allowed
-from jobs.errors import LaunchError
 from jobs.pipelines import cancel_rest, start_again
 from jobs.queries.chains import ChainProgress, chain_of
 
+router = Router(tags=["Pipelines"])
 
-@require_GET
-@api("job.view")
-def pipeline(request: HttpRequest, chain_id: UUID) -> HttpResponseBase:
+
+@router.get(
+    "pipelines/{uuid:chain_id}",
+    auth=caller("job.view"),
+    response=answers(PipelineAnswer),
+    url_name="api-pipeline",
+    summary="Read a pipeline",
+)
+def read_pipeline(request: HttpRequest, chain_id: UUID) -> dict[str, Any]:
     """Its jobs in their order, each with what it comes after and why it waits."""
-    chain = chain_of(chain_id)
-    return JsonResponse(shapes.pipeline(chain)) if chain else _missing()
+    return shapes.pipeline(_found(chain_id))
 
 
-@require_POST
-@api("job.cancel")
-def cancel_pipeline(request: HttpRequest, chain_id: UUID) -> HttpResponseBase:
+@router.post(
+    "pipelines/{uuid:chain_id}/cancel",
+    auth=caller("job.cancel"),
+    response=answers(CancelledPipeline, 409),
+    url_name="api-pipeline-cancel",
+    summary="Cancel a pipeline",
+)
+def cancel_pipeline(request: HttpRequest, chain_id: UUID) -> dict[str, Any]:
     """Cancel every open job of it: ``cancelled`` has their ids. All must be the caller's."""
-    chain = chain_of(chain_id)
-    if chain is None:
-        return _missing()
-    for job in chain.to_cancel:
-        if refusal := may(request.user, "job.cancel", job):
-            return refusal
+    for job in _found(chain_id).to_cancel:
+        must(request.user, "job.cancel", job)
     jobs = cancel_rest(chain_id, person(request))
     if not jobs:
         words = _("No job to cancel: all have ended, or are being cancelled.")
-        return error(409, "finished", words)
+        raise Refused(error(409, "finished", words))
     for job in jobs:
         audit.record(request.user, "job.cancel", f"job {job.pk}", pipeline=str(chain_id))
-    return _answer(chain_id, cancelled=sorted(job.pk for job in jobs))
+    return {**shapes.pipeline(_found(chain_id)), "cancelled": sorted(job.pk for job in jobs)}
 
 
-@require_POST
-@api("job.repeat")
-def start_pipeline_again(request: HttpRequest, chain_id: UUID) -> HttpResponseBase:
+@router.post(
+    "pipelines/{uuid:chain_id}/start-again",
+    auth=caller("job.repeat"),
+    response=answers(StartedPipeline, 422, status=201),
+    url_name="api-pipeline-again",
+    summary="Start a pipeline again",
+)
+def start_pipeline_again(request: HttpRequest, chain_id: UUID) -> Status[dict[str, Any]]:
     """Start again what failed or was cancelled: ``started`` has the ids of the new jobs."""
-    if chain_of(chain_id) is None:
-        return _missing()
-    try:
-        jobs = start_again(chain_id, person(request), may_raise=allowed(request.user, "job.raise"))
-    except LaunchError as refused:
-        return error(422, "launch", str(refused), fields={refused.field: str(refused)})
+    _found(chain_id)
+    jobs = start_again(chain_id, person(request), may_raise=allowed(request.user, "job.raise"))
     for job in jobs:
         audit.record(request.user, "job.repeat", f"job {job.pk}", repeats=job.repeats_id)
-    return _answer(chain_id, status=201, started=sorted(job.pk for job in jobs))
+    told = {**shapes.pipeline(_found(chain_id)), "started": sorted(job.pk for job in jobs)}
+    return Status(201, told)
 
 
-def _answer(chain_id: UUID, *, status: int = 200, **more: Any) -> JsonResponse:
-    found: ChainProgress | None = chain_of(chain_id)
-    return JsonResponse({**(shapes.pipeline(found) if found else {}), **more}, status=status)
-
-
-def _missing() -> JsonResponse:
-    return error(404, "missing", _("There is nothing of this name or number."))
-
-
-urlpatterns: list[URLPattern] = [
-    path("pipelines/<uuid:chain_id>", pipeline, name="api-pipeline"),
-    path("pipelines/<uuid:chain_id>/cancel", cancel_pipeline, name="api-pipeline-cancel"),
-    path("pipelines/<uuid:chain_id>/start-again", start_pipeline_again, name="api-pipeline-again"),
-]
+def _found(chain_id: UUID) -> ChainProgress:
+    chain = chain_of(chain_id)
+    if chain is None:
+        raise missing()
+    return chain

@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponseBase
 from django.urls import include, path, re_path
+from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt
 
-from dashboard.api import intake, lines, logs, pins, pipelines, rest
+from dashboard.api import app, intake, reference
+from dashboard.api.auth import identify
+from dashboard.api.errors import Refused, error
+
+
+@csrf_exempt
+@login_not_required
+def unknown(request: HttpRequest) -> HttpResponseBase:
+    """Any address below the API that it does not have."""
+    try:
+        identify(request, "overview.view")
+    except Refused as refused:
+        return refused.answer
+    words = _("The API has no address %(path)s.") % {"path": request.path[:200]}
+    return error(404, "path", words)
+
+
+unknown.rights_actions = ["overview.view"]  # type: ignore[attr-defined]  # for the test of all views
 
 urlpatterns = [
     path("host/", include(intake.urlpatterns)),
-    path("", include(rest.urlpatterns)),
-    path("", include(lines.urlpatterns)),
-    path("", include(logs.urlpatterns)),
-    path("", include(pins.urlpatterns)),
-    path("", include(pipelines.urlpatterns)),
+    path("", include(reference.urlpatterns)),
+    path("", include(app.patterns())),
     # Last. A host reads no words: below host/ it gets a bare 404.
-    re_path(r"^(?!host/)", rest.unknown, name="api-unknown"),
+    re_path(r"^(?!host/)", unknown, name="api-unknown"),
 ]

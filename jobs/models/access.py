@@ -25,11 +25,20 @@ class Instance(models.Model):
 
 
 class ApiToken(models.Model):
-    """A person's key to the API. Only its SHA-256 is kept; the token is shown once."""
+    """A person's key to the API. Only its SHA-256 is kept; the token is shown once.
+
+    ``scope`` bounds what its user may do with it: :func:`dashboard.rights.allowed`.
+    """
+
+    class Scope(models.TextChoices):
+        READ = "read"
+        LAUNCH = "launch"
+        ADMIN = "admin"
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="api_tokens")
     name = models.CharField(max_length=100)
     token_sha256 = models.CharField(max_length=64, unique=True)
+    scope = models.CharField(max_length=16, choices=Scope, default=Scope.ADMIN)
     created_at = models.DateTimeField(default=now)
     expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
@@ -39,6 +48,11 @@ class ApiToken(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} of {self.user}"
+
+    @property
+    def is_expired(self) -> bool:
+        """Whether its time is over."""
+        return self.expires_at is not None and self.expires_at <= now()
 
 
 class AuditEntry(models.Model):

@@ -21,6 +21,9 @@ OPEN = {
     "jsi18n": "words of the pages' scripts, the login page's too",
 }
 
+# Pages for people below the API's address, beside its operations.
+PAGES_OF_THE_API = {"api-root", "api-reference-file"}
+
 
 def every_pattern(patterns, prefix=""):
     for pattern in patterns:
@@ -44,6 +47,10 @@ def test_every_view_asks_for_a_right_or_is_open_for_a_reason(route, pattern):
 
     if route.startswith("api/v1/host/"):
         assert pattern.callback.for_hosts
+    elif route.startswith("api/v1/") and pattern.name not in PAGES_OF_THE_API:
+        # Each operation of an address, and each way to say who calls.
+        assert pattern.callback.rights_actions
+        assert set(pattern.callback.rights_actions) <= set(ACTIONS)
     else:
         assert pattern.callback.rights_action in ACTIONS
 

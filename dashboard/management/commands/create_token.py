@@ -2,26 +2,54 @@
 
 from __future__ import annotations
 
-import secrets
-from argparse import ArgumentParser
+import re
+from argparse import ArgumentParser, ArgumentTypeError
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
+from django.utils.timezone import make_aware, now
+
 from dashboard import terminal
-from dashboard.api.auth import hashed
-from dashboard.audit import record
+from dashboard.api import tokens
 from jobs.models import ApiToken
+
+_MOST_DAYS = 36500
+
+
+def expiry(text: str) -> datetime | None:
+    """``90d`` from now, the end of a day such as ``2027-01-31``, or ``never``."""
+    if text == "never":
+        return None
+    try:
+        if days := re.fullmatch(r"(\d{1,6})d", text):
+            if not 0 < int(days[1]) <= _MOST_DAYS:
+                raise ValueError(text)
+            return now() + timedelta(days=int(days[1]))
+        found = make_aware(datetime.combine(date.fromisoformat(text), time.max))
+    except (ValueError, OverflowError):
+        found = None
+    if found is None:
+        raise ArgumentTypeError(f"write {text} as 90d, as a day such as 2027-01-31, or as never")
+    if found <= now():
+        raise ArgumentTypeError(f"{text} is over")
+    return found
 
 
 class Command(terminal.DashboardCommand):
     help = "Make an API token for a user and print it, this once."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("user")
+        parser.add_argument("user", metavar="NAME", help="the user whom it acts for")
         parser.add_argument("--name", default="made in a terminal", help="to know it again by")
+        words = "read; launch: the work of a member too; admin: all that its user may do (default)"
+        parser.add_argument(
+            "--scope", choices=ApiToken.Scope.values, default=ApiToken.Scope.ADMIN, help=words
+        )
+        words = "90d, a day such as 2027-01-31, or never (default)"
+        parser.add_argument("--expires", type=expiry, default=None, metavar="WHEN", help=words)
 
     def handle(self, *args: Any, **options: Any) -> None:
         user = terminal.user_named(options["user"])
-        token = secrets.token_urlsafe(32)
-        row = ApiToken.objects.create(user=user, name=options["name"], token_sha256=hashed(token))
-        record(user, "token.create", f"token {row.pk}", name=row.name, by="terminal")
-        self.stdout.write(token)
+        scope, until = options["scope"], options["expires"]
+        made = tokens.create(user, options["name"], scope=scope, expires_at=until, by="terminal")
+        self.stdout.write(made)

@@ -15,9 +15,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from django.test import RequestFactory
-
 from dashboard.api import logs
+from dashboard.api.asked import LinesAsked
 from jobs.logstore import store
 from tests.bench.inside import serve
 
@@ -58,8 +57,8 @@ def _median(do: Callable[[], Any], rounds: int) -> float:
 
 
 def _lines(key: str, first: int, last: int) -> bytes:
-    request = RequestFactory().get("/log/lines", {"from": first, "to": last})
-    return bytes(getattr(logs.log_lines(request, key), "content", b""))
+    asked = LinesAsked.model_validate({"from": first, "to": last})
+    return bytes(getattr(logs.log_lines(key, asked), "content", b""))
 
 
 def _read(key: str, start: int, end: int) -> bytes:

@@ -1,0 +1,403 @@
+"""What the API answers, as pydantic models: the OpenAPI document is made from them.
+
+:mod:`dashboard.api.shapes` fills them. Times are ISO 8601 in UTC; names carry the unit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+
+from jobs.models import Deployment, Job
+
+Time = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
+JobState = Annotated[str, WithJsonSchema({"type": "string", "enum": list(Job.State.values)})]
+ServerState = Annotated[
+    str, WithJsonSchema({"type": "string", "enum": list(Deployment.State.values)})
+]
+# A whole number stays one in JSON.
+Number = int | float
+
+
+class Problem(BaseModel):
+    """Every error."""
+
+    error: str = Field(description="a code for programs, such as missing or forbidden")
+    message: str = Field(description="what is wrong and what to do, in words")
+    fields: dict[str, str] = Field(description="field at fault → what is wrong with it")
+
+
+class Removal(BaseModel):
+    """When and why a log was removed, and what it was."""
+
+    removed_at: Time
+    why: str
+    bytes: int
+    log_bytes: int
+    log_sha256: str
+
+
+class Removed(Problem, Removal):
+    """The error for what was removed."""
+
+
+class Ask(BaseModel):
+    """A check that holds not quite: a person confirms it before the job starts."""
+
+    model_config = ConfigDict(extra="allow")
+
+    check: str
+    sentence_id: str
+    sentence_args: dict[str, Any]
+    sentence: str
+
+
+class JobAnswer(BaseModel):
+    """A job as lists have it."""
+
+    id: int
+    kind: str
+    title: str
+    host: str
+    state: JobState
+    sentence: str = Field(description="how it stands, in words")
+    sentence_id: str
+    asks: list[Ask]
+    failure: str | None = Field(description="the id of the known failure that ended it")
+    chain: str | None = Field(description="the id of its pipeline")
+    repeats: int | None = Field(description="the job that it runs again")
+    priority: str
+    quiet: bool
+    created_by: str | None
+    created_at: Time
+    started_at: Time | None
+    finished_at: Time | None
+    duration_s: float | None
+    log_bytes: int
+    pinned: bool
+    removed: Removal | None
+
+
+class Wait(BaseModel):
+    """Why a queued job waits, and when it may start."""
+
+    sentence: str
+    sentence_id: str
+    starts_in_s: int | None = Field(description="null where nobody knows")
+    starts: str
+
+
+class PlacedWait(Wait):
+    """The same, with how many jobs are ahead of it in its host's queue."""
+
+    ahead: int | None
+
+
+class QueuedJob(JobAnswer):
+    """A job in the queue of its host."""
+
+    waits: PlacedWait
+
+
+class Queue(BaseModel):
+    """What waits for a host, in its order."""
+
+    jobs: list[QueuedJob]
+    total: int
+
+
+class StepAnswer(BaseModel):
+    """A step of a job, and where its log begins and ends, in bytes."""
+
+    name: str
+    started_at: Time | None
+    duration_s: float | None
+    exit_code: int | None
+    log_from: int | None
+    log_to: int | None
+
+
+class Output(BaseModel):
+    """A file that a job left."""
+
+    name: str
+    path: str
+    bytes: int
+    sha256: str
+
+
+class SetStanding(BaseModel):
+    """How an evaluation stands on a data set; ``share`` is of the scored, from 0 to 1."""
+
+    set: str
+    answered: int
+    total: int | None
+    scored: int
+    correct: Number
+    share: float | None
+    interval: list[float] | None = Field(description="95 % interval of the share: low, high")
+    cut: int
+    errors: int
+    questions_per_minute: float | None
+
+
+class Accuracy(SetStanding):
+    """The same of all sets together, and of each."""
+
+    sets: list[SetStanding]
+
+
+class WholeJob(JobAnswer):
+    """All of one job."""
+
+    params: dict[str, Any]
+    confirmed: list[dict[str, Any]]
+    plan: dict[str, Any]
+    plan_sha256: str
+    values: dict[str, Any]
+    after: list[int]
+    log_sha256: str
+    steps: list[StepAnswer]
+    outputs: list[Output]
+    result: int | None
+    deployment: int | None
+    waits: PlacedWait | None
+    accuracy: Accuracy | None
+
+
+class Jobs(BaseModel):
+    """A page of jobs."""
+
+    jobs: list[JobAnswer]
+    next: str | None = Field(description="the address of what is older; null at the end")
+
+
+class Preview(BaseModel):
+    """What a launch would run."""
+
+    plan: dict[str, Any]
+    plan_sha256: str
+    script: str
+    values: dict[str, Any]
+    open_slots: dict[str, str]
+    will_add: list[str]
+
+
+class PipelineJob(JobAnswer):
+    """A job of a pipeline: of several attempts the last."""
+
+    after: list[int]
+    waits: Wait | None
+    earlier: list[int] = Field(description="earlier attempts")
+    result: int | None
+    deployment: int | None
+
+
+class PipelineAnswer(BaseModel):
+    """Jobs that were launched together."""
+
+    id: str
+    model: str
+    state: JobState
+    done: int
+    jobs: list[PipelineJob]
+
+
+class CancelledPipeline(PipelineAnswer):
+    """A pipeline, and the jobs that were cancelled now."""
+
+    cancelled: list[int]
+
+
+class StartedPipeline(PipelineAnswer):
+    """A pipeline, and the jobs that were started again now."""
+
+    started: list[int]
+
+
+class DeploymentAnswer(BaseModel):
+    """A model that is served, or was."""
+
+    id: int
+    name: str
+    host: str
+    job: int
+    model: str
+    label: str
+    state: ServerState
+    sentence: str
+    failure: str | None
+    progress: Any
+    run: int
+    url: str = Field(description="the server's address, as its host sees it")
+    created_by: str | None
+    created_at: Time
+    ready_at: Time | None
+    stopped_at: Time | None
+    log_bytes: int
+    removed: Removal | None
+
+
+class Deployments(BaseModel):
+    """A page of deployments."""
+
+    deployments: list[DeploymentAnswer]
+    next: str | None
+
+
+class ResultAnswer(BaseModel):
+    """A result as lists have it."""
+
+    id: int
+    job: int
+    sort: str
+    host: str
+    deployment: int | None
+    model: str
+    label: str
+    what: str
+    tool: str
+    metrics: dict[str, Any] = Field(description="metric → value, in the unit that its name ends in")
+    asked: dict[str, Any] = Field(description="tokens of a request as asked for; {} if none were")
+    measured: dict[str, Any] = Field(description="tokens of a request as they were, means")
+    beside: Any = Field(description="what else ran on the host; null where nobody wrote it down")
+    remarks: list[str]
+    disturbed: bool
+    simulated: bool
+    created_by: str | None
+    created_at: Time
+
+
+class Results(BaseModel):
+    """A page of results."""
+
+    results: list[ResultAnswer]
+    next: str | None
+
+
+class Point(BaseModel):
+    """A result at one concurrency."""
+
+    concurrency: int
+    metrics: dict[str, Any]
+    measured: dict[str, Any]
+
+
+class SetScore(BaseModel):
+    """A score in per cent, as the tool has it."""
+
+    group: str
+    dataset: str
+    version: str
+    metric: str
+    mode: str
+    value: float | None
+    questions: int | None
+    interval: Any
+
+
+class WholeResult(ResultAnswer):
+    """A result with its points and answers, its identity, repeats and provenance."""
+
+    identity: dict[str, Any]
+    repeats: list[int]
+    disturbed_repeats: list[int]
+    provenance: dict[str, Any]
+    points: list[Point]
+    sets: list[SetScore]
+    answers: list[dict[str, Any]]
+
+
+class HostAnswer(BaseModel):
+    """A host, as it reports itself."""
+
+    name: str
+    sort: str
+    slots: int
+    draining: bool
+    away: bool
+    heartbeat_at: Time | None
+    facts: dict[str, Any]
+    load: dict[str, Any]
+
+
+class Hosts(BaseModel):
+    """All hosts."""
+
+    hosts: list[HostAnswer]
+    next: str | None
+
+
+class LogMatches(BaseModel):
+    """Where a log has a text: ``found`` is ``[line, offset, matches]`` of some of the lines."""
+
+    total: int
+    lines: int
+    before: int
+    found: list[tuple[int, int, int]]
+    spread: list[tuple[int, bool]]
+
+
+class LogIndex(BaseModel):
+    """Newlines before each block of a log, from block ``known`` on."""
+
+    size: int
+    newlines: int
+    block: int
+    known: int
+    counts: list[int]
+    ends_line: bool
+
+
+Fold = tuple[int, int, Any]
+
+
+class LogFolds(BaseModel):
+    """Rows that stand for more than one line: ``[first, line, texts]``."""
+
+    series: str
+    known: int
+    to: int
+    lines: int
+    done: bool
+    full: bool
+    folds: list[Fold]
+    open: list[Fold]
+
+
+class LogPolls(BaseModel):
+    """Lines that are the dashboard's own requests to a server: ``[first, last]``."""
+
+    to: int
+    ranges: list[tuple[int, int]]
+    done: bool
+
+
+class LogStep(BaseModel):
+    """A step and its lines; ``look`` is the class and the shape of its state."""
+
+    name: str
+    title: str
+    state: str
+    look: list[str]
+    exit_code: int | None
+    duration_s: float | None
+    line_from: int | None
+    line_to: int | None
+
+
+class LogSteps(BaseModel):
+    """The steps of a job; none for a deployment."""
+
+    steps: list[LogStep]
+
+
+def answers(model: Any, *refusals: int, status: int = 200) -> Mapping[int, Any]:
+    """``response=`` of an operation: ``model``, and the errors that each may end in."""
+    found: dict[int, Any] = {status: model}
+    found.update(dict.fromkeys((400, 401, 403, 404, 405, 429, 500, *refusals), Problem))
+    if 410 in refusals:
+        found[410] = Removed
+    return found

@@ -1,0 +1,140 @@
+"""Every error of the API has one shape: ``{"error": code, "message": words, "fields": {…}}``.
+
+``error`` is for programs, ``message`` for people in the language that they asked for. ``fields``
+says of each field of the body, query or path that is at fault what is wrong with it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.core.signals import got_request_exception
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.translation import gettext as _
+from ninja import NinjaAPI
+from ninja.errors import HttpError, Throttled, ValidationError
+
+from jobs.errors import DamagedLog, LaunchError
+from jobs.launch import InvalidParams
+from jobs.messages import message_of
+from jobs.services.line import NotMoved, PassesOthers
+
+logger = logging.getLogger(__name__)
+
+# Parts of a body's location before its own: where it comes from, and the view's argument.
+_OF_BODY = 2
+
+
+class Refused(Exception):
+    """A request that the API refuses; ``answer`` is what its caller gets."""
+
+    def __init__(self, answer: JsonResponse) -> None:
+        super().__init__(answer.status_code)
+        self.answer = answer
+
+
+def error(
+    status: int, code: str, message: str, *, fields: Mapping[str, str] | None = None, **more: Any
+) -> JsonResponse:
+    """An error of the API."""
+    body = {"error": code, "message": message, "fields": fields or {}, **more}
+    return JsonResponse(body, status=status)
+
+
+def missing() -> Refused:
+    """There is no such record."""
+    return Refused(error(404, "missing", _("There is nothing of this name or number.")))
+
+
+def forbidden(message: str = "") -> JsonResponse:
+    """The caller has not the right."""
+    return error(403, "forbidden", message or _("You may not do this."))
+
+
+def invalid(field: str, message: str) -> Refused:
+    """One field of the request cannot be read."""
+    return Refused(error(400, "invalid", message, fields={field: message}))
+
+
+def not_allowed(answer: HttpResponse) -> JsonResponse:
+    """A method that this address does not have."""
+    methods = answer.headers["Allow"]
+    words = _("This address answers to %(methods)s only.") % {"methods": methods}
+    told = error(405, "method", words)
+    told.headers["Allow"] = methods
+    return told
+
+
+def handle_errors(api: NinjaAPI) -> None:
+    """Have ``api`` answer whatever its views raise in the one shape."""
+    handlers: Mapping[type[Exception], Any] = {
+        Refused: lambda request, refused: refused.answer,
+        ValidationError: _unreadable,
+        HttpError: _of_ninja,
+        LaunchError: _not_launched,
+        PassesOthers: lambda request, refused: forbidden(str(refused)),
+        NotMoved: lambda request, refused: error(409, "not_moved", str(refused)),
+        PermissionDenied: lambda request, denied: forbidden(),
+        RequestDataTooBig: _too_big,
+        DamagedLog: _damaged,
+        Exception: _broken,
+    }
+    for kind, handler in handlers.items():
+        api.add_exception_handler(kind, handler)
+
+
+def _unreadable(request: HttpRequest, found: ValidationError) -> JsonResponse:
+    """400: the first fault in words, and all of them by field."""
+    fields: dict[str, str] = {}
+    for item in found.errors:
+        source, *inner = item["loc"]
+        path = [str(part) for part in (inner[_OF_BODY - 1 :] if source == "body" else inner)]
+        fields.setdefault(".".join(path), _words(item))
+    name, wrong = next(iter(fields.items()))
+    first = found.errors[0]
+    if not name:
+        words = _("Send a JSON object.")
+    elif first["type"] == "missing":
+        words = _("“%(field)s” is missing.") % {"field": name}
+    else:
+        words = _("“%(field)s”: %(wrong)s") % {"field": name, "wrong": wrong}
+    code = "number" if first["type"] == "number" else "invalid"
+    return error(400, code, words, fields={key: text for key, text in fields.items() if key})
+
+
+def _words(item: Mapping[str, Any]) -> str:
+    return _("A whole number.") if item["type"] == "number" else message_of(item)
+
+
+def _of_ninja(request: HttpRequest, found: HttpError) -> JsonResponse:
+    """What django-ninja itself refuses: too many requests, a body that is no JSON."""
+    if isinstance(found.__cause__, Refused):
+        return found.__cause__.answer
+    if isinstance(found, Throttled):
+        return error(429, "too_many", _("Too many requests. Try again later."))
+    return error(found.status_code, "invalid", _("Send a JSON object."))
+
+
+def _not_launched(request: HttpRequest, refused: LaunchError) -> JsonResponse:
+    fields = refused.fields if isinstance(refused, InvalidParams) else {refused.field: str(refused)}
+    return error(422, "launch", str(refused), fields=fields)
+
+
+def _too_big(request: HttpRequest, found: RequestDataTooBig) -> JsonResponse:
+    return error(413, "size", _("The body is too large."))
+
+
+def _damaged(request: HttpRequest, damaged: DamagedLog) -> JsonResponse:
+    logger.error("%s", damaged)
+    words = _("Its file %(name)s on the dashboard's disk is damaged.")
+    return error(500, "damaged", words % damaged.args_for_people)
+
+
+def _broken(request: HttpRequest, found: Exception) -> JsonResponse:
+    """A fault of the dashboard's own. The log has its traceback, a test raises it."""
+    got_request_exception.send(sender=None, request=request)
+    logger.error("%s %s failed", request.method, request.path, exc_info=found)
+    return error(500, "internal", _("The dashboard failed here. Its log says why."))

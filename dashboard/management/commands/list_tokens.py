@@ -1,0 +1,38 @@
+"""List API tokens."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from datetime import datetime
+from typing import Any
+
+from dashboard import terminal
+from jobs.models import ApiToken
+
+
+class Command(terminal.DashboardCommand):
+    help = "List API tokens, newest first: number, user, scope, name and times. Never the token."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("user", nargs="?", metavar="NAME", help="of this user only")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        rows = ApiToken.objects.select_related("user")
+        if options["user"]:
+            rows = rows.filter(user=terminal.user_named(options["user"]))
+        table = [("number", "user", "scope", "expires", "last used", "name")]
+        table += [_row(token) for token in rows]
+        widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
+        for line in table:
+            cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=True)]
+            self.stdout.write("  ".join(cells).rstrip())
+
+
+def _row(token: ApiToken) -> tuple[str, ...]:
+    expires = "expired" if token.is_expired else _day(token.expires_at)
+    used, user = _day(token.last_used_at), token.user.get_username()
+    return str(token.pk), user, token.scope, expires, used, token.name
+
+
+def _day(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d}" if moment else "never"

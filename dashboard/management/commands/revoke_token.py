@@ -1,0 +1,27 @@
+"""Revoke an API token."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import CommandError
+
+from dashboard import terminal
+from dashboard.api import tokens
+from jobs.models import ApiToken
+
+
+class Command(terminal.DashboardCommand):
+    help = "Revoke an API token: its next call is refused. list_tokens tells its number."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("token", type=int, metavar="NUMBER")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        row = ApiToken.objects.select_related("user").filter(pk=options["token"]).first()
+        if row is None:
+            raise CommandError(f"There is no token {options['token']}. See: manage.py list_tokens")
+        number, whose = row.pk, row.user.get_username()
+        tokens.revoke(terminal.user_named(""), row, by="terminal")
+        self.stdout.write(f"Token {number} of {whose} is revoked: {row.name}")
