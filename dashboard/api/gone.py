@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.http import JsonResponse
 
 from dashboard.api.errors import error
@@ -14,7 +16,7 @@ def gone(record: Job | Deployment) -> JsonResponse:
     return error(410, "removed", removed_words(record), **removal(record) or {})
 
 
-def removal(record: Job | Deployment) -> dict[str, object] | None:
+def removal(record: Job | Deployment) -> dict[str, Any] | None:
     """A removal as JSON; None where nothing was removed."""
     if record.removed_at is None:
         return None

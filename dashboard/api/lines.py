@@ -47,9 +47,8 @@ def read_queue(request: HttpRequest, name: str) -> dict[str, Any]:
 )
 def move_job(request: HttpRequest, job_id: int, asked: MoveAsked | None = None) -> dict[str, Any]:
     """One step, to an end, or before or after another job."""
-    given = asked or MoveAsked()
     job = find_job(job_id)
-    line_view.move(request.user, job, given.model_dump())
+    line_view.move(request.user, job, asked.model_dump() if asked else {})
     return whole_job_answer(job_id)
 
 

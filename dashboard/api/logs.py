@@ -50,7 +50,7 @@ from jobs.queries.log_quotes import BREAKS
 
 router = Router(tags=["Logs"])
 # ``(key, query) -> answer``: what is asked of one log; the last has no query.
-Reader = Callable[..., HttpResponse | StreamingHttpResponse]
+Reader = Callable[..., HttpResponseBase]
 
 PIECE_BYTES = 256 * 1024
 SHORT_BYTES = 1024 * 1024  # such answers are sent at once
@@ -82,7 +82,7 @@ def _read(kind: str, answer: Reader) -> Callable[..., HttpResponseBase]:
     of_request = [Parameter("request", Parameter.POSITIONAL_OR_KEYWORD)]
     of_request.append(Parameter("record_id", Parameter.POSITIONAL_OR_KEYWORD, annotation=int))
     if model is not None:
-        way = Query[model]
+        way = Query[model]  # type: ignore[valid-type]
         of_request.append(Parameter("query", Parameter.KEYWORD_ONLY, annotation=way))
     view.__signature__ = Signature(of_request)  # type: ignore[attr-defined]  # read by django-ninja
     return view

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from datetime import datetime
 
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import AbstractBaseUser, User
 from django.db.models import QuerySet
 
 from dashboard.api.auth import hashed
@@ -14,9 +14,7 @@ from dashboard.rights import allowed, check
 from jobs.models import ApiToken
 
 
-def create(
-    user: AbstractBaseUser, name: str, *, scope: str, expires_at: datetime | None, by: str
-) -> str:
+def create(user: User, name: str, *, scope: str, expires_at: datetime | None, by: str) -> str:
     """A new token of ``user``; what it is called by its caller is told here and never again.
 
     ``by``: where it was made, for the record of changes.

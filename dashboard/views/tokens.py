@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from django import forms
 from django.contrib import messages
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import AbstractBaseUser, User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path
@@ -94,8 +94,8 @@ def token_revoke(request: HttpRequest, token_id: int) -> HttpResponse:
     return render(request, "account/token_revoke.html", {"token": row})
 
 
-def _user(request: HttpRequest) -> AbstractBaseUser:
-    return cast(AbstractBaseUser, request.user)
+def _user(request: HttpRequest) -> User:
+    return cast(User, request.user)
 
 
 urlpatterns: list[URLPattern] = [

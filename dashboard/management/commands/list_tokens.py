@@ -20,7 +20,7 @@ class Command(terminal.DashboardCommand):
         rows = ApiToken.objects.select_related("user")
         if options["user"]:
             rows = rows.filter(user=terminal.user_named(options["user"]))
-        table = [("number", "user", "scope", "expires", "last used", "name")]
+        table: list[tuple[str, ...]] = [("number", "user", "scope", "expires", "last used", "name")]
         table += [_row(token) for token in rows]
         widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
         for line in table:
