@@ -331,13 +331,15 @@ class Hosts(BaseModel):
 
 
 class LogMatches(BaseModel):
-    """Where a log has a text: ``found`` is ``[line, offset, matches]`` of some of the lines."""
+    """Where a log has a text: ``found`` is ``[line, offset, matches]`` of some of the lines;
+    ``spread`` a ``[line, whether it breaks]`` of each part of the log that has one.
+    """
 
     total: int
     lines: int
     before: int
-    found: list[tuple[int, int, int]]
-    spread: list[tuple[int, bool]]
+    found: list[list[int]]
+    spread: list[list[int | bool]]
 
 
 class LogIndex(BaseModel):
@@ -351,9 +353,6 @@ class LogIndex(BaseModel):
     ends_line: bool
 
 
-Fold = tuple[int, int, Any]
-
-
 class LogFolds(BaseModel):
     """Rows that stand for more than one line: ``[first, line, texts]``."""
 
@@ -363,15 +362,15 @@ class LogFolds(BaseModel):
     lines: int
     done: bool
     full: bool
-    folds: list[Fold]
-    open: list[Fold]
+    folds: list[list[Any]]
+    open: list[list[Any]]
 
 
 class LogPolls(BaseModel):
     """Lines that are the dashboard's own requests to a server: ``[first, last]``."""
 
     to: int
-    ranges: list[tuple[int, int]]
+    ranges: list[list[int]]
     done: bool
 
 

@@ -61,7 +61,7 @@ def invalid(field: str, message: str) -> Refused:
 
 def not_allowed(answer: HttpResponse) -> JsonResponse:
     """A method that this address does not have."""
-    methods = answer.headers["Allow"]
+    methods = ", ".join(sorted(answer.headers["Allow"].split(", ")))
     words = _("This address answers to %(methods)s only.") % {"methods": methods}
     told = error(405, "method", words)
     told.headers["Allow"] = methods

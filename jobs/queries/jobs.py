@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 from django.contrib.auth.models import User
 from django.db.models import F, Q, QuerySet
@@ -80,8 +80,9 @@ def cursor(text: str) -> Cursor | None:
     moment, _, number = text.rpartition("_")
     try:
         created_at = datetime.fromisoformat(moment)
-        return Cursor(created_at, int(number)) if created_at.tzinfo else None
-    except ValueError:
+        # A database is asked in UTC, which may lie before the year 1.
+        return Cursor(created_at.astimezone(UTC), int(number)) if created_at.tzinfo else None
+    except (ValueError, OverflowError):
         return None
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from math import isfinite
 from typing import Any, TypeVar
 
@@ -124,7 +124,10 @@ def read_moment(written: str) -> datetime:
     moment = datetime.fromisoformat(written)
     if moment.tzinfo is None:
         raise ValueError(written)
-    return moment
+    try:
+        return moment.astimezone(UTC)  # as a database is asked
+    except OverflowError:  # before the year 1
+        raise ValueError(written) from None
 
 
 def _ordering(column: Column, order: Order) -> list[Any]:

@@ -5,6 +5,7 @@ import pytest
 from django.test import Client
 from django.utils.timezone import now
 
+from dashboard.api import answers, rest, shapes
 from dashboard.api.auth import hashed
 from jobs.models import ApiToken, AuditEntry, Deployment, Job
 from tests.factories import make_deployment, make_host, make_job, make_result, make_user
@@ -319,3 +320,72 @@ def test_what_a_launch_lacks_is_named(api, field):
 
     assert answer.status_code == 400
     assert f"“{field}” is missing." in answer.json()["message"]
+
+
+@pytest.mark.parametrize(
+    "moment", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "2026-01-01T00:00:00"]
+)
+@pytest.mark.parametrize("path", ["jobs", "results", "deployments"])
+def test_a_cursor_of_no_moment_is_refused_at_its_field(api, path, moment):
+    answer = api.get(path, before=f"{moment}_1")
+
+    assert (answer.status_code, list(answer.json()["fields"])) == (400, ["before"])
+
+
+@pytest.mark.parametrize(
+    ("ask", "status", "code", "fields"),
+    [
+        (lambda api: api.get("jobs", limit="x"), 400, "invalid", ["limit"]),
+        (lambda api: api.post("jobs", {"kind": "x"}), 400, "invalid", ["host"]),
+        (lambda api: api.post("jobs", [1]), 400, "invalid", []),
+        (lambda api: api.post("jobs/1/pin", {"pinned": 3}), 400, "invalid", ["pinned"]),
+        (lambda api: Client().get("/api/v1/jobs"), 401, "login", []),
+        (lambda api: api.get("results/9"), 404, "missing", []),
+        (lambda api: api.get("nowhere"), 404, "path", []),
+        (lambda api: api.post("results"), 405, "method", []),
+        (lambda api: api.post("hosts/x/queue"), 405, "method", []),
+        (lambda api: api.post("jobs", "x" * 3_000_000), 413, "size", []),
+        (lambda api: api.get("jobs?text=%00"), 400, "invalid", []),
+    ],
+)
+def test_every_error_has_one_shape(api, ask, status, code, fields):
+    answer = ask(api)
+
+    told = answer.json()
+    assert (answer.status_code, told["error"], list(told["fields"])) == (status, code, fields)
+    assert set(told) == {"error", "message", "fields"}
+    assert all(told["message"]) and all(told["fields"].values())
+
+
+def test_what_breaks_is_told_in_the_same_shape(api, monkeypatch):
+    def breaks(*_arguments, **_more):
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(rest, "job_page", breaks)
+    api.client.raise_request_exception = False
+
+    answer = api.get("jobs")
+
+    assert (answer.status_code, answer.json()["error"]) == (500, "internal")
+    assert "broken" not in answer.text
+
+
+def test_a_wrong_method_names_the_right_ones(api):
+    answer = api.client.delete("/api/v1/jobs", headers=api.headers)
+
+    assert answer.headers["Allow"] == "GET, POST"
+
+
+@pytest.mark.parametrize(
+    ("shape", "row", "model"),
+    [
+        (shapes.job, make_job, answers.JobAnswer),
+        (shapes.whole_job, make_job, answers.WholeJob),
+        (shapes.deployment, make_deployment, answers.DeploymentAnswer),
+        (shapes.result, make_result, answers.ResultAnswer),
+        (shapes.whole_result, make_result, answers.WholeResult),
+        (shapes.host, make_host, answers.HostAnswer),
+    ],
+)
+def test_nothing_that_is_told_is_missing_in_the_document(shape, row, model):
+    assert set(shape(row())) == set(model.model_fields)

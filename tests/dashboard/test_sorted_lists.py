@@ -84,7 +84,10 @@ def test_moments_and_whole_numbers_of_a_cursor_are_checked():
 @pytest.mark.parametrize(
     "order", ["-output_tokens_per_s", "person", "-made", "nonsense", "-", "--"]
 )
-@pytest.mark.parametrize("after", ["", "7~61.9", "7", "garbage~", "7~2026-01-01T00:00:00+00:00"])
+@pytest.mark.parametrize(
+    "after",
+    ["", "7~61.9", "7", "garbage~", "7~2026-01-01T00:00:00+00:00", "7~0001-01-01T00:00:00+23:59"],
+)
 def test_no_address_of_a_list_is_an_error(client, results, order, after):
     client.force_login(make_user())
     for name in ("result-list", "job-list"):

@@ -1,0 +1,86 @@
+"""The OpenAPI document: whatever it allows is answered as it says, and never by a fault of ours."""
+
+import uuid
+
+import pytest
+import schemathesis
+from django.core.signals import request_finished, request_started
+from django.core.wsgi import get_wsgi_application
+from django.db import close_old_connections
+from hypothesis import HealthCheck, settings
+from schemathesis import checks
+
+from dashboard.api.app import document
+from dashboard.api.auth import hashed
+from jobs import logstore
+from jobs.models import ApiToken
+from tests.factories import make_deployment, make_host, make_job, make_measured, make_user
+from tests.kept import ended
+
+pytestmark = pytest.mark.django_db
+
+SCHEMA = schemathesis.openapi.from_dict(document())
+SCHEMA.app = get_wsgi_application()
+CHECKS = [
+    checks.not_a_server_error,
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_headers_conformance,
+    checks.response_schema_conformance,
+]
+checks.load_all_checks()
+
+
+@pytest.fixture
+def connection_stays():
+    """As in Django's own test client: a request does not end the test's transaction."""
+    signals = (request_started, request_finished)
+    for signal in signals:
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in signals:
+        signal.connect(close_old_connections)
+
+
+@pytest.fixture
+def known(connection_stays):
+    """What an address needs to find something; a caller who may do everything is its owner."""
+    root = make_user("root", is_staff=True)
+    ApiToken.objects.create(user=root, name="t", token_sha256=hashed("secret"))
+    job = ended(log=b"one\nWARN two\n", created_by=root)
+    deployment = make_deployment(created_by=root)
+    logstore.store().append(f"deployment/{deployment.pk}", 0, b"GET /health\n")
+    result = make_measured(job=ended(created_by=root), points=[(4, {"output_tokens_per_s": 8.5})])
+    make_measured(job=ended(created_by=root), scores=[1, 0, 1])
+    host, chain = make_host("known"), uuid.uuid4()
+    for state in ("succeeded", "failed", "queued", "queued"):
+        make_job(host=host, chain=chain, state=state, created_by=root, model_id="deepseek-r1")
+    return {
+        "job_id": job.pk,
+        "deployment_id": deployment.pk,
+        "result_id": result.pk,
+        "chain_id": str(chain),
+        "name": host.name,
+    }
+
+
+@SCHEMA.parametrize()
+@settings(
+    max_examples=8,
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_every_operation_answers_as_the_document_says(case, known):
+    headers = {"Authorization": "Bearer secret"}
+    case.validate_response(case.call(headers=headers), [*CHECKS, checks.negative_data_rejection])
+    found = {name: known.get(name, value) for name, value in case.path_parameters.items()}
+    if "record_id" in found:
+        kind = "deployment_id" if "/deployments/" in case.path else "job_id"
+        found["record_id"] = known[kind]
+    if found:
+        case.path_parameters = found
+        answer = case.call(headers=headers)
+        case.validate_response(answer, CHECKS)
+        assert answer.status_code != 404
