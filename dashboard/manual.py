@@ -43,6 +43,8 @@ HELP: Mapping[str, str] = {
     "conversation": "use/chat/",
     "storage": "run/storage/",
     "secret": "run/security/",
+    "token": "use/launch/#over-the-api",
+    "api-root": "use/launch/#over-the-api",
     "people": "run/security/",
     "person": "run/security/",
 }
@@ -106,13 +108,19 @@ def _slug(text: str, taken: dict[str, int]) -> str:
 
 
 def _point(child: Token, path: Path, root: str) -> None:
-    """Point a link or picture at the dashboard's address; a file that it does not serve is text."""
+    """Point a link or picture at the dashboard's address; a file that it does not serve is text.
+
+    ``/api/v1/`` and its like are pages of the dashboard, below the address that it has.
+    """
     if child.type == "image":
         name = PurePosixPath(str(child.attrGet("src"))).name
         child.attrSet("src", f"{root}images/{name}")
     elif child.type == "link_open":
         href = str(child.attrGet("href"))
         if re.match(r"[a-z]+:|#", href):
+            return
+        if href.startswith("/"):
+            child.attrSet("href", root.removesuffix("docs/") + href[1:])
             return
         target, _, fragment = href.partition("#")
         found = (path.parent / target).resolve()

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
@@ -393,10 +393,30 @@ class LogSteps(BaseModel):
     steps: list[LogStep]
 
 
-def answers(model: Any, *refusals: int, status: int = 200) -> Mapping[int, Any]:
-    """``response=`` of an operation: ``model``, and the errors that each may end in."""
-    found: dict[int, Any] = {status: model}
-    found.update(dict.fromkeys((400, 401, 403, 404, 405, 429, 500, *refusals), Problem))
-    if 410 in refusals:
-        found[410] = Removed
+_LOGS = ("text/plain", "application/octet-stream")
+_BYTES = {"schema": {"type": "string", "format": "binary"}}
+# Errors that each operation may end in.
+_COMMON = (400, 401, 403, 404, 429)
+
+
+def answers(model: Any, *refusals: int, status: int = 200) -> dict[str, Any]:
+    """Arguments of an operation: what it answers, ``None`` for bytes, and its own errors.
+
+    The errors are written into the document only: a model of each for every operation would take
+    longer to make than all else at the start of a process.
+    """
+    shown: dict[int, Any] = {} if model else {status: {"content": dict.fromkeys(_LOGS, _BYTES)}}
+    for code in (*_COMMON, *refusals):
+        name = Removed.__name__ if code == HTTPStatus.GONE else Problem.__name__
+        schema = {"$ref": f"#/components/schemas/{name}"}
+        content = {"application/json": {"schema": schema}}
+        shown[code] = {"description": HTTPStatus(code).phrase, "content": content}
+    return {"response": {status: model}, "openapi_extra": {"responses": shown}}
+
+
+def error_schemas() -> dict[str, Any]:
+    """Schemas of the errors, by name, for the document."""
+    found = {}
+    for model in (Problem, Removed):
+        found[model.__name__] = model.model_json_schema()
     return found

@@ -25,7 +25,7 @@ router = Router(tags=["Queue"])
 @router.get(
     "hosts/{slug:name}/queue",
     auth=caller("host.view"),
-    response=answers(Queue),
+    **answers(Queue),
     url_name="api-host-queue",
     summary="Read the queue of a host",
 )
@@ -41,7 +41,7 @@ def read_queue(request: HttpRequest, name: str) -> dict[str, Any]:
 @router.post(
     "jobs/{int:job_id}/move",
     auth=caller("job.order"),
-    response=answers(WholeJob, 409, 413),
+    **answers(WholeJob, 409, 413),
     url_name="api-job-move",
     summary="Move a waiting job",
 )
@@ -55,7 +55,7 @@ def move_job(request: HttpRequest, job_id: int, asked: MoveAsked | None = None) 
 @router.post(
     "jobs/{int:job_id}/priority",
     auth=caller("job.order"),
-    response=answers(WholeJob, 409, 413, 422),
+    **answers(WholeJob, 409, 413, 422),
     url_name="api-job-priority",
     summary="Change the priority of a waiting job",
 )
@@ -71,7 +71,7 @@ def set_priority(
 @router.post(
     "jobs/{int:job_id}/quiet",
     auth=caller("job.order"),
-    response=answers(WholeJob, 409, 413),
+    **answers(WholeJob, 409, 413),
     url_name="api-job-quiet",
     summary="Wait for a quiet host, or not",
 )

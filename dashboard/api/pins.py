@@ -23,7 +23,7 @@ router = Router(tags=["Jobs"])
 @router.post(
     "jobs/{int:job_id}/pin",
     auth=caller("job.pin"),
-    response=answers(JobAnswer, 410, 413),
+    **answers(JobAnswer, 410, 413),
     url_name="api-job-pin",
     summary="Pin a job, or unpin it",
 )

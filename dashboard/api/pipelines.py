@@ -28,7 +28,7 @@ router = Router(tags=["Pipelines"])
 @router.get(
     "pipelines/{uuid:chain_id}",
     auth=caller("job.view"),
-    response=answers(PipelineAnswer),
+    **answers(PipelineAnswer),
     url_name="api-pipeline",
     summary="Read a pipeline",
 )
@@ -40,7 +40,7 @@ def read_pipeline(request: HttpRequest, chain_id: UUID) -> dict[str, Any]:
 @router.post(
     "pipelines/{uuid:chain_id}/cancel",
     auth=caller("job.cancel"),
-    response=answers(CancelledPipeline, 409),
+    **answers(CancelledPipeline, 409),
     url_name="api-pipeline-cancel",
     summary="Cancel a pipeline",
 )
@@ -60,7 +60,7 @@ def cancel_pipeline(request: HttpRequest, chain_id: UUID) -> dict[str, Any]:
 @router.post(
     "pipelines/{uuid:chain_id}/start-again",
     auth=caller("job.repeat"),
-    response=answers(StartedPipeline, 422, status=201),
+    **answers(StartedPipeline, 422, status=201),
     url_name="api-pipeline-again",
     summary="Start a pipeline again",
 )

@@ -57,7 +57,7 @@ router = Router()
 @router.get(
     "jobs",
     auth=caller("job.view"),
-    response=answers(Jobs),
+    **answers(Jobs),
     url_name="api-jobs",
     tags=["Jobs"],
     summary="List jobs",
@@ -72,7 +72,7 @@ def list_jobs(request: HttpRequest, query: Query[JobsAsked]) -> Answer:
 @router.post(
     "jobs",
     auth=caller("job.launch"),
-    response=answers(JobAnswer, 413, 422, status=201),
+    **answers(JobAnswer, 413, 422, status=201),
     url_name="api-jobs",
     tags=["Jobs"],
     summary="Launch a job",
@@ -95,7 +95,7 @@ def launch_job(request: HttpRequest, asked: LaunchAsked) -> Status[Answer]:
 @router.post(
     "jobs/preview",
     auth=caller("job.launch"),
-    response=answers(Preview, 413, 422),
+    **answers(Preview, 413, 422),
     url_name="api-preview",
     tags=["Jobs"],
     summary="Preview a job",
@@ -118,7 +118,7 @@ def preview_job(request: HttpRequest, asked: Planned) -> Answer:
 @router.get(
     "jobs/{int:job_id}",
     auth=caller("job.view"),
-    response=answers(WholeJob),
+    **answers(WholeJob),
     url_name="api-job",
     tags=["Jobs"],
     summary="Read a job",
@@ -131,7 +131,7 @@ def read_job(request: HttpRequest, job_id: int) -> Answer:
 @router.post(
     "jobs/{int:job_id}/cancel",
     auth=caller("job.cancel"),
-    response=answers(JobAnswer, 409),
+    **answers(JobAnswer, 409),
     url_name="api-job-cancel",
     tags=["Jobs"],
     summary="Cancel a job",
@@ -148,7 +148,7 @@ def cancel_job(request: HttpRequest, job_id: int) -> Answer:
 @router.post(
     "jobs/{int:job_id}/confirm",
     auth=caller("job.confirm"),
-    response=answers(JobAnswer, 409, 413),
+    **answers(JobAnswer, 409, 413),
     url_name="api-job-confirm",
     tags=["Jobs"],
     summary="Confirm what a job asks",
@@ -169,7 +169,7 @@ def confirm_job(request: HttpRequest, job_id: int, asked: ConfirmAsked | None = 
 @router.post(
     "jobs/{int:job_id}/run-again",
     auth=caller("job.repeat"),
-    response=answers(JobAnswer, 422, status=201),
+    **answers(JobAnswer, 422, status=201),
     url_name="api-job-run-again",
     tags=["Jobs"],
     summary="Run a job again",
@@ -185,7 +185,7 @@ def run_job_again(request: HttpRequest, job_id: int) -> Status[Answer]:
 @router.get(
     "deployments",
     auth=caller("deployment.view"),
-    response=answers(Deployments),
+    **answers(Deployments),
     url_name="api-deployments",
     tags=["Deployments"],
     summary="List deployments",
@@ -201,7 +201,7 @@ def list_deployments(request: HttpRequest, query: Query[DeploymentsAsked]) -> An
 @router.get(
     "deployments/{int:deployment_id}",
     auth=caller("deployment.view"),
-    response=answers(DeploymentAnswer),
+    **answers(DeploymentAnswer),
     url_name="api-deployment",
     tags=["Deployments"],
     summary="Read a deployment",
@@ -214,7 +214,7 @@ def read_deployment(request: HttpRequest, deployment_id: int) -> Answer:
 @router.post(
     "deployments/{int:deployment_id}/stop",
     auth=caller("deployment.stop"),
-    response=answers(DeploymentAnswer, 409),
+    **answers(DeploymentAnswer, 409),
     url_name="api-deployment-stop",
     tags=["Deployments"],
     summary="Stop a deployment",
@@ -232,7 +232,7 @@ def stop_deployment(request: HttpRequest, deployment_id: int) -> Answer:
 @router.post(
     "deployments/{int:deployment_id}/restart",
     auth=caller("deployment.restart"),
-    response=answers(DeploymentAnswer, 409, 422),
+    **answers(DeploymentAnswer, 409, 422),
     url_name="api-deployment-restart",
     tags=["Deployments"],
     summary="Restart a deployment",
@@ -252,7 +252,7 @@ def restart_deployment(request: HttpRequest, deployment_id: int) -> Answer:
 @router.get(
     "results",
     auth=caller("result.view"),
-    response=answers(Results),
+    **answers(Results),
     url_name="api-results",
     tags=["Results"],
     summary="List results",
@@ -275,7 +275,7 @@ def list_results(request: HttpRequest, query: Query[ResultsAsked]) -> Answer:
 @router.get(
     "results/{int:result_id}",
     auth=caller("result.view"),
-    response=answers(WholeResult),
+    **answers(WholeResult),
     url_name="api-result",
     tags=["Results"],
     summary="Read a result",
@@ -291,7 +291,7 @@ def read_result(request: HttpRequest, result_id: int) -> Answer:
 @router.get(
     "hosts",
     auth=caller("host.view"),
-    response=answers(Hosts),
+    **answers(Hosts),
     url_name="api-hosts",
     tags=["Hosts"],
     summary="List hosts",
@@ -304,7 +304,7 @@ def list_hosts(request: HttpRequest) -> Answer:
 @router.get(
     "hosts/{slug:name}",
     auth=caller("host.view"),
-    response=answers(HostAnswer),
+    **answers(HostAnswer),
     url_name="api-host",
     tags=["Hosts"],
     summary="Read a host",

@@ -34,7 +34,9 @@ def test_links_of_a_page_lead_somewhere(member, name):
 
     for href in re.findall(r'<a href="([^"]+)"', article):
         path, _, fragment = href.partition("#")
-        if not href.startswith(("http:", "https:")):
+        if href.startswith(("/api/", "/account/")):
+            assert member.get(path).status_code == 200, href
+        elif not href.startswith(("http:", "https:")):
             html = html_of(member, path.removeprefix("/docs/").strip("/") or name)
             assert not fragment or f'id="{fragment}"' in html, href
     for source in re.findall(r'<img src="([^"]+)"', article):
@@ -45,7 +47,7 @@ def test_links_of_a_page_lead_somewhere(member, name):
 def test_links_of_a_file_lead_to_files(name):
     path = manual.ROOT / f"{name}.md"
 
-    for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", path.read_text()):
+    for target in re.findall(r"\]\((?!https?:|#|/)([^)#]+)", path.read_text()):
         assert (path.parent / target).exists(), target
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from io import StringIO
 
 import pytest
+from django.core.cache import cache
 from django.core.management import CommandError, call_command
 from django.db.migrations import AddField
 from django.db.migrations.loader import MigrationLoader
@@ -117,6 +118,7 @@ def test_a_token_of_before_may_do_what_it_could():
 
 
 def test_many_unknown_tokens_from_one_address_are_answered_429(monkeypatch):
+    cache.clear()
     monkeypatch.setattr(attempts, "TOKENS_OF_AN_ADDRESS", 2)
     ada, client = make_user("ada"), Client(headers={"Authorization": "Bearer unknown"})
 
