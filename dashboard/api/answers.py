@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic.json_schema import models_json_schema
 
 from jobs.models import Deployment, Job
 
@@ -21,7 +22,13 @@ ServerState = Annotated[
 Number = int | float
 
 
-class Problem(BaseModel):
+class Answer(BaseModel):
+    """Anything that is answered; its validator is built only where something asks for it."""
+
+    model_config = ConfigDict(defer_build=True)
+
+
+class Problem(Answer):
     """Every error."""
 
     error: str = Field(description="a code for programs, such as missing or forbidden")
@@ -29,7 +36,7 @@ class Problem(BaseModel):
     fields: dict[str, str] = Field(description="field at fault → what is wrong with it")
 
 
-class Removal(BaseModel):
+class Removal(Answer):
     """When and why a log was removed, and what it was."""
 
     removed_at: Time
@@ -43,7 +50,7 @@ class Removed(Problem, Removal):
     """The error for what was removed."""
 
 
-class Ask(BaseModel):
+class Ask(Answer):
     """A check that holds not quite: a person confirms it before the job starts."""
 
     model_config = ConfigDict(extra="allow")
@@ -54,7 +61,7 @@ class Ask(BaseModel):
     sentence: str
 
 
-class JobAnswer(BaseModel):
+class JobAnswer(Answer):
     """A job as lists have it."""
 
     id: int
@@ -80,7 +87,7 @@ class JobAnswer(BaseModel):
     removed: Removal | None
 
 
-class Wait(BaseModel):
+class Wait(Answer):
     """Why a queued job waits, and when it may start."""
 
     sentence: str
@@ -101,14 +108,14 @@ class QueuedJob(JobAnswer):
     waits: PlacedWait
 
 
-class Queue(BaseModel):
+class Queue(Answer):
     """What waits for a host, in its order."""
 
     jobs: list[QueuedJob]
     total: int
 
 
-class StepAnswer(BaseModel):
+class StepAnswer(Answer):
     """A step of a job, and where its log begins and ends, in bytes."""
 
     name: str
@@ -119,7 +126,7 @@ class StepAnswer(BaseModel):
     log_to: int | None
 
 
-class Output(BaseModel):
+class Output(Answer):
     """A file that a job left."""
 
     name: str
@@ -128,7 +135,7 @@ class Output(BaseModel):
     sha256: str
 
 
-class SetStanding(BaseModel):
+class SetStanding(Answer):
     """How an evaluation stands on a data set; ``share`` is of the scored, from 0 to 1."""
 
     set: str
@@ -167,14 +174,14 @@ class WholeJob(JobAnswer):
     accuracy: Accuracy | None
 
 
-class Jobs(BaseModel):
+class Jobs(Answer):
     """A page of jobs."""
 
     jobs: list[JobAnswer]
     next: str | None = Field(description="the address of what is older; null at the end")
 
 
-class Preview(BaseModel):
+class Preview(Answer):
     """What a launch would run."""
 
     plan: dict[str, Any]
@@ -195,7 +202,7 @@ class PipelineJob(JobAnswer):
     deployment: int | None
 
 
-class PipelineAnswer(BaseModel):
+class PipelineAnswer(Answer):
     """Jobs that were launched together."""
 
     id: str
@@ -217,7 +224,7 @@ class StartedPipeline(PipelineAnswer):
     started: list[int]
 
 
-class DeploymentAnswer(BaseModel):
+class DeploymentAnswer(Answer):
     """A model that is served, or was."""
 
     id: int
@@ -240,14 +247,14 @@ class DeploymentAnswer(BaseModel):
     removed: Removal | None
 
 
-class Deployments(BaseModel):
+class Deployments(Answer):
     """A page of deployments."""
 
     deployments: list[DeploymentAnswer]
     next: str | None
 
 
-class ResultAnswer(BaseModel):
+class ResultAnswer(Answer):
     """A result as lists have it."""
 
     id: int
@@ -270,14 +277,14 @@ class ResultAnswer(BaseModel):
     created_at: Time
 
 
-class Results(BaseModel):
+class Results(Answer):
     """A page of results."""
 
     results: list[ResultAnswer]
     next: str | None
 
 
-class Point(BaseModel):
+class Point(Answer):
     """A result at one concurrency."""
 
     concurrency: int
@@ -285,7 +292,7 @@ class Point(BaseModel):
     measured: dict[str, Any]
 
 
-class SetScore(BaseModel):
+class SetScore(Answer):
     """A score in per cent, as the tool has it."""
 
     group: str
@@ -310,7 +317,7 @@ class WholeResult(ResultAnswer):
     answers: list[dict[str, Any]]
 
 
-class HostAnswer(BaseModel):
+class HostAnswer(Answer):
     """A host, as it reports itself."""
 
     name: str
@@ -323,14 +330,14 @@ class HostAnswer(BaseModel):
     load: dict[str, Any]
 
 
-class Hosts(BaseModel):
+class Hosts(Answer):
     """All hosts."""
 
     hosts: list[HostAnswer]
     next: str | None
 
 
-class LogMatches(BaseModel):
+class LogMatches(Answer):
     """Where a log has a text: ``found`` is ``[line, offset, matches]`` of some of the lines;
     ``spread`` a ``[line, whether it breaks]`` of each part of the log that has one.
     """
@@ -342,7 +349,7 @@ class LogMatches(BaseModel):
     spread: list[list[int | bool]]
 
 
-class LogIndex(BaseModel):
+class LogIndex(Answer):
     """Newlines before each block of a log, from block ``known`` on."""
 
     size: int
@@ -353,7 +360,7 @@ class LogIndex(BaseModel):
     ends_line: bool
 
 
-class LogFolds(BaseModel):
+class LogFolds(Answer):
     """Rows that stand for more than one line: ``[first, line, texts]``."""
 
     series: str
@@ -366,7 +373,7 @@ class LogFolds(BaseModel):
     open: list[list[Any]]
 
 
-class LogPolls(BaseModel):
+class LogPolls(Answer):
     """Lines that are the dashboard's own requests to a server: ``[first, last]``."""
 
     to: int
@@ -374,7 +381,7 @@ class LogPolls(BaseModel):
     done: bool
 
 
-class LogStep(BaseModel):
+class LogStep(Answer):
     """A step and its lines; ``look`` is the class and the shape of its state."""
 
     name: str
@@ -387,36 +394,43 @@ class LogStep(BaseModel):
     line_to: int | None
 
 
-class LogSteps(BaseModel):
+class LogSteps(Answer):
     """The steps of a job; none for a deployment."""
 
     steps: list[LogStep]
 
 
-_LOGS = ("text/plain", "application/octet-stream")
+_REF = "#/components/schemas/{model}"
 _BYTES = {"schema": {"type": "string", "format": "binary"}}
+_AS_BYTES = {"content": {"text/plain": _BYTES, "application/octet-stream": _BYTES}}
 # Errors that each operation may end in.
 _COMMON = (400, 401, 403, 404, 429)
+_answered: set[type[BaseModel]] = {Problem, Removed}
 
 
-def answers(model: Any, *refusals: int, status: int = 200) -> dict[str, Any]:
+def answers(model: type[BaseModel] | None, *refusals: int, status: int = 200) -> dict[str, Any]:
     """Arguments of an operation: what it answers, ``None`` for bytes, and its own errors.
 
-    The errors are written into the document only: a model of each for every operation would take
-    longer to make than all else at the start of a process.
+    They are written into the document only. Answers are sent as :mod:`dashboard.api.shapes` has
+    them, and to build a validator of each would lengthen every start (docs/decisions.md).
     """
-    shown: dict[int, Any] = {} if model else {status: {"content": dict.fromkeys(_LOGS, _BYTES)}}
+    shown = {status: _as_json(model, status) if model else _AS_BYTES}
     for code in (*_COMMON, *refusals):
-        name = Removed.__name__ if code == HTTPStatus.GONE else Problem.__name__
-        schema = {"$ref": f"#/components/schemas/{name}"}
-        content = {"application/json": {"schema": schema}}
-        shown[code] = {"description": HTTPStatus(code).phrase, "content": content}
-    return {"response": {status: model}, "openapi_extra": {"responses": shown}}
+        shown[code] = _as_json(Removed if code == HTTPStatus.GONE else Problem, code)
+    return {"response": {status: None}, "openapi_extra": {"responses": shown}}
 
 
-def error_schemas() -> dict[str, Any]:
-    """Schemas of the errors, by name, for the document."""
-    found = {}
-    for model in (Problem, Removed):
-        found[model.__name__] = model.model_json_schema()
-    return found
+def _as_json(model: type[BaseModel], code: int) -> dict[str, Any]:
+    _answered.add(model)
+    schema = {"$ref": _REF.format(model=model.__name__)}
+    content = {"application/json": {"schema": schema}}
+    return {"description": HTTPStatus(code).phrase, "content": content}
+
+
+def schemas() -> dict[str, Any]:
+    """Schemas of all that is answered, by name, for the document."""
+    models = sorted(_answered, key=lambda model: model.__name__)
+    _refs, found = models_json_schema(
+        [(model, "serialization") for model in models], ref_template=_REF
+    )
+    return dict(found["$defs"])
