@@ -19,6 +19,8 @@ PAGES = {
     "overview": ["/"],
     "login": ["/login/"],
     "password": ["/account/password/"],
+    "token-list": ["/account/tokens/"],
+    "token-revoke": ["/account/tokens/1/revoke/"],  # one of those that the tests call with
     "people": ["/people/"],
     "person-password": ["/people/1/password/"],
     "job-list": ["/jobs/", "/jobs/?state=failed", "/jobs/?kind=prepare"],
@@ -69,7 +71,7 @@ NO_PAGES = {
     *("job-again", "pipeline-again", "job-points", "job-output", "job-script"),
     *("job-accuracy", "job-accuracy-table"),
     *("launch", "launch-preview", "launch-script", "host-drain", "tour-start", "frame"),
-    *("host-slots", "host-forget-dies", "host-arrival", "secret-keep"),
+    *("token-create", "host-slots", "host-forget-dies", "host-arrival", "secret-keep"),
     *("launch-check", "launch-findings", "model-way", "model-way-check"),
     *("job-confirm", "job-move", "job-priority", "job-quiet", "job-pin"),
     # Of models of one's own, which the tour has none of: tests/dashboard/test_model_editing.py.
