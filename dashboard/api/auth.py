@@ -152,7 +152,7 @@ def _permitted(user: Any, action: str, obj: Any = None) -> Any:
     if allowed(user, action, obj):
         return user
     scope = scope_of(user)
-    if obj is None and scope is not ApiToken.Scope.ADMIN:
+    if scope is not ApiToken.Scope.ADMIN and (obj is None or user.is_staff):
         words = _("The scope of this token, %(scope)s, does not allow this. Use a wider one.")
         raise Refused(error(403, "scope", words % {"scope": scope.value}))
     raise Refused(forbidden())

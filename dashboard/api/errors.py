@@ -24,9 +24,6 @@ from jobs.services.line import NotMoved, PassesOthers
 
 logger = logging.getLogger(__name__)
 
-# Parts of a body's location before its own: where it comes from, and the view's argument.
-_OF_BODY = 2
-
 
 class Refused(Exception):
     """A request that the API refuses; ``answer`` is what its caller gets."""
@@ -91,7 +88,8 @@ def _unreadable(request: HttpRequest, found: ValidationError) -> JsonResponse:
     fields: dict[str, str] = {}
     for item in found.errors:
         source, *inner = item["loc"]
-        path = [str(part) for part in (inner[_OF_BODY - 1 :] if source == "body" else inner)]
+        # A body's fault names the view's argument first.
+        path = [str(part) for part in (inner[1:] if source == "body" else inner)]
         fields.setdefault(".".join(path), _words(item))
     name, wrong = next(iter(fields.items()))
     first = found.errors[0]
