@@ -79,7 +79,7 @@ def page(name: str) -> Page:
 
 @lru_cache(maxsize=64)
 def _read(path: Path, _changed_ns: int, root: str, ids: tuple[str, ...] = ()) -> Page:
-    """The page of a file. ``ids`` of its sections, if given: links are the same in each language."""
+    """The page of a file. ``ids`` of its sections, if given, for links in any language."""
     tokens = _markdown.parse(path.read_text("utf-8"))
     title, head = "", 0
     sections: list[tuple[str, str]] = []
