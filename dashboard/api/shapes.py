@@ -191,6 +191,7 @@ def result(row: Result) -> dict[str, Any]:
         "beside": row.surroundings.get("beside"),
         "remarks": [sentence(remark["id"], remark["args"]) for remark in row.remarks],
         "disturbed": row.disturbed,
+        "incomplete": row.incomplete,
         "simulated": row.simulated,
         "created_by": row.created_by.get_username() if row.created_by else None,
         "created_at": _time(row.created_at),
@@ -200,12 +201,14 @@ def result(row: Result) -> dict[str, Any]:
 def whole_result(row: Result) -> dict[str, Any]:
     """A result with its points and answers, its identity, repeats and provenance."""
     known = provenance(row)
+    uncounted = [run for run in repeats_of(row, uncounted=True) if not run.counts]
     return {
         **result(row),
         "identity": {"fingerprint": row.fingerprint, **row.identity},
-        # Ids of the results that count as repeats; those that were disturbed count for nothing.
+        # Ids of the results that count as repeats; disturbed and incomplete ones count for nothing.
         "repeats": [repeat.pk for repeat in repeats_of(row)],
-        "disturbed_repeats": [run.pk for run in repeats_of(row, disturbed=True) if run.disturbed],
+        "disturbed_repeats": [run.pk for run in uncounted if run.disturbed],
+        "incomplete_repeats": [run.pk for run in uncounted if run.incomplete],
         "provenance": {**known.parts, "missing": list(known.missing)},
         "points": [
             {

@@ -215,7 +215,7 @@ def durations(job: Job, host: Host) -> Durations | None:
     """
     done = Job.objects.filter(
         kind=job.kind, host=host, state=Job.State.SUCCEEDED, duration_s__isnull=False
-    ).exclude(pk=job.pk or 0)
+    ).exclude(Q(pk=job.pk or 0) | Q(result__incomplete=True))
     rows = done.order_by("-created_at", "-id").values_list(*PAST_COLUMNS)[:50]
     amount = work(job.kind, job.params)
     return typical([past(*row) for row in rows], job.title, job.model_id, amount)

@@ -20,7 +20,7 @@ from jobs.kinds.lengths import asked, ignores_ends, length_remarks
 from jobs.metrics import METRICS
 from jobs.models import Answer, Artifact, Deployment, Job, Result, ResultPoint, Weights
 from jobs.plans import from_json
-from jobs.services import assets, digests, identity, lifecycle, outputs, surroundings
+from jobs.services import assets, digests, identity, lifecycle, outputs, shortfall, surroundings
 from jobs.services.engine_windows import with_engine
 from jobs.services.known_failures import cause
 from jobs.services.storable import storable, storable_text
@@ -108,9 +108,10 @@ def reach(job: Job, ended: Mapping[str, Any]) -> Verdict:
         product = _whole_product(job, conclusion)
     except _PARSER_ERRORS as error:
         return _unreadable(error)
-    if conclusion.failure:
-        return _failed(job, ended, State.FAILED, conclusion.failure)
-    sentence = conclusion.sentence or told
+    failure = conclusion.failure or shortfall.too_few(conclusion)
+    if failure:
+        return _failed(job, ended, State.FAILED, failure)
+    sentence = shortfall.worded(conclusion.sentence or told, conclusion.measured)
     return Verdict(State.SUCCEEDED, sentence, product=product, measured=conclusion.measured)
 
 
@@ -217,6 +218,7 @@ def _keep_result(job: Job, measured: Measured, *, duration_s: float | None) -> N
         remarks=storable([asdict(remark) for remark in remarks]),
         surroundings={**kept, "sets": storable([asdict(one) for one in measured.sets])},
         disturbed=bool(disturbances),
+        incomplete=shortfall.of_measured(measured).failed > 0,
         simulated=job.host.is_simulated,
         created_by_id=job.created_by_id,
     )

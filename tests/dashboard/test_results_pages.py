@@ -85,13 +85,15 @@ def test_a_facet_counts_what_each_of_its_values_would_show():
 def test_stamps_tell_results_with_a_remark_from_those_without():
     quiet = make_measured(points=[point(1, 90.0, failed_requests=0)])
     failed = make_measured(
-        points=[point(1, 90.0, failed_requests=2)], remarks=[{"id": "benchmark:failed_requests"}]
+        points=[point(1, 90.0, failed_requests=2)],
+        remarks=[{"id": "benchmark:failed_requests", "args": {}}],
+        incomplete=True,
     )
 
     def found(stamp):
         return list(queries.result_list(queries.Filters(stamps=[stamp])).results)
 
-    assert (found("quiet"), found("failed"), found("simulated")) == ([quiet], [failed], [])
+    assert (found("quiet"), found("incomplete"), found("simulated")) == ([quiet], [failed], [])
 
 
 def test_each_flag_is_a_facet_and_a_word_of_the_search(client):
