@@ -34,4 +34,15 @@ RESULT_SENTENCES: dict[str, str | Promise] = {
     "result:beside_deployments": _(
         "The host was not quiet: other deployments were up beside it, %(names)s."
     ),
+    "result:beside_chats": _(
+        "Chats used a deployment of this host meanwhile. Answers written: %(chats)s."
+    ),
+    "result:other_clients": _(
+        "The engine ran %(running)s requests at once; this benchmark sent %(concurrency)s. Other "
+        "clients used the deployment."
+    ),
+    "result:host_loaded": _(
+        "Host load %(load)s on average with %(cores)s cores, more than this run makes. Other "
+        "programs used the CPU."
+    ),
 }

@@ -6,7 +6,7 @@ of the one that takes the event.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -20,7 +20,16 @@ from jobs.kinds.lengths import asked, ignores_ends, length_remarks
 from jobs.metrics import METRICS
 from jobs.models import Answer, Artifact, Deployment, Job, Result, ResultPoint, Weights
 from jobs.plans import from_json
-from jobs.services import assets, digests, identity, lifecycle, outputs, shortfall, surroundings
+from jobs.services import (
+    assets,
+    digests,
+    host_load,
+    identity,
+    lifecycle,
+    outputs,
+    shortfall,
+    surroundings,
+)
 from jobs.services.engine_windows import with_engine
 from jobs.services.known_failures import cause
 from jobs.services.storable import storable, storable_text
@@ -195,15 +204,13 @@ def _keep_result(job: Job, measured: Measured, *, duration_s: float | None) -> N
         measured = with_engine(job, measured)
     kept = surroundings.of_job(job, [about.deployment.job] if about.deployment else [])
     remarks, disturbances = list(measured.remarks), list[Remark]()
+    kept["beside"] = surroundings.beside(job, under_test=about.deployment, duration_s=duration_s)
     if measured.sort == Result.Sort.BENCHMARK:
-        kept["beside"] = surroundings.beside(
-            job, under_test=about.deployment, duration_s=duration_s
-        )
         remarks += length_remarks(
             asks, measured.points, full=ignores_ends(surroundings.arguments_of(job))
         )
         disturbances = _disturbed(kept["beside"])
-        remarks += disturbances
+        remarks += [*disturbances, *host_load.remarks(kept["load"], job.host.facts)]
     result = Result.objects.create(
         job=job,
         sort=measured.sort,
@@ -233,8 +240,8 @@ def _keep_result(job: Job, measured: Measured, *, duration_s: float | None) -> N
     identity.keep(result)
 
 
-def _disturbed(beside: Mapping[str, Sequence[Any]] | None) -> list[Remark]:
-    """What is said beside a speed that was not measured on a quiet host."""
+def _disturbed(beside: Mapping[str, Any] | None) -> list[Remark]:
+    """What is said beside a speed that was measured while other work of this dashboard ran."""
     found = []
     if beside and beside["jobs"]:
         jobs = ", ".join(f"#{pk}" for pk in beside["jobs"])
@@ -242,6 +249,8 @@ def _disturbed(beside: Mapping[str, Sequence[Any]] | None) -> list[Remark]:
     if beside and beside["deployments"]:
         names = ", ".join(beside["deployments"])
         found.append(Remark("result:beside_deployments", {"names": names}))
+    if beside and beside["chats"]:
+        found.append(Remark("result:beside_chats", {"chats": beside["chats"]}))
     return found
 
 
