@@ -112,10 +112,13 @@ def _standing(one: Standing) -> dict[str, Any]:
         "scored": one.scored,
         "correct": one.right,
         "share": share.value if share else None,
-        "interval": [share.low, share.high] if share else None,
+        # 95 %; of all sets only when each has begun: before, they are no sample of the whole.
+        "interval": [share.low, share.high] if share and not one.is_partial else None,
+        "partial": one.is_partial,
         "cut": one.cut,
         "errors": one.errors,
         "questions_per_minute": one.per_minute,
+        "left_s": None if one.left_s is None else round(one.left_s),
     }
 
 

@@ -23,7 +23,7 @@ from jobs.queries import results as queries
 from jobs.queries.compared_settings import text_of
 from jobs.queries.comparison import Cell, Change
 from jobs.queries.engine_settings import NO, YES
-from jobs.queries.running_accuracy import whole_standing
+from jobs.queries.running_accuracy import Standing, whole_standing
 from jobs.queries.statistics import Interval
 
 register = template.Library()
@@ -95,7 +95,18 @@ def share(interval: Interval) -> SafeString:
 @register.inclusion_tag("jobs/_running_accuracy.html")
 def running_accuracy(job: Job) -> dict[str, Any]:
     """The accuracy so far of an evaluation that runs; nothing for other jobs."""
-    return {"one": whole_standing(job) if job.state == Job.State.RUNNING else None}
+    one = whole_standing(job) if job.state == Job.State.RUNNING else None
+    return {"one": one if one and one.accuracy else None}
+
+
+@register.simple_tag
+def standing_share(one: Standing) -> SafeString:
+    """As :func:`share`; without an interval while it would be that of some sets alone."""
+    if one.accuracy is None:
+        return mark_safe("")
+    if not one.is_partial:
+        return share(one.accuracy)
+    return format_html('<span class="num">{}</span>', percent(one.accuracy.value))
 
 
 @register.simple_tag

@@ -14,6 +14,7 @@ from django.utils.timezone import now
 from jobs.kinds.work import work
 from jobs.models import Deployment, Host, Job, JobStep, OutputFile, Result
 from jobs.queries.hosts import is_away
+from jobs.queries.running_accuracy import whole_standing
 
 _CHAIN_LIMIT = 60
 _FEW_FILES = 6  # so many outputs are listed without a fold
@@ -107,9 +108,14 @@ class JobPage:
         return self._first_step("running")
 
     @property
+    def progress(self) -> Mapping[str, Any]:
+        """See :func:`progress_of`."""
+        return progress_of(self.job)
+
+    @property
     def share(self) -> float | None:
         """How much of the running step is done, 0 to 1; None where that is not known."""
-        done, total = ((self.job.progress or {}).get(name) for name in ("done", "total"))
+        done, total = (self.progress.get(name) for name in ("done", "total"))
         if self.now_step is None or done is None or not total:
             return None
         return float(min(1.0, max(0.0, done / total)))
@@ -274,10 +280,28 @@ def _is_as_much(one: float | None, other: float | None) -> bool:
     return abs(one - other) <= _ALIKE * other
 
 
+def progress_of(job: Job) -> Mapping[str, Any]:
+    """How far a job is: ``{"done", "total", "unit"}``, {} where nothing tells.
+
+    An evaluation that asks is as far as its questions are, as its table has them; all others, and
+    one that fetches or scores, as far as their log tells.
+    """
+    whole = whole_standing(job)
+    if whole and whole.asked < whole.total:
+        return {"done": whole.asked, "total": whole.total, "unit": "questions"}
+    return job.progress or {}
+
+
 def left_s(job: Job, ran_s: float | None, earlier: Durations | None) -> float | None:
-    """Seconds to go: from the pace so far once a tenth is done, else from earlier runs."""
+    """Seconds to go: from the pace so far once a tenth is done, else from earlier runs.
+
+    Of an evaluation that asks, what its table has.
+    """
     if ran_s is None:
         return None
+    whole = whole_standing(job)
+    if whole and whole.left_s:
+        return whole.left_s
     done, total = ((job.progress or {}).get(name) for name in ("done", "total"))
     if done and total and done / total >= PACE_TELLS and _tells_all(job):
         return float(max(0.0, ran_s * (total - done) / done))

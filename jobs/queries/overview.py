@@ -15,7 +15,7 @@ from jobs.models import Deployment, Host, Job, Result
 from jobs.queries.chains import BROKEN_STATES
 from jobs.queries.deployments import broken_since
 from jobs.queries.headline import beside, headline
-from jobs.queries.job_page import durations, left_s
+from jobs.queries.job_page import durations, left_s, progress_of
 from jobs.queries.repeats import at_concurrency, repeats_of
 
 _MOST = 8
@@ -190,7 +190,7 @@ def running_of(job: Job) -> Running:
     """How far a job is, with its steps read."""
     steps = list(job.steps.all())
     started = [step for step in steps if step.started_at is not None]
-    progress = job.progress or {}
+    progress = progress_of(job)
     done, total = progress.get("done"), progress.get("total")
     ran_s = (now() - job.started_at).total_seconds() if job.started_at else None
     earlier = durations(job, job.host)
