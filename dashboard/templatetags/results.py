@@ -23,6 +23,7 @@ from jobs.queries import results as queries
 from jobs.queries.compared_settings import text_of
 from jobs.queries.comparison import Cell, Change
 from jobs.queries.engine_settings import NO, YES
+from jobs.queries.job_page import progress_of
 from jobs.queries.running_accuracy import Standing, whole_standing
 from jobs.queries.statistics import Interval
 
@@ -33,6 +34,12 @@ register = template.Library()
 def at(metrics: Mapping[str, Any], name: str) -> Any:
     """The value of a metric; None where it was not measured."""
     return metrics.get(name)
+
+
+@register.filter
+def reached(job: Job) -> Mapping[str, Any]:
+    """How far a job is, see ``jobs.queries.job_page.progress_of``."""
+    return progress_of(job)
 
 
 @register.simple_tag
