@@ -29,6 +29,8 @@ from jobs.queries.running_accuracy import Standing, standings
 from jobs.queries.set_scores import set_groups
 from jobs.services.intake import log_key
 
+_OF_ALL = "_all"  # how the names of such metrics end
+
 
 def job(row: Job) -> dict[str, Any]:
     """One line of a list of jobs. Needs ``host`` and ``created_by``."""
@@ -186,7 +188,13 @@ def result(row: Result) -> dict[str, Any]:
         "label": row.label,
         "what": row.what,
         "tool": row.tool,
-        "metrics": row.metrics,
+        # Of the concurrency with the highest output rate; ``totals`` are of all concurrencies.
+        "metrics": {name: row.metrics[name] for name in row.metrics if not name.endswith(_OF_ALL)},
+        "totals": {
+            name.removesuffix(_OF_ALL): row.metrics[name]
+            for name in row.metrics
+            if name.endswith(_OF_ALL)
+        },
         # Tokens of a request, as asked for and as they were (means); {} where there is none.
         "asked": row.asked,
         "measured": measured(row.metrics),

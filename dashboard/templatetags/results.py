@@ -81,7 +81,9 @@ def unit_of(name: str) -> SafeString:
 @register.simple_tag
 def failed(metrics: Mapping[str, Any]) -> SafeString:
     """Failed requests of all that were sent: "2 of 36"."""
-    found, completed = metrics.get("failed_requests"), metrics.get("requests")
+    found, completed = (
+        metrics.get(f"{name}_all", metrics.get(name)) for name in ("failed_requests", "requests")
+    )
     if found is None or completed is None:
         return num(found, decimals=0)
     words = {"n": number(int(found)), "total": number(int(found + completed))}

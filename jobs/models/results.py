@@ -18,7 +18,8 @@ class Result(models.Model):
     """What one job measured. ``metrics`` is flat, keyed by names of ``jobs.metrics.METRICS``.
 
     A benchmark with several concurrencies has a :class:`ResultPoint` each; its own ``metrics`` are
-    those of the point with the highest output rate, with the requests of all.
+    those of the point with the highest output rate, and the requests of all under names of their
+    own (``requests_all``, ``failed_requests_all``).
     An evaluation has :class:`Answer` rows.
     """
 

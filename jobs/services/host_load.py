@@ -46,7 +46,7 @@ def remarks(load: Mapping[str, Mapping[str, float]], facts: Mapping[str, Any]) -
     """
     told, cpu = load.get("load_1m"), facts.get("cpu")
     cores = cpu.get("cores") if isinstance(cpu, dict) else None
-    if told is None or not _is_number(cores) or told["mean"] <= LOADED * cores:
+    if told is None or cores is None or not _is_number(cores) or told["mean"] <= LOADED * cores:
         return []
     return [Remark("result:host_loaded", {"load": told["mean"], "cores": cores})]
 

@@ -33,8 +33,11 @@ def shortfall(
     for name, args in remarks:
         if name == UNSCORED:
             return Shortfall(int(args["unscored"]), int(args["total"]))
-    failed = int(metrics.get("failed_requests") or 0)
-    return Shortfall(failed, failed + int(metrics.get("requests") or 0))
+    failed, completed = (
+        int(metrics.get(f"{name}_all", metrics.get(name)) or 0)
+        for name in ("failed_requests", "requests")
+    )
+    return Shortfall(failed, failed + completed)
 
 
 def of_measured(measured: Measured) -> Shortfall:

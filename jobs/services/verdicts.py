@@ -16,7 +16,7 @@ from jobs import logstore
 from jobs.errors import JobsError
 from jobs.kinds import KINDS
 from jobs.kinds.base import LOG, LOG_BYTES, Conclusion, Measured, Remark
-from jobs.kinds.lengths import asked, ignores_ends, length_remarks
+from jobs.kinds.lengths import answer_means, asked, ignores_ends, length_remarks
 from jobs.metrics import METRICS
 from jobs.models import Answer, Artifact, Deployment, Job, Result, ResultPoint, Weights
 from jobs.plans import from_json
@@ -220,7 +220,7 @@ def _keep_result(job: Job, measured: Measured, *, duration_s: float | None) -> N
         label=about.label,
         what=storable_text(measured.what),
         tool=storable_text(measured.tool),
-        metrics=_numbers(measured.metrics),
+        metrics=_numbers({**answer_means(measured.answers), **measured.metrics}),
         asked=asks,
         remarks=storable([asdict(remark) for remark in remarks]),
         surroundings={**kept, "sets": storable([asdict(one) for one in measured.sets])},

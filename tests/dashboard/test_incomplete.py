@@ -3,6 +3,7 @@
 import pytest
 from django.urls import reverse
 
+from jobs.kinds import KINDS
 from jobs.kinds.base import Conclusion, Measured, Remark
 from jobs.models import Job, Result
 from jobs.queries.job_page import durations
@@ -81,6 +82,31 @@ def test_a_run_of_which_less_failed_says_so_and_is_stamped_everywhere(
         html = admin_client.get(address).content.decode()
         assert f'title="{words}."' in html, address
     assert words in admin_client.get(reverse("job-detail", args=[job.pk])).content.decode()
+
+
+def test_an_evaluation_tells_the_tokens_that_were_asked_for_and_those_that_came(
+    caller, kind, admin_client, monkeypatch
+):
+    answers = [
+        {
+            **{"subset": "en", "question": f"{n}?", "expected": "1", "answer": "1", "score": 1.0},
+            "detail": {"input_tokens": 30, "output_tokens": n},
+        }
+        for n in (10, 20)
+    ]
+    metrics = {"accuracy": 1.0, "questions": 2.0}
+    found = Measured("evaluation", "basics (2)", "evalscope", metrics, answers=answers)
+    kind.conclusion, kind.Params = Conclusion(measured=found), KINDS["evaluate"].Params
+    monkeypatch.setitem(KINDS, "evaluate", kind)
+    job = taken_job(caller, params={"deployment": "1", "max_tokens": 48})
+    Job.objects.filter(pk=job.pk).update(kind="evaluate")
+
+    end(caller, job, ended())
+
+    told = admin_client.get(reverse("api-result", args=[job.result.pk])).json()
+    assert told["asked"] == {"output_tokens": 48}
+    assert told["measured"] == {"input_tokens": 30.0, "output_tokens": 15.0}
+    assert told["beside"] == {"jobs": [], "deployments": [], "chats": 0}
 
 
 def test_a_run_without_failures_is_not_incomplete(caller, kind):
