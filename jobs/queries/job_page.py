@@ -295,15 +295,16 @@ def progress_of(job: Job) -> Mapping[str, Any]:
 def left_s(job: Job, ran_s: float | None, earlier: Durations | None) -> float | None:
     """Seconds to go: from the pace so far once a tenth is done, else from earlier runs.
 
-    Of an evaluation that asks, what its table has.
+    Of an evaluation that asks, what its table has, once that has a pace.
     """
     if ran_s is None:
         return None
     whole = whole_standing(job)
-    if whole and whole.left_s:
+    is_asking = whole is not None and whole.asked < whole.total
+    if whole and is_asking and whole.left_s is not None:
         return whole.left_s
-    done, total = ((job.progress or {}).get(name) for name in ("done", "total"))
-    if done and total and done / total >= PACE_TELLS and _tells_all(job):
+    done, total = (progress_of(job).get(name) for name in ("done", "total"))
+    if not is_asking and done and total and done / total >= PACE_TELLS and _tells_all(job):
         return float(max(0.0, ran_s * (total - done) / done))
     if earlier is None or earlier.typical_s <= ran_s:
         return None
