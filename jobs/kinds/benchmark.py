@@ -151,8 +151,8 @@ def successors(params: Params) -> Sequence[str]:
 def conclude(
     params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
 ) -> Conclusion:
-    """A point for each concurrency; the one with the highest output rate stands for all, but
-    requests are counted over all.
+    """A point for each concurrency; the one with the highest output rate stands for all;
+    requests are counted over all beside it.
     """
     points = evalscope_perf.parse(outputs)
     failed = sum(point.failed for point in points)

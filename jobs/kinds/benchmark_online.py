@@ -220,8 +220,8 @@ def successors(params: Params) -> Sequence[str]:
 def conclude(
     params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
 ) -> Conclusion:
-    """A point for each concurrency; the one with the highest output rate stands for all, but
-    requests are counted over all.
+    """A point for each concurrency; the one with the highest output rate stands for all;
+    requests are counted over all beside it.
     """
     files = {path: content for path, content in outputs.items() if path.startswith("result")}
     runs = [vllm_bench_serve.parse(path, content) for path, content in files.items()]

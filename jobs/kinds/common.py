@@ -43,14 +43,14 @@ def asset(refs: Iterable[AssetRef], key: str, field: str) -> AssetRef:
 
 
 def of_all(best: Mapping[str, float], cells: Iterable[tuple[int, int]]) -> Mapping[str, float]:
-    """The metrics of a benchmark at several concurrencies: how fast its ``best`` was, and how many
-    requests were completed and how many failed at any: ``cells`` are those pairs.
+    """The metrics of a benchmark at several concurrencies: those of its ``best``, and apart from
+    them how many requests were completed and how many failed at any: ``cells`` are those pairs.
     """
     pairs = list(cells)
     return {
         **best,
-        "requests": float(sum(completed for completed, _failed in pairs)),
-        "failed_requests": float(sum(failed for _completed, failed in pairs)),
+        "requests_all": float(sum(completed for completed, _failed in pairs)),
+        "failed_requests_all": float(sum(failed for _completed, failed in pairs)),
     }
 
 

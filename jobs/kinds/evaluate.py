@@ -156,7 +156,7 @@ def conclude(
         ),
         measured=Measured(
             sort="evaluation",
-            what=_what(params, len(counted)),
+            what=_what(params, asked),
             tool=_tool(plan, counted),
             metrics=metrics,
             answers=kept(answer(row, row.subset) for row in scored),
@@ -173,8 +173,8 @@ def _questions(params: Params) -> tuple[Question, ...]:
         raise LaunchError(_("There is no such set of questions."), "questions") from None
 
 
-def _what(params: Params, counted: int) -> str:
-    return f"{params.questions} ({counted})"
+def _what(params: Params, asked: int) -> str:
+    return f"{params.questions} ({asked})"
 
 
 def _metrics(scored: Sequence[Scored], counted: Sequence[Scored]) -> dict[str, float]:

@@ -16,10 +16,20 @@ _ASKS: Mapping[str, Sequence[str]] = {
     "benchmark-throughput": (INPUT, OUTPUT),
     "benchmark-latency": (INPUT, OUTPUT),
 }
+# What each kind lets an answer have at most.
+_MOST = {"evaluate": "max_tokens", "evaluate-evalscope": "max_tokens"} | {
+    "evaluate-opencompass": "max_answer"
+}
 
 
 def asked(kind: str, params: Mapping[str, Any]) -> dict[str, int]:
-    """``{"input_tokens": n, "output_tokens": n}`` of a request, without what is not asked for."""
+    """``{"input_tokens": n, "output_tokens": n}`` of a request, without what is not asked for.
+
+    Of an evaluation ``output_tokens`` is the most that an answer may have.
+    """
+    if kind in _MOST:
+        most = params.get(_MOST[kind])
+        return {OUTPUT: most} if isinstance(most, int) else {}
     names = _ASKS.get(kind, ())
     if params.get("dataset") == "sharegpt":
         names = (OUTPUT,)
@@ -35,6 +45,17 @@ def measured(metrics: Mapping[str, Any]) -> dict[str, float]:
             mean = total / metrics["requests"]
         if mean is not None:
             found[name] = mean
+    return found
+
+
+def answer_means(answers: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    """Mean tokens of an evaluation's questions and answers, as metrics; without what is untold."""
+    details = [answer.get("detail") or {} for answer in answers]
+    found = {}
+    for name in (INPUT, OUTPUT):
+        told = [one[name] for one in details if isinstance(one.get(name), int | float)]
+        if told:
+            found[f"{name}_mean"] = sum(told) / len(told)
     return found
 
 

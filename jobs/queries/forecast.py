@@ -219,7 +219,7 @@ def usual_times(host: Host, jobs: Sequence[Job]) -> dict[int, Durations]:
     kinds = {job.kind for job in jobs}
     done = Job.objects.filter(
         host=host, kind__in=kinds, state=Job.State.SUCCEEDED, duration_s__isnull=False
-    )
+    ).exclude(result__incomplete=True)
     rows = done.order_by("-created_at", "-id").values_list(*PAST_COLUMNS)[:_HISTORY]
     by_kind: dict[str, list[Past]] = defaultdict(list)
     for row in rows:

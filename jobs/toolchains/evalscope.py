@@ -105,11 +105,7 @@ def perf_plan(load: Load, site: Site) -> Plan:
                 CLIENT,
                 reader="client",
                 folder="{job_dir}/work",
-                expected=tuple(
-                    # The warm-up is sent at each.
-                    (str(level), load.requests + max(load.concurrency))
-                    for level in load.concurrency
-                ),
+                expected=tuple((str(level), load.requests) for level in load.concurrency),
             ),
             *(
                 (Watch(DIES, interval_s=5.0, reader="dies", folder="{deployment.dies}"),)

@@ -45,7 +45,9 @@ def test_a_mean_that_no_tool_told_comes_from_the_sum():
         ("benchmark-online", BOTH | {"dataset": "sharegpt"}, {"output_tokens": 1024}),
         ("benchmark-latency", BOTH, BOTH),
         ("benchmark", {"output_tokens": 64}, {"output_tokens": 64}),
-        ("evaluate", {"max_tokens": 64}, {}),
+        ("evaluate", {"max_tokens": 64}, {"output_tokens": 64}),
+        ("evaluate-opencompass", {"max_answer": 512}, {"output_tokens": 512}),
+        ("evaluate", {}, {}),
         ("benchmark", {}, {}),
     ],
 )

@@ -64,7 +64,33 @@ def test_what_the_client_does_is_counted_request_by_request(tmp_path):
     asyncio.run(all_of_them())
 
     # Pieces of several tokens: what the server counted stands in their place.
-    assert client.counts == {"sent": 2, "done": 1, "failed": 1, "tokens": 12 + 3, "level": 0}
+    expected = {"sent": 2, "done": 1, "failed": 1, "tokens": 12 + 3, "level": 0, "warm": 0}
+    assert client.counts == expected
+
+
+def test_warm_up_requests_of_each_concurrency_are_not_among_those_done(tmp_path):
+    client = send_cold.Client(tmp_path / "client.jsonl")
+
+    async def request(*, is_done=True):
+        client.begin()
+        warm.append(client.counts["warm"])
+        await asyncio.sleep(0)
+        client.end(is_done, 7)
+
+    async def level(concurrency, requests):
+        client.begin_level(concurrency, 4)
+        await asyncio.gather(request(is_done=False), *(request() for _ in range(3 + requests)))
+
+    async def all_levels():
+        for concurrency in (1, 4):
+            await level(concurrency, requests=12)
+
+    warm: list[int] = []
+    asyncio.run(all_levels())
+
+    told = {name: client.counts[name] for name in ("sent", "done", "failed", "warm")}
+    assert told == {"sent": 24, "done": 24, "failed": 0, "warm": 0}
+    assert max(warm) == 4
 
 
 def test_changes_are_written_down_as_they_come(tmp_path):
