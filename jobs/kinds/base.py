@@ -5,9 +5,10 @@ Pure: no clock, no disk, no database.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, ClassVar
 
 from pydantic import BaseModel
 
@@ -179,8 +180,8 @@ def asset_values(refs: Mapping[str, AssetRef]) -> dict[str, str]:
     }
 
 
-class Kind(Protocol):
-    """One kind of job. A module of ``jobs.kinds`` that has these names, listed in ``KINDS``.
+class Kind(ABC):
+    """One kind of job: ``class Benchmark(Kind, params=Params)``, an instance of it in ``KINDS``.
 
     Titles, labels and help of fields are English source text; pages translate them. A field of
     Params has ``description`` (help), limits (ge, le) and ``json_schema_extra`` with ``unit``
@@ -201,31 +202,33 @@ class Kind(Protocol):
     commands are wanted to the letter, which print it).
     """
 
-    name: str
-    title: str
-    family: str  # what sort of work it is: a key of FAMILIES
+    name: ClassVar[str]
+    title: ClassVar[str]
+    family: ClassVar[str]  # what sort of work it is: a key of FAMILIES
+    Params: ClassVar[type[BaseModel]]
 
-    @property
-    def Params(self) -> type[BaseModel]:
-        """The kind's class of parameters."""
+    def __init_subclass__(cls, *, params: type[BaseModel]) -> None:
+        cls.Params = params
 
     def offered(self, target: Target) -> bool:
         """Whether this host can do such work at all."""
-
-    def notes(self, params: Any, target: Target) -> Sequence[Remark]:
-        """What the plan does otherwise than the deployment guide prints it, and why."""
+        return True
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
         """What ``field`` may be on this host; None: anything that its type allows."""
+        return None
 
     def needs(self, params: Any, target: Target) -> Sequence[Need]:
         """Environments that the plan uses."""
+        return ()
 
+    @abstractmethod
     def title_of(self, params: Any, target: Target) -> str:
         """What the job works on, for lists: "SmolLM2-135M-Instruct, int8"."""
 
     def inputs(self, params: Any, target: Target) -> Mapping[str, AssetRef]:
         """Assets that fill slots: {"artifact": ref} fills ``{artifact.path}`` and its like."""
+        return {}
 
     def product(self, params: Any, target: Target) -> Mapping[str, Any] | None:
         """What a success registers: {"type": "artifact", …}; None: a result or nothing.
@@ -233,9 +236,15 @@ class Kind(Protocol):
         ``details`` are what has no column of its own. With ``"amends": True`` they are added to
         the record that is there already.
         """
+        return None
 
+    @abstractmethod
     def plan(self, params: Any, target: Target) -> Plan:
         """The commands. Raises ``LaunchError`` at a field where no command can be right."""
+
+    def notes(self, params: Any, target: Target) -> Sequence[Remark]:
+        """What the plan does otherwise than the deployment guide prints it, and why."""
+        return ()
 
     def successors(self, params: Any) -> Sequence[str]:
         """Names of the kinds that go on with what the job made or measured, the usual one first.
@@ -243,7 +252,9 @@ class Kind(Protocol):
         Those that its host cannot do, or that cannot work on this very thing, are among them:
         ``jobs.successors`` leaves them out.
         """
+        return ()
 
+    @abstractmethod
     def conclude(
         self, params: Any, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
     ) -> Conclusion:

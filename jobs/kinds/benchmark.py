@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 from django.utils.translation import gettext as _
 from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.catalog import PROMPT_SETS
 from jobs.errors import LaunchError
-from jobs.kinds.base import AssetRef, Choice, Conclusion, Measured, Need, Remark, Target
+from jobs.kinds.base import AssetRef, Choice, Conclusion, Kind, Measured, Need, Remark, Target
 from jobs.kinds.common import (
     asset,
     of_all,
@@ -25,10 +25,6 @@ from jobs.parsers.evalscope_perf import PerfPoint
 from jobs.plans import Plan
 from jobs.toolchains import evalscope, llama_cpp, vllm
 from jobs.toolchains.environments import EVALSCOPE
-
-name = "benchmark"
-title = "Benchmark"
-family = "benchmark"
 
 # What each engine tells of itself under /metrics.
 _COUNTERS = {llama_cpp.NAME: llama_cpp.METRICS, "vllm": vllm.METRICS}
@@ -80,106 +76,92 @@ class Params(BaseModel):
     overlap: bool = overlap_field()
 
 
-def offered(target: Target) -> bool:
-    """Everywhere: it needs no more than an address."""
-    return True
+class Benchmark(Kind, params=Params):
+    """Send a deployment requests and time what it does."""
 
+    name = "benchmark"
+    title = "Benchmark"
+    family = "benchmark"
 
-def notes(params: Params, target: Target) -> Sequence[Remark]:
-    """The deployment guide knows nothing of this."""
-    return ()
+    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
+        """What ``field`` may be on this host."""
+        if field == "prompts":
+            return [Choice(key, f"{key} ({len(lines)})") for key, lines in PROMPT_SETS.items()]
+        return None
 
+    def needs(self, params: Params, target: Target) -> Sequence[Need]:
+        """EvalScope."""
+        return (Need(EVALSCOPE),)
 
-def choices(field: str, target: Target) -> Sequence[Choice] | None:
-    """What ``field`` may be on this host."""
-    if field == "prompts":
-        return [Choice(key, f"{key} ({len(lines)})") for key, lines in PROMPT_SETS.items()]
-    return None
+    def title_of(self, params: Params, target: Target) -> str:
+        """ "smollm2-135m-instruct-int8 @ 1, 2, 4"."""
+        served = _deployment(params, target).data["name"]
+        return f"{served} @ {', '.join(map(str, params.concurrency))}"
 
+    def inputs(self, params: Params, target: Target) -> Mapping[str, AssetRef]:
+        """The deployment."""
+        return {"deployment": _deployment(params, target)}
 
-def needs(params: Params, target: Target) -> Sequence[Need]:
-    """EvalScope."""
-    return (Need(EVALSCOPE),)
+    def plan(self, params: Params, target: Target) -> Plan:
+        """One step: EvalScope's performance test. The engine's own counters are read meanwhile."""
+        served = _deployment(params, target)
+        if served.data.get("api_key"):
+            words = _("EvalScope would show its key in the list of processes: benchmark it online.")
+            raise LaunchError(words, "deployment")
+        if len(set(params.concurrency)) < len(params.concurrency):
+            raise LaunchError(_("Each concurrency once."), "concurrency")
+        if params.prompts not in PROMPT_SETS:
+            raise LaunchError(_("There is no such set of prompts."), "prompts")
+        return evalscope.perf_plan(
+            evalscope.Load(
+                concurrency=params.concurrency,
+                requests=params.requests,
+                output_tokens=params.output_tokens,
+                prompts=PROMPT_SETS[params.prompts],
+                metrics=_COUNTERS.get(str(served.data.get("toolchain")), ()),
+                streamed=not served.data.get("bare_stream"),
+                has_dies=target.has_dies,
+                seed=params.seed,
+            ),
+            site(target),
+        )
 
+    def successors(self, params: Params) -> Sequence[str]:
+        """How right the same deployment is."""
+        return ("evaluate",)
 
-def title_of(params: Params, target: Target) -> str:
-    """ "smollm2-135m-instruct-int8 @ 1, 2, 4"."""
-    served = _deployment(params, target).data["name"]
-    return f"{served} @ {', '.join(map(str, params.concurrency))}"
-
-
-def inputs(params: Params, target: Target) -> Mapping[str, AssetRef]:
-    """The deployment."""
-    return {"deployment": _deployment(params, target)}
-
-
-def product(params: Params, target: Target) -> Mapping[str, Any] | None:
-    """Nothing but a result."""
-    return None
-
-
-def plan(params: Params, target: Target) -> Plan:
-    """One step: EvalScope's performance test. The engine's own counters are read meanwhile."""
-    served = _deployment(params, target)
-    if served.data.get("api_key"):
-        words = _("EvalScope would show its key in the list of processes: benchmark it online.")
-        raise LaunchError(words, "deployment")
-    if len(set(params.concurrency)) < len(params.concurrency):
-        raise LaunchError(_("Each concurrency once."), "concurrency")
-    if params.prompts not in PROMPT_SETS:
-        raise LaunchError(_("There is no such set of prompts."), "prompts")
-    return evalscope.perf_plan(
-        evalscope.Load(
-            concurrency=params.concurrency,
-            requests=params.requests,
-            output_tokens=params.output_tokens,
-            prompts=PROMPT_SETS[params.prompts],
-            metrics=_COUNTERS.get(str(served.data.get("toolchain")), ()),
-            streamed=not served.data.get("bare_stream"),
-            has_dies=target.has_dies,
-            seed=params.seed,
-        ),
-        site(target),
-    )
-
-
-def successors(params: Params) -> Sequence[str]:
-    """How right the same deployment is."""
-    return ("evaluate",)
-
-
-def conclude(
-    params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-) -> Conclusion:
-    """A point for each concurrency; the one with the highest output rate stands for all, but
-    requests are counted over all.
-    """
-    points = evalscope_perf.parse(outputs)
-    failed = sum(point.failed for point in points)
-    done = [point for point in points if point.completed]
-    if not done:
-        return Conclusion(failure=Remark("benchmark:no_request", {"failed": failed}))
-    if not any(point.metrics.get("output_tokens_per_s") for point in done):
-        return Conclusion(failure=Remark("benchmark:no_token"))
-    best = max(done, key=lambda point: point.metrics.get("output_tokens_per_s", 0.0))
-    return Conclusion(
-        sentence=Remark(
-            "benchmark:done",
-            {
-                "output_tokens_per_s": best.metrics.get("output_tokens_per_s", 0.0),
-                "concurrency": best.concurrency,
-            },
-        ),
-        measured=Measured(
-            sort="benchmark",
-            what=f"{params.prompts} → {params.output_tokens} tok",
-            tool=f"evalscope {tool_version(plan, EVALSCOPE)}",
-            metrics=of_all(best.metrics, ((p.completed, p.failed) for p in points)),
-            points=[(point.concurrency, point.metrics) for point in points],
-            remarks=_remarks(params, points),
-            began=evalscope_perf.began(outputs.get(evalscope.WINDOWS, b"")),
-        ),
-    )
+    def conclude(
+        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
+    ) -> Conclusion:
+        """A point for each concurrency; the one with the highest output rate stands for all, but
+        requests are counted over all.
+        """
+        points = evalscope_perf.parse(outputs)
+        failed = sum(point.failed for point in points)
+        done = [point for point in points if point.completed]
+        if not done:
+            return Conclusion(failure=Remark("benchmark:no_request", {"failed": failed}))
+        if not any(point.metrics.get("output_tokens_per_s") for point in done):
+            return Conclusion(failure=Remark("benchmark:no_token"))
+        best = max(done, key=lambda point: point.metrics.get("output_tokens_per_s", 0.0))
+        return Conclusion(
+            sentence=Remark(
+                "benchmark:done",
+                {
+                    "output_tokens_per_s": best.metrics.get("output_tokens_per_s", 0.0),
+                    "concurrency": best.concurrency,
+                },
+            ),
+            measured=Measured(
+                sort="benchmark",
+                what=f"{params.prompts} → {params.output_tokens} tok",
+                tool=f"evalscope {tool_version(plan, EVALSCOPE)}",
+                metrics=of_all(best.metrics, ((p.completed, p.failed) for p in points)),
+                points=[(point.concurrency, point.metrics) for point in points],
+                remarks=_remarks(params, points),
+                began=evalscope_perf.began(outputs.get(evalscope.WINDOWS, b"")),
+            ),
+        )
 
 
 def _remarks(params: Params, points: Sequence[PerfPoint]) -> list[Remark]:
