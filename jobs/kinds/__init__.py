@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from jobs.kinds.apply_modification import ApplyModification
 from jobs.kinds.base import Kind
 from jobs.kinds.benchmark import Benchmark
@@ -22,6 +25,7 @@ from jobs.kinds.prepare import Prepare
 from jobs.kinds.prepare_datasets import PrepareDatasets
 from jobs.kinds.prepare_opencompass import PrepareOpencompass
 from jobs.kinds.prepare_weights import PrepareWeights
+from jobs.parsers.progress import Progress, text_of
 
 # In the order in which forms and lists have them.
 _ALL: tuple[Kind, ...] = (
@@ -46,3 +50,21 @@ _ALL: tuple[Kind, ...] = (
     EvaluateEvalscope(),
 )
 KINDS: dict[str, Kind] = {kind.name: kind for kind in _ALL}
+# What a host permits unless it is set: jobs.host.programs has them too, for hosts have no kinds.
+PROGRAMS = frozenset(name for kind in _ALL for name in kind.programs)
+
+
+def progress_of(kind: str, tail: bytes) -> Progress | None:
+    """How far a job of ``kind`` is, after the last bytes of its log."""
+    known = KINDS.get(kind)
+    return known.progress(text_of(tail)) if known else None
+
+
+def work_of(kind: str, params: Mapping[str, Any]) -> float | None:
+    """How much a job does, in units of its kind; None where nothing tells."""
+    known = KINDS.get(kind)
+    try:
+        amount = known.work(params) if known else None
+    except (LookupError, TypeError, ValueError, ZeroDivisionError):  # of an older version
+        return None
+    return amount if amount and amount > 0 else None

@@ -47,6 +47,11 @@ class ApplyModification(Kind, params=Params):
     name = "apply-modification"
     title = "Apply VACC modification"
     family = "prepare"
+    programs = vacc_modification.PROGRAMS
+    mends = (
+        "check:modification_missing",
+        "check:modification_differs",
+    )
 
     def offered(self, target: Target) -> bool:
         """On a host with accelerator cards."""

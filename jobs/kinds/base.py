@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel
 
+from jobs.parsers.progress import Progress
 from jobs.plans import Plan
 
 # Families of kinds, in the order of the way of a model, with the title of each.
@@ -205,6 +206,15 @@ class Kind(ABC):
     name: ClassVar[str]
     title: ClassVar[str]
     family: ClassVar[str]  # what sort of work it is: a key of FAMILIES
+    programs: ClassVar[Sequence[str]]  # names of those that its steps run, its toolchain's
+    # Kinds whose jobs it goes on with, beside those that name it as a successor.
+    follows: ClassVar[Sequence[str]] = ()
+    # Ids of known failures, and of checks, whose cause a job of this kind takes away.
+    mends: ClassVar[Sequence[str]] = ()
+    brings: ClassVar[bool] = False  # over a network: where it is silent, the other side may be slow
+    # What it asks each request to have, as far as its Params tell: see jobs.kinds.lengths.
+    lengths: ClassVar[Sequence[str]] = ()
+    progress_is_whole: ClassVar[bool] = True  # else of one concurrency after the other
     Params: ClassVar[type[BaseModel]]
 
     def __init_subclass__(cls, *, params: type[BaseModel]) -> None:
@@ -253,6 +263,17 @@ class Kind(ABC):
         ``jobs.successors`` leaves them out.
         """
         return ()
+
+    def progress(self, log: str) -> Progress | None:
+        """How far a job is, by the end of its log; None where that does not tell."""
+        return None
+
+    def work(self, params: Mapping[str, Any]) -> float | None:
+        """How much a job does, in any unit: two jobs of this kind take times as their works.
+
+        ``params`` may be of an older version: what is missing or wrong there may raise.
+        """
+        return None
 
     @abstractmethod
     def conclude(

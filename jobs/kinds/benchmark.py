@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 from django.utils.translation import gettext as _
 from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.catalog import PROMPT_SETS
 from jobs.errors import LaunchError
+from jobs.kinds import lengths, work
 from jobs.kinds.base import AssetRef, Choice, Conclusion, Kind, Measured, Need, Remark, Target
 from jobs.kinds.common import (
     asset,
@@ -20,8 +21,9 @@ from jobs.kinds.common import (
     site,
     tool_version,
 )
-from jobs.parsers import evalscope_perf
+from jobs.parsers import evalscope_perf, progress
 from jobs.parsers.evalscope_perf import PerfPoint
+from jobs.parsers.progress import Progress
 from jobs.plans import Plan
 from jobs.toolchains import evalscope, llama_cpp, vllm
 from jobs.toolchains.environments import EVALSCOPE
@@ -82,6 +84,8 @@ class Benchmark(Kind, params=Params):
     name = "benchmark"
     title = "Benchmark"
     family = "benchmark"
+    programs = evalscope.PROGRAMS
+    lengths = (lengths.OUTPUT,)
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
         """What ``field`` may be on this host."""
@@ -129,6 +133,14 @@ class Benchmark(Kind, params=Params):
     def successors(self, params: Params) -> Sequence[str]:
         """How right the same deployment is."""
         return ("evaluate",)
+
+    def progress(self, log: str) -> Progress | None:
+        """EvalScope's own bars."""
+        return progress.share_of_runs(log)
+
+    def work(self, params: Mapping[str, Any]) -> float:
+        """Rounds of requests, at each concurrency."""
+        return work.over_http(params)
 
     def conclude(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.catalog import ZooModel
-from jobs.kinds import vllm_common
+from jobs.kinds import lengths, vllm_common, work
 from jobs.kinds.base import AssetRef, Choice, Conclusion, Kind, Measured, Need, Remark, Target
 from jobs.kinds.common import asset, overlap_field, quiet_field
 from jobs.kinds.vacc import (
@@ -17,7 +17,8 @@ from jobs.kinds.vacc import (
     stack_field,
     stack_of,
 )
-from jobs.parsers import vllm_latency
+from jobs.parsers import progress, vllm_latency
+from jobs.parsers.progress import Progress
 from jobs.plans import Plan
 from jobs.toolchains import vllm_bench
 
@@ -70,6 +71,8 @@ class BenchmarkLatency(Kind, params=Params):
     name = "benchmark-latency"
     title = "Benchmark offline latency"
     family = "benchmark"
+    programs = vllm_bench.PROGRAMS
+    lengths = (lengths.INPUT, lengths.OUTPUT)
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
         """What ``field`` may be on this host."""
@@ -111,6 +114,14 @@ class BenchmarkLatency(Kind, params=Params):
     def successors(self, params: Params) -> Sequence[str]:
         """A server of the same weights."""
         return ("deploy-vllm",)
+
+    def progress(self, log: str) -> Progress | None:
+        """Batches that are done."""
+        return progress.iterations(log)
+
+    def work(self, params: Mapping[str, Any]) -> float:
+        """Batches, those that warm up too."""
+        return work.batches(params)
 
     def conclude(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from django.utils.translation import gettext as _
 from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.catalog import Stack
 from jobs.errors import LaunchError, ParseError
-from jobs.kinds import vllm_common
+from jobs.kinds import lengths, vllm_common, work
 from jobs.kinds.base import LOG, AssetRef, Choice, Conclusion, Kind, Measured, Need, Remark, Target
 from jobs.kinds.benchmark import Benchmark
 from jobs.kinds.common import asset, of_all, overlap_field, quiet_field, seed_field
@@ -22,7 +22,8 @@ from jobs.kinds.vacc import (
     stack_name,
     stack_of,
 )
-from jobs.parsers import vllm_bench_serve
+from jobs.parsers import progress, vllm_bench_serve
+from jobs.parsers.progress import Progress
 from jobs.parsers.vllm_bench_serve import Served
 from jobs.plans import Plan
 from jobs.toolchains import vllm_bench
@@ -129,6 +130,9 @@ class BenchmarkOnline(Kind, params=Params):
     name = "benchmark-online"
     title = "Benchmark online"
     family = "benchmark"
+    programs = vllm_bench.PROGRAMS
+    lengths = (lengths.INPUT, lengths.OUTPUT)
+    progress_is_whole = False
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
         """What ``field`` may be on this host."""
@@ -203,6 +207,14 @@ class BenchmarkOnline(Kind, params=Params):
     def successors(self, params: Params) -> Sequence[str]:
         """How right the same deployment is."""
         return ("evaluate-opencompass", "evaluate-evalscope", "evaluate")
+
+    def progress(self, log: str) -> Progress | None:
+        """Requests of the run that goes on."""
+        return progress.requests(log)
+
+    def work(self, params: Mapping[str, Any]) -> float:
+        """Rounds of requests, at each concurrency."""
+        return work.over_http(params)
 
     def conclude(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.catalog import ZooModel
-from jobs.kinds import vllm_common
+from jobs.kinds import lengths, vllm_common, work
 from jobs.kinds.base import AssetRef, Choice, Conclusion, Kind, Measured, Need, Remark, Target
 from jobs.kinds.common import asset, overlap_field, quiet_field
 from jobs.kinds.vacc import (
@@ -18,7 +18,8 @@ from jobs.kinds.vacc import (
     stack_field,
     stack_of,
 )
-from jobs.parsers import vllm_throughput
+from jobs.parsers import progress, vllm_throughput
+from jobs.parsers.progress import Progress
 from jobs.plans import Plan
 from jobs.toolchains import vllm_bench
 
@@ -59,6 +60,8 @@ class BenchmarkThroughput(Kind, params=Params):
     name = "benchmark-throughput"
     title = "Benchmark offline throughput"
     family = "benchmark"
+    programs = vllm_bench.PROGRAMS
+    lengths = (lengths.INPUT, lengths.OUTPUT)
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
         """What ``field`` may be on this host."""
@@ -104,6 +107,14 @@ class BenchmarkThroughput(Kind, params=Params):
     def successors(self, params: Params) -> Sequence[str]:
         """The other offline benchmark of the same weights, then a server."""
         return ("benchmark-latency", "deploy-vllm")
+
+    def progress(self, log: str) -> Progress | None:
+        """Prompts that are processed."""
+        return progress.prompts(log)
+
+    def work(self, params: Mapping[str, Any]) -> float:
+        """All requests together."""
+        return work.all_at_once(params)
 
     def conclude(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int

@@ -20,7 +20,8 @@ from jobs.kinds.vacc import (
     stack_of,
     vacc_site,
 )
-from jobs.parsers import reports, vacc_reports
+from jobs.parsers import progress, reports, vacc_reports
+from jobs.parsers.progress import Progress
 from jobs.plans import Plan
 from jobs.toolchains import vacc_images
 from jobs.toolchains.vacc_images import Building, image_of, variant
@@ -81,6 +82,13 @@ class BuildImages(Kind, params=Params):
     name = "build-images"
     title = "Build images"
     family = "prepare"
+    programs = vacc_images.PROGRAMS
+    mends = (
+        "image-missing",
+        "base-image-missing",
+        "check:image_missing",
+    )
+    brings = True
 
     def offered(self, target: Target) -> bool:
         """On a host with accelerator cards."""
@@ -141,6 +149,10 @@ class BuildImages(Kind, params=Params):
     def successors(self, params: Params) -> Sequence[str]:
         """What runs in the image."""
         return ("deploy-vllm", "benchmark-throughput", "benchmark-latency")
+
+    def progress(self, log: str) -> Progress | None:
+        """Steps of a build, layers of a pull."""
+        return progress.image(log)
 
     def conclude(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from jobs.catalog import MODELS
 from jobs.kinds.base import AssetRef, Choice, Conclusion, Kind, Need, Remark, Target
 from jobs.kinds.common import asset, gguf_choices, site, size
-from jobs.parsers import reports
+from jobs.parsers import progress, reports
+from jobs.parsers.progress import Progress
 from jobs.plans import Plan
 from jobs.toolchains import llama_cpp
 from jobs.toolchains.environments import LLAMA_CPP
@@ -38,6 +39,7 @@ class Compile(Kind, params=Params):
     name = "compile"
     title = "Compile"
     family = "compile"
+    programs = llama_cpp.PROGRAMS
 
     def offered(self, target: Target) -> bool:
         """On a host without accelerator cards."""
@@ -87,6 +89,10 @@ class Compile(Kind, params=Params):
     def successors(self, params: Params) -> Sequence[str]:
         """Serve it."""
         return ("deploy",)
+
+    def progress(self, log: str) -> Progress | None:
+        """Tensors that llama.cpp has quantised."""
+        return progress.tensors(log)
 
     def conclude(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int

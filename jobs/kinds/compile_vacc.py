@@ -26,7 +26,8 @@ from jobs.kinds.vacc import (
     stack_of,
     vacc_site,
 )
-from jobs.parsers import reports, vacc_reports
+from jobs.parsers import progress, reports, vacc_reports
+from jobs.parsers.progress import Progress
 from jobs.plans import Plan
 from jobs.toolchains import vamc
 from jobs.toolchains.vacc_datasets import DATASETS
@@ -246,6 +247,7 @@ class CompileVacc(Kind, params=Params):
     name = "compile-vacc"
     title = "Compile for VACC"
     family = "compile"
+    programs = vamc.PROGRAMS
 
     def offered(self, target: Target) -> bool:
         """On a host with accelerator cards."""
@@ -332,6 +334,10 @@ class CompileVacc(Kind, params=Params):
     def successors(self, params: Params) -> Sequence[str]:
         """Serve it."""
         return ("deploy-build-in",)
+
+    def progress(self, log: str) -> Progress | None:
+        """How much is read, or what vamc counts."""
+        return progress.compiled(log)
 
     def conclude(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int

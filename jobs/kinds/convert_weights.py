@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from jobs.kinds.base import AssetRef, Choice, Conclusion, Kind, Need, Remark, Target
 from jobs.kinds.common import asset, gguf_choices, site, size
 from jobs.kinds.vacc import model_of_asset
-from jobs.parsers import reports
+from jobs.parsers import progress, reports
+from jobs.parsers.progress import Progress
 from jobs.plans import Plan
 from jobs.toolchains import vllm_cpu
 from jobs.toolchains.environments import VLLM_CPU
@@ -34,6 +35,7 @@ class ConvertWeights(Kind, params=Params):
     name = "convert-weights"
     title = "Convert weights for vLLM"
     family = "prepare"
+    programs = vllm_cpu.PROGRAMS
 
     def offered(self, target: Target) -> bool:
         """On a host without accelerator cards."""
@@ -76,6 +78,10 @@ class ConvertWeights(Kind, params=Params):
     def successors(self, params: Params) -> Sequence[str]:
         """vLLM takes the folder as it is."""
         return ("deploy-vllm", "benchmark-throughput", "benchmark-latency")
+
+    def progress(self, log: str) -> Progress | None:
+        """Tensors that llama.cpp has quantised."""
+        return progress.tensors(log)
 
     def conclude(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int

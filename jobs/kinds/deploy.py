@@ -71,6 +71,7 @@ class Deploy(Kind, params=Params):
     name = "deploy"
     title = "Deploy"
     family = "deploy"
+    programs = llama_cpp.PROGRAMS
 
     def offered(self, target: Target) -> bool:
         """On a host without accelerator cards."""

@@ -125,6 +125,7 @@ class DeployBuildIn(Kind, params=Params):
     name = "deploy-build-in"
     title = "Deploy Build_In"
     family = "deploy"
+    programs = build_in.PROGRAMS
 
     def offered(self, target: Target) -> bool:
         """On a host with accelerator cards."""

@@ -24,7 +24,8 @@ from jobs.kinds.vacc import (
     stack_of,
     vacc_site,
 )
-from jobs.parsers import reports
+from jobs.parsers import progress, reports
+from jobs.parsers.progress import Progress
 from jobs.plans import Plan
 from jobs.toolchains import vllm
 
@@ -129,6 +130,7 @@ class DeployVllm(Kind, params=Params):
     name = "deploy-vllm"
     title = "Deploy with vLLM"
     family = "deploy"
+    programs = vllm.PROGRAMS
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
         """What ``field`` may be on this host."""
@@ -215,6 +217,10 @@ class DeployVllm(Kind, params=Params):
     def successors(self, params: Params) -> Sequence[str]:
         """Measure it."""
         return ("benchmark-online", "evaluate-opencompass", "evaluate-evalscope", "evaluate")
+
+    def progress(self, log: str) -> Progress | None:
+        """Shards that are loaded."""
+        return progress.shards(log)
 
     def conclude(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int

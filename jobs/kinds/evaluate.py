@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from django.utils.translation import gettext as _
 from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.catalog import QUESTION_SETS, Question
 from jobs.errors import LaunchError
+from jobs.kinds import work
 from jobs.kinds.base import (
     AssetRef,
     Choice,
@@ -21,9 +23,10 @@ from jobs.kinds.base import (
     Target,
 )
 from jobs.kinds.common import asset, site, tool_version
-from jobs.parsers import evalscope_eval
+from jobs.parsers import evalscope_eval, progress
 from jobs.parsers.answers import Answered, kept
 from jobs.parsers.evalscope_eval import Scored
+from jobs.parsers.progress import Progress
 from jobs.plans import Plan
 from jobs.toolchains import evalscope
 from jobs.toolchains.environments import EVALSCOPE
@@ -93,6 +96,7 @@ class Evaluate(Kind, params=Params):
     name = "evaluate"
     title = "Evaluate"
     family = "evaluate"
+    programs = evalscope.PROGRAMS
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
         """What ``field`` may be on this host."""
@@ -128,6 +132,14 @@ class Evaluate(Kind, params=Params):
     def successors(self, params: Params) -> Sequence[str]:
         """How fast the same deployment is."""
         return ("benchmark",)
+
+    def progress(self, log: str) -> Progress | None:
+        """EvalScope's own bars."""
+        return progress.share_of_runs(log)
+
+    def work(self, params: Mapping[str, Any]) -> float:
+        """Questions, in parallel."""
+        return work.shipped_questions(params)
 
     def conclude(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from django.utils.translation import gettext as _
 from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.catalog import STACKS
 from jobs.errors import LaunchError
-from jobs.kinds import evaluate
+from jobs.kinds import evaluate, work
 from jobs.kinds.base import (
     AssetRef,
     Choice,
@@ -32,9 +32,10 @@ from jobs.kinds.vacc import (
     stack_of,
     vacc_site,
 )
-from jobs.parsers import evalscope_eval
+from jobs.parsers import evalscope_eval, progress
 from jobs.parsers.answers import kept
 from jobs.parsers.evalscope_eval import EvalReport, Evaluation, Scored
+from jobs.parsers.progress import Progress
 from jobs.plans import Plan
 from jobs.toolchains import evalscope_hub
 from jobs.toolchains.environments import EVALSCOPE
@@ -143,6 +144,7 @@ class EvaluateEvalscope(Kind, params=Params):
     name = "evaluate-evalscope"
     title = "Evaluate with EvalScope"
     family = "evaluate"
+    programs = evalscope_hub.PROGRAMS
 
     def offered(self, target: Target) -> bool:
         """On a host with accelerator cards."""
@@ -212,6 +214,14 @@ class EvaluateEvalscope(Kind, params=Params):
     def successors(self, params: Params) -> Sequence[str]:
         """How fast the same deployment is."""
         return ("benchmark-online", "benchmark")
+
+    def progress(self, log: str) -> Progress | None:
+        """EvalScope's own bars."""
+        return progress.share_of_runs(log)
+
+    def work(self, params: Mapping[str, Any]) -> float:
+        """Questions of all sets, in parallel."""
+        return work.public_questions(params)
 
     def conclude(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from jobs.catalog import STACKS
 from jobs.catalog.evaluation_sets import EVALUATION_SETS
 from jobs.errors import LaunchError
+from jobs.kinds import work
 from jobs.kinds.base import (
     AssetRef,
     Choice,
@@ -32,8 +33,10 @@ from jobs.kinds.vacc import (
     vacc_site,
 )
 from jobs.parsers import opencompass as parser
+from jobs.parsers import progress
 from jobs.parsers.answers import Answered, kept
 from jobs.parsers.opencompass import Run, SetResult
+from jobs.parsers.progress import Progress
 from jobs.plans import Plan
 from jobs.toolchains import opencompass
 from jobs.toolchains.opencompass import CEVAL, Asking
@@ -133,6 +136,7 @@ class EvaluateOpencompass(Kind, params=Params):
     name = "evaluate-opencompass"
     title = "Evaluate with OpenCompass"
     family = "evaluate"
+    programs = opencompass.PROGRAMS
 
     def offered(self, target: Target) -> bool:
         """On a host with accelerator cards."""
@@ -208,6 +212,14 @@ class EvaluateOpencompass(Kind, params=Params):
     def successors(self, params: Params) -> Sequence[str]:
         """How fast the same deployment is."""
         return ("benchmark-online", "benchmark")
+
+    def progress(self, log: str) -> Progress | None:
+        """Sets that are asked, then scored."""
+        return progress.sets(log)
+
+    def work(self, params: Mapping[str, Any]) -> float:
+        """Questions of all sets, in parallel."""
+        return work.public_questions(params)
 
     def conclude(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int

@@ -9,18 +9,13 @@ from jobs.kinds.base import Remark
 
 APART = 0.1  # of what was asked for: so much is said nothing of
 INPUT, OUTPUT = "input_tokens", "output_tokens"
-# What each kind asks for, as far as its Params tell; written prompts have their own length.
-_ASKS: Mapping[str, Sequence[str]] = {
-    "benchmark": (OUTPUT,),
-    "benchmark-online": (INPUT, OUTPUT),
-    "benchmark-throughput": (INPUT, OUTPUT),
-    "benchmark-latency": (INPUT, OUTPUT),
-}
 
 
-def asked(kind: str, params: Mapping[str, Any]) -> dict[str, int]:
-    """``{"input_tokens": n, "output_tokens": n}`` of a request, without what is not asked for."""
-    names = _ASKS.get(kind, ())
+def asked(names: Sequence[str], params: Mapping[str, Any]) -> dict[str, int]:
+    """``{"input_tokens": n, "output_tokens": n}`` of a request, without what is not asked for.
+
+    ``names``: what the kind asks for; written prompts have their own length.
+    """
     if params.get("dataset") == "sharegpt":
         names = (OUTPUT,)
     return {name: params[name] for name in names if isinstance(params.get(name), int)}

@@ -12,7 +12,8 @@ from jobs.catalog import MODELS, PackageSource, ZooModel
 from jobs.errors import LaunchError
 from jobs.kinds.base import Choice, Conclusion, Kind, Remark, Target
 from jobs.kinds.common import site, size
-from jobs.parsers import reports
+from jobs.parsers import progress, reports
+from jobs.parsers.progress import Progress
 from jobs.plans import Plan
 from jobs.toolchains import environments, weights
 from jobs.toolchains.environments import ENVIRONMENTS, VLLM_CPU, Environment
@@ -54,6 +55,8 @@ class Prepare(Kind, params=Params):
     name = "prepare"
     title = "Prepare"
     family = "prepare"
+    programs = environments.PROGRAMS
+    brings = True
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
         """What ``field`` may be on this host."""
@@ -101,6 +104,10 @@ class Prepare(Kind, params=Params):
         if params.what == "weights":
             return ("compile", "convert-weights")
         return ("convert-weights",) if params.environment == VLLM_CPU else ()
+
+    def progress(self, log: str) -> Progress | None:
+        """What pip prints, or how much is unpacked."""
+        return progress.packages_or_size(log)
 
     def conclude(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int

@@ -20,7 +20,8 @@ from jobs.kinds.vacc import (
     stack_field,
     vacc_site,
 )
-from jobs.parsers import reports, vacc_reports
+from jobs.parsers import progress, reports, vacc_reports
+from jobs.parsers.progress import Progress
 from jobs.plans import Plan
 from jobs.toolchains import hub, vacc_datasets
 from jobs.toolchains.hub import HF_MIRROR, Download
@@ -67,6 +68,13 @@ class PrepareDatasets(Kind, params=Params):
     name = "prepare-datasets"
     title = "Prepare datasets"
     family = "prepare"
+    programs = vacc_datasets.PROGRAMS
+    mends = (
+        "calibration-data-missing",
+        "dataset-missing",
+        "archive-missing",
+    )
+    brings = True
 
     def offered(self, target: Target) -> bool:
         """On a host with accelerator cards."""
@@ -150,6 +158,10 @@ class PrepareDatasets(Kind, params=Params):
         if params.dataset == OPENCOMPASS:
             return ("evaluate-opencompass",)
         return ("compile-vacc",) if DATASETS[params.dataset].calibrates else ("benchmark-online",)
+
+    def progress(self, log: str) -> Progress | None:
+        """How much is there of a download."""
+        return progress.brought(log)
 
     def conclude(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int

@@ -62,6 +62,12 @@ class PrepareOpencompass(Kind, params=Params):
     name = "prepare-opencompass"
     title = "Prepare OpenCompass"
     family = "prepare"
+    programs = opencompass_env.PROGRAMS
+    mends = (
+        "opencompass-packages",
+        "check:conda_env_missing",
+    )
+    brings = True
 
     def offered(self, target: Target) -> bool:
         """On a host with accelerator cards."""

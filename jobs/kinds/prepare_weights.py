@@ -21,7 +21,8 @@ from jobs.kinds.vacc import (
     stack_field,
     vacc_site,
 )
-from jobs.parsers import reports, vacc_reports
+from jobs.parsers import progress, reports, vacc_reports
+from jobs.parsers.progress import Progress
 from jobs.plans import Plan
 from jobs.toolchains import hub, vacc_weights
 from jobs.toolchains.hub import HF_MIRROR, Download
@@ -99,6 +100,12 @@ class PrepareWeights(Kind, params=Params):
     name = "prepare-weights"
     title = "Prepare weights"
     family = "prepare"
+    programs = vacc_weights.PROGRAMS
+    mends = (
+        "check:weights_missing",
+        "check:shard_missing",
+    )
+    brings = True
 
     def offered(self, target: Target) -> bool:
         """On a host with accelerator cards."""
@@ -178,6 +185,10 @@ class PrepareWeights(Kind, params=Params):
             return ("apply-modification",)
         compiled = ("compile-vacc",) if "build_in" in model.paths else ()
         return (*compiled, "deploy-vllm", "benchmark-throughput", "benchmark-latency")
+
+    def progress(self, log: str) -> Progress | None:
+        """How much is there of a download."""
+        return progress.brought(log)
 
     def conclude(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int

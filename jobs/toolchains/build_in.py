@@ -16,6 +16,7 @@ from jobs.toolchains import yaml_text
 from jobs.toolchains.site import FILES, port_checks, script
 from jobs.toolchains.vacc_site import VaccSite
 
+PROGRAMS = ("llmdeploy", "python3", "vastgenx")
 KIND = "deploy-build-in"
 TEMPLATE = "llmdeploy.yaml"
 # A server is started again from its own folder, when the job's may be gone.

@@ -13,6 +13,8 @@ from jobs.toolchains.environments import ENVIRONMENTS, EVALSCOPE
 from jobs.toolchains.seeds import seed_word
 from jobs.toolchains.site import FILES, Site, script
 
+PROGRAMS = ("python",)
+
 # Nothing is fetched from a hub, and what it caches stays in the job's folder.
 _ENV = (
     ("PYTHONUNBUFFERED", "1"),

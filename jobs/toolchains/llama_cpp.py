@@ -9,6 +9,7 @@ from jobs.plans import Output, Plan, PlanFile, Step, Watch, literal
 from jobs.toolchains.environments import ENVIRONMENTS, LLAMA_CPP
 from jobs.toolchains.site import FILES, Site, path_in, script
 
+PROGRAMS = ("python",)
 NAME = "llama.cpp"
 # What people ask for -> llama.cpp's name of the type.
 FILE_TYPES = {"fp16": "F16", "int8": "Q8_0"}

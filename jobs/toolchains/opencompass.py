@@ -17,6 +17,7 @@ from jobs.toolchains import opencompass_env, vllm
 from jobs.toolchains.site import FILES, script
 from jobs.toolchains.vacc_site import VaccSite
 
+PROGRAMS = ("opencompass", "python3")
 KIND = "evaluate-opencompass"
 CONFIG = "eval_ds.py"
 OUTPUTS = "outputs"

@@ -10,6 +10,7 @@ from jobs.plans import Check, Output, Plan, PlanFile, Step, literal
 from jobs.toolchains.site import FILES, script
 from jobs.toolchains.vacc_site import VaccSite
 
+PROGRAMS = ("conda", "git", "pip", "python", "python3")
 KIND = "prepare-opencompass"
 NAME = "opencompass"
 # The deployment guide, Pytorch Deploy, step 4.1.

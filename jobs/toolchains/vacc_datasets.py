@@ -16,6 +16,7 @@ from jobs.toolchains.hub import Download
 from jobs.toolchains.site import FILES, script
 from jobs.toolchains.vacc_site import VaccSite
 
+PROGRAMS = ("python3", "unzip", "wget")
 KIND = "prepare-datasets"
 OPENCOMPASS = "opencompass"
 _SCRIPT = "verify_dataset.py"

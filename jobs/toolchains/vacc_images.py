@@ -11,6 +11,7 @@ from jobs.plans import Check, Output, Plan, PlanFile, Step, literal
 from jobs.toolchains.site import FILES, script
 from jobs.toolchains.vacc_site import VaccSite
 
+PROGRAMS = ("docker", "git", "python3")
 KIND = "build-images"
 NAME = "vllm_vacc"
 # vLLM's own Dockerfiles at v0.7.2: Dockerfile.cpu takes this argument, Dockerfile.arm is beside it.

@@ -17,6 +17,7 @@ from jobs.plans import Check, Output, Plan, PlanFile, Step, literal
 from jobs.toolchains.site import FILES, script
 from jobs.toolchains.vacc_site import VaccSite
 
+PROGRAMS = ("python3",)
 KIND = "apply-modification"
 EXPECTED = "expected.json"
 _SCRIPT = "apply_modification.py"

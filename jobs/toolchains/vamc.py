@@ -17,6 +17,7 @@ from jobs.toolchains import yaml_text
 from jobs.toolchains.site import FILES, script
 from jobs.toolchains.vacc_site import VaccSite
 
+PROGRAMS = ("python3", "vamc")
 KIND = "compile-vacc"
 NAME = "vamc"
 MODEL_ARCH = "vacc"

@@ -15,6 +15,7 @@ from jobs.toolchains.seeds import seed_word
 from jobs.toolchains.site import SCRIPTS, Site
 from jobs.toolchains.vacc_site import VaccSite
 
+PROGRAMS = ("docker", "vllm")
 IN_DEPLOYMENT = "{deployment.container}"
 OWN_NAME = "vllm-bench-{job}"
 # Inside the container: the guide's folder of results, and ours, one a job.
