@@ -10,11 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.catalog import PROMPT_SETS
 from jobs.errors import LaunchError
-from jobs.kinds import lengths, work
-from jobs.kinds.base import AssetRef, Choice, Conclusion, Kind, Measured, Need, Remark, Target
+from jobs.kinds import lengths, over_http, work
+from jobs.kinds.base import AssetRef, Choice, Conclusion, Kind, Need, Remark, Target
 from jobs.kinds.common import (
     asset,
-    of_all,
     overlap_field,
     quiet_field,
     seed_field,
@@ -30,8 +29,6 @@ from jobs.toolchains.environments import EVALSCOPE
 
 # What each engine tells of itself under /metrics.
 _COUNTERS = {llama_cpp.NAME: llama_cpp.METRICS, "vllm": vllm.METRICS}
-# With fewer requests than this the 99th percentile is just the slowest one.
-ENOUGH_FOR_P99 = 100
 
 
 class Params(BaseModel):
@@ -149,57 +146,26 @@ class Benchmark(Kind, params=Params):
         requests are counted over all.
         """
         points = evalscope_perf.parse(outputs)
-        failed = sum(point.failed for point in points)
         done = [point for point in points if point.completed]
-        if not done:
-            return Conclusion(failure=Remark("benchmark:no_request", {"failed": failed}))
-        if not any(point.metrics.get("output_tokens_per_s") for point in done):
+        if done and not any(point.metrics.get(over_http.RATE) for point in done):
             return Conclusion(failure=Remark("benchmark:no_token"))
-        best = max(done, key=lambda point: point.metrics.get("output_tokens_per_s", 0.0))
-        return Conclusion(
-            sentence=Remark(
-                "benchmark:done",
-                {
-                    "output_tokens_per_s": best.metrics.get("output_tokens_per_s", 0.0),
-                    "concurrency": best.concurrency,
-                },
-            ),
-            measured=Measured(
-                sort="benchmark",
-                what=f"{params.prompts} → {params.output_tokens} tok",
-                tool=f"evalscope {tool_version(plan, EVALSCOPE)}",
-                metrics=of_all(best.metrics, ((p.completed, p.failed) for p in points)),
-                points=[(point.concurrency, point.metrics) for point in points],
-                remarks=_remarks(params, points),
-                began=evalscope_perf.began(outputs.get(evalscope.WINDOWS, b"")),
-            ),
+        return over_http.outcome(
+            points,
+            what=f"{params.prompts} → {params.output_tokens} tok",
+            tool=f"evalscope {tool_version(plan, EVALSCOPE)}",
+            remarks=_remarks(params, points),
+            began=evalscope_perf.began(outputs.get(evalscope.WINDOWS, b"")),
         )
 
 
 def _remarks(params: Params, points: Sequence[PerfPoint]) -> list[Remark]:
-    remarks = [
-        Remark(
-            "benchmark:failed_requests",
-            {
-                "failed": point.failed,
-                "total": point.failed + point.completed,
-                "concurrency": point.concurrency,
-            },
-        )
-        for point in points
-        if point.failed
+    streamed = any("ttft_mean_ms" in point.metrics for point in points)
+    return [
+        *over_http.failed_remarks(points),
+        *([] if streamed else [Remark("benchmark:no_stream")]),
+        *over_http.few_remark(params.requests),
+        *over_http.missing_remark(params.concurrency, points),
     ]
-    if not any("ttft_mean_ms" in point.metrics for point in points):
-        remarks.append(Remark("benchmark:no_stream"))
-    if params.requests < ENOUGH_FOR_P99:
-        remarks.append(Remark("benchmark:few_requests", {"requests": params.requests}))
-    measured = {point.concurrency for point in points}
-    missing = [value for value in params.concurrency if value not in measured]
-    if missing:
-        remarks.append(
-            Remark("benchmark:not_measured", {"concurrency": ", ".join(map(str, missing))})
-        )
-    return remarks
 
 
 def _deployment(params: Params, target: Target) -> AssetRef:

@@ -11,10 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.catalog import Stack
 from jobs.errors import LaunchError, ParseError
-from jobs.kinds import lengths, vllm_common, work
-from jobs.kinds.base import LOG, AssetRef, Choice, Conclusion, Kind, Measured, Need, Remark, Target
+from jobs.kinds import lengths, over_http, vllm_common, work
+from jobs.kinds.base import LOG, AssetRef, Choice, Conclusion, Kind, Need, Remark, Target
 from jobs.kinds.benchmark import Benchmark
-from jobs.kinds.common import asset, of_all, overlap_field, quiet_field, seed_field
+from jobs.kinds.common import asset, overlap_field, quiet_field, seed_field
 from jobs.kinds.vacc import (
     PATH_PATTERN,
     exact_field,
@@ -24,7 +24,6 @@ from jobs.kinds.vacc import (
 )
 from jobs.parsers import progress, vllm_bench_serve
 from jobs.parsers.progress import Progress
-from jobs.parsers.vllm_bench_serve import Served
 from jobs.plans import Plan
 from jobs.toolchains import vllm_bench
 from jobs.toolchains.site import Site
@@ -34,8 +33,6 @@ SHAREGPT = ("datasets", "sharegpt", "ShareGPT_V3_unfiltered_cleaned_split.json")
 # No more than half of what the deployment takes in all, for an input and for an output.
 _FITS_HALF = (("deployment", "max_total", 0.5),)
 _FITS_INPUT = (*_FITS_HALF, ("deployment", "max_input", 1))
-# With fewer requests than this the 99th percentile is just the slowest one.
-ENOUGH_FOR_P99 = 100
 
 
 class Params(BaseModel):
@@ -226,46 +223,17 @@ class BenchmarkOnline(Kind, params=Params):
         runs = [vllm_bench_serve.parse(path, content) for path, content in files.items()]
         if not runs:
             runs = list(vllm_bench_serve.parse_log("log", outputs.get(LOG, b"")))
-        done = sorted((run for run in runs if run.completed), key=lambda run: run.concurrency or 0)
-        if not done:
-            failed = sum(run.failed for run in runs)
-            return Conclusion(failure=Remark("benchmark:no_request", {"failed": failed}))
-        best = max(done, key=lambda run: run.metrics.get("output_tokens_per_s", 0.0))
-        rate = best.metrics.get("output_tokens_per_s")
-        if rate is None:
+        runs.sort(key=lambda run: run.concurrency or 0)
+        done = [run for run in runs if run.completed]
+        if done and not any(over_http.RATE in run.metrics for run in done):
             raise ParseError("the result has no output rate")
-        return Conclusion(
-            sentence=Remark(
-                "benchmark:done",
-                {"output_tokens_per_s": rate, "concurrency": best.concurrency or 0},
-            ),
-            measured=Measured(
-                sort="benchmark",
-                what=_what(params),
-                tool=f"vLLM {stack_of(params).vllm.version} bench serve",
-                metrics=of_all(best.metrics, ((run.completed, run.failed) for run in runs)),
-                points=[(run.concurrency or 0, run.metrics) for run in done],
-                remarks=_remarks(params, runs),
-            ),
+        return over_http.outcome(
+            runs,
+            what=_what(params),
+            tool=f"vLLM {stack_of(params).vllm.version} bench serve",
+            remarks=[*over_http.failed_remarks(runs), *over_http.few_remark(params.requests)],
+            keeps_failed=False,
         )
-
-
-def _remarks(params: Params, runs: Sequence[Served]) -> list[Remark]:
-    remarks = [
-        Remark(
-            "benchmark:failed_requests",
-            {
-                "failed": run.failed,
-                "total": run.failed + run.completed,
-                "concurrency": run.concurrency or 0,
-            },
-        )
-        for run in runs
-        if run.failed
-    ]
-    if params.requests < ENOUGH_FOR_P99:
-        remarks.append(Remark("benchmark:few_requests", {"requests": params.requests}))
-    return remarks
 
 
 def _check_deployment(params: Params, deployment: AssetRef) -> None:
