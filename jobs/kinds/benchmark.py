@@ -8,7 +8,6 @@ from typing import Annotated, Any
 from django.utils.translation import gettext as _
 from pydantic import BaseModel, ConfigDict, Field
 
-from jobs.catalog import PROMPT_SETS
 from jobs.errors import LaunchError
 from jobs.kinds import lengths, over_http, work
 from jobs.kinds.base import AssetRef, Choice, Conclusion, Kind, Need, Remark, Target
@@ -24,11 +23,8 @@ from jobs.parsers import evalscope_perf, progress
 from jobs.parsers.evalscope_perf import PerfPoint
 from jobs.parsers.progress import Progress
 from jobs.plans import Plan
-from jobs.toolchains import evalscope, llama_cpp, vllm
+from jobs.toolchains import evalscope
 from jobs.toolchains.environments import EVALSCOPE
-
-# What each engine tells of itself under /metrics.
-_COUNTERS = {llama_cpp.NAME: llama_cpp.METRICS, "vllm": vllm.METRICS}
 
 
 class Params(BaseModel):
@@ -86,9 +82,7 @@ class Benchmark(Kind, params=Params):
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
         """What ``field`` may be on this host."""
-        if field == "prompts":
-            return [Choice(key, f"{key} ({len(lines)})") for key, lines in PROMPT_SETS.items()]
-        return None
+        return over_http.prompt_choices() if field == "prompts" else None
 
     def needs(self, params: Params, target: Target) -> Sequence[Need]:
         """EvalScope."""
@@ -109,17 +103,14 @@ class Benchmark(Kind, params=Params):
         if served.data.get("api_key"):
             words = _("EvalScope would show its key in the list of processes: benchmark it online.")
             raise LaunchError(words, "deployment")
-        if len(set(params.concurrency)) < len(params.concurrency):
-            raise LaunchError(_("Each concurrency once."), "concurrency")
-        if params.prompts not in PROMPT_SETS:
-            raise LaunchError(_("There is no such set of prompts."), "prompts")
+        over_http.check_concurrency(params.concurrency)
         return evalscope.perf_plan(
             evalscope.Load(
                 concurrency=params.concurrency,
                 requests=params.requests,
                 output_tokens=params.output_tokens,
-                prompts=PROMPT_SETS[params.prompts],
-                metrics=_COUNTERS.get(str(served.data.get("toolchain")), ()),
+                prompts=over_http.prompts_of(params.prompts),
+                metrics=over_http.counters_of(served),
                 streamed=not served.data.get("bare_stream"),
                 has_dies=target.has_dies,
                 seed=params.seed,

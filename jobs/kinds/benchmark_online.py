@@ -260,8 +260,7 @@ def _check_deployment(params: Params, deployment: AssetRef) -> None:
 
 def _check_load(params: Params, stack: Stack, deployment: AssetRef) -> None:
     """Refuse what is known to end without a result, unless it was asked for to the letter."""
-    if len(set(params.concurrency)) < len(params.concurrency):
-        raise LaunchError(_("Each concurrency once."), "concurrency")
+    over_http.check_concurrency(params.concurrency)
     if params.as_in_guide:
         if len(params.concurrency) > 1:  # must not be lost in silence
             raise LaunchError(_("The printed command measures one concurrency."), "concurrency")

@@ -5,9 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from jobs.kinds.base import Conclusion, Measured, Remark
-from jobs.kinds.common import of_all
+from django.utils.translation import gettext as _
 
+from jobs.catalog import PROMPT_SETS
+from jobs.errors import LaunchError
+from jobs.kinds.base import AssetRef, Choice, Conclusion, Measured, Remark
+from jobs.kinds.common import of_all
+from jobs.toolchains import llama_cpp, vllm
+
+# What each engine tells of itself under /metrics.
+_COUNTERS = {llama_cpp.NAME: llama_cpp.METRICS, "vllm": vllm.METRICS}
 # With fewer requests than this the 99th percentile is just the slowest one.
 ENOUGH_FOR_P99 = 100
 RATE = "output_tokens_per_s"
@@ -31,6 +38,37 @@ class Point(Protocol):
     @property
     def metrics(self) -> Mapping[str, float]:
         """By name of ``jobs.metrics``."""
+
+
+def counters_of(served: AssetRef) -> tuple[str, ...]:
+    """What the engine of a deployment tells of itself under /metrics; () where nobody knows."""
+    return _COUNTERS.get(str(served.data.get("toolchain")), ())
+
+
+def check_concurrency(values: Sequence[int]) -> None:
+    """Refuse one that is named twice.
+
+    Raises:
+        LaunchError: at the field.
+    """
+    if len(set(values)) < len(values):
+        raise LaunchError(_("Each concurrency once."), "concurrency")
+
+
+def prompt_choices() -> list[Choice]:
+    """Sets of prompts that ship with the project, each with how many it has."""
+    return [Choice(key, f"{key} ({len(lines)})") for key, lines in PROMPT_SETS.items()]
+
+
+def prompts_of(name: str) -> tuple[str, ...]:
+    """The prompts of a set.
+
+    Raises:
+        LaunchError: there is none of this name.
+    """
+    if name not in PROMPT_SETS:
+        raise LaunchError(_("There is no such set of prompts."), "prompts")
+    return PROMPT_SETS[name]
 
 
 def outcome(
