@@ -9,6 +9,7 @@ PROGRAMS = frozenset(
         "docker",
         "evalscope",
         "git",
+        "guidellm",
         "hf",
         "hfd.sh",
         "llmdeploy",

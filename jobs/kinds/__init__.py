@@ -8,6 +8,7 @@ from typing import Any
 from jobs.kinds.apply_modification import ApplyModification
 from jobs.kinds.base import Kind
 from jobs.kinds.benchmark import Benchmark
+from jobs.kinds.benchmark_guidellm import BenchmarkGuidellm
 from jobs.kinds.benchmark_latency import BenchmarkLatency
 from jobs.kinds.benchmark_online import BenchmarkOnline
 from jobs.kinds.benchmark_throughput import BenchmarkThroughput
@@ -42,6 +43,7 @@ _ALL: tuple[Kind, ...] = (
     DeployBuildIn(),
     DeployVllm(),
     Benchmark(),
+    BenchmarkGuidellm(),
     BenchmarkOnline(),
     BenchmarkThroughput(),
     BenchmarkLatency(),
