@@ -129,8 +129,8 @@ def install(python, requirements):
     if subprocess.call(command + ["-r", os.path.join(ROOT, requirements)]) != 0:
         fail(
             "Installing %s failed; pip's own words are above.\n"
-            "pip.conf and PIP_INDEX_URL are honoured. Without a network: WHEELS_DIR, see README.md."
-            % requirements
+            "pip.conf and PIP_INDEX_URL are honoured. "
+            "Without a network: WHEELS_DIR, see docs/run/offline.md." % requirements
         )
     with open(stamp, "w") as file:
         file.write(wanted)

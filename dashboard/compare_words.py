@@ -137,18 +137,18 @@ def barred_words(comparison: Comparison) -> str:
 
 
 def barrier_words(barrier: Difference) -> str:
-    """What of the work differs: "Requests: 50, 100"; of a checksum, that it does."""
+    """What of the work differs: "Requests: 50 / 100"; of a checksum, that it does."""
     if barrier.is_unknown:
-        return _("Not known: %(name)s.") % {"name": part_title(barrier.name)}
+        return _("Not known: %(name)s") % {"name": part_title(barrier.name)}
     if barrier.name == "questions_sha256":
-        return _("The question sets differ.")
+        return _("The question sets differ")
     if barrier.name == "scorer_sha256":
-        return _("The rule by which an answer counts differs.")
+        return _("The rule by which an answer counts differs")
     if barrier.is_checksum:
-        return _("The data sets differ.")
+        return _("The data sets differ")
     title = metric_label(barrier.name) if barrier.is_metric else part_title(barrier.name)
     values = [_value(barrier, value) for value in barrier.values]
-    return f"{title}{_(': ')}{_(', ').join(values)}"
+    return f"{title}{_(': ')}{' / '.join(values)}"
 
 
 def _value(barrier: Difference, value: Any) -> str:
@@ -161,7 +161,7 @@ def _value(barrier: Difference, value: Any) -> str:
 
 def _name(column: Column) -> str:
     head: Result = column.head
-    label = f"#{head.job_id} ({phrase(head.label)})"
+    label = _("#%(job)s (%(label)s)") % {"job": head.job_id, "label": phrase(head.label)}
     if len(column.runs) == 1:
         return label
     return label + _(", %(n)s runs") % {"n": len(column.runs)}

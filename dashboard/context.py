@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext, ngettext
 
 from dashboard.diegrid import Grid, grid
+from dashboard.manual import help_for
 from dashboard.rights import allowed
 from jobs.models import Deployment, Host, Job
 from jobs.queries.hosts import held_on, is_away
@@ -43,6 +44,7 @@ class Frame:
     """The frame of a page for somebody who is logged in."""
 
     area: str
+    help: str  # below docs/
     areas: tuple[Area, ...]
     fleet: tuple[FleetRow, ...]
 
@@ -74,6 +76,7 @@ def _frame(request: HttpRequest) -> Frame:
     held = held_on(hosts)
     return Frame(
         area=_area(request),
+        help=help_for(request.resolver_match.view_name if request.resolver_match else ""),
         areas=_areas(
             request, open_jobs=open_jobs, live_deployments=live, away_hosts=away, hosts=hosts
         ),

@@ -183,7 +183,7 @@ class Variable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Env:
-    """Every setting, read. The order is that of the table in the README."""
+    """Every setting, read. The order is that of the table in docs/run/settings.md."""
 
     port: Annotated[int, Variable("PORT", read_port, "8000", "port that the dashboard listens on")]
     host_bind: Annotated[

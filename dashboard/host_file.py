@@ -9,7 +9,7 @@ from django.conf import settings
 
 from dashboard.env import LOOPBACK
 
-# What a host with VACC cards most likely has elsewhere; the whole list is in the README.
+# What a host with VACC cards most likely has elsewhere; docs/run/settings.md lists all.
 OPTIONAL = """\
 # HOST_WORKSPACE=/nfs/workspace
 # HOST_REGISTRY=registry.lan

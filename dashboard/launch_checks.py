@@ -16,8 +16,6 @@ from jobs.models import Host, Job
 from jobs.queries.forecast import Forecast
 from jobs.queries.hosts import is_away, lacks_room
 
-OF_THE_HOST = ("forecast:away", "forecast:draining", "forecast:disk")
-
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -58,7 +56,7 @@ def _host(host: Host) -> list[Check]:
         return [Check("asks", sentence, heard)]
     if host.draining:
         sentence = _("%(host)s takes no new jobs: it is being drained.") % _name(host)
-        return [Check("asks", sentence)]
+        return [Check("note", sentence)]  # somebody wants it so: nothing is wrong there
     if lacks_room(host):
         return [
             Check("asks", _("The disk of %(host)s is full; the job waits for room.") % _name(host))
@@ -69,7 +67,11 @@ def _host(host: Host) -> list[Check]:
 def _queue(host: Host, starts: Forecast | None) -> list[Check]:
     if starts is not None and starts.starts_in_s is None:
         # That of the host itself stands above.
-        return [] if starts.remark.id in OF_THE_HOST else [Check("note", line_view.starts(starts))]
+        return (
+            []
+            if starts.remark.id in line_view.OF_THE_HOST
+            else [Check("note", line_view.starts(starts))]
+        )
     if starts is None:
         return []
     if not line_view.is_next(starts):
@@ -78,9 +80,7 @@ def _queue(host: Host, starts: Forecast | None) -> list[Check]:
         first = runs or open_here.filter(state=Job.State.QUEUED).order_by(*Job.LINE).first()
         return [Check("note", line_view.starts(starts), job=first.pk if first else None)]
     if Job.objects.filter(host=host, state=Job.State.QUEUED).exists():
-        return [
-            Check("passed", _("Starts next: the jobs that are queued wait for something else."))
-        ]
+        return [Check("passed", _("Starts next: no job that is queued holds it up."))]
     return [Check("passed", _("Nothing is ahead of it: it starts at once."))]
 
 

@@ -37,7 +37,8 @@ _WORDS = {
     "normal": pgettext_lazy("priority", "normal"),
     "low": pgettext_lazy("priority", "low"),
 }
-_ABOUT_S = 5.0  # what starts sooner starts next
+OF_THE_HOST = ("forecast:away", "forecast:draining", "forecast:disk")
+_SOON_S = 60.0  # below this nobody wants to know more exactly
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +69,18 @@ class Row:
 
 
 def is_next(forecast: Forecast) -> bool:
-    """Whether nothing but a moment is known to stand between the job and its start."""
-    return forecast.starts_in_s is not None and forecast.starts_in_s < _ABOUT_S
+    """Whether no other job has to end before this one starts.
+
+    Seconds do not tell: one whose predecessor ends in a moment is not the next to start.
+    """
+    return forecast.remark.id == "forecast:now"
 
 
 def starts(forecast: Forecast, why: Remark | None = None) -> str:
     """When a job is likely to start, with what that supposes; or why nobody knows.
 
-    ``why`` it waits, where that is told beside it: what has to be stopped is not told twice.
+    ``why`` it waits, where that is told beside it: what has to be stopped, or that the host starts
+    nothing, is not told twice.
     """
     seconds, words = forecast.starts_in_s, sentence(forecast.remark.id, forecast.remark.args)
     if why is not None and seconds is None and _is_told(forecast.remark, why):
@@ -84,6 +89,8 @@ def starts(forecast: Forecast, why: Remark | None = None) -> str:
         return words
     if is_next(forecast):
         return gettext("Starts next.")
+    if seconds < _SOON_S:
+        return gettext("Starts in less than a minute, %(supposed)s.") % {"supposed": words}
     return gettext("Starts in about %(time)s (%(clock)s), %(supposed)s.") % {
         "time": about(seconds),
         "clock": clock(now() + timedelta(seconds=seconds)),
@@ -92,6 +99,8 @@ def starts(forecast: Forecast, why: Remark | None = None) -> str:
 
 
 def _is_told(remark: Remark, why: Remark) -> bool:
+    if remark.id in OF_THE_HOST and remark.id.partition(":")[2] == why.id.partition(":")[2]:
+        return True
     return "servers" in remark.args and remark.args["servers"] == why.args.get("servers")
 
 
@@ -102,6 +111,8 @@ def starts_in(forecast: Forecast) -> str:
         return gettext("start not known yet")
     if is_next(forecast):
         return gettext("starts next")
+    if seconds < _SOON_S:
+        return gettext("starts in less than a minute")
     return gettext("starts in about %(time)s") % {"time": about(seconds)}
 
 

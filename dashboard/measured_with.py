@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from django.utils.functional import Promise
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -46,6 +48,14 @@ _NAMES: dict[str, str | Promise] = {
     "environment": gettext_lazy("Engine version"),
     "plan": gettext_lazy("Plan"),
     "seed": gettext_lazy("Seed"),
+    "max_input": gettext_lazy("Max input length"),
+    "max_total": gettext_lazy("Max model length"),
+}
+# Parts of which there are several: the sort, and which of them.
+_NAMED: dict[str, str | Promise] = {
+    "environment": gettext_lazy("environment %(name)s"),
+    "program": gettext_lazy("program %(name)s"),
+    "image": gettext_lazy("image %(name)s"),
 }
 _SEEDS: dict[str, str | Promise] = {
     "fresh": gettext_lazy("fresh for each concurrency and run"),
@@ -85,7 +95,9 @@ def unknown_words(result: Result) -> str:
 
 def part_title(name: str) -> str:
     """What a part is called, translated."""
-    return str(_NAMES[name]) if name in _NAMES else setting_title(name)
+    if name in _NAMES:
+        return str(_NAMES[name])
+    return capfirst(_numbered(name)) or setting_title(name)
 
 
 def provenance_rows(result: Result) -> list[tuple[str, str | None]]:
@@ -108,8 +120,23 @@ def part_text(name: str, value: Any) -> str:
     if name == "seed":
         kind, _colon, which = str(value).partition(": ")
         return _("fixed: %(seed)s") % {"seed": which} if which else str(_SEEDS.get(kind, kind))
-    text = phrase(text_of(value))
+    text = phrase(_listed(text_of(value)))
     return {YES: _("yes"), NO: _("no"), "": _("none")}.get(text, text)
+
+
+def _numbered(name: str) -> str:
+    """One of several: "environment llama.cpp", "image 2", or "" for anything else."""
+    sort, _space, which = name.partition(" ")
+    return str(_NAMED[sort]) % {"name": which} if which and sort in _NAMED else ""
+
+
+def _listed(text: str) -> str:
+    """A list as the identity keeps it, ``["a", "b"]``, as people write one."""
+    try:
+        found = json.loads(text) if text.startswith("[") else None
+    except ValueError:
+        return text
+    return _(", ").join(map(str, found)) if isinstance(found, list) else text
 
 
 def _provenance_text(name: str, value: Any) -> str:
@@ -118,7 +145,11 @@ def _provenance_text(name: str, value: Any) -> str:
     if name == "ran_beside":
         return _beside_text(value)
     if name == "engine":
-        return _(", ").join(f"{key} {version}" for key, version in value.items())
+        image = str(_NAMED["image"])
+        return _(", ").join(
+            image % {"name": version} if key == "image" else f"{_numbered(key) or key} {version}"
+            for key, version in value.items()
+        )
     if name == "dies":
         return _("%(n)s: %(ids)s") % {"n": len(value), "ids": _(", ").join(value)}
     return str(value)

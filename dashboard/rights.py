@@ -31,6 +31,7 @@ class Role(Enum):
 # Every action of the product. An action that is not listed is a mistake of ours: it raises.
 ACTIONS: dict[str, Role] = {
     "overview.view": Role.MEMBER,
+    "docs.view": Role.MEMBER,
     "job.view": Role.MEMBER,
     "job.launch": Role.MEMBER,
     "job.repeat": Role.MEMBER,

@@ -27,8 +27,20 @@ def number_texts(args: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _number(value: Any, text: Callable[[float], str]) -> Any:
-    """``value`` as ``text`` writes it; older rows have numbers as text."""
+    """``value`` as ``text`` writes it; older rows have numbers as text.
+
+    Those were rounded when they were written: more decimals than they have would be made up.
+    """
+    if isinstance(value, bool):
+        return value
     try:
-        return value if isinstance(value, bool) else text(float(value))
+        found = text(float(value))
     except (TypeError, ValueError):
         return value
+    if isinstance(value, str) and _decimals(found) > _decimals(value):
+        return value
+    return found
+
+
+def _decimals(number: str) -> int:
+    return len(number.partition(".")[2])

@@ -154,6 +154,11 @@ SENTENCES: dict[str, str | Promise] = {
         "%(share)s %% of prompt tokens came from the engine's prefix cache at concurrency "
         "%(concurrency)s: all prompts share a prefix of %(tokens)s tokens, as asked."
     ),
+    "benchmark:hits_since_start": _(
+        "%(share)s %% of prompt tokens came from the engine's prefix cache since the server "
+        "started. This engine reports no share per run: earlier runs are included. For cold "
+        "prompts, restart the server and leave the seed empty."
+    ),
     "benchmark:offline": _("%(output_tokens_per_s)s output tokens/s, all requests at once."),
     "benchmark:offline_total": _(
         "%(total_tokens_per_s)s tokens/s, those of the prompts included, all requests at once."

@@ -39,7 +39,7 @@ STATES: dict[str, Look] = {
     "stopped": Look(_("stopped"), "cancelled", "cancelled"),
     # hosts
     "away": Look(pgettext_lazy("host", "away"), "lost", "lost"),
-    "draining": Look(pgettext_lazy("host", "draining"), "warn", "warn"),
+    "draining": Look(pgettext_lazy("host", "draining"), "cancelled", "cancelled"),
     "expected": Look(pgettext_lazy("host", "not seen yet"), "queued", "queued"),
     # turns of a conversation
     "streaming": Look(_("answering"), "run", "run"),

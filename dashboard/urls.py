@@ -8,6 +8,7 @@ from dashboard.views import (
     account,
     columns,
     deployments,
+    docs,
     health,
     host_queue,
     hosts,
@@ -53,6 +54,7 @@ urlpatterns = [
     path("search/", include(search.urlpatterns)),
     path("playground/", include(playground.urlpatterns)),
     path("storage/", include(storage.urlpatterns)),
+    path("docs/", include(docs.urlpatterns)),
     path("secrets/", include(secrets.urlpatterns)),
     path("api/v1/", include("dashboard.api.urls")),
 ]

@@ -27,6 +27,22 @@ WAIT_SENTENCES: dict[str, str | Promise] = {
         "Job %(job)s (%(title)s) writes the same place, %(place)s. This job starts when that one "
         "has ended."
     ),
+    "wait:place_written": _(
+        "Job %(job)s (%(title)s) writes %(place)s, which this server reads. This job starts when "
+        "that one has ended."
+    ),
+    "wait:place_served": _(
+        "Writes %(place)s, which a running deployment reads. %(stop)s Jobs behind it may pass "
+        "meanwhile."
+    ),
+    "wait:place_starting": _(
+        "Job %(job)s (%(title)s) starts a deployment that reads %(place)s. This job starts when "
+        "that deployment is stopped."
+    ),
+    "wait:place_ahead": _(
+        "Job %(job)s (%(title)s) is ahead in the queue and deploys from %(place)s. Cancel that "
+        "job, or move this one ahead of it."
+    ),
     "wait:benchmark": _(
         "Benchmark %(job)s (%(title)s) measures the same deployment. This one starts when that one "
         "has ended."
@@ -85,6 +101,9 @@ WAIT_SENTENCES: dict[str, str | Promise] = {
     "forecast:dies_held": _(
         "Not known when: it needs %(wanted)s dies, %(free)s are free or come free by themselves. "
         "%(stop)s"
+    ),
+    "forecast:place_served": _(
+        "Start time unknown: it writes %(place)s, which a running deployment reads. %(stop)s"
     ),
     "forecast:deployment": _("Not known when: the deployment %(name)s is not ready."),
     "forecast:confirm": _("Not known when: job %(job)s waits for a person to confirm it."),

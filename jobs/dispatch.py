@@ -168,7 +168,15 @@ class _Known:
 
 
 def _waits_for(one: Waiter, room: Room, known: _Known) -> _Wait | None:
-    """What keeps a job of the line from starting; what is kept for it is told to ``room``.
+    """What keeps a job of the line from starting; what is kept for it is told to ``room``."""
+    wait = _wait_of(one, room, known)
+    if wait is not None and not wait.never:
+        room.stay(one)
+    return wait
+
+
+def _wait_of(one: Waiter, room: Room, known: _Known) -> _Wait | None:
+    """The same; what it reads is not kept yet.
 
     Something is kept only for a job that lacks nothing else: not for one whose input is not there,
     nor for one that waits for a person.

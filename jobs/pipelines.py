@@ -1,4 +1,4 @@
-"""Start a chain again from where it broke."""
+"""Start a chain again from where it broke, and cancel what is left of it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from jobs.errors import LaunchError
 from jobs.kinds import KINDS
 from jobs.launch import (
+    cancel,
     check_ports,
     create,
     environments_of,
@@ -39,8 +40,8 @@ def start_again(
     are of the same chain. One that was urgent is so again only with ``may_raise``.
 
     Raises:
-        LaunchError: there is nothing to start again, or what one of them uses is not there any
-            more: none is started.
+        LaunchError: there is nothing to start again, one is still being cancelled, or what one of
+            them uses is not there any more: none is started.
     """
     with transaction.atomic():
         for host in Job.objects.filter(chain=chain_id).values_list("host", flat=True).distinct():
@@ -48,10 +49,25 @@ def start_again(
         found = chain_of(chain_id)
         if found is None or not found.broken:
             raise LaunchError(_("No job of it failed or was cancelled."))
+        if found.ending is not None:
+            words = _("Job %(job)s is still being cancelled: start again when it has ended.")
+            raise LaunchError(words % {"job": found.ending.pk})
         counts, made = _what_counts(found), dict[int, Job]()
         for old in sorted(found.to_repeat, key=lambda job: job.pk):
             made[old.pk] = _again(old, counts, made, chain_id, user, may_raise=may_raise)
     return list(made.values())
+
+
+def cancel_rest(chain_id: UUID, user: AbstractBaseUser | None) -> list[Job]:
+    """Cancel every open job of the chain; those that were, last first.
+
+    What waits goes before what runs, so that nothing of it starts meanwhile. One that ends by
+    itself at that moment is not among them.
+    """
+    found = chain_of(chain_id)
+    jobs = sorted(found.to_cancel if found else (), key=lambda job: job.pk, reverse=True)
+    jobs.sort(key=lambda job: job.state != Job.State.QUEUED)
+    return [job for job in jobs if cancel(job.pk, user)]
 
 
 def _what_counts(found: ChainProgress) -> dict[int, int]:

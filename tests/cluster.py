@@ -1,4 +1,4 @@
-"""``make cluster``: a large installation on one machine, as docs/deployment.md describes it.
+"""``make cluster``: a large installation on one machine, as docs/run/large.md describes it.
 
 PostgreSQL, a Valkey of its own with a password, several web processes at one address, several
 hosts: all of them real processes, in one folder, until Ctrl-C.

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.core.cache import caches
+from django.utils import translation
 
 pytest_plugins = ["tests.stack", "tests.api", "tests.simulated"]
 
@@ -102,6 +103,12 @@ def own_data_folder(settings: Any, tmp_path: Path) -> None:
     settings.DATA_DIR.mkdir()
     settings.STORAGES = {**settings.STORAGES, "staticfiles": {"BACKEND": PLAIN_STATIC}}
     caches["process"].clear()
+
+
+@pytest.fixture(autouse=True)
+def own_language() -> None:
+    """A page that one test asked for in Chinese leaves its thread in Chinese: not for the next."""
+    translation.deactivate()
 
 
 @pytest.fixture(scope="session")

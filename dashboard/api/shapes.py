@@ -18,6 +18,7 @@ from jobs.kinds.base import Remark
 from jobs.kinds.lengths import measured
 from jobs.logstore import store
 from jobs.models import Deployment, Host, Job, Result
+from jobs.queries.chains import ChainProgress
 from jobs.queries.forecast import Forecast
 from jobs.queries.host_page import place_in_line, places_in_line
 from jobs.queries.hosts import is_away
@@ -130,6 +131,33 @@ def line(rows: Sequence[Job]) -> list[dict[str, Any]]:
     """A host's queue, each job with why it waits and when it may start."""
     told, ahead = waits(rows), places_in_line(rows)
     return [{**job(row), "waits": {"ahead": ahead[row.pk], **_wait(*told[row.pk])}} for row in rows]
+
+
+def pipeline(chain: ChainProgress) -> dict[str, Any]:
+    """Jobs that were launched together, as the page has them: of each the last attempt.
+
+    ``state`` is "succeeded", "running" while one of them is open, else that of the first which
+    ended without success.
+    """
+    told = waits([row for row in chain.jobs if row.state == Job.State.QUEUED])
+    ended = chain.failed.state if chain.failed else Job.State.SUCCEEDED
+    return {
+        "id": str(chain.id),
+        "model": chain.model_id,
+        "state": Job.State.RUNNING if chain.is_open else ended,
+        "done": chain.done,
+        "jobs": [
+            {
+                **job(row),
+                "after": sorted(one.pk for one in row.after.all()),
+                "waits": _wait(*told[row.pk]) if row.pk in told else None,
+                "earlier": [one.pk for one in chain.earlier.get(row.pk, ())],
+                "result": row.result.pk if hasattr(row, "result") else None,
+                "deployment": row.deployment.pk if hasattr(row, "deployment") else None,
+            }
+            for row in chain.jobs
+        ],
+    }
 
 
 def _wait(why: Remark, forecast: Forecast) -> dict[str, Any]:

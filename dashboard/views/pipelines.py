@@ -12,18 +12,18 @@ from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from dashboard import audit, line_view
 from dashboard.requests import person
-from dashboard.rights import allowed, requires
+from dashboard.rights import allowed, check, requires
 from dashboard.sentences import sentence
 from dashboard.words import kind_title
 from jobs.catalog import MODELS
 from jobs.errors import LaunchError
 from jobs.models import Job, Result
-from jobs.pipelines import start_again
-from jobs.queries.chains import ChainProgress, chain_of
+from jobs.pipelines import cancel_rest, start_again
+from jobs.queries.chains import ChainProgress, chain_of, waiting_outside
 from jobs.queries.headline import headline
 from jobs.queries.overview import Running, running_of
 
@@ -72,6 +72,48 @@ def pipeline_again(request: HttpRequest, chain_id: UUID) -> HttpResponse:
     return redirect("pipeline", chain_id)
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires("job.cancel")
+def pipeline_cancel(request: HttpRequest, chain_id: UUID) -> HttpResponse:
+    """Ask (GET), then cancel (POST) every job of it that is open. What is lost is named before."""
+    chain = _found(chain_id)
+    for job in chain.to_cancel:
+        check(request.user, "job.cancel", job)
+    if request.method != "POST":
+        return render(request, "pipelines/cancel.html", _cancel_context(chain))
+    jobs = cancel_rest(chain_id, person(request))
+    for job in jobs:
+        audit.record(request.user, "job.cancel", f"job {job.pk}", pipeline=str(chain_id))
+    if not jobs:
+        messages.info(request, _("No job to cancel: all have ended, or are being cancelled."))
+    return redirect("pipeline", chain_id)
+
+
+def _cancel_context(chain: ChainProgress) -> dict[str, Any]:
+    jobs = chain.to_cancel
+    words = ngettext("Cancel %(n)s job", "Cancel %(n)s jobs", len(jobs)) % {"n": len(jobs)}
+    return {
+        "chain": chain,
+        "title": title_of(chain),
+        "open": jobs,
+        "running": [job for job in jobs if job.state in Job.ON_HOST_STATES],
+        "outside": waiting_outside(chain),
+        "words": words,
+    }
+
+
+def _may_again(request: HttpRequest, chain: ChainProgress) -> bool:
+    """Whether something broke, and nothing that is still ending would take along what is new."""
+    is_over = bool(chain.broken) and chain.ending is None
+    return is_over and allowed(request.user, "job.repeat")
+
+
+def _may_cancel(request: HttpRequest, chain: ChainProgress) -> bool:
+    """Whether there is something to cancel, and all of it is this person's to cancel."""
+    jobs = chain.to_cancel
+    return bool(jobs) and all(allowed(request.user, "job.cancel", job) for job in jobs)
+
+
 def _found(chain_id: UUID) -> ChainProgress:
     chain = chain_of(chain_id)
     if chain is None:
@@ -90,8 +132,9 @@ def _context(request: HttpRequest, chain: ChainProgress) -> dict[str, Any]:
         "rows": rows,
         "told": _told(rows, chain),
         "outcomes": [_outcome(result) for result in results],
-        "may_again": bool(chain.broken) and allowed(request.user, "job.repeat"),
+        "may_again": _may_again(request, chain),
         "again_words": _again_words(chain),
+        "may_cancel": _may_cancel(request, chain),
     }
 
 
@@ -159,4 +202,5 @@ def _outcome(result: Result) -> Outcome:
 urlpatterns: list[URLPattern] = [
     path("<uuid:chain_id>/", pipeline, name="pipeline"),
     path("<uuid:chain_id>/again/", pipeline_again, name="pipeline-again"),
+    path("<uuid:chain_id>/cancel/", pipeline_cancel, name="pipeline-cancel"),
 ]

@@ -39,7 +39,7 @@ from jobs.queries.results import (
     result_list,
     result_page,
 )
-from jobs.queries.sorting import read_order
+from jobs.queries.sorting import in_order, read_order
 from jobs.services.pins import pins_of
 
 EXPORT_MOST = 10_000
@@ -58,14 +58,17 @@ _POINT_COLUMNS = (
 @require_GET
 @requires("result.view")
 def results(request: HttpRequest) -> HttpResponse:
-    """All results, narrowed by the facets in the address; ``format=csv`` or ``json`` to export.
+    """All results, narrowed by the facets in the address.
 
     ``order=-NAME`` sorts them by a column of ``jobs.queries.result_orders``, from high to low.
+    ``format=csv`` or ``json`` exports what these filters let through, in this order, with every
+    column, at most ``EXPORT_MOST`` results.
     """
     filters = _filters(request)
-    if request.GET.get("format") in ("csv", "json"):
-        return _export(request.GET["format"], matching(filters)[:EXPORT_MOST])
     order = read_order(request.GET.get("order", ""), COLUMNS, NEWEST)
+    if request.GET.get("format") in ("csv", "json"):
+        rows = in_order(matching(filters), COLUMNS[order.name], order)
+        return _export(request.GET["format"], rows[:EXPORT_MOST])
     page = result_list(filters, request.GET.get("after", ""), order)
     query = request.GET.copy()
     query.pop("after", None)
@@ -76,6 +79,7 @@ def results(request: HttpRequest) -> HttpResponse:
         "facets": _facets(filters),
         "chosen": _chosen(request, filters),
         "query": query.urlencode(),
+        "export_most": EXPORT_MOST,
         "order": order,
         "columns": columns,
         "all_columns": RESULTS,

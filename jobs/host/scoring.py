@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -21,7 +22,8 @@ LETTERS = "ABCDEFGHIJ"
 _THOUGHTS = re.compile(r"^.*?</think>|<think>.*$", re.DOTALL)
 _SPACES = re.compile(r"\s+")
 _BOXED = re.compile(r"\\boxed\{(?:\\text\{)?([^{}]*)\}")
-_SENTENCE = re.compile(r"(?<=[!?])\s|\.(?:\s|$)|[。!?\n]|\bbecause\b|因为")
+# Where a sentence ends: every such place, hence the lookahead.
+_SENTENCE_END = re.compile(r"(?=(?<=[!?])\s|\.(?:\s|$)|[。!?\n]|\bbecause\b|因为)")
 
 
 class Verdict(NamedTuple):
@@ -74,7 +76,7 @@ def plain(text: str) -> str:
 
 # Texts
 
-_ANSWER_IS = re.compile(r"\banswer is\b|^\W*(?:final )?answer\W*:|答案是|答案\W*:", re.M)
+_ANSWER_IS = re.compile(r"\banswer is\b|^[^\w\n]*(?:final )?answer\W*:|答案是|答案\W*:", re.M)
 # What is named so is denied, compared with, or one of several.
 _DENIED = re.compile(
     r"(?:\bnot|n't|\bthan|\bcan also be|不是|并非|而非)\W*"
@@ -129,7 +131,8 @@ _NUMBER = re.compile(
     rf"|\b(?P<words>{_SPOKEN})\b"
     rf"|(?P<han>[{''.join(_HAN)}{''.join(_HAN_TIMES)}]+)"
 )
-_LISTED = re.compile(r"^\s*\d{1,2}[.)][ \t]+(?=\S)", re.M)
+# Begun at the first of several empty lines alone: from each of them would take their square.
+_LISTED = re.compile(r"^(?<!\n\n)\s*\d{1,2}[.)][ \t]+(?=\S)", re.M)
 _CUE = re.compile(
     rf"{_ANSWER_IS.pattern}|\banswer:|\btherefore\b|\bthus\b|\bhence\b|\btotal(?:s|ing|ling)?\b"
     r"|^so\b|(?<=[.!?] )so\b|\bso,? (?:the|he|she|it|we|you|there|tom)\b|所以|因此|一共|总共|共有",
@@ -139,6 +142,7 @@ _CUE = re.compile(
 _WRONG = re.compile(
     r"\W*(?:which )?(?:is(?:n't| not) (?:possible|correct|right)|is (?:incorrect|wrong))\b"
 )
+_UNIT = re.compile(r"\W*([a-z]+)")
 _OR = re.compile(r"(?:\bor|或者?)\W*$")
 # Numbers of the question with one of these between them are not its restatement.
 _BETWEEN = re.compile(rf"=|{_CUE.pattern}|\bequals?\b|等于", re.M)
@@ -150,6 +154,26 @@ class _Found(NamedTuple):
     end: int
 
 
+class _Sentences:
+    """The numbers of a text by its sentences. Answers of thousands of lines are real: a sentence
+    is looked up, not searched for among all numbers.
+    """
+
+    def __init__(self, text: str, left: list[_Found]) -> None:
+        self._left = left
+        self._starts = [one.start for one in left]
+        self._number_ends = [one.end for one in left]
+        self._ends = [match.start() for match in _SENTENCE_END.finditer(text)]
+        self._length = len(text)
+
+    def numbers(self, start: int) -> list[_Found]:
+        """Numbers from ``start`` to the end of the sentence."""
+        found = bisect_left(self._ends, start)
+        end = self._ends[found] if found < len(self._ends) else self._length
+        first, last = bisect_left(self._starts, start), bisect_right(self._number_ends, end)
+        return self._left[first:last]
+
+
 def _number(text: str, question: str, wanted: set[float]) -> Verdict:
     text = plain_lines(text)
     boxed = [_whole_number(one) for one in _BOXED.findall(text)]
@@ -158,10 +182,11 @@ def _number(text: str, question: str, wanted: set[float]) -> Verdict:
     if _LISTED.match(text) and text.lstrip().startswith("1"):
         text = _LISTED.sub("", text)
     asked, left = _without_question(text, question, wanted)
-    concluded = _concluded(text, left, asked)
+    sentences = _Sentences(text, left)
+    concluded = _concluded(text, left, asked, sentences)
     if concluded is None:
         return Verdict(right=False, taken="", rule="no_number")
-    other = _alternative(text, concluded, left)
+    other = _alternative(text, concluded, sentences)
     if other is not None:
         taken = f"{_shown(concluded.value)}, {_shown(other)}"
         return Verdict(right=False, taken=taken, rule="several_numbers")
@@ -205,42 +230,38 @@ def _without_question(
     asked = [one.value for one in numbers(plain_lines(question)) if keep_one or one.value != 1]
     left = [one for one in numbers(text) if keep_one or one.value != 1]
     left = [one for one in left if not _WRONG.match(text, one.end)]
-    index = 0
+    kept, index = list[_Found](), 0
     while asked and index + len(asked) <= len(left):
         span = left[index : index + len(asked)]
         between = text[span[0].end : span[-1].start]
         if [one.value for one in span] == asked and not _BETWEEN.search(between):
-            del left[index : index + len(asked)]
+            index += len(asked)
         else:
+            kept.append(left[index])
             index += 1
-    return asked, left
+    return asked, kept + left[index:]
 
 
-def _concluded(text: str, left: list[_Found], asked: Sequence[float]) -> _Found | None:
+def _concluded(
+    text: str, left: list[_Found], asked: Sequence[float], by_sentence: _Sentences
+) -> _Found | None:
     """What the answer concludes with.
 
     After its last "the answer is", "so", …; else in the last sentence where it calculates in
     several, else in the first with a number. There it is what an equation comes to, else the first.
     """
     for cue in reversed(list(_CUE.finditer(text))):
-        sentence = _in_sentence(text, cue.end(), left)
+        sentence = by_sentence.numbers(cue.end())
         if sentence:
             return _result(text, sentence, asked)
     sentences: list[list[_Found]] = []
     for one in left:
         if not sentences or not sentences[-1] or one.start > sentences[-1][-1].start:
-            sentences.append(_in_sentence(text, one.start, left))
+            sentences.append(by_sentence.numbers(one.start))
     if not sentences:
         return None
     calculates = sum(any(_is_result(text, one) for one in each) for each in sentences)
     return _result(text, sentences[-1 if calculates > 1 else 0], asked)
-
-
-def _in_sentence(text: str, start: int, left: list[_Found]) -> list[_Found]:
-    """Numbers from ``start`` to the end of the sentence."""
-    stop = _SENTENCE.search(text, start)
-    end = stop.start() if stop else len(text)
-    return [one for one in left if start <= one.start and one.end <= end]
 
 
 def _result(text: str, sentence: list[_Found], asked: Sequence[float]) -> _Found:
@@ -258,13 +279,15 @@ def _is_result(text: str, number: _Found) -> bool:
     return before.rstrip().endswith(("=", "equals", "等于"))
 
 
-def _alternative(text: str, taken: _Found, left: list[_Found]) -> float | None:
+def _alternative(text: str, taken: _Found, sentences: _Sentences) -> float | None:
     """Another number that the same sentence offers for the same thing: "7 days, or 10 days"."""
-    unit = re.match(r"\W*([a-z]+)", text[taken.end :])
-    for one in _in_sentence(text, taken.end, left):
+    unit = _UNIT.match(text, taken.end)
+    if unit is None:
+        return None
+    same = re.compile(rf"\W*{unit[1]}\b")
+    for one in sentences.numbers(taken.end):
         is_other = _OR.search(text, max(0, one.start - _NEAR), one.start)
-        same = unit and re.match(rf"\W*{unit[1]}\b", text[one.end :])
-        if is_other and same and one.value != taken.value:
+        if is_other and one.value != taken.value and same.match(text, one.end):
             return one.value
     return None
 

@@ -28,3 +28,10 @@ def hits_remark(
     if prefix and params.get("dataset") != "sharegpt" and hits[worst] <= 1.5 * prefix / length:
         return Remark("benchmark:hits_prefix", {**args, "tokens": prefix})
     return Remark("benchmark:hits", args)
+
+
+def since_start_remark(share: float) -> Remark | None:
+    """A remark on a share that counts all that the server was asked since its start."""
+    if share <= MOST:
+        return None
+    return Remark("benchmark:hits_since_start", {"share": f"{100 * share:.1f}"})

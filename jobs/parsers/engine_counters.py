@@ -6,9 +6,10 @@ sum of their shares of KV cache.
 
 Names changed between versions of vLLM: KV cache ``gpu_cache_usage_perc`` (0.7.2) and
 ``kv_cache_usage_perc`` (0.9.2 has both); prefix cache ``gpu_prefix_cache_*`` and
-``prefix_cache_*``. 0.7.2 counts no hits: it has a rate since its start, which is -1 where the cache
-is off. llama.cpp tells neither KV cache nor queue time. Means come from sum and count: the highest
-bucket of 0.7.2 ends at 60 s, where answers with reasoning go on for minutes.
+``prefix_cache_*``. 0.7.2 counts no hits: it has a gauge of their share since its start, which tells
+nothing of one stretch (:func:`hits_since_start`). llama.cpp tells neither KV cache nor queue time.
+Means come from sum and count: the highest bucket of 0.7.2 ends at 60 s, where answers with
+reasoning go on for minutes.
 """
 
 from __future__ import annotations
@@ -75,19 +76,32 @@ def during(samples: Samples, begin: float, end: float) -> dict[str, float]:
     accepted, drafted = (grown.get(name) for name in _ACCEPTED)
     if drafted and accepted is not None:
         found["acceptance_rate"] = accepted / drafted
-    hits = _hits(grown, after)
+    hits = _hits(grown)
     if hits is not None:
         found["engine_prefix_hits"] = hits
     return found
 
 
-def _hits(grown: Values, after: Values) -> float | None:
+def hits_since_start(samples: Samples, end: float) -> float | None:
+    """Share of prompt tokens that the prefix cache held from the server's start until ``end``.
+
+    Of vLLM 0.7.2, which weighs it by blocks of 16 tokens and has -1 where the cache is off. None:
+    off, not scraped, or the engine counts hits, so that :func:`during` has those of a stretch.
+    With pipeline parallelism it is the share of the first of several schedulers.
+    """
+    last: Values = next((values for at, values in reversed(samples) if at <= end), {})
+    if any(name in last for name, _ in _HITS):
+        return None
+    rate = last.get(_HIT_RATE, -1.0)
+    return min(1.0, rate) if rate >= 0 else None
+
+
+def _hits(grown: Values) -> float | None:
     for name, wanted in _HITS:
         whole = sum(grown.get(one, 0.0) for one in wanted)
         if name in grown and whole > 0:
             return min(1.0, grown[name] / whole)
-    rate = after.get(_HIT_RATE, -1.0)
-    return rate if rate > 0 else None
+    return None
 
 
 def _edges(samples: Samples, begin: float, end: float) -> tuple[Values, Values]:

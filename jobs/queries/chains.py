@@ -84,6 +84,17 @@ class ChainProgress:
         return tuple(job for job in self.jobs if job in again)
 
     @property
+    def to_cancel(self) -> tuple[Job, ...]:
+        """Those that are open, and that nobody has cancelled yet."""
+        return tuple(job for job in self.jobs if job.is_open and job.cancel_asked_at is None)
+
+    @property
+    def ending(self) -> Job | None:
+        """The first that was cancelled and that its host has not ended yet: what comes after it
+        would be cancelled with it."""
+        return next((job for job in self.jobs if job.is_open and job.cancel_asked_at), None)
+
+    @property
     def failed(self) -> Job | None:
         """The first that ended badly by itself, or that a person cancelled."""
         ended = sorted(self.broken, key=lambda job: (job.state == Job.State.CANCELLED, job.pk))
@@ -117,6 +128,18 @@ def chain_of(chain_id: UUID) -> ChainProgress | None:
     latest, earlier = _attempts(jobs)
     deployments = tuple(job.deployment for job in latest if hasattr(job, "deployment"))
     return ChainProgress(chain_id, tuple(latest), deployments, earlier)
+
+
+def waiting_outside(chain: ChainProgress) -> list[Job]:
+    """Open jobs of no part of ``chain`` that wait for one that would be cancelled with it."""
+    found: dict[int, Job] = {}
+    wanted = {job.pk for job in chain.to_cancel}
+    while wanted:
+        waiting = Job.objects.filter(after__in=wanted, state__in=Job.OPEN_STATES)
+        rest = waiting.exclude(chain=chain.id).exclude(pk__in=found).distinct()
+        wanted = {job.pk for job in rest}
+        found |= {job.pk: job for job in rest}
+    return [found[pk] for pk in sorted(found)]
 
 
 def newest_chain(since: datetime) -> ChainProgress | None:

@@ -40,7 +40,7 @@ class Ahead:
 @dataclass(frozen=True, slots=True)
 class Forecast:
     """``starts_in_s``: seconds from now, None where that is not known. ``remark`` says what is
-    assumed, or why it is not known."""
+    assumed, or why it is not known; "forecast:now" that no other job has to end first."""
 
     starts_in_s: float | None
     remark: Remark
@@ -80,15 +80,15 @@ def forecast(
         },
     )
     waiting = [ahead for ahead in line if ahead.waiter.id not in guests]
-    while waiting:
-        waiting = _start_what_can(course, waiting)
-        if not course.ends:
-            break
+    waiting = _start_what_can(course, waiting)
+    at_once = set(course.starts)
+    while waiting and course.ends:
         course.at_s, ended = heapq.heappop(course.ends)
         course.over.add(ended)
         course.room.leave(next(guest for guest in course.room.guests if guest.id == ended))
+        waiting = _start_what_can(course, waiting)
     found = {
-        pk: Forecast(seconds, Remark("forecast:usual" if seconds else "forecast:now"))
+        pk: Forecast(seconds, Remark("forecast:now" if pk in at_once else "forecast:usual"))
         for pk, seconds in course.starts.items()
     }
     for ahead in waiting:
@@ -116,6 +116,7 @@ def _start_what_can(course: _Course, waiting: Sequence[Ahead]) -> list[Ahead]:
                 heapq.heappush(course.ends, (course.at_s + ahead.length_s, one.id))
             continue
         course.blocked[one.id] = blocked
+        course.room.stay(one)
         if course.room.keeps(one):
             course.room.keep(one)
         else:
@@ -137,6 +138,8 @@ def _why_not(course: _Course, ahead: Ahead, found: Mapping[int, Forecast]) -> Re
     blocked = course.blocked.get(ahead.waiter.id)
     if blocked is not None and blocked.id == "wait:dies_held":
         return Remark("forecast:dies_held", blocked.args)
+    if blocked is not None and blocked.id == "wait:place_served":
+        return Remark("forecast:place_served", blocked.args)
     if blocked is not None and "servers" in blocked.args:
         return Remark("forecast:servers", blocked.args)
     if course.endless:

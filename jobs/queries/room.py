@@ -9,22 +9,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.db.models import Exists, IntegerField, OuterRef, Q, TextField
+from django.db.models import Exists, F, IntegerField, OuterRef, Q, TextField
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast
 
-from jobs.kinds import KINDS
 from jobs.kinds.base import Remark
 from jobs.models import Deployment, Host, Job
 from jobs.queries.hosts import dies, held_dies, holding_deployments
+from jobs.queries.loads import Load, load_of
+from jobs.queries.places import common, places_of, read_by, reads_of
 
 _AT_ONCE = 500
 _SERVED = "deployment"
+_SERVES_FROM = KeyTextTransform("path", "details")
 _COLUMNS = ("pk", "kind", "title", "quiet", "priority", "place", "created_by__username")
 # Of JSON the database tells what is wanted; what is told as text is mostly the same.
 _READ: Mapping[str, Any] = {
@@ -33,27 +35,18 @@ _READ: Mapping[str, Any] = {
     "sort": KeyTextTransform("type", "product"),
     **{f"{name}_text": Cast(name, TextField()) for name in ("inputs", "asks", "confirmed")},
     "path": KeyTextTransform("path", "product"),
+    "serves_from": KeyTextTransform("path", KeyTextTransform("details", "product")),
     "writes_text": KeyTextTransform("writes", "plan"),
     "overlaps": Q(params__overlap=True),
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
-    """What a benchmark measures: the deployment that ``ref`` names (as in ``Job.inputs``), or the
-    host itself where it is empty. ``overlaps``: it may run beside another one that may too.
-    """
-
-    ref: Mapping[str, Any]
-    overlaps: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Guest:
     """A job on the host. ``dies`` are those that it gives back when it ends.
 
-    ``serves``: it does not give them back, for its server goes on. ``places``: see
-    :func:`places_of`.
+    ``serves``: it does not give them back, for its server goes on. ``places`` are written and
+    ``reads`` read, see ``jobs.queries.places``.
     """
 
     id: int
@@ -63,6 +56,7 @@ class Guest:
     serves: bool = False
     places: tuple[str, ...] = ()
     load: Load | None = None
+    reads: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +71,12 @@ class Server:
     name: str
     dies: int = 0
     port: int = 0
+    reads: tuple[str, ...] = ()
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What is said of it to people."""
+        return {name: getattr(self, name) for name in ("id", "job", "name", "dies", "port")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +95,9 @@ class Waiter:
     asks: Sequence[Mapping[str, Any]] = ()
     confirmed: Sequence[Mapping[str, Any]] = ()
     by: str = ""
-    places: tuple[str, ...] = ()  # what it writes, see places_of
+    places: tuple[str, ...] = ()  # written, as of a Guest
     load: Load | None = None
+    reads: tuple[str, ...] = ()
 
     def is_served_by(self, server: Server) -> bool:
         """True for the deployment under test."""
@@ -109,7 +110,7 @@ class Kept:
     """What is kept for those at the front of the line. Each field but the counts is the first.
 
     ``held_up``: those that nothing is kept for, because servers hold the dies that they need. Where
-    a server is stopped, they still come first.
+    a server is stopped, they still come first. ``readers``: those that will read places.
     """
 
     first: Waiter | None = None
@@ -118,6 +119,7 @@ class Kept:
     dies: int = 0
     slots: int = 0
     held_up: list[Waiter] = field(default_factory=list)
+    readers: list[Waiter] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -156,7 +158,7 @@ class Room:
 
         It is, if it can start once the jobs that are here have ended. What a server holds comes
         back when a person stops it, perhaps never: for that nobody is held up. Nor is anybody for a
-        job that waits until another one has written what both write, or measured what both measure.
+        job that waits for a place, or until another one has measured what both measure.
         """
         if self._place(job) or self._load(job):
             return False
@@ -168,7 +170,7 @@ class Room:
     def take(self, job: Waiter) -> None:
         """``job`` starts."""
         guest = Guest(job.id, job.title, job.dies, job.quiet, job.serves, job.places, job.load)
-        self.guests.append(guest)
+        self.guests.append(replace(guest, reads=job.reads))
         self.free -= job.dies
 
     def keep(self, job: Waiter, *, slot: bool = False) -> None:
@@ -187,11 +189,17 @@ class Room:
         if job.dies and not self._comes_free(job):
             self.kept.held_up.append(job)
 
+    def stay(self, job: Waiter) -> None:
+        """``job`` does not start now: what it will read is not to change before it."""
+        if job.reads:
+            self.kept.readers.append(job)
+
     def leave(self, guest: Guest) -> None:
         """``guest`` has ended; the dies of one that serves are its server's from now on."""
         self.guests.remove(guest)
         if guest.serves:
-            self.servers.append(Server(0, guest.id, guest.title, guest.dies))
+            server = Server(0, guest.id, guest.title, guest.dies, reads=guest.reads)
+            self.servers.append(server)
         else:
             self.free += guest.dies
 
@@ -210,11 +218,23 @@ class Room:
         return None
 
     def _place(self, job: Waiter) -> Remark | None:
-        """A job that is here and writes what ``job`` would write."""
+        """Who writes what ``job`` would write or read, or reads what it would write."""
         for guest in self.guests:
-            for place in job.places:
-                if any(_meet(place, other) for other in guest.places):
-                    return Remark("wait:place", {**self._about(guest), "place": place})
+            if place := common(job.places, guest.places):
+                return Remark("wait:place", {**self._about(guest), "place": place})
+            if place := common(job.reads, guest.places):
+                return Remark("wait:place_written", {**self._about(guest), "place": place})
+        read = [(one, place) for one in self.servers if (place := common(job.places, one.reads))]
+        if read:
+            args = {"host": self.host, "place": read[0][1]}
+            return Remark("wait:place_served", args | _to_stop([one for one, _ in read]))
+        readers = [
+            (guest.reads, "wait:place_starting", self._about(guest)) for guest in self.guests
+        ]
+        readers += [(one.reads, "wait:place_ahead", self._about(one)) for one in self.kept.readers]
+        for reads, name, args in readers:
+            if place := common(job.places, reads):
+                return Remark(name, {**args, "place": place})
         return None
 
     def _load(self, job: Waiter) -> Remark | None:
@@ -320,25 +340,7 @@ class Room:
 
 def _to_stop(servers: Sequence[Server], *, lack: int = 0, every: bool = True) -> dict[str, Any]:
     """What a person has to stop: ``every`` one, or as many as hold ``lack`` dies together."""
-    return {"servers": [asdict(one) for one in servers], "lack": lack, "every": every}
-
-
-def places_of(path: str | None, writes: Iterable[str]) -> tuple[str, ...]:
-    """What a job writes outside its own folder: the place of its product (a folder, a file, the
-    name of an image), and what its plan declares besides."""
-    return tuple(dict.fromkeys([*([path] if path else []), *writes]))
-
-
-def load_of(kind: str, inputs: Mapping[str, Mapping[str, Any]], *, overlaps: bool) -> Load | None:
-    """What a job of ``kind`` measures; None unless it is a benchmark."""
-    if kind not in KINDS or KINDS[kind].family != "benchmark":
-        return None
-    return Load(inputs.get("deployment", {}), overlaps)
-
-
-def _meet(place: str, other: str) -> bool:
-    """Whether two places are one, or one lies in the other."""
-    return place == other or place.startswith(f"{other}/") or other.startswith(f"{place}/")
+    return {"servers": [one.told for one in servers], "lack": lack, "every": every}
 
 
 def room_of(host: Host) -> Room:
@@ -353,6 +355,7 @@ def room_of(host: Host) -> Room:
         *("kind", "title", "state", "values", "quiet", "product", "inputs")
     )
     held = holding_deployments([host]).defer(None).select_related(None).select_related("job")
+    held = held.annotate(serves_from=_SERVES_FROM, made_at=F("artifact__path"))
     return make_room(host, jobs, held.only("name", "host_url", "job", "job__values"))
 
 
@@ -372,11 +375,15 @@ def make_room(host: Host, jobs: Iterable[Job], deployments: Iterable[Deployment]
                 *(job.pk, job.title, jobs_hold.count(job.pk), job.quiet, _serves(job.product)),
                 places=places_of((job.product or {}).get("path"), _writes(job)),
                 load=load_of(job.kind, job.inputs, overlaps=_overlaps(job)),
+                reads=reads_of(job.product),
             )
             for job in jobs
         ],
         servers=[
-            Server(one.pk, one.job_id, one.name, servers_hold.count(one.pk), _port(one))
+            Server(
+                *(one.pk, one.job_id, one.name, servers_hold.count(one.pk), _port(one)),
+                reads=read_by(one),
+            )
             for one in deployments
         ],
     )
@@ -429,6 +436,7 @@ def _waiter_of_row(row: Mapping[str, Any]) -> Waiter:
         by=row["created_by__username"] or "",
         places=places_of(row["path"], _parsed(row["writes_text"] or "[]")),
         load=load_of(row["kind"], inputs, overlaps=bool(row["overlaps"])),
+        reads=(row["serves_from"],) if row["sort"] == _SERVED and row["serves_from"] else (),
     )
 
 
@@ -452,6 +460,7 @@ def waiter_of(job: Job) -> Waiter:
         confirmed=job.confirmed,
         places=places_of((job.product or {}).get("path"), _writes(job)),
         load=load_of(job.kind, job.inputs, overlaps=_overlaps(job)),
+        reads=reads_of(job.product),
     )
 
 

@@ -59,6 +59,12 @@ def read_order(text: str, columns: Mapping[str, Column], default: Order) -> Orde
     return Order(name, text.startswith("-")) if name in columns else default
 
 
+def in_order(rows: QuerySet[Row], column: Column, order: Order) -> QuerySet[Row]:
+    """The rows in that order, all of them."""
+    ordered: QuerySet[Row] = rows.annotate(**{_VALUE: column.value})
+    return ordered.order_by(*_ordering(column, order))
+
+
 def sorted_page(
     rows: QuerySet[Row], column: Column, order: Order, after: str, size: int
 ) -> tuple[list[Row], str]:
@@ -66,11 +72,11 @@ def sorted_page(
 
     A cursor that no page has given is taken for the begin of the list.
     """
-    rows = rows.annotate(**{_VALUE: column.value})
+    rows = in_order(rows, column, order)
     cursor = read_cursor(after, column)
     if cursor is not None:
         rows = _behind(rows, column, order, cursor)
-    found = list(rows.order_by(*_ordering(column, order))[: size + 1])
+    found = list(rows[: size + 1])
     if len(found) <= size:
         return found, ""
     return found[:size], _written(getattr(found[size - 1], _VALUE), found[size - 1].pk)

@@ -23,6 +23,8 @@ from jobs.kinds import ports
 from jobs.kinds.base import Remark
 from jobs.models import Deployment, DeploymentEvent, Host
 from jobs.plans import from_json
+from jobs.queries.places import common, read_by
+from jobs.queries.room import room_of
 from jobs.queries.targets import target_of
 from jobs.services import secrets
 
@@ -79,8 +81,8 @@ def restart_deployment(deployment_id: int, user: AbstractBaseUser | None) -> int
 
     Raises:
         NotRestartable: its job has not succeeded.
-        LaunchError: another server of its host has a port that it is to have, or a secret that it
-            is given does not exist.
+        LaunchError: another server of its host has a port that it is to have, a job writes the
+            folder that it reads, or a secret that it is given does not exist.
     """
     deployment = Deployment.objects.select_related("host", "job").get(pk=deployment_id)
     if deployment.job.state != "succeeded":
@@ -98,6 +100,7 @@ def restart_deployment(deployment_id: int, user: AbstractBaseUser | None) -> int
         # Of two that start again on one host the second sees the first.
         Host.objects.select_for_update(no_key=True).get(pk=deployment.host_id)
         _check_ports(deployment)
+        _check_places(deployment)
         secrets.check(from_json(deployment.job.plan), {})
         was_live = deployment.state in Deployment.LIVE_STATES
         # From the very run that was read: two people who click at once cause one restart.
@@ -123,6 +126,17 @@ def _check_ports(deployment: Deployment) -> None:
             " its job in the form and take another port, such as %(free)d."
         )
         raise LaunchError(words % found.args, found.field)
+
+
+def _check_places(deployment: Deployment) -> None:
+    reads = read_by(deployment)
+    for guest in room_of(deployment.host).guests:
+        if place := common(reads, guest.places):
+            words = _(
+                "Job %(job)d (%(title)s) writes %(place)s, which this deployment reads: restart it"
+                " when that job has ended."
+            )
+            raise LaunchError(words % {"job": guest.id, "title": guest.title, "place": place})
 
 
 def claim_run(deployment_id: int, *, host: Host, run: int) -> Deployment:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from jobs.kinds.base import Measured
-from jobs.kinds.hits import hits_remark
+from jobs.kinds.hits import hits_remark, since_start_remark
 from jobs.models import Job, JobStep, PointBlock
-from jobs.parsers.engine_counters import during
+from jobs.parsers.engine_counters import during, hits_since_start
 
 WATCH = "engine"
 _STEP = "measure"
@@ -20,6 +20,8 @@ def with_engine(job: Job, measured: Measured) -> Measured:
     """``measured`` with the engine's own metrics at each point, and a remark on cached prompts.
 
     A metric that the tool itself told stays. Without points or windows it is returned as it is.
+    An engine that tells hits since its start alone has them as ``engine_prefix_hits_since_start``
+    of the whole, at its end: no point has a share of its own.
     """
     samples = _samples(job)
     windows = _windows(job, measured) if samples else {}
@@ -28,10 +30,16 @@ def with_engine(job: Job, measured: Measured) -> Measured:
     best = measured.metrics.get("output_tokens_per_s")
     of_best = next((told.get(c) for c, m in points if m.get("output_tokens_per_s") == best), None)
     remark = hits_remark(job.params, points)
+    whole = dict(of_best or {})
+    if windows and not any("engine_prefix_hits" in metrics for _c, metrics in points):
+        share = hits_since_start(samples, max(end for _begin, end in windows.values()))
+        if share is not None:
+            whole["engine_prefix_hits_since_start"] = share
+            remark = since_start_remark(share)
     return replace(
         measured,
         points=points,
-        metrics={**(of_best or {}), **measured.metrics},
+        metrics={**whole, **measured.metrics},
         remarks=[*measured.remarks, *([remark] if remark else [])],
     )
 

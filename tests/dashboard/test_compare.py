@@ -178,9 +178,20 @@ def test_other_work_gives_no_verdict_and_says_why(page, host):
     text = words(page(ids(one, other)))
 
     assert f"No verdict: #{other.job_id}" in text
-    assert "Requests: 50, 100" in text
+    assert "Requests: 50 / 100" in text
     assert "+20.0 %" in text
     assert "no verdict" in text
+
+
+def test_equal_numbers_of_other_work_are_no_verdict(page, host):
+    deployment = served(host)
+    one, other = runs(deployment, 50.0, requests=50)[0], runs(deployment, 50.0, requests=100)[0]
+
+    text = words(page(ids(one, other) + "&all=1"))
+
+    assert f"No verdict: #{other.job_id}" in text
+    assert "have the same" not in text
+    assert "the same" in text
 
 
 def test_other_work_of_one_takes_the_verdict_from_that_one_alone(page, host):
@@ -200,7 +211,7 @@ def test_real_lengths_that_differ_give_no_verdict(page, host):
     one = measured(deployment, more={"output_tokens_mean": 272.0})
     other = measured(served(host, OTHER), more={"output_tokens_mean": 1019.0})
 
-    assert "Output tokens, mean: 272 tokens, 1 019 tokens" in words(page(ids(one, other)))
+    assert "Output tokens, mean: 272 tokens / 1 019 tokens" in words(page(ids(one, other)))
 
 
 def test_other_questions_give_no_verdict(page):
@@ -212,7 +223,7 @@ def test_other_questions_give_no_verdict(page):
     text = words(page(ids(basics, others)))
 
     assert "No verdict" in text
-    assert "The question sets differ." in text
+    assert "The question sets differ" in text
     assert "more often" not in text
 
 
@@ -309,6 +320,19 @@ def test_a_group_says_in_chinese_how_many_runs_it_is_of(client, host):
     assert "运行2" not in words(found)
 
 
+def test_why_there_is_no_verdict_is_told_in_chinese_marks(client, host):
+    client.force_login(make_user())
+    client.cookies["django_language"] = "zh-hans"
+    deployment = served(host)
+    one = measured(deployment)
+    other = measured(deployment, points=((1, 60.0),), requests=100, output_tokens=64)
+
+    text = words(client.get(f"{reverse('result-compare')}?{ids(one, other)}").content.decode())
+
+    assert "请求数：50 / 100；" in text
+    assert f"#{other.job_id} Q8_0（源自Q4_1）与#{one.job_id} Q8_0（源自Q4_1）的测量内容不同" in text
+
+
 def test_a_factor_is_told_as_one(host):
     slow, fast = (
         runs(served(host, argv=argv), *rates)
@@ -363,7 +387,7 @@ def test_work_that_nobody_knows_gives_no_verdict(page, host):
     text = words(page(ids(one, other)))
 
     assert "No verdict" in text
-    assert "Not known: Data set, SHA-256." in text
+    assert "Not known: Data set, SHA-256" in text
 
 
 def test_a_run_is_not_compared_with_itself(page, host):

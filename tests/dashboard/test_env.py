@@ -17,7 +17,7 @@ from jobs.host import config
 from jobs.hostqueue import broker_url
 
 ROOT = Path(__file__).parents[2]
-README = ROOT / "README.md"
+SETTINGS = ROOT / "docs/run/settings.md"
 
 
 def test_nothing_has_to_be_set():
@@ -182,26 +182,26 @@ def test_the_two_spellings_of_a_socket_say_the_same():
     assert parse_url(url)["path"] == "/tmp/vacc-x/valkey.sock"
 
 
-def test_the_readme_lists_every_variable():
-    table = (ROOT / "README.md").read_text()
+def test_the_docs_list_every_variable():
+    table = SETTINGS.read_text()
 
     for variable in env.variables().values():
         default = f"`{variable.default}`" if variable.default else ""
         assert f"| `{variable.name}` | {default} | {variable.about} |" in table
 
 
-def readme_rows():
-    """Variable -> what the README says holds unless it is set."""
-    rows = re.findall(r"^\| `([A-Z_]+)` \| (.*?) \| .+ \|$", README.read_text(), re.MULTILINE)
+def documented_rows():
+    """Variable -> what the docs say holds unless it is set."""
+    rows = re.findall(r"^\| `([A-Z_]+)` \| (.*?) \| .+ \|$", SETTINGS.read_text(), re.MULTILINE)
     return {name: default.strip("`") for name, default in rows}
 
 
-def test_the_readme_lists_every_setting_of_a_host(tmp_path):
+def test_the_docs_list_every_setting_of_a_host(tmp_path):
     read = (ROOT / "jobs/host/config.py").read_text() + (ROOT / "jobs/host/limits.py").read_text()
     named = set(re.findall(r'"((?:HOST|DASHBOARD|REDIS|WHEELS)_[A-Z_]+)"', read))
 
     assert named == set(host_config(tmp_path).as_environment())
-    assert named <= set(readme_rows())
+    assert named <= set(documented_rows())
 
 
 @pytest.mark.parametrize(
@@ -211,8 +211,8 @@ def test_the_readme_lists_every_setting_of_a_host(tmp_path):
         *("HOST_DISK_RESERVE", "HOST_SERVER_LOG_KEEP", "HOST_KEEP_SPOOLS"),
     ],
 )
-def test_what_holds_unless_it_is_set_is_what_the_readme_says(name, tmp_path):
-    assert host_config(tmp_path, **{name: readme_rows()[name]}) == host_config(tmp_path)
+def test_what_holds_unless_it_is_set_is_what_the_docs_say(name, tmp_path):
+    assert host_config(tmp_path, **{name: documented_rows()[name]}) == host_config(tmp_path)
 
 
 def test_the_readme_lists_whatever_else_is_read_from_the_environment():
@@ -225,7 +225,7 @@ def test_the_readme_lists_whatever_else_is_read_from_the_environment():
     }
 
     assert {"DATA_DIR", "WHEELS_DIR"} < found
-    assert found - {"PATH", "DJANGO_SETTINGS_MODULE"} <= set(readme_rows())
+    assert found - {"PATH", "DJANGO_SETTINGS_MODULE"} <= set(documented_rows())
 
 
 def host_config(folder, **more):

@@ -173,6 +173,15 @@ def test_a_dashboard_that_all_reach_says_nothing_of_it(admin):
     assert "Other machines" not in _page(admin.get(ADD))
 
 
+def test_that_the_page_is_shown_once_is_no_warning(admin, settings):
+    settings.HOST_REDIS_URL = "redis://host:pw@10.0.0.5:6380/0"
+
+    page = _page(add(admin))
+
+    assert "This page is shown once." in page
+    assert "note warn" not in page
+
+
 def test_no_host_can_have_the_name_of_the_page(admin):
     assert not re.fullmatch("[a-z0-9-]+", ADD.strip("/").split("/")[-1])
 

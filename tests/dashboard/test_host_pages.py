@@ -10,6 +10,8 @@ import pytest
 from django.urls import reverse
 from django.utils.timezone import now
 
+from dashboard.states import look
+from dashboard.words import host_state
 from jobs import hostqueue
 from jobs.models import AuditEntry, Host, Job
 from jobs.queries.hosts import missing_dies
@@ -114,6 +116,16 @@ def test_the_first_of_the_queue_says_why_it_waits(member):
 
     assert f"Queue: #{first.pk} Prepare va16-01 takes no new jobs" in text
     assert "and 1 more" in text
+
+
+def test_a_host_that_somebody_paused_is_no_warning(member):
+    host = vacc_host(draining=True)
+
+    page = page_of(member).content.decode()
+
+    assert "This host takes no new jobs." in page
+    assert "note warn" not in page
+    assert (look("draining").css, look(host_state(host)).shape) == ("cancelled", "cancelled")
 
 
 FULL = {"load_1m": 0.5, "memory_free_bytes": 1e9, "disk_free_bytes": 9 * 10**8}

@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils.html import strip_tags
 from django.utils.timezone import now
 
+from dashboard.measured_with import part_text, part_title
 from jobs.models import Job, Preflight, Result
 from jobs.plans import Plan, Step
 from jobs.services import heartbeats
@@ -70,8 +71,26 @@ def test_the_api_tells_identity_repeats_provenance(get, host):
 def test_a_result_page_shows_the_parts_of_its_identity(get, host):
     text = panel(get, measured(served(host)), "identity")
 
-    for part in ("Requests 50", "--ctx 4096", "Host va16", "environment llama pins of llama"):
+    for part in ("Requests 50", "--ctx 4096", "Host va16", "Environment llama pins of llama"):
         assert part in text
+
+
+def test_identity_and_provenance_have_chinese_names_for_all_but_names(get, client, host):
+    deployment = served(host, max_input=1024, max_total=2048)
+    result = measured(deployment, datasets=["mmlu", "cluewsc"])
+    client.cookies["django_language"] = "zh-hans"
+
+    identity, provenance = (panel(get, result, name) for name in ("identity", "provenance"))
+
+    for part in ("环境llama", "最大输入长度 1024", "最大上下文 2048", "mmlu，cluewsc"):
+        assert part in identity
+    assert "环境evalscope pins of evalscop，环境llama pins of llama" in provenance
+
+
+def test_one_of_several_parts_says_which():
+    assert part_title("program llmdeploy") == "Program llmdeploy"
+    assert part_title("image 2") == "Image 2"
+    assert part_text("datasets", "[not a list") == "[not a list"
 
 
 def test_a_result_that_stands_alone_says_which_part_is_not_known(get, host):

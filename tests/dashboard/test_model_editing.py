@@ -153,9 +153,9 @@ def test_what_has_no_field_of_its_own_is_told_with_its_place(admin, folder):
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
-        ("architecture.num_key_value_heads", "3", "num_attention_heads 应是"),
-        ("paths.build_in.default_tp", "3", "default_tp 应是 tp 中的一个"),
-        ("active_parameters", "9999999999999", "active_parameters 大于 parameters"),
+        ("architecture.num_key_value_heads", "3", "num_attention_heads应是"),
+        ("paths.build_in.default_tp", "3", "default_tp应是tp中的一个"),
+        ("active_parameters", "9999999999999", "active_parameters大于parameters"),
     ],
 )
 def test_a_rule_between_fields_is_told_in_the_reader_s_language(admin, field, value, words):

@@ -4,6 +4,7 @@ import re
 import uuid
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.test import Client
 from django.urls import reverse
 
@@ -29,14 +30,15 @@ def lin(client):
     return client
 
 
-def make_chain(chain, **states):
+def make_chain(chain, by=None, **states):
     """Five jobs, each after the one before; those not in ``states`` have succeeded."""
     host, jobs = make_host(), []
     for kind in KINDS:
         state = states.get(kind, "succeeded")
         params = {} if kind == "prepare" else {"deployment": "1"}
         job = make_job(
-            kind=kind, host=host, chain=chain, state=state, model_id=SMALL, params=params
+            **{"kind": kind, "host": host, "chain": chain, "state": state, "created_by": by},
+            **{"model_id": SMALL, "params": params},
         )
         job.after.set(jobs[-1:])
         jobs.append(job)
@@ -143,3 +145,105 @@ def test_more_jobs_cost_no_more_questions(lin, chain, django_assert_max_num_quer
 
     with django_assert_max_num_queries(24):
         lin.get(reverse("pipeline", args=[other]))
+
+
+def states_of(jobs):
+    rows = Job.objects.filter(pk__in=[job.pk for job in jobs]).order_by("pk")
+    return [(row.state, row.cancel_asked_at is not None) for row in rows]
+
+
+@pytest.fixture
+def half_done(lin, chain):
+    """Two succeeded, one runs, two wait; and a job of no pipeline waits for the last."""
+    person = get_user_model().objects.get(username="lin")
+    states = {"deploy": "running", "benchmark": "queued", "evaluate": "queued"}
+    jobs = make_chain(chain, by=person, **states)
+    other = make_job(kind="evaluate", host=jobs[0].host)
+    other.after.add(jobs[-1])
+    return [*jobs, other]
+
+
+def test_cancelling_the_rest_asks_first_and_says_how_many(lin, chain, half_done):
+    address = reverse("pipeline-cancel", args=[chain])
+    assert f'href="{address}" data-confirm' in shown(lin, chain)
+
+    html = lin.get(address).text
+
+    words = text_of(html)
+    *_done, running, benchmark, evaluate, other = half_done
+    assert "data-confirm-page" in html
+    assert f"3 jobs are cancelled: #{running.pk} Deploy , #{benchmark.pk} Benchmark" in words
+    assert "1 of them is running" in words
+    assert f"1 job outside the pipeline waits for them and is cancelled too: #{other.pk}" in words
+    assert "Cancel 3 jobs" in words
+    assert states_of([running, benchmark, evaluate]) == [
+        ("running", False),
+        ("queued", False),
+        ("queued", False),
+    ]
+
+
+def test_the_rest_is_cancelled_and_what_succeeded_stays(lin, chain, half_done):
+    answer = lin.post(reverse("pipeline-cancel", args=[chain]))
+
+    assert answer.url == reverse("pipeline", args=[chain])
+    assert states_of(half_done) == [
+        ("succeeded", False),
+        ("succeeded", False),
+        ("running", True),  # its host ends it
+        ("cancelled", True),
+        ("cancelled", True),
+        ("cancelled", False),  # for it waited for one of these
+    ]
+    told = AuditEntry.objects.filter(action="job.cancel").order_by("subject")
+    assert [entry.subject for entry in told] == [f"job {job.pk}" for job in half_done[2:5]]
+    assert {entry.detail["pipeline"] for entry in told} == {str(chain)}
+    html = shown(lin, chain)
+    assert reverse("pipeline-cancel", args=[chain]) not in html  # all is cancelled, or asked to be
+
+
+def test_it_is_started_again_only_when_what_was_cancelled_has_ended(lin, chain, half_done):
+    again = reverse("pipeline-again", args=[chain])
+    running = half_done[2]
+    lin.post(reverse("pipeline-cancel", args=[chain]))
+
+    assert again not in shown(lin, chain)
+    answer = lin.post(again, follow=True)
+    words = f"Job {running.pk} is still being cancelled: start again when it has ended."
+    assert words in answer.text
+    assert not Job.objects.filter(repeats__isnull=False).exists()
+
+    Job.objects.filter(pk=running.pk).update(state="cancelled", finished_at=running.created_at)
+
+    assert f"Start again from #{running.pk} Deploy (3 jobs)" in text_of(shown(lin, chain))
+
+
+def test_nothing_is_left_to_cancel_of_a_pipeline_that_has_ended(lin, chain):
+    make_chain(chain, by=get_user_model().objects.get(username="lin"))
+
+    html = shown(lin, chain)
+    answer = lin.post(reverse("pipeline-cancel", args=[chain]), follow=True)
+
+    assert reverse("pipeline-cancel", args=[chain]) not in html
+    assert "No job to cancel: all have ended, or are being cancelled." in answer.text
+    assert not AuditEntry.objects.filter(action="job.cancel").exists()
+
+
+def test_only_who_may_cancel_each_job_cancels_the_rest(lin, chain, half_done):
+    address = reverse("pipeline-cancel", args=[chain])
+    Job.objects.filter(pk=half_done[3].pk).update(created_by=make_user("ada"))
+
+    assert address not in shown(lin, chain)
+    assert lin.get(address).status_code == 403
+    assert lin.post(address).status_code == 403
+    assert states_of(half_done[2:3]) == [("running", False)]
+
+    admin = Client()
+    admin.force_login(make_user("root", is_staff=True))
+    assert f'href="{address}" data-confirm' in shown(admin, chain)
+    assert admin.post(address).status_code == 302
+    assert states_of(half_done[3:4]) == [("cancelled", True)]
+
+
+def test_the_rest_of_an_unknown_pipeline_is_not_found(lin, chain):
+    assert lin.get(reverse("pipeline-cancel", args=[chain])).status_code == 404

@@ -14,6 +14,7 @@ from django.utils.timezone import now
 
 from dashboard.sentences import sentence
 from dashboard.templatetags.results import delta
+from dashboard.views import results as results_view
 from jobs.models import Result
 from jobs.queries import results as queries
 from jobs.queries.comparison import compare
@@ -306,6 +307,34 @@ def test_the_list_is_exported_as_it_is_filtered(client):
     assert [row["result"] for row in data["results"]] == [wanted.pk]
 
 
+def test_the_list_is_exported_in_the_order_that_is_shown(client):
+    client.force_login(make_user())
+    slow, fast = (make_measured(points=[point(1, rate)]) for rate in (20.0, 90.0))
+    unordered = make_measured(scores=[1])
+    address = f"{reverse('result-list')}?order=output_tokens_per_s"
+
+    shown = [row.pk for row in client.get(address).context["page"].results]
+    data = client.get(f"{address}&format=json").json()
+    lines = client.get(f"{address}&format=csv").content.decode("utf-8-sig").splitlines()
+
+    assert shown == [slow.pk, fast.pk, unordered.pk]
+    assert [row["result"] for row in data["results"]] == shown
+    assert [int(line.split(",")[0]) for line in lines[1:]] == shown
+
+
+def test_the_menu_of_exports_says_what_is_in_them(client, monkeypatch):
+    client.force_login(make_user())
+    make_measured()
+    make_measured()
+
+    whole = client.get(reverse("result-list")).content.decode()
+    monkeypatch.setattr(results_view, "EXPORT_MOST", 1)
+    part = client.get(reverse("result-list")).content.decode()
+
+    assert "These results, in this order, with every column" in whole
+    assert "The first 1 of these results, in this order, with every column" in part
+
+
 def test_a_result_that_is_not_there_is_not_found(client):
     client.force_login(make_user())
 
@@ -437,3 +466,15 @@ def test_a_plain_fact_beside_a_result_is_no_warning(client):
         looks = {words: look for look, words in notes}
         assert looks[sentence("benchmark:no_server", {})] == "note"
         assert looks[sentence("benchmark:few_requests", {"requests": 6})] == "note warn"
+
+
+def test_hits_since_the_server_s_start_are_called_so_and_are_no_point_s(page):
+    whole = {"output_tokens_per_s": 90.0, "engine_prefix_hits_since_start": 0.4}
+    remark = {"id": "benchmark:hits_since_start", "args": {"share": "40.0"}}
+    result = make_measured(points=[point(4, 90.0)], metrics=whole, remarks=[remark])
+
+    text = page(reverse("result-detail", args=[result.pk]))
+
+    assert "Prefix cache hits since server start" in text
+    assert "earlier runs are included" in text
+    assert "Prefix cache hits<" not in text

@@ -78,6 +78,8 @@ def test_an_id_of_a_newer_host_is_shown_as_it_is():
         ("benchmark:offline", {"output_tokens_per_s": "3424.4"}, "3\u202f424 output tokens/s"),
         ("benchmark:offline", {"output_tokens_per_s": 0.0035}, "0.0035 output tokens/s"),
         ("evaluate:done", {"accuracy": 46.2, "questions": 1135}, "46.20 % of 1\u202f135 questions"),
+        # Of an older row, which kept 14.788… as the text "14.8": 14.80 would be made up.
+        ("evaluate:done", {"accuracy": "14.8", "questions": 142}, "14.8 % of 142 questions"),
         ("evaluate:done", {"accuracy": "?", "questions": 8}, "? % of 8 questions"),
     ],
 )

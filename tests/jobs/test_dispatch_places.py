@@ -4,13 +4,22 @@ import pytest
 
 from dashboard.sentences import sentence
 from jobs import dispatch, hostqueue
+from jobs.errors import LaunchError
 from jobs.launch import launch
-from jobs.models import Job
+from jobs.models import Deployment, Job
 from jobs.plans import from_json
-from jobs.queries.forecast import forecasts
+from jobs.queries.forecast import forecast_drafts, forecasts
 from jobs.queries.room import line_of, room_of, waiter_of
+from jobs.services.deployments import restart_deployment
 from jobs.toolchains.vacc_site import GUIDE_FACTS
-from tests.factories import make_deployment, make_host, make_job, make_plan, make_weights
+from tests.factories import (
+    make_artifact,
+    make_deployment,
+    make_host,
+    make_job,
+    make_plan,
+    make_weights,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -33,6 +42,16 @@ def artifact_at(path):
 
 def job_at(host, path, **fields):
     return make_job(host=host, product=artifact_at(path), **fields)
+
+
+def server_of(path):
+    """The product of a job that deploys from ``path``."""
+    return {"type": "deployment", "name": "qwen", "details": {"path": path}}
+
+
+def live(host, path, state="ready", **fields):
+    job = make_job(host=host, state="succeeded", product=server_of(path))
+    return make_deployment(job=job, name="qwen", state=state, details={"path": path}, **fields)
 
 
 def started():
@@ -155,3 +174,148 @@ def test_servers_write_no_place(host):
     dispatch.look()
 
     assert started() == {job.pk}
+
+
+@pytest.mark.parametrize("state", ["loading", "ready", "unhealthy", "stopping"])
+def test_what_a_running_deployment_reads_is_not_written_before_it_is_stopped(host, state):
+    server = live(host, FOLDER, state)
+    job = job_at(host, FOLDER, title="qwen")
+    behind = make_job(host=host)
+
+    dispatch.look()
+
+    assert started() == {behind.pk}
+    told = why(job)
+    words = sentence(told.id, told.args)
+    assert told.id == "wait:place_served"
+    assert FOLDER in words
+    assert "Stop: qwen (port 20000)." in words
+
+    Deployment.objects.filter(pk=server.pk).update(state="stopped")
+    dispatch.look()
+
+    assert job.pk in started()
+
+
+@pytest.mark.parametrize(
+    ("place", "waits"),
+    [(f"{FOLDER}/tokenizer", True), ("/nfs/workspace", True), (f"{FOLDER}-2", False)],
+)
+def test_a_deployment_reads_all_that_lies_in_its_folder(host, place, waits):
+    live(host, FOLDER)
+    job = job_at(host, place)
+
+    dispatch.look()
+
+    assert (job.pk not in started()) is waits
+
+
+def test_a_deployment_of_another_host_reads_another_folder(host):
+    live(make_host(), FOLDER)
+    job = job_at(host, FOLDER)
+
+    dispatch.look()
+
+    assert started() == {job.pk}
+
+
+def test_an_artifact_that_is_a_file_is_read_too(host):
+    artifact = make_artifact(host=host, path="/data/artifacts/qwen.gguf")
+    make_deployment(host=host, artifact=artifact)
+    job = job_at(host, "/data/artifacts/qwen.gguf")
+
+    dispatch.look()
+
+    assert why(job).id == "wait:place_served"
+
+
+def test_what_a_deployment_is_starting_from_is_not_written(host):
+    first = make_job(host=host, state="starting", product=server_of(FOLDER), title="qwen")
+    job = job_at(host, FOLDER)
+
+    dispatch.look()
+
+    told = why(job)
+    assert (told.id, told.args["job"]) == ("wait:place_starting", first.pk)
+    assert f"Job {first.pk}" in sentence(told.id, told.args)
+
+
+def test_what_a_queued_deployment_will_read_is_not_written_by_a_job_behind_it(host):
+    first = make_job(host=host, plan=make_plan(dies=999), product=server_of(FOLDER), title="qwen")
+    job = job_at(host, FOLDER)
+
+    dispatch.look()
+
+    assert started() == set()
+    told = why(job)
+    assert (told.id, told.args["job"]) == ("wait:place_ahead", first.pk)
+    assert "Cancel that job, or move this one ahead" in sentence(told.id, told.args)
+
+    Job.objects.filter(pk=job.pk).update(priority=0)
+    dispatch.look()
+
+    assert started() == {job.pk}
+
+
+def test_a_deployment_that_comes_after_a_compile_does_not_hold_it_up(host):
+    compiles = job_at(host, FOLDER)
+    deploys = make_job(host=host, product=server_of(FOLDER), place=0)
+    deploys.after.add(compiles)
+
+    dispatch.look()
+
+    assert started() == {compiles.pk}
+
+
+def test_a_deployment_starts_when_its_folder_is_written(host):
+    writes = job_at(host, FOLDER, state="running", title="int8")
+    job = make_job(host=host, product=server_of(FOLDER))
+
+    dispatch.look()
+
+    told = why(job)
+    assert (told.id, told.args["job"]) == ("wait:place_written", writes.pk)
+    finish(writes)
+    dispatch.look()
+    assert job.pk in started()
+
+
+def test_two_deployments_read_one_folder_together(host):
+    live(host, FOLDER)
+    job = make_job(host=host, product=server_of(FOLDER))
+
+    dispatch.look()
+
+    assert started() == {job.pk}
+
+
+def test_a_deployment_is_not_started_again_while_its_folder_is_written(host):
+    server = live(host, FOLDER, "stopped")
+    writes = job_at(host, FOLDER, state="running", title="int8")
+
+    with pytest.raises(LaunchError, match=rf"Job {writes.pk} \(int8\) writes {FOLDER}"):
+        restart_deployment(server.pk, None)
+
+    finish(writes)
+    assert restart_deployment(server.pk, None) == 2
+
+
+def test_a_form_says_which_deployment_reads_what_a_job_would_write(host):
+    live(host, FOLDER)
+    draft = Job(host=host, product=server_of(FOLDER) | {"type": "artifact", "path": FOLDER})
+
+    (told,) = forecast_drafts(host, [draft])
+
+    words = sentence(told.remark.id, told.remark.args)
+    assert told.starts_in_s is None
+    assert f"writes {FOLDER}, which a running deployment reads. Stop: qwen" in words
+
+
+def test_a_waiting_deployment_knows_what_it_reads_however_it_is_read(host):
+    job = make_job(host=host, product=server_of(FOLDER))
+
+    (of_row,) = line_of(host)
+
+    assert of_row.reads == waiter_of(job).reads == (FOLDER,)
+    Job.objects.update(state="running")
+    assert room_of(host).guests[0].reads == (FOLDER,)

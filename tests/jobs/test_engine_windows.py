@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from importlib import import_module
 
 import pytest
+from django.apps import apps
 
 from jobs.kinds.base import Measured
 from jobs.models import JobStep, PointBlock
 from jobs.plans import Step
 from jobs.services.engine_windows import with_engine
-from tests.factories import make_host, make_job, make_plan
+from tests.factories import make_host, make_job, make_measured, make_plan
 
 pytestmark = pytest.mark.django_db
 
 HITS, QUERIES = "vllm:prefix_cache_hits_total", "vllm:prefix_cache_queries_total"
 KV = "vllm:kv_cache_usage_perc"
+GAUGE = "vllm:gpu_prefix_cache_hit_rate"  # of 0.7.2, since its start
 COLD = {"seed": None, "dataset": "random", "prefix_tokens": 0, "input_tokens": 1024}
 MEASURED = Measured(
     sort="benchmark",
@@ -140,3 +143,78 @@ def test_more_than_one_per_cent_of_hits_is_a_remark_with_its_cause(params, hits,
             4,
             f"{100 * hits:.1f}",
         )
+
+
+@pytest.mark.parametrize(
+    ("shares", "kept", "remarks"),
+    [
+        ((0.8, 0.6, 0.4), 0.4, ["benchmark:hits_since_start"]),  # only earlier runs were warm
+        ((0.0, 0.0, 0.004), 0.004, []),
+        ((0.0, 0.0, 0.0), 0.0, []),
+        ((-1.0, -1.0, -1.0), None, []),  # no cache
+    ],
+)
+def test_a_share_since_the_server_s_start_is_no_point_s_and_is_called_what_it_is(
+    shares, kept, remarks
+):
+    job = measured_job(steps=("measure-1", "measure-4"), params=COLD | {"seed": 0})
+    scraped(job, *({GAUGE: share, KV: 0.2} for share in shares))
+
+    found = with_engine(job, MEASURED)
+
+    assert [set(m) for _, m in found.points] == [
+        {"output_tokens_per_s", "requests", "engine_kv_cache_peak"}
+    ] * 2
+    assert "engine_prefix_hits" not in found.metrics
+    assert found.metrics.get("engine_prefix_hits_since_start") == kept
+    assert [remark.id for remark in found.remarks] == remarks
+    if remarks:
+        assert found.remarks[0].args == {"share": "40.0"}
+
+
+def test_a_tool_that_counts_hits_needs_no_share_since_the_start():
+    job = measured_job(steps=("measure",), params=COLD)
+    scraped(job, {GAUGE: 0.9}, {GAUGE: 0.9})
+    told = replace(MEASURED, points=[(4, {"output_tokens_per_s": 90.0, "engine_prefix_hits": 0.5})])
+
+    found = with_engine(job, told)
+
+    assert "engine_prefix_hits_since_start" not in found.metrics
+    assert [remark.id for remark in found.remarks] == ["benchmark:hits"]
+
+
+def kept_before(job, share):
+    """A result as it was kept when a share since the start stood at each point."""
+    metrics = {"output_tokens_per_s": 90.0, "engine_prefix_hits": share}
+    remark = {"id": "benchmark:hits", "args": {"share": "60.0", "concurrency": 4}}
+    return make_measured(job=job, points=[(4, metrics)], remarks=[remark, {"id": "x", "args": {}}])
+
+
+def migrated(result):
+    import_module("jobs.migrations.0023_hits_since_start").tell(apps, None)
+    result.refresh_from_db()
+    return result.metrics, result.points.get().metrics, [one["id"] for one in result.remarks]
+
+
+def test_older_results_say_that_their_share_is_since_the_start():
+    job = measured_job(steps=("measure",))
+    scraped(job, {GAUGE: 0.6}, {GAUGE: 0.4})
+
+    whole, point, remarks = migrated(kept_before(job, 0.6))
+
+    assert whole == {"output_tokens_per_s": 90.0, "engine_prefix_hits_since_start": 0.4}
+    assert point == {"output_tokens_per_s": 90.0}
+    assert remarks == ["x", "benchmark:hits_since_start"]
+
+
+@pytest.mark.parametrize(
+    "rows", [[{HITS: 0.0, QUERIES: 0.0}, {HITS: 6.0, QUERIES: 10.0}], [{GAUGE: 0.9}], []]
+)
+def test_older_results_of_counters_and_of_tools_stay_as_they_are(rows):
+    job = measured_job(steps=("measure",))
+    scraped(job, *rows)
+
+    whole, point, remarks = migrated(kept_before(job, 0.6))
+
+    assert whole["engine_prefix_hits"] == point["engine_prefix_hits"] == 0.6
+    assert remarks == ["benchmark:hits", "x"]

@@ -42,6 +42,17 @@ def test_what_has_room_starts_next():
     assert (found[1].starts_in_s, found[1].remark.id) == (0.0, "forecast:now")
 
 
+def test_what_another_job_must_end_for_does_not_start_next_however_soon_that_is():
+    guests = room(Guest(1, "a"), slots=2)
+
+    found = forecast(guests, [ahead(2, 2.0), ahead(3, 2.0, after=[2]), ahead(4)], {1: 0.0})
+
+    assert times(found) == {2: 0.0, 3: 2.0, 4: 0.0}
+    assert [found[pk].remark.id for pk in (2, 3, 4)] == [
+        *("forecast:now", "forecast:usual", "forecast:usual"),
+    ]
+
+
 def test_dies_are_kept_for_the_first_as_dispatch_keeps_them():
     guests = room(Guest(1, "a", dies=6), free=2)
 

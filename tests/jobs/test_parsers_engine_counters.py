@@ -6,7 +6,7 @@ import pytest
 
 from jobs.host.watches import samples
 from jobs.metrics import METRICS
-from jobs.parsers.engine_counters import during
+from jobs.parsers.engine_counters import during, hits_since_start
 from jobs.toolchains import llama_cpp, vllm
 from tests.jobs.target import DATA
 
@@ -96,11 +96,26 @@ def test_an_engine_that_was_started_again_says_nothing():
     assert during(rows, 100.0, 101.0) == {}
 
 
-@pytest.mark.parametrize(("rate", "hits"), [(-1.0, None), (0.0, None), (0.25, 0.25)])
-def test_vllm_0_7_2_has_a_rate_which_is_negative_where_the_cache_is_off(rate, hits):
+@pytest.mark.parametrize(("rate", "since_start"), [(-1.0, None), (0.0, 0.0), (0.25, 0.25)])
+def test_vllm_0_7_2_has_a_share_since_its_start_which_is_of_no_stretch(rate, since_start):
     rows = counted(*[{"vllm:gpu_prefix_cache_hit_rate": rate}] * 2)
 
-    assert during(rows, 100.0, 101.0).get("engine_prefix_hits") == hits
+    assert "engine_prefix_hits" not in during(rows, 100.0, 101.0)
+    assert hits_since_start(rows, 101.0) == since_start
+
+
+def test_a_share_since_the_start_is_the_last_one_before_the_end():
+    rows = counted(*({"vllm:gpu_prefix_cache_hit_rate": share} for share in (0.8, 0.4, 0.2, 0.9)))
+
+    assert hits_since_start(rows, 102.5) == 0.2
+
+
+@pytest.mark.parametrize(("text", "names"), [(VLLM, vllm.METRICS), (LLAMA, llama_cpp.METRICS)])
+def test_engines_that_count_hits_have_no_share_since_their_start(text, names):
+    told = samples(text, names)
+
+    assert hits_since_start(counted(told), 100.0) is None
+    assert hits_since_start(counted({**told, "vllm:gpu_prefix_cache_hit_rate": 0.5}), 100.0) is None
 
 
 @pytest.mark.parametrize("rows", [[], counted({QUERIES: 5.0, HITS: 0.0})])

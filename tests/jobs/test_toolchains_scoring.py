@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -191,3 +192,45 @@ def test_a_question_is_shown_with_its_choices():
     record = {"question": "Which?", "A": "one", "B": "two", "answers": ["A"]}
 
     assert full_question(record) == "Which?\nA) one\nB) two"
+
+
+def steps_of(question, answer):
+    """Instructions of the interpreter that scoring takes: the same on any machine."""
+    counted = 0
+
+    def trace(frame, event, _arg):
+        nonlocal counted
+        frame.f_trace_opcodes = True
+        counted += event == "opcode"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        score(question, answer)
+    finally:
+        sys.settrace(before)
+    return counted
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{n}\n",  # a number a line
+        "{n} ",  # one sentence
+        "2 + 3 = {n}\n",
+        "25 + 17, ",  # the question, restated
+        "therefore ",  # cues without a number
+        "7 days or ",
+    ],
+)
+def test_an_answer_four_times_as_long_takes_four_times_the_steps(line):
+    question = asked("What is 25 + 17 days?", "42")
+
+    def steps(count):
+        return steps_of(question, "5 days. " + "".join(line.format(n=n) for n in range(count)))
+
+    steps(1)  # what is made once is made
+    none, short, long = steps(0), steps(150), steps(600)
+
+    assert (long - none) < 4.5 * (short - none)

@@ -294,3 +294,25 @@ def test_only_a_prompt_that_was_asked_before_is_found_in_the_prefix_cache(
     else:
         assert (first, other) == (0.0, 0.0)
         assert (again > 100.0) is caches
+
+
+@pytest.mark.parametrize("caches", [False, True])
+def test_0_7_2_tells_a_share_since_its_start_which_is_negative_without_a_cache(host, caches):
+    def rates() -> list[float]:
+        found = []
+        for words in ("one two three " * 40, "one two three " * 40, "three two one " * 40):
+            messages = [{"role": "user", "content": words}]
+            body = {"model": "m", "messages": messages, "max_tokens": 2}
+            post(f"{url}/v1/chat/completions", body)
+            text = get(f"{url}/metrics")[1]
+            found.append(metric(text, "vllm:gpu_prefix_cache_hit_rate"))
+        return found
+
+    with serving(host, OLD, *(("--enable-prefix-caching",) if caches else ())) as (url, _server):
+        cold, warm, cold_again = rates()
+
+    if caches:
+        assert cold == 0.0
+        assert 0 < cold_again < warm < 1  # a cold prompt bears what an earlier one found
+    else:
+        assert (cold, warm, cold_again) == (-1, -1, -1)

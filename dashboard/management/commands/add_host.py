@@ -31,5 +31,5 @@ class Command(terminal.DashboardCommand):
         if missing := out_of_reach():
             self.stderr.write(
                 f"Another machine cannot reach this dashboard yet: start it with "
-                f"{' and '.join(missing)}, see README.md."
+                f"{' and '.join(missing)}, see docs/run/settings.md."
             )

@@ -50,7 +50,10 @@ class Histogram:
 class Metrics:
     """All that the engine counts. Times are in our seconds, not those of the made-up world."""
 
-    def __init__(self, version: str, model: str, config: dict[str, str]) -> None:
+    def __init__(
+        self, version: str, model: str, config: dict[str, str], *, caches: bool = False
+    ) -> None:
+        self._caches = caches
         self.is_old = version.startswith("0.7")
         self._labels = (
             f'model_name="{model}"' if self.is_old else f'engine="0",model_name="{model}"'
@@ -128,9 +131,14 @@ class Metrics:
             ("num_requests_swapped", 0),
             ("gpu_cache_usage_perc", self.kv_share),
             ("cpu_cache_usage_perc", 0),
-            ("gpu_prefix_cache_hit_rate", -1),
+            ("gpu_prefix_cache_hit_rate", self._hit_rate),
             ("cpu_prefix_cache_hit_rate", -1),
         ]
+
+    @property
+    def _hit_rate(self) -> float:
+        """Since its start, as V0 has it: -1 without a prefix cache."""
+        return self.prefix_hits / max(1, self.prompt_tokens) if self._caches else -1
 
     def _counters(self) -> list[tuple[str, list[tuple[str, float]]]]:
         found: list[tuple[str, list[tuple[str, float]]]] = [

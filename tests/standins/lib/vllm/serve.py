@@ -83,6 +83,8 @@ def _engine(
     args: argparse.Namespace, loaded: startup.Engine, name: str, version: str
 ) -> engines.Engine:
     fit = loaded.fit
+    is_old = version.startswith("0.7")
+    caches = args.enable_prefix_caching
     config = {
         "block_size": "16",
         "cache_dtype": args.kv_cache_dtype,
@@ -98,9 +100,9 @@ def _engine(
         prefill=engines.PREFILL_TOKENS_PER_S,
         kv_tokens=fit.kv_tokens,
         drafts=loaded.drafts,
-        caches=not version.startswith("0.7") and args.enable_prefix_caching is not False,
+        caches=bool(caches) if is_old else caches is not False,
     )
-    metrics = Metrics(version, name, config)
+    metrics = Metrics(version, name, config, caches=pace.caches)
     return engines.Engine(pace, metrics, opens_thought=loaded.weights.opens_thought)
 
 

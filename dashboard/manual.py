@@ -1,0 +1,152 @@
+"""Pages of ``docs/`` as HTML, which the dashboard serves as its help, without a network."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+
+from django.conf import settings
+from django.urls import reverse
+from django.utils.translation import get_language, gettext_noop
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+ROOT = Path(settings.BASE_DIR) / "docs"
+# Groups by reader; each page is a file of docs/, its title the file's first heading.
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    gettext_noop("Use it"): ("use/launch", "use/watch", "use/compare", "use/chat"),
+    gettext_noop("Run it"): (
+        *("run/settings", "run/hosts", "run/offline", "run/large", "run/backup"),
+        *("run/storage", "run/security", "run/vllm-on-cpu"),
+    ),
+    gettext_noop("Change it"): ("glossary", "architecture", "performance", "reliability"),
+}
+# Where a page of the dashboard is explained: the beginning of its view's name, and the address
+# below docs/. The first that fits counts.
+HELP: Mapping[str, str] = {
+    "overview": "use/launch/",
+    "launch": "use/launch/#one-job",
+    "pipeline": "use/launch/#from-a-model",
+    "model-way": "use/launch/#from-a-model",
+    "model": "use/launch/#a-model-of-your-own",
+    "host-queue": "use/launch/#the-queue",
+    "host-add": "run/hosts/#add-a-host",
+    "host": "run/hosts/",
+    "job": "use/watch/",
+    "deployment": "use/watch/#the-log",
+    "result-compare": "use/compare/#compare",
+    "result": "use/compare/",
+    "playground": "use/chat/",
+    "conversation": "use/chat/",
+    "storage": "run/storage/",
+    "secret": "run/security/",
+    "people": "run/security/",
+    "person": "run/security/",
+}
+PAGES = frozenset(name for names in GROUPS.values() for name in names)
+_markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page: its title as text, its body as HTML, and ``(id, title)`` of its sections."""
+
+    title: str
+    body: str
+    sections: tuple[tuple[str, str], ...]
+
+
+def page(name: str) -> Page:
+    """The page ``name`` of ``PAGES``, in the viewer's language where it is translated.
+
+    Raises:
+        KeyError: there is no such page.
+    """
+    if name not in PAGES:
+        raise KeyError(name)
+    chinese = ROOT / f"{name}.zh.md"
+    is_chinese = (get_language() or "").startswith("zh") and chinese.is_file()
+    path = chinese if is_chinese else ROOT / f"{name}.md"
+    return _read(path, path.stat().st_mtime_ns, reverse("docs"))
+
+
+@lru_cache(maxsize=64)
+def _read(path: Path, _changed_ns: int, root: str) -> Page:
+    tokens = _markdown.parse(path.read_text("utf-8"))
+    title, head, sections = "", 0, []
+    taken: dict[str, int] = {}
+    for index, token in enumerate(tokens):
+        if token.type == "heading_open":
+            text = _text(tokens[index + 1])
+            if token.tag == "h1" and not title:
+                title, head = text, index + 3
+                continue
+            slug = _slug(text, taken)
+            token.attrSet("id", slug)
+            if token.tag == "h2":
+                sections.append((slug, text))
+        for child in token.children or ():
+            _point(child, path, root)
+    body = _markdown.renderer.render(_with_scrolling_tables(tokens[head:]), _markdown.options, {})
+    return Page(title, body, tuple(sections))
+
+
+def _text(inline: Token) -> str:
+    return "".join(child.content for child in inline.children or ())
+
+
+def _slug(text: str, taken: dict[str, int]) -> str:
+    """Id of a heading, as GitHub makes it."""
+    slug = re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-")
+    taken[slug] = taken.get(slug, -1) + 1
+    return slug if not taken[slug] else f"{slug}-{taken[slug]}"
+
+
+def _point(child: Token, path: Path, root: str) -> None:
+    """Point a link or picture at the dashboard's address; a file that it does not serve is text."""
+    if child.type == "image":
+        name = PurePosixPath(str(child.attrGet("src"))).name
+        child.attrSet("src", f"{root}images/{name}")
+    elif child.type == "link_open":
+        href = str(child.attrGet("href"))
+        if re.match(r"[a-z]+:|#", href):
+            return
+        target, _, fragment = href.partition("#")
+        found = (path.parent / target).resolve()
+        name = found.with_suffix("").relative_to(ROOT).as_posix() if ROOT in found.parents else ""
+        if name in PAGES:
+            child.attrSet("href", f"{root}{name}/" + (f"#{fragment}" if fragment else ""))
+        else:
+            child.attrs = {"title": target, "class": "in-the-repository"}
+
+
+def _with_scrolling_tables(tokens: list[Token]) -> list[Token]:
+    """The tokens, with each table in a box that scrolls by itself."""
+    out = []
+    for token in tokens:
+        if token.type == "table_open":
+            box = Token(
+                "html_block", "", 0, content='<div class="scroll" tabindex="0" role="group">'
+            )
+            token.attrSet("class", "t dense")
+            out += [box, token]
+        elif token.type == "table_close":
+            out += [token, Token("html_block", "", 0, content="</div>")]
+        else:
+            out.append(token)
+    return out
+
+
+def titles() -> list[tuple[str, list[tuple[str, str]]]]:
+    """Groups in order: ``(group, [(name, title)])``."""
+    return [
+        (group, [(name, page(name).title) for name in names]) for group, names in GROUPS.items()
+    ]
+
+
+def help_for(view_name: str) -> str:
+    """Address below ``docs/`` that explains the page of the view; "" where none does."""
+    return next((to for begin, to in HELP.items() if view_name.startswith(begin)), "")
