@@ -89,3 +89,19 @@ def test_no_other_module_lists_kinds_one_by_one():
         "dashboard/words.py",
         "jobs/queries/models.py",
     }, found
+
+
+def test_guidellm_stands_in_its_own_files_and_in_two_lists():
+    """The recipe in CONTRIBUTING.md: nothing else in the program knows the tool."""
+    files = [
+        path
+        for folder in ("jobs", "dashboard", "templates", "static/js")
+        for path in (ROOT / folder).rglob("*")
+        if path.suffix in (".py", ".txt", ".html", ".js", ".yaml")
+        and "guidellm" in path.read_text(encoding="utf-8").lower()
+    ]
+
+    lists = {"__init__.py", "programs.py"}  # the second is written by `manage.py host_programs`
+    own = {"benchmark_guidellm.py", "guidellm.py", "guidellm.txt"}
+    assert {path.name for path in files} == own | lists
+    assert len(files) == 6  # a toolchain and a parser are both called guidellm.py
