@@ -3,60 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Any
 
 from django.utils.translation import gettext as _
-from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.errors import LaunchError
 from jobs.kinds import lengths, over_http, work
 from jobs.kinds.base import AssetRef, Choice, Conclusion, Kind, Need, Remark, Target
-from jobs.kinds.common import asset, overlap_field, quiet_field, site, tool_version
+from jobs.kinds.common import overlap_field, quiet_field, site, tool_version
 from jobs.parsers import guidellm as parser
 from jobs.parsers.progress import Progress
 from jobs.plans import Plan
 from jobs.toolchains import guidellm
 
 
-class Params(BaseModel):
+class Params(over_http.Load):
     """What to send. Lengths are in tokens."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    deployment: str = Field(
-        description="The deployment to measure.",
-        json_schema_extra={
-            "label": "Deployment",
-            "group": "What to measure",
-            "asset": "deployment",
-        },
-    )
-    concurrency: tuple[Annotated[int, Field(ge=1, le=256)], ...] = Field(
-        (1, 2, 4),
-        min_length=1,
-        max_length=12,
-        description="Requests in flight at most. Several values are measured one after the other.",
-        json_schema_extra={"label": "Concurrency", "unit": "requests", "group": "Load"},
-    )
-    requests: int = Field(
-        12,
-        ge=1,
-        le=10000,
-        description="Requests at each concurrency. Percentiles need many.",
-        json_schema_extra={"label": "Requests", "unit": "requests", "group": "Load"},
-    )
-    output_tokens: int = Field(
-        64,
-        ge=1,
-        le=8192,
-        description="Generated for each request, always to the full length.",
-        json_schema_extra={"label": "Output", "unit": "tokens", "group": "Load"},
-    )
-    prompts: str = Field(
-        "everyday",
-        description="Prompts that ship with the project, sent in turn.",
-        json_schema_extra={"label": "Prompts", "group": "Load"},
-    )
     quiet: bool = quiet_field(False)
     overlap: bool = overlap_field()
 
@@ -82,16 +45,16 @@ class BenchmarkGuidellm(Kind, params=Params):
 
     def title_of(self, params: Params, target: Target) -> str:
         """ "smollm2-135m-instruct-int8 @ 1, 2, 4"."""
-        served = _deployment(params, target).data["name"]
+        served = over_http.deployment(params, target).data["name"]
         return f"{served} @ {', '.join(map(str, params.concurrency))}"
 
     def inputs(self, params: Params, target: Target) -> Mapping[str, AssetRef]:
         """The deployment."""
-        return {"deployment": _deployment(params, target)}
+        return {"deployment": over_http.deployment(params, target)}
 
     def plan(self, params: Params, target: Target) -> Plan:
         """A step for each concurrency. The engine's own counters are read meanwhile."""
-        served = _deployment(params, target)
+        served = over_http.deployment(params, target)
         if served.data.get("api_key"):
             words = _("GuideLLM would show its key in the list of processes: benchmark it online.")
             raise LaunchError(words, "deployment")
@@ -139,7 +102,3 @@ class BenchmarkGuidellm(Kind, params=Params):
             ],
             began={point.concurrency: point.began for point in points},
         )
-
-
-def _deployment(params: Params, target: Target) -> AssetRef:
-    return asset(target.deployments, params.deployment, "deployment")

@@ -10,9 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.catalog import MODELS
 from jobs.errors import LaunchError
-from jobs.kinds.base import AssetRef, Conclusion, Kind, Need, Remark, Target
-from jobs.kinds.common import asset, site
-from jobs.parsers import reports
+from jobs.kinds.base import AssetRef, Conclusion, Kind, Need, Target
+from jobs.kinds.common import asset, site, when_ready
 from jobs.plans import Plan
 from jobs.toolchains import llama_cpp
 from jobs.toolchains.environments import LLAMA_CPP
@@ -135,8 +134,7 @@ class Deploy(Kind, params=Params):
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
     ) -> Conclusion:
         """How long it took to be ready."""
-        seconds = reports.read(outputs, "ready.json", reports.ReadyReport).seconds
-        return Conclusion(sentence=Remark("deploy:ready", {"seconds": seconds}))
+        return when_ready(outputs)
 
 
 def _artifact(params: Params, target: Target) -> AssetRef:

@@ -15,7 +15,7 @@ from jobs.catalog.stacks_schema import BuildIn
 from jobs.errors import LaunchError
 from jobs.kinds import limits, ports
 from jobs.kinds.base import AssetRef, Choice, Conclusion, Kind, Remark, Target
-from jobs.kinds.common import asset
+from jobs.kinds.common import asset, when_ready
 from jobs.kinds.vacc import (
     exact_field,
     model_of_asset,
@@ -24,7 +24,6 @@ from jobs.kinds.vacc import (
     stack_of,
     vacc_site,
 )
-from jobs.parsers import reports
 from jobs.plans import Plan
 from jobs.toolchains import build_in, vamc
 from jobs.toolchains.build_in import Serving
@@ -218,8 +217,7 @@ class DeployBuildIn(Kind, params=Params):
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
     ) -> Conclusion:
         """How long it took to be ready."""
-        seconds = reports.read(outputs, "ready.json", reports.ReadyReport).seconds
-        return Conclusion(sentence=Remark("deploy:ready", {"seconds": seconds}))
+        return when_ready(outputs)
 
 
 def _own_ports(params: Params) -> dict[str, int]:

@@ -13,7 +13,7 @@ from jobs.catalog.limits import Wish
 from jobs.errors import LaunchError
 from jobs.kinds import limits, ports, vllm_common
 from jobs.kinds.base import AssetRef, Choice, Conclusion, Kind, Need, Remark, Target
-from jobs.kinds.common import asset
+from jobs.kinds.common import asset, when_ready
 from jobs.kinds.common import site as site_without_dies
 from jobs.kinds.vacc import (
     container_notes,
@@ -24,7 +24,7 @@ from jobs.kinds.vacc import (
     stack_of,
     vacc_site,
 )
-from jobs.parsers import progress, reports
+from jobs.parsers import progress
 from jobs.parsers.progress import Progress
 from jobs.plans import Plan
 from jobs.toolchains import vllm
@@ -226,8 +226,7 @@ class DeployVllm(Kind, params=Params):
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
     ) -> Conclusion:
         """How long it took to be ready."""
-        seconds = reports.read(outputs, "ready.json", reports.ReadyReport).seconds
-        return Conclusion(sentence=Remark("deploy:ready", {"seconds": seconds}))
+        return when_ready(outputs)
 
 
 def _own_template(serving: vllm.Serving) -> list[Remark]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Annotated, Protocol
 
 from django.utils.translation import gettext as _
+from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.catalog import PROMPT_SETS
 from jobs.errors import LaunchError
-from jobs.kinds.base import AssetRef, Choice, Conclusion, Measured, Remark
-from jobs.kinds.common import of_all
+from jobs.kinds.base import AssetRef, Choice, Conclusion, Measured, Remark, Target
+from jobs.kinds.common import asset, of_all
 from jobs.toolchains import llama_cpp, vllm
 
 # What each engine tells of itself under /metrics.
@@ -18,6 +19,47 @@ _COUNTERS = {llama_cpp.NAME: llama_cpp.METRICS, "vllm": vllm.METRICS}
 # With fewer requests than this the 99th percentile is just the slowest one.
 ENOUGH_FOR_P99 = 100
 RATE = "output_tokens_per_s"
+
+
+class Load(BaseModel):
+    """What is sent, with prompts that ship with the project. Lengths are in tokens."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    deployment: str = Field(
+        description="The deployment to measure.",
+        json_schema_extra={
+            "label": "Deployment",
+            "group": "What to measure",
+            "asset": "deployment",
+        },
+    )
+    concurrency: tuple[Annotated[int, Field(ge=1, le=256)], ...] = Field(
+        (1, 2, 4),
+        min_length=1,
+        max_length=12,
+        description="Requests in flight at most. Several values are measured one after the other.",
+        json_schema_extra={"label": "Concurrency", "unit": "requests", "group": "Load"},
+    )
+    requests: int = Field(
+        12,
+        ge=1,
+        le=10000,
+        description="Requests at each concurrency. Percentiles need many.",
+        json_schema_extra={"label": "Requests", "unit": "requests", "group": "Load"},
+    )
+    output_tokens: int = Field(
+        64,
+        ge=1,
+        le=8192,
+        description="Generated for each request, always to the full length.",
+        json_schema_extra={"label": "Output", "unit": "tokens", "group": "Load"},
+    )
+    prompts: str = Field(
+        "everyday",
+        description="Prompts that ship with the project, sent in turn.",
+        json_schema_extra={"label": "Prompts", "group": "Load"},
+    )
 
 
 class Point(Protocol):
@@ -38,6 +80,15 @@ class Point(Protocol):
     @property
     def metrics(self) -> Mapping[str, float]:
         """By name of ``jobs.metrics``."""
+
+
+def deployment(params: Load, target: Target) -> AssetRef:
+    """The deployment that is measured.
+
+    Raises:
+        LaunchError: it is not on the host.
+    """
+    return asset(target.deployments, params.deployment, "deployment")
 
 
 def counters_of(served: AssetRef) -> tuple[str, ...]:
