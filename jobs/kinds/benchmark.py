@@ -99,9 +99,6 @@ class Benchmark(Kind, params=Params):
         requests are counted over all.
         """
         points = evalscope_perf.parse(outputs)
-        done = [point for point in points if point.completed]
-        if done and not any(point.metrics.get(over_http.RATE) for point in done):
-            return Conclusion(failure=Remark("benchmark:no_token"))
         return over_http.outcome(
             points,
             what=f"{params.prompts} → {params.output_tokens} tok",

@@ -233,6 +233,7 @@ class BenchmarkOnline(Kind, params=Params):
             tool=f"vLLM {stack_of(params).vllm.version} bench serve",
             remarks=[*over_http.failed_remarks(runs), *over_http.few_remark(params.requests)],
             keeps_failed=False,
+            may_be_silent=True,
         )
 
 

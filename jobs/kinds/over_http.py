@@ -130,16 +130,19 @@ def outcome(
     remarks: Sequence[Remark],
     began: Mapping[int, float] | None = None,
     keeps_failed: bool = True,
+    may_be_silent: bool = False,
 ) -> Conclusion:
     """The point with the highest output rate stands for all, but requests are counted over all.
 
     ``began``: see :class:`Measured`. ``keeps_failed``: a point without one completed request is
-    one too, of what failed there.
+    one too, of what failed there. ``may_be_silent``: answers without a token are no failure.
     """
     done = [point for point in points if point.completed]
     if not done:
         failed = sum(point.failed for point in points)
         return Conclusion(failure=Remark("benchmark:no_request", {"failed": failed}))
+    if not may_be_silent and not any(point.metrics.get(RATE) for point in done):
+        return Conclusion(failure=Remark("benchmark:no_token"))
     best = max(done, key=lambda point: point.metrics.get(RATE, 0.0))
     said = {RATE: best.metrics.get(RATE, 0.0), "concurrency": best.concurrency or 0}
     return Conclusion(

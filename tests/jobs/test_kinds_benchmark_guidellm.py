@@ -143,6 +143,16 @@ def test_a_run_without_one_answer_has_failed():
     assert failure == Remark("benchmark:no_request", {"failed": 20})
 
 
+def test_so_has_one_whose_answers_had_no_token():
+    silent = changed(
+        lambda run: run["metrics"]["output_tokens_per_second"]["successful"].update(
+            count=0, mean=0.0
+        )
+    )
+
+    assert concluded({"result-4.json": silent}).failure == Remark("benchmark:no_token")
+
+
 def test_what_has_no_sample_is_no_zero():
     whole = changed(
         lambda run: run["metrics"]["time_to_first_token_ms"]["successful"].update(count=0, mean=0.0)
