@@ -48,6 +48,7 @@ class ApplyModification(Kind, params=Params):
     title = "Apply VACC modification"
     family = "prepare"
     programs = vacc_modification.PROGRAMS
+    steps = vacc_modification.STEPS
     mends = (
         "check:modification_missing",
         "check:modification_differs",

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from django.utils.functional import Promise
 from pydantic import BaseModel
 
 from jobs.parsers.progress import Progress
@@ -207,6 +208,8 @@ class Kind(ABC):
     title: ClassVar[str]
     family: ClassVar[str]  # what sort of work it is: a key of FAMILIES
     programs: ClassVar[Sequence[str]]  # names of those that its steps run, its toolchain's
+    # What its steps do, in a word or two, where dashboard.words has none for a name of its own.
+    steps: ClassVar[Mapping[str, Promise]] = {}
     # Kinds whose jobs it goes on with, beside those that name it as a successor.
     follows: ClassVar[Sequence[str]] = ()
     # Ids of known failures, and of checks, whose cause a job of this kind takes away.

@@ -72,6 +72,7 @@ class BenchmarkLatency(Kind, params=Params):
     title = "Benchmark offline latency"
     family = "benchmark"
     programs = vllm_bench.PROGRAMS
+    steps = vllm_bench.STEPS
     lengths = (lengths.INPUT, lengths.OUTPUT)
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:

@@ -128,6 +128,7 @@ class BenchmarkOnline(Kind, params=Params):
     title = "Benchmark online"
     family = "benchmark"
     programs = vllm_bench.PROGRAMS
+    steps = vllm_bench.STEPS
     lengths = (lengths.INPUT, lengths.OUTPUT)
     progress_is_whole = False
 

@@ -61,6 +61,7 @@ class BenchmarkThroughput(Kind, params=Params):
     title = "Benchmark offline throughput"
     family = "benchmark"
     programs = vllm_bench.PROGRAMS
+    steps = vllm_bench.STEPS
     lengths = (lengths.INPUT, lengths.OUTPUT)
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:

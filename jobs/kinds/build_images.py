@@ -83,6 +83,7 @@ class BuildImages(Kind, params=Params):
     title = "Build images"
     family = "prepare"
     programs = vacc_images.PROGRAMS
+    steps = vacc_images.STEPS
     mends = (
         "image-missing",
         "base-image-missing",

@@ -40,6 +40,7 @@ class Compile(Kind, params=Params):
     title = "Compile"
     family = "compile"
     programs = llama_cpp.PROGRAMS
+    steps = llama_cpp.STEPS
 
     def offered(self, target: Target) -> bool:
         """On a host without accelerator cards."""

@@ -248,6 +248,7 @@ class CompileVacc(Kind, params=Params):
     title = "Compile for VACC"
     family = "compile"
     programs = vamc.PROGRAMS
+    steps = vamc.STEPS
 
     def offered(self, target: Target) -> bool:
         """On a host with accelerator cards."""

@@ -137,6 +137,7 @@ class EvaluateOpencompass(Kind, params=Params):
     title = "Evaluate with OpenCompass"
     family = "evaluate"
     programs = opencompass.PROGRAMS
+    steps = opencompass.STEPS
 
     def offered(self, target: Target) -> bool:
         """On a host with accelerator cards."""

@@ -56,6 +56,7 @@ class Prepare(Kind, params=Params):
     title = "Prepare"
     family = "prepare"
     programs = environments.PROGRAMS
+    steps = environments.STEPS
     brings = True
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:

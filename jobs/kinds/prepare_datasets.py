@@ -69,6 +69,7 @@ class PrepareDatasets(Kind, params=Params):
     title = "Prepare datasets"
     family = "prepare"
     programs = vacc_datasets.PROGRAMS
+    steps = vacc_datasets.STEPS
     mends = (
         "calibration-data-missing",
         "dataset-missing",

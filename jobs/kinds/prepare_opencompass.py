@@ -63,6 +63,7 @@ class PrepareOpencompass(Kind, params=Params):
     title = "Prepare OpenCompass"
     family = "prepare"
     programs = opencompass_env.PROGRAMS
+    steps = opencompass_env.STEPS
     mends = (
         "opencompass-packages",
         "check:conda_env_missing",

@@ -7,12 +7,18 @@ import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from django.utils.translation import pgettext_lazy
+
 from jobs.errors import PlanError
 from jobs.plans import Output, Plan, PlanFile, Step
 from jobs.toolchains import pip
 from jobs.toolchains.site import FILES, Site, path_in, script
 
 PROGRAMS = ("python", "python3")
+STEPS = {
+    "torch": pgettext_lazy("step", "install PyTorch"),
+    "name": pgettext_lazy("step", "give its second name"),
+}
 ALIAS = "write_alias.py"
 PINS = Path(__file__).parent / "pins"
 LLAMA_CPP = "llama.cpp"

@@ -86,7 +86,6 @@ def test_no_other_module_lists_kinds_one_by_one():
     # The tour is five jobs; forms propose the usual maker of an asset.
     assert set(found) <= {"jobs/launch.py", "jobs/queries/chains.py", "dashboard/forms.py"} | {
         "dashboard/tour.py",
-        "dashboard/words.py",
         "jobs/queries/models.py",
     }, found
 
