@@ -25,3 +25,12 @@ PROGRAMS = frozenset(
         "wget",
     }
 )
+# These ask a server, and so are told a model by its name; others load it from a folder.
+CLIENTS = frozenset(
+    {
+        "ask_and_score.py",
+        "evalscope",
+        "follow_ready.py",
+        "wait_ready.py",
+    }
+)

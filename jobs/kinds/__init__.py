@@ -54,6 +54,7 @@ _ALL: tuple[Kind, ...] = (
 KINDS: dict[str, Kind] = {kind.name: kind for kind in _ALL}
 # What a host permits unless it is set: jobs.host.programs has them too, for hosts have no kinds.
 PROGRAMS = frozenset(name for kind in _ALL for name in kind.programs)
+CLIENTS = frozenset(name for kind in _ALL for name in kind.clients)
 
 
 def progress_of(kind: str, tail: bytes) -> Progress | None:

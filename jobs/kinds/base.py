@@ -208,6 +208,9 @@ class Kind(ABC):
     title: ClassVar[str]
     family: ClassVar[str]  # what sort of work it is: a key of FAMILIES
     programs: ClassVar[Sequence[str]]  # names of those that its steps run, its toolchain's
+    # Of these and of its scripts those that ask a server: they are told a model by its name, which
+    # may look like a path.
+    clients: ClassVar[Sequence[str]] = ()
     # What its steps do, in a word or two, where dashboard.words has none for a name of its own.
     steps: ClassVar[Mapping[str, Promise]] = {}
     # Kinds whose jobs it goes on with, beside those that name it as a successor.

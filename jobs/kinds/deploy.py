@@ -71,6 +71,7 @@ class Deploy(Kind, params=Params):
     title = "Deploy"
     family = "deploy"
     programs = llama_cpp.PROGRAMS
+    clients = llama_cpp.CLIENTS
 
     def offered(self, target: Target) -> bool:
         """On a host without accelerator cards."""

@@ -125,6 +125,7 @@ class DeployBuildIn(Kind, params=Params):
     title = "Deploy Build_In"
     family = "deploy"
     programs = build_in.PROGRAMS
+    clients = build_in.CLIENTS
     steps = build_in.STEPS
 
     def offered(self, target: Target) -> bool:

@@ -131,6 +131,7 @@ class DeployVllm(Kind, params=Params):
     title = "Deploy with vLLM"
     family = "deploy"
     programs = vllm.PROGRAMS
+    clients = vllm.CLIENTS
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
         """What ``field`` may be on this host."""

@@ -97,6 +97,7 @@ class Evaluate(Kind, params=Params):
     title = "Evaluate"
     family = "evaluate"
     programs = evalscope.PROGRAMS
+    clients = evalscope.CLIENTS
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
         """What ``field`` may be on this host."""

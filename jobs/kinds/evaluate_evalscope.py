@@ -145,6 +145,7 @@ class EvaluateEvalscope(Kind, params=Params):
     title = "Evaluate with EvalScope"
     family = "evaluate"
     programs = evalscope_hub.PROGRAMS
+    clients = evalscope_hub.CLIENTS
 
     def offered(self, target: Target) -> bool:
         """On a host with accelerator cards."""

@@ -18,6 +18,7 @@ from jobs.toolchains.site import FILES, port_checks, script
 from jobs.toolchains.vacc_site import VaccSite
 
 PROGRAMS = ("llmdeploy", "python3", "vastgenx")
+CLIENTS = ("follow_ready.py",)
 STEPS = {
     "configure": pgettext_lazy("step", "configure"),
 }

@@ -12,6 +12,7 @@ from jobs.toolchains.environments import ENVIRONMENTS, LLAMA_CPP
 from jobs.toolchains.site import FILES, Site, path_in, script
 
 PROGRAMS = ("python",)
+CLIENTS = ("wait_ready.py",)
 STEPS = {
     "quantise": pgettext_lazy("step", "quantise"),
 }

@@ -18,6 +18,7 @@ from jobs.toolchains.vacc_site import VaccSite
 from jobs.units import bytes_of
 
 PROGRAMS = ("docker", "python", "python3", "vllm")
+CLIENTS = ("follow_ready.py",)
 KIND = "deploy-vllm"
 METRICS = (
     "vllm:num_requests_running",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
 from jobs.host import programs
-from jobs.kinds import PROGRAMS
+from jobs.kinds import CLIENTS, PROGRAMS
 
 TEMPLATE = '''\
 """What the kinds of job run, for the host's policy; its own settings may permit less or more.
@@ -18,7 +19,13 @@ Written by ``manage.py host_programs`` from ``jobs.kinds``, of which a host has 
 
 PROGRAMS = frozenset(
     {{
-{lines}
+{programs}
+    }}
+)
+# These ask a server, and so are told a model by its name; others load it from a folder.
+CLIENTS = frozenset(
+    {{
+{clients}
     }}
 )
 '''
@@ -36,4 +43,8 @@ class Command(BaseCommand):
 
 def text() -> str:
     """The module as it should be."""
-    return TEMPLATE.format(lines="\n".join(f'        "{name}",' for name in sorted(PROGRAMS)))
+    return TEMPLATE.format(programs=_lines(PROGRAMS), clients=_lines(CLIENTS))
+
+
+def _lines(names: Iterable[str]) -> str:
+    return "\n".join(f'        "{name}",' for name in sorted(names))
