@@ -1,6 +1,6 @@
 """What the kinds of job run, for the host's policy; its own settings may permit less or more.
 
-Written by ``manage.py host_programs`` from ``jobs.kinds``, of which a host has no copy.
+Written by ``manage.py host_programs`` from ``jobs.kinds``. Those need Django, which no host has.
 """
 
 PROGRAMS = frozenset(

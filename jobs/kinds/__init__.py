@@ -52,7 +52,7 @@ _ALL: tuple[Kind, ...] = (
     EvaluateEvalscope(),
 )
 KINDS: dict[str, Kind] = {kind.name: kind for kind in _ALL}
-# What a host permits unless it is set: jobs.host.programs has them too, for hosts have no kinds.
+# What a host permits unless it is set: jobs.host.programs has them too, for no host imports kinds.
 PROGRAMS = frozenset(name for kind in _ALL for name in kind.programs)
 CLIENTS = frozenset(name for kind in _ALL for name in kind.clients)
 
