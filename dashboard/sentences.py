@@ -126,10 +126,10 @@ SENTENCES: dict[str, str | Promise] = {
         "%(output_tokens_per_s)s output tokens/s at best, at concurrency %(concurrency)s."
     ),
     "benchmark:no_request": _("The tool ended well, but no request did: %(failed)s failed."),
-    "benchmark:no_token": _("The requests ended well, but EvalScope saw no token in any answer."),
+    "benchmark:no_token": _("The requests ended well, but the tool saw no token in any answer."),
     "benchmark:no_stream": _(
-        "Asked without a stream, for EvalScope reads no stream of bare JSON: the time to the first "
-        "token and between tokens was not measured."
+        "Asked without a stream, for this server's is bare JSON, which the tool does not read: the "
+        "time to the first token and between tokens was not measured."
     ),
     "benchmark:failed_requests": _(
         "%(failed)s of %(total)s requests failed at concurrency %(concurrency)s."

@@ -9,28 +9,19 @@ from jobs.kinds.base import Remark
 
 APART = 0.1  # of what was asked for: so much is said nothing of
 INPUT, OUTPUT = "input_tokens", "output_tokens"
-# What each kind asks for, as far as its Params tell; written prompts have their own length.
-_ASKS: Mapping[str, Sequence[str]] = {
-    "benchmark": (OUTPUT,),
-    "benchmark-online": (INPUT, OUTPUT),
-    "benchmark-throughput": (INPUT, OUTPUT),
-    "benchmark-latency": (INPUT, OUTPUT),
-}
-# What each kind lets an answer have at most.
-_MOST = {"evaluate": "max_tokens", "evaluate-evalscope": "max_tokens"} | {
-    "evaluate-opencompass": "max_answer"
-}
 
 
-def asked(kind: str, params: Mapping[str, Any]) -> dict[str, int]:
+def asked(
+    names: Sequence[str], params: Mapping[str, Any], *, answer_limit: str = ""
+) -> dict[str, int]:
     """``{"input_tokens": n, "output_tokens": n}`` of a request, without what is not asked for.
 
-    Of an evaluation ``output_tokens`` is the most that an answer may have.
+    ``names``: what the kind asks for; written prompts have their own length. ``answer_limit``: the
+    field with the most tokens that an answer may have, of an evaluation.
     """
-    if kind in _MOST:
-        most = params.get(_MOST[kind])
+    if answer_limit:
+        most = params.get(answer_limit)
         return {OUTPUT: most} if isinstance(most, int) else {}
-    names = _ASKS.get(kind, ())
     if params.get("dataset") == "sharegpt":
         names = (OUTPUT,)
     return {name: params[name] for name in names if isinstance(params.get(name), int)}

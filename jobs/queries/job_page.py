@@ -11,7 +11,7 @@ from typing import Any
 from django.db.models import Q
 from django.utils.timezone import now
 
-from jobs.kinds.work import work
+from jobs.kinds import KINDS, work_of
 from jobs.models import Deployment, Host, Job, JobStep, OutputFile, Result
 from jobs.queries.hosts import is_away
 from jobs.queries.running_accuracy import whole_standing
@@ -33,7 +33,7 @@ class StepState:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """An earlier job, as an estimate sees it. ``work``: see ``jobs.kinds.work``."""
+    """An earlier job, as an estimate sees it. ``work``: see ``Kind.work``."""
 
     title: str
     model: str
@@ -223,7 +223,7 @@ def durations(job: Job, host: Host) -> Durations | None:
         kind=job.kind, host=host, state=Job.State.SUCCEEDED, duration_s__isnull=False
     ).exclude(Q(pk=job.pk or 0) | Q(result__incomplete=True))
     rows = done.order_by("-created_at", "-id").values_list(*PAST_COLUMNS)[:50]
-    amount = work(job.kind, job.params)
+    amount = work_of(job.kind, job.params)
     return typical([past(*row) for row in rows], job.title, job.model_id, amount)
 
 
@@ -235,7 +235,7 @@ def past(
     kind: str, title: str, model: str, seconds: float | None, params: Mapping[str, Any]
 ) -> Past:
     """An earlier job from its columns."""
-    return Past(title, model, seconds or 0.0, work(kind, params))
+    return Past(title, model, seconds or 0.0, work_of(kind, params))
 
 
 def typical(
@@ -313,7 +313,8 @@ def left_s(job: Job, ran_s: float | None, earlier: Durations | None) -> float | 
 
 def _tells_all(job: Job) -> bool:
     """False where progress is of one concurrency of several: the others take other times."""
-    return job.kind != "benchmark-online" or len(job.params.get("concurrency") or ()) < 2
+    kind = KINDS.get(job.kind)
+    return kind is None or kind.progress_is_whole or len(job.params.get("concurrency") or ()) < 2
 
 
 def _chain(job: Job, after: tuple[Job, ...], before: tuple[Job, ...]) -> tuple[Job, ...]:

@@ -199,7 +199,8 @@ def _whole_product(job: Job, conclusion: Conclusion) -> Mapping[str, Any] | None
 
 def _keep_result(job: Job, measured: Measured, *, duration_s: float | None) -> None:
     about = _about(job)
-    asks = asked(job.kind, job.params)
+    kind = KINDS[job.kind]
+    asks = asked(kind.lengths, job.params, answer_limit=kind.answer_limit)
     if measured.sort == Result.Sort.BENCHMARK:
         measured = with_engine(job, measured)
     kept = surroundings.of_job(job, [about.deployment.job] if about.deployment else [])

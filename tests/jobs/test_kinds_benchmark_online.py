@@ -8,12 +8,14 @@ import pytest
 from pytest import approx
 
 from jobs.errors import LaunchError, ParseError
-from jobs.kinds import benchmark_online as kind
+from jobs.kinds import KINDS
 from jobs.kinds.base import LOG, Remark, asset_values
 from jobs.kinds.proposals import proposals
 from jobs.plans import fill, secrets
 from tests.jobs.target import DATA
 from tests.jobs.vacc_target import CURRENT, EXACT, vacc_host, vacc_values
+
+kind = KINDS["benchmark-online"]
 
 OLD, NEW = DATA / "vllm-0.7.2", DATA / "vllm-0.32" / "bench"
 GUIDE = {"deployment": "8"}
