@@ -16,7 +16,8 @@ from django.views.decorators.http import require_GET, require_POST
 from dashboard import audit
 from dashboard.charts import interactivity, percentiles, throughput
 from dashboard.charts.series import Series, measured
-from dashboard.compare_words import barred_words, barrier_words, conclusion, settle_words
+from dashboard.compare_words import barred_words, barrier_words, conclusion
+from dashboard.more_runs import LAUNCHED_MOST, more_runs
 from dashboard.requests import number_from, person
 from dashboard.rights import allowed, requires
 from jobs.errors import LaunchError
@@ -26,7 +27,6 @@ from jobs.queries.comparison import MOST, Column, Comparison, compare
 from jobs.queries.repeats import counted_with, repeats_of
 
 FLIPS_SHOWN = 100
-MORE_RUNS_MOST = 10
 _BATCH = "batch_latency_mean_s"
 
 
@@ -54,14 +54,18 @@ def compare_results(request: HttpRequest) -> HttpResponse:
 @require_POST
 @requires("job.repeat")
 def run_more(request: HttpRequest) -> HttpResponse:
-    """Launch ``n`` more runs of each result ``id``, and go back to where they are compared."""
+    """Launch more runs of each result ``id``, as many as the ``n`` at its place says, and go back
+    to where they are compared."""
     wanted = _numbers(request.POST.getlist("id"))[:MOST]
+    counts = [number_from(text) or 1 for text in request.POST.getlist("n")] or [1]
+    counts += [counts[-1]] * (len(wanted) - len(counts))
     found = Result.objects.select_related("job").in_bulk(wanted)
-    count = max(1, min(number_from(request.POST.get("n", "")) or 1, MORE_RUNS_MOST))
     launched = []
     try:
-        for pk in wanted * count:  # in turn, so that a host's drift meets all alike
-            if pk in found:
+        for number in range(LAUNCHED_MOST):  # in turn, so that a host's drift meets all alike
+            for pk in [pk for pk, n in zip(wanted, counts, strict=False) if number < n]:
+                if pk not in found:
+                    continue
                 job = run_again(
                     found[pk].job_id, person(request), may_raise=allowed(request.user, "job.raise")
                 )
@@ -137,10 +141,11 @@ def _context(request: HttpRequest, comparison: Comparison, *, is_grouped: bool) 
     ids = _grouped(groups) if is_grouped else _as_runs(heads)
     is_evaluation = heads[0].sort == Result.Sort.EVALUATION
     differing = [setting for setting in comparison.settings if setting.differs]
+    repeated = _with_repeats(groups)
     context = {
         "comparison": comparison,
         "title": conclusion(comparison),
-        "settle_words": settle_words(comparison),
+        "more": more_runs(comparison, repeated),
         "barred_words": barred_words(comparison),
         "barriers": [barrier_words(one) for one in comparison.barriers],
         "may_repeat": allowed(request.user, "job.repeat"),
@@ -155,13 +160,15 @@ def _context(request: HttpRequest, comparison: Comparison, *, is_grouped: bool) 
         "differing": len(differing),
         "simulated": len({result.simulated for result in heads}) > 1,
         "pairs": [
-            (other, paired)
-            for other, paired in zip(heads[1:], comparison.paired, strict=True)
+            (other, paired, index in comparison.barred)
+            for index, (other, paired) in enumerate(
+                zip(heads[1:], comparison.paired, strict=True), 1
+            )
             if paired is not None
         ],
         "flips_shown": FLIPS_SHOWN,
         "columns": [_column(groups, index, is_grouped=is_grouped) for index in range(len(groups))],
-        **_switches(groups, is_grouped=is_grouped),
+        **_switches(groups, repeated, is_grouped=is_grouped),
     }
     if not is_evaluation:
         series = [_series(column) for column in comparison.columns]
@@ -187,17 +194,21 @@ def _column(groups: list[list[Result]], index: int, *, is_grouped: bool) -> dict
     }
 
 
-def _switches(groups: list[list[Result]], *, is_grouped: bool) -> dict[str, Any]:
+def _switches(
+    groups: list[list[Result]], repeated: list[list[Result]], *, is_grouped: bool
+) -> dict[str, Any]:
     """Addresses of the same as runs and as groups, with and without disturbed runs, and with the
     repeats that are not counted; "" where there is nothing to switch.
     """
     shown = {run.pk for runs in groups for run in runs}
     quiet = [[run for run in runs if not run.disturbed] for runs in groups]
+    if is_grouped:  # a side that has no quiet run stays what it is
+        quiet = [some or runs for some, runs in zip(quiet, groups, strict=True)]
     quiet = [runs for runs in quiet if runs]
     write = _grouped if is_grouped else lambda those: _as_runs([runs[0] for runs in those])
     found: dict[str, Any] = {
         "as_runs": _as_runs([runs[0] for runs in groups]),
-        "as_groups": _grouped(_with_repeats(groups)),
+        "as_groups": _grouped(repeated),
         "without_disturbed": "",
         "disturbed": sum(len(runs) for runs in groups) - sum(len(runs) for runs in quiet),
     }
