@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -105,24 +106,51 @@ def barred_words(comparison: Comparison) -> str:
     if len(comparison.barred) == len(comparison.columns) - 1:
         return _("No verdict: not the same work was measured.")
     heads = [comparison.columns[index].head for index in sorted(comparison.barred)]
-    names = _(", ").join(f"#{head.job_id}" for head in heads)
+    names = _jobs(heads)
     words = _("No verdict on %(names)s: not the same work as that of #%(base)s.")
     return words % {"names": names, "base": comparison.columns[0].head.job_id}
 
 
-def barrier_words(barrier: Difference) -> str:
-    """What of the work differs: "Requests: 50 / 100"; of a checksum, that it does."""
+def barrier_words(barrier: Difference, heads: Sequence[Result]) -> str:
+    """What of the work differs: "Requests: 50 / 100"; of a checksum, that it does.
+
+    Of more than two columns with those that share a value: "64 tokens (#1, #2), 48 tokens (#3)".
+    """
     if barrier.is_unknown:
         return _("Not known: %(name)s") % {"name": part_title(barrier.name)}
-    if barrier.name == "questions_sha256":
-        return _("The question sets differ")
-    if barrier.name == "scorer_sha256":
-        return _("The rule by which an answer counts differs")
+    is_many = len(heads) > 2
     if barrier.is_checksum:
-        return _("The data sets differ")
+        title = _checksum_words(barrier.name)
+        others = [
+            head
+            for head, value in zip(heads, barrier.values, strict=True)
+            if value != barrier.values[0]
+        ]
+        return f"{title}{_(': ')}{_jobs(others)}" if is_many else title
     title = metric_label(barrier.name) if barrier.is_metric else part_title(barrier.name)
     values = [_value(barrier, value) for value in barrier.values]
-    return f"{title}{_(': ')}{' / '.join(values)}"
+    if not is_many:
+        return f"{title}{_(': ')}{' / '.join(values)}"
+    alike: dict[str, list[Result]] = {}
+    for head, text in zip(heads, values, strict=True):
+        alike.setdefault(text, []).append(head)
+    told = [
+        _("%(value)s (%(jobs)s)") % {"value": text, "jobs": _jobs(those)}
+        for text, those in alike.items()
+    ]
+    return f"{title}{_(': ')}{_(', ').join(told)}"
+
+
+def _checksum_words(name: str) -> str:
+    if name == "questions_sha256":
+        return _("The question sets differ")
+    if name == "scorer_sha256":
+        return _("The rule by which an answer counts differs")
+    return _("The data sets differ")
+
+
+def _jobs(results: Sequence[Result]) -> str:
+    return _(", ").join(f"#{result.job_id}" for result in results)
 
 
 def _value(barrier: Difference, value: Any) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -16,10 +16,12 @@ from django.views.decorators.http import require_GET, require_POST
 from dashboard import audit
 from dashboard.charts import interactivity, percentiles, throughput
 from dashboard.charts.series import Series, measured
+from dashboard.compare_export import comparison_csv
 from dashboard.compare_words import barred_words, barrier_words, conclusion
 from dashboard.more_runs import LAUNCHED_MOST, more_runs
 from dashboard.requests import number_from, person
 from dashboard.rights import allowed, requires
+from dashboard.words import phrase
 from jobs.errors import LaunchError
 from jobs.launch import run_again
 from jobs.models import Result
@@ -36,9 +38,12 @@ def compare_results(request: HttpRequest) -> HttpResponse:
     """Compare ``?id=`` each (runs), or ``?group=1,2,3`` each (repeats); the first is the base.
 
     All that counts stands in the address: a run that comes later changes nothing.
-    ``concurrency`` chooses the numbers; ``all=1`` shows what is the same too.
+    ``concurrency`` chooses the numbers; ``all=1`` shows what is the same too; ``format=csv`` has
+    them all, at every concurrency.
     """
-    groups = _groups(request)
+    groups, missing = _groups(request)
+    if missing:
+        return _missing(request, groups, missing)
     heads = [runs[0] for runs in groups]
     is_grouped = "group" in request.GET
     problem = _problem(groups)
@@ -47,6 +52,8 @@ def compare_results(request: HttpRequest) -> HttpResponse:
         context["as_runs"] = _as_runs(groups[0])
     if not problem:
         comparison = compare(groups, number_from(request.GET.get("concurrency", "")))
+        if request.GET.get("format") == "csv":
+            return comparison_csv(comparison)
         context |= _context(request, comparison, is_grouped=is_grouped)
     return render(request, "results/compare.html", context)
 
@@ -83,23 +90,35 @@ def run_more(request: HttpRequest) -> HttpResponse:
     return redirect(f"{reverse('result-compare')}?{query}")
 
 
-def _groups(request: HttpRequest) -> list[list[Result]]:
-    """The runs of each column, in the order of the address.
-
-    Raises:
-        Http404: one of them is not there.
-    """
+def _groups(request: HttpRequest) -> tuple[list[list[Result]], list[int]]:
+    """The runs of each column, in the order of the address, and the ids that do not exist."""
     if "group" in request.GET:
         wanted = [_numbers(text.split(",")) for text in request.GET.getlist("group")]
     else:
         wanted = [[pk] for pk in _numbers(request.GET.getlist("id"))]
-    wanted = [numbers for numbers in wanted if numbers]
     rows = Result.objects.select_related("host", "job", "deployment__job", "created_by")
-    numbers = {pk for group in wanted for pk in group}
+    numbers = list(dict.fromkeys(pk for group in wanted for pk in group))
     found = rows.prefetch_related("points").in_bulk(numbers)
-    if len(found) != len(numbers):
-        raise Http404("one of these results is not there")
-    return [[found[pk] for pk in group] for group in wanted]
+    groups = [[found[pk] for pk in group if pk in found] for group in wanted]
+    return [runs for runs in groups if runs], [pk for pk in numbers if pk not in found]
+
+
+def _missing(
+    request: HttpRequest, groups: list[list[Result]], missing: Sequence[int]
+) -> HttpResponse:
+    """Which results do not exist, with a link to the same without them."""
+    words = ngettext(
+        "Result %(ids)s does not exist, or was removed.",
+        "Results %(ids)s do not exist, or were removed.",
+        len(missing),
+    )
+    write = _grouped if "group" in request.GET else lambda those: _as_runs([r[0] for r in those])
+    context = {
+        "problem": words % {"ids": _(", ").join(map(str, missing))},
+        "results": [runs[0] for runs in groups],
+        "the_rest": write(groups) if not _problem(groups) else "",
+    }
+    return render(request, "results/compare.html", context, status=404)
 
 
 def _numbers(texts: Sequence[str]) -> list[int]:
@@ -147,9 +166,10 @@ def _context(request: HttpRequest, comparison: Comparison, *, is_grouped: bool) 
         "title": conclusion(comparison),
         "more": more_runs(comparison, repeated),
         "barred_words": barred_words(comparison),
-        "barriers": [barrier_words(one) for one in comparison.barriers],
+        "barriers": [barrier_words(one, heads) for one in comparison.barriers],
         "may_repeat": allowed(request.user, "job.repeat"),
         "ids": ids,
+        "csv": f"?{ids}&format=csv",
         # The chosen concurrency stays chosen behind the links to other columns.
         "kept": f"&concurrency={comparison.concurrency}" if "concurrency" in request.GET else "",
         "query": request.GET.urlencode(),
@@ -171,14 +191,17 @@ def _context(request: HttpRequest, comparison: Comparison, *, is_grouped: bool) 
         **_switches(groups, repeated, is_grouped=is_grouped),
     }
     if not is_evaluation:
-        series = [_series(column) for column in comparison.columns]
+        columns = comparison.columns
+        series = [_series(column) for column in columns]
         # No charts of batches without a server: they have neither rates nor first tokens.
         context |= {
             "is_batch": bool(comparison.rows) and comparison.rows[0].metric == _BATCH,
             "drawn": measured(series, throughput.METRIC),
-            "throughput": throughput.figure(series),
-            "ttft": measured(series, "ttft_p50_ms") and percentiles.figure("ttft", series),
-            "interactivity": measured(series, "tpot_p50_ms") and interactivity.figure(series),
+            "throughput": _named(throughput.figure(series), columns),
+            "ttft": measured(series, "ttft_p50_ms")
+            and _named(percentiles.figure("ttft", series), columns),
+            "interactivity": measured(series, "tpot_p50_ms")
+            and _named(interactivity.figure(series), columns),
         }
     return context
 
@@ -249,14 +272,27 @@ def _grouped(groups: Sequence[Sequence[Result]]) -> str:
     return "&".join("group=" + ",".join(str(run.pk) for run in runs) for runs in groups)
 
 
-def _series(column: Column) -> Series:
+def _short_name(column: Column) -> str:
     name = f"#{column.head.job_id}"
-    if len(column.runs) > 1:
-        name += f" × {len(column.runs)}"
+    return name + (f" × {len(column.runs)}" if len(column.runs) > 1 else "")
+
+
+def _named(figure: dict[str, Any], columns: Sequence[Column]) -> dict[str, Any]:
+    """``figure`` with what its names stand for: a saved picture has no page around it."""
+    names = {}
+    for column in columns:
+        parts = (_short_name(column), column.head.model_id, phrase(column.head.label))
+        names[parts[0]] = _(", ").join(filter(None, parts))
+    figure["layout"]["meta"] = {"names": names}
+    return figure
+
+
+def _series(column: Column) -> Series:
+    head = column.head
     return Series(
-        name,
+        _short_name(column),
         column.points,
-        disturbed=len(column.runs) == 1 and column.head.disturbed,
+        disturbed=len(column.runs) == 1 and head.disturbed,
         intervals=column.intervals,
         runs=[
             (f"#{run.job_id}", points, run.disturbed)

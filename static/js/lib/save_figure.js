@@ -1,8 +1,11 @@
 // @ts-check
 /** A chart as a file: a picture of what is shown, on the theme's ground and with its title, or its numbers. */
 
+import { named } from "./figure.js";
+
 const WIDTH = 900;
 const HEIGHT = 480;
+const ROW = 20;
 const SCALE = 2;
 
 /**
@@ -25,30 +28,39 @@ function download(address, name) {
  */
 async function svgOf(plot, title, ground) {
   const margin = { ...plot.layout.margin, t: 56, r: 24 };
+  const height = heightOf(plot);
   const layout = {
     ...plot.layout,
     margin,
     width: WIDTH,
-    height: HEIGHT,
+    height,
     autosize: false,
     paper_bgcolor: ground,
     plot_bgcolor: ground,
     showlegend: plot.data.length > 1,
+    // Below the axis, where it can grow: the title has the top.
+    legend: { orientation: "h", x: 0, xanchor: "left", y: -0.16, yanchor: "top" },
     title: { text: title, x: 0, xanchor: "left", pad: { l: 16 }, font: { size: 15 } },
   };
-  const address = await Plotly.toImage({ data: plot.data, layout }, { format: "svg", width: WIDTH, height: HEIGHT });
+  const address = await Plotly.toImage({ data: named(plot.data, plot.layout.meta?.names ?? {}), layout }, { format: "svg", width: WIDTH, height });
   return decodeURIComponent(address.slice(address.indexOf(",") + 1));
 }
 
-/** @param {string} svg @returns {Promise<string>} the address of a PNG */
-async function pngOf(svg) {
+/** Names that take room below: about two stand in a row. @param {any} plot */
+function heightOf(plot) {
+  const shown = plot.data.filter((/** @type {any} */ trace) => trace.showlegend !== false);
+  return HEIGHT + ROW * Math.ceil(shown.length / 2);
+}
+
+/** @param {string} svg @param {number} height @returns {Promise<string>} the address of a PNG */
+async function pngOf(svg, height) {
   const picture = new Image();
   // Not as a blob: the page's policy lets pictures come from data: alone.
   picture.src = `data:image/svg+xml,${encodeURIComponent(svg)}`;
   await picture.decode();
   const canvas = document.createElement("canvas");
   canvas.width = WIDTH * SCALE;
-  canvas.height = HEIGHT * SCALE;
+  canvas.height = height * SCALE;
   canvas.getContext("2d")?.drawImage(picture, 0, 0, canvas.width, canvas.height);
   return canvas.toDataURL("image/png");
 }
@@ -62,7 +74,7 @@ export async function saveFigure(plot, { format, title, ground, text, name }) {
   if (format === "csv") return keep(new Blob([text], { type: "text/csv" }), file);
   const svg = await svgOf(plot, title, ground);
   if (format === "svg") return keep(new Blob([svg], { type: "image/svg+xml" }), file);
-  download(await pngOf(svg), file);
+  download(await pngOf(svg, heightOf(plot)), file);
 }
 
 /** @param {Blob} blob @param {string} file */
