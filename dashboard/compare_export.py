@@ -31,7 +31,8 @@ def comparison_csv(comparison: Comparison) -> HttpResponse:
     """
     columns = comparison.columns
     groups = [list(column.runs) for column in columns]
-    at = {c: compare(groups, c) for c in comparison.common} or {_WHOLE: comparison}
+    at: dict[int | None, Comparison] = {c: compare(groups, c) for c in comparison.common}
+    at = at or {_WHOLE: comparison}
     head = ["column", "results", "jobs", "disturbed_jobs", *_about(columns[0].head), *_HEAD]
     lines: list[Sequence[Any]] = [head]
     for index, column in enumerate(columns):

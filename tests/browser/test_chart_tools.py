@@ -86,14 +86,20 @@ def test_a_saved_picture_has_its_legend_below_its_title(page):
         """() => {
             const at = (name) => document.querySelector(name).getBoundingClientRect();
             const all = at("svg"), legend = at(".legend");
-            return [at(".gtitle").bottom, legend.top, legend.bottom - all.top, all.height];
+            const names = [...document.querySelectorAll(".legendtext")];
+            const ends = names.map((name) => name.getBoundingClientRect().right);
+            return [
+                at(".gtitle").bottom, legend.top, legend.bottom - all.top, all.height,
+                Math.max(...ends), at(".legend .bg").right,
+            ];
         }"""
     )
     shown.close()
 
-    title_ends, legend_starts, legend_ends, height = places
+    title_ends, legend_starts, legend_ends, height, names_end, cut_at = places
     assert title_ends < legend_starts
     assert legend_ends <= height
+    assert names_end <= cut_at
 
 
 def saved(page, name):

@@ -39,16 +39,24 @@ async function svgOf(plot, title, ground) {
     plot_bgcolor: ground,
     showlegend: plot.data.length > 1,
     // Below the axis, where it can grow: the title has the top.
-    legend: { orientation: "h", x: 0, xanchor: "left", y: -0.16, yanchor: "top" },
+    legend: { orientation: "h", x: 0, xanchor: "left", y: -0.16, yanchor: "top", itemsizing: "trace" },
+    // The page's own font is none of a file's: names would be cut at the width that they had in it.
+    font: { ...plot.layout.font, family: "sans-serif" },
     title: { text: title, x: 0, xanchor: "left", pad: { l: 16 }, font: { size: 15 } },
   };
-  const address = await Plotly.toImage({ data: named(plot.data, plot.layout.meta?.names ?? {}), layout }, { format: "svg", width: WIDTH, height });
+  const data = named(drawnIn(plot), plot.layout.meta?.names ?? {});
+  const address = await Plotly.toImage({ data, layout }, { format: "svg", width: WIDTH, height });
   return decodeURIComponent(address.slice(address.indexOf(",") + 1));
+}
+
+/** Traces that have a number: of others a legend would name nothing. @param {any} plot @returns {any[]} */
+function drawnIn(plot) {
+  return plot.data.filter((/** @type {any} */ trace) => !Array.isArray(trace.y) || trace.y.some((/** @type {any} */ y) => y !== null));
 }
 
 /** Names that take room below: about two stand in a row. @param {any} plot */
 function heightOf(plot) {
-  const shown = plot.data.filter((/** @type {any} */ trace) => trace.showlegend !== false);
+  const shown = drawnIn(plot).filter((/** @type {any} */ trace) => trace.showlegend !== false);
   return HEIGHT + ROW * Math.ceil(shown.length / 2);
 }
 
