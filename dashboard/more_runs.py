@@ -47,6 +47,11 @@ class MoreRuns:
         return found.pop() if len(found) == 1 and len(self.sides) > 1 else None
 
     @property
+    def disturbed(self) -> list[Side]:
+        """Sides whose new runs would count as disturbed."""
+        return [side for side in self.sides if side.disturbed_by]
+
+    @property
     def total(self) -> int:
         """Runs of all sides."""
         return sum(side.runs for side in self.sides)
@@ -59,11 +64,10 @@ def more_runs(comparison: Comparison, with_repeats: Sequence[Sequence[Result]]) 
     if settle is None:
         return MoreRuns(_settled_by_questions(comparison))
     each = list(settle.each)
-    if settle.is_first and len(with_repeats) == len(each):
-        each = [
-            min(lacked, max(0, LEAST_RUNS - _counted(comparison, runs)))
-            for lacked, runs in zip(each, with_repeats, strict=True)
-        ]
+    if len({_key(column.head) for column in comparison.columns}) == 1:
+        return MoreRuns("")  # repeats of one measurement, each as itself: nothing differs to settle
+    if settle.is_first:
+        each = _without_what_exists(comparison, settle.each, with_repeats)
         if not any(each):
             words = _("Each has three runs or more: count them together for an interval.")
             return MoreRuns(words, has_enough=True)
@@ -76,6 +80,26 @@ def more_runs(comparison: Comparison, with_repeats: Sequence[Sequence[Result]]) 
     sides = [Side(head, lacked, beside.get(head.pk, ())) for head, lacked in lacking]
     words = _words(each, lacking, is_first=settle.is_first)
     return MoreRuns(words, sides if is_worth else ())
+
+
+def _without_what_exists(
+    comparison: Comparison, each: Sequence[int], with_repeats: Sequence[Sequence[Result]]
+) -> list[int]:
+    """Runs that each column lacks when all quiet repeats are counted; of columns that are repeats
+    of each other the first stands for all."""
+    exist = {_key(runs[0]): _counted(comparison, runs) for runs in with_repeats}
+    found: list[int] = []
+    seen: set[str] = set()
+    for column, lacked in zip(comparison.columns, each, strict=True):
+        key = _key(column.head)
+        found.append(0 if key in seen else min(lacked, max(0, LEAST_RUNS - exist.get(key, 0))))
+        seen.add(key)
+    return found
+
+
+def _key(result: Result) -> str:
+    """What repeats have in common."""
+    return result.fingerprint or f"#{result.pk}"
 
 
 def _counted(comparison: Comparison, runs: Sequence[Result]) -> int:

@@ -5,7 +5,7 @@ import re
 import pytest
 from django.urls import reverse
 
-from jobs.models import Deployment, Job
+from jobs.models import Deployment, Job, Result
 from tests.comparing import OTHER, grouped, ids, pages, runs, words
 from tests.factories import make_user
 from tests.measuring import make_measuring_host, served
@@ -106,6 +106,29 @@ def test_what_would_disturb_new_runs_is_named_before_they_are_launched(page, hos
 
     text = words(page(ids(base[0], other[0])))
 
-    assert f"New runs of #{base[0].job_id} on {host.name} will be disturbed" in text
-    assert f"Stop first: {theirs.name}" in text
-    assert f"New runs of #{other[0].job_id}" not in text
+    assert "Other deployments on the host would disturb new runs" in text
+    assert f"Stop first: {theirs.name} for #{base[0].job_id}" in text
+    assert f"for #{other[0].job_id}" not in text
+
+
+def test_repeats_that_are_compared_with_each_other_lack_runs_once(page, host):
+    """A disturbed run beside a quiet one of three, and another side with two."""
+    mine, theirs = served(host), served(host, OTHER)
+    base, noisy = runs(mine, 50.0, 51.0), runs(mine, 20.0)
+    other = runs(theirs, 60.0, 61.0)
+    Result.objects.filter(pk=noisy[0].pk).update(disturbed=True)
+
+    html = page(ids(base[0], noisy[0], other[0]))
+
+    assert more_forms(html) == [
+        {str(base[0].pk): "1", str(other[0].pk): "1"},
+        {str(base[0].pk): "1"},
+        {str(other[0].pk): "1"},
+    ]
+
+
+def test_repeats_of_one_measurement_as_runs_ask_for_no_more_of_them(page, host):
+    html = page(ids(*runs(served(host), 50.0, 51.0)))
+
+    assert "three runs" not in words(html)
+    assert not more_forms(html)
