@@ -35,6 +35,8 @@ def figure(all_series: Sequence[Series]) -> dict[str, Any]:
     data = []
     for index, (series, rows) in enumerate(zip(all_series, rows_of, strict=True)):
         trace = line(index, series.name, [row[1] for row in rows], [row[2] for row in rows])
+        if series.disturbed:
+            trace["marker"]["symbol"] += "-open"
         placed = [next(places) for _row in rows]
         numbers = [str(row[0]) for row in rows]
         data.append(

@@ -83,6 +83,7 @@ def _dots(index: int, run: tuple[str, Points, bool], metric: str) -> dict[str, A
             "size": 5,
         },
         "opacity": 0.8,
+        "showlegend": False,  # in a saved picture: the line of its group says what it is
     }
 
 

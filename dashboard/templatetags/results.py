@@ -169,6 +169,8 @@ def delta(change: Change, name: str) -> SafeString:
         return format_html('<span class="delta">{}</span>', gettext("not measured"))
     if change.verdict == "same" or (change.verdict == "barred" and change.absolute == 0):
         return format_html('<span class="delta">{}</span>', gettext("the same"))
+    if change.absolute is None:
+        return format_html('<span class="delta">{}</span>', gettext("other questions"))
     css = change.verdict if change.verdict in ("better", "worse", "noise") else ""
     return format_html(
         '<span class="delta {}"><b>{}</b><i>{}</i></span>',
@@ -186,6 +188,8 @@ def _size(found: float | None, change: Change, name: str) -> str:
     if name in METRICS and METRICS[name].is_count:
         # Of failed requests, of empty answers; a mean of several runs need not be whole.
         return number(size, 0 if float(size).is_integer() else 1, signed=True)
+    if name in METRICS and METRICS[name].unit != "%":  # of a rate that is 0 there is no ratio
+        return f"{number(float(size), signed=True)} {metric_text(name, 0.5)[1]}".rstrip()
     return f"{number(100 * size, 2, signed=True)} {gettext('pt')}"
 
 

@@ -326,8 +326,11 @@ def command(
 
 
 @register.inclusion_tag("_chart.html")
-def chart(figure: Mapping[str, Any], height: int, label: str, id: str) -> dict[str, Any]:
-    """A Plotly figure, drawn by charts.js. ``label`` says what it shows."""
+def chart(
+    figure: Mapping[str, Any], height: int, label: str, id: str, csv: str = ""
+) -> dict[str, Any]:
+    """A Plotly figure, drawn by charts.js. ``label`` says what it shows; ``csv`` is an address
+    that has its numbers with what they are of, else what is drawn is saved."""
     reserved = min((h for h in CHART_HEIGHTS if h >= height), default=CHART_HEIGHTS[-1])
     return {
         "figure": figure,
@@ -336,6 +339,7 @@ def chart(figure: Mapping[str, Any], height: int, label: str, id: str) -> dict[s
         "label": label,
         "id": id,
         "data_id": f"{id}-data",
+        "csv": csv,
     }
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import mean
 
 from django.db.models import QuerySet
 
-from jobs.models import Result
+from jobs.models import Deployment, Result
 from jobs.queries.statistics import Interval, mean_interval
 
 MOST = 50
@@ -58,3 +58,21 @@ def spread(result: Result, metric: str, concurrency: int) -> Spread | None:
     if len(found) < 2:
         return None
     return Spread(len(found), mean(found), mean_interval(found))
+
+
+def disturbers(results: Iterable[Result]) -> dict[int, list[Deployment]]:
+    """For each result, by its id, the other deployments that are up on its host now: a new run
+    beside them would count as disturbed. Hosts without any are left out."""
+    found = list(results)
+    up = list(
+        Deployment.objects.filter(
+            state__in=Deployment.LIVE_STATES, host__in={result.host_id for result in found}
+        ).order_by("pk")
+    )
+    beside = {
+        result.pk: [
+            one for one in up if one.host_id == result.host_id and one.pk != result.deployment_id
+        ]
+        for result in found
+    }
+    return {pk: those for pk, those in beside.items() if those}

@@ -236,7 +236,9 @@ def result_page(result_id: int) -> ResultPage:
         artifact=deployment.artifact if deployment else None,
         deployment=deployment,
         repeats=list(
-            repeats_of(result, uncounted=True).select_related("host", "created_by")[:MOST]
+            repeats_of(result, uncounted=True)
+            .select_related("host", "created_by")
+            .prefetch_related("points")[:MOST]
         ),
         sets=set_groups(result),
         categories=categories(result) if is_evaluation else [],

@@ -169,6 +169,7 @@ document.addEventListener(
 );
 document.addEventListener("click", (event) => {
   const button = event.target instanceof Element ? event.target.closest("[data-save]") : null;
+  if (event.target instanceof Element) event.target.closest(".fig-tools .pop-body a")?.closest("details")?.removeAttribute("open");
   const element = button?.closest("[data-chart]");
   if (!(button instanceof HTMLElement) || !(element instanceof HTMLElement)) return;
   button.closest("details")?.removeAttribute("open");

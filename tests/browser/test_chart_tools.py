@@ -1,6 +1,6 @@
 """What a chart offers: the values nearest to the pointer, its numbers as a table, files."""
 
-import json
+import csv
 
 import pytest
 from playwright.sync_api import expect
@@ -66,19 +66,48 @@ def test_a_chart_is_kept_as_png_svg_and_csv(page, scheme):
     picture, drawing, numbers = (saved(page, name) for name in ("PNG", "SVG", "CSV"))
 
     assert picture[:8] == b"\x89PNG\r\n\x1a\n"
-    assert (int.from_bytes(picture[16:20]), int.from_bytes(picture[20:24])) == (1800, 960)
+    assert (int.from_bytes(picture[16:20]), int.from_bytes(picture[20:24])) == (1800, 1000)
     assert len(picture) > 20_000  # something is drawn
     text = drawing.decode()
     assert text.startswith("<svg")
     assert "Output tokens per second" in text
-    head, *rows = numbers.decode().splitlines()
-    assert "output, tok/s" in head
-    assert json.loads(f"[{rows[1]}]") == [16, 250.25, 250.25]
+    assert text.count(", smollm2-135m-instruct, Q8_0 from Q4_1") == 2
+    rows = list(csv.DictReader(numbers.decode("utf-8-sig").splitlines()))
+    values = {(row["concurrency"], row["metric"]): row["value"] for row in rows}
+    assert values["16", "output_tokens_per_s"] == "250.25"
+
+
+def test_a_saved_picture_has_its_legend_below_its_title(page):
+    drawing = saved(page, "SVG").decode()
+
+    shown = page.context.new_page()
+    shown.set_content(f"<body>{drawing}</body>")
+    places = shown.evaluate(
+        """() => {
+            const at = (name) => document.querySelector(name).getBoundingClientRect();
+            const all = at("svg"), legend = at(".legend");
+            const names = [...document.querySelectorAll(".legendtext")];
+            const ends = names.map((name) => name.getBoundingClientRect().right);
+            return [
+                at(".gtitle").bottom, legend.top, legend.bottom - all.top, all.height,
+                Math.max(...ends), at(".legend .bg").right,
+            ];
+        }"""
+    )
+    shown.close()
+
+    title_ends, legend_starts, legend_ends, height, names_end, cut_at = places
+    assert title_ends < legend_starts
+    assert legend_ends <= height
+    assert names_end <= cut_at
 
 
 def saved(page, name):
     page.locator("#throughput .fig-tools .pop > summary").click()
     with page.expect_download() as download:
-        page.locator("#throughput").get_by_role("button", name=name).click()
-    assert download.value.suggested_filename == f"throughput.{name.lower()}"
+        page.locator("#throughput .pop-body").get_by_text(name, exact=True).click()
+    suggested = download.value.suggested_filename
+    # The CSV is that of the whole comparison, with what each number is of.
+    assert suggested.startswith("compare-" if name == "CSV" else "throughput.")
+    assert suggested.endswith(f".{name.lower()}")
     return download.value.path().read_bytes()

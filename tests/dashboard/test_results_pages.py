@@ -254,7 +254,8 @@ def test_the_comparison_concludes_and_shows_what_differs(page):
 
     text = page(f"{reverse('result-compare')}?id={base.pk}&id={other.pk}")
 
-    assert f"#{other.job_id} (b) vs #{base.job_id} (a): output tokens/s +20.0 %" in text
+    names = f"#{other.job_id} (b) vs #{base.job_id} (a)"
+    assert f"{names}: output tokens/s at concurrency 1 +20.0 %" in text
     assert '<td class="chg">b</td>' in text
 
 
@@ -474,7 +475,7 @@ def test_a_plain_fact_beside_a_result_is_no_warning(client):
 
 def test_hits_since_the_server_s_start_are_called_so_and_are_no_point_s(page):
     whole = {"output_tokens_per_s": 90.0, "engine_prefix_hits_since_start": 0.4}
-    remark = {"id": "benchmark:hits_since_start", "args": {"share": "40.0"}}
+    remark = {"id": "benchmark:hits_since_start", "args": {"share": "40.00"}}
     result = make_measured(points=[point(4, 90.0)], metrics=whole, remarks=[remark])
 
     text = page(reverse("result-detail", args=[result.pk]))

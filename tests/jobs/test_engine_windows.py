@@ -141,7 +141,7 @@ def test_more_than_one_per_cent_of_hits_is_a_remark_with_its_cause(params, hits,
     if sentence:
         assert (remarks[0].args["concurrency"], remarks[0].args["share"]) == (
             4,
-            f"{100 * hits:.1f}",
+            f"{100 * hits:.2f}",
         )
 
 
@@ -169,7 +169,7 @@ def test_a_share_since_the_server_s_start_is_no_point_s_and_is_called_what_it_is
     assert found.metrics.get("engine_prefix_hits_since_start") == kept
     assert [remark.id for remark in found.remarks] == remarks
     if remarks:
-        assert found.remarks[0].args == {"share": "40.0"}
+        assert found.remarks[0].args == {"share": "40.00"}
 
 
 def test_a_tool_that_counts_hits_needs_no_share_since_the_start():

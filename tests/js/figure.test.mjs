@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { readable, table } from "../../static/js/lib/figure.js";
+import { named, readable, table } from "../../static/js/lib/figure.js";
 
 const CELLS = [
   ["118.091", "118"],
@@ -25,4 +25,11 @@ test("a value without an interval has none in the table", () => {
   const y = [50, 90];
   const figure = { data: [{ name: "#3", x: [1, 4], y, error_y: { array: [null, 2.5] } }] };
   assert.deepEqual(table(figure).rows, [["1", "50"], ["4", "90 ± 2.5"]]);
+});
+
+test("names in a saved picture are whole, and only those that are known", () => {
+  const names = { "#1": "#1, model, int8", "#12 × 3": "#12 × 3, model, fp16" };
+  const traces = ["#1", "#1 p99", "#12 × 3", "#12", "#10"].map((name) => ({ name, x: [1] }));
+  const found = named(traces, names).map((trace) => trace.name);
+  assert.deepEqual(found, ["#1, model, int8", "#1, model, int8 p99", "#12 × 3, model, fp16", "#12", "#10"]);
 });

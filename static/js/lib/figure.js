@@ -19,6 +19,19 @@ export function filled(value, colour) {
 }
 
 /**
+ * Traces under the whole names of what they show: "#6 p99" as "#6, model, int8 p99".
+ * @param {any[]} traces
+ * @param {Record<string, string>} names by the short ones
+ * @returns {any[]}
+ */
+export function named(traces, names) {
+  return traces.map((trace) => {
+    const short = Object.keys(names).find((key) => trace.name === key || String(trace.name).startsWith(`${key} p`));
+    return short === undefined ? trace : { ...trace, name: names[short] + trace.name.slice(short.length) };
+  });
+}
+
+/**
  * The title of a trace's axis: "y2" is found under `yaxis2`.
  * @param {any} figure
  * @param {any} trace
