@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from dashboard.formats import joined, number
 from dashboard.guide_sentences import GUIDE_SENTENCES
 from dashboard.known_failures import words_of
+from dashboard.length_sentences import LENGTH_SENTENCES
 from dashboard.sentence_numbers import number_texts
 from dashboard.states import STATES
 from dashboard.wait_sentences import WAIT_SENTENCES, server_names, to_stop
@@ -167,23 +168,7 @@ SENTENCES: dict[str, str | Promise] = {
     "benchmark:no_figures": _("The tool ended well, but printed no figures."),
     "benchmark:no_server": _("Measured in the engine itself, without a server and its requests."),
     "benchmark:not_measured": _("Not measured: concurrency %(concurrency)s."),
-    "lengths:output_ended": _(
-        "Answers have %(measured)s tokens on average at concurrency %(concurrency)s; "
-        "%(asked)s were asked for. The model may end its answers: the benchmark sends no "
-        "ignore_eos."
-    ),
-    "lengths:output_cut": _(
-        "Answers have %(measured)s tokens on average at concurrency %(concurrency)s; "
-        "%(asked)s were asked for. ignore_eos was sent: check the engine's limit of output tokens."
-    ),
-    "lengths:output_long": _(
-        "Answers have %(measured)s tokens on average at concurrency %(concurrency)s; "
-        "%(asked)s were asked for. Benchmark and engine may count tokens differently."
-    ),
-    "lengths:input": _(
-        "Prompts have %(measured)s tokens on average at concurrency %(concurrency)s; "
-        "%(asked)s were asked for. Prompts are made of whole lines or words: their length varies."
-    ),
+    **LENGTH_SENTENCES,
     "result:beside_jobs": _("The host was not quiet: other jobs ran beside it, %(jobs)s."),
     "result:beside_deployments": _(
         "The host was not quiet: other deployments were up beside it, %(names)s."

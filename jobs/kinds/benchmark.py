@@ -20,6 +20,7 @@ from jobs.kinds.common import (
     site,
     tool_version,
 )
+from jobs.kinds.lengths import about_tokens, check_answer
 from jobs.parsers import evalscope_perf
 from jobs.parsers.evalscope_perf import PerfPoint
 from jobs.plans import Plan
@@ -32,6 +33,8 @@ family = "benchmark"
 
 # What each engine tells of itself under /metrics.
 _COUNTERS = {llama_cpp.NAME: llama_cpp.METRICS, "vllm": vllm.METRICS}
+# The longest prompt of all sets, with the word that makes each of them new.
+PROMPT_TOKENS = about_tokens(line for lines in PROMPT_SETS.values() for line in lines) + 8
 # With fewer requests than this the 99th percentile is just the slowest one.
 ENOUGH_FOR_P99 = 100
 
@@ -68,7 +71,12 @@ class Params(BaseModel):
         ge=1,
         le=8192,
         description="Generated for each request, always to the full length.",
-        json_schema_extra={"label": "Output", "unit": "tokens", "group": "Load"},
+        json_schema_extra={
+            "label": "Output",
+            "unit": "tokens",
+            "group": "Load",
+            "beside": ["deployment", PROMPT_TOKENS],
+        },
     )
     prompts: str = Field(
         "everyday",
@@ -128,6 +136,7 @@ def plan(params: Params, target: Target) -> Plan:
         raise LaunchError(_("Each concurrency once."), "concurrency")
     if params.prompts not in PROMPT_SETS:
         raise LaunchError(_("There is no such set of prompts."), "prompts")
+    check_answer(served.data, "output_tokens", params.output_tokens, PROMPT_TOKENS)
     return evalscope.perf_plan(
         evalscope.Load(
             concurrency=params.concurrency,

@@ -13,6 +13,7 @@ from jobs.errors import LaunchError
 from jobs.kinds import evaluate
 from jobs.kinds.base import AssetRef, Choice, Conclusion, Measured, Need, Remark, SetScore, Target
 from jobs.kinds.common import asset, site, tool_version
+from jobs.kinds.lengths import check_limit
 from jobs.kinds.vacc import (
     PATH_PATTERN,
     STACK_GROUP,
@@ -22,6 +23,7 @@ from jobs.kinds.vacc import (
     stack_of,
     vacc_site,
 )
+from jobs.kinds.work import questions_of_largest
 from jobs.parsers import evalscope_eval
 from jobs.parsers.answers import kept
 from jobs.parsers.evalscope_eval import EvalReport, Evaluation, Scored
@@ -187,6 +189,7 @@ def plan(params: Params, target: Target) -> Plan:
         raise LaunchError(_("This stack scores with OpenCompass, not with EvalScope."), "stack")
     if len(set(params.datasets)) < len(params.datasets):
         raise LaunchError(_("Each data set once."), "datasets")
+    check_limit(params.limit, questions_of_largest(params.datasets))
     longest = served.get("max_total")
     if longest and params.max_tokens >= int(longest):
         words = _("The deployment takes at most %(tokens)d tokens together.")

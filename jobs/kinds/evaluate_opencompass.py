@@ -14,6 +14,7 @@ from jobs.catalog.evaluation_sets import EVALUATION_SETS
 from jobs.errors import LaunchError
 from jobs.kinds.base import AssetRef, Choice, Conclusion, Measured, Need, Remark, SetScore, Target
 from jobs.kinds.common import asset
+from jobs.kinds.lengths import check_limit
 from jobs.kinds.vacc import (
     exact_field,
     is_exact,
@@ -22,6 +23,7 @@ from jobs.kinds.vacc import (
     stack_of,
     vacc_site,
 )
+from jobs.kinds.work import questions_of_largest
 from jobs.parsers import opencompass as parser
 from jobs.parsers.answers import Answered, kept
 from jobs.parsers.opencompass import Run, SetResult
@@ -202,6 +204,7 @@ def plan(params: Params, target: Target) -> Plan:
         raise LaunchError(_("%(host)s has no conda.") % {"host": target.name})
     if len(set(params.datasets)) < len(params.datasets):
         raise LaunchError(_("Each data set once."), "datasets")
+    check_limit(params.limit, questions_of_largest(params.datasets))
     if not is_exact(params):
         _check_lengths(params, target)
     return opencompass.evaluate_plan(_asking(params, target), site)

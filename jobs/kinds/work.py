@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from jobs.catalog import QUESTION_SETS
@@ -35,6 +35,25 @@ def work(kind: str, params: Mapping[str, Any]) -> float | None:
     return amount if amount and amount > 0 else None
 
 
+def work_done(kind: str, params: Mapping[str, Any], metrics: Mapping[str, Any]) -> float | None:
+    """The same of a job that ended, with the answers as long as its result measured them."""
+    name = "output_tokens"
+    mean = metrics.get(f"{name}_mean")
+    if mean is None and metrics.get("requests") and len(params.get("concurrency") or ()) < 2:
+        mean = metrics.get(name, 0) / metrics["requests"]
+    return work(kind, {**params, name: mean} if mean and name in params else params)
+
+
+def did_all(params: Mapping[str, Any], metrics: Mapping[str, Any]) -> bool:
+    """False where a request failed or was never sent: its time tells nothing of a whole run."""
+    asked, done = params.get("requests"), metrics.get("requests")
+    if metrics.get("failed_requests"):
+        return False
+    if not isinstance(asked, int) or done is None:
+        return True
+    return bool(done >= asked * len(params.get("concurrency") or (0,)))
+
+
 def _tokens(params: Mapping[str, Any]) -> float:
     """Of one request."""
     return float(params["output_tokens"]) + _READ * float(params.get("input_tokens") or 0)
@@ -57,6 +76,11 @@ def _latency(params: Mapping[str, Any]) -> float:
 def _shipped(params: Mapping[str, Any]) -> float:
     questions = QUESTION_SETS[params["questions"]].first(int(params["limit"]))
     return len(questions) / int(params["batch"])
+
+
+def questions_of_largest(datasets: Iterable[str]) -> int:
+    """Questions of the largest of public sets: a limit above it leaves none out."""
+    return max(_SETS[name][0] for name in datasets)
 
 
 def _public(params: Mapping[str, Any]) -> float:
