@@ -426,6 +426,7 @@ _WORDS: dict[str, Callable[[str], str]] = {
     "input": asset_word,
     "host": host_word,
     "title": phrase,
+    "label": phrase,
     "what": lambda text: gettext(text) if text else "",
 }
 
