@@ -199,7 +199,7 @@ def raw_values(form: LaunchForm, kind: Kind) -> Raw:
         spec = _resolved(schema["properties"][field.name], schema)
         value = field.value.strip()
         if spec.get("type") == "array":
-            raw[field.name] = [part for part in re.split(r"[,，;\s]+", value) if part]
+            raw[field.name] = [part for part in re.split(r"[,，、\s]+", value) if part]
         elif spec.get("type") == "boolean":
             raw[field.name] = value == "1"
         elif not value and spec.get("nullable"):

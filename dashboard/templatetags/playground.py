@@ -90,8 +90,8 @@ def history_problem(turn: Turn | None, chosen: Deployment | None) -> str:
         )
         return words % {**args, "left": formats.number(left.tokens)}
     words = gettext(
-        "%(name)s holds %(total)s tokens; this chat has about %(taken)s. Start a new chat, or choose"
-        " a deployment with a longer context."
+        "%(name)s holds %(total)s tokens; this chat has about %(taken)s. Start a new chat, or"
+        " choose a deployment with a longer context."
     )
     return words % {**args, "taken": formats.number(left.taken)}
 
