@@ -15,11 +15,14 @@ from django.utils.translation import gettext as _
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from dashboard.states import STATES
 from dashboard.words import phrase, told_apart
 from jobs.kinds import KINDS
 from jobs.kinds.base import AssetRef, Choice, Kind, Target
 from jobs.kinds.offered import asset_named, fitting_first
 from jobs.kinds.proposals import EXACT, bounds, leading, proposals
+from jobs.models import Deployment
+from jobs.queries.deployments import deployment_down
 
 # What a person typed for one field: text, or a list of texts where the field takes several.
 Raw = dict[str, Any]
@@ -75,6 +78,7 @@ class Field:
     when: tuple[str, str] | None = None  # (field, value) with which alone this one counts
     leads: bool = False  # what is proposed for others follows it
     is_wide: bool = False
+    down: Deployment | None = None  # what is chosen, where that serves no more
 
     @property
     def changed(self) -> bool:
@@ -195,7 +199,7 @@ def raw_values(form: LaunchForm, kind: Kind) -> Raw:
         spec = specs[field.name]
         value = field.value.strip()
         if spec.get("type") == "array":
-            raw[field.name] = [part for part in re.split(r"[,，;\s]+", value) if part]
+            raw[field.name] = [part for part in re.split(r"[,，、\s]+", value) if part]
         elif spec.get("type") == "boolean":
             raw[field.name] = value == "1"
         elif not value and spec.get("nullable"):
@@ -248,11 +252,14 @@ def _field(
         default = choices[0].value if choices else ""
     value = typed.get(name, default)
     options: tuple[Option, ...] = ()
+    down = None
     if choices is not None:
         known = [choice.value for choice in choices]
         extra = []
         if value and value not in known:
-            extra = [Choice(value, _gone_label(kind, target, name, value))]
+            down = deployment_down(target.name, value) if asset == "deployment" else None
+            gone = _down_label(down) if down else _gone_label(kind, target, name, value)
+            extra = [Choice(value, gone)]
         options = tuple(
             Option(
                 choice.value,
@@ -273,6 +280,7 @@ def _field(
         options=options,
         missing=_missing(spec, target) if asset and not options else None,
         error=error,
+        down=down,
         is_asset=asset is not None,
         when=tuple(spec["when"]) if spec.get("when") else None,
         leads=name in leading(kind.Params),
@@ -320,6 +328,11 @@ def _gone_label(kind: Kind, target: Target, name: str, value: str) -> str:
     if ref is not None:
         return _("%(asset)s, does not fit") % {"asset": phrase(ref.label)}
     return _("%(value)s, not on this host") % {"value": value}
+
+
+def _down_label(deployment: Deployment) -> str:
+    args = {"name": deployment.name, "state": STATES[deployment.state].word}
+    return _("%(name)s, %(state)s") % args
 
 
 def _missing(spec: Mapping[str, Any], target: Target) -> Missing | None:

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from dashboard.formats import joined, number
 from dashboard.guide_sentences import GUIDE_SENTENCES
 from dashboard.known_failures import words_of
+from dashboard.length_sentences import LENGTH_SENTENCES
 from dashboard.result_sentences import RESULT_SENTENCES
 from dashboard.sentence_numbers import number_texts
 from dashboard.states import STATES
@@ -168,23 +169,7 @@ SENTENCES: dict[str, str | Promise] = {
     "benchmark:no_figures": _("The tool ended well, but printed no figures."),
     "benchmark:no_server": _("Measured in the engine itself, without a server and its requests."),
     "benchmark:not_measured": _("Not measured: concurrency %(concurrency)s."),
-    "lengths:output_ended": _(
-        "Answers have %(measured)s tokens on average at concurrency %(concurrency)s; "
-        "%(asked)s were asked for. The model may end its answers: the benchmark sends no "
-        "ignore_eos."
-    ),
-    "lengths:output_cut": _(
-        "Answers have %(measured)s tokens on average at concurrency %(concurrency)s; "
-        "%(asked)s were asked for. ignore_eos was sent: check the engine's limit of output tokens."
-    ),
-    "lengths:output_long": _(
-        "Answers have %(measured)s tokens on average at concurrency %(concurrency)s; "
-        "%(asked)s were asked for. Benchmark and engine may count tokens differently."
-    ),
-    "lengths:input": _(
-        "Prompts have %(measured)s tokens on average at concurrency %(concurrency)s; "
-        "%(asked)s were asked for. Prompts are made of whole lines or words: their length varies."
-    ),
+    **LENGTH_SENTENCES,
     "evaluate:done": _("%(accuracy)s %% of %(questions)s questions right."),
     "evaluate:no_question": _(
         "The tool ended well, but none of %(questions)s questions was scored."
@@ -439,6 +424,7 @@ _WORDS: dict[str, Callable[[str], str]] = {
     "input": asset_word,
     "host": host_word,
     "title": phrase,
+    "label": phrase,
     "what": lambda text: gettext(text) if text else "",
 }
 

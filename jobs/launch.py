@@ -28,6 +28,7 @@ from jobs.messages import messages
 from jobs.models import Deployment, Host, Job, JobStep
 from jobs.models.jobs import last_place
 from jobs.plans import Plan
+from jobs.queries.deployments import deployment_down
 from jobs.queries.slots import by_hand, slots_of
 from jobs.queries.targets import target_of
 from jobs.services import confirmations, lifecycle, line, secrets
@@ -258,14 +259,15 @@ def _preview(kind: Kind, raw: Mapping[str, Any], host: Host, target: Target) -> 
         return Preview(params=params, errors={"": _("This host cannot do such work.")})
     errors = not_offered(kind, params, target)
     if errors:
-        return Preview(params=params, errors=errors)
+        return Preview(params=params, errors=_of_servers_down(kind, params, host, errors))
     try:
         plan = kind.plan(params, target)
         secrets.check(plan, given)
         refs = kind.inputs(params, target)
         will_add = _missing_environments(kind, params, target)
     except LaunchError as error:
-        return Preview(params=params, errors={error.field: str(error)})
+        found = _of_servers_down(kind, params, host, {error.field: str(error)})
+        return Preview(params=params, errors=found)
     values, open_slots = slots_of(plan, refs, host, target)
     offered = by_hand(target) | {name: value for name, value in open_slots.items() if value}
     return Preview(
@@ -277,6 +279,22 @@ def _preview(kind: Kind, raw: Mapping[str, Any], host: Host, target: Target) -> 
         will_add=will_add,
         guide=against_guide(kind, params, target, plan),
     )
+
+
+def _of_servers_down(
+    kind: Kind, params: BaseModel, host: Host, errors: Mapping[str, str]
+) -> dict[str, str]:
+    """``errors``, with the name of a deployment that was chosen and serves no more."""
+    found = dict(errors)
+    for name in errors.keys() & kind.Params.model_fields.keys():
+        extra = kind.Params.model_fields[name].json_schema_extra
+        if not isinstance(extra, dict) or extra.get("asset") != "deployment":
+            continue
+        down = deployment_down(host.name, str(getattr(params, name)))
+        if down is not None:
+            words = _("%(name)s is not running. Restart it, or choose another deployment.")
+            found[name] = words % {"name": down.name}
+    return found
 
 
 def settled(kind: Kind, raw: Mapping[str, Any]) -> dict[str, Any]:

@@ -193,7 +193,7 @@ def _strips() -> tuple[Strip, ...]:
     tokens, share = "%{y:.1f} tok/s", {"range": [0, 100], "autorange": False}
     client = _trace("client_output", _("client"), "$d6", tokens)
     client["line"]["dash"] = "dot"
-    running = _trace("running", _("running"), "$d1", "%{y}", step=True)
+    running = _trace("running", _("running"), "$d7", "%{y}", step=True)
     running |= {"fill": "tozeroy", "fillcolor": "$band"}
     return (
         Strip(
@@ -219,9 +219,9 @@ def _strips() -> tuple[Strip, ...]:
             "client",
             _("Client, requests"),
             (
-                _trace("done", _("done"), "$d3", "%{y}", step=True),
+                _trace("done", _("done"), "$ok-mark", "%{y}", step=True),
                 _trace("in_flight", _("sent, not answered"), "$d8", "%{y}", step=True),
-                _trace("failed", _("failed"), "$d2", "%{y}", step=True),
+                _trace("failed", _("failed"), "$bad-mark", "%{y}", step=True),
             ),
             whole,
         ),
@@ -231,7 +231,7 @@ def _strips() -> tuple[Strip, ...]:
         Strip(
             "temperature",
             _("Hottest die, °C"),
-            (_trace("temperature", _("hottest die"), "$d2", "%{y:.0f} °C"),),
+            (_trace("temperature", _("hottest die"), "$warn-mark", "%{y:.0f} °C"),),
             {"rangemode": "normal"},
         ),
     )

@@ -73,6 +73,12 @@ def shape(state: str, label: str = "") -> SafeString:
     )
 
 
+@register.filter
+def state_word(name: str) -> str:
+    """A state where only text can stand, as in an option."""
+    return str(look(name).word)
+
+
 @register.simple_tag
 def state(thing: Any, word: str = "") -> SafeString:
     """A state as shape and word: of a job, deployment, host or turn, or given by its name."""

@@ -23,7 +23,7 @@ from dashboard.charts import growing_accuracy, live
 from dashboard.command_view import command_view
 from dashboard.formats import joined, moment, number
 from dashboard.kept_view import going_words, may_pin, pinned_words, removed_words
-from dashboard.mending import actions, form_address
+from dashboard.mending import actions, can_run_again, form_address
 from dashboard.requests import cursor_of, person
 from dashboard.rights import allowed, check, requires
 from dashboard.sentences import sentence
@@ -205,6 +205,7 @@ def _context(request: HttpRequest, page: JobPage) -> dict[str, Any]:
         "advice": joined(why["known"].advice if why["known"] else "", advice(job)),
         "may_cancel": job.is_open and allowed(request.user, "job.cancel", job),
         "may_repeat": allowed(request.user, "job.repeat", job),
+        "can_again": can_run_again(job),
         "may_pin": may_pin(request.user, job),
         "pinned_words": pinned_words(job),
         "going_words": going_words(job),

@@ -71,3 +71,12 @@ def work_of(kind: str, params: Mapping[str, Any]) -> float | None:
     except (LookupError, TypeError, ValueError, ZeroDivisionError):  # of an older version
         return None
     return amount if amount and amount > 0 else None
+
+
+def work_done(kind: str, params: Mapping[str, Any], metrics: Mapping[str, Any]) -> float | None:
+    """The same of a job that ended, with the answers as long as its result measured them."""
+    name = "output_tokens"
+    mean = metrics.get(f"{name}_mean")
+    if mean is None and metrics.get("requests") and len(params.get("concurrency") or ()) < 2:
+        mean = metrics.get(name, 0) / metrics["requests"]
+    return work_of(kind, {**params, name: mean} if mean and name in params else params)

@@ -199,7 +199,9 @@ class Kind(ABC):
     (``[field, value]``) that value where the deployment chosen there thinks; ``within``
     (``[[field, key, share], …]``) no more than that share of it, which bounds the field too, as
     ``stack_most`` (the stack's limit of that name) and ``of_model`` (``[path, limit]``: what the
-    model of the weights allows) do; ``free_port`` (True: the next port
+    model of the weights allows), ``beside`` (``[field, tokens]``: what the context of the
+    deployment chosen there leaves beside a prompt of so many tokens) and ``set_size`` (``field``:
+    questions of the set chosen there) do; ``free_port`` (True: the next port
     that no server of the host has, nor another such field; with ``printed`` not where the guide's
     commands are wanted to the letter, which print it).
     """

@@ -66,6 +66,7 @@ class Benchmark(Kind, params=Params):
             words = _("EvalScope would show its key in the list of processes: benchmark it online.")
             raise LaunchError(words, "deployment")
         over_http.check_concurrency(params.concurrency)
+        over_http.check_output(params, served)
         return evalscope.perf_plan(
             evalscope.Load(
                 concurrency=params.concurrency,

@@ -59,6 +59,7 @@ class BenchmarkGuidellm(Kind, params=Params):
             words = _("GuideLLM would show its key in the list of processes: benchmark it online.")
             raise LaunchError(words, "deployment")
         over_http.check_concurrency(params.concurrency)
+        over_http.check_output(params, served)
         load = guidellm.Load(
             concurrency=params.concurrency,
             requests=params.requests,

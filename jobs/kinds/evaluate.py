@@ -23,6 +23,7 @@ from jobs.kinds.base import (
     Target,
 )
 from jobs.kinds.common import asset, site, tool_version
+from jobs.kinds.lengths import about_tokens, check_answer, check_limit
 from jobs.parsers import evalscope_eval, progress
 from jobs.parsers.answers import Answered, kept
 from jobs.parsers.evalscope_eval import Scored
@@ -31,6 +32,12 @@ from jobs.plans import Plan
 from jobs.toolchains import evalscope
 from jobs.toolchains.environments import EVALSCOPE
 
+# The longest question of all sets with its choices, and the tool's own words around it.
+QUESTION_TOKENS = 64 + about_tokens(
+    " ".join((one.question, *one.choices))
+    for each in QUESTION_SETS.values()
+    for one in each.questions
+)
 # Below this the 95 % interval of an accuracy is wider than ten points on either side.
 ENOUGH_QUESTIONS = 100
 
@@ -58,7 +65,12 @@ class Params(BaseModel):
         ge=0,
         le=100000,
         description="Ask only so many, spread over the whole set. 0: all.",
-        json_schema_extra={"label": "Limit", "unit": "questions", "group": "Questions"},
+        json_schema_extra={
+            "label": "Limit",
+            "unit": "questions",
+            "group": "Questions",
+            "set_size": "questions",
+        },
     )
     max_tokens: int = Field(
         32,
@@ -70,8 +82,8 @@ class Params(BaseModel):
             "unit": "tokens",
             "group": "Answers",
             "thinks": ["deployment", 8192],
-            # The questions are of a line or two: a quarter is more than enough for them.
             "within": [["deployment", "max_total", 0.75]],
+            "beside": ["deployment", QUESTION_TOKENS],
         },
     )
     temperature: float = Field(
@@ -120,10 +132,12 @@ class Evaluate(Kind, params=Params):
 
     def plan(self, params: Params, target: Target) -> Plan:
         """One step: EvalScope asks and scores. The questions travel inside the plan."""
-        _deployment(params, target)
+        served, questions = _deployment(params, target).data, _questions(params)
+        check_limit(params.limit, len(QUESTION_SETS[params.questions].questions))
+        check_answer(served, "max_tokens", params.max_tokens, QUESTION_TOKENS)
         return evalscope.eval_plan(
             evalscope.Asking(
-                questions=_questions(params),
+                questions=questions,
                 max_tokens=params.max_tokens,
                 temperature=params.temperature,
                 batch=params.batch,

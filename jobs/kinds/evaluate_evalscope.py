@@ -23,6 +23,7 @@ from jobs.kinds.base import (
     Target,
 )
 from jobs.kinds.common import asset, site, tool_version
+from jobs.kinds.lengths import check_limit
 from jobs.kinds.vacc import (
     PATH_PATTERN,
     STACK_GROUP,
@@ -193,6 +194,7 @@ class EvaluateEvalscope(Kind, params=Params):
             raise LaunchError(_("This stack scores with OpenCompass, not with EvalScope."), "stack")
         if len(set(params.datasets)) < len(params.datasets):
             raise LaunchError(_("Each data set once."), "datasets")
+        check_limit(params.limit, work.questions_of_largest(params.datasets))
         longest = served.get("max_total")
         if longest and params.max_tokens >= int(longest):
             words = _("The deployment takes at most %(tokens)d tokens together.")

@@ -24,6 +24,7 @@ from jobs.kinds.base import (
     Target,
 )
 from jobs.kinds.common import asset
+from jobs.kinds.lengths import check_limit
 from jobs.kinds.vacc import (
     exact_field,
     is_exact,
@@ -207,6 +208,7 @@ class EvaluateOpencompass(Kind, params=Params):
             raise LaunchError(_("%(host)s has no conda.") % {"host": target.name})
         if len(set(params.datasets)) < len(params.datasets):
             raise LaunchError(_("Each data set once."), "datasets")
+        check_limit(params.limit, work.questions_of_largest(params.datasets))
         if not is_exact(params):
             _check_lengths(params, target)
         return opencompass.evaluate_plan(_asking(params, target), site)

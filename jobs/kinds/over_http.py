@@ -12,10 +12,13 @@ from jobs.catalog import PROMPT_SETS
 from jobs.errors import LaunchError
 from jobs.kinds.base import AssetRef, Choice, Conclusion, Measured, Remark, Target
 from jobs.kinds.common import asset, of_all
+from jobs.kinds.lengths import about_tokens, check_answer
 from jobs.toolchains import llama_cpp, vllm
 
 # What each engine tells of itself under /metrics.
 _COUNTERS = {llama_cpp.NAME: llama_cpp.METRICS, "vllm": vllm.METRICS}
+# The longest prompt of all sets, with the word that makes each of them new.
+PROMPT_TOKENS = about_tokens(line for lines in PROMPT_SETS.values() for line in lines) + 8
 # With fewer requests than this the 99th percentile is just the slowest one.
 ENOUGH_FOR_P99 = 100
 RATE = "output_tokens_per_s"
@@ -53,7 +56,12 @@ class Load(BaseModel):
         ge=1,
         le=8192,
         description="Generated for each request, always to the full length.",
-        json_schema_extra={"label": "Output", "unit": "tokens", "group": "Load"},
+        json_schema_extra={
+            "label": "Output",
+            "unit": "tokens",
+            "group": "Load",
+            "beside": ["deployment", PROMPT_TOKENS],
+        },
     )
     prompts: str = Field(
         "everyday",
@@ -89,6 +97,15 @@ def deployment(params: Load, target: Target) -> AssetRef:
         LaunchError: it is not on the host.
     """
     return asset(target.deployments, params.deployment, "deployment")
+
+
+def check_output(params: Load, served: AssetRef) -> None:
+    """Refuse answers that the deployment cannot hold beside the longest prompt.
+
+    Raises:
+        LaunchError: at the output, or at the deployment.
+    """
+    check_answer(served.data, "output_tokens", params.output_tokens, PROMPT_TOKENS)
 
 
 def counters_of(served: AssetRef) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jobs.catalog import QUESTION_SETS
@@ -51,6 +51,22 @@ def shipped_questions(params: Mapping[str, Any]) -> float:
     """Of a set of questions that ships with the project."""
     questions = QUESTION_SETS[params["questions"]].first(int(params["limit"]))
     return len(questions) / int(params["batch"])
+
+
+def questions_of_largest(datasets: Iterable[str]) -> int:
+    """Questions of the largest of public sets: a limit above it leaves none out."""
+    return max(_SETS[name][0] for name in datasets)
+
+
+def did_all(params: Mapping[str, Any], metrics: Mapping[str, Any]) -> bool:
+    """False where a request failed or was never sent: its time tells nothing of a whole run."""
+    asked = params.get("requests")
+    done = metrics.get("requests_all", metrics.get("requests"))
+    if metrics.get("failed_requests_all", metrics.get("failed_requests")):
+        return False
+    if not isinstance(asked, int) or done is None:
+        return True
+    return bool(done >= asked * len(params.get("concurrency") or (0,)))
 
 
 def public_questions(params: Mapping[str, Any]) -> float:

@@ -19,7 +19,7 @@ from jobs.kinds import work_of
 from jobs.kinds.base import Remark
 from jobs.models import Deployment, Host, Job
 from jobs.queries.hosts import is_away, lacks_room
-from jobs.queries.job_page import PAST_COLUMNS, Durations, Past, left_s, past, typical
+from jobs.queries.job_page import PAST_COLUMNS, Durations, Past, left_s, pasts, typical
 from jobs.queries.room import Room, Waiter, room_of, waiter_of
 
 MOST = 100  # so many of a line are looked at; behind them nobody can tell
@@ -223,7 +223,7 @@ def usual_times(host: Host, jobs: Sequence[Job]) -> dict[int, Durations]:
     rows = done.order_by("-created_at", "-id").values_list(*PAST_COLUMNS)[:_HISTORY]
     by_kind: dict[str, list[Past]] = defaultdict(list)
     for row in rows:
-        by_kind[row[0]].append(past(*row))
+        by_kind[row[0]] += pasts([row])
     found = {}
     for job in jobs:
         amount = work_of(job.kind, job.params)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import linear_regression, median
@@ -11,7 +11,8 @@ from typing import Any
 from django.db.models import Q
 from django.utils.timezone import now
 
-from jobs.kinds import KINDS, work_of
+from jobs.kinds import KINDS, work_done, work_of
+from jobs.kinds.work import did_all
 from jobs.models import Deployment, Host, Job, JobStep, OutputFile, Result
 from jobs.queries.hosts import is_away
 from jobs.queries.running_accuracy import whole_standing
@@ -33,12 +34,14 @@ class StepState:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """An earlier job, as an estimate sees it. ``work``: see ``Kind.work``."""
+    """An earlier job, as an estimate sees it. ``work``: what it did, see ``jobs.kinds.work``;
+    ``asked``: what was asked of it, where that is another amount."""
 
     title: str
     model: str
     seconds: float
     work: float | None = None
+    asked: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,18 +227,22 @@ def durations(job: Job, host: Host) -> Durations | None:
     ).exclude(Q(pk=job.pk or 0) | Q(result__incomplete=True))
     rows = done.order_by("-created_at", "-id").values_list(*PAST_COLUMNS)[:50]
     amount = work_of(job.kind, job.params)
-    return typical([past(*row) for row in rows], job.title, job.model_id, amount)
+    return typical(pasts(rows), job.title, job.model_id, amount)
 
 
-# Of a job, what :func:`past` takes.
-PAST_COLUMNS = ("kind", "title", "model_id", "duration_s", "params")
+# Of a job, what :func:`pasts` takes.
+PAST_COLUMNS = ("kind", "title", "model_id", "duration_s", "params", "result__metrics")
 
 
-def past(
-    kind: str, title: str, model: str, seconds: float | None, params: Mapping[str, Any]
-) -> Past:
-    """An earlier job from its columns."""
-    return Past(title, model, seconds or 0.0, work_of(kind, params))
+def pasts(rows: Iterable[tuple[Any, ...]]) -> list[Past]:
+    """Earlier jobs from their columns, without those that did not do all of their work."""
+    found = []
+    for kind, title, model, seconds, params, metrics in rows:
+        measured = metrics or {}
+        if did_all(params, measured):
+            amounts = work_done(kind, params, measured), work_of(kind, params)
+            found.append(Past(title, model, seconds or 0.0, *amounts))
+    return found
 
 
 def typical(
@@ -247,7 +254,7 @@ def typical(
     same = [row for row in rows if row.title == title]
     alike = [row for row in rows if model and row.model == model]
     chosen = same or alike or list(rows)
-    equal = [row for row in chosen if _is_as_much(row.work, amount)]
+    equal = [row for row in chosen if _is_as_much(row.work, amount) or _repeats(row, title, amount)]
     # Of an older version, rows may not say how much they did: their times are told as they were.
     scaled = _scaled(chosen, amount) if amount is not None and not equal else []
     seconds = (scaled or [row.seconds for row in equal or chosen])[:_DURATIONS]
@@ -271,7 +278,17 @@ def _scaled(rows: Sequence[Past], amount: float) -> list[float]:
     if len({did for did, _seconds in known}) > 1:
         line = linear_regression(*zip(*known, strict=True))
         fixed = min(max(0.0, line.intercept), *(seconds for _did, seconds in known))
-    return [fixed + (seconds - fixed) * amount / did for did, seconds in known]
+    squares = sum(did * did for did, _seconds in known)
+    pace = sum(did * (seconds - fixed) for did, seconds in known) / squares if known else 0.0
+    if not pace:  # all took as long as the shortest: nothing tells what more would take
+        fixed, pace = 0.0, 1.0
+    # A run that took more or less than the line says would do so of the other amount too.
+    return [seconds * (fixed + pace * amount) / (fixed + pace * did) for did, seconds in known]
+
+
+def _repeats(row: Past, title: str, amount: float | None) -> bool:
+    """True where the same was asked of the same thing: it will do as much of it again."""
+    return row.asked is not None and row.title == title and _is_as_much(row.asked, amount)
 
 
 def _is_as_much(one: float | None, other: float | None) -> bool:

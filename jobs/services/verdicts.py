@@ -208,7 +208,10 @@ def _keep_result(job: Job, measured: Measured, *, duration_s: float | None) -> N
     kept["beside"] = surroundings.beside(job, under_test=about.deployment, duration_s=duration_s)
     if measured.sort == Result.Sort.BENCHMARK:
         remarks += length_remarks(
-            asks, measured.points, full=ignores_ends(surroundings.arguments_of(job))
+            asks,
+            measured.points,
+            full=ignores_ends(surroundings.arguments_of(job)),
+            context=_context_of(about.deployment),
         )
         disturbances = _disturbed(kept["beside"])
         remarks += [*disturbances, *host_load.remarks(kept["load"], job.host.facts)]
@@ -239,6 +242,11 @@ def _keep_result(job: Job, measured: Measured, *, duration_s: float | None) -> N
         for index, answer in enumerate(measured.answers)
     )
     identity.keep(result)
+
+
+def _context_of(deployment: Deployment | None) -> int:
+    """Tokens that it holds, prompt and output together; 0: not known."""
+    return int((deployment.details if deployment else {}).get("max_total") or 0)
 
 
 def _disturbed(beside: Mapping[str, Any] | None) -> list[Remark]:

@@ -97,6 +97,7 @@ def test_an_evaluation_tells_the_tokens_that_were_asked_for_and_those_that_came(
     metrics = {"accuracy": 1.0, "questions": 2.0}
     found = Measured("evaluation", "basics (2)", "evalscope", metrics, answers=answers)
     kind.conclusion, kind.Params = Conclusion(measured=found), KINDS["evaluate"].Params
+    kind.answer_limit = KINDS["evaluate"].answer_limit
     monkeypatch.setitem(KINDS, "evaluate", kind)
     job = taken_job(caller, params={"deployment": "1", "max_tokens": 48})
     Job.objects.filter(pk=job.pk).update(kind="evaluate")

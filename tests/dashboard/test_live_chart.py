@@ -169,3 +169,9 @@ def test_steps_client_and_dies_are_on_the_time_axis(client):
     assert (told["series"]["done"]["y"], told["series"]["power"]["y"]) == ([1], [410])
     assert told["series"]["temperature"] == {"t": [1000], "y": [71]}
     assert told["marks"] == [{"t": int(begun.timestamp()) * 1000, "text": "measure 4"}]
+
+
+def test_no_two_curves_of_a_strip_or_of_the_key_share_a_colour():
+    drawn = {trace["meta"]: trace["line"]["color"] for trace in live.figure()["data"]}
+
+    assert len(set(drawn.values())) == len(drawn)

@@ -1,6 +1,8 @@
 """Numbers, times, states and components as text."""
 
+import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -168,3 +170,9 @@ def test_sentences_are_joined_by_a_space_but_for_one_behind_a_full_width_stop():
     assert formats.joined("It failed.", "", "Mend it.") == "It failed. Mend it."
     assert formats.joined("失败了。", "请先解决它。") == "失败了。请先解决它。"
     assert formats.joined("", "Mend it.") == "Mend it."
+
+
+def test_a_duration_is_written_as_the_pages_scripts_write_it():
+    table = json.loads((Path(__file__).parents[1] / "data/durations.json").read_text())
+
+    assert [[seconds, formats.duration(seconds)] for seconds, _text in table] == table

@@ -124,7 +124,7 @@ def test_the_fastest_concurrency_stands_for_all():
     assert found.sentence.id == "benchmark:done"
     assert found.sentence.args["concurrency"] == 4
     assert [level for level, _ in found.measured.points] == [1, 4]
-    assert found.measured.metrics["requests"] == 40
+    assert found.measured.metrics["requests_all"] == 40
     assert found.measured.tool == "guidellm 0.8.1"
     assert found.measured.began.keys() == {1, 4}
     assert list(found.measured.remarks) == [

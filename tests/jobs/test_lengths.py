@@ -102,3 +102,14 @@ def test_older_results_are_told_what_they_asked_for():
 
     assert Result.objects.get(pk=result.pk).asked == BOTH
     assert Result.objects.get(pk=other.pk).asked == {}
+
+
+def test_answers_cut_by_the_known_context_name_it():
+    points = [(4, {"input_tokens_mean": 50.0, "output_tokens_mean": 462.0})]
+    want = {"output_tokens": 5000}
+
+    (cut,) = length_remarks(want, points, full=True, context=512)
+    (other,) = length_remarks(want, points, full=True, context=8192)
+
+    assert (cut.id, cut.args["context"]) == ("lengths:output_context", 512)
+    assert other.id == "lengths:output_cut"

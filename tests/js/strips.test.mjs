@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { changes, filled, laidOut, shown } from "../../static/js/lib/strips.js";
+import { changes, filled, laidOut, leavingOne, shown } from "../../static/js/lib/strips.js";
 
 const FIGURE = {
   data: [
@@ -50,4 +50,11 @@ test("a mark stands where the concurrency changes, and at its first value", () =
     { t: 4, text: "@4" },
   ]);
   assert.deepEqual(changes(undefined, String), []);
+});
+
+test("never are all strips switched off that there are", () => {
+  const off = new Set(["output", "kv"]);
+
+  assert.deepEqual([...leavingOne(["output", "kv"], off)], []);
+  assert.deepEqual([...leavingOne(["output", "kv", "client"], off)], ["output", "kv"]);
 });

@@ -1,6 +1,8 @@
 // @ts-check
 /** Plotly figures as the server sends them: token names into colours, numbers into a table. Pure. */
 
+import { number as numberText } from "./formats.js";
+
 const TOKEN = /^\$[a-z][a-z0-9-]*$/;
 
 /**
@@ -89,9 +91,5 @@ export function readable(cell) {
 function readableNumber(text) {
   const value = Number(text);
   if (!text || !/^-?[\d.]+(e[-+]?\d+)?$/.test(text) || !Number.isFinite(value)) return text;
-  const size = Math.abs(value);
-  const decimals = Number.isInteger(value) || !size ? 0 : Math.min(4, Math.max(0, 2 - Math.floor(Math.log10(size))));
-  const [whole, part] = size.toFixed(decimals).split(".");
-  const grouped = whole.replace(/\B(?=(\d{3})+$)/g, "\u202f");
-  return (value < 0 ? "\u2212" : "") + (part ? `${grouped}.${part}` : grouped);
+  return numberText(value, { counted: true, decimals: value ? undefined : 0 });
 }

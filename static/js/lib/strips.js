@@ -35,6 +35,16 @@ export function filled(figure, series) {
 }
 
 /**
+ * What is switched off, of the strips that there are: never all, for an empty chart tells nothing.
+ * @param {string[]} told the strips that have something to show
+ * @param {Set<string>} off
+ * @returns {Set<string>}
+ */
+export function leavingOne(told, off) {
+  return told.every((name) => off.has(name)) ? new Set() : off;
+}
+
+/**
  * Where a series changes its value, its first one included: ``[{t, text}]``.
  * @param {Series | undefined} series
  * @param {(value: number) => string} name
@@ -96,7 +106,8 @@ function markName(mark) {
     yref: "paper",
     xanchor: "left",
     yanchor: "bottom",
-    xshift: 3,
+    xshift: 5, // clear of its line, which may be the axis, and of the ticks below
+    yshift: 6,
     textangle: "-90",
     showarrow: false,
     font: { color: "$ink-3", size: 10 },
