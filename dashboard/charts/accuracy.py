@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import sqrt
-from typing import Any
 
+import plotly.graph_objects as go
 from django.utils.translation import gettext as _
 
-from dashboard.charts.series import COLOURS, SYMBOLS
+from dashboard.charts.series import COLOURS, INK, SYMBOLS
 from jobs.queries.results import Category
 from jobs.queries.statistics import Interval
 
@@ -22,29 +22,31 @@ def height(categories: Sequence[Category], pooled: Interval | None) -> int:
     return _FRAME_PX + ROW_PX * (len(categories) + (pooled is not None))
 
 
-def figure(categories: Sequence[Category], pooled: Interval | None) -> dict[str, Any]:
-    """A forest: a row a category, the whole set as a diamond below them."""
+def figure(categories: Sequence[Category], pooled: Interval | None) -> go.Figure:
+    """A forest: a row a category, the whole set as a diamond below them.
+
+    Rows in: a category's share of right answers with its interval, each from 0 to 1, and how many
+    questions it has; ``pooled`` is that of the whole set. The figure is in per cent.
+    """
     names = [_short(category.name) for category in categories]
     data = [_row(names, [c.share for c in categories], [c.questions for c in categories])]
     if pooled is not None:
         whole = _row([_("all")], [pooled], [0])
-        whole["marker"] = {"color": "$ink", "symbol": "diamond", "size": 12}
-        whole["error_x"]["color"] = "$ink"
+        whole.marker = {"color": INK, "symbol": "diamond", "size": 12}
+        whole.error_x.color = INK
         data.append(whole)
-    return {
-        "data": data,
-        "layout": {
-            "showlegend": False,
-            "hovermode": "closest",
-            "margin": {"l": 150, "r": 16, "t": 8, "b": 44},
-            "xaxis": {
-                "title": {"text": _("right, %, with the 95 % interval")},
-                "range": [0, 100],
-                "showgrid": True,
-            },
-            "yaxis": {"autorange": "reversed", "dtick": 1, "showgrid": False, "fixedrange": True},
+    layout = {
+        "showlegend": False,
+        "hovermode": "closest",
+        "margin": {"l": 150, "r": 16, "t": 8, "b": 44},
+        "xaxis": {
+            "title": {"text": _("right, %, with the 95 % interval")},
+            "range": [0, 100],
+            "showgrid": True,
         },
+        "yaxis": {"autorange": "reversed", "dtick": 1, "showgrid": False, "fixedrange": True},
     }
+    return go.Figure(data, layout)
 
 
 def _short(name: str) -> str:
@@ -52,14 +54,13 @@ def _short(name: str) -> str:
     return name if len(name) <= _NAME else f"{name[: _NAME // 2]}…{name[1 - _NAME // 2 :]}"
 
 
-def _row(names: list[str], shares: list[Interval], counts: list[int]) -> dict[str, Any]:
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "x": [100 * share.value for share in shares],
-        "y": names,
-        "name": _("right"),
-        "error_x": {
+def _row(names: list[str], shares: list[Interval], counts: list[int]) -> go.Scatter:
+    return go.Scatter(
+        mode="markers",
+        x=[100 * share.value for share in shares],
+        y=names,
+        name=_("right"),
+        error_x={
             "type": "data",
             "symmetric": False,
             "array": [100 * (share.high - share.value) for share in shares],
@@ -68,10 +69,10 @@ def _row(names: list[str], shares: list[Interval], counts: list[int]) -> dict[st
             "thickness": 1.5,
             "width": 4,
         },
-        "marker": {
+        marker={
             "color": COLOURS[0],
             "symbol": SYMBOLS[1],
             "size": [6 + min(8.0, sqrt(count)) for count in counts],
         },
-        "hovertemplate": "%{y}: %{x:.1f} %<extra></extra>",
-    }
+        hovertemplate="%{y}: %{x:.1f} %<extra></extra>",
+    )

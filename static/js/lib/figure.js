@@ -1,16 +1,16 @@
 // @ts-check
-/** Plotly figures as the server sends them: token names into colours, numbers into a table. Pure. */
+/** Plotly figures as the server sends them: tokens into colours, numbers into a table. Pure. */
 
-const TOKEN = /^\$[a-z][a-z0-9-]*$/;
+const TOKEN = /^var\(--[a-z][a-z0-9-]*\)$/;
 
 /**
- * A copy of `value` in which each `"$name"` is what `colour` says for that name.
+ * A copy of `value` in which each `"var(--name)"` is what `colour` says for it: Plotly knows no CSS variables.
  * @param {any} value
- * @param {(name: string) => string} colour
+ * @param {(token: string) => string} colour
  * @returns {any}
  */
 export function filled(value, colour) {
-  if (typeof value === "string") return TOKEN.test(value) ? colour(value.slice(1)) : value;
+  if (typeof value === "string") return TOKEN.test(value) ? colour(value) : value;
   if (Array.isArray(value)) return value.map((item) => filled(item, colour));
   if (value && typeof value === "object") {
     return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, filled(item, colour)]));
