@@ -1,7 +1,8 @@
 """Charts, one file each: rows in, a figure of Plotly out; pure.
 
-Figures are made of ``plotly.graph_objects``, which checks every property. Colours are tokens of the
-style sheet (``var(--d1)``); the page puts in those of its theme and adds its template.
+A figure is a ``go.Figure``, which checks every property of the traces and the layout that it is
+given, once. Colours are tokens of the style sheet (``var(--d1)``); the page puts in those of its
+theme and adds its template.
 """
 
 import plotly.io

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import sqrt
+from typing import Any
 
 import plotly.graph_objects as go
 from django.utils.translation import gettext as _
@@ -32,8 +33,8 @@ def figure(categories: Sequence[Category], pooled: Interval | None) -> go.Figure
     data = [_row(names, [c.share for c in categories], [c.questions for c in categories])]
     if pooled is not None:
         whole = _row([_("all")], [pooled], [0])
-        whole.marker = {"color": INK, "symbol": "diamond", "size": 12}
-        whole.error_x.color = INK
+        whole["marker"] = {"color": INK, "symbol": "diamond", "size": 12}
+        whole["error_x"]["color"] = INK
         data.append(whole)
     layout = {
         "showlegend": False,
@@ -54,13 +55,14 @@ def _short(name: str) -> str:
     return name if len(name) <= _NAME else f"{name[: _NAME // 2]}…{name[1 - _NAME // 2 :]}"
 
 
-def _row(names: list[str], shares: list[Interval], counts: list[int]) -> go.Scatter:
-    return go.Scatter(
-        mode="markers",
-        x=[100 * share.value for share in shares],
-        y=names,
-        name=_("right"),
-        error_x={
+def _row(names: list[str], shares: list[Interval], counts: list[int]) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": [100 * share.value for share in shares],
+        "y": names,
+        "name": _("right"),
+        "error_x": {
             "type": "data",
             "symmetric": False,
             "array": [100 * (share.high - share.value) for share in shares],
@@ -69,10 +71,10 @@ def _row(names: list[str], shares: list[Interval], counts: list[int]) -> go.Scat
             "thickness": 1.5,
             "width": 4,
         },
-        marker={
+        "marker": {
             "color": COLOURS[0],
             "symbol": SYMBOLS[1],
             "size": [6 + min(8.0, sqrt(count)) for count in counts],
         },
-        hovertemplate="%{y}: %{x:.1f} %<extra></extra>",
-    )
+        "hovertemplate": "%{y}: %{x:.1f} %<extra></extra>",
+    }

@@ -43,12 +43,13 @@ def figure() -> go.Figure:
     Each trace's ``meta`` is its series.
     """
     edge = {"width": 0, "color": COLOURS[0], "shape": "hv"}
-    middle = {"width": 2, "color": COLOURS[0], "shape": "hv"}
-    high = _trace("high", _("interval, high"), edge)
-    high.update(fill="tonexty", fillcolor=BAND, hoverinfo="skip")
-    accuracy = _trace("accuracy", _("accuracy"), middle)
-    accuracy.update(mode="lines+markers", marker={"size": 4, "color": COLOURS[0]})
-    data = [_trace("low", _("interval, low"), edge), high, accuracy]
+    data = [
+        _trace("low", _("interval, low"), edge),
+        _trace("high", _("interval, high"), edge)
+        | {"fill": "tonexty", "fillcolor": BAND, "hoverinfo": "skip"},
+        _trace("accuracy", _("accuracy"), {"width": 2, "color": COLOURS[0], "shape": "hv"})
+        | {"mode": "lines+markers", "marker": {"size": 4, "color": COLOURS[0]}},
+    ]
     layout = {
         "showlegend": False,
         "hovermode": "x unified",
@@ -63,13 +64,14 @@ def figure() -> go.Figure:
     return go.Figure(data, layout)
 
 
-def _trace(name: str, title: str, line: dict[str, Any]) -> go.Scatter:
-    return go.Scatter(
-        mode="lines",
-        x=[],
-        y=[],
-        name=title,
-        meta=name,
-        line=line,
-        hovertemplate="%{y:.1f} %",
-    )
+def _trace(name: str, title: str, line: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": [],
+        "y": [],
+        "name": title,
+        "meta": name,
+        "line": line,
+        "hovertemplate": "%{y:.1f} %",
+    }

@@ -29,6 +29,7 @@ def figure(all_series: Sequence[Series]) -> go.Figure:
 
     Rows in: of each result ``tpot_p50_ms`` (ms a token; one over it is a user's rate, tok/s) and
     ``output_tokens_per_s`` at each concurrency; a point needs both.
+
     A number that would lie on another, or on a point, stands elsewhere or is left out; what is
     hovered over always says it.
     """
@@ -39,18 +40,20 @@ def figure(all_series: Sequence[Series]) -> go.Figure:
         trace = line(index, series.name, [row[1] for row in rows], [row[2] for row in rows])
         placed = [next(places) for _row in rows]
         numbers = [str(row[0]) for row in rows]
-        trace.update(
-            mode="lines+markers+text",
-            text=[n if place else "" for n, place in zip(numbers, placed, strict=True)],
-            textposition=[place or "top right" for place in placed],
-            hovertext=numbers,
-            cliponaxis=False,  # the number of the highest point
-            textfont={"size": 11, "color": FAINT_INK},
-            hovertemplate="%{hovertext}: %{y:.1f} tok/s, %{x:.1f} tok/s "
-            + _("a user")
-            + "<extra>%{fullData.name}</extra>",
+        data.append(
+            trace
+            | {
+                "mode": "lines+markers+text",
+                "text": [n if place else "" for n, place in zip(numbers, placed, strict=True)],
+                "textposition": [place or "top right" for place in placed],
+                "hovertext": numbers,
+                "cliponaxis": False,  # the number of the highest point
+                "textfont": {"size": 11, "color": FAINT_INK},
+                "hovertemplate": "%{hovertext}: %{y:.1f} tok/s, %{x:.1f} tok/s "
+                + _("a user")
+                + "<extra>%{fullData.name}</extra>",
+            }
         )
-        data.append(trace)
     layout = {
         "showlegend": False,
         "hovermode": "closest",

@@ -138,12 +138,9 @@ def figure() -> go.Figure:
     ``meta["strips"]`` lists them: name, title, and axis ("y", "y2", …).
     """
     strips = [(_axis(number), strip) for number, strip in enumerate(_strips(), start=1)]
+    named = [{"name": strip.name, "title": strip.title, "axis": axis} for axis, strip in strips]
     layout: dict[str, Any] = {
-        "meta": {
-            "strips": [
-                {"name": strip.name, "title": strip.title, "axis": axis} for axis, strip in strips
-            ]
-        },
+        "meta": {"strips": named},
         "showlegend": False,
         "hovermode": "x unified",
         "margin": {"l": 40, "r": 12, "t": 6, "b": 26},
@@ -152,7 +149,7 @@ def figure() -> go.Figure:
     for axis, strip in strips:
         own = {"anchor": "x", "nticks": 3, "rangemode": "tozero", **strip.axis}
         layout[f"yaxis{axis[1:]}"] = own
-    data = [trace.update(yaxis=axis) for axis, strip in strips for trace in strip.traces]
+    data = [{**trace, "yaxis": axis} for axis, strip in strips for trace in strip.traces]
     return go.Figure(data, layout)
 
 
@@ -167,7 +164,7 @@ class Strip:
 
     name: str
     title: str
-    traces: tuple[go.Scatter, ...]
+    traces: tuple[dict[str, Any], ...]
     axis: Mapping[str, Any]
 
 
@@ -183,9 +180,9 @@ def _strips() -> tuple[Strip, ...]:
     whole = {"tickformat": "d", "autorangeoptions": {"include": [0, 2]}}
     tokens, share = "%{y:.1f} tok/s", {"range": [0, 100], "autorange": False}
     client = _trace("client_output", _("client"), "var(--d6)", tokens)
-    client.line.dash = "dot"
+    client["line"]["dash"] = "dot"
     running = _trace("running", _("running"), "var(--d1)", "%{y}", step=True)
-    running.update(fill="tozeroy", fillcolor=BAND)
+    running |= {"fill": "tozeroy", "fillcolor": BAND}
     return (
         Strip(
             "output",
@@ -236,13 +233,22 @@ def _strips() -> tuple[Strip, ...]:
     )
 
 
-def _trace(series: str, name: str, colour: str, hover: str, *, step: bool = False) -> go.Scatter:
+def _trace(
+    series: str, name: str, colour: str, hover: str, *, step: bool = False
+) -> dict[str, Any]:
     line: dict[str, Any] = {"color": colour, "width": 1.5}
     if step:
         line["shape"] = "hv"
-    return go.Scatter(
-        mode="lines", x=[], y=[], name=name, meta=series, line=line, hovertemplate=hover
-    )
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": [],
+        "y": [],
+        "name": name,
+        "meta": series,
+        "line": line,
+        "hovertemplate": hover,
+    }
 
 
 def running(values: dict[str, float]) -> float | None:

@@ -36,27 +36,32 @@ def figure(family: str, all_series: Sequence[Series]) -> go.Figure:
     data = []
     for index, series in enumerate(all_series):
         hover = f"%{{y:.3~g}} {unit}"
-        data += drawn(index, series, f"{family}_p50_{unit}", hover=f"{hover} p50")
+        for trace in drawn(index, series, f"{family}_p50_{unit}"):
+            data.append(trace | {"hovertemplate": f"{hover} p50"})
         shown = ("p90", "p99") if len(all_series) == 1 else ("p99",)
         for statistic in shown:
             x, tail = values(series, f"{family}_{statistic}_{unit}")
             thin = {"color": COLOURS[index], "dash": DASHES[index], "width": 1}
             data.append(
-                go.Scatter(
-                    mode="lines+markers",
-                    name=f"{series.name} {statistic}",
-                    x=x,
-                    y=tail,
-                    line=thin,
-                    marker={"color": COLOURS[index], "size": 4},
-                    opacity=0.7,
-                    hovertemplate=f"{hover} {statistic}",
-                )
+                {
+                    "type": "scatter",
+                    "mode": "lines+markers",
+                    "name": f"{series.name} {statistic}",
+                    "x": x,
+                    "y": tail,
+                    "line": thin,
+                    "marker": {"color": COLOURS[index], "size": 4},
+                    "opacity": 0.7,
+                    "hovertemplate": f"{hover} {statistic}",
+                }
             )
     layout = {
         "showlegend": False,
         "margin": {"l": 50, "r": 14, "t": 12, "b": 40},
         "xaxis": concurrency_axis(_("requests in flight"), all_series),
-        "yaxis": {"title": {"text": f"{_LABELS[family]}, {unit}"}, "rangemode": "tozero"},
+        "yaxis": {
+            "title": {"text": f"{_LABELS[family]}, {unit}"},
+            "rangemode": "tozero",
+        },
     }
     return go.Figure(data, layout)

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import plotly.graph_objects as go
-
 from jobs.queries.statistics import Interval
 
 # Tokens of static/css/tokens.css, of one series of a page each.
@@ -37,31 +35,33 @@ class Series:
     runs: Sequence[tuple[str, Points, bool]] = ()
 
 
-def line(index: int, name: str, x: Sequence[float], y: Sequence[float | None]) -> go.Scatter:
-    """A trace of the ``index``-th series of a page, from 0 to 7; ``x`` and ``y`` are of one length,
-    a None is a gap."""
+def line(index: int, name: str, x: Sequence[float], y: Sequence[float | None]) -> dict[str, Any]:
+    """A trace of the ``index``-th series of a page, from 0 to 7, for ``go.Figure`` to check.
+
+    ``x`` and ``y`` are of one length; a None in ``y`` is a gap.
+    """
     colour = COLOURS[index]
-    return go.Scatter(
-        mode="lines+markers",
-        name=name,
-        x=list(x),
-        y=list(y),
-        line={"color": colour, "dash": DASHES[index], "width": 2},
-        marker={"color": colour, "symbol": SYMBOLS[index], "size": 8},
-    )
+    return {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "name": name,
+        "x": list(x),
+        "y": list(y),
+        "line": {"color": colour, "dash": DASHES[index], "width": 2},
+        "marker": {"color": colour, "symbol": SYMBOLS[index], "size": 8},
+    }
 
 
-def drawn(index: int, series: Series, metric: str, *, hover: str) -> list[go.Scatter]:
+def drawn(index: int, series: Series, metric: str) -> list[dict[str, Any]]:
     """The traces of a metric over concurrency: a line, with error bars and a dot a run where it is
-    of a group. ``hover`` is the template of what each point tells."""
+    of a group."""
     x, y = values(series, metric)
     trace = line(index, series.name, x, y)
-    trace.hovertemplate = hover
     if series.disturbed:
-        trace.marker.symbol += "-open"
+        trace["marker"]["symbol"] += "-open"
     bounds = [series.intervals.get((concurrency, metric)) for concurrency in x]
     if any(bounds):
-        trace.error_y = {
+        trace["error_y"] = {
             "type": "data",
             "symmetric": False,
             "array": [one.high - one.value if one else None for one in bounds],
@@ -69,25 +69,25 @@ def drawn(index: int, series: Series, metric: str, *, hover: str) -> list[go.Sca
             "color": COLOURS[index],
             "thickness": 1.5,
         }
-    return [trace, *(_dots(index, run, metric, hover=hover) for run in series.runs)]
+    return [trace, *(_dots(index, run, metric) for run in series.runs)]
 
 
-def _dots(index: int, run: tuple[str, Points, bool], metric: str, *, hover: str) -> go.Scatter:
+def _dots(index: int, run: tuple[str, Points, bool], metric: str) -> dict[str, Any]:
     name, points, is_disturbed = run
     found = [(concurrency, m[metric]) for concurrency, m in points if metric in m]
-    return go.Scatter(
-        mode="markers",
-        name=name,
-        x=[concurrency for concurrency, _value in found],
-        y=[value for _concurrency, value in found],
-        marker={
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": name,
+        "x": [concurrency for concurrency, _value in found],
+        "y": [value for _concurrency, value in found],
+        "marker": {
             "color": COLOURS[index],
             "symbol": "circle-open" if is_disturbed else "circle",
             "size": 5,
         },
-        opacity=0.8,
-        hovertemplate=hover,
-    )
+        "opacity": 0.8,
+    }
 
 
 def values(series: Series, metric: str) -> tuple[list[int], list[float | None]]:

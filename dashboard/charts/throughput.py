@@ -19,7 +19,8 @@ def figure(all_series: Sequence[Series]) -> go.Figure:
     """
     data = []
     for index, series in enumerate(all_series):
-        data += drawn(index, series, METRIC, hover="%{y:.1f} tok/s")
+        hover = {"hovertemplate": "%{y:.1f} tok/s"}
+        data += [trace | hover for trace in drawn(index, series, METRIC)]
     layout = {
         "showlegend": False,
         "margin": {"l": 46, "r": 14, "t": 12, "b": 40},
