@@ -114,15 +114,16 @@ function fillTable(element) {
 
 /**
  * @param {HTMLElement} element
- * @param {string} format "png", "svg" or "csv"
+ * @param {string} format "png", "svg", "html" or "csv"
  */
 async function save(element, format) {
   const { head, rows } = tableOf(element);
   const colours = palette();
-  const ground = colours.colour("var(--surface)");
+  const [ground, ink] = [colours.colour("var(--surface)"), colours.colour("var(--ink)")];
   colours.done();
   const title = element.dataset.label ?? "";
-  await saveFigure(/** @type {any} */ (element.querySelector(".plot")), { format, title, ground, text: csv([head, ...rows]), name: element.id });
+  const plot = /** @type {any} */ (element.querySelector(".plot"));
+  await saveFigure(plot, { format, title, ground, ink, text: csv([head, ...rows]), name: element.id });
 }
 
 /**
