@@ -88,6 +88,7 @@ def test_a_chart_is_kept_as_png_svg_and_csv(page, scheme):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_chart_is_kept_as_a_page_that_opens_without_a_network(page, browser, tmp_path, scheme):
     page.emulate_media(color_scheme=scheme)
+    page.wait_for_function(f"() => document.documentElement.dataset.bsTheme === '{scheme}'")
     expected = page.evaluate(COLOURS)
     page.wait_for_function(f"() => {DRAWN} === '{expected[0]}'")  # it is drawn anew in this scheme
     file = tmp_path / "chart.html"
