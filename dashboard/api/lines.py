@@ -12,7 +12,7 @@ from django.urls import path
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from dashboard import line_view
+from dashboard import line_actions
 from dashboard.api import shapes
 from dashboard.api.auth import api, error
 from jobs.errors import LaunchError
@@ -39,7 +39,7 @@ def queue(request: HttpRequest, name: str) -> HttpResponseBase:
 def move(request: HttpRequest, job_id: int) -> HttpResponseBase:
     """Move a waiting job: ``{"to": "first", "earlier", "later" or "last"}``, or ``{"before": id}``
     or ``{"after": id}``."""
-    return _changed(request, job_id, lambda job, asked: line_view.move(request.user, job, asked))
+    return _changed(request, job_id, lambda job, asked: line_actions.move(request.user, job, asked))
 
 
 @require_POST
@@ -48,7 +48,7 @@ def priority(request: HttpRequest, job_id: int) -> HttpResponseBase:
     """``{"priority": "urgent", "normal" or "low"}``."""
 
     def change(job: Job, asked: Mapping[str, Any]) -> None:
-        line_view.set_priority(request.user, job, str(asked.get("priority", "")))
+        line_actions.set_priority(request.user, job, str(asked.get("priority", "")))
 
     return _changed(request, job_id, change)
 
@@ -59,7 +59,7 @@ def quiet(request: HttpRequest, job_id: int) -> HttpResponseBase:
     """``{"quiet": true or false}``: whether a waiting job waits for a quiet host."""
 
     def change(job: Job, asked: Mapping[str, Any]) -> None:
-        line_view.set_quiet(request.user, job, quiet=asked.get("quiet") is True)
+        line_actions.set_quiet(request.user, job, quiet=asked.get("quiet") is True)
 
     return _changed(request, job_id, change)
 

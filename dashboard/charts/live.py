@@ -83,7 +83,8 @@ def client_series(
     samples: Sequence[Sample], *, context: Sequence[Sample] = ()
 ) -> dict[str, Series]:
     """What the client of a benchmark has done: requests, its own output rate in tok/s, and the
-    concurrency ("level") that it sends at.
+    concurrency ("level") that it sends at. The rate is None, a gap, while requests are out whose
+    answers come whole and none has come yet.
     """
     told = [(at, values) for at, values in samples if values]
     rates = _rates([*context, *samples], lambda values: values.get("tokens"))[len(context) :]
@@ -97,14 +98,17 @@ def client_series(
             for (at, values), rate in zip(samples, rates, strict=True)
         ],
     }
-    return {name: _thinned(pairs) for name, pairs in shown.items()}
+    found = {name: _thinned(_known(pairs)) for name, pairs in shown.items()}
+    if any(_waits(values) for _at, values in told):
+        found["client_output"] = _thinned(shown["client_output"])
+    return found
 
 
 def die_series(samples: Sequence[Sample]) -> dict[str, Series]:
     """Power of the dies that the job works on, and the temperature of the hottest."""
     return {
-        "power": _thinned([(at, values.get("power_w")) for at, values in samples]),
-        "temperature": _thinned([(at, values.get("temp_c")) for at, values in samples]),
+        "power": _thinned(_known([(at, values.get("power_w")) for at, values in samples])),
+        "temperature": _thinned(_known([(at, values.get("temp_c")) for at, values in samples])),
     }
 
 
@@ -114,14 +118,22 @@ def _in_flight(values: Mapping[str, float]) -> float | None:
     return max(0.0, values["sent"] - values.get("done", 0.0) - values.get("failed", 0.0))
 
 
+def _waits(values: Mapping[str, float]) -> bool:
+    """Its answers come whole, and of those that are out none has come."""
+    return bool(_in_flight(values)) and "tokens" not in values and "rate" not in values
+
+
+def _known(pairs: Sequence[tuple[float, float | None]]) -> list[tuple[float, float | None]]:
+    return [(at, value) for at, value in pairs if value is not None]
+
+
 def _thinned(pairs: Sequence[tuple[float, float | None]]) -> Series:
-    """At most ``MAX_POINTS`` of them, the last one always; what is not known is left out."""
-    known = [(at, value) for at, value in pairs if value is not None]
-    step = -(-len(known) // MAX_POINTS) or 1
-    kept = [pair for place, pair in enumerate(reversed(known)) if place % step == 0][::-1]
+    """At most ``MAX_POINTS`` of them, the last one always."""
+    step = -(-len(pairs) // MAX_POINTS) or 1
+    kept = [pair for place, pair in enumerate(reversed(pairs)) if place % step == 0][::-1]
     return {
         "t": [milliseconds(at) for at, _value in kept],
-        "y": [round(value, 2) for _at, value in kept],
+        "y": [_rounded(value) for _at, value in kept],
     }
 
 

@@ -147,7 +147,7 @@ def delta(change: Change, name: str) -> SafeString:
     """
     if change.value is None:
         return format_html('<span class="delta">{}</span>', gettext("not measured"))
-    if change.verdict == "same":
+    if change.verdict == "same" or (change.verdict == "barred" and change.absolute == 0):
         return format_html('<span class="delta">{}</span>', gettext("the same"))
     css = change.verdict if change.verdict in ("better", "worse", "noise") else ""
     return format_html(

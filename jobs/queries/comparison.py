@@ -262,7 +262,7 @@ class _Table:
             change = self._accuracy(index)
         else:
             change = _difference(name, mine, theirs)
-        if index in self.barred and change.verdict != "same":
+        if index in self.barred:
             return Change(change.value, change.relative, change.absolute, verdict="barred")
         return change
 

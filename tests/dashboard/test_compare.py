@@ -183,6 +183,17 @@ def test_other_work_gives_no_verdict_and_says_why(page, host):
     assert "no verdict" in text
 
 
+def test_equal_numbers_of_other_work_are_no_verdict(page, host):
+    deployment = served(host)
+    one, other = runs(deployment, 50.0, requests=50)[0], runs(deployment, 50.0, requests=100)[0]
+
+    text = words(page(ids(one, other) + "&all=1"))
+
+    assert f"No verdict: #{other.job_id}" in text
+    assert "have the same" not in text
+    assert "the same" in text
+
+
 def test_other_work_of_one_takes_the_verdict_from_that_one_alone(page, host):
     base, other = runs(served(host), 50.0, 51.0, 52.0), runs(served(host, OTHER), 70.0, 71.0, 72.0)
     apart = runs(served(host), 60.0, 61.0, 62.0, requests=100)

@@ -127,6 +127,22 @@ def test_the_client_tells_its_requests_and_its_own_rate():
     assert (offline["client_output"]["y"], offline["in_flight"]["y"]) == ([22.5], [])
 
 
+def test_a_rate_of_whole_answers_has_a_gap_until_the_first_of_a_concurrency():
+    counts = [
+        {"sent": 1.0, "done": 1.0, "rate": 0.0},
+        {"sent": 3.0, "done": 1.0},  # the next concurrency: nothing has come
+        {"sent": 4.0, "done": 2.0, "rate": 400.0},
+    ]
+    samples = [(float(at), values) for at, values in enumerate(counts)]
+
+    found = live.client_series(samples)
+
+    assert found["client_output"] == {"t": [0, 1000, 2000], "y": [0, None, 400]}
+    assert found["in_flight"]["y"] == [0, 2, 2]
+    unheard = live.client_series([(0.0, {"sent": 0.0, "done": 0.0})])
+    assert unheard["client_output"]["y"] == []
+
+
 def test_each_trace_of_the_figure_belongs_to_a_strip_with_an_axis():
     figure = live.figure()
 
