@@ -30,9 +30,10 @@ def figure(categories: Sequence[Category], pooled: Interval | None) -> go.Figure
     questions it has; ``pooled`` is that of the whole set. The figure is in per cent.
     """
     names = [_short(category.name) for category in categories]
-    data = [_row(names, [c.share for c in categories], [c.questions for c in categories])]
+    shares, counts = [c.share for c in categories], [c.questions for c in categories]
+    data = [_row(_("right"), names, shares, counts)]
     if pooled is not None:
-        whole = _row([_("all")], [pooled], [0])
+        whole = _row(_("all"), [_("all")], [pooled], [0])
         whole["marker"] = {"color": INK, "symbol": "diamond", "size": 12}
         whole["error_x"]["color"] = INK
         data.append(whole)
@@ -55,13 +56,13 @@ def _short(name: str) -> str:
     return name if len(name) <= _NAME else f"{name[: _NAME // 2]}…{name[1 - _NAME // 2 :]}"
 
 
-def _row(names: list[str], shares: list[Interval], counts: list[int]) -> dict[str, Any]:
+def _row(name: str, names: list[str], shares: list[Interval], counts: list[int]) -> dict[str, Any]:
     return {
         "type": "scatter",
         "mode": "markers",
         "x": [100 * share.value for share in shares],
         "y": names,
-        "name": _("right"),
+        "name": name,
         "error_x": {
             "type": "data",
             "symmetric": False,

@@ -69,6 +69,7 @@ def test_a_forest_has_a_row_a_category_and_a_diamond_for_all():
     assert (rows.y, rows.x) == (("sums",), (50.0,))
     assert rows.error_x.array == (100 * (share.high - share.value),)
     assert (whole.y, whole.marker.symbol) == (("all",), "diamond")
+    assert (rows.name, whole.name) == ("right", "all"), "a picture has a legend"
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 12, 40])
