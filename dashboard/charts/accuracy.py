@@ -29,7 +29,7 @@ def figure(categories: Sequence[Category], pooled: Interval | None) -> go.Figure
     Rows in: a category's share of right answers with its interval, each from 0 to 1, and how many
     questions it has; ``pooled`` is that of the whole set. The figure is in per cent.
     """
-    names = [_short(category.name) for category in categories]
+    names = [category.name for category in categories]
     shares, counts = [c.share for c in categories], [c.questions for c in categories]
     data = [_row(_("right"), names, shares, counts)]
     if pooled is not None:
@@ -38,6 +38,8 @@ def figure(categories: Sequence[Category], pooled: Interval | None) -> go.Figure
         whole["error_x"]["color"] = INK
         data.append(whole)
     layout = {
+        # For the table: what a row is.
+        "meta": {"rows": _("Data set") if any(c.is_set for c in categories) else _("Category")},
         "showlegend": False,
         "hovermode": "closest",
         "margin": {"l": 150, "r": 16, "t": 8, "b": 44},
@@ -46,7 +48,14 @@ def figure(categories: Sequence[Category], pooled: Interval | None) -> go.Figure
             "range": [0, 100],
             "showgrid": True,
         },
-        "yaxis": {"autorange": "reversed", "dtick": 1, "showgrid": False, "fixedrange": True},
+        "yaxis": {
+            "autorange": "reversed",
+            # By their whole names: two that are cut to the same letters are two rows.
+            "tickvals": [name for trace in data for name in trace["y"]],
+            "ticktext": [_short(name) for trace in data for name in trace["y"]],
+            "showgrid": False,
+            "fixedrange": True,
+        },
     }
     return go.Figure(data, layout)
 

@@ -72,6 +72,17 @@ def test_a_forest_has_a_row_a_category_and_a_diamond_for_all():
     assert (rows.name, whole.name) == ("right", "all"), "a picture has a legend"
 
 
+def test_two_categories_whose_names_are_cut_to_the_same_letters_are_two_rows():
+    names = [f"reasoning, {part}, of the year 2026" for part in ("first half", "second half")]
+    share = wilson(5, 10)
+
+    figure = accuracy.figure([Category(name, 10, 5.0, share) for name in names], None)
+    assert accuracy.figure([], None).layout.meta == figure.layout.meta == {"rows": "Category"}
+
+    assert figure.data[0].y == figure.layout.yaxis.tickvals == tuple(names)
+    assert figure.layout.yaxis.ticktext[0] == figure.layout.yaxis.ticktext[1] != names[0]
+
+
 @pytest.mark.parametrize("count", [1, 2, 5, 12, 40])
 def test_numbers_at_the_points_of_a_pareto_never_lie_on_each_other(count):
     rows = [(2**n % 1000, 60 - n / count, 100 * (n + 1) / count) for n in range(count)]
