@@ -6,11 +6,13 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from urllib.parse import urlencode
 
 from django.http import QueryDict
 from django.utils.translation import gettext as _
+from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from dashboard.words import phrase, told_apart
@@ -147,16 +149,14 @@ def make_form(
     kind: Kind, target: Target, typed: Mapping[str, str], errors: Mapping[str, str]
 ) -> LaunchForm:
     """The form of ``kind`` on ``target`` with ``typed`` values, or proposals where none is."""
-    schema = kind.Params.model_json_schema()
     given = {name: _first(kind, target, name) for name in asset_fields(kind)} | dict(typed)
     proposed, most = proposals(kind.Params, target, given), bounds(kind.Params, target, given)
     groups: dict[str, list[Field]] = {}
-    for name, spec in schema.get("properties", {}).items():
-        spec = _resolved(spec, schema)
-        if spec.get("needs_dies") and not target.has_dies:
+    for name, of_kind in _specs(kind.Params).items():
+        if of_kind.get("needs_dies") and not target.has_dies:
             continue
         default = proposed.get(name, _default(kind, name))
-        spec["most"] = most.get(name)
+        spec = {**of_kind, "most": most.get(name)}
         field = _field(kind, target, name, spec, _text(default), typed, errors.get(name, ""))
         groups.setdefault(spec.get("group") or "", []).append(field)
     return LaunchForm(
@@ -189,10 +189,10 @@ def typed_from_params(kind: Kind, params: Mapping[str, Any]) -> dict[str, str]:
 
 def raw_values(form: LaunchForm, kind: Kind) -> Raw:
     """What the form holds, for ``jobs.launch``: texts, lists where the field takes several."""
-    schema = kind.Params.model_json_schema()
+    specs = _specs(kind.Params)
     raw: Raw = {}
     for field in form.fields:
-        spec = _resolved(schema["properties"][field.name], schema)
+        spec = specs[field.name]
         value = field.value.strip()
         if spec.get("type") == "array":
             raw[field.name] = [part for part in re.split(r"[,，;\s]+", value) if part]
@@ -230,8 +230,7 @@ def offers(kind: Kind, target: Target, name: str) -> Sequence[Choice] | None:
     """What a field may be on ``target``; None: no such field, or anything that its type allows."""
     if name not in kind.Params.model_fields:
         return None
-    schema = kind.Params.model_json_schema()
-    return _choices(kind, target, name, _resolved(schema["properties"][name], schema))
+    return _choices(kind, target, name, _specs(kind.Params)[name])
 
 
 def _field(
@@ -380,6 +379,13 @@ def _limit(spec: Mapping[str, Any]) -> str:
     return f"{low}–{high}"
 
 
+@cache
+def _specs(params: type[BaseModel]) -> Mapping[str, Mapping[str, Any]]:
+    """Field -> its JSON schema, without references; pydantic makes it anew each time."""
+    schema = params.model_json_schema()
+    return {name: _resolved(spec, schema) for name, spec in schema.get("properties", {}).items()}
+
+
 def _resolved(spec: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
     """``spec`` with its reference followed and "or null" folded into ``nullable``."""
     found = dict(spec)
@@ -410,8 +416,7 @@ def _default(kind: Kind, name: str) -> Any:
 
 
 def _takes_several(kind: Kind, name: str) -> bool:
-    schema = kind.Params.model_json_schema()
-    return _resolved(schema["properties"][name], schema).get("type") == "array"
+    return _specs(kind.Params)[name].get("type") == "array"
 
 
 def _text(value: Any) -> str:

@@ -34,21 +34,6 @@ _ON_HOST = (
     *("host:disk_full", "policy:program", "policy:root", "policy:variable", "job:secret_gone"),
     *("work:not_found", "job:unreadable", "job:kind_unknown"),
 )
-# Kinds of job that make what was missing, by sentence or known failure.
-_MADE_BY = {
-    "calibration-data-missing": "prepare-datasets",
-    "dataset-missing": "prepare-datasets",
-    "archive-missing": "prepare-datasets",
-    "image-missing": "build-images",
-    "base-image-missing": "build-images",
-    "opencompass-packages": "prepare-opencompass",
-    "check:weights_missing": "prepare-weights",
-    "check:shard_missing": "prepare-weights",
-    "check:image_missing": "build-images",
-    "check:modification_missing": "apply-modification",
-    "check:modification_differs": "apply-modification",
-    "check:conda_env_missing": "prepare-opencompass",
-}
 _OF_DEPLOYMENT = (
     *("job:deployment_gone", "benchmark:no_request", "evaluate:no_question"),
     *("check:endpoint_silent", "connection-refused", "all-requests-failed"),
@@ -129,11 +114,12 @@ def _fix(job: Job, user: AbstractBaseUser | AnonymousUser) -> Action | None:
     cause = known.id if known else job.sentence_id
     if cause in _OF_DEPLOYMENT:
         return _deployment(job)
-    made_by = _MADE_BY.get(cause, "")
-    if made_by in KINDS and made_by != job.kind:
-        words = gettext("Open the form “%(kind)s”") % {"kind": gettext(KINDS[made_by].title)}
+    mender = next((kind for kind in KINDS.values() if cause in kind.mends), None)
+    if mender and mender.name != job.kind:
+        words = gettext("Open the form “%(kind)s”") % {"kind": gettext(mender.title)}
+        address = reverse("launch-form", args=[mender.name])
         query = urlencode({"host": job.host.name})
-        return Action(words, f"{reverse('launch-form', args=[made_by])}?{query}", "player-play")
+        return Action(words, f"{address}?{query}", "player-play")
     return None
 
 

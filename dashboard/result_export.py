@@ -42,7 +42,7 @@ def result_json(page: ResultPage) -> dict[str, Any]:
     return {
         **_about(row),
         "identity": {"fingerprint": row.fingerprint, **row.identity},
-        "repeats": [other.pk for other in page.repeats if not other.disturbed],
+        "repeats": [other.pk for other in page.repeats if other.counts],
         "provenance": {**known.parts, "missing": list(known.missing)},
         "plan_sha256": row.job.plan_sha256,
         "artifact_sha256": page.artifact.sha256 if page.artifact else None,
@@ -91,6 +91,7 @@ def _fixed(row: Result) -> dict[str, Any]:
         **{f"asked_{name}": row.asked.get(name, "") for name in _LENGTHS},
         "simulated": row.simulated,
         "disturbed": row.disturbed,
+        "incomplete": row.incomplete,
         "flags": " ".join(remark["id"] for remark in row.remarks),
         "identity": row.fingerprint,
         "by": row.created_by.get_username() if row.created_by else "",

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from dashboard.formats import joined, number
 from dashboard.guide_sentences import GUIDE_SENTENCES
 from dashboard.known_failures import words_of
+from dashboard.result_sentences import RESULT_SENTENCES
 from dashboard.sentence_numbers import number_texts
 from dashboard.states import STATES
 from dashboard.wait_sentences import WAIT_SENTENCES, server_names, to_stop
@@ -125,10 +126,10 @@ SENTENCES: dict[str, str | Promise] = {
         "%(output_tokens_per_s)s output tokens/s at best, at concurrency %(concurrency)s."
     ),
     "benchmark:no_request": _("The tool ended well, but no request did: %(failed)s failed."),
-    "benchmark:no_token": _("The requests ended well, but EvalScope saw no token in any answer."),
+    "benchmark:no_token": _("The requests ended well, but the tool saw no token in any answer."),
     "benchmark:no_stream": _(
-        "Asked without a stream, for EvalScope reads no stream of bare JSON: the time to the first "
-        "token and between tokens was not measured."
+        "Asked without a stream, for this server's is bare JSON, which the tool does not read: the "
+        "time to the first token and between tokens was not measured."
     ),
     "benchmark:failed_requests": _(
         "%(failed)s of %(total)s requests failed at concurrency %(concurrency)s."
@@ -184,10 +185,6 @@ SENTENCES: dict[str, str | Promise] = {
         "Prompts have %(measured)s tokens on average at concurrency %(concurrency)s; "
         "%(asked)s were asked for. Prompts are made of whole lines or words: their length varies."
     ),
-    "result:beside_jobs": _("The host was not quiet: other jobs ran beside it, %(jobs)s."),
-    "result:beside_deployments": _(
-        "The host was not quiet: other deployments were up beside it, %(names)s."
-    ),
     "evaluate:done": _("%(accuracy)s %% of %(questions)s questions right."),
     "evaluate:no_question": _(
         "The tool ended well, but none of %(questions)s questions was scored."
@@ -226,6 +223,7 @@ SENTENCES: dict[str, str | Promise] = {
     "evaluate:few_questions": _("Only %(questions)s questions: the interval is wide."),
     # Why a job waits and when it may start (jobs.dispatch, jobs.queries.forecast).
     **WAIT_SENTENCES,
+    **RESULT_SENTENCES,
     # What a host finds before a job starts (jobs.host.checks): what holds, and what to do if not.
     "check:avx512": _("AVX-512: %(cpu)s has it."),
     "check:avx512_missing": _("%(cpu)s has no AVX-512: choose the image that ends in _noavx."),

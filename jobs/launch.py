@@ -109,7 +109,9 @@ def launch(
         draft.priority, draft.repeats = priority, repeats
         draft.confirmed = storable(confirmations.about(seen.plan, confirmed))
         first = _missing_environments(chosen, seen.params, target)
-        return create(draft, host, user, chain=chain, after=after, environments=first)
+        return create(
+            draft, host, user, chain=chain, after=after, environments=first, target=target
+        )
 
 
 def draft_of(kind: Kind, seen: Preview, target: Target) -> Job:
@@ -193,7 +195,7 @@ def run_again(job_id: int, user: AbstractBaseUser | None, *, may_raise: bool = F
         draft = repeat_of(old, params, may_raise=may_raise)
         draft.inputs = inputs_still_there(old)
         first = environments_of(old, kind, params, target)
-        return create(draft, old.host, user, environments=first)
+        return create(draft, old.host, user, environments=first, target=target)
 
 
 def repeat_of(old: Job, params: BaseModel, *, may_raise: bool) -> Job:
@@ -400,8 +402,12 @@ def create(
     environments: Sequence[str],
     chain: uuid.UUID | None = None,
     after: Iterable[Job] = (),
+    target: Target | None = None,
 ) -> Job:
-    """Write the job, its steps, its deployment and its predecessors."""
+    """Write the job, its steps, its deployment and its predecessors.
+
+    ``target`` is the host as it is known already, with what its open jobs promise.
+    """
     line.check_length(host)
     if environments and chain is None:
         chain = uuid.uuid4()
@@ -411,7 +417,9 @@ def create(
         first = launch("prepare", raw, host=host, user=user, chain=chain, priority=draft.priority)
         before.add(first.pk)
     before |= {ref["job"] for ref in draft.inputs.values() if "job" in ref and "id" not in ref}
-    before |= _open_environment_jobs(draft, host)
+    # What was launched just now is promised too.
+    known = target_of(host) if environments or target is None else target
+    before |= _open_environment_jobs(draft, known)
     draft.host, draft.created_by_id, draft.chain = host, user.pk if user else None, chain
     draft.sentence_id = "job:queued"
     # Thought of before what it needs, and made after it.
@@ -430,9 +438,9 @@ def create(
     return draft
 
 
-def _open_environment_jobs(draft: Job, host: Host) -> set[int]:
+def _open_environment_jobs(draft: Job, target: Target) -> set[int]:
     """Jobs that are preparing what this one needs."""
-    kind, target = KINDS[draft.kind], target_of(host)
+    kind = KINDS[draft.kind]
     needs = kind.needs(kind.Params.model_validate(draft.params), target)
     refs = [environment_of(need.environment, target) for need in needs]
     return {ref.job for ref in refs if ref is not None and ref.id is None and ref.job}

@@ -17,11 +17,12 @@ from jobs.services.scores import counts_of
 NAMES = ("low", "high", "accuracy")
 
 
-def series(samples: Sequence[Sample]) -> dict[str, Series]:
+def series(samples: Sequence[Sample], interval_from: float | None = 0.0) -> dict[str, Series]:
     """What the page appends to :func:`figure`: per cent by the name of the series.
 
     Rows in: counts of the run at a moment (seconds since the epoch), oldest first. A sample without
     a scored question has no point; there are at most ``MAX_POINTS``, the last sample always.
+    The interval begins at ``interval_from`` (seconds since the epoch); None: there is none yet.
     """
     found: dict[str, Series] = {name: {"t": [], "y": []} for name in NAMES}
     counted = [(at, counts_of(values)) for at, values in samples]
@@ -31,7 +32,10 @@ def series(samples: Sequence[Sample]) -> dict[str, Series]:
     kept = [sample for place, sample in enumerate(reversed(scored)) if place % step == 0]
     for at, counts in reversed(kept):
         share = wilson(counts["right"], int(counts["scored"]))
-        for name, value in zip(NAMES, (share.low, share.high, share.value), strict=True):
+        has_interval = interval_from is not None and at >= interval_from
+        shown = {"accuracy": share.value}
+        shown |= {"low": share.low, "high": share.high} if has_interval else {}
+        for name, value in shown.items():
             found[name]["t"].append(milliseconds(at))
             found[name]["y"].append(round(100 * value, 3))
     return found

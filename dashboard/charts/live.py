@@ -115,7 +115,8 @@ def die_series(samples: Sequence[Sample]) -> dict[str, Series]:
 def _in_flight(values: Mapping[str, float]) -> float | None:
     if "sent" not in values:
         return None
-    return max(0.0, values["sent"] - values.get("done", 0.0) - values.get("failed", 0.0))
+    ended = values.get("done", 0.0) + values.get("failed", 0.0)
+    return max(0.0, values["sent"] - ended) + values.get("warm", 0.0)
 
 
 def _waits(values: Mapping[str, float]) -> bool:

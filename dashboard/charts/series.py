@@ -24,7 +24,8 @@ class Series:
     """A result in a chart: its name, ``(concurrency, metrics)`` in the order to draw, its page.
 
     Of a group ``points`` are means, ``intervals`` their 95 % intervals by (concurrency, metric),
-    and ``runs`` each run's own: (name, points, disturbed). Disturbed runs are drawn hollow.
+    and ``runs`` each run's own: (name, points, disturbed). Disturbed and incomplete ones are drawn
+    hollow.
     """
 
     name: str

@@ -46,6 +46,7 @@ from jobs.models import Deployment, Host, Job, Result
 from jobs.plans import Plan, from_json
 from jobs.queries.forecast import Forecast
 from jobs.queries.headline import headline as headline_metric
+from jobs.services.shortfall import shortfall
 
 register = template.Library()
 
@@ -289,14 +290,21 @@ def die_grid(grid: diegrid.Grid, big: bool = False) -> SafeString:
 
 @register.inclusion_tag("_stamps.html")
 def stamps(result: Result) -> dict[str, Any]:
-    """What the result's number is worth: simulated, few samples, failed requests, cut answers."""
-    failed = result.metrics.get("failed_requests") or 0
+    """What the result's number is worth: simulated, incomplete, few samples, cut answers."""
     return {
         "simulated": result.simulated,
-        "failed": int(failed),
+        "incomplete": missed_words(result) if result.incomplete else "",
         "remarks": result.remarks,
         "mostly_cut": next(filter(_is_mostly_cut, result.remarks), None),
     }
+
+
+def missed_words(result: Result) -> str:
+    """How many of its requests failed, or of its questions were not scored."""
+    remarks = [(one["id"], one["args"]) for one in result.remarks]
+    missed = shortfall(result.metrics, remarks)._asdict()
+    is_evaluation = result.sort == Result.Sort.EVALUATION
+    return sentence_text(f"result:{'unscored' if is_evaluation else 'failed'}", missed)
 
 
 def _is_mostly_cut(remark: Mapping[str, Any]) -> bool:

@@ -188,11 +188,11 @@ def _column(groups: list[list[Result]], index: int, *, is_grouped: bool) -> dict
 
 
 def _switches(groups: list[list[Result]], *, is_grouped: bool) -> dict[str, Any]:
-    """Addresses of the same as runs and as groups, with and without disturbed runs, and with the
-    repeats that are not counted; "" where there is nothing to switch.
+    """Addresses of the same as runs and as groups, with and without runs that do not count, and
+    with the repeats that are not counted; "" where there is nothing to switch.
     """
     shown = {run.pk for runs in groups for run in runs}
-    quiet = [[run for run in runs if not run.disturbed] for runs in groups]
+    quiet = [[run for run in runs if run.counts] for runs in groups]
     quiet = [runs for runs in quiet if runs]
     write = _grouped if is_grouped else lambda those: _as_runs([runs[0] for runs in those])
     found: dict[str, Any] = {
@@ -204,9 +204,9 @@ def _switches(groups: list[list[Result]], *, is_grouped: bool) -> dict[str, Any]
     if found["disturbed"] and len(quiet) > 1:
         found["without_disturbed"] = write(quiet)
     if is_grouped:
-        for name, disturbed in (("uncounted", False), ("uncounted_disturbed", True)):
+        for name, counts in (("uncounted", True), ("uncounted_disturbed", False)):
             added = [
-                [run for run in repeats_of(runs[0], disturbed=True) if run.disturbed == disturbed]
+                [run for run in repeats_of(runs[0], uncounted=True) if run.counts == counts]
                 for runs in groups
             ]
             new = [[run for run in runs if run.pk not in shown] for runs in added]
@@ -218,7 +218,7 @@ def _switches(groups: list[list[Result]], *, is_grouped: bool) -> dict[str, Any]
 
 
 def _with_repeats(groups: list[list[Result]]) -> list[list[Result]]:
-    """Each chosen run with its undisturbed repeats; those chosen that are repeats of each other
+    """Each chosen run with its repeats that count; those chosen that are repeats of each other
     become one group."""
     found: dict[Any, list[Result]] = {}
     for runs in groups:
@@ -245,10 +245,10 @@ def _series(column: Column) -> Series:
     return Series(
         name,
         column.points,
-        disturbed=len(column.runs) == 1 and column.head.disturbed,
+        disturbed=len(column.runs) == 1 and not column.head.counts,
         intervals=column.intervals,
         runs=[
-            (f"#{run.job_id}", points, run.disturbed)
+            (f"#{run.job_id}", points, not run.counts)
             for run, points in zip(column.runs, column.own, strict=True)
         ]
         if len(column.runs) > 1

@@ -285,7 +285,7 @@ def _sentence(page: JobPage, in_line: line_view.Row | None, why: Mapping[str, An
 
 def _doing(page: JobPage) -> str:
     """What part of what runs: "Install, step 2 of 3: 34 of 76 packages."; "" between steps."""
-    step, progress = page.now_step, page.job.progress
+    step, progress = page.now_step, page.progress
     if step is None:
         return ""
     name = step_title(step.name)

@@ -165,7 +165,7 @@ def _stamp_words() -> dict[str, str]:
     """Words of the search that stand for a stamp: its name, and what the viewer reads on it."""
     shown = {
         "simulated": _("simulated"),
-        "failed": _("failed"),
+        "incomplete": _("incomplete"),
         "disturbed": _("disturbed"),
         "few": _("few samples"),
         "cut": _("answers cut off"),
@@ -189,7 +189,7 @@ def _value_words() -> dict[str, str]:
         "benchmark": _("benchmark"),
         "evaluation": _("evaluation"),
         "simulated": _("simulated"),
-        "failed": _("with failed requests"),
+        "incomplete": _("incomplete"),
         "disturbed": _("disturbed"),
         "few": _("few samples"),
         "cut": _("answers cut off"),

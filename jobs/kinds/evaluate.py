@@ -10,18 +10,26 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.catalog import QUESTION_SETS, Question
 from jobs.errors import LaunchError
-from jobs.kinds.base import AssetRef, Choice, Conclusion, Measured, Need, Remark, SetScore, Target
+from jobs.kinds import work
+from jobs.kinds.base import (
+    AssetRef,
+    Choice,
+    Conclusion,
+    Kind,
+    Measured,
+    Need,
+    Remark,
+    SetScore,
+    Target,
+)
 from jobs.kinds.common import asset, site, tool_version
-from jobs.parsers import evalscope_eval
+from jobs.parsers import evalscope_eval, progress
 from jobs.parsers.answers import Answered, kept
 from jobs.parsers.evalscope_eval import Scored
+from jobs.parsers.progress import Progress
 from jobs.plans import Plan
 from jobs.toolchains import evalscope
 from jobs.toolchains.environments import EVALSCOPE
-
-name = "evaluate"
-title = "Evaluate"
-family = "evaluate"
 
 # Below this the 95 % interval of an accuracy is wider than ten points on either side.
 ENOUGH_QUESTIONS = 100
@@ -82,88 +90,85 @@ class Params(BaseModel):
     )
 
 
-def offered(target: Target) -> bool:
-    """Everywhere: it needs no more than an address."""
-    return True
+class Evaluate(Kind, params=Params):
+    """Ask a deployment questions and score its answers."""
 
+    name = "evaluate"
+    title = "Evaluate"
+    family = "evaluate"
+    answer_limit = "max_tokens"
+    programs = evalscope.PROGRAMS
+    clients = evalscope.CLIENTS
 
-def notes(params: Params, target: Target) -> Sequence[Remark]:
-    """The deployment guide knows nothing of this."""
-    return ()
+    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
+        """What ``field`` may be on this host."""
+        if field == "questions":
+            return [Choice(key, f"{key} ({len(s.questions)})") for key, s in QUESTION_SETS.items()]
+        return None
 
+    def needs(self, params: Params, target: Target) -> Sequence[Need]:
+        """EvalScope."""
+        return (Need(EVALSCOPE),)
 
-def choices(field: str, target: Target) -> Sequence[Choice] | None:
-    """What ``field`` may be on this host."""
-    if field == "questions":
-        return [Choice(key, f"{key} ({len(s.questions)})") for key, s in QUESTION_SETS.items()]
-    return None
+    def title_of(self, params: Params, target: Target) -> str:
+        """ "smollm2-135m-instruct-int8, basics"."""
+        return f"{_deployment(params, target).data['name']}, {params.questions}"
 
+    def inputs(self, params: Params, target: Target) -> Mapping[str, AssetRef]:
+        """The deployment."""
+        return {"deployment": _deployment(params, target)}
 
-def needs(params: Params, target: Target) -> Sequence[Need]:
-    """EvalScope."""
-    return (Need(EVALSCOPE),)
+    def plan(self, params: Params, target: Target) -> Plan:
+        """One step: EvalScope asks and scores. The questions travel inside the plan."""
+        _deployment(params, target)
+        return evalscope.eval_plan(
+            evalscope.Asking(
+                questions=_questions(params),
+                max_tokens=params.max_tokens,
+                temperature=params.temperature,
+                batch=params.batch,
+            ),
+            site(target),
+        )
 
+    def successors(self, params: Params) -> Sequence[str]:
+        """How fast the same deployment is."""
+        return ("benchmark",)
 
-def title_of(params: Params, target: Target) -> str:
-    """ "smollm2-135m-instruct-int8, basics"."""
-    return f"{_deployment(params, target).data['name']}, {params.questions}"
+    def progress(self, log: str) -> Progress | None:
+        """EvalScope's own bars."""
+        return progress.share_of_runs(log)
 
+    def work(self, params: Mapping[str, Any]) -> float:
+        """Questions, in parallel."""
+        return work.shipped_questions(params)
 
-def inputs(params: Params, target: Target) -> Mapping[str, AssetRef]:
-    """The deployment."""
-    return {"deployment": _deployment(params, target)}
-
-
-def product(params: Params, target: Target) -> Mapping[str, Any] | None:
-    """Nothing but a result."""
-    return None
-
-
-def plan(params: Params, target: Target) -> Plan:
-    """One step: EvalScope asks and scores. The questions travel inside the plan."""
-    _deployment(params, target)
-    return evalscope.eval_plan(
-        evalscope.Asking(
-            questions=_questions(params),
-            max_tokens=params.max_tokens,
-            temperature=params.temperature,
-            batch=params.batch,
-        ),
-        site(target),
-    )
-
-
-def successors(params: Params) -> Sequence[str]:
-    """How fast the same deployment is."""
-    return ("benchmark",)
-
-
-def conclude(
-    params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-) -> Conclusion:
-    """Accuracy over all questions, and each question with its answer and score."""
-    evaluation = evalscope_eval.parse(outputs)
-    scored = evaluation.scored
-    asked = sum(report.requested for report in evaluation.reports)
-    counted = [row for row in scored if row.score is not None]
-    if not counted:
-        return Conclusion(failure=Remark("evaluate:no_question", {"questions": asked}))
-    metrics = _metrics(scored, counted)
-    return Conclusion(
-        sentence=Remark(
-            "evaluate:done",
-            {"accuracy": 100 * metrics["accuracy"], "questions": len(counted)},
-        ),
-        measured=Measured(
-            sort="evaluation",
-            what=_what(params, len(counted)),
-            tool=_tool(plan, counted),
-            metrics=metrics,
-            answers=kept(answer(row, row.subset) for row in scored),
-            remarks=_remarks(params, asked, counted),
-            sets=_sets(params, counted),
-        ),
-    )
+    def conclude(
+        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
+    ) -> Conclusion:
+        """Accuracy over all questions, and each question with its answer and score."""
+        evaluation = evalscope_eval.parse(outputs)
+        scored = evaluation.scored
+        asked = sum(report.requested for report in evaluation.reports)
+        counted = [row for row in scored if row.score is not None]
+        if not counted:
+            return Conclusion(failure=Remark("evaluate:no_question", {"questions": asked}))
+        metrics = _metrics(scored, counted)
+        return Conclusion(
+            sentence=Remark(
+                "evaluate:done",
+                {"accuracy": 100 * metrics["accuracy"], "questions": len(counted)},
+            ),
+            measured=Measured(
+                sort="evaluation",
+                what=_what(params, asked),
+                tool=_tool(plan, counted),
+                metrics=metrics,
+                answers=kept(answer(row, row.subset) for row in scored),
+                remarks=_remarks(params, asked, counted),
+                sets=_sets(params, counted),
+            ),
+        )
 
 
 def _questions(params: Params) -> tuple[Question, ...]:
@@ -173,8 +178,8 @@ def _questions(params: Params) -> tuple[Question, ...]:
         raise LaunchError(_("There is no such set of questions."), "questions") from None
 
 
-def _what(params: Params, counted: int) -> str:
-    return f"{params.questions} ({counted})"
+def _what(params: Params, asked: int) -> str:
+    return f"{params.questions} ({asked})"
 
 
 def _metrics(scored: Sequence[Scored], counted: Sequence[Scored]) -> dict[str, float]:

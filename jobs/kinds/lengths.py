@@ -9,18 +9,19 @@ from jobs.kinds.base import Remark
 
 APART = 0.1  # of what was asked for: so much is said nothing of
 INPUT, OUTPUT = "input_tokens", "output_tokens"
-# What each kind asks for, as far as its Params tell; written prompts have their own length.
-_ASKS: Mapping[str, Sequence[str]] = {
-    "benchmark": (OUTPUT,),
-    "benchmark-online": (INPUT, OUTPUT),
-    "benchmark-throughput": (INPUT, OUTPUT),
-    "benchmark-latency": (INPUT, OUTPUT),
-}
 
 
-def asked(kind: str, params: Mapping[str, Any]) -> dict[str, int]:
-    """``{"input_tokens": n, "output_tokens": n}`` of a request, without what is not asked for."""
-    names = _ASKS.get(kind, ())
+def asked(
+    names: Sequence[str], params: Mapping[str, Any], *, answer_limit: str = ""
+) -> dict[str, int]:
+    """``{"input_tokens": n, "output_tokens": n}`` of a request, without what is not asked for.
+
+    ``names``: what the kind asks for; written prompts have their own length. ``answer_limit``: the
+    field with the most tokens that an answer may have, of an evaluation.
+    """
+    if answer_limit:
+        most = params.get(answer_limit)
+        return {OUTPUT: most} if isinstance(most, int) else {}
     if params.get("dataset") == "sharegpt":
         names = (OUTPUT,)
     return {name: params[name] for name in names if isinstance(params.get(name), int)}
@@ -35,6 +36,17 @@ def measured(metrics: Mapping[str, Any]) -> dict[str, float]:
             mean = total / metrics["requests"]
         if mean is not None:
             found[name] = mean
+    return found
+
+
+def answer_means(answers: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    """Mean tokens of an evaluation's questions and answers, as metrics; without what is untold."""
+    details = [answer.get("detail") or {} for answer in answers]
+    found = {}
+    for name in (INPUT, OUTPUT):
+        told = [one[name] for one in details if isinstance(one.get(name), int | float)]
+        if told:
+            found[f"{name}_mean"] = sum(told) / len(told)
     return found
 
 

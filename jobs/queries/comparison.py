@@ -118,6 +118,8 @@ class Column:
         """
         if concurrency is None or metric == "failed_requests":
             rows: list[Mapping[str, Any]] = [run.metrics for run in self.runs]
+            of_all = f"{metric}_all"
+            return [row.get(of_all, row.get(metric)) for row in rows if metric in row]
         else:
             rows = [m for points in self.own for c, m in points if c == concurrency]
         return [row[metric] for row in rows if metric in row]

@@ -23,17 +23,17 @@ class Spread:
     interval: Interval | None
 
 
-def repeats_of(result: Result, *, disturbed: bool = False) -> QuerySet[Result]:
-    """Other runs of the same measurement, without those that were disturbed unless asked for."""
+def repeats_of(result: Result, *, uncounted: bool = False) -> QuerySet[Result]:
+    """Other runs of the same measurement. ``uncounted``: also disturbed and incomplete ones."""
     if not result.fingerprint:
         return Result.objects.none()
     found = Result.objects.filter(fingerprint=result.fingerprint).exclude(pk=result.pk)
-    return found if disturbed else found.filter(disturbed=False)
+    return found if uncounted else found.filter(disturbed=False, incomplete=False)
 
 
-def counted_with(result: Result, *, disturbed: bool = False) -> list[Result]:
+def counted_with(result: Result, *, uncounted: bool = False) -> list[Result]:
     """``result`` and its repeats, oldest first, at most ``MOST``."""
-    others = repeats_of(result, disturbed=disturbed).order_by("created_at", "pk")
+    others = repeats_of(result, uncounted=uncounted).order_by("created_at", "pk")
     others = others.prefetch_related("points")[: MOST - 1]
     return sorted([result, *others], key=lambda run: (run.created_at, run.pk))
 
@@ -49,11 +49,11 @@ def at_concurrency(results: Sequence[Result], metric: str, concurrency: int) -> 
 
 
 def spread(result: Result, metric: str, concurrency: int) -> Spread | None:
-    """Over ``result`` and its undisturbed repeats; None where no other run counts.
+    """Over ``result`` and its repeats that count; None where no other run does.
 
-    A disturbed ``result`` is itself left out.
+    A disturbed or incomplete ``result`` is itself left out.
     """
-    rows = [one for one in counted_with(result) if not one.disturbed]
+    rows = [one for one in counted_with(result) if one.counts]
     found = at_concurrency(rows, metric, concurrency)
     if len(found) < 2:
         return None

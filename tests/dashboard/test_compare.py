@@ -236,7 +236,7 @@ def test_a_disturbed_run_is_hollow_and_can_be_left_out(page, host):
 
     assert "-open" in html
     assert f"?{ids(quiet, other)}".replace("&", "&amp;") in html
-    assert "Leave out 1 disturbed run" in words(html)
+    assert "Leave out 1 disturbed or incomplete run" in words(html)
 
 
 def test_groups_count_repeats_that_were_quiet_and_offer_the_others(page, host):
@@ -250,7 +250,7 @@ def test_groups_count_repeats_that_were_quiet_and_offer_the_others(page, host):
 
     assert "50.5" in numbers(html)[0]
     assert f"?{grouped(base, [other])}".replace("&", "&amp;") in html
-    assert "Count 1 disturbed repeat" in words(html)
+    assert "Count 1 disturbed or incomplete repeat" in words(html)
 
 
 def test_runs_of_other_work_are_no_group(page, host):

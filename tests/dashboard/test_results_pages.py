@@ -85,13 +85,15 @@ def test_a_facet_counts_what_each_of_its_values_would_show():
 def test_stamps_tell_results_with_a_remark_from_those_without():
     quiet = make_measured(points=[point(1, 90.0, failed_requests=0)])
     failed = make_measured(
-        points=[point(1, 90.0, failed_requests=2)], remarks=[{"id": "benchmark:failed_requests"}]
+        points=[point(1, 90.0, failed_requests=2)],
+        remarks=[{"id": "benchmark:failed_requests", "args": {}}],
+        incomplete=True,
     )
 
     def found(stamp):
         return list(queries.result_list(queries.Filters(stamps=[stamp])).results)
 
-    assert (found("quiet"), found("failed"), found("simulated")) == ([quiet], [failed], [])
+    assert (found("quiet"), found("incomplete"), found("simulated")) == ([quiet], [failed], [])
 
 
 def test_each_flag_is_a_facet_and_a_word_of_the_search(client):
@@ -364,7 +366,9 @@ SOME_FAILED = {
         point(2, 70.0, requests=12, failed_requests=0),
         point(4, 90.0, requests=12, failed_requests=0),
     ],
-    "metrics": point(4, 90.0, requests=34, failed_requests=2)[1],
+    "metrics": point(
+        *(4, 90.0), requests=12, failed_requests=0, requests_all=34, failed_requests_all=2
+    )[1],
 }
 
 
@@ -403,7 +407,7 @@ def test_results_of_before_are_told_the_requests_of_all_their_concurrencies():
     import_module("jobs.migrations.0016_requests_of_all").add_up(apps, None)
 
     old.refresh_from_db()
-    assert old.metrics == SOME_FAILED["metrics"]
+    assert (old.metrics["requests"], old.metrics["failed_requests"]) == (34, 2)
     assert [Result.objects.get(pk=other.pk).metrics for other in others] == before
 
 

@@ -365,7 +365,7 @@ def test_a_rate_of_whole_answers_stands_in_place_of_their_tokens(tmp_path, rate,
     line = {"sent": 2, "done": 1, "failed": 0, "tokens": 2025, "level": 1, "rate": rate}
     (tmp_path / "client.jsonl").write_text(json.dumps(line) + "\n")
 
-    counts = {"sent": 2, "done": 1, "failed": 0, "level": 1, "total": 4}
+    counts = {"sent": 2, "done": 1, "failed": 0, "warm": 0, "level": 1, "total": 4}
     assert reader.read() == {"": counts | wanted}
 
 

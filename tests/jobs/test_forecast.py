@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now
 
-from jobs.kinds.work import work
+from jobs.kinds import work_of
 from jobs.models import Job
 from jobs.plans import Step
 from jobs.queries import forecast as forecast_module
@@ -165,7 +165,7 @@ def test_work_grows_with_requests_and_lengths_and_shrinks_with_concurrency(kind,
     if kind.startswith("evaluate-"):
         params |= {"limit": 1, "mmlu": "ten"}
 
-    assert work(kind, params | more) == pytest.approx(times * work(kind, params))
+    assert work_of(kind, params | more) == pytest.approx(times * work_of(kind, params))
 
 
 @pytest.mark.parametrize(("concurrency", "left"), [([4], 100.0), ([1, 4], None)])
@@ -180,9 +180,9 @@ def test_the_pace_of_one_concurrency_tells_nothing_of_the_others(concurrency, le
 
 
 def test_of_an_older_job_or_of_another_kind_nothing_tells_the_work():
-    assert work("benchmark-online", {}) is None
-    assert work("benchmark", {"requests": 0, "output_tokens": 1, "concurrency": [1]}) is None
-    assert work("prepare", {"requests": 1}) is None
+    assert work_of("benchmark-online", {}) is None
+    assert work_of("benchmark", {"requests": 0, "output_tokens": 1, "concurrency": [1]}) is None
+    assert work_of("prepare", {"requests": 1}) is None
 
 
 def test_a_job_that_ended_while_the_line_was_read_is_left_out():

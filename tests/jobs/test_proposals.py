@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel, Field
 
 from jobs.errors import LaunchError
-from jobs.kinds import KINDS, benchmark_online, deploy_build_in
+from jobs.kinds import KINDS
 from jobs.kinds.base import AssetRef
 from jobs.kinds.proposals import bounds, leading, proposals
 from jobs.queries.targets import target_of
@@ -16,6 +16,9 @@ from jobs.toolchains.vacc_site import GUIDE_FACTS
 from tests.factories import make_deployment, make_host, make_job
 from tests.jobs.target import here
 from tests.jobs.vacc_target import QWEN_7B, vacc_host
+
+benchmark_online = KINDS["benchmark-online"]
+deploy_build_in = KINDS["deploy-build-in"]
 
 
 def deployment(number, **data):

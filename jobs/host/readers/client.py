@@ -1,5 +1,7 @@
 """What the client of a benchmark has done so far: requests sent, done and failed, tokens received.
 
+Warm-up requests are none of these; "warm" counts those that run.
+
 Two sources. ``client.jsonl`` of send_cold.py, a line twice a second, the last one counts; where
 answers come whole, its rate stands in place of their tokens. And the log of the plan's commands,
 for vLLM's own benchmarks: a bar at each request that ends, and at the end of a run how many failed.
@@ -15,7 +17,7 @@ from pathlib import Path
 from jobs.host.readers.counts import Expected
 from jobs.host.readers.tails import Tail
 
-NAMES = ("sent", "done", "failed", "tokens", "level")
+NAMES = ("sent", "done", "failed", "tokens", "level", "warm")
 # tqdm: "  5%|▌         | 1/20 [00:00<00:02,  7.60it/s]"
 _BAR = re.compile(r"^ *\d+%\|[^|]*\| (\d{1,9})/(\d{1,9}) \[")
 # vLLM, offline: "Processed prompts:  40%|████ | 4/10 […, est. speed input: 9.0 toks/s, output: …]"

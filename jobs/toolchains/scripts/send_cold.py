@@ -10,7 +10,8 @@ own. Both come from the seed of that concurrency, so that the same seed sends th
 When each concurrency began is written to the windows' FILE, one JSON object a line. To that of the
 progress goes, twice a second while it changes, what the client has done so far: requests sent, done
 and failed, tokens received (pieces of a stream until its request has ended), and the concurrency.
-Warm-up requests are among them. All else is EvalScope's own command line.
+Warm-up requests, the first of each concurrency, are not among sent, done and failed; "warm" counts
+those that run. All else is EvalScope's own command line.
 
 With --no-stream an answer's tokens come all at once: a rate from their count would stand at zero
 and leap. Then "rate" is told, in tokens a second: the mean pace of the answers that came last, one
@@ -53,21 +54,25 @@ class Client:
     """
 
     def __init__(self, path, *, is_whole=False):
-        self.counts = {"sent": 0, "done": 0, "failed": 0, "tokens": 0, "level": 0}
-        self._path = path
+        names = ("sent", "done", "failed", "tokens", "level", "warm")
+        self.counts = dict.fromkeys(names, 0)
+        self._path, self._warm_ups = path, 0
         self._is_whole = is_whole
         self._paces = deque(maxlen=1)  # tokens a second of answers, the last ones
         self._request = contextvars.ContextVar("request")
 
-    def turn_to(self, level):
-        """From now on so many requests are in flight."""
-        self.counts["level"] = level
-        self._paces = deque(maxlen=level)
+    def begin_level(self, concurrency, warm_ups):
+        """Requests are sent at this concurrency from now on, the first ones to warm up."""
+        self.counts["level"], self._warm_ups = concurrency, warm_ups
+        self._paces = deque(maxlen=concurrency)
 
     def begin(self):
         """A request is sent by this task."""
-        self._request.set({"pieces": 0, "began": time.monotonic()})
-        self.counts["sent"] += 1
+        is_warm_up = self._warm_ups > 0
+        began = time.monotonic()
+        self._request.set({"pieces": 0, "began": began, "is_warm_up": is_warm_up})
+        self._warm_ups -= is_warm_up
+        self.counts["warm" if is_warm_up else "sent"] += 1
 
     def receive(self, pieces):
         """Pieces of a stream came for the request of this task."""
@@ -78,7 +83,10 @@ class Client:
 
     def end(self, is_done, tokens):
         """The request has ended; ``tokens`` as the server counted them, None where it did not."""
-        self.counts["done" if is_done else "failed"] += 1
+        if self._request.get()["is_warm_up"]:
+            self.counts["warm"] -= 1
+        else:
+            self.counts["done" if is_done else "failed"] += 1
         if tokens is not None:
             own = self._request.get()
             self.counts["tokens"] += tokens - own["pieces"]
@@ -89,7 +97,7 @@ class Client:
         """The counts as they are now, and the rate of answers that come whole."""
         found, paces = dict(self.counts), list(self._paces)
         if self._is_whole:
-            in_flight = found["sent"] - found["done"] - found["failed"]
+            in_flight = found["sent"] - found["done"] - found["failed"] + found["warm"]
             found["rate"] = sum(paces) / len(paces) * in_flight if paces else None
         return found
 
@@ -139,7 +147,7 @@ def register(seeds, windows, client):
         def build_messages(self):
             told = self.query_parameters.parallel
             concurrency = told[0] if isinstance(told, list) else told
-            client.turn_to(concurrency)
+            client.begin_level(concurrency, self.query_parameters.warmup_count)
             with windows.open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"concurrency": concurrency, "began": time.time()}) + "\n")
             text = Path(self.query_parameters.dataset_path).read_text(encoding="utf-8")
