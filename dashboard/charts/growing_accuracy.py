@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import plotly.graph_objects as go
 from django.utils.translation import gettext as _
 
 from dashboard.charts.live import CLOCK_TICKS, MAX_POINTS, Series, milliseconds
+from dashboard.charts.series import BAND, COLOURS
 from jobs.queries.points import Sample
 from jobs.queries.statistics import wilson
 from jobs.services.scores import counts_of
@@ -16,8 +18,10 @@ NAMES = ("low", "high", "accuracy")
 
 
 def series(samples: Sequence[Sample], interval_from: float | None = 0.0) -> dict[str, Series]:
-    """Per cent by the name of the series; a sample without a scored question has no point.
+    """What the page appends to :func:`figure`: per cent by the name of the series.
 
+    Rows in: counts of the run at a moment (seconds since the epoch), oldest first. A sample without
+    a scored question has no point; there are at most ``MAX_POINTS``, the last sample always.
     The interval begins at ``interval_from`` (seconds since the epoch); None: there is none yet.
     """
     found: dict[str, Series] = {name: {"t": [], "y": []} for name in NAMES}
@@ -37,17 +41,20 @@ def series(samples: Sequence[Sample], interval_from: float | None = 0.0) -> dict
     return found
 
 
-def figure() -> dict[str, Any]:
-    """The empty figure: the page appends what it reads. Each trace's ``meta`` is its series."""
-    edge = {"width": 0, "color": "$d1", "shape": "hv"}
+def figure() -> go.Figure:
+    """The empty figure, per cent over time: the page appends what it reads.
+
+    Each trace's ``meta`` is its series.
+    """
+    edge = {"width": 0, "color": COLOURS[0], "shape": "hv"}
     data = [
         _trace("low", _("interval, low"), edge),
         _trace("high", _("interval, high"), edge)
-        | {"fill": "tonexty", "fillcolor": "$band", "hoverinfo": "skip"},
-        _trace("accuracy", _("accuracy"), {"width": 2, "color": "$d1", "shape": "hv"})
-        | {"mode": "lines+markers", "marker": {"size": 4, "color": "$d1"}},
+        | {"fill": "tonexty", "fillcolor": BAND, "hoverinfo": "skip"},
+        _trace("accuracy", _("accuracy"), {"width": 2, "color": COLOURS[0], "shape": "hv"})
+        | {"mode": "lines+markers", "marker": {"size": 4, "color": COLOURS[0]}},
     ]
-    layout: dict[str, Any] = {
+    layout = {
         "showlegend": False,
         "hovermode": "x unified",
         "margin": {"l": 44, "r": 12, "t": 8, "b": 26},
@@ -58,7 +65,7 @@ def figure() -> dict[str, Any]:
             "autorangeoptions": {"minallowed": 0, "maxallowed": 100},
         },
     }
-    return {"data": data, "layout": layout}
+    return go.Figure(data, layout)
 
 
 def _trace(name: str, title: str, line: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import plotly.graph_objects as go
 from django import template
 from django.contrib.auth.models import AbstractBaseUser
 from django.db.models import Model
@@ -332,14 +333,15 @@ def command(
 
 
 @register.inclusion_tag("_chart.html")
-def chart(
-    figure: Mapping[str, Any], height: int, label: str, id: str, csv: str = ""
-) -> dict[str, Any]:
-    """A Plotly figure, drawn by charts.js. ``label`` says what it shows; ``csv`` is an address
-    that has its numbers with what they are of, else what is drawn is saved."""
+def chart(figure: go.Figure, height: int, label: str, id: str, csv: str = "") -> dict[str, Any]:
+    """A figure of ``dashboard/charts``, drawn by charts.js in ``height`` pixels.
+
+    ``label`` says what it shows; ``csv`` is an address that has its numbers with what they are of,
+    else what is drawn is saved.
+    """
     reserved = min((h for h in CHART_HEIGHTS if h >= height), default=CHART_HEIGHTS[-1])
     return {
-        "figure": figure,
+        "figure": figure.to_plotly_json(),
         "height": height,
         "reserved": reserved,
         "label": label,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import plotly.graph_objects as go
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -277,13 +278,13 @@ def _short_name(column: Column) -> str:
     return name + (f" × {len(column.runs)}" if len(column.runs) > 1 else "")
 
 
-def _named(figure: dict[str, Any], columns: Sequence[Column]) -> dict[str, Any]:
+def _named(figure: go.Figure, columns: Sequence[Column]) -> go.Figure:
     """``figure`` with what its names stand for: a saved picture has no page around it."""
     names = {}
     for column in columns:
         parts = (_short_name(column), column.head.model_id, phrase(column.head.label))
         names[parts[0]] = _(", ").join(filter(None, parts))
-    figure["layout"]["meta"] = {"names": names}
+    figure.update_layout(meta={"names": names})
     return figure
 
 

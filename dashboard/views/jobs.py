@@ -75,11 +75,12 @@ def job_detail(request: HttpRequest, job_id: int) -> HttpResponse:
     watched = any(watch.name in live.WATCHES for watch in plan.watches)
     found_standings = standings(page.job)
     grew = bool(page.job.scores)
+    figure = live.figure() if watched else None
     context = _context(request, page) | {
         "view": command_view(plan, page.job.values, guide=against(page.job.guide)),
         "script": script(plan, page.job.values),
-        "figure": live.figure() if watched else None,
-        "strips": live.strip_names() if watched else (),
+        "figure": figure,
+        "strips": live.strip_names(figure) if figure else (),
         "watched": watched and (page.job.is_open or found_points),
         "has_points": found_points,
         "lost_points": bool(page.job.removed_at and page.job.points_bytes),

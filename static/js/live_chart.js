@@ -68,7 +68,7 @@ function follow(panel) {
   /** @param {Answer} answer */
   async function replace(answer) {
     place.hidden = false; // before the first points there is nothing to look at
-    const figure = base.strips ? inStrips(answer) : base;
+    const figure = base.layout?.meta?.strips ? inStrips(answer) : base;
     const data = figure.data.map((/** @type {any} */ trace) => {
       const found = answer.series[trace.meta];
       return { ...trace, x: (found?.t ?? []).map(localTime), y: found?.y ?? [] };
@@ -113,7 +113,7 @@ function follow(panel) {
 
   /** @param {Answer} answer */
   async function append(answer) {
-    if (base.strips && isOther(answer)) {
+    if (base.layout?.meta?.strips && isOther(answer)) {
       after = -1; // another strip, step or concurrency: the chart is laid out anew
       again = true;
       return;

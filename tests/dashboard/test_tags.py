@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import plotly.graph_objects as go
 import pytest
 from django.template import Context, Template
 from django.utils import timezone
@@ -139,7 +140,8 @@ def test_an_open_job_that_was_asked_to_stop_says_so():
 
 
 def test_a_chart_carries_its_numbers_and_keeps_its_place():
-    html = render("{% chart f 230 'What it shows' 'c1' %}", f={"data": [{"x": ["</script>"]}]})
+    figure = go.Figure(data=[{"type": "scatter", "x": ["</script>"]}])
+    html = render("{% chart f 230 'What it shows' 'c1' %}", f=figure)
 
     assert 'class="fig h240"' in html
     assert 'role="img" aria-label="What it shows"' in html

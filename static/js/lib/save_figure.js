@@ -1,5 +1,7 @@
 // @ts-check
-/** A chart as a file: a picture of what is shown, on the theme's ground and with its title, or its numbers. */
+/** A chart as a file: a picture or a page of what is shown, in the theme's colours and with its title, or its numbers. */
+
+import { savedPage } from "./saved_page.js";
 
 import { named } from "./figure.js";
 
@@ -74,12 +76,26 @@ async function pngOf(svg, height) {
 }
 
 /**
+ * The chart as a page, with the library of this one inside.
  * @param {any} plot a Plotly element
- * @param {{format: string, title: string, ground: string, text: string, name: string}} options
+ * @param {{title: string, ground: string, ink: string}} look
  */
-export async function saveFigure(plot, { format, title, ground, text, name }) {
+async function pageOf(plot, look) {
+  const script = /** @type {HTMLScriptElement} */ (document.querySelector("script[data-plotly]"));
+  const answer = await fetch(script.src);
+  const time = `${new Date().toISOString().slice(0, 16).replace("T", " ")} UTC`;
+  const language = document.documentElement.lang;
+  return savedPage(plot, { ...look, language, address: location.href, time, library: await answer.text() });
+}
+
+/**
+ * @param {any} plot a Plotly element
+ * @param {{format: string, title: string, ground: string, ink: string, text: string, name: string}} options
+ */
+export async function saveFigure(plot, { format, title, ground, ink, text, name }) {
   const file = `${name}.${format}`;
   if (format === "csv") return keep(new Blob([text], { type: "text/csv" }), file);
+  if (format === "html") return keep(new Blob([await pageOf(plot, { title, ground, ink })], { type: "text/html" }), file);
   const svg = await svgOf(plot, title, ground);
   if (format === "svg") return keep(new Blob([svg], { type: "image/svg+xml" }), file);
   download(await pngOf(svg, heightOf(plot)), file);
