@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV = .venv/bin
 ARGS ?=
 
-# What `make wheels` collects besides the requirements: environments of jobs/toolchains/pins/.
-PINS ?= llama.cpp evalscope
+# What `make wheels` collects besides the requirements: environments of jobs/toolchains/pins/, unless
+# said otherwise those of the tour.
+PINS ?= $(basename $(notdir $(shell grep -l '^\#: tour = yes' jobs/toolchains/pins/*.txt)))
 
 .PHONY: help run worker demo-host cluster dev test test-vllm faults pressure bench wheels lint format types
 

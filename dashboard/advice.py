@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from dashboard.known_failures import view_of
+from dashboard.mending import server_down
 from jobs.models import Deployment, Job
 
 _BY_SENTENCE: dict[str, str | Promise] = {
@@ -27,7 +29,6 @@ _BY_SENTENCE: dict[str, str | Promise] = {
     ),
     "job:predecessor": _("Look at the job that it waited for, run that one again, then this one."),
     "job:input_gone": _("Make the missing piece again, then open this job in the form."),
-    "job:deployment_gone": _("Start the deployment again or choose another in the form."),
     "job:missing": _(
         "The host lost the job: a restart, a full disk, or a cleared folder. Run it again."
     ),
@@ -63,6 +64,7 @@ _REMOVED: dict[str, str | Promise] = {
     Job.State.CANCELLED: _("Run it again when you need it."),
     Job.State.LOST: _("Run it again when the host is well."),
 }
+_ABOUT_SERVER = ("job:deployment_gone", "benchmark:no_request", "evaluate:no_question")
 _SPEAKS_OF_LOG = ("work:output_missing", "work:log_limit", "host:disk_full")
 _NEVER_RAN = _("Mend that, then run it again. There is no log: nothing was run.")
 _SAID_NOTHING = _(
@@ -120,6 +122,13 @@ def advice(job: Job) -> str:
     known = view_of(job)
     if known is not None:
         return known.next  # the sentence says what to do
+    if job.sentence_id in _ABOUT_SERVER or job.state == Job.State.CANCELLED:
+        down = server_down(job)
+        if down is not None:
+            words = gettext("%(name)s is not running. Restart it, then run this job again.")
+            return words % {"name": down.name}
+    if job.sentence_id == "job:deployment_gone":
+        return str(_("The deployment is up again: run this job again."))
     if job.state == Job.State.CANCELLED and job.started_at is None:
         return str(_("Run it again when you need it."))
     return str(_what_to_do(job))

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from dashboard.formats import MANIFOLD, change_text, number
 from dashboard.measured_with import part_text, part_title
 from dashboard.words import metric_label, metric_text, phrase
+from jobs.metrics import METRICS
 from jobs.models import Result
 from jobs.queries.comparison import Change, Column, Comparison
 from jobs.queries.work_differs import Difference
 
 _BATCH = "batch_latency_mean_s"
-# More runs than this are not worth their time: the difference is too small to matter.
-_RUNS_WORTH = 30
 
 
 def conclusion(comparison: Comparison) -> str:
@@ -33,21 +32,32 @@ def conclusion(comparison: Comparison) -> str:
         "name": _name(column),
         "base": _name(base),
         "metric": metric_label(main.metric).lower(),
-        "change": size_of(change),
-        "size": size_of(change).lstrip("+\u2212"),
+        "measure": _measure(main.metric, comparison.concurrency),
+        "change": size_of(change, main.metric),
+        "size": size_of(change, main.metric).lstrip("+\u2212"),
         "concurrency": comparison.concurrency,
     }
     if change.verdict == "barred":
         return _("No verdict: %(name)s and %(base)s did not do the same work") % words
     if change.verdict == "same":
-        return _("%(name)s and %(base)s have the same %(metric)s") % words
+        return _("%(name)s and %(base)s have the same %(measure)s") % words
     if change.verdict == "noise":
-        return _("%(name)s vs %(base)s: %(metric)s %(change)s, not significant") % words
+        return _("%(name)s vs %(base)s: %(measure)s %(change)s, not significant") % words
     if change.verdict == "unknown":
-        return _("%(name)s vs %(base)s: %(metric)s %(change)s, too few runs to tell") % words
+        return _("%(name)s vs %(base)s: %(measure)s %(change)s, too few runs to tell") % words
     if change.relative is not None and change.relative >= MANIFOLD:
         return _told_manifold(main.metric) % {**words, "times": number(1 + change.relative)}
     return _told(main.metric, more=(change.absolute or 0) > 0) % words
+
+
+def _measure(metric: str, concurrency: int | None) -> str:
+    """What was compared, with the concurrency on which its number depends."""
+    words = {"metric": metric_label(metric).lower(), "concurrency": concurrency}
+    if metric == _BATCH:
+        return _("%(metric)s for a batch of %(concurrency)s") % words
+    if concurrency is None:
+        return str(words["metric"])
+    return _("%(metric)s at concurrency %(concurrency)s") % words
 
 
 def _told_manifold(metric: str) -> str:
@@ -78,50 +88,15 @@ def _told(metric: str, *, more: bool) -> str:
     return _("%(name)s gives %(size)s less %(metric)s than %(base)s at concurrency %(concurrency)s")
 
 
-def size_of(change: Change) -> str:
-    """How large a change is, with its sign: "+20.2 %", "−1.4 points", "× 40.6"."""
+def size_of(change: Change, metric: str) -> str:
+    """How large a change is, with its sign: "+20.2 %", "−1.4 points", "× 40.6"; of a rate that has
+    no ratio with its unit."""
     if change.relative is not None:
         return change_text(change.relative)
-    return _("%(n)s points") % {"n": number(100 * (change.absolute or 0), 2, signed=True)}
-
-
-def settle_words(comparison: Comparison) -> str:
-    """What would settle the first number; "" where it is settled, or nothing can be said."""
-    settle = comparison.settle
-    if settle is None:
-        return _settled_by_questions(comparison)
-    if settle.is_first:
-        words = ngettext(
-            "An interval needs three runs of each: %(n)s more run of each gives one.",
-            "An interval needs three runs of each: %(n)s more runs of each give one.",
-            settle.runs or 1,
-        )
-        return words % {"n": settle.runs}
-    if settle.runs is None:
-        return _("The 95 % interval of the difference includes 0.")
-    if settle.runs > _RUNS_WORTH:
-        words = _(
-            "The 95 %% interval of the difference includes 0. A difference this small would need"
-            " about %(n)s more runs of each (power 80 %%)."
-        )
-        return words % {"n": settle.runs}
-    words = ngettext(
-        "The 95 %% interval of the difference includes 0. About %(n)s more run of each would"
-        " settle it, if the difference stays (power 80 %%).",
-        "The 95 %% interval of the difference includes 0. About %(n)s more runs of each would"
-        " settle it, if the difference stays (power 80 %%).",
-        settle.runs,
-    )
-    return words % {"n": settle.runs}
-
-
-def _settled_by_questions(comparison: Comparison) -> str:
-    """Of evaluations that were paired: how many more questions it would take."""
-    paired = comparison.paired[0] if len(comparison.paired) == 1 else None
-    if comparison.barriers or paired is None or not paired.more_needed:
-        return ""
-    words = _("About %(n)s more questions would settle it, if the difference stays (power 80 %%).")
-    return words % {"n": number(paired.more_needed)}
+    if METRICS[metric].unit == "%":
+        return _("%(n)s points") % {"n": number(100 * (change.absolute or 0), 2, signed=True)}
+    size = number(float(change.absolute or 0), signed=True)
+    return f"{size} {metric_text(metric, 0.5)[1]}".rstrip()
 
 
 def barred_words(comparison: Comparison) -> str:
@@ -131,24 +106,51 @@ def barred_words(comparison: Comparison) -> str:
     if len(comparison.barred) == len(comparison.columns) - 1:
         return _("No verdict: not the same work was measured.")
     heads = [comparison.columns[index].head for index in sorted(comparison.barred)]
-    names = _(", ").join(f"#{head.job_id}" for head in heads)
+    names = _jobs(heads)
     words = _("No verdict on %(names)s: not the same work as that of #%(base)s.")
     return words % {"names": names, "base": comparison.columns[0].head.job_id}
 
 
-def barrier_words(barrier: Difference) -> str:
-    """What of the work differs: "Requests: 50 / 100"; of a checksum, that it does."""
+def barrier_words(barrier: Difference, heads: Sequence[Result]) -> str:
+    """What of the work differs: "Requests: 50 / 100"; of a checksum, that it does.
+
+    Of more than two columns with those that share a value: "64 tokens (#1, #2), 48 tokens (#3)".
+    """
     if barrier.is_unknown:
         return _("Not known: %(name)s") % {"name": part_title(barrier.name)}
-    if barrier.name == "questions_sha256":
-        return _("The question sets differ")
-    if barrier.name == "scorer_sha256":
-        return _("The rule by which an answer counts differs")
+    is_many = len(heads) > 2
     if barrier.is_checksum:
-        return _("The data sets differ")
+        title = _checksum_words(barrier.name)
+        others = [
+            head
+            for head, value in zip(heads, barrier.values, strict=True)
+            if value != barrier.values[0]
+        ]
+        return f"{title}{_(': ')}{_jobs(others)}" if is_many else title
     title = metric_label(barrier.name) if barrier.is_metric else part_title(barrier.name)
     values = [_value(barrier, value) for value in barrier.values]
-    return f"{title}{_(': ')}{' / '.join(values)}"
+    if not is_many:
+        return f"{title}{_(': ')}{' / '.join(values)}"
+    alike: dict[str, list[Result]] = {}
+    for head, text in zip(heads, values, strict=True):
+        alike.setdefault(text, []).append(head)
+    told = [
+        _("%(value)s (%(jobs)s)") % {"value": text, "jobs": _jobs(those)}
+        for text, those in alike.items()
+    ]
+    return f"{title}{_(': ')}{_(', ').join(told)}"
+
+
+def _checksum_words(name: str) -> str:
+    if name == "questions_sha256":
+        return _("The question sets differ")
+    if name == "scorer_sha256":
+        return _("The rule by which an answer counts differs")
+    return _("The data sets differ")
+
+
+def _jobs(results: Sequence[Result]) -> str:
+    return _(", ").join(f"#{result.job_id}" for result in results)
 
 
 def _value(barrier: Difference, value: Any) -> str:

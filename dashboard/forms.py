@@ -6,18 +6,23 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from urllib.parse import urlencode
 
 from django.http import QueryDict
 from django.utils.translation import gettext as _
+from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from dashboard.states import STATES
 from dashboard.words import phrase, told_apart
 from jobs.kinds import KINDS
 from jobs.kinds.base import AssetRef, Choice, Kind, Target
 from jobs.kinds.offered import asset_named, fitting_first
 from jobs.kinds.proposals import EXACT, bounds, leading, proposals
+from jobs.models import Deployment
+from jobs.queries.deployments import deployment_down
 
 # What a person typed for one field: text, or a list of texts where the field takes several.
 Raw = dict[str, Any]
@@ -73,6 +78,7 @@ class Field:
     when: tuple[str, str] | None = None  # (field, value) with which alone this one counts
     leads: bool = False  # what is proposed for others follows it
     is_wide: bool = False
+    down: Deployment | None = None  # what is chosen, where that serves no more
 
     @property
     def changed(self) -> bool:
@@ -147,16 +153,14 @@ def make_form(
     kind: Kind, target: Target, typed: Mapping[str, str], errors: Mapping[str, str]
 ) -> LaunchForm:
     """The form of ``kind`` on ``target`` with ``typed`` values, or proposals where none is."""
-    schema = kind.Params.model_json_schema()
     given = {name: _first(kind, target, name) for name in asset_fields(kind)} | dict(typed)
     proposed, most = proposals(kind.Params, target, given), bounds(kind.Params, target, given)
     groups: dict[str, list[Field]] = {}
-    for name, spec in schema.get("properties", {}).items():
-        spec = _resolved(spec, schema)
-        if spec.get("needs_dies") and not target.has_dies:
+    for name, of_kind in _specs(kind.Params).items():
+        if of_kind.get("needs_dies") and not target.has_dies:
             continue
         default = proposed.get(name, _default(kind, name))
-        spec["most"] = most.get(name)
+        spec = {**of_kind, "most": most.get(name)}
         field = _field(kind, target, name, spec, _text(default), typed, errors.get(name, ""))
         groups.setdefault(spec.get("group") or "", []).append(field)
     return LaunchForm(
@@ -189,13 +193,13 @@ def typed_from_params(kind: Kind, params: Mapping[str, Any]) -> dict[str, str]:
 
 def raw_values(form: LaunchForm, kind: Kind) -> Raw:
     """What the form holds, for ``jobs.launch``: texts, lists where the field takes several."""
-    schema = kind.Params.model_json_schema()
+    specs = _specs(kind.Params)
     raw: Raw = {}
     for field in form.fields:
-        spec = _resolved(schema["properties"][field.name], schema)
+        spec = specs[field.name]
         value = field.value.strip()
         if spec.get("type") == "array":
-            raw[field.name] = [part for part in re.split(r"[,，;\s]+", value) if part]
+            raw[field.name] = [part for part in re.split(r"[,，、\s]+", value) if part]
         elif spec.get("type") == "boolean":
             raw[field.name] = value == "1"
         elif not value and spec.get("nullable"):
@@ -230,8 +234,7 @@ def offers(kind: Kind, target: Target, name: str) -> Sequence[Choice] | None:
     """What a field may be on ``target``; None: no such field, or anything that its type allows."""
     if name not in kind.Params.model_fields:
         return None
-    schema = kind.Params.model_json_schema()
-    return _choices(kind, target, name, _resolved(schema["properties"][name], schema))
+    return _choices(kind, target, name, _specs(kind.Params)[name])
 
 
 def _field(
@@ -249,11 +252,14 @@ def _field(
         default = choices[0].value if choices else ""
     value = typed.get(name, default)
     options: tuple[Option, ...] = ()
+    down = None
     if choices is not None:
         known = [choice.value for choice in choices]
         extra = []
         if value and value not in known:
-            extra = [Choice(value, _gone_label(kind, target, name, value))]
+            down = deployment_down(target.name, value) if asset == "deployment" else None
+            gone = _down_label(down) if down else _gone_label(kind, target, name, value)
+            extra = [Choice(value, gone)]
         options = tuple(
             Option(
                 choice.value,
@@ -274,6 +280,7 @@ def _field(
         options=options,
         missing=_missing(spec, target) if asset and not options else None,
         error=error,
+        down=down,
         is_asset=asset is not None,
         when=tuple(spec["when"]) if spec.get("when") else None,
         leads=name in leading(kind.Params),
@@ -321,6 +328,11 @@ def _gone_label(kind: Kind, target: Target, name: str, value: str) -> str:
     if ref is not None:
         return _("%(asset)s, does not fit") % {"asset": phrase(ref.label)}
     return _("%(value)s, not on this host") % {"value": value}
+
+
+def _down_label(deployment: Deployment) -> str:
+    args = {"name": deployment.name, "state": STATES[deployment.state].word}
+    return _("%(name)s, %(state)s") % args
 
 
 def _missing(spec: Mapping[str, Any], target: Target) -> Missing | None:
@@ -380,6 +392,13 @@ def _limit(spec: Mapping[str, Any]) -> str:
     return f"{low}–{high}"
 
 
+@cache
+def _specs(params: type[BaseModel]) -> Mapping[str, Mapping[str, Any]]:
+    """Field -> its JSON schema, without references; pydantic makes it anew each time."""
+    schema = params.model_json_schema()
+    return {name: _resolved(spec, schema) for name, spec in schema.get("properties", {}).items()}
+
+
 def _resolved(spec: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
     """``spec`` with its reference followed and "or null" folded into ``nullable``."""
     found = dict(spec)
@@ -410,8 +429,7 @@ def _default(kind: Kind, name: str) -> Any:
 
 
 def _takes_several(kind: Kind, name: str) -> bool:
-    schema = kind.Params.model_json_schema()
-    return _resolved(schema["properties"][name], schema).get("type") == "array"
+    return _specs(kind.Params)[name].get("type") == "array"
 
 
 def _text(value: Any) -> str:

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
-from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
-from django.core.exceptions import PermissionDenied
-from django.http import QueryDict
 from django.utils.timezone import now
 from django.utils.translation import gettext, pgettext_lazy
 
-from dashboard import audit
 from dashboard.formats import about, clock
-from dashboard.requests import number_from
-from dashboard.rights import allowed, check
+from dashboard.rights import allowed
 from dashboard.sentences import sentence
 from jobs import dispatch
 from jobs.errors import LaunchError
 from jobs.kinds.base import Remark
 from jobs.models import Job
 from jobs.queries.forecast import Forecast, forecasts
-from jobs.services import line
 
 PRIORITIES: dict[str, int] = {
     "urgent": Job.Priority.URGENT,
@@ -195,60 +189,6 @@ def rows(
             )
         )
     return found
-
-
-def move(
-    user: AbstractBaseUser | AnonymousUser, job: Job, asked: Mapping[str, Any] | QueryDict
-) -> line.Move:
-    """Move a waiting job as ``asked``: ``to`` a step, or ``before`` or ``after`` another job's id.
-
-    Raises:
-        PermissionDenied: the job is not theirs.
-        jobs.services.line.NotMoved: it cannot be moved so.
-    """
-    check(user, "job.order", job)
-    found = line.move(
-        job.pk,
-        to=str(asked.get("to") or ""),
-        before=number_from(str(asked.get("before") or "")),
-        after=number_from(str(asked.get("after") or "")),
-        may_pass=allowed(user, "job.raise", job),
-    )
-    if found.was != found.now:
-        audit.record(user, "job.order", f"job {job.pk}", was=found.was, now=found.now)
-        dispatch.look()
-    return found
-
-
-def set_priority(user: AbstractBaseUser | AnonymousUser, job: Job, name: str) -> None:
-    """Give a waiting job another priority.
-
-    Raises:
-        PermissionDenied: the job is not theirs, or they may not let it come before others.
-        LaunchError: no priority is called so.
-        jobs.services.line.NotMoved: it does not wait any more.
-    """
-    check(user, "job.order", job)
-    priority = read_priority(name)
-    may_raise = allowed(user, "job.raise", job)
-    if priority < Job.Priority.NORMAL and not may_raise:
-        raise PermissionDenied("job.raise")
-    if changed := line.set_priority(job.pk, priority, may_pass=may_raise):
-        audit.record(user, "job.order", f"job {job.pk}", priority=name, jobs=changed)
-        dispatch.look()
-
-
-def set_quiet(user: AbstractBaseUser | AnonymousUser, job: Job, *, quiet: bool) -> None:
-    """Have a waiting job wait for a quiet host, or not.
-
-    Raises:
-        PermissionDenied: the job is not theirs.
-        jobs.services.line.NotMoved: it does not wait any more.
-    """
-    check(user, "job.order", job)
-    if line.set_quiet(job.pk, quiet=quiet):
-        audit.record(user, "job.order", f"job {job.pk}", quiet=quiet)
-        dispatch.look()
 
 
 def _may_launch_urgent(user: AbstractBaseUser | AnonymousUser) -> bool:

@@ -71,14 +71,20 @@ def page(name: str) -> Page:
         raise KeyError(name)
     chinese = ROOT / f"{name}.zh.md"
     is_chinese = (get_language() or "").startswith("zh") and chinese.is_file()
-    path = chinese if is_chinese else ROOT / f"{name}.md"
-    return _read(path, path.stat().st_mtime_ns, reverse("docs"))
+    english = ROOT / f"{name}.md"
+    page = _read(english, english.stat().st_mtime_ns, reverse("docs"))
+    if not is_chinese:
+        return page
+    ids = tuple(slug for slug, _ in page.sections)
+    return _read(chinese, chinese.stat().st_mtime_ns, reverse("docs"), ids)
 
 
 @lru_cache(maxsize=64)
-def _read(path: Path, _changed_ns: int, root: str) -> Page:
+def _read(path: Path, _changed_ns: int, root: str, ids: tuple[str, ...] = ()) -> Page:
+    """The page of a file. ``ids`` of its sections, if given, for links in any language."""
     tokens = _markdown.parse(path.read_text("utf-8"))
-    title, head, sections = "", 0, []
+    title, head = "", 0
+    sections: list[tuple[str, str]] = []
     taken: dict[str, int] = {}
     for index, token in enumerate(tokens):
         if token.type == "heading_open":
@@ -86,7 +92,8 @@ def _read(path: Path, _changed_ns: int, root: str) -> Page:
             if token.tag == "h1" and not title:
                 title, head = text, index + 3
                 continue
-            slug = _slug(text, taken)
+            is_known = token.tag == "h2" and len(sections) < len(ids)
+            slug = ids[len(sections)] if is_known else _slug(text, taken)
             token.attrSet("id", slug)
             if token.tag == "h2":
                 sections.append((slug, text))

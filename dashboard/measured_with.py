@@ -176,11 +176,13 @@ def _rounded(one: Mapping[str, float]) -> dict[str, str]:
     return {name: number(float(one[name])) for name in ("mean", "max")}
 
 
-def _beside_text(beside: Mapping[str, list[Any]]) -> str:
+def _beside_text(beside: Mapping[str, Any]) -> str:
     jobs = _(", ").join(f"#{pk}" for pk in beside["jobs"])
     names = _(", ").join(beside["deployments"])
+    chats = beside.get("chats")  # results of an older version do not tell
     told = [
         _("jobs %(jobs)s") % {"jobs": jobs} if jobs else "",
         _("deployments %(names)s") % {"names": names} if names else "",
+        _("chat answers: %(n)s") % {"n": chats} if chats else "",
     ]
     return _(", ").join(filter(None, told)) or _("nothing else of this dashboard")

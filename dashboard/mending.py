@@ -16,8 +16,10 @@ from django.utils.translation import gettext_lazy as _
 
 from dashboard.known_failures import view_of
 from dashboard.rights import allowed
+from jobs.dispatch import GONE
 from jobs.kinds import KINDS
 from jobs.models import Deployment, Job
+from jobs.queries.chains import chain_of
 
 # Ends that a retry may well survive: the same settings met another moment.
 _MAY_PASS = (
@@ -34,21 +36,6 @@ _ON_HOST = (
     *("host:disk_full", "policy:program", "policy:root", "policy:variable", "job:secret_gone"),
     *("work:not_found", "job:unreadable", "job:kind_unknown"),
 )
-# Kinds of job that make what was missing, by sentence or known failure.
-_MADE_BY = {
-    "calibration-data-missing": "prepare-datasets",
-    "dataset-missing": "prepare-datasets",
-    "archive-missing": "prepare-datasets",
-    "image-missing": "build-images",
-    "base-image-missing": "build-images",
-    "opencompass-packages": "prepare-opencompass",
-    "check:weights_missing": "prepare-weights",
-    "check:shard_missing": "prepare-weights",
-    "check:image_missing": "build-images",
-    "check:modification_missing": "apply-modification",
-    "check:modification_differs": "apply-modification",
-    "check:conda_env_missing": "prepare-opencompass",
-}
 _OF_DEPLOYMENT = (
     *("job:deployment_gone", "benchmark:no_request", "evaluate:no_question"),
     *("check:endpoint_silent", "connection-refused", "all-requests-failed"),
@@ -72,20 +59,42 @@ def actions(job: Job, user: AbstractBaseUser | AnonymousUser) -> list[Action]:
     """For a job that is over and did not succeed; none for others, and none that ``user`` may not.
 
     At most one is primary, and that one comes first: the fix where one is known, else a retry where
-    it can succeed, else other settings. None is, where somebody must see to the host first.
+    it can succeed, else other settings. None is, where somebody must see to the host first. The
+    retry of a job of a pipeline is that of the pipeline, with all that was cancelled for it.
     """
     if job.is_open or job.state == Job.State.SUCCEEDED or not allowed(user, "job.repeat", job):
         return []
     again = Action(str(_AGAIN), reverse("job-again", args=[job.pk]), "refresh", posts=True)
     edit = Action(str(_EDIT), form_address(job), "adjustments")
-    fix = _fix(job, user)
+    fix, pipeline, server = _fix(job, user), _pipeline(job), server_down(job)
+    if server is not None and not (pipeline and server.job.chain == job.chain):
+        restart = _restart(server, user)
+        if _cause(job) in _OF_DEPLOYMENT or _may_pass(job):
+            return [_first(restart), edit]
+        return [_first(fix or edit), restart, *([edit] if fix else [])]
+    retries = [pipeline, again] if pipeline else [again]
+    if not can_run_again(job):
+        retries.remove(again)
+    if pipeline and (_is_dead(job) or server is not None):
+        return [_first(pipeline), *([fix] if fix else []), edit]
     if fix is not None:
-        return [_first(fix), edit] if _is_dead(job) else [_first(fix), again, edit]
-    if _may_pass(job):
-        return [_first(again), edit]
+        return [_first(fix), *retries, edit]
+    if retries and _may_pass(job):
+        return [_first(retries[0]), *retries[1:], edit]
     if is_for_host(job):
-        return [again, edit]
-    return [_first(edit), again]
+        return [*retries, edit]
+    return [_first(edit), *retries]
+
+
+def can_run_again(job: Job) -> bool:
+    """Whether its very plan can run: what it works on is there, and the server that it uses up."""
+    return not _is_dead(job) and server_down(job) is None
+
+
+def server_down(job: Job) -> Deployment | None:
+    """The deployment that the job works on, where that serves no more."""
+    found = _used(job)
+    return found if found is not None and found.state in GONE else None
 
 
 def form_address(job: Job) -> str:
@@ -105,6 +114,8 @@ def _first(action: Action) -> Action:
 
 
 def _may_pass(job: Job) -> bool:
+    if job.sentence_id == "job:deployment_gone":
+        return True
     if job.state in (Job.State.CANCELLED, Job.State.LOST):
         return job.sentence_id != "job:given_up" and not _is_dead(job)
     known = view_of(job)
@@ -125,23 +136,57 @@ def _fix(job: Job, user: AbstractBaseUser | AnonymousUser) -> Action | None:
     if job.sentence_id == "job:secret_gone" and allowed(user, "secret.manage"):
         address = f"{reverse('secret-list')}?{urlencode({'name': said.get('name', '')})}"
         return Action(gettext("Open secrets"), address, "lock")
-    known = view_of(job)
-    cause = known.id if known else job.sentence_id
+    cause = _cause(job)
+    if cause == "job:deployment_gone" and server_down(job) is None:
+        return None  # it is up again
     if cause in _OF_DEPLOYMENT:
         return _deployment(job)
-    made_by = _MADE_BY.get(cause, "")
-    if made_by in KINDS and made_by != job.kind:
-        words = gettext("Open the form “%(kind)s”") % {"kind": gettext(KINDS[made_by].title)}
+    mender = next((kind for kind in KINDS.values() if cause in kind.mends), None)
+    if mender and mender.name != job.kind:
+        words = gettext("Open the form “%(kind)s”") % {"kind": gettext(mender.title)}
+        address = reverse("launch-form", args=[mender.name])
         query = urlencode({"host": job.host.name})
-        return Action(words, f"{reverse('launch-form', args=[made_by])}?{query}", "player-play")
+        return Action(words, f"{address}?{query}", "player-play")
     return None
 
 
-def _deployment(job: Job) -> Action | None:
+def _cause(job: Job) -> str:
+    known = view_of(job)
+    return known.id if known else job.sentence_id
+
+
+def _used(job: Job) -> Deployment | None:
     ref = job.inputs.get("deployment") or {}
     wanted = Q(pk=ref["id"]) if ref.get("id") else Q(job=ref.get("job") or 0)
-    found = Deployment.objects.filter(wanted).only("name").first()
-    if found is None:
+    return Deployment.objects.filter(wanted).select_related("job").first() if ref else None
+
+
+def _deployment(job: Job) -> Action | None:
+    found = _used(job)
+    return None if found is None else _open(found)
+
+
+def _open(server: Deployment) -> Action:
+    words = gettext("Open deployment %(name)s") % {"name": server.name}
+    return Action(words, reverse("deployment-detail", args=[server.pk]), "server-2")
+
+
+def _restart(server: Deployment, user: AbstractBaseUser | AnonymousUser) -> Action:
+    """Its page, for whom may not restart it, and where its job never started it."""
+    if server.job.state != Job.State.SUCCEEDED or not allowed(user, "deployment.restart", server):
+        return _open(server)
+    words = gettext("Restart %(name)s") % {"name": server.name}
+    return Action(words, reverse("deployment-restart", args=[server.pk]), "refresh", posts=True)
+
+
+def _pipeline(job: Job) -> Action | None:
+    """Start its pipeline again; None for one that was started again since, or is of none."""
+    chain = chain_of(job.chain) if job.chain else None
+    if chain is None or len(chain.jobs) < 2 or chain.ending or chain.failed is None:
         return None
-    words = gettext("Open deployment %(name)s") % {"name": found.name}
-    return Action(words, reverse("deployment-detail", args=[found.pk]), "server-2")
+    if job.pk not in {one.pk for one in chain.broken}:
+        return None
+    words = gettext("Start the pipeline again from here")
+    if chain.failed.pk != job.pk:
+        words = gettext("Start the pipeline again from #%(job)s") % {"job": chain.failed.pk}
+    return Action(words, reverse("pipeline-again", args=[chain.id]), "refresh", posts=True)

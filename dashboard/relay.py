@@ -118,7 +118,7 @@ async def _times(send: Send, turn_id: int, text: str) -> None:
     """Answer when bytes came, in milliseconds from the turn's start; null where nobody knows."""
     offsets = [_offset(part) for part in text.split(",")[:_MOST_OFFSETS]]
     found = await turns.times_at(turn_id, offsets)
-    told = {"ms": [None if each is None else round(each * 1000) for each in found]}
+    told = {"ms": [None if each is None else round(each * 1000, 3) for each in found]}
     headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": json.dumps(told).encode()})

@@ -30,7 +30,7 @@ def list_json(rows: Iterable[Result]) -> dict[str, Any]:
 def list_csv(rows: Sequence[Result]) -> HttpResponse:
     """The same as lines. Needs host, deployment and points."""
     lines = [(row, concurrency, metrics) for row in rows for concurrency, metrics in _lines(row)]
-    response = _csv(_table(lines))
+    response = as_csv(_table(lines))
     response["Content-Disposition"] = f'attachment; filename="results-{now():%Y-%m-%d}.csv"'
     return response
 
@@ -42,7 +42,7 @@ def result_json(page: ResultPage) -> dict[str, Any]:
     return {
         **_about(row),
         "identity": {"fingerprint": row.fingerprint, **row.identity},
-        "repeats": [other.pk for other in page.repeats if not other.disturbed],
+        "repeats": [other.pk for other in page.repeats if other.counts],
         "provenance": {**known.parts, "missing": list(known.missing)},
         "plan_sha256": row.job.plan_sha256,
         "artifact_sha256": page.artifact.sha256 if page.artifact else None,
@@ -56,27 +56,33 @@ def result_csv(page: ResultPage) -> HttpResponse:
     was asked of."""
     row = page.result
     if row.sort != Result.Sort.EVALUATION:
-        return _csv(_table([(row, c, metrics) for c, metrics in _lines(row)]))
-    fixed = _fixed(row)
+        return as_csv(_table([(row, c, metrics) for c, metrics in _lines(row)]))
+    about = fixed(row)
     rows = (
         [*map(answer.get, ANSWER_FIELDS), *map(answer["detail"].get, _ANSWER_DETAILS)]
         for answer in answer_rows(row)
     )
-    head = [*ANSWER_FIELDS, *_ANSWER_DETAILS, *fixed]
-    return _csv([head, *([*answer, *fixed.values()] for answer in rows)])
+    head = [*ANSWER_FIELDS, *_ANSWER_DETAILS, *about]
+    return as_csv([head, *([*answer, *about.values()] for answer in rows)])
 
 
 def unit_head(name: str) -> str:
     """A metric's name with its unit: "ttft_p50_ms [ms]"; a share is from 0 to 1."""
+    unit = unit_name(name)
+    return f"{name} [{unit}]" if unit else name
+
+
+def unit_name(name: str) -> str:
+    """A metric's unit in an export, "" without one; a share is from 0 to 1."""
     unit = METRICS[name].unit
-    return f"{name} [{'share' if unit == '%' else unit}]" if unit else name
+    return "share" if unit == "%" else unit
 
 
 def _about(row: Result) -> dict[str, Any]:
-    return {**_fixed(row), "metrics": row.metrics, "remarks": row.remarks}
+    return {**fixed(row), "metrics": row.metrics, "remarks": row.remarks}
 
 
-def _fixed(row: Result) -> dict[str, Any]:
+def fixed(row: Result) -> dict[str, Any]:
     """What a number is of: columns of a CSV, fields of a JSON."""
     return {
         "result": row.pk,
@@ -91,6 +97,7 @@ def _fixed(row: Result) -> dict[str, Any]:
         **{f"asked_{name}": row.asked.get(name, "") for name in _LENGTHS},
         "simulated": row.simulated,
         "disturbed": row.disturbed,
+        "incomplete": row.incomplete,
         "flags": " ".join(remark["id"] for remark in row.remarks),
         "identity": row.fingerprint,
         "by": row.created_by.get_username() if row.created_by else "",
@@ -116,17 +123,18 @@ def _table(lines: Sequence[tuple[Result, Any, dict[str, Any]]]) -> list[list[Any
     ]
     if not lines:
         return []
-    head = [*_fixed(lines[0][0]), "concurrency", *map(unit_head, names)]
+    head = [*fixed(lines[0][0]), "concurrency", *map(unit_head, names)]
     return [
         head,
         *(
-            [*_fixed(row).values(), concurrency, *(metrics.get(name, "") for name in names)]
+            [*fixed(row).values(), concurrency, *(metrics.get(name, "") for name in names)]
             for row, concurrency, metrics in lines
         ),
     ]
 
 
-def _csv(rows: Iterable[Sequence[Any]]) -> HttpResponse:
+def as_csv(rows: Iterable[Sequence[Any]]) -> HttpResponse:
+    """Rows as a CSV that spreadsheets read right."""
     response = HttpResponse(content_type="text/csv; charset=utf-8")
     response.write("\ufeff")  # without it Excel takes UTF-8 for the system's own encoding
     writer = csv.writer(response)

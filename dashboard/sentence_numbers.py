@@ -9,12 +9,12 @@ from dashboard.formats import counted, measured, percent
 
 # Arguments that are numbers: how each is formatted. What is no number stays as it is.
 _NUMBERS: dict[str, Callable[[float], str]] = {
-    **dict.fromkeys(("output_tokens_per_s", "total_tokens_per_s", "seconds"), measured),
+    **dict.fromkeys(("output_tokens_per_s", "total_tokens_per_s", "seconds", "load"), measured),
     **dict.fromkeys(("accuracy", "macro", "weighted"), lambda share: percent(share / 100)),
     **dict.fromkeys(
         (
             *("failed", "total", "questions", "requests", "cut", "unscored", "empty"),
-            *("asked", "measured", "max_tokens", "tokens", "hours"),
+            *("asked", "measured", "max_tokens", "tokens", "hours", "chats", "running"),
         ),
         counted,
     ),

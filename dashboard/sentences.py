@@ -16,6 +16,8 @@ from django.utils.translation import gettext_lazy as _
 from dashboard.formats import joined, number
 from dashboard.guide_sentences import GUIDE_SENTENCES
 from dashboard.known_failures import words_of
+from dashboard.length_sentences import LENGTH_SENTENCES
+from dashboard.result_sentences import RESULT_SENTENCES
 from dashboard.sentence_numbers import number_texts
 from dashboard.states import STATES
 from dashboard.wait_sentences import WAIT_SENTENCES, server_names, to_stop
@@ -125,10 +127,10 @@ SENTENCES: dict[str, str | Promise] = {
         "%(output_tokens_per_s)s output tokens/s at best, at concurrency %(concurrency)s."
     ),
     "benchmark:no_request": _("The tool ended well, but no request did: %(failed)s failed."),
-    "benchmark:no_token": _("The requests ended well, but EvalScope saw no token in any answer."),
+    "benchmark:no_token": _("The requests ended well, but the tool saw no token in any answer."),
     "benchmark:no_stream": _(
-        "Asked without a stream, for EvalScope reads no stream of bare JSON: the time to the first "
-        "token and between tokens was not measured."
+        "Asked without a stream, for this server's is bare JSON, which the tool does not read: the "
+        "time to the first token and between tokens was not measured."
     ),
     "benchmark:failed_requests": _(
         "%(failed)s of %(total)s requests failed at concurrency %(concurrency)s."
@@ -167,27 +169,7 @@ SENTENCES: dict[str, str | Promise] = {
     "benchmark:no_figures": _("The tool ended well, but printed no figures."),
     "benchmark:no_server": _("Measured in the engine itself, without a server and its requests."),
     "benchmark:not_measured": _("Not measured: concurrency %(concurrency)s."),
-    "lengths:output_ended": _(
-        "Answers have %(measured)s tokens on average at concurrency %(concurrency)s; "
-        "%(asked)s were asked for. The model may end its answers: the benchmark sends no "
-        "ignore_eos."
-    ),
-    "lengths:output_cut": _(
-        "Answers have %(measured)s tokens on average at concurrency %(concurrency)s; "
-        "%(asked)s were asked for. ignore_eos was sent: check the engine's limit of output tokens."
-    ),
-    "lengths:output_long": _(
-        "Answers have %(measured)s tokens on average at concurrency %(concurrency)s; "
-        "%(asked)s were asked for. Benchmark and engine may count tokens differently."
-    ),
-    "lengths:input": _(
-        "Prompts have %(measured)s tokens on average at concurrency %(concurrency)s; "
-        "%(asked)s were asked for. Prompts are made of whole lines or words: their length varies."
-    ),
-    "result:beside_jobs": _("The host was not quiet: other jobs ran beside it, %(jobs)s."),
-    "result:beside_deployments": _(
-        "The host was not quiet: other deployments were up beside it, %(names)s."
-    ),
+    **LENGTH_SENTENCES,
     "evaluate:done": _("%(accuracy)s %% of %(questions)s questions right."),
     "evaluate:no_question": _(
         "The tool ended well, but none of %(questions)s questions was scored."
@@ -226,6 +208,7 @@ SENTENCES: dict[str, str | Promise] = {
     "evaluate:few_questions": _("Only %(questions)s questions: the interval is wide."),
     # Why a job waits and when it may start (jobs.dispatch, jobs.queries.forecast).
     **WAIT_SENTENCES,
+    **RESULT_SENTENCES,
     # What a host finds before a job starts (jobs.host.checks): what holds, and what to do if not.
     "check:avx512": _("AVX-512: %(cpu)s has it."),
     "check:avx512_missing": _("%(cpu)s has no AVX-512: choose the image that ends in _noavx."),
@@ -441,6 +424,7 @@ _WORDS: dict[str, Callable[[str], str]] = {
     "input": asset_word,
     "host": host_word,
     "title": phrase,
+    "label": phrase,
     "what": lambda text: gettext(text) if text else "",
 }
 

@@ -7,11 +7,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from dashboard.formats import joined
+from jobs.kinds import KINDS
 from jobs.models import Job
 from jobs.queries.silence import silent_since
-
-# What they do is bring something: silence there is a line that stalls.
-_BRING = ("prepare", "build-images")
 
 
 def silence_words(job: Job) -> str:
@@ -25,7 +23,8 @@ def silence_words(job: Job) -> str:
         "Nothing new came for %(minutes)s minutes.",
         minutes,
     ) % {"minutes": minutes}
-    if job.kind.startswith(_BRING):
+    kind = KINDS.get(job.kind)
+    if kind and kind.brings:
         todo = _(
             "It goes on by itself should the other side answer again; else cancel it and run it "
             "again: what is here already is kept."

@@ -37,15 +37,12 @@ _PROGRESS: dict[str, str | Promise] = {
     "layers": _("layers"),
     "steps": _("steps"),
 }
-# Plans name their steps for scripts; people read what a step does.
+# Plans name their steps for scripts; people read what a step does. Kinds have words of their own.
 _STEPS: dict[str, str | Promise] = {
     "create": pgettext_lazy("step", "create"),
     "install": pgettext_lazy("step", "install"),
     "verify": pgettext_lazy("step", "verify"),
     "fetch": pgettext_lazy("step", "fetch"),
-    "torch": pgettext_lazy("step", "install PyTorch"),
-    "name": pgettext_lazy("step", "give its second name"),
-    "quantise": pgettext_lazy("step", "quantise"),
     "unpack": pgettext_lazy("step", "unpack"),
     "check": pgettext_lazy("step", "check"),
     "serve": pgettext_lazy("step", "serve"),
@@ -53,29 +50,9 @@ _STEPS: dict[str, str | Promise] = {
     "measure": pgettext_lazy("step", "measure"),
     "ask": pgettext_lazy("step", "ask"),
     "download": pgettext_lazy("step", "download"),
-    "show": pgettext_lazy("step", "show what changes"),
-    "apply": pgettext_lazy("step", "apply"),
-    "undo": pgettext_lazy("step", "undo"),
-    "download-core": pgettext_lazy("step", "download core"),
-    "download-math": pgettext_lazy("step", "download MATH"),
-    "unpack-core": pgettext_lazy("step", "unpack core"),
-    "unpack-math": pgettext_lazy("step", "unpack MATH"),
     "clone": pgettext_lazy("step", "clone"),
     "checkout": pgettext_lazy("step", "check out"),
-    "build-base": pgettext_lazy("step", "build base image"),
-    "build-vacc": pgettext_lazy("step", "build VACC image"),
-    "pull": pgettext_lazy("step", "pull"),
-    "inspect": pgettext_lazy("step", "inspect"),
-    "install-modelscope": pgettext_lazy("step", "install ModelScope"),
-    "note": pgettext_lazy("step", "note what is there"),
-    "compile": pgettext_lazy("step", "compile"),
-    "configure": pgettext_lazy("step", "configure"),
-    "container": pgettext_lazy("step", "start container"),
-    "plug-in": pgettext_lazy("step", "import plug-in"),
-    "folder": pgettext_lazy("step", "make folder"),
-    "dry-run": pgettext_lazy("step", "dry run"),
-    "evaluate": pgettext_lazy("step", "evaluate"),
-    "collect": pgettext_lazy("step", "collect"),
+    **{name: words for kind in KINDS.values() for name, words in kind.steps.items()},
 }
 # Titles of jobs that prepare, and phrases in those of others and in labels.
 _TITLES = frozenset(

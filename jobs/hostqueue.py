@@ -51,11 +51,6 @@ def send_check(host: str, check_id: int) -> None:
     _send(host, "host.check", check_id)
 
 
-def send_probe(host: str) -> None:
-    """Report the host's facts anew."""
-    _send(host, "host.probe")
-
-
 def broker_url(redis_url: str) -> str:
     """Celery's spelling of a Redis address: ``unix:///path?db=1`` is ``redis+socket:///path?virtual_host=1``."""
     parts = urlsplit(redis_url)

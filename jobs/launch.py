@@ -28,6 +28,7 @@ from jobs.messages import messages
 from jobs.models import Deployment, Host, Job, JobStep
 from jobs.models.jobs import last_place
 from jobs.plans import Plan
+from jobs.queries.deployments import deployment_down
 from jobs.queries.slots import by_hand, slots_of
 from jobs.queries.targets import target_of
 from jobs.services import confirmations, lifecycle, line, secrets
@@ -109,7 +110,9 @@ def launch(
         draft.priority, draft.repeats = priority, repeats
         draft.confirmed = storable(confirmations.about(seen.plan, confirmed))
         first = _missing_environments(chosen, seen.params, target)
-        return create(draft, host, user, chain=chain, after=after, environments=first)
+        return create(
+            draft, host, user, chain=chain, after=after, environments=first, target=target
+        )
 
 
 def draft_of(kind: Kind, seen: Preview, target: Target) -> Job:
@@ -193,7 +196,7 @@ def run_again(job_id: int, user: AbstractBaseUser | None, *, may_raise: bool = F
         draft = repeat_of(old, params, may_raise=may_raise)
         draft.inputs = inputs_still_there(old)
         first = environments_of(old, kind, params, target)
-        return create(draft, old.host, user, environments=first)
+        return create(draft, old.host, user, environments=first, target=target)
 
 
 def repeat_of(old: Job, params: BaseModel, *, may_raise: bool) -> Job:
@@ -256,14 +259,15 @@ def _preview(kind: Kind, raw: Mapping[str, Any], host: Host, target: Target) -> 
         return Preview(params=params, errors={"": _("This host cannot do such work.")})
     errors = not_offered(kind, params, target)
     if errors:
-        return Preview(params=params, errors=errors)
+        return Preview(params=params, errors=_of_servers_down(kind, params, host, errors))
     try:
         plan = kind.plan(params, target)
         secrets.check(plan, given)
         refs = kind.inputs(params, target)
         will_add = _missing_environments(kind, params, target)
     except LaunchError as error:
-        return Preview(params=params, errors={error.field: str(error)})
+        found = _of_servers_down(kind, params, host, {error.field: str(error)})
+        return Preview(params=params, errors=found)
     values, open_slots = slots_of(plan, refs, host, target)
     offered = by_hand(target) | {name: value for name, value in open_slots.items() if value}
     return Preview(
@@ -275,6 +279,22 @@ def _preview(kind: Kind, raw: Mapping[str, Any], host: Host, target: Target) -> 
         will_add=will_add,
         guide=against_guide(kind, params, target, plan),
     )
+
+
+def _of_servers_down(
+    kind: Kind, params: BaseModel, host: Host, errors: Mapping[str, str]
+) -> dict[str, str]:
+    """``errors``, with the name of a deployment that was chosen and serves no more."""
+    found = dict(errors)
+    for name in errors.keys() & kind.Params.model_fields.keys():
+        extra = kind.Params.model_fields[name].json_schema_extra
+        if not isinstance(extra, dict) or extra.get("asset") != "deployment":
+            continue
+        down = deployment_down(host.name, str(getattr(params, name)))
+        if down is not None:
+            words = _("%(name)s is not running. Restart it, or choose another deployment.")
+            found[name] = words % {"name": down.name}
+    return found
 
 
 def settled(kind: Kind, raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -400,8 +420,12 @@ def create(
     environments: Sequence[str],
     chain: uuid.UUID | None = None,
     after: Iterable[Job] = (),
+    target: Target | None = None,
 ) -> Job:
-    """Write the job, its steps, its deployment and its predecessors."""
+    """Write the job, its steps, its deployment and its predecessors.
+
+    ``target`` is the host as it is known already, with what its open jobs promise.
+    """
     line.check_length(host)
     if environments and chain is None:
         chain = uuid.uuid4()
@@ -411,7 +435,9 @@ def create(
         first = launch("prepare", raw, host=host, user=user, chain=chain, priority=draft.priority)
         before.add(first.pk)
     before |= {ref["job"] for ref in draft.inputs.values() if "job" in ref and "id" not in ref}
-    before |= _open_environment_jobs(draft, host)
+    # What was launched just now is promised too.
+    known = target_of(host) if environments or target is None else target
+    before |= _open_environment_jobs(draft, known)
     draft.host, draft.created_by_id, draft.chain = host, user.pk if user else None, chain
     draft.sentence_id = "job:queued"
     # Thought of before what it needs, and made after it.
@@ -430,9 +456,9 @@ def create(
     return draft
 
 
-def _open_environment_jobs(draft: Job, host: Host) -> set[int]:
+def _open_environment_jobs(draft: Job, target: Target) -> set[int]:
     """Jobs that are preparing what this one needs."""
-    kind, target = KINDS[draft.kind], target_of(host)
+    kind = KINDS[draft.kind]
     needs = kind.needs(kind.Params.model_validate(draft.params), target)
     refs = [environment_of(need.environment, target) for need in needs]
     return {ref.job for ref in refs if ref is not None and ref.id is None and ref.job}

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from pydantic import ValidationError
 
+_NO_NUMBER = ("int_parsing", "int_from_float")
 _SHOWN = 40  # characters of a value that is quoted
 _NAME = gettext_lazy(
     "Begin with a letter or digit; then letters, digits, dots, dashes and underscores."
@@ -74,6 +75,8 @@ def messages(error: ValidationError) -> dict[str, str]:
         if of_value:
             quoted = {"value": str(item.get("input"))[:_SHOWN], "wrong": message_of(item)}
             before.append(_("“%(value)s”: %(wrong)s") % quoted)
+            if item["type"] in _NO_NUMBER:
+                before.append(_("Separate several values with commas, such as 1, 2, 4."))
         elif not before:  # that too few are left is no news where some are wrong
             before.append(message_of(item))
     return {field: " ".join(words) for field, words in found.items()}
@@ -100,15 +103,22 @@ def message_of(item: Mapping[str, Any]) -> str:
         "float_parsing": _("A number."),
         "literal_error": _("One of %(expected)s."),
         "extra_forbidden": _("This kind of job has no such field."),
-        "too_short": _("At least %(min_length)s is needed."),
+        "too_short": _("Enter one value, or several with commas between them."),
         "too_long": _("At most %(max_length)s values."),
         "string_too_long": _("At most %(max_length)s characters."),
         "reserved_id": _("The dashboard has a page of this name; choose another id."),
     }
     if item["type"] == "string_pattern_mismatch":
         return str(PATTERNS.get(str(limits.get("pattern")), _("Not in the form that is wanted.")))
+    if _is_nan(item.get("input")):
+        return words["float_parsing"]
     text = words.get(item["type"])
     return text % limits if text else str(item["msg"]).removeprefix("Value error, ")
+
+
+def _is_nan(value: Any) -> bool:
+    """A word that Python takes for a number, and that no limit holds."""
+    return str(value).strip().lower().lstrip("+-") == "nan"
 
 
 def _field(item: Mapping[str, Any]) -> str:

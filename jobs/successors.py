@@ -33,9 +33,10 @@ def next_steps(job: Job) -> list[NextStep]:
         return []
     kind = KINDS[job.kind]
     try:
-        names = kind.successors(kind.Params.model_validate(job.params))
+        own = kind.successors(kind.Params.model_validate(job.params))
     except ValidationError:  # launched by an older version of the kind
         return []
+    names = [*own, *(one.name for one in KINDS.values() if kind.name in one.follows)]
     asset = _asset_of(job)
     target = target_of(job.host) if names else None
     found = (_step(KINDS[name], asset, job, target) for name in names if target is not None)

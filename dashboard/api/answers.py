@@ -145,9 +145,11 @@ class SetStanding(Answer):
     correct: Number
     share: float | None
     interval: list[float] | None = Field(description="95 % interval of the share: low, high")
+    partial: bool = Field(description="of all sets together, while one of them has not begun")
     cut: int
     errors: int
     questions_per_minute: float | None
+    left_s: int | None
 
 
 class Accuracy(SetStanding):
@@ -266,12 +268,16 @@ class ResultAnswer(Answer):
     label: str
     what: str
     tool: str
-    metrics: dict[str, Any] = Field(description="metric → value, in the unit that its name ends in")
+    metrics: dict[str, Any] = Field(
+        description="at the concurrency of the highest output rate; a name ends in its unit"
+    )
+    totals: dict[str, Any] = Field(description="metrics over all concurrencies")
     asked: dict[str, Any] = Field(description="tokens of a request as asked for; {} if none were")
     measured: dict[str, Any] = Field(description="tokens of a request as they were, means")
     beside: Any = Field(description="what else ran on the host; null where nobody wrote it down")
     remarks: list[str]
     disturbed: bool
+    incomplete: bool
     simulated: bool
     created_by: str | None
     created_at: Time
@@ -311,6 +317,7 @@ class WholeResult(ResultAnswer):
     identity: dict[str, Any]
     repeats: list[int]
     disturbed_repeats: list[int]
+    incomplete_repeats: list[int]
     provenance: dict[str, Any]
     points: list[Point]
     sets: list[SetScore]

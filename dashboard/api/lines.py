@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 from ninja import Router
 
-from dashboard import line_view
+from dashboard import line_actions
 from dashboard.api import shapes
 from dashboard.api.answers import Queue, WholeJob, answers
 from dashboard.api.asked import MoveAsked, PriorityAsked, QuietAsked
@@ -48,7 +48,7 @@ def read_queue(request: HttpRequest, name: str) -> dict[str, Any]:
 def move_job(request: HttpRequest, job_id: int, asked: MoveAsked | None = None) -> dict[str, Any]:
     """One step, to an end, or before or after another job."""
     job = find_job(job_id)
-    line_view.move(request.user, job, asked.model_dump() if asked else {})
+    line_actions.move(request.user, job, asked.model_dump() if asked else {})
     return whole_job_answer(job_id)
 
 
@@ -64,7 +64,7 @@ def set_priority(
 ) -> dict[str, Any]:
     """Only an administrator lets it come before those of others."""
     job = find_job(job_id)
-    line_view.set_priority(request.user, job, asked.priority if asked else "")
+    line_actions.set_priority(request.user, job, asked.priority if asked else "")
     return whole_job_answer(job_id)
 
 
@@ -78,5 +78,5 @@ def set_priority(
 def set_quiet(request: HttpRequest, job_id: int, asked: QuietAsked | None = None) -> dict[str, Any]:
     """A waiting job starts only when nothing else runs on its host, or whenever there is room."""
     job = find_job(job_id)
-    line_view.set_quiet(request.user, job, quiet=asked.quiet if asked else False)
+    line_actions.set_quiet(request.user, job, quiet=asked.quiet if asked else False)
     return whole_job_answer(job_id)

@@ -29,6 +29,8 @@ from jobs.queries.running_accuracy import Standing, standings
 from jobs.queries.set_scores import set_groups
 from jobs.services.intake import log_key
 
+_OF_ALL = "_all"  # how the names of such metrics end
+
 
 def job(row: Job) -> dict[str, Any]:
     """One line of a list of jobs. Needs ``host`` and ``created_by``."""
@@ -112,10 +114,13 @@ def _standing(one: Standing) -> dict[str, Any]:
         "scored": one.scored,
         "correct": one.right,
         "share": share.value if share else None,
-        "interval": [share.low, share.high] if share else None,
+        # 95 %; of all sets only when each has begun: before, they are no sample of the whole.
+        "interval": [share.low, share.high] if share and not one.is_partial else None,
+        "partial": one.is_partial,
         "cut": one.cut,
         "errors": one.errors,
         "questions_per_minute": one.per_minute,
+        "left_s": None if one.left_s is None else round(one.left_s),
     }
 
 
@@ -183,7 +188,13 @@ def result(row: Result) -> dict[str, Any]:
         "label": row.label,
         "what": row.what,
         "tool": row.tool,
-        "metrics": row.metrics,
+        # Of the concurrency with the highest output rate; ``totals`` are of all concurrencies.
+        "metrics": {name: row.metrics[name] for name in row.metrics if not name.endswith(_OF_ALL)},
+        "totals": {
+            name.removesuffix(_OF_ALL): row.metrics[name]
+            for name in row.metrics
+            if name.endswith(_OF_ALL)
+        },
         # Tokens of a request, as asked for and as they were (means); {} where there is none.
         "asked": row.asked,
         "measured": measured(row.metrics),
@@ -191,6 +202,7 @@ def result(row: Result) -> dict[str, Any]:
         "beside": row.surroundings.get("beside"),
         "remarks": [sentence(remark["id"], remark["args"]) for remark in row.remarks],
         "disturbed": row.disturbed,
+        "incomplete": row.incomplete,
         "simulated": row.simulated,
         "created_by": row.created_by.get_username() if row.created_by else None,
         "created_at": _time(row.created_at),
@@ -200,12 +212,14 @@ def result(row: Result) -> dict[str, Any]:
 def whole_result(row: Result) -> dict[str, Any]:
     """A result with its points and answers, its identity, repeats and provenance."""
     known = provenance(row)
+    uncounted = [run for run in repeats_of(row, uncounted=True) if not run.counts]
     return {
         **result(row),
         "identity": {"fingerprint": row.fingerprint, **row.identity},
-        # Ids of the results that count as repeats; those that were disturbed count for nothing.
+        # Ids of the results that count as repeats; disturbed and incomplete ones count for nothing.
         "repeats": [repeat.pk for repeat in repeats_of(row)],
-        "disturbed_repeats": [run.pk for run in repeats_of(row, disturbed=True) if run.disturbed],
+        "disturbed_repeats": [run.pk for run in uncounted if run.disturbed],
+        "incomplete_repeats": [run.pk for run in uncounted if run.incomplete],
         "provenance": {**known.parts, "missing": list(known.missing)},
         "points": [
             {

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from math import sqrt
 from typing import Any
 
+import plotly.graph_objects as go
 from django.utils.translation import gettext as _
 
-from dashboard.charts.series import COLOURS, SYMBOLS
+from dashboard.charts.series import COLOURS, INK, SYMBOLS
 from jobs.queries.results import Category
 from jobs.queries.statistics import Interval
 
@@ -22,29 +23,41 @@ def height(categories: Sequence[Category], pooled: Interval | None) -> int:
     return _FRAME_PX + ROW_PX * (len(categories) + (pooled is not None))
 
 
-def figure(categories: Sequence[Category], pooled: Interval | None) -> dict[str, Any]:
-    """A forest: a row a category, the whole set as a diamond below them."""
-    names = [_short(category.name) for category in categories]
-    data = [_row(names, [c.share for c in categories], [c.questions for c in categories])]
+def figure(categories: Sequence[Category], pooled: Interval | None) -> go.Figure:
+    """A forest: a row a category, the whole set as a diamond below them.
+
+    Rows in: a category's share of right answers with its interval, each from 0 to 1, and how many
+    questions it has; ``pooled`` is that of the whole set. The figure is in per cent.
+    """
+    names = [category.name for category in categories]
+    shares, counts = [c.share for c in categories], [c.questions for c in categories]
+    data = [_row(_("right"), names, shares, counts)]
     if pooled is not None:
-        whole = _row([_("all")], [pooled], [0])
-        whole["marker"] = {"color": "$ink", "symbol": "diamond", "size": 12}
-        whole["error_x"]["color"] = "$ink"
+        whole = _row(_("all"), [_("all")], [pooled], [0])
+        whole["marker"] = {"color": INK, "symbol": "diamond", "size": 12}
+        whole["error_x"]["color"] = INK
         data.append(whole)
-    return {
-        "data": data,
-        "layout": {
-            "showlegend": False,
-            "hovermode": "closest",
-            "margin": {"l": 150, "r": 16, "t": 8, "b": 44},
-            "xaxis": {
-                "title": {"text": _("right, %, with the 95 % interval")},
-                "range": [0, 100],
-                "showgrid": True,
-            },
-            "yaxis": {"autorange": "reversed", "dtick": 1, "showgrid": False, "fixedrange": True},
+    layout = {
+        # For the table: what a row is.
+        "meta": {"rows": _("Data set") if any(c.is_set for c in categories) else _("Category")},
+        "showlegend": False,
+        "hovermode": "closest",
+        "margin": {"l": 150, "r": 16, "t": 8, "b": 44},
+        "xaxis": {
+            "title": {"text": _("right, %, with the 95 % interval")},
+            "range": [0, 100],
+            "showgrid": True,
+        },
+        "yaxis": {
+            "autorange": "reversed",
+            # By their whole names: two that are cut to the same letters are two rows.
+            "tickvals": [name for trace in data for name in trace["y"]],
+            "ticktext": [_short(name) for trace in data for name in trace["y"]],
+            "showgrid": False,
+            "fixedrange": True,
         },
     }
+    return go.Figure(data, layout)
 
 
 def _short(name: str) -> str:
@@ -52,13 +65,13 @@ def _short(name: str) -> str:
     return name if len(name) <= _NAME else f"{name[: _NAME // 2]}…{name[1 - _NAME // 2 :]}"
 
 
-def _row(names: list[str], shares: list[Interval], counts: list[int]) -> dict[str, Any]:
+def _row(name: str, names: list[str], shares: list[Interval], counts: list[int]) -> dict[str, Any]:
     return {
         "type": "scatter",
         "mode": "markers",
         "x": [100 * share.value for share in shares],
         "y": names,
-        "name": _("right"),
+        "name": name,
         "error_x": {
             "type": "data",
             "symmetric": False,

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import plotly.graph_objects as go
 from django.utils.translation import gettext as _
 
 from dashboard.charts.live import CLOCK_TICKS, MAX_POINTS, Series, milliseconds
+from dashboard.charts.series import BAND, COLOURS
 from jobs.queries.points import Sample
 from jobs.queries.statistics import wilson
 from jobs.services.scores import counts_of
@@ -15,8 +17,13 @@ from jobs.services.scores import counts_of
 NAMES = ("low", "high", "accuracy")
 
 
-def series(samples: Sequence[Sample]) -> dict[str, Series]:
-    """Per cent by the name of the series; a sample without a scored question has no point."""
+def series(samples: Sequence[Sample], interval_from: float | None = 0.0) -> dict[str, Series]:
+    """What the page appends to :func:`figure`: per cent by the name of the series.
+
+    Rows in: counts of the run at a moment (seconds since the epoch), oldest first. A sample without
+    a scored question has no point; there are at most ``MAX_POINTS``, the last sample always.
+    The interval begins at ``interval_from`` (seconds since the epoch); None: there is none yet.
+    """
     found: dict[str, Series] = {name: {"t": [], "y": []} for name in NAMES}
     counted = [(at, counts_of(values)) for at, values in samples]
     scored = [sample for sample in counted if sample[1]["scored"] >= 1]
@@ -25,23 +32,29 @@ def series(samples: Sequence[Sample]) -> dict[str, Series]:
     kept = [sample for place, sample in enumerate(reversed(scored)) if place % step == 0]
     for at, counts in reversed(kept):
         share = wilson(counts["right"], int(counts["scored"]))
-        for name, value in zip(NAMES, (share.low, share.high, share.value), strict=True):
+        has_interval = interval_from is not None and at >= interval_from
+        shown = {"accuracy": share.value}
+        shown |= {"low": share.low, "high": share.high} if has_interval else {}
+        for name, value in shown.items():
             found[name]["t"].append(milliseconds(at))
             found[name]["y"].append(round(100 * value, 3))
     return found
 
 
-def figure() -> dict[str, Any]:
-    """The empty figure: the page appends what it reads. Each trace's ``meta`` is its series."""
-    edge = {"width": 0, "color": "$d1", "shape": "hv"}
+def figure() -> go.Figure:
+    """The empty figure, per cent over time: the page appends what it reads.
+
+    Each trace's ``meta`` is its series.
+    """
+    edge = {"width": 0, "color": COLOURS[0], "shape": "hv"}
     data = [
         _trace("low", _("interval, low"), edge),
         _trace("high", _("interval, high"), edge)
-        | {"fill": "tonexty", "fillcolor": "$band", "hoverinfo": "skip"},
-        _trace("accuracy", _("accuracy"), {"width": 2, "color": "$d1", "shape": "hv"})
-        | {"mode": "lines+markers", "marker": {"size": 4, "color": "$d1"}},
+        | {"fill": "tonexty", "fillcolor": BAND, "hoverinfo": "skip"},
+        _trace("accuracy", _("accuracy"), {"width": 2, "color": COLOURS[0], "shape": "hv"})
+        | {"mode": "lines+markers", "marker": {"size": 4, "color": COLOURS[0]}},
     ]
-    layout: dict[str, Any] = {
+    layout = {
         "showlegend": False,
         "hovermode": "x unified",
         "margin": {"l": 44, "r": 12, "t": 8, "b": 26},
@@ -52,7 +65,7 @@ def figure() -> dict[str, Any]:
             "autorangeoptions": {"minallowed": 0, "maxallowed": 100},
         },
     }
-    return {"data": data, "layout": layout}
+    return go.Figure(data, layout)
 
 
 def _trace(name: str, title: str, line: dict[str, Any]) -> dict[str, Any]:

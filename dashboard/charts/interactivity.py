@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
+import plotly.graph_objects as go
 from django.utils.translation import gettext as _
 
-from dashboard.charts.series import Series, line
+from dashboard.charts.series import FAINT_INK, Series, line
 
 # A place for a number beside its point, best first: where its box begins, in pixels right of the
 # point and above it, as shares of the box.
@@ -24,8 +24,11 @@ _DIGIT_PX, _LINE_PX, _GAP_PX = 7, 13, 4
 Box = tuple[float, float, float, float]  # left, bottom, right, top
 
 
-def figure(all_series: Sequence[Series]) -> dict[str, Any]:
+def figure(all_series: Sequence[Series]) -> go.Figure:
     """Up and right is better; the numbers at the points are requests in flight.
+
+    Rows in: of each result ``tpot_p50_ms`` (ms a token; one over it is a user's rate, tok/s) and
+    ``output_tokens_per_s`` at each concurrency; a point needs both.
 
     A number that would lie on another, or on a point, stands elsewhere or is left out; what is
     hovered over always says it.
@@ -35,6 +38,8 @@ def figure(all_series: Sequence[Series]) -> dict[str, Any]:
     data = []
     for index, (series, rows) in enumerate(zip(all_series, rows_of, strict=True)):
         trace = line(index, series.name, [row[1] for row in rows], [row[2] for row in rows])
+        if series.disturbed:
+            trace["marker"]["symbol"] += "-open"
         placed = [next(places) for _row in rows]
         numbers = [str(row[0]) for row in rows]
         data.append(
@@ -45,26 +50,24 @@ def figure(all_series: Sequence[Series]) -> dict[str, Any]:
                 "textposition": [place or "top right" for place in placed],
                 "hovertext": numbers,
                 "cliponaxis": False,  # the number of the highest point
-                "textfont": {"size": 11, "color": "$ink-3"},
+                "textfont": {"size": 11, "color": FAINT_INK},
                 "hovertemplate": "%{hovertext}: %{y:.1f} tok/s, %{x:.1f} tok/s "
                 + _("a user")
                 + "<extra>%{fullData.name}</extra>",
             }
         )
-    return {
-        "data": data,
-        "layout": {
-            "showlegend": False,
-            "hovermode": "closest",
-            "margin": {"l": 50, "r": 20, "t": 14, "b": 40},
-            "xaxis": {
-                "title": {"text": _("tok/s a user (1 / TPOT p50)  →  better")},
-                "showgrid": True,
-                "rangemode": "tozero",
-            },
-            "yaxis": {"title": {"text": _("output, tok/s  →  better")}, "rangemode": "tozero"},
+    layout = {
+        "showlegend": False,
+        "hovermode": "closest",
+        "margin": {"l": 50, "r": 20, "t": 14, "b": 40},
+        "xaxis": {
+            "title": {"text": _("tok/s a user (1 / TPOT p50)  →  better")},
+            "showgrid": True,
+            "rangemode": "tozero",
         },
+        "yaxis": {"title": {"text": _("output, tok/s  →  better")}, "rangemode": "tozero"},
     }
+    return go.Figure(data, layout)
 
 
 def _rows(series: Series) -> list[tuple[int, float, float]]:

@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+import plotly.graph_objects as go
 from django.utils.translation import gettext as _
 
+from dashboard.charts.series import BAND
 from jobs.plans import CLIENT, DIES
 from jobs.queries.points import Sample
 
@@ -81,7 +83,8 @@ def client_series(
     samples: Sequence[Sample], *, context: Sequence[Sample] = ()
 ) -> dict[str, Series]:
     """What the client of a benchmark has done: requests, its own output rate in tok/s, and the
-    concurrency ("level") that it sends at.
+    concurrency ("level") that it sends at. The rate is None, a gap, while requests are out whose
+    answers come whole and none has come yet.
     """
     told = [(at, values) for at, values in samples if values]
     rates = _rates([*context, *samples], lambda values: values.get("tokens"))[len(context) :]
@@ -95,31 +98,43 @@ def client_series(
             for (at, values), rate in zip(samples, rates, strict=True)
         ],
     }
-    return {name: _thinned(pairs) for name, pairs in shown.items()}
+    found = {name: _thinned(_known(pairs)) for name, pairs in shown.items()}
+    if any(_waits(values) for _at, values in told):
+        found["client_output"] = _thinned(shown["client_output"])
+    return found
 
 
 def die_series(samples: Sequence[Sample]) -> dict[str, Series]:
     """Power of the dies that the job works on, and the temperature of the hottest."""
     return {
-        "power": _thinned([(at, values.get("power_w")) for at, values in samples]),
-        "temperature": _thinned([(at, values.get("temp_c")) for at, values in samples]),
+        "power": _thinned(_known([(at, values.get("power_w")) for at, values in samples])),
+        "temperature": _thinned(_known([(at, values.get("temp_c")) for at, values in samples])),
     }
 
 
 def _in_flight(values: Mapping[str, float]) -> float | None:
     if "sent" not in values:
         return None
-    return max(0.0, values["sent"] - values.get("done", 0.0) - values.get("failed", 0.0))
+    ended = values.get("done", 0.0) + values.get("failed", 0.0)
+    return max(0.0, values["sent"] - ended) + values.get("warm", 0.0)
+
+
+def _waits(values: Mapping[str, float]) -> bool:
+    """Its answers come whole, and of those that are out none has come."""
+    return bool(_in_flight(values)) and "tokens" not in values and "rate" not in values
+
+
+def _known(pairs: Sequence[tuple[float, float | None]]) -> list[tuple[float, float | None]]:
+    return [(at, value) for at, value in pairs if value is not None]
 
 
 def _thinned(pairs: Sequence[tuple[float, float | None]]) -> Series:
-    """At most ``MAX_POINTS`` of them, the last one always; what is not known is left out."""
-    known = [(at, value) for at, value in pairs if value is not None]
-    step = -(-len(known) // MAX_POINTS) or 1
-    kept = [pair for place, pair in enumerate(reversed(known)) if place % step == 0][::-1]
+    """At most ``MAX_POINTS`` of them, the last one always."""
+    step = -(-len(pairs) // MAX_POINTS) or 1
+    kept = [pair for place, pair in enumerate(reversed(pairs)) if place % step == 0][::-1]
     return {
         "t": [milliseconds(at) for at, _value in kept],
-        "y": [round(value, 2) for _at, value in kept],
+        "y": [_rounded(value) for _at, value in kept],
     }
 
 
@@ -128,33 +143,32 @@ def milliseconds(at: float) -> int:
     return round(at * 1000)
 
 
-def figure() -> dict[str, Any]:
+def figure() -> go.Figure:
     """The empty figure: strips over one time axis, top to bottom. The page appends what it reads,
     and lays out the strips that have something to show and are not switched off.
 
-    Each trace's ``meta`` is the series that it shows, its ``yaxis`` that of its strip.
+    Each trace's ``meta`` is the series that it shows, its ``yaxis`` that of its strip. The layout's
+    ``meta["strips"]`` lists them: name, title, and axis ("y", "y2", …).
     """
-    strips = _strips()
+    strips = [(_axis(number), strip) for number, strip in enumerate(_strips(), start=1)]
+    named = [{"name": strip.name, "title": strip.title, "axis": axis} for axis, strip in strips]
     layout: dict[str, Any] = {
+        "meta": {"strips": named},
         "showlegend": False,
         "hovermode": "x unified",
         "margin": {"l": 40, "r": 12, "t": 6, "b": 26},
         "xaxis": {"type": "date", "nticks": 5, "tickformatstops": CLOCK_TICKS},
     }
-    for number, strip in enumerate(strips, start=1):
-        layout[f"yaxis{number}"] = {"anchor": "x", "nticks": 3, "rangemode": "tozero", **strip.axis}
-    return {
-        "data": [
-            {**trace, "yaxis": f"y{number}"}
-            for number, strip in enumerate(strips, start=1)
-            for trace in strip.traces
-        ],
-        "layout": layout,
-        "strips": [
-            {"name": strip.name, "title": strip.title, "axis": number}
-            for number, strip in enumerate(strips, start=1)
-        ],
-    }
+    for axis, strip in strips:
+        own = {"anchor": "x", "nticks": 3, "rangemode": "tozero", **strip.axis}
+        layout[f"yaxis{axis[1:]}"] = own
+    data = [{**trace, "yaxis": axis} for axis, strip in strips for trace in strip.traces]
+    return go.Figure(data, layout)
+
+
+def _axis(number: int) -> str:
+    """Plotly's name of y axis ``number``: "y", "y2", "y3" …"""
+    return f"y{number}" if number > 1 else "y"
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +181,9 @@ class Strip:
     axis: Mapping[str, Any]
 
 
-def strip_names() -> list[tuple[str, str]]:
-    """``(name, title)`` of each strip, top to bottom: for its switch."""
-    return [(strip.name, strip.title) for strip in _strips()]
+def strip_names(shown: go.Figure) -> list[tuple[str, str]]:
+    """``(name, title)`` of each strip of :func:`figure`, top to bottom: for its switch."""
+    return [(strip["name"], strip["title"]) for strip in shown.layout.meta["strips"]]
 
 
 def _strips() -> tuple[Strip, ...]:
@@ -178,47 +192,55 @@ def _strips() -> tuple[Strip, ...]:
     rate = {"autorangeoptions": {"include": [0, 10]}}
     whole = {"tickformat": "d", "autorangeoptions": {"include": [0, 2]}}
     tokens, share = "%{y:.1f} tok/s", {"range": [0, 100], "autorange": False}
-    client = _trace("client_output", _("client"), "$d6", tokens)
+    client = _trace("client_output", _("client"), "var(--d6)", tokens)
     client["line"]["dash"] = "dot"
-    running = _trace("running", _("running"), "$d1", "%{y}", step=True)
-    running |= {"fill": "tozeroy", "fillcolor": "$band"}
+    running = _trace("running", _("running"), "var(--d7)", "%{y}", step=True)
+    running |= {"fill": "tozeroy", "fillcolor": BAND}
     return (
         Strip(
             "output",
             _("Output, tok/s"),
-            (_trace("output", _("output"), "$d1", tokens), client),
+            (_trace("output", _("output"), "var(--d1)", tokens), client),
             rate,
         ),
-        Strip("prompt", _("Prompt, tok/s"), (_trace("prompt", _("prompt"), "$d3", tokens),), rate),
+        Strip(
+            "prompt",
+            _("Prompt, tok/s"),
+            (_trace("prompt", _("prompt"), "var(--d3)", tokens),),
+            rate,
+        ),
         Strip(
             "requests",
             _("Requests"),
-            (running, _trace("waiting", _("waiting"), "$d2", "%{y}", step=True)),
+            (running, _trace("waiting", _("waiting"), "var(--d2)", "%{y}", step=True)),
             whole,
         ),
         Strip(
             "kv",
             _("KV cache, %"),
-            (_trace("kv", _("KV cache"), "$d4", "%{y:.1f} %"),),
+            (_trace("kv", _("KV cache"), "var(--d4)", "%{y:.1f} %"),),
             share,
         ),
         Strip(
             "client",
             _("Client, requests"),
             (
-                _trace("done", _("done"), "$d3", "%{y}", step=True),
-                _trace("in_flight", _("sent, not answered"), "$d8", "%{y}", step=True),
-                _trace("failed", _("failed"), "$d2", "%{y}", step=True),
+                _trace("done", _("done"), "var(--ok-mark)", "%{y}", step=True),
+                _trace("in_flight", _("sent, not answered"), "var(--d8)", "%{y}", step=True),
+                _trace("failed", _("failed"), "var(--bad-mark)", "%{y}", step=True),
             ),
             whole,
         ),
         Strip(
-            "power", _("Die power, W"), (_trace("power", _("all dies"), "$d5", "%{y:.0f} W"),), {}
+            "power",
+            _("Die power, W"),
+            (_trace("power", _("all dies"), "var(--d5)", "%{y:.0f} W"),),
+            {},
         ),
         Strip(
             "temperature",
             _("Hottest die, °C"),
-            (_trace("temperature", _("hottest die"), "$d2", "%{y:.0f} °C"),),
+            (_trace("temperature", _("hottest die"), "var(--warn-mark)", "%{y:.0f} °C"),),
             {"rangemode": "normal"},
         ),
     )

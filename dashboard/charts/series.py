@@ -8,7 +8,9 @@ from typing import Any
 
 from jobs.queries.statistics import Interval
 
-COLOURS = ("$d1", "$d2", "$d3", "$d4", "$d5", "$d6", "$d7", "$ink-2")
+# Tokens of static/css/tokens.css, of one series of a page each.
+COLOURS = (*(f"var(--d{number})" for number in range(1, 8)), "var(--ink-2)")
+INK, FAINT_INK, BAND = "var(--ink)", "var(--ink-3)", "var(--band)"
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot", "2px 6px", "8px 2px")
 SYMBOLS = (
     *("circle", "square", "diamond", "triangle-up", "star", "hexagon"),
@@ -22,7 +24,8 @@ class Series:
     """A result in a chart: its name, ``(concurrency, metrics)`` in the order to draw, its page.
 
     Of a group ``points`` are means, ``intervals`` their 95 % intervals by (concurrency, metric),
-    and ``runs`` each run's own: (name, points, disturbed). Disturbed runs are drawn hollow.
+    and ``runs`` each run's own: (name, points, disturbed). Disturbed and incomplete ones are drawn
+    hollow.
     """
 
     name: str
@@ -34,7 +37,10 @@ class Series:
 
 
 def line(index: int, name: str, x: Sequence[float], y: Sequence[float | None]) -> dict[str, Any]:
-    """A trace of the ``index``-th series of a page, from 0 to 7."""
+    """A trace of the ``index``-th series of a page, from 0 to 7, for ``go.Figure`` to check.
+
+    ``x`` and ``y`` are of one length; a None in ``y`` is a gap.
+    """
     colour = COLOURS[index]
     return {
         "type": "scatter",
@@ -82,6 +88,7 @@ def _dots(index: int, run: tuple[str, Points, bool], metric: str) -> dict[str, A
             "size": 5,
         },
         "opacity": 0.8,
+        "showlegend": False,  # in a saved picture: the line of its group says what it is
     }
 
 

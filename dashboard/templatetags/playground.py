@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from django import template
+from django.utils.translation import gettext
 
 from dashboard import formats
 from dashboard.sentences import sentence
 from jobs.inference import SAMPLING
-from jobs.models import Turn
+from jobs.models import Deployment, Turn
 from jobs.queries.chat import context_tokens, thinks
 
 register = template.Library()
 
+_LEAST_LEFT = 64  # tokens of a question and a line of an answer
 MOST_TOKENS = 131_072  # the most that can be asked for
 
 
@@ -54,18 +56,44 @@ class ContextLeft:
 
     tokens: int
     total: int
+    taken: int  # by what was said so far
 
 
 @register.simple_tag
-def context_left(turn: Turn) -> ContextLeft | None:
-    """What a turn left of its deployment's context; None where nobody knows how long that is."""
-    total = context_tokens(turn.deployment)
+def context_left(turn: Turn, chosen: Deployment | None = None) -> ContextLeft | None:
+    """What a turn left of the context of the ``chosen`` deployment, its own without one; None where
+    nobody knows how long that is.
+    """
+    total = context_tokens(chosen or turn.deployment)
     prompt = turn.stats.get("prompt_tokens")
     if total is None or prompt is None:
         return None
     # Reasoning is not sent back.
     taken = prompt + int(turn.stats.get("answer_tokens") or 0)
-    return ContextLeft(max(0, total - taken), total)
+    return ContextLeft(max(0, total - taken), total, taken)
+
+
+@register.simple_tag
+def history_problem(turn: Turn | None, chosen: Deployment | None) -> str:
+    """Why the chosen deployment cannot take what was said so far; "" where it can, or nobody knows.
+
+    Told before a message is sent, which the engine would refuse or answer with a few tokens.
+    """
+    left = context_left(turn, chosen) if turn is not None and chosen is not None else None
+    if left is None or chosen is None or left.tokens >= _LEAST_LEFT:
+        return ""
+    args = {"name": chosen.name, "total": formats.number(left.total)}
+    if left.tokens:
+        words = gettext(
+            "%(name)s holds %(total)s tokens: about %(left)s are left after this chat. Start a new"
+            " chat, or choose a deployment with a longer context."
+        )
+        return words % {**args, "left": formats.number(left.tokens)}
+    words = gettext(
+        "%(name)s holds %(total)s tokens; this chat has about %(taken)s. Start a new chat, or"
+        " choose a deployment with a longer context."
+    )
+    return words % {**args, "taken": formats.number(left.taken)}
 
 
 @dataclass(frozen=True, slots=True)

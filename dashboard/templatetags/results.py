@@ -23,7 +23,8 @@ from jobs.queries import results as queries
 from jobs.queries.compared_settings import text_of
 from jobs.queries.comparison import Cell, Change
 from jobs.queries.engine_settings import NO, YES
-from jobs.queries.running_accuracy import whole_standing
+from jobs.queries.job_page import progress_of
+from jobs.queries.running_accuracy import Standing, whole_standing
 from jobs.queries.statistics import Interval
 
 register = template.Library()
@@ -33,6 +34,12 @@ register = template.Library()
 def at(metrics: Mapping[str, Any], name: str) -> Any:
     """The value of a metric; None where it was not measured."""
     return metrics.get(name)
+
+
+@register.filter
+def reached(job: Job) -> Mapping[str, Any]:
+    """How far a job is, see ``jobs.queries.job_page.progress_of``."""
+    return progress_of(job)
 
 
 @register.simple_tag
@@ -74,7 +81,9 @@ def unit_of(name: str) -> SafeString:
 @register.simple_tag
 def failed(metrics: Mapping[str, Any]) -> SafeString:
     """Failed requests of all that were sent: "2 of 36"."""
-    found, completed = metrics.get("failed_requests"), metrics.get("requests")
+    found, completed = (
+        metrics.get(f"{name}_all", metrics.get(name)) for name in ("failed_requests", "requests")
+    )
     if found is None or completed is None:
         return num(found, decimals=0)
     words = {"n": number(int(found)), "total": number(int(found + completed))}
@@ -95,7 +104,18 @@ def share(interval: Interval) -> SafeString:
 @register.inclusion_tag("jobs/_running_accuracy.html")
 def running_accuracy(job: Job) -> dict[str, Any]:
     """The accuracy so far of an evaluation that runs; nothing for other jobs."""
-    return {"one": whole_standing(job) if job.state == Job.State.RUNNING else None}
+    one = whole_standing(job) if job.state == Job.State.RUNNING else None
+    return {"one": one if one and one.accuracy else None}
+
+
+@register.simple_tag
+def standing_share(one: Standing) -> SafeString:
+    """As :func:`share`; without an interval while it would be that of some sets alone."""
+    if one.accuracy is None:
+        return mark_safe("")
+    if not one.is_partial:
+        return share(one.accuracy)
+    return format_html('<span class="num">{}</span>', percent(one.accuracy.value))
 
 
 @register.simple_tag
@@ -147,8 +167,10 @@ def delta(change: Change, name: str) -> SafeString:
     """
     if change.value is None:
         return format_html('<span class="delta">{}</span>', gettext("not measured"))
-    if change.verdict == "same":
+    if change.verdict == "same" or (change.verdict == "barred" and change.absolute == 0):
         return format_html('<span class="delta">{}</span>', gettext("the same"))
+    if change.absolute is None:
+        return format_html('<span class="delta">{}</span>', gettext("other questions"))
     css = change.verdict if change.verdict in ("better", "worse", "noise") else ""
     return format_html(
         '<span class="delta {}"><b>{}</b><i>{}</i></span>',
@@ -166,6 +188,8 @@ def _size(found: float | None, change: Change, name: str) -> str:
     if name in METRICS and METRICS[name].is_count:
         # Of failed requests, of empty answers; a mean of several runs need not be whole.
         return number(size, 0 if float(size).is_integer() else 1, signed=True)
+    if name in METRICS and METRICS[name].unit != "%":  # of a rate that is 0 there is no ratio
+        return f"{number(float(size), signed=True)} {metric_text(name, 0.5)[1]}".rstrip()
     return f"{number(100 * size, 2, signed=True)} {gettext('pt')}"
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import plotly.graph_objects as go
 from django import template
 from django.contrib.auth.models import AbstractBaseUser
 from django.db.models import Model
@@ -45,6 +46,7 @@ from jobs.models import Deployment, Host, Job, Result
 from jobs.plans import Plan, from_json
 from jobs.queries.forecast import Forecast
 from jobs.queries.headline import headline as headline_metric
+from jobs.services.shortfall import shortfall
 
 register = template.Library()
 
@@ -70,6 +72,12 @@ def shape(state: str, label: str = "") -> SafeString:
     return format_html(
         '<svg {}><use href="{}#s-{}"/></svg>', _named(label), static("icons.svg"), look(state).shape
     )
+
+
+@register.filter
+def state_word(name: str) -> str:
+    """A state where only text can stand, as in an option."""
+    return str(look(name).word)
 
 
 @register.simple_tag
@@ -288,14 +296,21 @@ def die_grid(grid: diegrid.Grid, big: bool = False) -> SafeString:
 
 @register.inclusion_tag("_stamps.html")
 def stamps(result: Result) -> dict[str, Any]:
-    """What the result's number is worth: simulated, few samples, failed requests, cut answers."""
-    failed = result.metrics.get("failed_requests") or 0
+    """What the result's number is worth: simulated, incomplete, few samples, cut answers."""
     return {
         "simulated": result.simulated,
-        "failed": int(failed),
+        "incomplete": missed_words(result) if result.incomplete else "",
         "remarks": result.remarks,
         "mostly_cut": next(filter(_is_mostly_cut, result.remarks), None),
     }
+
+
+def missed_words(result: Result) -> str:
+    """How many of its requests failed, or of its questions were not scored."""
+    remarks = [(one["id"], one["args"]) for one in result.remarks]
+    missed = shortfall(result.metrics, remarks)._asdict()
+    is_evaluation = result.sort == Result.Sort.EVALUATION
+    return sentence_text(f"result:{'unscored' if is_evaluation else 'failed'}", missed)
 
 
 def _is_mostly_cut(remark: Mapping[str, Any]) -> bool:
@@ -318,16 +333,21 @@ def command(
 
 
 @register.inclusion_tag("_chart.html")
-def chart(figure: Mapping[str, Any], height: int, label: str, id: str) -> dict[str, Any]:
-    """A Plotly figure, drawn by charts.js. ``label`` says what it shows."""
+def chart(figure: go.Figure, height: int, label: str, id: str, csv: str = "") -> dict[str, Any]:
+    """A figure of ``dashboard/charts``, drawn by charts.js in ``height`` pixels.
+
+    ``label`` says what it shows; ``csv`` is an address that has its numbers with what they are of,
+    else what is drawn is saved.
+    """
     reserved = min((h for h in CHART_HEIGHTS if h >= height), default=CHART_HEIGHTS[-1])
     return {
-        "figure": figure,
+        "figure": figure.to_plotly_json(),
         "height": height,
         "reserved": reserved,
         "label": label,
         "id": id,
         "data_id": f"{id}-data",
+        "csv": csv,
     }
 
 

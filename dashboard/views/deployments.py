@@ -131,7 +131,8 @@ def _context(request: HttpRequest, page: Any) -> dict[str, Any]:
 def _used(deployment: Deployment) -> dict[str, Any]:
     """A server that is to be ended, and the open jobs that would fail with it."""
     jobs = Job.objects.filter(state__in=Job.OPEN_STATES, inputs__deployment__id=deployment.pk)
-    return {"deployment": deployment, "jobs": jobs.order_by("pk")[:_MOST_NAMED]}
+    is_up = deployment.state in _RUNS
+    return {"deployment": deployment, "is_up": is_up, "jobs": jobs.order_by("pk")[:_MOST_NAMED]}
 
 
 def now_panel(deployment: Deployment) -> dict[str, Any]:

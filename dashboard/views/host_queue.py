@@ -10,7 +10,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from dashboard import line_view
+from dashboard import line_actions, line_view
 from dashboard.requests import number_from
 from dashboard.rights import requires
 from dashboard.words import host_title
@@ -50,7 +50,7 @@ def job_move(request: HttpRequest, job_id: int) -> HttpResponse:
     """Move a waiting job: ``to`` first, earlier, later or last; or ``before`` or ``after`` one."""
     job = get_object_or_404(Job.objects.select_related("host"), pk=job_id)
     try:
-        found = line_view.move(request.user, job, request.POST)
+        found = line_actions.move(request.user, job, request.POST)
     except (JobsError, PermissionDenied) as refused:
         return _refused(request, job, refused)
     if _wants_json(request):
@@ -64,7 +64,7 @@ def job_priority(request: HttpRequest, job_id: int) -> HttpResponse:
     """Give a waiting job another ``priority``: urgent, normal or low."""
     job = get_object_or_404(Job.objects.select_related("host"), pk=job_id)
     try:
-        line_view.set_priority(request.user, job, request.POST.get("priority", ""))
+        line_actions.set_priority(request.user, job, request.POST.get("priority", ""))
     except (JobsError, PermissionDenied) as refused:
         return _refused(request, job, refused)
     return _back(request, job)
@@ -76,7 +76,7 @@ def job_quiet(request: HttpRequest, job_id: int) -> HttpResponse:
     """Have a waiting job wait for a quiet host (``quiet`` is "1"), or not ("0")."""
     job = get_object_or_404(Job.objects.select_related("host"), pk=job_id)
     try:
-        line_view.set_quiet(request.user, job, quiet=request.POST.get("quiet") == "1")
+        line_actions.set_quiet(request.user, job, quiet=request.POST.get("quiet") == "1")
     except (JobsError, PermissionDenied) as refused:
         return _refused(request, job, refused)
     return _back(request, job)

@@ -27,7 +27,9 @@ def job_accuracy(request: HttpRequest, job_id: int) -> HttpResponse:
     part = request.GET.get("set", "")
     watch = f"{ACCURACY}/{part}" if part else ACCURACY
     news = samples_after(job_id, cursor_of(request), [watch])
-    found = growing_accuracy.series(news.of(watch).fresh)
+    known = standings(job)
+    begun_at = known.begun_at if known and not part else 0.0
+    found = growing_accuracy.series(news.of(watch).fresh, begun_at)
     return JsonResponse({"after": news.after, "open": job.is_open, "series": found})
 
 

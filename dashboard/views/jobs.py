@@ -23,7 +23,7 @@ from dashboard.charts import growing_accuracy, live
 from dashboard.command_view import command_view
 from dashboard.formats import joined, moment, number
 from dashboard.kept_view import going_words, may_pin, pinned_words, removed_words
-from dashboard.mending import actions, form_address
+from dashboard.mending import actions, can_run_again, form_address
 from dashboard.requests import cursor_of, person
 from dashboard.rights import allowed, check, requires
 from dashboard.sentences import sentence
@@ -75,11 +75,12 @@ def job_detail(request: HttpRequest, job_id: int) -> HttpResponse:
     watched = any(watch.name in live.WATCHES for watch in plan.watches)
     found_standings = standings(page.job)
     grew = bool(page.job.scores)
+    figure = live.figure() if watched else None
     context = _context(request, page) | {
         "view": command_view(plan, page.job.values, guide=against(page.job.guide)),
         "script": script(plan, page.job.values),
-        "figure": live.figure() if watched else None,
-        "strips": live.strip_names() if watched else (),
+        "figure": figure,
+        "strips": live.strip_names(figure) if figure else (),
         "watched": watched and (page.job.is_open or found_points),
         "has_points": found_points,
         "lost_points": bool(page.job.removed_at and page.job.points_bytes),
@@ -205,6 +206,7 @@ def _context(request: HttpRequest, page: JobPage) -> dict[str, Any]:
         "advice": joined(why["known"].advice if why["known"] else "", advice(job)),
         "may_cancel": job.is_open and allowed(request.user, "job.cancel", job),
         "may_repeat": allowed(request.user, "job.repeat", job),
+        "can_again": can_run_again(job),
         "may_pin": may_pin(request.user, job),
         "pinned_words": pinned_words(job),
         "going_words": going_words(job),
@@ -284,7 +286,7 @@ def _sentence(page: JobPage, in_line: line_view.Row | None, why: Mapping[str, An
 
 def _doing(page: JobPage) -> str:
     """What part of what runs: "Install, step 2 of 3: 34 of 76 packages."; "" between steps."""
-    step, progress = page.now_step, page.job.progress
+    step, progress = page.now_step, page.progress
     if step is None:
         return ""
     name = step_title(step.name)

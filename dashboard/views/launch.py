@@ -63,13 +63,14 @@ def launch_form(request: HttpRequest, kind_name: str) -> HttpResponse:
     host = _host(request.POST)
     if host is None:
         return redirect("launch-form", kind_name)
-    form = make_form(kind, target_of(host), typed_values(kind, request.POST), {})
+    target = target_of(host)
+    form = make_form(kind, target, typed_values(kind, request.POST), {})
     try:
         if left_empty(form):
             raise InvalidParams(left_empty(form))
         priority = line_view.priority_for(request.user, request.POST.get("priority", ""))
         raw = raw_values(form, kind)
-        seen = preview(kind.name, raw, host)
+        seen = preview(kind.name, raw, host, target)
         confirmed = confirmed_in(request, host, seen.plan) if seen.plan else []
         job = launch(
             kind.name,
@@ -176,7 +177,7 @@ def _context(
         typed = {**typed_from_params(kind, origin.params), **typed}
     typed = _promises_kept(kind, typed)
     draft = make_form(kind, target, typed, {})
-    seen = preview(kind.name, raw_values(draft, kind), host)
+    seen = preview(kind.name, raw_values(draft, kind), host, target)
     found = {**seen.errors, **left_empty(draft), **(errors or {})}
     form = make_form(kind, target, typed, found)
     plan = None if found else seen.plan
@@ -238,8 +239,9 @@ def form_preview(kind_name: str, data: QueryDict) -> tuple[Host | None, Preview]
     if host is None:
         return None, Preview()
     typed = _promises_kept(kind, typed_values(kind, data))
-    form = make_form(kind, target_of(host), typed, {})
-    return host, preview(kind.name, raw_values(form, kind), host)
+    target = target_of(host)
+    form = make_form(kind, target, typed, {})
+    return host, preview(kind.name, raw_values(form, kind), host, target)
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,7 +299,7 @@ def _before(
     """The plan that changes are told against: the repeated job's, or the form's proposal."""
     if origin:
         return from_json(origin.plan)
-    seen = preview(kind.name, proposed_raw(kind, target, typed), host)
+    seen = preview(kind.name, proposed_raw(kind, target, typed), host, target)
     return seen.plan
 
 

@@ -206,7 +206,8 @@ def _page(
     recommended = _recommended(chosen)
     # Another model has its own values: those of the last question were for another one.
     kept = chat.params if chat and chosen == current else None
-    last = asked[-1].turn if asked else None
+    shown = [one.turn for one in reversed(asked)]
+    last = shown[0] if shown else None
     text, most = request.GET.get("q", "").strip()[:LONGEST_SEARCH], _most_listed(request)
     chats = _listed(_me(request), text, most=most + 1)
     context = {
@@ -219,6 +220,7 @@ def _page(
         "is_ready": any(d.state == Deployment.State.READY for d in deployments),
         "turns": asked,
         "last": last,
+        "counted": next((t for t in shown if t.stats.get("prompt_tokens") is not None), None),
         "thinks": thinks(chosen),
         "recommended": recommended,
         "params": typed or kept or recommended,

@@ -19,6 +19,7 @@ from dashboard.columns import RESULTS, chosen, heads
 from dashboard.formats import number
 from dashboard.kept_view import going_words, may_pin, pinned_words, removed_words
 from dashboard.measured_with import identity_rows, provenance_rows, unknown_words
+from dashboard.repeats_table import repeat_table
 from dashboard.requests import number_from
 from dashboard.rights import allowed, requires
 from dashboard.views.compare import compare_results, run_more
@@ -118,7 +119,7 @@ def result_file(request: HttpRequest, result_id: int, ending: str) -> HttpRespon
         response: HttpResponse = JsonResponse(data, json_dumps_params={"indent": 1})
     else:
         response = result_export.result_csv(page)
-    name = f"result-{page.result.pk}.{ending}"
+    name = f"result-{page.result.job_id}.{ending}"  # the number that the page has
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
 
@@ -165,7 +166,7 @@ def _stamp_words() -> dict[str, str]:
     """Words of the search that stand for a stamp: its name, and what the viewer reads on it."""
     shown = {
         "simulated": _("simulated"),
-        "failed": _("failed"),
+        "incomplete": _("incomplete"),
         "disturbed": _("disturbed"),
         "few": _("few samples"),
         "cut": _("answers cut off"),
@@ -189,7 +190,7 @@ def _value_words() -> dict[str, str]:
         "benchmark": _("benchmark"),
         "evaluation": _("evaluation"),
         "simulated": _("simulated"),
-        "failed": _("with failed requests"),
+        "incomplete": _("incomplete"),
         "disturbed": _("disturbed"),
         "few": _("few samples"),
         "cut": _("answers cut off"),
@@ -255,6 +256,7 @@ def _context(page: ResultPage) -> dict[str, Any]:
         "removed_words": removed_words(result.job),
         "identity": identity_rows(result),
         "unknown": unknown_words(result),
+        "repeat_table": repeat_table(page),
         "provenance": provenance_rows(result),
     }
     if result.sort == Result.Sort.EVALUATION:

@@ -66,7 +66,6 @@ class Agent:
         self._stop_asked = False
         self._stopped = threading.Event()
         self._beat_now = threading.Event()
-        self._probe_now = threading.Event()
         self._shippers: dict[Path, threading.Thread] = {}
         self._not_before: dict[Path, float] = {}
         self._listing = Listing(config.dir)
@@ -104,8 +103,6 @@ class Agent:
         while not self._stop_asked:
             if pokes.was_poked():
                 self._beat_now.set()
-                if pokes.wants_facts():
-                    self._probe_now.set()
             now_seen = _folders_changed(self._config.dir)
             if now_seen != seen or time.monotonic() >= next_look:
                 seen, next_look = now_seen, time.monotonic() + LOOK_S
@@ -339,8 +336,7 @@ class Agent:
     def _keep_facts(self) -> None:
         while not self._stopped.is_set():
             self._boundary(self._probe)
-            self._probe_now.wait(FACTS_S)
-            self._probe_now.clear()
+            self._stopped.wait(FACTS_S)
 
     def _load(self) -> dict[str, Any]:
         return {

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from urllib.parse import unquote
 
+from jobs.host.programs import CLIENTS
+
 # Paths of an address, and a model's name, which may look like a path.
 _OF_SERVERS = ("--endpoint", "--health", "--served-model-name")
-# These ask a server, and so are told a model by its name; vllm loads it from a folder.
-_ASK_SERVERS = frozenset({"ask_and_score.py", "evalscope", "follow_ready.py", "wait_ready.py"})
 _ADDRESS = re.compile(r"[A-Za-z][\w+.-]*://")
 _FILE_ADDRESS = re.compile(r"\bfile:(?://[^/\s]*)?([^\s'\"]*)", re.I)
 _GLUED = re.compile(r"-\w+=?((?:/|\.\.(?:/|$)).*)", re.S)
@@ -44,7 +44,7 @@ def of_command(argv: Sequence[str]) -> Iterator[str]:
         yield from _of_docker(argv[1:])
         return
     # The program, or the script that a python runs.
-    asks = not _ASK_SERVERS.isdisjoint(map(_last, argv[:2]))
+    asks = not CLIENTS.isdisjoint(map(_last, argv[:2]))
     told = (*_OF_SERVERS, "--model") if asks else _OF_SERVERS
     for before, word in pairwise(argv):
         option = word.partition("=")[0] if word.startswith("-") else before

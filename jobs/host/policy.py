@@ -16,17 +16,11 @@ from typing import Any
 
 from jobs.host import named_paths, vacc
 from jobs.host.config import Config
+from jobs.host.programs import PROGRAMS
 from jobs.plans import SECRET, Plan, Step, fill, slots
 
 # Setting: this word stands for what is permitted unless set.
 DEFAULT = "default"
-# What the kinds of job run.
-PROGRAMS = frozenset(
-    {
-        *("conda", "docker", "evalscope", "git", "hf", "hfd.sh", "llmdeploy", "modelscope"),
-        *("opencompass", "pip", "python", "python3", "unzip", "vamc", "vastgenx", "vllm", "wget"),
-    }
-)
 _FORBIDDEN_ENV = ("LD_", "PYTHONPATH", "PYTHONSTARTUP", "BASH_ENV")
 
 

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 # Part of a result's tool: results that other rules scored are not repeats of each other.
-VERSION = 2
+VERSION = 3
 LETTERS = "ABCDEFGHIJ"
 
 _THOUGHTS = re.compile(r"^.*?</think>|<think>.*$", re.DOTALL)
@@ -47,9 +47,12 @@ RULES = (
 )
 
 
-def score(question: Mapping[str, Any], answer: str) -> Verdict:
+def score(question: Mapping[str, Any], answer: str, *, cut: bool = False) -> Verdict:
     """Whether ``answer`` is right. ``question`` has ``question``, ``answers`` and, of a choice, the
     text of each letter; ``not_in`` lists phrases in which an accepted text does not count.
+
+    ``cut``: the answer ended at the limit of tokens. A number in its unfinished sentence counts
+    then only as a conclusion: after "so", "the answer is", …, or as what an equation comes to.
     """
     text = said(answer)
     if not text:
@@ -60,7 +63,7 @@ def score(question: Mapping[str, Any], answer: str) -> Verdict:
         return _choice(text, choices, accepted)
     wanted = {value for value in map(_whole_number, accepted) if value is not None}
     if wanted:
-        return _number(text, str(question["question"]), wanted)
+        return _number(text, str(question["question"]), wanted, cut=cut)
     return _text(text, str(question["question"]), accepted, question.get("not_in") or ())
 
 
@@ -174,7 +177,7 @@ class _Sentences:
         return self._left[first:last]
 
 
-def _number(text: str, question: str, wanted: set[float]) -> Verdict:
+def _number(text: str, question: str, wanted: set[float], *, cut: bool) -> Verdict:
     text = plain_lines(text)
     boxed = [_whole_number(one) for one in _BOXED.findall(text)]
     if boxed and boxed[-1] is not None:
@@ -182,6 +185,8 @@ def _number(text: str, question: str, wanted: set[float]) -> Verdict:
     if _LISTED.match(text) and text.lstrip().startswith("1"):
         text = _LISTED.sub("", text)
     asked, left = _without_question(text, question, wanted)
+    if cut:
+        left = _without_unfinished(text, left)
     sentences = _Sentences(text, left)
     concluded = _concluded(text, left, asked, sentences)
     if concluded is None:
@@ -240,6 +245,20 @@ def _without_question(
             kept.append(left[index])
             index += 1
     return asked, kept + left[index:]
+
+
+def _without_unfinished(text: str, left: list[_Found]) -> list[_Found]:
+    """Of a text that was cut off, the numbers that were said to their end and conclude something,
+    see :func:`score`.
+    """
+    begin = max((match.start() for match in _SENTENCE_END.finditer(text)), default=0)
+    cue = _CUE.search(text, begin)
+    return [
+        one
+        for one in left
+        if one.start < begin
+        or (one.end < len(text) and (_is_result(text, one) or (cue and cue.end() <= one.start)))
+    ]
 
 
 def _concluded(

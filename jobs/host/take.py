@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +19,7 @@ from jobs.host.client import Answer, Client
 from jobs.host.config import Config
 from jobs.host.launcher import whole_log
 from jobs.host.policy import Refusal, policy_of
+from jobs.host.ports import free_port
 from jobs.host.spool import Meta, Spool
 from jobs.plans import Plan, from_json, slots
 
@@ -178,22 +178,6 @@ def cancel(config: Config, client: Client, kind: str, number: int, *, run: int) 
     return True
 
 
-def free_port(config: Config, first_choice: int | None = None) -> int:
-    """A port that nothing listens on and no other spool was given.
-
-    Raises:
-        OSError: all of HOST_PORTS are taken.
-    """
-    first, last = config.ports
-    taken = _given_ports(config.dir)
-    choices: list[int] = [] if first_choice is None else [first_choice]
-    choices += range(first, last + 1)
-    for port in choices:
-        if port not in taken and is_free(port):
-            return port
-    raise OSError(f"no port between {first} and {last} is free (HOST_PORTS)")
-
-
 def _claim_run(client: Client, deployment_id: int, last: int) -> Mapping[str, Any] | None:
     """The answer to a claim of a run after ``last``; None when none is wanted."""
     run = last + 1
@@ -281,28 +265,3 @@ def _make_room(config: Config, client: Client, spool: Spool) -> bool:
 def _make_way(config: Config, spool: Spool, token: str) -> bool:
     """Set aside what another job of this number left. False: it is this one's own, or it runs."""
     return spool.meta().token != token and spools.set_aside(spool, config.dir) is not None
-
-
-def _given_ports(host_dir: Path) -> set[int]:
-    """Ports of the spools that have not ended."""
-    found = set()
-    for spool in spools.all_spools(host_dir):
-        try:
-            # Most are of jobs that are over, and one look tells that of a job.
-            is_over = spool.is_of_job and (spool.path / "exit.json").exists()
-            if not is_over and spool.exit() is None:
-                found.add(int(spool.plan()["values"].get("port", 0)))
-        except (FileNotFoundError, ValueError, LookupError, TypeError):  # set aside, or torn
-            continue
-    return found
-
-
-def is_free(port: int) -> bool:
-    """True when nothing listens on the port, on any address."""
-    with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind(("0.0.0.0", port))
-        except OSError:
-            return False
-    return True

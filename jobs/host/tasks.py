@@ -60,9 +60,3 @@ def stop_serve(deployment_id: int) -> None:
 def check(check_id: int) -> None:
     """Something is to be checked; the agent asks what."""
     poke(CONFIG.dir)
-
-
-@app.task(name="host.probe")  # type: ignore[untyped-decorator]
-def probe() -> None:
-    """Report this host's facts anew."""
-    poke(CONFIG.dir, facts=True)

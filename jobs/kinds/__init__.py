@@ -2,47 +2,81 @@
 
 from __future__ import annotations
 
-from jobs.kinds import (
-    apply_modification,
-    benchmark,
-    benchmark_latency,
-    benchmark_online,
-    benchmark_throughput,
-    build_images,
-    compile,
-    compile_vacc,
-    convert_weights,
-    deploy,
-    deploy_build_in,
-    deploy_vllm,
-    evaluate,
-    evaluate_evalscope,
-    evaluate_opencompass,
-    prepare,
-    prepare_datasets,
-    prepare_opencompass,
-    prepare_weights,
-)
-from jobs.kinds.base import Kind
+from collections.abc import Mapping
+from typing import Any
 
-KINDS: dict[str, Kind] = {
-    "prepare": prepare,
-    "prepare-weights": prepare_weights,
-    "apply-modification": apply_modification,
-    "prepare-datasets": prepare_datasets,
-    "build-images": build_images,
-    "prepare-opencompass": prepare_opencompass,
-    "convert-weights": convert_weights,
-    "compile": compile,
-    "compile-vacc": compile_vacc,
-    "deploy": deploy,
-    "deploy-build-in": deploy_build_in,
-    "deploy-vllm": deploy_vllm,
-    "benchmark": benchmark,
-    "benchmark-online": benchmark_online,
-    "benchmark-throughput": benchmark_throughput,
-    "benchmark-latency": benchmark_latency,
-    "evaluate": evaluate,
-    "evaluate-opencompass": evaluate_opencompass,
-    "evaluate-evalscope": evaluate_evalscope,
-}
+from jobs.kinds.apply_modification import ApplyModification
+from jobs.kinds.base import Kind
+from jobs.kinds.benchmark import Benchmark
+from jobs.kinds.benchmark_guidellm import BenchmarkGuidellm
+from jobs.kinds.benchmark_latency import BenchmarkLatency
+from jobs.kinds.benchmark_online import BenchmarkOnline
+from jobs.kinds.benchmark_throughput import BenchmarkThroughput
+from jobs.kinds.build_images import BuildImages
+from jobs.kinds.compile import Compile
+from jobs.kinds.compile_vacc import CompileVacc
+from jobs.kinds.convert_weights import ConvertWeights
+from jobs.kinds.deploy import Deploy
+from jobs.kinds.deploy_build_in import DeployBuildIn
+from jobs.kinds.deploy_vllm import DeployVllm
+from jobs.kinds.evaluate import Evaluate
+from jobs.kinds.evaluate_evalscope import EvaluateEvalscope
+from jobs.kinds.evaluate_opencompass import EvaluateOpencompass
+from jobs.kinds.prepare import Prepare
+from jobs.kinds.prepare_datasets import PrepareDatasets
+from jobs.kinds.prepare_opencompass import PrepareOpencompass
+from jobs.kinds.prepare_weights import PrepareWeights
+from jobs.parsers.progress import Progress, text_of
+
+# In the order in which forms and lists have them.
+_ALL: tuple[Kind, ...] = (
+    Prepare(),
+    PrepareWeights(),
+    ApplyModification(),
+    PrepareDatasets(),
+    BuildImages(),
+    PrepareOpencompass(),
+    ConvertWeights(),
+    Compile(),
+    CompileVacc(),
+    Deploy(),
+    DeployBuildIn(),
+    DeployVllm(),
+    Benchmark(),
+    BenchmarkGuidellm(),
+    BenchmarkOnline(),
+    BenchmarkThroughput(),
+    BenchmarkLatency(),
+    Evaluate(),
+    EvaluateOpencompass(),
+    EvaluateEvalscope(),
+)
+KINDS: dict[str, Kind] = {kind.name: kind for kind in _ALL}
+# What a host permits unless it is set: jobs.host.programs has them too, for no host imports kinds.
+PROGRAMS = frozenset(name for kind in _ALL for name in kind.programs)
+CLIENTS = frozenset(name for kind in _ALL for name in kind.clients)
+
+
+def progress_of(kind: str, tail: bytes) -> Progress | None:
+    """How far a job of ``kind`` is, after the last bytes of its log."""
+    known = KINDS.get(kind)
+    return known.progress(text_of(tail)) if known else None
+
+
+def work_of(kind: str, params: Mapping[str, Any]) -> float | None:
+    """How much a job does, in units of its kind; None where nothing tells."""
+    known = KINDS.get(kind)
+    try:
+        amount = known.work(params) if known else None
+    except (LookupError, TypeError, ValueError, ZeroDivisionError):  # of an older version
+        return None
+    return amount if amount and amount > 0 else None
+
+
+def work_done(kind: str, params: Mapping[str, Any], metrics: Mapping[str, Any]) -> float | None:
+    """The same of a job that ended, with the answers as long as its result measured them."""
+    name = "output_tokens"
+    mean = metrics.get(f"{name}_mean")
+    if mean is None and metrics.get("requests") and len(params.get("concurrency") or ()) < 2:
+        mean = metrics.get(name, 0) / metrics["requests"]
+    return work_of(kind, {**params, name: mean} if mean and name in params else params)

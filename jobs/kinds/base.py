@@ -5,12 +5,15 @@ Pure: no clock, no disk, no database.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, ClassVar
 
+from django.utils.functional import Promise
 from pydantic import BaseModel
 
+from jobs.parsers.progress import Progress
 from jobs.plans import Plan
 
 # Families of kinds, in the order of the way of a model, with the title of each.
@@ -179,8 +182,8 @@ def asset_values(refs: Mapping[str, AssetRef]) -> dict[str, str]:
     }
 
 
-class Kind(Protocol):
-    """One kind of job. A module of ``jobs.kinds`` that has these names, listed in ``KINDS``.
+class Kind(ABC):
+    """One kind of job: ``class Benchmark(Kind, params=Params)``, an instance of it in ``KINDS``.
 
     Titles, labels and help of fields are English source text; pages translate them. A field of
     Params has ``description`` (help), limits (ge, le) and ``json_schema_extra`` with ``unit``
@@ -196,36 +199,55 @@ class Kind(Protocol):
     (``[field, value]``) that value where the deployment chosen there thinks; ``within``
     (``[[field, key, share], …]``) no more than that share of it, which bounds the field too, as
     ``stack_most`` (the stack's limit of that name) and ``of_model`` (``[path, limit]``: what the
-    model of the weights allows) do; ``free_port`` (True: the next port
+    model of the weights allows), ``beside`` (``[field, tokens]``: what the context of the
+    deployment chosen there leaves beside a prompt of so many tokens) and ``set_size`` (``field``:
+    questions of the set chosen there) do; ``free_port`` (True: the next port
     that no server of the host has, nor another such field; with ``printed`` not where the guide's
     commands are wanted to the letter, which print it).
     """
 
-    name: str
-    title: str
-    family: str  # what sort of work it is: a key of FAMILIES
+    name: ClassVar[str]
+    title: ClassVar[str]
+    family: ClassVar[str]  # what sort of work it is: a key of FAMILIES
+    programs: ClassVar[Sequence[str]]  # names of those that its steps run, its toolchain's
+    # Of these and of its scripts those that ask a server: they are told a model by its name, which
+    # may look like a path.
+    clients: ClassVar[Sequence[str]] = ()
+    # What its steps do, in a word or two, where dashboard.words has none for a name of its own.
+    steps: ClassVar[Mapping[str, Promise]] = {}
+    # Kinds whose jobs it goes on with, beside those that name it as a successor.
+    follows: ClassVar[Sequence[str]] = ()
+    # Ids of known failures, and of checks, whose cause a job of this kind takes away.
+    mends: ClassVar[Sequence[str]] = ()
+    brings: ClassVar[bool] = False  # over a network: where it is silent, the other side may be slow
+    # What it asks each request to have, as far as its Params tell: see jobs.kinds.lengths.
+    lengths: ClassVar[Sequence[str]] = ()
+    answer_limit: ClassVar[str] = ""  # field with the most tokens an answer may have: evaluations
+    progress_is_whole: ClassVar[bool] = True  # else of one concurrency after the other
+    Params: ClassVar[type[BaseModel]]
 
-    @property
-    def Params(self) -> type[BaseModel]:
-        """The kind's class of parameters."""
+    def __init_subclass__(cls, *, params: type[BaseModel]) -> None:
+        cls.Params = params
 
     def offered(self, target: Target) -> bool:
         """Whether this host can do such work at all."""
-
-    def notes(self, params: Any, target: Target) -> Sequence[Remark]:
-        """What the plan does otherwise than the deployment guide prints it, and why."""
+        return True
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
         """What ``field`` may be on this host; None: anything that its type allows."""
+        return None
 
     def needs(self, params: Any, target: Target) -> Sequence[Need]:
         """Environments that the plan uses."""
+        return ()
 
+    @abstractmethod
     def title_of(self, params: Any, target: Target) -> str:
         """What the job works on, for lists: "SmolLM2-135M-Instruct, int8"."""
 
     def inputs(self, params: Any, target: Target) -> Mapping[str, AssetRef]:
         """Assets that fill slots: {"artifact": ref} fills ``{artifact.path}`` and its like."""
+        return {}
 
     def product(self, params: Any, target: Target) -> Mapping[str, Any] | None:
         """What a success registers: {"type": "artifact", …}; None: a result or nothing.
@@ -233,9 +255,15 @@ class Kind(Protocol):
         ``details`` are what has no column of its own. With ``"amends": True`` they are added to
         the record that is there already.
         """
+        return None
 
+    @abstractmethod
     def plan(self, params: Any, target: Target) -> Plan:
         """The commands. Raises ``LaunchError`` at a field where no command can be right."""
+
+    def notes(self, params: Any, target: Target) -> Sequence[Remark]:
+        """What the plan does otherwise than the deployment guide prints it, and why."""
+        return ()
 
     def successors(self, params: Any) -> Sequence[str]:
         """Names of the kinds that go on with what the job made or measured, the usual one first.
@@ -243,7 +271,20 @@ class Kind(Protocol):
         Those that its host cannot do, or that cannot work on this very thing, are among them:
         ``jobs.successors`` leaves them out.
         """
+        return ()
 
+    def progress(self, log: str) -> Progress | None:
+        """How far a job is, by the end of its log; None where that does not tell."""
+        return None
+
+    def work(self, params: Mapping[str, Any]) -> float | None:
+        """How much a job does, in any unit: two jobs of this kind take times as their works.
+
+        ``params`` may be of an older version: what is missing or wrong there may raise.
+        """
+        return None
+
+    @abstractmethod
     def conclude(
         self, params: Any, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
     ) -> Conclusion:

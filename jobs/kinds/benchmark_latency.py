@@ -8,8 +8,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.catalog import ZooModel
-from jobs.kinds import vllm_common
-from jobs.kinds.base import AssetRef, Choice, Conclusion, Measured, Need, Remark, Target
+from jobs.kinds import lengths, vllm_common, work
+from jobs.kinds.base import AssetRef, Choice, Conclusion, Kind, Measured, Need, Remark, Target
 from jobs.kinds.common import asset, overlap_field, quiet_field
 from jobs.kinds.vacc import (
     exact_field,
@@ -17,13 +17,10 @@ from jobs.kinds.vacc import (
     stack_field,
     stack_of,
 )
-from jobs.parsers import vllm_latency
+from jobs.parsers import progress, vllm_latency
+from jobs.parsers.progress import Progress
 from jobs.plans import Plan
 from jobs.toolchains import vllm_bench
-
-name = "benchmark-latency"
-title = "Benchmark offline latency"
-family = "benchmark"
 
 
 class Params(BaseModel):
@@ -68,83 +65,84 @@ class Params(BaseModel):
     overlap: bool = overlap_field()
 
 
-def offered(target: Target) -> bool:
-    """Everywhere: on accelerator cards, or on the processor."""
-    return True
+class BenchmarkLatency(Kind, params=Params):
+    """How long a whole batch takes, without a server."""
 
+    name = "benchmark-latency"
+    title = "Benchmark offline latency"
+    family = "benchmark"
+    programs = vllm_bench.PROGRAMS
+    steps = vllm_bench.STEPS
+    lengths = (lengths.INPUT, lengths.OUTPUT)
 
-def choices(field: str, target: Target) -> Sequence[Choice] | None:
-    """What ``field`` may be on this host."""
-    return vllm_common.choices(field, target)
+    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
+        """What ``field`` may be on this host."""
+        return vllm_common.choices(field, target)
 
+    def needs(self, params: Params, target: Target) -> Sequence[Need]:
+        """vLLM, where no image has it."""
+        return vllm_common.needs(params)
 
-def needs(params: Params, target: Target) -> Sequence[Need]:
-    """vLLM, where no image has it."""
-    return vllm_common.needs(params)
+    def title_of(self, params: Params, target: Target) -> str:
+        """ "DeepSeek-R1, tp32, batch 1, 1024 → 1024"."""
+        return f"{_model(params, target).name}, tp{params.tp}, {_what(params)}"
 
+    def inputs(self, params: Params, target: Target) -> Mapping[str, AssetRef]:
+        """The weights."""
+        return {"weights": _weights(params, target)}
 
-def title_of(params: Params, target: Target) -> str:
-    """ "DeepSeek-R1, tp32, batch 1, 1024 → 1024"."""
-    return f"{_model(params, target).name}, tp{params.tp}, {_what(params)}"
+    def notes(self, params: Params, target: Target) -> Sequence[Remark]:
+        """What is done otherwise than the guide prints it."""
+        stack = stack_of(params)
+        return vllm_common.engine_notes(
+            params, stack, stack.bench.latency, _model(params, target), target
+        )
 
+    def plan(self, params: Params, target: Target) -> Plan:
+        """The benchmark, in a container where the stack has one."""
+        stack = stack_of(params)
+        vllm_common.check_engine(params, stack, _model(params, target), target)
+        return vllm_bench.latency_plan(
+            stack,
+            vllm_common.engine(params, _weights(params, target), target),
+            vllm_common.site_of(stack, target),
+            input_tokens=params.input_tokens,
+            output=params.output_tokens,
+            batch=params.batch_size,
+            iterations=params.iterations,
+        )
 
-def inputs(params: Params, target: Target) -> Mapping[str, AssetRef]:
-    """The weights."""
-    return {"weights": _weights(params, target)}
+    def successors(self, params: Params) -> Sequence[str]:
+        """A server of the same weights."""
+        return ("deploy-vllm",)
 
+    def progress(self, log: str) -> Progress | None:
+        """Batches that are done."""
+        return progress.iterations(log)
 
-def product(params: Params, target: Target) -> Mapping[str, Any] | None:
-    """Nothing but a result."""
-    return None
+    def work(self, params: Mapping[str, Any]) -> float:
+        """Batches, those that warm up too."""
+        return work.batches(params)
 
-
-def notes(params: Params, target: Target) -> Sequence[Remark]:
-    """What is done otherwise than the guide prints it."""
-    stack = stack_of(params)
-    return vllm_common.engine_notes(
-        params, stack, stack.bench.latency, _model(params, target), target
-    )
-
-
-def plan(params: Params, target: Target) -> Plan:
-    """The benchmark, in a container where the stack has one."""
-    stack = stack_of(params)
-    vllm_common.check_engine(params, stack, _model(params, target), target)
-    return vllm_bench.latency_plan(
-        stack,
-        vllm_common.engine(params, _weights(params, target), target),
-        vllm_common.site_of(stack, target),
-        input_tokens=params.input_tokens,
-        output=params.output_tokens,
-        batch=params.batch_size,
-        iterations=params.iterations,
-    )
-
-
-def successors(params: Params) -> Sequence[str]:
-    """A server of the same weights."""
-    return ("deploy-vllm",)
-
-
-def conclude(
-    params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-) -> Conclusion:
-    """One point: the batch."""
-    found = vllm_common.file_or_log(outputs, vllm_latency.parse, vllm_latency.parse_log)
-    if found is None:
-        return Conclusion(failure=Remark("benchmark:no_figures"))
-    seconds = found.metrics["batch_latency_mean_s"]
-    return Conclusion(
-        sentence=Remark("benchmark:batch", {"seconds": seconds}),
-        measured=Measured(
-            sort="benchmark",
-            what=_what(params),
-            tool=f"vLLM {stack_of(params).vllm.version} latency",
-            metrics=found.metrics,
-            points=[(params.batch_size, found.metrics)],
-            remarks=[Remark("benchmark:no_server")],
-        ),
-    )
+    def conclude(
+        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
+    ) -> Conclusion:
+        """One point: the batch."""
+        found = vllm_common.file_or_log(outputs, vllm_latency.parse, vllm_latency.parse_log)
+        if found is None:
+            return Conclusion(failure=Remark("benchmark:no_figures"))
+        seconds = found.metrics["batch_latency_mean_s"]
+        return Conclusion(
+            sentence=Remark("benchmark:batch", {"seconds": seconds}),
+            measured=Measured(
+                sort="benchmark",
+                what=_what(params),
+                tool=f"vLLM {stack_of(params).vllm.version} latency",
+                metrics=found.metrics,
+                points=[(params.batch_size, found.metrics)],
+                remarks=[Remark("benchmark:no_server")],
+            ),
+        )
 
 
 def _model(params: Params, target: Target) -> ZooModel:

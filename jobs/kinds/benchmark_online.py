@@ -11,9 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.catalog import Stack
 from jobs.errors import LaunchError, ParseError
-from jobs.kinds import benchmark, vllm_common
-from jobs.kinds.base import LOG, AssetRef, Choice, Conclusion, Measured, Need, Remark, Target
-from jobs.kinds.common import asset, of_all, overlap_field, quiet_field, seed_field
+from jobs.kinds import lengths, over_http, vllm_common, work
+from jobs.kinds.base import LOG, AssetRef, Choice, Conclusion, Kind, Need, Remark, Target
+from jobs.kinds.benchmark import Benchmark
+from jobs.kinds.common import asset, overlap_field, quiet_field, seed_field
 from jobs.kinds.vacc import (
     PATH_PATTERN,
     exact_field,
@@ -21,23 +22,17 @@ from jobs.kinds.vacc import (
     stack_name,
     stack_of,
 )
-from jobs.parsers import vllm_bench_serve
-from jobs.parsers.vllm_bench_serve import Served
+from jobs.parsers import progress, vllm_bench_serve
+from jobs.parsers.progress import Progress
 from jobs.plans import Plan
 from jobs.toolchains import vllm_bench
 from jobs.toolchains.site import Site
 from jobs.toolchains.vacc_site import VaccSite
 
-name = "benchmark-online"
-title = "Benchmark online"
-family = "benchmark"
-
 SHAREGPT = ("datasets", "sharegpt", "ShareGPT_V3_unfiltered_cleaned_split.json")
 # No more than half of what the deployment takes in all, for an input and for an output.
 _FITS_HALF = (("deployment", "max_total", 0.5),)
 _FITS_INPUT = (*_FITS_HALF, ("deployment", "max_input", 1))
-# With fewer requests than this the 99th percentile is just the slowest one.
-ENOUGH_FOR_P99 = 100
 
 
 class Params(BaseModel):
@@ -126,147 +121,121 @@ class Params(BaseModel):
     overlap: bool = overlap_field()
 
 
-def offered(target: Target) -> bool:
-    """Everywhere: on accelerator cards, or on the processor."""
-    return True
+class BenchmarkOnline(Kind, params=Params):
+    """Send a deployment requests over HTTP with vLLM's own benchmark."""
 
+    name = "benchmark-online"
+    title = "Benchmark online"
+    family = "benchmark"
+    programs = vllm_bench.PROGRAMS
+    steps = vllm_bench.STEPS
+    lengths = (lengths.INPUT, lengths.OUTPUT)
+    progress_is_whole = False
 
-def choices(field: str, target: Target) -> Sequence[Choice] | None:
-    """What ``field`` may be on this host."""
-    if field == "dataset":
-        named = ("sonnet", "random", "sharegpt") if target.has_dies else ("random", "sharegpt")
-        first = [Choice("", _("As the stack's page has it"))] if target.has_dies else []
-        return [*first, *(Choice(one, one) for one in named)]
-    if field == "deployment":
-        served = [ref for ref in target.deployments if ref.data.get("engine") == "vllm"]
-        return [Choice(ref.key, ref.label) for ref in served]
-    return vllm_common.choices(field, target)
+    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
+        """What ``field`` may be on this host."""
+        if field == "dataset":
+            named = ("sonnet", "random", "sharegpt") if target.has_dies else ("random", "sharegpt")
+            first = [Choice("", _("As the stack's page has it"))] if target.has_dies else []
+            return [*first, *(Choice(one, one) for one in named)]
+        if field == "deployment":
+            served = [ref for ref in target.deployments if ref.data.get("engine") == "vllm"]
+            return [Choice(ref.key, ref.label) for ref in served]
+        return vllm_common.choices(field, target)
 
+    def needs(self, params: Params, target: Target) -> Sequence[Need]:
+        """vLLM, where no image has it."""
+        return vllm_common.needs(params)
 
-def needs(params: Params, target: Target) -> Sequence[Need]:
-    """vLLM, where no image has it."""
-    return vllm_common.needs(params)
+    def title_of(self, params: Params, target: Target) -> str:
+        """ "DeepSeek-R1 @ 4, sonnet 1024 → 1024"."""
+        served = _deployment(params, target).data["name"]
+        return f"{served} @ {', '.join(map(str, params.concurrency))}, {_what(params)}"
 
+    def inputs(self, params: Params, target: Target) -> Mapping[str, AssetRef]:
+        """The deployment."""
+        return {"deployment": _deployment(params, target)}
 
-def title_of(params: Params, target: Target) -> str:
-    """ "DeepSeek-R1 @ 4, sonnet 1024 → 1024"."""
-    served = _deployment(params, target).data["name"]
-    return f"{served} @ {', '.join(map(str, params.concurrency))}, {_what(params)}"
+    def notes(self, params: Params, target: Target) -> Sequence[Remark]:
+        """What is done otherwise than the guide prints it."""
+        stack = stack_of(params)
+        online, by_script = stack.bench.online, bool(stack.bench.folder)
+        if stack.vllm.container is None:
+            return ()
+        found = [Remark("guide:docker_exec")]
+        if params.as_in_guide and not by_script:
+            return [*found, Remark("guide:completions"), Remark("guide:same_requests")]
+        if params.as_in_guide:
+            return [
+                *found,
+                Remark("guide:backend_fails", {"backend": online.default_backend}),
+                Remark("guide:address_unnamed"),
+                Remark("guide:folder_missing", {"folder": vllm_bench.GUIDE_RESULTS}),
+                Remark("guide:same_requests"),
+            ]
+        found.append(Remark("guide:backend_added", {"backend": online.chat_backend}))
+        if not online.makes_result_dir:
+            found.append(Remark("guide:folder_made"))
+        found += [Remark("guide:address_named"), Remark("guide:comparable")]
+        # vLLM 0.7.2 knows no such option, and asks greedily unasked.
+        return [*found, Remark("guide:greedy")] if online.sampling_flags else found
 
+    def plan(self, params: Params, target: Target) -> Plan:
+        """The benchmark at each concurrency, in the deployment's container where it has one."""
+        stack, deployment = stack_of(params), _deployment(params, target)
+        _check_deployment(params, deployment)
+        site = vllm_common.site_of(stack, target)
+        _check_load(params, stack, deployment)
+        load = vllm_bench.Load(
+            dataset=_dataset(params),
+            path=_path(params, stack, site),
+            input_tokens=params.input_tokens,
+            prefix_tokens=params.prefix_tokens,
+            output_tokens=params.output_tokens,
+            prompts=params.requests,
+            concurrency=params.concurrency,
+            seed=params.seed,
+            exact=params.as_in_guide,
+            key=str(deployment.data.get("api_key") or ""),
+        )
+        if isinstance(site, VaccSite):
+            return vllm_bench.online_plan(stack, load)
+        return vllm_bench.online_here_plan(stack, load, site)
 
-def inputs(params: Params, target: Target) -> Mapping[str, AssetRef]:
-    """The deployment."""
-    return {"deployment": _deployment(params, target)}
+    def successors(self, params: Params) -> Sequence[str]:
+        """How right the same deployment is."""
+        return ("evaluate-opencompass", "evaluate-evalscope", "evaluate")
 
+    def progress(self, log: str) -> Progress | None:
+        """Requests of the run that goes on."""
+        return progress.requests(log)
 
-def product(params: Params, target: Target) -> Mapping[str, Any] | None:
-    """Nothing but a result."""
-    return None
+    def work(self, params: Mapping[str, Any]) -> float:
+        """Rounds of requests, at each concurrency."""
+        return work.over_http(params)
 
-
-def notes(params: Params, target: Target) -> Sequence[Remark]:
-    """What is done otherwise than the guide prints it."""
-    stack = stack_of(params)
-    online, by_script = stack.bench.online, bool(stack.bench.folder)
-    if stack.vllm.container is None:
-        return ()
-    found = [Remark("guide:docker_exec")]
-    if params.as_in_guide and not by_script:
-        return [*found, Remark("guide:completions"), Remark("guide:same_requests")]
-    if params.as_in_guide:
-        return [
-            *found,
-            Remark("guide:backend_fails", {"backend": online.default_backend}),
-            Remark("guide:address_unnamed"),
-            Remark("guide:folder_missing", {"folder": vllm_bench.GUIDE_RESULTS}),
-            Remark("guide:same_requests"),
-        ]
-    found.append(Remark("guide:backend_added", {"backend": online.chat_backend}))
-    if not online.makes_result_dir:
-        found.append(Remark("guide:folder_made"))
-    found += [Remark("guide:address_named"), Remark("guide:comparable")]
-    # vLLM 0.7.2 knows no such option, and asks greedily unasked.
-    return [*found, Remark("guide:greedy")] if online.sampling_flags else found
-
-
-def plan(params: Params, target: Target) -> Plan:
-    """The benchmark at each concurrency, in the deployment's container where it has one."""
-    stack, deployment = stack_of(params), _deployment(params, target)
-    _check_deployment(params, deployment)
-    site = vllm_common.site_of(stack, target)
-    _check_load(params, stack, deployment)
-    load = vllm_bench.Load(
-        dataset=_dataset(params),
-        path=_path(params, stack, site),
-        input_tokens=params.input_tokens,
-        prefix_tokens=params.prefix_tokens,
-        output_tokens=params.output_tokens,
-        prompts=params.requests,
-        concurrency=params.concurrency,
-        seed=params.seed,
-        exact=params.as_in_guide,
-        key=str(deployment.data.get("api_key") or ""),
-    )
-    if isinstance(site, VaccSite):
-        return vllm_bench.online_plan(stack, load)
-    return vllm_bench.online_here_plan(stack, load, site)
-
-
-def successors(params: Params) -> Sequence[str]:
-    """How right the same deployment is."""
-    return ("evaluate-opencompass", "evaluate-evalscope", "evaluate")
-
-
-def conclude(
-    params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-) -> Conclusion:
-    """A point for each concurrency; the one with the highest output rate stands for all, but
-    requests are counted over all.
-    """
-    files = {path: content for path, content in outputs.items() if path.startswith("result")}
-    runs = [vllm_bench_serve.parse(path, content) for path, content in files.items()]
-    if not runs:
-        runs = list(vllm_bench_serve.parse_log("log", outputs.get(LOG, b"")))
-    done = sorted((run for run in runs if run.completed), key=lambda run: run.concurrency or 0)
-    if not done:
-        failed = sum(run.failed for run in runs)
-        return Conclusion(failure=Remark("benchmark:no_request", {"failed": failed}))
-    best = max(done, key=lambda run: run.metrics.get("output_tokens_per_s", 0.0))
-    rate = best.metrics.get("output_tokens_per_s")
-    if rate is None:
-        raise ParseError("the result has no output rate")
-    return Conclusion(
-        sentence=Remark(
-            "benchmark:done",
-            {"output_tokens_per_s": rate, "concurrency": best.concurrency or 0},
-        ),
-        measured=Measured(
-            sort="benchmark",
+    def conclude(
+        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
+    ) -> Conclusion:
+        """A point for each concurrency; the one with the highest output rate stands for all;
+        requests are counted over all beside it.
+        """
+        files = {path: content for path, content in outputs.items() if path.startswith("result")}
+        runs = [vllm_bench_serve.parse(path, content) for path, content in files.items()]
+        if not runs:
+            runs = list(vllm_bench_serve.parse_log("log", outputs.get(LOG, b"")))
+        runs.sort(key=lambda run: run.concurrency or 0)
+        done = [run for run in runs if run.completed]
+        if done and not any(over_http.RATE in run.metrics for run in done):
+            raise ParseError("the result has no output rate")
+        return over_http.outcome(
+            runs,
             what=_what(params),
             tool=f"vLLM {stack_of(params).vllm.version} bench serve",
-            metrics=of_all(best.metrics, ((run.completed, run.failed) for run in runs)),
-            points=[(run.concurrency or 0, run.metrics) for run in done],
-            remarks=_remarks(params, runs),
-        ),
-    )
-
-
-def _remarks(params: Params, runs: Sequence[Served]) -> list[Remark]:
-    remarks = [
-        Remark(
-            "benchmark:failed_requests",
-            {
-                "failed": run.failed,
-                "total": run.failed + run.completed,
-                "concurrency": run.concurrency or 0,
-            },
+            remarks=[*over_http.failed_remarks(runs), *over_http.few_remark(params.requests)],
+            keeps_failed=False,
+            may_be_silent=True,
         )
-        for run in runs
-        if run.failed
-    ]
-    if params.requests < ENOUGH_FOR_P99:
-        remarks.append(Remark("benchmark:few_requests", {"requests": params.requests}))
-    return remarks
 
 
 def _check_deployment(params: Params, deployment: AssetRef) -> None:
@@ -280,7 +249,7 @@ def _check_deployment(params: Params, deployment: AssetRef) -> None:
         args = {
             "engine": engine or _("Another engine"),
             "name": data["name"],
-            "other": _(benchmark.title),
+            "other": _(Benchmark.title),
         }
         raise LaunchError(words % args, "deployment")
     served = str(data.get("stack"))
@@ -293,8 +262,7 @@ def _check_deployment(params: Params, deployment: AssetRef) -> None:
 
 def _check_load(params: Params, stack: Stack, deployment: AssetRef) -> None:
     """Refuse what is known to end without a result, unless it was asked for to the letter."""
-    if len(set(params.concurrency)) < len(params.concurrency):
-        raise LaunchError(_("Each concurrency once."), "concurrency")
+    over_http.check_concurrency(params.concurrency)
     if params.as_in_guide:
         if len(params.concurrency) > 1:  # must not be lost in silence
             raise LaunchError(_("The printed command measures one concurrency."), "concurrency")

@@ -8,8 +8,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.catalog import ZooModel
-from jobs.kinds import vllm_common
-from jobs.kinds.base import AssetRef, Choice, Conclusion, Measured, Need, Remark, Target
+from jobs.kinds import lengths, vllm_common, work
+from jobs.kinds.base import AssetRef, Choice, Conclusion, Kind, Measured, Need, Remark, Target
 from jobs.kinds.common import asset, overlap_field, quiet_field
 from jobs.kinds.vacc import (
     exact_field,
@@ -18,13 +18,10 @@ from jobs.kinds.vacc import (
     stack_field,
     stack_of,
 )
-from jobs.parsers import vllm_throughput
+from jobs.parsers import progress, vllm_throughput
+from jobs.parsers.progress import Progress
 from jobs.plans import Plan
 from jobs.toolchains import vllm_bench
-
-name = "benchmark-throughput"
-title = "Benchmark offline throughput"
-family = "benchmark"
 
 
 class Params(BaseModel):
@@ -57,90 +54,91 @@ class Params(BaseModel):
     overlap: bool = overlap_field()
 
 
-def offered(target: Target) -> bool:
-    """Everywhere: on accelerator cards, or on the processor."""
-    return True
+class BenchmarkThroughput(Kind, params=Params):
+    """What the engine makes of many requests that are there at once."""
 
+    name = "benchmark-throughput"
+    title = "Benchmark offline throughput"
+    family = "benchmark"
+    programs = vllm_bench.PROGRAMS
+    steps = vllm_bench.STEPS
+    lengths = (lengths.INPUT, lengths.OUTPUT)
 
-def choices(field: str, target: Target) -> Sequence[Choice] | None:
-    """What ``field`` may be on this host."""
-    return vllm_common.choices(field, target)
+    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
+        """What ``field`` may be on this host."""
+        return vllm_common.choices(field, target)
 
+    def needs(self, params: Params, target: Target) -> Sequence[Need]:
+        """vLLM, where no image has it."""
+        return vllm_common.needs(params)
 
-def needs(params: Params, target: Target) -> Sequence[Need]:
-    """vLLM, where no image has it."""
-    return vllm_common.needs(params)
+    def title_of(self, params: Params, target: Target) -> str:
+        """ "DeepSeek-R1, tp32, 10 × 1000 → 1000"."""
+        return f"{_model(params, target).name}, tp{params.tp}, {_what(params)}"
 
+    def inputs(self, params: Params, target: Target) -> Mapping[str, AssetRef]:
+        """The weights."""
+        return {"weights": _weights(params, target)}
 
-def title_of(params: Params, target: Target) -> str:
-    """ "DeepSeek-R1, tp32, 10 × 1000 → 1000"."""
-    return f"{_model(params, target).name}, tp{params.tp}, {_what(params)}"
+    def notes(self, params: Params, target: Target) -> Sequence[Remark]:
+        """What is done otherwise than the guide prints it."""
+        stack = stack_of(params)
+        told = vllm_common.engine_notes(
+            params, stack, stack.bench.throughput, _model(params, target), target
+        )
+        if stack.bench.throughput.dataset_name:
+            return [*told, Remark("guide:random_lengths")] if stack.vllm.container else told
+        if is_exact(params):
+            return [*told, Remark("guide:dataset_name_fails")]
+        return [*told, Remark("guide:dataset_name_dropped")]
 
+    def plan(self, params: Params, target: Target) -> Plan:
+        """The benchmark, in a container where the stack has one."""
+        stack = stack_of(params)
+        vllm_common.check_engine(params, stack, _model(params, target), target)
+        return vllm_bench.throughput_plan(
+            stack,
+            vllm_common.engine(params, _weights(params, target), target),
+            vllm_common.site_of(stack, target),
+            prompts=params.requests,
+            input_tokens=params.input_tokens,
+            output=params.output_tokens,
+        )
 
-def inputs(params: Params, target: Target) -> Mapping[str, AssetRef]:
-    """The weights."""
-    return {"weights": _weights(params, target)}
+    def successors(self, params: Params) -> Sequence[str]:
+        """The other offline benchmark of the same weights, then a server."""
+        return ("benchmark-latency", "deploy-vllm")
 
+    def progress(self, log: str) -> Progress | None:
+        """Prompts that are processed."""
+        return progress.prompts(log)
 
-def product(params: Params, target: Target) -> Mapping[str, Any] | None:
-    """Nothing but a result."""
-    return None
+    def work(self, params: Mapping[str, Any]) -> float:
+        """All requests together."""
+        return work.all_at_once(params)
 
+    def conclude(
+        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
+    ) -> Conclusion:
+        """One point: all requests at once."""
 
-def notes(params: Params, target: Target) -> Sequence[Remark]:
-    """What is done otherwise than the guide prints it."""
-    stack = stack_of(params)
-    told = vllm_common.engine_notes(
-        params, stack, stack.bench.throughput, _model(params, target), target
-    )
-    if stack.bench.throughput.dataset_name:
-        return [*told, Remark("guide:random_lengths")] if stack.vllm.container else told
-    if is_exact(params):
-        return [*told, Remark("guide:dataset_name_fails")]
-    return [*told, Remark("guide:dataset_name_dropped")]
+        def parse(path: str, content: bytes) -> vllm_throughput.Throughput:
+            return vllm_throughput.parse(path, content, output_tokens_each=params.output_tokens)
 
-
-def plan(params: Params, target: Target) -> Plan:
-    """The benchmark, in a container where the stack has one."""
-    stack = stack_of(params)
-    vllm_common.check_engine(params, stack, _model(params, target), target)
-    return vllm_bench.throughput_plan(
-        stack,
-        vllm_common.engine(params, _weights(params, target), target),
-        vllm_common.site_of(stack, target),
-        prompts=params.requests,
-        input_tokens=params.input_tokens,
-        output=params.output_tokens,
-    )
-
-
-def successors(params: Params) -> Sequence[str]:
-    """The other offline benchmark of the same weights, then a server."""
-    return ("benchmark-latency", "deploy-vllm")
-
-
-def conclude(
-    params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-) -> Conclusion:
-    """One point: all requests at once."""
-
-    def parse(path: str, content: bytes) -> vllm_throughput.Throughput:
-        return vllm_throughput.parse(path, content, output_tokens_each=params.output_tokens)
-
-    found = vllm_common.file_or_log(outputs, parse, vllm_throughput.parse_log)
-    if found is None:
-        return Conclusion(failure=Remark("benchmark:no_figures"))
-    return Conclusion(
-        sentence=_sentence(found.metrics),
-        measured=Measured(
-            sort="benchmark",
-            what=_what(params),
-            tool=f"vLLM {stack_of(params).vllm.version} throughput",
-            metrics=found.metrics,
-            points=[(params.requests, found.metrics)],
-            remarks=[Remark("benchmark:no_server")],
-        ),
-    )
+        found = vllm_common.file_or_log(outputs, parse, vllm_throughput.parse_log)
+        if found is None:
+            return Conclusion(failure=Remark("benchmark:no_figures"))
+        return Conclusion(
+            sentence=_sentence(found.metrics),
+            measured=Measured(
+                sort="benchmark",
+                what=_what(params),
+                tool=f"vLLM {stack_of(params).vllm.version} throughput",
+                metrics=found.metrics,
+                points=[(params.requests, found.metrics)],
+                remarks=[Remark("benchmark:no_server")],
+            ),
+        )
 
 
 def _sentence(metrics: Mapping[str, float]) -> Remark:

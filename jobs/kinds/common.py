@@ -10,7 +10,8 @@ from django.utils.translation import gettext as _
 from pydantic import Field
 
 from jobs.errors import LaunchError
-from jobs.kinds.base import AssetRef, Choice, Target
+from jobs.kinds.base import AssetRef, Choice, Conclusion, Remark, Target
+from jobs.parsers import reports
 from jobs.plans import Plan
 from jobs.toolchains.site import Site, site_of
 
@@ -43,15 +44,21 @@ def asset(refs: Iterable[AssetRef], key: str, field: str) -> AssetRef:
 
 
 def of_all(best: Mapping[str, float], cells: Iterable[tuple[int, int]]) -> Mapping[str, float]:
-    """The metrics of a benchmark at several concurrencies: how fast its ``best`` was, and how many
-    requests were completed and how many failed at any: ``cells`` are those pairs.
+    """The metrics of a benchmark at several concurrencies: those of its ``best``, and apart from
+    them how many requests were completed and how many failed at any: ``cells`` are those pairs.
     """
     pairs = list(cells)
     return {
         **best,
-        "requests": float(sum(completed for completed, _failed in pairs)),
-        "failed_requests": float(sum(failed for _completed, failed in pairs)),
+        "requests_all": float(sum(completed for completed, _failed in pairs)),
+        "failed_requests_all": float(sum(failed for _completed, failed in pairs)),
     }
+
+
+def when_ready(outputs: Mapping[str, bytes]) -> Conclusion:
+    """How long a server took to be ready."""
+    seconds = reports.read(outputs, "ready.json", reports.ReadyReport).seconds
+    return Conclusion(sentence=Remark("deploy:ready", {"seconds": seconds}))
 
 
 def quiet_field(default: bool) -> Any:

@@ -15,7 +15,7 @@ from jobs.catalog.limits import Wish
 from jobs.catalog.stacks_schema import BuildIn
 from jobs.errors import LaunchError
 from jobs.kinds import limits
-from jobs.kinds.base import AssetRef, Choice, Conclusion, Need, Remark, Target
+from jobs.kinds.base import AssetRef, Choice, Conclusion, Kind, Remark, Target
 from jobs.kinds.common import asset, size
 from jobs.kinds.vacc import (
     exact_field,
@@ -26,15 +26,12 @@ from jobs.kinds.vacc import (
     stack_of,
     vacc_site,
 )
-from jobs.parsers import reports, vacc_reports
+from jobs.parsers import progress, reports, vacc_reports
+from jobs.parsers.progress import Progress
 from jobs.plans import Plan
 from jobs.toolchains import vamc
 from jobs.toolchains.vacc_datasets import DATASETS
 from jobs.toolchains.vamc import Calibration, Compiling
-
-name = "compile-vacc"
-title = "Compile for VACC"
-family = "compile"
 
 # vamc's own samples, by the data that they calibrate with.
 _CALIBRATION_LENGTHS = {"c4": 1024, "ceval": 128, "alpaca": 512}
@@ -244,121 +241,121 @@ class Params(BaseModel):
     )
 
 
-def offered(target: Target) -> bool:
-    """On a host with accelerator cards."""
-    return target.has_dies
+class CompileVacc(Kind, params=Params):
+    """Vamc makes an artifact of a distill, for one shape and so many dies."""
 
+    name = "compile-vacc"
+    title = "Compile for VACC"
+    family = "compile"
+    programs = vamc.PROGRAMS
+    steps = vamc.STEPS
 
-def choices(field: str, target: Target) -> Sequence[Choice] | None:
-    """What ``field`` may be on this host."""
-    if field == "stack":
-        return stack_choices(target)
-    if field == "weights":
-        refs = [ref for ref in target.weights if _can_be_compiled(str(ref.data["model_id"]))]
-        return [Choice(ref.key, ref.label) for ref in refs]
-    if field == "calibration":
-        refs = [ref for ref in target.datasets if ref.data.get("calibrates")]
-        return [Choice("", _("None")), *(Choice(ref.key, ref.label) for ref in refs)]
-    return None
+    def offered(self, target: Target) -> bool:
+        """On a host with accelerator cards."""
+        return target.has_dies
 
+    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
+        """What ``field`` may be on this host."""
+        if field == "stack":
+            return stack_choices(target)
+        if field == "weights":
+            refs = [ref for ref in target.weights if _can_be_compiled(str(ref.data["model_id"]))]
+            return [Choice(ref.key, ref.label) for ref in refs]
+        if field == "calibration":
+            refs = [ref for ref in target.datasets if ref.data.get("calibrates")]
+            return [Choice("", _("None")), *(Choice(ref.key, ref.label) for ref in refs)]
+        return None
 
-def notes(params: Params, target: Target) -> Sequence[Remark]:
-    """What is done otherwise than the guide prints it, and what may become of it."""
-    model, stack = _model(params, target), stack_of(params)
-    folder = vacc_site(target).artifacts
-    wish = _wish(params, model, stack)
-    if is_exact(params):
-        return [
-            Remark("guide:yaml_filled", {"folder": folder}),
-            Remark("guide:folder_looked_at"),
-            *limits.found(model, stack, wish),
-        ]
-    said = [Remark("guide:yaml_made", {"folder": folder}), Remark("guide:folder_looked_at")]
-    if wish.align_qkv and params.align_qkv == "auto":
-        heads = model.architecture.num_key_value_heads
-        said.append(Remark("guide:align_qkv_set", {"heads": heads, "tp": params.tp}))
-    if wish.stack_size:
-        said.append(Remark("guide:stack_size_set", {"size": wish.stack_size}))
-    if params.precision == "int8" and params.device != "cpu":
-        said.append(Remark("guide:int8_cuda"))
-    if params.precision == "int8" and not params.calibration:
-        said.append(Remark("guide:no_calibration"))
-    return [*said, *limits.asked(model, stack, wish)]
+    def notes(self, params: Params, target: Target) -> Sequence[Remark]:
+        """What is done otherwise than the guide prints it, and what may become of it."""
+        model, stack = _model(params, target), stack_of(params)
+        folder = vacc_site(target).artifacts
+        wish = _wish(params, model, stack)
+        if is_exact(params):
+            return [
+                Remark("guide:yaml_filled", {"folder": folder}),
+                Remark("guide:folder_looked_at"),
+                *limits.found(model, stack, wish),
+            ]
+        said = [Remark("guide:yaml_made", {"folder": folder}), Remark("guide:folder_looked_at")]
+        if wish.align_qkv and params.align_qkv == "auto":
+            heads = model.architecture.num_key_value_heads
+            said.append(Remark("guide:align_qkv_set", {"heads": heads, "tp": params.tp}))
+        if wish.stack_size:
+            said.append(Remark("guide:stack_size_set", {"size": wish.stack_size}))
+        if params.precision == "int8" and params.device != "cpu":
+            said.append(Remark("guide:int8_cuda"))
+        if params.precision == "int8" and not params.calibration:
+            said.append(Remark("guide:no_calibration"))
+        return [*said, *limits.asked(model, stack, wish)]
 
+    def title_of(self, params: Params, target: Target) -> str:
+        """The folder of the result."""
+        return _name(params, _model(params, target))
 
-def needs(params: Params, target: Target) -> Sequence[Need]:
-    """Nothing: vamc is the host's own."""
-    return ()
+    def inputs(self, params: Params, target: Target) -> Mapping[str, AssetRef]:
+        """The weights, and the data to calibrate with."""
+        refs = {"weights": _weights(params, target)}
+        if _calibrates(params):
+            refs["dataset"] = asset(target.datasets, params.calibration, "calibration")
+        return refs
 
+    def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
+        """An artifact, with the folder that it will have."""
+        model, source = _model(params, target), _weights(params, target).data
+        folder = _name(params, model)
+        return {
+            "type": "artifact",
+            "model_id": model.id,
+            "toolchain": vamc.NAME,
+            "precision": params.precision,
+            "label": _label(params),
+            "source_precision": source["precision"],
+            "path": f"{vacc_site(target).artifacts}/{folder}",
+            "details": _details(params, folder),
+        }
 
-def title_of(params: Params, target: Target) -> str:
-    """The folder of the result."""
-    return _name(params, _model(params, target))
+    def plan(self, params: Params, target: Target) -> Plan:
+        """Compile, and look at what came out."""
+        model, stack = _model(params, target), stack_of(params)
+        wish, exact = _wish(params, model, stack), is_exact(params)
+        if not exact:
+            limits.refuse(model, stack, wish, _FIELDS)
+        return vamc.compile_plan(
+            _tools(stack),
+            vacc_site(target),
+            _compiling(params, target, model, align_qkv=wish.align_qkv),
+            model=model,
+            exact=exact,
+            stack_size=wish.stack_size,
+            # The weights once more, and what lies between.
+            room_bytes=2 * model.source.bytes,
+        )
 
+    def successors(self, params: Params) -> Sequence[str]:
+        """Serve it."""
+        return ("deploy-build-in",)
 
-def inputs(params: Params, target: Target) -> Mapping[str, AssetRef]:
-    """The weights, and the data to calibrate with."""
-    refs = {"weights": _weights(params, target)}
-    if _calibrates(params):
-        refs["dataset"] = asset(target.datasets, params.calibration, "calibration")
-    return refs
+    def progress(self, log: str) -> Progress | None:
+        """How much is read, or what vamc counts."""
+        return progress.compiled(log)
 
-
-def product(params: Params, target: Target) -> Mapping[str, Any] | None:
-    """An artifact, with the folder that it will have."""
-    model, source = _model(params, target), _weights(params, target).data
-    folder = _name(params, model)
-    return {
-        "type": "artifact",
-        "model_id": model.id,
-        "toolchain": vamc.NAME,
-        "precision": params.precision,
-        "label": _label(params),
-        "source_precision": source["precision"],
-        "path": f"{vacc_site(target).artifacts}/{folder}",
-        "details": _details(params, folder),
-    }
-
-
-def plan(params: Params, target: Target) -> Plan:
-    """Compile, and look at what came out."""
-    model, stack = _model(params, target), stack_of(params)
-    wish, exact = _wish(params, model, stack), is_exact(params)
-    if not exact:
-        limits.refuse(model, stack, wish, _FIELDS)
-    return vamc.compile_plan(
-        _tools(stack),
-        vacc_site(target),
-        _compiling(params, target, model, align_qkv=wish.align_qkv),
-        model=model,
-        exact=exact,
-        stack_size=wish.stack_size,
-        # The weights once more, and what lies between.
-        room_bytes=2 * model.source.bytes,
-    )
-
-
-def successors(params: Params) -> Sequence[str]:
-    """Serve it."""
-    return ("deploy-build-in",)
-
-
-def conclude(
-    params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-) -> Conclusion:
-    """The artifact's size and checksum."""
-    made = reports.read(outputs, "artifact.json", vacc_reports.FolderReport)
-    details = {
-        **_details(params, PurePosixPath(made.path).name),
-        "files": made.files,
-        "deploy_config": made.deploy_config,
-    }
-    if made.tokenizer:
-        details["tokenizer"] = f"{made.path}/tokenizer"
-    return Conclusion(
-        sentence=Remark("compile:made", {"label": _label(params), "size": size(made.bytes)}),
-        product={**made.model_dump(include={"path", "bytes", "sha256"}), "details": details},
-    )
+    def conclude(
+        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
+    ) -> Conclusion:
+        """The artifact's size and checksum."""
+        made = reports.read(outputs, "artifact.json", vacc_reports.FolderReport)
+        details = {
+            **_details(params, PurePosixPath(made.path).name),
+            "files": made.files,
+            "deploy_config": made.deploy_config,
+        }
+        if made.tokenizer:
+            details["tokenizer"] = f"{made.path}/tokenizer"
+        return Conclusion(
+            sentence=Remark("compile:made", {"label": _label(params), "size": size(made.bytes)}),
+            product={**made.model_dump(include={"path", "bytes", "sha256"}), "details": details},
+        )
 
 
 def _compiling(params: Params, target: Target, model: ZooModel, *, align_qkv: bool) -> Compiling:

@@ -10,16 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.catalog import MODELS
 from jobs.errors import LaunchError
-from jobs.kinds.base import AssetRef, Choice, Conclusion, Need, Remark, Target
-from jobs.kinds.common import asset, site
-from jobs.parsers import reports
+from jobs.kinds.base import AssetRef, Conclusion, Kind, Need, Target
+from jobs.kinds.common import asset, site, when_ready
 from jobs.plans import Plan
 from jobs.toolchains import llama_cpp
 from jobs.toolchains.environments import LLAMA_CPP
-
-name = "deploy"
-title = "Deploy"
-family = "deploy"
 
 
 class Params(BaseModel):
@@ -69,87 +64,78 @@ class Params(BaseModel):
     )
 
 
-def offered(target: Target) -> bool:
-    """On a host without accelerator cards."""
-    return not target.has_dies
+class Deploy(Kind, params=Params):
+    """Serve an artifact over an OpenAI-compatible API."""
 
+    name = "deploy"
+    title = "Deploy"
+    family = "deploy"
+    programs = llama_cpp.PROGRAMS
+    clients = llama_cpp.CLIENTS
 
-def notes(params: Params, target: Target) -> Sequence[Remark]:
-    """The deployment guide knows nothing of this."""
-    return ()
+    def offered(self, target: Target) -> bool:
+        """On a host without accelerator cards."""
+        return not target.has_dies
 
+    def needs(self, params: Params, target: Target) -> Sequence[Need]:
+        """llama.cpp."""
+        return (Need(LLAMA_CPP),)
 
-def choices(field: str, target: Target) -> Sequence[Choice] | None:
-    """Whatever the types allow."""
-    return None
+    def title_of(self, params: Params, target: Target) -> str:
+        """The name in the API."""
+        return _served_name(params, target)
 
+    def inputs(self, params: Params, target: Target) -> Mapping[str, AssetRef]:
+        """The artifact."""
+        return {"artifact": _artifact(params, target)}
 
-def needs(params: Params, target: Target) -> Sequence[Need]:
-    """llama.cpp."""
-    return (Need(LLAMA_CPP),)
+    def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
+        """A deployment."""
+        served = _artifact(params, target).data
+        return {
+            "type": "deployment",
+            "name": _served_name(params, target),
+            "model_id": served["model_id"],
+            "label": served["label"],
+            "precision": served["precision"],
+            "toolchain": served["toolchain"],
+            "parallel": params.parallel,
+            "context": params.context,
+            "details": {"reasoning": params.reasoning, "max_total": params.context},
+        }
 
-
-def title_of(params: Params, target: Target) -> str:
-    """The name in the API."""
-    return _served_name(params, target)
-
-
-def inputs(params: Params, target: Target) -> Mapping[str, AssetRef]:
-    """The artifact."""
-    return {"artifact": _artifact(params, target)}
-
-
-def product(params: Params, target: Target) -> Mapping[str, Any] | None:
-    """A deployment."""
-    served = _artifact(params, target).data
-    return {
-        "type": "deployment",
-        "name": _served_name(params, target),
-        "model_id": served["model_id"],
-        "label": served["label"],
-        "precision": served["precision"],
-        "toolchain": served["toolchain"],
-        "parallel": params.parallel,
-        "context": params.context,
-        "details": {"reasoning": params.reasoning, "max_total": params.context},
-    }
-
-
-def plan(params: Params, target: Target) -> Plan:
-    """Check the file, start the server, wait until it is ready."""
-    model = MODELS.get(str(_artifact(params, target).data["model_id"]))
-    if model and params.context > model.context_tokens:
-        raise LaunchError(
-            _("%(model)s was trained for at most %(tokens)d tokens.")
-            % {"model": model.name, "tokens": model.context_tokens},
-            "context",
+    def plan(self, params: Params, target: Target) -> Plan:
+        """Check the file, start the server, wait until it is ready."""
+        model = MODELS.get(str(_artifact(params, target).data["model_id"]))
+        if model and params.context > model.context_tokens:
+            raise LaunchError(
+                _("%(model)s was trained for at most %(tokens)d tokens.")
+                % {"model": model.name, "tokens": model.context_tokens},
+                "context",
+            )
+        here = site(target)
+        return llama_cpp.deploy_plan(
+            llama_cpp.Serving(
+                name=_served_name(params, target),
+                # The dashboard's chat has to reach it; on This computer nobody else has to.
+                listen="127.0.0.1" if target.is_this_computer else "0.0.0.0",
+                context=params.context,
+                parallel=params.parallel,
+                threads=params.threads or here.spare_threads,
+                reasoning=params.reasoning,
+            ),
+            here,
         )
-    here = site(target)
-    return llama_cpp.deploy_plan(
-        llama_cpp.Serving(
-            name=_served_name(params, target),
-            # The dashboard's chat has to reach it; on This computer nobody else has to.
-            listen="127.0.0.1" if target.is_this_computer else "0.0.0.0",
-            context=params.context,
-            parallel=params.parallel,
-            threads=params.threads or here.spare_threads,
-            reasoning=params.reasoning,
-        ),
-        here,
-    )
 
+    def successors(self, params: Params) -> Sequence[str]:
+        """Measure it."""
+        return ("benchmark", "evaluate")
 
-def successors(params: Params) -> Sequence[str]:
-    """Measure it."""
-    return ("benchmark", "evaluate")
-
-
-def conclude(
-    params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-) -> Conclusion:
-    """How long it took to be ready."""
-    seconds = reports.read(outputs, "ready.json", reports.ReadyReport).seconds
-    return Conclusion(sentence=Remark("deploy:ready", {"seconds": seconds}))
+    def conclude(
+        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
+    ) -> Conclusion:
+        """How long it took to be ready."""
+        return when_ready(outputs)
 
 
 def _artifact(params: Params, target: Target) -> AssetRef:

@@ -14,8 +14,8 @@ from jobs.catalog.limits import Wish
 from jobs.catalog.stacks_schema import BuildIn
 from jobs.errors import LaunchError
 from jobs.kinds import limits, ports
-from jobs.kinds.base import AssetRef, Choice, Conclusion, Need, Remark, Target
-from jobs.kinds.common import asset
+from jobs.kinds.base import AssetRef, Choice, Conclusion, Kind, Remark, Target
+from jobs.kinds.common import asset, when_ready
 from jobs.kinds.vacc import (
     exact_field,
     model_of_asset,
@@ -24,14 +24,9 @@ from jobs.kinds.vacc import (
     stack_of,
     vacc_site,
 )
-from jobs.parsers import reports
 from jobs.plans import Plan
 from jobs.toolchains import build_in, vamc
 from jobs.toolchains.build_in import Serving
-
-name = "deploy-build-in"
-title = "Deploy Build_In"
-family = "deploy"
 
 EVERYWHERE = "0.0.0.0"  # the dashboard's chat has to reach it
 # llmdeploy's sample has other ports, which no machine has.
@@ -123,112 +118,108 @@ class Params(BaseModel):
     )
 
 
-def offered(target: Target) -> bool:
-    """On a host with accelerator cards."""
-    return target.has_dies
+class DeployBuildIn(Kind, params=Params):
+    """Serve what vamc made, with llmdeploy or vastgenx, on its number of dies."""
 
+    name = "deploy-build-in"
+    title = "Deploy Build_In"
+    family = "deploy"
+    programs = build_in.PROGRAMS
+    clients = build_in.CLIENTS
+    steps = build_in.STEPS
 
-def choices(field: str, target: Target) -> Sequence[Choice] | None:
-    """What ``field`` may be on this host."""
-    if field == "stack":
-        return stack_choices(target)
-    if field == "artifact":
-        refs = [ref for ref in target.artifacts if ref.data.get("toolchain") == vamc.NAME]
-        return [Choice(ref.key, ref.label) for ref in refs]
-    return None
+    def offered(self, target: Target) -> bool:
+        """On a host with accelerator cards."""
+        return target.has_dies
 
+    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
+        """What ``field`` may be on this host."""
+        if field == "stack":
+            return stack_choices(target)
+        if field == "artifact":
+            refs = [ref for ref in target.artifacts if ref.data.get("toolchain") == vamc.NAME]
+            return [Choice(ref.key, ref.label) for ref in refs]
+        return None
 
-def notes(params: Params, target: Target) -> Sequence[Remark]:
-    """The guide prints no command for this; what is done, and what may become of it."""
-    stack = stack_of(params)
-    tools, model = _tools(stack), _model(params, target)
-    said = [Remark("guide:server_in_words", {"tool": tools.server})]
-    if tools.config:
-        ports = {"publish": params.publish_port, "subscribe": params.subscribe_port}
-        said.append(Remark("guide:ports_corrected", ports))
-    if tools.bare_stream:
-        said.append(Remark("guide:bare_stream"))
-    said.append(Remark("guide:no_key", {"tool": tools.server}))
-    return [*said, *limits.asked(model, stack, _wish(params, target))]
+    def notes(self, params: Params, target: Target) -> Sequence[Remark]:
+        """The guide prints no command for this; what is done, and what may become of it."""
+        stack = stack_of(params)
+        tools, model = _tools(stack), _model(params, target)
+        said = [Remark("guide:server_in_words", {"tool": tools.server})]
+        if tools.config:
+            ports = {"publish": params.publish_port, "subscribe": params.subscribe_port}
+            said.append(Remark("guide:ports_corrected", ports))
+        if tools.bare_stream:
+            said.append(Remark("guide:bare_stream"))
+        said.append(Remark("guide:no_key", {"tool": tools.server}))
+        return [*said, *limits.asked(model, stack, _wish(params, target))]
 
+    def title_of(self, params: Params, target: Target) -> str:
+        """The name in the API, which is that of the artifact's folder."""
+        return _name(params, target)
 
-def needs(params: Params, target: Target) -> Sequence[Need]:
-    """Nothing: the server is the host's own."""
-    return ()
+    def inputs(self, params: Params, target: Target) -> Mapping[str, AssetRef]:
+        """The artifact."""
+        return {"artifact": _artifact(params, target)}
 
+    def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
+        """A deployment, whose limits are the shape that was compiled."""
+        served, tools = _artifact(params, target).data, _tools(stack_of(params))
+        return {
+            "type": "deployment",
+            "name": _name(params, target),
+            "model_id": served["model_id"],
+            "label": served["label"],
+            "precision": served["precision"],
+            "toolchain": served["toolchain"],
+            "details": {
+                "stack": params.stack,
+                "engine": tools.server,
+                "container": "",
+                "api_key": "",
+                "path": served["path"],
+                "tokenizer": served.get("tokenizer") or f"{served['path']}/tokenizer",
+                "tp": served["tp"],
+                "max_input": served["max_input"],
+                "max_total": served["max_total"],
+                "batch_size": params.batch_size,
+                "bare_stream": tools.bare_stream,
+                **(_own_ports(params) if tools.config else {}),
+            },
+        }
 
-def title_of(params: Params, target: Target) -> str:
-    """The name in the API, which is that of the artifact's folder."""
-    return _name(params, target)
+    def plan(self, params: Params, target: Target) -> Plan:
+        """Look at the artifact, start the server, wait until it is ready."""
+        stack, served = stack_of(params), _artifact(params, target).data
+        tools, site = _tools(stack), vacc_site(target)
+        limits.refuse(_model(params, target), stack, _wish(params, target), _FIELDS)
+        ports.refuse(_ports(params, tools), target.servers)
+        served_name = _name(params, target)
+        serving = Serving(
+            name=served_name,
+            tp=int(served["tp"]),
+            max_length=int(served["max_total"]),
+            batch_size=params.batch_size,
+            bind=params.bind or EVERYWHERE,
+            port=params.port,
+            ready_path=params.ready_path,
+            deploy_config=str(served.get("deploy_config") or "")
+            or f"{served['path']}-none-dynamic-vacc/{served_name}_deploy.json",
+            prompt_template=params.prompt_template,
+            publish_port=params.publish_port,
+            subscribe_port=params.subscribe_port,
+        )
+        return build_in.serve_plan(tools, serving, site)
 
+    def successors(self, params: Params) -> Sequence[str]:
+        """Measure it; OpenCompass asks for longer requests than most artifacts take."""
+        return ("benchmark", "evaluate", "evaluate-opencompass")
 
-def inputs(params: Params, target: Target) -> Mapping[str, AssetRef]:
-    """The artifact."""
-    return {"artifact": _artifact(params, target)}
-
-
-def product(params: Params, target: Target) -> Mapping[str, Any] | None:
-    """A deployment, whose limits are the shape that was compiled."""
-    served, tools = _artifact(params, target).data, _tools(stack_of(params))
-    return {
-        "type": "deployment",
-        "name": _name(params, target),
-        "model_id": served["model_id"],
-        "label": served["label"],
-        "precision": served["precision"],
-        "toolchain": served["toolchain"],
-        "details": {
-            "stack": params.stack,
-            "engine": tools.server,
-            "container": "",
-            "api_key": "",
-            "path": served["path"],
-            "tokenizer": served.get("tokenizer") or f"{served['path']}/tokenizer",
-            "tp": served["tp"],
-            "max_input": served["max_input"],
-            "max_total": served["max_total"],
-            "batch_size": params.batch_size,
-            "bare_stream": tools.bare_stream,
-            **(_own_ports(params) if tools.config else {}),
-        },
-    }
-
-
-def plan(params: Params, target: Target) -> Plan:
-    """Look at the artifact, start the server, wait until it is ready."""
-    stack, served = stack_of(params), _artifact(params, target).data
-    tools, site = _tools(stack), vacc_site(target)
-    limits.refuse(_model(params, target), stack, _wish(params, target), _FIELDS)
-    ports.refuse(_ports(params, tools), target.servers)
-    served_name = _name(params, target)
-    serving = Serving(
-        name=served_name,
-        tp=int(served["tp"]),
-        max_length=int(served["max_total"]),
-        batch_size=params.batch_size,
-        bind=params.bind or EVERYWHERE,
-        port=params.port,
-        ready_path=params.ready_path,
-        deploy_config=str(served.get("deploy_config") or "")
-        or f"{served['path']}-none-dynamic-vacc/{served_name}_deploy.json",
-        prompt_template=params.prompt_template,
-        publish_port=params.publish_port,
-        subscribe_port=params.subscribe_port,
-    )
-    return build_in.serve_plan(tools, serving, site)
-
-
-def successors(params: Params) -> Sequence[str]:
-    """Measure it; OpenCompass asks for longer requests than most artifacts take."""
-    return ("benchmark", "evaluate", "evaluate-opencompass")
-
-
-def conclude(
-    params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-) -> Conclusion:
-    """How long it took to be ready."""
-    seconds = reports.read(outputs, "ready.json", reports.ReadyReport).seconds
-    return Conclusion(sentence=Remark("deploy:ready", {"seconds": seconds}))
+    def conclude(
+        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
+    ) -> Conclusion:
+        """How long it took to be ready."""
+        return when_ready(outputs)
 
 
 def _own_ports(params: Params) -> dict[str, int]:

@@ -12,8 +12,8 @@ from jobs.catalog import STACKS, Stack, ZooModel
 from jobs.catalog.limits import Wish
 from jobs.errors import LaunchError
 from jobs.kinds import limits, ports, vllm_common
-from jobs.kinds.base import AssetRef, Choice, Conclusion, Need, Remark, Target
-from jobs.kinds.common import asset
+from jobs.kinds.base import AssetRef, Choice, Conclusion, Kind, Need, Remark, Target
+from jobs.kinds.common import asset, when_ready
 from jobs.kinds.common import site as site_without_dies
 from jobs.kinds.vacc import (
     container_notes,
@@ -24,13 +24,10 @@ from jobs.kinds.vacc import (
     stack_of,
     vacc_site,
 )
-from jobs.parsers import reports
+from jobs.parsers import progress
+from jobs.parsers.progress import Progress
 from jobs.plans import Plan
 from jobs.toolchains import vllm
-
-name = "deploy-vllm"
-title = "Deploy with vLLM"
-family = "deploy"
 
 GUIDE_LENGTH, PAGE_LENGTH = 32768, 131072
 PRINTED_PORT = 8000
@@ -127,111 +124,110 @@ class Params(BaseModel):
     )
 
 
-def offered(target: Target) -> bool:
-    """Everywhere: on accelerator cards, or on the processor."""
-    return True
+class DeployVllm(Kind, params=Params):
+    """The weights as they are, over many dies, behind an OpenAI-compatible API."""
 
+    name = "deploy-vllm"
+    title = "Deploy with vLLM"
+    family = "deploy"
+    programs = vllm.PROGRAMS
+    clients = vllm.CLIENTS
 
-def choices(field: str, target: Target) -> Sequence[Choice] | None:
-    """What ``field`` may be on this host."""
-    return vllm_common.choices(field, target)
+    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
+        """What ``field`` may be on this host."""
+        return vllm_common.choices(field, target)
 
+    def needs(self, params: Params, target: Target) -> Sequence[Need]:
+        """vLLM, where no image has it."""
+        return vllm_common.needs(params)
 
-def needs(params: Params, target: Target) -> Sequence[Need]:
-    """vLLM, where no image has it."""
-    return vllm_common.needs(params)
+    def title_of(self, params: Params, target: Target) -> str:
+        """ "DeepSeek-R1, tp32"; on a processor "SmolLM2-135M-Instruct, BF16 from Q4_1"."""
+        if not stack_of(params).vllm.container:
+            return f"{_model(params, target).name}, {_label(params, target)}"
+        shape = f"tp{params.tp}" + (f"-pp{params.pp}" if params.pp > 1 else "")
+        words = [_model(params, target).name, shape, *(["MTP"] if params.mtp else [])]
+        return ", ".join(words)
 
+    def inputs(self, params: Params, target: Target) -> Mapping[str, AssetRef]:
+        """The weights."""
+        return {"weights": _weights(params, target)}
 
-def title_of(params: Params, target: Target) -> str:
-    """ "DeepSeek-R1, tp32"; on a processor "SmolLM2-135M-Instruct, BF16 from Q4_1"."""
-    if not stack_of(params).vllm.container:
-        return f"{_model(params, target).name}, {_label(params, target)}"
-    shape = f"tp{params.tp}" + (f"-pp{params.pp}" if params.pp > 1 else "")
-    words = [_model(params, target).name, shape, *(["MTP"] if params.mtp else [])]
-    return ", ".join(words)
-
-
-def inputs(params: Params, target: Target) -> Mapping[str, AssetRef]:
-    """The weights."""
-    return {"weights": _weights(params, target)}
-
-
-def product(params: Params, target: Target) -> Mapping[str, Any] | None:
-    """A deployment that tells what it serves by itself."""
-    weights, serving = _weights(params, target), _serving(params, target)
-    precision = str(weights.data.get("precision", ""))
-    return {
-        "type": "deployment",
-        "name": serving.served_name,
-        "model_id": weights.data["model_id"],
-        "label": _label(params, target),
-        "precision": precision,
-        "toolchain": "vllm",
-        "details": {
+    def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
+        """A deployment that tells what it serves by itself."""
+        weights, serving = _weights(params, target), _serving(params, target)
+        precision = str(weights.data.get("precision", ""))
+        return {
+            "type": "deployment",
+            "name": serving.served_name,
+            "model_id": weights.data["model_id"],
             "label": _label(params, target),
             "precision": precision,
             "toolchain": "vllm",
-            "engine": "vllm",
-            "stack": params.stack,
-            "tp": params.tp,
-            "pp": params.pp,
-            "mtp": params.mtp,
-            "reasoning": params.reasoning,
-            "max_input": _longest_input(params, target),
-            "max_total": params.max_length,
-            "container": _container(params),
-            "tokenizer": serving.weights,
-            "path": serving.folder,
-            "api_key": params.api_key,
-        },
-    }
+            "details": {
+                "label": _label(params, target),
+                "precision": precision,
+                "toolchain": "vllm",
+                "engine": "vllm",
+                "stack": params.stack,
+                "tp": params.tp,
+                "pp": params.pp,
+                "mtp": params.mtp,
+                "reasoning": params.reasoning,
+                "max_input": _longest_input(params, target),
+                "max_total": params.max_length,
+                "container": _container(params),
+                "tokenizer": serving.weights,
+                "path": serving.folder,
+                "api_key": params.api_key,
+            },
+        }
 
+    def notes(self, params: Params, target: Target) -> Sequence[Remark]:
+        """What is done otherwise than the page prints it."""
+        stack, serving = stack_of(params), _serving(params, target)
+        told = limits.found if params.as_in_guide else limits.asked
+        limited = told(_model(params, target), stack, _wish(params, target))
+        if stack.vllm.container is None:
+            return [*_own_template(serving), *limited]
+        found = container_notes(stack, target)
+        if _by_hand(stack):
+            found.append(Remark("guide:docker_exec"))
+        found += _port_notes(params)
+        found += _exact_notes(stack, serving) if params.as_in_guide else _own_notes(stack, serving)
+        if stack.vllm.needs_both_think_tags and params.reasoning:
+            found.append(Remark("guide:think_tags"))
+        return [*found, *limited]
 
-def notes(params: Params, target: Target) -> Sequence[Remark]:
-    """What is done otherwise than the page prints it."""
-    stack, serving = stack_of(params), _serving(params, target)
-    told = limits.found if params.as_in_guide else limits.asked
-    limited = told(_model(params, target), stack, _wish(params, target))
-    if stack.vllm.container is None:
-        return [*_own_template(serving), *limited]
-    found = container_notes(stack, target)
-    if _by_hand(stack):
-        found.append(Remark("guide:docker_exec"))
-    found += _port_notes(params)
-    found += _exact_notes(stack, serving) if params.as_in_guide else _own_notes(stack, serving)
-    if stack.vllm.needs_both_think_tags and params.reasoning:
-        found.append(Remark("guide:think_tags"))
-    return [*found, *limited]
+    def plan(self, params: Params, target: Target) -> Plan:
+        """The server, in a container where the stack has one, and a wait until it is ready."""
+        stack, serving = stack_of(params), _serving(params, target)
+        if params.as_in_guide:
+            _refuse_what_is_not_printed(params)
+        else:
+            model = _model(params, target)
+            limits.refuse(model, stack, _wish(params, target), vllm_common.LIMIT_FIELDS)
+        vllm_common.check_dies(serving.dies, target, "pp" if params.pp > 1 else "tp")
+        ports.refuse(ports.of_server({"port": params.port}, {}), target.servers)
+        if len(serving.served_name) > NAME_LENGTH:
+            raise LaunchError(_("Give it a name: that of its folder is too long."), "name")
+        if stack.vllm.container is None:
+            return vllm.serve_here_plan(stack, serving, site_without_dies(target))
+        return vllm.serve_plan(stack, serving, vacc_site(target))
 
+    def successors(self, params: Params) -> Sequence[str]:
+        """Measure it."""
+        return ("benchmark-online", "evaluate-opencompass", "evaluate-evalscope", "evaluate")
 
-def plan(params: Params, target: Target) -> Plan:
-    """The server, in a container where the stack has one, and a wait until it is ready."""
-    stack, serving = stack_of(params), _serving(params, target)
-    if params.as_in_guide:
-        _refuse_what_is_not_printed(params)
-    else:
-        model = _model(params, target)
-        limits.refuse(model, stack, _wish(params, target), vllm_common.LIMIT_FIELDS)
-    vllm_common.check_dies(serving.dies, target, "pp" if params.pp > 1 else "tp")
-    ports.refuse(ports.of_server({"port": params.port}, {}), target.servers)
-    if len(serving.served_name) > NAME_LENGTH:
-        raise LaunchError(_("Give it a name: that of its folder is too long."), "name")
-    if stack.vllm.container is None:
-        return vllm.serve_here_plan(stack, serving, site_without_dies(target))
-    return vllm.serve_plan(stack, serving, vacc_site(target))
+    def progress(self, log: str) -> Progress | None:
+        """Shards that are loaded."""
+        return progress.shards(log)
 
-
-def successors(params: Params) -> Sequence[str]:
-    """Measure it."""
-    return ("benchmark-online", "evaluate-opencompass", "evaluate-evalscope", "evaluate")
-
-
-def conclude(
-    params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-) -> Conclusion:
-    """How long it took to be ready."""
-    seconds = reports.read(outputs, "ready.json", reports.ReadyReport).seconds
-    return Conclusion(sentence=Remark("deploy:ready", {"seconds": seconds}))
+    def conclude(
+        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
+    ) -> Conclusion:
+        """How long it took to be ready."""
+        return when_ready(outputs)
 
 
 def _own_template(serving: vllm.Serving) -> list[Remark]:

@@ -10,19 +10,34 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.catalog import QUESTION_SETS, Question
 from jobs.errors import LaunchError
-from jobs.kinds.base import AssetRef, Choice, Conclusion, Measured, Need, Remark, SetScore, Target
+from jobs.kinds import work
+from jobs.kinds.base import (
+    AssetRef,
+    Choice,
+    Conclusion,
+    Kind,
+    Measured,
+    Need,
+    Remark,
+    SetScore,
+    Target,
+)
 from jobs.kinds.common import asset, site, tool_version
-from jobs.parsers import evalscope_eval
+from jobs.kinds.lengths import about_tokens, check_answer, check_limit
+from jobs.parsers import evalscope_eval, progress
 from jobs.parsers.answers import Answered, kept
 from jobs.parsers.evalscope_eval import Scored
+from jobs.parsers.progress import Progress
 from jobs.plans import Plan
 from jobs.toolchains import evalscope
 from jobs.toolchains.environments import EVALSCOPE
 
-name = "evaluate"
-title = "Evaluate"
-family = "evaluate"
-
+# The longest question of all sets with its choices, and the tool's own words around it.
+QUESTION_TOKENS = 64 + about_tokens(
+    " ".join((one.question, *one.choices))
+    for each in QUESTION_SETS.values()
+    for one in each.questions
+)
 # Below this the 95 % interval of an accuracy is wider than ten points on either side.
 ENOUGH_QUESTIONS = 100
 
@@ -50,7 +65,12 @@ class Params(BaseModel):
         ge=0,
         le=100000,
         description="Ask only so many, spread over the whole set. 0: all.",
-        json_schema_extra={"label": "Limit", "unit": "questions", "group": "Questions"},
+        json_schema_extra={
+            "label": "Limit",
+            "unit": "questions",
+            "group": "Questions",
+            "set_size": "questions",
+        },
     )
     max_tokens: int = Field(
         32,
@@ -62,8 +82,8 @@ class Params(BaseModel):
             "unit": "tokens",
             "group": "Answers",
             "thinks": ["deployment", 8192],
-            # The questions are of a line or two: a quarter is more than enough for them.
             "within": [["deployment", "max_total", 0.75]],
+            "beside": ["deployment", QUESTION_TOKENS],
         },
     )
     temperature: float = Field(
@@ -82,88 +102,87 @@ class Params(BaseModel):
     )
 
 
-def offered(target: Target) -> bool:
-    """Everywhere: it needs no more than an address."""
-    return True
+class Evaluate(Kind, params=Params):
+    """Ask a deployment questions and score its answers."""
 
+    name = "evaluate"
+    title = "Evaluate"
+    family = "evaluate"
+    answer_limit = "max_tokens"
+    programs = evalscope.PROGRAMS
+    clients = evalscope.CLIENTS
 
-def notes(params: Params, target: Target) -> Sequence[Remark]:
-    """The deployment guide knows nothing of this."""
-    return ()
+    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
+        """What ``field`` may be on this host."""
+        if field == "questions":
+            return [Choice(key, f"{key} ({len(s.questions)})") for key, s in QUESTION_SETS.items()]
+        return None
 
+    def needs(self, params: Params, target: Target) -> Sequence[Need]:
+        """EvalScope."""
+        return (Need(EVALSCOPE),)
 
-def choices(field: str, target: Target) -> Sequence[Choice] | None:
-    """What ``field`` may be on this host."""
-    if field == "questions":
-        return [Choice(key, f"{key} ({len(s.questions)})") for key, s in QUESTION_SETS.items()]
-    return None
+    def title_of(self, params: Params, target: Target) -> str:
+        """ "smollm2-135m-instruct-int8, basics"."""
+        return f"{_deployment(params, target).data['name']}, {params.questions}"
 
+    def inputs(self, params: Params, target: Target) -> Mapping[str, AssetRef]:
+        """The deployment."""
+        return {"deployment": _deployment(params, target)}
 
-def needs(params: Params, target: Target) -> Sequence[Need]:
-    """EvalScope."""
-    return (Need(EVALSCOPE),)
+    def plan(self, params: Params, target: Target) -> Plan:
+        """One step: EvalScope asks and scores. The questions travel inside the plan."""
+        served, questions = _deployment(params, target).data, _questions(params)
+        check_limit(params.limit, len(QUESTION_SETS[params.questions].questions))
+        check_answer(served, "max_tokens", params.max_tokens, QUESTION_TOKENS)
+        return evalscope.eval_plan(
+            evalscope.Asking(
+                questions=questions,
+                max_tokens=params.max_tokens,
+                temperature=params.temperature,
+                batch=params.batch,
+            ),
+            site(target),
+        )
 
+    def successors(self, params: Params) -> Sequence[str]:
+        """How fast the same deployment is."""
+        return ("benchmark",)
 
-def title_of(params: Params, target: Target) -> str:
-    """ "smollm2-135m-instruct-int8, basics"."""
-    return f"{_deployment(params, target).data['name']}, {params.questions}"
+    def progress(self, log: str) -> Progress | None:
+        """EvalScope's own bars."""
+        return progress.share_of_runs(log)
 
+    def work(self, params: Mapping[str, Any]) -> float:
+        """Questions, in parallel."""
+        return work.shipped_questions(params)
 
-def inputs(params: Params, target: Target) -> Mapping[str, AssetRef]:
-    """The deployment."""
-    return {"deployment": _deployment(params, target)}
-
-
-def product(params: Params, target: Target) -> Mapping[str, Any] | None:
-    """Nothing but a result."""
-    return None
-
-
-def plan(params: Params, target: Target) -> Plan:
-    """One step: EvalScope asks and scores. The questions travel inside the plan."""
-    _deployment(params, target)
-    return evalscope.eval_plan(
-        evalscope.Asking(
-            questions=_questions(params),
-            max_tokens=params.max_tokens,
-            temperature=params.temperature,
-            batch=params.batch,
-        ),
-        site(target),
-    )
-
-
-def successors(params: Params) -> Sequence[str]:
-    """How fast the same deployment is."""
-    return ("benchmark",)
-
-
-def conclude(
-    params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-) -> Conclusion:
-    """Accuracy over all questions, and each question with its answer and score."""
-    evaluation = evalscope_eval.parse(outputs)
-    scored = evaluation.scored
-    asked = sum(report.requested for report in evaluation.reports)
-    counted = [row for row in scored if row.score is not None]
-    if not counted:
-        return Conclusion(failure=Remark("evaluate:no_question", {"questions": asked}))
-    metrics = _metrics(scored, counted)
-    return Conclusion(
-        sentence=Remark(
-            "evaluate:done",
-            {"accuracy": 100 * metrics["accuracy"], "questions": len(counted)},
-        ),
-        measured=Measured(
-            sort="evaluation",
-            what=_what(params, len(counted)),
-            tool=_tool(plan, counted),
-            metrics=metrics,
-            answers=kept(answer(row, row.subset) for row in scored),
-            remarks=_remarks(params, asked, counted),
-            sets=_sets(params, counted),
-        ),
-    )
+    def conclude(
+        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
+    ) -> Conclusion:
+        """Accuracy over all questions, and each question with its answer and score."""
+        evaluation = evalscope_eval.parse(outputs)
+        scored = evaluation.scored
+        asked = sum(report.requested for report in evaluation.reports)
+        counted = [row for row in scored if row.score is not None]
+        if not counted:
+            return Conclusion(failure=Remark("evaluate:no_question", {"questions": asked}))
+        metrics = _metrics(scored, counted)
+        return Conclusion(
+            sentence=Remark(
+                "evaluate:done",
+                {"accuracy": 100 * metrics["accuracy"], "questions": len(counted)},
+            ),
+            measured=Measured(
+                sort="evaluation",
+                what=_what(params, asked),
+                tool=_tool(plan, counted),
+                metrics=metrics,
+                answers=kept(answer(row, row.subset) for row in scored),
+                remarks=_remarks(params, asked, counted),
+                sets=_sets(params, counted),
+            ),
+        )
 
 
 def _questions(params: Params) -> tuple[Question, ...]:
@@ -173,8 +192,8 @@ def _questions(params: Params) -> tuple[Question, ...]:
         raise LaunchError(_("There is no such set of questions."), "questions") from None
 
 
-def _what(params: Params, counted: int) -> str:
-    return f"{params.questions} ({counted})"
+def _what(params: Params, asked: int) -> str:
+    return f"{params.questions} ({asked})"
 
 
 def _metrics(scored: Sequence[Scored], counted: Sequence[Scored]) -> dict[str, float]:

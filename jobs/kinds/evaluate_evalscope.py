@@ -10,9 +10,20 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.catalog import STACKS
 from jobs.errors import LaunchError
-from jobs.kinds import evaluate
-from jobs.kinds.base import AssetRef, Choice, Conclusion, Measured, Need, Remark, SetScore, Target
+from jobs.kinds import evaluate, work
+from jobs.kinds.base import (
+    AssetRef,
+    Choice,
+    Conclusion,
+    Kind,
+    Measured,
+    Need,
+    Remark,
+    SetScore,
+    Target,
+)
 from jobs.kinds.common import asset, site, tool_version
+from jobs.kinds.lengths import check_limit
 from jobs.kinds.vacc import (
     PATH_PATTERN,
     STACK_GROUP,
@@ -22,18 +33,15 @@ from jobs.kinds.vacc import (
     stack_of,
     vacc_site,
 )
-from jobs.parsers import evalscope_eval
+from jobs.parsers import evalscope_eval, progress
 from jobs.parsers.answers import kept
 from jobs.parsers.evalscope_eval import EvalReport, Evaluation, Scored
+from jobs.parsers.progress import Progress
 from jobs.plans import Plan
 from jobs.toolchains import evalscope_hub
 from jobs.toolchains.environments import EVALSCOPE
 from jobs.toolchains.evalscope_hub import Asking
 from jobs.toolchains.hub import HF_MIRROR
-
-name = "evaluate-evalscope"
-title = "Evaluate with EvalScope"
-family = "evaluate"
 
 Sets = Literal["gsm8k", "math_500", "aime24", "aime25", "gpqa_diamond", "mmlu", "mmlu_pro", "ceval"]
 
@@ -131,122 +139,128 @@ class Params(BaseModel):
     )
 
 
-def offered(target: Target) -> bool:
-    """On a host with accelerator cards."""
-    return target.has_dies
+class EvaluateEvalscope(Kind, params=Params):
+    """Published data sets, asked of a deployment and scored."""
 
+    name = "evaluate-evalscope"
+    title = "Evaluate with EvalScope"
+    family = "evaluate"
+    answer_limit = "max_tokens"
+    programs = evalscope_hub.PROGRAMS
+    clients = evalscope_hub.CLIENTS
 
-def choices(field: str, target: Target) -> Sequence[Choice] | None:
-    """What ``field`` may be on this host."""
-    if field == "stack":
-        known = stack_choices(target)
-        return [one for one in known if STACKS[one.value].evaluation.evalscope]
-    if field == "mmlu":
-        return [Choice("all", _("All 57")), Choice("ten", _("The first ten"))]
-    if field == "source":
-        return [
-            Choice("modelscope", "ModelScope"),
-            Choice("huggingface", "Hugging Face"),
-            Choice("folder", _("A folder that is there")),
-        ]
-    return None
+    def offered(self, target: Target) -> bool:
+        """On a host with accelerator cards."""
+        return target.has_dies
 
+    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
+        """What ``field`` may be on this host."""
+        if field == "stack":
+            known = stack_choices(target)
+            return [one for one in known if STACKS[one.value].evaluation.evalscope]
+        if field == "mmlu":
+            return [Choice("all", _("All 57")), Choice("ten", _("The first ten"))]
+        if field == "source":
+            return [
+                Choice("modelscope", "ModelScope"),
+                Choice("huggingface", "Hugging Face"),
+                Choice("folder", _("A folder that is there")),
+            ]
+        return None
 
-def needs(params: Params, target: Target) -> Sequence[Need]:
-    """EvalScope."""
-    return (Need(EVALSCOPE),)
+    def needs(self, params: Params, target: Target) -> Sequence[Need]:
+        """EvalScope."""
+        return (Need(EVALSCOPE),)
 
+    def title_of(self, params: Params, target: Target) -> str:
+        """ "DeepSeek-R1, math_500 + gpqa_diamond"."""
+        return f"{_deployment(params, target).data['name']}, {_what(params)}"
 
-def title_of(params: Params, target: Target) -> str:
-    """ "DeepSeek-R1, math_500 + gpqa_diamond"."""
-    return f"{_deployment(params, target).data['name']}, {_what(params)}"
+    def inputs(self, params: Params, target: Target) -> Mapping[str, AssetRef]:
+        """The deployment."""
+        return {"deployment": _deployment(params, target)}
 
+    def notes(self, params: Params, target: Target) -> Sequence[Remark]:
+        """What is done otherwise than the page of today's stack has it."""
+        found = [Remark("guide:evalscope_command")]
+        if _deployment(params, target).data.get("api_key"):
+            found.append(Remark("guide:evalscope_key"))
+        return found
 
-def inputs(params: Params, target: Target) -> Mapping[str, AssetRef]:
-    """The deployment."""
-    return {"deployment": _deployment(params, target)}
+    def plan(self, params: Params, target: Target) -> Plan:
+        """One step: EvalScope brings the data, asks and scores."""
+        host, served = vacc_site(target), _deployment(params, target).data
+        if not stack_of(params).evaluation.evalscope:
+            raise LaunchError(_("This stack scores with OpenCompass, not with EvalScope."), "stack")
+        if len(set(params.datasets)) < len(params.datasets):
+            raise LaunchError(_("Each data set once."), "datasets")
+        check_limit(params.limit, work.questions_of_largest(params.datasets))
+        longest = served.get("max_total")
+        if longest and params.max_tokens >= int(longest):
+            words = _("The deployment takes at most %(tokens)d tokens together.")
+            raise LaunchError(words % {"tokens": int(longest)}, "max_tokens")
+        from_folder = params.source == "folder"
+        asking = Asking(
+            datasets=params.datasets,
+            ten_of_mmlu=params.mmlu == "ten",
+            hub="" if from_folder else params.source,
+            folder=folder_in_workspace(params.folder, host, "folder") if from_folder else "",
+            endpoint=params.endpoint,
+            limit=params.limit,
+            max_tokens=params.max_tokens,
+            temperature=params.temperature,
+            top_p=params.top_p,
+            batch=params.batch,
+            key=str(served.get("api_key") or ""),
+        )
+        return evalscope_hub.evaluate_plan(asking, site(target), host)
 
+    def successors(self, params: Params) -> Sequence[str]:
+        """How fast the same deployment is."""
+        return ("benchmark-online", "benchmark")
 
-def product(params: Params, target: Target) -> Mapping[str, Any] | None:
-    """Nothing but a result."""
-    return None
+    def progress(self, log: str) -> Progress | None:
+        """EvalScope's own bars."""
+        return progress.share_of_runs(log)
 
+    def work(self, params: Mapping[str, Any]) -> float:
+        """Questions of all sets, in parallel."""
+        return work.public_questions(params)
 
-def notes(params: Params, target: Target) -> Sequence[Remark]:
-    """What is done otherwise than the page of today's stack has it."""
-    found = [Remark("guide:evalscope_command")]
-    if _deployment(params, target).data.get("api_key"):
-        found.append(Remark("guide:evalscope_key"))
-    return found
-
-
-def plan(params: Params, target: Target) -> Plan:
-    """One step: EvalScope brings the data, asks and scores."""
-    host, served = vacc_site(target), _deployment(params, target).data
-    if not stack_of(params).evaluation.evalscope:
-        raise LaunchError(_("This stack scores with OpenCompass, not with EvalScope."), "stack")
-    if len(set(params.datasets)) < len(params.datasets):
-        raise LaunchError(_("Each data set once."), "datasets")
-    longest = served.get("max_total")
-    if longest and params.max_tokens >= int(longest):
-        words = _("The deployment takes at most %(tokens)d tokens together.")
-        raise LaunchError(words % {"tokens": int(longest)}, "max_tokens")
-    from_folder = params.source == "folder"
-    asking = Asking(
-        datasets=params.datasets,
-        ten_of_mmlu=params.mmlu == "ten",
-        hub="" if from_folder else params.source,
-        folder=folder_in_workspace(params.folder, host, "folder") if from_folder else "",
-        endpoint=params.endpoint,
-        limit=params.limit,
-        max_tokens=params.max_tokens,
-        temperature=params.temperature,
-        top_p=params.top_p,
-        batch=params.batch,
-        key=str(served.get("api_key") or ""),
-    )
-    return evalscope_hub.evaluate_plan(asking, site(target), host)
-
-
-def successors(params: Params) -> Sequence[str]:
-    """How fast the same deployment is."""
-    return ("benchmark-online", "benchmark")
-
-
-def conclude(
-    params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-) -> Conclusion:
-    """Accuracy over all questions, the mean over the sets, and each question with its answer."""
-    found = evalscope_eval.parse({path: text for path, text in outputs.items() if "/" in path})
-    scored = {report.benchmark for report in found.reports if report.score is not None}
-    lacking = [name for name in params.datasets if name not in scored]
-    if lacking:
-        args = {"missing": len(lacking), "sets": len(params.datasets), "first": lacking[0]}
-        return Conclusion(failure=Remark("evaluate:sets_missing", args))
-    rows = [row for row in found.scored if row.score is not None]
-    metrics = _metrics(found, rows)
-    return Conclusion(
-        sentence=Remark(
-            "evaluate:means",
-            {
-                "macro": 100 * metrics["accuracy_macro"],
-                "weighted": 100 * metrics["accuracy_weighted"],
-                "sets": len(found.reports),
-                "questions": int(metrics["questions"]),
-            },
-        ),
-        measured=Measured(
-            sort="evaluation",
-            what=_what(params),
-            tool=f"evalscope {tool_version(plan, EVALSCOPE)}",
-            metrics=metrics,
-            answers=kept(
-                evaluate.answer(row, f"{row.benchmark}/{row.subset}") for row in found.scored
+    def conclude(
+        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
+    ) -> Conclusion:
+        """Accuracy over all questions, mean over the sets, and each question with its answer."""
+        found = evalscope_eval.parse({path: text for path, text in outputs.items() if "/" in path})
+        scored = {report.benchmark for report in found.reports if report.score is not None}
+        lacking = [name for name in params.datasets if name not in scored]
+        if lacking:
+            args = {"missing": len(lacking), "sets": len(params.datasets), "first": lacking[0]}
+            return Conclusion(failure=Remark("evaluate:sets_missing", args))
+        rows = [row for row in found.scored if row.score is not None]
+        metrics = _metrics(found, rows)
+        return Conclusion(
+            sentence=Remark(
+                "evaluate:means",
+                {
+                    "macro": 100 * metrics["accuracy_macro"],
+                    "weighted": 100 * metrics["accuracy_weighted"],
+                    "sets": len(found.reports),
+                    "questions": int(metrics["questions"]),
+                },
             ),
-            remarks=_remarks(params, found, rows),
-            sets=[score for report in found.reports for score in _sets(report)],
-        ),
-    )
+            measured=Measured(
+                sort="evaluation",
+                what=_what(params),
+                tool=f"evalscope {tool_version(plan, EVALSCOPE)}",
+                metrics=metrics,
+                answers=kept(
+                    evaluate.answer(row, f"{row.benchmark}/{row.subset}") for row in found.scored
+                ),
+                remarks=_remarks(params, found, rows),
+                sets=[score for report in found.reports for score in _sets(report)],
+            ),
+        )
 
 
 def _metrics(found: Evaluation, rows: Sequence[Scored]) -> dict[str, float]:

@@ -12,8 +12,19 @@ from pydantic import BaseModel, ConfigDict, Field
 from jobs.catalog import STACKS
 from jobs.catalog.evaluation_sets import EVALUATION_SETS
 from jobs.errors import LaunchError
-from jobs.kinds.base import AssetRef, Choice, Conclusion, Measured, Need, Remark, SetScore, Target
+from jobs.kinds import work
+from jobs.kinds.base import (
+    AssetRef,
+    Choice,
+    Conclusion,
+    Kind,
+    Measured,
+    Remark,
+    SetScore,
+    Target,
+)
 from jobs.kinds.common import asset
+from jobs.kinds.lengths import check_limit
 from jobs.kinds.vacc import (
     exact_field,
     is_exact,
@@ -23,15 +34,13 @@ from jobs.kinds.vacc import (
     vacc_site,
 )
 from jobs.parsers import opencompass as parser
+from jobs.parsers import progress
 from jobs.parsers.answers import Answered, kept
 from jobs.parsers.opencompass import Run, SetResult
+from jobs.parsers.progress import Progress
 from jobs.plans import Plan
 from jobs.toolchains import opencompass
 from jobs.toolchains.opencompass import CEVAL, Asking
-
-name = "evaluate-opencompass"
-title = "Evaluate with OpenCompass"
-family = "evaluate"
 
 Sets = Literal["cluewsc", "math_500", "mmlu", "gsm8k", "gpqa", "aime2024", "ceval", "ifeval"]
 GUIDE_SETS: tuple[Sets, ...] = ("cluewsc", "math_500", "mmlu")
@@ -122,134 +131,138 @@ class Params(BaseModel):
     )
 
 
-def offered(target: Target) -> bool:
-    """On a host with accelerator cards."""
-    return target.has_dies
+class EvaluateOpencompass(Kind, params=Params):
+    """The guide's data sets, asked of a deployment and scored."""
 
+    name = "evaluate-opencompass"
+    title = "Evaluate with OpenCompass"
+    family = "evaluate"
+    answer_limit = "max_answer"
+    programs = opencompass.PROGRAMS
+    steps = opencompass.STEPS
 
-def choices(field: str, target: Target) -> Sequence[Choice] | None:
-    """What ``field`` may be on this host."""
-    if field == "stack":
-        known = stack_choices(target)
-        return [one for one in known if STACKS[one.value].evaluation.opencompass]
-    if field == "mmlu":
-        return [Choice("all", _("All 57")), Choice("ten", _("The first ten"))]
-    if field == "dataset_source":
-        return [Choice("", _("The archives")), Choice("modelscope", "ModelScope")]
-    return None
+    def offered(self, target: Target) -> bool:
+        """On a host with accelerator cards."""
+        return target.has_dies
 
+    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
+        """What ``field`` may be on this host."""
+        if field == "stack":
+            known = stack_choices(target)
+            return [one for one in known if STACKS[one.value].evaluation.opencompass]
+        if field == "mmlu":
+            return [Choice("all", _("All 57")), Choice("ten", _("The first ten"))]
+        if field == "dataset_source":
+            return [Choice("", _("The archives")), Choice("modelscope", "ModelScope")]
+        return None
 
-def needs(params: Params, target: Target) -> Sequence[Need]:
-    """Nothing: its environment is conda's, which a job of its own makes."""
-    return ()
+    def title_of(self, params: Params, target: Target) -> str:
+        """ "DeepSeek-R1, cluewsc + math_500 + mmlu"."""
+        return f"{_deployment(params, target).data['name']}, {_what(params)}"
 
+    def inputs(self, params: Params, target: Target) -> Mapping[str, AssetRef]:
+        """The deployment."""
+        return {"deployment": _deployment(params, target)}
 
-def title_of(params: Params, target: Target) -> str:
-    """ "DeepSeek-R1, cluewsc + math_500 + mmlu"."""
-    return f"{_deployment(params, target).data['name']}, {_what(params)}"
-
-
-def inputs(params: Params, target: Target) -> Mapping[str, AssetRef]:
-    """The deployment."""
-    return {"deployment": _deployment(params, target)}
-
-
-def product(params: Params, target: Target) -> Mapping[str, Any] | None:
-    """Nothing but a result."""
-    return None
-
-
-def notes(params: Params, target: Target) -> Sequence[Remark]:
-    """What is done otherwise than the guide prints it, and how long it may take."""
-    asking, exact = _asking(params, target), is_exact(params)
-    found = [
-        Remark("guide:config_made", {"model": asking.model}),
-        Remark("guide:conda_path", {"folder": f"{vacc_site(target).conda}/envs/opencompass/bin"}),
-    ]
-    if exact:
-        found += [Remark("guide:run_collected"), Remark("guide:one_by_one")]
-        longest = _longest(params, target)
-        if longest and params.max_length > longest:
-            args = {"length": params.max_length, "tokens": longest}
-            found.append(Remark("guide:longer_than_served", args))
-    else:
-        found += [
-            Remark("guide:own_folder"),
-            Remark("guide:details_kept"),
-            Remark("guide:in_parallel", {"batch": asking.batch}),
+    def notes(self, params: Params, target: Target) -> Sequence[Remark]:
+        """What is done otherwise than the guide prints it, and how long it may take."""
+        asking, exact = _asking(params, target), is_exact(params)
+        found = [
+            Remark("guide:config_made", {"model": asking.model}),
+            Remark(
+                "guide:conda_path", {"folder": f"{vacc_site(target).conda}/envs/opencompass/bin"}
+            ),
         ]
-    if asking.modelscope:
-        found.append(Remark("guide:dataset_source"))
-    seconds = asking.questions * TOKENS_AN_ANSWER * MS_A_TOKEN / 1000 / asking.batch
-    args = {
-        "questions": asking.questions,
-        "batch": asking.batch,
-        "ms": MS_A_TOKEN,
-        "tokens": TOKENS_AN_ANSWER,
-    }
-    if seconds < 3600:
-        minutes = str(max(1, round(seconds / 60)))
-        return [*found, Remark("evaluate:estimate_min", {**args, "minutes": minutes})]
-    return [*found, Remark("evaluate:estimate", {**args, "hours": f"{seconds / 3600:.1f}"})]
+        if exact:
+            found += [Remark("guide:run_collected"), Remark("guide:one_by_one")]
+            longest = _longest(params, target)
+            if longest and params.max_length > longest:
+                args = {"length": params.max_length, "tokens": longest}
+                found.append(Remark("guide:longer_than_served", args))
+        else:
+            found += [
+                Remark("guide:own_folder"),
+                Remark("guide:details_kept"),
+                Remark("guide:in_parallel", {"batch": asking.batch}),
+            ]
+        if asking.modelscope:
+            found.append(Remark("guide:dataset_source"))
+        seconds = asking.questions * TOKENS_AN_ANSWER * MS_A_TOKEN / 1000 / asking.batch
+        args = {
+            "questions": asking.questions,
+            "batch": asking.batch,
+            "ms": MS_A_TOKEN,
+            "tokens": TOKENS_AN_ANSWER,
+        }
+        if seconds < 3600:
+            minutes = str(max(1, round(seconds / 60)))
+            return [*found, Remark("evaluate:estimate_min", {**args, "minutes": minutes})]
+        return [*found, Remark("evaluate:estimate", {**args, "hours": f"{seconds / 3600:.1f}"})]
 
+    def plan(self, params: Params, target: Target) -> Plan:
+        """A dry run, which shows whether all data is there, and the run."""
+        site, stack = vacc_site(target), stack_of(params)
+        if not stack.evaluation.opencompass:
+            raise LaunchError(_("This stack scores with EvalScope, not with OpenCompass."), "stack")
+        if not site.conda:
+            raise LaunchError(_("%(host)s has no conda.") % {"host": target.name})
+        if len(set(params.datasets)) < len(params.datasets):
+            raise LaunchError(_("Each data set once."), "datasets")
+        check_limit(params.limit, work.questions_of_largest(params.datasets))
+        if not is_exact(params):
+            _check_lengths(params, target)
+        return opencompass.evaluate_plan(_asking(params, target), site)
 
-def plan(params: Params, target: Target) -> Plan:
-    """A dry run, which shows whether all data is there, and the run."""
-    site, stack = vacc_site(target), stack_of(params)
-    if not stack.evaluation.opencompass:
-        raise LaunchError(_("This stack scores with EvalScope, not with OpenCompass."), "stack")
-    if not site.conda:
-        raise LaunchError(_("%(host)s has no conda.") % {"host": target.name})
-    if len(set(params.datasets)) < len(params.datasets):
-        raise LaunchError(_("Each data set once."), "datasets")
-    if not is_exact(params):
-        _check_lengths(params, target)
-    return opencompass.evaluate_plan(_asking(params, target), site)
+    def successors(self, params: Params) -> Sequence[str]:
+        """How fast the same deployment is."""
+        return ("benchmark-online", "benchmark")
 
+    def progress(self, log: str) -> Progress | None:
+        """Sets that are asked, then scored."""
+        return progress.sets(log)
 
-def successors(params: Params) -> Sequence[str]:
-    """How fast the same deployment is."""
-    return ("benchmark-online", "benchmark")
+    def work(self, params: Mapping[str, Any]) -> float:
+        """Questions of all sets, in parallel."""
+        return work.public_questions(params)
 
-
-def conclude(
-    params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-) -> Conclusion:
-    """Accuracy of each set and both means. OpenCompass exits with 0 when every task failed."""
-    run = parser.parse({path: content for path, content in outputs.items() if "/" in path})
-    lacking = _lacking(params, run)
-    if lacking:
-        sets = len({score.dataset for score in run.scores} | set(lacking))
-        args = {"missing": len(lacking), "sets": sets, "first": lacking[0]}
-        return Conclusion(failure=Remark("evaluate:sets_missing", args))
-    (model,) = run.models
-    means = run.means(model)
-    if means is None:
-        return Conclusion(failure=Remark("evaluate:no_question", {"questions": 0}))
-    answers = _answers(run, model)
-    metrics = {**means.metrics, "unanswered": float(_unanswered(run, model))}
-    if means.weighted is not None and means.questions:
-        metrics["correct"] = float(round(means.weighted * means.questions))
-    return Conclusion(
-        sentence=Remark(
-            "evaluate:means",
-            {
-                "macro": 100 * means.macro,
-                "weighted": "?" if means.weighted is None else 100 * means.weighted,
-                "sets": means.sets,
-                "questions": means.questions or "?",
-            },
-        ),
-        measured=Measured(
-            sort="evaluation",
-            what=_what(params),
-            tool=f"OpenCompass {stack_of(params).evaluation.opencompass}",
-            metrics=metrics,
-            answers=answers,
-            remarks=_remarks(params, run, model),
-            sets=_sets(run, model),
-        ),
-    )
+    def conclude(
+        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
+    ) -> Conclusion:
+        """Accuracy of each set and both means. OpenCompass exits with 0 when every task failed."""
+        run = parser.parse({path: content for path, content in outputs.items() if "/" in path})
+        lacking = _lacking(params, run)
+        if lacking:
+            sets = len({score.dataset for score in run.scores} | set(lacking))
+            args = {"missing": len(lacking), "sets": sets, "first": lacking[0]}
+            return Conclusion(failure=Remark("evaluate:sets_missing", args))
+        (model,) = run.models
+        means = run.means(model)
+        if means is None:
+            return Conclusion(failure=Remark("evaluate:no_question", {"questions": 0}))
+        answers = _answers(run, model)
+        metrics = {**means.metrics, "unanswered": float(_unanswered(run, model))}
+        if means.weighted is not None and means.questions:
+            metrics["correct"] = float(round(means.weighted * means.questions))
+        return Conclusion(
+            sentence=Remark(
+                "evaluate:means",
+                {
+                    "macro": 100 * means.macro,
+                    "weighted": "?" if means.weighted is None else 100 * means.weighted,
+                    "sets": means.sets,
+                    "questions": means.questions or "?",
+                },
+            ),
+            measured=Measured(
+                sort="evaluation",
+                what=_what(params),
+                tool=f"OpenCompass {stack_of(params).evaluation.opencompass}",
+                metrics=metrics,
+                answers=answers,
+                remarks=_remarks(params, run, model),
+                sets=_sets(run, model),
+            ),
+        )
 
 
 def _check_lengths(params: Params, target: Target) -> None:

@@ -19,7 +19,8 @@ def hits_remark(
     worst = max(hits, key=lambda concurrency: hits[concurrency], default=None)
     if worst is None or hits[worst] <= MOST:
         return None
-    args: dict[str, Any] = {"share": f"{100 * hits[worst]:.1f}", "concurrency": worst}
+    # Two decimals, as every share has wherever it stands.
+    args: dict[str, Any] = {"share": f"{100 * hits[worst]:.2f}", "concurrency": worst}
     prefix, length = params.get("prefix_tokens") or 0, params.get("input_tokens") or 0
     if params.get(EXACT):
         return Remark("benchmark:hits_guide", args)
@@ -34,4 +35,4 @@ def since_start_remark(share: float) -> Remark | None:
     """A remark on a share that counts all that the server was asked since its start."""
     if share <= MOST:
         return None
-    return Remark("benchmark:hits_since_start", {"share": f"{100 * share:.1f}"})
+    return Remark("benchmark:hits_since_start", {"share": f"{100 * share:.2f}"})

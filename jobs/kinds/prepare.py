@@ -10,16 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.catalog import MODELS, PackageSource, ZooModel
 from jobs.errors import LaunchError
-from jobs.kinds.base import AssetRef, Choice, Conclusion, Need, Remark, Target
+from jobs.kinds.base import Choice, Conclusion, Kind, Remark, Target
 from jobs.kinds.common import site, size
-from jobs.parsers import reports
+from jobs.parsers import progress, reports
+from jobs.parsers.progress import Progress
 from jobs.plans import Plan
 from jobs.toolchains import environments, weights
 from jobs.toolchains.environments import ENVIRONMENTS, VLLM_CPU, Environment
-
-name = "prepare"
-title = "Prepare"
-family = "prepare"
 
 
 class Params(BaseModel):
@@ -52,103 +49,92 @@ class Params(BaseModel):
     )
 
 
-def offered(target: Target) -> bool:
-    """Everywhere: the tools' own environments are the same on all hosts."""
-    return True
+class Prepare(Kind, params=Params):
+    """Bring a model's weights, or a tool's environment, onto a host."""
 
+    name = "prepare"
+    title = "Prepare"
+    family = "prepare"
+    programs = environments.PROGRAMS
+    steps = environments.STEPS
+    brings = True
 
-def notes(params: Params, target: Target) -> Sequence[Remark]:
-    """The deployment guide knows nothing of this."""
-    return ()
+    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
+        """What ``field`` may be on this host."""
+        if field == "what":
+            return [Choice("weights", "Weights"), Choice("environment", "Environment")]
+        if field == "model":
+            return [Choice(model.id, model.name) for model in MODELS.values() if model.package]
+        if field == "environment":
+            return [Choice(item.name, item.title) for item in ENVIRONMENTS.values()]
+        return None
 
+    def title_of(self, params: Params, target: Target) -> str:
+        """ "SmolLM2-135M-Instruct", "llama.cpp"."""
+        return _model(params)[0].name if params.what == "weights" else _environment(params).title
 
-def choices(field: str, target: Target) -> Sequence[Choice] | None:
-    """What ``field`` may be on this host."""
-    if field == "what":
-        return [Choice("weights", "Weights"), Choice("environment", "Environment")]
-    if field == "model":
-        return [Choice(model.id, model.name) for model in MODELS.values() if model.package]
-    if field == "environment":
-        return [Choice(item.name, item.title) for item in ENVIRONMENTS.values()]
-    return None
-
-
-def needs(params: Params, target: Target) -> Sequence[Need]:
-    """Nothing: the host's own Python does it."""
-    return ()
-
-
-def title_of(params: Params, target: Target) -> str:
-    """ "SmolLM2-135M-Instruct", "llama.cpp"."""
-    return _model(params)[0].name if params.what == "weights" else _environment(params).title
-
-
-def inputs(params: Params, target: Target) -> Mapping[str, AssetRef]:
-    """Nothing from the host."""
-    return {}
-
-
-def product(params: Params, target: Target) -> Mapping[str, Any] | None:
-    """Weights or an environment, with the path that it will have."""
-    here = site(target)
-    if params.what == "environment":
-        environment = _environment(params)
+    def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
+        """Weights or an environment, with the path that it will have."""
+        here = site(target)
+        if params.what == "environment":
+            environment = _environment(params)
+            return {
+                "type": "environment",
+                "name": environment.name,
+                "fingerprint": environment.fingerprint,
+                "path": environment.path(here),
+            }
+        model, source = _model(params)
         return {
-            "type": "environment",
-            "name": environment.name,
-            "fingerprint": environment.fingerprint,
-            "path": environment.path(here),
+            "type": "weights",
+            "model_id": model.id,
+            "precision": source.precision,
+            "bytes": source.bytes,
+            "sha256": source.sha256,
+            "path": weights.path_of(model, source, here),
         }
-    model, source = _model(params)
-    return {
-        "type": "weights",
-        "model_id": model.id,
-        "precision": source.precision,
-        "bytes": source.bytes,
-        "sha256": source.sha256,
-        "path": weights.path_of(model, source, here),
-    }
 
+    def plan(self, params: Params, target: Target) -> Plan:
+        """Fetch and check, or make and verify."""
+        if params.what == "environment":
+            return environments.prepare_plan(_environment(params), site(target))
+        return weights.prepare_plan(*_model(params), site(target))
 
-def plan(params: Params, target: Target) -> Plan:
-    """Fetch and check, or make and verify."""
-    if params.what == "environment":
-        return environments.prepare_plan(_environment(params), site(target))
-    return weights.prepare_plan(*_model(params), site(target))
+    def successors(self, params: Params) -> Sequence[str]:
+        """Weights are compiled or unpacked; of the environments only vLLM's has a next step."""
+        if params.what == "weights":
+            return ("compile", "convert-weights")
+        return ("convert-weights",) if params.environment == VLLM_CPU else ()
 
+    def progress(self, log: str) -> Progress | None:
+        """What pip prints, or how much is unpacked."""
+        return progress.packages_or_size(log)
 
-def successors(params: Params) -> Sequence[str]:
-    """Weights are compiled or unpacked; of the environments only vLLM's has a next step."""
-    if params.what == "weights":
-        return ("compile", "convert-weights")
-    return ("convert-weights",) if params.environment == VLLM_CPU else ()
-
-
-def conclude(
-    params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-) -> Conclusion:
-    """What is there now."""
-    if params.what == "environment":
-        made = reports.read(outputs, "versions.json", reports.EnvironmentReport)
+    def conclude(
+        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
+    ) -> Conclusion:
+        """What is there now."""
+        if params.what == "environment":
+            made = reports.read(outputs, "versions.json", reports.EnvironmentReport)
+            return Conclusion(
+                sentence=Remark(
+                    "prepare:environment",
+                    {
+                        "environment": _environment(params).title,
+                        "version": made.versions.get(_environment(params).main, ""),
+                        "packages": len(made.versions),
+                        "size": size(made.bytes),
+                    },
+                ),
+                product=made.model_dump(include={"path", "versions"}),
+            )
+        found = reports.read(outputs, "weights.json", reports.WeightsReport)
         return Conclusion(
             sentence=Remark(
-                "prepare:environment",
-                {
-                    "environment": _environment(params).title,
-                    "version": made.versions.get(_environment(params).main, ""),
-                    "packages": len(made.versions),
-                    "size": size(made.bytes),
-                },
+                "prepare:weights", {"model": _model(params)[0].name, "size": size(found.bytes)}
             ),
-            product=made.model_dump(include={"path", "versions"}),
+            product=found.model_dump(),
         )
-    found = reports.read(outputs, "weights.json", reports.WeightsReport)
-    return Conclusion(
-        sentence=Remark(
-            "prepare:weights", {"model": _model(params)[0].name, "size": size(found.bytes)}
-        ),
-        product=found.model_dump(),
-    )
 
 
 def _model(params: Params) -> tuple[ZooModel, PackageSource]:

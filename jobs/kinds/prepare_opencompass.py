@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from jobs.catalog import STACKS
 from jobs.catalog.stacks_schema import Evaluation
 from jobs.errors import LaunchError
-from jobs.kinds.base import AssetRef, Choice, Conclusion, Need, Remark, Target
+from jobs.kinds.base import Choice, Conclusion, Kind, Remark, Target
 from jobs.kinds.common import size
 from jobs.kinds.vacc import (
     exact_field,
@@ -26,10 +26,6 @@ from jobs.plans import Plan
 from jobs.toolchains import opencompass_env
 from jobs.toolchains.opencompass_env import INDEX, NAME, Installing
 from jobs.toolchains.vacc_site import VaccSite
-
-name = "prepare-opencompass"
-title = "Prepare OpenCompass"
-family = "prepare"
 
 
 class Params(BaseModel):
@@ -60,103 +56,100 @@ class Params(BaseModel):
     )
 
 
-def offered(target: Target) -> bool:
-    """On a host with accelerator cards."""
-    return target.has_dies
+class PrepareOpencompass(Kind, params=Params):
+    """An environment of conda with it, from its sources."""
 
+    name = "prepare-opencompass"
+    title = "Prepare OpenCompass"
+    family = "prepare"
+    programs = opencompass_env.PROGRAMS
+    steps = opencompass_env.STEPS
+    mends = (
+        "opencompass-packages",
+        "check:conda_env_missing",
+    )
+    brings = True
 
-def choices(field: str, target: Target) -> Sequence[Choice] | None:
-    """What ``field`` may be on this host."""
-    if field == "stack":
-        known = stack_choices(target)
-        return [one for one in known if STACKS[one.value].evaluation.opencompass]
-    if field == "dataset_source":
-        return [Choice("", _("The archives")), Choice("modelscope", "ModelScope")]
-    return None
+    def offered(self, target: Target) -> bool:
+        """On a host with accelerator cards."""
+        return target.has_dies
 
+    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
+        """What ``field`` may be on this host."""
+        if field == "stack":
+            known = stack_choices(target)
+            return [one for one in known if STACKS[one.value].evaluation.opencompass]
+        if field == "dataset_source":
+            return [Choice("", _("The archives")), Choice("modelscope", "ModelScope")]
+        return None
 
-def notes(params: Params, target: Target) -> Sequence[Remark]:
-    """What is done otherwise than the guide prints it."""
-    site = vacc_site(target)
-    said = [
-        Remark("guide:cd"),
-        Remark("guide:conda_path", {"folder": f"{opencompass_env.folder(site)}/bin"}),
-        Remark("guide:conda_yes"),
-    ]
-    if is_exact(params):
+    def notes(self, params: Params, target: Target) -> Sequence[Remark]:
+        """What is done otherwise than the guide prints it."""
+        site = vacc_site(target)
+        said = [
+            Remark("guide:cd"),
+            Remark("guide:conda_path", {"folder": f"{opencompass_env.folder(site)}/bin"}),
+            Remark("guide:conda_yes"),
+        ]
+        if is_exact(params):
+            return [
+                *said,
+                Remark("guide:conda_anew"),
+                Remark("guide:clone_fails", {"folder": f"{site.workspace}/opencompass"}),
+                Remark("guide:opencompass_unheld"),
+                Remark("guide:verify_added"),
+            ]
         return [
             *said,
-            Remark("guide:conda_anew"),
-            Remark("guide:clone_fails", {"folder": f"{site.workspace}/opencompass"}),
-            Remark("guide:opencompass_unheld"),
+            Remark("guide:conda_there"),
+            Remark("guide:clone_there"),
+            Remark("guide:opencompass_held"),
             Remark("guide:verify_added"),
         ]
-    return [
-        *said,
-        Remark("guide:conda_there"),
-        Remark("guide:clone_there"),
-        Remark("guide:opencompass_held"),
-        Remark("guide:verify_added"),
-    ]
 
+    def title_of(self, params: Params, target: Target) -> str:
+        """ "OpenCompass 0.4.1"."""
+        return f"OpenCompass {_tools(params).opencompass}"
 
-def needs(params: Params, target: Target) -> Sequence[Need]:
-    """Nothing: the host's own conda does it."""
-    return ()
+    def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
+        """An environment."""
+        return {
+            "type": "environment",
+            "name": NAME,
+            "fingerprint": opencompass_env.fingerprint(_tools(params)),
+            "path": opencompass_env.folder(_site(target)),
+        }
 
+    def plan(self, params: Params, target: Target) -> Plan:
+        """Create, clone, check out, install, verify."""
+        tools = _tools(params)
+        wanted = Installing(
+            repository=params.repository or tools.opencompass_repository,
+            index=params.index,
+            modelscope=params.dataset_source == "modelscope",
+            exact=is_exact(params),
+        )
+        return opencompass_env.prepare_plan(tools, _site(target), wanted)
 
-def title_of(params: Params, target: Target) -> str:
-    """ "OpenCompass 0.4.1"."""
-    return f"OpenCompass {_tools(params).opencompass}"
+    def successors(self, params: Params) -> Sequence[str]:
+        """Its data lies in its checkout."""
+        return ("prepare-datasets", "evaluate-opencompass")
 
-
-def inputs(params: Params, target: Target) -> Mapping[str, AssetRef]:
-    """Nothing from the host."""
-    return {}
-
-
-def product(params: Params, target: Target) -> Mapping[str, Any] | None:
-    """An environment."""
-    return {
-        "type": "environment",
-        "name": NAME,
-        "fingerprint": opencompass_env.fingerprint(_tools(params)),
-        "path": opencompass_env.folder(_site(target)),
-    }
-
-
-def plan(params: Params, target: Target) -> Plan:
-    """Create, clone, check out, install, verify."""
-    tools = _tools(params)
-    wanted = Installing(
-        repository=params.repository or tools.opencompass_repository,
-        index=params.index,
-        modelscope=params.dataset_source == "modelscope",
-        exact=is_exact(params),
-    )
-    return opencompass_env.prepare_plan(tools, _site(target), wanted)
-
-
-def successors(params: Params) -> Sequence[str]:
-    """Its data lies in its checkout."""
-    return ("prepare-datasets", "evaluate-opencompass")
-
-
-def conclude(
-    params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-) -> Conclusion:
-    """What is in the environment now."""
-    made = reports.read(outputs, "versions.json", reports.EnvironmentReport)
-    args = {
-        "environment": "OpenCompass",
-        "version": made.versions.get(NAME, ""),
-        "packages": len(made.versions),
-        "size": size(made.bytes),
-    }
-    return Conclusion(
-        sentence=Remark("prepare:environment", args),
-        product=made.model_dump(include={"path", "versions"}),
-    )
+    def conclude(
+        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
+    ) -> Conclusion:
+        """What is in the environment now."""
+        made = reports.read(outputs, "versions.json", reports.EnvironmentReport)
+        args = {
+            "environment": "OpenCompass",
+            "version": made.versions.get(NAME, ""),
+            "packages": len(made.versions),
+            "size": size(made.bytes),
+        }
+        return Conclusion(
+            sentence=Remark("prepare:environment", args),
+            product=made.model_dump(include={"path", "versions"}),
+        )
 
 
 def _tools(params: Params) -> Evaluation:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.catalog import MODELS, HubSource, ZooModel
 from jobs.errors import LaunchError
-from jobs.kinds.base import AssetRef, Choice, Conclusion, Need, Remark, Target
+from jobs.kinds.base import Choice, Conclusion, Kind, Remark, Target
 from jobs.kinds.common import size
 from jobs.kinds.vacc import (
     PATH_PATTERN,
@@ -21,14 +21,11 @@ from jobs.kinds.vacc import (
     stack_field,
     vacc_site,
 )
-from jobs.parsers import reports, vacc_reports
+from jobs.parsers import progress, reports, vacc_reports
+from jobs.parsers.progress import Progress
 from jobs.plans import Plan
 from jobs.toolchains import hub, vacc_weights
 from jobs.toolchains.hub import HF_MIRROR, Download
-
-name = "prepare-weights"
-title = "Prepare weights"
-family = "prepare"
 
 
 class Params(BaseModel):
@@ -97,125 +94,129 @@ class Params(BaseModel):
     )
 
 
-def offered(target: Target) -> bool:
-    """On a host with accelerator cards."""
-    return target.has_dies
+class PrepareWeights(Kind, params=Params):
+    """Bring a model's weights from a hub onto a VACC host, or check those there."""
 
+    name = "prepare-weights"
+    title = "Prepare weights"
+    family = "prepare"
+    programs = vacc_weights.PROGRAMS
+    mends = (
+        "check:weights_missing",
+        "check:shard_missing",
+    )
+    brings = True
 
-def choices(field: str, target: Target) -> Sequence[Choice] | None:
-    """What ``field`` may be on this host."""
-    if field == "stack":
-        return stack_choices(target)
-    if field == "model":
-        return [Choice(m.id, m.name) for m in MODELS.values() if isinstance(m.source, HubSource)]
-    if field == "source":
-        return [
-            Choice("hf", "huggingface_hub"),
-            Choice("hfd", "hfd.sh"),
-            Choice("modelscope", "ModelScope"),
-            Choice("folder", _("A folder that is there")),
-        ]
-    return None
+    def offered(self, target: Target) -> bool:
+        """On a host with accelerator cards."""
+        return target.has_dies
 
+    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
+        """What ``field`` may be on this host."""
+        if field == "stack":
+            return stack_choices(target)
+        if field == "model":
+            return [
+                Choice(m.id, m.name) for m in MODELS.values() if isinstance(m.source, HubSource)
+            ]
+        if field == "source":
+            return [
+                Choice("hf", "huggingface_hub"),
+                Choice("hfd", "hfd.sh"),
+                Choice("modelscope", "ModelScope"),
+                Choice("folder", _("A folder that is there")),
+            ]
+        return None
 
-def notes(params: Params, target: Target) -> Sequence[Remark]:
-    """What is done otherwise than the guide prints it: it only links to the hub's pages."""
-    return [Remark("guide:weights_linked"), Remark("guide:verify_added")]
+    def notes(self, params: Params, target: Target) -> Sequence[Remark]:
+        """What is done otherwise than the guide prints it: it only links to the hub's pages."""
+        return [Remark("guide:weights_linked"), Remark("guide:verify_added")]
 
+    def title_of(self, params: Params, target: Target) -> str:
+        """The model's name."""
+        return model_of(params.model).name
 
-def needs(params: Params, target: Target) -> Sequence[Need]:
-    """Nothing: the host's own tools do it."""
-    return ()
+    def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
+        """Weights, with the folder that they will lie in."""
+        model = model_of(params.model)
+        source = _source(model)
+        return {
+            "type": "weights",
+            "model_id": model.id,
+            "precision": source.precision,
+            "bytes": source.bytes,
+            "path": _folder(params, model, target),
+            "details": {"hub_id": model.hub_id, "revision": params.revision},
+        }
 
-
-def title_of(params: Params, target: Target) -> str:
-    """The model's name."""
-    return model_of(params.model).name
-
-
-def inputs(params: Params, target: Target) -> Mapping[str, AssetRef]:
-    """Nothing from the host."""
-    return {}
-
-
-def product(params: Params, target: Target) -> Mapping[str, Any] | None:
-    """Weights, with the folder that they will lie in."""
-    model = model_of(params.model)
-    source = _source(model)
-    return {
-        "type": "weights",
-        "model_id": model.id,
-        "precision": source.precision,
-        "bytes": source.bytes,
-        "path": _folder(params, model, target),
-        "details": {"hub_id": model.hub_id, "revision": params.revision},
-    }
-
-
-def plan(params: Params, target: Target) -> Plan:
-    """Download and check, or check."""
-    model = model_of(params.model)
-    source, site = _source(model), vacc_site(target)
-    if params.source == "hfd" and params.connections > 10:
-        raise LaunchError(_("hfd.sh takes 10 connections at most."), "connections")
-    if params.source != "hf" and params.token:
-        raise LaunchError(
-            _("Only hf takes a token in secret; with others it would stand in a command line."),
-            "token",
+    def plan(self, params: Params, target: Target) -> Plan:
+        """Download and check, or check."""
+        model = model_of(params.model)
+        source, site = _source(model), vacc_site(target)
+        if params.source == "hfd" and params.connections > 10:
+            raise LaunchError(_("hfd.sh takes 10 connections at most."), "connections")
+        if params.source != "hf" and params.token:
+            raise LaunchError(
+                _("Only hf takes a token in secret; with others it would stand in a command line."),
+                "token",
+            )
+        wanted = Download(
+            source=params.source,
+            repo=model.hub_id,
+            folder=_folder(params, model, target),
+            endpoint=params.endpoint,
+            revision=params.revision,
+            token=params.token,
+            connections=params.connections,
+            # Of one file the tool's own bar tells the bytes.
+            bytes=source.bytes if source.shards > 1 else 0,
+            program=hub.program_of(target.facts) if params.source == "hf" else "",
         )
-    wanted = Download(
-        source=params.source,
-        repo=model.hub_id,
-        folder=_folder(params, model, target),
-        endpoint=params.endpoint,
-        revision=params.revision,
-        token=params.token,
-        connections=params.connections,
-        # Of one file the tool's own bar tells the bytes.
-        bytes=source.bytes if source.shards > 1 else 0,
-        program=hub.program_of(target.facts) if params.source == "hf" else "",
-    )
-    return vacc_weights.prepare_plan(model, source, site, wanted=wanted, read_all=params.checksums)
+        return vacc_weights.prepare_plan(
+            model, source, site, wanted=wanted, read_all=params.checksums
+        )
 
+    def successors(self, params: Params) -> Sequence[str]:
+        """A distill is compiled, those of Qwen once they are modified; the full model is served."""
+        model = MODELS.get(params.model)
+        if model is None:
+            return ()
+        if model.modification:
+            return ("apply-modification",)
+        compiled = ("compile-vacc",) if "build_in" in model.paths else ()
+        return (*compiled, "deploy-vllm", "benchmark-throughput", "benchmark-latency")
 
-def successors(params: Params) -> Sequence[str]:
-    """A distill is compiled, those of Qwen once they are modified; the full model is served."""
-    model = MODELS.get(params.model)
-    if model is None:
-        return ()
-    if model.modification:
-        return ("apply-modification",)
-    compiled = ("compile-vacc",) if "build_in" in model.paths else ()
-    return (*compiled, "deploy-vllm", "benchmark-throughput", "benchmark-latency")
+    def progress(self, log: str) -> Progress | None:
+        """How much is there of a download."""
+        return progress.brought(log)
 
-
-def conclude(
-    params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-) -> Conclusion:
-    """What is there now, and how far it was checked."""
-    found = reports.read(outputs, "weights.json", vacc_reports.ShardsReport)
-    model = model_of(params.model)
-    args = {"model": model.name, "size": size(found.bytes), "shards": found.shards}
-    if found.compared:
-        sentence = Remark("weights:compared", {**args, "compared": found.compared})
-    elif found.checked == "sha256":
-        sentence = Remark("weights:read", args)
-    else:
-        sentence = Remark("weights:measured", args)
-    details = {
-        "hub_id": model.hub_id,
-        "revision": params.revision,
-        "shards": found.shards,
-        "checked": found.checked,
-        "compared": found.compared,
-    }
-    return Conclusion(
-        sentence=sentence,
-        product={
-            **found.model_dump(include={"path", "bytes", "sha256", "precision"}),
-            "details": details,
-        },
-    )
+    def conclude(
+        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
+    ) -> Conclusion:
+        """What is there now, and how far it was checked."""
+        found = reports.read(outputs, "weights.json", vacc_reports.ShardsReport)
+        model = model_of(params.model)
+        args = {"model": model.name, "size": size(found.bytes), "shards": found.shards}
+        if found.compared:
+            sentence = Remark("weights:compared", {**args, "compared": found.compared})
+        elif found.checked == "sha256":
+            sentence = Remark("weights:read", args)
+        else:
+            sentence = Remark("weights:measured", args)
+        details = {
+            "hub_id": model.hub_id,
+            "revision": params.revision,
+            "shards": found.shards,
+            "checked": found.checked,
+            "compared": found.compared,
+        }
+        return Conclusion(
+            sentence=sentence,
+            product={
+                **found.model_dump(include={"path", "bytes", "sha256", "precision"}),
+                "details": details,
+            },
+        )
 
 
 def _source(model: ZooModel) -> HubSource:

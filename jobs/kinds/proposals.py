@@ -9,10 +9,11 @@ from typing import Any, cast
 
 from pydantic import BaseModel
 
-from jobs.catalog import MODELS, STACKS
+from jobs.catalog import MODELS, QUESTION_SETS, STACKS
 from jobs.catalog.schema import PathName
 from jobs.kinds import ports
 from jobs.kinds.base import AssetRef, Target
+from jobs.kinds.lengths import longest_answer
 
 EXACT = "as_in_guide"  # the field of Params that asks for the guide's commands to the letter
 _YES = frozenset({"true", "1", "on", "yes"})
@@ -46,6 +47,7 @@ def proposals(
         value = _followed(value, extra.get("follows"), chosen)
         value = _for_thought(value, extra.get("thinks"), chosen)
         value = _within(value, extra.get("within", ()), fitting)
+        value = min([value, *_beside_prompt(extra, fitting)]) if "beside" in extra else value
         if value and extra.get("free_port") and not (exact and extra.get("printed")):
             own = {_number(given.get(key) or found.get(key)) for key in _ports(extras) - {name}}
             value = ports.next_free(value, {*taken, *own})
@@ -73,11 +75,23 @@ def bounds(
             for field, key, _share in extra.get("within", ())
             if field in chosen and chosen[field].data.get(key)
         ]
+        found[name] += _beside_prompt(extra, chosen)
+        if "set_size" in extra:
+            default = params.model_fields[extra["set_size"]].default
+            known = QUESTION_SETS.get(str(given.get(extra["set_size"]) or default))
+            found[name].append(len(known.questions) if known else 0)
         if "stack_most" in extra and stack in STACKS:
             found[name].append(getattr(STACKS[stack].vllm, extra["stack_most"]) or 0)
         if "of_model" in extra:
             found[name] += _of_model(extra["of_model"], chosen, stack, given)
     return {name: min(filter(None, most)) for name, most in found.items() if any(most)}
+
+
+def _beside_prompt(extra: Mapping[str, Any], chosen: Mapping[str, AssetRef]) -> list[int]:
+    """What the chosen deployment's context leaves for an answer, if it says so."""
+    field, prompt = extra.get("beside", ("", 0))
+    most = longest_answer(chosen[field].data, prompt) if field in chosen else None
+    return [] if most is None else [max(1, most)]
 
 
 def _of_model(
@@ -106,6 +120,8 @@ def leading(params: type[BaseModel]) -> frozenset[str]:
     for extra in _extras(params).values():
         found |= {rule[0] for rule in extra.get("within", ())}
         found |= {EXACT} if extra.get("within") else set()
+        found |= {extra["beside"][0]} if "beside" in extra else set()
+        found |= {extra["set_size"]} if "set_size" in extra else set()
         found |= {EXACT, _STACK} if "on_page" in extra else set()
         found |= {extra["follows"][0]} if "follows" in extra else set()
         found |= {extra["thinks"][0]} if "thinks" in extra else set()

@@ -1,8 +1,12 @@
-"""How much a job does, so that what earlier ones took tells what another amount would take."""
+"""How much a job does, so that what earlier ones took tells what another amount would take.
+
+Requests × lengths / concurrency. That is rough: an engine does more in a second the more it has at
+once.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jobs.catalog import QUESTION_SETS
@@ -21,59 +25,55 @@ _SETS: Mapping[str, tuple[int, int]] = {
 _TEN_OF_MMLU = (1369, 10)
 
 
-def work(kind: str, params: Mapping[str, Any]) -> float | None:
-    """Requests × lengths / concurrency of a job, in units of its kind; None where nothing tells.
-
-    Times of two jobs of one kind, model and host are as their works. That is rough: an engine does
-    more in a second the more it has at once.
-    """
-    reads = _WORKS.get(kind)
-    try:
-        amount = reads(params) if reads else None
-    except (LookupError, TypeError, ValueError, ZeroDivisionError):  # of an older version
-        return None
-    return amount if amount and amount > 0 else None
-
-
 def _tokens(params: Mapping[str, Any]) -> float:
     """Of one request."""
     return float(params["output_tokens"]) + _READ * float(params.get("input_tokens") or 0)
 
 
-def _over_http(params: Mapping[str, Any]) -> float:
+def over_http(params: Mapping[str, Any]) -> float:
+    """Of a benchmark at several concurrencies, one after the other."""
     requests = int(params["requests"])
     rounds = sum(requests / min(requests, int(at_once)) for at_once in params["concurrency"])
     return rounds * _tokens(params)
 
 
-def _throughput(params: Mapping[str, Any]) -> float:
+def all_at_once(params: Mapping[str, Any]) -> float:
+    """Of requests that are there from the beginning."""
     return int(params["requests"]) * _tokens(params)
 
 
-def _latency(params: Mapping[str, Any]) -> float:
+def batches(params: Mapping[str, Any]) -> float:
+    """Of one batch after the other."""
     return (int(params["iterations"]) + _WARM_UP) * _tokens(params)
 
 
-def _shipped(params: Mapping[str, Any]) -> float:
+def shipped_questions(params: Mapping[str, Any]) -> float:
+    """Of a set of questions that ships with the project."""
     questions = QUESTION_SETS[params["questions"]].first(int(params["limit"]))
     return len(questions) / int(params["batch"])
 
 
-def _public(params: Mapping[str, Any]) -> float:
+def questions_of_largest(datasets: Iterable[str]) -> int:
+    """Questions of the largest of public sets: a limit above it leaves none out."""
+    return max(_SETS[name][0] for name in datasets)
+
+
+def did_all(params: Mapping[str, Any], metrics: Mapping[str, Any]) -> bool:
+    """False where a request failed or was never sent: its time tells nothing of a whole run."""
+    asked = params.get("requests")
+    done = metrics.get("requests_all", metrics.get("requests"))
+    if metrics.get("failed_requests_all", metrics.get("failed_requests")):
+        return False
+    if not isinstance(asked, int) or done is None:
+        return True
+    return bool(done >= asked * len(params.get("concurrency") or (0,)))
+
+
+def public_questions(params: Mapping[str, Any]) -> float:
+    """Of public sets, by their names."""
     asked, limit = 0, int(params["limit"])
     for name in params["datasets"]:
         ten = name == "mmlu" and params.get("mmlu") == "ten"
         questions, subsets = _TEN_OF_MMLU if ten else _SETS[name]
         asked += min(questions, limit * subsets) if limit else questions
     return asked / int(params["batch"])
-
-
-_WORKS: Mapping[str, Callable[[Mapping[str, Any]], float]] = {
-    "benchmark": _over_http,
-    "benchmark-online": _over_http,
-    "benchmark-throughput": _throughput,
-    "benchmark-latency": _latency,
-    "evaluate": _shipped,
-    "evaluate-evalscope": _public,
-    "evaluate-opencompass": _public,
-}

@@ -199,10 +199,6 @@ class LogStore:
         with open_log(self.path(key)) as log:
             return LineIndex(self.path(key)).offset_of_line(log, n) if log else 0
 
-    def tail_offset(self, key: str, lines: int) -> int:
-        """Where the last ``lines`` lines begin."""
-        return self.offset_of_line(key, max(1, self.line_count(key) - lines + 1))
-
     def arrivals(self, key: str, start: int, end: int, *, limit: int) -> list[tuple[int, int]]:
         """``(offset, milliseconds since the epoch)``: when bytes from each offset on arrived.
 

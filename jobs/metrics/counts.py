@@ -8,6 +8,12 @@ COUNTS = (
     Metric("concurrency", "Concurrency", "requests", "", is_count=True),
     Metric("requests", "Requests completed", "requests", "", is_count=True),
     Metric("failed_requests", "Failed requests", "requests", "lower", is_count=True),
+    # Of a benchmark with several concurrencies, beside the metrics of the one that stands for all.
+    Metric("requests_all", "Requests completed, all concurrencies", "requests", "", is_count=True),
+    Metric(
+        *("failed_requests_all", "Failed requests, all concurrencies", "requests", "lower"),
+        is_count=True,
+    ),
     Metric("duration_s", "Duration", "s", ""),
     Metric("peak_requests", "Peak requests in flight", "requests", "", is_count=True),
     Metric("input_tokens", "Input tokens", "tokens", "", is_count=True),

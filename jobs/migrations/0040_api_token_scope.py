@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     """Add the scope of a token."""
 
-    dependencies = [("jobs", "0023_hits_since_start")]
+    dependencies = [("jobs", "0025_requests_apart")]
 
     operations = [
         migrations.AddField(

@@ -18,7 +18,8 @@ class Result(models.Model):
     """What one job measured. ``metrics`` is flat, keyed by names of ``jobs.metrics.METRICS``.
 
     A benchmark with several concurrencies has a :class:`ResultPoint` each; its own ``metrics`` are
-    those of the point with the highest output rate, with the requests of all.
+    those of the point with the highest output rate, and the requests of all under names of their
+    own (``requests_all``, ``failed_requests_all``).
     An evaluation has :class:`Answer` rows.
     """
 
@@ -44,6 +45,7 @@ class Result(models.Model):
     identity = models.JSONField(default=dict)
     fingerprint = models.CharField(max_length=64, blank=True)  # "": it stands alone
     disturbed = models.BooleanField(default=False)  # other work ran on the host meanwhile
+    incomplete = models.BooleanField(default=False)  # requests failed, or questions were not scored
     simulated = models.BooleanField(default=False)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True)
     created_at = models.DateTimeField(default=now)
@@ -62,6 +64,11 @@ class Result(models.Model):
 
     def __str__(self) -> str:
         return f"{self.sort} of {self.model_id}, job {self.job_id}"
+
+    @property
+    def counts(self) -> bool:
+        """True where it counts as a repeat: neither disturbed nor incomplete."""
+        return not (self.disturbed or self.incomplete)
 
 
 class AnswerQuerySet(models.QuerySet["Answer"]):

@@ -25,6 +25,7 @@ Samples: TypeAlias = Sequence[tuple[float, Values]]
 
 # Each: the names that it has had, the newest first.
 _KV_CACHE = ("vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc")
+_RUNNING = ("vllm:num_requests_running", "llamacpp:requests_processing")
 _QUEUE = "vllm:request_queue_time_seconds"
 _PREEMPTIONS = "vllm:num_preemptions_total"
 _HIT_RATE = "vllm:gpu_prefix_cache_hit_rate"
@@ -80,6 +81,14 @@ def during(samples: Samples, begin: float, end: float) -> dict[str, float]:
     if hits is not None:
         found["engine_prefix_hits"] = hits
     return found
+
+
+def running_peak(samples: Samples, begin: float, end: float) -> float | None:
+    """Most requests that the engine worked on at once between ``begin`` and ``end``, both left
+    out: there another stretch touches. None: it does not tell, or nothing was scraped meanwhile.
+    """
+    found = [_first(values, _RUNNING) for at, values in samples if begin < at < end]
+    return max((value for value in found if value is not None), default=None)
 
 
 def hits_since_start(samples: Samples, end: float) -> float | None:

@@ -6,6 +6,7 @@ task failed: only a number for every set is a success, see :attr:`Run.outcome`.
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,7 +16,6 @@ from typing import Any, Literal
 from jobs.errors import ParseError
 from jobs.parsers import thoughts
 from jobs.parsers.files import json_object
-from jobs.parsers.opencompass_log import dict_of
 from jobs.parsers.opencompass_tables import (
     Means,
     Score,
@@ -30,6 +30,7 @@ _STAMP = re.compile(r"\d{8}_\d{6}")
 _SUMMARIES = ((".csv", parse_csv), (".md", parse_markdown), (".txt", parse_text))
 # The summary rounds to two decimals; halves are rounded both ways.
 _ROUNDING = 0.00501
+_NUMPY = re.compile(r"\bnp\.(?:float|int)\d+\((?P<number>[^()]*)\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,3 +370,18 @@ def _plain(value: Any) -> str:
     if isinstance(value, list):
         return " | ".join(_plain(each) for each in value)
     return str(value)
+
+
+def dict_of(text: str) -> dict[str, float]:
+    """The numbers in ``{'accuracy': np.float64(50.0)}``; empty for anything else."""
+    try:
+        found: Any = ast.literal_eval(_NUMPY.sub(r"\g<number>", text.strip()))
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    return {
+        str(key): float(value)
+        for key, value in found.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }

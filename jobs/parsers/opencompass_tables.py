@@ -20,7 +20,6 @@ from jobs.parsers.lines import lines_of
 HEAD = ("dataset", "version", "metric", "mode")
 # Metrics that are a share of the questions, so that a mean of them means something.
 SHARES = ("accuracy",)
-_MEANS = ("avg", "average", "mean")
 _NONE = ("-", "")
 _SECTION = re.compile(r"[-–—]{3,}")  # a summarizer's heading between its rows
 
@@ -134,43 +133,6 @@ def parse_text(path: str, content: bytes) -> tuple[Score, ...]:
     if body is None:
         raise ParseError(f"{path} is no summary of OpenCompass, or is cut off: no whole csv format")
     return _scores(path, list(csv.reader(io.StringIO(body["rows"]))))
-
-
-@dataclass(frozen=True, slots=True)
-class ImportedTable:
-    """One model's scores in a document. ``stated`` is a mean that somebody wrote below them."""
-
-    model: str
-    scores: tuple[Score, ...]
-    stated: Score | None
-    means: Means | None
-
-    @property
-    def stated_is_macro(self) -> bool | None:
-        """True where the stated mean is the one over sets, to its own decimals; None: no mean."""
-        if self.stated is None or self.stated.share is None or self.means is None:
-            return None
-        decimals = len(self.stated.text.partition(".")[2])
-        # Half of the last decimal, and a little: halves are rounded both ways.
-        return abs(100 * (self.means.macro - self.stated.share)) <= 0.51 * 10.0**-decimals
-
-
-def import_tables(path: str, content: bytes) -> tuple[ImportedTable, ...]:
-    """The tables of a document, one for each model, in its order.
-
-    Raises:
-        ParseError: there is no such table, or one is torn.
-    """
-    found: dict[str, list[Score]] = {}
-    for score in parse_markdown(path, content):
-        found.setdefault(score.model, []).append(score)
-    return tuple(_imported(model, rows) for model, rows in found.items())
-
-
-def _imported(model: str, rows: Sequence[Score]) -> ImportedTable:
-    by_hand = [row for row in rows if row.dataset.lower() in _MEANS and not row.version]
-    scores = tuple(row for row in rows if row not in by_hand)
-    return ImportedTable(model, scores, by_hand[-1] if by_hand else None, means(scores))
 
 
 def _text(path: str, content: bytes) -> str:

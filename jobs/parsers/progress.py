@@ -57,20 +57,19 @@ _POWERS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _MAIN_RUN = "Starting main benchmark run"
 
 
-def progress_of(kind: str, tail: bytes) -> Progress | None:
-    """How far a job of ``kind`` is, after the last bytes of its log (``TAIL_BYTES`` are enough)."""
-    read = _READERS.get(kind)
-    if read is None:
-        return None
-    return read(ESCAPES.sub(b"", tail).decode("utf-8", errors="replace"))
+def text_of(tail: bytes) -> str:
+    """The last bytes of a log (``TAIL_BYTES`` are enough) as the readers here take them."""
+    return ESCAPES.sub(b"", tail).decode("utf-8", errors="replace")
 
 
-def _tensors(text: str) -> Progress | None:
+def tensors(text: str) -> Progress | None:
+    """Of llama.cpp's quantiser."""
     found = _last(_TENSOR, text)
     return _progress(int(found[1]), int(found[2]), "tensors") if found else None
 
 
-def _packages_or_size(text: str) -> Progress | None:
+def packages_or_size(text: str) -> Progress | None:
+    """What pip collects, downloads or unpacks."""
     package, size = _last(_PACKAGE, text), _last(_SIZE, text)
     if package:
         return _progress(int(package[2]), int(package[1]), "packages")
@@ -80,8 +79,8 @@ def _packages_or_size(text: str) -> Progress | None:
     return None
 
 
-def _share(text: str) -> Progress | None:
-    """The runs that ended, and the share of the one that goes on."""
+def share_of_runs(text: str) -> Progress | None:
+    """Of EvalScope: the runs that ended, and the share of the one that goes on."""
     outer = _last(_OUTER, text)
     if outer is None:
         inner = _last(_INNER, text)
@@ -103,8 +102,8 @@ def _counted(pattern: re.Pattern[str], unit: str) -> Callable[[str], Progress | 
     return read
 
 
-def _brought(text: str) -> Progress | None:
-    """Megabytes as we count them, else as the tool's bar does, else its files."""
+def brought(text: str) -> Progress | None:
+    """Of a download: megabytes as we count them, else as the tool's bar does, else its files."""
     ours = _last(_BROUGHT, text)
     if ours:
         return _progress(float(ours[1]), float(ours[2]), "MB")
@@ -120,8 +119,8 @@ def _plain(number: str, power: str) -> float:
     return float(number) * _POWERS[power]
 
 
-def _image(text: str) -> Progress | None:
-    """Steps of a build, layers of a pull."""
+def image(text: str) -> Progress | None:
+    """Of docker: steps of a build, layers of a pull."""
     step = _last(_BUILD, text)
     if step:
         return _progress(int(step[1]), int(step[2]), "steps")
@@ -130,17 +129,17 @@ def _image(text: str) -> Progress | None:
     return _progress(len(done), len(named), "layers") if named else None
 
 
-def _compiled(text: str) -> Progress | None:
-    """What is read of the result, else what the compiler counts."""
+def compiled(text: str) -> Progress | None:
+    """Of vamc: what is read of the result, else what the compiler counts."""
     ours = _last(_BROUGHT, text)
     if ours:
         return _progress(float(ours[1]), float(ours[2]), "MB")
     return _counted(_BRACKETS, "layers")(text)
 
 
-def _sets(text: str) -> Progress | None:
-    """The sets that were asked whole, and the share of the one that is being asked; then those
-    that are scored.
+def sets(text: str) -> Progress | None:
+    """Of OpenCompass: the sets that were asked whole, and the share of the one that is being asked;
+    then those that are scored.
     """
     begun = _last(_SET, text)
     if begun is None:
@@ -162,8 +161,8 @@ def _scored(told: str) -> float:
     return int(tasks[1]) / max(1, int(tasks[2])) if tasks else 0.0
 
 
-def _requests(text: str) -> Progress | None:
-    """Requests that have ended, of the run that was begun last."""
+def requests(text: str) -> Progress | None:
+    """Of vLLM's benchmark: requests that have ended, of the run that was begun last."""
     return _counted(_REQUESTS, "requests")(text[max(0, text.rfind(_MAIN_RUN)) :])
 
 
@@ -180,20 +179,16 @@ def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
     return found
 
 
-_READERS: dict[str, Callable[[str], Progress | None]] = {
-    "prepare": _packages_or_size,
-    "compile": _tensors,
-    "convert-weights": _tensors,
-    "benchmark": _share,
-    "evaluate": _share,
-    "prepare-weights": _brought,
-    "prepare-datasets": _brought,
-    "build-images": _image,
-    "compile-vacc": _compiled,
-    "deploy-vllm": _counted(_SHARDS, "shards"),
-    "benchmark-online": _requests,
-    "benchmark-throughput": _counted(_PROMPTS, "%"),
-    "benchmark-latency": _counted(_ITERATIONS, "%"),
-    "evaluate-evalscope": _share,
-    "evaluate-opencompass": _sets,
-}
+def shards(text: str) -> Progress | None:
+    """Of a checkpoint that vLLM loads."""
+    return _counted(_SHARDS, "shards")(text)
+
+
+def prompts(text: str) -> Progress | None:
+    """Of vLLM's offline throughput."""
+    return _counted(_PROMPTS, "%")(text)
+
+
+def iterations(text: str) -> Progress | None:
+    """Of vLLM's offline latency."""
+    return _counted(_ITERATIONS, "%")(text)

@@ -46,7 +46,7 @@ def chat_deployments(current: Deployment | None = None) -> Sequence[Deployment]:
     wanted = Q(state=Deployment.State.READY)
     if current is not None:
         wanted |= Q(pk=current.pk)
-    return list(Deployment.objects.filter(wanted).select_related("host", "artifact"))
+    return list(Deployment.objects.filter(wanted).select_related("host", "artifact", "job"))
 
 
 def turns_of(conversation: Conversation) -> Sequence[Shown]:
@@ -77,5 +77,8 @@ def thinks(deployment: Deployment | None) -> bool:
 
 def context_tokens(deployment: Deployment | None) -> int | None:
     """How many tokens a request to it may have, prompt and answer together; None: not known."""
-    found = deployment.job.params.get("context") if deployment else None
+    if deployment is None:
+        return None
+    declared = (deployment.details or {}).get("max_total")
+    found = declared or deployment.job.params.get("context")
     return found if isinstance(found, int) else None

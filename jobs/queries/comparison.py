@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isclose
 from statistics import mean
 from typing import Any, Literal
 
 from jobs.metrics import METRICS
 from jobs.models import Result
 from jobs.queries.compared_settings import Setting, settings
-from jobs.queries.pairing import Paired, pair
+from jobs.queries.pairing import PARTS, Paired, pair
 from jobs.queries.results import point_rows
 from jobs.queries.statistics import (
     LEAST_RUNS,
@@ -22,11 +23,12 @@ from jobs.queries.statistics import (
     difference,
     mean_difference,
     mean_interval,
+    relative_change,
     relative_difference,
     runs_to_tell,
     wilson,
 )
-from jobs.queries.work_differs import Difference, differences
+from jobs.queries.work_differs import QUESTIONS, Difference, differences
 
 MOST = 8
 # "barred": not the same work. "same": equal numbers. "": neither way is better.
@@ -39,8 +41,9 @@ _SPEED = (
     "failed_requests",
 )
 _QUALITY = (
-    *("accuracy", "accuracy_short", "accuracy_choice", "accuracy_en", "accuracy_zh"),
-    *("unanswered",),
+    "accuracy",
+    *(f"accuracy_{part}" for part in PARTS),
+    "unanswered",
 )
 
 
@@ -48,8 +51,9 @@ _QUALITY = (
 class Change:
     """One metric of one column against the base's.
 
-    ``relative`` is the difference as a share of the base (a difference of shares stays one, in
-    ``absolute``). ``low`` and ``high`` are its 95 % interval in the same measure; None without one.
+    ``relative`` is the difference as a share of the base, a ratio of geometric means less 1 (a
+    difference of shares stays one, in ``absolute``). ``low`` and ``high`` are its 95 % interval in
+    the same measure; None without one. Over other questions there is no difference: all None.
     """
 
     value: float | None
@@ -118,6 +122,8 @@ class Column:
         """
         if concurrency is None or metric == "failed_requests":
             rows: list[Mapping[str, Any]] = [run.metrics for run in self.runs]
+            of_all = f"{metric}_all"
+            return [row.get(of_all, row.get(metric)) for row in rows if metric in row]
         else:
             rows = [m for points in self.own for c, m in points if c == concurrency]
         return [row[metric] for row in rows if metric in row]
@@ -127,11 +133,17 @@ class Column:
 class Settle:
     """What would settle a difference that is not significant yet, or never can be so far.
 
-    ``runs``: more runs of each; None where nothing can be said of it.
+    ``each`` has how many more runs of each column, 0 of one that has enough; empty where nothing
+    can be said of it.
     """
 
-    runs: int | None
+    each: Sequence[int]
     is_first: bool  # there is no interval yet
+
+    @property
+    def runs(self) -> int | None:
+        """The most that any column needs; None where nothing can be said of it."""
+        return max(self.each, default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +195,12 @@ def compare(groups: Sequence[Sequence[Result]], concurrency: int | None = None) 
     }
     named = {one.name for found in apart.values() for one in found}
     barriers = [one for one in differences(heads, at_chosen) if one.name in named]
-    table = _Table(columns, chosen, paired, frozenset(apart))
+    other_questions = frozenset(
+        index
+        for index, found in apart.items()
+        if any(one.name == QUESTIONS and not one.is_unknown for one in found)
+    )
+    table = _Table(columns, chosen, paired, frozenset(apart), other_questions)
     rows = [table.row(name) for name in (_QUALITY if is_evaluation else _SPEED)]
     rows = [row for row in rows if row.base is not None]
     return Comparison(
@@ -243,6 +260,7 @@ class _Table:
     concurrency: int | None
     paired: Sequence[Paired | None]
     barred: frozenset[int]
+    other_questions: frozenset[int]
 
     def row(self, name: str) -> Row:
         values = [column.values(name, self.concurrency) for column in self.columns]
@@ -258,35 +276,45 @@ class _Table:
     ) -> Change:
         if not mine or not theirs:
             return Change(_mean(theirs) if theirs else None)
-        if name == "accuracy" and len(mine) == len(theirs) == 1:
-            change = self._accuracy(index)
+        if index in self.other_questions:
+            return Change(_mean(theirs), verdict="barred")
+        single = len(mine) == len(theirs) == 1
+        gap = self._gap(name, mine[0], theirs[0], index) if single else None
+        if gap is not None:
+            verdict = "noise" if gap.holds_zero else _judged(name, gap.value)
+            change = Change(theirs[0], None, gap.value, gap.low, gap.high, verdict)
         else:
             change = _difference(name, mine, theirs)
-        if index in self.barred and change.verdict != "same":
+        if index in self.barred:
             return Change(change.value, change.relative, change.absolute, verdict="barred")
         return change
 
-    def _accuracy(self, index: int) -> Change:
-        base, other = self.columns[0].head, self.columns[index].head
+    def _gap(self, name: str, mine: float, theirs: float, index: int) -> Interval | None:
+        """The difference of two accuracies by question; the two shares' where it would be another
+        one than that of the numbers shown; None without either."""
         paired = self.paired[index - 1]
-        gap = paired.gap if paired is not None else difference(_share(other), _share(base))
-        verdict = "noise" if gap.holds_zero else _judged("accuracy", gap.value)
-        return Change(other.metrics["accuracy"], None, gap.value, gap.low, gap.high, verdict)
+        if paired is not None and paired.is_whole:
+            gap = paired.gap if name == "accuracy" else paired.parts.get(name)
+            if gap is not None and isclose(gap.value, theirs - mine, abs_tol=1e-9):
+                return gap
+        if name != "accuracy":
+            return None
+        return difference(_share(self.columns[index].head), _share(self.columns[0].head))
 
 
 def _difference(name: str, mine: Sequence[float], theirs: Sequence[float]) -> Change:
-    """Rates and times by their ratio; shares and counts by their difference."""
-    base, value = _mean(mine), _mean(theirs)
+    """Rates and times by the ratio of their geometric means; shares and counts by their
+    difference."""
+    value = _mean(theirs)
+    absolute = value - _mean(mine)
     if METRICS[name].unit == "%" or METRICS[name].is_count:
         interval = mean_difference(mine, theirs)
-        relative, absolute = None, value - base
+        relative = None
     else:
         interval = relative_difference(mine, theirs)
-        relative, absolute = (value / base - 1 if base > 0 else None), value - base
-        if interval is not None:
-            relative = interval.value
+        relative = relative_change(mine, theirs)
     if interval is None:
-        verdict: Verdict = "same" if absolute == 0 else "unknown"
+        verdict: Verdict = "same" if absolute == 0 and not relative else "unknown"
         return Change(value, relative, absolute, None, None, verdict)
     verdict = "noise" if interval.holds_zero else _judged(name, interval.value)
     return Change(value, relative, absolute, interval.low, interval.high, verdict)
@@ -299,17 +327,25 @@ def _settle(
     if not rows:
         return None
     main = rows[0]
-    if any(change.verdict == "unknown" for change in main.changes):
-        fewest = min(cell.runs for cell in main.cells)
-        return Settle(max(1, LEAST_RUNS - fewest), is_first=True)
-    mine = columns[0].values(main.metric, concurrency)
-    open_ones = [
-        runs_to_tell(mine, column.values(main.metric, concurrency))
-        for column, change in zip(columns[1:], main.changes, strict=True)
-        if change.verdict == "noise"
-    ]
-    known = [runs for runs in open_ones if runs is not None]
-    return Settle(max(known) if known else None, is_first=False) if open_ones else None
+    unknown = [index for index, one in enumerate(main.changes, 1) if one.verdict == "unknown"]
+    if unknown:
+        each = [
+            max(0, LEAST_RUNS - cell.runs) if index in (0, *unknown) else 0
+            for index, cell in enumerate(main.cells)
+        ]
+        return Settle(each, is_first=True) if any(each) else None
+    values = [column.values(main.metric, concurrency) for column in columns]
+    open_ones = [index for index, one in enumerate(main.changes, 1) if one.verdict == "noise"]
+    wanted = [0] * len(columns)
+    for index in open_ones:
+        more = runs_to_tell(values[0], values[index])
+        if more is not None:
+            total = more + min(len(values[0]), len(values[index]))
+            wanted[0], wanted[index] = max(wanted[0], total), total
+    each = [max(0, total - len(found)) for total, found in zip(wanted, values, strict=True)]
+    if not open_ones:
+        return None
+    return Settle(each if any(each) else (), is_first=False)
 
 
 def _share(result: Result) -> Interval:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,6 +13,8 @@ from django.utils.timezone import now
 from jobs.models import Deployment, DeploymentEvent, Job, Result
 
 _BROKE_WITHIN = timedelta(days=1)
+_DOWN = (Deployment.State.STOPPED, Deployment.State.FAILED, Deployment.State.LOST)
+_ID = re.compile(r"[0-9]{1,18}")
 LISTED = 100
 _EVENTS = 50
 _RESULTS = 20
@@ -36,6 +39,13 @@ def deployments(*, only_live: bool) -> Sequence[Deployment]:
         live = Q(state__in=(Deployment.State.WAITING, *Deployment.LIVE_STATES))
         found = found.filter(live | broken_since(now() - _BROKE_WITHIN))
     return list(found[:LISTED])
+
+
+def deployment_down(host: str, number: str) -> Deployment | None:
+    """The deployment of ``host`` with that id, where it serves no more; else None."""
+    down = (*_DOWN, Deployment.State.STOPPING)
+    found = Deployment.objects.filter(host__name=host, state__in=down).select_related("job")
+    return found.filter(pk=int(number)).first() if _ID.fullmatch(number) else None
 
 
 def broken_since(moment: datetime) -> Q:

@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from django.db.models import Q
 from django.utils.timezone import now
 
+from jobs.kinds import work_of
 from jobs.kinds.base import Remark
-from jobs.kinds.work import work
 from jobs.models import Deployment, Host, Job
 from jobs.queries.hosts import is_away, lacks_room
-from jobs.queries.job_page import PAST_COLUMNS, Durations, Past, left_s, past, typical
+from jobs.queries.job_page import PAST_COLUMNS, Durations, Past, left_s, pasts, typical
 from jobs.queries.room import Room, Waiter, room_of, waiter_of
 
 MOST = 100  # so many of a line are looked at; behind them nobody can tell
@@ -219,14 +219,14 @@ def usual_times(host: Host, jobs: Sequence[Job]) -> dict[int, Durations]:
     kinds = {job.kind for job in jobs}
     done = Job.objects.filter(
         host=host, kind__in=kinds, state=Job.State.SUCCEEDED, duration_s__isnull=False
-    )
+    ).exclude(result__incomplete=True)
     rows = done.order_by("-created_at", "-id").values_list(*PAST_COLUMNS)[:_HISTORY]
     by_kind: dict[str, list[Past]] = defaultdict(list)
     for row in rows:
-        by_kind[row[0]].append(past(*row))
+        by_kind[row[0]] += pasts([row])
     found = {}
     for job in jobs:
-        amount = work(job.kind, job.params)
+        amount = work_of(job.kind, job.params)
         times = typical(by_kind[job.kind], job.title, job.model_id, amount)
         if times is not None:
             found[job.pk or 0] = times

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import linear_regression, median
@@ -11,9 +11,11 @@ from typing import Any
 from django.db.models import Q
 from django.utils.timezone import now
 
-from jobs.kinds.work import work
+from jobs.kinds import KINDS, work_done, work_of
+from jobs.kinds.work import did_all
 from jobs.models import Deployment, Host, Job, JobStep, OutputFile, Result
 from jobs.queries.hosts import is_away
+from jobs.queries.running_accuracy import whole_standing
 
 _CHAIN_LIMIT = 60
 _FEW_FILES = 6  # so many outputs are listed without a fold
@@ -32,12 +34,14 @@ class StepState:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """An earlier job, as an estimate sees it. ``work``: see ``jobs.kinds.work``."""
+    """An earlier job, as an estimate sees it. ``work``: what it did, see ``jobs.kinds.work``;
+    ``asked``: what was asked of it, where that is another amount."""
 
     title: str
     model: str
     seconds: float
     work: float | None = None
+    asked: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +111,14 @@ class JobPage:
         return self._first_step("running")
 
     @property
+    def progress(self) -> Mapping[str, Any]:
+        """See :func:`progress_of`."""
+        return progress_of(self.job)
+
+    @property
     def share(self) -> float | None:
         """How much of the running step is done, 0 to 1; None where that is not known."""
-        done, total = ((self.job.progress or {}).get(name) for name in ("done", "total"))
+        done, total = (self.progress.get(name) for name in ("done", "total"))
         if self.now_step is None or done is None or not total:
             return None
         return float(min(1.0, max(0.0, done / total)))
@@ -215,21 +224,25 @@ def durations(job: Job, host: Host) -> Durations | None:
     """
     done = Job.objects.filter(
         kind=job.kind, host=host, state=Job.State.SUCCEEDED, duration_s__isnull=False
-    ).exclude(pk=job.pk or 0)
+    ).exclude(Q(pk=job.pk or 0) | Q(result__incomplete=True))
     rows = done.order_by("-created_at", "-id").values_list(*PAST_COLUMNS)[:50]
-    amount = work(job.kind, job.params)
-    return typical([past(*row) for row in rows], job.title, job.model_id, amount)
+    amount = work_of(job.kind, job.params)
+    return typical(pasts(rows), job.title, job.model_id, amount)
 
 
-# Of a job, what :func:`past` takes.
-PAST_COLUMNS = ("kind", "title", "model_id", "duration_s", "params")
+# Of a job, what :func:`pasts` takes.
+PAST_COLUMNS = ("kind", "title", "model_id", "duration_s", "params", "result__metrics")
 
 
-def past(
-    kind: str, title: str, model: str, seconds: float | None, params: Mapping[str, Any]
-) -> Past:
-    """An earlier job from its columns."""
-    return Past(title, model, seconds or 0.0, work(kind, params))
+def pasts(rows: Iterable[tuple[Any, ...]]) -> list[Past]:
+    """Earlier jobs from their columns, without those that did not do all of their work."""
+    found = []
+    for kind, title, model, seconds, params, metrics in rows:
+        measured = metrics or {}
+        if did_all(params, measured):
+            amounts = work_done(kind, params, measured), work_of(kind, params)
+            found.append(Past(title, model, seconds or 0.0, *amounts))
+    return found
 
 
 def typical(
@@ -241,7 +254,7 @@ def typical(
     same = [row for row in rows if row.title == title]
     alike = [row for row in rows if model and row.model == model]
     chosen = same or alike or list(rows)
-    equal = [row for row in chosen if _is_as_much(row.work, amount)]
+    equal = [row for row in chosen if _is_as_much(row.work, amount) or _repeats(row, title, amount)]
     # Of an older version, rows may not say how much they did: their times are told as they were.
     scaled = _scaled(chosen, amount) if amount is not None and not equal else []
     seconds = (scaled or [row.seconds for row in equal or chosen])[:_DURATIONS]
@@ -265,7 +278,17 @@ def _scaled(rows: Sequence[Past], amount: float) -> list[float]:
     if len({did for did, _seconds in known}) > 1:
         line = linear_regression(*zip(*known, strict=True))
         fixed = min(max(0.0, line.intercept), *(seconds for _did, seconds in known))
-    return [fixed + (seconds - fixed) * amount / did for did, seconds in known]
+    squares = sum(did * did for did, _seconds in known)
+    pace = sum(did * (seconds - fixed) for did, seconds in known) / squares if known else 0.0
+    if not pace:  # all took as long as the shortest: nothing tells what more would take
+        fixed, pace = 0.0, 1.0
+    # A run that took more or less than the line says would do so of the other amount too.
+    return [seconds * (fixed + pace * amount) / (fixed + pace * did) for did, seconds in known]
+
+
+def _repeats(row: Past, title: str, amount: float | None) -> bool:
+    """True where the same was asked of the same thing: it will do as much of it again."""
+    return row.asked is not None and row.title == title and _is_as_much(row.asked, amount)
 
 
 def _is_as_much(one: float | None, other: float | None) -> bool:
@@ -274,12 +297,31 @@ def _is_as_much(one: float | None, other: float | None) -> bool:
     return abs(one - other) <= _ALIKE * other
 
 
+def progress_of(job: Job) -> Mapping[str, Any]:
+    """How far a job is: ``{"done", "total", "unit"}``, {} where nothing tells.
+
+    An evaluation that asks is as far as its questions are, as its table has them; all others, and
+    one that fetches or scores, as far as their log tells.
+    """
+    whole = whole_standing(job)
+    if whole and whole.asked < whole.total:
+        return {"done": whole.asked, "total": whole.total, "unit": "questions"}
+    return job.progress or {}
+
+
 def left_s(job: Job, ran_s: float | None, earlier: Durations | None) -> float | None:
-    """Seconds to go: from the pace so far once a tenth is done, else from earlier runs."""
+    """Seconds to go: from the pace so far once a tenth is done, else from earlier runs.
+
+    Of an evaluation that asks, what its table has, once that has a pace.
+    """
     if ran_s is None:
         return None
-    done, total = ((job.progress or {}).get(name) for name in ("done", "total"))
-    if done and total and done / total >= PACE_TELLS and _tells_all(job):
+    whole = whole_standing(job)
+    is_asking = whole is not None and whole.asked < whole.total
+    if whole and is_asking and whole.left_s is not None:
+        return whole.left_s
+    done, total = (progress_of(job).get(name) for name in ("done", "total"))
+    if not is_asking and done and total and done / total >= PACE_TELLS and _tells_all(job):
         return float(max(0.0, ran_s * (total - done) / done))
     if earlier is None or earlier.typical_s <= ran_s:
         return None
@@ -288,7 +330,8 @@ def left_s(job: Job, ran_s: float | None, earlier: Durations | None) -> float | 
 
 def _tells_all(job: Job) -> bool:
     """False where progress is of one concurrency of several: the others take other times."""
-    return job.kind != "benchmark-online" or len(job.params.get("concurrency") or ()) < 2
+    kind = KINDS.get(job.kind)
+    return kind is None or kind.progress_is_whole or len(job.params.get("concurrency") or ()) < 2
 
 
 def _chain(job: Job, after: tuple[Job, ...], before: tuple[Job, ...]) -> tuple[Job, ...]:

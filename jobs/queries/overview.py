@@ -15,7 +15,8 @@ from jobs.models import Deployment, Host, Job, Result
 from jobs.queries.chains import BROKEN_STATES
 from jobs.queries.deployments import broken_since
 from jobs.queries.headline import beside, headline
-from jobs.queries.job_page import durations, left_s
+from jobs.queries.job_page import durations, left_s, progress_of
+from jobs.queries.repeats import at_concurrency, repeats_of
 
 _MOST = 8
 _SPARK = 14
@@ -59,7 +60,11 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A result with its first and second number, and the first one of the runs before (with it)."""
+    """A result with its first and second number.
+
+    ``history``: the first one of its earlier repeats that count and its own, oldest first, at the
+    concurrency that ``value`` is of.
+    """
 
     result: Result
     metric: str
@@ -185,7 +190,7 @@ def running_of(job: Job) -> Running:
     """How far a job is, with its steps read."""
     steps = list(job.steps.all())
     started = [step for step in steps if step.started_at is not None]
-    progress = job.progress or {}
+    progress = progress_of(job)
     done, total = progress.get("done"), progress.get("total")
     ran_s = (now() - job.started_at).total_seconds() if job.started_at else None
     earlier = durations(job, job.host)
@@ -205,27 +210,30 @@ def running_of(job: Job) -> Running:
 def _found(result: Result) -> Found:
     metric = headline(result.sort, result.metrics)
     second = beside(result.sort, result.metrics)
-    before = Result.objects.filter(
-        sort=result.sort,
-        model_id=result.model_id,
-        label=result.label,
-        what=result.what,
-        host_id=result.host_id,
-        created_at__lte=result.created_at,
-    ).order_by("-created_at", "-id")
-    history = [
-        metrics[metric]
-        for metrics in before.values_list("metrics", flat=True)[:_SPARK]
-        if metric in metrics
-    ]
     return Found(
         result=result,
         metric=metric,
         value=result.metrics.get(metric),
         second=second,
         second_value=result.metrics.get(second),
-        history=tuple(reversed(history)),
+        history=tuple(_history(result, metric)),
     )
+
+
+def _history(result: Result, metric: str) -> list[float]:
+    """Empty for a run that does not count itself."""
+    if not result.counts or metric not in result.metrics:
+        return []
+    before = repeats_of(result).filter(created_at__lte=result.created_at)
+    latest = before.order_by("-created_at", "-id").prefetch_related("points")[: _SPARK - 1]
+    runs = [*reversed(latest), result]
+    if result.sort == Result.Sort.EVALUATION:
+        return [run.metrics[metric] for run in runs if metric in run.metrics]
+    value = result.metrics[metric]
+    points = result.points.all()
+    own = (point.concurrency for point in points if point.metrics.get(metric) == value)
+    concurrency = next(own, None)
+    return [] if concurrency is None else at_concurrency(runs, metric, concurrency)
 
 
 def _serving(deployment: Deployment) -> Serving:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from jobs.models import Answer, Result
 from jobs.queries.statistics import Interval, mcnemar, paired_difference, questions_to_tell
+
+# Parts of the shipped questions, as the names of their sets have them: "short_en".
+PARTS = ("short", "choice", "en", "zh")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +30,8 @@ class Flip:
 class Paired:
     """Base and another result on the questions that both answered.
 
-    ``is_whole``: each answered those of the other and no more.
+    ``is_whole``: each answered those of the other and no more. ``parts`` has the gap of each part
+    of the questions by its metric, such as "accuracy_en".
     """
 
     questions: int
@@ -39,6 +44,7 @@ class Paired:
     more_needed: int | None
     flips: Sequence[Flip]
     is_whole: bool
+    parts: Mapping[str, Interval]
 
 
 def pair(base: Result, other: Result) -> Paired | None:
@@ -48,11 +54,9 @@ def pair(base: Result, other: Result) -> Paired | None:
     if not shared:
         return None
     flips = []
-    counts = {(True, True): 0, (True, False): 0, (False, True): 0, (False, False): 0}
-    for key in shared:
+    verdicts_of = {key: (mine[key].score >= 0.5, theirs[key].score >= 0.5) for key in shared}
+    for key, verdicts in verdicts_of.items():
         a, b = mine[key], theirs[key]
-        verdicts = (a.score >= 0.5, b.score >= 0.5)
-        counts[verdicts] += 1
         if verdicts[0] != verdicts[1]:
             category = str(a.detail.get("category") or a.subset)
             flips.append(
@@ -66,15 +70,28 @@ def pair(base: Result, other: Result) -> Paired | None:
                     gained=verdicts[1],
                 )
             )
-    both, only_base = counts[True, True], counts[True, False]
-    only_other, neither = counts[False, True], counts[False, False]
-    gap = paired_difference(both, only_base, only_other, neither)
+    cells = _cells(verdicts_of.values())
+    _both, only_base, only_other, _neither = cells
+    gap = paired_difference(*cells)
     needed = questions_to_tell(only_base, only_other, len(shared)) if gap.holds_zero else None
     p = mcnemar(only_base, only_other)
     is_whole = len(shared) == len(mine) == len(theirs)
-    return Paired(
-        len(shared), both, only_base, only_other, neither, gap, p, needed, flips, is_whole
-    )
+    return Paired(len(shared), *cells, gap, p, needed, flips, is_whole, _parts(verdicts_of))
+
+
+def _cells(verdicts: Iterable[tuple[bool, bool]]) -> tuple[int, int, int, int]:
+    """Questions that both answered correctly, only the first, only the second, neither."""
+    found = Counter(verdicts)
+    return found[True, True], found[True, False], found[False, True], found[False, False]
+
+
+def _parts(verdicts_of: Mapping[tuple[str, str, int], tuple[bool, bool]]) -> dict[str, Interval]:
+    found = {}
+    for part in PARTS:
+        verdicts = [v for (subset, _, _), v in verdicts_of.items() if part in subset.split("_")]
+        if verdicts:
+            found[f"accuracy_{part}"] = paired_difference(*_cells(verdicts))
+    return found
 
 
 def _answers(result: Result) -> dict[tuple[str, str, int], Answer]:

@@ -59,7 +59,7 @@ def provenance(result: Result) -> Provenance:
     else:
         wanted.remove("dataset_sha256")
     if result.sort == Result.Sort.EVALUATION and found["ran_beside"] is None:
-        wanted.remove("ran_beside")  # an accuracy does not depend on it
+        wanted.remove("ran_beside")  # an accuracy does not depend on it; older ones do not tell
     missing = tuple(name for name in wanted if _is_unknown(name, found.get(name)))
     return Provenance({name: found[name] for name in wanted if name not in missing}, missing)
 

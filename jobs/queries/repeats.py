@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import mean
 
 from django.db.models import QuerySet
 
-from jobs.models import Result
+from jobs.models import Deployment, Result
 from jobs.queries.statistics import Interval, mean_interval
 
 MOST = 50
@@ -23,17 +23,17 @@ class Spread:
     interval: Interval | None
 
 
-def repeats_of(result: Result, *, disturbed: bool = False) -> QuerySet[Result]:
-    """Other runs of the same measurement, without those that were disturbed unless asked for."""
+def repeats_of(result: Result, *, uncounted: bool = False) -> QuerySet[Result]:
+    """Other runs of the same measurement. ``uncounted``: also disturbed and incomplete ones."""
     if not result.fingerprint:
         return Result.objects.none()
     found = Result.objects.filter(fingerprint=result.fingerprint).exclude(pk=result.pk)
-    return found if disturbed else found.filter(disturbed=False)
+    return found if uncounted else found.filter(disturbed=False, incomplete=False)
 
 
-def counted_with(result: Result, *, disturbed: bool = False) -> list[Result]:
+def counted_with(result: Result, *, uncounted: bool = False) -> list[Result]:
     """``result`` and its repeats, oldest first, at most ``MOST``."""
-    others = repeats_of(result, disturbed=disturbed).order_by("created_at", "pk")
+    others = repeats_of(result, uncounted=uncounted).order_by("created_at", "pk")
     others = others.prefetch_related("points")[: MOST - 1]
     return sorted([result, *others], key=lambda run: (run.created_at, run.pk))
 
@@ -49,12 +49,30 @@ def at_concurrency(results: Sequence[Result], metric: str, concurrency: int) -> 
 
 
 def spread(result: Result, metric: str, concurrency: int) -> Spread | None:
-    """Over ``result`` and its undisturbed repeats; None where no other run counts.
+    """Over ``result`` and its repeats that count; None where no other run does.
 
-    A disturbed ``result`` is itself left out.
+    A disturbed or incomplete ``result`` is itself left out.
     """
-    rows = [one for one in counted_with(result) if not one.disturbed]
+    rows = [one for one in counted_with(result) if one.counts]
     found = at_concurrency(rows, metric, concurrency)
     if len(found) < 2:
         return None
     return Spread(len(found), mean(found), mean_interval(found))
+
+
+def disturbers(results: Iterable[Result]) -> dict[int, list[Deployment]]:
+    """For each result, by its id, the other deployments that are up on its host now: a new run
+    beside them would count as disturbed. Hosts without any are left out."""
+    found = list(results)
+    up = list(
+        Deployment.objects.filter(
+            state__in=Deployment.LIVE_STATES, host__in={result.host_id for result in found}
+        ).order_by("pk")
+    )
+    beside = {
+        result.pk: [
+            one for one in up if one.host_id == result.host_id and one.pk != result.deployment_id
+        ]
+        for result in found
+    }
+    return {pk: those for pk, those in beside.items() if those}

@@ -28,7 +28,7 @@ FACETS = {
 # A remark is looked for in the JSON as text: databases do not agree on how to look into a list.
 STAMPS = {
     "simulated": Q(simulated=True),
-    "failed": Q(metrics__failed_requests__gt=0),
+    "incomplete": Q(incomplete=True),
     "disturbed": Q(disturbed=True),
     "few": Q(remarks__icontains='"result:few_samples"'),
     "cut": Q(remarks__icontains='"evaluate:cut'),  # told or guessed

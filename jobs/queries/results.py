@@ -82,9 +82,9 @@ class ResultPage:
 
     @property
     def peer(self) -> Result | None:
-        """The repeat to compare it with first: the latest that nothing disturbed, if there is."""
-        quiet = (other for other in self.repeats if not other.disturbed)
-        return next(quiet, next(iter(self.repeats), None))
+        """The repeat to compare it with first: the latest that counts, if there is."""
+        counted = (other for other in self.repeats if other.counts)
+        return next(counted, next(iter(self.repeats), None))
 
     @property
     def host_facts(self) -> list[tuple[str, str]]:
@@ -236,7 +236,9 @@ def result_page(result_id: int) -> ResultPage:
         artifact=deployment.artifact if deployment else None,
         deployment=deployment,
         repeats=list(
-            repeats_of(result, disturbed=True).select_related("host", "created_by")[:MOST]
+            repeats_of(result, uncounted=True)
+            .select_related("host", "created_by")
+            .prefetch_related("points")[:MOST]
         ),
         sets=set_groups(result),
         categories=categories(result) if is_evaluation else [],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from jobs.models import Job
@@ -17,6 +17,8 @@ class Standing:
 
     ``total`` is 0 where nobody knows it yet. ``accuracy`` is the share right of the ``scored``,
     None before the first. ``left_s``: until all is asked, None without a pace or a total.
+    ``is_partial``: sets are asked one after the other, and not all have begun, so that the interval
+    of ``accuracy`` is that of the sets asked so far and says nothing of the whole.
     """
 
     name: str
@@ -29,6 +31,7 @@ class Standing:
     accuracy: Interval | None
     per_minute: float | None
     left_s: float | None
+    is_partial: bool = False
 
     @property
     def title(self) -> str:
@@ -57,6 +60,7 @@ class Standings:
 
     whole: Standing
     sets: tuple[Standing, ...]
+    begun_at: float | None = None  # when the last set began (seconds, the host's clock)
 
     @property
     def scored_sets(self) -> int:
@@ -73,14 +77,18 @@ def standings(job: Job) -> Standings | None:
     names = list(dict.fromkeys([*expected, *sorted(known, key=lambda name: _since(known, name))]))
     sets = [_standing(name, known.get(name), expected.get(name, 0)) for name in names if name]
     total = sum(one.total for one in sets) if all(one.total for one in sets) else 0
-    return Standings(_standing("", known.get(""), total), tuple(sets))
+    has_begun = all(one.asked for one in sets)
+    whole = replace(_standing("", known.get(""), total), is_partial=not has_begun)
+    starts = [_since(known, one.name)[0] for one in sets] if has_begun else []
+    return Standings(whole, tuple(sets), max(starts, default=None))
 
 
 def whole_standing(job: Job) -> Standing | None:
-    """All sets together, once a score is there: for lists, which read no plan."""
-    whole = (job.scores or {}).get("")
-    found = _standing("", whole, 0) if whole else None
-    return found if found and found.accuracy else None
+    """All sets together; None before the first question was asked."""
+    if not (job.scores or {}).get(""):  # lists read the plan of an evaluation that runs alone
+        return None
+    found = standings(job)
+    return found.whole if found and found.whole.asked else None
 
 
 def _expected(plan: Mapping[str, Any]) -> dict[str, int] | None:
@@ -100,7 +108,8 @@ def _standing(name: str, counts: Mapping[str, Any] | None, total: int) -> Standi
     answered, scored = int(found.get("answered", 0)), int(found.get("scored", 0))
     right, whole = float(found.get("right", 0.0)), int(found.get("total", 0)) or total
     errors = int(found.get("errors", 0))
-    span, grown = found.get("at", 0.0) - found.get("since", 0.0), answered - found.get("base", 0)
+    span = found.get("at", 0.0) - found.get("since", 0.0)
+    grown = answered + errors - found.get("base", 0)
     pace = grown / span if span > 0 and grown > 0 else None
     left = max(0, whole - answered - errors) if whole else None
     return Standing(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, comb, expm1, log, sqrt
-from statistics import mean, variance
+from statistics import geometric_mean, mean, variance
 
 Z = 1.959963984540054
 Z_POWER = 0.8416212335729143  # of a power of 80 %: a difference that is there is found 4 of 5 times
@@ -125,6 +125,17 @@ def mean_difference(first: Sequence[float], second: Sequence[float]) -> Interval
     )
     half = _t(freedom) * sqrt(spread)
     return Interval(value, value - half, value + half)
+
+
+def relative_change(first: Sequence[float], second: Sequence[float]) -> float | None:
+    """How much more ``second`` is than ``first``, as a share of it: the ratio of geometric means
+    less 1, the value of :func:`relative_difference` for any number of runs.
+
+    None without any of one, or where one is not above 0.
+    """
+    if not first or not second or min(*first, *second) <= 0:
+        return None
+    return geometric_mean(second) / geometric_mean(first) - 1
 
 
 def relative_difference(first: Sequence[float], second: Sequence[float]) -> Interval | None:

@@ -11,6 +11,7 @@ from jobs.models import Result
 # Real lengths further apart than this share are different work, whatever was asked for.
 LENGTHS_APART = 0.1
 _LENGTHS = ("input_tokens_mean", "output_tokens_mean")
+QUESTIONS = "questions_sha256"  # the name of another question set
 # How many questions are asked at a time bears on speed and not on accuracy.
 _NOT_FOR_ACCURACY = frozenset(("batch",))
 

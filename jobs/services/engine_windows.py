@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from jobs.kinds.base import Measured
+from jobs.kinds.base import Measured, Remark
 from jobs.kinds.hits import hits_remark, since_start_remark
 from jobs.models import Job, JobStep, PointBlock
-from jobs.parsers.engine_counters import during, hits_since_start
+from jobs.parsers.engine_counters import during, hits_since_start, running_peak
 
 WATCH = "engine"
 _STEP = "measure"
@@ -30,6 +30,7 @@ def with_engine(job: Job, measured: Measured) -> Measured:
     best = measured.metrics.get("output_tokens_per_s")
     of_best = next((told.get(c) for c, m in points if m.get("output_tokens_per_s") == best), None)
     remark = hits_remark(job.params, points)
+    others = _others_remark(samples, windows)
     whole = dict(of_best or {})
     if windows and not any("engine_prefix_hits" in metrics for _c, metrics in points):
         share = hits_since_start(samples, max(end for _begin, end in windows.values()))
@@ -40,8 +41,23 @@ def with_engine(job: Job, measured: Measured) -> Measured:
         measured,
         points=points,
         metrics={**whole, **measured.metrics},
-        remarks=[*measured.remarks, *([remark] if remark else [])],
+        remarks=[*measured.remarks, *filter(None, (remark, others))],
     )
+
+
+def _others_remark(
+    samples: list[tuple[float, Mapping[str, float]]], windows: Mapping[int, Window]
+) -> Remark | None:
+    """That the engine worked on more requests than the client sent at once: others use it too.
+
+    Of several points the one where it is most; a client without a limit (0) is left out.
+    """
+    peaks = {c: running_peak(samples, *window) or 0.0 for c, window in windows.items() if c}
+    worst = max(peaks, key=lambda c: peaks[c] - c, default=None)
+    if worst is None or peaks[worst] <= worst:
+        return None
+    args = {"running": int(peaks[worst]), "concurrency": worst}
+    return Remark("result:other_clients", args)
 
 
 def _samples(job: Job) -> list[tuple[float, Mapping[str, float]]]:

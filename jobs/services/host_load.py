@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from jobs.kinds.base import Remark
 from jobs.models import Host, Job
 
 # Reading of a heartbeat -> its unit stands in its name.
 _READINGS = ("load_1m", "memory_free_bytes", "disk_free_bytes", "power_w", "temp_c")
+# A run may fill the host's cores: an engine on the CPU has a thread on each, and its client and the
+# system need a share. What is above half as much again, others made. On a host with dies the cores
+# serve the client and the engine's scheduler alone, and a load above slows both likewise.
+LOADED = 1.5
 _MOST = 1e18  # no host has more of anything; sums of what is below stay numbers
 
 
@@ -33,6 +38,17 @@ def summary(kept: Mapping[str, Any]) -> dict[str, dict[str, float]]:
         }
         for name, one in kept.items()
     }
+
+
+def remarks(load: Mapping[str, Mapping[str, float]], facts: Mapping[str, Any]) -> list[Remark]:
+    """That the host was loaded: its mean load average, of :func:`summary`, was above its cores ×
+    ``LOADED``. Nothing where it does not tell either.
+    """
+    told, cpu = load.get("load_1m"), facts.get("cpu")
+    cores = cpu.get("cores") if isinstance(cpu, dict) else None
+    if told is None or cores is None or not _is_number(cores) or told["mean"] <= LOADED * cores:
+        return []
+    return [Remark("result:host_loaded", {"load": told["mean"], "cores": cores})]
 
 
 def _readings(load: Mapping[str, Any]) -> dict[str, float]:

@@ -12,8 +12,9 @@ from typing import Any
 from django.db.models import QuerySet
 
 from jobs import hints, logstore
+from jobs.kinds import progress_of
 from jobs.models import Deployment, Job
-from jobs.parsers.progress import TAIL_BYTES, progress_of
+from jobs.parsers.progress import TAIL_BYTES
 
 EVERY_S = 1.0
 DRAWN_EVERY_S = 20.0  # how exactly it is kept when figures were last drawn

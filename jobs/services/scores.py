@@ -1,8 +1,9 @@
 """Counts of an evaluation while it runs, kept with its job: lists show them without its points.
 
 ``Job.scores`` is ``{part: counts}`` with the whole under "": the six counts of a point; ``since``
-and ``at``, the first and last time of an answer (seconds since the epoch, the host's clock); and
-``base``, the answers at ``since``. A pace is ``(answered - base) / (at - since)``.
+and ``at``, the first and last time of an answer or error (seconds since the epoch, the host's
+clock); and ``base``, the questions asked at ``since``. A pace is ``(answered + errors - base) / (at
+- since)``.
 """
 
 from __future__ import annotations
@@ -46,8 +47,8 @@ def _after(
     before: Mapping[str, Any] | None, at: float, values: Mapping[str, Any]
 ) -> dict[str, Any]:
     counts = counts_of(values)
-    begun = {"since": at, "base": counts["answered"]}
-    if before and before.get("answered"):
+    begun = {"since": at, "base": counts["answered"] + counts["errors"]}
+    if before and (before.get("answered") or before.get("errors")):
         begun = {name: before[name] for name in begun}
     return {**counts, **begun, "at": at}
 

@@ -12,12 +12,13 @@ from typing import Any
 from django.db.models import Q
 from django.utils.timezone import now
 
-from jobs.models import Dataset, Deployment, DeploymentEvent, Environment, Job, Preflight
+from jobs.models import Dataset, Deployment, DeploymentEvent, Environment, Job, Preflight, Turn
 from jobs.services.host_load import summary
 from jobs.toolchains.vacc_site import inside_of
 
 # Clocks differ a little: what overlaps for less than this came one after the other.
 _TOUCH = timedelta(seconds=1)
+_LONGEST_TURN = timedelta(hours=1)  # the relay ends a chat's answer then
 _UP = (Deployment.State.LOADING, Deployment.State.READY, Deployment.State.UNHEALTHY)
 HOST_FACTS = ("os", "kernel", "arch", "cpu", "memory_bytes", "driver", "compiler", "iommu")
 
@@ -87,11 +88,12 @@ def _dataset(job: Job) -> dict[str, Any]:
 
 def beside(
     job: Job, *, under_test: Deployment | None, duration_s: float | None
-) -> dict[str, list[Any]] | None:
+) -> dict[str, Any] | None:
     """What else ran on the host meanwhile, as far as this dashboard knows it.
 
-    ``{"jobs": [ids], "deployments": [names]}``, both empty on a quiet host; None for a job that
-    never started. By the times of the records: what anybody wished for is not asked.
+    ``{"jobs": [ids], "deployments": [names], "chats": n}``, n answers to chats with a deployment of
+    the host, the one under test too; all empty on a quiet host. None for a job that never started.
+    By the times of the records: what anybody wished for is not asked.
     """
     if job.started_at is None:
         return None
@@ -118,7 +120,24 @@ def beside(
             .order_by("pk")
             .values_list("name", flat=True)
         ),
+        "chats": _chat_answers(job, start, end),
     }
+
+
+def _chat_answers(job: Job, start: datetime, end: datetime) -> int:
+    """Answers to chats that engines of the host wrote between ``start`` and ``end``."""
+    turns = Turn.objects.filter(
+        deployment__host=job.host_id, created_at__gt=start - _LONGEST_TURN, created_at__lt=end
+    )
+    rows = turns.order_by("pk").values_list("created_at", "state", "stats")
+    return sum(_answered_until(*row) > start for row in rows.iterator())
+
+
+def _answered_until(asked: datetime, state: str, stats: Mapping[str, Any]) -> datetime:
+    """When an answer ended; one without times of its own (a failed one) at once."""
+    if state == Turn.State.STREAMING:
+        return now()
+    return asked + timedelta(milliseconds=float(stats.get("total_ms") or 0))
 
 
 def _ended(since: datetime, seconds: float | None, until: datetime | None) -> datetime:

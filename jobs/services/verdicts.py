@@ -6,7 +6,7 @@ of the one that takes the event.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,11 +16,20 @@ from jobs import logstore
 from jobs.errors import JobsError
 from jobs.kinds import KINDS
 from jobs.kinds.base import LOG, LOG_BYTES, Conclusion, Measured, Remark
-from jobs.kinds.lengths import asked, ignores_ends, length_remarks
+from jobs.kinds.lengths import answer_means, asked, ignores_ends, length_remarks
 from jobs.metrics import METRICS
 from jobs.models import Answer, Artifact, Deployment, Job, Result, ResultPoint, Weights
 from jobs.plans import from_json
-from jobs.services import assets, digests, identity, lifecycle, outputs, surroundings
+from jobs.services import (
+    assets,
+    digests,
+    host_load,
+    identity,
+    lifecycle,
+    outputs,
+    shortfall,
+    surroundings,
+)
 from jobs.services.engine_windows import with_engine
 from jobs.services.known_failures import cause
 from jobs.services.storable import storable, storable_text
@@ -108,9 +117,10 @@ def reach(job: Job, ended: Mapping[str, Any]) -> Verdict:
         product = _whole_product(job, conclusion)
     except _PARSER_ERRORS as error:
         return _unreadable(error)
-    if conclusion.failure:
-        return _failed(job, ended, State.FAILED, conclusion.failure)
-    sentence = conclusion.sentence or told
+    failure = conclusion.failure or shortfall.too_few(conclusion)
+    if failure:
+        return _failed(job, ended, State.FAILED, failure)
+    sentence = shortfall.worded(conclusion.sentence or told, conclusion.measured)
     return Verdict(State.SUCCEEDED, sentence, product=product, measured=conclusion.measured)
 
 
@@ -189,20 +199,22 @@ def _whole_product(job: Job, conclusion: Conclusion) -> Mapping[str, Any] | None
 
 def _keep_result(job: Job, measured: Measured, *, duration_s: float | None) -> None:
     about = _about(job)
-    asks = asked(job.kind, job.params)
+    kind = KINDS[job.kind]
+    asks = asked(kind.lengths, job.params, answer_limit=kind.answer_limit)
     if measured.sort == Result.Sort.BENCHMARK:
         measured = with_engine(job, measured)
     kept = surroundings.of_job(job, [about.deployment.job] if about.deployment else [])
     remarks, disturbances = list(measured.remarks), list[Remark]()
+    kept["beside"] = surroundings.beside(job, under_test=about.deployment, duration_s=duration_s)
     if measured.sort == Result.Sort.BENCHMARK:
-        kept["beside"] = surroundings.beside(
-            job, under_test=about.deployment, duration_s=duration_s
-        )
         remarks += length_remarks(
-            asks, measured.points, full=ignores_ends(surroundings.arguments_of(job))
+            asks,
+            measured.points,
+            full=ignores_ends(surroundings.arguments_of(job)),
+            context=_context_of(about.deployment),
         )
         disturbances = _disturbed(kept["beside"])
-        remarks += disturbances
+        remarks += [*disturbances, *host_load.remarks(kept["load"], job.host.facts)]
     result = Result.objects.create(
         job=job,
         sort=measured.sort,
@@ -212,11 +224,12 @@ def _keep_result(job: Job, measured: Measured, *, duration_s: float | None) -> N
         label=about.label,
         what=storable_text(measured.what),
         tool=storable_text(measured.tool),
-        metrics=_numbers(measured.metrics),
+        metrics=_numbers({**answer_means(measured.answers), **measured.metrics}),
         asked=asks,
         remarks=storable([asdict(remark) for remark in remarks]),
         surroundings={**kept, "sets": storable([asdict(one) for one in measured.sets])},
         disturbed=bool(disturbances),
+        incomplete=shortfall.of_measured(measured).failed > 0,
         simulated=job.host.is_simulated,
         created_by_id=job.created_by_id,
     )
@@ -231,8 +244,13 @@ def _keep_result(job: Job, measured: Measured, *, duration_s: float | None) -> N
     identity.keep(result)
 
 
-def _disturbed(beside: Mapping[str, Sequence[Any]] | None) -> list[Remark]:
-    """What is said beside a speed that was not measured on a quiet host."""
+def _context_of(deployment: Deployment | None) -> int:
+    """Tokens that it holds, prompt and output together; 0: not known."""
+    return int((deployment.details if deployment else {}).get("max_total") or 0)
+
+
+def _disturbed(beside: Mapping[str, Any] | None) -> list[Remark]:
+    """What is said beside a speed that was measured while other work of this dashboard ran."""
     found = []
     if beside and beside["jobs"]:
         jobs = ", ".join(f"#{pk}" for pk in beside["jobs"])
@@ -240,6 +258,8 @@ def _disturbed(beside: Mapping[str, Sequence[Any]] | None) -> list[Remark]:
     if beside and beside["deployments"]:
         names = ", ".join(beside["deployments"])
         found.append(Remark("result:beside_deployments", {"names": names}))
+    if beside and beside["chats"]:
+        found.append(Remark("result:beside_chats", {"chats": beside["chats"]}))
     return found
 
 

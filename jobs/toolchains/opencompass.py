@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from django.utils.translation import gettext_noop as _
+from django.utils.translation import pgettext_lazy
 
 from jobs.catalog.evaluation_sets import EVALUATION_SETS
 from jobs.plans import ACCURACY, Check, Output, Plan, PlanFile, Step, Watch, literal
@@ -17,6 +18,12 @@ from jobs.toolchains import opencompass_env, vllm
 from jobs.toolchains.site import FILES, script
 from jobs.toolchains.vacc_site import VaccSite
 
+PROGRAMS = ("opencompass", "python3")
+STEPS = {
+    "dry-run": pgettext_lazy("step", "dry run"),
+    "evaluate": pgettext_lazy("step", "evaluate"),
+    "collect": pgettext_lazy("step", "collect"),
+}
 KIND = "evaluate-opencompass"
 CONFIG = "eval_ds.py"
 OUTPUTS = "outputs"

@@ -5,11 +5,17 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+from django.utils.translation import pgettext_lazy
+
 from jobs.catalog.stacks_schema import Evaluation
 from jobs.plans import Check, Output, Plan, PlanFile, Step, literal
 from jobs.toolchains.site import FILES, script
 from jobs.toolchains.vacc_site import VaccSite
 
+PROGRAMS = ("conda", "git", "pip", "python", "python3")
+STEPS = {
+    "install-modelscope": pgettext_lazy("step", "install ModelScope"),
+}
 KIND = "prepare-opencompass"
 NAME = "opencompass"
 # The deployment guide, Pytorch Deploy, step 4.1.

@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass
 
 from django.utils.translation import gettext_noop as _
+from django.utils.translation import pgettext_lazy
 
 from jobs.plans import Check, Output, Plan, PlanFile, Step, literal
 from jobs.toolchains import hub
@@ -16,6 +17,13 @@ from jobs.toolchains.hub import Download
 from jobs.toolchains.site import FILES, script
 from jobs.toolchains.vacc_site import VaccSite
 
+PROGRAMS = ("python3", "unzip", "wget")
+STEPS = {
+    "download-core": pgettext_lazy("step", "download core"),
+    "download-math": pgettext_lazy("step", "download MATH"),
+    "unpack-core": pgettext_lazy("step", "unpack core"),
+    "unpack-math": pgettext_lazy("step", "unpack MATH"),
+}
 KIND = "prepare-datasets"
 OPENCOMPASS = "opencompass"
 _SCRIPT = "verify_dataset.py"

@@ -5,12 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.utils.translation import gettext_noop as _
+from django.utils.translation import pgettext_lazy
 
 from jobs.catalog.stacks_schema import Build, Image, Stack
 from jobs.plans import Check, Output, Plan, PlanFile, Step, literal
 from jobs.toolchains.site import FILES, script
 from jobs.toolchains.vacc_site import VaccSite
 
+PROGRAMS = ("docker", "git", "python3")
+STEPS = {
+    "build-base": pgettext_lazy("step", "build base image"),
+    "build-vacc": pgettext_lazy("step", "build VACC image"),
+    "pull": pgettext_lazy("step", "pull"),
+    "inspect": pgettext_lazy("step", "inspect"),
+}
 KIND = "build-images"
 NAME = "vllm_vacc"
 # vLLM's own Dockerfiles at v0.7.2: Dockerfile.cpu takes this argument, Dockerfile.arm is beside it.

@@ -11,12 +11,19 @@ import json
 from pathlib import Path
 
 from django.utils.translation import gettext_noop as _
+from django.utils.translation import pgettext_lazy
 
 from jobs.catalog import ZooModel, modification
 from jobs.plans import Check, Output, Plan, PlanFile, Step, literal
 from jobs.toolchains.site import FILES, script
 from jobs.toolchains.vacc_site import VaccSite
 
+PROGRAMS = ("python3",)
+STEPS = {
+    "show": pgettext_lazy("step", "show what changes"),
+    "apply": pgettext_lazy("step", "apply"),
+    "undo": pgettext_lazy("step", "undo"),
+}
 KIND = "apply-modification"
 EXPECTED = "expected.json"
 _SCRIPT = "apply_modification.py"

@@ -15,6 +15,7 @@ from jobs.toolchains.vacc_modification import EXPECTED, module
 from jobs.toolchains.vacc_site import VaccSite
 
 KIND = "prepare-weights"
+PROGRAMS = (*hub.PROGRAMS, "python3")
 _SCRIPT = "verify_weights.py"
 
 

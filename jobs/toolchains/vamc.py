@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils.translation import gettext_noop as _
+from django.utils.translation import pgettext_lazy
 
 from jobs.catalog import ZooModel
 from jobs.catalog.stacks_schema import BuildIn
@@ -17,6 +18,11 @@ from jobs.toolchains import yaml_text
 from jobs.toolchains.site import FILES, script
 from jobs.toolchains.vacc_site import VaccSite
 
+PROGRAMS = ("python3", "vamc")
+STEPS = {
+    "note": pgettext_lazy("step", "note what is there"),
+    "compile": pgettext_lazy("step", "compile"),
+}
 KIND = "compile-vacc"
 NAME = "vamc"
 MODEL_ARCH = "vacc"

@@ -17,6 +17,8 @@ from jobs.toolchains.site import FILES, Site, port_checks, script
 from jobs.toolchains.vacc_site import VaccSite
 from jobs.units import bytes_of
 
+PROGRAMS = ("docker", "python", "python3", "vllm")
+CLIENTS = ("follow_ready.py",)
 KIND = "deploy-vllm"
 METRICS = (
     "vllm:num_requests_running",

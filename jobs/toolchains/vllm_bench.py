@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from django.utils.translation import pgettext_lazy
+
 from jobs.catalog.stacks_schema import Offline, Stack
 from jobs.plans import CLIENT, DIES, Check, Output, Plan, Step, Watch, literal
 from jobs.toolchains import vllm, vllm_cpu
@@ -15,6 +17,12 @@ from jobs.toolchains.seeds import seed_word
 from jobs.toolchains.site import SCRIPTS, Site
 from jobs.toolchains.vacc_site import VaccSite
 
+PROGRAMS = ("docker", "vllm")
+STEPS = {
+    "container": pgettext_lazy("step", "start container"),
+    "plug-in": pgettext_lazy("step", "import plug-in"),
+    "folder": pgettext_lazy("step", "make folder"),
+}
 IN_DEPLOYMENT = "{deployment.container}"
 OWN_NAME = "vllm-bench-{job}"
 # Inside the container: the guide's folder of results, and ours, one a job.

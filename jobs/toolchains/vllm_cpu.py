@@ -7,6 +7,7 @@ from jobs.plans import Check, Output, Plan, PlanFile, Step, literal
 from jobs.toolchains.environments import ENVIRONMENTS, VLLM_CPU
 from jobs.toolchains.site import FILES, Site, path_in, script
 
+PROGRAMS = ("python",)
 FORMAT = "safetensors"  # what it loads: a folder, not a GGUF file
 PRECISION = "BF16"
 UNPACK = "gguf_to_hf.py"

@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * Draws every `[data-chart]` from its JSON, again when the theme changes or when the page brings new
- * numbers, and makes its table. Markup: templates/_chart.html. Colours are names of tokens: "$d1".
+ * numbers, and makes its table. Markup: templates/_chart.html. Colours are tokens of the style sheet: "var(--d1)".
  */
 
 import { csv, filled, readable, table } from "./lib/figure.js";
@@ -24,13 +24,13 @@ function palette() {
   /** @type {Map<string, string>} */
   const known = new Map();
   return {
-    /** @param {string} name */
-    colour(name) {
-      let value = known.get(name);
+    /** @param {string} token */
+    colour(token) {
+      let value = known.get(token);
       if (value === undefined) {
-        probe.style.color = `var(--${name})`;
+        probe.style.color = token;
         value = getComputedStyle(probe).color;
-        known.set(name, value);
+        known.set(token, value);
       }
       return value;
     },
@@ -114,15 +114,16 @@ function fillTable(element) {
 
 /**
  * @param {HTMLElement} element
- * @param {string} format "png", "svg" or "csv"
+ * @param {string} format "png", "svg", "html" or "csv"
  */
 async function save(element, format) {
   const { head, rows } = tableOf(element);
   const colours = palette();
-  const ground = colours.colour("surface");
+  const [ground, ink] = [colours.colour("var(--surface)"), colours.colour("var(--ink)")];
   colours.done();
   const title = element.dataset.label ?? "";
-  await saveFigure(/** @type {any} */ (element.querySelector(".plot")), { format, title, ground, text: csv([head, ...rows]), name: element.id });
+  const plot = /** @type {any} */ (element.querySelector(".plot"));
+  await saveFigure(plot, { format, title, ground, ink, text: csv([head, ...rows]), name: element.id });
 }
 
 /**
@@ -169,6 +170,7 @@ document.addEventListener(
 );
 document.addEventListener("click", (event) => {
   const button = event.target instanceof Element ? event.target.closest("[data-save]") : null;
+  if (event.target instanceof Element) event.target.closest(".fig-tools .pop-body a")?.closest("details")?.removeAttribute("open");
   const element = button?.closest("[data-chart]");
   if (!(button instanceof HTMLElement) || !(element instanceof HTMLElement)) return;
   button.closest("details")?.removeAttribute("open");

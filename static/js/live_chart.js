@@ -6,7 +6,7 @@
  */
 
 import { draw } from "./charts.js";
-import { changes, filled, heightOf, laidOut, shown } from "./lib/strips.js";
+import { changes, filled, heightOf, laidOut, leavingOne, shown } from "./lib/strips.js";
 
 const POLL_MS = 1000;
 const LEAST_MS = 250; // between two requests, however many hints come
@@ -68,7 +68,7 @@ function follow(panel) {
   /** @param {Answer} answer */
   async function replace(answer) {
     place.hidden = false; // before the first points there is nothing to look at
-    const figure = base.strips ? inStrips(answer) : base;
+    const figure = base.layout?.meta?.strips ? inStrips(answer) : base;
     const data = figure.data.map((/** @type {any} */ trace) => {
       const found = answer.series[trace.meta];
       return { ...trace, x: (found?.t ?? []).map(localTime), y: found?.y ?? [] };
@@ -80,8 +80,8 @@ function follow(panel) {
 
   /** @param {Answer} answer */
   function inStrips(answer) {
-    const off = switchedOff();
     const told = filled(base, answer.series).map((strip) => strip.name);
+    const off = leavingOne(told, switchedOff());
     for (const button of panel.querySelectorAll("[data-strip]")) {
       const name = button.getAttribute("data-strip") ?? "";
       button.toggleAttribute("hidden", !told.includes(name));
@@ -113,7 +113,7 @@ function follow(panel) {
 
   /** @param {Answer} answer */
   async function append(answer) {
-    if (base.strips && isOther(answer)) {
+    if (base.layout?.meta?.strips && isOther(answer)) {
       after = -1; // another strip, step or concurrency: the chart is laid out anew
       again = true;
       return;
@@ -189,9 +189,10 @@ function follow(panel) {
 
   for (const button of panel.querySelectorAll("[data-strip]")) {
     button.addEventListener("click", () => {
-      const off = switchedOff();
+      const off = leavingOne([...drawn], switchedOff());
       const name = button.getAttribute("data-strip") ?? "";
       if (!off.delete(name)) off.add(name);
+      if ([...drawn].every((one) => off.has(one))) return; // the last one stays
       localStorage.setItem(OFF, JSON.stringify([...off]));
       after = -1;
       ask();

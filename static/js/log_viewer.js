@@ -8,22 +8,22 @@ import { LogBytes } from "./lib/log_bytes.js";
 import { LogFolds } from "./lib/log_folds.js";
 import { LogFoldsFeed } from "./lib/log_folds_feed.js";
 import { LogFind } from "./lib/log_find.js";
+import { LogFollow } from "./lib/log_follow.js";
 import { LogHidden } from "./lib/log_hidden.js";
 import { bindLogKeys } from "./lib/log_keys.js";
 import { LogLines } from "./lib/log_lines.js";
 import { LogLook } from "./lib/log_look.js";
 import { hashOf, placeIn } from "./lib/log_place.js";
-import { duration, groupRow, grouped, lineRow, waitingRow } from "./lib/log_row_view.js";
+import { groupRow, grouped, lineRow, waitingRow } from "./lib/log_row_view.js";
 import { LogRows } from "./lib/log_rows.js";
 import { LogScroll } from "./lib/log_scroll.js";
 import { LogSource } from "./lib/log_source.js";
 import { LogSpeech } from "./lib/log_speech.js";
 import { LogStrip, marked } from "./lib/log_strip.js";
 import { LogWarnings } from "./lib/log_warnings.js";
-import { emptyWords, filterWords, pillWords, placeWords, sizeWords, stateWords, stepWords, unreadWords } from "./lib/log_words.js";
+import { emptyWords, filterWords, placeWords, sizeWords, stepWords, unreadWords } from "./lib/log_words.js";
 
 const STEPS_EVERY_MS = 3000;
-const NEWS_EVERY_MS = 20_000; // a screen reader hears of new lines
 
 class LogPanel {
   /** @param {HTMLElement} panel */
@@ -38,8 +38,6 @@ class LogPanel {
     this.hidden = new LogHidden(panel, this.rows, this.folds, (path) => this.source.json(path), () => this.#soon());
     this.find = this.#makeFind();
     this.speech = new LogSpeech((text) => (this.#part("said").textContent = text));
-    this.isFollowing = true;
-    this.seenLines = 0;
     this.unread = ""; // why there is nothing to show
     this.linked = placeIn(placeIn(location.hash)[0] ? location.hash : (panel.dataset.logAt ?? ""));
     this.mode = "all"; // or "only" (lines that match), "warnings"
@@ -48,9 +46,7 @@ class LogPanel {
     /** @type {Set<number>} long lines that a person unfolded */
     this.unfolded = new Set();
     this.isDrawing = false;
-    this.state = "live";
     this.stepsAt = 0;
-    this.newsAt = 0;
     this.scroll = new LogScroll({
       scroller: this.#part("scroller"),
       space: this.#part("space"),
@@ -61,12 +57,19 @@ class LogPanel {
       onMove: (isAtEnd) => this.#moved(isAtEnd),
       onDraw: () => this.#drawStrip(false),
     });
+    this.following = new LogFollow(panel, {
+      rows: this.rows,
+      scroll: this.scroll,
+      speech: this.speech,
+      lines: () => this.#lineCount,
+      unheard: () => this.hidden.requests,
+    });
     this.strip = new LogStrip(
       this.#part("map"),
       () => this.#marked(),
       (share) => this.#goToShare(share),
     );
-    this.look = new LogLook(panel, () => (this.isFollowing ? this.scroll.showEnd() : this.scroll.draw()));
+    this.look = new LogLook(panel, () => (this.following.isOn ? this.scroll.showEnd() : this.scroll.draw()));
     this.#bind();
   }
 
@@ -203,7 +206,7 @@ class LogPanel {
   #do(action, line) {
     if (action === "follow") {
       this.find.leave();
-      if (this.isFollowing) this.#stopFollowing();
+      if (this.following.isOn) this.#stopFollowing();
       else this.#follow();
     } else if (action === "next") this.find.walk(1);
     else if (action === "previous") this.find.walk(-1);
@@ -236,7 +239,7 @@ class LogPanel {
 
   /** @param {number} line @param {number} share of the height, from the upper edge */
   #settle(line, share) {
-    if (this.isFollowing) this.scroll.showEnd();
+    if (this.following.isOn) this.scroll.showEnd();
     else this.scroll.show(this.rows.indexOfLine(line), share);
     this.#drawStrip(true);
     this.#words();
@@ -308,12 +311,12 @@ class LogPanel {
 
   #draw() {
     this.rows.setLineCount(this.#lineCount);
-    if (this.isFollowing) this.scroll.showEnd();
+    if (this.following.isOn) this.scroll.showEnd();
     else this.scroll.draw();
     this.#words();
     if (this.bytes.movedAt > this.folds.to) this.foldsFeed.refresh();
     this.hidden.refresh(this.bytes.size);
-    if (this.state !== "over") {
+    if (!this.following.isOver) {
       if (Date.now() - this.stepsAt > STEPS_EVERY_MS) this.#refreshSteps();
       if (this.warnings.isDue(this.bytes.size)) this.#refreshWarnings();
     }
@@ -321,37 +324,22 @@ class LogPanel {
 
   #words() {
     const lines = this.#lineCount;
-    if (this.#seesEnd) this.seenLines = lines - this.hidden.requests;
     this.panel.style.setProperty("--digits", String(String(lines).length));
-    const fresh = Math.max(0, lines - this.hidden.requests - this.seenLines);
     this.#part("size").textContent = sizeWords(lines, this.bytes.size, this.folds);
     const isBegun = lines || this.rows.steps.some((step) => step.line_from !== null || step.state === "running");
-    const note = isBegun ? filterWords(this.rows, this.mode) : this.unread || emptyWords(this.state);
+    const note = isBegun ? filterWords(this.rows, this.mode) : this.unread || emptyWords(this.following.state);
     if (this.#part("note").textContent !== note) this.#part("note").textContent = note;
-    const pill = this.#button("follow");
-    pill.hidden = !lines || !this.rows.count || (this.state === "over" && this.scroll.isAtEnd);
-    pill.classList.toggle("off", !this.isFollowing && !fresh);
-    this.#part("pill").textContent = pillWords(this.state, this.isFollowing, fresh);
-    if (!this.isFollowing && fresh && Date.now() > this.newsAt) {
-      this.newsAt = Date.now() + NEWS_EVERY_MS;
-      this.speech.say(pillWords(this.state, false, fresh));
-    }
+    this.following.draw();
   }
 
-  /** @param {"live" | "waiting" | "over"} state @param {number} detail */
+  /** @param {import("./lib/log_follow.js").State} state @param {number} detail */
   #setState(state, detail) {
-    const before = this.state;
-    this.state = state;
-    this.panel.dataset.logState = state;
-    const wait = { wait: duration(detail / 1000) };
-    this.#button("follow").title =
-      state === "waiting" ? interpolate(gettext("not live, trying again in %(wait)s"), wait, true) : "";
-    if (state === "over") {
+    this.following.setState(state, detail);
+    if (this.following.isOver) {
       this.rows.keepOpen(); // what a person watched to its end
       this.#refreshSteps();
       this.#refreshWarnings();
     }
-    if (state !== before) this.speech.say(stateWords(state));
     this.#soon();
   }
 
@@ -363,19 +351,12 @@ class LogPanel {
   }
 
   #follow() {
-    if (!this.isFollowing && this.state !== "over") this.speech.say(gettext("Following"));
-    this.isFollowing = true;
-    this.scroll.showEnd();
+    this.following.start();
     this.#words();
   }
 
   #stopFollowing() {
-    if (this.isFollowing) {
-      this.seenLines = this.#lineCount - this.hidden.requests;
-      this.scroll.release();
-      if (this.state !== "over") this.speech.say(gettext("Paused"));
-    }
-    this.isFollowing = false;
+    this.following.stop();
     this.#words();
   }
 
@@ -402,7 +383,7 @@ class LogPanel {
     const worker = this.panel.dataset.logWorker ?? "";
     const parts = { field, regex: this.#button("regex"), words: this.#part("matches"), ask, worker };
     return new LogFind(parts, {
-      here: () => ({ line: this.#topLine, isFollowing: this.isFollowing }),
+      here: () => ({ line: this.#topLine, isFollowing: this.following.isOn }),
       sees: (line) => this.#sees(this.rows.indexOfLine(line)),
       back: ({ line, isFollowing }) => (isFollowing ? this.#follow() : this.scroll.show(this.rows.indexOfLine(line))),
       found: (line) => this.#found(line),
@@ -419,13 +400,6 @@ class LogPanel {
   #sees(index) {
     const [first, last] = this.scroll.inSight;
     return first <= index && index <= last;
-  }
-
-  /** The last line is in sight, and not folded away with its step. */
-  get #seesEnd() {
-    if (!this.rows.count || this.rows.only || !this.scroll.isAtEnd) return false;
-    const last = this.rows.at(this.rows.count - 1);
-    return "line" in last || this.rows.linesOf(last.group)[0] > this.rows.lineCount;
   }
 
   /** A match is to be looked at. @param {number} line */
@@ -461,7 +435,7 @@ class LogPanel {
 
   /** @param {import("./lib/log_rows.js").Step[]} steps */
   #setSteps(steps) {
-    if (!this.isFollowing) this.rows.keepOpen();
+    if (!this.following.isOn) this.rows.keepOpen();
     const words = this.rows.steps.length ? stepWords(this.rows.steps, steps) : "";
     if (words) this.speech.say(words);
     this.rows.setSteps(steps);

@@ -16,6 +16,17 @@ from tests.conftest import find_chromium
 from tests.stack import Stack
 
 WIDE = {"width": 1440, "height": 900}
+# From now on the page notes how long each of its frames took.
+FRAMES = """() => {
+  window.frames_ms = [];
+  let last = performance.now();
+  const note = (at) => {
+    window.frames_ms.push(at - last);
+    last = at;
+    requestAnimationFrame(note);
+  };
+  requestAnimationFrame(note);
+}"""
 
 
 @contextmanager
@@ -46,10 +57,12 @@ def window(browser: Browser, stack: Stack, script: str = "") -> Iterator[Browser
         yield context
 
 
-def seen(page: Page, expression: str, is_enough: Callable[[Any], bool] = bool) -> Any:
+def seen(
+    page: Page, expression: str, is_enough: Callable[[Any], bool] = bool, *, within_s: float = 60
+) -> Any:
     """The value of an expression of the page once it is enough. Its policy forbids eval, so that
     ``wait_for_function`` cannot be had."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + within_s
     while not is_enough(found := page.evaluate(expression)):
         if time.monotonic() > deadline:
             raise TimeoutError(f"{expression} is {found!r}")

@@ -1,7 +1,8 @@
 """An engine that answers at once: ``python -m tests.bench.engine`` prints its port.
 
 A request says how many tokens it gets and how many a second, 0 for all as fast as they are taken:
-``{"tokens", "rate"}`` beside what an OpenAI request has. A token is one event of 154 bytes.
+``{"tokens", "rate"}`` beside what an OpenAI request has. A token is one event of 154 bytes; with
+``"text"`` in place of ``"tokens"`` each is four characters of it.
 """
 
 from __future__ import annotations
@@ -9,20 +10,31 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Iterable, Mapping
+from itertools import repeat
+from typing import Any
 
 import uvloop
 from aiohttp import web
 
 TOKEN_BYTES = 154
+CHARACTERS = 4
 END = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
 
 
-def token() -> bytes:
+def token(text: str) -> bytes:
     """One event as vLLM sends it."""
-    delta = {"choices": [{"index": 0, "delta": {"content": "word "}, "finish_reason": None}]}
+    delta = {"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": None}]}
     told = {"id": "chatcmpl-0", "object": "chat.completion.chunk", **delta}
     text = f"data: {json.dumps(told)}"
     return text.encode().ljust(TOKEN_BYTES - 2) + b"\n\n"
+
+
+def _events(asked: Mapping[str, Any]) -> Iterable[bytes]:
+    if "text" not in asked:
+        return repeat(token("word "), asked["tokens"])
+    text = asked["text"]
+    return (token(text[at : at + CHARACTERS]) for at in range(0, len(text), CHARACTERS))
 
 
 async def chat(request: web.Request) -> web.StreamResponse:
@@ -30,8 +42,8 @@ async def chat(request: web.Request) -> web.StreamResponse:
     asked = await request.json()
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
     await response.prepare(request)
-    event, rate, began = token(), asked["rate"], time.monotonic()
-    for number in range(asked["tokens"]):
+    rate, began = asked["rate"], time.monotonic()
+    for number, event in enumerate(_events(asked)):
         await response.write(event)
         if rate:
             due = began + (number + 1) / rate

@@ -1,6 +1,6 @@
 """What a chart offers: the values nearest to the pointer, its numbers as a table, files."""
 
-import json
+import csv
 
 import pytest
 from playwright.sync_api import expect
@@ -17,6 +17,15 @@ for _ in range(2):
                    "tpot_p50_ms": 1000 / (60 - c / 4)}) for c, rate in rates.items()]
     print(make_measured(points=points, job=make_job(state="succeeded", kind="benchmark")).pk)
 """
+# Of the first line and of text, as the style sheet has them now; and the line's as it is drawn.
+COLOURS = """() => ["--d1", "--ink"].map((token) => {
+  const probe = document.body.appendChild(document.createElement("i"));
+  probe.style.color = `var(${token})`;
+  const { color } = getComputedStyle(probe);
+  probe.remove();
+  return color;
+})"""
+DRAWN = "document.querySelector('#throughput .plot, body > #chart').data[0].line.color"
 
 
 @pytest.fixture(scope="module")
@@ -66,19 +75,81 @@ def test_a_chart_is_kept_as_png_svg_and_csv(page, scheme):
     picture, drawing, numbers = (saved(page, name) for name in ("PNG", "SVG", "CSV"))
 
     assert picture[:8] == b"\x89PNG\r\n\x1a\n"
-    assert (int.from_bytes(picture[16:20]), int.from_bytes(picture[20:24])) == (1800, 960)
+    assert (int.from_bytes(picture[16:20]), int.from_bytes(picture[20:24])) == (1800, 1000)
     assert len(picture) > 20_000  # something is drawn
     text = drawing.decode()
     assert text.startswith("<svg")
     assert "Output tokens per second" in text
-    head, *rows = numbers.decode().splitlines()
-    assert "output, tok/s" in head
-    assert json.loads(f"[{rows[1]}]") == [16, 250.25, 250.25]
+    assert text.count(", smollm2-135m-instruct, Q8_0 from Q4_1") == 2
+    rows = list(csv.DictReader(numbers.decode("utf-8-sig").splitlines()))
+    values = {(row["concurrency"], row["metric"]): row["value"] for row in rows}
+    assert values["16", "output_tokens_per_s"] == "250.25"
+
+
+def test_a_saved_picture_has_its_legend_below_its_title(page):
+    drawing = saved(page, "SVG").decode()
+
+    shown = page.context.new_page()
+    shown.set_content(f"<body>{drawing}</body>")
+    places = shown.evaluate(
+        """() => {
+            const at = (name) => document.querySelector(name).getBoundingClientRect();
+            const all = at("svg"), legend = at(".legend");
+            const names = [...document.querySelectorAll(".legendtext")];
+            const ends = names.map((name) => name.getBoundingClientRect().right);
+            return [
+                at(".gtitle").bottom, legend.top, legend.bottom - all.top, all.height,
+                Math.max(...ends), at(".legend .bg").right,
+            ];
+        }"""
+    )
+    shown.close()
+
+    title_ends, legend_starts, legend_ends, height, names_end, cut_at = places
+    assert title_ends < legend_starts
+    assert legend_ends <= height
+    assert names_end <= cut_at
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_chart_is_kept_as_a_page_that_opens_without_a_network(page, browser, tmp_path, scheme):
+    page.emulate_media(color_scheme=scheme)
+    page.wait_for_function(f"() => document.documentElement.dataset.bsTheme === '{scheme}'")
+    expected = page.evaluate(COLOURS)
+    page.wait_for_function(f"() => {DRAWN} === '{expected[0]}'")  # it is drawn anew in this scheme
+    file = tmp_path / "chart.html"
+    file.write_bytes(saved(page, "HTML, interactive"))
+    complaints, asked = Complaints(), []
+
+    with browser.new_context(offline=True, viewport=WIDE) as context:
+        complaints.listen(context)
+        context.on("request", lambda request: asked.append(request.url))
+        kept = context.new_page()
+        kept.goto(file.as_uri())
+        expect(kept.get_by_role("heading")).to_have_text(
+            "Output tokens per second against requests in flight, each result a line"
+        )
+        box = kept.locator(".nsewdrag").bounding_box()
+        kept.mouse.move(box["x"] + box["width"] * 0.8, box["y"] + box["height"] * 0.9)
+
+        expect(kept.locator(".hoverlayer")).to_contain_text("700.1 tok/s")
+        expect(kept.locator(".infolayer > .legend .traces")).to_have_count(2)
+        expect(kept.get_by_role("link", name=page.url)).to_be_visible()
+        expect(kept.locator(".modebar-btn[data-title^='Zoom']").first).to_be_attached()
+        expect(kept.locator(".modebar-btn[data-title*='hare']")).to_have_count(0)
+        ink = kept.evaluate("() => getComputedStyle(document.body).color")
+        assert [kept.evaluate(DRAWN), ink] == expected
+    assert [url for url in asked if not url.startswith(("data:", "blob:"))] == [file.as_uri()]
+    assert "var(--" not in file.read_text().rsplit("Plotly.newPlot", 1)[1]
+    assert complaints == []
 
 
 def saved(page, name):
     page.locator("#throughput .fig-tools .pop > summary").click()
     with page.expect_download() as download:
-        page.locator("#throughput").get_by_role("button", name=name).click()
-    assert download.value.suggested_filename == f"throughput.{name.lower()}"
+        page.locator("#throughput .pop-body").get_by_text(name, exact=True).click()
+    suggested = download.value.suggested_filename
+    # The CSV is that of the whole comparison, with what each number is of.
+    assert suggested.startswith("compare-" if name == "CSV" else "throughput.")
+    assert suggested.endswith(f".{name.split(',')[0].lower()}")
     return download.value.path().read_bytes()

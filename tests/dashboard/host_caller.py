@@ -12,7 +12,7 @@ import zstandard
 from django.test import Client
 
 from jobs.kinds import KINDS, base
-from jobs.kinds.base import Conclusion
+from jobs.kinds.base import Conclusion, Kind
 from jobs.models import Job
 from jobs.plans import Output
 from jobs.queries.instance import instance_id
@@ -114,16 +114,22 @@ def ended(verdict: str = "succeeded", **fields: Any) -> dict[str, Any]:
 STARTED = {"type": "started", "values": {"port": "20000"}, "boot_id": "b", "run": 1}
 
 
-class FakeKind:
+class FakeKind(Kind, params=KINDS["prepare"].Params):
     """A kind that concludes what the test says."""
 
+    name = title = "fake"
     family = "prepare"
-    Params = KINDS["prepare"].Params
 
     def __init__(self, conclusion=None):
         self.conclusion = conclusion or Conclusion()
         self.seen = {}
         self.log = b""
+
+    def title_of(self, params, target):
+        return "fake"
+
+    def plan(self, params, target):
+        return make_plan(kind="fake")
 
     def conclude(self, params, plan, outputs, exit_code):
         self.seen = dict(outputs)

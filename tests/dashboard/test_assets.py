@@ -111,13 +111,6 @@ def test_every_state_has_a_shape_in_the_sprite_and_a_class_in_the_style_sheet():
     assert {look.shape for look in STATES.values()} <= shapes
 
 
-def test_the_plotly_template_names_tokens_that_exist():
-    tokens = set(re.findall(r"--([\w-]+):", (STYLES / "tokens.css").read_text()))
-    used = set(re.findall(r'"\$([\w-]+)"', (BASE / "static/plotly-template.json").read_text()))
-
-    assert used <= tokens
-
-
 @pytest.mark.parametrize("domain", sorted(messages.DOMAINS))
 def test_translations_are_compiled_from_what_translators_wrote(domain):
     assert messages.is_compiled(domain)

@@ -6,20 +6,16 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
-from django.utils.html import strip_tags
 from django.utils.translation import override
 
 from dashboard.compare_words import conclusion
-from jobs.models import Job, Result
+from jobs.models import Result
 from jobs.queries.comparison import compare
-from jobs.services import identity
-from tests.factories import make_measured, make_user
+from tests.comparing import OTHER, RATE, at_two, grouped, ids, numbers, pages, runs, words
+from tests.factories import make_user
 from tests.measuring import SERVE, make_measuring_host, measured, served
 
 pytestmark = pytest.mark.django_db
-
-RATE = "output_tokens_per_s"
-OTHER = (*SERVE, "--flash-attention")
 
 
 @pytest.fixture
@@ -29,37 +25,7 @@ def host():
 
 @pytest.fixture
 def page(client):
-    client.force_login(make_user("lin"))
-
-    def get(query):
-        response = client.get(f"{reverse('result-compare')}?{query}")
-        assert response.status_code == 200
-        return response.content.decode()
-
-    return get
-
-
-def runs(deployment, *rates, **params):
-    return [measured(deployment, points=((1, rate),), **params) for rate in rates]
-
-
-def ids(*results):
-    return "&".join(f"id={result.pk}" for result in results)
-
-
-def grouped(*groups):
-    return "&".join("group=" + ",".join(str(run.pk) for run in group) for group in groups)
-
-
-def words(html):
-    return re.sub(r"\s+", " ", strip_tags(html.replace("<", " <")))
-
-
-def numbers(html):
-    """The table of the numbers as text, the row of each metric by its name."""
-    body = html[html.index("<h2>Numbers</h2>") :]
-    rows = body[body.index("<tbody>") : body.index("</tbody>")].split("</tr>")
-    return [words(row).strip() for row in rows if row.strip()]
+    return pages(client)
 
 
 def test_a_run_is_never_pooled_with_the_one_that_it_is_compared_to(host):
@@ -140,35 +106,8 @@ def test_a_difference_keeps_its_sign_where_it_is_not_significant(page, host):
 
     text = page(grouped(base, other))
 
-    assert "output tokens/s \u221214.1 %, not significant" in words(text)
+    assert "output tokens/s at concurrency 1 \u221214.1 %, not significant" in words(text)
     assert "≈" not in text
-
-
-def test_what_would_settle_a_difference_is_said_with_its_power_and_can_be_launched(page, host):
-    base = runs(served(host), 50.0, 51.0, 52.0)
-    other = runs(served(host, OTHER), 53.0, 51.2, 54.5)
-
-    html = page(grouped(base, other))
-
-    assert "About 7 more runs of each would settle it" in words(html)
-    assert "(power 80 %)" in words(html)
-    assert "Run each 7 times more" in words(html)
-
-
-def test_the_button_launches_the_runs_in_turn(client, host):
-    client.force_login(make_user("lin"))
-    one, other = runs(served(host), 50.0)[0], runs(served(host, OTHER), 60.0)[0]
-    for run in (one, other):
-        Job.objects.filter(pk=run.job_id).update(inputs={})
-
-    back = ids(one, other)
-    response = client.post(
-        reverse("result-run-more"), {"id": [one.pk, other.pk], "n": "2", "back": back}
-    )
-
-    assert response.url == f"{reverse('result-compare')}?{back}"
-    queued = Job.objects.filter(state="queued").order_by("pk")
-    assert [job.repeats_id for job in queued] == [one.job_id, other.job_id] * 2
 
 
 def test_other_work_gives_no_verdict_and_says_why(page, host):
@@ -181,6 +120,17 @@ def test_other_work_gives_no_verdict_and_says_why(page, host):
     assert "Requests: 50 / 100" in text
     assert "+20.0 %" in text
     assert "no verdict" in text
+
+
+def test_equal_numbers_of_other_work_are_no_verdict(page, host):
+    deployment = served(host)
+    one, other = runs(deployment, 50.0, requests=50)[0], runs(deployment, 50.0, requests=100)[0]
+
+    text = words(page(ids(one, other) + "&all=1"))
+
+    assert f"No verdict: #{other.job_id}" in text
+    assert "have the same" not in text
+    assert "the same" in text
 
 
 def test_other_work_of_one_takes_the_verdict_from_that_one_alone(page, host):
@@ -203,19 +153,6 @@ def test_real_lengths_that_differ_give_no_verdict(page, host):
     assert "Output tokens, mean: 272 tokens / 1 019 tokens" in words(page(ids(one, other)))
 
 
-def test_other_questions_give_no_verdict(page):
-    basics = make_measured(scores=[1, 0, 0, 0, 1], label="a")
-    others = make_measured(scores=[1, 1, 1, 1, 1], label="b")
-    others.answers.update(question="of another set")
-    identity.keep(others)
-
-    text = words(page(ids(basics, others)))
-
-    assert "No verdict" in text
-    assert "The question sets differ" in text
-    assert "more often" not in text
-
-
 def test_a_disturbed_run_is_hollow_and_can_be_left_out(page, host):
     quiet, noisy = runs(served(host), 50.0, 20.0)
     other = runs(served(host, OTHER), 60.0)[0]
@@ -225,7 +162,7 @@ def test_a_disturbed_run_is_hollow_and_can_be_left_out(page, host):
 
     assert "-open" in html
     assert f"?{ids(quiet, other)}".replace("&", "&amp;") in html
-    assert "Leave out 1 disturbed run" in words(html)
+    assert "Leave out 1 disturbed or incomplete run" in words(html)
 
 
 def test_groups_count_repeats_that_were_quiet_and_offer_the_others(page, host):
@@ -239,7 +176,7 @@ def test_groups_count_repeats_that_were_quiet_and_offer_the_others(page, host):
 
     assert "50.5" in numbers(html)[0]
     assert f"?{grouped(base, [other])}".replace("&", "&amp;") in html
-    assert "Count 1 disturbed repeat" in words(html)
+    assert "Count 1 disturbed or incomplete repeat" in words(html)
 
 
 def test_runs_of_other_work_are_no_group(page, host):
@@ -347,19 +284,6 @@ def test_repeats_of_one_measurement_are_one_group_with_a_way_back_to_the_runs(pa
     assert reverse("result-detail", args=[those[0].pk]) in html
 
 
-def test_significance_of_changed_answers_names_its_measure(page):
-    """Five of five flips: the interval excludes 0 where the exact test says 0.063."""
-    base = make_measured(scores=[0, 0, 0, 0, 0, 1], label="a")
-    other = make_measured(scores=[1, 1, 1, 1, 1, 1], label="b")
-    far = make_measured(scores=[1] * 40, label="c")
-    low = make_measured(scores=[0] * 40, label="d")
-
-    assert "Significant difference (95 % interval excludes 0): p = 0.063" in words(
-        page(ids(base, other))
-    )
-    assert "p &lt; 0.001" in page(ids(low, far))
-
-
 def test_a_chosen_concurrency_stays_behind_the_links_to_other_columns(page, host):
     one, other = runs(served(host), 50.0)[0], runs(served(host, OTHER), 60.0)[0]
 
@@ -383,3 +307,60 @@ def test_a_run_is_not_compared_with_itself(page, host):
     one = runs(served(host), 50.0)[0]
 
     assert "One run is chosen twice" in words(page(grouped([one], [one])))
+
+
+@pytest.mark.parametrize(
+    ("concurrency", "said"),
+    [
+        (4, "output tokens/s at concurrency 4 +20.0 %"),
+        (1, "output tokens/s at concurrency 1 \u2212"),
+    ],
+)
+def test_a_headline_with_a_number_names_its_concurrency(page, host, concurrency, said):
+    one, other = at_two(served(host), 100.0, 50.0), at_two(served(host, OTHER), 40.0, 60.0)
+
+    html = page(f"{ids(one, other)}&concurrency={concurrency}")
+
+    assert said in words(re.search("<h1>.*</h1>", html)[0])
+
+
+def test_a_headline_that_is_not_significant_names_its_concurrency(host):
+    base, other = runs(served(host), 50.0, 51.0, 52.0), runs(served(host, OTHER), 30.0, 70.0, 40.0)
+
+    with override("en"):
+        assert "at concurrency 1 \u221214.1 %, not significant" in conclusion(
+            compare([base, other])
+        )
+
+
+@pytest.mark.parametrize("last", [(), (21.0,)])
+def test_one_rule_gives_the_difference_of_groups_with_and_without_an_interval(host, last):
+    """Geometric means: of 10 and 40 it is 20, as of 20 and 20."""
+    base = runs(served(host), 10.0, 40.0, *last)
+    other = runs(served(host, OTHER), 20.0, 20.0, *last)
+
+    change = compare([base, other]).rows[0].changes[0]
+
+    assert change.relative == pytest.approx(0.0)
+    assert (change.low is None) == (not last)
+
+
+def test_a_rate_of_nothing_has_a_difference_with_its_unit(page, host):
+    one, other = runs(served(host), 50.0)[0], runs(served(host, OTHER), 60.0)[0]
+    one.points.update(metrics={RATE: 0.0})
+
+    text = numbers(page(ids(one, other)))[0]
+
+    assert "+60.0 tok/s" in text
+    assert " pt" not in text
+
+
+def test_disturbed_repeats_that_are_counted_can_be_left_out_again(page, host):
+    base = runs(served(host), 50.0, 20.0)
+    other = runs(served(host, OTHER), 60.0)
+    Result.objects.filter(pk__in=[base[1].pk, other[0].pk]).update(disturbed=True)
+
+    html = page(grouped(base, other))
+
+    assert f"?{grouped(base[:1], other)}".replace("&", "&amp;") in html
+    assert "Leave out 1 disturbed or incomplete run" in words(html)

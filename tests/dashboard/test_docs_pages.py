@@ -6,6 +6,7 @@ import re
 
 import pytest
 from django.urls import get_resolver, reverse
+from django.utils.translation import override
 
 from dashboard import manual
 from dashboard.settings import BASE_DIR
@@ -59,6 +60,19 @@ def test_help_of_a_view_is_there(member, begin, address):
 
     assert any(view.startswith(begin) for view in views)
     assert not fragment or f'id="{fragment}"' in html
+
+
+@pytest.mark.parametrize(
+    "name", [path.relative_to(manual.ROOT).as_posix() for path in manual.ROOT.rglob("*.zh.md")]
+)
+def test_a_translated_page_has_the_sections_of_the_english_one(name):
+    english = manual.page(name.removesuffix(".zh.md"))
+    with override("zh-hans"):
+        chinese = manual.page(name.removesuffix(".zh.md"))
+
+    assert chinese.title != english.title
+    assert [slug for slug, _ in chinese.sections] == [slug for slug, _ in english.sections]
+    assert len(re.findall("<h2", chinese.body)) == len(english.sections)
 
 
 def test_the_more_special_view_is_looked_for_first():

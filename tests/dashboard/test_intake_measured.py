@@ -32,7 +32,8 @@ def test_a_result_keeps_asked_lengths_and_what_the_engine_did_and_says_what_is_o
         **{"input_tokens_mean": 1019.0, "output_tokens_mean": 272.0},
     }
     kind.conclusion = Conclusion(measured=Measured("benchmark", "b", "t", metrics, [(4, metrics)]))
-    kind.Params = KINDS["benchmark-online"].Params
+    real = KINDS["benchmark-online"]
+    kind.Params, kind.lengths = real.Params, real.lengths
     monkeypatch.setitem(KINDS, "benchmark-online", kind)
     job = taken_job(caller, params={"deployment": "1", "seed": 0})
     Job.objects.filter(pk=job.pk).update(

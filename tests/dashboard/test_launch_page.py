@@ -24,6 +24,9 @@ pytestmark = pytest.mark.django_db
 MODEL = "smollm2-135m-instruct"
 
 
+SEVERAL = "Separate several values with commas, such as 1, 2, 4."
+
+
 @pytest.fixture
 def host():
     return make_host()
@@ -223,9 +226,10 @@ def test_several_values_in_one_field_become_a_list(host):
 @pytest.mark.parametrize(
     ("field", "typed", "words"),
     [
-        ("concurrency", "x", "“x”: A whole number."),
+        ("concurrency", "x", f"“x”: A whole number. {SEVERAL}"),
+        ("concurrency", "1;4", f"“1;4”: A whole number. {SEVERAL}"),
         ("concurrency", "1, 0", "“0”: At least 1."),
-        ("concurrency", "", "At least 1 is needed."),
+        ("concurrency", "", "Enter one value, or several with commas between them."),
         ("concurrency", "1 " * 13, "At most 12 values."),
         ("requests", "0", "At least 1."),
         ("requests", "many", "A whole number."),

@@ -127,13 +127,29 @@ def test_the_client_tells_its_requests_and_its_own_rate():
     assert (offline["client_output"]["y"], offline["in_flight"]["y"]) == ([22.5], [])
 
 
+def test_a_rate_of_whole_answers_has_a_gap_until_the_first_of_a_concurrency():
+    counts = [
+        {"sent": 1.0, "done": 1.0, "rate": 0.0},
+        {"sent": 3.0, "done": 1.0},  # the next concurrency: nothing has come
+        {"sent": 4.0, "done": 2.0, "rate": 400.0},
+    ]
+    samples = [(float(at), values) for at, values in enumerate(counts)]
+
+    found = live.client_series(samples)
+
+    assert found["client_output"] == {"t": [0, 1000, 2000], "y": [0, None, 400]}
+    assert found["in_flight"]["y"] == [0, 2, 2]
+    unheard = live.client_series([(0.0, {"sent": 0.0, "done": 0.0})])
+    assert unheard["client_output"]["y"] == []
+
+
 def test_each_trace_of_the_figure_belongs_to_a_strip_with_an_axis():
     figure = live.figure()
 
-    axes = {f"y{strip['axis']}" for strip in figure["strips"]}
-    assert {trace["yaxis"] for trace in figure["data"]} == axes
-    assert {f"yaxis{axis[1:]}" for axis in axes} <= set(figure["layout"])
-    assert [strip["name"] for strip in figure["strips"]] == [name for name, _ in live.strip_names()]
+    axes = [strip["axis"] for strip in figure.layout.meta["strips"]]
+    assert {trace.yaxis for trace in figure.data} == set(axes)
+    assert all(figure.layout[f"yaxis{axis[1:]}"].nticks for axis in axes)
+    assert live.strip_names(figure)[0] == ("output", "Output, tok/s")
 
 
 @pytest.mark.django_db
@@ -153,3 +169,9 @@ def test_steps_client_and_dies_are_on_the_time_axis(client):
     assert (told["series"]["done"]["y"], told["series"]["power"]["y"]) == ([1], [410])
     assert told["series"]["temperature"] == {"t": [1000], "y": [71]}
     assert told["marks"] == [{"t": int(begun.timestamp()) * 1000, "text": "measure 4"}]
+
+
+def test_no_two_curves_of_a_strip_or_of_the_key_share_a_colour():
+    drawn = {trace["meta"]: trace["line"]["color"] for trace in live.figure()["data"]}
+
+    assert len(set(drawn.values())) == len(drawn)

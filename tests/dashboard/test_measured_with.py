@@ -229,3 +229,44 @@ def test_odd_facts_of_a_host_lose_no_number(get, host, told):
 
     for name in ("result-detail", "api-result"):
         assert get(reverse(name, args=[result.pk])).status_code == 200
+
+
+def test_repeats_stand_at_the_concurrencies_that_they_share(get, host):
+    deployment = served(host)
+    own = measured(deployment, points=((1, 50.0), (4, 90.0), (8, 70.0)))
+    other = measured(deployment, points=((1, 52.0), (4, 91.0), (16, 300.0)))
+    noisy = measured(deployment, points=((1, 20.0),))
+    Result.objects.filter(pk=noisy.pk).update(disturbed=True)
+
+    text = panel(get, own, "repeats")
+
+    assert "output tokens/s at each concurrency" in text.lower()
+    assert "Concurrency 1 4 Compare" in text
+    assert f"#{own.job_id} this run 50.0 90.0" in text
+    assert f"#{other.job_id} 52.0 91.0 compare" in text
+    assert f"#{noisy.job_id} disturbed, not counted 20.0 n/a" in text
+    assert "mean 51.0 of 2 runs 90.5 of 2 runs" in text
+    assert "300" not in text
+
+
+def test_repeats_at_other_concurrencies_are_named_without_a_number(get, host):
+    deployment = served(host)
+    own = measured(deployment, points=((1, 50.0),))
+    other = measured(deployment, points=((4, 91.0),))
+
+    text = panel(get, own, "repeats")
+
+    assert f"1 repeat exists, at other concurrencies: #{other.job_id}" in text
+    assert "91" not in text
+
+
+@pytest.mark.parametrize("ending", ["csv", "json"])
+def test_an_export_is_named_after_the_job_as_its_page_is(get, host, ending):
+    served(host)
+    result = measured(served(host))
+
+    response = get(reverse("result-file", args=[result.pk, ending]))
+
+    assert result.pk != result.job_id
+    name = f'attachment; filename="result-{result.job_id}.{ending}"'
+    assert response["Content-Disposition"] == name

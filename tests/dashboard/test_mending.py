@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from uuid import uuid4
 
 import pytest
 from django.urls import reverse
@@ -191,3 +192,89 @@ def test_the_overview_offers_the_action_that_helps(client, lin):
     broke = html.partition('aria-labelledby="broke-title"')[2].partition("</section>")[0]
     assert "Open the form “Prepare weights”" in broke
     assert reverse("job-again", args=[job.pk]) not in broke
+
+
+@pytest.mark.parametrize("sentence_id", ["job:deployment_gone", "benchmark:no_request"])
+def test_a_job_whose_deployment_is_down_offers_its_restart_and_no_run_that_would_be_refused(
+    client, lin, sentence_id
+):
+    server = make_deployment(name="t1", host=make_host(), state="stopped", created_by=lin)
+    Job.objects.filter(pk=server.job_id).update(state="succeeded")
+    job = make_job(
+        host=server.host,
+        state="cancelled" if sentence_id == "job:deployment_gone" else "failed",
+        sentence_id=sentence_id,
+        sentence_args={"name": "t1", "state": "stopped"},
+        inputs={"deployment": {"id": server.pk}},
+    )
+
+    html = client.get(reverse("job-detail", args=[job.pk])).text
+
+    assert [action.words for action in actions(job, lin)] == ["Restart t1", EDIT]
+    assert reverse("job-again", args=[job.pk]) not in html
+    assert "t1 is not running. Restart it, then run this job again." in html
+
+    server.state = "ready"
+    server.save()
+
+    html = client.get(reverse("job-detail", args=[job.pk])).text
+    assert reverse("job-again", args=[job.pk]) in html
+    assert AGAIN in [action.words for action in actions(job, lin)]
+
+
+def test_a_deployment_of_somebody_else_is_opened_not_restarted(lin):
+    server = make_deployment(name="t1", host=make_host(), state="stopped", created_by=make_user())
+    Job.objects.filter(pk=server.job_id).update(state="succeeded")
+    job = make_job(
+        host=server.host,
+        state="cancelled",
+        sentence_id="job:deployment_gone",
+        inputs={"deployment": {"id": server.pk}},
+    )
+
+    assert primary(job, lin) == "Open deployment t1"
+
+
+def test_a_job_of_a_pipeline_offers_the_pipeline_again_first(client, lin):
+    chain, host = uuid4(), make_host()
+    first = make_job(host=host, chain=chain, state="cancelled", sentence_id="job:cancelled")
+    args = {"job": first.pk, "state": "cancelled"}
+    later = make_job(
+        host=host,
+        chain=chain,
+        state="cancelled",
+        sentence_id="job:predecessor",
+        sentence_args=args,
+    )
+    later.after.add(first)
+    again = reverse("pipeline-again", args=[chain])
+
+    (own, *_rest), (of_later, *_rest) = actions(first, lin), actions(later, lin)
+    assert (own.words, own.address) == ("Start the pipeline again from here", again)
+    assert of_later.words == f"Start the pipeline again from #{first.pk}"
+    assert again in card(client, first)
+
+
+def test_a_job_that_was_started_again_since_does_not_offer_its_pipeline(lin):
+    chain, host = uuid4(), make_host()
+    old = make_job(host=host, chain=chain, state="failed", sentence_id="host:rebooted")
+    make_job(host=host, chain=chain, state="succeeded")
+    make_job(host=host, chain=chain, state="succeeded", repeats=old)
+
+    assert primary(old, lin) == AGAIN
+
+
+@pytest.mark.parametrize("kind", ["benchmark", "benchmark-online"])
+def test_a_deployment_that_is_stopped_is_named_with_what_to_do(client, kind):
+    host = make_host()
+    server = make_deployment(name="t1", host=host, state="stopped")
+    client.force_login(make_user())
+
+    answer = client.get(
+        reverse("launch-form", args=[kind]), {"host": host.name, "deployment": server.pk}
+    ).text
+
+    assert "t1, stopped</option>" in answer
+    assert "t1 is not running. Restart it, or choose another deployment." in answer
+    assert f'href="{reverse("deployment-detail", args=[server.pk])}">Open deployment t1' in answer
+    assert "not on this host" not in answer and "not on the host" not in answer

@@ -109,9 +109,8 @@ def test_what_is_wrong_stands_at_its_field_and_nothing_is_kept(admin, folder, fi
 
 
 def test_no_model_can_have_the_name_of_a_page_that_stands_beside_the_models():
-    routes = [
-        str(item.pattern) for views in (models, model_edit, ways) for item in views.urlpatterns
-    ]
+    pages = (models, model_edit, ways)
+    routes = [str(item.pattern) for page in pages for item in page.urlpatterns]
     words = {route.split("/")[0] for route in routes if route and not route.startswith("<")}
 
     assert words == RESERVED_IDS
@@ -124,9 +123,8 @@ def test_an_id_that_is_a_page_is_refused_in_the_form_and_told_of_a_file(admin, f
 
     error = page[page.index('id="e-id"') :]
     assert "The dashboard has a page of this name" in error[: error.index("</p>")]
-    assert [item.reason for item in MODELS.problems] == [
-        "id: the dashboard has a page of this name"
-    ]
+    reasons = [item.reason for item in MODELS.problems]
+    assert reasons == ["id: the dashboard has a page of this name"]
     assert name not in MODELS
 
 

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from django.template import Context, Template
 from django.urls import reverse
 from django.utils.translation import override
 
@@ -92,3 +93,18 @@ def test_no_template_shows_a_title_or_label_without_its_phrases():
     ]
 
     assert found == []
+
+
+def test_what_a_compile_made_is_said_in_chinese_beside_its_label():
+    with override("zh-hans"):
+        said = sentence("compile:made", {"label": "Q8_0 from Q4_1", "size": "1 MB"})
+
+    assert "Q8_0（源自Q4_1）" in said
+
+
+def test_a_state_in_an_option_is_in_the_viewer_s_language():
+    source = "{% load ui %}{{ state|state_word }}"
+    with override("zh-hans"):
+        words = Template(source).render(Context({"state": "stopped"}))
+
+    assert words == "已停止"

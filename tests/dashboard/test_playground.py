@@ -395,6 +395,22 @@ def test_a_turn_says_what_it_left_of_the_context(client, lin):
         assert re.sub(r"<[^>]+>|[\s\u202f]", "", left) == "1008of2048"
 
 
+def test_a_chat_too_long_for_the_chosen_deployment_says_so_before_it_is_sent(client, lin):
+    large, small = (make_deployment(state="ready", details={"max_total": n}) for n in (2048, 512))
+    chat = Conversation.objects.create(user=lin, deployment=large)
+    stats = {"prompt_tokens": 262, "completion_tokens": 300, "answer_tokens": 300}
+    fields = {"request": {"model": "m"}, "state": "done", "stats": stats}
+    Turn.objects.create(conversation=chat, deployment=large, index=0, prompt="x", **fields)
+
+    def page(deployment):
+        address = reverse("conversation", args=[chat.pk])
+        return client.get(address, {"deployment": deployment.pk}).content.decode()
+
+    assert f"{small.name} holds 512 tokens; this chat has about 562." in page(small)
+    assert re.search(r"context left</dt><dd>[^.]*?0[^.]*?of[^.]*?512", page(small))
+    assert "this chat has about" not in page(large)
+
+
 def test_an_answer_that_ends_by_itself_offers_no_more(client, lin):
     chat = Conversation.objects.create(user=lin)
     fields = {"state": "done", "answer": "Yes.", "finish_reason": "stop"}

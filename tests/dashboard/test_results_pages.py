@@ -85,13 +85,15 @@ def test_a_facet_counts_what_each_of_its_values_would_show():
 def test_stamps_tell_results_with_a_remark_from_those_without():
     quiet = make_measured(points=[point(1, 90.0, failed_requests=0)])
     failed = make_measured(
-        points=[point(1, 90.0, failed_requests=2)], remarks=[{"id": "benchmark:failed_requests"}]
+        points=[point(1, 90.0, failed_requests=2)],
+        remarks=[{"id": "benchmark:failed_requests", "args": {}}],
+        incomplete=True,
     )
 
     def found(stamp):
         return list(queries.result_list(queries.Filters(stamps=[stamp])).results)
 
-    assert (found("quiet"), found("failed"), found("simulated")) == ([quiet], [failed], [])
+    assert (found("quiet"), found("incomplete"), found("simulated")) == ([quiet], [failed], [])
 
 
 def test_each_flag_is_a_facet_and_a_word_of_the_search(client):
@@ -252,7 +254,8 @@ def test_the_comparison_concludes_and_shows_what_differs(page):
 
     text = page(f"{reverse('result-compare')}?id={base.pk}&id={other.pk}")
 
-    assert f"#{other.job_id} (b) vs #{base.job_id} (a): output tokens/s +20.0 %" in text
+    names = f"#{other.job_id} (b) vs #{base.job_id} (a)"
+    assert f"{names}: output tokens/s at concurrency 1 +20.0 %" in text
     assert '<td class="chg">b</td>' in text
 
 
@@ -364,7 +367,9 @@ SOME_FAILED = {
         point(2, 70.0, requests=12, failed_requests=0),
         point(4, 90.0, requests=12, failed_requests=0),
     ],
-    "metrics": point(4, 90.0, requests=34, failed_requests=2)[1],
+    "metrics": point(
+        *(4, 90.0), requests=12, failed_requests=0, requests_all=34, failed_requests_all=2
+    )[1],
 }
 
 
@@ -403,7 +408,7 @@ def test_results_of_before_are_told_the_requests_of_all_their_concurrencies():
     import_module("jobs.migrations.0016_requests_of_all").add_up(apps, None)
 
     old.refresh_from_db()
-    assert old.metrics == SOME_FAILED["metrics"]
+    assert (old.metrics["requests"], old.metrics["failed_requests"]) == (34, 2)
     assert [Result.objects.get(pk=other.pk).metrics for other in others] == before
 
 
@@ -470,7 +475,7 @@ def test_a_plain_fact_beside_a_result_is_no_warning(client):
 
 def test_hits_since_the_server_s_start_are_called_so_and_are_no_point_s(page):
     whole = {"output_tokens_per_s": 90.0, "engine_prefix_hits_since_start": 0.4}
-    remark = {"id": "benchmark:hits_since_start", "args": {"share": "40.0"}}
+    remark = {"id": "benchmark:hits_since_start", "args": {"share": "40.00"}}
     result = make_measured(points=[point(4, 90.0)], metrics=whole, remarks=[remark])
 
     text = page(reverse("result-detail", args=[result.pk]))

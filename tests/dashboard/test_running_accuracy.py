@@ -10,6 +10,8 @@ from django.urls import reverse
 from dashboard.charts import growing_accuracy
 from jobs.models import Job, PointBlock
 from jobs.plans import Watch
+from jobs.queries.job_page import job_page
+from jobs.queries.overview import running_of
 from jobs.queries.running_accuracy import standings, whole_standing
 from jobs.queries.statistics import wilson
 from jobs.services.points import append_points
@@ -80,6 +82,7 @@ def test_points_of_a_host_become_accuracy_pace_and_what_is_left(job, tell):
     assert one.accuracy == wilson(15, 20)
     assert one.per_minute == pytest.approx(20)
     assert (one.left_s, found.scored_sets) == (pytest.approx(60 * (96 - 24) / 20), 0)
+    assert found.whole.per_minute == pytest.approx(21)  # an errored question was asked too
     assert (one.cut, found.whole.errors) == (3, 1)
     assert whole_standing(job).accuracy == wilson(15, 20)
 
@@ -106,9 +109,12 @@ def test_the_curve_has_the_share_and_its_interval_and_ends_at_the_last_count(job
     more = page.get(address, {"after": first["after"]}).json()
     of_set = page.get(address, {"set": EN}).json()
 
+    assert first["series"]["low"]["t"] == more["series"]["low"]["t"] == []  # one set has not begun
+    tell((12.0, CHOICE, counts(1, right=1)), (12.0, "", counts(20, right=15)))
+    more["series"] = page.get(address, {"after": more["after"]}).json()["series"]
     low, high, accuracy = (more["series"][name]["y"][-1] for name in ("low", "high", "accuracy"))
     assert len(first["series"]["accuracy"]["t"]) == 10
-    assert more["series"]["accuracy"]["t"] == [11000]
+    assert more["series"]["accuracy"]["t"] == [12000]
     assert accuracy == 75.0
     assert (low, high) == (round(100 * wilson(15, 20).low, 3), round(100 * wilson(15, 20).high, 3))
     assert of_set["series"]["accuracy"]["y"] == [100.0]
@@ -146,7 +152,8 @@ def test_parts_without_end_are_cut_off():
 
 
 def test_lists_and_the_overview_show_the_accuracy_of_what_runs(job, tell, page):
-    tell((1.0, "", counts(20, right=15, total=116)))
+    parts = ((1.0, EN, counts(19, right=14)), (1.0, CHOICE, counts(1, right=1)))
+    tell((1.0, "", counts(20, right=15, total=116)), *parts)
     Job.objects.filter(pk=job.pk).update(started_at=job.created_at)
     job.steps.update(started_at=job.created_at)
 
@@ -185,3 +192,39 @@ def test_a_job_that_is_no_evaluation_has_no_table(page):
 
     assert page.get(reverse("job-accuracy-table", args=[job.pk])).status_code == 404
     assert 'id="accuracy"' not in page.get(reverse("job-detail", args=[job.pk])).text
+
+
+def test_all_sets_have_no_interval_before_each_has_begun(job, tell, page):
+    tell((1.0, "", counts(20, right=15, total=116)), (1.0, EN, counts(20, right=15)))
+    Job.objects.filter(pk=job.pk).update(started_at=job.created_at)
+    job.steps.update(started_at=job.created_at)
+
+    told = page.get(f"/api/v1/jobs/{job.pk}").json()["accuracy"]
+    assert (told["share"], told["interval"], told["partial"]) == (0.75, None, True)
+    assert told["sets"][0]["interval"] is not None
+    assert page.get(reverse("job-accuracy", args=[job.pk])).json()["series"]["low"]["y"] == []
+    for address in ("job-list", "overview"):
+        text = page.get(reverse(address)).text
+        assert "of the sets asked so far" in text
+        assert "[53.13, 88.81]" not in text
+    text = page.get(reverse("job-detail", args=[job.pk])).text
+    assert text.count("[53.13, 88.81]") == 1  # that of the set that is asked
+
+
+def test_head_table_overview_and_api_tell_one_progress_and_one_time_left(job, tell, page):
+    Job.objects.filter(pk=job.pk).update(
+        started_at=job.created_at, progress={"done": 1, "total": 3, "unit": "steps"}
+    )
+    job.steps.filter(index=0).update(started_at=job.created_at)
+    tell((0.0, "", counts(1, total=116)), (0.0, EN, counts(1)))
+    tell((60.0, "", counts(50, errors=8, total=116)), (60.0, EN, counts(50, errors=8)))
+
+    row, shown = standings(job).whole, job_page(job.pk)
+    overview = running_of(job)
+
+    assert (row.asked, row.total, row.per_minute) == (58, 116, 57)
+    assert shown.share == 0.5
+    assert (overview.done, overview.total, overview.unit) == (58, 116, "questions")
+    assert overview.left_s == row.left_s == pytest.approx(58 / 57 * 60)
+    told = page.get(f"/api/v1/jobs/{job.pk}").json()["accuracy"]
+    assert told["left_s"] == round(row.left_s)

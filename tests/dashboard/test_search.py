@@ -126,3 +126,11 @@ def test_what_was_said_in_ones_own_chats_is_found(lin, name):
 
     assert reverse("conversation", args=[chats[0].pk]) in addresses
     assert reverse("conversation", args=[chats[1].pk]) not in addresses
+
+
+def test_a_search_while_one_types_aborts_no_request_which_htmx_would_log_as_an_error(lin):
+    page = lin.get(reverse("job-list")).content.decode()
+
+    (field,) = re.findall(r'<input type="search" name="q" id="search"[^>]*>', page)
+
+    assert 'hx-sync="this:queue last"' in field

@@ -1,8 +1,11 @@
 """Numbers, times, states and components as text."""
 
+import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import plotly.graph_objects as go
 import pytest
 from django.template import Context, Template
 from django.utils import timezone
@@ -137,7 +140,8 @@ def test_an_open_job_that_was_asked_to_stop_says_so():
 
 
 def test_a_chart_carries_its_numbers_and_keeps_its_place():
-    html = render("{% chart f 230 'What it shows' 'c1' %}", f={"data": [{"x": ["</script>"]}]})
+    figure = go.Figure(data=[{"type": "scatter", "x": ["</script>"]}])
+    html = render("{% chart f 230 'What it shows' 'c1' %}", f=figure)
 
     assert 'class="fig h240"' in html
     assert 'role="img" aria-label="What it shows"' in html
@@ -168,3 +172,9 @@ def test_sentences_are_joined_by_a_space_but_for_one_behind_a_full_width_stop():
     assert formats.joined("It failed.", "", "Mend it.") == "It failed. Mend it."
     assert formats.joined("失败了。", "请先解决它。") == "失败了。请先解决它。"
     assert formats.joined("", "Mend it.") == "Mend it."
+
+
+def test_a_duration_is_written_as_the_pages_scripts_write_it():
+    table = json.loads((Path(__file__).parents[1] / "data/durations.json").read_text())
+
+    assert [[seconds, formats.duration(seconds)] for seconds, _text in table] == table

@@ -142,9 +142,11 @@ def test_a_hosts_worker_takes_its_hints_with_that(listening, tmp_path):
         celery.argv, cwd=ROOT, env=clean_environment() | celery.env, stderr=subprocess.DEVNULL
     )
     try:
-        Celery(broker=broker_url(listening.url)).send_task("host.probe", queue="host.va16-01")
+        Celery(broker=broker_url(listening.url)).send_task(
+            "host.check", args=(1,), queue="host.va16-01"
+        )
 
-        until((tmp_path / "poke-facts").exists, "the worker did as it was told")
+        until((tmp_path / "poke").exists, "the worker did as it was told")
         assert dashboard.acl_log() == []
     finally:
         worker.terminate()

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from jobs.host import environment, process, take
+from jobs.host import environment, process
 from jobs.host import spool as spools
 from jobs.host.agent import Agent
 from jobs.host.client import Client
 from jobs.host.config import Config
+from jobs.host.ports import is_free
 from jobs.plans import Plan, Step
 from tests.host.intake import KEY, Intake, Record
 
@@ -46,7 +47,7 @@ def intake():
 def ports():
     """First and last of ten ports in a row that nothing listens on."""
     for first in range(21000, 32000, 10):
-        if all(take.is_free(port) for port in range(first, first + 10)):
+        if all(is_free(port) for port in range(first, first + 10)):
             return first, first + 9
     raise AssertionError("no ten ports in a row are free")
 

@@ -11,6 +11,7 @@ from jobs.host import limits, serving, take
 from jobs.host import spool as spools
 from jobs.host.client import Client, Unreachable
 from jobs.host.limits import Limits
+from jobs.host.ports import free_port
 from jobs.host.spool import Spool
 from jobs.plans import Step, from_json
 from tests.host.conftest import plan_of, record_of, until
@@ -256,7 +257,7 @@ def test_a_port_that_is_listened_on_or_given_to_another_is_not_chosen(config, ma
         listener.bind(("127.0.0.1", first + 1))
         listener.listen()
 
-        assert take.free_port(config) == first + 2
+        assert free_port(config) == first + 2
 
 
 def test_the_launcher_survives_who_started_it_and_leaves_no_zombie(intake, config, client):

@@ -148,16 +148,6 @@ def test_a_stop_makes_the_agent_ask_at_once(host, intake, send):
     assert intake.jobs[7].ended["verdict"] == "cancelled"
 
 
-def test_a_probe_brings_new_facts(host, intake, send):
-    until(lambda: any(b.get("facts") for b in intake.heartbeats))
-    intake.heartbeats.clear()
-
-    send("host.probe")
-
-    facts = until(lambda: next((b["facts"] for b in intake.heartbeats if b.get("facts")), None))
-    assert facts["python"]["path"].endswith("/bin/python")
-
-
 def test_stopping_the_host_leaves_its_jobs(host, intake, send, host_dir):
     intake.jobs[7] = record_of("echo up; sleep 600")
     send("host.start", 7)

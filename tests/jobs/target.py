@@ -78,6 +78,7 @@ PARAMS: list[tuple[str, dict[str, Any]]] = [
     ("benchmark-throughput", {**_SMALL, **_SHORT}),
     ("benchmark-latency", {**_SMALL, **_SHORT}),
     ("benchmark", {"deployment": "3"}),
+    ("benchmark-guidellm", {"deployment": "3"}),
     ("evaluate", {"deployment": "3"}),
 ]
 

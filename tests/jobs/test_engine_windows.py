@@ -141,7 +141,7 @@ def test_more_than_one_per_cent_of_hits_is_a_remark_with_its_cause(params, hits,
     if sentence:
         assert (remarks[0].args["concurrency"], remarks[0].args["share"]) == (
             4,
-            f"{100 * hits:.1f}",
+            f"{100 * hits:.2f}",
         )
 
 
@@ -169,7 +169,7 @@ def test_a_share_since_the_server_s_start_is_no_point_s_and_is_called_what_it_is
     assert found.metrics.get("engine_prefix_hits_since_start") == kept
     assert [remark.id for remark in found.remarks] == remarks
     if remarks:
-        assert found.remarks[0].args == {"share": "40.0"}
+        assert found.remarks[0].args == {"share": "40.00"}
 
 
 def test_a_tool_that_counts_hits_needs_no_share_since_the_start():
@@ -218,3 +218,16 @@ def test_older_results_of_counters_and_of_tools_stay_as_they_are(rows):
 
     assert whole["engine_prefix_hits"] == point["engine_prefix_hits"] == 0.6
     assert remarks == ["benchmark:hits", "x"]
+
+
+@pytest.mark.parametrize(("running", "told"), [(1.0, []), (3.0, ["result:other_clients"])])
+def test_an_engine_that_runs_more_requests_than_were_sent_has_other_clients(running, told):
+    job = measured_job(steps=("measure-1", "measure-4"))
+    gauge = "vllm:num_requests_running"
+    # At 1010 the next concurrency begins: its requests are not those of the first.
+    scraped(job, {gauge: running}, {gauge: 4.0}, {gauge: 4.0}, from_s=1005.0, every_s=5.0)
+
+    remarks = with_engine(job, MEASURED).remarks
+
+    assert [remark.id for remark in remarks] == told
+    assert all(remark.args == {"running": 3, "concurrency": 1} for remark in remarks)

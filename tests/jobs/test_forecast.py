@@ -7,12 +7,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now
 
-from jobs.kinds.work import work
+from jobs.kinds import work_of
 from jobs.models import Job
 from jobs.plans import Step
 from jobs.queries import forecast as forecast_module
 from jobs.queries.forecast import Ahead, forecast, forecast_drafts, forecasts
-from jobs.queries.job_page import Past, left_s, typical
+from jobs.queries.job_page import Past, left_s, pasts, typical
 from jobs.queries.room import Guest, Room, Server, Waiter
 from tests.factories import make_deployment, make_host, make_job, make_plan
 
@@ -165,7 +165,7 @@ def test_work_grows_with_requests_and_lengths_and_shrinks_with_concurrency(kind,
     if kind.startswith("evaluate-"):
         params |= {"limit": 1, "mmlu": "ten"}
 
-    assert work(kind, params | more) == pytest.approx(times * work(kind, params))
+    assert work_of(kind, params | more) == pytest.approx(times * work_of(kind, params))
 
 
 @pytest.mark.parametrize(("concurrency", "left"), [([4], 100.0), ([1, 4], None)])
@@ -180,9 +180,9 @@ def test_the_pace_of_one_concurrency_tells_nothing_of_the_others(concurrency, le
 
 
 def test_of_an_older_job_or_of_another_kind_nothing_tells_the_work():
-    assert work("benchmark-online", {}) is None
-    assert work("benchmark", {"requests": 0, "output_tokens": 1, "concurrency": [1]}) is None
-    assert work("prepare", {"requests": 1}) is None
+    assert work_of("benchmark-online", {}) is None
+    assert work_of("benchmark", {"requests": 0, "output_tokens": 1, "concurrency": [1]}) is None
+    assert work_of("prepare", {"requests": 1}) is None
 
 
 def test_a_job_that_ended_while_the_line_was_read_is_left_out():
@@ -301,3 +301,50 @@ def test_jobs_that_are_only_thought_of_are_each_foretold_alone_by_one_look():
     assert three[0] == one[0] + 2  # how long such jobs take, for each
     assert one[1] == [pytest.approx(60, abs=1)]
     assert three[1] == [pytest.approx(60, abs=1), 0.0, 0.0]
+
+
+def test_every_run_is_scaled_the_shortest_too():
+    rows = [
+        *(Past("r1 @ 1", "r1", seconds, did) for seconds, did in [(52.4, 700.0), (54.0, 800.0)]),
+        Past("r1 @ 1", "r1", 3000.0, 300_000.0),
+    ]
+
+    found = typical(rows, "r1 @ 1", "r1", 40_000_000.0)
+
+    assert found.shortest_s > 100_000.0
+
+
+def test_runs_of_several_amounts_that_took_as_long_are_scaled_by_their_amounts():
+    rows = [Past("r1", "r1", 60.0, 100.0), Past("r1", "r1", 60.0, 200.0)]
+
+    found = typical(rows, "r1", "r1", 1000.0)
+
+    assert (found.shortest_s, found.longest_s) == (300.0, 600.0)
+
+
+BENCHMARK = {"requests": 100, "concurrency": (1, 4), "output_tokens": 5000}
+
+
+@pytest.mark.parametrize(
+    ("measured", "works"),
+    [
+        ({"requests": 20.0, "failed_requests": 180.0}, []),
+        ({"requests": 20.0, "failed_requests": 0.0}, []),
+        ({"requests": 200.0, "output_tokens_mean": 462.0}, [125 * 462.0]),
+        ({"requests": 200.0}, [125 * 5000.0]),
+        (None, [125 * 5000.0]),
+    ],
+)
+def test_a_run_counts_for_what_it_did_and_not_at_all_where_requests_failed(measured, works):
+    found = pasts([("benchmark", "r1 @ 1, 4", "r1", 60.0, BENCHMARK, measured)])
+
+    assert [one.work for one in found] == works
+
+
+def test_a_run_whose_answers_were_cut_is_no_measure_of_other_deployments():
+    cut = [Past("small @ 4", "r1", 60.0, 500.0, 5000.0)]
+
+    again, other = (typical(cut, title, "r1", 5000.0) for title in ("small @ 4", "large @ 4"))
+
+    assert (again.typical_s, again.scaled) == (60.0, False)
+    assert (other.typical_s, other.scaled) == (600.0, True)

@@ -173,7 +173,7 @@ def test_a_disturbed_run_is_listed_and_not_counted(host):
     Result.objects.filter(pk=other.pk).update(disturbed=True)
 
     assert counted_with(one) == [one]
-    assert list(repeats_of(one, disturbed=True)) == [other]
+    assert list(repeats_of(one, uncounted=True)) == [other]
 
 
 def test_what_a_plan_brings_along_counts_whatever_the_order_of_its_lines(host):

@@ -6,12 +6,15 @@ import pytest
 from pytest import approx
 
 from jobs.errors import LaunchError, ParseError
-from jobs.kinds import benchmark_latency, benchmark_throughput
+from jobs.kinds import KINDS
 from jobs.kinds.base import LOG, Conclusion, Remark, asset_values
 from jobs.metrics import METRICS
 from jobs.plans import fill
 from tests.jobs.target import DATA
 from tests.jobs.vacc_target import CURRENT, EXACT, vacc_host, vacc_values
+
+benchmark_latency = KINDS["benchmark-latency"]
+benchmark_throughput = KINDS["benchmark-throughput"]
 
 NEW = DATA / "vllm-0.32" / "bench"
 # 0.7.2 prints the same without the totals.

@@ -8,12 +8,14 @@ import pytest
 from pytest import approx
 
 from jobs.errors import LaunchError, ParseError
-from jobs.kinds import benchmark_online as kind
+from jobs.kinds import KINDS
 from jobs.kinds.base import LOG, Remark, asset_values
 from jobs.kinds.proposals import proposals
 from jobs.plans import fill, secrets
 from tests.jobs.target import DATA
 from tests.jobs.vacc_target import CURRENT, EXACT, vacc_host, vacc_values
+
+kind = KINDS["benchmark-online"]
 
 OLD, NEW = DATA / "vllm-0.7.2", DATA / "vllm-0.32" / "bench"
 GUIDE = {"deployment": "8"}
@@ -238,7 +240,9 @@ def test_a_run_of_0_7_2_is_a_result():
     assert (measured.sort, measured.tool) == ("benchmark", "vLLM 0.7.2 bench serve")
     assert measured.what == "sonnet 1024 → 1024 tok"
     assert [concurrency for concurrency, _ in measured.points] == [4]
-    assert measured.metrics == measured.points[0][1]
+    assert measured.metrics == measured.points[0][1] | {
+        **{"requests_all": 20.0, "failed_requests_all": 0.0}
+    }
 
 
 def test_the_point_with_the_highest_rate_stands_for_all():
@@ -253,7 +257,8 @@ def test_the_point_with_the_highest_rate_stands_for_all():
 
     requests = sum(metrics["requests"] for _, metrics in measured.points)
     assert [concurrency for concurrency, _ in measured.points] == [1, 4]
-    assert measured.metrics == measured.points[1][1] | {"requests": requests}
+    totals = {"requests_all": requests, "failed_requests_all": 0.0}
+    assert measured.metrics == measured.points[1][1] | totals
 
 
 def test_what_failed_at_any_concurrency_has_failed_of_the_whole():
@@ -268,8 +273,8 @@ def test_what_failed_at_any_concurrency_has_failed_of_the_whole():
     measured = concluded(files, concurrency=(1, 2, 4)).measured
 
     assert [concurrency for concurrency, _ in measured.points] == [1, 4]
-    assert measured.metrics["failed_requests"] == sent + 2
-    assert measured.metrics["requests"] == 2 * sent - 2
+    assert measured.metrics["failed_requests_all"] == sent + 2
+    assert measured.metrics["requests_all"] == 2 * sent - 2
 
 
 def test_a_run_of_today_s_is_a_result():

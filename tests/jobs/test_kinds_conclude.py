@@ -73,7 +73,9 @@ def test_a_benchmark_stands_for_its_fastest_point():
     ).measured
 
     assert [concurrency for concurrency, _ in measured.points] == [1, 2, 4]
-    assert measured.metrics == measured.points[2][1] | {"requests": 12.0}
+    assert measured.metrics == measured.points[2][1] | {
+        **{"requests_all": 12.0, "failed_requests_all": 0.0}
+    }
     assert measured.metrics["output_tokens_per_s"] == 46.5383
     assert (measured.sort, measured.tool) == ("benchmark", "evalscope 1.14.1")
     assert measured.what == "everyday → 16 tok"
@@ -99,8 +101,9 @@ def test_requests_of_a_benchmark_are_counted_over_all_its_concurrencies():
     measured = concluded("benchmark", {"deployment": "3"}, files).measured
 
     assert [metrics["failed_requests"] for _, metrics in measured.points] == [2.0, 0.0, 0.0]
-    assert measured.metrics["failed_requests"] == 2.0
-    assert measured.metrics["requests"] == sum(m["requests"] for _, m in measured.points)
+    assert measured.metrics["failed_requests"] == 0.0
+    assert measured.metrics["failed_requests_all"] == 2.0
+    assert measured.metrics["requests_all"] == sum(m["requests"] for _, m in measured.points)
 
 
 def test_a_benchmark_whose_tool_saw_no_token_has_failed():

@@ -8,12 +8,14 @@ from itertools import pairwise
 import pytest
 
 from jobs.errors import LaunchError, ParseError
-from jobs.kinds import deploy_vllm as kind
+from jobs.kinds import KINDS
 from jobs.kinds.base import AssetRef, Remark
 from jobs.kinds.proposals import proposals
 from jobs.plans import fill, secrets, slots
 from tests.jobs.target import DATA
 from tests.jobs.vacc_target import CURRENT, EXACT, vacc_host, vacc_values
+
+kind = KINDS["deploy-vllm"]
 
 WEIGHTS = {"weights": "6"}
 DIES_64 = {"dies": [{"id": number} for number in range(64)]}

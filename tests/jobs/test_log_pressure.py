@@ -5,10 +5,9 @@ import struct
 
 import pytest
 
+from jobs.kinds import KINDS, progress_of
 from jobs.logstore import LogStore, folds, lines, plain
 from jobs.logstore.folds import FoldBook
-from jobs.parsers import progress
-from jobs.parsers.progress import progress_of
 from tests.jobs.test_terminal import by_pyte
 
 KEY = "job/17"
@@ -130,7 +129,7 @@ def test_a_damaged_entry_of_a_long_line_index_is_found_wherever_it_is(logs, monk
         assert logs.newline_counts(KEY, known=7) == whole[7:]
 
 
-@pytest.mark.parametrize("kind", progress._READERS)
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("piece", [b"1", b"1/", b"a/", b"[ 1/2] a/", b"%|", b" ", b"1.", b"\x1b]"])
 def test_a_strange_line_of_a_megabyte_tells_what_a_short_one_tells(kind, piece):
     """A reader that looked from each byte on to the end would be at it for hours."""

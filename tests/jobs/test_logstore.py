@@ -92,7 +92,6 @@ def test_only_a_word_and_a_number_name_a_log(logs, key):
 
 def test_a_log_without_bytes_is_empty(logs):
     assert (logs.size(KEY), logs.read(KEY, 0, 10), logs.line_count(KEY)) == (0, b"", 0)
-    assert logs.tail_offset(KEY, 100) == 0
     assert logs.search(KEY, Query("x")).total == 0
 
 
@@ -125,7 +124,6 @@ def test_every_line_is_found_by_its_number_and_by_its_bytes(logs, close):
         assert logs.line_at(KEY, starts[n - 1]) == n
         assert logs.line_at(KEY, starts[n - 1] + 3) == n
     assert logs.offset_of_line(KEY, 20_001) == len(data)
-    assert logs.tail_offset(KEY, 1000) == starts[19_000]
 
 
 def test_a_line_may_be_longer_than_the_index_is_fine(logs, close):

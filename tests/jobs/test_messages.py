@@ -59,10 +59,30 @@ def test_a_field_says_what_it_wants(kind, field, wanted):
 def test_of_several_values_each_wrong_one_is_named_with_what_is_wrong():
     told = wrong("benchmark", deployment="1", concurrency=["9999", "4", "x"])
 
-    assert told["concurrency"] == "“9999”: At most 256. “x”: A whole number."
+    assert told["concurrency"] == (
+        "“9999”: At most 256. “x”: A whole number."
+        " Separate several values with commas, such as 1, 2, 4."
+    )
 
 
 def test_a_list_without_values_says_how_many_are_needed():
     told = wrong("benchmark", deployment="1", concurrency=[])
 
-    assert told["concurrency"] == "At least 1 is needed."
+    assert told["concurrency"] == "Enter one value, or several with commas between them."
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "typed", "told"),
+    [
+        ("evaluate", "temperature", "nan", "A number."),
+        ("benchmark", "concurrency", [], "Enter one value, or several with commas between them."),
+        (
+            *("benchmark", "concurrency", ["1;4"]),
+            "“1;4”: A whole number. Separate several values with commas, such as 1, 2, 4.",
+        ),
+        ("benchmark", "concurrency", ["0"], "“0”: At least 1."),
+        ("benchmark", "requests", "x", "A whole number."),
+    ],
+)
+def test_what_is_no_number_is_told_what_is_wanted(kind, field, typed, told):
+    assert wrong(kind, deployment="1", **{field: typed})[field] == told

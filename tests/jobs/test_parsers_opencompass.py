@@ -10,10 +10,9 @@ from pydantic import ValidationError
 from jobs.catalog.evaluation_sets import EVALUATION_SETS, load_sets
 from jobs.errors import ParseError
 from jobs.metrics import METRICS
-from jobs.parsers.opencompass import parse, parse_predictions, parse_results
+from jobs.parsers.opencompass import dict_of, parse, parse_predictions, parse_results
 from jobs.parsers.opencompass_tables import (
     HEAD,
-    import_tables,
     means,
     parse_csv,
     parse_markdown,
@@ -23,7 +22,6 @@ from tests.jobs.target import DATA, files_below
 
 OLD, NEW = DATA / "opencompass-0.4.1", DATA / "opencompass-0.5.4" / "workdir"
 FAILED = DATA / "opencompass-0.5.4-failed" / "workdir"
-GUIDE = (DATA / "guide" / "seed.md").read_bytes()
 READERS = {"csv": parse_csv, "md": parse_markdown, "txt": parse_text}
 R1 = "deepseek-r1-va16"
 
@@ -358,38 +356,6 @@ def test_predictions_of_another_tool_are_refused(text):
         parse_predictions("x.json", text.encode())
 
 
-def test_the_guide_s_own_tables_are_imported():
-    va16, h800 = import_tables("seed.md", GUIDE)
-
-    assert [va16.model, h800.model] == ["DeepSeek-R1-va16-0403-32768", "DeepSeek-R1-h800-32768"]
-    assert [(s.dataset, s.value) for s in va16.scores] == [
-        *(("cluewsc-dev", 97.48), ("cluewsc-test", 95.18)),
-    ]
-    assert all(s.is_as_published for s in (*va16.scores, *h800.scores))
-    assert (va16.stated.version, va16.stated.text) == ("", "96.33")
-    assert h800.stated.text == "96.225"
-
-
-def test_the_guide_s_mean_is_the_one_over_sets_and_the_other_one_turns_the_order():
-    va16, h800 = import_tables("seed.md", GUIDE)
-
-    assert (va16.stated_is_macro, h800.stated_is_macro) == (True, True)
-    assert (va16.means.macro, h800.means.macro) == pytest.approx((0.9633, 0.96225))
-    assert va16.means.macro > h800.means.macro
-    assert va16.means.weighted < h800.means.weighted
-
-
-def test_a_mean_by_hand_that_is_none_is_told():
-    table = GUIDE.replace(b"| 96.33 |", b"| 97.00 |")
-
-    assert import_tables("seed.md", table)[0].stated_is_macro is False
-
-
-def test_a_document_without_tables_is_refused():
-    with pytest.raises(ParseError, match="no table"):
-        import_tables("notes.md", b"# Notes\n\n| a | b |\n| - | - |\n")
-
-
 def test_the_known_sets_are_those_of_the_guide():
     mmlu = [each for name, each in EVALUATION_SETS.items() if name.startswith("lukaemon_mmlu_")]
 
@@ -413,3 +379,18 @@ def test_a_file_of_sets_that_says_something_else_is_refused(tmp_path, text, erro
 
     with pytest.raises(error):
         load_sets(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("{'accuracy': 50.0}", {"accuracy": 50.0}),
+        ("{'a': np.float64(1.5), 'b': np.int64(2), 'c': 'x', 'd': True}", {"a": 1.5, "b": 2.0}),
+        ("No predictions found.", {}),
+        ("[1]", {}),
+        ("{'a': __import__('os')}", {}),
+        ("", {}),
+    ],
+)
+def test_only_numbers_of_a_printed_object_are_read(text, found):
+    assert dict_of(text) == found

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.parsers.progress import TAIL_BYTES, progress_of
+from jobs.kinds import progress_of
+from jobs.parsers.progress import TAIL_BYTES
 from tests.jobs.target import DATA
 
 LOGS = {

@@ -8,14 +8,17 @@ import pytest
 from pydantic import BaseModel, Field
 
 from jobs.errors import LaunchError
-from jobs.kinds import KINDS, benchmark_online, deploy_build_in
+from jobs.kinds import KINDS, evaluate, over_http
 from jobs.kinds.base import AssetRef
 from jobs.kinds.proposals import bounds, leading, proposals
 from jobs.queries.targets import target_of
 from jobs.toolchains.vacc_site import GUIDE_FACTS
 from tests.factories import make_deployment, make_host, make_job
-from tests.jobs.target import here
+from tests.jobs.target import DEPLOYMENT, here
 from tests.jobs.vacc_target import QWEN_7B, vacc_host
+
+benchmark_online = KINDS["benchmark-online"]
+deploy_build_in = KINDS["deploy-build-in"]
 
 
 def deployment(number, **data):
@@ -203,3 +206,64 @@ def test_an_unknown_deployment_bounds_nothing_but_what_the_stack_does():
     found = bounds(benchmark_online.Params, host_with(), {"deployment": "7", "pp": "x"})
 
     assert found == {"concurrency": 4}
+
+
+def served_with(data):
+    """``here()`` with one deployment of llama.cpp that declares ``data``."""
+    ref = AssetRef("deployment", "small", id=3, data={**DEPLOYMENT, "name": "small", **data})
+    return replace(here(), deployments=(ref,))
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "most"),
+    [
+        ("benchmark", "output_tokens", 512 - over_http.PROMPT_TOKENS),
+        ("evaluate", "max_tokens", 512 - evaluate.QUESTION_TOKENS),
+    ],
+)
+def test_an_answer_that_the_deployment_cannot_hold_is_refused_with_its_limit(kind, field, most):
+    target, raw = served_with({"max_total": 512}), {"deployment": "3"}
+    params = KINDS[kind].Params
+
+    assert bounds(params, target, raw)[field] == most
+    KINDS[kind].plan(params(**raw, **{field: most}), target)
+    with pytest.raises(LaunchError, match=rf"At most {most}\. .*small is 512 tokens") as refused:
+        KINDS[kind].plan(params(**raw, **{field: most + 1}), target)
+    assert refused.value.field == field
+
+
+def test_the_examples_of_the_reasoning_template_take_room_too():
+    params = KINDS["benchmark"].Params
+    thinks = {"max_total": 512, "reasoning": True, "toolchain": "llama.cpp"}
+
+    plain = bounds(params, served_with({"max_total": 512}), {"deployment": "3"})
+    thinking = bounds(params, served_with(thinks), {"deployment": "3"})
+
+    assert plain["output_tokens"] - thinking["output_tokens"] == 300
+
+
+def test_a_context_that_no_prompt_fits_is_refused_at_the_deployment():
+    target = served_with({"max_total": 32})
+
+    with pytest.raises(LaunchError, match="longer context") as refused:
+        KINDS["benchmark"].plan(KINDS["benchmark"].Params(deployment="3"), target)
+
+    assert refused.value.field == "deployment"
+
+
+def test_a_proposed_answer_fits_beside_the_question():
+    target = served_with({"max_total": 512, "reasoning": True, "toolchain": "llama.cpp"})
+
+    found = proposals(KINDS["evaluate"].Params, target, {"deployment": "3"})
+
+    assert found["max_tokens"] == 512 - 300 - evaluate.QUESTION_TOKENS
+
+
+@pytest.mark.parametrize("limit", [143, 999])
+def test_a_limit_above_the_size_of_the_set_is_refused(limit):
+    target, params = served_with({}), KINDS["evaluate"].Params
+
+    assert bounds(params, target, {"deployment": "3"})["limit"] == 142
+    with pytest.raises(LaunchError, match="At most 142") as refused:
+        KINDS["evaluate"].plan(params(deployment="3", limit=limit), target)
+    assert refused.value.field == "limit"

@@ -50,12 +50,12 @@ def test_every_filter_counts_what_it_lets_through():
         (there, "int8", None, 0),
     ):
         job = make_job(host=host, state="succeeded")
-        make_result(job=job, label=label, created_by=by, metrics={"failed_requests": failed})
+        make_result(job=job, label=label, created_by=by, incomplete=bool(failed))
 
     assert total(facets={"host": ["here"]}) == 2
     assert total(facets={"host": ["here", "there"], "precision": ["int8"]}) == 2
-    assert total(facets={"person": ["lin"]}, stamps=["failed"]) == 1
-    assert total(stamps=["failed", "quiet"]) == 3
+    assert total(facets={"person": ["lin"]}, stamps=["incomplete"]) == 1
+    assert total(stamps=["incomplete", "quiet"]) == 3
     assert total(text="int4") == 1
     assert total(text="int4", facets={"host": ["there"]}) == 0
     assert queries.facet_counts(queries.Filters())["person"] == [("lin", 2)]

@@ -5,10 +5,11 @@ from datetime import timedelta
 import pytest
 from django.utils.timezone import now
 
-from jobs.models import DeploymentEvent, Environment
+from jobs.models import Conversation, DeploymentEvent, Environment, Turn
 from jobs.plans import Plan, Step
 from jobs.services import surroundings
-from tests.factories import make_deployment, make_host, make_job
+from jobs.services.host_load import remarks
+from tests.factories import make_deployment, make_host, make_job, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -66,7 +67,7 @@ def test_a_host_was_quiet_when_all_else_ended_before_or_began_after(measured):
     make_job(host=measured.host)
     make_job(state="running", started_at=start)
 
-    assert beside(measured) == {"jobs": [], "deployments": []}
+    assert beside(measured) == {"jobs": [], "deployments": [], "chats": 0}
 
 
 def test_jobs_that_ran_meanwhile_are_named(measured):
@@ -89,3 +90,50 @@ def test_servers_that_were_up_are_named_but_for_the_one_under_test(measured):
 
 def test_a_job_that_never_started_says_nothing():
     assert beside(make_job()) is None
+
+
+def answered(deployment, at, *, state=Turn.State.DONE, seconds=10.0):
+    chat = Conversation.objects.create(user=make_user())
+    return Turn.objects.create(
+        conversation=chat,
+        index=0,
+        deployment=deployment,
+        prompt="?",
+        state=state,
+        stats={"total_ms": 1000 * seconds},
+        created_at=at,
+    )
+
+
+def test_answers_to_chats_that_were_written_meanwhile_are_counted(measured):
+    own, start = make_deployment(host=measured.host), measured.started_at
+    elsewhere = make_deployment()
+    answered(own, start - timedelta(seconds=5))  # went on into the run
+    answered(own, start + timedelta(seconds=20))
+    answered(own, start - timedelta(seconds=30))  # ended before
+    answered(own, start + timedelta(seconds=61))
+    answered(elsewhere, start + timedelta(seconds=20))
+
+    assert beside(measured, under_test=own)["chats"] == 2
+
+
+def test_an_answer_that_is_still_written_counts(measured):
+    server = make_deployment(host=measured.host)
+    answered(server, measured.started_at - timedelta(minutes=2), state=Turn.State.STREAMING)
+
+    assert beside(measured)["chats"] == 1
+
+
+@pytest.mark.parametrize(
+    ("mean", "cores", "ids"),
+    [(6.5, 2, ["result:host_loaded"]), (3.0, 2, []), (6.5, 64, []), (6.5, None, [])],
+)
+def test_a_load_above_what_the_run_itself_can_make_is_remarked_on(mean, cores, ids):
+    load = {"load_1m": {"samples": 4, "mean": mean, "min": 0.1, "max": 9.0}}
+    facts = {"cpu": {"cores": cores}} if cores else {}
+
+    assert [remark.id for remark in remarks(load, facts)] == ids
+
+
+def test_nothing_is_said_of_a_load_that_nobody_reported():
+    assert remarks({}, {"cpu": {"cores": 2}}) == []

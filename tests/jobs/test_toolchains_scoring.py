@@ -169,12 +169,46 @@ def test_an_answer_in_which_a_model_went_round_and_round_is_wrong(question, answ
     assert not score(question, answer).right
 
 
+REMAINDER = (
+    "To solve this problem, we need to find the remainder when 81 is divided by 9. To do this, we "
+    "can use the fact that when dividing a number by 9,"
+)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        REMAINDER,
+        "Dividing 81 by 9 gives 9",  # perhaps of 90
+        "To divide a number by 9 we first",
+    ],
+)
+def test_an_answer_that_was_cut_before_it_concluded_is_wrong(answer):
+    verdict = score(asked(*QUOTIENT), answer, cut=True)
+
+    assert (verdict.right, verdict.rule) == (False, "no_number")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "81 divided by 9 is 9. This is because",
+        "81 divided by 9 is 9 because 9 times",
+        "81 / 9 = 9, as every child",
+        "We divide, so the answer is 9, which we",
+        "\\boxed{9} and then",
+    ],
+)
+def test_an_answer_that_was_cut_after_its_conclusion_counts(answer):
+    assert score(asked(*QUOTIENT), answer, cut=True).right
+
+
 def test_the_rules_agree_with_people_on_real_answers():
     """426 answers of SmolLM2-135M-Instruct (int8), at three temperatures, labelled by hand."""
     questions = {q.id: json.loads(question_line(q)) for q in QUESTION_SETS["basics"].questions}
     rows = [json.loads(line) for line in ANSWERS.read_text(encoding="utf-8").splitlines()]
     labels = Counter(row["right"] for row in rows)
-    verdicts = [score(questions[row["id"]], row["answer"]) for row in rows]
+    verdicts = [score(questions[row["id"]], row["answer"], cut=was_cut(row)) for row in rows]
     others = [
         (row["id"], row["answer"])
         for row, verdict in zip(rows, verdicts, strict=True)
@@ -186,6 +220,11 @@ def test_the_rules_agree_with_people_on_real_answers():
     print(f"the rules agree with people on {agreement:.2%} of {len(rows)} answers")  # noqa: T201 -- shown by -rP
     assert agreement >= 0.98, others
     assert {verdict.rule for verdict in verdicts} <= set(RULES)
+
+
+def was_cut(row):
+    """The labelled answers were cut after 48 tokens and do not tell of it: by length and end."""
+    return len(row["answer"]) > 120 and not row["answer"].endswith((".", "!", "?", "。"))
 
 
 def test_a_question_is_shown_with_its_choices():

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { readable, table } from "../../static/js/lib/figure.js";
+import { named, readable, table } from "../../static/js/lib/figure.js";
 
 const CELLS = [
   ["118.091", "118"],
@@ -12,6 +12,7 @@ const CELLS = [
   ["1234567", "1\u202f234\u202f567"],
   ["-12.345", "\u221212.3"],
   ["9.0 ± 1.2345", "9 ± 1.23"],
+  ["62.5 [38.641, 81.25]", "62.5 [38.6, 81.3]"],
   ["2026-11-27T05:21:00.000", "2026-11-27T05:21:00.000"],
   ["", ""],
   ["all", "all"],
@@ -25,4 +26,30 @@ test("a value without an interval has none in the table", () => {
   const y = [50, 90];
   const figure = { data: [{ name: "#3", x: [1, 4], y, error_y: { array: [null, 2.5] } }] };
   assert.deepEqual(table(figure).rows, [["1", "50"], ["4", "90 ± 2.5"]]);
+});
+
+test("names in a saved picture are whole, and only those that are known", () => {
+  const names = { "#1": "#1, model, int8", "#12 × 3": "#12 × 3, model, fp16" };
+  const traces = ["#1", "#1 p99", "#12 × 3", "#12", "#10"].map((name) => ({ name, x: [1] }));
+  const found = named(traces, names).map((trace) => trace.name);
+  assert.deepEqual(found, ["#1, model, int8", "#1, model, int8 p99", "#12 × 3, model, fp16", "#12", "#10"]);
+});
+
+test("a forest has a row for each name, though two of them have one value, and their intervals", () => {
+  const errors = { array: [30, 20, 0], arrayminus: [20, 20, 9.5] };
+  const data = [
+    { name: "right", x: [50, 50, 100], y: ["sums", "words", "odd"], error_x: errors },
+    { name: "all", x: [60], y: ["all"] },
+  ];
+  const layout = { meta: { rows: "category" }, xaxis: { title: { text: "right, %" } } };
+
+  assert.deepEqual(table({ data, layout }), {
+    head: ["category", "right, %"],
+    rows: [
+      ["sums", "50 [30, 80]"],
+      ["words", "50 ± 20"],
+      ["odd", "100 [90.5, 100]"],
+      ["all", "60"],
+    ],
+  });
 });

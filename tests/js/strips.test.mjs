@@ -1,21 +1,29 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { changes, filled, laidOut, shown } from "../../static/js/lib/strips.js";
+import { changes, filled, laidOut, leavingOne, shown } from "../../static/js/lib/strips.js";
 
 const FIGURE = {
   data: [
-    { meta: "output", yaxis: "y1" },
+    { meta: "output", yaxis: "y" },
     { meta: "kv", yaxis: "y2" },
     { meta: "done", yaxis: "y3" },
     { meta: "failed", yaxis: "y3" },
   ],
-  layout: { xaxis: { type: "date" }, yaxis1: { nticks: 3 }, yaxis2: {}, yaxis3: {}, margin: { l: 1 } },
-  strips: [
-    { name: "output", title: "Output", axis: 1 },
-    { name: "kv", title: "KV", axis: 2 },
-    { name: "client", title: "Client", axis: 3 },
-  ],
+  layout: {
+    xaxis: { type: "date" },
+    yaxis: { nticks: 3 },
+    yaxis2: {},
+    yaxis3: {},
+    margin: { l: 1 },
+    meta: {
+      strips: [
+        { name: "output", title: "Output", axis: "y" },
+        { name: "kv", title: "KV", axis: "y2" },
+        { name: "client", title: "Client", axis: "y3" },
+      ],
+    },
+  },
 };
 const SERIES = {
   output: { t: [1], y: [2] },
@@ -36,8 +44,8 @@ test("strips lie one below the other and share the axis of the last one", () => 
   assert.deepEqual(data.map((trace) => trace.meta), ["output", "done", "failed"]);
   assert.equal(layout.xaxis.anchor, "y3");
   assert.equal(layout.yaxis2, undefined);
-  assert.ok(layout.yaxis1.domain[0] >= layout.yaxis3.domain[1]);
-  assert.equal(layout.yaxis1.nticks, 3);
+  assert.ok(layout.yaxis.domain[0] >= layout.yaxis3.domain[1]);
+  assert.equal(layout.yaxis.nticks, 3);
   assert.deepEqual(layout.annotations.map((one) => one.text), ["measure", "Output", "Client"]);
   assert.equal(layout.shapes[0].x0, "2026");
 });
@@ -50,4 +58,11 @@ test("a mark stands where the concurrency changes, and at its first value", () =
     { t: 4, text: "@4" },
   ]);
   assert.deepEqual(changes(undefined, String), []);
+});
+
+test("never are all strips switched off that there are", () => {
+  const off = new Set(["output", "kv"]);
+
+  assert.deepEqual([...leavingOne(["output", "kv"], off)], []);
+  assert.deepEqual([...leavingOne(["output", "kv", "client"], off)], ["output", "kv"]);
 });

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -172,10 +173,14 @@ def test_llmdeploy_streams_bare_lines_of_json(compiled):
         until(lambda: get(f"{url}/v1/models")[0] == 200)
         text = post(f"{url}/v1/chat/completions", {"messages": MESSAGES, "stream": True})[1]
         refused = json.loads(post(f"{url}/v1/chat/completions", {})[1])
+        last = urllib.request.Request(f"{url}/v1/models", headers={"Connection": "close"})
+        with urllib.request.urlopen(last, timeout=20) as answer:
+            said = answer.headers["Connection"]
 
     chunks = [json.loads(line) for line in text.splitlines()]
     assert chunks[-1]["choices"][0]["finish_reason"] == "stop"
     assert (refused["code"], refused["msg"]) == (400, "messages is required")
+    assert said == "close"  # a client that is not told so sends its next request there
 
 
 def test_a_die_that_is_not_there_stops_the_server(compiled):

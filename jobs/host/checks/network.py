@@ -6,9 +6,9 @@ import http.client
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from jobs.host import take
 from jobs.host.checks.found import Found, bad, good
 from jobs.host.config import Config
+from jobs.host.ports import is_free
 
 TIMEOUT_S = 5.0
 
@@ -16,7 +16,7 @@ TIMEOUT_S = 5.0
 def port(config: Config, args: Mapping[str, str]) -> Found:
     """Nothing listens on ``port``."""
     number = int(args["port"])
-    return good("port", port=number) if take.is_free(number) else bad("port_busy", port=number)
+    return good("port", port=number) if is_free(number) else bad("port_busy", port=number)
 
 
 def endpoint(config: Config, args: Mapping[str, str]) -> Found:

@@ -1,8 +1,11 @@
 """What the client of a benchmark has done so far: requests sent, done and failed, tokens received.
 
-Two sources. ``client.jsonl`` of send_cold.py, a line twice a second, the last one counts. And the
-log of the plan's commands, for vLLM's own benchmarks: a bar at each request that ends, and at the
-end of a run how many failed. Standard library only.
+Warm-up requests are none of these; "warm" counts those that run.
+
+Two sources. ``client.jsonl`` of send_cold.py, a line twice a second, the last one counts; where
+answers come whole, its rate stands in place of their tokens. And the log of the plan's commands,
+for vLLM's own benchmarks: a bar at each request that ends, and at the end of a run how many failed.
+Standard library only.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from pathlib import Path
 from jobs.host.readers.counts import Expected
 from jobs.host.readers.tails import Tail
 
-NAMES = ("sent", "done", "failed", "tokens", "level")
+NAMES = ("sent", "done", "failed", "tokens", "level", "warm")
 # tqdm: "  5%|▌         | 1/20 [00:00<00:02,  7.60it/s]"
 _BAR = re.compile(r"^ *\d+%\|[^|]*\| (\d{1,9})/(\d{1,9}) \[")
 # vLLM, offline: "Processed prompts:  40%|████ | 4/10 […, est. speed input: 9.0 toks/s, output: …]"
@@ -35,16 +38,22 @@ class ProgressReader:
         self._path = folder / "client.jsonl"
         self._total = sum(size for _name, size in expected)
         self._tail = Tail()
-        self._values = dict.fromkeys(NAMES, 0.0)
+        # Nothing is sent yet; whether tokens or a rate will be told is not known.
+        self._values = {name: 0.0 for name in NAMES if name != "tokens"}
 
     def read(self) -> dict[str, dict[str, float]]:
         """Counts so far, under ""."""
         for line in self._tail.read(self._path)[0][-1:]:
             try:
                 found = json.loads(line)
-                self._values = {name: _count(found.get(name)) for name in NAMES}
+                values = {name: _count(found.get(name)) for name in NAMES}
             except (ValueError, AttributeError, RecursionError):
                 continue
+            if "rate" in found:
+                del values["tokens"]
+                if (rate := _number(found["rate"])) is not None:
+                    values["rate"] = rate
+            self._values = values
         return {"": {**self._values, "total": float(self._total)}}
 
 
@@ -97,5 +106,10 @@ class BenchLogReader:
 
 
 def _count(value: object) -> float:
+    return _number(value) or 0.0
+
+
+def _number(value: object) -> float | None:
+    """None for what no client can have counted."""
     is_count = isinstance(value, int | float) and 0 <= value < _MOST
-    return float(value) if is_count else 0.0  # type: ignore[arg-type]
+    return float(value) if is_count else None  # type: ignore[arg-type]

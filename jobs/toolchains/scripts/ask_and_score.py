@@ -19,6 +19,7 @@ PROMPTS = {
     ("choice_letters", "zh"): "{question}\n只回答正确选项的字母。",
 }
 LETTERS = "ABCDEFGHIJ"
+CUT = "max_tokens"  # EvalScope's word for what OpenAI calls "length"
 METRIC = "accuracy"  # EvalScope's own name; the score itself is made here
 SCORED_BY = ("question", "answers", "not_in")
 
@@ -65,7 +66,11 @@ def register():
             return Sample(input=prompt, target=record["answers"], metadata=kept)
 
         def match_score(self, original_prediction, filtered_prediction, reference, task_state):
-            verdict = scoring.score(task_state.metadata["record"], original_prediction)
+            verdict = scoring.score(
+                task_state.metadata["record"],
+                original_prediction,
+                cut=task_state.output.stop_reason == CUT,
+            )
             return Score(
                 value={METRIC: float(verdict.right)},
                 extracted_prediction=verdict.taken,

@@ -10,7 +10,12 @@ own. Both come from the seed of that concurrency, so that the same seed sends th
 When each concurrency began is written to the windows' FILE, one JSON object a line. To that of the
 progress goes, twice a second while it changes, what the client has done so far: requests sent, done
 and failed, tokens received (pieces of a stream until its request has ended), and the concurrency.
-Warm-up requests are among them. All else is EvalScope's own command line.
+Warm-up requests, the first of each concurrency, are not among sent, done and failed; "warm" counts
+those that run. All else is EvalScope's own command line.
+
+With --no-stream an answer's tokens come all at once: a rate from their count would stand at zero
+and leap. Then "rate" is told, in tokens a second: the mean pace of the answers that came last, one
+for each place of the concurrency, times the requests in flight; null before the first answer.
 """
 
 import contextvars
@@ -20,6 +25,7 @@ import random
 import sys
 import threading
 import time
+from collections import deque
 from pathlib import Path
 
 EVERY_S = 0.5
@@ -42,17 +48,31 @@ def cold(lines, seed):
 
 
 class Client:
-    """What was sent and what came back, written down by a thread of its own."""
+    """What was sent and what came back, written down by a thread of its own.
 
-    def __init__(self, path):
-        self.counts = {"sent": 0, "done": 0, "failed": 0, "tokens": 0, "level": 0}
-        self._path = path
+    ``is_whole``: answers are not streamed.
+    """
+
+    def __init__(self, path, *, is_whole=False):
+        names = ("sent", "done", "failed", "tokens", "level", "warm")
+        self.counts = dict.fromkeys(names, 0)
+        self._path, self._warm_ups = path, 0
+        self._is_whole = is_whole
+        self._paces = deque(maxlen=1)  # tokens a second of answers, the last ones
         self._request = contextvars.ContextVar("request")
+
+    def begin_level(self, concurrency, warm_ups):
+        """Requests are sent at this concurrency from now on, the first ones to warm up."""
+        self.counts["level"], self._warm_ups = concurrency, warm_ups
+        self._paces = deque(maxlen=concurrency)
 
     def begin(self):
         """A request is sent by this task."""
-        self._request.set({"pieces": 0})
-        self.counts["sent"] += 1
+        is_warm_up = self._warm_ups > 0
+        began = time.monotonic()
+        self._request.set({"pieces": 0, "began": began, "is_warm_up": is_warm_up})
+        self._warm_ups -= is_warm_up
+        self.counts["warm" if is_warm_up else "sent"] += 1
 
     def receive(self, pieces):
         """Pieces of a stream came for the request of this task."""
@@ -63,9 +83,23 @@ class Client:
 
     def end(self, is_done, tokens):
         """The request has ended; ``tokens`` as the server counted them, None where it did not."""
-        self.counts["done" if is_done else "failed"] += 1
+        if self._request.get()["is_warm_up"]:
+            self.counts["warm"] -= 1
+        else:
+            self.counts["done" if is_done else "failed"] += 1
         if tokens is not None:
-            self.counts["tokens"] += tokens - self._request.get()["pieces"]
+            own = self._request.get()
+            self.counts["tokens"] += tokens - own["pieces"]
+            if is_done:
+                self._paces.append(tokens / max(time.monotonic() - own["began"], 1e-6))
+
+    def told(self):
+        """The counts as they are now, and the rate of answers that come whole."""
+        found, paces = dict(self.counts), list(self._paces)
+        if self._is_whole:
+            in_flight = found["sent"] - found["done"] - found["failed"] + found["warm"]
+            found["rate"] = sum(paces) / len(paces) * in_flight if paces else None
+        return found
 
     def follow(self):
         """Write each change down, from now on."""
@@ -74,7 +108,7 @@ class Client:
     def _write(self):
         written = {}
         while True:
-            counts = dict(self.counts)
+            counts = self.told()
             if counts != written:
                 with self._path.open("a", encoding="utf-8") as file:
                     file.write(json.dumps({"t": time.time(), **counts}) + "\n")
@@ -113,7 +147,7 @@ def register(seeds, windows, client):
         def build_messages(self):
             told = self.query_parameters.parallel
             concurrency = told[0] if isinstance(told, list) else told
-            client.counts["level"] = concurrency
+            client.begin_level(concurrency, self.query_parameters.warmup_count)
             with windows.open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"concurrency": concurrency, "began": time.time()}) + "\n")
             text = Path(self.query_parameters.dataset_path).read_text(encoding="utf-8")
@@ -128,7 +162,7 @@ if __name__ == "__main__":
     print(f"EvalScope is loaded; then requests are sent at a concurrency of {levels}", flush=True)
     from evalscope.cli.cli import run_cmd
 
-    seen = Client(Path(own[5]))
+    seen = Client(Path(own[5]), is_whole="--no-stream" in sys.argv)
     register(seeds_of(own[1]), Path(own[3]), seen)
     count(seen)
     seen.follow()

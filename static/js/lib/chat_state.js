@@ -1,6 +1,8 @@
 // @ts-check
 /** The line above the message: what happens now, for how long. Spoken once a change, never by the clock. */
 
+import { duration } from "./formats.js";
+
 const STALLED_MS = 8000;
 const TICK_MS = 100;
 const RATED_MS = 500; // a rate of less says nothing
@@ -98,7 +100,7 @@ export class StateLine {
 function details(now) {
   const found = [];
   if (now.first !== null) {
-    found.push(interpolate(gettext("first token after %(s)s s"), { s: (now.first / 1000).toFixed(2) }, true));
+    found.push(interpolate(gettext("first token after %(time)s"), { time: duration(now.first / 1000) }, true));
   }
   // Without the engine's own count pieces are counted, and a piece may be of several tokens.
   const about = now.tokens ? "" : "≈ ";

@@ -1,21 +1,36 @@
 // @ts-check
-/** Plotly figures as the server sends them: token names into colours, numbers into a table. Pure. */
+/** Plotly figures as the server sends them: tokens into colours, numbers into a table. Pure. */
 
-const TOKEN = /^\$[a-z][a-z0-9-]*$/;
+import { number as numberText } from "./formats.js";
+
+const TOKEN = /^var\(--[a-z][a-z0-9-]*\)$/;
 
 /**
- * A copy of `value` in which each `"$name"` is what `colour` says for that name.
+ * A copy of `value` in which each `"var(--name)"` is what `colour` says for it: Plotly knows no CSS variables.
  * @param {any} value
- * @param {(name: string) => string} colour
+ * @param {(token: string) => string} colour
  * @returns {any}
  */
 export function filled(value, colour) {
-  if (typeof value === "string") return TOKEN.test(value) ? colour(value.slice(1)) : value;
+  if (typeof value === "string") return TOKEN.test(value) ? colour(value) : value;
   if (Array.isArray(value)) return value.map((item) => filled(item, colour));
   if (value && typeof value === "object") {
     return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, filled(item, colour)]));
   }
   return value;
+}
+
+/**
+ * Traces under the whole names of what they show: "#6 p99" as "#6, model, int8 p99".
+ * @param {any[]} traces
+ * @param {Record<string, string>} names by the short ones
+ * @returns {any[]}
+ */
+export function named(traces, names) {
+  return traces.map((trace) => {
+    const short = Object.keys(names).find((key) => trace.name === key || String(trace.name).startsWith(`${key} p`));
+    return short === undefined ? trace : { ...trace, name: names[short] + trace.name.slice(short.length) };
+  });
 }
 
 /**
@@ -31,23 +46,54 @@ function axisTitle(figure, trace, axis) {
 }
 
 /**
- * What a figure shows, as rows: a column for x, and one for each trace; `±` where there is an interval.
+ * A value with its interval, where it has one: `9 ± 1`, or `9 [7, 10]` where its sides differ.
+ * @param {number} value
+ * @param {any} errors `error_x` or `error_y` of its trace
+ * @param {number} index
+ */
+function withInterval(value, errors, index) {
+  const above = errors?.array?.[index];
+  if (above === null || above === undefined) return String(value);
+  const below = errors.arrayminus?.[index] ?? above;
+  const end = (/** @type {number} */ number) => Number(number.toPrecision(12));
+  if (end(above) === end(below)) return `${value} ± ${above}`;
+  return `${value} [${end(value - below)}, ${end(value + above)}]`;
+}
+
+/**
+ * The rows of a forest: a name and its value each, however many have the same.
+ * @param {any} figure
+ * @param {any[]} traces
+ */
+function forestTable(figure, traces) {
+  const rows = traces.flatMap((trace) =>
+    trace.y.map((/** @type {string} */ name, /** @type {number} */ index) => [
+      name,
+      withInterval(trace.x[index], trace.error_x, index),
+    ]),
+  );
+  return { head: [figure.layout?.meta?.rows ?? "", axisTitle(figure, traces[0], "x")], rows };
+}
+
+/**
+ * What a figure shows, as rows: a column for x, and one for each trace; of a forest, whose `y` are names, a
+ * row for each name. Intervals stand beside their values.
  * @param {any} figure
  * @returns {{head: string[], rows: string[][]}}
  */
 export function table(figure) {
   const traces = (figure.data ?? []).filter((/** @type {any} */ t) => Array.isArray(t.x) && Array.isArray(t.y));
   if (!traces.length) return { head: [], rows: [] };
+  if (typeof traces[0].y[0] === "string") return forestTable(figure, traces);
   const head = [axisTitle(figure, traces[0], "x") || "x"];
   /** @type {Map<string, string[]>} */
   const byX = new Map();
   traces.forEach((/** @type {any} */ trace, /** @type {number} */ column) => {
     head.push([trace.name, axisTitle(figure, trace, "y")].filter(Boolean).join(", ") || "y");
-    const errors = trace.error_y?.array;
     trace.x.forEach((/** @type {any} */ x, /** @type {number} */ index) => {
       const row = byX.get(String(x)) ?? [String(x), ...traces.map(() => "")];
       const y = trace.y[index];
-      if (y !== null && y !== undefined) row[column + 1] = errors && errors[index] !== null ? `${y} ± ${errors[index]}` : String(y);
+      if (y !== null && y !== undefined) row[column + 1] = withInterval(y, trace.error_y, index);
       byX.set(String(x), row);
     });
   });
@@ -69,6 +115,8 @@ export function csv(rows) {
  * @param {string} cell
  */
 export function readable(cell) {
+  const interval = /^(\S+) \[(\S+), (\S+)\]$/.exec(cell)?.slice(1).map(readableNumber);
+  if (interval) return `${interval[0]} [${interval[1]}, ${interval[2]}]`;
   return cell.split(" ± ").map(readableNumber).join(" ± ");
 }
 
@@ -76,9 +124,5 @@ export function readable(cell) {
 function readableNumber(text) {
   const value = Number(text);
   if (!text || !/^-?[\d.]+(e[-+]?\d+)?$/.test(text) || !Number.isFinite(value)) return text;
-  const size = Math.abs(value);
-  const decimals = Number.isInteger(value) || !size ? 0 : Math.min(4, Math.max(0, 2 - Math.floor(Math.log10(size))));
-  const [whole, part] = size.toFixed(decimals).split(".");
-  const grouped = whole.replace(/\B(?=(\d{3})+$)/g, "\u202f");
-  return (value < 0 ? "\u2212" : "") + (part ? `${grouped}.${part}` : grouped);
+  return numberText(value, { counted: true, decimals: value ? undefined : 0 });
 }

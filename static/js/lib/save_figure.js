@@ -1,8 +1,13 @@
 // @ts-check
-/** A chart as a file: a picture of what is shown, on the theme's ground and with its title, or its numbers. */
+/** A chart as a file: a picture or a page of what is shown, in the theme's colours and with its title, or its numbers. */
+
+import { savedPage } from "./saved_page.js";
+
+import { named } from "./figure.js";
 
 const WIDTH = 900;
 const HEIGHT = 480;
+const ROW = 20;
 const SCALE = 2;
 
 /**
@@ -25,44 +30,75 @@ function download(address, name) {
  */
 async function svgOf(plot, title, ground) {
   const margin = { ...plot.layout.margin, t: 56, r: 24 };
+  const height = heightOf(plot);
   const layout = {
     ...plot.layout,
     margin,
     width: WIDTH,
-    height: HEIGHT,
+    height,
     autosize: false,
     paper_bgcolor: ground,
     plot_bgcolor: ground,
     showlegend: plot.data.length > 1,
+    // Below the axis, where it can grow: the title has the top.
+    legend: { orientation: "h", x: 0, xanchor: "left", y: -0.16, yanchor: "top", itemsizing: "trace" },
+    // The page's own font is none of a file's: names would be cut at the width that they had in it.
+    font: { ...plot.layout.font, family: "sans-serif" },
     title: { text: title, x: 0, xanchor: "left", pad: { l: 16 }, font: { size: 15 } },
   };
-  const address = await Plotly.toImage({ data: plot.data, layout }, { format: "svg", width: WIDTH, height: HEIGHT });
+  const data = named(drawnIn(plot), plot.layout.meta?.names ?? {});
+  const address = await Plotly.toImage({ data, layout }, { format: "svg", width: WIDTH, height });
   return decodeURIComponent(address.slice(address.indexOf(",") + 1));
 }
 
-/** @param {string} svg @returns {Promise<string>} the address of a PNG */
-async function pngOf(svg) {
+/** Traces that have a number: of others a legend would name nothing. @param {any} plot @returns {any[]} */
+function drawnIn(plot) {
+  return plot.data.filter((/** @type {any} */ trace) => !Array.isArray(trace.y) || trace.y.some((/** @type {any} */ y) => y !== null));
+}
+
+/** Names that take room below: about two stand in a row. @param {any} plot */
+function heightOf(plot) {
+  const shown = drawnIn(plot).filter((/** @type {any} */ trace) => trace.showlegend !== false);
+  return HEIGHT + ROW * Math.ceil(shown.length / 2);
+}
+
+/** @param {string} svg @param {number} height @returns {Promise<string>} the address of a PNG */
+async function pngOf(svg, height) {
   const picture = new Image();
   // Not as a blob: the page's policy lets pictures come from data: alone.
   picture.src = `data:image/svg+xml,${encodeURIComponent(svg)}`;
   await picture.decode();
   const canvas = document.createElement("canvas");
   canvas.width = WIDTH * SCALE;
-  canvas.height = HEIGHT * SCALE;
+  canvas.height = height * SCALE;
   canvas.getContext("2d")?.drawImage(picture, 0, 0, canvas.width, canvas.height);
   return canvas.toDataURL("image/png");
 }
 
 /**
+ * The chart as a page, with the library of this one inside.
  * @param {any} plot a Plotly element
- * @param {{format: string, title: string, ground: string, text: string, name: string}} options
+ * @param {{title: string, ground: string, ink: string}} look
  */
-export async function saveFigure(plot, { format, title, ground, text, name }) {
+async function pageOf(plot, look) {
+  const script = /** @type {HTMLScriptElement} */ (document.querySelector("script[data-plotly]"));
+  const answer = await fetch(script.src);
+  const time = `${new Date().toISOString().slice(0, 16).replace("T", " ")} UTC`;
+  const language = document.documentElement.lang;
+  return savedPage(plot, { ...look, language, address: location.href, time, library: await answer.text() });
+}
+
+/**
+ * @param {any} plot a Plotly element
+ * @param {{format: string, title: string, ground: string, ink: string, text: string, name: string}} options
+ */
+export async function saveFigure(plot, { format, title, ground, ink, text, name }) {
   const file = `${name}.${format}`;
   if (format === "csv") return keep(new Blob([text], { type: "text/csv" }), file);
+  if (format === "html") return keep(new Blob([await pageOf(plot, { title, ground, ink })], { type: "text/html" }), file);
   const svg = await svgOf(plot, title, ground);
   if (format === "svg") return keep(new Blob([svg], { type: "image/svg+xml" }), file);
-  download(await pngOf(svg), file);
+  download(await pngOf(svg, heightOf(plot)), file);
 }
 
 /** @param {Blob} blob @param {string} file */

@@ -61,6 +61,17 @@ export class StreamClock {
     return told ?? null;
   }
 
+  /**
+   * The same by the dashboard's own clock, once it has told: the number that is kept of the turn.
+   * @param {number} offset
+   * @returns {number | null}
+   */
+  kept(offset) {
+    if (offset < 0) return null;
+    if (!this.told.has(offset)) this.#fetch(offset);
+    return this.told.get(offset) ?? this.at(offset);
+  }
+
   /** @param {number} offset */
   async #fetch(offset) {
     this.told.set(offset, null);

@@ -5,7 +5,7 @@ const STRIP_PX = 92;
 const FRAME_PX = 40; // ticks of the common axis, and what stands above the first strip
 const HEAD = 0.26; // of a strip's height: its title
 
-/** @typedef {{name: string, title: string, axis: number}} Strip */
+/** @typedef {{name: string, title: string, axis: string}} Strip */
 /** @typedef {{t: number[], y: (number | null)[]}} Series */
 
 /**
@@ -26,12 +26,22 @@ export function shown(figure, series, off) {
  * @returns {Strip[]}
  */
 export function filled(figure, series) {
-  return figure.strips.filter((/** @type {Strip} */ strip) =>
+  return figure.layout.meta.strips.filter((/** @type {Strip} */ strip) =>
     figure.data.some(
       (/** @type {any} */ trace) =>
-        trace.yaxis === `y${strip.axis}` && series[trace.meta]?.y.some((value) => value !== null),
+        trace.yaxis === strip.axis && series[trace.meta]?.y.some((value) => value !== null),
     ),
   );
+}
+
+/**
+ * What is switched off, of the strips that there are: never all, for an empty chart tells nothing.
+ * @param {string[]} told the strips that have something to show
+ * @param {Set<string>} off
+ * @returns {Set<string>}
+ */
+export function leavingOne(told, off) {
+  return told.every((name) => off.has(name)) ? new Set() : off;
 }
 
 /**
@@ -69,10 +79,11 @@ export function laidOut(figure, strips, marks) {
   const annotations = marks.map((mark) => markName(mark));
   strips.forEach((strip, place) => {
     const top = 1 - place * height - height * HEAD;
-    layout[`yaxis${strip.axis}`] = { ...figure.layout[`yaxis${strip.axis}`], domain: [1 - (place + 1) * height, top] };
+    const axis = `yaxis${strip.axis.slice(1)}`;
+    layout[axis] = { ...figure.layout[axis], domain: [1 - (place + 1) * height, top] };
     annotations.push(heading(strip.title, top));
   });
-  layout.xaxis = { ...xaxis, anchor: `y${strips.at(-1)?.axis ?? 1}` };
+  layout.xaxis = { ...xaxis, anchor: strips.at(-1)?.axis ?? "y" };
   layout.annotations = annotations;
   layout.shapes = marks.map((mark) => ({
     type: "line",
@@ -81,9 +92,9 @@ export function laidOut(figure, strips, marks) {
     y0: 0,
     y1: 1,
     yref: "paper",
-    line: { color: "$line-control", width: 1, dash: "dot" },
+    line: { color: "var(--line-control)", width: 1, dash: "dot" },
   }));
-  const axes = new Set(strips.map((strip) => `y${strip.axis}`));
+  const axes = new Set(strips.map((strip) => strip.axis));
   return { ...figure, data: figure.data.filter((/** @type {any} */ trace) => axes.has(trace.yaxis)), layout };
 }
 
@@ -96,10 +107,11 @@ function markName(mark) {
     yref: "paper",
     xanchor: "left",
     yanchor: "bottom",
-    xshift: 3,
+    xshift: 5, // clear of its line, which may be the axis, and of the ticks below
+    yshift: 6,
     textangle: "-90",
     showarrow: false,
-    font: { color: "$ink-3", size: 10 },
+    font: { color: "var(--ink-3)", size: 10 },
   };
 }
 
@@ -118,6 +130,6 @@ function heading(text, top) {
     yanchor: "bottom",
     yshift: 4,
     showarrow: false,
-    font: { color: "$ink", size: 12, weight: 600 },
+    font: { color: "var(--ink)", size: 12, weight: 600 },
   };
 }

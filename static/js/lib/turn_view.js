@@ -143,7 +143,7 @@ export class TurnView {
     return {
       state: this.parts.answer ? "answering" : this.parts.reasoning ? "thinking" : "prefill",
       age: this.clock.age(),
-      first: this.clock.at(firstAt),
+      first: this.clock.kept(firstAt),
       answer: this.clock.at(this.gatherer.beginOfAnswer(this.parts).at),
       last: this.clock.at(lastAt),
       deltas,
@@ -243,6 +243,8 @@ export class TurnView {
     if (copy) copy.dataset.copyText = reasoning;
     const facts = templateOf(fresh, "[data-facts]");
     if (facts) document.querySelector("[data-last-turn]")?.replaceChildren(facts);
+    const context = templateOf(fresh, "[data-context]")?.firstElementChild;
+    if (context) document.getElementById("chat-context")?.replaceWith(context);
     this.element.dataset.state = turn.getAttribute("data-state") ?? "done";
     page.keep();
   }

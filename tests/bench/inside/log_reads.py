@@ -31,7 +31,7 @@ def measure(*, job: int, packed: int, lines: int, line: int, rounds: int) -> dic
     store().pack(packed_key)
     line_at = store().offset_of_line(key, line)
     line_end = store().offset_of_line(key, line + TAIL)
-    tail_at = store().tail_offset(key, TAIL)
+    tail_at = store().offset_of_line(key, max(1, store().line_count(key) - TAIL + 1))
     size = store().size(key)
     in_the_midst = _read(key, line_at, line_end)
     return {

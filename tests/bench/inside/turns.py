@@ -1,4 +1,4 @@
-"""Turns of the administrator's chat that nobody has started yet: ``{"turns": [numbers]}``.
+"""Turns of the administrator's chat that nobody has started yet: ``{"chat", "turns": [numbers]}``.
 
 Order: ``{"engine": its address, "requests": [the body of each]}``.
 """
@@ -27,7 +27,7 @@ def make(*, engine: str, requests: Sequence[dict[str, Any]]) -> dict[str, Any]:
         Turn(conversation=chat, deployment=deployment, index=index, prompt="?", request=request)
         for index, request in enumerate(requests)
     )
-    return {"turns": [turn.pk for turn in turns]}
+    return {"chat": chat.pk, "turns": [turn.pk for turn in turns]}
 
 
 if __name__ == "__main__":

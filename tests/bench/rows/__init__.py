@@ -11,6 +11,7 @@ from tests.bench.rows import (
     live_log,
     live_log_paced,
     log_reads,
+    playground,
     queue,
     relay,
     start,
@@ -32,5 +33,6 @@ ROWS: dict[str, Row] = {
         relay,
         viewer,
         chart,
+        playground,
     )
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.bench.chromium import chromium, renderer_bytes, seen, window
+from tests.bench.chromium import FRAMES, chromium, renderer_bytes, seen, window
 from tests.bench.harness import Bench, Found, Goal, percentile
 from tests.bench.programs import program
 from tests.bench.rows.live_log import LINE_BYTES, write_lines
@@ -17,16 +17,6 @@ GOALS = (
 )
 LIMIT_S = 180
 LINES_PER_S = 2000
-FRAMES = """() => {
-  window.frames_ms = [];
-  let last = performance.now();
-  const note = (at) => {
-    window.frames_ms.push(at - last);
-    last = at;
-    requestAnimationFrame(note);
-  };
-  requestAnimationFrame(note);
-}"""
 LAST = """() =>
   Number([...document.querySelectorAll(".logrows [data-line]")].at(-1)?.dataset.line ?? 0)"""
 

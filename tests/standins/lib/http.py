@@ -74,9 +74,12 @@ class Server:
         ):
             while (asked := await _read(reader, peer)) is not None:
                 answer = await self._handler(asked)
+                is_last = asked.headers.get("connection", "").lower() == "close"
+                if is_last:  # said, as uvicorn does: else the client sends its next one here
+                    answer.headers["connection"] = "close"
                 self._told(asked, answer)
                 await self._write(writer, answer, reader)
-                if asked.headers.get("connection", "").lower() == "close":
+                if is_last:
                     break
         writer.close()
         with contextlib.suppress(ConnectionError, asyncio.CancelledError):

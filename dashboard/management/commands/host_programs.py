@@ -1,0 +1,50 @@
+"""Write down for hosts which programs the kinds of job run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from jobs.host import programs
+from jobs.kinds import CLIENTS, PROGRAMS
+
+TEMPLATE = '''\
+"""What the kinds of job run, for the host's policy; its own settings may permit less or more.
+
+Written by ``manage.py host_programs`` from ``jobs.kinds``. Those need Django, which no host has.
+"""
+
+PROGRAMS = frozenset(
+    {{
+{programs}
+    }}
+)
+# These ask a server, and so are told a model by its name; others load it from a folder.
+CLIENTS = frozenset(
+    {{
+{clients}
+    }}
+)
+'''
+
+
+class Command(BaseCommand):
+    """The list lies in a file of the host's, so that nothing which is sent to it can change it."""
+
+    help = "Writes the list of programs that hosts permit unless they are set, from the kinds."
+
+    def handle(self, *_args: Any, **_options: Any) -> None:
+        Path(programs.__file__).write_text(text(), encoding="utf-8")
+        self.stdout.write(f"{len(PROGRAMS)} programs: {', '.join(sorted(PROGRAMS))}")
+
+
+def text() -> str:
+    """The module as it should be."""
+    return TEMPLATE.format(programs=_lines(PROGRAMS), clients=_lines(CLIENTS))
+
+
+def _lines(names: Iterable[str]) -> str:
+    return "\n".join(f'        "{name}",' for name in sorted(names))

@@ -1,0 +1,36 @@
+"""What the kinds of job run, for the host's policy; its own settings may permit less or more.
+
+Written by ``manage.py host_programs`` from ``jobs.kinds``. Those need Django, which no host has.
+"""
+
+PROGRAMS = frozenset(
+    {
+        "conda",
+        "docker",
+        "evalscope",
+        "git",
+        "guidellm",
+        "hf",
+        "hfd.sh",
+        "llmdeploy",
+        "modelscope",
+        "opencompass",
+        "pip",
+        "python",
+        "python3",
+        "unzip",
+        "vamc",
+        "vastgenx",
+        "vllm",
+        "wget",
+    }
+)
+# These ask a server, and so are told a model by its name; others load it from a folder.
+CLIENTS = frozenset(
+    {
+        "ask_and_score.py",
+        "evalscope",
+        "follow_ready.py",
+        "wait_ready.py",
+    }
+)

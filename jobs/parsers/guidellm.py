@@ -1,0 +1,133 @@
+"""GuideLLM 0.8: the JSON of a run, and how far a run is by its log.
+
+What it calls inter-token latency is, for each request, the time after the first token by the tokens
+after it: our TPOT. What it calls time per output token has the first token in it, and is left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import ceil
+from statistics import fmean
+from typing import Any
+
+from jobs.errors import ParseError
+from jobs.parsers.files import count, json_object, number, number_or_none
+from jobs.parsers.progress import Progress
+
+WHAT = "the result of a GuideLLM benchmark"
+# Theirs -> our family, its unit, and what to multiply by.
+_LATENCIES = {
+    "time_to_first_token_ms": ("ttft", "ms"),
+    "request_latency": ("latency", "s"),
+}
+_RATES = {
+    "output_tokens_per_second": "output_tokens_per_s",
+    "tokens_per_second": "total_tokens_per_s",
+    "requests_per_second": "requests_per_s",
+}
+_COUNTS = {"prompt_token_count": "input_tokens", "output_token_count": "output_tokens"}
+_PERCENTILES = ("p25", "p50", "p75", "p90", "p95", "p99")
+# Ours: the file of prompts, whose name tells how many requests a run has.
+_RUN = re.compile(r"prompts-(\d+)-at-\d+\.txt")
+_DONE = re.compile(r"successful=(\d+) errored=(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class GuidePoint:
+    """One concurrency. ``metrics`` has names of ``jobs.metrics.METRICS``; no speed without a
+    completed request. ``began``: seconds since the epoch, by the host's clock.
+    """
+
+    concurrency: int
+    completed: int
+    failed: int
+    metrics: Mapping[str, float]
+    began: float
+
+
+def parse(path: str, content: bytes) -> GuidePoint:
+    """The run in a file, which has one concurrency.
+
+    Raises:
+        ParseError: it is no such file.
+    """
+    runs = json_object(path, content).get("benchmarks")
+    if not isinstance(runs, list) or len(runs) != 1:
+        raise ParseError(f"{path} is not {WHAT} at one concurrency")
+    run = _part(path, runs[0], "")
+    strategy = _part(path, run, "config", "strategy")
+    state = _part(path, run, "scheduler_metrics")
+    made = _part(path, state, "requests_made")
+    completed, failed = count(path, made, "successful"), count(path, made, "errored")
+    metrics = {"requests": float(completed), "failed_requests": float(failed)}
+    if completed:
+        metrics |= _measured(path, run)
+    return GuidePoint(
+        concurrency=count(path, strategy, "streams"),
+        completed=completed,
+        failed=failed,
+        metrics=metrics,
+        began=number(path, state, "request_start_time"),
+    )
+
+
+def _measured(path: str, run: Mapping[str, Any]) -> dict[str, float]:
+    found: dict[str, float | None] = {"duration_s": number_or_none(run, "duration")}
+    told = _part(path, run, "metrics")
+    for name, ours in _RATES.items():
+        found[ours] = number_or_none(_of_successes(told, name), "mean")
+    for name, ours in _COUNTS.items():
+        found[ours] = number_or_none(_of_successes(told, name), "total_sum")
+        found[f"{ours}_mean"] = number_or_none(_of_successes(told, name), "mean")
+    for name, (family, unit) in _LATENCIES.items():
+        values = _of_successes(told, name)
+        shares = values.get("percentiles") or {}
+        found[f"{family}_mean_{unit}"] = number_or_none(values, "mean")
+        found[f"{family}_std_{unit}"] = number_or_none(values, "std_dev")
+        for share in _PERCENTILES:
+            found[f"{family}_{share}_{unit}"] = number_or_none(shares, share)
+    found |= _tpot(run)
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _of_successes(told: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """The distribution over completed requests; empty where it has no sample (zeros are told)."""
+    values = (told.get(name) or {}).get("successful") or {}
+    return values if values.get("count") else {}
+
+
+def _tpot(run: Mapping[str, Any]) -> dict[str, float | None]:
+    """Over requests, each counted once; the tool's own figures weigh them by their tokens.
+
+    Percentiles are those that the tool's are: the value that so many are not above.
+    """
+    rows = (run.get("requests") or {}).get("successful") or ()
+    told = [number_or_none(row, "inter_token_latency_ms") for row in rows]
+    each = sorted(value for value in told if value is not None)
+    if not each or len(each) < len(told):
+        return {}
+    found: dict[str, float | None] = {"tpot_mean_ms": fmean(each)}
+    for share in _PERCENTILES:
+        found[f"tpot_{share}_ms"] = each[ceil(int(share[1:]) * len(each) / 100) - 1]
+    return found
+
+
+def _part(path: str, data: Any, *keys: str) -> dict[str, Any]:
+    for key in filter(None, keys):
+        data = data.get(key) if isinstance(data, dict) else None
+    if not isinstance(data, dict):
+        raise ParseError(f"{path} is not {WHAT}: {'.'.join(keys) or 'a run'} is missing")
+    return data
+
+
+def progress(log: str) -> Progress | None:
+    """Requests that have ended, of the run that was begun last."""
+    runs = list(_RUN.finditer(log))
+    if not runs:
+        return None
+    done = _DONE.findall(log, runs[-1].end())
+    ended = sum(map(int, done[-1])) if done else 0
+    return {"done": ended, "total": int(runs[-1][1]), "unit": "requests"}

@@ -1,0 +1,95 @@
+// @ts-check
+/**
+ * Whether a reader goes along with the end of a log, or looks at something else while it grows: the
+ * pill that says so, how many lines came meanwhile, and what a screen reader hears of it.
+ */
+
+import { duration } from "./log_row_view.js";
+import { pillWords, stateWords } from "./log_words.js";
+
+const NEWS_EVERY_MS = 20_000; // a screen reader hears of new lines
+
+/** @typedef {"live" | "waiting" | "over"} State of the log: waiting is "not live, trying again" */
+
+export class LogFollow {
+  /**
+   * @param {HTMLElement} panel
+   * @param {object} log
+   * @param {import("./log_rows.js").LogRows} log.rows
+   * @param {import("./log_scroll.js").LogScroll} log.scroll
+   * @param {import("./log_speech.js").LogSpeech} log.speech
+   * @param {() => number} log.lines
+   * @param {() => number} log.unheard lines among them that are no news to anybody
+   */
+  constructor(panel, { rows, scroll, speech, lines, unheard }) {
+    this.panel = panel;
+    this.button = /** @type {HTMLButtonElement} */ (panel.querySelector('[data-do="follow"]'));
+    this.words = /** @type {HTMLElement} */ (panel.querySelector('[data-log="pill"]'));
+    this.rows = rows;
+    this.scroll = scroll;
+    this.speech = speech;
+    this.lines = lines;
+    this.unheard = unheard;
+    this.isOn = true;
+    /** @type {State} */
+    this.state = "live";
+    this.seenLines = 0;
+    this.newsAt = 0;
+  }
+
+  get isOver() {
+    return this.state === "over";
+  }
+
+  /** Go to the end, and along with it. */
+  start() {
+    if (!this.isOn && !this.isOver) this.speech.say(gettext("Following"));
+    this.isOn = true;
+    this.scroll.showEnd();
+  }
+
+  /** Stay where the reader is. */
+  stop() {
+    if (this.isOn) {
+      this.seenLines = this.#news;
+      this.scroll.release();
+      if (!this.isOver) this.speech.say(gettext("Paused"));
+    }
+    this.isOn = false;
+  }
+
+  /** @param {State} state @param {number} detail milliseconds until it is tried again */
+  setState(state, detail) {
+    const before = this.state;
+    this.state = state;
+    this.panel.dataset.logState = state;
+    const wait = { wait: duration(detail / 1000) };
+    this.button.title = state === "waiting" ? interpolate(gettext("not live, trying again in %(wait)s"), wait, true) : "";
+    if (state !== before) this.speech.say(stateWords(state));
+  }
+
+  /** Say how it stands. */
+  draw() {
+    if (this.#seesEnd) this.seenLines = this.#news;
+    const fresh = Math.max(0, this.#news - this.seenLines);
+    this.button.hidden = !this.lines() || !this.rows.count || (this.isOver && this.scroll.isAtEnd);
+    this.button.classList.toggle("off", !this.isOn && !fresh);
+    this.words.textContent = pillWords(this.state, this.isOn, fresh);
+    if (!this.isOn && fresh && Date.now() > this.newsAt) {
+      this.newsAt = Date.now() + NEWS_EVERY_MS;
+      this.speech.say(pillWords(this.state, false, fresh));
+    }
+  }
+
+  /** Lines that are news to a reader. */
+  get #news() {
+    return this.lines() - this.unheard();
+  }
+
+  /** The last line is in sight, and not folded away with its step. */
+  get #seesEnd() {
+    if (!this.rows.count || this.rows.only || !this.scroll.isAtEnd) return false;
+    const last = this.rows.at(this.rows.count - 1);
+    return "line" in last || this.rows.linesOf(last.group)[0] > this.rows.lineCount;
+  }
+}

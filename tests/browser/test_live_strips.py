@@ -1,0 +1,162 @@
+"""The curves of a benchmark on one time axis, in a real browser."""
+
+import json
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.visits import WIDE, Complaints
+
+pytestmark = pytest.mark.browser
+
+SEED = """
+from datetime import UTC, datetime
+from jobs.plans import Watch
+from tests.factories import make_job, make_plan
+begun = datetime(2026, 11, 27, 5, tzinfo=UTC)
+for watches in (["client"], ["engine", "client", "dies"]):
+    plan = make_plan(watches=tuple(Watch(name) for name in watches))
+    print(make_job(state="running", plan=plan, started_at=begun).pk)
+"""
+STEPS = """
+from datetime import UTC, datetime, timedelta
+from jobs.models import Job
+begun = datetime(2026, 11, 27, 5, tzinfo=UTC)
+for index in (0, 1):
+    begins = begun + timedelta(seconds=10 * index)
+    Job.objects.get(pk={job}).steps.update_or_create(
+        index=index, defaults={{"name": f"measure-{{index + 1}}", "started_at": begins}}
+    )
+"""
+POINTS = """
+import json
+from datetime import UTC, datetime
+from jobs.models import PointBlock
+begun = datetime(2026, 11, 27, 5, tzinfo=UTC).timestamp()
+for watch, rows in json.loads({told!r}).items():
+    PointBlock.objects.create(
+        job_id={job}, offset=PointBlock.objects.count(), watch=watch,
+        rows=[[begun + at, values] for at, values in rows],
+    )
+"""
+ENGINE = [
+    (
+        at,
+        {
+            "vllm:generation_tokens_total": 50.0 * at,
+            "vllm:prompt_tokens_total": 10.0 * at,
+            "vllm:num_requests_running": 4.0,
+            "vllm:num_requests_waiting": 0.0,
+            "vllm:kv_cache_usage_perc": 0.25,
+        },
+    )
+    for at in range(20)
+]
+CLIENT = [
+    (at, {"sent": 4.0 + at, "done": float(at), "failed": 1.0, "tokens": 50.0 * at})
+    for at in range(20)
+]
+DIES = [(at, {"power_w": 410.0, "temp_c": 71.0}) for at in range(0, 20, 5)]
+TITLES = [
+    *("Output, tok/s", "Prompt, tok/s", "Requests", "KV cache, %", "Client, requests"),
+    *("Die power, W", "Hottest die, °C"),
+]
+DRAWN = """() => {
+  const plot = document.querySelector("[data-live-chart] .plot");
+  return Object.fromEntries((plot.data ?? []).map((trace) => [trace.meta, [...trace.y]]));
+}"""
+LAYOUT = """() => {
+  const { data, layout } = document.querySelector("[data-live-chart] .plot");
+  return {
+    axes: Object.keys(layout).filter((key) => key.startsWith("xaxis")),
+    of: [...new Set(data.map((trace) => trace.xaxis ?? "x"))],
+    across: layout.shapes.map((shape) => [shape.x0 === shape.x1, shape.y0, shape.y1, shape.yref]),
+  };
+}"""
+
+
+@pytest.fixture(scope="module")
+def made(own_server):
+    return own_server.shell(SEED)
+
+
+@pytest.fixture
+def page(browser, own_server):
+    name, value = own_server.cookie.split("=", 1)
+    root = f"http://127.0.0.1:{own_server.port}"
+    complaints = Complaints()
+    with browser.new_context(base_url=root, viewport=WIDE) as context:
+        complaints.listen(context)
+        context.add_cookies([{"name": name, "value": value, "url": root}])
+        yield context.new_page()
+    assert complaints == []
+
+
+def tell(server, job, **told):
+    server.shell(POINTS.format(job=job, told=json.dumps(told)))
+
+
+def titles(page):
+    """Of the strips that are drawn, top to bottom."""
+    texts = page.locator("[data-live-chart] .annotation-text").all_text_contents()
+    return [text for text in texts if text in TITLES]
+
+
+def until(page, is_so):
+    for _ in range(1200):
+        if is_so():
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError("it did not come to be")
+
+
+def test_a_benchmark_moves_before_its_first_answer_where_its_engine_tells_nothing(
+    page, own_server, made
+):
+    job = made[0]
+    tell(own_server, job, client=[(0, {"sent": 0, "done": 0, "failed": 0, "level": 0})])
+    page.goto(f"/jobs/{job}/")
+    until(page, lambda: page.evaluate(DRAWN).get("in_flight") == [0])
+
+    tell(own_server, job, client=[(1, {"sent": 4, "done": 0, "failed": 0, "level": 4})])
+
+    until(page, lambda: page.evaluate(DRAWN).get("in_flight") == [0, 4])
+    assert page.evaluate(DRAWN)["done"] == [0, 0]
+    assert titles(page) == ["Client, requests"]
+    expect(page.locator("[data-live-chart] .plot")).to_contain_text("concurrency 4")
+
+
+def test_all_that_is_known_of_a_benchmark_is_on_one_time_axis_with_a_switch_each(
+    page, own_server, made
+):
+    job = made[1]
+    own_server.shell(STEPS.format(job=job))
+    tell(own_server, job, engine=ENGINE, client=CLIENT, dies=DIES)
+    page.goto(f"/jobs/{job}/")
+    until(page, lambda: titles(page) == TITLES)
+
+    drawn, layout = page.evaluate(DRAWN), page.evaluate(LAYOUT)
+    last = {name: values[-1] for name, values in drawn.items()}
+    assert (last["output"], last["client_output"], last["kv"]) == (50, 50, 25)
+    assert (last["done"], last["in_flight"], last["failed"]) == (19, 3, 1)
+    assert (last["power"], last["temperature"]) == (410, 71)
+    assert (layout["axes"], layout["of"]) == (["xaxis"], ["x"])
+    assert layout["across"] == [[True, 0, 1, "paper"]] * 2  # a mark at each step
+    expect(page.locator("[data-live-chart] .plot")).to_contain_text("measure 1")
+    expect(page.locator("[data-live-chart] .plot")).to_contain_text("measure 2")
+
+    switches = page.get_by_role("group", name="Shown in the chart").get_by_role("button")
+    assert switches.all_inner_texts() == TITLES
+    switches.filter(has_text="KV cache").click()
+    until(page, lambda: "KV cache, %" not in titles(page))
+    page.reload()
+    until(page, lambda: len(titles(page)) == len(TITLES) - 1)
+    assert "KV cache, %" not in titles(page)
+    expect(switches.filter(has_text="KV cache")).to_have_attribute("aria-pressed", "false")
+
+    tell(own_server, job, engine=[(20, ENGINE[-1][1])])
+    until(page, lambda: len(page.evaluate(DRAWN)["running"]) == 21)
+    assert "KV cache, %" not in titles(page)  # what comes later does not bring it back
+    switches.filter(has_text="KV cache").click()
+    until(page, lambda: titles(page) == TITLES)
+    assert len(page.evaluate(DRAWN)["kv"]) == 21

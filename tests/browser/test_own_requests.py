@@ -1,0 +1,70 @@
+"""The dashboard's own requests in the log of a server, in a real browser."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.log_panel import row
+from tests.browser.visits import WIDE, Complaints
+
+pytestmark = pytest.mark.browser
+
+ASKED = (
+    b'INFO:     127.0.0.1:55136 - "GET /health HTTP/1.1" 200 OK\n',
+    b'INFO:     127.0.0.1:55136 - "GET /metrics HTTP/1.1" 200 OK\n',
+)
+WRONG = b"ERROR 11-27 08:00:00 engine.py:1] EngineDeadError: out of memory\n"
+ANSWERED = b'INFO:     127.0.0.1:60000 - "POST /v1/chat/completions HTTP/1.1" 200 OK\n'
+REFUSED = b'INFO:     127.0.0.1:55136 - "GET /health HTTP/1.1" 503 Service Unavailable\n'
+LOG = b"".join(ASKED) * 900 + WRONG + b"".join(ASKED) * 900 + ANSWERED + REFUSED
+FIRST, SECOND = 1801, 3602  # what is no poll: the error, then the other two
+IN_ROWS = """() =>
+  [...document.querySelectorAll(".logrows [data-line]")].map((row) => Number(row.dataset.line))"""
+
+
+@pytest.fixture
+def page(browser, own_server):
+    key = f"deployment/{own_server.deployment}"
+    own_server.logs.append(key, own_server.logs.size(key), LOG[own_server.logs.size(key) :])
+    name, value = own_server.cookie.split("=", 1)
+    root = f"http://127.0.0.1:{own_server.port}"
+    complaints = Complaints()
+    with browser.new_context(base_url=root, viewport=WIDE) as context:
+        complaints.listen(context)
+        context.add_cookies([{"name": name, "value": value, "url": root}])
+        opened = context.new_page()
+        opened.goto(f"/deployments/{own_server.deployment}/")
+        yield opened
+    assert complaints == []
+
+
+def test_they_are_hidden_unasked_with_their_count_and_an_error_among_them_is_in_sight(page):
+    expect(page.get_by_role("button", name="own requests hidden")).to_have_text(
+        "3\u202f600 own requests hidden"
+    )
+    expect(row(page, FIRST)).to_contain_text("EngineDeadError")
+    expect(row(page, SECOND)).to_contain_text("POST /v1/chat/completions")
+    expect(row(page, SECOND + 1)).to_contain_text("503 Service Unavailable")
+    assert page.evaluate(IN_ROWS) == [FIRST, SECOND, SECOND + 1]
+
+
+def test_a_click_shows_them_and_a_reload_keeps_that(page):
+    page.get_by_role("button", name="own requests hidden").click()
+    switch = page.get_by_role("button", name="own requests")
+    expect(switch).to_have_attribute("aria-pressed", "false")
+    expect(row(page, SECOND - 1)).to_contain_text("GET /metrics")
+
+    page.reload()
+
+    expect(row(page, SECOND - 1)).to_contain_text("GET /metrics")
+    expect(switch).to_have_text("Hide 3\u202f600 own requests")
+    switch.click()
+    expect(row(page, SECOND - 1)).to_have_count(0)
+    expect(row(page, FIRST)).to_contain_text("EngineDeadError")
+
+
+@pytest.mark.parametrize("link", ["Download the log as it is", "Download as plain text"])
+def test_a_download_has_all_of_them(page, link):
+    with page.expect_download() as download:
+        page.get_by_role("link", name=link).click()
+
+    assert download.value.path().read_bytes() == LOG

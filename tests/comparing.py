@@ -1,0 +1,51 @@
+"""Comparisons as tests ask for them: addresses, runs, and what their pages say."""
+
+import re
+
+from django.urls import reverse
+from django.utils.html import strip_tags
+
+from tests.factories import make_user
+from tests.measuring import SERVE, measured
+
+RATE = "output_tokens_per_s"
+OTHER = (*SERVE, "--flash-attention")
+
+
+def pages(client):
+    """What gives the comparison of a query as HTML, to somebody who is signed in."""
+    client.force_login(make_user("lin"))
+
+    def get(query):
+        response = client.get(f"{reverse('result-compare')}?{query}")
+        assert response.status_code == 200
+        return response.content.decode()
+
+    return get
+
+
+def runs(deployment, *rates, **params):
+    return [measured(deployment, points=((1, rate),), **params) for rate in rates]
+
+
+def ids(*results):
+    return "&".join(f"id={result.pk}" for result in results)
+
+
+def grouped(*groups):
+    return "&".join("group=" + ",".join(str(run.pk) for run in group) for group in groups)
+
+
+def words(html):
+    return re.sub(r"\s+", " ", strip_tags(html.replace("<", " <")))
+
+
+def numbers(html):
+    """The table of the numbers as text, the row of each metric by its name."""
+    body = html[html.index("<h2>Numbers</h2>") :]
+    rows = body[body.index("<tbody>") : body.index("</tbody>")].split("</tr>")
+    return [words(row).strip() for row in rows if row.strip()]
+
+
+def at_two(deployment, low, high):
+    return measured(deployment, points=((1, low), (4, high)))

@@ -1,0 +1,145 @@
+"""A comparison as CSV, and what charts of it and its address say."""
+
+import csv
+import json
+import re
+
+import pytest
+from django.urls import reverse
+
+from jobs.models import Result
+from tests.comparing import OTHER, RATE, at_two, grouped, ids, pages, runs, words
+from tests.factories import make_measured, make_user
+from tests.measuring import make_measuring_host, measured, served
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def host():
+    return make_measuring_host()
+
+
+@pytest.fixture
+def page(client):
+    return pages(client)
+
+
+@pytest.fixture
+def lines(client):
+    client.force_login(make_user("lin"))
+
+    def get(query):
+        response = client.get(f"{reverse('result-compare')}?{query}&format=csv")
+        text = response.content.decode("utf-8-sig")
+        return response["Content-Disposition"], list(csv.DictReader(text.splitlines()))
+
+    return get
+
+
+def test_a_comparison_is_a_line_each_column_concurrency_and_metric(lines, host):
+    base = [at_two(served(host), rate, 2 * rate) for rate in (50.0, 51.0, 52.0)][:1]
+    base += [at_two(base[0].deployment, rate, 2 * rate) for rate in (51.0, 52.0)]
+    other = at_two(served(host, OTHER), 60.0, 110.0)
+
+    name, rows = lines(grouped(base, [other]))
+
+    assert name == f'attachment; filename="compare-{base[0].job_id}-{other.job_id}.csv"'
+    rates = {(r["column"], r["concurrency"]): r for r in rows if r["metric"] == RATE}
+    assert set(rates) == {("base", "1"), ("base", "4"), ("2", "1"), ("2", "4")}
+    mean = rates["base", "4"]
+    found = [mean[name] for name in ("value", "n", "unit", "interval")]
+    assert found == ["102.0", "3", "tokens/s", "t"]
+    assert float(mean["low"]) < 102 < float(mean["high"])
+    assert mean["jobs"] == " ".join(str(run.job_id) for run in base)
+    single = rates["2", "4"]
+    assert (single["value"], single["low"], single["n"]) == ("110.0", "", "1")
+    assert float(single["difference"]) == pytest.approx(110 / 101.99346 - 1, abs=1e-4)
+    assert (single["difference_unit"], single["verdict"]) == ("share of base", "unknown")
+
+
+def test_a_line_of_a_comparison_says_what_its_number_is_of(lines, host):
+    one, other = runs(served(host), 50.0)[0], runs(served(host, OTHER), 60.0)[0]
+    Result.objects.filter(pk=other.pk).update(disturbed=True)
+
+    _name, rows = lines(ids(one, other))
+
+    last = rows[-1]
+    assert last["results"] == str(other.pk)
+    assert last["model"] == other.model_id
+    assert last["precision"] == other.label
+    assert last["host"] == host.name
+    assert last["identity"] == other.fingerprint
+    assert (rows[0]["uncounted_jobs"], last["uncounted_jobs"]) == ("", str(other.job_id))
+
+
+def test_evaluations_are_exported_with_their_own_interval_and_the_paired_difference(lines):
+    one, other = make_measured(scores=[0] * 12, label="a"), make_measured(scores=[1] * 12)
+
+    _name, rows = lines(ids(one, other))
+
+    found = [row for row in rows if row["metric"] == "accuracy"]
+    assert [row["value"] for row in found] == ["0.0", "1.0"]
+    assert [row["interval"] for row in found] == ["wilson", "wilson"]
+    assert (found[1]["difference"], found[1]["difference_unit"]) == ("1.0", "share")
+
+
+def figures(html):
+    found = re.findall(r'<script id="(\w+)-data" type="application/json">(.*?)</script>', html)
+    return {name: json.loads(text) for name, text in found}
+
+
+def test_numbers_and_charts_offer_the_csv_of_the_comparison(page, host):
+    one, other = runs(served(host), 50.0)[0], runs(served(host, OTHER), 60.0)[0]
+
+    html = page(ids(one, other))
+
+    address = f'href="?{ids(one, other)}&format=csv" download'.replace("&", "&amp;")
+    assert html.count(address) == 1 + len(figures(html))
+
+
+def test_a_saved_picture_knows_model_and_precision_of_each_line(page, host):
+    base, other = runs(served(host), 50.0, 51.0), runs(served(host, OTHER), 60.0)
+
+    for figure in figures(page(grouped(base, other))).values():
+        assert figure["layout"]["meta"]["names"] == {
+            f"#{base[0].job_id} × 2": f"#{base[0].job_id} × 2, {base[0].model_id}, Q8_0 from Q4_1",
+            f"#{other[0].job_id}": f"#{other[0].job_id}, {other[0].model_id}, Q8_0 from Q4_1",
+        }
+
+
+def test_a_disturbed_run_is_hollow_in_every_chart(page, host):
+    more = {"tpot_p50_ms": 20.0}
+    one, other = measured(served(host), more=more), measured(served(host, OTHER), more=more)
+    Result.objects.filter(pk=other.pk).update(disturbed=True)
+
+    drawn = figures(page(ids(one, other)))
+
+    assert set(drawn) == {"throughput", "ttft", "interactivity"}
+    for figure in drawn.values():
+        symbols = {trace["name"]: trace["marker"].get("symbol", "") for trace in figure["data"]}
+        assert symbols[f"#{other.job_id}"].endswith("-open")
+        assert not symbols[f"#{one.job_id}"].endswith("-open")
+
+
+def test_equal_values_of_several_columns_stand_once_with_those_that_have_them(page, host):
+    deployment = served(host)
+    few = [runs(deployment, 50.0, requests=50)[0], runs(served(host, OTHER), 50.0, requests=50)[0]]
+    many = runs(deployment, 60.0, requests=100)[0]
+
+    text = words(page(ids(*few, many)))
+
+    assert f"Requests: 50 (#{few[0].job_id}, #{few[1].job_id}), 100 (#{many.job_id})" in text
+
+
+def test_a_missing_result_is_named_and_the_others_are_offered(client, host):
+    client.force_login(make_user("lin"))
+    one, other = runs(served(host), 50.0)[0], runs(served(host, OTHER), 60.0)[0]
+
+    query = f"id={one.pk}&id=987654&id={other.pk}"
+    found = client.get(f"{reverse('result-compare')}?{query}")
+
+    html = found.content.decode()
+    assert found.status_code == 404
+    assert "Result 987654 does not exist, or was removed." in html
+    assert f'href="?{ids(one, other)}"'.replace("&", "&amp;") in html

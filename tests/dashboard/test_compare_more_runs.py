@@ -1,0 +1,134 @@
+"""What would settle a comparison: how many more runs of which side, and what launches them."""
+
+import re
+
+import pytest
+from django.urls import reverse
+
+from jobs.models import Deployment, Job, Result
+from tests.comparing import OTHER, grouped, ids, pages, runs, words
+from tests.factories import make_user
+from tests.measuring import make_measuring_host, served
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def host():
+    return make_measuring_host()
+
+
+@pytest.fixture
+def page(client):
+    return pages(client)
+
+
+def test_what_would_settle_a_difference_is_said_with_its_power_and_can_be_launched(page, host):
+    base = runs(served(host), 50.0, 51.0, 52.0)
+    other = runs(served(host, OTHER), 53.0, 51.2, 54.5)
+
+    html = page(grouped(base, other))
+
+    assert "About 7 more runs of each would settle it" in words(html)
+    assert "(power 80 %)" in words(html)
+    assert "Run each 7 times more" in words(html)
+
+
+def test_the_button_launches_the_runs_in_turn(client, host):
+    client.force_login(make_user("lin"))
+    one, other = runs(served(host), 50.0)[0], runs(served(host, OTHER), 60.0)[0]
+    for run in (one, other):
+        Job.objects.filter(pk=run.job_id).update(inputs={})
+
+    back = ids(one, other)
+    response = client.post(
+        reverse("result-run-more"), {"id": [one.pk, other.pk], "n": "2", "back": back}
+    )
+
+    assert response.url == f"{reverse('result-compare')}?{back}"
+    queued = Job.objects.filter(state="queued").order_by("pk")
+    assert [job.repeats_id for job in queued] == [one.job_id, other.job_id] * 2
+
+
+def more_forms(html):
+    """Of each form that launches runs: the ids and how many of each."""
+    forms = re.findall(r"<form[^>]*/more/.*?</form>", html, re.DOTALL)
+    return [
+        dict(
+            zip(
+                *(re.findall(f'name="{n}" value="([0-9]+)"', form) for n in ("id", "n")),
+                strict=True,
+            )
+        )
+        for form in forms
+    ]
+
+
+def test_more_runs_are_said_and_launched_for_each_side_as_it_lacks_them(page, client, host):
+    base, other = runs(served(host), 50.0, 51.0, 52.0), runs(served(host, OTHER), 60.0, 61.0)
+
+    html = page(grouped(base, other))
+
+    assert f"An interval needs three runs of each. Missing: 1 of #{other[0].job_id}." in words(html)
+    assert more_forms(html) == [{str(other[0].pk): "1"}]
+
+
+def test_sides_that_lack_different_counts_are_launched_with_their_own(page, client, host):
+    base, other = runs(served(host), 50.0), runs(served(host, OTHER), 60.0, 61.0)
+    Job.objects.update(inputs={})
+
+    html = page(grouped(base, other))
+    client.post(
+        reverse("result-run-more"),
+        {"id": [base[0].pk, other[0].pk], "n": ["2", "1"], "back": ids(base[0], other[0])},
+    )
+
+    mine, theirs = str(base[0].pk), str(other[0].pk)
+    assert more_forms(html) == [{mine: "2", theirs: "1"}, {mine: "2"}, {theirs: "1"}]
+    queued = Job.objects.filter(state="queued").order_by("pk")
+    wanted = [base[0].job_id, other[0].job_id, base[0].job_id]
+    assert [job.repeats_id for job in queued] == wanted
+
+
+def test_repeats_that_exist_are_counted_before_more_are_run(page, host):
+    base, other = runs(served(host), 50.0, 51.0, 52.0), runs(served(host, OTHER), 60.0, 61.0, 62.0)
+
+    html = page(ids(base[0], other[0]))
+
+    assert "count them together for an interval" in words(html)
+    assert not more_forms(html)
+
+
+def test_what_would_disturb_new_runs_is_named_before_they_are_launched(page, host):
+    mine, theirs = served(host), served(host, OTHER)
+    base, other = runs(mine, 50.0), runs(theirs, 60.0)
+    Deployment.objects.filter(pk=mine.pk).update(state="stopped")
+
+    text = words(page(ids(base[0], other[0])))
+
+    assert "Other deployments on the host would disturb new runs" in text
+    assert f"Stop first: {theirs.name} for #{base[0].job_id}" in text
+    assert f"for #{other[0].job_id}" not in text
+
+
+def test_repeats_that_are_compared_with_each_other_lack_runs_once(page, host):
+    """A disturbed run beside a quiet one of three, and another side with two."""
+    mine, theirs = served(host), served(host, OTHER)
+    base, noisy = runs(mine, 50.0, 51.0), runs(mine, 20.0)
+    other = runs(theirs, 60.0, 61.0)
+    Result.objects.filter(pk=noisy[0].pk).update(disturbed=True)
+
+    html = page(ids(base[0], noisy[0], other[0]))
+
+    assert more_forms(html) == [
+        {str(base[0].pk): "1", str(other[0].pk): "1"},
+        {str(base[0].pk): "1"},
+        {str(other[0].pk): "1"},
+    ]
+
+
+def test_repeats_of_one_measurement_as_runs_ask_for_no_more_of_them(page, host):
+    html = page(ids(*runs(served(host), 50.0, 51.0)))
+
+    assert "three runs" not in words(html)
+    assert not more_forms(html)
