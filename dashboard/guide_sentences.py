@@ -121,6 +121,10 @@ GUIDE_SENTENCES: dict[str, str | Promise] = {
         "As printed, the script does not import %(module)s and runs on the CPU, unless the image "
         "has it patched."
     ),
+    "guide:align_qkv_fails": _(
+        "As printed, it ends with exit code 1: %(tp)s dies cannot share %(heads)s KV heads evenly. "
+        "“Put right” switches align_qkv on."
+    ),
     # Evaluations.
     "guide:config_made": _(
         "eval_ds.py is made for this deployment: the guide's own asks DeepSeek-V3, its block for "

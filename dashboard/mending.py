@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from dashboard.known_failures import view_of
 from dashboard.rights import allowed
 from jobs.kinds import KINDS
+from jobs.kinds.proposals import EXACT
 from jobs.models import Deployment, Job
 
 # Ends that a retry may well survive: the same settings met another moment.
@@ -70,13 +71,32 @@ def actions(job: Job, user: AbstractBaseUser | AnonymousUser) -> list[Action]:
         return [_first(again), edit]
     if is_for_host(job):
         return [again, edit]
+    if failed_as_printed(job):
+        right = Action(gettext("Put right and rerun"), form_address(job, **{EXACT: "0"}), "check")
+        return [_first(right), edit, again]
     return [_first(edit), again]
 
 
-def form_address(job: Job) -> str:
-    """The form of the job's kind, filled as the job was."""
-    query = urlencode({"host": job.host.name, "from": job.pk})
+def form_address(job: Job, **changed: str) -> str:
+    """The form of the job's kind, filled as the job was but for the fields ``changed``."""
+    query = urlencode({"host": job.host.name, "from": job.pk, **changed})
     return f"{reverse('launch-form', args=[job.kind])}?{query}"
+
+
+def failed_as_printed(job: Job) -> bool:
+    """Whether a command to the letter of the guide failed by itself, not for its host's sake."""
+    is_printed = job.params.get(EXACT) is True and bool(job.guide.get("notes"))
+    ran = job.state == Job.State.FAILED and job.started_at is not None
+    return is_printed and ran and not is_for_host(job) and not _may_pass(job)
+
+
+def ends_the_same(job: Job) -> bool:
+    """Whether the very plan would fail again: so its card says, or the guide's command did."""
+    known = view_of(job) if job.state == Job.State.FAILED else None
+    is_known = known is not None and known.severity == "error" and not known.on_host
+    return (is_known and known is not None and known.id not in _OF_DEPLOYMENT) or failed_as_printed(
+        job
+    )
 
 
 def is_for_host(job: Job) -> bool:

@@ -275,7 +275,7 @@ class CompileVacc(Kind, params=Params):
             return [
                 Remark("guide:yaml_filled", {"folder": folder}),
                 Remark("guide:folder_looked_at"),
-                *limits.found(model, stack, wish),
+                *map(_as_printed, limits.found(model, stack, wish)),
             ]
         said = [Remark("guide:yaml_made", {"folder": folder}), Remark("guide:folder_looked_at")]
         if wish.align_qkv and params.align_qkv == "auto":
@@ -356,6 +356,12 @@ class CompileVacc(Kind, params=Params):
             sentence=Remark("compile:made", {"label": _label(params), "size": size(made.bytes)}),
             product={**made.model_dump(include={"path", "bytes", "sha256"}), "details": details},
         )
+
+
+def _as_printed(found: Remark) -> Remark:
+    """To the letter no switch can be set: a limit that wants one says how the command ends."""
+    fails = found.id == "limit:align_qkv"
+    return Remark("guide:align_qkv_fails", found.args) if fails else found
 
 
 def _compiling(params: Params, target: Target, model: ZooModel, *, align_qkv: bool) -> Compiling:

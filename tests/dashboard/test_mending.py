@@ -191,3 +191,26 @@ def test_the_overview_offers_the_action_that_helps(client, lin):
     broke = html.partition('aria-labelledby="broke-title"')[2].partition("</section>")[0]
     assert "Open the form “Prepare weights”" in broke
     assert reverse("job-again", args=[job.pk]) not in broke
+
+
+def test_a_command_to_the_letter_that_failed_says_why_and_is_put_right_in_its_form(client, lin):
+    host = make_host("va16", sort="vacc", facts={"dies": [{"id": n} for n in range(8)]})
+    job = make_job(
+        kind="compile-vacc",
+        host=host,
+        state="failed",
+        sentence_id="work:exit",
+        sentence_args={"step": "compile", "exit_code": 1},
+        started_at=now(),
+        log_bytes=9,
+        params={"stack": "guide", "as_in_guide": True, "precision": "fp16"},
+        guide={"notes": [{"id": "guide:align_qkv_fails", "args": {"heads": 2, "tp": 4}}]},
+    )
+
+    told, first = card(client, job), actions(job, lin)[0]
+
+    assert "4 dies cannot share 2 KV heads evenly" in told and "align_qkv" in told
+    assert (first.words, first.primary) == ("Put right and rerun", True)
+    assert first.address.endswith(f"from={job.pk}&as_in_guide=0")
+    form = client.get(first.address).text
+    assert re.search(r'name="as_in_guide" value="0"[^>]* checked', form)

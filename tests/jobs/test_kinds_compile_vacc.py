@@ -198,6 +198,17 @@ def test_kv_heads_that_dies_cannot_share_are_aligned(model_id, tp, aligned):
     assert ("guide:align_qkv_set" in told(target, weights="9", tp=tp)) == bool(aligned)
 
 
+@pytest.mark.parametrize(
+    ("model_id", "fails"),
+    [("deepseek-r1-distill-qwen-1.5b", True), ("deepseek-r1-distill-qwen-7b", False)],
+)
+def test_to_the_letter_it_is_said_that_a_split_without_alignment_fails(model_id, fails):
+    found = told(with_weights(model_id), weights="9", **EXACT)
+
+    assert ("guide:align_qkv_fails" in found) == fails
+    assert "limit:align_qkv" not in found
+
+
 def test_without_alignment_such_a_split_is_refused():
     with pytest.raises(LaunchError) as caught:
         planned(with_weights("deepseek-r1-distill-qwen-7b"), weights="9", tp=8, align_qkv="off")
