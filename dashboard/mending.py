@@ -93,10 +93,9 @@ def failed_as_printed(job: Job) -> bool:
 def ends_the_same(job: Job) -> bool:
     """Whether the very plan would fail again: so its card says, or the guide's command did."""
     known = view_of(job) if job.state == Job.State.FAILED else None
-    is_known = known is not None and known.severity == "error" and not known.on_host
-    return (is_known and known is not None and known.id not in _OF_DEPLOYMENT) or failed_as_printed(
-        job
-    )
+    if known is None or known.on_host or known.id in _OF_DEPLOYMENT:
+        return failed_as_printed(job)
+    return known.severity == "error" or failed_as_printed(job)
 
 
 def is_for_host(job: Job) -> bool:

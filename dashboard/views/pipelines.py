@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -174,17 +175,18 @@ def _told(rows: list[Row], chain: ChainProgress) -> str:
     parts = []
     if chain.failed is not None:
         failed = [job for job in chain.broken if job.state != Job.State.CANCELLED]
-        names = _(", ").join(
-            f"#{job.pk} {kind_title(job.kind)}" for job in failed or [chain.failed]
-        )
+        names = _named(failed or [chain.failed])
         parts.append(_("%(jobs)s ended without success.") % {"jobs": names})
     if now:
-        names = _(", ").join(f"#{job.pk} {kind_title(job.kind)}" for job in now)
-        parts.append(_("Running: %(jobs)s.") % {"jobs": names})
+        parts.append(_("Running: %(jobs)s.") % {"jobs": _named(now)})
     if queued is not None:
         words = _("Next: #%(job)s %(kind)s.")
         parts.append(words % {"job": queued.pk, "kind": kind_title(queued.kind)})
     return " ".join(parts)
+
+
+def _named(jobs: Sequence[Job]) -> str:
+    return _(", ").join(f"#{job.pk} {kind_title(job.kind)}" for job in jobs)
 
 
 def _again_words(chain: ChainProgress) -> str:
