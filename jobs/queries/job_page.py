@@ -17,6 +17,7 @@ from jobs.queries.hosts import is_away
 from jobs.queries.running_accuracy import whole_standing
 
 _CHAIN_LIMIT = 60
+_BY_SERVER = ("work:server_ended", "work:server_killed")
 _FEW_FILES = 6  # so many outputs are listed without a fold
 _DURATIONS = 12  # earlier runs that an estimate looks at
 _ALIKE = 0.02  # amounts of work that differ by less are the same
@@ -25,10 +26,14 @@ PACE_TELLS = 0.1  # share done from which a job's own pace says more than earlie
 
 @dataclass(frozen=True, slots=True)
 class StepState:
-    """A step as it went: succeeded, running, failed, cancelled, lost, queued or skipped."""
+    """A step as it went: succeeded, running, failed, cancelled, lost, queued or skipped.
+
+    ``exit_code`` is the one to show; None: none, or one that tells nothing.
+    """
 
     step: JobStep
     state: str
+    exit_code: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +97,9 @@ class JobPage:
         return self.job.state == Job.State.QUEUED
 
     @property
-    def failed_step(self) -> JobStep | None:
+    def failed_step(self) -> StepState | None:
         """The step that ended badly."""
-        return self._first_step("failed")
+        return next((item for item in self.steps if item.state == "failed"), None)
 
     @property
     def ended_in(self) -> JobStep | None:
@@ -339,11 +344,30 @@ def step_states(steps: Sequence[JobStep], job: Job) -> tuple[StepState, ...]:
     Where every command ended with 0 and the job failed all the same, for they did no work, the last
     one that ran is the one that failed.
     """
+    if job.state == Job.State.FAILED and job.sentence_id in _BY_SERVER:
+        server = (job.sentence_args or {}).get("step")
+        if any(step.name == server for step in steps):
+            return tuple(_beside_server(step, job) for step in steps)
     states = [_step_state(step, job) for step in steps]
     if job.state == Job.State.FAILED and "failed" not in states and "succeeded" in states:
         last = max(i for i, state in enumerate(states) if state == "succeeded")
         states[last] = "failed"
-    return tuple(map(StepState, steps, states))
+    codes = [step.exit_code for step in steps]
+    return tuple(map(StepState, steps, states, codes))
+
+
+def _beside_server(step: JobStep, job: Job) -> StepState:
+    """A step of a job whose server ended by itself: that one failed, whatever its start returned.
+
+    The step that waited for the server was ended by us: its signal tells nothing.
+    """
+    said = job.sentence_args
+    if step.name == said.get("step"):
+        code = said.get("exit_code")
+        return StepState(step, "failed", code if isinstance(code, int) else None)
+    if step.exit_code is not None and step.exit_code < 0:
+        return StepState(step, "cancelled")
+    return StepState(step, _step_state(step, job), step.exit_code)
 
 
 def _step_state(step: JobStep, job: Job) -> str:
