@@ -121,6 +121,10 @@ GUIDE_SENTENCES: dict[str, str | Promise] = {
         "As printed, the script does not import %(module)s and runs on the CPU, unless the image "
         "has it patched."
     ),
+    "guide:folder_replaced": _(
+        "Replaces the compiled model in %(path)s. To keep both, compile this one alone with "
+        "another “Name”."
+    ),
     "guide:align_qkv_fails": _(
         "As printed, it ends with exit code 1: %(tp)s dies cannot share %(heads)s KV heads evenly. "
         "“Put right” switches align_qkv on."
