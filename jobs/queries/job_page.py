@@ -12,6 +12,7 @@ from django.db.models import Q
 from django.utils.timezone import now
 
 from jobs.kinds import KINDS, work_of
+from jobs.kinds.proposals import EXACT
 from jobs.models import Deployment, Host, Job, JobStep, OutputFile, Result
 from jobs.queries.hosts import is_away
 from jobs.queries.running_accuracy import whole_standing
@@ -38,12 +39,15 @@ class StepState:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """An earlier job, as an estimate sees it. ``work``: see ``Kind.work``."""
+    """An earlier job, as an estimate sees it. ``work``: see ``Kind.work``; ``exact``: its command
+    was the guide's to the letter.
+    """
 
     title: str
     model: str
     seconds: float
     work: float | None = None
+    exact: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +233,8 @@ def durations(job: Job, host: Host) -> Durations | None:
     ).exclude(Q(pk=job.pk or 0) | Q(result__incomplete=True))
     rows = done.order_by("-created_at", "-id").values_list(*PAST_COLUMNS)[:50]
     amount = work_of(job.kind, job.params)
-    return typical([past(*row) for row in rows], job.title, job.model_id, amount)
+    exact = _is_exact(job.params)
+    return typical([past(*row) for row in rows], job.title, job.model_id, amount, exact=exact)
 
 
 # Of a job, what :func:`past` takes.
@@ -240,16 +245,26 @@ def past(
     kind: str, title: str, model: str, seconds: float | None, params: Mapping[str, Any]
 ) -> Past:
     """An earlier job from its columns."""
-    return Past(title, model, seconds or 0.0, work_of(kind, params))
+    return Past(title, model, seconds or 0.0, work_of(kind, params), _is_exact(params))
+
+
+def _is_exact(params: Mapping[str, Any]) -> bool:
+    return params.get(EXACT) is True
 
 
 def typical(
-    rows: Sequence[Past], title: str, model: str, amount: float | None = None
+    rows: Sequence[Past],
+    title: str,
+    model: str,
+    amount: float | None = None,
+    *,
+    exact: bool = False,
 ) -> Durations | None:
     """Of jobs of one kind, latest first: those of the same title, else of the same model, else all
-    of them. Those that did as much as ``amount`` count before others, whose times are scaled to it.
+    of them. The same title with the guide's command to the letter and with it put right (``exact``)
+    is not the same. Those that did as much as ``amount`` count before others, whose times are scaled to it.
     """
-    same = [row for row in rows if row.title == title]
+    same = [row for row in rows if row.title == title and row.exact == exact]
     alike = [row for row in rows if model and row.model == model]
     chosen = same or alike or list(rows)
     equal = [row for row in chosen if _is_as_much(row.work, amount)]
