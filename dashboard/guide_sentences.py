@@ -121,6 +121,12 @@ GUIDE_SENTENCES: dict[str, str | Promise] = {
         "As printed, the script does not import %(module)s and runs on the CPU, unless the image "
         "has it patched."
     ),
+    "guide:cd": _("The guide's cd is the folder that a step works in; its && is one step more."),
+    "guide:nothing_printed": _("The guide prints nothing for this."),
+    "guide:verify_added": _("Added: a last step that checks what is there."),
+    "guide:folder_looked_at": _(
+        "Added: a step before that looks at the folder, and one after it that finds what is new."
+    ),
     "guide:folder_replaced": _(
         "Replaces the compiled model in %(path)s. To keep both, compile this one alone with "
         "another “Name”."

@@ -70,7 +70,9 @@ def actions(job: Job, user: AbstractBaseUser | AnonymousUser) -> list[Action]:
     if _may_pass(job):
         return [_first(again), edit]
     if is_for_host(job):
-        return [again, edit]
+        words = gettext("Open host %(name)s") % {"name": job.host.name}
+        address = reverse("host-detail", args=[job.host.name])
+        return [Action(words, address, "server-2"), again, edit]
     if failed_as_printed(job):
         right = Action(gettext("Put right and rerun"), form_address(job, **{EXACT: "0"}), "check")
         return [_first(right), edit, again]

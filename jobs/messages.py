@@ -92,6 +92,8 @@ def message_of(item: Mapping[str, Any]) -> str:
         "int_from_float": _("A whole number."),
         "float_parsing": _("A number."),
         "literal_error": _("One of %(expected)s."),
+        "tuple_type": _("A list of values, such as [1, 4]."),
+        "list_type": _("A list of values, such as [1, 4]."),
         "extra_forbidden": _("This kind of job has no such field."),
         "too_short": _("At least %(min_length)s is needed."),
         "too_long": _("At most %(max_length)s values."),

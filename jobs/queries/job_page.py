@@ -262,7 +262,8 @@ def typical(
 ) -> Durations | None:
     """Of jobs of one kind, latest first: those of the same title, else of the same model, else all
     of them. The same title with the guide's command to the letter and with it put right (``exact``)
-    is not the same. Those that did as much as ``amount`` count before others, whose times are scaled to it.
+    is not the same. Those that did as much as ``amount`` count before others, whose times are
+    scaled to it.
     """
     same = [row for row in rows if row.title == title and row.exact == exact]
     alike = [row for row in rows if model and row.model == model]

@@ -214,3 +214,22 @@ def test_a_command_to_the_letter_that_failed_says_why_and_is_put_right_in_its_fo
     assert first.address.endswith(f"from={job.pk}&as_in_guide=0")
     form = client.get(first.address).text
     assert re.search(r'name="as_in_guide" value="0"[^>]* checked', form)
+
+
+def test_what_is_for_the_host_leads_to_its_page_before_a_retry(lin):
+    job = make_job(state="failed", sentence_id="host:disk_full")
+
+    first = actions(job, lin)[0]
+
+    assert first.address == reverse("host-detail", args=[job.host.name])
+    assert not first.primary
+
+
+@pytest.mark.parametrize(("started", "says"), [(None, "which never ran"), (now(), "repeats #")])
+def test_a_job_repeats_only_what_ran(client, lin, started, says):
+    first = make_job(state="cancelled", started_at=started)
+    job = make_job(host=first.host, repeats=first)
+
+    html = client.get(reverse("job-detail", args=[job.pk])).text
+
+    assert says in html
