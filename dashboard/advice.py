@@ -6,8 +6,10 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from dashboard.formats import joined
 from dashboard.known_failures import view_of
-from dashboard.mending import server_down
+from dashboard.mending import failed_as_printed, server_down
+from dashboard.sentences import sentence
 from jobs.models import Deployment, Job
 
 _BY_SENTENCE: dict[str, str | Promise] = {
@@ -65,6 +67,15 @@ _REMOVED: dict[str, str | Promise] = {
     Job.State.LOST: _("Run it again when the host is well."),
 }
 _ABOUT_SERVER = ("job:deployment_gone", "benchmark:no_request", "evaluate:no_question")
+# Notes that say of a command to the letter that it fails.
+_FAILS_AS_PRINTED = (
+    *("guide:align_qkv_fails", "guide:backend_fails", "guide:dataset_name_fails"),
+    *("guide:address", "guide:folder_missing"),
+)
+_AS_PRINTED = _(
+    "It ran exactly as in the guide, and would end the same way again. “Put right and rerun” opens "
+    "its form with the corrected command."
+)
 _SPEAKS_OF_LOG = ("work:output_missing", "work:log_limit", "host:disk_full")
 _NEVER_RAN = _("Mend that, then run it again. There is no log: nothing was run.")
 _SAID_NOTHING = _(
@@ -131,7 +142,15 @@ def advice(job: Job) -> str:
         return str(_("The deployment is up again: run this job again."))
     if job.state == Job.State.CANCELLED and job.started_at is None:
         return str(_("Run it again when you need it."))
+    if failed_as_printed(job):
+        return joined(*_known_to_fail(job), str(_AS_PRINTED))
     return str(_what_to_do(job))
+
+
+def _known_to_fail(job: Job) -> list[str]:
+    """The notes of its plan that said before how it ends."""
+    notes = [note for note in job.guide.get("notes", ()) if note["id"] in _FAILS_AS_PRINTED]
+    return [sentence(note["id"], note["args"]) for note in notes]
 
 
 def _what_to_do(job: Job) -> str | Promise:

@@ -121,6 +121,20 @@ GUIDE_SENTENCES: dict[str, str | Promise] = {
         "As printed, the script does not import %(module)s and runs on the CPU, unless the image "
         "has it patched."
     ),
+    "guide:cd": _("The guide's cd is the folder that a step works in; its && is one step more."),
+    "guide:nothing_printed": _("The guide prints nothing for this."),
+    "guide:verify_added": _("Added: a last step that checks what is there."),
+    "guide:folder_looked_at": _(
+        "Added: a step before that looks at the folder, and one after it that finds what is new."
+    ),
+    "guide:folder_replaced": _(
+        "Replaces the compiled model in %(path)s. To keep both, compile this one alone with "
+        "another “Name”."
+    ),
+    "guide:align_qkv_fails": _(
+        "As printed, it ends with exit code 1: %(tp)s dies cannot share %(heads)s KV heads evenly. "
+        "“Put right” switches align_qkv on."
+    ),
     # Evaluations.
     "guide:config_made": _(
         "eval_ds.py is made for this deployment: the guide's own asks DeepSeek-V3, its block for "

@@ -18,6 +18,7 @@ from dashboard.known_failures import view_of
 from dashboard.rights import allowed
 from jobs.dispatch import GONE
 from jobs.kinds import KINDS
+from jobs.kinds.proposals import EXACT
 from jobs.models import Deployment, Job
 from jobs.queries.chains import chain_of
 
@@ -82,7 +83,12 @@ def actions(job: Job, user: AbstractBaseUser | AnonymousUser) -> list[Action]:
     if retries and _may_pass(job):
         return [_first(retries[0]), *retries[1:], edit]
     if is_for_host(job):
-        return [*retries, edit]
+        words = gettext("Open host %(name)s") % {"name": job.host.name}
+        address = reverse("host-detail", args=[job.host.name])
+        return [Action(words, address, "server-2"), *retries, edit]
+    if failed_as_printed(job):
+        right = Action(gettext("Put right and rerun"), form_address(job, **{EXACT: "0"}), "check")
+        return [_first(right), edit, *retries]
     return [_first(edit), *retries]
 
 
@@ -97,10 +103,25 @@ def server_down(job: Job) -> Deployment | None:
     return found if found is not None and found.state in GONE else None
 
 
-def form_address(job: Job) -> str:
-    """The form of the job's kind, filled as the job was."""
-    query = urlencode({"host": job.host.name, "from": job.pk})
+def form_address(job: Job, **changed: str) -> str:
+    """The form of the job's kind, filled as the job was but for the fields ``changed``."""
+    query = urlencode({"host": job.host.name, "from": job.pk, **changed})
     return f"{reverse('launch-form', args=[job.kind])}?{query}"
+
+
+def failed_as_printed(job: Job) -> bool:
+    """Whether a command to the letter of the guide failed by itself, not for its host's sake."""
+    is_printed = job.params.get(EXACT) is True and bool(job.guide.get("notes"))
+    ran = job.state == Job.State.FAILED and job.started_at is not None
+    return is_printed and ran and not is_for_host(job) and not _may_pass(job)
+
+
+def ends_the_same(job: Job) -> bool:
+    """Whether the very plan would fail again: so its card says, or the guide's command did."""
+    known = view_of(job) if job.state == Job.State.FAILED else None
+    if known is None or known.on_host or known.id in _OF_DEPLOYMENT:
+        return failed_as_printed(job)
+    return known.severity == "error" or failed_as_printed(job)
 
 
 def is_for_host(job: Job) -> bool:

@@ -21,7 +21,15 @@ from dashboard.result_sentences import RESULT_SENTENCES
 from dashboard.sentence_numbers import number_texts
 from dashboard.states import STATES
 from dashboard.wait_sentences import WAIT_SENTENCES, server_names, to_stop
-from dashboard.words import asset_word, host_word, phrase, stack_name, step_title, unit_word
+from dashboard.words import (
+    asset_word,
+    check_word,
+    host_word,
+    phrase,
+    stack_name,
+    step_title,
+    unit_word,
+)
 from jobs.kinds import limits
 from jobs.models import Deployment
 
@@ -256,7 +264,7 @@ SENTENCES: dict[str, str | Promise] = {
         "The IOMMU is on: put iommu=off on the kernel's command line, or switch it off in the "
         "BIOS, and start the host again."
     ),
-    "check:later": _("Known only when a job before it is done, or its dies are free."),
+    "check:later": _("%(check)s: known only when an earlier job is done, or its dies are free."),
     "check:modification": _("The changed model files are in %(path)s and fit."),
     "check:modification_differs": _(
         "config_vacc.json in %(path)s is of another model (%(fields)s): run the job “Apply VACC "
@@ -289,12 +297,6 @@ SENTENCES: dict[str, str | Promise] = {
     **limits.WORDS,
     # What a plan does otherwise than the deployment guide prints it (notes of jobs.kinds).
     **GUIDE_SENTENCES,
-    "guide:cd": _("The guide's cd is the folder that a step works in; its && is one step more."),
-    "guide:nothing_printed": _("The guide prints nothing for this."),
-    "guide:verify_added": _("Added: a last step that checks what is there."),
-    "guide:folder_looked_at": _(
-        "Added: a step before that looks at the folder, and one after it that finds what is new."
-    ),
     "guide:weights_linked": _(
         "The guide prints no command for this, only links to the hub: the command is the tool's "
         "own."
@@ -422,6 +424,7 @@ _WORDS: dict[str, Callable[[str], str]] = {
     "step": step_title,
     "stack": stack_name,
     "input": asset_word,
+    "check": check_word,
     "host": host_word,
     "title": phrase,
     "label": phrase,

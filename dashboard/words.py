@@ -139,6 +139,24 @@ def unit_word(unit: str, count: float | None = None) -> str:
     return gettext(unit) if unit and unit in _COUNTED else unit
 
 
+# What is looked at, by the names of ``jobs.host.checks``; those left out are names of things.
+_CHECKS: dict[str, str | Promise] = {
+    "conda": _("conda environment"),
+    "container": _("Container"),
+    "dies": _("Dies"),
+    "disk": _("Free disk space"),
+    "endpoint": _("Answer of the deployment"),
+    "image": _("Image"),
+    "iommu": "IOMMU",
+    "modification": _("Modification of the model"),
+    "path": _("File or folder"),
+    "port": _("Port"),
+    "shm": _("Shared memory"),
+    "tool": _("Tool"),
+    "weights": _("Weights"),
+}
+
+
 def step_title(name: str) -> str:
     """What a step does, in a word or two, translated; its own name where none is known.
 
@@ -148,6 +166,11 @@ def step_title(name: str) -> str:
     if name in _STEPS or not dash or sort not in _STEPS:
         return str(_STEPS.get(name, name))
     return f"{_STEPS[sort]} {which}"
+
+
+def check_word(name: str) -> str:
+    """What a check of a plan looks at, translated; its own name where none is known."""
+    return str(_CHECKS.get(name, name))
 
 
 def asset_word(type_: str) -> str:

@@ -222,7 +222,7 @@ def _step(item: StepState, key: str) -> dict[str, Any]:
         "title": step_title(step.name),
         "state": item.state,
         "look": [shown.css, shown.shape],
-        "exit_code": step.exit_code,
+        "exit_code": item.exit_code,
         "duration_s": step.duration_s,
         "line_from": line_from,
         "line_to": line_to,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -15,6 +16,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from dashboard import audit, line_view
+from dashboard.pipeline_preview import is_to_be_put_right, preview_address, would_fail_again
 from dashboard.requests import person
 from dashboard.rights import allowed, check, requires
 from dashboard.sentences import sentence
@@ -134,6 +136,7 @@ def _context(request: HttpRequest, chain: ChainProgress) -> dict[str, Any]:
         "outcomes": [_outcome(result) for result in results],
         "may_again": _may_again(request, chain),
         "again_words": _again_words(chain),
+        **_preview(chain),
         "may_cancel": _may_cancel(request, chain),
     }
 
@@ -171,15 +174,19 @@ def _told(rows: list[Row], chain: ChainProgress) -> str:
     queued = next((row.job for row in rows if row.job.state == Job.State.QUEUED), None)
     parts = []
     if chain.failed is not None:
-        words = _("#%(job)s %(kind)s ended without success.")
-        parts.append(words % {"job": chain.failed.pk, "kind": kind_title(chain.failed.kind)})
+        failed = [job for job in chain.broken if job.state != Job.State.CANCELLED]
+        names = _named(failed or [chain.failed])
+        parts.append(_("%(jobs)s ended without success.") % {"jobs": names})
     if now:
-        names = _(", ").join(f"#{job.pk} {kind_title(job.kind)}" for job in now)
-        parts.append(_("Running: %(jobs)s.") % {"jobs": names})
+        parts.append(_("Running: %(jobs)s.") % {"jobs": _named(now)})
     if queued is not None:
         words = _("Next: #%(job)s %(kind)s.")
         parts.append(words % {"job": queued.pk, "kind": kind_title(queued.kind)})
     return " ".join(parts)
+
+
+def _named(jobs: Sequence[Job]) -> str:
+    return _(", ").join(f"#{job.pk} {kind_title(job.kind)}" for job in jobs)
 
 
 def _again_words(chain: ChainProgress) -> str:
@@ -192,6 +199,14 @@ def _again_words(chain: ChainProgress) -> str:
         count,
     )
     return words % {"job": chain.failed.pk, "kind": kind_title(chain.failed.kind), "n": count}
+
+
+def _preview(chain: ChainProgress) -> dict[str, str]:
+    """Where the same commands would fail again: the address of the way's preview, "" without."""
+    address = preview_address(chain) if would_fail_again(chain) else ""
+    right = is_to_be_put_right(chain)
+    words = _("Preview it put right") if right else _("Preview it with other options")
+    return {"preview_address": address, "preview_words": words}
 
 
 def _outcome(result: Result) -> Outcome:

@@ -18,6 +18,7 @@ from dashboard.confirming import confirmed_in
 from dashboard.requests import person
 from dashboard.rights import requires
 from dashboard.views.launch_preflight import fragment
+from dashboard.words import kind_title
 from jobs import hostqueue
 from jobs.catalog import MODELS, STACKS, ZooModel
 from jobs.errors import LaunchError
@@ -122,6 +123,7 @@ def _context(model: ZooModel, way: Way, data: QueryDict) -> dict[str, Any]:
         "calibrations": [(name, DATASETS[name].title) for name in CALIBRATIONS],
         "drafts": planned,
         "shown": [(draft, _shown(draft)) for draft in planned],
+        "outside_guide": _outside_guide(planned),
         "asks_host": not away and not errors,
     }
 
@@ -135,6 +137,12 @@ def _options(way: Way, data: QueryDict) -> tuple[Options, dict[str, str]]:
             return read_options({**given, **dict.fromkeys(errors, "")}, way.options), errors
         except LaunchError as error:
             errors[error.field] = str(error)
+
+
+def _outside_guide(planned: Sequence[Draft]) -> str:
+    """The kinds of job of the chain that the guide has no command for, by their titles."""
+    kinds = [draft.stage.link.kind for draft in planned if draft.seen and not draft.is_in_guide]
+    return _(", ").join(kind_title(kind) for kind in dict.fromkeys(kinds))
 
 
 def precision_words(name: str) -> str:

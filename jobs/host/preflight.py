@@ -31,7 +31,7 @@ def _look(config: Config, check: Check, values: Mapping[str, str]) -> dict[str, 
     try:
         args = {key: fill_text(value, values) for key, value in check.args}
     except PlanError:  # what fills the slot is made by a job before this one
-        return _finding(check, "unknown", "check:later", {"name": check.name})
+        return _finding(check, "unknown", "check:later", {"check": check.name})
     try:
         found: Found = known(config, args)
     except (OSError, ValueError, LookupError) as error:

@@ -275,7 +275,8 @@ class CompileVacc(Kind, params=Params):
             return [
                 Remark("guide:yaml_filled", {"folder": folder}),
                 Remark("guide:folder_looked_at"),
-                *limits.found(model, stack, wish),
+                *map(_as_printed, limits.found(model, stack, wish)),
+                *_replaced(f"{folder}/{_name(params, model)}", target),
             ]
         said = [Remark("guide:yaml_made", {"folder": folder}), Remark("guide:folder_looked_at")]
         if wish.align_qkv and params.align_qkv == "auto":
@@ -287,7 +288,8 @@ class CompileVacc(Kind, params=Params):
             said.append(Remark("guide:int8_cuda"))
         if params.precision == "int8" and not params.calibration:
             said.append(Remark("guide:no_calibration"))
-        return [*said, *limits.asked(model, stack, wish)]
+        said += limits.asked(model, stack, wish)
+        return [*said, *_replaced(f"{folder}/{_name(params, model)}", target)]
 
     def title_of(self, params: Params, target: Target) -> str:
         """The folder of the result."""
@@ -356,6 +358,18 @@ class CompileVacc(Kind, params=Params):
             sentence=Remark("compile:made", {"label": _label(params), "size": size(made.bytes)}),
             product={**made.model_dump(include={"path", "bytes", "sha256"}), "details": details},
         )
+
+
+def _replaced(path: str, target: Target) -> list[Remark]:
+    """The folder is named by model, precision and lengths: other settings write over it."""
+    there = any(ref.data.get("path") == path for ref in target.artifacts)
+    return [Remark("guide:folder_replaced", {"path": path})] if there else []
+
+
+def _as_printed(found: Remark) -> Remark:
+    """To the letter no switch can be set: a limit that wants one says how the command ends."""
+    fails = found.id == "limit:align_qkv"
+    return Remark("guide:align_qkv_fails", found.args) if fails else found
 
 
 def _compiling(params: Params, target: Target, model: ZooModel, *, align_qkv: bool) -> Compiling:

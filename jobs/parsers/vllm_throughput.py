@@ -14,6 +14,7 @@ from jobs.errors import ParseError
 from jobs.parsers.files import count, json_object, number
 from jobs.parsers.lines import lines_of
 
+# A job's log has both streams in one: the line may stand behind a progress bar without an end.
 _LINE = re.compile(
     r"Throughput: (?P<requests>\d+\.\d+) requests/s, (?P<total>\d+\.\d+) total tokens/s"
     r"(?:, (?P<output>\d+\.\d+) output tokens/s)?"
@@ -69,14 +70,14 @@ def parse_log(path: str, content: bytes) -> Throughput:
     """
     metrics: dict[str, float] = {}
     for line in lines_of(content):
-        if said := _LINE.fullmatch(line.text):
+        if said := _LINE.search(line.text):
             metrics = {
                 "requests_per_s": float(said["requests"]),
                 "total_tokens_per_s": float(said["total"]),
             }
             if said["output"]:
                 metrics["output_tokens_per_s"] = float(said["output"])
-        elif metrics and (said := _TOTAL.fullmatch(line.text)):
+        elif metrics and (said := _TOTAL.search(line.text)):
             which = {"prompt": "input_tokens", "output": "output_tokens"}[said["which"]]
             metrics[which] = float(said["tokens"])
     if not metrics:

@@ -17,6 +17,7 @@ from django.utils.timezone import now
 
 from jobs.kinds import work_of
 from jobs.kinds.base import Remark
+from jobs.kinds.proposals import EXACT
 from jobs.models import Deployment, Host, Job
 from jobs.queries.hosts import is_away, lacks_room
 from jobs.queries.job_page import PAST_COLUMNS, Durations, Past, left_s, pasts, typical
@@ -227,7 +228,8 @@ def usual_times(host: Host, jobs: Sequence[Job]) -> dict[int, Durations]:
     found = {}
     for job in jobs:
         amount = work_of(job.kind, job.params)
-        times = typical(by_kind[job.kind], job.title, job.model_id, amount)
+        exact = job.params.get(EXACT) is True
+        times = typical(by_kind[job.kind], job.title, job.model_id, amount, exact=exact)
         if times is not None:
             found[job.pk or 0] = times
     return found

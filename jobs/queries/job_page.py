@@ -12,12 +12,14 @@ from django.db.models import Q
 from django.utils.timezone import now
 
 from jobs.kinds import KINDS, work_done, work_of
+from jobs.kinds.proposals import EXACT
 from jobs.kinds.work import did_all
 from jobs.models import Deployment, Host, Job, JobStep, OutputFile, Result
 from jobs.queries.hosts import is_away
 from jobs.queries.running_accuracy import whole_standing
 
 _CHAIN_LIMIT = 60
+_BY_SERVER = ("work:server_ended", "work:server_killed")
 _FEW_FILES = 6  # so many outputs are listed without a fold
 _DURATIONS = 12  # earlier runs that an estimate looks at
 _ALIKE = 0.02  # amounts of work that differ by less are the same
@@ -26,22 +28,29 @@ PACE_TELLS = 0.1  # share done from which a job's own pace says more than earlie
 
 @dataclass(frozen=True, slots=True)
 class StepState:
-    """A step as it went: succeeded, running, failed, cancelled, lost, queued or skipped."""
+    """A step as it went: succeeded, running, failed, cancelled, lost, queued or skipped.
+
+    ``exit_code`` is the one to show; None: none, or one that tells nothing.
+    """
 
     step: JobStep
     state: str
+    exit_code: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """An earlier job, as an estimate sees it. ``work``: what it did, see ``jobs.kinds.work``;
-    ``asked``: what was asked of it, where that is another amount."""
+    """An earlier job, as an estimate sees it. ``work``: what it did, see ``Kind.work``; ``asked``:
+    what was asked of it, where that is another amount; ``exact``: its command was the guide's to
+    the letter.
+    """
 
     title: str
     model: str
     seconds: float
     work: float | None = None
     asked: float | None = None
+    exact: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +104,9 @@ class JobPage:
         return self.job.state == Job.State.QUEUED
 
     @property
-    def failed_step(self) -> JobStep | None:
+    def failed_step(self) -> StepState | None:
         """The step that ended badly."""
-        return self._first_step("failed")
+        return next((item for item in self.steps if item.state == "failed"), None)
 
     @property
     def ended_in(self) -> JobStep | None:
@@ -227,7 +236,8 @@ def durations(job: Job, host: Host) -> Durations | None:
     ).exclude(Q(pk=job.pk or 0) | Q(result__incomplete=True))
     rows = done.order_by("-created_at", "-id").values_list(*PAST_COLUMNS)[:50]
     amount = work_of(job.kind, job.params)
-    return typical(pasts(rows), job.title, job.model_id, amount)
+    exact = _is_exact(job.params)
+    return typical(pasts(rows), job.title, job.model_id, amount, exact=exact)
 
 
 # Of a job, what :func:`pasts` takes.
@@ -241,17 +251,29 @@ def pasts(rows: Iterable[tuple[Any, ...]]) -> list[Past]:
         measured = metrics or {}
         if did_all(params, measured):
             amounts = work_done(kind, params, measured), work_of(kind, params)
-            found.append(Past(title, model, seconds or 0.0, *amounts))
+            exact = _is_exact(params)
+            found.append(Past(title, model, seconds or 0.0, *amounts, exact=exact))
     return found
 
 
+def _is_exact(params: Mapping[str, Any]) -> bool:
+    return params.get(EXACT) is True
+
+
 def typical(
-    rows: Sequence[Past], title: str, model: str, amount: float | None = None
+    rows: Sequence[Past],
+    title: str,
+    model: str,
+    amount: float | None = None,
+    *,
+    exact: bool = False,
 ) -> Durations | None:
     """Of jobs of one kind, latest first: those of the same title, else of the same model, else all
-    of them. Those that did as much as ``amount`` count before others, whose times are scaled to it.
+    of them. The same title with the guide's command to the letter and with it put right (``exact``)
+    is not the same. Those that did as much as ``amount`` count before others, whose times are
+    scaled to it.
     """
-    same = [row for row in rows if row.title == title]
+    same = [row for row in rows if row.title == title and row.exact == exact]
     alike = [row for row in rows if model and row.model == model]
     chosen = same or alike or list(rows)
     equal = [row for row in chosen if _is_as_much(row.work, amount) or _repeats(row, title, amount)]
@@ -356,11 +378,30 @@ def step_states(steps: Sequence[JobStep], job: Job) -> tuple[StepState, ...]:
     Where every command ended with 0 and the job failed all the same, for they did no work, the last
     one that ran is the one that failed.
     """
+    if job.state == Job.State.FAILED and job.sentence_id in _BY_SERVER:
+        server = (job.sentence_args or {}).get("step")
+        if any(step.name == server for step in steps):
+            return tuple(_beside_server(step, job) for step in steps)
     states = [_step_state(step, job) for step in steps]
     if job.state == Job.State.FAILED and "failed" not in states and "succeeded" in states:
         last = max(i for i, state in enumerate(states) if state == "succeeded")
         states[last] = "failed"
-    return tuple(map(StepState, steps, states))
+    codes = [step.exit_code for step in steps]
+    return tuple(map(StepState, steps, states, codes))
+
+
+def _beside_server(step: JobStep, job: Job) -> StepState:
+    """A step of a job whose server ended by itself: that one failed, whatever its start returned.
+
+    The step that waited for the server was ended by us: its signal tells nothing.
+    """
+    said = job.sentence_args
+    if step.name == said.get("step"):
+        code = said.get("exit_code")
+        return StepState(step, "failed", code if isinstance(code, int) else None)
+    if step.exit_code is not None and step.exit_code < 0:
+        return StepState(step, "cancelled")
+    return StepState(step, _step_state(step, job), step.exit_code)
 
 
 def _step_state(step: JobStep, job: Job) -> str:

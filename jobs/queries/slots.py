@@ -24,14 +24,18 @@ def slots_of(
     number, roots = _next_number(Job), target.facts.get("roots", {})
     asked = [str(ref.data["asked_port"]) for ref in promised.values() if ref.data.get("asked_port")]
     port = asked[0] if asked else ""
+    address = next(
+        (ref.data["asked_address"] for ref in promised.values() if "asked_address" in ref.data),
+        "127.0.0.1",
+    )
     proposed = {
         "job": number,
         "port": str(plan.port) if plan.port and not _is_promised(plan.port, host, target) else "",
         "dies": ",".join(proposed_dies(host, plan.dies)),
         "job_dir": f"{roots['spool']}/{number}" if "spool" in roots else "",
         "deployment.id": _next_number(Deployment),
-        "deployment.url": f"http://127.0.0.1:{port}" if port else "",
-        "deployment.host": "127.0.0.1",
+        "deployment.url": f"http://{address}:{port}" if port else "",
+        "deployment.host": address,
         "deployment.port": port,
         **asset_values(promised),
     }

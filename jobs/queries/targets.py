@@ -124,22 +124,31 @@ def _promises(host: Host) -> list[AssetRef]:
     """What open jobs will register: newest first."""
     jobs = Job.objects.filter(host=host, state__in=Job.OPEN_STATES, product__isnull=False)
     # Without plans: ten thousand of them are a hundred megabytes, and each launch asks.
-    rows = jobs.values_list("product", "title", "pk", "params__port")
+    rows = jobs.values_list("product", "title", "pk", "params__port", "plan__address")
     return [
-        promise(product, title, host, job=pk, port=port)
-        for product, title, pk, port in rows
+        promise(product, title, host, job=pk, port=port, address=address)
+        for product, title, pk, port, address in rows
         if product
     ]
 
 
 def promise(
-    product: Mapping[str, Any], title: str, host: Host, *, job: int, port: int | None = None
+    product: Mapping[str, Any],
+    title: str,
+    host: Host,
+    *,
+    job: int,
+    port: int | None = None,
+    address: str | None = None,
 ) -> AssetRef:
     """What a job will register, as a choice. ``job`` may be a number that no job has.
 
     ``port``: the one that it asks for, for a server; that it gets it is not sure before it does.
+    ``address``: the one that it listens on alone, as ``Plan.address``.
     """
-    asked = {"asked_port": port} if port else {}
+    asked: dict[str, Any] = {"asked_port": port} if port else {}
+    if address:
+        asked["asked_address"] = address
     return AssetRef(str(product["type"]), title, job=job, data=_promised(product, host) | asked)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils.timezone import now
+
 from jobs.errors import ParseError
 from jobs.models import Artifact, Dataset, Deployment, Environment, Job, Weights
 
@@ -72,7 +74,7 @@ def register(job: Job, product: Mapping[str, Any]) -> Record | None:
     record, _ = model._default_manager.update_or_create(
         host_id=job.host_id,
         **{name: product[name] for name in same},
-        defaults={**fields, **optional, "job_id": job.pk},
+        defaults={**fields, **optional, "job_id": job.pk, "created_at": now()},
     )
     assert isinstance(record, Record)
     return record

@@ -21,8 +21,9 @@ from jobs import hints, hostqueue
 from jobs.errors import JobsError, LaunchError
 from jobs.kinds import ports
 from jobs.kinds.base import Remark
-from jobs.models import Deployment, DeploymentEvent, Host
+from jobs.models import Deployment, DeploymentEvent, Host, Job
 from jobs.plans import from_json
+from jobs.queries.hosts import leased_dies
 from jobs.queries.places import common, read_by
 from jobs.queries.room import room_of
 from jobs.queries.targets import target_of
@@ -81,8 +82,8 @@ def restart_deployment(deployment_id: int, user: AbstractBaseUser | None) -> int
 
     Raises:
         NotRestartable: its job has not succeeded.
-        LaunchError: another server of its host has a port that it is to have, a job writes the
-            folder that it reads, or a secret that it is given does not exist.
+        LaunchError: others of its host use its dies or a port that it is to have, a job writes the
+            folder that it reads or wants the host quiet, or a secret of it does not exist.
     """
     deployment = Deployment.objects.select_related("host", "job").get(pk=deployment_id)
     if deployment.job.state != "succeeded":
@@ -99,8 +100,10 @@ def restart_deployment(deployment_id: int, user: AbstractBaseUser | None) -> int
     with transaction.atomic():
         # Of two that start again on one host the second sees the first.
         Host.objects.select_for_update(no_key=True).get(pk=deployment.host_id)
+        _check_dies(deployment)
         _check_ports(deployment)
         _check_places(deployment)
+        _check_quiet(deployment)
         secrets.check(from_json(deployment.job.plan), {})
         was_live = deployment.state in Deployment.LIVE_STATES
         # From the very run that was read: two people who click at once cause one restart.
@@ -126,6 +129,43 @@ def _check_ports(deployment: Deployment) -> None:
             " its job in the form and take another port, such as %(free)d."
         )
         raise LaunchError(words % found.args, found.field)
+
+
+def _check_dies(deployment: Deployment) -> None:
+    """Its plan names the dies that its job leased: the next run gets these or none."""
+    held = leased_dies(deployment.host)
+    mine = [die for die in deployment.job.values.get("dies", "").split(",") if die]
+    users: dict[tuple[str, int], tuple[Job | Deployment, list[str]]] = {}
+    for die in mine:
+        user = held.get(die)
+        if user is not None and user != deployment:
+            users.setdefault((type(user).__name__, user.pk), (user, []))[1].append(die)
+    for user, names in users.values():
+        args = {"dies": ", ".join(names), "id": user.pk}
+        if isinstance(user, Job):
+            words = _(
+                "Not restarted: it runs on dies %(dies)s, which job #%(id)d (%(name)s) uses."
+                " Restart it when that job has ended."
+            )
+            raise LaunchError(words % {**args, "name": user.title})
+        words = _(
+            "Not restarted: it runs on dies %(dies)s, which deployment #%(id)d (%(name)s) uses."
+            " Stop that deployment first. Or retry the job of this one: it queues for free dies."
+        )
+        raise LaunchError(words % {**args, "name": user.name})
+
+
+def _check_quiet(deployment: Deployment) -> None:
+    """A server that loads disturbs a measurement that has the host to itself."""
+    if deployment.state in Deployment.LIVE_STATES:
+        return  # it is there already, and is perhaps what is measured
+    for guest in room_of(deployment.host).guests:
+        if guest.quiet:
+            words = _(
+                "Not restarted: job #%(id)d (%(name)s) wants the host quiet. Restart it when that"
+                " job has ended."
+            )
+            raise LaunchError(words % {"id": guest.id, "name": guest.title})
 
 
 def _check_places(deployment: Deployment) -> None:

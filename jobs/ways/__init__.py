@@ -72,6 +72,11 @@ class Draft:
         return kind.title_of(seen.params, self.target) if seen and seen.plan else ""
 
     @property
+    def is_in_guide(self) -> bool:
+        """Whether the guide has such a command, so that it can be run to the letter."""
+        return EXACT in KINDS[self.stage.link.kind].Params.model_fields
+
+    @property
     def ports(self) -> dict[str, int]:
         """The ports of the server that it starts: name → port, 0 for one chosen at its start."""
         seen, kind = self.seen, KINDS[self.stage.link.kind]
@@ -160,8 +165,10 @@ class _Drafting:
         if product is None or seen.plan is None:
             return
         title = kind.title_of(seen.params, self._target)
-        port = seen.plan.port or None
-        ref = promise(product, title, self._host, job=-number, port=port)
+        # The port that it is shown with: none where another server has the one that it would take.
+        port = int(seen.open_slots.get("port") or 0)
+        address = seen.plan.address
+        ref = promise(product, title, self._host, job=-number, port=port, address=address)
         self._target = _with(self._target, ref)
 
 

@@ -136,7 +136,7 @@ def test_steps_tell_what_ran_what_failed_and_what_was_not_run():
     page = job_page(job.pk)
 
     assert [item.state for item in page.steps] == ["succeeded", "failed", "skipped"]
-    assert page.failed_step is not None and page.failed_step.name == "b"
+    assert page.failed_step is not None and page.failed_step.step.name == "b"
 
 
 @pytest.mark.parametrize(

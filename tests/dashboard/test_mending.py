@@ -278,3 +278,45 @@ def test_a_deployment_that_is_stopped_is_named_with_what_to_do(client, kind):
     assert "t1 is not running. Restart it, or choose another deployment." in answer
     assert f'href="{reverse("deployment-detail", args=[server.pk])}">Open deployment t1' in answer
     assert "not on this host" not in answer and "not on the host" not in answer
+
+
+def test_a_command_to_the_letter_that_failed_says_why_and_is_put_right_in_its_form(client, lin):
+    host = make_host("va16", sort="vacc", facts={"dies": [{"id": n} for n in range(8)]})
+    job = make_job(
+        kind="compile-vacc",
+        host=host,
+        state="failed",
+        sentence_id="work:exit",
+        sentence_args={"step": "compile", "exit_code": 1},
+        started_at=now(),
+        log_bytes=9,
+        params={"stack": "guide", "as_in_guide": True, "precision": "fp16"},
+        guide={"notes": [{"id": "guide:align_qkv_fails", "args": {"heads": 2, "tp": 4}}]},
+    )
+
+    told, first = card(client, job), actions(job, lin)[0]
+
+    assert "4 dies cannot share 2 KV heads evenly" in told and "align_qkv" in told
+    assert (first.words, first.primary) == ("Put right and rerun", True)
+    assert first.address.endswith(f"from={job.pk}&as_in_guide=0")
+    form = client.get(first.address).text
+    assert re.search(r'name="as_in_guide" value="0"[^>]* checked', form)
+
+
+def test_what_is_for_the_host_leads_to_its_page_before_a_retry(lin):
+    job = make_job(state="failed", sentence_id="host:disk_full")
+
+    first = actions(job, lin)[0]
+
+    assert first.address == reverse("host-detail", args=[job.host.name])
+    assert not first.primary
+
+
+@pytest.mark.parametrize(("started", "says"), [(None, "which never ran"), (now(), "repeats #")])
+def test_a_job_repeats_only_what_ran(client, lin, started, says):
+    first = make_job(state="cancelled", started_at=started)
+    job = make_job(host=first.host, repeats=first)
+
+    html = client.get(reverse("job-detail", args=[job.pk])).text
+
+    assert says in html

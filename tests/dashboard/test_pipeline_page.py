@@ -7,6 +7,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
 from django.urls import reverse
+from django.utils.timezone import now
 
 from dashboard.views.pipelines import title_of
 from jobs.models import AuditEntry, Job
@@ -247,3 +248,58 @@ def test_only_who_may_cancel_each_job_cancels_the_rest(lin, chain, half_done):
 
 def test_the_rest_of_an_unknown_pipeline_is_not_found(lin, chain):
     assert lin.get(reverse("pipeline-cancel", args=[chain])).status_code == 404
+
+
+def verbatim_failure(chain, **fields):
+    host = make_host("va16", sort="vacc", facts={"dies": [{"id": n} for n in range(8)]})
+    common = {"host": host, "chain": chain, "model_id": "deepseek-r1-distill-qwen-1.5b"}
+    params = {"stack": "guide", "as_in_guide": True, "precision": "fp16"}
+    notes = [{"id": "guide:align_qkv_fails", "args": {"heads": 2, "tp": 4}}]
+    failed = make_job(
+        kind="compile-vacc",
+        state="failed",
+        sentence_id="work:exit",
+        sentence_args={"step": "compile", "exit_code": 1},
+        started_at=now(),
+        log_bytes=9,
+        params=params,
+        guide={"notes": notes, "plan": None},
+        **common,
+        **fields,
+    )
+    for kind in ("deploy-build-in", "benchmark"):
+        # What waited for it.
+        make_job(kind=kind, state="cancelled", params={"concurrency": [1, 4]}, **common)
+    return failed
+
+
+def test_what_would_fail_again_is_offered_put_right_before_it_is_started_again(lin, chain):
+    verbatim_failure(chain)
+
+    head = shown(lin, chain).partition('class="head"')[2].partition("</section>")[0]
+
+    primary = re.search(r'<a class="btn btn-primary" href="([^"]+)">(.*?)</a>', head, re.S)
+    address = primary[1].replace("&amp;", "&")
+    assert "Preview it put right" in primary[2]
+    assert "/models/deepseek-r1-distill-qwen-1.5b/ways/build-in/?host=va16&stack=guide" in address
+    assert {"as_in_guide=0", "precision=fp16", "concurrency=1%2C4"} <= set(address.split("&"))
+    assert '<button class="btn" type="submit">' in head
+    assert lin.get(address).status_code == 200
+
+
+def test_a_pipeline_that_may_pass_is_started_again_first(lin, chain):
+    jobs = make_chain(chain, deploy="failed")
+    Job.objects.filter(pk=jobs[2].pk).update(sentence_id="job:not_taken")
+
+    html = shown(lin, chain)
+
+    assert "Preview it" not in html
+    assert '<button class="btn btn-primary" type="submit">' in html
+
+
+def test_its_head_names_each_failure(lin, chain):
+    jobs = make_chain(chain, benchmark="failed", evaluate="lost")
+
+    told = re.search(r'<p class="sub told">(.*?)</p>', shown(lin, chain), re.S)[1]
+
+    assert f"#{jobs[3].pk}" in told and f"#{jobs[4].pk}" in told

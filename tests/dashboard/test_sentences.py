@@ -85,3 +85,8 @@ def test_an_id_of_a_newer_host_is_shown_as_it_is():
 )
 def test_numbers_in_sentences_are_those_of_the_pages(id_, args, said):
     assert sentence(id_, args).startswith(said)
+
+
+def test_what_cannot_be_checked_yet_is_named():
+    assert sentence("check:later", {"check": "weights"}).startswith("Weights: known only when")
+    assert sentence("check:later", {"check": "sorcery"}).startswith("sorcery:")

@@ -11,9 +11,10 @@ from django.utils.timezone import now
 
 from jobs import logstore
 from jobs.models import Deployment
+from jobs.plans import Step
 from jobs.services.deployments import restart_deployment
 from tests.dashboard.host_caller import ended, events
-from tests.factories import make_deployment, make_job, make_user
+from tests.factories import make_deployment, make_job, make_plan, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -181,3 +182,26 @@ def test_a_job_that_is_silent_says_for_how_long_on_each_page_and_in_the_api(clie
         assert words in text_of(client, reverse(name))
     assert words in text_of(client, reverse("job-detail", args=[job.pk]))
     assert words in client.get(f"/api/v1/jobs/{job.pk}").json()["sentence"]
+
+
+def test_the_step_of_a_server_that_ended_failed_and_our_own_signal_is_not_told(client, lin):
+    steps = tuple(Step(name, ("x",)) for name in ("serve", "wait"))
+    host = {"load_1m": 1.0, "memory_free_bytes": 1, "disk_free_bytes": 1, "oom_kills": 1}
+    job = make_job(
+        kind="deploy",
+        plan=make_plan(kind="deploy", steps=steps),
+        state="failed",
+        started_at=now(),
+        sentence_id="work:server_ended",
+        sentence_args={"step": "serve", "exit_code": 137, "last_lines": "", "host": host},
+    )
+    job.steps.filter(name="serve").update(started_at=now(), exit_code=0)
+    job.steps.filter(name="wait").update(started_at=now(), exit_code=-15)
+
+    html = client.get(reverse("job-detail", args=[job.pk])).text
+
+    track = html.partition('<ol class="track"')[2].partition("</ol>")[0]
+    serve, wait = track.split("<li")[1:]
+    assert 'class="failed"' in serve and "exit 137" in serve
+    assert 'class="cancelled"' in wait and "signal" not in wait
+    assert re.search(r"<dt>Exit</dt><dd[^>]*>137<", html)

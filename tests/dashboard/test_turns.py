@@ -191,7 +191,7 @@ def test_a_page_that_comes_later_hears_when_the_tokens_came(client):
         asked = Browser(client, f"/relay/turns/{turn.pk}/times", method="GET", query=offsets)
         await asked.task
         ms = json.loads(asked.body)["ms"]
-        assert (ms[0], ms[2]) == (round(moment * 1000), ms[0])
+        assert (ms[0], ms[2]) == (round(moment * 1000, 3), ms[0])
         assert ms[0] <= ms[1]
         assert late.headers[b"x-turn-size"] == str(len(first + second)).encode()
         assert int(late.headers[b"x-turn-age-ms"]) >= ms[1]

@@ -198,3 +198,44 @@ def test_the_ports_that_the_server_will_have_are_shown(browser, host):
     assert "port 7863" in page
     assert "port chosen at start" in page  # the second server: the first will have that one
     assert re.findall(r'<span class="mono">publish_port</span> (\d+)', page) == ["17810", "17811"]
+
+
+def stages(page: str) -> list[str]:
+    """What each stage of the page shows, as text."""
+    parts = page.split('<details class="cmd-file stage"')[1:]
+    return [html.unescape(re.sub(r"<[^>]*>", "", part)) for part in parts]
+
+
+def test_no_benchmark_is_shown_with_the_port_of_the_other_server(browser, host):
+    way = reverse("model-way", args=BUILD_IN)
+
+    page = browser.get(way, {"precision": "both"}).content.decode()
+
+    fp16, int8 = [text for text in stages(page) if "Benchmark" in text.partition("will run")[0]]
+    assert "127.0.0.1:7863/" in fp16
+    assert "127.0.0.1:7863" not in int8
+
+
+def test_evaluations_ask_the_one_address_on_which_the_server_will_listen(browser, host):
+    chosen = {"host": host.name, "stack": "guide", "as_in_guide": "1"}
+
+    page = browser.get(reverse("model-way", args=WAY), chosen).content.decode()
+
+    (asked,) = [text for text in stages(page) if "VACC_API_BASE" in text]
+    assert "http://10.24.73.25:8000" in asked
+    assert "127.0.0.1:8000" not in asked
+
+
+def test_jobs_that_the_guide_has_not_are_said_to_be_our_own(browser, host):
+    way = reverse("model-way", args=BUILD_IN)
+
+    exact = browser.get(way, {"stack": "guide", "as_in_guide": "1"}).content.decode()
+    right = browser.get(way, {"stack": "guide"}).content.decode()
+
+    marked = [text for text in stages(exact) if "not in the guide" in text]
+    titles = ("Prepare", "Benchmark", "Evaluate")
+    assert len(marked) == 3
+    assert all(any(f"{title}" in text for text in marked) for title in titles)
+    assert "Each command is the guide&#x27;s to the letter" not in exact
+    assert "The guide has no commands for Prepare, Benchmark, Evaluate" in exact
+    assert "not in the guide" not in right

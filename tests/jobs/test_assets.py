@@ -1,6 +1,9 @@
 """What jobs register, and how kinds see it afterwards."""
 
+from datetime import timedelta
+
 import pytest
+from django.utils.timezone import now
 
 from jobs import dispatch
 from jobs.errors import ParseError
@@ -32,6 +35,19 @@ def test_a_data_set_is_registered_once_for_each_place():
         ("/nfs/data/c4", 3, second.pk),
         ("/nfs/data/other", 2, second.pk),
     ]
+
+
+def test_what_was_made_again_tells_when_and_by_which_job():
+    host = vacc_host()
+    first, second = (make_job(host=host, product=DATASET) for _ in range(2))
+    row = assets.register(first, DATASET)
+    Dataset.objects.filter(pk=row.pk).update(created_at=now() - timedelta(hours=1))
+
+    assets.register(second, DATASET)
+
+    row.refresh_from_db()
+    assert row.job == second
+    assert now() - row.created_at < timedelta(minutes=30)
 
 
 def test_a_data_set_without_a_count_is_not_registered():

@@ -4,8 +4,10 @@ import pytest
 from django.utils.timezone import now
 
 from jobs import hostqueue
+from jobs.errors import LaunchError
 from jobs.kinds.base import Remark
 from jobs.models import Deployment
+from jobs.queries.hosts import free_dies
 from jobs.services import deployments, heartbeats, lifecycle
 from tests.factories import make_deployment, make_host, make_job, make_user
 
@@ -256,6 +258,68 @@ def test_a_restart_that_waits_is_not_asked_for_twice():
 
     assert deployments.restart_deployment(deployment.pk, make_user()) == 2
     assert deployments.restart_deployment(deployment.pk, make_user()) == 2
+
+
+@pytest.fixture
+def va16():
+    return make_host("va16", sort="vacc", slots=8, facts={"dies": [{"id": n} for n in range(8)]})
+
+
+def on_dies(host, names: str, **fields) -> Deployment:
+    job = make_job(host=host, state="succeeded", values={"dies": names})
+    return make_deployment(job=job, **fields)
+
+
+def restart_refused(deployment: Deployment) -> str:
+    with pytest.raises(LaunchError) as refused:
+        deployments.restart_deployment(deployment.pk, make_user())
+    deployment.refresh_from_db()
+    assert (deployment.state, deployment.run) == ("stopped", 1)
+    return str(refused.value)
+
+
+@pytest.mark.parametrize("state", ["ready", "loading", "unhealthy", "stopping"])
+def test_a_restart_never_takes_the_dies_of_another_server(va16, state):
+    r1 = on_dies(va16, "0,1,2,3,4,5,6,7", state=state, name="DeepSeek-R1")
+    stopped = on_dies(va16, "4,5", state="stopped", wanted=False)
+
+    words = restart_refused(stopped)
+
+    assert words.startswith(
+        f"Not restarted: it runs on dies 4, 5, which deployment #{r1.pk} (DeepSeek-R1) uses."
+    )
+
+
+def test_a_restart_never_takes_the_dies_of_another_one_that_waits_to_restart(va16):
+    first, second = (on_dies(va16, "4,5", state="stopped", wanted=False) for _ in range(2))
+
+    deployments.restart_deployment(first.pk, make_user())
+
+    assert f"deployment #{first.pk}" in restart_refused(second)
+
+
+def test_a_restart_never_takes_the_dies_of_a_job(va16):
+    job = make_job(host=va16, state="running", values={"dies": "5,6"}, title="Compile")
+    stopped = on_dies(va16, "4,5", state="stopped", wanted=False)
+
+    assert f"dies 5, which job #{job.pk} (Compile) uses" in restart_refused(stopped)
+
+
+def test_a_restart_leaves_a_host_quiet_that_a_job_wants_quiet(va16):
+    job = make_job(host=va16, state="running", quiet=True)
+    stopped = on_dies(va16, "4,5", state="stopped", wanted=False)
+
+    assert f"job #{job.pk}" in restart_refused(stopped)
+
+
+def test_a_restart_takes_dies_that_are_free_or_its_own(va16):
+    on_dies(va16, "0,1", name="beside")
+    stopped = on_dies(va16, "4,5", state="stopped", wanted=False)
+    runs = on_dies(va16, "6,7")
+
+    assert deployments.restart_deployment(stopped.pk, make_user()) == 2
+    assert deployments.restart_deployment(runs.pk, make_user()) == 2
+    assert free_dies(va16) == ["2", "3"]
 
 
 def test_a_lost_server_that_comes_back_is_ready_again():

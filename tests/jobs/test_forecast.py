@@ -110,6 +110,14 @@ def test_such_jobs_are_the_same_then_the_same_model_then_the_same_kind():
     assert typical([], "fp8", "gemma") is None
 
 
+def test_a_command_to_the_letter_is_not_the_same_as_one_put_right():
+    rows = [Past("fp8", "qwen", 11.9)]
+
+    assert typical(rows, "fp8", "qwen").same
+    assert not typical(rows, "fp8", "qwen", exact=True).same
+    assert typical([Past("fp8", "qwen", 3.0, exact=True), *rows], "fp8", "qwen").typical_s == 11.9
+
+
 def test_times_of_runs_that_did_less_are_scaled_and_said_to_be():
     rows = [Past("r1 @ 4", "r1", 30.0, 100.0), Past("r1 @ 4", "r1", 60.0, 200.0)]
 

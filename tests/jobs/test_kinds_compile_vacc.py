@@ -1,5 +1,7 @@
 """Compile for VACC: vamc's YAML against the vendor's two, what is refused, what must be left."""
 
+from dataclasses import replace
+
 import pytest
 import yaml
 
@@ -196,6 +198,29 @@ def test_kv_heads_that_dies_cannot_share_are_aligned(model_id, tp, aligned):
 
     assert made.get("align_qkv") is aligned
     assert ("guide:align_qkv_set" in told(target, weights="9", tp=tp)) == bool(aligned)
+
+
+@pytest.mark.parametrize("exact", [EXACT, {}])
+def test_a_compile_says_that_it_replaces_what_is_in_its_folder(exact):
+    path = f"{SPACE}/vacc_deploy/DeepSeek-R1-Distill-Qwen-7B-int8-tp4-1024-2048"
+    there = AssetRef("artifact", "int8", id=3, data={"path": path})
+    target = replace(vacc_host(), artifacts=(there,))
+
+    assert "guide:folder_replaced" in told(target, precision="int8", **exact)
+    assert "guide:folder_replaced" not in told(target, precision="fp16", **exact)
+    if not exact:
+        assert "guide:folder_replaced" not in told(target, precision="int8", name="c-eval")
+
+
+@pytest.mark.parametrize(
+    ("model_id", "fails"),
+    [("deepseek-r1-distill-qwen-1.5b", True), ("deepseek-r1-distill-qwen-7b", False)],
+)
+def test_to_the_letter_it_is_said_that_a_split_without_alignment_fails(model_id, fails):
+    found = told(with_weights(model_id), weights="9", **EXACT)
+
+    assert ("guide:align_qkv_fails" in found) == fails
+    assert "limit:align_qkv" not in found
 
 
 def test_without_alignment_such_a_split_is_refused():

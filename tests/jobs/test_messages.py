@@ -86,3 +86,10 @@ def test_a_list_without_values_says_how_many_are_needed():
 )
 def test_what_is_no_number_is_told_what_is_wanted(kind, field, typed, told):
     assert wrong(kind, deployment="1", **{field: typed})[field] == told
+
+
+def test_one_text_where_several_values_are_wanted_is_refused_with_an_example():
+    with pytest.raises(ValidationError) as caught:
+        KINDS["benchmark"].Params.model_validate({"deployment": "1", "concurrency": "1,4"})
+
+    assert messages(caught.value)["concurrency"] == "A list of values, such as [1, 4]."

@@ -394,6 +394,20 @@ def test_a_latency_that_is_cut_off_is_refused():
         vllm_latency.parse_log("log", log[: log.index(b"Avg latency")])
 
 
+def test_figures_are_read_behind_a_progress_bar_that_has_no_end_of_line():
+    bar = "Profiling iterations:  90%|█████████ | 9/10 [00:07<00:00,  1.28it/s]".encode()
+    latency, throughput = NEW / "latency.stdout", NEW / "throughput.stdout"
+    alone = latency.read_bytes()
+
+    mixed = alone.replace(b"Avg latency", b"\r" + bar + b"Avg latency")
+    mixed = mixed.replace(b"99% percentile", bar + b"99% percentile")
+    rates = throughput.read_bytes().replace(b"Throughput:", bar + b"Throughput:")
+
+    assert mixed.count(bar) == 2 and bar in rates
+    assert vllm_latency.parse_log("log", mixed) == vllm_latency.parse_log("log", alone)
+    assert vllm_throughput.parse_log("log", rates) == vllm_throughput.parse_log(*read(throughput))
+
+
 def test_metrics_of_the_benchmarks_say_which_way_is_better():
     better = {name: METRICS[name].better for name in parse(*read(NEW_JSON)).metrics}
 
