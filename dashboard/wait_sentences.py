@@ -51,6 +51,10 @@ WAIT_SENTENCES: dict[str, str | Promise] = {
         "Benchmark %(job)s (%(title)s) measures on %(host)s too. This one starts when that one has "
         "ended."
     ),
+    "wait:evaluation": _(
+        "Evaluation %(job)s (%(title)s) asks the same deployment. This benchmark starts when that "
+        "one has ended."
+    ),
     "wait:dies": _("Needs %(wanted)s dies; %(free)s are free on %(host)s."),
     "wait:dies_kept": _("Needs %(wanted)s dies; %(free)s are free on %(host)s and kept for it."),
     "wait:dies_held": _(

@@ -238,18 +238,24 @@ class Room:
         return None
 
     def _load(self, job: Waiter) -> Remark | None:
-        """A benchmark that is here and measures what ``job`` would measure.
+        """A benchmark that is here beside which ``job`` would be measured, or an evaluation that
+        asks what it would measure.
 
-        One that wants the host quiet waits for all jobs anyway, and those behind wait for it.
+        Two benchmarks of one host never are quiet: each would count as disturbed. One that wants
+        the host quiet waits for all jobs anyway, and those behind wait for it.
         """
         if job.load is None or job.quiet:
             return None
         mine = self._names(job.load)
         for guest in self.guests:
-            if guest.load is None or (job.load.overlaps and guest.load.overlaps):
+            if guest.load is None or job.load.may_run_beside(guest.load):
                 continue
-            if mine & self._names(guest.load):
-                name = "wait:benchmark" if job.load.ref else "wait:benchmark_host"
+            is_same = bool(job.load.ref) and bool(mine & self._names(guest.load))
+            if not guest.load.is_benchmark:
+                if is_same:
+                    return Remark("wait:evaluation", self._about(guest))
+            elif is_same or job.load.is_benchmark:
+                name = "wait:benchmark" if is_same else "wait:benchmark_host"
                 return Remark(name, self._about(guest))
         return None
 
