@@ -312,15 +312,19 @@ class Room:
         held, lack = sum(one.dies for one in holders), job.dies - self._coming()
         if lack > held:
             return Remark("wait:dies_few", {**args, "free": self._coming() + held})
-        lack, first = self._lack(job, held)
+        lack, first, behind = self._lack(job, held)
         needed = [one for one in holders if held - one.dies < lack]
         every = sum(one.dies for one in needed) >= lack
         stop = _to_stop(needed if every else holders, lack=lack, every=every)
-        return Remark("wait:dies_held", {**args, **stop, "first": first})
+        return Remark("wait:dies_held", {**args, **stop, "first": first, **behind})
 
-    def _lack(self, job: Waiter, held: int) -> tuple[int, list[dict[str, int]]]:
+    def _lack(self, job: Waiter, held: int) -> tuple[int, list[dict[str, int]], dict[str, Any]]:
         """How many of the ``held`` dies have to come back before ``job`` gets its own, and who
-        ahead of it takes some of them first: ``[{"job", "dies"}]``."""
+        ahead of it takes some of them first: ``[{"job", "dies"}]``.
+
+        Where all that comes back does not do for those ahead and ``job``: ``{"behind": [jobs],
+        "behind_serves": whether dies of theirs come back only once a person stops a server}``.
+        """
         coming = self._coming()
         for lack in range(job.dies - coming, held + 1):
             left, first = coming + lack, []
@@ -329,8 +333,11 @@ class Room:
                     left -= one.dies
                     first.append({"job": one.id, "dies": one.dies})
             if job.dies <= left:
-                return lack, first
-        return job.dies - coming, []  # only once those ahead have ended
+                return lack, first, {}
+        takers = [one for one in self.kept.held_up if one.dies <= coming + held]
+        serves = any(one.serves for one in takers)
+        behind = {"behind": [one.id for one in takers], "behind_serves": serves}
+        return job.dies - coming, [], behind
 
     def _comes_free(self, job: Waiter) -> bool:
         """Whether there are dies enough once the jobs that are here have ended."""
