@@ -196,11 +196,13 @@ def log_folds(request: HttpRequest, key: str) -> HttpResponseBase:
 
 
 def log_polls(request: HttpRequest, key: str) -> HttpResponseBase:
-    """``{"to", "ranges": [[first, last], …], "done"}``: lines from byte ``from`` to ``to`` that are
-    the dashboard's own requests (:mod:`jobs.logstore.polls`). Asked again with ``to`` it goes on.
+    """``{"to", "ranges": [[first, last], …], "done", "lines"}``: lines from byte ``from`` to ``to``
+    that are the dashboard's own requests (:mod:`jobs.logstore.polls`), and how many lines of the
+    log were looked at. Asked again with ``to`` it goes on.
     """
     found = store().polls(key, _number(request, "from", 0))
-    return JsonResponse({"to": found.to, "ranges": found.ranges, "done": found.is_done})
+    told = {"to": found.to, "ranges": found.ranges, "done": found.is_done}
+    return JsonResponse({**told, "lines": found.lines})
 
 
 def log_steps(request: HttpRequest, key: str) -> HttpResponseBase:
