@@ -130,6 +130,9 @@ def test_repeats_that_are_compared_with_each_other_lack_runs_once(page, host):
 def test_repeats_of_one_measurement_as_runs_ask_for_no_more_of_them(page, host):
     html = page(ids(*runs(served(host), 50.0, 51.0)))
 
+    title = words(html[html.index("<h1") : html.index("</h1>")])
+    assert "are repeats of one measurement: " in title
+    assert "too few runs to tell" not in title
     assert "three runs" not in words(html)
     assert not more_forms(html)
 
