@@ -59,6 +59,8 @@ _NAMED: dict[str, str | Promise] = {
     "program": gettext_lazy("program %(name)s"),
     "image": gettext_lazy("image %(name)s"),
 }
+# Parts that the tool chooses where a person leaves them empty.
+_OWN_CHOICE = frozenset(("dataset", "path"))
 _SEEDS: dict[str, str | Promise] = {
     "fresh": gettext_lazy("fresh for each concurrency and run"),
     "none": gettext_lazy("none"),
@@ -122,6 +124,8 @@ def part_text(name: str, value: Any) -> str:
     if name == "seed":
         kind, _colon, which = str(value).partition(": ")
         return _("fixed: %(seed)s") % {"seed": which} if which else str(_SEEDS.get(kind, kind))
+    if name in _OWN_CHOICE and value == "":
+        return _("the tool's own")
     text = phrase(_listed(text_of(value)))
     return {YES: _("yes"), NO: _("no"), "": _("none")}.get(text, text)
 

@@ -112,6 +112,7 @@ def test_the_version_of_the_program_that_served_is_the_engine(get, host):
 
 def test_one_of_several_parts_says_which():
     assert part_title("program llmdeploy") == "Program llmdeploy"
+    assert (part_text("dataset", ""), part_text("prefix", "")) == ("the tool's own", "none")
     assert part_title("image 2") == "Image 2"
     assert part_text("datasets", "[not a list") == "[not a list"
 
