@@ -43,6 +43,10 @@ def conclusion(comparison: Comparison) -> str:
         return _("%(name)s and %(base)s have the same %(measure)s") % words
     if change.verdict == "noise":
         return _("%(name)s vs %(base)s: %(measure)s %(change)s, not significant") % words
+    if column.head.fingerprint and column.head.fingerprint == base.head.fingerprint:
+        return _("%(name)s and %(base)s are repeats of one measurement: %(measure)s %(change)s") % (
+            words
+        )
     if change.verdict == "unknown":
         return _("%(name)s vs %(base)s: %(measure)s %(change)s, too few runs to tell") % words
     if change.relative is not None and change.relative >= MANIFOLD:

@@ -18,6 +18,7 @@ from jobs import dispatch
 from jobs.errors import LaunchError
 from jobs.kinds.base import Remark
 from jobs.models import Job
+from jobs.queries.deployments import needing
 from jobs.queries.forecast import Forecast, forecasts
 
 PRIORITIES: dict[str, int] = {
@@ -152,8 +153,15 @@ def priorities_for(user: AbstractBaseUser | AnonymousUser) -> list[str]:
 
 
 def waits(jobs: Sequence[Job]) -> dict[int, tuple[Remark, Forecast]]:
-    """Why each of these queued jobs waits and when it may start, by its id."""
+    """Why each of these queued jobs waits and when it may start, by its id. Where servers are to
+    be stopped for it, the open jobs that need these are named."""
     whys, whens = dispatch.reasons(jobs), forecasts(jobs)
+    remarks = [*whys.values(), *(when.remark for when in whens.values())]
+    told = [one for remark in remarks for one in remark.args.get("servers") or ()]
+    if told:
+        needed = needing((one["id"], one["job"]) for one in told)
+        for one in told:
+            one["needed_by"] = [job.pk for job in needed.get(one["job"], ())]
     return {job.pk: (whys[job.pk], whens[job.pk]) for job in jobs}
 
 

@@ -30,6 +30,7 @@ _GROUPS: dict[str, str | Promise] = {
 _NAMES: dict[str, str | Promise] = {
     "kind": gettext_lazy("Kind"),
     "files_sha256": gettext_lazy("Data, SHA-256"),
+    "config_sha256": gettext_lazy("Configuration, SHA-256"),
     "questions_sha256": gettext_lazy("Questions, SHA-256"),
     "scorer_sha256": gettext_lazy("Scoring rule, SHA-256"),
     "dataset_sha256": gettext_lazy("Data set, SHA-256"),
@@ -42,6 +43,7 @@ _NAMES: dict[str, str | Promise] = {
     "image_id": gettext_lazy("Image ID"),
     "engine": gettext_lazy("Engine"),
     "tool": gettext_lazy("Tool"),
+    "measured_in": gettext_lazy("Tool version"),
     "host_load": gettext_lazy("Host load"),
     "ran_beside": gettext_lazy("Also running"),
     "arguments": gettext_lazy("Engine arguments"),
@@ -57,6 +59,8 @@ _NAMED: dict[str, str | Promise] = {
     "program": gettext_lazy("program %(name)s"),
     "image": gettext_lazy("image %(name)s"),
 }
+# Parts that the tool chooses where a person leaves them empty.
+_OWN_CHOICE = frozenset(("dataset", "path"))
 _SEEDS: dict[str, str | Promise] = {
     "fresh": gettext_lazy("fresh for each concurrency and run"),
     "none": gettext_lazy("none"),
@@ -120,6 +124,8 @@ def part_text(name: str, value: Any) -> str:
     if name == "seed":
         kind, _colon, which = str(value).partition(": ")
         return _("fixed: %(seed)s") % {"seed": which} if which else str(_SEEDS.get(kind, kind))
+    if name in _OWN_CHOICE and value == "":
+        return _("the tool's own")
     text = phrase(_listed(text_of(value)))
     return {YES: _("yes"), NO: _("no"), "": _("none")}.get(text, text)
 
@@ -144,7 +150,7 @@ def _provenance_text(name: str, value: Any) -> str:
         return _load_text(value)
     if name == "ran_beside":
         return _beside_text(value)
-    if name == "engine":
+    if name in ("engine", "measured_in"):
         image = str(_NAMED["image"])
         return _(", ").join(
             image % {"name": version} if key == "image" else f"{_numbered(key) or key} {version}"

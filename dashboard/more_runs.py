@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from dashboard.formats import number
+from dashboard.measured_with import unknown_words
 from jobs.models import Deployment, Result
 from jobs.queries.comparison import Comparison
 from jobs.queries.repeats import at_concurrency, disturbers
@@ -63,6 +64,8 @@ def more_runs(comparison: Comparison, with_repeats: Sequence[Sequence[Result]]) 
     settle = comparison.settle
     if settle is None:
         return MoreRuns(_settled_by_questions(comparison))
+    if alone := [column.head for column in comparison.columns if not column.head.fingerprint]:
+        return MoreRuns(" ".join(map(_stands_alone, alone)))
     each = list(settle.each)
     if len({_key(column.head) for column in comparison.columns}) == 1:
         return MoreRuns("")  # repeats of one measurement, each as itself: nothing differs to settle
@@ -100,6 +103,12 @@ def _without_what_exists(
 def _key(result: Result) -> str:
     """What repeats have in common."""
     return result.fingerprint or f"#{result.pk}"
+
+
+def _stands_alone(result: Result) -> str:
+    """Why no further run of it would make an interval: something of its identity is unknown."""
+    words = _("More runs of #%(job)s would not count as its repeats. Unknown: %(parts)s.")
+    return words % {"job": result.job_id, "parts": unknown_words(result)}
 
 
 def _counted(comparison: Comparison, runs: Sequence[Result]) -> int:

@@ -14,18 +14,22 @@ NAME = "{name}"
 
 
 def markdown(groups: Sequence[SetGroup], name: str) -> str:
-    """A row a set, the mean of each group below it; a group of many sets is one row."""
+    """A table a group, so that its "avg" is of what stands above it, as in the guide: a row a set
+    and the mean below; a group of many sets is one row."""
+    return "\n".join(_table(group, name) for group in groups)
+
+
+def _table(group: SetGroup, name: str) -> str:
     lines = [
         f"| dataset | version | metric | mode | {_cell(name)} |",
         "|----- | ----- | ----- | ----- | -----|",
     ]
-    for group in groups:
-        if not group.is_folded:
-            for row in group.rows:
-                lines.append(_line(row.dataset, row.version, row.metric, row.mode, row.value))
-        if group.is_folded or group.macro is not None:
-            label = mean_label(group, alone=len(groups) == 1)
-            lines.append(_line(label, "", group.metric, group.mode, group.macro))
+    if not group.is_folded:
+        for row in group.rows:
+            lines.append(_line(row.dataset, row.version, row.metric, row.mode, row.value))
+    if group.is_folded or group.macro is not None:
+        label = mean_label(group, alone=True)
+        lines.append(_line(label, "", group.metric, group.mode, group.macro))
     return "\n".join(lines) + "\n"
 
 

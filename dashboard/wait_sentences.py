@@ -12,6 +12,8 @@ from django.utils.translation import gettext_lazy as _
 from dashboard.formats import joined
 from dashboard.words import phrase
 
+_MOST_NAMED = 5  # jobs of one sentence
+
 WAIT_SENTENCES: dict[str, str | Promise] = {
     # Why a job waits (jobs.dispatch).
     "wait:after": _("Waits for job %(job)s (%(title)s)."),
@@ -50,6 +52,10 @@ WAIT_SENTENCES: dict[str, str | Promise] = {
     "wait:benchmark_host": _(
         "Benchmark %(job)s (%(title)s) measures on %(host)s too. This one starts when that one has "
         "ended."
+    ),
+    "wait:evaluation": _(
+        "Evaluation %(job)s (%(title)s) asks the same deployment. This benchmark starts when that "
+        "one has ended."
     ),
     "wait:dies": _("Needs %(wanted)s dies; %(free)s are free on %(host)s."),
     "wait:dies_kept": _("Needs %(wanted)s dies; %(free)s are free on %(host)s and kept for it."),
@@ -105,6 +111,11 @@ WAIT_SENTENCES: dict[str, str | Promise] = {
     "forecast:place_served": _(
         "Start time unknown: it writes %(place)s, which a running deployment reads. %(stop)s"
     ),
+    "forecast:place_ahead": _(
+        "Start time unknown: job %(job)s (%(title)s) is ahead, waits too and deploys from "
+        "%(place)s."
+    ),
+    "forecast:behind": _("Not known when: job %(job)s (%(title)s) has to end first."),
     "forecast:deployment": _("Not known when: the deployment %(name)s is not ready."),
     "forecast:confirm": _("Not known when: job %(job)s waits for a person to confirm it."),
     "forecast:elsewhere": _("Not known yet when: job %(job)s runs on another host."),
@@ -134,7 +145,44 @@ def to_stop(told: Mapping[str, Any]) -> str:
             "lack": told["lack"],
             "servers": server_names(told["servers"], dies=True),
         }
-    return joined(stop, *(_takes_first(one) for one in told.get("first") or ()))
+    first = [_takes_first(one) for one in told.get("first") or ()]
+    return joined(stop, *first, _behind(told), *map(_needed, told["servers"]))
+
+
+def _behind(told: Mapping[str, Any]) -> str:
+    """Jobs ahead that take what is freed, so that the stop alone does not start this one."""
+    jobs = list(told.get("behind") or ())
+    if not jobs:
+        return ""
+    words = ngettext(
+        "Job %(jobs)s is ahead and takes these dies first; it has to give them back.",
+        "Jobs %(jobs)s are ahead and take these dies first; they have to give them back.",
+        len(jobs),
+    )
+    said = words % {"jobs": _numbers(jobs)}
+    if told.get("behind_serves"):
+        return joined(said, gettext("The servers that start then have to be stopped too."))
+    return said
+
+
+def _needed(server: Mapping[str, Any]) -> str:
+    """Open jobs for which the server must stay."""
+    jobs = list(server.get("needed_by") or ())
+    if not jobs:
+        return ""
+    words = ngettext(
+        "Job %(jobs)s needs %(name)s: let it end first.",
+        "Jobs %(jobs)s need %(name)s: let them end first.",
+        len(jobs),
+    )
+    return words % {"jobs": _numbers(jobs), "name": phrase(server["name"])}
+
+
+def _numbers(jobs: Sequence[int]) -> str:
+    """Some of them by number, and how many more there are."""
+    named = gettext(", ").join(f"#{pk}" for pk in jobs[:_MOST_NAMED])
+    more = len(jobs) - _MOST_NAMED
+    return gettext("%(jobs)s and %(n)s more") % {"jobs": named, "n": more} if more > 0 else named
 
 
 def _takes_first(one: Mapping[str, Any]) -> str:

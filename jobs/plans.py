@@ -22,6 +22,9 @@ from jobs.errors import PlanError
 
 # Later schemas have what _ADDED names; a plan without any of it is written as 1, so that an older
 # host runs it and its checksum stays.
+# Query of what a host asks of a ready server's health path, so that the server's log tells it from
+# what people ask; ``/health`` itself is asked without.
+HEALTH_MARK = "by=vacc-dashboard"
 SCHEMAS = (1, 2, 3)
 _ADDED: dict[str, tuple[int, dict[str, Any]]] = {
     "steps": (2, {"cwd": "", "path": (), "cleanup": (), "health": "/health"}),

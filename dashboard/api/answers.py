@@ -386,6 +386,7 @@ class LogPolls(Answer):
     to: int
     ranges: list[list[int]]
     done: bool
+    lines: int
 
 
 class LogStep(Answer):

@@ -184,12 +184,14 @@ def log_folds(key: str, query: FoldsAsked) -> HttpResponseBase:
 
 
 def log_polls(key: str, query: FromAsked) -> HttpResponseBase:
-    """Lines from byte ``from`` to ``to`` that are the dashboard's own requests to a server.
+    """Lines from byte ``from`` to ``to`` that are the dashboard's own requests to a server
+    (:mod:`jobs.logstore.polls`), and how many lines of the log were looked at.
 
     Asked again with ``to`` it goes on.
     """
     found = store().polls(key, query.start or 0)
-    return JsonResponse({"to": found.to, "ranges": found.ranges, "done": found.is_done})
+    told = {"to": found.to, "ranges": found.ranges, "done": found.is_done}
+    return JsonResponse({**told, "lines": found.lines})
 
 
 def log_steps(key: str) -> HttpResponseBase:

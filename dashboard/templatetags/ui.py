@@ -300,6 +300,11 @@ def stamps(result: Result) -> dict[str, Any]:
     return {
         "simulated": result.simulated,
         "incomplete": missed_words(result) if result.incomplete else "",
+        "disturbed": " ".join(
+            sentence_text(one["id"], one["args"])
+            for one in result.remarks
+            if one["id"].startswith("result:beside_")
+        ),
         "remarks": result.remarks,
         "mostly_cut": next(filter(_is_mostly_cut, result.remarks), None),
     }

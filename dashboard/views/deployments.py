@@ -22,8 +22,8 @@ from dashboard.why import why_server
 from jobs import dispatch
 from jobs.errors import LaunchError
 from jobs.inference import CHAT_PATH
-from jobs.models import Deployment, Job
-from jobs.queries.deployments import deployment_page, deployments
+from jobs.models import Deployment
+from jobs.queries.deployments import deployment_page, deployments, needing
 from jobs.services.deployments import NotRestartable, restart_deployment, stop_deployment
 
 _RUNS = (Deployment.State.LOADING, Deployment.State.READY, Deployment.State.UNHEALTHY)
@@ -129,10 +129,10 @@ def _context(request: HttpRequest, page: Any) -> dict[str, Any]:
 
 
 def _used(deployment: Deployment) -> dict[str, Any]:
-    """A server that is to be ended, and the open jobs that would fail with it."""
-    jobs = Job.objects.filter(state__in=Job.OPEN_STATES, inputs__deployment__id=deployment.pk)
+    """A server that is to be ended, and the open jobs that would fail with it or be cancelled."""
+    jobs = needing([(deployment.pk, deployment.job_id)])[deployment.job_id]
     is_up = deployment.state in _RUNS
-    return {"deployment": deployment, "is_up": is_up, "jobs": jobs.order_by("pk")[:_MOST_NAMED]}
+    return {"deployment": deployment, "is_up": is_up, "jobs": jobs[:_MOST_NAMED]}
 
 
 def now_panel(deployment: Deployment) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 
 from jobs.host.spool import Spool
-from jobs.plans import from_json
+from jobs.plans import HEALTH_MARK, from_json
 
 LOADING, READY, UNHEALTHY = "loading", "ready", "unhealthy"
 LOOPBACK = "127.0.0.1"
@@ -32,6 +32,7 @@ class Health:
         self._address = address(spool)
         self._changed = changed
         self._stopped = threading.Event()
+        self._is_marked = self.path != "/health" and "?" not in self.path
         self.state = READY if spool.was_ready() else LOADING
         threading.Thread(target=self._ask, name=f"health {spool.path.name}", daemon=True).start()
 
@@ -42,10 +43,21 @@ class Health:
     def _ask(self) -> None:
         failures = 0
         while not self._stopped.is_set():
-            fine = answers(self._port, self.path, self._address)
+            fine = self._is_fine()
             failures = 0 if fine else failures + 1
             self._set(fine=fine, failures=failures)
             self._stopped.wait(ASK_READY_S if self.state == READY and fine else ASK_S)
+
+    def _is_fine(self) -> bool:
+        """Whether it says 200; one that refuses the mark alone is asked without from then on."""
+        if self.state == LOADING or not self._is_marked:
+            return answers(self._port, self.path, self._address)
+        said = status(self._port, f"{self.path}?{HEALTH_MARK}", self._address)
+        if said in (0, 200):
+            return said == 200
+        fine = answers(self._port, self.path, self._address)
+        self._is_marked = not fine
+        return fine
 
     def _set(self, *, fine: bool, failures: int) -> None:
         before = self.state
@@ -74,11 +86,16 @@ def address(spool: Spool) -> str:
 
 def answers(port: int, path: str, at: str = LOOPBACK) -> bool:
     """True when the server on this port says 200 to a request for ``path``."""
+    return status(port, path, at) == 200
+
+
+def status(port: int, path: str, at: str = LOOPBACK) -> int:
+    """What the server on this port says to a request for ``path``; 0: nothing."""
     connection = http.client.HTTPConnection(at, port, timeout=TIMEOUT_S)
     try:
         connection.request("GET", path)
-        return connection.getresponse().status == 200
+        return connection.getresponse().status
     except (OSError, http.client.HTTPException):
-        return False
+        return 0
     finally:
         connection.close()

@@ -25,7 +25,9 @@ TOOLS: dict[str, tuple[str, ...] | None] = {
     "git": ("--version",),
     "hf": None,
     "hfd.sh": None,
-    "llmdeploy": None,
+    # Its words are published nowhere: what cannot be read stays unknown, and with it the identity
+    # of what it served.
+    "llmdeploy": ("--version",),
     "modelscope": None,
     "opencompass": None,
     "vamc": ("--version",),

@@ -75,8 +75,9 @@ def overlap_field() -> Any:
     """The field ``overlap`` of a benchmark: dispatch minds it, as ``quiet``."""
     return Field(
         default=False,
-        description="May run at the same time as other benchmarks of the same deployment (offline:"
-        " of the same host) that allow it too. Each slows the others.",
+        description="May run at the same time as other benchmarks of the same host that allow it"
+        " too, and as evaluations of the same deployment. Each slows the others, and the result"
+        " counts as disturbed.",
         json_schema_extra={"label": "Overlap with other benchmarks", "group": "When it starts"},
     )
 

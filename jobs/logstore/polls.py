@@ -2,7 +2,9 @@
 
 Its host asks a server for ``/health`` and ``/metrics`` every few seconds, and uvicorn, which vLLM
 and others serve with, prints a line for each: ``127.0.0.1:55136 - "GET /health HTTP/1.1" 200 OK``.
-Only those that were answered with 200 count; any other answer is news.
+What it asks others for, such as ``/v1/models``, people ask for too: there its requests have a mark
+(``jobs.plans.HEALTH_MARK``), which is found in whatever form a server prints a request. Only those
+that were answered with 200 count; any other answer is news.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from dataclasses import dataclass
 
 from jobs.logstore.files import Log
 from jobs.logstore.lines import LineIndex
+from jobs.plans import HEALTH_MARK
 
 SCAN_BYTES = 8 * 1024 * 1024  # of one look
 # What lies further back is shown as it is: months of a busy server.
@@ -19,18 +22,20 @@ MOST_BYTES = 256 * 1024 * 1024
 _COLOUR = rb"(?:\x1b\[[\d;]{0,12}m)*"
 _POLL = re.compile(
     rb'"%sGET /(?:health|metrics) HTTP/\d(?:\.\d)?%s" %s200\b' % (_COLOUR, _COLOUR, _COLOUR)
+    + rb"|GET /[^\s\"?]{0,200}\?%s\b[^\n]{0,60}?\b200\b" % HEALTH_MARK.encode()
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Polls:
     """``ranges`` of lines from one byte to ``to``, both ends in them, ascending; ``is_done``: no
-    whole line follows.
+    whole line follows. ``lines`` of the log were looked at so far, a half one behind ``to`` too.
     """
 
     to: int
     ranges: tuple[tuple[int, int], ...]
     is_done: bool
+    lines: int
 
 
 def polls(log: Log, index: LineIndex, start: int) -> Polls:
@@ -42,7 +47,8 @@ def polls(log: Log, index: LineIndex, start: int) -> Polls:
     if not end:
         # A line longer than a look is none of a request.
         is_long = len(data) == SCAN_BYTES
-        return Polls(start + len(data) if is_long else start, (), is_done=not is_long)
+        to = start + len(data) if is_long else start
+        return Polls(to, (), not is_long, index.line_at(log, start) - (not data))
     line, at = index.line_at(log, start), 0
     ranges: list[tuple[int, int]] = []
     for match in _POLL.finditer(data, 0, end):
@@ -52,4 +58,6 @@ def polls(log: Log, index: LineIndex, start: int) -> Polls:
             ranges[-1] = (ranges[-1][0], line)
         else:
             ranges.append((line, line))
-    return Polls(start + end, tuple(ranges), is_done=len(data) < SCAN_BYTES)
+    line += data.count(b"\n", at, end)
+    is_half = end < len(data)
+    return Polls(start + end, tuple(ranges), len(data) < SCAN_BYTES, line - 1 + is_half)

@@ -223,7 +223,9 @@ class LogStore:
         """
         path = self.path(key)
         with open_log(path) as log:
-            return polls(log, LineIndex(path), start) if log else Polls(0, (), is_done=True)
+            return (
+                polls(log, LineIndex(path), start) if log else Polls(0, (), is_done=True, lines=0)
+            )
 
     def search(
         self, key: str, query: Query, *, is_ours: bool = False, timeout_s: float = 60.0

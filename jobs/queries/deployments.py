@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -62,6 +62,24 @@ def deployment_page(deployment_id: int) -> DeploymentPage:
         list(DeploymentEvent.objects.filter(deployment=deployment)[:_EVENTS]),
         list(Result.objects.filter(deployment=deployment).select_related("host")[:_RESULTS]),
     )
+
+
+def needing(servers: Iterable[tuple[int, int]]) -> dict[int, list[Job]]:
+    """Open jobs that work against these servers, by the id of the job that started each.
+
+    ``servers``: (deployment, job that started it). A job of a chain that has not started yet names
+    what it will ask by that job only.
+    """
+    started_by = dict(servers)
+    named = Q(inputs__deployment__id__in=list(started_by))
+    named |= Q(inputs__deployment__job__in=list(started_by.values()))
+    found: dict[int, list[Job]] = {job: [] for job in started_by.values()}
+    for job in Job.objects.filter(named, state__in=Job.OPEN_STATES).order_by("pk"):
+        ref = job.inputs["deployment"]
+        maker = started_by.get(ref.get("id") or 0) or ref.get("job")
+        if maker in found:
+            found[maker].append(job)
+    return found
 
 
 def _all() -> QuerySet[Deployment]:

@@ -23,6 +23,14 @@ from jobs.queries.hosts import is_away, lacks_room
 from jobs.queries.job_page import PAST_COLUMNS, Durations, Past, left_s, pasts, typical
 from jobs.queries.room import Room, Waiter, room_of, waiter_of
 
+# Remarks of what ends only when a person does something.
+FOR_A_PERSON = frozenset(
+    f"forecast:{name}"
+    for name in (
+        *("servers", "dies_held", "place_served", "place_ahead", "deployment", "confirm"),
+        *("draining", "disk", "never"),
+    )
+)
 MOST = 100  # so many of a line are looked at; behind them nobody can tell
 _HISTORY = 600  # ended jobs of a host that are asked how long such jobs take
 
@@ -45,6 +53,11 @@ class Forecast:
 
     starts_in_s: float | None
     remark: Remark
+
+    @property
+    def waits_for_person(self) -> bool:
+        """Whether it does not start by itself."""
+        return self.remark.id in FOR_A_PERSON
 
 
 @dataclass(slots=True)
@@ -141,10 +154,14 @@ def _why_not(course: _Course, ahead: Ahead, found: Mapping[int, Forecast]) -> Re
         return Remark("forecast:dies_held", blocked.args)
     if blocked is not None and blocked.id == "wait:place_served":
         return Remark("forecast:place_served", blocked.args)
+    if blocked is not None and blocked.id == "wait:place_ahead":
+        return Remark("forecast:place_ahead", blocked.args)
     if blocked is not None and "servers" in blocked.args:
         return Remark("forecast:servers", blocked.args)
     if course.endless:
         return next(iter(course.endless.values()))
+    if blocked is not None and "job" in blocked.args:
+        return Remark("forecast:behind", blocked.args)
     return Remark("forecast:never", {"host": course.room.host})
 
 

@@ -238,18 +238,24 @@ class Room:
         return None
 
     def _load(self, job: Waiter) -> Remark | None:
-        """A benchmark that is here and measures what ``job`` would measure.
+        """A benchmark that is here beside which ``job`` would be measured, or an evaluation that
+        asks what it would measure.
 
-        One that wants the host quiet waits for all jobs anyway, and those behind wait for it.
+        Two benchmarks of one host never are quiet: each would count as disturbed. One that wants
+        the host quiet waits for all jobs anyway, and those behind wait for it.
         """
         if job.load is None or job.quiet:
             return None
         mine = self._names(job.load)
         for guest in self.guests:
-            if guest.load is None or (job.load.overlaps and guest.load.overlaps):
+            if guest.load is None or job.load.may_run_beside(guest.load):
                 continue
-            if mine & self._names(guest.load):
-                name = "wait:benchmark" if job.load.ref else "wait:benchmark_host"
+            is_same = bool(job.load.ref) and bool(mine & self._names(guest.load))
+            if not guest.load.is_benchmark:
+                if is_same:
+                    return Remark("wait:evaluation", self._about(guest))
+            elif is_same or job.load.is_benchmark:
+                name = "wait:benchmark" if is_same else "wait:benchmark_host"
                 return Remark(name, self._about(guest))
         return None
 
@@ -306,15 +312,19 @@ class Room:
         held, lack = sum(one.dies for one in holders), job.dies - self._coming()
         if lack > held:
             return Remark("wait:dies_few", {**args, "free": self._coming() + held})
-        lack, first = self._lack(job, held)
+        lack, first, behind = self._lack(job, held)
         needed = [one for one in holders if held - one.dies < lack]
         every = sum(one.dies for one in needed) >= lack
         stop = _to_stop(needed if every else holders, lack=lack, every=every)
-        return Remark("wait:dies_held", {**args, **stop, "first": first})
+        return Remark("wait:dies_held", {**args, **stop, "first": first, **behind})
 
-    def _lack(self, job: Waiter, held: int) -> tuple[int, list[dict[str, int]]]:
+    def _lack(self, job: Waiter, held: int) -> tuple[int, list[dict[str, int]], dict[str, Any]]:
         """How many of the ``held`` dies have to come back before ``job`` gets its own, and who
-        ahead of it takes some of them first: ``[{"job", "dies"}]``."""
+        ahead of it takes some of them first: ``[{"job", "dies"}]``.
+
+        Where all that comes back does not do for those ahead and ``job``: ``{"behind": [jobs],
+        "behind_serves": whether dies of theirs come back only once a person stops a server}``.
+        """
         coming = self._coming()
         for lack in range(job.dies - coming, held + 1):
             left, first = coming + lack, []
@@ -323,8 +333,11 @@ class Room:
                     left -= one.dies
                     first.append({"job": one.id, "dies": one.dies})
             if job.dies <= left:
-                return lack, first
-        return job.dies - coming, []  # only once those ahead have ended
+                return lack, first, {}
+        takers = [one for one in self.kept.held_up if one.dies <= coming + held]
+        serves = any(one.serves for one in takers)
+        behind = {"behind": [one.id for one in takers], "behind_serves": serves}
+        return job.dies - coming, [], behind
 
     def _comes_free(self, job: Waiter) -> bool:
         """Whether there are dies enough once the jobs that are here have ended."""

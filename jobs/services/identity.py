@@ -13,6 +13,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import yaml
 from django.db import transaction
 from django.db.models import Q
 
@@ -23,7 +24,14 @@ from jobs.queries.compared_settings import asset_fields
 from jobs.queries.engine_settings import engine_settings, images, without_folder
 
 # Written into each identity; results with an older one get a new one at the next start.
-SCHEMA = 1
+SCHEMA = 2
+# Keys of a server's generated file (llmdeploy's YAML) that say where it is and what it is called.
+_PLACES = frozenset(
+    (
+        *("model_name", "model_deploy_config", "tp_device_ids_list", "publish_port"),
+        *("subscribe_port", "server_host", "server_port"),
+    )
+)
 # Parameters that say where, when and how the job itself runs, or stand elsewhere in the identity.
 _NOT_WORK = frozenset(
     (
@@ -128,6 +136,32 @@ def _files_sha256(plan: Plan) -> dict[str, str]:
     return {"files_sha256": hashlib.sha256("\n".join(lines).encode()).hexdigest()}
 
 
+def _config_sha256(plan: Plan) -> dict[str, str]:
+    """Checksum of the configuration that a server is started with, without names, ports, addresses,
+    folders and dies; empty without any."""
+    texts = [item.text for item in plan.files if not item.name.endswith(".py")]
+    if not texts:
+        return {}
+    found = sorted(json.dumps(_without_places(text), sort_keys=True) for text in texts)
+    return {"config_sha256": hashlib.sha256("\n".join(found).encode()).hexdigest()}
+
+
+def _without_places(text: str) -> Any:
+    """The sections of a YAML file without what is no setting; other text as it is."""
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+    if not isinstance(data, dict):
+        return text
+    return {
+        str(section): {str(name): value for name, value in told.items() if name not in _PLACES}
+        if isinstance(told, dict)
+        else told
+        for section, told in data.items()
+    }
+
+
 def questions_sha256(result: Result) -> str | None:
     """Checksum of the questions that were asked, each with what was expected; None without any."""
     digest, known = hashlib.sha256(), False
@@ -156,7 +190,7 @@ def _deployment(result: Result, own: Plan | None, served: Plan | None) -> dict[s
     declared = ("stack", "tp", "pp", "mtp", "reasoning", "max_input", "max_total", "batch_size")
     found = {name: _value(details[name]) for name in declared if name in details}
     arguments = {name: without_folder(text) for name, text in engine_settings(served).items()}
-    return found | arguments | _files_sha256(served)
+    return found | arguments | _config_sha256(served)
 
 
 def _model(result: Result) -> dict[str, Any]:

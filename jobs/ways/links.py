@@ -33,7 +33,7 @@ def _is_small(model: ZooModel) -> bool:
 
 def _build_in(model: ZooModel, stack: str, options: Options) -> Sequence[Link]:
     """Weights, modification, calibration data, compile; then deploy, measure, ask, one precision
-    after the other, for two servers that are measured at once would measure each other.
+    after the other, for what else works on the host disturbs a benchmark.
     """
     kinds = options.precisions
     links = [Link("weights", "prepare-weights", {"model": model.id}, weights_of(model))]
@@ -53,7 +53,7 @@ def _build_in(model: ZooModel, stack: str, options: Options) -> Sequence[Link]:
     before = [f"artifact-{precision}" for precision in kinds]
     for precision in kinds:
         links += _served(precision, before, options)
-        before = [f"evaluation-{precision}"]
+        before = [f"benchmark-{precision}", f"evaluation-{precision}"]
     return links
 
 
@@ -80,8 +80,8 @@ def _served(precision: str, before: Sequence[str], options: Options) -> list[Lin
             after=tuple(before),
         ),
         Link(f"benchmark-{precision}", "benchmark", {**deployment, **_load(options)}),
-        # After the benchmark, for two loads on one server would measure each other.
-        Link(f"evaluation-{precision}", "evaluate", deployment, after=(f"benchmark-{precision}",)),
+        # Dispatch keeps both apart: a benchmark that failed is no reason to ask nothing.
+        Link(f"evaluation-{precision}", "evaluate", deployment),
     ]
 
 

@@ -294,9 +294,10 @@ class LogPanel {
     return { key: `g${group}`, state, make: () => groupRow(step, group, lines, isOpen, matches) };
   }
 
-  /** Lines that are shown: while bars draw, as far as it is known how. */
+  /** Lines that are shown: while bars draw, as far as it is known how; requests, once they are known. */
   get #lineCount() {
-    return this.folds.isBehind(this.bytes.movedAt) ? Math.min(this.folds.lines, this.bytes.lineCount) : this.bytes.lineCount;
+    const lines = this.hidden.shown(this.bytes.lineCount);
+    return this.folds.isBehind(this.bytes.movedAt) ? Math.min(this.folds.lines, lines) : lines;
   }
 
   /** Draw with the next frame of the screen. */

@@ -14,7 +14,7 @@ function bind(panel) {
     const name = input.value.trim() || own;
     for (const head of panel.querySelectorAll("[data-name]")) head.textContent = name;
     const cell = name.replaceAll("|", "\\|").split(/\s+/).join(" ");
-    copy.dataset.copyText = (copy.dataset.pattern ?? "").replace("{name}", () => cell);
+    copy.dataset.copyText = (copy.dataset.pattern ?? "").replaceAll("{name}", () => cell);
     const address = new URL(location.href);
     if (input.value.trim() && input.value.trim() !== own) address.searchParams.set("name", name);
     else if (!input.value.trim()) address.searchParams.delete("name");

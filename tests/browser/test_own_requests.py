@@ -68,3 +68,26 @@ def test_a_download_has_all_of_them(page, link):
         page.get_by_role("link", name=link).click()
 
     assert download.value.path().read_bytes() == LOG
+
+
+def test_while_the_log_is_followed_none_of_them_shows_for_a_moment(page, own_server):
+    """Each frame is looked at while requests come one by one, and then a line of the server's."""
+    expect(row(page, SECOND + 1)).to_be_visible()
+    page.evaluate(
+        """() => {
+          window.seen = [];
+          const look = () => {
+            for (const row of document.querySelectorAll(".logrows [data-line]"))
+              if (row.textContent.includes("GET /metrics HTTP")) window.seen.push(row.dataset.line);
+            requestAnimationFrame(look);
+          };
+          look();
+        }"""
+    )
+    key = f"deployment/{own_server.deployment}"
+    for data in (*ASKED * 6, b"INFO: the last word\n"):
+        own_server.logs.append(key, own_server.logs.size(key), data)
+        page.wait_for_timeout(150)
+
+    expect(row(page, SECOND + 2 + 12)).to_contain_text("the last word")
+    assert page.evaluate("window.seen") == []

@@ -130,5 +130,23 @@ def test_repeats_that_are_compared_with_each_other_lack_runs_once(page, host):
 def test_repeats_of_one_measurement_as_runs_ask_for_no_more_of_them(page, host):
     html = page(ids(*runs(served(host), 50.0, 51.0)))
 
+    title = words(html[html.index("<h1") : html.index("</h1>")])
+    assert "are repeats of one measurement: " in title
+    assert "too few runs to tell" not in title
     assert "three runs" not in words(html)
     assert not more_forms(html)
+
+
+def test_no_more_runs_are_offered_where_the_identity_is_unknown(page, host):
+    """Run after run would stand alone; which part nobody knows is said instead."""
+    base, other = runs(served(host), 50.0), runs(served(host, OTHER), 60.0)
+    for run in other:
+        identity = {**run.identity, "unknown": ["engine.program llmdeploy"]}
+        Result.objects.filter(pk=run.pk).update(identity=identity, fingerprint="")
+
+    html = page(ids(base[0], other[0]))
+
+    assert not more_forms(html)
+    assert "more run" not in words(html)
+    known = f"More runs of #{other[0].job_id} would not count as its repeats. Unknown: Program"
+    assert f"{known} llmdeploy." in words(html)

@@ -1,5 +1,7 @@
 """Work that ran beside a benchmark disturbs it, and is named."""
 
+import re
+
 import pytest
 from django.urls import reverse
 from django.utils.timezone import now
@@ -53,3 +55,18 @@ def test_a_loaded_host_is_stamped_though_no_other_job_ran(admin_client, server, 
     assert Result.objects.get().remarks[-1]["id"] == "result:host_loaded"
     html = admin_client.get(reverse("result-list")).content.decode()
     assert ">loaded host</span>" in html
+
+
+def test_a_result_is_stamped_as_disturbed_once_by_whatever_disturbed_it(admin_client, server):
+    Result.objects.filter(pk=measured(server).pk).update(
+        remarks=[
+            {"id": "result:beside_jobs", "args": {"jobs": "#7"}},
+            {"id": "result:beside_deployments", "args": {"names": "r1"}},
+        ]
+    )
+
+    rows = admin_client.get(reverse("result-list")).content.decode()
+
+    stamps = re.findall(r'<span class="stamp dist" title="([^"]*)">disturbed</span>', rows)
+    assert len(stamps) == 2  # of a phone and of a wider screen
+    assert all("#7" in stamp and "r1" in stamp for stamp in stamps)

@@ -84,11 +84,35 @@ def test_identity_and_provenance_have_chinese_names_for_all_but_names(get, clien
 
     for part in ("环境llama", "最大输入长度 1024", "最大上下文 2048", "mmlu，cluewsc"):
         assert part in identity
-    assert "环境evalscope pins of evalscop，环境llama pins of llama" in provenance
+    assert "引擎 环境llama pins of llama" in provenance
+    assert "工具版本 环境evalscope pins of evalscop" in provenance
+
+
+def test_the_engine_of_a_provenance_is_what_served_and_not_what_measured(get, host):
+    deployment = served(host, ("llmdeploy", "api", "/serve/llmdeploy.yaml"))
+    result = measured(deployment)
+
+    text = panel(get, result, "provenance")
+    missing = get(reverse("api-result", args=[result.pk])).json()["provenance"]["missing"]
+
+    assert "Tool version environment evalscope pins of evalscop" in text
+    assert "Engine environment" not in text
+    assert "Program llmdeploy not written down" in text
+    assert missing == ["host_load", "program llmdeploy"]
+
+
+def test_the_version_of_the_program_that_served_is_the_engine(get, host):
+    host.facts = {**host.facts, "tools": [{"name": "llmdeploy", "version": "1.6.0"}]}
+    host.save()
+    result = measured(served(host, ("llmdeploy", "api", "/serve/llmdeploy.yaml")))
+
+    assert result.identity["unknown"] == []
+    assert "Engine llmdeploy 1.6.0" in panel(get, result, "provenance")
 
 
 def test_one_of_several_parts_says_which():
     assert part_title("program llmdeploy") == "Program llmdeploy"
+    assert (part_text("dataset", ""), part_text("prefix", "")) == ("the tool's own", "none")
     assert part_title("image 2") == "Image 2"
     assert part_text("datasets", "[not a list") == "[not a list"
 

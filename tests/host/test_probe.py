@@ -4,6 +4,8 @@ import os
 import socket
 from pathlib import Path
 
+import pytest
+
 from jobs.host import probe
 from jobs.host.watches import samples
 
@@ -56,3 +58,18 @@ def test_the_metrics_of_llama_cpp_are_read():
 
     assert set(found) == {"llamacpp:tokens_predicted_total", "llamacpp:requests_processing"}
     assert found["llamacpp:tokens_predicted_total"] > 0
+
+
+@pytest.mark.parametrize(
+    ("says", "version"),
+    [("echo llmdeploy 1.6.2", "1.6.2"), ("echo usage; exit 2", ""), ("echo no number", "")],
+)
+def test_llmdeploy_is_asked_for_its_version_and_may_not_tell_it(
+    monkeypatch, tmp_path, says, version
+):
+    program = tmp_path / "llmdeploy"
+    program.write_text(f'#!/bin/sh\n[ "$*" = --version ] || exit 9\n{says}\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+
+    assert probe.tool("llmdeploy")["version"] == version

@@ -1,4 +1,4 @@
-"""Benchmarks of one deployment, and offline ones of one host, do not run together unasked."""
+"""Benchmarks of one host, and evaluations of what one measures, do not run together unasked."""
 
 import pytest
 from django.utils.timezone import now
@@ -74,13 +74,61 @@ def test_both_tools_count(served):
     assert why(second).id == "wait:benchmark"
 
 
-def test_another_deployment_and_an_evaluation_may_run_beside_it(host, served):
+def test_a_benchmark_of_another_deployment_waits_for_it_for_each_would_disturb_the_other(
+    host, served
+):
     other = make_deployment(job=make_job(host=host, state="succeeded"))
-    jobs = [benchmark(served), benchmark(other), benchmark(served, kind="evaluate")]
+    first, second = benchmark(served), benchmark(other)
 
     dispatch.look()
 
-    assert started() == {job.pk for job in jobs}
+    assert started() == {first.pk}
+    assert why(second).id == "wait:benchmark_host"
+
+
+EVALUATIONS = ["evaluate", "evaluate-evalscope", "evaluate-opencompass"]
+
+
+@pytest.mark.parametrize("kind", EVALUATIONS)
+def test_an_evaluation_waits_for_the_benchmark_of_its_deployment(served, kind):
+    first, second = benchmark(served), benchmark(served, kind=kind)
+
+    dispatch.look()
+
+    assert started() == {first.pk}
+    assert why(second).id == "wait:benchmark"
+
+
+@pytest.mark.parametrize("kind", EVALUATIONS)
+def test_a_benchmark_waits_for_the_evaluation_of_its_deployment(served, kind):
+    benchmark(served, kind=kind, state="running")
+    job = benchmark(served)
+
+    dispatch.look()
+
+    assert started() == set()
+    told = why(job)
+    assert told.id == "wait:evaluation"
+    assert "asks the same deployment" in sentence(told.id, told.args)
+
+
+def test_a_benchmark_that_may_overlap_runs_beside_an_evaluation(served):
+    benchmark(served, kind="evaluate", state="running")
+    job, behind = benchmark(served, params=MAY), benchmark(served, kind="evaluate")
+
+    dispatch.look()
+
+    assert started() == {job.pk, behind.pk}
+
+
+def test_evaluations_run_beside_each_other_and_beside_another_deployment_s_benchmark(host, served):
+    other = make_deployment(job=make_job(host=host, state="succeeded"))
+    asked = [benchmark(served, kind="evaluate") for _ in range(2)]
+    measured = benchmark(other)
+
+    dispatch.look()
+
+    assert started() == {*(job.pk for job in asked), measured.pk}
 
 
 @pytest.mark.parametrize(

@@ -250,6 +250,8 @@ def test_what_a_queued_deployment_will_read_is_not_written_by_a_job_behind_it(ho
     told = why(job)
     assert (told.id, told.args["job"]) == ("wait:place_ahead", first.pk)
     assert "Cancel that job, or move this one ahead" in sentence(told.id, told.args)
+    when = forecasts([job])[job.pk]
+    assert (when.remark.id, when.waits_for_person) == ("forecast:place_ahead", True)
 
     Job.objects.filter(pk=job.pk).update(priority=0)
     dispatch.look()

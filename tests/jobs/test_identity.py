@@ -3,9 +3,10 @@
 import pytest
 
 from jobs.models import Dataset, Environment, Job, Preflight, Result
-from jobs.plans import Plan, Step
+from jobs.plans import Plan, PlanFile, Step
 from jobs.queries.repeats import at_concurrency, counted_with, repeats_of, spread
 from jobs.services import identity
+from jobs.toolchains import build_in
 from tests.factories import make_host
 from tests.measuring import FACTS, SERVE, make_measuring_host, measured, served
 
@@ -98,6 +99,62 @@ def test_another_deployment_of_the_same_is_the_same_whatever_its_name_folder_and
     second.save()
 
     assert are_repeats(measured(first), measured(second))
+
+
+def configured(host, artifact=None, **fields):
+    """Served by llmdeploy, with the file that the dashboard generates for it."""
+    serving = build_in.Serving(
+        **{
+            "name": "qwen-int8-tp4",
+            "tp": 4,
+            "max_length": 2048,
+            "batch_size": 16,
+            "bind": "0.0.0.0",
+            "port": 0,
+            "ready_path": "/v1/models",
+            "deploy_config": "/nfs/vacc_deploy/qwen-int8-tp4_deploy.json",
+            **fields,
+        }
+    )
+    deployment = served(host)
+    if artifact is not None:
+        deployment.artifact = artifact
+        deployment.save()
+    file = PlanFile(build_in.TEMPLATE, build_in.llmdeploy_text(serving))
+    step = Step(
+        "serve", ("/e/llama/bin/llmdeploy", "api", "{serve_dir}/llmdeploy.yaml"), serves=True
+    )
+    Job.objects.filter(pk=deployment.job_id).update(
+        plan=Plan("deploy-build-in", (step,), files=(file,)).to_json()
+    )
+    deployment.refresh_from_db()
+    return deployment
+
+
+PLACES = {
+    "name": "other-int8-tp4",
+    "bind": "10.24.73.25",
+    "deploy_config": "/data/vacc_deploy/other-int8-tp4_deploy.json",
+    "publish_port": 17811,
+    "subscribe_port": 17111,
+}
+
+
+def test_a_generated_configuration_counts_without_ports_names_and_folders(host):
+    first = configured(host)
+
+    one, other = measured(first), measured(configured(host, first.artifact, **PLACES))
+
+    assert one.identity["parts"]["deployment"]["config_sha256"]
+    assert are_repeats(one, other)
+
+
+@pytest.mark.parametrize("other", [{"batch_size": 32}, {"prompt_template": "deepseek"}])
+def test_another_setting_in_a_generated_configuration_is_no_repeat(host, other):
+    first = configured(host)
+    measured(first)
+
+    assert not repeats_of(measured(configured(host, first.artifact, **other))).exists()
 
 
 def test_other_weights_are_no_repeat(host):

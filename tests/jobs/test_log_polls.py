@@ -90,3 +90,28 @@ def test_a_line_without_an_end_is_passed(log, monkeypatch):
         ranges, to, done = [*ranges, *found.ranges], found.to, found.is_done
 
     assert ranges == [(2, 2)]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'INFO:     127.0.0.1:5 - "GET /v1/models?by=vacc-dashboard HTTP/1.1" 200 OK\n',
+        b"[2026-11-27 09:26:01] [llmdeploy] [info] GET /v1/models?by=vacc-dashboard 200\n",
+    ],
+)
+def test_a_request_with_the_dashboards_mark_is_found_in_any_form_and_those_of_people_are_shown(
+    log, line
+):
+    log.write(line + line.replace(b"?by=vacc-dashboard", b""))
+    log.write(line.replace(b"200", b"503") + line.replace(b"GET", b"POST") + line)
+
+    assert log.polls(KEY, 0).ranges == ((1, 1), (5, 5))
+
+
+def test_it_tells_how_many_lines_it_has_looked_at_a_half_one_too(log):
+    log.write(POLL + b"a\n" + POLL[:20])
+    first = log.polls(KEY, 0)
+    log.write(POLL[20:])
+    more = log.polls(KEY, first.to)
+
+    assert (first.lines, more.lines, log.polls(KEY, more.to).lines) == (3, 3, 3)

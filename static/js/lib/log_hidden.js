@@ -26,6 +26,11 @@ export class LogHidden {
     return this.polls?.lines ?? 0;
   }
 
+  /** How many of the lines that there are can be shown by now. @param {number} lines */
+  shown(lines) {
+    return this.polls?.shown(lines) ?? lines;
+  }
+
   /** Say to the rows which lines have none. */
   arrange() {
     const folded = this.folds.hidden();

@@ -4,11 +4,11 @@
  * on. The server finds them (jobs/logstore/polls.py), from where it left off.
  */
 
-const EVERY_MS = 2000;
+const EVERY_MS = 500;
 const KEPT = "log-polls"; // in the browser: "no" once somebody wants to see them
 
 /** @typedef {[number, number]} Range first and last line */
-/** @typedef {{to: number, ranges: Range[], done: boolean}} Answer */
+/** @typedef {{to: number, ranges: Range[], done: boolean, lines: number}} Answer */
 
 export class LogPolls {
   /**
@@ -23,8 +23,12 @@ export class LogPolls {
     this.ranges = [];
     this.lines = 0; // in all ranges
     this.to = 0; // bytes that were looked at
+    this.looked = 0; // lines of the log that were looked at
+    this.isHeard = false; // the last question was answered
     this.askAt = 0;
     this.isAsking = false;
+    this.isDue = false; // more came while it was asked
+    this.isTimed = false;
     /** @type {Set<number>} lines that a person wants to see all the same */
     this.revealed = new Set();
   }
@@ -41,28 +45,57 @@ export class LogPolls {
 
   /** Look at what came since, soon, and not too often. */
   async refresh() {
-    if (this.isAsking || Date.now() < this.askAt || document.hidden) return;
+    if (document.hidden) return;
+    this.isDue = this.isAsking;
+    if (this.isAsking) return;
+    const waitMs = this.askAt - Date.now();
+    if (waitMs > 0) {
+      this.#later(waitMs);
+      return;
+    }
     this.isAsking = true;
     for (let isOn = true; isOn; ) {
       const answer = await this.fetchPolls(`from=${this.to}`).catch(() => null);
+      this.isHeard = answer !== null;
       if (!answer) break;
       this.take(answer);
       isOn = !answer.done;
     }
     this.askAt = Date.now() + EVERY_MS;
     this.isAsking = false;
+    if (this.isDue) this.#later(EVERY_MS);
+  }
+
+  /** Look again then: what came meanwhile has no row before. @param {number} ms */
+  #later(ms) {
+    if (this.isTimed) return;
+    this.isTimed = true;
+    setTimeout(() => {
+      this.isTimed = false;
+      this.refresh();
+    }, ms);
   }
 
   /** @param {Answer} answer */
-  take({ to, ranges }) {
+  take({ to, ranges, lines }) {
+    const isNews = ranges.length > 0 || lines > this.looked;
     this.to = Math.max(to, this.to);
+    this.looked = Math.max(lines, this.looked);
     for (const [from, last] of ranges) {
       const before = this.ranges.at(-1);
       this.lines += last - from + 1;
       if (before && from === before[1] + 1) before[1] = last;
       else this.ranges.push([from, last]);
     }
-    if (ranges.length) this.onNews();
+    if (isNews) this.onNews();
+  }
+
+  /**
+   * How many lines to show: while requests are hidden none before it is known to be none of them, or
+   * it would come and go. @param {number} lines that there are
+   */
+  shown(lines) {
+    return this.isOn && this.isHeard ? Math.min(lines, this.looked) : lines;
   }
 
   /** Lines without a row: these and `others`, ascending. @param {Range[]} others @returns {Range[]} */

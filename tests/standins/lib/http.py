@@ -23,6 +23,7 @@ class Asked:
     headers: dict[str, str]
     body: bytes
     peer: str
+    target: str = ""  # the path with its query, as access logs print it
 
     def json(self) -> object:
         """The body as JSON.
@@ -123,4 +124,4 @@ async def _read(reader: asyncio.StreamReader, peer: str) -> Asked | None:
         headers[name.strip().lower()] = value.strip()
     size = min(int(headers.get("content-length") or 0), BODY_MAX)
     body = await reader.readexactly(size) if size else b""
-    return Asked(method, target.partition("?")[0], headers, body, peer)
+    return Asked(method, target.partition("?")[0], headers, body, peer, target)

@@ -78,7 +78,7 @@ def _event(data: dict[str, Any] | None) -> bytes:
 
 
 def _access(asked: Asked, answer: Answer) -> None:
-    _say(f"{asked.method} {asked.path} {answer.status}")
+    _say(f"{asked.method} {asked.target} {answer.status}")
 
 
 class _Api:

@@ -71,7 +71,7 @@ def _event(data: dict[str, Any] | None) -> bytes:
 
 def _access(asked: Asked, answer: Answer) -> None:
     world.out(
-        f'INFO:     {asked.peer} - "{asked.method} {asked.path} HTTP/1.1" '
+        f'INFO:     {asked.peer} - "{asked.method} {asked.target} HTTP/1.1" '
         f"{answer.status} {answer.reason}"
     )
 

@@ -172,7 +172,7 @@ class _Run:
         log.plain("INFO:     Application shutdown complete.")
 
     def _access(self, asked: http.Asked, answer: http.Answer) -> None:
-        self._log.access(asked.peer, asked.method, asked.path, answer.status, answer.reason)
+        self._log.access(asked.peer, asked.method, asked.target, answer.status, answer.reason)
 
     async def _report(self) -> None:
         """The line about throughput, while there is any."""
