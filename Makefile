@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV = .venv/bin
 ARGS ?=
+TEXTS = README.md CONTRIBUTING.md CHANGELOG.md docs tests/standins/README.md
 
 # What `make wheels` collects besides the requirements: environments of jobs/toolchains/pins/, unless
 # said otherwise those of the tour.
@@ -53,16 +54,19 @@ wheels:  ## collect all that a start and the tour install: make wheels WHEELS_DI
 	  $(VENV)/python -m pip download --quiet --dest "$(WHEELS_DIR)" --no-deps $$wheel || exit 1; done
 	@echo "$$(ls "$(WHEELS_DIR)" | wc -l) wheels are in $(WHEELS_DIR)"
 
-lint: dev  ## linters of Python and JavaScript, format, vendored files, migrations
+lint: dev  ## linters of Python, JavaScript, texts and spelling, vendored files, migrations
 	@$(VENV)/ruff check
 	@$(VENV)/ruff format --check
+	@$(VENV)/mdformat --check $(TEXTS)
+	@$(VENV)/codespell
 	@$(VENV)/oxlint --deny-warnings -c .oxlintrc.json static/js
 	@$(VENV)/python manage.py vendor_assets --check
 	@DATABASE_URL=sqlite:///:memory: $(VENV)/python manage.py makemigrations --check --dry-run
 
-format: dev  ## put Python files into shape
+format: dev  ## put Python files and texts into shape
 	@$(VENV)/ruff check --fix
 	@$(VENV)/ruff format
+	@$(VENV)/mdformat $(TEXTS)
 
 types: dev  ## mypy --strict
 	@$(VENV)/mypy

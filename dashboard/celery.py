@@ -1,7 +1,7 @@
 """The dashboard's own Celery app: schedules and housekeeping, on the queue ``dashboard``.
 
 Hosts have an app of their own (``jobs.host.app``); nothing here runs on one. Why these settings:
-docs/decisions.md.
+docs/decisions.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@
 The stream is what the engine sent, byte for byte; how the turn ended is in its row when the stream
 is over. Rights are asked through Django before the first byte; who loses them later
 (:mod:`dashboard.consumers.doors`) hears no more, and the turn goes on. Beside Django and not in it:
-its response machinery costs a tenth of the rate at 100 streams (docs/decisions.md).
+its response machinery costs a tenth of the rate at 100 streams (docs/decisions).
 """
 
 from __future__ import annotations

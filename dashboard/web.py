@@ -17,7 +17,7 @@ def main(descriptor: int) -> None:
     config = uvicorn.Config(
         "dashboard.asgi:application",
         ws="websockets-sansio",
-        ws_per_message_deflate=False,  # costs CPU a client; measured in docs/decisions.md
+        ws_per_message_deflate=False,  # costs CPU a client; measured in docs/decisions
         timeout_graceful_shutdown=5,
         access_log=False,
         log_level="warning",

@@ -420,7 +420,7 @@ def answers(model: type[BaseModel] | None, *refusals: int, status: int = 200) ->
     """Arguments of an operation: what it answers, ``None`` for bytes, and its own errors.
 
     They are written into the document only. Answers are sent as :mod:`dashboard.api.shapes` has
-    them, and to build a validator of each would lengthen every start (docs/decisions.md).
+    them, and to build a validator of each would lengthen every start (docs/decisions).
     """
     shown = {status: _as_json(model, status) if model else _AS_BYTES}
     for code in (*_COMMON, *refusals):

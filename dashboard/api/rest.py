@@ -383,7 +383,7 @@ def _list(
     rows: QuerySet[_Row],
     shape: Callable[[_Row], Answer],
 ) -> Answer:
-    """One page, by keyset: see docs/decisions.md for the form of the condition."""
+    """One page, by keyset: see docs/decisions for the form of the condition."""
     before, limit = _before(query), query.limit
     if before is not None:
         rows = rows.filter(created_at__lte=before.created_at).exclude(

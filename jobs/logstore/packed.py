@@ -24,7 +24,7 @@ from jobs.logstore.recent import Recent, Which, which
 
 FRAME_BYTES = 256 * 1024
 # Logs are words that come again and figures that do not: higher levels look for what is not there,
-# and pack some of them worse (docs/decisions.md).
+# and pack some of them worse (docs/decisions).
 LEVEL = 1
 AT_ONCE_BYTES = 4 * FRAME_BYTES
 SKIPPABLE = struct.Struct("<II")  # magic number, bytes that follow

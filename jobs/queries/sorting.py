@@ -142,7 +142,7 @@ def _behind(rows: QuerySet[Row], column: Column, order: Order, cursor: Cursor) -
     if cursor.value is None:
         return rows.filter(**{f"{_VALUE}__isnull": True, f"pk__{further}": cursor.number})
     if column.indexed:
-        # Not the usual OR: with it the database would leave the index (docs/decisions.md).
+        # Not the usual OR: with it the database would leave the index (docs/decisions).
         up_to, seen = ("lte", "gte") if order.descending else ("gte", "lte")
         return rows.filter(**{f"{_VALUE}__{up_to}": cursor.value}).exclude(
             **{_VALUE: cursor.value, f"pk__{seen}": cursor.number}

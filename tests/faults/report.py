@@ -18,7 +18,7 @@ SHORT = 8  # digits of a checksum that are shown
 HEAD = (
     "| what is hit | how | in the middle of | when | verdict | log, bytes "
     "| host | dashboard | pages | s |",
-    "|---|---|---|---|---|--:|---|---|---|--:|",
+    "| -- | -- | -- | -- | -- | --: | -- | -- | -- | --: |",
 )
 
 

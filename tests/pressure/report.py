@@ -12,7 +12,7 @@ from tests.pressure.scene import Row
 
 HEAD = (
     f"| under | {' | '.join(ROLES)} | log, bytes | SHA-256 | slowest page, s | s | held |",
-    f"|---|{'--:|' * len(ROLES)}--:|---|--:|--:|---|",
+    f"| -- |{' --: |' * len(ROLES)} --: | -- | --: | --: | -- |",
 )
 SHORT = 8  # digits of a checksum that are shown
 _WHAT = {case.name: case.what for case in CASES}
