@@ -97,6 +97,8 @@ def _read(path: Path, _changed_ns: int, root: str, ids: tuple[str, ...] = ()) ->
             token.attrSet("id", slug)
             if token.tag == "h2":
                 sections.append((slug, text))
+        if token.type == "fence":  # it scrolls by itself, also from a keyboard
+            token.attrSet("tabindex", "0")
         for child in token.children or ():
             _point(child, path, root)
     body = _markdown.renderer.render(_with_scrolling_tables(tokens[head:]), _markdown.options, {})

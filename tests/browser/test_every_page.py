@@ -27,6 +27,8 @@ PAGES = {
     "job-detail": [f"/jobs/{{{kind}}}/" for kind in sorted(TOUR_KINDS)],
     "job-cancel": ["/jobs/{evaluate}/cancel/"],
     "pipeline": ["/pipelines/{chain}/"],
+    "pipeline-cancel": ["/pipelines/{chain}/cancel/"],
+    "docs-page": ["/docs/use/launch/", "/docs/run/settings/", "/docs/architecture/"],
     "launch-form": [
         *(f"/launch/{kind}/" for kind in KINDS),
         "/launch/benchmark/?from={benchmark}&requests=0",
@@ -77,7 +79,7 @@ NO_PAGES = {
     # Of models of one's own, which the tour has none of: tests/dashboard/test_model_editing.py.
     *("model-edit", "model-edit-yaml", "model-yaml", "model-delete", "model-deleted"),
     *("model-undo", "model-discard"),
-    *("chain-put-away", "serving", "search-list"),
+    *("chain-put-away", "serving", "search-list", "docs", "docs-image"),
     *("deployment-now", "result-file", "result-run-more"),
     *("playground-ask", "playground-turn", "playground-show", "conversation-rename"),
 }
