@@ -33,7 +33,13 @@ def children(config: Config) -> list[Child]:
             env=env,
             cwd=REPOSITORY,
         ),
-        Child(f"the worker of {config.name}", celery, env=env, cwd=REPOSITORY),
+        # Where Celery finds Django's settings in its environment, it loads all of the dashboard.
+        Child(
+            f"the worker of {config.name}",
+            celery,
+            env={**env, "DJANGO_SETTINGS_MODULE": ""},
+            cwd=REPOSITORY,
+        ),
     ]
 
 
