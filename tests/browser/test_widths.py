@@ -20,7 +20,7 @@ from datetime import timedelta
 from uuid import uuid4
 from django.utils.timezone import now
 from django.contrib.auth import get_user_model
-from jobs.models import Answer, Conversation, Deployment, Job
+from jobs.models import Answer, ApiToken, Conversation, Deployment, Job
 from tests.browser import unwell
 from tests.factories import make_deployment, make_host, make_job, make_measured
 unwell.make()
@@ -69,6 +69,8 @@ for answer in Answer.objects.filter(result_id=made["quality"]):
     answer.save()
 made["deployment"] = served[0].pk
 made["away"] = Job.objects.get(host__name=unwell.AWAY).pk
+made["token"] = ApiToken.objects.create(
+    user=person, name="nightly-comparison-of-all-precisions " * 2, token_sha256="0" * 64).pk
 made["conversation"] = Conversation.objects.create(
     user=person, deployment=served[0], title="long " * 40).pk
 print(json.dumps(made, separators=(",", ":")))
