@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from django.utils.translation import gettext as _
 
 from jobs.errors import LaunchError
-from jobs.kinds import lengths, over_http, work
-from jobs.kinds.base import AssetRef, Choice, Conclusion, Kind, Need, Remark, Target
+from jobs.kinds import over_http
+from jobs.kinds.base import Conclusion, Need, Remark, Target
 from jobs.kinds.common import (
     overlap_field,
     quiet_field,
@@ -33,31 +32,16 @@ class Params(over_http.Load):
     overlap: bool = overlap_field()
 
 
-class Benchmark(Kind, params=Params):
+class Benchmark(over_http.OverHttp, params=Params):
     """Send a deployment requests and time what it does."""
 
     name = "benchmark"
     title = "Benchmark"
-    family = "benchmark"
     programs = evalscope.PROGRAMS
-    lengths = (lengths.OUTPUT,)
-
-    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
-        """What ``field`` may be on this host."""
-        return over_http.prompt_choices() if field == "prompts" else None
 
     def needs(self, params: Params, target: Target) -> Sequence[Need]:
         """EvalScope."""
         return (Need(EVALSCOPE),)
-
-    def title_of(self, params: Params, target: Target) -> str:
-        """ "smollm2-135m-instruct-int8 @ 1, 2, 4"."""
-        served = over_http.deployment(params, target).data["name"]
-        return f"{served} @ {', '.join(map(str, params.concurrency))}"
-
-    def inputs(self, params: Params, target: Target) -> Mapping[str, AssetRef]:
-        """The deployment."""
-        return {"deployment": over_http.deployment(params, target)}
 
     def plan(self, params: Params, target: Target) -> Plan:
         """One step: EvalScope's performance test. The engine's own counters are read meanwhile."""
@@ -88,10 +72,6 @@ class Benchmark(Kind, params=Params):
     def progress(self, log: str) -> Progress | None:
         """EvalScope's own bars."""
         return progress.share_of_runs(log)
-
-    def work(self, params: Mapping[str, Any]) -> float:
-        """Rounds of requests, at each concurrency."""
-        return work.over_http(params)
 
     def conclude(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from django.utils.translation import gettext as _
 
 from jobs.errors import LaunchError
-from jobs.kinds import lengths, over_http, work
-from jobs.kinds.base import AssetRef, Choice, Conclusion, Kind, Need, Remark, Target
+from jobs.kinds import over_http
+from jobs.kinds.base import Conclusion, Need, Remark, Target
 from jobs.kinds.common import overlap_field, quiet_field, site, tool_version
 from jobs.parsers import guidellm as parser
 from jobs.parsers.progress import Progress
@@ -24,33 +23,18 @@ class Params(over_http.Load):
     overlap: bool = overlap_field()
 
 
-class BenchmarkGuidellm(Kind, params=Params):
+class BenchmarkGuidellm(over_http.OverHttp, params=Params):
     """A point for each concurrency, from a run of its own. Works with any engine."""
 
     name = guidellm.KIND
     title = "Benchmark with GuideLLM"
-    family = "benchmark"
     programs = guidellm.PROGRAMS
     follows = ("deploy", "deploy-build-in", "deploy-vllm")
-    lengths = (lengths.OUTPUT,)
     progress_is_whole = False
-
-    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
-        """What ``field`` may be on this host."""
-        return over_http.prompt_choices() if field == "prompts" else None
 
     def needs(self, params: Params, target: Target) -> Sequence[Need]:
         """GuideLLM."""
         return (Need(guidellm.NAME),)
-
-    def title_of(self, params: Params, target: Target) -> str:
-        """ "smollm2-135m-instruct-int8 @ 1, 2, 4"."""
-        served = over_http.deployment(params, target).data["name"]
-        return f"{served} @ {', '.join(map(str, params.concurrency))}"
-
-    def inputs(self, params: Params, target: Target) -> Mapping[str, AssetRef]:
-        """The deployment."""
-        return {"deployment": over_http.deployment(params, target)}
 
     def plan(self, params: Params, target: Target) -> Plan:
         """A step for each concurrency. The engine's own counters are read meanwhile."""
@@ -78,10 +62,6 @@ class BenchmarkGuidellm(Kind, params=Params):
     def progress(self, log: str) -> Progress | None:
         """Requests of the concurrency that is measured."""
         return parser.progress(log)
-
-    def work(self, params: Mapping[str, Any]) -> float:
-        """Rounds of requests, at each concurrency."""
-        return work.over_http(params)
 
     def conclude(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int

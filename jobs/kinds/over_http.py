@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Protocol
+from typing import Annotated, Any, Protocol
 
 from django.utils.translation import gettext as _
 from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.catalog import PROMPT_SETS
 from jobs.errors import LaunchError
-from jobs.kinds.base import AssetRef, Choice, Conclusion, Measured, Remark, Target
+from jobs.kinds import lengths, work
+from jobs.kinds.base import AssetRef, Choice, Conclusion, Kind, Measured, Remark, Target
 from jobs.kinds.common import asset, of_all
 from jobs.kinds.lengths import about_tokens, check_answer
 from jobs.toolchains import llama_cpp, vllm
@@ -68,6 +69,30 @@ class Load(BaseModel):
         description="Prompts that ship with the project, sent in turn.",
         json_schema_extra={"label": "Prompts", "group": "Load"},
     )
+
+
+class OverHttp(Kind, params=Load):
+    """What kinds have in common that send ``Load`` to a deployment."""
+
+    family = "benchmark"
+    lengths = (lengths.OUTPUT,)
+
+    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
+        """What ``field`` may be on this host."""
+        return prompt_choices() if field == "prompts" else None
+
+    def title_of(self, params: Load, target: Target) -> str:
+        """ "smollm2-135m-instruct-int8 @ 1, 2, 4"."""
+        served = deployment(params, target).data["name"]
+        return f"{served} @ {', '.join(map(str, params.concurrency))}"
+
+    def inputs(self, params: Load, target: Target) -> Mapping[str, AssetRef]:
+        """The deployment."""
+        return {"deployment": deployment(params, target)}
+
+    def work(self, params: Mapping[str, Any]) -> float:
+        """Rounds of requests, at each concurrency."""
+        return work.over_http(params)
 
 
 class Point(Protocol):
