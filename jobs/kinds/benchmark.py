@@ -12,7 +12,6 @@ from jobs.kinds.base import Conclusion, Need, Remark, Target
 from jobs.kinds.common import (
     overlap_field,
     quiet_field,
-    seed_field,
     site,
     tool_version,
 )
@@ -27,7 +26,6 @@ from jobs.toolchains.environments import EVALSCOPE
 class Params(over_http.Load):
     """What to send. Lengths are in tokens."""
 
-    seed: int | None = seed_field()
     quiet: bool = quiet_field(False)
     overlap: bool = overlap_field()
 

@@ -29,6 +29,7 @@ class BenchmarkGuidellm(over_http.OverHttp, params=Params):
     name = guidellm.KIND
     title = "Benchmark with GuideLLM"
     programs = guidellm.PROGRAMS
+    steps = guidellm.STEPS
     follows = ("deploy", "deploy-build-in", "deploy-vllm")
     progress_is_whole = False
 
@@ -37,7 +38,7 @@ class BenchmarkGuidellm(over_http.OverHttp, params=Params):
         return (Need(guidellm.NAME),)
 
     def plan(self, params: Params, target: Target) -> Plan:
-        """A step for each concurrency. The engine's own counters are read meanwhile."""
+        """New prompts, then a step for each concurrency. The engine's counters are read too."""
         served = over_http.deployment(params, target)
         if served.data.get("api_key"):
             words = _("GuideLLM would show its key in the list of processes: benchmark it online.")
@@ -52,6 +53,7 @@ class BenchmarkGuidellm(over_http.OverHttp, params=Params):
             metrics=over_http.counters_of(served),
             streamed=not served.data.get("bare_stream"),
             has_dies=target.has_dies,
+            seed=params.seed,
         )
         return guidellm.benchmark_plan(load, site(target))
 

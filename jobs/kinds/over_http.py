@@ -12,7 +12,7 @@ from jobs.catalog import PROMPT_SETS
 from jobs.errors import LaunchError
 from jobs.kinds import lengths, work
 from jobs.kinds.base import AssetRef, Choice, Conclusion, Kind, Measured, Remark, Target
-from jobs.kinds.common import asset, of_all
+from jobs.kinds.common import asset, of_all, seed_field
 from jobs.kinds.lengths import about_tokens, check_answer
 from jobs.toolchains import llama_cpp, vllm
 
@@ -69,6 +69,7 @@ class Load(BaseModel):
         description="Prompts that ship with the project, sent in turn.",
         json_schema_extra={"label": "Prompts", "group": "Load"},
     )
+    seed: int | None = seed_field()
 
 
 class OverHttp(Kind, params=Load):

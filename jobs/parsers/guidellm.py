@@ -30,7 +30,7 @@ _RATES = {
 }
 _COUNTS = {"prompt_token_count": "input_tokens", "output_token_count": "output_tokens"}
 _PERCENTILES = ("p25", "p50", "p75", "p90", "p95", "p99")
-# Ours: the file of prompts, whose name tells how many requests a run has.
+# Ours: the file of prompts (cold.py), whose name tells how many requests a run has.
 _RUN = re.compile(r"prompts-(\d+)-at-\d+\.txt")
 _DONE = re.compile(r"successful=(\d+) errored=(\d+)")
 

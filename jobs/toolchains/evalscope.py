@@ -10,7 +10,7 @@ from pathlib import Path
 from jobs.catalog import Question
 from jobs.plans import ACCURACY, CLIENT, DIES, Output, Plan, PlanFile, Step, Watch, literal
 from jobs.toolchains.environments import ENVIRONMENTS, EVALSCOPE
-from jobs.toolchains.seeds import seed_word
+from jobs.toolchains.seeds import COLD, seed_words
 from jobs.toolchains.site import FILES, Site, script
 
 PROGRAMS = ("python",)
@@ -42,7 +42,7 @@ _PATIENCE = {"timeout": 600, "retries": 2, "retry_interval": 1}
 _PERF_EXTRA = {"ignore_eos": True, "cache_prompt": False}
 PAUSE_S = 1
 # Puts a mark of its own before each prompt, and writes down when each concurrency began.
-_COLD = "send_cold.py"
+_SEND = "send_cold.py"
 WINDOWS = "windows.jsonl"
 PROGRESS = "client.jsonl"  # as jobs.host.readers.client knows it
 
@@ -75,8 +75,16 @@ class Load:
 def perf_plan(load: Load, site: Site) -> Plan:
     """Measure the deployment of the slots ``{deployment.url}`` and ``{deployment.name}``."""
     argv = (
-        *(ENVIRONMENTS[EVALSCOPE].python(site), f"{FILES}/{_COLD}"),
-        *("--seeds", _seeds(load), "--windows", WINDOWS, "--progress", PROGRESS, "perf"),
+        *(ENVIRONMENTS[EVALSCOPE].python(site), f"{FILES}/{_SEND}"),
+        *(
+            "--seeds",
+            seed_words(load.seed, load.concurrency),
+            "--windows",
+            WINDOWS,
+            "--progress",
+            PROGRESS,
+            "perf",
+        ),
         *("--api", "openai", "--url", "{deployment.url}/v1/chat/completions"),
         *("--model", "{deployment.name}", *_HEADERS),
         *("--dataset", "cold_lines", "--dataset-path", f"{FILES}/prompts.txt"),
@@ -92,7 +100,11 @@ def perf_plan(load: Load, site: Site) -> Plan:
     return Plan(
         kind="benchmark",
         steps=(Step("measure", argv, env=_ENV),),
-        files=(script(_COLD), PlanFile("prompts.txt", "\n".join(load.prompts) + "\n")),
+        files=(
+            script(_SEND),
+            script(COLD),
+            PlanFile("prompts.txt", "\n".join(load.prompts) + "\n"),
+        ),
         outputs=(
             Output("summary", "perf/run/*/benchmark_summary.json"),
             Output("percentiles", "perf/run/*/benchmark_percentile.json"),
@@ -117,12 +129,6 @@ def perf_plan(load: Load, site: Site) -> Plan:
             ),
         ),
     )
-
-
-def _seeds(load: Load) -> str:
-    """What send_cold.py takes: "1=1701,4=1702"."""
-    pairs = enumerate(load.concurrency, start=1)
-    return ",".join(f"{concurrency}={seed_word(load.seed, place)}" for place, concurrency in pairs)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+from django.utils.translation import pgettext_lazy
+
 from jobs.plans import DIES, Output, Plan, PlanFile, Step, Watch, literal
 from jobs.toolchains.environments import ENVIRONMENTS
-from jobs.toolchains.site import FILES, Site
+from jobs.toolchains.seeds import COLD, seed_words
+from jobs.toolchains.site import FILES, Site, script
 
 NAME = "guidellm"
-PROGRAMS = (NAME,)
+PROGRAMS = ("python", NAME)
 KIND = "benchmark-guidellm"
+STEPS = {"prompts": pgettext_lazy("step", "write prompts")}
 
 _ENV = (
     ("PYTHONUNBUFFERED", "1"),
@@ -27,8 +31,6 @@ _HEADERS = {"Connection": "close"}
 # Every request is generated to its full length and read whole.
 _BODY = {"temperature": 0, "ignore_eos": True, "cache_prompt": False}
 _REQUEST_S = 600
-# Prompts of one concurrency differ in their first word. Beyond so many they come round again.
-_PROMPTS = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class Load:
     """What is sent. ``requests`` at each concurrency; tokens a request.
 
     ``metrics``: the engine's own counters to read meanwhile. Not ``streamed``: answers come whole.
+    ``seed`` None: another one at each concurrency of each job.
     """
 
     concurrency: tuple[int, ...]
@@ -45,6 +48,7 @@ class Load:
     metrics: tuple[str, ...]
     streamed: bool
     has_dies: bool
+    seed: int | None = None
 
 
 def benchmark_plan(load: Load, site: Site) -> Plan:
@@ -52,15 +56,20 @@ def benchmark_plan(load: Load, site: Site) -> Plan:
 
     A run for each concurrency: in one of several the second would begin with the first's prompts.
     """
+    write = (
+        *(ENVIRONMENTS[NAME].python(site), f"{FILES}/{COLD}", "--requests", str(load.requests)),
+        *("--seeds", seed_words(load.seed, load.concurrency), f"{FILES}/prompts.txt"),
+    )
     return Plan(
         kind=KIND,
-        steps=tuple(
-            Step(f"measure-{level}", _command(load, level, site), env=_ENV)
-            for level in load.concurrency
+        steps=(
+            Step("prompts", write),
+            *(
+                Step(f"measure-{level}", _command(load, level, site), env=_ENV)
+                for level in load.concurrency
+            ),
         ),
-        files=tuple(
-            PlanFile(_file(load, level), _lines(load, level)) for level in load.concurrency
-        ),
+        files=(script(COLD), PlanFile("prompts.txt", "\n".join(load.prompts) + "\n")),
         outputs=tuple(Output(f"result-{level}", _result(level)) for level in load.concurrency),
         watches=(
             *((Watch("engine", "{deployment.url}/metrics", load.metrics),) if load.metrics else ()),
@@ -85,28 +94,19 @@ def _command(load: Load, level: int, site: Site) -> tuple[str, ...]:
         "validate_backend": False,
         "extras": {"headers": _HEADERS, "body": _BODY},
     }
+    # As cold.py calls it. The tool prints it: how many requests there are stands in the log.
+    prompts = f"{{job_dir}}/work/prompts-{load.requests}-at-{level}.txt"
     told = literal(json.dumps(backend))
     told = told.replace('"URL"', '"{deployment.url}"').replace('"NAME"', '"{deployment.name}"')
     return (
         *(ENVIRONMENTS[NAME].program(site, NAME), "run", "--backend", told),
         *("--profile", f"kind=concurrent,streams={level}"),
         *("--constraint", f"kind=max_requests,count={load.requests}"),
-        *("--data", f"kind=text_file,path={FILES}/{_file(load, level)}"),
+        *("--data", f"kind=text_file,path={prompts}"),
         *("--output", f"kind=json,path={_result(level)}", "--output", "kind=console"),
         "--disable-console-interactive",
     )
 
 
-def _file(load: Load, level: int) -> str:
-    """The prompts' file. It is printed, so that how many requests there are stands in the log."""
-    return f"prompts-{load.requests}-at-{level}.txt"
-
-
 def _result(level: int) -> str:
     return f"result-{level}.json"
-
-
-def _lines(load: Load, level: int) -> str:
-    count = min(load.requests, _PROMPTS)
-    prompts = (load.prompts[n % len(load.prompts)] for n in range(count))
-    return "".join(f"{level}-{n} {prompt}\n" for n, prompt in enumerate(prompts, 1))

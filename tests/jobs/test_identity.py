@@ -2,12 +2,14 @@
 
 import pytest
 
+from jobs.kinds import KINDS
 from jobs.models import Dataset, Environment, Job, Preflight, Result
 from jobs.plans import Plan, PlanFile, Step
 from jobs.queries.repeats import at_concurrency, counted_with, repeats_of, spread
 from jobs.services import identity
 from jobs.toolchains import build_in
 from tests.factories import make_host
+from tests.jobs.target import here
 from tests.measuring import FACTS, SERVE, make_measuring_host, measured, served
 
 pytestmark = pytest.mark.django_db
@@ -291,3 +293,46 @@ def test_results_of_before_get_an_identity_once(host, monkeypatch, at_once):
 
     other.refresh_from_db()
     assert other.fingerprint == wanted
+
+
+def by_guidellm(deployment, plan=None, **params):
+    """The result of a benchmark with GuideLLM; ``plan`` where it is not what runs today."""
+    kind = KINDS["benchmark-guidellm"]
+    result = measured(deployment, tool="guidellm 0.8.1", **params)
+    job = result.job
+    today = kind.plan(kind.Params(deployment="3", concurrency=params["concurrency"]), here())
+    job.kind, job.plan = kind.name, (plan or today).to_json()
+    job.save()
+    identity.keep(result)
+    return result
+
+
+def test_fresh_seeds_of_guidellm_are_repeats_whatever_the_list_and_a_fixed_one_is_not(host):
+    deployment = served(host)
+    one = by_guidellm(deployment, concurrency=[1], seed=None)
+    other = by_guidellm(deployment, concurrency=[1, 4], seed=None)
+    fixed = by_guidellm(deployment, concurrency=[1], seed=7)
+
+    assert are_repeats(one, other)
+    assert one.identity["parts"]["workload"]["seed"] == "fresh"
+    assert fixed.identity["parts"]["workload"]["seed"] == "fixed: 7"
+    assert not repeats_of(fixed).exists()
+
+
+def test_what_guidellm_measured_with_the_same_prompts_in_every_run_is_no_repeat(host):
+    deployment = served(host)
+    plan = Plan(
+        "benchmark-guidellm",
+        (Step("measure-1", ("/e/guidellm/bin/guidellm", "run")),),
+        files=(PlanFile("prompts-12-at-1.txt", "1-1 Why?\n1-2 How?\n"),),
+    )
+    old, older = (by_guidellm(deployment, plan, concurrency=[1]) for _ in range(2))
+    # Run again today: the very plan, and the form's new field is in its parameters.
+    again = by_guidellm(deployment, plan, concurrency=[1], seed=None)
+
+    today = by_guidellm(deployment, concurrency=[1], seed=None)
+
+    assert today.fingerprint
+    assert not repeats_of(today).exists()
+    assert are_repeats(old, older)
+    assert again.fingerprint != today.fingerprint

@@ -1,7 +1,10 @@
 """Benchmark with GuideLLM: its commands, and what comes of its real output."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -43,22 +46,59 @@ def backend_of(step) -> dict:
 def test_each_concurrency_is_a_run_with_prompts_of_its_own():
     plan = fill(planned(concurrency=(1, 4), requests=3), VALUES)
 
-    assert [step.name for step in plan.steps] == ["measure-1", "measure-4"]
-    assert plan.steps[1].argv[0].endswith("/bin/guidellm")
-    command = plan.steps[1].argv
+    assert [step.name for step in plan.steps] == ["prompts", "measure-1", "measure-4"]
+    assert plan.steps[2].argv[0].endswith("/bin/guidellm")
+    command = plan.steps[2].argv
     assert command[command.index("--profile") :] == (
         *("--profile", "kind=concurrent,streams=4"),
         *("--constraint", "kind=max_requests,count=3"),
-        *("--data", "kind=text_file,path=/data/host/spool/17/files/prompts-3-at-4.txt"),
+        *("--data", "kind=text_file,path=/data/host/spool/17/work/prompts-3-at-4.txt"),
         *("--output", "kind=json,path=result-4.json", "--output", "kind=console"),
         "--disable-console-interactive",
     )
-    lines = [line for item in plan.files for line in item.text.splitlines()]
-    assert len(lines) == len({line.split()[0] for line in lines}) == 6
+
+
+def written(folder, job, **raw):
+    """The prompts of each concurrency, from the files that the first step of a job writes."""
+    plan = fill(planned(**raw), {**VALUES, "job": str(job), "job_dir": str(folder)})
+    for name in ("files", "work"):
+        (folder / name).mkdir(parents=True)
+    for item in plan.files:
+        (folder / "files" / item.name).write_text(item.text, encoding="utf-8")
+    step, *runs = plan.steps
+    argv = (sys.executable, *step.argv[1:])
+    subprocess.run(argv, cwd=folder / "work", check=True, capture_output=True, timeout=60)
+    read = [run.argv[run.argv.index("--data") + 1].partition("path=")[2] for run in runs]
+    return [Path(path).read_text(encoding="utf-8").splitlines() for path in read]
+
+
+def test_each_run_and_each_concurrency_sends_prompts_of_its_own(tmp_path):
+    one = written(tmp_path / "17", 17, concurrency=(1, 4), requests=8)
+    other = written(tmp_path / "18", 18, concurrency=(1, 4), requests=8)
+
+    prompts = [prompt for lines in (*one, *other) for prompt in lines]
+    assert len({prompt.split()[0] for prompt in prompts}) == len(prompts) == 32
+
+
+def test_a_fixed_seed_sends_the_same_prompts_each_time(tmp_path):
+    one = written(tmp_path / "17", 17, concurrency=(1, 4), requests=8, seed=7)
+    other = written(tmp_path / "18", 18, concurrency=(1, 4), requests=8, seed=7)
+    third = written(tmp_path / "19", 19, concurrency=(1, 4), requests=8, seed=8)
+
+    assert one == other
+    assert one[0] != third[0]
+
+
+def test_a_retry_has_the_same_plan():
+    plan = planned(concurrency=(1, 4))
+
+    argv = plan.steps[0].argv
+    assert argv[argv.index("--seeds") + 1] == "1={job}01,4={job}02"
+    assert plan.sha256() == planned(concurrency=(1, 4)).sha256()
 
 
 def test_requests_are_generated_whole_and_from_no_cache():
-    backend = backend_of(fill(planned(output_tokens=16), VALUES).steps[0])
+    backend = backend_of(fill(planned(output_tokens=16), VALUES).steps[1])
 
     assert backend["target"] == VALUES["deployment.url"]
     assert backend["model"] == VALUES["deployment.name"]
@@ -68,13 +108,6 @@ def test_requests_are_generated_whole_and_from_no_cache():
         "ignore_eos": True,
         "cache_prompt": False,
     }
-
-
-def test_a_thousand_requests_take_prompts_in_turn():
-    (file,) = planned(concurrency=(2,), requests=1000).files
-
-    assert file.name == "prompts-1000-at-2.txt"
-    assert len(file.text.splitlines()) == 512
 
 
 def test_a_real_run_becomes_a_point():
@@ -170,7 +203,7 @@ def test_what_is_no_result_is_refused(content):
 
 
 def test_progress_is_told_by_the_run_that_goes_on():
-    name = "'path': '/spool/17/files/prompts-20-at-4.txt'"
+    name = "'path': '/spool/17/work/prompts-20-at-4.txt'"
     log = name.encode() + b"\n" + (DATA / "guidellm-0.8" / "stderr.txt").read_bytes()
     half = log[: log.index(b"active")] + b"active | successful=9 errored=1"
 

@@ -96,7 +96,7 @@ def test_each_level_of_a_benchmark_gets_its_requests_and_a_warm_up():
     argv = plan.steps[0].argv
     assert argv[argv.index("--parallel") :][:6] == ("--parallel", "1", "8", "--number", "20", "20")
     assert argv[argv.index("--warmup-num") + 1] == "8"
-    assert plan.files[1].text == "a\nb\n"
+    assert plan.files[-1].text == "a\nb\n"
 
 
 def test_each_level_of_each_benchmark_sends_prompts_of_a_seed_of_its_own():

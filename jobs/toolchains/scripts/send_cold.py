@@ -4,8 +4,7 @@
 
 EvalScope sends the lines of a file in turn, and begins at the first one again at each concurrency:
 an engine with a prefix cache then answers all but the first from its cache. cold_lines sends the
-same lines, each behind a short mark of its own ("k3f9q2: Why is the sky …"), in an order of its
-own. Both come from the seed of that concurrency, so that the same seed sends the same requests.
+same lines as cold.py makes them new, from the seed of that concurrency.
 
 When each concurrency began is written to the windows' FILE, one JSON object a line. To that of the
 progress goes, twice a second while it changes, what the client has done so far: requests sent, done
@@ -21,7 +20,6 @@ for each place of the concurrency, times the requests in flight; null before the
 import contextvars
 import json
 import logging
-import random
 import sys
 import threading
 import time
@@ -29,22 +27,6 @@ from collections import deque
 from pathlib import Path
 
 EVERY_S = 0.5
-LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
-MARK = 6  # letters: a mark is met again once in a billion times
-
-
-def seeds_of(text):
-    """Concurrency -> seed, from "1=1701,4=1702"."""
-    pairs = (pair.split("=") for pair in text.split(","))
-    return {int(concurrency): int(seed) for concurrency, seed in pairs}
-
-
-def cold(lines, seed):
-    """Prompts without an end, none like another."""
-    chance = random.Random(seed)
-    while True:
-        for line in chance.sample(lines, len(lines)):
-            yield f"{''.join(chance.choices(LETTERS, k=MARK))}: {line}"
 
 
 class Client:
@@ -139,6 +121,7 @@ def count(client):
 
 def register(seeds, windows, client):
     """Make EvalScope know cold_lines."""
+    import cold  # noqa: PLC0415 -- beside this file, in the job's folder
     from evalscope.perf.plugin.datasets import line_by_line  # noqa: PLC0415 -- slow; not for tests
     from evalscope.perf.plugin.registry import register_dataset  # noqa: PLC0415
 
@@ -150,13 +133,14 @@ def register(seeds, windows, client):
             client.begin_level(concurrency, self.query_parameters.warmup_count)
             with windows.open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"concurrency": concurrency, "began": time.time()}) + "\n")
-            text = Path(self.query_parameters.dataset_path).read_text(encoding="utf-8")
-            lines = [line.strip() for line in text.splitlines() if line.strip()]
-            for prompt in cold(lines, seeds[concurrency]):
+            lines = cold.lines_of(self.query_parameters.dataset_path)
+            for prompt in cold.cold(lines, seeds[concurrency]):
                 yield self.prepare_messages(prompt)
 
 
 if __name__ == "__main__":
+    from cold import seeds_of
+
     own, sys.argv[1:] = sys.argv[1:7], sys.argv[7:]
     levels = ", ".join(map(str, seeds_of(own[1])))
     print(f"EvalScope is loaded; then requests are sent at a concurrency of {levels}", flush=True)
