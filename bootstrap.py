@@ -15,11 +15,11 @@ import sys
 ROOT = os.path.dirname(os.path.abspath(__file__))
 # What to do: folder of the environment, requirements, oldest Python, command to go on with.
 TARGETS = {
-    "run": (".venv", "requirements.txt", (3, 11), ["-m", "dashboard.supervisor"]),
+    "run": (".venv", "requirements.txt", (3, 11), ["-m", "dashboard.server.supervisor"]),
     "venv": (".venv", "requirements.txt", (3, 11), None),
     "demo-host": (".venv", "requirements.txt", (3, 11), ["manage.py", "demo_host"]),
     "dev": (".venv", "requirements-dev.txt", (3, 11), None),
-    "worker": (".venv-host", "requirements-host.txt", (3, 10), ["-m", "jobs.host.worker"]),
+    "worker": (".venv-host", "requirements-host.txt", (3, 10), ["-m", "jobs.host.agent.worker"]),
 }
 NEWEST_TRIED = (3, 13)
 

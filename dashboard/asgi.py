@@ -15,17 +15,10 @@ from channels.auth import AuthMiddlewareStack  # noqa: E402 -- see above
 from channels.routing import URLRouter  # noqa: E402
 from django.conf import settings  # noqa: E402
 
+from dashboard.chat.relay import relay_application  # noqa: E402
 from dashboard.consumers import websocket_urlpatterns  # noqa: E402
 from dashboard.consumers.origin import same_origin  # noqa: E402
-from dashboard.relay import relay_application  # noqa: E402
-from dashboard.static_files import (  # noqa: E402
-    App,
-    Receive,
-    Scope,
-    Send,
-    static_files,
-    static_prefix,
-)
+from dashboard.server.static_files import App, Receive, Scope, Send, static_files, static_prefix  # noqa: E402
 
 _urls: Any = websocket_urlpatterns
 _pages: Any = AuthMiddlewareStack(URLRouter(_urls))

@@ -1,7 +1,7 @@
 """The dashboard's own Celery app: schedules and housekeeping, on the queue ``dashboard``.
 
-Hosts have an app of their own (``jobs.host.app``); nothing here runs on one. Why these settings:
-docs/decisions.
+Hosts have an app of their own (``jobs.host.agent.app``); nothing here runs on one. Why these
+settings: docs/decisions.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ django.setup()
 
 from django.conf import settings  # noqa: E402 -- after the setup
 
-from jobs.hostqueue import VISIBILITY_TIMEOUT_S, broker_url  # noqa: E402
-from jobs.services import packing, reaper, retention  # noqa: E402
+from jobs.agent_tasks import VISIBILITY_TIMEOUT_S, broker_url  # noqa: E402
+from jobs.services.upkeep import packing, reaper, retention  # noqa: E402
 
 QUEUE = "dashboard"
 

@@ -1,4 +1,4 @@
-"""Django settings, all from the environment (:mod:`dashboard.env`)."""
+"""Django settings, all from the environment (:mod:`dashboard.config.env`)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from dashboard import env as env_module
-from dashboard.env import BASE_DIR, BadVariable
+from dashboard.config import env as env_module
+from dashboard.config.env import BASE_DIR, BadVariable
 
 try:
     ENV = env_module.load_remembering(os.environ)
@@ -34,7 +34,8 @@ REDIS_URL = ENV.redis_url
 # The same as hosts on other computers are told it.
 HOST_REDIS_URL = env_module.host_redis_url(ENV)
 
-# Counters that all web processes share (dashboard.attempts); nothing that must not be lost.
+# Counters that all web processes share (dashboard.security.login_throttle); nothing that must not
+# be lost.
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
@@ -91,7 +92,7 @@ TEMPLATES = [
                 "django.template.context_processors.i18n",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "dashboard.context.frame",
+                "dashboard.context_processors.frame",
             ],
         },
     }
@@ -150,7 +151,7 @@ STORAGES = {
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
-        else "dashboard.static_files.HashedStorage"
+        else "dashboard.server.static_files.HashedStorage"
     },
 }
 

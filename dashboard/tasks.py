@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dashboard.celery import app
 from jobs import dispatch
-from jobs.services import packing, reaper, retention
+from jobs.services.upkeep import packing, reaper, retention
 
 
 @app.task(name="dashboard.sweep")  # type: ignore[untyped-decorator]

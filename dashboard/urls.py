@@ -10,27 +10,18 @@ from dashboard.views import (
     deployments,
     docs,
     health,
-    host_queue,
-    hosts,
-    job_accuracy,
-    job_confirm,
-    job_list,
-    job_pin,
-    jobs,
-    launch,
-    launch_preflight,
-    model_edit,
-    models,
     overview,
-    pipelines,
     playground,
-    results,
     search,
     secrets,
     storage,
     tokens,
-    ways,
 )
+from dashboard.views.hosts import host_queue, hosts
+from dashboard.views.jobs import job_accuracy, job_confirm, job_list, job_page, job_pin, pipeline
+from dashboard.views.launch import launch, launch_pipeline, launch_preflight
+from dashboard.views.models import model_edit, models
+from dashboard.views.results import results
 
 urlpatterns = [
     path("", include(overview.urlpatterns)),
@@ -39,16 +30,16 @@ urlpatterns = [
     path("", include(health.urlpatterns)),
     path("", include(columns.urlpatterns)),
     path("jobs/", include(job_list.urlpatterns)),
-    path("jobs/", include(jobs.urlpatterns)),
+    path("jobs/", include(job_page.urlpatterns)),
     path("jobs/", include(host_queue.job_urlpatterns)),
     path("jobs/", include(job_confirm.urlpatterns)),
     path("jobs/", include(job_pin.urlpatterns)),
     path("jobs/", include(job_accuracy.urlpatterns)),
-    path("pipelines/", include(pipelines.urlpatterns)),
+    path("pipelines/", include(pipeline.urlpatterns)),
     path("launch/", include(launch_preflight.urlpatterns)),
     path("launch/", include(launch.urlpatterns)),
     path("hosts/", include(hosts.urlpatterns)),
-    path("models/", include(ways.urlpatterns)),
+    path("models/", include(launch_pipeline.urlpatterns)),
     path("models/", include(model_edit.urlpatterns)),
     path("models/", include(models.urlpatterns)),
     path("deployments/", include(deployments.urlpatterns)),

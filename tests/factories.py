@@ -23,7 +23,7 @@ from jobs.models import (
     Weights,
 )
 from jobs.plans import Plan, Step
-from jobs.services import identity
+from jobs.services.outcomes import identity
 
 _numbers = count(1)
 

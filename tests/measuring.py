@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from django.utils.timezone import now
 
-from jobs.kinds.base import Measured, Remark
+from jobs.kinds.lib.base import Measured, Remark
 from jobs.models import Environment, Result
 from jobs.plans import Plan, PlanFile, Step
-from jobs.services import verdicts
+from jobs.services.outcomes import outcomes
 from tests.factories import make_artifact, make_deployment, make_host, make_job
 
 FACTS = {
@@ -63,6 +63,6 @@ def measured(
         ],
     )
     ended = {"log_bytes": 0, "log_sha256": "", "duration_s": 0.01}
-    verdict = verdicts.Verdict("succeeded", Remark("job:succeeded"), measured=found)
-    verdicts.apply(job, ended, verdict)
+    verdict = outcomes.Verdict("succeeded", Remark("job:succeeded"), measured=found)
+    outcomes.apply(job, ended, verdict)
     return Result.objects.get(job=job)

@@ -27,7 +27,7 @@ LARGE, SMALL = "deepseek-r1", "deepseek-r1-distill-qwen-1.5b"
 LAUNCH_WAY = """
 from dataclasses import replace
 from jobs.models import Host
-from jobs.ways import WAYS, launch_way
+from jobs.pipelines import WAYS, launch_way
 way = WAYS[{way!r}]
 chosen = lambda *about: [link for link in way.links(*about) if link.name not in {without!r}]
 WAYS[way.id] = replace(way, links=chosen)

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from jobs.host import process
+from jobs.host.base import process
 
 ROOT = Path(__file__).resolve().parent.parent
 PASSWORD = "correct horse battery"
@@ -28,11 +28,11 @@ STOP_S = 60.0
 # Words that name a child in its command line.
 CHILDREN = {
     "valkey": "valkey-server",
-    "web": "dashboard.web",
+    "web": "dashboard.server.web",
     "dashboard worker": "dashboard.celery worker",
     "scheduler": "dashboard.celery beat",
-    "agent": "jobs.host.agent",
-    "worker": "jobs.host.app worker",
+    "agent": "jobs.host.agent.agent",
+    "worker": "jobs.host.agent.app worker",
 }
 
 
@@ -45,7 +45,7 @@ class Stack:
     environ: dict[str, str] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
     process: subprocess.Popen[bytes] | None = None
-    command: tuple[str, ...] = (sys.executable, "-m", "dashboard.supervisor")
+    command: tuple[str, ...] = (sys.executable, "-m", "dashboard.server.supervisor")
 
     @property
     def url(self) -> str:

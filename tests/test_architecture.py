@@ -3,36 +3,26 @@
 import ast
 import re
 import sys
+from collections import Counter
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
+from tests.rooms import DJANGO, ROOMS, UNORDERED, docstring, tree, written
+
 ROOT = Path(__file__).parent.parent
 
-# Lowest first, as in docs/architecture.md.
-LAYERS = [
-    {"jobs.errors", "jobs.units", "jobs.messages", "jobs.metrics", "jobs.catalog"},
-    {"jobs.plans", "jobs.parsers", "jobs.toolchains"},
-    {"jobs.kinds"},
-    {"jobs.models"},
-    {"jobs.logstore", "jobs.hints", "jobs.hostqueue"},
-    {"jobs.queries", "jobs.services"},
-    {"jobs.inference", "jobs.sse", "jobs.reasoning"},
-    {"jobs.dispatch"},
-    {"jobs.launch"},
-    {"jobs.ways", "jobs.successors", "jobs.pipelines"},
-    {"dashboard"},
-]
-RANK = {unit: rank for rank, layer in enumerate(LAYERS) for unit in layer}
-OUTSIDE = {"jobs", "jobs.apps", "jobs.migrations", "jobs.host"}
-HOST_MAY = {"jobs.errors", "jobs.plans", "jobs.host"}
+HOST_MAY = ("jobs.errors", "jobs.plans", "jobs.host")
 
 FILES = sorted(path for app in ("jobs", "dashboard") for path in (ROOT / app).rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 LINES_OF_A_FILE = 500
 LINES_OF_A_FUNCTION = 60
+MODULES_OF_A_FOLDER = 24
+# Django numbers them in one folder.
+OF_ANY_LENGTH = {"jobs/migrations"}
 
 
 def module_of(path: Path) -> str:
@@ -44,7 +34,7 @@ MODULES = {module_of(path): path for path in FILES}
 
 
 @cache
-def tree(path: Path) -> ast.Module:
+def parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_text())
 
 
@@ -52,8 +42,17 @@ def shown(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-def unit_of(module: str) -> str:
-    return "dashboard" if module.split(".")[0] == "dashboard" else ".".join(module.split(".")[:2])
+def is_within(module: str, package: str) -> bool:
+    return module == package or module.startswith(f"{package}.")
+
+
+def room_of(module: str, package: str) -> str:
+    """The part of ``package`` that a module lies in; "" for the package's own file."""
+    return module.removeprefix(package).lstrip(".").partition(".")[0]
+
+
+def ranks(package: str) -> dict[str, int]:
+    return {room: rank for rank, layer in enumerate(ROOMS[package]) for room in layer}
 
 
 def imported(tree: ast.AST) -> set[str]:
@@ -70,49 +69,118 @@ def imported(tree: ast.AST) -> set[str]:
 
 @cache
 def our_own(path: Path) -> set[str]:
-    return {name for name in imported(tree(path)) if name.split(".")[0] in ("jobs", "dashboard")}
+    return {name for name in imported(parsed(path)) if name.split(".")[0] in ("jobs", "dashboard")}
 
 
-def imports(wrong):
-    """``(file, module)`` of each import of ours for which ``wrong(its own unit, that unit)``."""
-    return [
+def upwards(package: str) -> list[str]:
+    """Imports within a package of a room that stands higher."""
+    rank, free = ranks(package), UNORDERED.get(package, set())
+    found = []
+    for path in FILES:
+        here = room_of(module_of(path), package)
+        if not is_within(module_of(path), package) or not here or here in free:
+            continue  # a package's own file may import all its rooms
+        used = {room_of(name, package) for name in our_own(path) if is_within(name, package)}
+        higher = [room for room in used - free - {""} if rank.get(room, 0) > rank.get(here, 0)]
+        found += [f"{shown(path)} ({here}) imports {room}" for room in higher]
+    return found
+
+
+def test_every_module_has_a_room():
+    found = {
+        package: {room_of(name, package) for name in MODULES if is_within(name, package)}
+        - {"", *ranks(package), *UNORDERED.get(package, set())}
+        for package in ROOMS
+    }
+
+    assert {package: rooms for package, rooms in found.items() if rooms} == {}, (
+        f"they need a place in tests/rooms.py\n\n{tree()}"
+    )
+
+
+@pytest.mark.parametrize("package", ROOMS)
+def test_rooms_import_downwards(package):
+    found = upwards(package)
+
+    assert not found, "\n".join([*found, "", "Lowest first:", tree()])
+
+
+def test_jobs_never_imports_dashboard():
+    found = [
         (shown(path), name)
         for path in FILES
         for name in our_own(path)
-        if wrong(unit_of(module_of(path)), unit_of(name))
+        if is_within(module_of(path), "jobs") and is_within(name, "dashboard")
     ]
 
-
-def test_every_module_has_its_place():
-    units = {unit_of(module_of(path)) for path in FILES}
-
-    assert units - OUTSIDE - set(RANK) == set(), "they need one in docs/architecture.md, and here"
+    assert found == []
 
 
-def test_imports_point_downwards():
-    def is_upwards(here, used):
-        return not {here, used} & OUTSIDE and RANK[used] > RANK[here]
+def test_no_module_lies_flat_in_dashboard_but_what_django_looks_for():
+    assert {path.stem for path in (ROOT / "dashboard").glob("*.py")} == {"__init__", *DJANGO}
 
-    assert imports(is_upwards) == []
+
+def test_no_folder_has_too_many_modules():
+    modules = [path for path in [*FILES, *TESTS] if path.stem not in ("__init__", "conftest")]
+    counts = Counter(shown(path.parent) for path in modules)
+    long = {folder: count for folder, count in counts.items() if count > MODULES_OF_A_FOLDER}
+
+    assert set(long) - OF_ANY_LENGTH == set(), long
+
+
+def packages() -> list[str]:
+    names = [name for name, path in MODULES.items() if path.stem == "__init__"]
+    return [name for name in names if name != "jobs.migrations"]
+
+
+@pytest.mark.parametrize("package", packages())
+def test_a_package_says_what_belongs_in_it(package):
+    what, here, not_here, *_more = docstring(package)
+
+    assert what.endswith("."), what
+    assert len(what) <= 78, "its line of the tree"
+    assert here.startswith("Here: "), here
+    assert not_here.startswith("Not here: "), not_here
+
+
+def test_the_tree_of_the_docs_is_that_of_the_docstrings():
+    assert written() == tree(), "python -m tests.rooms writes it anew"
 
 
 def test_a_host_imports_only_errors_plans_and_itself():
-    assert imports(lambda here, used: here == "jobs.host" and used not in HOST_MAY) == []
+    found = [
+        (shown(path), name)
+        for path in FILES
+        for name in our_own(path)
+        if is_within(module_of(path), "jobs.host")
+        and not any(is_within(name, unit) for unit in HOST_MAY)
+    ]
+
+    assert found == []
 
 
 def test_nothing_of_jobs_but_the_host_imports_the_host():
     # The dashboard starts the host of This computer with its own.
     may = ("jobs.host", "dashboard")
+    found = [
+        (shown(path), name)
+        for path in FILES
+        for name in our_own(path)
+        if is_within(name, "jobs.host")
+        and not any(is_within(module_of(path), unit) for unit in may)
+    ]
 
-    assert imports(lambda here, used: used == "jobs.host" and here not in may) == []
+    assert found == []
 
 
 def test_a_host_needs_only_what_its_requirements_name():
     text = (ROOT / "requirements-host.txt").read_text()
     pinned = set(re.findall(r"^([a-z0-9_]+)==", text, re.MULTILINE))
-    host_files = [path for name, path in MODULES.items() if unit_of(name) in HOST_MAY]
+    host_files = [
+        path for name, path in MODULES.items() if any(is_within(name, unit) for unit in HOST_MAY)
+    ]
 
-    used = {name.split(".")[0] for path in host_files for name in imported(tree(path))}
+    used = {name.split(".")[0] for path in host_files for name in imported(parsed(path))}
 
     assert used - pinned - set(sys.stdlib_module_names) <= {"jobs"}
 
@@ -134,7 +202,7 @@ def functions():
     return [
         (path, node)
         for path in [*FILES, *TESTS]
-        for node in ast.walk(tree(path))
+        for node in ast.walk(parsed(path))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     ]
 
@@ -172,12 +240,3 @@ def test_files_are_short():
     }
 
     assert {path: lines for path, lines in lengths.items() if lines > LINES_OF_A_FILE} == {}
-
-
-def test_the_order_is_the_one_that_is_written_down():
-    text = (ROOT / "docs/architecture.md").read_text()
-    written = re.findall(r"^([a-z, ]+)$", text.split("```")[1], re.MULTILINE)
-
-    assert [{name.strip() for name in line.split(",")} for line in written[: len(LAYERS)]] == [
-        {unit.removeprefix("jobs.") for unit in layer} for layer in LAYERS
-    ]

@@ -1,6 +1,6 @@
 """What the API answers, as pydantic models: the OpenAPI document is made from them.
 
-:mod:`dashboard.api.shapes` fills them. Times are ISO 8601 in UTC; names carry the unit.
+:mod:`dashboard.api.serializers` fills them. Times are ISO 8601 in UTC; names carry the unit.
 """
 
 from __future__ import annotations
@@ -419,8 +419,8 @@ _answered: set[type[BaseModel]] = {Problem, Removed}
 def answers(model: type[BaseModel] | None, *refusals: int, status: int = 200) -> dict[str, Any]:
     """Arguments of an operation: what it answers, ``None`` for bytes, and its own errors.
 
-    They are written into the document only. Answers are sent as :mod:`dashboard.api.shapes` has
-    them, and to build a validator of each would lengthen every start (docs/decisions).
+    They are written into the document only. Answers are sent as :mod:`dashboard.api.serializers`
+    has them, and to build a validator of each would lengthen every start (docs/decisions).
     """
     shown = {status: _as_json(model, status) if model else _AS_BYTES}
     for code in (*_COMMON, *refusals):

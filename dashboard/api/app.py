@@ -13,11 +13,11 @@ from django.views.decorators.csrf import csrf_exempt
 from ninja import NinjaAPI, Router, Status
 from ninja.operation import Operation, PathView
 
-from dashboard.api import lines, logs, pins, pipelines, rest
+from dashboard.api import logs, pins, pipelines, queue, rest
 from dashboard.api.answers import schemas
-from dashboard.api.asked import JsonBody
 from dashboard.api.auth import caller
 from dashboard.api.errors import handle_errors, not_allowed
+from dashboard.api.requests import JsonBody
 
 DESCRIPTION = """\
 Send `Authorization: Bearer TOKEN`. Make a token on the page *API tokens*, or with
@@ -82,7 +82,7 @@ def as_json(view: Callable[..., Any]) -> Callable[..., HttpResponseBase]:
     return answer
 
 
-for _router in (about, rest.router, lines.router, logs.router, pins.router, pipelines.router):
+for _router in (about, rest.router, queue.router, logs.router, pins.router, pipelines.router):
     api.add_router("", _router)
 handle_errors(api)
 api.add_decorator(as_json)

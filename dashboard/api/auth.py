@@ -20,9 +20,9 @@ from django.views.decorators.csrf import csrf_exempt
 from ninja.security.base import AuthBase
 from ninja.utils import check_csrf
 
-from dashboard import attempts
 from dashboard.api.errors import Refused, error, forbidden
-from dashboard.rights import ACTIONS, allowed, scope_of
+from dashboard.security import login_throttle
+from dashboard.security.permissions import ACTIONS, allowed, scope_of
 from jobs.models import ApiToken, Host
 from jobs.queries.instance import instance_id
 
@@ -177,7 +177,7 @@ def _unknown_token(request: HttpRequest) -> JsonResponse:
     """401; 429 for an address that has sent too many unknown ones. A known token is never kept
     waiting.
     """
-    if wait_s := attempts.seconds_until_next_token(request.META.get("REMOTE_ADDR", "")):
+    if wait_s := login_throttle.seconds_until_next_token(request.META.get("REMOTE_ADDR", "")):
         words = _("Too many unknown tokens came from your address. Check yours, then try again.")
         told = error(429, "too_many", words)
         told.headers["Retry-After"] = str(wait_s)
@@ -197,5 +197,5 @@ def user_of_token(request: HttpRequest) -> Any:
         return None
     if row.last_used_at is None or moment - row.last_used_at > _USED_EVERY:
         ApiToken.objects.filter(pk=row.pk).update(last_used_at=moment)
-    row.user.token_scope = row.scope  # type: ignore[attr-defined]  # for dashboard.rights
+    row.user.token_scope = row.scope  # type: ignore[attr-defined]  # for dashboard.security.permissions
     return row.user

@@ -19,8 +19,8 @@ from ninja.errors import HttpError, Throttled, ValidationError
 
 from jobs.errors import DamagedLog, LaunchError
 from jobs.launch import InvalidParams
-from jobs.messages import message_of
-from jobs.services.line import NotMoved, PassesOthers
+from jobs.services.queue import NotMoved, PassesOthers
+from jobs.validation_errors import message_of
 
 logger = logging.getLogger(__name__)
 

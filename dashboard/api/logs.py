@@ -1,7 +1,7 @@
 """Logs over HTTP: raw bytes by offset, lines by number, search, and the index that a viewer needs.
 
 All under ``/api/v1/jobs/ID/log`` and ``/api/v1/deployments/ID/log``. Where the log was removed each
-of them answers 410, see :mod:`dashboard.api.gone`.
+of them answers 410, see :mod:`dashboard.api.removed`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ from ninja import Query, Router
 from pydantic import BaseModel
 
 from dashboard.api.answers import LogFolds, LogIndex, LogMatches, LogPolls, LogSteps, answers
-from dashboard.api.asked import (
+from dashboard.api.auth import caller, must
+from dashboard.api.errors import Refused, error, missing
+from dashboard.api.removed import gone
+from dashboard.api.requests import (
     FoldsAsked,
     FromAsked,
     KnownAsked,
@@ -32,12 +35,9 @@ from dashboard.api.asked import (
     LogAsked,
     SearchAsked,
 )
-from dashboard.api.auth import caller, must
-from dashboard.api.errors import Refused, error, missing
-from dashboard.api.gone import gone
-from dashboard.log_access import ACTIONS, find_record
-from dashboard.states import look
-from dashboard.words import step_title
+from dashboard.security.log_access import ACTIONS, find_record
+from dashboard.text.labels import step_title
+from dashboard.text.state_styles import look
 from jobs.errors import LogRemoved
 from jobs.logstore import MAX_FRAME_BYTES, LogStore, frame, plain_stream, store
 from jobs.logstore import Query as LogQuery
@@ -45,8 +45,8 @@ from jobs.logstore.frames import MOST_TIMES
 from jobs.logstore.lines import BLOCK_BYTES
 from jobs.logstore.search import SearchTooSlow
 from jobs.models import Job
-from jobs.queries.job_page import StepState, step_states
-from jobs.queries.log_quotes import BREAKS
+from jobs.queries.jobs.job_page import StepState, step_states
+from jobs.queries.jobs.log_excerpts import BREAKS
 
 router = Router(tags=["Logs"])
 # ``(key, query) -> answer``: what is asked of one log; the last has no query.

@@ -7,14 +7,14 @@ from typing import Any
 from django.http import HttpRequest
 from ninja import Router
 
-from dashboard import audit
 from dashboard.api.answers import JobAnswer, answers
-from dashboard.api.asked import PinAsked
 from dashboard.api.auth import caller, must
 from dashboard.api.errors import Refused
-from dashboard.api.gone import gone
+from dashboard.api.removed import gone
+from dashboard.api.requests import PinAsked
 from dashboard.api.rest import find_job, job_answer
-from dashboard.requests import person
+from dashboard.security import audit_log
+from dashboard.security.request import person
 from jobs.services import pins
 
 router = Router(tags=["Jobs"])
@@ -38,5 +38,5 @@ def pin_job(request: HttpRequest, job_id: int, asked: PinAsked) -> dict[str, Any
         job.refresh_from_db()
         raise Refused(gone(job))
     if done:
-        audit.record(request.user, "job.pin", f"job {job_id}", pinned=asked.pinned)
+        audit_log.record(request.user, "job.pin", f"job {job_id}", pinned=asked.pinned)
     return job_answer(job_id)

@@ -12,15 +12,15 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from ninja import Router, Status
 
-from dashboard import audit
-from dashboard.api import shapes
+from dashboard.api import serializers
 from dashboard.api.answers import CancelledPipeline, PipelineAnswer, StartedPipeline, answers
 from dashboard.api.auth import caller, must
 from dashboard.api.errors import Refused, error, missing
-from dashboard.requests import person
-from dashboard.rights import allowed
-from jobs.pipelines import cancel_rest, start_again
-from jobs.queries.chains import ChainProgress, chain_of
+from dashboard.security import audit_log
+from dashboard.security.permissions import allowed
+from dashboard.security.request import person
+from jobs.pipelines.retry import cancel_rest, start_again
+from jobs.queries.jobs.chains import ChainProgress, chain_of
 
 router = Router(tags=["Pipelines"])
 
@@ -34,7 +34,7 @@ router = Router(tags=["Pipelines"])
 )
 def read_pipeline(request: HttpRequest, chain_id: UUID) -> dict[str, Any]:
     """Its jobs in their order, each with what it comes after and why it waits."""
-    return shapes.pipeline(_found(chain_id))
+    return serializers.pipeline(_found(chain_id))
 
 
 @router.post(
@@ -53,8 +53,8 @@ def cancel_pipeline(request: HttpRequest, chain_id: UUID) -> dict[str, Any]:
         words = _("No job to cancel: all have ended, or are being cancelled.")
         raise Refused(error(409, "finished", words))
     for job in jobs:
-        audit.record(request.user, "job.cancel", f"job {job.pk}", pipeline=str(chain_id))
-    return {**shapes.pipeline(_found(chain_id)), "cancelled": sorted(job.pk for job in jobs)}
+        audit_log.record(request.user, "job.cancel", f"job {job.pk}", pipeline=str(chain_id))
+    return {**serializers.pipeline(_found(chain_id)), "cancelled": sorted(job.pk for job in jobs)}
 
 
 @router.post(
@@ -69,8 +69,8 @@ def start_pipeline_again(request: HttpRequest, chain_id: UUID) -> Status[dict[st
     _found(chain_id)
     jobs = start_again(chain_id, person(request), may_raise=allowed(request.user, "job.raise"))
     for job in jobs:
-        audit.record(request.user, "job.repeat", f"job {job.pk}", repeats=job.repeats_id)
-    told = {**shapes.pipeline(_found(chain_id)), "started": sorted(job.pk for job in jobs)}
+        audit_log.record(request.user, "job.repeat", f"job {job.pk}", repeats=job.repeats_id)
+    told = {**serializers.pipeline(_found(chain_id)), "started": sorted(job.pk for job in jobs)}
     return Status(201, told)
 
 

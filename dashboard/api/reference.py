@@ -14,7 +14,7 @@ from django.urls import URLPattern, path
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET
 
-from dashboard.rights import requires
+from dashboard.security.permissions import requires
 
 _FOLDER = Path(ninja.__file__).parent / "static/ninja"
 _TYPES = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css"}

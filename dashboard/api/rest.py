@@ -14,8 +14,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from ninja import Query, Router, Status
 
-from dashboard import audit
-from dashboard.api import shapes
+from dashboard.api import serializers
 from dashboard.api.answers import (
     DeploymentAnswer,
     Deployments,
@@ -29,7 +28,9 @@ from dashboard.api.answers import (
     WholeResult,
     answers,
 )
-from dashboard.api.asked import (
+from dashboard.api.auth import caller, must
+from dashboard.api.errors import Refused, error, invalid, missing
+from dashboard.api.requests import (
     ConfirmAsked,
     DeploymentsAsked,
     JobsAsked,
@@ -38,14 +39,13 @@ from dashboard.api.asked import (
     Planned,
     ResultsAsked,
 )
-from dashboard.api.auth import caller, must
-from dashboard.api.errors import Refused, error, invalid, missing
-from dashboard.line_view import priority_for
-from dashboard.rights import allowed
+from dashboard.presenters.queue import priority_for
+from dashboard.security import audit_log
+from dashboard.security.permissions import allowed
 from jobs import dispatch, launch
 from jobs.models import Deployment, Host, Job, Result
-from jobs.queries.jobs import Cursor, Filters, cursor
-from jobs.queries.jobs import page as job_page
+from jobs.queries.jobs.jobs import Cursor, Filters, cursor
+from jobs.queries.jobs.jobs import page as job_page
 from jobs.services import deployments
 
 _Row = TypeVar("_Row", bound=Model)
@@ -66,7 +66,7 @@ def list_jobs(request: HttpRequest, query: Query[JobsAsked]) -> Answer:
     """Newest first."""
     filters = Filters(**query.model_dump(exclude={"before", "limit"}))
     page = job_page(filters, before=_before(query), limit=query.limit)
-    return _page(request, "jobs", [shapes.job(row) for row in page.jobs], page.older)
+    return _page(request, "jobs", [serializers.job(row) for row in page.jobs], page.older)
 
 
 @router.post(
@@ -88,7 +88,7 @@ def launch_job(request: HttpRequest, asked: LaunchAsked) -> Status[Answer]:
     row = launch.launch(
         asked.kind, asked.params, host=host, user=user, priority=priority, confirmed=confirmed
     )
-    audit.record(user, "job.launch", f"job {row.pk}", kind=asked.kind, confirmed=names)
+    audit_log.record(user, "job.launch", f"job {row.pk}", kind=asked.kind, confirmed=names)
     return Status(201, job_answer(row.pk))
 
 
@@ -141,7 +141,7 @@ def cancel_job(request: HttpRequest, job_id: int) -> Answer:
     must(request.user, "job.cancel", find_job(job_id))
     if not launch.cancel(job_id, _user(request)):
         raise Refused(error(409, "finished", _("This job had finished already.")))
-    audit.record(request.user, "job.cancel", f"job {job_id}")
+    audit_log.record(request.user, "job.cancel", f"job {job_id}")
     return job_answer(job_id)
 
 
@@ -162,7 +162,7 @@ def confirm_job(request: HttpRequest, job_id: int, asked: ConfirmAsked | None = 
     if not found or not launch.confirm(job_id, found, _user(request)):
         raise Refused(error(409, "nothing_asked", _("This job asks nothing of the kind now.")))
     checks = [item["check"] for item in found]
-    audit.record(request.user, "job.confirm", f"job {job_id}", checks=checks)
+    audit_log.record(request.user, "job.confirm", f"job {job_id}", checks=checks)
     return job_answer(job_id)
 
 
@@ -178,7 +178,7 @@ def run_job_again(request: HttpRequest, job_id: int) -> Status[Answer]:
     """A new job with the same plan."""
     find_job(job_id)
     row = launch.run_again(job_id, _user(request), may_raise=allowed(request.user, "job.raise"))
-    audit.record(request.user, "job.repeat", f"job {row.pk}", repeats=job_id)
+    audit_log.record(request.user, "job.repeat", f"job {row.pk}", repeats=job_id)
     return Status(201, job_answer(row.pk))
 
 
@@ -195,7 +195,7 @@ def list_deployments(request: HttpRequest, query: Query[DeploymentsAsked]) -> An
     fields = {"state": "state", "host": "host__name", "model": "model_id"}
     rows = Deployment.objects.select_related("host", "artifact", "created_by")
     found = _filtered(query, rows, fields)
-    return _list(request, query, "deployments", found, shapes.deployment)
+    return _list(request, query, "deployments", found, serializers.deployment)
 
 
 @router.get(
@@ -224,7 +224,7 @@ def stop_deployment(request: HttpRequest, deployment_id: int) -> Answer:
     must(request.user, "deployment.stop", _find_deployment(deployment_id))
     if not deployments.stop_deployment(deployment_id, _user(request)):
         raise Refused(error(409, "stopped", _("This deployment is not running.")))
-    audit.record(request.user, "deployment.stop", f"deployment {deployment_id}")
+    audit_log.record(request.user, "deployment.stop", f"deployment {deployment_id}")
     dispatch.look()
     return _deployment_answer(deployment_id)
 
@@ -245,7 +245,7 @@ def restart_deployment(request: HttpRequest, deployment_id: int) -> Answer:
     except deployments.NotRestartable:
         words = _("This deployment never ran, so there is nothing to restart.")
         raise Refused(error(409, "not_restartable", words)) from None
-    audit.record(request.user, "deployment.restart", f"deployment {deployment_id}", run=run)
+    audit_log.record(request.user, "deployment.restart", f"deployment {deployment_id}", run=run)
     return _deployment_answer(deployment_id)
 
 
@@ -269,7 +269,7 @@ def list_results(request: HttpRequest, query: Query[ResultsAsked]) -> Answer:
     rows = Result.objects.select_related("host", "created_by")
     if query.pinned:
         rows = rows.filter(job__pinned_at__isnull=False)
-    return _list(request, query, "results", _filtered(query, rows, fields), shapes.result)
+    return _list(request, query, "results", _filtered(query, rows, fields), serializers.result)
 
 
 @router.get(
@@ -285,7 +285,7 @@ def read_result(request: HttpRequest, result_id: int) -> Answer:
     row = Result.objects.select_related("host", "created_by").filter(pk=result_id).first()
     if row is None:
         raise missing()
-    return shapes.whole_result(row)
+    return serializers.whole_result(row)
 
 
 @router.get(
@@ -298,7 +298,7 @@ def read_result(request: HttpRequest, result_id: int) -> Answer:
 )
 def list_hosts(request: HttpRequest) -> Answer:
     """All, by name."""
-    return {"hosts": [shapes.host(row) for row in Host.objects.all()], "next": None}
+    return {"hosts": [serializers.host(row) for row in Host.objects.all()], "next": None}
 
 
 @router.get(
@@ -314,7 +314,7 @@ def read_host(request: HttpRequest, name: str) -> Answer:
     row = Host.objects.filter(name=name).first()
     if row is None:
         raise missing()
-    return shapes.host(row)
+    return serializers.host(row)
 
 
 def find_job(job_id: int) -> Job:
@@ -331,7 +331,7 @@ def find_job(job_id: int) -> Job:
 
 def job_answer(job_id: int) -> Answer:
     """The job as it is now."""
-    return shapes.job(Job.objects.select_related("host", "created_by").get(pk=job_id))
+    return serializers.job(Job.objects.select_related("host", "created_by").get(pk=job_id))
 
 
 def whole_job_answer(job_id: int) -> Answer:
@@ -344,7 +344,7 @@ def whole_job_answer(job_id: int) -> Answer:
     row = rows.filter(pk=job_id).first()
     if row is None:
         raise missing()
-    return shapes.whole_job(row)
+    return serializers.whole_job(row)
 
 
 def _find_deployment(deployment_id: int) -> Deployment:
@@ -356,7 +356,7 @@ def _find_deployment(deployment_id: int) -> Deployment:
 
 
 def _deployment_answer(deployment_id: int) -> Answer:
-    return shapes.deployment(_find_deployment(deployment_id))
+    return serializers.deployment(_find_deployment(deployment_id))
 
 
 def _host(name: str) -> Host:

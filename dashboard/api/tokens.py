@@ -9,8 +9,8 @@ from django.contrib.auth.models import AbstractBaseUser, User
 from django.db.models import QuerySet
 
 from dashboard.api.auth import hashed
-from dashboard.audit import record
-from dashboard.rights import allowed, check
+from dashboard.security.audit_log import record
+from dashboard.security.permissions import allowed, check
 from jobs.models import ApiToken
 
 

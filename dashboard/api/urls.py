@@ -8,7 +8,7 @@ from django.urls import include, path, re_path
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 
-from dashboard.api import app, intake, reference
+from dashboard.api import app, ingest, reference
 from dashboard.api.auth import identify
 from dashboard.api.errors import Refused, error
 
@@ -28,7 +28,7 @@ def unknown(request: HttpRequest) -> HttpResponseBase:
 unknown.rights_actions = ["overview.view"]  # type: ignore[attr-defined]  # for the test of all views
 
 urlpatterns = [
-    path("host/", include(intake.urlpatterns)),
+    path("host/", include(ingest.urlpatterns)),
     path("", include(reference.urlpatterns)),
     path("", include(app.patterns())),
     # Last. A host reads no words: below host/ it gets a bare 404.

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from django.utils.translation import gettext as _
 
 from dashboard.charts.series import COLOURS, INK, SYMBOLS
-from jobs.queries.results import Category
+from jobs.queries.results.results import Category
 from jobs.queries.statistics import Interval
 
 ROW_PX = 28

@@ -10,9 +10,9 @@ from django.utils.translation import gettext as _
 
 from dashboard.charts.live import CLOCK_TICKS, MAX_POINTS, Series, milliseconds
 from dashboard.charts.series import BAND, COLOURS
-from jobs.queries.points import Sample
+from jobs.queries.jobs.points import Sample
 from jobs.queries.statistics import wilson
-from jobs.services.scores import counts_of
+from jobs.services.intake.scores import counts_of
 
 NAMES = ("low", "high", "accuracy")
 

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from dashboard.charts.series import BAND
 from jobs.plans import CLIENT, DIES
-from jobs.queries.points import Sample
+from jobs.queries.jobs.points import Sample
 
 # Seconds over which a counter becomes a rate: long enough that steps of one request do not show as
 # spikes, short enough that a stall shows within two scrapes.

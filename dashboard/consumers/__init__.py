@@ -1,4 +1,7 @@
-"""WebSockets: one file a socket. All are a fast path; what a page shows can be had by HTTP."""
+"""Sockets of pages: logs and news.
+Here: what a socket says, who may listen, who hears no more.
+Not here: reading a log (`jobs.logstore`), the stream of a chat (`chat`).
+"""
 
 from __future__ import annotations
 

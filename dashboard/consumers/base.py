@@ -13,14 +13,14 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.contrib.auth.models import AnonymousUser
 from django.db import DatabaseError
 
-from dashboard.consumers.doors import FORBIDDEN, LOGGED_OUT, doors
-from dashboard.rights import allowed
+from dashboard.consumers.session_guard import FORBIDDEN, LOGGED_OUT, doors
+from dashboard.security.permissions import allowed
 from jobs.errors import DamagedLog
 
 logger = logging.getLogger(__name__)
 
 # Codes after which a page does not come back; static/js/lib/live_socket.js knows the same. Two more
-# of them are in dashboard.consumers.doors.
+# of them are in dashboard.consumers.session_guard.
 OVER = 1000
 BAD_REQUEST = 4400
 NOT_FOUND = 4404
@@ -52,7 +52,8 @@ class PageSocket(AsyncWebsocketConsumer):
                 await self._task
 
     def subject(self) -> tuple[str, Any]:
-        """What the page asks for: an action of :mod:`dashboard.rights` and its object.
+        """What the page asks for: an action of :mod:`dashboard.security.permissions` and its
+        object.
 
         Asked in a thread, of people who are logged in.
 

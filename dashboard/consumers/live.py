@@ -1,8 +1,8 @@
 """``ws/live/``: hints that something changed, for every page.
 
-To the page: ``{"type": topic, "age_ms": …, …}`` with the fields of :mod:`jobs.hints`, ``age_ms``
-being the time since the event; ``{"type": "missed"}``: hints may be lost, look at everything;
-``{"type": "pong", "t": …, "at_ms": the server's clock}``.
+To the page: ``{"type": topic, "age_ms": …, …}`` with the fields of :mod:`jobs.notifications`,
+``age_ms`` being the time since the event; ``{"type": "missed"}``: hints may be lost, look at
+everything; ``{"type": "pong", "t": …, "at_ms": the server's clock}``.
 From the page: ``{"type": "ping", "t": its own clock}``. Half a round trip and the age of the hint
 are the delay that the page shows.
 """
@@ -14,7 +14,7 @@ import time
 from typing import Any
 
 from dashboard.consumers.base import PageSocket
-from dashboard.consumers.switchboard import switchboard
+from dashboard.consumers.broadcast import switchboard
 
 LONGEST_PING = 200
 

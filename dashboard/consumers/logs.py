@@ -13,8 +13,8 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from dashboard.consumers.base import BAD_REQUEST, NOT_FOUND, OVER, PageSocket, RefusedError
-from dashboard.consumers.switchboard import switchboard
-from dashboard.log_access import ACTIONS, MAY_GO_ON, find_record
+from dashboard.consumers.broadcast import switchboard
+from dashboard.security.log_access import ACTIONS, MAY_GO_ON, find_record
 
 
 class LogConsumer(PageSocket):

@@ -10,12 +10,13 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
-from dashboard import formats, sets_table
-from dashboard.scoring_words import ending_words, rule_words
+from dashboard.presenters.result import sets_table
 from dashboard.templatetags.ui import state
+from dashboard.text import formatting
+from dashboard.text.scoring import ending_words, rule_words
 from jobs.models import Answer
-from jobs.queries.results import Questions
-from jobs.queries.set_scores import SetGroup
+from jobs.queries.results.results import Questions
+from jobs.queries.results.set_scores import SetGroup
 from jobs.queries.statistics import Interval
 
 register = template.Library()
@@ -72,7 +73,7 @@ def shown_parts(found: Questions) -> list[dict[str, Any]]:
 
 @register.simple_tag
 def mean_label(group: SetGroup, groups: Sequence[SetGroup]) -> str:
-    """The name of a row of means: see :func:`dashboard.sets_table.mean_label`."""
+    """The name of a row of means: see :func:`dashboard.presenters.result.sets_table.mean_label`."""
     return sets_table.mean_label(group, alone=len(groups) == 1)
 
 
@@ -81,11 +82,11 @@ def percent(value: float | None) -> SafeString:
     """A score in per cent, as OpenCompass prints it; a dash where there is none."""
     if value is None:
         return format_html('<span class="dim">{}</span>', "-")
-    return format_html('<span class="num">{}</span>', formats.percent(value / 100))
+    return format_html('<span class="num">{}</span>', formatting.percent(value / 100))
 
 
 @register.simple_tag
 def bounds(interval: Interval) -> SafeString:
     """The 95 % interval of a share, in per cent."""
-    low, high = formats.percent(interval.low), formats.percent(interval.high)
+    low, high = formatting.percent(interval.low), formatting.percent(interval.high)
     return format_html('<span class="num">[{}, {}]</span>', low, high)

@@ -9,9 +9,9 @@ from typing import Any
 from django import template
 from django.utils.translation import gettext
 
-from dashboard import formats
-from dashboard.sentences import sentence
-from jobs.inference import SAMPLING
+from dashboard.text import formatting
+from dashboard.text.messages import sentence
+from jobs.inference.completions import SAMPLING
 from jobs.models import Deployment, Turn
 from jobs.queries.chat import context_tokens, thinks
 
@@ -82,18 +82,18 @@ def history_problem(turn: Turn | None, chosen: Deployment | None) -> str:
     left = context_left(turn, chosen) if turn is not None and chosen is not None else None
     if left is None or chosen is None or left.tokens >= _LEAST_LEFT:
         return ""
-    args = {"name": chosen.name, "total": formats.number(left.total)}
+    args = {"name": chosen.name, "total": formatting.number(left.total)}
     if left.tokens:
         words = gettext(
             "%(name)s holds %(total)s tokens: about %(left)s are left after this chat. Start a new"
             " chat, or choose a deployment with a longer context."
         )
-        return words % {**args, "left": formats.number(left.tokens)}
+        return words % {**args, "left": formatting.number(left.tokens)}
     words = gettext(
         "%(name)s holds %(total)s tokens; this chat has about %(taken)s. Start a new chat, or"
         " choose a deployment with a longer context."
     )
-    return words % {**args, "taken": formats.number(left.taken)}
+    return words % {**args, "taken": formatting.number(left.taken)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ def thinks_first(turn: Turn) -> bool:
 @register.filter
 def seconds(milliseconds: float) -> str:
     """A span that is kept in milliseconds, as people read it: "0.94 s"."""
-    return formats.duration(milliseconds / 1000)
+    return formatting.duration(milliseconds / 1000)
 
 
 @register.simple_tag

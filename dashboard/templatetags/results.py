@@ -13,18 +13,18 @@ from django.utils.translation import gettext, ngettext
 from dashboard.charts import accuracy, throughput
 from dashboard.charts.series import Series
 from dashboard.charts.series import measured as was_measured
-from dashboard.formats import change_text, number, percent
 from dashboard.templatetags.ui import num
-from dashboard.words import host_word, metric_text, phrase, stack_name
-from jobs.kinds.lengths import INPUT, OUTPUT, measured
+from dashboard.text.formatting import change_text, number, percent
+from dashboard.text.labels import host_word, metric_text, phrase, stack_name
+from jobs.kinds.lib.lengths import INPUT, OUTPUT, measured
 from jobs.metrics import METRICS
 from jobs.models import Job, Result
-from jobs.queries import results as queries
-from jobs.queries.compared_settings import text_of
-from jobs.queries.comparison import Cell, Change
-from jobs.queries.engine_settings import NO, YES
-from jobs.queries.job_page import progress_of
-from jobs.queries.running_accuracy import Standing, whole_standing
+from jobs.queries.comparison.compared_settings import text_of
+from jobs.queries.comparison.comparison import Cell, Change
+from jobs.queries.comparison.engine_settings import NO, YES
+from jobs.queries.jobs.job_page import progress_of
+from jobs.queries.jobs.running_accuracy import Standing, whole_standing
+from jobs.queries.results import results as queries
 from jobs.queries.statistics import Interval
 
 register = template.Library()
@@ -38,7 +38,7 @@ def at(metrics: Mapping[str, Any], name: str) -> Any:
 
 @register.filter
 def reached(job: Job) -> Mapping[str, Any]:
-    """How far a job is, see ``jobs.queries.job_page.progress_of``."""
+    """How far a job is, see ``jobs.queries.jobs.job_page.progress_of``."""
     return progress_of(job)
 
 

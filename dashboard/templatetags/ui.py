@@ -21,15 +21,14 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import capfirst
 from django.utils.translation import gettext
 
-from dashboard import diegrid, formats, line_view, sparks
-from dashboard.command_view import command_view
-from dashboard.middle import halves
-from dashboard.rights import allowed
-from dashboard.sentences import PLAIN_REMARKS, server_sentence
-from dashboard.sentences import sentence as sentence_text
-from dashboard.silence import silence_words
-from dashboard.states import look
-from dashboard.words import (
+from dashboard.charts import sparklines
+from dashboard.presenters import die_grid as grids
+from dashboard.presenters import queue
+from dashboard.presenters.job.plan import command_view
+from dashboard.security.permissions import allowed
+from dashboard.text import formatting
+from dashboard.text.ellipsis import halves
+from dashboard.text.labels import (
     host_title,
     kind_title,
     metric_label,
@@ -41,12 +40,16 @@ from dashboard.words import (
     step_title,
     unit_word,
 )
-from jobs.kinds.base import Remark
+from dashboard.text.messages import PLAIN_REMARKS, server_sentence
+from dashboard.text.messages import sentence as sentence_text
+from dashboard.text.stalled import silence_words
+from dashboard.text.state_styles import look
+from jobs.kinds.lib.base import Remark
 from jobs.models import Deployment, Host, Job, Result
 from jobs.plans import Plan, from_json
-from jobs.queries.forecast import Forecast
-from jobs.queries.headline import headline as headline_metric
-from jobs.services.shortfall import shortfall
+from jobs.queries.jobs.forecast import Forecast
+from jobs.queries.results.headline import headline as headline_metric
+from jobs.services.outcomes.shortfall import shortfall
 
 register = template.Library()
 
@@ -106,7 +109,7 @@ def num(value: Any, unit: str = "", decimals: int | None = None) -> SafeString:
     """
     if value == "" or not isinstance(value, int | float | str):
         return format_html('<span class="dim">{}</span>', gettext("not measured"))
-    text = value if isinstance(value, str) else formats.number(value, decimals)
+    text = value if isinstance(value, str) else formatting.number(value, decimals)
     return _num(text, unit_word(unit))
 
 
@@ -134,7 +137,7 @@ def headline(result: Result) -> SafeString:
 @register.simple_tag
 def bytes(count: Any) -> SafeString:
     """A size: 531 MB. What is no number was not measured."""
-    return _num(*formats.size(count)) if isinstance(count, int | float) else num(None)
+    return _num(*formatting.size(count)) if isinstance(count, int | float) else num(None)
 
 
 @register.simple_tag
@@ -142,7 +145,7 @@ def duration(seconds: float | None) -> SafeString:
     """A span of time: 12.4 s, 29 min 04 s."""
     if seconds is None:
         return num(None)
-    return format_html('<span class="num">{}</span>', formats.duration(seconds))
+    return format_html('<span class="num">{}</span>', formatting.duration(seconds))
 
 
 @register.simple_tag
@@ -150,7 +153,7 @@ def ago(when: datetime | None) -> SafeString:
     """A time past: the clock today, the day otherwise, all of it on hover."""
     if when is None:
         return format_html('<span class="dim">{}</span>', gettext("not yet"))
-    return _time(when, formats.moment(when))
+    return _time(when, formatting.moment(when))
 
 
 @register.simple_tag
@@ -158,7 +161,7 @@ def since(when: datetime | None) -> SafeString:
     """How long ago: 3 s ago. The page keeps it up to date."""
     if when is None:
         return format_html('<span class="dim">{}</span>', gettext("never"))
-    return _time(when, formats.since(when), " data-since")
+    return _time(when, formatting.since(when), " data-since")
 
 
 @register.simple_tag
@@ -185,8 +188,8 @@ def starts_in(forecast: Forecast) -> str:
     """When a job may start, in a few words; what that supposes, or why nobody knows, on hover."""
     return format_html(
         '<span title="{}">{}</span>',
-        line_view.starts(forecast),
-        capfirst(line_view.starts_in(forecast)),
+        queue.starts(forecast),
+        capfirst(queue.starts_in(forecast)),
     )
 
 
@@ -196,14 +199,14 @@ def priority(job: Job) -> SafeString:
     if job.priority == Job.Priority.NORMAL:
         return mark_safe("")
     css = "base" if job.priority == Job.Priority.URGENT else "line"
-    word = line_view.priority_word(line_view.priority_name(job.priority))
+    word = queue.priority_word(queue.priority_name(job.priority))
     return format_html('<span class="stamp {}">{}</span>', css, word)
 
 
 @register.filter
 def priority_word(name: str) -> str:
     """What a priority is called, translated."""
-    return line_view.priority_word(name)
+    return queue.priority_word(name)
 
 
 @register.simple_tag
@@ -277,11 +280,11 @@ def round_s(seconds: float) -> float:
 @register.simple_tag
 def dies(host: Host, lease: str = "", big: bool = False) -> SafeString:
     """The die grid of a host; ``lease`` (``"0,1"``) are the dies of what the page is about."""
-    return die_grid(diegrid.grid(host, [name for name in lease.split(",") if name]), big=big)
+    return die_grid(grids.grid(host, [name for name in lease.split(",") if name]), big=big)
 
 
 @register.simple_tag
-def die_grid(grid: diegrid.Grid, big: bool = False) -> SafeString:
+def die_grid(grid: grids.Grid, big: bool = False) -> SafeString:
     """The same, where it is made already."""
     if not grid.cells:
         return mark_safe("")
@@ -402,13 +405,13 @@ def meter(share: float, level: str = "") -> SafeString:
 @register.simple_tag
 def spark(values: Sequence[float], label: str, judged: str = "") -> SafeString:
     """The last runs as a line, oldest first; ``judged``: "better" or "worse" for the last one."""
-    return sparks.spark(values, label, judged)
+    return sparklines.spark(values, label, judged)
 
 
 @register.simple_tag
 def area(values: Sequence[float | None], label: str) -> SafeString:
     """A rate over the last minutes as an area, oldest first; None where it is not known."""
-    return sparks.area(values, label)
+    return sparklines.area(values, label)
 
 
 @register.simple_tag
@@ -452,7 +455,7 @@ def _time(when: datetime, text: str, extra: str = "") -> SafeString:
     return format_html(
         '<time class="num" datetime="{}" title="{}"{}>{}</time>',
         when.isoformat(),
-        formats.full_moment(when),
+        formatting.full_moment(when),
         mark_safe(extra),
         text,
     )

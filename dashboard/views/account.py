@@ -27,10 +27,10 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django.views.i18n import JavaScriptCatalog, set_language
 
-from dashboard import attempts
-from dashboard.audit import record
-from dashboard.consumers.doors import look_soon
-from dashboard.rights import requires
+from dashboard.consumers.session_guard import look_soon
+from dashboard.security import login_throttle
+from dashboard.security.audit_log import record
+from dashboard.security.permissions import requires
 
 STAY_S = 14 * 86400
 
@@ -55,7 +55,7 @@ class Login(LoginView):
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Log in, unless too many tries came before: then say for how long."""
         who = request.POST.get("username", ""), request.META.get("REMOTE_ADDR", "")
-        if wait_s := attempts.seconds_to_wait(*who):
+        if wait_s := login_throttle.seconds_to_wait(*who):
             # Without its data: the password is not even looked at.
             form = self.authentication_form(request, initial={"username": who[0]})
             context = self.get_context_data(form=form, wait_minutes=math.ceil(wait_s / 60))
@@ -65,7 +65,7 @@ class Login(LoginView):
             )
         answer = super().post(request, *args, **kwargs)
         if request.user.is_authenticated:
-            attempts.forget(*who)
+            login_throttle.forget(*who)
         return answer
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:

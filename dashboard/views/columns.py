@@ -9,8 +9,8 @@ from django.urls import URLPattern, path, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
-from dashboard.columns import KEPT_S, TABLES, cookie_name, written
-from dashboard.rights import requires
+from dashboard.presenters.columns import KEPT_S, TABLES, cookie_name, written
+from dashboard.security.permissions import requires
 
 
 @require_POST

@@ -11,17 +11,17 @@ from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
-from dashboard import audit
-from dashboard.advice import server_advice
-from dashboard.formats import joined
-from dashboard.kept_view import removed_words
-from dashboard.rates import rates
-from dashboard.requests import person
-from dashboard.rights import allowed, check, requires
-from dashboard.why import why_server
+from dashboard.presenters.engine_rates import rates
+from dashboard.presenters.job.advice import server_advice
+from dashboard.presenters.job.failure import why_server
+from dashboard.presenters.retention import removed_words
+from dashboard.security import audit_log
+from dashboard.security.permissions import allowed, check, requires
+from dashboard.security.request import person
+from dashboard.text.formatting import joined
 from jobs import dispatch
 from jobs.errors import LaunchError
-from jobs.inference import CHAT_PATH
+from jobs.inference.completions import CHAT_PATH
 from jobs.models import Deployment
 from jobs.queries.deployments import deployment_page, deployments, needing
 from jobs.services.deployments import NotRestartable, restart_deployment, stop_deployment
@@ -75,7 +75,7 @@ def deployment_stop(request: HttpRequest, deployment_id: int) -> HttpResponse:
     if request.method != "POST":
         return render(request, "deployments/stop.html", _used(deployment))
     if stop_deployment(deployment_id, person(request)):
-        audit.record(request.user, "deployment.stop", f"deployment {deployment_id}")
+        audit_log.record(request.user, "deployment.stop", f"deployment {deployment_id}")
         dispatch.look()  # one that waited to start again has ended with this
     else:
         messages.info(request, _("It had ended already."))
@@ -99,7 +99,7 @@ def deployment_restart(request: HttpRequest, deployment_id: int) -> HttpResponse
     except LaunchError as error:
         messages.error(request, str(error))
     else:
-        audit.record(request.user, "deployment.restart", f"deployment {deployment_id}", run=run)
+        audit_log.record(request.user, "deployment.restart", f"deployment {deployment_id}", run=run)
     return redirect("deployment-detail", deployment_id)
 
 

@@ -7,8 +7,8 @@ from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_GET
 
-from dashboard import manual
-from dashboard.rights import requires
+from dashboard.presenters import manual
+from dashboard.security.permissions import requires
 
 FIRST = "use/launch"
 

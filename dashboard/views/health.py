@@ -8,8 +8,8 @@ from django.urls import URLPattern, path
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from dashboard.checks import all_checks
-from dashboard.rights import allowed
+from dashboard.security.permissions import allowed
+from dashboard.server.health import all_checks
 
 
 @require_safe

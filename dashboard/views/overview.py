@@ -13,23 +13,23 @@ from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_GET, require_POST
 
-from dashboard import line_view
-from dashboard.advice import advice, server_advice
-from dashboard.audit import record
-from dashboard.checks import low_disk_bytes
-from dashboard.diegrid import grid
-from dashboard.host_view import host_views
-from dashboard.mending import actions
-from dashboard.rates import rates
-from dashboard.rights import allowed, requires
-from dashboard.tour import TOUR_MINUTES, tour_steps
+from dashboard.presenters import queue
+from dashboard.presenters.die_grid import grid
+from dashboard.presenters.engine_rates import rates
+from dashboard.presenters.host import host_views
+from dashboard.presenters.job.advice import advice, server_advice
+from dashboard.presenters.job.remedies import actions
+from dashboard.presenters.tour import TOUR_MINUTES, tour_steps
+from dashboard.security.audit_log import record
+from dashboard.security.permissions import allowed, requires
+from dashboard.server.health import low_disk_bytes
 from jobs import launch
 from jobs.errors import LaunchError
-from jobs.kinds.base import Remark
+from jobs.kinds.lib.base import Remark
 from jobs.models import Environment, Host, Job
 from jobs.queries import overview as queries
-from jobs.queries.chains import newest_chain
-from jobs.queries.host_page import hosts_now
+from jobs.queries.hosts.host_page import hosts_now
+from jobs.queries.jobs.chains import newest_chain
 
 _PUT_AWAY = "chain put away"  # in the session: the chain that this person has seen
 
@@ -95,8 +95,8 @@ def _busy(viewer: Any, *, mine: bool) -> dict[str, Any]:
 def _waiting(user: Any) -> list[tuple[Job, Remark, str, int]]:
     """Queued jobs with why they wait, when they may start, and how many more of their chain do."""
     found = queries.waiting(user)
-    told = line_view.waits([item.job for item in found])
-    whys = {pk: (why, line_view.starts_in(starts)) for pk, (why, starts) in told.items()}
+    told = queue.waits([item.job for item in found])
+    whys = {pk: (why, queue.starts_in(starts)) for pk, (why, starts) in told.items()}
     return [(item.job, *whys[item.job.pk], item.more) for item in found]
 
 

@@ -1,4 +1,5 @@
-"""Pages about playground: chat with what is deployed. The streams themselves: dashboard.relay."""
+"""Pages about playground: chat with what is deployed. The streams themselves:
+dashboard.chat.relay."""
 
 from __future__ import annotations
 
@@ -19,14 +20,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from dashboard.audit import record
-from dashboard.requests import person
-from dashboard.rights import check, requires
+from dashboard.chat.turn_files import is_running
+from dashboard.security.audit_log import record
+from dashboard.security.permissions import check, requires
+from dashboard.security.request import person
 from dashboard.templatetags.playground import MOST_TOKENS
-from dashboard.turn_files import is_running
-from dashboard.words import told_apart
+from dashboard.text.labels import told_apart
 from jobs.catalog import MODELS
-from jobs.inference import Exchange, request_body
+from jobs.inference.completions import Exchange, request_body
 from jobs.models import Conversation, Deployment, Turn
 from jobs.queries.chat import (
     LISTED,

@@ -7,8 +7,8 @@ from django.shortcuts import render
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_GET
 
-from dashboard.requests import person
-from dashboard.rights import requires
+from dashboard.security.permissions import requires
+from dashboard.security.request import person
 from jobs.queries.search import search
 
 LONGEST = 200

@@ -10,8 +10,8 @@ from django.utils.translation import gettext
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from dashboard.audit import record
-from dashboard.rights import requires
+from dashboard.security.audit_log import record
+from dashboard.security.permissions import requires
 from jobs import dispatch
 from jobs.errors import LaunchError
 from jobs.models import Deployment, Job

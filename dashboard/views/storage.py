@@ -18,10 +18,10 @@ from django.utils.timezone import now
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
-from dashboard import audit
-from dashboard.kept_view import removed_words, size_text, span_text, when_text
-from dashboard.requests import person
-from dashboard.rights import requires
+from dashboard.presenters.retention import removed_words, size_text, span_text, when_text
+from dashboard.security import audit_log
+from dashboard.security.permissions import requires
+from dashboard.security.request import person
 from jobs.models import Deployment, Job
 from jobs.queries.storage import (
     Bulk,
@@ -34,7 +34,7 @@ from jobs.queries.storage import (
     next_to_go,
 )
 from jobs.queries.storage import unfinished as unfinished_removals
-from jobs.services import retention
+from jobs.services.upkeep import retention
 
 SHOWN = 10
 
@@ -89,7 +89,7 @@ def storage_remove(request: HttpRequest, job_id: int) -> HttpResponse:
     assert user is not None  # strangers do not come here
     if retention.remove_now(job_id, user):
         job.refresh_from_db()
-        audit.record(request.user, "storage.manage", f"job {job_id}", bytes=job.removed_bytes)
+        audit_log.record(request.user, "storage.manage", f"job {job_id}", bytes=job.removed_bytes)
         messages.success(request, removed_words(job))
     else:
         job.refresh_from_db()

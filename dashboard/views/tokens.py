@@ -18,7 +18,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from dashboard.api import tokens
-from dashboard.rights import allowed, requires
+from dashboard.security.permissions import allowed, requires
 from jobs.models import ApiToken
 
 _DAYS = (("30", _("30 days")), ("90", _("90 days")), ("365", _("1 year")), ("", _("never")))

@@ -1,4 +1,6 @@
-"""Models, stacks, question sets, prompts: data in files, checked when they are loaded.
+"""Models, stacks, question sets, known failures: shipped, or a team's own.
+Here: YAML files, their schema, what follows from a model's constants.
+Not here: what lies on a host (`models`), command lines (`toolchains`).
 
 ``MODELS`` are the models that ship and those that a team has added to the folder that
 :func:`configure` names; a file that is put there is a model at the next look, without a restart.

@@ -1,31 +1,34 @@
-"""The kinds of job, written out: a new kind is a module and a name here."""
+"""The kinds of job: Params in, Plan out; outputs in, Conclusion out.
+Here: a kind is a file in its family, and a name in `KINDS`.
+Not here: helpers (`kinds.lib`), command lines (`toolchains`), records (`models`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from jobs.kinds.apply_modification import ApplyModification
-from jobs.kinds.base import Kind
-from jobs.kinds.benchmark import Benchmark
-from jobs.kinds.benchmark_guidellm import BenchmarkGuidellm
-from jobs.kinds.benchmark_latency import BenchmarkLatency
-from jobs.kinds.benchmark_online import BenchmarkOnline
-from jobs.kinds.benchmark_throughput import BenchmarkThroughput
-from jobs.kinds.build_images import BuildImages
-from jobs.kinds.compile import Compile
-from jobs.kinds.compile_vacc import CompileVacc
-from jobs.kinds.convert_weights import ConvertWeights
-from jobs.kinds.deploy import Deploy
-from jobs.kinds.deploy_build_in import DeployBuildIn
-from jobs.kinds.deploy_vllm import DeployVllm
-from jobs.kinds.evaluate import Evaluate
-from jobs.kinds.evaluate_evalscope import EvaluateEvalscope
-from jobs.kinds.evaluate_opencompass import EvaluateOpencompass
-from jobs.kinds.prepare import Prepare
-from jobs.kinds.prepare_datasets import PrepareDatasets
-from jobs.kinds.prepare_opencompass import PrepareOpencompass
-from jobs.kinds.prepare_weights import PrepareWeights
+from jobs.kinds.benchmark.benchmark import Benchmark
+from jobs.kinds.benchmark.benchmark_guidellm import BenchmarkGuidellm
+from jobs.kinds.benchmark.benchmark_latency import BenchmarkLatency
+from jobs.kinds.benchmark.benchmark_online import BenchmarkOnline
+from jobs.kinds.benchmark.benchmark_throughput import BenchmarkThroughput
+from jobs.kinds.compile.compile import Compile
+from jobs.kinds.compile.compile_vacc import CompileVacc
+from jobs.kinds.deploy.deploy import Deploy
+from jobs.kinds.deploy.deploy_build_in import DeployBuildIn
+from jobs.kinds.deploy.deploy_vllm import DeployVllm
+from jobs.kinds.evaluate.evaluate import Evaluate
+from jobs.kinds.evaluate.evaluate_evalscope import EvaluateEvalscope
+from jobs.kinds.evaluate.evaluate_opencompass import EvaluateOpencompass
+from jobs.kinds.lib.base import Kind
+from jobs.kinds.prepare.apply_modification import ApplyModification
+from jobs.kinds.prepare.build_images import BuildImages
+from jobs.kinds.prepare.convert_weights import ConvertWeights
+from jobs.kinds.prepare.prepare import Prepare
+from jobs.kinds.prepare.prepare_datasets import PrepareDatasets
+from jobs.kinds.prepare.prepare_opencompass import PrepareOpencompass
+from jobs.kinds.prepare.prepare_weights import PrepareWeights
 from jobs.parsers.progress import Progress, text_of
 
 # In the order in which forms and lists have them.
@@ -52,7 +55,8 @@ _ALL: tuple[Kind, ...] = (
     EvaluateEvalscope(),
 )
 KINDS: dict[str, Kind] = {kind.name: kind for kind in _ALL}
-# What a host permits unless it is set: jobs.host.programs has them too, for no host imports kinds.
+# What a host permits unless it is set: jobs.host.claim.programs has them too, for no host imports
+# kinds.
 PROGRAMS = frozenset(name for kind in _ALL for name in kind.programs)
 CLIENTS = frozenset(name for kind in _ALL for name in kind.clients)
 

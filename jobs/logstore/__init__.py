@@ -1,7 +1,9 @@
-"""Logs on the dashboard: one append-only file a log, a line index beside it, a hub of readers.
+"""Logs on the dashboard's disk: write, read, fold, search, pack.
+Here: whatever touches a log's bytes; frames for sockets.
+Not here: who may read (`dashboard.security`), when a log goes (`services.upkeep`).
 
-A log that is closed is packed some time after its end (:mod:`jobs.services.packing`), and no reader
-knows it from a raw one.
+A log that is closed is packed some time after its end (:mod:`jobs.services.upkeep.packing`), and no
+reader knows it from a raw one.
 
 =====================  ===========================================================
 ``store()``            the logs of this dashboard, under ``DATA_DIR/logs``

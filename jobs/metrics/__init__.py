@@ -1,4 +1,7 @@
-"""Every number that a result can hold: name, label, unit, which way is better."""
+"""The metrics that a result may have: name, unit, which way is better.
+Here: a metric is a line in one of these files.
+Not here: parsing (`parsers`), how a number is written (`dashboard.text`).
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 from django.db import migrations, models
 
-# As jobs.kinds.lengths had it when this was written.
+# As jobs.kinds.lib.lengths had it when this was written.
 BOTH = ("input_tokens", "output_tokens")
 ASKS = {
     "benchmark": ("output_tokens",),

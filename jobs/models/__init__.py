@@ -1,4 +1,7 @@
-"""Records. State changes go through :mod:`jobs.services`; pages read by :mod:`jobs.queries`."""
+"""Records: tables of hosts, jobs, deployments, results, chats.
+Here: tables, their constraints, names of states; no logic of a change.
+Not here: what changes them (`services`), what reads several at once (`queries`).
+"""
 
 from jobs.models.access import ApiToken, AuditEntry, Instance
 from jobs.models.assets import Artifact, Dataset, Environment, Weights

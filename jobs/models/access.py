@@ -27,7 +27,7 @@ class Instance(models.Model):
 class ApiToken(models.Model):
     """A person's key to the API. Only its SHA-256 is kept; the token is shown once.
 
-    ``scope`` bounds what its user may do with it: :func:`dashboard.rights.allowed`.
+    ``scope`` bounds what its user may do with it: :func:`dashboard.security.permissions.allowed`.
     """
 
     class Scope(models.TextChoices):
@@ -59,7 +59,7 @@ class AuditEntry(models.Model):
     """One change that a person made: who, what, to which object."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True)
-    action = models.CharField(max_length=50)  # a name of dashboard.rights
+    action = models.CharField(max_length=50)  # a name of dashboard.security.permissions
     subject = models.CharField(max_length=100)  # e.g. "job 17"
     detail = models.JSONField(default=dict)
     at = models.DateTimeField(default=now, db_index=True)

@@ -98,7 +98,7 @@ class ServedBlock(models.Model):
     """What a deployment's server told of itself, one watch: ``rows`` as in ``PointBlock``.
 
     ``until`` is the time of the last row, by our clock. Blocks are dropped after a day
-    (``jobs.services.points``).
+    (``jobs.services.intake.points``).
     """
 
     deployment = models.ForeignKey(Deployment, models.CASCADE, related_name="blocks")

@@ -9,7 +9,8 @@ from django.utils.timezone import now
 
 
 class Host(models.Model):
-    """A machine that runs jobs. ``facts`` is what its probe reported (see ``jobs.host.probe``).
+    """A machine that runs jobs. ``facts`` is what its probe reported (see
+    ``jobs.host.probe.probe``).
 
     A host is *away* when its last heartbeat is older than ``settings.HOST_AWAY_AFTER_S``; that is
     computed when asked for and never stored.
@@ -31,7 +32,7 @@ class Host(models.Model):
     facts_at = models.DateTimeField(null=True)
     dies_seen = models.JSONField(default=list)  # ids of all dies that it ever reported, in order
     # {"load_1m", "memory_free_bytes", "disk_free_bytes"}; of a VACC host also "dies" and "unread",
-    # see jobs.host.vasmi
+    # see jobs.host.probe.vasmi
     load = models.JSONField(default=dict)
     heartbeat_at = models.DateTimeField(null=True)
     boot_id = models.CharField(max_length=64, blank=True)

@@ -36,7 +36,8 @@ class Job(Kept):
         queued -> starting -> running -> succeeded | failed | errored | cancelled | lost
 
     *failed*: the work said no. *errored*: the dashboard broke. *lost*: nobody knows. Each change
-    keeps a sentence: ``sentence_id`` names it (``dashboard.sentences``), ``sentence_args`` fill it.
+    keeps a sentence: ``sentence_id`` names it (``dashboard.text.messages``), ``sentence_args`` fill
+    it.
     """
 
     class State(models.TextChoices):
@@ -56,7 +57,7 @@ class Job(Kept):
         NORMAL = 1
         LOW = 2
 
-    # The order in which jobs wait for their host: see ``jobs.services.line``.
+    # The order in which jobs wait for their host: see ``jobs.services.queue``.
     LINE: ClassVar = ("priority", "place", "pk")
     OPEN_STATES: ClassVar = (State.QUEUED, State.STARTING, State.RUNNING)
     ON_HOST_STATES: ClassVar = (State.STARTING, State.RUNNING)
@@ -100,7 +101,9 @@ class Job(Kept):
     # jobs.services.confirmations.
     asks = models.JSONField(default=list)
     confirmed = models.JSONField(default=list)
-    guide = models.JSONField(default=dict)  # what the plan does otherwise: jobs.kinds.printed
+    guide = models.JSONField(
+        default=dict
+    )  # what the plan does otherwise: jobs.kinds.lib.guide_diff
     # The claim: fencing between a host and this job.
     claim_token = models.UUIDField(default=uuid.uuid4, editable=False)
     claim_id = models.CharField(max_length=64, blank=True)  # the host's own nonce
@@ -115,8 +118,12 @@ class Job(Kept):
     # The host's last word, kept until log and outputs are whole: the "ended" event.
     ended = models.JSONField(null=True)
     progress = models.JSONField(null=True)  # {"done": float, "total": float, "unit": str}
-    host_load = models.JSONField(default=dict)  # of its host while it runs: jobs.services.host_load
-    scores = models.JSONField(null=True)  # counts of an evaluation so far: jobs.services.scores
+    host_load = models.JSONField(
+        default=dict
+    )  # of its host while it runs: jobs.services.outcomes.host_load
+    scores = models.JSONField(
+        null=True
+    )  # counts of an evaluation so far: jobs.services.intake.scores
     # Whose log and files stay, whatever their age and size: jobs.services.pins.
     pinned_at = models.DateTimeField(null=True)
     pinned_by = models.ForeignKey(

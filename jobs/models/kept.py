@@ -1,4 +1,5 @@
-"""What of a record lies on the disk, and what became of it: see ``jobs.services.retention``."""
+"""What of a record lies on the disk, and what became of it: see
+``jobs.services.upkeep.retention``."""
 
 from __future__ import annotations
 

@@ -39,9 +39,9 @@ class Result(models.Model):
     # What a benchmark asked for, in tokens of a request: {"input_tokens": n, "output_tokens": n}.
     asked = models.JSONField(default=dict)
     remarks = models.JSONField(default=list)  # [{"id": sentence id, "args": {…}}], e.g. few samples
-    # The host and the tools at that time: see jobs.services.surroundings.
+    # The host and the tools at that time: see jobs.services.outcomes.run_context.
     surroundings = models.JSONField(default=dict)
-    # What makes it a repeat of others: see jobs.services.identity.
+    # What makes it a repeat of others: see jobs.services.outcomes.identity.
     identity = models.JSONField(default=dict)
     fingerprint = models.CharField(max_length=64, blank=True)  # "": it stands alone
     disturbed = models.BooleanField(default=False)  # other work ran on the host meanwhile

@@ -12,11 +12,11 @@ from django.db.models import Count, Q, QuerySet
 from django.utils.timezone import now
 
 from jobs.models import Deployment, Host, Job, Result
-from jobs.queries.chains import BROKEN_STATES
 from jobs.queries.deployments import broken_since
-from jobs.queries.headline import beside, headline
-from jobs.queries.job_page import durations, left_s, progress_of
-from jobs.queries.repeats import at_concurrency, repeats_of
+from jobs.queries.jobs.chains import BROKEN_STATES
+from jobs.queries.jobs.job_page import durations, left_s, progress_of
+from jobs.queries.results.headline import beside, headline
+from jobs.queries.results.repeats import at_concurrency, repeats_of
 
 _MOST = 8
 _SPARK = 14

@@ -13,8 +13,9 @@ from django.utils.translation import gettext
 
 from jobs.catalog import MODELS, ZooModel
 from jobs.models import Conversation, Deployment, Host, Job, Result
-from jobs.queries import jobs, results
 from jobs.queries.chat import conversations_with
+from jobs.queries.jobs import jobs
+from jobs.queries.results import results
 
 MOST = 8
 

@@ -1,7 +1,7 @@
 """What lies on the dashboard's disk, what may be removed of it, and what goes next.
 
 Sizes are kept in the rows (``kept_bytes``), measured once a record is over; nothing here walks over
-files. Sums over all of them are made by each round of ``jobs.services.retention`` and kept.
+files. Sums over all of them are made by each round of ``jobs.services.upkeep.retention`` and kept.
 """
 
 from __future__ import annotations
@@ -282,7 +282,7 @@ class MadeOn:
 
 
 def made_on_hosts() -> list[MadeOn]:
-    """What each host said last of what was made on it (``jobs.host.made``)."""
+    """What each host said last of what was made on it (``jobs.host.probe.disk_usage``)."""
     return [_made_on(host) for host in Host.objects.order_by("name")]
 
 

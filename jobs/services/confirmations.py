@@ -14,10 +14,10 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.utils.timezone import now
 
-from jobs import hints
+from jobs import notifications
 from jobs.models import Job, Preflight
 from jobs.plans import Check, Plan, from_json
-from jobs.services.storable import storable
+from jobs.services.sanitize import storable
 
 ALL = "all"
 
@@ -105,7 +105,7 @@ def confirm(job_id: int, found: Sequence[Item], user: AbstractBaseUser | None) -
         Job.objects.filter(pk=job_id).update(
             confirmed=storable(confirmed), asks=open_of(job.asks, confirmed)
         )
-        transaction.on_commit(lambda: hints.publish("job", id=job_id))
+        transaction.on_commit(lambda: notifications.publish("job", id=job_id))
     return True
 
 

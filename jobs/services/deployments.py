@@ -17,16 +17,16 @@ from django.db.models import F
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
-from jobs import hints, hostqueue
+from jobs import agent_tasks, notifications
 from jobs.errors import JobsError, LaunchError
-from jobs.kinds import ports
-from jobs.kinds.base import Remark
+from jobs.kinds.lib import ports
+from jobs.kinds.lib.base import Remark
 from jobs.models import Deployment, DeploymentEvent, Host, Job
 from jobs.plans import from_json
-from jobs.queries.hosts import leased_dies
-from jobs.queries.places import common, read_by
-from jobs.queries.room import room_of
-from jobs.queries.targets import target_of
+from jobs.queries.hosts.capacity import room_of
+from jobs.queries.hosts.hosts import leased_dies
+from jobs.queries.hosts.places import common, read_by
+from jobs.queries.hosts.targets import target_of
 from jobs.services import secrets
 
 State = Deployment.State
@@ -113,7 +113,7 @@ def restart_deployment(deployment_id: int, user: AbstractBaseUser | None) -> int
         if changed.update(state=State.WAITING, **_fields(sentence), **fields):
             deployment.run += 1
             _keep_event(deployment, State.WAITING, sentence)
-            tell = hostqueue.send_stop_serve if was_live else hostqueue.send_serve
+            tell = agent_tasks.send_stop_serve if was_live else agent_tasks.send_serve
             transaction.on_commit(partial(tell, deployment.host.name, deployment_id))
         deployment.refresh_from_db(fields=["run"])
     return deployment.run
@@ -219,7 +219,7 @@ def note_ended(
 ) -> bool:
     """A server has ended (``ended`` event): *stopped* where somebody wanted that, else *failed*.
 
-    ``cause`` is what tells why (``jobs.services.known_failures``); a failed one keeps it.
+    ``cause`` is what tells why (``jobs.services.outcomes.known_failures``); a failed one keeps it.
     """
     run = ended["run"]
     if run != deployment.run or (deployment.state == State.WAITING and run > 1):
@@ -385,7 +385,9 @@ def _keep_event(deployment: Deployment, state: str, sentence: Remark) -> None:
     DeploymentEvent.objects.create(
         deployment=deployment, run=deployment.run, state=state, **_fields(sentence)
     )
-    transaction.on_commit(partial(hints.publish, "deployment", id=deployment.pk, state=state))
+    transaction.on_commit(
+        partial(notifications.publish, "deployment", id=deployment.pk, state=state)
+    )
 
 
 def _fields(sentence: Remark) -> dict[str, Any]:
@@ -394,7 +396,7 @@ def _fields(sentence: Remark) -> dict[str, Any]:
 
 def _tell_stop(deployment: Deployment) -> None:
     name = deployment.host.name
-    transaction.on_commit(partial(hostqueue.send_stop_serve, name, deployment.pk))
+    transaction.on_commit(partial(agent_tasks.send_stop_serve, name, deployment.pk))
 
 
 def _name(user: AbstractBaseUser | None) -> str:

@@ -11,10 +11,10 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from jobs.errors import JobsError, LaunchError
-from jobs.hints import publish
-from jobs.kinds.base import Remark
+from jobs.kinds.lib.base import Remark
 from jobs.models import Deployment, Host, Job
-from jobs.queries.hosts import dies, is_away, missing_dies
+from jobs.notifications import publish
+from jobs.queries.hosts.hosts import dies, is_away, missing_dies
 from jobs.services import deployments, lifecycle
 
 # Jobs at once on a new host. Its dies are what limits it: most jobs hold some for themselves alone.

@@ -16,12 +16,12 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils.timezone import now
 
-from jobs import hints
+from jobs import notifications
 from jobs.errors import JobsError
-from jobs.kinds.base import Remark
+from jobs.kinds.lib.base import Remark
 from jobs.models import Host, Job
 from jobs.services import deployments
-from jobs.services.storable import storable
+from jobs.services.sanitize import storable
 
 State = Job.State
 
@@ -218,4 +218,4 @@ def _change(which: Q, state: str, *, sentence: Remark, **fields: Any) -> bool:
 
 
 def _hint(job_id: int, **data: str) -> None:
-    transaction.on_commit(partial(hints.publish, "job", id=job_id, **data))
+    transaction.on_commit(partial(notifications.publish, "job", id=job_id, **data))

@@ -9,7 +9,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.utils.timezone import now
 
-from jobs import hints
+from jobs import notifications
 from jobs.models import Job
 
 
@@ -57,4 +57,4 @@ def unpin(job_id: int) -> bool:
 
 
 def _hint(job_id: int) -> None:
-    transaction.on_commit(lambda: hints.publish("job", id=job_id))
+    transaction.on_commit(lambda: notifications.publish("job", id=job_id))

@@ -14,11 +14,11 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils.timezone import now
 
-from jobs import hints
+from jobs import notifications
 from jobs.models import Host, Job, Preflight
 from jobs.plans import checks_from_json, from_json
 from jobs.services import confirmations
-from jobs.services.storable import storable
+from jobs.services.sanitize import storable
 
 # What a host found may have changed after this: it is asked again before a job starts.
 FRESH_FOR = timedelta(minutes=2)
@@ -156,7 +156,7 @@ def answer(preflight: Preflight, findings: Any) -> bool:
             about = {"id": preflight.job_id} if preflight.job_id else {}
             sort = "job" if preflight.job_id else "preflight"
             about = about or {"id": preflight.pk}
-            transaction.on_commit(partial(hints.publish, sort, **about))
+            transaction.on_commit(partial(notifications.publish, sort, **about))
     return changed == 1
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.bench.stacks import inside
-from tests.browser.visits import ARGUMENTS
+from tests.browser.lib.visits import ARGUMENTS
 from tests.conftest import find_chromium
 from tests.stack import Stack
 

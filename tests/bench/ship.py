@@ -11,10 +11,10 @@ import sys
 import time
 from pathlib import Path
 
-from jobs.host import config
-from jobs.host.client import Client
-from jobs.host.shipper import Outcome, Shipper
-from jobs.host.spool import Spool
+from jobs.host.base import config
+from jobs.host.base.client import Client
+from jobs.host.base.spool import Spool
+from jobs.host.ship.shipper import Outcome, Shipper
 
 if __name__ == "__main__":
     order = json.loads(sys.stdin.readline())

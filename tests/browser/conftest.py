@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from tests.browser.checks import Inspector
-from tests.browser.visits import ARGUMENTS, WIDE, Complaints, Visitor
+from tests.browser.lib.checks import Inspector
+from tests.browser.lib.visits import ARGUMENTS, WIDE, Complaints, Visitor
 from tests.dashboard.socket_server import Server, running_server
 from tests.stack import Stack
 

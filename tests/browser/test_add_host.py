@@ -8,8 +8,8 @@ import urllib.request
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.checks import settle
-from tests.browser.visits import PHONE, WIDE, axe, too_wide
+from tests.browser.lib.checks import settle
+from tests.browser.lib.visits import PHONE, WIDE, axe, too_wide
 
 pytestmark = pytest.mark.browser
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.browser.visits import PHONE, WIDE, Complaints, too_wide
+from tests.browser.lib.visits import PHONE, WIDE, Complaints, too_wide
 
 pytestmark = pytest.mark.browser
 

@@ -8,7 +8,7 @@ import pyte
 import pytest
 from tqdm import tqdm
 
-from tests.browser.log_panel import IN_SIGHT, in_sight, lines, row
+from tests.browser.lib.log_panel import IN_SIGHT, in_sight, lines, row
 
 pytestmark = pytest.mark.browser
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browser.visits import PHONE
+from tests.browser.lib.visits import PHONE
 
 pytestmark = pytest.mark.browser
 

@@ -3,8 +3,8 @@
 import pytest
 from django.urls import reverse
 
-from jobs.queries.chains import TOUR_KINDS
-from tests.browser.checks import Inspector
+from jobs.queries.jobs.chains import TOUR_KINDS
+from tests.browser.lib.checks import Inspector
 
 pytestmark = pytest.mark.browser
 

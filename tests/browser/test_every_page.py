@@ -6,9 +6,9 @@ import pytest
 from django.urls import get_resolver, reverse
 
 from jobs.kinds import KINDS
-from jobs.queries.chains import TOUR_KINDS
-from tests.browser import unwell
-from tests.browser.checks import IN_TURNS, LOOKS, Inspector
+from jobs.queries.jobs.chains import TOUR_KINDS
+from tests.browser.lib import unwell
+from tests.browser.lib.checks import IN_TURNS, LOOKS, Inspector
 
 pytestmark = pytest.mark.browser
 
@@ -76,7 +76,8 @@ NO_PAGES = {
     *("token-create", "host-slots", "host-forget-dies", "host-arrival", "secret-keep"),
     *("launch-check", "launch-findings", "model-way", "model-way-check"),
     *("job-confirm", "job-move", "job-priority", "job-quiet", "job-pin"),
-    # Of models of one's own, which the tour has none of: tests/dashboard/test_model_editing.py.
+    # Of models of one's own, which the tour has none of:
+    # tests/dashboard/views/models/test_model_edit.py.
     *("model-edit", "model-edit-yaml", "model-yaml", "model-delete", "model-deleted"),
     *("model-undo", "model-discard"),
     *("chain-put-away", "serving", "search-list", "docs", "docs-image"),

@@ -5,8 +5,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.checks import settle
-from tests.browser.visits import PHONE, WIDE, Complaints, axe, too_wide
+from tests.browser.lib.checks import settle
+from tests.browser.lib.visits import PHONE, WIDE, Complaints, axe, too_wide
 
 pytestmark = pytest.mark.browser
 

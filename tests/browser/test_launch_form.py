@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.visits import AXE, RUN_AXE, WIDE, Complaints
+from tests.browser.lib.visits import AXE, RUN_AXE, WIDE, Complaints
 
 pytestmark = pytest.mark.browser
 

@@ -5,7 +5,7 @@ import json
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.visits import WIDE, Complaints
+from tests.browser.lib.visits import WIDE, Complaints
 
 pytestmark = pytest.mark.browser
 

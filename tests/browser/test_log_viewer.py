@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.log_panel import IN_SIGHT, in_sight, lines, row
-from tests.browser.visits import AXE, PHONE, RUN_AXE, WIDE
+from tests.browser.lib.log_panel import IN_SIGHT, in_sight, lines, row
+from tests.browser.lib.visits import AXE, PHONE, RUN_AXE, WIDE
 
 pytestmark = pytest.mark.browser
 

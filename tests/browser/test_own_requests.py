@@ -3,8 +3,8 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.log_panel import row
-from tests.browser.visits import WIDE, Complaints
+from tests.browser.lib.log_panel import row
+from tests.browser.lib.visits import WIDE, Complaints
 
 pytestmark = pytest.mark.browser
 

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.visits import PHONE
+from tests.browser.lib.visits import PHONE
 
 pytestmark = pytest.mark.browser
 

@@ -6,8 +6,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.chat_engine import END, chat_engine, delta
-from tests.browser.visits import WIDE, Complaints
+from tests.browser.lib.chat_engine import END, chat_engine, delta
+from tests.browser.lib.visits import WIDE, Complaints
 
 pytestmark = pytest.mark.browser
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.browser.visits import PHONE, too_wide
+from tests.browser.lib.visits import PHONE, too_wide
 
 pytestmark = pytest.mark.browser
 

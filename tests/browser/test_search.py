@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.visits import Complaints, axe
+from tests.browser.lib.visits import Complaints, axe
 
 pytestmark = pytest.mark.browser
 

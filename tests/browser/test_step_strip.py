@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browser.visits import WIDTHS
+from tests.browser.lib.visits import WIDTHS
 
 pytestmark = pytest.mark.browser
 

@@ -13,10 +13,10 @@ from django.urls import reverse
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from playwright.sync_api import expect
 
-from dashboard.formats import THIN
+from dashboard.text.formatting import THIN
 from jobs.logstore import unframe
 from tests.api import until
-from tests.browser.visits import Complaints, log_in
+from tests.browser.lib.visits import Complaints, log_in
 
 pytestmark = pytest.mark.browser
 

@@ -14,10 +14,10 @@ from django.urls import reverse
 from playwright.sync_api import expect
 
 from jobs.kinds import KINDS
-from jobs.queries.chains import TOUR_KINDS
+from jobs.queries.jobs.chains import TOUR_KINDS
 from tests.api import until
-from tests.browser.checks import Inspector
-from tests.browser.visits import Complaints, Visitor
+from tests.browser.lib.checks import Inspector
+from tests.browser.lib.visits import Complaints, Visitor
 from tests.simulated import LARGE, NAME, SMALL
 
 pytestmark = pytest.mark.browser

@@ -5,10 +5,10 @@ import json
 import pytest
 from playwright.sync_api import expect
 
-from dashboard.columns import RESULTS
-from jobs.queries.chains import TOUR_KINDS
+from dashboard.presenters.columns import RESULTS
+from jobs.queries.jobs.chains import TOUR_KINDS
+from tests.browser.lib.visits import too_wide
 from tests.browser.test_every_page import HOST, TURNS
-from tests.browser.visits import too_wide
 
 pytestmark = pytest.mark.browser
 

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from tests.browser.log_panel import IN_SIGHT, in_sight, row
+from tests.browser.lib.log_panel import IN_SIGHT, in_sight, row
 from tests.pressure.tool import MARKUP, QUERIES
 
 pytestmark = pytest.mark.browser

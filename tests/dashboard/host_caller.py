@@ -11,8 +11,9 @@ from typing import Any
 import zstandard
 from django.test import Client
 
-from jobs.kinds import KINDS, base
-from jobs.kinds.base import Conclusion, Kind
+from jobs.kinds import KINDS
+from jobs.kinds.lib import base
+from jobs.kinds.lib.base import Conclusion, Kind
 from jobs.models import Job
 from jobs.plans import Output
 from jobs.queries.instance import instance_id

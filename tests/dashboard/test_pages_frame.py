@@ -15,9 +15,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils.timezone import now
 
-from dashboard.tour import TOUR_INSTALLS_S, TOUR_MINUTES, tour_steps
+from dashboard.presenters.tour import TOUR_INSTALLS_S, TOUR_MINUTES, tour_steps
 from jobs.models import AuditEntry, Deployment, Host, Job, Result
-from jobs.queries.jobs import Filters, cursor, page
+from jobs.queries.jobs.jobs import Filters, cursor, page
 from tests.factories import make_host, make_job, make_user
 
 pytestmark = pytest.mark.django_db

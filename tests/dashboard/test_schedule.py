@@ -7,8 +7,8 @@ from celery import Celery
 from celery.utils.imports import symbol_by_name
 
 from dashboard.celery import app
-from jobs.services import packing, retention
-from jobs.services.reaper import ROUND_S
+from jobs.services.upkeep import packing, retention
+from jobs.services.upkeep.reaper import ROUND_S
 
 
 def due_after(passed: timedelta, name: str = "sweep"):

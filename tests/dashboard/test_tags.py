@@ -11,9 +11,9 @@ from django.template import Context, Template
 from django.utils import timezone
 from django.utils.timezone import now
 
-from dashboard import formats
-from dashboard.words import host_state, metric_text, state_of
-from jobs.kinds.base import Remark
+from dashboard.text import formatting
+from dashboard.text.labels import host_state, metric_text, state_of
+from jobs.kinds.lib.base import Remark
 from jobs.models import Job
 from tests.factories import make_host
 
@@ -41,7 +41,7 @@ def render(source: str, **context) -> str:
     ],
 )
 def test_a_number_has_the_digits_that_were_measured(value, decimals, text):
-    assert formats.number(value, decimals) == text
+    assert formatting.number(value, decimals) == text
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_a_rate_of_now_has_the_digits_that_stand_still(value, text):
     [(0, "0 B"), (999, "999 B"), (1000, "1.00 kB"), (144811904, "145 MB"), (21.5e9, "21.5 GB")],
 )
 def test_a_size_is_in_powers_of_a_thousand(count, text):
-    assert " ".join(formats.size(count)) == text
+    assert " ".join(formatting.size(count)) == text
 
 
 @pytest.mark.parametrize(
@@ -75,17 +75,17 @@ def test_a_size_is_in_powers_of_a_thousand(count, text):
     ],
 )
 def test_a_duration_is_read_at_a_glance(seconds, text):
-    assert formats.duration(seconds) == text
+    assert formatting.duration(seconds) == text
 
 
 def test_a_time_past_is_in_the_viewers_zone():
     at = datetime(2026, 11, 24, 20, 30, tzinfo=UTC)
 
     with timezone.override(ZoneInfo("Asia/Shanghai")):
-        assert formats.moment(at, at + timedelta(hours=1)) == "04:30"
-        assert formats.moment(at, at + timedelta(days=3)) == "25 Nov"
-        assert formats.moment(at, at + timedelta(days=300)) == "25 Nov 2026"
-        assert formats.full_moment(at) == "25 Nov 2026, 04:30:00 UTC+08:00"
+        assert formatting.moment(at, at + timedelta(hours=1)) == "04:30"
+        assert formatting.moment(at, at + timedelta(days=3)) == "25 Nov"
+        assert formatting.moment(at, at + timedelta(days=300)) == "25 Nov 2026"
+        assert formatting.full_moment(at) == "25 Nov 2026, 04:30:00 UTC+08:00"
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_a_time_past_is_in_the_viewers_zone():
 def test_how_long_ago_is_rough(passed, text):
     at = now()
 
-    assert formats.since(at - timedelta(seconds=passed), at) == text
+    assert formatting.since(at - timedelta(seconds=passed), at) == text
 
 
 @pytest.mark.parametrize(
@@ -169,12 +169,12 @@ def test_a_host_is_expected_then_ready_then_away():
 
 
 def test_sentences_are_joined_by_a_space_but_for_one_behind_a_full_width_stop():
-    assert formats.joined("It failed.", "", "Mend it.") == "It failed. Mend it."
-    assert formats.joined("失败了。", "请先解决它。") == "失败了。请先解决它。"
-    assert formats.joined("", "Mend it.") == "Mend it."
+    assert formatting.joined("It failed.", "", "Mend it.") == "It failed. Mend it."
+    assert formatting.joined("失败了。", "请先解决它。") == "失败了。请先解决它。"
+    assert formatting.joined("", "Mend it.") == "Mend it."
 
 
 def test_a_duration_is_written_as_the_pages_scripts_write_it():
     table = json.loads((Path(__file__).parents[1] / "data/durations.json").read_text())
 
-    assert [[seconds, formats.duration(seconds)] for seconds, _text in table] == table
+    assert [[seconds, formatting.duration(seconds)] for seconds, _text in table] == table

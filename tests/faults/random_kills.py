@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from jobs.host import process
+from jobs.host.base import process
 from tests.faults.cases import KILL, LAUNCHER_DIED, SIGNAL, Case
 from tests.faults.hits import Scene, pid_of_job
 from tests.faults.trial import Row, Trial

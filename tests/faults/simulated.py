@@ -17,9 +17,9 @@ def main(dashboard_url: str, redis_url: str, speed: str, dies: str) -> int:
     from django.conf import settings  # noqa: PLC0415 -- needs Django set up
 
     from dashboard.management.commands import demo_host  # noqa: PLC0415
-    from jobs.host import worker  # noqa: PLC0415
-    from jobs.host.config import load, read_env_file  # noqa: PLC0415
-    from jobs.host.supervisor import Supervisor  # noqa: PLC0415
+    from jobs.host.agent import worker  # noqa: PLC0415
+    from jobs.host.agent.supervisor import Supervisor  # noqa: PLC0415
+    from jobs.host.base.config import load, read_env_file  # noqa: PLC0415
 
     folder = settings.DATA_DIR / "demo-host"
     own = read_env_file(settings.DATA_DIR / "host" / "host.env")

@@ -68,7 +68,7 @@ def _middle(steps: Any) -> int:
 def way(host: str, way: str, model: str, without: list[str]) -> list[int]:
     """Launch the links of a way but those of ``without``; the numbers of the jobs."""
     from jobs.models import Host  # noqa: PLC0415 -- needs Django set up
-    from jobs.ways import WAYS, launch_way  # noqa: PLC0415 -- needs Django set up
+    from jobs.pipelines import WAYS, launch_way  # noqa: PLC0415 -- needs Django set up
 
     whole = WAYS[way]
     chosen = lambda *about: [link for link in whole.links(*about) if link.name not in without]  # noqa: E731
@@ -83,7 +83,7 @@ def way(host: str, way: str, model: str, without: list[str]) -> list[int]:
 def host_state(host: str) -> dict[str, Any]:
     """Dies that nobody holds, and whether the host is away."""
     from jobs.models import Host  # noqa: PLC0415 -- needs Django set up
-    from jobs.queries.hosts import free_dies, is_away  # noqa: PLC0415 -- needs Django set up
+    from jobs.queries.hosts.hosts import free_dies, is_away  # noqa: PLC0415 -- needs Django set up
 
     row = Host.objects.get(name=host)
     return {"free": sorted(free_dies(row)), "away": is_away(row)}

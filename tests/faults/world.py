@@ -16,9 +16,9 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from jobs.host import process
-from jobs.host.environment import marked
-from jobs.host.spool import Spool
+from jobs.host.base import process
+from jobs.host.base.spool import Spool
+from jobs.host.run.environment import marked
 from tests.api import Api, until
 from tests.faults.database import Database
 from tests.faults.proxy import Loop, Proxy
@@ -32,8 +32,8 @@ READY_S = 120.0
 # Words that name a process of the simulated host in its command line.
 HOST_PROCESSES = {
     "supervisor": "tests.faults.simulated",
-    "agent": "jobs.host.agent",
-    "worker": "jobs.host.app worker",
+    "agent": "jobs.host.agent.agent",
+    "worker": "jobs.host.agent.app worker",
 }
 DISK_MB = 700  # of the small disks
 

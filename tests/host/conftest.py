@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from jobs.host import environment, process
-from jobs.host import spool as spools
-from jobs.host.agent import Agent
-from jobs.host.client import Client
-from jobs.host.config import Config
-from jobs.host.ports import is_free
+from jobs.host.agent.agent import Agent
+from jobs.host.base import process
+from jobs.host.base import spool as spools
+from jobs.host.base.client import Client
+from jobs.host.base.config import Config
+from jobs.host.base.ports import is_free
+from jobs.host.run import environment
 from jobs.plans import Plan, Step
 from tests.host.intake import KEY, Intake, Record
 
@@ -95,7 +96,7 @@ def launch():
     started = []
 
     def start(spool, *options, wait=True):
-        argv = [sys.executable, "-m", "jobs.host.launcher", str(spool.path), *options]
+        argv = [sys.executable, "-m", "jobs.host.run.launcher", str(spool.path), *options]
         popen = subprocess.Popen(argv, cwd=REPOSITORY, start_new_session=True)
         started.append(popen)
         if wait:
@@ -115,7 +116,7 @@ def start_agent(config):
 
     def start(**more):
         popen = subprocess.Popen(
-            [sys.executable, "-m", "jobs.host.agent"],
+            [sys.executable, "-m", "jobs.host.agent.agent"],
             cwd=REPOSITORY,
             env={**os.environ, **config.as_environment(), **more},
         )

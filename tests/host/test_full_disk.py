@@ -7,9 +7,11 @@ import threading
 
 import pytest
 
-from jobs.host import adopt, agent, shipper
-from jobs.host import spool as spools
-from jobs.host.adopt import close_dead
+from jobs.host.agent import agent
+from jobs.host.base import spool as spools
+from jobs.host.retain import adopt
+from jobs.host.retain.adopt import close_dead
+from jobs.host.ship import shipper
 from tests.host.conftest import record_of, until
 
 pytestmark = pytest.mark.processes

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.inference import (
+from jobs.inference.completions import (
     Exchange,
     Reply,
     error_text,

@@ -3,13 +3,13 @@ import uuid
 
 import pytest
 
-from jobs import dispatch, hostqueue, launch, logstore
+from jobs import agent_tasks, dispatch, launch, logstore
 from jobs.errors import LaunchError
-from jobs.kinds.base import Remark
+from jobs.kinds.lib.base import Remark
 from jobs.launch import InvalidParams
 from jobs.models import Deployment, Environment, Job, JobStep
 from jobs.plans import fill, from_json
-from jobs.queries.targets import target_of
+from jobs.queries.hosts.targets import target_of
 from jobs.services import lifecycle
 from jobs.toolchains.environments import ENVIRONMENTS
 from jobs.toolchains.site import site_of
@@ -346,7 +346,7 @@ def test_cancelling_a_job_tells_its_host_and_frees_its_place(
     monkeypatch, host, django_capture_on_commit_callbacks
 ):
     sent = []
-    monkeypatch.setattr(hostqueue, "send_stop", lambda name, job: sent.append((name, job)))
+    monkeypatch.setattr(agent_tasks, "send_stop", lambda name, job: sent.append((name, job)))
     running = make_job(host=host, state="running", claim_id="n")
     queued = make_job(host=host)
 

@@ -6,7 +6,7 @@ from jobs.catalog import MODELS
 from jobs.kinds import KINDS
 from jobs.launch import preview
 from jobs.models import Job
-from jobs.services.assets import register
+from jobs.services.outcomes.assets import register
 from jobs.successors import next_steps
 from jobs.toolchains.vacc_site import GUIDE_FACTS
 from tests.factories import make_artifact, make_deployment, make_host, make_job, make_weights

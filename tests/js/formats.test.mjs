@@ -1,4 +1,4 @@
-/** Durations as text: static/js/lib/formats.js, by the table that dashboard/formats.py is held to. */
+/** Durations as text: static/js/lib/formats.js, by the table that dashboard/text/formatting.py is held to. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";

@@ -7,7 +7,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobs.host import process
+from jobs.host.base import process
 from tests.stack import CHILDREN, Stack, command_line
 
 LOOK_S = 0.2
@@ -35,7 +35,9 @@ ROLES = {
     "scheduler": Role(CHILDREN["scheduler"], 130, "reads no log"),
     "host's worker": Role(CHILDREN["worker"], 110, "takes hints only"),
     "agent": Role(CHILDREN["agent"], 90, "a chunk of 1 MiB of each log that it ships"),
-    "launcher": Role("jobs.host.launcher", 60, "the command writes into the log's own descriptor"),
+    "launcher": Role(
+        "jobs.host.run.launcher", 60, "the command writes into the log's own descriptor"
+    ),
     "search": Role("jobs.logstore.search", 200, "blocks of 1 MiB, a line of at most 8 MiB"),
     "Valkey": Role(CHILDREN["valkey"], 40, "hints of some bytes; no log line is a message"),
 }

@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from jobs.host import process
+from jobs.host.base import process
 from tests.api import until
 
 pytestmark = pytest.mark.processes

@@ -1,4 +1,4 @@
-"""``make run`` a second time. How it stops is in tests/dashboard/test_supervisor.py."""
+"""``make run`` a second time. How it stops is in tests/dashboard/server/test_supervisor.py."""
 
 import json
 import sys

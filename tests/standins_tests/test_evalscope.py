@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.parsers import evalscope_eval, evalscope_perf
+from jobs.parsers.evalscope import evalscope_eval, evalscope_perf
 from tests.standins_tests.host import Host, free_port
 from tests.standins_tests.test_vllm_serve import NEW, QWEN, serving
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.host import vacc
+from jobs.host.probe import vacc
 from tests.standins import furnish, root
 from tests.standins import run as standins
 from tests.standins_tests.conftest import VVI

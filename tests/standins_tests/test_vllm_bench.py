@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.parsers import vllm_bench_serve
+from jobs.parsers.vllm import vllm_bench_serve
 from tests.standins_tests.host import Host, free_port, get
 from tests.standins_tests.test_vllm_serve import NEW, OLD, QWEN, metric, serving
 

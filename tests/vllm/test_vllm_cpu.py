@@ -26,7 +26,7 @@ EACH_TIME = ("benchmark-throughput", "benchmark-latency", "deploy-vllm", "benchm
 LAUNCH = f"""
 import json
 from jobs.models import Host
-from jobs.ways import launch_way
+from jobs.pipelines import launch_way
 host = Host.objects.get(name="this-computer")
 jobs = launch_way({WAY!r}, {MODEL!r}, host=host, stack={STACK!r}, user=None)
 print(json.dumps([job.pk for job in jobs]))
@@ -36,7 +36,7 @@ SERVED = """
 import json
 from datetime import timedelta
 from django.utils.timezone import now
-from jobs.queries.points import served_samples
+from jobs.queries.jobs.points import served_samples
 found = served_samples([{number}], now() - timedelta(hours=1))
 print(json.dumps(found.get({number}, [])))
 """

@@ -1,1 +1,4 @@
-"""Management commands."""
+"""One file a command of `manage.py`.
+Here: arguments, output, exit code.
+Not here: what several commands share (`dashboard.management.base`).
+"""

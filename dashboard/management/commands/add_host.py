@@ -5,14 +5,14 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from dashboard import terminal
-from dashboard.audit import record
-from dashboard.host_file import host_file, out_of_reach
+from dashboard.config.host_env import host_file, out_of_reach
+from dashboard.management import base
+from dashboard.security.audit_log import record
 from jobs.errors import LaunchError
 from jobs.services import hosts
 
 
-class Command(terminal.DashboardCommand):
+class Command(base.DashboardCommand):
     help = (
         "Add a host and print the file that makes a machine this host, with a key that is told "
         "this once: manage.py add_host NAME > host.env"
@@ -25,7 +25,7 @@ class Command(terminal.DashboardCommand):
         try:
             host, key = hosts.add(options["name"])
         except LaunchError as error:
-            raise terminal.refused(error, "Not added.") from error
+            raise base.refused(error, "Not added.") from error
         record(None, "host.add", f"host {host.name}", by="terminal")
         self.stdout.write(host_file(host.name, key), ending="")
         if missing := out_of_reach():

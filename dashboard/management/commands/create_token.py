@@ -9,8 +9,8 @@ from typing import Any
 
 from django.utils.timezone import make_aware, now
 
-from dashboard import terminal
 from dashboard.api import tokens
+from dashboard.management import base
 from jobs.models import ApiToken
 
 _MOST_DAYS = 36500
@@ -35,7 +35,7 @@ def expiry(text: str) -> datetime | None:
     return found
 
 
-class Command(terminal.DashboardCommand):
+class Command(base.DashboardCommand):
     help = "Make an API token for a user and print it, this once."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -49,7 +49,7 @@ class Command(terminal.DashboardCommand):
         parser.add_argument("--expires", type=expiry, default=None, metavar="WHEN", help=words)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        user = terminal.user_named(options["user"])
+        user = base.user_named(options["user"])
         scope, until = options["scope"], options["expires"]
         made = tokens.create(user, options["name"], scope=scope, expires_at=until, by="terminal")
         self.stdout.write(made)

@@ -15,11 +15,11 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from dashboard import env
-from jobs.host.adopt import stop_everything
-from jobs.host.config import load, read_env_file
-from jobs.host.supervisor import Child, Supervisor
-from jobs.host.worker import children
+from dashboard.config import env
+from jobs.host.agent.supervisor import Child, Supervisor
+from jobs.host.agent.worker import children
+from jobs.host.base.config import load, read_env_file
+from jobs.host.retain.adopt import stop_everything
 from jobs.models import Host
 
 NAME = "sim-va16"

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from jobs.host import programs
+from jobs.host.claim import programs
 from jobs.kinds import CLIENTS, PROGRAMS
 
 TEMPLATE = '''\

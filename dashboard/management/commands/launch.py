@@ -6,15 +6,16 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
-from dashboard import running, terminal
-from dashboard.audit import record
-from dashboard.line_view import PRIORITIES, priority_for
+from dashboard.management import base
+from dashboard.presenters.queue import PRIORITIES, priority_for
+from dashboard.security.audit_log import record
+from dashboard.server import running
 from jobs import launch
 from jobs.errors import LaunchError
 from jobs.models import Job
 
 
-class Command(terminal.DashboardCommand):
+class Command(base.DashboardCommand):
     help = "Launch a job. What it would run: manage.py plan."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -34,9 +35,9 @@ class Command(terminal.DashboardCommand):
         running.add_argument(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        raw = terminal.raw_params(options["kind"], options["set"])
-        user = terminal.user_named(options["user"])
-        host = terminal.host_named(options["host"])
+        raw = base.raw_params(options["kind"], options["set"])
+        user = base.user_named(options["user"])
+        host = base.host_named(options["host"])
         kind, names = options["kind"], options["confirm"]
         try:
             priority = priority_for(user, options["priority"])
@@ -45,7 +46,7 @@ class Command(terminal.DashboardCommand):
                 kind, raw, host=host, user=user, priority=priority, confirmed=confirmed
             )
         except LaunchError as error:
-            raise terminal.refused_launch(error, kind, host) from error
+            raise base.refused_launch(error, kind, host) from error
         record(user, "job.launch", f"job {job.pk}", kind=job.kind, by="terminal", confirmed=names)
         self.stdout.write(f"job {job.pk}: {job.kind} {job.title}")
         if not options["wait"]:
@@ -53,7 +54,7 @@ class Command(terminal.DashboardCommand):
                 self.stderr.write("The dashboard is not running: the job starts after make run.")
             return
         watch = running.Watch(sys.stderr, options["if_down"])
-        for data in terminal.follow(job.pk, sys.stderr, watch):
+        for data in base.follow(job.pk, sys.stderr, watch):
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
         job.refresh_from_db()

@@ -6,11 +6,11 @@ from argparse import ArgumentParser
 from datetime import datetime
 from typing import Any
 
-from dashboard import terminal
+from dashboard.management import base
 from jobs.models import ApiToken
 
 
-class Command(terminal.DashboardCommand):
+class Command(base.DashboardCommand):
     help = "List API tokens, newest first: number, user, scope, name and times. Never the token."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -19,7 +19,7 @@ class Command(terminal.DashboardCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         rows = ApiToken.objects.select_related("user")
         if options["user"]:
-            rows = rows.filter(user=terminal.user_named(options["user"]))
+            rows = rows.filter(user=base.user_named(options["user"]))
         table: list[tuple[str, ...]] = [("number", "user", "scope", "expires", "last used", "name")]
         table += [_row(token) for token in rows]
         widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]

@@ -8,14 +8,15 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from dashboard import running, terminal
-from dashboard.kept_view import removed_words
+from dashboard.management import base
+from dashboard.presenters.retention import removed_words
+from dashboard.server import running
 from jobs.errors import DamagedLog, LogRemoved
 from jobs.logstore import plain_stream, store
 from jobs.models import Job
 
 
-class Command(terminal.DashboardCommand):
+class Command(base.DashboardCommand):
     help = "Print a job's log, as the dashboard has it."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -39,7 +40,7 @@ class Command(terminal.DashboardCommand):
         try:
             if options["follow"]:
                 watch = running.Watch(sys.stderr, options["if_down"])
-                chunks = terminal.follow(options["job"], None, watch)
+                chunks = base.follow(options["job"], None, watch)
             else:
                 key = f"job/{options['job']}"
                 chunks = store().chunks(key, 0, store().size(key))

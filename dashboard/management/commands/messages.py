@@ -14,7 +14,7 @@ from babel.messages.pofile import read_po, write_po
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from dashboard.translation_source import Text, page_texts, script_texts
+from dashboard.management.translation_source import Text, page_texts, script_texts
 
 LOCALE = "zh_Hans"
 FOLDER = Path(settings.BASE_DIR) / "locale" / LOCALE / "LC_MESSAGES"

@@ -7,14 +7,14 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from dashboard import terminal
-from dashboard.audit import record
-from dashboard.kept_view import removed_words
+from dashboard.management import base
+from dashboard.presenters.retention import removed_words
+from dashboard.security.audit_log import record
 from jobs.models import Job
 from jobs.services import pins
 
 
-class Command(terminal.DashboardCommand):
+class Command(base.DashboardCommand):
     help = "Pin a job: its log and files are never removed. With --off age and size decide again."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -26,7 +26,7 @@ class Command(terminal.DashboardCommand):
         job = Job.objects.filter(pk=options["job"]).first()
         if job is None:
             raise CommandError(f"There is no job {options['job']}.")
-        user, wanted = terminal.user_named(options["user"]), not options["off"]
+        user, wanted = base.user_named(options["user"]), not options["off"]
         if wanted and not pins.pin(job.pk, user):
             job.refresh_from_db()
             raise CommandError(f"Nothing is left to pin. {removed_words(job)}")

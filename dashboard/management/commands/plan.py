@@ -10,15 +10,16 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from pydantic import ValidationError
 
-from dashboard import terminal
+from dashboard.management import base
 from dashboard.management.commands.launch import add_launch_arguments
-from dashboard.sentences import sentence
+from dashboard.text.messages import sentence
 from jobs import launch, plans
 from jobs.errors import LaunchError
-from jobs.kinds import KINDS, guide
-from jobs.kinds.guide import Sample
-from jobs.messages import messages
-from jobs.queries.targets import target_of
+from jobs.kinds import KINDS
+from jobs.kinds.lib import guide
+from jobs.kinds.lib.guide import Sample
+from jobs.queries.hosts.targets import target_of
+from jobs.validation_errors import messages
 
 DEFAULT_MODEL = "deepseek-r1"
 
@@ -39,7 +40,7 @@ class Command(BaseCommand):
         parser.add_argument("--format", choices=("script", "json"), default="script")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        raw = terminal.raw_params(options["kind"], options["set"])
+        raw = base.raw_params(options["kind"], options["set"])
         if options["stack"] or options["as_in_guide"]:
             sample = _without_host(options, raw)
         else:
@@ -52,14 +53,14 @@ class Command(BaseCommand):
             self.stdout.write(plans.script(sample.plan, sample.values), ending="")
 
     def _on_host(self, options: Mapping[str, Any], raw: dict[str, Any]) -> Sample:
-        terminal.require_dashboard()
-        host = terminal.host_named(options["host"])
+        base.require_dashboard()
+        host = base.host_named(options["host"])
         if options["model"]:
             raw["model"] = options["model"]
         seen = launch.preview(options["kind"], raw, host)
         if seen.plan is None or seen.params is None:
             refused = launch.InvalidParams(seen.errors)
-            raise terminal.refused_launch(refused, options["kind"], host)
+            raise base.refused_launch(refused, options["kind"], host)
         if seen.will_add:
             self.stderr.write(f"Prepared first, each as a job: {', '.join(seen.will_add)}")
         offered = {name: value for name, value in seen.open_slots.items() if value}
@@ -80,6 +81,6 @@ def _without_host(options: Mapping[str, Any], raw: Mapping[str, Any]) -> Sample:
             given=raw,
         )
     except ValidationError as error:
-        raise terminal.refusal(messages(error)) from error
+        raise base.refusal(messages(error)) from error
     except LaunchError as error:
-        raise terminal.refused(error) from error
+        raise base.refused(error) from error

@@ -14,10 +14,10 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
-from dashboard import env
+from dashboard.config import env
 from jobs.models import Host
 from jobs.queries.instance import instance_id
-from jobs.services import identity
+from jobs.services.outcomes import identity
 
 HOST_NAME = "this-computer"
 

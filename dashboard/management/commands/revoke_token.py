@@ -7,12 +7,12 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from dashboard import terminal
 from dashboard.api import tokens
+from dashboard.management import base
 from jobs.models import ApiToken
 
 
-class Command(terminal.DashboardCommand):
+class Command(base.DashboardCommand):
     help = "Revoke an API token: its next call is refused. list_tokens tells its number."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -23,5 +23,5 @@ class Command(terminal.DashboardCommand):
         if row is None:
             raise CommandError(f"There is no token {options['token']}. See: manage.py list_tokens")
         number, whose = row.pk, row.user.get_username()
-        tokens.revoke(terminal.user_named(""), row, by="terminal")
+        tokens.revoke(base.user_named(""), row, by="terminal")
         self.stdout.write(f"Token {number} of {whose} is revoked: {row.name}")

@@ -10,19 +10,20 @@ from typing import Any
 
 from django.contrib.auth.models import User
 
-from dashboard import running, terminal
-from dashboard.audit import record
+from dashboard.management import base
+from dashboard.security.audit_log import record
+from dashboard.server import running
 from jobs import launch
 from jobs.errors import LaunchError
 from jobs.logstore import store
 from jobs.models import Host, Job, Result
-from jobs.queries.chains import TOUR_KINDS
+from jobs.queries.jobs.chains import TOUR_KINDS
 
 HEADLINE = ("output_tokens_per_s", "ttft_p50_ms", "accuracy", "questions")
 HOST_WAIT_S = 60.0
 
 
-class Command(terminal.DashboardCommand):
+class Command(base.DashboardCommand):
     help = (
         "Launch the tour: prepare, compile, deploy, benchmark, evaluate. The jobs are the "
         "dashboard's: ending this command changes nothing for them, and started again it goes on "
@@ -41,8 +42,8 @@ class Command(terminal.DashboardCommand):
         running.add_argument(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        user = terminal.user_named(options["user"])
-        host = terminal.host_that_reported(options["host"], wait_s=HOST_WAIT_S)
+        user = base.user_named(options["user"])
+        host = base.host_that_reported(options["host"], wait_s=HOST_WAIT_S)
         chain = running_tour(host) or self._launch(host, user)
         if options["wait"]:
             watch = running.Watch(sys.stderr, options["if_down"])
@@ -56,7 +57,7 @@ class Command(terminal.DashboardCommand):
         try:
             stations = launch.launch_tour(host, user)
         except LaunchError as error:
-            raise terminal.refused(error) from error
+            raise base.refused(error) from error
         for job in stations:
             record(user, "job.launch", f"job {job.pk}", kind=job.kind, by="tour")
         chain = stations[0].chain
@@ -65,7 +66,7 @@ class Command(terminal.DashboardCommand):
 
     def _follow(self, chain: uuid.UUID, out: Any, watch: running.Watch) -> None:
         for job in Job.objects.filter(chain=chain).order_by("pk"):
-            for data in terminal.follow(job.pk, out, watch):
+            for data in base.follow(job.pk, out, watch):
                 out.buffer.write(data)
                 out.buffer.flush()
 
@@ -100,7 +101,7 @@ def report_of(chain: uuid.UUID) -> dict[str, Any]:
                 "kind": job.kind,
                 "title": job.title,
                 "state": job.state,
-                "sentence": terminal.about(job),
+                "sentence": base.about(job),
                 "duration_s": job.duration_s,
                 "log_bytes": job.log_bytes,
                 "log_sha256": store().sha256(f"job/{job.pk}"),

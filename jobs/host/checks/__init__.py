@@ -1,4 +1,6 @@
-"""What can be checked on a host before a job starts, by name: a new check is a function and a name.
+"""What can be checked on a host before a job starts, by name.
+Here: settings and arguments in, what was found out; seconds at most, nothing changed.
+Not here: running a plan's checks (`host.claim.preflight`).
 
 A check gets the host's settings and its arguments, and answers what it found. It changes nothing
 and takes seconds at most.
@@ -8,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from jobs.host.base.config import Config
 from jobs.host.checks import containers, files, machine, network
 from jobs.host.checks.found import Found
-from jobs.host.config import Config
 
 CHECKS: dict[str, Callable[[Config, Mapping[str, str]], Found]] = {
     "avx512": machine.avx512,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 
-from jobs.host.ask import ask
+from jobs.host.base.config import Config
 from jobs.host.checks.found import Found, bad, good
-from jobs.host.config import Config
+from jobs.host.probe.run_command import ask
 
 ASK_S = 10.0
 

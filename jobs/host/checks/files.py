@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jobs.host import probe, vacc
+from jobs.host.base.config import Config
 from jobs.host.checks.found import Found, bad, good
-from jobs.host.config import Config
+from jobs.host.probe import probe, vacc
 
 INDEX = "model.safetensors.index.json"
 # The deployment guide, Build_In, step 1.2: what a Qwen distill needs beside its weights.

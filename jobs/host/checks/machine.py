@@ -7,9 +7,9 @@ import re
 import shutil
 from collections.abc import Mapping
 
-from jobs.host import probe, vacc
+from jobs.host.base.config import Config
 from jobs.host.checks.found import Found, bad, good
-from jobs.host.config import Config
+from jobs.host.probe import probe, vacc
 
 
 def dies(config: Config, args: Mapping[str, str]) -> Found:

@@ -6,9 +6,9 @@ import http.client
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from jobs.host.base.config import Config
+from jobs.host.base.ports import is_free
 from jobs.host.checks.found import Found, bad, good
-from jobs.host.config import Config
-from jobs.host.ports import is_free
 
 TIMEOUT_S = 5.0
 

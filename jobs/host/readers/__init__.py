@@ -1,4 +1,6 @@
-"""Readers of what tools write while they run: files in, points out. Standard library only.
+"""Files that a tool writes as it goes, read from where the last look ended.
+Here: a reader a tool; values for a watch.
+Not here: when to look (`host.run.scraper`), final reports (`jobs.parsers`).
 
 A reader is made once for a watch and asked again and again; each answer holds a point for every
 part that it knows, ``{part: {metric: value}}``, and the one of the whole under "". It never raises

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jobs.host import vasmi
+from jobs.host.probe import vasmi
 from jobs.host.readers.counts import Expected
 
 

@@ -111,7 +111,7 @@ export function csv(rows) {
 
 /**
  * A cell of the table as people read it: three significant digits, all of a whole number, a thin space
- * between thousands (as dashboard/formats.py); what is no number stays. The CSV has every digit.
+ * between thousands (as dashboard/text/formatting.py); what is no number stays. The CSV has every digit.
  * @param {string} cell
  */
 export function readable(cell) {

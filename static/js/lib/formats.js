@@ -1,5 +1,5 @@
 // @ts-check
-/** Numbers and durations as text, as dashboard/formats.py writes them. Pure; a test compares both. */
+/** Numbers and durations as text, as dashboard/text/formatting.py writes them. Pure; a test compares both. */
 
 const THIN = "\u202f"; // narrow no-break space
 const MINUS = "\u2212";

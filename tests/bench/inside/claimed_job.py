@@ -12,8 +12,8 @@ from typing import Any
 
 from django.utils.timezone import now
 
-from jobs.host import spool as spools
-from jobs.host.spool import Meta
+from jobs.host.base import spool as spools
+from jobs.host.base.spool import Meta
 from jobs.models import Host, Job
 from jobs.queries.instance import instance_id
 from tests.bench.inside import serve

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dashboard.api import logs
-from dashboard.api.asked import LinesAsked
+from dashboard.api.requests import LinesAsked
 from jobs.logstore import store
 from tests.bench.inside import serve
 

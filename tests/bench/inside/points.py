@@ -13,7 +13,7 @@ import sys
 import time
 
 from jobs.models import Job
-from jobs.services.points import append_points
+from jobs.services.intake.points import append_points
 
 AT_ONCE = 1000
 

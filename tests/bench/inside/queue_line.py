@@ -21,7 +21,7 @@ from jobs import dispatch, launch
 from jobs.errors import LaunchError
 from jobs.kinds import KINDS
 from jobs.models import Host, Job, JobStep
-from jobs.services import heartbeats
+from jobs.services.intake import heartbeats
 from tests.bench.inside import serve
 from tests.bench.inside.lists import PLAIN_STATIC
 

@@ -1,0 +1,73 @@
+"""What people change about a host's line, for its pages and the API: whether they may, the change,
+its record, and a look at what can start now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.core.exceptions import PermissionDenied
+from django.http import QueryDict
+
+from dashboard.presenters.queue import read_priority
+from dashboard.security import audit_log
+from dashboard.security.permissions import allowed, check
+from dashboard.security.request import number_from
+from jobs import dispatch
+from jobs.models import Job
+from jobs.services import queue
+
+
+def move(
+    user: AbstractBaseUser | AnonymousUser, job: Job, asked: Mapping[str, Any] | QueryDict
+) -> queue.Move:
+    """Move a waiting job as ``asked``: ``to`` a step, or ``before`` or ``after`` another job's id.
+
+    Raises:
+        PermissionDenied: the job is not theirs.
+        jobs.services.queue.NotMoved: it cannot be moved so.
+    """
+    check(user, "job.order", job)
+    found = queue.move(
+        job.pk,
+        to=str(asked.get("to") or ""),
+        before=number_from(str(asked.get("before") or "")),
+        after=number_from(str(asked.get("after") or "")),
+        may_pass=allowed(user, "job.raise", job),
+    )
+    if found.was != found.now:
+        audit_log.record(user, "job.order", f"job {job.pk}", was=found.was, now=found.now)
+        dispatch.look()
+    return found
+
+
+def set_priority(user: AbstractBaseUser | AnonymousUser, job: Job, name: str) -> None:
+    """Give a waiting job another priority.
+
+    Raises:
+        PermissionDenied: the job is not theirs, or they may not let it come before others.
+        LaunchError: no priority is called so.
+        jobs.services.queue.NotMoved: it does not wait any more.
+    """
+    check(user, "job.order", job)
+    priority = read_priority(name)
+    may_raise = allowed(user, "job.raise", job)
+    if priority < Job.Priority.NORMAL and not may_raise:
+        raise PermissionDenied("job.raise")
+    if changed := queue.set_priority(job.pk, priority, may_pass=may_raise):
+        audit_log.record(user, "job.order", f"job {job.pk}", priority=name, jobs=changed)
+        dispatch.look()
+
+
+def set_quiet(user: AbstractBaseUser | AnonymousUser, job: Job, *, quiet: bool) -> None:
+    """Have a waiting job wait for a quiet host, or not.
+
+    Raises:
+        PermissionDenied: the job is not theirs.
+        jobs.services.queue.NotMoved: it does not wait any more.
+    """
+    check(user, "job.order", job)
+    if queue.set_quiet(job.pk, quiet=quiet):
+        audit_log.record(user, "job.order", f"job {job.pk}", quiet=quiet)
+        dispatch.look()

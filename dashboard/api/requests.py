@@ -1,0 +1,192 @@
+"""What is asked of the API, in a query or a body, as pydantic models."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, cast
+
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from ninja.parser import Parser
+from pydantic import BaseModel, BeforeValidator, Field, StrictBool, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from dashboard.api.errors import Refused, error
+from dashboard.presenters.queue import PRIORITIES
+from jobs.services.queue import STEPS
+from jobs.services.sanitize import storable
+
+LIMIT, LIMIT_MAX = 50, 200
+_DIGITS = 18  # what a database holds, and no more
+
+
+class JsonBody(Parser):
+    """A body is JSON that a database can hold."""
+
+    def parse_body(self, request: HttpRequest) -> dict[str, Any]:
+        """The body. Ours to refuse: text and numbers that no database takes."""
+        body = json.loads(request.body)
+        if storable(body) != body:
+            words = _("No text holds a zero byte or half a character, and NaN is no number.")
+            raise Refused(error(400, "invalid", words))
+        return cast(dict[str, Any], body)
+
+
+def _whole(value: Any) -> Any:
+    """A whole number from a query; "" is the default's, None."""
+    if value is None or isinstance(value, int):
+        return value
+    text = str(value)
+    if not text:
+        return None
+    if not text.isascii() or not text.isdecimal() or len(text) > _DIGITS:
+        raise PydanticCustomError("number", "A whole number.")
+    return int(text)
+
+
+Offset = Annotated[
+    int | None,
+    BeforeValidator(_whole),
+    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 10**_DIGITS - 1}),
+]
+
+
+class Page(BaseModel):
+    """Which part of a list."""
+
+    before: str = Field("", description="the cursor of “next”: what is older than that")
+    limit: int = Field(LIMIT, ge=1, le=LIMIT_MAX, description="rows of a page")
+
+
+class JobsAsked(Page):
+    """Which jobs."""
+
+    state: str = Field("", description="a state, or open, broke, asks")
+    kind: str = ""
+    host: str = ""
+    person: str = ""
+    text: str = ""
+    pinned: str = Field("", description="anything: only those that are pinned")
+
+
+class DeploymentsAsked(Page):
+    """Which deployments."""
+
+    state: str = ""
+    host: str = ""
+    model: str = ""
+
+
+class ResultsAsked(Page):
+    """Which results."""
+
+    sort: str = ""
+    model: str = ""
+    host: str = ""
+    deployment: str = ""
+    job: str = ""
+    pinned: str = ""
+
+
+def _of(names: Any) -> Any:
+    """A text of which the domain says in its own words that it is none of ``names``."""
+    return WithJsonSchema({"type": "string", "enum": [*names]})
+
+
+Priority = Annotated[str, _of(PRIORITIES)]
+
+
+class Planned(BaseModel):
+    """A job to look at or to launch. ``params`` are those of its kind: ``manage.py kinds``."""
+
+    kind: str
+    host: str
+    params: dict[str, Any] = Field(default_factory=dict)
+
+
+class LaunchAsked(Planned):
+    """A job to launch."""
+
+    priority: Priority = ""
+    confirm: list[str] | None = Field(
+        None, description="checks that may hold not quite, by name, or all"
+    )
+
+
+class ConfirmAsked(BaseModel):
+    """Which of the checks of a job's “asks” are confirmed; without any, all."""
+
+    checks: list[str] | None = None
+
+
+class PinAsked(BaseModel):
+    """Whether a job's log, files and points are kept for good."""
+
+    pinned: StrictBool
+
+
+class MoveAsked(BaseModel):
+    """Where a waiting job goes: one of the three."""
+
+    to: Annotated[str, _of(STEPS)] | None = None
+    before: int | None = Field(None, description="before the job of this id")
+    after: int | None = Field(None, description="after the job of this id")
+
+
+class PriorityAsked(BaseModel):
+    """The priority that a waiting job gets."""
+
+    priority: Priority = ""
+
+
+class QuietAsked(BaseModel):
+    """Whether a waiting job waits for a quiet host."""
+
+    quiet: StrictBool = False
+
+
+class LogAsked(BaseModel):
+    """Which bytes of a log, and in which form."""
+
+    start: Offset = Field(None, alias="from", description="first byte")
+    to: Offset = Field(None, description="the byte after the last")
+    framed: str = Field("", description="1: at most 256 KiB, with when they arrived")
+    plain: str = Field("", description="1: without escape sequences, redraws folded")
+    download: str = Field("", description="1: as a file")
+
+
+class LinesAsked(BaseModel):
+    """Which lines of a log, from 1, both ends included."""
+
+    start: Offset = Field(None, alias="from", description="first line; 1")
+    to: Offset = Field(None, description="last line; 999 lines after the first")
+    plain: str = ""
+    download: str = ""
+
+
+class SearchAsked(BaseModel):
+    """What is looked for in a log."""
+
+    q: str = ""
+    regex: str = Field("", description="1: q is a regular expression")
+    warnings: str = Field("", description="1: lines that warn or break, whatever q is")
+    limit: Offset = Field(None, description="lines that are told; 1000")
+    near: Offset = Field(None, description="those around this line")
+
+
+class KnownAsked(BaseModel):
+    """What the caller knows already; the answer begins after it."""
+
+    known: Offset = None
+
+
+class FoldsAsked(KnownAsked):
+    """The same of folds, which one series counts."""
+
+    series: str = ""
+
+
+class FromAsked(BaseModel):
+    """From which byte on."""
+
+    start: Offset = Field(None, alias="from")

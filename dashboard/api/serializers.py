@@ -1,0 +1,291 @@
+"""Records as JSON, as the public API answers. Times are ISO 8601 in UTC; names carry the unit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from dashboard.api.removed import removal
+from dashboard.presenters.queue import priority_name, starts, waits
+from dashboard.text.formatting import joined
+from dashboard.text.known_failures import view_of
+from dashboard.text.messages import sentence, server_sentence
+from dashboard.text.stalled import silence_words
+from jobs.errors import DamagedLog
+from jobs.kinds.lib.base import Remark
+from jobs.kinds.lib.lengths import measured
+from jobs.logstore import store
+from jobs.models import Deployment, Host, Job, Result
+from jobs.queries.hosts.host_page import place_in_line, places_in_line
+from jobs.queries.hosts.hosts import is_away
+from jobs.queries.jobs.chains import ChainProgress
+from jobs.queries.jobs.forecast import Forecast
+from jobs.queries.jobs.running_accuracy import Standing, standings
+from jobs.queries.results.provenance import provenance
+from jobs.queries.results.repeats import repeats_of
+from jobs.queries.results.results import answer_rows
+from jobs.queries.results.set_scores import set_groups
+from jobs.services.intake.intake import log_key
+
+_OF_ALL = "_all"  # how the names of such metrics end
+
+
+def job(row: Job) -> dict[str, Any]:
+    """One line of a list of jobs. Needs ``host`` and ``created_by``."""
+    return {
+        "id": row.pk,
+        "kind": row.kind,
+        "title": row.title,
+        "host": row.host.name,
+        "state": row.state,
+        "sentence": joined(sentence(row.sentence_id, row.sentence_args), silence_words(row)),
+        "sentence_id": row.sentence_id,
+        "asks": [
+            {**item, "sentence": sentence(item["sentence_id"], item["sentence_args"])}
+            for item in row.asking
+        ],
+        "failure": _failure(row),
+        "chain": str(row.chain) if row.chain else None,
+        "repeats": row.repeats_id,
+        "priority": priority_name(row.priority),
+        "quiet": row.quiet,
+        "created_by": row.created_by.get_username() if row.created_by else None,
+        "created_at": _time(row.created_at),
+        "started_at": _time(row.started_at),
+        "finished_at": _time(row.finished_at),
+        "duration_s": row.duration_s,
+        "log_bytes": _log_bytes(row),
+        "pinned": row.pinned_at is not None,
+        "removed": removal(row),
+    }
+
+
+def whole_job(row: Job) -> dict[str, Any]:
+    """All of one job: params, plan, steps, outputs, what it comes after and what it made."""
+    result = Result.objects.filter(job=row).values_list("pk", flat=True).first()
+    deployment = Deployment.objects.filter(job=row).values_list("pk", flat=True).first()
+    return {
+        **job(row),
+        "params": row.params,
+        "confirmed": row.confirmed,
+        "plan": row.plan,
+        "plan_sha256": row.plan_sha256,
+        "values": row.values,
+        "after": sorted(row.after.values_list("pk", flat=True)),
+        "log_sha256": row.log_sha256,
+        "steps": [
+            {
+                "name": step.name,
+                "started_at": _time(step.started_at),
+                "duration_s": step.duration_s,
+                "exit_code": step.exit_code,
+                "log_from": step.log_from,
+                "log_to": step.log_to,
+            }
+            for step in row.steps.all()
+        ],
+        "outputs": [
+            {"name": file.name, "path": file.path, "bytes": file.bytes, "sha256": file.sha256}
+            for file in row.outputs.all()
+        ],
+        "result": result,
+        "deployment": deployment,
+        "waits": waits_of(row),
+        "accuracy": _accuracy(row),
+    }
+
+
+def _accuracy(row: Job) -> dict[str, Any] | None:
+    """How an evaluation stands, or stood last while it ran; None for other jobs."""
+    found = standings(row)
+    if found is None:
+        return None
+    return {**_standing(found.whole), "sets": [_standing(one) for one in found.sets]}
+
+
+def _standing(one: Standing) -> dict[str, Any]:
+    share = one.accuracy
+    return {
+        "set": one.name,
+        "answered": one.answered,
+        "total": one.total or None,
+        "scored": one.scored,
+        "correct": one.right,
+        "share": share.value if share else None,
+        # 95 %; of all sets only when each has begun: before, they are no sample of the whole.
+        "interval": [share.low, share.high] if share and not one.is_partial else None,
+        "partial": one.is_partial,
+        "cut": one.cut,
+        "errors": one.errors,
+        "questions_per_minute": one.per_minute,
+        "left_s": None if one.left_s is None else round(one.left_s),
+    }
+
+
+def waits_of(row: Job) -> dict[str, Any] | None:
+    """Why a queued job waits and when it may start; None for one that does not wait."""
+    if row.state != Job.State.QUEUED:
+        return None
+    ((why, forecast),) = waits([row]).values()
+    return {"ahead": place_in_line(row), **_wait(why, forecast)}
+
+
+def line(rows: Sequence[Job]) -> list[dict[str, Any]]:
+    """A host's queue, each job with why it waits and when it may start."""
+    told, ahead = waits(rows), places_in_line(rows)
+    return [{**job(row), "waits": {"ahead": ahead[row.pk], **_wait(*told[row.pk])}} for row in rows]
+
+
+def pipeline(chain: ChainProgress) -> dict[str, Any]:
+    """Jobs that were launched together, as the page has them: of each the last attempt.
+
+    ``state`` is "succeeded", "running" while one of them is open, else that of the first which
+    ended without success.
+    """
+    told = waits([row for row in chain.jobs if row.state == Job.State.QUEUED])
+    ended = chain.failed.state if chain.failed else Job.State.SUCCEEDED
+    return {
+        "id": str(chain.id),
+        "model": chain.model_id,
+        "state": Job.State.RUNNING if chain.is_open else ended,
+        "done": chain.done,
+        "jobs": [
+            {
+                **job(row),
+                "after": sorted(one.pk for one in row.after.all()),
+                "waits": _wait(*told[row.pk]) if row.pk in told else None,
+                "earlier": [one.pk for one in chain.earlier.get(row.pk, ())],
+                "result": row.result.pk if hasattr(row, "result") else None,
+                "deployment": row.deployment.pk if hasattr(row, "deployment") else None,
+            }
+            for row in chain.jobs
+        ],
+    }
+
+
+def _wait(why: Remark, forecast: Forecast) -> dict[str, Any]:
+    """``starts_in_s`` is None where nobody knows; ``starts`` says so, or what it supposes."""
+    seconds = forecast.starts_in_s
+    return {
+        "sentence": sentence(why.id, why.args),
+        "sentence_id": why.id,
+        "starts_in_s": None if seconds is None else round(seconds),
+        "starts": starts(forecast),
+    }
+
+
+def result(row: Result) -> dict[str, Any]:
+    """One line of a list of results. Needs ``host`` and ``created_by``."""
+    return {
+        "id": row.pk,
+        "job": row.job_id,
+        "sort": row.sort,
+        "host": row.host.name,
+        "deployment": row.deployment_id,
+        "model": row.model_id,
+        "label": row.label,
+        "what": row.what,
+        "tool": row.tool,
+        # Of the concurrency with the highest output rate; ``totals`` are of all concurrencies.
+        "metrics": {name: row.metrics[name] for name in row.metrics if not name.endswith(_OF_ALL)},
+        "totals": {
+            name.removesuffix(_OF_ALL): row.metrics[name]
+            for name in row.metrics
+            if name.endswith(_OF_ALL)
+        },
+        # Tokens of a request, as asked for and as they were (means); {} where there is none.
+        "asked": row.asked,
+        "measured": measured(row.metrics),
+        # What else ran on the host meanwhile; null where nobody wrote it down.
+        "beside": row.surroundings.get("beside"),
+        "remarks": [sentence(remark["id"], remark["args"]) for remark in row.remarks],
+        "disturbed": row.disturbed,
+        "incomplete": row.incomplete,
+        "simulated": row.simulated,
+        "created_by": row.created_by.get_username() if row.created_by else None,
+        "created_at": _time(row.created_at),
+    }
+
+
+def whole_result(row: Result) -> dict[str, Any]:
+    """A result with its points and answers, its identity, repeats and provenance."""
+    known = provenance(row)
+    uncounted = [run for run in repeats_of(row, uncounted=True) if not run.counts]
+    return {
+        **result(row),
+        "identity": {"fingerprint": row.fingerprint, **row.identity},
+        # Ids of the results that count as repeats; disturbed and incomplete ones count for nothing.
+        "repeats": [repeat.pk for repeat in repeats_of(row)],
+        "disturbed_repeats": [run.pk for run in uncounted if run.disturbed],
+        "incomplete_repeats": [run.pk for run in uncounted if run.incomplete],
+        "provenance": {**known.parts, "missing": list(known.missing)},
+        "points": [
+            {
+                "concurrency": point.concurrency,
+                "metrics": point.metrics,
+                "measured": measured(point.metrics),
+            }
+            for point in row.points.all()
+        ],
+        # Scores in per cent, as the tool has them.
+        "sets": [{"group": g.name, **asdict(one)} for g in set_groups(row) for one in g.rows],
+        "answers": answer_rows(row),
+    }
+
+
+def host(row: Host) -> dict[str, Any]:
+    """A host, as it reports itself."""
+    return {
+        "name": row.name,
+        "sort": row.sort,
+        "slots": row.slots,
+        "draining": row.draining,
+        "away": is_away(row),
+        "heartbeat_at": _time(row.heartbeat_at),
+        "facts": row.facts,
+        "load": row.load,
+    }
+
+
+def deployment(row: Deployment) -> dict[str, Any]:
+    """A deployment. Needs ``host``, ``artifact`` and ``created_by``."""
+    return {
+        "id": row.pk,
+        "name": row.name,
+        "host": row.host.name,
+        "job": row.job_id,
+        "model": row.model_id,
+        "label": row.artifact.label if row.artifact else "",
+        "state": row.state,
+        "sentence": server_sentence(row),
+        "failure": _failure(row),
+        "progress": row.progress,
+        "run": row.run,
+        "url": row.host_url,
+        "created_by": row.created_by.get_username() if row.created_by else None,
+        "created_at": _time(row.created_at),
+        "ready_at": _time(row.ready_at),
+        "stopped_at": _time(row.stopped_at),
+        "log_bytes": _log_bytes(row),
+        "removed": removal(row),
+    }
+
+
+def _failure(row: Job | Deployment) -> str | None:
+    """The id of the known failure that ended it."""
+    known = view_of(row)
+    return known.id if known else None
+
+
+def _log_bytes(row: Job | Deployment) -> int:
+    """What has arrived of its log; the row may be a second behind."""
+    try:
+        return max(row.log_bytes, store().size(log_key(row)))
+    except DamagedLog:
+        return row.log_bytes
+
+
+def _time(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None

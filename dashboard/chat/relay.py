@@ -1,0 +1,284 @@
+"""The chat relay: a bare ASGI route beside Django that passes an engine's bytes on.
+
+==============================================  ===================================================
+``POST /relay/turns/ID/start?from=OFFSET``       starts the turn if it was not, then its raw stream
+``GET /relay/turns/ID/stream?from=OFFSET``       the raw stream from there, as it grows, to its end
+``GET /relay/turns/ID/times?at=OFFSET,OFFSET``   ``{"ms": […]}``: when the bytes behind these came
+``POST /relay/turns/ID/stop``                    closes the connection to the engine: 204
+==============================================  ===================================================
+
+The stream is what the engine sent, byte for byte; how the turn ended is in its row when the stream
+is over. Rights are asked through Django before the first byte; who loses them later
+(:mod:`dashboard.consumers.session_guard`) hears no more, and the turn goes on. Beside Django and
+not in it: its response machinery costs a tenth of the rate at 100 streams (docs/decisions).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from http import HTTPStatus
+from importlib import import_module
+from io import BytesIO
+from typing import Any
+from urllib.parse import parse_qs
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.contrib.auth import get_user
+from django.core.exceptions import DisallowedHost
+from django.core.handlers.asgi import ASGIRequest
+from django.db import close_old_connections
+from django.http import HttpRequest, HttpResponse
+from django.middleware.csrf import CsrfViewMiddleware
+
+from dashboard.chat import turn_files, turns
+from dashboard.consumers.session_guard import Guest, doors
+from dashboard.security.permissions import allowed
+from jobs.logstore import store
+from jobs.models import Deployment, Turn
+from jobs.queries.chat import thinks
+from jobs.services import secrets
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+PATH = re.compile(r"/relay/turns/([0-9]{1,18})/(start|stream|stop|times)")
+POLL_S = 0.2  # for a turn that another process is making
+READ_BYTES = 256 * 1024
+# What is read of a turn before its first byte; a long question and its answer are not.
+_NEEDED = (
+    *("state", "request", "conversation__user_id"),
+    *(
+        f"{whose}deployment__{name}"
+        for whose in ("", "conversation__")
+        for name in ("state", "details", "dashboard_url", "model_id")
+    ),
+)
+_METHODS = {"start": "POST", "stream": "GET", "stop": "POST", "times": "GET"}
+_MOST_OFFSETS = 8
+_HEADERS = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),
+    (b"x-content-type-options", b"nosniff"),
+]
+
+
+async def relay_application(scope: Scope, receive: Receive, send: Send) -> None:
+    """Serve the routes above. Anything else below ``/relay/`` is answered with 404."""
+    path = scope["path"].removeprefix(scope.get("root_path", ""))
+    match = PATH.fullmatch(path)
+    if match is None:
+        return await _answer(send, HTTPStatus.NOT_FOUND)
+    turn_id, verb = int(match[1]), match[2]
+    if scope["method"] != _METHODS[verb]:
+        return await _answer(send, HTTPStatus.METHOD_NOT_ALLOWED)
+    request = ASGIRequest(scope, BytesIO())
+    turn = await sync_to_async(_permitted_turn)(request, turn_id)
+    if isinstance(turn, HTTPStatus):
+        return await _answer(send, turn)
+    # A turn that nobody has told of a deployment is asked of its conversation's.
+    turn.deployment = turn.deployment or turn.conversation.deployment
+    expected = thinks(turn.deployment)
+    if verb == "stop":
+        if turn.state == Turn.State.STREAMING:
+            await turns.stop(turn_id, expected=expected)
+        return await _answer(send, HTTPStatus.NO_CONTENT)
+    if verb == "times":
+        return await _times(send, turn_id, _query(scope, "at"))
+    if verb == "start" and turn.state == Turn.State.STREAMING:
+        await _start(turn_id, turn)
+    guest = doors().enter(request.session, request.user, "conversation.view", turn.conversation)
+    try:
+        streaming = _Streaming(turn_id, expected, _until_gone(receive, guest), send)
+        await streaming.run(_offset(_query(scope, "from")))
+    finally:
+        doors().leave(guest)
+    return None
+
+
+async def _start(turn_id: int, turn: Turn) -> None:
+    """Ask the engine, where nobody has; a deployment that is not ready is the turn's end."""
+    deployment = turn.deployment
+    if deployment is None or deployment.state != Deployment.State.READY:
+        await turns.refuse(turn_id)
+        return
+    # Most have none, and a thread would cost a part of the wait for the first token.
+    api_key = await sync_to_async(_api_key)(deployment) if _key_name(deployment) else ""
+    expected = thinks(deployment)
+    url = deployment.dashboard_url
+    turns.start(turn_id, url, turn.request, api_key=api_key, expected=expected)
+
+
+async def _times(send: Send, turn_id: int, text: str) -> None:
+    """Answer when bytes came, in milliseconds from the turn's start; null where nobody knows."""
+    offsets = [_offset(part) for part in text.split(",")[:_MOST_OFFSETS]]
+    found = await turns.times_at(turn_id, offsets)
+    told = {"ms": [None if each is None else round(each * 1000, 3) for each in found]}
+    headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": json.dumps(told).encode()})
+
+
+def _key_name(deployment: Deployment) -> str:
+    """The name of the secret that the deployment's requests must carry; "" for one without."""
+    return str(deployment.details.get("api_key") or "")
+
+
+def _api_key(deployment: Deployment) -> str:
+    """That secret; "" where nobody has kept it."""
+    name = _key_name(deployment)
+    return secrets.values([name]).get(name, "")
+
+
+class _Guard(CsrfViewMiddleware):
+    """Django's own guard against forged requests, without its page."""
+
+    def _reject(self, request: HttpRequest, reason: str) -> HttpResponse:
+        return HttpResponse(status=HTTPStatus.FORBIDDEN)
+
+
+def _permitted_turn(request: ASGIRequest, turn_id: int) -> Turn | HTTPStatus:
+    """The turn, when the request comes from its owner's own page; else what to answer."""
+    close_old_connections()
+    engine = import_module(settings.SESSION_ENGINE)
+    request.session = engine.SessionStore(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
+    try:
+        guard = _Guard(_no_view)
+        guard.process_request(request)
+        if guard.process_view(request, _no_view, (), {}) is not None:
+            return HTTPStatus.FORBIDDEN
+    except DisallowedHost:
+        return HTTPStatus.BAD_REQUEST
+    request.user = user = get_user(request)
+    if not allowed(user, "playground.use"):
+        return HTTPStatus.FORBIDDEN
+    turn = (
+        Turn.objects.select_related("conversation__deployment", "deployment")
+        .only(*_NEEDED)
+        .filter(pk=turn_id)
+        .first()
+    )
+    if turn is None or not allowed(user, "conversation.view", turn.conversation):
+        return HTTPStatus.NOT_FOUND
+    return turn
+
+
+def _no_view(request: HttpRequest) -> HttpResponse:
+    """Stand where Django expects a view: only the guard around it is used."""
+    return HttpResponse()
+
+
+def _query(scope: Scope, name: str) -> str:
+    found = parse_qs(scope["query_string"].decode("latin-1")).get(name, [""])
+    return str(found[0])
+
+
+def _offset(text: str) -> int:
+    return int(text) if text.isdecimal() and len(text) < 19 else 0
+
+
+async def _answer(send: Send, status: HTTPStatus) -> None:
+    body = b"" if status is HTTPStatus.NO_CONTENT else status.phrase.encode()
+    headers = [(b"content-type", b"text/plain"), (b"cache-control", b"no-store")]
+    await send({"type": "http.response.start", "status": int(status), "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+class _Streaming:
+    """One page's stream of a turn. ``expected``: its model thinks before it answers."""
+
+    def __init__(
+        self, turn_id: int, expected: bool, until_gone: Coroutine[Any, Any, None], send: Send
+    ) -> None:
+        self._turn_id = turn_id
+        self._expected = expected
+        self._until_gone = until_gone
+        self._send = send
+
+    async def run(self, offset: int) -> None:
+        """Send what there is from ``offset`` on and what comes, until turn or browser ends."""
+        headers = list(_HEADERS)
+        age, size = turns.age(self._turn_id), await self._size()
+        if age is not None:
+            headers.append((b"x-turn-age-ms", f"{age * 1000:.0f}".encode()))
+        headers.append((b"x-turn-size", str(size).encode()))
+        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
+        gone = asyncio.create_task(self._until_gone)
+        try:
+            offset = await self._live(offset, gone)
+            await self._kept(offset, gone)
+            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            gone.cancel()
+
+    async def _size(self) -> int:
+        """Bytes that came before this page: when they did, only ``times`` knows."""
+        if run := turns.running(self._turn_id):
+            return run.size
+        return await asyncio.to_thread(store().size, turn_files.key(self._turn_id))
+
+    async def _piece(self, data: bytes) -> None:
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def _live(self, offset: int, gone: asyncio.Task[None]) -> int:
+        """From this process's memory, until the turn is closed. Returns how far it came.
+
+        While a page does not read it holds one piece: neither all that comes meanwhile, nor a turn
+        that has ended, of which the file has the rest.
+        """
+        while not gone.done() and (run := turns.running(self._turn_id)):
+            news, begin = run.news(), run.begin
+            data = run.piece(offset, READ_BYTES) if offset >= begin else b""
+            del run
+            if offset < begin:
+                end, name = min(begin, offset + READ_BYTES), turn_files.key(self._turn_id)
+                data = await asyncio.to_thread(store().read, name, offset, end)
+            if data:
+                await self._piece(data)
+                offset += len(data)
+            else:
+                await asyncio.wait({news, gone}, return_when=asyncio.FIRST_COMPLETED)
+        return offset
+
+    async def _kept(self, offset: int, gone: asyncio.Task[None]) -> None:
+        """From the file: a turn that ended, or one that another process is making."""
+        logs, name = store(), turn_files.key(self._turn_id)
+        while not gone.done():
+            # The state first: what it says is over has all its bytes in the file.
+            is_open = await sync_to_async(_is_open)(self._turn_id)
+            while offset < (size := await asyncio.to_thread(logs.size, name)):
+                end = min(size, offset + READ_BYTES)
+                data = await asyncio.to_thread(logs.read, name, offset, end)
+                await self._piece(data)
+                offset += len(data)
+            if not is_open:
+                return
+            if turn_files.is_abandoned(self._turn_id):
+                await turns.close_abandoned(self._turn_id, expected=self._expected)
+                return
+            await asyncio.wait({gone}, timeout=POLL_S)
+
+
+def _is_open(turn_id: int) -> bool:
+    close_old_connections()
+    return Turn.objects.filter(pk=turn_id, state=Turn.State.STREAMING).exists()
+
+
+async def _until_gone(receive: Receive, guest: Guest) -> None:
+    """Until the browser has left, or may not listen any more."""
+
+    async def until_left() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    left = asyncio.create_task(until_left())
+    ends: set[asyncio.Future[Any]] = {left, guest.shown_out}
+    try:
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        left.cancel()

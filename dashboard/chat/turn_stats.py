@@ -1,0 +1,93 @@
+"""How fast a turn's answer came, and how many tokens of it were thought."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from typing import Any
+
+from jobs.inference.completions import Reply
+
+# Tokens that no piece shows: of the end, and of a think tag that the engine takes out.
+SILENT_TOKENS = 3
+
+
+def time_at(offset: int, sizes: Sequence[int], times: Sequence[float]) -> float | None:
+    """When the byte behind ``offset`` came: ``sizes[i]`` bytes were there at ``times[i]``."""
+    if not sizes:
+        return None
+    return times[min(bisect_right(sizes, offset), len(sizes) - 1)]
+
+
+def shares(
+    reply: Reply, measured: tuple[int, int] | None = None
+) -> tuple[int | None, int | None, bool]:
+    """Tokens of thought and of answer, and True where they are estimated.
+
+    The engine's own counts, else one token a piece where that comes to its total, else its total
+    shared as its tokenizer ``measured`` both texts, else shared by their lengths. An engine without
+    a total has its pieces counted, which may be of several tokens each.
+    """
+    total, pieces = reply.completion_tokens, reply.deltas
+    if total is None:
+        if not pieces:
+            return None, None, True
+        return reply.reasoning_deltas, pieces - reply.reasoning_deltas, True
+    if not reply.reasoning:
+        return 0, total, False
+    if not reply.answer:
+        return total, 0, False
+    if reply.reasoning_tokens is not None:
+        thought = min(total, reply.reasoning_tokens)
+        return thought, total - thought, False
+    if pieces <= total <= pieces + SILENT_TOKENS:
+        return reply.reasoning_deltas, total - reply.reasoning_deltas, False
+    thought_size, answer_size = measured or (len(reply.reasoning), len(reply.answer))
+    thought = round(total * thought_size / max(1, thought_size + answer_size))
+    return thought, total - thought, measured is None
+
+
+def needs_tokenizer(reply: Reply) -> bool:
+    """True when only the engine's tokenizer knows how its total is shared."""
+    return shares(reply)[2] and reply.completion_tokens is not None
+
+
+def stats(
+    reply: Reply,
+    sizes: Sequence[int],
+    times: Sequence[float],
+    *,
+    measured: tuple[int, int] | None = None,
+) -> dict[str, Any]:
+    """Times in milliseconds, tokens, and tokens a second of a reply.
+
+    ``counted``: the engine told no number of tokens (a stopped answer), and pieces were counted in
+    place of it. ``estimated``: so were the shares of thought and answer.
+    """
+    thought, answer_tokens, estimated = shares(reply, measured)
+    tokens = reply.completion_tokens or reply.deltas
+    found: dict[str, Any] = {
+        "prompt_tokens": reply.prompt_tokens,
+        "completion_tokens": tokens,
+        "reasoning_tokens": thought or 0,
+        "answer_tokens": answer_tokens or 0,
+        "counted": reply.completion_tokens is None,
+        "estimated": estimated,
+    }
+    if times and reply.answer and not reply.deltas:  # one object, all at once
+        found["total_ms"] = times[-1] * 1000
+    if reply.first_token_at is None or reply.last_token_at is None or not times:
+        return found
+    first = time_at(reply.first_token_at, sizes, times) or 0.0
+    last = time_at(reply.last_token_at, sizes, times) or first
+    answer = None
+    if reply.first_answer_at is not None:
+        answer = time_at(reply.first_answer_at, sizes, times)
+        found["first_answer_ms"] = (answer or first) * 1000
+    found["ttft_ms"] = first * 1000
+    found["total_ms"] = times[-1] * 1000
+    found["thinking_ms"] = ((last if answer is None else answer) - first) * 1000
+    if reply.deltas > 1 and last > first:
+        # The first piece had come when the clock of the rate began, with its share of the tokens.
+        found["tokens_per_s"] = tokens * (1 - 1 / reply.deltas) / (last - first)
+    return found

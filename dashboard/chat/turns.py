@@ -1,0 +1,421 @@
+"""Answers that are being made: one task a turn, in the web process that started it.
+
+A turn lives on without its browser. Its raw stream is kept in the log store (``turn/<id>``), and
+its end in memory for whoever watches; beside the file lie ``<id>.alive``, locked while the turn's
+task lives, and ``<id>.stop``, which asks the process that has the task to end it. A turn
+that is *streaming* in the database while nobody holds its lock is abandoned: its process was
+killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import time
+from array import array
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from asgiref.sync import sync_to_async
+from django.db import close_old_connections
+
+from dashboard.chat.turn_files import began, is_running, key
+from dashboard.chat.turn_stats import needs_tokenizer, stats, time_at
+from jobs.inference.completions import CHAT_PATH, Reply, parse_reply
+from jobs.logstore import store
+from jobs.models import Turn
+from jobs.services.chat import close_turn
+from jobs.services.sanitize import storable, storable_text
+
+logger = logging.getLogger(__name__)
+
+CONNECT_TIMEOUT_S = 5.0
+TURN_TIMEOUT_S = 3600.0
+# Between two appends to a turn's file: each is a sync, and a hundred turns have one disk.
+KEEP_S = 0.25
+STOP_LOOK_S = 0.5  # how soon a stop is seen that was asked for in another process
+# The longest answer that can be asked for, 131,072 tokens of about 300 bytes as events, is 40 MB.
+# What goes on past this is no answer any more.
+LONGEST_STREAM_BYTES = 64 * 1024 * 1024
+# So much of what is in the file stays in memory too: who watches takes what is new from there, and
+# who reads too slowly for that takes it from the file.
+IN_MEMORY_BYTES = 256 * 1024
+KEEP_BYTES = 512 * 1024  # in one append
+# No token waits for the disk, until so much of a turn is not on it yet: thousands of tokens.
+AHEAD_BYTES = 1024 * 1024
+TOKENIZER_TIMEOUT = aiohttp.ClientTimeout(total=3.0)
+TOKENIZED_LENGTH = 400_000
+
+
+class TooLongError(Exception):
+    """The engine has sent more than ``LONGEST_STREAM_BYTES``."""
+
+
+class Running:
+    """One turn in the making. ``raw`` is what came from byte ``begin`` on, what was before is in
+    the file. What made it ``sizes[i]`` bytes came ``times[i]`` seconds after the start.
+    """
+
+    def __init__(self, turn_id: int, lock_fd: int, *, expected: bool) -> None:
+        self.turn_id = turn_id
+        self.expected = expected  # the model thinks before it answers
+        self.raw = bytearray()
+        self.begin = 0
+        self.written = 0  # how far the file goes
+        self.is_kept = True  # while somebody writes it
+        self.sizes, self.times = array("Q"), array("d")  # an entry a token, in a tenth of a list
+        self.http_status = 200
+        self.started = time.monotonic()
+        self.is_stopped = False
+        self._complete = asyncio.Event()  # nothing more will come
+        self.task: asyncio.Task[None] | None = None
+        self.pump: asyncio.Task[None] | None = None
+        self._news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._lock_fd = lock_fd
+
+    @property
+    def size(self) -> int:
+        """Bytes that have come."""
+        return self.begin + len(self.raw)
+
+    def piece(self, offset: int, most: int) -> bytes:
+        """At most so many bytes from ``offset``, which is ``begin`` or behind it."""
+        return bytes(self.raw[offset - self.begin : offset - self.begin + most])
+
+    def forget(self, written: int) -> None:
+        """The file has the first ``written`` bytes: of those only the last stay here."""
+        self.written = written
+        surplus = written - IN_MEMORY_BYTES - self.begin
+        if surplus > IN_MEMORY_BYTES:  # seldom: it moves what stays
+            del self.raw[:surplus]
+            self.begin += surplus
+        self.wake()  # there may be room
+
+    async def room(self) -> None:
+        """Wait while too much is not in the file yet: the engine waits then too."""
+        while self.is_kept and self.size - self.written > AHEAD_BYTES:
+            await asyncio.wait({self.news()})
+
+    @property
+    def is_complete(self) -> bool:
+        """True when nothing more will come."""
+        return self._complete.is_set()
+
+    def complete(self) -> None:
+        """All has come."""
+        self._complete.set()
+        self.wake()
+
+    def add(self, chunk: bytes) -> None:
+        """Take what the engine sent."""
+        self.raw += chunk
+        self.sizes.append(self.size)
+        self.times.append(time.monotonic() - self.started)
+        self.wake()
+
+    def wake(self) -> None:
+        """Tell everyone who waits for :meth:`news`."""
+        self._news.set_result(None)
+        self._news = asyncio.get_running_loop().create_future()
+
+    def news(self) -> asyncio.Future[None]:
+        """Done at the next change. Shared: wait by ``asyncio.wait``, which does not cancel it."""
+        return self._news
+
+    async def completed(self, *, within_s: float) -> None:
+        """Wait until nothing more will come, at most so long."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._complete.wait(), within_s)
+
+    def stop(self) -> None:
+        """Close the connection to the engine, which ends its work."""
+        self.is_stopped = True
+        if self.pump is not None:
+            self.pump.cancel()
+
+    def release(self) -> None:
+        """Let go of the turn's lock."""
+        os.close(self._lock_fd)
+
+
+_running: dict[int, Running] = {}
+# One after the other: a stream and what is in it are some ten MB, and a hundred may end at once.
+_parser = ThreadPoolExecutor(max_workers=1, thread_name_prefix="turns")
+
+
+def running(turn_id: int) -> Running | None:
+    """The turn's task, when it is in this process."""
+    return _running.get(turn_id)
+
+
+async def times_at(turn_id: int, offsets: Sequence[int]) -> list[float | None]:
+    """Seconds from the turn's start to the byte behind each offset; None: nobody knows.
+
+    Of a turn that another process makes to a quarter of a second, from the times of its file.
+    """
+    if run := _running.get(turn_id):
+        return [time_at(offset, run.sizes, run.times) for offset in offsets]
+    return await asyncio.to_thread(_times_on_disk, turn_id, offsets)
+
+
+def _times_on_disk(turn_id: int, offsets: Sequence[int]) -> list[float | None]:
+    since = began(turn_id)
+    if since is None:
+        return [None for _ in offsets]
+    found: list[float | None] = []
+    for offset in offsets:
+        entries = store().arrivals(key(turn_id), offset, offset + 1, limit=1)
+        found.append(max(0.0, entries[0][1] / 1000 - since) if entries else None)
+    return found
+
+
+def age(turn_id: int) -> float | None:
+    """Seconds since the turn was started, in whatever process; None: it was not."""
+    if run := _running.get(turn_id):
+        return time.monotonic() - run.started
+    since = began(turn_id)
+    return None if since is None else max(0.0, time.time() - since)
+
+
+def start(
+    turn_id: int, url: str, body: dict[str, Any], *, api_key: str = "", expected: bool = False
+) -> Running | None:
+    """Ask the engine at ``url``, once a turn. None: the turn was started before, or elsewhere.
+
+    ``api_key``: what the engine wants to see with every request; "" where it wants none.
+    ``expected``: the model thinks before it answers.
+    """
+    log = store().path(key(turn_id))
+    log.parent.mkdir(parents=True, exist_ok=True)
+    fd = os.open(log.with_suffix(".alive"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        return None
+    if os.fstat(fd).st_size:
+        os.close(fd)
+        return None
+    os.write(fd, f"{os.getpid()}\n".encode())  # from now on the turn counts as started
+    run = Running(turn_id, fd, expected=expected)
+    _running[turn_id] = run
+    engine = Engine(url, str(body.get("model", "")), api_key)
+    run.pump = asyncio.create_task(_pump(run, engine, body))
+    run.task = asyncio.create_task(_see_through(run, engine, log))
+    return run
+
+
+async def stop(turn_id: int, *, expected: bool = False) -> None:
+    """End the turn's work; here at once, in another process within ``STOP_LOOK_S``.
+
+    One that nobody works on gets its end here, from what was kept of it.
+    """
+    if run := _running.get(turn_id):
+        run.stop()
+        if run.task is not None:
+            await asyncio.wait({run.task})
+        return
+    log = store().path(key(turn_id))
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.with_suffix(".stop").touch()
+    if not is_running(turn_id):
+        reply, unread = await _parsed(turn_id, expected=expected)
+        await _close(turn_id, Turn.State.STOPPED, reply, unread)
+
+
+async def close_abandoned(turn_id: int, *, expected: bool = False) -> None:
+    """Give a turn without a process its end, from what was kept of it."""
+    reply, _ = await _parsed(turn_id, expected=expected)
+    await _close(turn_id, Turn.State.FAILED, reply, {"error_id": "chat:interrupted"})
+
+
+async def refuse(turn_id: int) -> None:
+    """Give a turn its end that cannot be started: its deployment is not there any more."""
+    if not is_running(turn_id):
+        await _close(turn_id, Turn.State.FAILED, Reply(), {"error_id": "chat:not-ready"})
+
+
+async def _parsed(
+    turn_id: int, *, http_status: int = 200, expected: bool = False
+) -> tuple[Reply, dict[str, Any]]:
+    """What the whole of a stream is, and why it could not be read, as stats.
+
+    Other turns go on meanwhile: a long one takes seconds.
+    """
+
+    def parse() -> Reply:
+        raw = store().read(key(turn_id), 0, store().size(key(turn_id)))
+        return parse_reply(raw, http_status=http_status, expected=expected)
+
+    try:
+        return await asyncio.get_running_loop().run_in_executor(_parser, parse), {}
+    except Exception as error:  # a turn must end, whatever its engine said; its stream is kept
+        logger.exception("turn %s: its stream cannot be read", turn_id)
+        return Reply(), {"error_id": "chat:unreadable", "error_detail": repr(error)[:200]}
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """Where and how a turn is asked."""
+
+    url: str
+    model: str
+    api_key: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What goes with every request."""
+        return {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
+
+
+async def _pump(run: Running, engine: Engine, body: dict[str, Any]) -> None:
+    timeout = aiohttp.ClientTimeout(total=TURN_TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S)
+    async with (
+        aiohttp.ClientSession(timeout=timeout) as http,
+        http.post(engine.url + CHAT_PATH, json=body, headers=engine.headers) as response,
+    ):
+        run.http_status = response.status
+        async for chunk in response.content.iter_any():
+            run.add(chunk)
+            if run.size > LONGEST_STREAM_BYTES:
+                raise TooLongError
+            await run.room()
+
+
+async def _see_through(run: Running, engine: Engine, log: Path) -> None:
+    """Keep what comes, watch for a stop from elsewhere, and close the turn at its end."""
+    assert run.pump is not None
+    writer = asyncio.create_task(_write(run))
+    try:
+        while not run.pump.done():
+            await asyncio.wait({run.pump}, timeout=STOP_LOOK_S)
+            if log.with_suffix(".stop").exists():
+                run.stop()
+        failure = _failure(run.pump)
+        run.complete()
+        failure |= await _written(writer)
+        run.raw, run.begin = bytearray(), run.size  # the file has it all
+        reply, unread = await _parsed(
+            run.turn_id, http_status=run.http_status, expected=run.expected
+        )
+        measured = await _measured(engine, reply)
+        found = stats(reply, run.sizes, run.times, measured=measured) | unread | failure
+        await _close(run.turn_id, _state(run, reply, found), reply, found)
+    finally:
+        writer.cancel()
+        del _running[run.turn_id]
+        run.release()
+        run.wake()
+
+
+async def _write(run: Running) -> None:
+    """Append what came to the turn's file, a quarter of a second's together; at the end at once."""
+    try:
+        while True:
+            if data := run.piece(run.written, KEEP_BYTES):
+                name = key(run.turn_id)
+                run.forget(await asyncio.to_thread(store().append, name, run.written, data))
+                if len(data) < KEEP_BYTES:
+                    await run.completed(within_s=KEEP_S)
+            elif run.is_complete:
+                return
+            else:
+                await asyncio.wait({run.news()})
+    finally:
+        run.is_kept = False  # where the disk is full, the turn comes to its end all the same
+        run.wake()
+
+
+async def _written(writer: asyncio.Task[None]) -> dict[str, Any]:
+    """Wait for the rest of the file; why it is not there, as stats."""
+    try:
+        await writer
+    except OSError as error:
+        return {"error_id": "chat:not-kept", "error_detail": str(error)}
+    return {}
+
+
+async def _measured(engine: Engine, reply: Reply) -> tuple[int, int] | None:
+    """Tokens of thought and answer by the engine's own tokenizer; None: not needed, or it has none.
+
+    vLLM wants ``prompt`` and answers ``count``; llama.cpp wants ``content`` and answers ``tokens``.
+    """
+    if not needs_tokenizer(reply) or len(reply.reasoning) + len(reply.answer) > TOKENIZED_LENGTH:
+        return None
+    counts = []
+    try:
+        async with aiohttp.ClientSession(timeout=TOKENIZER_TIMEOUT) as http:
+            for text in (reply.reasoning, reply.answer):
+                body: dict[str, Any] = {"model": engine.model, "prompt": text, "content": text}
+                body["add_special_tokens"] = False
+                url = f"{engine.url}/tokenize"
+                post = http.post(url, json=body, headers=engine.headers, allow_redirects=False)
+                async with post as response:
+                    counts.append(_token_count(await response.content.read()))
+    except (aiohttp.ClientError, TimeoutError, ValueError, RecursionError):
+        return None
+    return (counts[0], counts[1]) if all(counts) else None
+
+
+def _token_count(raw: bytes) -> int:
+    """What a tokenizer counted; 0: it did not."""
+    told = json.loads(raw)
+    told = told if isinstance(told, dict) else {}
+    tokens, count = told.get("tokens"), told.get("count")
+    if isinstance(count, int) and count > 0:
+        return count
+    return len(tokens) if isinstance(tokens, list) else 0
+
+
+def _failure(pump: asyncio.Task[None]) -> dict[str, Any]:
+    """Why the connection to the engine broke, as stats; empty when it ended or was stopped."""
+    if pump.cancelled():
+        return {}
+    error = pump.exception()
+    if error is None:
+        return {}
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return {"error_id": "chat:unreachable", "error_detail": str(error)}
+    if isinstance(error, TimeoutError):
+        return {"error_id": "chat:timeout", "error_detail": ""}
+    if isinstance(error, TooLongError):
+        return {"error_id": "chat:too-long", "error_detail": ""}
+    if isinstance(error, aiohttp.ClientError):
+        return {"error_id": "chat:cut", "error_detail": str(error)}
+    logger.error("the request to the engine broke", exc_info=error)
+    return {"error_id": "chat:broken", "error_detail": repr(error)[:200]}
+
+
+def _state(run: Running, reply: Reply, found: dict[str, Any]) -> Turn.State:
+    if run.is_stopped:
+        return Turn.State.STOPPED
+    if reply.error or "error_id" in found:
+        return Turn.State.FAILED
+    if not reply.finish_reason:
+        found["error_id"] = "chat:cut"
+        return Turn.State.FAILED
+    return Turn.State.DONE
+
+
+@sync_to_async
+def _close(turn_id: int, state: Turn.State, reply: Reply, found: Mapping[str, Any]) -> None:
+    close_old_connections()
+    kept = dict(found)
+    error = reply.error or kept.pop("error_detail", "")
+    close_turn(
+        turn_id,
+        state=state,
+        reasoning=storable_text(reply.reasoning),
+        answer=storable_text(reply.answer),
+        finish_reason=storable_text(reply.finish_reason)[:32],
+        error=storable_text(error),
+        stats=storable(kept),
+    )

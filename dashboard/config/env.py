@@ -1,0 +1,453 @@
+"""Settings from the environment: one table, each with its reader. Standard library only.
+
+What ``make run`` was started with is remembered in ``DATA_DIR/run.json``, so that a command in a
+second terminal finds the same database, Redis and address from ``DATA_DIR`` alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+from urllib.parse import parse_qsl, unquote, urlsplit
+from zoneinfo import ZoneInfo, available_timezones
+
+BASE_DIR = Path(__file__).resolve().parent.parent.parent
+LONGEST_KEPT_S = 36_500 * 86_400.0
+RUN_FILE = "run.json"
+STOPPING_FILE = "stopping"  # is in DATA_DIR while everything stops: no queued job is started
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+# Names in DATA_DIR/secrets: what the dashboard, and what hosts say to an embedded Valkey that
+# listens on the network.
+VALKEY_PASSWORD = "valkey_password"
+VALKEY_HOST_PASSWORD = "valkey_host_password"
+# Not remembered for a second terminal: where to look, and what is of use only once.
+NOT_REMEMBERED = ("DATA_DIR", "ADMIN_PASSWORD")
+
+
+class BadVariable(Exception):
+    """A variable holds what it must not; the message names it and what is allowed."""
+
+
+def read_text(raw: str) -> str:
+    """Any text."""
+    return raw
+
+
+def read_folder(raw: str) -> Path:
+    """An absolute path; what is relative begins at the project's folder."""
+    return (BASE_DIR / Path(raw).expanduser()).resolve()
+
+
+def read_optional_folder(raw: str) -> Path | None:
+    """A folder that exists, or nothing."""
+    if not raw:
+        return None
+    path = read_folder(raw)
+    if not path.is_dir():
+        raise ValueError("a folder that exists")
+    return path
+
+
+def read_port(raw: str) -> int:
+    """A TCP port."""
+    if not raw.isdecimal() or not 1 <= int(raw) <= 65535:
+        raise ValueError("a whole number from 1 to 65535")
+    return int(raw)
+
+
+def read_web_processes(raw: str) -> int:
+    """How many processes serve one address together."""
+    if not raw.isdecimal() or not 1 <= int(raw) <= 16:
+        raise ValueError("a whole number from 1 to 16")
+    return int(raw)
+
+
+def read_queue_limit(raw: str) -> int:
+    """How many jobs may wait for one host."""
+    if not raw.isdecimal() or not 1 <= int(raw) <= 1_000_000:
+        raise ValueError("a whole number from 1 to 1000000")
+    return int(raw)
+
+
+def read_switch(raw: str) -> bool:
+    """1 or 0."""
+    if raw not in ("0", "1"):
+        raise ValueError("1 or 0")
+    return raw == "1"
+
+
+def read_duration_s(raw: str) -> float:
+    """Seconds, from "90", "90s", "15m", "24h" or "7d"."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", raw)
+    if not match or float(match[1]) == 0:
+        raise ValueError('a length of time above 0, such as "90s", "15m", "24h" or "7d"')
+    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]
+
+
+def read_keep_for_s(raw: str) -> float | None:
+    """The same, with its unit (90 that was meant as days would remove nearly all), or nothing: for
+    ever."""
+    if not raw:
+        return None
+    if raw[-1].isdigit() or read_duration_s(raw) > LONGEST_KEPT_S:
+        raise ValueError('a length of time above 0 with its unit, such as "90d", 36500d at most')
+    return read_duration_s(raw)
+
+
+def read_size_bytes(raw: str) -> int | None:
+    """Bytes, from "500M", "200G" or "1.5T" (powers of 1,000, as pages show them); or nothing."""
+    if not raw:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([kKMGT])B?", raw)
+    size = float(match[1]) * 1000 ** ("kMGT".index(match[2].replace("K", "k")) + 1) if match else 0
+    if not match or size == 0:
+        raise ValueError('a size above 0 with its unit, such as "500M", "200G" or "1.5T"')
+    return round(size)
+
+
+def read_time_zone(raw: str) -> str:
+    """The name of a time zone."""
+    if raw not in available_timezones() and raw != "UTC":
+        raise ValueError('the name of a time zone, such as "Asia/Shanghai" or "UTC"')
+    return ZoneInfo(raw).key
+
+
+def read_log_level(raw: str) -> str:
+    """A level of Python's logging."""
+    levels = ("DEBUG", "INFO", "WARNING", "ERROR")
+    if raw.upper() not in levels:
+        raise ValueError(", ".join(levels))
+    return raw.upper()
+
+
+def read_public_url(raw: str) -> str:
+    """Scheme, host and optional prefix, without a slash at the end; or nothing."""
+    if not raw:
+        return ""
+    try:
+        parts = urlsplit(raw)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good or parts.query or parts.fragment or parts.username:
+        raise ValueError(
+            'an address such as "https://bench.example.org" or "http://gpu7:8000/vacc"'
+        )
+    return raw.rstrip("/")
+
+
+def read_redis_url(raw: str) -> str:
+    """An address in redis-py's spelling, or nothing for an embedded Valkey."""
+    if raw and not raw.startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError('"redis://HOST:PORT/DB", "rediss://…" or "unix:///PATH?db=N"')
+    return raw
+
+
+def read_listen(raw: str) -> tuple[str, int] | None:
+    """An IP address of this computer and a port, or nothing."""
+    if not raw:
+        return None
+    try:
+        parts = urlsplit(f"//{raw}")
+        address, port = ip_address(parts.hostname or ""), parts.port
+    except ValueError:
+        address, port = None, None
+    if address is None or not port or raw not in (f"{address}:{port}", f"[{address}]:{port}"):
+        raise ValueError('an IP address and a port, such as "10.0.0.5:6380" or "[fd00::5]:6380"')
+    return str(address), port
+
+
+def read_database_url(raw: str) -> str:
+    """A database's address, or nothing for SQLite in ``DATA_DIR``."""
+    if raw and not raw.startswith(("sqlite:///", "postgres://", "postgresql://")):
+        raise ValueError('"sqlite:///PATH" or "postgres://USER:PASSWORD@HOST:PORT/NAME"')
+    return raw
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One line of the table: how the variable ``name`` is read, what it is unless set."""
+
+    name: str
+    read: Callable[[str], Any]
+    default: str
+    about: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Env:
+    """Every setting, read. The order is that of the table in docs/run/settings.md."""
+
+    port: Annotated[int, Variable("PORT", read_port, "8000", "port that the dashboard listens on")]
+    host_bind: Annotated[
+        str,
+        Variable(
+            "HOST_BIND",
+            read_text,
+            "127.0.0.1",
+            "address that it listens on; one that others can reach needs `PUBLIC_URL`",
+        ),
+    ]
+    web_processes: Annotated[
+        int,
+        Variable(
+            "WEB_PROCESSES",
+            read_web_processes,
+            "1",
+            "web processes that serve this address together; with several, use PostgreSQL",
+        ),
+    ]
+    public_url: Annotated[
+        str,
+        Variable(
+            "PUBLIC_URL",
+            read_public_url,
+            "",
+            "address that people and hosts use, with an optional prefix",
+        ),
+    ]
+    data_dir: Annotated[
+        Path,
+        Variable("DATA_DIR", read_folder, "data", "folder for database, logs, outputs, secrets"),
+    ]
+    database_url: Annotated[
+        str,
+        Variable("DATABASE_URL", read_database_url, "", "PostgreSQL, or another SQLite file"),
+    ]
+    redis_url: Annotated[
+        str,
+        Variable("REDIS_URL", read_redis_url, "", "Redis or Valkey in place of the embedded one"),
+    ]
+    valkey_listen: Annotated[
+        tuple[str, int] | None,
+        Variable(
+            "VALKEY_LISTEN",
+            read_listen,
+            "",
+            "address on which the embedded Valkey listens to hosts too, with a password",
+        ),
+    ]
+    secret_key: Annotated[
+        str,
+        Variable(
+            "SECRET_KEY", read_text, "", "signs sessions; made and kept in `DATA_DIR` unless set"
+        ),
+    ]
+    admin_password: Annotated[
+        str,
+        Variable(
+            "ADMIN_PASSWORD",
+            read_text,
+            "",
+            "the first administrator's password; unless set a random one, printed once",
+        ),
+    ]
+    wheels_dir: Annotated[
+        Path | None,
+        Variable(
+            "WHEELS_DIR",
+            read_optional_folder,
+            "",
+            "folder of wheels, for a start without a network",
+        ),
+    ]
+    time_zone: Annotated[
+        str, Variable("TIME_ZONE", read_time_zone, "UTC", "zone in which times are shown")
+    ]
+    host_lost_after_s: Annotated[
+        float,
+        Variable(
+            "HOST_LOST_AFTER", read_duration_s, "24h", "when a silent host's jobs count as lost"
+        ),
+    ]
+    silent_after_s: Annotated[
+        float,
+        Variable(
+            "SILENT_AFTER",
+            read_duration_s,
+            "10m",
+            "when a running job that tells nothing new is said to be silent",
+        ),
+    ]
+    queue_limit: Annotated[
+        int,
+        Variable(
+            "QUEUE_LIMIT",
+            read_queue_limit,
+            "10000",
+            "how many jobs may wait for one host; further ones are refused",
+        ),
+    ]
+    pack_logs_after_s: Annotated[
+        float,
+        Variable(
+            "PACK_LOGS_AFTER",
+            read_duration_s,
+            "1h",
+            "when the log of what is over is packed (zstd), if it has 64 KiB or more",
+        ),
+    ]
+    keep_for_s: Annotated[
+        float | None,
+        Variable(
+            "KEEP_FOR",
+            read_keep_for_s,
+            "",
+            "how long logs and files of a job that has ended are kept, such as `90d`; for ever",
+        ),
+    ]
+    keep_within_bytes: Annotated[
+        int | None,
+        Variable(
+            "KEEP_WITHIN",
+            read_size_bytes,
+            "",
+            "what logs, files and points may take together, such as `200G`; no limit",
+        ),
+    ]
+    log_level: Annotated[
+        str, Variable("LOG_LEVEL", read_log_level, "INFO", "how much the processes say")
+    ]
+    debug: Annotated[
+        bool,
+        Variable(
+            "DEBUG", read_switch, "0", "1 while working on the pages: no collected static files"
+        ),
+    ]
+
+
+def variables() -> dict[str, Variable]:
+    """The table: each field of :class:`Env` and its variable, in order."""
+    hints = get_type_hints(Env, include_extras=True)
+    return {field.name: hints[field.name].__metadata__[0] for field in fields(Env)}
+
+
+def load(environ: Mapping[str, str], remembered: Mapping[str, str] | None = None) -> Env:
+    """Read every variable; an empty one counts as not set. ``remembered`` stands below ``environ``.
+
+    Raises:
+        BadVariable: a value is not allowed.
+    """
+    known = {**(remembered or {}), **{key: value for key, value in environ.items() if value}}
+    env = Env(**{name: _read(variable, known) for name, variable in variables().items()})
+    if env.host_bind not in LOOPBACK and not env.public_url:
+        raise BadVariable(
+            f"HOST_BIND={env.host_bind} lets other machines in: set PUBLIC_URL to the address that "
+            f"they use, such as PUBLIC_URL=http://gpu7:{env.port}"
+        )
+    if env.valkey_listen and is_everywhere(env.valkey_listen[0]) and not env.public_url:
+        raise BadVariable(
+            "VALKEY_LISTEN on all addresses: set PUBLIC_URL as well, whose name hosts will use"
+        )
+    return env
+
+
+def is_everywhere(address: str) -> bool:
+    """True for the address that stands for all of a computer's."""
+    return ip_address(address).is_unspecified
+
+
+def host_redis_url(env: Env) -> str:
+    """The Redis address as a host on another computer is to use it, with its password."""
+    if env.valkey_listen is None:
+        return env.redis_url
+    address, port = env.valkey_listen
+    if is_everywhere(address):
+        address = urlsplit(env.public_url).hostname or ""
+    shown = f"[{address}]" if ":" in address else address
+    return f"redis://host:{_secret_of(env.data_dir, VALKEY_HOST_PASSWORD)}@{shown}:{port}/0"
+
+
+def _read(variable: Variable, known: Mapping[str, str]) -> Any:
+    raw = known.get(variable.name, variable.default).strip()
+    try:
+        return variable.read(raw)
+    except ValueError as error:
+        shown = "…" if "@" in raw else raw  # addresses may hold a password
+        raise BadVariable(f"{variable.name}={shown} will not do; allowed: {error}") from error
+
+
+def remembered(data_dir: Path) -> dict[str, str]:
+    """The variables that the last ``make run`` on this ``DATA_DIR`` was started with."""
+    try:
+        found: dict[str, str] = json.loads((data_dir / RUN_FILE).read_text())["environ"]
+    except (OSError, ValueError, KeyError):
+        return {}
+    return found
+
+
+def load_remembering(environ: Mapping[str, str]) -> Env:
+    """As :func:`load`, with what the ``run.json`` of the same ``DATA_DIR`` remembers."""
+    return load(environ, remembered(read_folder(environ.get("DATA_DIR") or "data")))
+
+
+def secret_key(env: Env) -> str:
+    """The key that signs sessions: given, or made once and kept in a 0600 file."""
+    return env.secret_key or _secret_of(env.data_dir, "secret_key")
+
+
+def _secret_of(data_dir: Path, name: str) -> str:
+    """As :func:`kept_secret`; where no dashboard was ever started, one for this process alone, so
+    that a command that was told the wrong folder leaves nothing there."""
+    is_there = (data_dir / RUN_FILE).exists() or (data_dir / "secrets" / name).exists()
+    return kept_secret(data_dir, name) if is_there else secrets.token_urlsafe(48)
+
+
+def kept_secret(data_dir: Path, name: str) -> str:
+    """The secret ``DATA_DIR/secrets/NAME``, made the first time. Two processes get the same one."""
+    path = data_dir / "secrets" / name
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        draft = path.with_name(f".{name}.{secrets.token_hex(8)}")
+        draft.touch(mode=0o600)
+        draft.write_text(secrets.token_urlsafe(48))
+        try:
+            path.hardlink_to(draft)  # whole or not at all, and only the first
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return path.read_text()
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a 0600 file, whole or not at all."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.touch(mode=0o600)
+    draft.write_text(text)
+    draft.replace(path)
+
+
+def database(env: Env) -> dict[str, Any]:
+    """Django's settings of the one database."""
+    parts = urlsplit(env.database_url)
+    if parts.scheme in ("", "sqlite"):
+        return {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": unquote(parts.path.removeprefix("/")) or env.data_dir / "db.sqlite3",
+            "OPTIONS": {
+                "transaction_mode": "IMMEDIATE",
+                "timeout": 30,
+                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+            },
+        }
+    options = dict(parse_qsl(parts.query))
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.removeprefix("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": options.pop("host", None) or parts.hostname or "",
+        "PORT": str(parts.port or ""),
+        "OPTIONS": options,
+        # Each request has a thread of its own, and a connection that outlives it would stay open
+        # until the garbage collector comes by: 76 of PostgreSQL's 100 after 300 requests.
+        "CONN_MAX_AGE": 0,
+    }

@@ -1,0 +1,46 @@
+"""The file that makes a machine a host of this dashboard: ``make worker ENV=host.env``."""
+
+from __future__ import annotations
+
+import shlex
+from urllib.parse import urlsplit
+
+from django.conf import settings
+
+from dashboard.config.env import LOOPBACK
+
+# What a host with VACC cards most likely has elsewhere; docs/run/settings.md lists all.
+OPTIONAL = """\
+# HOST_WORKSPACE=/nfs/workspace
+# HOST_REGISTRY=registry.lan
+# HOST_MODIFICATION_DIR=/nfs/workspace/vendor/modification
+# HOST_PROGRAMS="default nvcc"
+# HOST_ROOTS=default:/data/models
+# HOST_LOG_LIMIT=100G
+# HOST_DISK_RESERVE=1G
+# HOST_KEEP_SPOOLS=7d
+"""
+
+
+def host_file(name: str, key: str) -> str:
+    """What ``host.env`` of the host ``name`` holds. Whoever has it, is that host: mode 0600."""
+    lines = {
+        "HOST_NAME": name,
+        "HOST_KEY": key,
+        "DASHBOARD_URL": settings.PUBLIC_URL,
+        "REDIS_URL": settings.HOST_REDIS_URL,
+    }
+    text = "".join(f"{variable}={shlex.quote(value)}\n" for variable, value in lines.items())
+    return f"{text}HOST_DIR=~/vacc-host\n{OPTIONAL}"
+
+
+def out_of_reach() -> list[str]:
+    """Names of the variables without which no other machine reaches this dashboard."""
+    missing = []
+    if urlsplit(settings.PUBLIC_URL).hostname in LOOPBACK:
+        missing.append("PUBLIC_URL")
+    redis = urlsplit(settings.HOST_REDIS_URL)
+    if redis.scheme in ("", "unix") or redis.hostname in LOOPBACK:
+        is_embedded = settings.ENV.valkey_listen or redis.scheme in ("", "unix")
+        missing.append("VALKEY_LISTEN" if is_embedded else "REDIS_URL")
+    return missing

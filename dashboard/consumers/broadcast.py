@@ -1,0 +1,104 @@
+"""What all sockets of one web process share: the listener for hints and the hub of logs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from dashboard.security.log_access import is_over
+from jobs import notifications
+from jobs.logstore import Hub, store
+
+# While hints cannot arrive, pages are told this often to look by themselves.
+BLIND_S = 2.0
+
+Hint = dict[str, Any]
+
+
+class Inbox:
+    """Hints for one page: the newest of each subject, so that a slow page costs little."""
+
+    def __init__(self) -> None:
+        self._hints: dict[str, Hint] = {}
+        self._news = asyncio.Event()
+
+    def put(self, subject: str, hint: Hint) -> None:
+        """Add a hint; it replaces one of the same subject that was not taken yet."""
+        self._hints[subject] = hint
+        self._news.set()
+
+    async def take(self) -> list[Hint]:
+        """Wait for news and return all of it, oldest subject first."""
+        await self._news.wait()
+        self._news.clear()
+        hints_, self._hints = list(self._hints.values()), {}
+        return hints_
+
+
+class Switchboard:
+    """Made once for each event loop. Its listener runs as long as the loop."""
+
+    def __init__(self) -> None:
+        self.hub = Hub(store(), is_over)
+        self._inboxes: set[Inbox] = set()
+        self._blind_told_at = 0.0
+        self._loop = asyncio.get_running_loop()
+        self._task = asyncio.create_task(self._listen(), name="hints")
+        store().on_append(self._appended)
+
+    def join(self) -> Inbox:
+        """Hints for one more page, from now on."""
+        inbox = Inbox()
+        self._inboxes.add(inbox)
+        return inbox
+
+    def leave(self, inbox: Inbox) -> None:
+        """The page is gone."""
+        self._inboxes.discard(inbox)
+
+    def _appended(self, key: str) -> None:
+        """An append of this very process, in another thread: no need to wait for its hint."""
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            self._loop.call_soon_threadsafe(self.hub.wake, key)
+
+    async def _listen(self) -> None:
+        while True:
+            async for topic, data in notifications.listen():
+                self._take(topic, data)
+            self._take(notifications.AWAY, {})  # there is no Redis at all
+            await asyncio.sleep(BLIND_S)
+
+    def _take(self, topic: str, data: Hint) -> None:
+        if topic == "log":
+            # Pages that show a log have a socket of their own; the others need not know.
+            self.hub.wake(str(data.get("key", "")))
+        elif topic == notifications.CONNECTED:
+            self.hub.wake_all()
+            self._tell("missed", {"type": "missed"})
+        elif topic == notifications.AWAY:
+            if time.monotonic() - self._blind_told_at >= BLIND_S:
+                self._blind_told_at = time.monotonic()
+                self._tell("missed", {"type": "missed"})
+        else:
+            subject = f"{topic}:{data.get('id', data.get('name', data.get('job', '')))}"
+            if topic in ("job", "deployment"):
+                self.hub.wake(f"{topic}/{data.get('id')}", ended=True)
+            self._tell(subject, {"type": topic, **data})
+
+    def _tell(self, subject: str, hint: Hint) -> None:
+        for inbox in self._inboxes:
+            inbox.put(subject, hint)
+
+
+_switchboards: WeakKeyDictionary[asyncio.AbstractEventLoop, Switchboard] = WeakKeyDictionary()
+
+
+def switchboard() -> Switchboard:
+    """The one of the running loop."""
+    loop = asyncio.get_running_loop()
+    if loop not in _switchboards:
+        _switchboards[loop] = Switchboard()
+    return _switchboards[loop]

@@ -1,0 +1,41 @@
+"""What a form's tick confirms: what its host's look found amber, and the form has named."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+
+from dashboard.security.request import person
+from dashboard.text.messages import sentence
+from jobs.errors import LaunchError
+from jobs.models import Host, Preflight
+from jobs.plans import Plan
+from jobs.services import confirmations, preflights
+
+
+class Unconfirmed(LaunchError):
+    """The host's look found what the form does not confirm; the message names it."""
+
+
+def confirmed_in(request: HttpRequest, host: Host, plan: Plan) -> list[dict[str, Any]]:
+    """What the form's tick confirms of the look for ``plan``, as a launch takes it.
+
+    Raises:
+        Unconfirmed: the last look, while it is fresh, found something else too.
+    """
+    looks = Preflight.objects.filter(job=None, host=host, plan_sha256=plan.sha256())
+    number = request.POST.get("confirm", "")
+    # 18 digits fit every database's big integer.
+    known = looks.filter(pk=int(number)) if number.isdecimal() and len(number) <= 18 else []
+    found = [item for look in known for item in confirmations.found_by(look)]
+    last = looks.filter(done_at__isnull=False).first()
+    if last is not None and not preflights.is_stale(last):
+        left = confirmations.open_of(confirmations.found_by(last), found)
+        if left:
+            told = " ".join(sentence(i["sentence_id"], i["sentence_args"]) for i in left)
+            raise Unconfirmed(
+                _("Not launched, for its host asks first: %(found)s") % {"found": told}
+            )
+    return confirmations.confirmation(found, person(request))

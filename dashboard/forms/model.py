@@ -1,0 +1,459 @@
+"""The form of a model of the team's own: fields of the catalogue's schema, and the YAML they make.
+
+A form is a set of texts by field name; the same texts make the data of a file, and a file fills the
+form. What has no field of its own stays in "more", as YAML.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext, pgettext_lazy
+from django.utils.translation import gettext_lazy as _
+from pydantic import ValidationError
+
+from dashboard.forms.launch import Field, Group, Option
+from jobs.catalog import ZooModel, from_config, strict_yaml
+from jobs.toolchains import yaml_text
+from jobs.validation_errors import message_of
+
+MORE, CONFIG = "more", "config"
+_PRECISIONS = ("bf16", "fp16", "fp8", "int8")
+Data = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """One field: where its value stands in the file, and what it is called.
+
+    ``sort``: text, number, several (words between commas), numbers, check, choice.
+    """
+
+    path: tuple[str, ...]
+    label: str | Promise
+    sort: str = "text"
+    help: str | Promise = ""
+    choices: tuple[str, ...] = ()
+    wide: bool = False
+    unless_said: bool | None = None  # what a file means that says nothing of it
+
+    @property
+    def name(self) -> str:
+        """Its name in the form."""
+        return ".".join(self.path)
+
+
+def _numbers(section: str, *names: str) -> list[Spec]:
+    return [Spec((section, name), name, "number") for name in names]
+
+
+def _deploy(path: str) -> list[Spec]:
+    at = ("paths", path)
+    return [
+        Spec(
+            (*at, "precisions"), _("Precisions"), "several", _("fp16, int8 …; empty: not supported")
+        ),
+        Spec((*at, "tp"), _("Dies (tp)"), "numbers", _("Numbers between commas.")),
+        Spec((*at, "default_tp"), _("Proposed tp"), "number"),
+        Spec((*at, "source"), _("Where this is from"), wide=True),
+    ]
+
+
+GROUPS: Sequence[tuple[str | Promise, Sequence[Spec]]] = (
+    (
+        _("What it is"),
+        (
+            Spec(
+                ("id",),
+                _("Id"),
+                help=_("Small letters, digits, dots and hyphens. Cannot be changed later."),
+            ),
+            Spec(("name",), _("Name")),
+            Spec(("hub_id",), _("Name on the hub"), help=_("owner/name, as on Hugging Face")),
+            Spec(("base_model",), _("Base model")),
+            Spec(("family",), _("Family"), help=_("such as Qwen2")),
+            Spec(("summary",), _("In one sentence"), wide=True),
+            Spec(("parameters",), pgettext_lazy("of a model", "Parameters"), "number"),
+            Spec(("active_parameters",), _("Active parameters"), "number"),
+            Spec(("dtype",), _("Precision of its weights"), "choice", choices=_PRECISIONS),
+            Spec(("context_tokens",), _("Context, tokens"), "number"),
+            Spec(("languages",), _("Languages"), "several", _("en, zh …")),
+            Spec(("reasoning",), _("It reasons before it answers"), "check"),
+            Spec(("licence",), _("Licence")),
+            Spec(("licence_note",), _("About the licence"), wide=True),
+        ),
+    ),
+    (
+        _("Architecture"),
+        (
+            Spec(("architecture", "name"), "architectures"),
+            *_numbers(
+                "architecture",
+                *("hidden_size", "intermediate_size", "num_hidden_layers"),
+                *("num_attention_heads", "num_key_value_heads", "head_dim", "vocab_size"),
+                *("max_position_embeddings", "rope_theta", "rms_norm_eps"),
+                *("bos_token_id", "eos_token_id"),
+            ),
+            Spec(("architecture", "tie_word_embeddings"), "tie_word_embeddings", "check"),
+        ),
+    ),
+    (
+        _("Weights"),
+        (
+            Spec(("source", "bytes"), _("Bytes"), "number", _("of all tensors together")),
+            Spec(("source", "shards"), _("Shards"), "number"),
+            Spec(("source", "index_file"), _("Index"), help=_("of several shards")),
+            Spec(("source", "precision"), _("Precision"), "choice", choices=_PRECISIONS),
+            Spec(("source", "gated"), _("The hub asks for a token"), "check"),
+        ),
+    ),
+    (
+        _("Deploy with Build_In"),
+        (
+            *_deploy("build_in"),
+            Spec(("paths", "build_in", "shape", "max_input"), _("Compiled input"), "number"),
+            Spec(("paths", "build_in", "shape", "max_length"), _("Compiled total"), "number"),
+        ),
+    ),
+    (_("Deploy with vLLM"), tuple(_deploy("vllm"))),
+    (
+        _("How to ask it"),
+        (
+            Spec(("sampling", "temperature"), _("Temperature"), "number"),
+            Spec(("sampling", "top_p"), "top_p", "number"),
+            Spec(("sampling", "max_tokens"), _("Longest answer, tokens"), "number"),
+            Spec(
+                ("prompting", "system_prompt"),
+                _("Takes a system prompt"),
+                "check",
+                unless_said=True,
+            ),
+        ),
+    ),
+)
+SPECS = tuple(spec for _title, specs in GROUPS for spec in specs)
+# What only config.json tells: where all of it is empty, the form has not been begun.
+_CONFIG_FIELDS = tuple(
+    spec.name for spec in SPECS if spec.path[0] == "architecture" and spec.sort != "check"
+)
+EMPTY: Data = {
+    "source": {"sort": "hub", "shards": 1},
+    "prompting": {"system_prompt": True},
+    "sampling": {"temperature": 0.6, "top_p": 0.95, "max_tokens": 32768},
+}
+
+
+def typed_of(data: Mapping[str, Any]) -> dict[str, str]:
+    """The texts of a form that makes ``data``."""
+    rest = copy.deepcopy(dict(data))
+    rest.get("source", {}).pop("sort", None)
+    typed = {spec.name: _shown(_taken(rest, spec.path), spec.unless_said) for spec in SPECS}
+    rest = _without_empty(rest)
+    return {**typed, MORE: yaml_text.dump(rest) if rest else ""}
+
+
+def data_of(typed: Mapping[str, str]) -> Data:
+    """The data of the file that the form makes, in the order of the form.
+
+    Raises:
+        ModelInvalid: "more" is no YAML of names and values.
+    """
+    data: Data = {}
+    for spec in SPECS:
+        value = _value(spec, typed.get(spec.name, "").strip())
+        if value is not None:
+            _put(data, spec.path, value)
+    for path in [name for name, told in data.get("paths", {}).items() if "precisions" not in told]:
+        del data["paths"][path]
+    data.setdefault("source", {})
+    data["source"] = {"sort": "hub", **data["source"]}
+    return _merged(data, _more_of(typed))
+
+
+def _more_of(typed: Mapping[str, str]) -> Data:
+    """What "more" says.
+
+    Raises:
+        ModelInvalid: it is no YAML of names and values.
+    """
+    more = _loaded(typed.get(MORE, ""), MORE)
+    if more is None:
+        return {}
+    if not isinstance(more, dict):
+        raise ModelInvalid({MORE: gettext("Lines of “name: value”.")})
+    return more
+
+
+def _loaded(text: str, field: str) -> Any:
+    """The data of a YAML text.
+
+    Raises:
+        ModelInvalid: it is none; told at ``field``.
+    """
+    try:
+        return strict_yaml.load(text)
+    except strict_yaml.NotYaml as error:
+        words = gettext("It is no YAML that is taken here: %(reason)s")
+        if error.line:
+            words = gettext("It is no YAML that is taken here; line %(line)s: %(reason)s")
+        told = {"reason": error.reason, "line": error.line}
+        raise ModelInvalid({field: words % told}) from error
+
+
+class ModelInvalid(ValueError):
+    """What the form holds is no model. ``errors``: field → message; "" is the form as a whole."""
+
+    def __init__(self, errors: Mapping[str, str]) -> None:
+        super().__init__("; ".join(f"{name}: {text}" for name, text in errors.items()))
+        self.errors = dict(errors)
+
+
+def check_text(text: str) -> None:
+    """See that a whole file's YAML is a model that the catalogue takes.
+
+    Raises:
+        ModelInvalid: it is none; each fault with its place in the file.
+    """
+    try:
+        ZooModel.model_validate(_loaded(text, ""))
+    except ValidationError as error:
+        found = {_place(fault): _words(fault) for fault in reversed(error.errors())}
+        raise ModelInvalid(dict(reversed(found.items()))) from error
+
+
+def checked(data: Data) -> str:
+    """The YAML of a model that the catalogue takes.
+
+    Raises:
+        ModelInvalid: it does not; each fault with its field.
+    """
+    try:
+        ZooModel.model_validate(data)
+    except ValidationError as error:
+        raise ModelInvalid(dict(_faults(error))) from error
+    return yaml_text.dump(data)
+
+
+def id_in(text: str) -> str:
+    """The id in a model's YAML; "" where it says none.
+
+    Raises:
+        ValueError: it is no YAML.
+    """
+    data = strict_yaml.load(text)
+    return str(data.get("id", "")) if isinstance(data, dict) else ""
+
+
+def begun(typed: Mapping[str, str]) -> dict[str, str]:
+    """A form that is to be kept, with what its ``config.json`` and the hub's id say filled in.
+
+    Raises:
+        ModelInvalid: neither architecture nor ``config.json`` is there. Nearly all other fields
+            follow from these, so that nothing else is asked for yet.
+    """
+    if any(typed.get(name, "").strip() for name in (*_CONFIG_FIELDS, MORE)):
+        return dict(typed)
+    if typed.get(CONFIG, "").strip():
+        return with_config(typed)
+    errors = {CONFIG: gettext("Paste config.json here first: most fields are filled in from it.")}
+    if not typed.get("hub_id", "").strip():
+        errors["hub_id"] = gettext("Give owner/name, as on the hub: id and name follow from it.")
+    raise ModelInvalid(errors)
+
+
+def _named(typed: Mapping[str, str]) -> dict[str, str]:
+    """Id and name, where they are empty, from the hub's id: "Qwen/Qwen2.5-7B" is "qwen2.5-7b"."""
+    name = typed.get("hub_id", "").strip().rpartition("/")[2]
+    plain = re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-.")
+    proposed = {"id": plain, "name": name}
+    return {field: text for field, text in proposed.items() if not typed.get(field, "").strip()}
+
+
+def with_config(typed: Mapping[str, str]) -> dict[str, str]:
+    """The form with what its pasted ``config.json`` says filled in.
+
+    Raises:
+        ModelInvalid: it is none, or "more" cannot be filled up.
+    """
+    more_typed = _more_of(typed)
+    try:
+        config = from_config.read_config(typed.get(CONFIG, ""))
+    except ValueError as error:
+        raise ModelInvalid({CONFIG: str(error)}) from error
+    told = {"architecture": from_config.architecture_of(config), **from_config.facts_of(config)}
+    if "dtype" in told:
+        told["source"] = {"precision": told["dtype"]}
+    filled = typed_of(told)
+    more = yaml_text.dump(_merged(more_typed, _more_of(filled)))
+    del filled[MORE]
+    said = [spec.name for spec in SPECS if spec.path[0] in told]
+    known = {name: filled[name] for name in said if filled[name]}
+    return {**typed, **known, **_named(typed), MORE: "" if more.strip() == "{}" else more}
+
+
+def fields(
+    typed: Mapping[str, str], errors: Mapping[str, str], *, fixed_id: bool
+) -> tuple[Group, ...]:
+    """The form as it is drawn."""
+    return tuple(
+        Group(
+            str(title),
+            tuple(
+                _field(spec, typed, errors)
+                for spec in specs
+                if not (fixed_id and spec.path == ("id",))
+            ),
+        )
+        for title, specs in GROUPS
+    )
+
+
+def text_field(
+    name: str, label: str, help: str, typed: Mapping[str, str], errors: Mapping[str, str]
+) -> Field:
+    """A field of several lines that stands outside of the groups."""
+    value = typed.get(name, "")
+    return Field(name, label, help, "lines", value, value, error=errors.get(name, ""))
+
+
+def _field(spec: Spec, typed: Mapping[str, str], errors: Mapping[str, str]) -> Field:
+    value = typed.get(spec.name, "")
+    control = {"check": "check", "choice": "select", "number": "number"}.get(spec.sort, "text")
+    options = tuple(Option(word, word, word == value) for word in ("", *spec.choices))
+    return Field(
+        name=spec.name,
+        label=str(spec.label),
+        help=str(spec.help),
+        control="lines" if spec.wide else control,
+        value=value,
+        default=value,
+        options=options if spec.choices else (),
+        error=errors.get(spec.name, ""),
+    )
+
+
+def _value(spec: Spec, text: str) -> Any:
+    """What a text says; None: nothing. What is no number is left for the schema to refuse."""
+    if spec.sort == "check":
+        return text == "1"
+    words = [word for word in re.split(r"[,，\s]+", text) if word]
+    if not words:
+        return None
+    if spec.sort == "number":
+        return _number(text)
+    if spec.sort == "several":
+        return words
+    return [_number(word) for word in words] if spec.sort == "numbers" else text
+
+
+def _number(text: str) -> Any:
+    plain = text.replace(",", "").replace("_", "")
+    for sort in (int, float):
+        try:
+            return sort(plain)
+        except ValueError:
+            continue
+    return text
+
+
+def _shown(value: Any, unless_said: bool | None) -> str:
+    if value is None:
+        return "" if unless_said is None else _shown(unless_said, None)
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _taken(data: Data, path: Sequence[str]) -> Any:
+    """The value at ``path``, which is taken out."""
+    for name in path[:-1]:
+        inner = data.get(name)
+        if not isinstance(inner, dict):
+            return None
+        data = inner
+    return data.pop(path[-1], None)
+
+
+def _put(data: Data, path: Sequence[str], value: Any) -> None:
+    for name in path[:-1]:
+        data = data.setdefault(name, {})
+    data[path[-1]] = value
+
+
+def _merged(first: Data, second: Data) -> Data:
+    found = dict(first)
+    for name, value in second.items():
+        there = found.get(name)
+        both = isinstance(there, dict) and isinstance(value, dict)
+        found[name] = _merged(there, value) if both else value  # type: ignore[arg-type]
+    return found
+
+
+def _without_empty(data: Data) -> Data:
+    found = {
+        name: _without_empty(value) if isinstance(value, dict) else value
+        for name, value in data.items()
+    }
+    return {name: value for name, value in found.items() if value not in ({}, None, [], "")}
+
+
+def _faults(error: ValidationError) -> Iterator[tuple[str, str]]:
+    """Field → what is wrong with it; what has no field of its own is told with its place."""
+    for fault in reversed(error.errors()):
+        place = _place(fault)
+        found, text = _field_at(place), _words(fault)
+        if place == "paths":
+            yield from ((f"paths.{path}.precisions", text) for path in ("build_in", "vllm"))
+            continue
+        yield (found, text) if found or not place else (MORE, f"{place}: {text}")
+
+
+def _place(fault: Mapping[str, Any]) -> str:
+    """Where in the file a fault is; which form of a value was tried there is no part of it."""
+    loc = [str(part) for part in fault["loc"]]
+    if loc[:1] == ["source"] and loc[1:2] in (["hub"], ["package"]):
+        del loc[1]
+    if loc and loc[-1].startswith(("constrained-", "literal[", "[key]")):
+        del loc[-1]
+    return ".".join(loc)
+
+
+def _field_at(place: str) -> str:
+    """The form's field that holds a place; "": none."""
+    parts = place.split(".")
+    names = {spec.name for spec in SPECS}
+    starts = (".".join(parts[:end]) for end in range(len(parts), 0, -1))
+    return next((name for name in starts if name in names), "")
+
+
+def _words(fault: Mapping[str, Any]) -> str:
+    """A fault in words for people: those of a model's file, then those of every form."""
+    place, sort = _place(fault), str(fault["type"])
+    if place == "paths" and sort in ("missing", "too_short"):
+        return gettext("Give precisions and dies for Build_In or for vLLM.")
+    if place == "id" and sort == "string_pattern_mismatch":
+        return gettext("Small letters, digits, single dots and hyphens only.")
+    if place == "hub_id" and sort == "string_pattern_mismatch":
+        return gettext("owner/name: each of letters, digits, dots, dashes and underscores.")
+    words: dict[str, str | Promise] = {
+        "extra_forbidden": _("A model's file has no such field."),
+        "string_type": _("A text."),
+        "tuple_type": _("A list."),
+        "model_type": _("Lines of “name: value”."),
+        "dict_type": _("Lines of “name: value”."),
+        "shards_unindexed": _("Several shards need an index_file."),
+        "tp_out_of_range": _("Each tp is a number of dies, 1 to 4096."),
+        "default_tp_unlisted": _("default_tp is one of tp."),
+        "shape_misplaced": _("Build_In needs a shape, and no other path has one."),
+        "modification_unknown": _("A modification is known for Build_In of %(architecture)s only."),
+        "active_above_all": _("active_parameters are more than parameters."),
+        "heads_uneven": _("num_attention_heads is a multiple of num_key_value_heads."),
+    }
+    if sort in words:
+        return str(str(words[sort]) % fault.get("ctx", {}))
+    return message_of(fault)

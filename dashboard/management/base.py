@@ -1,0 +1,174 @@
+"""What the commands of ``manage.py`` share: whom they act for, how they follow a job."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError, close_old_connections, connection
+
+from dashboard.forms.launch import offers
+from dashboard.server.running import Watch
+from dashboard.text.messages import sentence
+from jobs import dispatch
+from jobs.errors import LaunchError
+from jobs.kinds import KINDS
+from jobs.launch import InvalidParams
+from jobs.logstore import store
+from jobs.models import Host, Job
+from jobs.queries.hosts.targets import target_of
+
+POLL_S = 0.2
+CHUNK_BYTES = 1024 * 1024
+MOST_CHOICES = 20
+
+
+class DashboardCommand(BaseCommand):
+    """A command on the records of a dashboard, which must have been started at least once."""
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        """Look first; then as any command."""
+        require_dashboard()
+        return super().execute(*args, **options)
+
+
+def require_dashboard() -> None:
+    """Say in one line, before anything is opened or made, that no dashboard's records are here."""
+    mend = "Name its folder (DATA_DIR=/the/folder), or start one: make run"
+    folder = f"DATA_DIR={settings.DATA_DIR}"
+    # SQLite would make the file.
+    if connection.vendor == "sqlite" and not Path(connection.settings_dict["NAME"]).is_file():
+        raise CommandError(f"No dashboard has been started on {folder}. {mend}")
+    try:
+        tables = connection.introspection.table_names()
+    except DatabaseError as error:
+        told = (str(error).splitlines() or [type(error).__name__])[0]
+        raise CommandError(f"The database does not answer: {told}. ({folder})") from error
+    if Job._meta.db_table not in tables:
+        raise CommandError(f"The database of {folder} has no tables yet. {mend}")
+
+
+def user_named(name: str) -> User:
+    """The account that a command acts for; without a name, the first administrator."""
+    found = User.objects.filter(username=name) if name else User.objects.filter(is_staff=True)
+    user = found.order_by("pk").first()
+    if user is None:
+        raise CommandError(f"There is no user called {name!r}." if name else "There is no admin.")
+    return user
+
+
+def host_named(name: str) -> Host:
+    """The host of this name."""
+    host = Host.objects.filter(name=name).first()
+    if host is None:
+        names = ", ".join(Host.objects.values_list("name", flat=True)) or "none"
+        raise CommandError(f"There is no host called {name!r}; there are: {names}")
+    return host
+
+
+def host_that_reported(name: str, *, wait_s: float) -> Host:
+    """The host, once its agent has said what it has; a dashboard may be only just starting."""
+    deadline = time.monotonic() + wait_s
+    while True:
+        host = host_named(name)
+        if host.facts:
+            return host
+        if time.monotonic() >= deadline:
+            raise CommandError(f"{name} has not reported yet. Is `make run` up?")
+        time.sleep(POLL_S)
+
+
+def raw_params(kind: str, settings: Iterable[str]) -> dict[str, Any]:
+    """What ``--set key=value`` says; a field that takes several values has them between commas."""
+    if kind not in KINDS:
+        raise CommandError(f"There is no kind {kind!r}; there are: {', '.join(KINDS)}")
+    fields = KINDS[kind].Params.model_json_schema()["properties"]
+    raw: dict[str, Any] = {}
+    for item in settings:
+        name, equals, value = item.partition("=")
+        if not equals:
+            raise CommandError(f"--set {item}: write it as key=value")
+        if name not in fields:
+            raise CommandError(f"{kind} has no field {name!r}; it has: {', '.join(fields)}")
+        several = fields[name].get("type") == "array"
+        raw[name] = value.split(",") if several else value
+    return raw
+
+
+def refused(error: LaunchError, what: str = "Not launched.") -> CommandError:
+    """Why something cannot be done, a line a field."""
+    fields = error.fields if isinstance(error, InvalidParams) else {error.field: str(error)}
+    return refusal(fields, what)
+
+
+def refused_launch(error: LaunchError, kind: str, host: Host) -> CommandError:
+    """The same for a launch; a field that has choices on ``host`` lists them."""
+    fields = error.fields if isinstance(error, InvalidParams) else {error.field: str(error)}
+    return refusal({name: _with_choices(kind, name, text, host) for name, text in fields.items()})
+
+
+def _with_choices(kind: str, name: str, text: str, host: Host) -> str:
+    found = offers(KINDS[kind], target_of(host), name) if kind in KINDS else None
+    if found is None:
+        return text
+    listed = "".join(f"\n    {one.value or '(empty)'}  {one.label}" for one in found[:MOST_CHOICES])
+    if not listed:
+        return f"{text} There is none on {host.name} yet."
+    more = len(found) - MOST_CHOICES
+    rest = f"\n    and {more} more: see the form" if more > 0 else ""
+    return f"{text} Choose one of:{listed}{rest}"
+
+
+def refusal(fields: dict[str, str], what: str = "Not launched.") -> CommandError:
+    """The same, from field → message; "" is all of it."""
+    lines = [f"{name}: {text}" if name else text for name, text in fields.items()]
+    return CommandError("\n".join([what, *lines]))
+
+
+def follow(job_id: int, say: TextIO | None, watch: Watch | None = None) -> Iterator[bytes]:
+    """The job's log as it grows, until the job has ended and all of it is here.
+
+    Each new sentence about the job goes to ``say``. Reads only: stopping it changes nothing.
+
+    Raises:
+        CommandError: the log was removed, or ``watch`` does not wait for a dashboard that is down.
+    """
+    key, offset, said, data = f"job/{job_id}", 0, "", b"\n"
+    while True:
+        # Asked before the log is read: what had ended by then is read to its end.
+        job = Job.objects.get(pk=job_id)
+        if say is not None and (told := state_line(job)) != said:
+            said = told
+            say.write(told + "\n" if data.endswith(b"\n") else f"\n{told}\n")
+            say.flush()
+        size = store().size(key)
+        while offset < size:
+            data = store().read(key, offset, min(size, offset + CHUNK_BYTES))
+            if not data:
+                raise CommandError(f"The log of job {job_id} was removed while it was read.")
+            offset += len(data)
+            yield data
+        if not job.is_open:
+            return
+        if watch is not None:
+            watch.look()
+        time.sleep(POLL_S)
+        close_old_connections()
+
+
+def state_line(job: Job) -> str:
+    """One line on how a job is."""
+    return f"── {job.kind} #{job.pk} {job.title}: {job.state}. {about(job)}".rstrip()
+
+
+def about(job: Job) -> str:
+    """Why the job is as it is; for a queued one, what it waits for."""
+    if job.state == Job.State.QUEUED:
+        waits = dispatch.why_waiting(job)
+        return sentence(waits.id, waits.args)
+    return sentence(job.sentence_id, job.sentence_args)

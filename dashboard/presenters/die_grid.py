@@ -1,0 +1,263 @@
+"""The die grid: eight columns of four where a host has cards, drawn for rail, lists and pages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from django.utils.translation import gettext, ngettext
+
+from dashboard.text.formatting import number
+from dashboard.text.labels import kind_title, state_of
+from dashboard.text.state_styles import look
+from jobs.models import Deployment, Host, Job
+from jobs.queries.hosts.hosts import Reading, all_dies, dies, is_away, leased_dies, readings
+
+DIES_A_CARD = 4
+CARDS_A_ROW = 8
+HOT_C = 90.0  # what the grid marks; the vendor publishes no limit
+_COLOURS = 4  # what look.css has keys for; beyond them colours repeat
+
+Held = Mapping[str, Job | Deployment]
+DieState = Literal["unknown", "missing", "hot", "held", "free"]
+_SMALL = {"unknown": "g", "missing": "m", "hot": "h", "held": "a", "free": ""}
+_LARGE = {"unknown": "gone", "missing": "miss", "hot": "hot", "held": "", "free": ""}
+
+
+@dataclass(frozen=True, slots=True)
+class Die:
+    """One die as it is known now: a hot one may be held as well."""
+
+    name: str
+    state: DieState
+    holder: Job | Deployment | None
+    reading: Reading
+
+    @property
+    def words(self) -> str:
+        """Temperature, power and state: what stands beside its name."""
+        said = []
+        if self.reading.temp_c is not None:
+            said.append(f"{number(self.reading.temp_c, 1)} °C")
+        if self.reading.power_w is not None:
+            said.append(f"{number(self.reading.power_w, 1)} W")
+        state = {
+            "unknown": gettext("not known now"),
+            "missing": gettext("missing"),
+            "hot": gettext("hot"),
+        }.get(self.state)
+        if state:
+            said.append(state)
+        if self.holder:
+            said.append(f"{name_of(self.holder)} ({look(state_of(self.holder)).word})")
+        elif self.state in ("hot", "free"):
+            said.append(gettext("free"))
+        return gettext(", ").join(said)
+
+
+def dies_of(host: Host, held: Held | None = None) -> list[Die]:
+    """Every die of a host, those that are gone included, by number.
+
+    ``held`` is who holds which, where that is known already; else it is asked for.
+    """
+    names = all_dies(host)
+    if not names:
+        return []
+    leased = leased_dies(host) if held is None else held
+    away, there = is_away(host), set(dies(host))
+    told = {} if away else readings(host)
+    found = []
+    for name in names:
+        reading = told.get(name) if name in there else None
+        reading = reading or Reading(None, None)
+        state: DieState = "held" if name in leased else "free"
+        if away:
+            state = "unknown"
+        elif name not in there:
+            state = "missing"
+        elif reading.temp_c is not None and reading.temp_c >= HOT_C:
+            state = "hot"
+        found.append(Die(name, state, leased.get(name), reading))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """CSS classes of the cells, row by row, and the grid in words; ``held`` of ``all`` dies."""
+
+    cells: tuple[str, ...]
+    held: int
+    all: int
+    label: str
+
+
+def grid(host: Host, own: Sequence[str] = (), held: Held | None = None) -> Grid:
+    """The host's dies; none for a host without. With ``own``: only these are marked, as held."""
+    # With its own dies named, nobody else's lease matters and none is asked for.
+    found = dies_of(host, {} if own else held)
+    if not found:
+        return Grid((), 0, 0, "")
+    count = len(found)
+    if found[0].state == "unknown":
+        label = gettext("%(n)s dies, not known now") % {"n": count}
+        return Grid(_by_rows({die.name: "g" for die in found}), 0, count, label)
+    if own:
+        label = ngettext("%(n)s die", "%(n)s dies", len(own)) % {"n": len(own)}
+        marks = {die.name: "on" if die.name in own else "" for die in found}
+        return Grid(_by_rows(marks), len(own), count, label)
+    taken = sum(die.holder is not None for die in found)
+    label = gettext("%(held)s of %(all)s dies held") % {"held": taken, "all": count}
+    for state, words in (("missing", gettext(", %(n)s missing")), ("hot", gettext(", %(n)s hot"))):
+        if number_of := sum(die.state == state for die in found):
+            label += words % {"n": number_of}
+    return Grid(_by_rows({die.name: _SMALL[die.state] for die in found}), taken, count, label)
+
+
+def _place(name: str, index: int) -> tuple[int, int]:
+    """(card, row) of a die: by its number, which every tool of the vendor counts card by card."""
+    return divmod(int(name) if name.isdecimal() else index, DIES_A_CARD)
+
+
+def _by_rows(marks: Mapping[str, str]) -> tuple[str, ...]:
+    """Die by die into rows of eight, a card a column; "none" where there is no die."""
+    places = {_place(name, index): mark for index, (name, mark) in enumerate(marks.items())}
+    used = sorted({card for card, _ in places})
+    rows: list[str] = []
+    for at in range(0, len(used), CARDS_A_ROW):
+        part = used[at : at + CARDS_A_ROW]
+        for row in range(DIES_A_CARD):
+            rows.extend(places.get((card, row), "none") for card in part)
+            rows.extend(["none"] * (CARDS_A_ROW - len(part)))
+    return tuple(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A die of a large grid; ``path`` is its holder's page, below the root, "" when it is free."""
+
+    die: Die
+    css: str
+    path: str
+
+    @property
+    def text(self) -> str:
+        """What the cell itself shows: "84°", "missing", who held it last; "" for nothing known."""
+        holder, heat = self.die.holder, self.die.reading.temp_c
+        if self.die.state == "missing":
+            return gettext("missing")
+        if self.die.state == "unknown" and holder:
+            return f"#{holder.pk}" if isinstance(holder, Job) else holder.name
+        return "" if heat is None else f"{heat:.0f}°"
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds ``count`` dies, with the key of its colour."""
+
+    subject: Job | Deployment
+    name: str
+    path: str
+    key: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Up to eight cards: their numbers, and rows of as many cells; None where a card has no die."""
+
+    cards: tuple[int, ...]
+    rows: tuple[tuple[Cell | None, ...], ...]
+
+    @property
+    def gap(self) -> str:
+        """What a template slices eight places with, to fill a row that has fewer cards."""
+        return f":{max(0, CARDS_A_ROW - len(self.cards))}"
+
+
+@dataclass(frozen=True, slots=True)
+class Cards:
+    """The large grid of a host, a card a column."""
+
+    blocks: tuple[Block, ...]
+    holders: tuple[Holder, ...]
+    dies: tuple[Die, ...]
+
+    @property
+    def count(self) -> int:
+        """How many cards."""
+        return sum(len(block.cards) for block in self.blocks)
+
+    @property
+    def missing(self) -> list[Die]:
+        """Dies that the host had once."""
+        return [die for die in self.dies if die.state == "missing"]
+
+    @property
+    def hot(self) -> list[Die]:
+        """Dies at ``HOT_C`` or above."""
+        return [die for die in self.dies if die.state == "hot"]
+
+    @property
+    def free(self) -> int:
+        """Dies that a job could get now."""
+        return sum(die.holder is None and die.state in ("free", "hot") for die in self.dies)
+
+    @property
+    def hottest(self) -> Die | None:
+        """None where nobody told a temperature."""
+        told = [die for die in self.dies if die.reading.temp_c is not None]
+        return max(told, key=lambda die: die.reading.temp_c or 0.0, default=None)
+
+    @property
+    def power_w(self) -> float | None:
+        """Of all dies together, None where one did not tell."""
+        told = [die.reading.power_w for die in self.dies if die.state != "missing"]
+        known = [watts for watts in told if watts is not None]
+        return sum(known) if known and len(known) == len(told) else None
+
+
+def cards(host: Host, held: Held | None = None) -> Cards | None:
+    """The host's dies, card by card; None for a host without any."""
+    found = dies_of(host, held)
+    if not found:
+        return None
+    holders = _holders(found)
+    keys = {holder.path: f"l{holder.key}" for holder in holders}
+    places = {_place(die.name, index): _cell(die, keys) for index, die in enumerate(found)}
+    used = sorted({card for card, _ in places})
+    blocks = []
+    for at in range(0, len(used), CARDS_A_ROW):
+        part = tuple(used[at : at + CARDS_A_ROW])
+        rows = (tuple(places.get((card, row)) for card in part) for row in range(DIES_A_CARD))
+        blocks.append(Block(part, tuple(rows)))
+    return Cards(tuple(blocks), holders, tuple(found))
+
+
+def _cell(die: Die, keys: Mapping[str, str]) -> Cell:
+    path = path_of(die.holder) if die.holder else ""
+    colour = keys.get(path, "") if die.state in ("held", "hot") else ""
+    return Cell(die, f"{colour} {_LARGE[die.state]}".strip(), path)
+
+
+def _holders(found: Sequence[Die]) -> tuple[Holder, ...]:
+    by_path: dict[str, list[Job | Deployment]] = {}
+    for die in found:
+        if die.holder is not None:
+            by_path.setdefault(path_of(die.holder), []).append(die.holder)
+    return tuple(
+        Holder(subjects[0], name_of(subjects[0]), path, index % _COLOURS + 1, len(subjects))
+        for index, (path, subjects) in enumerate(by_path.items())
+    )
+
+
+def name_of(subject: Job | Deployment) -> str:
+    """What a holder is called in a grid: a deployment's name, "#17 Benchmark"."""
+    if isinstance(subject, Deployment):
+        return subject.name
+    return f"#{subject.pk} {kind_title(subject.kind)}"
+
+
+def path_of(subject: Job | Deployment) -> str:
+    """Where a holder has its page, below the root: "jobs/17/"."""
+    return f"{'jobs' if isinstance(subject, Job) else 'deployments'}/{subject.pk}/"

@@ -1,0 +1,99 @@
+"""How deployments do now, in the numbers of their engines: output rate, requests, KV cache."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from dashboard.charts import live
+from jobs.models import Deployment
+from jobs.queries.jobs.points import Sample, served_samples
+
+MINUTES = 30
+BIN_S = 30.0
+NOW_S = 10.0  # the rate of now is over so long: shorter than that, single requests show as spikes
+# An idle server is heard of every 30 s: see jobs.host.run.scraper.
+SILENT_S = 75.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """What one engine tells. None: it does not tell that.
+
+    ``output`` is in tokens a second, ``history`` the same over the last half hour, oldest first,
+    with None where nothing was heard; ``kv_cache`` is in per cent. ``heard`` is the time of the
+    last numbers, ``is_silent`` says that they are old.
+    """
+
+    output: float | None
+    running: float | None
+    waiting: float | None
+    kv_cache: float | None
+    history: tuple[float | None, ...]
+    heard: datetime
+    is_silent: bool
+
+
+def rates(deployments: Iterable[Deployment], *, at: float | None = None) -> dict[int, Rates]:
+    """The rates of each deployment (with its host) that told anything in the last half hour.
+
+    ``at`` is the present, seconds since the epoch.
+    """
+    moment = time.time() if at is None else at
+    skews = {deployment.pk: deployment.host.clock_skew_s for deployment in deployments}
+    since = datetime.fromtimestamp(moment, tz=UTC) - timedelta(minutes=MINUTES)
+    found = served_samples(list(skews), since) if skews else {}
+    return {
+        pk: _rates([(t - skews[pk], values) for t, values in samples], moment)
+        for pk, samples in found.items()
+    }
+
+
+def _rates(samples: Sequence[Sample], moment: float) -> Rates:
+    heard, last = samples[-1]
+    is_silent = moment - heard > SILENT_S
+    grown = _grown(samples)
+    kv_cache = live.kv_cache(last)
+    now = _rate(grown, heard - NOW_S, heard)
+    first_bin = moment - MINUTES * 60
+    bins = [first_bin + number * BIN_S for number in range(round(MINUTES * 60 / BIN_S))]
+    history = [_rate(grown, start, start + BIN_S) for start in bins]
+    return Rates(
+        output=None if is_silent else now,
+        running=None if is_silent else live.running(last),
+        waiting=None if is_silent else live.waiting(last),
+        kv_cache=None if is_silent or kv_cache is None else 100 * kv_cache,
+        history=(*history[:-1], history[-1] if is_silent else now),
+        heard=datetime.fromtimestamp(heard, tz=UTC),
+        is_silent=is_silent,
+    )
+
+
+def _grown(samples: Sequence[Sample]) -> list[tuple[float, float, float]]:
+    """``(from, to, tokens)`` between samples; a server that began again counts from zero."""
+    grown = []
+    before: tuple[float, float] | None = None
+    for at, values in samples:
+        total = live.output_tokens(values)
+        if total is None:
+            continue
+        if before is not None and at > before[0] and at - before[0] <= SILENT_S:
+            more = total - before[1]
+            # Decode calls times busy slots is a product of rounded numbers: it may step back a bit.
+            is_new = more < -0.001 * before[1]
+            grown.append((before[0], at, max(0.0, total if is_new else more)))
+        before = (at, total)
+    return grown
+
+
+def _rate(grown: Sequence[tuple[float, float, float]], start: float, end: float) -> float | None:
+    """Tokens a second from ``start`` to ``end``; None where nothing is known of that time."""
+    tokens, known = 0.0, 0.0
+    for since, until, more in grown:
+        overlap = min(until, end) - max(since, start)
+        if overlap > 0:
+            tokens += more * overlap / (until - since)
+            known += overlap
+    return tokens / known if known else None

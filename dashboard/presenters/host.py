@@ -1,0 +1,155 @@
+"""What pages about hosts show of one: its grid, who is there, what waits for it and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.utils.translation import gettext, ngettext
+
+from dashboard.presenters.die_grid import Cards, cards, name_of, path_of
+from dashboard.presenters.engine_rates import Rates, rates
+from dashboard.presenters.queue import Row, rows
+from dashboard.text.labels import host_state, host_title, stack_name
+from jobs.models import Deployment, Host, Job
+from jobs.queries.hosts.host_page import HostNow
+from jobs.queries.hosts.hosts import is_away, lacks_room
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """A job or deployment on a host. ``key`` is its colour in the grid, 0 for one without dies."""
+
+    subject: Job | Deployment
+    name: str
+    path: str
+    key: int
+    dies: int
+    rate: float | None
+
+    @property
+    def is_deployment(self) -> bool:
+        """Else a job."""
+        return isinstance(self.subject, Deployment)
+
+
+@dataclass(frozen=True, slots=True)
+class HostView:
+    """A host for its panel or page. ``queue``: the first of its line."""
+
+    now: HostNow
+    cards: Cards | None
+    here: tuple[Here, ...]
+    queue: tuple[Row, ...]
+
+    @property
+    def host(self) -> Host:
+        """The host itself."""
+        return self.now.host
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return host_title(self.host)
+
+    @property
+    def is_away(self) -> bool:
+        """True when it was there and is silent now."""
+        return self.host.heartbeat_at is not None and is_away(self.host)
+
+    @property
+    def has_key(self) -> bool:
+        """False: its key was revoked, and nothing that it says is taken."""
+        return bool(self.host.key_sha256)
+
+    @property
+    def iommu(self) -> bool:
+        """True when it is on, with which no card works."""
+        return bool(self.cards and self.host.facts.get("iommu"))
+
+    @property
+    def is_full(self) -> bool:
+        """True when its disk has less free than it keeps in reserve."""
+        return not self.is_away and lacks_room(self.host)
+
+    @property
+    def power_kw(self) -> float | None:
+        """Of all dies together."""
+        watts = self.cards.power_w if self.cards else None
+        return None if watts is None else watts / 1000
+
+    @property
+    def unread(self) -> list[tuple[str, str]]:
+        """(command, what it said): of ``vasmi``, where that was not understood."""
+        told = self.host.load.get("unread")
+        if not isinstance(told, dict) or self.is_away:
+            return []
+        return [(str(command), str(text)) for command, text in told.items()]
+
+    @property
+    def state(self) -> str:
+        """As ``dashboard.text.state_styles`` has it; a host that is ready but not well needs a
+        look."""
+        state = host_state(self.host)
+        cards_unwell = bool(self.cards and (self.cards.missing or self.cards.hot))
+        unwell = cards_unwell or self.iommu or self.is_full or not self.has_key
+        return "asks" if state == "ready" and unwell else state
+
+    @property
+    def queued_more(self) -> int:
+        """How many wait behind those in ``queue``."""
+        return self.now.queued_count - len(self.queue)
+
+    @property
+    def about(self) -> str:
+        """A line: "8 cards, 32 dies · Deployment guide · driver 00.25.12.30"."""
+        facts = self.host.facts
+        if self.cards is None:
+            return str(facts.get("os", ""))
+        parts = [_counted(self.cards)]
+        stacks = facts.get("stacks")
+        if isinstance(stacks, list) and stacks:
+            names = gettext(", ").join(stack_name(str(stack)) for stack in stacks)
+            parts.append(gettext("stacks: %(names)s") % {"names": names})
+        if driver := str(facts.get("driver", "")).split():
+            parts.append(gettext("driver %(version)s") % {"version": driver[0]})
+        return " · ".join(parts)
+
+
+def _counted(found: Cards) -> str:
+    n, dies = found.count, len(found.dies)
+    text = ngettext("%(n)s card", "%(n)s cards", n) % {"n": n}
+    return text + gettext(", ") + ngettext("%(n)s die", "%(n)s dies", dies) % {"n": dies}
+
+
+def host_views(hosts: Sequence[HostNow], user: AbstractBaseUser | AnonymousUser) -> list[HostView]:
+    """Each as ``user`` sees it; those with cards first."""
+    heard = rates([item for now in hosts for item in now.deployments])
+    found = [_view(now, heard, user) for now in hosts]
+    return sorted(found, key=lambda view: view.cards is None)
+
+
+def _view(
+    now: HostNow, heard: Mapping[int, Rates], user: AbstractBaseUser | AnonymousUser
+) -> HostView:
+    grid = cards(now.host, now.held)
+    holders = {holder.path: holder for holder in grid.holders} if grid else {}
+    subjects: list[Job | Deployment] = [*now.deployments, *now.on_host]
+    here = []
+    for subject in subjects:
+        path = path_of(subject)
+        holder = holders.get(path)
+        told = heard.get(subject.pk) if isinstance(subject, Deployment) else None
+        here.append(
+            Here(
+                subject,
+                name_of(subject),
+                path,
+                holder.key if holder else 0,
+                holder.count if holder else 0,
+                told.output if told else None,
+            )
+        )
+    more = now.queued_count > len(now.queued)
+    return HostView(now, grid, tuple(here), tuple(rows(user, now.queued, more=more)))

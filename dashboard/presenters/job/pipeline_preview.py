@@ -1,0 +1,73 @@
+"""The preview of a whole way that a pipeline was launched from, with its options."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from urllib.parse import urlencode
+
+from django.urls import reverse
+
+from dashboard.presenters.job.remedies import ends_the_same, failed_as_printed
+from jobs.catalog import MODELS, STACKS
+from jobs.kinds import KINDS
+from jobs.kinds.lib.defaults import EXACT
+from jobs.models import Job
+from jobs.pipelines import Options, Way, ways_of
+from jobs.pipelines.options import BOTH, PRECISIONS
+from jobs.queries.hosts.hosts import dies
+from jobs.queries.jobs.chains import ChainProgress
+
+
+def would_fail_again(chain: ChainProgress) -> bool:
+    """Whether a job of it failed in a way that the same commands repeat."""
+    return any(map(ends_the_same, chain.broken))
+
+
+def is_to_be_put_right(chain: ChainProgress) -> bool:
+    """Whether a command to the letter of the guide failed."""
+    return any(map(failed_as_printed, chain.broken))
+
+
+def preview_address(chain: ChainProgress) -> str:
+    """The preview with the options of ``chain``, put right where it ran to the letter of the guide.
+
+    "" for jobs of no way, such as a benchmark with its environment.
+    """
+    jobs = chain.jobs
+    stack = next((name for job in jobs if (name := job.params.get("stack")) in STACKS), "")
+    way = _way_of(jobs, chain.model_id, stack)
+    if way is None:
+        return ""
+    given = {"host": jobs[0].host.name, "stack": stack, EXACT: "0", **_options(jobs)}
+    known = ("host", "stack", *way.options)
+    query = urlencode({name: value for name, value in given.items() if value and name in known})
+    return f"{reverse('model-way', args=[chain.model_id, way.id])}?{query}"
+
+
+def _way_of(jobs: Sequence[Job], model_id: str, stack: str) -> Way | None:
+    """The way whose links have all these kinds of job."""
+    model, kinds = MODELS.get(model_id), {job.kind for job in jobs}
+    if model is None or not stack or not any(_family(job) == "deploy" for job in jobs):
+        return None
+    for way in ways_of(model):
+        links = {link.kind for link in way.links(model, stack, Options())} | {"prepare"}
+        if way.needs_dies == bool(dies(jobs[0].host)) and kinds <= links:
+            return way
+    return None
+
+
+def _options(jobs: Sequence[Job]) -> dict[str, str]:
+    made = {str(job.params.get("precision")) for job in jobs if _family(job) == "compile"}
+    made &= set(PRECISIONS)
+    benchmarks = [job.params for job in jobs if _family(job) == "benchmark"]
+    levels = next((params["concurrency"] for params in benchmarks if "concurrency" in params), ())
+    return {
+        "precision": BOTH if len(made) > 1 else "".join(made),
+        "concurrency": ",".join(map(str, levels)) if isinstance(levels, list | tuple) else "",
+    }
+
+
+def _family(job: Job) -> str:
+    """The sort of work it is; "" for a kind that is no more."""
+    kind = KINDS.get(job.kind)
+    return kind.family if kind else ""

@@ -1,0 +1,293 @@
+"""How a Plan is shown: an option and its value a line, slots marked, what changed said."""
+
+from __future__ import annotations
+
+import difflib
+import shlex
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from dashboard.presenters.job.guide_diff import Against, Changes, Mark
+from jobs.plans import Plan, PlanFile, Step, pieces, slots
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Text of a command. ``slot`` names the slot that it stands for, "" for plain text.
+
+    ``later``: the text is proposed only; the value is chosen when the job starts.
+    """
+
+    text: str
+    slot: str = ""
+    later: bool = False
+    ours: bool = False  # the guide has it otherwise
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A flag (or nothing) and what follows it. ``was`` is what stood there, if it changed.
+
+    ``mark`` says why it is not as in the guide, ``printed`` what the guide has there.
+    """
+
+    flag: str
+    pieces: tuple[Piece, ...]
+    changed: bool = False
+    was: str = ""
+    last: bool = False
+    mark: Mark | None = None
+    printed: str = ""
+    ours: bool = False  # the flag itself
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """What the guide has, and the command has not."""
+
+    text: str
+    mark: Mark | None
+
+
+@dataclass(frozen=True, slots=True)
+class StepView:
+    """One command. ``gone`` are the lines that the plan compared with had, and this one has not."""
+
+    name: str
+    lines: tuple[Line, ...]
+    env: tuple[Line, ...]
+    gone: tuple[str, ...] = ()
+    serves: bool = False
+    timeout_s: float | None = None
+    mark: Mark | None = None
+    left_out: tuple[Gone, ...] = ()
+    cwd: tuple[Piece, ...] = ()  # the folder that it works in; empty for the job's own
+
+    @property
+    def env_changed(self) -> bool:
+        """True when a variable differs from the plan compared with, or from the guide."""
+        return any(line.changed or line.mark for line in self.env)
+
+
+@dataclass(frozen=True, slots=True)
+class FileView:
+    """A file that the plan brings: lines of text, each with whether it changed."""
+
+    name: str
+    lines: tuple[tuple[str, bool], ...]
+    bytes: int
+    changed: bool = False
+    ours: bool = False  # the lines that changed did so against the guide
+
+
+@dataclass(frozen=True, slots=True)
+class SlotView:
+    """A slot and its value; ``later``: proposed, chosen when the job starts."""
+
+    name: str
+    value: str
+    later: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CommandView:
+    """A plan, ready for ``_command.html``."""
+
+    steps: tuple[StepView, ...]
+    files: tuple[FileView, ...]
+    slots: tuple[SlotView, ...]
+    sha256: str
+    notes: tuple[str, ...] = ()  # what differs from the guide, by the numbers of marks
+    steps_gone: tuple[str, ...] = ()  # steps of the guide that it has not
+
+
+def command_view(
+    plan: Plan,
+    values: Mapping[str, str],
+    *,
+    proposed: Mapping[str, str] | None = None,
+    before: Plan | None = None,
+    guide: Against | None = None,
+) -> CommandView:
+    """The plan as a page shows it; ``before`` is the plan that changes are marked against.
+
+    What differs from the guide is marked besides, with the number of the note that says why.
+    """
+    printed = guide or Against()
+    shown = _Shown(values, proposed or {}, printed, compare=before is not None)
+    old_steps = {step.name: step for step in before.steps} if before else {}
+    old_files = {item.name: item for item in before.files} if before else {}
+    return CommandView(
+        steps=tuple(_step(step, old_steps.get(step.name), shown) for step in plan.steps),
+        files=tuple(_file(item, old_files.get(item.name), shown) for item in plan.files),
+        slots=tuple(
+            SlotView(name, values.get(name) or shown.later.get(name, ""), name not in values)
+            for name in (() if plan.filled else slots(plan))
+        ),
+        sha256=plan.sha256(),
+        notes=printed.notes,
+        steps_gone=tuple(printed.steps_gone(plan)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What each part of a plan is shown with."""
+
+    values: Mapping[str, str]
+    later: Mapping[str, str]
+    guide: Against
+    compare: bool
+
+
+def _step(step: Step, old: Step | None, shown: _Shown) -> StepView:
+    new_groups = _groups(step.argv)
+    new_env = _env_groups(step)
+    old_groups = _groups(old.argv) if old else []
+    old_env = _env_groups(old) if old else []
+    changes, env_changes = shown.guide.step(step), shown.guide.environment(step)
+    left_out = (*changes.gone, *env_changes.gone)
+    return StepView(
+        name=step.name,
+        lines=_lines(step.name, new_groups, old_groups, changes, shown),
+        env=_lines(step.name, new_env, old_env, env_changes, shown),
+        gone=tuple(_gone(old_groups + old_env, new_groups + new_env)),
+        serves=step.serves,
+        timeout_s=step.timeout_s,
+        mark=shown.guide.step_mark(step),
+        left_out=tuple(
+            Gone(_plain(text), shown.guide.mark(step.name, text.split()[0], text, changed=True))
+            for text in left_out
+        ),
+        cwd=tuple(_pieces_of((step.cwd,), shown, Changes(), 0)) if step.cwd else (),
+    )
+
+
+def _groups(argv: Iterable[str]) -> list[tuple[str, tuple[str, ...]]]:
+    """Arguments by option: ``("--port", ("8000",))``; the program has no flag."""
+    groups: list[tuple[str, list[str]]] = []
+    for arg in argv:
+        if _is_flag(arg):
+            flag, equals, value = arg.partition("=")
+            groups.append((flag + equals, [value] if equals else []))
+        elif groups:
+            groups[-1][1].append(arg)
+        else:
+            groups.append(("", [arg]))
+    return [(flag, tuple(words)) for flag, words in groups]
+
+
+def _env_groups(step: Step) -> list[tuple[str, tuple[str, ...]]]:
+    return [(f"{key}=", (value,)) for key, value in step.env]
+
+
+def _is_flag(arg: str) -> bool:
+    return len(arg) > 1 and arg.startswith("-") and not arg[1].isdigit() and "\n" not in arg
+
+
+def _numbered(
+    groups: Iterable[tuple[str, tuple[str, ...]]],
+) -> dict[tuple[str, int], tuple[str, ...]]:
+    """Each flag with how often it stood there before: an option may be given twice."""
+    count: Counter[str] = Counter()
+    found = {}
+    for flag, words in groups:
+        found[(flag, count[flag])] = words
+        count[flag] += 1
+    return found
+
+
+def _lines(
+    step: str,
+    groups: list[tuple[str, tuple[str, ...]]],
+    old_groups: list[tuple[str, tuple[str, ...]]],
+    changes: Changes,
+    shown: _Shown,
+) -> tuple[Line, ...]:
+    old = _numbered(old_groups)
+    lines, at = [], 0
+    for index, (key, words) in enumerate(_numbered(groups).items()):
+        before = old.get(key)
+        changed = shown.compare and before != words
+        # "--flag=value" is one word of the command, "--flag value" are two.
+        own = at if key[0] and not key[0].endswith("=") else None
+        first = at if own is None else at + 1
+        here, at = range(at, first + len(words)), first + len(words)
+        text = " ".join([key[0], *words])
+        differs = not changes.words.isdisjoint(here)
+        printed = " ".join(_plain(changes.printed[n]) for n in here if n in changes.printed)
+        mark = shown.guide.mark(step, key[0], text, changed=differs)
+        lines.append(
+            Line(
+                flag=key[0],
+                pieces=tuple(_pieces_of(words, shown, changes, first)),
+                changed=changed,
+                was=" ".join(_plain(word) for word in before) if changed and before else "",
+                last=index == len(groups) - 1,
+                mark=mark,
+                printed=printed or (mark.printed if mark else ""),
+                ours=(first if own is None else own) in changes.words,
+            )
+        )
+    return tuple(lines)
+
+
+def _gone(
+    old: list[tuple[str, tuple[str, ...]]], new: list[tuple[str, tuple[str, ...]]]
+) -> list[str]:
+    here = _numbered(new)
+    return [
+        " ".join([key[0], *(_plain(word) for word in words)]).replace("= ", "=")
+        for key, words in _numbered(old).items()
+        if key not in here
+    ]
+
+
+def _pieces_of(
+    words: tuple[str, ...], shown: _Shown, changes: Changes, first: int
+) -> Iterable[Piece]:
+    for index, word in enumerate(words):
+        ours = first + index in changes.words
+        if index:
+            yield Piece(" ")
+        found = pieces(word)
+        if not found:
+            yield Piece("''", ours=ours)
+        for is_slot, text in found:
+            if not is_slot:
+                yield Piece(shlex.quote(text), ours=ours)
+            elif text in shown.values:
+                yield Piece(shown.values[text], text, ours=ours)
+            else:
+                yield Piece(shown.later.get(text) or f"{{{text}}}", text, later=True, ours=ours)
+
+
+def _plain(word: str) -> str:
+    return "".join(f"{{{text}}}" if is_slot else text for is_slot, text in pieces(word)) or "''"
+
+
+def _file(item: PlanFile, old: PlanFile | None, shown: _Shown) -> FileView:
+    lines = item.text.splitlines()
+    changed: set[int] = set()
+    printed = shown.guide.file_printed(item.name)
+    if shown.compare and (old is None or old.text != item.text):
+        changed = _changed_lines(old.text.splitlines() if old else [], lines)
+    elif printed is not None:
+        changed = _changed_lines(printed.splitlines(), lines)
+    return FileView(
+        name=item.name,
+        lines=tuple((line, index in changed) for index, line in enumerate(lines)),
+        bytes=len(item.text.encode()),
+        changed=bool(changed),
+        ours=printed is not None and not (shown.compare and (old is None or old.text != item.text)),
+    )
+
+
+def _changed_lines(old: list[str], lines: list[str]) -> set[int]:
+    matcher = difflib.SequenceMatcher(None, old, lines, autojunk=False)
+    found: set[int] = set()
+    for tag, _start, _end, first, last in matcher.get_opcodes():
+        if tag in ("replace", "insert"):
+            found.update(range(first, last))
+    return found

@@ -1,0 +1,213 @@
+"""What a person can do about a job that did not succeed, the most promising first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.db.models import Q
+from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from dashboard.security.permissions import allowed
+from dashboard.text.known_failures import view_of
+from jobs.dispatch import GONE
+from jobs.kinds import KINDS
+from jobs.kinds.lib.defaults import EXACT
+from jobs.models import Deployment, Job
+from jobs.queries.jobs.chains import chain_of
+
+# Ends that a retry may well survive: the same settings met another moment.
+_MAY_PASS = (
+    *("job:not_taken", "job:missing", "job:broken", "job:log_differs", "job:host_gone"),
+    *("host:launcher_never_started", "host:launcher_died", "host:rebooted", "host:serve_busy"),
+    "internal:launcher",
+)
+# Ends whose cause lies on the host or with an administrator: neither a retry nor other settings
+# help until somebody has been there.
+_ON_HOST = (
+    *("check:conda_missing", "check:dies_missing", "check:disk_full", "check:disk_reserve"),
+    *("check:docker_down", "check:iommu_on", "check:shm_small", "check:tool_missing"),
+    *("check:tool_old", "check:unknown", "check:broke", "check:container_there"),
+    *("host:disk_full", "policy:program", "policy:root", "policy:variable", "job:secret_gone"),
+    *("work:not_found", "job:unreadable", "job:kind_unknown"),
+)
+_OF_DEPLOYMENT = (
+    *("job:deployment_gone", "benchmark:no_request", "evaluate:no_question"),
+    *("check:endpoint_silent", "connection-refused", "all-requests-failed"),
+)
+_AGAIN: str | Promise = _("Run again as it was")
+_EDIT: str | Promise = _("Edit and rerun")
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A link, or a form that is posted. ``primary``: it can succeed now."""
+
+    words: str
+    address: str
+    icon: str
+    posts: bool = False
+    primary: bool = False
+
+
+def actions(job: Job, user: AbstractBaseUser | AnonymousUser) -> list[Action]:
+    """For a job that is over and did not succeed; none for others, and none that ``user`` may not.
+
+    At most one is primary, and that one comes first: the fix where one is known, else a retry where
+    it can succeed, else other settings. None is, where somebody must see to the host first. The
+    retry of a job of a pipeline is that of the pipeline, with all that was cancelled for it.
+    """
+    if job.is_open or job.state == Job.State.SUCCEEDED or not allowed(user, "job.repeat", job):
+        return []
+    again = Action(str(_AGAIN), reverse("job-again", args=[job.pk]), "refresh", posts=True)
+    edit = Action(str(_EDIT), form_address(job), "adjustments")
+    fix, pipeline, server = _fix(job, user), _pipeline(job), server_down(job)
+    if server is not None and not (pipeline and server.job.chain == job.chain):
+        restart = _restart(server, user)
+        if _cause(job) in _OF_DEPLOYMENT or _may_pass(job):
+            return [_first(restart), edit]
+        return [_first(fix or edit), restart, *([edit] if fix else [])]
+    retries = [pipeline, again] if pipeline else [again]
+    if not can_run_again(job):
+        retries.remove(again)
+    if pipeline and (_is_dead(job) or server is not None):
+        return [_first(pipeline), *([fix] if fix else []), edit]
+    if fix is not None:
+        return [_first(fix), *retries, edit]
+    if retries and _may_pass(job):
+        return [_first(retries[0]), *retries[1:], edit]
+    if is_for_host(job):
+        words = gettext("Open host %(name)s") % {"name": job.host.name}
+        address = reverse("host-detail", args=[job.host.name])
+        return [Action(words, address, "server-2"), *retries, edit]
+    if failed_as_printed(job):
+        right = Action(gettext("Put right and rerun"), form_address(job, **{EXACT: "0"}), "check")
+        return [_first(right), edit, *retries]
+    return [_first(edit), *retries]
+
+
+def can_run_again(job: Job) -> bool:
+    """Whether its very plan can run: what it works on is there, and the server that it uses up."""
+    return not _is_dead(job) and server_down(job) is None
+
+
+def server_down(job: Job) -> Deployment | None:
+    """The deployment that the job works on, where that serves no more."""
+    found = _used(job)
+    return found if found is not None and found.state in GONE else None
+
+
+def form_address(job: Job, **changed: str) -> str:
+    """The form of the job's kind, filled as the job was but for the fields ``changed``."""
+    query = urlencode({"host": job.host.name, "from": job.pk, **changed})
+    return f"{reverse('launch-form', args=[job.kind])}?{query}"
+
+
+def failed_as_printed(job: Job) -> bool:
+    """Whether a command to the letter of the guide failed by itself, not for its host's sake."""
+    is_printed = job.params.get(EXACT) is True and bool(job.guide.get("notes"))
+    ran = job.state == Job.State.FAILED and job.started_at is not None
+    return is_printed and ran and not is_for_host(job) and not _may_pass(job)
+
+
+def ends_the_same(job: Job) -> bool:
+    """Whether the very plan would fail again: so its card says, or the guide's command did."""
+    known = view_of(job) if job.state == Job.State.FAILED else None
+    if known is None or known.on_host or known.id in _OF_DEPLOYMENT:
+        return failed_as_printed(job)
+    return known.severity == "error" or failed_as_printed(job)
+
+
+def is_for_host(job: Job) -> bool:
+    """Whether the cause lies on the host, so that nothing in the form mends it."""
+    known = view_of(job)
+    return known.on_host if known else job.sentence_id in _ON_HOST
+
+
+def _first(action: Action) -> Action:
+    return Action(action.words, action.address, action.icon, action.posts, primary=True)
+
+
+def _may_pass(job: Job) -> bool:
+    if job.sentence_id == "job:deployment_gone":
+        return True
+    if job.state in (Job.State.CANCELLED, Job.State.LOST):
+        return job.sentence_id != "job:given_up" and not _is_dead(job)
+    known = view_of(job)
+    return known.severity == "transient" if known else job.sentence_id in _MAY_PASS
+
+
+def _is_dead(job: Job) -> bool:
+    """Whether what the job works on is gone, so that the very plan cannot run."""
+    return job.sentence_id in ("job:predecessor", "job:input_gone")
+
+
+def _fix(job: Job, user: AbstractBaseUser | AnonymousUser) -> Action | None:
+    """Where the cause itself is mended, as far as pages of the dashboard can."""
+    said: Mapping[str, Any] = job.sentence_args or {}
+    if job.sentence_id == "job:predecessor" and isinstance(said.get("job"), int):
+        words = gettext("Open job #%(job)s, the cause") % {"job": said["job"]}
+        return Action(words, reverse("job-detail", args=[said["job"]]), "alert-triangle")
+    if job.sentence_id == "job:secret_gone" and allowed(user, "secret.manage"):
+        address = f"{reverse('secret-list')}?{urlencode({'name': said.get('name', '')})}"
+        return Action(gettext("Open secrets"), address, "lock")
+    cause = _cause(job)
+    if cause == "job:deployment_gone" and server_down(job) is None:
+        return None  # it is up again
+    if cause in _OF_DEPLOYMENT:
+        return _deployment(job)
+    mender = next((kind for kind in KINDS.values() if cause in kind.mends), None)
+    if mender and mender.name != job.kind:
+        words = gettext("Open the form “%(kind)s”") % {"kind": gettext(mender.title)}
+        address = reverse("launch-form", args=[mender.name])
+        query = urlencode({"host": job.host.name})
+        return Action(words, f"{address}?{query}", "player-play")
+    return None
+
+
+def _cause(job: Job) -> str:
+    known = view_of(job)
+    return known.id if known else job.sentence_id
+
+
+def _used(job: Job) -> Deployment | None:
+    ref = job.inputs.get("deployment") or {}
+    wanted = Q(pk=ref["id"]) if ref.get("id") else Q(job=ref.get("job") or 0)
+    return Deployment.objects.filter(wanted).select_related("job").first() if ref else None
+
+
+def _deployment(job: Job) -> Action | None:
+    found = _used(job)
+    return None if found is None else _open(found)
+
+
+def _open(server: Deployment) -> Action:
+    words = gettext("Open deployment %(name)s") % {"name": server.name}
+    return Action(words, reverse("deployment-detail", args=[server.pk]), "server-2")
+
+
+def _restart(server: Deployment, user: AbstractBaseUser | AnonymousUser) -> Action:
+    """Its page, for whom may not restart it, and where its job never started it."""
+    if server.job.state != Job.State.SUCCEEDED or not allowed(user, "deployment.restart", server):
+        return _open(server)
+    words = gettext("Restart %(name)s") % {"name": server.name}
+    return Action(words, reverse("deployment-restart", args=[server.pk]), "refresh", posts=True)
+
+
+def _pipeline(job: Job) -> Action | None:
+    """Start its pipeline again; None for one that was started again since, or is of none."""
+    chain = chain_of(job.chain) if job.chain else None
+    if chain is None or len(chain.jobs) < 2 or chain.ending or chain.failed is None:
+        return None
+    if job.pk not in {one.pk for one in chain.broken}:
+        return None
+    words = gettext("Start the pipeline again from here")
+    if chain.failed.pk != job.pk:
+        words = gettext("Start the pipeline again from #%(job)s") % {"job": chain.failed.pk}
+    return Action(words, reverse("pipeline-again", args=[chain.id]), "refresh", posts=True)

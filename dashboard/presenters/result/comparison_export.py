@@ -1,0 +1,112 @@
+"""A comparison as CSV: a line each column, concurrency and metric, with what its number is of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from statistics import mean
+from typing import Any
+
+from django.http import HttpResponse
+
+from dashboard.presenters.result.export import as_csv, fixed, unit_name
+from jobs.metrics import METRICS
+from jobs.models import Result
+from jobs.queries.comparison.comparison import Change, Column, Comparison, compare
+from jobs.queries.results.results import accuracy
+from jobs.queries.statistics import Interval, mean_interval
+
+_OF_RUN = ("result", "job", "disturbed", "flags", "by", "at")
+_HEAD = (
+    *("concurrency", "metric", "unit", "value", "low", "high", "interval", "n"),
+    *("difference", "difference_low", "difference_high", "difference_unit", "verdict"),
+)
+_WHOLE = None  # in place of a concurrency: numbers of a run as a whole
+
+
+def comparison_csv(comparison: Comparison) -> HttpResponse:
+    """Each column's numbers at every concurrency, with differences where the base has it too.
+
+    ``value`` is the mean of ``n`` runs; ``low`` and ``high`` are its 95 % interval, of the mean
+    ("t") or of one evaluation's share ("wilson"). ``difference`` is to the first column.
+    """
+    columns = comparison.columns
+    groups = [list(column.runs) for column in columns]
+    at: dict[int | None, Comparison] = {c: compare(groups, c) for c in comparison.common}
+    at = at or {_WHOLE: comparison}
+    head = ["column", "results", "jobs", "uncounted_jobs", *_about(columns[0].head), *_HEAD]
+    lines: list[Sequence[Any]] = [head]
+    for index, column in enumerate(columns):
+        named = [
+            "base" if index == 0 else index + 1,
+            " ".join(str(run.pk) for run in column.runs),
+            " ".join(str(run.job_id) for run in column.runs),
+            " ".join(str(run.job_id) for run in column.runs if not run.counts),
+            *_about(column.head).values(),
+        ]
+        for concurrency, name in _numbers(column):
+            change = _change(at.get(concurrency), index, name)
+            lines.append([*named, *_line(column, concurrency, name, change)])
+    response = as_csv(lines)
+    jobs = "-".join(str(column.head.job_id) for column in columns)
+    response["Content-Disposition"] = f'attachment; filename="compare-{jobs}.csv"'
+    return response
+
+
+def _about(head: Result) -> dict[str, Any]:
+    """What all runs of a column have alike."""
+    return {name: value for name, value in fixed(head).items() if name not in _OF_RUN}
+
+
+def _numbers(column: Column) -> Iterator[tuple[int | None, str]]:
+    """Each concurrency with the metrics that were measured there; without points the whole."""
+    rows: list[tuple[int | None, Any]] = [*column.points]
+    for concurrency, metrics in rows or [(_WHOLE, column.head.metrics)]:
+        for name in METRICS:
+            if name in metrics and name != "concurrency":
+                yield concurrency, name
+
+
+def _line(
+    column: Column, concurrency: int | None, name: str, change: Change | None
+) -> Sequence[Any]:
+    values = [
+        metrics[name]
+        for own in column.own
+        for c, metrics in own
+        if c == concurrency and name in metrics
+    ]
+    if concurrency is _WHOLE:
+        values = [run.metrics[name] for run in column.runs if name in run.metrics]
+    interval, method = mean_interval(values), "t"
+    if name == "accuracy" and len(values) == 1:
+        interval, method = accuracy(column.head), "wilson"
+    return [
+        *("" if concurrency is None else concurrency, name, unit_name(name)),
+        mean(values) if len(values) > 1 else values[0],
+        *_bounds(interval),
+        method if interval else "",
+        len(values),
+        *_difference(change, name),
+    ]
+
+
+def _bounds(interval: Interval | None) -> tuple[Any, Any]:
+    return (interval.low, interval.high) if interval else ("", "")
+
+
+def _change(comparison: Comparison | None, index: int, name: str) -> Change | None:
+    """The change of a column at what is compared; None of the base, and where there is none."""
+    if comparison is None or index == 0 or name == "failed_requests":  # that is of the whole run
+        return None
+    rows = [row for row in comparison.rows if row.metric == name]
+    return rows[0].changes[index - 1] if rows else None
+
+
+def _difference(change: Change | None, name: str) -> Sequence[Any]:
+    if change is None or change.absolute is None:
+        return ("", "", "", "", change.verdict if change else "")
+    is_relative = change.relative is not None
+    bounds = ["" if bound is None else bound for bound in (change.low, change.high)]
+    size = change.relative if is_relative else change.absolute
+    unit = "share of base" if is_relative else unit_name(name)
+    return (size, *bounds, unit, change.verdict)

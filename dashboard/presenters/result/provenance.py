@@ -1,0 +1,194 @@
+"""Identity and provenance of a result, in words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from dashboard.text.formatting import number, size
+from dashboard.text.labels import host_word, kind_title, phrase, setting_title, stack_name
+from jobs.models import Result
+from jobs.queries.comparison.compared_settings import text_of
+from jobs.queries.comparison.engine_settings import NO, YES
+from jobs.queries.results.provenance import provenance
+
+_GROUPS: dict[str, str | Promise] = {
+    "measurement": gettext_lazy("Measurement"),
+    "workload": gettext_lazy("Workload"),
+    "deployment": gettext_lazy("Deployment"),
+    "model": gettext_lazy("Model"),
+    "engine": gettext_lazy("Engine"),
+    "host": gettext_lazy("Host"),
+}
+_NAMES: dict[str, str | Promise] = {
+    "kind": gettext_lazy("Kind"),
+    "files_sha256": gettext_lazy("Data, SHA-256"),
+    "config_sha256": gettext_lazy("Configuration, SHA-256"),
+    "questions_sha256": gettext_lazy("Questions, SHA-256"),
+    "scorer_sha256": gettext_lazy("Scoring rule, SHA-256"),
+    "dataset_sha256": gettext_lazy("Data set, SHA-256"),
+    "weights_sha256": gettext_lazy("Weights, SHA-256"),
+    "sha256": gettext_lazy("Weights, SHA-256"),
+    "dies": gettext_lazy("Dies"),
+    "driver": gettext_lazy("Driver"),
+    "firmware": gettext_lazy("Firmware"),
+    "image": gettext_lazy("Image"),
+    "image_id": gettext_lazy("Image ID"),
+    "engine": gettext_lazy("Engine"),
+    "tool": gettext_lazy("Tool"),
+    "measured_in": gettext_lazy("Tool version"),
+    "host_load": gettext_lazy("Host load"),
+    "ran_beside": gettext_lazy("Also running"),
+    "arguments": gettext_lazy("Engine arguments"),
+    "environment": gettext_lazy("Engine version"),
+    "plan": gettext_lazy("Plan"),
+    "seed": gettext_lazy("Seed"),
+    "max_input": gettext_lazy("Max input length"),
+    "max_total": gettext_lazy("Max model length"),
+}
+# Parts of which there are several: the sort, and which of them.
+_NAMED: dict[str, str | Promise] = {
+    "environment": gettext_lazy("environment %(name)s"),
+    "program": gettext_lazy("program %(name)s"),
+    "image": gettext_lazy("image %(name)s"),
+}
+# Parts that the tool chooses where a person leaves them empty.
+_OWN_CHOICE = frozenset(("dataset", "path"))
+_SEEDS: dict[str, str | Promise] = {
+    "fresh": gettext_lazy("fresh for each concurrency and run"),
+    "none": gettext_lazy("none"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One heading of the identity with its rows: (name, value); None where it is unknown."""
+
+    title: str
+    rows: list[tuple[str, str | None]]
+
+
+def identity_rows(result: Result) -> list[Group]:
+    """The parts of the identity; empty where none was written yet."""
+    parts = result.identity.get("parts") or {}
+    return [
+        Group(
+            str(title),
+            [
+                (part_title(name), None if value is None else part_text(name, value))
+                for name, value in parts[group].items()
+            ],
+        )
+        for group, title in _GROUPS.items()
+        if parts.get(group)
+    ]
+
+
+def unknown_words(result: Result) -> str:
+    """Which parts are unknown, so that the result stands alone: "Image, Driver"; "" for none."""
+    names = [name.partition(".")[2] for name in result.identity.get("unknown") or ()]
+    return _(", ").join(part_title(name) for name in dict.fromkeys(names))
+
+
+def part_title(name: str) -> str:
+    """What a part is called, translated."""
+    if name in _NAMES:
+        return str(_NAMES[name])
+    return capfirst(_numbered(name)) or setting_title(name)
+
+
+def provenance_rows(result: Result) -> list[tuple[str, str | None]]:
+    """What the numbers were measured with: (name, value); None where it was not written down."""
+    found = provenance(result)
+    rows: list[tuple[str, str | None]] = [
+        (part_title(name), _provenance_text(name, value)) for name, value in found.parts.items()
+    ]
+    return rows + [(part_title(name), None) for name in found.missing]
+
+
+def part_text(name: str, value: Any) -> str:
+    """The value of a part, in the viewer's words."""
+    if name == "kind":
+        return kind_title(value)
+    if name == "stack":
+        return stack_name(value)
+    if name == "host":
+        return host_word(value)
+    if name == "seed":
+        kind, _colon, which = str(value).partition(": ")
+        return _("fixed: %(seed)s") % {"seed": which} if which else str(_SEEDS.get(kind, kind))
+    if name in _OWN_CHOICE and value == "":
+        return _("the tool's own")
+    text = phrase(_listed(text_of(value)))
+    return {YES: _("yes"), NO: _("no"), "": _("none")}.get(text, text)
+
+
+def _numbered(name: str) -> str:
+    """One of several: "environment llama.cpp", "image 2", or "" for anything else."""
+    sort, _space, which = name.partition(" ")
+    return str(_NAMED[sort]) % {"name": which} if which and sort in _NAMED else ""
+
+
+def _listed(text: str) -> str:
+    """A list as the identity keeps it, ``["a", "b"]``, as people write one."""
+    try:
+        found = json.loads(text) if text.startswith("[") else None
+    except ValueError:
+        return text
+    return _(", ").join(map(str, found)) if isinstance(found, list) else text
+
+
+def _provenance_text(name: str, value: Any) -> str:
+    if name == "host_load":
+        return _load_text(value)
+    if name == "ran_beside":
+        return _beside_text(value)
+    if name in ("engine", "measured_in"):
+        image = str(_NAMED["image"])
+        return _(", ").join(
+            image % {"name": version} if key == "image" else f"{_numbered(key) or key} {version}"
+            for key, version in value.items()
+        )
+    if name == "dies":
+        return _("%(n)s: %(ids)s") % {"n": len(value), "ids": _(", ").join(value)}
+    return str(value)
+
+
+def _load_text(load: Mapping[str, Mapping[str, float]]) -> str:
+    """The load average, and what is told of memory, power and heat."""
+    told = []
+    if "load_1m" in load:
+        one = load["load_1m"]
+        words = _("load %(mean)s on average, %(max)s at most (%(n)s samples)")
+        told.append(words % {**_rounded(one), "n": one["samples"]})
+    if "memory_free_bytes" in load:
+        least = " ".join(size(load["memory_free_bytes"]["min"]))
+        told.append(_("at least %(size)s of memory free") % {"size": least})
+    if "power_w" in load:
+        told.append(_("dies %(mean)s W on average, %(max)s W at most") % _rounded(load["power_w"]))
+    if "temp_c" in load:
+        told.append(_("hottest die %(max)s °C") % _rounded(load["temp_c"]))
+    return _(", ").join(told)
+
+
+def _rounded(one: Mapping[str, float]) -> dict[str, str]:
+    return {name: number(float(one[name])) for name in ("mean", "max")}
+
+
+def _beside_text(beside: Mapping[str, Any]) -> str:
+    jobs = _(", ").join(f"#{pk}" for pk in beside["jobs"])
+    names = _(", ").join(beside["deployments"])
+    chats = beside.get("chats")  # results of an older version do not tell
+    told = [
+        _("jobs %(jobs)s") % {"jobs": jobs} if jobs else "",
+        _("deployments %(names)s") % {"names": names} if names else "",
+        _("chat answers: %(n)s") % {"n": chats} if chats else "",
+    ]
+    return _(", ").join(filter(None, told)) or _("nothing else of this dashboard")

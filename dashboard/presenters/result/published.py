@@ -1,0 +1,82 @@
+"""Published figures beside ours, in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from dashboard.text.labels import host_title, phrase, stack_name
+from jobs.catalog.schema import Published
+from jobs.queries.results.published import Beside, Ours, Why
+
+_WHY: dict[Why, str | Promise] = {
+    "metric": gettext_lazy("another measure than the share of right answers"),
+    "split": gettext_lazy("other questions of the same name"),
+    "prompt": gettext_lazy("asked with another prompt"),
+    "limited": gettext_lazy("only the first questions were asked"),
+    "part": gettext_lazy("only a part of the set"),
+    "cut": gettext_lazy("answers were cut off"),
+    "samples": gettext_lazy("the paper has the mean of several answers a question, we one"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One published figure; ``ours`` is our latest, with figures in per cent as text."""
+
+    item: Published
+    ours: Ours | None
+    best: Ours | None
+    why: str
+    verdict: str
+    how: str = ""
+    value: str = ""
+    low: str = ""
+    high: str = ""
+    best_value: str = ""
+
+
+def row_of(found: Beside) -> Row:
+    """A line of the table."""
+    ours = found.latest
+    if ours is None:
+        return Row(found.published, None, None, "", "")
+    why = _("; ").join(str(_WHY[name]) for name in found.why)
+    return Row(
+        found.published,
+        ours,
+        found.best,
+        why,
+        _verdict(found, why),
+        how=_how(ours),
+        value=_per_cent(ours.share.value),
+        low=_per_cent(ours.share.low),
+        high=_per_cent(ours.share.high),
+        best_value=_per_cent(found.best.share.value) if found.best else "",
+    )
+
+
+def _verdict(found: Beside, why: str) -> str:
+    if why:
+        return _("Not comparable: %(why)s.") % {"why": why}
+    if found.within is None:
+        return ""
+    if found.within:
+        return _("The published figure lies within our range.")
+    return _("The published figure lies outside of our range.")
+
+
+def _how(ours: Ours) -> str:
+    """ "976 questions, OpenCompass 0.4.1, Deployment guide, fp8, va16-01."."""
+    result = ours.result
+    stack = result.deployment.details.get("stack") if result.deployment else None
+    count = ngettext("%(n)s question", "%(n)s questions", ours.questions) % {"n": ours.questions}
+    parts = [count, result.tool, stack_name(stack) if stack else "", phrase(result.label)]
+    return _(", ").join([*filter(None, parts), host_title(result.host)]) + _(".")
+
+
+def _per_cent(share: float) -> str:
+    return f"{100 * share:.1f}"

@@ -1,0 +1,59 @@
+"""A result and its repeats as a table: a row each run, a column each concurrency that is shared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import mean
+
+from jobs.models import Result
+from jobs.queries.comparison.comparison import Cell
+from jobs.queries.results.headline import headline
+from jobs.queries.results.results import ResultPage, point_rows
+from jobs.queries.statistics import mean_interval
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatRow:
+    """One run: its number in each column, None where it was not measured."""
+
+    result: Result
+    values: Sequence[float | None]
+    is_own: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatTable:
+    """``concurrencies`` are the columns, of an evaluation None alone; ``means`` of the quiet runs
+    in each."""
+
+    metric: str
+    concurrencies: Sequence[int | None]
+    rows: Sequence[RepeatRow]
+    means: Sequence[Cell]
+
+
+def repeat_table(page: ResultPage) -> RepeatTable | None:
+    """None without repeats. The result itself is the first row."""
+    if not page.repeats:
+        return None
+    metric = headline(page.result.sort, page.result.metrics)
+    runs = [page.result, *page.repeats]
+    found = [_by_concurrency(run, metric) for run in runs]
+    shared = [c for c in found[0] if any(c in other for other in found[1:])]
+    rows = [
+        RepeatRow(run, [values.get(c) for c in shared], is_own=run is page.result)
+        for run, values in zip(runs, found, strict=True)
+    ]
+    quiet = [row for row in rows if row.result.counts]
+    means = []
+    for index in range(len(shared)):
+        values = [v for row in quiet if (v := row.values[index]) is not None]
+        means.append(Cell(mean(values) if values else None, len(values), mean_interval(values)))
+    return RepeatTable(metric, shared, rows, means)
+
+
+def _by_concurrency(run: Result, metric: str) -> dict[int | None, float]:
+    if run.sort == Result.Sort.EVALUATION:
+        return {None: run.metrics[metric]} if metric in run.metrics else {}
+    return {c: metrics[metric] for c, metrics in point_rows(run) if metric in metrics}

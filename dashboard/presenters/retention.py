@@ -1,0 +1,141 @@
+"""What pages say of logs and files that were removed, will be removed, or are pinned."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext, pgettext
+
+from dashboard.security.permissions import allowed
+from dashboard.text.formatting import duration, joined, size
+from jobs.models import Deployment, Job
+from jobs.models.kept import Kept
+from jobs.queries.storage import Going, job_going, limits
+from jobs.services import pins
+
+_DAY_S = 86400
+
+
+def size_text(count: float) -> str:
+    """Bytes in words: "3.2 GB"."""
+    return " ".join(size(count))
+
+
+def span_text(seconds: float) -> str:
+    """How long something is kept: "90 days", or "36 h 00 min" where it is no whole number."""
+    days, rest = divmod(seconds, _DAY_S)
+    if days and not rest:
+        return ngettext("%(n)s day", "%(n)s days", int(days)) % {"n": int(days)}
+    return duration(seconds)
+
+
+def day_text(when: datetime) -> str:
+    """A day with its year, in the viewer's zone."""
+    local = timezone.localtime(when)
+    return date_format(local, pgettext("date format: day, month, year", "j M Y"))
+
+
+def removed_words(record: Job | Deployment) -> str:
+    """What was removed, when and why, and what stays; "" where nothing was."""
+    if record.removed_at is None:
+        return ""
+    files = record.outputs.count() if isinstance(record, Job) else 0
+    things = _("The log (%(size)s)") % {"size": size_text(record.log_bytes)}
+    if files:
+        things = ngettext(
+            "The log (%(size)s) and %(n)s file", "The log (%(size)s) and %(n)s files", files
+        ) % {"size": size_text(record.log_bytes), "n": files}
+    kept = (
+        _("Command, steps and results are kept.")
+        if isinstance(record, Job)
+        else _("Its history and what was measured on it are kept.")
+    )
+    return joined(_why(record, things, files), kept)
+
+
+def _why(record: Job | Deployment, things: str, files: int) -> str:
+    assert record.removed_at is not None
+    args = record.removed_args
+    words = {"what": things, "date": day_text(record.removed_at)}
+    if record.removed_why == Kept.Why.AGE:
+        told = ngettext(
+            "%(what)s was removed on %(date)s because it was older than %(time)s (KEEP_FOR).",
+            "%(what)s were removed on %(date)s because they were older than %(time)s (KEEP_FOR).",
+            1 + files,
+        )
+        return told % {**words, "time": span_text(args.get("keep_for_s", 0))}
+    if record.removed_why == Kept.Why.SIZE:
+        told = ngettext(
+            "%(what)s was removed on %(date)s because all together took more than %(limit)s"
+            " (KEEP_WITHIN).",
+            "%(what)s were removed on %(date)s because all together took more than %(limit)s"
+            " (KEEP_WITHIN).",
+            1 + files,
+        )
+        return told % {**words, "limit": size_text(args.get("keep_within_bytes", 0))}
+    told = ngettext(
+        "%(what)s was removed on %(date)s by %(user)s.",
+        "%(what)s were removed on %(date)s by %(user)s.",
+        1 + files,
+    )
+    return told % {**words, "user": args.get("user", "?")}
+
+
+def pinned_words(job: Job) -> str:
+    """Who keeps it; "" where nobody does."""
+    if job.pinned_at is None:
+        return ""
+    if job.pinned_by is None:
+        return _("Pinned: its log and files stay until an administrator unpins it.")
+    words = _(
+        "Pinned by %(user)s: its log and files stay until %(user)s or an administrator unpins it."
+    )
+    return words % {"user": job.pinned_by.get_username()}
+
+
+def may_pin(user: AbstractBaseUser | AnonymousUser, job: Job) -> bool:
+    """Whether ``user`` has a button for the job's pin: to set one, or to take this one away."""
+    if job.removed_at is not None:
+        return False
+    if job.pinned_at is None:
+        return allowed(user, "job.pin", job)
+    return allowed(user, "job.unpin", pins.pin_of(job))
+
+
+def going_words(job: Job) -> str:
+    """That its log and files go within a week, and why; "" where they stay."""
+    soon = job_going(job)
+    given = limits()
+    if soon is None:
+        return ""
+    words = {"size": size_text(job.kept_bytes or 0), "when": when_text(soon)}
+    if soon.why == Kept.Why.AGE and given.keep_for is not None:
+        words["time"] = span_text(given.keep_for.total_seconds())
+        return (
+            _(
+                "Its log and files (%(size)s) will be removed %(when)s: older than %(time)s"
+                " (KEEP_FOR)."
+            )
+            % words
+        )
+    words["limit"] = size_text(given.keep_within_bytes or 0)
+    return (
+        _(
+            "Its log and files (%(size)s) may be removed %(when)s, to stay within %(limit)s"
+            " (KEEP_WITHIN)."
+        )
+        % words
+    )
+
+
+def when_text(going: Going) -> str:
+    """When something goes, as it stands within a sentence."""
+    if going.at is None:
+        return _("within a week")
+    if going.at <= timezone.now() + timedelta(minutes=5):
+        return _("within minutes")
+    return _("on %(date)s") % {"date": day_text(going.at)}

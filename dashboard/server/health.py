@@ -1,0 +1,103 @@
+"""Is the dashboard itself well? A host that is away is not its illness."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from tempfile import TemporaryFile
+from typing import Any
+
+import redis
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.urls import reverse
+
+from jobs.catalog import MODELS
+from jobs.notifications import redis_py_url
+
+TIMEOUT_S = 1.0
+LEAST_FREE_BYTES = 200 * 1024 * 1024  # below it logs may soon stand still
+# Below both it is time to make room: people are told before anything stands still.
+LOW_SHARE, LOW_BYTES = 0.05, 10_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """How one part is. ``facts`` are plain data: what was found, or ``error``."""
+
+    is_ok: bool
+    facts: dict[str, Any]
+
+
+def database() -> Check:
+    """The database answers."""
+
+    def ask() -> dict[str, Any]:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        return {"engine": connection.vendor}
+
+    return _timed(ask)
+
+
+def broker() -> Check:
+    """Redis or Valkey answers. Without it jobs still run, only later; pages poll."""
+
+    def ask() -> dict[str, Any]:
+        if not settings.REDIS_URL:
+            raise redis.ConnectionError("no REDIS_URL: the dashboard is not running")
+        url = redis_py_url(settings.REDIS_URL)
+        with redis.Redis.from_url(
+            url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
+        ) as client:
+            return {"version": client.info("server")["redis_version"]}
+
+    return _timed(ask)
+
+
+def disk() -> Check:
+    """``DATA_DIR`` takes writes and has room."""
+
+    def ask() -> dict[str, Any]:
+        with TemporaryFile(dir=settings.DATA_DIR) as file:
+            file.write(b"x")
+        free = shutil.disk_usage(settings.DATA_DIR).free
+        if free < LEAST_FREE_BYTES:
+            raise OSError(f"only {free} bytes are free: see {reverse('storage')}")
+        return {"free_bytes": free}
+
+    return _timed(ask)
+
+
+def low_disk_bytes() -> int | None:
+    """What is free where ``DATA_DIR`` lies, once that is little; None while there is enough."""
+    usage = shutil.disk_usage(settings.DATA_DIR)
+    is_low = usage.free < min(usage.total * LOW_SHARE, LOW_BYTES)
+    return usage.free if is_low or usage.free < LEAST_FREE_BYTES else None
+
+
+def catalogue() -> Check:
+    """Files of the team's own models. One that is broken is told, and takes nothing else down."""
+
+    def ask() -> dict[str, Any]:
+        reading = MODELS.reading()
+        found = {problem.file: problem.reason for problem in reading.problems}
+        return {"models": len(reading.models), **({"unread": found} if found else {})}
+
+    return _timed(ask)
+
+
+def all_checks() -> dict[str, Check]:
+    """Every check, by name."""
+    return {"database": database(), "redis": broker(), "disk": disk(), "catalogue": catalogue()}
+
+
+def _timed(ask: Callable[[], dict[str, Any]]) -> Check:
+    began = time.perf_counter()
+    try:
+        facts = ask()
+    except (DatabaseError, redis.RedisError, OSError) as error:
+        return Check(is_ok=False, facts={"error": str(error)})
+    return Check(is_ok=True, facts={**facts, "ms": round((time.perf_counter() - began) * 1e3, 2)})

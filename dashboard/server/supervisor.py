@@ -1,0 +1,263 @@
+"""``make run``: everything that the dashboard and This computer consist of, under one supervisor.
+
+It keeps to the standard library and ``jobs.host.agent.supervisor``, so that it stays small for as
+long as the rest runs. Django's part of a start is ``manage.py prepare_run``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from dashboard.config import env as env_module
+from dashboard.config.env import BASE_DIR, NOT_REMEMBERED, RUN_FILE, STOPPING_FILE, BadVariable, Env
+from dashboard.server import valkey
+from jobs.host.agent import worker
+from jobs.host.agent.supervisor import Child, Supervisor
+from jobs.host.base import config
+from jobs.host.base.spool import all_spools
+from jobs.host.retain.adopt import stop_everything
+
+# A child that dies at once, this many times in a row and without ever having run, ends it all.
+HOPELESS_AFTER = 5
+GRACE_S = 15.0  # for running jobs to end when everything stops
+# Each request has a thread of its own, and glibc would give them eight heaps a core, each of which
+# keeps what its largest request needed.
+WEB_ENVIRON = {"MALLOC_ARENA_MAX": "2"}
+# Django's checks load every page; the start has made them already.
+CELERY_ENVIRON = {"CELERY_SKIP_CHECKS": "1"}
+TELL_S = 5.0  # for the agent to ship what they left
+
+
+class CannotStart(Exception):
+    """Why the dashboard cannot start, as a sentence for people."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Start everything and stay until Ctrl-C or SIGTERM. Returns the exit code."""
+    parser = argparse.ArgumentParser(prog="make run ARGS=…", description=__doc__)
+    parser.add_argument(
+        "--keep-jobs", action="store_true", help="leave running jobs and servers alive at the end"
+    )
+    options = parser.parse_args(argv)
+    try:
+        # What an earlier start remembers does not count: a start is told by its environment alone.
+        env = env_module.load(os.environ)
+        with _own(env.data_dir), _listen(env) as listener:
+            return _run(env, listener, keep_jobs=options.keep_jobs)
+    except (CannotStart, BadVariable, config.ConfigError) as error:
+        say(f"\n{error}\n")
+        return 2
+    except KeyboardInterrupt:  # before the supervisor took over the signals
+        say("\nStopped before it had started.")
+        return 130
+
+
+def say(sentence: str) -> None:
+    """One line for the person at the terminal."""
+    sys.stderr.write(sentence + "\n")
+    sys.stderr.flush()
+
+
+@contextlib.contextmanager
+def _own(data_dir: Path) -> Iterator[None]:
+    """Hold ``DATA_DIR`` for this process alone."""
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = (data_dir / "run.lock").open("w")
+    except OSError as error:
+        raise CannotStart(
+            f"DATA_DIR={data_dir} cannot be written: {error.strerror}. "
+            "Name a folder of your own: DATA_DIR=/some/folder make run"
+        ) from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CannotStart(
+                f"A dashboard runs on DATA_DIR={data_dir} already: {_address_of(data_dir)}"
+            ) from None
+        yield
+
+
+def _address_of(data_dir: Path) -> str:
+    """Where the dashboard that owns ``data_dir`` says it is."""
+    try:
+        return str(json.loads((data_dir / RUN_FILE).read_text())["address"])
+    except (OSError, ValueError, KeyError):
+        return "it is only just starting"
+
+
+def _listen(env: Env) -> socket.socket:
+    """The socket that the web server will serve. It outlives the server's own restarts."""
+    family = socket.AF_INET6 if ":" in env.host_bind else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((env.host_bind, env.port))
+        listener.listen(2048)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise CannotStart(
+                f"Port {env.port} on {env.host_bind} is in use by another program. "
+                f"Choose another one: PORT={env.port + 1} make run"
+            ) from error
+        raise CannotStart(
+            f"Cannot listen on HOST_BIND={env.host_bind}, PORT={env.port}: {error.strerror}"
+        ) from error
+    return listener
+
+
+def _run(env: Env, listener: socket.socket, *, keep_jobs: bool) -> int:
+    began = time.monotonic()
+    server = None
+    if not env.redis_url:
+        _try_to_listen(env.valkey_listen)
+        server = valkey.prepare(env.data_dir, _old_valkey_folder(env.data_dir), env.valkey_listen)
+    elif env.valkey_listen:
+        raise CannotStart(
+            "VALKEY_LISTEN is for the embedded Valkey, and REDIS_URL names another one. "
+            "Hosts use REDIS_URL then: leave VALKEY_LISTEN out."
+        )
+    address = (env.public_url or f"http://{_reachable(env)}:{env.port}") + "/"
+    _remember(env, address, server)
+    try:
+        _prepare(env)
+        say(f"\n  Dashboard   {address}   (prepared in {time.monotonic() - began:.1f} s)")
+        say("  Ctrl-C stops everything\n")
+        code = Supervisor(
+            _children(env, listener, server),
+            say,
+            before_stop=None if keep_jobs else lambda: _stop_jobs(env.data_dir),
+            hopeless_after=HOPELESS_AFTER,
+        ).run()
+        if not keep_jobs:
+            # A job may have been on its way to this computer while the others were stopped.
+            stop_everything(env.data_dir / "host", GRACE_S)
+        return code
+    finally:
+        if server is not None:
+            shutil.rmtree(server.folder, ignore_errors=True)
+
+
+def _try_to_listen(listen: tuple[str, int] | None) -> None:
+    """Say now what Valkey would only write into its log."""
+    if listen is None:
+        return
+    family = socket.AF_INET6 if ":" in listen[0] else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(listen)
+        except OSError as error:
+            said = os.environ["VALKEY_LISTEN"]
+            raise CannotStart(f"Cannot listen on VALKEY_LISTEN={said}: {error.strerror}") from error
+
+
+def _old_valkey_folder(data_dir: Path) -> str:
+    try:
+        return str(json.loads((data_dir / RUN_FILE).read_text())["valkey_folder"])
+    except (OSError, ValueError, KeyError):
+        return ""
+
+
+def _reachable(env: Env) -> str:
+    """The address under which this computer reaches what listens on HOST_BIND."""
+    everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+    host = everywhere.get(env.host_bind, env.host_bind)
+    return f"[{host}]" if ":" in host else host
+
+
+def _remember(env: Env, address: str, server: valkey.Valkey | None) -> None:
+    """Settle the environment for all children, and for commands in other terminals."""
+    if server is not None:
+        os.environ["REDIS_URL"] = server.url
+    os.environ["DATA_DIR"] = str(env.data_dir)
+    os.environ["DJANGO_SETTINGS_MODULE"] = "dashboard.settings"
+    names = [variable.name for variable in env_module.variables().values()]
+    known = {name: os.environ[name] for name in names if os.environ.get(name)}
+    told = {
+        "pid": os.getpid(),
+        "address": address,
+        "valkey_folder": str(server.folder) if server else "",
+        "environ": {name: text for name, text in known.items() if name not in NOT_REMEMBERED},
+    }
+    env_module.write_private(env.data_dir / RUN_FILE, json.dumps(told, indent=2) + "\n")
+
+
+def _prepare(env: Env) -> None:
+    """Tables, static files, the first administrator, This computer's row and its host.env."""
+    (env.data_dir / STOPPING_FILE).unlink(missing_ok=True)
+    prefix = urlsplit(env.public_url).path
+    url = f"http://{_reachable(env)}:{env.port}{prefix}"
+    command = [sys.executable, str(BASE_DIR / "manage.py"), "prepare_run", "--dashboard-url", url]
+    if subprocess.run(command, check=False).returncode != 0:
+        raise CannotStart("The start could not be prepared; the reason is above.")
+
+
+def _children(env: Env, listener: socket.socket, server: valkey.Valkey | None) -> list[Child]:
+    """In the order of their start; they stop in the reverse order."""
+    descriptor = listener.fileno()
+    celery = [sys.executable, *worker.AS_ROOT, "-m", "celery", "--quiet", "-A", "dashboard.celery"]
+    own_worker = [
+        *(*celery, "worker", "--loglevel", "WARNING", "--hostname", "dashboard@%h"),
+        # Threads: one process, of which nothing is left when it is killed.
+        *("--pool", "threads", "--concurrency", "4", "--without-gossip", "--without-mingle"),
+    ]
+    beat = [*celery, "beat", "--loglevel", "WARNING", "--pidfile", ""]
+    web = [sys.executable, "-m", "dashboard.server.web", str(descriptor)]
+    several = env.web_processes > 1
+    # They accept from one queue, so that one that is killed leaves no connection unanswered.
+    webs = [
+        Child(
+            f"web server {number}" if several else "the web server",
+            web,
+            env=WEB_ENVIRON,
+            cwd=BASE_DIR,
+            pass_fds=(descriptor,),
+        )
+        for number in range(1, env.web_processes + 1)
+    ]
+    host = worker.children(config.load(file=env.data_dir / "host" / "host.env"))
+    return [
+        *(
+            [Child(f"Valkey (it logs to {server.log})", server.argv())]
+            if server is not None
+            else []
+        ),
+        *webs,
+        Child("the dashboard's worker", own_worker, env=CELERY_ENVIRON, cwd=BASE_DIR),
+        Child("the scheduler", beat, env=CELERY_ENVIRON, cwd=BASE_DIR),
+        *host,
+    ]
+
+
+def _stop_jobs(data_dir: Path) -> None:
+    """Stop what runs on This computer, and give its agent a moment to tell the dashboard."""
+    (data_dir / STOPPING_FILE).touch()
+    host_dir = data_dir / "host"
+    running = [spool for spool in all_spools(host_dir) if spool.is_running()]
+    if running:
+        say(f"Stopping {len(running)} running jobs and servers of This computer")
+    for name in stop_everything(host_dir, GRACE_S):
+        say(f"{name} did not stop in {GRACE_S:g} s and was killed")
+    deadline = time.monotonic() + TELL_S
+    while time.monotonic() < deadline and not all(spool.is_acked() for spool in running):
+        time.sleep(0.05)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,242 @@
+"""The names of kinds, metrics and states for people."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext, pgettext_lazy
+from django.utils.translation import gettext_lazy as _
+
+from dashboard.text.formatting import counted, measured, percent
+from jobs.catalog import STACKS
+from jobs.kinds import KINDS
+from jobs.metrics import METRICS
+from jobs.models import Host, Job
+from jobs.queries.hosts.hosts import is_away
+from jobs.toolchains.environments import ENVIRONMENTS
+from jobs.toolchains.vacc.vacc_datasets import DATASETS
+
+# Units as they stand beside a number, where that is shorter than their name.
+_SHORT = {"tokens/s": "tok/s", "requests/s": "req/s"}
+_COUNTED = ("", "tokens", "requests", "questions")
+_ONE: dict[str, str | Promise] = {
+    "tokens": _("token"),
+    "requests": _("request"),
+    "questions": _("question"),
+}
+# What a running job counts, beside those.
+_PROGRESS: dict[str, str | Promise] = {
+    "tensors": _("tensors"),
+    "packages": _("packages"),
+    "shards": _("shards"),
+    "files": _("files"),
+    "layers": _("layers"),
+    "steps": _("steps"),
+}
+# Plans name their steps for scripts; people read what a step does. Kinds have words of their own.
+_STEPS: dict[str, str | Promise] = {
+    "create": pgettext_lazy("step", "create"),
+    "install": pgettext_lazy("step", "install"),
+    "verify": pgettext_lazy("step", "verify"),
+    "fetch": pgettext_lazy("step", "fetch"),
+    "unpack": pgettext_lazy("step", "unpack"),
+    "check": pgettext_lazy("step", "check"),
+    "serve": pgettext_lazy("step", "serve"),
+    "wait": pgettext_lazy("step", "wait"),
+    "measure": pgettext_lazy("step", "measure"),
+    "ask": pgettext_lazy("step", "ask"),
+    "download": pgettext_lazy("step", "download"),
+    "clone": pgettext_lazy("step", "clone"),
+    "checkout": pgettext_lazy("step", "check out"),
+    **{name: words for kind in KINDS.values() for name, words in kind.steps.items()},
+}
+# Titles of jobs that prepare, and phrases in those of others and in labels.
+_TITLES = frozenset(
+    [*(one.title for one in ENVIRONMENTS.values()), *(one.title for one in DATASETS.values())]
+)
+_PHRASES: tuple[tuple[re.Pattern[str], str | Promise], ...] = (
+    (
+        re.compile(r"\b(?P<made>[A-Z][A-Z0-9_]*) from (?P<of>[A-Z][A-Z0-9_]*)$"),
+        _("%(made)s from %(of)s"),
+    ),
+    (re.compile(r"(?<=\S), first (?P<n>\d+)$"), _(", first %(n)s")),
+    (re.compile(r"\boffline, batch (?P<n>\d+), (?=\d)"), _("offline, batch %(n)s, ")),
+    (re.compile(r"\boffline, (?=\d)"), _("offline, ")),
+)
+# What a result was made with, beside the fields of its kind.
+_SETTINGS: dict[str, str | Promise] = {
+    "host": _("Host"),
+    "model": _("Model"),
+    "precision": _("Precision"),
+    "deployment": _("Deployment"),
+    "tool": _("Tool"),
+    "what": _("What"),
+    "os": _("System"),
+    "host os": _("System"),
+    "kernel": _("Kernel"),
+    "cpu": _("Processor"),
+    "host cpu": _("Processor"),
+    "cores": _("Cores"),
+    "host cores": _("Cores"),
+}
+_ASSETS: dict[str, str | Promise] = {
+    "weights": _("weights"),
+    "artifact": _("artifact"),
+    "deployment": _("deployment"),
+    "environment": _("environment"),
+    "dataset": _("dataset"),
+}
+
+
+def kind_title(name: str) -> str:
+    """The title of a kind, translated; the name itself for a kind that is gone."""
+    kind = KINDS.get(name)
+    return gettext(kind.title) if kind else name
+
+
+def phrase(text: str) -> str:
+    """A title or label as its record keeps it, in English: its phrases in the viewer's language.
+
+    The rest is names and figures, and what a person typed.
+    """
+    if text in _TITLES:
+        return gettext(text)
+    for pattern, words in _PHRASES:
+        found = pattern.search(text)
+        if found:
+            said = str(words) % found.groupdict()
+            text = f"{text[: found.start()]}{said}{text[found.end() :]}"
+    return text
+
+
+def metric_label(name: str) -> str:
+    """What a metric is called, translated."""
+    metric = METRICS.get(name)
+    return gettext(metric.label) if metric else name
+
+
+def metric_text(name: str, value: float) -> tuple[str, str]:
+    """A metric's value as (number, unit). Ratios are shown in per cent with two decimals."""
+    metric = METRICS.get(name)
+    unit = metric.unit if metric else ""
+    if unit == "%":
+        return percent(value), "%"
+    if unit in _COUNTED:
+        return counted(value), unit_word(unit, value)
+    return measured(value), _SHORT.get(unit, unit)
+
+
+def unit_word(unit: str, count: float | None = None) -> str:
+    """The word for what is counted, translated; units of measure are the same everywhere."""
+    if unit in _PROGRESS:
+        return str(_PROGRESS[unit])
+    if count == 1 and unit in _ONE:
+        return str(_ONE[unit])
+    return gettext(unit) if unit and unit in _COUNTED else unit
+
+
+# What is looked at, by the names of ``jobs.host.checks``; those left out are names of things.
+_CHECKS: dict[str, str | Promise] = {
+    "conda": _("conda environment"),
+    "container": _("Container"),
+    "dies": _("Dies"),
+    "disk": _("Free disk space"),
+    "endpoint": _("Answer of the deployment"),
+    "image": _("Image"),
+    "iommu": "IOMMU",
+    "modification": _("Modification of the model"),
+    "path": _("File or folder"),
+    "port": _("Port"),
+    "shm": _("Shared memory"),
+    "tool": _("Tool"),
+    "weights": _("Weights"),
+}
+
+
+def step_title(name: str) -> str:
+    """What a step does, in a word or two, translated; its own name where none is known.
+
+    One of several of a sort is called after it: "measure-4".
+    """
+    sort, dash, which = name.partition("-")
+    if name in _STEPS or not dash or sort not in _STEPS:
+        return str(_STEPS.get(name, name))
+    return f"{_STEPS[sort]} {which}"
+
+
+def check_word(name: str) -> str:
+    """What a check of a plan looks at, translated; its own name where none is known."""
+    return str(_CHECKS.get(name, name))
+
+
+def asset_word(type_: str) -> str:
+    """What a job uses or makes, translated."""
+    return str(_ASSETS.get(type_, type_))
+
+
+def stack_name(stack_id: str) -> str:
+    """What a stack is called, translated; its id where the catalogue has none of it."""
+    stack = STACKS.get(stack_id)
+    return gettext(stack.name) if stack else stack_id
+
+
+def setting_title(name: str) -> str:
+    """What a setting of a result is called, translated; its own name where none is known."""
+    if name in _SETTINGS:
+        return str(_SETTINGS[name])
+    for kind in KINDS.values():
+        field = kind.Params.model_fields.get(name)
+        if field is not None and isinstance(field.json_schema_extra, dict):
+            return gettext(str(field.json_schema_extra.get("label", name)))
+    return name
+
+
+def state_of(thing: Any) -> str:
+    """The state of a record as a key of ``dashboard.text.state_styles``; a word stands for
+    itself."""
+    if isinstance(thing, str):
+        return str(thing)
+    if isinstance(thing, Host):
+        return host_state(thing)
+    if isinstance(thing, Job) and thing.is_open and thing.cancel_asked_at:
+        return "cancelling"
+    return str(thing.state)
+
+
+def told_apart(named: Sequence[tuple[str, int | None, str]]) -> list[str]:
+    """Labels of deployments, of each (name, number, port): where a name repeats, both stand behind.
+
+    One without a number is not there yet, and is labelled by its job.
+    """
+    often = Counter(name for name, pk, _port in named if pk)
+    labels = []
+    for name, pk, port in named:
+        facts = [f"#{pk}"]
+        if port:
+            facts.append(gettext("port %(port)s") % {"port": port})
+        repeats = pk and often[name] > 1
+        labels.append(f"{name} ({gettext(', ').join(facts)})" if repeats else name)
+    return labels
+
+
+def host_title(host: Host) -> str:
+    """What people call a host; its name is for addresses, commands and the API."""
+    return host_word(host.name) if host.sort == Host.Sort.THIS_COMPUTER else host.name
+
+
+def host_word(name: str) -> str:
+    """What people call the host of this name."""
+    return gettext("This computer") if name == Host.Sort.THIS_COMPUTER else name
+
+
+def host_state(host: Host) -> str:
+    """ "ready", "away", "draining", or "expected" before the first heartbeat."""
+    if host.heartbeat_at is None:
+        return "expected"
+    if is_away(host):
+        return "away"
+    return "draining" if host.draining else "ready"

@@ -1,0 +1,36 @@
+"""A running job that says nothing new, in words. It may go on at any time: nothing ends it."""
+
+from __future__ import annotations
+
+from django.utils.timezone import now
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from dashboard.text.formatting import joined
+from jobs.kinds import KINDS
+from jobs.models import Job
+from jobs.queries.jobs.stalled import silent_since
+
+
+def silence_words(job: Job) -> str:
+    """For how long it has been silent, and what to do; "" for one that is not."""
+    since = silent_since(job)
+    if since is None:
+        return ""
+    minutes = int((now() - since).total_seconds() // 60)
+    said = ngettext(
+        "Nothing new came for %(minutes)s minute.",
+        "Nothing new came for %(minutes)s minutes.",
+        minutes,
+    ) % {"minutes": minutes}
+    kind = KINDS.get(job.kind)
+    if kind and kind.brings:
+        todo = _(
+            "It goes on by itself should the other side answer again; else cancel it and run it "
+            "again: what is here already is kept."
+        )
+    else:
+        todo = _(
+            "Some tools are silent while they work: its log and its host tell whether it does."
+        )
+    return joined(said, todo)

@@ -1,0 +1,90 @@
+"""The list of jobs; ``dashboard.views.jobs.job_page`` has the pages about one job."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db.models import Exists, OuterRef
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import URLPattern, path
+from django.utils.translation import gettext, ngettext
+from django.views.decorators.http import require_GET
+
+from dashboard.presenters.columns import JOBS, chosen, heads
+from dashboard.security.permissions import requires
+from dashboard.text.labels import kind_title
+from dashboard.text.state_styles import look
+from jobs.kinds import KINDS
+from jobs.models import Host, Job
+from jobs.queries.jobs.forecast import forecasts
+from jobs.queries.jobs.jobs import ASKS, BROKE, COLUMNS, NEWEST, OPEN, Filters, sorted_jobs
+from jobs.queries.sorting import read_order
+
+FIELDS = {
+    **{name: name for name in ("state", "kind", "host", "person", "pinned")},
+    "text": "q",
+}
+
+
+@require_GET
+@requires("job.view")
+def job_list(request: HttpRequest) -> HttpResponse:
+    """Jobs, newest first, or sorted by a column.
+
+    In the URL: the names of FIELDS, ``order`` (``-duration``), and ``after`` for what follows.
+    """
+    asked = {name: request.GET.get(key, "").strip() for name, key in FIELDS.items()}
+    filters = Filters(**asked)
+    order = read_order(request.GET.get("order", ""), COLUMNS, NEWEST)
+    after = request.GET.get("after", "")
+    jobs, following = sorted_jobs(filters, order, after)
+    query = request.GET.copy()
+    query.pop("after", None)
+    waiting = forecasts([job for job in jobs if job.state == Job.State.QUEUED])
+    columns = chosen(request, "jobs")
+    context = {
+        "rows": [(job, waiting.get(job.pk)) for job in jobs],
+        "filters": filters,
+        "title": _title(filters, len(jobs), more=bool(following), newest=order == NEWEST),
+        "order": request.GET.get("order", ""),
+        "columns": columns,
+        "all_columns": JOBS,
+        "heads": heads(columns, order, query),
+        "is_later_page": bool(after),
+        "query": query.urlencode(),
+        "after": following,
+        **_choices(filters),
+    }
+    return render(request, "jobs/list.html", context)
+
+
+def _choices(filters: Filters) -> dict[str, Any]:
+    """What each filter offers: (value, words)."""
+    states = [(OPEN, gettext("open")), (BROKE, gettext("broke")), (ASKS, look(ASKS).word)]
+    return {
+        "states": [*states, *((state, look(state).word) for state in Job.State.values)],
+        "kinds": [(name, kind_title(name)) for name in KINDS],
+        "hosts": list(Host.objects.all()),
+        "people": list(
+            # Not by a join, which would walk over all jobs.
+            User.objects.filter(Exists(Job.objects.filter(created_by=OuterRef("pk"))))
+            .order_by("username")
+            .values_list("username", flat=True)
+        ),
+    }
+
+
+def _title(filters: Filters, count: int, *, more: bool, newest: bool) -> str:
+    """What the list found, as a sentence."""
+    if more and not newest:
+        return gettext("Jobs, sorted, %(n)s on a page") % {"n": count}
+    if more:
+        return gettext("The latest %(n)s jobs") % {"n": count}
+    if filters.any:
+        return ngettext("%(n)s job matches", "%(n)s jobs match", count) % {"n": count}
+    return ngettext("%(n)s job", "%(n)s jobs", count) % {"n": count}
+
+
+urlpatterns: list[URLPattern] = [path("", job_list, name="job-list")]

@@ -1,0 +1,332 @@
+"""Pages about one job; the list is in ``dashboard.views.jobs.job_list``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.contrib import messages
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import URLPattern, path
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from dashboard.api.removed import gone
+from dashboard.charts import growing_accuracy, live
+from dashboard.presenters import queue
+from dashboard.presenters.job.advice import advice
+from dashboard.presenters.job.failure import missed_before, told, why_job
+from dashboard.presenters.job.guide_diff import against
+from dashboard.presenters.job.plan import command_view
+from dashboard.presenters.job.remedies import actions, can_run_again, form_address
+from dashboard.presenters.job.step_links import step_links
+from dashboard.presenters.retention import going_words, may_pin, pinned_words, removed_words
+from dashboard.security import audit_log
+from dashboard.security.permissions import allowed, check, requires
+from dashboard.security.request import cursor_of, person
+from dashboard.text.formatting import joined, moment, number
+from dashboard.text.labels import (
+    asset_word,
+    host_title,
+    metric_label,
+    phrase,
+    step_title,
+    unit_word,
+)
+from dashboard.text.messages import sentence
+from dashboard.text.stalled import silence_words
+from jobs import logstore
+from jobs.errors import DamagedLog, LaunchError
+from jobs.launch import cancel, run_again
+from jobs.models import Job, OutputFile
+from jobs.plans import CLIENT, DIES, from_json, script
+from jobs.queries.hosts.host_page import place_in_line
+from jobs.queries.jobs.job_page import JobPage, job_page
+from jobs.queries.jobs.points import has_points, samples_after
+from jobs.queries.jobs.running_accuracy import standings
+from jobs.services.outputs import outputs_folder
+
+# What a result is in one look, in the order of the facts; those that it has are shown.
+_HEADLINE = (
+    *("output_tokens_per_s", "ttft_p50_ms", "tpot_p50_ms"),
+    *("batch_latency_mean_s", "batch_latency_p99_s", "accuracy", "questions"),
+)
+# Words for what a success registered; a name without words shows as it is.
+_MADE: dict[str, str | Promise] = {
+    "type": gettext_lazy("What"),
+    "name": gettext_lazy("Name"),
+    "model_id": gettext_lazy("Model"),
+    "toolchain": gettext_lazy("Toolchain"),
+    "precision": gettext_lazy("Precision"),
+    "label": gettext_lazy("Format"),
+    "source_precision": gettext_lazy("Made from"),
+    "bytes": gettext_lazy("Size"),
+    "sha256": "SHA-256",
+    "fingerprint": gettext_lazy("Fingerprint"),
+    "path": gettext_lazy("Path"),
+}
+
+
+@require_GET
+@requires("job.view")
+def job_detail(request: HttpRequest, job_id: int) -> HttpResponse:
+    """One job: state, steps, log, curves, outputs, commands. The page keeps itself up to date."""
+    page = _page(job_id)
+    plan = from_json(page.job.plan)
+    # Until a removal has come to its end some are there still.
+    is_kept = page.job.removed_at is None
+    found_points = is_kept and has_points(job_id, live.WATCHES)
+    watched = any(watch.name in live.WATCHES for watch in plan.watches)
+    found_standings = standings(page.job)
+    grew = bool(page.job.scores)
+    figure = live.figure() if watched else None
+    context = _context(request, page) | {
+        "view": command_view(plan, page.job.values, guide=against(page.job.guide)),
+        "script": script(plan, page.job.values),
+        "figure": figure,
+        "strips": live.strip_names(figure) if figure else (),
+        "watched": watched and (page.job.is_open or found_points),
+        "has_points": found_points,
+        "lost_points": bool(page.job.removed_at and page.job.points_bytes),
+        "standings": found_standings if page.job.is_open or grew else None,
+        "accuracy_figure": growing_accuracy.figure() if found_standings and is_kept else None,
+    }
+    return render(request, "jobs/detail.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires("job.cancel")
+def job_cancel(request: HttpRequest, job_id: int) -> HttpResponse:
+    """Ask (GET), then cancel (POST). What is lost is named before."""
+    job = get_object_or_404(Job, pk=job_id)
+    check(request.user, "job.cancel", job)
+    if request.method != "POST":
+        return render(request, "jobs/detail_cancel.html", _context(request, _page(job_id)))
+    if cancel(job_id, person(request)):
+        audit_log.record(request.user, "job.cancel", f"job {job_id}")
+    else:
+        messages.info(request, _("That job had ended already."))
+    return redirect("job-detail", job_id)
+
+
+@require_POST
+@requires("job.repeat")
+def job_again(request: HttpRequest, job_id: int) -> HttpResponse:
+    """The same plan once more, as a new job."""
+    get_object_or_404(Job, pk=job_id)
+    try:
+        job = run_again(job_id, person(request), may_raise=allowed(request.user, "job.raise"))
+    except LaunchError as error:
+        messages.error(request, str(error))
+        return redirect("job-detail", job_id)
+    audit_log.record(request.user, "job.repeat", f"job {job.pk}", repeats=job_id)
+    return redirect("job-detail", job.pk)
+
+
+@require_GET
+@requires("job.view")
+def job_points(request: HttpRequest, job_id: int) -> JsonResponse:
+    """What was scraped behind the cursor ``after`` (bytes; -1: all, decimated), as curves."""
+    job = get_object_or_404(Job, pk=job_id)
+    if job.removed_at is not None:
+        return gone(job)
+    news = samples_after(job_id, cursor_of(request), live.WATCHES)
+    engine = news.of(live.ENGINE)
+    rows = live.derive(engine.fresh, context=engine.context)
+    client = news.of(CLIENT)
+    return JsonResponse(
+        {
+            "after": news.after,
+            "open": job.is_open,
+            "series": {
+                **live.series(live.decimate(rows)),
+                **live.client_series(client.fresh, context=client.context),
+                **live.die_series(news.of(DIES).fresh),
+            },
+            "marks": _marks(job),
+        }
+    )
+
+
+def _marks(job: Job) -> list[dict[str, Any]]:
+    """When each step began, by the host's clock: ``t`` as in the series, and its name."""
+    begun = job.steps.filter(started_at__isnull=False)
+    return [
+        {"t": round(step.started_at.timestamp() * 1000), "text": step_title(step.name)}
+        for step in begun
+        if step.started_at
+    ]
+
+
+@require_GET
+@requires("job.view")
+def job_output(request: HttpRequest, job_id: int, output_id: int) -> FileResponse | JsonResponse:
+    """A file that the job left, to keep: never shown in place, whatever it claims to be."""
+    output = get_object_or_404(OutputFile.objects.select_related("job"), pk=output_id, job=job_id)
+    if output.job.removed_at is not None:
+        return gone(output.job)
+    folder = outputs_folder(job_id).resolve()
+    file = (folder / output.path).resolve()
+    if not file.is_relative_to(folder) or not file.is_file():
+        raise Http404("the file is not here")
+    return FileResponse(
+        file.open("rb"),
+        as_attachment=True,
+        filename=file.name,
+        content_type="application/octet-stream",
+        headers={"X-Content-Type-Options": "nosniff"},
+    )
+
+
+@require_GET
+@requires("job.view")
+def job_script(request: HttpRequest, job_id: int) -> HttpResponse:
+    """The job as a shell script that repeats it by hand in an empty folder on its host."""
+    job = get_object_or_404(Job, pk=job_id)
+    text = script(from_json(job.plan), job.values)
+    return HttpResponse(
+        text,
+        content_type="text/x-shellscript; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="reproduce-{job_id}.sh"'},
+    )
+
+
+def _page(job_id: int) -> JobPage:
+    try:
+        return job_page(job_id)
+    except Job.DoesNotExist as error:
+        raise Http404(f"there is no job {job_id}") from error
+
+
+def _context(request: HttpRequest, page: JobPage) -> dict[str, Any]:
+    job = page.job
+    why = why_job(page)
+    in_line = _in_line(request, job) if page.waits else None
+    return {
+        "page": page,
+        "job": job,
+        "sentence": _sentence(page, in_line, why),
+        **why,
+        "advice": joined(why["known"].advice if why["known"] else "", advice(job)),
+        "may_cancel": job.is_open and allowed(request.user, "job.cancel", job),
+        "may_repeat": allowed(request.user, "job.repeat", job),
+        "can_again": can_run_again(job),
+        "may_pin": may_pin(request.user, job),
+        "pinned_words": pinned_words(job),
+        "going_words": going_words(job),
+        "removed_words": removed_words(job),
+        "form_address": form_address(job),
+        "actions": actions(job, request.user),
+        "never_ran": _never_ran(job),
+        "neighbours": _neighbours(page),
+        "headline": _headline(page),
+        "confirmed": [{**item, "at": datetime.fromisoformat(item["at"])} for item in job.confirmed],
+        "made": [
+            (_MADE.get(name, name), name, _said(name, value))
+            for name, value in page.made
+            if value != ""
+        ],
+        "next_steps": step_links(job),
+        "in_line": in_line,
+        "found_before": missed_before(job) if page.waits else None,
+        "ahead": place_in_line(job) if page.waits else 0,
+    }
+
+
+def _never_ran(job: Job) -> bool:
+    """Whether the job ended before anything of it ran, so that there is no log to wait for."""
+    if job.is_open or job.started_at is not None:
+        return False
+    try:
+        return logstore.store().size(f"job/{job.pk}") == 0
+    except DamagedLog:  # which its panel says
+        return False
+
+
+def _in_line(request: HttpRequest, job: Job) -> queue.Row:
+    """The waiting job as its host's queue has it."""
+    (row,) = queue.rows(request.user, [job])
+    return row
+
+
+def _said(name: str, value: Any) -> Any:
+    """A field of what was made, in the viewer's language; most are names and figures."""
+    if name == "type":
+        return asset_word(str(value))
+    return phrase(str(value)) if name in ("label", "precision") else value
+
+
+def _headline(page: JobPage) -> list[tuple[str, str, float]]:
+    """(metric, its label, value) of the result, the few that say most."""
+    metrics = page.result.metrics if page.result else {}
+    return [(name, metric_label(name), metrics[name]) for name in _HEADLINE if name in metrics]
+
+
+def _sentence(page: JobPage, in_line: queue.Row | None, why: Mapping[str, Any]) -> str:
+    """What people read beside the state."""
+    job = page.job
+    if job.is_open and job.cancel_asked_at:
+        return _("Cancel asked for by %(user)s; the host ends the commands.") % {
+            "user": job.cancelled_by or _("someone")
+        }
+    if in_line is not None:
+        return sentence(in_line.why.id, in_line.why.args)
+    if job.is_open and page.host_away:
+        heard = job.host.heartbeat_at
+        return _(
+            "%(host)s has not answered since %(time)s; what stands here is as it was then."
+        ) % {"host": host_title(job.host), "time": moment(heard) if heard else "?"}
+    if job.state != Job.State.RUNNING:
+        known, line = why["known"], why["telling"]
+        return f"{line} · {told(job)}" if line else joined(told(job), known.cause if known else "")
+    said = _doing(page) or told(job)
+    quiet = silence_words(job)
+    if quiet:
+        return joined(said, quiet)
+    if page.ends_at:
+        said = joined(said, _("Ends about %(time)s.") % {"time": moment(page.ends_at)})
+    return said
+
+
+def _doing(page: JobPage) -> str:
+    """What part of what runs: "Install, step 2 of 3: 34 of 76 packages."; "" between steps."""
+    step, progress = page.now_step, page.progress
+    if step is None:
+        return ""
+    name = step_title(step.name)
+    words = {"step": name[:1].upper() + name[1:], "n": step.index + 1, "all": len(page.steps)}
+    head = _("%(step)s, step %(n)s of %(all)s") % words if len(page.steps) > 1 else words["step"]
+    if not progress or not progress.get("total"):
+        return _("%(what)s, on %(host)s.") % {"what": head, "host": host_title(page.job.host)}
+    if progress["unit"] == "%":
+        return _("%(what)s: %(share)s %% done.") % {"what": head, "share": int(progress["done"])}
+    counts = {
+        "done": number(progress["done"]),
+        "total": number(progress["total"]),
+        "unit": unit_word(progress["unit"]),
+    }
+    return _("%(what)s: %(done)s of %(total)s %(unit)s.") % {"what": head, **counts}
+
+
+def _neighbours(page: JobPage) -> dict[str, Job | None]:
+    """The job before and after this one in its chain."""
+    chain = list(page.chain)
+    place = next((i for i, item in enumerate(chain) if item.pk == page.job.pk), 0)
+    return {
+        "previous": chain[place - 1] if place > 0 else None,
+        "next": chain[place + 1] if place + 1 < len(chain) else None,
+    }
+
+
+urlpatterns: list[URLPattern] = [
+    path("<int:job_id>/", job_detail, name="job-detail"),
+    path("<int:job_id>/cancel/", job_cancel, name="job-cancel"),
+    path("<int:job_id>/again/", job_again, name="job-again"),
+    path("<int:job_id>/points", job_points, name="job-points"),
+    path("<int:job_id>/outputs/<int:output_id>", job_output, name="job-output"),
+    path("<int:job_id>/reproduce.sh", job_script, name="job-script"),
+]

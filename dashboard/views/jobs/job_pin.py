@@ -1,0 +1,48 @@
+"""Pins a job, or takes its pin away: a button of its page, its result, and the results' list."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import URLPattern, path
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from dashboard.security import audit_log
+from dashboard.security.permissions import check, requires
+from dashboard.security.request import person
+from jobs.models import Job
+from jobs.queries.storage import limits
+from jobs.services import pins
+
+
+@require_POST
+@requires("job.pin")
+def job_pin(request: HttpRequest, job_id: int) -> HttpResponse:
+    """``pinned=1`` keeps its log and files, ``0`` no more; then back to the page of the button."""
+    job = get_object_or_404(Job, pk=job_id)
+    check(request.user, "job.pin", job)
+    wanted = request.POST.get("pinned") == "1"
+    if not wanted and job.pinned_at is not None:
+        check(request.user, "job.unpin", pins.pin_of(job))
+    done = pins.pin(job_id, person(request)) if wanted else pins.unpin(job_id)
+    if done:
+        audit_log.record(request.user, "job.pin", f"job {job_id}", pinned=wanted)
+        if not wanted and limits().any:
+            words = _("Not pinned any more: from tomorrow on its log and files may be removed.")
+            messages.info(request, words)
+    elif wanted:
+        messages.error(
+            request, _("Its log and files were removed already: nothing is left to pin.")
+        )
+    back = request.POST.get("next", "")
+    if url_has_allowed_host_and_scheme(back, allowed_hosts=None):  # an address of our own only
+        return redirect(back)
+    return redirect("job-detail", job_id)
+
+
+urlpatterns: list[URLPattern] = [
+    path("<int:job_id>/pin/", job_pin, name="job-pin"),
+]

@@ -1,0 +1,226 @@
+"""The page of jobs that were launched together: it follows them to their results and the chat."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import URLPattern, path
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from dashboard.presenters import queue
+from dashboard.presenters.job.pipeline_preview import (
+    is_to_be_put_right,
+    preview_address,
+    would_fail_again,
+)
+from dashboard.security import audit_log
+from dashboard.security.permissions import allowed, check, requires
+from dashboard.security.request import person
+from dashboard.text.labels import kind_title
+from dashboard.text.messages import sentence
+from jobs.catalog import MODELS
+from jobs.errors import LaunchError
+from jobs.models import Job, Result
+from jobs.pipelines.retry import cancel_rest, start_again
+from jobs.queries.jobs.chains import ChainProgress, chain_of, waiting_outside
+from jobs.queries.overview import Running, running_of
+from jobs.queries.results.headline import headline
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One job of the pipeline. ``why`` and ``starts``: words for one that waits, else ""."""
+
+    job: Job
+    number: int
+    earlier: tuple[Job, ...]
+    running: Running | None = None
+    why: str = ""
+    starts: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A result of the pipeline, with its first number."""
+
+    result: Result
+    metric: str
+    value: float | None
+
+
+@require_GET
+@requires("job.view")
+def pipeline(request: HttpRequest, chain_id: UUID) -> HttpResponse:
+    """Each job with its state, what is next, and what came of it. Keeps itself up to date."""
+    chain = _found(chain_id)
+    return render(request, "pipelines/detail.html", _context(request, chain))
+
+
+@require_POST
+@requires("job.repeat")
+def pipeline_again(request: HttpRequest, chain_id: UUID) -> HttpResponse:
+    """Start again what failed, with all that was cancelled for it."""
+    _found(chain_id)
+    try:
+        jobs = start_again(chain_id, person(request), may_raise=allowed(request.user, "job.raise"))
+    except LaunchError as error:
+        messages.error(request, str(error))
+        return redirect("pipeline", chain_id)
+    for job in jobs:
+        audit_log.record(request.user, "job.repeat", f"job {job.pk}", repeats=job.repeats_id)
+    return redirect("pipeline", chain_id)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires("job.cancel")
+def pipeline_cancel(request: HttpRequest, chain_id: UUID) -> HttpResponse:
+    """Ask (GET), then cancel (POST) every job of it that is open. What is lost is named before."""
+    chain = _found(chain_id)
+    for job in chain.to_cancel:
+        check(request.user, "job.cancel", job)
+    if request.method != "POST":
+        return render(request, "pipelines/cancel.html", _cancel_context(chain))
+    jobs = cancel_rest(chain_id, person(request))
+    for job in jobs:
+        audit_log.record(request.user, "job.cancel", f"job {job.pk}", pipeline=str(chain_id))
+    if not jobs:
+        messages.info(request, _("No job to cancel: all have ended, or are being cancelled."))
+    return redirect("pipeline", chain_id)
+
+
+def _cancel_context(chain: ChainProgress) -> dict[str, Any]:
+    jobs = chain.to_cancel
+    words = ngettext("Cancel %(n)s job", "Cancel %(n)s jobs", len(jobs)) % {"n": len(jobs)}
+    return {
+        "chain": chain,
+        "title": title_of(chain),
+        "open": jobs,
+        "running": [job for job in jobs if job.state in Job.ON_HOST_STATES],
+        "outside": waiting_outside(chain),
+        "words": words,
+    }
+
+
+def _may_again(request: HttpRequest, chain: ChainProgress) -> bool:
+    """Whether something broke, and nothing that is still ending would take along what is new."""
+    is_over = bool(chain.broken) and chain.ending is None
+    return is_over and allowed(request.user, "job.repeat")
+
+
+def _may_cancel(request: HttpRequest, chain: ChainProgress) -> bool:
+    """Whether there is something to cancel, and all of it is this person's to cancel."""
+    jobs = chain.to_cancel
+    return bool(jobs) and all(allowed(request.user, "job.cancel", job) for job in jobs)
+
+
+def _found(chain_id: UUID) -> ChainProgress:
+    chain = chain_of(chain_id)
+    if chain is None:
+        raise Http404(f"there is no pipeline {chain_id}")
+    return chain
+
+
+def _context(request: HttpRequest, chain: ChainProgress) -> dict[str, Any]:
+    rows = _rows(chain)
+    results = [job.result for job in chain.jobs if hasattr(job, "result")]
+    return {
+        "chain": chain,
+        "title": title_of(chain),
+        "host": chain.jobs[0].host,
+        "made_by": chain.jobs[0].created_by,
+        "rows": rows,
+        "told": _told(rows, chain),
+        "outcomes": [_outcome(result) for result in results],
+        "may_again": _may_again(request, chain),
+        "again_words": _again_words(chain),
+        **_preview(chain),
+        "may_cancel": _may_cancel(request, chain),
+    }
+
+
+def title_of(chain: ChainProgress) -> str:
+    """What the pipeline is of: "DeepSeek-R1: pipeline of 8 jobs"."""
+    count = len(chain.jobs)
+    jobs = ngettext("pipeline of %(n)s job", "pipeline of %(n)s jobs", count) % {"n": count}
+    model = MODELS.get(chain.model_id)
+    name = model.name if model else chain.model_id
+    return _("%(model)s: %(jobs)s") % {"model": name, "jobs": jobs} if name else jobs
+
+
+def _rows(chain: ChainProgress) -> list[Row]:
+    waits = queue.waits([job for job in chain.jobs if job.state == Job.State.QUEUED])
+    found = []
+    for number, job in enumerate(chain.jobs, 1):
+        earlier = chain.earlier.get(job.pk, ())
+        if job.state in Job.ON_HOST_STATES:
+            found.append(Row(job, number, earlier, running=running_of(job)))
+        elif job.pk in waits:
+            why, starts = waits[job.pk]
+            words = sentence(why.id, why.args)
+            found.append(Row(job, number, earlier, why=words, starts=queue.starts_in(starts)))
+        else:
+            found.append(Row(job, number, earlier))
+    return found
+
+
+def _told(rows: list[Row], chain: ChainProgress) -> str:
+    """Where it stands, in a sentence, with what is next."""
+    if chain.succeeded:
+        return _("All jobs succeeded.")
+    now = [row.job for row in rows if row.running]
+    queued = next((row.job for row in rows if row.job.state == Job.State.QUEUED), None)
+    parts = []
+    if chain.failed is not None:
+        failed = [job for job in chain.broken if job.state != Job.State.CANCELLED]
+        names = _named(failed or [chain.failed])
+        parts.append(_("%(jobs)s ended without success.") % {"jobs": names})
+    if now:
+        parts.append(_("Running: %(jobs)s.") % {"jobs": _named(now)})
+    if queued is not None:
+        words = _("Next: #%(job)s %(kind)s.")
+        parts.append(words % {"job": queued.pk, "kind": kind_title(queued.kind)})
+    return " ".join(parts)
+
+
+def _named(jobs: Sequence[Job]) -> str:
+    return _(", ").join(f"#{job.pk} {kind_title(job.kind)}" for job in jobs)
+
+
+def _again_words(chain: ChainProgress) -> str:
+    if chain.failed is None:
+        return ""
+    count = len(chain.to_repeat)
+    words = ngettext(
+        "Start again from #%(job)s %(kind)s (%(n)s job)",
+        "Start again from #%(job)s %(kind)s (%(n)s jobs)",
+        count,
+    )
+    return words % {"job": chain.failed.pk, "kind": kind_title(chain.failed.kind), "n": count}
+
+
+def _preview(chain: ChainProgress) -> dict[str, str]:
+    """Where the same commands would fail again: the address of the way's preview, "" without."""
+    address = preview_address(chain) if would_fail_again(chain) else ""
+    right = is_to_be_put_right(chain)
+    words = _("Preview it put right") if right else _("Preview it with other options")
+    return {"preview_address": address, "preview_words": words}
+
+
+def _outcome(result: Result) -> Outcome:
+    metric = headline(result.sort, result.metrics)
+    return Outcome(result, metric, result.metrics.get(metric))
+
+
+urlpatterns: list[URLPattern] = [
+    path("<uuid:chain_id>/", pipeline, name="pipeline"),
+    path("<uuid:chain_id>/again/", pipeline_again, name="pipeline-again"),
+    path("<uuid:chain_id>/cancel/", pipeline_cancel, name="pipeline-cancel"),
+]

@@ -1,0 +1,319 @@
+"""The launch form: a kind's fields, the exact commands beside them, and the start."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from dashboard.forms.confirmation import Unconfirmed, confirmed_in
+from dashboard.forms.launch import (
+    LaunchForm,
+    asset_fields,
+    left_empty,
+    make_form,
+    proposed_raw,
+    raw_values,
+    typed_from_params,
+    typed_values,
+)
+from dashboard.forms.launch_summary import checks
+from dashboard.presenters import queue
+from dashboard.presenters.job.guide_diff import against
+from dashboard.presenters.job.plan import command_view
+from dashboard.security import audit_log
+from dashboard.security.permissions import requires
+from dashboard.security.request import person
+from jobs.errors import LaunchError
+from jobs.kinds import KINDS
+from jobs.kinds.lib.base import FAMILIES, Kind, Target
+from jobs.launch import InvalidParams, Preview, draft_of, launch, preview
+from jobs.models import Deployment, Host, Job
+from jobs.plans import Plan, from_json
+from jobs.queries.hosts.hosts import is_away
+from jobs.queries.hosts.targets import target_of
+from jobs.queries.jobs.forecast import Forecast, forecast_drafts
+from jobs.queries.jobs.job_page import durations
+from jobs.services.outcomes.assets import made_by
+
+
+@require_GET
+@requires("job.launch")
+def launch_start(request: HttpRequest) -> HttpResponse:
+    """The form of the kind that ``?kind=`` names, or of the first that the host is made for."""
+    query, host = request.GET.copy(), _host(request.GET)
+    first = _in_order(target_of(host) if host else None)[0].name
+    kind = query.pop("kind", [first])[-1]
+    address = reverse("launch-form", args=[kind])
+    return redirect(f"{address}?{query.urlencode()}" if query else address)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires("job.launch")
+def launch_form(request: HttpRequest, kind_name: str) -> HttpResponse:
+    """The form, filled from the URL; POST launches what it holds, then shows the job."""
+    kind = _kind(kind_name)
+    if request.method != "POST":
+        return render(request, "launch/form.html", _context(request, kind, request.GET))
+    host = _host(request.POST)
+    if host is None:
+        return redirect("launch-form", kind_name)
+    target = target_of(host)
+    form = make_form(kind, target, typed_values(kind, request.POST), {})
+    try:
+        if left_empty(form):
+            raise InvalidParams(left_empty(form))
+        priority = queue.priority_for(request.user, request.POST.get("priority", ""))
+        raw = raw_values(form, kind)
+        seen = preview(kind.name, raw, host, target)
+        confirmed = confirmed_in(request, host, seen.plan) if seen.plan else []
+        job = launch(
+            kind.name,
+            raw,
+            host=host,
+            user=person(request),
+            priority=priority,
+            confirmed=confirmed,
+        )
+    except Unconfirmed as error:
+        context = _context(request, kind, request.POST) | {"general_error": str(error)}
+        return render(request, "launch/form.html", context, status=422)
+    except InvalidParams as error:
+        errors: Mapping[str, str] = error.fields
+    except LaunchError as error:
+        errors = {error.field: str(error)}
+    else:
+        detail = {"kind": kind.name, "host": host.name, **_confirmed(job)}
+        audit_log.record(request.user, "job.launch", f"job {job.pk}", **detail)
+        return redirect("job-detail", job.pk)
+    context = _context(request, kind, request.POST, errors=errors)
+    return render(request, "launch/form.html", context, status=422)
+
+
+def _confirmed(job: Job) -> dict[str, list[str]]:
+    """For the audit: what was confirmed with the launch, if anything."""
+    checks = [item["check"] for item in job.confirmed]
+    return {"confirmed": checks} if checks else {}
+
+
+@require_POST
+@requires("job.launch")
+def launch_preview(request: HttpRequest, kind_name: str) -> HttpResponse:
+    """What the form would do, as fragments; the address of the page follows what was typed."""
+    kind = _kind(kind_name)
+    context = _context(request, kind, request.POST)
+    response = render(request, "launch/_preview.html", context)
+    response["HX-Replace-Url"] = context["address"]
+    return response
+
+
+@require_GET
+@requires("job.launch")
+def launch_script(request: HttpRequest, kind_name: str) -> HttpResponse:
+    """The plan of the form in the URL, as a shell script to keep."""
+    context = _context(request, _kind(kind_name), request.GET)
+    if context["script"] is None:
+        raise Http404("this form makes no plan")
+    return HttpResponse(
+        context["script"],
+        content_type="text/x-shellscript; charset=utf-8",
+        headers={"Content-Disposition": 'attachment; filename="plan.sh"'},
+    )
+
+
+def _kind(name: str) -> Kind:
+    if name not in KINDS:
+        raise Http404(f"no kind of job is called {name}")
+    return KINDS[name]
+
+
+def _host(data: QueryDict) -> Host | None:
+    """The host that ``data`` names; else the first, This computer before others."""
+    hosts = {host.name: host for host in Host.objects.all()}
+    name = str(data.get("host", ""))
+    if name in hosts:
+        return hosts[name]
+    own = [host for host in hosts.values() if host.sort == Host.Sort.THIS_COMPUTER]
+    return next(iter([*own, *hosts.values()]), None)
+
+
+def _repeated(data: QueryDict, kind: Kind) -> Job | None:
+    """The job that is launched again: "from=17" fills the form in as it was.
+
+    "against=17" is said by a form that a person has worked in: what differs from it is marked.
+    """
+    number = data.get("from") or data.get("against", "")
+    if not number.isdecimal():
+        return None
+    return Job.objects.filter(pk=int(number), kind=kind.name).first()
+
+
+def _context(
+    request: HttpRequest,
+    kind: Kind,
+    data: QueryDict,
+    *,
+    errors: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    host = _host(data)
+    target = target_of(host) if host else None
+    base: dict[str, Any] = {
+        "families": _families(kind, target),
+        "kind": kind,
+        "hosts": list(Host.objects.all()),
+        "host": host,
+        "script": None,
+    }
+    if host is None or target is None:
+        return base
+    origin = _repeated(data, kind)
+    typed = typed_values(kind, data)
+    if origin and "from" in data:
+        typed = {**typed_from_params(kind, origin.params), **typed}
+    typed = _promises_kept(kind, typed)
+    draft = make_form(kind, target, typed, {})
+    seen = preview(kind.name, raw_values(draft, kind), host, target)
+    found = {**seen.errors, **left_empty(draft), **(errors or {})}
+    form = make_form(kind, target, typed, found)
+    plan = None if found else seen.plan
+    priority = _priority(request, data)
+    starts = _starts(kind, seen, target, host, priority) if plan else None
+    return base | {
+        "priorities": queue.priorities_for(request.user),
+        "priority": priority,
+        "starts": starts,
+        "form": form,
+        "origin": origin,
+        "address": _address(kind, form, origin, priority),
+        "script_address": f"{reverse('launch-script', args=[kind.name])}?{form.query}",
+        "errors": found,
+        "general_error": found.get("", ""),
+        "script": seen.script if plan else None,
+        "view": command_view(
+            plan,
+            seen.values,
+            proposed=seen.open_slots,
+            before=_before(kind, target, host, typed, origin),
+            guide=against(seen.guide),
+        )
+        if plan
+        else None,
+        "checks": checks(host, seen, form, starts),
+        "earlier": durations(draft_of(kind, seen, target), host) if plan else None,
+        "blocked": _blocked(form, found),
+        "dies": plan.dies if plan else 0,
+        "asks_host": bool(plan and plan.checks) and not is_away(host),
+        "notes_title": _("Against the guide") if target.has_dies else _("Good to know"),
+    }
+
+
+def _address(kind: Kind, form: LaunchForm, origin: Job | None, priority: str) -> str:
+    """A link that shows a colleague the same form."""
+    address = f"{reverse('launch-form', args=[kind.name])}?{form.query}"
+    if origin:
+        address += f"&against={origin.pk}"
+    return address if priority == "normal" else f"{address}&priority={priority}"
+
+
+def _priority(request: HttpRequest, data: QueryDict) -> str:
+    """The priority that ``data`` names, as far as this person may choose it."""
+    name = str(data.get("priority", ""))
+    return name if name in queue.priorities_for(request.user) else "normal"
+
+
+def _starts(kind: Kind, seen: Preview, target: Target, host: Host, priority: str) -> Forecast:
+    """When the job would start if it were launched now."""
+    draft = draft_of(kind, seen, target)
+    draft.host, draft.priority = host, queue.read_priority(priority)
+    return forecast_drafts(host, [draft])[0]
+
+
+def form_preview(kind_name: str, data: QueryDict) -> tuple[Host | None, Preview]:
+    """What the form that ``data`` fills would do, on its host; Http404: no such kind."""
+    kind, host = _kind(kind_name), _host(data)
+    if host is None:
+        return None, Preview()
+    typed = _promises_kept(kind, typed_values(kind, data))
+    target = target_of(host)
+    form = make_form(kind, target, typed, {})
+    return host, preview(kind.name, raw_values(form, kind), host, target)
+
+
+@dataclass(frozen=True, slots=True)
+class _Family:
+    """Kinds of one sort of work that a host can do; ``first`` is the one that a link leads to."""
+
+    title: str
+    first: Kind
+    kinds: tuple[Kind, ...]
+
+
+def _families(kind: Kind, target: Target | None) -> list[_Family]:
+    """What can be launched on ``target``, by family; ``kind`` itself in any case."""
+    found = []
+    for name, title in FAMILIES.items():
+        kinds = tuple(
+            item
+            for item in _in_order(target)
+            if item.family == name and (item is kind or target is None or item.offered(target))
+        )
+        if kinds:
+            found.append(_Family(_(title), kind if kind in kinds else kinds[0], kinds))
+    return found
+
+
+def _in_order(target: Target | None) -> list[Kind]:
+    """All kinds; on a host with cards those that need cards stand before those for any host."""
+    kinds = list(KINDS.values())
+    if target is None or not target.has_dies:
+        return kinds
+    without = replace(target, facts={**target.facts, "dies": []})
+    first = [item for item in kinds if item.offered(target) and not item.offered(without)]
+    return [*first, *(item for item in kinds if item not in first)]
+
+
+def _promises_kept(kind: Kind, typed: Mapping[str, str]) -> dict[str, str]:
+    """``typed``, with "job:17" replaced by what job 17 has made meanwhile."""
+    settled = dict(typed)
+    for name, asset in asset_fields(kind).items():
+        number = typed.get(name, "").removeprefix("job:")
+        if number != typed.get(name, "") and number.isdecimal():
+            made = (
+                Deployment.objects.filter(job=int(number)).first()
+                if asset == "deployment"
+                else made_by(int(number), asset)
+            )
+            open_still = Job.objects.filter(pk=int(number), state__in=Job.OPEN_STATES).exists()
+            settled[name] = str(made.pk) if made and not open_still else typed[name]
+    return settled
+
+
+def _before(
+    kind: Kind, target: Target, host: Host, typed: Mapping[str, str], origin: Job | None
+) -> Plan | None:
+    """The plan that changes are told against: the repeated job's, or the form's proposal."""
+    if origin:
+        return from_json(origin.plan)
+    seen = preview(kind.name, proposed_raw(kind, target, typed), host, target)
+    return seen.plan
+
+
+def _blocked(form: LaunchForm, errors: Mapping[str, str]) -> str:
+    """Why the button is off: "missing", "errors", or "" when it is on."""
+    if form.missing:
+        return "missing"
+    return "errors" if errors else ""
+
+
+urlpatterns: list[URLPattern] = [
+    path("", launch_start, name="launch"),
+    path("<slug:kind_name>/", launch_form, name="launch-form"),
+    path("<slug:kind_name>/preview/", launch_preview, name="launch-preview"),
+    path("<slug:kind_name>/plan.sh", launch_script, name="launch-script"),
+]

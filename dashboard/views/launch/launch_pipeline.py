@@ -1,0 +1,188 @@
+"""The whole way of a model as one chain: what it will do on a host, and its launch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.urls import URLPattern, path
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST
+
+from dashboard.forms.confirmation import confirmed_in
+from dashboard.presenters import queue
+from dashboard.presenters.job.guide_diff import against
+from dashboard.presenters.job.plan import CommandView, command_view
+from dashboard.security import audit_log
+from dashboard.security.permissions import requires
+from dashboard.security.request import person
+from dashboard.text.labels import kind_title
+from dashboard.views.launch.launch_preflight import fragment
+from jobs import agent_tasks
+from jobs.catalog import MODELS, STACKS, ZooModel
+from jobs.errors import LaunchError
+from jobs.kinds import KINDS
+from jobs.kinds.lib.vacc import stack_choices
+from jobs.launch import draft_of
+from jobs.models import Host
+from jobs.pipelines import Draft, Options, Way, drafts, launch_way, look_of, ways_of
+from jobs.pipelines.options import BOTH, CALIBRATIONS, PRECISIONS, read_options
+from jobs.queries.hosts.hosts import dies, is_away
+from jobs.queries.hosts.targets import target_of
+from jobs.queries.jobs.forecast import forecast_drafts
+from jobs.services import preflights
+from jobs.toolchains.vacc.vacc_datasets import DATASETS
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires("job.launch")
+def model_way(request: HttpRequest, model_id: str, way_id: str) -> HttpResponse:
+    """What the way would do on the host of the URL; POST launches it and shows its jobs."""
+    model, way = _found(model_id, way_id)
+    if request.method != "POST":
+        return _page(request, _context(model, way, request.GET))
+    context = _context(model, way, request.POST)
+    host, stack = context["host"], context["stack"]
+    if host is None:
+        return redirect("model-way", model_id, way_id)
+    if context["errors"] or "show" in request.POST:
+        return _page(request, context, status=422 if context["errors"] else 200)
+    look = look_of(way, context["drafts"])
+    try:
+        confirmed = confirmed_in(request, host, look[0]) if look else []
+        jobs = launch_way(
+            way.id,
+            model.id,
+            host=host,
+            stack=stack,
+            user=person(request),
+            options=context["options"],
+            confirmed=confirmed,
+        )
+    except LaunchError as error:
+        return _page(request, context | {"error": str(error)}, status=422)
+    for job in jobs:
+        detail = {"kind": job.kind, "host": host.name}
+        if job.confirmed:
+            detail["confirmed"] = [item["check"] for item in job.confirmed]
+        audit_log.record(request.user, "job.launch", f"job {job.pk}", **detail)
+    if not jobs:
+        return redirect("model-detail", model.id)
+    return redirect("pipeline", jobs[0].chain)
+
+
+@require_POST
+@requires("job.launch")
+def way_check(request: HttpRequest, model_id: str, way_id: str) -> HttpResponse:
+    """Ask the host at once what each job of the chain will ask it."""
+    model, way = _found(model_id, way_id)
+    context = _context(model, way, request.POST)
+    host, look = context["host"], look_of(way, context["drafts"])
+    if host is None or look is None or is_away(host):
+        return HttpResponse()
+    asked = preflights.ask(host, look[0].to_json(), look[1], user=person(request))
+    agent_tasks.send_check(host.name, asked.pk)
+    return fragment(request, asked, form_id="way-form")
+
+
+def _found(model_id: str, way_id: str) -> tuple[ZooModel, Way]:
+    model = MODELS.get(model_id)
+    way = next((item for item in ways_of(model) if item.id == way_id), None) if model else None
+    if model is None or way is None:
+        raise Http404(f"{model_id} has no way {way_id}")
+    return model, way
+
+
+def _context(model: ZooModel, way: Way, data: QueryDict) -> dict[str, Any]:
+    """``hosts``: those that suit. The first one, and its first stack, unless others are named.
+
+    ``errors``: option → what is wrong with it; ``typed`` is what stands in its field.
+    """
+    hosts = [host for host in Host.objects.all() if bool(dies(host)) == way.needs_dies]
+    named = [host for host in hosts if host.name == data.get("host")]
+    host = next(iter([*named, *hosts]), None)
+    offered = [choice.value for choice in stack_choices(target_of(host))] if host else []
+    stack = str(data.get("stack", ""))
+    if stack not in offered:
+        stack = next(iter(offered), "")
+    options, errors = _options(way, data)
+    planned = drafts(way, model, host, stack, options) if host and stack and not errors else []
+    away = host is None or is_away(host)
+    return {
+        "model": model,
+        "way": way,
+        "hosts": hosts,
+        "host": host,
+        "stacks": [STACKS[name] for name in offered],
+        "stack": stack,
+        "options": options,
+        "errors": errors,
+        "typed": {name: data.get(name, "") for name in ("concurrency", "port", "bind")},
+        "precisions": [(name, precision_words(name)) for name in PRECISIONS],
+        "calibrations": [(name, DATASETS[name].title) for name in CALIBRATIONS],
+        "drafts": planned,
+        "shown": [(draft, _shown(draft)) for draft in planned],
+        "outside_guide": _outside_guide(planned),
+        "asks_host": not away and not errors,
+    }
+
+
+def _options(way: Way, data: QueryDict) -> tuple[Options, dict[str, str]]:
+    """What was chosen, and option → what is wrong with it: such a one is as if nobody had said."""
+    given = {name: str(data.get(name, "")) for name in way.options}
+    errors: dict[str, str] = {}
+    while True:
+        try:
+            return read_options({**given, **dict.fromkeys(errors, "")}, way.options), errors
+        except LaunchError as error:
+            errors[error.field] = str(error)
+
+
+def _outside_guide(planned: Sequence[Draft]) -> str:
+    """The kinds of job of the chain that the guide has no command for, by their titles."""
+    kinds = [draft.stage.link.kind for draft in planned if draft.seen and not draft.is_in_guide]
+    return _(", ").join(kind_title(kind) for kind in dict.fromkeys(kinds))
+
+
+def precision_words(name: str) -> str:
+    """What a choice of precision is called."""
+    return _("fp16 and int8") if name == BOTH else name
+
+
+def _page(request: HttpRequest, context: dict[str, Any], *, status: int = 200) -> HttpResponse:
+    host, planned = context["host"], context["drafts"]
+    waits = _waits(host, planned) if host else []
+    return render(request, "models/way.html", context | {"waits": waits}, status=status)
+
+
+def _waits(host: Host, planned: Sequence[Draft]) -> list[tuple[str, list[str]]]:
+    """Why jobs would wait on ``host`` if their turn came now, each reason with their kinds."""
+    jobs = []
+    for draft in planned:
+        if draft.seen is not None and draft.seen.plan is not None:
+            job = draft_of(KINDS[draft.stage.link.kind], draft.seen, draft.target)
+            # That it comes after others of its chain is what a chain is.
+            job.host, job.inputs = host, {}
+            jobs.append(job)
+    found: dict[str, list[str]] = {}
+    for job, starts in zip(jobs, forecast_drafts(host, jobs), strict=True):
+        if not queue.is_next(starts):
+            kinds = found.setdefault(queue.starts(starts), [])
+            kinds += [job.kind] if job.kind not in kinds else []
+    return [*found.items()]
+
+
+def _shown(draft: Draft) -> CommandView | None:
+    """The stage's commands; None where it has no job, or none that can be planned."""
+    seen = draft.seen
+    if seen is None or seen.plan is None:
+        return None
+    return command_view(seen.plan, seen.values, proposed=seen.open_slots, guide=against(seen.guide))
+
+
+urlpatterns: list[URLPattern] = [
+    path("<str:model_id>/ways/<slug:way_id>/", model_way, name="model-way"),
+    path("<str:model_id>/ways/<slug:way_id>/check/", way_check, name="model-way-check"),
+]

@@ -1,0 +1,88 @@
+"""What the host finds before a launch: asked from the form, answered within seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import URLPattern, path
+from django.utils.timezone import now
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST
+
+from dashboard.security.permissions import requires
+from dashboard.security.request import person
+from dashboard.text.messages import sentence
+from dashboard.views.launch.launch import form_preview
+from jobs import agent_tasks
+from jobs.models import Preflight
+from jobs.queries.hosts.hosts import is_away
+from jobs.services import confirmations, preflights
+
+# The page asks no longer than this; a host that is there answers in less than a second.
+PATIENCE = timedelta(seconds=20)
+_LAUNCH = "launch-form"
+_FORMS = {name: name for name in (_LAUNCH, "way-form")}
+_SHAPES = {"ok": "passed", "warn": "asks", "failed": "failed", "unknown": "queued"}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One finding as the page shows it."""
+
+    state: str
+    word: str
+    sentence: str
+
+
+@require_POST
+@requires("job.launch")
+def launch_check(request: HttpRequest, kind_name: str) -> HttpResponse:
+    """Ask the host whether it has what the form's plan needs."""
+    host, seen = form_preview(kind_name, request.POST)
+    if host is None or seen.plan is None or not seen.plan.checks or is_away(host):
+        return HttpResponse()
+    known = {name: value for name, value in {**seen.open_slots, **seen.values}.items() if value}
+    # Where the job's own folder will be is not known yet.
+    known.pop("job_dir", None)
+    asked = preflights.ask(host, seen.plan.to_json(), known, user=person(request))
+    agent_tasks.send_check(host.name, asked.pk)
+    return fragment(request, asked)
+
+
+@require_GET
+@requires("job.launch")
+def launch_findings(request: HttpRequest, preflight_id: int) -> HttpResponse:
+    """What the host has found so far; ``?form=`` names the form that a tick belongs to."""
+    return fragment(request, get_object_or_404(Preflight, pk=preflight_id, job=None))
+
+
+def fragment(request: HttpRequest, asked: Preflight, *, form_id: str = "") -> HttpResponse:
+    """What ``asked`` found, to be polled until it is answered, and a tick for what asks."""
+    lines = [_line(item) for item in asked.findings]
+    found = confirmations.found_by(asked)
+    context = {
+        "asked": asked,
+        "lines": lines,
+        "form_id": form_id or _FORMS.get(request.GET.get("form", ""), _LAUNCH),
+        "ambers": [sentence(item["sentence_id"], item["sentence_args"]) for item in found],
+        "waits": asked.done_at is None and now() - asked.asked_at < PATIENCE,
+        "stops": sum(line.state == "failed" for line in lines),
+    }
+    return render(request, "launch/_preflight.html", context)
+
+
+def _line(item: dict[str, object]) -> Line:
+    words = {"ok": _("passed"), "warn": _("asks"), "failed": _("stops"), "unknown": _("later")}
+    level = str(item["level"])
+    args = item["sentence_args"]
+    assert isinstance(args, dict)
+    return Line(_SHAPES[level], words[level], sentence(str(item["sentence_id"]), args))
+
+
+urlpatterns: list[URLPattern] = [
+    path("<slug:kind_name>/check/", launch_check, name="launch-check"),
+    path("preflights/<int:preflight_id>/", launch_findings, name="launch-findings"),
+]

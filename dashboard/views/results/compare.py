@@ -1,0 +1,306 @@
+"""The page that compares results: runs, each as itself, or groups of repeats."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_GET, require_POST
+
+from dashboard.charts import interactivity, percentiles, throughput
+from dashboard.charts.series import Series, measured
+from dashboard.presenters.result.comparison import barred_words, barrier_words, conclusion
+from dashboard.presenters.result.comparison_export import comparison_csv
+from dashboard.presenters.result.more_runs import LAUNCHED_MOST, more_runs
+from dashboard.security import audit_log
+from dashboard.security.permissions import allowed, requires
+from dashboard.security.request import number_from, person
+from dashboard.text.labels import phrase
+from jobs.errors import LaunchError
+from jobs.launch import run_again
+from jobs.models import Result
+from jobs.queries.comparison.comparison import MOST, Column, Comparison, compare
+from jobs.queries.results.repeats import counted_with, repeats_of
+
+FLIPS_SHOWN = 100
+_BATCH = "batch_latency_mean_s"
+
+
+@require_GET
+@requires("result.view")
+def compare_results(request: HttpRequest) -> HttpResponse:
+    """Compare ``?id=`` each (runs), or ``?group=1,2,3`` each (repeats); the first is the base.
+
+    All that counts stands in the address: a run that comes later changes nothing.
+    ``concurrency`` chooses the numbers; ``all=1`` shows what is the same too; ``format=csv`` has
+    them all, at every concurrency.
+    """
+    groups, missing = _groups(request)
+    if missing:
+        return _missing(request, groups, missing)
+    heads = [runs[0] for runs in groups]
+    is_grouped = "group" in request.GET
+    problem = _problem(groups)
+    context: dict[str, Any] = {"results": heads, "problem": problem, "is_grouped": is_grouped}
+    if problem and len(groups) == 1 and 1 < len(groups[0]) <= MOST:
+        context["as_runs"] = _as_runs(groups[0])
+    if not problem:
+        comparison = compare(groups, number_from(request.GET.get("concurrency", "")))
+        if request.GET.get("format") == "csv":
+            return comparison_csv(comparison)
+        context |= _context(request, comparison, is_grouped=is_grouped)
+    return render(request, "results/compare.html", context)
+
+
+@require_POST
+@requires("job.repeat")
+def run_more(request: HttpRequest) -> HttpResponse:
+    """Launch more runs of each result ``id``, as many as the ``n`` at its place says, and go back
+    to where they are compared."""
+    wanted = _numbers(request.POST.getlist("id"))[:MOST]
+    counts = [number_from(text) or 1 for text in request.POST.getlist("n")] or [1]
+    counts += [counts[-1]] * (len(wanted) - len(counts))
+    found = Result.objects.select_related("job").in_bulk(wanted)
+    launched = []
+    try:
+        for number in range(LAUNCHED_MOST):  # in turn, so that a host's drift meets all alike
+            for pk in [pk for pk, n in zip(wanted, counts, strict=False) if number < n]:
+                if pk not in found:
+                    continue
+                job = run_again(
+                    found[pk].job_id, person(request), may_raise=allowed(request.user, "job.raise")
+                )
+                launched.append(job)
+                audit_log.record(
+                    request.user, "job.repeat", f"job {job.pk}", repeats=found[pk].job_id
+                )
+    except LaunchError as error:
+        messages.error(request, str(error))
+    if launched:
+        words = ngettext(
+            "%(n)s run is queued: %(jobs)s.", "%(n)s runs are queued: %(jobs)s.", len(launched)
+        )
+        jobs = _(", ").join(f"#{job.pk}" for job in launched)
+        messages.success(request, words % {"n": len(launched), "jobs": jobs})
+    query = request.POST.get("back", "")
+    return redirect(f"{reverse('result-compare')}?{query}")
+
+
+def _groups(request: HttpRequest) -> tuple[list[list[Result]], list[int]]:
+    """The runs of each column, in the order of the address, and the ids that do not exist."""
+    if "group" in request.GET:
+        wanted = [_numbers(text.split(",")) for text in request.GET.getlist("group")]
+    else:
+        wanted = [[pk] for pk in _numbers(request.GET.getlist("id"))]
+    rows = Result.objects.select_related("host", "job", "deployment__job", "created_by")
+    numbers = list(dict.fromkeys(pk for group in wanted for pk in group))
+    found = rows.prefetch_related("points").in_bulk(numbers)
+    groups = [[found[pk] for pk in group if pk in found] for group in wanted]
+    return [runs for runs in groups if runs], [pk for pk in numbers if pk not in found]
+
+
+def _missing(
+    request: HttpRequest, groups: list[list[Result]], missing: Sequence[int]
+) -> HttpResponse:
+    """Which results do not exist, with a link to the same without them."""
+    words = ngettext(
+        "Result %(ids)s does not exist, or was removed.",
+        "Results %(ids)s do not exist, or were removed.",
+        len(missing),
+    )
+    write = _grouped if "group" in request.GET else lambda those: _as_runs([r[0] for r in those])
+    context = {
+        "problem": words % {"ids": _(", ").join(map(str, missing))},
+        "results": [runs[0] for runs in groups],
+        "the_rest": write(groups) if not _problem(groups) else "",
+    }
+    return render(request, "results/compare.html", context, status=404)
+
+
+def _numbers(texts: Sequence[str]) -> list[int]:
+    """Ids, each once."""
+    found = (number_from(text) for text in texts)
+    return list(dict.fromkeys(number for number in found if number is not None))
+
+
+def _problem(groups: Sequence[Sequence[Result]]) -> str:
+    """Why these cannot be compared; "" when they can."""
+    results = [result for runs in groups for result in runs]
+    if len(groups) == 1 and len(groups[0]) > 1:
+        return _("These are all repeats of one measurement: one group. Its page has their mean.")
+    if len(groups) < 2:
+        return _("Choose at least two results in the list.")
+    if len(groups) > MOST:
+        words = _("%(n)s results are chosen; at most %(most)s can be compared.")
+        return words % {"n": len(groups), "most": MOST}
+    if len({result.sort for result in results}) > 1:
+        return _("A benchmark and an evaluation have no numbers in common.")
+    if len({result.pk for result in results}) < len(results):
+        return _("One run is chosen twice: choose each once.")
+    for runs in groups:
+        for run in runs[1:]:
+            if not run.fingerprint or run.fingerprint != runs[0].fingerprint:
+                words = _("#%(a)s and #%(b)s are not repeats: compare them as runs.")
+                return words % {"a": runs[0].job_id, "b": run.job_id}
+    shown = [runs[0].fingerprint for runs in groups if len(runs) > 1]
+    everyone = [runs[0].fingerprint for runs in groups]
+    if any(everyone.count(one) > 1 for one in shown):
+        return _("Two of these groups are repeats of one measurement: compare them as runs.")
+    return ""
+
+
+def _context(request: HttpRequest, comparison: Comparison, *, is_grouped: bool) -> dict[str, Any]:
+    heads = comparison.heads
+    show_all = request.GET.get("all") == "1"
+    groups = [list(column.runs) for column in comparison.columns]
+    ids = _grouped(groups) if is_grouped else _as_runs(heads)
+    is_evaluation = heads[0].sort == Result.Sort.EVALUATION
+    differing = [setting for setting in comparison.settings if setting.differs]
+    repeated = _with_repeats(groups)
+    context = {
+        "comparison": comparison,
+        "title": conclusion(comparison),
+        "more": more_runs(comparison, repeated),
+        "barred_words": barred_words(comparison),
+        "barriers": [barrier_words(one, heads) for one in comparison.barriers],
+        "may_repeat": allowed(request.user, "job.repeat"),
+        "ids": ids,
+        "csv": f"?{ids}&format=csv",
+        # The chosen concurrency stays chosen behind the links to other columns.
+        "kept": f"&concurrency={comparison.concurrency}" if "concurrency" in request.GET else "",
+        "query": request.GET.urlencode(),
+        "show_all": show_all,
+        "is_evaluation": is_evaluation,
+        "rows": [row for row in comparison.rows if show_all or row.differs],
+        "settings": comparison.settings if show_all else differing,
+        "differing": len(differing),
+        "simulated": len({result.simulated for result in heads}) > 1,
+        "pairs": [
+            (other, paired, index in comparison.barred)
+            for index, (other, paired) in enumerate(
+                zip(heads[1:], comparison.paired, strict=True), 1
+            )
+            if paired is not None
+        ],
+        "flips_shown": FLIPS_SHOWN,
+        "columns": [_column(groups, index, is_grouped=is_grouped) for index in range(len(groups))],
+        **_switches(groups, repeated, is_grouped=is_grouped),
+    }
+    if not is_evaluation:
+        columns = comparison.columns
+        series = [_series(column) for column in columns]
+        # No charts of batches without a server: they have neither rates nor first tokens.
+        context |= {
+            "is_batch": bool(comparison.rows) and comparison.rows[0].metric == _BATCH,
+            "drawn": measured(series, throughput.METRIC),
+            "throughput": _named(throughput.figure(series), columns),
+            "ttft": measured(series, "ttft_p50_ms")
+            and _named(percentiles.figure("ttft", series), columns),
+            "interactivity": measured(series, "tpot_p50_ms")
+            and _named(interactivity.figure(series), columns),
+        }
+    return context
+
+
+def _column(groups: list[list[Result]], index: int, *, is_grouped: bool) -> dict[str, Any]:
+    """A column's head: its runs, and the address with it as the base."""
+    turned = [groups[index], *groups[:index], *groups[index + 1 :]]
+    runs = groups[index]
+    return {
+        "result": runs[0],
+        "runs": runs,
+        "as_base": _grouped(turned) if is_grouped else _as_runs([one[0] for one in turned]),
+    }
+
+
+def _switches(
+    groups: list[list[Result]], repeated: list[list[Result]], *, is_grouped: bool
+) -> dict[str, Any]:
+    """Addresses of the same as runs and as groups, with and without runs that do not count, and
+    with the repeats that are not counted; "" where there is nothing to switch.
+    """
+    shown = {run.pk for runs in groups for run in runs}
+    quiet = [[run for run in runs if run.counts] for runs in groups]
+    if is_grouped:  # a side that has no run that counts stays what it is
+        quiet = [some or runs for some, runs in zip(quiet, groups, strict=True)]
+    quiet = [runs for runs in quiet if runs]
+    write = _grouped if is_grouped else lambda those: _as_runs([runs[0] for runs in those])
+    found: dict[str, Any] = {
+        "as_runs": _as_runs([runs[0] for runs in groups]),
+        "as_groups": _grouped(repeated),
+        "without_disturbed": "",
+        "disturbed": sum(len(runs) for runs in groups) - sum(len(runs) for runs in quiet),
+    }
+    if found["disturbed"] and len(quiet) > 1:
+        found["without_disturbed"] = write(quiet)
+    if is_grouped:
+        for name, counts in (("uncounted", True), ("uncounted_disturbed", False)):
+            added = [
+                [run for run in repeats_of(runs[0], uncounted=True) if run.counts == counts]
+                for runs in groups
+            ]
+            new = [[run for run in runs if run.pk not in shown] for runs in added]
+            found[name] = [run for runs in new for run in runs]
+            found[f"with_{name}"] = _grouped(
+                [[*runs, *more] for runs, more in zip(groups, new, strict=True)]
+            )
+    return found
+
+
+def _with_repeats(groups: list[list[Result]]) -> list[list[Result]]:
+    """Each chosen run with its repeats that count; those chosen that are repeats of each other
+    become one group."""
+    found: dict[Any, list[Result]] = {}
+    for runs in groups:
+        head = runs[0]
+        key = head.fingerprint or head.pk
+        if key not in found:
+            others = [run for run in counted_with(head) if run.pk != head.pk]
+            found[key] = [head, *others]
+    return list(found.values())
+
+
+def _as_runs(results: Sequence[Result]) -> str:
+    return "&".join(f"id={result.pk}" for result in results)
+
+
+def _grouped(groups: Sequence[Sequence[Result]]) -> str:
+    return "&".join("group=" + ",".join(str(run.pk) for run in runs) for runs in groups)
+
+
+def _short_name(column: Column) -> str:
+    name = f"#{column.head.job_id}"
+    return name + (f" × {len(column.runs)}" if len(column.runs) > 1 else "")
+
+
+def _named(figure: go.Figure, columns: Sequence[Column]) -> go.Figure:
+    """``figure`` with what its names stand for: a saved picture has no page around it."""
+    names = {}
+    for column in columns:
+        parts = (_short_name(column), column.head.model_id, phrase(column.head.label))
+        names[parts[0]] = _(", ").join(filter(None, parts))
+    figure.update_layout(meta={"names": names})
+    return figure
+
+
+def _series(column: Column) -> Series:
+    head = column.head
+    return Series(
+        _short_name(column),
+        column.points,
+        disturbed=len(column.runs) == 1 and not head.counts,
+        intervals=column.intervals,
+        runs=[
+            (f"#{run.job_id}", points, not run.counts)
+            for run, points in zip(column.runs, column.own, strict=True)
+        ]
+        if len(column.runs) > 1
+        else (),
+    )

@@ -1,0 +1,402 @@
+"""Pages about results: the list, one result, its files. Comparing:
+dashboard.views.results.compare."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.urls import URLPattern, path
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET
+
+from dashboard.charts import accuracy, percentiles, throughput
+from dashboard.charts.series import Series
+from dashboard.presenters.columns import RESULTS, chosen, heads
+from dashboard.presenters.result import export, sets_table
+from dashboard.presenters.result.provenance import identity_rows, provenance_rows, unknown_words
+from dashboard.presenters.result.repeats import repeat_table
+from dashboard.presenters.retention import going_words, may_pin, pinned_words, removed_words
+from dashboard.security.permissions import allowed, requires
+from dashboard.security.request import number_from
+from dashboard.text.formatting import number
+from dashboard.text.labels import host_word, metric_label, metric_text, phrase
+from dashboard.views.results.compare import compare_results, run_more
+from jobs.metrics import METRICS
+from jobs.models import Answer, Host, Result
+from jobs.queries.results.repeats import spread
+from jobs.queries.results.result_counts import FACETS, STAMPS
+from jobs.queries.results.result_orders import COLUMNS, NEWEST
+from jobs.queries.results.results import (
+    Filters,
+    ResultPage,
+    answer_page,
+    facet_counts,
+    matching,
+    pinned_count,
+    questions,
+    result_list,
+    result_page,
+)
+from jobs.queries.sorting import in_order, read_order
+from jobs.services.pins import pins_of
+
+EXPORT_MOST = 10_000
+LONGEST_NAME = 120
+_POINT_COLUMNS = (
+    *("output_tokens_per_s", "total_tokens_per_s", "requests_per_s"),
+    *("ttft_p50_ms", "ttft_p90_ms", "ttft_p99_ms", "tpot_p50_ms", "tpot_p99_ms"),
+    *("itl_p50_ms", "latency_p50_s", "latency_p99_s", "requests", "failed_requests"),
+    *("input_tokens_mean", "output_tokens_mean"),
+    *(name for name in METRICS if name.startswith("batch_latency_")),
+    "iterations",
+    *("engine_prefix_hits", "engine_kv_cache_peak", "engine_queue_mean_ms", "engine_preemptions"),
+)
+
+
+@require_GET
+@requires("result.view")
+def results(request: HttpRequest) -> HttpResponse:
+    """All results, narrowed by the facets in the address.
+
+    ``order=-NAME`` sorts them by a column of ``jobs.queries.results.result_orders``, from high to
+    low. ``format=csv`` or ``json`` exports what these filters let through, in this order, with
+    every column, at most ``EXPORT_MOST`` results.
+    """
+    filters = _filters(request)
+    order = read_order(request.GET.get("order", ""), COLUMNS, NEWEST)
+    if request.GET.get("format") in ("csv", "json"):
+        rows = in_order(matching(filters), COLUMNS[order.name], order)
+        return _export(request.GET["format"], rows[:EXPORT_MOST])
+    page = result_list(filters, request.GET.get("after", ""), order)
+    query = request.GET.copy()
+    query.pop("after", None)
+    columns = chosen(request, "results")
+    context = {
+        "page": page,
+        "filters": filters,
+        "facets": _facets(filters),
+        "chosen": _chosen(request, filters),
+        "query": query.urlencode(),
+        "export_most": EXPORT_MOST,
+        "order": order,
+        "columns": columns,
+        "all_columns": RESULTS,
+        "heads": heads(columns, order, query),
+        "is_later_page": bool(request.GET.get("after")),
+        "is_filtered": any(name != "order" for name in query),
+        "may_pin": allowed(request.user, "job.pin"),
+        "may_unpin": _may_unpin(request, page.pinned),
+    }
+    return render(request, "results/list.html", context)
+
+
+@require_GET
+@requires("result.view")
+def result(request: HttpRequest, result_id: int) -> HttpResponse:
+    """One result: numbers, charts, commands, environment, inputs, questions."""
+    page = _page(result_id)
+    context = _context(page) | {"may_pin": may_pin(request.user, page.result.job)}
+    if page.result.sort == Result.Sort.EVALUATION:
+        name = request.GET.get("name", "").strip()[:LONGEST_NAME] or _own_name(page.result)
+        context |= {"name": name, "markdown": sets_table.markdown(page.sets, name)}
+        context |= {"markdown_pattern": sets_table.markdown(page.sets, sets_table.NAME)}
+        context |= _question_context(request, page)
+        if request.headers.get("HX-Target") == "questions":
+            return render(request, "results/_questions.html", context)
+    return render(request, "results/detail.html", context)
+
+
+@require_GET
+@requires("result.view")
+def result_file(request: HttpRequest, result_id: int, ending: str) -> HttpResponse:
+    """The numbers as JSON or CSV: points of a benchmark, questions of an evaluation."""
+    page = _page(result_id)
+    if ending == "json":
+        data = export.result_json(page)
+        response: HttpResponse = JsonResponse(data, json_dumps_params={"indent": 1})
+    else:
+        response = export.result_csv(page)
+    name = f"result-{page.result.job_id}.{ending}"  # the number that the page has
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
+
+
+@require_GET
+@requires("result.view")
+def answer(request: HttpRequest, result_id: int, index: int) -> HttpResponse:
+    """One question of an evaluation: all that is kept of its answer."""
+    try:
+        page = answer_page(result_id, index)
+    except Answer.DoesNotExist as error:
+        raise Http404(f"result {result_id} has no question {index}") from error
+    return render(request, "results/answer.html", {"page": page, "answer": page.answer})
+
+
+def _own_name(result: Result) -> str:
+    return result.deployment.name if result.deployment else result.model_id
+
+
+def _may_unpin(request: HttpRequest, pinned: Iterable[int]) -> set[int]:
+    """The jobs of which this person may take the pin away."""
+    return {pin.job_id for pin in pins_of(pinned) if allowed(request.user, "job.unpin", pin)}
+
+
+def _page(result_id: int) -> ResultPage:
+    try:
+        return result_page(result_id)
+    except Result.DoesNotExist as error:
+        raise Http404(f"there is no result {result_id}") from error
+
+
+def _filters(request: HttpRequest) -> Filters:
+    return Filters(
+        facets={facet: request.GET.getlist(facet) for facet in FACETS},
+        stamps=[stamp for stamp in request.GET.getlist("stamp") if stamp in STAMPS],
+        text=request.GET.get("q", "").strip(),
+        stamp_words=_stamp_words(),
+        deployment=number_from(request.GET.get("deployment", "")),
+        pinned="1" in request.GET.getlist("pinned"),
+    )
+
+
+def _stamp_words() -> dict[str, str]:
+    """Words of the search that stand for a stamp: its name, and what the viewer reads on it."""
+    shown = {
+        "simulated": _("simulated"),
+        "incomplete": _("incomplete"),
+        "disturbed": _("disturbed"),
+        "few": _("few samples"),
+        "cut": _("answers cut off"),
+    }
+    return {name: name for name in shown} | {w.casefold(): name for name, w in shown.items()}
+
+
+def _facet_titles() -> dict[str, str]:
+    return {
+        "sort": _("Kind"),
+        "model": _("Model"),
+        "precision": _("Precision"),
+        "host": _("Host"),
+        "person": _("By"),
+        "stamp": _("Flags"),
+    }
+
+
+def _value_words() -> dict[str, str]:
+    return {
+        "benchmark": _("benchmark"),
+        "evaluation": _("evaluation"),
+        "simulated": _("simulated"),
+        "incomplete": _("incomplete"),
+        "disturbed": _("disturbed"),
+        "few": _("few samples"),
+        "cut": _("answers cut off"),
+        "quiet": _("without remark"),
+        Host.Sort.THIS_COMPUTER: host_word(Host.Sort.THIS_COMPUTER),
+    }
+
+
+def _facets(filters: Filters) -> list[dict[str, Any]]:
+    """Each facet with its values, how many results each has, and whether it is chosen."""
+    words = _value_words()
+    counts = facet_counts(filters)
+    facets = []
+    for name, title in _facet_titles().items():
+        chosen = filters.stamps if name == "stamp" else filters.facets[name]
+        options = [
+            {
+                "value": value,
+                "word": words.get(value) or phrase(value),
+                "count": n,
+                "on": value in chosen,
+            }
+            for value, n in counts[name]
+        ]
+        facets.append({"name": name, "title": title, "options": options})
+    pinned = pinned_count(filters)
+    if pinned or filters.pinned:
+        option = {"value": "1", "word": _("pinned"), "count": pinned, "on": filters.pinned}
+        facets.append({"name": "pinned", "title": _("Kept"), "options": [option]})
+    return facets
+
+
+def _named(facet: str, value: str) -> str:
+    """A value in the viewer's language; what was typed to be looked for stays."""
+    return value if facet == "q" else phrase(value)
+
+
+def _chosen(request: HttpRequest, filters: Filters) -> list[dict[str, str]]:
+    """The filters that are on, each with the address without it."""
+    own = {"q": _("text"), "deployment": _("deployment"), "pinned": _("Kept")}
+    titles, words = {**_facet_titles(), **own}, _value_words()
+    chosen = []
+    for name in (*FACETS, "stamp", "q", "deployment", "pinned"):
+        for value in request.GET.getlist(name):
+            query = request.GET.copy()
+            query.setlist(name, [v for v in query.getlist(name) if v != value])
+            query.pop("after", None)
+            word = _("pinned") if name == "pinned" else words.get(value) or _named(name, value)
+            chosen.append({"title": titles[name], "word": word, "without": query.urlencode()})
+    return [item for item in chosen if item["word"]]
+
+
+def _context(page: ResultPage) -> dict[str, Any]:
+    result = page.result
+    context: dict[str, Any] = {
+        "page": page,
+        "result": result,
+        "title": _title(page),
+        "environments": result.surroundings.get("environments", []),
+        "is_evaluation": result.sort == Result.Sort.EVALUATION,
+        "pinned_words": pinned_words(result.job),
+        "going_words": going_words(result.job),
+        "removed_words": removed_words(result.job),
+        "identity": identity_rows(result),
+        "unknown": unknown_words(result),
+        "repeat_table": repeat_table(page),
+        "provenance": provenance_rows(result),
+    }
+    if result.sort == Result.Sort.EVALUATION:
+        categories = page.categories
+        return context | {
+            "figure": accuracy.figure(categories, page.accuracy),
+            "figure_height": accuracy.height(categories, page.accuracy),
+            "set_count": sum(len(group.rows) for group in page.sets),
+        }
+    is_batch = "batch_latency_mean_s" in result.metrics
+    return context | {
+        **_drawn(page),
+        "columns": [
+            (name, _row_label(result, name)) for name in _POINT_COLUMNS if _has(page, name)
+        ],
+        "is_batch": is_batch,
+        **_repeated(page, "batch_latency_mean_s" if is_batch else "output_tokens_per_s"),
+    }
+
+
+def _drawn(page: ResultPage) -> dict[str, Any]:
+    """Charts over concurrency; of one concurrency, where each would be a dot, a table in place."""
+    families = [family for family in _wait_titles() if _has_family(page, family)]
+    if len(page.points) == 1:
+        tables = [(_wait_titles()[name], percentiles.statistics(name)) for name in families]
+        return {"throughput": False, "waits": [], "wait_rows": tables}
+    series = [Series(f"#{page.result.job_id}", [(p.concurrency, p.metrics) for p in page.points])]
+    return {
+        "throughput": _has(page, "output_tokens_per_s") and throughput.figure(series),
+        "waits": [
+            (name, _wait_titles()[name], percentiles.figure(name, series)) for name in families
+        ],
+    }
+
+
+def _repeated(page: ResultPage, metric: str) -> dict[str, Any]:
+    """The mean of a metric over the repeats, at the concurrency of the best point."""
+    best = page.result.metrics.get(metric)
+    at = next((p.concurrency for p in page.points if p.metrics.get(metric) == best), None)
+    found = spread(page.result, metric, at) if at is not None else None
+    return {"spread": found, "spread_metric": metric, "spread_at": at}
+
+
+def _row_label(result: Result, name: str) -> str:
+    """The metric's label; of a length with what was asked for."""
+    asked = result.asked.get(name.removesuffix("_mean"))
+    if asked is None or not name.endswith("_tokens_mean"):
+        return metric_label(name)
+    words = {"metric": metric_label(name), "asked": number(asked)}
+    return _("%(metric)s (asked: %(asked)s)") % words
+
+
+def _wait_titles() -> dict[str, str]:
+    return {
+        "ttft": _("Time to first token"),
+        "tpot": _("Time per output token"),
+        "itl": _("Time between tokens"),
+        "latency": _("Latency of a whole request"),
+    }
+
+
+def _has(page: ResultPage, metric: str) -> bool:
+    return any(metric in point.metrics for point in page.points)
+
+
+def _has_family(page: ResultPage, family: str) -> bool:
+    """True when any percentile of it was measured."""
+    return any(_has(page, name) for name in METRICS if name.startswith(f"{family}_p"))
+
+
+def _title(page: ResultPage) -> str:
+    """The result as a sentence that concludes."""
+    result = page.result
+    name = result.deployment.name if result.deployment else result.model_id
+    if page.accuracy is not None:
+        values = {
+            "name": name,
+            "right": int(result.metrics.get("correct", 0)),
+            "questions": int(result.metrics["questions"]),
+        }
+        return _("%(name)s answers %(right)s of %(questions)s questions right") % values
+    rate = result.metrics.get("output_tokens_per_s")
+    seconds = result.metrics.get("batch_latency_mean_s")
+    if rate is None and seconds is not None and page.points:
+        number, unit = metric_text("batch_latency_mean_s", seconds)
+        values = {"name": name, "n": page.points[0].concurrency, "time": f"{number} {unit}"}
+        return _("%(name)s works off a batch of %(n)s in %(time)s") % values
+    if rate is None:
+        return _("%(name)s was measured") % {"name": name}
+    number, unit = metric_text("output_tokens_per_s", rate)
+    best = next((p for p in page.points if p.metrics.get("output_tokens_per_s") == rate), None)
+    if best is None:
+        return _("%(name)s gives %(rate)s") % {"name": name, "rate": f"{number} {unit}"}
+    return _("%(name)s gives %(rate)s at concurrency %(concurrency)s") % {
+        "name": name,
+        "rate": f"{number} {unit}",
+        "concurrency": best.concurrency,
+    }
+
+
+def _question_context(request: HttpRequest, page: ResultPage) -> dict[str, Any]:
+    show, text = request.GET.get("show", ""), request.GET.get("q", "").strip()
+    category = request.GET.get("category", "")
+    after = request.GET.get("after", "")
+    found = questions(
+        page.result,
+        show=show,
+        text=text,
+        category=category,
+        after=int(after) if after.isdecimal() else -1,
+    )
+    query = request.GET.copy()
+    query.pop("after", None)
+    without = query.copy()
+    without.pop("show", None)
+    return {
+        "found": found,
+        "show": show,
+        "text": text,
+        "category": category,
+        "query": query.urlencode(),
+        "without_show": without.urlencode(),
+    }
+
+
+def _export(ending: str, rows: QuerySet[Result]) -> HttpResponse:
+    named = list(
+        rows.select_related("host", "created_by", "deployment", "job").prefetch_related("points")
+    )
+    if ending == "json":
+        return JsonResponse(export.list_json(named))
+    return export.list_csv(named)
+
+
+urlpatterns: list[URLPattern] = [
+    path("", results, name="result-list"),
+    path("compare/", compare_results, name="result-compare"),
+    path("compare/more/", run_more, name="result-run-more"),
+    path("<int:result_id>/", result, name="result-detail"),
+    path("<int:result_id>/questions/<int:index>/", answer, name="result-answer"),
+    path("<int:result_id>/result.<str:ending>", result_file, name="result-file"),
+]

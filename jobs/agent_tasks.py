@@ -1,0 +1,94 @@
+"""The only code that sends to a host's queue: short commands, by task name.
+
+A message is a hint. The host's heartbeat tells it the same within seconds, so that a broker that is
+away costs seconds and never an error: every function here returns, quickly, whatever happens.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from functools import cache
+from urllib.parse import urlsplit
+
+from celery import Celery
+from django.conf import settings
+from kombu.exceptions import KombuError, OperationalError
+from redis.exceptions import RedisError
+
+logger = logging.getLogger(__name__)
+
+VISIBILITY_TIMEOUT_S = 86_400
+_TIMEOUT_S = 0.5
+# After a failure nothing is tried for this long, so that a page with five jobs waits once, not five
+# times, for a broker that is away.
+_PAUSE_S = 3.0
+_paused_until = 0.0
+
+
+def send_start(host: str, job_id: int) -> None:
+    """Claim this job now."""
+    _send(host, "host.start", job_id)
+
+
+def send_stop(host: str, job_id: int) -> None:
+    """Somebody cancelled this job."""
+    _send(host, "host.stop", job_id)
+
+
+def send_serve(host: str, deployment_id: int) -> None:
+    """Claim this deployment's next run now."""
+    _send(host, "host.serve", deployment_id)
+
+
+def send_stop_serve(host: str, deployment_id: int) -> None:
+    """Somebody wants this deployment stopped."""
+    _send(host, "host.stop_serve", deployment_id)
+
+
+def send_check(host: str, check_id: int) -> None:
+    """Run this preflight now."""
+    _send(host, "host.check", check_id)
+
+
+def broker_url(redis_url: str) -> str:
+    """Celery's spelling of a Redis address: ``unix:///path?db=1`` is ``redis+socket:///path?virtual_host=1``."""
+    parts = urlsplit(redis_url)
+    if parts.scheme != "unix":
+        return redis_url
+    query = parts.query.replace("db=", "virtual_host=") or "virtual_host=0"
+    login = f"{parts.netloc}" if parts.netloc else ""
+    return f"redis+socket://{login}{parts.path}?{query}"
+
+
+@cache
+def producer(redis_url: str) -> Celery:
+    """A Celery app that only sends. One a process and address."""
+    app = Celery("jobs.agent_tasks", broker=broker_url(redis_url), set_as_current=False)
+    app.conf.update(
+        task_ignore_result=True,
+        task_serializer="json",
+        accept_content=["json"],
+        broker_connection_timeout=_TIMEOUT_S,
+        broker_connection_max_retries=0,
+        task_publish_retry=False,
+        broker_transport_options={
+            "visibility_timeout": VISIBILITY_TIMEOUT_S,
+            "socket_timeout": _TIMEOUT_S,
+            "socket_connect_timeout": _TIMEOUT_S,
+            "max_retries": 0,
+        },
+    )
+    return app
+
+
+def _send(host: str, task: str, *args: int) -> None:
+    global _paused_until
+    url = settings.REDIS_URL
+    if not url or time.monotonic() < _paused_until:
+        return
+    try:
+        producer(url).send_task(task, args=args, queue=f"host.{host}", retry=False)
+    except (KombuError, OperationalError, RedisError, OSError) as error:
+        _paused_until = time.monotonic() + _PAUSE_S
+        logger.warning("%s %s not sent to %s: %s", task, args, host, error)

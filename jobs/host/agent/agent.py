@@ -1,0 +1,445 @@
+"""The host's own process: heartbeat, claims, adoption, shipping.
+``python -m jobs.host.agent.agent``.
+
+It works without Celery and Redis, and without the dashboard too: only later. Killing it loses
+nothing: all that it knows is on the disk.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from jobs.errors import JobsError
+from jobs.host.base import config as configs
+from jobs.host.base import limits, process, wakeup
+from jobs.host.base import spool as spools
+from jobs.host.base.client import Client, Unreachable
+from jobs.host.base.config import Config
+from jobs.host.base.log_dedup import Repeats
+from jobs.host.base.spool import Spool
+from jobs.host.claim import claim, preflight
+from jobs.host.probe import probe, vasmi
+from jobs.host.probe.disk_usage import Made
+from jobs.host.retain.adopt import Adopter
+from jobs.host.retain.cleaning import Cleaner
+from jobs.host.retain.spool_index import Listing
+from jobs.host.ship.health import LOADING, READY, Health
+from jobs.host.ship.orphans import Forgotten
+from jobs.host.ship.shipper import Outcome, Shipper
+from jobs.plans import from_json
+
+HEARTBEAT_S = 2.0
+TICK_S = 0.02  # how soon a new spool is noticed
+LOOK_S = 0.5  # how often the spools are looked at all the same, for a launcher that died
+STOP_S = 5.0
+FACTS_S = 60.0
+CLEAN_S = 300.0  # how often what is over is looked at, to be removed and to be measured
+READINGS_S = 10.0  # how often the cards are asked for temperature and power
+READINGS_FRESH_S = 30.0  # a tool that hangs must not leave old numbers standing as new ones
+UNKNOWN_WAIT_S = 30.0  # how soon a spool that nobody knows, but that runs, is tried again
+DISK_WAIT_S = 5.0  # how soon a spool is tried again of which the disk would not have it
+LOCK_WAIT_S = 30.0
+log = logging.getLogger(__name__)
+Key = TypeVar("Key", bound=Hashable)
+
+
+class Agent:
+    """One loop in the main thread; a thread for each spool that is shipped or adopted, one for the
+    facts, one that asks the cards, one that removes what is over, and one that measures what was
+    made."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._client = Client(config)
+        self._adopter = Adopter(config)
+        self._forgotten = Forgotten(config.dir)
+        self._started_at = time.time()
+        self._boot_id = process.boot_id()
+        self._stop_asked = False
+        self._stopped = threading.Event()
+        self._beat_now = threading.Event()
+        self._shippers: dict[Path, threading.Thread] = {}
+        self._not_before: dict[Path, float] = {}
+        self._listing = Listing(config.dir)
+        self._cleaner = Cleaner(config.dir, config.limits, self._forget)
+        self._made = Made()
+        self._broken: dict[Path, str] = {}  # why it can never be shipped; told, then set aside
+        self._unreadable: set[Path] = set()
+        self._adopting: set[Path] = set()
+        self._healths: dict[tuple[Path, int], Health] = {}
+        self._checking: set[int] = set()
+        self._facts: dict[str, Any] | None = None
+        self._facts_sent: dict[str, Any] | None = None
+        self._readings: tuple[float, dict[str, Any]] = (0.0, {})  # when (monotonic), what
+        self._reachable = True
+        self._refused_with = 0  # a status that is said once, not every two seconds
+
+    def stop(self) -> None:
+        """End soon; jobs and servers go on. Only sets a flag, for it is called by a signal."""
+        self._stop_asked = True
+
+    def run(self) -> None:
+        """Work until :meth:`stop`."""
+        probe.roots(self._config.dir, self._config.workspace)
+        self._boundary(self._keep_limits)
+        pokes = wakeup.Poke(self._config.dir)
+        for work in (
+            self._keep_facts,
+            self._keep_readings,
+            self._keep_beating,
+            self._keep_clean,
+            self._keep_measured,
+        ):
+            threading.Thread(target=work, name=work.__name__, daemon=True).start()
+        seen, next_look = (0, 0), 0.0
+        while not self._stop_asked:
+            if pokes.was_poked():
+                self._beat_now.set()
+            now_seen = _folders_changed(self._config.dir)
+            if now_seen != seen or time.monotonic() >= next_look:
+                seen, next_look = now_seen, time.monotonic() + LOOK_S
+                self._boundary(self._look_at_spools)
+            time.sleep(TICK_S)
+        self._stopped.set()
+        deadline = time.monotonic() + STOP_S
+        for thread in self._shippers.values():
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _keep_beating(self) -> None:
+        """A thread of its own: a dashboard that answers slowly holds nothing else up."""
+        while not self._stopped.is_set():
+            self._beat_now.clear()
+            self._boundary(self._heartbeat)
+            self._beat_now.wait(HEARTBEAT_S)
+
+    def _boundary(self, work: Callable[[], None]) -> None:
+        """A process boundary: whatever breaks here, the agent goes on with the next round."""
+        try:
+            work()
+        except Unreachable as error:
+            if self._reachable:
+                log.warning("%s; tried again every %g s", error, HEARTBEAT_S)
+            self._reachable = False
+        except Exception:
+            log.exception("the agent goes on")
+
+    def _look_at_spools(self) -> None:
+        """Adopt, set aside, ship, and watch the health of every spool."""
+        known = self._client.instance()
+        alive: set[tuple[Path, int]] = set()
+        for spool in self._listing.open(known):
+            try:
+                meta = spool.meta()
+                if known is not None and meta.instance != known:
+                    self._forgotten.part_with(spool)
+                    continue
+                self._adopt(spool)
+                if not spool.is_acked():
+                    self._ship(spool)
+                elif spool.exit() is not None:
+                    self._forget_shipper(spool)
+                    self._listing.close(spool, meta.instance)
+                if meta.type == spools.DEPLOYMENT and spool.exit() is None:
+                    alive.add((spool.path, meta.run))
+                    self._watch_health(spool, meta.run)
+            except FileNotFoundError:
+                continue  # set aside meanwhile, or never whole
+            except (ValueError, LookupError, TypeError, OSError):
+                self._complain_of(spool)
+        for key in set(self._healths) - alive:
+            self._healths.pop(key).stop()
+
+    def _adopt(self, spool: Spool) -> None:
+        """In a thread: what a dead launcher left may take minutes to be ended and read."""
+        if spool.is_running() or spool.exit() is not None:
+            return
+
+        def work() -> None:
+            try:
+                self._adopter.look(spool)
+            except FileNotFoundError:
+                pass  # set aside meanwhile
+            except (ValueError, LookupError, TypeError, OSError):
+                self._complain_of(spool)
+
+        _begin(self._adopting, spool.path, work, f"adopt {spool.path.name}")
+
+    def _forget(self, spool: Spool) -> None:
+        """It has been removed."""
+        self._listing.forget(spool)
+        self._unreadable.discard(spool.path)
+
+    def _forget_shipper(self, spool: Spool) -> None:
+        self._shippers.pop(spool.path, None)
+        self._not_before.pop(spool.path, None)
+
+    def _complain_of(self, spool: Spool) -> None:
+        """Once. It is not reported, so that the dashboard will miss it; the others go on."""
+        if spool.path not in self._unreadable:
+            self._unreadable.add(spool.path)
+            log.exception("%s cannot be read and is left alone", spool)
+
+    def _ship(self, spool: Spool) -> None:
+        thread = self._shippers.get(spool.path)
+        if (thread is not None and thread.is_alive()) or spool.path in self._broken:
+            return
+        if time.monotonic() < self._not_before.get(spool.path, 0.0):
+            return
+        thread = threading.Thread(
+            target=self._ship_to_end, args=(spool,), name=f"ship {spool.path.name}", daemon=True
+        )
+        self._shippers[spool.path] = thread
+        thread.start()
+
+    def _ship_to_end(self, spool: Spool) -> None:
+        try:
+            keeps = self._config.limits.server_log_bytes
+            shipper = Shipper(spool, self._client, server_log_bytes=keeps)
+            outcome = shipper.run(self._stopped)
+        except FileNotFoundError:
+            return
+        except OSError as error:  # a disk that is full or broken
+            log.warning("%s cannot be shipped now: %s", spool, error)
+            self._not_before[spool.path] = time.monotonic() + DISK_WAIT_S
+            return
+        if outcome is Outcome.BROKEN:
+            log.error("%s cannot be shipped: %s", spool, shipper.broken_by)
+            self._broken[spool.path] = shipper.broken_by
+        if outcome is Outcome.UNKNOWN:
+            log.warning("the dashboard does not know of %s", spool)
+            with contextlib.suppress(FileNotFoundError):  # set aside meanwhile
+                if not self._forgotten.part_with(spool):
+                    self._not_before[spool.path] = time.monotonic() + UNKNOWN_WAIT_S
+        self._beat_now.set()
+
+    def _watch_health(self, spool: Spool, run: int) -> None:
+        port = spool.plan()["values"].get("port")
+        if port and (spool.path, run) not in self._healths:
+            self._healths[spool.path, run] = Health(spool, int(port), self._beat_now.set)
+
+    def _heartbeat(self) -> None:
+        facts, before = self._facts, self._client.instance()
+        report = self._report()
+        if facts is not self._facts_sent:
+            report["facts"] = facts
+        answer = self._client.heartbeat(report)
+        if answer.status != 200:
+            if answer.status != self._refused_with:
+                log.warning("heartbeat: %s %s", answer.status, dict(answer.body))
+            self._refused_with = answer.status
+            if self._client.instance() != before:  # 412, and now we know whom we talk to
+                self._beat_now.set()
+            return
+        if not self._reachable:
+            log.info("the dashboard answers again")
+        self._reachable, self._refused_with = True, 0
+        if "facts" in report:
+            self._facts_sent = facts
+        elif answer.body.get("facts_wanted") and facts is not None:
+            self._facts_sent = None
+            self._beat_now.set()
+        self._give_up({job["id"] for job in report["jobs"] if "broken" in job})
+        self._act(answer.body, {serve["id"]: serve["run"] for serve in report["serves"]})
+
+    def _give_up(self, told: set[int]) -> None:
+        """Set broken spools aside: of jobs once the dashboard knows, of servers at once."""
+        for path in list(self._broken):
+            spool = Spool(path)
+            is_known = path.parent.name == "serve" or int(path.name) in told
+            if is_known and spools.set_aside(spool, self._config.dir) is not None:
+                del self._broken[path]
+
+    def _act(self, body: Mapping[str, Any], runs: Mapping[int, int]) -> None:
+        """Do what the dashboard asks for; a request that fails leaves the others alone.
+
+        ``runs`` are those that were reported: a stop is meant for them, not for a later one.
+        """
+        for kind, key in ((spools.JOB, "cancel"), (spools.DEPLOYMENT, "stop_serve")):
+            for number in body.get(key, ()):
+                run = 1 if kind == spools.JOB else runs.get(number, 0)
+                if claim.cancel(self._config, self._client, kind, number, run=run):
+                    log.info("asked %s %s to stop", kind, number)
+        self._start_checks(body.get("checks", ()))
+        self._take_each(claim.take_job, [*body.get("start", ()), *claim.half_claimed(self._config)])
+        self._take_each(claim.take_deployment, body.get("serve", ()))
+
+    def _start_checks(self, numbers: Iterable[int]) -> None:
+        """Check each in a thread of its own: a tool that hangs holds nothing else up."""
+        for number in numbers:
+            _begin(self._checking, number, partial(self._check, number), f"check {number}")
+
+    def _check(self, number: int) -> None:
+        def work() -> None:
+            answer = self._client.check(number)
+            if answer.status == 200:
+                plan, values = from_json(answer.body["plan"]), answer.body["values"]
+                self._client.checked(number, preflight.run(self._config, plan, values))
+
+        self._boundary(work)
+
+    def _take_each(
+        self, taker: Callable[[Config, Client, int], bool], numbers: Iterable[int]
+    ) -> None:
+        for number in numbers:
+            try:
+                taker(self._config, self._client, int(number))
+            except (JobsError, OSError) as error:
+                log.warning("%s %s: %s", taker.__name__, number, error)
+
+    def _report(self) -> dict[str, Any]:
+        jobs, serves = [], []
+        known = self._client.instance()
+        for spool in self._listing.open(known):
+            try:
+                meta = spool.meta()
+                if meta.instance != known or spool.is_acked():
+                    continue
+                about: dict[str, Any] = {
+                    "id": meta.id,
+                    "token": meta.token,
+                    "state": "running" if spool.exit() is None else "ended",
+                }
+                if spool.path in self._broken:
+                    about["broken"] = self._broken[spool.path]
+                if meta.type == spools.JOB:
+                    jobs.append({**about, "log_bytes": spool.log.stat().st_size})
+                else:
+                    serves.append({**about, "run": meta.run, **self._health(spool, meta.run)})
+            except FileNotFoundError:
+                continue
+            except (ValueError, LookupError, TypeError, OSError):
+                self._complain_of(spool)
+        return {
+            "boot_id": self._boot_id,
+            "agent_started_at": self._started_at,
+            "now": time.time(),
+            "load": self._load(),
+            "jobs": jobs,
+            "serves": serves,
+        }
+
+    def _health(self, spool: Spool, run: int) -> dict[str, Any]:
+        health = self._healths.get((spool.path, run))
+        port = spool.plan()["values"].get("port")
+        # Before the first look at it, what an earlier agent saw holds.
+        first = READY if spool.was_ready() else LOADING
+        return {"health": health.state if health else first, "port": int(port) if port else None}
+
+    def _keep_facts(self) -> None:
+        while not self._stopped.is_set():
+            self._boundary(self._probe)
+            self._stopped.wait(FACTS_S)
+
+    def _load(self) -> dict[str, Any]:
+        return {
+            **probe.load(self._config.dir),
+            "disk_reserve_bytes": self._config.limits.disk_reserve_bytes,
+            **self._cleaner.sizes,
+            **({"made": self._made.sizes} if self._made.sizes else {}),
+            **self._fresh_readings(),
+        }
+
+    def _keep_limits(self) -> None:
+        limits.keep(self._config.limits, self._config.dir)
+
+    def _keep_clean(self) -> None:
+        while not self._stopped.is_set():
+            self._boundary(self._keep_limits)  # the disk may have been full at the start
+            self._boundary(lambda: self._cleaner.clean(self._client.instance()))
+            self._stopped.wait(CLEAN_S)
+
+    def _keep_measured(self) -> None:
+        while not self._stopped.is_set():
+            self._boundary(self._measure)
+            self._stopped.wait(CLEAN_S)
+
+    def _measure(self) -> None:
+        folders = probe.roots(self._config.dir, self._config.workspace)
+        self._made.look(folders, at=time.time())
+
+    def _keep_readings(self) -> None:
+        while not self._stopped.is_set():
+            self._boundary(self._read_cards)
+            self._stopped.wait(READINGS_S)
+
+    def _read_cards(self) -> None:
+        self._readings = (time.monotonic(), vasmi.readings(self._config))
+
+    def _fresh_readings(self) -> dict[str, Any]:
+        read_at, found = self._readings
+        return found if time.monotonic() - read_at < READINGS_FRESH_S else {}
+
+    def _probe(self) -> None:
+        self._facts = probe.probe(self._config)
+        self._beat_now.set()
+
+
+def _folders_changed(host_dir: Path) -> tuple[int, int]:
+    """Changes when a spool comes or goes."""
+    return (
+        (host_dir / "spool").stat().st_mtime_ns,
+        (host_dir / "serve").stat().st_mtime_ns,
+    )
+
+
+def _begin(working: set[Key], key: Key, work: Callable[[], None], name: str) -> None:
+    """Do the work in a thread of its own, unless the one of this key is still at it."""
+    if key in working:
+        return
+    working.add(key)
+
+    def run() -> None:
+        try:
+            work()
+        finally:
+            working.discard(key)
+
+    try:
+        threading.Thread(target=run, name=name, daemon=True).start()
+    except RuntimeError:  # the host gives no more threads now: at the next look
+        working.discard(key)
+        raise
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the agent of one host; two never run on one folder."""
+    parser = argparse.ArgumentParser(
+        prog="jobs.host.agent.agent", description="The agent of a host."
+    )
+    parser.add_argument("--env", type=Path, help="file with HOST_NAME, DASHBOARD_URL, …")
+    options = parser.parse_args(argv)
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s agent %(levelname)s %(message)s", stream=sys.stderr
+    )
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(Repeats())
+    try:
+        config = configs.load(file=options.env)
+    except configs.ConfigError as error:
+        log.error("%s", error)
+        return 2
+    lock = spools.take_lock(config.dir / "agent.lock", LOCK_WAIT_S)
+    if lock is None:
+        log.error("another agent works in %s (HOST_DIR)", config.dir)
+        return 1
+    agent = Agent(config)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: agent.stop())
+    agent.run()
+    os.close(lock)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,197 @@
+"""Keeps a few named child processes alive until it is told to stop. Standard library only."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jobs.host.base import process
+
+STEADY_AFTER_S = 10.0  # a child that lived this long did not die at once
+FIRST_WAIT_S = 0.5
+LONGEST_WAIT_S = 30.0
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """One process to keep alive.
+
+    ``env`` is added to the supervisor's own environment. ``cwd`` None: the supervisor's folder.
+    It is sent ``stop_signal`` when all is to stop, and SIGKILL ``stop_timeout_s`` seconds later.
+    ``pass_fds`` are file descriptors that it inherits.
+    """
+
+    name: str
+    argv: Sequence[str]
+    env: Mapping[str, str] | None = None
+    cwd: Path | None = None
+    stop_timeout_s: float = 10.0
+    stop_signal: int = signal.SIGTERM
+    pass_fds: Sequence[int] = ()
+
+
+@dataclass(slots=True)
+class _Kept:
+    """A child as it goes: its process or, while there is none, when to start it again."""
+
+    child: Child
+    popen: subprocess.Popen[bytes] | None = None
+    started_at: float = 0.0
+    start_at: float = 0.0
+    early_deaths: int = 0
+    was_steady: bool = False
+
+
+class Supervisor:
+    """Starts ``children`` in order, brings back what ends, stops them in the reverse order.
+
+    A child that dies is back after half a second; one that dies at once, again and again, after a
+    wait that doubles up to 30 s. Each child has a session of its own, so that Ctrl-C in a terminal
+    reaches the supervisor alone, and is killed by the kernel when the supervisor dies. ``log`` gets
+    sentences for people. ``before_stop`` runs once, before the first child is stopped. A child that
+    dies at once ``hopeless_after`` times in a row and never lived for long ends it all.
+
+    :meth:`run` belongs into the main thread: it takes over SIGTERM, SIGINT, SIGHUP and SIGCHLD.
+    """
+
+    def __init__(
+        self,
+        children: Sequence[Child],
+        log: Callable[[str], None],
+        *,
+        before_stop: Callable[[], None] | None = None,
+        hopeless_after: int | None = None,
+    ) -> None:
+        self._kept = [_Kept(child) for child in children]
+        self._log = log
+        self._before_stop = before_stop
+        self._hopeless_after = hopeless_after
+        self._is_hopeless = False
+        self._stop_signals = 0
+
+    def run(self) -> int:
+        """Run until SIGTERM, SIGINT or SIGHUP; a second one kills what still runs.
+
+        Returns the exit code: 0, or 1 when a child was hopeless.
+        """
+        reader, writer = os.pipe()
+        for end in (reader, writer):
+            os.set_blocking(end, False)
+        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        before = {
+            number: signal.signal(number, self._on_stop)
+            for number in STOP_SIGNALS
+            # Under nohup the end of a login session is to be ignored.
+            if not (number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN)
+        }
+        before[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda *_: None)
+        try:
+            while not self._stop_signals and not self._is_hopeless:
+                self._start_due()
+                self._sleep(reader)
+                self._collect()
+            self._stop_all(reader)
+        finally:
+            signal.set_wakeup_fd(-1)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            os.close(reader)
+            os.close(writer)
+        return 1 if self._is_hopeless else 0
+
+    def _on_stop(self, number: int, frame: object) -> None:
+        self._stop_signals += 1
+
+    def _start_due(self) -> None:
+        for kept in self._kept:
+            if self._stop_signals:
+                return
+            if kept.popen is None and kept.start_at <= time.monotonic():
+                self._start(kept)
+
+    def _start(self, kept: _Kept) -> None:
+        child = kept.child
+        kept.started_at = time.monotonic()
+        try:
+            kept.popen = subprocess.Popen(
+                list(child.argv),
+                env={**os.environ, **(child.env or {})},
+                cwd=child.cwd,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+                preexec_fn=process.dies_with(os.getpid()),  # safe: no other thread here
+                pass_fds=child.pass_fds,
+            )
+        except OSError as error:
+            self._plan_restart(kept, f"{child.name} cannot be started: {error}")
+
+    def _collect(self) -> None:
+        for kept in self._kept:
+            if kept.popen is not None and kept.popen.poll() is not None:
+                popen, kept.popen = kept.popen, None
+                self._plan_restart(
+                    kept, f"{kept.child.name} (process {popen.pid}) {_how(popen.returncode)}"
+                )
+
+    def _plan_restart(self, kept: _Kept, what: str) -> None:
+        steady = time.monotonic() - kept.started_at >= STEADY_AFTER_S
+        kept.was_steady = kept.was_steady or steady
+        kept.early_deaths = 0 if steady else kept.early_deaths + 1
+        if kept.early_deaths == self._hopeless_after and not kept.was_steady:
+            self._log(f"{what}, {kept.early_deaths} times in a row. It cannot run; all is stopped.")
+            self._is_hopeless = True
+            return
+        wait = min(FIRST_WAIT_S * 2 ** max(0, kept.early_deaths - 1), LONGEST_WAIT_S)
+        kept.start_at = time.monotonic() + wait
+        again = f", {kept.early_deaths} times in a row" if kept.early_deaths > 1 else ""
+        self._log(f"{what}{again}. It is started again in {wait:g} s.")
+
+    def _sleep(self, reader: int, longest_s: float = 60.0) -> None:
+        """Wait for a signal or for the next start that is due."""
+        due = [kept.start_at for kept in self._kept if kept.popen is None]
+        wait = min([longest_s, *(max(0.0, moment - time.monotonic()) for moment in due)])
+        select.select([reader], [], [], wait)
+        with contextlib.suppress(BlockingIOError):
+            os.read(reader, 4096)
+
+    def _stop_all(self, reader: int) -> None:
+        if self._before_stop is not None:
+            self._before_stop()
+        for kept in reversed(self._kept):
+            if kept.popen is None:
+                continue
+            process.send(kept.popen.pid, kept.child.stop_signal)
+            self._wait_stopped(kept, kept.popen, reader)
+            # What the child left in its own session; launchers have sessions of their own.
+            process.send_group(kept.popen.pid, signal.SIGKILL)
+            kept.popen.wait()
+            kept.popen = None
+
+    def _wait_stopped(self, kept: _Kept, popen: subprocess.Popen[bytes], reader: int) -> None:
+        deadline = time.monotonic() + kept.child.stop_timeout_s
+        while popen.poll() is None and self._stop_signals < 2:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                self._log(f"{kept.child.name} did not stop in {kept.child.stop_timeout_s:g} s.")
+                return
+            select.select([reader], [], [], min(left, 1.0))
+            with contextlib.suppress(BlockingIOError):
+                os.read(reader, 4096)
+
+
+def _how(code: int) -> str:
+    """How a process ended, in words."""
+    if code >= 0:
+        return f"ended with exit code {code}"
+    try:
+        return f"was ended by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"was ended by signal {-code}"

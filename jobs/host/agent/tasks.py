@@ -1,0 +1,63 @@
+"""What the dashboard's messages do. A message is a hint: each task is short and may be repeated."""
+
+from __future__ import annotations
+
+import logging
+
+from celery.signals import worker_ready
+
+from jobs.host.agent.app import CONFIG, app
+from jobs.host.base.client import Client, Unreachable
+from jobs.host.base.wakeup import poke
+from jobs.host.claim import claim
+from jobs.host.run import spawn
+
+CLIENT = Client(CONFIG)
+log = logging.getLogger(__name__)
+
+
+@worker_ready.connect  # type: ignore[untyped-decorator]
+def stand_by(**_: object) -> None:
+    """Have a launcher ready for the first job."""
+    spawn.STANDBY.prepare()
+
+
+@app.task(name="host.start")  # type: ignore[untyped-decorator]
+def start(job_id: int) -> None:
+    """Claim this job and start it."""
+    try:
+        claim.take_job(CONFIG, CLIENT, job_id)
+    except Unreachable as error:  # the heartbeat will name it again
+        log.warning("job %s: %s", job_id, error)
+    spawn.STANDBY.prepare()
+
+
+@app.task(name="host.stop")  # type: ignore[untyped-decorator]
+def stop(job_id: int) -> None:
+    """Somebody cancelled a job.
+
+    The agent asks the dashboard which ones: a message may be old, and of another dashboard that
+    used the same Redis.
+    """
+    poke(CONFIG.dir)
+
+
+@app.task(name="host.serve")  # type: ignore[untyped-decorator]
+def serve(deployment_id: int) -> None:
+    """Claim the next run of this deployment and start it."""
+    try:
+        claim.take_deployment(CONFIG, CLIENT, deployment_id)
+    except Unreachable as error:
+        log.warning("server %s: %s", deployment_id, error)
+
+
+@app.task(name="host.stop_serve")  # type: ignore[untyped-decorator]
+def stop_serve(deployment_id: int) -> None:
+    """Somebody wants a server stopped; the agent asks which."""
+    poke(CONFIG.dir)
+
+
+@app.task(name="host.check")  # type: ignore[untyped-decorator]
+def check(check_id: int) -> None:
+    """Something is to be checked; the agent asks what."""
+    poke(CONFIG.dir)

@@ -1,0 +1,75 @@
+"""A host's two processes under one supervisor:
+``python -m jobs.host.agent.worker --env host.env``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from jobs.host.agent.supervisor import Child, Supervisor
+from jobs.host.base import config as configs
+from jobs.host.base.config import Config
+from jobs.host.run.spawn import REPOSITORY
+
+# Celery warns of pickled messages when it runs as root. Ours are JSON and nothing else is taken.
+AS_ROOT = ("-W", "ignore:You're running the worker with superuser")
+
+
+def children(config: Config) -> list[Child]:
+    """The Celery worker, which takes hints, and the agent, which does the work."""
+    env = config.as_environment()
+    celery = [
+        *(
+            sys.executable,
+            *AS_ROOT,
+            "-m",
+            "celery",
+            "--quiet",
+            "-A",
+            "jobs.host.agent.app",
+            "worker",
+        ),
+        *("--queues", f"host.{config.name}", "--hostname", f"host@{config.name}"),
+        # One process and no pool: tasks are short, and nothing is left when it is killed.
+        *("--pool", "solo", "--loglevel", "WARNING"),
+        *("--without-gossip", "--without-mingle", "--without-heartbeat"),
+    ]
+    return [
+        Child(
+            f"the agent of {config.name}",
+            [sys.executable, "-m", "jobs.host.agent.agent"],
+            env=env,
+            cwd=REPOSITORY,
+        ),
+        # Where Celery finds Django's settings in its environment, it loads all of the dashboard.
+        Child(
+            f"the worker of {config.name}",
+            celery,
+            env={**env, "DJANGO_SETTINGS_MODULE": ""},
+            cwd=REPOSITORY,
+        ),
+    ]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run until stopped. Exit code 2: a setting is wrong."""
+    parser = argparse.ArgumentParser(prog="jobs.host.agent.worker", description=__doc__)
+    parser.add_argument("--env", type=Path, help='the file that "Add a host" printed')
+    options = parser.parse_args(argv)
+    try:
+        config = configs.load(file=options.env)
+    except configs.ConfigError as error:
+        _say(str(error))
+        return 2
+    _say(f"{config.name} works for {config.dashboard_url} in {config.dir}")
+    return Supervisor(children(config), _say).run()
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,163 @@
+"""What a host says to the dashboard over HTTP: see docs/architecture.md, "The intake"."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import urllib3
+import zstandard
+
+from jobs.errors import JobsError
+from jobs.host.base.config import Config
+from jobs.host.base.spool import DEPLOYMENT, Meta, write_atomic
+
+PROTOCOL = 1
+TIMEOUT = urllib3.Timeout(connect=5.0, read=30.0)
+log = logging.getLogger(__name__)
+
+
+class Unreachable(JobsError):
+    """No answer, or one that is not the dashboard's own."""
+
+    id = "host:unreachable"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A status and the JSON that came with it."""
+
+    status: int
+    body: Mapping[str, Any]
+
+
+class Client:
+    """A connection that is kept open; any number of threads may share it.
+
+    It learns the dashboard's instance from every answer and keeps it in ``HOST_DIR/instance``, for
+    the agent and the worker alike.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.dashboard = config.dashboard_url
+        self._base = urlsplit(config.dashboard_url).path.rstrip("/") + "/api/v1/host/"
+        self._pool = urllib3.connection_from_url(
+            config.dashboard_url, maxsize=16, timeout=TIMEOUT, retries=False
+        )
+        self._headers = {"Authorization": f"Bearer {config.key}", "X-Protocol": str(PROTOCOL)}
+        self._file = config.dir / "instance"
+        self._learning = threading.Lock()
+        self._complained = 0
+
+    def instance(self) -> str | None:
+        """The instance id of the dashboard, as last heard by any process of this host."""
+        return _text(self._file)
+
+    def heartbeat(self, body: Mapping[str, Any]) -> Answer:
+        """``POST heartbeat``. Raises Unreachable, as all of these do."""
+        return self._json("heartbeat", body)
+
+    def claim_job(self, job_id: int, claim_id: str) -> Answer:
+        """``POST jobs/ID/claim``."""
+        return self._json(f"jobs/{job_id}/claim", {"claim_id": claim_id})
+
+    def claim_deployment(self, deployment_id: int, run: int) -> Answer:
+        """``POST deployments/ID/claim``."""
+        return self._json(f"deployments/{deployment_id}/claim", {"run": run})
+
+    def check(self, check_id: int) -> Answer:
+        """``GET checks/ID``: what is to be checked."""
+        return self._request("GET", f"checks/{check_id}", None, {})
+
+    def checked(self, check_id: int, findings: list[dict[str, Any]]) -> Answer:
+        """``POST checks/ID``: what was found."""
+        return self._json(f"checks/{check_id}", {"findings": findings})
+
+    def streams(self, meta: Meta) -> Answer:
+        """``GET …/streams``: the sizes that the dashboard has."""
+        headers = {"X-Instance": meta.instance, "X-Token": meta.token}
+        return self._request("GET", f"{_of(meta)}/streams", None, headers)
+
+    def send(self, meta: Meta, stream: str, offset: int, raw: bytes) -> Answer:
+        """One chunk of the log, the events or the points."""
+        path = f"{_of(meta)}/streams/{stream}?offset={offset}"
+        return self._chunk(meta, path, raw, {})
+
+    def send_output(self, meta: Meta, output: Mapping[str, Any], offset: int, raw: bytes) -> Answer:
+        """One chunk of an output; ``output`` is its entry in the ``ended`` event."""
+        path = f"{_of(meta)}/outputs?path={quote(output['path'], safe='')}&offset={offset}"
+        headers = {
+            "X-Name": output["name"],
+            "X-Total": str(output["bytes"]),
+            "X-Sha256": output["sha256"],
+        }
+        return self._chunk(meta, path, raw, headers)
+
+    def _json(self, path: str, body: Mapping[str, Any]) -> Answer:
+        known = self.instance()
+        headers = {"Content-Type": "application/json", **({"X-Instance": known} if known else {})}
+        return self._request("POST", path, json.dumps(body).encode(), headers)
+
+    def _chunk(self, meta: Meta, path: str, raw: bytes, more: Mapping[str, str]) -> Answer:
+        headers = {
+            "Content-Type": "application/zstd",
+            "X-Instance": meta.instance,
+            "X-Token": meta.token,
+            "X-Crc32": str(zlib.crc32(raw)),
+            "X-Raw-Bytes": str(len(raw)),
+            **more,
+        }
+        # A compressor of its own: they are not for several threads, and cost 10 µs.
+        return self._request("POST", path, zstandard.compress(raw, 1), headers)
+
+    def _request(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
+    ) -> Answer:
+        try:
+            answer = self._pool.request(
+                method, self._base + path, body=body, headers={**self._headers, **headers}
+            )
+            # Too large for a proxy: it says so in its own way, and again until less is sent.
+            found = {} if answer.status == 413 else json.loads(answer.data)
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise Unreachable(f"{self.dashboard}: {error}") from error
+        except ValueError as error:  # a proxy's page, or a server that is starting
+            raise Unreachable(f"{self.dashboard}: answer {answer.status} is not JSON") from error
+        if not isinstance(found, dict):
+            raise Unreachable(f"{self.dashboard}: answer {answer.status} is not an object")
+        if answer.status >= 500:  # it broke, or what stands before it did: as good as no answer
+            raise Unreachable(f"{self.dashboard}: answer {answer.status}")
+        self._look_at(answer.status, found)
+        return Answer(answer.status, found)
+
+    def _look_at(self, status: int, body: Mapping[str, Any]) -> None:
+        # One that does not know our key is not ours: a wrong address must not set spools aside.
+        instance = body.get("instance") if status != 401 else None
+        if instance and instance != self.instance():
+            with self._learning:
+                write_atomic(self._file, str(instance).encode())
+        if status != self._complained and status in (401, 426):
+            if status == 401:
+                log.error("the dashboard does not know this host's key (HOST_KEY)")
+            else:
+                wanted = body.get("upgrade_to")
+                log.error("this agent speaks protocol %s, %s is wanted", PROTOCOL, wanted)
+        self._complained = status if status in (401, 426) else 0
+
+
+def _of(meta: Meta) -> str:
+    return f"{'deployments' if meta.type == DEPLOYMENT else 'jobs'}/{meta.id}"
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text() or None
+    except FileNotFoundError:
+        return None

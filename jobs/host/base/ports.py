@@ -1,0 +1,50 @@
+"""Ports of this host: which are free, and which were given to what has not ended."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+from jobs.host.base import spool as spools
+from jobs.host.base.config import Config
+
+
+def free_port(config: Config, first_choice: int | None = None) -> int:
+    """A port that nothing listens on and no other spool was given.
+
+    Raises:
+        OSError: all of HOST_PORTS are taken.
+    """
+    first, last = config.ports
+    taken = _given_ports(config.dir)
+    choices: list[int] = [] if first_choice is None else [first_choice]
+    choices += range(first, last + 1)
+    for port in choices:
+        if port not in taken and is_free(port):
+            return port
+    raise OSError(f"no port between {first} and {last} is free (HOST_PORTS)")
+
+
+def is_free(port: int) -> bool:
+    """True when nothing listens on the port, on any address."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("0.0.0.0", port))
+        except OSError:
+            return False
+    return True
+
+
+def _given_ports(host_dir: Path) -> set[int]:
+    """Ports of the spools that have not ended."""
+    found = set()
+    for spool in spools.all_spools(host_dir):
+        try:
+            # Most are of jobs that are over, and one look tells that of a job.
+            is_over = spool.is_of_job and (spool.path / "exit.json").exists()
+            if not is_over and spool.exit() is None:
+                found.add(int(spool.plan()["values"].get("port", 0)))
+        except (FileNotFoundError, ValueError, LookupError, TypeError):  # set aside, or torn
+            continue
+    return found

@@ -1,0 +1,431 @@
+"""The folder of one job or one server on the host's disk: see docs/architecture.md, "The spool".
+
+Standard library only: the launcher imports this module.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from jobs.errors import DISK_FULL
+from jobs.host.base import process
+
+JOB = "job"
+DEPLOYMENT = "deployment"
+JOBS_FOLDER, SERVERS_FOLDER = FOLDERS = ("spool", "serve")
+FULL_LOOK_S = 0.5  # how often a full disk is tried again
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Meta:
+    """Whose spool it is. ``type`` is "job" or "deployment"; a job's ``run`` is always 1."""
+
+    type: str
+    id: int
+    instance: str
+    token: str
+    run: int
+    dashboard: str
+
+
+class Spool:
+    """One spool folder. Holds no state but its path: any process may have its own."""
+
+    __slots__ = ("path",)
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __repr__(self) -> str:
+        return f"Spool({str(self.path)!r})"
+
+    @property
+    def log(self) -> Path:
+        """Raw output of the commands."""
+        return self.path / "log"
+
+    @property
+    def events(self) -> Path:
+        """What happened, JSON lines."""
+        return self.path / "events.jsonl"
+
+    @property
+    def points(self) -> Path:
+        """What was scraped, JSON lines."""
+        return self.path / "points.jsonl"
+
+    @property
+    def work(self) -> Path:
+        """Working folder of the commands."""
+        return self.path / "work"
+
+    @property
+    def host_dir(self) -> Path:
+        """The folder of the host that it is of."""
+        return self.path.parent.parent
+
+    @property
+    def is_of_job(self) -> bool:
+        """Else a server's, which may have a next run."""
+        return self.path.parent.name == JOBS_FOLDER
+
+    def meta(self) -> Meta:
+        """Whose it is.
+
+        Raises:
+            FileNotFoundError: there is no spool here (any more).
+        """
+        return Meta(**read_json(self.path / "meta.json"))
+
+    def plan(self) -> dict[str, Any]:
+        """``{"plan", "values", "deployment"}``, the host's own values included."""
+        found: dict[str, Any] = read_json(self.path / "plan.json")
+        return found
+
+    def secrets(self) -> dict[str, str]:
+        """Name -> secret that the present run was given; empty once it has ended."""
+        try:
+            found: dict[str, str] = read_json(self.path / "secrets.json")
+        except FileNotFoundError:
+            return {}
+        return found
+
+    def keep_secrets(self, given: Mapping[str, str]) -> None:
+        """Write down what the run is given, for nobody but this user to read."""
+        if given:
+            write_json(self.path / "secrets.json", dict(given), mode=0o600)
+        else:
+            self.forget_secrets()
+
+    def forget_secrets(self) -> None:
+        """Remove them: the run has ended, and its log is clean."""
+        (self.path / "secrets.json").unlink(missing_ok=True)
+
+    def exit(self) -> dict[str, Any] | None:
+        """The ``ended`` event of the present run; None while there is none."""
+        try:
+            ended: dict[str, Any] = read_json(self.path / "exit.json")
+        except FileNotFoundError:
+            return None
+        return ended if ended["run"] == self.meta().run else None
+
+    def is_running(self) -> bool:
+        """True while a launcher holds the lock."""
+        try:
+            fd = os.open(self.path / "lock", os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(fd)
+        return False
+
+    def lock(self, wait_s: float = 1.0) -> int | None:
+        """Take the lock; the descriptor that holds it, or None when a launcher has it.
+
+        It waits a moment, for :meth:`is_running` holds the lock while it looks.
+        """
+        return take_lock(self.path / "lock", wait_s)
+
+    def was_started(self) -> bool:
+        """True when the launcher of the present run has begun: its commands may have run."""
+        run = self.meta().run
+        return any(e["type"] == "started" and e["run"] == run for e in self.read_events())
+
+    def read_events(self) -> list[dict[str, Any]]:
+        """All whole events, oldest first. What is none was torn by a power cut and is left out."""
+        try:
+            text = self.events.read_bytes()
+        except FileNotFoundError:
+            return []
+        events = []
+        for line in text[: text.rfind(b"\n") + 1].splitlines():
+            with contextlib.suppress(ValueError):
+                events.append(json.loads(line))
+        return events
+
+    def append_event(self, type: str, **fields: Any) -> dict[str, Any]:
+        """Write one event to the disk. Only for the holder of the lock.
+
+        Returns the event with ``seq``, ``type``, ``at`` and ``mono``.
+        """
+        self.events.touch()
+        with self.events.open("r+b") as file:
+            text = file.read()
+            # Half a line is what a full disk or a power cut left; it was never shipped.
+            whole = text.rfind(b"\n") + 1
+            event = {
+                "seq": text.count(b"\n"),
+                "type": type,
+                "at": time.time(),
+                "mono": time.monotonic(),
+                **fields,
+            }
+            file.truncate(whole)
+            file.seek(whole)
+            # A file's name may be no UTF-8.
+            file.write(json.dumps(event, ensure_ascii=False).encode(errors="replace") + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        return event
+
+    def append_ended(self, ended: Mapping[str, Any], *, wait_s: float = 0.0) -> None:
+        """Write the last event and ``exit.json``. Only for the holder of the lock.
+
+        ``wait_s``: how long to wait for room on a full disk.
+        """
+        event = when_room(lambda: self.append_event("ended", **ended), wait_s)
+        when_room(lambda: write_json(self.path / "exit.json", event), wait_s)
+
+    def note(self, words: str) -> None:
+        """Keep words for whoever looks into this folder."""
+        with (self.path / "launcher.log").open("a") as file:
+            file.write(f"{words}\n")
+
+    def ask_cancel(self, run: int | None = None) -> None:
+        """Ask the launcher of this run (None: the present one) to stop. It looks every 0.1 s.
+
+        The run is in the file, so that a request which comes late never stops the next run.
+        """
+        number = self.meta().run if run is None else run
+        write_atomic(self.path / "cancel", str(number).encode())
+
+    def is_cancel_asked(self, run: int) -> bool:
+        """True when someone asked this run to stop, or any: an empty file is made by hand."""
+        try:
+            return (self.path / "cancel").read_text().strip() in ("", str(run))
+        except FileNotFoundError:
+            return False
+
+    def mark_acked(self, run: int) -> None:
+        """Keep that the dashboard has everything, up to the end of this run."""
+        write_atomic(self.path / "acked", str(run).encode())
+
+    def is_acked(self) -> bool:
+        """True when the dashboard has everything, the end of the present run included."""
+        return self._names_run("acked")
+
+    def mark_ready(self, run: int) -> None:
+        """Keep that the server has once been ready in this run."""
+        write_atomic(self.path / "ready", str(run).encode())
+
+    def was_ready(self) -> bool:
+        """True when the server has been ready in the present run."""
+        return self._names_run("ready")
+
+    def _names_run(self, name: str) -> bool:
+        try:
+            return int((self.path / name).read_bytes()) == self.meta().run
+        except FileNotFoundError:
+            return False
+
+    def last_lines(self, count: int = 10, longest: int = 2000) -> str:
+        """The end of the log: at most ``count`` lines and ``longest`` characters."""
+        try:
+            with self.log.open("rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - 4 * longest))
+                text = file.read().decode(errors="replace")
+        except FileNotFoundError:
+            return ""
+        # A progress bar redraws its line after each "\r": its last picture is the line.
+        lines = [line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n")]
+        return "\n".join([line for line in lines if line.strip()][-count:])[-longest:]
+
+
+def create(
+    path: Path,
+    meta: Meta,
+    plan: Mapping[str, Any],
+    values: Mapping[str, str],
+    deployment: Any,
+    secrets: Mapping[str, str] | None = None,
+) -> Spool:
+    """Make a spool, whole or not at all. ``plan`` is ``Plan.to_json()``.
+
+    Raises:
+        FileExistsError: there is one of this path.
+    """
+    if path.exists():
+        raise FileExistsError(path)
+    new = path.parent / f".{path.name}.new"
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True)
+    (new / "files").mkdir()
+    (new / "work").mkdir()
+    (new / "log").touch()
+    write_json(new / "plan.json", {"plan": plan, "values": values, "deployment": deployment})
+    write_json(new / "meta.json", asdict(meta), mode=0o600)
+    Spool(new).keep_secrets(secrets or {})
+    new.rename(path)
+    _sync_folder(path.parent)
+    return Spool(path)
+
+
+def begin_run(
+    spool: Spool,
+    meta: Meta,
+    plan: Mapping[str, Any],
+    values: Mapping[str, str],
+    secrets: Mapping[str, str],
+) -> None:
+    """Make the spool of a server ready for its next run. Only for the holder of the lock.
+
+    Log and events go on where they are. ``meta.json`` comes last: until then the run before counts.
+    """
+    write_json(spool.path / "plan.json", {"plan": plan, "values": values, "deployment": None})
+    (spool.path / "cancel").unlink(missing_ok=True)
+    spool.keep_secrets(secrets)
+    write_json(spool.path / "meta.json", asdict(meta), mode=0o600)
+
+
+def set_aside(spool: Spool, host_dir: Path) -> Path | None:
+    """Move a spool that belongs to no dashboard of ours to ``aside/``; None while it runs."""
+    fd = spool.lock()
+    if fd is None:
+        return None
+    try:
+        meta = spool.meta()
+        kind = "serve-" if meta.type == DEPLOYMENT else ""
+        name = f"{meta.instance}-{kind}{meta.id}"
+        aside = host_dir / "aside"
+        aside.mkdir(exist_ok=True)
+        target, again = aside / name, 1
+        while target.exists():
+            again += 1
+            target = aside / f"{name}.{again}"
+        spool.path.rename(target)
+    finally:
+        os.close(fd)
+    return target
+
+
+def all_spools(host_dir: Path) -> list[Spool]:
+    """Every spool of the host, jobs first, by number."""
+    found = []
+    for name in FOLDERS:
+        folder = host_dir / name
+        numbers = (p.name for p in folder.iterdir()) if folder.is_dir() else ()
+        found += [Spool(folder / str(n)) for n in sorted(int(n) for n in numbers if n.isdigit())]
+    return found
+
+
+@contextlib.contextmanager
+def guard(host_dir: Path, name: str) -> Iterator[None]:
+    """Let one process or thread at a time through, by name: "job-17", "deployment-3"."""
+    folder = host_dir / "claims"
+    folder.mkdir(parents=True, exist_ok=True)
+    fd = os.open(folder / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+def take_lock(path: Path, wait_s: float) -> int | None:
+    """A descriptor that holds the lock of this file, or None when another process has it."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    deadline = time.monotonic() + wait_s
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return fd
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                os.close(fd)
+                return None
+            time.sleep(0.02)
+
+
+def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+    """Write a file so that it is there whole or not at all, and on the disk."""
+    # In its own process and thread each writer has a file of its own; all are in one folder.
+    new = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}")
+    fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        with os.fdopen(fd, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(fd)
+    except OSError:  # a full disk, as a rule: whoever tries again would leave one each time
+        new.unlink()
+        raise
+    new.replace(path)
+    _sync_folder(path.parent)
+
+
+def when_room(write: Callable[[], _T], wait_s: float) -> _T:
+    """What ``write()`` returns; it is tried again for ``wait_s`` seconds while the disk is full.
+
+    Raises:
+        OSError: the disk is full still, or it is something else.
+    """
+    deadline = time.monotonic() + wait_s
+    while True:
+        try:
+            return write()
+        except OSError as error:
+            if error.errno not in DISK_FULL or time.monotonic() >= deadline:
+                raise
+        time.sleep(FULL_LOOK_S)
+
+
+def write_json(path: Path, data: Any, *, mode: int = 0o644) -> None:
+    """:func:`write_atomic` of JSON."""
+    text = json.dumps(data, ensure_ascii=False)
+    write_atomic(path, text.encode(errors="replace"), mode=mode)
+
+
+def read_json(path: Path) -> Any:
+    """What :func:`write_json` wrote."""
+    return json.loads(path.read_bytes())
+
+
+def whole_lines_size(path: Path) -> int:
+    """Bytes up to the end of the last whole line; 0 when there is no such file."""
+    try:
+        with path.open("rb") as file:
+            end = file.seek(0, os.SEEK_END)
+            while end > 0:
+                start = max(0, end - 65536)
+                file.seek(start)
+                newline = file.read(end - start).rfind(b"\n")
+                if newline >= 0:
+                    return start + newline + 1
+                end = start
+    except FileNotFoundError:
+        pass
+    return 0
+
+
+def launcher_pid(spool: Spool) -> int | None:
+    """The launcher's process id, where it is surely still that process."""
+    try:
+        record = read_json(spool.path / "launcher.json")
+    except FileNotFoundError:
+        return None
+    same = record["boot_id"] == process.boot_id()
+    if same and process.start_ticks(record["pid"]) == record["start_ticks"]:
+        return int(record["pid"])
+    return None
+
+
+def _sync_folder(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,268 @@
+"""Takes a job or a server's restart from the dashboard and starts its launcher, once.
+
+The Celery tasks and the agent use the same functions, whoever is first.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jobs.errors import PlanError
+from jobs.host.base import limits
+from jobs.host.base import spool as spools
+from jobs.host.base.client import Answer, Client
+from jobs.host.base.config import Config
+from jobs.host.base.ports import free_port
+from jobs.host.base.spool import Meta, Spool
+from jobs.host.claim.policy import Refusal, policy_of
+from jobs.host.run import serving, spawn
+from jobs.host.run.launcher import whole_log
+from jobs.plans import Plan, from_json, slots
+
+log = logging.getLogger(__name__)
+
+
+def take_job(config: Config, client: Client, job_id: int) -> bool:
+    """Claim a job and start it. True when it is ours now: it runs or has run.
+
+    Safe to repeat: the nonce of the claim is on the disk before it is used, and a job that is here
+    already is only started where nothing of it has run yet.
+
+    Raises:
+        Unreachable: the dashboard did not answer; try again.
+        PlanError: the dashboard sent something that cannot be run.
+    """
+    spool = Spool(config.dir / "spool" / str(job_id))
+    # It runs, or is being closed by who found it dead: that has the guard, and may take minutes.
+    if spool.is_running() and spool.meta().instance == client.instance():
+        return True
+    with spools.guard(config.dir, f"job-{job_id}"):
+        if not _make_room(config, client, spool):
+            return False
+        if spool.path.exists() and (start_if_fresh(config, spool) or spool.exit() is None):
+            return True
+        # One that is over may be of a job that the dashboard has forgotten (its database is an
+        # older one now) before it gave the number again: then it lets us claim the number anew.
+        nonce = config.dir / "claims" / f"job-{job_id}.nonce"
+        if not nonce.exists():
+            spools.write_atomic(nonce, uuid.uuid4().hex.encode(), mode=0o600)
+        answer = client.claim_job(job_id, nonce.read_text())
+        if answer.status != 200:  # after a 412 the client knows the new instance: asked again
+            log.info("job %s is not for us: %s %s", job_id, answer.status, dict(answer.body))
+            if answer.status in (404, 409):
+                nonce.unlink()
+            return spool.path.exists()
+        if spool.path.exists() and not _make_way(config, spool, str(answer.body["token"])):
+            return False
+        spool = _create(config, client, answer)
+        nonce.unlink()
+        start_if_fresh(config, spool)
+        return True
+
+
+def half_claimed(config: Config) -> list[int]:
+    """Jobs whose claim was begun here and not ended: its process was killed in between.
+
+    The dashboard may hold them for claimed by us, so it does not name them again: we have to ask.
+    """
+    names = [p.name for p in (config.dir / "claims").glob("job-*.nonce")]
+    return sorted(int(name.removeprefix("job-").removesuffix(".nonce")) for name in names)
+
+
+def take_deployment(config: Config, client: Client, deployment_id: int) -> bool:
+    """Claim the next run of a server and start it. True when it runs. Raises as take_job."""
+    spool = Spool(config.dir / "serve" / str(deployment_id))
+    if spool.is_running():
+        return False  # the run before is still ending; we are asked again
+    with spools.guard(config.dir, f"deployment-{deployment_id}"):
+        if not _make_room(config, client, spool):
+            return False
+        if spool.is_running():
+            return False  # the run before is still ending; we are asked again
+        last = spool.meta().run if spool.path.exists() else 0
+        if last and start_if_fresh(config, spool):
+            return True
+        body = _claim_run(client, deployment_id, last)
+        return body is not None and _start_run(config, client, spool, body)
+
+
+def start_if_fresh(config: Config, spool: Spool) -> bool:
+    """Start the launcher where nothing of the present run has begun. True when it was started.
+
+    What the host's own policy does not permit is closed instead, as failed.
+    """
+    if spool.is_running() or spool.exit() is not None or spool.was_started():
+        return False
+    lock = spool.lock()
+    if lock is None:
+        return False
+    try:
+        started = spool.was_started()  # another one was faster, and has ended
+    except BaseException:
+        os.close(lock)
+        raise
+    if started:
+        os.close(lock)
+        return False
+    _launch(config, spool, lock)
+    return True
+
+
+def _launch(config: Config, spool: Spool, lock: int) -> None:
+    """Hand the spool to a launcher, if this host permits all that its plan names.
+
+    ``lock`` is the launcher's then, or closed: held on, the spool would look running for ever.
+    """
+    try:
+        refusal = _refusal(config, spool)
+        if refusal is not None:
+            log.warning("%s is refused: %s %s", spool, refusal.sentence_id, dict(refusal.args))
+            _close_as_failed(spool, refusal)
+        limits.keep_first(config.limits, config.dir)
+    except BaseException:
+        os.close(lock)
+        raise
+    if refusal is None:
+        spawn.STANDBY.start(spool, lock)
+    else:
+        os.close(lock)
+
+
+def _refusal(config: Config, spool: Spool) -> Refusal | None:
+    """Why nothing of the spool's plan is run: it is not permitted, or cannot be read or filled."""
+    try:
+        taken = spool.plan()
+        return policy_of(config).refusal(from_json(taken["plan"]), taken["values"], spool.work)
+    except PlanError as error:
+        return Refusal(error.id, {"problem": str(error)})
+    except (ValueError, LookupError, TypeError) as error:  # torn by a power cut
+        return Refusal(PlanError.id, {"problem": repr(error)})
+
+
+def _close_as_failed(spool: Spool, refusal: Refusal) -> None:
+    spool.append_ended(
+        {
+            "verdict": "failed",
+            "sentence_id": refusal.sentence_id,
+            "sentence_args": dict(refusal.args),
+            "exit_code": None,
+            "duration_s": None,
+            **whole_log(spool),
+            "points_bytes": spools.whole_lines_size(spool.points),
+            "outputs": [],
+            "run": spool.meta().run,
+        }
+    )
+    spool.forget_secrets()
+
+
+def cancel(config: Config, client: Client, kind: str, number: int, *, run: int) -> bool:
+    """Ask this run of a job ("job") or a server ("deployment") to stop. False: not here, or ended.
+
+    Only one of the dashboard that we work for: another one may have used the same number.
+    """
+    folder = "serve" if kind == spools.DEPLOYMENT else "spool"
+    spool = Spool(config.dir / folder / str(number))
+    try:
+        if spool.meta().instance != client.instance() or spool.exit() is not None:
+            return False
+        if spool.is_cancel_asked(run):
+            return False
+        spool.ask_cancel(run)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _claim_run(client: Client, deployment_id: int, last: int) -> Mapping[str, Any] | None:
+    """The answer to a claim of a run after ``last``; None when none is wanted."""
+    run = last + 1
+    answer = client.claim_deployment(deployment_id, run)
+    wanted = answer.body.get("run")
+    if answer.status == 409 and isinstance(wanted, int) and wanted > run:
+        # Runs that we never saw: restarted more than once while we were away.
+        answer = client.claim_deployment(deployment_id, wanted)
+    if answer.status != 200 or answer.body["run"] <= last:
+        log.info("server %s: no new run: %s", deployment_id, answer.status)
+        return None
+    return answer.body
+
+
+def _start_run(config: Config, client: Client, spool: Spool, body: Mapping[str, Any]) -> bool:
+    plan, number = from_json(body["plan"]), int(body["deployment"])
+    meta = Meta(
+        spools.DEPLOYMENT,
+        number,
+        str(body["instance"]),
+        str(body["token"]),
+        int(body["run"]),
+        client.dashboard,
+    )
+    with spools.guard(config.dir, "ports"):
+        values = _with_own(config, plan, body["values"], serve=number)
+        if not Path(values.get("job_dir", "")).joinpath("files").is_dir():
+            # The first run's job has been removed; its files are here as well.
+            values["job_dir"] = str(spool.path)
+        secrets = body.get("secrets") or {}
+        lock = serving.prepare_run(spool, config.dir, meta, plan, values, secrets)
+    if lock is None:
+        return False
+    _launch(config, spool, lock)
+    return True
+
+
+def _create(config: Config, client: Client, answer: Answer) -> Spool:
+    body = answer.body
+    about = body.get("deployment")
+    plan = from_json(body["plan"])
+    path = config.dir / "spool" / str(body["job"])
+    # The port is chosen and written down while no other take chooses one.
+    with spools.guard(config.dir, "ports"):
+        values = _with_own(config, plan, body["values"], serve=about["id"] if about else None)
+        values["job_dir"] = str(path)
+        meta = Meta(
+            spools.JOB,
+            int(body["job"]),
+            str(body["instance"]),
+            str(body["token"]),
+            1,
+            client.dashboard,
+        )
+        return spools.create(path, meta, body["plan"], values, about, body.get("secrets"))
+
+
+def _with_own(
+    config: Config, plan: Plan, values: Mapping[str, str], *, serve: int | None
+) -> dict[str, str]:
+    """The dashboard's values with the host's own: a server's folder and a free port."""
+    filled = {name: str(value) for name, value in values.items()}
+    if serve is not None:
+        filled["serve_dir"] = str(config.dir / "serve" / str(serve))
+    if "port" in slots(plan):
+        before = filled.get("port", "")
+        wanted = int(before) if before.isdigit() else plan.port or None
+        filled["port"] = str(free_port(config, wanted))
+    return filled
+
+
+def _make_room(config: Config, client: Client, spool: Spool) -> bool:
+    """Set another dashboard's spool of this number aside. False: it still runs, so not now."""
+    known = client.instance()
+    if not spool.path.exists() or spool.meta().instance == known:
+        return True
+    if known is None:  # the first heartbeat tells whose it is
+        return False
+    if spools.set_aside(spool, config.dir) is None:
+        log.warning("%s belongs to another dashboard and still runs", spool.path)
+        return False
+    return True
+
+
+def _make_way(config: Config, spool: Spool, token: str) -> bool:
+    """Set aside what another job of this number left. False: it is this one's own, or it runs."""
+    return spool.meta().token != token and spools.set_aside(spool, config.dir) is not None

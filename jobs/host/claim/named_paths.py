@@ -1,0 +1,177 @@
+"""Which paths of this host a command's words name, for the host's policy.
+
+A word that only may be a path counts as one: what is refused in error can be permitted by the
+host's settings, what is missed cannot be refused. Standard library only.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from urllib.parse import unquote
+
+from jobs.host.claim.programs import CLIENTS
+
+# Paths of an address, and a model's name, which may look like a path.
+_OF_SERVERS = ("--endpoint", "--health", "--served-model-name")
+_ADDRESS = re.compile(r"[A-Za-z][\w+.-]*://")
+_FILE_ADDRESS = re.compile(r"\bfile:(?://[^/\s]*)?([^\s'\"]*)", re.I)
+_GLUED = re.compile(r"-\w+=?((?:/|\.\.(?:/|$)).*)", re.S)
+# A colon between two paths, but not the one of https://.
+_BETWEEN_PATHS = re.compile(r":(?!//[^/])")
+
+# Docker's options without a value, of itself and of run, create and exec: any other takes the
+# next word, and what follows the last option is the image or the container.
+_SWITCHES = frozenset({"--debug", "--help", "--tls", "--tlsverify", "--version"})
+_RUN_SWITCHES = frozenset(
+    {
+        *("--detach", "--disable-content-trust", "--help", "--init", "--interactive"),
+        *("--no-healthcheck", "--oom-kill-disable", "--privileged", "--publish-all", "--quiet"),
+        *("--read-only", "--rm", "--sig-proxy", "--tty"),
+    }
+)
+_GROUPS = ("builder", "buildx", "container", "image")
+# Told to what is built, or to the registry.
+_OF_IMAGES = ("--annotation", "--build-arg", "--label", "--tag", "--target", "-t")
+_DIE = re.compile(r"/dev/vacc\d+")
+
+
+def of_command(argv: Sequence[str]) -> Iterator[str]:
+    """The paths among arguments; what a container's own command names is none of this host's."""
+    if argv and _last(argv[0]) == "docker":
+        yield from _of_docker(argv[1:])
+        return
+    # The program, or the script that a python runs.
+    asks = not CLIENTS.isdisjoint(map(_last, argv[:2]))
+    told = (*_OF_SERVERS, "--model") if asks else _OF_SERVERS
+    for before, word in pairwise(argv):
+        option = word.partition("=")[0] if word.startswith("-") else before
+        if option not in told:
+            yield from _of_word(word)
+
+
+def of_variable(value: str) -> Iterator[str]:
+    """The paths in the value of an environment's variable, which may be a list of them."""
+    yield from _of_file_addresses(value)
+    yield from (part for part in _BETWEEN_PATHS.split(value) if part.startswith("/"))
+
+
+def _of_word(word: str) -> Iterator[str]:
+    """A word that is a path, or an option with one: ``--to=/x``, ``-o/x``, ``-xzf/x``."""
+    yield from _of_file_addresses(word)
+    values = [word]
+    if word.startswith("-"):
+        values = [word.partition("=")[2]]
+        if not word.startswith("--"):
+            values += [word[2:], *_GLUED.findall(word)]
+    for value in values:
+        if not _ADDRESS.match(value) and _is_path(value):
+            yield value
+
+
+def _of_file_addresses(text: str) -> Iterator[str]:
+    for found in _FILE_ADDRESS.findall(text):
+        # Some programs end the path where a query begins, some do not.
+        for path in {unquote(found), unquote(re.split(r"[?#]", found)[0])}:
+            if _is_path(path):
+                yield path
+
+
+def _of_docker(words: Sequence[str]) -> Iterator[str]:
+    """Mounts, devices and files that docker itself reads, and what is built or copied."""
+    options, rest = _parsed(words, _SWITCHES, "Dv")
+    for _, value in options:
+        yield from _of_word(value)
+    verb, arguments = "".join(rest[:1]), rest[1:]
+    if verb in _GROUPS:
+        verb, arguments = "".join(rest[1:2]), rest[2:]
+    if verb in ("run", "create", "exec") and rest[0] != "buildx":
+        options, _ = _parsed(arguments, _RUN_SWITCHES, "diPqt")
+        for option, value in options:
+            yield from _of_run(option, value)
+    elif verb == "cp":
+        yield from (word for word in arguments if _is_path(word) and not _in_container(word))
+    else:
+        yield from _of_other_verbs(arguments)
+
+
+def _parsed(
+    words: Sequence[str], switches: frozenset[str], letters: str
+) -> tuple[list[tuple[str, str]], Sequence[str]]:
+    """The options that stand first, with their values, and the words after them.
+
+    ``letters`` are the short options without a value; they may stand before one that has one:
+    ``-itv/etc:/x``.
+    """
+    options, at = [], 0
+    while at < len(words) and words[at].startswith("-") and words[at] not in ("-", "--"):
+        option, given, value = words[at].partition("=")
+        at += 1
+        if not option.startswith("--"):
+            short = words[at - 1][1:].lstrip(letters)
+            option, given = f"-{short[:1]}", short[1:]
+            value = given.removeprefix("=")
+        if option == "-" or option in switches:
+            continue
+        if not given and at < len(words) and not words[at].startswith("-"):
+            value = words[at]
+            at += 1
+        options.append((option, value))
+    return options, words[at:]
+
+
+def _of_run(option: str, value: str) -> Iterator[str]:
+    if option in ("-v", "--volume"):
+        yield value.partition(":")[0]
+    elif option == "--mount":
+        yield from _of_mount(value)
+    elif option in ("--cidfile", "--env-file", "--label-file"):
+        yield value
+    elif option == "--device":
+        device = value.partition(":")[0]
+        if not _DIE.fullmatch(device):
+            yield device
+    elif option == "--security-opt":  # seccomp=FILE
+        yield from filter(_is_path, re.split("[=:]", value))
+
+
+def _of_mount(text: str) -> Iterator[str]:
+    """Only of a bind the source is a path; a volume's may be its driver's device."""
+    try:
+        fields = [part.partition("=")[::2] for part in next(csv.reader([text]), [])]
+    except csv.Error:  # docker does not take it either
+        yield "/"
+        return
+    named = [(name.strip().lower(), value.strip()) for name, value in fields]
+    binds = any(name == "type" and value.lower() == "bind" for name, value in named)
+    for name, value in named:
+        if binds and name in ("source", "src"):
+            yield value
+        elif name == "volume-opt":
+            yield from filter(_is_path, [value.partition("=")[2]])
+
+
+def _in_container(word: str) -> bool:
+    """As ``docker cp`` tells CONTAINER:PATH from a path of the host that has a colon."""
+    return ":" in word and not word.startswith(("/", "."))
+
+
+def _of_other_verbs(words: Sequence[str]) -> Iterator[str]:
+    """build, load, save, compose: each word, and each part of ``type=local,dest=/x``."""
+    for before, word in pairwise(("", *words)):
+        option = word.partition("=")[0] if word.startswith("-") else before
+        if option in _OF_IMAGES:
+            continue
+        yield from _of_word(word)
+        if not _ADDRESS.match(word):
+            yield from filter(_is_path, re.split('[=,"]', word))
+
+
+def _is_path(word: str) -> bool:
+    return word.startswith("/") or ".." in word.split("/")
+
+
+def _last(word: str) -> str:
+    return word.rpartition("/")[2]

@@ -1,0 +1,64 @@
+"""How much of the disk what jobs made here for others to use takes: measured seldom.
+
+These folders may hold hundreds of gigabytes in a hundred thousand files, on a disk that is slow to
+tell. So they are walked through once an hour, and besides only where something came or went right
+in them: while weights are downloaded, at each look.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jobs.host.base import disk
+
+# Of the host's folders (``jobs.host.probe.probe.roots``); images of docker are nowhere in them.
+MADE = ("environments", "weights", "artifacts", "datasets")
+AGAIN_S = 3600.0
+
+
+class Made:
+    """``sizes`` is what was found: folder → ``{"bytes", "at"}`` (seconds since the epoch).
+
+    A folder that cannot be looked into is not in it.
+    """
+
+    def __init__(self) -> None:
+        self._marks: dict[str, object] = {}
+        self.sizes: dict[str, dict[str, Any]] = {}
+
+    def look(self, folders: Mapping[str, str], *, at: float) -> None:
+        """One look at all of them; ``at`` is the time now."""
+        for name in MADE:
+            mark = _mark(folders[name]) if name in folders else None
+            others = {key: value for key, value in self.sizes.items() if key != name}
+            if mark is None:
+                self.sizes = others
+            elif self._is_due(name, mark, at):
+                self._marks[name] = mark
+                found = {"bytes": disk.taken_bytes(Path(folders[name])), "at": at}
+                self.sizes = {**others, name: found}  # anew, for the heartbeat reads it meanwhile
+
+    def _is_due(self, name: str, mark: object, at: float) -> bool:
+        known = self.sizes.get(name)
+        return known is None or mark != self._marks[name] or not 0 <= at - known["at"] < AGAIN_S
+
+
+def _mark(folder: str) -> object:
+    """Changes when something comes or goes in the folder or right in what lies in it; None: it
+    cannot be looked into."""
+    try:
+        with os.scandir(folder) as entries:
+            inside = {each.name: _changed(each) for each in entries}
+        return Path(folder).stat().st_mtime_ns, inside
+    except OSError:
+        return None
+
+
+def _changed(entry: os.DirEntry[str]) -> int:
+    try:
+        return entry.stat(follow_symlinks=False).st_mtime_ns
+    except FileNotFoundError:  # a download's part, which has its own name by now
+        return 0

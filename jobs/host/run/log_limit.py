@@ -1,0 +1,73 @@
+"""When the log of a run must not grow any more. Standard library only: the launcher asks."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from jobs.host.base import limits
+from jobs.host.probe import probe
+
+LIMITS_FRESH_S = 5.0  # how soon a changed setting holds for what runs
+# Of the reserve: by so much a log grows, while the reserve is touched, before it is to blame. One
+# that gets a line a second is not.
+_SHARE = 16
+
+
+class Overflow:
+    """Looks at one log, which is open as ``fd``.
+
+    A server's log counts by the disk that it takes, for it goes on for months and what the
+    dashboard has of it is given back. Of what runs before this one have left on a disk that gives
+    nothing back, none counts.
+    """
+
+    def __init__(self, fd: int, host_dir: Path, *, is_server: bool) -> None:
+        self._fd = fd
+        self._host_dir = host_dir
+        self._is_server = is_server
+        self._limits = limits.of_host(host_dir)
+        self._read_at = time.monotonic()
+        self._begun_at_bytes = self._size() if is_server else 0
+        self._touched_at_bytes: int | None = None  # how long it was when the disk became short
+
+    def look(self) -> tuple[str, dict[str, Any]] | None:
+        """The sentence that says why the command has to end, and its arguments; None: it has not.
+
+        Costs two system calls.
+        """
+        if time.monotonic() - self._read_at > LIMITS_FRESH_S:
+            self._limits, self._read_at = limits.of_host(self._host_dir), time.monotonic()
+        size = self._size()
+        self._begun_at_bytes = min(self._begun_at_bytes, size)
+        most = self._limits.log_bytes
+        if most and size - self._begun_at_bytes >= most:
+            return "work:log_limit", {"limit": probe.size(most)}
+        return self._fills_the_disk(size)
+
+    def _size(self) -> int:
+        stat = os.fstat(self._fd)
+        return stat.st_blocks * 512 if self._is_server else stat.st_size
+
+    def _fills_the_disk(self, size: int) -> tuple[str, dict[str, Any]] | None:
+        """A long log that grows while the disk is short: all others would break with it."""
+        reserve, disk = self._limits.disk_reserve_bytes, os.fstatvfs(self._fd)
+        free = disk.f_bavail * disk.f_frsize
+        if free >= reserve:
+            self._touched_at_bytes = None
+            return None
+        if self._touched_at_bytes is None:
+            self._touched_at_bytes = size
+        grown = size - self._touched_at_bytes
+        if size < max(reserve, self._kept_bytes()) or grown < reserve // _SHARE:
+            return None
+        told = {"free": free, "reserve": reserve, "log": size}
+        return "host:disk_full", {name: probe.size(count) for name, count in told.items()}
+
+    def _kept_bytes(self) -> int:
+        """What a server's log takes while all is well: what is kept of it, and what comes until
+        the next is given back (:mod:`jobs.host.ship.shipper`)."""
+        kept = self._limits.server_log_bytes if self._is_server else 0
+        return kept + kept // 8

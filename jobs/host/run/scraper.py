@@ -1,0 +1,216 @@
+"""Reads a plan's watches while a job or a server runs: endpoints in Prometheus text format, and
+files that tools write as they go. Standard library only.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import logging
+import math
+import os
+import threading
+import time
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import TypeAlias
+from urllib.parse import urlsplit
+
+from jobs.host.base import disk
+from jobs.host.readers import Reader, reader_of
+from jobs.plans import Watch
+
+Values: TypeAlias = dict[str, float]
+
+TIMEOUT_S = 2.0
+LONGEST_ANSWER = 4 * 1024 * 1024
+# A server idles when its values have stood still for so long (a rate of now has come down to zero
+# meanwhile), and then they are written that often.
+STILL_S, QUIET_S = 12.0, 30.0
+# About two days of a busy server; the dashboard keeps one.
+MARK, KEPT_MARKS = 1024 * 1024, 8
+# Counts of files are written when they grew by a two-hundredth, else that often while they change:
+# a run of days leaves some thousand points, and a short one each of its steps.
+GROWTH, GROWS_S = 1 / 200, 10.0
+log = logging.getLogger(__name__)
+
+
+def samples(text: str, names: Collection[str]) -> dict[str, float]:
+    """Values of the named samples, summed over their labels. Others, NaN and infinities are left.
+
+    Source of the format: prometheus.io/docs/instrumenting/exposition_formats, "Text-based format".
+    """
+    found: dict[str, float] = {}
+    for line in text.splitlines():
+        name = line.partition("{")[0].split(" ", 1)[0].strip()
+        if name not in names or line.startswith("#"):
+            continue
+        # A label's value may hold any character, a value and a timestamp hold no brace.
+        rest = line.rpartition("}")[2] if "{" in line else line[len(name) :]
+        try:
+            value = float(rest.split()[0])
+        except (ValueError, IndexError):
+            continue
+        if math.isfinite(value):
+            found[name] = found.get(name, 0.0) + value
+    return found
+
+
+class Points:
+    """A points file that several watches write to, one line a scrape.
+
+    That of a server has no end. When it idles, the same values again are left out (what came last
+    before a change is written with it, so that rates are right), and the disk of lines that are
+    long shipped is given back. Offsets stand: a reader that comes back to them finds zero bytes.
+    """
+
+    def __init__(self, path: Path, *, endless: bool) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        self._fd = os.open(path, flags, 0o644)
+        self._writing = threading.Lock()
+        self._endless = endless
+        self._written: dict[str, tuple[float, Values]] = {}
+        self._changed: dict[str, float] = {}
+        self._held: dict[str, float] = {}  # when the written values were last seen again
+        self._marks = [os.fstat(self._fd).st_size]  # where lines begin, one a megabyte
+
+    def add(self, watch: str, at: float, values: Values) -> None:
+        """Add what was scraped at ``at``, seconds since the epoch."""
+        with self._writing:
+            if self._fd < 0:  # a thread that hung in a read finds the file closed
+                return
+            written_at, written = self._written.get(watch, (at, None))
+            if written != values:
+                if written is not None and watch in self._held:
+                    self._write(watch, self._held[watch], written)
+                self._changed[watch] = at
+            elif self._endless and self._idles(watch, at) and at - written_at < QUIET_S:
+                self._held[watch] = at
+                return
+            self._held.pop(watch, None)
+            self._written[watch] = (at, values)
+            self._write(watch, at, values)
+
+    def _idles(self, watch: str, at: float) -> bool:
+        return at - self._changed[watch] > STILL_S
+
+    def close(self) -> None:
+        """The file is complete and on the disk afterwards."""
+        with self._writing:
+            os.fsync(self._fd)
+            os.close(self._fd)
+            self._fd = -1
+
+    def _write(self, watch: str, at: float, values: Values) -> None:
+        if self._endless:
+            self._make_room()
+        line = json.dumps({"t": round(at, 3), "w": watch, "v": values})
+        os.write(self._fd, line.encode() + b"\n")
+
+    def _make_room(self) -> None:
+        size = os.fstat(self._fd).st_size
+        if size >= self._marks[-1] + MARK:
+            self._marks.append(size)
+        if len(self._marks) > KEPT_MARKS:
+            disk.give_back(self._fd, self._marks.pop(0))
+
+
+class Watcher:
+    """Reads every watch in a thread of its own and appends to one points file."""
+
+    def __init__(self, watches: Sequence[Watch], points: Path, *, endless: bool = False) -> None:
+        self._points = Points(points, endless=endless)
+        self._spool = points.parent
+        self._stopped = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._follow, args=(watch,), name=f"watch {watch.name}")
+            for watch in watches
+        ]
+        for thread in self._threads:
+            thread.daemon = True
+            thread.start()
+
+    def stop(self) -> None:
+        """Stop all; the points file is complete and on the disk afterwards."""
+        self._stopped.set()
+        for thread in self._threads:
+            thread.join(2 * TIMEOUT_S)
+        self._points.close()
+
+    def _follow(self, watch: Watch) -> None:
+        reader = reader_of(watch, self._spool) if watch.reader else None
+        if watch.reader and reader is None:
+            log.error("watch %s: this host has no reader %r", watch.name, watch.reader)
+            return
+        is_steady = reader is not None and reader.IS_STEADY
+        counted = Counted(self._points, watch.name, is_steady=is_steady)
+        due = time.monotonic()
+        while not self._stopped.wait(max(0.0, due - time.monotonic())):
+            due = max(due + watch.interval_s, time.monotonic())
+            if reader is None:
+                self._scrape(watch)
+            elif not _look(reader, counted):
+                return
+        if reader is not None and reader.READS_AT_END:  # what was written since, to the last line
+            _look(reader, counted, is_last=True)
+
+    def _scrape(self, watch: Watch) -> None:
+        at = time.time()
+        text = _get(watch.url)
+        values = samples(text, watch.metrics) if text else {}
+        if values:
+            self._points.add(watch.name, at, values)
+
+
+class Counted:
+    """Points of one reader: the whole as ``name``, each part as ``name/part``.
+
+    Changes only, but for a steady one.
+    """
+
+    def __init__(self, points: Points, name: str, *, is_steady: bool = False) -> None:
+        self._points, self._name, self._is_steady = points, name, is_steady
+        self._last: dict[str, tuple[float, Values]] = {}
+
+    def add(self, at: float, parts: Mapping[str, Values], *, is_last: bool = False) -> None:
+        """Add what has changed enough since it was written, or at all if this is the last look."""
+        for part, values in parts.items():
+            written_at, written = self._last.get(part, (-math.inf, {}))
+            if values == written and not self._is_steady:
+                continue
+            if is_last or self._is_steady or at - written_at >= GROWS_S or _grew(written, values):
+                self._last[part] = (at, values)
+                self._points.add(f"{self._name}/{part}" if part else self._name, at, values)
+
+
+def _grew(before: Values, now: Values) -> bool:
+    return any(
+        abs(value - before.get(name, 0.0)) >= max(1.0, GROWTH * value)
+        for name, value in now.items()
+    )
+
+
+def _look(reader: Reader, counted: Counted, *, is_last: bool = False) -> bool:
+    """Read once more. False: the reader broke, which launcher.log says and no job suffers from."""
+    try:
+        counted.add(time.time(), reader.read(), is_last=is_last)
+    except Exception:  # a boundary: curves are for people, the job is for its result
+        log.exception("a reader broke")
+        return False
+    return True
+
+
+def _get(url: str) -> str:
+    """The body of a 200 answer; empty for anything else (the server may not be there yet)."""
+    parts = urlsplit(url)
+    made = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = made(parts.hostname or "", parts.port, timeout=TIMEOUT_S)
+    try:
+        connection.request("GET", (parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
+        answer = connection.getresponse()
+        body = answer.read(LONGEST_ANSWER)
+        return body.decode(errors="replace") if answer.status == 200 else ""
+    except (OSError, http.client.HTTPException):
+        return ""
+    finally:
+        connection.close()

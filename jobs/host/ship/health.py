@@ -1,0 +1,101 @@
+"""Asks servers whether they are ready, each in a thread of its own."""
+
+from __future__ import annotations
+
+import http.client
+import threading
+from collections.abc import Callable
+
+from jobs.host.base.spool import Spool
+from jobs.plans import HEALTH_MARK, from_json
+
+LOADING, READY, UNHEALTHY = "loading", "ready", "unhealthy"
+LOOPBACK = "127.0.0.1"
+ASK_S = 0.5  # while it loads
+ASK_READY_S = 2.0
+TIMEOUT_S = 2.0
+PATIENCE = 3  # failures in a row before a server that was ready is unhealthy
+
+
+class Health:
+    """The health of one run of a server, from the path of its port that its plan names.
+
+    *loading* until the first 200, *ready*, *unhealthy* after three failures in a row. ``changed``
+    is called from the thread when the word changes.
+    """
+
+    def __init__(self, spool: Spool, port: int, changed: Callable[[], None]) -> None:
+        self._spool = spool
+        self._run = spool.meta().run
+        self._port = port
+        self.path = health_path(spool)
+        self._address = address(spool)
+        self._changed = changed
+        self._stopped = threading.Event()
+        self._is_marked = self.path != "/health" and "?" not in self.path
+        self.state = READY if spool.was_ready() else LOADING
+        threading.Thread(target=self._ask, name=f"health {spool.path.name}", daemon=True).start()
+
+    def stop(self) -> None:
+        """Ask no more."""
+        self._stopped.set()
+
+    def _ask(self) -> None:
+        failures = 0
+        while not self._stopped.is_set():
+            fine = self._is_fine()
+            failures = 0 if fine else failures + 1
+            self._set(fine=fine, failures=failures)
+            self._stopped.wait(ASK_READY_S if self.state == READY and fine else ASK_S)
+
+    def _is_fine(self) -> bool:
+        """Whether it says 200; one that refuses the mark alone is asked without from then on."""
+        if self.state == LOADING or not self._is_marked:
+            return answers(self._port, self.path, self._address)
+        said = status(self._port, f"{self.path}?{HEALTH_MARK}", self._address)
+        if said in (0, 200):
+            return said == 200
+        fine = answers(self._port, self.path, self._address)
+        self._is_marked = not fine
+        return fine
+
+    def _set(self, *, fine: bool, failures: int) -> None:
+        before = self.state
+        if fine:
+            self.state = READY
+        elif before == READY and failures >= PATIENCE:
+            self.state = UNHEALTHY
+        if self.state != before:
+            try:
+                if fine:
+                    self._spool.mark_ready(self._run)
+            except FileNotFoundError:  # set aside
+                self.stop()
+            self._changed()
+
+
+def health_path(spool: Spool) -> str:
+    """The path to ask: that of the plan's last step, the server itself."""
+    return from_json(spool.plan()["plan"]).steps[-1].health
+
+
+def address(spool: Spool) -> str:
+    """Where to ask: the one address that the server listens on, or this machine's own."""
+    return str(spool.plan()["plan"].get("address") or LOOPBACK)
+
+
+def answers(port: int, path: str, at: str = LOOPBACK) -> bool:
+    """True when the server on this port says 200 to a request for ``path``."""
+    return status(port, path, at) == 200
+
+
+def status(port: int, path: str, at: str = LOOPBACK) -> int:
+    """What the server on this port says to a request for ``path``; 0: nothing."""
+    connection = http.client.HTTPConnection(at, port, timeout=TIMEOUT_S)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return 0
+    finally:
+        connection.close()

@@ -1,0 +1,50 @@
+"""What is here and none of the dashboard's: set aside, and ended first where it goes on running.
+
+It is another dashboard's, or this one's database has become an older one. Nobody could see it,
+stop it, or know why its dies are busy.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from jobs.host.base import spool as spools
+from jobs.host.base.spool import Spool
+
+GRACE_S = 600.0  # for whoever put a wrong database in its place, to put back the right one
+PAUSE_S = 120.0  # not heard of as forgotten for so long, it was known again meanwhile
+log = logging.getLogger(__name__)
+
+
+class Forgotten:
+    """Remembers since when it is told that something is not known. ``clock`` is in seconds."""
+
+    def __init__(self, host_dir: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        self._host_dir = host_dir
+        self._clock = clock
+        self._told: dict[tuple[Path, str], tuple[float, float]] = {}  # first and last time
+
+    def part_with(self, spool: Spool) -> bool:
+        """Set the spool aside. False: it still runs, or just began to end; to be tried again.
+
+        Raises:
+            FileNotFoundError: it was set aside meanwhile.
+        """
+        meta, moment = spool.meta(), self._clock()
+        key = (spool.path, meta.token)
+        if not spool.is_running() and spools.set_aside(spool, self._host_dir) is not None:
+            self._told.pop(key, None)
+            return True
+        first, last = self._told.get(key, (moment, moment))
+        if moment - last > PAUSE_S:
+            first = moment
+        self._told[key] = (first, moment)
+        if moment - first >= GRACE_S and not spool.is_cancel_asked(meta.run):
+            words = f"the dashboard has not known of this for {GRACE_S:g} s; it is ended"
+            log.warning("%s: %s", spool, words)
+            spool.note(words)
+            spool.ask_cancel(meta.run)
+        return False

@@ -1,0 +1,383 @@
+"""Sends what a spool holds to the dashboard, from the offsets that the dashboard has. Stateless."""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import logging
+import os
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jobs.host.base import disk
+from jobs.host.base import spool as spools
+from jobs.host.base.client import Answer, Client, Unreachable
+from jobs.host.base.spool import DEPLOYMENT, Meta, Spool
+from jobs.host.run.inotify import Growth
+from jobs.host.run.launcher import size_and_sha256
+from jobs.host.run.redact import redact, unfinished
+
+CHUNK = 256 * 1024  # raw bytes of an append, where the dashboard does not say that it takes more
+BLOCK = 64 * 1024  # what is given back of a disk is a multiple of it
+SMALLEST = 64 * 1024  # of a chunk, where a proxy in between takes no larger ones
+LONGEST_LINE = 1024 * 1024  # of events and points; a chunk holds whole lines
+REST_S = 0.005  # between two rounds: a log that comes line by line goes in fewer requests
+LOOK_S = 0.02  # how often a spool in use is looked at where nobody tells that it grows
+IDLE_LOOK_S = 0.1  # the same after IDLE_AFTER quiet looks, and where somebody does
+IDLE_AFTER = 250
+ASK_AGAIN_S = 60.0  # how long nothing is said, before the dashboard is asked whether it still knows
+FIRST_WAIT_S = 0.25
+LONGEST_WAIT_S = 30.0
+LONGEST_AWAY_S = 1.0  # the same while there is no answer: a refused connection costs nothing
+log = logging.getLogger(__name__)
+
+
+class Outcome(enum.Enum):
+    """What became of one round."""
+
+    SENT = "something was sent"
+    NOTHING = "there was nothing to send"
+    COMPLETE = "the dashboard has everything"
+    AGAIN = "ask for the sizes again"
+    REFUSED = "not now"
+    UNKNOWN = "this dashboard knows no such job"
+    BROKEN = "it can never be sent whole"
+
+
+class _Stop(Exception):
+    """Ends a round early. ``reason`` says what is broken."""
+
+    def __init__(self, outcome: Outcome, reason: str = "") -> None:
+        super().__init__(outcome.value)
+        self.outcome = outcome
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class _Ends:
+    """How far a round goes. Events are looked at first: what they speak of is in the others."""
+
+    events: int
+    ended: Mapping[str, Any] | None
+    log: int
+    points: int
+
+
+class Shipper:
+    """Ships one spool. :meth:`run` is the loop, :meth:`round` one turn of it.
+
+    ``server_log_bytes``: how much of a server's log keeps its disk here once the dashboard has it;
+    0: all. ``broken_by`` says, after BROKEN, what is wrong with the spool.
+    """
+
+    def __init__(self, spool: Spool, client: Client, *, server_log_bytes: int = 0) -> None:
+        self._spool = spool
+        self._client = client
+        self._server_log_bytes = server_log_bytes
+        self._given_back = 0  # bytes from the beginning of a server's log
+        self._told_lost = 0  # up to where it is told that the dashboard asks for these again
+        self._hashed = 0  # bytes of a log that has ended, by which the dashboard's check has come
+        self._refusal: tuple[int, object] = (0, None)
+        self._meta: Meta = spool.meta()
+        self._sizes: tuple[int, ...] = ()
+        self._have: dict[str, int] | None = None
+        self._outputs: dict[str, int] = {}
+        self._log_chunk = CHUNK
+        self._most: int | None = None  # bytes of any chunk, once one was too large for the way
+        self._moved = False
+        self._heard_at = time.monotonic()
+        self._was_short: set[str] = set()
+        self.broken_by = ""
+
+    def run(self, stopped: threading.Event) -> Outcome:
+        """Ship until all has been taken (COMPLETE), the job is unknown (UNKNOWN), or what the host
+        has left can never make the whole that the dashboard waits for (BROKEN).
+
+        Returns NOTHING when ``stopped`` was set.
+        """
+        with Growth(self._spool.path) as growth:
+            return self._run(stopped, growth)
+
+    def _run(self, stopped: threading.Event, growth: Growth) -> Outcome:
+        failures, quiet = 0, 0
+        while not stopped.is_set():
+            longest, sizes = LONGEST_WAIT_S, self._sizes_now()
+            if time.monotonic() - self._heard_at > ASK_AGAIN_S:
+                self._have, self._sizes = None, ()
+            try:
+                # Nearly every look finds nothing new, and then costs three calls of stat.
+                outcome = Outcome.NOTHING if sizes == self._sizes else self.round()
+                self._sizes = sizes if outcome is Outcome.NOTHING else ()
+            except Unreachable as error:
+                if failures == 0:
+                    log.warning("%s: %s", self._spool, error)
+                outcome, longest = Outcome.REFUSED, LONGEST_AWAY_S
+            except FileNotFoundError as error:
+                if not self._spool.path.exists():  # set aside
+                    return Outcome.UNKNOWN
+                log.warning("%s cannot be shipped: %s", self._spool, error)
+                outcome = Outcome.REFUSED
+            if outcome is Outcome.COMPLETE:
+                self._spool.mark_acked(self._meta.run)
+            if outcome in (Outcome.COMPLETE, Outcome.UNKNOWN, Outcome.BROKEN):
+                return outcome
+            failed = outcome in (Outcome.REFUSED, Outcome.AGAIN)
+            # A round that moved something before it broke is no reason to wait for longer.
+            failures = (1 if self._moved else failures + 1) if failed else 0
+            quiet = quiet + 1 if outcome is Outcome.NOTHING else 0
+            if failures:
+                self._have = None
+                stopped.wait(min(FIRST_WAIT_S * 2 ** min(failures - 1, 10), longest))
+            elif quiet == 0:
+                stopped.wait(REST_S)
+            else:
+                growth.wait(IDLE_LOOK_S if growth.works or quiet > IDLE_AFTER else LOOK_S)
+        return Outcome.NOTHING
+
+    def round(self) -> Outcome:
+        """One round: log, points, outputs, then the events that speak of them.
+
+        Raises:
+            Unreachable: the dashboard did not answer.
+            FileNotFoundError: the spool is gone.
+        """
+        self._moved = False
+        if self._spool.meta() != self._meta:  # a server's next run has a token of its own
+            self._meta, self._have = self._spool.meta(), None
+        try:
+            if self._have is None:
+                self._ask()
+            return self._ship(self._ends())
+        except _Stop as stop:
+            self.broken_by = stop.reason
+            return stop.outcome
+
+    def _sizes_now(self) -> tuple[int, ...]:
+        ended = _size(self._spool.path / "exit.json")
+        return (
+            *(_size(p) for p in (self._spool.log, self._spool.events, self._spool.points)),
+            ended,
+        )
+
+    def _ask(self) -> None:
+        answer = self._client.streams(self._meta)
+        if answer.status != 200:
+            raise _Stop(self._refused(answer), self.broken_by)
+        self._heard_at = time.monotonic()
+        self._have = {name: int(answer.body.get(name, 0)) for name in ("log", "events", "points")}
+        self._outputs = {p: int(size) for p, size in (answer.body.get("outputs") or {}).items()}
+        self._log_chunk = max(CHUNK, int(answer.body.get("log_chunk") or 0))
+        if self._meta.type == DEPLOYMENT:
+            self._tell_what_is_lost(self._have["log"])
+
+    def _ends(self) -> _Ends:
+        events = spools.whole_lines_size(self._spool.events)
+        ended = self._spool.exit()
+        return _Ends(
+            events=events,
+            ended=ended,
+            log=self._log_end(ended),
+            points=spools.whole_lines_size(self._spool.points),
+        )
+
+    def _log_end(self, ended: Mapping[str, Any] | None) -> int:
+        """How far the log is free of secrets, once those that it holds are taken out.
+
+        What may be the beginning of one waits; at the end the launcher has cleaned it all.
+        """
+        size, have = _size(self._spool.log), (self._have or {}).get("log", 0)
+        words = [] if ended else [word.encode() for word in self._spool.secrets().values()]
+        if not words or size <= have:
+            return size
+        redact(self._spool.log, words, start=have)
+        longest = max(map(len, words))
+        tail = _read(self._spool.log, max(have, size - longest), min(longest, size - have))
+        return size - unfinished(tail, words)
+
+    def _ship(self, ends: _Ends) -> Outcome:
+        sent = self._stream("log", self._spool.log, ends.log)
+        if self._meta.type == DEPLOYMENT:
+            self._make_room((self._have or {})["log"])
+        sent |= self._stream("points", self._spool.points, ends.points)
+        if self._meta.type != DEPLOYMENT:
+            for output in ends.ended["outputs"] if ends.ended else ():
+                sent |= self._output(output)
+        whole = ends.ended["log_bytes"] if ends.ended else 0
+        if max((self._have or {})["log"], _size(self._spool.log)) < whole:
+            raise _Stop(Outcome.BROKEN, "the log was cut after the end")
+        sent |= self._stream("events", self._spool.events, ends.events)
+        if ends.ended is not None and self._holds_all(ends):
+            return Outcome.COMPLETE
+        return Outcome.SENT if sent else Outcome.NOTHING
+
+    def _holds_all(self, ends: _Ends) -> bool:
+        """True when the last event of the present run has been taken."""
+        # exit.json follows its event: what ``ends`` knows of events may be older than it.
+        return (
+            self._have is not None
+            and self._have["events"] >= spools.whole_lines_size(self._spool.events)
+            and self._spool.exit() == ends.ended
+        )
+
+    def _stream(self, name: str, path: Path, end: int) -> bool:
+        """Send one file up to ``end``; True when something was sent."""
+        have = self._have or {}
+        sent = False
+        while have[name] < end:
+            chunk = self._at_most(self._log_chunk if name == "log" else CHUNK)
+            raw = _read(path, have[name], min(chunk, end - have[name]))
+            if name != "log":
+                raw = _whole_lines(raw) or _first_line(_read(path, have[name], LONGEST_LINE))
+            if not raw:
+                raise _Stop(Outcome.BROKEN, f"a line of {path.name} is too long")
+            answer = self._client.send(self._meta, name, have[name], raw)
+            if self._takes_less(answer, len(raw)):
+                continue
+            have[name] = self._size_after(answer, have[name])
+            sent = True
+        if have[name] > end and have[name] > (size := _size(path)):
+            self._is_short(name, path, size, have[name])
+        return sent
+
+    def _is_short(self, name: str, path: Path, size: int, sent: int) -> None:
+        """The dashboard has more than we: a power cut took what was not on the disk yet.
+
+        A job goes on with what is left and closes; its last event tells how much that is. A
+        server's log goes on in its next run, so that it is filled up to where the dashboard is.
+        """
+        if name not in self._was_short:
+            self._was_short.add(name)
+            log.error("%s has %s bytes, the dashboard %s", path, size, sent)
+        if name == "events":
+            raise _Stop(Outcome.BROKEN, "events are gone that had been sent")
+        if self._meta.type == DEPLOYMENT:
+            with path.open("ab") as file:
+                # Its last byte alone takes disk, and it never makes a file shorter.
+                os.posix_fallocate(file.fileno(), sent - 1, 1)
+
+    def _make_room(self, taken: int) -> None:
+        """Give back the disk of what the dashboard has of a server's log, but for its last part.
+
+        The file keeps its length, and what was given back reads as zero bytes.
+        """
+        end = (taken - self._server_log_bytes) // BLOCK * BLOCK
+        if self._server_log_bytes and end - self._given_back >= self._server_log_bytes // 16:
+            with self._spool.log.open("r+b") as file:
+                given_back = disk.give_back(file.fileno(), end)
+            if not given_back and not self._given_back:
+                self._note(
+                    "the file system cannot give back the disk of what the dashboard has of the "
+                    "log (HOST_SERVER_LOG_KEEP): it takes as much as the log is long"
+                )
+            self._given_back = end
+
+    def _note(self, words: str) -> None:
+        """For whoever looks into the spool, and into what the agent says."""
+        log.error("%s: %s", self._spool, words)
+        with contextlib.suppress(OSError):  # a full disk
+            self._spool.note(words)
+
+    def _tell_what_is_lost(self, have: int) -> None:
+        """The dashboard begins where the disk was given back: it has lost what it had taken."""
+        if not 0 <= have < _size(self._spool.log):
+            return
+        end = disk.data_from(self._spool.log, have)
+        if end > max(have, self._told_lost):
+            self._told_lost = end
+            self._note(
+                f"the dashboard asks again for bytes {have} to {end} of the log, which it had; "
+                "their disk was given back (HOST_SERVER_LOG_KEEP), so it gets zero bytes"
+            )
+
+    def _output(self, output: Mapping[str, Any]) -> bool:
+        path, total, sent = output["path"], output["bytes"], False
+        file = self._spool.work / path
+        # An empty file, too, has to be told.
+        while path not in self._outputs or self._outputs[path] < total:
+            offset = self._outputs.get(path, 0)
+            if _size(file) != total:
+                raise _Stop(Outcome.BROKEN, f"the output {path} is not what it was at the end")
+            raw = _read(file, offset, min(self._at_most(CHUNK), total - offset))
+            answer = self._client.send_output(self._meta, output, offset, raw)
+            if self._takes_less(answer, len(raw)):
+                continue
+            # It is wanted from its beginning again when the checksum of the whole differs.
+            if answer.status == 409 and size_and_sha256(file) != (total, output["sha256"]):
+                raise _Stop(Outcome.BROKEN, f"the output {path} is not what it was at the end")
+            self._outputs[path] = self._size_after(answer, offset if total else -1)
+            sent = True
+        return sent
+
+    def _at_most(self, chunk: int) -> int:
+        return chunk if self._most is None else min(chunk, self._most)
+
+    def _takes_less(self, answer: Answer, sent: int) -> bool:
+        """True: a chunk was too large for the dashboard or a proxy before it; try a smaller one."""
+        most = self._most or max(sent, self._log_chunk)
+        if answer.status != 413 or most <= SMALLEST:
+            return False
+        self._most = max(SMALLEST, min(most, sent) // 2)
+        log.warning("%s: %s bytes at once are too many, %s next", self._spool, sent, self._most)
+        return True
+
+    def _size_after(self, answer: Answer, before: int) -> int:
+        """The size that the dashboard has, as it says: 200, or 409 where we were wrong."""
+        size, hashed = answer.body.get("size"), answer.body.get("hashed")
+        if answer.status == 409 and isinstance(hashed, int) and hashed > self._hashed:
+            self._hashed, self._moved = hashed, True  # it checks the whole log, a part each time
+        if answer.status in (200, 409) and isinstance(size, int) and size != before:
+            self._moved = True
+            self._heard_at = time.monotonic()
+            return size
+        raise _Stop(self._refused(answer), self.broken_by)
+
+    def _refused(self, answer: Answer) -> Outcome:
+        # Another token: the dashboard's database is older than this job, and has given its number
+        # to another one.
+        if answer.status == 404 or (answer.status, answer.body.get("error")) == (403, "token"):
+            return Outcome.UNKNOWN
+        if answer.status == 412 and self._client.instance() != self._meta.instance:
+            return Outcome.UNKNOWN
+        if answer.status in (200, 409, 422):
+            return Outcome.AGAIN
+        if answer.status in (400, 413):  # what is sent will be the same the next time
+            why = (
+                answer.body.get("error") or f"an answer {answer.status} from what stands before it"
+            )
+            self.broken_by = f"the dashboard does not take it: {why}"
+            return Outcome.BROKEN
+        refusal = (answer.status, answer.body.get("error"))
+        if refusal != self._refusal:  # once, not for every try of a day
+            log.warning("%s: the dashboard answers %s %s", self._spool, answer.status, answer.body)
+        self._refusal = refusal
+        return Outcome.REFUSED
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _read(path: Path, offset: int, size: int) -> bytes:
+    with path.open("rb") as file:
+        file.seek(offset)
+        return file.read(size)
+
+
+def _first_line(raw: bytes) -> bytes:
+    """Alone, where it is longer than a chunk: what follows it may go in chunks as ever."""
+    return raw[: raw.find(b"\n") + 1] or _whole_lines(raw)
+
+
+def _whole_lines(raw: bytes) -> bytes:
+    """Cut after the last newline; nothing when there is none.
+
+    Zero bytes are no part of a line: a server's old points, of which the disk was given back.
+    """
+    return raw[: max(raw.rfind(b"\n"), raw.rfind(b"\0")) + 1]

@@ -1,0 +1,93 @@
+"""Benchmark: send a deployment requests and time what it does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from django.utils.translation import gettext as _
+
+from jobs.errors import LaunchError
+from jobs.kinds.lib import over_http
+from jobs.kinds.lib.base import Conclusion, Need, Remark, Target
+from jobs.kinds.lib.common import overlap_field, quiet_field, site, tool_version
+from jobs.parsers import progress
+from jobs.parsers.evalscope import evalscope_perf
+from jobs.parsers.evalscope.evalscope_perf import PerfPoint
+from jobs.parsers.progress import Progress
+from jobs.plans import Plan
+from jobs.toolchains.environments import EVALSCOPE
+from jobs.toolchains.evalscope import evalscope
+
+
+class Params(over_http.Load):
+    """What to send. Lengths are in tokens."""
+
+    quiet: bool = quiet_field(False)
+    overlap: bool = overlap_field()
+
+
+class Benchmark(over_http.OverHttp, params=Params):
+    """Send a deployment requests and time what it does."""
+
+    name = "benchmark"
+    title = "Benchmark"
+    programs = evalscope.PROGRAMS
+
+    def needs(self, params: Params, target: Target) -> Sequence[Need]:
+        """EvalScope."""
+        return (Need(EVALSCOPE),)
+
+    def plan(self, params: Params, target: Target) -> Plan:
+        """One step: EvalScope's performance test. The engine's own counters are read meanwhile."""
+        served = over_http.deployment(params, target)
+        if served.data.get("api_key"):
+            words = _("EvalScope would show its key in the list of processes: benchmark it online.")
+            raise LaunchError(words, "deployment")
+        over_http.check_concurrency(params.concurrency)
+        over_http.check_output(params, served)
+        return evalscope.perf_plan(
+            evalscope.Load(
+                concurrency=params.concurrency,
+                requests=params.requests,
+                output_tokens=params.output_tokens,
+                prompts=over_http.prompts_of(params.prompts),
+                metrics=over_http.counters_of(served),
+                streamed=not served.data.get("bare_stream"),
+                has_dies=target.has_dies,
+                seed=params.seed,
+            ),
+            site(target),
+        )
+
+    def successors(self, params: Params) -> Sequence[str]:
+        """How right the same deployment is."""
+        return ("evaluate",)
+
+    def progress(self, log: str) -> Progress | None:
+        """EvalScope's own bars."""
+        return progress.share_of_runs(log)
+
+    def conclude(
+        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
+    ) -> Conclusion:
+        """A point for each concurrency; the one with the highest output rate stands for all;
+        requests are counted over all beside it.
+        """
+        points = evalscope_perf.parse(outputs)
+        return over_http.outcome(
+            points,
+            what=f"{params.prompts} → {params.output_tokens} tok",
+            tool=f"evalscope {tool_version(plan, EVALSCOPE)}",
+            remarks=_remarks(params, points),
+            began=evalscope_perf.began(outputs.get(evalscope.WINDOWS, b"")),
+        )
+
+
+def _remarks(params: Params, points: Sequence[PerfPoint]) -> list[Remark]:
+    streamed = any("ttft_mean_ms" in point.metrics for point in points)
+    return [
+        *over_http.failed_remarks(points),
+        *([] if streamed else [Remark("benchmark:no_stream")]),
+        *over_http.few_remark(params.requests),
+        *over_http.missing_remark(params.concurrency, points),
+    ]

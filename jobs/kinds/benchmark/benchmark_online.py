@@ -1,0 +1,321 @@
+"""Benchmark online: send a deployment requests over HTTP with vLLM's own benchmark."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Literal
+
+from django.utils.translation import gettext as _
+from pydantic import BaseModel, ConfigDict, Field
+
+from jobs.catalog import Stack
+from jobs.errors import LaunchError, ParseError
+from jobs.kinds.benchmark.benchmark import Benchmark
+from jobs.kinds.lib import lengths, over_http, vllm_common, work
+from jobs.kinds.lib.base import LOG, AssetRef, Choice, Conclusion, Kind, Need, Remark, Target
+from jobs.kinds.lib.common import asset, overlap_field, quiet_field, seed_field
+from jobs.kinds.lib.vacc import PATH_PATTERN, exact_field, stack_field, stack_name, stack_of
+from jobs.parsers import progress
+from jobs.parsers.progress import Progress
+from jobs.parsers.vllm import vllm_bench_serve
+from jobs.plans import Plan
+from jobs.toolchains.site import Site
+from jobs.toolchains.vacc_site import VaccSite
+from jobs.toolchains.vllm import vllm_bench
+
+SHAREGPT = ("datasets", "sharegpt", "ShareGPT_V3_unfiltered_cleaned_split.json")
+# No more than half of what the deployment takes in all, for an input and for an output.
+_FITS_HALF = (("deployment", "max_total", 0.5),)
+_FITS_INPUT = (*_FITS_HALF, ("deployment", "max_input", 1))
+
+
+class Params(BaseModel):
+    """What to send. Lengths are in tokens."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stack: Literal["guide", "current", "vllm-cpu"] = stack_field(
+        runs_without_dies=True, follows=("deployment", "stack")
+    )
+    as_in_guide: bool = exact_field(of_every_stack=True)
+    deployment: str = Field(
+        description="The deployment to measure; the benchmark runs in its container, if any.",
+        json_schema_extra={
+            "label": "Deployment",
+            "group": "What to measure",
+            "asset": "deployment",
+            "made_by": "deploy-vllm",
+        },
+    )
+    dataset: Literal["", "sonnet", "random", "sharegpt"] = Field(
+        "",
+        description="sonnet: lines of poems. random: made-up tokens. sharegpt: real questions.",
+        json_schema_extra={"label": "Requests from", "group": "Load", "without_dies": "random"},
+    )
+    path: str = Field(
+        "",
+        max_length=400,
+        pattern=PATH_PATTERN,
+        description="File of sonnets or of ShareGPT, as the container sees it. Empty: the image's"
+        " own sonnets; ShareGPT where the job “Prepare datasets” puts it.",
+        json_schema_extra={"label": "File", "group": "Load"},
+    )
+    input_tokens: int = vllm_common.tokens_field(
+        1024,
+        "Input",
+        "Length of a prompt, about.",
+        without_dies=128,
+        on_page=128,
+        within=_FITS_INPUT,
+    )
+    prefix_tokens: int = Field(
+        32,
+        ge=0,
+        le=1048576,
+        description="The part of the input that all prompts begin with.",
+        json_schema_extra={
+            "label": "Common prefix",
+            "unit": "tokens",
+            "group": "Load",
+            "without_dies": 0,
+            "on_page": 0,
+        },
+    )
+    output_tokens: int = vllm_common.tokens_field(
+        1024, "Output", "Generated for each request.", without_dies=64, within=_FITS_HALF
+    )
+    requests: int = Field(
+        100,
+        ge=1,
+        le=100000,
+        description="Requests at each concurrency. Percentiles need many.",
+        json_schema_extra={
+            "label": "Requests",
+            "unit": "requests",
+            "group": "Load",
+            "without_dies": 20,
+            "on_page": 3,
+        },
+    )
+    concurrency: tuple[Annotated[int, Field(ge=1, le=1024)], ...] = Field(
+        (4,),
+        min_length=1,
+        max_length=12,
+        description="Requests in flight at most. Several values are measured one after the other.",
+        json_schema_extra={
+            "label": "Concurrency",
+            "unit": "requests",
+            "group": "Load",
+            "on_page": [1],
+            "stack_most": "max_concurrency",
+        },
+    )
+    seed: int | None = seed_field()
+    quiet: bool = quiet_field(False)
+    overlap: bool = overlap_field()
+
+
+class BenchmarkOnline(Kind, params=Params):
+    """Send a deployment requests over HTTP with vLLM's own benchmark."""
+
+    name = "benchmark-online"
+    title = "Benchmark online"
+    family = "benchmark"
+    programs = vllm_bench.PROGRAMS
+    steps = vllm_bench.STEPS
+    lengths = (lengths.INPUT, lengths.OUTPUT)
+    progress_is_whole = False
+
+    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
+        """What ``field`` may be on this host."""
+        if field == "dataset":
+            named = ("sonnet", "random", "sharegpt") if target.has_dies else ("random", "sharegpt")
+            first = [Choice("", _("As the stack's page has it"))] if target.has_dies else []
+            return [*first, *(Choice(one, one) for one in named)]
+        if field == "deployment":
+            served = [ref for ref in target.deployments if ref.data.get("engine") == "vllm"]
+            return [Choice(ref.key, ref.label) for ref in served]
+        return vllm_common.choices(field, target)
+
+    def needs(self, params: Params, target: Target) -> Sequence[Need]:
+        """vLLM, where no image has it."""
+        return vllm_common.needs(params)
+
+    def title_of(self, params: Params, target: Target) -> str:
+        """ "DeepSeek-R1 @ 4, sonnet 1024 → 1024"."""
+        served = _deployment(params, target).data["name"]
+        return f"{served} @ {', '.join(map(str, params.concurrency))}, {_what(params)}"
+
+    def inputs(self, params: Params, target: Target) -> Mapping[str, AssetRef]:
+        """The deployment."""
+        return {"deployment": _deployment(params, target)}
+
+    def notes(self, params: Params, target: Target) -> Sequence[Remark]:
+        """What is done otherwise than the guide prints it."""
+        stack = stack_of(params)
+        online, by_script = stack.bench.online, bool(stack.bench.folder)
+        if stack.vllm.container is None:
+            return ()
+        found = [Remark("guide:docker_exec")]
+        if params.as_in_guide and not by_script:
+            return [*found, Remark("guide:completions"), Remark("guide:same_requests")]
+        if params.as_in_guide:
+            return [
+                *found,
+                Remark("guide:backend_fails", {"backend": online.default_backend}),
+                Remark("guide:address_unnamed"),
+                Remark("guide:folder_missing", {"folder": vllm_bench.GUIDE_RESULTS}),
+                Remark("guide:same_requests"),
+            ]
+        found.append(Remark("guide:backend_added", {"backend": online.chat_backend}))
+        if not online.makes_result_dir:
+            found.append(Remark("guide:folder_made"))
+        found += [Remark("guide:address_named"), Remark("guide:comparable")]
+        # vLLM 0.7.2 knows no such option, and asks greedily unasked.
+        return [*found, Remark("guide:greedy")] if online.sampling_flags else found
+
+    def plan(self, params: Params, target: Target) -> Plan:
+        """The benchmark at each concurrency, in the deployment's container where it has one."""
+        stack, deployment = stack_of(params), _deployment(params, target)
+        _check_deployment(params, deployment)
+        site = vllm_common.site_of(stack, target)
+        _check_load(params, stack, deployment)
+        load = vllm_bench.Load(
+            dataset=_dataset(params),
+            path=_path(params, stack, site),
+            input_tokens=params.input_tokens,
+            prefix_tokens=params.prefix_tokens,
+            output_tokens=params.output_tokens,
+            prompts=params.requests,
+            concurrency=params.concurrency,
+            seed=params.seed,
+            exact=params.as_in_guide,
+            key=str(deployment.data.get("api_key") or ""),
+        )
+        if isinstance(site, VaccSite):
+            return vllm_bench.online_plan(stack, load)
+        return vllm_bench.online_here_plan(stack, load, site)
+
+    def successors(self, params: Params) -> Sequence[str]:
+        """How right the same deployment is."""
+        return ("evaluate-opencompass", "evaluate-evalscope", "evaluate")
+
+    def progress(self, log: str) -> Progress | None:
+        """Requests of the run that goes on."""
+        return progress.requests(log)
+
+    def work(self, params: Mapping[str, Any]) -> float:
+        """Rounds of requests, at each concurrency."""
+        return work.over_http(params)
+
+    def conclude(
+        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
+    ) -> Conclusion:
+        """A point for each concurrency; the one with the highest output rate stands for all;
+        requests are counted over all beside it.
+        """
+        files = {path: content for path, content in outputs.items() if path.startswith("result")}
+        runs = [vllm_bench_serve.parse(path, content) for path, content in files.items()]
+        if not runs:
+            runs = list(vllm_bench_serve.parse_log("log", outputs.get(LOG, b"")))
+        runs.sort(key=lambda run: run.concurrency or 0)
+        done = [run for run in runs if run.completed]
+        if done and not any(over_http.RATE in run.metrics for run in done):
+            raise ParseError("the result has no output rate")
+        return over_http.outcome(
+            runs,
+            what=_what(params),
+            tool=f"vLLM {stack_of(params).vllm.version} bench serve",
+            remarks=[*over_http.failed_remarks(runs), *over_http.few_remark(params.requests)],
+            keeps_failed=False,
+            may_be_silent=True,
+        )
+
+
+def _check_deployment(params: Params, deployment: AssetRef) -> None:
+    data = deployment.data
+    engine = str(data.get("engine") or data.get("toolchain") or "")
+    if engine != "vllm":
+        words = _(
+            "%(engine)s serves %(name)s, and this benchmark is vLLM's own: choose a deployment of"
+            " vLLM, or measure this one with “%(other)s”, which takes any."
+        )
+        args = {
+            "engine": engine or _("Another engine"),
+            "name": data["name"],
+            "other": _(Benchmark.title),
+        }
+        raise LaunchError(words % args, "deployment")
+    served = str(data.get("stack"))
+    if served != params.stack:
+        words = _(
+            "%(name)s is served by the stack “%(stack)s”: choose that stack, or another deployment."
+        )
+        raise LaunchError(words % {"name": data["name"], "stack": stack_name(served)}, "deployment")
+
+
+def _check_load(params: Params, stack: Stack, deployment: AssetRef) -> None:
+    """Refuse what is known to end without a result, unless it was asked for to the letter."""
+    over_http.check_concurrency(params.concurrency)
+    if params.as_in_guide:
+        if len(params.concurrency) > 1:  # must not be lost in silence
+            raise LaunchError(_("The printed command measures one concurrency."), "concurrency")
+        return
+    if _dataset(params) not in stack.bench.online.datasets:
+        raise LaunchError(_("This version of the benchmark has no such data set."), "dataset")
+    if _dataset(params) != "sharegpt" and params.prefix_tokens >= params.input_tokens:
+        words = _("The common prefix must be shorter than the input, which has %(tokens)d tokens.")
+        raise LaunchError(words % {"tokens": params.input_tokens}, "prefix_tokens")
+    most = stack.vllm.max_concurrency
+    if most and max(params.concurrency) > most:
+        words = _("The engine does not work on more than %(most)d requests at a time.")
+        raise LaunchError(words % {"most": most}, "concurrency")
+    _check_lengths(params, deployment)
+
+
+def _check_lengths(params: Params, deployment: AssetRef) -> None:
+    longest, most = deployment.data.get("max_total"), deployment.data.get("max_input")
+    if most and params.input_tokens > int(most):
+        words = _("The deployment takes inputs of at most %(tokens)d tokens.")
+        raise LaunchError(words % {"tokens": int(most)}, "input_tokens")
+    if longest and params.input_tokens + params.output_tokens > int(longest):
+        words = _("Input and output are more than the deployment's %(tokens)d tokens.")
+        raise LaunchError(words % {"tokens": int(longest)}, "output_tokens")
+
+
+def _path(params: Params, stack: Stack, site: VaccSite | Site) -> str:
+    """The file of the data set, as the container sees it; "" where none is needed, or its own.
+
+    Raises:
+        LaunchError: it needs one, and nobody knows where it lies.
+    """
+    dataset = _dataset(params)
+    if params.path or dataset == "random":
+        return params.path
+    if dataset == "sonnet" and stack.bench.online.sonnet_file:
+        return ""
+    container = stack.vllm.container
+    sees_workspace = container is not None and not container.publish_port
+    if dataset == "sharegpt" and sees_workspace and isinstance(site, VaccSite):
+        return str(PurePosixPath(site.mount, *SHAREGPT))
+    raise LaunchError(
+        _("Say where the file lies in the container, or take random requests."), "path"
+    )
+
+
+def _dataset(params: Params) -> str:
+    """What was chosen; else sonnets, or made-up tokens where the image has no file of sonnets."""
+    has_sonnets = bool(stack_of(params).bench.online.sonnet_file)
+    return params.dataset or ("sonnet" if has_sonnets else "random")
+
+
+def _what(params: Params) -> str:
+    dataset = _dataset(params)
+    if dataset == "sharegpt":  # its prompts have the length that they have
+        return f"{dataset} → {params.output_tokens} tok"
+    return f"{dataset} {params.input_tokens} → {params.output_tokens} tok"
+
+
+def _deployment(params: Params, target: Target) -> AssetRef:
+    return asset(target.deployments, params.deployment, "deployment")

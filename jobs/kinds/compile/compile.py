@@ -1,0 +1,111 @@
+"""Compile: convert a model's weights to another precision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from jobs.catalog import MODELS
+from jobs.kinds.lib.base import AssetRef, Choice, Conclusion, Kind, Need, Remark, Target
+from jobs.kinds.lib.common import asset, gguf_choices, site, size
+from jobs.parsers import progress, reports
+from jobs.parsers.progress import Progress
+from jobs.plans import Plan
+from jobs.toolchains import llama_cpp
+from jobs.toolchains.environments import LLAMA_CPP
+
+
+class Params(BaseModel):
+    """What to convert, and to what."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    weights: str = Field(
+        description="The weights to convert. What they lost before cannot come back.",
+        json_schema_extra={"label": "Weights", "group": "Model", "asset": "weights"},
+    )
+    precision: Literal["fp16", "int8"] = Field(
+        "int8",
+        description="fp16: 16 bits a weight. int8: 8 bits in blocks of 32 with one scale (Q8_0).",
+        json_schema_extra={"label": "Precision", "group": "Model"},
+    )
+
+
+class Compile(Kind, params=Params):
+    """Convert a model's weights to another precision."""
+
+    name = "compile"
+    title = "Compile"
+    family = "compile"
+    programs = llama_cpp.PROGRAMS
+    steps = llama_cpp.STEPS
+
+    def offered(self, target: Target) -> bool:
+        """On a host without accelerator cards."""
+        return not target.has_dies
+
+    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
+        """What ``field`` may be on this host."""
+        if field == "precision":
+            return [Choice("int8", "int8"), Choice("fp16", "fp16")]
+        if field == "weights":
+            return gguf_choices(target)
+        return None
+
+    def needs(self, params: Params, target: Target) -> Sequence[Need]:
+        """llama.cpp."""
+        return (Need(LLAMA_CPP),)
+
+    def title_of(self, params: Params, target: Target) -> str:
+        """ "SmolLM2-135M-Instruct, int8"."""
+        model_id = str(_weights(params, target).data["model_id"])
+        model = MODELS.get(model_id)
+        return f"{model.name if model else model_id}, {params.precision}"
+
+    def inputs(self, params: Params, target: Target) -> Mapping[str, AssetRef]:
+        """The weights."""
+        return {"weights": _weights(params, target)}
+
+    def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
+        """An artifact, whose label names the precision of its source too."""
+        source = _weights(params, target).data
+        return {
+            "type": "artifact",
+            "model_id": source["model_id"],
+            "toolchain": llama_cpp.NAME,
+            "precision": params.precision,
+            "label": f"{llama_cpp.FILE_TYPES[params.precision]} from {source['precision']}",
+            "source_precision": source["precision"],
+        }
+
+    def plan(self, params: Params, target: Target) -> Plan:
+        """One step: llama.cpp's quantiser."""
+        source = _weights(params, target).data
+        return llama_cpp.compile_plan(
+            str(source["model_id"]), params.precision, str(source["precision"]), site(target)
+        )
+
+    def successors(self, params: Params) -> Sequence[str]:
+        """Serve it."""
+        return ("deploy",)
+
+    def progress(self, log: str) -> Progress | None:
+        """Tensors that llama.cpp has quantised."""
+        return progress.tensors(log)
+
+    def conclude(
+        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
+    ) -> Conclusion:
+        """The artifact's size and checksum."""
+        made = reports.read(outputs, "artifact.json", reports.ArtifactReport)
+        label = f"{made.type} from {made.source.precision}"
+        return Conclusion(
+            sentence=Remark("compile:made", {"label": label, "size": size(made.bytes)}),
+            product=made.model_dump(include={"path", "bytes", "sha256"}),
+        )
+
+
+def _weights(params: Params, target: Target) -> AssetRef:
+    return asset(target.weights, params.weights, "weights")

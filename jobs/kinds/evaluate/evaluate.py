@@ -1,0 +1,279 @@
+"""Evaluate: ask a deployment questions and score its answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.utils.translation import gettext as _
+from pydantic import BaseModel, ConfigDict, Field
+
+from jobs.catalog import QUESTION_SETS, Question
+from jobs.errors import LaunchError
+from jobs.kinds.lib import work
+from jobs.kinds.lib.base import (
+    AssetRef,
+    Choice,
+    Conclusion,
+    Kind,
+    Measured,
+    Need,
+    Remark,
+    SetScore,
+    Target,
+)
+from jobs.kinds.lib.common import asset, site, tool_version
+from jobs.kinds.lib.lengths import about_tokens, check_answer, check_limit
+from jobs.parsers import progress
+from jobs.parsers.answers import Answered, kept
+from jobs.parsers.evalscope import evalscope_eval
+from jobs.parsers.evalscope.evalscope_eval import Scored
+from jobs.parsers.progress import Progress
+from jobs.plans import Plan
+from jobs.toolchains.environments import EVALSCOPE
+from jobs.toolchains.evalscope import evalscope
+
+# The longest question of all sets with its choices, and the tool's own words around it.
+QUESTION_TOKENS = 64 + about_tokens(
+    " ".join((one.question, *one.choices))
+    for each in QUESTION_SETS.values()
+    for one in each.questions
+)
+# Below this the 95 % interval of an accuracy is wider than ten points on either side.
+ENOUGH_QUESTIONS = 100
+
+
+class Params(BaseModel):
+    """What to ask, and how. Lengths are in tokens."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    deployment: str = Field(
+        description="The deployment to ask.",
+        json_schema_extra={
+            "label": "Deployment",
+            "group": "What to evaluate",
+            "asset": "deployment",
+        },
+    )
+    questions: str = Field(
+        "basics",
+        description="Questions that ship with the project.",
+        json_schema_extra={"label": "Questions", "group": "Questions"},
+    )
+    limit: int = Field(
+        0,
+        ge=0,
+        le=100000,
+        description="Ask only so many, spread over the whole set. 0: all.",
+        json_schema_extra={
+            "label": "Limit",
+            "unit": "questions",
+            "group": "Questions",
+            "set_size": "questions",
+        },
+    )
+    max_tokens: int = Field(
+        32,
+        ge=1,
+        le=8192,
+        description="An answer is cut after so many. A model that reasons needs thousands.",
+        json_schema_extra={
+            "label": "Longest answer",
+            "unit": "tokens",
+            "group": "Answers",
+            "thinks": ["deployment", 8192],
+            "within": [["deployment", "max_total", 0.75]],
+            "beside": ["deployment", QUESTION_TOKENS],
+        },
+    )
+    temperature: float = Field(
+        0.0,
+        ge=0.0,
+        le=2.0,
+        description="0: always the likeliest token, so that a second run answers the same.",
+        json_schema_extra={"label": "Temperature", "group": "Answers"},
+    )
+    batch: int = Field(
+        4,
+        ge=1,
+        le=256,
+        description="Questions in flight at most.",
+        json_schema_extra={"label": "Parallel questions", "unit": "questions", "group": "Answers"},
+    )
+
+
+class Evaluate(Kind, params=Params):
+    """Ask a deployment questions and score its answers."""
+
+    name = "evaluate"
+    title = "Evaluate"
+    family = "evaluate"
+    answer_limit = "max_tokens"
+    programs = evalscope.PROGRAMS
+    clients = evalscope.CLIENTS
+
+    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
+        """What ``field`` may be on this host."""
+        if field == "questions":
+            return [Choice(key, f"{key} ({len(s.questions)})") for key, s in QUESTION_SETS.items()]
+        return None
+
+    def needs(self, params: Params, target: Target) -> Sequence[Need]:
+        """EvalScope."""
+        return (Need(EVALSCOPE),)
+
+    def title_of(self, params: Params, target: Target) -> str:
+        """ "smollm2-135m-instruct-int8, basics"."""
+        return f"{_deployment(params, target).data['name']}, {params.questions}"
+
+    def inputs(self, params: Params, target: Target) -> Mapping[str, AssetRef]:
+        """The deployment."""
+        return {"deployment": _deployment(params, target)}
+
+    def plan(self, params: Params, target: Target) -> Plan:
+        """One step: EvalScope asks and scores. The questions travel inside the plan."""
+        served, questions = _deployment(params, target).data, _questions(params)
+        check_limit(params.limit, len(QUESTION_SETS[params.questions].questions))
+        check_answer(served, "max_tokens", params.max_tokens, QUESTION_TOKENS)
+        return evalscope.eval_plan(
+            evalscope.Asking(
+                questions=questions,
+                max_tokens=params.max_tokens,
+                temperature=params.temperature,
+                batch=params.batch,
+            ),
+            site(target),
+        )
+
+    def successors(self, params: Params) -> Sequence[str]:
+        """How fast the same deployment is."""
+        return ("benchmark",)
+
+    def progress(self, log: str) -> Progress | None:
+        """EvalScope's own bars."""
+        return progress.share_of_runs(log)
+
+    def work(self, params: Mapping[str, Any]) -> float:
+        """Questions, in parallel."""
+        return work.shipped_questions(params)
+
+    def conclude(
+        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
+    ) -> Conclusion:
+        """Accuracy over all questions, and each question with its answer and score."""
+        evaluation = evalscope_eval.parse(outputs)
+        scored = evaluation.scored
+        asked = sum(report.requested for report in evaluation.reports)
+        counted = [row for row in scored if row.score is not None]
+        if not counted:
+            return Conclusion(failure=Remark("evaluate:no_question", {"questions": asked}))
+        metrics = _metrics(scored, counted)
+        return Conclusion(
+            sentence=Remark(
+                "evaluate:done",
+                {"accuracy": 100 * metrics["accuracy"], "questions": len(counted)},
+            ),
+            measured=Measured(
+                sort="evaluation",
+                what=_what(params, asked),
+                tool=_tool(plan, counted),
+                metrics=metrics,
+                answers=kept(answer(row, row.subset) for row in scored),
+                remarks=_remarks(params, asked, counted),
+                sets=_sets(params, counted),
+            ),
+        )
+
+
+def _questions(params: Params) -> tuple[Question, ...]:
+    try:
+        return QUESTION_SETS[params.questions].first(params.limit)
+    except KeyError:
+        raise LaunchError(_("There is no such set of questions."), "questions") from None
+
+
+def _what(params: Params, asked: int) -> str:
+    return f"{params.questions} ({asked})"
+
+
+def _metrics(scored: Sequence[Scored], counted: Sequence[Scored]) -> dict[str, float]:
+    right = [row.score or 0.0 for row in counted]
+    metrics = {
+        "accuracy": sum(right) / len(right),
+        "correct": sum(right),
+        "questions": float(len(counted)),
+        "unanswered": float(sum(not row.answer.strip() for row in scored)),
+    }
+    for part in ("short", "choice", "en", "zh"):
+        rows = [row.score or 0.0 for row in counted if part in row.subset.split("_")]
+        if rows:
+            metrics[f"accuracy_{part}"] = sum(rows) / len(rows)
+    return metrics
+
+
+def _sets(params: Params, counted: Sequence[Scored]) -> list[SetScore]:
+    found = []
+    for subset in dict.fromkeys(row.subset for row in counted):
+        right = [row.score or 0.0 for row in counted if row.subset == subset]
+        value = 100 * sum(right) / len(right)
+        score = SetScore(subset, "", "accuracy", "gen", value, len(right), params.questions)
+        found.append(score)
+    return found
+
+
+def _tool(plan: Plan, counted: Sequence[Scored]) -> str:
+    """With the generation of the rules: what others scored is another measurement."""
+    name = f"evalscope {tool_version(plan, EVALSCOPE)}"
+    rules = counted[0].detail.get("scorer")
+    return f"{name}, rules {rules}" if rules else name
+
+
+def answer(row: Scored, subset: str) -> Answered:
+    """A question as records keep it."""
+    return Answered(
+        subset=subset,
+        question=row.question,
+        expected=row.expected,
+        answer=row.answer,
+        score=row.score,
+        question_id=row.question_id,
+        sample=row.sample,
+        extracted=row.extracted,
+        reasoning=row.reasoning,
+        finish=row.finish,
+        status=row.status,
+        detail=row.detail,
+    )
+
+
+def cut(rows: Sequence[Scored], max_tokens: int) -> list[Remark]:
+    """How many answers were cut off: by what ended them, where that is told of all; else by their
+    length, which is a guess.
+    """
+    is_told = all(row.finish for row in rows)
+    if is_told:
+        ended = sum(row.finish == "length" for row in rows)
+    else:
+        ended = sum((row.detail.get("output_tokens") or 0) >= max_tokens for row in rows)
+    args = {"cut": ended, "total": len(rows), "max_tokens": max_tokens}
+    return [Remark("evaluate:cut" if is_told else "evaluate:cut_guess", args)] if ended else []
+
+
+def _remarks(params: Params, asked: int, counted: Sequence[Scored]) -> list[Remark]:
+    remarks = []
+    if len(counted) < asked:
+        remarks.append(
+            Remark("evaluate:unscored", {"unscored": asked - len(counted), "total": asked})
+        )
+    empty = sum(not row.answer.strip() for row in counted)
+    if empty:
+        remarks.append(Remark("evaluate:empty", {"empty": empty, "total": len(counted)}))
+    remarks += cut(counted, params.max_tokens)
+    if len(counted) < ENOUGH_QUESTIONS:
+        remarks.append(Remark("evaluate:few_questions", {"questions": len(counted)}))
+    return remarks
+
+
+def _deployment(params: Params, target: Target) -> AssetRef:
+    return asset(target.deployments, params.deployment, "deployment")

@@ -1,0 +1,330 @@
+"""Evaluate with EvalScope: published data sets, asked of a deployment and scored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from django.utils.translation import gettext as _
+from pydantic import BaseModel, ConfigDict, Field
+
+from jobs.catalog import STACKS
+from jobs.errors import LaunchError
+from jobs.kinds.evaluate import evaluate
+from jobs.kinds.lib import work
+from jobs.kinds.lib.base import (
+    AssetRef,
+    Choice,
+    Conclusion,
+    Kind,
+    Measured,
+    Need,
+    Remark,
+    SetScore,
+    Target,
+)
+from jobs.kinds.lib.common import asset, site, tool_version
+from jobs.kinds.lib.lengths import check_limit
+from jobs.kinds.lib.vacc import (
+    PATH_PATTERN,
+    STACK_GROUP,
+    exact_field,
+    folder_in_workspace,
+    stack_choices,
+    stack_of,
+    vacc_site,
+)
+from jobs.parsers import progress
+from jobs.parsers.answers import kept
+from jobs.parsers.evalscope import evalscope_eval
+from jobs.parsers.evalscope.evalscope_eval import EvalReport, Evaluation, Scored
+from jobs.parsers.progress import Progress
+from jobs.plans import Plan
+from jobs.toolchains.environments import EVALSCOPE
+from jobs.toolchains.evalscope import evalscope_hub
+from jobs.toolchains.evalscope.evalscope_hub import Asking
+from jobs.toolchains.hub import HF_MIRROR
+
+Sets = Literal["gsm8k", "math_500", "aime24", "aime25", "gpqa_diamond", "mmlu", "mmlu_pro", "ceval"]
+
+
+class Params(BaseModel):
+    """What to ask, and how. Lengths are in tokens."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stack: Literal["guide", "current"] = Field(
+        "current",
+        description="The tools that the host has: the guide's own scores with OpenCompass.",
+        json_schema_extra={"label": "Stack", "group": STACK_GROUP},
+    )
+    as_in_guide: bool = exact_field()
+    deployment: str = Field(
+        description="The deployment to ask.",
+        json_schema_extra={
+            "label": "Deployment",
+            "group": "What to evaluate",
+            "asset": "deployment",
+        },
+    )
+    datasets: tuple[Sets, ...] = Field(
+        ("math_500", "gpqa_diamond"),
+        min_length=1,
+        max_length=8,
+        description="Of gsm8k (1319 questions), math_500 (500), aime24 (30), aime25 (30),"
+        " gpqa_diamond (198), mmlu (14042), mmlu_pro (12032) and ceval (1346).",
+        json_schema_extra={"label": "Data sets", "group": "Questions"},
+    )
+    mmlu: Literal["all", "ten"] = Field(
+        "ten",
+        description="All 57 subsets of MMLU, or the first ten by the alphabet.",
+        json_schema_extra={"label": "Subsets of MMLU", "group": "Questions"},
+    )
+    limit: int = Field(
+        50,
+        ge=0,
+        le=100000,
+        description="Ask only the first ones of each subset. 0: all.",
+        json_schema_extra={"label": "Limit", "unit": "questions", "group": "Questions"},
+    )
+    source: Literal["modelscope", "huggingface", "folder"] = Field(
+        "modelscope",
+        description="From where the data comes.",
+        json_schema_extra={"label": "Source", "group": "Questions"},
+    )
+    folder: str = Field(
+        "",
+        max_length=400,
+        pattern=PATH_PATTERN,
+        description="Folder with a folder for each data set, called as it is.",
+        json_schema_extra={"label": "Folder", "group": "Questions", "when": ["source", "folder"]},
+    )
+    endpoint: str = Field(
+        HF_MIRROR,
+        max_length=200,
+        pattern=r"^https?://[A-Za-z0-9][A-Za-z0-9._:/-]*$",
+        description="HF_ENDPOINT, the hub's address.",
+        json_schema_extra={"label": "Hub", "group": "Questions", "when": ["source", "huggingface"]},
+    )
+    max_tokens: int = Field(
+        16384,
+        ge=1,
+        le=1048576,
+        description="An answer is cut after so many. A model that reasons needs thousands.",
+        json_schema_extra={
+            "label": "Longest answer",
+            "unit": "tokens",
+            "group": "Answers",
+            "within": [["deployment", "max_total", 0.5]],
+        },
+    )
+    temperature: float = Field(
+        0.6,
+        ge=0.0,
+        le=2.0,
+        description="The makers of R1 recommend 0.5 to 0.7, and several runs.",
+        json_schema_extra={"label": "Temperature", "group": "Answers"},
+    )
+    top_p: float = Field(
+        0.95,
+        gt=0.0,
+        le=1.0,
+        description="The likeliest tokens that together have this share are chosen from.",
+        json_schema_extra={"label": "Top-p", "group": "Answers"},
+    )
+    batch: int = Field(
+        4,
+        ge=1,
+        le=256,
+        description="Questions in flight at most.",
+        json_schema_extra={"label": "Parallel questions", "unit": "questions", "group": "Answers"},
+    )
+
+
+class EvaluateEvalscope(Kind, params=Params):
+    """Published data sets, asked of a deployment and scored."""
+
+    name = "evaluate-evalscope"
+    title = "Evaluate with EvalScope"
+    family = "evaluate"
+    answer_limit = "max_tokens"
+    programs = evalscope_hub.PROGRAMS
+    clients = evalscope_hub.CLIENTS
+
+    def offered(self, target: Target) -> bool:
+        """On a host with accelerator cards."""
+        return target.has_dies
+
+    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
+        """What ``field`` may be on this host."""
+        if field == "stack":
+            known = stack_choices(target)
+            return [one for one in known if STACKS[one.value].evaluation.evalscope]
+        if field == "mmlu":
+            return [Choice("all", _("All 57")), Choice("ten", _("The first ten"))]
+        if field == "source":
+            return [
+                Choice("modelscope", "ModelScope"),
+                Choice("huggingface", "Hugging Face"),
+                Choice("folder", _("A folder that is there")),
+            ]
+        return None
+
+    def needs(self, params: Params, target: Target) -> Sequence[Need]:
+        """EvalScope."""
+        return (Need(EVALSCOPE),)
+
+    def title_of(self, params: Params, target: Target) -> str:
+        """ "DeepSeek-R1, math_500 + gpqa_diamond"."""
+        return f"{_deployment(params, target).data['name']}, {_what(params)}"
+
+    def inputs(self, params: Params, target: Target) -> Mapping[str, AssetRef]:
+        """The deployment."""
+        return {"deployment": _deployment(params, target)}
+
+    def notes(self, params: Params, target: Target) -> Sequence[Remark]:
+        """What is done otherwise than the page of today's stack has it."""
+        found = [Remark("guide:evalscope_command")]
+        if _deployment(params, target).data.get("api_key"):
+            found.append(Remark("guide:evalscope_key"))
+        return found
+
+    def plan(self, params: Params, target: Target) -> Plan:
+        """One step: EvalScope brings the data, asks and scores."""
+        host, served = vacc_site(target), _deployment(params, target).data
+        if not stack_of(params).evaluation.evalscope:
+            raise LaunchError(_("This stack scores with OpenCompass, not with EvalScope."), "stack")
+        if len(set(params.datasets)) < len(params.datasets):
+            raise LaunchError(_("Each data set once."), "datasets")
+        check_limit(params.limit, work.questions_of_largest(params.datasets))
+        longest = served.get("max_total")
+        if longest and params.max_tokens >= int(longest):
+            words = _("The deployment takes at most %(tokens)d tokens together.")
+            raise LaunchError(words % {"tokens": int(longest)}, "max_tokens")
+        from_folder = params.source == "folder"
+        asking = Asking(
+            datasets=params.datasets,
+            ten_of_mmlu=params.mmlu == "ten",
+            hub="" if from_folder else params.source,
+            folder=folder_in_workspace(params.folder, host, "folder") if from_folder else "",
+            endpoint=params.endpoint,
+            limit=params.limit,
+            max_tokens=params.max_tokens,
+            temperature=params.temperature,
+            top_p=params.top_p,
+            batch=params.batch,
+            key=str(served.get("api_key") or ""),
+        )
+        return evalscope_hub.evaluate_plan(asking, site(target), host)
+
+    def successors(self, params: Params) -> Sequence[str]:
+        """How fast the same deployment is."""
+        return ("benchmark-online", "benchmark")
+
+    def progress(self, log: str) -> Progress | None:
+        """EvalScope's own bars."""
+        return progress.share_of_runs(log)
+
+    def work(self, params: Mapping[str, Any]) -> float:
+        """Questions of all sets, in parallel."""
+        return work.public_questions(params)
+
+    def conclude(
+        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
+    ) -> Conclusion:
+        """Accuracy over all questions, mean over the sets, and each question with its answer."""
+        found = evalscope_eval.parse({path: text for path, text in outputs.items() if "/" in path})
+        scored = {report.benchmark for report in found.reports if report.score is not None}
+        lacking = [name for name in params.datasets if name not in scored]
+        if lacking:
+            args = {"missing": len(lacking), "sets": len(params.datasets), "first": lacking[0]}
+            return Conclusion(failure=Remark("evaluate:sets_missing", args))
+        rows = [row for row in found.scored if row.score is not None]
+        metrics = _metrics(found, rows)
+        return Conclusion(
+            sentence=Remark(
+                "evaluate:means",
+                {
+                    "macro": 100 * metrics["accuracy_macro"],
+                    "weighted": 100 * metrics["accuracy_weighted"],
+                    "sets": len(found.reports),
+                    "questions": int(metrics["questions"]),
+                },
+            ),
+            measured=Measured(
+                sort="evaluation",
+                what=_what(params),
+                tool=f"evalscope {tool_version(plan, EVALSCOPE)}",
+                metrics=metrics,
+                answers=kept(
+                    evaluate.answer(row, f"{row.benchmark}/{row.subset}") for row in found.scored
+                ),
+                remarks=_remarks(params, found, rows),
+                sets=[score for report in found.reports for score in _sets(report)],
+            ),
+        )
+
+
+def _metrics(found: Evaluation, rows: Sequence[Scored]) -> dict[str, float]:
+    """Each set once, and each question once."""
+    sets = [_score_and_size(report, rows) for report in found.reports]
+    questions = sum(size for _score, size in sets)
+    weighted = sum(score * size for score, size in sets) / max(1, questions)
+    return {
+        "accuracy": weighted,
+        "accuracy_weighted": weighted,
+        "accuracy_macro": sum(score for score, _size in sets) / len(sets),
+        "questions": float(questions),
+        "correct": float(round(weighted * questions)),
+        "unanswered": float(sum(not row.answer.strip() for row in rows)),
+    }
+
+
+def _sets(report: EvalReport) -> list[SetScore]:
+    """Its subsets, where it has several."""
+    parts: dict[str, tuple[int, float | None]] = {**report.subsets}
+    if len(parts) < 2:
+        size = sum(count for count, _score in parts.values()) or report.requested
+        parts = {"": (size, report.score)}
+    return [
+        SetScore(
+            dataset=f"{report.benchmark}/{name}" if name else report.benchmark,
+            version="",
+            metric=report.metric,
+            mode="gen",
+            value=None if score is None else 100 * score,
+            questions=size,
+            group=report.benchmark,
+        )
+        for name, (size, score) in parts.items()
+    ]
+
+
+def _score_and_size(report: EvalReport, rows: Sequence[Scored]) -> tuple[float, int]:
+    """By its reviews, for the report rounds; by the report where it counts more than they hold."""
+    size = sum(count for count, _score in report.subsets.values())
+    own = [row.score or 0.0 for row in rows if row.benchmark == report.benchmark]
+    return (sum(own) / size if size and len(own) == size else report.score or 0.0), size
+
+
+def _remarks(params: Params, found: Evaluation, rows: Sequence[Scored]) -> list[Remark]:
+    remarks = []
+    asked = sum(report.requested for report in found.reports)
+    errored = sum(report.errored or 0 for report in found.reports)
+    if errored:
+        remarks.append(Remark("evaluate:unscored", {"unscored": errored, "total": asked}))
+    remarks += evaluate.cut(rows, params.max_tokens)
+    if params.limit:
+        remarks.append(Remark("evaluate:limited", {"questions": params.limit}))
+    return remarks
+
+
+def _what(params: Params) -> str:
+    names = " + ".join(
+        f"{one} (10)" if one == "mmlu" and params.mmlu == "ten" else one for one in params.datasets
+    )
+    return f"{names}, first {params.limit}" if params.limit else names
+
+
+def _deployment(params: Params, target: Target) -> AssetRef:
+    return asset(target.deployments, params.deployment, "deployment")

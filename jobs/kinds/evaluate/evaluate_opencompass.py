@@ -1,0 +1,406 @@
+"""Evaluate with OpenCompass: the guide's data sets, asked of a deployment and scored."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from django.utils.translation import gettext as _
+from pydantic import BaseModel, ConfigDict, Field
+
+from jobs.catalog import STACKS
+from jobs.catalog.evaluation_sets import EVALUATION_SETS
+from jobs.errors import LaunchError
+from jobs.kinds.lib import work
+from jobs.kinds.lib.base import (
+    AssetRef,
+    Choice,
+    Conclusion,
+    Kind,
+    Measured,
+    Remark,
+    SetScore,
+    Target,
+)
+from jobs.kinds.lib.common import asset
+from jobs.kinds.lib.lengths import check_limit
+from jobs.kinds.lib.vacc import (
+    exact_field,
+    is_exact,
+    stack_choices,
+    stack_field,
+    stack_of,
+    vacc_site,
+)
+from jobs.parsers import progress
+from jobs.parsers.answers import Answered, kept
+from jobs.parsers.opencompass import opencompass as parser
+from jobs.parsers.opencompass.opencompass import Run, SetResult
+from jobs.parsers.progress import Progress
+from jobs.plans import Plan
+from jobs.toolchains.opencompass import opencompass
+from jobs.toolchains.opencompass.opencompass import CEVAL, Asking
+
+Sets = Literal["cluewsc", "math_500", "mmlu", "gsm8k", "gpqa", "aime2024", "ceval", "ifeval"]
+GUIDE_SETS: tuple[Sets, ...] = ("cluewsc", "math_500", "mmlu")
+GUIDE_ABBR = "deepseek-r1-va16"
+# For a guess at how long it takes: published for R1 on other hardware; nobody has published VACC's.
+MS_A_TOKEN, TOKENS_AN_ANSWER = 31, 1000
+LEAST_TOKENS = 256  # of a question and its answer: with less there is no room for either
+
+
+class Params(BaseModel):
+    """What to ask, and how. Lengths are in tokens."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stack: Literal["guide", "current"] = stack_field()
+    as_in_guide: bool = exact_field()
+    deployment: str = Field(
+        description="The deployment to ask.",
+        json_schema_extra={
+            "label": "Deployment",
+            "group": "What to evaluate",
+            "asset": "deployment",
+        },
+    )
+    datasets: tuple[Sets, ...] = Field(
+        GUIDE_SETS,
+        min_length=1,
+        max_length=8,
+        description="Of cluewsc (1135 questions), math_500 (500), mmlu (14042), gsm8k (1319), gpqa"
+        " (198), aime2024 (30), ceval (1346) and ifeval (541).",
+        json_schema_extra={"label": "Data sets", "group": "Questions"},
+    )
+    mmlu: Literal["all", "ten"] = Field(
+        "all",
+        description="All 57 subsets of MMLU, or the first ten by the alphabet.",
+        json_schema_extra={"label": "Subsets of MMLU", "group": "Questions"},
+    )
+    limit: int = Field(
+        0,
+        ge=0,
+        le=100000,
+        description="Ask only the first ones of each set. 0: all.",
+        json_schema_extra={"label": "Limit", "unit": "questions", "group": "Questions"},
+    )
+    dataset_source: Literal["", "modelscope"] = Field(
+        "",
+        description="From where OpenCompass takes the data: the archives that were unpacked, or"
+        " ModelScope by itself (DATASET_SOURCE).",
+        json_schema_extra={"label": "Datasets from", "group": "Questions"},
+    )
+    max_answer: int = Field(
+        16384,
+        ge=1,
+        le=1048576,
+        description="An answer is cut after so many (max_out_len). One that reasons needs many.",
+        json_schema_extra={
+            "label": "Longest answer",
+            "unit": "tokens",
+            "group": "Answers",
+            "within": [["deployment", "max_total", 0.5]],
+        },
+    )
+    max_length: int = Field(
+        32768,
+        ge=1,
+        le=1048576,
+        description="Question and answer together (max_seq_len).",
+        json_schema_extra={
+            "label": "Longest request",
+            "unit": "tokens",
+            "group": "Answers",
+            "within": [["deployment", "max_total", 1]],
+        },
+    )
+    temperature: float = Field(
+        0.6,
+        ge=0.0,
+        le=2.0,
+        description="The makers of R1 recommend 0.5 to 0.7, and several runs.",
+        json_schema_extra={"label": "Temperature", "group": "Answers"},
+    )
+    batch: int = Field(
+        4,
+        ge=1,
+        le=256,
+        description="Questions in flight at most; the guide asks one after the other.",
+        json_schema_extra={"label": "Parallel questions", "unit": "questions", "group": "Answers"},
+    )
+
+
+class EvaluateOpencompass(Kind, params=Params):
+    """The guide's data sets, asked of a deployment and scored."""
+
+    name = "evaluate-opencompass"
+    title = "Evaluate with OpenCompass"
+    family = "evaluate"
+    answer_limit = "max_answer"
+    programs = opencompass.PROGRAMS
+    steps = opencompass.STEPS
+
+    def offered(self, target: Target) -> bool:
+        """On a host with accelerator cards."""
+        return target.has_dies
+
+    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
+        """What ``field`` may be on this host."""
+        if field == "stack":
+            known = stack_choices(target)
+            return [one for one in known if STACKS[one.value].evaluation.opencompass]
+        if field == "mmlu":
+            return [Choice("all", _("All 57")), Choice("ten", _("The first ten"))]
+        if field == "dataset_source":
+            return [Choice("", _("The archives")), Choice("modelscope", "ModelScope")]
+        return None
+
+    def title_of(self, params: Params, target: Target) -> str:
+        """ "DeepSeek-R1, cluewsc + math_500 + mmlu"."""
+        return f"{_deployment(params, target).data['name']}, {_what(params)}"
+
+    def inputs(self, params: Params, target: Target) -> Mapping[str, AssetRef]:
+        """The deployment."""
+        return {"deployment": _deployment(params, target)}
+
+    def notes(self, params: Params, target: Target) -> Sequence[Remark]:
+        """What is done otherwise than the guide prints it, and how long it may take."""
+        asking, exact = _asking(params, target), is_exact(params)
+        found = [
+            Remark("guide:config_made", {"model": asking.model}),
+            Remark(
+                "guide:conda_path", {"folder": f"{vacc_site(target).conda}/envs/opencompass/bin"}
+            ),
+        ]
+        if exact:
+            found += [Remark("guide:run_collected"), Remark("guide:one_by_one")]
+            longest = _longest(params, target)
+            if longest and params.max_length > longest:
+                args = {"length": params.max_length, "tokens": longest}
+                found.append(Remark("guide:longer_than_served", args))
+        else:
+            found += [
+                Remark("guide:own_folder"),
+                Remark("guide:details_kept"),
+                Remark("guide:in_parallel", {"batch": asking.batch}),
+            ]
+        if asking.modelscope:
+            found.append(Remark("guide:dataset_source"))
+        seconds = asking.questions * TOKENS_AN_ANSWER * MS_A_TOKEN / 1000 / asking.batch
+        args = {
+            "questions": asking.questions,
+            "batch": asking.batch,
+            "ms": MS_A_TOKEN,
+            "tokens": TOKENS_AN_ANSWER,
+        }
+        if seconds < 3600:
+            minutes = str(max(1, round(seconds / 60)))
+            return [*found, Remark("evaluate:estimate_min", {**args, "minutes": minutes})]
+        return [*found, Remark("evaluate:estimate", {**args, "hours": f"{seconds / 3600:.1f}"})]
+
+    def plan(self, params: Params, target: Target) -> Plan:
+        """A dry run, which shows whether all data is there, and the run."""
+        site, stack = vacc_site(target), stack_of(params)
+        if not stack.evaluation.opencompass:
+            raise LaunchError(_("This stack scores with EvalScope, not with OpenCompass."), "stack")
+        if not site.conda:
+            raise LaunchError(_("%(host)s has no conda.") % {"host": target.name})
+        if len(set(params.datasets)) < len(params.datasets):
+            raise LaunchError(_("Each data set once."), "datasets")
+        check_limit(params.limit, work.questions_of_largest(params.datasets))
+        if not is_exact(params):
+            _check_lengths(params, target)
+        return opencompass.evaluate_plan(_asking(params, target), site)
+
+    def successors(self, params: Params) -> Sequence[str]:
+        """How fast the same deployment is."""
+        return ("benchmark-online", "benchmark")
+
+    def progress(self, log: str) -> Progress | None:
+        """Sets that are asked, then scored."""
+        return progress.sets(log)
+
+    def work(self, params: Mapping[str, Any]) -> float:
+        """Questions of all sets, in parallel."""
+        return work.public_questions(params)
+
+    def conclude(
+        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
+    ) -> Conclusion:
+        """Accuracy of each set and both means. OpenCompass exits with 0 when every task failed."""
+        run = parser.parse({path: content for path, content in outputs.items() if "/" in path})
+        lacking = _lacking(params, run)
+        if lacking:
+            sets = len({score.dataset for score in run.scores} | set(lacking))
+            args = {"missing": len(lacking), "sets": sets, "first": lacking[0]}
+            return Conclusion(failure=Remark("evaluate:sets_missing", args))
+        (model,) = run.models
+        means = run.means(model)
+        if means is None:
+            return Conclusion(failure=Remark("evaluate:no_question", {"questions": 0}))
+        answers = _answers(run, model)
+        metrics = {**means.metrics, "unanswered": float(_unanswered(run, model))}
+        if means.weighted is not None and means.questions:
+            metrics["correct"] = float(round(means.weighted * means.questions))
+        return Conclusion(
+            sentence=Remark(
+                "evaluate:means",
+                {
+                    "macro": 100 * means.macro,
+                    "weighted": "?" if means.weighted is None else 100 * means.weighted,
+                    "sets": means.sets,
+                    "questions": means.questions or "?",
+                },
+            ),
+            measured=Measured(
+                sort="evaluation",
+                what=_what(params),
+                tool=f"OpenCompass {stack_of(params).evaluation.opencompass}",
+                metrics=metrics,
+                answers=answers,
+                remarks=_remarks(params, run, model),
+                sets=_sets(run, model),
+            ),
+        )
+
+
+def _check_lengths(params: Params, target: Target) -> None:
+    longest = _longest(params, target)
+    if longest and longest < LEAST_TOKENS:
+        words = _(
+            "%(name)s takes %(tokens)d tokens, question and answer together: too few for these data"
+            " sets, which want %(least)d or more. Choose a deployment that takes longer requests."
+        )
+        name = _deployment(params, target).data["name"]
+        args = {"name": name, "tokens": longest, "least": LEAST_TOKENS}
+        raise LaunchError(words % args, "deployment")
+    if longest and params.max_length > longest:
+        words = _("The deployment takes at most %(tokens)d tokens together.")
+        raise LaunchError(words % {"tokens": longest}, "max_length")
+    if params.max_length < LEAST_TOKENS:
+        raise LaunchError(_("At least %(ge)s.") % {"ge": LEAST_TOKENS}, "max_length")
+    if params.max_answer >= params.max_length:
+        words = _("The longest answer leaves no room for a question.")
+        raise LaunchError(words, "max_answer")
+
+
+def _longest(params: Params, target: Target) -> int:
+    """What the deployment takes, question and answer together; 0 where it does not say."""
+    return int(_deployment(params, target).data.get("max_total") or 0)
+
+
+def _asking(params: Params, target: Target) -> Asking:
+    served, exact = _deployment(params, target).data, is_exact(params)
+    model_id = str(served.get("model_id") or "")
+    return Asking(
+        families=params.datasets,
+        ten_of_mmlu=params.mmlu == "ten",
+        limit=params.limit,
+        model=str(served["name"]),
+        abbr=GUIDE_ABBR if exact and model_id == "deepseek-r1" else model_id or "model",
+        tokenizer=str(served.get("path") or ""),
+        max_answer=params.max_answer,
+        max_length=params.max_length,
+        temperature=params.temperature,
+        batch=1 if exact else params.batch,
+        per_second=None if exact else params.batch,
+        modelscope=params.dataset_source == "modelscope",
+        exact=exact,
+        key=str(served.get("api_key") or ""),
+    )
+
+
+def _lacking(params: Params, run: Run) -> list[str]:
+    """Sets that were to be asked and have no number."""
+    families = [opencompass.FAMILIES[one] for one in params.datasets]
+    expected = [one for each in families for one in each.sets]
+    if params.mmlu == "ten":
+        mmlu = [one for one in expected if one.startswith(opencompass.MMLU)]
+        expected = [one for one in expected if one not in mmlu[opencompass.TEN :]]
+    known = {score.dataset for score in run.scores}
+    if CEVAL in expected:  # any of them stands for all: a failed one has a row of its own
+        expected.remove(CEVAL)
+        if not any(one.startswith(CEVAL) for one in known):
+            expected.append(f"{CEVAL}*")
+    failed = [score.dataset for score in run.failed]
+    return list(dict.fromkeys([*failed, *run.missing(expected)]))
+
+
+def _answers(run: Run, model: str) -> list[dict[str, Any]]:
+    """Every answer, with its verdict where the details tell it: they have to be asked for."""
+    found = []
+    for (of, dataset), rows in run.predictions.items():
+        if of != model:
+            continue
+        result = run.results.get((of, dataset)) or SetResult({})
+        total = len({row.index for row in rows})
+        for row in rows:
+            judged, sample = result.of(row.index, row.sample, total)
+            verdict = judged.correct if judged else None
+            found.append(
+                Answered(
+                    subset=dataset,
+                    question=row.question,
+                    expected=row.expected,
+                    answer=row.answer,
+                    score=None if verdict is None else float(verdict),
+                    sample=sample,
+                    extracted=judged.extracted if judged else "",
+                    reasoning=row.reasoning,
+                )
+            )
+    return kept(found)
+
+
+def _unanswered(run: Run, model: str) -> int:
+    return sum(
+        not row.answer.strip()
+        for (of, _dataset), rows in run.predictions.items()
+        for row in rows
+        if of == model
+    )
+
+
+def _remarks(params: Params, run: Run, model: str) -> list[Remark]:
+    asked = sum(len(rows) for (of, _set), rows in run.predictions.items() if of == model)
+    empty = _unanswered(run, model)
+    remarks = []
+    if empty:
+        remarks.append(Remark("evaluate:empty", {"empty": empty, "total": asked}))
+    others = [score.dataset for score in run.scores if score.is_as_published is False]
+    if others:
+        remarks.append(Remark("evaluate:other_prompt", {"sets": ", ".join(others)}))
+    if params.limit:
+        remarks.append(Remark("evaluate:limited", {"questions": params.limit}))
+    return remarks
+
+
+def _sets(run: Run, model: str) -> list[SetScore]:
+    found = []
+    for score in run.scores:
+        if score.model == model:
+            known = EVALUATION_SETS.get(score.dataset)
+            asked = run.asked(model, score.dataset) or (known.questions if known else None)
+            head = (score.dataset, score.version, score.metric, score.mode)
+            found.append(SetScore(*head, score.value, asked, _group(score.dataset)))
+    return found
+
+
+def _group(dataset: str) -> str:
+    """ "cluewsc" of cluewsc-dev; what has no part beside it stands alone."""
+    for prefix, group in ((opencompass.MMLU, "mmlu"), (CEVAL, "ceval")):
+        if dataset.startswith(prefix):
+            return group
+    return re.sub(r"-(?:dev|test|val|train)$", "", dataset)
+
+
+def _what(params: Params) -> str:
+    names = " + ".join(
+        f"{one} (10)" if one == "mmlu" and params.mmlu == "ten" else one for one in params.datasets
+    )
+    return f"{names}, first {params.limit}" if params.limit else names
+
+
+def _deployment(params: Params, target: Target) -> AssetRef:
+    return asset(target.deployments, params.deployment, "deployment")

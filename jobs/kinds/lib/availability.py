@@ -1,0 +1,69 @@
+"""Values that a host does not offer: what is said at their fields."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.utils.translation import gettext as _
+from pydantic import BaseModel
+
+from jobs.catalog import MODELS, STACKS
+from jobs.errors import LaunchError
+from jobs.kinds.lib.base import AssetRef, Kind, Target
+from jobs.kinds.lib.vacc import stack_choices
+
+
+def not_offered(kind: Kind, params: BaseModel, target: Target) -> dict[str, str]:
+    """Field → why its value cannot be taken; a plan that knows the reason is asked for it."""
+    errors = {}
+    for name in type(params).model_fields:
+        offered = kind.choices(name, target)
+        value = str(getattr(params, name))
+        if offered is not None and value not in {choice.value for choice in offered}:
+            errors[name] = _reason(kind, params, target, name) or _plain(kind, name, value, target)
+    return errors
+
+
+def fitting_first(refs: Sequence[AssetRef], way: str, target: Target) -> list[AssetRef]:
+    """Weights in the order in which a form offers them: the first one is proposed.
+
+    ``way``: how the model is to be run, e.g. "vllm"; those of a model that no stack of the host
+    runs so come last. They are offered all the same: to the letter of the guide they may be tried.
+    """
+    return sorted(refs, key=lambda ref: not _has_way(ref, way, target))
+
+
+def _has_way(weights: AssetRef, way: str, target: Target) -> bool:
+    model = MODELS.get(str(weights.data.get("model_id", "")))
+    path = next((one for name, one in model.paths.items() if name == way), None) if model else None
+    if path is None:
+        return False
+    stacks = {one.value for one in stack_choices(target) if way in STACKS[one.value].paths}
+    if not path.limits:
+        return bool(stacks)
+    return any(not one.stacks or stacks & set(one.stacks) for one in path.limits)
+
+
+def asset_named(kind: Kind, field: str, value: str, target: Target) -> AssetRef | None:
+    """The asset of the host that ``value`` names, whether or not the kind can work on it."""
+    extra = kind.Params.model_fields[field].json_schema_extra
+    sort = extra.get("asset") if isinstance(extra, dict) else None
+    refs = target.assets(str(sort)) if sort else ()
+    return next((ref for ref in refs if ref.key == value), None)
+
+
+def _reason(kind: Kind, params: BaseModel, target: Target, name: str) -> str:
+    """What the plan has against this very field; "" where it says nothing of it."""
+    try:
+        kind.plan(params, target)
+    except LaunchError as error:
+        return str(error) if error.field == name else ""
+    return ""
+
+
+def _plain(kind: Kind, name: str, value: str, target: Target) -> str:
+    ref = asset_named(kind, name, value, target)
+    if ref is None:
+        return _("This host does not offer “%(value)s”.") % {"value": value}
+    words = _("%(asset)s is nothing that this job works on: choose another.")
+    return words % {"asset": ref.label}

@@ -1,0 +1,202 @@
+"""What a form proposes, and a launch takes, where nothing is said: by the host, and by what was
+chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from typing import Any, cast
+
+from pydantic import BaseModel
+
+from jobs.catalog import MODELS, QUESTION_SETS, STACKS
+from jobs.catalog.schema import PathName
+from jobs.kinds.lib import ports
+from jobs.kinds.lib.base import AssetRef, Target
+from jobs.kinds.lib.lengths import longest_answer
+
+EXACT = "as_in_guide"  # the field of Params that asks for the guide's commands to the letter
+_YES = frozenset({"true", "1", "on", "yes"})
+_STACK, _TODAY = "stack", "current"
+
+
+def is_asked(raw: Mapping[str, Any]) -> bool:
+    """Whether values as a person gave them ask for the guide's commands to the letter."""
+    return str(raw.get(EXACT, False)).lower() in _YES
+
+
+def proposals(
+    params: type[BaseModel], target: Target, raw: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """What is proposed on ``target`` otherwise than by the default: field -> value.
+
+    ``raw``: what was given for other fields. Lengths that the guide prints are not fitted to a
+    deployment.
+    """
+    given, extras = raw or {}, _extras(params)
+    chosen, taken = _chosen(extras, target, given), ports.held(target.servers)
+    stack = _stack(params, given, extras, chosen)
+    exact = is_asked(given) and extras.get(EXACT, {}).get("when", (_STACK, stack))[1] == stack
+    fitting = {} if exact else chosen
+    found: dict[str, Any] = {}
+    for name, extra in extras.items():
+        default = params.model_fields[name].default
+        value = extra["without_dies"] if _is_for_a_processor(extra, target) else default
+        if exact and stack == _TODAY:
+            value = extra.get("on_page", value)
+        value = _followed(value, extra.get("follows"), chosen)
+        value = _for_thought(value, extra.get("thinks"), chosen)
+        value = _within(value, extra.get("within", ()), fitting)
+        value = min([value, *_beside_prompt(extra, fitting)]) if "beside" in extra else value
+        if value and extra.get("free_port") and not (exact and extra.get("printed")):
+            own = {_number(given.get(key) or found.get(key)) for key in _ports(extras) - {name}}
+            value = ports.next_free(value, {*taken, *own})
+        if value != default:
+            found[name] = value
+    return found
+
+
+def bounds(
+    params: type[BaseModel], target: Target, raw: Mapping[str, Any] | None = None
+) -> dict[str, int]:
+    """The most that a field may be with what is chosen in others, where that is less than the field
+    takes anywhere: what the deployment, the stack or the model allows. Nothing of it holds for the
+    guide's commands to the letter.
+    """
+    given, extras = raw or {}, _extras(params)
+    if is_asked(given):
+        return {}
+    chosen = _chosen(extras, target, given)
+    stack = _stack(params, given, extras, chosen)
+    found: dict[str, list[int]] = {}
+    for name, extra in extras.items():
+        found[name] = [
+            int(chosen[field].data[key])
+            for field, key, _share in extra.get("within", ())
+            if field in chosen and chosen[field].data.get(key)
+        ]
+        found[name] += _beside_prompt(extra, chosen)
+        if "set_size" in extra:
+            default = params.model_fields[extra["set_size"]].default
+            known = QUESTION_SETS.get(str(given.get(extra["set_size"]) or default))
+            found[name].append(len(known.questions) if known else 0)
+        if "stack_most" in extra and stack in STACKS:
+            found[name].append(getattr(STACKS[stack].vllm, extra["stack_most"]) or 0)
+        if "of_model" in extra:
+            found[name] += _of_model(extra["of_model"], chosen, stack, given)
+    return {name: min(filter(None, most)) for name, most in found.items() if any(most)}
+
+
+def _beside_prompt(extra: Mapping[str, Any], chosen: Mapping[str, AssetRef]) -> list[int]:
+    """What the chosen deployment's context leaves for an answer, if it says so."""
+    field, prompt = extra.get("beside", ("", 0))
+    most = longest_answer(chosen[field].data, prompt) if field in chosen else None
+    return [] if most is None else [max(1, most)]
+
+
+def _of_model(
+    rule: Sequence[str], chosen: Mapping[str, AssetRef], stack: str, given: Mapping[str, Any]
+) -> list[int]:
+    """What the model of the weights was made for, and what is published of running it so."""
+    path_name, limit = rule
+    weights = chosen.get("weights")
+    model = MODELS.get(str(weights.data.get("model_id", ""))) if weights else None
+    path = model.paths.get(cast(PathName, path_name)) if model else None
+    if model is None or path is None:
+        return []
+    stages = _number(given.get("pp", 1)) or 1
+    published = [
+        getattr(one, limit) or 0
+        for one in path.limits
+        if one.pp == stages and (not one.stacks or stack in one.stacks)
+    ]
+    return [model.context_tokens, *published]
+
+
+@cache
+def leading(params: type[BaseModel]) -> frozenset[str]:
+    """The fields of which a change may change what is proposed for others."""
+    found = set()
+    for extra in _extras(params).values():
+        found |= {rule[0] for rule in extra.get("within", ())}
+        found |= {EXACT} if extra.get("within") else set()
+        found |= {extra["beside"][0]} if "beside" in extra else set()
+        found |= {extra["set_size"]} if "set_size" in extra else set()
+        found |= {EXACT, _STACK} if "on_page" in extra else set()
+        found |= {extra["follows"][0]} if "follows" in extra else set()
+        found |= {extra["thinks"][0]} if "thinks" in extra else set()
+    return frozenset(found & set(params.model_fields))
+
+
+def _extras(params: type[BaseModel]) -> dict[str, Mapping[str, Any]]:
+    return {
+        name: info.json_schema_extra
+        for name, info in params.model_fields.items()
+        if isinstance(info.json_schema_extra, dict)
+    }
+
+
+def _stack(
+    params: type[BaseModel],
+    raw: Mapping[str, Any],
+    extras: Mapping[str, Mapping[str, Any]],
+    chosen: Mapping[str, AssetRef],
+) -> str:
+    """The stack that was given, or is proposed; "" of a kind that knows none."""
+    if _STACK not in params.model_fields:
+        return ""
+    proposed = _followed(
+        params.model_fields[_STACK].default, extras.get(_STACK, {}).get("follows"), chosen
+    )
+    return str(raw.get(_STACK) or proposed)
+
+
+def _is_for_a_processor(extra: Mapping[str, Any], target: Target) -> bool:
+    return "without_dies" in extra and not target.has_dies
+
+
+def _chosen(
+    extras: Mapping[str, Mapping[str, Any]], target: Target, raw: Mapping[str, Any]
+) -> dict[str, AssetRef]:
+    """Field -> the asset that it names."""
+    return {
+        name: ref
+        for name, extra in extras.items()
+        if "asset" in extra
+        for ref in target.assets(str(extra["asset"]))
+        if ref.key == str(raw.get(name, ""))
+    }
+
+
+def _followed(value: Any, rule: Sequence[str] | None, chosen: Mapping[str, AssetRef]) -> Any:
+    if rule is None or rule[0] not in chosen:
+        return value
+    return chosen[rule[0]].data.get(rule[1]) or value
+
+
+def _for_thought(value: Any, rule: Sequence[Any] | None, chosen: Mapping[str, AssetRef]) -> Any:
+    """What is enough for a model that thinks, or that was deployed as one that does."""
+    if rule is None or rule[0] not in chosen:
+        return value
+    served = chosen[rule[0]].data
+    model = MODELS.get(str(served.get("model_id", "")))
+    return rule[1] if served.get("reasoning") or (model and model.reasoning) else value
+
+
+def _within(value: Any, rules: Iterable[Sequence[Any]], chosen: Mapping[str, AssetRef]) -> Any:
+    for name, key, share in rules:
+        most = chosen[name].data.get(key) if name in chosen else None
+        if most:
+            value = min(value, max(1, int(int(most) * share)))
+    return value
+
+
+def _ports(extras: Mapping[str, Mapping[str, Any]]) -> set[str]:
+    """The fields that hold a port of their own."""
+    return {name for name, extra in extras.items() if extra.get("free_port")}
+
+
+def _number(value: Any) -> int:
+    """A port as a person typed it; 0 where it is none."""
+    text = str(value)
+    return int(text) if text.isdecimal() and len(text) <= len("65535") else 0

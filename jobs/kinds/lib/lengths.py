@@ -1,0 +1,149 @@
+"""Lengths that a benchmark asked for, and those that it got."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from jobs.errors import LaunchError
+from jobs.kinds.lib.base import Remark
+
+APART = 0.1  # of what was asked for: so much is said nothing of
+INPUT, OUTPUT = "input_tokens", "output_tokens"
+# What the reasoning template of llama.cpp puts before each prompt (``jobs.kinds.deploy.deploy``).
+_EXAMPLES = 300
+
+
+def asked(
+    names: Sequence[str], params: Mapping[str, Any], *, answer_limit: str = ""
+) -> dict[str, int]:
+    """``{"input_tokens": n, "output_tokens": n}`` of a request, without what is not asked for.
+
+    ``names``: what the kind asks for; written prompts have their own length. ``answer_limit``: the
+    field with the most tokens that an answer may have, of an evaluation.
+    """
+    if answer_limit:
+        most = params.get(answer_limit)
+        return {OUTPUT: most} if isinstance(most, int) else {}
+    if params.get("dataset") == "sharegpt":
+        names = (OUTPUT,)
+    return {name: params[name] for name in names if isinstance(params.get(name), int)}
+
+
+def measured(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """The same as it was measured: means over the completed requests."""
+    found: dict[str, float] = {}
+    for name in (INPUT, OUTPUT):
+        mean, total = metrics.get(f"{name}_mean"), metrics.get(name)
+        if mean is None and total is not None and metrics.get("requests"):
+            mean = total / metrics["requests"]
+        if mean is not None:
+            found[name] = mean
+    return found
+
+
+def answer_means(answers: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    """Mean tokens of an evaluation's questions and answers, as metrics; without what is untold."""
+    details = [answer.get("detail") or {} for answer in answers]
+    found = {}
+    for name in (INPUT, OUTPUT):
+        told = [one[name] for one in details if isinstance(one.get(name), int | float)]
+        if told:
+            found[f"{name}_mean"] = sum(told) / len(told)
+    return found
+
+
+def about_tokens(texts: Iterable[str]) -> int:
+    """Length of the longest of ``texts`` as a prompt, estimated on the safe side: a token for three
+    bytes, and 32 for the chat template.
+    """
+    return max((len(text.encode()) for text in texts), default=0) // 3 + 32
+
+
+def longest_answer(served: Mapping[str, Any], prompt: int) -> int | None:
+    """Tokens that a deployment has for an answer beside a prompt of ``prompt`` tokens.
+
+    None where it declares no limit; 0 or less where the prompt alone is too long.
+    """
+    whole = int(served.get("max_total") or 0)
+    if not whole:
+        return None
+    has_examples = served.get("reasoning") and served.get("toolchain") == "llama.cpp"
+    return whole - prompt - (_EXAMPLES if has_examples else 0)
+
+
+def check_answer(served: Mapping[str, Any], field: str, tokens: int, prompt: int) -> None:
+    """Refuse answers that the deployment's context cannot hold beside the prompt.
+
+    Raises:
+        LaunchError: at ``field``, or at the deployment where no prompt fits.
+    """
+    most = longest_answer(served, prompt)
+    if most is None or tokens <= most:
+        return
+    args = {"name": served.get("name", ""), "context": served["max_total"], "most": most}
+    args |= {"prompt": int(served["max_total"]) - most}
+    if most < 1:
+        words = _(
+            "%(name)s has a context of %(context)s tokens; a prompt alone takes about %(prompt)d."
+            " Choose a deployment with a longer context."
+        )
+        raise LaunchError(words % args, "deployment")
+    words = _(
+        "At most %(most)d. The context of %(name)s is %(context)s tokens, prompt (about"
+        " %(prompt)d) and output together. Ask for less, or deploy with a longer context."
+    )
+    raise LaunchError(words % args, field)
+
+
+def check_limit(limit: int, questions: int) -> None:
+    """Refuse to ask more questions than a set has.
+
+    Raises:
+        LaunchError: at the field ``limit``.
+    """
+    if limit > questions:
+        words = _("At most %(questions)d: the set has no more questions. 0 asks them all.")
+        raise LaunchError(words % {"questions": questions}, "limit")
+
+
+def ignores_ends(arguments: Iterable[str]) -> bool:
+    """Whether a command makes answers go on to their full length."""
+    return any("ignore-eos" in word or "ignore_eos" in word for word in arguments)
+
+
+def length_remarks(
+    asked: Mapping[str, int],
+    points: Sequence[tuple[int, Mapping[str, Any]]],
+    *,
+    full: bool,
+    context: int = 0,
+) -> list[Remark]:
+    """Remarks on lengths that are more than ``APART`` from what was asked, with the cause.
+
+    Each names the point where they are furthest apart. ``full``: see :func:`ignores_ends`.
+    ``context``: tokens that the deployment holds, prompt and output together; 0: not known.
+    """
+    remarks = []
+    for name, wanted in asked.items():
+        found = {c: m[name] for c, metrics in points if name in (m := measured(metrics))}
+        worst = max(found, key=lambda c: abs(found[c] - wanted), default=None)
+        if worst is None or abs(found[worst] - wanted) <= APART * wanted:
+            continue
+        args = {"asked": wanted, "measured": round(found[worst]), "concurrency": worst}
+        prompt = measured(dict(points)[worst]).get(INPUT, 0)
+        if name == OUTPUT and found[worst] < wanted and 0 < context < prompt + wanted:
+            remarks.append(Remark("lengths:output_context", {**args, "context": context}))
+            continue
+        remarks.append(Remark(_cause(name, is_short=found[worst] < wanted, full=full), args))
+    return remarks
+
+
+def _cause(name: str, *, is_short: bool, full: bool) -> str:
+    if name == INPUT:
+        return "lengths:input"
+    if not is_short:
+        return "lengths:output_long"
+    return "lengths:output_cut" if full else "lengths:output_ended"

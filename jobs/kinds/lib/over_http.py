@@ -1,0 +1,235 @@
+"""What benchmarks over HTTP share: a point for each concurrency, and what is said of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Protocol
+
+from django.utils.translation import gettext as _
+from pydantic import BaseModel, ConfigDict, Field
+
+from jobs.catalog import PROMPT_SETS
+from jobs.errors import LaunchError
+from jobs.kinds.lib import lengths, work
+from jobs.kinds.lib.base import AssetRef, Choice, Conclusion, Kind, Measured, Remark, Target
+from jobs.kinds.lib.common import asset, of_all, seed_field
+from jobs.kinds.lib.lengths import about_tokens, check_answer
+from jobs.toolchains import llama_cpp
+from jobs.toolchains.vllm import vllm
+
+# What each engine tells of itself under /metrics.
+_COUNTERS = {llama_cpp.NAME: llama_cpp.METRICS, "vllm": vllm.METRICS}
+# The longest prompt of all sets, with the word that makes each of them new.
+PROMPT_TOKENS = about_tokens(line for lines in PROMPT_SETS.values() for line in lines) + 8
+# With fewer requests than this the 99th percentile is just the slowest one.
+ENOUGH_FOR_P99 = 100
+RATE = "output_tokens_per_s"
+
+
+class Load(BaseModel):
+    """What is sent, with prompts that ship with the project. Lengths are in tokens."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    deployment: str = Field(
+        description="The deployment to measure.",
+        json_schema_extra={
+            "label": "Deployment",
+            "group": "What to measure",
+            "asset": "deployment",
+        },
+    )
+    concurrency: tuple[Annotated[int, Field(ge=1, le=256)], ...] = Field(
+        (1, 2, 4),
+        min_length=1,
+        max_length=12,
+        description="Requests in flight at most. Several values are measured one after the other.",
+        json_schema_extra={"label": "Concurrency", "unit": "requests", "group": "Load"},
+    )
+    requests: int = Field(
+        12,
+        ge=1,
+        le=10000,
+        description="Requests at each concurrency. Percentiles need many.",
+        json_schema_extra={"label": "Requests", "unit": "requests", "group": "Load"},
+    )
+    output_tokens: int = Field(
+        64,
+        ge=1,
+        le=8192,
+        description="Generated for each request, always to the full length.",
+        json_schema_extra={
+            "label": "Output",
+            "unit": "tokens",
+            "group": "Load",
+            "beside": ["deployment", PROMPT_TOKENS],
+        },
+    )
+    prompts: str = Field(
+        "everyday",
+        description="Prompts that ship with the project, sent in turn.",
+        json_schema_extra={"label": "Prompts", "group": "Load"},
+    )
+    seed: int | None = seed_field()
+
+
+class OverHttp(Kind, params=Load):
+    """What kinds have in common that send ``Load`` to a deployment."""
+
+    family = "benchmark"
+    lengths = (lengths.OUTPUT,)
+
+    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
+        """What ``field`` may be on this host."""
+        return prompt_choices() if field == "prompts" else None
+
+    def title_of(self, params: Load, target: Target) -> str:
+        """ "smollm2-135m-instruct-int8 @ 1, 2, 4"."""
+        served = deployment(params, target).data["name"]
+        return f"{served} @ {', '.join(map(str, params.concurrency))}"
+
+    def inputs(self, params: Load, target: Target) -> Mapping[str, AssetRef]:
+        """The deployment."""
+        return {"deployment": deployment(params, target)}
+
+    def work(self, params: Mapping[str, Any]) -> float:
+        """Rounds of requests, at each concurrency."""
+        return work.over_http(params)
+
+
+class Point(Protocol):
+    """What a tool measured at one concurrency. ``completed``, ``failed``: requests."""
+
+    @property
+    def concurrency(self) -> int | None:
+        """None: the tool did not tell."""
+
+    @property
+    def completed(self) -> int:
+        """Requests."""
+
+    @property
+    def failed(self) -> int:
+        """Requests."""
+
+    @property
+    def metrics(self) -> Mapping[str, float]:
+        """By name of ``jobs.metrics``."""
+
+
+def deployment(params: Load, target: Target) -> AssetRef:
+    """The deployment that is measured.
+
+    Raises:
+        LaunchError: it is not on the host.
+    """
+    return asset(target.deployments, params.deployment, "deployment")
+
+
+def check_output(params: Load, served: AssetRef) -> None:
+    """Refuse answers that the deployment cannot hold beside the longest prompt.
+
+    Raises:
+        LaunchError: at the output, or at the deployment.
+    """
+    check_answer(served.data, "output_tokens", params.output_tokens, PROMPT_TOKENS)
+
+
+def counters_of(served: AssetRef) -> tuple[str, ...]:
+    """What the engine of a deployment tells of itself under /metrics; () where nobody knows."""
+    return _COUNTERS.get(str(served.data.get("toolchain")), ())
+
+
+def check_concurrency(values: Sequence[int]) -> None:
+    """Refuse one that is named twice.
+
+    Raises:
+        LaunchError: at the field.
+    """
+    if len(set(values)) < len(values):
+        raise LaunchError(_("Each concurrency once."), "concurrency")
+
+
+def prompt_choices() -> list[Choice]:
+    """Sets of prompts that ship with the project, each with how many it has."""
+    return [Choice(key, f"{key} ({len(lines)})") for key, lines in PROMPT_SETS.items()]
+
+
+def prompts_of(name: str) -> tuple[str, ...]:
+    """The prompts of a set.
+
+    Raises:
+        LaunchError: there is none of this name.
+    """
+    if name not in PROMPT_SETS:
+        raise LaunchError(_("There is no such set of prompts."), "prompts")
+    return PROMPT_SETS[name]
+
+
+def outcome(
+    points: Sequence[Point],
+    *,
+    what: str,
+    tool: str,
+    remarks: Sequence[Remark],
+    began: Mapping[int, float] | None = None,
+    keeps_failed: bool = True,
+    may_be_silent: bool = False,
+) -> Conclusion:
+    """The point with the highest output rate stands for all, but requests are counted over all.
+
+    ``began``: see :class:`Measured`. ``keeps_failed``: a point without one completed request is
+    one too, of what failed there. ``may_be_silent``: answers without a token are no failure.
+    """
+    done = [point for point in points if point.completed]
+    if not done:
+        failed = sum(point.failed for point in points)
+        return Conclusion(failure=Remark("benchmark:no_request", {"failed": failed}))
+    if not may_be_silent and not any(point.metrics.get(RATE) for point in done):
+        return Conclusion(failure=Remark("benchmark:no_token"))
+    best = max(done, key=lambda point: point.metrics.get(RATE, 0.0))
+    said = {RATE: best.metrics.get(RATE, 0.0), "concurrency": best.concurrency or 0}
+    return Conclusion(
+        sentence=Remark("benchmark:done", said),
+        measured=Measured(
+            sort="benchmark",
+            what=what,
+            tool=tool,
+            metrics=of_all(best.metrics, ((one.completed, one.failed) for one in points)),
+            points=[
+                (one.concurrency or 0, one.metrics) for one in (points if keeps_failed else done)
+            ],
+            remarks=remarks,
+            began=began or {},
+        ),
+    )
+
+
+def failed_remarks(points: Sequence[Point]) -> list[Remark]:
+    """A remark on each concurrency at which requests failed."""
+    return [
+        Remark(
+            "benchmark:failed_requests",
+            {
+                "failed": point.failed,
+                "total": point.failed + point.completed,
+                "concurrency": point.concurrency or 0,
+            },
+        )
+        for point in points
+        if point.failed
+    ]
+
+
+def few_remark(requests: int) -> list[Remark]:
+    """A remark on percentiles of too few requests."""
+    if requests >= ENOUGH_FOR_P99:
+        return []
+    return [Remark("benchmark:few_requests", {"requests": requests})]
+
+
+def missing_remark(asked: Sequence[int], points: Sequence[Point]) -> list[Remark]:
+    """A remark on each concurrency that was asked for and that the tool did not measure."""
+    measured = {point.concurrency for point in points}
+    missing = ", ".join(str(value) for value in asked if value not in measured)
+    return [Remark("benchmark:not_measured", {"concurrency": missing})] if missing else []

@@ -1,0 +1,179 @@
+"""What the kinds of VACC hosts share: the stack that was asked for, models, paths."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+from typing import Any, Protocol
+
+from django.utils.translation import gettext as _
+from pydantic import Field
+
+from jobs.catalog import MODELS, STACKS, Stack, ZooModel
+from jobs.errors import LaunchError
+from jobs.kinds.lib.base import AssetRef, Choice, Remark, Target
+from jobs.toolchains.vacc import vacc_images
+from jobs.toolchains.vacc_site import GUIDE_FACTS, VaccSite, vacc_site_of
+
+STACK_GROUP = "Stack"
+CPU_STACK = "vllm-cpu"
+# An absolute path that a command line, a YAML file and a person read the same way.
+PATH_PATTERN = r"^$|^/[A-Za-z0-9._/@+-]*$"
+
+
+class OfStack(Protocol):
+    """Params that name a stack."""
+
+    @property
+    def stack(self) -> str:
+        """A stack of the catalogue."""
+
+    @property
+    def as_in_guide(self) -> bool:
+        """To the letter."""
+
+
+def stack_field(*, runs_without_dies: bool = False, follows: Sequence[str] = ()) -> Any:
+    """The field ``stack``. ``runs_without_dies``: the kind works with vLLM on a processor too.
+
+    ``follows``: the field of an asset whose stack is proposed, see ``jobs.kinds.lib.defaults``.
+    """
+    extra: dict[str, Any] = {"label": "Stack", "group": STACK_GROUP}
+    if follows:
+        extra["follows"] = [*follows]
+    if runs_without_dies:
+        extra["without_dies"] = CPU_STACK
+    return Field(
+        "guide",
+        description="The tools that the host has: those of the deployment guide, or today's.",
+        json_schema_extra=extra,
+    )
+
+
+def exact_field(*, of_every_stack: bool = False) -> Any:
+    """The field ``as_in_guide``. ``of_every_stack``: the page of today's stack is followed too."""
+    when: dict[str, Any] = {} if of_every_stack else {"when": ["stack", "guide"]}
+    return Field(
+        False,
+        description="The guide's commands to the letter, even where they are known to fail.",
+        json_schema_extra={
+            "label": "Exactly as in the guide",
+            "group": STACK_GROUP,
+            "needs_dies": True,
+            **when,
+        },
+    )
+
+
+def stack_choices(target: Target) -> Sequence[Choice]:
+    """The stacks of such a host: those that it says it has, or all where it says nothing."""
+    sort = "vacc" if target.has_dies else "cpu"
+    known = [stack for stack in STACKS.values() if stack.hosts == sort]
+    said = target.facts.get("stacks")
+    has = [stack for stack in known if said is None or stack.id in said]
+    return [Choice(stack.id, stack.name) for stack in has or known]
+
+
+def stack_of(params: OfStack) -> Stack:
+    """The stack that was asked for."""
+    return STACKS[params.stack]
+
+
+def stack_name(stack_id: str) -> str:
+    """What a stack is called, in the viewer's language; its id where the catalogue has none."""
+    stack = STACKS.get(stack_id)
+    return _(stack.name) if stack else stack_id
+
+
+def is_exact(params: OfStack) -> bool:
+    """Whether the guide's commands were asked for to the letter."""
+    return params.as_in_guide and params.stack == "guide"
+
+
+def vacc_site(target: Target) -> VaccSite:
+    """The target's folders.
+
+    Raises:
+        LaunchError: the host has not reported them yet.
+    """
+    try:
+        return vacc_site_of(target.facts)
+    except KeyError:
+        raise LaunchError(
+            _("%(host)s has not reported its folders yet.") % {"host": target.name}
+        ) from None
+
+
+def model_of(model_id: str, field: str = "model") -> ZooModel:
+    """A model of the catalogue.
+
+    Raises:
+        LaunchError: there is none of that id; ``field`` is the form's field.
+    """
+    try:
+        return MODELS[model_id]
+    except KeyError:
+        raise LaunchError(_("No model in the catalogue has this name."), field) from None
+
+
+def model_of_asset(ref: AssetRef) -> ZooModel:
+    """The model of weights or an artifact; the form's field is called like the asset's type.
+
+    Raises:
+        LaunchError: the catalogue has it no more.
+    """
+    return model_of(str(ref.data["model_id"]), ref.type)
+
+
+def image_name(stack: Stack, target: Target, tag: str = "") -> str:
+    """The stack's image on this host, as docker takes it; ``tag`` in place of the stack's own.
+
+    Raises:
+        LaunchError: it is in a registry, and the host has no address of one.
+    """
+    try:
+        return vacc_images.reference(stack, vacc_site(target), tag)
+    except ValueError:
+        raise LaunchError(
+            _("%(host)s names no registry of images (HOST_REGISTRY).") % {"host": target.name},
+            "stack",
+        ) from None
+
+
+def folder_in_workspace(path: str, site: VaccSite, field: str) -> str:
+    """A folder that a person named: absolute, in the workspace, where containers see it too.
+
+    Raises:
+        LaunchError: it is not.
+    """
+    folder = PurePosixPath(path)
+    inside = folder.is_relative_to(site.workspace) and ".." not in folder.parts
+    if not folder.is_absolute() or not inside:
+        raise LaunchError(
+            _("An absolute path below %(folder)s, where containers see it too.")
+            % {"folder": site.workspace},
+            field,
+        )
+    if any(folder.is_relative_to(jobs) for jobs in site.jobs_folders):
+        raise LaunchError(
+            _("This is the folder of a job, which is removed some days after its end: move it."),
+            field,
+        )
+    return str(folder)
+
+
+def container_notes(stack: Stack, target: Target) -> list[Remark]:
+    """What a container that the guide starts by hand has otherwise on this host; none otherwise."""
+    container = stack.vllm.container
+    if container is None or container.publish_port:
+        return []
+    site, found = vacc_site(target), [Remark("guide:detached")]
+    if (site.workspace, site.mount) != (GUIDE_FACTS["workspace"], GUIDE_FACTS["mount"]):
+        args = {"folder": site.workspace, "mount": site.mount}
+        found.append(Remark("guide:workspace_here", args))
+    return found
+
+
+def note(name: str, **args: Any) -> Remark:
+    """What is done otherwise than the guide prints it."""
+    return Remark(f"guide:{name}", args)

@@ -1,0 +1,143 @@
+"""Apply VACC modification: the vendor's changed model files, beside a Qwen distill's weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from django.utils.translation import gettext as _
+from pydantic import BaseModel, ConfigDict, Field
+
+from jobs.catalog import MODELS, ZooModel
+from jobs.errors import LaunchError
+from jobs.kinds.lib.base import AssetRef, Choice, Conclusion, Kind, Remark, Target
+from jobs.kinds.lib.common import asset
+from jobs.kinds.lib.vacc import exact_field, model_of_asset, stack_choices, stack_field, vacc_site
+from jobs.parsers import reports, vacc_reports
+from jobs.plans import Plan
+from jobs.toolchains.vacc import vacc_modification
+
+
+class Params(BaseModel):
+    """To which weights, or undo it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stack: Literal["guide", "current"] = stack_field()
+    as_in_guide: bool = exact_field()
+    weights: str = Field(
+        description="Weights of a Qwen distill; the Llama distills need no modification.",
+        json_schema_extra={"label": "Weights", "group": "Modification", "asset": "weights"},
+    )
+    only_show: bool = Field(
+        False,
+        description="Show every difference in the log and write nothing.",
+        json_schema_extra={"label": "Only show", "group": "Modification"},
+    )
+    undo: bool = Field(
+        False,
+        description="Put back what lay there before it was applied from here.",
+        json_schema_extra={"label": "Undo", "group": "Modification"},
+    )
+
+
+class ApplyModification(Kind, params=Params):
+    """The vendor's changed model files, beside a Qwen distill's weights."""
+
+    name = "apply-modification"
+    title = "Apply VACC modification"
+    family = "prepare"
+    programs = vacc_modification.PROGRAMS
+    steps = vacc_modification.STEPS
+    mends = (
+        "check:modification_missing",
+        "check:modification_differs",
+    )
+
+    def offered(self, target: Target) -> bool:
+        """On a host with accelerator cards."""
+        return target.has_dies
+
+    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
+        """What ``field`` may be on this host."""
+        if field == "stack":
+            return stack_choices(target)
+        if field == "weights":
+            refs = [ref for ref in target.weights if _needs_it(str(ref.data["model_id"]))]
+            return [Choice(ref.key, ref.label) for ref in refs]
+        return None
+
+    def notes(self, params: Params, target: Target) -> Sequence[Remark]:
+        """The guide says in words what to do, and links to a file that fits no distill."""
+        if params.undo:
+            return [Remark("guide:nothing_printed")]
+        return [Remark("guide:modification_in_words"), Remark("guide:config_vacc_made")]
+
+    def title_of(self, params: Params, target: Target) -> str:
+        """The model's name."""
+        return _model(params, target).name
+
+    def inputs(self, params: Params, target: Target) -> Mapping[str, AssetRef]:
+        """The weights."""
+        return {"weights": _weights(params, target)}
+
+    def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
+        """The same weights, with a word on what lies beside them."""
+        if params.only_show and not params.undo:
+            return None
+        there = _weights(params, target).data
+        known = {name: there[name] for name in ("model_id", "precision", "bytes", "path")}
+        return {
+            "type": "weights",
+            "amends": True,
+            **known,
+            "details": {"modification": not params.undo},
+        }
+
+    def plan(self, params: Params, target: Target) -> Plan:
+        """Show, then write; or undo."""
+        model, site = _model(params, target), vacc_site(target)
+        if params.undo and params.only_show:
+            raise LaunchError(
+                _("Undo shows nothing beforehand: choose one of the two."), "only_show"
+            )
+        if not params.undo and not site.modification:
+            raise LaunchError(
+                _("%(host)s names no folder with the vendor's model files (HOST_MODIFICATION_DIR).")
+                % {"host": target.name},
+                "weights",
+            )
+        return vacc_modification.plan(model, site, undo=params.undo, only_show=params.only_show)
+
+    def successors(self, params: Params) -> Sequence[str]:
+        """Compile what was modified."""
+        return () if params.undo or params.only_show else ("compile-vacc",)
+
+    def conclude(
+        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
+    ) -> Conclusion:
+        """What was done to how many files."""
+        done = reports.read(outputs, "modification.json", vacc_reports.ModificationReport)
+        args = {"files": len(done.files), "path": done.path}
+        sentences = {
+            "shown": Remark("modification:shown", args),
+            "applied": Remark("modification:applied", args),
+            "undone": Remark("modification:undone", args),
+        }
+        return Conclusion(sentence=sentences[done.done])
+
+
+def _needs_it(model_id: str) -> bool:
+    model = MODELS.get(model_id)
+    return model is not None and bool(model.modification)
+
+
+def _weights(params: Params, target: Target) -> AssetRef:
+    return asset(target.weights, params.weights, "weights")
+
+
+def _model(params: Params, target: Target) -> ZooModel:
+    model = model_of_asset(_weights(params, target))
+    if not model.modification:
+        raise LaunchError(_("%(model)s needs no modification.") % {"model": model.name}, "weights")
+    return model

@@ -1,0 +1,186 @@
+"""Build images: the container image of vLLM, built by hand as the guide has it, or pulled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from jobs.kinds.lib.base import Choice, Conclusion, Kind, Remark, Target
+from jobs.kinds.lib.common import size
+from jobs.kinds.lib.vacc import (
+    PATH_PATTERN,
+    exact_field,
+    folder_in_workspace,
+    image_name,
+    is_exact,
+    stack_choices,
+    stack_field,
+    stack_of,
+    vacc_site,
+)
+from jobs.parsers import progress, reports, vacc_reports
+from jobs.parsers.progress import Progress
+from jobs.plans import Plan
+from jobs.toolchains.vacc import vacc_images
+from jobs.toolchains.vacc.vacc_images import Building, image_of, variant
+
+
+class Params(BaseModel):
+    """Which image, and from what."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stack: Literal["guide", "current"] = stack_field()
+    as_in_guide: bool = exact_field()
+    repository: str = Field(
+        "",
+        max_length=255,
+        pattern=r"^$|^https://[A-Za-z0-9][A-Za-z0-9._/:%+-]*$",
+        description="Address of vLLM's sources. Empty: where the guide has them from.",
+        json_schema_extra={
+            "label": "Sources of vLLM",
+            "group": "Build",
+            "when": ["stack", "guide"],
+        },
+    )
+    folder: str = Field(
+        "",
+        max_length=255,
+        pattern=PATH_PATTERN,
+        description=(
+            "Folder with the vendor's Dockerfile and wheels. Empty: docker, in the workspace."
+        ),
+        json_schema_extra={
+            "label": "Vendor's docker folder",
+            "group": "Build",
+            "when": ["stack", "guide"],
+        },
+    )
+    no_cache: bool = Field(
+        True,
+        description="Build every layer anew, as the guide does; without it a repeat is quick.",
+        json_schema_extra={
+            "label": "Without docker's cache",
+            "group": "Build",
+            "when": ["stack", "guide"],
+        },
+    )
+    tag: str = Field(
+        "",
+        max_length=128,
+        pattern=r"^$|^[A-Za-z0-9_][A-Za-z0-9._-]*$",
+        description="Tag of the image. Empty: that of the stack, for the host's processor.",
+        json_schema_extra={"label": "Tag", "group": "Pull", "when": ["stack", "current"]},
+    )
+
+
+class BuildImages(Kind, params=Params):
+    """The container image of vLLM, built by hand as the guide has it, or pulled."""
+
+    name = "build-images"
+    title = "Build images"
+    family = "prepare"
+    programs = vacc_images.PROGRAMS
+    steps = vacc_images.STEPS
+    mends = (
+        "image-missing",
+        "base-image-missing",
+        "check:image_missing",
+    )
+    brings = True
+
+    def offered(self, target: Target) -> bool:
+        """On a host with accelerator cards."""
+        return target.has_dies
+
+    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
+        """What ``field`` may be on this host."""
+        return stack_choices(target) if field == "stack" else None
+
+    def notes(self, params: Params, target: Target) -> Sequence[Remark]:
+        """What is done otherwise than the guide prints it."""
+        site = vacc_site(target)
+        if params.stack == "current":
+            return _notes_of_pull(params, target)
+        said = [Remark("guide:cd")]
+        processor = variant(site)
+        if is_exact(params):
+            said.append(Remark("guide:clone_fails", {"folder": f"{site.workspace}/vllm"}))
+            if processor:
+                said.append(Remark("guide:image_needs_avx512"))
+            return [*said, Remark("guide:inspect_added")]
+        said.append(Remark("guide:clone_there"))
+        if processor == "_noavx":
+            said.append(Remark("guide:image_noavx"))
+        if processor == "_arm":
+            said.append(Remark("guide:image_arm", {"file": vacc_images.ARM_FILE}))
+        return [*said, Remark("guide:inspect_added")]
+
+    def title_of(self, params: Params, target: Target) -> str:
+        """The image's name."""
+        return _image(params, target)
+
+    def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
+        """An environment, whose path is the image's name; its id is known when it is there."""
+        return {
+            "type": "environment",
+            "name": f"image:{vacc_images.NAME}",
+            "fingerprint": "",
+            "path": _image(params, target),
+        }
+
+    def plan(self, params: Params, target: Target) -> Plan:
+        """Clone, check out, build twice and look; or pull and look."""
+        site, stack = vacc_site(target), stack_of(params)
+        if not image_of(stack).build:
+            return vacc_images.pull_plan(_image(params, target), site)
+        folder = f"{site.workspace}/docker"
+        if params.folder and not is_exact(params):
+            folder = folder_in_workspace(params.folder, site, "folder")
+        wanted = Building(
+            repository=params.repository or image_of(stack).build[0].repository,
+            folder=folder,
+            no_cache=params.no_cache,
+            exact=is_exact(params),
+        )
+        return vacc_images.build_plan(stack, site, wanted)
+
+    def successors(self, params: Params) -> Sequence[str]:
+        """What runs in the image."""
+        return ("deploy-vllm", "benchmark-throughput", "benchmark-latency")
+
+    def progress(self, log: str) -> Progress | None:
+        """Steps of a build, layers of a pull."""
+        return progress.image(log)
+
+    def conclude(
+        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
+    ) -> Conclusion:
+        """The image's id and what is in it."""
+        made = reports.read(outputs, "image.json", vacc_reports.ImageReport)
+        return Conclusion(
+            sentence=Remark(
+                "images:made",
+                {"image": made.name, "id": made.fingerprint[:12], "size": size(made.bytes)},
+            ),
+            product={
+                "path": made.name,
+                "fingerprint": made.fingerprint,
+                "versions": made.versions,
+                "details": {"bytes": made.bytes, "architecture": made.architecture},
+            },
+        )
+
+
+def _notes_of_pull(params: Params, target: Target) -> Sequence[Remark]:
+    site = vacc_site(target)
+    if params.tag or not variant(site):
+        return [Remark("guide:inspect_added")]
+    image = _image(params, target)
+    return [Remark("guide:image_variant", {"image": image}), Remark("guide:inspect_added")]
+
+
+def _image(params: Params, target: Target) -> str:
+    return image_name(stack_of(params), target, params.tag)

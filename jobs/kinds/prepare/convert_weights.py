@@ -1,0 +1,109 @@
+"""Convert weights for vLLM: from the GGUF file that a package ships to a folder of safetensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from jobs.kinds.lib.base import AssetRef, Choice, Conclusion, Kind, Need, Remark, Target
+from jobs.kinds.lib.common import asset, gguf_choices, site, size
+from jobs.kinds.lib.vacc import model_of_asset
+from jobs.parsers import progress, reports
+from jobs.parsers.progress import Progress
+from jobs.plans import Plan
+from jobs.toolchains.environments import VLLM_CPU
+from jobs.toolchains.vllm import vllm_cpu
+
+
+class Params(BaseModel):
+    """What to convert."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    weights: str = Field(
+        description="A GGUF file. It becomes BF16, which brings nothing back that was lost before.",
+        json_schema_extra={"label": "Weights", "group": "Model", "asset": "weights"},
+    )
+
+
+class ConvertWeights(Kind, params=Params):
+    """From the GGUF file that a package ships to a folder of safetensors."""
+
+    name = "convert-weights"
+    title = "Convert weights for vLLM"
+    family = "prepare"
+    programs = vllm_cpu.PROGRAMS
+
+    def offered(self, target: Target) -> bool:
+        """On a host without accelerator cards."""
+        return not target.has_dies
+
+    def notes(self, params: Params, target: Target) -> Sequence[Remark]:
+        """What the folder holds beside the weights as they are."""
+        return (Remark("convert:think_tokens"),)
+
+    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
+        """What ``field`` may be on this host."""
+        return gguf_choices(target) if field == "weights" else None
+
+    def needs(self, params: Params, target: Target) -> Sequence[Need]:
+        """vLLM's environment has all that reads and writes such files."""
+        return (Need(VLLM_CPU),)
+
+    def title_of(self, params: Params, target: Target) -> str:
+        """ "SmolLM2-135M-Instruct, BF16 from Q4_1"."""
+        return f"{model_of_asset(_weights(params, target)).name}, {_label(params, target)}"
+
+    def inputs(self, params: Params, target: Target) -> Mapping[str, AssetRef]:
+        """The weights."""
+        return {"weights": _weights(params, target)}
+
+    def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
+        """Other weights of the same model, in a folder."""
+        return {
+            "type": "weights",
+            "model_id": _weights(params, target).data["model_id"],
+            "precision": _label(params, target),
+            "path": _folder(params, target),
+            "details": {"format": vllm_cpu.FORMAT},
+        }
+
+    def plan(self, params: Params, target: Target) -> Plan:
+        """One step: unpack."""
+        return vllm_cpu.unpack_plan(_folder(params, target), _label(params, target), site(target))
+
+    def successors(self, params: Params) -> Sequence[str]:
+        """vLLM takes the folder as it is."""
+        return ("deploy-vllm", "benchmark-throughput", "benchmark-latency")
+
+    def progress(self, log: str) -> Progress | None:
+        """Tensors that llama.cpp has quantised."""
+        return progress.tensors(log)
+
+    def conclude(
+        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
+    ) -> Conclusion:
+        """The folder's size and checksum."""
+        made = reports.read(outputs, "weights.json", reports.WeightsReport)
+        return Conclusion(
+            sentence=Remark("compile:made", {"label": made.precision, "size": size(made.bytes)}),
+            product=made.model_dump(),
+        )
+
+
+def _weights(params: Params, target: Target) -> AssetRef:
+    return asset(target.weights, params.weights, "weights")
+
+
+def _label(params: Params, target: Target) -> str:
+    return vllm_cpu.label_of(str(_weights(params, target).data["precision"]))
+
+
+def _folder(params: Params, target: Target) -> str:
+    """Beside the file that it comes from, by the name that the model has at its hub."""
+    model = model_of_asset(_weights(params, target))
+    root = PurePosixPath(site(target).weights, model.id)
+    return str(root / f"{model.folder}.{vllm_cpu.PRECISION}")

@@ -1,0 +1,153 @@
+"""Prepare: bring a model's weights, or a tool's environment, onto a host."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from django.utils.translation import gettext as _
+from pydantic import BaseModel, ConfigDict, Field
+
+from jobs.catalog import MODELS, PackageSource, ZooModel
+from jobs.errors import LaunchError
+from jobs.kinds.lib.base import Choice, Conclusion, Kind, Remark, Target
+from jobs.kinds.lib.common import site, size
+from jobs.parsers import progress, reports
+from jobs.parsers.progress import Progress
+from jobs.plans import Plan
+from jobs.toolchains import environments, weights
+from jobs.toolchains.environments import ENVIRONMENTS, VLLM_CPU, Environment
+
+
+class Params(BaseModel):
+    """What to bring."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    what: Literal["weights", "environment"] = Field(
+        "weights",
+        description="Weights are fetched, unpacked and checked. An environment holds a tool.",
+        json_schema_extra={"label": "What", "group": "What to prepare"},
+    )
+    model: str = Field(
+        "smollm2-135m-instruct",
+        description="The model whose weights are fetched.",
+        json_schema_extra={
+            "label": "Model",
+            "group": "What to prepare",
+            "when": ["what", "weights"],
+        },
+    )
+    environment: str = Field(
+        environments.LLAMA_CPP,
+        description="The tool that gets an environment of its own.",
+        json_schema_extra={
+            "label": "Environment",
+            "group": "What to prepare",
+            "when": ["what", "environment"],
+        },
+    )
+
+
+class Prepare(Kind, params=Params):
+    """Bring a model's weights, or a tool's environment, onto a host."""
+
+    name = "prepare"
+    title = "Prepare"
+    family = "prepare"
+    programs = environments.PROGRAMS
+    steps = environments.STEPS
+    brings = True
+
+    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
+        """What ``field`` may be on this host."""
+        if field == "what":
+            return [Choice("weights", "Weights"), Choice("environment", "Environment")]
+        if field == "model":
+            return [Choice(model.id, model.name) for model in MODELS.values() if model.package]
+        if field == "environment":
+            return [Choice(item.name, item.title) for item in ENVIRONMENTS.values()]
+        return None
+
+    def title_of(self, params: Params, target: Target) -> str:
+        """ "SmolLM2-135M-Instruct", "llama.cpp"."""
+        return _model(params)[0].name if params.what == "weights" else _environment(params).title
+
+    def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
+        """Weights or an environment, with the path that it will have."""
+        here = site(target)
+        if params.what == "environment":
+            environment = _environment(params)
+            return {
+                "type": "environment",
+                "name": environment.name,
+                "fingerprint": environment.fingerprint,
+                "path": environment.path(here),
+            }
+        model, source = _model(params)
+        return {
+            "type": "weights",
+            "model_id": model.id,
+            "precision": source.precision,
+            "bytes": source.bytes,
+            "sha256": source.sha256,
+            "path": weights.path_of(model, source, here),
+        }
+
+    def plan(self, params: Params, target: Target) -> Plan:
+        """Fetch and check, or make and verify."""
+        if params.what == "environment":
+            return environments.prepare_plan(_environment(params), site(target))
+        return weights.prepare_plan(*_model(params), site(target))
+
+    def successors(self, params: Params) -> Sequence[str]:
+        """Weights are compiled or unpacked; of the environments only vLLM's has a next step."""
+        if params.what == "weights":
+            return ("compile", "convert-weights")
+        return ("convert-weights",) if params.environment == VLLM_CPU else ()
+
+    def progress(self, log: str) -> Progress | None:
+        """What pip prints, or how much is unpacked."""
+        return progress.packages_or_size(log)
+
+    def conclude(
+        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
+    ) -> Conclusion:
+        """What is there now."""
+        if params.what == "environment":
+            made = reports.read(outputs, "versions.json", reports.EnvironmentReport)
+            return Conclusion(
+                sentence=Remark(
+                    "prepare:environment",
+                    {
+                        "environment": _environment(params).title,
+                        "version": made.versions.get(_environment(params).main, ""),
+                        "packages": len(made.versions),
+                        "size": size(made.bytes),
+                    },
+                ),
+                product=made.model_dump(include={"path", "versions"}),
+            )
+        found = reports.read(outputs, "weights.json", reports.WeightsReport)
+        return Conclusion(
+            sentence=Remark(
+                "prepare:weights", {"model": _model(params)[0].name, "size": size(found.bytes)}
+            ),
+            product=found.model_dump(),
+        )
+
+
+def _model(params: Params) -> tuple[ZooModel, PackageSource]:
+    model = MODELS.get(params.model)
+    if model is None:
+        raise LaunchError(_("No model in the catalogue has this name."), "model")
+    if model.package is None:
+        raise LaunchError(_("No package holds the weights of this model."), "model")
+    return model, model.package
+
+
+def _environment(params: Params) -> Environment:
+    try:
+        return ENVIRONMENTS[params.environment]
+    except KeyError:
+        raise LaunchError(_("There is no such environment."), "environment") from None

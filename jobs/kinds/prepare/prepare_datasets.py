@@ -1,0 +1,200 @@
+"""Prepare datasets: what calibration, benchmarks and evaluations of the guide read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from django.utils.translation import gettext as _
+from pydantic import BaseModel, ConfigDict, Field
+
+from jobs.errors import LaunchError
+from jobs.kinds.lib.base import Choice, Conclusion, Kind, Remark, Target
+from jobs.kinds.lib.common import size
+from jobs.kinds.lib.vacc import (
+    PATH_PATTERN,
+    exact_field,
+    folder_in_workspace,
+    is_exact,
+    stack_choices,
+    stack_field,
+    vacc_site,
+)
+from jobs.parsers import progress, reports, vacc_reports
+from jobs.parsers.progress import Progress
+from jobs.plans import Plan
+from jobs.toolchains import hub
+from jobs.toolchains.hub import HF_MIRROR, Download
+from jobs.toolchains.vacc import vacc_datasets
+from jobs.toolchains.vacc.vacc_datasets import DATASETS, OPENCOMPASS, Dataset
+
+
+class Params(BaseModel):
+    """Which dataset, from where."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stack: Literal["guide", "current"] = stack_field()
+    as_in_guide: bool = exact_field()
+    dataset: Literal["c4", "ceval", "alpaca", "sharegpt", "sonnet", "opencompass"] = Field(
+        "c4",
+        description="What is brought and checked.",
+        json_schema_extra={"label": "Dataset", "group": "Dataset"},
+    )
+    source: Literal["hf", "hfd", "folder"] = Field(
+        "hf",
+        description="The tool for those of a hub (sonnets and OpenCompass come by wget), or a"
+        " folder where it lies already.",
+        json_schema_extra={"label": "Comes from", "group": "Dataset"},
+    )
+    folder: str = Field(
+        "",
+        max_length=255,
+        pattern=PATH_PATTERN,
+        description="Where it is to lie, or lies. Empty: datasets, in the workspace.",
+        json_schema_extra={"label": "Folder", "group": "Dataset"},
+    )
+    endpoint: str = Field(
+        HF_MIRROR,
+        max_length=200,
+        pattern=r"^$|^https?://[A-Za-z0-9][A-Za-z0-9._:/-]*$",
+        description="HF_ENDPOINT, the hub's address, for hf and hfd.sh. Empty: the tool's own.",
+        json_schema_extra={"label": "Hub", "group": "Download"},
+    )
+
+
+class PrepareDatasets(Kind, params=Params):
+    """What calibration, benchmarks and evaluations of the guide read."""
+
+    name = "prepare-datasets"
+    title = "Prepare datasets"
+    family = "prepare"
+    programs = vacc_datasets.PROGRAMS
+    steps = vacc_datasets.STEPS
+    mends = (
+        "calibration-data-missing",
+        "dataset-missing",
+        "archive-missing",
+    )
+    brings = True
+
+    def offered(self, target: Target) -> bool:
+        """On a host with accelerator cards."""
+        return target.has_dies
+
+    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
+        """What ``field`` may be on this host."""
+        if field == "stack":
+            return stack_choices(target)
+        if field == "dataset":
+            return [Choice(item.name, item.title) for item in DATASETS.values()]
+        if field == "source":
+            return [
+                Choice("hf", "huggingface_hub"),
+                Choice("hfd", "hfd.sh"),
+                Choice("folder", _("A folder that is there")),
+            ]
+        return None
+
+    def notes(self, params: Params, target: Target) -> Sequence[Remark]:
+        """What is done otherwise than the guide prints it."""
+        if params.source == "folder":
+            return [Remark("guide:nothing_printed")]
+        if params.dataset != OPENCOMPASS:
+            return [Remark("guide:dataset_linked"), Remark("guide:verify_added")]
+        if is_exact(params):
+            return [
+                Remark("guide:comments_run"),
+                Remark("guide:unzip_asks"),
+                Remark("guide:verify_added"),
+            ]
+        return [
+            Remark("guide:comments_run"),
+            Remark("guide:wget_resumes"),
+            Remark("guide:unzip_overwrites"),
+            Remark("guide:verify_added"),
+        ]
+
+    def title_of(self, params: Params, target: Target) -> str:
+        """The dataset."""
+        return DATASETS[params.dataset].title
+
+    def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
+        """A dataset, with the folder that it will lie in."""
+        dataset = DATASETS[params.dataset]
+        return {
+            "type": "dataset",
+            "name": dataset.name,
+            "path": _folder(params, dataset, target),
+            "details": {"calibrates": dataset.calibrates},
+        }
+
+    def plan(self, params: Params, target: Target) -> Plan:
+        """Download, unpack where it is packed, and check."""
+        dataset, site = DATASETS[params.dataset], vacc_site(target)
+        folder = _folder(params, dataset, target)
+        if params.source == "folder":
+            return vacc_datasets.check_plan(dataset, site, folder)
+        if dataset.name == OPENCOMPASS:
+            if params.folder:
+                raise LaunchError(
+                    _("OpenCompass finds its data only in its own checkout: leave this empty."),
+                    "folder",
+                )
+            return vacc_datasets.opencompass_plan(dataset, site, exact=is_exact(params))
+        if not dataset.repo:
+            return vacc_datasets.sonnet_plan(dataset, site, folder)
+        wanted = Download(
+            source=params.source,
+            repo=dataset.repo,
+            folder=folder,
+            endpoint=params.endpoint,
+            files=dataset.files,
+            is_dataset=True,
+            program=hub.program_of(target.facts) if params.source == "hf" else "",
+        )
+        return vacc_datasets.hub_plan(dataset, site, wanted)
+
+    def successors(self, params: Params) -> Sequence[str]:
+        """What reads the data."""
+        if params.dataset == OPENCOMPASS:
+            return ("evaluate-opencompass",)
+        return ("compile-vacc",) if DATASETS[params.dataset].calibrates else ("benchmark-online",)
+
+    def progress(self, log: str) -> Progress | None:
+        """How much is there of a download."""
+        return progress.brought(log)
+
+    def conclude(
+        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
+    ) -> Conclusion:
+        """How much is there; fewer items than are known are told."""
+        found = reports.read(outputs, "dataset.json", vacc_reports.DatasetReport)
+        args = {"dataset": found.name, "files": found.files, "size": size(found.bytes)}
+        differs = [path for path, known in found.known.items() if found.counts.get(path) != known]
+        sentence = Remark("dataset:there", args)
+        if differs:
+            more = {
+                "path": differs[0],
+                "items": found.counts.get(differs[0], 0),
+                "known": found.known[differs[0]],
+            }
+            sentence = Remark("dataset:differs", {**args, **more})
+        return Conclusion(
+            sentence=sentence,
+            product={
+                **found.model_dump(include={"path", "files", "bytes"}),
+                "details": {
+                    "calibrates": DATASETS[params.dataset].calibrates,
+                    "counts": found.counts,
+                    "sha256": found.sha256,
+                },
+            },
+        )
+
+
+def _folder(params: Params, dataset: Dataset, target: Target) -> str:
+    site = vacc_site(target)
+    if params.folder:
+        return folder_in_workspace(params.folder, site, "folder")
+    return vacc_datasets.folder_of(dataset, site)

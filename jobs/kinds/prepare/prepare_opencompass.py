@@ -1,0 +1,166 @@
+"""Prepare OpenCompass: an environment of conda with it, from its sources."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from django.utils.translation import gettext as _
+from pydantic import BaseModel, ConfigDict, Field
+
+from jobs.catalog import STACKS
+from jobs.catalog.stacks_schema import Evaluation
+from jobs.errors import LaunchError
+from jobs.kinds.lib.base import Choice, Conclusion, Kind, Remark, Target
+from jobs.kinds.lib.common import size
+from jobs.kinds.lib.vacc import (
+    exact_field,
+    is_exact,
+    stack_choices,
+    stack_field,
+    stack_of,
+    vacc_site,
+)
+from jobs.parsers import reports
+from jobs.plans import Plan
+from jobs.toolchains.opencompass import opencompass_env
+from jobs.toolchains.opencompass.opencompass_env import INDEX, NAME, Installing
+from jobs.toolchains.vacc_site import VaccSite
+
+
+class Params(BaseModel):
+    """From where."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stack: Literal["guide", "current"] = stack_field()
+    as_in_guide: bool = exact_field()
+    repository: str = Field(
+        "",
+        max_length=255,
+        pattern=r"^$|^https://[A-Za-z0-9][A-Za-z0-9._/:%+-]*$",
+        description="Address of its sources. Empty: where the guide has them from.",
+        json_schema_extra={"label": "Sources of OpenCompass", "group": "Sources"},
+    )
+    index: str = Field(
+        INDEX,
+        max_length=255,
+        pattern=r"^$|^https?://[A-Za-z0-9][A-Za-z0-9._/:%+-]*$",
+        description="Index of Python packages. Empty: pip's own settings on the host.",
+        json_schema_extra={"label": "Package index", "group": "Sources"},
+    )
+    dataset_source: Literal["", "modelscope"] = Field(
+        "",
+        description="Install ModelScope too, so that datasets can come from there by themselves.",
+        json_schema_extra={"label": "Datasets from", "group": "Datasets"},
+    )
+
+
+class PrepareOpencompass(Kind, params=Params):
+    """An environment of conda with it, from its sources."""
+
+    name = "prepare-opencompass"
+    title = "Prepare OpenCompass"
+    family = "prepare"
+    programs = opencompass_env.PROGRAMS
+    steps = opencompass_env.STEPS
+    mends = (
+        "opencompass-packages",
+        "check:conda_env_missing",
+    )
+    brings = True
+
+    def offered(self, target: Target) -> bool:
+        """On a host with accelerator cards."""
+        return target.has_dies
+
+    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
+        """What ``field`` may be on this host."""
+        if field == "stack":
+            known = stack_choices(target)
+            return [one for one in known if STACKS[one.value].evaluation.opencompass]
+        if field == "dataset_source":
+            return [Choice("", _("The archives")), Choice("modelscope", "ModelScope")]
+        return None
+
+    def notes(self, params: Params, target: Target) -> Sequence[Remark]:
+        """What is done otherwise than the guide prints it."""
+        site = vacc_site(target)
+        said = [
+            Remark("guide:cd"),
+            Remark("guide:conda_path", {"folder": f"{opencompass_env.folder(site)}/bin"}),
+            Remark("guide:conda_yes"),
+        ]
+        if is_exact(params):
+            return [
+                *said,
+                Remark("guide:conda_anew"),
+                Remark("guide:clone_fails", {"folder": f"{site.workspace}/opencompass"}),
+                Remark("guide:opencompass_unheld"),
+                Remark("guide:verify_added"),
+            ]
+        return [
+            *said,
+            Remark("guide:conda_there"),
+            Remark("guide:clone_there"),
+            Remark("guide:opencompass_held"),
+            Remark("guide:verify_added"),
+        ]
+
+    def title_of(self, params: Params, target: Target) -> str:
+        """ "OpenCompass 0.4.1"."""
+        return f"OpenCompass {_tools(params).opencompass}"
+
+    def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
+        """An environment."""
+        return {
+            "type": "environment",
+            "name": NAME,
+            "fingerprint": opencompass_env.fingerprint(_tools(params)),
+            "path": opencompass_env.folder(_site(target)),
+        }
+
+    def plan(self, params: Params, target: Target) -> Plan:
+        """Create, clone, check out, install, verify."""
+        tools = _tools(params)
+        wanted = Installing(
+            repository=params.repository or tools.opencompass_repository,
+            index=params.index,
+            modelscope=params.dataset_source == "modelscope",
+            exact=is_exact(params),
+        )
+        return opencompass_env.prepare_plan(tools, _site(target), wanted)
+
+    def successors(self, params: Params) -> Sequence[str]:
+        """Its data lies in its checkout."""
+        return ("prepare-datasets", "evaluate-opencompass")
+
+    def conclude(
+        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
+    ) -> Conclusion:
+        """What is in the environment now."""
+        made = reports.read(outputs, "versions.json", reports.EnvironmentReport)
+        args = {
+            "environment": "OpenCompass",
+            "version": made.versions.get(NAME, ""),
+            "packages": len(made.versions),
+            "size": size(made.bytes),
+        }
+        return Conclusion(
+            sentence=Remark("prepare:environment", args),
+            product=made.model_dump(include={"path", "versions"}),
+        )
+
+
+def _tools(params: Params) -> Evaluation:
+    tools = stack_of(params).evaluation
+    if not tools.opencompass:
+        raise LaunchError(_("This stack scores with EvalScope, not with OpenCompass."), "stack")
+    return tools
+
+
+def _site(target: Target) -> VaccSite:
+    site = vacc_site(target)
+    if not site.conda:
+        raise LaunchError(_("%(host)s has no conda.") % {"host": target.name})
+    return site

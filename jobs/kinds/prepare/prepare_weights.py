@@ -1,0 +1,233 @@
+"""Prepare weights: bring a model's weights from a hub onto a VACC host, or check those there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from django.utils.translation import gettext as _
+from pydantic import BaseModel, ConfigDict, Field
+
+from jobs.catalog import MODELS, HubSource, ZooModel
+from jobs.errors import LaunchError
+from jobs.kinds.lib.base import Choice, Conclusion, Kind, Remark, Target
+from jobs.kinds.lib.common import size
+from jobs.kinds.lib.vacc import (
+    PATH_PATTERN,
+    exact_field,
+    folder_in_workspace,
+    model_of,
+    stack_choices,
+    stack_field,
+    vacc_site,
+)
+from jobs.parsers import progress, reports, vacc_reports
+from jobs.parsers.progress import Progress
+from jobs.plans import Plan
+from jobs.toolchains import hub
+from jobs.toolchains.hub import HF_MIRROR, Download
+from jobs.toolchains.vacc import vacc_weights
+
+
+class Params(BaseModel):
+    """Which weights, from where."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stack: Literal["guide", "current"] = stack_field()
+    as_in_guide: bool = exact_field()
+    model: str = Field(
+        "deepseek-r1-distill-qwen-7b",
+        description="The model whose weights are brought.",
+        json_schema_extra={"label": "Model", "group": "Weights"},
+    )
+    source: Literal["hf", "hfd", "modelscope", "folder"] = Field(
+        "hf",
+        description="The tool that downloads them, or a folder where they lie already.",
+        json_schema_extra={"label": "Comes from", "group": "Weights"},
+    )
+    folder: str = Field(
+        "",
+        max_length=255,
+        pattern=PATH_PATTERN,
+        description="Where they are to lie, or lie. Empty: the host's folder of weights.",
+        json_schema_extra={"label": "Folder", "group": "Weights"},
+    )
+    endpoint: str = Field(
+        HF_MIRROR,
+        max_length=200,
+        pattern=r"^$|^https?://[A-Za-z0-9][A-Za-z0-9._:/-]*$",
+        description="HF_ENDPOINT, the hub's address, for hf and hfd.sh. Empty: the tool's own.",
+        json_schema_extra={"label": "Hub", "group": "Download"},
+    )
+    revision: str = Field(
+        "",
+        max_length=100,
+        pattern=r"^$|^[A-Za-z0-9][A-Za-z0-9._/-]*$",
+        description="Branch, tag or commit of the repository. Empty: the newest.",
+        json_schema_extra={"label": "Revision", "group": "Download"},
+    )
+    token: str = Field(
+        "",
+        max_length=64,
+        pattern=r"^$|^[A-Z][A-Z0-9_]{1,63}$",
+        description="Name of the secret that holds the hub's token, for gated models; hf only.",
+        json_schema_extra={
+            "label": "Token's secret",
+            "group": "Download",
+            "when": ["source", "hf"],
+        },
+    )
+    connections: int = Field(
+        8,
+        ge=1,
+        le=32,
+        description="Files at the same time; with hfd.sh connections for each file, 10 at most.",
+        json_schema_extra={"label": "Connections", "group": "Download"},
+    )
+    checksums: bool = Field(
+        True,
+        description=(
+            "Read every shard and compare it with the hub's checksum where the tool left one."
+            " Without it only sizes, index and headers are checked, in seconds."
+        ),
+        json_schema_extra={"label": "Checksums", "group": "Check"},
+    )
+
+
+class PrepareWeights(Kind, params=Params):
+    """Bring a model's weights from a hub onto a VACC host, or check those there."""
+
+    name = "prepare-weights"
+    title = "Prepare weights"
+    family = "prepare"
+    programs = vacc_weights.PROGRAMS
+    mends = (
+        "check:weights_missing",
+        "check:shard_missing",
+    )
+    brings = True
+
+    def offered(self, target: Target) -> bool:
+        """On a host with accelerator cards."""
+        return target.has_dies
+
+    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
+        """What ``field`` may be on this host."""
+        if field == "stack":
+            return stack_choices(target)
+        if field == "model":
+            return [
+                Choice(m.id, m.name) for m in MODELS.values() if isinstance(m.source, HubSource)
+            ]
+        if field == "source":
+            return [
+                Choice("hf", "huggingface_hub"),
+                Choice("hfd", "hfd.sh"),
+                Choice("modelscope", "ModelScope"),
+                Choice("folder", _("A folder that is there")),
+            ]
+        return None
+
+    def notes(self, params: Params, target: Target) -> Sequence[Remark]:
+        """What is done otherwise than the guide prints it: it only links to the hub's pages."""
+        return [Remark("guide:weights_linked"), Remark("guide:verify_added")]
+
+    def title_of(self, params: Params, target: Target) -> str:
+        """The model's name."""
+        return model_of(params.model).name
+
+    def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
+        """Weights, with the folder that they will lie in."""
+        model = model_of(params.model)
+        source = _source(model)
+        return {
+            "type": "weights",
+            "model_id": model.id,
+            "precision": source.precision,
+            "bytes": source.bytes,
+            "path": _folder(params, model, target),
+            "details": {"hub_id": model.hub_id, "revision": params.revision},
+        }
+
+    def plan(self, params: Params, target: Target) -> Plan:
+        """Download and check, or check."""
+        model = model_of(params.model)
+        source, site = _source(model), vacc_site(target)
+        if params.source == "hfd" and params.connections > 10:
+            raise LaunchError(_("hfd.sh takes 10 connections at most."), "connections")
+        if params.source != "hf" and params.token:
+            raise LaunchError(
+                _("Only hf takes a token in secret; with others it would stand in a command line."),
+                "token",
+            )
+        wanted = Download(
+            source=params.source,
+            repo=model.hub_id,
+            folder=_folder(params, model, target),
+            endpoint=params.endpoint,
+            revision=params.revision,
+            token=params.token,
+            connections=params.connections,
+            # Of one file the tool's own bar tells the bytes.
+            bytes=source.bytes if source.shards > 1 else 0,
+            program=hub.program_of(target.facts) if params.source == "hf" else "",
+        )
+        return vacc_weights.prepare_plan(
+            model, source, site, wanted=wanted, read_all=params.checksums
+        )
+
+    def successors(self, params: Params) -> Sequence[str]:
+        """A distill is compiled, those of Qwen once they are modified; the full model is served."""
+        model = MODELS.get(params.model)
+        if model is None:
+            return ()
+        if model.modification:
+            return ("apply-modification",)
+        compiled = ("compile-vacc",) if "build_in" in model.paths else ()
+        return (*compiled, "deploy-vllm", "benchmark-throughput", "benchmark-latency")
+
+    def progress(self, log: str) -> Progress | None:
+        """How much is there of a download."""
+        return progress.brought(log)
+
+    def conclude(
+        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
+    ) -> Conclusion:
+        """What is there now, and how far it was checked."""
+        found = reports.read(outputs, "weights.json", vacc_reports.ShardsReport)
+        model = model_of(params.model)
+        args = {"model": model.name, "size": size(found.bytes), "shards": found.shards}
+        if found.compared:
+            sentence = Remark("weights:compared", {**args, "compared": found.compared})
+        elif found.checked == "sha256":
+            sentence = Remark("weights:read", args)
+        else:
+            sentence = Remark("weights:measured", args)
+        details = {
+            "hub_id": model.hub_id,
+            "revision": params.revision,
+            "shards": found.shards,
+            "checked": found.checked,
+            "compared": found.compared,
+        }
+        return Conclusion(
+            sentence=sentence,
+            product={
+                **found.model_dump(include={"path", "bytes", "sha256", "precision"}),
+                "details": details,
+            },
+        )
+
+
+def _source(model: ZooModel) -> HubSource:
+    if isinstance(model.source, HubSource):
+        return model.source
+    raise LaunchError(_("This model comes in a Python package, not from a hub."), "model")
+
+
+def _folder(params: Params, model: ZooModel, target: Target) -> str:
+    site = vacc_site(target)
+    if params.folder:
+        return folder_in_workspace(params.folder, site, "folder")
+    return f"{site.weights}/{model.folder}"

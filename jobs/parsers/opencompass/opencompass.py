@@ -1,0 +1,387 @@
+"""A run of OpenCompass 0.4 or 0.5: what it scored, what it could not, what was answered.
+
+``<folder>/<YYYYmmdd_HHMMSS>/{summary,results,predictions}/…``. The tool exits with 0 when every
+task failed: only a number for every set is a success, see :attr:`Run.outcome`.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
+from typing import Any, Literal
+
+from jobs.errors import ParseError
+from jobs.parsers import thoughts
+from jobs.parsers.files import json_object
+from jobs.parsers.opencompass.opencompass_tables import (
+    Means,
+    Score,
+    means,
+    parse_csv,
+    parse_markdown,
+    parse_text,
+)
+
+Outcome = Literal["whole", "partial", "none"]
+_STAMP = re.compile(r"\d{8}_\d{6}")
+_SUMMARIES = ((".csv", parse_csv), (".md", parse_markdown), (".txt", parse_text))
+# The summary rounds to two decimals; halves are rounded both ways.
+_ROUNDING = 0.00501
+_NUMPY = re.compile(r"\bnp\.(?:float|int)\d+\((?P<number>[^()]*)\)")
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a set's evaluator made of one answer. ``correct`` is None where it does not say."""
+
+    correct: bool | None
+    extracted: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetResult:
+    """One file of results. ``values`` are its numbers; ``error`` is what it says instead.
+
+    ``judged`` has, where details were written, a row for each question with one for each of its
+    answers.
+    """
+
+    values: Mapping[str, float]
+    error: str = ""
+    judged: tuple[tuple[Judged, ...], ...] = ()
+
+    @property
+    def correct(self) -> tuple[bool | None, ...]:
+        """Each question's verdict, of its first answer."""
+        return tuple(answers[0].correct for answers in self.judged)
+
+    @property
+    def extracted(self) -> tuple[str, ...]:
+        """What was taken for the first answer of each question."""
+        return tuple(answers[0].extracted for answers in self.judged)
+
+    def of(self, index: int, sample: int, total: int) -> tuple[Judged | None, int]:
+        """What was made of the answer ``sample`` to the ``index``-th of ``total`` prompts; which
+        sample of its question it is.
+
+        A question with several answers is asked so often: all questions, then all again.
+        """
+        count = len(self.judged)
+        if count and total > count and total % count == 0:
+            index, sample = index % count, index // count
+        elif total != count:
+            return None, sample
+        answers = self.judged[index]
+        return (answers[sample] if sample < len(answers) else None), sample
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One answer to a question. ``expected`` is the set's own; ``reasoning`` the thought before it.
+
+    ``sample`` counts the answers to one prompt from 0.
+    """
+
+    index: int
+    question: str
+    answer: str
+    expected: str
+    reasoning: str = ""
+    sample: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run. ``predictions`` and ``results`` are by (model, set)."""
+
+    stamp: str
+    scores: tuple[Score, ...]
+    results: Mapping[tuple[str, str], SetResult] = field(default_factory=dict)
+    predictions: Mapping[tuple[str, str], tuple[Prediction, ...]] = field(default_factory=dict)
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """In the order of the summary's columns."""
+        return tuple(dict.fromkeys(score.model for score in self.scores))
+
+    @property
+    def failed(self) -> tuple[Score, ...]:
+        """The sets without a number."""
+        return tuple(score for score in self.scores if score.value is None)
+
+    @property
+    def outcome(self) -> Outcome:
+        """``none`` where no set has a number: the tool exits with 0 all the same."""
+        if len(self.failed) == len(self.scores):
+            return "none"
+        return "partial" if self.failed else "whole"
+
+    def missing(self, expected: Iterable[str]) -> tuple[str, ...]:
+        """Sets that were to be asked and have no number for some model: a torn summary too."""
+        scored = {(score.model, score.dataset) for score in self.scores if score.value is not None}
+        return tuple(
+            name for name in expected if any((model, name) not in scored for model in self.models)
+        )
+
+    def asked(self, model: str, dataset: str) -> int:
+        """How many questions of the set were asked, however often each."""
+        prompts = len({row.index for row in self.predictions.get((model, dataset), ())})
+        result = self.results.get((model, dataset))
+        judged = len(result.judged) if result else 0
+        return judged if judged and prompts % judged == 0 else prompts
+
+    def means(self, model: str) -> Means | None:
+        """Both means over the sets of ``model`` that have a number."""
+        counts = {name: self.asked(of, name) for of, name in self.predictions if of == model}
+        return means((score for score in self.scores if score.model == model), counts)
+
+
+def parse(files: Mapping[str, bytes]) -> Run:
+    """The newest run in ``files`` (path -> content).
+
+    Raises:
+        ParseError: there is no summary, or a file of the run is torn or of another tool; or results
+            and summary disagree.
+    """
+    stamps = {stamp for path in files for stamp in _stamps(path)}
+    if not stamps:
+        raise ParseError("there is no folder of an OpenCompass run (YYYYmmdd_HHMMSS)")
+    stamp = max(stamps)
+    own = {path: content for path, content in files.items() if stamp in _stamps(path)}
+    scores = _summary(own, stamp)
+    results = {_key(p): parse_results(p, own[p]) for p in _below(own, "results")}
+    parts = {_key(p): parse_predictions(p, own[p]) for p in _below(own, "predictions")}
+    exact = tuple(_exact(score, results) for score in scores)
+    return Run(stamp, exact, results, _joined(parts, {(s.model, s.dataset) for s in scores}))
+
+
+def parse_results(path: str, content: bytes) -> SetResult:
+    """One file of results: ``{"accuracy": 50.0}``, with details, or ``{"error": …}``.
+
+    Raises:
+        ParseError: it is torn, or holds neither a number nor an error.
+    """
+    data = json_object(path, content)
+    values = {
+        key: number
+        for key, value in data.items()
+        if key != "details" and (number := _number(value)) is not None
+    }
+    error = str(data.get("error") or "")
+    if not values and not error:
+        raise ParseError(f"{path} holds no score of OpenCompass: {', '.join(data) or 'nothing'}")
+    return SetResult(values, error, _judged(_details(data.get("details")), values))
+
+
+def parse_predictions(path: str, content: bytes) -> tuple[Prediction, ...]:
+    """One file of predictions, in the order of its questions (``tmp_….json`` while it grows).
+
+    Raises:
+        ParseError: it is torn, or not what OpenCompass writes.
+    """
+    data = json_object(path, content)
+    try:
+        return tuple(
+            answer
+            for index, each in sorted(data.items(), key=lambda item: int(item[0]))
+            for answer in _answers(int(index), each)
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ParseError(f"{path} holds no predictions of OpenCompass: {error!r}") from error
+
+
+def _answers(index: int, asked: Mapping[str, Any]) -> list[Prediction]:
+    question, expected = _asked(asked["origin_prompt"]), _plain(asked.get("gold"))
+    told = asked["prediction"]
+    texts = [_plain(one) for one in told] if isinstance(told, list) else [_plain(told)]
+    found = []
+    for sample, text in enumerate(texts or [""]):
+        reasoning, answer = thoughts.split(text)
+        found.append(Prediction(index, question, answer, expected, reasoning, sample))
+    return found
+
+
+def _summary(files: Mapping[str, bytes], stamp: str) -> tuple[Score, ...]:
+    """The newest summary; a run that was resumed has several."""
+    for suffix, read in _SUMMARIES:
+        paths = [
+            path
+            for path in files
+            if PurePosixPath(path).parent.name == "summary" and path.endswith(suffix)
+        ]
+        if paths:
+            newest = max(paths)
+            return read(newest, files[newest])
+    raise ParseError(f"the run {stamp} of OpenCompass left no summary")
+
+
+def _exact(score: Score, results: Mapping[tuple[str, str], SetResult]) -> Score:
+    """The score with all decimals of its results."""
+    result = results.get((score.model, score.dataset))
+    value = result.values.get(score.metric) if result else None
+    if value is None or score.value is None:
+        return score
+    if abs(value - score.value) > _ROUNDING:
+        raise ParseError(
+            f"{score.dataset} of {score.model} has {score.text} in the summary and {value} in its "
+            "results: files of two runs?"
+        )
+    return replace(score, value=value)
+
+
+def _joined(
+    parts: Mapping[tuple[str, str], tuple[Prediction, ...]], known: Collection[tuple[str, str]]
+) -> dict[tuple[str, str], tuple[Prediction, ...]]:
+    """Predictions by set: several workers leave it in parts, ``<set>_0.json``, ``<set>_1.json``."""
+    found: dict[tuple[str, str], tuple[Prediction, ...]] = {}
+    for model, name in sorted(parts, key=_natural):
+        part = re.fullmatch(r"(?P<set>.+)_\d+", name)
+        whole = (model, part["set"] if part else name)
+        key = whole if whole in known and (model, name) not in known else (model, name)
+        before = found.get(key, ())
+        first = before[-1].index + 1 if before else 0
+        found[key] = (
+            *before,
+            *(replace(row, index=first + row.index) for row in parts[model, name]),
+        )
+    return found
+
+
+def _natural(key: tuple[str, str]) -> tuple[str, str, int]:
+    number = re.search(r"_(\d+)$", key[1])
+    return key[0], key[1][: number.start()] if number else key[1], int(number[1]) if number else -1
+
+
+def _stamps(path: str) -> list[str]:
+    return [part for part in PurePosixPath(path).parts[:-1] if _STAMP.fullmatch(part)]
+
+
+def _below(files: Mapping[str, bytes], folder: str) -> list[str]:
+    """Whole files of a folder: ``<folder>/<model>/<set>.json``."""
+    return sorted(
+        path
+        for path in files
+        if path.endswith(".json")
+        and PurePosixPath(path).parent.parent.name == folder
+        and not PurePosixPath(path).name.startswith("tmp_")
+    )
+
+
+def _key(path: str) -> tuple[str, str]:
+    pure = PurePosixPath(path)
+    return pure.parent.name, pure.name.removesuffix(".json")
+
+
+def _number(value: Any) -> float | None:
+    """A number, also one that was written as text: ``np.float64(50.0)``."""
+    if isinstance(value, str):
+        return dict_of(f"{{'it': {value}}}").get("it")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value)
+
+
+def _details(details: Any) -> list[list[Mapping[str, Any]]]:
+    """For each question, in their order, what is said of each of its answers. Details are a list,
+    or an object with numbers for keys.
+    """
+    if isinstance(details, dict):
+        numbered = sorted((int(key), each) for key, each in details.items() if key.isdigit())
+        details = [each for _, each in numbered]
+    return [_of_each(each) for each in details or () if isinstance(each, dict)]
+
+
+def _of_each(detail: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Where a question may have had several answers: a list of objects, or lists of values."""
+    several = detail.get("predictions")
+    if isinstance(several, list) and several and isinstance(several[0], dict):
+        return [each for each in several if isinstance(each, dict)]
+    verdicts = detail.get("correct", detail.get("is_correct"))
+    if not isinstance(verdicts, list) or not verdicts:
+        return [detail]
+    return [
+        {
+            key: value[index] if isinstance(value, list) and len(value) == len(verdicts) else value
+            for key, value in detail.items()
+        }
+        for index in range(len(verdicts))
+    ]
+
+
+def _judged(
+    details: Sequence[Sequence[Mapping[str, Any]]], values: Mapping[str, float]
+) -> tuple[tuple[Judged, ...], ...]:
+    """What was made of each answer. Evaluators of equal letters give no verdict, but show both:
+    then they are compared, if that makes the very score.
+    """
+    verdicts = [[_correct(each) for each in answers] for answers in details]
+    if not any(each is not None for answers in verdicts for each in answers):
+        verdicts = _by_equal_letters(details, values) or verdicts
+    names = ("parsed", "pred", "predictions")
+    return tuple(
+        tuple(
+            Judged(verdict, _first_text(each, names))
+            for each, verdict in zip(answers, of_these, strict=True)
+        )
+        for answers, of_these in zip(details, verdicts, strict=True)
+    )
+
+
+def _by_equal_letters(
+    details: Sequence[Sequence[Mapping[str, Any]]], values: Mapping[str, float]
+) -> list[list[bool | None]]:
+    try:
+        equal = [[bool(e["predictions"] == e["references"]) for e in each] for each in details]
+    except KeyError:
+        return []
+    every = [verdict for each in equal for verdict in each]
+    if not every or "accuracy" not in values:
+        return []
+    agrees = abs(100 * sum(every) / len(every) - values["accuracy"]) < _ROUNDING
+    return [[*each] for each in equal] if agrees else []
+
+
+def _correct(detail: Mapping[str, Any]) -> bool | None:
+    value = detail.get("correct", detail.get("is_correct"))
+    return value if isinstance(value, bool) else None
+
+
+def _first_text(detail: Mapping[str, Any], names: Sequence[str]) -> str:
+    return next((_plain(detail[name]) for name in names if detail.get(name)), "")
+
+
+def _asked(prompt: Any) -> str:
+    """The prompt as text: a string, or messages with roles (HUMAN, BOT, SYSTEM)."""
+    if isinstance(prompt, str):
+        return prompt
+    messages = [(str(each["role"]), str(each["prompt"])) for each in prompt]
+    if len(messages) == 1:
+        return messages[0][1]
+    return "\n\n".join(f"{role}: {text}" for role, text in messages)
+
+
+def _plain(value: Any) -> str:
+    """Text; several samples or several right answers are joined."""
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return " | ".join(_plain(each) for each in value)
+    return str(value)
+
+
+def dict_of(text: str) -> dict[str, float]:
+    """The numbers in ``{'accuracy': np.float64(50.0)}``; empty for anything else."""
+    try:
+        found: Any = ast.literal_eval(_NUMPY.sub(r"\g<number>", text.strip()))
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    return {
+        str(key): float(value)
+        for key, value in found.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }

@@ -1,0 +1,262 @@
+"""Pipelines: a model's way on a host as one chain of jobs.
+Here: which jobs, with which options, launched together, retried from where they broke.
+Not here: one job (`jobs.launch`), the chain's progress (`queries.jobs.chains`).
+
+All jobs are rows from the first moment. What lies on the host already is used, not made again.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from jobs.catalog import MODELS, ZooModel
+from jobs.errors import LaunchError
+from jobs.kinds import KINDS
+from jobs.kinds.lib import ports
+from jobs.kinds.lib.base import AssetRef, Target
+from jobs.kinds.lib.defaults import EXACT
+from jobs.launch import Preview, draft_of, environment_of, launch, preview
+from jobs.models import Host, Job
+from jobs.pipelines.base import Link, Way
+from jobs.pipelines.links import WAYS
+from jobs.pipelines.options import Options
+from jobs.plans import Plan, Step
+from jobs.queries.hosts.targets import promise, target_of
+from jobs.services import lifecycle
+
+__all__ = [
+    "WAYS",
+    "Draft",
+    "Options",
+    "Way",
+    "drafts",
+    "launch_way",
+    "look_of",
+    "stages",
+    "ways_of",
+]
+
+# Checks of what is so on the machine, whatever a chain of jobs makes there.
+_MACHINE = frozenset({"avx512", "dies", "disk", "docker", "iommu", "shm", "tool"})
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A link on one host: ``there`` is what needs no job."""
+
+    link: Link
+    there: AssetRef | None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A stage as it would be launched now, and the host as its job will find it.
+
+    ``number`` is its place in the chain, from 1 on; ``after`` are those whose jobs it waits for.
+    """
+
+    stage: Stage
+    target: Target
+    number: int
+    seen: Preview | None = None  # None: it needs no job
+    after: tuple[int, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """What its job works on, see ``Kind.title_of``; "" where there is none to be planned."""
+        kind, seen = KINDS[self.stage.link.kind], self.seen
+        return kind.title_of(seen.params, self.target) if seen and seen.plan else ""
+
+    @property
+    def is_in_guide(self) -> bool:
+        """Whether the guide has such a command, so that it can be run to the letter."""
+        return EXACT in KINDS[self.stage.link.kind].Params.model_fields
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """The ports of the server that it starts: name → port, 0 for one chosen at its start."""
+        seen, kind = self.seen, KINDS[self.stage.link.kind]
+        if seen is None or seen.plan is None or seen.params is None:
+            return {}
+        product = kind.product(seen.params, self.target) or {}
+        if product.get("type") != "deployment":
+            return {}
+        details = product.get("details") or {}
+        own = {name: int(details[name]) for name in ports.OWN if details.get(name)}
+        return {"port": int(seen.open_slots.get("port") or 0), **own}
+
+
+def stages(
+    way: Way, model: ZooModel, host: Host, stack: str, options: Options | None = None
+) -> list[Stage]:
+    """What launching the way would do on ``host``, in order, but for environments of tools."""
+    target = target_of(host)
+    return [
+        Stage(link, link.there(target) if link.there else None)
+        for link in way.links(model, stack, options or Options())
+    ]
+
+
+def drafts(
+    way: Way, model: ZooModel, host: Host, stack: str, options: Options | None = None
+) -> list[Draft]:
+    """The plan of each job, made as :func:`launch_way` would make it. Changes nothing.
+
+    The environments that a job needs come before it, as they do when it is launched. After a stage
+    that cannot be planned, those that use what it makes cannot either.
+    """
+    chosen = options or Options()
+    drafting = _Drafting(host, stack, chosen, target_of(host))
+    for stage in stages(way, model, host, stack, chosen):
+        drafting.add(stage)
+    return drafting.found
+
+
+class _Drafting:
+    """The drafts of a chain so far, and the host as they will have left it."""
+
+    def __init__(self, host: Host, stack: str, options: Options, target: Target) -> None:
+        self.found: list[Draft] = []
+        self._host, self._stack, self._options = host, stack, options
+        self._target = target
+        self._keys: dict[str, str] = {}  # link -> what it makes or has
+        self._numbers: dict[str, int] = {}  # link -> its place, where it has a job
+
+    def add(self, stage: Stage) -> None:
+        """The next stage, after the environments that it needs."""
+        link, number = stage.link, len(self.found) + 1
+        if stage.there is not None:
+            self._keys[link.name] = stage.there.key
+            self.found.append(Draft(stage, self._target, number))
+            return
+        raw = _raw(link, self._keys, self._stack, self._options)
+        seen = preview(link.kind, raw, self._host, self._target)
+        if seen.will_add:
+            for name in seen.will_add:
+                self.add(Stage(_environment_link(name), None))
+            number = len(self.found) + 1
+            seen = preview(link.kind, raw, self._host, self._target)
+        self.found.append(Draft(stage, self._target, number, seen, self._after(link, seen)))
+        self._keys[link.name], self._numbers[link.name] = f"job:-{number}", number
+        self._promise(link, seen, number)
+
+    def _after(self, link: Link, seen: Preview) -> tuple[int, ...]:
+        """The places of the jobs that it waits for."""
+        named = {self._numbers[name] for name in link.after if name in self._numbers}
+        kind = KINDS[link.kind]
+        if seen.plan is None:
+            return tuple(sorted(named))
+        inputs = draft_of(kind, seen, self._target).inputs.values()
+        needed = (
+            environment_of(need.environment, self._target)
+            for need in kind.needs(seen.params, self._target)
+        )
+        jobs = [ref.get("job", 0) for ref in inputs] + [ref.job or 0 for ref in needed if ref]
+        return tuple(sorted(named | {-job for job in jobs if job < 0}))
+
+    def _promise(self, link: Link, seen: Preview, number: int) -> None:
+        """Add what the job will register to the host, for those that come after it."""
+        kind = KINDS[link.kind]
+        product = kind.product(seen.params, self._target) if seen.plan else None
+        if product is None or seen.plan is None:
+            return
+        title = kind.title_of(seen.params, self._target)
+        # The port that it is shown with: none where another server has the one that it would take.
+        port = int(seen.open_slots.get("port") or 0)
+        address = seen.plan.address
+        ref = promise(product, title, self._host, job=-number, port=port, address=address)
+        self._target = _with(self._target, ref)
+
+
+def _environment_link(name: str) -> Link:
+    """What launching a job adds before it, see ``jobs.launch``."""
+    return Link(f"environment-{name}", "prepare", {"what": "environment", "environment": name})
+
+
+def look_of(way: Way, planned: Sequence[Draft]) -> tuple[Plan, dict[str, str]] | None:
+    """One look at the host for a whole chain, and the slots it knows; None: nothing to look for.
+
+    It looks for what no job of the chain can change, and for what a person may go on against.
+    """
+    plans = [draft.seen.plan for draft in planned if draft.seen and draft.seen.plan]
+    checks = [check for plan in plans for check in plan.checks]
+    wanted = dict.fromkeys(check for check in checks if check.asks or check.name in _MACHINE)
+    if not wanted:
+        return None
+    dies = max((draft.seen.open_slots.get("dies", "") for draft in planned if draft.seen), key=len)
+    look = Plan(kind=way.id, steps=(Step("look", ("true",)),), checks=tuple(wanted))
+    return look, {"dies": dies} if dies else {}
+
+
+def _with(target: Target, ref: AssetRef) -> Target:
+    """The host once ``ref`` is made."""
+    field = ref.type if ref.type == "weights" else f"{ref.type}s"
+    fields: dict[str, Any] = {field: (*getattr(target, field), ref)}
+    if ref.type == "deployment":
+        fields["servers"] = (*target.servers, ref)
+    return replace(target, **fields)
+
+
+def ways_of(model: ZooModel) -> list[Way]:
+    """The ways that the model can go."""
+    return [way for way in WAYS.values() if way.suits(model)]
+
+
+def launch_way(
+    way_id: str,
+    model_id: str,
+    *,
+    host: Host,
+    stack: str,
+    user: AbstractBaseUser | None,
+    options: Options | None = None,
+    confirmed: Sequence[Mapping[str, Any]] = (),
+) -> list[Job]:
+    """Launch every job of the way, as one chain; the jobs, environments of tools included.
+
+    ``confirmed``: see :func:`jobs.launch.launch`.
+
+    Raises:
+        LaunchError: there is no such way or model, or one of its jobs cannot be launched: none is.
+    """
+    way, model = WAYS.get(way_id), MODELS.get(model_id)
+    if way is None or model is None or not way.suits(model):
+        raise LaunchError(_("This model has no such way."), "way")
+    chosen = options or Options()
+    chain, made, keys = uuid.uuid4(), dict[str, Job](), dict[str, str]()
+    with transaction.atomic():
+        host = lifecycle.lock_host(host.pk)
+        for stage in stages(way, model, host, stack, chosen):
+            link = stage.link
+            if stage.there is not None:
+                keys[link.name] = stage.there.key
+                continue
+            made[link.name] = launch(
+                link.kind,
+                _raw(link, keys, stack, chosen),
+                host=host,
+                user=user,
+                chain=chain,
+                after=[made[name] for name in link.after if name in made],
+                confirmed=confirmed,
+            )
+            keys[link.name] = f"job:{made[link.name].pk}"
+        return list(Job.objects.filter(chain=chain).select_related("host").order_by("pk"))
+
+
+def _raw(link: Link, keys: Mapping[str, str], stack: str, options: Options) -> dict[str, Any]:
+    """The link's Params; ``keys``: link -> what it makes or has."""
+    fields = KINDS[link.kind].Params.model_fields
+    raw = {
+        name: keys[value[1:]] if isinstance(value, str) and value.startswith("@") else value
+        for name, value in link.params.items()
+    }
+    common = {"stack": stack, EXACT: options.as_in_guide}
+    return {name: value for name, value in common.items() if name in fields} | raw

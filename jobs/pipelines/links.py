@@ -1,0 +1,203 @@
+"""The ways that there are: which jobs each is made of, and what waits for what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jobs.catalog import STACKS, ZooModel
+from jobs.kinds.deploy.deploy_build_in import BATCH_SIZE
+from jobs.pipelines.base import Link, Way
+from jobs.pipelines.found import (
+    dataset,
+    environment,
+    image,
+    modified_weights,
+    small_weights,
+    weights_of,
+)
+from jobs.pipelines.options import Options
+from jobs.toolchains.environments import VLLM_CPU
+from jobs.toolchains.vllm.vllm_cpu import FORMAT
+
+
+def _is_large(model: ZooModel) -> bool:
+    """Served by vLLM over the dies of cards: not the small one that a package ships."""
+    return "vllm" in model.paths and model.package is None
+
+
+def _is_small(model: ZooModel) -> bool:
+    """Served by vLLM on a processor, from weights that a package ships."""
+    return "vllm" in model.paths and model.package is not None
+
+
+def _build_in(model: ZooModel, stack: str, options: Options) -> Sequence[Link]:
+    """Weights, modification, calibration data, compile; then deploy, measure, ask, one precision
+    after the other, for what else works on the host disturbs a benchmark.
+    """
+    kinds = options.precisions
+    links = [Link("weights", "prepare-weights", {"model": model.id}, weights_of(model))]
+    if "int8" in kinds:
+        data = options.calibration
+        links.append(Link("dataset", "prepare-datasets", {"dataset": data}, dataset(data)))
+    if model.modification:
+        links.append(
+            Link(
+                "modification",
+                "apply-modification",
+                {"weights": "@weights"},
+                modified_weights(model),
+            )
+        )
+    links += [_compiled(precision) for precision in kinds]
+    before = [f"artifact-{precision}" for precision in kinds]
+    for precision in kinds:
+        links += _served(precision, before, options)
+        before = [f"benchmark-{precision}", f"evaluation-{precision}"]
+    return links
+
+
+def _compiled(precision: str) -> Link:
+    """To the letter of the guide vamc takes the data as it finds it: it is brought before."""
+    calibration = {"calibration": "@dataset"} if precision == "int8" else {}
+    return Link(
+        f"artifact-{precision}",
+        "compile-vacc",
+        {"weights": "@weights", "precision": precision, **calibration},
+        after=("modification", *(("dataset",) if calibration else ())),
+    )
+
+
+def _served(precision: str, before: Sequence[str], options: Options) -> list[Link]:
+    deployment = {"deployment": f"@deployment-{precision}"}
+    room = max([*options.concurrency, BATCH_SIZE])
+    batch = {"batch_size": room} if room > BATCH_SIZE else {}
+    return [
+        Link(
+            f"deployment-{precision}",
+            "deploy-build-in",
+            {"artifact": f"@artifact-{precision}", **batch},
+            after=tuple(before),
+        ),
+        Link(f"benchmark-{precision}", "benchmark", {**deployment, **_load(options)}),
+        # Dispatch keeps both apart: a benchmark that failed is no reason to ask nothing.
+        Link(f"evaluation-{precision}", "evaluate", deployment),
+    ]
+
+
+def _load(options: Options) -> Mapping[str, Any]:
+    return {"concurrency": options.concurrency} if options.concurrency else {}
+
+
+def _pytorch(model: ZooModel, stack: str, options: Options) -> Sequence[Link]:
+    """Image, weights, both offline benchmarks, and only then the server, for they want its dies."""
+    address: dict[str, Any] = {"bind": options.bind} if options.bind else {}
+    # What the form proposes now may be another server's in some hours.
+    if options.port or not options.as_in_guide:
+        address["port"] = options.port
+
+    def order(measured: str) -> tuple[str, ...]:
+        """To wait for a benchmark for the order's sake alone.
+
+        As the guide prints them, benchmarks are known to fail, and what waits for one that failed
+        is cancelled: there the line of the host keeps the order, for each wants all dies.
+        """
+        return () if options.as_in_guide and stack == "guide" else (measured,)
+
+    return [
+        Link("image", "build-images", there=image(stack)),
+        Link("weights", "prepare-weights", {"model": model.id}, weights_of(model)),
+        Link("throughput", "benchmark-throughput", {"weights": "@weights"}, after=("image",)),
+        Link(
+            "latency",
+            "benchmark-latency",
+            {"weights": "@weights"},
+            after=("image", *order("throughput")),
+        ),
+        Link(
+            "deployment",
+            "deploy-vllm",
+            {"weights": "@weights", **address},
+            after=("image", *order("latency")),
+        ),
+        Link("online", "benchmark-online", {"deployment": "@deployment", **_load(options)}),
+        *(
+            _opencompass(order("online"))
+            if STACKS[stack].evaluation.opencompass
+            else _own_questions(order("online"))
+        ),
+    ]
+
+
+def _vllm_cpu(model: ZooModel, stack: str, options: Options) -> Sequence[Link]:
+    """What a VACC host does with vLLM, on a processor and without a container."""
+    tool = {"what": "environment", "environment": VLLM_CPU}
+    unpacked = small_weights(model, FORMAT)
+    return [
+        Link("environment", "prepare", tool, environment(VLLM_CPU)),
+        Link("file", "prepare", {"what": "weights", "model": model.id}, small_weights(model, "")),
+        Link("weights", "convert-weights", {"weights": "@file"}, unpacked, after=("environment",)),
+        Link("throughput", "benchmark-throughput", {"weights": "@weights"}),
+        # One after the other, for they would measure each other.
+        Link("latency", "benchmark-latency", {"weights": "@weights"}, after=("throughput",)),
+        Link("deployment", "deploy-vllm", {"weights": "@weights"}, after=("latency",)),
+        Link(
+            "online",
+            "benchmark-online",
+            {"deployment": "@deployment", "concurrency": options.concurrency or (1, 4)},
+        ),
+    ]
+
+
+def _opencompass(order: tuple[str, ...]) -> Sequence[Link]:
+    """The guide's evaluation, its tool and its data."""
+    return (
+        Link("opencompass", "prepare-opencompass", there=environment("opencompass")),
+        Link(
+            "dataset",
+            "prepare-datasets",
+            {"dataset": "opencompass"},
+            dataset("opencompass"),
+            after=("opencompass",),  # it is unpacked in the checkout, as the guide has it
+        ),
+        Link(
+            "evaluation",
+            "evaluate-opencompass",
+            {"deployment": "@deployment"},
+            after=(*order, "opencompass", "dataset"),
+        ),
+    )
+
+
+def _own_questions(order: tuple[str, ...]) -> Sequence[Link]:
+    """The questions that ship with the project: they need no hub."""
+    return (Link("evaluation", "evaluate", {"deployment": "@deployment"}, after=order),)
+
+
+WAYS: dict[str, Way] = {
+    way.id: way
+    for way in (
+        Way(
+            "build-in",
+            "Build_In",
+            lambda model: "build_in" in model.paths,
+            _build_in,
+            options=("as_in_guide", "precision", "calibration", "concurrency"),
+        ),
+        Way(
+            "pytorch",
+            "PyTorch",
+            _is_large,
+            _pytorch,
+            options=("as_in_guide", "concurrency", "port", "bind"),
+        ),
+        Way(
+            "vllm-cpu",
+            "vLLM on this CPU",
+            _is_small,
+            _vllm_cpu,
+            needs_dies=False,
+            options=("concurrency",),
+        ),
+    )
+}

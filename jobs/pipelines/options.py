@@ -1,0 +1,106 @@
+"""What a person chooses for a whole way at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, fields
+
+from django.utils.translation import gettext as _
+
+from jobs.errors import LaunchError
+from jobs.kinds.lib import ports
+from jobs.toolchains.vacc.vacc_datasets import DATASETS
+
+BOTH = "both"
+PRECISIONS = ("int8", "fp16", BOTH)
+CALIBRATIONS = tuple(item.name for item in DATASETS.values() if item.calibrates)
+_MOST_LEVELS, _MOST_REQUESTS = 12, 1024
+_ADDRESS = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){3}")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """``as_in_guide``: every command to the letter. ``precision``: what is compiled, "both" for one
+    server of each. ``calibration``: the data set for int8. ``concurrency`` of the benchmarks over
+    HTTP; empty: what each proposes. ``bind``: the address that a server listens on to the letter of
+    the guide, in place of the guide's own. ``port`` of the server: 0 for one that is free when it
+    starts; to the letter of the guide the one that it prints.
+    """
+
+    as_in_guide: bool = False
+    precision: str = PRECISIONS[0]
+    calibration: str = CALIBRATIONS[0]
+    concurrency: tuple[int, ...] = ()
+    bind: str = ""
+    port: int = 0
+
+    @property
+    def precisions(self) -> tuple[str, ...]:
+        """What is compiled, in the order in which it is served and measured."""
+        return ("fp16", "int8") if self.precision == BOTH else (self.precision,)
+
+    @property
+    def concurrency_text(self) -> str:
+        """As a form has it: "1, 4"."""
+        return ", ".join(map(str, self.concurrency))
+
+
+def read_options(data: Mapping[str, str], offered: Collection[str]) -> Options:
+    """The options that a form or an address holds; those that are not ``offered`` stay as they are.
+
+    Raises:
+        LaunchError: one of them is nothing that can be chosen; its ``field`` is the option.
+    """
+    given = {
+        item.name: str(data.get(item.name, "")).strip()
+        for item in fields(Options)
+        if item.name in offered
+    }
+    return Options(
+        as_in_guide=given.get("as_in_guide", "") in ("1", "true", "on"),
+        precision=_one_of(given, "precision", PRECISIONS),
+        calibration=_one_of(given, "calibration", CALIBRATIONS),
+        concurrency=_numbers(given.get("concurrency", "")),
+        bind=_address(given.get("bind", "")),
+        port=_port(given.get("port", "")),
+    )
+
+
+def _one_of(given: Mapping[str, str], name: str, known: Collection[str]) -> str:
+    value = given.get(name, "")
+    if value and value not in known:
+        words = _("One of %(expected)s.") % {"expected": ", ".join(known)}
+        raise LaunchError(words, name)
+    return value or next(iter(known))
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    words = re.split(r"[\s,，、]+", text) if text else []
+    found = [int(word) for word in words if word.isascii() and word.isdecimal() and len(word) <= 4]
+    is_right = len(found) == len(words) and all(1 <= number <= _MOST_REQUESTS for number in found)
+    if not is_right or len(found) > _MOST_LEVELS:
+        told = {"most": _MOST_REQUESTS, "count": _MOST_LEVELS}
+        words_for_people = _(
+            "Whole numbers from 1 to %(most)d, with commas between, at most %(count)d of them:"
+            " 1, 4, 16."
+        )
+        raise LaunchError(words_for_people % told, "concurrency")
+    return tuple(dict.fromkeys(found))
+
+
+def _address(text: str) -> str:
+    parts = text.split(".") if _ADDRESS.fullmatch(text) else []
+    if text and (not parts or any(int(part) > 255 for part in parts)):
+        raise LaunchError(_("An IPv4 address of the host, such as 192.0.2.10."), "bind")
+    return text
+
+
+def _port(text: str) -> int:
+    if not text:
+        return 0
+    number = int(text) if text.isascii() and text.isdecimal() and len(text) <= 5 else -1
+    if number and not ports.FIRST <= number <= ports.LAST:
+        words = _("A port from %(first)d to %(last)d; empty: one that is free at the start.")
+        raise LaunchError(words % {"first": ports.FIRST, "last": ports.LAST}, "port")
+    return number

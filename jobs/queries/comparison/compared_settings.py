@@ -1,0 +1,88 @@
+"""Configuration of compared results: what each was made with, one line a setting."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jobs.errors import PlanError
+from jobs.kinds import KINDS
+from jobs.models import Result
+from jobs.plans import from_json
+from jobs.queries.comparison.engine_settings import NO, YES, engine_settings
+
+_HOST = ("os", "cpu", "cores")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One line of what the results were made with."""
+
+    name: str
+    values: Sequence[str]
+
+    @property
+    def differs(self) -> bool:
+        """True when not all results have the same."""
+        return len(set(self.values)) > 1
+
+
+def settings(results: Sequence[Result]) -> list[Setting]:
+    """What each was made with: host, model, tool, form fields, arguments of its plan."""
+    columns = [_settings_of(result) for result in results]
+    names = dict.fromkeys(name for column in columns for name in column)
+    return [Setting(name, [column.get(name, "") for column in columns]) for name in names]
+
+
+def _settings_of(result: Result) -> dict[str, str]:
+    job = result.job
+    found = {
+        "host": result.host.name,
+        "model": result.model_id,
+        "precision": result.label,
+        "deployment": result.deployment.name if result.deployment else "",
+        "tool": result.tool,
+        "what": result.what,
+    }
+    assets = asset_fields(job.kind)
+    found |= {name: text_of(value) for name, value in job.params.items() if name not in assets}
+    found |= _engine_settings(result)
+    facts = result.host.facts
+    cpu = facts.get("cpu")
+    if isinstance(cpu, dict):
+        facts = {**facts, "cpu": cpu.get("model"), "cores": cpu.get("cores")}
+    found |= {f"host {name}": text_of(facts[name]) for name in _HOST if facts.get(name)}
+    return found
+
+
+def asset_fields(kind: str) -> set[str]:
+    """Fields that name something on a host: model, precision and deployment say what it was."""
+    fields = KINDS[kind].Params.model_fields if kind in KINDS else {}
+    extras = {name: field.json_schema_extra for name, field in fields.items()}
+    named = {name for name, extra in extras.items() if isinstance(extra, dict) and "asset" in extra}
+    return named | {"deployment"}
+
+
+def _engine_settings(result: Result) -> dict[str, str]:
+    """What the server of the deployment was told: it bears on every number."""
+    if result.deployment is None:
+        return {}
+    try:
+        return engine_settings(from_json(result.deployment.job.plan))
+    except PlanError:
+        return {}
+
+
+def text_of(value: Any) -> str:
+    """The value of a setting; yes and no are those of
+    ``jobs.queries.comparison.engine_settings``."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return YES if value else NO
+    if isinstance(value, list | tuple):
+        return ", ".join(map(text_of, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {text_of(v)}" for k, v in value.items())
+    return str(value)

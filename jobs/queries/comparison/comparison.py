@@ -1,0 +1,360 @@
+"""Two to eight runs, or groups of repeats, side by side: what differs, by how much, how sure.
+
+A column is one run as itself, or a group: runs of one identity, all named by the caller. Nothing
+else is pooled, so that a comparison says the same however many runs come later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import isclose
+from statistics import mean
+from typing import Any, Literal
+
+from jobs.metrics import METRICS
+from jobs.models import Result
+from jobs.queries.comparison.compared_settings import Setting, settings
+from jobs.queries.comparison.pairing import PARTS, Paired, pair
+from jobs.queries.comparison.work_differs import QUESTIONS, Difference, differences
+from jobs.queries.results.results import point_rows
+from jobs.queries.statistics import (
+    LEAST_RUNS,
+    Interval,
+    difference,
+    mean_difference,
+    mean_interval,
+    relative_change,
+    relative_difference,
+    runs_to_tell,
+    wilson,
+)
+
+MOST = 8
+# "barred": not the same work. "same": equal numbers. "": neither way is better.
+Verdict = Literal["better", "worse", "noise", "unknown", "same", "barred", ""]
+_SPEED = (
+    *("output_tokens_per_s", "total_tokens_per_s", "requests_per_s"),
+    *("ttft_p50_ms", "ttft_p90_ms", "ttft_p99_ms", "tpot_p50_ms", "tpot_p99_ms"),
+    *("itl_p50_ms", "itl_p99_ms", "latency_p50_s", "latency_p99_s"),
+    *(f"batch_latency_{name}_s" for name in ("mean", "p50", "p90", "p99")),
+    "failed_requests",
+)
+_QUALITY = (
+    "accuracy",
+    *(f"accuracy_{part}" for part in PARTS),
+    "unanswered",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One metric of one column against the base's.
+
+    ``relative`` is the difference as a share of the base, a ratio of geometric means less 1 (a
+    difference of shares stays one, in ``absolute``). ``low`` and ``high`` are its 95 % interval in
+    the same measure; None without one. Over other questions there is no difference: all None.
+    """
+
+    value: float | None
+    relative: float | None = None
+    absolute: float | None = None
+    low: float | None = None
+    high: float | None = None
+    verdict: Verdict = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A metric of one column: the mean of its runs, of how many, and from three on its interval."""
+
+    value: float | None
+    runs: int
+    interval: Interval | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One metric: each column's number, and the changes of all but the first."""
+
+    metric: str
+    cells: Sequence[Cell]
+    changes: Sequence[Change]
+
+    @property
+    def base(self) -> float | None:
+        """The first column's number."""
+        return self.cells[0].value
+
+    @property
+    def pairs(self) -> list[tuple[Cell, Change]]:
+        """Each column but the first with its change."""
+        return list(zip(self.cells[1:], self.changes, strict=True))
+
+    @property
+    def differs(self) -> bool:
+        """False where every column has the base's number."""
+        return any(cell.value != self.base for cell in self.cells[1:])
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """Runs that stand together, one or a group; ``head`` names them.
+
+    ``points`` are the means over the runs, ``(concurrency, metrics)`` by concurrency; of one run
+    its own. ``intervals`` has those that three runs or more give, by (concurrency, metric).
+    """
+
+    runs: Sequence[Result]
+    own: Sequence[Sequence[tuple[int, Mapping[str, Any]]]]  # points of each run
+    points: Sequence[tuple[int, Mapping[str, float]]]
+    intervals: Mapping[tuple[int, str], Interval]
+
+    @property
+    def head(self) -> Result:
+        """The run that stands for all."""
+        return self.runs[0]
+
+    def values(self, metric: str, concurrency: int | None) -> list[float]:
+        """The metric of each run that has it: at ``concurrency``, or of its whole.
+
+        Failed requests are those of all concurrencies: one that loses requests is no equal.
+        """
+        if concurrency is None or metric == "failed_requests":
+            rows: list[Mapping[str, Any]] = [run.metrics for run in self.runs]
+            of_all = f"{metric}_all"
+            return [row.get(of_all, row.get(metric)) for row in rows if metric in row]
+        else:
+            rows = [m for points in self.own for c, m in points if c == concurrency]
+        return [row[metric] for row in rows if metric in row]
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """What would settle a difference that is not significant yet, or never can be so far.
+
+    ``each`` has how many more runs of each column, 0 of one that has enough; empty where nothing
+    can be said of it.
+    """
+
+    each: Sequence[int]
+    is_first: bool  # there is no interval yet
+
+    @property
+    def runs(self) -> int | None:
+        """The most that any column needs; None where nothing can be said of it."""
+        return max(self.each, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """``columns[0]`` is the base. ``concurrency`` is the one whose numbers are compared.
+
+    ``barriers`` say why there is no verdict on the columns whose indexes are ``barred``: what of
+    their work differs from the base's.
+    """
+
+    columns: Sequence[Column]
+    concurrency: int | None
+    common: Sequence[int]
+    rows: Sequence[Row]
+    settings: Sequence[Setting]
+    paired: Sequence[Paired | None]
+    barriers: Sequence[Difference]
+    barred: frozenset[int]
+    settle: Settle | None
+
+    @property
+    def has_several(self) -> bool:
+        """True when any column was measured at several concurrencies."""
+        return any(len(column.points) > 1 for column in self.columns)
+
+    @property
+    def heads(self) -> list[Result]:
+        """The run that stands for each column."""
+        return [column.head for column in self.columns]
+
+
+def compare(groups: Sequence[Sequence[Result]], concurrency: int | None = None) -> Comparison:
+    """Compare the first with the others. All are of one sort, each group of one identity.
+
+    ``concurrency`` is used where all have it; else the highest that all have.
+    """
+    is_evaluation = groups[0][0].sort == Result.Sort.EVALUATION
+    columns = [_column(runs) for runs in groups]
+    common = sorted(set.intersection(*({c for c, _ in column.points} for column in columns)))
+    chosen = concurrency if concurrency in common else (common[-1] if common else None)
+    heads = [column.head for column in columns]
+    base = columns[0]
+    paired = [_paired(base, column) if is_evaluation else None for column in columns[1:]]
+    at_chosen = [_at(column, chosen) for column in columns]
+    apart = {
+        index: found
+        for index in range(1, len(heads))
+        if (found := differences([heads[0], heads[index]], [at_chosen[0], at_chosen[index]]))
+    }
+    named = {one.name for found in apart.values() for one in found}
+    barriers = [one for one in differences(heads, at_chosen) if one.name in named]
+    other_questions = frozenset(
+        index
+        for index, found in apart.items()
+        if any(one.name == QUESTIONS and not one.is_unknown for one in found)
+    )
+    table = _Table(columns, chosen, paired, frozenset(apart), other_questions)
+    rows = [table.row(name) for name in (_QUALITY if is_evaluation else _SPEED)]
+    rows = [row for row in rows if row.base is not None]
+    return Comparison(
+        columns=columns,
+        concurrency=chosen,
+        common=common,
+        rows=rows,
+        settings=settings(heads),
+        paired=paired,
+        barriers=barriers,
+        barred=table.barred,
+        settle=None if is_evaluation or barriers else _settle(rows, columns, chosen),
+    )
+
+
+def _column(runs: Sequence[Result]) -> Column:
+    own = [point_rows(run) for run in runs]
+    by_concurrency: dict[int, list[Mapping[str, Any]]] = {}
+    for points in own:
+        for concurrency, metrics in points:
+            by_concurrency.setdefault(concurrency, []).append(metrics)
+    means, intervals = [], {}
+    for concurrency, rows in sorted(by_concurrency.items()):
+        values = {
+            name: [row[name] for row in rows if name in row]
+            for name in dict.fromkeys(name for row in rows for name in row)
+        }
+        means.append((concurrency, {name: _mean(found) for name, found in values.items()}))
+        for name, found in values.items():
+            interval = mean_interval(found)
+            if interval is not None:
+                intervals[concurrency, name] = interval
+    return Column(runs, own, means, intervals)
+
+
+def _mean(values: Sequence[float]) -> float:
+    """A single run's number stays the number that it is."""
+    return values[0] if len(values) == 1 else mean(values)
+
+
+def _at(column: Column, concurrency: int | None) -> Mapping[str, Any]:
+    return next((metrics for c, metrics in column.points if c == concurrency), {})
+
+
+def _paired(base: Column, other: Column) -> Paired | None:
+    """Runs are paired, groups are not: their questions were asked several times."""
+    if len(base.runs) > 1 or len(other.runs) > 1:
+        return None
+    return pair(base.head, other.head)
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """Makes the rows of a comparison."""
+
+    columns: Sequence[Column]
+    concurrency: int | None
+    paired: Sequence[Paired | None]
+    barred: frozenset[int]
+    other_questions: frozenset[int]
+
+    def row(self, name: str) -> Row:
+        values = [column.values(name, self.concurrency) for column in self.columns]
+        cells = [
+            Cell(_mean(found) if found else None, len(found), mean_interval(found))
+            for found in values
+        ]
+        changes = [self._change(name, values[0], values[i], i) for i in range(1, len(values))]
+        return Row(name, cells, changes)
+
+    def _change(
+        self, name: str, mine: Sequence[float], theirs: Sequence[float], index: int
+    ) -> Change:
+        if not mine or not theirs:
+            return Change(_mean(theirs) if theirs else None)
+        if index in self.other_questions:
+            return Change(_mean(theirs), verdict="barred")
+        single = len(mine) == len(theirs) == 1
+        gap = self._gap(name, mine[0], theirs[0], index) if single else None
+        if gap is not None:
+            verdict = "noise" if gap.holds_zero else _judged(name, gap.value)
+            change = Change(theirs[0], None, gap.value, gap.low, gap.high, verdict)
+        else:
+            change = _difference(name, mine, theirs)
+        if index in self.barred:
+            return Change(change.value, change.relative, change.absolute, verdict="barred")
+        return change
+
+    def _gap(self, name: str, mine: float, theirs: float, index: int) -> Interval | None:
+        """The difference of two accuracies by question; the two shares' where it would be another
+        one than that of the numbers shown; None without either."""
+        paired = self.paired[index - 1]
+        if paired is not None and paired.is_whole:
+            gap = paired.gap if name == "accuracy" else paired.parts.get(name)
+            if gap is not None and isclose(gap.value, theirs - mine, abs_tol=1e-9):
+                return gap
+        if name != "accuracy":
+            return None
+        return difference(_share(self.columns[index].head), _share(self.columns[0].head))
+
+
+def _difference(name: str, mine: Sequence[float], theirs: Sequence[float]) -> Change:
+    """Rates and times by the ratio of their geometric means; shares and counts by their
+    difference."""
+    value = _mean(theirs)
+    absolute = value - _mean(mine)
+    if METRICS[name].unit == "%" or METRICS[name].is_count:
+        interval = mean_difference(mine, theirs)
+        relative = None
+    else:
+        interval = relative_difference(mine, theirs)
+        relative = relative_change(mine, theirs)
+    if interval is None:
+        verdict: Verdict = "same" if absolute == 0 and not relative else "unknown"
+        return Change(value, relative, absolute, None, None, verdict)
+    verdict = "noise" if interval.holds_zero else _judged(name, interval.value)
+    return Change(value, relative, absolute, interval.low, interval.high, verdict)
+
+
+def _settle(
+    rows: Sequence[Row], columns: Sequence[Column], concurrency: int | None
+) -> Settle | None:
+    """What would settle the first row: None where it is settled, or nothing differs."""
+    if not rows:
+        return None
+    main = rows[0]
+    unknown = [index for index, one in enumerate(main.changes, 1) if one.verdict == "unknown"]
+    if unknown:
+        each = [
+            max(0, LEAST_RUNS - cell.runs) if index in (0, *unknown) else 0
+            for index, cell in enumerate(main.cells)
+        ]
+        return Settle(each, is_first=True) if any(each) else None
+    values = [column.values(main.metric, concurrency) for column in columns]
+    open_ones = [index for index, one in enumerate(main.changes, 1) if one.verdict == "noise"]
+    wanted = [0] * len(columns)
+    for index in open_ones:
+        more = runs_to_tell(values[0], values[index])
+        if more is not None:
+            total = more + min(len(values[0]), len(values[index]))
+            wanted[0], wanted[index] = max(wanted[0], total), total
+    each = [max(0, total - len(found)) for total, found in zip(wanted, values, strict=True)]
+    if not open_ones:
+        return None
+    return Settle(each if any(each) else (), is_first=False)
+
+
+def _share(result: Result) -> Interval:
+    total = max(1, int(result.metrics.get("questions") or 0))
+    return wilson(result.metrics.get("accuracy", 0.0) * total, total)
+
+
+def _judged(name: str, gap: float) -> Verdict:
+    better = METRICS[name].better
+    if not better:
+        return ""
+    return "better" if (gap > 0) == (better == "higher") else "worse"

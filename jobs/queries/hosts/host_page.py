@@ -1,0 +1,163 @@
+"""What the pages about hosts read."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db.models import Count, F, Prefetch, QuerySet, Window
+from django.db.models.functions import RowNumber
+
+from jobs.models import Artifact, Deployment, Environment, Host, Job, Weights
+from jobs.queries.hosts.hosts import held_dies, holding_deployments
+
+_RECENT = 10
+
+
+@dataclass(frozen=True, slots=True)
+class HostNow:
+    """A host with what is there now. ``on_host``: jobs that it has taken, or is about to.
+
+    ``queued`` are the first of its line, ``queued_count`` is how many wait in all (0 where nobody
+    asked for the first).
+    """
+
+    host: Host
+    on_host: tuple[Job, ...]
+    queued: tuple[Job, ...]
+    queued_count: int
+    deployments: tuple[Deployment, ...]
+
+    @property
+    def held(self) -> dict[str, Job | Deployment]:
+        """Die -> who holds it."""
+        return held_dies(self.on_host, self.deployments)
+
+
+@dataclass(frozen=True, slots=True)
+class HostPage:
+    """All about one host. Assets newest first; ``recent`` are its last jobs that ended."""
+
+    now: HostNow
+    weights: tuple[Weights, ...]
+    artifacts: tuple[Artifact, ...]
+    environments: tuple[Environment, ...]
+    recent: tuple[Job, ...]
+
+    @property
+    def has_assets(self) -> bool:
+        """True when anything lies on the host's disk for jobs to use."""
+        return bool(self.weights or self.artifacts or self.environments)
+
+
+def hosts_now(*, waiting: int) -> list[HostNow]:
+    """Every host, by name, with the first ``waiting`` of its line; in a fixed number of queries."""
+    hosts = list(Host.objects.all())
+    return _now(hosts, waiting)
+
+
+def host_page(name: str, *, waiting: int) -> HostPage:
+    """One host, with the first ``waiting`` of its line.
+
+    Raises:
+        Host.DoesNotExist: no host has this name.
+    """
+    host = Host.objects.get(name=name)
+    ended = Job.objects.filter(host=host).exclude(state__in=Job.OPEN_STATES)
+    return HostPage(
+        now=_now([host], waiting)[0],
+        weights=tuple(Weights.objects.filter(host=host).select_related("job")),
+        artifacts=tuple(Artifact.objects.filter(host=host, deleted_at=None).select_related("job")),
+        environments=tuple(Environment.objects.filter(host=host).select_related("job")),
+        recent=tuple(ended.select_related("host", "created_by").order_by("-finished_at")[:_RECENT]),
+    )
+
+
+def line(host: Host, *, start: int, count: int) -> tuple[list[Job], int]:
+    """Jobs that wait for ``host``, in their order: ``count`` of them from number ``start`` (0 is
+    the first), and how many wait in all."""
+    waiting = _waiting([host])
+    return list(waiting[start : start + count]), waiting.count()
+
+
+def place_in_line(job: Job) -> int:
+    """How many jobs wait for its host ahead of ``job``; those that come after it are not ahead,
+    wherever they stand."""
+    queued = Job.objects.filter(host=job.host_id, state=Job.State.QUEUED)
+    queued = queued.exclude(pk__in=_behind(job))
+    level = queued.filter(priority=job.priority)
+    same = level.filter(place=job.place, pk__lt=job.pk).count()
+    lower = queued.filter(priority__lt=job.priority).count()
+    return lower + level.filter(place__lt=job.place).count() + same
+
+
+def places_in_line(rows: Sequence[Job]) -> dict[int, int]:
+    """The same for the whole line of one host, in its order: by the job's id, in one query."""
+    if not rows:
+        return {}
+    through, queued = Job.after.through, Job.State.QUEUED
+    pairs = through._default_manager.filter(
+        to_job__host=rows[0].host_id, to_job__state=queued, from_job__state=queued
+    )
+    waits_for: dict[int, set[int]] = defaultdict(set)  # a job -> those that come right after it
+    for before, behind in pairs.values_list("to_job", "from_job"):
+        waits_for[before].add(behind)
+    place = {row.pk: number for number, row in enumerate(rows)}
+    found = {}
+    for pk, number in place.items():
+        behind_it, new = set[int](), set(waits_for.get(pk, ()))
+        while new:
+            behind_it |= new
+            new = set().union(*(waits_for.get(one, ()) for one in new)) - behind_it
+        found[pk] = number - sum(place.get(one, number) < number for one in behind_it)
+    return found
+
+
+def _behind(job: Job) -> set[int]:
+    """The queued jobs that wait for ``job``, be it for one between."""
+    found: set[int] = set()
+    behind = {job.pk}
+    while behind:
+        rows = Job.objects.filter(after__in=behind, state=Job.State.QUEUED)
+        behind = set(rows.values_list("pk", flat=True)) - found
+        found |= behind
+    return found
+
+
+def _waiting(hosts: Sequence[Host]) -> QuerySet[Job]:
+    """What waits for these hosts, in order; plans are read by few pages, and are long."""
+    predecessors = Prefetch("after", Job.objects.only("pk", "state", "title"))
+    queued = Job.objects.filter(host__in=hosts, state=Job.State.QUEUED)
+    jobs = queued.select_related("host", "created_by").prefetch_related(predecessors)
+    return jobs.defer("plan", "params").order_by(*Job.LINE)
+
+
+def _now(hosts: Sequence[Host], waiting: int) -> list[HostNow]:
+    on_host: dict[int, list[Job]] = defaultdict(list)
+    queued: dict[int, list[Job]] = defaultdict(list)
+    deployments: dict[int, list[Deployment]] = defaultdict(list)
+    there = Job.objects.filter(host__in=hosts, state__in=Job.ON_HOST_STATES)
+    for job in there.select_related("host", "created_by").order_by("created_at", "id"):
+        on_host[job.host_id].append(job)
+    in_line = Window(RowNumber(), partition_by="host_id", order_by=[F(name) for name in Job.LINE])
+    in_all = Window(Count("pk"), partition_by="host_id")
+    # Numbers first: the database sorts each line for it, and rows are wide.
+    narrow = Job.objects.filter(host__in=hosts, state=Job.State.QUEUED).order_by()
+    numbered = narrow.annotate(in_line=in_line, in_all=in_all).filter(in_line__lte=waiting)
+    found = numbered.values_list("pk", "host_id", "in_all") if waiting else ()
+    counts = {host_id: in_all for _pk, host_id, in_all in found}
+    for job in _waiting(hosts).filter(pk__in=[pk for pk, *_ in found]):
+        queued[job.host_id].append(job)
+    for deployment in holding_deployments(hosts):
+        deployments[deployment.host_id].append(deployment)
+    return [
+        HostNow(
+            host,
+            tuple(on_host[host.pk]),
+            tuple(queued[host.pk]),
+            counts.get(host.pk, 0),
+            tuple(deployments[host.pk]),
+        )
+        for host in hosts
+    ]

@@ -1,0 +1,161 @@
+"""A host as a kind sees it: facts, what is on its disk, and what open jobs have promised."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.db.models import F
+
+from jobs.kinds.lib.base import AssetRef, Target
+from jobs.models import Artifact, Dataset, Deployment, Environment, Host, Job, Weights
+from jobs.queries.hosts.hosts import holding_deployments
+from jobs.toolchains.vacc_site import inside_of
+
+_SERVING = (Deployment.State.LOADING, Deployment.State.READY, Deployment.State.UNHEALTHY)
+
+
+def target_of(host: Host) -> Target:
+    """The snapshot of ``host`` that plans are made from: newest assets first, then promises."""
+    promised = _promises(host)
+    holding = holding_deployments([host]).select_related("artifact", "host", "job")
+    # The port that its job asks for, 0 for any: known before it listens. Other params stay there.
+    holding = holding.annotate(asked_port=F("job__params__port")).order_by("-created_at", "-pk")
+    servers = {
+        one.pk: replace(ref, data={**ref.data, "asked_port": one.asked_port or 0})
+        for one, ref in ((one, deployment_ref(one)) for one in holding)
+    }
+    serving = [one for one in holding if _can_be_chosen(one)]
+    weights = Weights.objects.filter(host=host).select_related("host")
+    artifacts = Artifact.objects.filter(host=host, deleted_at=None).select_related("host")
+    environments = Environment.objects.filter(host=host).select_related("host")
+    datasets = Dataset.objects.filter(host=host).select_related("host")
+    return Target(
+        name=host.name,
+        sort=host.sort,
+        facts=host.facts,
+        weights=_refs(map(weights_ref, weights), promised, "weights"),
+        artifacts=_refs(map(artifact_ref, artifacts), promised, "artifact"),
+        deployments=_refs((servers[one.pk] for one in serving), promised, "deployment"),
+        servers=_refs(servers.values(), promised, "deployment"),
+        environments=_refs(map(environment_ref, environments), promised, "environment"),
+        datasets=_refs(map(dataset_ref, datasets), promised, "dataset"),
+    )
+
+
+def _can_be_chosen(deployment: Deployment) -> bool:
+    """It serves, and nobody has asked it to stop."""
+    is_made = deployment.job.state == Job.State.SUCCEEDED
+    return deployment.state in _SERVING and deployment.wanted and is_made
+
+
+def weights_ref(weights: Weights) -> AssetRef:
+    """Weights as a choice."""
+    data = _data(weights, "model_id", "precision", "bytes", "sha256", "path")
+    return AssetRef("weights", f"{weights.model_id} {weights.precision}", id=weights.pk, data=data)
+
+
+def artifact_ref(artifact: Artifact) -> AssetRef:
+    """An artifact as a choice."""
+    fields = ("model_id", "toolchain", "precision", "label", "source_precision", "bytes", "sha256")
+    data = _data(artifact, *fields, "path")
+    return AssetRef("artifact", f"{artifact.model_id} {artifact.label}", id=artifact.pk, data=data)
+
+
+def deployment_ref(deployment: Deployment) -> AssetRef:
+    """A deployment as a choice. ``url`` is as its own host sees it.
+
+    What it serves is told by its artifact; one that serves weights as they are tells it itself.
+    """
+    artifact = deployment.artifact
+    address = urlsplit(deployment.host_url)
+    data = {
+        **{"label": "", "precision": "", "toolchain": "", "path": ""},
+        **_details(deployment.details, deployment.pk),
+        **_columns(deployment, "name", "model_id", "state"),
+        "url": deployment.host_url,
+        "host": address.hostname or "",
+        "port": str(address.port or ""),
+        "artifact": artifact.pk if artifact else None,
+        "dies": str(deployment.job.values.get("dies", "")),
+    }
+    if artifact:
+        data |= {name: getattr(artifact, name) for name in ("label", "precision", "toolchain")}
+    return AssetRef("deployment", deployment.name, id=deployment.pk, data=data)
+
+
+def environment_ref(environment: Environment) -> AssetRef:
+    """A tool's environment."""
+    data = _data(environment, "name", "fingerprint", "versions", "path")
+    return AssetRef("environment", environment.name, id=environment.pk, data=data)
+
+
+def dataset_ref(dataset: Dataset) -> AssetRef:
+    """A data set as a choice."""
+    data = _data(dataset, "name", "path", "files", "bytes")
+    return AssetRef("dataset", dataset.name, id=dataset.pk, data=data)
+
+
+def _data(record: Any, *fields: str) -> dict[str, Any]:
+    """What lies on a disk: its columns, over its details, and its path as a container sees it."""
+    inside = inside_of(record.host.facts, record.path)
+    return {**record.details, "mount_path": inside, **_columns(record, *fields)}
+
+
+def _columns(record: Any, *fields: str) -> dict[str, Any]:
+    return {"id": record.pk, **{field: getattr(record, field) for field in fields}}
+
+
+def _details(details: Mapping[str, Any], number: int) -> dict[str, Any]:
+    """Details of a deployment; its number is known by now."""
+    return {
+        name: value.replace("{deployment.id}", str(number)) if isinstance(value, str) else value
+        for name, value in details.items()
+    }
+
+
+def _refs(refs: Iterable[AssetRef], promised: list[AssetRef], sort: str) -> tuple[AssetRef, ...]:
+    return (*refs, *(ref for ref in promised if ref.type == sort))
+
+
+def _promises(host: Host) -> list[AssetRef]:
+    """What open jobs will register: newest first."""
+    jobs = Job.objects.filter(host=host, state__in=Job.OPEN_STATES, product__isnull=False)
+    # Without plans: ten thousand of them are a hundred megabytes, and each launch asks.
+    rows = jobs.values_list("product", "title", "pk", "params__port", "plan__address")
+    return [
+        promise(product, title, host, job=pk, port=port, address=address)
+        for product, title, pk, port, address in rows
+        if product
+    ]
+
+
+def promise(
+    product: Mapping[str, Any],
+    title: str,
+    host: Host,
+    *,
+    job: int,
+    port: int | None = None,
+    address: str | None = None,
+) -> AssetRef:
+    """What a job will register, as a choice. ``job`` may be a number that no job has.
+
+    ``port``: the one that it asks for, for a server; that it gets it is not sure before it does.
+    ``address``: the one that it listens on alone, as ``Plan.address``.
+    """
+    asked: dict[str, Any] = {"asked_port": port} if port else {}
+    if address:
+        asked["asked_address"] = address
+    return AssetRef(str(product["type"]), title, job=job, data=_promised(product, host) | asked)
+
+
+def _promised(made: Mapping[str, Any], host: Host) -> dict[str, Any]:
+    """A product as it is known before it is made, as flat as its record will be."""
+    product = dict(made)
+    inside = {}
+    if product.get("path"):
+        inside = {"mount_path": inside_of(host.facts, str(product["path"]))}
+    return {**(product.pop("details", None) or {}), **inside, **product}

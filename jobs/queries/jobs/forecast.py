@@ -1,0 +1,293 @@
+"""When a waiting job is likely to start: the line of its host, walked into the future.
+
+:func:`forecast` is pure. What it goes by: how long earlier jobs of the same sort took on that host,
+what is left of those that run, and the rule of ``jobs.queries.hosts.capacity``.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+
+from django.db.models import Q
+from django.utils.timezone import now
+
+from jobs.kinds import work_of
+from jobs.kinds.lib.base import Remark
+from jobs.kinds.lib.defaults import EXACT
+from jobs.models import Deployment, Host, Job
+from jobs.queries.hosts.capacity import Room, Waiter, room_of, waiter_of
+from jobs.queries.hosts.hosts import is_away, lacks_room
+from jobs.queries.jobs.job_page import PAST_COLUMNS, Durations, Past, left_s, pasts, typical
+
+# Remarks of what ends only when a person does something.
+FOR_A_PERSON = frozenset(
+    f"forecast:{name}"
+    for name in (
+        *("servers", "dies_held", "place_served", "place_ahead", "deployment", "confirm"),
+        *("draining", "disk", "never"),
+    )
+)
+MOST = 100  # so many of a line are looked at; behind them nobody can tell
+_HISTORY = 600  # ended jobs of a host that are asked how long such jobs take
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """A waiting job for :func:`forecast`: how long it will take (seconds; None: nobody knows), and
+    the open jobs that it comes after."""
+
+    waiter: Waiter
+    length_s: float | None
+    after: frozenset[int] = frozenset()
+    lacks: Remark | None = None  # what it waits for that has no time
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """``starts_in_s``: seconds from now, None where that is not known. ``remark`` says what is
+    assumed, or why it is not known; "forecast:now" that no other job has to end first."""
+
+    starts_in_s: float | None
+    remark: Remark
+
+    @property
+    def waits_for_person(self) -> bool:
+        """Whether it does not start by itself."""
+        return self.remark.id in FOR_A_PERSON
+
+
+@dataclass(slots=True)
+class _Course:
+    """How things stand at one moment of the future."""
+
+    room: Room
+    ends: list[tuple[float, int]]  # a heap: (seconds from now, job)
+    endless: dict[int, Remark]  # jobs on the host of which nobody knows when they end
+    at_s: float = 0.0
+    over: set[int] = field(default_factory=set)
+    starts: dict[int, float] = field(default_factory=dict)
+    blocked: dict[int, Remark] = field(default_factory=dict)
+
+
+def forecast(
+    room: Room, line: Sequence[Ahead], left: Mapping[int, float | None]
+) -> dict[int, Forecast]:
+    """When each of ``line`` starts, by its id.
+
+    ``left``: job on the host → seconds that it has to go, None where nobody knows. What ``room``
+    has as a guest is the truth: a job may have started or ended while all this was read.
+    """
+    guests = {guest.id for guest in room.guests}
+    course = _Course(
+        room=room,
+        ends=sorted(
+            (seconds, pk) for pk, seconds in left.items() if seconds is not None and pk in guests
+        ),
+        endless={
+            guest.id: Remark("forecast:no_end", {"job": guest.id, "title": guest.title})
+            for guest in room.guests
+            if left.get(guest.id) is None
+        },
+    )
+    waiting = [ahead for ahead in line if ahead.waiter.id not in guests]
+    waiting = _start_what_can(course, waiting)
+    at_once = set(course.starts)
+    while waiting and course.ends:
+        course.at_s, ended = heapq.heappop(course.ends)
+        course.over.add(ended)
+        course.room.leave(next(guest for guest in course.room.guests if guest.id == ended))
+        waiting = _start_what_can(course, waiting)
+    found = {
+        pk: Forecast(seconds, Remark("forecast:now" if pk in at_once else "forecast:usual"))
+        for pk, seconds in course.starts.items()
+    }
+    for ahead in waiting:
+        found[ahead.waiter.id] = Forecast(None, _why_not(course, ahead, found))
+    return found
+
+
+def _start_what_can(course: _Course, waiting: Sequence[Ahead]) -> list[Ahead]:
+    """Walk the line once, as dispatch does; those that still wait."""
+    course.room.kept = type(course.room.kept)()
+    rest = []
+    for ahead in waiting:
+        one = ahead.waiter
+        if ahead.lacks or not ahead.after <= course.over:
+            rest.append(ahead)
+            continue
+        blocked = course.room.blocks(one)
+        if blocked is None:
+            course.room.take(one)
+            course.starts[one.id] = course.at_s
+            if ahead.length_s is None:
+                remark = Remark("forecast:no_history", {"job": one.id, "title": one.title})
+                course.endless[one.id] = remark
+            else:
+                heapq.heappush(course.ends, (course.at_s + ahead.length_s, one.id))
+            continue
+        course.blocked[one.id] = blocked
+        course.room.stay(one)
+        if course.room.keeps(one):
+            course.room.keep(one)
+        else:
+            course.room.pass_by(one)
+        rest.append(ahead)
+    return rest
+
+
+def _why_not(course: _Course, ahead: Ahead, found: Mapping[int, Forecast]) -> Remark:
+    """Why nobody can tell when this one starts."""
+    if ahead.lacks:
+        return ahead.lacks
+    for pk in sorted(ahead.after - course.over):
+        if pk in course.endless:
+            return course.endless[pk]
+        if pk in found and found[pk].starts_in_s is None:
+            return found[pk].remark
+        return Remark("forecast:elsewhere", {"job": pk})
+    blocked = course.blocked.get(ahead.waiter.id)
+    if blocked is not None and blocked.id == "wait:dies_held":
+        return Remark("forecast:dies_held", blocked.args)
+    if blocked is not None and blocked.id == "wait:place_served":
+        return Remark("forecast:place_served", blocked.args)
+    if blocked is not None and blocked.id == "wait:place_ahead":
+        return Remark("forecast:place_ahead", blocked.args)
+    if blocked is not None and "servers" in blocked.args:
+        return Remark("forecast:servers", blocked.args)
+    if course.endless:
+        return next(iter(course.endless.values()))
+    if blocked is not None and "job" in blocked.args:
+        return Remark("forecast:behind", blocked.args)
+    return Remark("forecast:never", {"host": course.room.host})
+
+
+def forecasts(jobs: Iterable[Job]) -> dict[int, Forecast]:
+    """When each of these waiting jobs is likely to start, by its id; a host's line is read once."""
+    by_host: dict[Host, set[int]] = defaultdict(set)
+    for job in jobs:
+        by_host[job.host].add(job.pk)
+    found: dict[int, Forecast] = {}
+    for host, ids in by_host.items():
+        told = forecast_host(host)
+        found |= {pk: told.get(pk) or _unknown("forecast:far", n=MOST) for pk in ids}
+    return found
+
+
+def forecast_host(host: Host) -> dict[int, Forecast]:
+    """The same for the first of a host's line."""
+    return _read(host).told()
+
+
+def forecast_drafts(host: Host, drafts: Iterable[Job]) -> list[Forecast]:
+    """When each of these would start if it alone were launched now; the line is read once."""
+    line = _read(host)
+    return [line.told(draft)[0] for draft in drafts]
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """What there was on a host at one moment. ``reason``: why nothing starts there at all."""
+
+    host: Host
+    reason: str
+    room: Room
+    waiting: Sequence[Job]
+    usual: Mapping[int, Durations]
+    left_s: Mapping[int, float | None]
+
+    def told(self, also: Job | None = None) -> dict[int, Forecast]:
+        """Forecasts by the job's id. ``also``: a job that is only thought of, its id is 0."""
+        waiting, usual = list(self.waiting), dict(self.usual)
+        if also is not None:
+            waiting.append(also)
+            waiting.sort(key=lambda job: (job.priority, job.place, job.pk or 0))
+            usual |= usual_times(self.host, [also])
+        if self.reason:
+            return {job.pk or 0: _unknown(self.reason, host=self.host.name) for job in waiting}
+        lacks = _servers_not_ready(waiting)
+        line = [_ahead(job, usual.get(job.pk or 0), lacks) for job in waiting]
+        return forecast(deepcopy(self.room), line, self.left_s)
+
+
+def _read(host: Host) -> _Line:
+    # First, for all else is read about what was there at that moment.
+    room = room_of(host)
+    queued = Job.objects.filter(host=host, state=Job.State.QUEUED).order_by(*Job.LINE)
+    waiting = list(queued.prefetch_related("after")[:MOST])
+    on_host = list(Job.objects.filter(pk__in=[guest.id for guest in room.guests]))
+    usual = usual_times(host, [*waiting, *on_host])
+    left = {job.pk: _left_s(job, usual.get(job.pk)) for job in on_host}
+    return _Line(host, _why_nothing_starts(host), room, waiting, usual, left)
+
+
+def _why_nothing_starts(host: Host) -> str:
+    if host.draining:
+        return "forecast:draining"
+    if is_away(host):
+        return "forecast:away"
+    return "forecast:disk" if lacks_room(host) else ""
+
+
+def usual_times(host: Host, jobs: Sequence[Job]) -> dict[int, Durations]:
+    """How long such jobs took on ``host``, by the job's id; one without any is left out."""
+    kinds = {job.kind for job in jobs}
+    done = Job.objects.filter(
+        host=host, kind__in=kinds, state=Job.State.SUCCEEDED, duration_s__isnull=False
+    ).exclude(result__incomplete=True)
+    rows = done.order_by("-created_at", "-id").values_list(*PAST_COLUMNS)[:_HISTORY]
+    by_kind: dict[str, list[Past]] = defaultdict(list)
+    for row in rows:
+        by_kind[row[0]] += pasts([row])
+    found = {}
+    for job in jobs:
+        amount = work_of(job.kind, job.params)
+        exact = job.params.get(EXACT) is True
+        times = typical(by_kind[job.kind], job.title, job.model_id, amount, exact=exact)
+        if times is not None:
+            found[job.pk or 0] = times
+    return found
+
+
+def _ahead(job: Job, usual: Durations | None, lacks: Mapping[int, Remark]) -> Ahead:
+    after = {ref["job"] for ref in job.inputs.values() if "job" in ref and "id" not in ref}
+    if job.pk:
+        after = {one.pk for one in job.after.all() if one.state != Job.State.SUCCEEDED}
+    length_s = usual.typical_s if usual else None
+    lack = lacks.get(job.pk or 0)
+    if job.asking:  # nobody knows when somebody says yes; those behind it pass meanwhile
+        lack = Remark("forecast:confirm", {"job": job.pk})
+    return Ahead(waiter_of(job), length_s, frozenset(after), lack)
+
+
+def _servers_not_ready(jobs: Iterable[Job]) -> dict[int, Remark]:
+    """Job → that the deployment which it works against is not ready, though its job is over."""
+    wanted = {job.pk or 0: job.inputs["deployment"] for job in jobs if "deployment" in job.inputs}
+    ids = [ref["id"] for ref in wanted.values() if ref.get("id")]
+    makers = [ref["job"] for ref in wanted.values() if ref.get("job")]
+    if not wanted:
+        return {}
+    named = Q(pk__in=ids) | Q(job__in=makers)
+    made = Deployment.objects.filter(named, job__state=Job.State.SUCCEEDED)
+    found = {}
+    for server in made.exclude(state=Deployment.State.READY):
+        remark = Remark("forecast:deployment", {"name": server.name})
+        for pk, ref in wanted.items():
+            if ref.get("id") == server.pk or ref.get("job") == server.job_id:
+                found[pk] = remark
+    return found
+
+
+def _left_s(job: Job, usual: Durations | None) -> float | None:
+    """Seconds that a job on the host has to go; None: nobody knows, or longer than ever before."""
+    if job.started_at is None:
+        return usual.typical_s if usual else None
+    ran_s = (now() - job.started_at).total_seconds()
+    return left_s(job, ran_s, usual)
+
+
+def _unknown(reason: str, **args: object) -> Forecast:
+    return Forecast(None, Remark(reason, args))

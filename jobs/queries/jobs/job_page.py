@@ -1,0 +1,415 @@
+"""All that the page of one job reads, in a bounded number of queries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from statistics import linear_regression, median
+from typing import Any
+
+from django.db.models import Q
+from django.utils.timezone import now
+
+from jobs.kinds import KINDS, work_done, work_of
+from jobs.kinds.lib.defaults import EXACT
+from jobs.kinds.lib.work import did_all
+from jobs.models import Deployment, Host, Job, JobStep, OutputFile, Result
+from jobs.queries.hosts.hosts import is_away
+from jobs.queries.jobs.running_accuracy import whole_standing
+
+_CHAIN_LIMIT = 60
+_BY_SERVER = ("work:server_ended", "work:server_killed")
+_FEW_FILES = 6  # so many outputs are listed without a fold
+_DURATIONS = 12  # earlier runs that an estimate looks at
+_ALIKE = 0.02  # amounts of work that differ by less are the same
+PACE_TELLS = 0.1  # share done from which a job's own pace says more than earlier runs
+
+
+@dataclass(frozen=True, slots=True)
+class StepState:
+    """A step as it went: succeeded, running, failed, cancelled, lost, queued or skipped.
+
+    ``exit_code`` is the one to show; None: none, or one that tells nothing.
+    """
+
+    step: JobStep
+    state: str
+    exit_code: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """An earlier job, as an estimate sees it. ``work``: what it did, see ``Kind.work``; ``asked``:
+    what was asked of it, where that is another amount; ``exact``: its command was the guide's to
+    the letter.
+    """
+
+    title: str
+    model: str
+    seconds: float
+    work: float | None = None
+    asked: float | None = None
+    exact: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Durations:
+    """How long earlier runs took, seconds. ``same``: they worked on the very same thing.
+
+    ``scaled``: they did more or less of it, and their times are scaled to this amount.
+    """
+
+    count: int
+    typical_s: float
+    shortest_s: float
+    longest_s: float
+    same: bool
+    scaled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """Outputs of one folder ("" is the job's own), each with its name. A long list is folded."""
+
+    path: str
+    files: tuple[tuple[str, OutputFile], ...]
+    is_open: bool
+
+    @property
+    def bytes(self) -> int:
+        """Size of all of them."""
+        return sum(output.bytes for _name, output in self.files)
+
+
+@dataclass(frozen=True, slots=True)
+class JobPage:
+    """One job and what stands around it. ``chain`` holds the jobs created with it, oldest first."""
+
+    job: Job
+    steps: tuple[StepState, ...]
+    outputs: tuple[OutputFile, ...]
+    chain: tuple[Job, ...]
+    after: tuple[Job, ...]
+    before: tuple[Job, ...]
+    result: Result | None
+    deployment: Deployment | None
+    uses: Deployment | None
+    earlier: Durations | None
+    host_away: bool
+
+    @property
+    def waits(self) -> bool:
+        """True while the job has not been sent to its host."""
+        return self.job.state == Job.State.QUEUED
+
+    @property
+    def failed_step(self) -> StepState | None:
+        """The step that ended badly."""
+        return next((item for item in self.steps if item.state == "failed"), None)
+
+    @property
+    def ended_in(self) -> JobStep | None:
+        """The step that failed, or that went down with its job."""
+        ended = ("failed", "errored", "lost", "cancelled")
+        return next((item.step for item in self.steps if item.state in ended), None)
+
+    @property
+    def now_step(self) -> JobStep | None:
+        """The step that runs."""
+        return self._first_step("running")
+
+    @property
+    def progress(self) -> Mapping[str, Any]:
+        """See :func:`progress_of`."""
+        return progress_of(self.job)
+
+    @property
+    def share(self) -> float | None:
+        """How much of the running step is done, 0 to 1; None where that is not known."""
+        done, total = (self.progress.get(name) for name in ("done", "total"))
+        if self.now_step is None or done is None or not total:
+            return None
+        return float(min(1.0, max(0.0, done / total)))
+
+    @property
+    def ran_s(self) -> float | None:
+        """How long it ran, or has run so far; seconds."""
+        if self.job.duration_s is not None or self.job.started_at is None:
+            return self.job.duration_s
+        return ((self.job.finished_at or now()) - self.job.started_at).total_seconds()
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """When it should end, see :func:`left_s`; None where nothing tells."""
+        left = left_s(self.job, self.ran_s, self.earlier)
+        return None if left is None else now() + timedelta(seconds=left)
+
+    @property
+    def waited_s(self) -> float | None:
+        """How long it waited before it started; seconds."""
+        if self.job.started_at is None:
+            return None
+        return max(0.0, (self.job.started_at - self.job.created_at).total_seconds())
+
+    @property
+    def before_open(self) -> tuple[Job, ...]:
+        """Jobs that wait for this one."""
+        return tuple(job for job in self.before if job.is_open)
+
+    @property
+    def stopped_by(self) -> Job | None:
+        """The predecessor that did not succeed."""
+        ended = (job for job in self.after if not job.is_open)
+        return next((job for job in ended if job.state != Job.State.SUCCEEDED), None)
+
+    @property
+    def folders(self) -> tuple[Folder, ...]:
+        """Outputs by folder, those nearest to the top first: there the tools put their reports."""
+        found: dict[str, list[tuple[str, OutputFile]]] = {}
+        for output in self.outputs:
+            path, _slash, name = output.path.rpartition("/")
+            found.setdefault(path, []).append((name, output))
+        paths = sorted(found, key=lambda path: (path != "", path.count("/"), path))
+        few = len(self.outputs) <= _FEW_FILES
+        return tuple(
+            Folder(
+                path,
+                tuple(found[path]),
+                is_open=few or (path == paths[0] and len(found[path]) <= _FEW_FILES),
+            )
+            for path in paths
+        )
+
+    @property
+    def folds_outputs(self) -> bool:
+        """True when some outputs are not in sight until asked for."""
+        return not all(folder.is_open for folder in self.folders)
+
+    @property
+    def made(self) -> tuple[tuple[str, Any], ...]:
+        """What a success registered, name by name; empty for other jobs."""
+        made = self.job.made or {}
+        return tuple((name, value) for name, value in made.items() if isinstance(value, str | int))
+
+    def _first_step(self, state: str) -> JobStep | None:
+        return next((item.step for item in self.steps if item.state == state), None)
+
+
+def job_page(job_id: int) -> JobPage:
+    """The page of job ``job_id``.
+
+    Raises:
+        Job.DoesNotExist: no such job.
+    """
+    job = Job.objects.select_related(
+        "host", "created_by", "cancelled_by", "pinned_by", "repeats", "result", "deployment"
+    ).get(pk=job_id)
+    steps = list(job.steps.all())
+    result = getattr(job, "result", None)
+    after, before = tuple(job.after.order_by("id")), tuple(job.before.order_by("id"))
+    return JobPage(
+        job=job,
+        steps=step_states(steps, job),
+        outputs=tuple(job.outputs.all()),
+        chain=_chain(job, after, before),
+        after=tuple(each for each in after if each.state != Job.State.SUCCEEDED),
+        before=before,
+        result=result,
+        deployment=getattr(job, "deployment", None),
+        uses=_deployment_used(job),
+        earlier=_earlier(job) if job.is_open else None,
+        host_away=is_away(job.host),
+    )
+
+
+def _earlier(job: Job) -> Durations | None:
+    return durations(job, job.host)
+
+
+def durations(job: Job, host: Host) -> Durations | None:
+    """How long jobs such as ``job``, which may be one that is only thought of, took on ``host``:
+    see :func:`typical`.
+    """
+    done = Job.objects.filter(
+        kind=job.kind, host=host, state=Job.State.SUCCEEDED, duration_s__isnull=False
+    ).exclude(Q(pk=job.pk or 0) | Q(result__incomplete=True))
+    rows = done.order_by("-created_at", "-id").values_list(*PAST_COLUMNS)[:50]
+    amount = work_of(job.kind, job.params)
+    exact = _is_exact(job.params)
+    return typical(pasts(rows), job.title, job.model_id, amount, exact=exact)
+
+
+# Of a job, what :func:`pasts` takes.
+PAST_COLUMNS = ("kind", "title", "model_id", "duration_s", "params", "result__metrics")
+
+
+def pasts(rows: Iterable[tuple[Any, ...]]) -> list[Past]:
+    """Earlier jobs from their columns, without those that did not do all of their work."""
+    found = []
+    for kind, title, model, seconds, params, metrics in rows:
+        measured = metrics or {}
+        if did_all(params, measured):
+            amounts = work_done(kind, params, measured), work_of(kind, params)
+            exact = _is_exact(params)
+            found.append(Past(title, model, seconds or 0.0, *amounts, exact=exact))
+    return found
+
+
+def _is_exact(params: Mapping[str, Any]) -> bool:
+    return params.get(EXACT) is True
+
+
+def typical(
+    rows: Sequence[Past],
+    title: str,
+    model: str,
+    amount: float | None = None,
+    *,
+    exact: bool = False,
+) -> Durations | None:
+    """Of jobs of one kind, latest first: those of the same title, else of the same model, else all
+    of them. The same title with the guide's command to the letter and with it put right (``exact``)
+    is not the same. Those that did as much as ``amount`` count before others, whose times are
+    scaled to it.
+    """
+    same = [row for row in rows if row.title == title and row.exact == exact]
+    alike = [row for row in rows if model and row.model == model]
+    chosen = same or alike or list(rows)
+    equal = [row for row in chosen if _is_as_much(row.work, amount) or _repeats(row, title, amount)]
+    # Of an older version, rows may not say how much they did: their times are told as they were.
+    scaled = _scaled(chosen, amount) if amount is not None and not equal else []
+    seconds = (scaled or [row.seconds for row in equal or chosen])[:_DURATIONS]
+    if not seconds:
+        return None
+    return Durations(
+        *(len(seconds), median(seconds), min(seconds), max(seconds)),
+        same=bool(same) and bool(equal),
+        scaled=bool(scaled),
+    )
+
+
+def _scaled(rows: Sequence[Past], amount: float) -> list[float]:
+    """The times of ``rows`` for another amount of work.
+
+    What a run takes whatever it does (its start, its warm-up) is told by runs of several amounts,
+    by the line of least squares through them; of one amount alone all of its time is scaled.
+    """
+    known = [(row.work, row.seconds) for row in rows if row.work]
+    fixed = 0.0
+    if len({did for did, _seconds in known}) > 1:
+        line = linear_regression(*zip(*known, strict=True))
+        fixed = min(max(0.0, line.intercept), *(seconds for _did, seconds in known))
+    squares = sum(did * did for did, _seconds in known)
+    pace = sum(did * (seconds - fixed) for did, seconds in known) / squares if known else 0.0
+    if not pace:  # all took as long as the shortest: nothing tells what more would take
+        fixed, pace = 0.0, 1.0
+    # A run that took more or less than the line says would do so of the other amount too.
+    return [seconds * (fixed + pace * amount) / (fixed + pace * did) for did, seconds in known]
+
+
+def _repeats(row: Past, title: str, amount: float | None) -> bool:
+    """True where the same was asked of the same thing: it will do as much of it again."""
+    return row.asked is not None and row.title == title and _is_as_much(row.asked, amount)
+
+
+def _is_as_much(one: float | None, other: float | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return abs(one - other) <= _ALIKE * other
+
+
+def progress_of(job: Job) -> Mapping[str, Any]:
+    """How far a job is: ``{"done", "total", "unit"}``, {} where nothing tells.
+
+    An evaluation that asks is as far as its questions are, as its table has them; all others, and
+    one that fetches or scores, as far as their log tells.
+    """
+    whole = whole_standing(job)
+    if whole and whole.asked < whole.total:
+        return {"done": whole.asked, "total": whole.total, "unit": "questions"}
+    return job.progress or {}
+
+
+def left_s(job: Job, ran_s: float | None, earlier: Durations | None) -> float | None:
+    """Seconds to go: from the pace so far once a tenth is done, else from earlier runs.
+
+    Of an evaluation that asks, what its table has, once that has a pace.
+    """
+    if ran_s is None:
+        return None
+    whole = whole_standing(job)
+    is_asking = whole is not None and whole.asked < whole.total
+    if whole and is_asking and whole.left_s is not None:
+        return whole.left_s
+    done, total = (progress_of(job).get(name) for name in ("done", "total"))
+    if not is_asking and done and total and done / total >= PACE_TELLS and _tells_all(job):
+        return float(max(0.0, ran_s * (total - done) / done))
+    if earlier is None or earlier.typical_s <= ran_s:
+        return None
+    return earlier.typical_s - ran_s
+
+
+def _tells_all(job: Job) -> bool:
+    """False where progress is of one concurrency of several: the others take other times."""
+    kind = KINDS.get(job.kind)
+    return kind is None or kind.progress_is_whole or len(job.params.get("concurrency") or ()) < 2
+
+
+def _chain(job: Job, after: tuple[Job, ...], before: tuple[Job, ...]) -> tuple[Job, ...]:
+    if job.chain is None:
+        return tuple(sorted({*after, job, *before}, key=lambda item: item.pk))
+    jobs = Job.objects.filter(chain=job.chain).order_by("id")
+    return tuple(jobs[:_CHAIN_LIMIT])
+
+
+def _deployment_used(job: Job) -> Deployment | None:
+    """The deployment that the job works on, known or still promised by another job."""
+    ref: Mapping[str, Any] = job.inputs.get("deployment") or {}
+    if not ref:
+        return None
+    wanted = Q(pk=ref["id"]) if ref.get("id") else Q(job_id=ref.get("job"))
+    return Deployment.objects.filter(wanted).first()
+
+
+def step_states(steps: Sequence[JobStep], job: Job) -> tuple[StepState, ...]:
+    """How the steps of ``job`` stand.
+
+    Where every command ended with 0 and the job failed all the same, for they did no work, the last
+    one that ran is the one that failed.
+    """
+    if job.state == Job.State.FAILED and job.sentence_id in _BY_SERVER:
+        server = (job.sentence_args or {}).get("step")
+        if any(step.name == server for step in steps):
+            return tuple(_beside_server(step, job) for step in steps)
+    states = [_step_state(step, job) for step in steps]
+    if job.state == Job.State.FAILED and "failed" not in states and "succeeded" in states:
+        last = max(i for i, state in enumerate(states) if state == "succeeded")
+        states[last] = "failed"
+    codes = [step.exit_code for step in steps]
+    return tuple(map(StepState, steps, states, codes))
+
+
+def _beside_server(step: JobStep, job: Job) -> StepState:
+    """A step of a job whose server ended by itself: that one failed, whatever its start returned.
+
+    The step that waited for the server was ended by us: its signal tells nothing.
+    """
+    said = job.sentence_args
+    if step.name == said.get("step"):
+        code = said.get("exit_code")
+        return StepState(step, "failed", code if isinstance(code, int) else None)
+    if step.exit_code is not None and step.exit_code < 0:
+        return StepState(step, "cancelled")
+    return StepState(step, _step_state(step, job), step.exit_code)
+
+
+def _step_state(step: JobStep, job: Job) -> str:
+    if step.exit_code == 0:
+        return "succeeded"
+    if step.exit_code is not None:
+        return "cancelled" if job.state == Job.State.CANCELLED else "failed"
+    if step.started_at is None:
+        return "queued" if job.is_open else "skipped"
+    # Started, and nobody told how it ended: it runs, or it went down with its job.
+    return "running" if job.is_open else str(job.state)

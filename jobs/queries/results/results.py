@@ -1,0 +1,362 @@
+"""Results: the list with its facets, one result, its questions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db.models import Q, QuerySet
+
+from jobs.models import Answer, Artifact, Deployment, Host, Job, OutputFile, Result, ResultPoint
+from jobs.queries.results import result_counts
+from jobs.queries.results.repeats import MOST, repeats_of
+from jobs.queries.results.result_counts import FACETS, STAMPS, Counts
+from jobs.queries.results.result_orders import COLUMNS, NEWEST
+from jobs.queries.results.set_scores import SetGroup, set_groups
+from jobs.queries.sorting import Order, sorted_page
+from jobs.queries.statistics import Interval, wilson
+
+PAGE = 50
+QUESTIONS_PAGE = 25
+MOST_CATEGORIES = 24  # more are a table, not a chart
+ANSWER_FIELDS = (
+    *("index", "subset", "question_id", "sample", "question", "expected", "answer", "score"),
+    *("status", "extracted", "finish", "reasoning"),
+)
+# What the questions of an evaluation can be narrowed to.
+SHOWN = ("right", "wrong", "cut", "empty", "unscored")
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What the list is narrowed to. Each facet holds the values that are let through.
+
+    ``stamp_words`` are words that in ``text`` stand for a stamp of ``STAMPS``, in small letters.
+    """
+
+    facets: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    stamps: Sequence[str] = ()
+    text: str = ""
+    stamp_words: Mapping[str, str] = field(default_factory=dict)
+    deployment: int | None = None
+    pinned: bool = False  # only those whose jobs are
+
+    def without(self, facet: str) -> Filters:
+        """The same with one facet left open."""
+        if facet == "stamp":
+            return replace(self, stamps=())
+        return replace(self, facets={k: v for k, v in self.facets.items() if k != facet})
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """``results`` in the order asked for; ``after`` is the next page's cursor, "" at the end.
+
+    ``pinned`` and ``removed`` are numbers of their jobs: which are pinned, and of which log and
+    files are gone.
+    """
+
+    results: Sequence[Result]
+    after: str
+    total: int
+    pinned: frozenset[int]
+    removed: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class ResultPage:
+    """One result. ``repeats`` are earlier and later runs of the same measurement, without it."""
+
+    result: Result
+    points: Sequence[ResultPoint]
+    outputs: Sequence[OutputFile]
+    artifact: Artifact | None
+    deployment: Deployment | None
+    repeats: Sequence[Result]
+    sets: Sequence[SetGroup]
+    categories: Sequence[Category]
+    parts: Sequence[str]
+    accuracy: Interval | None
+
+    @property
+    def peer(self) -> Result | None:
+        """The repeat to compare it with first: the latest that counts, if there is."""
+        counted = (other for other in self.repeats if other.counts)
+        return next(counted, next(iter(self.repeats), None))
+
+    @property
+    def host_facts(self) -> list[tuple[str, str]]:
+        """What the host was when it was measured: the facts that bear on speed."""
+        facts = self.result.surroundings.get("host", {})
+        told = facts.get("cpu")
+        cpu = told if isinstance(told, dict) else {}
+        named = {
+            "os": facts.get("os"),
+            "kernel": facts.get("kernel"),
+            "cpu": cpu.get("model"),
+            "cores": cpu.get("cores"),
+        }
+        return [(name, str(value)) for name, value in named.items() if value]
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """Questions of one kind: how many, how many right, and the interval of their share."""
+
+    name: str
+    questions: int
+    right: float
+    share: Interval
+    is_set: bool = False  # a data set, or a group of many
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """One page of an evaluation's questions; ``counts`` has how many there are of each of
+    :data:`SHOWN`, ``shown`` how many of the chosen.
+    """
+
+    answers: Sequence[Answer]
+    after: int | None
+    counts: Mapping[str, int]
+    shown: int
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerPage:
+    """One answer, and the indexes of those beside it."""
+
+    answer: Answer
+    before: int | None
+    after: int | None
+
+
+def matching(filters: Filters) -> QuerySet[Result]:
+    """Results that ``filters`` let through, newest first."""
+    found = Result.objects.all()
+    for facet, values in filters.facets.items():
+        if values:
+            found = found.filter(_has_any(facet, values))
+    if filters.stamps:
+        wanted = Q()
+        for stamp in filters.stamps:
+            wanted |= STAMPS[stamp]
+        found = found.filter(wanted)
+    if filters.deployment is not None:
+        found = found.filter(deployment_id=filters.deployment)
+    if filters.pinned:
+        # Not by a join, for which the database may walk over all results.
+        found = found.filter(job_id__in=Job.objects.filter(pinned_at__isnull=False).values("pk"))
+    for word in filters.text.split():
+        found = found.filter(_matches(word, filters.stamp_words))
+    return found
+
+
+def _has_any(facet: str, values: Sequence[str]) -> Q:
+    """Hosts and people by number: an index gives theirs in their order; a join would sort them."""
+    if facet == "host":
+        hosts = Host.objects.filter(name__in=values)
+        return Q(host_id__in=list(hosts.values_list("pk", flat=True)))
+    if facet == "person":
+        people = User.objects.filter(username__in=values)
+        return Q(created_by_id__in=list(people.values_list("pk", flat=True)))
+    return Q(**{f"{FACETS[facet]}__in": list(values)})
+
+
+def _matches(word: str, stamp_words: Mapping[str, str]) -> Q:
+    number = word.removeprefix("#")
+    matches = (
+        Q(model_id__icontains=word)
+        | Q(label__icontains=word)
+        | Q(what__icontains=word)
+        | Q(tool__icontains=word)
+        | Q(deployment__name__icontains=word)
+        | Q(host__name__icontains=word)
+    )
+    stamp = stamp_words.get(word.casefold())
+    if stamp is not None:
+        matches |= STAMPS[stamp]
+    # 18 digits fit every database's big integer.
+    return matches | Q(job_id=int(number)) if number.isdecimal() and len(number) <= 18 else matches
+
+
+def result_list(filters: Filters, after: str = "", order: Order = NEWEST) -> Page:
+    """One page of the list. ``after`` is :attr:`Page.after` of the page before, in that order."""
+    total = _passing(_counts(filters), filters).total()
+    found = matching(filters).select_related("host", "deployment", "created_by")
+    rows, following = sorted_page(found, COLUMNS[order.name], order, after, PAGE)
+    kept = Job.objects.filter(pk__in=[row.job_id for row in rows])
+    pinned = kept.filter(pinned_at__isnull=False).values_list("pk", flat=True)
+    removed = kept.filter(removed_at__isnull=False).values_list("pk", flat=True)
+    return Page(rows, following, total, frozenset(pinned), frozenset(removed))
+
+
+def facet_counts(filters: Filters) -> dict[str, list[tuple[str, int]]]:
+    """For each facet its values with how many results each would show, most first."""
+    counts, told = _counts(filters), {}
+    for facet in FACETS:
+        found = result_counts.by(_passing(counts, filters.without(facet)), facet)
+        values = [(str(value), n) for value, n in found.items() if value is not None]
+        told[facet] = sorted(values, key=lambda value: (-value[1], value[0]))
+    open_counts = _passing(counts, filters.without("stamp"))
+    stamps = [(name, result_counts.by(open_counts, name)[True]) for name in STAMPS]
+    told["stamp"] = [(name, n) for name, n in stamps if n]
+    return told
+
+
+def pinned_count(filters: Filters) -> int:
+    """How many of those that the other filters let through are pinned."""
+    return matching(replace(filters, pinned=True)).count()
+
+
+def _counts(filters: Filters) -> Counts:
+    """All results that text, deployment and pins let through, whatever the facets say."""
+    if filters.text or filters.deployment is not None or filters.pinned:
+        return result_counts.count(matching(replace(filters, facets={}, stamps=())))
+    return result_counts.count_all()
+
+
+def _passing(counts: Counts, filters: Filters) -> Counts:
+    return result_counts.passing(counts, filters.facets, filters.stamps)
+
+
+def result_page(result_id: int) -> ResultPage:
+    """Everything on the page of one result. Raises ``Result.DoesNotExist``."""
+    result = Result.objects.select_related(
+        "host", "job__pinned_by", "created_by", "deployment__artifact", "deployment__host"
+    ).get(pk=result_id)
+    deployment = result.deployment
+    is_evaluation = result.sort == Result.Sort.EVALUATION
+    return ResultPage(
+        result=result,
+        points=points_of(result),
+        outputs=list(OutputFile.objects.filter(job_id=result.job_id)),
+        artifact=deployment.artifact if deployment else None,
+        deployment=deployment,
+        repeats=list(
+            repeats_of(result, uncounted=True)
+            .select_related("host", "created_by")
+            .prefetch_related("points")[:MOST]
+        ),
+        sets=set_groups(result),
+        categories=categories(result) if is_evaluation else [],
+        parts=question_parts(result) if is_evaluation else [],
+        accuracy=accuracy(result),
+    )
+
+
+def points_of(result: Result) -> list[ResultPoint]:
+    """A benchmark's points, by concurrency."""
+    return sorted(result.points.all(), key=lambda p: (p.concurrency, p.index))
+
+
+def accuracy(result: Result) -> Interval | None:
+    """An evaluation's share of right answers with its Wilson interval."""
+    questions = int(result.metrics.get("questions") or 0)
+    if result.sort != Result.Sort.EVALUATION or not questions:
+        return None
+    return wilson(result.metrics.get("accuracy", 0.0) * questions, questions)
+
+
+def categories(result: Result) -> list[Category]:
+    """An evaluation by category of its questions, largest first; else by data set in their order,
+    a group of many as one. At most :data:`MOST_CATEGORIES`.
+    """
+    rows: dict[str, list[float]] = {}
+    scored = Answer.objects.scored().filter(result=result)
+    for category, score in scored.values_list("detail__category", "score"):
+        rows.setdefault(str(category or ""), []).append(score)
+    if "" not in rows and 0 < len(rows) <= MOST_CATEGORIES:
+        found = [_category(name, sum(scores), len(scores)) for name, scores in rows.items()]
+        return sorted(found, key=lambda category: (-category.questions, category.name))
+    return _by_set(set_groups(result))[:MOST_CATEGORIES]
+
+
+def _by_set(groups: Sequence[SetGroup]) -> list[Category]:
+    found = []
+    for group in groups:
+        if group.is_folded and group.weighted is not None and group.questions:
+            name, total = f"{group.name} ({len(group.rows)})", group.questions
+            found.append(_category(name, group.weighted / 100 * total, total, is_set=True))
+        elif not group.is_folded:
+            found += [
+                _category(
+                    row.dataset, row.interval.value * row.questions, row.questions, is_set=True
+                )
+                for row in group.rows
+                if row.interval is not None and row.questions
+            ]
+    return found
+
+
+def _category(name: str, right: float, questions: int, *, is_set: bool = False) -> Category:
+    return Category(name, questions, right, wilson(right, questions), is_set)
+
+
+def question_parts(result: Result) -> list[str]:
+    """What the questions can be narrowed to: their categories, else their data sets."""
+    rows = Answer.objects.filter(result=result).order_by()
+    found = {str(name or "") for name in _distinct(rows, "detail__category")}
+    if "" in found or not 0 < len(found) <= MOST_CATEGORIES:
+        found = {str(name) for name in _distinct(rows, "subset")}
+    return sorted(found)
+
+
+def _distinct(rows: QuerySet[Answer], name: str) -> Iterable[Any]:
+    return rows.values_list(name, flat=True).distinct()
+
+
+def answer_page(result_id: int, index: int) -> AnswerPage:
+    """One answer of an evaluation. Raises ``Answer.DoesNotExist``."""
+    answers = Answer.objects.filter(result_id=result_id)
+    answer = answers.select_related("result__deployment", "result__host").get(index=index)
+    before = answers.filter(index__lt=index).order_by("-index").values_list("index", flat=True)
+    after = answers.filter(index__gt=index).order_by("index").values_list("index", flat=True)
+    return AnswerPage(answer, before.first(), after.first())
+
+
+def questions(
+    result: Result, *, show: str = "", text: str = "", category: str = "", after: int = -1
+) -> Questions:
+    """Questions in their order, after the index ``after``. ``show``: of :data:`SHOWN`; "": all."""
+    found = Answer.objects.filter(result=result)
+    if text:
+        found = found.filter(
+            Q(question__icontains=text) | Q(answer__icontains=text) | Q(expected__icontains=text)
+        )
+    if category:
+        found = found.filter(
+            Q(detail__category=category)
+            | Q(subset=category[:64])
+            # EvalScope's subset of a set that has but one: "gsm8k/main".
+            | Q(subset__startswith=f"{category}/")
+        )
+    scored = found.filter(status="")
+    narrowed = {
+        "right": scored.filter(score__gte=0.5),
+        "wrong": scored.filter(score__lt=0.5),
+        "cut": found.filter(finish="length"),
+        "empty": found.filter(answer=""),
+        "unscored": found.exclude(status=""),
+    }
+    shown = narrowed.get(show, found)
+    rows = list(shown.filter(index__gt=after).order_by("index")[: QUESTIONS_PAGE + 1])
+    more = len(rows) > QUESTIONS_PAGE
+    rows = rows[:QUESTIONS_PAGE]
+    counts = {name: each.count() for name, each in narrowed.items()}
+    return Questions(
+        rows, rows[-1].index if more else None, counts, counts.get(show, found.count())
+    )
+
+
+def answer_rows(result: Result) -> list[dict[str, Any]]:
+    """Every answer with all that is kept of it; ``score`` is None where the tool gave none."""
+    rows = Answer.objects.filter(result=result).order_by("index").values(*ANSWER_FIELDS, "detail")
+    return [{**row, "score": None if row["status"] else row["score"]} for row in rows]
+
+
+def point_rows(result: Result) -> list[tuple[int, Mapping[str, Any]]]:
+    """``(concurrency, metrics)`` of a benchmark, for charts and tables."""
+    return [(point.concurrency, point.metrics) for point in points_of(result)]

@@ -1,0 +1,166 @@
+"""What a host says every few seconds, and what it is told in answer: start, cancel, serve, stop.
+
+The answer is made from the records alone, so that whatever message was lost on the queue heals with
+the next heartbeat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils.timezone import now
+
+from jobs import notifications
+from jobs.kinds.lib.base import Remark
+from jobs.models import Deployment, Host, Job
+from jobs.queries.hosts.hosts import all_dies, is_away, lacks_room
+from jobs.services import deployments, lifecycle, preflights
+from jobs.services.outcomes import host_load
+from jobs.services.sanitize import storable
+
+FACTS_FRESH_FOR = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What the host is to do: ids of jobs to claim and to cancel, of servers to claim and to stop.
+
+    ``news`` is true when jobs that waited may start now: the host is back or has room on its disk
+    again, or a deployment changed.
+    """
+
+    start: list[int] = field(default_factory=list)
+    cancel: list[int] = field(default_factory=list)
+    serve: list[int] = field(default_factory=list)
+    checks: list[int] = field(default_factory=list)
+    stop_serve: list[int] = field(default_factory=list)
+    facts_wanted: bool = False
+    news: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """As the intake answers it."""
+        answer = asdict(self)
+        del answer["news"]
+        return answer
+
+
+def heartbeat(host: Host, body: Mapping[str, Any], *, protocol: int) -> Orders:
+    """Keep what the host says and answer what it is to do.
+
+    Raises:
+        KeyError, TypeError, ValueError: ``body`` is not a heartbeat.
+    """
+    body = storable(body)
+    was_shut = is_away(host) or lacks_room(host)
+    # In one piece, for the reaper must not see the host back and its jobs as they were before.
+    with transaction.atomic():
+        facts_wanted = _keep_report(host, body, protocol=protocol)
+        cancel = _note_jobs(host, body["jobs"])
+        host_load.note(host)
+        news = _close_broken(host, body["jobs"])
+        news |= deployments.note_heartbeat(host, body["serves"])
+        serve, stop_serve = _serves(host, body["serves"])
+        start = Job.objects.filter(host=host, state=Job.State.STARTING, claim_id="")
+        transaction.on_commit(partial(notifications.publish, "host", name=host.name))
+    return Orders(
+        start=list(start.order_by("pk").values_list("pk", flat=True)),
+        cancel=cancel,
+        serve=serve,
+        checks=preflights.open_on(host),
+        stop_serve=stop_serve,
+        facts_wanted=facts_wanted,
+        news=news or (was_shut and not lacks_room(host)),
+    )
+
+
+def _keep_report(host: Host, body: Mapping[str, Any], *, protocol: int) -> bool:
+    """Store what the host says of itself. True: its facts are wanted anew."""
+    moment = now()
+    started = datetime.fromtimestamp(float(body["agent_started_at"]), tz=UTC)
+    is_new_agent = host.agent_started_at != started
+    host.heartbeat_at = moment
+    host.boot_id = str(body["boot_id"])
+    host.agent_started_at = started
+    host.load = dict(body["load"])
+    host.protocol = protocol
+    host.clock_skew_s = float(body["now"]) - moment.timestamp()
+    fields = [
+        "heartbeat_at",
+        "boot_id",
+        "agent_started_at",
+        "load",
+        "protocol",
+        "clock_skew_s",
+    ]
+    if body.get("facts"):
+        host.facts, host.facts_at = dict(body["facts"]), moment
+        host.dies_seen = all_dies(host)
+        fields += ["facts", "facts_at", "dies_seen"]
+        is_new_agent = False
+    host.save(update_fields=fields)
+    return is_new_agent or host.facts_at is None or moment - host.facts_at > FACTS_FRESH_FOR
+
+
+def _note_jobs(host: Host, named: list[Mapping[str, Any]]) -> list[int]:
+    """Mark jobs as seen or missing; ids of those that are to stop."""
+    moment = now()
+    tokens = {int(job["id"]): str(job["token"]) for job in named}
+    running = {int(job["id"]) for job in named if job["state"] == "running"}
+    ours = {
+        job.pk: job
+        for job in Job.objects.filter(host=host, pk__in=tokens).only(
+            "state", "claim_token", "cancel_asked_at"
+        )
+        if str(job.claim_token) == tokens[job.pk]
+    }
+    Job.objects.filter(pk__in=ours, state__in=Job.ON_HOST_STATES).update(
+        seen_at=moment, missing_since=None
+    )
+    claimed = Job.objects.filter(host=host, state__in=Job.ON_HOST_STATES).exclude(claim_id="")
+    # A moment that is to come is of a clock that was put back.
+    unmarked = Q(missing_since=None) | Q(missing_since__gt=moment)
+    claimed.filter(unmarked).exclude(pk__in=ours).update(missing_since=moment)
+    return sorted(
+        pk for pk, job in ours.items() if pk in running and (job.cancel_asked_at or not job.is_open)
+    )
+
+
+def _close_broken(host: Host, named: list[Mapping[str, Any]]) -> bool:
+    """Close the jobs of which the host can never deliver all that it told. True: there was one."""
+    closed = False
+    for told in named:
+        if "broken" not in told:
+            continue
+        job = Job.objects.filter(pk=int(told["id"]), host=host).only("claim_token").first()
+        if job is not None and str(job.claim_token) == str(told["token"]):
+            args = {"host": host.name, "reason": str(told["broken"])[:500]}
+            remark = Remark("job:broken", args)
+            closed |= lifecycle.finish_job(job.pk, Job.State.LOST, sentence=remark)
+    return closed
+
+
+def _serves(host: Host, named: list[Mapping[str, Any]]) -> tuple[list[int], list[int]]:
+    """Ids of servers to claim and of servers to stop."""
+    running = {int(serve["id"]): serve for serve in named if serve["state"] == "running"}
+    stop = []
+    known = {row.pk: row for row in Deployment.objects.filter(host=host, pk__in=running)}
+    for pk, serve in running.items():
+        row = known.get(pk)
+        if row is None or str(row.claim_token) != str(serve["token"]):
+            continue  # not ours to stop; the host hears of it when it ships
+        if not row.wanted or row.run != int(serve["run"]):
+            stop.append(pk)
+    runs = {(int(serve["id"]), int(serve["run"])) for serve in named}
+    # One that was claimed and is not there: its agent was killed in between, and has to ask again.
+    wanted = (Deployment.State.WAITING, Deployment.State.LOADING)
+    restarts = Deployment.objects.filter(
+        state__in=wanted, run__gt=1, host=host, wanted=True
+    ).exclude(pk__in=running)
+    pairs = restarts.order_by("pk").values_list("pk", "run")
+    return [pk for pk, run in pairs if (pk, run) not in runs], sorted(stop)

@@ -1,0 +1,259 @@
+"""Takes what hosts ship: logs and events (``points`` has the points). Each append is at an offset.
+
+A stream grows only where it ends: whoever sends another offset hears the size
+(``OffsetMismatch``). What an event changes is in the same transaction as the events' new size, so
+that a chunk which is sent twice changes nothing twice.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any, TypeVar
+
+from django.core.cache import caches
+from django.db import transaction
+
+from jobs import logstore, notifications
+from jobs.errors import DamagedLog, OffsetMismatch
+from jobs.models import Deployment, Job, JobStep
+from jobs.services import deployments, lifecycle, outputs
+from jobs.services.intake import progress
+from jobs.services.outcomes import outcomes
+from jobs.services.outcomes.known_failures import servers_cause
+from jobs.services.outcomes.outcomes import Incomplete, Verdict
+from jobs.services.sanitize import json_lines
+
+logger = logging.getLogger(__name__)
+
+Owner = Job | Deployment
+Taken = TypeVar("Taken")
+Event = Mapping[str, Any]
+# Raw bytes of a log in one append. Its cost but for the bytes is that of a request and a sync, so
+# that a log which comes fast is taken in large pieces. A host is told, for an older one sends less.
+LOG_CHUNK_MAX = 1024 * 1024
+NOTE_EVERY_S = 1.0
+
+
+def log_key(owner: Owner) -> str:
+    """The owner's key in the log store."""
+    return f"job/{owner.pk}" if isinstance(owner, Job) else f"deployment/{owner.pk}"
+
+
+def sizes(owner: Owner) -> dict[str, Any]:
+    """How far each stream has arrived (bytes), and how much of a log is taken at once."""
+    log_bytes = _log_size(owner)
+    received = outputs.received(owner) if isinstance(owner, Job) else {}
+    return {
+        "log": log_bytes,
+        "events": owner.events_bytes,
+        "points": owner.points_bytes,
+        "outputs": received,
+        "log_chunk": LOG_CHUNK_MAX,
+    }
+
+
+def append_log(owner: Owner, *, offset: int, data: bytes) -> int:
+    """Add to the log; the new size. Raises ``OffsetMismatch``."""
+    if not owner.is_open:
+        return _append_late(owner, offset, data)
+    key = log_key(owner)
+    size = _append(key, offset, data)
+    _note_size(owner, key, size)
+    notifications.publish("log", key=key, size=size)
+    progress.look_at(owner, size)
+    return size
+
+
+def _log_size(owner: Owner) -> int:
+    """How much of the log has arrived; of one that was removed the row alone knows it."""
+    if owner.removed_at is not None:
+        return owner.log_bytes
+    key = log_key(owner)
+    try:
+        return _readable(key, partial(logstore.store().size, key))
+    except OffsetMismatch as begins_anew:
+        return begins_anew.size
+
+
+def _append(key: str, offset: int, data: bytes) -> int:
+    return _readable(key, partial(logstore.store().append, key, offset, data))
+
+
+def _readable(key: str, look: Callable[[], Taken]) -> Taken:
+    """What ``look`` returns. A packed log that is damaged goes aside: its host has it still.
+
+    Raises:
+        OffsetMismatch: as ``look``, or because it has to be sent from its beginning.
+    """
+    try:
+        return look()
+    except DamagedLog as damaged:
+        aside = logstore.store().set_aside(key)
+        logger.error("%s; it is in %s now", damaged, aside)
+        raise OffsetMismatch(0) from damaged
+
+
+def _append_late(owner: Owner, offset: int, data: bytes) -> int:
+    """The same when the job or the server counts as over: its host was lost, and is back.
+
+    The log may have been removed meanwhile, or be removed at this moment: the row is held, and what
+    comes for a log that is gone is counted and not kept, so that the host comes to its end.
+    """
+    rows, key = type(owner)._default_manager, log_key(owner)
+    if owner.removed_at is None:
+        _readable(key, partial(logstore.store().unpack, key, offset))
+    with transaction.atomic():
+        row = rows.select_for_update(of=("self",)).get(pk=owner.pk)
+        if row.removed_at is None:
+            size = _append(key, offset, data)
+            told = {"log_bytes": max(row.log_bytes, size), "kept_bytes": None}
+        elif row.log_bytes != offset:
+            raise OffsetMismatch(row.log_bytes)
+        else:
+            logstore.store().remove(key)  # what was unpacked just as it was removed
+            size = offset + len(data)
+            told = {"log_bytes": size, "removed_bytes": row.removed_bytes + len(data)}
+        rows.filter(pk=owner.pk).update(**told)
+    notifications.publish("log", key=key, size=size)
+    return size
+
+
+def _note_size(owner: Owner, key: str, size: int) -> None:
+    """Write down how long the log is, once a second: a transaction costs as much as the append.
+
+    The file says it at any time, and the verdict writes it for good.
+    """
+    if caches["process"].add(f"noted:{key}", True, NOTE_EVERY_S):
+        type(owner)._default_manager.filter(pk=owner.pk, log_bytes__lt=size).update(log_bytes=size)
+
+
+def append_events(owner: Owner, *, offset: int, data: bytes) -> int:
+    """Take the whole lines of ``data``, in order; the new size.
+
+    Raises:
+        OffsetMismatch: the events do not end at ``offset``.
+        Incomplete: an ``ended`` event came too early. The events before it are taken.
+    """
+    lines = data[: data.rfind(b"\n") + 1].splitlines(keepends=True)
+    return (
+        _job_events(owner, offset, lines)
+        if isinstance(owner, Job)
+        else _deployment_events(owner, offset, lines)
+    )
+
+
+def _job_events(job: Job, offset: int, lines: list[bytes]) -> int:
+    taken, verdict, incomplete = lines, None, None
+    for number, line in enumerate(lines):
+        event = _event(line, job)
+        if event is None or event["type"] != "ended":
+            continue
+        try:
+            outcomes.check_whole(job, event)
+            # Parsing may take seconds; no lock is held meanwhile.
+            verdict = outcomes.reach(job, event) if job.is_open else None
+        except Incomplete as error:
+            taken, incomplete = lines[:number], error
+        break
+    with transaction.atomic():
+        row = Job.objects.select_for_update(of=("self",)).select_related("host").get(pk=job.pk)
+        if row.events_bytes != offset:
+            raise OffsetMismatch(row.events_bytes)
+        for line in taken:
+            event = _event(line, job)
+            if event is not None:
+                _apply_to_job(row, event, verdict)
+        size = offset + sum(map(len, taken))
+        Job.objects.filter(pk=job.pk).update(events_bytes=size)
+        transaction.on_commit(partial(notifications.publish, "job", id=job.pk))
+    if incomplete is not None:
+        raise incomplete
+    return size
+
+
+def _apply_to_job(job: Job, event: Event, verdict: Verdict | None) -> None:
+    steps = JobStep.objects.filter(job=job, index=event.get("index", -1))
+    match event["type"]:
+        case "started":
+            lifecycle.start_job(job.pk, values=event["values"], at=_moment(job, event))
+        case "step_started":
+            steps.update(started_at=_moment(job, event), log_from=event["log_offset"])
+            Job.objects.filter(pk=job.pk).update(progress=None)  # it was that of the step before
+        case "step_ended":
+            steps.update(
+                duration_s=event["duration_s"],
+                exit_code=event["exit_code"],
+                log_to=event["log_offset"],
+            )
+        case "serve_started":
+            deployment = Deployment.objects.select_related("host", "job").get(job=job)
+            port = deployment.job.values.get("port")
+            deployments.note_started(deployment, run=event["run"], port=port)
+        case "ended" if verdict is not None:
+            job.refresh_from_db()
+            outcomes.apply(job, event, verdict)
+
+
+def _deployment_events(deployment: Deployment, offset: int, lines: list[bytes]) -> int:
+    size, incomplete = offset, None
+    log_bytes = _log_size(deployment)
+    # Reading a log may take seconds; no lock is held meanwhile.
+    cause = _cause_of(deployment, lines, log_bytes)
+    with transaction.atomic():
+        row = Deployment.objects.select_for_update().get(pk=deployment.pk)
+        if row.events_bytes != offset:
+            raise OffsetMismatch(row.events_bytes)
+        for line in lines:
+            event = _event(line, deployment)
+            if event is not None and event["type"] == "ended" and log_bytes < event["log_bytes"]:
+                incomplete = Incomplete({"log": log_bytes})
+                break
+            size += len(line)
+            if event is not None:
+                _apply_to_deployment(deployment.pk, event, cause)
+        Deployment.objects.filter(pk=deployment.pk).update(events_bytes=size)
+    if incomplete is not None:
+        raise incomplete
+    return size
+
+
+def _cause_of(deployment: Deployment, lines: list[bytes], log_bytes: int) -> Event | None:
+    """What tells why the server's present run ended; None where it has not, or well."""
+    log_from = deployment.log_from
+    for line in lines:
+        event = _event(line, deployment) or {"type": ""}
+        if event["type"] == "step_started" and event["index"] == 0:
+            log_from = event["log_offset"]
+        is_of_run = event["type"] == "ended" and event["run"] == deployment.run
+        if is_of_run and event["verdict"] == "failed" and log_bytes >= event["log_bytes"]:
+            said, code = event.get("sentence_args") or {}, event.get("exit_code")
+            return servers_cause(deployment, log_from=log_from, exit_code=code, said=said)
+    return None
+
+
+def _apply_to_deployment(deployment_id: int, event: Event, cause: Event | None) -> None:
+    deployment = Deployment.objects.select_related("host", "job").get(pk=deployment_id)
+    match event["type"]:
+        case "started":
+            port = event["values"].get("port")
+            deployments.note_started(deployment, run=event["run"], port=port)
+        case "step_started" if event["index"] == 0:
+            begins = {"log_from": event["log_offset"], "progress": None}
+            Deployment.objects.filter(pk=deployment_id).update(**begins)
+        case "ended":
+            deployments.note_ended(deployment, event, cause)
+
+
+def _event(line: bytes, owner: Owner) -> Event | None:
+    """The event on a line; None for one that is not an event, which nothing can mend."""
+    event = next(json_lines(line, f"events of {log_key(owner)}"), None)
+    return event if event is not None and isinstance(event.get("type"), str) else None
+
+
+def _moment(job: Job, event: Event) -> datetime:
+    """When the event happened, by our own clock."""
+    at = datetime.fromtimestamp(float(event["at"]), tz=UTC)
+    return at - timedelta(seconds=job.host.clock_skew_s)

@@ -1,0 +1,108 @@
+"""Takes the points that hosts scrape: of a job for good, of a deployment's server for a day."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any, TypeAlias
+
+from django.db import transaction
+
+from jobs import notifications
+from jobs.errors import OffsetMismatch
+from jobs.models import Deployment, Job, PointBlock, ServedBlock
+from jobs.services.intake.scores import with_points
+from jobs.services.sanitize import json_lines
+
+KEPT = timedelta(days=1)
+# A server is scraped every few seconds: a block is filled before the next one is begun.
+BLOCK_ROWS = 60
+
+Rows: TypeAlias = list[list[Any]]
+
+
+def append_points(owner: Job | Deployment, *, offset: int, data: bytes) -> int:
+    """Add the whole lines of ``data``; the new size. Raises ``OffsetMismatch``."""
+    if isinstance(owner, Job):
+        return _append_to_job(owner, offset, data)
+    return _append_to_deployment(owner, offset, data)
+
+
+def forget_old_points(moment: datetime) -> None:
+    """Drop what servers told more than a day before ``moment``."""
+    ServedBlock.objects.filter(until__lt=moment - KEPT).delete()
+
+
+def _append_to_job(job: Job, offset: int, data: bytes) -> int:
+    whole = data[: data.rfind(b"\n") + 1]
+    rows = _by_watch(whole, f"points of job {job.pk}")
+    with transaction.atomic():
+        row = Job.objects.select_for_update().get(pk=job.pk)
+        if row.points_bytes != offset:
+            raise OffsetMismatch(row.points_bytes)
+        if row.removed_at is None:
+            PointBlock.objects.bulk_create(
+                PointBlock(job=job, offset=offset, watch=watch, rows=block)
+                for watch, block in rows.items()
+            )
+        told: dict[str, Any] = {"points_bytes": offset + len(whole)}
+        scores = with_points(row.scores, rows)
+        if scores is not None:
+            told["scores"] = scores
+        if row.removed_at is None and row.kept_bytes is not None:
+            told["kept_bytes"] = None  # to be measured again
+        Job.objects.filter(pk=job.pk).update(**told)
+        if rows:
+            transaction.on_commit(partial(notifications.publish, "points", job=job.pk))
+    return offset + len(whole)
+
+
+def _append_to_deployment(deployment: Deployment, offset: int, data: bytes) -> int:
+    # Zero bytes are what the host has given back of its disk: see jobs.host.run.scraper.
+    whole = data[: max(data.rfind(b"\n"), data.rfind(b"\0")) + 1]
+    rows = _by_watch(whole.replace(b"\0", b""), f"points of deployment {deployment.pk}")
+    with transaction.atomic():
+        found = Deployment.objects.select_for_update(of=("self",)).select_related("host")
+        row = found.get(pk=deployment.pk)
+        if row.points_bytes != offset:
+            raise OffsetMismatch(row.points_bytes)
+        for watch, block in rows.items():
+            _add_to_blocks(row, watch, block)
+        size = offset + len(whole)
+        Deployment.objects.filter(pk=deployment.pk).update(points_bytes=size)
+        if rows:
+            transaction.on_commit(partial(notifications.publish, "rates", id=deployment.pk))
+    return size
+
+
+def _add_to_blocks(deployment: Deployment, watch: str, rows: Rows) -> None:
+    last = ServedBlock.objects.filter(deployment=deployment, watch=watch).last()
+    if last is not None and len(last.rows) < BLOCK_ROWS:
+        room = BLOCK_ROWS - len(last.rows)
+        last.rows, rows = last.rows + rows[:room], rows[room:]
+        last.until = _until(deployment, last.rows)
+        last.save(update_fields=["rows", "until"])
+    ServedBlock.objects.bulk_create(
+        ServedBlock(deployment=deployment, watch=watch, rows=block, until=_until(deployment, block))
+        for block in (rows[at : at + BLOCK_ROWS] for at in range(0, len(rows), BLOCK_ROWS))
+    )
+
+
+def _until(deployment: Deployment, rows: Rows) -> datetime:
+    """When the last row was scraped, by our own clock."""
+    at = datetime.fromtimestamp(float(rows[-1][0]), tz=UTC)
+    return at - timedelta(seconds=deployment.host.clock_skew_s)
+
+
+def _by_watch(lines: bytes, what: str) -> dict[str, Rows]:
+    rows: dict[str, Rows] = {}
+    for point in json_lines(lines, what):
+        if _is_point(point):
+            rows.setdefault(str(point["w"])[:64], []).append([point["t"], point["v"]])
+    return rows
+
+
+def _is_point(point: dict[str, Any]) -> bool:
+    values: Iterable[Any] = point["v"].values() if isinstance(point.get("v"), dict) else (None,)
+    return "w" in point and all(isinstance(x, int | float) for x in (point.get("t"), *values))

@@ -1,0 +1,101 @@
+"""What the engine did during each point of a benchmark, from what was scraped meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from jobs.kinds.lib.base import Measured, Remark
+from jobs.kinds.lib.hits import hits_remark, since_start_remark
+from jobs.models import Job, JobStep, PointBlock
+from jobs.parsers.engine_counters import during, hits_since_start, running_peak
+
+WATCH = "engine"
+_STEP = "measure"
+
+Window = tuple[float, float]
+
+
+def with_engine(job: Job, measured: Measured) -> Measured:
+    """``measured`` with the engine's own metrics at each point, and a remark on cached prompts.
+
+    A metric that the tool itself told stays. Without points or windows it is returned as it is.
+    An engine that tells hits since its start alone has them as ``engine_prefix_hits_since_start``
+    of the whole, at its end: no point has a share of its own.
+    """
+    samples = _samples(job)
+    windows = _windows(job, measured) if samples else {}
+    told = {concurrency: during(samples, *window) for concurrency, window in windows.items()}
+    points = [(c, {**told.get(c, {}), **metrics}) for c, metrics in measured.points]
+    best = measured.metrics.get("output_tokens_per_s")
+    of_best = next((told.get(c) for c, m in points if m.get("output_tokens_per_s") == best), None)
+    remark = hits_remark(job.params, points)
+    others = _others_remark(samples, windows)
+    whole = dict(of_best or {})
+    if windows and not any("engine_prefix_hits" in metrics for _c, metrics in points):
+        share = hits_since_start(samples, max(end for _begin, end in windows.values()))
+        if share is not None:
+            whole["engine_prefix_hits_since_start"] = share
+            remark = since_start_remark(share)
+    return replace(
+        measured,
+        points=points,
+        metrics={**whole, **measured.metrics},
+        remarks=[*measured.remarks, *filter(None, (remark, others))],
+    )
+
+
+def _others_remark(
+    samples: list[tuple[float, Mapping[str, float]]], windows: Mapping[int, Window]
+) -> Remark | None:
+    """That the engine worked on more requests than the client sent at once: others use it too.
+
+    Of several points the one where it is most; a client without a limit (0) is left out.
+    """
+    peaks = {c: running_peak(samples, *window) or 0.0 for c, window in windows.items() if c}
+    worst = max(peaks, key=lambda c: peaks[c] - c, default=None)
+    if worst is None or peaks[worst] <= worst:
+        return None
+    args = {"running": int(peaks[worst]), "concurrency": worst}
+    return Remark("result:other_clients", args)
+
+
+def _samples(job: Job) -> list[tuple[float, Mapping[str, float]]]:
+    """By the host's clock, oldest first."""
+    blocks = PointBlock.objects.filter(job=job, watch=WATCH).order_by("offset", "id")
+    rows = [row for (block,) in blocks.values_list("rows") for row in block]
+    return sorted(((float(at), values) for at, values in rows), key=lambda row: row[0])
+
+
+def _windows(job: Job, measured: Measured) -> dict[int, Window]:
+    """Concurrency → when it was measured, by the host's clock (seconds since the epoch).
+
+    As the tool wrote it down, else the step of that concurrency.
+    """
+    steps = {step.name: window for step in job.steps.all() if (window := _window(job, step))}
+    if measured.began:
+        return _told(measured.began, steps.get(_STEP))
+    found = {}
+    for concurrency, _metrics in measured.points:
+        names = [f"{_STEP}-{concurrency}", *([_STEP] if len(measured.points) == 1 else [])]
+        window = next((steps[name] for name in names if name in steps), None)
+        if window is not None:
+            found[concurrency] = window
+    return found
+
+
+def _told(began: Mapping[int, float], whole: Window | None) -> dict[int, Window]:
+    """Each lasts until the next one begins, the last until the step ends."""
+    if whole is None:
+        return {}
+    order = sorted(began.items(), key=lambda item: item[1])
+    ends = [*(begin for _c, begin in order[1:]), whole[1]]
+    pairs = zip(order, ends, strict=True)
+    return {concurrency: (begin, end) for (concurrency, begin), end in pairs}
+
+
+def _window(job: Job, step: JobStep) -> Window | None:
+    if step.started_at is None or step.duration_s is None:
+        return None
+    begin = step.started_at.timestamp() + job.host.clock_skew_s  # rows have our clock
+    return begin, begin + step.duration_s

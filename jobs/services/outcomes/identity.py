@@ -1,0 +1,265 @@
+"""Identity of a measurement: the parts that make two results repeats of each other.
+
+Two results are repeats when all parts are equal: kind and tool, workload, deployment, model,
+engine, host. Left out are names, ids, folders and ports, the list of concurrencies (each point has
+its own) and a seed that nobody fixed. A part that a result needs and lacks is unknown; a result
+with an unknown part has no fingerprint and no repeats.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+from django.db import transaction
+from django.db.models import Q
+
+from jobs.errors import PlanError
+from jobs.models import Answer, Job, Result, Weights
+from jobs.plans import Plan, from_json
+from jobs.queries.comparison.compared_settings import asset_fields
+from jobs.queries.comparison.engine_settings import engine_settings, images, without_folder
+
+# Written into each identity; results with an older one get a new one at the next start.
+SCHEMA = 2
+# Keys of a server's generated file (llmdeploy's YAML) that say where it is and what it is called.
+_PLACES = frozenset(
+    (
+        *("model_name", "model_deploy_config", "tp_device_ids_list", "publish_port"),
+        *("subscribe_port", "server_host", "server_port"),
+    )
+)
+# Parameters that say where, when and how the job itself runs, or stand elsewhere in the identity.
+_NOT_WORK = frozenset(
+    (
+        *("concurrency", "seed", "quiet", "overlap", "stack", "model", "weights", "artifact"),
+        *("endpoint", "source", "folder", "dataset_source", "token"),
+    )
+)
+# Parameters of kinds that load the model themselves: they are settings of the engine.
+_ENGINE_PARAMS = frozenset(("tp", "pp", "max_length", "kv_cache_gib"))
+# Scripts of ours that decide whether an answer counts.
+_SCORERS = ("ask_and_score", "scoring")
+_HASHED_AT_ONCE = 2000
+_KEPT_AT_ONCE = 200
+
+
+def keep(result: Result) -> None:
+    """Write the identity and fingerprint of ``result``, whose points and answers are kept."""
+    identity = identity_of(result)
+    result.identity, result.fingerprint = identity, fingerprint(identity)
+    Result.objects.filter(pk=result.pk).update(identity=identity, fingerprint=result.fingerprint)
+
+
+def keep_missing() -> int:
+    """Give an identity to each result without one, or with an older schema; how many got one."""
+    old = Q(identity__schema__isnull=True) | Q(identity__schema__lt=SCHEMA)
+    numbers = list(Result.objects.filter(old).order_by("pk").values_list("pk", flat=True))
+    rows = Result.objects.select_related("host", "job", "deployment__job", "deployment__artifact")
+    for start in range(0, len(numbers), _KEPT_AT_ONCE):
+        with transaction.atomic():  # one sync of the disk for many
+            for result in rows.filter(pk__in=numbers[start : start + _KEPT_AT_ONCE]):
+                keep(result)
+    return len(numbers)
+
+
+def fingerprint(identity: Mapping[str, Any]) -> str:
+    """SHA-256 of the parts (canonical JSON), hex; "" where a part is unknown."""
+    if identity["unknown"]:
+        return ""
+    text = json.dumps(identity["parts"], sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def identity_of(result: Result) -> dict[str, Any]:
+    """``{"schema", "parts": {group: {name: value}}, "unknown": ["group.name"]}``.
+
+    Values are text, numbers or None; an unknown part is None. Groups are "measurement",
+    "workload", "deployment", "model", "engine" and "host".
+    """
+    own, served = _plan(result.job), _plan(result.deployment.job) if result.deployment else None
+    parts = {
+        "measurement": _measurement(result, own),
+        "workload": _workload(result, own),
+        "deployment": _deployment(result, own, served),
+        "model": _model(result),
+        "engine": _engine(result, served or own),
+        "host": _host(result, served or own),
+    }
+    unknown = [
+        f"{group}.{name}"
+        for group, values in parts.items()
+        for name, value in values.items()
+        if value is None
+    ]
+    return {"schema": SCHEMA, "parts": parts, "unknown": unknown}
+
+
+def _measurement(result: Result, own: Plan | None) -> dict[str, Any]:
+    found: dict[str, Any] = {"kind": result.job.kind, "tool": result.tool or None}
+    if own is not None and result.sort == Result.Sort.EVALUATION:
+        scripts = [item.text for item in own.files if item.name.startswith(_SCORERS)]
+        if scripts:
+            found["scorer_sha256"] = hashlib.sha256("".join(scripts).encode()).hexdigest()
+    return found
+
+
+def _workload(result: Result, own: Plan | None) -> dict[str, Any]:
+    """What was asked for, by the parameters of the job, and checksums of what was sent."""
+    params = result.job.params
+    left_out = _NOT_WORK | _ENGINE_PARAMS | asset_fields(result.job.kind)
+    found = {name: _value(value) for name, value in params.items() if name not in left_out}
+    found["seed"] = _seed(params)
+    if result.sort == Result.Sort.EVALUATION:
+        found["questions_sha256"] = questions_sha256(result)
+    elif own is not None:
+        found |= _files_sha256(own)
+        if params.get("dataset") == "sharegpt" or params.get("path"):
+            # A file that lies on the host: the job that prepared it knows its checksum.
+            prepared = result.surroundings.get("dataset") or {}
+            found["dataset_sha256"] = prepared.get("sha256") or None
+    else:
+        found["plan"] = None
+    return found
+
+
+def _files_sha256(plan: Plan) -> dict[str, str]:
+    """Checksum of the data that a plan brings along, whatever the order of its lines, which a seed
+    changes; empty without any. Scripts are the program, not the work."""
+    texts = [item.text for item in plan.files if not item.name.endswith(".py")]
+    if not texts:
+        return {}
+    lines = sorted({line for text in texts for line in text.splitlines()})
+    return {"files_sha256": hashlib.sha256("\n".join(lines).encode()).hexdigest()}
+
+
+def _config_sha256(plan: Plan) -> dict[str, str]:
+    """Checksum of the configuration that a server is started with, without names, ports, addresses,
+    folders and dies; empty without any."""
+    texts = [item.text for item in plan.files if not item.name.endswith(".py")]
+    if not texts:
+        return {}
+    found = sorted(json.dumps(_without_places(text), sort_keys=True) for text in texts)
+    return {"config_sha256": hashlib.sha256("\n".join(found).encode()).hexdigest()}
+
+
+def _without_places(text: str) -> Any:
+    """The sections of a YAML file without what is no setting; other text as it is."""
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+    if not isinstance(data, dict):
+        return text
+    return {
+        str(section): {str(name): value for name, value in told.items() if name not in _PLACES}
+        if isinstance(told, dict)
+        else told
+        for section, told in data.items()
+    }
+
+
+def questions_sha256(result: Result) -> str | None:
+    """Checksum of the questions that were asked, each with what was expected; None without any."""
+    digest, known = hashlib.sha256(), False
+    rows = Answer.objects.filter(result=result).order_by("subset", "question", "expected")
+    for row in rows.values_list("subset", "question", "expected").iterator(_HASHED_AT_ONCE):
+        digest.update(json.dumps(row, ensure_ascii=False).encode())
+        known = True
+    return digest.hexdigest() if known else None
+
+
+def _seed(params: Mapping[str, Any]) -> str:
+    """The policy: a seed counts only where it was fixed."""
+    if "seed" not in params:
+        return "none"
+    return "fresh" if params["seed"] is None else f"fixed: {params['seed']}"
+
+
+def _deployment(result: Result, own: Plan | None, served: Plan | None) -> dict[str, Any]:
+    """Arguments and environment of the engine, and the limits that the deployment declares."""
+    if result.deployment is None:
+        params = result.job.params
+        return {name: _value(params[name]) for name in sorted(_ENGINE_PARAMS & params.keys())}
+    if served is None:
+        return {"arguments": None}
+    details = result.deployment.details
+    declared = ("stack", "tp", "pp", "mtp", "reasoning", "max_input", "max_total", "batch_size")
+    found = {name: _value(details[name]) for name in declared if name in details}
+    arguments = {name: without_folder(text) for name, text in engine_settings(served).items()}
+    return found | arguments | _config_sha256(served)
+
+
+def _model(result: Result) -> dict[str, Any]:
+    return {
+        "model": result.model_id or None,
+        "precision": result.label,
+        "sha256": weights_sha256(result) or None,
+    }
+
+
+def weights_sha256(result: Result) -> str:
+    """Checksum of the artifact or the weights that were loaded; "" where nobody knows it."""
+    loaded = result.deployment.job if result.deployment else result.job
+    if result.deployment and result.deployment.artifact:
+        return result.deployment.artifact.sha256
+    number = (loaded.inputs.get("weights") or {}).get("id") or 0
+    known = Weights.objects.filter(pk=number).values_list("sha256", flat=True).first()
+    return known or ""
+
+
+def _engine(result: Result, plan: Plan | None) -> dict[str, Any]:
+    """Ids of the images that ran, fingerprints of the environments, versions of the programs."""
+    if plan is None:
+        return {"image": None}
+    made = result.surroundings.get("environments") or []
+    found: dict[str, Any] = {
+        f"environment {one['name']}": one["fingerprint"]
+        for one in made
+        if not str(one["name"]).startswith("image:")
+    }
+    ids, versions = (result.surroundings.get(name) or {} for name in ("images", "programs"))
+    for number, name in enumerate(images(plan), start=1):
+        found["image" if number == 1 else f"image {number}"] = ids.get(name) or None
+    for step in plan.steps:
+        program = step.argv[0]
+        if step.serves and program != "docker" and "/" not in program:
+            found[f"program {program}"] = versions.get(program) or None
+    # Neither a container nor an environment: what served it was not written down.
+    return found or {"environment": None}
+
+
+def _host(result: Result, plan: Plan | None) -> dict[str, Any]:
+    facts = result.surroundings.get("host") or {}
+    told = facts.get("cpu")
+    cpu = told if isinstance(told, dict) else {}
+    found = {
+        "host": result.host.name,
+        "cpu": cpu.get("model"),
+        "cores": cpu.get("cores"),
+        "dies": plan.dies if plan else None,
+    }
+    if plan and plan.dies:
+        found["driver"] = facts.get("driver")  # "": the host has none to tell
+    return found
+
+
+def _plan(job: Job) -> Plan | None:
+    try:
+        return from_json(job.plan)
+    except PlanError:
+        return None
+
+
+def _value(value: Any) -> Any:
+    """A parameter as text or number: a folder counts by its last part, a list as one text."""
+    if isinstance(value, str):
+        return without_folder(value)
+    if isinstance(value, bool | int | float):
+        return value
+    if value is None:
+        return ""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)

@@ -1,0 +1,157 @@
+"""What a result was measured with: the host and the tools, written down when it is kept.
+
+A host is upgraded and its environments are made anew; a number keeps what it was measured with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Q
+from django.utils.timezone import now
+
+from jobs.models import Dataset, Deployment, DeploymentEvent, Environment, Job, Preflight, Turn
+from jobs.services.outcomes.host_load import summary
+from jobs.toolchains.vacc_site import inside_of
+
+# Clocks differ a little: what overlaps for less than this came one after the other.
+_TOUCH = timedelta(seconds=1)
+_LONGEST_TURN = timedelta(hours=1)  # the relay ends a chat's answer then
+_UP = (Deployment.State.LOADING, Deployment.State.READY, Deployment.State.UNHEALTHY)
+HOST_FACTS = ("os", "kernel", "arch", "cpu", "memory_bytes", "driver", "compiler", "iommu")
+
+
+def of_job(job: Job, others: Iterable[Job] = ()) -> dict[str, Any]:
+    """``{"host": {fact: value}, "environments": [{"name", "fingerprint", "versions"}], "images":
+    {name: id}, "programs": {name: version}, "dies": [ids], "load":
+    jobs.services.outcomes.host_load}``.
+
+    The environments and programs are those that the commands of ``job`` or of ``others`` (the job
+    that started the server under test) name; images are those that their host found before they
+    started; dies those that they leased. ``"dataset"`` is there where a prepared one was sent.
+    """
+    others = tuple(others)
+    facts: Mapping[str, Any] = job.host.facts
+    named = [arg for one in (job, *others) for arg in arguments_of(one)]
+    return {
+        "host": {name: facts[name] for name in HOST_FACTS if name in facts},
+        "environments": [
+            {"name": made.name, "fingerprint": made.fingerprint, "versions": made.versions}
+            for made in Environment.objects.filter(host=job.host).order_by("name", "pk")
+            if any(arg.startswith(made.path.rstrip("/") + "/") for arg in named)
+        ],
+        "images": _image_ids((job, *others)),
+        "programs": _programs(facts, (job, *others)),
+        "dies": _dies((job, *others)),
+        "load": summary(job.host_load),
+        **_dataset(job),
+    }
+
+
+def _image_ids(jobs: Iterable[Job]) -> dict[str, str]:
+    """Name -> id of each image that the host looked for before one of ``jobs`` started."""
+    found = {}
+    for preflight in Preflight.objects.filter(job__in=jobs).exclude(done_at=None).order_by("pk"):
+        for finding in preflight.findings:
+            args = finding["sentence_args"]
+            if finding["name"] == "image" and finding["level"] == "ok" and args.get("id"):
+                found[str(args["image"])] = str(args["id"])
+    return found
+
+
+def _programs(facts: Mapping[str, Any], jobs: Iterable[Job]) -> dict[str, str]:
+    """Name -> version of the host's own programs that the steps of ``jobs`` run, "" untold."""
+    named = {step["argv"][0] for job in jobs for step in job.plan.get("steps", ())}
+    listed = facts.get("tools")
+    tools = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    told = {str(one.get("name")): str(one.get("version") or "") for one in tools}
+    return {name: version for name, version in told.items() if name in named}
+
+
+def _dies(jobs: Iterable[Job]) -> list[str]:
+    """Ids of the dies that ``jobs`` leased, in the order of their numbers."""
+    leased = {die for job in jobs for die in str(job.values.get("dies") or "").split(",") if die}
+    return sorted(leased, key=lambda die: (len(die), die))
+
+
+def _dataset(job: Job) -> dict[str, Any]:
+    """The prepared data set whose folder the commands of ``job`` name."""
+    arguments = arguments_of(job)
+    for made in Dataset.objects.filter(host=job.host).order_by("name", "pk"):
+        places = [place for place in (made.path, inside_of(job.host.facts, made.path)) if place]
+        if any(f"{place.rstrip('/')}/" in f"{arg}/" for place in places for arg in arguments):
+            checksum = str(made.details.get("sha256") or "")
+            return {"dataset": {"name": made.name, "bytes": made.bytes, "sha256": checksum}}
+    return {}
+
+
+def beside(
+    job: Job, *, under_test: Deployment | None, duration_s: float | None
+) -> dict[str, Any] | None:
+    """What else ran on the host meanwhile, as far as this dashboard knows it.
+
+    ``{"jobs": [ids], "deployments": [names], "chats": n}``, n answers to chats with a deployment of
+    the host, the one under test too; all empty on a quiet host. None for a job that never started.
+    By the times of the records: what anybody wished for is not asked.
+    """
+    if job.started_at is None:
+        return None
+    start = job.started_at
+    end = now() if duration_s is None else start + timedelta(seconds=duration_s)
+    jobs = Job.objects.filter(Q(finished_at=None) | Q(finished_at__gt=start), host=job.host_id)
+    times = jobs.filter(started_at__lt=end).exclude(pk=job.pk).order_by("pk")
+    up = DeploymentEvent.objects.filter(state__in=_UP, at__lt=end - _TOUCH)
+    servers = Deployment.objects.filter(
+        Q(state__in=Deployment.LIVE_STATES) | Q(stopped_at__gt=start + _TOUCH),
+        host=job.host_id,
+        pk__in=up.values("deployment"),
+    )
+    return {
+        "jobs": [
+            pk
+            for pk, since, seconds, until in times.values_list(
+                "pk", "started_at", "duration_s", "finished_at"
+            )
+            if since and _overlap(start, end, since, _ended(since, seconds, until)) >= _TOUCH
+        ],
+        "deployments": list(
+            servers.exclude(pk=under_test.pk if under_test else 0)
+            .order_by("pk")
+            .values_list("name", flat=True)
+        ),
+        "chats": _chat_answers(job, start, end),
+    }
+
+
+def _chat_answers(job: Job, start: datetime, end: datetime) -> int:
+    """Answers to chats that engines of the host wrote between ``start`` and ``end``."""
+    turns = Turn.objects.filter(
+        deployment__host=job.host_id, created_at__gt=start - _LONGEST_TURN, created_at__lt=end
+    )
+    rows = turns.order_by("pk").values_list("created_at", "state", "stats")
+    return sum(_answered_until(*row) > start for row in rows.iterator())
+
+
+def _answered_until(asked: datetime, state: str, stats: Mapping[str, Any]) -> datetime:
+    """When an answer ended; one without times of its own (a failed one) at once."""
+    if state == Turn.State.STREAMING:
+        return now()
+    return asked + timedelta(milliseconds=float(stats.get("total_ms") or 0))
+
+
+def _ended(since: datetime, seconds: float | None, until: datetime | None) -> datetime:
+    """When a job ended on its host; what it left may have come much later."""
+    if until is None or seconds is None:
+        return until or now()
+    return since + timedelta(seconds=seconds)
+
+
+def _overlap(start: datetime, end: datetime, since: datetime, until: datetime) -> timedelta:
+    return min(end, until) - max(start, since)
+
+
+def arguments_of(job: Job) -> list[str]:
+    """All words of the commands of ``job``, step by step."""
+    return [arg for step in job.plan.get("steps", ()) for arg in step["argv"]]

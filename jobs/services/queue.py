@@ -1,0 +1,252 @@
+"""The order in which jobs wait for their host: by priority, then by place, then by age.
+
+A job's place comes from its age until somebody moves it. Each change holds the host's lock and is
+one conditional UPDATE, so that it meets neither another change nor a job that starts meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Max, QuerySet
+from django.utils.translation import gettext as _
+
+from jobs import notifications
+from jobs.errors import JobsError, LaunchError
+from jobs.models import Host, Job
+from jobs.models.jobs import PLACES_A_SECOND, last_place, place_of
+from jobs.services.lifecycle import lock_host, lock_waiting
+
+STEPS = ("first", "earlier", "later", "last")
+
+
+class NotMoved(JobsError):
+    """The order cannot be changed so; the message is for people."""
+
+    id = "job:not_moved"
+
+
+class PassesOthers(NotMoved):
+    """It would come before somebody else's job, and that was not allowed."""
+
+    id = "job:passes_others"
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Where a job stood among the waiting ones of its priority and where it stands, from 1."""
+
+    was: int
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    id: int
+    place: int
+    owner: int | None
+
+
+def check_length(host: Host) -> None:
+    """See that one job more may wait for ``host``. The caller holds its lock.
+
+    Raises:
+        LaunchError: as many wait as ``QUEUE_LIMIT`` lets.
+    """
+    waiting = Job.objects.filter(host=host, state=Job.State.QUEUED).order_by()
+    if waiting.count() >= settings.QUEUE_LIMIT:
+        words = _(
+            "%(n)s jobs wait for %(host)s, and no more may (QUEUE_LIMIT). Cancel some of them, "
+            "choose another host, or launch this again once some have run."
+        )
+        raise LaunchError(words % {"n": settings.QUEUE_LIMIT, "host": host.name})
+
+
+def move(
+    job_id: int,
+    *,
+    to: str = "",
+    before: int | None = None,
+    after: int | None = None,
+    may_pass: bool,
+) -> Move:
+    """Move a waiting job among those of its priority: one of ``STEPS``, or before or after another.
+
+    ``may_pass``: it may come before other people's jobs.
+
+    Raises:
+        Job.DoesNotExist: there is no such job.
+        NotMoved: it, or the other one, does not wait there any more.
+        PassesOthers: see ``may_pass``.
+    """
+    with transaction.atomic():
+        lock_host(Job.objects.values_list("host_id", flat=True).get(pk=job_id))
+        job = Job.objects.only("pk", "host_id", "priority", "state", "created_by_id").get(pk=job_id)
+        rows = _level(job)
+        was = next((index for index, row in enumerate(rows) if row.id == job.pk), None)
+        if was is None:
+            raise NotMoved(_("It does not wait any more."))
+        mine = rows.pop(was)
+        target = _index(job, rows, was, to=to, before=before, after=after)
+        passed = [row for row in rows[target:was] if row.owner != mine.owner]
+        if passed and not may_pass:
+            words = _("It would come before job #%(job)s of somebody else: ask an administrator.")
+            raise PassesOthers(words % {"job": passed[0].id})
+        if target != was:
+            _put(mine, rows, target)
+            transaction.on_commit(partial(notifications.publish, "job", id=job.pk))
+    return Move(was + 1, target + 1)
+
+
+def set_priority(job_id: int, priority: int, *, may_pass: bool = False) -> list[int]:
+    """Give a waiting job another priority; a higher one also to the jobs that it waits for.
+
+    ``may_pass``: it keeps its place, though that may lie before other people's jobs. Returns the
+    ids of the jobs that were changed.
+
+    Raises:
+        Job.DoesNotExist: there is no such job.
+        NotMoved: it does not wait any more.
+    """
+    with transaction.atomic():
+        lock_host(Job.objects.values_list("host_id", flat=True).get(pk=job_id))
+        queued = Job.objects.filter(state=Job.State.QUEUED)
+        if not queued.filter(pk=job_id).exists():
+            raise NotMoved(_("It does not wait any more."))
+        lock_waiting([job_id, *_all_before(job_id, priority)])
+        changed = _enter(queued.filter(pk=job_id).exclude(priority=priority), priority, may_pass)
+        changed += raise_those_before(job_id, priority, may_pass=may_pass)
+        for pk in changed:
+            transaction.on_commit(partial(notifications.publish, "job", id=pk))
+    return changed
+
+
+def raise_those_before(job_id: int, priority: int, *, may_pass: bool = False) -> list[int]:
+    """Give the waiting jobs that a job comes after at least its priority; their ids.
+
+    Else an urgent job would wait for one that anybody passes. ``may_pass``: as above.
+    """
+    lower = _all_before(job_id, priority)
+    if not lower:
+        return []
+    lock_waiting(lower)
+    waiting = Job.objects.filter(pk__in=lower, state=Job.State.QUEUED)
+    return _enter(waiting, priority, may_pass)
+
+
+def _all_before(job_id: int, priority: int) -> list[int]:
+    """The waiting jobs of a lower priority that a job comes after, and those that they do."""
+    waiting = Job.objects.filter(state=Job.State.QUEUED, priority__gt=priority)
+    found: set[int] = set()
+    front = {job_id}
+    while front:
+        front = set(waiting.filter(before__in=front).values_list("pk", flat=True)) - found
+        found |= front
+    return sorted(found)
+
+
+def _enter(jobs: QuerySet[Job], priority: int, may_pass: bool) -> list[int]:
+    """Put waiting jobs among those of another priority; their ids.
+
+    Who may not pass others comes where its age puts it: else one would move it to the front of an
+    empty priority and bring it back before everybody.
+    """
+    entered = list(
+        jobs.order_by("place", "pk").only("pk", "host_id", "place", "created_at", "created_by_id")
+    )
+    for job in entered:
+        if not may_pass:
+            # Those of others that are older may have been moved back since, or spread.
+            older = Job.objects.filter(
+                host_id=job.host_id,
+                state=Job.State.QUEUED,
+                priority=priority,
+                created_at__lt=job.created_at,
+            ).exclude(created_by=job.created_by_id)
+            last = older.aggregate(last=Max("place"))["last"]
+            own_age = place_of(job.created_at)
+            job.place = max(job.place, own_age, own_age if last is None else last + 1)
+        waits = Job.objects.filter(pk=job.pk, state=Job.State.QUEUED)
+        waits.update(priority=priority, place=job.place)
+    return [job.pk for job in entered]
+
+
+def set_quiet(job_id: int, *, quiet: bool) -> bool:
+    """Have a waiting job wait for a quiet host, or not. False: no change.
+
+    Raises:
+        NotMoved: it does not wait any more.
+    """
+    with transaction.atomic():
+        lock_host(Job.objects.values_list("host_id", flat=True).get(pk=job_id))
+        queued = Job.objects.filter(pk=job_id, state=Job.State.QUEUED)
+        if not queued.exists():
+            raise NotMoved(_("It does not wait any more."))
+        changed = queued.exclude(quiet=quiet).update(quiet=quiet)
+        if changed:
+            transaction.on_commit(partial(notifications.publish, "job", id=job_id))
+    return changed == 1
+
+
+def _level(job: Job) -> list[_Row]:
+    """The waiting jobs of the host and priority of ``job``, in their order."""
+    waiting = Job.objects.filter(host_id=job.host_id, state=Job.State.QUEUED, priority=job.priority)
+    values = waiting.order_by(*Job.LINE).values_list("pk", "place", "created_by_id")
+    return [_Row(*row) for row in values]
+
+
+def _index(
+    job: Job, rows: Sequence[_Row], was: int, *, to: str, before: int | None, after: int | None
+) -> int:
+    """Where in ``rows``, which are without it, the job is to stand."""
+    steps = {
+        "first": 0,
+        "earlier": max(0, was - 1),
+        "later": min(len(rows), was + 1),
+        "last": len(rows),
+    }
+    if to:
+        if to not in steps:
+            raise NotMoved(_("One of %(expected)s.") % {"expected": ", ".join(STEPS)})
+        return steps[to]
+    other = before if before is not None else after
+    found = next((index for index, row in enumerate(rows) if row.id == other), None)
+    if found is not None:
+        return found if before is not None else found + 1
+    if other is not None and other != job.pk:
+        waits = Job.objects.filter(pk=other, host_id=job.host_id, state=Job.State.QUEUED)
+        if waits.exists():
+            words = _("Job #%(job)s has another priority, which counts more than the order.")
+            raise NotMoved(words % {"job": other})
+        raise NotMoved(_("Job #%(job)s does not wait here any more.") % {"job": other})
+    words = _("Say before or after which job, or one of %(steps)s.")
+    raise NotMoved(words % {"steps": ", ".join(STEPS)})
+
+
+def _put(mine: _Row, rows: Sequence[_Row], index: int) -> None:
+    """Give ``mine`` a place between its new neighbours; all get new ones where there is none."""
+    left = rows[index - 1].place if index else None
+    right = rows[index].place if index < len(rows) else None
+    if right is None:
+        place = max(last_place(), (left or 0) + 1)
+    elif left is None:
+        place = right - PLACES_A_SECOND
+    elif right - left > 1:
+        place = left + (right - left) // 2
+    else:
+        _spread([*rows[:index], mine, *rows[index:]])
+        return
+    Job.objects.filter(pk=mine.id, state=Job.State.QUEUED).update(place=place)
+
+
+def _spread(rows: Sequence[_Row]) -> None:
+    """New places in this order, a second apart; none behind the last: new jobs come last."""
+    lock_waiting(row.id for row in rows)
+    last = max(row.place for row in rows)
+    first = last - (len(rows) - 1) * PLACES_A_SECOND
+    moved = [Job(pk=row.id, place=first + i * PLACES_A_SECOND) for i, row in enumerate(rows)]
+    Job.objects.bulk_update(moved, ["place"], batch_size=500)

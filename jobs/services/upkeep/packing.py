@@ -1,0 +1,184 @@
+"""Packs the logs that are closed, a bounded amount a round and at a low priority.
+
+A log is packed when its record is closed, nothing was added for ``settings.PACK_LOGS_AFTER_S``, and
+it is worth it. Of a job, *closed* means as well that its host has said what the log is. What comes
+after all, from a host that was lost or a server that is started again, unpacks its log.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import shutil
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from django.conf import settings
+from django.utils.timezone import now
+
+from jobs.errors import DISK_FULL
+from jobs.logstore import store
+from jobs.models import Deployment, Job, Turn
+
+logger = logging.getLogger(__name__)
+
+ROUND_S = 300.0
+# No log is begun after so long. One that was begun is finished: 20 GB take a minute or two.
+WORK_S = 30.0
+# A smaller file takes one or a few blocks of the disk either way; most logs are such.
+SMALL_BYTES = 64 * 1024
+ASKED_AT_ONCE = 500  # records in one query
+# A tenth of what others get, where a processor is short. Not less: what holds Python's lock while
+# it waits for a processor holds up the worker's other threads.
+NICENESS = 10
+# What stays free of the disk beside a log that is packed, however badly that goes.
+SPARE_BYTES = 500_000_000
+LEAST_PACKED = 3  # so much smaller even logs of figures become
+
+# Logs that were left as they are, with the time of their last write: not tried again before that
+# changes, or the process is a new one. What is wrong with them is in the process's own log.
+_left: dict[str, int] = {}
+
+
+class _Candidate(NamedTuple):
+    """A raw log that has lain still for long enough; the one that did for longest sorts first."""
+
+    written_ns: int
+    kind: str
+    record_id: int
+
+    @property
+    def key(self) -> str:
+        return f"{self.kind}/{self.record_id}"
+
+
+def pack_some(moment: datetime | None = None) -> int:
+    """One round; how many logs were packed. Does nothing while another process is at it."""
+    before = (moment or now()) - timedelta(seconds=settings.PACK_LOGS_AFTER_S)
+    with _alone() as is_alone:
+        if not is_alone:
+            return 0
+        closed = [
+            (candidate, sha256)
+            for kind in _CLOSED
+            for candidate, sha256 in _closed(kind, before)
+            if _left.get(candidate.key) != candidate.written_ns
+        ]
+        packed, until = 0, time.monotonic() + WORK_S
+        with ThreadPoolExecutor(1, "packing", _be_humble) as humble:
+            for number, (candidate, sha256) in enumerate(sorted(closed)):
+                if number and time.monotonic() >= until:
+                    break
+                if not _has_room(candidate):
+                    continue  # smaller ones make some
+                done = False
+                try:
+                    done = humble.submit(store().pack, candidate.key, sha256=sha256).result()
+                except OSError as error:
+                    logger.warning("log %s cannot be packed: %s", candidate.key, error)
+                    if error.errno in DISK_FULL:
+                        continue  # at the next round
+                packed += done
+                if done:
+                    _measure_again(candidate)
+                else:
+                    _left[candidate.key] = candidate.written_ns
+        return packed
+
+
+def _has_room(candidate: _Candidate) -> bool:
+    """Whether the disk has room for the packed log, and for what others write meanwhile.
+
+    Nothing is lost where it has not: the log stays raw.
+    """
+    free = shutil.disk_usage(settings.DATA_DIR).free
+    return free >= store().size(candidate.key) / LEAST_PACKED + SPARE_BYTES
+
+
+def _measure_again(packed: _Candidate) -> None:
+    """It takes less now; :mod:`jobs.services.upkeep.retention` keeps how much."""
+    rows = _MODELS[packed.kind]._default_manager.filter(pk=packed.record_id, kept_bytes__gt=0)
+    rows.update(kept_bytes=None)
+
+
+def _be_humble() -> None:
+    """Lower the priority of this thread; on Linux, of this thread alone."""
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+
+
+@contextmanager
+def _alone() -> Iterator[bool]:
+    """Whether no other process packs; none will before this is over."""
+    settings.DATA_DIR.mkdir(parents=True, exist_ok=True)
+    fd = os.open(settings.DATA_DIR / "packing.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            is_alone = True
+        except BlockingIOError:
+            is_alone = False
+        yield is_alone
+    finally:
+        os.close(fd)
+
+
+def _closed(kind: str, before: datetime) -> Iterator[tuple[_Candidate, str]]:
+    """Raw logs of this kind that nothing was added to since ``before`` and that are closed.
+
+    Beside each the SHA-256 that it must have; "" where nobody has said it.
+    """
+    candidates = list(_still(kind, before))
+    for start in range(0, len(candidates), ASKED_AT_ONCE):
+        some = {candidate.record_id: candidate for candidate in candidates[start:][:ASKED_AT_ONCE]}
+        for record_id, sha256 in _CLOSED[kind](list(some), before).items():
+            yield some[record_id], sha256
+
+
+def _still(kind: str, before: datetime) -> Iterator[_Candidate]:
+    """Raw logs that are worth it and have lain still. The folder tells them, without a query."""
+    newest_ns = int(before.timestamp() * 1e9)
+    try:
+        entries = os.scandir(store().path(f"{kind}/0").parent)
+    except FileNotFoundError:
+        return
+    with entries:
+        for entry in entries:
+            stem, _dot, suffix = entry.name.partition(".")
+            if suffix == "log" and stem.isdecimal():
+                stat = entry.stat()
+                if stat.st_size >= SMALL_BYTES and stat.st_mtime_ns <= newest_ns:
+                    yield _Candidate(stat.st_mtime_ns, kind, int(stem))
+
+
+def _closed_jobs(ids: list[int], before: datetime) -> Mapping[int, str]:
+    jobs = (
+        Job.objects.filter(pk__in=ids, finished_at__lte=before)
+        .exclude(state__in=Job.OPEN_STATES)
+        .exclude(log_sha256="")
+    )
+    rows = jobs.values_list("pk", "log_sha256", "state", "sentence_id")
+    return {
+        pk: "" if state == Job.State.LOST or sentence == "job:log_differs" else sha256
+        for pk, sha256, state, sentence in rows
+    }
+
+
+def _closed_deployments(ids: list[int], before: datetime) -> Mapping[int, str]:
+    over = Deployment.objects.filter(pk__in=ids, state__in=Deployment.ENDED_STATES)
+    rows = over.filter(stopped_at__lte=before)
+    return dict.fromkeys(rows.values_list("pk", flat=True), "")
+
+
+def _closed_turns(ids: list[int], _before: datetime) -> Mapping[int, str]:
+    rows = Turn.objects.filter(pk__in=ids).exclude(state=Turn.State.STREAMING)
+    return dict.fromkeys(rows.values_list("pk", flat=True), "")
+
+
+_MODELS = {"job": Job, "deployment": Deployment, "turn": Turn}
+_CLOSED = {"job": _closed_jobs, "deployment": _closed_deployments, "turn": _closed_turns}

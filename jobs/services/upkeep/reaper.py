@@ -1,0 +1,135 @@
+"""Looks for what nobody reports any more. Away is not lost: a silent host's jobs keep their state.
+
+A job is *lost* when its host answers without it for longer than ``MISSING_FOR``, or when its host
+has been silent for ``settings.HOST_LOST_AFTER_S``. A dashboard that was away itself heard nobody:
+hosts first get ``EAR_FOR`` to be heard again. Every change is conditional, so that two reapers do
+no harm; :func:`its_my_round` spares them the work.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db.models import Case, F, Q, Value, When
+from django.utils.timezone import now
+
+from jobs import agent_tasks, notifications
+from jobs.kinds.lib.base import Remark
+from jobs.models import Deployment, Host, Instance, Job
+from jobs.queries.instance import instance_id
+from jobs.queries.jobs.stalled import silent_since
+from jobs.services import deployments, lifecycle
+from jobs.services.hosts import lose_all
+from jobs.services.intake import points
+
+ROUND_S = 10.0
+MISSING_FOR = timedelta(seconds=30)
+# Without a round for so long we were away: stopped, suspended, or without our broker.
+AWAY_AFTER = timedelta(seconds=60)
+EAR_FOR = timedelta(minutes=2)
+# A job that was sent and not taken is hinted again when the host has been heard of meanwhile.
+UNCLAIMED_FOR = timedelta(seconds=10)
+# Then something is wrong there (a full disk, a folder that cannot be written): others wait behind.
+GIVEN_UP_AFTER = timedelta(minutes=5)
+
+
+def its_my_round(moment: datetime | None = None) -> bool:
+    """True for one caller a round, whoever asks. Notes when the rounds begin again after a gap."""
+    moment = moment or now()
+    instance_id()  # the row is there
+    due = Q(swept_at=None) | Q(swept_at__lt=moment - timedelta(seconds=ROUND_S * 0.8))
+    due |= Q(swept_at__gt=moment + timedelta(seconds=ROUND_S))  # the clock was put back
+    was_away = Q(awake_since=None) | Q(swept_at=None) | Q(swept_at__lt=moment - AWAY_AFTER)
+    awake_since = Case(When(was_away, then=Value(moment)), default=F("awake_since"))
+    return Instance.objects.filter(due).update(swept_at=moment, awake_since=awake_since) > 0
+
+
+def reap(moment: datetime | None = None) -> int:
+    """One round; how many jobs and deployments were found lost."""
+    moment = moment or now()
+    _hint_unclaimed(moment)
+    lifecycle.cancel_orphans()
+    _give_up_unclaimed(moment)
+    _hint_quiet(moment)
+    points.forget_old_points(moment)
+    return (
+        _lose_missing_jobs(moment)
+        + _lose_missing_deployments(moment)
+        + _lose_all_of_gone_hosts(moment)
+    )
+
+
+def _answering(moment: datetime) -> Q:
+    return Q(host__heartbeat_at__gte=moment - timedelta(seconds=settings.HOST_AWAY_AFTER_S))
+
+
+def _lose_missing_jobs(moment: datetime) -> int:
+    missing = Job.objects.filter(
+        _answering(moment),
+        state__in=Job.ON_HOST_STATES,
+        missing_since__lt=moment - MISSING_FOR,
+    ).select_related("host")
+    return sum(
+        lifecycle.finish_job(
+            job.pk, Job.State.LOST, sentence=Remark("job:missing", {"host": job.host.name})
+        )
+        for job in missing
+    )
+
+
+def _lose_missing_deployments(moment: datetime) -> int:
+    missing = Deployment.objects.filter(
+        _answering(moment),
+        state__in=Deployment.LIVE_STATES,
+        missing_since__lt=moment - MISSING_FOR,
+    ).select_related("host")
+    return sum(
+        deployments.lose(row, Remark("deployment:missing", {"host": row.host.name}))
+        for row in missing
+    )
+
+
+def _lose_all_of_gone_hosts(moment: datetime) -> int:
+    after = timedelta(seconds=settings.HOST_LOST_AFTER_S)
+    lost = 0
+    if Instance.objects.filter(awake_since__gt=moment - EAR_FOR).exists():
+        return 0
+    for host in Host.objects.filter(heartbeat_at__lt=moment - after):
+        args = {"host": host.name, "hours": round(after.total_seconds() / 3600)}
+        lost += lose_all(host, Remark("job:host_gone", args), Remark("deployment:host_gone", args))
+    return lost
+
+
+def _hint_unclaimed(moment: datetime) -> None:
+    unclaimed = Job.objects.filter(
+        _answering(moment),
+        state=Job.State.STARTING,
+        claim_id="",
+        dispatched_at__lt=moment - UNCLAIMED_FOR,
+    ).select_related("host")
+    for job in unclaimed:
+        agent_tasks.send_start(job.host.name, job.pk)
+
+
+def _hint_quiet(moment: datetime) -> None:
+    """Pages say for how long such a job has been silent; it gives no hint of that itself."""
+    for job in Job.objects.filter(_answering(moment), state=Job.State.RUNNING):
+        if silent_since(job, moment):
+            notifications.publish("job", id=job.pk, state=job.state)
+
+
+def _give_up_unclaimed(moment: datetime) -> None:
+    untaken = Job.objects.filter(
+        _answering(moment),
+        state=Job.State.STARTING,
+        claim_id="",
+        dispatched_at__lt=moment - GIVEN_UP_AFTER,
+    ).select_related("host")
+    # Right after it was away itself the dashboard has not been asked for the job for long.
+    if Instance.objects.filter(awake_since__gt=moment - GIVEN_UP_AFTER).exists():
+        return
+    minutes = round(GIVEN_UP_AFTER.total_seconds() / 60)
+    for job in untaken:
+        sentence = Remark("job:not_taken", {"host": job.host.name, "minutes": minutes})
+        lifecycle.finish_unclaimed_job(job.pk, Job.State.ERRORED, sentence=sentence)

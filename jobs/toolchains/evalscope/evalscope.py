@@ -1,0 +1,225 @@
+"""EvalScope: its performance test and its evaluation, both without a network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jobs.catalog import Question
+from jobs.plans import ACCURACY, CLIENT, DIES, Output, Plan, PlanFile, Step, Watch, literal
+from jobs.toolchains.environments import ENVIRONMENTS, EVALSCOPE
+from jobs.toolchains.seeds import COLD, seed_words
+from jobs.toolchains.site import FILES, Site, script
+
+PROGRAMS = ("python",)
+CLIENTS = ("ask_and_score.py",)
+
+# Nothing is fetched from a hub, and what it caches stays in the job's folder.
+_ENV = (
+    ("PYTHONUNBUFFERED", "1"),
+    ("FORCE_COLOR", "1"),
+    ("COLUMNS", "100"),
+    ("HF_HUB_OFFLINE", "1"),
+    ("HF_DATASETS_OFFLINE", "1"),
+    ("HF_HOME", "{job_dir}/work/cache/huggingface"),
+    ("MODELSCOPE_CACHE", "{job_dir}/work/cache/modelscope"),
+    ("EVALSCOPE_CACHE", "{job_dir}/work/cache/evalscope"),
+    ("XDG_CACHE_HOME", "{job_dir}/work/cache"),
+    ("no_proxy", "127.0.0.1,localhost"),
+)
+# llama.cpp's server closes a connection after a stream without saying so first. A client that keeps
+# connections sends its next request into one that is just being closed: 7 of 60 requests failed.
+_HEADERS = ("--headers", "Connection=close")
+# EvalScope's own test of the connection goes on for as long as one request may take, six hours; a
+# deployment that does not answer shall fail at once, request by request.
+_NO_WAIT = ("--no-test-connection", "--total-timeout", "600")
+# A question that gets no answer is left out and said so, rather than ending the whole run.
+_PATIENCE = {"timeout": 600, "retries": 2, "retry_interval": 1}
+# Every request is generated to its full length and read whole: without these a cached prompt would
+# flatter the first token, and an early end the rate.
+_PERF_EXTRA = {"ignore_eos": True, "cache_prompt": False}
+PAUSE_S = 1
+# Puts a mark of its own before each prompt, and writes down when each concurrency began.
+_SEND = "send_cold.py"
+WINDOWS = "windows.jsonl"
+PROGRESS = "client.jsonl"  # as jobs.host.readers.client knows it
+
+# Which benchmark of ask_and_score.py asks which sort of question.
+BENCHMARKS = {"short": "short_answers", "choice": "choice_letters"}
+LETTERS = "ABCDEFGHIJ"
+# Read, not imported: it belongs to the host, where a watch scores by it too.
+_SCORING = Path(__file__).parent.parent.parent / "host" / "scoring.py"
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a benchmark sends. ``requests`` at each concurrency; tokens a request.
+
+    ``metrics`` are the engine's own counters to read meanwhile; none where it has none. Not
+    ``streamed``: answers come whole, from a server whose stream EvalScope cannot read. ``seed``
+    None: another one at each concurrency of each job.
+    """
+
+    concurrency: tuple[int, ...]
+    requests: int
+    output_tokens: int
+    prompts: tuple[str, ...]
+    metrics: tuple[str, ...]
+    streamed: bool = True
+    seed: int | None = None
+    has_dies: bool = False
+
+
+def perf_plan(load: Load, site: Site) -> Plan:
+    """Measure the deployment of the slots ``{deployment.url}`` and ``{deployment.name}``."""
+    argv = (
+        *(ENVIRONMENTS[EVALSCOPE].python(site), f"{FILES}/{_SEND}"),
+        *(
+            "--seeds",
+            seed_words(load.seed, load.concurrency),
+            "--windows",
+            WINDOWS,
+            "--progress",
+            PROGRESS,
+            "perf",
+        ),
+        *("--api", "openai", "--url", "{deployment.url}/v1/chat/completions"),
+        *("--model", "{deployment.name}", *_HEADERS),
+        *("--dataset", "cold_lines", "--dataset-path", f"{FILES}/prompts.txt"),
+        *("--parallel", *map(str, load.concurrency)),
+        *("--number", *(str(load.requests) for _ in load.concurrency)),
+        *_NO_WAIT,
+        *("--warmup-num", str(max(load.concurrency)), "--sleep-interval", str(PAUSE_S)),
+        *("--max-tokens", str(load.output_tokens), "--temperature", "0"),
+        *(() if load.streamed else ("--no-stream",)),
+        *("--extra-args", literal(json.dumps(_PERF_EXTRA))),
+        *("--outputs-dir", "perf", "--name", "run", "--no-timestamp"),
+    )
+    return Plan(
+        kind="benchmark",
+        steps=(Step("measure", argv, env=_ENV),),
+        files=(
+            script(_SEND),
+            script(COLD),
+            PlanFile("prompts.txt", "\n".join(load.prompts) + "\n"),
+        ),
+        outputs=(
+            Output("summary", "perf/run/*/benchmark_summary.json"),
+            Output("percentiles", "perf/run/*/benchmark_percentile.json"),
+            Output("arguments", "perf/run/*/benchmark_args.json"),
+            Output("timeline", "perf/run/*/workload_timeline.json", required=False),
+            Output("windows", WINDOWS, required=False),
+            Output("table", "perf/run/performance_summary.txt", required=False),
+            Output("report", "perf/run/perf_report.html", required=False),
+        ),
+        watches=(
+            *((Watch("engine", "{deployment.url}/metrics", load.metrics),) if load.metrics else ()),
+            Watch(
+                CLIENT,
+                reader="client",
+                folder="{job_dir}/work",
+                expected=tuple((str(level), load.requests) for level in load.concurrency),
+            ),
+            *(
+                (Watch(DIES, interval_s=5.0, reader="dies", folder="{deployment.dies}"),)
+                if load.has_dies
+                else ()
+            ),
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """How questions are asked: ``batch`` at a time, answers of at most ``max_tokens``."""
+
+    questions: tuple[Question, ...]
+    max_tokens: int
+    temperature: float
+    batch: int
+
+
+def eval_plan(asking: Asking, site: Site) -> Plan:
+    """Ask the deployment of the slots ``{deployment.url}`` and ``{deployment.name}``."""
+    subsets = _subsets(asking.questions)
+    generation = {
+        "max_tokens": asking.max_tokens,
+        "temperature": asking.temperature,
+        **_PATIENCE,
+    }
+    argv = (
+        *(ENVIRONMENTS[EVALSCOPE].python(site), f"{FILES}/ask_and_score.py", "eval"),
+        *("--eval-type", "openai_api", "--api-url", "{deployment.url}/v1", "--api-key", "none"),
+        *("--model", "{deployment.name}", "--model-id", "model"),
+        *("--datasets", *_dataset_args(subsets)),
+        *("--dataset-args", literal(json.dumps(_dataset_args(subsets), ensure_ascii=False))),
+        *("--generation-config", literal(json.dumps(generation))),
+        *("--eval-batch-size", str(asking.batch)),
+        *("--ignore-errors", "--work-dir", "eval", "--no-timestamp"),
+    )
+    files = tuple(
+        PlanFile(f"{subset}.jsonl", "".join(map(question_line, questions)))
+        for subset, questions in subsets.items()
+    )
+    return Plan(
+        kind="evaluate",
+        steps=(Step("ask", argv, env=_ENV),),
+        files=(script("ask_and_score.py"), _scoring(), *files),
+        outputs=(
+            Output("report", "eval/reports/model/*.json"),
+            Output("reviews", "eval/reviews/model/*.jsonl"),
+            Output("predictions", "eval/predictions/model/*.jsonl", required=False),
+            Output("page", "eval/reports/report.html", required=False),
+        ),
+        watches=(
+            Watch(
+                ACCURACY,
+                interval_s=0.5,
+                reader="evalscope",
+                folder="{job_dir}/work/eval",
+                expected=tuple(
+                    (f"{BENCHMARKS[questions[0].sort]}/{subset}", len(questions))
+                    for subset, questions in subsets.items()
+                ),
+            ),
+        ),
+    )
+
+
+def _scoring() -> PlanFile:
+    """The rules by which answers are right, beside the script that asks."""
+    return PlanFile("scoring.py", _SCORING.read_text(encoding="utf-8"))
+
+
+def _subsets(questions: Sequence[Question]) -> dict[str, list[Question]]:
+    """The questions by subset, both in the order of the set."""
+    subsets: dict[str, list[Question]] = {}
+    for question in questions:
+        subsets.setdefault(question.subset, []).append(question)
+    return subsets
+
+
+def _dataset_args(subsets: dict[str, list[Question]]) -> dict[str, dict[str, object]]:
+    """EvalScope's --dataset-args: which benchmark reads which files of the plan."""
+    found: dict[str, dict[str, object]] = {}
+    for sort, benchmark in BENCHMARKS.items():
+        names = [name for name, questions in subsets.items() if questions[0].sort == sort]
+        if names:
+            found[benchmark] = {"local_path": "../files", "subset_list": names}
+    return found
+
+
+def question_line(question: Question) -> str:
+    """One question as ask_and_score.py reads it."""
+    record: dict[str, object] = {
+        "id": question.id,
+        "language": question.language,
+        "category": question.category,
+        "question": question.question,
+        **dict(zip(LETTERS, question.choices, strict=False)),
+        "answers": list(question.answers),
+        **({"not_in": list(question.not_in)} if question.not_in else {}),
+    }
+    return json.dumps(record, ensure_ascii=False) + "\n"

@@ -1,0 +1,157 @@
+"""EvalScope with the data sets of a hub, or of a folder: VastModelZOO's evaluation by its command.
+
+tools/evalscope/precision_llm.py of VastModelZOO (June 2026) builds the same task in Python.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+from typing import Any
+
+from jobs.plans import ACCURACY, Check, Output, Plan, Step, Watch, literal
+from jobs.toolchains.environments import ENVIRONMENTS, EVALSCOPE
+from jobs.toolchains.site import Site
+from jobs.toolchains.vacc_site import VaccSite
+from jobs.toolchains.vllm import vllm
+
+PROGRAMS = ("evalscope", "modelscope")
+CLIENTS = ("evalscope",)
+KIND = "evaluate-evalscope"
+# Where ModelScope has them, by EvalScope's own catalogue. It is brought by ModelScope's command:
+# the library that EvalScope would call for it needs packages that are not in the environment.
+MODELSCOPE = {
+    "gsm8k": "AI-ModelScope/gsm8k",
+    "math_500": "AI-ModelScope/MATH-500",
+    "aime24": "evalscope/aime24",
+    "aime25": "evalscope/aime25",
+    "gpqa_diamond": "AI-ModelScope/gpqa_diamond",
+    "mmlu": "cais/mmlu",
+    "mmlu_pro": "TIGER-Lab/MMLU-Pro",
+    "ceval": "evalscope/ceval",
+}
+# Of MMLU's 57 subsets: what VastModelZOO's short evaluation asks.
+TEN_OF_MMLU = (
+    *("abstract_algebra", "anatomy", "astronomy", "business_ethics", "clinical_knowledge"),
+    *("college_biology", "college_chemistry", "college_computer_science"),
+    *("college_mathematics", "college_medicine"),
+)
+# The same script's; n: one answer to a question.
+_TOP_K, _N = 20, 1
+_PATIENCE = {"timeout": 6000, "retries": 2, "retry_interval": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What is asked. ``hub`` is "modelscope" or "huggingface"; "" where ``folder`` has the data.
+
+    ``limit``: questions of each subset, 0 for all. ``key`` names the secret that requests carry.
+    """
+
+    datasets: tuple[str, ...]
+    ten_of_mmlu: bool
+    hub: str
+    folder: str
+    endpoint: str
+    limit: int
+    max_tokens: int
+    temperature: float
+    top_p: float
+    batch: int
+    key: str = ""
+
+
+def evaluate_plan(asking: Asking, site: Site, host: VaccSite) -> Plan:
+    """Bring the data, unless EvalScope does or it is there; ask and score."""
+    argv = (
+        *(ENVIRONMENTS[EVALSCOPE].program(site, "evalscope"), "eval"),
+        *("--model", "{deployment.name}", "--model-id", "model"),
+        *("--api-url", "{deployment.url}/v1", "--api-key", "" if asking.key else "EMPTY"),
+        *("--eval-type", "openai_api", "--datasets", *asking.datasets),
+        *(("--dataset-hub", asking.hub) if asking.hub else ()),
+        *("--dataset-args", literal(json.dumps(_dataset_args(asking)))),
+        *("--eval-batch-size", str(asking.batch)),
+        *("--generation-config", literal(json.dumps(_generation(asking)))),
+        *(("--limit", str(asking.limit)) if asking.limit else ()),
+        *("--ignore-errors", "--work-dir", "eval", "--no-timestamp"),
+    )
+    there = [Check("path", (("path", literal(asking.folder)), ("what", "")))]
+    return Plan(
+        kind=KIND,
+        steps=(*_brought(asking, site, host), Step("ask", argv, env=_environment(asking, host))),
+        outputs=(
+            Output("report", "eval/reports/model/*.json"),
+            Output("reviews", "eval/reviews/model/*.jsonl", required=False),
+            Output("predictions", "eval/predictions/model/*.jsonl", required=False),
+            Output("page", "eval/reports/report.html", required=False),
+        ),
+        watches=(
+            Watch("engine", "{deployment.url}/metrics", vllm.METRICS, interval_s=1.0),
+            Watch(
+                ACCURACY,
+                interval_s=1.0,
+                reader="evalscope",
+                folder="{job_dir}/work/eval",
+                # How many questions a set has, EvalScope says once it has loaded it.
+                expected=tuple((name, 0) for name in asking.datasets),
+            ),
+        ),
+        checks=(
+            *(() if asking.hub else there),
+            Check("endpoint", (("url", "{deployment.url}"), ("model", "{deployment.name}"))),
+        ),
+    )
+
+
+def _brought(asking: Asking, site: Site, host: VaccSite) -> tuple[Step, ...]:
+    """What is there already is only compared with the hub."""
+    if asking.hub != "modelscope":
+        return ()
+    tool = ENVIRONMENTS[EVALSCOPE].program(site, "modelscope")
+    return tuple(
+        Step(
+            f"download-{name}",
+            (tool, "download", MODELSCOPE[name], "--repo-type", "dataset"),
+            env=_environment(replace(asking, key=""), host),
+        )
+        for name in asking.datasets
+    )
+
+
+def _dataset_args(asking: Asking) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for name in asking.datasets:
+        if not asking.hub:
+            found[name] = {"local_path": str(PurePosixPath(asking.folder, name))}
+        if name == "mmlu" and asking.ten_of_mmlu:
+            found.setdefault(name, {})["subset_list"] = list(TEN_OF_MMLU)
+    return found
+
+
+def _generation(asking: Asking) -> dict[str, Any]:
+    return {
+        "max_tokens": asking.max_tokens,
+        "temperature": asking.temperature,
+        "top_p": asking.top_p,
+        "top_k": _TOP_K,
+        "n": _N,
+        "stream": True,
+        **_PATIENCE,
+    }
+
+
+def _environment(asking: Asking, host: VaccSite) -> tuple[tuple[str, str], ...]:
+    """What was brought from a hub stays for the next job."""
+    key = (("EVALSCOPE_API_KEY", f"{{secret:{asking.key}}}"),) if asking.key else ()
+    endpoint = (("HF_ENDPOINT", literal(asking.endpoint)),) if asking.hub == "huggingface" else ()
+    return (
+        *(("PYTHONUNBUFFERED", "1"), ("FORCE_COLOR", "1"), ("COLUMNS", "100")),
+        ("HF_HOME", host.at("datasets", "huggingface")),
+        ("MODELSCOPE_CACHE", host.at("datasets", "modelscope")),
+        ("EVALSCOPE_CACHE", "{job_dir}/work/cache/evalscope"),
+        ("XDG_CACHE_HOME", "{job_dir}/work/cache"),
+        ("no_proxy", "127.0.0.1,localhost,{deployment.host}"),
+        *endpoint,
+        *key,
+    )

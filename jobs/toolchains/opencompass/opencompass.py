@@ -1,0 +1,363 @@
+"""OpenCompass 0.4.1: the file that says what is asked of whom, and the steps that ask.
+
+The deployment guide, Pytorch Deploy, step 4. The guide's own eval_ds.py asks DeepSeek-V3; here it
+is made for the deployment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from django.utils.translation import gettext_noop as _
+from django.utils.translation import pgettext_lazy
+
+from jobs.catalog.evaluation_sets import EVALUATION_SETS
+from jobs.plans import ACCURACY, Check, Output, Plan, PlanFile, Step, Watch, literal
+from jobs.toolchains.opencompass import opencompass_env
+from jobs.toolchains.site import FILES, script
+from jobs.toolchains.vacc_site import VaccSite
+from jobs.toolchains.vllm import vllm
+
+PROGRAMS = ("opencompass", "python3")
+STEPS = {
+    "dry-run": pgettext_lazy("step", "dry run"),
+    "evaluate": pgettext_lazy("step", "evaluate"),
+    "collect": pgettext_lazy("step", "collect"),
+}
+KIND = "evaluate-opencompass"
+CONFIG = "eval_ds.py"
+OUTPUTS = "outputs"
+BASE = "VACC_API_BASE"
+MODELSCOPE = "ModelScope"
+MMLU = "lukaemon_mmlu_"
+CEVAL = "ceval-"
+TEN = 10  # of MMLU's subsets, by the alphabet: what VastModelZOO's short evaluation asks
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One choice of sets. ``module`` below ``opencompass.configs.datasets`` has the list ``name``.
+
+    ``sets`` are what the summary must name; "" at the end of one stands for any beginning.
+    ``files`` must be in the data folder; ``loads``: OpenCompass brings them itself if they are not.
+    """
+
+    module: str
+    name: str
+    questions: int
+    sets: tuple[str, ...]
+    files: tuple[str, ...]
+    loads: bool = False
+
+
+def _known(*names: str) -> tuple[str, ...]:
+    return tuple(name for name in EVALUATION_SETS if name.startswith(names))
+
+
+def _asked(names: Sequence[str]) -> int:
+    return sum(EVALUATION_SETS[name].questions for name in names)
+
+
+_WSC, _MMLU = ("cluewsc-dev", "cluewsc-test"), _known(MMLU)
+FAMILIES: dict[str, Family] = {
+    "cluewsc": Family(
+        "FewCLUE_cluewsc.FewCLUE_cluewsc_gen",
+        "cluewsc_datasets",
+        _asked(_WSC),
+        _WSC,
+        ("FewCLUE/cluewsc/dev_few_all.json", "FewCLUE/cluewsc/test_public.json"),
+    ),
+    "math_500": Family(
+        "math.math_500_gen",
+        "math_datasets",
+        _asked(["math-500"]),
+        ("math-500",),
+        ("math/test_prm800k_500.jsonl",),
+    ),
+    "mmlu": Family("mmlu.mmlu_gen", "mmlu_datasets", _asked(_MMLU), _MMLU, ("mmlu/test",)),
+    "gsm8k": Family(
+        "gsm8k.gsm8k_gen", "gsm8k_datasets", _asked(["gsm8k"]), ("gsm8k",), ("gsm8k",), loads=True
+    ),
+    "gpqa": Family(
+        "gpqa.gpqa_gen",
+        "gpqa_datasets",
+        _asked(["GPQA_diamond"]),
+        ("GPQA_diamond",),
+        ("gpqa",),
+        loads=True,
+    ),
+    "aime2024": Family(
+        "aime2024.aime2024_gen",
+        "aime2024_datasets",
+        _asked(["aime2024"]),
+        ("aime2024",),
+        ("aime.jsonl",),
+        loads=True,
+    ),
+    # 52 subsets, the validation part of each.
+    "ceval": Family(
+        "ceval.ceval_gen", "ceval_datasets", 1346, (CEVAL,), ("ceval/formal_ceval",), loads=True
+    ),
+    "ifeval": Family(
+        "IFEval.IFEval_gen",
+        "ifeval_datasets",
+        _asked(["IFEval"]),
+        ("IFEval",),
+        ("ifeval/input_data.jsonl",),
+        loads=True,
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What is asked, of whom. Lengths in tokens; ``limit``: questions of each set, 0 for all.
+
+    ``model`` is the name that requests call, ``abbr`` the one in tables, ``tokenizer`` a folder of
+    the host, by which lengths are counted. ``key`` names the secret that requests carry.
+    """
+
+    families: tuple[str, ...]
+    ten_of_mmlu: bool
+    limit: int
+    model: str
+    abbr: str
+    tokenizer: str
+    max_answer: int
+    max_length: int
+    temperature: float
+    batch: int
+    per_second: int | None
+    modelscope: bool
+    exact: bool
+    key: str = ""
+
+    @property
+    def sets(self) -> tuple[str, ...]:
+        """What the summary must name."""
+        found = [name for family in self.families for name in FAMILIES[family].sets]
+        mmlu = [name for name in found if name.startswith(MMLU)]
+        left_out = set(mmlu[TEN:]) if self.ten_of_mmlu else set()
+        return tuple(name for name in found if name not in left_out)
+
+    @property
+    def sizes(self) -> tuple[tuple[str, int], ...]:
+        """Each set and its questions; "ceval-*" stands for all that begin so, 0 for unknown."""
+        found = []
+        for name in self.sets:
+            size = EVALUATION_SETS[name].questions if name in EVALUATION_SETS else 0
+            if name == CEVAL:
+                # The limit is of each of its subsets, whose sizes are not known here.
+                found.append((f"{CEVAL}*", 0 if self.limit else FAMILIES["ceval"].questions))
+            else:
+                found.append((name, min(size, self.limit) if self.limit else size))
+        return tuple(found)
+
+    @property
+    def questions(self) -> int:
+        """How many requests that is."""
+        return sum(map(self._size, self.families))
+
+    def _size(self, family: str) -> int:
+        known = FAMILIES[family]
+        names = [name for name in self.sets if name in known.sets and name in EVALUATION_SETS]
+        sizes = [EVALUATION_SETS[name].questions for name in names] or [known.questions]
+        return sum(min(size, self.limit) if self.limit else size for size in sizes)
+
+
+def evaluate_plan(asking: Asking, site: VaccSite) -> Plan:
+    """A dry run, which loads every set, and then the run."""
+    steps = _printed_steps(asking, site) if asking.exact else _own_steps(asking, site)
+    config = PlanFile(
+        CONFIG,
+        config_text(asking),
+        at=f"{site.at('opencompass', 'eval')}/{CONFIG}" if asking.exact else "",
+    )
+    scripts = ("collect_run.py",) if asking.exact else ("follow_run.py",)
+    return Plan(
+        kind=KIND,
+        steps=steps,
+        files=(config, *map(script, scripts)),
+        outputs=(
+            Output("summary", f"{OUTPUTS}/*/summary/*"),
+            Output("results", f"{OUTPUTS}/*/results/*/*.json"),
+            Output("predictions", f"{OUTPUTS}/*/predictions/*/*.json"),
+            Output("logs", f"{OUTPUTS}/*/logs/*/*/*.out", required=False),
+        ),
+        watches=(
+            Watch("engine", "{deployment.url}/metrics", vllm.METRICS, interval_s=1.0),
+            Watch(
+                ACCURACY,
+                interval_s=1.0,
+                reader="opencompass",
+                folder=_outputs_folder(asking, site),
+                expected=asking.sizes,
+            ),
+        ),
+        checks=_checks(asking, site),
+        # The guide's run leaves its folder, named by the minute, among those of other runs.
+        writes=(f"{site.workspace}/opencompass",) if asking.exact else (),
+    )
+
+
+def _outputs_folder(asking: Asking, site: VaccSite) -> str:
+    """Where the tool makes a folder for each run."""
+    if asking.exact:
+        return site.at("opencompass", "outputs", "default")
+    return f"{{job_dir}}/work/{OUTPUTS}"
+
+
+def _printed_steps(asking: Asking, site: VaccSite) -> tuple[Step, ...]:
+    """As the guide prints it, in its checkout; what the run wrote there is copied to the job."""
+    checkout, tool = site.at("opencompass"), _Tool(asking, site)
+    collect = (
+        *(site.python_word, f"{FILES}/collect_run.py"),
+        *(site.at("opencompass", "outputs", "default"), "{job_dir}/log", OUTPUTS),
+    )
+    return (
+        tool.step("dry-run", ("opencompass", f"eval/{CONFIG}", "--dry-run"), cwd=checkout),
+        tool.step("evaluate", ("opencompass", f"eval/{CONFIG}"), cwd=checkout),
+        Step("collect", collect),
+    )
+
+
+def _own_steps(asking: Asking, site: VaccSite) -> tuple[Step, ...]:
+    """In the job's own folder, so that nothing is left in the checkout, with the data from there.
+
+    Details say of each answer whether it is right.
+    """
+    tool, words = _Tool(asking, site), ("opencompass", f"{FILES}/{CONFIG}", "-w", OUTPUTS)
+    followed = (
+        *(site.python_word, f"{FILES}/follow_run.py", OUTPUTS, str(len(asking.sets))),
+        *(*words, "--dump-eval-details"),
+    )
+    return (
+        tool.step("dry-run", (*words, "--dry-run")),
+        tool.step("evaluate", followed),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Tool:
+    """The environment of conda that both steps run in, and what the file is told by it."""
+
+    asking: Asking
+    site: VaccSite
+
+    def step(self, name: str, argv: tuple[str, ...], cwd: str = "") -> Step:
+        """A step of OpenCompass."""
+        asking = self.asking
+        key = f"{{secret:{asking.key}}}" if asking.key else "EMPTY"
+        data = () if cwd else (("COMPASS_DATA_CACHE", self.site.at("opencompass")),)
+        source = (("DATASET_SOURCE", MODELSCOPE),) if asking.modelscope else ()
+        return Step(
+            name,
+            argv,
+            env=(
+                *((BASE, "{deployment.url}/v1"), ("OPENAI_API_KEY", key), *data, *source),
+                ("no_proxy", "127.0.0.1,localhost,{deployment.host}"),
+            ),
+            cwd=cwd,
+            path=(literal(f"{opencompass_env.folder(self.site)}/bin"),),
+        )
+
+
+def _checks(asking: Asking, site: VaccSite) -> tuple[Check, ...]:
+    data = site.at("opencompass", "data")
+    files = [
+        (file, FAMILIES[family].loads or asking.modelscope)
+        for family in asking.families
+        for file in FAMILIES[family].files
+    ]
+    what = _("data of the evaluation, which the job “Prepare datasets” for OpenCompass brings")
+    tokenizer = _("the model's tokenizer, by which lengths are counted")
+    return (
+        Check("conda", (("env", opencompass_env.NAME),)),
+        *(
+            Check("path", (("path", f"{data}/{file}"), ("what", what)), asks=asks)
+            for file, asks in files
+        ),
+        Check("path", (("path", literal(asking.tokenizer)), ("what", tokenizer))),
+        Check("endpoint", (("url", "{deployment.url}"), ("model", "{deployment.name}"))),
+    )
+
+
+def config_text(asking: Asking) -> str:
+    """The file: Python, as OpenCompass reads it."""
+    families = [FAMILIES[name] for name in asking.families]
+    imports = [
+        f"    from opencompass.configs.datasets.{one.module} import {one.name}" for one in families
+    ]
+    return "\n".join(
+        [
+            f"# What is asked of {asking.model!r}; made for this job.",
+            "# What is known only when it starts comes through the environment: the address as",
+            f"# {BASE}, the key as OPENAI_API_KEY, so that it stands in no file.",
+            "import os",
+            "",
+            "from mmengine.config import read_base",
+            "from opencompass.models import OpenAISDK",
+            "from opencompass.utils.text_postprocessors import extract_non_reasoning_content",
+            "",
+            "with read_base():",
+            *imports,
+            "",
+            *_ten(asking),
+            f"datasets = {_sum(asking, families)}",
+            *_limited(asking),
+            "",
+            "models = [",
+            "    dict(",
+            *(f"        {name}={value}," for name, value in _model(asking).items()),
+            "    )",
+            "]",
+            "del os  # OpenCompass writes down every name of this file, and cannot read a module",
+            "",
+        ]
+    )
+
+
+def _ten(asking: Asking) -> list[str]:
+    if not asking.ten_of_mmlu or "mmlu" not in asking.families:
+        return []
+    names = [name for name in asking.sets if name.startswith(MMLU)]
+    return ["ten_of_mmlu = [", *(f"    {name!r}," for name in names), "]"]
+
+
+def _sum(asking: Asking, families: Sequence[Family]) -> str:
+    ten = "[one for one in mmlu_datasets if one['abbr'] in ten_of_mmlu]"
+    names = {one.name: one.name for one in families}
+    if asking.ten_of_mmlu and "mmlu" in asking.families:
+        names["mmlu_datasets"] = ten
+    return " + ".join(names.values())
+
+
+def _limited(asking: Asking) -> list[str]:
+    if not asking.limit:
+        return []
+    return [
+        "for one in datasets:",
+        f"    one['reader_cfg']['test_range'] = '[0:{asking.limit}]'",
+        "del one",
+    ]
+
+
+def _model(asking: Asking) -> Mapping[str, str]:
+    """The model's dict: field -> Python."""
+    rate = {} if asking.per_second is None else {"query_per_second": repr(asking.per_second)}
+    return {
+        "abbr": repr(asking.abbr),
+        "type": "OpenAISDK",
+        "path": repr(asking.model),
+        "openai_api_base": f"[os.environ[{BASE!r}]]",
+        "tokenizer_path": repr(asking.tokenizer),
+        # Without one the client takes OPENAI_API_KEY; 'ENV' would be sent as it stands.
+        "key": "None",
+        "max_out_len": repr(asking.max_answer),
+        "max_seq_len": repr(asking.max_length),
+        "temperature": repr(asking.temperature),
+        "batch_size": repr(asking.batch),
+        **rate,
+        "pred_postprocessor": "dict(type=extract_non_reasoning_content)",
+    }

@@ -1,0 +1,67 @@
+"""Weights of a model of a hub, brought into the workspace of a VACC host and checked there."""
+
+from __future__ import annotations
+
+import json
+
+from django.utils.translation import gettext_noop as _
+
+from jobs.catalog import HubSource, ZooModel
+from jobs.plans import Check, Output, Plan, PlanFile, Step, literal
+from jobs.toolchains import hub
+from jobs.toolchains.hub import Download
+from jobs.toolchains.site import FILES, script
+from jobs.toolchains.vacc.vacc_modification import EXPECTED, module
+from jobs.toolchains.vacc_site import VaccSite
+
+KIND = "prepare-weights"
+PROGRAMS = (*hub.PROGRAMS, "python3")
+_SCRIPT = "verify_weights.py"
+
+
+def prepare_plan(
+    model: ZooModel, source: HubSource, site: VaccSite, *, wanted: Download, read_all: bool
+) -> Plan:
+    """Bring the weights (``wanted.source`` "folder": they are there) and check them.
+
+    ``read_all``: every shard is read and gets a checksum, which takes minutes for each 100 GB.
+    """
+    check = Step(
+        "verify",
+        (
+            *(site.python_word, f"{FILES}/{_SCRIPT}", literal(wanted.folder)),
+            *("--expected", f"{FILES}/{EXPECTED}"),
+            *(("--sha256",) if read_all else ()),
+        ),
+    )
+    files = (script(_SCRIPT), module(), PlanFile(EXPECTED, _expected(model, source)))
+    outputs = (Output("weights", "weights.json"),)
+    if wanted.source == "folder":
+        there = Check(
+            "path", (("path", literal(wanted.folder)), ("what", _("the folder of the weights")))
+        )
+        return Plan(kind=KIND, steps=(check,), files=files, outputs=outputs, checks=(there,))
+    room = (
+        ("path", literal(wanted.folder)),
+        ("bytes", str(source.bytes)),
+        ("resumes", "yes"),
+    )
+    return Plan(
+        kind=KIND,
+        steps=(hub.step("download", wanted, site), check),
+        files=(*map(script, hub.files_of_step()), *files),
+        outputs=outputs,
+        checks=(*hub.checks(wanted), Check("disk", room)),
+    )
+
+
+def _expected(model: ZooModel, source: HubSource) -> str:
+    """What verify_weights.py compares with."""
+    expected = {
+        "model": model.name,
+        "precision": source.precision,
+        "config": model.architecture.config_values(),
+        "shards": source.shards,
+        "bytes": None if source.is_about else source.bytes,
+    }
+    return json.dumps(expected, indent=1) + "\n"

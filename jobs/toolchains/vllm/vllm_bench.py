@@ -1,0 +1,412 @@
+"""vLLM's three benchmarks: over HTTP against a deployment; offline throughput; offline latency.
+
+The deployment guide, Pytorch Deploy, step 3; ``vllm bench`` of VastModelZOO's llm/deepseek_r1. What
+each version has is the stack's own data.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from django.utils.translation import pgettext_lazy
+
+from jobs.catalog.stacks_schema import Offline, Stack
+from jobs.plans import CLIENT, DIES, Check, Output, Plan, Step, Watch, literal
+from jobs.toolchains.seeds import seed_word
+from jobs.toolchains.site import SCRIPTS, Site
+from jobs.toolchains.vacc_site import VaccSite
+from jobs.toolchains.vllm import vllm, vllm_cpu
+
+PROGRAMS = ("docker", "vllm")
+STEPS = {
+    "container": pgettext_lazy("step", "start container"),
+    "plug-in": pgettext_lazy("step", "import plug-in"),
+    "folder": pgettext_lazy("step", "make folder"),
+}
+IN_DEPLOYMENT = "{deployment.container}"
+OWN_NAME = "vllm-bench-{job}"
+# Inside the container: the guide's folder of results, and ours, one a job.
+GUIDE_RESULTS = "/workspace/models/benchmark_result"
+OWN_RESULTS = "/tmp/vacc-bench-{job}"
+# Today's page has it below the folder that it is typed in.
+PAGE_RESULTS = "./benchmark_result"
+# The job's own folder, as its container sees it.
+JOB_MOUNT = "/results"
+# The same without a container: where a job's commands work.
+WORK = "{job_dir}/work"
+PERCENTILES = "50,90,95,99"
+CHAT = "/v1/chat/completions"
+# Of a stack in containers, or of one in an environment.
+AnySite = VaccSite | Site
+# What docker exec has started goes on when its client is ended: this ends it.
+STOP = "stop_inside.py"
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What is sent. Lengths in tokens; ``concurrency``: one run each; ``path``: of a data set.
+
+    ``input_tokens`` holds ``prefix_tokens``, which all prompts begin with. ``seed`` None: another
+    one at each concurrency of each job.
+    """
+
+    dataset: str
+    path: str
+    input_tokens: int
+    prefix_tokens: int
+    output_tokens: int
+    prompts: int
+    concurrency: tuple[int, ...]
+    seed: int | None
+    exact: bool
+    key: str = ""
+
+
+def online_plan(stack: Stack, load: Load) -> Plan:
+    """Measure a deployment at each concurrency, in its own container, and fetch what it wrote."""
+    as_printed = load.exact and bool(stack.bench.folder)
+    folder = GUIDE_RESULTS if as_printed else OWN_RESULTS
+    steps: list[Step] = []
+    if not as_printed:
+        # 0.7.2 runs to its end and then finds that the folder is not there.
+        steps.append(Step("folder", ("docker", "exec", IN_DEPLOYMENT, "mkdir", "-p", folder)))
+    for concurrency in load.concurrency:
+        steps += _measured(stack, load, concurrency, folder)
+    return Plan(
+        kind="benchmark-online",
+        steps=tuple(steps),
+        outputs=(Output("result", "result*.json"),),
+        watches=(
+            _engine_metrics(),
+            _client(_runs(load)),
+            _die_readings("{deployment.dies}"),
+        ),
+        checks=(Check("docker"), _endpoint()),
+    )
+
+
+def online_here_plan(stack: Stack, load: Load, site: Site) -> Plan:
+    """Measure a deployment at each concurrency, from the stack's own environment."""
+    command = vllm_cpu.command(stack, stack.bench.online.command, site)
+    steps = []
+    for concurrency in load.concurrency:
+        suffix, file = _names(load, concurrency)
+        words = _own_words(stack, load, concurrency, WORK, file, command)
+        env = (*vllm_cpu.variables(), *_key(load.key))
+        steps.append(Step(f"measure{suffix}", words, env=env))
+    return Plan(
+        kind="benchmark-online",
+        steps=tuple(steps),
+        outputs=(Output("result", "result*.json"),),
+        watches=(_engine_metrics(), _client(_runs(load))),
+        checks=(_endpoint(),),
+    )
+
+
+def _client(runs: tuple[tuple[str, int], ...]) -> Watch:
+    """What the benchmark itself has done so far, by its log."""
+    return Watch(CLIENT, interval_s=1.0, reader="bench-log", folder="{job_dir}", expected=runs)
+
+
+def _die_readings(dies: str) -> Watch:
+    """Power and temperature of the dies that the engine works on."""
+    return Watch(DIES, interval_s=5.0, reader="dies", folder=dies)
+
+
+def _runs(load: Load) -> tuple[tuple[str, int], ...]:
+    return tuple((str(concurrency), load.prompts) for concurrency in load.concurrency)
+
+
+def _engine_metrics() -> Watch:
+    return Watch("engine", "{deployment.url}/metrics", vllm.METRICS, interval_s=1.0)
+
+
+def _endpoint() -> Check:
+    return Check("endpoint", (("url", "{deployment.url}"), ("model", "{deployment.name}")))
+
+
+def _names(load: Load, concurrency: int) -> tuple[str, str]:
+    """What tells the steps of one run apart from another's, and the name of its file."""
+    if len(load.concurrency) == 1:
+        return "", "result.json"
+    return f"-{concurrency}", f"result-{concurrency}.json"
+
+
+def _measured(stack: Stack, load: Load, concurrency: int, folder: str) -> tuple[Step, Step]:
+    """One run, and its file brought out of the container."""
+    suffix, file = _names(load, concurrency)
+    workdir = ""
+    if not load.exact:
+        words = _own_words(stack, load, concurrency, folder, file, stack.bench.online.command)
+        written, mark = folder, folder
+    elif stack.bench.folder:
+        words = _guide_words(stack, load, concurrency, folder, file)
+        written, mark = folder, folder
+    else:
+        words = _page_words(stack, load, concurrency, file)
+        workdir, mark = folder, PAGE_RESULTS
+        written = f"{folder}/{PAGE_RESULTS.removeprefix('./')}"
+    measure = Step(
+        f"measure{suffix}",
+        (*_exec(IN_DEPLOYMENT, workdir=workdir, key=bool(load.key)), *words),
+        env=_key(load.key),
+        cleanup=_stop(mark),
+    )
+    copied = ("docker", "cp", f"{IN_DEPLOYMENT}:{written}/{file}", file)
+    return measure, Step(f"fetch{suffix}", copied)
+
+
+def _stop(mark: str) -> tuple[str, ...]:
+    """End a benchmark that still runs in the container: the one with this argument."""
+    program = literal((SCRIPTS / STOP).read_text(encoding="utf-8"))
+    return (*_exec(IN_DEPLOYMENT), "python3", "-c", program, mark)
+
+
+def _guide_words(
+    stack: Stack, load: Load, concurrency: int, folder: str, file: str
+) -> tuple[str, ...]:
+    """As the guide prints it. Its default backend posts a prompt to the chat endpoint: it fails."""
+    return (
+        *(*stack.bench.online.command, "--model", "{deployment.tokenizer}", "--endpoint", CHAT),
+        *_dataset_words(stack, load),
+        *("--num-prompts", str(load.prompts), "--max-concurrency", str(concurrency)),
+        *("--result-dir", folder, "--result-filename", file, "--save-result"),
+    )
+
+
+def _page_words(stack: Stack, load: Load, concurrency: int, file: str) -> tuple[str, ...]:
+    """As the page of today's stack prints it, which is with random prompts, to the completions
+    endpoint.
+    """
+    prompts = ("--num-prompts", str(load.prompts))
+    sent: tuple[str, ...] = (
+        *("--dataset-name", "random", *prompts, "--random-input-len", str(load.input_tokens)),
+        *("--ignore-eos", "--random-output-len", str(load.output_tokens)),
+    )
+    if load.dataset != "random":
+        sent = (*_dataset_words(stack, load), *prompts)
+    return (
+        *(*stack.bench.online.command, "--host", "{deployment.host}"),
+        *("--port", "{deployment.port}", "--model", "{deployment.tokenizer}"),
+        *(*sent, "--max-concurrency", str(concurrency)),
+        *("--served-model-name", "{deployment.name}", "--save-result"),
+        *("--result-dir", PAGE_RESULTS, "--result-filename", file),
+    )
+
+
+def _own_words(
+    stack: Stack,
+    load: Load,
+    concurrency: int,
+    folder: str,
+    file: str,
+    command: tuple[str, ...],
+) -> tuple[str, ...]:
+    """What works, and makes a result comparable: a seed, percentiles, greedy answers."""
+    online = stack.bench.online
+    return (
+        *(*command, "--host", "{deployment.host}", "--port", "{deployment.port}"),
+        *("--backend", online.chat_backend, "--model", "{deployment.tokenizer}"),
+        *("--served-model-name", "{deployment.name}", "--endpoint", CHAT),
+        *_dataset_words(stack, load),
+        *("--num-prompts", str(load.prompts), "--max-concurrency", str(concurrency)),
+        *("--result-dir", folder, "--result-filename", file, "--save-result"),
+        *("--seed", _seed(load, concurrency), "--trust-remote-code"),
+        *("--percentile-metrics", "ttft,tpot,itl,e2el", "--metric-percentiles", PERCENTILES),
+        # 0.7.2 sends it unasked
+        *(("--temperature", "0.0") if online.sampling_flags else ()),
+        *(("--save-detailed",) if online.save_detailed else ()),
+    )
+
+
+def _seed(load: Load, concurrency: int) -> str:
+    return seed_word(load.seed, load.concurrency.index(concurrency) + 1)
+
+
+def _dataset_words(stack: Stack, load: Load) -> tuple[str, ...]:
+    name = load.dataset
+    if name == "sonnet":
+        return (
+            *("--dataset-name", name, "--sonnet-input-len", str(load.input_tokens)),
+            *("--sonnet-prefix-len", str(load.prefix_tokens)),
+            *("--sonnet-output-len", str(load.output_tokens)),
+            *("--dataset-path", literal(load.path or stack.bench.online.sonnet_file)),
+        )
+    if name == "sharegpt":
+        words = ("--dataset-name", name, "--dataset-path", literal(load.path))
+        return (*words, "--sharegpt-output-len", str(load.output_tokens))
+    # Of random prompts the prefix comes on top of the input, of sonnets it is within.
+    own = load.input_tokens - load.prefix_tokens
+    prefix = ("--random-prefix-len", str(load.prefix_tokens)) if load.prefix_tokens else ()
+    return (
+        *("--dataset-name", "random", "--random-input-len", str(own)),
+        *("--random-output-len", str(load.output_tokens), *prefix, "--ignore-eos"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """How an offline benchmark loads the model by itself. ``weights``: as the container sees it.
+
+    ``kv_cache_gib`` counts on a processor only.
+    """
+
+    weights: str
+    folder: str
+    tp: int
+    max_length: int
+    image: str
+    exact: bool
+    kv_cache_gib: int = 0
+
+
+def throughput_plan(
+    stack: Stack, engine: Engine, site: AnySite, *, prompts: int, input_tokens: int, output: int
+) -> Plan:
+    """How many tokens a second the engine makes of ``prompts`` requests that are there at once."""
+    newer = stack.bench.throughput.dataset_name
+    named = _RANDOM if engine.exact or newer else ()
+    # Where it has lengths of random prompts, with defaults of their own, it takes no others.
+    of = "random-" if newer and not engine.exact else ""
+    words = (
+        *_engine_words(stack, engine),
+        *(*named, "--num-prompts", str(prompts)),
+        *(f"--{of}input-len", str(input_tokens), f"--{of}output-len", str(output)),
+    )
+    tool = stack.bench.throughput
+    plan = _offline_plan("benchmark-throughput", stack, tool, engine, site, words)
+    return replace(plan, watches=(_client((("", prompts),)), *plan.watches))
+
+
+def latency_plan(
+    stack: Stack,
+    engine: Engine,
+    site: AnySite,
+    *,
+    input_tokens: int,
+    output: int,
+    batch: int,
+    iterations: int,
+) -> Plan:
+    """How long a whole batch takes, over ``iterations`` after ten more to warm up."""
+    words = (
+        *_engine_words(stack, engine),
+        *("--input-len", str(input_tokens), "--output-len", str(output)),
+        *("--batch-size", str(batch), "--num-iters", str(iterations)),
+    )
+    return _offline_plan("benchmark-latency", stack, stack.bench.latency, engine, site, words)
+
+
+_RANDOM = ("--dataset-name", "random")
+
+
+def _engine_words(stack: Stack, engine: Engine) -> tuple[str, ...]:
+    return (
+        *("--model", literal(engine.weights), "--trust-remote-code"),
+        *("--tensor-parallel-size", str(engine.tp), "--enforce-eager"),
+        *("--max-model-len", str(engine.max_length)),
+    )
+
+
+def _offline_plan(
+    kind: str,
+    stack: Stack,
+    tool: Offline,
+    engine: Engine,
+    site: AnySite,
+    words: tuple[str, ...],
+) -> Plan:
+    if isinstance(site, VaccSite):
+        return _offline_in_container(kind, stack, tool, engine, site, words)
+    argv = (
+        *(*vllm_cpu.command(stack, tool.command, site), *words),
+        *("--output-json", f"{WORK}/result.json"),
+    )
+    return Plan(
+        kind=kind,
+        steps=(Step("measure", argv, env=vllm_cpu.variables(engine.kv_cache_gib)),),
+        outputs=(Output("result", "result.json"),),
+        checks=vllm_cpu.checks(engine.folder),
+    )
+
+
+def _offline_in_container(
+    kind: str,
+    stack: Stack,
+    tool: Offline,
+    engine: Engine,
+    site: VaccSite,
+    words: tuple[str, ...],
+) -> Plan:
+    """A container of its own, for the engine wants the dies to itself; the benchmark in it."""
+    container = stack.vllm.container
+    if container is None:
+        raise ValueError(f"the stack {stack.id} runs in no container")
+    name = container.name if engine.exact else OWN_NAME
+    own = () if engine.exact else _own_options()
+    if container.publish_port:
+        started: tuple[str, ...] = (
+            *("docker", "run", "-d", "--rm", "--privileged=true"),
+            *(f"--shm-size={container.shm_size}", "--name", name),
+            *("-v", f"{literal(site.weights)}:{container.mount}", f"--ipc={container.ipc}"),
+            *(*own, literal(engine.image), "sleep", "infinity"),
+        )
+    else:
+        started = vllm.waiting_container(container, engine.image, name, site, own=own)
+    result = () if engine.exact else ("--output-json", f"{JOB_MOUNT}/result.json")
+    measured = (*_exec(name, workdir=stack.bench.folder), *tool.command, *words, *result)
+    return Plan(
+        kind=kind,
+        steps=(
+            Step("container", started, cleanup=vllm.remove(name)),
+            *_plugged_in(stack, tool, engine, name),
+            Step("measure", measured),
+        ),
+        outputs=(Output("result", "result.json", required=not engine.exact),),
+        watches=(_die_readings("{dies}"),),
+        dies=engine.tp,
+        writes=vllm.one_name(name) if engine.exact else (),
+        checks=(
+            Check("docker"),
+            Check("image", (("name", literal(engine.image)),)),
+            Check("dies", (("ids", "{dies}"),)),
+            Check("iommu"),
+            Check("weights", (("path", literal(engine.folder)),)),
+            Check("container", (("name", name),)),
+        ),
+    )
+
+
+def _plugged_in(stack: Stack, tool: Offline, engine: Engine, name: str) -> tuple[Step, ...]:
+    """Only ``vllm`` itself imports the plug-in: a script that lacks it gets it as its first line.
+
+    In the script, and not by some program around it: worker processes read the script as well. It
+    is the container's own copy, and goes with it.
+    """
+    if engine.exact or not tool.needs_import:
+        return ()
+    line = f"1i import {tool.needs_import}"
+    return (
+        Step(
+            "plug-in",
+            (*_exec(name, workdir=stack.bench.folder), "sed", "-i", line, tool.command[-1]),
+        ),
+    )
+
+
+def _own_options() -> tuple[str, ...]:
+    return (
+        *("--label", f"{vllm.LABEL}={{job}}", "-e", "VACC_VISIBLE_DEVICES={dies}"),
+        *("-v", f"{{job_dir}}/work:{JOB_MOUNT}"),
+    )
+
+
+def _exec(name: str, *, workdir: str = "", key: bool = False) -> tuple[str, ...]:
+    """``docker exec`` for what the guide types into a container's shell."""
+    where = ("-w", workdir) if workdir else ()
+    given = ("-e", "OPENAI_API_KEY") if key else ()
+    return ("docker", "exec", *where, *given, name)
+
+
+def _key(name: str) -> tuple[tuple[str, str], ...]:
+    return (("OPENAI_API_KEY", f"{{secret:{name}}}"),) if name else ()

@@ -1,0 +1,94 @@
+"""What every page must stand: light and dark, wide and on a phone, in English and in Chinese."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from playwright.sync_api import BrowserContext, Page, Request
+
+from tests.browser.lib.visits import PHONE, WIDE, Complaints, axe, too_wide
+
+SIZES = {"1440 px": WIDE, "390 px": PHONE}
+Looks = Mapping[str, Literal["light", "dark"]]
+# A page is loaded twice, so that it is seen in both widths and both themes.
+LOOKS: Looks = {"1440 px": "light", "390 px": "dark"}
+# The same for pages that are seen in two languages, once in each: which language gets which look is
+# another from page to page.
+IN_TURNS: Sequence[Mapping[str, Looks]] = (
+    {"en": {"1440 px": "light"}, "zh": {"390 px": "dark"}},
+    {"en": {"390 px": "light"}, "zh": {"1440 px": "dark"}},
+    {"en": {"390 px": "dark"}, "zh": {"1440 px": "light"}},
+    {"en": {"1440 px": "dark"}, "zh": {"390 px": "light"}},
+)
+# A page that is live says so in its bar; fragments and charts have come once no request is open.
+SETTLE_MS = 60_000
+# Colours fade when something appears or changes, and axe would judge what is half way.
+NO_FADING = """() => {
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync("*, *::before, *::after { transition: none !important }");
+  document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
+}"""
+# Modules have run, as far as they had come.
+AT_REST = "() => new Promise((done) => requestIdleCallback(() => done(), { timeout: 1000 }))"
+QUIET_LOOKS, BETWEEN_MS = 3, 40
+POLL_MS = 100  # by the clock: a page that nobody looks at may be drawn no more
+
+
+class Inspector:
+    """Looks at one address after another, in a page that it keeps: a new one costs a process."""
+
+    def __init__(self, context: BrowserContext) -> None:
+        self._complaints = Complaints()
+        self._complaints.listen(context)
+        self._page = context.new_page()
+        self._open: set[Request] = set()
+        # Its handlers are functions: it writes attributes to them.
+        self._page.on("request", lambda request: self._open.add(request))
+        self._page.on("requestfinished", lambda request: self._open.discard(request))
+        self._page.on("requestfailed", lambda request: self._open.discard(request))
+
+    def faults(self, path: str, *, status: int = 200, looks: Looks = LOOKS) -> list[str]:
+        """All that is wrong with the page at ``path``, a line for each fault."""
+        page, found = self._page, []
+        self._complaints.take()  # what other pages of the window have had to say
+        for size, scheme in looks.items():
+            page.set_viewport_size(SIZES[size])
+            page.emulate_media(color_scheme=scheme)
+            answer = page.goto(path)
+            assert answer is not None
+            if answer.status != status:
+                found.append(f"{size}: answered {answer.status}")
+            self._settle()
+            page.evaluate(NO_FADING)
+            found += [f"{size}, {scheme}: {fault}" for fault in axe(page)]
+            if wide := too_wide(page):
+                found.append(f"{size}: {wide}")
+        expected = f"{status}: " if status >= 400 else "-"
+        return found + [said for said in self._complaints if not said.startswith(expected)]
+
+    def _settle(self) -> None:
+        """As :func:`settle`, sooner: until several looks in a row have found nothing asked for."""
+        quiet, deadline = 0, time.monotonic() + SETTLE_MS / 1000
+        while quiet < QUIET_LOOKS:
+            assert time.monotonic() < deadline, f"still asked for: {[r.url for r in self._open]}"
+            self._page.evaluate(AT_REST)
+            self._page.wait_for_timeout(BETWEEN_MS)
+            quiet = 0 if self._open else quiet + 1
+        _wait_for_charts(self._page)
+
+
+def settle(page: Page) -> None:
+    """Until modules have run, charts are drawn and nothing is asked for any more."""
+    page.wait_for_load_state("networkidle", timeout=SETTLE_MS)
+    _wait_for_charts(page)
+
+
+def _wait_for_charts(page: Page) -> None:
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('[data-chart]')]"
+        ".every((chart) => chart.closest('[hidden]') || chart.querySelector('.main-svg'))",
+        polling=POLL_MS,
+        timeout=SETTLE_MS,
+    )

@@ -1,0 +1,114 @@
+"""Visits to pages: what each is shown like, and what the browser had to complain of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, BrowserContext, Page, Request, Response
+
+from tests.stack import PASSWORD, Stack
+
+# Each window would load two pages for its address bar, which nobody types in. The switch takes the
+# place of Playwright's own; the first two of those matter here.
+NOT_NEEDED = ("PaintHolding", "HttpsUpgrades", "WebUIOmniboxPopup", "WebUIOmniboxAimPopup")
+ARGUMENTS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-background-networking"),
+    f"--disable-features={','.join(NOT_NEEDED)}",
+]
+AXE = Path(__file__).parent.parent / "vendor" / "axe" / "axe.min.js"
+WIDE, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+# Everything that axe knows of WCAG 2.2 to AA, and its own best practices.
+RUN_AXE = """async () => {
+  const found = await axe.run(document, { resultTypes: ["violations"] });
+  return found.violations.flatMap((rule) => rule.nodes.map(
+    (node) => `${rule.id}: ${node.target.join(" ")}: ${node.failureSummary}`));
+}"""
+# In the page itself, for the browser reports a violation to the page that made it.
+NOTE_VIOLATIONS = """
+document.addEventListener("securitypolicyviolation", (event) =>
+  console.error(`CSP: ${event.violatedDirective} forbids ${event.blockedURI}`));
+"""
+# What htmx says of a request that ended with the page that was left, or for a newer one.
+ABORTED = ("htmx:afterRequest", "htmx:sendAbort")
+WIDTHS = "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+
+
+class Complaints(list[str]):
+    """What the pages of a context complained of: console, exceptions, policy, failed requests."""
+
+    def listen(self, context: BrowserContext) -> None:
+        """Note all that comes from now on."""
+        context.add_init_script(NOTE_VIOLATIONS)
+        context.on("console", lambda said: self._said(said.type, said.text))
+        context.on("weberror", lambda error: self.append(f"exception: {error.error}"))
+        context.on("response", self._answered)
+        context.on("requestfailed", self._failed)
+
+    def take(self) -> list[str]:
+        """What there is so far; nothing is left."""
+        taken, self[:] = list(self), []
+        return taken
+
+    def _said(self, level: str, text: str) -> None:
+        # The answer itself is noted, with its address.
+        noted = ("Failed to load resource", *ABORTED)
+        if level in ("error", "warning") and not text.startswith(noted):
+            self.append(f"console: {text}")
+
+    def _answered(self, response: Response) -> None:
+        if response.status >= 400:
+            self.append(f"{response.status}: {response.url}")
+
+    def _failed(self, request: Request) -> None:
+        if request.failure != "net::ERR_ABORTED":  # a page that was left
+            self.append(f"{request.failure}: {request.url}")
+
+
+class Visitor:
+    """Opens windows on one stack."""
+
+    def __init__(self, browser: Browser, stack: Stack) -> None:
+        self._browser = browser
+        self._stack = stack
+        self._session: Any = None
+
+    @contextmanager
+    def context(self, *, logged_in: bool, **options: Any) -> Iterator[BrowserContext]:
+        """A window of its own; ``context.pages`` are relative to the stack."""
+        options.setdefault("viewport", WIDE)
+        if logged_in:
+            options["storage_state"] = self._logged_in()
+        with self._browser.new_context(base_url=self._stack.url, **options) as context:
+            yield context
+
+    def _logged_in(self) -> Any:
+        if self._session is None:
+            with self.context(logged_in=False) as context:
+                log_in(context.new_page())
+                self._session = context.storage_state()
+        return self._session
+
+
+def log_in(page: Page) -> None:
+    """Log in as the administrator, by the form."""
+    page.goto("/login/")
+    page.get_by_label("Name", exact=True).fill("admin")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_url("**/")
+
+
+def axe(page: Page) -> list[str]:
+    """What axe-core finds on a page, a line for each element. The page's own policy stays."""
+    page.evaluate(AXE.read_text() + "; 0")
+    found: list[str] = page.evaluate(RUN_AXE)
+    return found
+
+
+def too_wide(page: Page) -> str:
+    """How far the page can be scrolled to the side; "" when it fits."""
+    scroll, client = page.evaluate(WIDTHS)
+    return f"{scroll} px in a window of {client} px" if scroll > client else ""

@@ -1,0 +1,391 @@
+import json
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils.timezone import now
+
+from dashboard.api import answers, rest, serializers
+from dashboard.api.auth import hashed
+from jobs.models import ApiToken, AuditEntry, Deployment, Job
+from tests.factories import make_deployment, make_host, make_job, make_result, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+class Caller:
+    """A person with an API token."""
+
+    def __init__(self, user):
+        self.user = user
+        self.token = ApiToken.objects.create(user=user, name="t", token_sha256=hashed("secret"))
+        self.client = Client()
+        self.headers = {"Authorization": "Bearer secret"}
+
+    def get(self, path, **query):
+        return self.client.get(f"/api/v1/{path}", query, headers=self.headers)
+
+    def post(self, path, body=None):
+        return self.client.post(
+            f"/api/v1/{path}",
+            json.dumps(body),
+            content_type="application/json",
+            headers=self.headers,
+        )
+
+
+@pytest.fixture
+def api():
+    return Caller(make_user("ada"))
+
+
+def test_without_a_token_or_a_session_nothing_is_told():
+    answer = Client().get("/api/v1/jobs")
+
+    assert (answer.status_code, answer.json()["error"]) == (401, "login")
+
+
+def test_a_token_that_is_not_known_is_refused(api):
+    api.headers["Authorization"] = "Bearer wrong"
+
+    assert api.get("jobs").json()["error"] == "token"
+
+
+def test_a_token_that_has_expired_is_refused(api):
+    ApiToken.objects.update(expires_at=now() - timedelta(seconds=1))
+
+    assert api.get("jobs").status_code == 401
+
+
+def test_the_token_of_a_closed_account_is_refused(api):
+    api.user.is_active = False
+    api.user.save()
+
+    assert api.get("jobs").status_code == 401
+
+
+def test_a_token_remembers_when_it_was_last_used(api):
+    api.get("jobs")
+
+    api.token.refresh_from_db()
+    assert api.token.last_used_at is not None
+
+
+def test_a_session_reads_without_and_writes_with_a_csrf_token():
+    job, client = make_job(created_by=make_user("bob")), Client(enforce_csrf_checks=True)
+    client.force_login(job.created_by)
+
+    assert client.get("/api/v1/jobs").status_code == 200
+    refused = client.post(f"/api/v1/jobs/{job.pk}/cancel")
+
+    assert (refused.status_code, refused.json()["error"]) == (403, "csrf")
+    job.refresh_from_db()
+    assert job.state == "queued"
+
+
+def test_the_password_of_a_proxy_does_not_stand_in_the_way_of_a_session():
+    client = Client(headers={"Authorization": "Basic dXNlcjpwYXNz"})
+    client.force_login(make_user("carol"))
+
+    assert client.get("/api/v1/jobs").status_code == 200
+
+
+def test_jobs_are_listed_newest_first_in_pages(api):
+    jobs = [make_job() for _ in range(5)]
+    seen, address = [], "http://testserver/api/v1/jobs?limit=2"
+
+    while address:
+        page = api.client.get(address, headers=api.headers).json()
+        seen.append([row["id"] for row in page["jobs"]])
+        address = page["next"]
+
+    numbers = [job.pk for job in reversed(jobs)]
+    assert seen == [numbers[:2], numbers[2:4], numbers[4:]]
+
+
+def test_jobs_of_the_same_moment_are_listed_once_each(api):
+    moment = now()
+    numbers = {make_job(created_at=moment).pk for _ in range(5)}
+
+    first = api.get("jobs", limit=2).json()
+    second = api.client.get(first["next"], headers=api.headers).json()
+
+    ids = [row["id"] for row in first["jobs"] + second["jobs"]]
+    assert len(ids) == 4
+    assert set(ids) < numbers
+
+
+def test_jobs_can_be_narrowed(api):
+    make_job()
+    failed = make_job(state="failed")
+
+    assert [row["id"] for row in api.get("jobs", state="failed").json()["jobs"]] == [failed.pk]
+
+
+@pytest.mark.parametrize("query", [{"limit": "0"}, {"limit": "x"}, {"before": "yesterday"}])
+@pytest.mark.parametrize("path", ["jobs", "results", "deployments"])
+def test_a_page_that_cannot_be_is_refused(api, path, query):
+    answer = api.get(path, **query)
+
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid")
+
+
+def test_one_job_is_told_whole(api):
+    job = make_job(sentence_id="job:queued", created_by=api.user)
+
+    told = api.get(f"jobs/{job.pk}").json()
+
+    assert (told["state"], told["sentence"], told["created_by"]) == ("queued", "Queued.", "ada")
+    assert told["plan"] == json.loads(json.dumps(job.plan))
+    assert [step["name"] for step in told["steps"]] == ["fetch", "check"]
+
+
+def test_what_is_not_there_is_missing(api):
+    for path in ("jobs/9", "deployments/9", "results/9", "hosts/nobody"):
+        assert api.get(path).json()["error"] == "missing"
+
+
+def test_a_job_is_launched_and_noted(api):
+    host = make_host()
+
+    answer = api.post("jobs", {"kind": "prepare", "host": host.name, "params": {"what": "weights"}})
+
+    job = Job.objects.get()
+    assert (answer.status_code, answer.json()["id"]) == (201, job.pk)
+    assert job.created_by == api.user
+    entry = AuditEntry.objects.get()
+    assert (entry.user, entry.action, entry.subject) == (api.user, "job.launch", f"job {job.pk}")
+
+
+def test_a_launch_that_is_refused_says_at_which_field(api):
+    body = {"kind": "compile", "host": make_host().name, "params": {"weights": "9"}}
+
+    answer = api.post("jobs", body)
+
+    assert answer.status_code == 422
+    assert list(answer.json()["fields"]) == ["weights"]
+    assert Job.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    "body", [None, [], {"kind": "prepare"}, {"kind": "prepare", "host": "nobody"}]
+)
+def test_what_is_no_launch_is_refused(api, body):
+    assert api.post("jobs", body).json()["error"] == "invalid"
+
+
+def test_a_preview_runs_nothing(api):
+    body = {"kind": "prepare", "host": make_host().name, "params": {"what": "weights"}}
+
+    answer = api.post("jobs/preview", body).json()
+
+    assert answer["script"].startswith("#!/usr/bin/env bash")
+    assert Job.objects.count() == 0
+
+
+def test_ones_own_job_is_cancelled_and_noted(api):
+    job = make_job(created_by=api.user)
+
+    assert api.post(f"jobs/{job.pk}/cancel").json()["state"] == "cancelled"
+    assert api.post(f"jobs/{job.pk}/cancel").json()["error"] == "finished"
+    assert AuditEntry.objects.filter(action="job.cancel").count() == 1
+
+
+def test_another_persons_job_is_not_cancelled(api):
+    job = make_job(created_by=make_user())
+
+    assert api.post(f"jobs/{job.pk}/cancel").status_code == 403
+    job.refresh_from_db()
+    assert job.state == "queued"
+
+
+def test_a_job_is_run_again(api):
+    old = make_job(state="failed")
+
+    answer = api.post(f"jobs/{old.pk}/run-again")
+
+    assert answer.status_code == 201
+    assert Job.objects.get(pk=answer.json()["id"]).repeats == old
+
+
+def test_a_restart_on_a_port_that_another_server_has_is_refused_with_its_field(api):
+    maker = make_job(state="succeeded", params={"port": 20000})
+    stopped = make_deployment(created_by=api.user, job=maker, state="stopped", wanted=False)
+    make_deployment(host=maker.host, name="the other")
+
+    answer = api.post(f"deployments/{stopped.pk}/restart")
+
+    assert (answer.status_code, list(answer.json()["fields"])) == (422, ["port"])
+    assert "the other" in answer.json()["message"]
+
+
+def test_ones_own_deployment_is_stopped_and_restarted(api):
+    deployment = make_deployment(created_by=api.user)
+
+    assert api.post(f"deployments/{deployment.pk}/stop").json()["state"] == "stopping"
+    assert api.post(f"deployments/{deployment.pk}/restart").json()["run"] == 2
+    actions = set(AuditEntry.objects.values_list("action", flat=True))
+    assert actions == {"deployment.stop", "deployment.restart"}
+
+
+def test_another_persons_deployment_is_left_alone(api):
+    deployment = make_deployment(created_by=make_user())
+
+    assert api.post(f"deployments/{deployment.pk}/stop").status_code == 403
+    assert api.post(f"deployments/{deployment.pk}/restart").status_code == 403
+    assert Deployment.objects.get().state == "ready"
+
+
+def test_a_result_is_told_with_its_points_and_answers(api):
+    result = make_result(remarks=[{"id": "evaluate:few_questions", "args": {"questions": 3}}])
+    result.points.create(index=0, concurrency=4, metrics={"requests": 8})
+
+    told = api.get(f"results/{result.pk}").json()
+
+    assert told["metrics"] == {"output_tokens_per_s": 61.9}
+    point = {"concurrency": 4, "metrics": {"requests": 8}, "measured": {}}
+    assert told["points"] == [point]
+    assert told["remarks"] == ["Only 3 questions: the interval is wide."]
+    assert told["answers"] == []
+
+
+def test_results_can_be_narrowed(api):
+    result = make_result()
+    make_result()
+
+    assert [row["id"] for row in api.get("results", job=result.job_id).json()["results"]] == [
+        result.pk
+    ]
+    assert api.get("results", deployment="x").json()["results"] == []
+    assert api.get("results", model="nothing").json()["results"] == []
+
+
+def test_hosts_say_whether_they_are_away(api):
+    make_host("here")
+    make_host("there", heartbeat_at=now() - timedelta(seconds=100))
+
+    away = {row["name"]: row["away"] for row in api.get("hosts").json()["hosts"]}
+
+    assert away == {"here": False, "there": True}
+
+
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize(
+    ("path", "make", "queries"),
+    [("jobs", make_job, 3), ("results", make_result, 2), ("deployments", make_deployment, 2)],
+)
+def test_a_list_takes_as_many_queries_however_long_it_is(
+    api, path, make, queries, count, django_assert_num_queries
+):
+    for _ in range(count):
+        make()
+    api.get(path)  # the token's last use is written now
+
+    with django_assert_num_queries(queries):
+        assert len(api.get(path).json()[path]) == count
+
+
+def test_a_result_has_the_lengths_that_were_asked_for_and_those_that_were_measured(api):
+    lengths = {"input_tokens_mean": 1019.0, "output_tokens_mean": 272.11}
+    result = make_result(asked={"input_tokens": 1024, "output_tokens": 1024}, metrics=lengths)
+    result.points.create(index=0, concurrency=4, metrics=lengths)
+
+    told = api.get(f"results/{result.pk}").json()
+
+    assert told["asked"] == {"input_tokens": 1024, "output_tokens": 1024}
+    assert told["measured"] == {"input_tokens": 1019.0, "output_tokens": 272.11}
+    assert told["points"][0]["measured"] == told["measured"]
+
+
+@pytest.mark.parametrize("path", ["nowhere", "jobs/1/nowhere", "results/x"])
+def test_an_address_that_the_api_does_not_have_is_answered_in_json(api, path):
+    for answer in (api.get(path), api.post(path, {})):
+        assert answer.status_code == 404
+        told = answer.json()
+        assert told["error"] == "path" and f"/api/v1/{path}" in told["message"]
+
+
+def test_below_host_an_unknown_address_is_no_wrong_key(api):
+    answer = api.client.get("/api/v1/host/nowhere", headers={"Authorization": "Bearer x"})
+
+    assert answer.status_code == 404
+
+
+@pytest.mark.parametrize("field", ["host", "kind"])
+def test_what_a_launch_lacks_is_named(api, field):
+    body = {"kind": "prepare", "host": make_host().name, "params": {}}
+    del body[field]
+
+    answer = api.post("jobs", body)
+
+    assert answer.status_code == 400
+    assert f"“{field}” is missing." in answer.json()["message"]
+
+
+@pytest.mark.parametrize(
+    "moment", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "2026-01-01T00:00:00"]
+)
+@pytest.mark.parametrize("path", ["jobs", "results", "deployments"])
+def test_a_cursor_of_no_moment_is_refused_at_its_field(api, path, moment):
+    answer = api.get(path, before=f"{moment}_1")
+
+    assert (answer.status_code, list(answer.json()["fields"])) == (400, ["before"])
+
+
+@pytest.mark.parametrize(
+    ("ask", "status", "code", "fields"),
+    [
+        (lambda api: api.get("jobs", limit="x"), 400, "invalid", ["limit"]),
+        (lambda api: api.post("jobs", {"kind": "x"}), 400, "invalid", ["host"]),
+        (lambda api: api.post("jobs", [1]), 400, "invalid", []),
+        (lambda api: api.post("jobs/1/pin", {"pinned": 3}), 400, "invalid", ["pinned"]),
+        (lambda api: Client().get("/api/v1/jobs"), 401, "login", []),
+        (lambda api: api.get("results/9"), 404, "missing", []),
+        (lambda api: api.get("nowhere"), 404, "path", []),
+        (lambda api: api.post("results"), 405, "method", []),
+        (lambda api: api.post("hosts/x/queue"), 405, "method", []),
+        (lambda api: api.post("jobs", "x" * 3_000_000), 413, "size", []),
+        (lambda api: api.get("jobs?text=%00"), 400, "invalid", []),
+    ],
+)
+def test_every_error_has_one_shape(api, ask, status, code, fields):
+    answer = ask(api)
+
+    told = answer.json()
+    assert (answer.status_code, told["error"], list(told["fields"])) == (status, code, fields)
+    assert set(told) == {"error", "message", "fields"}
+    assert all(told["message"]) and all(told["fields"].values())
+
+
+def test_what_breaks_is_told_in_the_same_shape(api, monkeypatch):
+    def breaks(*_arguments, **_more):
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(rest, "job_page", breaks)
+    api.client.raise_request_exception = False
+
+    answer = api.get("jobs")
+
+    assert (answer.status_code, answer.json()["error"]) == (500, "internal")
+    assert "broken" not in answer.text
+
+
+def test_a_wrong_method_names_the_right_ones(api):
+    answer = api.client.delete("/api/v1/jobs", headers=api.headers)
+
+    assert answer.headers["Allow"] == "GET, POST"
+
+
+@pytest.mark.parametrize(
+    ("shape", "row", "model"),
+    [
+        (serializers.job, make_job, answers.JobAnswer),
+        (serializers.whole_job, make_job, answers.WholeJob),
+        (serializers.deployment, make_deployment, answers.DeploymentAnswer),
+        (serializers.result, make_result, answers.ResultAnswer),
+        (serializers.whole_result, make_result, answers.WholeResult),
+        (serializers.host, make_host, answers.HostAnswer),
+    ],
+)
+def test_nothing_that_is_told_is_missing_in_the_document(shape, row, model):
+    assert set(shape(row())) == set(model.model_fields)

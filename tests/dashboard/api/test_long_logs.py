@@ -1,0 +1,94 @@
+"""The check of a log that is too long for one request."""
+
+import hashlib
+from importlib import import_module
+
+import pytest
+
+from jobs import logstore
+from jobs.services.outcomes import digests
+from tests.dashboard.host_caller import STARTED, ended, events, taken_job
+
+pytestmark = pytest.mark.django_db
+
+PIECE = 1000
+LOG = b"".join(b"line %07d\n" % number for number in range(500))  # 6,500 bytes, seven pieces
+
+
+@pytest.fixture(autouse=True)
+def a_piece_at_a_time(monkeypatch):
+    """Each request has time for one piece of a log."""
+    monkeypatch.setattr(digests, "BUDGET_S", 0.0)
+    monkeypatch.setattr(import_module("jobs.logstore.store"), "READ_BYTES", PIECE)
+
+
+def sent_whole(caller, **fields):
+    """A job whose log has arrived and whose last event is to come; where it begins, and it."""
+    job = taken_job(caller)
+    caller.stream(job, "log", 0, LOG)
+    digest = hashlib.sha256(LOG).hexdigest()
+    told = {"log_bytes": len(LOG), "log_sha256": digest, **fields}
+    whole = events(STARTED, ended(**told))
+    start = whole.index(b"\n") + 1
+    caller.stream(job, "events", 0, whole[:start])
+    return job, start, whole[start:]
+
+
+def test_a_long_log_is_checked_in_several_requests(caller, kind):
+    job, start, last = sent_whole(caller)
+
+    answers = [caller.stream(job, "events", start, last) for _ in range(6)]
+
+    assert [answer.status_code for answer in answers] == [409] * 6
+    assert [answer.json()["hashed"] for answer in answers] == [n * PIECE for n in range(1, 7)]
+    assert {answer.json()["size"] for answer in answers} == {start}
+    job.refresh_from_db()
+    assert job.is_open
+    assert caller.stream(job, "events", start, last).json()["size"] == start + len(last)
+    job.refresh_from_db()
+    assert (job.state, job.log_sha256) == ("succeeded", hashlib.sha256(LOG).hexdigest())
+
+
+def test_a_long_log_that_differs_is_found_out(caller, kind):
+    job, start, last = sent_whole(caller, log_sha256="0" * 64)
+
+    for _ in range(7):
+        caller.stream(job, "events", start, last)
+
+    job.refresh_from_db()
+    assert job.sentence_id == "job:log_differs"
+
+
+def test_two_logs_are_checked_in_turns(caller, kind):
+    jobs = [sent_whole(caller), sent_whole(caller)]
+
+    for _ in range(7):
+        for job, start, last in jobs:
+            caller.stream(job, "events", start, last)
+
+    for job, _, _ in jobs:
+        job.refresh_from_db()
+        assert job.state == "succeeded"
+    assert not digests._begun
+
+
+def test_what_had_the_same_number_before_is_not_gone_on_with(caller, kind):
+    key = "job/123456"
+    logstore.store().append(key, 0, b"a" * 2 * PIECE)
+    with pytest.raises(digests.Unfinished):
+        digests.sha256(key, "an earlier token")
+
+    found = digests.sha256(key, "token", budget_s=10)
+
+    assert found == hashlib.sha256(b"a" * 2 * PIECE).hexdigest()
+    digests._begun.clear()
+
+
+def test_only_so_many_are_remembered(caller, kind):
+    logstore.store().append("job/123457", 0, b"a" * 2 * PIECE)
+    for number in range(3 * digests._MOST):
+        with pytest.raises(digests.Unfinished):
+            digests.sha256("job/123457", number)
+
+    assert len(digests._begun) == digests._MOST
+    digests._begun.clear()

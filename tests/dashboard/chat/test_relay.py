@@ -1,0 +1,467 @@
+import asyncio
+import json
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import web
+from asgiref.sync import async_to_sync, sync_to_async
+from django.contrib.auth.models import User
+from django.test import Client
+
+from dashboard.chat import relay, turns
+from dashboard.chat.relay import relay_application
+from dashboard.consumers import session_guard
+from jobs.logstore import store
+from jobs.models import Conversation, Deployment, Host, Job, Turn
+from jobs.services import secrets
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def delta(**fields):
+    return b"data: " + json.dumps({"choices": [{"delta": fields}]}).encode() + b"\n\n"
+
+
+END = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+
+
+class Engine:
+    """A server that streams what the test tells it to, over a real socket."""
+
+    def __init__(self):
+        self.say: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self.requests = []
+        self.keys = []
+        self.was_left = asyncio.Event()
+        self.status = 200
+        self.tokens = None  # how its tokenizer counts a text
+
+    async def chat(self, request):
+        self.requests.append(await request.json())
+        self.keys.append(request.headers.get("Authorization"))
+        response = web.StreamResponse(status=self.status)
+        await response.prepare(request)
+        try:
+            while (piece := await self.say.get()) is not None:
+                await response.write(piece)
+        except (asyncio.CancelledError, ConnectionError):
+            self.was_left.set()
+            raise
+        return response
+
+    async def tokenize(self, request):
+        if self.tokens is None:
+            return web.json_response({"detail": "Not Found"}, status=404)
+        return web.json_response(self.tokens((await request.json())["prompt"]))
+
+    @asynccontextmanager
+    async def served(self):
+        app = web.Application()
+        app.router.add_post("/tokenize", self.tokenize)
+        app.router.add_post("/v1/chat/completions", self.chat)
+        runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        port = site._server.sockets[0].getsockname()[1]
+        try:
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            await runner.cleanup()
+
+
+class Browser:
+    """One request to the relay, as an ASGI server makes it."""
+
+    def __init__(self, client, path, *, method="POST", query="", headers=()):
+        token = "t" * 32
+        cookies = {name: morsel.value for name, morsel in client.cookies.items()}
+        cookies["csrftoken"] = token
+        self.scope = {
+            "type": "http",
+            "method": method,
+            "path": path,
+            "root_path": "",
+            "query_string": query.encode(),
+            "headers": [
+                (b"host", b"testserver"),
+                (b"cookie", "; ".join(f"{k}={v}" for k, v in cookies.items()).encode()),
+                *(headers or [(b"x-csrftoken", token.encode())]),
+            ],
+            "scheme": "http",
+            "server": ("testserver", 80),
+        }
+        self.status = None
+        self.headers = {}
+        self.body = b""
+        self.came = asyncio.Event()
+        self.leave = asyncio.Event()
+        self.task = asyncio.create_task(relay_application(self.scope, self.receive, self.send))
+
+    async def receive(self):
+        await self.leave.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message):
+        self.status = message.get("status", self.status)
+        self.headers |= dict(message.get("headers", ()))
+        self.body += message.get("body", b"")
+        self.came.set()
+
+    async def until(self, size):
+        while len(self.body) < size:
+            self.came.clear()
+            await self.came.wait()
+
+
+@pytest.fixture
+def client():
+    client = Client()
+    client.force_login(User.objects.create_user("lin"))
+    return client
+
+
+def make_turn(url, user=None):
+    host = Host.objects.create(name="here", key_sha256="x")
+    job = Job.objects.create(kind="deploy", title="m", host=host, plan_sha256="x")
+    deployment = Deployment.objects.create(
+        name="m", host=host, job=job, model_id="m", state="ready", dashboard_url=url
+    )
+    conversation = Conversation.objects.create(
+        user=user or User.objects.get(username="lin"), deployment=deployment
+    )
+    return Turn.objects.create(
+        conversation=conversation,
+        deployment=deployment,
+        index=0,
+        prompt="Hi",
+        request={"model": "m"},
+    )
+
+
+def run(scenario):
+    """Run an async scenario; it gets an engine, and a function that makes a turn for it."""
+
+    async def whole():
+        engine = Engine()
+        async with engine.served() as url:
+            turn = await sync_to_async(make_turn)(url)
+            async with asyncio.timeout(20):
+                await scenario(engine, turn)
+            await sync_to_async(turn.refresh_from_db)()
+        return turn
+
+    return async_to_sync(whole)()
+
+
+def test_the_engines_bytes_arrive_unchanged_and_the_turn_is_stored(client):
+    said = delta(reasoning_content="Hm.") + delta(content="四") + END
+
+    async def scenario(engine, turn):
+        browser = Browser(client, f"/relay/turns/{turn.pk}/start")
+        for i in range(0, len(said), 7):
+            await engine.say.put(said[i : i + 7])
+        await engine.say.put(None)
+        await browser.task
+        assert (browser.status, browser.body) == (200, said)
+        assert engine.requests == [{"model": "m"}]
+        assert store().read(turns.key(turn.pk), 0, len(said)) == said
+
+    turn = run(scenario)
+
+    assert (turn.state, turn.reasoning, turn.answer) == ("done", "Hm.", "四")
+    assert turn.finish_reason == "stop"
+    assert turn.stats["ttft_ms"] <= turn.stats["first_answer_ms"] <= turn.stats["total_ms"]
+
+
+@pytest.mark.parametrize(("name", "sent"), [("", None), ("API_KEY", "Bearer token-abc123")])
+def test_an_engine_with_a_key_is_asked_with_it_and_the_turn_does_not_hold_it(client, name, sent):
+    secrets.keep("API_KEY", "token-abc123")
+
+    async def scenario(engine, turn):
+        turn.deployment.details = {"api_key": name}
+        await turn.deployment.asave()
+        browser = Browser(client, f"/relay/turns/{turn.pk}/start")
+        await engine.say.put(delta(content="Hi") + END)
+        await engine.say.put(None)
+        await browser.task
+        assert engine.keys == [sent]
+
+    turn = run(scenario)
+
+    assert (turn.state, turn.request) == ("done", {"model": "m"})
+
+
+def test_bytes_arrive_while_the_engine_still_works(client):
+    async def scenario(engine, turn):
+        browser = Browser(client, f"/relay/turns/{turn.pk}/start")
+        await engine.say.put(delta(content="a"))
+        await browser.until(len(delta(content="a")))
+        assert not browser.task.done()
+        await engine.say.put(None)
+        await browser.task
+
+    run(scenario)
+
+
+def test_a_browser_that_leaves_ends_nothing_and_one_that_comes_back_goes_on_from_its_offset(client):
+    first, second = delta(content="a"), delta(content="b")
+
+    async def scenario(engine, turn):
+        browser = Browser(client, f"/relay/turns/{turn.pk}/start")
+        await engine.say.put(first)
+        await browser.until(len(first))
+        browser.leave.set()
+        await browser.task
+
+        again = Browser(
+            client, f"/relay/turns/{turn.pk}/stream", method="GET", query=f"from={len(first)}"
+        )
+        await engine.say.put(second + END)
+        await engine.say.put(None)
+        await again.task
+        assert again.body == second + END
+        assert len(engine.requests) == 1
+
+    assert run(scenario).answer == "ab"
+
+
+def test_a_turn_that_has_ended_is_read_from_its_file(client):
+    said = delta(content="a") + END
+
+    async def scenario(engine, turn):
+        await engine.say.put(said)
+        await engine.say.put(None)
+        await Browser(client, f"/relay/turns/{turn.pk}/start").task
+
+        late = Browser(client, f"/relay/turns/{turn.pk}/start", query="from=5")
+        await late.task
+        assert late.body == said[5:]
+        assert len(engine.requests) == 1
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("start", ["9" * 18, "9" * 19, "9" * 5000, "-1", "\u0664", "x", ""])
+def test_an_offset_that_is_none_is_no_error(client, start):
+    said = delta(content="a") + END
+
+    async def scenario(engine, turn):
+        await engine.say.put(said)
+        await engine.say.put(None)
+        await Browser(client, f"/relay/turns/{turn.pk}/start").task
+
+        late = Browser(client, f"/relay/turns/{turn.pk}/start", query=f"from={start}")
+        await late.task
+        assert (late.status, late.body) == (200, b"" if start == "9" * 18 else said)
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("number", ["9" * 18, "9" * 19, "9" * 5000])
+def test_a_number_that_no_turn_has_is_not_found(client, number):
+    async def scenario(engine, turn):
+        browser = Browser(client, f"/relay/turns/{number}/start")
+        await browser.task
+        assert (browser.status, engine.requests) == (404, [])
+
+    run(scenario)
+
+
+def test_who_logs_out_hears_no_more_and_the_turn_goes_on(client, monkeypatch):
+    first = delta(content="a")
+    monkeypatch.setattr(session_guard, "LOOK_S", 3600)
+
+    async def scenario(engine, turn):
+        browser = Browser(client, f"/relay/turns/{turn.pk}/start")
+        await engine.say.put(first)
+        await browser.until(len(first))
+        await sync_to_async(client.post)("/logout/")
+        await browser.task
+        await engine.say.put(delta(content="b") + END)
+        await engine.say.put(None)
+        await turns.running(turn.pk).task
+        assert browser.body == first
+
+    turn = run(scenario)
+
+    assert (turn.state, turn.answer) == ("done", "ab")
+
+
+def test_stop_closes_the_connection_to_the_engine(client):
+    async def scenario(engine, turn):
+        browser = Browser(client, f"/relay/turns/{turn.pk}/start")
+        await engine.say.put(delta(content="a"))
+        await browser.until(1)
+        stop = Browser(client, f"/relay/turns/{turn.pk}/stop")
+        await stop.task
+        assert stop.status == 204
+        await engine.was_left.wait()
+        await browser.task
+
+    turn = run(scenario)
+
+    assert (turn.state, turn.answer) == ("stopped", "a")
+    assert turn.stats["counted"] is True
+
+
+def test_a_stop_that_another_process_asked_for_is_seen(client):
+    async def scenario(engine, turn):
+        browser = Browser(client, f"/relay/turns/{turn.pk}/start")
+        await engine.say.put(delta(content="a"))
+        await browser.until(1)
+        store().path(turns.key(turn.pk)).with_suffix(".stop").touch()
+        await browser.task
+        await engine.was_left.wait()
+
+    assert run(scenario).state == "stopped"
+
+
+def test_a_turn_whose_process_was_killed_is_closed_with_what_was_kept(client):
+    said = delta(content="half")
+
+    async def scenario(engine, turn):
+        store().append(turns.key(turn.pk), 0, said)
+        store().path(turns.key(turn.pk)).with_suffix(".alive").write_text("1\n")
+        browser = Browser(client, f"/relay/turns/{turn.pk}/start")
+        await browser.task
+        assert (browser.body, engine.requests) == (said, [])
+
+    turn = run(scenario)
+
+    assert (turn.state, turn.answer) == ("failed", "half")
+    assert turn.stats == {"error_id": "chat:interrupted"}
+
+
+def test_an_engine_that_refuses_is_told_in_its_own_words(client):
+    async def scenario(engine, turn):
+        engine.status = 400
+        await engine.say.put(b'{"error":{"message":"too long"}}')
+        await engine.say.put(None)
+        await Browser(client, f"/relay/turns/{turn.pk}/start").task
+
+    turn = run(scenario)
+
+    assert (turn.state, turn.error) == ("failed", "too long")
+
+
+def test_a_stream_without_an_end_fails_the_turn_and_keeps_its_text(client):
+    async def scenario(engine, turn):
+        await engine.say.put(delta(content="a"))
+        await engine.say.put(None)
+        await Browser(client, f"/relay/turns/{turn.pk}/start").task
+
+    turn = run(scenario)
+
+    assert (turn.state, turn.answer, turn.stats["error_id"]) == ("failed", "a", "chat:cut")
+
+
+def test_an_engine_that_never_ends_is_stopped_and_nothing_is_lost_of_what_came(client, monkeypatch):
+    piece = delta(content="ab")
+    monkeypatch.setattr(turns, "LONGEST_STREAM_BYTES", 3 * len(piece))
+
+    async def scenario(engine, turn):
+        browser = Browser(client, f"/relay/turns/{turn.pk}/start")
+        for size in range(len(piece), 5 * len(piece), len(piece)):
+            await engine.say.put(piece)
+            await browser.until(size)
+        await engine.was_left.wait()
+        await browser.task
+        assert browser.body == 4 * piece
+        assert store().read(turns.key(turn.pk), 0, 5 * len(piece)) == 4 * piece
+
+    turn = run(scenario)
+
+    assert (turn.state, turn.answer) == ("failed", 4 * "ab")
+    assert turn.stats["error_id"] == "chat:too-long"
+
+
+def test_a_page_that_does_not_read_holds_one_piece_and_gets_the_rest_from_the_file(
+    client, monkeypatch
+):
+    monkeypatch.setattr(relay, "READ_BYTES", 1000)
+    monkeypatch.setattr(turns, "IN_MEMORY_BYTES", 2000)
+    monkeypatch.setattr(turns, "KEEP_S", 0.001)
+    pieces = [delta(content=f"{n} " * 50) for n in range(200)]
+    whole = b"".join([*pieces, END])
+    sizes = []
+
+    class Deaf(Browser):
+        reads = asyncio.Event()
+
+        async def send(self, message):
+            sizes.append(len(message.get("body", b"")))
+            await super().send(message)
+            if len(self.body) > 3000:
+                await self.reads.wait()
+
+    async def scenario(engine, turn):
+        deaf = Deaf(client, f"/relay/turns/{turn.pk}/start")
+        other = Browser(client, f"/relay/turns/{turn.pk}/stream", method="GET")
+        held = []
+        for piece in pieces:
+            await engine.say.put(piece)
+            if run := turns.running(turn.pk):
+                held.append(len(run.raw))
+            await asyncio.sleep(0.002)
+        await engine.say.put(END)
+        await engine.say.put(None)
+        await other.task
+        assert (turns.running(turn.pk), len(deaf.body)) == (None, len(deaf.body[:4000]))
+        deaf.reads.set()
+        await deaf.task
+        assert deaf.body == other.body == whole
+        assert max(held) < len(whole) / 2
+
+    turn = run(scenario)
+
+    assert (turn.state, turn.answer) == ("done", "".join(f"{n} " * 50 for n in range(200)))
+    assert max(sizes) <= 1000
+
+
+def test_half_a_surrogate_pair_from_the_engine_does_not_keep_the_turn_open(client):
+    async def scenario(engine, turn):
+        await engine.say.put(delta(content="a\ud83d\x00"))
+        await engine.say.put(None)
+        await Browser(client, f"/relay/turns/{turn.pk}/start").task
+
+    turn = run(scenario)
+
+    assert (turn.state, turn.answer) == ("failed", "a\ufffd\ufffd")
+
+
+def test_an_engine_that_is_not_there_fails_the_turn(client):
+    async def scenario():
+        turn = await sync_to_async(make_turn)("http://127.0.0.1:9")
+        await Browser(client, f"/relay/turns/{turn.pk}/start").task
+        await sync_to_async(turn.refresh_from_db)()
+        return turn
+
+    turn = async_to_sync(scenario)()
+
+    assert (turn.state, turn.stats["error_id"]) == ("failed", "chat:unreachable")
+
+
+@pytest.mark.parametrize(
+    ("who", "method", "headers", "status"),
+    [
+        ("stranger", "POST", (), 403),
+        ("other", "POST", (), 404),
+        ("lin", "POST", [(b"x-csrftoken", b"u" * 32)], 403),
+        ("lin", "POST", [(b"x-csrftoken", b"t" * 32), (b"origin", b"http://evil.example")], 403),
+        ("lin", "GET", (), 405),
+    ],
+)
+def test_nobody_else_starts_a_turn(client, who, method, headers, status):
+    caller = client
+    if who != "lin":
+        caller = Client()
+    if who == "other":
+        caller.force_login(User.objects.create_user("chen"))
+
+    async def scenario(engine, turn):
+        browser = Browser(caller, f"/relay/turns/{turn.pk}/start", method=method, headers=headers)
+        await browser.task
+        assert (browser.status, engine.requests) == (status, [])
+
+    run(scenario)

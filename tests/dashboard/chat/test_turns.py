@@ -1,0 +1,228 @@
+"""However an engine behaves, a turn ends, and what came of it is kept."""
+
+import json
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.contrib.auth.models import User
+from django.urls import reverse
+
+from dashboard.chat import turn_files, turns
+from jobs.logstore import store
+from jobs.models import Conversation, Deployment, Turn
+from tests.dashboard.chat.test_relay import END, Browser, client, delta, run
+
+__all__ = ["client"]
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def usage(**counts):
+    return b"data: " + json.dumps({"choices": [], "usage": counts}).encode() + b"\n\n"
+
+
+async def told(engine, turn, client, *pieces):
+    """Have the engine say these, to its end."""
+    for piece in pieces:
+        await engine.say.put(piece)
+    await engine.say.put(None)
+    await Browser(client, f"/relay/turns/{turn.pk}/start").task
+
+
+def test_a_failed_second_attempt_leaves_the_good_answer(client):
+    async def scenario(engine, turn):
+        await told(engine, turn, client, delta(content="Good."), END)
+
+        def again():
+            turn.refresh_from_db()
+            asked = {"prompt": "Hi", "max_tokens": "64", "retry": turn.pk}
+            asked |= {"conversation": turn.conversation_id, "deployment": turn.deployment_id}
+            page = client.post(reverse("playground-ask"), asked, headers={"Accept": "text/json"})
+            assert page.status_code == 201
+            return Turn.objects.exclude(pk=turn.pk).get()
+
+        second = await sync_to_async(again)()
+        engine.status = 503
+        await told(engine, second, client, b'{"error":{"message":"no room"}}')
+        await second.arefresh_from_db()
+        assert (second.state, second.error, second.is_shown) == ("failed", "no room", False)
+
+    turn = run(scenario)
+
+    assert (turn.state, turn.answer, turn.is_shown) == ("done", "Good.", True)
+    page = client.get(reverse("conversation", args=[turn.conversation_id])).content.decode()
+    assert "Good." in page
+    assert ">1/2</b>" in page
+
+
+@pytest.mark.parametrize(
+    "wild",
+    [
+        delta(content=[{"type": "text", "text": "Fo"}]) + delta(content=["ur"]),
+        delta(content="Four") + b'data: {"choices":[],"usage":[1]}\n\n',
+        delta(content="Four") + b'data: {"choices":7}\n\ndata: {"choices":[{"delta":[]}]}\n\n',
+        delta(content="Four") + b"data: " + 100_000 * b"[" + b"\n\n",
+    ],
+)
+def test_what_no_engine_should_send_does_not_keep_the_turn_open(client, wild):
+    async def scenario(engine, turn):
+        await told(engine, turn, client, wild, END)
+
+    turn = run(scenario)
+
+    assert (turn.state, turn.answer) == ("done", "Four")
+
+
+def test_a_mistake_of_ours_ends_the_turn_and_keeps_its_stream(client, monkeypatch):
+    def raises(raw, **_):
+        raise RuntimeError("ours")
+
+    monkeypatch.setattr(turns, "parse_reply", raises)
+    said = delta(content="Four") + END
+
+    async def scenario(engine, turn):
+        await told(engine, turn, client, said)
+        assert store().read(turn_files.key(turn.pk), 0, len(said)) == said
+
+    turn = run(scenario)
+
+    assert (turn.state, turn.stats["error_id"]) == ("failed", "chat:unreadable")
+    assert "ours" in turn.error
+
+
+def test_a_disk_that_is_full_ends_the_turn_with_what_is_kept(client, monkeypatch):
+    async def scenario(engine, turn):
+        def full(*_):
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(store(), "append", full)
+        await told(engine, turn, client, delta(content="Four"), END)
+
+    turn = run(scenario)
+
+    assert (turn.state, turn.stats["error_id"]) == ("failed", "chat:not-kept")
+    assert "No space left" in turn.error
+
+
+def test_a_turn_that_nobody_works_on_is_stopped_with_what_was_kept(client):
+    async def scenario(engine, turn):
+        store().append(turn_files.key(turn.pk), 0, delta(content="half"))
+        store().path(turn_files.key(turn.pk)).with_suffix(".alive").write_text("1\n")
+        stop = Browser(client, f"/relay/turns/{turn.pk}/stop")
+        await stop.task
+        assert (stop.status, engine.requests) == (204, [])
+
+    turn = run(scenario)
+
+    assert (turn.state, turn.answer) == ("stopped", "half")
+
+
+def test_a_turn_whose_deployment_is_gone_ends(client):
+    async def scenario(engine, turn):
+        await Deployment.objects.aupdate(state="stopped")
+        browser = Browser(client, f"/relay/turns/{turn.pk}/start")
+        await browser.task
+        assert (browser.status, browser.body, engine.requests) == (200, b"", [])
+
+    turn = run(scenario)
+
+    assert (turn.state, turn.stats["error_id"]) == ("failed", "chat:not-ready")
+
+
+@pytest.mark.parametrize("way", ["stopped", "cut", "killed"])
+def test_a_thought_that_was_cut_short_is_no_answer(client, way):
+    said = delta(content="The user asks.")
+
+    async def scenario(engine, turn):
+        await Deployment.objects.aupdate(model_id="deepseek-r1")
+        if way == "killed":
+            store().append(turn_files.key(turn.pk), 0, said)
+            store().path(turn_files.key(turn.pk)).with_suffix(".alive").write_text("1\n")
+            await Browser(client, f"/relay/turns/{turn.pk}/start").task
+        elif way == "cut":
+            await told(engine, turn, client, said, END.replace(b'"stop"', b'"length"'))
+        else:
+            browser = Browser(client, f"/relay/turns/{turn.pk}/start")
+            await engine.say.put(said)
+            await browser.until(len(said))
+            await Browser(client, f"/relay/turns/{turn.pk}/stop").task
+            await browser.task
+
+    turn = run(scenario)
+
+    assert (turn.reasoning, turn.answer) == ("The user asks.", "")
+
+
+@pytest.mark.parametrize(
+    ("tokens", "shares", "estimated"),
+    [
+        (lambda text: {"count": len(text.split())}, (2, 8), False),
+        (lambda text: {"tokens": text.split()}, (2, 8), False),
+        (lambda text: ["?"], (5, 5), True),
+        (None, (5, 5), True),
+    ],
+)
+def test_pieces_of_several_tokens_are_shared_by_the_engines_tokenizer(
+    client, tokens, shares, estimated
+):
+    async def scenario(engine, turn):
+        engine.tokens = tokens
+        pieces = delta(reasoning="abcdefg"), delta(content="a b c d")
+        await told(engine, turn, client, *pieces, END[:-14], usage(completion_tokens=10))
+
+    stats = run(scenario).stats
+
+    assert (stats["reasoning_tokens"], stats["answer_tokens"]) == shares
+    assert (stats["estimated"], stats["counted"]) == (estimated, False)
+
+
+def test_a_page_that_comes_later_hears_when_the_tokens_came(client):
+    first, second = delta(content="a"), delta(content="b")
+
+    async def scenario(engine, turn):
+        browser = Browser(client, f"/relay/turns/{turn.pk}/start")
+        await engine.say.put(first)
+        await browser.until(len(first))
+        moment = turns.running(turn.pk).times[0]
+        await engine.say.put(second)
+        await browser.until(len(first + second))
+        late = Browser(client, f"/relay/turns/{turn.pk}/start")
+        await late.until(1)
+        offsets = f"at=0,{len(first)},x"
+        asked = Browser(client, f"/relay/turns/{turn.pk}/times", method="GET", query=offsets)
+        await asked.task
+        ms = json.loads(asked.body)["ms"]
+        assert (ms[0], ms[2]) == (round(moment * 1000, 3), ms[0])
+        assert ms[0] <= ms[1]
+        assert late.headers[b"x-turn-size"] == str(len(first + second)).encode()
+        assert int(late.headers[b"x-turn-age-ms"]) >= ms[1]
+        await engine.say.put(None)
+        await browser.task
+        await late.task
+
+    run(scenario)
+
+
+def test_another_process_tells_the_times_from_the_file(client):
+    async def scenario(engine, turn):
+        store().path(turn_files.key(turn.pk)).parent.mkdir(parents=True, exist_ok=True)
+        store().path(turn_files.key(turn.pk)).with_suffix(".alive").write_text("1\n")
+        store().append(turn_files.key(turn.pk), 0, delta(content="a"))
+        (found,) = await turns.times_at(turn.pk, [0])
+        assert 0 <= found < 5
+        assert await turns.times_at(turn.pk + 1, [0]) == [None]
+        await turns.refuse(turn.pk)
+
+    run(scenario)
+
+
+def test_a_strangers_times_are_not_told(client):
+    async def scenario(engine, turn):
+        await Conversation.objects.aupdate(user_id=await sync_to_async(other)())
+        browser = Browser(client, f"/relay/turns/{turn.pk}/times", method="GET", query="at=0")
+        await browser.task
+        assert browser.status == 404
+
+    def other():
+        return User.objects.create_user("chen").pk
+
+    run(scenario)

@@ -1,0 +1,287 @@
+"""Settings from the environment."""
+
+import json
+import re
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from redis.connection import parse_url
+
+from dashboard.config import env
+from dashboard.config.env import BadVariable
+from jobs.agent_tasks import broker_url
+from jobs.host.base import config
+from jobs.notifications import redis_py_url
+
+ROOT = Path(__file__).parents[3]
+SETTINGS = ROOT / "docs/run/settings.md"
+
+
+def test_nothing_has_to_be_set():
+    found = env.load({})
+
+    assert (found.port, found.host_bind, found.data_dir) == (8000, "127.0.0.1", ROOT / "data")
+    assert (found.database_url, found.redis_url, found.wheels_dir) == ("", "", None)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("PORT", "0", "a whole number from 1 to 65535"),
+        ("PORT", "8OOO", "a whole number from 1 to 65535"),
+        ("WEB_PROCESSES", "0", "a whole number from 1 to 16"),
+        ("PUBLIC_URL", "gpu7:8000", "an address such as"),
+        ("PUBLIC_URL", "http://gpu7/?x=1", "an address such as"),
+        ("DATABASE_URL", "mysql://h/d", "postgres://USER:PASSWORD@HOST:PORT/NAME"),
+        ("REDIS_URL", "127.0.0.1:6379", "redis://HOST:PORT/DB"),
+        ("TIME_ZONE", "Mars/Olympus", "Asia/Shanghai"),
+        ("HOST_LOST_AFTER", "soon", "a length of time above 0"),
+        ("HOST_LOST_AFTER", "0h", "a length of time above 0"),
+        ("QUEUE_LIMIT", "0", "a whole number from 1 to 1000000"),
+        ("KEEP_FOR", "a while", "a length of time above 0"),
+        ("KEEP_FOR", "90", 'a length of time above 0 with its unit, such as "90d"'),
+        ("KEEP_FOR", "1000000d", "36500d at most"),
+        ("KEEP_WITHIN", "200", 'a size above 0 with its unit, such as "500M", "200G" or "1.5T"'),
+        ("KEEP_WITHIN", "0G", "a size above 0"),
+        ("KEEP_WITHIN", "-5G", "a size above 0"),
+        ("LOG_LEVEL", "loud", "DEBUG, INFO, WARNING, ERROR"),
+        ("WHEELS_DIR", "/no/such/folder", "a folder that exists"),
+        ("DEBUG", "yes", "1 or 0"),
+    ],
+)
+def test_a_wrong_value_names_the_variable_and_what_is_allowed(name, value, allowed):
+    with pytest.raises(BadVariable) as raised:
+        env.load({name: value})
+
+    assert str(raised.value).startswith(f"{name}={value} will not do; allowed: ")
+    assert allowed in str(raised.value)
+
+
+def test_a_wrong_address_with_a_password_is_not_printed():
+    with pytest.raises(BadVariable) as raised:
+        env.load({"DATABASE_URL": "mysql://me:hunter2@h/d"})
+
+    assert "hunter2" not in str(raised.value)
+
+
+def test_an_empty_variable_is_not_set():
+    assert env.load({"PORT": "", "TIME_ZONE": ""}).port == 8000
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90", 90), ("90s", 90), ("1.5m", 90), ("24h", 86400), ("7d", 604800)]
+)
+def test_lengths_of_time_have_units(text, seconds):
+    assert env.load({"HOST_LOST_AFTER": text}).host_lost_after_s == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("500M", 500e6),
+        ("200G", 200e9),
+        ("200GB", 200e9),
+        ("1.5T", 1.5e12),
+        ("3 kB", 3e3),
+        ("", None),
+    ],
+)
+def test_sizes_have_units_in_powers_of_a_thousand(text, size):
+    assert env.load({"KEEP_WITHIN": text}).keep_within_bytes == size
+
+
+def test_everything_is_kept_for_ever_unless_set():
+    assert (env.load({}).keep_for_s, env.load({}).keep_within_bytes) == (None, None)
+    assert env.load({"KEEP_FOR": "90d"}).keep_for_s == 90 * 86400
+
+
+def test_letting_other_machines_in_needs_the_address_that_they_use():
+    with pytest.raises(BadVariable, match="set PUBLIC_URL"):
+        env.load({"HOST_BIND": "0.0.0.0"})
+
+    found = env.load({"HOST_BIND": "0.0.0.0", "PUBLIC_URL": "http://gpu7:8000/vacc/"})
+    assert found.public_url == "http://gpu7:8000/vacc"
+
+
+def test_a_second_terminal_needs_to_know_the_data_folder_alone(tmp_path):
+    told = {"environ": {"PORT": "9001", "DATABASE_URL": "postgres://h/d", "TIME_ZONE": "UTC"}}
+    (tmp_path / env.RUN_FILE).write_text(json.dumps(told))
+
+    found = env.load_remembering({"DATA_DIR": str(tmp_path), "TIME_ZONE": "Asia/Shanghai"})
+
+    assert (found.port, found.database_url) == (9001, "postgres://h/d")
+    assert found.time_zone == "Asia/Shanghai"  # what is said now counts more
+
+
+def test_the_secret_key_is_made_once_and_private(tmp_path):
+    found = env.load({"DATA_DIR": str(tmp_path)})
+    (tmp_path / env.RUN_FILE).touch()
+
+    first = env.secret_key(found)
+
+    assert len(first) >= 50
+    assert env.secret_key(found) == first
+    assert env.secret_key(env.load({"DATA_DIR": str(tmp_path), "SECRET_KEY": "mine"})) == "mine"
+    path = tmp_path / "secrets" / "secret_key"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [item.name for item in path.parent.iterdir()] == ["secret_key"]
+
+
+def test_where_no_dashboard_was_started_a_secret_is_one_for_the_process_alone(tmp_path):
+    (tmp_path / "empty").mkdir()
+    told = {"DATA_DIR": str(tmp_path / "empty"), "VALKEY_LISTEN": "127.0.0.1:6380"}
+    found = env.load(told)
+
+    assert len(env.secret_key(found)) >= 50
+    assert env.host_redis_url(found)
+    assert list((tmp_path / "empty").iterdir()) == []
+
+
+def test_sqlite_is_the_database_unless_another_is_named(tmp_path):
+    found = env.database(env.load({"DATA_DIR": str(tmp_path)}))
+
+    assert found["ENGINE"] == "django.db.backends.sqlite3"
+    assert found["NAME"] == tmp_path / "db.sqlite3"
+    assert found["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
+
+
+def test_sqlite_may_lie_elsewhere():
+    assert env.database(env.load({"DATABASE_URL": "sqlite:////x/y.db"}))["NAME"] == "/x/y.db"
+
+
+def test_a_postgresql_address_is_taken_apart():
+    url = "postgres://me:p%40ss@db.lan:5433/bench?sslmode=require"
+
+    found = env.database(env.load({"DATABASE_URL": url}))
+
+    parts = [found[name] for name in ("NAME", "USER", "PASSWORD", "HOST", "PORT", "OPTIONS")]
+    assert parts == ["bench", "me", "p@ss", "db.lan", "5433", {"sslmode": "require"}]
+
+
+def test_postgresql_may_be_on_a_socket():
+    url = "postgresql://postgres:@/postgres?host=/tmp/pg"
+
+    assert env.database(env.load({"DATABASE_URL": url}))["HOST"] == "/tmp/pg"
+
+
+def test_a_connection_to_postgresql_ends_with_its_request():
+    found = env.database(env.load({"DATABASE_URL": "postgres://h/d"}))
+
+    # Each request runs in a thread of its own: what is kept open there nobody uses again.
+    assert found["CONN_MAX_AGE"] == 0
+
+
+def test_the_two_spellings_of_a_socket_say_the_same():
+    url = "unix:///tmp/vacc-x/valkey.sock?db=3"
+
+    assert broker_url(url) == "redis+socket:///tmp/vacc-x/valkey.sock?virtual_host=3"
+    assert redis_py_url(broker_url(url)) == url
+    assert parse_url(url)["path"] == "/tmp/vacc-x/valkey.sock"
+
+
+def test_the_docs_list_every_variable():
+    table = SETTINGS.read_text()
+
+    for variable in env.variables().values():
+        default = f"`{variable.default}`" if variable.default else ""
+        assert f"| `{variable.name}` | {default} | {variable.about} |" in table
+
+
+def documented_rows():
+    """Variable -> what the docs say holds unless it is set."""
+    rows = re.findall(r"^\| `([A-Z_]+)` \| (.*?) \| .+ \|$", SETTINGS.read_text(), re.MULTILINE)
+    return {name: default.strip("`") for name, default in rows}
+
+
+def test_the_docs_list_every_setting_of_a_host(tmp_path):
+    read = (ROOT / "jobs/host/base/config.py").read_text() + (
+        ROOT / "jobs/host/base/limits.py"
+    ).read_text()
+    named = set(re.findall(r'"((?:HOST|DASHBOARD|REDIS|WHEELS)_[A-Z_]+)"', read))
+
+    assert named == set(host_config(tmp_path).as_environment())
+    assert named <= set(documented_rows())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("HOST_PORTS", "HOST_MOUNT", "HOST_ROOT", "HOST_SCALE", "HOST_LOG_LIMIT"),
+        *("HOST_DISK_RESERVE", "HOST_SERVER_LOG_KEEP", "HOST_KEEP_SPOOLS"),
+    ],
+)
+def test_what_holds_unless_it_is_set_is_what_the_docs_say(name, tmp_path):
+    assert host_config(tmp_path, **{name: documented_rows()[name]}) == host_config(tmp_path)
+
+
+def test_the_readme_lists_whatever_else_is_read_from_the_environment():
+    folders = (ROOT / "dashboard", ROOT / "jobs" / "host")
+    files = [ROOT / "bootstrap.py", *(file for each in folders for file in each.rglob("*.py"))]
+    found = {
+        name
+        for file in files
+        for name in re.findall(r'environ(?:\.get\(|\[)"([A-Z_]+)"', file.read_text())
+    }
+
+    assert {"DATA_DIR", "WHEELS_DIR"} < found
+    assert found - {"PATH", "DJANGO_SETTINGS_MODULE"} <= set(documented_rows())
+
+
+def host_config(folder, **more):
+    told = {
+        "HOST_NAME": "x",
+        "HOST_KEY": "k",
+        "HOST_DIR": str(folder),
+        "DASHBOARD_URL": "http://h",
+        "REDIS_URL": "redis://h",
+    }
+    return config.load(told | more)
+
+
+def test_the_bootstrap_parses_on_old_pythons():
+    source = (ROOT / "bootstrap.py").read_text()
+
+    compile(source, "bootstrap.py", "exec", dont_inherit=True)
+    assert source.isascii()
+    for new in ('f"', "f'", ":=", "-> ", "match "):
+        assert new not in source.replace("# f-strings", "")
+
+
+def test_the_bootstrap_says_which_platforms_carry_the_embedded_valkey():
+    program = (
+        "import bootstrap, platform\n"
+        "platform.machine = lambda: 'aarch64'\n"
+        "bootstrap.check_platform()\n"
+    )
+    asked = {"REDIS_URL": "", "PATH": "/usr/bin"}
+
+    refused = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, env=asked, capture_output=True, text=True
+    )
+    allowed = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, env={**asked, "REDIS_URL": "redis://h"}
+    )
+
+    assert refused.returncode == 1
+    assert "Linux x86-64" in refused.stderr
+    assert "aarch64" in refused.stderr
+    assert "REDIS_URL=redis://" in refused.stderr
+    assert allowed.returncode == 0
+
+
+def test_the_bootstrap_installs_again_only_when_a_requirement_changes(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT))
+    import bootstrap  # noqa: PLC0415 -- lies beside the packages, not in one
+
+    monkeypatch.setattr(bootstrap, "ROOT", str(tmp_path))
+    (tmp_path / "requirements.txt").write_text("-r more.txt\na==1\n")
+    (tmp_path / "more.txt").write_text("b==1\n")
+    first = bootstrap.requirements_hash("requirements.txt")
+    again = bootstrap.requirements_hash("requirements.txt")
+    (tmp_path / "more.txt").write_text("b==2\n")
+
+    assert again == first
+    assert bootstrap.requirements_hash("requirements.txt") != first

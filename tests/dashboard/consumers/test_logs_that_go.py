@@ -1,0 +1,73 @@
+"""Who reads a log that is damaged, or is removed meanwhile, is told."""
+
+import asyncio
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from dashboard.api import logs
+from dashboard.management import base
+from jobs import logstore
+from jobs.errors import LogRemoved
+from tests.factories import make_user
+from tests.kept import DAY, LOG, ended
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def lin(client):
+    user = make_user()
+    client.force_login(user)
+    return user
+
+
+def test_the_command_log_says_what_is_damaged():
+    job = ended(DAY)
+    path = logstore.store().path(f"job/{job.pk}")
+    path.unlink()
+    path.with_suffix(".log.zst").write_bytes(b"no packed log at all")
+
+    with pytest.raises(CommandError, match="is damaged"):
+        call_command("log", str(job.pk))
+
+
+def test_who_follows_a_log_in_a_terminal_while_it_is_removed_is_told(monkeypatch):
+    job = ended(DAY)
+    follows = base.follow(job.pk, None)
+    monkeypatch.setattr(base, "CHUNK_BYTES", 2)
+    assert next(follows) == LOG[:2]
+    logstore.store().remove(f"job/{job.pk}")
+
+    with pytest.raises(CommandError, match="was removed while it was read"):
+        next(follows)
+
+
+@pytest.mark.parametrize("plain", ["", "?plain=1"])
+def test_a_download_breaks_off_where_its_log_is_removed(client, lin, monkeypatch, plain):
+    monkeypatch.setattr(logs, "SHORT_BYTES", 1)
+    job = ended(DAY)
+    answer = client.get(f"/api/v1/jobs/{job.pk}/log{plain}")
+    logstore.store().remove(f"job/{job.pk}")
+
+    async def taken():
+        return [piece async for piece in answer]
+
+    with pytest.raises(LogRemoved):
+        asyncio.run(taken())
+
+
+def test_the_command_log_does_not_end_well_in_the_midst_of_a_log(monkeypatch, capsysbinary):
+    job = ended(DAY)
+    read = logstore.LogStore.read
+
+    def removed_then(self, key, start, end):
+        found = read(self, key, start, min(end, start + 2))
+        self.remove(key)
+        return found
+
+    monkeypatch.setattr(logstore.LogStore, "read", removed_then)
+
+    with pytest.raises(CommandError, match="was removed while it was read"):
+        call_command("log", str(job.pk), "--raw")
+    assert capsysbinary.readouterr().out == LOG[:2]

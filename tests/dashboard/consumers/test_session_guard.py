@@ -1,0 +1,170 @@
+"""Who has a socket open may lose it."""
+
+import asyncio
+from datetime import timedelta
+from typing import ClassVar
+
+import pytest
+from asgiref.sync import async_to_sync, sync_to_async
+from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
+from django.db import OperationalError
+from django.test import Client
+from django.urls import reverse
+from django.utils.timezone import now
+
+from dashboard.consumers import session_guard as module
+from dashboard.consumers.base import PageSocket
+from dashboard.consumers.session_guard import FORBIDDEN, LOGGED_OUT, doors, refusals
+from tests.factories import make_user
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def logged_in(user):
+    """A browser, and its session as a request has it: loaded."""
+    client = Client()
+    client.force_login(user)
+    session = client.session
+    session.keys()
+    return client, session
+
+
+def listening(scenario):
+    """Run an async scenario with doors of its own."""
+
+    async def limited():
+        async with asyncio.timeout(20):
+            return await scenario()
+
+    return async_to_sync(limited)()
+
+
+def refused_after(change, *, action="overview.view", **fields):
+    """The codes that one who listens is refused with, once ``change`` has happened."""
+    user = make_user(**fields)
+    client, session = logged_in(user)
+
+    async def scenario():
+        guest = doors().enter(session, user, action)
+        before = await sync_to_async(refusals)([guest])
+        await sync_to_async(change)(user, client)
+        after = await sync_to_async(refusals)([guest])
+        doors().leave(guest)
+        return before.get(guest), after.get(guest)
+
+    return listening(scenario)
+
+
+def lock_out(user, client):
+    User.objects.filter(pk=user.pk).update(is_active=False)
+
+
+def change_password(user, client):
+    user.set_password("another one")
+    user.save()
+
+
+def log_out(user, client):
+    client.post(reverse("logout"))
+
+
+def let_expire(user, client):
+    Session.objects.update(expire_date=now() - timedelta(seconds=1))
+
+
+@pytest.mark.parametrize(
+    "change", [lock_out, change_password, log_out, let_expire, lambda user, client: user.delete()]
+)
+def test_who_is_not_logged_in_any_more_is_sent_away(change):
+    assert refused_after(change) == (None, LOGGED_OUT)
+
+
+def test_who_loses_a_right_is_sent_away_from_what_it_was_for():
+    def make_member(user, client):
+        User.objects.filter(pk=user.pk).update(is_staff=False)
+
+    assert refused_after(make_member, action="user.manage", is_staff=True) == (None, FORBIDDEN)
+    assert refused_after(make_member, action="job.view", is_staff=True) == (None, None)
+
+
+def test_a_look_costs_two_queries_however_many_listen(django_assert_num_queries):
+    people = [make_user() for _ in range(3)]
+    sessions = [(user, logged_in(user)[1]) for user in people for _ in range(2)]
+
+    async def scenario():
+        return [
+            doors().enter(session, user, "overview.view")
+            for user, session in sessions
+            for _ in range(3)
+        ]
+
+    guests = listening(scenario)
+
+    with django_assert_num_queries(2):
+        assert refusals(guests) == {}
+
+
+@pytest.mark.parametrize("how", ["in time", "at once"])
+def test_a_look_comes_in_time_and_at_once_after_a_logout_here(monkeypatch, how):
+    monkeypatch.setattr(module, "LOOK_S", 0.05 if how == "in time" else 3600)
+    user = make_user()
+    (client, session), (_client, other) = logged_in(user), logged_in(user)
+    key = session.session_key
+
+    async def scenario():
+        guest = doors().enter(session, user, "overview.view")
+        stays = doors().enter(other, user, "overview.view")
+        if how == "in time":
+            await Session.objects.filter(session_key=key).adelete()
+        else:
+            await sync_to_async(log_out)(user, client)
+        code = await guest.shown_out
+        doors().leave(stays)
+        return code, stays.shown_out.done()
+
+    assert listening(scenario) == (LOGGED_OUT, False)
+
+
+def test_nobody_is_sent_away_while_the_database_cannot_answer(monkeypatch):
+    monkeypatch.setattr(module, "LOOK_S", 0.01)
+    user = make_user()
+    client, session = logged_in(user)
+    looks = []
+
+    def look(guests):
+        looks.append(guests)
+        if len(looks) < 3:
+            raise OperationalError("away")
+        return refusals(guests)
+
+    monkeypatch.setattr(module, "refusals", look)
+
+    async def scenario():
+        guest = doors().enter(session, user, "overview.view")
+        while len(looks) < 2:
+            await asyncio.sleep(0)
+        still_here = not guest.shown_out.done()
+        await sync_to_async(log_out)(user, client)
+        return still_here, await guest.shown_out
+
+    assert listening(scenario) == (True, LOGGED_OUT)
+
+
+def test_a_socket_that_the_database_cannot_answer_for_is_closed_for_the_page_to_come_back():
+    class Socket(PageSocket):
+        codes: ClassVar[list[int]] = []
+
+        def subject(self):
+            raise OperationalError("away")
+
+        async def close(self, code=None, reason=None):
+            self.codes.append(code)
+
+    async def scenario():
+        socket = Socket()
+        socket.scope = {"user": User(username="lin"), "session": None}
+        await socket._run()
+        return socket.codes
+
+    assert listening(scenario) == [1011]

@@ -1,0 +1,336 @@
+"""The commands of ``manage.py``."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+from django.utils.timezone import now
+
+from dashboard.api.auth import hashed
+from dashboard.management.commands import tour
+from jobs.host.base.config import load
+from jobs.logstore import store
+from jobs.models import ApiToken, AuditEntry, Host, Instance, Job, Result
+from tests.factories import make_host, make_job, make_user
+from tests.stack import ROOT, clean_environment
+
+pytestmark = pytest.mark.django_db
+
+
+def run(*arguments):
+    """Standard output of a command."""
+    out = StringIO()
+    call_command(*arguments, stdout=out, stderr=StringIO())
+    return out.getvalue()
+
+
+@pytest.fixture
+def host():
+    make_user("admin", is_staff=True)
+    return make_host("this-computer", facts={**make_host().facts, "cpu": {"cores": 2}})
+
+
+def test_a_reader_that_has_gone_is_no_fault_of_a_command(tmp_path):
+    command = [sys.executable, "manage.py", "kinds"]
+    environ = clean_environment() | {"DATA_DIR": str(tmp_path)}
+    reads, writes = os.pipe()
+    os.close(reads)
+    done = subprocess.run(
+        command, cwd=ROOT, env=environ, stdout=writes, stderr=subprocess.PIPE, check=False
+    )
+    os.close(writes)
+
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+def in_a_folder(folder, *arguments, **environ):
+    """A command with this ``DATA_DIR``, in a process of its own: exit code, output, errors."""
+    told = clean_environment() | {"DATA_DIR": str(folder)} | environ
+    command = [sys.executable, "manage.py", *arguments]
+    done = subprocess.run(command, cwd=ROOT, env=told, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("log", "6", "--follow"), ("pin", "6"), ("plan", "prepare"), ("launch", "prepare"), ("tour",)],
+)
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_command_beside_no_dashboard_says_so_in_one_line_and_leaves_nothing(
+    arguments, is_there, tmp_path
+):
+    folder = tmp_path / "elsewhere"
+    if is_there:
+        folder.mkdir()
+
+    code, out, said = in_a_folder(folder, *arguments)
+
+    assert (code, out, len(said.splitlines())) == (1, "", 1)
+    assert f"No dashboard has been started on DATA_DIR={folder}" in said
+    assert "make run" in said
+    assert folder.exists() == is_there
+    assert not is_there or list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments", [("kinds",), ("plan", "prepare-weights", "--stack", "guide")])
+def test_a_command_that_needs_no_dashboard_leaves_no_folder_for_one(arguments, tmp_path):
+    environ = {"VALKEY_LISTEN": "127.0.0.1:6380"}
+
+    code, out, said = in_a_folder(tmp_path / "none", *arguments, **environ)
+
+    assert (code, said) == (0, "")
+    assert out
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_database_that_does_not_answer_or_is_empty_is_said_in_one_line(tmp_path):
+    (tmp_path / "empty.sqlite3").touch()
+    urls = "postgres://me:hunter2@127.0.0.1:1/bench", f"sqlite:///{tmp_path}/empty.sqlite3"
+
+    away, empty = (
+        in_a_folder(tmp_path / "data", "log", "6", DATABASE_URL=url)[::2] for url in urls
+    )
+
+    assert (away[0], empty[0]) == (1, 1)
+    assert (len(away[1].splitlines()), len(empty[1].splitlines())) == (1, 1)
+    assert "The database does not answer" in away[1]
+    assert "hunter2" not in away[1]
+    assert "has no tables yet" in empty[1]
+
+
+def test_plan_prints_a_script_that_bash_reads_and_starts_nothing(host):
+    script = run("plan", "prepare", "--set", "what=weights")
+
+    assert subprocess.run(["bash", "-n"], input=script.encode(), check=False).returncode == 0
+    assert script.startswith("#!/usr/bin/env bash\n# prepare: plan ")
+    assert Job.objects.count() == 0
+
+
+def test_launch_stores_the_plan_that_plan_printed(host):
+    script = run("plan", "prepare", "--set", "what=weights")
+
+    said = run("launch", "prepare", "--set", "what=weights")
+
+    job = Job.objects.get()
+    assert said == f"job {job.pk}: prepare {job.title}\n"
+    assert job.plan_sha256 in script
+    assert job.created_by.username == "admin"
+    assert AuditEntry.objects.get().subject == f"job {job.pk}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["fly"], "There is no kind 'fly'"),
+        (["prepare", "--set", "what"], "--set what: write it as key=value"),
+        (["prepare", "--set", "wings=2"], "prepare has no field 'wings'; it has: "),
+        (["prepare", "--host", "moon"], "There is no host called 'moon'; there are: "),
+        (["compile"], "weights: "),
+    ],
+)
+def test_a_wrong_launch_says_what_is_wrong(host, arguments, message):
+    with pytest.raises(CommandError, match=message):
+        run("launch", *arguments)
+
+    assert Job.objects.count() == 0
+
+
+def test_a_field_that_takes_several_values_has_them_between_commas():
+    raw = tour.base.raw_params("benchmark", ["concurrency=1,8", "requests=4"])
+
+    assert raw == {"concurrency": ["1", "8"], "requests": "4"}
+
+
+def test_log_prints_the_bytes_or_what_a_terminal_would_show(capfdbinary):
+    job = make_job()
+    store().append(f"job/{job.pk}", 0, b"\x1b[31mred\x1b[0m\n10 %\r90 %\n")
+
+    call_command("log", str(job.pk))
+    shown = capfdbinary.readouterr().out
+    call_command("log", str(job.pk), "--raw")
+
+    assert shown == b"red\n90 %\n"
+    assert capfdbinary.readouterr().out == b"\x1b[31mred\x1b[0m\n10 %\r90 %\n"
+
+
+def test_following_the_log_of_a_job_that_has_ended_ends_with_its_last_byte(capfdbinary):
+    job = make_job(state="succeeded")
+    store().append(f"job/{job.pk}", 0, b"all of it")
+
+    call_command("log", str(job.pk), "--follow")
+
+    assert capfdbinary.readouterr().out == b"all of it"
+
+
+@pytest.mark.parametrize("state", ["failed", "errored", "cancelled", "lost"])
+def test_following_the_log_of_a_job_that_did_not_succeed_is_an_exit_code(state, capfdbinary):
+    job = make_job(state=state)
+    store().append(f"job/{job.pk}", 0, b"all of it")
+
+    with pytest.raises(SystemExit) as ended:
+        call_command("log", str(job.pk), "--follow")
+
+    assert ended.value.code == 1
+    assert capfdbinary.readouterr().out == b"all of it"
+    call_command("log", str(job.pk))  # without --follow the command has done what it was asked
+
+
+def test_following_says_each_new_sentence_on_a_line_of_its_own():
+    job = make_job(state="succeeded")
+    store().append(f"job/{job.pk}", 0, b"no newline at the end")
+    said = StringIO()
+
+    assert b"".join(tour.base.follow(job.pk, said)) == b"no newline at the end"
+    assert said.getvalue().startswith(f"── prepare #{job.pk} {job.title}: succeeded.")
+
+
+def test_a_token_is_printed_once_and_kept_as_its_hash():
+    make_user("ada")
+
+    token = run("create_token", "ada", "--name", "ci").strip()
+
+    row = ApiToken.objects.get()
+    assert (row.name, row.user.username, row.token_sha256) == ("ci", "ada", hashed(token))
+    with pytest.raises(CommandError, match="There is no user called 'bob'"):
+        run("create_token", "bob")
+
+
+def test_a_host_is_added_with_the_file_that_its_worker_reads(settings, tmp_path, monkeypatch):
+    settings.PUBLIC_URL = "http://10.0.0.5:8000/bench"
+    settings.HOST_REDIS_URL = "redis://:it's@10.0.0.5:6379/0"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    file = tmp_path / "host.env"
+
+    file.write_text(run("add_host", "va16-01"))
+
+    config = load({}, file)
+    host = Host.objects.get()
+    assert (config.name, config.dir) == (host.name, tmp_path / "vacc-host")
+    assert config.dashboard_url == settings.PUBLIC_URL
+    assert config.redis_url == settings.HOST_REDIS_URL
+    assert host.key_sha256 == hashlib.sha256(config.key.encode()).hexdigest()
+    assert AuditEntry.objects.get().subject == "host va16-01"
+    with pytest.raises(CommandError, match=r"Not added.\nname: There is a host of this name"):
+        run("add_host", "va16-01")
+
+
+@pytest.mark.parametrize(
+    ("public_url", "redis_url", "missing"),
+    [
+        ("http://127.0.0.1:8000", "unix:///tmp/x/v.sock?db=0", ["PUBLIC_URL", "VALKEY_LISTEN"]),
+        ("http://10.0.0.5:8000", "redis://localhost:6379/0", ["REDIS_URL"]),
+        ("https://bench.example", "rediss://cache.example/0", []),
+    ],
+)
+def test_it_is_said_what_other_machines_do_not_reach(settings, public_url, redis_url, missing):
+    settings.PUBLIC_URL, settings.HOST_REDIS_URL = public_url, redis_url
+    said = StringIO()
+
+    call_command("add_host", "va16-01", stdout=StringIO(), stderr=said)
+
+    names = ("PUBLIC_URL", "VALKEY_LISTEN", "REDIS_URL")
+    assert [name for name in names if name in said.getvalue()] == missing
+
+
+def test_the_tour_is_five_kinds_in_one_chain_and_ends_at_once_without_wait(host):
+    report = json.loads(run("tour", "--json"))
+
+    stations = Job.objects.filter(pk__in=[job["id"] for job in report["jobs"]])
+    assert {job.kind for job in stations} == tour.TOUR_KINDS
+    assert stations.values("chain").distinct().count() == 1
+    assert report["succeeded"] is False
+    assert report["accuracy"] is None
+
+
+def test_a_tour_that_runs_is_gone_on_with(host):
+    first = json.loads(run("tour", "--json"))
+
+    again = json.loads(run("tour", "--json"))
+
+    assert again == first
+
+
+def test_a_tour_that_has_ended_or_is_of_another_host_is_no_reason_not_to_launch_one(host):
+    make_host("far", facts=host.facts)
+    first = json.loads(run("tour", "--json", "--host", "far"))
+    Job.objects.filter(kind="evaluate").update(state="failed", finished_at=now())
+
+    second = json.loads(run("tour", "--json"))
+    third = json.loads(run("tour", "--json", "--host", "far"))
+
+    numbers = [{job["id"] for job in report["jobs"]} for report in (first, second, third)]
+    assert not (numbers[0] & numbers[1] or numbers[1] & numbers[2] or numbers[0] & numbers[2])
+
+
+def test_an_evaluation_with_an_environment_of_its_own_is_no_tour(host):
+    make_job(kind="evaluate", host=host, chain="00000000-0000-0000-0000-000000000001")
+
+    assert tour.running_tour(host) is None
+
+
+def test_the_tour_waits_for_a_host_that_has_not_reported(host, monkeypatch):
+    Host.objects.filter(pk=host.pk).update(facts={})
+    monkeypatch.setattr(tour, "HOST_WAIT_S", 0.0)
+
+    with pytest.raises(CommandError, match="has not reported yet"):
+        run("tour")
+
+
+def test_a_waited_tour_that_was_cancelled_is_an_exit_code(host, monkeypatch):
+    def cancel_all(self, chain, out, watch):
+        Job.objects.filter(chain=chain).update(state="cancelled", finished_at="2026-01-01T00Z")
+
+    monkeypatch.setattr(tour.Command, "_follow", cancel_all)
+
+    with pytest.raises(SystemExit) as ended:
+        run("tour", "--wait")
+
+    assert ended.value.code == 1
+
+
+def test_the_report_of_a_tour_is_what_its_results_hold(host):
+    chain = "00000000-0000-0000-0000-000000000001"
+    first = make_job(state="succeeded", chain=chain, host=host)
+    made = Job.objects.get(pk=first.pk).created_at
+    Job.objects.filter(pk=first.pk).update(finished_at=made + timedelta(seconds=90))
+    Result.objects.create(
+        job=first, sort="evaluation", host=host, metrics={"accuracy": 0.5, "questions": 120}
+    )
+
+    report = tour.report_of(first.chain)
+
+    assert (report["succeeded"], report["accuracy"], report["questions"]) == (True, 0.5, 120)
+    assert report["jobs"][0]["state"] == "succeeded"
+    assert report["seconds"] == 90.0
+    make_job(chain=chain, host=host)
+    assert tour.report_of(first.chain)["seconds"] is None
+
+
+def test_preparing_a_run_twice_changes_nothing_the_second_time(settings, monkeypatch):
+    settings.DATA_DIR.mkdir(exist_ok=True)
+    settings.STATIC_ROOT = settings.DATA_DIR / "staticfiles"
+    settings.REDIS_URL = "unix:///tmp/x.sock?db=0"
+
+    first = run("prepare_run", "--dashboard-url", "http://127.0.0.1:1")
+    rows = list(Host.objects.values()), list(Instance.objects.values()), list(User.objects.values())
+    host_env = (settings.DATA_DIR / "host" / "host.env").read_text()
+    second = run("prepare_run", "--dashboard-url", "http://127.0.0.1:1")
+
+    assert "Log in as   admin" in first
+    assert second == ""
+    again = (
+        list(Host.objects.values()),
+        list(Instance.objects.values()),
+        list(User.objects.values()),
+    )
+    assert again == rows
+    assert (settings.DATA_DIR / "host" / "host.env").read_text() == host_env
+    assert "HOST_NAME=this-computer\nDASHBOARD_URL=http://127.0.0.1:1\n" in host_env
+    assert User.objects.get().is_staff

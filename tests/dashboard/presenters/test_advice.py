@@ -1,0 +1,95 @@
+"""What a page says to do about a job that did not succeed holds for that job."""
+
+from __future__ import annotations
+
+import pytest
+from django.utils import translation
+from django.utils.timezone import now
+
+from dashboard.presenters.job.advice import advice, server_advice
+from dashboard.text.messages import SENTENCES, sentence
+from tests.factories import make_deployment, make_job
+
+pytestmark = pytest.mark.django_db
+
+RAN = {"started_at": now(), "log_bytes": 900}
+LAST_LINES = "Read the last lines"
+
+
+@pytest.fixture(autouse=True)
+def english():
+    with translation.override("en"):
+        yield
+
+
+def test_of_a_job_that_printed_something_the_last_lines_are_to_be_read():
+    assert advice(make_job(state="failed", sentence_id="work:exit", **RAN)).startswith(LAST_LINES)
+
+
+@pytest.mark.parametrize("sentence_id", ["internal:plan", "policy:program", "job:plan"])
+def test_of_a_job_that_was_refused_no_log_is_to_be_read(sentence_id):
+    todo = advice(make_job(state="failed", sentence_id=sentence_id))
+
+    assert todo.endswith("There is no log: nothing was run.")
+
+
+@pytest.mark.parametrize("sentence_id", ["work:exit", "work:output_missing"])
+def test_of_a_job_that_printed_nothing_no_last_lines_are_to_be_read(sentence_id):
+    job = make_job(state="failed", sentence_id=sentence_id, started_at=now(), log_bytes=0)
+
+    assert advice(job).startswith("The log is empty:")
+
+
+@pytest.mark.parametrize("sentence_id", ["work:exit", "work:output_missing", "host:disk_full"])
+def test_of_a_log_that_was_removed_nothing_is_to_be_read(sentence_id):
+    job = make_job(state="failed", sentence_id=sentence_id, removed_at=now(), **RAN)
+
+    assert advice(job).startswith("Its log was removed")
+
+
+@pytest.mark.parametrize(
+    ("state", "sentence_id"),
+    [
+        ("failed", "job:unreadable"),
+        ("lost", "job:host_gone"),
+        ("lost", "host:rebooted"),
+        ("cancelled", "cancelled"),
+    ],
+)
+def test_what_was_removed_is_not_said_to_be_kept(state, sentence_id):
+    made = {"state": state, "sentence_id": sentence_id, **RAN}
+
+    before, after = advice(make_job(**made)), advice(make_job(**made, removed_at=now()))
+
+    words = ("kept", "arrives")
+    assert any(word in before for word in words)
+    assert after
+    assert not any(word in after for word in words)
+
+
+def test_advice_that_is_not_about_a_log_stays_when_the_log_goes():
+    made = {"state": "failed", "sentence_id": "benchmark:no_request", **RAN}
+
+    assert advice(make_job(**made, removed_at=now())) == advice(make_job(**made))
+
+
+@pytest.mark.parametrize("sentence_id", ["work:log_limit", "host:disk_full", "job:unreadable"])
+def test_a_sentence_for_good_does_not_promise_what_may_be_removed(sentence_id):
+    said = sentence(sentence_id, dict.fromkeys(("step", "limit", "log", "free", "reserve"), 1))
+
+    assert sentence_id in SENTENCES
+    assert "here whole" not in said
+    assert "kept." not in said
+    assert advice(make_job(state="failed", sentence_id=sentence_id, **RAN))
+
+
+def test_of_a_server_whose_log_is_gone_or_empty_no_end_is_to_be_read():
+    told = server_advice(make_deployment(state="failed", log_bytes=9))
+    gone = server_advice(make_deployment(state="failed", log_bytes=9, removed_at=now()))
+    silent = server_advice(make_deployment(state="failed", log_bytes=9, log_from=9, run=2))
+    empty = server_advice(make_deployment(state="failed"))
+
+    assert told.startswith("The end of its log is what")
+    assert gone.startswith("Its log was removed")
+    assert empty.startswith("It ended without a word")
+    assert silent == empty  # what an earlier run said is not this one's

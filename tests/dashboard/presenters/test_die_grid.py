@@ -1,0 +1,203 @@
+"""The die grid, small and large: who holds which die, what is hot, what is gone."""
+
+from datetime import timedelta
+
+import pytest
+from django.template import Context, Template
+from django.utils.timezone import now
+
+from dashboard.presenters.die_grid import HOT_C, cards, grid
+from tests.factories import make_deployment, make_host, make_job
+
+pytestmark = pytest.mark.django_db
+
+
+def host_with(*numbers, **fields):
+    """A host with these dies, that had all of ``seen`` before."""
+    seen = fields.pop("seen", numbers)
+    return make_host(
+        facts={"dies": [{"id": number} for number in numbers]},
+        dies_seen=[str(number) for number in seen],
+        **fields,
+    )
+
+
+def at(**heat):
+    """A heartbeat's load in which dies are this hot: ``at(_3=91.2)``."""
+    return {"dies": {name[1:]: {"temp_c": value, "power_w": 12.5} for name, value in heat.items()}}
+
+
+def rows(host):
+    """The large grid's cells, row by row."""
+    return [row for block in cards(host).blocks for row in block.rows]
+
+
+def words(host, name):
+    """All that is said of a die beside its name."""
+    return next(die.words for die in cards(host).dies if die.name == name)
+
+
+# The small one.
+
+
+def test_a_card_is_a_column_of_four():
+    host = host_with(*range(8))
+    make_job(host=host, state="running", values={"dies": "0,5"})
+
+    found = grid(host)
+
+    blank = ("none",) * 6
+    assert found.cells == ("a", "", *blank, "", "a", *blank, "", "", *blank, "", "", *blank)
+    assert (found.held, found.all, found.label) == (2, 8, "2 of 8 dies held")
+
+
+def test_what_is_missing_and_what_is_hot_shows_in_the_small_grid_too():
+    host = host_with(0, 1, 3, seen=range(4), load=at(_3=HOT_C))
+
+    found = grid(host)
+
+    assert [found.cells[row * 8] for row in range(4)] == ["", "", "m", "h"]
+    assert found.label == "0 of 4 dies held, 1 missing, 1 hot"
+
+
+def test_of_a_host_that_is_away_nothing_is_known():
+    host = host_with(*range(4), heartbeat_at=now() - timedelta(minutes=5))
+
+    assert set(grid(host).cells) == {"g", "none"}
+    assert grid(host).label == "4 dies, not known now"
+
+
+def test_a_page_about_one_job_marks_its_own_dies_without_a_question(django_assert_num_queries):
+    host = host_with(*range(4))
+    make_job(host=host, state="running", values={"dies": "0"})
+
+    with django_assert_num_queries(0):
+        found = grid(host, ["1", "2"])
+
+    assert [found.cells[row * 8] for row in range(4)] == ["", "on", "on", ""]
+    assert found.label == "2 dies"
+
+
+def test_a_host_without_dies_has_no_grid():
+    host = make_host()
+
+    text = Template("{% load ui %}{% dies host %}").render(Context({"host": host}))
+
+    assert text == ""
+    assert cards(host) is None
+
+
+# The large one.
+
+
+def test_each_cell_leads_to_who_holds_it_and_says_so():
+    host = host_with(*range(4))
+    job = make_job(host=host, state="running", kind="benchmark", values={"dies": "3"})
+
+    found = rows(host)
+
+    assert [row[0].path for row in found] == ["", "", "", f"jobs/{job.pk}/"]
+    assert [row[0].css for row in found] == ["", "", "", "l1"]
+    assert words(host, "3") == f"#{job.pk} Benchmark (running)"
+    assert words(host, "0") == "free"
+
+
+def test_a_deployment_holds_the_dies_of_its_job():
+    host = host_with(*range(4))
+    job = make_job(host=host, state="running", values={"dies": "0,1"})
+    deployment = make_deployment(job=job, name="qwen", state="loading")
+
+    (holder,) = cards(host).holders
+
+    assert (holder.name, holder.count) == ("qwen", 2)
+    assert holder.path == f"deployments/{deployment.pk}/"
+    assert words(host, "1") == "qwen (loading)"
+
+
+def test_each_holder_has_a_colour_of_its_own():
+    host = host_with(*range(4))
+    for name in ("0", "1", "2,3"):
+        make_job(host=host, state="running", values={"dies": name})
+
+    assert [row[0].css for row in rows(host)] == ["l1", "l2", "l3", "l3"]
+
+
+def test_a_die_says_its_temperature_and_power_before_its_state():
+    host = host_with(0, load=at(_0=71.46))
+
+    assert words(host, "0") == "71.5 °C, 12.5 W, free"
+    assert rows(host)[0][0].text == "71°"
+
+
+def test_a_die_is_hot_from_ninety_degrees_on():
+    host = host_with(0, 1, load=at(_0=89.99, _1=90.0))
+
+    assert [die.name for die in cards(host).hot] == ["1"]
+    assert [row[0].css for row in rows(host)[:2]] == ["", "hot"]
+    assert words(host, "1") == "90.0 °C, 12.5 W, hot, free"
+    assert cards(host).hottest.name == "1"
+
+
+def test_a_die_that_was_there_is_missing_and_not_free():
+    host = host_with(0, 2, seen=range(3), load=at(_1=50.0))
+
+    found = cards(host)
+
+    assert [die.name for die in found.missing] == ["1"]
+    assert (found.free, len(found.dies)) == (2, 3)
+    assert (rows(host)[1][0].css, rows(host)[1][0].text) == ("miss", "missing")
+    assert words(host, "1") == "missing"  # an old reading is not one of now
+
+
+def test_a_host_that_lost_its_driver_misses_every_die():
+    host = host_with(seen=range(4))
+
+    assert [die.state for die in cards(host).dies] == ["missing"] * 4
+
+
+def test_the_power_of_all_is_known_only_when_each_has_told_it():
+    told = host_with(0, 1, load=at(_0=50.0, _1=50.0))
+    half = host_with(0, 1, load=at(_0=50.0))
+
+    assert (cards(told).power_w, cards(half).power_w) == (25.0, None)
+
+
+def test_an_away_host_shows_who_held_what_and_no_temperature():
+    away = now() - timedelta(minutes=5)
+    host = host_with(0, 1, heartbeat_at=away, load=at(_0=95.0))
+    job = make_job(host=host, state="running", kind="benchmark", values={"dies": "0"})
+
+    found = cards(host)
+
+    assert (found.free, found.hottest, found.hot) == (0, None, [])
+    assert [row[0].css for row in rows(host)[:2]] == ["gone", "gone"]
+    assert rows(host)[0][0].text == f"#{job.pk}"
+    assert words(host, "0") == f"not known now, #{job.pk} Benchmark (running)"
+
+
+def test_sixteen_cards_stand_in_two_blocks_of_eight():
+    found = cards(host_with(*range(64)))
+
+    assert [block.cards for block in found.blocks] == [tuple(range(8)), tuple(range(8, 16))]
+    assert found.blocks[1].rows[0][0].die.name == "32"
+    assert found.count == 16
+
+
+def test_a_place_that_never_had_a_die_stays_empty():
+    found = rows(host_with(0, 1, 3))
+
+    assert [row[0] and row[0].die.name for row in found] == ["0", "1", None, "3"]
+
+
+@pytest.mark.parametrize(
+    "load",
+    [
+        {"dies": "hot"},
+        {"dies": {"0": 91}},
+        {"dies": {"0": {"temp_c": "91"}}},
+        {"dies": {"0": {"temp_c": True}}},
+        {"dies": {"0": None}},
+    ],
+)
+def test_readings_that_are_none_are_left_out(load):
+    assert words(host_with(0, load=load), "0") == "free"

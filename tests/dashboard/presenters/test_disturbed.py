@@ -1,0 +1,72 @@
+"""Work that ran beside a benchmark disturbs it, and is named."""
+
+import re
+
+import pytest
+from django.urls import reverse
+from django.utils.timezone import now
+
+from jobs.models import Conversation, Result, Turn
+from tests.factories import make_user
+from tests.measuring import make_measuring_host, measured, served
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def server():
+    return served(make_measuring_host())
+
+
+def test_a_chat_with_the_measured_server_disturbs_the_run_and_is_named(admin_client, server):
+    for _ in range(2):
+        Turn.objects.create(
+            conversation=Conversation.objects.create(user=make_user()),
+            index=0,
+            deployment=server,
+            prompt="?",
+            created_at=now(),
+        )
+
+    result = measured(server)
+
+    assert result.disturbed
+    assert result.surroundings["beside"]["chats"] == 2
+    html = admin_client.get(reverse("result-detail", args=[result.pk])).content.decode()
+    assert "chat answers: 2" in html
+    assert ">disturbed</span>" in html
+    assert ">no other jobs</span>" not in html
+
+
+def test_a_run_beside_nothing_says_that_it_knows_of_this_dashboard_alone(admin_client, server):
+    result = measured(server)
+
+    assert not result.disturbed
+    html = admin_client.get(reverse("result-detail", args=[result.pk])).content.decode()
+    assert "Other programs are unknown." in html
+
+
+def test_a_loaded_host_is_stamped_though_no_other_job_ran(admin_client, server, monkeypatch):
+    load = {"load_1m": {"samples": 3, "mean": 200.0, "min": 1.0, "max": 300.0}}
+    monkeypatch.setattr("jobs.services.outcomes.run_context.summary", lambda _kept: load)
+
+    measured(server)
+
+    assert Result.objects.get().remarks[-1]["id"] == "result:host_loaded"
+    html = admin_client.get(reverse("result-list")).content.decode()
+    assert ">loaded host</span>" in html
+
+
+def test_a_result_is_stamped_as_disturbed_once_by_whatever_disturbed_it(admin_client, server):
+    Result.objects.filter(pk=measured(server).pk).update(
+        remarks=[
+            {"id": "result:beside_jobs", "args": {"jobs": "#7"}},
+            {"id": "result:beside_deployments", "args": {"names": "r1"}},
+        ]
+    )
+
+    rows = admin_client.get(reverse("result-list")).content.decode()
+
+    stamps = re.findall(r'<span class="stamp dist" title="([^"]*)">disturbed</span>', rows)
+    assert len(stamps) == 2  # of a phone and of a wider screen
+    assert all("#7" in stamp and "r1" in stamp for stamp in stamps)

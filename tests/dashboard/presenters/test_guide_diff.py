@@ -1,0 +1,281 @@
+"""What a command has otherwise than the guide: marked word by word, with its reason, everywhere."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from django.template.loader import render_to_string
+from django.urls import reverse
+
+from dashboard.presenters.job.guide_diff import ABOUT, against
+from dashboard.presenters.job.plan import command_view
+from dashboard.text.messages import SENTENCES
+from jobs.errors import LaunchError
+from jobs.kinds import KINDS
+from jobs.kinds.lib.defaults import EXACT
+from jobs.kinds.lib.guide import model_named, target_for
+from jobs.kinds.lib.guide_diff import against_guide
+from jobs.launch import launch, run_again
+from jobs.models import Job, Weights
+from jobs.plans import Plan, PlanFile, Step
+from jobs.toolchains.vacc_site import GUIDE_FACTS
+from tests.factories import make_host, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+def view_of(kind, model="deepseek-r1", *, stack="guide", exact=False, **given):
+    """A kind's commands on the guide's own host, marked."""
+    target = target_for(model_named(model), stack)
+    fields = KINDS[kind].Params.model_fields
+    known = {"stack": stack, "weights": "1", "artifact": "1", "deployment": "1", "model": model}
+    raw = {
+        name: value for name, value in {**known, EXACT: exact, **given}.items() if name in fields
+    }
+    params = KINDS[kind].Params.model_validate(raw)
+    plan = KINDS[kind].plan(params, target)
+    told = against(against_guide(KINDS[kind], params, target, plan))
+    return command_view(plan, {}, guide=told)
+
+
+def step(view, name):
+    return next(item for item in view.steps if item.name == name)
+
+
+def line(view, name, flag):
+    return next(item for item in step(view, name).lines if item.flag == flag)
+
+
+def told(line):
+    return (line.mark.reason if line.mark else "", line.printed)
+
+
+def test_an_argument_that_the_guide_lacks_is_marked_with_its_reason():
+    view = view_of("benchmark-online")
+
+    backend = line(view, "measure", "--backend")
+    assert backend.ours
+    assert "the benchmark ends with exit code 1" in backend.mark.reason
+    assert view.notes[backend.mark.number - 1] == backend.mark.reason
+    assert line(view, "measure", "--dataset-name").mark is None
+
+
+def test_an_argument_with_another_value_says_what_the_guide_has():
+    view = view_of("deploy-vllm")
+
+    host = line(view, "serve", "--host")
+
+    assert "10.24.73.25 is that of its own machine" in host.mark.reason
+    assert host.printed == "10.24.73.25"
+    assert [piece.ours for piece in host.pieces] == [True]
+    assert not host.ours  # the option itself is the guide's
+
+
+def test_what_the_guide_has_and_the_command_has_not_is_told_with_its_reason():
+    gone = step(view_of("benchmark-throughput"), "measure").left_out
+
+    assert [item.text for item in gone] == ["--dataset-name random"]
+    assert "vLLM 0.7.2 does not know it" in gone[0].mark.reason
+
+
+def test_a_step_of_our_own_is_marked():
+    view = view_of("benchmark-throughput")
+
+    assert "import vllm_vacc" in step(view, "plug-in").mark.reason
+    assert step(view, "measure").mark is None
+
+
+def test_words_that_only_moved_to_another_line_are_not_ours():
+    view = view_of("prepare-datasets", dataset="opencompass")
+
+    download = step(view, "download-core").lines
+    assert [(item.flag, item.ours, [p.ours for p in item.pieces]) for item in download] == [
+        ("", False, [False]),
+        ("-c", True, [False]),
+    ]
+
+
+def test_to_the_letter_only_what_needs_a_terminal_is_marked():
+    view = view_of("deploy-vllm", exact=True)
+
+    marked = [item.flag or "run" for part in view.steps for item in part.lines if item.mark]
+    assert "--host" not in marked
+    assert "-dit" in marked
+
+
+def test_a_file_that_the_guide_has_otherwise_shows_its_lines():
+    view = view_of("evaluate-opencompass")
+
+    file = next(item for item in view.files if item.name == "eval_ds.py")
+    assert file.ours
+    assert any(changed for _text, changed in file.lines)
+
+
+def test_each_note_that_marks_is_a_note_of_some_kind():
+    assert set(ABOUT) <= set(SENTENCES)
+
+
+def test_everything_of_ours_in_every_kinds_command_has_a_reason():
+    bare = []
+    for name, kind in KINDS.items():
+        if EXACT not in kind.Params.model_fields:
+            continue
+        for model in ("deepseek-r1", "deepseek-r1-distill-qwen-7b"):
+            try:
+                view = view_of(name, model)
+            except LaunchError:  # not of this model
+                continue
+            bare += [
+                (name, part.name, item.flag)
+                for part in view.steps
+                for item in part.lines
+                if item.mark and not item.mark.number
+            ]
+    assert bare == []
+
+
+def test_what_differs_without_a_note_is_marked_all_the_same():
+    plan = Plan("x", (Step("a", ("tool", "--n", "4")), Step("b", ("c",))))
+    printed = Plan("x", (Step("a", ("tool", "--n", "5")), Step("d", ("e",))))
+    data = {"notes": [], "plan": printed.to_json()}
+
+    view = command_view(plan, {}, guide=against(data))
+
+    assert told(line(view, "a", "--n")) == ("The guide has this otherwise, or not at all.", "5")
+    assert step(view, "b").mark.reason == "The guide has no such step."
+    assert view.steps_gone == ("d",)
+
+
+def test_files_that_both_have_are_not_kept_twice():
+    kind, target = KINDS["deploy-vllm"], target_for("deepseek-r1", "guide")
+    params = kind.Params.model_validate({"stack": "guide", "weights": "1"})
+    plan = kind.plan(params, target)
+    assert isinstance(plan.files[0], PlanFile)
+
+    kept = against_guide(kind, params, target, plan)
+
+    assert kept["plan"]["files"] == []
+
+
+@pytest.fixture
+def host():
+    return make_host("va16-01", facts={**GUIDE_FACTS, "stacks": ["guide", "current"]}, slots=8)
+
+
+@pytest.fixture
+def weights(host):
+    path = f"{GUIDE_FACTS['roots']['weights']}/DeepSeek-R1"
+    fields = {"model_id": "deepseek-r1", "precision": "fp8", "bytes": 1, "sha256": "a" * 64}
+    return Weights.objects.create(host=host, path=path, **fields)
+
+
+@pytest.fixture
+def browser(client):
+    client.force_login(make_user())
+    return client
+
+
+def test_a_job_keeps_what_differed_when_it_was_launched_and_its_repeat_too(host, weights):
+    job = launch("deploy-vllm", {"weights": str(weights.pk)}, host=host, user=None)
+    Job.objects.filter(pk=job.pk).update(state="failed", finished_at=job.created_at)
+
+    again = run_again(job.pk, None)
+
+    assert {"id": "guide:dies_named", "args": {}} in job.guide["notes"]
+    assert again.guide == Job.objects.get(pk=job.pk).guide
+
+
+def test_a_kind_that_the_guide_does_not_know_keeps_nothing():
+    job = launch("prepare", {"what": "weights"}, host=make_host("this-computer"), user=None)
+
+    assert job.guide == {}
+
+
+def test_form_job_and_way_show_the_marks_and_the_list(browser, host, weights):
+    job = launch("deploy-vllm", {"weights": str(weights.pk)}, host=host, user=None)
+    pages = {
+        "form": reverse("launch-form", args=["deploy-vllm"]) + f"?host={host.name}",
+        "job": reverse("job-detail", args=[job.pk]),
+        "way": reverse("model-way", args=["deepseek-r1", "pytorch"]),
+    }
+
+    for address in pages.values():
+        page = browser.get(address).content.decode()
+        assert "guide: 10.24.73.25" in page, address
+        assert page.count('<span class="mk"') > 5, address
+
+
+def test_to_the_letter_is_a_switch_beside_the_command_and_no_field(browser, host, weights):
+    address = reverse("launch-form", args=["deploy-vllm"])
+
+    page = browser.get(address, {"host": host.name, "as_in_guide": "1"}).content.decode()
+
+    switch = page[page.index('id="guide-switch"') : page.index('id="effect"')]
+    assert switch.count('form="launch-form"') == 2
+    assert 'value="1" form="launch-form" checked' in switch
+    assert page.count('name="as_in_guide"') == 2
+    assert "10.24.73.25" in page[page.index('id="effect"') :]
+    assert "guide: 10.24.73.25" not in page
+
+
+def host_view(kind, *, exact=False, **given):
+    """A kind's commands on a host whose folders are not the guide's."""
+    target = target_for(model_named("deepseek-r1"), "guide")
+    facts = {**target.facts, "mount": "/ws"}
+    target = replace(target, facts=facts)
+    raw = {"stack": "guide", "weights": "1", EXACT: exact, **given}
+    params = KINDS[kind].Params.model_validate(raw)
+    plan = KINDS[kind].plan(params, target)
+    return command_view(plan, {}, guide=against(against_guide(KINDS[kind], params, target, plan)))
+
+
+@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize("kind", ["deploy-vllm", "benchmark-throughput", "benchmark-latency"])
+def test_what_is_never_as_printed_is_marked_with_what_the_guide_has(kind, exact):
+    view = host_view(kind, exact=exact)
+
+    terminal, folder = line(view, "container", "-dit"), line(view, "container", "-v")
+    assert terminal.printed == "-it"
+    assert "nobody sits at a terminal" in terminal.mark.reason
+    assert folder.printed == "/nfs/workspace:/test"
+    assert "seen as /ws" in folder.mark.reason
+    assert terminal.mark.number and folder.mark.number
+
+
+def test_on_a_host_with_the_guides_folders_the_mount_is_the_guides():
+    assert line(view_of("deploy-vllm"), "container", "-v").mark is None
+
+
+@pytest.mark.parametrize(("port", "words"), [(0, "free port of the host"), (8123, "port 8123")])
+def test_a_port_that_the_guide_has_not_is_marked(port, words):
+    marked = line(view_of("deploy-vllm", port=port), "serve", "--port")
+
+    assert words in marked.mark.reason
+    assert marked.printed == "8000"
+    assert line(view_of("deploy-vllm"), "serve", "--port").printed == ""
+
+
+def test_no_note_speaks_of_an_option_that_the_command_has_not():
+    for stack in ("guide", "current"):
+        view = view_of("benchmark-online", stack=stack)
+        flags = {item.flag for step in view.steps for item in step.lines}
+        told = any("temperature" in words for words in view.notes)
+        assert told is ("--temperature" in flags), stack
+
+
+def test_a_step_that_is_ours_is_not_said_to_be_the_guides():
+    view = view_of("evaluate-opencompass")
+
+    assert "collect" not in {step.name for step in view.steps}
+    assert view.steps_gone == ()
+
+
+def test_the_folder_that_a_command_works_in_is_shown_beside_it():
+    view = view_of("build-images")
+
+    folders = {item.name: "".join(piece.text for piece in item.cwd) for item in view.steps}
+    assert folders["build-base"] == "/nfs/workspace/vllm"
+    assert folders["build-vacc"] == "/nfs/workspace/docker"
+    page = render_to_string("_command.html", {"view": view})
+    assert "/nfs/workspace/docker" in page

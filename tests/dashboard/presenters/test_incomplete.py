@@ -1,0 +1,150 @@
+"""A run in which requests failed or questions were not scored is incomplete and never counts."""
+
+import pytest
+from django.urls import reverse
+
+from jobs.kinds import KINDS
+from jobs.kinds.lib.base import Conclusion, Measured, Remark
+from jobs.models import Job, Result
+from jobs.queries.jobs.job_page import durations
+from jobs.queries.results.repeats import repeats_of
+from tests.dashboard.host_caller import end, ended, taken_job
+from tests.factories import make_job, make_measured
+from tests.measuring import make_measuring_host, measured, served
+
+pytestmark = pytest.mark.django_db
+
+
+def benchmark(failed, total=200):
+    done = Remark("benchmark:done", {"output_tokens_per_s": 13.0, "concurrency": 2})
+    metrics = {
+        **{"output_tokens_per_s": 13.0},
+        **{"requests": float(total - failed), "failed_requests": float(failed)},
+    }
+    found = Measured("benchmark", "everyday", "evalscope 1.14.1", metrics, [(2, metrics)])
+    return Conclusion(sentence=done, measured=found)
+
+
+def evaluation(unscored, total=142):
+    done = Remark("evaluate:done", {"accuracy": 50.0, "questions": total - unscored})
+    metrics = {"accuracy": 0.5, "questions": float(total - unscored)}
+    remarks = [Remark("evaluate:unscored", {"unscored": unscored, "total": total})]
+    found = Measured("evaluation", "basics (142)", "evalscope", metrics, remarks=remarks)
+    return Conclusion(sentence=done, measured=found)
+
+
+@pytest.mark.parametrize(
+    ("conclusion", "sentence"),
+    [
+        (benchmark(180), "benchmark:mostly_failed"),
+        (benchmark(100), "benchmark:mostly_failed"),
+        (evaluation(122), "evaluate:mostly_unscored"),
+    ],
+)
+def test_a_run_of_which_half_or_more_failed_is_a_failure(caller, kind, conclusion, sentence):
+    kind.conclusion = conclusion
+    job = taken_job(caller)
+
+    end(caller, job, ended())
+
+    job.refresh_from_db()
+    assert (job.state, job.sentence_id) == ("failed", sentence)
+    assert job.sentence_args["failed"] in (180, 100, 122)
+    assert not Result.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("conclusion", "words"),
+    [
+        (benchmark(99), "99 of 200 requests failed"),
+        (benchmark(1), "1 of 200 requests failed"),
+        (evaluation(70), "70 of 142 questions were not scored"),
+    ],
+)
+def test_a_run_of_which_less_failed_says_so_and_is_stamped_everywhere(
+    caller, kind, admin_client, conclusion, words
+):
+    kind.conclusion, kind.title = conclusion, "Fake"
+    job = taken_job(caller)
+
+    end(caller, job, ended())
+
+    Job.objects.update(kind="benchmark", params={"deployment": "1"})
+    job.refresh_from_db()
+    result = Result.objects.get(job=job)
+    assert (job.state, result.incomplete) == ("succeeded", True)
+    for address in (
+        reverse("job-detail", args=[job.pk]),
+        reverse("result-detail", args=[result.pk]),
+        reverse("result-list"),
+        reverse("overview"),
+    ):
+        html = admin_client.get(address).content.decode()
+        assert f'title="{words}."' in html, address
+    assert words in admin_client.get(reverse("job-detail", args=[job.pk])).content.decode()
+
+
+def test_an_evaluation_tells_the_tokens_that_were_asked_for_and_those_that_came(
+    caller, kind, admin_client, monkeypatch
+):
+    answers = [
+        {
+            **{"subset": "en", "question": f"{n}?", "expected": "1", "answer": "1", "score": 1.0},
+            "detail": {"input_tokens": 30, "output_tokens": n},
+        }
+        for n in (10, 20)
+    ]
+    metrics = {"accuracy": 1.0, "questions": 2.0}
+    found = Measured("evaluation", "basics (2)", "evalscope", metrics, answers=answers)
+    kind.conclusion, kind.Params = Conclusion(measured=found), KINDS["evaluate"].Params
+    kind.answer_limit = KINDS["evaluate"].answer_limit
+    monkeypatch.setitem(KINDS, "evaluate", kind)
+    job = taken_job(caller, params={"deployment": "1", "max_tokens": 48})
+    Job.objects.filter(pk=job.pk).update(kind="evaluate")
+
+    end(caller, job, ended())
+
+    told = admin_client.get(reverse("api-result", args=[job.result.pk])).json()
+    assert told["asked"] == {"output_tokens": 48}
+    assert told["measured"] == {"input_tokens": 30.0, "output_tokens": 15.0}
+    assert told["beside"] == {"jobs": [], "deployments": [], "chats": 0}
+
+
+def test_a_run_without_failures_is_not_incomplete(caller, kind):
+    kind.conclusion = benchmark(0)
+    job = taken_job(caller)
+
+    end(caller, job, ended())
+
+    job.refresh_from_db()
+    assert (job.sentence_id, job.result.incomplete) == ("benchmark:done", False)
+
+
+def test_an_incomplete_run_is_no_repeat_and_the_api_and_the_export_say_so(admin_client):
+    deployment = served(make_measuring_host())
+    whole, lacking = measured(deployment), measured(deployment)
+    Result.objects.filter(pk=lacking.pk).update(incomplete=True)
+
+    assert list(repeats_of(whole)) == []
+    told = admin_client.get(reverse("api-result", args=[whole.pk])).json()
+    assert (told["repeats"], told["incomplete_repeats"]) == ([], [lacking.pk])
+    assert admin_client.get(reverse("api-result", args=[lacking.pk])).json()["incomplete"] is True
+    exported = admin_client.get(reverse("result-file", args=[lacking.pk, "json"])).json()
+    assert exported["incomplete"] is True
+
+
+def test_an_incomplete_run_does_not_tell_how_long_such_runs_take():
+    job = make_job(state=Job.State.SUCCEEDED, kind="benchmark", duration_s=5.0)
+    make_measured(job=job, incomplete=True)
+    draft = Job(kind="benchmark", title=job.title, host=job.host, params={})
+
+    assert durations(draft, job.host) is None
+
+
+def test_the_list_can_be_narrowed_to_incomplete_runs(admin_client):
+    lacking = make_measured(incomplete=True, points=[(1, {"output_tokens_per_s": 1.0})])
+    make_measured(points=[(1, {"output_tokens_per_s": 1.0})])
+
+    rows = admin_client.get(reverse("result-list"), {"stamp": "incomplete"}).context["page"].results
+
+    assert [row.pk for row in rows] == [lacking.pk]

@@ -1,0 +1,53 @@
+"""Requests of one concurrency stand beside its times, those of all concurrencies apart."""
+
+import json
+from importlib import import_module
+
+import pytest
+from django.apps import apps
+from django.urls import reverse
+
+from tests.dashboard.views.results.test_results_pages import SOME_FAILED, point
+from tests.factories import make_measured, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def page(client):
+    client.force_login(make_user("lin"))
+    return lambda address: client.get(address).content.decode()
+
+
+def test_the_list_shows_the_samples_of_the_point_whose_times_it_shows(page):
+    result = make_measured(**SOME_FAILED)
+
+    html = page(reverse("result-list"))
+    told = json.loads(page(reverse("api-result", args=[result.pk])))
+
+    assert '<td class="r sub"><span class="num">12</span></td>' in html
+    assert (told["metrics"]["requests"], told["metrics"]["failed_requests"]) == (12, 0)
+    assert told["totals"] == {"requests": 34, "failed_requests": 2}
+    assert not [name for name in told["metrics"] if name.endswith("_all")]
+
+
+def test_results_of_an_older_version_have_their_requests_told_apart():
+    old = make_measured(
+        points=SOME_FAILED["points"],
+        metrics=point(4, 90.0, requests=34, failed_requests=2, duration_s=9.0)[1],
+    )
+    offline = make_measured(metrics={"batch_latency_mean_s": 2.0})
+    migration = import_module("jobs.migrations.0025_requests_apart")
+
+    migration.tell_apart(apps, None)
+    old.refresh_from_db()
+    offline.refresh_from_db()
+    assert old.metrics == {
+        **SOME_FAILED["metrics"],
+        "duration_s": 9.0,
+    }
+    assert offline.metrics == {"batch_latency_mean_s": 2.0}
+    migration.put_back(apps, None)
+    old.refresh_from_db()
+    assert (old.metrics["requests"], old.metrics["failed_requests"]) == (34, 2)
+    assert "requests_all" not in old.metrics

@@ -1,0 +1,83 @@
+"""``/healthz``: a word for strangers, the parts for people."""
+
+import pytest
+
+from dashboard.server import health
+from dashboard.server.health import Check
+from tests.factories import make_user
+
+pytestmark = pytest.mark.django_db
+
+WELL = {"database": Check(True, {"ms": 1}), "redis": Check(True, {}), "disk": Check(True, {})}
+
+
+@pytest.fixture
+def found(monkeypatch):
+    """The checks' findings, to be changed by the test."""
+    answers = dict(WELL)
+    monkeypatch.setattr("dashboard.views.health.all_checks", lambda: answers)
+    return answers
+
+
+def test_strangers_learn_that_all_is_well_and_nothing_else(client, found):
+    answer = client.get("/healthz")
+
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+    assert "no-store" in answer.headers["Cache-Control"]
+
+
+@pytest.mark.parametrize("part", ["database", "redis", "disk"])
+def test_one_part_that_is_not_well_is_a_503(client, found, part):
+    found[part] = Check(False, {"error": "secret words"})
+
+    answer = client.get("/healthz")
+
+    assert (answer.status_code, answer.json()) == (503, {"status": "not ok"})
+
+
+def test_people_who_are_logged_in_see_which_part(client, found):
+    client.force_login(make_user())
+    found["redis"] = Check(False, {"error": "refused"})
+
+    answer = client.get("/healthz").json()
+
+    assert answer == {
+        "status": "not ok",
+        "database": {"ok": True, "ms": 1},
+        "redis": {"ok": False, "error": "refused"},
+        "disk": {"ok": True},
+    }
+
+
+def test_nobody_is_looked_up_when_the_database_is_away(client, found, django_assert_num_queries):
+    client.force_login(make_user())
+    found["database"] = Check(False, {"error": "gone"})
+
+    with django_assert_num_queries(0):
+        answer = client.get("/healthz")
+
+    assert answer.json() == {"status": "not ok"}
+
+
+def test_the_database_answers(db):
+    assert health.database().is_ok
+
+
+def test_redis_that_is_away_is_found_out(settings, tmp_path):
+    settings.REDIS_URL = f"unix://{tmp_path}/none.sock?db=0"
+
+    assert not health.broker().is_ok
+
+
+def test_a_folder_that_takes_no_writes_is_found_out(settings, tmp_path):
+    assert health.disk().is_ok
+
+    settings.DATA_DIR = tmp_path / "gone"
+
+    assert not health.disk().is_ok
+
+
+def test_a_full_disk_is_found_out(monkeypatch):
+    monkeypatch.setattr(health, "LEAST_FREE_BYTES", 1 << 62)
+
+    assert not health.disk().is_ok

@@ -1,0 +1,105 @@
+"""A command that waits for a dashboard says so when none runs; it goes on, or ends where asked."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from io import StringIO
+
+import pytest
+from django.core.management.base import CommandError
+
+from dashboard.management import base
+from dashboard.server.running import Watch, is_down
+from tests.factories import make_artifact, make_host, make_job
+
+
+@pytest.fixture
+def ran(tmp_path, settings):
+    """``run.json`` of a dashboard with this pid."""
+    settings.DATA_DIR = tmp_path
+
+    def write(pid):
+        (tmp_path / "run.json").write_text(json.dumps({"pid": pid}))
+
+    return write
+
+
+@pytest.fixture
+def supervisor():
+    """A process that is called as the supervisor is."""
+    code = "import sys; print(flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", code, "dashboard.server.supervisor"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process.stdout.readline()
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_a_dashboard_is_down_once_its_supervisor_is_gone(ran, supervisor):
+    ran(supervisor.pid)
+    assert not is_down()
+
+    supervisor.kill()
+    supervisor.wait()
+
+    assert is_down()
+
+
+def test_a_number_that_another_process_has_is_no_dashboard(ran):
+    ran(os.getpid())
+
+    assert is_down()
+
+
+@pytest.mark.parametrize("text", [None, "", "[]", '{"pid": "x"}'])
+def test_where_nothing_tells_it_is_not_said_to_be_down(tmp_path, settings, text):
+    settings.DATA_DIR = tmp_path
+    if text is not None:
+        (tmp_path / "run.json").write_text(text)
+
+    assert not is_down()
+
+
+def test_who_waits_is_told_once_and_again_when_it_runs(ran, supervisor):
+    said = StringIO()
+    watch = Watch(said, grace_s=0.0, every_s=0.0)
+    ran(0x7FFFFFFF)
+
+    watch.look()
+    watch.look()
+
+    assert said.getvalue().count("The dashboard is not running") == 1
+    ran(supervisor.pid)
+    watch.look()
+    assert said.getvalue().endswith("The dashboard is running again.\n")
+
+
+@pytest.mark.django_db
+def test_who_is_not_to_wait_ends_with_an_error(ran):
+    job = make_job()
+    ran(0x7FFFFFFF)
+    watch = Watch(StringIO(), "end", grace_s=0.0, every_s=0.0)
+
+    with pytest.raises(CommandError, match="start the dashboard with make run"):
+        list(base.follow(job.pk, None, watch))
+
+
+@pytest.mark.django_db
+def test_a_field_that_is_missing_lists_its_choices():
+    host = make_host()
+    told = str(base.refused_launch(_missing(), "deploy", host))
+    assert f"There is none on {host.name} yet." in told
+
+    artifact = make_artifact(host=host)
+
+    told = str(base.refused_launch(_missing(), "deploy", host))
+    assert "artifact: This is needed. Choose one of:" in told
+    assert f"    {artifact.pk}  " in told
+
+
+def _missing():
+    return base.InvalidParams({"artifact": "This is needed."})

@@ -1,0 +1,237 @@
+"""``make run``: the whole stack in real processes."""
+
+import json
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from jobs.host.agent.supervisor import Child, Supervisor
+from jobs.host.base import process
+from tests.stack import CHILDREN, ROOT, Stack, clean_environment, free_port, running
+
+pytestmark = pytest.mark.processes
+
+RUN = [sys.executable, "-m", "dashboard.server.supervisor"]
+# A job of one step that only waits, past the launch form, for no kind waits without a tool.
+SLEEPER = """
+from jobs import dispatch
+from jobs.models import Host
+from jobs.plans import Plan, Step
+from tests.factories import make_job
+step = Step("wait", ("python3", "-c", "import time; time.sleep(600)"))
+plan = Plan(kind="prepare", steps=(step,))
+host = Host.objects.get(name="this-computer")
+print(make_job(plan=plan, host=host).pk, make_job(plan=plan, host=host).pk, dispatch.look())
+"""
+STATES = "from jobs.models import Job; print(*Job.objects.order_by('pk').values_list('state'))"
+
+
+def refused(**environ: str) -> str:
+    """What ``make run`` says when it cannot start."""
+    done = subprocess.run(
+        RUN, cwd=ROOT, env=clean_environment() | environ, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    return done.stderr.strip()
+
+
+def until(true, what: str):
+    """Wait for something that must become true."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        if found := true():
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"waited in vain: {what}")
+
+
+def states(stack: Stack) -> list[str]:
+    """States of all jobs, oldest first."""
+    said = stack.manage("shell", "--no-imports", "-c", STATES).stdout.decode()
+    return [word.strip("(',)") for word in said.split()]
+
+
+def sleeping(stack: Stack) -> list[int]:
+    """Processes of running jobs."""
+    spool = str(stack.data_dir / "host" / "spool")
+    return [
+        int(entry.name)
+        for entry in Path("/proc").iterdir()
+        if entry.name.isdigit() and spool in _environ(entry)
+    ]
+
+
+def _environ(entry: Path) -> str:
+    try:
+        return (entry / "environ").read_bytes().decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def test_a_port_in_use_is_said_with_the_variable_that_chooses_another(tmp_path):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+
+        said = refused(DATA_DIR=str(tmp_path), PORT=str(port))
+
+    assert said == (
+        f"Port {port} on 127.0.0.1 is in use by another program. "
+        f"Choose another one: PORT={port + 1} make run"
+    )
+
+
+def test_an_address_that_is_not_this_computers_is_said(tmp_path):
+    said = refused(DATA_DIR=str(tmp_path), HOST_BIND="192.0.2.1", PUBLIC_URL="http://x")
+
+    assert said.startswith("Cannot listen on HOST_BIND=192.0.2.1, PORT=8000: ")
+
+
+def test_a_data_folder_that_takes_no_writes_is_said(tmp_path):
+    (tmp_path / "file").touch()
+
+    said = refused(DATA_DIR=str(tmp_path / "file" / "data"))
+
+    assert said.startswith(f"DATA_DIR={tmp_path}/file/data cannot be written: ")
+
+
+def test_a_wrong_setting_is_said_before_anything_is_made(tmp_path):
+    said = refused(DATA_DIR=str(tmp_path / "new"), PORT="http")
+
+    assert said == "PORT=http will not do; allowed: a whole number from 1 to 65535"
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_child_that_cannot_run_ends_it_all_with_a_sentence_and_an_exit_code(tmp_path):
+    said: list[str] = []
+    bad = Child("the clock", [sys.executable, "-c", "raise SystemExit(3)"])
+
+    code = Supervisor([bad], said.append, hopeless_after=2).run()
+
+    assert code == 1
+    assert said[-1].startswith("the clock (process ")
+    assert said[-1].endswith(
+        "ended with exit code 3, 2 times in a row. It cannot run; all is stopped."
+    )
+
+
+@pytest.fixture(scope="module")
+def long_stack(tmp_path_factory):
+    """A stack whose DATA_DIR is longer than a socket's path may be."""
+    folder = tmp_path_factory.mktemp("long")
+    folder /= "d" * (149 - len(str(folder)))
+    assert len(str(folder)) == 150
+    with running(folder) as stack:
+        yield stack
+
+
+def test_it_is_healthy_with_a_data_folder_of_150_characters(long_stack):
+    assert long_stack.health() == (200, {"status": "ok"})
+    assert set(long_stack.children()) == set(CHILDREN)
+
+
+def test_the_password_is_not_printed_when_it_was_given(long_stack):
+    assert "Log in as   admin" in long_stack.output
+    assert "as ADMIN_PASSWORD says" in long_stack.output
+    assert f"http://127.0.0.1:{long_stack.port}/" in long_stack.output
+
+
+def test_what_only_the_dashboard_may_read_is_private(long_stack):
+    folder = long_stack.data_dir
+
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    for path in ("run.json", "host/host.env", "secrets/secret_key", "secrets/this_computer_key"):
+        assert stat.S_IMODE((folder / path).stat().st_mode) == 0o600, path
+
+
+def test_a_second_terminal_finds_database_redis_and_address(long_stack):
+    told = "from django.conf import settings as s; from jobs.models import Host\n"
+    told += "print(s.REDIS_URL, s.PUBLIC_URL, Host.objects.get().name)"
+
+    said = long_stack.manage("shell", "--no-imports", "-c", told).stdout.decode().split()
+
+    assert said[0].startswith("unix:///")
+    assert said[1:] == [long_stack.url, "this-computer"]
+
+
+def test_two_dashboards_do_not_share_a_data_folder(long_stack):
+    said = refused(DATA_DIR=str(long_stack.data_dir), PORT=str(free_port()))
+
+    assert said.endswith(f"already: {long_stack.url}/")
+
+
+def test_static_files_are_compressed_and_kept_for_ever(long_stack):
+    with urllib.request.urlopen(f"{long_stack.url}/login/") as answer:
+        page = answer.read().decode()
+    address = page.split('<link rel="stylesheet" href="')[1].split('"')[0]
+    request = urllib.request.Request(
+        long_stack.url + address, headers={"Accept-Encoding": "gzip", "Range": ""}
+    )
+
+    with urllib.request.urlopen(request) as answer:
+        headers = answer.headers
+
+    assert headers["Content-Encoding"] == "gzip"
+    assert "immutable" in headers["Cache-Control"]
+
+
+@pytest.mark.parametrize("child", CHILDREN)
+def test_a_child_that_is_killed_comes_back(long_stack, child):
+    killed = long_stack.kill(child)
+
+    until(lambda: long_stack.children().get(child, killed) != killed, f"{child} is back")
+    until(lambda: long_stack.health()[0] == 200, "healthy")
+
+
+def test_who_asks_while_the_web_server_is_away_is_answered_by_its_successor(long_stack):
+    long_stack.kill("web")
+
+    with urllib.request.urlopen(f"{long_stack.url}/healthz", timeout=30) as answer:
+        assert answer.status == 200
+
+
+def test_ctrl_c_ends_everything_and_no_queued_job_takes_the_place_of_a_stopped_one(tmp_path):
+    with running(tmp_path / "stack") as stack:
+        folder = json.loads((stack.data_dir / "run.json").read_text())["valkey_folder"]
+        until(lambda: "cpu" in _facts(stack), "the host has reported")
+        stack.manage("shell", "--no-imports", "-c", SLEEPER)
+        until(lambda: sleeping(stack), "the job runs")
+        children = stack.children().values()
+
+        assert stack.stop() == 0
+
+        assert sleeping(stack) == []
+        assert not any(process.is_running(pid) for pid in children)
+        assert not Path(folder).exists()
+        assert states(stack) == ["cancelled", "queued"]
+
+
+def test_keep_jobs_leaves_them_and_the_next_start_adopts_them(tmp_path):
+    with running(tmp_path / "stack", "--keep-jobs") as stack:
+        until(lambda: "cpu" in _facts(stack), "the host has reported")
+        stack.manage("shell", "--no-imports", "-c", SLEEPER)
+        before = until(lambda: sleeping(stack), "the job runs")
+        stack.stop(signal.SIGTERM)
+        try:
+            assert set(sleeping(stack)) & set(before)
+        finally:
+            stack.arguments = ()
+            stack.start()
+            stack.wait_ready()
+        assert set(sleeping(stack)) & set(before)
+        assert states(stack) == ["running", "queued"]
+        assert stack.output.count("Log in as") == 1
+
+
+def _facts(stack: Stack) -> str:
+    told = "from jobs.models import Host; print(Host.objects.get().facts)"
+    return stack.manage("shell", "--no-imports", "-c", told).stdout.decode()

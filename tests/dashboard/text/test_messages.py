@@ -1,0 +1,92 @@
+import ast
+import re
+from pathlib import Path
+
+import pytest
+from django.utils.translation import override
+
+from dashboard.text.messages import SENTENCES, sentence
+
+ROOT = Path(__file__).parents[3]
+FILES = [*ROOT.glob("jobs/**/*.py"), *ROOT.glob("dashboard/**/*.py")]
+HOLE = re.compile(r"%[^ ]?\(")
+ID = re.compile(r"[a-z]+:[a-z_0-9]+|done|cancelled")
+# Where an id stands, by the name of what is called: index of the argument, or its keyword.
+PLACES = {"Remark": (0, "id"), "Verdict": (1, "sentence_id"), "sentence": (0, "sentence_id")}
+
+
+def used_ids():
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call):
+                name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+                index, keyword = PLACES.get(name, (99, "sentence_id"))
+                found = [*node.args[index : index + 1]]
+                found += [k.value for k in node.keywords if k.arg == keyword]
+                found = [value for value in found if isinstance(value, ast.Constant)]
+            elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]).endswith(
+                ".sentence_id"
+            ):
+                found = [node.value]
+            elif isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple):
+                found = node.value.elts[:1] if "/jobs/host/" in path.as_posix() else []
+            else:
+                continue
+            for value in found:
+                text = getattr(value, "value", None)
+                if isinstance(text, str) and ID.fullmatch(text):
+                    yield text
+
+
+def test_every_id_that_is_used_has_its_words():
+    used = set(used_ids())
+
+    assert {"job:missing", "work:exit", "benchmark:done", "host:rebooted", "done"} <= used
+    assert used - set(SENTENCES) == set()
+
+
+def test_every_sentence_can_be_said():
+    with override("en"):
+        said = {sentence_id: sentence(sentence_id, {}) for sentence_id in SENTENCES}
+
+    assert {name: words for name, words in said.items() if not words or HOLE.search(words)} == {}
+
+
+def test_arguments_fill_the_sentence():
+    with override("en"):
+        assert sentence("work:exit", {"step": "fetch", "exit_code": 2}) == (
+            "Step fetch ended with exit code 2."
+        )
+
+
+def test_a_missing_argument_is_no_error():
+    assert "?" in sentence("work:exit", {"step": "fetch"})
+
+
+def test_without_an_id_there_is_nothing_to_say():
+    assert sentence("") == ""
+
+
+def test_an_id_of_a_newer_host_is_shown_as_it_is():
+    assert sentence("work:of_tomorrow", {"a": 1}) == "work:of_tomorrow"
+
+
+@pytest.mark.parametrize(
+    ("id_", "args", "said"),
+    [
+        ("benchmark:offline", {"output_tokens_per_s": 3424.4}, "3\u202f424 output tokens/s"),
+        ("benchmark:offline", {"output_tokens_per_s": "3424.4"}, "3\u202f424 output tokens/s"),
+        ("benchmark:offline", {"output_tokens_per_s": 0.0035}, "0.0035 output tokens/s"),
+        ("evaluate:done", {"accuracy": 46.2, "questions": 1135}, "46.20 % of 1\u202f135 questions"),
+        # Of an older row, which kept 14.788… as the text "14.8": 14.80 would be made up.
+        ("evaluate:done", {"accuracy": "14.8", "questions": 142}, "14.8 % of 142 questions"),
+        ("evaluate:done", {"accuracy": "?", "questions": 8}, "? % of 8 questions"),
+    ],
+)
+def test_numbers_in_sentences_are_those_of_the_pages(id_, args, said):
+    assert sentence(id_, args).startswith(said)
+
+
+def test_what_cannot_be_checked_yet_is_named():
+    assert sentence("check:later", {"check": "weights"}).startswith("Weights: known only when")
+    assert sentence("check:later", {"check": "sorcery"}).startswith("sorcery:")

@@ -1,0 +1,110 @@
+"""Titles and labels are kept in English; the phrases in them are shown in the viewer's language."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from django.template import Context, Template
+from django.urls import reverse
+from django.utils.translation import override
+
+from dashboard.text.labels import phrase
+from dashboard.text.messages import sentence
+from tests.factories import make_artifact, make_host, make_job, make_user
+
+ROOT = Path(__file__).parents[3]
+# What records keep in English, as templates name it.
+KEPT = re.compile(
+    r"\b(?:(?:job|subject|record|origin)\.title|(?:result|artifact|there)\.(?:label|what)) ?[|%}]"
+)
+
+
+@pytest.mark.parametrize(
+    ("kept", "chinese"),
+    [
+        ("Q8_0 from Q4_1", "Q8_0（源自Q4_1）"),
+        ("SmolLM2-135M-Instruct, BF16 from Q4_1", "SmolLM2-135M-Instruct, BF16（源自Q4_1）"),
+        ("c4 (calibration)", "c4（校准）"),
+        ("vLLM on this CPU", "本机CPU上的vLLM"),
+        ("DeepSeek-R1, mmlu (10), first 20", "DeepSeek-R1, mmlu (10)，前20题"),
+        ("DeepSeek-R1, tp32, offline, batch 1, 8 → 8 tok", None),
+        ("DeepSeek-R1, tp32, offline, 10 × 8 → 8 tok", None),
+    ],
+)
+def test_the_phrases_of_a_title_are_said_in_chinese(kept, chinese):
+    with override("en"):
+        assert phrase(kept) == kept
+    with override("zh-hans"):
+        said = phrase(kept)
+    assert said == chinese if chinese else not re.search("offline|batch", said)
+
+
+@pytest.mark.parametrize("typed", ["", "Host", "my model from home", "first 3", "offline"])
+def test_what_a_person_typed_stays_as_it_is(typed):
+    with override("zh-hans"):
+        assert phrase(typed) == typed
+
+
+@pytest.mark.django_db
+def test_lists_show_them_so(client):
+    client.force_login(make_user())
+    host = make_host("here")
+    make_artifact(host=host)
+    make_job(host=host, title="Small, BF16 from Q4_1")
+    client.cookies["django_language"] = "zh-hans"
+
+    jobs = client.get(reverse("job-list")).content.decode()
+    disk = client.get(reverse("host-detail", args=["here"])).content.decode()
+
+    assert "Small, BF16（源自Q4_1）" in jobs
+    assert "Q8_0（源自Q4_1）" in disk
+    assert " from Q4_1" not in jobs + disk
+
+
+@pytest.mark.django_db
+def test_a_job_s_page_says_in_chinese_what_it_made(client):
+    client.force_login(make_user())
+    product = {"type": "artifact", "label": "Q8_0 from Q4_1", "bytes": 9}
+    job = make_job(state="succeeded", title="Small, int8", made=product)
+    client.cookies["django_language"] = "zh-hans"
+
+    page = client.get(reverse("job-detail", args=[job.pk])).content.decode()
+
+    assert "Q8_0 from" not in page
+    assert '<dd class="cut" title="产物">产物</dd>' in page
+    assert "Q8_0（源自Q4_1）" in page
+
+
+def test_a_sentence_names_another_job_in_the_viewer_s_language():
+    with override("zh-hans"):
+        said = sentence("wait:after", {"title": "Small, BF16 from Q4_1", "job": 7})
+
+    assert "BF16（源自Q4_1）" in said
+
+
+def test_no_template_shows_a_title_or_label_without_its_phrases():
+    found = [
+        f"{path.name}: {match[0]}"
+        for path in (ROOT / "templates").rglob("*.html")
+        for match in KEPT.finditer(path.read_text())
+        if not path.read_text()[match.end() - 1 :].startswith("|phrase")
+    ]
+
+    assert found == []
+
+
+def test_what_a_compile_made_is_said_in_chinese_beside_its_label():
+    with override("zh-hans"):
+        said = sentence("compile:made", {"label": "Q8_0 from Q4_1", "size": "1 MB"})
+
+    assert "Q8_0（源自Q4_1）" in said
+
+
+def test_a_state_in_an_option_is_in_the_viewer_s_language():
+    source = "{% load ui %}{{ state|state_word }}"
+    with override("zh-hans"):
+        words = Template(source).render(Context({"state": "stopped"}))
+
+    assert words == "已停止"

@@ -1,0 +1,90 @@
+"""What a person has to do before a waiting job starts, and what that would do to other jobs."""
+
+import pytest
+from django.urls import reverse
+
+from dashboard.presenters import queue
+from dashboard.text.messages import sentence
+from jobs import dispatch
+from tests.dashboard.views.hosts.test_host_pages import text_of
+from tests.factories import make_host, make_job, make_plan, make_user
+from tests.jobs.dispatch.test_dispatch_queue import DEPLOYMENT, DIES, serving
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def host():
+    return make_host("va16-01", slots=9, facts={"dies": [{"id": n} for n in range(8)]})
+
+
+@pytest.fixture
+def page(client):
+    client.force_login(make_user("lin"))
+    return lambda job: text_of(client.get(reverse("job-detail", args=[job.pk])))
+
+
+def wants(host, dies, **fields):
+    return make_job(host=host, plan=make_plan(steps=DIES.steps, dies=dies), **fields)
+
+
+def test_advice_to_stop_a_server_names_the_jobs_that_need_it(host, page):
+    server = serving(host, "0,1,2,3,4,5,6,7", name="r1")
+    runs = make_job(host=host, state="running", inputs={"deployment": {"id": server.pk}})
+    later = make_job(host=host, inputs={"deployment": {"job": server.job_id}})
+    job = wants(host, 4)
+
+    (why, _when) = queue.waits([job])[job.pk]
+
+    assert f"Jobs #{runs.pk}, #{later.pk} need r1: let them end first." in sentence(
+        why.id, why.args
+    )
+    assert f"Jobs #{runs.pk}, #{later.pk} need r1" in page(job)
+
+
+def test_the_stop_dialog_warns_of_queued_jobs_of_a_pipeline(host, client):
+    server = serving(host, "0,1")
+    later = make_job(host=host, inputs={"deployment": {"job": server.job_id}}, title="later one")
+    client.force_login(make_user("ada", is_staff=True))
+
+    text = text_of(client.get(reverse("deployment-stop", args=[server.pk])))
+
+    assert f"#{later.pk}" in text
+
+
+def test_a_job_that_a_stop_starts_says_so_and_one_behind_others_does_not(host, page):
+    serving(host, "0,1,2,3,4,5,6,7", name="r1")
+    first, wide = wants(host, 4, product=DEPLOYMENT), wants(host, 8)
+
+    assert "It starts by itself once that has been stopped." in page(first)
+    said = page(wide)
+    assert "starts by itself once" not in said
+    assert "It does not start by itself: jobs ahead take what is freed." in said
+
+
+def test_a_job_that_writes_what_a_job_ahead_deploys_waits_for_a_person(host, page):
+    folder = "/a/qwen"
+    product = {"type": "deployment", "name": "qwen", "details": {"path": folder}}
+    wants(host, 99, product=product)
+    job = make_job(host=host, product={"type": "artifact", "path": folder})
+
+    said = page(job)
+
+    assert "Cancel that job, or move this one ahead of it." in said
+    assert "It does not start by itself: a person has to act first." in said
+    assert "has not what it needs" not in said
+
+
+def test_a_job_of_all_dies_behind_others_names_them_for_a_stop_alone_does_not_start_it(host):
+    """Two deployments of 4 dies and two jobs of all, while one server holds all."""
+    serving(host, "0,1,2,3,4,5,6,7", name="r1")
+    small = [wants(host, 2, product=DEPLOYMENT) for _ in range(2)]
+    wide = [wants(host, 8) for _ in range(2)]
+
+    told = {pk: remark.args for pk, remark in dispatch.reasons(wide).items()}
+
+    ahead = [job.pk for job in small]
+    assert [told[job.pk]["behind"] for job in wide] == [ahead, [*ahead, wide[0].pk]]
+    words = sentence("wait:dies_held", told[wide[0].pk])
+    assert f"Jobs #{ahead[0]}, #{ahead[1]} are ahead and take these dies first" in words
+    assert "The servers that start then have to be stopped too." in words

@@ -1,0 +1,290 @@
+"""Adding a host from the browser, a new key, a revoked one."""
+
+from __future__ import annotations
+
+import html
+import re
+import stat
+import subprocess
+import sys
+import time
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils.timezone import now
+
+from jobs.host.base.config import load
+from jobs.models import AuditEntry, Host
+from tests.dashboard.api import test_host_keys
+from tests.dashboard.host_caller import Caller
+from tests.factories import make_deployment, make_host, make_user
+
+pytestmark = pytest.mark.django_db
+
+ADD = reverse("host-add")
+
+
+@pytest.fixture
+def admin(client, settings):
+    settings.PUBLIC_URL = "http://10.0.0.5:8000/bench"
+    settings.HOST_REDIS_URL = "redis://host:pw@10.0.0.5:6380/0"
+    client.force_login(make_user("ada", is_staff=True))
+    return client
+
+
+@pytest.fixture
+def host():
+    return make_host("va16-01", sort=Host.Sort.VACC)
+
+
+def status(key):
+    """How the intake answers a request with this key about a job that is not there."""
+    return test_host_keys.status(key, "jobs/999/streams")
+
+
+def command(answer, number):
+    """The text of a command of the page, as the copy button takes it."""
+    found = re.search(rf'<pre class="cmd" id="c{number}"[^>]*>(.*?)</pre>', _page(answer), re.S)
+    return html.unescape(found[1])
+
+
+def _page(answer):
+    return answer.content.decode()
+
+
+def add(client, name="va16-01", **fields):
+    return client.post(ADD, {"name": name, "slots": "8", **fields})
+
+
+def test_the_commands_make_a_private_file_that_the_worker_reads(admin, tmp_path, monkeypatch):
+    answer = add(admin, slots="3")
+    (tmp_path / "vacc").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    subprocess.run(["sh", "-c", command(answer, 2)], check=True)
+
+    file = tmp_path / "vacc" / "host.env"
+    config = load({}, file)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert (config.name, config.dashboard_url) == ("va16-01", "http://10.0.0.5:8000/bench")
+    assert config.redis_url == "redis://host:pw@10.0.0.5:6380/0"
+    assert status(config.key) == 404  # let in: there is no such job
+    assert command(answer, 3) == "make worker ENV=host.env"
+    assert Host.objects.get().slots == 3
+
+
+def test_a_file_that_others_could_read_is_not_written_into(admin, tmp_path, monkeypatch):
+    answer = add(admin)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "vacc").mkdir()
+    (tmp_path / "vacc" / "host.env").write_text("old")
+    (tmp_path / "vacc" / "host.env").chmod(0o644)
+
+    subprocess.run(["sh", "-c", command(answer, 2)], check=True)
+
+    assert stat.S_IMODE((tmp_path / "vacc" / "host.env").stat().st_mode) == 0o600
+
+
+def test_what_is_copied_is_all_that_a_host_needs(admin, tmp_path):
+    line = command(add(admin), 1).partition("|")[0]
+
+    there = tmp_path / "vacc"
+    there.mkdir()
+    subprocess.run(["sh", "-c", f"{line} | tar -C {there} -xz"], check=True)
+
+    names = {"Makefile", "bootstrap.py", "jobs", "requirements-host.txt"}
+    assert {path.name for path in there.iterdir()} == names
+    alone = "from jobs.host.agent import agent, worker; print(agent.__file__, worker.__file__)"
+    said = subprocess.check_output([sys.executable, "-c", alone], cwd=there, text=True)
+    assert said.startswith(str(there))
+
+
+def test_the_unit_leaves_jobs_alone_and_comes_back(admin):
+    unit = command(add(admin), 4)
+
+    lines = ("KillMode=process", "Restart=always", "User=$(id -un)", "WorkingDirectory=$PWD")
+    for line in lines:
+        assert f"\n{line}\n" in unit
+    assert "bootstrap.py worker --env host.env\n" in unit
+
+
+def test_the_key_is_told_once_and_kept_nowhere(admin):
+    answer = add(admin)
+    key = re.search(r"HOST_KEY=(\S+)", command(answer, 2))[1]
+
+    assert "no-store" in answer.headers["Cache-Control"]
+    entry = AuditEntry.objects.get()
+    assert (entry.action, entry.subject, entry.detail) == (
+        "host.add",
+        "host va16-01",
+        {"slots": 8},
+    )
+    for address in (reverse("host-detail", args=["va16-01"]), ADD, reverse("host-list")):
+        assert key not in _page(admin.get(address))
+    again = add(admin)
+    assert again.status_code == 422
+    assert key not in _page(again)
+    assert "There is a host of this name already." in _page(again)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"name": "Va16"}, "Small letters, digits and hyphens"),
+        ({"name": "add_host"}, "Small letters, digits and hyphens"),
+        ({"slots": "many"}, "A whole number from 1 to 64."),
+    ],
+)
+def test_a_mistake_is_said_at_its_field_and_nothing_is_added(admin, fields, words):
+    answer = add(admin, **fields)
+
+    (field,) = fields
+    page = _page(answer)
+    assert answer.status_code == 422
+    assert words in page.split(f'<div id="{field}-hint">')[1].split("</div>")[0]
+    assert f'value="{fields[field]}"' in page
+    assert not Host.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("public_url", "redis_url", "start"),
+    [
+        (
+            "http://127.0.0.1:8000",
+            "unix:///tmp/v.sock?db=0",
+            "HOST_BIND=0.0.0.0 \\\n  PUBLIC_URL=http://10.0.0.5:8000 \\\n"
+            "  VALKEY_LISTEN=10.0.0.5:6380 \\\n  make run",
+        ),
+        ("http://gpu7:8000", "unix:///tmp/v.sock", "VALKEY_LISTEN=10.0.0.5:6380 \\\n  make run"),
+        ("http://gpu7", "redis://127.0.0.1/0", "REDIS_URL=redis://10.0.0.5:6379/0 \\\n  make run"),
+    ],
+)
+def test_what_other_machines_do_not_reach_is_said_with_the_start_that_mends_it(
+    admin, settings, public_url, redis_url, start
+):
+    settings.PUBLIC_URL, settings.HOST_REDIS_URL = public_url, redis_url
+
+    for answer in (admin.get(ADD), add(admin)):
+        assert start in html.unescape(_page(answer))
+
+
+def test_a_dashboard_that_all_reach_says_nothing_of_it(admin):
+    assert "Other machines" not in _page(admin.get(ADD))
+
+
+def test_that_the_page_is_shown_once_is_no_warning(admin, settings):
+    settings.HOST_REDIS_URL = "redis://host:pw@10.0.0.5:6380/0"
+
+    page = _page(add(admin))
+
+    assert "This page is shown once." in page
+    assert "note warn" not in page
+
+
+def test_no_host_can_have_the_name_of_the_page(admin):
+    assert not re.fullmatch("[a-z0-9-]+", ADD.strip("/").split("/")[-1])
+
+
+# Has it arrived?
+
+
+def arrival(client, since=0):
+    return client.get(reverse("host-arrival", args=["va16-01"]), {"since": since})
+
+
+def test_the_page_waits_until_the_host_has_told_what_it_is(admin):
+    caller = Caller(make_host("va16-01", sort=Host.Sort.VACC, heartbeat_at=None, facts={}))
+    since = int(time.time()) - 1
+    assert "Waiting for va16-01" in _page(arrival(admin, since))
+
+    caller.beat()
+    assert "Waiting for va16-01" in _page(arrival(admin, since))
+
+    caller.beat(
+        facts={
+            "dies": [{"id": 0}, {"id": 1}],
+            "tools": [{"name": "vamc", "version": "3.4.2", "path": "/v"}],
+            "disk": {"free_bytes": 5e9, "total_bytes": 6e9},
+        }
+    )
+    page = _page(arrival(admin, since))
+    assert "va16-01 has arrived" in page
+    assert ">vamc</span>" in page
+    assert '<span class="push sub num">2</span>' in page
+
+
+def test_a_heartbeat_with_the_old_key_is_no_arrival_with_the_new_one(admin, host):
+    Host.objects.update(heartbeat_at=now() - timedelta(seconds=5), protocol=1)
+
+    assert "Waiting for" in _page(arrival(admin, int(time.time())))
+    assert "has arrived" in _page(arrival(admin, int(time.time()) - 10))
+
+
+def test_an_agent_of_another_version_and_a_wrong_clock_are_said(admin, host):
+    Host.objects.update(protocol=7, clock_skew_s=3600.0)
+
+    page = _page(arrival(admin))
+
+    assert "7: bring the project's files there again" in page
+    assert f"3{chr(0x202F)}600" in page
+    assert "has arrived" not in page
+
+
+@pytest.mark.parametrize("since", ["", "x", "-1", "9" * 400, "１２"])
+def test_a_time_that_nobody_wrote_is_no_mistake_of_the_server(admin, host, since):
+    assert arrival(admin, since).status_code == 200
+
+
+# Keys.
+
+
+def test_a_new_key_asks_first_and_then_refuses_the_old_one(admin, host):
+    address = reverse("host-new-key", args=["va16-01"])
+    assert "A new key for va16-01?" in _page(admin.get(address))
+    assert status("key-of-va16-01") == 404
+
+    answer = admin.post(address)
+
+    key = re.search(r"HOST_KEY=(\S+)", command(answer, 2))[1]
+    assert (status("key-of-va16-01"), status(key)) == (401, 404)
+    assert "no-store" in answer.headers["Cache-Control"]
+    entry = AuditEntry.objects.get()
+    assert (entry.action, entry.detail) == ("host.key", {"did": "new"})
+
+
+def test_revoking_names_what_goes_on_there_first(admin, host):
+    deployment = make_deployment(host=host, name="qwen32b")
+    address = reverse("host-revoke-key", args=["va16-01"])
+
+    shown = _page(admin.get(address))
+    assert f"/deployments/{deployment.pk}/" in shown
+    assert status("key-of-va16-01") == 404
+
+    admin.post(address)
+    admin.post(address)
+
+    assert status("key-of-va16-01") == 401
+    assert [entry.detail for entry in AuditEntry.objects.all()] == [{"did": "revoke"}]
+    page = _page(admin.get(reverse("host-detail", args=["va16-01"])))
+    assert "Its key is revoked." in page
+
+
+@pytest.mark.parametrize("sort", [Host.Sort.THIS_COMPUTER, Host.Sort.SIMULATED])
+def test_a_key_that_the_dashboard_keeps_itself_is_nobodys_to_change(admin, sort):
+    make_host("here", sort=sort)
+
+    for name in ("host-new-key", "host-revoke-key"):
+        assert admin.post(reverse(name, args=["here"])).status_code == 404
+    assert status("key-of-here") == 404
+
+
+def test_a_member_adds_nothing_and_gets_no_key(client, host):
+    client.force_login(make_user())
+
+    assert client.get(ADD).status_code == add(client, "other").status_code == 403
+    for name in ("host-new-key", "host-revoke-key"):
+        address = reverse(name, args=["va16-01"])
+        assert client.get(address).status_code == client.post(address).status_code == 403
+    assert "Add a host" not in _page(client.get(reverse("host-list")))
+    assert status("key-of-va16-01") == 404

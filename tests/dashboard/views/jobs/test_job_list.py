@@ -1,0 +1,76 @@
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from jobs.launch import launch
+from jobs.queries.jobs.jobs import Filters, page
+from tests.factories import make_host, make_job, make_user, make_weights
+
+pytestmark = pytest.mark.django_db
+
+
+def test_the_filter_offers_everyone_who_has_made_a_job_once(client):
+    client.force_login(make_user("idle"))
+    maker = make_user("maker")
+    for _ in range(3):
+        make_job(created_by=maker)
+
+    shown = client.get(reverse("job-list")).context["people"]
+
+    assert shown == ["maker"]
+
+
+def test_the_list_of_one_host_or_person_is_in_the_order_of_an_index():
+    """Sorting what a host has is what made its list slower with each job."""
+    job = make_job(host=make_host("here"), created_by=make_user("lin"))
+
+    for filters in (Filters(host="here"), Filters(person="lin"), Filters(kind=job.kind)):
+        with CaptureQueriesContext(connection) as asked:
+            assert page(filters).jobs == [job]
+        listed = next(query["sql"] for query in asked if 'FROM "jobs_job"' in query["sql"])
+        assert "TEMP B-TREE" not in explained(listed)
+
+
+def test_the_list_descends_from_end_to_end_chains_included(client):
+    client.force_login(make_user())
+    first, second = uuid4(), uuid4()
+    made = [make_job()]
+    made += [make_job(chain=first) for _ in range(3)]
+    made += [make_job(), *(make_job(chain=second) for _ in range(2))]
+
+    page = client.get(reverse("job-list"))
+
+    assert [job for job, _forecast in page.context["rows"]] == made[::-1]
+    assert page.text.count(reverse("pipeline", args=[first])) == 3
+
+
+def test_what_a_job_needs_is_older_than_the_job_that_asked_for_it(client):
+    client.force_login(make_user())
+    weights = make_weights(host=make_host())
+    compiling = launch("compile", {"weights": str(weights.pk)}, host=weights.host, user=None)
+    environment = compiling.after.get()
+
+    listed = client.get(reverse("job-list")).context["rows"]
+
+    assert [job for job, _forecast in listed] == [compiling, environment]
+    assert environment.created_at < compiling.created_at
+    assert environment.place <= compiling.place
+
+
+def test_a_host_or_person_that_is_not_known_has_no_jobs():
+    make_job()
+
+    assert page(Filters(host="nowhere")).jobs == []
+    assert page(Filters(person="nobody")).jobs == []
+
+
+def explained(sql):
+    """How SQLite would go about it; nothing of another database, whose plan depends on its rows."""
+    if connection.vendor != "sqlite":
+        return ""
+    with connection.cursor() as cursor:
+        cursor.execute("EXPLAIN QUERY PLAN " + sql)
+        return " ".join(row[3] for row in cursor.fetchall())

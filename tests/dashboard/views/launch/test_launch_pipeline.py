@@ -1,0 +1,241 @@
+"""The page of a model's whole way: what it will do on a host, and its launch."""
+
+from __future__ import annotations
+
+import html
+import re
+
+import pytest
+from django.urls import reverse
+
+from jobs.models import AuditEntry, Environment, Host, Job
+from jobs.queries.hosts.hosts import dies
+from jobs.toolchains.vacc_site import GUIDE_FACTS
+from tests.factories import make_deployment, make_host, make_job, make_user
+
+pytestmark = pytest.mark.django_db
+
+WAY = ("deepseek-r1", "pytorch")
+
+
+@pytest.fixture
+def host():
+    facts = {**GUIDE_FACTS, "stacks": ["guide", "current"]}
+    return make_host("sim-va16", facts=facts, slots=8, sort=Host.Sort.SIMULATED)
+
+
+@pytest.fixture
+def browser(client):
+    client.force_login(make_user())
+    return client
+
+
+def test_a_model_leads_to_its_ways_and_to_no_other(browser):
+    page = browser.get(reverse("model-detail", args=["deepseek-r1"])).content.decode()
+
+    assert reverse("model-way", args=WAY) in page
+    assert browser.get(reverse("model-way", args=("deepseek-r1", "build-in"))).status_code == 404
+    assert browser.get(reverse("model-way", args=("x", "pytorch"))).status_code == 404
+
+
+def test_the_page_says_what_is_there_already_and_launches_nothing(browser, host):
+    Environment.objects.create(host=host, name="opencompass", fingerprint="x", path="/e")
+
+    page = browser.get(reverse("model-way", args=WAY)).content.decode()
+
+    assert page.count("is on the host already") == 1
+    assert "simulated" in page
+    assert Job.objects.count() == 0
+
+
+def test_one_click_launches_the_whole_chain_and_keeps_who_did(browser, host):
+    answer = browser.post(reverse("model-way", args=WAY), {"host": host.name, "stack": "guide"})
+
+    jobs = list(Job.objects.order_by("pk"))
+    assert answer.url == reverse("pipeline", args=[jobs[0].chain])
+    assert len({job.chain for job in jobs}) == 1
+    assert {job.kind for job in jobs} >= {"deploy-vllm", "benchmark-online", "evaluate-opencompass"}
+    assert AuditEntry.objects.filter(action="job.launch").count() == len(jobs)
+
+
+def test_a_way_that_cannot_be_gone_says_why_and_launches_nothing(browser, host):
+    host.facts = {**host.facts, "registry": ""}
+    host.save()
+
+    answer = browser.post(reverse("model-way", args=WAY), {"host": host.name, "stack": "current"})
+
+    assert answer.status_code == 422
+    assert "names no registry of images" in answer.content.decode()
+    assert Job.objects.count() == 0
+
+
+def test_the_page_says_which_job_will_wait_for_dies_that_a_server_holds(browser, host):
+    way = reverse("model-way", args=WAY)
+    assert "Not known when" not in browser.get(way).content.decode()
+    held = ",".join(dies(host)[31:])
+    made = {"values": {"dies": held}, "product": {"type": "deployment", "name": "qwen"}}
+    make_deployment(job=make_job(host=host, state="succeeded", **made), name="qwen")
+
+    page = browser.get(way).content.decode()
+
+    waits = re.findall(r"<td class=\"tx\">([^<]*)</td>", page)
+    (told,) = (words for words in waits if "Not known when" in words)
+    kinds, words = told.split(": ", 1)
+    assert "Deploy with vLLM" in kinds.split(" · ")
+    assert "Evaluate with OpenCompass" not in kinds
+    assert "Stop: qwen (port" in words
+
+
+def test_a_host_that_does_not_tell_its_stacks_is_offered_all_of_them(browser, host):
+    del host.facts["stacks"]
+    host.save()
+
+    page = browser.get(reverse("model-way", args=WAY)).content.decode()
+    answer = browser.post(reverse("model-way", args=WAY), {"host": host.name})
+
+    assert page.count('<option value="guide"') == page.count('<option value="current"') == 1
+    assert answer.status_code == 302
+
+
+def test_without_a_host_with_cards_the_page_says_what_to_do(browser):
+    make_host("this-computer")
+
+    page = browser.get(reverse("model-way", args=WAY)).content.decode()
+
+    assert "No host with cards yet." in page
+
+
+def test_the_memory_of_a_die_is_shown_with_its_formula(browser):
+    page = browser.get(reverse("model-detail", args=["deepseek-r1"])).content.decode()
+
+    assert "21.5" in page
+    assert "does not fit" not in page
+    small = browser.get(reverse("model-detail", args=["deepseek-r1-distill-llama-70b"]))
+    assert "does not fit" in small.content.decode()
+
+
+def test_published_figures_are_marked_as_measured_elsewhere(browser):
+    page = browser.get(reverse("model-detail", args=["deepseek-r1"])).content.decode()
+
+    assert "Published accuracy" in page
+    assert "95.59" in page
+
+
+def test_a_way_for_the_processor_is_offered_on_hosts_without_dies_alone(browser, host):
+    here = make_host("here")
+    way = reverse("model-way", args=("smollm2-135m-instruct", "vllm-cpu"))
+
+    page = browser.get(way).content.decode()
+
+    assert f'value="{here.name}"' in page
+    assert f'value="{host.name}"' not in page
+    assert "2.4 GB" in page
+
+
+BUILD_IN = ("deepseek-r1-distill-qwen-7b", "build-in")
+
+
+def test_what_is_chosen_for_the_whole_way_is_shown_launched_and_in_the_address(browser, host):
+    way = reverse("model-way", args=BUILD_IN)
+    chosen = {"host": host.name, "precision": "both", "calibration": "alpaca", "concurrency": "1,4"}
+
+    page = browser.get(way, chosen).content.decode()
+    browser.post(way, chosen)
+
+    assert page.count("Compile for VACC") == 2
+    assert 'value="both" selected' in page
+    assert 'value="alpaca" selected' in page
+    jobs = Job.objects.order_by("pk")
+    compiled = [job.params["precision"] for job in jobs if job.kind == "compile-vacc"]
+    assert compiled == ["fp16", "int8"]
+    assert page.count('<details class="cmd-file stage"') == len(jobs)
+    loads = {str(job.params["concurrency"]) for job in jobs if job.kind == "benchmark"}
+    assert loads == {"[1, 4]"}
+
+
+def test_the_switch_takes_every_job_of_the_way_to_the_letter(browser, host):
+    way = reverse("model-way", args=WAY)
+
+    page = browser.get(way, {"as_in_guide": "1"}).content.decode()
+    browser.post(way, {"host": host.name, "as_in_guide": "1"})
+
+    assert "the guide's to the letter" in html.unescape(page)
+    assert "10.24.73.25" in page
+    switched = [job.params["as_in_guide"] for job in Job.objects.all() if "stack" in job.params]
+    assert set(switched) == {True}
+
+
+def test_a_wrong_option_is_said_at_its_field_and_the_others_stay(browser, host):
+    way = reverse("model-way", args=BUILD_IN)
+    wrong = {"host": host.name, "precision": "fp16", "concurrency": "1, x"}
+
+    shown = browser.get(way, wrong)
+    answer = browser.post(way, wrong)
+
+    assert (shown.status_code, answer.status_code) == (200, 422)
+    for page in (shown.content.decode(), answer.content.decode()):
+        assert re.search(r'id="e-w-concurrency">Whole numbers from 1 to 1024', page)
+        assert 'value="fp16" selected' in page
+        assert 'value="1, x"' in page
+    assert Job.objects.count() == 0
+
+
+def test_without_scripts_the_commands_are_shown_by_a_button_that_launches_nothing(browser, host):
+    way = reverse("model-way", args=BUILD_IN)
+
+    answer = browser.post(way, {"host": host.name, "precision": "fp16", "show": "1"})
+
+    assert answer.status_code == 200
+    assert "Prepare datasets" not in answer.content.decode().split("Where and what")[0]
+    assert Job.objects.count() == 0
+
+
+def test_the_ports_that_the_server_will_have_are_shown(browser, host):
+    way = reverse("model-way", args=BUILD_IN)
+
+    page = browser.get(way, {"precision": "both"}).content.decode()
+
+    assert "port 7863" in page
+    assert "port chosen at start" in page  # the second server: the first will have that one
+    assert re.findall(r'<span class="mono">publish_port</span> (\d+)', page) == ["17810", "17811"]
+
+
+def stages(page: str) -> list[str]:
+    """What each stage of the page shows, as text."""
+    parts = page.split('<details class="cmd-file stage"')[1:]
+    return [html.unescape(re.sub(r"<[^>]*>", "", part)) for part in parts]
+
+
+def test_no_benchmark_is_shown_with_the_port_of_the_other_server(browser, host):
+    way = reverse("model-way", args=BUILD_IN)
+
+    page = browser.get(way, {"precision": "both"}).content.decode()
+
+    fp16, int8 = [text for text in stages(page) if "Benchmark" in text.partition("will run")[0]]
+    assert "127.0.0.1:7863/" in fp16
+    assert "127.0.0.1:7863" not in int8
+
+
+def test_evaluations_ask_the_one_address_on_which_the_server_will_listen(browser, host):
+    chosen = {"host": host.name, "stack": "guide", "as_in_guide": "1"}
+
+    page = browser.get(reverse("model-way", args=WAY), chosen).content.decode()
+
+    (asked,) = [text for text in stages(page) if "VACC_API_BASE" in text]
+    assert "http://10.24.73.25:8000" in asked
+    assert "127.0.0.1:8000" not in asked
+
+
+def test_jobs_that_the_guide_has_not_are_said_to_be_our_own(browser, host):
+    way = reverse("model-way", args=BUILD_IN)
+
+    exact = browser.get(way, {"stack": "guide", "as_in_guide": "1"}).content.decode()
+    right = browser.get(way, {"stack": "guide"}).content.decode()
+
+    marked = [text for text in stages(exact) if "not in the guide" in text]
+    titles = ("Prepare", "Benchmark", "Evaluate")
+    assert len(marked) == 3
+    assert all(any(f"{title}" in text for text in marked) for title in titles)
+    assert "Each command is the guide&#x27;s to the letter" not in exact
+    assert "The guide has no commands for Prepare, Benchmark, Evaluate" in exact
+    assert "not in the guide" not in right

@@ -1,0 +1,366 @@
+"""The page that compares: runs as themselves, groups of repeats, and why there is no verdict."""
+
+import re
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils.translation import override
+
+from dashboard.presenters.result.comparison import conclusion
+from jobs.models import Result
+from jobs.queries.comparison.comparison import compare
+from tests.comparing import OTHER, RATE, at_two, grouped, ids, numbers, pages, runs, words
+from tests.factories import make_user
+from tests.measuring import SERVE, make_measuring_host, measured, served
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def host():
+    return make_measuring_host()
+
+
+@pytest.fixture
+def page(client):
+    return pages(client)
+
+
+def test_a_run_is_never_pooled_with_the_one_that_it_is_compared_to(host):
+    one, other = runs(served(host), 90.70, 72.40)
+
+    rows = {row.metric: row for row in compare([[one], [other]]).rows}
+
+    assert [cell.value for cell in rows[RATE].cells] == [90.70, 72.40]
+
+
+def test_each_run_has_the_figures_of_its_own_page(page, client, host):
+    one, other = runs(served(host), 90.7, 72.4)
+    runs(served(host), 10.0)
+
+    text = numbers(page(ids(one, other)))[0]
+
+    for run in (one, other):
+        own = words(client.get(reverse("result-detail", args=[run.pk])).content.decode())
+        figure = f"{run.metrics[RATE]:.1f}"
+        assert figure in text
+        assert f"{figure} tok/s" in own
+
+
+@pytest.mark.parametrize("write", [ids, lambda *found: grouped(found[:3], found[3:])])
+def test_a_later_run_changes_nothing_behind_an_old_link(page, host, write):
+    base, other = served(host), served(host, OTHER)
+    found = [*runs(base, 50.0, 51.0, 52.0), *runs(other, 60.0, 61.0, 62.0)]
+    before = page(write(*found))
+
+    runs(base, 500.0)
+    runs(other, 5.0)
+
+    after = page(write(*found))
+    assert numbers(after) == numbers(before)
+    assert re.search("<h1>.*</h1>", after)[0] == re.search("<h1>.*</h1>", before)[0]
+
+
+def test_single_runs_have_no_interval_and_no_verdict(host):
+    one, other = runs(served(host), 50.0)[0], runs(served(host, OTHER), 60.0)[0]
+
+    comparison = compare([[one], [other]])
+
+    change = comparison.rows[0].changes[0]
+    assert (change.verdict, change.low) == ("unknown", None)
+    assert change.relative == pytest.approx(0.2)
+    assert comparison.settle.runs == 2
+
+
+@pytest.mark.parametrize(
+    ("rates", "verdict"),
+    [((60.0, 61.0, 62.0), "better"), ((40.0, 41.0, 42.0), "worse"), ((30.0, 70.0, 51.0), "noise")],
+)
+def test_groups_of_three_give_a_difference_its_interval_and_verdict(host, rates, verdict):
+    base, other = runs(served(host), 50.0, 51.0, 52.0), runs(served(host, OTHER), *rates)
+
+    row = compare([base, other]).rows[0]
+
+    assert [cell.runs for cell in row.cells] == [3, 3]
+    assert row.base == 51.0
+    assert row.cells[0].interval.value == 51.0
+    assert row.changes[0].verdict == verdict
+    assert row.changes[0].low > -1
+
+
+def test_a_lower_latency_is_better(host):
+    base = runs(served(host), 50.0, 51.0, 52.0)
+    other = runs(served(host, OTHER), 90.0, 91.0, 92.0)
+
+    rows = {row.metric: row.changes[0] for row in compare([base, other]).rows}
+
+    assert rows["ttft_p50_ms"].relative < 0
+    assert rows["ttft_p50_ms"].verdict == "better"
+
+
+def test_a_difference_keeps_its_sign_where_it_is_not_significant(page, host):
+    base = runs(served(host), 50.0, 51.0, 52.0)
+    other = runs(served(host, OTHER), 30.0, 70.0, 40.0)
+
+    text = page(grouped(base, other))
+
+    assert "output tokens/s at concurrency 1 \u221214.1 %, not significant" in words(text)
+    assert "≈" not in text
+
+
+def test_other_work_gives_no_verdict_and_says_why(page, host):
+    deployment = served(host)
+    one, other = runs(deployment, 50.0, requests=50)[0], runs(deployment, 60.0, requests=100)[0]
+
+    text = words(page(ids(one, other)))
+
+    assert f"No verdict: #{other.job_id}" in text
+    assert "Requests: 50 / 100" in text
+    assert "+20.0 %" in text
+    assert "no verdict" in text
+
+
+def test_equal_numbers_of_other_work_are_no_verdict(page, host):
+    deployment = served(host)
+    one, other = runs(deployment, 50.0, requests=50)[0], runs(deployment, 50.0, requests=100)[0]
+
+    text = words(page(ids(one, other) + "&all=1"))
+
+    assert f"No verdict: #{other.job_id}" in text
+    assert "have the same" not in text
+    assert "the same" in text
+
+
+def test_other_work_of_one_takes_the_verdict_from_that_one_alone(page, host):
+    base, other = runs(served(host), 50.0, 51.0, 52.0), runs(served(host, OTHER), 70.0, 71.0, 72.0)
+    apart = runs(served(host), 60.0, 61.0, 62.0, requests=100)
+
+    text = words(page(grouped(base, other, apart)))
+
+    assert f"No verdict on #{apart[0].job_id}: not the same work as that of" in text
+    assert f"#{other[0].job_id} (Q8_0 from Q4_1), 3 runs gives 39.2 % more" in text
+    rate = compare([base, other, apart]).rows[0]
+    assert [change.verdict for change in rate.changes] == ["better", "barred"]
+
+
+def test_real_lengths_that_differ_give_no_verdict(page, host):
+    deployment = served(host)
+    one = measured(deployment, more={"output_tokens_mean": 272.0})
+    other = measured(served(host, OTHER), more={"output_tokens_mean": 1019.0})
+
+    assert "Output tokens, mean: 272 tokens / 1 019 tokens" in words(page(ids(one, other)))
+
+
+def test_a_disturbed_run_is_hollow_and_can_be_left_out(page, host):
+    quiet, noisy = runs(served(host), 50.0, 20.0)
+    other = runs(served(host, OTHER), 60.0)[0]
+    Result.objects.filter(pk=noisy.pk).update(disturbed=True)
+
+    html = page(ids(quiet, noisy, other))
+
+    assert "-open" in html
+    assert f"?{ids(quiet, other)}".replace("&", "&amp;") in html
+    assert "Leave out 1 disturbed or incomplete run" in words(html)
+
+
+def test_groups_count_repeats_that_were_quiet_and_offer_the_others(page, host):
+    base = runs(served(host), 50.0, 51.0, 20.0)
+    other = runs(served(host, OTHER), 60.0)[0]
+    Result.objects.filter(pk=base[2].pk).update(disturbed=True)
+
+    as_groups = grouped(base[:2], [other])
+    assert f'href="?{as_groups}"'.replace("&", "&amp;") in page(ids(base[0], other))
+    html = page(as_groups)
+
+    assert "50.5" in numbers(html)[0]
+    assert f"?{grouped(base, [other])}".replace("&", "&amp;") in html
+    assert "Count 1 disturbed or incomplete repeat" in words(html)
+
+
+def test_runs_of_other_work_are_no_group(page, host):
+    deployment = served(host)
+    one, other = runs(deployment, 50.0, requests=50)[0], runs(deployment, 60.0, requests=100)[0]
+    third = runs(served(host, OTHER), 60.0)[0]
+
+    text = words(page(grouped([one, other], [third])))
+
+    assert f"#{one.job_id} and #{other.job_id} are not repeats" in text
+
+
+def test_eight_are_compared_and_nine_are_refused_in_words(page, host):
+    found = runs(served(host), *range(50, 59))
+
+    assert page(ids(*found[:8])).count('class="lk s') == 8
+    assert "9 results are chosen; at most 8 can be compared" in words(page(ids(*found)))
+
+
+def test_charts_of_groups_draw_means_with_their_intervals_and_each_run(page, host):
+    base = runs(served(host), 50.0, 51.0, 52.0)
+    other = runs(served(host, OTHER), 60.0, 61.0, 62.0)
+
+    html = page(grouped(base, other))
+
+    assert '"error_y"' in html
+    assert '"mode": "markers"' in html
+
+
+def test_the_switch_to_runs_is_not_the_time_that_a_job_has_run(client, host):
+    first, second = runs(served(host), 50.0, 51.0)
+    client.force_login(make_user("lin"))
+    client.cookies["django_language"] = "zh-hans"
+
+    found = client.get(f"{reverse('result-compare')}?id={first.pk}&id={second.pk}")
+
+    switch = re.search(r'<div class="seg".*?</div>', found.content.decode(), re.DOTALL)[0]
+    assert re.findall(r">([^<>]+)</a>", switch) == ["单次", "分组"]
+
+
+def test_more_runs_ask_no_more_of_the_database(page, client, host):
+    """On the page of one of them, and of groups."""
+    mine, base = served(host), runs(served(host, argv=OTHER), 70.0, 71.0, 72.0)
+
+    def queries(*runs):
+        with CaptureQueriesContext(connection) as asked:
+            client.get(reverse("result-detail", args=[runs[0].pk]))
+            page(grouped(base, runs))
+        return len(asked)
+
+    few = runs(mine, 50.0, 51.0, 52.0)
+    queries(*few)
+    before = queries(*few)
+    more = runs(mine, 53.0, 54.0, 55.0, 56.0)
+
+    assert queries(*few, *more) == before
+
+
+def test_a_group_says_in_chinese_how_many_runs_it_is_of(client, host):
+    base, other = runs(served(host), 50.0, 51.0), runs(served(host, OTHER), 52.0, 53.0)
+    client.force_login(make_user("lin"))
+    client.cookies["django_language"] = "zh-hans"
+
+    found = client.get(f"{reverse('result-compare')}?{grouped(base, other)}").content.decode()
+
+    assert "2次运行</span>" in found
+    assert "运行2" not in words(found)
+
+
+def test_why_there_is_no_verdict_is_told_in_chinese_marks(client, host):
+    client.force_login(make_user())
+    client.cookies["django_language"] = "zh-hans"
+    deployment = served(host)
+    one = measured(deployment)
+    other = measured(deployment, points=((1, 60.0),), requests=100, output_tokens=64)
+
+    text = words(client.get(f"{reverse('result-compare')}?{ids(one, other)}").content.decode())
+
+    assert "请求数：50 / 100；" in text
+    assert f"#{other.job_id} Q8_0（源自Q4_1）与#{one.job_id} Q8_0（源自Q4_1）的测量内容不同" in text
+
+
+def test_a_factor_is_told_as_one(host):
+    slow, fast = (
+        runs(served(host, argv=argv), *rates)
+        for argv, rates in (
+            (SERVE, (50.0, 51.0, 52.0)),
+            (OTHER, (2500.0, 2550.0, 2600.0)),
+        )
+    )
+
+    with override("en"):
+        assert "gives 50.0 times the output tokens/s of" in conclusion(compare([slow, fast]))
+        assert "gives 98.0 % less output tokens/s than" in conclusion(compare([fast, slow]))
+
+
+def test_repeats_of_one_measurement_are_one_group_with_a_way_back_to_the_runs(page, host):
+    those = runs(served(host), 50.0, 51.0, 52.0)
+    as_groups = re.search(r'href="\?(group=[^"]+)"', page(ids(*those)))[1]
+
+    html = page(as_groups)
+
+    assert "These are all repeats of one measurement" in html
+    assert f'href="?{ids(*those)}"' in html.replace("&amp;", "&")
+    assert reverse("result-detail", args=[those[0].pk]) in html
+
+
+def test_a_chosen_concurrency_stays_behind_the_links_to_other_columns(page, host):
+    one, other = runs(served(host), 50.0)[0], runs(served(host, OTHER), 60.0)[0]
+
+    html = page(f"{ids(one, other)}&concurrency=1")
+
+    assert f'href="?{ids(other, one)}&concurrency=1"'.replace("&", "&amp;") in html
+
+
+def test_work_that_nobody_knows_gives_no_verdict(page, host):
+    dataset = {"dataset": "sharegpt"}
+    one = runs(served(host), 50.0, **dataset)[0]
+    other = runs(served(host, OTHER), 60.0, **dataset)[0]
+
+    text = words(page(ids(one, other)))
+
+    assert "No verdict" in text
+    assert "Not known: Data set, SHA-256" in text
+
+
+def test_a_run_is_not_compared_with_itself(page, host):
+    one = runs(served(host), 50.0)[0]
+
+    assert "One run is chosen twice" in words(page(grouped([one], [one])))
+
+
+@pytest.mark.parametrize(
+    ("concurrency", "said"),
+    [
+        (4, "output tokens/s at concurrency 4 +20.0 %"),
+        (1, "output tokens/s at concurrency 1 \u2212"),
+    ],
+)
+def test_a_headline_with_a_number_names_its_concurrency(page, host, concurrency, said):
+    one, other = at_two(served(host), 100.0, 50.0), at_two(served(host, OTHER), 40.0, 60.0)
+
+    html = page(f"{ids(one, other)}&concurrency={concurrency}")
+
+    assert said in words(re.search("<h1>.*</h1>", html)[0])
+
+
+def test_a_headline_that_is_not_significant_names_its_concurrency(host):
+    base, other = runs(served(host), 50.0, 51.0, 52.0), runs(served(host, OTHER), 30.0, 70.0, 40.0)
+
+    with override("en"):
+        assert "at concurrency 1 \u221214.1 %, not significant" in conclusion(
+            compare([base, other])
+        )
+
+
+@pytest.mark.parametrize("last", [(), (21.0,)])
+def test_one_rule_gives_the_difference_of_groups_with_and_without_an_interval(host, last):
+    """Geometric means: of 10 and 40 it is 20, as of 20 and 20."""
+    base = runs(served(host), 10.0, 40.0, *last)
+    other = runs(served(host, OTHER), 20.0, 20.0, *last)
+
+    change = compare([base, other]).rows[0].changes[0]
+
+    assert change.relative == pytest.approx(0.0)
+    assert (change.low is None) == (not last)
+
+
+def test_a_rate_of_nothing_has_a_difference_with_its_unit(page, host):
+    one, other = runs(served(host), 50.0)[0], runs(served(host, OTHER), 60.0)[0]
+    one.points.update(metrics={RATE: 0.0})
+
+    text = numbers(page(ids(one, other)))[0]
+
+    assert "+60.0 tok/s" in text
+    assert " pt" not in text
+
+
+def test_disturbed_repeats_that_are_counted_can_be_left_out_again(page, host):
+    base = runs(served(host), 50.0, 20.0)
+    other = runs(served(host, OTHER), 60.0)
+    Result.objects.filter(pk__in=[base[1].pk, other[0].pk]).update(disturbed=True)
+
+    html = page(grouped(base, other))
+
+    assert f"?{grouped(base[:1], other)}".replace("&", "&amp;") in html
+    assert "Leave out 1 disturbed or incomplete run" in words(html)

@@ -1,0 +1,91 @@
+"""Evaluations compared: by question, and only over the same questions."""
+
+import pytest
+
+from jobs.models import Answer, Result
+from jobs.services.outcomes import identity
+from tests.comparing import ids, numbers, pages, words
+from tests.factories import make_measured
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def page(client):
+    return pages(client)
+
+
+def test_other_questions_give_no_verdict(page):
+    basics = make_measured(scores=[1, 0, 0, 0, 1], label="a")
+    others = make_measured(scores=[1, 1, 1, 1, 1], label="b")
+    others.answers.update(question="of another set")
+    identity.keep(others)
+
+    text = words(page(ids(basics, others)))
+
+    assert "No verdict" in text
+    assert "The question sets differ" in text
+    assert "more often" not in text
+
+
+def test_significance_of_changed_answers_names_its_measure(page):
+    """Five of five flips: the interval excludes 0 where the exact test says 0.063."""
+    base = make_measured(scores=[0, 0, 0, 0, 0, 1], label="a")
+    other = make_measured(scores=[1, 1, 1, 1, 1, 1], label="b")
+    far = make_measured(scores=[1] * 40, label="c")
+    low = make_measured(scores=[0] * 40, label="d")
+
+    assert "Significant difference (95 % interval excludes 0): p = 0.063" in words(
+        page(ids(base, other))
+    )
+    assert "p &lt; 0.001" in page(ids(low, far))
+
+
+def test_other_questions_have_no_difference_beside_the_values_of_all(page):
+    base = make_measured(scores=[1, 0] * 20, label="a")
+    other = make_measured(scores=[1, 1, 1, 0] * 3, label="b")
+
+    html = page(ids(base, other))
+
+    row = numbers(html)[0]
+    assert "50.00" in row
+    assert "other questions" in row
+    assert " pt" not in row
+    assert "12 questions in common" in words(html)
+
+
+def test_a_question_without_a_score_leaves_values_and_difference_consistent(page):
+    base = make_measured(scores=[1, 0, 0, 0, 0], label="a")
+    other = make_measured(scores=[1, 1, 1, 1, 0], label="b")
+    Answer.objects.filter(result=other, index=4).update(status="no answer")
+    Result.objects.filter(pk=other.pk).update(
+        metrics={"accuracy": 1.0, "correct": 4, "questions": 4}
+    )
+
+    assert "+80.00 pt" in numbers(page(ids(base, other)))[0]
+
+
+def test_without_a_verdict_the_changed_answers_are_counts_only(page):
+    base = make_measured(scores=[1, 0] * 20, label="a")
+    other = make_measured(scores=[1, 1, 1, 0] * 3, label="b")
+
+    text = words(page(ids(base, other)))
+
+    assert "No verdict" in text
+    assert "gained" in text
+    assert "p = " not in text
+    assert "would settle" not in text
+
+
+def test_parts_of_the_questions_are_paired_as_the_whole_is(page):
+    base = make_measured(scores=[0] * 12, label="a")
+    other = make_measured(scores=[1] * 12, label="b")
+    for one, value in ((base, 0.0), (other, 1.0)):
+        Result.objects.filter(pk=one.pk).update(
+            metrics=one.metrics | {"accuracy_short": value, "accuracy_en": value}
+        )
+
+    text = [row for row in numbers(page(ids(base, other))) if "short" in row or "English" in row]
+
+    assert len(text) == 2
+    assert all("+100.00 pt [" in row and "better" in row for row in text)

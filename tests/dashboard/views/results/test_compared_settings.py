@@ -1,0 +1,117 @@
+"""The configuration of compared results: what bears on their numbers, in the viewer's words."""
+
+import pytest
+from django.urls import reverse
+from django.utils.html import strip_tags
+from django.utils.translation import override
+
+from dashboard.templatetags.results import setting_text
+from jobs.kinds import KINDS
+from jobs.plans import Plan, Step
+from jobs.queries.comparison.compared_settings import settings
+from jobs.queries.comparison.engine_settings import engine_settings
+from tests.factories import make_deployment, make_host, make_job, make_measured, make_user
+from tests.jobs.lib.vacc_target import CURRENT, EXACT, vacc_host
+
+
+def options(*argv):
+    return engine_settings(Plan("deploy-vllm", (Step("serve", argv, serves=True),)))
+
+
+def served(**raw):
+    kind = KINDS["deploy-vllm"]
+    return engine_settings(kind.plan(kind.Params(weights="6", **raw), vacc_host()))
+
+
+def test_a_flag_without_a_value_does_not_take_the_next_word_for_one():
+    found = options("vllm", "serve", "/w", "--trust-remote-code", "--seed", "-1", "--eager", "-q")
+
+    assert found == {"--trust-remote-code": "yes", "--seed": "-1", "--eager": "yes"}
+
+
+def test_a_value_behind_an_equals_sign_is_one():
+    assert options("vllm", "--dtype=bf16", "/w") == {"--dtype": "bf16"}
+
+
+@pytest.mark.parametrize("raw", [{}, EXACT, CURRENT, {**CURRENT, "mtp": True, "kv_cache_gib": 8}])
+def test_what_is_the_container_s_is_no_setting_of_the_model(raw):
+    found = served(**raw)
+
+    docker = {"--rm", "--name", "--label", "--privileged", "--ipc", "--shm-size", "--network"}
+    names = {"--host", "--port", "--served-model-name"}
+    assert not (docker | names) & set(found)
+    assert found["--tensor-parallel-size"] == "32"
+    assert found["--trust-remote-code"] == "yes"
+
+
+@pytest.mark.parametrize("raw", [{}, EXACT, CURRENT, {**CURRENT, "api_key": "API_KEY"}])
+def test_what_differs_by_job_only_is_no_setting(raw):
+    text = str(served(**raw))
+
+    assert not any(slot in text for slot in ("{port}", "{job}", "{dies}", "{deployment", "{serve"))
+    assert "API_KEY" not in text
+
+
+def test_braces_that_were_doubled_for_the_plan_are_single_again():
+    argv = ("vllm", "serve", "/w", "--speculative-config", '{{"method": "mtp"}}')
+
+    assert options(*argv) == {"--speculative-config": '{"method": "mtp"}'}
+
+
+def test_variables_that_a_container_hands_to_the_engine_are_settings():
+    argv = ("docker", "run", "-e", "SPACE=8", "-e", "KEY", "-e", "D={dies}", "img", "s", "-e", "X")
+
+    assert options(*argv) == {"SPACE": "8"}
+
+
+def test_a_file_of_the_server_s_own_folder_goes_by_its_name():
+    found = options("serve", "--chat-template", "{serve_dir}/files/reasoning.jinja")
+
+    assert found == {"--chat-template": "reasoning.jinja"}
+
+
+def test_yes_no_and_stacks_are_in_the_viewer_s_words():
+    with override("zh-hans"):
+        assert (setting_text("yes", "quiet"), setting_text("no", "quiet")) == ("是", "否")
+        assert setting_text("guide", "stack") != "guide"
+
+
+@pytest.mark.django_db
+def test_which_asset_was_used_is_told_by_model_and_precision():
+    params = {"stack": "guide", "weights": "job:40", "quiet": True, "as_in_guide": False}
+    job = make_job(state="succeeded", kind="benchmark-latency", params=params)
+    host = {"cpu": {"model": "Kunpeng", "cores": 64, "avx512": True}}
+    result = make_measured(job=job, host=make_host(facts=host))
+
+    found = {setting.name: setting.values for setting in settings([result])}
+
+    assert "weights" not in found
+    assert (found["quiet"], found["as_in_guide"]) == (["yes"], ["no"])
+    assert (found["host cpu"], found["host cores"]) == (["Kunpeng"], ["64"])
+
+
+@pytest.mark.django_db
+def test_the_pages_show_no_word_of_the_program(client):
+    client.force_login(make_user("lin"))
+    params = {"stack": "guide", "quiet": True, "as_in_guide": False, "concurrency": [1, 4]}
+    kind = KINDS["deploy-vllm"]
+    plan = kind.plan(kind.Params(weights="6"), vacc_host())
+    results = [
+        make_measured(
+            points=[(1, {"output_tokens_per_s": 9.0})],
+            job=make_job(state="succeeded", kind="benchmark-online", params=params),
+            deployment=make_deployment(job=make_job(state="succeeded", plan=plan)),
+        )
+        for _ in range(2)
+    ]
+
+    query = "&".join(f"id={result.pk}" for result in results)
+    compared = client.get(f"{reverse('result-compare')}?{query}&all=1").content.decode()
+    own = client.get(reverse("result-detail", args=[results[0].pk])).content.decode()
+
+    assert "--tensor-parallel-size" in strip_tags(compared)
+    assert "1, 4" in strip_tags(compared)
+    assert "--privileged" not in compared[compared.index("<h2>Configuration</h2>") :]
+    for html in (compared, own[own.index("<h2>Inputs</h2>") :]):
+        cells = html.replace("<td", "\n<td").replace("<dd", "\n<dd")
+        assert not [word for word in (">True<", ">False<", ">guide<") if word in cells]

@@ -1,0 +1,205 @@
+"""The page of an evaluation: its data sets as the guide prints them, and its questions."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+
+import pytest
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.text import normalize_newlines
+
+from dashboard.templatetags.answers import own_question
+from dashboard.text.scoring import ending_words, rule_words
+from jobs.host.scoring import RULES
+from jobs.models import Answer
+from jobs.queries.results.results import categories, question_parts
+from jobs.queries.results.set_scores import set_groups
+from tests.factories import make_measured, make_user
+from tests.jobs.lib.target import DATA
+
+pytestmark = pytest.mark.django_db
+
+MMLU = [f"lukaemon_mmlu_subject_{n}" for n in range(57)]
+
+
+def kept(dataset, value, *, group, version="5ab83b", questions=100):
+    row = {"dataset": dataset, "version": version, "metric": "accuracy", "mode": "gen"}
+    return {**row, "value": value, "questions": questions, "group": group}
+
+
+CLUEWSC = [
+    kept("cluewsc-dev", 97.48, group="cluewsc", questions=159),
+    kept("cluewsc-test", 95.18, group="cluewsc", questions=976),
+]
+SUBJECTS = [kept(name, 80.0 + n % 2, group="mmlu") for n, name in enumerate(MMLU)]
+
+
+def evaluated(*sets, scores=(1, 0, 1, 0), **fields):
+    return make_measured(scores=scores, surroundings={"sets": list(sets)}, **fields)
+
+
+@pytest.fixture
+def page(client):
+    client.force_login(make_user("lin"))
+    return lambda address: client.get(address).content.decode()
+
+
+def copied(html):
+    return unescape(re.search(r'data-copy-text="([^"]*)"', html)[1])
+
+
+def test_what_is_copied_is_the_table_of_the_guide(page):
+    result = evaluated(*CLUEWSC)
+    html = page(f"{reverse('result-detail', args=[result.pk])}?name=DeepSeek-R1-va16-0403-32768")
+    guide = normalize_newlines((DATA / "guide" / "seed.md").read_text(encoding="utf-8"))
+
+    printed = [" ".join(line.split()) for line in guide.splitlines()]
+    lines = [" ".join(line.split()) for line in copied(html).splitlines()]
+    first = printed.index(lines[0])
+    assert lines == printed[first : first + 5]
+    assert lines[-1] == "| avg | | accuracy | gen | 96.33 |"
+
+
+def test_the_mean_over_questions_stands_beside_the_one_over_sets(page):
+    (group,) = set_groups(evaluated(*CLUEWSC))
+
+    assert round(group.macro, 2) == 96.33
+    assert round(group.weighted, 2) == 95.50
+    assert group.questions == 1135
+
+
+def test_the_subjects_of_mmlu_are_one_row_that_opens(page):
+    result = evaluated(*CLUEWSC, *SUBJECTS)
+    html = page(reverse("result-detail", args=[result.pk]))
+
+    before, folded = html.split('<details class="fold">', 1)
+    assert "mmlu, avg of 57" in before
+    assert MMLU[0] not in before.split("data-sets")[1]
+    assert all(f">{name}</a>" in folded for name in MMLU)
+    assert "| mmlu, avg of 57 |  | accuracy | gen | 80.49 |" in copied(html)
+    assert MMLU[0] not in copied(html)
+
+
+def test_many_sets_are_a_few_rows_of_the_chart():
+    result = evaluated(*CLUEWSC, *SUBJECTS)
+    Answer.objects.filter(result=result).update(detail={})
+
+    assert [row.name for row in categories(result)] == ["cluewsc-dev", "cluewsc-test", "mmlu (57)"]
+
+
+def test_a_set_without_a_score_has_a_dash_and_its_group_no_mean(page):
+    result = evaluated(CLUEWSC[0], kept("cluewsc-test", None, group="cluewsc", version=""))
+    html = page(reverse("result-detail", args=[result.pk]))
+
+    assert "| cluewsc-test |  | accuracy | gen | - |" in copied(html)
+    assert "avg" not in copied(html)
+
+
+def test_an_earlier_result_tells_its_sets_by_its_remark(page):
+    scores = "cluewsc-dev 97.48, cluewsc-test 95.18, mmlu (57) 90.80"
+    remark = {"id": "evaluate:sets", "args": {"scores": scores}}
+    result = make_measured(scores=[1, 0], remarks=[remark])
+
+    html = page(reverse("result-detail", args=[result.pk]))
+
+    assert "| mmlu (57) |  | accuracy | gen | 90.80 |" in copied(html)
+    assert "| avg |  | accuracy | gen | 96.33 |\n\n| dataset |" in copied(html)
+    assert "Right in per cent" not in html
+
+
+def test_a_result_without_either_tells_them_by_its_answers():
+    (group,) = set_groups(make_measured(scores=[1, 0, 1, 1]))
+
+    assert [(row.dataset, row.value, row.questions) for row in group.rows] == [
+        ("short_en", 75.0, 4)
+    ]
+
+
+def test_a_name_that_is_typed_cannot_tear_the_table(page):
+    result = evaluated(*CLUEWSC)
+    html = page(f"{reverse('result-detail', args=[result.pk])}?name=a|b%0A<i>")
+
+    assert copied(html).splitlines()[0] == "| dataset | version | metric | mode | a\\|b <i> |"
+    assert "<i>" not in html
+
+
+def test_questions_without_a_verdict_count_neither_as_right_nor_as_wrong(page):
+    result = evaluated(*CLUEWSC)
+    Answer.objects.filter(result=result, index=0).update(status="unscored", score=0)
+
+    html = page(f"{reverse('result-detail', args=[result.pk])}?show=unscored")
+
+    assert re.search(r'show=unscored#questions" aria-current="true">No score', html)
+    assert "question 0<" in html and "question 1<" not in html
+    assert [each.questions for each in categories(result)] == [2, 1]
+
+
+def test_the_page_of_a_question_has_all_that_is_kept(page):
+    result = evaluated(*CLUEWSC)
+    Answer.objects.filter(result=result, index=1).update(
+        **{"reasoning": "because <b>", "finish": "length", "extracted": "B", "sample": 2},
+        question_id="test/1.json",
+        detail={"rule": "number", "output_tokens": 32, "input_tokens": 9, "latency_s": 1.5},
+    )
+
+    html = page(reverse("result-answer", args=[result.pk, 1]))
+
+    assert "because &lt;b&gt;" in html
+    assert "Cut off at the max output tokens." in html
+    assert "Compared as a number" in html
+    assert "test/1.json" in html and "9 → 32" in html
+    assert reverse("result-answer", args=[result.pk, 0]) in html
+    assert reverse("result-answer", args=[result.pk, 2]) in html
+
+
+def test_a_question_that_is_not_there_is_not_found(client):
+    client.force_login(make_user("lin"))
+
+    assert client.get(reverse("result-answer", args=[evaluated().pk, 99])).status_code == 404
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_every_rule_has_its_words(rule):
+    answer = Answer(subset="x", score=1.0, detail={"rule": rule})
+
+    assert rule_words(answer) != rule_words(Answer(subset="x", score=1.0))
+
+
+def test_a_verdict_of_earlier_rules_says_so():
+    assert rule_words(Answer(subset="short_en", score=1.0)).startswith("Earlier rule")
+    assert rule_words(Answer(subset="cluewsc-dev", score=1.0)) == "Scored by the tool."
+
+
+def test_a_guess_of_what_ended_an_answer_says_that_it_is_one():
+    answer = Answer(detail={"output_tokens": 32})
+
+    assert ending_words(answer, 32).startswith("Probably cut off")
+    assert ending_words(answer, 64) == "Not told by the tool."
+    answer.finish = "stop"
+    assert ending_words(answer, 32) == "The model stopped by itself."
+
+
+def test_a_question_is_shown_without_the_examples_before_it():
+    examples = "\n\n".join(f"Example {n}: is it so? Yes." for n in range(40))
+
+    assert own_question(f"{examples}\n\nQuestion: which one is it?") == "Question: which one is it?"
+    assert own_question("First.\n\nSecond paragraph of it.") == "First.\n\nSecond paragraph of it."
+
+
+def test_questions_of_many_categories_are_narrowed_by_their_sets():
+    result = evaluated(*CLUEWSC)
+    assert question_parts(result) == ["even", "odd"]
+
+    Answer.objects.filter(result=result).update(detail={})
+    assert question_parts(result) == ["short_en"]
+
+
+def test_a_panel_of_a_job_does_not_warn_of_the_scores_of_sets():
+    remark = {"id": "evaluate:sets", "args": {"scores": "a 1.0"}}
+    html = render_to_string(
+        "results/_result_panel.html", {"result": make_measured(scores=[1], remarks=[remark])}
+    )
+
+    assert "Right in per cent" not in html

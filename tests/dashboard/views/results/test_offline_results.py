@@ -1,0 +1,145 @@
+"""Pages of a result that has no rates: how long one batch takes, without a server."""
+
+import re
+
+import pytest
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.html import strip_tags
+
+from dashboard.templatetags.results import result_figure
+from jobs.queries.comparison.comparison import compare
+from tests.factories import make_host, make_job, make_measured, make_user
+
+pytestmark = pytest.mark.django_db
+
+BATCH = {
+    **{"batch_latency_mean_s": 0.781, "batch_latency_p10_s": 0.71, "batch_latency_p25_s": 0.72},
+    **{"batch_latency_p50_s": 0.75, "batch_latency_p75_s": 0.83, "batch_latency_p90_s": 0.89},
+    **{"batch_latency_p99_s": 0.93, "iterations": 10.0},
+}
+FEW = ("0.781", "0.750", "0.890", "0.930")
+
+
+def measured(**fields):
+    job = make_job(state="succeeded", kind="benchmark-latency", duration_s=9.0)
+    return make_measured(points=[(4, BATCH)], job=job, **fields)
+
+
+def of_identity(fingerprint):
+    """Fields of results that are repeats of each other."""
+    identity = {"schema": 1, "parts": {}, "unknown": []}
+    return {"identity": identity, "fingerprint": fingerprint}
+
+
+def words(html):
+    return re.sub(r"\s+", " ", strip_tags(html.replace("<", " <")))
+
+
+@pytest.fixture
+def page(client):
+    client.force_login(make_user("lin"))
+    return lambda address: client.get(address).content.decode()
+
+
+def numbers(html):
+    """The panel of the numbers, as text."""
+    return words(html[html.index('<dl class="facts') : html.index("</dl>")])
+
+
+def test_a_jobs_result_says_how_long_a_batch_takes_and_draws_no_rate():
+    html = render_to_string("results/_result_panel.html", {"result": measured()})
+
+    said = numbers(html)
+    assert all(number in said for number in FEW)
+    assert "not measured" not in said
+    assert "data-chart" not in html
+
+
+def test_a_results_page_says_how_long_a_batch_takes(page):
+    html = page(reverse("result-detail", args=[measured().pk]))
+
+    said = numbers(html)
+    assert all(number in said for number in FEW)
+    assert "not measured" not in said
+    assert "<h1>smollm2-135m-instruct works off a batch of 4 in 0.781 s</h1>" in html
+    assert "data-chart" not in html
+
+
+def test_a_results_page_has_each_percentile_of_a_batch_under_its_size(page):
+    html = page(reverse("result-detail", args=[measured().pk]))
+
+    table = words(html[html.index("<h2>Batch</h2>") : html.index("</table>")])
+    assert "Batch size" in table
+    assert "Requests in flight" not in table
+    for which, number in (("p10", "0.710"), ("p25", "0.720"), ("p75", "0.830")):
+        assert re.search(rf"Batch latency {which} s {number}", table)
+
+
+def test_three_runs_of_a_batch_give_its_mean_an_interval(page):
+    host = make_host()
+    for seconds in (0.7, 0.8, 0.9):
+        job = make_job(state="succeeded", kind="benchmark-latency", host=host)
+        metrics = BATCH | {"batch_latency_mean_s": seconds}
+        result = make_measured(points=[(4, metrics)], job=job, **of_identity("a"))
+
+    said = numbers(page(reverse("result-detail", args=[result.pk])))
+
+    assert "Batch latency mean 0.900 s p50" in said
+    assert "Mean of 3 runs at concurrency 4 0.800 s ± 0.248" in said
+
+
+def test_the_list_says_how_long_a_batch_takes(page):
+    measured()
+
+    html = page(reverse("result-list"))
+
+    row = words(html[html.index("<tbody>") : html.index("</tbody>")])
+    assert "Batch 0.781 s" in row
+    assert "p99 0.930 s" in row
+
+
+def test_two_batches_are_compared_by_how_long_they_take(page):
+    base, other = measured(label="a"), measured(label="b")
+
+    rows = {row.metric: row.base for row in compare([[base], [other]]).rows}
+    html = page(f"{reverse('result-compare')}?id={base.pk}&id={other.pk}&all=1")
+
+    assert rows["batch_latency_mean_s"] == 0.781
+    assert rows["batch_latency_p99_s"] == 0.93
+    assert "data-chart" not in html
+    assert "have the same batch latency mean" in html
+
+
+@pytest.mark.parametrize(("factor", "said"), [(2.0, "longer"), (0.5, "less time")])
+def test_a_comparison_of_batches_speaks_of_batches(page, factor, said):
+    host, chosen = make_host(), []
+    for label, scale in (("a", 1.0), ("b", factor)):
+        for seconds in (0.79, 0.80, 0.81):
+            job = make_job(state="succeeded", kind="benchmark-latency", host=host)
+            metrics = BATCH | {"batch_latency_mean_s": seconds * scale}
+            kept = of_identity(label)
+            chosen.append(make_measured(points=[(4, metrics)], job=job, label=label, **kept).pk)
+
+    groups = "group={},{},{}&group={},{},{}".format(*chosen)
+    html = page(f"{reverse('result-compare')}?{groups}")
+
+    title = words(html[html.index("<h1>") : html.index("</h1>")])
+    assert f"% {said} for a batch of 4 than" in title
+    assert "batch of 4" in words(html[html.index("<h2>Numbers</h2>") : html.index("<table")])
+    assert "in flight" not in html
+
+
+def test_a_result_without_an_output_rate_has_no_chart_of_it():
+    assert result_figure(measured()) is None
+
+
+def test_a_job_and_its_result_say_the_same_of_requests_that_nobody_counted(page):
+    offline = {"output_tokens_per_s": 90.0, "requests_per_s": 3.0}
+    result = make_measured(points=[(16, offline)])
+
+    panel = numbers(render_to_string("results/_result_panel.html", {"result": result}))
+    own = numbers(page(reverse("result-detail", args=[result.pk])))
+
+    assert "Failed not measured" in panel
+    assert "Failed not measured" in own

@@ -1,0 +1,164 @@
+"""What the paper says of a model, beside what was measured here; compared only if it can be."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils.timezone import now
+from django.utils.translation import override
+
+from jobs.catalog import SHIPPED
+from jobs.models import Answer, Result
+from jobs.queries.results.published import beside
+from tests.factories import make_deployment, make_host, make_result, make_user
+
+pytestmark = pytest.mark.django_db
+R1 = SHIPPED["deepseek-r1"]
+
+
+def measured(subsets, *, simulated=False, remarks=(), hours_ago=0, **fields):
+    """An evaluation of R1: {subset: (questions, right)}."""
+    deployment = make_deployment(host=make_host(), details={"stack": "guide"})
+    result = make_result(
+        sort=Result.Sort.EVALUATION,
+        model_id=R1.id,
+        tool="OpenCompass 0.4.1",
+        label="fp8",
+        deployment=deployment,
+        simulated=simulated,
+        remarks=[{"id": name, "args": args} for name, args in remarks],
+        created_at=now() - timedelta(hours=hours_ago),
+        **fields,
+    )
+    rows, index = [], 0
+    for subset, (questions, right) in subsets.items():
+        for number in range(questions):
+            score = float(number < right)
+            rows.append(
+                Answer(result=result, index=index, subset=subset, question="?", score=score)
+            )
+            index += 1
+    Answer.objects.bulk_create(rows)
+    return result
+
+
+def row(dataset, device="VACC"):
+    found = [item for item in beside(R1) if item.published.dataset == dataset]
+    return next(item for item in found if item.published.device == device)
+
+
+def test_our_share_stands_beside_with_its_sample_and_interval():
+    result = measured({"cluewsc-dev": (159, 155)})
+
+    found = row("cluewsc-dev")
+
+    assert found.latest.result == result
+    assert found.latest.questions == 159
+    assert found.latest.share.low < 155 / 159 < found.latest.share.high
+    assert found.why == ()
+    assert found.within is True
+
+
+def test_a_published_figure_outside_of_our_interval_is_told_so():
+    measured({"cluewsc-dev": (159, 80)})
+
+    assert row("cluewsc-dev").within is False
+
+
+def test_the_set_of_another_split_is_not_compared():
+    measured({"cluewsc-dev": (159, 155), "cluewsc-test": (976, 930)})
+
+    assert "split" in row("cluewsc", "paper").why
+    assert row("cluewsc", "paper").within is None
+    assert row("cluewsc", "paper").latest.questions == 159 + 976
+
+
+@pytest.mark.parametrize(
+    ("remarks", "right", "why"),
+    [
+        ([("evaluate:limited", {"questions": 10})], 9, "limited"),
+        ([("evaluate:other_prompt", {"sets": "cluewsc-dev, gsm8k"})], 159, "prompt"),
+        ([("evaluate:cut", {"cut": 3, "total": 9, "max_tokens": 10})], 159, "cut"),
+        ([], 20, "part"),
+    ],
+)
+def test_what_was_asked_otherwise_is_not_compared(remarks, right, why):
+    measured({"cluewsc-dev": (right, right)}, remarks=remarks)
+
+    assert why in row("cluewsc-dev").why
+
+
+def test_a_rating_or_a_consensus_is_no_share():
+    measured({"aime2024": (30, 20)})
+    found = [item for item in beside(R1) if item.published.dataset == "aime24"]
+
+    why = {item.published.metric: item.why for item in found}
+
+    assert all("metric" in said for metric, said in why.items() if metric == "cons@64")
+    assert "samples" in why["pass@1"]
+
+
+def test_a_simulated_result_is_no_record_and_gives_way_to_a_real_one():
+    measured({"cluewsc-dev": (159, 159)}, simulated=True)
+
+    assert row("cluewsc-dev").latest.result.simulated
+    assert row("cluewsc-dev").within is None
+    real = measured({"cluewsc-dev": (159, 150)}, hours_ago=5)
+
+    assert row("cluewsc-dev").latest.result == real
+    assert row("cluewsc-dev").best is None
+
+
+def test_the_best_real_one_is_named_where_the_latest_is_not_it():
+    best = measured({"cluewsc-dev": (159, 158)}, hours_ago=5)
+    measured({"cluewsc-dev": (20, 20)}, hours_ago=9)
+    latest = measured({"cluewsc-dev": (159, 150)})
+
+    found = row("cluewsc-dev")
+
+    assert (found.latest.result, found.best.result) == (latest, best)
+
+
+def test_names_of_both_tools_count_and_a_similar_name_does_not():
+    measured({"mmlu/anatomy": (5, 5), "lukaemon_mmlu_law": (5, 4), "mmlu_pro/law": (5, 0)})
+    shares = [item.latest for item in beside(R1) if item.published.dataset == "mmlu"]
+
+    assert {(one.questions, one.share.value) for one in shares} == {(10, 0.9)}
+
+
+def test_the_page_shows_both_with_host_stack_and_verdict(client):
+    result = measured({"cluewsc-dev": (159, 155)})
+    client.force_login(make_user())
+
+    page = client.get(reverse("model-detail", args=[R1.id])).content.decode()
+
+    assert "159 questions, OpenCompass 0.4.1, Deployment guide, fp8, " in page
+    assert result.host.name in page
+    assert "The published figure lies within our range." in page
+    assert "97.5" in page
+    assert "not measured" in page
+
+
+@pytest.mark.parametrize("count", [1, 6])
+def test_the_table_asks_the_database_twice_however_much_was_measured(
+    count, django_assert_num_queries
+):
+    for _ in range(count):
+        measured({"cluewsc-dev": (3, 2)})
+
+    with django_assert_num_queries(2):
+        beside(R1)
+
+
+def test_accuracy_has_its_word_in_the_viewers_language_and_names_of_scores_stay(client):
+    client.force_login(make_user())
+    address = reverse("model-detail", args=[R1.id])
+
+    with override("zh-hans"):
+        page = client.get(address, headers={"accept-language": "zh-hans"}).content.decode()
+
+    assert '<td class="sub nw">准确率</td>' in page
+    assert '<td class="sub nw">accuracy</td>' not in page
+    assert '<td class="sub nw">pass@1</td>' in page

@@ -1,0 +1,364 @@
+"""The agent as a real process, killed at will."""
+
+import os
+import signal
+import sys
+import threading
+
+import pytest
+
+from jobs.host.agent import agent
+from jobs.host.base import spool as spools
+from jobs.host.base.spool import Spool
+from jobs.host.probe.disk_usage import MADE
+from jobs.plans import Output, PlanFile, Step
+from tests.host.conftest import record_of, until
+
+pytestmark = pytest.mark.processes
+
+SERVER = """
+import http.server, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+    def log_message(self, *args):
+        pass
+print("listening", flush=True)
+http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+"""
+
+
+def _server_plan(*later):
+    serve = Step("serve", (sys.executable, "{job_dir}/files/server.py", "{port}"), serves=True)
+    return record_of(
+        serve,
+        *later,
+        files=(PlanFile("server.py", SERVER),),
+    )
+
+
+@pytest.fixture
+def deployed(intake):
+    """Job 5, which starts deployment 2."""
+
+    def make(*later):
+        job = intake.jobs[5] = _server_plan(*later)
+        deployment = intake.deployments[2] = _server_plan(*later)
+        job.deployment = {"id": 2, "token": deployment.token, "run": 1}
+        intake.start.add(5)
+        return job, deployment
+
+    return make
+
+
+def _served(intake, state="running", run=1):
+    """The last heartbeat's word on deployment 2, when it is in this state."""
+    beats = intake.heartbeats[-1]["serves"] if intake.heartbeats else []
+    return next((s for s in beats if (s["id"], s["state"], s["run"]) == (2, state, run)), None)
+
+
+def test_a_job_that_the_heartbeat_names_is_done_and_shipped(intake, start_agent, config):
+    intake.jobs[7] = record_of("echo hi; echo 1 > r", outputs=(Output("r", "r"),))
+    intake.start.add(7)
+
+    start_agent()
+
+    until(lambda: intake.jobs[7].ended)
+    assert intake.jobs[7].ended["verdict"] == "succeeded"
+    assert intake.jobs[7].log == b"hi\n"
+    assert intake.jobs[7].outputs == {"r": bytearray(b"1\n")}
+    until(Spool(config.dir / "spool" / "7").is_acked)
+
+
+def test_a_heartbeat_tells_of_jobs_load_and_facts(intake, start_agent, config):
+    intake.jobs[7] = record_of("echo hi; sleep 600")
+    intake.start.add(7)
+
+    start_agent()
+
+    beat = until(
+        lambda: next((b for b in intake.heartbeats if b["jobs"] and b["jobs"][0]["log_bytes"]), 0)
+    )
+    token = intake.jobs[7].token
+    assert beat["jobs"] == [{"id": 7, "token": token, "state": "running", "log_bytes": 3}]
+    measured = {"spool_bytes", "aside_bytes", "made"}  # a moment later, the first time
+    assert set(beat["load"]) - measured == {
+        "load_1m",
+        "memory_free_bytes",
+        "disk_free_bytes",
+        "disk_reserve_bytes",
+    }
+    until(lambda: measured <= set(intake.heartbeats[-1]["load"]))
+    made = until(lambda: set(intake.heartbeats[-1]["load"]["made"]) == set(MADE))
+    assert made
+    facts = until(lambda: next((b["facts"] for b in intake.heartbeats if b.get("facts")), None))
+    assert facts["roots"]["weights"] == str(config.dir / "weights")
+    intake.jobs[7].cancel = True
+    until(lambda: intake.jobs[7].ended)
+    assert intake.jobs[7].ended["verdict"] == "cancelled"
+
+
+def test_killing_the_agent_loses_nothing(intake, start_agent):
+    intake.jobs[7] = record_of("for i in $(seq 1 300); do echo line $i; sleep 0.01; done")
+    intake.start.add(7)
+    for number in range(3):
+        agent = start_agent()
+        until(lambda number=number: len(intake.jobs[7].log) > number * 500)
+        agent.kill()
+        agent.wait()
+
+    start_agent()
+
+    until(lambda: intake.jobs[7].ended)
+    lines = "".join(f"line {i}\n" for i in range(1, 301))
+    assert intake.jobs[7].log == lines.encode()
+    assert (intake.jobs[7].ended["verdict"], intake.jobs[7].claims) == ("succeeded", 1)
+
+
+def test_a_job_that_ended_while_no_agent_was_there_is_adopted(intake, start_agent, config):
+    intake.jobs[7] = record_of("echo up; sleep 0.5; echo end")
+    intake.start.add(7)
+    agent = start_agent()
+    until(lambda: intake.jobs[7].log)
+    agent.kill()
+    agent.wait()
+    until(Spool(config.dir / "spool" / "7").exit)
+    assert intake.jobs[7].ended is None
+
+    start_agent()
+
+    until(lambda: intake.jobs[7].ended)
+    assert intake.jobs[7].log == b"up\nend\n"
+
+
+def test_a_launcher_that_dies_makes_a_lost_job(intake, start_agent, config):
+    intake.jobs[7] = record_of("echo up; sleep 600")
+    intake.start.add(7)
+    start_agent()
+    until(lambda: intake.jobs[7].log)
+    spool = Spool(config.dir / "spool" / "7")
+
+    os.kill(spools.launcher_pid(spool), signal.SIGKILL)
+
+    until(lambda: intake.jobs[7].ended)
+    assert intake.jobs[7].ended["verdict"] == "lost"
+
+
+def test_a_dashboard_that_is_away_only_delays(intake, start_agent, config):
+    intake.jobs[7] = record_of("for i in $(seq 1 100); do echo $i; sleep 0.01; done")
+    intake.start.add(7)
+    start_agent()
+    until(lambda: intake.jobs[7].log)
+    intake.close()
+    until(Spool(config.dir / "spool" / "7").exit)
+
+    intake.open()
+
+    until(lambda: intake.jobs[7].ended)
+    assert intake.jobs[7].log == "".join(f"{i}\n" for i in range(1, 101)).encode()
+
+
+def test_another_dashboard_at_the_same_address_gets_its_own_jobs_only(intake, start_agent, config):
+    intake.jobs[7] = record_of("echo of the first")
+    intake.start.add(7)
+    start_agent()
+    until(lambda: intake.jobs[7].ended)
+    first = intake.instance
+    until(Spool(config.dir / "spool" / "7").is_acked)
+
+    with intake.lock:
+        intake.instance = "second"
+        intake.jobs[7] = record_of("echo of the second")
+
+    until(lambda: intake.jobs[7].ended)
+    assert intake.jobs[7].log == b"of the second\n"
+    assert (config.dir / "aside" / f"{first}-7" / "log").read_text() == "of the first\n"
+
+
+def test_a_server_outlives_its_job_and_the_agent(intake, start_agent, deployed, config):
+    job, deployment = deployed("until ls {serve_dir}/ready; do sleep 0.05; done")
+    agent = start_agent()
+    until(lambda: job.ended)
+    assert job.ended["verdict"] == "succeeded"
+    assert next(e for e in job.events if e["type"] == "serve_started")["deployment"] == 2
+    assert until(lambda: _served(intake))["health"] == "ready"
+    agent.kill()
+    agent.wait()
+    intake.heartbeats.clear()
+
+    start_agent()
+
+    serve, port = until(lambda: _served(intake)), config.ports[0]
+    assert (serve["health"], serve["port"], serve["token"]) == ("ready", port, deployment.token)
+    assert deployment.log == b"listening\n"
+    assert deployment.ended is None
+    deployment.wanted = False
+    until(lambda: deployment.ended)
+    assert deployment.ended["verdict"] == "cancelled"
+
+
+def test_a_server_is_started_again_with_its_log_going_on(intake, start_agent, deployed):
+    _, deployment = deployed("until ls {serve_dir}/ready; do sleep 0.05; done")
+    start_agent()
+    until(lambda: _served(intake))
+    deployment.wanted = False
+    until(lambda: deployment.ended)
+
+    with intake.lock:
+        deployment.wanted, deployment.run, deployment.token = True, 2, "second"
+        intake.serve.add(2)
+
+    serve = until(lambda: _served(intake, run=2))
+    assert serve["token"] == "second"
+    until(lambda: deployment.log == b"listening\nlistening\n")
+    deployment.wanted = False
+    until(lambda: deployment.ended["run"] == 2)
+
+
+def test_steps_that_wait_for_a_server_that_ended_are_aborted(intake, start_agent, deployed):
+    job, deployment = deployed("sleep 600")
+    for record in (job, deployment):
+        record.plan["files"][0]["text"] = "print('no model', flush=True); raise SystemExit(4)"
+
+    start_agent()
+
+    until(lambda: job.ended)
+    assert job.ended["sentence_id"] == "work:server_ended"
+    args = job.ended["sentence_args"]
+    assert (args["step"], args["exit_code"], args["last_lines"]) == ("serve", 4, "no model")
+    until(lambda: deployment.ended)
+    assert deployment.ended["sentence_id"] == "work:server_ended"
+
+
+def test_a_cancelled_deploy_job_takes_its_server_with_it(intake, start_agent, deployed):
+    job, deployment = deployed("sleep 600")
+    start_agent()
+    until(lambda: _served(intake))
+
+    job.cancel = True
+
+    until(lambda: job.ended and deployment.ended)
+    assert job.ended["verdict"] == "cancelled"
+    assert deployment.ended["verdict"] == "cancelled"
+
+
+def test_a_job_whose_claim_was_cut_off_half_way_is_done(intake, start_agent, config):
+    # The worker was killed after the dashboard had heard the claim: it does not name the job again.
+    intake.jobs[7] = record_of("echo hi")
+    intake.jobs[7].claim_id = "nonce-of-the-dead"
+    (config.dir / "claims").mkdir()
+    (config.dir / "claims" / "job-7.nonce").write_text("nonce-of-the-dead")
+
+    start_agent()
+
+    until(lambda: intake.jobs[7].ended)
+    assert intake.jobs[7].log == b"hi\n"
+    assert not (config.dir / "claims" / "job-7.nonce").exists()
+
+
+def test_two_agents_never_work_in_one_folder(intake, start_agent, config):
+    start_agent()
+    until(lambda: intake.heartbeats)
+
+    lock = spools.take_lock(config.dir / "agent.lock", 0.0)
+
+    assert lock is None
+
+
+def test_sigterm_ends_the_agent_and_leaves_the_job(intake, start_agent, config):
+    intake.jobs[7] = record_of("echo up; sleep 600")
+    intake.start.add(7)
+    agent = start_agent()
+    until(lambda: intake.jobs[7].log)
+
+    agent.terminate()
+
+    assert agent.wait(20) == 0
+    assert Spool(config.dir / "spool" / "7").is_running()
+
+
+def test_a_spool_that_cannot_be_read_holds_no_other_up(intake, start_agent, make_spool):
+    empty = make_spool("true", number=8, instance=intake.instance)
+    (empty.path / "meta.json").write_text("")
+    odd = make_spool("true", number=9, instance=intake.instance)
+    (odd.path / "exit.json").write_text("{}")
+    intake.jobs[50] = record_of("echo hi")
+    intake.start.add(50)
+
+    start_agent()
+
+    until(lambda: intake.jobs[50].ended)
+    assert intake.heartbeats
+
+
+def test_events_that_a_power_cut_tore_still_get_their_end(intake, start_agent, make_spool):
+    intake.jobs[9] = record_of("true")
+    spool = make_spool("true", number=9, instance=intake.instance, token=intake.jobs[9].token)
+    spool.append_event("started", values={}, boot_id="a boot before", run=1)
+    with spool.events.open("ab") as file:
+        file.write(b"\0\0\0\n")
+
+    start_agent()
+
+    ended = until(spool.exit)
+    assert (ended["verdict"], ended["sentence_id"]) == ("lost", "host:rebooted")
+
+
+def test_a_spool_that_can_never_be_shipped_is_told_and_set_aside(
+    intake, start_agent, config, make_spool, launch
+):
+    intake.jobs[9] = record_of("true")
+    spool = make_spool("true", number=9, instance=intake.instance, token=intake.jobs[9].token)
+    launch(spool)
+    intake.jobs[9].streams["events"] += b"{}\n" * 1000
+
+    start_agent()
+
+    until((config.dir / "aside" / f"{intake.instance}-9").exists)
+    told = [job for beat in intake.heartbeats for job in beat["jobs"] if "broken" in job]
+    assert told[0]["broken"] == "events are gone that had been sent"
+
+
+def test_the_host_is_looked_at_again_after_a_look_that_broke(intake, agent_in_thread, monkeypatch):
+    breaks = iter([RecursionError("odd")])
+
+    def probe_or_break(config):
+        if error := next(breaks, None):
+            raise error
+        return {"os": "well"}
+
+    monkeypatch.setattr(agent.probe, "probe", probe_or_break)
+    monkeypatch.setattr(agent, "FACTS_S", 0.01)
+
+    agent_in_thread()
+
+    until(lambda: any(beat.get("facts") for beat in intake.heartbeats))
+
+
+def test_a_heartbeat_that_is_refused_is_said_once(intake, agent_in_thread, monkeypatch, caplog):
+    asked = []
+    intake.fault = lambda method, path: asked.append(path)
+    intake.heartbeat = lambda body: (426, {"error": "protocol", "upgrade_to": 9})
+    monkeypatch.setattr(agent, "HEARTBEAT_S", 0.01)
+
+    agent_in_thread()
+
+    until(lambda: len(asked) > 5)
+    said = [record.getMessage() for record in caplog.records]
+    assert len([line for line in said if line.startswith("heartbeat: 426")]) == 1
+
+
+def test_what_a_thread_could_not_be_started_for_is_tried_again(monkeypatch):
+    def no_more(*_args, **_more):
+        raise RuntimeError("can't start new thread")
+
+    busy, done = set(), threading.Event()
+    with monkeypatch.context() as full:
+        full.setattr(threading.Thread, "start", no_more)
+        with pytest.raises(RuntimeError):
+            agent._begin(busy, 7, done.set, "check 7")
+
+    agent._begin(busy, 7, done.set, "check 7")
+
+    assert done.wait(20)

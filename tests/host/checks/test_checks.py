@@ -1,0 +1,289 @@
+"""What a host finds before a job starts."""
+
+import json
+import shutil
+import socket
+from dataclasses import replace
+
+import pytest
+
+from dashboard.text.messages import SENTENCES
+from jobs.host.base.limits import Limits
+from jobs.host.checks import CHECKS
+from jobs.host.claim import preflight
+from jobs.host.probe import probe
+from jobs.plans import Check, Plan, Step
+from tests.host.conftest import until
+
+
+@pytest.fixture
+def machine(config, tmp_path, monkeypatch):
+    """A host with dies 0 and 1, an empty PATH of its own, and what a test puts there."""
+    root = tmp_path / "root"
+    for name in ("dev/shm", "proc", "sys/kernel/iommu_groups", "weights"):
+        (root / name).mkdir(parents=True)
+    for name in ("vacc0", "vacc1"):
+        (root / "dev" / name).touch()
+    (root / "proc/cmdline").write_text("quiet\n")
+    (root / "proc/cpuinfo").write_text("model name : Xeon\nflags : fpu avx512f\n")
+    (tmp_path / "bin").mkdir()
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    return replace(config, root=root)
+
+
+@pytest.fixture
+def put(tmp_path):
+    """A program in the PATH that runs this shell script."""
+
+    def write(name, script):
+        path = tmp_path / "bin" / name
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+
+    return write
+
+
+def found(config, check, /, **args):
+    """(holds, sentence, its arguments)"""
+    answer = CHECKS[check](config, args)
+    assert answer.sentence_id in SENTENCES
+    assert SENTENCES[answer.sentence_id] % answer.args
+    return answer.holds, answer.sentence_id, dict(answer.args)
+
+
+def test_dies_that_are_gone_are_named(machine):
+    assert found(machine, "dies", ids="0,1") == (True, "check:dies", {"count": 2})
+    assert found(machine, "dies", ids="1,2,3") == (False, "check:dies_missing", {"dies": "2, 3"})
+
+
+def test_an_iommu_that_is_on_stops(machine):
+    assert found(machine, "iommu") == (True, "check:iommu_off", {})
+
+    (machine.root / "proc/cmdline").write_text("intel_iommu=on\n")
+
+    assert found(machine, "iommu") == (False, "check:iommu_on", {})
+
+
+def test_a_processor_without_avx_512_is_named(machine):
+    assert found(machine, "avx512") == (True, "check:avx512", {"cpu": "Xeon"})
+
+    (machine.root / "proc/cpuinfo").write_text("model name : Old\nflags : fpu\n")
+
+    assert found(machine, "avx512") == (False, "check:avx512_missing", {"cpu": "Old"})
+
+
+def test_shared_memory_and_disk_are_compared_with_what_is_needed(machine, tmp_path):
+    assert found(machine, "shm", bytes="1")[:2] == (True, "check:shm")
+    assert found(machine, "shm", bytes=str(10**18))[:2] == (False, "check:shm_small")
+    new = str(tmp_path / "not" / "yet")
+    assert found(machine, "disk", path=new, bytes="1")[:2] == (True, "check:disk")
+    holds, sentence, args = found(machine, "disk", path=new, bytes=str(10**18))
+    assert (holds, sentence, args["wanted"]) == (False, "check:disk_full", "1000000000.0 GB")
+
+
+def test_what_a_host_keeps_in_reserve_is_not_free(machine, tmp_path):
+    frugal = replace(machine, limits=Limits(disk_reserve_bytes=10**18))
+
+    holds, sentence, args = found(frugal, "disk", path=str(tmp_path), bytes="1")
+
+    assert (holds, sentence, args["reserve"]) == (False, "check:disk_reserve", "1000000000.0 GB")
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted", "expected"),
+    [
+        ("vamc 3.4.2", "3.0+", "check:tool"),
+        ("vamc 2.9", "3.0+", "check:tool_old"),
+        ("no number", "3.0+", "check:tool"),
+        ("vamc 3.10", "3.9", "check:tool"),
+    ],
+)
+def test_a_tool_is_there_in_a_version_that_is_new_enough(machine, put, said, wanted, expected):
+    put("vamc", f"echo {said}")
+
+    assert found(machine, "tool", name="vamc", version=wanted)[1] == expected
+
+
+def test_what_a_download_left_counts_as_room_when_it_goes_on(machine, tmp_path):
+    folder = tmp_path / "weights"
+    (folder / ".cache").mkdir(parents=True)
+    (folder / ".cache" / "part").write_bytes(b"x" * 1000)
+    free = shutil.disk_usage(folder).free
+    wanted = str(free * 100)
+
+    whole = found(machine, "disk", path=str(folder), bytes=wanted)
+    rest = found(machine, "disk", path=str(folder), bytes="900", resumes="yes")
+
+    assert (whole[0], rest[0]) == (False, True)
+    assert (rest[1], "wanted" in rest[2]) == ("check:disk_nothing_more", False)
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [(7, "7 B"), (1234, "1.2 kB"), (98_000, "98.0 kB"), (2_000_000, "2.0 MB"), (10**10, "10.0 GB")],
+)
+def test_sizes_are_never_rounded_to_nothing(count, words):
+    assert probe.size(count) == words
+
+
+def test_what_is_needed_is_smaller_on_a_host_whose_files_are(machine, tmp_path):
+    small = replace(machine, scale=1e-12)
+
+    assert found(small, "disk", path=str(tmp_path), bytes=str(10**18))[0] is True
+    assert found(small, "shm", bytes=str(10**18))[0] is True
+
+
+def test_a_tool_that_is_not_there_is_named(machine):
+    assert found(machine, "tool", name="vamc") == (False, "check:tool_missing", {"tool": "vamc"})
+
+
+def test_docker_answers_or_says_why_not(machine, put):
+    assert found(machine, "docker")[1] == "check:tool_missing"
+
+    put("docker", "echo Cannot connect to the Docker daemon >&2; exit 1")
+    args = {"problem": "Cannot connect to the Docker daemon"}
+    assert found(machine, "docker") == (False, "check:docker_down", args)
+
+    put("docker", "echo 26.1.3")
+    assert found(machine, "docker") == (True, "check:docker", {"version": "26.1.3"})
+
+
+def test_an_image_is_missed_only_where_docker_says_so(machine, put):
+    put("docker", "echo Error: No such image: x >&2; exit 1")
+    assert found(machine, "image", name="x")[1] == "check:image_missing"
+
+    put("docker", "echo permission denied >&2; exit 1")
+    assert found(machine, "image", name="x")[1] == "check:docker_down"
+
+    put("docker", '[ "$5" = x ] && echo sha256:1')
+    told = {"image": "x", "id": "sha256:1"}
+    assert found(machine, "image", name="x") == (True, "check:image", told)
+
+
+def test_a_container_of_the_same_name_stops(machine, put):
+    put("docker", '[ "$5" = "name=^vllm_vacc$" ] && echo 0123')
+    assert found(machine, "container", name="vllm_vacc")[:2] == (False, "check:container_there")
+
+    put("docker", "true")
+    assert found(machine, "container", name="vllm_vacc")[:2] == (True, "check:container")
+
+
+def test_a_shard_that_is_missing_or_empty_is_named(machine):
+    folder = machine.root / "weights"
+    at = str(folder)
+    assert found(machine, "weights", path=at) == (False, "check:weights_missing", {"path": at})
+    index = {"weight_map": {"a": "1.safetensors", "b": "2.safetensors", "c": "3.safetensors"}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    (folder / "1.safetensors").write_bytes(b"x")
+    (folder / "3.safetensors").touch()
+
+    holds, sentence, args = found(machine, "weights", path=at)
+
+    assert (holds, sentence) == (False, "check:shard_missing")
+    assert args == {"file": "2.safetensors", "missing": 2, "shards": 3}
+    for name in ("2.safetensors", "3.safetensors"):
+        (folder / name).write_bytes(b"x")
+    assert found(machine, "weights", path=at) == (True, "check:weights", {"path": at, "shards": 3})
+
+
+def test_a_modification_of_another_model_is_refused(machine):
+    folder = machine.root / "weights"
+    at = str(folder)
+    assert found(machine, "modification", path=at)[1] == "check:modification_missing"
+    for name in ("modeling", "configuration"):
+        (folder / f"{name}_qwen2_vacc.py").write_text("x")
+    (folder / "quantization_vacc.py").write_text("x")
+    (folder / "config.json").write_text(json.dumps({"hidden_size": 3584, "vocab_size": 1}))
+    (folder / "config_vacc.json").write_text(json.dumps({"hidden_size": 5120, "vocab_size": 1}))
+
+    args = {"path": at, "fields": "hidden_size"}
+    assert found(machine, "modification", path=at) == (False, "check:modification_differs", args)
+    (folder / "config_vacc.json").write_text(json.dumps({"hidden_size": 3584, "vocab_size": 1}))
+    assert found(machine, "modification", path=at)[:2] == (True, "check:modification")
+
+
+def test_a_path_that_is_missing_says_what_it_is_for(machine):
+    args = {"path": "/nowhere", "what": "the Dockerfile of vllm_vacc"}
+
+    assert found(machine, "path", **args) == (False, "check:path_missing", args)
+    assert found(machine, "path", path="/")[0] is True
+
+
+def test_conda_is_looked_for_with_its_environment(machine, put, tmp_path):
+    assert found(machine, "conda")[1] == "check:conda_missing"
+    put("conda", "true")
+    assert found(machine, "conda")[:2] == (True, "check:conda")
+    assert found(machine, "conda", env="opencompass")[1] == "check:conda_env_missing"
+    (tmp_path / "envs/opencompass/bin").mkdir(parents=True)
+    assert found(machine, "conda", env="opencompass")[0] is True
+
+
+def test_a_port_is_busy_while_something_listens_on_it(machine):
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+        args = {"port": port}
+        assert found(machine, "port", port=str(port)) == (False, "check:port_busy", args)
+
+    assert found(machine, "port", port=str(port)) == (True, "check:port", args)
+
+
+def test_an_endpoint_that_is_silent_says_so(machine, ports):
+    url = f"http://127.0.0.1:{ports[0]}"
+
+    holds, sentence, args = found(machine, "endpoint", url=url)
+
+    assert (holds, sentence, args["url"]) == (False, "check:endpoint_silent", url)
+
+
+def run(config, *checks, values=None):
+    plan = Plan(kind="test", steps=(Step("a", ("true",)),), checks=checks)
+    return [
+        (item["name"], item["level"], item["sentence_id"])
+        for item in preflight.run(config, plan, values or {})
+    ]
+
+
+def test_each_check_of_a_plan_is_answered_in_its_order(machine):
+    checks = (
+        Check("dies", (("ids", "{dies}"),)),
+        Check("tool", (("name", "vamc"),)),
+        Check("tool", (("name", "vasmi"),), asks=True),
+        Check("path", (("path", "{weights.path}"),)),
+        Check("sorcery"),
+    )
+
+    assert run(machine, *checks, values={"dies": "0"}) == [
+        ("dies", "ok", "check:dies"),
+        ("tool", "failed", "check:tool_missing"),
+        ("tool", "warn", "check:tool_missing"),
+        ("path", "unknown", "check:later"),
+        ("sorcery", "unknown", "check:unknown"),
+    ]
+
+
+def test_a_check_that_breaks_says_so_and_the_others_are_made(machine):
+    checks = (Check("port", (("port", "no number"),)), Check("iommu"))
+
+    assert run(machine, *checks) == [
+        ("port", "unknown", "check:broke"),
+        ("iommu", "ok", "check:iommu_off"),
+    ]
+
+
+@pytest.mark.processes
+def test_an_agent_answers_what_it_is_asked_to_check(intake, config, start_agent):
+    plan = Plan(
+        kind="test",
+        steps=(Step("a", ("true",)),),
+        checks=(Check("path", (("path", "/nowhere"), ("what", "x"))),),
+    )
+    intake.checks[7] = {"plan": plan.to_json(), "values": {}}
+
+    start_agent()
+
+    findings = until(lambda: intake.findings.get(7))
+    assert [(item["level"], item["sentence_id"]) for item in findings] == [
+        ("failed", "check:path_missing")
+    ]

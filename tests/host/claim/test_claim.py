@@ -1,0 +1,321 @@
+"""Claiming: once, whatever is repeated."""
+
+import os
+import socket
+import threading
+from dataclasses import replace
+
+import pytest
+
+from jobs.host.base import limits
+from jobs.host.base import spool as spools
+from jobs.host.base.client import Client, Unreachable
+from jobs.host.base.limits import Limits
+from jobs.host.base.ports import free_port
+from jobs.host.base.spool import Spool
+from jobs.host.claim import claim
+from jobs.host.run import serving
+from jobs.plans import Step, from_json
+from tests.host.conftest import plan_of, record_of, until
+
+pytestmark = pytest.mark.processes
+
+
+@pytest.fixture
+def known(intake, client):
+    """The client has heard of the intake's instance, as after a first heartbeat."""
+    client.heartbeat({})
+
+
+def test_a_job_is_claimed_and_runs_with_the_hosts_own_values(intake, config, client):
+    intake.jobs[7] = record_of("echo {job} {port} {job_dir}", values={"job": "7"})
+
+    assert claim.take_job(config, client, 7) is True
+
+    spool = Spool(config.dir / "spool" / "7")
+    until(spool.exit)
+    assert spool.log.read_text() == f"7 {config.ports[0]} {spool.path}\n"
+    assert spool.read_events()[0]["values"] == {
+        "job": "7",
+        "job_dir": str(spool.path),
+        "port": str(config.ports[0]),
+    }
+    assert (spool.path / "meta.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_server_has_the_port_that_its_plan_asks_for(intake, config, client):
+    asked = config.ports[1]
+    intake.jobs[7] = record_of("echo {port}", port=asked)
+
+    claim.take_job(config, client, 7)
+
+    spool = Spool(config.dir / "spool" / "7")
+    until(spool.exit)
+    assert spool.log.read_text() == f"{asked}\n"
+
+
+def test_a_port_that_is_taken_is_not_waited_for(intake, config, client):
+    asked = config.ports[1]
+    intake.jobs[7] = record_of("echo {port}", port=asked)
+
+    with socket.create_server(("127.0.0.1", asked)):
+        claim.take_job(config, client, 7)
+
+    spool = Spool(config.dir / "spool" / "7")
+    until(spool.exit)
+    assert spool.log.read_text() == f"{config.ports[0]}\n"
+
+
+def test_many_at_once_start_a_job_once(intake, config):
+    intake.jobs[7] = record_of("echo once; sleep 0.2")
+    threads = [
+        threading.Thread(target=claim.take_job, args=(config, Client(config), 7)) for _ in range(8)
+    ]
+
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    spool = Spool(config.dir / "spool" / "7")
+    until(spool.exit)
+    assert spool.log.read_text() == "once\n"
+    assert intake.jobs[7].claims == 1
+
+
+def test_a_claim_whose_answer_was_lost_is_repeated_with_the_same_nonce(intake, config, client):
+    intake.jobs[7] = record_of("echo hi")
+    intake.fault = lambda method, path: "forget"
+    with pytest.raises(Unreachable):
+        claim.take_job(config, client, 7)
+    intake.fault = lambda method, path: None
+
+    assert claim.take_job(config, client, 7) is True
+    assert intake.jobs[7].claims == 2
+
+
+def test_a_job_that_another_host_has_is_left(intake, config, client):
+    intake.jobs[7] = record_of("echo hi")
+    intake.jobs[7].claim_id = "someone-else"
+
+    assert claim.take_job(config, client, 7) is False
+    assert not (config.dir / "spool" / "7").exists()
+
+
+def test_a_job_that_is_here_is_not_claimed_again(intake, config, client, known):
+    intake.jobs[7] = record_of("echo once")
+    claim.take_job(config, client, 7)
+    spool = Spool(config.dir / "spool" / "7")
+    until(spool.exit)
+
+    assert claim.take_job(config, client, 7) is True
+    assert spool.log.read_text() == "once\n"
+    assert intake.jobs[7].claims == 1
+
+
+@pytest.mark.parametrize(
+    ("take_it", "kind"), [("take_job", "job"), ("take_deployment", "deployment")]
+)
+def test_what_is_being_closed_is_not_waited_for(intake, config, client, known, take_it, kind):
+    folder = {"job": "spool", "deployment": "serve"}[kind]
+    meta = spools.Meta(kind, 7, intake.instance, "t", 1, "")
+    spool = spools.create(config.dir / folder / "7", meta, record_of("true").plan, {}, None)
+    found = []
+    asks = threading.Thread(target=lambda: found.append(getattr(claim, take_it)(config, client, 7)))
+    with spools.guard(config.dir, f"{kind}-7"):
+        lock = spool.lock()
+
+        asks.start()
+        asks.join(20)
+
+        assert found == [kind == "job"]  # the next run of a server is asked for again
+        os.close(lock)
+
+
+def test_a_worker_with_older_settings_leaves_the_limits_of_the_agent(intake, config, client):
+    of_the_agent = Limits(log_bytes=123)
+    limits.keep(of_the_agent, config.dir)
+    intake.jobs[7] = record_of("true")
+
+    claim.take_job(config, client, 7)
+
+    assert limits.of_host(config.dir) == of_the_agent
+    limits.keep_first(Limits(log_bytes=7), config.dir / "claims")
+    assert limits.of_host(config.dir / "claims") == Limits(log_bytes=7)
+    until(Spool(config.dir / "spool" / "7").exit)
+
+
+def test_a_claimed_job_whose_launcher_was_never_started_is_started(intake, config, client, known):
+    intake.jobs[7] = record_of("true")
+    meta = spools.Meta("job", 7, intake.instance, "t", 1, "")
+    spool = spools.create(config.dir / "spool" / "7", meta, record_of("echo late").plan, {}, None)
+
+    assert claim.take_job(config, client, 7) is True
+
+    until(spool.exit)
+    assert spool.log.read_text() == "late\n"
+
+
+def test_two_dashboards_with_the_same_job_number_never_mix(
+    intake, config, client, known, make_spool, launch
+):
+    old = make_spool("echo of the other", number=7, instance="another")
+    launch(old)
+    intake.jobs[7] = record_of("echo ours")
+
+    assert claim.take_job(config, client, 7) is True
+
+    spool = Spool(config.dir / "spool" / "7")
+    until(spool.exit)
+    assert spool.log.read_text() == "ours\n"
+    assert (config.dir / "aside" / "another-7" / "log").read_text() == "of the other\n"
+
+
+def test_a_claim_waits_while_another_dashboards_job_of_this_number_runs(
+    intake, config, client, known, make_spool, launch
+):
+    old = make_spool("echo up; sleep 600", number=7, instance="another")
+    popen = launch(old, wait=False)
+    until(lambda: old.log.stat().st_size)
+    intake.jobs[7] = record_of("echo ours")
+
+    assert claim.take_job(config, client, 7) is False
+    assert intake.jobs[7].claims == 0
+    assert old.is_running()
+
+    old.ask_cancel()
+    popen.wait(30)
+    assert claim.take_job(config, client, 7) is True
+
+
+def test_a_number_that_the_dashboard_gave_again_is_claimed_anew(
+    intake, config, client, known, make_spool, launch
+):
+    # Its database is an older one now: the job 7 that ran here it has forgotten.
+    old = make_spool("echo forgotten", number=7, instance=intake.instance, token="t-old")
+    launch(old)
+    old.mark_acked(1)
+    intake.jobs[7] = record_of("echo new")
+
+    assert claim.take_job(config, client, 7) is True
+
+    spool = Spool(config.dir / "spool" / "7")
+    until(spool.exit)
+    assert spool.log.read_text() == "new\n"
+    kept = config.dir / "aside" / f"{intake.instance}-7" / "log"
+    assert kept.read_text() == "forgotten\n"
+
+
+def test_a_server_that_the_dashboard_has_forgotten_does_not_stand_in_for_a_new_one(
+    config, host_dir, make_spool
+):
+    serve = Step("serve", ("sleep", "60"), serves=True)
+    plan = from_json(plan_of(serve))
+    old = spools.Meta("deployment", 3, "i-1", "t-old", 1, "")
+    spool = spools.create(host_dir / "serve" / "3", old, plan.to_json(), {}, None)
+    spool.log.write_text("old\n")
+    wanted = spools.Meta("deployment", 3, "i-1", "t-new", 1, "")
+
+    lock = serving.prepare_run(spool, host_dir, wanted, plan, {}, {})
+
+    assert lock is not None
+    os.close(lock)
+    assert (spool.meta(), spool.log.read_text()) == (wanted, "")
+
+
+def test_a_dashboard_that_does_not_know_our_key_is_not_learnt(intake, config, client, known):
+    before = client.instance()
+    intake.instance = "a stranger at this address"
+    stranger = Client(replace(config, key="another key"))
+
+    assert stranger.heartbeat({}).status == 401
+
+    assert client.instance() == before
+
+
+def test_a_cancel_of_another_dashboard_does_not_reach_our_job(config, client, known, make_spool):
+    spool = make_spool("true", number=7, instance="another")
+
+    assert claim.cancel(config, client, "job", 7, run=1) is False
+    assert not spool.is_cancel_asked(1)
+
+
+def test_a_stop_that_comes_late_does_not_stop_the_next_run(config, client, known, intake):
+    meta = spools.Meta("deployment", 2, intake.instance, "t", 2, "")
+    plan = record_of("true").plan
+    spool = spools.create(config.dir / "serve" / "2", meta, plan, {}, None)
+
+    claim.cancel(config, client, "deployment", 2, run=1)
+    assert not spool.is_cancel_asked(2)
+
+    claim.cancel(config, client, "deployment", 2, run=2)
+    assert spool.is_cancel_asked(2)
+
+
+def test_a_port_that_is_listened_on_or_given_to_another_is_not_chosen(config, make_spool):
+    first, _ = config.ports
+    make_spool("true", number=1, values={"port": str(first)})
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", first + 1))
+        listener.listen()
+
+        assert free_port(config) == first + 2
+
+
+def test_the_launcher_survives_who_started_it_and_leaves_no_zombie(intake, config, client):
+    intake.jobs[7] = record_of("echo up; sleep 0.5")
+
+    claim.take_job(config, client, 7)
+
+    spool = Spool(config.dir / "spool" / "7")
+    pid = until(lambda: (spool.path / "launcher.json").exists() and spools.launcher_pid(spool))
+    assert os.getsid(pid) != os.getsid(0)
+    until(spool.exit)
+    until(lambda: spools.launcher_pid(spool) is None)
+    with pytest.raises(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
+
+
+def test_a_plan_with_a_slot_that_nothing_fills_gets_its_verdict(intake, config, client):
+    intake.jobs[7] = record_of("echo {artifact.path}")
+
+    assert claim.take_job(config, client, 7) is True
+
+    spool = Spool(config.dir / "spool" / "7")
+    ended = spool.exit()
+    assert (ended["verdict"], ended["sentence_id"]) == ("failed", "internal:plan")
+    assert "{artifact.path}" in ended["sentence_args"]["problem"]
+    assert [event["type"] for event in spool.read_events()] == ["ended"]
+    assert not spool.is_running()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"plan": {}}', '{"plan": {}, "values": {}}'])
+def test_a_plan_that_cannot_be_read_gets_its_verdict(config, make_spool, text):
+    spool = make_spool("true")
+    (spool.path / "plan.json").write_text(text)
+
+    assert claim.start_if_fresh(config, spool) is True
+
+    assert spool.exit()["sentence_id"] == "internal:plan"
+    assert not spool.is_running()
+
+
+def test_what_breaks_before_the_launcher_starts_leaves_no_lock(config, make_spool, monkeypatch):
+    spool = make_spool("true")
+
+    def full(*_args, **_more):
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Spool, "append_ended", full)
+        with pytest.raises(OSError, match="no space"):
+            claim.start_if_fresh(replace(config, programs=("nothing",)), spool)
+    assert not spool.is_running()
+    with monkeypatch.context() as patched:
+        patched.setattr(Spool, "plan", full)
+        with pytest.raises(OSError, match="no space"):
+            claim.start_if_fresh(config, spool)
+    assert not spool.is_running()
+
+    assert claim.start_if_fresh(config, spool) is True
+    assert until(spool.exit)["verdict"] == "succeeded"

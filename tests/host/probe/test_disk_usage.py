@@ -1,0 +1,83 @@
+"""What jobs made on a host for others to use is measured, and seldom."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from jobs.host.probe.disk_usage import AGAIN_S, Made
+
+
+@pytest.fixture
+def folders(tmp_path):
+    found = {name: tmp_path / name for name in ("environments", "weights")}
+    for folder in found.values():
+        folder.mkdir()
+    return {name: str(folder) for name, folder in found.items()}
+
+
+def write(path, size=500_000):
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(os.urandom(size))
+
+
+def test_each_folder_is_measured_with_all_that_is_in_it(folders):
+    write(Path(folders["weights"]) / "model" / "part")
+    made = Made()
+
+    made.look(folders, at=1000.0)
+
+    assert 500_000 <= made.sizes["weights"]["bytes"] < 600_000
+    assert made.sizes["environments"]["bytes"] < 100_000
+    assert {each["at"] for each in made.sizes.values()} == {1000.0}
+
+
+def test_what_looks_the_same_is_not_walked_again_for_an_hour(folders):
+    write(Path(folders["weights"]) / "model" / "part")
+    made = Made()
+    made.look(folders, at=1000.0)
+    # Grows within: neither the folder nor what lies right in it looks otherwise.
+    write(Path(folders["weights"]) / "model" / "part", 900_000)
+
+    made.look(folders, at=1000.0 + AGAIN_S - 1)
+    before = made.sizes["weights"]
+    made.look(folders, at=1000.0 + AGAIN_S)
+
+    assert before["at"] == 1000.0
+    assert before["bytes"] < 600_000
+    assert made.sizes["weights"]["at"] == 1000.0 + AGAIN_S
+    assert made.sizes["weights"]["bytes"] >= 900_000
+
+
+def test_what_comes_and_what_goes_is_measured_at_the_next_look(folders):
+    made = Made()
+    made.look(folders, at=1000.0)
+    write(Path(folders["weights"]) / "model" / "part")
+
+    made.look(folders, at=1300.0)
+    came = made.sizes
+    (Path(folders["weights"]) / "model" / "part").unlink()
+    made.look(folders, at=1600.0)
+
+    assert came["weights"]["bytes"] >= 500_000
+    assert came["environments"]["at"] == 1000.0
+    assert made.sizes["weights"]["bytes"] < 100_000
+
+
+def test_of_a_folder_that_cannot_be_looked_into_nothing_is_told(folders, tmp_path):
+    made = Made()
+
+    made.look({**folders, "datasets": str(tmp_path / "missing")}, at=1000.0)
+
+    assert set(made.sizes) == {"environments", "weights"}
+
+
+def test_a_clock_that_was_put_back_does_not_stop_the_measuring(folders):
+    made = Made()
+    made.look(folders, at=10_000.0)
+
+    made.look(folders, at=1000.0)
+
+    assert made.sizes["weights"]["at"] == 1000.0

@@ -1,0 +1,218 @@
+"""Spools of jobs that are over are removed, and nothing else is."""
+
+import os
+import time
+
+import pytest
+
+from jobs.host.agent import agent as agents
+from jobs.host.base import spool as spools
+from jobs.host.base.limits import Limits
+from jobs.host.base.spool import Meta
+from jobs.host.retain.cleaning import Cleaner
+from tests.host.conftest import plan_of, record_of, until
+
+DAY = 86_400
+
+
+@pytest.fixture
+def over(make_spool):
+    """The spool of a job that is over, acknowledged so many days ago."""
+
+    def make(number, *, days, kilobytes=4, **given):
+        spool = make_spool("true", number=number, **given)
+        (spool.work / "made").write_bytes(bytes(kilobytes * 1000))
+        spool.append_ended({"verdict": "succeeded", "run": 1})
+        spool.mark_acked(1)
+        then = time.time() - days * DAY
+        os.utime(spool.path / "acked", (then, then))
+        return spool
+
+    return make
+
+
+@pytest.fixture
+def clean(host_dir):
+    """Look once; the sizes, and the numbers of what was removed."""
+
+    def look(instance="i-1", **given):
+        gone = []
+        cleaner = Cleaner(host_dir, Limits(**given), gone.append)
+        cleaner.clean(instance)
+        return cleaner.sizes, [int(spool.path.name) for spool in gone]
+
+    return look
+
+
+def numbers(host_dir):
+    return sorted(int(path.name) for path in (host_dir / "spool").iterdir())
+
+
+def test_what_the_dashboard_has_all_of_goes_after_seven_days(host_dir, over, clean):
+    over(1, days=8)
+    over(2, days=6)
+
+    assert clean()[1] == [1]
+
+    assert numbers(host_dir) == [2]
+
+
+def test_nothing_goes_by_age_where_that_is_switched_off(host_dir, over, clean):
+    over(1, days=800)
+
+    clean(spools_s=0)
+
+    assert numbers(host_dir) == [1]
+
+
+def test_what_is_not_over_stays_whatever_its_age(host_dir, over, make_spool, clean):
+    running = over(1, days=80)
+    lock = running.lock()
+    over(2, days=80, instance="another dashboard")
+    waits = over(3, days=80)
+    for name in ("acked", "exit.json"):
+        (waits.path / name).unlink()
+    (over(4, days=80).path / "acked").unlink()  # ended, and not all of it arrived
+
+    clean()
+    clean(instance=None)
+
+    assert numbers(host_dir) == [1, 2, 3, 4]
+    os.close(lock)
+
+
+def test_more_than_the_given_room_goes_from_the_oldest_on(host_dir, over, clean):
+    for number, days in ((5, 1), (6, 3), (7, 2)):
+        over(number, days=days, kilobytes=400)
+
+    assert clean(spools_bytes=900_000)[1] == [6]
+    assert clean(spools_bytes=500_000)[1] == [7]
+
+    assert numbers(host_dir) == [5]
+
+
+def test_the_folder_of_a_job_stays_while_its_server_lives(host_dir, over, clean):
+    job, other = over(11, days=80), over(1, days=80)
+    meta = Meta("deployment", 2, "i-1", "t-2", 1, "http://127.0.0.1:1")
+    server = spools.create(
+        host_dir / "serve" / "2", meta, plan_of("true"), {"job_dir": str(job.path)}, None
+    )
+
+    clean()
+    assert numbers(host_dir) == [11]  # and not 1, with which its name begins
+    assert not other.path.exists()
+    server.append_ended({"verdict": "cancelled", "run": 1})
+    clean()
+
+    assert numbers(host_dir) == []
+    assert server.path.is_dir()  # its next run goes on with it
+
+
+@pytest.fixture
+def serve(host_dir):
+    """Have a server live that uses the folder of this job."""
+
+    def begin(job):
+        meta = Meta("deployment", 2, "i-1", "t-2", 1, "http://127.0.0.1:1")
+        values = {"job_dir": str(job.path)}
+        spools.create(host_dir / "serve" / "2", meta, plan_of("true"), values, None)
+
+    return begin
+
+
+def test_what_a_server_keeps_makes_no_room(host_dir, over, clean, serve):
+    serve(over(1, days=3, kilobytes=400))
+    over(2, days=2, kilobytes=400)
+    over(3, days=1, kilobytes=400)
+
+    assert clean(spools_bytes=900_000)[1] == [2]
+
+
+def test_a_server_that_is_started_while_others_are_removed_keeps_its_folder(host_dir, over, serve):
+    over(1, days=80)
+    used = over(2, days=70)
+    removed = []
+
+    def starts_a_server(spool):
+        removed.append(spool.path.name)
+        serve(used)
+
+    Cleaner(host_dir, Limits(), starts_a_server).clean("i-1")
+
+    assert removed == ["1"]
+    assert numbers(host_dir) == [2]
+
+
+def test_what_cannot_be_removed_whole_is_counted_and_stands_in_nobodys_way(
+    host_dir, over, clean, monkeypatch
+):
+    for _ in range(2):  # the number is given again
+        over(1, days=80, kilobytes=400)
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "unlink", refuse)  # as for what a container wrote as root
+            sizes, gone = clean()
+        assert gone == [1]
+
+    assert sizes["spool_bytes"] > 800_000
+    assert clean()[0]["spool_bytes"] == 0
+
+
+def refuse(path, **_):
+    raise PermissionError(path)
+
+
+def test_what_a_job_made_for_others_stays(host_dir, over, clean):
+    made = {}
+    spool = over(1, days=80)
+    for sort in ("weights", "artifacts", "environments", "datasets"):
+        made[sort] = host_dir / sort / "of-job-1"
+        made[sort].mkdir(parents=True)
+        (made[sort] / "file").write_bytes(b"x")
+        (spool.work / sort).symlink_to(made[sort])
+
+    clean()
+
+    assert numbers(host_dir) == []
+    assert all((path / "file").read_bytes() == b"x" for path in made.values())
+
+
+def test_half_a_removal_is_gone_on_with_and_never_read_as_a_job(host_dir, over, clean):
+    over(1, days=80).path.rename(host_dir / "spool" / ".1.gone")
+    assert spools.all_spools(host_dir) == []
+
+    clean()
+
+    assert list((host_dir / "spool").iterdir()) == []
+
+
+def test_what_is_set_aside_is_counted_and_stays(host_dir, over, clean):
+    lost = over(1, days=80, kilobytes=300)
+    spools.set_aside(lost, host_dir)
+    over(2, days=1, kilobytes=500)
+
+    sizes, _ = clean()
+
+    assert 300_000 <= sizes["aside_bytes"] < 400_000
+    assert 500_000 <= sizes["spool_bytes"] < 600_000
+    assert (host_dir / "aside" / "i-1-1").is_dir()
+
+
+@pytest.mark.processes
+def test_an_agent_removes_what_was_shipped_and_goes_on(
+    intake, agent_in_thread, config, host_dir, monkeypatch
+):
+    monkeypatch.setattr(agents, "CLEAN_S", 0.1)
+    monkeypatch.setattr(
+        agents, "Cleaner", lambda folder, _, forget: Cleaner(folder, Limits(spools_s=1), forget)
+    )
+    intake.jobs[7] = record_of("echo one")
+    intake.start.add(7)
+    agent_in_thread()
+
+    until(lambda: intake.jobs[7].ended and not (host_dir / "spool" / "7").exists())
+    intake.jobs[8] = record_of("echo two")
+    intake.start.add(8)
+
+    until(lambda: intake.jobs[8].ended)
+    assert (intake.jobs[7].log, intake.jobs[8].log) == (b"one\n", b"two\n")
+    until(lambda: "aside_bytes" in intake.heartbeats[-1]["load"])

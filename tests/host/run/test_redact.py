@@ -1,0 +1,146 @@
+"""A secret that a tool prints all the same never leaves the host."""
+
+import json
+import os
+import signal
+import stat
+from hashlib import sha256
+
+import pytest
+
+from jobs.host.base import spool as spools
+from jobs.host.retain.adopt import Adopter
+from jobs.host.run import redact as redact_module
+from jobs.host.run.redact import redact, unfinished
+from jobs.host.ship.shipper import Outcome, Shipper
+from jobs.plans import Output, Step
+from tests.host.conftest import record_of, until
+
+TOKEN = "hf_0123456789"
+STARS = b"*" * len(TOKEN)
+
+
+@pytest.mark.parametrize("block", [1, 7, 13, 1024])
+def test_every_secret_is_overwritten_and_nothing_moves(tmp_path, monkeypatch, block):
+    monkeypatch.setattr(redact_module, "BLOCK", block)
+    path = tmp_path / "log"
+    path.write_bytes(b"a secret1 b\0secret1secret22 secre")
+
+    redact(path, [b"secret1", b"secret22"])
+
+    assert path.read_bytes() == b"a ******* b\0*************** secre"
+
+
+def test_what_lies_before_the_start_is_left(tmp_path):
+    path = tmp_path / "log"
+    path.write_bytes(b"secret1 secret1")
+
+    redact(path, [b"secret1"], start=3)
+
+    assert path.read_bytes() == b"secret1 *******"
+
+
+@pytest.mark.parametrize(
+    ("tail", "length"), [(b"x", 0), (b"x s", 1), (b"secret", 6), (b"secret1", 0), (b"", 0)]
+)
+def test_a_tail_that_may_be_the_beginning_of_a_secret_is_told(tail, length):
+    assert unfinished(tail, [b"secret1"]) == length
+
+
+@pytest.fixture
+def given(make_spool):
+    """A job with a secret in the environment of its steps."""
+
+    def make(command, **plan):
+        env = (("HF_TOKEN", "{secret:HF_TOKEN}"),)
+        spool = make_spool(Step("a", ("sh", "-c", command), env=env), **plan)
+        spool.keep_secrets({"HF_TOKEN": TOKEN})
+        return spool
+
+    return make
+
+
+@pytest.mark.processes
+def test_a_step_is_given_its_secret_and_the_log_has_it_not(given, launch):
+    spool = given("test $HF_TOKEN = hf_0123456789 && echo token $HF_TOKEN ok")
+
+    launch(spool)
+
+    text = b"token " + STARS + b" ok\n"
+    assert spool.log.read_bytes() == text
+    assert spool.exit()["log_sha256"] == sha256(text).hexdigest()
+    assert TOKEN not in spool.events.read_text()
+
+
+@pytest.mark.processes
+def test_an_output_that_holds_a_secret_is_shipped_without_it(given, launch):
+    spool = given("echo $HF_TOKEN > out.txt", outputs=(Output("out", "out.txt"),))
+
+    launch(spool)
+
+    assert (spool.work / "out.txt").read_bytes() == STARS + b"\n"
+    assert spool.exit()["outputs"][0]["sha256"] == sha256(STARS + b"\n").hexdigest()
+
+
+@pytest.mark.processes
+def test_a_secret_lies_on_the_disk_while_the_job_runs_for_this_user_alone(given, launch):
+    spool = given("echo up; sleep 600")
+    started = launch(spool, "--grace", "0.2", wait=False)
+    until(lambda: spool.log.stat().st_size)
+    path = spool.path / "secrets.json"
+
+    assert json.loads(path.read_bytes()) == {"HF_TOKEN": TOKEN}
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    spool.ask_cancel()
+    started.wait(30)
+    assert not path.exists()
+
+
+@pytest.mark.processes
+def test_a_killed_launcher_leaves_no_secret_behind(given, launch, config):
+    spool = given("echo $HF_TOKEN; sleep 600")
+    launch(spool, wait=False)
+    until(lambda: spool.log.stat().st_size)
+    os.kill(until(lambda: spools.launcher_pid(spool)), signal.SIGKILL)
+    until(lambda: not spool.is_running())
+
+    Adopter(config).look(spool)
+
+    assert spool.log.read_bytes() == STARS + b"\n"
+    assert spool.exit()["sentence_args"]["last_lines"] == STARS.decode()
+    assert not (spool.path / "secrets.json").exists()
+
+
+@pytest.mark.processes
+def test_a_server_gets_the_secrets_of_its_job_and_tells_none(make_spool, launch, host_dir):
+    env = (("API_KEY", "{secret:API_KEY}"),)
+    job = make_spool(
+        Step("serve", ("sh", "-c", "echo key $API_KEY; exit 3"), env=env, serves=True),
+        "sleep 600",
+        deployment={"id": 5, "token": "t-5", "run": 1},
+        values={"serve_dir": str(host_dir / "serve" / "5")},
+    )
+    job.keep_secrets({"API_KEY": TOKEN})
+
+    launch(job)
+
+    assert job.exit()["sentence_args"]["last_lines"] == "key " + STARS.decode()
+    server = spools.Spool(host_dir / "serve" / "5")
+    assert server.log.read_bytes() == b"key " + STARS + b"\n"
+    until(lambda: not (server.path / "secrets.json").exists())
+
+
+def test_half_a_secret_waits_until_it_is_whole(make_spool, client, intake):
+    record = intake.jobs[1] = record_of("true")
+    spool = make_spool("true", instance=intake.instance, token=record.token)
+    spool.keep_secrets({"HF_TOKEN": TOKEN})
+    spool.log.write_bytes(b"a " + TOKEN[:5].encode())
+    shipper = Shipper(spool, client)
+
+    assert shipper.round() is Outcome.SENT
+    assert record.log == b"a "
+
+    with spool.log.open("ab") as file:
+        file.write(TOKEN[5:].encode() + b" b")
+    shipper.round()
+    assert record.log == b"a " + STARS + b" b"

@@ -1,0 +1,93 @@
+"""Launchers that stand by."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from jobs.host.base import process
+from jobs.host.base import spool as spools
+from jobs.host.run.spawn import Standby
+from tests.host.conftest import REPOSITORY, until
+
+pytestmark = pytest.mark.processes
+
+
+@pytest.fixture
+def standby():
+    found = Standby()
+    yield found
+    if found._socket is not None:
+        found._socket.close()
+
+
+def test_a_launcher_that_stood_by_runs_the_job_detached(standby, make_spool):
+    standby.prepare()
+    waiting = standby._pid
+    spool = make_spool("echo hi; sleep 0.3")
+
+    standby.start(spool, spool.lock())
+
+    assert spool.is_running()
+    until(lambda: (spool.path / "launcher.json").exists())
+    assert spools.launcher_pid(spool) == waiting
+    assert os.getsid(waiting) == waiting
+    until(spool.exit)
+    assert (spool.log.read_text(), spool.exit()["verdict"]) == ("hi\n", "succeeded")
+    until(lambda: not spool.is_running())
+
+
+def test_without_one_standing_by_the_job_is_started_all_the_same(standby, make_spool):
+    spool = make_spool("echo hi")
+
+    standby.start(spool, spool.lock())
+
+    until(spool.exit)
+    assert spool.log.read_text() == "hi\n"
+
+
+def test_one_that_was_killed_is_replaced(standby, make_spool):
+    standby.prepare()
+    os.kill(standby._pid, signal.SIGKILL)
+    spool = make_spool("echo once")
+
+    standby.start(spool, spool.lock())
+
+    until(spool.exit)
+    assert spool.log.read_text() == "once\n"
+
+
+def test_one_that_hangs_is_killed_before_another_starts(standby, make_spool, monkeypatch):
+    monkeypatch.setattr("jobs.host.run.spawn.ANSWER_S", 0.5)
+    standby.prepare()
+    os.kill(standby._pid, signal.SIGSTOP)
+    hung = standby._pid
+    spool = make_spool("echo once")
+
+    standby.start(spool, spool.lock())
+
+    until(spool.exit)
+    assert spool.log.read_text() == "once\n"
+    assert not process.is_running(hung)
+
+
+def test_it_ends_with_the_process_that_keeps_it(tmp_path):
+    keeper = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import time; from jobs.host.run.spawn import Standby; s = Standby(); s.prepare();"
+            "print(s._pid, flush=True); time.sleep(600)",
+        ],
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+    )
+    pid = int(keeper.stdout.readline())
+    assert process.is_running(pid)
+
+    keeper.kill()
+    keeper.wait()
+
+    until(lambda: not process.is_running(pid))

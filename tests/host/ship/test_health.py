@@ -1,0 +1,69 @@
+"""How a host asks a server whether it is ready."""
+
+import http.server
+import threading
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from jobs.host.ship import health
+from jobs.plans import HEALTH_MARK, Plan, Step
+
+STEP = Step("serve", ("x",), serves=True, health="/v1/models")
+MARKED = f"/v1/models?{HEALTH_MARK}"
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """A function that starts a server which says 200 to some requests, and asks it; what came."""
+    monkeypatch.setattr(health, "ASK_S", 0.01)
+    monkeypatch.setattr(health, "ASK_READY_S", 0.01)
+    ends = []
+
+    def start(says):
+        came = []
+
+        class Answer(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):  # the library's name
+                came.append(self.path)
+                self.send_response(200 if says(self.path) else 404)
+                self.end_headers()
+
+            def log_message(self, *_args):
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        plan = {"plan": Plan("deploy", (STEP,)).to_json()}
+        spool = SimpleNamespace(
+            path=SimpleNamespace(name="s"),
+            meta=lambda: SimpleNamespace(run=1),
+            plan=lambda: plan,
+            was_ready=lambda: False,
+            mark_ready=lambda run: None,
+        )
+        one = health.Health(spool, server.server_address[1], lambda: None)
+        ends.extend([one.stop, server.shutdown])
+        until = time.monotonic() + 10
+        while len(came) < 6 and time.monotonic() < until:
+            time.sleep(0.01)
+        return one, came[:6]
+
+    yield start
+    for end in ends:
+        end()
+
+
+def test_what_it_asks_of_a_ready_server_has_a_mark(asked):
+    one, came = asked(lambda path: True)
+
+    assert came == ["/v1/models", *[MARKED] * 5]
+    assert one.state == health.READY
+
+
+def test_a_server_that_refuses_the_mark_is_asked_without_and_stays_ready(asked):
+    one, came = asked(lambda path: path == "/v1/models")
+
+    assert came == ["/v1/models", MARKED, *["/v1/models"] * 4]
+    assert one.state == health.READY

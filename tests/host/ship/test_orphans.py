@@ -1,0 +1,108 @@
+"""What runs on a host and is none of its dashboard's."""
+
+import pytest
+
+from jobs.host.agent import agent
+from jobs.host.base.spool import Spool
+from jobs.host.ship import orphans, shipper
+from jobs.host.ship.orphans import Forgotten
+from tests.host.conftest import record_of, until
+
+pytestmark = pytest.mark.processes
+
+
+@pytest.fixture
+def in_thread(agent_in_thread, monkeypatch):
+    """An agent with less patience than it has."""
+    monkeypatch.setattr(agent, "UNKNOWN_WAIT_S", 0.05)
+    return agent_in_thread
+
+
+def running(make_spool, launch, intake, token):
+    spool = make_spool("echo up; sleep 600", number=9, instance=intake.instance, token=token)
+    launch(spool, wait=False)
+    until(lambda: spool.log.read_bytes())
+    return spool
+
+
+def test_a_job_that_the_dashboard_has_forgotten_goes_on_at_first(
+    intake, in_thread, config, make_spool, launch
+):
+    spool = running(make_spool, launch, intake, "forgotten")
+    asked = []
+    intake.fault = lambda method, path: asked.append(path)
+
+    in_thread()
+
+    until(lambda: sum("jobs/9/streams" in path for path in asked) > 3)
+    assert spool.is_running()
+    assert not spool.is_cancel_asked(1)
+
+
+def test_after_a_grace_it_is_ended_and_set_aside_with_a_word_why(
+    intake, in_thread, config, make_spool, launch, monkeypatch
+):
+    monkeypatch.setattr(orphans, "GRACE_S", 0.0)
+    running(make_spool, launch, intake, "forgotten")
+
+    in_thread()
+
+    aside = Spool(config.dir / "aside" / f"{intake.instance}-9")
+    until(aside.path.exists)
+    assert aside.exit()["verdict"] == "cancelled"
+    assert (aside.path / "launcher.log").read_text() == (
+        "the dashboard has not known of this for 0 s; it is ended\n"
+    )
+
+
+def test_a_silent_job_that_is_forgotten_later_is_noticed(
+    intake, in_thread, config, make_spool, launch, monkeypatch
+):
+    monkeypatch.setattr(orphans, "GRACE_S", 0.0)
+    monkeypatch.setattr(shipper, "ASK_AGAIN_S", 0.1)
+    intake.jobs[9] = record_of("true")
+    spool = running(make_spool, launch, intake, intake.jobs[9].token)
+    in_thread()
+    until(lambda: intake.jobs[9].log == b"up\n")
+    assert spool.is_running()
+
+    with intake.lock:
+        del intake.jobs[9]
+
+    until((config.dir / "aside" / f"{intake.instance}-9").exists)
+
+
+def test_what_another_dashboard_left_running_is_ended_after_the_same_grace(
+    intake, in_thread, config, make_spool, launch, monkeypatch
+):
+    monkeypatch.setattr(orphans, "GRACE_S", 0.0)
+    (config.dir / "instance").write_text(intake.instance)
+    spool = make_spool("sleep 600", number=9, instance="another")
+    launch(spool, wait=False)
+    until(spool.was_started)
+
+    in_thread()
+
+    until((config.dir / "aside" / "another-9").exists)
+
+
+def test_one_that_was_known_again_meanwhile_gets_its_whole_grace_again(
+    host_dir, make_spool, launch
+):
+    clock = [0.0]
+    spool = make_spool("sleep 600")
+    launch(spool, wait=False)
+    until(spool.is_running)
+    parting = Forgotten(host_dir, lambda: clock[0])
+
+    def told_at(moment):
+        clock[0] = moment
+        assert parting.part_with(spool) is False
+        return spool.is_cancel_asked(1)
+
+    assert not told_at(0)
+    assert not told_at(100)
+    assert not told_at(650)  # not told for nine minutes
+    assert not told_at(700)
+    assert not any(told_at(moment) for moment in range(750, 1250, 50))
+    assert told_at(1250)

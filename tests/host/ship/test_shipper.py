@@ -1,0 +1,434 @@
+"""The shipper against a real HTTP intake that misbehaves."""
+
+import random
+import threading
+
+import pytest
+
+from jobs.host.base import spool as spools
+from jobs.host.base.client import Unreachable
+from jobs.host.ship.shipper import CHUNK, Outcome, Shipper
+from jobs.plans import Output
+from tests.host.conftest import record_of, until
+
+pytestmark = pytest.mark.processes
+
+
+@pytest.fixture
+def ship(intake, client):
+    """Ship a spool in a thread; the function that waits for its end."""
+    stopped = threading.Event()
+    threads = []
+
+    def start(spool):
+        outcome = []
+        run = threading.Thread(
+            target=lambda: outcome.append(Shipper(spool, client).run(stopped)), daemon=True
+        )
+        run.start()
+        threads.append(run)
+
+        def wait():
+            run.join(60)
+            assert outcome, "the shipper did not end"
+            return outcome[0]
+
+        return wait
+
+    yield start
+    stopped.set()
+    for thread in threads:
+        thread.join(10)
+
+
+@pytest.fixture
+def taken(intake, make_spool):
+    """A spool whose job the intake knows."""
+
+    def make(*steps, number=1, **plan):
+        record = intake.jobs[number] = record_of(*steps, **plan)
+        return make_spool(
+            *steps, number=number, instance=intake.instance, token=record.token, **plan
+        )
+
+    return make
+
+
+def test_everything_arrives_and_the_last_event_last(intake, taken, launch, ship):
+    spool = taken("echo hi; printf 12 > r.json", outputs=(Output("result", "r.json"),))
+    launch(spool)
+
+    assert ship(spool)() is Outcome.COMPLETE
+
+    job = intake.jobs[1]
+    assert job.log == spool.log.read_bytes()
+    assert bytes(job.streams["events"]) == spool.events.read_bytes()
+    assert job.outputs == {"r.json": bytearray(b"12")}
+    assert spool.is_acked()
+
+
+def test_a_log_arrives_byte_for_byte_through_drops_repeats_and_crashes(intake, taken, launch, ship):
+    # 6 MB in uneven pieces, while the intake loses requests and answers and goes away twice.
+    lines = "for i in $(seq 1 60000); do echo $i $i-$i-$i " + "x" * 60 + "; done"
+    spool = taken("seq 1 200000", lines)
+    dice = random.Random(7)
+    lock = threading.Lock()
+
+    def fault(method, path):
+        with lock:
+            return dice.choice(["drop", "forget", "500", *[None] * 9])
+
+    intake.fault = fault
+    wait = ship(spool)
+    popen = launch(spool, wait=False)
+    for _ in range(2):
+        until(lambda: len(intake.jobs[1].log) > 100_000 or spool.exit())
+        intake.close()
+        intake.open()
+    popen.wait(120)
+
+    assert wait() is Outcome.COMPLETE
+    assert intake.jobs[1].log == spool.log.read_bytes()
+    assert bytes(intake.jobs[1].streams["events"]) == spool.events.read_bytes()
+
+
+def test_an_answer_of_409_moves_the_offset(intake, client, taken):
+    spool = taken("true")
+    text = random.Random(1).randbytes(3 * CHUNK)
+    spool.log.write_bytes(text[:-10])
+    shipper = Shipper(spool, client)
+    shipper.round()
+
+    # The dashboard comes back with less than it had said.
+    del intake.jobs[1].streams["log"][CHUNK:]
+    spool.log.write_bytes(text)
+    shipper.round()
+
+    assert intake.jobs[1].log == text
+    assert intake.refused == 1
+
+
+def test_an_intake_that_never_moves_is_not_asked_in_a_tight_loop(intake, client, taken, launch):
+    spool = taken("echo hi")
+    launch(spool)
+    shipper = Shipper(spool, client)
+    asked = []
+    intake.append = lambda *a: asked.append(a) or (409, {"size": 0})
+
+    assert shipper.round() is Outcome.AGAIN
+    assert len(asked) == 1
+
+
+def test_events_never_speak_of_bytes_that_have_not_arrived(intake, taken, launch, ship):
+    spool = taken(*["seq 1 5000"] * 8)
+    wrong = []
+    append = intake.append
+
+    def check(record, name, offset, raw):
+        answer = append(record, name, offset, raw)
+        wrong.extend(e for e in record.events if e.get("log_offset", 0) > len(record.log))
+        return answer
+
+    intake.append = check
+    wait = ship(spool)
+    launch(spool)
+
+    assert wait() is Outcome.COMPLETE
+    assert wrong == []
+
+
+def test_half_a_line_of_events_stays_until_it_is_whole(intake, client, taken):
+    spool = taken("true")
+    spool.events.write_bytes(b'{"seq": 0, "type": "started"}\n{"seq": 1, "ty')
+
+    Shipper(spool, client).round()
+
+    assert bytes(intake.jobs[1].streams["events"]) == b'{"seq": 0, "type": "started"}\n'
+
+
+def test_an_empty_output_arrives(intake, taken, launch, ship):
+    spool = taken(": > empty.txt", outputs=(Output("text", "*.txt"),))
+    launch(spool)
+
+    assert ship(spool)() is Outcome.COMPLETE
+    assert intake.jobs[1].outputs == {"empty.txt": bytearray()}
+
+
+def test_a_large_output_goes_in_pieces(intake, taken, launch, ship):
+    spool = taken(f"head -c {3 * CHUNK + 5} /dev/urandom > big", outputs=(Output("big", "big"),))
+    launch(spool)
+
+    assert ship(spool)() is Outcome.COMPLETE
+    assert intake.jobs[1].outputs["big"] == (spool.work / "big").read_bytes()
+
+
+def test_a_job_that_nobody_knows_is_unknown(intake, make_spool, ship):
+    spool = make_spool("true", instance=intake.instance)
+
+    assert ship(spool)() is Outcome.UNKNOWN
+
+
+def test_a_spool_of_another_instance_is_never_appended(intake, client, make_spool, launch):
+    intake.jobs[1] = record_of("true")
+    spool = make_spool("echo foreign", instance="another", token=intake.jobs[1].token)
+    launch(spool)
+
+    assert Shipper(spool, client).round() is Outcome.UNKNOWN
+    assert intake.jobs[1].log == b""
+
+
+def test_no_answer_is_an_error_that_says_whose(intake, client, taken):
+    spool = taken("true")
+    intake.close()
+
+    with pytest.raises(Unreachable, match=f"127.0.0.1:{intake.port}"):
+        Shipper(spool, client).round()
+
+
+def test_the_next_run_of_a_server_goes_on_in_the_same_streams(
+    intake, client, host_dir, launch, ship
+):
+    record = intake.deployments[4] = record_of("echo run")
+    path = host_dir / "serve" / "4"
+    meta = spools.Meta("deployment", 4, intake.instance, record.token, 1, "")
+    spool = spools.create(path, meta, record.plan, {}, None)
+    launch(spool)
+    assert ship(spool)() is Outcome.COMPLETE
+
+    record.token = "second"
+    spools.begin_run(
+        spool, spools.Meta("deployment", 4, intake.instance, "second", 2, ""), record.plan, {}, {}
+    )
+    assert not spool.is_acked()
+    launch(spool)
+
+    assert ship(spool)() is Outcome.COMPLETE
+    assert record.log == b"run\nrun\n"
+    assert [(e["type"], e["run"]) for e in record.events if "run" in e] == [
+        ("started", 1),
+        ("ended", 1),
+        ("started", 2),
+        ("ended", 2),
+    ]
+
+
+def _ended_spool(taken, launch, *steps, **plan):
+    spool = taken(*steps, **plan)
+    launch(spool)
+    assert spool.exit() is not None
+    return spool
+
+
+def test_a_job_whose_log_lost_its_end_in_a_power_cut_is_still_told_to_the_end(
+    intake, taken, launch, ship
+):
+    spool = taken("echo one; echo two")
+    record = intake.jobs[1]
+    record.streams["log"] += b"one\ntwo\nand more that is gone\n"
+    intake._is_whole = lambda record, ended: True
+    launch(spool)
+
+    assert ship(spool)() is Outcome.COMPLETE
+    assert record.ended["log_bytes"] == len("one\ntwo\n")
+
+
+def test_points_that_a_power_cut_took_hold_nothing_up(intake, taken, launch, ship):
+    spool = taken("echo hi")
+    intake.jobs[1].streams["points"] += b'{"t": 1, "w": "w", "v": {}}\n'
+    launch(spool)
+
+    assert ship(spool)() is Outcome.COMPLETE
+
+
+def test_the_log_of_a_server_goes_on_behind_what_a_power_cut_took(
+    intake, client, host_dir, launch, ship
+):
+    record = intake.deployments[4] = record_of("echo again")
+    meta = spools.Meta("deployment", 4, intake.instance, record.token, 1, "")
+    spool = spools.create(host_dir / "serve" / "4", meta, record.plan, {}, None)
+    spool.log.write_bytes(b"first")
+    record.streams["log"] += b"first run"
+
+    Shipper(spool, client).round()
+    assert spool.log.read_bytes() == b"first\0\0\0\0"
+    intake._is_whole = lambda record, ended: True
+    launch(spool)
+
+    assert ship(spool)() is Outcome.COMPLETE
+    assert record.log == b"first runagain\n"
+
+
+@pytest.mark.parametrize("harm", ["shorter", "gone", "other"])
+def test_an_output_that_is_not_what_it_was_is_not_sent_for_ever(
+    intake, client, taken, launch, harm
+):
+    spool = _ended_spool(taken, launch, "printf 12 > r", outputs=(Output("result", "r"),))
+    file = spool.work / "r"
+    if harm == "gone":
+        file.unlink()
+    else:
+        file.write_text({"shorter": "1", "other": "21"}[harm])
+    # As the dashboard does: what has another checksum has to come again from its beginning.
+    intake.append_output = lambda *_: (409, {"size": 0})
+    shipper = Shipper(spool, client)
+
+    assert shipper.run(threading.Event()) is Outcome.BROKEN
+    assert shipper.broken_by == "the output r is not what it was at the end"
+
+
+def test_events_that_are_gone_cannot_be_shipped(intake, client, taken, launch):
+    spool = _ended_spool(taken, launch, "true")
+    intake.jobs[1].streams["events"] += spool.events.read_bytes() + b"{}\n"
+
+    assert Shipper(spool, client).round() is Outcome.BROKEN
+
+
+def test_a_log_that_somebody_cut_after_the_end_cannot_be_shipped(intake, client, taken, launch):
+    spool = _ended_spool(taken, launch, "echo hello")
+    spool.log.write_bytes(b"he")
+
+    assert Shipper(spool, client).round() is Outcome.BROKEN
+
+
+def test_a_job_whose_number_now_belongs_to_another_is_unknown(intake, client, taken, launch):
+    spool = _ended_spool(taken, launch, "echo hello")
+    intake.jobs[1].token = "of-the-new-one"
+
+    assert Shipper(spool, client).round() is Outcome.UNKNOWN
+
+
+def test_a_long_line_of_events_goes_in_one_piece(intake, client, taken):
+    spool = taken("true")
+    spool.append_event("note", text="x" * (CHUNK + 1))
+
+    Shipper(spool, client).round()
+
+    assert bytes(intake.jobs[1].streams["events"]) == spool.events.read_bytes()
+
+
+def test_a_log_goes_in_pieces_as_large_as_the_dashboard_takes(intake, client, taken):
+    spool = taken("true")
+    spool.log.write_bytes(bytes(3 * CHUNK))
+    Shipper(spool, client).round()
+    before = [len(raw) for name, raw in intake.chunks if name == "log"]
+
+    intake.log_chunk = 2 * CHUNK
+    spool.log.write_bytes(bytes(6 * CHUNK))
+    Shipper(spool, client).round()
+
+    after = [len(raw) for name, raw in intake.chunks if name == "log"][len(before) :]
+    assert (before, after) == ([CHUNK] * 3, [2 * CHUNK, CHUNK])
+
+
+def noise(count):
+    """Text that hardly gets smaller when it is compressed, in lines."""
+    return random.Random(5).randbytes(count // 2).hex(" ", 40).replace(" ", "\n") + "\n"
+
+
+@pytest.mark.parametrize("says", [b"<html>413</html>", b'{"error": "size"}', b"[]"])
+def test_a_proxy_that_takes_little_at_once_gets_smaller_chunks(
+    intake, taken, launch, ship, tmp_path, says
+):
+    (tmp_path / "noise").write_text(noise(900_000))
+    spool = taken(
+        f"cat {tmp_path}/noise; cp {tmp_path}/noise r.txt",
+        outputs=(Output("result", "r.txt"),),
+    )
+    launch(spool)
+    intake.proxy_takes, intake.proxy_says, intake.log_chunk = 60_000, says, 1024 * 1024
+
+    assert ship(spool)() is Outcome.COMPLETE
+
+    assert intake.jobs[1].log == spool.log.read_bytes()
+    assert bytes(intake.jobs[1].outputs["r.txt"]) == (tmp_path / "noise").read_bytes()
+    assert max(len(raw) for name, raw in intake.chunks if name == "log") >= 64 * 1024
+
+
+def test_events_and_points_go_through_such_a_proxy_too(intake, taken, launch, client):
+    spool = taken("true")
+    launch(spool)
+    lines = [f'{{"series": "s", "x": {n}, "y": "{n * 7919 % 65_537:x}"}}' for n in range(60_000)]
+    spool.points.write_text("\n".join(lines) + "\n")
+    shipper = Shipper(spool, client)
+    intake.proxy_takes = 24_000
+
+    shipper.round()
+
+    assert bytes(intake.jobs[1].streams["points"]) == spool.points.read_bytes()
+    assert all(raw.endswith(b"\n") for name, raw in intake.chunks if name != "log")
+
+
+def test_what_even_the_smallest_chunk_cannot_pass_is_broken(
+    intake, taken, launch, client, tmp_path
+):
+    (tmp_path / "noise").write_text(noise(300_000))
+    spool = taken(f"cat {tmp_path}/noise")
+    launch(spool)
+    intake.proxy_takes = 1_000
+    shipper = Shipper(spool, client)
+
+    assert shipper.round() is Outcome.BROKEN
+
+    assert "413" in shipper.broken_by
+
+
+def test_a_line_longer_than_a_chunk_goes_alone(intake, taken, launch, client):
+    spool = taken("true")
+    launch(spool)
+    long = '{"series": "' + "x" * (CHUNK + 10) + '"}\n'
+    spool.points.write_text(long + '{"series": "s"}\n' * 10)
+
+    Shipper(spool, client).round()
+
+    assert next(raw for name, raw in intake.chunks if name == "points").decode() == long
+    assert bytes(intake.jobs[1].streams["points"]) == spool.points.read_bytes()
+
+
+def test_a_dashboard_that_checks_a_long_log_in_parts_is_asked_on_at_once(
+    intake, taken, launch, ship
+):
+    intake.check_rounds = 14  # with a wait that doubles each time it would take five minutes
+    spool = taken("echo hi")
+    launch(spool)
+
+    assert ship(spool)() is Outcome.COMPLETE
+
+    assert intake.jobs[1].ended["verdict"] == "succeeded"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"x" * 50_000_000,
+        bytes(range(256)) * 40_000 + b"\xff\xfe\x1b[31m" * 1000,
+    ],
+    ids=["a line of 50 MB", "binary garbage"],
+)
+def test_whatever_a_command_prints_arrives(intake, taken, launch, ship, tmp_path, text):
+    (tmp_path / "text").write_bytes(text)
+    spool = taken(f"cat {tmp_path / 'text'}; exit 3")
+    launch(spool)
+
+    assert ship(spool)() is Outcome.COMPLETE
+
+    assert intake.jobs[1].log == text
+    assert intake.jobs[1].ended["sentence_id"] == "work:exit"
+
+
+def test_a_job_that_is_lost_meanwhile_is_shipped_whole_by_a_shipper_that_says_it_once(
+    intake, taken, launch, ship, caplog
+):
+    intake.fault = lambda method, path: "500"
+    spool = taken("echo hi")
+    launch(spool)
+    wait = ship(spool)
+    until(lambda: caplog.records)
+    for _ in range(3):
+        intake.close()
+        intake.open()
+    intake.fault = lambda method, path: None
+
+    assert wait() is Outcome.COMPLETE
+
+    assert intake.jobs[1].log == b"hi\n"
+    assert len(caplog.records) == 1

@@ -1,0 +1,204 @@
+"""Benchmarks of one host, and evaluations of what one measures, do not run together unasked."""
+
+import pytest
+from django.utils.timezone import now
+
+from dashboard.text.messages import sentence
+from jobs import agent_tasks, dispatch
+from jobs.models import Job
+from jobs.plans import Step
+from jobs.queries.hosts.capacity import line_of, room_of, waiter_of
+from jobs.queries.jobs.forecast import forecasts
+from tests.factories import make_deployment, make_host, make_job, make_plan
+
+pytestmark = pytest.mark.django_db
+
+PLAN = make_plan(steps=(Step("only", ("true",)),))
+MAY = {"overlap": True}
+
+
+@pytest.fixture(autouse=True)
+def sent(monkeypatch):
+    monkeypatch.setattr(agent_tasks, "send_start", lambda host, job: None)
+
+
+@pytest.fixture
+def host():
+    return make_host("va16-01", slots=9, facts={"dies": [{"id": n} for n in range(4)]})
+
+
+@pytest.fixture
+def served(host):
+    return make_deployment(job=make_job(host=host, state="succeeded"))
+
+
+def benchmark(deployment, kind="benchmark-online", **fields):
+    inputs = {"deployment": {"id": deployment.pk}}
+    return make_job(
+        **{"host": deployment.host, "kind": kind, "plan": PLAN, "inputs": inputs, **fields}
+    )
+
+
+def offline(host, kind="benchmark-throughput", **fields):
+    return make_job(**{"host": host, "kind": kind, "plan": PLAN, **fields})
+
+
+def started():
+    return set(Job.objects.filter(state="starting").values_list("pk", flat=True))
+
+
+def why(job):
+    return dispatch.why_waiting(Job.objects.select_related("host").get(pk=job.pk))
+
+
+def test_four_benchmarks_of_one_deployment_run_one_after_the_other(served):
+    first, *others = (benchmark(served) for _ in range(4))
+
+    dispatch.look()
+
+    assert started() == {first.pk}
+    told = why(others[0])
+    assert (told.id, told.args["job"]) == ("wait:benchmark", first.pk)
+    assert f"Benchmark {first.pk} (" in sentence(told.id, told.args)
+    Job.objects.filter(pk=first.pk).update(state="succeeded", finished_at=now())
+    dispatch.look()
+    assert started() == {others[0].pk}
+
+
+def test_both_tools_count(served):
+    first, second = benchmark(served, kind="benchmark"), benchmark(served)
+
+    dispatch.look()
+
+    assert started() == {first.pk}
+    assert why(second).id == "wait:benchmark"
+
+
+def test_a_benchmark_of_another_deployment_waits_for_it_for_each_would_disturb_the_other(
+    host, served
+):
+    other = make_deployment(job=make_job(host=host, state="succeeded"))
+    first, second = benchmark(served), benchmark(other)
+
+    dispatch.look()
+
+    assert started() == {first.pk}
+    assert why(second).id == "wait:benchmark_host"
+
+
+EVALUATIONS = ["evaluate", "evaluate-evalscope", "evaluate-opencompass"]
+
+
+@pytest.mark.parametrize("kind", EVALUATIONS)
+def test_an_evaluation_waits_for_the_benchmark_of_its_deployment(served, kind):
+    first, second = benchmark(served), benchmark(served, kind=kind)
+
+    dispatch.look()
+
+    assert started() == {first.pk}
+    assert why(second).id == "wait:benchmark"
+
+
+@pytest.mark.parametrize("kind", EVALUATIONS)
+def test_a_benchmark_waits_for_the_evaluation_of_its_deployment(served, kind):
+    benchmark(served, kind=kind, state="running")
+    job = benchmark(served)
+
+    dispatch.look()
+
+    assert started() == set()
+    told = why(job)
+    assert told.id == "wait:evaluation"
+    assert "asks the same deployment" in sentence(told.id, told.args)
+
+
+def test_a_benchmark_that_may_overlap_runs_beside_an_evaluation(served):
+    benchmark(served, kind="evaluate", state="running")
+    job, behind = benchmark(served, params=MAY), benchmark(served, kind="evaluate")
+
+    dispatch.look()
+
+    assert started() == {job.pk, behind.pk}
+
+
+def test_evaluations_run_beside_each_other_and_beside_another_deployment_s_benchmark(host, served):
+    other = make_deployment(job=make_job(host=host, state="succeeded"))
+    asked = [benchmark(served, kind="evaluate") for _ in range(2)]
+    measured = benchmark(other)
+
+    dispatch.look()
+
+    assert started() == {*(job.pk for job in asked), measured.pk}
+
+
+@pytest.mark.parametrize(
+    ("runs", "waits", "starts"), [(MAY, MAY, True), (MAY, {}, False), ({}, MAY, False)]
+)
+def test_two_overlap_where_both_may(served, runs, waits, starts):
+    benchmark(served, state="running", params=runs)
+    job = benchmark(served, params=waits)
+
+    dispatch.look()
+
+    assert (job.pk in started()) is starts
+
+
+def test_a_deployment_is_one_by_whichever_number_it_is_named(served):
+    benchmark(served, state="running")
+    job = benchmark(served, inputs={"deployment": {"job": served.job_id}})
+
+    dispatch.look()
+
+    assert started() == set()
+    assert why(job).id == "wait:benchmark"
+
+
+def test_offline_benchmarks_of_one_host_run_one_after_the_other(host):
+    first, second = offline(host), offline(host, kind="benchmark-latency")
+    elsewhere = offline(make_host())
+
+    dispatch.look()
+
+    assert started() == {first.pk, elsewhere.pk}
+    assert why(second).id == "wait:benchmark_host"
+
+
+def test_one_that_waits_for_another_holds_nobody_up(host, served):
+    offline(host, state="running")
+    blocked = offline(host, plan=make_plan(steps=PLAN.steps, dies=4))
+    behind = make_job(host=host, plan=make_plan(steps=PLAN.steps, dies=4))
+
+    dispatch.look()
+
+    assert started() == {behind.pk}
+    assert why(blocked).id == "wait:benchmark_host"
+
+
+def test_one_that_wants_quiet_is_passed_by_nobody(host, served):
+    benchmark(served, state="running")
+    quiet, behind = benchmark(served, quiet=True), make_job(host=host, plan=PLAN)
+
+    dispatch.look()
+
+    assert started() == set()
+    assert (why(quiet).id, why(behind).id) == ("wait:quiet_jobs", "wait:quiet_next")
+
+
+def test_the_forecast_puts_it_behind_the_other(served):
+    benchmark(served, state="succeeded", title="b", duration_s=60.0)
+    benchmark(served, state="running", title="b", started_at=now())
+    job = benchmark(served, title="b")
+
+    assert forecasts([job])[job.pk].starts_in_s == pytest.approx(60, abs=1)
+
+
+@pytest.mark.parametrize("params", [{}, MAY])
+def test_what_a_job_measures_is_known_however_it_is_read(served, params):
+    job = benchmark(served, params=params)
+
+    (of_row,) = line_of(served.host)
+
+    assert of_row.load == waiter_of(job).load
+    assert of_row.load.overlaps is bool(params)
+    Job.objects.filter(pk=job.pk).update(state="running")
+    assert room_of(served.host).guests[0].load == of_row.load

@@ -1,0 +1,494 @@
+"""Which job of a host's line starts: priorities, dies that are kept, quiet hosts, long lines."""
+
+from datetime import timedelta
+from functools import partial
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils.timezone import now
+
+from dashboard.text.messages import sentence
+from jobs import agent_tasks, dispatch
+from jobs.models import Deployment, Host, Job, Preflight
+from jobs.plans import Check, Step
+from jobs.queries.hosts import capacity
+from jobs.queries.hosts.capacity import line_of
+from jobs.services import preflights, queue
+from tests.factories import make_deployment, make_host, make_job, make_plan
+from tests.jobs.services.test_lifecycle import together
+
+pytestmark = pytest.mark.django_db
+URGENT, NORMAL, LOW = Job.Priority.values
+DIES = make_plan(steps=(Step("only", ("tool", "{dies}")),))
+FREE = make_plan(steps=(Step("only", ("true",)),))
+
+
+@pytest.fixture(autouse=True)
+def sent(monkeypatch):
+    monkeypatch.setattr(agent_tasks, "send_start", lambda host, job: None)
+
+
+@pytest.fixture
+def host():
+    return make_host(slots=9, facts={"dies": [{"id": number} for number in range(8)]})
+
+
+def job_of(host, dies=0, **fields):
+    plan = make_plan(steps=DIES.steps, dies=dies) if dies else FREE
+    return make_job(host=host, plan=plan, **fields)
+
+
+def running(host, dies="", **fields):
+    plan = fields.pop("plan", FREE)
+    return make_job(host=host, plan=plan, state="running", values={"dies": dies}, **fields)
+
+
+def serving(host, dies, **fields):
+    maker = make_job(host=host, state="succeeded", values={"dies": dies}, product=DEPLOYMENT)
+    return make_deployment(job=maker, **fields)
+
+
+DEPLOYMENT = {"type": "deployment", "name": "served"}
+
+
+def started():
+    return set(Job.objects.filter(state="starting").values_list("pk", flat=True))
+
+
+def why(job):
+    return dispatch.why_waiting(Job.objects.select_related("host").get(pk=job.pk)).id
+
+
+def test_a_line_is_read_in_parts_and_only_as_far_as_it_is_walked(host, monkeypatch):
+    monkeypatch.setattr(capacity, "_AT_ONCE", 3)
+    levels = (NORMAL, LOW, NORMAL, URGENT, NORMAL, LOW, NORMAL)
+    jobs = [job_of(host, priority=level, place=n // 2) for n, level in enumerate(levels)]
+    in_order = sorted(jobs, key=lambda job: (job.priority, job.place, job.pk))
+    assert [one.id for one in line_of(host)] == [job.pk for job in in_order]
+
+    with CaptureQueriesContext(connection) as queries:
+        walk = line_of(host)
+        assert [next(walk).id for _ in range(3)] == [job.pk for job in in_order[:3]]
+    assert len(queries) == 1
+
+
+def test_what_a_host_has_left_is_asked_in_two_queries(host, django_assert_num_queries):
+    running(host, "0,1"), running(host, "2"), serving(host, "3,4")
+
+    with django_assert_num_queries(2):
+        found = capacity.room_of(host)
+
+    assert (found.free, [guest.dies for guest in found.guests]) == (3, [2, 1])
+    assert [server.dies for server in found.servers] == [2]
+
+
+def test_priority_then_place_then_age_say_who_starts():
+    host = make_host()
+    make_job(host=host, priority=LOW)
+    late = make_job(host=host)
+    early = make_job(host=host, place=late.place - 5)
+    urgent = make_job(host=host, priority=URGENT)
+
+    starts = []
+    for _ in range(3):
+        dispatch.look()
+        starts += started()
+        Job.objects.filter(state="starting").update(state="succeeded", finished_at=now())
+
+    assert starts == [urgent.pk, early.pk, late.pk]
+
+
+def test_free_dies_are_kept_for_the_first_in_line(host):
+    running(host, "0,1,2,3")
+    big, small, other = job_of(host, 6), job_of(host, 2), job_of(host)
+
+    dispatch.look()
+
+    assert started() == {other.pk}
+    assert why(big) == "wait:dies_kept"
+    remark = dispatch.why_waiting(small)
+    assert (remark.id, remark.args["job"], remark.args["first"]) == ("wait:kept", big.pk, 6)
+
+
+def test_a_big_job_starts_however_many_small_ones_follow(host):
+    before = running(host, "0")
+    big = job_of(host, 8)
+    for _ in range(5):
+        job_of(host, 1)
+        dispatch.look()
+    assert started() == set()
+    Job.objects.filter(pk=before.pk).update(state="succeeded", finished_at=now())
+
+    dispatch.look()
+
+    assert started() == {big.pk}
+
+
+def test_nothing_is_kept_for_what_only_a_stopped_deployment_can_free(host):
+    server = serving(host, "0,1,2,3", name="qwen32b")
+    big, small = job_of(host, 6), job_of(host, 2)
+
+    dispatch.look()
+
+    assert started() == {small.pk}
+    remark = dispatch.why_waiting(big)
+    assert (remark.id, remark.args["every"]) == ("wait:dies_held", True)
+    assert [one["id"] for one in remark.args["servers"]] == [server.pk]
+
+
+def test_a_job_of_all_dies_names_each_server_that_must_be_stopped_and_its_port(host):
+    first = serving(host, "0,1", name="qwen", host_url="http://127.0.0.1:7863")
+    second = serving(host, "2,3", name="qwen", host_url="http://127.0.0.1:21000")
+    big, quiet, half = job_of(host, 8), job_of(host, 8, quiet=True), job_of(host, 6)
+
+    for job, every in [(big, True), (quiet, True), (half, False)]:
+        remark = dispatch.why_waiting(Job.objects.select_related("host").get(pk=job.pk))
+        assert (remark.id, remark.args["every"]) == ("wait:dies_held", every)
+        named = [(one["id"], one["port"], one["dies"]) for one in remark.args["servers"]]
+        assert named == [(first.pk, 7863, 2), (second.pk, 21000, 2)]
+        assert (remark.args["wanted"], remark.args["free"]) == (8 if every else 6, 4)
+
+
+def test_a_small_server_is_not_among_those_that_must_be_stopped_where_others_hold_enough(host):
+    large = serving(host, "0,1,2,3,4", name="qwen32b")
+    serving(host, "5", name="qwen")
+    big = job_of(host, 7)
+
+    remark = dispatch.why_waiting(Job.objects.select_related("host").get(pk=big.pk))
+
+    assert remark.args["every"] is True
+    assert [one["id"] for one in remark.args["servers"]] == [large.pk]
+
+
+def test_what_a_stop_frees_goes_to_the_jobs_ahead_first_and_the_advice_counts_them(host):
+    servers = [serving(host, "0,1,2,3", name="qwen"), serving(host, "4,5,6,7", name="r1")]
+    first, second = job_of(host, 4), job_of(host, 4)
+
+    told = {pk: remark.args for pk, remark in dispatch.reasons([first, second]).items()}
+
+    assert (told[first.pk]["lack"], told[first.pk]["first"]) == (4, [])
+    assert told[second.pk]["lack"] == 8
+    assert told[second.pk]["first"] == [{"job": first.pk, "dies": 4}]
+    assert [one["id"] for one in told[second.pk]["servers"]] == [one.pk for one in servers]
+    words = sentence("wait:dies_held", told[second.pk])
+    assert f"Job #{first.pk} is ahead and takes 4 of them." in words
+
+
+def test_a_job_ahead_that_needs_more_than_comes_free_is_passed(host):
+    serving(host, "0,1,2,3", name="qwen")
+    serving(host, "4,5,6,7", name="r1")
+    job_of(host, 8)
+    small = job_of(host, 4)
+
+    remark = dispatch.why_waiting(Job.objects.select_related("host").get(pk=small.pk))
+
+    assert (remark.args["lack"], remark.args["first"]) == (4, [])
+
+
+def test_a_quiet_job_names_every_server_that_it_would_hear(host):
+    servers = [serving(host, "0", name="qwen"), serving(host, "1", name="qwen")]
+    job = job_of(host, quiet=True)
+
+    remark = dispatch.why_waiting(Job.objects.select_related("host").get(pk=job.pk))
+
+    assert remark.id == "wait:quiet_servers"
+    assert [one["id"] for one in remark.args["servers"]] == [one.pk for one in servers]
+
+
+def test_what_no_stop_can_give_is_not_waited_for_from_servers(host):
+    serving(host, "0,1")
+    big = job_of(host, 9)
+
+    remark = dispatch.why_waiting(Job.objects.select_related("host").get(pk=big.pk))
+
+    assert (remark.id, remark.args["free"]) == ("wait:dies_few", 8)
+
+
+def test_a_server_that_starts_counts_as_one_that_stays(host):
+    running(host, "0,1,2,3", product=DEPLOYMENT)
+    big, small = job_of(host, 6), job_of(host, 2)
+
+    dispatch.look()
+
+    assert started() == {small.pk}
+    assert why(big) == "wait:dies_held"
+
+
+def test_more_dies_than_the_host_has_keep_nobody_up(host):
+    big, small = job_of(host, 32), job_of(host, 2)
+
+    dispatch.look()
+
+    assert started() == {small.pk}
+    assert why(big) == "wait:dies_few"
+
+
+def test_a_quiet_job_that_wants_more_dies_than_come_free_keeps_nobody_up(host):
+    running(host)
+    big, small = job_of(host, 32, quiet=True), job_of(host, 2)
+
+    dispatch.look()
+
+    assert started() == {small.pk}
+    assert why(big) == "wait:quiet_jobs"
+
+
+def test_nothing_is_kept_for_a_job_whose_input_is_not_ready(host):
+    running(host, "0,1,2,3")
+    server = serving(host, "", state="loading")
+    big = job_of(host, 6, inputs={"deployment": {"id": server.pk}})
+    small = job_of(host, 2)
+
+    dispatch.look()
+
+    assert started() == {small.pk}
+    assert why(big) == "wait:deployment"
+
+
+def test_a_job_whose_host_still_looks_keeps_its_dies_and_its_slot(host):
+    plan = make_plan(steps=DIES.steps, dies=6, checks=(Check("iommu"),))
+    big, small = make_job(host=host, plan=plan), job_of(host, 4)
+
+    dispatch.look()
+
+    assert started() == set()
+    assert (why(big), why(small)) == ("wait:preflight", "wait:kept")
+
+
+def test_a_host_is_asked_to_look_for_no_more_jobs_than_it_has_slots():
+    host = make_host(slots=2)
+    plan = make_plan(steps=FREE.steps, checks=(Check("iommu"),))
+    jobs = [make_job(host=host, plan=plan) for _ in range(5)]
+
+    dispatch.look()
+
+    assert [why(job) for job in jobs] == ["wait:preflight"] * 2 + ["wait:before"] * 3
+
+
+CHECKED = make_plan(steps=FREE.steps, checks=(Check("iommu"),))
+
+
+def asked_ago(job, *seconds):
+    """Its host was asked so long ago, and has answered nothing."""
+    for ago in seconds:
+        asked = preflights.ask(job.host, job.plan, {}, job=job)
+        Preflight.objects.filter(pk=asked.pk).update(asked_at=now() - timedelta(seconds=ago))
+
+
+def test_a_job_whose_host_owes_a_look_for_long_shuts_the_host_for_nobody(host):
+    quiet, other = make_job(host=host, plan=CHECKED, quiet=True), job_of(host)
+    asked_ago(quiet, 20)
+    dispatch.look()
+    assert started() == set()
+    Preflight.objects.all().delete()
+    asked_ago(quiet, 65, 35, 5)
+
+    dispatch.look()
+
+    later = job_of(host)
+    dispatch.look()
+
+    assert started() == {other.pk, later.pk}
+    assert why(quiet) == "wait:quiet_jobs"
+
+
+def test_an_answer_that_comes_after_the_next_question_still_starts_the_job(host):
+    job = make_job(host=host, plan=CHECKED)
+    asked_ago(job, 45)
+    late = preflights.latest(job.pk)
+    dispatch.look()
+    assert preflights.latest(job.pk) != late
+
+    preflights.answer(late, [])
+    dispatch.look()
+
+    assert started() == {job.pk}
+
+
+def test_of_questions_without_an_answer_the_first_and_the_last_are_kept(host):
+    job = make_job(host=host, plan=CHECKED)
+    asked_ago(job, 500)
+    preflights.answer(preflights.latest(job.pk), [])
+
+    asked_ago(job, 400, 300, 200, 100)
+
+    ages = [(now() - one.asked_at).total_seconds() for one in Preflight.objects.all()]
+    assert ages == pytest.approx([100, 400, 500], abs=50)  # the test itself may take some
+
+
+def test_a_host_that_answers_no_looks_is_not_asked_for_its_whole_line():
+    host = make_host(slots=2)
+    for job in [make_job(host=host, plan=CHECKED) for _ in range(30)][:20]:
+        asked_ago(job, 100)
+    free = job_of(host)
+
+    dispatch.look()
+
+    assert Preflight.objects.values("job").distinct().count() == 20
+    assert started() == {free.pk}
+
+
+# A quiet host.
+
+
+def test_a_quiet_job_waits_for_what_runs_and_keeps_the_host(host):
+    before = running(host)
+    quiet, other = job_of(host, quiet=True), job_of(host)
+
+    dispatch.look()
+    assert started() == set()
+    assert (why(quiet), why(other)) == ("wait:quiet_jobs", "wait:quiet_next")
+
+    Job.objects.filter(pk=before.pk).update(state="succeeded", finished_at=now())
+    dispatch.look()
+    assert started() == {quiet.pk}
+    assert why(other) == "wait:quiet_runs"
+
+
+def test_a_quiet_job_runs_beside_the_deployment_that_it_measures(host):
+    server = serving(host, "0,1")
+    quiet = job_of(host, quiet=True, inputs={"deployment": {"id": server.pk}})
+
+    dispatch.look()
+
+    assert started() == {quiet.pk}
+
+
+def test_a_quiet_job_waits_for_another_deployment_and_holds_nobody_up(host):
+    server = serving(host, "0,1", name="other")
+    quiet, small = job_of(host, quiet=True), job_of(host)
+
+    dispatch.look()
+
+    assert started() == {small.pk}
+    remark = dispatch.why_waiting(quiet)
+    assert (remark.id, remark.args["name"]) == ("wait:quiet_server", server.name)
+
+
+def test_a_job_that_was_made_quiet_as_it_was_to_start_waits_for_what_runs(host, monkeypatch):
+    running(host)
+    job = job_of(host)
+
+    def as_it_was(host):
+        found = list(line_of(host))
+        queue.set_quiet(job.pk, quiet=True)
+        return found
+
+    monkeypatch.setattr(dispatch, "line_of", as_it_was)
+
+    assert dispatch.look() == 0
+    assert started() == set()
+
+
+def outrun(monkeypatch, meanwhile):
+    """The next look is outrun at its first start; the numbers of the jobs that it tries."""
+    start, tried = dispatch._start, []
+
+    def first(one, room):
+        if not tried:
+            meanwhile()
+        tried.append(one.id)
+        return start(one, room)
+
+    monkeypatch.setattr(dispatch, "_start", first)
+    return tried
+
+
+def filled(host):
+    for _ in range(host.slots):
+        running(host)
+
+
+def drained(host):
+    Host.objects.update(draining=True)
+
+
+def stopped(host):
+    Deployment.objects.update(state="stopped")
+
+
+@pytest.mark.parametrize("meanwhile", [filled, drained, stopped])
+def test_a_look_that_was_outrun_does_not_try_the_rest_of_the_line_in_vain(
+    host, monkeypatch, meanwhile
+):
+    server = serving(host, "")
+    jobs = [job_of(host, inputs={"deployment": {"id": server.pk}}) for _ in range(20)]
+    tried = outrun(monkeypatch, partial(meanwhile, host))
+
+    assert dispatch.look() == 0
+    assert tried == [jobs[0].pk]
+
+
+def test_a_job_that_was_outrun_keeps_its_place(host, monkeypatch):
+    running(host, "0,1,2,3")
+    first, _smaller = job_of(host, 4), job_of(host, 2)
+    outrun(monkeypatch, partial(running, host, "4,5"))
+
+    dispatch.look()
+
+    assert started() == set()
+    assert why(first) == "wait:dies_kept"
+
+
+def test_a_quiet_job_that_was_outrun_keeps_its_place(host, monkeypatch):
+    job_of(host, quiet=True), job_of(host)
+    outrun(monkeypatch, partial(running, host))
+
+    dispatch.look()
+
+    assert started() == set()
+
+
+def test_an_earlier_job_is_not_passed_by_a_quiet_one(host):
+    running(host, "0,1,2,3")
+    big, quiet = job_of(host, 6), job_of(host, quiet=True)
+
+    dispatch.look()
+
+    assert started() == set()
+    assert (why(big), why(quiet)) == ("wait:dies_kept", "wait:before")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_fifty_that_look_at_once_none_breaks_the_order_or_a_quiet_host(settings):
+    settings.HOST_AWAY_AFTER_S = 3600  # on a busy machine fifty take their time
+    host = make_host(facts={"dies": [{"id": n} for n in range(32)]}, slots=100)
+    low = [job_of(host, 8, priority=LOW) for _ in range(4)]
+    normal = [job_of(host, 8) for _ in range(3)]
+    urgent = job_of(host, 16, priority=URGENT)
+
+    together(*[dispatch.look] * 50)
+    assert started() == {urgent.pk, normal[0].pk, normal[1].pk}
+
+    Job.objects.filter(state="starting").update(state="succeeded", finished_at=now())
+    quiet = job_of(host, priority=URGENT, quiet=True)
+    together(*[dispatch.look] * 50)
+    assert started() == {quiet.pk}
+    assert {why(job) for job in [*low, normal[2]]} == {"wait:quiet_runs"}
+
+
+def test_a_look_at_a_long_line_asks_once_more_for_each_part_of_it(host):
+    def queries(count):
+        Job.objects.all().delete()
+        running(host, "0,1,2,3")
+        plan = make_plan(steps=DIES.steps, dies=6).to_json()
+        rows = [Job(kind="x", title="x", host=host, plan=plan) for _ in range(count)]
+        Job.objects.bulk_create(rows)
+        with CaptureQueriesContext(
+            connection,
+        ) as asked:
+            dispatch.look()
+        return len(asked)
+
+    assert queries(10) == queries(capacity._AT_ONCE - 1) == queries(capacity._AT_ONCE * 2 - 1) - 1
+
+
+def test_an_away_host_is_not_walked(host):
+    host.heartbeat_at = now() - timedelta(hours=1)
+    host.save()
+    job = job_of(host)
+
+    dispatch.look()
+
+    assert why(job) == "wait:away"

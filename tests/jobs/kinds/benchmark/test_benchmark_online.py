@@ -1,0 +1,354 @@
+"""Benchmark online: what is sent, from where, and what is made of what came back."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from pytest import approx
+
+from jobs.errors import LaunchError, ParseError
+from jobs.kinds import KINDS
+from jobs.kinds.lib.base import LOG, Remark, asset_values
+from jobs.kinds.lib.defaults import proposals
+from jobs.plans import fill, secrets
+from tests.jobs.lib.target import DATA
+from tests.jobs.lib.vacc_target import CURRENT, EXACT, vacc_host, vacc_values
+
+kind = KINDS["benchmark-online"]
+
+OLD, NEW = DATA / "vllm-0.7.2", DATA / "vllm-0.32" / "bench"
+GUIDE = {"deployment": "8"}
+TODAY = {"deployment": "9", **CURRENT}
+SCRIPT = ("python3", "/workspace/vllm/benchmarks/benchmark_serving.py")
+
+
+def params(**raw):
+    return kind.Params(**{**GUIDE, **raw})
+
+
+def planned(**raw):
+    return kind.plan(params(**raw), vacc_host())
+
+
+def run(**raw):
+    target = vacc_host()
+    found = asset_values(kind.inputs(params(**raw), target))
+    return fill(planned(**raw), {**vacc_values(target), **found})
+
+
+def step(name, **raw):
+    return next(item for item in run(**raw).steps if item.name == name)
+
+
+def ids(**raw):
+    return [remark.id for remark in kind.notes(params(**raw), vacc_host())]
+
+
+def concluded(outputs, **raw):
+    return kind.conclude(params(**raw), run(**raw), outputs, 0)
+
+
+# -- the commands ---------------------------------------------------------------------------------
+
+
+def test_it_names_server_backend_and_model_and_runs_in_the_deployment_s_container():
+    assert step("measure").argv == (
+        *("docker", "exec", "vllm-8", *SCRIPT, "--host", "127.0.0.1", "--port", "8000"),
+        *("--backend", "openai-chat", "--model", "/test/weights/DeepSeek-R1"),
+        *("--served-model-name", "DeepSeek-R1", "--endpoint", "/v1/chat/completions"),
+        *("--dataset-name", "sonnet", "--sonnet-input-len", "1024"),
+        *("--sonnet-prefix-len", "32", "--sonnet-output-len", "1024"),
+        *("--dataset-path", "/workspace/vllm/benchmarks/sonnet.txt"),
+        *("--num-prompts", "100", "--max-concurrency", "4"),
+        *("--result-dir", "/tmp/vacc-bench-17", "--result-filename", "result.json"),
+        *("--save-result", "--seed", "1701", "--trust-remote-code"),
+        *("--percentile-metrics", "ttft,tpot,itl,e2el", "--metric-percentiles", "50,90,95,99"),
+    )
+
+
+def test_the_folder_is_made_before_and_the_result_fetched_after():
+    plan = run()
+
+    assert [item.name for item in plan.steps] == ["folder", "measure", "fetch"]
+    assert step("folder").argv[3:] == ("mkdir", "-p", "/tmp/vacc-bench-17")
+    assert step("fetch").argv == (
+        *("docker", "cp", "vllm-8:/tmp/vacc-bench-17/result.json", "result.json"),
+    )
+    assert [output.pattern for output in plan.outputs] == ["result*.json"]
+
+
+def test_each_concurrency_is_a_run_with_a_file_of_its_own():
+    names = [item.name for item in planned(concurrency=(1, 4)).steps]
+
+    assert names == ["folder", "measure-1", "fetch-1", "measure-4", "fetch-4"]
+    assert step("fetch-4", concurrency=(1, 4)).argv[-1] == "result-4.json"
+    assert "result-1.json" in step("measure-1", concurrency=(1, 4)).argv
+
+
+def test_a_benchmark_that_is_cancelled_is_ended_inside_the_container():
+    cleanup = step("measure").cleanup
+
+    assert cleanup[:5] == ("docker", "exec", "vllm-8", "python3", "-c")
+    assert cleanup[-1] == "/tmp/vacc-bench-17"  # an argument of this job's benchmark, of no other's
+    assert cleanup[-1] in step("measure").argv
+
+
+@pytest.mark.parametrize("raw", [EXACT, {"deployment": "9", "as_in_guide": True, **CURRENT}])
+def test_to_the_letter_it_is_ended_by_an_argument_that_it_has(raw):
+    measure = step("measure", **raw)
+
+    assert measure.cleanup[-1] in measure.argv
+
+
+def test_today_the_command_is_vllm_s_own():
+    argv = step("measure", **TODAY).argv
+
+    assert argv[:8] == (
+        "docker",
+        "exec",
+        "-e",
+        "OPENAI_API_KEY",
+        "vllm-9",
+        "vllm",
+        "bench",
+        "serve",
+    )
+    assert argv[-3:] == ("--temperature", "0.0", "--save-detailed")
+
+
+def test_of_random_prompts_the_common_prefix_is_part_of_the_input():
+    argv = step("measure", **TODAY, input_tokens=1000, prefix_tokens=200).argv
+
+    place = argv.index("--random-input-len")
+    assert argv[place : place + 7] == (
+        *("--random-input-len", "800", "--random-output-len", "1024"),
+        *("--random-prefix-len", "200", "--ignore-eos"),
+    )
+
+
+def test_sharegpt_is_where_its_job_puts_it():
+    argv = step("measure", dataset="sharegpt").argv
+
+    place = argv.index("--dataset-path")
+    assert argv[place + 1].startswith("/test/datasets/sharegpt/ShareGPT_V3")
+    assert argv[place + 2 : place + 4] == ("--sharegpt-output-len", "1024")
+
+
+def test_a_key_is_in_no_argument():
+    plan = planned(**TODAY)
+
+    assert secrets(plan) == ("API_KEY",)
+    assert dict(plan.steps[1].env) == {"OPENAI_API_KEY": "{secret:API_KEY}"}
+    assert not any("secret" in word for item in plan.steps for word in item.argv)
+
+
+def test_the_deployment_must_answer_before():
+    checks = {check.name: dict(check.args) for check in run().checks}
+
+    assert checks == {
+        "docker": {},
+        "endpoint": {"url": "http://127.0.0.1:8000", "model": "DeepSeek-R1"},
+    }
+    assert run().dies == 0  # the server holds them
+    engine, client, dies = run().watches
+    assert (dies.reader, dies.folder) == ("dies", "0,1")
+    assert engine.url == "http://127.0.0.1:8000/metrics"
+    assert (client.reader, client.expected) == ("bench-log", (("4", 100),))
+
+
+# -- to the letter --------------------------------------------------------------------------------
+
+
+def test_to_the_letter_nothing_is_made_before():
+    assert [item.name for item in planned(**EXACT).steps] == ["measure", "fetch"]
+    assert step("fetch", **EXACT).argv[2] == (
+        "vllm-8:/workspace/models/benchmark_result/result.json"
+    )
+
+
+def test_what_goes_wrong_to_the_letter_is_told():
+    found = kind.notes(params(**EXACT), vacc_host())
+
+    assert [remark.id for remark in found] == [
+        *("guide:docker_exec", "guide:backend_fails", "guide:address_unnamed"),
+        *("guide:folder_missing", "guide:same_requests"),
+    ]
+    assert found[1].args == {"backend": "vllm"}
+
+
+def test_what_was_changed_is_told():
+    assert ids() == [
+        *("guide:docker_exec", "guide:backend_added", "guide:folder_made"),
+        *("guide:address_named", "guide:comparable"),
+    ]
+    assert "guide:folder_made" not in ids(**TODAY)
+
+
+def test_to_the_letter_of_today_s_page_it_is_three_requests_of_a_completion():
+    raw = {"deployment": "9", "as_in_guide": True, **CURRENT}
+    found = params(**{**proposals(kind.Params, vacc_host(), raw), **raw})
+
+    assert (found.requests, found.concurrency, found.prefix_tokens) == (3, (1,), 0)
+    assert ids(**raw) == ["guide:docker_exec", "guide:completions", "guide:same_requests"]
+    assert step("fetch", **raw).argv[2] == (
+        "vllm-9:/tmp/vacc-bench-17/benchmark_result/result.json"
+    )
+
+
+# -- what cannot run ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("raw", "field"),
+    [
+        ({"deployment": "99"}, "deployment"),
+        ({"deployment": "10", **CURRENT}, "deployment"),  # served by vastgenx
+        ({"deployment": "9"}, "deployment"),  # of the other stack
+        ({"concurrency": (4, 4)}, "concurrency"),
+        ({"concurrency": (1, 5)}, "concurrency"),
+        ({"concurrency": (1, 2), **EXACT}, "concurrency"),
+        ({"prefix_tokens": 1024}, "prefix_tokens"),
+        ({"input_tokens": 32000}, "output_tokens"),
+        ({"input_tokens": 40000}, "input_tokens"),
+        ({**TODAY, "dataset": "sonnet"}, "path"),  # the image has no file of them
+        ({**TODAY, "dataset": "sharegpt"}, "path"),  # its container sees the weights alone
+    ],
+)
+def test_what_cannot_run_is_refused_at_its_field(raw, field):
+    with pytest.raises(LaunchError) as caught:
+        planned(**raw)
+
+    assert caught.value.field == field
+
+
+def test_to_the_letter_lengths_and_requests_in_flight_are_not_refused():
+    assert planned(**EXACT, concurrency=(64,), input_tokens=40000).steps
+
+
+# -- what it found --------------------------------------------------------------------------------
+
+
+def test_a_run_of_0_7_2_is_a_result():
+    found = concluded({"result.json": (OLD / "benchmark_serving_ok.json").read_bytes()})
+
+    measured = found.measured
+    assert found.failure is None
+    assert found.sentence == Remark(
+        "benchmark:done", {"output_tokens_per_s": approx(500.1, abs=0.05), "concurrency": 4}
+    )
+    assert (measured.sort, measured.tool) == ("benchmark", "vLLM 0.7.2 bench serve")
+    assert measured.what == "sonnet 1024 → 1024 tok"
+    assert [concurrency for concurrency, _ in measured.points] == [4]
+    assert measured.metrics == measured.points[0][1] | {
+        **{"requests_all": 20.0, "failed_requests_all": 0.0}
+    }
+
+
+def test_the_point_with_the_highest_rate_stands_for_all():
+    slow = json.loads((OLD / "benchmark_serving_ok.json").read_bytes())
+    slow |= {"max_concurrency": 1, "output_throughput": 100.0}
+    files = {
+        "result-1.json": json.dumps(slow).encode(),
+        "result-4.json": (OLD / "benchmark_serving_ok.json").read_bytes(),
+    }
+
+    measured = concluded(files, concurrency=(1, 4)).measured
+
+    requests = sum(metrics["requests"] for _, metrics in measured.points)
+    assert [concurrency for concurrency, _ in measured.points] == [1, 4]
+    totals = {"requests_all": requests, "failed_requests_all": 0.0}
+    assert measured.metrics == measured.points[1][1] | totals
+
+
+def test_what_failed_at_any_concurrency_has_failed_of_the_whole():
+    good = json.loads((OLD / "benchmark_serving_ok.json").read_bytes())
+    sent = good["completed"]
+    some = good | {"max_concurrency": 1, "output_throughput": 100.0, "completed": sent - 2}
+    some["errors"] = ["timeout"] * 2 + [""] * (sent - 2)
+    none = good | {"max_concurrency": 2, "completed": 0, "errors": ["timeout"] * sent}
+    runs = {"result-1.json": some, "result-2.json": none, "result-4.json": good}
+    files = {name: json.dumps(data).encode() for name, data in runs.items()}
+
+    measured = concluded(files, concurrency=(1, 2, 4)).measured
+
+    assert [concurrency for concurrency, _ in measured.points] == [1, 4]
+    assert measured.metrics["failed_requests_all"] == sent + 2
+    assert measured.metrics["requests_all"] == 2 * sent - 2
+
+
+def test_a_run_of_today_s_is_a_result():
+    found = concluded({"result.json": (NEW / "serve_random_chat.json").read_bytes()}, **TODAY)
+
+    assert found.failure is None
+    assert found.measured.metrics["output_tokens_per_s"] > 0
+
+
+def test_a_tool_that_exits_0_after_every_request_failed_has_failed():
+    found = concluded({"result.json": (NEW / "serve_fail.json").read_bytes()}, **TODAY)
+
+    assert found.failure is not None
+    assert found.failure.id == "benchmark:no_request"
+    assert found.failure.args["failed"] > 0
+    assert found.measured is None
+
+
+def test_some_failed_requests_and_few_of_them_are_told():
+    data = json.loads((OLD / "benchmark_serving_ok.json").read_bytes())
+    data |= {"completed": 17, "errors": ["timeout"] * 3 + [""] * 17}
+
+    remarks = concluded({"result.json": json.dumps(data).encode()}, requests=20).measured.remarks
+
+    assert remarks == [
+        Remark("benchmark:failed_requests", {"failed": 3, "total": 20, "concurrency": 4}),
+        Remark("benchmark:few_requests", {"requests": 20}),
+    ]
+
+
+def test_without_a_file_the_log_is_read():
+    log = (OLD / "benchmark_serving_no_result_dir.txt").read_bytes()
+
+    found = concluded({LOG: log})
+
+    assert found.measured.metrics["output_tokens_per_s"] > 0
+
+
+@pytest.mark.parametrize("outputs", [{}, {"result.json": b"{}"}, {"result.json": b'{"a": '}])
+def test_what_is_no_result_is_said_so(outputs):
+    with pytest.raises(ParseError):
+        concluded(outputs)
+
+
+# -- cold prompts ---------------------------------------------------------------------------------
+
+
+def seeds(job="17", **raw):
+    target = vacc_host()
+    found = asset_values(kind.inputs(params(**raw), target))
+    plan = fill(planned(**raw), {**vacc_values(target), **found, "job": job})
+    argvs = [item.argv for item in plan.steps if item.name.startswith("measure")]
+    return [argv[argv.index("--seed") + 1] for argv in argvs if "--seed" in argv]
+
+
+def test_each_concurrency_of_each_job_sends_requests_of_a_seed_of_its_own():
+    first = seeds(concurrency=(1, 2, 4))
+    again = seeds(job="18", concurrency=(1, 2, 4))
+
+    assert first == ["1701", "1702", "1703"]
+    assert len({*first, *again}) == 6
+
+
+def test_a_repeat_has_the_very_plan_and_other_seeds():
+    assert planned(concurrency=(1, 4)).sha256() == planned(concurrency=(1, 4)).sha256()
+    assert "{job}02" in planned(concurrency=(1, 4)).steps[3].argv
+
+
+@pytest.mark.parametrize("seed", [0, 7])
+def test_a_seed_that_a_person_fixed_is_sent_as_typed(seed):
+    assert seeds(seed=seed, concurrency=(1, 4)) == [str(seed)] * 2
+
+
+def test_to_the_letter_no_seed_is_sent_and_a_note_says_what_that_does():
+    assert seeds(**EXACT) == []
+    assert "guide:same_requests" in ids(**EXACT)
+    assert "guide:same_requests" not in ids()

@@ -1,0 +1,220 @@
+"""Evaluate with EvalScope: its command, the data it needs, what it left."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from pytest import approx
+
+from jobs.errors import LaunchError, ParseError
+from jobs.kinds import KINDS
+from jobs.kinds.lib.base import LOG, Need, Remark, asset_values
+from jobs.metrics import METRICS
+from jobs.plans import fill, secrets
+from jobs.toolchains.environments import ENVIRONMENTS
+from tests.jobs.lib.target import DATA, files_below
+from tests.jobs.lib.vacc_target import EXACT, vacc_host, vacc_values
+
+kind = KINDS["evaluate-evalscope"]
+
+# A real run: three questions of each subset of gsm8k and math_500, from a folder.
+LEFT = {**files_below(DATA / "evalscope-1.14-hub"), LOG: b"the console"}
+TWO = {"datasets": ("gsm8k", "math_500"), "limit": 3}
+
+
+def params(**raw):
+    return kind.Params(**{"deployment": "9", **raw})
+
+
+def planned(**raw):
+    return kind.plan(params(**raw), vacc_host())
+
+
+def run(**raw):
+    target = vacc_host()
+    found = asset_values(kind.inputs(params(**raw), target))
+    return fill(planned(**raw), {**vacc_values(target), **found})
+
+
+def step(name, **raw):
+    return next(item for item in run(**raw).steps if item.name == name)
+
+
+def after(argv, option):
+    return argv[argv.index(option) + 1]
+
+
+def concluded(outputs, **raw):
+    return kind.conclude(params(**raw), run(**raw), outputs, 0)
+
+
+# -- the command ----------------------------------------------------------------------------------
+
+
+def test_it_asks_the_deployment_with_the_settings_of_the_page():
+    argv = step("ask").argv
+
+    assert argv[0].endswith("/bin/evalscope")
+    assert argv[1:12] == (
+        *("eval", "--model", "DeepSeek-R1", "--model-id", "model"),
+        *("--api-url", "http://127.0.0.1:8000/v1", "--api-key", "", "--eval-type", "openai_api"),
+    )
+    assert argv[12:15] == ("--datasets", "math_500", "gpqa_diamond")
+    assert (after(argv, "--eval-batch-size"), after(argv, "--limit")) == ("4", "50")
+    generation = json.loads(after(argv, "--generation-config"))
+    assert {name: generation[name] for name in ("max_tokens", "temperature", "top_p", "top_k")} == {
+        "max_tokens": 16384,
+        "temperature": 0.6,
+        "top_p": 0.95,
+        "top_k": 20,
+    }
+
+
+def test_modelscope_s_own_command_brings_the_data_to_stay():
+    plan = run()
+
+    assert [item.name for item in plan.steps] == [
+        *("download-math_500", "download-gpqa_diamond", "ask"),
+    ]
+    download = step("download-math_500")
+    assert download.argv[1:] == ("download", "AI-ModelScope/MATH-500", "--repo-type", "dataset")
+    cache = "/nfs/a {b} space/datasets/modelscope"
+    assert {dict(item.env)["MODELSCOPE_CACHE"] for item in plan.steps} == {cache}
+
+
+def test_hugging_face_is_asked_at_the_address_that_was_chosen():
+    ask = step("ask", source="huggingface", endpoint="https://hf-mirror.com")
+
+    assert after(ask.argv, "--dataset-hub") == "huggingface"
+    assert dict(ask.env)["HF_ENDPOINT"] == "https://hf-mirror.com"
+    assert len(run(source="huggingface").steps) == 1
+
+
+def test_what_a_folder_holds_is_named_for_each_set():
+    target = vacc_host({"workspace": "/nfs/w"})
+    found = kind.plan(params(source="folder", folder="/nfs/w/sets", **TWO), target)
+
+    argv = fill(found, {**vacc_values(target), "deployment.host": "127.0.0.1"}).steps[0].argv
+    assert json.loads(after(argv, "--dataset-args")) == {
+        "gsm8k": {"local_path": "/nfs/w/sets/gsm8k"},
+        "math_500": {"local_path": "/nfs/w/sets/math_500"},
+    }
+    assert "--dataset-hub" not in argv
+    assert ("path", "/nfs/w/sets") in [pair for check in found.checks for pair in check.args]
+
+
+def test_ten_subsets_of_mmlu_are_named():
+    argv = step("ask", datasets=("mmlu",)).argv
+
+    assert len(json.loads(after(argv, "--dataset-args"))["mmlu"]["subset_list"]) == 10
+    everything = step("ask", datasets=("mmlu",), mmlu="all", limit=0).argv
+    assert json.loads(after(everything, "--dataset-args")) == {}
+    assert "--limit" not in everything
+
+
+def test_a_key_is_in_the_environment_of_the_step_that_asks_alone():
+    plan = planned()
+
+    assert secrets(plan) == ("API_KEY",)
+    assert [name for item in plan.steps for name, _ in item.env if "API_KEY" in name] == [
+        "EVALSCOPE_API_KEY"
+    ]
+    assert after(step("ask", deployment="8").argv, "--api-key") == "EMPTY"
+    assert [remark.id for remark in kind.notes(params(), vacc_host())] == [
+        *("guide:evalscope_command", "guide:evalscope_key"),
+    ]
+
+
+def test_it_needs_evalscope_s_environment_and_a_deployment_that_answers():
+    assert kind.needs(params(), vacc_host()) == (Need("evalscope"),)
+    assert [check.name for check in planned().checks] == ["endpoint"]
+
+
+# -- what cannot run ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("raw", "field"),
+    [
+        ({"deployment": "99"}, "deployment"),
+        (EXACT, "stack"),
+        ({"datasets": ("mmlu", "mmlu")}, "datasets"),
+        ({"max_tokens": 32768}, "max_tokens"),
+        ({"source": "folder"}, "folder"),
+        ({"source": "folder", "folder": "/etc"}, "folder"),
+    ],
+)
+def test_what_cannot_run_is_refused_at_its_field(raw, field):
+    with pytest.raises(LaunchError) as caught:
+        planned(**raw)
+
+    assert caught.value.field == field
+
+
+def test_only_today_s_stack_is_offered():
+    assert [choice.value for choice in kind.choices("stack", vacc_host())] == ["current"]
+
+
+# -- what it found --------------------------------------------------------------------------------
+
+
+def test_a_run_is_a_result_with_both_means_and_each_answer():
+    found = concluded(LEFT, **TWO)
+
+    measured = found.measured
+    assert found.failure is None
+    assert found.sentence == Remark(
+        "evaluate:means",
+        {"macro": approx(26.67, abs=0.005), "weighted": 25.0, "sets": 2, "questions": 8},
+    )
+    assert measured.metrics["accuracy"] == 2 / 8  # the reports round to 0.3333 and 0.2
+    assert measured.metrics["accuracy_macro"] == pytest.approx((1 / 3 + 1 / 5) / 2)
+    assert set(measured.metrics) <= set(METRICS)
+    assert sum(answer["score"] for answer in measured.answers) == measured.metrics["correct"] == 2
+    assert {answer["subset"] for answer in measured.answers} >= {"gsm8k/main", "math_500/Level 1"}
+    assert measured.tool == f"evalscope {ENVIRONMENTS['evalscope'].version}"
+
+
+def test_each_set_and_the_limit_are_told():
+    assert concluded(LEFT, **TWO).measured.remarks == [
+        Remark("evaluate:limited", {"questions": 3}),
+    ]
+
+
+def test_answers_that_were_cut_are_told():
+    remarks = concluded(LEFT, **TWO, max_tokens=9).measured.remarks
+
+    # These are reviews without predictions, which alone tell what ended an answer.
+    assert Remark("evaluate:cut_guess", {"cut": 8, "total": 8, "max_tokens": 9}) in remarks
+
+
+def test_reports_alone_are_a_result():
+    alone = {path: text for path, text in LEFT.items() if "/reviews/" not in path}
+
+    measured = concluded(alone, **TWO).measured
+
+    assert measured.answers == []
+    assert measured.metrics["accuracy_weighted"] == pytest.approx(0.25, abs=1e-3)
+
+
+def test_a_set_without_a_score_is_no_success():
+    path = "eval/reports/model/gsm8k.json"
+    report = json.loads(LEFT[path]) | {"metrics": []}
+
+    found = concluded({**LEFT, path: json.dumps(report).encode()}, **TWO)
+
+    assert found.failure == Remark(
+        "evaluate:sets_missing", {"missing": 1, "sets": 2, "first": "gsm8k"}
+    )
+
+
+def test_a_set_that_was_not_asked_is_missed():
+    found = concluded(LEFT, datasets=("gsm8k", "math_500", "aime24"))
+
+    assert found.failure.args["first"] == "aime24"
+
+
+def test_nothing_of_a_run_is_said_so():
+    with pytest.raises(ParseError, match="left no report"):
+        concluded({LOG: b"reports/model/x.json"})

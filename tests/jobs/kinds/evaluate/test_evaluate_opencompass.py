@@ -1,0 +1,413 @@
+"""Evaluate with OpenCompass: the guide's two commands, the file they read, what they left."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import replace
+
+import pytest
+
+from jobs.errors import LaunchError, ParseError
+from jobs.kinds import KINDS
+from jobs.kinds.evaluate.evaluate_opencompass import _asking
+from jobs.kinds.lib.base import LOG, Remark, asset_values
+from jobs.kinds.lib.defaults import proposals
+from jobs.metrics import METRICS
+from jobs.plans import fill, secrets
+from jobs.toolchains.opencompass.opencompass import FAMILIES, config_text
+from tests.jobs.lib.target import DATA, files_below
+from tests.jobs.lib.vacc_target import CURRENT, EXACT, vacc_host, vacc_values
+from tests.standins.lib.opencompass import config as reader
+
+kind = KINDS["evaluate-opencompass"]
+
+GUIDE = {"deployment": "8"}
+CHECKOUT = "/nfs/a {b} space/opencompass"
+ENVIRONMENT = "/opt/miniconda3/envs/opencompass/bin"
+# Real runs of 0.4.1: as the guide has it, without details; and with them, ten of MMLU's subsets.
+PLAIN, WHOLE = DATA / "opencompass-0.4.1", DATA / "opencompass-0.4.1-details"
+FAILED = DATA / "opencompass-0.5.4-failed" / "workdir"
+WSC_AND_MATH = {"datasets": ("cluewsc", "math_500")}
+
+
+def params(**raw):
+    return kind.Params(**{**GUIDE, **raw})
+
+
+def planned(**raw):
+    return kind.plan(params(**raw), vacc_host())
+
+
+def run(**raw):
+    target = vacc_host()
+    found = asset_values(kind.inputs(params(**raw), target))
+    return fill(planned(**raw), {**vacc_values(target), **found})
+
+
+def step(name, **raw):
+    return next(item for item in run(**raw).steps if item.name == name)
+
+
+def notes(**raw):
+    return {remark.id: remark.args for remark in kind.notes(params(**raw), vacc_host())}
+
+
+def left(folder):
+    files = files_below(folder)
+    return {f"outputs/{path}": content for path, content in files.items()} | {LOG: b"the console"}
+
+
+def concluded(outputs, **raw):
+    return kind.conclude(params(**raw), run(**raw), outputs, 0)
+
+
+@pytest.fixture
+def config(tmp_path, monkeypatch):
+    """What the plan's own file says, read as OpenCompass would."""
+
+    def read(**raw):
+        path = tmp_path / "eval_ds.py"
+        path.write_text(run(**raw).files[0].text, encoding="utf-8")
+        for name, value in step("evaluate", **raw).env:
+            monkeypatch.setenv(name, value)
+        return reader.load(path)
+
+    return read
+
+
+# -- the commands ---------------------------------------------------------------------------------
+
+
+def test_it_runs_in_the_job_s_folder_with_the_checkout_s_data():
+    dry, evaluate = step("dry-run"), step("evaluate")
+
+    words = ("opencompass", "/data/host/spool/17/files/eval_ds.py", "-w", "outputs")
+    assert dry.argv == (*words, "--dry-run")
+    assert evaluate.argv[1:] == (
+        *("/data/host/spool/17/files/follow_run.py", "outputs", "60"),
+        *(*words, "--dump-eval-details"),
+    )
+    assert (evaluate.cwd, evaluate.path) == ("", (ENVIRONMENT,))
+    assert dict(evaluate.env) == dict(dry.env)
+    assert dict(evaluate.env)["COMPASS_DATA_CACHE"] == CHECKOUT
+
+
+def test_to_the_letter_it_runs_in_the_checkout_and_is_copied_from_there():
+    plan = run(**EXACT)
+
+    assert [item.name for item in plan.steps] == ["dry-run", "evaluate", "collect"]
+    assert step("evaluate", **EXACT).argv == ("opencompass", "eval/eval_ds.py")
+    assert (step("evaluate", **EXACT).cwd, plan.files[0].at) == (
+        CHECKOUT,
+        f"{CHECKOUT}/eval/eval_ds.py",
+    )
+    assert step("collect", **EXACT).argv[2:] == (
+        *(f"{CHECKOUT}/outputs/default", "/data/host/spool/17/log", "outputs"),
+    )
+    assert "COMPASS_DATA_CACHE" not in dict(step("evaluate", **EXACT).env)
+
+
+def test_address_and_key_come_through_the_environment_alone():
+    plan = planned(deployment="9")
+
+    assert secrets(plan) == ("API_KEY",)
+    env = dict(step("evaluate", deployment="9").env)
+    assert env["VACC_API_BASE"] == "http://127.0.0.1:8000/v1"
+    assert env["OPENAI_API_KEY"] == "sk-not-{a}-real one"
+    assert "127.0.0.1:8000" not in plan.files[0].text
+    assert dict(step("evaluate").env)["OPENAI_API_KEY"] == "EMPTY"
+
+
+def test_modelscope_is_a_variable_of_both_steps():
+    for name in ("dry-run", "evaluate"):
+        env = dict(step(name, dataset_source="modelscope").env)
+        assert env["DATASET_SOURCE"] == "ModelScope"
+    assert "DATASET_SOURCE" not in dict(step("evaluate").env)
+
+
+def test_what_must_be_there_is_looked_for_first():
+    checks = [(check.name, dict(check.args).get("path"), check.asks) for check in run().checks]
+
+    data = f"{CHECKOUT}/data"
+    assert checks == [
+        ("conda", None, False),
+        ("path", f"{data}/FewCLUE/cluewsc/dev_few_all.json", False),
+        ("path", f"{data}/FewCLUE/cluewsc/test_public.json", False),
+        ("path", f"{data}/math/test_prm800k_500.jsonl", False),
+        ("path", f"{data}/mmlu/test", False),
+        ("path", "/nfs/a {b} space/weights/DeepSeek-R1", False),
+        ("endpoint", None, False),
+    ]
+
+
+@pytest.mark.parametrize("raw", [{"datasets": ("gsm8k",)}, {"dataset_source": "modelscope"}])
+def test_data_that_opencompass_may_bring_itself_is_only_asked_for(raw):
+    asks = [
+        check.asks for check in run(**raw).checks if "data/" in dict(check.args).get("path", "")
+    ]
+
+    assert asks and all(asks)
+
+
+# -- the file -------------------------------------------------------------------------------------
+
+
+def test_the_file_asks_the_deployment_with_the_guide_s_settings_for_r1(config):
+    (model,) = config().models
+
+    assert model == {
+        "abbr": "deepseek-r1",
+        "type": "opencompass.models.OpenAISDK",
+        "path": "DeepSeek-R1",
+        "openai_api_base": ["http://127.0.0.1:8000/v1"],
+        "tokenizer_path": "/nfs/a {b} space/weights/DeepSeek-R1",
+        "key": None,
+        "max_out_len": 16384,
+        "max_seq_len": 32768,
+        "temperature": 0.6,
+        "batch_size": 4,
+        "query_per_second": 4,
+        "pred_postprocessor": {
+            "type": "opencompass.utils.text_postprocessors.extract_non_reasoning_content"
+        },
+    }
+
+
+def test_to_the_letter_it_asks_one_question_after_the_other_under_the_guide_s_name(config):
+    (model,) = config(**EXACT).models
+
+    assert (model["abbr"], model["batch_size"]) == ("deepseek-r1-va16", 1)
+    assert "query_per_second" not in model
+
+
+def test_the_guide_s_sets_are_asked_unless_others_are_chosen(config):
+    names = [item["abbr"] for item in config().datasets]
+
+    assert names[:3] == ["cluewsc-dev", "cluewsc-test", "math-500"]
+    assert len(names) == 60
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_each_choice_is_a_set_of_opencompass(config, family):
+    names = [item["abbr"] for item in config(datasets=(family,)).datasets]
+
+    expected = FAMILIES[family].sets
+    assert names and all(name.startswith(expected) for name in names)
+
+
+def test_ten_subsets_of_mmlu_are_the_first_by_the_alphabet(config):
+    found = config(datasets=("mmlu",), mmlu="ten")
+
+    names = [item["abbr"].removeprefix("lukaemon_mmlu_") for item in found.datasets]
+    assert len(names) == 10
+    assert {names[0], names[-1]} <= {"abstract_algebra", "college_medicine"}
+
+
+def test_a_limit_asks_the_first_questions_of_each_set(config):
+    ranges = {item["reader_cfg"]["test_range"] for item in config(limit=20).datasets}
+
+    assert ranges == {"[0:20]"}
+
+
+def test_no_module_stays_in_the_file_for_opencompass_cannot_write_it_down():
+    tree = ast.parse(run(limit=20).files[0].text)
+
+    modules = {a.name for node in tree.body if isinstance(node, ast.Import) for a in node.names}
+    deleted = [t.id for node in tree.body if isinstance(node, ast.Delete) for t in node.targets]
+    assert modules == {"os"}
+    assert deleted == ["one", "os"]
+
+
+def test_a_name_that_could_be_python_stays_a_name(tmp_path, monkeypatch):
+    odd = "'] + [__import__('os').abort()] #"
+    path = tmp_path / "eval_ds.py"
+    asking = replace(_asking(params(), vacc_host()), model=odd)
+    path.write_text(config_text(asking), encoding="utf-8")
+    monkeypatch.setenv("VACC_API_BASE", "x")
+
+    assert [model["path"] for model in reader.load(path).models] == [odd]
+
+
+# -- what is told ---------------------------------------------------------------------------------
+
+
+def test_what_was_made_otherwise_is_told_and_how_long_it_takes():
+    said = notes()
+
+    assert list(said) == [
+        *("guide:config_made", "guide:conda_path", "guide:own_folder", "guide:details_kept"),
+        *("guide:in_parallel", "evaluate:estimate"),
+    ]
+    assert said["guide:config_made"] == {"model": "DeepSeek-R1"}
+
+
+def test_one_after_the_other_the_guide_s_sets_take_days():
+    said = notes(**EXACT)["evaluate:estimate"]
+
+    assert said["questions"] == 15677
+    assert float(said["hours"]) / 24 == pytest.approx(5.6, abs=0.1)
+
+
+def test_a_limit_and_ten_subsets_count_in_the_estimate():
+    said = notes(limit=10, mmlu="ten")["evaluate:estimate_min"]
+
+    assert said["questions"] == 13 * 10
+    assert 1 <= int(said["minutes"]) < 60
+
+
+@pytest.mark.parametrize(
+    ("raw", "field"),
+    [
+        ({"deployment": "99"}, "deployment"),
+        (CURRENT, "stack"),
+        ({"datasets": ("mmlu", "mmlu")}, "datasets"),
+        ({"max_length": 65536}, "max_length"),
+        ({"max_answer": 32768}, "max_answer"),
+    ],
+)
+def test_what_cannot_run_is_refused_at_its_field(raw, field):
+    with pytest.raises(LaunchError) as caught:
+        planned(**raw)
+
+    assert caught.value.field == field
+
+
+def short(max_total):
+    """A host whose deployment takes no longer requests than that."""
+    target = vacc_host()
+    served = target.deployments[0]
+    served = replace(served, data={**served.data, "max_total": max_total})
+    return replace(target, deployments=(served,))
+
+
+@pytest.mark.parametrize("max_total", [128, 255])
+def test_a_deployment_that_no_question_fits_is_refused_with_what_to_do(max_total):
+    target = short(max_total)
+    proposed = proposals(kind.Params, target, GUIDE)
+
+    assert proposed == {"max_answer": max_total // 2, "max_length": max_total}
+    with pytest.raises(LaunchError) as caught:
+        kind.plan(params(**proposed), target)
+    assert caught.value.field == "deployment"
+    assert str(caught.value) == (
+        f"DeepSeek-R1 takes {max_total} tokens, question and answer together: too few for these"
+        " data sets, which want 256 or more. Choose a deployment that takes longer requests."
+    )
+
+
+def test_what_is_proposed_for_a_short_deployment_runs():
+    target = short(256)
+
+    assert kind.plan(params(**proposals(kind.Params, target, GUIDE)), target)
+
+
+def test_a_request_that_no_question_fits_is_refused_at_its_own_field():
+    with pytest.raises(LaunchError, match="At least 256") as caught:
+        planned(max_length=255, max_answer=100)
+    assert caught.value.field == "max_length"
+
+
+def test_to_the_letter_lengths_that_the_deployment_does_not_take_are_told():
+    exact = params(**EXACT)
+
+    told = {remark.id: remark.args for remark in kind.notes(exact, short(2048))}
+    assert told["guide:longer_than_served"] == {"length": 32768, "tokens": 2048}
+    assert "guide:longer_than_served" not in notes(**EXACT)
+
+
+def test_a_host_without_conda_cannot():
+    with pytest.raises(LaunchError, match="va16 has no conda"):
+        kind.plan(params(), vacc_host({"conda": ""}))
+
+
+def test_only_the_guide_s_stack_is_offered():
+    assert [choice.value for choice in kind.choices("stack", vacc_host())] == ["guide"]
+
+
+# -- what it found --------------------------------------------------------------------------------
+
+
+def test_a_run_as_the_guide_has_it_is_a_result_with_both_means():
+    found = concluded(left(PLAIN), **WSC_AND_MATH)
+
+    measured = found.measured
+    assert found.failure is None
+    assert found.sentence.id == "evaluate:means"
+    assert set(found.sentence.args) == {"macro", "weighted", "sets", "questions"}
+    assert measured.metrics["accuracy_macro"] != measured.metrics["accuracy_weighted"]
+    assert measured.metrics["accuracy"] == measured.metrics["accuracy_weighted"]
+    assert set(measured.metrics) <= set(METRICS)
+    assert (measured.sort, measured.tool) == ("evaluation", "OpenCompass 0.4.1")
+    assert measured.what == "cluewsc + math_500"
+
+
+def test_each_set_s_score_is_kept_as_the_tool_has_it():
+    sets = concluded(left(PLAIN), **WSC_AND_MATH).measured.sets
+
+    assert [(one.dataset, one.version, one.metric, one.mode, one.group) for one in sets] == [
+        ("cluewsc-dev", "5ab83b", "accuracy", "gen", "cluewsc"),
+        ("cluewsc-test", "5ab83b", "accuracy", "gen", "cluewsc"),
+        ("math-500", "11c4b5", "accuracy", "gen", "math-500"),
+    ]
+    assert [round(one.value, 2) for one in sets] == [50.0, 69.70, 0.0]
+    assert sum(one.questions for one in sets) == 61
+
+
+def test_the_subjects_of_mmlu_are_one_group():
+    sets = concluded(left(WHOLE), mmlu="ten", limit=2).measured.sets
+
+    assert [one.group for one in sets].count("mmlu") == 10
+
+
+def test_without_details_every_answer_is_kept_and_none_has_a_verdict():
+    answers = concluded(left(PLAIN), **WSC_AND_MATH).measured.answers
+
+    assert len(answers) == 61
+    assert {answer["status"] for answer in answers} == {"unscored"}
+    assert answers[0]["reasoning"] == "reason"
+
+
+def test_with_details_each_question_has_its_answer_and_verdict():
+    measured = concluded(left(WHOLE), mmlu="ten", limit=2).measured
+
+    assert len(measured.answers) == 13 * 2
+    right = sum(answer["score"] for answer in measured.answers)
+    assert right == measured.metrics["correct"]
+    first = measured.answers[0]
+    assert (first["answer"], first["status"]) == ("A. The answer is \\boxed{2}", "")
+    assert (first["extracted"], first["reasoning"]) == ("A", "thinking about it")
+    assert {answer["subset"] for answer in measured.answers} >= {"cluewsc-dev", "math-500"}
+    assert Remark("evaluate:limited", {"questions": 2}) in measured.remarks
+
+
+def test_a_set_without_a_score_is_no_success():
+    found = concluded(left(PLAIN))  # MMLU was to be asked too
+
+    assert found.failure.id == "evaluate:sets_missing"
+    assert found.failure.args == {
+        "missing": 57,
+        "sets": 60,
+        "first": "lukaemon_mmlu_abstract_algebra",
+    }
+    assert found.measured is None
+
+
+def test_a_subset_that_failed_is_no_success_though_its_family_is_there():
+    files = left(PLAIN)
+    summary = next(path for path in files if path.endswith(".csv"))
+    files[summary] = files[summary].rstrip() + b"\nceval-law,-,-,-,-\n"
+
+    found = concluded(files, datasets=("cluewsc", "math_500", "ceval"))
+
+    assert found.failure.args == {"missing": 1, "sets": 4, "first": "ceval-law"}
+
+
+def test_a_run_in_which_every_task_failed_is_none():
+    found = concluded(left(FAILED), **WSC_AND_MATH)
+
+    assert found.failure.id == "evaluate:sets_missing"
+
+
+def test_nothing_of_a_run_is_said_so():
+    with pytest.raises(ParseError, match="no folder of an OpenCompass run"):
+        concluded({LOG: b"20261124_140927"})

@@ -1,0 +1,271 @@
+"""What is proposed where nothing is said: by the host, by what was chosen, by what is taken."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from pydantic import BaseModel, Field
+
+from jobs.errors import LaunchError
+from jobs.kinds import KINDS
+from jobs.kinds.evaluate import evaluate
+from jobs.kinds.lib import over_http
+from jobs.kinds.lib.base import AssetRef
+from jobs.kinds.lib.defaults import bounds, leading, proposals
+from jobs.queries.hosts.targets import target_of
+from jobs.toolchains.vacc_site import GUIDE_FACTS
+from tests.factories import make_deployment, make_host, make_job
+from tests.jobs.lib.target import DEPLOYMENT, here
+from tests.jobs.lib.vacc_target import QWEN_7B, vacc_host
+
+benchmark_online = KINDS["benchmark-online"]
+deploy_build_in = KINDS["deploy-build-in"]
+
+
+def deployment(number, **data):
+    return AssetRef("deployment", f"served-{number}", id=number, data=data)
+
+
+def host_with(*deployments):
+    return replace(vacc_host(), deployments=deployments, servers=deployments)
+
+
+def test_the_stack_is_that_of_the_deployment_that_was_chosen():
+    target = host_with(deployment(1, stack="guide"), deployment(2, stack="current"))
+
+    for number, stack in [("2", "current"), ("1", None), ("7", None)]:
+        found = proposals(benchmark_online.Params, target, {"deployment": number})
+        assert found.get("stack") == stack
+
+
+def test_lengths_are_no_longer_than_what_the_chosen_deployment_takes():
+    target = host_with(
+        deployment(1, max_total=2048, max_input=512), deployment(2, max_total=65536, max_input="")
+    )
+
+    def proposed(kind, number):
+        return proposals(KINDS[kind].Params, target, {"deployment": number})
+
+    assert proposed("benchmark-online", "1") == {"input_tokens": 512}
+    assert proposed("evaluate-opencompass", "1") == {"max_answer": 1024, "max_length": 2048}
+    assert proposed("evaluate-evalscope", "1") == {"max_tokens": 1024}
+    for kind in ("benchmark-online", "evaluate-opencompass", "evaluate-evalscope"):
+        assert proposed(kind, "2") == {}
+
+
+def test_lengths_that_the_guide_prints_are_not_fitted_to_a_deployment():
+    target = host_with(
+        deployment(1, stack="guide", max_total=256), deployment(2, stack="current", max_total=100)
+    )
+
+    for exact in (True, "1", "true"):
+        raw = {"deployment": "1", "as_in_guide": exact}
+        assert proposals(benchmark_online.Params, target, raw) == {}
+        # The page of today's stack prints figures of its own.
+        assert proposals(benchmark_online.Params, target, {**raw, "deployment": "2"}) == {
+            **{"stack": "current", "input_tokens": 128, "prefix_tokens": 0, "requests": 3},
+            "concurrency": [1],
+        }
+
+
+@pytest.mark.parametrize(
+    ("served", "proposed"),
+    [
+        ({"model_id": QWEN_7B}, 8192),
+        ({"model_id": QWEN_7B, "max_total": 2048}, 1536),
+        ({"model_id": "smollm2-135m-instruct"}, 32),
+        ({"model_id": "smollm2-135m-instruct", "reasoning": True, "max_total": 8192}, 6144),
+        ({"model_id": "not in the catalogue"}, 32),
+    ],
+)
+def test_a_model_that_thinks_is_proposed_an_answer_of_thousands_of_tokens(served, proposed):
+    target, kind = host_with(deployment(1, **served)), KINDS["evaluate"]
+
+    found = proposals(kind.Params, target, {"deployment": "1"})
+
+    assert found.get("max_tokens", 32) == proposed
+    assert "deployment" in leading(kind.Params)
+
+
+def test_a_server_with_a_reasoning_parser_says_so():
+    for name, params in [("deploy", {"artifact": "2"}), ("deploy-vllm", {"weights": "6"})]:
+        kind, target = KINDS[name], here() if name == "deploy" else vacc_host()
+        for thinks in (True, False):
+            made = kind.product(kind.Params(**params, reasoning=thinks), target)
+            assert made["details"]["reasoning"] is thinks
+
+
+def test_a_switch_that_the_stack_does_not_have_frees_no_length():
+    target = host_with(deployment(1, max_total=2048))
+    raw = {"deployment": "1", "as_in_guide": "1"}
+
+    assert proposals(KINDS["evaluate-evalscope"].Params, target, raw) == {"max_tokens": 1024}
+
+
+def test_on_a_processor_other_figures_are_proposed_than_on_cards():
+    class Params(BaseModel):
+        length: int = Field(1024, json_schema_extra={"without_dies": 128})
+
+    assert proposals(Params, here()) == {"length": 128}
+    assert proposals(Params, vacc_host()) == {}
+
+
+def test_a_second_server_of_llmdeploy_is_proposed_ports_of_its_own():
+    first = deployment(1, publish_port=17810, subscribe_port=17110)
+    third = deployment(3, publish_port=17811, subscribe_port=17500)
+
+    found = proposals(deploy_build_in.Params, host_with(first, third))
+
+    assert found == {"publish_port": 17812, "subscribe_port": 17111}
+
+
+def test_ports_that_are_proposed_beside_one_that_was_given_are_accepted():
+    crossed = deployment(1, publish_port=17110, subscribe_port=17810)
+    target = host_with(crossed)
+
+    for given in ({}, {"publish_port": 17111}, {"publish_port": "", "subscribe_port": "17811"}):
+        said = {name: value for name, value in given.items() if value != ""}
+        found = proposals(deploy_build_in.Params, target, given) | said
+        params = deploy_build_in.Params(artifact="3", stack="guide", **found)
+        assert len({params.publish_port, params.subscribe_port, 17110, 17810}) == 4
+        deploy_build_in.plan(params, target)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("fields", [{"state": "waiting", "run": 2}, {"state": "stopping"}])
+def test_ports_of_a_server_that_starts_again_or_stops_are_not_given_away(fields):
+    host = make_host(facts=dict(GUIDE_FACTS))
+    ports = {"publish_port": 17810, "subscribe_port": 17110}
+    maker = make_job(host=host, state="succeeded", kind="deploy-build-in")
+    make_deployment(job=maker, details={"engine": "llmdeploy", **ports}, **fields)
+    target = target_of(host)
+
+    assert proposals(deploy_build_in.Params, target) == {
+        "publish_port": 17811,
+        "subscribe_port": 17111,
+    }
+    assert target.deployments == ()
+
+
+@pytest.mark.django_db
+def test_the_newest_deployment_is_offered_first():
+    host = make_host()
+    made = [make_deployment(job=make_job(host=host, state="succeeded")) for _ in range(3)]
+
+    assert [ref.id for ref in target_of(host).deployments] == [one.pk for one in made[::-1]]
+
+
+def test_a_stack_that_a_kind_does_not_know_is_not_proposed_to_it():
+    kind = KINDS["evaluate-opencompass"]
+    target = host_with(deployment(1, stack="current"))
+
+    assert "stack" not in proposals(kind.Params, target, {"deployment": "1"})
+
+
+@pytest.mark.parametrize("field", ["publish_port", "subscribe_port"])
+def test_a_port_that_another_server_of_llmdeploy_has_is_refused_at_its_field(field):
+    target = host_with(deployment(1, publish_port=18000, subscribe_port=18001))
+    for taken in (18000, 18001):
+        params = deploy_build_in.Params(artifact="3", stack="guide", **{field: taken})
+
+        with pytest.raises(LaunchError, match="served-1") as refused:
+            deploy_build_in.plan(params, target)
+        assert refused.value.field == field
+
+
+def test_a_server_of_llmdeploy_tells_the_ports_that_it_takes():
+    params = deploy_build_in.Params(artifact="3", stack="guide", publish_port=18000)
+    today = deploy_build_in.Params(artifact="3", stack="current")
+
+    told = deploy_build_in.product(params, vacc_host())["details"]
+    assert (told["publish_port"], told["subscribe_port"]) == (18000, 17110)
+    assert "publish_port" not in deploy_build_in.product(today, vacc_host())["details"]
+
+
+def test_vllm_s_benchmark_offers_the_deployments_of_vllm_alone():
+    target = host_with(deployment(1, engine="vastgenx"), deployment(2, engine="vllm"))
+
+    offered = benchmark_online.choices("deployment", target)
+
+    assert [choice.value for choice in offered] == ["2"]
+
+
+def test_a_field_is_bounded_by_what_the_model_and_the_stack_allow():
+    weights = AssetRef("weights", "R1", id=1, data={"model_id": "deepseek-r1"})
+    target = replace(vacc_host(), weights=(weights,))
+    params = KINDS["deploy-vllm"].Params
+
+    one, two = (bounds(params, target, {"weights": "1", "pp": pp}) for pp in ("1", "2"))
+
+    assert 0 < one["max_length"] <= two["max_length"]
+    assert one["max_length"] < 1048576
+    assert bounds(params, target, {"weights": "1", "as_in_guide": "1"}) == {}
+    assert bounds(params, target, {}) == {}
+
+
+def test_an_unknown_deployment_bounds_nothing_but_what_the_stack_does():
+    found = bounds(benchmark_online.Params, host_with(), {"deployment": "7", "pp": "x"})
+
+    assert found == {"concurrency": 4}
+
+
+def served_with(data):
+    """``here()`` with one deployment of llama.cpp that declares ``data``."""
+    ref = AssetRef("deployment", "small", id=3, data={**DEPLOYMENT, "name": "small", **data})
+    return replace(here(), deployments=(ref,))
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "most"),
+    [
+        ("benchmark", "output_tokens", 512 - over_http.PROMPT_TOKENS),
+        ("evaluate", "max_tokens", 512 - evaluate.QUESTION_TOKENS),
+    ],
+)
+def test_an_answer_that_the_deployment_cannot_hold_is_refused_with_its_limit(kind, field, most):
+    target, raw = served_with({"max_total": 512}), {"deployment": "3"}
+    params = KINDS[kind].Params
+
+    assert bounds(params, target, raw)[field] == most
+    KINDS[kind].plan(params(**raw, **{field: most}), target)
+    with pytest.raises(LaunchError, match=rf"At most {most}\. .*small is 512 tokens") as refused:
+        KINDS[kind].plan(params(**raw, **{field: most + 1}), target)
+    assert refused.value.field == field
+
+
+def test_the_examples_of_the_reasoning_template_take_room_too():
+    params = KINDS["benchmark"].Params
+    thinks = {"max_total": 512, "reasoning": True, "toolchain": "llama.cpp"}
+
+    plain = bounds(params, served_with({"max_total": 512}), {"deployment": "3"})
+    thinking = bounds(params, served_with(thinks), {"deployment": "3"})
+
+    assert plain["output_tokens"] - thinking["output_tokens"] == 300
+
+
+def test_a_context_that_no_prompt_fits_is_refused_at_the_deployment():
+    target = served_with({"max_total": 32})
+
+    with pytest.raises(LaunchError, match="longer context") as refused:
+        KINDS["benchmark"].plan(KINDS["benchmark"].Params(deployment="3"), target)
+
+    assert refused.value.field == "deployment"
+
+
+def test_a_proposed_answer_fits_beside_the_question():
+    target = served_with({"max_total": 512, "reasoning": True, "toolchain": "llama.cpp"})
+
+    found = proposals(KINDS["evaluate"].Params, target, {"deployment": "3"})
+
+    assert found["max_tokens"] == 512 - 300 - evaluate.QUESTION_TOKENS
+
+
+@pytest.mark.parametrize("limit", [143, 999])
+def test_a_limit_above_the_size_of_the_set_is_refused(limit):
+    target, params = served_with({}), KINDS["evaluate"].Params
+
+    assert bounds(params, target, {"deployment": "3"})["limit"] == 142
+    with pytest.raises(LaunchError, match="At most 142") as refused:
+        KINDS["evaluate"].plan(params(deployment="3", limit=limit), target)
+    assert refused.value.field == "limit"

@@ -1,0 +1,115 @@
+"""Lengths as asked for and as measured, and what is said where they are apart."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from django.apps import apps
+
+from jobs import migrations
+from jobs.kinds import KINDS
+from jobs.kinds.lib.lengths import asked, ignores_ends, length_remarks, measured
+from jobs.models import Result
+from jobs.parsers.vllm import vllm_bench_serve
+from tests.factories import make_job, make_measured
+from tests.jobs.lib.target import DATA
+
+BOTH = {"input_tokens": 1024, "output_tokens": 1024}
+
+
+def remarks(input_mean, output_mean, *, full=False, want=BOTH):
+    points = [
+        (1, {"input_tokens_mean": 1024.0, "output_tokens_mean": 1000.0}),
+        (4, {"input_tokens_mean": input_mean, "output_tokens_mean": output_mean}),
+    ]
+    return length_remarks(want, points, full=full)
+
+
+def test_the_lengths_of_a_real_run_are_means_over_its_requests():
+    path = DATA / "vllm-0.7.2" / "benchmark_serving_ok.json"
+    metrics = vllm_bench_serve.parse("x", path.read_bytes()).metrics
+
+    assert measured(metrics) == {"input_tokens": 20503 / 20, "output_tokens": 16.0}
+
+
+def test_a_mean_that_no_tool_told_comes_from_the_sum():
+    assert measured({"output_tokens": 30.0, "requests": 3}) == {"output_tokens": 10.0}
+    assert measured({"output_tokens": 30.0}) == {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "params", "found"),
+    [
+        ("benchmark-online", BOTH | {"dataset": "sonnet"}, BOTH),
+        ("benchmark-online", BOTH | {"dataset": "sharegpt"}, {"output_tokens": 1024}),
+        ("benchmark-latency", BOTH, BOTH),
+        ("benchmark", {"output_tokens": 64}, {"output_tokens": 64}),
+        ("evaluate", {"max_tokens": 64}, {"output_tokens": 64}),
+        ("evaluate-opencompass", {"max_answer": 512}, {"output_tokens": 512}),
+        ("evaluate", {}, {}),
+        ("benchmark", {}, {}),
+    ],
+)
+def test_what_was_asked_for_is_read_from_the_params(kind, params, found):
+    of = KINDS[kind]
+    assert asked(of.lengths, params, answer_limit=of.answer_limit) == found
+
+
+def test_up_to_a_tenth_apart_nothing_is_said():
+    assert remarks(1024 * 0.91, 1024 * 1.09) == []
+
+
+def test_answers_that_ended_by_themselves_are_a_remark_that_names_the_furthest_point():
+    (remark,) = remarks(1024.0, 272.11)
+
+    assert remark.id == "lengths:output_ended"
+    assert remark.args == {"asked": 1024, "measured": 272, "concurrency": 4}
+
+
+@pytest.mark.parametrize(
+    ("input_mean", "output_mean", "full", "sentence"),
+    [
+        (1024.0, 900.0, True, "lengths:output_cut"),
+        (1024.0, 1500.0, False, "lengths:output_long"),
+        (700.0, 1024.0, False, "lengths:input"),
+        (1400.0, 1024.0, True, "lengths:input"),
+    ],
+)
+def test_the_cause_is_said(input_mean, output_mean, full, sentence):
+    assert [one.id for one in remarks(input_mean, output_mean, full=full)] == [sentence]
+
+
+def test_of_what_was_not_asked_for_nothing_is_said():
+    assert remarks(1.0, 1024.0, want={"output_tokens": 1024}) == []
+
+
+def test_both_tools_words_for_full_answers_are_known():
+    assert ignores_ends(["vllm", "--ignore-eos"])
+    assert ignores_ends(["--extra-args", '{{"ignore_eos": true}}'])
+    assert not ignores_ends(["vllm", "bench", "serve"])
+
+
+@pytest.mark.django_db
+def test_older_results_are_told_what_they_asked_for():
+    job = make_job(kind="benchmark-online", state="succeeded", params=BOTH | {"dataset": "sonnet"})
+    result = make_measured(job=job)
+    other = make_measured(job=make_job(kind="evaluate", state="succeeded", params={"x": 1}))
+
+    name = next(Path(migrations.__file__).parent.glob("*_asked.py")).stem
+    import_module(f"jobs.migrations.{name}").fill(apps, None)
+
+    assert Result.objects.get(pk=result.pk).asked == BOTH
+    assert Result.objects.get(pk=other.pk).asked == {}
+
+
+def test_answers_cut_by_the_known_context_name_it():
+    points = [(4, {"input_tokens_mean": 50.0, "output_tokens_mean": 462.0})]
+    want = {"output_tokens": 5000}
+
+    (cut,) = length_remarks(want, points, full=True, context=512)
+    (other,) = length_remarks(want, points, full=True, context=8192)
+
+    assert (cut.id, cut.args["context"]) == ("lengths:output_context", 512)
+    assert other.id == "lengths:output_cut"

@@ -1,0 +1,243 @@
+"""Ports that servers of a host have: no second server is given one, at no start of any sort."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from jobs import agent_tasks, launch
+from jobs.errors import LaunchError
+from jobs.kinds import KINDS
+from jobs.kinds.lib.base import AssetRef
+from jobs.kinds.lib.defaults import proposals
+from jobs.models import Artifact, Deployment, Job
+from jobs.queries.hosts.targets import target_of
+from jobs.services import deployments, lifecycle
+from jobs.toolchains.vacc_site import GUIDE_FACTS
+from tests.factories import make_deployment, make_host, make_job
+from tests.jobs.lib.vacc_target import EXACT, QWEN_7B, vacc_host
+
+LLMDEPLOY = {"engine": "llmdeploy", "publish_port": 17810, "subscribe_port": 17110}
+
+
+@pytest.fixture(autouse=True)
+def silent(monkeypatch):
+    for name in ("send_serve", "send_stop_serve", "send_start"):
+        monkeypatch.setattr(agent_tasks, name, lambda *_: None, raising=False)
+
+
+def beside(**data):
+    """A host with a server on it."""
+    ref = AssetRef("deployment", "the other", id=1, data=data)
+    return replace(vacc_host(), servers=(ref,))
+
+
+def refused(kind, target, **raw):
+    kind = KINDS[kind]
+    with pytest.raises(LaunchError) as caught:
+        kind.plan(kind.Params(**raw), target)
+    return caught.value.field, str(caught.value)
+
+
+# -- a first launch --------------------------------------------------------------------------------
+
+
+def test_another_port_is_proposed_to_a_second_server_of_vllm():
+    target = beside(port="8000")
+
+    assert proposals(KINDS["deploy-vllm"].Params, target)["port"] == 8001
+    assert "port" not in proposals(KINDS["deploy-vllm"].Params, vacc_host())
+
+
+def test_the_printed_port_stays_to_the_letter_and_is_refused_where_it_is_taken():
+    target = beside(port="8000")
+
+    assert "port" not in proposals(KINDS["deploy-vllm"].Params, target, EXACT)
+    assert refused("deploy-vllm", target, weights="6", **EXACT) == (
+        "port",
+        "Port 8000 belongs to the server the other. Port 8001 is free.",
+    )
+
+
+def test_a_port_that_was_typed_is_refused_where_another_server_listens():
+    target = beside(port="9900", publish_port=9901)
+
+    field, words = refused("deploy-build-in", target, artifact="3", port=9900)
+
+    assert (field, "the other" in words, "9902 is free" in words) == ("port", True, True)
+
+
+def test_llmdeploy_s_own_ports_are_not_those_on_which_another_server_listens():
+    target = beside(port="17810")
+
+    assert proposals(KINDS["deploy-build-in"].Params, target)["publish_port"] == 17811
+    assert refused("deploy-build-in", target, artifact="3")[0] == "publish_port"
+
+
+def test_a_server_does_not_listen_on_its_own_publish_port():
+    field, words = refused("deploy-build-in", vacc_host(), artifact="3", port=17810)
+
+    assert (field, words) == ("publish_port", "Two different ports are needed.")
+
+
+def test_a_server_that_waits_for_its_start_holds_only_the_port_that_it_asked_for():
+    waiting = beside(state="waiting", port="8000", asked_port=0)
+    asks = beside(state="waiting", port="", asked_port=8000)
+
+    assert "port" not in proposals(KINDS["deploy-vllm"].Params, waiting)
+    assert proposals(KINDS["deploy-vllm"].Params, asks)["port"] == 8001
+
+
+def test_a_port_of_a_job_that_waits_is_said_to_be_that_jobs():
+    ref = AssetRef("deployment", "later", job=12, data={"asked_port": 65535})
+    target = replace(vacc_host(), servers=(ref,))
+
+    field, words = refused("deploy-build-in", target, artifact="3", port=65535)
+
+    assert (field, words) == (
+        "port",
+        "Port 65535 belongs to job #12 (later). Port 1024 is free.",
+    )
+
+
+def test_ports_of_ten_thousand_digits_keep_no_port_from_others():
+    raw = {"port": "9" * 10_000, "publish_port": "17110"}
+
+    found = proposals(KINDS["deploy-build-in"].Params, vacc_host(), raw)
+
+    assert found["subscribe_port"] == 17111
+
+
+# -- a second run of the same plan -----------------------------------------------------------------
+
+
+@pytest.fixture
+def host(db):
+    return make_host("va16", sort="vacc", facts={**GUIDE_FACTS, "stacks": ["guide", "current"]})
+
+
+def deployed(host, **raw) -> Job:
+    """A server of a compiled model that was started and has been stopped."""
+    artifact, _new = Artifact.objects.get_or_create(
+        host=host,
+        model_id=QWEN_7B,
+        toolchain="vamc",
+        precision="int8",
+        label="int8 tp4",
+        path="/nfs/workspace/vacc_deploy/x-int8-tp4-1024-2048",
+        bytes=7_600_000_000,
+        details={"tp": 4, "max_input": 1024, "max_total": 2048},
+    )
+    given = {"artifact": str(artifact.pk), **raw}
+    job = launch.launch("deploy-build-in", given, host=host, user=None)
+    Job.objects.filter(pk=job.pk).update(state="running")
+    lifecycle.finish_job(job.pk, "succeeded", sentence=lifecycle.Remark("done"))
+    Deployment.objects.filter(job=job).update(state="stopped", wanted=False)
+    return job
+
+
+def serve(host, **fields):
+    return make_deployment(job=make_job(host=host, state="succeeded"), name="the other", **fields)
+
+
+def test_a_job_is_not_run_again_with_ports_that_another_server_has_now(host):
+    old = deployed(host)
+    serve(host, details=LLMDEPLOY)
+
+    with pytest.raises(LaunchError, match=r"port 17810.*the other.*17811") as caught:
+        launch.run_again(old.pk, None)
+
+    assert caught.value.field == "publish_port"
+    assert Job.objects.filter(kind="deploy-build-in").count() == 1
+
+
+def test_a_job_is_not_run_again_with_a_port_that_another_server_listens_on(host):
+    old = deployed(host, stack="current", port=9900)
+    serve(host, host_url="http://127.0.0.1:9900")
+
+    with pytest.raises(LaunchError, match=r"port 9900.*the other"):
+        launch.run_again(old.pk, None)
+
+
+def test_a_job_whose_port_may_be_any_is_run_again_beside_another_server(host):
+    old = deployed(host, stack="current")
+    serve(host, host_url="http://127.0.0.1:9900")
+
+    assert launch.run_again(old.pk, None).plan_sha256 == old.plan_sha256
+
+
+def test_ports_that_a_waiting_job_will_have_are_not_given_twice(host):
+    old = deployed(host)
+    first = launch.run_again(old.pk, None)
+
+    with pytest.raises(LaunchError, match="port 17810"):
+        launch.run_again(old.pk, None)
+    lifecycle.ask_cancel(first.pk, None)
+    assert launch.run_again(old.pk, None).pk
+
+
+def test_a_port_that_a_waiting_job_was_promised_is_not_proposed(host):
+    deployed(host)
+    raw = {**Job.objects.get().params, "stack": "current", "port": 8000}
+    launch.launch("deploy-build-in", raw, host=host, user=None)
+
+    assert proposals(KINDS["deploy-vllm"].Params, target_of(host))["port"] == 8001
+
+
+def test_a_server_is_not_started_again_on_ports_that_another_one_has_now(host):
+    stopped = deployed(host).deployment
+    serve(host, details=LLMDEPLOY)
+
+    with pytest.raises(LaunchError, match=r"port 17810.*the other.*17811"):
+        deployments.restart_deployment(stopped.pk, None)
+
+    stopped.refresh_from_db()
+    assert (stopped.state, stopped.run) == ("stopped", 1)
+
+
+def test_a_server_of_vastgenx_is_not_started_again_where_another_one_listens(host):
+    stopped = deployed(host, stack="current", port=9900).deployment
+    serve(host, host_url="http://127.0.0.1:9900")
+
+    with pytest.raises(LaunchError, match="port 9900"):
+        deployments.restart_deployment(stopped.pk, None)
+
+
+def test_a_server_that_runs_does_not_stand_in_its_own_way(host):
+    running = deployed(host).deployment
+    Deployment.objects.filter(pk=running.pk).update(state="ready", wanted=True)
+
+    assert deployments.restart_deployment(running.pk, None) == 2
+
+
+# -- what is shown before a launch -----------------------------------------------------------------
+
+
+def test_the_preview_never_shows_a_port_that_another_server_has(host):
+    old = deployed(host, stack="current")
+    seen = launch.preview("deploy-build-in", old.params, host)
+    assert seen.open_slots["port"] == "9900"
+    serve(host, host_url="http://127.0.0.1:9900")
+
+    seen = launch.preview("deploy-build-in", old.params, host)
+
+    assert (seen.plan.port, seen.open_slots["port"]) == (9900, "")
+    assert "9900" not in seen.script
+
+
+def test_the_preview_never_shows_a_port_that_a_waiting_job_will_have(host):
+    old = deployed(host, stack="current")
+    launch.launch("deploy-build-in", old.params, host=host, user=None)
+
+    assert launch.preview("deploy-build-in", old.params, host).open_slots["port"] == ""
+
+
+def test_of_a_server_that_is_not_there_yet_no_address_is_made_up(host):
+    any_port = deployed(host, stack="current").params
+    for raw, port in [(any_port, ""), ({**any_port, "port": 9000}, "9000")]:
+        maker = launch.launch("deploy-build-in", raw, host=host, user=None)
+
+        slots = launch.preview("evaluate", {"deployment": f"job:{maker.pk}"}, host).open_slots
+
+        assert slots["deployment.url"].rpartition(":")[2] == port

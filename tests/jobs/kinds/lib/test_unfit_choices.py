@@ -1,0 +1,110 @@
+"""What was chosen and does not fit: said at its field, with its name, why, and what to choose."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from pydantic import ValidationError
+
+from dashboard.forms.launch import make_form
+from jobs.kinds import KINDS
+from jobs.kinds.lib.base import AssetRef
+from jobs.launch import preview
+from tests.factories import make_host
+from tests.jobs.lib.target import here
+from tests.jobs.lib.vacc_target import CURRENT, R1, VACC_PARAMS, vacc_host
+
+pytestmark = pytest.mark.django_db
+
+VASTGENX, OF_TODAY, OF_LLAMA_CPP = "10", "9", "3"
+
+
+def errors(kind, target, **raw):
+    host = make_host(sort=target.sort, facts=dict(target.facts))
+    return preview(kind, raw, host, target).errors
+
+
+def test_a_deployment_of_another_engine_is_named_and_what_to_choose_is_said():
+    found = errors("benchmark-online", vacc_host(), deployment=VASTGENX, **CURRENT)
+
+    assert found == {
+        "deployment": "vastgenx serves DeepSeek-R1, and this benchmark is vLLM's own: choose a"
+        " deployment of vLLM, or measure this one with “Benchmark”, which takes any."
+    }
+
+
+def test_a_deployment_whose_engine_is_told_by_its_tool_alone_is_named_as_well():
+    found = errors("benchmark-online", here(), deployment=OF_LLAMA_CPP, stack="vllm-cpu")
+
+    assert found["deployment"].startswith("llama.cpp serves small-int8, ")
+
+
+def test_a_deployment_of_another_stack_says_which_one_to_choose():
+    found = errors("benchmark-online", vacc_host(), deployment=OF_TODAY, stack="guide")
+
+    assert found == {
+        "deployment": "DeepSeek-R1 is served by the stack “Current”: choose that stack, or another"
+        " deployment."
+    }
+
+
+def test_a_deployment_that_is_gone_is_said_to_be():
+    for kind in ("benchmark-online", "evaluate-opencompass"):
+        found = errors(kind, vacc_host(), deployment="77")
+        assert found == {"deployment": "This is not on the host (any more)."}
+
+
+def test_a_stack_that_scores_otherwise_says_with_what():
+    found = errors("evaluate-opencompass", vacc_host(), deployment=OF_TODAY, **CURRENT)
+
+    assert found == {"stack": "This stack scores with EvalScope, not with OpenCompass."}
+
+
+def test_weights_that_a_kind_does_not_offer_are_named():
+    found = errors("compile", here(), weights="4", precision="int8")
+
+    assert found == {"weights": "folder is nothing that this job works on: choose another."}
+
+
+def test_the_form_calls_what_does_not_fit_by_its_name():
+    form = make_form(KINDS["benchmark-online"], vacc_host(), {"deployment": VASTGENX}, {})
+
+    field = next(field for field in form.fields if field.name == "deployment")
+    assert next(one.label for one in field.options if one.selected) == "DeepSeek-R1, does not fit"
+
+
+@pytest.mark.parametrize("number", range(len(VACC_PARAMS)))
+def test_whatever_is_chosen_instead_is_an_error_at_its_field(number):
+    name, raw = VACC_PARAMS[number]
+    kind, target = KINDS[name], vacc_host()
+    target = replace(
+        target,
+        weights=(*target.weights, AssetRef("weights", "odd", id=90, data={"model_id": R1})),
+        artifacts=(*target.artifacts, AssetRef("artifact", "odd", id=90, data={})),
+        datasets=(*target.datasets, AssetRef("dataset", "odd", id=90, data={"name": "odd"})),
+    )
+    for field in kind.Params.model_fields:
+        if kind.choices(field, target) is None:
+            continue
+        for value in ("90", "nothing of the kind"):
+            given = {**raw, field: value}
+            offered = {choice.value for choice in kind.choices(field, target)}
+            try:
+                kind.Params.model_validate(given)
+            except ValidationError:
+                continue
+            if value not in offered:
+                assert errors(name, target, **given).keys() == {field}
+
+
+def test_the_newest_weights_that_vllm_serves_are_proposed():
+    target = vacc_host()
+    newest_first = [ref.key for ref in target.weights]
+    assert newest_first[0] == "1"  # of a model without a way with vLLM
+
+    for kind in ("deploy-vllm", "benchmark-throughput", "benchmark-latency"):
+        fields = {field.name: field for field in make_form(KINDS[kind], target, {}, {}).fields}
+        field = fields["weights"]
+        assert (field.value, field.default) == ("6", "6")
+        assert [option.value for option in field.options] == ["6", "1", "2", "job:17"]

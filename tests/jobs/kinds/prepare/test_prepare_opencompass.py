@@ -1,0 +1,98 @@
+"""Prepare OpenCompass: conda, sources at the guide's tag, packages that it can import."""
+
+import pytest
+
+from jobs.errors import LaunchError
+from jobs.kinds import KINDS
+from jobs.plans import fill
+from tests.jobs.lib.plan_runner import Runner
+from tests.jobs.lib.vacc_target import EXACT, vacc_host, vacc_values
+
+KIND = KINDS["prepare-opencompass"]
+ENV = "/opt/miniconda3/envs/opencompass"
+
+
+def planned(facts=None, **raw):
+    return fill(KIND.plan(KIND.Params(**raw), vacc_host(facts)), vacc_values(vacc_host()))
+
+
+def steps(facts=None, **raw):
+    return {step.name: step for step in planned(facts, **raw).steps}
+
+
+def told(**raw):
+    return [remark.id for remark in KIND.notes(KIND.Params(**raw), vacc_host())]
+
+
+def test_an_environment_that_is_there_is_kept_unless_to_the_letter():
+    created = ("conda", "create", "-n", "opencompass", "python=3.10", "-y")
+
+    assert steps(**EXACT)["create"].argv == created
+    assert steps()["create"].argv[-7:] == (f"{ENV}/bin/python", *created)
+    assert ("guide:conda_anew" in told(**EXACT), "guide:conda_there" in told()) == (True, True)
+
+
+def test_packages_are_held_to_what_it_can_import():
+    held = steps()["install"]
+
+    assert held.argv[-2:] == ("-c", "/data/host/spool/17/files/constraints.txt")
+    assert held.path == (f"{ENV}/bin",)
+    (constraints,) = [item for item in planned().files if item.name == "constraints.txt"]
+    assert "pyarrow<20" in constraints.text
+    assert "-c" not in steps(**EXACT)["install"].argv
+
+
+def test_the_index_may_be_pip_s_own():
+    assert "-i" not in steps(index="")["install"].argv
+    assert steps()["install"].argv[4:6] == ("-i", "https://mirrors.aliyun.com/pypi/simple/")
+
+
+def test_modelscope_is_installed_when_datasets_come_from_there():
+    assert "install-modelscope" not in steps()
+    assert steps(dataset_source="modelscope")["install-modelscope"].argv == (
+        *("pip", "install", "ModelScope"),
+    )
+
+
+def test_it_is_imported_with_its_own_python():
+    assert steps()["verify"].argv == (
+        *(f"{ENV}/bin/python", "/data/host/spool/17/files/verify_environment.py"),
+        *("opencompass", "opencompass"),
+    )
+
+
+def test_another_tag_or_other_constraints_are_another_environment(monkeypatch):
+    before = KIND.product(KIND.Params(), vacc_host())
+    monkeypatch.setattr("jobs.toolchains.opencompass.opencompass_env.CONSTRAINTS", "pandas<2\n")
+
+    after = KIND.product(KIND.Params(), vacc_host())
+
+    assert (before["name"], before["path"]) == ("opencompass", ENV)
+    assert before["fingerprint"] != after["fingerprint"]
+
+
+def test_a_host_without_conda_is_told_so():
+    with pytest.raises(LaunchError, match="has no conda"):
+        planned({"conda": ""})
+
+
+def test_a_stack_without_it_is_neither_offered_nor_taken():
+    assert [choice.value for choice in KIND.choices("stack", vacc_host())] == ["guide"]
+    with pytest.raises(LaunchError) as caught:
+        planned(stack="current")
+    assert caught.value.field == "stack"
+
+
+def test_a_command_is_not_run_for_what_is_there(tmp_path):
+    host = Runner(tmp_path)
+    host.put("conda", f"#!/bin/sh\necho ran \"$@\" >> '{tmp_path}/said'\nexit 4\n")
+    argv = list(host.plan("prepare-opencompass", {}).steps[0].argv)
+    place = argv.index(f"{ENV}/bin/python")
+    step = type(host.plan("prepare-opencompass", {}).steps[0])
+    (tmp_path / "python").touch()
+
+    there = host.run(step("create", (*argv[:place], str(tmp_path / "python"), *argv[place + 1 :])))
+    missing = host.run(step("create", (*argv[:place], str(tmp_path / "no"), *argv[place + 1 :])))
+
+    assert (there.returncode, missing.returncode) == (0, 4)
+    assert (tmp_path / "said").read_text() == "ran create -n opencompass python=3.10 -y\n"

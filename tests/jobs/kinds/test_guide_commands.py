@@ -1,0 +1,180 @@
+"""The deployment guide's commands, argument by argument, in the form "exactly as in the guide".
+
+``TABLE`` is the whole of what may differ, and why: a job has neither a terminal nor a shell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from jobs.kinds import KINDS
+from jobs.kinds.lib.guide import plan_for
+from tests.jobs.lib.guide_commands import commands
+
+R1 = "deepseek-ai/DeepSeek-R1"
+QWEN_7B = "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B"
+Argv = tuple[str, ...]
+
+
+def same(argv: Argv) -> Argv:
+    """As printed."""
+    return argv
+
+
+def detached(argv: Argv) -> Argv:
+    """``-it`` needs somebody at a terminal; with ``-dit`` the shell gets one of docker's own."""
+    return tuple("-dit" if word == "-it" else word for word in argv)
+
+
+def in_container(argv: Argv) -> Argv:
+    """What was typed into the shell of ``docker run -it … bash`` goes through docker exec."""
+    return ("docker", "exec", "vllm_vacc", *argv)
+
+
+def in_benchmarks(argv: Argv) -> Argv:
+    """The same, in the folder of vLLM's benchmarks: the guide names the script without a path."""
+    return ("docker", "exec", "-w", "/workspace/vllm/benchmarks", "vllm_vacc", *argv)
+
+
+def unasked(argv: Argv) -> Argv:
+    """conda asks before it creates; nobody is there to say yes."""
+    return (*argv, "-y")
+
+
+@dataclass(frozen=True)
+class Row:
+    """Where a command of the guide is: the n-th is step ``step`` of ``kind``."""
+
+    command: str  # how it begins in the guide
+    kind: str
+    step: str
+    as_run: Callable[[Argv], Argv] = same
+    model: str = R1
+    given: dict[str, str] = field(default_factory=dict)
+
+
+TABLE = [
+    Row(
+        "vamc compile ./build_in/build/hf_ds_r1_distill_fp16.yaml",
+        *("compile-vacc", "compile"),
+        model=QWEN_7B,
+        given={"precision": "fp16"},
+    ),
+    Row(
+        "vamc compile ./build_in/build/hf_ds_r1_distill_int8.yaml",
+        *("compile-vacc", "compile"),
+        model=QWEN_7B,
+        given={"precision": "int8"},
+    ),
+    Row("git clone https://github.com/vllm-project/vllm.git", "build-images", "clone"),
+    Row("git checkout v0.7.2", "build-images", "checkout"),
+    Row("docker build -f Dockerfile.cpu", "build-images", "build-base"),
+    Row("docker build -t vllm_vacc", "build-images", "build-vacc"),
+    Row("docker run --ipc=host", "deploy-vllm", "container", detached),
+    Row("vllm serve", "deploy-vllm", "serve", in_container),
+    Row(
+        "python3 /workspace/vllm/benchmarks/benchmark_serving.py",
+        *("benchmark-online", "measure"),
+        in_container,
+    ),
+    Row("python3 benchmark_throughput.py", "benchmark-throughput", "measure", in_benchmarks),
+    Row("python3 benchmark_latency.py", "benchmark-latency", "measure", in_benchmarks),
+    Row("conda create", "prepare-opencompass", "create", unasked),
+    Row("git clone https://github.com/open-compass", "prepare-opencompass", "clone"),
+    Row("git checkout 0.4.1", "prepare-opencompass", "checkout"),
+    Row("pip install -e .[full]", "prepare-opencompass", "install"),
+    Row(
+        "wget https://github.com/open-compass/opencompass/releases",
+        *("prepare-datasets", "download-core"),
+        given={"dataset": "opencompass"},
+    ),
+    Row(
+        "wget http://opencompass.oss-cn-shanghai.aliyuncs.com",
+        *("prepare-datasets", "download-math"),
+        given={"dataset": "opencompass"},
+    ),
+    Row(
+        "unzip OpenCompassData-core-20240207.zip",
+        *("prepare-datasets", "unpack-core"),
+        given={"dataset": "opencompass"},
+    ),
+    Row(
+        "unzip -o math.zip",
+        *("prepare-datasets", "unpack-math"),
+        given={"dataset": "opencompass"},
+    ),
+    Row(
+        "pip install ModelScope",
+        *("prepare-opencompass", "install-modelscope"),
+        given={"dataset_source": "modelscope"},
+    ),
+    Row("opencompass eval/eval_ds.py --dry-run", "evaluate-opencompass", "dry-run"),
+    Row("opencompass eval/eval_ds.py", "evaluate-opencompass", "evaluate"),
+]
+
+# What is no command of its own: (kind, step, what it sets there).
+SETTINGS = {
+    ("cd", "vllm"): ("build-images", "checkout", "/nfs/workspace/vllm"),
+    ("cd", ".."): ("build-images", "clone", "/nfs/workspace"),
+    ("cd", "./docker"): ("build-images", "build-vacc", "/nfs/workspace/docker"),
+    ("cd", "opencompass"): ("prepare-opencompass", "checkout", "/nfs/workspace/opencompass"),
+    ("conda", "activate", "opencompass"): (
+        *("prepare-opencompass", "install"),
+        "/root/miniconda3/envs/opencompass/bin",
+    ),
+    ("export", "DATASET_SOURCE=ModelScope"): (
+        *("evaluate-opencompass", "evaluate"),
+        "DATASET_SOURCE=ModelScope",
+    ),
+}
+
+
+def _step(kind, step, *, model=R1, **given):
+    plan = _plan(kind, model, given)
+    return next(item for item in plan.steps if item.name == step)
+
+
+def _plan(kind, model, given):
+    sample = plan_for(KINDS[kind], stack="guide", as_in_guide=True, model=model, given=given)
+    return sample.filled
+
+
+def _printed(begin: str) -> Argv:
+    """The command of the guide that is this text, or the first that begins with it."""
+    texts = {" ".join(argv): argv for argv in commands()}
+    return texts.get(begin) or next(argv for text, argv in texts.items() if text.startswith(begin))
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.command)
+def test_a_command_of_the_guide_is_run_as_it_is_printed(row):
+    step = _step(row.kind, row.step, model=row.model, **row.given)
+
+    assert step.argv == row.as_run(_printed(row.command))
+
+
+def test_no_command_of_the_guide_is_left_out():
+    covered = {_printed(row.command) for row in TABLE} | set(SETTINGS)
+
+    assert [argv for argv in commands() if argv not in covered] == []
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=" ".join)
+def test_what_the_guide_sets_in_its_shell_is_set_for_the_step(setting):
+    kind, name, value = SETTINGS[setting]
+    given = {"dataset_source": "modelscope"} if setting[0] == "export" else {}
+
+    step = _step(kind, name, **given)
+
+    env = {f"{key}={text}" for key, text in step.env}
+    assert value in {step.cwd, *step.path, *env}
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.command)
+def test_nothing_runs_through_a_shell(row):
+    plan = _plan(row.kind, row.model, row.given)
+
+    shells = {"bash", "sh", "-c", "bash -c"}
+    assert [step.name for step in plan.steps if shells & set(step.argv[:-1])] == []

@@ -1,0 +1,346 @@
+"""Every kind: its plan on a real target, its slots, its script."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from jobs.catalog import QUESTION_SETS
+from jobs.errors import LaunchError
+from jobs.kinds import KINDS
+from jobs.kinds.lib.base import Target
+from jobs.kinds.lib.defaults import proposals
+from jobs.metrics import METRICS
+from jobs.plans import fill, script, slots
+from tests.jobs.lib.target import PARAMS, VALUES, here
+from tests.jobs.lib.vacc_target import VACC_PARAMS, vacc_host, vacc_values
+
+RECORDER = """
+import json, os, sys
+with open(sys.argv[1], "a", encoding="utf-8") as file:
+    file.write(json.dumps(sys.argv[3:]) + "\\n")
+if sys.argv[2] == "server":
+    import time
+    time.sleep(0.5)
+"""
+
+ALL_PARAMS = [*PARAMS, *VACC_PARAMS]
+every_kind = pytest.mark.parametrize(
+    ("kind", "raw"),
+    ALL_PARAMS,
+    ids=[f"{kind}-{index}" for index, (kind, _) in enumerate(ALL_PARAMS)],
+)
+
+
+def is_here(kind, raw):
+    """Whether such work is done on this computer, and not on a VACC host."""
+    of_a_stack = "stack" in KINDS[kind].Params.model_fields
+    return KINDS[kind].offered(here()) and (not of_a_stack or raw.get("stack") == "vllm-cpu")
+
+
+def home(kind, raw, root="/nfs"):
+    """A host that can do such work."""
+    return here() if is_here(kind, raw) else vacc_host(root=str(root))
+
+
+def values(kind, raw, **given):
+    """What fills the slots there."""
+    known = VALUES if is_here(kind, raw) else vacc_values(vacc_host())
+    return {**known, **given}
+
+
+def planned(kind, raw, target=None):
+    target = target or home(kind, raw)
+    return KINDS[kind].plan(KINDS[kind].Params(**raw), target)
+
+
+@every_kind
+def test_what_runs_is_the_preview_with_its_slots_filled(kind, raw):
+    preview = planned(kind, raw)
+
+    run = fill(preview, values(kind, raw))
+
+    assert [(f.name, f.text) for f in run.files] == [(f.name, f.text) for f in preview.files]
+    assert (run.outputs, run.kind) == (preview.outputs, kind)
+    assert [step.name for step in run.steps] == [step.name for step in preview.steps]
+    assert [len(step.argv) for step in run.steps] == [len(step.argv) for step in preview.steps]
+    assert not any(value in slots(preview) for step in run.steps for value in step.argv)
+
+
+@every_kind
+def test_the_script_of_a_kind_runs_the_same_commands(kind, raw, tmp_path):
+    plan = planned(kind, raw, home(kind, raw, tmp_path))
+    said = tmp_path / "said.jsonl"
+    recorded = replace(
+        plan,
+        steps=tuple(
+            replace(
+                step,
+                argv=(
+                    *(sys.executable, "-c", RECORDER.replace("{", "{{").replace("}", "}}")),
+                    *(str(said), "server" if step.serves else "step", *step.argv),
+                ),
+            )
+            for step in plan.steps
+        ),
+    )
+    filled = values(kind, raw, job_dir=str(tmp_path), serve_dir=str(tmp_path))
+    for step in fill(plan, filled).steps:
+        Path(step.cwd).mkdir(parents=True, exist_ok=True)
+    path = tmp_path / "run.sh"
+    path.write_text(script(recorded, filled), encoding="utf-8")
+
+    subprocess.run(["bash", str(path)], cwd=tmp_path, check=True, capture_output=True)
+
+    heard = [json.loads(line) for line in said.read_text(encoding="utf-8").splitlines()]
+    wanted = [list(step.argv) for step in fill(plan, filled).steps]
+    assert sorted(heard) == sorted(wanted)  # a server starts beside the step after it
+
+
+@every_kind
+def test_the_script_of_a_kind_is_bash(kind, raw):
+    text = script(planned(kind, raw), values(kind, raw))
+
+    subprocess.run(["bash", "-n"], input=text, text=True, check=True)
+
+
+@every_kind
+def test_a_plan_brings_every_file_that_its_commands_name(kind, raw):
+    plan = planned(kind, raw)
+    names = {item.name for item in plan.files}
+
+    for step in plan.steps:
+        for word in step.argv:
+            folder, _, name = word.rpartition("/files/")
+            assert not folder or name in names
+
+
+@every_kind
+def test_titles_and_inputs_come_from_the_target(kind, raw):
+    module, target = KINDS[kind], home(kind, raw)
+    params = module.Params(**raw)
+
+    inputs = module.inputs(params, target)
+
+    assert module.title_of(params, target)
+    # The deployment that a job makes has its number from the dashboard, before it starts.
+    asset_slots = {
+        name
+        for name in slots(module.plan(params, target))
+        if "." in name and name != "deployment.id"
+    }
+    assert {name.split(".")[0] for name in asset_slots} <= set(inputs)
+    assert all(name.split(".")[1] in inputs[name.split(".")[0]].data for name in asset_slots)
+
+
+@every_kind
+def test_a_host_that_has_not_reported_gets_no_plan(kind, raw):
+    target = replace(home(kind, raw), facts={})
+
+    with pytest.raises(LaunchError, match="has not reported"):
+        planned(kind, raw, target)
+
+
+@pytest.mark.parametrize(
+    ("kind", "raw", "field"),
+    [
+        ("prepare", {"what": "weights", "model": "no-such"}, "model"),
+        ("prepare", {"what": "environment", "environment": "no-such"}, "environment"),
+        ("compile", {"weights": "99"}, "weights"),
+        ("deploy", {"artifact": "job:99"}, "artifact"),
+        ("deploy", {"artifact": "2", "context": 16384}, "context"),
+        ("benchmark", {"deployment": "99"}, "deployment"),
+        ("benchmark", {"deployment": "3", "concurrency": (2, 2)}, "concurrency"),
+        ("benchmark", {"deployment": "3", "prompts": "no-such"}, "prompts"),
+        ("evaluate", {"deployment": "3", "questions": "no-such"}, "questions"),
+    ],
+)
+def test_what_cannot_run_is_refused_at_its_field(kind, raw, field):
+    with pytest.raises(LaunchError) as caught:
+        planned(kind, raw)
+
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("kind", "raw"),
+    [
+        ("prepare", {"what": "everything"}),
+        ("compile", {}),
+        ("compile", {"weights": "1", "precision": "int2"}),
+        ("deploy", {"artifact": "2", "name": "a b"}),
+        ("deploy", {"artifact": "2", "parallel": 0}),
+        ("benchmark", {"deployment": "3", "concurrency": ()}),
+        ("benchmark", {"deployment": "3", "concurrency": (0,)}),
+        ("evaluate", {"deployment": "3", "temperature": -1}),
+        ("evaluate", {"deployment": "3", "unknown": 1}),
+    ],
+)
+def test_params_hold_their_limits(kind, raw):
+    with pytest.raises(ValidationError):
+        KINDS[kind].Params(**raw)
+
+
+def test_every_field_has_a_label_and_help():
+    for kind in KINDS.values():
+        for name, spec in kind.Params.model_json_schema()["properties"].items():
+            assert spec.get("description"), f"{kind.name}.{name}"
+            assert spec.get("label"), f"{kind.name}.{name}"
+
+
+def test_the_keys_of_the_kinds_are_their_names():
+    assert {key: kind.name for key, kind in KINDS.items()} == {key: key for key in KINDS}
+
+
+def chosen(module, raw, target, field, value):
+    """``raw`` with a choice, and what follows it by itself."""
+    given = {
+        name: one
+        for name, one in raw.items()
+        if (module.Params.model_fields[name].json_schema_extra or {}).get("follows", [""])[0]
+        != field
+    } | {field: value}
+    return proposals(module.Params, target, given) | given
+
+
+@every_kind
+def test_choices_offer_what_a_plan_takes(kind, raw):
+    module, target = KINDS[kind], home(kind, raw)
+
+    for field in module.Params.model_fields:
+        for choice in module.choices(field, target) or ():
+            try:
+                planned(kind, chosen(module, raw, target, field, choice.value), target)
+            except LaunchError as error:  # another stack may want another field to be changed
+                assert error.field not in (field, "")
+
+
+def test_a_label_names_the_precision_of_the_source():
+    module = KINDS["compile"]
+    labels = [
+        module.product(module.Params(weights="1", precision=precision), here())["label"]
+        for precision in ("fp16", "int8")
+    ]
+
+    assert labels == ["F16 from Q4_1", "Q8_0 from Q4_1"]
+
+
+@pytest.mark.parametrize(("cores", "threads"), [(1, "1"), (2, "1"), (8, "7")])
+def test_a_server_leaves_one_core_to_others(cores, threads):
+    plan = planned("deploy", {"artifact": "2"}, here({"cpu": {"cores": cores}}))
+
+    argv = plan.steps[1].argv
+    assert argv[argv.index("--threads") + 1] == threads
+
+
+def test_a_server_has_the_threads_that_were_asked_for():
+    argv = planned("deploy", {"artifact": "2", "threads": 3}).steps[1].argv
+
+    assert argv[argv.index("--threads") + 1] == "3"
+
+
+@pytest.mark.parametrize(("sort", "listen"), [("this-computer", "127.0.0.1"), ("vacc", "0.0.0.0")])
+def test_a_server_of_another_host_can_be_reached_from_the_dashboard(sort, listen):
+    argv = planned("deploy", {"artifact": "2"}, replace(here(), sort=sort)).steps[1].argv
+
+    assert argv[argv.index("--host") + 1] == listen
+
+
+def test_the_server_needs_nothing_from_its_job_s_folder():
+    plan = planned("deploy", {"artifact": "2", "reasoning": True})
+
+    served = next(step for step in plan.steps if step.serves)
+    assert not any("{job_dir}" in word for word in served.argv)
+
+
+def test_a_deployment_is_watched_while_it_serves():
+    (watch,) = planned("deploy", {"artifact": "2"}).watches
+
+    assert watch.url == "http://127.0.0.1:{port}/metrics"
+    assert "llamacpp:requests_processing" in watch.metrics
+
+
+def test_a_benchmark_watches_the_engine():
+    watch, client = planned("benchmark", {"deployment": "3"}).watches
+
+    assert (client.name, client.reader) == ("client", "client")
+    assert watch.url == "{deployment.url}/metrics"
+    assert "llamacpp:requests_processing" in watch.metrics
+
+
+def test_an_evaluation_asks_as_many_questions_as_its_limit():
+    plan = planned("evaluate", {"deployment": "3", "limit": 40})
+
+    lines = [line for f in plan.files if f.name.endswith(".jsonl") for line in f.text.splitlines()]
+    sets = {json.loads(line)["id"] for line in lines}
+    assert len(lines) == len(sets) == 40
+    assert {json.loads(line)["language"] for line in lines} == {"en", "zh"}
+
+
+def test_an_evaluation_asks_every_question_without_a_limit():
+    plan = planned("evaluate", {"deployment": "3"})
+
+    lines = [line for f in plan.files if f.name.endswith(".jsonl") for line in f.text.splitlines()]
+    assert len(lines) == len(QUESTION_SETS["basics"].questions)
+
+
+def test_a_tool_reaches_no_hub():
+    for kind in ("benchmark", "evaluate"):
+        env = dict(planned(kind, {"deployment": "3"}).steps[0].env)
+
+        assert env["HF_HUB_OFFLINE"] == "1"
+        caches = [value for name, value in env.items() if name.endswith(("_HOME", "_CACHE"))]
+        assert caches and all(value.startswith("{job_dir}/") for value in caches)
+
+
+def test_a_plan_is_the_same_each_time():
+    assert planned("evaluate", {"deployment": "3"}) == planned("evaluate", {"deployment": "3"})
+
+
+def test_metrics_are_named_after_themselves():
+    assert {key: metric.name for key, metric in METRICS.items()} == {key: key for key in METRICS}
+
+
+def test_kinds_need_no_target_but_the_one_given():
+    empty = Target("h", "vacc", facts=here().facts)
+
+    assert planned("prepare", {}, empty).steps[0].name == "fetch"
+
+
+def test_scripts_are_python_that_parses():
+    folder = Path(__file__).parents[3] / "jobs" / "toolchains" / "scripts"
+
+    for path in folder.glob("*.py"):
+        compile(path.read_text(encoding="utf-8"), str(path), "exec")
+
+
+MAKES = [
+    (kind, raw)
+    for kind, raw in ALL_PARAMS
+    if (made := KINDS[kind].product(KINDS[kind].Params(**raw), home(kind, raw)))
+    and made["type"] != "deployment"
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "raw"), MAKES, ids=[f"{kind}-{i}" for i, (kind, _) in enumerate(MAKES)]
+)
+def test_what_a_kind_makes_for_other_jobs_outlives_its_own_folder(kind, raw):
+    target = home(kind, raw)
+    made = KINDS[kind].product(KINDS[kind].Params(**raw), target)
+    given = values(kind, raw, job_dir="/host/spool/17")
+
+    run = fill(planned(kind, raw), given)
+
+    # llama.cpp's artifact has no name before it is there; its command has the folder.
+    artifacts = target.facts["roots"]["artifacts"]
+    path = made.get("path") or next(
+        word for step in run.steps for word in step.argv if word.startswith(artifacts)
+    )
+    assert not path.startswith("/host/spool/17")

@@ -1,0 +1,282 @@
+"""What kinds make of what their tools left: real outputs, good runs and failed ones."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from jobs.errors import ParseError
+from jobs.kinds import KINDS
+from jobs.kinds.lib.base import Remark
+from jobs.metrics import METRICS
+from jobs.parsers.evalscope.evalscope_perf import SUMMARY
+from jobs.plans import fill
+from tests.jobs.lib.target import DATA, VALUES, files_below, here
+
+PERF, EVAL = DATA / "evalscope-1.14-perf", DATA / "evalscope-1.14-eval"
+
+
+def concluded(kind, raw, outputs):
+    module = KINDS[kind]
+    params = module.Params(**raw)
+    plan = fill(module.plan(params, here()), VALUES)
+    return module.conclude(params, plan, outputs, 0)
+
+
+def test_weights_are_registered_as_they_were_found():
+    outputs = {"weights.json": (DATA / "pip" / "weights.json").read_bytes()}
+
+    conclusion = concluded("prepare", {}, outputs)
+
+    assert conclusion.sentence == Remark(
+        "prepare:weights", {"model": "SmolLM2-135M-Instruct", "size": "98.4 MB"}
+    )
+    assert conclusion.product["bytes"] == 98362432
+    assert conclusion.product["precision"] == "Q4_1"
+
+
+def test_an_environment_is_registered_with_its_versions():
+    outputs = {"versions.json": (DATA / "pip" / "versions.json").read_bytes()}
+
+    conclusion = concluded("prepare", {"what": "environment", "environment": "evalscope"}, outputs)
+
+    assert conclusion.product["versions"]["evalscope"] == "1.14.1"
+    assert conclusion.sentence.args["version"] == "1.14.1"
+    assert conclusion.sentence.args["packages"] == len(conclusion.product["versions"])
+
+
+def test_an_artifact_is_registered_with_size_and_checksum():
+    outputs = {"artifact.json": (DATA / "llama.cpp" / "artifact.json").read_bytes()}
+
+    conclusion = concluded("compile", {"weights": "1"}, outputs)
+
+    assert conclusion.sentence == Remark(
+        "compile:made", {"label": "Q8_0 from Q4_1", "size": "144.8 MB"}
+    )
+    assert set(conclusion.product) == {"path", "bytes", "sha256"}
+    assert conclusion.product["bytes"] == 144811072
+
+
+def test_a_deployment_says_how_long_it_took():
+    outputs = {"ready.json": (DATA / "llama.cpp" / "ready.json").read_bytes()}
+
+    sentence = concluded("deploy", {"artifact": "2"}, outputs).sentence
+
+    assert sentence.id == "deploy:ready"
+    assert float(sentence.args["seconds"]) > 0
+
+
+def test_a_benchmark_stands_for_its_fastest_point():
+    measured = concluded(
+        "benchmark", {"deployment": "3", "output_tokens": 16}, files_below(PERF / "levels")
+    ).measured
+
+    assert [concurrency for concurrency, _ in measured.points] == [1, 2, 4]
+    assert measured.metrics == measured.points[2][1] | {
+        **{"requests_all": 12.0, "failed_requests_all": 0.0}
+    }
+    assert measured.metrics["output_tokens_per_s"] == 46.5383
+    assert (measured.sort, measured.tool) == ("benchmark", "evalscope 1.14.1")
+    assert measured.what == "everyday → 16 tok"
+
+
+def test_few_requests_and_failed_ones_are_said_beside_the_number():
+    raw = {"deployment": "3", "concurrency": (2, 8), "requests": 24}
+
+    measured = concluded("benchmark", raw, files_below(PERF / "disconnected")).measured
+
+    assert list(measured.remarks) == [
+        Remark("benchmark:failed_requests", {"failed": 4, "total": 24, "concurrency": 2}),
+        Remark("benchmark:few_requests", {"requests": 24}),
+        Remark("benchmark:not_measured", {"concurrency": "8"}),
+    ]
+
+
+def test_requests_of_a_benchmark_are_counted_over_all_its_concurrencies():
+    files = files_below(PERF / "levels")
+    first = next(path for path in files if path.endswith("parallel_1_number_4/" + SUMMARY))
+    files[first] = files[first].replace(b'"Failed Requests": 0', b'"Failed Requests": 2')
+
+    measured = concluded("benchmark", {"deployment": "3"}, files).measured
+
+    assert [metrics["failed_requests"] for _, metrics in measured.points] == [2.0, 0.0, 0.0]
+    assert measured.metrics["failed_requests"] == 0.0
+    assert measured.metrics["failed_requests_all"] == 2.0
+    assert measured.metrics["requests_all"] == sum(m["requests"] for _, m in measured.points)
+
+
+def test_a_benchmark_whose_tool_saw_no_token_has_failed():
+    files = files_below(PERF / "levels")
+    for path in [path for path in files if path.endswith("benchmark_summary.json")]:
+        summary = json.loads(files[path])
+        files[path] = json.dumps({**summary, "Output Throughput (tok/s)": 0.0}).encode()
+
+    conclusion = concluded("benchmark", {"deployment": "3", "output_tokens": 16}, files)
+
+    assert conclusion.failure == Remark("benchmark:no_token")
+
+
+def test_a_benchmark_without_a_stream_says_what_was_not_measured():
+    files = files_below(PERF / "levels")
+    whole = {"Stream Requests": 0, "Non-Stream Requests": 20}
+    for path in [path for path in files if path.endswith("benchmark_summary.json")]:
+        files[path] = json.dumps({**json.loads(files[path]), **whole}).encode()
+
+    measured = concluded("benchmark", {"deployment": "3", "output_tokens": 16}, files).measured
+
+    assert Remark("benchmark:no_stream") in measured.remarks
+    assert "ttft_mean_ms" not in measured.metrics
+
+
+def test_a_benchmark_in_which_no_request_completed_has_failed():
+    conclusion = concluded(
+        "benchmark", {"deployment": "3", "concurrency": (1, 2)}, files_below(PERF / "nobody")
+    )
+
+    assert conclusion.failure == Remark("benchmark:no_request", {"failed": 6})
+    assert conclusion.measured is None
+
+
+def test_an_evaluation_keeps_every_question_with_its_answer():
+    measured = concluded("evaluate", {"deployment": "3"}, files_below(EVAL / "limit16")).measured
+
+    assert measured.metrics["accuracy"] == sum(a["score"] for a in measured.answers) / 16
+    assert measured.metrics["questions"] == len(measured.answers) == 16
+    assert measured.answers[0] == {
+        "subset": "choice_en",
+        "question": "Which of these is a fruit?\nA) Carrot\nB) Apple\nC) Potato\nD) Onion",
+        "expected": "B",
+        "answer": "A) Carrot\n\nThe correct answer is D) Onion.",
+        "score": 0.0,
+        "detail": {
+            "id": "choice-fruit",
+            "category": "general",
+            "latency_s": 1.3856399539999984,
+            "input_tokens": 66,
+            "output_tokens": 16,
+        },
+        "question_id": "choice-fruit",
+        "sample": 0,
+        "extracted": "D",
+        "reasoning": "",
+        "finish": "",
+        "status": "",
+    }
+    assert (measured.what, measured.tool) == ("basics (16)", "evalscope 1.14.1")
+
+
+def test_accuracy_is_told_by_part_too():
+    metrics = concluded(
+        "evaluate", {"deployment": "3"}, files_below(EVAL / "limit16")
+    ).measured.metrics
+
+    parts = {name: metrics[f"accuracy_{name}"] for name in ("short", "choice", "en", "zh")}
+    assert parts == {"short": 8 / 13, "choice": 0.0, "en": 8 / 14, "zh": 0.0}
+
+
+def test_few_questions_and_cut_answers_are_said_beside_the_number():
+    remarks = concluded(
+        "evaluate", {"deployment": "3", "max_tokens": 32}, files_below(EVAL / "limit16")
+    ).measured.remarks
+
+    cut = sum(
+        json.loads(line)["messages"][-1]["perf_metrics"]["output_tokens"] >= 32
+        for path in (EVAL / "limit16").rglob("*.jsonl")
+        for line in path.read_text(encoding="utf-8").splitlines()
+    )
+    assert list(remarks) == [
+        Remark("evaluate:cut_guess", {"cut": cut, "total": 16, "max_tokens": 32}),
+        Remark("evaluate:few_questions", {"questions": 16}),
+    ]
+
+
+def test_what_ended_an_answer_is_told_where_evalscope_wrote_it():
+    measured = concluded(
+        "evaluate", {"deployment": "3", "max_tokens": 24}, files_below(EVAL / "finished")
+    ).measured
+
+    ended = [answer["finish"] for answer in measured.answers]
+    assert (ended.count("length"), ended.count("stop"), len(ended)) == (8, 16, 24)
+    assert Remark("evaluate:cut", {"cut": 8, "total": 24, "max_tokens": 24}) in measured.remarks
+    by_id = {answer["question_id"]: answer for answer in measured.answers}
+    assert by_id["short-root-49"]["detail"]["rule"] == "number"
+    assert by_id["short-root-49"]["extracted"] == "17"
+    assert measured.tool == "evalscope 1.14.1, rules 2"
+
+
+def test_questions_without_a_score_are_kept_and_count_for_nothing():
+    outputs = files_below(EVAL / "finished")
+    path = "eval/reviews/model/choice_letters_choice_en.jsonl"
+    lines = [json.loads(line) for line in outputs[path].splitlines()]
+    for line in lines:
+        line["sample_score"]["score"]["status"] = "excluded"
+    outputs[path] = "\n".join(map(json.dumps, lines)).encode()
+
+    measured = concluded("evaluate", {"deployment": "3"}, outputs).measured
+
+    left_out = [answer for answer in measured.answers if answer["status"]]
+    assert [answer["status"] for answer in left_out] == ["excluded"] * len(lines)
+    assert measured.metrics["questions"] == 24 - len(lines)
+
+
+def test_an_evaluation_in_which_nothing_was_scored_has_failed():
+    conclusion = concluded("evaluate", {"deployment": "3"}, files_below(EVAL / "nobody"))
+
+    assert conclusion.failure == Remark("evaluate:no_question", {"questions": 10})
+    assert conclusion.measured is None
+
+
+def test_questions_without_a_score_are_said_beside_the_number():
+    outputs = files_below(EVAL / "limit16")
+    path = "eval/reviews/model/choice_letters_choice_en.jsonl"
+    outputs[path] = b"".join(outputs[path].splitlines(keepends=True)[1:])
+
+    remarks = concluded("evaluate", {"deployment": "3"}, outputs).measured.remarks
+
+    assert remarks[0] == Remark("evaluate:unscored", {"unscored": 1, "total": 16})
+
+
+def test_answers_that_were_all_thought_are_said_beside_the_number():
+    outputs = files_below(EVAL / "limit16")
+    path = "eval/reviews/model/choice_letters_choice_en.jsonl"
+    lines = [json.loads(line) for line in outputs[path].splitlines()]
+    for line in lines:
+        line["sample_score"]["score"]["prediction"] = ""
+    outputs[path] = "\n".join(map(json.dumps, lines)).encode()
+
+    measured = concluded("evaluate", {"deployment": "3"}, outputs).measured
+
+    assert measured.metrics["unanswered"] == 3
+    assert measured.remarks[0] == Remark("evaluate:empty", {"empty": 3, "total": 16})
+
+
+@pytest.mark.parametrize("run", ["levels", "disconnected"])
+def test_a_benchmark_has_only_metrics_that_are_known(run):
+    measured = concluded("benchmark", {"deployment": "3"}, files_below(PERF / run)).measured
+
+    assert {name for _, metrics in measured.points for name in metrics} <= set(METRICS)
+
+
+def test_an_evaluation_has_only_metrics_that_are_known():
+    measured = concluded("evaluate", {"deployment": "3"}, files_below(EVAL / "limit16")).measured
+
+    assert set(measured.metrics) <= set(METRICS)
+
+
+@pytest.mark.parametrize(
+    ("kind", "raw", "outputs"),
+    [
+        ("prepare", {}, {}),
+        ("prepare", {}, {"weights.json": b"[]"}),
+        ("prepare", {}, {"weights.json": b"{}"}),
+        ("compile", {"weights": "1"}, {"artifact.json": b"half a fi"}),
+        ("compile", {"weights": "1"}, {"artifact.json": b'{"type": "Q8_0"}'}),
+        ("deploy", {"artifact": "2"}, {"ready.json": b"{}"}),
+        ("benchmark", {"deployment": "3"}, {}),
+        ("evaluate", {"deployment": "3"}, {}),
+    ],
+)
+def test_what_cannot_be_read_is_a_parse_error(kind, raw, outputs):
+    with pytest.raises(ParseError):
+        concluded(kind, raw, outputs)

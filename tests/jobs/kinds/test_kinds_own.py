@@ -1,0 +1,112 @@
+"""What belongs to a kind is said in its file, and nowhere else."""
+
+from pathlib import Path
+
+import pytest
+
+from dashboard.management.commands import host_programs
+from jobs.catalog.known_failures import KNOWN_FAILURES
+from jobs.errors import LaunchError
+from jobs.host.claim import programs
+from jobs.kinds import KINDS
+from jobs.kinds.lib.guide import plan_for
+from jobs.toolchains.environments import ENVIRONMENTS, PINS
+from tests.jobs.lib.target import PARAMS, here
+from tests.jobs.lib.vacc_target import VACC_PARAMS, vacc_host
+
+ROOT = Path(__file__).parents[3]
+PLANNED = [(*one, here) for one in PARAMS] + [(*one, vacc_host) for one in VACC_PARAMS]
+
+
+def run_by(plan) -> set[str]:
+    words = [one for step in plan.steps for one in (step.argv, step.cleanup) if one]
+    return {Path(argv[0]).name for argv in words}
+
+
+@pytest.mark.parametrize(
+    ("kind", "raw", "host"), PLANNED, ids=[f"{one[0]}-{n}" for n, one in enumerate(PLANNED)]
+)
+def test_a_kind_names_every_program_that_it_runs(kind, raw, host):
+    plan = KINDS[kind].plan(KINDS[kind].Params(**raw), host())
+
+    assert run_by(plan) - set(KINDS[kind].programs) <= {Path(host().facts["python"]["path"]).name}
+
+
+@pytest.mark.parametrize("name", [name for name, kind in KINDS.items() if kind.programs])
+@pytest.mark.parametrize("stack", ["guide", "current"])
+def test_so_it_does_for_the_commands_of_the_guide(name, stack):
+    kind = KINDS[name]
+    if "as_in_guide" not in kind.Params.model_fields:
+        return
+    try:
+        made = plan_for(kind, stack=stack, as_in_guide=True, model="deepseek-r1", given={})
+    except LaunchError:  # not of this stack, or not of this model
+        return
+
+    assert run_by(made.plan) <= set(kind.programs)
+
+
+def test_what_hosts_permit_unasked_is_what_kinds_run():
+    written = Path(programs.__file__).read_text()
+
+    assert written == host_programs.text(), "run `manage.py host_programs`"
+
+
+def test_each_failure_that_a_kind_mends_is_known():
+    ids = [name for kind in KINDS.values() for name in kind.mends]
+    known = {name for name in ids if name in KNOWN_FAILURES or name.startswith("check:")}
+
+    assert set(ids) == known
+    assert len(ids) == len(set(ids))
+
+
+def test_a_kind_follows_kinds_that_there_are():
+    assert {name for kind in KINDS.values() for name in kind.follows} <= KINDS.keys()
+
+
+def test_an_environment_is_its_list_and_nothing_else():
+    assert set(ENVIRONMENTS) == {path.stem for path in PINS.glob("*.txt")}
+    for environment in ENVIRONMENTS.values():
+        assert environment.version
+        assert "#:" not in environment.requirements
+
+
+def test_no_other_module_lists_kinds_one_by_one():
+    """Three or more names of kinds in a file that is no kind's: a place that a new one may miss."""
+    found = {}
+    for path in [*(ROOT / "jobs").rglob("*.py"), *(ROOT / "dashboard").rglob("*.py")]:
+        inside = path.relative_to(ROOT).as_posix()
+        if inside.startswith(
+            ("jobs/kinds/", "jobs/migrations/", "jobs/toolchains/", "jobs/pipelines/")
+        ):
+            continue
+        text = path.read_text()
+        names = {name for name in KINDS if f'"{name}"' in text}
+        if len(names - {"benchmark", "evaluate"}) > 2:
+            found[inside] = names
+
+    # The tour is five jobs; forms propose the usual maker of an asset; previews ask for families.
+    assert set(found) <= {
+        *("jobs/launch.py", "jobs/queries/jobs/chains.py", "jobs/queries/models.py"),
+        *(
+            "dashboard/forms/launch.py",
+            "dashboard/presenters/job/pipeline_preview.py",
+            "dashboard/presenters/tour.py",
+        ),
+    }, found
+
+
+def test_guidellm_stands_in_its_own_files_and_in_two_lists():
+    """The recipe in CONTRIBUTING.md: nothing else in the program knows the tool."""
+    files = [
+        path
+        for folder in ("jobs", "dashboard", "templates", "static/js")
+        for path in (ROOT / folder).rglob("*")
+        if path.suffix in (".py", ".txt", ".html", ".js", ".yaml")
+        and "guidellm" in path.read_text(encoding="utf-8").lower()
+    ]
+
+    lists = {"__init__.py", "programs.py"}  # the second is written by `manage.py host_programs`
+    own = {"benchmark_guidellm.py", "guidellm.py", "guidellm.txt"}
+    assert {path.name for path in files} == own | lists
+    assert len(files) == 6  # a toolchain and a parser are both called guidellm.py

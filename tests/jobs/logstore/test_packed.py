@@ -1,0 +1,201 @@
+"""Packed logs: every read, append and removal is what it is of a raw one."""
+
+import hashlib
+import os
+import random
+import shutil
+import subprocess
+
+import pytest
+import zstandard
+
+from jobs.errors import OffsetMismatch
+from jobs.logstore import LogStore, Query, packed, packing
+from jobs.logstore.packed import FRAME_BYTES
+from tests.jobs.lib.packed_logs import KEY, names, noise, packed_file
+
+
+@pytest.fixture
+def logs(tmp_path):
+    return LogStore(tmp_path / "logs")
+
+
+SIZES = [1, FRAME_BYTES - 1, FRAME_BYTES, FRAME_BYTES + 1, 3 * FRAME_BYTES + 17]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_any_range_of_a_packed_log_is_what_it_was(logs, size):
+    data = noise(size)
+    logs.append(KEY, 0, data)
+
+    assert logs.pack(KEY, sha256=hashlib.sha256(data).hexdigest())
+
+    assert (len(data), logs.size(KEY)) == (size, size)
+    assert "17.log" not in names(logs)
+    assert "17.log.zst" in names(logs)
+    assert logs.sha256(KEY) == hashlib.sha256(data).hexdigest()
+    assert b"".join(logs.chunks(KEY, 0, size)) == data
+    chance = random.Random(size)
+    edges = [0, size, size + 1, *range(FRAME_BYTES - 1, size, FRAME_BYTES)]
+    for _ in range(300):
+        start, end = (chance.choice([*edges, chance.randint(0, size)]) for _ in range(2))
+        assert logs.read(KEY, start, end) == data[start:end]
+
+
+def test_a_packed_log_is_what_any_zstd_prints(logs):
+    data = noise(5 * FRAME_BYTES + 1)
+    logs.append(KEY, 0, data)
+    logs.pack(KEY)
+
+    with packed_file(logs).open("rb") as file:
+        reader = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
+        assert reader.read() == data
+    if shutil.which("zstd"):
+        command = ["zstd", "-dc", str(packed_file(logs))]
+        assert subprocess.run(command, capture_output=True, check=True).stdout == data
+
+
+def test_nothing_is_packed_twice_and_nothing_of_nothing(logs):
+    assert not logs.pack(KEY)
+    logs.append(KEY, 0, b"one\n")
+    assert logs.pack(KEY)
+    assert not logs.pack(KEY)
+    assert logs.read(KEY, 0, 9) == b"one\n"
+
+
+def test_a_log_that_is_not_what_its_record_says_stays_raw(logs, caplog):
+    logs.append(KEY, 0, b"one\n")
+    before = names(logs)
+
+    assert not logs.pack(KEY, sha256="0" * 64)
+
+    assert names(logs) == before
+    assert logs.path(KEY).read_bytes() == b"one\n"
+    assert "is not packed: its SHA-256 is" in caplog.text
+
+
+@pytest.mark.parametrize("bit", [0, 200, 70_000, -1, -12])
+def test_a_log_is_only_gone_when_what_was_written_was_read_back(logs, monkeypatch, caplog, bit):
+    logs.append(KEY, 0, noise(2 * FRAME_BYTES))
+    before = names(logs)
+    written = packing.write_packed
+
+    def wrongly(raw_fd, size, packed_fd):
+        digest = written(raw_fd, size, packed_fd)
+        end = os.fstat(packed_fd).st_size
+        os.pwrite(packed_fd, b"\xff", bit % end)
+        return digest
+
+    monkeypatch.setattr(packing, "write_packed", wrongly)
+    assert not logs.pack(KEY)
+
+    assert names(logs) == before
+    assert "is not packed: what was written" in caplog.text
+
+
+def test_a_log_that_grows_while_it_is_packed_stays_raw(logs, monkeypatch):
+    data = noise(FRAME_BYTES)
+    logs.append(KEY, 0, data)
+    written = packing.write_packed
+
+    def slowly(*args):
+        digest = written(*args)
+        logs.append(KEY, len(data), b"more\n")
+        return digest
+
+    monkeypatch.setattr(packing, "write_packed", slowly)
+    assert not logs.pack(KEY)
+
+    assert logs.path(KEY).read_bytes() == data + b"more\n"
+    assert [name for name in names(logs) if "zst" in name] == []
+
+
+def test_a_full_disk_leaves_a_log_raw(logs, monkeypatch):
+    logs.append(KEY, 0, noise(FRAME_BYTES))
+    before = names(logs)
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(packed, "_write_all", full)
+    with pytest.raises(OSError, match="No space"):
+        logs.pack(KEY)
+
+    assert names(logs) == before
+
+
+def test_what_comes_after_all_goes_on_where_a_packed_log_ends(logs):
+    data = noise(3 * FRAME_BYTES + 5)
+    logs.append(KEY, 0, data)
+    logs.pack(KEY)
+
+    for wrong in (0, 5, len(data) - 1, len(data) + 1):
+        with pytest.raises(OffsetMismatch) as caught:
+            logs.append(KEY, wrong, b"again\n")
+        assert caught.value.size == len(data)
+    assert "17.log" not in names(logs)  # a chunk that comes twice unpacks nothing
+
+    assert logs.append(KEY, len(data), b"more\n") == len(data) + 5
+    assert logs.path(KEY).read_bytes() == data + b"more\n"
+    assert names(logs) == ["17.lines", "17.log", "17.times"]
+    more = noise(FRAME_BYTES, seed=2)
+    logs.append(KEY, len(data) + 5, more)
+    whole = data + b"more\n" + more
+    lines = whole.count(b"\n") + (not whole.endswith(b"\n"))
+    assert logs.line_count(KEY) == lines
+    assert logs.pack(KEY, sha256=hashlib.sha256(whole).hexdigest())
+    assert (logs.read(KEY, 0, 2**30), logs.line_count(KEY)) == (whole, lines)
+
+
+def test_of_a_raw_and_a_packed_log_the_raw_one_counts(logs):
+    logs.append(KEY, 0, b"one\n")
+    logs.pack(KEY)
+    left = packed_file(logs).read_bytes()
+    logs.append(KEY, 4, b"two\n")
+    packed_file(logs).write_bytes(left)  # a kill before it was removed
+
+    assert (logs.size(KEY), logs.read(KEY, 0, 99)) == (8, b"one\ntwo\n")
+    assert logs.append(KEY, 8, b"three\n") == 14
+    assert logs.pack(KEY)
+    assert logs.read(KEY, 0, 99) == b"one\ntwo\nthree\n"
+
+
+def test_what_a_killed_packer_left_is_written_anew(logs):
+    data = noise(FRAME_BYTES)
+    logs.append(KEY, 0, data)
+    packed_file(logs).with_name("17.log.zst.new").write_bytes(noise(3 * FRAME_BYTES))
+
+    assert logs.pack(KEY)
+
+    assert names(logs) == ["17.lines", "17.log.zst", "17.times"]
+    assert logs.read(KEY, 0, 2**30) == data
+
+
+def test_all_files_of_a_log_are_counted_and_removed_and_no_others(logs):
+    logs.append(KEY, 0, noise(FRAME_BYTES))
+    logs.append("job/170", 0, b"of another\n")
+    logs.append("job/1", 0, b"of a third\n")
+    for is_packed in (False, True):
+        if is_packed:
+            logs.pack(KEY)
+        files = logs.path(KEY).parent.glob("17.*")
+        assert logs.disk_bytes(KEY) == sum(path.stat().st_size for path in files)
+    assert logs.disk_bytes("job/999") == 0
+
+    logs.remove(KEY)
+    logs.remove("job/999")
+
+    assert names(logs) == ["1.log", "1.times", "170.log", "170.times"]
+    assert (logs.size(KEY), logs.disk_bytes(KEY), logs.read(KEY, 0, 9)) == (0, 0, b"")
+
+
+def test_a_packed_log_is_set_aside_whole(logs):
+    data = noise(FRAME_BYTES)
+    logs.append(KEY, 0, data)
+    logs.pack(KEY)
+
+    aside = logs.set_aside(KEY)
+
+    assert sorted(path.name for path in aside.iterdir()) == ["17.lines", "17.log.zst", "17.times"]
+    assert (logs.size(KEY), logs.search(KEY, Query("1")).total) == (0, 0)
+    assert logs.append(KEY, 0, b"new\n") == 4

@@ -1,0 +1,202 @@
+import random
+from pathlib import Path
+
+import pyte
+import pytest
+
+from jobs.logstore import LogStore, plain
+from jobs.logstore.folds import DRAWN_BYTES, READ_BYTES, FoldBook
+from jobs.logstore.terminal import ROWS, Terminal
+
+BARS = Path(__file__).parent.parent.parent / "data" / "evalscope-1.14-perf" / "bars.log"
+KEY = "job/17"
+
+
+@pytest.fixture
+def logs(tmp_path):
+    return LogStore(tmp_path / "logs")
+
+
+def folds_of(text):
+    terminal = Terminal()
+    terminal.feed(text)
+    return [(fold.first, fold.line, *fold.texts) for fold in terminal.open_folds()]
+
+
+def by_pyte(text):
+    screen = pyte.Screen(120, 60)
+    pyte.Stream(screen).feed(text.replace("\n", "\r\n"))
+    return [row.rstrip() for row in screen.display]
+
+
+def shown(text):
+    terminal = Terminal()
+    terminal.feed(text)
+    return terminal.shown()
+
+
+# Each comes to a row by a newline only where nothing stands, for there we differ on purpose.
+DRAWN = [
+    "abcdef\rxy",
+    "abc\b\bX",
+    "a\tb\tc\rZ",
+    "100%\r\x1b[K50%",
+    "abcdef\x1b[3D\x1b[K!",
+    "abcdef\x1b[1K",
+    "abcdef\x1b[2K!",
+    "\x1b[5Gfive\x1b[2Cseven",
+    "one\ntwo\nthree\x1b[2A\rONE\x1b[B\rTWO",
+    "one\ntwo\nthree\x1b[2F1\x1b[E2",
+    "one\ntwo\nthree\x1b[2A\x1b[J!",
+    "一二三四\rab",
+    "\x1b[31mred\x1b[0m\x1b]0;title\x07 ink",
+    "outer\n\rinner\x1b[A\rOUTER 2\n\n\rlast\x1b[A\x1b[A\router 3",
+]
+
+
+@pytest.mark.parametrize("text", DRAWN)
+def test_rows_are_what_a_terminal_shows(text):
+    assert shown(text) == by_pyte(text)[: len(shown(text))]
+
+
+def test_bars_drawn_at_random_are_what_a_terminal_shows():
+    chance = random.Random(7)
+    for _ in range(50):
+        parts = ["".join(f"\rbar {n}\n" for n in range(5))]
+        for _ in range(60):
+            up = chance.randint(1, 5)
+            text = f"\r{chance.randint(0, 10**6):<8}" + "\x1b[K" * chance.randint(0, 1)
+            parts.append(f"\x1b[{up}A{text}\x1b[{up}B\r")
+        text = "".join(parts)
+        assert shown(text) == by_pyte(text)[:6]
+
+
+def test_what_was_drawn_over_is_one_row_with_a_line_of_its_own():
+    text = "start\nouter 0%\ninner 0%\x1b[A\router 1%\n\rinner 9%\x1b[A\router 2%\n\n"
+    assert folds_of(text + "done\n") == [
+        (2, 3, "outer 2%"),
+        (4, 4, "inner 9%"),
+        (5, 6, "done"),
+    ]
+
+
+def test_numbers_of_rows_rise_whatever_was_drawn_last():
+    chance = random.Random(3)
+    text = "a\n" + "".join(
+        "\n" * (at := chance.randint(0, 9)) + f"\rbar {at} {n}" + "\x1b[A" * at for n in range(500)
+    )
+    folds = folds_of(text)
+    ends = [line for _, line, *_ in folds]
+    assert ends == sorted(set(ends))
+    assert [first for first, *_ in folds[1:]] == [line + 1 for line in ends[:-1]]
+    assert [texts[0][:5] for _, _, *texts in folds] == [f"bar {n}" for n in range(10)]
+
+
+def test_a_message_over_an_old_bar_stands_alone():
+    text = "bar 100% and much more\nnext\x1b[A\x1b[A\nWARNING\n"
+    assert shown(text)[1:3] == ["WARNING", ""]
+
+
+def test_the_bars_of_a_real_benchmark_end_as_one_row_each():
+    ends = [(first, line) for first, line, *_ in folds_of(BARS.read_bytes().decode())]
+    assert ends == [(5, 7), (8, 9), (10, 10), (11, 18), (19, 45), (46, 48), (49, 49), (50, 50)]
+
+
+def test_colours_stay_and_end_with_the_row():
+    text = "\x1b[1mx\x1b[32mgreen\x1b[0m ink\nb\x1b[A\r"
+    assert folds_of(text)[0][2] == "\x1b[0;1mx\x1b[0;1;32mgreen\x1b[0m ink"
+
+
+def test_folds_are_the_same_however_a_log_is_read(logs):
+    bars = BARS.read_bytes()
+    plain_part = b"".join(b"line %d\n" % n for n in range(5 * ROWS))
+    data = (plain_part + bars) * 12 + plain_part
+    logs.append(KEY, 0, data)
+    whole = logs.folds(KEY, budget_s=60)
+    assert (whole.to, whole.lines, whole.is_done) == (len(data), data.count(b"\n"), True)
+    assert len(whole.folds + whole.open) == 12 * 8
+
+    chance, book, at = random.Random(5), FoldBook(), 0
+    path = logs.path(KEY)
+    copy = path.with_suffix(".copy")
+    folds, series = [], ""
+    with copy.open("wb") as file:
+        while at < len(data):
+            size = chance.randint(1, 3000)
+            file.write(data[at : at + size])
+            file.flush()
+            at = min(len(data), at + size)
+            got = book.folds(copy, series=series, known=len(folds), most=3, budget_s=60)
+            folds, series = folds[: got.known] + got.folds, got.series
+    while not got.is_done:
+        got = book.folds(copy, series=series, known=len(folds), most=3, budget_s=60)
+        folds += got.folds
+    assert folds + got.open == whole.folds + whole.open
+
+
+def test_a_long_log_is_looked_at_in_parts_and_another_series_begins_anew(logs):
+    update = b"\router\n\rinner\x1b[A"
+    logs.append(KEY, 0, b"x\n" + update * (3 * DRAWN_BYTES // len(update)))
+    first = logs.folds(KEY, budget_s=0.0)
+    assert (first.to, first.is_done) == (0, False)
+    while not (last := logs.folds(KEY, series=first.series, budget_s=0.01)).is_done:
+        pass
+    assert [fold.texts for fold in last.folds + last.open] == [("outer",), ("inner",)]
+
+    logs.path(KEY).write_bytes(b"short\n")
+    again = logs.folds(KEY, series=last.series, known=1)
+    assert again.series != last.series
+    assert (again.known, again.folds, again.lines) == (0, [], 1)
+
+
+def test_a_log_that_draws_nothing_over_has_no_folds_and_is_not_drawn(logs, monkeypatch):
+    monkeypatch.setattr(Terminal, "_move", lambda *_: pytest.fail("moved"))
+    data = b"\x1b[32mINFO\x1b[0m All is well\n" * (READ_BYTES // 20)
+    logs.append(KEY, 0, data)
+    found = logs.folds(KEY, budget_s=60)
+    assert (found.folds, found.open, found.lines) == ([], [], data.count(b"\n"))
+
+
+def test_a_log_in_the_place_of_another_is_read_from_its_begin(logs, tmp_path):
+    bars = BARS.read_bytes()
+    logs.append(KEY, 0, bars[:5000])
+    before = logs.folds(KEY, budget_s=60)
+    for file in logs.path(KEY).parent.iterdir():
+        file.unlink()
+
+    logs.append(KEY, 0, b"another\n" + bars)
+    after = logs.folds(KEY, series=before.series, known=len(before.folds), budget_s=60)
+
+    afresh = LogStore(tmp_path / "logs").folds(KEY, budget_s=60)
+    assert (after.known, after.folds, after.open) == (0, afresh.folds, afresh.open)
+    assert (after.to, after.lines) == (afresh.to, afresh.lines)
+
+
+def test_folds_go_on_from_a_raw_log_to_the_same_one_packed(logs, tmp_path):
+    plain_part = b"".join(b"line %d\n" % n for n in range(5 * ROWS))
+    logs.append(KEY, 0, (plain_part + BARS.read_bytes()) * 12)
+    first = logs.folds(KEY, budget_s=0.0)
+    logs.pack(KEY)
+
+    whole = logs.folds(KEY, series=first.series, known=0, budget_s=60)
+
+    afresh = LogStore(tmp_path / "logs").folds(KEY, budget_s=60)
+    assert whole.series == first.series
+    assert len(whole.folds) > 50
+    assert (whole.folds, whole.open) == (afresh.folds, afresh.open)
+    assert (whole.to, whole.lines, whole.is_done) == (afresh.to, afresh.lines, True)
+
+
+def test_a_log_without_bytes_has_no_folds(logs):
+    assert logs.folds(KEY).is_done
+
+
+@pytest.mark.parametrize(
+    "text", ["abcdef\rxy", "100%\r\x1b[K50%", "ab\bc", "一二三四\rab", " 1%\r 2%"]
+)
+def test_plain_text_is_what_a_terminal_shows(text):
+    assert plain(text.encode()).decode() == by_pyte(text)[0]
+
+
+def test_plain_text_keeps_what_was_wiped_away_at_the_very_end():
+    assert plain(b"\rbar 1%\r       \r\nx") == b"bar 1%\nx"

@@ -1,0 +1,81 @@
+"""What is kept of an answer, and which others it pairs with."""
+
+from __future__ import annotations
+
+import json
+
+from jobs.parsers import thoughts
+from jobs.parsers.answers import LONGEST, Answered, kept
+from jobs.parsers.evalscope import evalscope_eval
+from tests.jobs.lib.target import DATA, files_below
+
+
+def answered(question="2 + 2?", **more):
+    return Answered(
+        **{
+            "subset": "x",
+            "question": question,
+            "expected": "4",
+            "answer": "4",
+            "score": 1.0,
+            **more,
+        }
+    )
+
+
+def keys(*rows):
+    return [Answered(**row).key for row in kept(rows)]
+
+
+def test_questions_of_equal_text_and_samples_of_one_do_not_collapse():
+    rows = [answered(), answered(), answered(sample=1), answered(question_id="a")]
+
+    assert len(set(keys(*rows))) == 4
+    assert keys(*rows) == keys(*rows)
+
+
+def test_a_question_is_the_same_in_a_set_that_grew():
+    assert keys(answered(), answered("new"))[0] == keys(answered())[0]
+
+
+def test_an_answer_without_a_score_says_so():
+    assert [row["status"] for row in kept([answered(score=None), answered()])] == ["unscored", ""]
+
+
+def test_what_a_model_says_is_bounded():
+    (row,) = kept([answered(answer="a" * (LONGEST + 9), question_id="i" * 500, finish="f" * 99)])
+
+    assert (len(row["answer"]), len(row["finish"])) == (LONGEST, 32)
+    assert len(row["question_id"]) <= 128
+
+
+def test_a_thought_is_not_the_answer():
+    assert thoughts.split("<think>\nso\n</think>\n\n4") == ("so", "4")
+    assert thoughts.split("so</think>4") == ("so", "4")
+    assert thoughts.split("<think>so") == ("so", "")
+    assert thoughts.split("4 <think>") == ("", "4 <think>")
+
+
+def review_of(content, **score):
+    files = files_below(DATA / "evalscope-1.14-eval" / "finished")
+    path = "eval/reviews/model/short_answers_short_zh.jsonl"
+    line = json.loads(files[path].splitlines()[0])
+    line["messages"][-1]["content"] = content
+    line["sample_score"]["score"].update(score)
+    line["sample_score"]["generation_index"] = 2
+    files[path] = json.dumps(line).encode()
+    rows = evalscope_eval.parse(files).scored
+    return next(row for row in rows if row.subset == "short_zh")
+
+
+def test_a_thought_that_the_server_told_apart_is_kept():
+    parts = [{"type": "reasoning", "reasoning": "so"}, {"type": "text", "text": "4"}]
+    row = review_of(parts, prediction="4")
+
+    assert (row.reasoning, row.answer, row.sample) == ("so", "4", 2)
+
+
+def test_a_thought_within_the_answer_is_told_apart():
+    row = review_of("<think>so</think>4", prediction="<think>so</think>4")
+
+    assert (row.reasoning, row.answer) == ("so", "4")

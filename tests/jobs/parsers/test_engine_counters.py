@@ -1,0 +1,130 @@
+"""What an engine's own counters say of one stretch of a benchmark."""
+
+from __future__ import annotations
+
+import pytest
+
+from jobs.host.run.scraper import samples
+from jobs.metrics import METRICS
+from jobs.parsers.engine_counters import during, hits_since_start
+from jobs.toolchains import llama_cpp
+from jobs.toolchains.vllm import vllm
+from tests.jobs.lib.target import DATA
+
+VLLM = (DATA / "vllm-0.32" / "vllm_metrics.txt").read_text()
+LLAMA = (DATA / "host" / "llama_cpp_metrics.txt").read_text()
+HITS, QUERIES = "vllm:prefix_cache_hits_total", "vllm:prefix_cache_queries_total"
+
+
+def counted(*rows):
+    """Samples a second apart, from 100."""
+    return [(100.0 + at, values) for at, values in enumerate(rows)]
+
+
+def test_the_counters_of_a_real_vllm_become_metrics():
+    after = samples(VLLM, vllm.METRICS)
+    before = dict.fromkeys(after, 0.0)
+
+    found = during([(0.0, before), (100.0, after)], 0.0, 100.0)
+
+    assert found == {
+        "engine_kv_cache_peak": 0.0,
+        "engine_prefix_hits": 0.0,
+        "engine_preemptions": 0.0,
+        "engine_queue_mean_ms": pytest.approx(
+            1000
+            * after["vllm:request_queue_time_seconds_sum"]
+            / after["vllm:request_queue_time_seconds_count"]
+        ),
+    }
+    assert set(found) <= set(METRICS)
+
+
+def test_the_counters_of_a_real_llama_cpp_become_metrics():
+    after = samples(LLAMA, llama_cpp.METRICS)
+    before = dict.fromkeys(after, 0.0)
+
+    found = during([(0.0, before), (100.0, after)], 0.0, 100.0)
+
+    cached, fresh = (after[f"llamacpp:prompt_tokens{part}_total"] for part in ("_cached", ""))
+    assert found == {"engine_prefix_hits": pytest.approx(cached / (cached + fresh))}
+    assert 0 < found["engine_prefix_hits"] < 1
+
+
+def test_each_stretch_has_its_own_hits():
+    rows = counted(
+        {HITS: 0.0, QUERIES: 0.0},
+        {HITS: 0.0, QUERIES: 100.0},  # cold
+        {HITS: 90.0, QUERIES: 200.0},  # the same prompts once more
+    )
+
+    assert during(rows, 100.0, 101.0)["engine_prefix_hits"] == 0.0
+    assert during(rows, 101.0, 102.0)["engine_prefix_hits"] == 0.9
+
+
+def test_a_stretch_begins_with_the_last_scrape_before_it_or_else_the_first_in_it():
+    rows = counted({QUERIES: 0.0, HITS: 0.0}, {QUERIES: 10.0, HITS: 5.0})
+
+    assert during(rows, 100.7, 101.2)["engine_prefix_hits"] == 0.5
+    assert during(rows, 99.0, 101.2)["engine_prefix_hits"] == 0.5
+
+
+def test_a_stretch_shorter_than_the_interval_ends_with_the_scrape_behind_it():
+    rows = counted({QUERIES: 0.0, HITS: 0.0}, {QUERIES: 10.0, HITS: 5.0})
+
+    assert during(rows, 100.2, 100.8)["engine_prefix_hits"] == 0.5
+
+
+def test_the_peak_of_the_kv_cache_is_that_of_the_stretch_alone():
+    rows = counted(*({"vllm:gpu_cache_usage_perc": share} for share in (0.9, 0.2, 0.4, 0.95)))
+
+    assert during(rows, 101.0, 102.5)["engine_kv_cache_peak"] == 0.4
+
+
+def test_preemptions_and_draft_tokens_are_those_of_the_stretch():
+    name = "vllm:spec_decode_num_{}_tokens_total".format
+    first = {"vllm:num_preemptions_total": 3.0, name("accepted"): 10.0, name("draft"): 20.0}
+    then = {"vllm:num_preemptions_total": 5.0, name("accepted"): 17.0, name("draft"): 30.0}
+
+    found = during(counted(first, then), 100.0, 101.0)
+
+    assert found == {"engine_preemptions": 2.0, "acceptance_rate": 0.7}
+
+
+def test_an_engine_that_was_started_again_says_nothing():
+    rows = counted({QUERIES: 900.0, HITS: 0.0}, {QUERIES: 10.0, HITS: 5.0})
+
+    assert during(rows, 100.0, 101.0) == {}
+
+
+@pytest.mark.parametrize(("rate", "since_start"), [(-1.0, None), (0.0, 0.0), (0.25, 0.25)])
+def test_vllm_0_7_2_has_a_share_since_its_start_which_is_of_no_stretch(rate, since_start):
+    rows = counted(*[{"vllm:gpu_prefix_cache_hit_rate": rate}] * 2)
+
+    assert "engine_prefix_hits" not in during(rows, 100.0, 101.0)
+    assert hits_since_start(rows, 101.0) == since_start
+
+
+def test_a_share_since_the_start_is_the_last_one_before_the_end():
+    rows = counted(*({"vllm:gpu_prefix_cache_hit_rate": share} for share in (0.8, 0.4, 0.2, 0.9)))
+
+    assert hits_since_start(rows, 102.5) == 0.2
+
+
+@pytest.mark.parametrize(("text", "names"), [(VLLM, vllm.METRICS), (LLAMA, llama_cpp.METRICS)])
+def test_engines_that_count_hits_have_no_share_since_their_start(text, names):
+    told = samples(text, names)
+
+    assert hits_since_start(counted(told), 100.0) is None
+    assert hits_since_start(counted({**told, "vllm:gpu_prefix_cache_hit_rate": 0.5}), 100.0) is None
+
+
+@pytest.mark.parametrize("rows", [[], counted({QUERIES: 5.0, HITS: 0.0})])
+def test_without_two_scrapes_nothing_is_said(rows):
+    assert during(rows, 100.0, 101.0) == {}
+
+
+def test_several_engines_are_summed():
+    two = "".join(f'{QUERIES}{{engine="{n}",model_name="m"}} {n}0.0\n' for n in (1, 2))
+
+    assert samples(two, vllm.METRICS) == {QUERIES: 30.0}

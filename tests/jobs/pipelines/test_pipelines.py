@@ -1,0 +1,312 @@
+"""The whole way of a model as one chain."""
+
+from __future__ import annotations
+
+import pytest
+
+from jobs.catalog import MODELS
+from jobs.errors import LaunchError
+from jobs.models import Environment, Job, Weights
+from jobs.pipelines import WAYS, Options, drafts, launch_way, stages, ways_of
+from jobs.pipelines.options import read_options
+from jobs.toolchains.vacc_site import GUIDE_FACTS
+from tests.factories import make_host, make_weights
+
+pytestmark = pytest.mark.django_db
+
+QWEN, LLAMA, R1 = (
+    "deepseek-r1-distill-qwen-7b",
+    "deepseek-r1-distill-llama-8b",
+    "deepseek-r1",
+)
+
+
+@pytest.fixture
+def host():
+    return make_host("va16-01", facts=dict(GUIDE_FACTS), slots=8)
+
+
+SMALL = "smollm2-135m-instruct"
+
+
+def kinds(jobs):
+    return [job.kind for job in jobs]
+
+
+def before(jobs):
+    """Kind -> kinds that it waits for."""
+    return {job.kind: sorted(job.after.values_list("kind", flat=True)) for job in jobs}
+
+
+def test_a_distill_goes_build_in_and_the_full_model_pytorch():
+    assert [way.id for way in ways_of(MODELS[QWEN])] == ["build-in"]
+    assert [way.id for way in ways_of(MODELS[R1])] == ["pytorch"]
+    assert [way.id for way in ways_of(MODELS[SMALL])] == ["vllm-cpu"]
+
+
+def test_the_build_in_way_is_one_chain_of_rows(host):
+    jobs = launch_way("build-in", QWEN, host=host, stack="current", user=None)
+
+    assert kinds(jobs) == [
+        "prepare-weights",
+        "prepare-datasets",
+        "apply-modification",
+        "compile-vacc",
+        "deploy-build-in",
+        "prepare",
+        "benchmark",
+        "evaluate",
+    ]
+    assert len({job.chain for job in jobs}) == 1
+    waits = before(jobs)
+    assert waits["compile-vacc"] == ["apply-modification", "prepare-datasets", "prepare-weights"]
+    assert waits["deploy-build-in"] == ["compile-vacc"]
+    # A benchmark that fails cancels no evaluation; dispatch keeps both apart.
+    assert waits["evaluate"] == ["deploy-build-in", "prepare"]
+    assert {job.params["stack"] for job in jobs if "stack" in job.params} == {"current"}
+
+
+def test_a_model_that_needs_no_modification_gets_none(host):
+    jobs = launch_way("build-in", LLAMA, host=host, stack="guide", user=None)
+
+    assert "apply-modification" not in kinds(jobs)
+
+
+def test_what_needs_the_dies_alone_comes_before_the_server(host):
+    jobs = launch_way("pytorch", R1, host=host, stack="guide", user=None)
+
+    order = kinds(jobs)
+    assert order.index("benchmark-latency") < order.index("deploy-vllm")
+    waits = before(jobs)
+    assert waits["benchmark-throughput"] == ["build-images", "prepare-weights"]
+    assert waits["deploy-vllm"] == ["benchmark-latency", "build-images", "prepare-weights"]
+    assert waits["prepare-datasets"] == ["prepare-opencompass"]
+    assert waits["evaluate-opencompass"] == [
+        "benchmark-online",
+        "deploy-vllm",
+        "prepare-datasets",
+        "prepare-opencompass",
+    ]
+
+
+def test_a_stack_without_opencompass_asks_the_questions_that_ship(host):
+    jobs = launch_way("pytorch", R1, host=host, stack="current", user=None)
+
+    assert kinds(jobs)[-3:] == ["benchmark-online", "prepare", "evaluate"]
+    assert not {"prepare-opencompass", "evaluate-opencompass"} & set(kinds(jobs))
+
+
+def test_what_is_on_the_host_is_used_and_not_made_again(host):
+    weights = Weights.objects.create(
+        host=host,
+        model_id=R1,
+        path="/nfs/workspace/weights/DeepSeek-R1",
+        precision="fp8",
+        bytes=1,
+        sha256="a" * 64,
+    )
+    Environment.objects.create(host=host, name="image:vllm_vacc", fingerprint="x", path="vllm_vacc")
+
+    jobs = launch_way("pytorch", R1, host=host, stack="guide", user=None)
+
+    assert not {"prepare-weights", "build-images"} & set(kinds(jobs))
+    throughput = next(job for job in jobs if job.kind == "benchmark-throughput")
+    assert throughput.inputs == {"weights": {"id": weights.pk}}
+    assert list(throughput.after.all()) == []
+
+    current = launch_way("pytorch", R1, host=host, stack="current", user=None)
+    assert "build-images" in kinds(current)
+
+
+def test_the_stages_say_what_is_there_before_anything_is_launched(host):
+    Environment.objects.create(host=host, name="opencompass", fingerprint="x", path="/e")
+
+    seen = stages(WAYS["pytorch"], MODELS[R1], host, "guide")
+    found = {stage.link.name: stage.there for stage in seen}
+
+    assert found["opencompass"] is not None
+    assert found["weights"] is None
+    assert Job.objects.count() == 0
+
+
+def test_a_way_that_cannot_be_gone_whole_is_not_begun():
+    host = make_host("bare", facts={**GUIDE_FACTS, "registry": ""}, slots=8)
+
+    with pytest.raises(LaunchError, match="registry"):
+        launch_way("pytorch", R1, host=host, stack="current", user=None)
+
+    assert Job.objects.count() == 0
+
+
+@pytest.mark.parametrize(("way", "model"), [("pytorch", QWEN), ("x", R1), ("build-in", "x")])
+def test_a_way_that_a_model_has_not_is_refused(host, way, model):
+    with pytest.raises(LaunchError) as caught:
+        launch_way(way, model, host=host, stack="guide", user=None)
+
+    assert caught.value.field == "way"
+
+
+def test_vllm_on_the_processor_measures_one_thing_after_the_other():
+    here = make_host()
+
+    jobs = launch_way("vllm-cpu", SMALL, host=here, stack="vllm-cpu", user=None)
+
+    assert kinds(jobs) == [
+        *("prepare", "prepare", "convert-weights", "benchmark-throughput", "benchmark-latency"),
+        *("deploy-vllm", "benchmark-online"),
+    ]
+    waits = before(jobs)
+    assert waits["convert-weights"] == ["prepare", "prepare"]
+    assert "benchmark-throughput" in waits["benchmark-latency"]
+    assert "benchmark-latency" in waits["deploy-vllm"]
+    assert {job.params["tp"] for job in jobs if "tp" in job.params} == {1}
+
+
+def test_vllm_on_the_processor_takes_the_file_and_its_folder_for_what_they_are():
+    here = make_host()
+    file = make_weights(host=here, model_id=SMALL)
+    folder = make_weights(host=here, model_id=SMALL, details={"format": "safetensors"})
+
+    jobs = launch_way("vllm-cpu", SMALL, host=here, stack="vllm-cpu", user=None)
+
+    assert "convert-weights" not in kinds(jobs)
+    assert kinds(jobs).count("prepare") == 1  # the environment
+    assert {job.params["weights"] for job in jobs if "weights" in job.params} == {str(folder.pk)}
+    assert file.pk != folder.pk
+
+
+WHOLE = [
+    ("build-in", QWEN, "guide", Options()),
+    ("build-in", QWEN, "current", Options(precision="both", calibration="ceval")),
+    ("build-in", LLAMA, "guide", Options(precision="fp16", as_in_guide=True)),
+    ("pytorch", R1, "guide", Options()),
+    ("pytorch", R1, "guide", Options(as_in_guide=True)),
+    ("pytorch", R1, "current", Options(concurrency=(1, 4))),
+]
+
+
+@pytest.mark.parametrize(("way", "model", "stack", "options"), WHOLE)
+def test_the_preview_lists_exactly_the_jobs_that_are_launched(host, way, model, stack, options):
+    seen = drafts(WAYS[way], MODELS[model], host, stack, options)
+
+    jobs = launch_way(way, model, host=host, stack=stack, user=None, options=options)
+
+    assert [draft.stage.link.kind for draft in seen] == kinds(jobs)
+    numbers = {job.pk: number for number, job in enumerate(jobs, 1)}
+    for draft, job in zip(seen, jobs, strict=True):
+        assert draft.seen.plan.sha256() == job.plan_sha256, job.kind
+        waits = sorted(numbers[pk] for pk in job.after.values_list("pk", flat=True))
+        assert [*draft.after] == waits, job.kind
+
+
+def test_both_precisions_are_compiled_and_then_served_and_measured_one_after_the_other(host):
+    options = Options(precision="both", concurrency=(1, 32))
+
+    jobs = launch_way("build-in", LLAMA, host=host, stack="guide", user=None, options=options)
+
+    compiled = [job for job in jobs if job.kind == "compile-vacc"]
+    served = [job for job in jobs if job.kind == "deploy-build-in"]
+    asked = [job for job in jobs if job.kind == "evaluate"]
+    assert [job.params["precision"] for job in compiled] == ["fp16", "int8"]
+    assert set(served[0].after.all()) == {*compiled}
+    measured = [job for job in jobs if job.kind == "benchmark"]
+    assert set(served[1].after.all()) == {compiled[1], measured[0], asked[0]}
+    assert [job.params["batch_size"] for job in served] == [32, 32]
+    assert len({job.params["publish_port"] for job in served}) == 2
+    loads = [job.params["concurrency"] for job in jobs if job.kind == "benchmark"]
+    assert loads == [[1, 32], [1, 32]]
+    # Only int8 is calibrated.
+    assert ["dataset" in job.inputs for job in compiled] == [False, True]
+
+
+@pytest.mark.parametrize("name", ["c4", "ceval", "alpaca"])
+def test_each_calibration_set_of_the_guide_can_be_chosen(host, name):
+    options = Options(calibration=name)
+
+    jobs = launch_way("build-in", LLAMA, host=host, stack="guide", user=None, options=options)
+
+    (data,) = (job for job in jobs if job.kind == "prepare-datasets")
+    (compiled,) = (job for job in jobs if job.kind == "compile-vacc")
+    assert data.params["dataset"] == name
+    assert compiled.inputs["dataset"] == {"job": data.pk}
+
+
+def test_fp16_alone_needs_no_calibration_data(host):
+    options = Options(precision="fp16")
+
+    jobs = launch_way("build-in", LLAMA, host=host, stack="guide", user=None, options=options)
+
+    assert "prepare-datasets" not in kinds(jobs)
+
+
+def test_one_switch_takes_every_command_to_the_letter(host):
+    options = Options(as_in_guide=True)
+
+    jobs = launch_way("pytorch", R1, host=host, stack="guide", user=None, options=options)
+
+    switched = {job.kind: job.params["as_in_guide"] for job in jobs if "as_in_guide" in job.params}
+    assert len(switched) > 6
+    assert set(switched.values()) == {True}
+    assert [job.kind for job in jobs if job.kind in switched and job.guide["plan"]] == []
+    (served,) = (job for job in jobs if job.kind == "deploy-vllm")
+    assert served.plan["port"] == 8000
+
+
+def test_to_the_letter_a_benchmark_that_fails_as_printed_cancels_nothing(host):
+    options = Options(as_in_guide=True)
+    jobs = launch_way("pytorch", R1, host=host, stack="guide", user=None, options=options)
+
+    failing = {"benchmark-throughput", "benchmark-latency", "benchmark-online"}
+    waits = before(jobs)
+    assert not any(failing & set(kinds) for kinds in waits.values())
+    assert waits["deploy-vllm"] == ["build-images", "prepare-weights"]
+    # They share the guide's one name of a container, so they go one by one all the same.
+    named = [job.kind for job in jobs if "docker:vllm_vacc" in job.plan.get("writes", ())]
+    assert named == ["benchmark-throughput", "benchmark-latency", "deploy-vllm"]
+
+
+def test_the_server_gets_the_port_that_was_asked_for_or_one_at_its_start(host):
+    def port(**options):
+        seen = drafts(WAYS["pytorch"], MODELS[R1], host, "guide", Options(**options))
+        (served,) = (draft for draft in seen if draft.stage.link.kind == "deploy-vllm")
+        return served.ports["port"]
+
+    assert port() == 0
+    assert port(port=8123) == 8123
+    assert port(as_in_guide=True) == 8000
+    assert port(as_in_guide=True, port=8123) == 8123
+
+
+def test_options_are_read_as_a_form_has_them():
+    given = {"precision": "both", "calibration": "alpaca", "concurrency": "1, 4，16"}
+
+    found = read_options({**given, "as_in_guide": "1"}, WAYS["build-in"].options)
+
+    chosen = {"precision": "both", "calibration": "alpaca", "concurrency": (1, 4, 16)}
+    assert found == Options(as_in_guide=True, **chosen)
+    assert found.precisions == ("fp16", "int8")
+    assert read_options(given, ()) == read_options({}, WAYS["build-in"].options) == Options()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("precision", "int4"),
+        ("calibration", "sharegpt"),
+        ("concurrency", "9999"),
+        ("concurrency", "1, x"),
+        ("concurrency", "0"),
+        ("concurrency", "²"),
+        ("concurrency", ",".join(map(str, range(1, 14)))),
+        ("bind", "localhost"),
+        ("bind", "10.0.0.256"),
+        ("port", "80"),
+        ("port", "x"),
+        ("port", "9" * 5000),
+    ],
+)
+def test_an_option_that_cannot_be_is_refused_at_its_field(field, value):
+    with pytest.raises(LaunchError) as caught:
+        read_options({field: value}, (field,))
+
+    assert caught.value.field == field

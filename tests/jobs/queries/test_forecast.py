@@ -1,0 +1,358 @@
+"""When a waiting job is likely to start."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils.timezone import now
+
+from jobs.kinds import work_of
+from jobs.models import Job
+from jobs.plans import Step
+from jobs.queries.hosts.capacity import Guest, Room, Server, Waiter
+from jobs.queries.jobs import forecast as forecast_module
+from jobs.queries.jobs.forecast import Ahead, forecast, forecast_drafts, forecasts
+from jobs.queries.jobs.job_page import Past, left_s, pasts, typical
+from tests.factories import make_deployment, make_host, make_job, make_plan
+
+
+def room(*guests, slots=9, free=0, servers=()):
+    return Room("va16", slots, free, list(guests), list(servers))
+
+
+def ahead(number, length_s=100.0, after=(), **fields):
+    return Ahead(Waiter(number, f"work {number}", **fields), length_s, frozenset(after))
+
+
+def times(found):
+    return {pk: one.starts_in_s for pk, one in found.items()}
+
+
+def test_jobs_follow_each_other_in_a_slot():
+    found = forecast(room(Guest(1, "a"), slots=1), [ahead(2, 60.0), ahead(3)], {1: 40.0})
+
+    assert times(found) == {2: 40.0, 3: 100.0}
+    assert found[2].remark.id == "forecast:usual"
+
+
+def test_what_has_room_starts_next():
+    found = forecast(room(), [ahead(1)], {})
+
+    assert (found[1].starts_in_s, found[1].remark.id) == (0.0, "forecast:now")
+
+
+def test_what_another_job_must_end_for_does_not_start_next_however_soon_that_is():
+    guests = room(Guest(1, "a"), slots=2)
+
+    found = forecast(guests, [ahead(2, 2.0), ahead(3, 2.0, after=[2]), ahead(4)], {1: 0.0})
+
+    assert times(found) == {2: 0.0, 3: 2.0, 4: 0.0}
+    assert [found[pk].remark.id for pk in (2, 3, 4)] == [
+        *("forecast:now", "forecast:usual", "forecast:usual"),
+    ]
+
+
+def test_dies_are_kept_for_the_first_as_dispatch_keeps_them():
+    guests = room(Guest(1, "a", dies=6), free=2)
+
+    found = forecast(guests, [ahead(2, 50.0, dies=8), ahead(3, dies=1)], {1: 30.0})
+
+    assert times(found) == {2: 30.0, 3: 80.0}
+
+
+def test_a_chain_waits_for_each_of_its_links():
+    found = forecast(room(), [ahead(1, 10.0), ahead(2, 20.0, after=[1]), ahead(3, after=[2])], {})
+
+    assert times(found) == {1: 0.0, 2: 10.0, 3: 30.0}
+
+
+def test_a_quiet_job_has_the_host_to_itself():
+    found = forecast(room(Guest(1, "a")), [ahead(2, 60.0, quiet=True), ahead(3)], {1: 15.0})
+
+    assert times(found) == {2: 15.0, 3: 75.0}
+
+
+@pytest.mark.parametrize(
+    ("there", "line", "left", "why"),
+    [
+        (room(Guest(1, "a"), slots=1), [ahead(9)], {1: None}, "forecast:no_end"),
+        (room(slots=1), [ahead(1, None), ahead(9)], {}, "forecast:no_history"),
+        (room(servers=[Server(7, 3, "qwen", 6)]), [ahead(9, dies=4)], {}, "forecast:dies_held"),
+        (room(servers=[Server(7, 3, "qwen")]), [ahead(9, quiet=True)], {}, "forecast:servers"),
+        (room(free=2), [ahead(9, dies=4)], {}, "forecast:never"),
+        (room(), [ahead(9, after=[1])], {}, "forecast:elsewhere"),
+    ],
+)  # fmt: skip
+def test_what_nobody_can_know_is_said_so(there, line, left, why):
+    found = forecast(there, line, left)[9]
+
+    assert (found.starts_in_s, found.remark.id) == (None, why)
+
+
+def test_the_dies_of_a_job_that_serves_do_not_come_back():
+    guests = room(Guest(1, "deploy", dies=8, serves=True))
+
+    found = forecast(guests, [ahead(2, dies=8)], {1: 5.0})
+
+    assert found[2].remark.id == "forecast:dies_held"
+    assert [(one["job"], one["name"]) for one in found[2].remark.args["servers"]] == [(1, "deploy")]
+
+
+def test_such_jobs_are_the_same_then_the_same_model_then_the_same_kind():
+    rows = [
+        *(Past("int8", "qwen", 10.0), Past("fp16", "qwen", 30.0), Past("int8", "llama", 500.0)),
+    ]
+
+    assert typical(rows, "fp16", "qwen").typical_s == 30.0
+    assert typical(rows, "fp8", "qwen").typical_s == 20.0
+    assert typical(rows, "fp8", "gemma").typical_s == 30.0
+    assert typical([], "fp8", "gemma") is None
+
+
+def test_a_command_to_the_letter_is_not_the_same_as_one_put_right():
+    rows = [Past("fp8", "qwen", 11.9)]
+
+    assert typical(rows, "fp8", "qwen").same
+    assert not typical(rows, "fp8", "qwen", exact=True).same
+    assert typical([Past("fp8", "qwen", 3.0, exact=True), *rows], "fp8", "qwen").typical_s == 11.9
+
+
+def test_times_of_runs_that_did_less_are_scaled_and_said_to_be():
+    rows = [Past("r1 @ 4", "r1", 30.0, 100.0), Past("r1 @ 4", "r1", 60.0, 200.0)]
+
+    more, as_much = typical(rows, "r1 @ 4", "r1", 3000.0), typical(rows, "r1 @ 4", "r1", 200.0)
+
+    assert (more.typical_s, more.count, more.same, more.scaled) == (900.0, 2, False, True)
+    assert (as_much.typical_s, as_much.count, as_much.same, as_much.scaled) == (
+        *(60.0, 1, True, False),
+    )
+
+
+def test_what_a_run_takes_whatever_it_does_is_not_scaled():
+    rows = [Past("r1 @ 4", "r1", 20.0 + 0.1 * amount, amount) for amount in (100.0, 200.0, 400.0)]
+
+    assert typical(rows, "r1 @ 4", "r1", 3000.0).typical_s == pytest.approx(320.0)
+
+
+def test_runs_that_took_less_the_more_they_did_give_no_time_below_nothing():
+    rows = [Past("r1 @ 4", "r1", 60.0, 100.0), Past("r1 @ 4", "r1", 30.0, 200.0)]
+
+    assert typical(rows, "r1 @ 4", "r1", 10.0).shortest_s >= 0.0
+
+
+def test_runs_that_do_not_say_how_much_they_did_are_told_as_they_were():
+    found = typical([Past("r1 @ 4", "r1", 30.0)], "r1 @ 4", "r1", 3000.0)
+
+    assert (found.typical_s, found.same, found.scaled) == (30.0, False, False)
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "times"),
+    [
+        ("benchmark-online", {"requests": 300}, 3),
+        ("benchmark-online", {"output_tokens": 2048, "input_tokens": 2048}, 2),
+        ("benchmark-online", {"concurrency": [2]}, 2),
+        ("benchmark-online", {"concurrency": [4, 4]}, 2),
+        ("benchmark-online", {"concurrency": [1000]}, 0.04),
+        ("benchmark", {"requests": 200}, 2),
+        ("benchmark-throughput", {"requests": 1000}, 10),
+        ("benchmark-latency", {"iterations": 30}, 2),
+        ("evaluate", {"batch": 2}, 2),
+        ("evaluate", {"limit": 20}, 2),
+        ("evaluate-evalscope", {"limit": 2}, 2),
+        ("evaluate-opencompass", {"limit": 0, "datasets": ["mmlu"], "mmlu": "all"}, 14042 / 10),
+    ],
+)
+def test_work_grows_with_requests_and_lengths_and_shrinks_with_concurrency(kind, more, times):
+    params = {
+        **{"requests": 100, "output_tokens": 1024, "input_tokens": 1024, "concurrency": [4]},
+        **{"iterations": 10, "questions": "basics", "limit": 10, "batch": 4},
+        "datasets": ["mmlu"],
+    }
+    if kind.startswith("evaluate-"):
+        params |= {"limit": 1, "mmlu": "ten"}
+
+    assert work_of(kind, params | more) == pytest.approx(times * work_of(kind, params))
+
+
+@pytest.mark.parametrize(("concurrency", "left"), [([4], 100.0), ([1, 4], None)])
+def test_the_pace_of_one_concurrency_tells_nothing_of_the_others(concurrency, left):
+    job = Job(
+        kind="benchmark-online",
+        params={"concurrency": concurrency},
+        progress={"done": 50, "total": 100},
+    )
+
+    assert left_s(job, 100.0, None) == left
+
+
+def test_of_an_older_job_or_of_another_kind_nothing_tells_the_work():
+    assert work_of("benchmark-online", {}) is None
+    assert work_of("benchmark", {"requests": 0, "output_tokens": 1, "concurrency": [1]}) is None
+    assert work_of("prepare", {"requests": 1}) is None
+
+
+def test_a_job_that_ended_while_the_line_was_read_is_left_out():
+    line = [Ahead(Waiter(5, "x"), 20), Ahead(Waiter(6, "x"), 3)]
+
+    found = forecast(Room("h", 1, 0), line, {9: 12.0})
+
+    assert times(found) == {5: 0.0, 6: 20.0}
+
+
+def test_a_job_that_started_while_the_line_was_read_is_not_foretold():
+    found = forecast(room(Guest(1, "a"), slots=1), [ahead(1), ahead(2)], {1: 5.0})
+
+    assert times(found) == {2: 5.0}
+
+
+# From records.
+
+
+@pytest.mark.django_db
+def test_what_runs_goes_by_its_own_pace_and_what_waits_by_earlier_jobs():
+    host = make_host(slots=1)
+    make_job(host=host, title="it", state="succeeded", duration_s=90.0)
+    begun = now() - timedelta(seconds=60)
+    done = {"done": 20.0, "total": 100.0, "unit": "%"}
+    make_job(host=host, state="running", started_at=begun, progress=done)
+    first, second = make_job(host=host, title="it"), make_job(host=host)
+
+    found = forecasts([first, second])
+
+    assert found[first.pk].starts_in_s == pytest.approx(240, abs=5)
+    assert found[second.pk].starts_in_s == pytest.approx(330, abs=5)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"draining": True}, "forecast:draining"),
+        ({"heartbeat_at": None}, "forecast:away"),
+        ({"load": {"disk_free_bytes": 1, "disk_reserve_bytes": 2}}, "forecast:disk"),
+    ],
+)
+def test_a_host_that_takes_nothing_has_no_times(fields, why):
+    job = make_job(host=make_host(**fields))
+
+    assert forecasts([job])[job.pk].remark.id == why
+
+
+@pytest.mark.django_db
+def test_a_benchmark_of_a_server_that_loads_again_has_no_time():
+    server = make_deployment(state="loading")
+    job = make_job(host=server.host, inputs={"deployment": {"id": server.pk}})
+
+    assert forecasts([job])[job.pk].remark.id == "forecast:deployment"
+
+
+@pytest.mark.django_db
+def test_what_is_far_behind_is_not_guessed_at():
+    host = make_host()
+    plan = make_plan(steps=(Step("only", ("true",)),)).to_json()
+    Job.objects.bulk_create(Job(kind="x", title=f"{n}", host=host, plan=plan) for n in range(101))
+    last = Job.objects.order_by("-pk").first()
+
+    assert forecasts([last])[last.pk].remark.id == "forecast:far"
+
+
+@pytest.mark.django_db
+def test_a_job_that_ends_between_two_looks_at_its_host_breaks_no_forecast(monkeypatch):
+    host = make_host(slots=1)
+    make_job(host=host, title="it", state="succeeded", duration_s=90.0)
+    runs = make_job(host=host, title="it", state="running", started_at=now())
+    first, second = make_job(host=host), make_job(host=host)
+    look = forecast_module.room_of
+
+    def slow_look(host):
+        Job.objects.filter(pk=runs.pk).update(state="succeeded", finished_at=now())
+        return look(host)
+
+    monkeypatch.setattr(forecast_module, "room_of", slow_look)
+
+    assert forecasts([first, second])[first.pk].starts_in_s == 0.0
+
+
+@pytest.mark.django_db
+def test_a_job_that_waits_for_a_person_has_no_time_and_holds_nobody_up():
+    host = make_host(slots=1)
+    make_job(host=host, title="it", state="succeeded", duration_s=90.0)
+    asks = make_job(host=host, title="it", asks=[{"check": "shm"}])
+    follows, other = make_job(host=host, title="it"), make_job(host=host, title="it")
+    follows.after.add(asks)
+
+    found = forecasts([asks, follows, other])
+
+    assert found[asks.pk].remark.id == found[follows.pk].remark.id == "forecast:confirm"
+    assert found[follows.pk].remark.args == {"job": asks.pk}
+    assert found[other.pk].starts_in_s == 0.0
+
+
+@pytest.mark.django_db
+def test_jobs_that_are_only_thought_of_are_each_foretold_alone_by_one_look():
+    host = make_host(slots=9, facts={"dies": [{"id": number} for number in range(4)]})
+    running = {"state": "running", "started_at": now(), "values": {"dies": "0,1,2"}}
+    make_job(host=host, title="t", state="succeeded", duration_s=60.0)
+    make_job(host=host, title="t", **running)
+    plans = [make_plan(dies=dies) for dies in (2, 1, 1)]
+    drafts = [Job(kind="prepare", title="t", host=host, plan=plan.to_json()) for plan in plans]
+
+    def queries(count):
+        with CaptureQueriesContext(connection) as asked:
+            found = forecast_drafts(host, drafts[:count])
+        return len(asked), [one.starts_in_s for one in found]
+
+    one, three = queries(1), queries(3)
+
+    assert three[0] == one[0] + 2  # how long such jobs take, for each
+    assert one[1] == [pytest.approx(60, abs=1)]
+    assert three[1] == [pytest.approx(60, abs=1), 0.0, 0.0]
+
+
+def test_every_run_is_scaled_the_shortest_too():
+    rows = [
+        *(Past("r1 @ 1", "r1", seconds, did) for seconds, did in [(52.4, 700.0), (54.0, 800.0)]),
+        Past("r1 @ 1", "r1", 3000.0, 300_000.0),
+    ]
+
+    found = typical(rows, "r1 @ 1", "r1", 40_000_000.0)
+
+    assert found.shortest_s > 100_000.0
+
+
+def test_runs_of_several_amounts_that_took_as_long_are_scaled_by_their_amounts():
+    rows = [Past("r1", "r1", 60.0, 100.0), Past("r1", "r1", 60.0, 200.0)]
+
+    found = typical(rows, "r1", "r1", 1000.0)
+
+    assert (found.shortest_s, found.longest_s) == (300.0, 600.0)
+
+
+BENCHMARK = {"requests": 100, "concurrency": (1, 4), "output_tokens": 5000}
+
+
+@pytest.mark.parametrize(
+    ("measured", "works"),
+    [
+        ({"requests": 20.0, "failed_requests": 180.0}, []),
+        ({"requests": 20.0, "failed_requests": 0.0}, []),
+        ({"requests": 200.0, "output_tokens_mean": 462.0}, [125 * 462.0]),
+        ({"requests": 200.0}, [125 * 5000.0]),
+        (None, [125 * 5000.0]),
+    ],
+)
+def test_a_run_counts_for_what_it_did_and_not_at_all_where_requests_failed(measured, works):
+    found = pasts([("benchmark", "r1 @ 1, 4", "r1", 60.0, BENCHMARK, measured)])
+
+    assert [one.work for one in found] == works
+
+
+def test_a_run_whose_answers_were_cut_is_no_measure_of_other_deployments():
+    cut = [Past("small @ 4", "r1", 60.0, 500.0, 5000.0)]
+
+    again, other = (typical(cut, title, "r1", 5000.0) for title in ("small @ 4", "large @ 4"))
+
+    assert (again.typical_s, again.scaled) == (60.0, False)
+    assert (other.typical_s, other.scaled) == (600.0, True)

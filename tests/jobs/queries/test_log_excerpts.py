@@ -1,0 +1,201 @@
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.utils.timezone import now
+
+from jobs import logstore
+from jobs.queries.jobs.log_excerpts import Quote, headline, headline_in, line_of, telling_lines
+from jobs.queries.jobs.stalled import last_arrival
+
+KEY = "job/17"
+
+
+@pytest.fixture
+def log():
+    return lambda text: logstore.store().append(KEY, 0, text.encode())
+
+
+def test_lines_that_speak_of_an_error_are_quoted_with_their_numbers(log):
+    log(
+        "starts\n"
+        "\x1b[31mERROR\x1b[0m: no route\n"
+        "Traceback (most recent call last):\n"
+        '  File "a.py", line 3\n'
+        "ValueError: no <b>\n"
+        "cleaning up\n"
+    )
+
+    assert telling_lines(KEY) == [
+        Quote(2, "ERROR: no route"),
+        Quote(3, "Traceback (most recent call last):"),
+        Quote(5, "ValueError: no <b>"),
+    ]
+
+
+def test_an_error_said_again_and_again_is_quoted_once_where_it_stood_last(log):
+    log("ERROR a\nERROR b\n" + "ERROR a\n" * 50)
+
+    assert telling_lines(KEY) == [Quote(2, "ERROR b"), Quote(52, "ERROR a")]
+
+
+def test_without_an_error_the_last_lines_that_say_anything_are_quoted(log):
+    """Neither frames of tables nor bars of progress nor the empty lines between."""
+    log(
+        "zero\none\ntwo\n\n┌────┬───┐\n│ p50 │ - │\n└────┴───┘\n"
+        "\rProcessing:  50%|███   | 6/12 [00:09]\x1b[A\n\n"
+        "\r        \r\x1b[A\x1b[A2026 INFO saved\n\x1b[0m\n"
+    )
+
+    assert telling_lines(KEY) == [Quote(2, "one"), Quote(3, "two"), Quote(10, "2026 INFO saved")]
+    assert telling_lines(KEY, or_last=False) == []
+
+
+def test_of_a_long_log_the_end_is_read_and_numbers_are_those_of_the_whole(log):
+    log("ERROR long ago\n" + "x" * 99 + "\n" + f"{'y' * 99}\n" * 2000 + "the end\n")
+
+    quotes = telling_lines(KEY)
+
+    assert quotes[-1] == Quote(2003, "the end")
+    assert all(quote.text != "ERROR long ago" for quote in quotes)
+
+
+EARLIER = "ERROR: no cache, made anew\n"
+
+
+def test_of_a_step_its_own_lines_come_before_those_of_others(log):
+    log(EARLIER + "done\nERROR: no route\ncleaning\nERROR: of the cleaning\n")
+    since, until = len(EARLIER) + 5, len(EARLIER) + 5 + len("ERROR: no route\ncleaning\n")
+
+    assert telling_lines(KEY, part=(since, until)) == [
+        Quote(3, "ERROR: no route"),
+        Quote(1, "ERROR: no cache, made anew"),
+        Quote(5, "ERROR: of the cleaning"),
+    ]
+
+
+def test_what_a_step_says_last_comes_before_the_error_of_another(log):
+    log(EARLIER + "working\nnot enough beans\n")
+
+    quotes = telling_lines(KEY, part=(len(EARLIER), None))
+
+    assert quotes == [
+        Quote(2, "working"),
+        Quote(3, "not enough beans"),
+        Quote(1, "ERROR: no cache, made anew"),
+    ]
+
+
+def test_of_a_server_only_what_its_present_run_said_is_quoted(log):
+    log("Error: first run\n")
+    size = logstore.store().size(KEY)
+
+    assert telling_lines(KEY, part=(size, None), elsewhere=False) == []
+
+    logstore.store().append(KEY, size, b"second run\n")
+    assert telling_lines(KEY, part=(size, None), elsewhere=False) == [Quote(2, "second run")]
+
+
+def test_a_step_that_was_silent_leaves_what_others_said(log):
+    log(EARLIER + "done\n")
+
+    assert telling_lines(KEY, part=(len(EARLIER) + 5, None)) == [
+        Quote(1, "ERROR: no cache, made anew")
+    ]
+
+
+def test_a_step_far_from_the_end_of_a_long_log_is_read_where_it_ended(log):
+    log(EARLIER + "ERROR: of the step\n" + f"{'y' * 99}\n" * 2000)
+    part = len(EARLIER), len(EARLIER) + len("ERROR: of the step\n")
+
+    assert telling_lines(KEY, part=part)[0] == Quote(2, "ERROR: of the step")
+
+
+def test_a_line_is_quoted_by_its_number(log):
+    log("one\n\x1b[31mtwo\x1b[0m\nthree")
+
+    assert line_of(KEY, 2) == [Quote(2, "two")]
+    assert line_of(KEY, 3) == [Quote(3, "three")]
+    assert line_of(KEY, 4) == []
+
+
+def test_a_job_without_a_log_has_nothing_to_quote():
+    assert telling_lines(KEY) == []
+    assert line_of(KEY, 1) == []
+    assert last_arrival(KEY) is None
+
+
+def test_a_log_tells_when_its_last_bytes_came(log):
+    before = now()
+    log("one\n")
+
+    at = last_arrival(KEY)
+
+    assert at is not None
+    assert before - timedelta(milliseconds=1) <= at <= now()
+
+
+DATA = Path(__file__).parents[2] / "data"
+
+
+@pytest.mark.parametrize(
+    ("file", "told"),
+    [
+        (
+            "vllm-0.7.2/benchmark_serving_no_result_dir.txt",
+            "FileNotFoundError: [Errno 2] No such file or directory: 'nodir/r.json'",
+        ),
+        (
+            "vllm-0.32/vllm_serve_no_think_tokens_crash.log",
+            "RuntimeError: DeepSeekR1ReasoningParser reasoning parser could not locate think "
+            "start/end tokens in the tokenizer!",
+        ),
+        (
+            "opencompass-0.4.1/console/dry_missing.txt",
+            "urllib.error.URLError: <urlopen error [Errno -2] Name or service not known>",
+        ),
+        (
+            "llama.cpp/xllamacpp_missing_model.log",
+            "RuntimeError: Failed to init server, please check the input params.",
+        ),
+    ],
+)
+def test_the_headline_of_a_real_log_is_what_was_raised(log, file, told):
+    log((DATA / file).read_text())
+
+    found = headline(KEY)
+
+    assert found is not None and found.text == told
+
+
+def test_a_headline_does_not_point_at_another_line(log):
+    log(
+        "ValueError: no free memory\n"
+        "(Engine pid=7) WARNING 11-24 OSError: gone on without it\n"
+        "RuntimeError: Engine core initialization failed. See root cause above.\n"
+        "subprocess.CalledProcessError: Command 'x' returned 1.\n"
+    )
+
+    assert headline(KEY) == Quote(1, "ValueError: no free memory")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "vllm bench serve: error: argument --dataset-name: invalid choice: 'sonnet'",
+        "ls: cannot access '/test/nope': No such file or directory",
+        "fatal: not a git repository (or any of the parent directories): .git",
+    ],
+)
+def test_a_program_that_says_no_is_told_whole(log, line):
+    log(f"starts\n{line}\nbye\n")
+
+    assert headline(KEY) == Quote(2, line)
+
+
+def test_a_log_without_an_error_has_no_headline(log):
+    log("starts\nINFO no errors found\nbye\n")
+
+    assert headline(KEY) is None
+    assert headline_in("bye\n") == ""
+    assert headline_in("x\nOSError: gone\n") == "OSError: gone"

@@ -1,0 +1,94 @@
+"""A running job that tells nothing new is said to be silent, and never declared dead."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils.timezone import now
+
+from jobs import logstore, notifications
+from jobs.queries.jobs.stalled import silent_since
+from jobs.services.upkeep import reaper
+from tests.factories import make_job
+
+pytestmark = pytest.mark.django_db
+
+FIGURES = {"done": 5.0, "total": 9.0, "unit": "MB"}
+
+
+def ago(minutes: float):
+    return now() - timedelta(minutes=minutes)
+
+
+def job_of(since, **fields):
+    return make_job(
+        state="running",
+        started_at=ago(60),
+        progress={**FIGURES, "since": since.timestamp()},
+        **fields,
+    )
+
+
+def test_figures_that_stand_still_for_ten_minutes_are_told_since_when():
+    since = ago(11)
+
+    assert silent_since(job_of(since)) == since
+    assert silent_since(job_of(ago(9))) is None
+
+
+def test_a_bar_that_is_drawn_again_and_again_hides_no_stall():
+    job = job_of(ago(11))
+    logstore.store().append(f"job/{job.pk}", 0, b"[#1 0B/9MB CN:4 DL:0B]\n")
+
+    assert silent_since(job) is not None
+
+
+def test_a_step_that_goes_on_with_other_lines_than_figures_is_not_silent():
+    job = job_of(ago(11))
+    job.progress["drawn"] = ago(9).timestamp()
+    logstore.store().append(f"job/{job.pk}", 0, b"reading the tokenizer\n")
+
+    assert silent_since(job) is None
+    assert silent_since(job, now() + timedelta(minutes=11)) > ago(1)
+
+
+def test_figures_that_are_drawn_again_beside_other_lines_hide_no_stall():
+    since = ago(11)
+    job = job_of(since)
+    job.progress["drawn"] = ago(0.5).timestamp()
+    logstore.store().append(f"job/{job.pk}", 0, b"still trying\n")
+
+    assert silent_since(job) == since
+
+
+def test_without_figures_the_last_bytes_of_the_log_count():
+    job = make_job(state="running", started_at=ago(60))
+    logstore.store().append(f"job/{job.pk}", 0, b"hello\n")
+
+    assert silent_since(job) is None
+    assert silent_since(job, now() + timedelta(minutes=11)) is not None
+
+
+def test_a_job_that_has_said_nothing_at_all_is_silent_since_its_start():
+    job = make_job(state="running", started_at=ago(60))
+
+    assert silent_since(job) == job.started_at
+
+
+@pytest.mark.parametrize("state", ["queued", "starting", "failed", "succeeded"])
+def test_only_a_job_that_runs_is_silent(state):
+    assert silent_since(make_job(state=state)) is None
+
+
+def test_pages_hear_of_a_silent_job_in_each_round_and_it_goes_on(monkeypatch):
+    heard = []
+    monkeypatch.setattr(
+        notifications, "publish", lambda topic, **about: heard.append((topic, about))
+    )
+    silent, busy = job_of(ago(11)), job_of(ago(1))
+
+    reaper.reap()
+
+    assert [about["id"] for topic, about in heard if topic == "job"] == [silent.pk]
+    for job in (silent, busy):
+        job.refresh_from_db()
+        assert job.state == "running"

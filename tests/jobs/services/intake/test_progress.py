@@ -1,0 +1,158 @@
+import time
+
+import pytest
+
+from jobs import logstore
+from jobs.models import Job
+from jobs.services.intake import progress
+from tests.factories import make_deployment, make_job
+
+pytestmark = pytest.mark.django_db
+LINES = b"[   7/ 272] blk.0.attn_v.weight ...\n"
+
+
+@pytest.fixture(autouse=True)
+def nothing_looked_at(monkeypatch):
+    monkeypatch.setattr(progress, "_looked_at", {})
+
+
+def log(job, text: bytes) -> None:
+    key = f"job/{job.pk}"
+    size = logstore.store().append(key, logstore.store().size(key), text)
+    progress.look_at(job, size)
+    job.refresh_from_db()
+
+
+def test_the_end_of_a_log_says_how_far_the_job_is():
+    job = make_job(kind="compile", state="running")
+
+    log(job, LINES)
+
+    since, drawn = job.progress.pop("since"), job.progress.pop("drawn")
+    assert drawn == since
+    assert job.progress == {"done": 7, "total": 272, "unit": "tensors"}
+    assert abs(time.time() - since) < 60  # it is told to a tenth of a second
+
+
+def test_a_log_is_looked_at_once_a_second():
+    job = make_job(kind="compile", state="running")
+    log(job, LINES)
+
+    log(job, LINES.replace(b"7/", b"9/"))
+    assert job.progress["done"] == 7
+
+    progress._looked_at.clear()
+    log(job, b"")
+    assert job.progress["done"] == 9
+
+
+def test_a_log_that_does_not_tell_changes_nothing():
+    job = make_job(kind="compile", state="running", progress={"done": 1})
+
+    log(job, b"hello\n")
+
+    assert job.progress == {"done": 1}
+
+
+def test_what_the_step_before_printed_does_not_tell_how_far_this_one_is():
+    job = make_job(kind="compile", state="running")
+    log(job, LINES)
+    job.steps.update_or_create(index=1, defaults={"name": "b", "log_from": len(LINES)})
+    Job.objects.filter(pk=job.pk).update(progress=None)  # as the event of its begin does
+    progress._looked_at.clear()
+
+    log(job, b"hello\n")
+
+    assert job.progress is None
+
+
+def test_since_when_the_figures_stand_still_is_kept():
+    since = 1_700_000_000.0
+    told = {"done": 7, "total": 272, "unit": "tensors"}
+    job = make_job(kind="compile", state="running", progress={**told, "since": since})
+
+    log(job, LINES)
+    assert {**job.progress, "drawn": 0} == {**told, "since": since, "drawn": 0}
+
+    progress._looked_at.clear()
+    log(job, LINES.replace(b"7/", b"8/"))
+    assert job.progress["since"] > since
+
+
+@pytest.mark.parametrize(
+    "fresh",
+    [LINES, b"hello\n" + LINES, b"\rreading 5", b"[#1 0B/9MB CN:4 DL:0B]\n", b" 5%|#   | 1/20 ["],
+)
+def test_when_figures_or_a_bar_were_last_drawn_is_kept(fresh, monkeypatch):
+    job = make_job(kind="compile", state="running")
+    log(job, LINES)
+    first = job.progress
+    monkeypatch.setattr(time, "time", lambda: first["since"] + 100)
+    monkeypatch.setattr(progress, "EVERY_S", 0)
+
+    log(job, fresh)
+
+    assert job.progress == {**first, "drawn": pytest.approx(first["since"] + 100)}
+
+
+@pytest.mark.parametrize("fresh", [b"hello\n", b"a line\r\nof a terminal\r\n", b""])
+def test_lines_that_are_no_bar_draw_no_figures_though_the_end_of_the_log_has_old_ones(
+    fresh, monkeypatch
+):
+    job = make_job(kind="compile", state="running")
+    log(job, LINES)
+    first = job.progress
+    monkeypatch.setattr(time, "time", lambda: first["since"] + 100)
+    monkeypatch.setattr(progress, "EVERY_S", 0)
+
+    log(job, fresh)
+
+    assert job.progress == first
+
+
+def test_a_bar_that_came_in_two_parts_is_drawn(monkeypatch):
+    job = make_job(kind="compile", state="running")
+    log(job, LINES)
+    first = job.progress
+    monkeypatch.setattr(progress, "EVERY_S", 0)
+    log(job, LINES[:9])
+    monkeypatch.setattr(time, "time", lambda: first["since"] + 100)
+
+    log(job, LINES[9:])
+
+    assert job.progress["drawn"] > first["drawn"]
+
+
+SHARDS = b"Loading safetensors checkpoint shards:  25%% Completed | %d/163 [05:25<16:15, 8s/it]\r"
+
+
+def serve_log(deployment, text: bytes) -> None:
+    key = f"deployment/{deployment.pk}"
+    size = logstore.store().append(key, logstore.store().size(key), text)
+    progress.look_at(deployment, size)
+    deployment.refresh_from_db()
+
+
+def test_the_log_of_a_server_says_how_far_it_has_loaded():
+    deployment = make_deployment(job=make_job(kind="deploy-vllm"), state="loading")
+
+    serve_log(deployment, SHARDS % 41)
+
+    assert (deployment.progress["done"], deployment.progress["total"]) == (41, 163)
+
+
+def test_what_an_earlier_run_of_a_server_loaded_does_not_count():
+    job = make_job(kind="deploy-vllm")
+    deployment = make_deployment(job=job, state="loading", log_from=len(SHARDS % 163))
+
+    serve_log(deployment, SHARDS % 163 + b"started again\n")
+
+    assert deployment.progress is None
+
+
+def test_a_server_that_is_ready_loads_no_more():
+    deployment = make_deployment(job=make_job(kind="deploy-vllm"), state="ready")
+
+    serve_log(deployment, SHARDS % 41)
+
+    assert deployment.progress is None

@@ -1,0 +1,233 @@
+"""The engine's own metrics reach each point of a benchmark, and cached prompts are remarked on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from importlib import import_module
+
+import pytest
+from django.apps import apps
+
+from jobs.kinds.lib.base import Measured
+from jobs.models import JobStep, PointBlock
+from jobs.plans import Step
+from jobs.services.outcomes.engine_windows import with_engine
+from tests.factories import make_host, make_job, make_measured, make_plan
+
+pytestmark = pytest.mark.django_db
+
+HITS, QUERIES = "vllm:prefix_cache_hits_total", "vllm:prefix_cache_queries_total"
+KV = "vllm:kv_cache_usage_perc"
+GAUGE = "vllm:gpu_prefix_cache_hit_rate"  # of 0.7.2, since its start
+COLD = {"seed": None, "dataset": "random", "prefix_tokens": 0, "input_tokens": 1024}
+MEASURED = Measured(
+    sort="benchmark",
+    what="random 1024 → 64 tok",
+    tool="vLLM",
+    metrics={"output_tokens_per_s": 90.0, "requests": 40.0},
+    points=[
+        (1, {"output_tokens_per_s": 30.0, "requests": 20.0}),
+        (4, {"output_tokens_per_s": 90.0, "requests": 20.0}),
+    ],
+)
+
+
+def measured_job(*, steps, params=COLD, skew_s=0.0):
+    """A job whose steps ran for ten seconds each, from 1000 on, by the dashboard's clock."""
+    plan = make_plan(kind="benchmark-online", steps=tuple(Step(name, ("x",)) for name in steps))
+    job = make_job(plan=plan, params=params, host=make_host(clock_skew_s=skew_s))
+    for index in range(len(steps)):
+        at = datetime.fromtimestamp(1000 + 10 * index, tz=UTC)
+        JobStep.objects.filter(job=job, index=index).update(started_at=at, duration_s=10.0)
+    return job
+
+
+def scraped(job, *rows, watch="engine", from_s=1000.0, every_s=10.0):
+    told = [[from_s + every_s * index, values] for index, values in enumerate(rows)]
+    PointBlock.objects.create(job=job, offset=0, watch=watch, rows=told)
+
+
+def test_each_point_has_what_the_engine_did_meanwhile():
+    job = measured_job(steps=("measure-1", "measure-4"))
+    scraped(
+        job,
+        {HITS: 0.0, QUERIES: 0.0, KV: 0.0},
+        {HITS: 0.0, QUERIES: 100.0, KV: 0.2},
+        {HITS: 80.0, QUERIES: 200.0, KV: 0.7},
+    )
+
+    found = with_engine(job, MEASURED)
+
+    (_, first), (_, second) = found.points
+    assert (first["engine_prefix_hits"], first["engine_kv_cache_peak"]) == (0.0, 0.2)
+    assert (second["engine_prefix_hits"], second["engine_kv_cache_peak"]) == (0.8, 0.7)
+    assert found.metrics["engine_prefix_hits"] == 0.8  # of the point that stands for all
+    assert found.metrics["requests"] == 40.0
+
+
+def test_steps_have_the_dashboard_s_clock_and_points_the_host_s():
+    job = measured_job(steps=("measure-1", "measure-4"), skew_s=500.0)
+    scraped(
+        job,
+        {HITS: 0.0, QUERIES: 0.0},
+        {HITS: 0.0, QUERIES: 100.0},
+        {HITS: 80.0, QUERIES: 200.0},
+        from_s=1500.0,
+    )
+
+    assert [m["engine_prefix_hits"] for _, m in with_engine(job, MEASURED).points] == [0.0, 0.8]
+
+
+def test_a_tool_that_measures_all_in_one_step_says_when_each_began():
+    job = measured_job(steps=("measure",))
+    scraped(
+        job,
+        *(
+            {HITS: hits, QUERIES: asked}
+            for hits, asked in ((0.0, 0.0), (0.0, 100.0), (60.0, 200.0))
+        ),
+        every_s=5.0,
+    )
+
+    found = with_engine(job, replace(MEASURED, began={1: 1000.0, 4: 1005.0}))
+
+    assert [m["engine_prefix_hits"] for _, m in found.points] == [0.0, 0.6]
+    assert [set(m) & {"engine_prefix_hits"} for _, m in with_engine(job, MEASURED).points] == [
+        set(),
+        set(),
+    ]
+
+
+def test_other_watches_are_none_of_the_engine_s():
+    job = measured_job(steps=("measure-1", "measure-4"))
+    scraped(job, {HITS: 0.0, QUERIES: 0.0}, {HITS: 9.0, QUERIES: 10.0}, watch="client")
+
+    assert with_engine(job, MEASURED).points == MEASURED.points
+
+
+def test_what_the_tool_itself_told_stays():
+    job = measured_job(steps=("measure",))
+    scraped(job, {HITS: 0.0, QUERIES: 0.0}, {HITS: 9.0, QUERIES: 10.0})
+    told = replace(MEASURED, points=[(4, {"output_tokens_per_s": 90.0, "engine_prefix_hits": 0.5})])
+
+    assert with_engine(job, told).points[0][1]["engine_prefix_hits"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("params", "hits", "sentence"),
+    [
+        (COLD, 0.01, None),
+        (COLD, 0.011, "benchmark:hits"),
+        (COLD | {"seed": 0}, 0.5, "benchmark:hits_seed"),
+        (COLD | {"as_in_guide": True}, 0.5, "benchmark:hits_guide"),
+        (COLD | {"prefix_tokens": 32}, 0.031, "benchmark:hits_prefix"),
+        (COLD | {"prefix_tokens": 32}, 0.3, "benchmark:hits"),
+        ({}, 0.3, "benchmark:hits"),
+    ],
+)
+def test_more_than_one_per_cent_of_hits_is_a_remark_with_its_cause(params, hits, sentence):
+    job = measured_job(steps=("measure-1", "measure-4"), params=params)
+    scraped(
+        job,
+        {HITS: 0.0, QUERIES: 0.0},
+        {HITS: 0.0, QUERIES: 1000.0},
+        {HITS: 1000 * hits, QUERIES: 2000.0},
+    )
+
+    remarks = with_engine(job, MEASURED).remarks
+
+    assert [remark.id for remark in remarks] == ([sentence] if sentence else [])
+    if sentence:
+        assert (remarks[0].args["concurrency"], remarks[0].args["share"]) == (
+            4,
+            f"{100 * hits:.2f}",
+        )
+
+
+@pytest.mark.parametrize(
+    ("shares", "kept", "remarks"),
+    [
+        ((0.8, 0.6, 0.4), 0.4, ["benchmark:hits_since_start"]),  # only earlier runs were warm
+        ((0.0, 0.0, 0.004), 0.004, []),
+        ((0.0, 0.0, 0.0), 0.0, []),
+        ((-1.0, -1.0, -1.0), None, []),  # no cache
+    ],
+)
+def test_a_share_since_the_server_s_start_is_no_point_s_and_is_called_what_it_is(
+    shares, kept, remarks
+):
+    job = measured_job(steps=("measure-1", "measure-4"), params=COLD | {"seed": 0})
+    scraped(job, *({GAUGE: share, KV: 0.2} for share in shares))
+
+    found = with_engine(job, MEASURED)
+
+    assert [set(m) for _, m in found.points] == [
+        {"output_tokens_per_s", "requests", "engine_kv_cache_peak"}
+    ] * 2
+    assert "engine_prefix_hits" not in found.metrics
+    assert found.metrics.get("engine_prefix_hits_since_start") == kept
+    assert [remark.id for remark in found.remarks] == remarks
+    if remarks:
+        assert found.remarks[0].args == {"share": "40.00"}
+
+
+def test_a_tool_that_counts_hits_needs_no_share_since_the_start():
+    job = measured_job(steps=("measure",), params=COLD)
+    scraped(job, {GAUGE: 0.9}, {GAUGE: 0.9})
+    told = replace(MEASURED, points=[(4, {"output_tokens_per_s": 90.0, "engine_prefix_hits": 0.5})])
+
+    found = with_engine(job, told)
+
+    assert "engine_prefix_hits_since_start" not in found.metrics
+    assert [remark.id for remark in found.remarks] == ["benchmark:hits"]
+
+
+def kept_before(job, share):
+    """A result as it was kept when a share since the start stood at each point."""
+    metrics = {"output_tokens_per_s": 90.0, "engine_prefix_hits": share}
+    remark = {"id": "benchmark:hits", "args": {"share": "60.0", "concurrency": 4}}
+    return make_measured(job=job, points=[(4, metrics)], remarks=[remark, {"id": "x", "args": {}}])
+
+
+def migrated(result):
+    import_module("jobs.migrations.0023_hits_since_start").tell(apps, None)
+    result.refresh_from_db()
+    return result.metrics, result.points.get().metrics, [one["id"] for one in result.remarks]
+
+
+def test_older_results_say_that_their_share_is_since_the_start():
+    job = measured_job(steps=("measure",))
+    scraped(job, {GAUGE: 0.6}, {GAUGE: 0.4})
+
+    whole, point, remarks = migrated(kept_before(job, 0.6))
+
+    assert whole == {"output_tokens_per_s": 90.0, "engine_prefix_hits_since_start": 0.4}
+    assert point == {"output_tokens_per_s": 90.0}
+    assert remarks == ["x", "benchmark:hits_since_start"]
+
+
+@pytest.mark.parametrize(
+    "rows", [[{HITS: 0.0, QUERIES: 0.0}, {HITS: 6.0, QUERIES: 10.0}], [{GAUGE: 0.9}], []]
+)
+def test_older_results_of_counters_and_of_tools_stay_as_they_are(rows):
+    job = measured_job(steps=("measure",))
+    scraped(job, *rows)
+
+    whole, point, remarks = migrated(kept_before(job, 0.6))
+
+    assert whole["engine_prefix_hits"] == point["engine_prefix_hits"] == 0.6
+    assert remarks == ["benchmark:hits", "x"]
+
+
+@pytest.mark.parametrize(("running", "told"), [(1.0, []), (3.0, ["result:other_clients"])])
+def test_an_engine_that_runs_more_requests_than_were_sent_has_other_clients(running, told):
+    job = measured_job(steps=("measure-1", "measure-4"))
+    gauge = "vllm:num_requests_running"
+    # At 1010 the next concurrency begins: its requests are not those of the first.
+    scraped(job, {gauge: running}, {gauge: 4.0}, {gauge: 4.0}, from_s=1005.0, every_s=5.0)
+
+    remarks = with_engine(job, MEASURED).remarks
+
+    assert [remark.id for remark in remarks] == told
+    assert all(remark.args == {"running": 3, "concurrency": 1} for remark in remarks)

@@ -1,0 +1,338 @@
+"""What makes two results repeats of one measurement, and what does not."""
+
+import pytest
+
+from jobs.kinds import KINDS
+from jobs.models import Dataset, Environment, Job, Preflight, Result
+from jobs.plans import Plan, PlanFile, Step
+from jobs.queries.results.repeats import at_concurrency, counted_with, repeats_of, spread
+from jobs.services.outcomes import identity
+from jobs.toolchains.vacc import build_in
+from tests.factories import make_host
+from tests.jobs.lib.target import here
+from tests.measuring import FACTS, SERVE, make_measuring_host, measured, served
+
+pytestmark = pytest.mark.django_db
+
+IMAGE = "registry/vllm_vacc:VVI-25"
+
+
+@pytest.fixture
+def host():
+    return make_measuring_host("va16")
+
+
+def are_repeats(one, other):
+    return list(repeats_of(one)) == [other] and list(repeats_of(other)) == [one]
+
+
+def test_a_second_run_of_the_same_is_a_repeat(host):
+    deployment = served(host)
+
+    assert are_repeats(measured(deployment), measured(deployment))
+
+
+@pytest.mark.parametrize(
+    "params",
+    [{"requests": 100}, {"output_tokens": 512}, {"seed": 7}, {"dataset": "random"}],
+)
+def test_other_work_is_no_repeat(host, params):
+    deployment = served(host)
+
+    measured(deployment)
+
+    assert not repeats_of(measured(deployment, **params)).exists()
+
+
+def test_a_seed_that_somebody_fixed_is_of_the_identity_and_fresh_ones_are_not(host):
+    deployment = served(host)
+
+    fresh, again = (measured(deployment, seed=None) for _ in range(2))
+    fixed, other = measured(deployment, seed=1), measured(deployment, seed=2)
+
+    assert are_repeats(fresh, again)
+    assert not repeats_of(fixed).exists()
+    assert not repeats_of(other).exists()
+    assert are_repeats(fixed, measured(deployment, seed=1))
+
+
+def test_other_concurrency_lists_are_repeats_where_they_share_one(host):
+    deployment = served(host)
+    one = measured(deployment, points=((1, 50.0), (4, 90.0)), concurrency=[1, 4])
+    other = measured(deployment, points=((4, 94.0), (8, 99.0)), concurrency=[4, 8])
+
+    runs = counted_with(one)
+
+    assert runs == [one, other]
+    assert at_concurrency(runs, "output_tokens_per_s", 4) == [90.0, 94.0]
+    assert at_concurrency(runs, "output_tokens_per_s", 8) == [99.0]
+    assert spread(one, "output_tokens_per_s", 4).mean == 92.0
+    assert spread(one, "output_tokens_per_s", 1) is None
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        (*SERVE[:3], "8192", *SERVE[4:]),
+        (*SERVE, "--chat-template", "/t/other.jinja"),
+        (*SERVE, "--speculative-config", "mtp"),
+    ],
+)
+def test_other_arguments_of_the_engine_are_no_repeat(host, argv):
+    measured(served(host))
+
+    assert not repeats_of(measured(served(host, argv))).exists()
+
+
+@pytest.mark.parametrize("details", [{"mtp": True}, {"tp": 16}, {"max_total": 4096}])
+def test_other_limits_of_a_deployment_are_no_repeat(host, details):
+    measured(served(host, tp=32, mtp=False, max_total=2048))
+
+    other = measured(served(host, **{"tp": 32, "mtp": False, "max_total": 2048, **details}))
+
+    assert not repeats_of(other).exists()
+
+
+def test_another_deployment_of_the_same_is_the_same_whatever_its_name_folder_and_port(host):
+    first = served(host, (*SERVE, "--template", "/one/reasoning.jinja"))
+    second = served(host, (*SERVE, "--template", "/two/reasoning.jinja"))
+    second.artifact = first.artifact
+    second.name, second.host_url = "another", "http://127.0.0.1:20999"
+    second.save()
+
+    assert are_repeats(measured(first), measured(second))
+
+
+def configured(host, artifact=None, **fields):
+    """Served by llmdeploy, with the file that the dashboard generates for it."""
+    serving = build_in.Serving(
+        **{
+            "name": "qwen-int8-tp4",
+            "tp": 4,
+            "max_length": 2048,
+            "batch_size": 16,
+            "bind": "0.0.0.0",
+            "port": 0,
+            "ready_path": "/v1/models",
+            "deploy_config": "/nfs/vacc_deploy/qwen-int8-tp4_deploy.json",
+            **fields,
+        }
+    )
+    deployment = served(host)
+    if artifact is not None:
+        deployment.artifact = artifact
+        deployment.save()
+    file = PlanFile(build_in.TEMPLATE, build_in.llmdeploy_text(serving))
+    step = Step(
+        "serve", ("/e/llama/bin/llmdeploy", "api", "{serve_dir}/llmdeploy.yaml"), serves=True
+    )
+    Job.objects.filter(pk=deployment.job_id).update(
+        plan=Plan("deploy-build-in", (step,), files=(file,)).to_json()
+    )
+    deployment.refresh_from_db()
+    return deployment
+
+
+PLACES = {
+    "name": "other-int8-tp4",
+    "bind": "10.24.73.25",
+    "deploy_config": "/data/vacc_deploy/other-int8-tp4_deploy.json",
+    "publish_port": 17811,
+    "subscribe_port": 17111,
+}
+
+
+def test_a_generated_configuration_counts_without_ports_names_and_folders(host):
+    first = configured(host)
+
+    one, other = measured(first), measured(configured(host, first.artifact, **PLACES))
+
+    assert one.identity["parts"]["deployment"]["config_sha256"]
+    assert are_repeats(one, other)
+
+
+@pytest.mark.parametrize("other", [{"batch_size": 32}, {"prompt_template": "deepseek"}])
+def test_another_setting_in_a_generated_configuration_is_no_repeat(host, other):
+    first = configured(host)
+    measured(first)
+
+    assert not repeats_of(measured(configured(host, first.artifact, **other))).exists()
+
+
+def test_other_weights_are_no_repeat(host):
+    one, other = served(host), served(host)
+    other.artifact.sha256 = "c" * 64
+    other.artifact.save()
+
+    measured(one)
+
+    assert not repeats_of(measured(other)).exists()
+
+
+def test_another_host_is_no_repeat(host):
+    measured(served(host))
+    there = make_host("va17", facts=FACTS)
+    Environment.objects.create(host=there, name="llama", fingerprint="pins of llama", path="/e/l")
+
+    assert not repeats_of(measured(served(there))).exists()
+
+
+def test_another_version_of_the_tool_or_the_engine_is_no_repeat(host):
+    deployment = served(host)
+    measured(deployment)
+
+    assert not repeats_of(measured(deployment, tool="evalscope 1.15")).exists()
+    Environment.objects.filter(name="llama").update(fingerprint="newer pins")
+    assert not repeats_of(measured(deployment)).exists()
+
+
+def in_container(host, image_id):
+    """A deployment whose host found the image of its container before it started."""
+    argv = ("docker", "run", "-d", "--name", "vllm", IMAGE, "vllm", "serve", "/w")
+    deployment = served(host, argv)
+    if image_id:
+        finding = {
+            "name": "image",
+            "level": "ok",
+            "sentence_id": "check:image",
+            "sentence_args": {"image": IMAGE, "id": image_id},
+        }
+        Preflight.objects.create(
+            host=host,
+            job=deployment.job,
+            plan=deployment.job.plan,
+            findings=[finding],
+            done_at=deployment.created_at,
+        )
+    return deployment
+
+
+def test_another_image_under_the_same_tag_is_no_repeat(host):
+    old, new = in_container(host, "sha256:1"), in_container(host, "sha256:2")
+
+    first = measured(old)
+
+    assert not repeats_of(measured(new)).exists()
+    assert are_repeats(first, measured(old))
+
+
+def test_a_result_whose_image_nobody_knows_stands_alone(host):
+    deployment = in_container(host, "")
+
+    one, other = measured(deployment), measured(deployment)
+
+    assert one.identity["unknown"] == ["engine.image"]
+    assert one.fingerprint == ""
+    assert not repeats_of(other).exists()
+
+
+def test_a_disturbed_run_is_listed_and_not_counted(host):
+    deployment = served(host)
+    one, other = measured(deployment), measured(deployment)
+    Result.objects.filter(pk=other.pk).update(disturbed=True)
+
+    assert counted_with(one) == [one]
+    assert list(repeats_of(one, uncounted=True)) == [other]
+
+
+def test_what_a_plan_brings_along_counts_whatever_the_order_of_its_lines(host):
+    deployment = served(host)
+    one, other, third = (measured(deployment) for _ in range(3))
+    for result, text in ((other, "two\none\ntwo\n"), (third, "one\nthree\n")):
+        result.job.plan["files"][0]["text"] = text
+        result.job.save()
+        identity.keep(result)
+
+    assert are_repeats(one, other)
+    assert not repeats_of(third).exists()
+
+
+def test_a_prepared_data_set_counts_by_its_checksum(host):
+    deployment = served(host)
+    dataset = {"dataset": "sharegpt"}
+    alone = measured(deployment, **dataset)
+    assert alone.identity["unknown"] == ["workload.dataset_sha256"]
+
+    Dataset.objects.create(
+        host=host,
+        name="sharegpt",
+        path="/e/evalscope/bin",
+        details={"sha256": "d"},
+        files=1,
+        bytes=9,
+    )
+
+    assert are_repeats(measured(deployment, **dataset), measured(deployment, **dataset))
+
+
+def test_the_driver_of_a_host_with_dies_is_of_the_identity(host):
+    deployment = served(host)
+    plan = Plan("deploy", (Step("serve", SERVE, serves=True),), dies=4)
+    Job.objects.filter(pk=deployment.job_id).update(plan=plan.to_json())
+
+    unknown = measured(deployment)
+    host.facts = {**FACTS, "driver": "V3.3"}
+    host.save()
+    deployment.refresh_from_db()
+    known, again = measured(deployment), measured(deployment)
+
+    assert unknown.identity["unknown"] == ["host.driver"]
+    assert are_repeats(known, again)
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 200])
+def test_results_of_before_get_an_identity_once(host, monkeypatch, at_once):
+    monkeypatch.setattr(identity, "_KEPT_AT_ONCE", at_once)
+    deployment = served(host)
+    one, other = measured(deployment), measured(deployment)
+    wanted = one.fingerprint
+    Result.objects.update(identity={}, fingerprint="")
+
+    assert identity.keep_missing() == 2
+    assert identity.keep_missing() == 0
+
+    other.refresh_from_db()
+    assert other.fingerprint == wanted
+
+
+def by_guidellm(deployment, plan=None, **params):
+    """The result of a benchmark with GuideLLM; ``plan`` where it is not what runs today."""
+    kind = KINDS["benchmark-guidellm"]
+    result = measured(deployment, tool="guidellm 0.8.1", **params)
+    job = result.job
+    today = kind.plan(kind.Params(deployment="3", concurrency=params["concurrency"]), here())
+    job.kind, job.plan = kind.name, (plan or today).to_json()
+    job.save()
+    identity.keep(result)
+    return result
+
+
+def test_fresh_seeds_of_guidellm_are_repeats_whatever_the_list_and_a_fixed_one_is_not(host):
+    deployment = served(host)
+    one = by_guidellm(deployment, concurrency=[1], seed=None)
+    other = by_guidellm(deployment, concurrency=[1, 4], seed=None)
+    fixed = by_guidellm(deployment, concurrency=[1], seed=7)
+
+    assert are_repeats(one, other)
+    assert one.identity["parts"]["workload"]["seed"] == "fresh"
+    assert fixed.identity["parts"]["workload"]["seed"] == "fixed: 7"
+    assert not repeats_of(fixed).exists()
+
+
+def test_what_guidellm_measured_with_the_same_prompts_in_every_run_is_no_repeat(host):
+    deployment = served(host)
+    plan = Plan(
+        "benchmark-guidellm",
+        (Step("measure-1", ("/e/guidellm/bin/guidellm", "run")),),
+        files=(PlanFile("prompts-12-at-1.txt", "1-1 Why?\n1-2 How?\n"),),
+    )
+    old, older = (by_guidellm(deployment, plan, concurrency=[1]) for _ in range(2))
+    # Run again today: the very plan, and the form's new field is in its parameters.
+    again = by_guidellm(deployment, plan, concurrency=[1], seed=None)
+
+    today = by_guidellm(deployment, concurrency=[1], seed=None)
+
+    assert today.fingerprint
+    assert not repeats_of(today).exists()
+    assert are_repeats(old, older)
+    assert again.fingerprint != today.fingerprint

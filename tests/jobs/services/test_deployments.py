@@ -1,0 +1,333 @@
+from datetime import timedelta
+
+import pytest
+from django.utils.timezone import now
+
+from jobs import agent_tasks
+from jobs.errors import LaunchError
+from jobs.kinds.lib.base import Remark
+from jobs.models import Deployment
+from jobs.queries.hosts.hosts import free_dies
+from jobs.services import deployments, lifecycle
+from jobs.services.intake import heartbeats
+from tests.factories import make_deployment, make_host, make_job, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def sent(monkeypatch):
+    """What goes to the hosts' queues."""
+    found = []
+    for name in ("send_serve", "send_stop_serve"):
+        monkeypatch.setattr(agent_tasks, name, lambda host, pk, name=name: found.append((name, pk)))
+    return found
+
+
+def serve(deployment: Deployment, **fields):
+    return {
+        "id": deployment.pk,
+        "token": str(deployment.claim_token),
+        "run": deployment.run,
+        "state": "running",
+        "health": "ready",
+        "port": 20001,
+        **fields,
+    }
+
+
+def beat(deployment: Deployment, *serves):
+    body = {
+        "boot_id": "b",
+        "agent_started_at": 1.0,
+        "now": 1.0,
+        "load": {},
+        "jobs": [],
+        "serves": list(serves),
+    }
+    orders = heartbeats.heartbeat(deployment.host, body, protocol=1)
+    deployment.refresh_from_db()
+    return orders
+
+
+def ended(deployment: Deployment, verdict: str = "failed", **fields):
+    event = {
+        "verdict": verdict,
+        "run": deployment.run,
+        "sentence_id": "work:server_ended",
+        "sentence_args": {"exit_code": 9},
+        **fields,
+    }
+    deployments.note_ended(Deployment.objects.select_related("job").get(pk=deployment.pk), event)
+    deployment.refresh_from_db()
+
+
+def history(deployment: Deployment) -> list[str]:
+    return [event.state for event in deployment.events.order_by("pk")]
+
+
+def test_the_health_that_the_host_tells_is_the_state():
+    deployment = make_deployment(state="waiting", host_url="")
+
+    for health in ("loading", "ready", "ready", "unhealthy", "ready"):
+        beat(deployment, serve(deployment, health=health))
+
+    assert history(deployment) == ["loading", "ready", "unhealthy", "ready"]
+    assert deployment.host_url == "http://127.0.0.1:20001"
+    assert deployment.sentence_args == {"url": "http://127.0.0.1:20001"}
+
+
+def test_the_dashboard_reaches_another_host_by_its_address():
+    host = make_host(sort="vacc", facts={"address": "10.0.0.7"})
+    deployment = make_deployment(host=host, state="loading")
+
+    beat(deployment, serve(deployment))
+
+    assert deployment.dashboard_url == "http://10.0.0.7:20001"
+    assert deployment.host_url == "http://127.0.0.1:20001"
+
+
+def test_a_server_that_listens_on_one_address_is_reached_there_by_all():
+    host = make_host(sort="vacc", facts={"address": "10.0.0.7"})
+    job = make_job(host=host, state="succeeded")
+    job.plan = {**job.plan, "schema": 2, "address": "192.168.1.7"}
+    job.save()
+    deployment = make_deployment(host=host, job=job, state="loading")
+
+    beat(deployment, serve(deployment))
+
+    assert deployment.host_url == "http://192.168.1.7:20001"
+    assert deployment.dashboard_url == "http://192.168.1.7:20001"
+
+
+@pytest.mark.parametrize("wrong", [{"token": "x"}, {"run": 7}])
+def test_a_server_with_another_token_or_run_says_nothing_of_ours(wrong):
+    deployment = make_deployment(state="loading")
+
+    beat(deployment, serve(deployment, **wrong))
+
+    assert deployment.state == "loading"
+    assert deployment.missing_since is not None
+
+
+def test_a_clock_that_was_put_back_makes_a_missing_server_missing_from_now():
+    later = now() + timedelta(hours=1)
+    deployment = make_deployment(missing_since=later)
+
+    beat(deployment)
+
+    assert deployment.missing_since < later
+
+
+def test_a_success_of_the_deploy_job_makes_it_ready_at_once():
+    job = make_job(state="running", values={"port": "20002"})
+    deployment = make_deployment(job=job, state="loading", host_url="")
+
+    lifecycle.finish_job(job.pk, "succeeded", sentence=Remark("done"))
+
+    deployment.refresh_from_db()
+    assert (deployment.state, deployment.host_url) == ("ready", "http://127.0.0.1:20002")
+
+
+def test_a_server_that_ends_unasked_has_failed_and_its_job_has_not():
+    deployment = make_deployment()
+
+    ended(deployment)
+
+    assert (deployment.state, deployment.sentence_args) == ("failed", {"exit_code": 9})
+    deployment.job.refresh_from_db()
+    assert deployment.job.state == "succeeded"
+
+
+def test_a_server_that_was_killed_is_said_to_be():
+    deployment = make_deployment()
+
+    ended(deployment, exit_code=-9)
+
+    assert (deployment.sentence_id, deployment.sentence_args["signal"]) == ("work:server_killed", 9)
+
+
+def test_a_restart_has_not_been_ready_yet(sent):
+    deployment = make_deployment(state="stopped", ready_at=now())
+
+    deployments.restart_deployment(deployment.pk, None)
+
+    deployment.refresh_from_db()
+    assert deployment.ready_at is None
+
+
+def test_a_server_that_was_to_stop_is_stopped(sent, django_capture_on_commit_callbacks):
+    deployment, user = make_deployment(), make_user("ada")
+
+    with django_capture_on_commit_callbacks(execute=True):
+        assert deployments.stop_deployment(deployment.pk, user)
+    orders = beat(deployment, serve(deployment))
+    ended(deployment, "cancelled")
+
+    assert sent == [("send_stop_serve", deployment.pk)]
+    assert orders.stop_serve == [deployment.pk]
+    assert history(deployment) == ["stopping", "stopped"]
+    assert deployment.events.order_by("pk").first().sentence_args == {"user": "ada"}
+    assert not deployments.stop_deployment(deployment.pk, user)
+
+
+def test_a_server_that_was_stopped_on_its_host_has_not_failed():
+    deployment = make_deployment()
+
+    ended(deployment, "cancelled")
+
+    assert (deployment.state, deployment.sentence_id) == (
+        "stopped",
+        "deployment:stopped_on_host",
+    )
+
+
+def test_a_server_whose_job_failed_has_failed():
+    job = make_job(state="running")
+    deployment = make_deployment(job=job, state="loading")
+    lifecycle.finish_job(job.pk, "failed", sentence=Remark("x"))
+
+    ended(deployment, "cancelled")
+
+    assert (deployment.state, deployment.sentence_id) == ("failed", "deployment:job_failed")
+
+
+def test_a_restart_is_the_next_run(sent, django_capture_on_commit_callbacks):
+    deployment = make_deployment(state="stopped", wanted=False)
+
+    with django_capture_on_commit_callbacks(execute=True):
+        assert deployments.restart_deployment(deployment.pk, make_user()) == 2
+    deployment.refresh_from_db()
+
+    assert (deployment.state, deployment.wanted) == ("waiting", True)
+    assert sent == [("send_serve", deployment.pk)]
+    assert beat(deployment).serve == [deployment.pk]
+    claimed = deployments.claim_run(deployment.pk, host=deployment.host, run=2)
+    assert claimed.pk == deployment.pk
+    assert deployments.claim_run(deployment.pk, host=deployment.host, run=2).run == 2
+    deployment.refresh_from_db()
+    assert beat(deployment, serve(deployment, health="loading")).serve == []
+    assert deployment.state == "loading"
+
+
+def test_a_restart_whose_agent_was_killed_after_the_claim_is_asked_for_again(sent):
+    deployment = make_deployment(state="waiting", run=2)
+    deployments.claim_run(deployment.pk, host=deployment.host, run=2)
+    before = serve(deployment, run=1, state="ended")
+
+    assert beat(deployment, before).serve == [deployment.pk]
+    # What is there, even ended, has only to be shipped.
+    assert beat(deployment, serve(deployment, state="ended")).serve == []
+
+
+def test_a_restart_of_a_server_that_runs_stops_it_first(sent, django_capture_on_commit_callbacks):
+    deployment = make_deployment()
+    before = serve(deployment)
+
+    with django_capture_on_commit_callbacks(execute=True):
+        deployments.restart_deployment(deployment.pk, make_user())
+    orders = beat(deployment, before)
+
+    assert sent == [("send_stop_serve", deployment.pk)]
+    assert (orders.stop_serve, orders.serve) == ([deployment.pk], [])
+    ended(deployment, "cancelled", run=1)
+    assert deployment.state == "waiting"
+    assert beat(deployment, {**before, "state": "ended"}).serve == [deployment.pk]
+
+
+def test_a_run_that_nobody_wants_is_refused():
+    deployment = make_deployment(state="stopped", wanted=False, run=2)
+
+    with pytest.raises(deployments.RunRefused) as refused:
+        deployments.claim_run(deployment.pk, host=deployment.host, run=2)
+    deployments.restart_deployment(deployment.pk, make_user())
+    with pytest.raises(deployments.RunRefused):
+        deployments.claim_run(deployment.pk, host=deployment.host, run=2)
+
+    assert refused.value.run == 2
+
+
+def test_a_deployment_whose_job_failed_cannot_be_restarted():
+    deployment = make_deployment(job=make_job(state="failed"), state="failed")
+
+    with pytest.raises(deployments.NotRestartable):
+        deployments.restart_deployment(deployment.pk, make_user())
+
+
+def test_a_restart_that_waits_is_not_asked_for_twice():
+    deployment = make_deployment(state="stopped", run=1)
+
+    assert deployments.restart_deployment(deployment.pk, make_user()) == 2
+    assert deployments.restart_deployment(deployment.pk, make_user()) == 2
+
+
+@pytest.fixture
+def va16():
+    return make_host("va16", sort="vacc", slots=8, facts={"dies": [{"id": n} for n in range(8)]})
+
+
+def on_dies(host, names: str, **fields) -> Deployment:
+    job = make_job(host=host, state="succeeded", values={"dies": names})
+    return make_deployment(job=job, **fields)
+
+
+def restart_refused(deployment: Deployment) -> str:
+    with pytest.raises(LaunchError) as refused:
+        deployments.restart_deployment(deployment.pk, make_user())
+    deployment.refresh_from_db()
+    assert (deployment.state, deployment.run) == ("stopped", 1)
+    return str(refused.value)
+
+
+@pytest.mark.parametrize("state", ["ready", "loading", "unhealthy", "stopping"])
+def test_a_restart_never_takes_the_dies_of_another_server(va16, state):
+    r1 = on_dies(va16, "0,1,2,3,4,5,6,7", state=state, name="DeepSeek-R1")
+    stopped = on_dies(va16, "4,5", state="stopped", wanted=False)
+
+    words = restart_refused(stopped)
+
+    assert words.startswith(
+        f"Not restarted: it runs on dies 4, 5, which deployment #{r1.pk} (DeepSeek-R1) uses."
+    )
+
+
+def test_a_restart_never_takes_the_dies_of_another_one_that_waits_to_restart(va16):
+    first, second = (on_dies(va16, "4,5", state="stopped", wanted=False) for _ in range(2))
+
+    deployments.restart_deployment(first.pk, make_user())
+
+    assert f"deployment #{first.pk}" in restart_refused(second)
+
+
+def test_a_restart_never_takes_the_dies_of_a_job(va16):
+    job = make_job(host=va16, state="running", values={"dies": "5,6"}, title="Compile")
+    stopped = on_dies(va16, "4,5", state="stopped", wanted=False)
+
+    assert f"dies 5, which job #{job.pk} (Compile) uses" in restart_refused(stopped)
+
+
+def test_a_restart_leaves_a_host_quiet_that_a_job_wants_quiet(va16):
+    job = make_job(host=va16, state="running", quiet=True)
+    stopped = on_dies(va16, "4,5", state="stopped", wanted=False)
+
+    assert f"job #{job.pk}" in restart_refused(stopped)
+
+
+def test_a_restart_takes_dies_that_are_free_or_its_own(va16):
+    on_dies(va16, "0,1", name="beside")
+    stopped = on_dies(va16, "4,5", state="stopped", wanted=False)
+    runs = on_dies(va16, "6,7")
+
+    assert deployments.restart_deployment(stopped.pk, make_user()) == 2
+    assert deployments.restart_deployment(runs.pk, make_user()) == 2
+    assert free_dies(va16) == ["2", "3"]
+
+
+def test_a_lost_server_that_comes_back_is_ready_again():
+    deployment = make_deployment()
+    assert deployments.lose(deployment, Remark("deployment:missing"))
+
+    beat(deployment, serve(deployment))
+
+    assert history(deployment) == ["lost", "ready"]
+    assert deployment.stopped_at is None

@@ -1,0 +1,70 @@
+"""A host of which a person says that it does not come back."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils.timezone import now
+
+from jobs.services.hosts import HostAnswers, give_up
+from jobs.services.intake import heartbeats
+from tests.factories import make_deployment, make_host, make_job, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def away():
+    return make_host("far", heartbeat_at=now() - timedelta(minutes=5))
+
+
+def test_what_ran_on_it_is_lost_at_once_and_what_waited_for_that_is_cancelled(away):
+    running = make_job(state="running", host=away)
+    waiting = make_job(host=away)
+    waiting.after.add(running)
+    other = make_job(host=away)
+    deployment = make_deployment(host=away)
+    elsewhere = make_job(state="running", host=make_host("near"))
+
+    assert give_up(away.pk, make_user("ada")) == 2
+
+    for record in (running, waiting, other, deployment, elsewhere):
+        record.refresh_from_db()
+    assert (running.state, waiting.state, deployment.state) == ("lost", "cancelled", "lost")
+    assert (other.state, elsewhere.state) == ("queued", "running")
+    assert running.sentence_id == "job:given_up"
+    assert running.sentence_args == {"host": "far", "user": "ada"}
+    assert deployment.sentence_id == "deployment:given_up"
+
+
+def test_a_host_that_answers_is_not_given_up():
+    host = make_host("near", heartbeat_at=now())
+    job = make_job(state="running", host=host)
+
+    with pytest.raises(HostAnswers):
+        give_up(host.pk, make_user())
+
+    job.refresh_from_db()
+    assert job.state == "running"
+
+
+def test_one_that_comes_back_ends_the_jobs_and_keeps_the_servers(away):
+    job = make_job(state="running", host=away, claim_id="n")
+    deployment = make_deployment(host=away)
+    give_up(away.pk, make_user())
+    serve = {"id": deployment.pk, "token": str(deployment.claim_token), "run": deployment.run}
+
+    orders = heartbeats.heartbeat(
+        away,
+        {
+            "boot_id": "b",
+            "agent_started_at": 1.0,
+            "now": 1.0,
+            "load": {},
+            "jobs": [{"id": job.pk, "token": str(job.claim_token), "state": "running"}],
+            "serves": [{**serve, "state": "running", "health": "ready", "port": 1}],
+        },
+        protocol=1,
+    )
+
+    deployment.refresh_from_db()
+    assert (orders.cancel, orders.stop_serve, deployment.state) == ([job.pk], [], "ready")

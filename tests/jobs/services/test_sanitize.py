@@ -1,0 +1,20 @@
+from jobs.services.sanitize import json_lines, storable
+
+
+def test_a_number_that_is_none_becomes_null():
+    told = {"a": float("nan"), "b": float("inf"), "c": 10**400, "d": -(2**63) - 1}
+
+    assert storable(told) == dict.fromkeys(told)
+
+
+def test_counts_flags_and_rates_stay_what_they_are():
+    told = {"a": 2**63 - 1, "b": True, "c": -1.5, "d": [0]}
+
+    assert storable(told) == told
+    assert storable(True) is True
+
+
+def test_a_line_with_a_number_of_thousands_of_digits_is_read_without_it():
+    assert list(json_lines(b'{"t": 1' + b"0" * 400 + b', "w": "a"}', "points")) == [
+        {"t": None, "w": "a"}
+    ]

@@ -1,0 +1,459 @@
+"""Removal of logs, files and points by age and size: what goes, and what is never touched."""
+
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.utils.timezone import now
+
+from jobs import logstore
+from jobs.models import Deployment, Instance, Job, PointBlock, Turn
+from jobs.queries import storage
+from jobs.services import chat, deployments, pins
+from jobs.services.outputs import outputs_folder
+from jobs.services.upkeep import retention
+from tests.factories import make_deployment, make_job, make_measured, make_user
+from tests.kept import DAY, LOG, ended, over
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def limits(settings):
+    """Ninety days, no limit of size; tests change them."""
+    settings.KEEP_FOR_S = 90 * 86400
+    settings.KEEP_WITHIN_BYTES = None
+    return settings
+
+
+def left(record):
+    """What lies on the disk of a job or a server."""
+    word = "job" if isinstance(record, Job) else "deployment"
+    return logstore.store().disk_bytes(f"{word}/{record.pk}")
+
+
+def test_what_is_older_than_keep_for_loses_its_log_files_and_points():
+    job = ended(files=2, points=3)
+
+    assert retention.tidy() == 1
+
+    assert left(job) == 0
+    assert not outputs_folder(job.pk).exists()
+    assert not PointBlock.objects.filter(job=job).exists()
+
+
+def test_the_row_keeps_every_number_and_says_what_became_of_its_files():
+    result = make_measured(
+        points=[(1, {"output_tokens_per_s": 61.9})], job=ended(files=2, points=1)
+    )
+    job = result.job
+    before = Job.objects.values().get(pk=job.pk)
+
+    retention.tidy()
+
+    after = Job.objects.values().get(pk=job.pk)
+    changed = {name for name in after if after[name] != before[name]}
+    assert changed == {"removed_at", "removed_why", "removed_args", "removed_bytes", "kept_bytes"}
+    assert (after["removed_why"], after["removed_args"]) == ("age", {"keep_for_s": 90 * 86400})
+    assert after["removed_bytes"] >= len(LOG) + 20 + 20
+    assert after["kept_bytes"] == 0
+    assert list(job.outputs.values_list("path", "bytes", "received_bytes")) == [
+        ("deep/0.json", 10, 10),
+        ("deep/1.json", 10, 10),
+    ]
+    result.refresh_from_db()
+    assert (result.metrics, result.points.count()) == ({"output_tokens_per_s": 61.9}, 1)
+
+
+def test_a_packed_log_that_is_damaged_holds_up_no_removal():
+    damaged, young = ended(120 * DAY), ended(100 * DAY)
+    path = logstore.store().path(f"job/{damaged.pk}")
+    path.unlink()
+    path.with_suffix(".log.zst").write_bytes(b"no packed log at all")
+
+    assert retention.tidy() == 2
+
+    assert (left(damaged), left(young)) == (0, 0)
+
+
+def test_what_is_younger_stays():
+    job = ended(89 * DAY, files=1, points=1)
+
+    assert retention.tidy() == 0
+
+    job.refresh_from_db()
+    assert (job.removed_at, left(job) > 0, job.point_blocks.count()) == (None, True, 1)
+
+
+def test_without_a_limit_nothing_is_ever_removed(limits):
+    limits.KEEP_FOR_S = None
+    job = ended(9000 * DAY)
+
+    assert retention.tidy() == 0
+    assert left(job) > 0
+
+
+def test_over_the_limit_of_size_what_ended_first_goes_until_it_fits(limits):
+    limits.KEEP_FOR_S = None
+    jobs = [ended(age * DAY, log=b"x" * 1000) for age in (3, 5, 4)]
+    retention.tidy()
+    each = Job.objects.get(pk=jobs[0].pk).kept_bytes
+    limits.KEEP_WITHIN_BYTES = 2 * each
+
+    assert retention.tidy() == 1
+
+    assert [left(job) > 0 for job in jobs] == [True, False, True]
+    gone = Job.objects.get(pk=jobs[1].pk)
+    assert (gone.removed_why, gone.removed_args) == ("size", {"keep_within_bytes": 2 * each})
+    assert retention.tidy() == 0
+
+
+def test_logs_of_what_runs_count_for_the_limit_and_stay(limits):
+    limits.KEEP_FOR_S, limits.KEEP_WITHIN_BYTES = None, 5000
+    running = make_job(state=Job.State.RUNNING, log_bytes=4990)
+    job = ended(2 * DAY)
+
+    assert retention.tidy() == 1
+
+    assert left(job) == 0
+    running.refresh_from_db()
+    assert running.removed_at is None
+
+
+def test_one_that_is_pinned_is_never_touched(limits):
+    limits.KEEP_WITHIN_BYTES = 1
+    job, server = ended(), over()
+    pins.pin(job.pk, make_user())
+    pins.pin(server.job_id, make_user())
+
+    assert retention.tidy() == 0
+
+    assert (left(job) > 0, left(server) > 0) == (True, True)
+
+
+def test_one_that_is_open_or_ended_within_the_hour_is_never_touched(limits):
+    limits.KEEP_FOR_S, limits.KEEP_WITHIN_BYTES = 1.0, 1
+    fresh = ended(timedelta(minutes=59))
+    running = make_job(state=Job.State.RUNNING)
+    logstore.store().append(f"job/{running.pk}", 0, LOG)
+
+    assert retention.tidy() == 0
+
+    assert (left(fresh) > 0, left(running) > 0) == (True, True)
+
+
+@pytest.mark.parametrize("state", ["waiting", "loading", "ready", "unhealthy", "stopping"])
+def test_the_job_of_a_server_that_is_wanted_and_its_log_are_never_touched(limits, state):
+    limits.KEEP_WITHIN_BYTES = 1
+    server = make_deployment(job=ended(), state=state)
+    logstore.store().append(f"deployment/{server.pk}", 0, LOG)
+
+    assert retention.tidy() == 0
+
+    assert (left(server) > 0, left(server.job) > 0) == (True, True)
+
+
+@pytest.mark.parametrize("state", ["stopped", "failed", "lost"])
+def test_the_log_of_a_server_that_is_over_goes_the_same_way(state):
+    server = over()
+    Deployment.objects.filter(pk=server.pk).update(state=state)
+
+    assert retention.tidy() == 2  # it, and its job
+
+    server.refresh_from_db()
+    assert (left(server), server.removed_why, server.log_bytes) == (0, "age", len(LOG))
+
+
+def test_a_server_that_is_started_again_has_its_log_again():
+    server = over()
+    retention.tidy()
+
+    deployments.restart_deployment(server.pk, None)
+
+    server.refresh_from_db()
+    assert (server.removed_at, server.removed_why, server.removed_bytes) == (None, "", 0)
+
+
+def test_streams_of_chats_go_once_their_rows_say_everything():
+    user, server = make_user(), make_deployment()
+    made = {}
+    for name, fields in {
+        "told": {"state": "done", "answer": "yes"},
+        "thought": {"state": "stopped", "reasoning": "hm"},
+        "untold": {"state": "failed"},
+        "running": {"state": "streaming", "answer": "y"},
+    }.items():
+        turn = chat.add_turn(
+            chat.start_conversation(user, "?"), server, prompt="?", request={}, params={}
+        )
+        Turn.objects.filter(pk=turn.pk).update(created_at=now() - 100 * DAY, **fields)
+        logstore.store().append(f"turn/{turn.pk}", 0, b"data: {}\n\n")
+        made[name] = turn
+
+    assert retention.tidy() == 2
+
+    sizes = {name: logstore.store().size(f"turn/{turn.pk}") for name, turn in made.items()}
+    assert sizes == {"told": 0, "thought": 0, "untold": 10, "running": 10}
+    assert Turn.objects.get(pk=made["told"].pk).answer == "yes"
+
+
+def test_a_second_round_at_once_is_nobodys():
+    moment = now()
+
+    assert retention.its_my_round(moment)
+    assert not retention.its_my_round(moment + timedelta(seconds=200))
+    assert retention.its_my_round(moment + timedelta(seconds=301))
+
+
+def test_a_round_goes_on_after_the_clock_was_put_back():
+    retention.its_my_round(now() + DAY)
+
+    assert retention.its_my_round()
+
+
+def test_two_rounds_one_after_the_other_are_as_one():
+    job = ended(files=1)
+    retention.tidy()
+    first = Job.objects.values().get(pk=job.pk)
+
+    assert retention.tidy() == 0
+    assert Job.objects.values().get(pk=job.pk) == first
+
+
+def test_what_a_killed_round_left_is_finished_by_the_next(monkeypatch):
+    """Marked, and not one file deleted: the worst moment."""
+    job = ended(files=1, points=1)
+    monkeypatch.setattr(retention, "_erase_job", lambda pk: exit())
+    with pytest.raises(SystemExit):
+        retention.tidy()
+    job.refresh_from_db()
+    assert (job.removed_why, job.kept_bytes, left(job) > 0) == ("age", None, True)
+    monkeypatch.undo()
+
+    retention.tidy()
+
+    job.refresh_from_db()
+    assert (left(job), outputs_folder(job.pk).exists(), job.kept_bytes) == (0, False, 0)
+    assert job.removed_bytes > 0
+    assert not job.point_blocks.exists()
+
+
+def test_a_disk_that_does_not_let_one_go_holds_up_no_other(monkeypatch):
+    stuck, other = ended(200 * DAY), ended()
+    remove = logstore.LogStore.remove
+
+    def refuse(store, key):
+        if key == f"job/{stuck.pk}":
+            raise OSError("read-only")
+        remove(store, key)
+
+    monkeypatch.setattr(logstore.LogStore, "remove", refuse)
+    retention.tidy()
+    assert (left(stuck) > 0, left(other), storage.unfinished()) == (True, 0, 1)
+    monkeypatch.undo()
+
+    retention.tidy()
+
+    assert (left(stuck), storage.unfinished()) == (0, 0)
+
+
+def test_streams_that_do_not_go_hold_up_nothing_that_ended_later(monkeypatch):
+    monkeypatch.setattr(retention, "_BATCH", 1)
+    conversation, server = chat.start_conversation(make_user(), "?"), make_deployment()
+    for _ in range(2):
+        turn = chat.add_turn(conversation, server, prompt="?", request={}, params={})
+        logstore.store().append(f"turn/{turn.pk}", 0, b"data")
+    Turn.objects.update(created_at=now() - 200 * DAY, state="done", answer="yes")
+    job, remove = ended(), logstore.LogStore.remove
+
+    def refuse(store, key):
+        if key.startswith("turn/"):
+            raise OSError("read-only")
+        remove(store, key)
+
+    monkeypatch.setattr(logstore.LogStore, "remove", refuse)
+
+    assert retention.tidy() == 1
+    assert left(job) == 0
+
+
+def test_the_row_tells_the_length_of_the_log_although_it_was_a_second_behind():
+    job = ended()
+    Job.objects.filter(pk=job.pk).update(log_bytes=3)
+
+    retention.tidy()
+
+    job.refresh_from_db()
+    assert job.log_bytes == len(LOG)
+
+
+def test_a_round_ends_when_its_time_is_over_and_the_next_goes_on():
+    jobs = [ended(), ended()]
+
+    assert retention.tidy(longest_s=0.0) == 0
+    assert retention.tidy() == 2
+    assert [left(job) for job in jobs] == [0, 0]
+
+
+def test_a_pin_comes_too_late_once_the_removal_is_written_down():
+    job = ended()
+    retention.tidy()
+
+    assert not pins.pin(job.pk, make_user())
+
+    job.refresh_from_db()
+    assert job.pinned_at is None
+
+
+def test_the_first_who_pins_stays_and_a_day_after_unpinning_age_decides_again():
+    job, first = ended(), make_user()
+    assert pins.pin(job.pk, first)
+    assert pins.pin(job.pk, make_user())
+    job.refresh_from_db()
+    assert job.pinned_by == first
+
+    assert pins.unpin(job.pk)
+    assert not pins.unpin(job.pk)
+    assert retention.tidy(now() + timedelta(hours=23)) == 0
+    job.refresh_from_db()
+    assert storage.job_going(job).at == job.unpinned_at + DAY
+    assert retention.tidy(now() + timedelta(hours=25)) == 1
+
+
+def test_the_log_of_the_server_of_an_unpinned_job_has_a_day_too():
+    server = over()
+    pins.pin(server.job_id, make_user())
+    pins.unpin(server.job_id)
+
+    assert retention.tidy(now() + timedelta(hours=23)) == 0
+    assert retention.tidy(now() + timedelta(hours=25)) > 0
+    assert left(server) == 0
+
+
+def test_a_person_need_not_wait_for_that_day():
+    job, admin = ended(), make_user()
+    pins.pin(job.pk, admin)
+    pins.unpin(job.pk)
+
+    assert retention.remove_now(job.pk, admin)
+
+
+def test_a_person_removes_one_job_at_once_but_none_that_is_pinned_or_runs():
+    admin, job, pinned = make_user(), ended(timedelta(minutes=1)), ended(DAY)
+    pins.pin(pinned.pk, admin)
+    running = make_job(state=Job.State.RUNNING)
+
+    assert retention.remove_now(job.pk, admin)
+    assert not retention.remove_now(pinned.pk, admin)
+    assert not retention.remove_now(running.pk, admin)
+
+    job.refresh_from_db()
+    assert (left(job), job.removed_why) == (0, "person")
+    assert job.removed_args == {"user": admin.get_username()}
+    assert not retention.remove_now(job.pk, admin)
+
+
+def test_a_job_without_a_log_is_not_said_to_be_removed():
+    job = make_job(state=Job.State.CANCELLED, finished_at=now() - 100 * DAY)
+
+    assert retention.tidy() == 0
+
+    job.refresh_from_db()
+    assert (job.removed_at, job.kept_bytes) == (None, 0)
+
+
+def test_a_round_counts_what_lies_where(limits, settings):
+    limits.KEEP_FOR_S = None
+    ended(2 * DAY, log=b"x" * 100, files=3, points=2)
+    pinned = ended(20 * DAY, log=b"x" * 50)
+    pins.pin(pinned.pk, None)
+    over(30 * DAY)
+    aside = Path(settings.DATA_DIR, "logs", "aside", "job-7")
+    aside.mkdir(parents=True)
+    (aside / "7.log").write_bytes(b"x" * 33)
+
+    retention.tidy()
+
+    counted = storage.last_count()
+    side = logstore.store().disk_bytes(f"job/{pinned.pk}") - 50  # files beside each log
+    assert counted.outputs == 30
+    assert counted.points == 40
+    assert counted.aside == 33
+    assert counted.pinned == 50 + side
+    assert counted.job_logs == 100 + 50 + len(LOG) + 3 * side
+    assert counted.server_logs == len(LOG) + side
+    assert counted.week == 100 + side + 30 + 40
+    assert counted.within == counted.job_logs + counted.server_logs + 30 + 40
+
+
+def test_what_goes_within_a_week_is_foretold_for_age(limits):
+    soon, later = ended(84 * DAY), ended(80 * DAY)
+    retention.tidy()
+
+    for job in (soon, later):
+        job.refresh_from_db()
+    going = storage.job_going(soon)
+    assert (going.why, going.at) == ("age", soon.finished_at + 90 * DAY)
+    assert storage.job_going(later) is None
+    pins.pin(soon.pk, None)
+    soon.refresh_from_db()
+    assert storage.job_going(soon) is None
+
+
+def test_what_goes_within_a_week_is_foretold_for_size(limits):
+    """At the pace of the last week, in which one job came: one has to go."""
+    limits.KEEP_FOR_S, limits.KEEP_WITHIN_BYTES = None, 10**9
+    first, second, third = (ended(age * DAY, log=b"x" * 1000) for age in (30, 20, 1))
+    retention.tidy()
+    limits.KEEP_WITHIN_BYTES = storage.last_count().within
+    retention.tidy()
+
+    found = []
+    for job in (first, second, third):
+        job.refresh_from_db()
+        found.append(storage.job_going(job))
+    assert [item and item.why for item in found] == ["size", None, None]
+    goes = storage.next_to_go(storage.last_count(), 10)
+    assert [bulk.id for bulk, _going in goes] == [first.pk, second.pk, third.pk]
+    weeks = [(going.at - now()) / timedelta(weeks=1) for _bulk, going in goes]
+    assert weeks == pytest.approx([0, 1, 2], abs=0.1)
+
+
+def test_nothing_is_foretold_without_a_limit(limits):
+    limits.KEEP_FOR_S = None
+    ended()
+    retention.tidy()
+
+    assert storage.next_to_go(storage.last_count(), 10) == []
+
+
+def test_a_count_of_another_version_is_read_as_far_as_it_goes():
+    retention.its_my_round()
+    Instance.objects.update(storage={"at": "2026-01-01T00:00:00+00:00", "job_logs": 5, "new": 1})
+
+    assert storage.last_count().job_logs == 5
+
+
+@pytest.mark.parametrize("make", [ended, over])
+def test_what_is_packed_while_it_is_measured_is_measured_again(make, monkeypatch):
+    record = make(log=LOG * 20_000) if make is ended else make()
+    key = f"{'job' if make is ended else 'deployment'}/{record.pk}"
+    logs, looks = type(logstore.store()), []
+    disk_bytes = logs.disk_bytes
+
+    def looked_at(store, asked):
+        found = disk_bytes(store, asked)
+        if asked == key and not looks:
+            looks.append(store.pack(key))
+        return found
+
+    monkeypatch.setattr(logs, "disk_bytes", looked_at)
+    retention._settle(time.monotonic() + 60)
+    record.refresh_from_db()
+    assert (looks, record.kept_bytes) == ([True], None)
+
+    retention._settle(time.monotonic() + 60)
+
+    record.refresh_from_db()
+    assert record.kept_bytes == left(record)

@@ -1,0 +1,81 @@
+"""Retention beside people and hosts who want the same files at the same moment."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils.timezone import now
+
+from jobs import logstore
+from jobs.models import Deployment, Job
+from jobs.services import deployments, pins
+from jobs.services.intake import intake
+from jobs.services.upkeep import retention
+from tests.factories import make_host, make_user
+from tests.jobs.services.test_lifecycle import together
+from tests.kept import LOG, ended, over
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+TRIES = 8
+
+
+@pytest.fixture(autouse=True)
+def limits(settings):
+    settings.KEEP_FOR_S, settings.KEEP_WITHIN_BYTES = 86400.0, None
+
+
+def test_of_a_pin_and_a_removal_at_once_one_comes_too_late():
+    user, host = make_user(), make_host()
+    for _ in range(TRIES):
+        job = ended(host=host)
+        retention.measure_job(job.pk)
+
+        pinned, removed = together(lambda pk=job.pk: pins.pin(pk, user), retention.tidy)
+
+        job.refresh_from_db()
+        there = logstore.store().size(f"job/{job.pk}") > 0
+        assert (pinned, removed) in ((True, 0), (False, 1))
+        assert (job.pinned_at is not None, job.removed_at is None, there) == (pinned,) * 3
+
+
+def test_two_rounds_at_once_remove_each_once():
+    host = make_host()
+    jobs = [ended(host=host) for _ in range(6)]
+
+    removed = together(retention.tidy, retention.tidy)
+
+    assert sum(removed) == len(jobs)
+    assert not Job.objects.exclude(kept_bytes=0).exists()
+
+
+def test_a_server_that_is_started_at_the_moment_of_its_removal_is_not_said_to_be_removed():
+    for _ in range(TRIES):
+        server = over()
+        Job.objects.filter(pk=server.job_id).update(finished_at=now() - timedelta(days=3))
+
+        together(
+            lambda pk=server.pk: deployments.restart_deployment(pk, None),
+            retention.tidy,
+        )
+
+        server.refresh_from_db()
+        assert (server.state, server.removed_at) == ("waiting", None)
+        Deployment.objects.all().delete()
+
+
+def test_what_a_late_host_sends_at_the_moment_of_the_removal_leaves_no_file():
+    host = make_host()
+    for _ in range(TRIES):
+        job = ended(host=host, state="lost")
+        retention.measure_job(job.pk)
+        row = Job.objects.get(pk=job.pk)
+
+        def send(row=row):
+            return intake.append_log(row, offset=len(LOG), data=b"three\n")
+
+        together(send, retention.tidy)
+        retention.tidy()
+
+        job.refresh_from_db()
+        assert (job.log_bytes, job.kept_bytes) == (len(LOG) + 6, 0)
+        assert logstore.store().disk_bytes(f"job/{job.pk}") == 0

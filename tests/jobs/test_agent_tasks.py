@@ -1,0 +1,56 @@
+import socket
+import time
+
+import pytest
+
+from jobs import agent_tasks
+
+
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch):
+    monkeypatch.setattr(agent_tasks, "_paused_until", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("redis", "celery"),
+    [
+        ("unix:///run/v.sock?db=1", "redis+socket:///run/v.sock?virtual_host=1"),
+        ("unix:///run/v.sock", "redis+socket:///run/v.sock?virtual_host=0"),
+        ("redis://10.0.0.5:6379/0", "redis://10.0.0.5:6379/0"),
+    ],
+)
+def test_an_address_has_celerys_spelling(redis, celery):
+    assert agent_tasks.broker_url(redis) == celery
+
+
+def test_a_broker_that_is_away_raises_nothing_and_is_left_alone_for_a_while(
+    settings, caplog, tmp_path
+):
+    settings.REDIS_URL = f"unix://{tmp_path}/nobody.sock"
+
+    for _ in range(3):
+        agent_tasks.send_start("this-computer", 1)
+
+    assert caplog.text.count("not sent") == 1
+
+
+def test_a_broker_that_does_not_answer_holds_nobody_up(settings, tmp_path):
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(tmp_path / "s"))
+    listener.listen(8)
+    settings.REDIS_URL = f"unix://{tmp_path}/s"
+    began = time.monotonic()
+
+    agent_tasks.send_start("this-computer", 1)
+
+    # Far below the 30 s of a proxy, far above the half second that it takes.
+    assert time.monotonic() - began < 10
+    listener.close()
+
+
+def test_without_a_broker_nothing_is_sent(settings, caplog):
+    settings.REDIS_URL = ""
+
+    agent_tasks.send_start("this-computer", 1)
+
+    assert caplog.text == ""

@@ -1,0 +1,95 @@
+"""What is wrong with a value is said so that one can put it right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.utils import translation
+from pydantic import BaseModel, ValidationError
+
+from jobs.catalog.schema import ZooModel
+from jobs.kinds import KINDS
+from jobs.validation_errors import PATTERNS, messages
+
+
+@pytest.fixture(autouse=True)
+def english():
+    with translation.override("en"):
+        yield
+
+
+def patterns(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        yield from [node["pattern"]] if isinstance(node.get("pattern"), str) else []
+        for below in node.values():
+            yield from patterns(below)
+    elif isinstance(node, list):
+        for below in node:
+            yield from patterns(below)
+
+
+@pytest.mark.parametrize("model", [ZooModel, *(kind.Params for kind in KINDS.values())])
+def test_each_pattern_of_a_form_has_words_for_what_is_wanted(model: type[BaseModel]):
+    assert set(patterns(model.model_json_schema())) - set(PATTERNS) == set()
+
+
+def wrong(kind: str, **values: Any) -> dict[str, str]:
+    with pytest.raises(ValidationError) as found:
+        KINDS[kind].Params.model_validate(values)
+    return messages(found.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "wanted"),
+    [
+        ("prepare-weights", "folder", "An absolute path such as /nfs"),
+        ("prepare-weights", "endpoint", "begins with http:// or https://"),
+        ("build-images", "repository", "begins with https://"),
+        ("deploy-vllm", "bind", "An IPv4 address such as 0.0.0.0."),
+        ("deploy-vllm", "api_key", "The name of a secret: capital letters"),
+        ("deploy-build-in", "ready_path", "begins with a slash"),
+    ],
+)
+def test_a_field_says_what_it_wants(kind, field, wanted):
+    assert wanted in wrong(kind, **{field: "a b"})[field]
+
+
+def test_of_several_values_each_wrong_one_is_named_with_what_is_wrong():
+    told = wrong("benchmark", deployment="1", concurrency=["9999", "4", "x"])
+
+    assert told["concurrency"] == (
+        "“9999”: At most 256. “x”: A whole number."
+        " Separate several values with commas, such as 1, 2, 4."
+    )
+
+
+def test_a_list_without_values_says_how_many_are_needed():
+    told = wrong("benchmark", deployment="1", concurrency=[])
+
+    assert told["concurrency"] == "Enter one value, or several with commas between them."
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "typed", "told"),
+    [
+        ("evaluate", "temperature", "nan", "A number."),
+        ("benchmark", "concurrency", [], "Enter one value, or several with commas between them."),
+        (
+            *("benchmark", "concurrency", ["1;4"]),
+            "“1;4”: A whole number. Separate several values with commas, such as 1, 2, 4.",
+        ),
+        ("benchmark", "concurrency", ["0"], "“0”: At least 1."),
+        ("benchmark", "requests", "x", "A whole number."),
+    ],
+)
+def test_what_is_no_number_is_told_what_is_wanted(kind, field, typed, told):
+    assert wrong(kind, deployment="1", **{field: typed})[field] == told
+
+
+def test_one_text_where_several_values_are_wanted_is_refused_with_an_example():
+    with pytest.raises(ValidationError) as caught:
+        KINDS["benchmark"].Params.model_validate({"deployment": "1", "concurrency": "1,4"})
+
+    assert messages(caught.value)["concurrency"] == "A list of values, such as [1, 4]."

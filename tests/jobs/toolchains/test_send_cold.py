@@ -1,0 +1,130 @@
+"""send_cold.py, which counts what EvalScope's client does."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+
+from jobs.host.readers.client import ProgressReader
+from jobs.host.run.scraper import Watcher
+from jobs.toolchains.evalscope.evalscope import Load, perf_plan
+from jobs.toolchains.scripts import send_cold
+from jobs.toolchains.site import site_of
+from tests.api import until
+from tests.jobs.lib.target import here
+
+SITE = site_of(here().facts)
+
+
+def test_what_the_client_does_is_counted_request_by_request(tmp_path):
+    client = send_cold.Client(tmp_path / "client.jsonl")
+
+    async def request(pieces, *, is_done, tokens):
+        client.begin()
+        for _ in range(pieces):
+            client.receive(1)
+            await asyncio.sleep(0)
+        client.end(is_done, tokens)
+
+    async def all_of_them():
+        await asyncio.gather(
+            request(5, is_done=True, tokens=12), request(3, is_done=False, tokens=None)
+        )
+
+    asyncio.run(all_of_them())
+
+    # Pieces of several tokens: what the server counted stands in their place.
+    expected = {"sent": 2, "done": 1, "failed": 1, "tokens": 12 + 3, "level": 0, "warm": 0}
+    assert client.counts == expected
+
+
+def test_warm_up_requests_of_each_concurrency_are_not_among_those_done(tmp_path):
+    client = send_cold.Client(tmp_path / "client.jsonl")
+
+    async def request(*, is_done=True):
+        client.begin()
+        warm.append(client.counts["warm"])
+        await asyncio.sleep(0)
+        client.end(is_done, 7)
+
+    async def level(concurrency, requests):
+        client.begin_level(concurrency, 4)
+        await asyncio.gather(request(is_done=False), *(request() for _ in range(3 + requests)))
+
+    async def all_levels():
+        for concurrency in (1, 4):
+            await level(concurrency, requests=12)
+
+    warm: list[int] = []
+    asyncio.run(all_levels())
+
+    told = {name: client.counts[name] for name in ("sent", "done", "failed", "warm")}
+    assert told == {"sent": 24, "done": 24, "failed": 0, "warm": 0}
+    assert max(warm) == 4
+
+
+def test_changes_are_written_down_as_they_come(tmp_path):
+    client = send_cold.Client(tmp_path / "client.jsonl")
+    client.follow()
+    client.begin()
+
+    reader = ProgressReader(tmp_path, (("1", 4), ("2", 4)), tmp_path / "log")
+    until(lambda: reader.read()[""]["sent"] == 1, "it is written")
+
+    assert reader.read()[""]["total"] == 8
+
+
+def test_answers_that_come_whole_have_a_rate_before_the_last_and_none_before_the_first(tmp_path):
+    client = send_cold.Client(tmp_path / "client.jsonl", is_whole=True)
+    client.begin_level(2, 0)
+    told = []
+
+    async def request(tokens, answered):
+        client.begin()
+        told.append(client.told()["rate"])
+        await answered.wait()
+        client.end(True, tokens)
+        told.append(client.told()["rate"])
+
+    async def both():
+        first, second = asyncio.Event(), asyncio.Event()
+        tasks = [asyncio.create_task(request(100, one)) for one in (first, second)]
+        await asyncio.sleep(0.01)
+        first.set()
+        await asyncio.sleep(0.01)
+        second.set()
+        await asyncio.gather(*tasks)
+
+    asyncio.run(both())
+
+    before, still_before, one_in_flight, none_in_flight = told
+    assert (before, still_before, none_in_flight) == (None, None, 0)
+    assert 0 < one_in_flight <= 100 / 0.01
+    client.begin_level(4, 0)  # what was measured at another concurrency says nothing of this one
+    assert client.told()["rate"] is None
+    assert "rate" not in send_cold.Client(tmp_path / "client.jsonl").told()
+
+
+def test_a_benchmark_moves_before_its_first_answer_where_the_engine_tells_nothing(tmp_path):
+    load = Load((2,), 4, 64, ("Why?",), metrics=(), streamed=False)
+    plan = perf_plan(load, SITE)
+    (watch,) = plan.watches
+    argv = plan.steps[0].argv
+    client = send_cold.Client(tmp_path / argv[argv.index("--progress") + 1], is_whole=True)
+    client.follow()
+    points = tmp_path / "points.jsonl"
+    watcher = Watcher((replace(watch, folder=str(tmp_path)),), points)
+    client.begin_level(2, 0)
+    client.begin()
+
+    def last():
+        lines = points.read_bytes().splitlines()
+        return json.loads(lines[-1])["v"] if lines else {}
+
+    until(lambda: last().get("sent"), "a request that was sent and not answered is a point")
+    watcher.stop()
+
+    counts = {"sent": 1, "done": 0, "failed": 0, "warm": 0, "level": 2}
+    assert last() == counts | {"total": 4}
+    assert "--no-stream" in argv  # by which the script knows it

@@ -1,0 +1,139 @@
+"""The rooms of the program and their order; ``python -m tests.rooms`` draws them in the docs.
+
+A room is a package, or a module that lies beside packages. The order says who may import whom: a
+room imports those above it in a list here, and those of its own line.
+"""
+
+from __future__ import annotations
+
+import ast
+import textwrap
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+DOCUMENT = ROOT / "docs" / "architecture.md"
+BEGIN, END = "<!-- rooms: python -m tests.rooms -->", "<!-- /rooms -->"
+WIDTH = 100
+
+# Lowest first.
+ROOMS: dict[str, list[set[str]]] = {
+    "jobs": [
+        {"errors", "units", "validation_errors", "metrics", "catalog"},
+        {"plans", "parsers", "toolchains"},
+        {"kinds"},
+        {"models"},
+        {"logstore", "notifications", "agent_tasks"},
+        {"queries", "services"},
+        {"inference"},
+        {"dispatch"},
+        {"launch"},
+        {"pipelines", "successors"},
+    ],
+    "jobs.kinds": [
+        {"lib"},
+        {"prepare", "compile", "deploy", "benchmark", "evaluate"},
+    ],
+    "jobs.queries": [
+        {"chat", "deployments", "instance", "models", "sorting", "statistics", "storage"},
+        {"hosts", "results"},
+        {"jobs", "comparison"},
+        {"overview", "search"},
+    ],
+    "jobs.services": [
+        {"chat", "outputs", "pins", "sanitize", "secrets"},
+        {"confirmations", "deployments"},
+        {"lifecycle", "preflights"},
+        {"hosts", "queue"},
+        {"outcomes"},
+        {"intake"},
+        {"upkeep"},
+    ],
+    "jobs.host": [
+        {"base", "scoring"},
+        {"probe"},
+        {"checks", "readers"},
+        {"run"},
+        {"claim", "ship"},
+        {"retain"},
+        {"agent"},
+    ],
+    "dashboard": [
+        {"config"},
+        {"settings", "celery", "security", "text"},
+        {"charts", "server", "tasks", "middleware"},
+        {"consumers", "presenters"},
+        {"actions", "chat", "forms"},
+        {"context_processors", "templatetags", "api"},
+        {"asgi", "management", "views"},
+        {"urls"},
+    ],
+}
+# Of no order: Django's own files, and the host, which the dashboard starts but nothing else uses.
+UNORDERED = {"jobs": {"apps", "migrations", "host"}}
+# What people who know Django look for at the top; all else of dashboard/ has a room.
+DJANGO = {"settings", "urls", "asgi", "celery", "tasks", "middleware", "context_processors"}
+
+
+def docstring(package: str) -> list[str]:
+    """What a package says of itself, or a module: its lines, without empty ones."""
+    place = ROOT / package.replace(".", "/")
+    file = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+    words = ast.get_docstring(ast.parse(file.read_text())) or ""
+    return [line for line in words.splitlines() if line]
+
+
+def tree() -> str:
+    """Rooms as a text tree, lowest first; each line begins a docstring."""
+    lines: list[str] = []
+    for package in ("jobs", "dashboard"):
+        lines += [_line(package, 0), *_rooms(package, 1)]
+    return "\n".join(lines)
+
+
+def _rooms(package: str, depth: int) -> list[str]:
+    lines: list[str] = []
+    layers = [*ROOMS[package], *([{"host"}] if package == "jobs" else [])]
+    for layer in layers:
+        for room in sorted(layer):
+            name = f"{package}.{room}"
+            # Of the many files beside rooms, the tree has those that tie the rooms together.
+            if not _is_package(name) and package not in ("jobs", "jobs.host", "dashboard"):
+                continue
+            lines.append(_line(name, depth))
+            lines += _rooms(name, depth + 1) if name in ROOMS else _packages(name, depth + 1)
+    return lines
+
+
+def _packages(package: str, depth: int) -> list[str]:
+    """Packages in a room that have no order among themselves."""
+    folder = ROOT / package.replace(".", "/")
+    found = sorted(path.parent.name for path in folder.glob("*/__init__.py"))
+    return [_line(f"{package}.{name}", depth) for name in found]
+
+
+def _is_package(name: str) -> bool:
+    return (ROOT / name.replace(".", "/")).is_dir()
+
+
+def _line(name: str, depth: int) -> str:
+    label = "  " * depth + name.rpartition(".")[2] + ("/" if _is_package(name) else "")
+    # The first sentence, or what of it fits.
+    words = " ".join(docstring(name)[:2]).partition(". ")[0].rstrip(".")
+    return f"{label:<22}" + textwrap.shorten(words, WIDTH - 22, placeholder=" …")
+
+
+def written() -> str:
+    """The tree as the document has it."""
+    part = DOCUMENT.read_text().partition(BEGIN)[2].partition(END)[0]
+    return part.strip().removeprefix("```text").removesuffix("```").strip("\n")
+
+
+def main() -> None:
+    """Write the tree into the document."""
+    before, _, rest = DOCUMENT.read_text().partition(BEGIN)
+    _old, _, after = rest.partition(END)
+    DOCUMENT.write_text(f"{before}{BEGIN}\n\n```text\n{tree()}\n```\n\n{END}{after}")
+
+
+if __name__ == "__main__":
+    main()
