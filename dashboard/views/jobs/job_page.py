@@ -55,6 +55,7 @@ _HEADLINE = (
     *("output_tokens_per_s", "ttft_p50_ms", "tpot_p50_ms"),
     *("batch_latency_mean_s", "batch_latency_p99_s", "accuracy", "questions"),
 )
+_MOMENT_S = 1.0  # of a chart that spans minutes
 # Words for what a success registered; a name without words shows as it is.
 _MADE: dict[str, str | Promise] = {
     "type": gettext_lazy("What"),
@@ -153,8 +154,11 @@ def job_points(request: HttpRequest, job_id: int) -> JsonResponse:
 
 
 def _marks(job: Job) -> list[dict[str, Any]]:
-    """When each step began, by the host's clock: ``t`` as in the series, and its name."""
-    begun = job.steps.filter(started_at__isnull=False)
+    """When each step began, by the host's clock: ``t`` as in the series, and its name.
+
+    A step that is done in a moment has none: its name would stand on that of the next.
+    """
+    begun = job.steps.filter(started_at__isnull=False).exclude(duration_s__lt=_MOMENT_S)
     return [
         {"t": round(step.started_at.timestamp() * 1000), "text": step_title(step.name)}
         for step in begun
