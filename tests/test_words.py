@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from tests import words
 from tests.words import (
     CHINESE_GLOSSARY,
     GLOSSARY,
@@ -89,6 +90,14 @@ def test_a_banned_chinese_text_is_reported(text):
 )
 def test_a_plain_chinese_text_passes(text):
     assert list(chinese_problems(text)) == []
+
+
+def test_a_docstring_that_begins_with_what_is_reported(tmp_path, monkeypatch):
+    (tmp_path / "jobs").mkdir()
+    (tmp_path / "jobs/a.py").write_text('"""What is held."""\n\n# Mended.\nB = "state"\n')
+    monkeypatch.setattr(words, "ROOT", tmp_path)
+
+    assert [hit.place for hit in words.code_hits()] == ["jobs/a.py:1", "jobs/a.py:3"]
 
 
 def test_both_glossaries_have_the_same_terms():

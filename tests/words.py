@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import sys
+import tokenize
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -23,6 +24,8 @@ CHINESE_GLOSSARY = ROOT / "docs/glossary.zh.md"
 BANNED = ROOT / "docs/glossary-banned.toml"
 TODO = ROOT / "tests/words_todo.txt"
 CATALOGUES = [ROOT / f"locale/zh_Hans/LC_MESSAGES/{name}.po" for name in ("django", "djangojs")]
+CODE = ("dashboard", "jobs", "tests")
+OWN_FILES = ("words.py", "test_words.py")
 MOST_WORDS = 20
 # Shown below a field, not read in passing.
 HELP_TEXTS = ("jobs/kinds", "jobs/catalog")
@@ -31,6 +34,7 @@ _PLACEHOLDER = re.compile(r"%\(\w+\)[sd]")
 _CODE = re.compile(r"`[^`]*`")
 _ADDRESS = re.compile(r"\]\([^)]*\)")
 _SENTENCE_END = re.compile(r"(?<=[.!?:])[”)]?\s+")
+_DOCSTRING = re.compile(r'"""(What|Who|Whom|Whether|Where|How|Why|That|The same)\b')
 _HEADING = re.compile(r"#+ (\d+\. )?(What|Who|Whether|Where|When|Why|How|The same)\b")
 
 
@@ -157,6 +161,29 @@ def _document_problems(line: str) -> Iterator[str]:
         yield "heading → a noun"
 
 
+def code_hits() -> Iterator[Hit]:
+    """Hits in docstrings, comments and strings of Python files."""
+    for folder in CODE:
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            if "migrations" not in path.parts and path.name not in OWN_FILES:
+                yield from _python_hits(path)
+
+
+def _python_hits(path: Path) -> Iterator[Hit]:
+    owner = path.relative_to(ROOT).as_posix()
+    with tokenize.open(path) as file:
+        for token in tokenize.generate_tokens(file.readline):
+            if token.type not in (tokenize.COMMENT, tokenize.STRING):
+                continue
+            for offset, line in enumerate(token.string.splitlines()):
+                text = _CODE.sub("`x`", line).strip()
+                problems = list(_problems(text, [*rules("everywhere"), *glossary_rules()]))
+                if offset == 0 and _DOCSTRING.match(text):
+                    problems.append("docstring → begin with the verb or the thing")
+                for problem in problems:
+                    yield Hit(owner, f"{owner}:{token.start[0] + offset}", problem, text)
+
+
 def documents() -> list[Path]:
     """Files of the documentation; the glossary itself names what it bans."""
     heads = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
@@ -174,10 +201,13 @@ def prose(path: Path) -> Iterator[tuple[int, str]]:
             yield number, _ADDRESS.sub("]", _CODE.sub("`x`", line))
 
 
-def hits(paths: Iterable[str] = ()) -> list[Hit]:
-    """All hits, of ``paths`` (files or folders) only where some are given."""
+def hits(paths: Iterable[str] = (), *, with_code: bool = False) -> list[Hit]:
+    """All hits, of ``paths`` (files or folders) only where some are given.
+
+    ``with_code`` adds docstrings, comments and other strings of Python files.
+    """
     wanted = tuple(path.rstrip("/") for path in paths)
-    found = {*page_hits(), *document_hits()}
+    found = {*page_hits(), *document_hits(), *(code_hits() if with_code else ())}
     return sorted(hit for hit in found if not wanted or is_under(hit.owner, wanted))
 
 
@@ -224,12 +254,16 @@ def _line_of(owner: str, text: str) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Print the hits; 1 where there are some. ``--todo`` removes done files from the todo list."""
+    """Print the hits; 1 where there are some.
+
+    ``--code`` includes docstrings and comments; ``--todo`` removes done files from the todo list.
+    """
     if "--todo" in arguments:
         found = hits()
         TODO.write_text("".join(f"{name}\n" for name in todo() if has_hit(name, found)))
         return 0
-    found = hits(arguments)
+    paths = [argument for argument in arguments if argument != "--code"]
+    found = hits(paths, with_code="--code" in arguments)
     for hit in found:
         print(hit)
     print(f"{len(found)} hits in {len({hit.owner for hit in found})} files")
