@@ -186,7 +186,8 @@ def _python_hits(path: Path) -> Iterator[Hit]:
 
 def documents() -> list[Path]:
     """Files of the documentation; the glossary itself names what it bans."""
-    heads = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
+    names = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "tests/standins/README.md")
+    heads = [ROOT / name for name in names]
     texts = sorted((ROOT / "docs").rglob("*.md"))
     return [*heads, *(path for path in texts if path not in (GLOSSARY, CHINESE_GLOSSARY))]
 
