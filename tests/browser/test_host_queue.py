@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from tests.browser.lib.checks import settle
 from tests.browser.lib.visits import PHONE, WIDE, Complaints, axe, too_wide
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.tour]
 
 HOST = "queue-host"
 # A drained host starts nothing, so that what waits there goes on waiting.

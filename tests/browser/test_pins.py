@@ -7,12 +7,12 @@ from playwright.sync_api import expect
 
 from tests.browser.lib.visits import Complaints
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.tour]
 
 HOST = "kept-host"
 SEED = f"""
 from django.contrib.auth.models import User
-from jobs.services import retention
+from jobs.services.upkeep import retention
 from tests.factories import make_host, make_result
 from tests.kept import DAY, ended
 host, admin = make_host({HOST!r}), User.objects.get(username="admin")
@@ -101,7 +101,7 @@ def test_an_open_page_of_a_log_that_is_removed_says_so_at_the_next_look(page, jo
     page.goto(f"/jobs/{kept}/")
     expect(page.get_by_role("log")).to_contain_text("two")
     remove = (
-        "from django.contrib.auth.models import User; from jobs.services import retention;"
+        "from django.contrib.auth.models import User; from jobs.services.upkeep import retention;"
         f"retention.remove_now({kept}, User.objects.get(username='admin'))"
     )
     stack.manage("shell", "-c", remove)

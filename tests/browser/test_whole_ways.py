@@ -20,7 +20,7 @@ from tests.browser.lib.checks import Inspector
 from tests.browser.lib.visits import Complaints, Visitor
 from tests.simulated import LARGE, NAME, SMALL
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.simulated]
 
 TOUR_S = 600
 WAY_S = 300  # much less, but for a machine that does other things as well

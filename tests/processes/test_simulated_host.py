@@ -15,7 +15,7 @@ from tests.api import until
 from tests.simulated import DIES, LARGE, NAME, SMALL, has_dies
 from tests.stack import ROOT, clean_environment
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.simulated]
 
 # EvalScope is really installed, with pip, for these; the browser's way borrows the tour's.
 NEED_EVALSCOPE = ("benchmark-int8", "evaluation-int8")

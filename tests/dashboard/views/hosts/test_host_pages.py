@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 from datetime import timedelta
 
@@ -16,6 +15,7 @@ from jobs import agent_tasks
 from jobs.models import AuditEntry, Host, Job
 from jobs.queries.hosts.hosts import missing_dies
 from tests.dashboard.host_caller import Caller
+from tests.dashboard.page_text import text_of
 from tests.factories import (
     host_key,
     make_artifact,
@@ -64,12 +64,6 @@ def vacc_host(name="va16-01", dies=range(4), **fields):
         "slots": 8,
     }
     return make_host(name, **{**given, **fields})
-
-
-def text_of(answer):
-    """The page's words, spaces made one, without what only hovering shows."""
-    text = re.sub(r"<[^>]+>", " ", answer.content.decode())
-    return re.sub(r"\s+(?=[ ,:])", "", re.sub(r"\s+", " ", html.unescape(text)))
 
 
 def page_of(client, name="va16-01"):

@@ -11,10 +11,10 @@ from django.utils.timezone import now
 
 from jobs.models import AuditEntry, Job
 from jobs.plans import Step
-from tests.dashboard.views.hosts.test_host_pages import text_of
+from tests.dashboard.page_text import text_of
 from tests.factories import make_deployment, make_host, make_job, make_plan, make_user
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 JSON = {"headers": {"accept": "application/json"}}
 
 
