@@ -152,7 +152,7 @@ def confirmed_by_name(
     wrong = confirmations.unknown_names(seen.plan, names) if seen.plan else []
     if seen.plan and wrong:
         known = ", ".join([confirmations.ALL, *confirmations.asking(seen.plan)])
-        words = _("No check of this job that asks is called “%(name)s”; there are: %(known)s.")
+        words = _("This job has no confirmable check “%(name)s”. Available: %(known)s.")
         raise InvalidParams({"confirm": words % {"name": wrong[0], "known": known}})
     return confirmations.by_name(names, user)
 
@@ -192,7 +192,7 @@ def run_again(job_id: int, user: AbstractBaseUser | None, *, may_raise: bool = F
         try:
             params = kind.Params.model_validate(settled(kind, old.params))
         except ValidationError:  # launched by an older version of the kind
-            raise LaunchError(_("What this job works on is not there any more.")) from None
+            raise LaunchError(_("The input of this job no longer exists.")) from None
         check_ports(old, target)
         draft = repeat_of(old, params, may_raise=may_raise)
         draft.inputs = inputs_still_there(old)
@@ -246,7 +246,7 @@ def launch_tour(host: Host, user: AbstractBaseUser | None) -> list[Job]:
 
 def _kind(name: str) -> Kind:
     if name not in KINDS:
-        raise LaunchError(_("There is no kind of job called “%(name)s”.") % {"name": name}, "kind")
+        raise LaunchError(_("Unknown job type “%(name)s”.") % {"name": name}, "kind")
     return KINDS[name]
 
 
@@ -257,7 +257,10 @@ def _preview(kind: Kind, raw: Mapping[str, Any], host: Host, target: Target) -> 
     except ValidationError as error:
         return Preview(errors=messages(error))
     if not kind.offered(target):
-        return Preview(params=params, errors={"": _("This host cannot do such work.")})
+        return Preview(
+            params=params,
+            errors={"": _("This host does not support this job type. Choose another host.")},
+        )
     errors = not_offered(kind, params, target)
     if errors:
         return Preview(params=params, errors=_of_servers_down(kind, params, host, errors))
@@ -293,7 +296,9 @@ def _of_servers_down(
             continue
         down = deployment_down(host.name, str(getattr(params, name)))
         if down is not None:
-            words = _("%(name)s is not running. Restart it, or choose another deployment.")
+            words = _(
+                "Deployment %(name)s is not running. Restart it, or choose another deployment."
+            )
             found[name] = words % {"name": down.name}
     return found
 
@@ -356,7 +361,7 @@ def environments_of(old: Job, kind: Kind, params: BaseModel, target: Target) -> 
         if any(is_used(path) for path in there):
             continue
         if not is_used(ENVIRONMENTS[name].path(site_of(target.facts))):
-            words_for_people = _("Its environment %(name)s has been replaced: launch it anew.")
+            words_for_people = _("Environment %(name)s was replaced. Launch a new job.")
             raise LaunchError(words_for_people % {"name": name})
         if environment_of(name, target) is None:
             missing.append(name)
@@ -389,9 +394,9 @@ def inputs_still_there(old: Job) -> dict[str, dict[str, int]]:
         try:
             found = dispatch.resolve({key: ref})[key]
         except dispatch.InputGone:
-            raise LaunchError(_("What this job works on is not there any more.")) from None
+            raise LaunchError(_("The input of this job no longer exists.")) from None
         if key == "deployment" and found.data["state"] in dispatch.GONE:
-            words = _("The deployment %(name)s is not running: restart it first.")
+            words = _("Deployment %(name)s is not running. Restart it first.")
             raise LaunchError(words % {"name": found.data["name"]})
         inputs[key] = {"id": found.id or 0}
     return inputs
@@ -403,8 +408,8 @@ def check_ports(old: Job, target: Target) -> None:
     found = ports.clash(ports.of_server(old.params, details), target.servers)
     if found:
         words = _(
-            "Its plan has port %(port)d, which belongs to %(holder)s now: end that one, or open"
-            " this job in the form and take another port, such as %(free)d."
+            "Port %(port)d of the plan is in use by %(holder)s. Stop it, or use “Edit and "
+            "rerun” with another port, such as %(free)d."
         )
         raise LaunchError(words % found.args, found.field)
 

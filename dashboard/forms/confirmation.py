@@ -36,6 +36,6 @@ def confirmed_in(request: HttpRequest, host: Host, plan: Plan) -> list[dict[str,
         if left:
             told = " ".join(sentence(i["sentence_id"], i["sentence_args"]) for i in left)
             raise Unconfirmed(
-                _("Not launched, for its host asks first: %(found)s") % {"found": told}
+                _("Not launched: the host asks for confirmation. %(found)s") % {"found": told}
             )
     return confirmations.confirmation(found, person(request))

@@ -212,7 +212,7 @@ def raw_values(form: LaunchForm, kind: Kind) -> Raw:
 def left_empty(form: LaunchForm) -> dict[str, str]:
     """Errors of figures that were deleted: nothing is run that does not stand in the form."""
     return {
-        field.name: _("A number is needed here; proposed is %(value)s.") % {"value": field.default}
+        field.name: _("Enter a number, such as %(value)s.") % {"value": field.default}
         for field in form.fields
         if field.control == "number" and not field.value.strip() and field.default
     }
@@ -317,7 +317,7 @@ def _asset_label(label: str, ref: AssetRef | None) -> str:
     label = phrase(label)
     if ref is None or ref.job is None or f"#{ref.job}" in label:
         return label
-    return _("%(asset)s (being made by job #%(job)d)") % {"asset": label, "job": ref.job}
+    return _("%(asset)s (from job #%(job)d, not finished)") % {"asset": label, "job": ref.job}
 
 
 def _gone_label(kind: Kind, target: Target, name: str, value: str) -> str:
@@ -326,7 +326,7 @@ def _gone_label(kind: Kind, target: Target, name: str, value: str) -> str:
         return value
     ref = asset_named(kind, name, value, target)
     if ref is not None:
-        return _("%(asset)s, does not fit") % {"asset": phrase(ref.label)}
+        return _("%(asset)s, incompatible") % {"asset": phrase(ref.label)}
     return _("%(value)s, not on this host") % {"value": value}
 
 
@@ -341,19 +341,19 @@ def _missing(spec: Mapping[str, Any], target: Target) -> Missing | None:
     maker = {name: kinds[target.has_dies] for name, kinds in _MAKERS.items()}
     own = str(spec.get("made_by", ""))
     if own and KINDS[own].offered(target):
-        words = _("Nothing on this host yet that this can work on."), _("Make it first")
+        words = _("No usable input on this host yet."), _("Prepare it")
         return Missing(asset, *words, own)
     return {
         "weights": Missing(
-            asset, _("No weights on this host yet."), _("Prepare some first"), maker["weights"]
+            asset, _("No weights on this host yet."), _("Prepare weights"), maker["weights"]
         ),
         "artifact": Missing(
-            asset, _("No artifact on this host yet."), _("Compile one first"), maker["artifact"]
+            asset, _("No artifact on this host yet."), _("Compile a model"), maker["artifact"]
         ),
         "deployment": Missing(
             asset,
             _("No deployment on this host yet."),
-            _("Deploy a model first"),
+            _("Deploy a model"),
             maker["deployment"],
         ),
     }.get(asset)

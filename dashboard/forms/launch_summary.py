@@ -30,9 +30,12 @@ class Check:
     @property
     def word(self) -> str:
         """What the state means for a launch."""
-        return {"passed": _("passed"), "note": _("note"), "asks": _("note"), "failed": _("stops")}[
-            self.state
-        ]
+        return {
+            "passed": _("passed"),
+            "note": _("info"),
+            "asks": _("warning"),
+            "failed": _("blocked"),
+        }[self.state]
 
 
 def checks(
@@ -48,20 +51,26 @@ def checks(
 def _host(host: Host) -> list[Check]:
     if host.heartbeat_at is None:
         return [
-            Check("asks", _("%(host)s has not reported yet; the job waits for it.") % _name(host))
+            Check(
+                "asks",
+                _("%(host)s has not connected yet; the job waits in the queue.") % _name(host),
+            )
         ]
     heard = since(host.heartbeat_at)
     if is_away(host):
-        sentence = _("%(host)s is away; the job starts when it is back.") % _name(host)
+        sentence = _("%(host)s is offline; the job starts when the host is back.") % _name(host)
         return [Check("asks", sentence, heard)]
     if host.draining:
-        sentence = _("%(host)s takes no new jobs: it is being drained.") % _name(host)
+        sentence = _("%(host)s is paused: no new jobs start there.") % _name(host)
         return [Check("note", sentence)]  # somebody wants it so: nothing is wrong there
     if lacks_room(host):
         return [
-            Check("asks", _("The disk of %(host)s is full; the job waits for room.") % _name(host))
+            Check(
+                "asks",
+                _("The disk of %(host)s is full; the job starts once there is room.") % _name(host),
+            )
         ]
-    return [Check("passed", _("%(host)s answers.") % _name(host), heard)]
+    return [Check("passed", _("%(host)s is online.") % _name(host), heard)]
 
 
 def _queue(host: Host, starts: Forecast | None) -> list[Check]:
@@ -78,17 +87,17 @@ def _queue(host: Host, starts: Forecast | None) -> list[Check]:
         first = runs or open_here.filter(state=Job.State.QUEUED).order_by(*Job.LINE).first()
         return [Check("note", queue.starts(starts), job=first.pk if first else None)]
     if Job.objects.filter(host=host, state=Job.State.QUEUED).exists():
-        return [Check("passed", _("Starts next: no job that is queued holds it up."))]
-    return [Check("passed", _("Nothing is ahead of it: it starts at once."))]
+        return [Check("passed", _("Starts next: queued jobs do not block this one."))]
+    return [Check("passed", _("The queue is empty: the job starts immediately."))]
 
 
 def _first(seen: Preview) -> list[Check]:
     return [
         Check(
             "note",
-            _("The environment %(name)s is not on the host yet: a job makes it first.")
+            _("Environment %(name)s is missing on the host: a job installs it first.")
             % {"name": name},
-            _("once"),
+            _("one-time"),
         )
         for name in seen.will_add
     ]
@@ -99,7 +108,7 @@ def _awaited(form: LaunchForm) -> list[Check]:
     for field in form.fields:
         number = field.value.removeprefix("job:")
         if number != field.value and number.isdecimal():
-            sentence = _("%(field)s is still being made: this job starts after it.") % {
+            sentence = _("%(field)s is not finished yet: this job starts afterwards.") % {
                 "field": field.label
             }
             found.append(Check("note", sentence, job=int(number)))
@@ -111,7 +120,7 @@ def _form(form: LaunchForm) -> list[Check]:
     found = [Check("failed", field.missing.sentence) for field in form.fields if field.missing]
     if wrong:
         sentence = ngettext(
-            "%(count)d field needs another value.", "%(count)d fields need another value.", wrong
+            "%(count)d field is invalid.", "%(count)d fields are invalid.", wrong
         ) % {"count": wrong}
         found.append(Check("failed", sentence))
     return found

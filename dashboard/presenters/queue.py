@@ -79,7 +79,7 @@ def starts(forecast: Forecast, why: Remark | None = None) -> str:
     """
     seconds, words = forecast.starts_in_s, sentence(forecast.remark.id, forecast.remark.args)
     if why is not None and seconds is None and _is_told(forecast.remark, why):
-        return gettext("Not known when.")
+        return gettext("Start time unknown.")
     if seconds is None:
         return words
     if is_next(forecast):
@@ -103,7 +103,7 @@ def starts_in(forecast: Forecast) -> str:
     """The same in as few words as a list has room for."""
     seconds = forecast.starts_in_s
     if seconds is None:
-        return gettext("start not known yet")
+        return gettext("start time unknown")
     if is_next(forecast):
         return gettext("starts next")
     if seconds < _SOON_S:
@@ -130,7 +130,7 @@ def read_priority(name: str) -> int:
     try:
         return PRIORITIES[name or "normal"]
     except KeyError:
-        words = gettext("One of %(expected)s.") % {"expected": ", ".join(PRIORITIES)}
+        words = gettext("Choose one of %(expected)s.") % {"expected": ", ".join(PRIORITIES)}
         raise LaunchError(words, "priority") from None
 
 
@@ -142,7 +142,7 @@ def priority_for(user: AbstractBaseUser | AnonymousUser, name: str) -> int:
     """
     priority = read_priority(name)
     if priority < Job.Priority.NORMAL and not _may_launch_urgent(user):
-        words = gettext("Only administrators let a job come before those of others.")
+        words = gettext("Only administrators can move a job ahead of another person's job.")
         raise LaunchError(words, "priority")
     return priority
 

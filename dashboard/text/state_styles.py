@@ -38,19 +38,19 @@ STATES: dict[str, Look] = {
     "stopping": Look(_("stopping"), "run", "run"),
     "stopped": Look(_("stopped"), "cancelled", "cancelled"),
     # hosts
-    "away": Look(pgettext_lazy("host", "away"), "lost", "lost"),
-    "draining": Look(pgettext_lazy("host", "draining"), "cancelled", "cancelled"),
-    "expected": Look(pgettext_lazy("host", "not seen yet"), "queued", "queued"),
+    "away": Look(pgettext_lazy("host", "offline"), "lost", "lost"),
+    "draining": Look(pgettext_lazy("host", "paused"), "cancelled", "cancelled"),
+    "expected": Look(pgettext_lazy("host", "not connected yet"), "queued", "queued"),
     # turns of a conversation
     "streaming": Look(_("answering"), "run", "run"),
     "done": Look(_("done"), "ok", "ok"),
     # checks before a launch
     "passed": Look(_("passed"), "ok", "ok"),
-    "asks": Look(_("needs a look"), "warn", "warn"),
-    "note": Look(_("note"), "queued", "queued"),
+    "asks": Look(_("needs confirmation"), "warn", "warn"),
+    "note": Look(_("info"), "queued", "queued"),
 }
 
-UNKNOWN = Look(_("not known"), "lost", "lost")
+UNKNOWN = Look(_("unknown"), "lost", "lost")
 
 
 def look(state: str) -> Look:

@@ -228,7 +228,7 @@ def launch_way(
     """
     way, model = WAYS.get(way_id), MODELS.get(model_id)
     if way is None or model is None or not way.suits(model):
-        raise LaunchError(_("This model has no such way."), "way")
+        raise LaunchError(_("This model has no such pipeline."), "way")
     chosen = options or Options()
     chain, made, keys = uuid.uuid4(), dict[str, Job](), dict[str, str]()
     with transaction.atomic():

@@ -70,7 +70,7 @@ def read_options(data: Mapping[str, str], offered: Collection[str]) -> Options:
 def _one_of(given: Mapping[str, str], name: str, known: Collection[str]) -> str:
     value = given.get(name, "")
     if value and value not in known:
-        words = _("One of %(expected)s.") % {"expected": ", ".join(known)}
+        words = _("Choose one of %(expected)s.") % {"expected": ", ".join(known)}
         raise LaunchError(words, name)
     return value or next(iter(known))
 
@@ -82,8 +82,8 @@ def _numbers(text: str) -> tuple[int, ...]:
     if not is_right or len(found) > _MOST_LEVELS:
         told = {"most": _MOST_REQUESTS, "count": _MOST_LEVELS}
         words_for_people = _(
-            "Whole numbers from 1 to %(most)d, with commas between, at most %(count)d of them:"
-            " 1, 4, 16."
+            "Enter at most %(count)d whole numbers from 1 to %(most)d, separated by "
+            "commas: 1, 4, 16."
         )
         raise LaunchError(words_for_people % told, "concurrency")
     return tuple(dict.fromkeys(found))
@@ -92,7 +92,7 @@ def _numbers(text: str) -> tuple[int, ...]:
 def _address(text: str) -> str:
     parts = text.split(".") if _ADDRESS.fullmatch(text) else []
     if text and (not parts or any(int(part) > 255 for part in parts)):
-        raise LaunchError(_("An IPv4 address of the host, such as 192.0.2.10."), "bind")
+        raise LaunchError(_("Enter an IPv4 address of the host, such as 192.0.2.10."), "bind")
     return text
 
 
@@ -101,6 +101,6 @@ def _port(text: str) -> int:
         return 0
     number = int(text) if text.isascii() and text.isdecimal() and len(text) <= 5 else -1
     if number and not ports.FIRST <= number <= ports.LAST:
-        words = _("A port from %(first)d to %(last)d; empty: one that is free at the start.")
+        words = _("Enter a port from %(first)d to %(last)d. Empty: a free port at launch.")
         raise LaunchError(words % {"first": ports.FIRST, "last": ports.LAST}, "port")
     return number

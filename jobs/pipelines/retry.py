@@ -48,9 +48,9 @@ def start_again(
             lifecycle.lock_host(host)
         found = chain_of(chain_id)
         if found is None or not found.broken:
-            raise LaunchError(_("No job of it failed or was cancelled."))
+            raise LaunchError(_("No job of the pipeline failed or was cancelled."))
         if found.ending is not None:
-            words = _("Job %(job)s is still being cancelled: start again when it has ended.")
+            words = _("Job %(job)s is still being cancelled. Retry when it has ended.")
             raise LaunchError(words % {"job": found.ending.pk})
         counts, made = _what_counts(found), dict[int, Job]()
         for old in sorted(found.to_repeat, key=lambda job: job.pk):
@@ -95,7 +95,7 @@ def _again(
         raw = {name: _renumbered(value, now_for) for name, value in old.params.items()}
         params = kind.Params.model_validate(settled(kind, raw))
     except ValidationError:  # launched by an older version of the kind
-        words = _("Job %(job)s cannot be started again as it was: launch it anew.")
+        words = _("Job %(job)s cannot be retried unchanged. Use “Edit and rerun”.")
         raise LaunchError(words % {"job": old.pk}) from None
     check_ports(old, target)
     draft = repeat_of(old, params, may_raise=may_raise)
@@ -133,5 +133,5 @@ def _predecessor(number: int) -> Job | None:
         return job
     if (job.product or {}).get("type") == "environment":
         return None
-    words = _("Job %(job)s (%(title)s), which it needs, has not succeeded: start that one again.")
+    words = _("Required job %(job)s (%(title)s) has not succeeded. Retry that job first.")
     raise LaunchError(words % {"job": job.pk, "title": job.title})

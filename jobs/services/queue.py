@@ -60,8 +60,8 @@ def check_length(host: Host) -> None:
     waiting = Job.objects.filter(host=host, state=Job.State.QUEUED).order_by()
     if waiting.count() >= settings.QUEUE_LIMIT:
         words = _(
-            "%(n)s jobs wait for %(host)s, and no more may (QUEUE_LIMIT). Cancel some of them, "
-            "choose another host, or launch this again once some have run."
+            "The queue of %(host)s is full: %(n)s jobs (QUEUE_LIMIT). Cancel some, choose "
+            "another host, or retry later."
         )
         raise LaunchError(words % {"n": settings.QUEUE_LIMIT, "host": host.name})
 
@@ -89,12 +89,14 @@ def move(
         rows = _level(job)
         was = next((index for index, row in enumerate(rows) if row.id == job.pk), None)
         if was is None:
-            raise NotMoved(_("It does not wait any more."))
+            raise NotMoved(_("This job is no longer queued."))
         mine = rows.pop(was)
         target = _index(job, rows, was, to=to, before=before, after=after)
         passed = [row for row in rows[target:was] if row.owner != mine.owner]
         if passed and not may_pass:
-            words = _("It would come before job #%(job)s of somebody else: ask an administrator.")
+            words = _(
+                "Not moved: job #%(job)s of another person would be passed. Ask an administrator."
+            )
             raise PassesOthers(words % {"job": passed[0].id})
         if target != was:
             _put(mine, rows, target)
@@ -116,7 +118,7 @@ def set_priority(job_id: int, priority: int, *, may_pass: bool = False) -> list[
         lock_host(Job.objects.values_list("host_id", flat=True).get(pk=job_id))
         queued = Job.objects.filter(state=Job.State.QUEUED)
         if not queued.filter(pk=job_id).exists():
-            raise NotMoved(_("It does not wait any more."))
+            raise NotMoved(_("This job is no longer queued."))
         lock_waiting([job_id, *_all_before(job_id, priority)])
         changed = _enter(queued.filter(pk=job_id).exclude(priority=priority), priority, may_pass)
         changed += raise_those_before(job_id, priority, may_pass=may_pass)
@@ -185,7 +187,7 @@ def set_quiet(job_id: int, *, quiet: bool) -> bool:
         lock_host(Job.objects.values_list("host_id", flat=True).get(pk=job_id))
         queued = Job.objects.filter(pk=job_id, state=Job.State.QUEUED)
         if not queued.exists():
-            raise NotMoved(_("It does not wait any more."))
+            raise NotMoved(_("This job is no longer queued."))
         changed = queued.exclude(quiet=quiet).update(quiet=quiet)
         if changed:
             transaction.on_commit(partial(notifications.publish, "job", id=job_id))
@@ -211,7 +213,7 @@ def _index(
     }
     if to:
         if to not in steps:
-            raise NotMoved(_("One of %(expected)s.") % {"expected": ", ".join(STEPS)})
+            raise NotMoved(_("Choose one of %(expected)s.") % {"expected": ", ".join(STEPS)})
         return steps[to]
     other = before if before is not None else after
     found = next((index for index, row in enumerate(rows) if row.id == other), None)
@@ -220,10 +222,12 @@ def _index(
     if other is not None and other != job.pk:
         waits = Job.objects.filter(pk=other, host_id=job.host_id, state=Job.State.QUEUED)
         if waits.exists():
-            words = _("Job #%(job)s has another priority, which counts more than the order.")
+            words = _(
+                "Job #%(job)s has another priority, and priority takes precedence over order."
+            )
             raise NotMoved(words % {"job": other})
-        raise NotMoved(_("Job #%(job)s does not wait here any more.") % {"job": other})
-    words = _("Say before or after which job, or one of %(steps)s.")
+        raise NotMoved(_("Job #%(job)s is no longer queued on this host.") % {"job": other})
+    words = _("Name the job to place this one before or after, or choose one of %(steps)s.")
     raise NotMoved(words % {"steps": ", ".join(STEPS)})
 
 

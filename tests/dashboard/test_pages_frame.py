@@ -194,7 +194,7 @@ def test_the_tour_waits_until_this_computer_has_reported(member):
     html = member.get(reverse("overview")).content.decode()
 
     assert re.search(r'<button class="btn btn-primary" type="submit" disabled', html)
-    assert "has not reported yet" in html
+    assert "has not connected yet" in html
 
 
 def test_the_tour_without_a_host_says_so(member):
@@ -309,7 +309,7 @@ def test_a_list_that_finds_nothing_offers_the_way_back(member):
     response = member.get(reverse("job-list"), {"state": "lost"})
 
     assert title_of(response) == "0 jobs match"
-    assert "Show all of them" in text_of(response)
+    assert "View all" in text_of(response)
 
 
 def test_an_empty_list_offers_the_next_step(member):

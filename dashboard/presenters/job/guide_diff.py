@@ -141,14 +141,14 @@ class Against:
                 continue
             if any(_is_about(about, flag, text) for about in ABOUT.get(name, ())):
                 return Mark(number, self.notes[number - 1], _PRINTED.get(name, ""))
-        return Mark(0, _("The guide has this otherwise, or not at all.")) if changed else None
+        return Mark(0, _("The guide differs here or has nothing.")) if changed else None
 
     def step_mark(self, step: Step) -> Mark | None:
         """Why a whole step is there; None for one that the guide has too."""
         for number, name in enumerate(self.ids, 1):
             if f"step:{step.name}" in ABOUT.get(name, ()):
                 return Mark(number, self.notes[number - 1])
-        return Mark(0, _("The guide has no such step.")) if self.step(step).is_new else None
+        return Mark(0, _("Not a step of the guide.")) if self.step(step).is_new else None
 
     def _changes(self, step: Step, words: list[str], of: Any) -> Changes:
         if self.plan is None:

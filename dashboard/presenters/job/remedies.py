@@ -41,7 +41,7 @@ _OF_DEPLOYMENT = (
     *("job:deployment_gone", "benchmark:no_request", "evaluate:no_question"),
     *("check:endpoint_silent", "connection-refused", "all-requests-failed"),
 )
-_AGAIN: str | Promise = _("Run again as it was")
+_AGAIN: str | Promise = _("Retry unchanged")
 _EDIT: str | Promise = _("Edit and rerun")
 
 
@@ -87,7 +87,7 @@ def actions(job: Job, user: AbstractBaseUser | AnonymousUser) -> list[Action]:
         address = reverse("host-detail", args=[job.host.name])
         return [Action(words, address, "server-2"), *retries, edit]
     if failed_as_printed(job):
-        right = Action(gettext("Put right and rerun"), form_address(job, **{EXACT: "0"}), "check")
+        right = Action(gettext("Correct and rerun"), form_address(job, **{EXACT: "0"}), "check")
         return [_first(right), edit, *retries]
     return [_first(edit), *retries]
 
@@ -152,7 +152,7 @@ def _fix(job: Job, user: AbstractBaseUser | AnonymousUser) -> Action | None:
     """Where the cause itself is mended, as far as pages of the dashboard can."""
     said: Mapping[str, Any] = job.sentence_args or {}
     if job.sentence_id == "job:predecessor" and isinstance(said.get("job"), int):
-        words = gettext("Open job #%(job)s, the cause") % {"job": said["job"]}
+        words = gettext("Open job #%(job)s (cause)") % {"job": said["job"]}
         return Action(words, reverse("job-detail", args=[said["job"]]), "alert-triangle")
     if job.sentence_id == "job:secret_gone" and allowed(user, "secret.manage"):
         address = f"{reverse('secret-list')}?{urlencode({'name': said.get('name', '')})}"
@@ -164,7 +164,7 @@ def _fix(job: Job, user: AbstractBaseUser | AnonymousUser) -> Action | None:
         return _deployment(job)
     mender = next((kind for kind in KINDS.values() if cause in kind.mends), None)
     if mender and mender.name != job.kind:
-        words = gettext("Open the form “%(kind)s”") % {"kind": gettext(mender.title)}
+        words = gettext("Open form “%(kind)s”") % {"kind": gettext(mender.title)}
         address = reverse("launch-form", args=[mender.name])
         query = urlencode({"host": job.host.name})
         return Action(words, f"{address}?{query}", "player-play")
@@ -207,7 +207,7 @@ def _pipeline(job: Job) -> Action | None:
         return None
     if job.pk not in {one.pk for one in chain.broken}:
         return None
-    words = gettext("Start the pipeline again from here")
+    words = gettext("Retry the pipeline from here")
     if chain.failed.pk != job.pk:
-        words = gettext("Start the pipeline again from #%(job)s") % {"job": chain.failed.pk}
+        words = gettext("Retry the pipeline from #%(job)s") % {"job": chain.failed.pk}
     return Action(words, reverse("pipeline-again", args=[chain.id]), "refresh", posts=True)

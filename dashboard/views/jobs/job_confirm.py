@@ -28,7 +28,7 @@ def job_confirm(request: HttpRequest, job_id: int) -> HttpResponse:
         checks = [item["check"] for item in found]
         audit_log.record(request.user, "job.confirm", f"job {job_id}", checks=checks)
     else:
-        messages.info(request, _("That job does not ask this any more."))
+        messages.info(request, _("This confirmation is no longer needed."))
     return redirect("job-detail", job_id)
 
 

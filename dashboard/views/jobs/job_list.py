@@ -62,7 +62,11 @@ def job_list(request: HttpRequest) -> HttpResponse:
 
 def _choices(filters: Filters) -> dict[str, Any]:
     """What each filter offers: (value, words)."""
-    states = [(OPEN, gettext("open")), (BROKE, gettext("broke")), (ASKS, look(ASKS).word)]
+    states = [
+        (OPEN, gettext("active")),
+        (BROKE, gettext("failed or lost")),
+        (ASKS, look(ASKS).word),
+    ]
     return {
         "states": [*states, *((state, look(state).word) for state in Job.State.values)],
         "kinds": [(name, kind_title(name)) for name in KINDS],
@@ -79,7 +83,7 @@ def _choices(filters: Filters) -> dict[str, Any]:
 def _title(filters: Filters, count: int, *, more: bool, newest: bool) -> str:
     """What the list found, as a sentence."""
     if more and not newest:
-        return gettext("Jobs, sorted, %(n)s on a page") % {"n": count}
+        return gettext("Jobs, sorted, %(n)s per page") % {"n": count}
     if more:
         return gettext("The latest %(n)s jobs") % {"n": count}
     if filters.any:

@@ -57,13 +57,13 @@ _HEADLINE = (
 )
 # Words for what a success registered; a name without words shows as it is.
 _MADE: dict[str, str | Promise] = {
-    "type": gettext_lazy("What"),
+    "type": gettext_lazy("Type"),
     "name": gettext_lazy("Name"),
     "model_id": gettext_lazy("Model"),
     "toolchain": gettext_lazy("Toolchain"),
     "precision": gettext_lazy("Precision"),
     "label": gettext_lazy("Format"),
-    "source_precision": gettext_lazy("Made from"),
+    "source_precision": gettext_lazy("Source"),
     "bytes": gettext_lazy("Size"),
     "sha256": "SHA-256",
     "fingerprint": gettext_lazy("Fingerprint"),
@@ -109,7 +109,7 @@ def job_cancel(request: HttpRequest, job_id: int) -> HttpResponse:
     if cancel(job_id, person(request)):
         audit_log.record(request.user, "job.cancel", f"job {job_id}")
     else:
-        messages.info(request, _("That job had ended already."))
+        messages.info(request, _("The job had already ended."))
     return redirect("job-detail", job_id)
 
 
@@ -270,16 +270,17 @@ def _sentence(page: JobPage, in_line: queue.Row | None, why: Mapping[str, Any]) 
     """What people read beside the state."""
     job = page.job
     if job.is_open and job.cancel_asked_at:
-        return _("Cancel asked for by %(user)s; the host ends the commands.") % {
-            "user": job.cancelled_by or _("someone")
+        return _("Cancel requested by %(user)s; the host is stopping the commands.") % {
+            "user": job.cancelled_by or _("a person")
         }
     if in_line is not None:
         return sentence(in_line.why.id, in_line.why.args)
     if job.is_open and page.host_away:
         heard = job.host.heartbeat_at
-        return _(
-            "%(host)s has not answered since %(time)s; what stands here is as it was then."
-        ) % {"host": host_title(job.host), "time": moment(heard) if heard else "?"}
+        return _("%(host)s has been offline since %(time)s; data shown is from then.") % {
+            "host": host_title(job.host),
+            "time": moment(heard) if heard else "?",
+        }
     if job.state != Job.State.RUNNING:
         known, line = why["known"], why["telling"]
         return f"{line} · {told(job)}" if line else joined(told(job), known.cause if known else "")
@@ -288,7 +289,7 @@ def _sentence(page: JobPage, in_line: queue.Row | None, why: Mapping[str, Any]) 
     if quiet:
         return joined(said, quiet)
     if page.ends_at:
-        said = joined(said, _("Ends about %(time)s.") % {"time": moment(page.ends_at)})
+        said = joined(said, _("Estimated end: %(time)s.") % {"time": moment(page.ends_at)})
     return said
 
 

@@ -31,12 +31,10 @@ def job_pin(request: HttpRequest, job_id: int) -> HttpResponse:
     if done:
         audit_log.record(request.user, "job.pin", f"job {job_id}", pinned=wanted)
         if not wanted and limits().any:
-            words = _("Not pinned any more: from tomorrow on its log and files may be removed.")
+            words = _("Files are no longer kept: log and files may be removed from tomorrow on.")
             messages.info(request, words)
     elif wanted:
-        messages.error(
-            request, _("Its log and files were removed already: nothing is left to pin.")
-        )
+        messages.error(request, _("Nothing to keep: log and files were already removed."))
     back = request.POST.get("next", "")
     if url_has_allowed_host_and_scheme(back, allowed_hosts=None):  # an address of our own only
         return redirect(back)

@@ -92,7 +92,7 @@ def pipeline_cancel(request: HttpRequest, chain_id: UUID) -> HttpResponse:
     for job in jobs:
         audit_log.record(request.user, "job.cancel", f"job {job.pk}", pipeline=str(chain_id))
     if not jobs:
-        messages.info(request, _("No job to cancel: all have ended, or are being cancelled."))
+        messages.info(request, _("No job to cancel: all jobs have ended or are being cancelled."))
     return redirect("pipeline", chain_id)
 
 
@@ -181,7 +181,7 @@ def _told(rows: list[Row], chain: ChainProgress) -> str:
     if chain.failed is not None:
         failed = [job for job in chain.broken if job.state != Job.State.CANCELLED]
         names = _named(failed or [chain.failed])
-        parts.append(_("%(jobs)s ended without success.") % {"jobs": names})
+        parts.append(_("Did not succeed: %(jobs)s.") % {"jobs": names})
     if now:
         parts.append(_("Running: %(jobs)s.") % {"jobs": _named(now)})
     if queued is not None:
@@ -199,8 +199,8 @@ def _again_words(chain: ChainProgress) -> str:
         return ""
     count = len(chain.to_repeat)
     words = ngettext(
-        "Start again from #%(job)s %(kind)s (%(n)s job)",
-        "Start again from #%(job)s %(kind)s (%(n)s jobs)",
+        "Retry from #%(job)s %(kind)s (%(n)s job)",
+        "Retry from #%(job)s %(kind)s (%(n)s jobs)",
         count,
     )
     return words % {"job": chain.failed.pk, "kind": kind_title(chain.failed.kind), "n": count}
@@ -210,7 +210,7 @@ def _preview(chain: ChainProgress) -> dict[str, str]:
     """Where the same commands would fail again: the address of the way's preview, "" without."""
     address = preview_address(chain) if would_fail_again(chain) else ""
     right = is_to_be_put_right(chain)
-    words = _("Preview it put right") if right else _("Preview it with other options")
+    words = _("Preview corrected pipeline") if right else _("Preview with other options")
     return {"preview_address": address, "preview_words": words}
 
 

@@ -209,7 +209,7 @@ def _context(
         "blocked": _blocked(form, found),
         "dies": plan.dies if plan else 0,
         "asks_host": bool(plan and plan.checks) and not is_away(host),
-        "notes_title": _("Against the guide") if target.has_dies else _("Good to know"),
+        "notes_title": _("Differences from the guide") if target.has_dies else _("Notes"),
     }
 
 

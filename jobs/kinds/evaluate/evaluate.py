@@ -49,25 +49,25 @@ class Params(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     deployment: str = Field(
-        description="The deployment to ask.",
+        description="Deployment to evaluate.",
         json_schema_extra={
             "label": "Deployment",
-            "group": "What to evaluate",
+            "group": "Target",
             "asset": "deployment",
         },
     )
     questions: str = Field(
         "basics",
-        description="Questions that ship with the project.",
+        description="Built-in questions.",
         json_schema_extra={"label": "Questions", "group": "Questions"},
     )
     limit: int = Field(
         0,
         ge=0,
         le=100000,
-        description="Ask only so many, spread over the whole set. 0: all.",
+        description="Sample size, spread evenly over the data set. 0: all questions.",
         json_schema_extra={
-            "label": "Limit",
+            "label": "Question limit",
             "unit": "questions",
             "group": "Questions",
             "set_size": "questions",
@@ -77,9 +77,9 @@ class Params(BaseModel):
         32,
         ge=1,
         le=8192,
-        description="An answer is cut after so many. A model that reasons needs thousands.",
+        description="Answers are cut off at this length. Reasoning models need thousands.",
         json_schema_extra={
-            "label": "Longest answer",
+            "label": "Max output tokens",
             "unit": "tokens",
             "group": "Answers",
             "thinks": ["deployment", 8192],
@@ -91,15 +91,15 @@ class Params(BaseModel):
         0.0,
         ge=0.0,
         le=2.0,
-        description="0: always the likeliest token, so that a second run answers the same.",
+        description="0: greedy decoding, so that a second run gives the same answers.",
         json_schema_extra={"label": "Temperature", "group": "Answers"},
     )
     batch: int = Field(
         4,
         ge=1,
         le=256,
-        description="Questions in flight at most.",
-        json_schema_extra={"label": "Parallel questions", "unit": "questions", "group": "Answers"},
+        description="Max concurrent questions.",
+        json_schema_extra={"label": "Concurrency", "unit": "questions", "group": "Answers"},
     )
 
 
@@ -190,7 +190,9 @@ def _questions(params: Params) -> tuple[Question, ...]:
     try:
         return QUESTION_SETS[params.questions].first(params.limit)
     except KeyError:
-        raise LaunchError(_("There is no such set of questions."), "questions") from None
+        raise LaunchError(
+            _("Unknown question set. Choose one from the list."), "questions"
+        ) from None
 
 
 def _what(params: Params, asked: int) -> str:

@@ -55,15 +55,15 @@ class Params(BaseModel):
 
     stack: Literal["guide", "current"] = Field(
         "current",
-        description="The tools that the host has: the guide's own scores with OpenCompass.",
+        description="Software stack on the host. The guide's stack scores with OpenCompass.",
         json_schema_extra={"label": "Stack", "group": STACK_GROUP},
     )
     as_in_guide: bool = exact_field()
     deployment: str = Field(
-        description="The deployment to ask.",
+        description="Deployment to evaluate.",
         json_schema_extra={
             "label": "Deployment",
-            "group": "What to evaluate",
+            "group": "Target",
             "asset": "deployment",
         },
     )
@@ -71,48 +71,48 @@ class Params(BaseModel):
         ("math_500", "gpqa_diamond"),
         min_length=1,
         max_length=8,
-        description="Of gsm8k (1319 questions), math_500 (500), aime24 (30), aime25 (30),"
-        " gpqa_diamond (198), mmlu (14042), mmlu_pro (12032) and ceval (1346).",
+        description="Choose from gsm8k (1319 questions), math_500 (500), aime24 (30), aime25 (30), "
+        "gpqa_diamond (198), mmlu (14042), mmlu_pro (12032) and ceval (1346).",
         json_schema_extra={"label": "Data sets", "group": "Questions"},
     )
     mmlu: Literal["all", "ten"] = Field(
         "ten",
-        description="All 57 subsets of MMLU, or the first ten by the alphabet.",
+        description="All 57 subsets of MMLU, or the first ten alphabetically.",
         json_schema_extra={"label": "Subsets of MMLU", "group": "Questions"},
     )
     limit: int = Field(
         50,
         ge=0,
         le=100000,
-        description="Ask only the first ones of each subset. 0: all.",
-        json_schema_extra={"label": "Limit", "unit": "questions", "group": "Questions"},
+        description="Only the first questions of each subset. 0: all.",
+        json_schema_extra={"label": "Question limit", "unit": "questions", "group": "Questions"},
     )
     source: Literal["modelscope", "huggingface", "folder"] = Field(
         "modelscope",
-        description="From where the data comes.",
+        description="Source of the data.",
         json_schema_extra={"label": "Source", "group": "Questions"},
     )
     folder: str = Field(
         "",
         max_length=400,
         pattern=PATH_PATTERN,
-        description="Folder with a folder for each data set, called as it is.",
+        description="Folder with one subfolder per data set, named like the data set.",
         json_schema_extra={"label": "Folder", "group": "Questions", "when": ["source", "folder"]},
     )
     endpoint: str = Field(
         HF_MIRROR,
         max_length=200,
         pattern=r"^https?://[A-Za-z0-9][A-Za-z0-9._:/-]*$",
-        description="HF_ENDPOINT, the hub's address.",
+        description="Hub address (HF_ENDPOINT).",
         json_schema_extra={"label": "Hub", "group": "Questions", "when": ["source", "huggingface"]},
     )
     max_tokens: int = Field(
         16384,
         ge=1,
         le=1048576,
-        description="An answer is cut after so many. A model that reasons needs thousands.",
+        description="Answers are cut off at this length. Reasoning models need thousands.",
         json_schema_extra={
-            "label": "Longest answer",
+            "label": "Max output tokens",
             "unit": "tokens",
             "group": "Answers",
             "within": [["deployment", "max_total", 0.5]],
@@ -122,22 +122,23 @@ class Params(BaseModel):
         0.6,
         ge=0.0,
         le=2.0,
-        description="The makers of R1 recommend 0.5 to 0.7, and several runs.",
+        description="DeepSeek recommends 0.5 to 0.7 and several runs for R1.",
         json_schema_extra={"label": "Temperature", "group": "Answers"},
     )
     top_p: float = Field(
         0.95,
         gt=0.0,
         le=1.0,
-        description="The likeliest tokens that together have this share are chosen from.",
+        description="Nucleus sampling: samples from the most likely tokens up to this total "
+        "probability.",
         json_schema_extra={"label": "Top-p", "group": "Answers"},
     )
     batch: int = Field(
         4,
         ge=1,
         le=256,
-        description="Questions in flight at most.",
-        json_schema_extra={"label": "Parallel questions", "unit": "questions", "group": "Answers"},
+        description="Max concurrent questions.",
+        json_schema_extra={"label": "Concurrency", "unit": "questions", "group": "Answers"},
     )
 
 
@@ -166,7 +167,7 @@ class EvaluateEvalscope(Kind, params=Params):
             return [
                 Choice("modelscope", "ModelScope"),
                 Choice("huggingface", "Hugging Face"),
-                Choice("folder", _("A folder that is there")),
+                Choice("folder", _("Existing folder")),
             ]
         return None
 
@@ -193,13 +194,15 @@ class EvaluateEvalscope(Kind, params=Params):
         """One step: EvalScope brings the data, asks and scores."""
         host, served = vacc_site(target), _deployment(params, target).data
         if not stack_of(params).evaluation.evalscope:
-            raise LaunchError(_("This stack scores with OpenCompass, not with EvalScope."), "stack")
+            raise LaunchError(_("This stack uses OpenCompass instead of EvalScope."), "stack")
         if len(set(params.datasets)) < len(params.datasets):
-            raise LaunchError(_("Each data set once."), "datasets")
+            raise LaunchError(_("Enter each data set only once."), "datasets")
         check_limit(params.limit, work.questions_of_largest(params.datasets))
         longest = served.get("max_total")
         if longest and params.max_tokens >= int(longest):
-            words = _("The deployment takes at most %(tokens)d tokens together.")
+            words = _(
+                "Max model length of the deployment is %(tokens)d tokens, question and answer."
+            )
             raise LaunchError(words % {"tokens": int(longest)}, "max_tokens")
         from_folder = params.source == "folder"
         asking = Asking(

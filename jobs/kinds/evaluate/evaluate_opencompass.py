@@ -58,10 +58,10 @@ class Params(BaseModel):
     stack: Literal["guide", "current"] = stack_field()
     as_in_guide: bool = exact_field()
     deployment: str = Field(
-        description="The deployment to ask.",
+        description="Deployment to evaluate.",
         json_schema_extra={
             "label": "Deployment",
-            "group": "What to evaluate",
+            "group": "Target",
             "asset": "deployment",
         },
     )
@@ -69,35 +69,36 @@ class Params(BaseModel):
         GUIDE_SETS,
         min_length=1,
         max_length=8,
-        description="Of cluewsc (1135 questions), math_500 (500), mmlu (14042), gsm8k (1319), gpqa"
-        " (198), aime2024 (30), ceval (1346) and ifeval (541).",
+        description="Choose from cluewsc (1135 questions), math_500 (500), mmlu (14042), gsm8k "
+        "(1319), gpqa (198), aime2024 (30), ceval (1346) and ifeval (541).",
         json_schema_extra={"label": "Data sets", "group": "Questions"},
     )
     mmlu: Literal["all", "ten"] = Field(
         "all",
-        description="All 57 subsets of MMLU, or the first ten by the alphabet.",
+        description="All 57 subsets of MMLU, or the first ten alphabetically.",
         json_schema_extra={"label": "Subsets of MMLU", "group": "Questions"},
     )
     limit: int = Field(
         0,
         ge=0,
         le=100000,
-        description="Ask only the first ones of each set. 0: all.",
-        json_schema_extra={"label": "Limit", "unit": "questions", "group": "Questions"},
+        description="Only the first questions of each data set. 0: all.",
+        json_schema_extra={"label": "Question limit", "unit": "questions", "group": "Questions"},
     )
     dataset_source: Literal["", "modelscope"] = Field(
         "",
-        description="From where OpenCompass takes the data: the archives that were unpacked, or"
-        " ModelScope by itself (DATASET_SOURCE).",
-        json_schema_extra={"label": "Datasets from", "group": "Questions"},
+        description="Data source of OpenCompass: the unpacked archives, or ModelScope "
+        "(DATASET_SOURCE).",
+        json_schema_extra={"label": "Dataset source", "group": "Questions"},
     )
     max_answer: int = Field(
         16384,
         ge=1,
         le=1048576,
-        description="An answer is cut after so many (max_out_len). One that reasons needs many.",
+        description="Answers are cut off at this length (max_out_len). Reasoning models need "
+        "thousands.",
         json_schema_extra={
-            "label": "Longest answer",
+            "label": "Max output tokens",
             "unit": "tokens",
             "group": "Answers",
             "within": [["deployment", "max_total", 0.5]],
@@ -107,9 +108,9 @@ class Params(BaseModel):
         32768,
         ge=1,
         le=1048576,
-        description="Question and answer together (max_seq_len).",
+        description="Question and answer (max_seq_len).",
         json_schema_extra={
-            "label": "Longest request",
+            "label": "Max model length",
             "unit": "tokens",
             "group": "Answers",
             "within": [["deployment", "max_total", 1]],
@@ -119,15 +120,15 @@ class Params(BaseModel):
         0.6,
         ge=0.0,
         le=2.0,
-        description="The makers of R1 recommend 0.5 to 0.7, and several runs.",
+        description="DeepSeek recommends 0.5 to 0.7 and several runs for R1.",
         json_schema_extra={"label": "Temperature", "group": "Answers"},
     )
     batch: int = Field(
         4,
         ge=1,
         le=256,
-        description="Questions in flight at most; the guide asks one after the other.",
-        json_schema_extra={"label": "Parallel questions", "unit": "questions", "group": "Answers"},
+        description="Max concurrent questions; the guide sends one at a time.",
+        json_schema_extra={"label": "Concurrency", "unit": "questions", "group": "Answers"},
     )
 
 
@@ -203,11 +204,11 @@ class EvaluateOpencompass(Kind, params=Params):
         """A dry run, which shows whether all data is there, and the run."""
         site, stack = vacc_site(target), stack_of(params)
         if not stack.evaluation.opencompass:
-            raise LaunchError(_("This stack scores with EvalScope, not with OpenCompass."), "stack")
+            raise LaunchError(_("This stack uses EvalScope instead of OpenCompass."), "stack")
         if not site.conda:
             raise LaunchError(_("%(host)s has no conda.") % {"host": target.name})
         if len(set(params.datasets)) < len(params.datasets):
-            raise LaunchError(_("Each data set once."), "datasets")
+            raise LaunchError(_("Enter each data set only once."), "datasets")
         check_limit(params.limit, work.questions_of_largest(params.datasets))
         if not is_exact(params):
             _check_lengths(params, target)
@@ -269,19 +270,19 @@ def _check_lengths(params: Params, target: Target) -> None:
     longest = _longest(params, target)
     if longest and longest < LEAST_TOKENS:
         words = _(
-            "%(name)s takes %(tokens)d tokens, question and answer together: too few for these data"
-            " sets, which want %(least)d or more. Choose a deployment that takes longer requests."
+            "Max model length of %(name)s is %(tokens)d tokens; these data sets need at "
+            "least %(least)d. Choose a deployment with a longer context."
         )
         name = _deployment(params, target).data["name"]
         args = {"name": name, "tokens": longest, "least": LEAST_TOKENS}
         raise LaunchError(words % args, "deployment")
     if longest and params.max_length > longest:
-        words = _("The deployment takes at most %(tokens)d tokens together.")
+        words = _("Max model length of the deployment is %(tokens)d tokens, question and answer.")
         raise LaunchError(words % {"tokens": longest}, "max_length")
     if params.max_length < LEAST_TOKENS:
         raise LaunchError(_("At least %(ge)s.") % {"ge": LEAST_TOKENS}, "max_length")
     if params.max_answer >= params.max_length:
-        words = _("The longest answer leaves no room for a question.")
+        words = _("No room for the question: reduce max output tokens.")
         raise LaunchError(words, "max_answer")
 
 

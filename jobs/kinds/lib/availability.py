@@ -64,6 +64,6 @@ def _reason(kind: Kind, params: BaseModel, target: Target, name: str) -> str:
 def _plain(kind: Kind, name: str, value: str, target: Target) -> str:
     ref = asset_named(kind, name, value, target)
     if ref is None:
-        return _("This host does not offer “%(value)s”.") % {"value": value}
-    words = _("%(asset)s is nothing that this job works on: choose another.")
+        return _("“%(value)s” is not available on this host.") % {"value": value}
+    words = _("This job type cannot use %(asset)s. Choose another.")
     return words % {"asset": ref.label}

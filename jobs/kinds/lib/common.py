@@ -27,7 +27,7 @@ def site(target: Target) -> Site:
     except KeyError:
         name = _("This computer") if target.is_this_computer else target.name
         raise LaunchError(
-            _("%(host)s has not reported its folders yet.") % {"host": name}
+            _("%(host)s has not reported its folders yet. Try again in a minute.") % {"host": name}
         ) from None
 
 
@@ -40,7 +40,7 @@ def asset(refs: Iterable[AssetRef], key: str, field: str) -> AssetRef:
     for ref in refs:
         if ref.key == key:
             return ref
-    raise LaunchError(_("This is not on the host (any more)."), field)
+    raise LaunchError(_("Not on this host, or removed meanwhile. Choose another."), field)
 
 
 def of_all(best: Mapping[str, float], cells: Iterable[tuple[int, int]]) -> Mapping[str, float]:
@@ -65,9 +65,9 @@ def quiet_field(default: bool) -> Any:
     """The field ``quiet`` of a benchmark: dispatch minds it, the commands know nothing of it."""
     return Field(
         default,
-        description="Starts when nothing but what it measures runs on the host, and lets nothing"
-        " else start there until it is done.",
-        json_schema_extra={"label": "Wait for a quiet host", "group": "When it starts"},
+        description="Starts when nothing else runs on the host except the measured deployment, and "
+        "blocks other jobs until the end.",
+        json_schema_extra={"label": "Exclusive host", "group": "Scheduling"},
     )
 
 
@@ -75,10 +75,10 @@ def overlap_field() -> Any:
     """The field ``overlap`` of a benchmark: dispatch minds it, as ``quiet``."""
     return Field(
         default=False,
-        description="May run at the same time as other benchmarks of the same host that allow it"
-        " too, and as evaluations of the same deployment. Each slows the others, and the result"
-        " counts as disturbed.",
-        json_schema_extra={"label": "Overlap with other benchmarks", "group": "When it starts"},
+        description="Runs alongside other benchmarks of this host that allow overlap, and "
+        "evaluations of the same deployment. They slow each other, and the result "
+        "counts as disturbed.",
+        json_schema_extra={"label": "Allow overlap", "group": "Scheduling"},
     )
 
 
@@ -90,8 +90,8 @@ def seed_field() -> Any:
         None,
         ge=0,
         le=2147483647,
-        description="Empty: other requests at each concurrency and in each run. A number: the same"
-        " requests every time, which an engine that caches prefixes answers faster.",
+        description="Empty: new requests at each concurrency and in each run. A number: the same "
+        "requests every time, which a prefix cache answers faster.",
         json_schema_extra={"label": "Seed", "group": "Load"},
     )
 

@@ -87,13 +87,14 @@ def check_answer(served: Mapping[str, Any], field: str, tokens: int, prompt: int
     args |= {"prompt": int(served["max_total"]) - most}
     if most < 1:
         words = _(
-            "%(name)s has a context of %(context)s tokens; a prompt alone takes about %(prompt)d."
-            " Choose a deployment with a longer context."
+            "Context too short: %(name)s has %(context)s tokens, and the prompt alone "
+            "takes about %(prompt)d. Choose a deployment with a longer context."
         )
         raise LaunchError(words % args, "deployment")
     words = _(
-        "At most %(most)d. The context of %(name)s is %(context)s tokens, prompt (about"
-        " %(prompt)d) and output together. Ask for less, or deploy with a longer context."
+        "At most %(most)d: prompt (about %(prompt)d) and output share the context of "
+        "%(name)s, %(context)s tokens. Reduce the value, or deploy with a longer "
+        "context."
     )
     raise LaunchError(words % args, field)
 
@@ -105,7 +106,7 @@ def check_limit(limit: int, questions: int) -> None:
         LaunchError: at the field ``limit``.
     """
     if limit > questions:
-        words = _("At most %(questions)d: the set has no more questions. 0 asks them all.")
+        words = _("At most %(questions)d, the size of the set. 0: all questions.")
         raise LaunchError(words % {"questions": questions}, "limit")
 
 

@@ -32,10 +32,10 @@ class Load(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     deployment: str = Field(
-        description="The deployment to measure.",
+        description="Deployment to benchmark.",
         json_schema_extra={
             "label": "Deployment",
-            "group": "What to measure",
+            "group": "Target",
             "asset": "deployment",
         },
     )
@@ -43,23 +43,23 @@ class Load(BaseModel):
         (1, 2, 4),
         min_length=1,
         max_length=12,
-        description="Requests in flight at most. Several values are measured one after the other.",
+        description="Max concurrency. Several values are measured one after another.",
         json_schema_extra={"label": "Concurrency", "unit": "requests", "group": "Load"},
     )
     requests: int = Field(
         12,
         ge=1,
         le=10000,
-        description="Requests at each concurrency. Percentiles need many.",
+        description="Requests per concurrency. Percentiles need many.",
         json_schema_extra={"label": "Requests", "unit": "requests", "group": "Load"},
     )
     output_tokens: int = Field(
         64,
         ge=1,
         le=8192,
-        description="Generated for each request, always to the full length.",
+        description="Output tokens per request, always generated in full.",
         json_schema_extra={
-            "label": "Output",
+            "label": "Output length",
             "unit": "tokens",
             "group": "Load",
             "beside": ["deployment", PROMPT_TOKENS],
@@ -67,7 +67,7 @@ class Load(BaseModel):
     )
     prompts: str = Field(
         "everyday",
-        description="Prompts that ship with the project, sent in turn.",
+        description="Built-in prompts, sent in turn.",
         json_schema_extra={"label": "Prompts", "group": "Load"},
     )
     seed: int | None = seed_field()
@@ -147,7 +147,7 @@ def check_concurrency(values: Sequence[int]) -> None:
         LaunchError: at the field.
     """
     if len(set(values)) < len(values):
-        raise LaunchError(_("Each concurrency once."), "concurrency")
+        raise LaunchError(_("Enter each concurrency only once."), "concurrency")
 
 
 def prompt_choices() -> list[Choice]:
@@ -162,7 +162,7 @@ def prompts_of(name: str) -> tuple[str, ...]:
         LaunchError: there is none of this name.
     """
     if name not in PROMPT_SETS:
-        raise LaunchError(_("There is no such set of prompts."), "prompts")
+        raise LaunchError(_("Unknown prompt set. Choose one from the list."), "prompts")
     return PROMPT_SETS[name]
 
 

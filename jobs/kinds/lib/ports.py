@@ -56,7 +56,7 @@ def held(servers: Iterable[AssetRef]) -> dict[int, str]:
 def _holder(ref: AssetRef) -> str:
     if ref.id is None:
         return _("job #%(job)d (%(name)s)") % {"job": ref.job or 0, "name": ref.label}
-    return _("the server %(name)s") % {"name": ref.label}
+    return _("deployment %(name)s") % {"name": ref.label}
 
 
 def next_free(port: int, taken: Collection[int]) -> int:
@@ -85,8 +85,8 @@ def refuse(wanted: Mapping[str, int], servers: Iterable[AssetRef]) -> None:
     names = list(wanted)
     for place, name in enumerate(names):
         if wanted[name] in [wanted[other] for other in names[:place]]:
-            raise LaunchError(_("Two different ports are needed."), name)
+            raise LaunchError(_("The two ports must differ."), name)
     found = clash(wanted, servers)
     if found:
-        words = _("Port %(port)d belongs to %(holder)s. Port %(free)d is free.")
+        words = _("Port %(port)d is in use by %(holder)s. Port %(free)d is free.")
         raise LaunchError(words % found.args, found.field)

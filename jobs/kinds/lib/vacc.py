@@ -45,7 +45,7 @@ def stack_field(*, runs_without_dies: bool = False, follows: Sequence[str] = ())
         extra["without_dies"] = CPU_STACK
     return Field(
         "guide",
-        description="The tools that the host has: those of the deployment guide, or today's.",
+        description="Software stack on the host: the deployment guide's, or the current one.",
         json_schema_extra=extra,
     )
 
@@ -55,9 +55,9 @@ def exact_field(*, of_every_stack: bool = False) -> Any:
     when: dict[str, Any] = {} if of_every_stack else {"when": ["stack", "guide"]}
     return Field(
         False,
-        description="The guide's commands to the letter, even where they are known to fail.",
+        description="The guide's unchanged commands, including ones known to fail.",
         json_schema_extra={
-            "label": "Exactly as in the guide",
+            "label": "Guide verbatim",
             "group": STACK_GROUP,
             "needs_dies": True,
             **when,
@@ -100,7 +100,8 @@ def vacc_site(target: Target) -> VaccSite:
         return vacc_site_of(target.facts)
     except KeyError:
         raise LaunchError(
-            _("%(host)s has not reported its folders yet.") % {"host": target.name}
+            _("%(host)s has not reported its folders yet. Try again in a minute.")
+            % {"host": target.name}
         ) from None
 
 
@@ -113,7 +114,7 @@ def model_of(model_id: str, field: str = "model") -> ZooModel:
     try:
         return MODELS[model_id]
     except KeyError:
-        raise LaunchError(_("No model in the catalogue has this name."), field) from None
+        raise LaunchError(_("Unknown model. Choose one from the catalogue."), field) from None
 
 
 def model_of_asset(ref: AssetRef) -> ZooModel:
@@ -135,7 +136,8 @@ def image_name(stack: Stack, target: Target, tag: str = "") -> str:
         return vacc_images.reference(stack, vacc_site(target), tag)
     except ValueError:
         raise LaunchError(
-            _("%(host)s names no registry of images (HOST_REGISTRY).") % {"host": target.name},
+            _("%(host)s has no image registry. Set HOST_REGISTRY in host.env.")
+            % {"host": target.name},
             "stack",
         ) from None
 
@@ -150,13 +152,13 @@ def folder_in_workspace(path: str, site: VaccSite, field: str) -> str:
     inside = folder.is_relative_to(site.workspace) and ".." not in folder.parts
     if not folder.is_absolute() or not inside:
         raise LaunchError(
-            _("An absolute path below %(folder)s, where containers see it too.")
+            _("Enter an absolute path below %(folder)s, which containers can access.")
             % {"folder": site.workspace},
             field,
         )
     if any(folder.is_relative_to(jobs) for jobs in site.jobs_folders):
         raise LaunchError(
-            _("This is the folder of a job, which is removed some days after its end: move it."),
+            _("This job folder is removed some days after the job ends. Move it elsewhere."),
             field,
         )
     return str(folder)

@@ -55,9 +55,9 @@ def tp_field(group: str = ENGINE_GROUP) -> Any:
         32,
         ge=1,
         le=64,
-        description="Dies that share each layer. The full model runs on 32 and no others.",
+        description="Dies per layer. The full model runs only on 32.",
         json_schema_extra={
-            "label": "Tensor parallel",
+            "label": "Tensor parallel size",
             "unit": "dies",
             "group": group,
             "needs_dies": True,
@@ -74,9 +74,9 @@ def length_field(
         default,
         ge=256,
         le=1048576,
-        description="Prompt and answer of one request together (--max-model-len).",
+        description="Prompt and output of one request (--max-model-len).",
         json_schema_extra={
-            "label": "Longest request",
+            "label": "Max model length",
             "unit": "tokens",
             "group": group,
             "without_dies": 2048,
@@ -125,7 +125,7 @@ def kv_cache_field(group: str = ENGINE_GROUP) -> Any:
         1,
         ge=1,
         le=1024,
-        description="Memory for the KV cache of all requests (VLLM_CPU_KVCACHE_SPACE).",
+        description="KV cache memory for all requests (VLLM_CPU_KVCACHE_SPACE).",
         json_schema_extra={
             "label": "KV cache",
             "unit": "GiB",
@@ -178,7 +178,9 @@ def inside(stack: Stack, weights: AssetRef, target: Target) -> str:
     else:
         seen = ""
     if not seen:
-        words = _("The container sees only what is in %(folder)s.") % {"folder": site.weights}
+        words = _("Choose a path in %(folder)s: the container has no access to others.") % {
+            "folder": site.weights
+        }
         raise LaunchError(words, "weights")
     return seen
 
@@ -191,7 +193,7 @@ def check_dies(wanted: int, target: Target, field: str = "tp") -> None:
     """
     there = len(target.facts.get("dies") or ())
     if wanted > there and target.has_dies:
-        words = _("%(host)s has %(there)d dies, and this takes %(wanted)d.")
+        words = _("%(host)s has %(there)d dies; %(wanted)d needed.")
         args = {"host": target.name, "there": there, "wanted": wanted}
         raise LaunchError(words % args, field)
 
@@ -258,7 +260,7 @@ def check_engine(params: Loading, stack: Stack, model: ZooModel, target: Target)
     """
     together = params.input_tokens + params.output_tokens
     if together > params.max_length:
-        words = _("Input and output are %(sum)d tokens together, more than the longest request.")
+        words = _("Prompt and output total %(sum)d tokens, more than the max model length.")
         raise LaunchError(words % {"sum": together}, "max_length")
     check_dies(params.tp, target)
     if not is_exact(params):

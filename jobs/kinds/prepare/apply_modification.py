@@ -26,18 +26,18 @@ class Params(BaseModel):
     stack: Literal["guide", "current"] = stack_field()
     as_in_guide: bool = exact_field()
     weights: str = Field(
-        description="Weights of a Qwen distill; the Llama distills need no modification.",
-        json_schema_extra={"label": "Weights", "group": "Modification", "asset": "weights"},
+        description="Weights of a Qwen distill; Llama distills need no patch.",
+        json_schema_extra={"label": "Weights", "group": "VACC patch", "asset": "weights"},
     )
     only_show: bool = Field(
         False,
-        description="Show every difference in the log and write nothing.",
-        json_schema_extra={"label": "Only show", "group": "Modification"},
+        description="Show all differences in the log and write nothing.",
+        json_schema_extra={"label": "Dry run", "group": "VACC patch"},
     )
     undo: bool = Field(
         False,
-        description="Put back what lay there before it was applied from here.",
-        json_schema_extra={"label": "Undo", "group": "Modification"},
+        description="Restore the files replaced by the patch.",
+        json_schema_extra={"label": "Undo", "group": "VACC patch"},
     )
 
 
@@ -45,7 +45,7 @@ class ApplyModification(Kind, params=Params):
     """The vendor's changed model files, beside a Qwen distill's weights."""
 
     name = "apply-modification"
-    title = "Apply VACC modification"
+    title = "Apply VACC patch"
     family = "prepare"
     programs = vacc_modification.PROGRAMS
     steps = vacc_modification.STEPS
@@ -98,12 +98,13 @@ class ApplyModification(Kind, params=Params):
         """Show, then write; or undo."""
         model, site = _model(params, target), vacc_site(target)
         if params.undo and params.only_show:
-            raise LaunchError(
-                _("Undo shows nothing beforehand: choose one of the two."), "only_show"
-            )
+            raise LaunchError(_("“Undo” cannot be a dry run. Choose one of the two."), "only_show")
         if not params.undo and not site.modification:
             raise LaunchError(
-                _("%(host)s names no folder with the vendor's model files (HOST_MODIFICATION_DIR).")
+                _(
+                    "%(host)s has no folder with the vendor's model files. Set "
+                    "HOST_MODIFICATION_DIR in host.env."
+                )
                 % {"host": target.name},
                 "weights",
             )
@@ -139,5 +140,5 @@ def _weights(params: Params, target: Target) -> AssetRef:
 def _model(params: Params, target: Target) -> ZooModel:
     model = model_of_asset(_weights(params, target))
     if not model.modification:
-        raise LaunchError(_("%(model)s needs no modification.") % {"model": model.name}, "weights")
+        raise LaunchError(_("%(model)s needs no VACC patch.") % {"model": model.name}, "weights")
     return model

@@ -38,7 +38,7 @@ class Params(BaseModel):
         "",
         max_length=255,
         pattern=r"^$|^https://[A-Za-z0-9][A-Za-z0-9._/:%+-]*$",
-        description="Address of vLLM's sources. Empty: where the guide has them from.",
+        description="Address of the vLLM repository. Empty: the guide's.",
         json_schema_extra={
             "label": "Sources of vLLM",
             "group": "Build",
@@ -50,19 +50,19 @@ class Params(BaseModel):
         max_length=255,
         pattern=PATH_PATTERN,
         description=(
-            "Folder with the vendor's Dockerfile and wheels. Empty: docker, in the workspace."
+            "Folder with the vendor's Dockerfile and wheels. Empty: docker in the workspace."
         ),
         json_schema_extra={
-            "label": "Vendor's docker folder",
+            "label": "Vendor docker folder",
             "group": "Build",
             "when": ["stack", "guide"],
         },
     )
     no_cache: bool = Field(
         True,
-        description="Build every layer anew, as the guide does; without it a repeat is quick.",
+        description="Rebuild every layer, as the guide does. If off, repeated builds are fast.",
         json_schema_extra={
-            "label": "Without docker's cache",
+            "label": "No docker cache",
             "group": "Build",
             "when": ["stack", "guide"],
         },
@@ -71,7 +71,7 @@ class Params(BaseModel):
         "",
         max_length=128,
         pattern=r"^$|^[A-Za-z0-9_][A-Za-z0-9._-]*$",
-        description="Tag of the image. Empty: that of the stack, for the host's processor.",
+        description="Image tag. Empty: the stack's tag for the host's processor.",
         json_schema_extra={"label": "Tag", "group": "Pull", "when": ["stack", "current"]},
     )
 

@@ -24,7 +24,7 @@ class Params(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     weights: str = Field(
-        description="A GGUF file. It becomes BF16, which brings nothing back that was lost before.",
+        description="GGUF file, converted to BF16. Precision lost earlier is not restored.",
         json_schema_extra={"label": "Weights", "group": "Model", "asset": "weights"},
     )
 

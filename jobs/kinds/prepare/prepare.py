@@ -26,24 +26,24 @@ class Params(BaseModel):
 
     what: Literal["weights", "environment"] = Field(
         "weights",
-        description="Weights are fetched, unpacked and checked. An environment holds a tool.",
-        json_schema_extra={"label": "What", "group": "What to prepare"},
+        description="weights: download, unpack, verify. environment: install a tool.",
+        json_schema_extra={"label": "Content", "group": "Content"},
     )
     model: str = Field(
         "smollm2-135m-instruct",
-        description="The model whose weights are fetched.",
+        description="Model to download.",
         json_schema_extra={
             "label": "Model",
-            "group": "What to prepare",
+            "group": "Content",
             "when": ["what", "weights"],
         },
     )
     environment: str = Field(
         environments.LLAMA_CPP,
-        description="The tool that gets an environment of its own.",
+        description="Tool to install in its own environment.",
         json_schema_extra={
             "label": "Environment",
-            "group": "What to prepare",
+            "group": "Content",
             "when": ["what", "environment"],
         },
     )
@@ -140,9 +140,9 @@ class Prepare(Kind, params=Params):
 def _model(params: Params) -> tuple[ZooModel, PackageSource]:
     model = MODELS.get(params.model)
     if model is None:
-        raise LaunchError(_("No model in the catalogue has this name."), "model")
+        raise LaunchError(_("Unknown model. Choose one from the catalogue."), "model")
     if model.package is None:
-        raise LaunchError(_("No package holds the weights of this model."), "model")
+        raise LaunchError(_("No Python package contains the weights of this model."), "model")
     return model, model.package
 
 
@@ -150,4 +150,6 @@ def _environment(params: Params) -> Environment:
     try:
         return ENVIRONMENTS[params.environment]
     except KeyError:
-        raise LaunchError(_("There is no such environment."), "environment") from None
+        raise LaunchError(
+            _("Unknown environment. Choose one from the list."), "environment"
+        ) from None

@@ -38,27 +38,27 @@ class Params(BaseModel):
     as_in_guide: bool = exact_field()
     dataset: Literal["c4", "ceval", "alpaca", "sharegpt", "sonnet", "opencompass"] = Field(
         "c4",
-        description="What is brought and checked.",
+        description="Datasets to prepare and verify.",
         json_schema_extra={"label": "Dataset", "group": "Dataset"},
     )
     source: Literal["hf", "hfd", "folder"] = Field(
         "hf",
-        description="The tool for those of a hub (sonnets and OpenCompass come by wget), or a"
-        " folder where it lies already.",
-        json_schema_extra={"label": "Comes from", "group": "Dataset"},
+        description="Download tool for hub datasets (sonnets and OpenCompass use wget), or a "
+        "folder that has the data.",
+        json_schema_extra={"label": "Source", "group": "Dataset"},
     )
     folder: str = Field(
         "",
         max_length=255,
         pattern=PATH_PATTERN,
-        description="Where it is to lie, or lies. Empty: datasets, in the workspace.",
+        description="Folder of the dataset. Empty: datasets in the workspace.",
         json_schema_extra={"label": "Folder", "group": "Dataset"},
     )
     endpoint: str = Field(
         HF_MIRROR,
         max_length=200,
         pattern=r"^$|^https?://[A-Za-z0-9][A-Za-z0-9._:/-]*$",
-        description="HF_ENDPOINT, the hub's address, for hf and hfd.sh. Empty: the tool's own.",
+        description="Hub address (HF_ENDPOINT) for hf and hfd.sh. Empty: the tool's default.",
         json_schema_extra={"label": "Hub", "group": "Download"},
     )
 
@@ -92,7 +92,7 @@ class PrepareDatasets(Kind, params=Params):
             return [
                 Choice("hf", "huggingface_hub"),
                 Choice("hfd", "hfd.sh"),
-                Choice("folder", _("A folder that is there")),
+                Choice("folder", _("Existing folder")),
             ]
         return None
 
@@ -138,7 +138,7 @@ class PrepareDatasets(Kind, params=Params):
         if dataset.name == OPENCOMPASS:
             if params.folder:
                 raise LaunchError(
-                    _("OpenCompass finds its data only in its own checkout: leave this empty."),
+                    _("OpenCompass reads data only from its own checkout. Leave this field empty."),
                     "folder",
                 )
             return vacc_datasets.opencompass_plan(dataset, site, exact=is_exact(params))

@@ -39,20 +39,20 @@ class Params(BaseModel):
         "",
         max_length=255,
         pattern=r"^$|^https://[A-Za-z0-9][A-Za-z0-9._/:%+-]*$",
-        description="Address of its sources. Empty: where the guide has them from.",
+        description="Repository address. Empty: the guide's.",
         json_schema_extra={"label": "Sources of OpenCompass", "group": "Sources"},
     )
     index: str = Field(
         INDEX,
         max_length=255,
         pattern=r"^$|^https?://[A-Za-z0-9][A-Za-z0-9._/:%+-]*$",
-        description="Index of Python packages. Empty: pip's own settings on the host.",
+        description="Python package index. Empty: pip's settings on the host.",
         json_schema_extra={"label": "Package index", "group": "Sources"},
     )
     dataset_source: Literal["", "modelscope"] = Field(
         "",
-        description="Install ModelScope too, so that datasets can come from there by themselves.",
-        json_schema_extra={"label": "Datasets from", "group": "Datasets"},
+        description="Also install ModelScope to download datasets from it.",
+        json_schema_extra={"label": "Dataset source", "group": "Datasets"},
     )
 
 
@@ -155,7 +155,7 @@ class PrepareOpencompass(Kind, params=Params):
 def _tools(params: Params) -> Evaluation:
     tools = stack_of(params).evaluation
     if not tools.opencompass:
-        raise LaunchError(_("This stack scores with EvalScope, not with OpenCompass."), "stack")
+        raise LaunchError(_("This stack uses EvalScope instead of OpenCompass."), "stack")
     return tools
 
 

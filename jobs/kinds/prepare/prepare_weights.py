@@ -38,42 +38,42 @@ class Params(BaseModel):
     as_in_guide: bool = exact_field()
     model: str = Field(
         "deepseek-r1-distill-qwen-7b",
-        description="The model whose weights are brought.",
+        description="Model to prepare.",
         json_schema_extra={"label": "Model", "group": "Weights"},
     )
     source: Literal["hf", "hfd", "modelscope", "folder"] = Field(
         "hf",
-        description="The tool that downloads them, or a folder where they lie already.",
-        json_schema_extra={"label": "Comes from", "group": "Weights"},
+        description="Download tool, or a folder that has the weights.",
+        json_schema_extra={"label": "Source", "group": "Weights"},
     )
     folder: str = Field(
         "",
         max_length=255,
         pattern=PATH_PATTERN,
-        description="Where they are to lie, or lie. Empty: the host's folder of weights.",
+        description="Folder of the weights. Empty: the host's weights folder.",
         json_schema_extra={"label": "Folder", "group": "Weights"},
     )
     endpoint: str = Field(
         HF_MIRROR,
         max_length=200,
         pattern=r"^$|^https?://[A-Za-z0-9][A-Za-z0-9._:/-]*$",
-        description="HF_ENDPOINT, the hub's address, for hf and hfd.sh. Empty: the tool's own.",
+        description="Hub address (HF_ENDPOINT) for hf and hfd.sh. Empty: the tool's default.",
         json_schema_extra={"label": "Hub", "group": "Download"},
     )
     revision: str = Field(
         "",
         max_length=100,
         pattern=r"^$|^[A-Za-z0-9][A-Za-z0-9._/-]*$",
-        description="Branch, tag or commit of the repository. Empty: the newest.",
+        description="Branch, tag or commit. Empty: the latest.",
         json_schema_extra={"label": "Revision", "group": "Download"},
     )
     token: str = Field(
         "",
         max_length=64,
         pattern=r"^$|^[A-Z][A-Z0-9_]{1,63}$",
-        description="Name of the secret that holds the hub's token, for gated models; hf only.",
+        description="Secret with the hub token, for gated models; hf only.",
         json_schema_extra={
-            "label": "Token's secret",
+            "label": "Token secret",
             "group": "Download",
             "when": ["source", "hf"],
         },
@@ -82,16 +82,16 @@ class Params(BaseModel):
         8,
         ge=1,
         le=32,
-        description="Files at the same time; with hfd.sh connections for each file, 10 at most.",
+        description="Parallel file downloads. With hfd.sh: connections per file, 10 at most.",
         json_schema_extra={"label": "Connections", "group": "Download"},
     )
     checksums: bool = Field(
         True,
         description=(
-            "Read every shard and compare it with the hub's checksum where the tool left one."
-            " Without it only sizes, index and headers are checked, in seconds."
+            "Read every shard and compare it with the hub's checksum, if the tool stored "
+            "one. If off, only sizes, index and headers are checked, in seconds."
         ),
-        json_schema_extra={"label": "Checksums", "group": "Check"},
+        json_schema_extra={"label": "Verify checksums", "group": "Check"},
     )
 
 
@@ -125,7 +125,7 @@ class PrepareWeights(Kind, params=Params):
                 Choice("hf", "huggingface_hub"),
                 Choice("hfd", "hfd.sh"),
                 Choice("modelscope", "ModelScope"),
-                Choice("folder", _("A folder that is there")),
+                Choice("folder", _("Existing folder")),
             ]
         return None
 
@@ -155,10 +155,13 @@ class PrepareWeights(Kind, params=Params):
         model = model_of(params.model)
         source, site = _source(model), vacc_site(target)
         if params.source == "hfd" and params.connections > 10:
-            raise LaunchError(_("hfd.sh takes 10 connections at most."), "connections")
+            raise LaunchError(_("hfd.sh supports at most 10 connections."), "connections")
         if params.source != "hf" and params.token:
             raise LaunchError(
-                _("Only hf takes a token in secret; with others it would stand in a command line."),
+                _(
+                    "Only hf keeps the token secret; other tools would expose it on the command "
+                    "line."
+                ),
                 "token",
             )
         wanted = Download(
@@ -223,7 +226,7 @@ class PrepareWeights(Kind, params=Params):
 def _source(model: ZooModel) -> HubSource:
     if isinstance(model.source, HubSource):
         return model.source
-    raise LaunchError(_("This model comes in a Python package, not from a hub."), "model")
+    raise LaunchError(_("This model is distributed as a Python package, not on a hub."), "model")
 
 
 def _folder(params: Params, model: ZooModel, target: Target) -> str:

@@ -55,7 +55,7 @@ def test_every_sentence_can_be_said():
 def test_arguments_fill_the_sentence():
     with override("en"):
         assert sentence("work:exit", {"step": "fetch", "exit_code": 2}) == (
-            "Step fetch ended with exit code 2."
+            "Step fetch failed with exit code 2."
         )
 
 

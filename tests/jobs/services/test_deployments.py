@@ -287,7 +287,7 @@ def test_a_restart_never_takes_the_dies_of_another_server(va16, state):
     words = restart_refused(stopped)
 
     assert words.startswith(
-        f"Not restarted: it runs on dies 4, 5, which deployment #{r1.pk} (DeepSeek-R1) uses."
+        f"Not restarted: dies 4, 5 are in use by deployment #{r1.pk} (DeepSeek-R1) uses."
     )
 
 

@@ -110,12 +110,12 @@ def test_its_page_shows_what_why_where_the_host_then_and_what_to_do(caller, clie
     text, html = text_of(client, address), client.get(address).content.decode()
 
     assert "Known failure" in text
-    assert "The server ended by itself with exit code 1." in text
+    assert "The server exited with code 1." in text
     assert "The die /dev/vacc16 is not there." in text
     assert "choose other dies" in text
     assert "VACC device /dev/vacc16 is not available" in text
     assert "load 7.7, 20.9GB of memory and 78.7GB of disk free" in text
-    assert "Its kernel ended 2 processes meanwhile" in text
+    assert "the kernel killed 2 processes" in text
     assert 'data-log-at="3"' in html and 'href="#L3"' in html
 
 
@@ -125,7 +125,7 @@ def test_without_a_known_cause_its_last_lines_are_quoted(caller, client, lin):
     text = text_of(client, reverse("deployment-detail", args=[deployment.pk]))
 
     assert "it broke" in text
-    assert "Mend the cause, then restart it." in text
+    assert "Fix the cause, then restart the deployment." in text
 
 
 def test_overview_list_and_api_say_why(caller, client, lin):
@@ -176,7 +176,7 @@ def test_a_job_that_is_silent_says_for_how_long_on_each_page_and_in_the_api(clie
         progress={"done": 5.0, "total": 9.0, "unit": "MB", "since": since},
     )
     job.steps.filter(index=0).update(started_at=now() - timedelta(hours=1))
-    words = "Nothing new came for 12 minutes. It goes on by itself"
+    words = "Stalled: no output for 12 minutes. The job resumes"
 
     for name in ("overview", "job-list"):
         assert words in text_of(client, reverse(name))

@@ -65,7 +65,7 @@ def test_a_way_that_cannot_be_gone_says_why_and_launches_nothing(browser, host):
     answer = browser.post(reverse("model-way", args=WAY), {"host": host.name, "stack": "current"})
 
     assert answer.status_code == 422
-    assert "names no registry of images" in answer.content.decode()
+    assert "has no image registry" in answer.content.decode()
     assert Job.objects.count() == 0
 
 
@@ -174,7 +174,9 @@ def test_a_wrong_option_is_said_at_its_field_and_the_others_stay(browser, host):
 
     assert (shown.status_code, answer.status_code) == (200, 422)
     for page in (shown.content.decode(), answer.content.decode()):
-        assert re.search(r'id="e-w-concurrency">Whole numbers from 1 to 1024', page)
+        assert re.search(
+            r'id="e-w-concurrency">Enter at most 12 whole numbers from 1 to 1024', page
+        )
         assert 'value="fp16" selected' in page
         assert 'value="1, x"' in page
     assert Job.objects.count() == 0

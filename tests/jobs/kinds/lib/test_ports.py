@@ -78,7 +78,7 @@ def test_llmdeploy_s_own_ports_are_not_those_on_which_another_server_listens():
 def test_a_server_does_not_listen_on_its_own_publish_port():
     field, words = refused("deploy-build-in", vacc_host(), artifact="3", port=17810)
 
-    assert (field, words) == ("publish_port", "Two different ports are needed.")
+    assert (field, words) == ("publish_port", "The two ports must differ.")
 
 
 def test_a_server_that_waits_for_its_start_holds_only_the_port_that_it_asked_for():
