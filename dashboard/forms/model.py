@@ -66,7 +66,7 @@ def _deploy(path: str) -> list[Spec]:
 
 GROUPS: Sequence[tuple[str | Promise, Sequence[Spec]]] = (
     (
-        _("Model"),
+        _("General"),
         (
             Spec(
                 ("id",),

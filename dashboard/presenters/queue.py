@@ -142,7 +142,7 @@ def priority_for(user: AbstractBaseUser | AnonymousUser, name: str) -> int:
     """
     priority = read_priority(name)
     if priority < Job.Priority.NORMAL and not _may_launch_urgent(user):
-        words = gettext("Only administrators can move a job ahead of another person's job.")
+        words = gettext("Only administrators can move a job ahead of jobs of others.")
         raise LaunchError(words, "priority")
     return priority
 

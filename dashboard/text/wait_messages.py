@@ -26,12 +26,11 @@ WAIT_SENTENCES: dict[str, str | Promise] = {
     ),
     "wait:slots": _("%(host)s is at its job limit; job %(job)s (%(title)s) is running."),
     "wait:place": _(
-        "Job %(job)s (%(title)s) is writing to %(place)s too. This job starts when job "
-        "%(job)s ends."
+        "Job %(job)s (%(title)s) is writing to %(place)s too. This job starts afterwards."
     ),
     "wait:place_written": _(
-        "Job %(job)s (%(title)s) is writing to %(place)s, which this deployment reads. This "
-        "job starts when job %(job)s ends."
+        "Job %(job)s (%(title)s) is writing to %(place)s, which this deployment reads. "
+        "This job starts afterwards."
     ),
     "wait:place_served": _(
         "Needs to write to %(place)s, which a running deployment reads. %(stop)s Jobs behind "
@@ -46,16 +45,15 @@ WAIT_SENTENCES: dict[str, str | Promise] = {
         "move this one ahead."
     ),
     "wait:benchmark": _(
-        "Benchmark %(job)s (%(title)s) is measuring the same deployment. This job starts "
-        "when job %(job)s ends."
+        "Benchmark %(job)s (%(title)s) is measuring the same deployment. This job "
+        "starts afterwards."
     ),
     "wait:benchmark_host": _(
-        "Benchmark %(job)s (%(title)s) is also running on %(host)s. This job starts when job "
-        "%(job)s ends."
+        "Benchmark %(job)s (%(title)s) is also running on %(host)s. This job starts afterwards."
     ),
     "wait:evaluation": _(
-        "Evaluation %(job)s (%(title)s) is using the same deployment. This benchmark starts "
-        "when job %(job)s ends."
+        "Evaluation %(job)s (%(title)s) is using the same deployment. This benchmark "
+        "starts afterwards."
     ),
     "wait:dies": _("Needs %(wanted)s dies; %(host)s has %(free)s free."),
     "wait:dies_kept": _(

@@ -194,7 +194,7 @@ def test_the_tour_waits_until_this_computer_has_reported(member):
     html = member.get(reverse("overview")).content.decode()
 
     assert re.search(r'<button class="btn btn-primary" type="submit" disabled', html)
-    assert "has not connected yet" in html
+    assert "has not reported yet" in html
 
 
 def test_the_tour_without_a_host_says_so(member):

@@ -60,7 +60,7 @@ def test_of_several_values_each_wrong_one_is_named_with_what_is_wrong():
     told = wrong("benchmark", deployment="1", concurrency=["9999", "4", "x"])
 
     assert told["concurrency"] == (
-        "“9999”: At most 256. “x”: A whole number."
+        "“9999”: At most 256. “x”: Enter a whole number."
         " Separate several values with commas, such as 1, 2, 4."
     )
 
@@ -74,11 +74,11 @@ def test_a_list_without_values_says_how_many_are_needed():
 @pytest.mark.parametrize(
     ("kind", "field", "typed", "told"),
     [
-        ("evaluate", "temperature", "nan", "A number."),
+        ("evaluate", "temperature", "nan", "Enter a number."),
         ("benchmark", "concurrency", [], "Enter one value, or several separated by commas."),
         (
             *("benchmark", "concurrency", ["1;4"]),
-            "“1;4”: A whole number. Separate several values with commas, such as 1, 2, 4.",
+            "“1;4”: Enter a whole number. Separate several values with commas, such as 1, 2, 4.",
         ),
         ("benchmark", "concurrency", ["0"], "“0”: At least 1."),
         ("benchmark", "requests", "x", "Enter a whole number."),

@@ -20,7 +20,7 @@ _BY_SENTENCE: dict[str, str | Promise] = {
     "benchmark:no_request": _("Check the state and log of the deployment, then retry."),
     "evaluate:no_question": _("Check the state and log of the deployment, then retry."),
     "job:unreadable": _(
-        "This tool version may use another format. Files stay under Outputs, and an "
+        "This tool version may use another format. Files are kept under Outputs; an "
         "updated parser can read them."
     ),
     "job:predecessor": _("Retry the job this one depends on, then this one."),

@@ -1,4 +1,4 @@
-"""Benchmark offline latency: how long a whole batch takes, without a server."""
+"""Benchmark offline latency: time per batch, without a server."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from jobs.toolchains.vllm import vllm_bench
 
 
 class Params(BaseModel):
-    """What the engine works on. Lengths are in tokens."""
+    """Work of the engine. Lengths are in tokens."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -65,7 +65,7 @@ class Params(BaseModel):
 
 
 class BenchmarkLatency(Kind, params=Params):
-    """How long a whole batch takes, without a server."""
+    """Measure the time per batch, without a server."""
 
     name = "benchmark-latency"
     title = "Benchmark offline latency"
@@ -75,11 +75,11 @@ class BenchmarkLatency(Kind, params=Params):
     lengths = (lengths.INPUT, lengths.OUTPUT)
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
-        """What ``field`` may be on this host."""
+        """Return the choices of ``field`` on this host."""
         return vllm_common.choices(field, target)
 
     def needs(self, params: Params, target: Target) -> Sequence[Need]:
-        """vLLM, where no image has it."""
+        """vLLM, unless an image contains it."""
         return vllm_common.needs(params)
 
     def title_of(self, params: Params, target: Target) -> str:
@@ -91,14 +91,14 @@ class BenchmarkLatency(Kind, params=Params):
         return {"weights": _weights(params, target)}
 
     def notes(self, params: Params, target: Target) -> Sequence[Remark]:
-        """What is done otherwise than the guide prints it."""
+        """Return notes on differences from the guide."""
         stack = stack_of(params)
         return vllm_common.engine_notes(
             params, stack, stack.bench.latency, _model(params, target), target
         )
 
     def plan(self, params: Params, target: Target) -> Plan:
-        """The benchmark, in a container where the stack has one."""
+        """The benchmark, in the stack's container if any."""
         stack = stack_of(params)
         vllm_common.check_engine(params, stack, _model(params, target), target)
         return vllm_bench.latency_plan(
@@ -116,11 +116,11 @@ class BenchmarkLatency(Kind, params=Params):
         return ("deploy-vllm",)
 
     def progress(self, log: str) -> Progress | None:
-        """Batches that are done."""
+        """Completed batches."""
         return progress.iterations(log)
 
     def work(self, params: Mapping[str, Any]) -> float:
-        """Batches, those that warm up too."""
+        """Batches, warm-up included."""
         return work.batches(params)
 
     def conclude(

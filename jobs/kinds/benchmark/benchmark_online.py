@@ -1,4 +1,4 @@
-"""Benchmark online: send a deployment requests over HTTP with vLLM's own benchmark."""
+"""Benchmark online: send requests to a deployment over HTTP with vLLM's own benchmark."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from jobs.toolchains.vacc_site import VaccSite
 from jobs.toolchains.vllm import vllm_bench
 
 SHAREGPT = ("datasets", "sharegpt", "ShareGPT_V3_unfiltered_cleaned_split.json")
-# No more than half of what the deployment takes in all, for an input and for an output.
+# Input and output each take at most half of the deployment's context.
 _FITS_HALF = (("deployment", "max_total", 0.5),)
 _FITS_INPUT = (*_FITS_HALF, ("deployment", "max_input", 1))
 
 
 class Params(BaseModel):
-    """What to send. Lengths are in tokens."""
+    """Requests to send. Lengths are in tokens."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -64,7 +64,7 @@ class Params(BaseModel):
     input_tokens: int = vllm_common.tokens_field(
         1024,
         "Prompt length",
-        "Prompt length (approx.).",
+        "Approximate length of a prompt.",
         without_dies=128,
         on_page=128,
         within=_FITS_INPUT,
@@ -117,7 +117,7 @@ class Params(BaseModel):
 
 
 class BenchmarkOnline(Kind, params=Params):
-    """Send a deployment requests over HTTP with vLLM's own benchmark."""
+    """Send requests to a deployment over HTTP with vLLM's own benchmark."""
 
     name = "benchmark-online"
     title = "Benchmark online"
@@ -128,7 +128,7 @@ class BenchmarkOnline(Kind, params=Params):
     progress_is_whole = False
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
-        """What ``field`` may be on this host."""
+        """Return the choices of ``field`` on this host."""
         if field == "dataset":
             named = ("sonnet", "random", "sharegpt") if target.has_dies else ("random", "sharegpt")
             first = [Choice("", _("Stack default"))] if target.has_dies else []
@@ -139,7 +139,7 @@ class BenchmarkOnline(Kind, params=Params):
         return vllm_common.choices(field, target)
 
     def needs(self, params: Params, target: Target) -> Sequence[Need]:
-        """vLLM, where no image has it."""
+        """vLLM, unless an image contains it."""
         return vllm_common.needs(params)
 
     def title_of(self, params: Params, target: Target) -> str:
@@ -152,7 +152,7 @@ class BenchmarkOnline(Kind, params=Params):
         return {"deployment": _deployment(params, target)}
 
     def notes(self, params: Params, target: Target) -> Sequence[Remark]:
-        """What is done otherwise than the guide prints it."""
+        """Return notes on differences from the guide."""
         stack = stack_of(params)
         online, by_script = stack.bench.online, bool(stack.bench.folder)
         if stack.vllm.container is None:
@@ -172,11 +172,11 @@ class BenchmarkOnline(Kind, params=Params):
         if not online.makes_result_dir:
             found.append(Remark("guide:folder_made"))
         found += [Remark("guide:address_named"), Remark("guide:comparable")]
-        # vLLM 0.7.2 knows no such option, and asks greedily unasked.
+        # vLLM 0.7.2 has no such option and decodes greedily by default.
         return [*found, Remark("guide:greedy")] if online.sampling_flags else found
 
     def plan(self, params: Params, target: Target) -> Plan:
-        """The benchmark at each concurrency, in the deployment's container where it has one."""
+        """The benchmark at each concurrency, in the deployment's container if any."""
         stack, deployment = stack_of(params), _deployment(params, target)
         _check_deployment(params, deployment)
         site = vllm_common.site_of(stack, target)
@@ -198,11 +198,11 @@ class BenchmarkOnline(Kind, params=Params):
         return vllm_bench.online_here_plan(stack, load, site)
 
     def successors(self, params: Params) -> Sequence[str]:
-        """How right the same deployment is."""
+        """Accuracy of the same deployment."""
         return ("evaluate-opencompass", "evaluate-evalscope", "evaluate")
 
     def progress(self, log: str) -> Progress | None:
-        """Requests of the run that goes on."""
+        """Requests of the current run."""
         return progress.requests(log)
 
     def work(self, params: Mapping[str, Any]) -> float:
@@ -212,8 +212,8 @@ class BenchmarkOnline(Kind, params=Params):
     def conclude(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
     ) -> Conclusion:
-        """A point for each concurrency; the one with the highest output rate stands for all;
-        requests are counted over all beside it.
+        """A point per concurrency; the headline is the one with the highest output rate. Requests
+        are counted over all points.
         """
         files = {path: content for path, content in outputs.items() if path.startswith("result")}
         runs = [vllm_bench_serve.parse(path, content) for path, content in files.items()]
@@ -254,10 +254,10 @@ def _check_deployment(params: Params, deployment: AssetRef) -> None:
 
 
 def _check_load(params: Params, stack: Stack, deployment: AssetRef) -> None:
-    """Refuse what is known to end without a result, unless it was asked for to the letter."""
+    """Refuse settings that are known to give no result, except in verbatim mode."""
     over_http.check_concurrency(params.concurrency)
     if params.as_in_guide:
-        if len(params.concurrency) > 1:  # must not be lost in silence
+        if len(params.concurrency) > 1:  # must not be dropped silently
             raise LaunchError(
                 _("The guide's command measures one concurrency. Enter one value."), "concurrency"
             )
@@ -285,10 +285,10 @@ def _check_lengths(params: Params, deployment: AssetRef) -> None:
 
 
 def _path(params: Params, stack: Stack, site: VaccSite | Site) -> str:
-    """The file of the data set, as the container sees it; "" where none is needed, or its own.
+    """Return the data set's path in the container; "" if none is needed, or for the image's own.
 
     Raises:
-        LaunchError: it needs one, and nobody knows where it lies.
+        LaunchError: a file is needed and its path is unknown.
     """
     dataset = _dataset(params)
     if params.path or dataset == "random":
@@ -305,14 +305,15 @@ def _path(params: Params, stack: Stack, site: VaccSite | Site) -> str:
 
 
 def _dataset(params: Params) -> str:
-    """What was chosen; else sonnets, or made-up tokens where the image has no file of sonnets."""
+    """Return the chosen data set; default: sonnets, or random tokens if the image has no
+    sonnets."""
     has_sonnets = bool(stack_of(params).bench.online.sonnet_file)
     return params.dataset or ("sonnet" if has_sonnets else "random")
 
 
 def _what(params: Params) -> str:
     dataset = _dataset(params)
-    if dataset == "sharegpt":  # its prompts have the length that they have
+    if dataset == "sharegpt":  # its prompts have fixed lengths
         return f"{dataset} → {params.output_tokens} tok"
     return f"{dataset} {params.input_tokens} → {params.output_tokens} tok"
 

@@ -1,4 +1,4 @@
-"""Benchmark offline throughput: what the engine makes of many requests that are there at once."""
+"""Benchmark offline throughput: speed of the engine with all requests sent at once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from jobs.toolchains.vllm import vllm_bench
 
 
 class Params(BaseModel):
-    """What the engine works on. Lengths are in tokens."""
+    """Work of the engine. Lengths are in tokens."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -53,7 +53,7 @@ class Params(BaseModel):
 
 
 class BenchmarkThroughput(Kind, params=Params):
-    """What the engine makes of many requests that are there at once."""
+    """Measure the speed of the engine with all requests sent at once."""
 
     name = "benchmark-throughput"
     title = "Benchmark offline throughput"
@@ -63,11 +63,11 @@ class BenchmarkThroughput(Kind, params=Params):
     lengths = (lengths.INPUT, lengths.OUTPUT)
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
-        """What ``field`` may be on this host."""
+        """Return the choices of ``field`` on this host."""
         return vllm_common.choices(field, target)
 
     def needs(self, params: Params, target: Target) -> Sequence[Need]:
-        """vLLM, where no image has it."""
+        """vLLM, unless an image contains it."""
         return vllm_common.needs(params)
 
     def title_of(self, params: Params, target: Target) -> str:
@@ -79,7 +79,7 @@ class BenchmarkThroughput(Kind, params=Params):
         return {"weights": _weights(params, target)}
 
     def notes(self, params: Params, target: Target) -> Sequence[Remark]:
-        """What is done otherwise than the guide prints it."""
+        """Return notes on differences from the guide."""
         stack = stack_of(params)
         told = vllm_common.engine_notes(
             params, stack, stack.bench.throughput, _model(params, target), target
@@ -91,7 +91,7 @@ class BenchmarkThroughput(Kind, params=Params):
         return [*told, Remark("guide:dataset_name_dropped")]
 
     def plan(self, params: Params, target: Target) -> Plan:
-        """The benchmark, in a container where the stack has one."""
+        """The benchmark, in the stack's container if any."""
         stack = stack_of(params)
         vllm_common.check_engine(params, stack, _model(params, target), target)
         return vllm_bench.throughput_plan(
@@ -108,7 +108,7 @@ class BenchmarkThroughput(Kind, params=Params):
         return ("benchmark-latency", "deploy-vllm")
 
     def progress(self, log: str) -> Progress | None:
-        """Prompts that are processed."""
+        """Processed prompts."""
         return progress.prompts(log)
 
     def work(self, params: Mapping[str, Any]) -> float:
@@ -140,7 +140,7 @@ class BenchmarkThroughput(Kind, params=Params):
 
 
 def _sentence(metrics: Mapping[str, float]) -> Remark:
-    """The output rate; a log that does not tell it apart has that of all tokens only."""
+    """Return the output rate; some logs have only the rate of all tokens."""
     if "output_tokens_per_s" in metrics:
         rate = metrics["output_tokens_per_s"]
         return Remark("benchmark:offline", {"output_tokens_per_s": rate})

@@ -18,7 +18,7 @@ from jobs.toolchains.environments import LLAMA_CPP
 
 
 class Params(BaseModel):
-    """What to convert, and to what."""
+    """Weights to convert, and the target precision."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -44,11 +44,11 @@ class Compile(Kind, params=Params):
     steps = llama_cpp.STEPS
 
     def offered(self, target: Target) -> bool:
-        """On a host without accelerator cards."""
+        """True on a host without accelerator cards."""
         return not target.has_dies
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
-        """What ``field`` may be on this host."""
+        """Return the choices of ``field`` on this host."""
         if field == "precision":
             return [Choice("int8", "int8"), Choice("fp16", "fp16")]
         if field == "weights":
@@ -93,7 +93,7 @@ class Compile(Kind, params=Params):
         return ("deploy",)
 
     def progress(self, log: str) -> Progress | None:
-        """Tensors that llama.cpp has quantised."""
+        """Quantised tensors."""
         return progress.tensors(log)
 
     def conclude(

@@ -1,4 +1,4 @@
-"""Compile for VACC: vamc makes an artifact of a distill, for one shape and so many dies."""
+"""Compile for VACC: vamc compiles a distill for one shape and number of dies."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ from jobs.toolchains.vacc import vamc
 from jobs.toolchains.vacc.vacc_datasets import DATASETS
 from jobs.toolchains.vacc.vamc import Calibration, Compiling
 
-# vamc's own samples, by the data that they calibrate with.
+# vamc's samples, by calibration data.
 _CALIBRATION_LENGTHS = {"c4": 1024, "ceval": 128, "alpaca": 512}
 _FIELDS = {"path": "weights", "concurrency": "max_length"}
 
 
 class Params(BaseModel):
-    """What to compile, and for what. Lengths are in tokens."""
+    """Weights to compile, and the target. Lengths are in tokens."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -243,7 +243,7 @@ class Params(BaseModel):
 
 
 class CompileVacc(Kind, params=Params):
-    """Vamc makes an artifact of a distill, for one shape and so many dies."""
+    """Compile a distill with vamc, for one shape and number of dies."""
 
     name = "compile-vacc"
     title = "Compile for VACC"
@@ -252,11 +252,11 @@ class CompileVacc(Kind, params=Params):
     steps = vamc.STEPS
 
     def offered(self, target: Target) -> bool:
-        """On a host with accelerator cards."""
+        """True on a host with accelerator cards."""
         return target.has_dies
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
-        """What ``field`` may be on this host."""
+        """Return the choices of ``field`` on this host."""
         if field == "stack":
             return stack_choices(target)
         if field == "weights":
@@ -268,7 +268,7 @@ class CompileVacc(Kind, params=Params):
         return None
 
     def notes(self, params: Params, target: Target) -> Sequence[Remark]:
-        """What is done otherwise than the guide prints it, and what may become of it."""
+        """Return notes on differences from the guide, and on known risks."""
         model, stack = _model(params, target), stack_of(params)
         folder = vacc_site(target).artifacts
         wish = _wish(params, model, stack)
@@ -319,7 +319,7 @@ class CompileVacc(Kind, params=Params):
         }
 
     def plan(self, params: Params, target: Target) -> Plan:
-        """Compile, and look at what came out."""
+        """Compile, then verify the artifact."""
         model, stack = _model(params, target), stack_of(params)
         wish, exact = _wish(params, model, stack), is_exact(params)
         if not exact:
@@ -331,7 +331,7 @@ class CompileVacc(Kind, params=Params):
             model=model,
             exact=exact,
             stack_size=wish.stack_size,
-            # The weights once more, and what lies between.
+            # The weights once more, plus intermediate files.
             room_bytes=2 * model.source.bytes,
         )
 
@@ -340,7 +340,7 @@ class CompileVacc(Kind, params=Params):
         return ("deploy-build-in",)
 
     def progress(self, log: str) -> Progress | None:
-        """How much is read, or what vamc counts."""
+        """Bytes read, or vamc's own counter."""
         return progress.compiled(log)
 
     def conclude(
@@ -362,19 +362,20 @@ class CompileVacc(Kind, params=Params):
 
 
 def _replaced(path: str, target: Target) -> list[Remark]:
-    """The folder is named by model, precision and lengths: other settings write over it."""
+    """Note that the folder is named by model, precision and lengths: other settings overwrite
+    it."""
     there = any(ref.data.get("path") == path for ref in target.artifacts)
     return [Remark("guide:folder_replaced", {"path": path})] if there else []
 
 
 def _as_printed(found: Remark) -> Remark:
-    """To the letter no switch can be set: a limit that wants one says how the command ends."""
+    """In verbatim mode no flag can be set: a violated limit says how the command fails."""
     fails = found.id == "limit:align_qkv"
     return Remark("guide:align_qkv_fails", found.args) if fails else found
 
 
 def _compiling(params: Params, target: Target, model: ZooModel, *, align_qkv: bool) -> Compiling:
-    """To the letter: only the fields that the vendor's two files have."""
+    """In verbatim mode: only the fields of the vendor's two files."""
     basis = Compiling(
         name=_name(params, model),
         checkpoint=str(_weights(params, target).data["path"]),
@@ -388,7 +389,7 @@ def _compiling(params: Params, target: Target, model: ZooModel, *, align_qkv: bo
 
 
 def _chosen(basis: Compiling, params: Params, target: Target, *, align_qkv: bool) -> Compiling:
-    """What is off is left out, so that the file says no more than was asked for."""
+    """Omit switched-off fields, so that the file has only requested ones."""
     return replace(
         basis,
         b2s=params.b2s,

@@ -18,7 +18,7 @@ from jobs.toolchains.environments import LLAMA_CPP
 
 
 class Params(BaseModel):
-    """What to serve, and how. Lengths are in tokens."""
+    """Model to serve, and its settings. Lengths are in tokens."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -74,7 +74,7 @@ class Deploy(Kind, params=Params):
     clients = llama_cpp.CLIENTS
 
     def offered(self, target: Target) -> bool:
-        """On a host without accelerator cards."""
+        """True on a host without accelerator cards."""
         return not target.has_dies
 
     def needs(self, params: Params, target: Target) -> Sequence[Need]:
@@ -105,7 +105,7 @@ class Deploy(Kind, params=Params):
         }
 
     def plan(self, params: Params, target: Target) -> Plan:
-        """Check the file, start the server, wait until it is ready."""
+        """Check the file, start the server, wait until ready."""
         model = MODELS.get(str(_artifact(params, target).data["model_id"]))
         if model and params.context > model.context_tokens:
             raise LaunchError(
@@ -117,7 +117,7 @@ class Deploy(Kind, params=Params):
         return llama_cpp.deploy_plan(
             llama_cpp.Serving(
                 name=_served_name(params, target),
-                # The dashboard's chat has to reach it; on This computer nobody else has to.
+                # The dashboard's chat must reach the server; on This computer nothing else must.
                 listen="127.0.0.1" if target.is_this_computer else "0.0.0.0",
                 context=params.context,
                 parallel=params.parallel,
@@ -134,7 +134,7 @@ class Deploy(Kind, params=Params):
     def conclude(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
     ) -> Conclusion:
-        """How long it took to be ready."""
+        """Time until the server was ready."""
         return when_ready(outputs)
 
 

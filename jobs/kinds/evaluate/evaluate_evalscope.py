@@ -1,4 +1,4 @@
-"""Evaluate with EvalScope: published data sets, asked of a deployment and scored."""
+"""Evaluate with EvalScope: score a deployment on published data sets."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ Sets = Literal["gsm8k", "math_500", "aime24", "aime25", "gpqa_diamond", "mmlu", 
 
 
 class Params(BaseModel):
-    """What to ask, and how. Lengths are in tokens."""
+    """Questions to send, and their settings. Lengths are in tokens."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -104,7 +104,11 @@ class Params(BaseModel):
         max_length=200,
         pattern=r"^https?://[A-Za-z0-9][A-Za-z0-9._:/-]*$",
         description="Hub address (HF_ENDPOINT).",
-        json_schema_extra={"label": "Hub", "group": "Questions", "when": ["source", "huggingface"]},
+        json_schema_extra={
+            "label": "Hub address",
+            "group": "Questions",
+            "when": ["source", "huggingface"],
+        },
     )
     max_tokens: int = Field(
         16384,
@@ -143,7 +147,7 @@ class Params(BaseModel):
 
 
 class EvaluateEvalscope(Kind, params=Params):
-    """Published data sets, asked of a deployment and scored."""
+    """Score a deployment on published data sets with EvalScope."""
 
     name = "evaluate-evalscope"
     title = "Evaluate with EvalScope"
@@ -153,11 +157,11 @@ class EvaluateEvalscope(Kind, params=Params):
     clients = evalscope_hub.CLIENTS
 
     def offered(self, target: Target) -> bool:
-        """On a host with accelerator cards."""
+        """True on a host with accelerator cards."""
         return target.has_dies
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
-        """What ``field`` may be on this host."""
+        """Return the choices of ``field`` on this host."""
         if field == "stack":
             known = stack_choices(target)
             return [one for one in known if STACKS[one.value].evaluation.evalscope]
@@ -184,14 +188,14 @@ class EvaluateEvalscope(Kind, params=Params):
         return {"deployment": _deployment(params, target)}
 
     def notes(self, params: Params, target: Target) -> Sequence[Remark]:
-        """What is done otherwise than the page of today's stack has it."""
+        """Return notes on differences from the page of the current stack."""
         found = [Remark("guide:evalscope_command")]
         if _deployment(params, target).data.get("api_key"):
             found.append(Remark("guide:evalscope_key"))
         return found
 
     def plan(self, params: Params, target: Target) -> Plan:
-        """One step: EvalScope brings the data, asks and scores."""
+        """One step: EvalScope downloads the data, generates and scores."""
         host, served = vacc_site(target), _deployment(params, target).data
         if not stack_of(params).evaluation.evalscope:
             raise LaunchError(_("This stack uses OpenCompass instead of EvalScope."), "stack")
@@ -221,11 +225,11 @@ class EvaluateEvalscope(Kind, params=Params):
         return evalscope_hub.evaluate_plan(asking, site(target), host)
 
     def successors(self, params: Params) -> Sequence[str]:
-        """How fast the same deployment is."""
+        """Speed of the same deployment."""
         return ("benchmark-online", "benchmark")
 
     def progress(self, log: str) -> Progress | None:
-        """EvalScope's own bars."""
+        """EvalScope's progress bars."""
         return progress.share_of_runs(log)
 
     def work(self, params: Mapping[str, Any]) -> float:
@@ -269,7 +273,7 @@ class EvaluateEvalscope(Kind, params=Params):
 
 
 def _metrics(found: Evaluation, rows: Sequence[Scored]) -> dict[str, float]:
-    """Each set once, and each question once."""
+    """Return metrics that count each set and each question once."""
     sets = [_score_and_size(report, rows) for report in found.reports]
     questions = sum(size for _score, size in sets)
     weighted = sum(score * size for score, size in sets) / max(1, questions)
@@ -284,7 +288,7 @@ def _metrics(found: Evaluation, rows: Sequence[Scored]) -> dict[str, float]:
 
 
 def _sets(report: EvalReport) -> list[SetScore]:
-    """Its subsets, where it has several."""
+    """Return the subsets of a set, if there are several."""
     parts: dict[str, tuple[int, float | None]] = {**report.subsets}
     if len(parts) < 2:
         size = sum(count for count, _score in parts.values()) or report.requested
@@ -304,7 +308,8 @@ def _sets(report: EvalReport) -> list[SetScore]:
 
 
 def _score_and_size(report: EvalReport, rows: Sequence[Scored]) -> tuple[float, int]:
-    """By its reviews, for the report rounds; by the report where it counts more than they hold."""
+    """Score by the reviews, because the report rounds; by the report if it counts more
+    questions."""
     size = sum(count for count, _score in report.subsets.values())
     own = [row.score or 0.0 for row in rows if row.benchmark == report.benchmark]
     return (sum(own) / size if size and len(own) == size else report.score or 0.0), size

@@ -1,4 +1,4 @@
-"""Evaluate with OpenCompass: the guide's data sets, asked of a deployment and scored."""
+"""Evaluate with OpenCompass: score a deployment on the guide's data sets."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ from jobs.toolchains.opencompass.opencompass import CEVAL, Asking
 Sets = Literal["cluewsc", "math_500", "mmlu", "gsm8k", "gpqa", "aime2024", "ceval", "ifeval"]
 GUIDE_SETS: tuple[Sets, ...] = ("cluewsc", "math_500", "mmlu")
 GUIDE_ABBR = "deepseek-r1-va16"
-# For a guess at how long it takes: published for R1 on other hardware; nobody has published VACC's.
+# For the time estimate: published for R1 on other hardware; none is published for VACC.
 MS_A_TOKEN, TOKENS_AN_ANSWER = 31, 1000
-LEAST_TOKENS = 256  # of a question and its answer: with less there is no room for either
+LEAST_TOKENS = 256  # of question and answer: the minimum for both
 
 
 class Params(BaseModel):
-    """What to ask, and how. Lengths are in tokens."""
+    """Questions to send, and their settings. Lengths are in tokens."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -133,7 +133,7 @@ class Params(BaseModel):
 
 
 class EvaluateOpencompass(Kind, params=Params):
-    """The guide's data sets, asked of a deployment and scored."""
+    """Score a deployment on the guide's data sets with OpenCompass."""
 
     name = "evaluate-opencompass"
     title = "Evaluate with OpenCompass"
@@ -143,11 +143,11 @@ class EvaluateOpencompass(Kind, params=Params):
     steps = opencompass.STEPS
 
     def offered(self, target: Target) -> bool:
-        """On a host with accelerator cards."""
+        """True on a host with accelerator cards."""
         return target.has_dies
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
-        """What ``field`` may be on this host."""
+        """Return the choices of ``field`` on this host."""
         if field == "stack":
             known = stack_choices(target)
             return [one for one in known if STACKS[one.value].evaluation.opencompass]
@@ -166,7 +166,7 @@ class EvaluateOpencompass(Kind, params=Params):
         return {"deployment": _deployment(params, target)}
 
     def notes(self, params: Params, target: Target) -> Sequence[Remark]:
-        """What is done otherwise than the guide prints it, and how long it may take."""
+        """Return notes on differences from the guide, and the estimated duration."""
         asking, exact = _asking(params, target), is_exact(params)
         found = [
             Remark("guide:config_made", {"model": asking.model}),
@@ -201,7 +201,7 @@ class EvaluateOpencompass(Kind, params=Params):
         return [*found, Remark("evaluate:estimate", {**args, "hours": f"{seconds / 3600:.1f}"})]
 
     def plan(self, params: Params, target: Target) -> Plan:
-        """A dry run, which shows whether all data is there, and the run."""
+        """A dry run, which verifies that all data exists, then the run."""
         site, stack = vacc_site(target), stack_of(params)
         if not stack.evaluation.opencompass:
             raise LaunchError(_("This stack uses EvalScope instead of OpenCompass."), "stack")
@@ -215,11 +215,11 @@ class EvaluateOpencompass(Kind, params=Params):
         return opencompass.evaluate_plan(_asking(params, target), site)
 
     def successors(self, params: Params) -> Sequence[str]:
-        """How fast the same deployment is."""
+        """Speed of the same deployment."""
         return ("benchmark-online", "benchmark")
 
     def progress(self, log: str) -> Progress | None:
-        """Sets that are asked, then scored."""
+        """Sets generated, then scored."""
         return progress.sets(log)
 
     def work(self, params: Mapping[str, Any]) -> float:
@@ -287,7 +287,7 @@ def _check_lengths(params: Params, target: Target) -> None:
 
 
 def _longest(params: Params, target: Target) -> int:
-    """What the deployment takes, question and answer together; 0 where it does not say."""
+    """Return the deployment's limit for question and answer; 0 if unknown."""
     return int(_deployment(params, target).data.get("max_total") or 0)
 
 
@@ -313,14 +313,14 @@ def _asking(params: Params, target: Target) -> Asking:
 
 
 def _lacking(params: Params, run: Run) -> list[str]:
-    """Sets that were to be asked and have no number."""
+    """Return requested sets without a score."""
     families = [opencompass.FAMILIES[one] for one in params.datasets]
     expected = [one for each in families for one in each.sets]
     if params.mmlu == "ten":
         mmlu = [one for one in expected if one.startswith(opencompass.MMLU)]
         expected = [one for one in expected if one not in mmlu[opencompass.TEN :]]
     known = {score.dataset for score in run.scores}
-    if CEVAL in expected:  # any of them stands for all: a failed one has a row of its own
+    if CEVAL in expected:  # any of them will do: a failed one has a separate row
         expected.remove(CEVAL)
         if not any(one.startswith(CEVAL) for one in known):
             expected.append(f"{CEVAL}*")
@@ -329,7 +329,7 @@ def _lacking(params: Params, run: Run) -> list[str]:
 
 
 def _answers(run: Run, model: str) -> list[dict[str, Any]]:
-    """Every answer, with its verdict where the details tell it: they have to be asked for."""
+    """Return every answer, with its verdict if the details were requested."""
     found = []
     for (of, dataset), rows in run.predictions.items():
         if of != model:
@@ -389,7 +389,7 @@ def _sets(run: Run, model: str) -> list[SetScore]:
 
 
 def _group(dataset: str) -> str:
-    """ "cluewsc" of cluewsc-dev; what has no part beside it stands alone."""
+    """Return the group of a set: "cluewsc" for cluewsc-dev; a single part has no group."""
     for prefix, group in ((opencompass.MMLU, "mmlu"), (CEVAL, "ceval")):
         if dataset.startswith(prefix):
             return group

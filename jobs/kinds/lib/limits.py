@@ -1,6 +1,6 @@
-"""The catalogue's limits at a launch: red is refused, amber is told beside the plan.
+"""Limits of the catalogue at launch: red refuses, amber warns.
 
-The words are here and not in the dashboard, for a refusal is made of them.
+The texts are here, not in the dashboard, because a LaunchError carries them.
 """
 
 from __future__ import annotations
@@ -74,21 +74,21 @@ WORDS: dict[str, Promise] = {
 
 
 def found(model: ZooModel, stack: Stack, wish: Wish) -> list[Remark]:
-    """Everything that does not hold: for a plan that is run to the letter all the same."""
+    """Return all violated limits: for a verbatim plan, which runs anyway."""
     return [Remark(one.sentence, one.args) for one in limits(model, stack, wish)]
 
 
 def asked(model: ZooModel, stack: Stack, wish: Wish) -> list[Remark]:
-    """What is amber: a person may go on."""
+    """Return amber findings, which a person may accept."""
     amber = [one for one in limits(model, stack, wish) if one.level == "amber"]
     return [Remark(one.sentence, one.args) for one in amber]
 
 
 def refuse(model: ZooModel, stack: Stack, wish: Wish, fields: Mapping[str, str]) -> None:
-    """Refuse what is red. ``fields``: field of the wish -> field of the form, where they differ.
+    """Raise for red findings. ``fields``: field of the wish -> field of the form, if different.
 
     Raises:
-        LaunchError: at the first field that is red.
+        LaunchError: at the first red field.
     """
     for one in limits(model, stack, wish):
         if one.level == "red":
@@ -96,7 +96,7 @@ def refuse(model: ZooModel, stack: Stack, wish: Wish, fields: Mapping[str, str])
 
 
 def words(finding: Finding) -> str:
-    """A finding in the viewer's language."""
+    """Return a finding in the viewer's language."""
     args = dict(finding.args)
     if "stack" in args:
         args["stack"] = gettext(STACKS[args["stack"]].name)

@@ -1,4 +1,4 @@
-"""Apply VACC modification: the vendor's changed model files, beside a Qwen distill's weights."""
+"""Apply VACC patch: add the vendor's patched model files to a Qwen distill's weights."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from jobs.toolchains.vacc import vacc_modification
 
 
 class Params(BaseModel):
-    """To which weights, or undo it."""
+    """Weights to patch, or to restore."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -42,7 +42,7 @@ class Params(BaseModel):
 
 
 class ApplyModification(Kind, params=Params):
-    """The vendor's changed model files, beside a Qwen distill's weights."""
+    """Add the vendor's patched model files to a Qwen distill's weights."""
 
     name = "apply-modification"
     title = "Apply VACC patch"
@@ -55,11 +55,11 @@ class ApplyModification(Kind, params=Params):
     )
 
     def offered(self, target: Target) -> bool:
-        """On a host with accelerator cards."""
+        """True on a host with accelerator cards."""
         return target.has_dies
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
-        """What ``field`` may be on this host."""
+        """Return the choices of ``field`` on this host."""
         if field == "stack":
             return stack_choices(target)
         if field == "weights":
@@ -68,7 +68,8 @@ class ApplyModification(Kind, params=Params):
         return None
 
     def notes(self, params: Params, target: Target) -> Sequence[Remark]:
-        """The guide says in words what to do, and links to a file that fits no distill."""
+        """Return notes: the guide describes the patch in words, and its linked file fits no
+        distill."""
         if params.undo:
             return [Remark("guide:nothing_printed")]
         return [Remark("guide:modification_in_words"), Remark("guide:config_vacc_made")]
@@ -82,7 +83,7 @@ class ApplyModification(Kind, params=Params):
         return {"weights": _weights(params, target)}
 
     def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
-        """The same weights, with a word on what lies beside them."""
+        """The same weights, with a record of the patch."""
         if params.only_show and not params.undo:
             return None
         there = _weights(params, target).data
@@ -95,7 +96,7 @@ class ApplyModification(Kind, params=Params):
         }
 
     def plan(self, params: Params, target: Target) -> Plan:
-        """Show, then write; or undo."""
+        """Show differences, then write; or undo."""
         model, site = _model(params, target), vacc_site(target)
         if params.undo and params.only_show:
             raise LaunchError(_("“Undo” cannot be a dry run. Choose one of the two."), "only_show")
@@ -111,13 +112,13 @@ class ApplyModification(Kind, params=Params):
         return vacc_modification.plan(model, site, undo=params.undo, only_show=params.only_show)
 
     def successors(self, params: Params) -> Sequence[str]:
-        """Compile what was modified."""
+        """Compile the patched weights."""
         return () if params.undo or params.only_show else ("compile-vacc",)
 
     def conclude(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
     ) -> Conclusion:
-        """What was done to how many files."""
+        """Number of files applied or restored."""
         done = reports.read(outputs, "modification.json", vacc_reports.ModificationReport)
         args = {"files": len(done.files), "path": done.path}
         sentences = {

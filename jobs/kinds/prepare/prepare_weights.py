@@ -1,4 +1,4 @@
-"""Prepare weights: bring a model's weights from a hub onto a VACC host, or check those there."""
+"""Prepare weights: download a model's weights to a VACC host, or verify existing ones."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from jobs.toolchains.vacc import vacc_weights
 
 
 class Params(BaseModel):
-    """Which weights, from where."""
+    """Weights, and their source."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -58,7 +58,7 @@ class Params(BaseModel):
         max_length=200,
         pattern=r"^$|^https?://[A-Za-z0-9][A-Za-z0-9._:/-]*$",
         description="Hub address (HF_ENDPOINT) for hf and hfd.sh. Empty: the tool's default.",
-        json_schema_extra={"label": "Hub", "group": "Download"},
+        json_schema_extra={"label": "Hub address", "group": "Download"},
     )
     revision: str = Field(
         "",
@@ -96,7 +96,7 @@ class Params(BaseModel):
 
 
 class PrepareWeights(Kind, params=Params):
-    """Bring a model's weights from a hub onto a VACC host, or check those there."""
+    """Download a model's weights to a VACC host, or verify existing ones."""
 
     name = "prepare-weights"
     title = "Prepare weights"
@@ -109,11 +109,11 @@ class PrepareWeights(Kind, params=Params):
     brings = True
 
     def offered(self, target: Target) -> bool:
-        """On a host with accelerator cards."""
+        """True on a host with accelerator cards."""
         return target.has_dies
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
-        """What ``field`` may be on this host."""
+        """Return the choices of ``field`` on this host."""
         if field == "stack":
             return stack_choices(target)
         if field == "model":
@@ -130,7 +130,7 @@ class PrepareWeights(Kind, params=Params):
         return None
 
     def notes(self, params: Params, target: Target) -> Sequence[Remark]:
-        """What is done otherwise than the guide prints it: it only links to the hub's pages."""
+        """Return notes on differences from the guide, which only links to the hub's pages."""
         return [Remark("guide:weights_linked"), Remark("guide:verify_added")]
 
     def title_of(self, params: Params, target: Target) -> str:
@@ -138,7 +138,7 @@ class PrepareWeights(Kind, params=Params):
         return model_of(params.model).name
 
     def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
-        """Weights, with the folder that they will lie in."""
+        """Weights, with their future folder."""
         model = model_of(params.model)
         source = _source(model)
         return {
@@ -151,7 +151,7 @@ class PrepareWeights(Kind, params=Params):
         }
 
     def plan(self, params: Params, target: Target) -> Plan:
-        """Download and check, or check."""
+        """Download and verify, or only verify."""
         model = model_of(params.model)
         source, site = _source(model), vacc_site(target)
         if params.source == "hfd" and params.connections > 10:
@@ -172,7 +172,7 @@ class PrepareWeights(Kind, params=Params):
             revision=params.revision,
             token=params.token,
             connections=params.connections,
-            # Of one file the tool's own bar tells the bytes.
+            # For a single file, the tool's progress bar gives the bytes.
             bytes=source.bytes if source.shards > 1 else 0,
             program=hub.program_of(target.facts) if params.source == "hf" else "",
         )
@@ -181,7 +181,7 @@ class PrepareWeights(Kind, params=Params):
         )
 
     def successors(self, params: Params) -> Sequence[str]:
-        """A distill is compiled, those of Qwen once they are modified; the full model is served."""
+        """Compile a distill (patch Qwen first), or serve the full model."""
         model = MODELS.get(params.model)
         if model is None:
             return ()
@@ -191,13 +191,13 @@ class PrepareWeights(Kind, params=Params):
         return (*compiled, "deploy-vllm", "benchmark-throughput", "benchmark-latency")
 
     def progress(self, log: str) -> Progress | None:
-        """How much is there of a download."""
+        """Downloaded share."""
         return progress.brought(log)
 
     def conclude(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
     ) -> Conclusion:
-        """What is there now, and how far it was checked."""
+        """Size of the weights, and the depth of verification."""
         found = reports.read(outputs, "weights.json", vacc_reports.ShardsReport)
         model = model_of(params.model)
         args = {"model": model.name, "size": size(found.bytes), "shards": found.shards}

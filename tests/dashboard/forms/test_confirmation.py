@@ -101,7 +101,7 @@ def test_beside_the_button_the_form_says_that_its_host_asks_and_leads_to_the_tic
 
     why = page[page.index('id="launch-why"') :]
     assert "<span data-asks hidden>" in why
-    assert 'The host asks</span>: <a href="#confirm">tick above</a>.' in why
+    assert 'Needs confirmation</span>: <a href="#confirm">confirm above</a>.' in why
     assert 'id="confirm"' in found
 
 
@@ -180,8 +180,8 @@ def test_in_chinese_one_word_says_that_somebody_must_confirm(eve, job, form):
         found = eve.get(reverse("launch-findings", args=[asked.pk]), **chinese).content.decode()
 
     assert "1个需确认" in overview
-    assert "</svg>需确认</span>" in overview
-    assert "</svg>需确认</span>" in found
+    assert "</svg>待确认</span>" in overview
+    assert "</svg>待确认</span>" in found
 
 
 def test_a_click_starts_it_and_leaves_an_audit_row(eve, job):
@@ -212,7 +212,7 @@ def test_another_member_sees_who_may_say_yes_and_may_not(ada, job):
     page = ada.get(reverse("job-detail", args=[job.pk])).content.decode()
     answer = ada.post(reverse("job-confirm", args=[job.pk]), {"check": "shm(bytes=9)"})
 
-    assert "eve or an administrator can start it all the same" in page
+    assert "eve or an administrator can confirm the start" in page
     assert reverse("job-confirm", args=[job.pk]) not in page
     assert answer.status_code == 403
 
@@ -237,7 +237,7 @@ def test_over_the_api_a_launch_says_by_name_what_it_goes_on_against(ada, form):
     right = call(ada, reverse("api-jobs"), {**asks, "confirm": ["shm"]})
 
     assert wrong.status_code == 422
-    assert "there are: all, " in wrong.json()["fields"]["confirm"]
+    assert "Available: all, " in wrong.json()["fields"]["confirm"]
     assert right.status_code == 201
     assert [item["check"] for item in Job.objects.get().confirmed] == ["shm"]
     assert call(ada, reverse("api-jobs"), {**asks, "confirm": "shm"}).status_code == 400

@@ -239,7 +239,7 @@ def test_what_is_never_as_printed_is_marked_with_what_the_guide_has(kind, exact)
     assert terminal.printed == "-it"
     assert "no terminal is attached" in terminal.mark.reason
     assert folder.printed == "/nfs/workspace:/test"
-    assert "seen as /ws" in folder.mark.reason
+    assert "mounted at /ws" in folder.mark.reason
     assert terminal.mark.number and folder.mark.number
 
 

@@ -312,7 +312,9 @@ def test_what_is_for_the_host_leads_to_its_page_before_a_retry(lin):
     assert not first.primary
 
 
-@pytest.mark.parametrize(("started", "says"), [(None, "which did not start"), (now(), "repeats #")])
+@pytest.mark.parametrize(
+    ("started", "says"), [(None, "which did not start"), (now(), "retry of #")]
+)
 def test_a_job_repeats_only_what_ran(client, lin, started, says):
     first = make_job(state="cancelled", started_at=started)
     job = make_job(host=first.host, repeats=first)

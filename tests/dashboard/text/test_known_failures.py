@@ -206,4 +206,4 @@ def test_words_that_are_not_filled_show_a_question_mark():
     args = {"failure": {"id": "die-missing", "args": {}}}
 
     with override("en"):
-        assert "The die ? is not there." in sentence("done", args)
+        assert "Die ? does not exist." in sentence("done", args)

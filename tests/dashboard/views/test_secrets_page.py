@@ -56,7 +56,7 @@ def test_the_record_says_what_was_done_and_no_value(admin):
     [
         ("token", VALUE, "name", "capital letters, digits and underscores"),
         ("../X", VALUE, "name", "capital letters, digits and underscores"),
-        ("HF_TOKEN", "short", "value", "From 8 to 4096 characters."),
+        ("HF_TOKEN", "short", "value", "Enter 8 to 4096 characters."),
         (
             "HF_TOKEN",
             "0123\n456789",

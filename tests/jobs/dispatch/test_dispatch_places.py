@@ -295,7 +295,7 @@ def test_a_deployment_is_not_started_again_while_its_folder_is_written(host):
     server = live(host, FOLDER, "stopped")
     writes = job_at(host, FOLDER, state="running", title="int8")
 
-    with pytest.raises(LaunchError, match=rf"Job {writes.pk} \(int8\) writes {FOLDER}"):
+    with pytest.raises(LaunchError, match=rf"job {writes.pk} \(int8\) is writing to {FOLDER}"):
         restart_deployment(server.pk, None)
 
     finish(writes)

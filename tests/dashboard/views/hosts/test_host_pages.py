@@ -247,7 +247,7 @@ def test_of_an_away_host_nothing_is_said_to_run(member):
     text = text_of(page_of(member))
 
     here = text[text.index("What ran there") :]
-    assert "math_500 not known" in here
+    assert "math_500 unknown" in here
     assert "last heard of" in here
     assert "ping -c 3 10.0.0.12" in text
 

@@ -150,7 +150,7 @@ def test_a_priority_that_there_is_not_is_refused(admin, host, ada):
 
     answer = admin.post(reverse("job-priority", args=[job.pk]), {"priority": "soon"}, **JSON)
 
-    assert answer.json() == {"message": "One of urgent, normal, low."}
+    assert answer.json() == {"message": "Choose one of urgent, normal, low."}
 
 
 def test_who_waits_for_a_quiet_host_can_measure_beside_others(member, host, lin):
@@ -223,7 +223,7 @@ def test_a_job_whose_predecessor_ends_in_a_moment_does_not_start_next(member, ho
     text = text_of(member.get(f"/jobs/{job.pk}/"))
     listed = text_of(member.get(f"/jobs/?state={job.state}"))
 
-    assert "Starts in less than a minute, if what is ahead" in text
+    assert "Starts in less than a minute, if jobs ahead" in text
     assert "tarts next" not in text + listed
     assert "starts in less than a minute" in listed.lower()
 
@@ -303,10 +303,7 @@ def test_a_member_launches_nothing_urgent(member, computer):
     answer = member.post(reverse("launch-form", args=["prepare"]), form)
 
     assert answer.status_code == 422
-    assert (
-        "Only administrators can move a job ahead of another person's job."
-        in answer.content.decode()
-    )
+    assert "Only administrators can move a job ahead of jobs of others." in answer.content.decode()
     refused = post(member, "jobs", {**LAUNCH, "priority": "urgent"})
     assert (refused.status_code, list(refused.json()["fields"])) == (422, ["priority"])
     assert not Job.objects.exists()

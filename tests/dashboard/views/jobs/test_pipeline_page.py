@@ -174,7 +174,7 @@ def test_cancelling_the_rest_asks_first_and_says_how_many(lin, chain, half_done)
     *_done, running, benchmark, evaluate, other = half_done
     assert "data-confirm-page" in html
     assert f"3 jobs will be cancelled: #{running.pk} Deploy , #{benchmark.pk} Benchmark" in words
-    assert "1 of them is running" in words
+    assert "1 running job loses unwritten work" in words
     assert f"1 dependent job outside the pipeline is cancelled too: #{other.pk}" in words
     assert "Cancel 3 jobs" in words
     assert states_of([running, benchmark, evaluate]) == [

@@ -111,7 +111,7 @@ def test_its_page_shows_what_why_where_the_host_then_and_what_to_do(caller, clie
 
     assert "Known failure" in text
     assert "The server exited with code 1." in text
-    assert "The die /dev/vacc16 is not there." in text
+    assert "Die /dev/vacc16 does not exist." in text
     assert "choose other dies" in text
     assert "VACC device /dev/vacc16 is not available" in text
     assert "load 7.7, 20.9GB of memory and 78.7GB of disk free" in text
@@ -132,10 +132,10 @@ def test_overview_list_and_api_say_why(caller, client, lin):
     deployment = end(caller, serve(caller), READY + GONE)
 
     for address in (reverse("overview"), reverse("deployment-list")):
-        assert "The die /dev/vacc16 is not there." in text_of(client, address)
+        assert "Die /dev/vacc16 does not exist." in text_of(client, address)
     told = client.get(f"/api/v1/deployments/{deployment.pk}").json()
     assert told["failure"] == "die-missing"
-    assert "The die /dev/vacc16 is not there." in told["sentence"]
+    assert "Die /dev/vacc16 does not exist." in told["sentence"]
 
 
 def test_the_job_whose_server_ended_quotes_the_servers_log(caller, client, lin):
@@ -163,7 +163,7 @@ def test_one_that_loads_says_how_much_it_has(client, lin):
 
     page = text_of(client, reverse("deployment-detail", args=[deployment.pk]))
     for text in (page, text_of(client, reverse("deployment-list"))):
-        assert "loads the model. 41 of 163 shards." in text
+        assert "is loading the model. 41 of 163 shards." in text
     assert "41 of 163 shards." in text_of(client, reverse("overview"))
 
 
@@ -202,6 +202,6 @@ def test_the_step_of_a_server_that_ended_failed_and_our_own_signal_is_not_told(c
 
     track = html.partition('<ol class="track"')[2].partition("</ol>")[0]
     serve, wait = track.split("<li")[1:]
-    assert 'class="failed"' in serve and "exit 137" in serve
+    assert 'class="failed"' in serve and "exit code 137" in serve
     assert 'class="cancelled"' in wait and "signal" not in wait
     assert re.search(r"<dt>Exit</dt><dd[^>]*>137<", html)

@@ -226,8 +226,8 @@ def test_several_values_in_one_field_become_a_list(host):
 @pytest.mark.parametrize(
     ("field", "typed", "words"),
     [
-        ("concurrency", "x", f"“x”: A whole number. {SEVERAL}"),
-        ("concurrency", "1;4", f"“1;4”: A whole number. {SEVERAL}"),
+        ("concurrency", "x", f"“x”: Enter a whole number. {SEVERAL}"),
+        ("concurrency", "1;4", f"“1;4”: Enter a whole number. {SEVERAL}"),
         ("concurrency", "1, 0", "“0”: At least 1."),
         ("concurrency", "", "Enter one value, or several separated by commas."),
         ("concurrency", "1 " * 13, "At most 12 values."),

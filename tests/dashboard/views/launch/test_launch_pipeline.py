@@ -71,7 +71,7 @@ def test_a_way_that_cannot_be_gone_says_why_and_launches_nothing(browser, host):
 
 def test_the_page_says_which_job_will_wait_for_dies_that_a_server_holds(browser, host):
     way = reverse("model-way", args=WAY)
-    assert "Not known when" not in browser.get(way).content.decode()
+    assert "Start time unknown" not in browser.get(way).content.decode()
     held = ",".join(dies(host)[31:])
     made = {"values": {"dies": held}, "product": {"type": "deployment", "name": "qwen"}}
     make_deployment(job=make_job(host=host, state="succeeded", **made), name="qwen")
@@ -79,7 +79,7 @@ def test_the_page_says_which_job_will_wait_for_dies_that_a_server_holds(browser,
     page = browser.get(way).content.decode()
 
     waits = re.findall(r"<td class=\"tx\">([^<]*)</td>", page)
-    (told,) = (words for words in waits if "Not known when" in words)
+    (told,) = (words for words in waits if "Start time unknown" in words)
     kinds, words = told.split(": ", 1)
     assert "Deploy with vLLM" in kinds.split(" · ")
     assert "Evaluate with OpenCompass" not in kinds

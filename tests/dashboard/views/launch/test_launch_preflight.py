@@ -62,7 +62,7 @@ def test_the_form_says_what_holds_the_dies_and_not_that_it_starts_at_once(
     shown = browser.get(reverse("launch-form", args=["deploy-vllm"]), data).content.decode()
 
     assert "starts immediately" not in shown
-    said = shown[shown.index("it needs 32 dies") :]
+    said = shown[shown.index("this job needs 32 dies") :]
     assert f"only 31 are or will become free. Stop: {served} (port" in said[:120]
 
 

@@ -153,9 +153,9 @@ def test_what_has_no_field_of_its_own_is_told_with_its_place(admin, folder):
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
-        ("architecture.num_key_value_heads", "3", "num_attention_heads应是"),
-        ("paths.build_in.default_tp", "3", "default_tp应是tp中的一个"),
-        ("active_parameters", "9999999999999", "active_parameters大于parameters"),
+        ("architecture.num_key_value_heads", "3", "num_attention_heads须为"),
+        ("paths.build_in.default_tp", "3", "default_tp须为tp之一"),
+        ("active_parameters", "9999999999999", "active_parameters不能大于parameters"),
     ],
 )
 def test_a_rule_between_fields_is_told_in_the_reader_s_language(admin, field, value, words):
@@ -415,7 +415,7 @@ def test_each_fault_of_yaml_is_told_with_its_place_in_words_for_people(admin, fo
     assert "paths: Enter precisions and dies for Build_In or for vLLM." in page
     for place in ("hub_id", "family", "licence", "source.shards", "published.1.metric"):
         assert f"{place}: Required." in page
-    assert "source.bytes: A whole number." in page
+    assert "source.bytes: Enter a whole number." in page
     assert "Invalid YAML, line 2: " in broken
     assert list(folder.iterdir()) == []
 

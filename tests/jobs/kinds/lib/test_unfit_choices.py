@@ -37,7 +37,7 @@ def test_a_deployment_of_another_engine_is_named_and_what_to_choose_is_said():
 def test_a_deployment_whose_engine_is_told_by_its_tool_alone_is_named_as_well():
     found = errors("benchmark-online", here(), deployment=OF_LLAMA_CPP, stack="vllm-cpu")
 
-    assert found["deployment"].startswith("llama.cpp serves small-int8, ")
+    assert found["deployment"].startswith("small-int8 runs on llama.cpp, ")
 
 
 def test_a_deployment_of_another_stack_says_which_one_to_choose():
