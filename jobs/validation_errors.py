@@ -1,4 +1,4 @@
-"""What pydantic found wrong with values, in words for people."""
+"""Messages for pydantic's validation errors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 from pydantic import ValidationError
 
 _NO_NUMBER = ("int_parsing", "int_from_float")
-_SHOWN = 40  # characters of a value that is quoted
+_SHOWN = 40  # max characters of a quoted value
 _NAME = gettext_lazy(
     "Begin with a letter or digit; then letters, digits, dots, dashes and underscores."
 )
@@ -19,7 +19,7 @@ _WEB_ADDRESS = gettext_lazy(
     "Enter a web address that begins with http:// or https://, without spaces."
 )
 _PART = r"[A-Za-z0-9_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*"
-# What is wanted, by the pattern of a field. A test holds that each pattern has its words.
+# Messages by the pattern of a field. A test checks that each pattern has one.
 PATTERNS: dict[str, str | Promise] = {
     r"^$|^/[A-Za-z0-9._/@+-]*$": gettext_lazy(
         "Enter an absolute path, such as /nfs/workspace/weights, without spaces."
@@ -68,9 +68,9 @@ PATTERNS: dict[str, str | Promise] = {
 
 
 def messages(error: ValidationError) -> dict[str, str]:
-    """Field → what is wrong with it, in words for people; "" is the form as a whole.
+    """Return field → message; "" is the whole form.
 
-    Of a field that takes several values each wrong one is named.
+    For fields with several values, each wrong value is named.
     """
     found: dict[str, list[str]] = {}
     for item in error.errors():
@@ -81,13 +81,13 @@ def messages(error: ValidationError) -> dict[str, str]:
             before.append(_("“%(value)s”: %(wrong)s") % quoted)
             if item["type"] in _NO_NUMBER:
                 before.append(_("Separate several values with commas, such as 1, 2, 4."))
-        elif not before:  # that too few are left is no news where some are wrong
+        elif not before:  # "too few" is redundant if some values are wrong
             before.append(message_of(item))
     return {field: " ".join(words) for field, words in found.items()}
 
 
 def message_of(item: Mapping[str, Any]) -> str:
-    """One of the errors of a ValidationError, in words for people."""
+    """Return the message of one error of a ValidationError."""
     limits = item.get("ctx") or {}
     words = {
         "missing": _("Required."),
@@ -122,7 +122,7 @@ def message_of(item: Mapping[str, Any]) -> str:
 
 
 def _is_nan(value: Any) -> bool:
-    """A word that Python takes for a number, and that no limit holds."""
+    """Return True for "nan", which Python parses as a number and no limit catches."""
     return str(value).strip().lower().lstrip("+-") == "nan"
 
 

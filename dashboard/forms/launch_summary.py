@@ -1,4 +1,4 @@
-"""What a person should know before a launch: the host, what runs first, what is awaited."""
+"""Summary before a launch: host, queue, earlier jobs, fields."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from jobs.queries.jobs.forecast import Forecast
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One line of the list. ``state`` is passed, note (a fact), asks (a warning) or failed; ``job``
-    a job to look at."""
+    """One line of the list. ``state`` is passed, note (a fact), asks (a warning) or failed;
+    ``job``: a related job."""
 
     state: str
     sentence: str
@@ -29,7 +29,7 @@ class Check:
 
     @property
     def word(self) -> str:
-        """What the state means for a launch."""
+        """Label of the state."""
         return {
             "passed": _("passed"),
             "note": _("info"),
@@ -41,9 +41,9 @@ class Check:
 def checks(
     host: Host, seen: Preview, form: LaunchForm, starts: Forecast | None = None
 ) -> list[Check]:
-    """All checks, those that stop the launch last, next to the button.
+    """Return all checks; blocking ones last, next to the button.
 
-    ``starts``: when the job would start; None while that cannot be told.
+    ``starts``: forecast of the start; None if unknown.
     """
     return [*_host(host), *_queue(host, starts), *_first(seen), *_awaited(form), *_form(form)]
 
@@ -62,7 +62,7 @@ def _host(host: Host) -> list[Check]:
         return [Check("asks", sentence, heard)]
     if host.draining:
         sentence = _("%(host)s is paused: no new jobs start there.") % _name(host)
-        return [Check("note", sentence)]  # somebody wants it so: nothing is wrong there
+        return [Check("note", sentence)]  # paused on purpose: not a warning
     if lacks_room(host):
         return [
             Check(
@@ -75,7 +75,7 @@ def _host(host: Host) -> list[Check]:
 
 def _queue(host: Host, starts: Forecast | None) -> list[Check]:
     if starts is not None and starts.starts_in_s is None:
-        # That of the host itself stands above.
+        # The host's own reason is listed above.
         return (
             [] if starts.remark.id in queue.OF_THE_HOST else [Check("note", queue.starts(starts))]
         )

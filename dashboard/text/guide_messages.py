@@ -1,6 +1,7 @@
-"""What a plan does otherwise than the deployment guide prints it, and why: one line each.
+"""Differences of a plan from the deployment guide, with reasons: one line each.
 
-Notes of the kinds that serve, measure and evaluate with vLLM; the others stand with the rest.
+Notes of kinds that deploy, benchmark and evaluate with vLLM; dashboard.text.messages has the
+others.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Why answers or prompts were longer or shorter than asked for (jobs.kinds.lib.lengths)."""
+"""Messages on lengths that differ from the requested ones (jobs.kinds.lib.lengths)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Sentences for people, by id: the words for what happened to a job or a deployment.
+"""Messages for people, by id: outcomes of jobs and deployments.
 
-Records keep an id and arguments (``jobs.kinds.lib.base.Remark``), so that each viewer reads their
+Records store an id and arguments (``jobs.kinds.lib.base.Remark``), so that each viewer gets their
 own language. An id is ``area:case``; a placeholder is a named one: ``%(name)s``.
 """
 
@@ -34,7 +34,7 @@ from jobs.kinds.lib import limits
 from jobs.models import Deployment
 
 SENTENCES: dict[str, str | Promise] = {
-    # What became of a job (jobs.services, jobs.host.run.launcher).
+    # Outcomes of a job (jobs.services, jobs.host.run.launcher).
     "job:queued": _("Queued."),
     "job:sent": _("Sent to %(host)s; not accepted yet."),
     "job:taken": _("Accepted by %(host)s; starting the first step."),
@@ -57,7 +57,7 @@ SENTENCES: dict[str, str | Promise] = {
     "job:missing": _("Job lost: %(host)s is online but no longer has this job."),
     "job:host_gone": _("%(host)s has been offline for %(hours)s hours."),
     "job:given_up": _("%(user)s marked %(host)s as lost."),
-    # What the host's launcher and agent say of it (jobs.host).
+    # Outcomes reported by the host's launcher and agent (jobs.host).
     "done": _("All steps succeeded."),
     "cancelled": _("Stopped on the host."),
     "work:exit": _("Step %(step)s failed with exit code %(exit_code)s."),
@@ -99,7 +99,7 @@ SENTENCES: dict[str, str | Promise] = {
     ),
     "internal:plan": _("Invalid plan: %(problem)s"),
     "internal:launcher": _("The launcher on the host failed: %(problem)s"),
-    # What a kind of job found (jobs.kinds).
+    # Results of kinds (jobs.kinds).
     "prepare:weights": _("Weights of %(model)s are on the host: %(size)s, checksum verified."),
     "prepare:environment": _(
         "%(environment)s %(version)s is installed: %(packages)s packages, %(size)s."
@@ -225,10 +225,10 @@ SENTENCES: dict[str, str | Promise] = {
     "evaluate:few_questions": _(
         "Only %(questions)s questions: the 95 %% confidence interval is wide."
     ),
-    # Why a job waits and when it may start (jobs.dispatch, jobs.queries.jobs.forecast).
+    # Queue reasons and start times (jobs.dispatch, jobs.queries.jobs.forecast).
     **WAIT_SENTENCES,
     **RESULT_SENTENCES,
-    # What a host finds before a job starts (jobs.host.checks): what holds, and what to do if not.
+    # Preflight findings (jobs.host.checks): passed, or what to do.
     "check:avx512": _("AVX-512: supported by %(cpu)s."),
     "check:avx512_missing": _("%(cpu)s has no AVX-512. Choose an image whose name ends in _noavx."),
     "check:broke": _("Check %(name)s failed to run: %(problem)s"),
@@ -298,9 +298,9 @@ SENTENCES: dict[str, str | Promise] = {
     "check:unknown": _("The host's agent does not support check %(name)s. Update the agent."),
     "check:weights": _("All %(shards)s weight files are in %(path)s."),
     "check:weights_missing": _("No weights in %(path)s. Run “Prepare weights” first."),
-    # What a launch asks for and the model, the stack or the card cannot do.
+    # Requests beyond the limits of the model, the stack or the card.
     **limits.WORDS,
-    # What a plan does otherwise than the deployment guide prints it (notes of jobs.kinds).
+    # Differences of a plan from the deployment guide (notes of jobs.kinds).
     **GUIDE_SENTENCES,
     "guide:weights_linked": _(
         "The guide gives only hub links here; the command is the tool's own."
@@ -376,7 +376,7 @@ SENTENCES: dict[str, str | Promise] = {
         "No API key is documented for %(tool)s: anyone who can reach its port can use it."
     ),
     "guide:inspect_added": _("Added: a last step that records the image's ID and versions."),
-    # What became of a deployment (jobs.services.deployments).
+    # Outcomes of a deployment (jobs.services.deployments).
     "deployment:waiting": _("The job has not started the server yet."),
     "deployment:restart": _("Restart requested by %(user)s."),
     "deployment:loading": _("The server has started and is loading the model."),
@@ -390,7 +390,7 @@ SENTENCES: dict[str, str | Promise] = {
     "deployment:missing": _("%(host)s is online, but the server process is missing."),
     "deployment:host_gone": _("%(host)s has been offline for %(hours)s hours."),
     "deployment:given_up": _("%(user)s marked %(host)s as lost."),
-    # Why a turn of a chat failed (dashboard.chat.turns).
+    # Errors of a chat turn (dashboard.chat.turns).
     "chat:interrupted": _("The dashboard was stopped during this answer."),
     "chat:unreachable": _("The deployment is not responding."),
     "chat:timeout": _("Timeout: the answer took longer than an hour."),
@@ -406,14 +406,14 @@ SENTENCES: dict[str, str | Promise] = {
 }
 
 
-# Remarks on a result that say how it was measured, and are no warning.
+# Remarks on how a result was measured; not warnings.
 PLAIN_REMARKS = frozenset(
     {
         *("evaluate:means", "evaluate:sets", "benchmark:no_server", "benchmark:no_stream"),
         *("convert:think_tokens", "deploy:own_template"),
     }
 )
-# Arguments that are names of the program's own, and the words that people read for them.
+# Arguments that are internal names, and functions that translate them.
 _WORDS: dict[str, Callable[[str], str]] = {
     "state": lambda name: str(STATES[name].word) if name in STATES else name,
     "step": step_title,
@@ -428,14 +428,14 @@ _WORDS: dict[str, Callable[[str], str]] = {
 
 
 class _Shown(dict[str, Any]):
-    """Arguments of a sentence; one that is missing shows as "?", never as an error page."""
+    """Arguments of a message; a missing one shows as "?" instead of raising."""
 
     def __missing__(self, key: str) -> str:
         return "?"
 
 
 def server_sentence(deployment: Deployment) -> str:
-    """What a deployment's row says, and how much of the model its server has loaded."""
+    """Return the message of a deployment, with the loading progress of its server."""
     told = sentence(deployment.sentence_id, deployment.sentence_args)
     progress = deployment.progress or {}
     if deployment.state != Deployment.State.LOADING or not progress.get("total"):
@@ -449,10 +449,10 @@ def server_sentence(deployment: Deployment) -> str:
 
 
 def sentence(sentence_id: str, args: Mapping[str, Any] | None = None) -> str:
-    """The sentence in the viewer's language; "" for no id, the id itself where none is known.
+    """Return the message in the viewer's language; "" for no id, the id itself if unknown.
 
-    A known failure among the arguments adds its cause and what to do; the line of the log that
-    tells most comes first.
+    A known failure among the arguments adds its cause and advice; the most telling log line comes
+    first.
     """
     if not sentence_id:
         return ""
@@ -461,7 +461,7 @@ def sentence(sentence_id: str, args: Mapping[str, Any] | None = None) -> str:
         return sentence_id
     given = dict(args or {})
     known, line = words_of(given.pop("failure", None)), telling_line(given.pop("telling", None))
-    if isinstance(given.get("found"), list):  # sentences in a sentence
+    if isinstance(given.get("found"), list):  # nested messages
         parts = [sentence(item["sentence_id"], item["sentence_args"]) for item in given["found"]]
         given["found"] = " ".join(parts)
     if isinstance(given.get("servers"), list):
@@ -474,7 +474,7 @@ def sentence(sentence_id: str, args: Mapping[str, Any] | None = None) -> str:
 
 
 def telling_line(kept: Any) -> str:
-    """What a sentence keeps of the log, ``jobs.services.outcomes.known_failures.cause``; "" for
-    nothing."""
+    """Return the stored log line of a message
+    (``jobs.services.outcomes.known_failures.cause``); "" for none."""
     text = kept.get("text") if isinstance(kept, Mapping) else None
     return text if isinstance(text, str) else ""

@@ -1,4 +1,4 @@
-"""A running job that says nothing new, in words. It may go on at any time: nothing ends it."""
+"""Text for stalled jobs. They may resume at any time, so nothing ends them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jobs.queries.jobs.stalled import silent_since
 
 
 def silence_words(job: Job) -> str:
-    """For how long it has been silent, and what to do; "" for one that is not."""
+    """Return how long a job has been stalled, and what to do; "" if not stalled."""
     since = silent_since(job)
     if since is None:
         return ""

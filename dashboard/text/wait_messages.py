@@ -1,4 +1,4 @@
-"""Why a job waits, when it may start, and what a person has to stop for it."""
+"""Messages of the queue: reasons, start times, and servers to stop."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from django.utils.translation import gettext_lazy as _
 from dashboard.text.formatting import joined
 from dashboard.text.labels import phrase
 
-_MOST_NAMED = 5  # jobs of one sentence
+_MOST_NAMED = 5  # jobs per message
 
 WAIT_SENTENCES: dict[str, str | Promise] = {
-    # Why a job waits (jobs.dispatch).
+    # Queue reasons (jobs.dispatch).
     "wait:after": _("Queued behind job %(job)s (%(title)s), which must succeed first."),
     "wait:away": _("%(host)s is offline: no heartbeat for %(seconds)s seconds."),
     "wait:never_seen": _("%(host)s has not connected yet."),
@@ -93,7 +93,7 @@ WAIT_SENTENCES: dict[str, str | Promise] = {
     "wait:confirm": _("Needs confirmation by %(by)s or an administrator. %(found)s"),
     "wait:confirm_admin": _("Needs confirmation by an administrator. %(found)s"),
     "wait:soon": _("Starts next."),
-    # When a job is likely to start (jobs.queries.jobs.forecast), and what that supposes.
+    # Start times with their assumptions (jobs.queries.jobs.forecast).
     "forecast:now": _("Starts next."),
     "forecast:usual": _("if jobs ahead take their typical duration"),
     "forecast:no_end": _(
@@ -129,17 +129,16 @@ WAIT_SENTENCES: dict[str, str | Promise] = {
 
 
 def server_names(servers: Sequence[Mapping[str, Any]], *, dies: bool = False) -> str:
-    """Servers as ``jobs.queries.hosts.capacity`` tells them, with their port, for two may be called
-    the same.
+    """Format servers of ``jobs.queries.hosts.capacity`` with their ports, because names may
+    repeat.
 
-    ``dies``: with how many they hold.
+    ``dies``: include the number of dies in use.
     """
     return gettext(", ").join(_server_name(one, dies=dies) for one in servers)
 
 
 def to_stop(told: Mapping[str, Any]) -> str:
-    """Which servers a person has to stop: all that are told, or some of them; and which jobs ahead
-    take of what comes free first."""
+    """Return the servers to stop, all or some, and the jobs ahead that take freed dies first."""
     if told.get("every", True):
         stop = gettext("Stop: %(servers)s.") % {"servers": server_names(told["servers"])}
     else:
@@ -152,7 +151,8 @@ def to_stop(told: Mapping[str, Any]) -> str:
 
 
 def _behind(told: Mapping[str, Any]) -> str:
-    """Jobs ahead that take what is freed, so that the stop alone does not start this one."""
+    """Return text on jobs ahead that take freed dies, so that a stop alone does not start this
+    job."""
     jobs = list(told.get("behind") or ())
     if not jobs:
         return ""
@@ -168,7 +168,7 @@ def _behind(told: Mapping[str, Any]) -> str:
 
 
 def _needed(server: Mapping[str, Any]) -> str:
-    """Open jobs for which the server must stay."""
+    """Return text on active jobs that need the server."""
     jobs = list(server.get("needed_by") or ())
     if not jobs:
         return ""
@@ -181,7 +181,7 @@ def _needed(server: Mapping[str, Any]) -> str:
 
 
 def _numbers(jobs: Sequence[int]) -> str:
-    """Some of them by number, and how many more there are."""
+    """Format the first jobs by number, and the count of the rest."""
     named = gettext(", ").join(f"#{pk}" for pk in jobs[:_MOST_NAMED])
     more = len(jobs) - _MOST_NAMED
     return gettext("%(jobs)s and %(n)s more") % {"jobs": named, "n": more} if more > 0 else named

@@ -1,4 +1,4 @@
-"""What a person chooses for a whole way at once."""
+"""Options of a whole pipeline."""
 
 from __future__ import annotations
 
@@ -21,11 +21,10 @@ _ADDRESS = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){3}")
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """``as_in_guide``: every command to the letter. ``precision``: what is compiled, "both" for one
-    server of each. ``calibration``: the data set for int8. ``concurrency`` of the benchmarks over
-    HTTP; empty: what each proposes. ``bind``: the address that a server listens on to the letter of
-    the guide, in place of the guide's own. ``port`` of the server: 0 for one that is free when it
-    starts; to the letter of the guide the one that it prints.
+    """``as_in_guide``: guide verbatim. ``precision``: compiled precision, "both" for one server of
+    each. ``calibration``: data set for int8. ``concurrency`` of HTTP benchmarks; empty: each
+    kind's default. ``bind``: listen address in verbatim mode, in place of the guide's. ``port`` of
+    the server: 0 for a free one at launch; in verbatim mode the guide's.
     """
 
     as_in_guide: bool = False
@@ -37,20 +36,20 @@ class Options:
 
     @property
     def precisions(self) -> tuple[str, ...]:
-        """What is compiled, in the order in which it is served and measured."""
+        """Return compiled precisions, in the order of deployment."""
         return ("fp16", "int8") if self.precision == BOTH else (self.precision,)
 
     @property
     def concurrency_text(self) -> str:
-        """As a form has it: "1, 4"."""
+        """Format for a form: "1, 4"."""
         return ", ".join(map(str, self.concurrency))
 
 
 def read_options(data: Mapping[str, str], offered: Collection[str]) -> Options:
-    """The options that a form or an address holds; those that are not ``offered`` stay as they are.
+    """Read options from a form or address; those not ``offered`` keep their defaults.
 
     Raises:
-        LaunchError: one of them is nothing that can be chosen; its ``field`` is the option.
+        LaunchError: an option is invalid; its ``field`` is the option.
     """
     given = {
         item.name: str(data.get(item.name, "")).strip()

@@ -1,4 +1,4 @@
-"""What to do when a job did not succeed, by the sentence that it ended with."""
+"""Advice for failed jobs, by outcome message."""
 
 from __future__ import annotations
 
@@ -43,8 +43,7 @@ _BY_STATE: dict[str, str | Promise] = {
     Job.State.LOST: _("Received data is kept. Retry when the host is back."),
 }
 
-# What to say in place of that of a job whose log and files were removed since; where neither its
-# sentence nor its state is here, that was not about them.
+# Advice for jobs whose log and files were removed; other advice does not mention them.
 _REMOVED: dict[str, str | Promise] = {
     "job:unreadable": _(
         "This tool version may use another format. Its files were removed; retry to get new ones."
@@ -58,7 +57,7 @@ _REMOVED: dict[str, str | Promise] = {
     Job.State.LOST: _("Retry when the host is back."),
 }
 _ABOUT_SERVER = ("job:deployment_gone", "benchmark:no_request", "evaluate:no_question")
-# Notes that say of a command to the letter that it fails.
+# Notes on verbatim commands that fail.
 _FAILS_AS_PRINTED = (
     *("guide:align_qkv_fails", "guide:backend_fails", "guide:dataset_name_fails"),
     *("guide:address", "guide:folder_missing"),
@@ -81,7 +80,7 @@ _OF_SERVERS: dict[str, str | Promise] = {
     "host:launcher_died": _(
         "Find out on the host what killed the process, then restart the deployment."
     ),
-    "job:secret_gone": "",  # the sentence says what to do
+    "job:secret_gone": "",  # the message has the advice
     "deployment:job_failed": _("See the job for the cause, and retry that job instead."),
     Deployment.State.UNHEALTHY: _(
         "Three health checks in a row failed, so jobs using this deployment may fail. "
@@ -98,11 +97,11 @@ _OF_SERVERS: dict[str, str | Promise] = {
 
 
 def server_advice(deployment: Deployment) -> str:
-    """What to do about a deployment that is in trouble; "" for one that is not."""
+    """Return advice for a failing deployment; "" for others."""
     trouble = _OF_SERVERS.get(deployment.state)
     known = view_of(deployment) if deployment.state == Deployment.State.FAILED else None
     if known is not None:
-        return known.next  # the sentence says what to do
+        return known.next  # the message has the advice
     if deployment.state == Deployment.State.FAILED:
         trouble = _end_of_log(deployment)
     return str(_OF_SERVERS.get(deployment.sentence_id, trouble)) if trouble else ""
@@ -117,14 +116,14 @@ def _end_of_log(deployment: Deployment) -> str | Promise:
 
 
 def advice(job: Job) -> str:
-    """What to do about ``job``; "" for one that is open or succeeded."""
+    """Return advice for ``job``; "" if active or succeeded."""
     if job.is_open or job.state == Job.State.SUCCEEDED:
         return ""
     if job.sentence_id.startswith(("check:", "job:secret_gone")):
-        return ""  # what was missing, and what to do, the sentence says
+        return ""  # the message has cause and advice
     known = view_of(job)
     if known is not None:
-        return known.next  # the sentence says what to do
+        return known.next  # the message has the advice
     if job.sentence_id in _ABOUT_SERVER or job.state == Job.State.CANCELLED:
         down = server_down(job)
         if down is not None:
@@ -140,7 +139,7 @@ def advice(job: Job) -> str:
 
 
 def _known_to_fail(job: Job) -> list[str]:
-    """The notes of its plan that said before how it ends."""
+    """Return the plan's notes that predicted the failure."""
     notes = [note for note in job.guide.get("notes", ()) if note["id"] in _FAILS_AS_PRINTED]
     return [sentence(note["id"], note["args"]) for note in notes]
 

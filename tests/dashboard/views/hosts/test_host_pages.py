@@ -114,7 +114,7 @@ def test_the_first_of_the_queue_says_why_it_waits(member):
 
     text = text_of(member.get(LIST))
 
-    assert f"Queue: #{first.pk} Prepare va16-01 takes no new jobs" in text
+    assert f"Queue: #{first.pk} Prepare va16-01 is paused" in text
     assert "and 1 more" in text
 
 
