@@ -64,8 +64,8 @@ def test_a_pin_from_the_list_of_results_stays_on_every_page_until_it_is_taken_aw
     expect(
         page.get_by_text("its log and files stay until admin or an administrator unpins it.")
     ).to_be_visible()
-    page.get_by_role("button", name="Unpin").click()
-    expect(page.get_by_role("button", name="Pin", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Stop keeping files").click()
+    expect(page.get_by_role("button", name="Keep files", exact=True)).to_be_visible()
     expect(page.get_by_text("Pinned by admin")).to_have_count(0)
 
 
@@ -73,13 +73,13 @@ def test_the_page_of_a_job_whose_log_was_removed_says_so_in_its_place(page, jobs
     old, _kept = jobs
     page.goto(f"/jobs/{old}/")
 
-    panel = page.get_by_role("region", name="The log was removed")
+    panel = page.get_by_role("region", name="Log removed")
     expect(panel).to_contain_text("The log (8 B) and 2 files were removed on")
     expect(panel).to_contain_text("by admin. Command, steps and results are kept.")
     expect(panel).to_contain_text(re.compile(r"SHA-256\s*[0-9a-f]{64}"))
     expect(page.locator("[data-log-url]")).to_have_count(0)
     expect(page.get_by_role("link", name=re.compile("Download deep"))).to_have_count(0)
-    expect(page.get_by_role("button", name="Pin", exact=True)).to_have_count(0)
+    expect(page.get_by_role("button", name="Keep files", exact=True)).to_have_count(0)
 
 
 def test_an_open_page_of_a_job_shows_a_pin_that_another_page_sets(page, person, jobs):
@@ -88,7 +88,7 @@ def test_an_open_page_of_a_job_shows_a_pin_that_another_page_sets(page, person, 
     other = person.new_page()
     other.goto(f"/jobs/{kept}/")
 
-    other.get_by_role("button", name="Pin", exact=True).click()
+    other.get_by_role("button", name="Keep files", exact=True).click()
 
     expect(
         page.get_by_text("its log and files stay until admin or an administrator unpins it.")
@@ -108,7 +108,7 @@ def test_an_open_page_of_a_log_that_is_removed_says_so_at_the_next_look(page, jo
 
     page.get_by_label("Search the log").fill("one")
 
-    expect(page.get_by_role("region", name="The log was removed")).to_be_visible()
+    expect(page.get_by_role("region", name="Log removed")).to_be_visible()
 
 
 def test_pages_with_removals_and_pins_are_whole(inspector, jobs, stack):
@@ -131,4 +131,4 @@ def test_removing_by_hand_asks_first(page, jobs):
 
     expect(page.get_by_text("The log (8 B) and 2 files were removed on")).to_be_visible()
     page.goto(f"/jobs/{kept}/")
-    expect(page.get_by_role("region", name="The log was removed")).to_be_visible()
+    expect(page.get_by_role("region", name="Log removed")).to_be_visible()

@@ -309,7 +309,7 @@ def test_a_list_that_finds_nothing_offers_the_way_back(member):
     response = member.get(reverse("job-list"), {"state": "lost"})
 
     assert title_of(response) == "0 jobs match"
-    assert "Show all of them" in text_of(response)
+    assert "View all" in text_of(response)
 
 
 def test_an_empty_list_offers_the_next_step(member):

@@ -224,7 +224,7 @@ def test_a_result_is_told_with_its_points_and_answers(api):
     assert told["metrics"] == {"output_tokens_per_s": 61.9}
     point = {"concurrency": 4, "metrics": {"requests": 8}, "measured": {}}
     assert told["points"] == [point]
-    assert told["remarks"] == ["Only 3 questions: the interval is wide."]
+    assert told["remarks"] == ["Only 3 questions: the 95 % confidence interval is wide."]
     assert told["answers"] == []
 
 

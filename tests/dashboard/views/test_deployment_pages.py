@@ -47,7 +47,7 @@ def test_the_page_shows_history_addresses_and_a_request_to_copy(client, lin):
     text = client.get(reverse("deployment-detail", args=[deployment.pk])).content.decode()
 
     assert "curl http://10.0.0.7:8000/v1/chat/completions" in text
-    assert "The server has started and loads the model." in text
+    assert "The server has started and is loading the model." in text
     assert f"{reverse('playground')}?deployment={deployment.pk}" in text
 
 
@@ -108,9 +108,9 @@ def test_what_is_said_of_when_it_was_ready(client, lin, state, fields, label, va
 @pytest.mark.parametrize(
     ("state", "words"),
     [
-        ("failed", "Mend the cause, then restart it."),
-        ("unhealthy", "read the end of its log and restart it"),
-        ("lost", "Find out whether its host is well."),
+        ("failed", "Fix the cause, then restart the deployment."),
+        ("unhealthy", "read the end of the log and restart"),
+        ("lost", "Check whether the host is online."),
     ],
 )
 def test_one_that_is_in_trouble_says_what_to_do(client, lin, state, words):
@@ -173,7 +173,7 @@ def test_a_restart_on_a_port_that_another_server_has_is_refused_in_words(client,
 
     page = client.post(reverse("deployment-restart", args=[stopped.pk]), follow=True)
 
-    assert "It needs port 20000, which belongs to the server the other now" in page.content.decode()
+    assert "port 20000 is in use by deployment the other" in page.content.decode()
     stopped.refresh_from_db()
     assert stopped.run == 1
 

@@ -77,7 +77,7 @@ def test_a_pin_on_the_page_of_a_job_says_who_keeps_it_and_is_written_down(client
     assert answer.headers["Location"] == reverse("job-detail", args=[job.pk])
     text = text_of(client, "job-detail", job.pk)
     assert "Pinned by lin: its log and files stay until lin or an administrator unpins it." in text
-    assert "Unpin" in text
+    assert "Stop keeping files" in text
     entry = AuditEntry.objects.get()
     assert (entry.user, entry.action, entry.subject) == (lin, "job.pin", f"job {job.pk}")
     assert entry.detail == {"pinned": True}
@@ -93,7 +93,7 @@ def test_a_pin_is_taken_away_again(client, lin):
     assert (job.pinned_at, job.pinned_by) == (None, None)
     assert AuditEntry.objects.get().detail == {"pinned": False}
     text = text_of(client, "job-detail", job.pk)
-    assert "Not pinned any more: from tomorrow on its log and files may be removed." in text
+    assert "Files are no longer kept: log and files may be removed from tomorrow on." in text
 
 
 def test_a_pin_is_taken_away_by_who_set_it_or_an_administrator_and_by_nobody_else(client, lin):
@@ -120,7 +120,7 @@ def test_a_pin_is_taken_away_by_who_set_it_or_an_administrator_and_by_nobody_els
     assert job.pinned_by == root
 
     client.force_login(make_user("another", is_staff=True))
-    assert "Unpin" in text_of(client, "job-detail", job.pk)
+    assert "Stop keeping files" in text_of(client, "job-detail", job.pk)
     assert address in text_of(client, "result-list")
     assert tries() == (302, 200)
     job.refresh_from_db()
@@ -143,7 +143,7 @@ def test_a_job_whose_files_are_gone_cannot_be_pinned(client, lin):
 
     answer = client.post(reverse("job-pin", args=[job.pk]), {"pinned": "1"}, follow=True)
 
-    assert "nothing is left to pin" in answer.text
+    assert "Nothing to keep" in answer.text
     assert reverse("job-pin", args=[job.pk]) not in answer.text
     assert not AuditEntry.objects.exists()
 
@@ -270,7 +270,7 @@ def test_curves_without_points_are_said_to_be_removed_and_not_drawn_empty(client
 
     text = text_of(client, "job-detail", job.pk)
 
-    assert "The points of these curves were removed with the log." in text
+    assert "Chart data was removed with the log." in text
     assert "data-live-chart" not in text
 
 
@@ -354,7 +354,7 @@ def test_a_page_says_a_week_ahead_that_its_files_will_go(client, lin):
 
     when = soon.finished_at + timedelta(days=90)
     assert f"will be removed on {when:%-d %b %Y}: older than 90 days (KEEP_FOR)." in text
-    assert "Pin the job to keep them." in text
+    assert "Use “Keep files” to retain them." in text
     assert "will be removed" not in text_of(client, "job-detail", later.pk)
     pins.pin(soon.pk, lin)
     assert "will be removed" not in text_of(client, "job-detail", soon.pk)

@@ -109,7 +109,7 @@ def test_a_benchmark_waits_for_the_evaluation_of_its_deployment(served, kind):
     assert started() == set()
     told = why(job)
     assert told.id == "wait:evaluation"
-    assert "asks the same deployment" in sentence(told.id, told.args)
+    assert "is using the same deployment" in sentence(told.id, told.args)
 
 
 def test_a_benchmark_that_may_overlap_runs_beside_an_evaluation(served):

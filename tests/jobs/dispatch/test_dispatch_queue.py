@@ -164,7 +164,7 @@ def test_what_a_stop_frees_goes_to_the_jobs_ahead_first_and_the_advice_counts_th
     assert told[second.pk]["first"] == [{"job": first.pk, "dies": 4}]
     assert [one["id"] for one in told[second.pk]["servers"]] == [one.pk for one in servers]
     words = sentence("wait:dies_held", told[second.pk])
-    assert f"Job #{first.pk} is ahead and takes 4 of them." in words
+    assert f"Job #{first.pk} is ahead and takes 4 of these dies." in words
 
 
 def test_a_job_ahead_that_needs_more_than_comes_free_is_passed(host):

@@ -125,15 +125,15 @@ def test_the_key_is_told_once_and_kept_nowhere(admin):
     again = add(admin)
     assert again.status_code == 422
     assert key not in _page(again)
-    assert "There is a host of this name already." in _page(again)
+    assert "A host with this name already exists." in _page(again)
 
 
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"name": "Va16"}, "Small letters, digits and hyphens"),
-        ({"name": "add_host"}, "Small letters, digits and hyphens"),
-        ({"slots": "many"}, "A whole number from 1 to 64."),
+        ({"name": "Va16"}, "Use lower-case letters, digits and hyphens"),
+        ({"name": "add_host"}, "Use lower-case letters, digits and hyphens"),
+        ({"slots": "many"}, "Enter a whole number from 1 to 64."),
     ],
 )
 def test_a_mistake_is_said_at_its_field_and_nothing_is_added(admin, fields, words):

@@ -108,7 +108,7 @@ def test_the_first_of_the_queue_says_why_it_waits(member):
 
     text = text_of(member.get(LIST))
 
-    assert f"Queue: #{first.pk} Prepare va16-01 takes no new jobs" in text
+    assert f"Queue: #{first.pk} Prepare va16-01 is paused" in text
     assert "and 1 more" in text
 
 
@@ -158,7 +158,7 @@ def test_a_host_that_is_not_well_needs_a_look(member):
 
     text = text_of(member.get(LIST))
 
-    assert "needs a look" in text
+    assert "needs confirmation" in text
     assert "Die 2 missing, Die 0 91.2 °C What to do" in text
 
 
@@ -229,8 +229,8 @@ def test_the_queue_gives_each_its_reason(member):
     text = text_of(page_of(member))
 
     assert f"#{waiting.pk} Prepare compile it" in text
-    assert f"is busy with job {running.pk}" in text
-    assert f"Waits for job {waiting.pk}" in text
+    assert f"is at its job limit; job {running.pk}" in text
+    assert f"Queued behind job {waiting.pk}" in text
 
 
 def test_of_an_away_host_nothing_is_said_to_run(member):
@@ -241,7 +241,7 @@ def test_of_an_away_host_nothing_is_said_to_run(member):
     text = text_of(page_of(member))
 
     here = text[text.index("What ran there") :]
-    assert "math_500 not known" in here
+    assert "math_500 unknown" in here
     assert "last heard of" in here
     assert "ping -c 3 10.0.0.12" in text
 
@@ -299,7 +299,7 @@ def test_a_number_of_jobs_that_cannot_be_is_refused_at_its_field(admin, text):
 
     assert answer.status_code == 422
     assert 'aria-describedby="slots-error"' in answer.content.decode()
-    assert "A whole number from 1 to 64." in text_of(answer)
+    assert "Enter a whole number from 1 to 64." in text_of(answer)
     assert Host.objects.get().slots == 8
 
 

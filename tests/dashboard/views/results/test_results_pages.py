@@ -65,7 +65,7 @@ def test_a_share_of_right_answers_that_were_mostly_cut_off_says_so_beside_it(pag
 
     for html in pages:
         assert ('<span class="stamp dist"' in html) == is_warned
-        assert (f"{cut} of 142 answers were cut off at 32 tokens." in html) == is_warned
+        assert (f"{cut} of 142 answers stopped at max tokens (32)." in html) == is_warned
 
 
 def test_a_facet_counts_what_each_of_its_values_would_show():
