@@ -28,48 +28,43 @@ def conclusion(comparison: Comparison) -> str:
         return _("No common metrics")
     told = [item for item in changes if item[1].verdict != "barred"] or changes
     column, change = max(told, key=lambda item: abs(item[1].absolute or 0))
+    size = _("unchanged") if change.verdict == "same" else size_of(change, main.metric)
     words = {
         "name": _name(column),
         "base": _name(base),
-        "measure": _measure(main.metric, comparison.concurrency),
-        "change": size_of(change, main.metric),
+        "change": _measured(main.metric, size, comparison.concurrency),
         "interval": _interval(change, main.metric),
     }
     if change.verdict == "barred":
         return _("%(name)s vs %(base)s: not comparable, different workloads") % words
     if change.verdict == "same":
-        return _("%(name)s vs %(base)s: no difference in %(measure)s") % words
+        return _("%(name)s vs %(base)s: %(change)s") % words
     if change.verdict == "noise":
         return (
             _(
-                "%(name)s vs %(base)s: %(measure)s %(change)s, no significant difference "
+                "%(name)s vs %(base)s: %(change)s, no significant difference "
                 "(95 %% interval %(interval)s includes 0)"
             )
             % words
         )
     if column.head.fingerprint and column.head.fingerprint == base.head.fingerprint:
-        return _("%(name)s vs %(base)s, repeats of one measurement: %(measure)s %(change)s") % words
+        return _("%(name)s vs %(base)s, repeats of one measurement: %(change)s") % words
     if change.verdict == "unknown":
-        return (
-            _("%(name)s vs %(base)s: %(measure)s %(change)s, too few runs for an interval") % words
-        )
+        return _("%(name)s vs %(base)s: %(change)s, too few runs for an interval") % words
     return (
-        _(
-            "%(name)s vs %(base)s: %(measure)s %(change)s, significant difference "
-            "(95 %% interval %(interval)s)"
-        )
+        _("%(name)s vs %(base)s: %(change)s, significant difference (95 %% interval %(interval)s)")
         % words
     )
 
 
-def _measure(metric: str, concurrency: int | None) -> str:
-    """Return the compared metric with its concurrency."""
-    words = {"metric": metric_label(metric).lower(), "concurrency": concurrency}
+def _measured(metric: str, size: str, concurrency: int | None) -> str:
+    """Return the compared metric with the size of its change and its concurrency."""
+    words = {"metric": metric_label(metric).lower(), "size": size, "concurrency": concurrency}
     if metric == _BATCH:
-        return _("%(metric)s for a batch of %(concurrency)s") % words
+        return _("%(metric)s %(size)s for a batch of %(concurrency)s") % words
     if concurrency is None:
-        return str(words["metric"])
-    return _("%(metric)s at concurrency %(concurrency)s") % words
+        return _("%(metric)s %(size)s") % words
+    return _("%(metric)s %(size)s at concurrency %(concurrency)s") % words
 
 
 def size_of(change: Change, metric: str) -> str:

@@ -255,7 +255,7 @@ def test_the_comparison_concludes_and_shows_what_differs(page):
     text = page(f"{reverse('result-compare')}?id={base.pk}&id={other.pk}")
 
     names = f"#{other.job_id} (b) vs #{base.job_id} (a)"
-    assert f"{names}: output tokens/s at concurrency 1 +20.0 %" in text
+    assert f"{names}: output tokens/s +20.0 % at concurrency 1" in text
     assert '<td class="chg">b</td>' in text
 
 
