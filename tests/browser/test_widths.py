@@ -104,13 +104,13 @@ def test_a_list_with_all_its_columns_scrolls_inside_itself(context, made):
     page.get_by_text("Columns", exact=True).click()
     for box in page.locator(".choose input[type=checkbox]").all():
         box.check()
-    page.get_by_role("button", name="Show these").click()
+    page.get_by_role("button", name="Apply", exact=True).click()
 
     expect(page.locator(".results thead th")).to_have_count(len(RESULTS) + 1)
     assert not too_wide(page)
     inner, outer = page.locator(".results .scroll").evaluate("e => [e.scrollWidth, e.clientWidth]")
     assert inner > outer
     page.get_by_text("Columns", exact=True).click()
-    page.get_by_role("button", name="Defaults").click()
+    page.get_by_role("button", name="Reset to defaults").click()
     expect(page.locator(".results thead th")).to_have_count(13)
     page.close()

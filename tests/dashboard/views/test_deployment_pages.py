@@ -143,7 +143,7 @@ def test_a_server_that_broke_is_on_the_overview_and_in_the_list_for_a_day(client
     for html in (overview, listed):
         shown = [name in html for name in ("broke", "long-ago", "never-started")]
         assert shown == [True, False, False]
-    assert "2 broke today" in overview  # the job of the third is the other
+    assert "2 failed today" in overview  # the job of the third is the other
     assert reverse("deployment-restart", args=[broke.pk]) in overview
 
 

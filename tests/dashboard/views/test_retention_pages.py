@@ -155,7 +155,7 @@ def test_results_have_a_pin_in_their_list_and_on_their_page(client, lin):
     listed, shown = text_of(client, "result-list"), text_of(client, "result-detail", result.pk)
 
     assert f'formaction="{pin_it}" name="pinned" value="1"' in listed
-    assert f'<span class="vh">Pin #{result.job_id}</span>' in listed
+    assert f'<span class="vh">Keep files of #{result.job_id}</span>' in listed
     assert f'action="{pin_it}"' in shown
 
 
@@ -476,12 +476,12 @@ def test_a_disk_that_is_nearly_full_is_said_on_the_overview(client, monkeypatch)
     monkeypatch.setattr("dashboard.views.overview.low_disk_bytes", lambda: 900_000_000)
 
     client.force_login(make_user("ada", is_staff=True))
-    assert f'href="{reverse("storage")}">See what takes it' in text_of(client, "overview")
+    assert f'href="{reverse("storage")}">View storage usage' in text_of(client, "overview")
 
     client.force_login(make_user("lin"))
     text = text_of(client, "overview")
-    assert "Only" in text and "Tell an administrator." in text
-    assert "See what takes it" not in text
+    assert "Dashboard disk almost full" in text and "Contact an administrator." in text
+    assert "View storage usage" not in text
 
 
 def test_little_room_is_told_before_logs_stand_still(monkeypatch):
