@@ -58,34 +58,34 @@ def _deploy(path: str) -> list[Spec]:
         Spec(
             (*at, "precisions"), _("Precisions"), "several", _("fp16, int8 …; empty: not supported")
         ),
-        Spec((*at, "tp"), _("Dies (tp)"), "numbers", _("Numbers between commas.")),
-        Spec((*at, "default_tp"), _("Proposed tp"), "number"),
-        Spec((*at, "source"), _("Where this is from"), wide=True),
+        Spec((*at, "tp"), _("Dies (tp)"), "numbers", _("Numbers separated by commas.")),
+        Spec((*at, "default_tp"), _("Default tp"), "number"),
+        Spec((*at, "source"), _("Reference"), wide=True),
     ]
 
 
 GROUPS: Sequence[tuple[str | Promise, Sequence[Spec]]] = (
     (
-        _("What it is"),
+        _("Model"),
         (
             Spec(
                 ("id",),
-                _("Id"),
+                _("ID"),
                 help=_("Small letters, digits, dots and hyphens. Cannot be changed later."),
             ),
             Spec(("name",), _("Name")),
-            Spec(("hub_id",), _("Name on the hub"), help=_("owner/name, as on Hugging Face")),
+            Spec(("hub_id",), _("Hub ID"), help=_("owner/name, as on Hugging Face")),
             Spec(("base_model",), _("Base model")),
             Spec(("family",), _("Family"), help=_("such as Qwen2")),
-            Spec(("summary",), _("In one sentence"), wide=True),
+            Spec(("summary",), _("Summary"), wide=True),
             Spec(("parameters",), pgettext_lazy("of a model", "Parameters"), "number"),
             Spec(("active_parameters",), _("Active parameters"), "number"),
-            Spec(("dtype",), _("Precision of its weights"), "choice", choices=_PRECISIONS),
+            Spec(("dtype",), _("Weight precision"), "choice", choices=_PRECISIONS),
             Spec(("context_tokens",), _("Context, tokens"), "number"),
             Spec(("languages",), _("Languages"), "several", _("en, zh …")),
-            Spec(("reasoning",), _("It reasons before it answers"), "check"),
+            Spec(("reasoning",), _("Reasoning model"), "check"),
             Spec(("licence",), _("Licence")),
-            Spec(("licence_note",), _("About the licence"), wide=True),
+            Spec(("licence_note",), _("Licence note"), wide=True),
         ),
     ),
     (
@@ -105,31 +105,33 @@ GROUPS: Sequence[tuple[str | Promise, Sequence[Spec]]] = (
     (
         _("Weights"),
         (
-            Spec(("source", "bytes"), _("Bytes"), "number", _("of all tensors together")),
+            Spec(("source", "bytes"), _("Bytes"), "number", _("total of all tensors")),
             Spec(("source", "shards"), _("Shards"), "number"),
-            Spec(("source", "index_file"), _("Index"), help=_("of several shards")),
+            Spec(("source", "index_file"), _("Index"), help=_("for several shards")),
             Spec(("source", "precision"), _("Precision"), "choice", choices=_PRECISIONS),
-            Spec(("source", "gated"), _("The hub asks for a token"), "check"),
+            Spec(("source", "gated"), _("Hub token required"), "check"),
         ),
     ),
     (
         _("Deploy with Build_In"),
         (
             *_deploy("build_in"),
-            Spec(("paths", "build_in", "shape", "max_input"), _("Compiled input"), "number"),
-            Spec(("paths", "build_in", "shape", "max_length"), _("Compiled total"), "number"),
+            Spec(("paths", "build_in", "shape", "max_input"), _("Compiled input length"), "number"),
+            Spec(
+                ("paths", "build_in", "shape", "max_length"), _("Compiled total length"), "number"
+            ),
         ),
     ),
     (_("Deploy with vLLM"), tuple(_deploy("vllm"))),
     (
-        _("How to ask it"),
+        _("Sampling defaults"),
         (
             Spec(("sampling", "temperature"), _("Temperature"), "number"),
             Spec(("sampling", "top_p"), "top_p", "number"),
-            Spec(("sampling", "max_tokens"), _("Longest answer, tokens"), "number"),
+            Spec(("sampling", "max_tokens"), _("Max output tokens"), "number"),
             Spec(
                 ("prompting", "system_prompt"),
-                _("Takes a system prompt"),
+                _("Supports a system prompt"),
                 "check",
                 unless_said=True,
             ),
@@ -185,7 +187,7 @@ def _more_of(typed: Mapping[str, str]) -> Data:
     if more is None:
         return {}
     if not isinstance(more, dict):
-        raise ModelInvalid({MORE: gettext("Lines of “name: value”.")})
+        raise ModelInvalid({MORE: gettext("Enter lines of “name: value”.")})
     return more
 
 
@@ -198,9 +200,9 @@ def _loaded(text: str, field: str) -> Any:
     try:
         return strict_yaml.load(text)
     except strict_yaml.NotYaml as error:
-        words = gettext("It is no YAML that is taken here: %(reason)s")
+        words = gettext("Invalid YAML: %(reason)s")
         if error.line:
-            words = gettext("It is no YAML that is taken here; line %(line)s: %(reason)s")
+            words = gettext("Invalid YAML, line %(line)s: %(reason)s")
         told = {"reason": error.reason, "line": error.line}
         raise ModelInvalid({field: words % told}) from error
 
@@ -260,9 +262,11 @@ def begun(typed: Mapping[str, str]) -> dict[str, str]:
         return dict(typed)
     if typed.get(CONFIG, "").strip():
         return with_config(typed)
-    errors = {CONFIG: gettext("Paste config.json here first: most fields are filled in from it.")}
+    errors = {CONFIG: gettext("Paste config.json first. Most fields are filled in from it.")}
     if not typed.get("hub_id", "").strip():
-        errors["hub_id"] = gettext("Give owner/name, as on the hub: id and name follow from it.")
+        errors["hub_id"] = gettext(
+            "Enter owner/name as on the hub. ID and name are filled in from it."
+        )
     raise ModelInvalid(errors)
 
 
@@ -435,24 +439,24 @@ def _words(fault: Mapping[str, Any]) -> str:
     """A fault in words for people: those of a model's file, then those of every form."""
     place, sort = _place(fault), str(fault["type"])
     if place == "paths" and sort in ("missing", "too_short"):
-        return gettext("Give precisions and dies for Build_In or for vLLM.")
+        return gettext("Enter precisions and dies for Build_In or vLLM.")
     if place == "id" and sort == "string_pattern_mismatch":
-        return gettext("Small letters, digits, single dots and hyphens only.")
+        return gettext("Use small letters, digits, single dots and hyphens.")
     if place == "hub_id" and sort == "string_pattern_mismatch":
         return gettext("owner/name: each of letters, digits, dots, dashes and underscores.")
     words: dict[str, str | Promise] = {
-        "extra_forbidden": _("A model's file has no such field."),
-        "string_type": _("A text."),
-        "tuple_type": _("A list."),
-        "model_type": _("Lines of “name: value”."),
-        "dict_type": _("Lines of “name: value”."),
-        "shards_unindexed": _("Several shards need an index_file."),
-        "tp_out_of_range": _("Each tp is a number of dies, 1 to 4096."),
-        "default_tp_unlisted": _("default_tp is one of tp."),
-        "shape_misplaced": _("Build_In needs a shape, and no other path has one."),
-        "modification_unknown": _("A modification is known for Build_In of %(architecture)s only."),
-        "active_above_all": _("active_parameters are more than parameters."),
-        "heads_uneven": _("num_attention_heads is a multiple of num_key_value_heads."),
+        "extra_forbidden": _("Unknown field."),
+        "string_type": _("Enter text."),
+        "tuple_type": _("Enter a list."),
+        "model_type": _("Enter lines of “name: value”."),
+        "dict_type": _("Enter lines of “name: value”."),
+        "shards_unindexed": _("Enter index_file for several shards."),
+        "tp_out_of_range": _("Each tp must be from 1 to 4096 dies."),
+        "default_tp_unlisted": _("default_tp must be one of tp."),
+        "shape_misplaced": _("Set a shape for Build_In only; Build_In requires one."),
+        "modification_unknown": _("The VACC patch supports only Build_In of %(architecture)s."),
+        "active_above_all": _("active_parameters must not exceed parameters."),
+        "heads_uneven": _("num_attention_heads must be a multiple of num_key_value_heads."),
     }
     if sort in words:
         return str(str(words[sort]) % fault.get("ctx", {}))

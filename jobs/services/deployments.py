@@ -125,8 +125,8 @@ def _check_ports(deployment: Deployment) -> None:
     found = ports.clash(wanted, others)
     if found:
         words = _(
-            "It needs port %(port)d, which belongs to %(holder)s now: end that one first, or open"
-            " its job in the form and take another port, such as %(free)d."
+            "Not restarted: port %(port)d is in use by %(holder)s. End that first, or edit and "
+            "rerun its job with another port, such as %(free)d."
         )
         raise LaunchError(words % found.args, found.field)
 
@@ -144,13 +144,13 @@ def _check_dies(deployment: Deployment) -> None:
         args = {"dies": ", ".join(names), "id": user.pk}
         if isinstance(user, Job):
             words = _(
-                "Not restarted: it runs on dies %(dies)s, which job #%(id)d (%(name)s) uses."
-                " Restart it when that job has ended."
+                "Not restarted: dies %(dies)s are in use by job #%(id)d (%(name)s). Restart "
+                "after that job has ended."
             )
             raise LaunchError(words % {**args, "name": user.title})
         words = _(
-            "Not restarted: it runs on dies %(dies)s, which deployment #%(id)d (%(name)s) uses."
-            " Stop that deployment first. Or retry the job of this one: it queues for free dies."
+            "Not restarted: dies %(dies)s are in use by deployment #%(id)d (%(name)s). Stop "
+            "that deployment, or retry this deployment's job: the job queues for free dies."
         )
         raise LaunchError(words % {**args, "name": user.name})
 
@@ -162,8 +162,8 @@ def _check_quiet(deployment: Deployment) -> None:
     for guest in room_of(deployment.host).guests:
         if guest.quiet:
             words = _(
-                "Not restarted: job #%(id)d (%(name)s) wants the host quiet. Restart it when that"
-                " job has ended."
+                "Not restarted: job #%(id)d (%(name)s) needs the host exclusively. Restart "
+                "after that job has ended."
             )
             raise LaunchError(words % {"id": guest.id, "name": guest.title})
 
@@ -173,8 +173,8 @@ def _check_places(deployment: Deployment) -> None:
     for guest in room_of(deployment.host).guests:
         if place := common(reads, guest.places):
             words = _(
-                "Job %(job)d (%(title)s) writes %(place)s, which this deployment reads: restart it"
-                " when that job has ended."
+                "Not restarted: job #%(job)d (%(title)s) writes %(place)s, which this "
+                "deployment reads. Restart after that job has ended."
             )
             raise LaunchError(words % {"job": guest.id, "title": guest.title, "place": place})
 

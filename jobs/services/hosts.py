@@ -35,14 +35,14 @@ def add(name: str, sort: str = Host.Sort.VACC, *, slots: int = SLOTS) -> tuple[H
         LaunchError: a name that cannot be one, or that another host has.
     """
     if not NAME.match(name):
-        words = _("Small letters, digits and hyphens, 63 at most, such as va16-01.")
+        words = _("Use small letters, digits and hyphens, at most 63, such as va16-01.")
         raise LaunchError(words, "name")
     key = secrets.token_urlsafe(32)
     host, is_new = Host.objects.get_or_create(
         name=name, defaults={"sort": sort, "slots": slots, "key_sha256": _sha256(key)}
     )
     if not is_new:
-        raise LaunchError(_("There is a host of this name already."), "name")
+        raise LaunchError(_("A host of this name already exists."), "name")
     publish("host", name=name)
     return host, key
 
@@ -74,7 +74,7 @@ def read_slots(text: str) -> int:
         LaunchError: no number that it can be.
     """
     if not text.isascii() or not text.isdecimal() or not 1 <= int(text[:9]) <= MOST_SLOTS:
-        words = _("A whole number from 1 to %(most)s.") % {"most": MOST_SLOTS}
+        words = _("Enter a whole number from 1 to %(most)s.") % {"most": MOST_SLOTS}
         raise LaunchError(words, "slots")
     return int(text)
 

@@ -47,13 +47,13 @@ def keep(name: str, value: str) -> None:
         LaunchError: a name or a value that cannot be one; ``field`` says which.
     """
     if not _NAME.match(name):
-        words = _("Capital letters, digits and underscores, as a variable's name: HF_TOKEN.")
+        words = _("Use capital letters, digits and underscores, such as HF_TOKEN.")
         raise LaunchError(words, "name")
     if not SHORTEST <= len(value) <= LONGEST:
         limits = {"shortest": SHORTEST, "longest": LONGEST}
-        raise LaunchError(_("From %(shortest)s to %(longest)s characters.") % limits, "value")
+        raise LaunchError(_("Enter %(shortest)s to %(longest)s characters.") % limits, "value")
     if not value.isprintable() or value != value.strip():
-        raise LaunchError(_("One line, without spaces at its ends."), "value")
+        raise LaunchError(_("Enter one line without leading or trailing spaces."), "value")
     folder = _folder()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = folder / f".{name}.{os.getpid()}"
