@@ -54,4 +54,4 @@ def test_a_word_that_finds_nothing_is_said(page):
     page.keyboard.press("/")
     page.keyboard.type("nothing of the kind")
 
-    expect(page.locator("#found")).to_have_text("Nothing matches.")
+    expect(page.locator("#found")).to_have_text("No matches.")

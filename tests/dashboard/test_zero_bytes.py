@@ -84,7 +84,7 @@ def test_the_page_is_said_in_chinese(client):
     page = client.get("/jobs/?q=%00", HTTP_ACCEPT_LANGUAGE="zh-hans").content.decode()
 
     assert '<html lang="zh-Hans">' in page
-    assert "无法读取" in page
+    assert "请求无效" in page
 
 
 def test_the_api_says_it_as_json(client):

@@ -77,7 +77,7 @@ def served(host, gone):
 
 @pytest.fixture(scope="module")
 def idle(host, gone):
-    """Nothing is deployed; the weights of the full model are there. Their key."""
+    """No deployments; the weights of the full model are there. Their key."""
     host.stop_all()
     return host.asset("Weights", "DeepSeek-R1'")
 

@@ -1,4 +1,4 @@
-"""The dashboard's own requests in the log of a server, as the viewer asks for them."""
+"""The dashboard's own requests in the server log, as the viewer asks for them."""
 
 import pytest
 from django.urls import reverse

@@ -217,9 +217,7 @@ def test_a_host_is_added_with_the_file_that_its_worker_reads(settings, tmp_path,
     assert config.redis_url == settings.HOST_REDIS_URL
     assert host.key_sha256 == hashlib.sha256(config.key.encode()).hexdigest()
     assert AuditEntry.objects.get().subject == "host va16-01"
-    with pytest.raises(
-        CommandError, match=r"Not added.\nname: A host with this name already exists"
-    ):
+    with pytest.raises(CommandError, match=r"Not added.\nname: A host of this name already exists"):
         run("add_host", "va16-01")
 
 

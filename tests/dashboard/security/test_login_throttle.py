@@ -49,7 +49,7 @@ def test_after_five_wrong_passwords_the_right_one_must_wait_and_the_page_says_ho
     page = refused.content.decode()
     assert "Too many attempts. Try again in 5 minutes." in page
     assert 'value="lin.yue"' in page
-    assert "The name or the password is wrong." not in page
+    assert "Wrong name or password." not in page
 
 
 def test_it_is_said_in_chinese_too(client, lin):
