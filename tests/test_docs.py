@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_architecture import ROOT
+from tests.rooms import ROOT
 
 DECISIONS = ROOT / "docs/decisions"
 FILES = sorted(DECISIONS.glob("[0-9]*.md"))
