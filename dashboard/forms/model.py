@@ -1,7 +1,7 @@
-"""The form of a model of the team's own: fields of the catalogue's schema, and the YAML they make.
+"""Form of a custom model: fields of the catalogue's schema, and the resulting YAML.
 
-A form is a set of texts by field name; the same texts make the data of a file, and a file fills the
-form. What has no field of its own stays in "more", as YAML.
+A form is a set of texts by field name; texts and file data convert both ways. Values without a
+field stay in "more", as YAML.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Data = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """One field: where its value stands in the file, and what it is called.
+    """One field: path of its value in the file, and label.
 
     ``sort``: text, number, several (words between commas), numbers, check, choice.
     """
@@ -40,11 +40,11 @@ class Spec:
     help: str | Promise = ""
     choices: tuple[str, ...] = ()
     wide: bool = False
-    unless_said: bool | None = None  # what a file means that says nothing of it
+    unless_said: bool | None = None  # the default of files without it
 
     @property
     def name(self) -> str:
-        """Its name in the form."""
+        """Name in the form."""
         return ".".join(self.path)
 
 
@@ -139,7 +139,7 @@ GROUPS: Sequence[tuple[str | Promise, Sequence[Spec]]] = (
     ),
 )
 SPECS = tuple(spec for _title, specs in GROUPS for spec in specs)
-# What only config.json tells: where all of it is empty, the form has not been begun.
+# Values of config.json: if all are empty, the form has not been started.
 _CONFIG_FIELDS = tuple(
     spec.name for spec in SPECS if spec.path[0] == "architecture" and spec.sort != "check"
 )
@@ -151,7 +151,7 @@ EMPTY: Data = {
 
 
 def typed_of(data: Mapping[str, Any]) -> dict[str, str]:
-    """The texts of a form that makes ``data``."""
+    """Return the form's texts for ``data``."""
     rest = copy.deepcopy(dict(data))
     rest.get("source", {}).pop("sort", None)
     typed = {spec.name: _shown(_taken(rest, spec.path), spec.unless_said) for spec in SPECS}
@@ -160,10 +160,10 @@ def typed_of(data: Mapping[str, Any]) -> dict[str, str]:
 
 
 def data_of(typed: Mapping[str, str]) -> Data:
-    """The data of the file that the form makes, in the order of the form.
+    """Return the file's data, in form order.
 
     Raises:
-        ModelInvalid: "more" is no YAML of names and values.
+        ModelInvalid: "more" is not a YAML mapping.
     """
     data: Data = {}
     for spec in SPECS:
@@ -178,10 +178,10 @@ def data_of(typed: Mapping[str, str]) -> Data:
 
 
 def _more_of(typed: Mapping[str, str]) -> Data:
-    """What "more" says.
+    """Parse "more".
 
     Raises:
-        ModelInvalid: it is no YAML of names and values.
+        ModelInvalid: not a YAML mapping.
     """
     more = _loaded(typed.get(MORE, ""), MORE)
     if more is None:
@@ -192,10 +192,10 @@ def _more_of(typed: Mapping[str, str]) -> Data:
 
 
 def _loaded(text: str, field: str) -> Any:
-    """The data of a YAML text.
+    """Parse a YAML text.
 
     Raises:
-        ModelInvalid: it is none; told at ``field``.
+        ModelInvalid: invalid YAML; the error is at ``field``.
     """
     try:
         return strict_yaml.load(text)
@@ -208,7 +208,7 @@ def _loaded(text: str, field: str) -> Any:
 
 
 class ModelInvalid(ValueError):
-    """What the form holds is no model. ``errors``: field → message; "" is the form as a whole."""
+    """The form is not a valid model. ``errors``: field → message; "" is the whole form."""
 
     def __init__(self, errors: Mapping[str, str]) -> None:
         super().__init__("; ".join(f"{name}: {text}" for name, text in errors.items()))
@@ -216,10 +216,10 @@ class ModelInvalid(ValueError):
 
 
 def check_text(text: str) -> None:
-    """See that a whole file's YAML is a model that the catalogue takes.
+    """Validate a file's YAML as a model of the catalogue.
 
     Raises:
-        ModelInvalid: it is none; each fault with its place in the file.
+        ModelInvalid: invalid; each error with its place in the file.
     """
     try:
         ZooModel.model_validate(_loaded(text, ""))
@@ -229,10 +229,10 @@ def check_text(text: str) -> None:
 
 
 def checked(data: Data) -> str:
-    """The YAML of a model that the catalogue takes.
+    """Return the validated YAML of a model.
 
     Raises:
-        ModelInvalid: it does not; each fault with its field.
+        ModelInvalid: invalid; each error with its field.
     """
     try:
         ZooModel.model_validate(data)
@@ -242,21 +242,21 @@ def checked(data: Data) -> str:
 
 
 def id_in(text: str) -> str:
-    """The id in a model's YAML; "" where it says none.
+    """Return the id in a model's YAML; "" for none.
 
     Raises:
-        ValueError: it is no YAML.
+        ValueError: invalid YAML.
     """
     data = strict_yaml.load(text)
     return str(data.get("id", "")) if isinstance(data, dict) else ""
 
 
 def begun(typed: Mapping[str, str]) -> dict[str, str]:
-    """A form that is to be kept, with what its ``config.json`` and the hub's id say filled in.
+    """Return a form to save, filled in from its ``config.json`` and hub id.
 
     Raises:
-        ModelInvalid: neither architecture nor ``config.json`` is there. Nearly all other fields
-            follow from these, so that nothing else is asked for yet.
+        ModelInvalid: architecture and ``config.json`` are missing. Nearly all other fields follow
+        from them, so no other error is shown yet.
     """
     if any(typed.get(name, "").strip() for name in (*_CONFIG_FIELDS, MORE)):
         return dict(typed)
@@ -271,7 +271,7 @@ def begun(typed: Mapping[str, str]) -> dict[str, str]:
 
 
 def _named(typed: Mapping[str, str]) -> dict[str, str]:
-    """Id and name, where they are empty, from the hub's id: "Qwen/Qwen2.5-7B" is "qwen2.5-7b"."""
+    """Fill empty id and name from the hub id: "Qwen/Qwen2.5-7B" gives "qwen2.5-7b"."""
     name = typed.get("hub_id", "").strip().rpartition("/")[2]
     plain = re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-.")
     proposed = {"id": plain, "name": name}
@@ -279,10 +279,10 @@ def _named(typed: Mapping[str, str]) -> dict[str, str]:
 
 
 def with_config(typed: Mapping[str, str]) -> dict[str, str]:
-    """The form with what its pasted ``config.json`` says filled in.
+    """Return the form filled in from its pasted ``config.json``.
 
     Raises:
-        ModelInvalid: it is none, or "more" cannot be filled up.
+        ModelInvalid: invalid ``config.json``, or "more" cannot be extended.
     """
     more_typed = _more_of(typed)
     try:
@@ -303,7 +303,7 @@ def with_config(typed: Mapping[str, str]) -> dict[str, str]:
 def fields(
     typed: Mapping[str, str], errors: Mapping[str, str], *, fixed_id: bool
 ) -> tuple[Group, ...]:
-    """The form as it is drawn."""
+    """Return the form's fields for display."""
     return tuple(
         Group(
             str(title),
@@ -320,7 +320,7 @@ def fields(
 def text_field(
     name: str, label: str, help: str, typed: Mapping[str, str], errors: Mapping[str, str]
 ) -> Field:
-    """A field of several lines that stands outside of the groups."""
+    """Return a multi-line field outside the groups."""
     value = typed.get(name, "")
     return Field(name, label, help, "lines", value, value, error=errors.get(name, ""))
 
@@ -342,7 +342,7 @@ def _field(spec: Spec, typed: Mapping[str, str], errors: Mapping[str, str]) -> F
 
 
 def _value(spec: Spec, text: str) -> Any:
-    """What a text says; None: nothing. What is no number is left for the schema to refuse."""
+    """Parse a text; None: empty. Invalid numbers are left to the schema."""
     if spec.sort == "check":
         return text == "1"
     words = [word for word in re.split(r"[,，\s]+", text) if word]
@@ -374,7 +374,7 @@ def _shown(value: Any, unless_said: bool | None) -> str:
 
 
 def _taken(data: Data, path: Sequence[str]) -> Any:
-    """The value at ``path``, which is taken out."""
+    """Remove and return the value at ``path``."""
     for name in path[:-1]:
         inner = data.get(name)
         if not isinstance(inner, dict):
@@ -407,7 +407,7 @@ def _without_empty(data: Data) -> Data:
 
 
 def _faults(error: ValidationError) -> Iterator[tuple[str, str]]:
-    """Field → what is wrong with it; what has no field of its own is told with its place."""
+    """Return field → message; errors without a field carry their place."""
     for fault in reversed(error.errors()):
         place = _place(fault)
         found, text = _field_at(place), _words(fault)
@@ -418,7 +418,7 @@ def _faults(error: ValidationError) -> Iterator[tuple[str, str]]:
 
 
 def _place(fault: Mapping[str, Any]) -> str:
-    """Where in the file a fault is; which form of a value was tried there is no part of it."""
+    """Return the place of an error in the file, without union branches."""
     loc = [str(part) for part in fault["loc"]]
     if loc[:1] == ["source"] and loc[1:2] in (["hub"], ["package"]):
         del loc[1]
@@ -428,7 +428,7 @@ def _place(fault: Mapping[str, Any]) -> str:
 
 
 def _field_at(place: str) -> str:
-    """The form's field that holds a place; "": none."""
+    """Return the form's field of a place; "": none."""
     parts = place.split(".")
     names = {spec.name for spec in SPECS}
     starts = (".".join(parts[:end]) for end in range(len(parts), 0, -1))
@@ -436,14 +436,14 @@ def _field_at(place: str) -> str:
 
 
 def _words(fault: Mapping[str, Any]) -> str:
-    """A fault in words for people: those of a model's file, then those of every form."""
+    """Return the message of an error: model file messages first, then general ones."""
     place, sort = _place(fault), str(fault["type"])
     if place == "paths" and sort in ("missing", "too_short"):
         return gettext("Enter precisions and dies for Build_In or vLLM.")
     if place == "id" and sort == "string_pattern_mismatch":
         return gettext("Use small letters, digits, single dots and hyphens.")
     if place == "hub_id" and sort == "string_pattern_mismatch":
-        return gettext("owner/name: each of letters, digits, dots, dashes and underscores.")
+        return gettext("Enter owner/name: letters, digits, dots, dashes and underscores.")
     words: dict[str, str | Promise] = {
         "extra_forbidden": _("Unknown field."),
         "string_type": _("Enter text."),

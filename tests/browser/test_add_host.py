@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from tests.browser.lib.checks import settle
 from tests.browser.lib.visits import PHONE, WIDE, axe, too_wide
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.tour]
 
 FACTS = {
     "dies": [{"id": number} for number in range(32)],

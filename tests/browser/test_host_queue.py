@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from tests.browser.lib.checks import settle
 from tests.browser.lib.visits import PHONE, WIDE, Complaints, axe, too_wide
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.tour]
 
 HOST = "queue-host"
 # A drained host starts nothing, so that what waits there goes on waiting.
@@ -112,11 +112,11 @@ def test_buttons_and_keys_move_a_row_and_the_focus_goes_along(page, queue):
 
 def test_what_the_server_refuses_goes_back_with_its_reason(page, stack, queue):
     page.route("**/move/", lambda route: route.fulfill(
-        status=409, json={"message": "It does not wait any more."}
+        status=409, json={"message": "This job is no longer queued."}
     ))  # fmt: skip
     row(page, queue[3]).get_by_role("button", name=re.compile("^Move .* up$")).click()
 
-    expect(page.get_by_role("alert")).to_have_text("It does not wait any more.")
+    expect(page.get_by_role("alert")).to_have_text("This job is no longer queued.")
     expect_order(page, queue)
 
 

@@ -145,7 +145,7 @@ def test_all_that_is_known_of_a_benchmark_is_on_one_time_axis_with_a_switch_each
     expect(page.locator("[data-live-chart] .plot")).to_contain_text("measure 1")
     expect(page.locator("[data-live-chart] .plot")).to_contain_text("measure 2")
 
-    switches = page.get_by_role("group", name="Shown in the chart").get_by_role("button")
+    switches = page.get_by_role("group", name="Charted metric").get_by_role("button")
     assert switches.all_inner_texts() == TITLES
     switches.filter(has_text="KV cache").click()
     until(page, lambda: "KV cache, %" not in titles(page))

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from tests.browser.lib.visits import Complaints, axe
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.tour]
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from tests.browser.lib.checks import Inspector
 from tests.browser.lib.visits import Complaints, Visitor
 from tests.simulated import LARGE, NAME, SMALL
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.simulated]
 
 TOUR_S = 600
 WAY_S = 300  # much less, but for a machine that does other things as well
@@ -129,7 +129,7 @@ class TestAWay:
         def has_moved():
             nonlocal waited
             if page.locator("#accuracy[data-open=yes]").count() and rows.count() == 2 + 1 + 57:
-                waited |= rows.get_by_text("scored when the set is done").count() > 0
+                waited |= rows.get_by_text("scored at the end of the set").count() > 0
                 shown.update(asked.all_inner_texts())
             return len(shown) > 2 and waited and page.locator("#accuracy .main-svg").count()
 

@@ -129,7 +129,7 @@ def test_the_rail_counts_what_is_open_and_who_is_away(member):
 
     assert re.search(r'aria-current="page">.*?Jobs<span class="n num">1</span>', html, re.S)
     assert 'title="1 host is away"' in html
-    assert "no host with cards yet" in html
+    assert "no hosts with cards" in html
 
 
 def test_only_admins_see_people_in_the_rail(member):
@@ -172,7 +172,7 @@ def test_the_first_page_offers_the_tour_with_sizes_and_times(member):
 
     response = member.get(reverse("overview"))
 
-    assert title_of(response) == "No job yet"
+    assert title_of(response) == "No jobs yet"
     assert response.content.decode().count('class="no num"') == 5
     assert "92.9 MB" in text_of(response)
     assert f'action="{reverse("tour-start")}"' in response.content.decode()
@@ -194,13 +194,13 @@ def test_the_tour_waits_until_this_computer_has_reported(member):
     html = member.get(reverse("overview")).content.decode()
 
     assert re.search(r'<button class="btn btn-primary" type="submit" disabled', html)
-    assert "has not reported yet" in html
+    assert "Waiting for the first report of this computer" in html
 
 
 def test_the_tour_without_a_host_says_so(member):
     response = member.post(reverse("tour-start"), follow=True)
 
-    assert "This computer is not among the hosts." in text_of(response)
+    assert "This computer is not a host." in text_of(response)
 
 
 def test_the_tours_button_launches_a_chain_on_this_computer(member, monkeypatch):
@@ -229,7 +229,7 @@ def test_the_title_says_what_happens(member):
 
     response = member.get(reverse("overview"))
 
-    assert title_of(response) == "1 job runs, 2 wait, 1 broke today"
+    assert title_of(response) == "1 job running, 2 queued, 1 failed today"
 
 
 def test_mine_shows_only_what_i_launched(member):
@@ -309,7 +309,7 @@ def test_a_list_that_finds_nothing_offers_the_way_back(member):
     response = member.get(reverse("job-list"), {"state": "lost"})
 
     assert title_of(response) == "0 jobs match"
-    assert "Show all of them" in text_of(response)
+    assert "View all" in text_of(response)
 
 
 def test_an_empty_list_offers_the_next_step(member):

@@ -8,10 +8,10 @@ from django.conf import settings as project
 from django.urls import get_resolver, reverse
 
 from jobs.models import Conversation, Job
-from tests.dashboard.security.test_permissions import every_pattern
+from tests.dashboard.routes import every_pattern
 from tests.factories import make_host, make_user
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 ROUTES = sorted({route for route, _pattern in every_pattern(get_resolver().url_patterns)})
 

@@ -6,7 +6,7 @@ from django.urls import reverse
 from jobs.logstore import store
 from tests.factories import make_deployment, make_job, make_user
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 POLL = b'INFO:     127.0.0.1:55136 - "GET /health HTTP/1.1" 200 OK\n'
 
 

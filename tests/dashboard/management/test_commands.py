@@ -21,7 +21,7 @@ from jobs.models import ApiToken, AuditEntry, Host, Instance, Job, Result
 from tests.factories import make_host, make_job, make_user
 from tests.stack import ROOT, clean_environment
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 
 def run(*arguments):

@@ -47,7 +47,7 @@ def test_the_page_shows_history_addresses_and_a_request_to_copy(client, lin):
     text = client.get(reverse("deployment-detail", args=[deployment.pk])).content.decode()
 
     assert "curl http://10.0.0.7:8000/v1/chat/completions" in text
-    assert "The server has started and loads the model." in text
+    assert "The server has started and is loading the model." in text
     assert f"{reverse('playground')}?deployment={deployment.pk}" in text
 
 
@@ -108,9 +108,9 @@ def test_what_is_said_of_when_it_was_ready(client, lin, state, fields, label, va
 @pytest.mark.parametrize(
     ("state", "words"),
     [
-        ("failed", "Mend the cause, then restart it."),
-        ("unhealthy", "read the end of its log and restart it"),
-        ("lost", "Find out whether its host is well."),
+        ("failed", "Fix the cause, then restart the deployment."),
+        ("unhealthy", "read the end of the log and restart"),
+        ("lost", "Check whether the host is online."),
     ],
 )
 def test_one_that_is_in_trouble_says_what_to_do(client, lin, state, words):
@@ -143,7 +143,7 @@ def test_a_server_that_broke_is_on_the_overview_and_in_the_list_for_a_day(client
     for html in (overview, listed):
         shown = [name in html for name in ("broke", "long-ago", "never-started")]
         assert shown == [True, False, False]
-    assert "2 broke today" in overview  # the job of the third is the other
+    assert "2 failed today" in overview  # the job of the third is the other
     assert reverse("deployment-restart", args=[broke.pk]) in overview
 
 

@@ -15,7 +15,7 @@ from jobs.models import Conversation, Turn
 from jobs.services.chat import close_turn
 from tests.factories import make_deployment, make_user
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 BY_SCRIPT = "application/json"
 ASK = {"prompt": "Hello", "max_tokens": "64", "temperature": "0.2"}
 

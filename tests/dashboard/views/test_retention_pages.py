@@ -23,7 +23,7 @@ from jobs.services.upkeep import retention
 from tests.factories import make_deployment, make_job, make_measured, make_result, make_user
 from tests.kept import DAY, LOG, ended, over
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 WATCHED = Plan(
     kind="benchmark",
@@ -93,7 +93,7 @@ def test_a_pin_is_taken_away_again(client, lin):
     assert (job.pinned_at, job.pinned_by) == (None, None)
     assert AuditEntry.objects.get().detail == {"pinned": False}
     text = text_of(client, "job-detail", job.pk)
-    assert "Not pinned any more: from tomorrow on its log and files may be removed." in text
+    assert "Files are no longer kept: log and files may be removed from tomorrow on." in text
 
 
 def test_a_pin_is_taken_away_by_who_set_it_or_an_administrator_and_by_nobody_else(client, lin):
@@ -120,7 +120,7 @@ def test_a_pin_is_taken_away_by_who_set_it_or_an_administrator_and_by_nobody_els
     assert job.pinned_by == root
 
     client.force_login(make_user("another", is_staff=True))
-    assert "Unpin" in text_of(client, "job-detail", job.pk)
+    assert "Stop keeping files" in text_of(client, "job-detail", job.pk)
     assert address in text_of(client, "result-list")
     assert tries() == (302, 200)
     job.refresh_from_db()
@@ -143,7 +143,7 @@ def test_a_job_whose_files_are_gone_cannot_be_pinned(client, lin):
 
     answer = client.post(reverse("job-pin", args=[job.pk]), {"pinned": "1"}, follow=True)
 
-    assert "nothing is left to pin" in answer.text
+    assert "Nothing to keep" in answer.text
     assert reverse("job-pin", args=[job.pk]) not in answer.text
     assert not AuditEntry.objects.exists()
 
@@ -155,7 +155,7 @@ def test_results_have_a_pin_in_their_list_and_on_their_page(client, lin):
     listed, shown = text_of(client, "result-list"), text_of(client, "result-detail", result.pk)
 
     assert f'formaction="{pin_it}" name="pinned" value="1"' in listed
-    assert f'<span class="vh">Pin #{result.job_id}</span>' in listed
+    assert f'<span class="vh">Keep files of #{result.job_id}</span>' in listed
     assert f'action="{pin_it}"' in shown
 
 
@@ -270,7 +270,7 @@ def test_curves_without_points_are_said_to_be_removed_and_not_drawn_empty(client
 
     text = text_of(client, "job-detail", job.pk)
 
-    assert "The points of these curves were removed with the log." in text
+    assert "Chart data was removed with the log." in text
     assert "data-live-chart" not in text
 
 
@@ -476,12 +476,12 @@ def test_a_disk_that_is_nearly_full_is_said_on_the_overview(client, monkeypatch)
     monkeypatch.setattr("dashboard.views.overview.low_disk_bytes", lambda: 900_000_000)
 
     client.force_login(make_user("ada", is_staff=True))
-    assert f'href="{reverse("storage")}">See what takes it' in text_of(client, "overview")
+    assert f'href="{reverse("storage")}">View storage usage' in text_of(client, "overview")
 
     client.force_login(make_user("lin"))
     text = text_of(client, "overview")
-    assert "Only" in text and "Tell an administrator." in text
-    assert "See what takes it" not in text
+    assert "Dashboard disk almost full" in text and "Contact an administrator." in text
+    assert "View storage usage" not in text
 
 
 def test_little_room_is_told_before_logs_stand_still(monkeypatch):

@@ -12,7 +12,7 @@ from jobs.services import deployments, lifecycle
 from jobs.services.intake import heartbeats
 from tests.factories import make_deployment, make_host, make_job, make_user
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 from datetime import timedelta
 
@@ -16,6 +15,7 @@ from jobs import agent_tasks
 from jobs.models import AuditEntry, Host, Job
 from jobs.queries.hosts.hosts import missing_dies
 from tests.dashboard.host_caller import Caller
+from tests.dashboard.page_text import text_of
 from tests.factories import (
     host_key,
     make_artifact,
@@ -66,12 +66,6 @@ def vacc_host(name="va16-01", dies=range(4), **fields):
     return make_host(name, **{**given, **fields})
 
 
-def text_of(answer):
-    """The page's words, spaces made one, without what only hovering shows."""
-    text = re.sub(r"<[^>]+>", " ", answer.content.decode())
-    return re.sub(r"\s+(?=[ ,:])", "", re.sub(r"\s+", " ", html.unescape(text)))
-
-
 def page_of(client, name="va16-01"):
     return client.get(reverse("host-detail", args=[name]))
 
@@ -114,7 +108,7 @@ def test_the_first_of_the_queue_says_why_it_waits(member):
 
     text = text_of(member.get(LIST))
 
-    assert f"Queue: #{first.pk} Prepare va16-01 takes no new jobs" in text
+    assert f"Queue: #{first.pk} Prepare va16-01 is paused" in text
     assert "and 1 more" in text
 
 
@@ -235,8 +229,8 @@ def test_the_queue_gives_each_its_reason(member):
     text = text_of(page_of(member))
 
     assert f"#{waiting.pk} Prepare compile it" in text
-    assert f"is busy with job {running.pk}" in text
-    assert f"Waits for job {waiting.pk}" in text
+    assert f"is at its job limit; job {running.pk}" in text
+    assert f"Queued behind job {waiting.pk}" in text
 
 
 def test_of_an_away_host_nothing_is_said_to_run(member):

@@ -65,13 +65,13 @@ def test_a_way_that_cannot_be_gone_says_why_and_launches_nothing(browser, host):
     answer = browser.post(reverse("model-way", args=WAY), {"host": host.name, "stack": "current"})
 
     assert answer.status_code == 422
-    assert "names no registry of images" in answer.content.decode()
+    assert "has no image registry" in answer.content.decode()
     assert Job.objects.count() == 0
 
 
 def test_the_page_says_which_job_will_wait_for_dies_that_a_server_holds(browser, host):
     way = reverse("model-way", args=WAY)
-    assert "Not known when" not in browser.get(way).content.decode()
+    assert "Start time unknown" not in browser.get(way).content.decode()
     held = ",".join(dies(host)[31:])
     made = {"values": {"dies": held}, "product": {"type": "deployment", "name": "qwen"}}
     make_deployment(job=make_job(host=host, state="succeeded", **made), name="qwen")
@@ -79,7 +79,7 @@ def test_the_page_says_which_job_will_wait_for_dies_that_a_server_holds(browser,
     page = browser.get(way).content.decode()
 
     waits = re.findall(r"<td class=\"tx\">([^<]*)</td>", page)
-    (told,) = (words for words in waits if "Not known when" in words)
+    (told,) = (words for words in waits if "Start time unknown" in words)
     kinds, words = told.split(": ", 1)
     assert "Deploy with vLLM" in kinds.split(" · ")
     assert "Evaluate with OpenCompass" not in kinds
@@ -174,7 +174,9 @@ def test_a_wrong_option_is_said_at_its_field_and_the_others_stay(browser, host):
 
     assert (shown.status_code, answer.status_code) == (200, 422)
     for page in (shown.content.decode(), answer.content.decode()):
-        assert re.search(r'id="e-w-concurrency">Whole numbers from 1 to 1024', page)
+        assert re.search(
+            r'id="e-w-concurrency">Enter at most 12 whole numbers from 1 to 1024', page
+        )
         assert 'value="fp16" selected' in page
         assert 'value="1, x"' in page
     assert Job.objects.count() == 0

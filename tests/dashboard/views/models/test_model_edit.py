@@ -92,9 +92,9 @@ def test_showing_the_yaml_keeps_nothing(admin, folder):
     [
         ("id", "My_Model", "Use small letters, digits, single dots and hyphens."),
         ("hub_id", "only-a-name", "owner/name: each of letters, digits"),
-        ("parameters", "many", "A whole number."),
+        ("parameters", "many", "Enter a whole number."),
         ("sampling.top_p", "2", "At most 1"),
-        ("architecture.hidden_size", "", "This is needed."),
+        ("architecture.hidden_size", "", "Required."),
         ("paths.build_in.default_tp", "3", ""),
         ("source.shards", "0", "At least 1"),
     ],
@@ -124,7 +124,7 @@ def test_an_id_that_is_a_page_is_refused_in_the_form_and_told_of_a_file(admin, f
     (folder / f"{name}.yaml").write_text(text_of(id=name))
 
     error = page[page.index('id="e-id"') :]
-    assert "The dashboard has a page of this name" in error[: error.index("</p>")]
+    assert "reserved for a dashboard page" in error[: error.index("</p>")]
     reasons = [item.reason for item in MODELS.problems]
     assert reasons == ["id: the dashboard has a page of this name"]
     assert name not in MODELS
@@ -415,7 +415,7 @@ def test_each_fault_of_yaml_is_told_with_its_place_in_words_for_people(admin, fo
     assert "paths: Enter precisions and dies for Build_In or vLLM." in page
     for place in ("hub_id", "family", "licence", "source.shards", "published.1.metric"):
         assert f"{place}: This is needed." in page
-    assert "source.bytes: A whole number." in page
+    assert "source.bytes: Enter a whole number." in page
     assert "Invalid YAML, line 2: " in broken
     assert list(folder.iterdir()) == []
 
@@ -476,7 +476,7 @@ def test_an_empty_form_asks_for_the_config_and_the_hubs_id_and_for_nothing_else(
 
     assert answer.status_code == 422
     assert set(answer.context["errors"]) == {"config", "hub_id"}
-    assert "This is needed." not in answer.text
+    assert "Required." not in answer.text
 
 
 def test_what_is_kept_with_a_config_is_filled_in_from_it_first(admin):

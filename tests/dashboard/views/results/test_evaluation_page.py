@@ -106,7 +106,7 @@ def test_an_earlier_result_tells_its_sets_by_its_remark(page):
 
     assert "| mmlu (57) |  | accuracy | gen | 90.80 |" in copied(html)
     assert "| avg |  | accuracy | gen | 96.33 |\n\n| dataset |" in copied(html)
-    assert "Right in per cent" not in html
+    assert "Accuracy by data set, %" not in html
 
 
 def test_a_result_without_either_tells_them_by_its_answers():
@@ -147,8 +147,8 @@ def test_the_page_of_a_question_has_all_that_is_kept(page):
     html = page(reverse("result-answer", args=[result.pk, 1]))
 
     assert "because &lt;b&gt;" in html
-    assert "Cut off at the max output tokens." in html
-    assert "Compared as a number" in html
+    assert "Stopped at max output tokens." in html
+    assert "Numeric comparison" in html
     assert "test/1.json" in html and "9 → 32" in html
     assert reverse("result-answer", args=[result.pk, 0]) in html
     assert reverse("result-answer", args=[result.pk, 2]) in html
@@ -176,9 +176,9 @@ def test_a_guess_of_what_ended_an_answer_says_that_it_is_one():
     answer = Answer(detail={"output_tokens": 32})
 
     assert ending_words(answer, 32).startswith("Probably cut off")
-    assert ending_words(answer, 64) == "Not told by the tool."
+    assert ending_words(answer, 64) == "Not reported by the tool."
     answer.finish = "stop"
-    assert ending_words(answer, 32) == "The model stopped by itself."
+    assert ending_words(answer, 32) == "Finished by the model."
 
 
 def test_a_question_is_shown_without_the_examples_before_it():
@@ -202,4 +202,4 @@ def test_a_panel_of_a_job_does_not_warn_of_the_scores_of_sets():
         "results/_result_panel.html", {"result": make_measured(scores=[1], remarks=[remark])}
     )
 
-    assert "Right in per cent" not in html
+    assert "Accuracy by data set, %" not in html
