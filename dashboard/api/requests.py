@@ -40,7 +40,7 @@ def _whole(value: Any) -> Any:
     if not text:
         return None
     if not text.isascii() or not text.isdecimal() or len(text) > _DIGITS:
-        raise PydanticCustomError("number", "A whole number.")
+        raise PydanticCustomError("number", "Enter a whole number.")
     return int(text)
 
 
