@@ -145,7 +145,7 @@ def test_a_job_is_not_run_again_with_ports_that_another_server_has_now(host):
     old = deployed(host)
     serve(host, details=LLMDEPLOY)
 
-    with pytest.raises(LaunchError, match=r"Port 17810.*the other.*17811") as caught:
+    with pytest.raises(LaunchError, match=r"[Pp]ort 17810.*the other.*17811") as caught:
         launch.run_again(old.pk, None)
 
     assert caught.value.field == "publish_port"
@@ -189,7 +189,7 @@ def test_a_server_is_not_started_again_on_ports_that_another_one_has_now(host):
     stopped = deployed(host).deployment
     serve(host, details=LLMDEPLOY)
 
-    with pytest.raises(LaunchError, match=r"Port 17810.*the other.*17811"):
+    with pytest.raises(LaunchError, match=r"[Pp]ort 17810.*the other.*17811"):
         deployments.restart_deployment(stopped.pk, None)
 
     stopped.refresh_from_db()
