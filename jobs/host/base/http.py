@@ -62,20 +62,36 @@ class HostSession(Session):
             OSError: there is no answer, or one that breaks off or is too long (TooLong).
             ValueError: no such address, or a header that cannot be sent.
         """
-        # Not `self.request`, which takes the address and every setting apart for each chunk of a
-        # log: 0.2 ms of a processor, this 0.1.
-        request = PreparedRequest()
-        request.prepare_method(method)
-        request.url = url
-        request.prepare_headers(headers)
-        request.prepare_body(body, None)
         found = bytearray()
-        with self.send(request, timeout=timeout, stream=True) as answer:
+        with self._sent(method, url, body, headers=headers, timeout=timeout) as answer:
             for part in answer.iter_content(PART):
                 found += part
                 if len(found) > longest:
                     raise TooLong(f"the answer is longer than {longest} bytes")
         return answer.status_code, bytes(found)
+
+    def status(self, url: str, *, timeout: tuple[float, float]) -> int:
+        """Of the answer to a GET, whose body is left unread. Raises as :meth:`ask` does."""
+        with self._sent("GET", url, None, headers=None, timeout=timeout) as answer:
+            return answer.status_code
+
+    def _sent(
+        self,
+        method: str,
+        url: str,
+        body: bytes | None,
+        *,
+        headers: Mapping[str, str] | None,
+        timeout: tuple[float, float],
+    ) -> Response:
+        # Not `self.request`, which takes the address and every setting apart for each chunk of a
+        # log: 0.2 ms of a processor more than urllib3 alone, this less than 0.1.
+        request = PreparedRequest()
+        request.prepare_method(method)
+        request.url = url
+        request.prepare_headers(headers)
+        request.prepare_body(body, None)
+        return self.send(request, timeout=timeout, stream=True)
 
 
 def reason(error: Exception) -> str:
@@ -83,5 +99,6 @@ def reason(error: Exception) -> str:
 
     requests wraps them in those of its retries, although nothing is tried again.
     """
-    inner = error.args[0] if error.args else error
-    return str(getattr(inner, "reason", None) or error)
+    inner = error.args[0] if error.args else None
+    why = getattr(inner, "reason", None)
+    return str(why.__cause__ or why) if isinstance(why, Exception) else str(error)
