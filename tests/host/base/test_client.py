@@ -202,7 +202,7 @@ def test_an_answer_that_a_proxy_has_compressed_is_read(site, client):
 
 
 def test_an_answer_in_parts_is_read_whole(site, client):
-    parts = b'5\r\n{"siz\r\n5\r\ne":9}\r\n0\r\n\r\n'
+    parts = b'3\r\n{"s\r\n7\r\nize":9}\r\n0\r\n\r\n'
     site.says = 200, {**JSON, "Content-Length": None, "Transfer-Encoding": "chunked"}, parts
 
     assert client.streams(META).body == {"size": 9}
