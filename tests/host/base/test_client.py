@@ -236,9 +236,7 @@ def test_an_answer_that_is_broken_is_none(headers, body, site, client):
 
 
 def test_nobody_there_says_why(client_of):
-    with pytest.raises(
-        Unreachable, match=r"127.0.0.1:1: \[Errno 111\] Connection refused$"
-    ):
+    with pytest.raises(Unreachable, match=r"127.0.0.1:1: \[Errno 111\] Connection refused$"):
         client_of("http://127.0.0.1:1").streams(META)
 
 
