@@ -89,9 +89,9 @@ def test_a_bad_file_hides_no_other_and_is_told(tmp_path, here):
     ("name", "text", "reason"),
     [
         ("a.yaml", text_of("a", colour="blue"), "colour: Extra inputs are not permitted"),
-        ("a.yaml", text_of("b"), "the file holds the model b, so it must be b.yaml"),
-        ("a.yml", text_of("a"), "the file holds the model a, so it must be a.yaml"),
-        ("deepseek-r1.yaml", text_of("deepseek-r1"), "a model deepseek-r1 already"),
+        ("a.yaml", text_of("b"), "the model id is b: rename the file to b.yaml"),
+        ("a.yml", text_of("a"), "the model id is a: rename the file to a.yaml"),
+        ("deepseek-r1.yaml", text_of("deepseek-r1"), "already has a model deepseek-r1"),
         ("a.yaml", text_of("../up"), "id: String should match pattern"),
         ("a.yaml", text_of("a..b"), "id: String should match pattern"),
         ("a.yaml", text_of("a" * 101), "id: String should have at most 100 characters"),

@@ -47,7 +47,7 @@ def test_a_model_file_that_says_something_else_is_refused_with_the_place(tmp_pat
 def test_a_model_file_is_called_after_its_model(tmp_path):
     write_model(tmp_path, id="another")
 
-    with pytest.raises(ValueError, match="holds the model another"):
+    with pytest.raises(ValueError, match="model id is another"):
         load_models(tmp_path)
 
 

@@ -170,7 +170,7 @@ def test_the_full_models_constants_are_compared_by_their_own_names():
         ("", "no JSON"),
         ("{", "no JSON"),
         ("[" * 100_000, "no JSON"),
-        ("[]", "no object"),
+        ("[]", "not a JSON object"),
         (" " * 1_048_577, "larger than"),
     ],
 )

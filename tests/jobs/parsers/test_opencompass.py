@@ -166,7 +166,7 @@ HEAD_LINE = ",".join((*HEAD, "m")).encode() + b"\n"
         ("csv", HEAD_LINE, "no rows"),
         ("csv", summary(OLD, "csv")[1][:-9], "cells"),
         ("csv", HEAD_LINE + b"x,abc123,accuracy,gen,many\n", "no score"),
-        ("csv", HEAD_LINE + b",abc123,accuracy,gen,1.0\n", "names no set"),
+        ("csv", HEAD_LINE + b",abc123,accuracy,gen,1.0\n", "has no set name"),
         ("md", b"", "no table"),
         ("md", b"| a | b |\n|--|--|\n| 1 | 2 |\n", "no table"),
         ("md", summary(OLD, "md")[1][:-12], "cells"),

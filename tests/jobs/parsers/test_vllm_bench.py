@@ -138,7 +138,7 @@ def test_requests_that_were_not_saved_are_none():
 def test_lists_of_unequal_length_are_refused():
     with pytest.raises(ParseError, match="not lists of the same length"):
         parse(*changed(NEW_JSON, ttfts=[0.1]), requests=True)
-    with pytest.raises(ParseError, match="not whole"):
+    with pytest.raises(ParseError, match="incomplete"):
         parse(*changed(NEW_JSON, generated_texts=["a"]), requests=True)
 
 
@@ -171,7 +171,7 @@ def test_speculative_decoding_is_told():
         (changed(NEW_JSON, output_throughput=None)[1], "output_throughput"),
         (changed(NEW_JSON, duration=float("nan"))[1], "duration"),
         (changed(NEW_JSON, completed=3.5)[1], "not a count"),
-        (changed(OLD_JSON, completed=21)[1], "more than were sent"),
+        (changed(OLD_JSON, completed=21)[1], "exceed the sent requests"),
     ],
 )
 def test_a_file_that_is_torn_empty_or_of_another_tool_is_refused(content, says):
@@ -215,7 +215,7 @@ def test_failures_that_the_old_block_does_not_show_come_from_what_was_sent():
 
     assert parse_log("log", log)[0].failed == 3
     assert parse_log("log", log, sent=25)[0].failed == 8
-    with pytest.raises(ParseError, match="how many requests were sent"):
+    with pytest.raises(ParseError, match="number of sent requests is missing"):
         parse_log("log", log[log.index(b"=====") :])
 
 

@@ -51,7 +51,7 @@ def test_what_was_made_again_tells_when_and_by_which_job():
 
 
 def test_a_data_set_without_a_count_is_not_registered():
-    with pytest.raises(ParseError, match="lacks files"):
+    with pytest.raises(ParseError, match="has no files"):
         assets.check_product({**DATASET, "files": None})
 
 
@@ -197,5 +197,5 @@ def test_more_is_said_only_of_what_is_there():
     product = {"type": "weights", "amends": True, "model_id": "m", "path": "/gone"}
 
     assert assets.register(make_job(), product) is None
-    with pytest.raises(ParseError, match="lacks path"):
+    with pytest.raises(ParseError, match="has no path"):
         assets.check_product({**product, "path": ""})
