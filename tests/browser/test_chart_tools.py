@@ -44,7 +44,7 @@ def page(browser, own_server):
     assert complaints == []
 
 
-def test_between_two_points_the_pointer_is_told_the_nearest_values(page):
+def test_the_tooltip_shows_the_nearest_values(page):
     box = page.locator("#throughput .nsewdrag").bounding_box()
 
     page.mouse.move(box["x"] + box["width"] * 0.8, box["y"] + box["height"] * 0.9)

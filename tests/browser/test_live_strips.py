@@ -110,9 +110,7 @@ def until(page, is_so):
     raise AssertionError("it did not come to be")
 
 
-def test_a_benchmark_moves_before_its_first_answer_where_its_engine_tells_nothing(
-    page, own_server, made
-):
+def test_the_chart_moves_before_the_first_answer(page, own_server, made):
     job = made[0]
     tell(own_server, job, client=[(0, {"sent": 0, "done": 0, "failed": 0, "level": 0})])
     page.goto(f"/jobs/{job}/")
@@ -126,9 +124,7 @@ def test_a_benchmark_moves_before_its_first_answer_where_its_engine_tells_nothin
     expect(page.locator("[data-live-chart] .plot")).to_contain_text("concurrency 4")
 
 
-def test_all_that_is_known_of_a_benchmark_is_on_one_time_axis_with_a_switch_each(
-    page, own_server, made
-):
+def test_strips_share_a_time_axis_and_have_switches(page, own_server, made):
     job = made[1]
     own_server.shell(STEPS.format(job=job))
     tell(own_server, job, engine=ENGINE, client=CLIENT, dies=DIES)

@@ -37,7 +37,7 @@ def results(stack):
     stack.manage("shell", "-c", CLEAN)
 
 
-def test_long_names_of_deployment_and_host_break_and_do_not_widen_the_page(person, results):
+def test_long_names_do_not_widen_the_page(person, results):
     page = person.new_page()
     page.set_viewport_size(PHONE)
 

@@ -47,7 +47,7 @@ def panel(client):
     return found[0] if found else ""
 
 
-def test_a_tour_that_is_over_is_one_line_with_its_time_and_where_to_go_on(lin, chain):
+def test_an_ended_tour_is_one_line_with_links(lin, chain):
     make_tour(chain)
     deployment = make_deployment(job=Job.objects.get(kind="deploy"))
 
@@ -121,7 +121,7 @@ def test_a_job_of_a_chain_that_asks_stands_for_the_chain(lin, chain):
     assert [(item.job.kind, item.more) for item in found] == [("deploy", 2)]
 
 
-def test_a_tour_that_was_cancelled_is_one_line_and_not_called_succeeded(lin, chain):
+def test_a_cancelled_tour_is_not_shown_as_succeeded(lin, chain):
     make_tour(chain, evaluate="cancelled")
 
     html = panel(lin)

@@ -37,7 +37,7 @@ def test_a_model_names_the_file_inside_its_package():
         ({"sampling": {"temperature": float("nan")}}, "sampling.temperature"),
     ],
 )
-def test_a_model_file_that_says_something_else_is_refused_with_the_place(tmp_path, changes, place):
+def test_an_invalid_model_file_is_refused_with_the_place(tmp_path, changes, place):
     write_model(tmp_path, **changes)
 
     with pytest.raises(ValueError, match=rf"{SMALL}\.yaml: .*{place}: "):

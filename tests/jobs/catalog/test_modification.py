@@ -155,7 +155,7 @@ def test_nested_constants_are_compared_too():
     ]
 
 
-def test_the_full_models_constants_are_compared_by_their_own_names():
+def test_full_model_constants_keep_their_names():
     expected = SHIPPED["deepseek-r1"].architecture.config_values()
 
     assert modification.mismatches(expected, expected) == []

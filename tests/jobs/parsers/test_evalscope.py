@@ -316,7 +316,7 @@ def report_of(data):
     return report
 
 
-def test_a_report_of_an_older_generation_has_its_score_at_the_top():
+def test_an_older_report_has_its_score_at_the_top():
     report = report_of(OLD_REPORT)
 
     assert (report.benchmark, report.metric, report.score) == ("math_500", "AveragePass@1", 0.9671)

@@ -71,7 +71,7 @@ def test_a_run_has_all_decimals_of_its_results():
     assert {s.dataset: s.text for s in run.scores}["cluewsc-test"] == "69.70"
 
 
-def test_a_run_in_which_every_task_failed_is_none_though_the_tool_exited_0():
+def test_a_run_without_scores_is_none_despite_exit_code_0():
     run = parse(files_below(FAILED))
 
     assert (run.outcome, len(run.failed), run.means("smollm2-q8")) == ("none", 2, None)
@@ -311,7 +311,7 @@ def test_a_prompt_of_several_messages_names_who_says_what():
     assert (second.index, second.sample, second.answer) == (0, 1, "4")
 
 
-def test_a_question_that_is_asked_several_times_has_a_verdict_for_each_answer():
+def test_each_sample_of_a_question_has_a_verdict():
     details = {
         "0": {"pred": ["B", "A"], "parsed": ["B", "A"], "correct": [False, True]},
         "1": {"pred": ["C", "C"], "parsed": ["C", "C"], "correct": [True, True]},

@@ -165,7 +165,7 @@ def test_the_letter_that_is_chosen_is_taken(answer, taken, rule):
         (asked("What colour is the sky?", "blue"), "not blue " * 15_000),
     ],
 )
-def test_an_answer_in_which_a_model_went_round_and_round_is_wrong(question, answer):
+def test_a_looping_answer_is_incorrect(question, answer):
     assert not score(question, answer).right
 
 
@@ -263,7 +263,7 @@ def steps_of(question, answer):
         "7 days or ",
     ],
 )
-def test_an_answer_four_times_as_long_takes_four_times_the_steps(line):
+def test_scoring_steps_grow_with_the_answer_length(line):
     question = asked("What is 25 + 17 days?", "42")
 
     def steps(count):

@@ -73,7 +73,7 @@ def test_a_data_set_is_a_choice_with_both_of_its_paths():
     }
 
 
-def test_a_job_that_needs_a_promised_data_set_starts_with_its_record():
+def test_a_job_starts_with_the_record_of_its_data_set():
     host = vacc_host()
     maker = make_job(host=host, state=Job.State.SUCCEEDED, product=DATASET)
     record = assets.register(maker, DATASET)
@@ -86,7 +86,7 @@ def test_a_data_set_that_is_gone_is_missed_by_its_name():
         dispatch.resolve({"dataset": {"id": 999}})
 
 
-def test_what_a_later_job_made_over_is_still_what_the_first_promised():
+def test_a_recreated_product_still_fulfils_the_promise():
     host = vacc_host()
     product = {"type": "weights", "model_id": "m", "path": "/nfs/weights/m"}
     first = make_job(host=host, state=Job.State.SUCCEEDED, product=product)

@@ -44,7 +44,7 @@ def test_other_work_is_no_repeat(host, params):
     assert not repeats_of(measured(deployment, **params)).exists()
 
 
-def test_a_seed_that_somebody_fixed_is_of_the_identity_and_fresh_ones_are_not(host):
+def test_only_a_fixed_seed_is_part_of_the_identity(host):
     deployment = served(host)
 
     fresh, again = (measured(deployment, seed=None) for _ in range(2))
@@ -56,7 +56,7 @@ def test_a_seed_that_somebody_fixed_is_of_the_identity_and_fresh_ones_are_not(ho
     assert are_repeats(fixed, measured(deployment, seed=1))
 
 
-def test_other_concurrency_lists_are_repeats_where_they_share_one(host):
+def test_runs_with_a_shared_concurrency_are_repeats(host):
     deployment = served(host)
     one = measured(deployment, points=((1, 50.0), (4, 90.0)), concurrency=[1, 4])
     other = measured(deployment, points=((4, 94.0), (8, 99.0)), concurrency=[4, 8])
@@ -93,7 +93,7 @@ def test_other_limits_of_a_deployment_are_no_repeat(host, details):
     assert not repeats_of(other).exists()
 
 
-def test_another_deployment_of_the_same_is_the_same_whatever_its_name_folder_and_port(host):
+def test_name_folder_and_port_do_not_change_the_identity(host):
     first = served(host, (*SERVE, "--template", "/one/reasoning.jinja"))
     second = served(host, (*SERVE, "--template", "/two/reasoning.jinja"))
     second.artifact = first.artifact
@@ -142,7 +142,7 @@ PLACES = {
 }
 
 
-def test_a_generated_configuration_counts_without_ports_names_and_folders(host):
+def test_ports_names_and_folders_are_not_part_of_a_config(host):
     first = configured(host)
 
     one, other = measured(first), measured(configured(host, first.artifact, **PLACES))
@@ -152,7 +152,7 @@ def test_a_generated_configuration_counts_without_ports_names_and_folders(host):
 
 
 @pytest.mark.parametrize("other", [{"batch_size": 32}, {"prompt_template": "deepseek"}])
-def test_another_setting_in_a_generated_configuration_is_no_repeat(host, other):
+def test_a_changed_generated_config_is_no_repeat(host, other):
     first = configured(host)
     measured(first)
 
@@ -235,7 +235,7 @@ def test_a_disturbed_run_is_listed_and_not_counted(host):
     assert list(repeats_of(one, uncounted=True)) == [other]
 
 
-def test_what_a_plan_brings_along_counts_whatever_the_order_of_its_lines(host):
+def test_line_order_of_data_files_does_not_count(host):
     deployment = served(host)
     one, other, third = (measured(deployment) for _ in range(3))
     for result, text in ((other, "two\none\ntwo\n"), (third, "one\nthree\n")):
@@ -307,7 +307,7 @@ def by_guidellm(deployment, plan=None, **params):
     return result
 
 
-def test_fresh_seeds_of_guidellm_are_repeats_whatever_the_list_and_a_fixed_one_is_not(host):
+def test_guidellm_runs_with_new_seeds_are_repeats(host):
     deployment = served(host)
     one = by_guidellm(deployment, concurrency=[1], seed=None)
     other = by_guidellm(deployment, concurrency=[1, 4], seed=None)
@@ -319,7 +319,7 @@ def test_fresh_seeds_of_guidellm_are_repeats_whatever_the_list_and_a_fixed_one_i
     assert not repeats_of(fixed).exists()
 
 
-def test_what_guidellm_measured_with_the_same_prompts_in_every_run_is_no_repeat(host):
+def test_guidellm_runs_with_equal_prompts_are_no_repeats(host):
     deployment = served(host)
     plan = Plan(
         "benchmark-guidellm",
