@@ -1,7 +1,7 @@
-"""Which queued job starts now, and why the others wait.
+"""Start queued jobs, and give the reasons of those that wait.
 
-:func:`look` may be called by anyone at any time: each start is one conditional UPDATE under the
-host's lock, so that two of them do no harm.
+:func:`look` is safe to call concurrently: each start is one conditional UPDATE under the host's
+lock.
 """
 
 from __future__ import annotations
@@ -27,17 +27,16 @@ from jobs.services import confirmations, lifecycle, preflights, secrets
 from jobs.services.outcomes.assets import made_by
 
 _CANCELLED = Job.State.CANCELLED
-# So many jobs whose looks their host owes for long, and it is asked for no further ones.
+# With this many overdue preflights, a host gets no further requests.
 _MOST_OVERDUE = 20
 GONE = (Deployment.State.STOPPED, Deployment.State.FAILED, Deployment.State.LOST)
 
 
 @dataclass(frozen=True, slots=True)
 class _Wait:
-    """The job cannot start yet. ``never``: not any more, it closes in that state.
+    """Reason why a job cannot start yet. ``never``: it never will, and closes in that state.
 
-    ``ask``: its host is to be asked first whether all is as the plan needs it. ``person``: somebody
-    must confirm what it found.
+    ``ask``: the host must run the preflight first. ``person``: a person must confirm its findings.
     """
 
     remark: Remark
@@ -47,30 +46,30 @@ class _Wait:
 
 
 class InputGone(Exception):
-    """What a job needs was never made, or is gone. ``args[0]`` is the slot's prefix."""
+    """An input of a job is missing. ``args[0]`` is the slot's prefix."""
 
 
 def look() -> int:
-    """Start every queued job that can start now, each host's in their order; how many started."""
+    """Start every queued job that can start now, in queue order per host; return the count."""
     if (settings.DATA_DIR / settings.STOPPING_FILE).exists():
-        return 0  # what runs is being stopped: nothing takes its place
+        return 0  # running jobs are being stopped: none replaces them
     started = 0
     waiting = Job.objects.filter(state=Job.State.QUEUED, cancel_asked_at=None)
     for host in Host.objects.filter(pk__in=waiting.values("host")).order_by("pk"):
-        # A host with ten thousand queued jobs is asked once whether it has room.
+        # The capacity of a host with ten thousand queued jobs is read once.
         if _waits_for_host(host) is None:
             started += _look_at(host)
     return started
 
 
 def why_waiting(job: Job) -> Remark:
-    """Why a queued job has not started. Always an answer."""
+    """Return why a queued job has not started; never empty."""
     return reasons([job])[job.pk]
 
 
 def reasons(jobs: Iterable[Job]) -> dict[int, Remark]:
-    """The same for several jobs, by their ids. Each host's line is walked once, at most to the
-    last of them."""
+    """Return reasons for several jobs, by id. Each host's queue is walked once, up to the last
+    of them."""
     found: dict[int, Remark] = {}
     wanted: dict[Host, set[int]] = {}
     for job in jobs:
@@ -87,16 +86,16 @@ def reasons(jobs: Iterable[Job]) -> dict[int, Remark]:
 
 
 def resolve(inputs: Mapping[str, Mapping[str, Any]]) -> dict[str, AssetRef]:
-    """The records that a job's ``inputs`` name, by key; promises that were kept included.
+    """Return the records of a job's ``inputs`` by key, fulfilled promises included.
 
     Raises:
-        InputGone: one of them is not there.
+        InputGone: one of them is missing.
     """
     return {key: _resolve(key, ref) for key, ref in inputs.items()}
 
 
 def _look_at(host: Host) -> int:
-    """Start what can start on ``host``, from the front of its line."""
+    """Start jobs that can start on ``host``, from the front of its queue."""
     room, started, known = room_of(host), 0, _Known(host)
     if room.is_shut:
         return 0
@@ -107,14 +106,14 @@ def _look_at(host: Host) -> int:
             room.take(begun)
             started += 1
         elif wait is None:
-            # Somebody was faster, and what we know of the host is old. To go on with it would be
-            # to lock the host in vain for each of a line that may be of thousands.
+            # Another process was faster, and this snapshot is stale. Continuing would lock the
+            # host in vain for each job of a queue of thousands.
             host.refresh_from_db()
             if _waits_for_host(host) is not None:
                 break
             room, known = replace(room_of(host), kept=room.kept), _Known(host, known.overdue)
             if one.id not in {guest.id for guest in room.guests}:
-                wait = _waits_for(one, room, known)  # its place is kept as if it had waited before
+                wait = _waits_for(one, room, known)  # reserved as if queued before
         if wait and wait.never:
             lifecycle.finish_queued_job(one.id, wait.never, sentence=wait.remark)
         elif wait and wait.ask:
@@ -125,7 +124,7 @@ def _look_at(host: Host) -> int:
 
 
 def _reasons_on(host: Host, ids: set[int]) -> dict[int, Remark]:
-    """Why these of the line of ``host`` wait, as if those ahead of them had started."""
+    """Return why these jobs of the queue of ``host`` wait, assuming those ahead have started."""
     away = _waits_for_host(host)
     if away is not None:
         return dict.fromkeys(ids, away)
@@ -144,8 +143,8 @@ def _reasons_on(host: Host, ids: set[int]) -> dict[int, Remark]:
 
 
 class _Known:
-    """What one walk along a line has learned of what jobs work on, for many work on the same, and
-    of what their host was asked. ``overdue``: jobs for which it has owed an answer for long.
+    """Cache of one walk along a queue: inputs of jobs, because many share them, and preflights.
+    ``overdue``: jobs whose preflight has been unanswered for long.
     """
 
     def __init__(self, host: Host, overdue: int = 0) -> None:
@@ -155,7 +154,7 @@ class _Known:
 
     @cached_property
     def looks(self) -> Mapping[int, preflights.Look]:
-        """What the host was asked for each job of its line, where it was."""
+        """Return the preflight of each job of the queue, if any."""
         return preflights.looks(self._host)
 
     def waits_for_inputs(self, one: Waiter) -> _Wait | None:
@@ -168,7 +167,7 @@ class _Known:
 
 
 def _waits_for(one: Waiter, room: Room, known: _Known) -> _Wait | None:
-    """What keeps a job of the line from starting; what is kept for it is told to ``room``."""
+    """Return what blocks a job of the queue; its reservation is added to ``room``."""
     wait = _wait_of(one, room, known)
     if wait is not None and not wait.never:
         room.stay(one)
@@ -176,10 +175,10 @@ def _waits_for(one: Waiter, room: Room, known: _Known) -> _Wait | None:
 
 
 def _wait_of(one: Waiter, room: Room, known: _Known) -> _Wait | None:
-    """The same; what it reads is not kept yet.
+    """Return what blocks a job; places it reads are not reserved yet.
 
-    Something is kept only for a job that lacks nothing else: not for one whose input is not there,
-    nor for one that waits for a person.
+    Reserve only for a job that lacks nothing else: not for one with a missing input, nor for one
+    that needs confirmation.
     """
     full = room.blocks(one)
     if full is not None and one.asks:
@@ -192,7 +191,7 @@ def _wait_of(one: Waiter, room: Room, known: _Known) -> _Wait | None:
         return inputs
     seen = known.looks.get(one.id) if one.is_checked else None
     if full is not None and seen is not None and seen.is_overdue:
-        return _Wait(full, ask=preflights.is_stale(seen))  # asked, lest it be passed for ever
+        return _Wait(full, ask=preflights.is_stale(seen))  # else it is overtaken forever
     if full is not None:
         room.keep(one)
         return _Wait(full)
@@ -200,19 +199,19 @@ def _wait_of(one: Waiter, room: Room, known: _Known) -> _Wait | None:
     if wait is None or wait.never or wait.person:
         return wait
     if seen is not None and seen.is_overdue:
-        known.overdue += 1  # it may never be answered: nothing is kept for it meanwhile
+        known.overdue += 1  # it may never be answered: reserve nothing meanwhile
     elif seen is None and known.overdue >= _MOST_OVERDUE:
-        return _Wait(wait.remark)  # the host answers none: one question more would be lost too
+        return _Wait(wait.remark)  # the host answers none: another request would be lost too
     else:
         room.keep(one, slot=True)
     return wait
 
 
 def _start(one: Waiter, room: Room) -> Waiter | None:
-    """Lease the job what it needs, if that is there still: under the host's lock.
+    """Lease the job's resources if still available, under the host's lock.
 
-    The job as it started; None: it did not. Its row counts, not ``one``: it may want the host
-    quiet since.
+    Return the started job; None: not started. The row counts, not ``one``: exclusive use may have
+    been set since.
     """
     with transaction.atomic():
         host = lifecycle.lock_host(Job.objects.values_list("host_id", flat=True).get(pk=one.id))
@@ -239,7 +238,7 @@ def _start(one: Waiter, room: Room) -> Waiter | None:
 
 
 def _waits_for_host(host: Host) -> Remark | None:
-    """Why a host takes no job at all: it is not there, or people do not want it to."""
+    """Return why a host takes no job at all: offline or paused."""
     if host.heartbeat_at is None:
         return Remark("wait:never_seen", {"host": host.name})
     if is_away(host):
@@ -270,10 +269,10 @@ def _waits_for_inputs(inputs: Mapping[str, Mapping[str, Any]]) -> _Wait | None:
 
 
 def _waits_for_preflight(one: Waiter, host: str, seen: preflights.Look | None) -> _Wait | None:
-    """Its host looks first whether all is there; what it finds missing fails the job."""
+    """Return the wait for a preflight; missing requirements fail the job."""
     looks = Remark("wait:preflight", {"host": host})
     if seen is None or preflights.is_stale(seen):
-        # What a person was asked for may be mended: then the job starts without them.
+        # Once the finding is fixed, the job starts without confirmation.
         return _waits_for_person(one, one.asks, ask=True) or _Wait(looks, ask=True)
     if seen.done_at is None:
         return _waits_for_person(one, one.asks) or _Wait(looks)
@@ -287,7 +286,7 @@ def _waits_for_preflight(one: Waiter, host: str, seen: preflights.Look | None) -
 def _waits_for_person(
     one: Waiter, found: Sequence[Mapping[str, Any]], *, ask: bool = False
 ) -> _Wait | None:
-    """Its host ``found`` what somebody must confirm."""
+    """Return the wait for confirmation of ``found``."""
     if not found:
         return None
     args: dict[str, Any] = {"found": list(found)}
@@ -297,17 +296,17 @@ def _waits_for_person(
 
 
 def _ask_preflight(job: Job) -> None:
-    """Have the host check the plan with the values that it would get now."""
+    """Request a preflight of the plan with its current values."""
     try:
         values = _values(job, job.host)
     except PlanError:
-        values = {}  # told when it is dispatched
+        values = {}  # set at dispatch
     asked = preflights.ask(job.host, job.plan, values, job=job)
     agent_tasks.send_check(job.host.name, asked.pk)
 
 
 def _resolve(key: str, ref: Mapping[str, Any]) -> AssetRef:
-    """The record by its id, or by the job that promised it."""
+    """Return the record by id, or by the job that promised it."""
     if key == "deployment":
         name = {"pk": ref["id"]} if ref.get("id") else {"job": ref["job"]}
         deployment = Deployment.objects.select_related("artifact", "host").filter(**name).first()
@@ -329,7 +328,7 @@ def _resolve(key: str, ref: Mapping[str, Any]) -> AssetRef:
 
 
 def _values(job: Job, host: Host) -> dict[str, str]:
-    """Every slot of the plan that the dashboard fills.
+    """Return every slot of the plan that the dashboard fills.
 
     Raises:
         PlanError: the plan has an asset's slot that no input fills.
@@ -351,7 +350,7 @@ def _values(job: Job, host: Host) -> dict[str, str]:
 
 
 def _name_inputs(job: Job) -> None:
-    """Write down which records the inputs turned out to be; a deployment hears of its artifact."""
+    """Store the resolved records of the inputs; set the artifact of a deployment."""
     refs = resolve(job.inputs)
     inputs = {key: {**job.inputs[key], "id": ref.id} for key, ref in refs.items()}
     Job.objects.filter(pk=job.pk).update(inputs=inputs)

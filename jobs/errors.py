@@ -1,4 +1,4 @@
-"""Errors with an id. Each belongs to someone; the words for people are the dashboard's.
+"""Errors with an id. The dashboard has the texts for people.
 
 Standard library only, Python 3.10 or newer: a host imports this module.
 """
@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 
 
 class JobsError(Exception):
-    """Base of all. ``id`` names the case, ``args_for_people`` fills its sentence."""
+    """Base of all errors. ``id`` names the case, ``args_for_people`` are the message's
+    arguments."""
 
     id: ClassVar[str] = "internal"
 
@@ -20,13 +21,13 @@ class JobsError(Exception):
 
 
 class PlanError(JobsError):
-    """A plan that cannot be run as it stands: ours to mend."""
+    """Invalid plan: a bug of the dashboard."""
 
     id = "internal:plan"
 
 
 class LaunchError(JobsError):
-    """What a person asked for cannot be launched. ``field`` is the form's, "" for all of it."""
+    """Request that cannot be launched. ``field`` is the form's field, "" for the whole form."""
 
     id = "launch:invalid"
 
@@ -36,17 +37,17 @@ class LaunchError(JobsError):
 
 
 class ParseError(JobsError):
-    """A tool's output is not what its parser knows."""
+    """Tool output that its parser does not support."""
 
     id = "parse:unknown"
 
 
-# What a disk says that takes no more.
+# errno values of a full disk.
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class OffsetMismatch(JobsError):
-    """A chunk does not begin where the file ends. ``size`` is where it ends."""
+    """A chunk does not begin at the file's end. ``size`` is the file's size."""
 
     id = "intake:offset"
 
@@ -56,12 +57,12 @@ class OffsetMismatch(JobsError):
 
 
 class DamagedLog(JobsError):
-    """A packed log cannot be read: its file is not as it was written. Never a part of its bytes."""
+    """A packed log is corrupt; no part of its bytes is returned."""
 
     id = "internal:log"
 
 
 class LogRemoved(JobsError):
-    """A log ended before its end: it was removed while it was read."""
+    """A log was removed while being read."""
 
     id = "internal:log"

@@ -1,7 +1,7 @@
-"""Preview, launch, cancel, run again: from what a person asked for to Job rows.
+"""Preview, launch, cancel and retry: from a request to Job rows.
 
-What :func:`launch` stores is what :func:`preview` showed, argument for argument. All jobs of a
-chain are rows from the first moment; nothing here waits for one of them.
+:func:`launch` stores exactly what :func:`preview` showed. All jobs of a chain are rows from the
+start; no function here waits for one.
 """
 
 from __future__ import annotations
@@ -52,11 +52,11 @@ class InvalidParams(LaunchError):
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a launch would run. Without a plan, ``errors`` says why: field → message.
+    """Plan of a possible launch. Without a plan, ``errors`` gives the reason: field → message.
 
-    ``values`` are slots that are known, ``open_slots`` those that are chosen at start, with the
-    value that is proposed ("" where none can be). ``will_add`` names environments that are
-    prepared first. ``guide``: what the plan does otherwise, see ``jobs.kinds.lib.guide_diff``.
+    ``values`` are known slots, ``open_slots`` those set at launch, with proposed values ("" for
+    none). ``will_add`` names environments to prepare first. ``guide``: differences of the plan,
+    see ``jobs.kinds.lib.guide_diff``.
     """
 
     params: BaseModel | None = None
@@ -70,12 +70,12 @@ class Preview:
 
 
 def preview(kind: str, raw: Mapping[str, Any], host: Host, target: Target | None = None) -> Preview:
-    """What launching ``kind`` with ``raw`` on ``host`` would do. Changes nothing.
+    """Preview a launch of ``kind`` with ``raw`` on ``host``. Changes nothing.
 
-    ``target`` is the host with what jobs that are not launched yet will have made there.
+    ``target`` is the host including the output of jobs that are not launched yet.
 
     Raises:
-        LaunchError: there is no such kind.
+        LaunchError: unknown kind.
     """
     return _preview(_kind(kind), raw, host, target or target_of(host))
 
@@ -92,17 +92,17 @@ def launch(
     priority: int = Job.Priority.NORMAL,
     confirmed: Iterable[Mapping[str, Any]] = (),
 ) -> Job:
-    """The new job, queued; the environments that it needs are queued before it.
+    """Queue a new job, after jobs for the environments it needs; return it.
 
-    ``confirmed``: what it may go on against, as ``jobs.services.confirmations`` writes it.
+    ``confirmed``: accepted findings, as written by ``jobs.services.confirmations``.
 
     Raises:
         InvalidParams: see its ``fields``.
-        LaunchError: there is no such kind.
+        LaunchError: unknown kind.
     """
     chosen = _kind(kind)
     with transaction.atomic():
-        host = lifecycle.lock_host(host.pk)  # two launches do not both add one environment
+        host = lifecycle.lock_host(host.pk)  # two launches must not add one environment twice
         target = target_of(host)
         seen = _preview(chosen, raw, host, target)
         if seen.params is None or seen.plan is None:
@@ -117,7 +117,7 @@ def launch(
 
 
 def draft_of(kind: Kind, seen: Preview, target: Target) -> Job:
-    """The job that launching what ``seen`` shows would make; not saved, without host and person.
+    """Return the unsaved job of a preview, without host and person.
 
     Raises:
         ValueError: ``seen`` has no plan.
@@ -142,23 +142,23 @@ def draft_of(kind: Kind, seen: Preview, target: Target) -> Job:
 def confirmed_by_name(
     kind: str, raw: Mapping[str, Any], host: Host, names: Sequence[str], user: AbstractBaseUser
 ) -> list[dict[str, Any]]:
-    """What ``launch`` takes as ``confirmed``, from names of checks (or "all").
+    """Return the ``confirmed`` of ``launch`` from names of checks (or "all").
 
     Raises:
-        InvalidParams: a name is of no check of this job that asks.
-        LaunchError: there is no such kind.
+        InvalidParams: a name is not a confirmable check of this job.
+        LaunchError: unknown kind.
     """
     seen = preview(kind, raw, host)
     wrong = confirmations.unknown_names(seen.plan, names) if seen.plan else []
     if seen.plan and wrong:
         known = ", ".join([confirmations.ALL, *confirmations.asking(seen.plan)])
-        words = _("No check of this job that asks is called “%(name)s”; there are: %(known)s.")
+        words = _("This job has no confirmable check “%(name)s”. Available: %(known)s.")
         raise InvalidParams({"confirm": words % {"name": wrong[0], "known": known}})
     return confirmations.by_name(names, user)
 
 
 def confirm(job_id: int, found: Sequence[Mapping[str, Any]], user: AbstractBaseUser | None) -> bool:
-    """Let a queued job start in spite of ``found``. False: it is not queued any more."""
+    """Confirm the findings ``found`` of a queued job. False: it is no longer queued."""
     with transaction.atomic():
         done = confirmations.confirm(job_id, found, user)
         transaction.on_commit(dispatch.look)
@@ -166,7 +166,7 @@ def confirm(job_id: int, found: Sequence[Mapping[str, Any]], user: AbstractBaseU
 
 
 def cancel(job_id: int, user: AbstractBaseUser | None) -> bool:
-    """Cancel a job; False when it had finished. One that runs is told to stop and ends soon."""
+    """Cancel a job; False if it had finished. A running job is asked to stop and ends soon."""
     with transaction.atomic():
         asked = lifecycle.ask_cancel(job_id, user)
         job = Job.objects.select_related("host").get(pk=job_id)
@@ -177,12 +177,12 @@ def cancel(job_id: int, user: AbstractBaseUser | None) -> bool:
 
 
 def run_again(job_id: int, user: AbstractBaseUser | None, *, may_raise: bool = False) -> Job:
-    """A new job with the very plan of ``job_id``. What the plan uses must still be there.
+    """Retry ``job_id`` unchanged: a new job with the same plan. Its inputs must still exist.
 
-    It waits as that one did; one that was urgent is so again only with ``may_raise``.
+    Priority and exclusive use are copied; urgent only with ``may_raise``.
 
     Raises:
-        LaunchError: it is not.
+        LaunchError: an input is missing.
     """
     with transaction.atomic():
         old = Job.objects.select_related("host").get(pk=job_id)
@@ -192,7 +192,7 @@ def run_again(job_id: int, user: AbstractBaseUser | None, *, may_raise: bool = F
         try:
             params = kind.Params.model_validate(settled(kind, old.params))
         except ValidationError:  # launched by an older version of the kind
-            raise LaunchError(_("What this job works on is not there any more.")) from None
+            raise LaunchError(_("The input of this job no longer exists.")) from None
         check_ports(old, target)
         draft = repeat_of(old, params, may_raise=may_raise)
         draft.inputs = inputs_still_there(old)
@@ -201,10 +201,10 @@ def run_again(job_id: int, user: AbstractBaseUser | None, *, may_raise: bool = F
 
 
 def repeat_of(old: Job, params: BaseModel, *, may_raise: bool) -> Job:
-    """A job with the very plan of ``old``, not saved; what it works on is for the caller to say.
+    """Return an unsaved job with the same plan as ``old``; the caller sets its inputs.
 
     Raises:
-        LaunchError: a secret that the plan names is not there any more.
+        LaunchError: a secret of the plan no longer exists.
     """
     secrets.check(plans.from_json(old.plan), old.params)
     return Job(
@@ -223,7 +223,7 @@ def repeat_of(old: Job, params: BaseModel, *, may_raise: bool) -> Job:
 
 
 def launch_tour(host: Host, user: AbstractBaseUser | None) -> list[Job]:
-    """The tour's five jobs, one chain: prepare, compile, deploy, benchmark, evaluate.
+    """Launch the tour's five jobs as one chain: prepare, compile, deploy, benchmark, evaluate.
 
     Raises:
         LaunchError: the host has not reported yet.
@@ -239,14 +239,14 @@ def launch_tour(host: Host, user: AbstractBaseUser | None) -> list[Job]:
         deployment = add("deploy", artifact=f"job:{artifact.pk}")
         served = f"job:{deployment.pk}"
         benchmark = add("benchmark", deployment=served)
-        # After the benchmark, for two loads on one server would measure each other.
+        # After the benchmark, because two loads on one server would disturb each other.
         evaluation = add("evaluate", benchmark, deployment=served)
     return [weights, artifact, deployment, benchmark, evaluation]
 
 
 def _kind(name: str) -> Kind:
     if name not in KINDS:
-        raise LaunchError(_("There is no kind of job called “%(name)s”.") % {"name": name}, "kind")
+        raise LaunchError(_("Unknown job type “%(name)s”.") % {"name": name}, "kind")
     return KINDS[name]
 
 
@@ -257,7 +257,10 @@ def _preview(kind: Kind, raw: Mapping[str, Any], host: Host, target: Target) -> 
     except ValidationError as error:
         return Preview(errors=messages(error))
     if not kind.offered(target):
-        return Preview(params=params, errors={"": _("This host cannot do such work.")})
+        return Preview(
+            params=params,
+            errors={"": _("This host does not support this job type. Choose another host.")},
+        )
     errors = not_offered(kind, params, target)
     if errors:
         return Preview(params=params, errors=_of_servers_down(kind, params, host, errors))
@@ -285,7 +288,7 @@ def _preview(kind: Kind, raw: Mapping[str, Any], host: Host, target: Target) -> 
 def _of_servers_down(
     kind: Kind, params: BaseModel, host: Host, errors: Mapping[str, str]
 ) -> dict[str, str]:
-    """``errors``, with the name of a deployment that was chosen and serves no more."""
+    """Return ``errors`` plus an error for a chosen deployment that is stopped."""
     found = dict(errors)
     for name in errors.keys() & kind.Params.model_fields.keys():
         extra = kind.Params.model_fields[name].json_schema_extra
@@ -293,13 +296,15 @@ def _of_servers_down(
             continue
         down = deployment_down(host.name, str(getattr(params, name)))
         if down is not None:
-            words = _("%(name)s is not running. Restart it, or choose another deployment.")
+            words = _(
+                "Deployment %(name)s is not running. Restart it, or choose another deployment."
+            )
             found[name] = words % {"name": down.name}
     return found
 
 
 def settled(kind: Kind, raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields that hold something; a promise that was kept meanwhile becomes what it promised."""
+    """Return non-empty fields; a fulfilled promise becomes the promised record."""
     given = {name: value for name, value in raw.items() if value not in ("", None)}
     for name, info in kind.Params.model_fields.items():
         extra = info.json_schema_extra
@@ -312,7 +317,7 @@ def settled(kind: Kind, raw: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _kept(job: str, sort: str) -> int | None:
-    """The id of what a job that has succeeded made."""
+    """Return the id of a succeeded job's product."""
     done = Job.objects.filter(pk=job, state=Job.State.SUCCEEDED) if job.isdecimal() else None
     if done is None or not done.exists():
         return None
@@ -323,13 +328,13 @@ def _kept(job: str, sort: str) -> int | None:
 
 
 def _missing_environments(kind: Kind, params: Any, target: Target) -> list[str]:
-    """Names of environments that are neither on the host nor promised."""
+    """Return names of environments that are neither installed nor promised."""
     needed = [need.environment for need in kind.needs(params, target)]
     return [name for name in needed if environment_of(name, target) is None]
 
 
 def environment_of(name: str, target: Target) -> AssetRef | None:
-    """The environment as it is pinned now: another fingerprint is another environment."""
+    """Return the environment with the current pins: another fingerprint is another environment."""
     known = ENVIRONMENTS.get(name)
     for ref in target.environments:
         if ref.data["name"] == name and (
@@ -340,10 +345,10 @@ def environment_of(name: str, target: Target) -> AssetRef | None:
 
 
 def environments_of(old: Job, kind: Kind, params: BaseModel, target: Target) -> list[str]:
-    """Names of environments that the very plan of ``old`` needs and that can be made again.
+    """Return names of environments that the plan of ``old`` needs and that can be recreated.
 
     Raises:
-        LaunchError: the plan uses one that is neither on the host nor what would be made today.
+        LaunchError: the plan uses one that is neither installed nor identical to the current pins.
     """
     words = [word for step in old.plan["steps"] for word in step["argv"]]
 
@@ -356,7 +361,7 @@ def environments_of(old: Job, kind: Kind, params: BaseModel, target: Target) -> 
         if any(is_used(path) for path in there):
             continue
         if not is_used(ENVIRONMENTS[name].path(site_of(target.facts))):
-            words_for_people = _("Its environment %(name)s has been replaced: launch it anew.")
+            words_for_people = _("Environment %(name)s was replaced. Launch a new job.")
             raise LaunchError(words_for_people % {"name": name})
         if environment_of(name, target) is None:
             missing.append(name)
@@ -366,7 +371,7 @@ def environments_of(old: Job, kind: Kind, params: BaseModel, target: Target) -> 
 def _model_id(
     refs: Mapping[str, AssetRef], product: Mapping[str, Any] | None, params: BaseModel
 ) -> str:
-    """The catalogue's id of the model that a job is about; "" for one that is about none."""
+    """Return the catalogue id of a job's model; "" for none."""
     told = [ref.data.get("model_id") for ref in refs.values()]
     told += [(product or {}).get("model_id"), getattr(params, "model", None)]
     return next((str(name)[:100] for name in told if name), "")
@@ -380,7 +385,7 @@ def _inputs(refs: Mapping[str, AssetRef]) -> dict[str, dict[str, int]]:
 
 
 def inputs_still_there(old: Job) -> dict[str, dict[str, int]]:
-    """The inputs of a job that is run again, by record."""
+    """Return the inputs of a retried job, by record."""
     inputs: dict[str, dict[str, int]] = {}
     for key, ref in old.inputs.items():
         if not ref.get("id") and Job.objects.filter(pk=ref["job"], state__in=Job.OPEN_STATES):
@@ -389,22 +394,22 @@ def inputs_still_there(old: Job) -> dict[str, dict[str, int]]:
         try:
             found = dispatch.resolve({key: ref})[key]
         except dispatch.InputGone:
-            raise LaunchError(_("What this job works on is not there any more.")) from None
+            raise LaunchError(_("The input of this job no longer exists.")) from None
         if key == "deployment" and found.data["state"] in dispatch.GONE:
-            words = _("The deployment %(name)s is not running: restart it first.")
+            words = _("Deployment %(name)s is not running. Restart it first.")
             raise LaunchError(words % {"name": found.data["name"]})
         inputs[key] = {"id": found.id or 0}
     return inputs
 
 
 def check_ports(old: Job, target: Target) -> None:
-    """Refuse to run a plan again that has a port which another server has by now."""
+    """Refuse to retry a plan whose port is now in use by another server."""
     details = (old.product or {}).get("details") or {}
     found = ports.clash(ports.of_server(old.params, details), target.servers)
     if found:
         words = _(
-            "Its plan has port %(port)d, which belongs to %(holder)s now: end that one, or open"
-            " this job in the form and take another port, such as %(free)d."
+            "Port %(port)d of the plan is in use by %(holder)s. Stop it, or use “Edit and "
+            "rerun” with another port, such as %(free)d."
         )
         raise LaunchError(words % found.args, found.field)
 
@@ -425,7 +430,7 @@ def create(
 ) -> Job:
     """Write the job, its steps, its deployment and its predecessors.
 
-    ``target`` is the host as it is known already, with what its open jobs promise.
+    ``target`` is the known host, including promises of open jobs.
     """
     queue.check_length(host)
     if environments and chain is None:
@@ -436,12 +441,12 @@ def create(
         first = launch("prepare", raw, host=host, user=user, chain=chain, priority=draft.priority)
         before.add(first.pk)
     before |= {ref["job"] for ref in draft.inputs.values() if "job" in ref and "id" not in ref}
-    # What was launched just now is promised too.
+    # Jobs launched just now promise their products too.
     known = target_of(host) if environments or target is None else target
     before |= _open_environment_jobs(draft, known)
     draft.host, draft.created_by_id, draft.chain = host, user.pk if user else None, chain
     draft.sentence_id = "job:queued"
-    # Thought of before what it needs, and made after it.
+    # Drafted before its requirements, and created after them.
     draft.created_at, draft.place = now(), last_place()
     draft.save()
     logstore.store().set_aside(f"job/{draft.pk}")
@@ -458,7 +463,7 @@ def create(
 
 
 def _open_environment_jobs(draft: Job, target: Target) -> set[int]:
-    """Jobs that are preparing what this one needs."""
+    """Return jobs that are preparing environments of this one."""
     kind = KINDS[draft.kind]
     needs = kind.needs(kind.Params.model_validate(draft.params), target)
     refs = [environment_of(need.environment, target) for need in needs]

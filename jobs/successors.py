@@ -1,4 +1,4 @@
-"""What to launch after a job that has succeeded: kinds that its host can do, with what it made."""
+"""Next steps after a succeeded job: kinds its host supports, with its product as input."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _STACK = "stack"
 
 @dataclass(frozen=True, slots=True)
 class NextStep:
-    """A kind, and what its form is to be filled with: field → value."""
+    """A kind, and values of its form: field → value."""
 
     kind: str
     raw: Mapping[str, str] = field(default_factory=dict)
 
 
 def next_steps(job: Job) -> list[NextStep]:
-    """What the kind of ``job`` names as its successors, as far as they can be launched now.
+    """Return successors of ``job`` that can be launched now.
 
-    Empty for a job that has not succeeded, and for one of a kind that leads to nothing.
+    Empty for a job that has not succeeded, or a kind without successors.
     """
     if job.state != Job.State.SUCCEEDED or job.kind not in KINDS:
         return []
@@ -44,7 +44,7 @@ def next_steps(job: Job) -> list[NextStep]:
 
 
 def _asset_of(job: Job) -> tuple[str, str]:
-    """(type, key) of what is gone on with: what it made, else what it worked on."""
+    """Return (type, key) of the next input: the job's product, else its own input."""
     made = str((job.product or {}).get("type", ""))
     if made == "deployment":
         number = Deployment.objects.filter(job=job).values_list("pk", flat=True).first()
@@ -58,7 +58,7 @@ def _asset_of(job: Job) -> tuple[str, str]:
 
 
 def _step(kind: Kind, asset: tuple[str, str], job: Job, target: Target) -> NextStep | None:
-    """None: the form would refuse the asset, or the host such work."""
+    """None: the form refuses the asset, or the host does not support the kind."""
     fields = {
         name: info.json_schema_extra
         for name, info in kind.Params.model_fields.items()
@@ -70,9 +70,9 @@ def _step(kind: Kind, asset: tuple[str, str], job: Job, target: Target) -> NextS
         raw[_STACK] = str(job.params[_STACK])
     if taker:
         raw[taker] = asset[1]
-        when = fields[taker].get("when")  # a field that counts only with that value of another one
+        when = fields[taker].get("when")  # depends on another field's value
         raw |= {str(when[0]): str(when[1])} if isinstance(when, list) else {}
     seen = preview(kind.name, raw, job.host, target)
-    # What else it lacks, such as weights for an image, a person chooses in its form.
+    # A person chooses the rest in the form, such as weights for an image.
     refused = {"", taker, _STACK} & seen.errors.keys()
     return None if refused else NextStep(kind.name, raw)

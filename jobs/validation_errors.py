@@ -1,4 +1,4 @@
-"""What pydantic found wrong with values, in words for people."""
+"""Messages for pydantic's validation errors."""
 
 from __future__ import annotations
 
@@ -11,23 +11,25 @@ from django.utils.translation import gettext_lazy
 from pydantic import ValidationError
 
 _NO_NUMBER = ("int_parsing", "int_from_float")
-_SHOWN = 40  # characters of a value that is quoted
+_SHOWN = 40  # max characters of a quoted value
 _NAME = gettext_lazy(
     "Begin with a letter or digit; then letters, digits, dots, dashes and underscores."
 )
-_WEB_ADDRESS = gettext_lazy("A web address that begins with http:// or https://, without spaces.")
+_WEB_ADDRESS = gettext_lazy(
+    "Enter a web address that begins with http:// or https://, without spaces."
+)
 _PART = r"[A-Za-z0-9_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*"
-# What is wanted, by the pattern of a field. A test holds that each pattern has its words.
+# Messages by the pattern of a field. A test checks that each pattern has one.
 PATTERNS: dict[str, str | Promise] = {
     r"^$|^/[A-Za-z0-9._/@+-]*$": gettext_lazy(
-        "An absolute path such as /nfs/workspace/weights, without spaces."
+        "Enter an absolute path, such as /nfs/workspace/weights, without spaces."
     ),
-    r"^/[A-Za-z0-9/_.-]*$": gettext_lazy("A path that begins with a slash, such as /health."),
+    r"^/[A-Za-z0-9/_.-]*$": gettext_lazy("Enter a path that begins with a slash, such as /health."),
     r"^$|^https?://[A-Za-z0-9][A-Za-z0-9._:/-]*$": _WEB_ADDRESS,
     r"^$|^https?://[A-Za-z0-9][A-Za-z0-9._/:%+-]*$": _WEB_ADDRESS,
     r"^https?://[A-Za-z0-9][A-Za-z0-9._:/-]*$": _WEB_ADDRESS,
     r"^$|^https://[A-Za-z0-9][A-Za-z0-9._/:%+-]*$": gettext_lazy(
-        "A web address that begins with https://, without spaces."
+        "Enter a web address that begins with https://, without spaces."
     ),
     r"^$|^[A-Za-z0-9][A-Za-z0-9._/-]*$": gettext_lazy(
         "Begin with a letter or digit; then letters, digits, dots, dashes, underscores and slashes."
@@ -38,35 +40,37 @@ PATTERNS: dict[str, str | Promise] = {
         " underscores."
     ),
     r"^$|^[A-Z][A-Z0-9_]{1,63}$": gettext_lazy(
-        "The name of a secret: capital letters, digits and underscores, such as HF_TOKEN."
+        "Enter the name of a secret: capital letters, digits and underscores, such as HF_TOKEN."
     ),
-    r"^$|^cpu$|^cuda(:[0-9]{1,2})?$": gettext_lazy("cpu, cuda, or a card such as cuda:0."),
-    r"^$|^[0-9][0-9A-Za-z.]*$": gettext_lazy("A version such as 4.51.3."),
-    r"^$|^[0-9A-Fa-f.:]+$": gettext_lazy("An IP address such as 0.0.0.0 or ::."),
-    r"^$|^[0-9]{1,3}(\.[0-9]{1,3}){3}$": gettext_lazy("An IPv4 address such as 0.0.0.0."),
+    r"^$|^cpu$|^cuda(:[0-9]{1,2})?$": gettext_lazy("Enter cpu, cuda, or a card such as cuda:0."),
+    r"^$|^[0-9][0-9A-Za-z.]*$": gettext_lazy("Enter a version, such as 4.51.3."),
+    r"^$|^[0-9A-Fa-f.:]+$": gettext_lazy("Enter an IP address, such as 0.0.0.0 or ::."),
+    r"^$|^[0-9]{1,3}(\.[0-9]{1,3}){3}$": gettext_lazy("Enter an IPv4 address, such as 0.0.0.0."),
     # Fields of a model of one's own (jobs.catalog.schema).
     r"^[a-z0-9]+([.-][a-z0-9]+)*$": gettext_lazy(
-        "Lower-case letters and digits, with single dashes or dots between them."
+        "Use lower-case letters and digits, with single dashes or dots in between."
     ),
     rf"^{_PART}$": gettext_lazy(
-        "A file's name: letters, digits, single dots, dashes and underscores."
+        "Enter a file name: letters, digits, single dots, dashes and underscores."
     ),
     rf"^{_PART}/{_PART}$": gettext_lazy(
-        "owner/name: each of letters, digits, dots, dashes and underscores."
+        "Enter owner/name: letters, digits, dots, dashes and underscores."
     ),
-    rf"^{_PART}(/{_PART})*$": gettext_lazy("A relative path such as folder/model.gguf."),
-    r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$": gettext_lazy("The name of a Python package."),
-    r"^[A-Za-z0-9][A-Za-z0-9.+!]*$": gettext_lazy("A version such as 4.51.3."),
-    r"^\P{C}+$": gettext_lazy("One line of text, without control characters."),
-    r"^[A-Za-z0-9_]+$": gettext_lazy("Letters, digits and underscores only."),
-    r"^[0-9a-f]{64}$": gettext_lazy("64 lower-case hexadecimal digits."),
+    rf"^{_PART}(/{_PART})*$": gettext_lazy("Enter a relative path, such as folder/model.gguf."),
+    r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$": gettext_lazy(
+        "Enter the name of a Python package."
+    ),
+    r"^[A-Za-z0-9][A-Za-z0-9.+!]*$": gettext_lazy("Enter a version, such as 4.51.3."),
+    r"^\P{C}+$": gettext_lazy("Enter one line of text, without control characters."),
+    r"^[A-Za-z0-9_]+$": gettext_lazy("Use only letters, digits and underscores."),
+    r"^[0-9a-f]{64}$": gettext_lazy("Enter 64 lower-case hexadecimal digits."),
 }
 
 
 def messages(error: ValidationError) -> dict[str, str]:
-    """Field → what is wrong with it, in words for people; "" is the form as a whole.
+    """Return field → message; "" is the whole form.
 
-    Of a field that takes several values each wrong one is named.
+    For fields with several values, each wrong value is named.
     """
     found: dict[str, list[str]] = {}
     for item in error.errors():
@@ -77,40 +81,40 @@ def messages(error: ValidationError) -> dict[str, str]:
             before.append(_("“%(value)s”: %(wrong)s") % quoted)
             if item["type"] in _NO_NUMBER:
                 before.append(_("Separate several values with commas, such as 1, 2, 4."))
-        elif not before:  # that too few are left is no news where some are wrong
+        elif not before:  # "too few" is redundant if some values are wrong
             before.append(message_of(item))
     return {field: " ".join(words) for field, words in found.items()}
 
 
 def message_of(item: Mapping[str, Any]) -> str:
-    """One of the errors of a ValidationError, in words for people."""
+    """Return the message of one error of a ValidationError."""
     limits = item.get("ctx") or {}
     words = {
-        "missing": _("This is needed."),
+        "missing": _("Required."),
         "greater_than_equal": _("At least %(ge)s."),
         "less_than_equal": _("At most %(le)s."),
-        "greater_than": _("More than %(gt)s."),
-        "less_than": _("Less than %(lt)s."),
-        "int_parsing": _("A whole number."),
-        "int_type": _("A whole number."),
-        "bool_type": _("Either true or false."),
-        "bool_parsing": _("Either true or false."),
-        "string_type": _("A text."),
-        "dict_type": _("An object."),
-        "model_attributes_type": _("An object."),
-        "int_from_float": _("A whole number."),
-        "float_parsing": _("A number."),
-        "literal_error": _("One of %(expected)s."),
-        "tuple_type": _("A list of values, such as [1, 4]."),
-        "list_type": _("A list of values, such as [1, 4]."),
-        "extra_forbidden": _("This kind of job has no such field."),
-        "too_short": _("Enter one value, or several with commas between them."),
+        "greater_than": _("Enter more than %(gt)s."),
+        "less_than": _("Enter less than %(lt)s."),
+        "int_parsing": _("Enter a whole number."),
+        "int_type": _("Enter a whole number."),
+        "bool_type": _("Enter true or false."),
+        "bool_parsing": _("Enter true or false."),
+        "string_type": _("Enter a text."),
+        "dict_type": _("Enter an object."),
+        "model_attributes_type": _("Enter an object."),
+        "int_from_float": _("Enter a whole number."),
+        "float_parsing": _("Enter a number."),
+        "literal_error": _("Choose one of %(expected)s."),
+        "tuple_type": _("Enter a list of values, such as [1, 4]."),
+        "list_type": _("Enter a list of values, such as [1, 4]."),
+        "extra_forbidden": _("This job type has no such field."),
+        "too_short": _("Enter one value, or several separated by commas."),
         "too_long": _("At most %(max_length)s values."),
         "string_too_long": _("At most %(max_length)s characters."),
-        "reserved_id": _("The dashboard has a page of this name; choose another id."),
+        "reserved_id": _("This ID is reserved for a dashboard page. Choose another."),
     }
     if item["type"] == "string_pattern_mismatch":
-        return str(PATTERNS.get(str(limits.get("pattern")), _("Not in the form that is wanted.")))
+        return str(PATTERNS.get(str(limits.get("pattern")), _("Invalid format.")))
     if _is_nan(item.get("input")):
         return words["float_parsing"]
     text = words.get(item["type"])
@@ -118,7 +122,7 @@ def message_of(item: Mapping[str, Any]) -> str:
 
 
 def _is_nan(value: Any) -> bool:
-    """A word that Python takes for a number, and that no limit holds."""
+    """Return True for "nan", which Python parses as a number and no limit catches."""
     return str(value).strip().lower().lstrip("+-") == "nan"
 
 

@@ -185,6 +185,17 @@ def test_a_host_needs_only_what_its_requirements_name():
     assert used - pinned - set(sys.stdlib_module_names) <= {"jobs"}
 
 
+def test_no_test_module_imports_another():
+    found = [
+        (shown(path), name)
+        for path in TESTS
+        for name in imported(parsed(path))
+        if ".test_" in name and name.startswith("tests.")
+    ]
+
+    assert found == []
+
+
 def test_no_modules_import_each_other_in_a_circle():
     graph = {
         name: {other for other in our_own(path) if other in MODULES and other != name}

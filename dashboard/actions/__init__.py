@@ -1,4 +1,4 @@
-"""What people change, the same for pages and API.
-Here: may they, the change, its audit entry, what starts now.
+"""Changes by people, shared by pages and API.
+Here: permission, change, audit entry, dispatch.
 Not here: reading for a page (`presenters`), the change itself (`jobs.services`).
 """

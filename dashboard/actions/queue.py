@@ -1,5 +1,4 @@
-"""What people change about a host's line, for its pages and the API: whether they may, the change,
-its record, and a look at what can start now."""
+"""Changes of a host's queue, for pages and API: permission, change, audit entry, dispatch."""
 
 from __future__ import annotations
 
@@ -22,11 +21,11 @@ from jobs.services import queue
 def move(
     user: AbstractBaseUser | AnonymousUser, job: Job, asked: Mapping[str, Any] | QueryDict
 ) -> queue.Move:
-    """Move a waiting job as ``asked``: ``to`` a step, or ``before`` or ``after`` another job's id.
+    """Move a queued job as ``asked``: ``to`` a step, or ``before`` or ``after`` another job's id.
 
     Raises:
-        PermissionDenied: the job is not theirs.
-        jobs.services.queue.NotMoved: it cannot be moved so.
+        PermissionDenied: the job belongs to another person.
+        jobs.services.queue.NotMoved: the move is not possible.
     """
     check(user, "job.order", job)
     found = queue.move(
@@ -43,12 +42,13 @@ def move(
 
 
 def set_priority(user: AbstractBaseUser | AnonymousUser, job: Job, name: str) -> None:
-    """Give a waiting job another priority.
+    """Set the priority of a queued job.
 
     Raises:
-        PermissionDenied: the job is not theirs, or they may not let it come before others.
-        LaunchError: no priority is called so.
-        jobs.services.queue.NotMoved: it does not wait any more.
+        PermissionDenied: the job belongs to another person, or the priority needs an
+        administrator.
+        LaunchError: unknown priority.
+        jobs.services.queue.NotMoved: the job is no longer queued.
     """
     check(user, "job.order", job)
     priority = read_priority(name)
@@ -61,11 +61,11 @@ def set_priority(user: AbstractBaseUser | AnonymousUser, job: Job, name: str) ->
 
 
 def set_quiet(user: AbstractBaseUser | AnonymousUser, job: Job, *, quiet: bool) -> None:
-    """Have a waiting job wait for a quiet host, or not.
+    """Set exclusive use of a queued job on or off.
 
     Raises:
-        PermissionDenied: the job is not theirs.
-        jobs.services.queue.NotMoved: it does not wait any more.
+        PermissionDenied: the job belongs to another person.
+        jobs.services.queue.NotMoved: the job is no longer queued.
     """
     check(user, "job.order", job)
     if queue.set_quiet(job.pk, quiet=quiet):

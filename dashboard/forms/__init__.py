@@ -1,4 +1,4 @@
-"""Forms, what they check, what they confirm.
-Here: from a schema to fields, from what was sent to values.
+"""Forms, their validation and confirmations.
+Here: schema to fields, submitted data to values.
 Not here: launching (`jobs.launch`), the view that shows a form (`views`).
 """

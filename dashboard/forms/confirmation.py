@@ -1,4 +1,4 @@
-"""What a form's tick confirms: what its host's look found amber, and the form has named."""
+"""Confirmation of a form: warnings of the host's preflight, as listed in the form."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from jobs.services import confirmations, preflights
 
 
 class Unconfirmed(LaunchError):
-    """The host's look found what the form does not confirm; the message names it."""
+    """The preflight found warnings that the form does not confirm; the message names them."""
 
 
 def confirmed_in(request: HttpRequest, host: Host, plan: Plan) -> list[dict[str, Any]]:
-    """What the form's tick confirms of the look for ``plan``, as a launch takes it.
+    """Return the confirmed findings of the preflight for ``plan``, for a launch.
 
     Raises:
-        Unconfirmed: the last look, while it is fresh, found something else too.
+        Unconfirmed: the latest fresh preflight found more.
     """
     looks = Preflight.objects.filter(job=None, host=host, plan_sha256=plan.sha256())
     number = request.POST.get("confirm", "")
@@ -36,6 +36,6 @@ def confirmed_in(request: HttpRequest, host: Host, plan: Plan) -> list[dict[str,
         if left:
             told = " ".join(sentence(i["sentence_id"], i["sentence_args"]) for i in left)
             raise Unconfirmed(
-                _("Not launched, for its host asks first: %(found)s") % {"found": told}
+                _("Not launched: the host asks for confirmation. %(found)s") % {"found": told}
             )
     return confirmations.confirmation(found, person(request))

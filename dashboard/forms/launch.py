@@ -1,4 +1,4 @@
-"""The launch form, made from a kind's Params: fields, choices on the host, what the URL says."""
+"""Launch form from a kind's Params: fields, choices on the host, values of the URL."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from jobs.kinds.lib.defaults import EXACT, bounds, leading, proposals
 from jobs.models import Deployment
 from jobs.queries.deployments import deployment_down
 
-# What a person typed for one field: text, or a list of texts where the field takes several.
+# Entered value of a field: text, or a list of texts for several values.
 Raw = dict[str, Any]
 
-_SHORT_CHOICES = 4  # so many short choices stand as segments, more become a list
+_SHORT_CHOICES = 4  # max choices shown as segments; more become a list
 _SHORT_LABEL = 24
-_SEGMENTS = 32  # what the labels of all segments may take together, in letters of English
+_SEGMENTS = 32  # max total width of segment labels, in English letters
 _SEGMENT_EDGES = 4
-# Kinds that make an asset: on a host without accelerator cards, and on one with them.
+# Kinds that produce an asset: without and with accelerator cards.
 _MAKERS = {
     "weights": ("prepare", "prepare-weights"),
     "artifact": ("compile", "compile-vacc"),
     "deployment": ("deploy", "deploy-build-in"),
 }
-_WIDE_FROM = 300  # a text this long or longer gets a whole row
+_WIDE_FROM = 300  # texts of this max length or more get a full row
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A field without any choice on this host: what it wants, and the kind that makes one."""
+    """Field without choices on this host: its asset, and the kind that produces one."""
 
     asset: str
     sentence: str
@@ -61,7 +61,7 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A form field as it is drawn. ``control``: select, segments, number, text, lines or check."""
+    """Form field for display. ``control``: select, segments, number, text, lines or check."""
 
     name: str
     label: str
@@ -75,19 +75,19 @@ class Field:
     missing: Missing | None = None
     error: str = ""
     is_asset: bool = False
-    when: tuple[str, str] | None = None  # (field, value) with which alone this one counts
-    leads: bool = False  # what is proposed for others follows it
+    when: tuple[str, str] | None = None  # (field, value) that this field depends on
+    leads: bool = False  # defaults of other fields depend on it
     is_wide: bool = False
-    down: Deployment | None = None  # what is chosen, where that serves no more
+    down: Deployment | None = None  # the chosen deployment, if stopped
 
     @property
     def changed(self) -> bool:
-        """True when the value is not the form's own proposal."""
+        """True if the value differs from the default."""
         return self.value != self.default
 
     @property
     def default_label(self) -> str:
-        """The proposal in the words of its option."""
+        """Label of the default option."""
         if self.control == "check":
             return _("on") if self.default == "1" else _("off")
         labels = {option.value: option.label for option in self.options}
@@ -95,7 +95,7 @@ class Field:
 
     @property
     def width(self) -> str:
-        """Its class in the grid of twelve columns."""
+        """CSS class in the grid of twelve columns."""
         if self.control == "lines" or self.is_wide or self.is_asset:
             return "c12"
         if self.control in ("number", "check"):
@@ -107,7 +107,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Fields under one heading."""
+    """Fields of one heading."""
 
     title: str
     fields: tuple[Field, ...]
@@ -115,7 +115,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class LaunchForm:
-    """A kind's form on one host, filled."""
+    """Filled form of a kind on one host."""
 
     kind: str
     host: str
@@ -123,14 +123,14 @@ class LaunchForm:
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        """All fields, in the order of the page."""
+        """Return all fields in page order."""
         return tuple(field for group in self.groups for field in group.fields)
 
     @property
     def query(self) -> str:
-        """The form's state as a query: the host, and what is not as proposed.
+        """Return the form's state as a query: the host, and values that differ from defaults.
 
-        A chosen asset is always named: which one is proposed changes as others are made.
+        A chosen asset is always included, because its default changes over time.
         """
         state = [("host", self.host)]
         state += [
@@ -140,19 +140,19 @@ class LaunchForm:
 
     @property
     def exact(self) -> Field | None:
-        """The field that takes the guide to the letter: a switch beside the command."""
+        """Field for guide verbatim: a switch next to the command."""
         return next((field for field in self.fields if field.name == EXACT), None)
 
     @property
     def missing(self) -> Field | None:
-        """The first field that has nothing to choose from."""
+        """Return the first field without choices."""
         return next((field for field in self.fields if field.missing), None)
 
 
 def make_form(
     kind: Kind, target: Target, typed: Mapping[str, str], errors: Mapping[str, str]
 ) -> LaunchForm:
-    """The form of ``kind`` on ``target`` with ``typed`` values, or proposals where none is."""
+    """Build the form of ``kind`` on ``target`` with ``typed`` values, or defaults."""
     given = {name: _first(kind, target, name) for name in asset_fields(kind)} | dict(typed)
     proposed, most = proposals(kind.Params, target, given), bounds(kind.Params, target, given)
     groups: dict[str, list[Field]] = {}
@@ -174,7 +174,7 @@ def make_form(
 
 
 def typed_values(kind: Kind, data: QueryDict) -> dict[str, str]:
-    """What ``data`` says about the kind's fields; the last value of a name counts."""
+    """Return values of the kind's fields in ``data``; the last value of a name counts."""
     return {
         name: ", ".join(map(str, data.getlist(name)))
         if _takes_several(kind, name)
@@ -185,14 +185,14 @@ def typed_values(kind: Kind, data: QueryDict) -> dict[str, str]:
 
 
 def typed_from_params(kind: Kind, params: Mapping[str, Any]) -> dict[str, str]:
-    """Stored params as a person would have typed them."""
+    """Return stored params as form input."""
     return {
         name: _text(value) for name, value in params.items() if name in kind.Params.model_fields
     }
 
 
 def raw_values(form: LaunchForm, kind: Kind) -> Raw:
-    """What the form holds, for ``jobs.launch``: texts, lists where the field takes several."""
+    """Return the form's values for ``jobs.launch``: texts, or lists for several values."""
     specs = _specs(kind.Params)
     raw: Raw = {}
     for field in form.fields:
@@ -210,28 +210,28 @@ def raw_values(form: LaunchForm, kind: Kind) -> Raw:
 
 
 def left_empty(form: LaunchForm) -> dict[str, str]:
-    """Errors of figures that were deleted: nothing is run that does not stand in the form."""
+    """Return errors for emptied numbers: a job only runs with values shown in the form."""
     return {
-        field.name: _("A number is needed here; proposed is %(value)s.") % {"value": field.default}
+        field.name: _("Enter a number, such as %(value)s.") % {"value": field.default}
         for field in form.fields
         if field.control == "number" and not field.value.strip() and field.default
     }
 
 
 def proposed_raw(kind: Kind, target: Target, typed: Mapping[str, str]) -> Raw:
-    """The form untouched, but for the assets chosen: what "was" is told against."""
+    """Return defaults with the chosen assets: the base of "was"."""
     assets = {name: value for name, value in typed.items() if name in asset_fields(kind)}
     return raw_values(make_form(kind, target, assets, {}), kind)
 
 
 def asset_fields(kind: Kind) -> dict[str, str]:
-    """Fields that name an asset, with its type."""
+    """Return fields that name an asset, with its type."""
     found = {name: _extra(kind, name).get("asset") for name in kind.Params.model_fields}
     return {name: str(asset) for name, asset in found.items() if asset}
 
 
 def offers(kind: Kind, target: Target, name: str) -> Sequence[Choice] | None:
-    """What a field may be on ``target``; None: no such field, or anything that its type allows."""
+    """Return choices of a field on ``target``; None: unknown field, or any value of its type."""
     if name not in kind.Params.model_fields:
         return None
     return _choices(kind, target, name, _specs(kind.Params)[name])
@@ -317,16 +317,16 @@ def _asset_label(label: str, ref: AssetRef | None) -> str:
     label = phrase(label)
     if ref is None or ref.job is None or f"#{ref.job}" in label:
         return label
-    return _("%(asset)s (being made by job #%(job)d)") % {"asset": label, "job": ref.job}
+    return _("%(asset)s (from job #%(job)d, not finished)") % {"asset": label, "job": ref.job}
 
 
 def _gone_label(kind: Kind, target: Target, name: str, value: str) -> str:
-    """A value that is not offered: of an asset, whether it is there at all."""
+    """Return the label of an unavailable value; for assets: missing or incompatible."""
     if name not in asset_fields(kind):
         return value
     ref = asset_named(kind, name, value, target)
     if ref is not None:
-        return _("%(asset)s, does not fit") % {"asset": phrase(ref.label)}
+        return _("%(asset)s, incompatible") % {"asset": phrase(ref.label)}
     return _("%(value)s, not on this host") % {"value": value}
 
 
@@ -336,24 +336,24 @@ def _down_label(deployment: Deployment) -> str:
 
 
 def _missing(spec: Mapping[str, Any], target: Target) -> Missing | None:
-    """What makes such an asset, on a host with cards or on one without."""
+    """Return the kind that produces an asset, with or without cards."""
     asset = str(spec["asset"])
     maker = {name: kinds[target.has_dies] for name, kinds in _MAKERS.items()}
     own = str(spec.get("made_by", ""))
     if own and KINDS[own].offered(target):
-        words = _("Nothing on this host yet that this can work on."), _("Make it first")
+        words = _("No usable input on this host yet."), _("Prepare it")
         return Missing(asset, *words, own)
     return {
         "weights": Missing(
-            asset, _("No weights on this host yet."), _("Prepare some first"), maker["weights"]
+            asset, _("No weights on this host yet."), _("Prepare weights"), maker["weights"]
         ),
         "artifact": Missing(
-            asset, _("No artifact on this host yet."), _("Compile one first"), maker["artifact"]
+            asset, _("No artifact on this host yet."), _("Compile a model"), maker["artifact"]
         ),
         "deployment": Missing(
             asset,
             _("No deployment on this host yet."),
-            _("Deploy a model first"),
+            _("Deploy a model"),
             maker["deployment"],
         ),
     }.get(asset)
@@ -376,12 +376,12 @@ def _control(spec: Mapping[str, Any], options: tuple[Option, ...] | None) -> str
 
 
 def _width(label: str) -> int:
-    """How wide a label is in letters; one of Chinese is as wide as two of English."""
+    """Return the width of a label in letters; a Chinese letter counts as two."""
     return sum(2 if unicodedata.east_asian_width(letter) in "FW" else 1 for letter in label)
 
 
 def _limit(spec: Mapping[str, Any]) -> str:
-    """The field's bounds in figures: "≤ 8", "≥ 1", "1–64"; as what is chosen elsewhere allows."""
+    """Format the field's bounds, given other values: "≤ 8", "≥ 1", "1–64"."""
     inner = spec.get("items", {}) if spec.get("type") == "array" else spec
     low, high = inner.get("minimum"), inner.get("maximum")
     high = min(filter(None, (high, spec.get("most"))), default=None) if high else high
@@ -394,13 +394,13 @@ def _limit(spec: Mapping[str, Any]) -> str:
 
 @cache
 def _specs(params: type[BaseModel]) -> Mapping[str, Mapping[str, Any]]:
-    """Field -> its JSON schema, without references; pydantic makes it anew each time."""
+    """Return field -> JSON schema without references; pydantic rebuilds it on each call."""
     schema = params.model_json_schema()
     return {name: _resolved(spec, schema) for name, spec in schema.get("properties", {}).items()}
 
 
 def _resolved(spec: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
-    """``spec`` with its reference followed and "or null" folded into ``nullable``."""
+    """Resolve the reference of ``spec``, and turn "or null" into ``nullable``."""
     found = dict(spec)
     for ref in (found.pop("$ref", None), *(p.get("$ref") for p in found.pop("allOf", []))):
         if ref:
@@ -418,7 +418,7 @@ def _extra(kind: Kind, name: str) -> Mapping[str, Any]:
 
 
 def _first(kind: Kind, target: Target, name: str) -> str:
-    """The asset that is proposed for a field; "" where there is none."""
+    """Return the default asset of a field; "" for none."""
     choices = _choices(kind, target, name, _extra(kind, name)) or ()
     return next((choice.value for choice in choices), "")
 

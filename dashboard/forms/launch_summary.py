@@ -1,4 +1,4 @@
-"""What a person should know before a launch: the host, what runs first, what is awaited."""
+"""Summary before a launch: host, queue, earlier jobs, fields."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from jobs.queries.jobs.forecast import Forecast
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One line of the list. ``state`` is passed, note (a fact), asks (a warning) or failed; ``job``
-    a job to look at."""
+    """One line of the list. ``state`` is passed, note (a fact), asks (a warning) or failed;
+    ``job``: a related job."""
 
     state: str
     sentence: str
@@ -29,18 +29,21 @@ class Check:
 
     @property
     def word(self) -> str:
-        """What the state means for a launch."""
-        return {"passed": _("passed"), "note": _("note"), "asks": _("note"), "failed": _("stops")}[
-            self.state
-        ]
+        """Label of the state."""
+        return {
+            "passed": _("passed"),
+            "note": _("info"),
+            "asks": _("warning"),
+            "failed": _("blocked"),
+        }[self.state]
 
 
 def checks(
     host: Host, seen: Preview, form: LaunchForm, starts: Forecast | None = None
 ) -> list[Check]:
-    """All checks, those that stop the launch last, next to the button.
+    """Return all checks; blocking ones last, next to the button.
 
-    ``starts``: when the job would start; None while that cannot be told.
+    ``starts``: forecast of the start; None if unknown.
     """
     return [*_host(host), *_queue(host, starts), *_first(seen), *_awaited(form), *_form(form)]
 
@@ -48,25 +51,31 @@ def checks(
 def _host(host: Host) -> list[Check]:
     if host.heartbeat_at is None:
         return [
-            Check("asks", _("%(host)s has not reported yet; the job waits for it.") % _name(host))
+            Check(
+                "asks",
+                _("%(host)s has not connected yet; the job waits in the queue.") % _name(host),
+            )
         ]
     heard = since(host.heartbeat_at)
     if is_away(host):
-        sentence = _("%(host)s is away; the job starts when it is back.") % _name(host)
+        sentence = _("%(host)s is offline; the job starts when the host is back.") % _name(host)
         return [Check("asks", sentence, heard)]
     if host.draining:
-        sentence = _("%(host)s takes no new jobs: it is being drained.") % _name(host)
-        return [Check("note", sentence)]  # somebody wants it so: nothing is wrong there
+        sentence = _("%(host)s is paused: no new jobs start there.") % _name(host)
+        return [Check("note", sentence)]  # paused on purpose: not a warning
     if lacks_room(host):
         return [
-            Check("asks", _("The disk of %(host)s is full; the job waits for room.") % _name(host))
+            Check(
+                "asks",
+                _("The disk of %(host)s is full; the job starts once there is room.") % _name(host),
+            )
         ]
-    return [Check("passed", _("%(host)s answers.") % _name(host), heard)]
+    return [Check("passed", _("%(host)s is online.") % _name(host), heard)]
 
 
 def _queue(host: Host, starts: Forecast | None) -> list[Check]:
     if starts is not None and starts.starts_in_s is None:
-        # That of the host itself stands above.
+        # The host's own reason is listed above.
         return (
             [] if starts.remark.id in queue.OF_THE_HOST else [Check("note", queue.starts(starts))]
         )
@@ -78,17 +87,17 @@ def _queue(host: Host, starts: Forecast | None) -> list[Check]:
         first = runs or open_here.filter(state=Job.State.QUEUED).order_by(*Job.LINE).first()
         return [Check("note", queue.starts(starts), job=first.pk if first else None)]
     if Job.objects.filter(host=host, state=Job.State.QUEUED).exists():
-        return [Check("passed", _("Starts next: no job that is queued holds it up."))]
-    return [Check("passed", _("Nothing is ahead of it: it starts at once."))]
+        return [Check("passed", _("Starts next: queued jobs do not block this one."))]
+    return [Check("passed", _("The queue is empty: the job starts immediately."))]
 
 
 def _first(seen: Preview) -> list[Check]:
     return [
         Check(
             "note",
-            _("The environment %(name)s is not on the host yet: a job makes it first.")
+            _("Environment %(name)s is missing on the host: a job installs it first.")
             % {"name": name},
-            _("once"),
+            _("one-time"),
         )
         for name in seen.will_add
     ]
@@ -99,7 +108,7 @@ def _awaited(form: LaunchForm) -> list[Check]:
     for field in form.fields:
         number = field.value.removeprefix("job:")
         if number != field.value and number.isdecimal():
-            sentence = _("%(field)s is still being made: this job starts after it.") % {
+            sentence = _("%(field)s is not finished yet: this job starts afterwards.") % {
                 "field": field.label
             }
             found.append(Check("note", sentence, job=int(number)))
@@ -111,7 +120,7 @@ def _form(form: LaunchForm) -> list[Check]:
     found = [Check("failed", field.missing.sentence) for field in form.fields if field.missing]
     if wrong:
         sentence = ngettext(
-            "%(count)d field needs another value.", "%(count)d fields need another value.", wrong
+            "%(count)d field is invalid.", "%(count)d fields are invalid.", wrong
         ) % {"count": wrong}
         found.append(Check("failed", sentence))
     return found

@@ -1,7 +1,7 @@
-"""The form of a model of the team's own: fields of the catalogue's schema, and the YAML they make.
+"""Form of a custom model: fields of the catalogue's schema, and the resulting YAML.
 
-A form is a set of texts by field name; the same texts make the data of a file, and a file fills the
-form. What has no field of its own stays in "more", as YAML.
+A form is a set of texts by field name; texts and file data convert both ways. Values without a
+field stay in "more", as YAML.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Data = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """One field: where its value stands in the file, and what it is called.
+    """One field: path of its value in the file, and label.
 
     ``sort``: text, number, several (words between commas), numbers, check, choice.
     """
@@ -40,11 +40,11 @@ class Spec:
     help: str | Promise = ""
     choices: tuple[str, ...] = ()
     wide: bool = False
-    unless_said: bool | None = None  # what a file means that says nothing of it
+    unless_said: bool | None = None  # the default of files without it
 
     @property
     def name(self) -> str:
-        """Its name in the form."""
+        """Name in the form."""
         return ".".join(self.path)
 
 
@@ -58,34 +58,34 @@ def _deploy(path: str) -> list[Spec]:
         Spec(
             (*at, "precisions"), _("Precisions"), "several", _("fp16, int8 …; empty: not supported")
         ),
-        Spec((*at, "tp"), _("Dies (tp)"), "numbers", _("Numbers between commas.")),
-        Spec((*at, "default_tp"), _("Proposed tp"), "number"),
-        Spec((*at, "source"), _("Where this is from"), wide=True),
+        Spec((*at, "tp"), _("Dies (tp)"), "numbers", _("Numbers separated by commas.")),
+        Spec((*at, "default_tp"), _("Default tp"), "number"),
+        Spec((*at, "source"), _("Reference"), wide=True),
     ]
 
 
 GROUPS: Sequence[tuple[str | Promise, Sequence[Spec]]] = (
     (
-        _("What it is"),
+        _("Model"),
         (
             Spec(
                 ("id",),
-                _("Id"),
+                _("ID"),
                 help=_("Small letters, digits, dots and hyphens. Cannot be changed later."),
             ),
             Spec(("name",), _("Name")),
-            Spec(("hub_id",), _("Name on the hub"), help=_("owner/name, as on Hugging Face")),
+            Spec(("hub_id",), _("Hub ID"), help=_("owner/name, as on Hugging Face")),
             Spec(("base_model",), _("Base model")),
             Spec(("family",), _("Family"), help=_("such as Qwen2")),
-            Spec(("summary",), _("In one sentence"), wide=True),
+            Spec(("summary",), _("Summary"), wide=True),
             Spec(("parameters",), pgettext_lazy("of a model", "Parameters"), "number"),
             Spec(("active_parameters",), _("Active parameters"), "number"),
-            Spec(("dtype",), _("Precision of its weights"), "choice", choices=_PRECISIONS),
+            Spec(("dtype",), _("Weight precision"), "choice", choices=_PRECISIONS),
             Spec(("context_tokens",), _("Context, tokens"), "number"),
             Spec(("languages",), _("Languages"), "several", _("en, zh …")),
-            Spec(("reasoning",), _("It reasons before it answers"), "check"),
+            Spec(("reasoning",), _("Reasoning model"), "check"),
             Spec(("licence",), _("Licence")),
-            Spec(("licence_note",), _("About the licence"), wide=True),
+            Spec(("licence_note",), _("Licence note"), wide=True),
         ),
     ),
     (
@@ -105,31 +105,33 @@ GROUPS: Sequence[tuple[str | Promise, Sequence[Spec]]] = (
     (
         _("Weights"),
         (
-            Spec(("source", "bytes"), _("Bytes"), "number", _("of all tensors together")),
+            Spec(("source", "bytes"), _("Bytes"), "number", _("total of all tensors")),
             Spec(("source", "shards"), _("Shards"), "number"),
-            Spec(("source", "index_file"), _("Index"), help=_("of several shards")),
+            Spec(("source", "index_file"), _("Index"), help=_("for several shards")),
             Spec(("source", "precision"), _("Precision"), "choice", choices=_PRECISIONS),
-            Spec(("source", "gated"), _("The hub asks for a token"), "check"),
+            Spec(("source", "gated"), _("Hub token required"), "check"),
         ),
     ),
     (
         _("Deploy with Build_In"),
         (
             *_deploy("build_in"),
-            Spec(("paths", "build_in", "shape", "max_input"), _("Compiled input"), "number"),
-            Spec(("paths", "build_in", "shape", "max_length"), _("Compiled total"), "number"),
+            Spec(("paths", "build_in", "shape", "max_input"), _("Compiled input length"), "number"),
+            Spec(
+                ("paths", "build_in", "shape", "max_length"), _("Compiled total length"), "number"
+            ),
         ),
     ),
     (_("Deploy with vLLM"), tuple(_deploy("vllm"))),
     (
-        _("How to ask it"),
+        _("Sampling defaults"),
         (
             Spec(("sampling", "temperature"), _("Temperature"), "number"),
             Spec(("sampling", "top_p"), "top_p", "number"),
-            Spec(("sampling", "max_tokens"), _("Longest answer, tokens"), "number"),
+            Spec(("sampling", "max_tokens"), _("Max output tokens"), "number"),
             Spec(
                 ("prompting", "system_prompt"),
-                _("Takes a system prompt"),
+                _("Supports a system prompt"),
                 "check",
                 unless_said=True,
             ),
@@ -137,7 +139,7 @@ GROUPS: Sequence[tuple[str | Promise, Sequence[Spec]]] = (
     ),
 )
 SPECS = tuple(spec for _title, specs in GROUPS for spec in specs)
-# What only config.json tells: where all of it is empty, the form has not been begun.
+# Values of config.json: if all are empty, the form has not been started.
 _CONFIG_FIELDS = tuple(
     spec.name for spec in SPECS if spec.path[0] == "architecture" and spec.sort != "check"
 )
@@ -149,7 +151,7 @@ EMPTY: Data = {
 
 
 def typed_of(data: Mapping[str, Any]) -> dict[str, str]:
-    """The texts of a form that makes ``data``."""
+    """Return the form's texts for ``data``."""
     rest = copy.deepcopy(dict(data))
     rest.get("source", {}).pop("sort", None)
     typed = {spec.name: _shown(_taken(rest, spec.path), spec.unless_said) for spec in SPECS}
@@ -158,10 +160,10 @@ def typed_of(data: Mapping[str, Any]) -> dict[str, str]:
 
 
 def data_of(typed: Mapping[str, str]) -> Data:
-    """The data of the file that the form makes, in the order of the form.
+    """Return the file's data, in form order.
 
     Raises:
-        ModelInvalid: "more" is no YAML of names and values.
+        ModelInvalid: "more" is not a YAML mapping.
     """
     data: Data = {}
     for spec in SPECS:
@@ -176,37 +178,37 @@ def data_of(typed: Mapping[str, str]) -> Data:
 
 
 def _more_of(typed: Mapping[str, str]) -> Data:
-    """What "more" says.
+    """Parse "more".
 
     Raises:
-        ModelInvalid: it is no YAML of names and values.
+        ModelInvalid: not a YAML mapping.
     """
     more = _loaded(typed.get(MORE, ""), MORE)
     if more is None:
         return {}
     if not isinstance(more, dict):
-        raise ModelInvalid({MORE: gettext("Lines of “name: value”.")})
+        raise ModelInvalid({MORE: gettext("Enter lines of “name: value”.")})
     return more
 
 
 def _loaded(text: str, field: str) -> Any:
-    """The data of a YAML text.
+    """Parse a YAML text.
 
     Raises:
-        ModelInvalid: it is none; told at ``field``.
+        ModelInvalid: invalid YAML; the error is at ``field``.
     """
     try:
         return strict_yaml.load(text)
     except strict_yaml.NotYaml as error:
-        words = gettext("It is no YAML that is taken here: %(reason)s")
+        words = gettext("Invalid YAML: %(reason)s")
         if error.line:
-            words = gettext("It is no YAML that is taken here; line %(line)s: %(reason)s")
+            words = gettext("Invalid YAML, line %(line)s: %(reason)s")
         told = {"reason": error.reason, "line": error.line}
         raise ModelInvalid({field: words % told}) from error
 
 
 class ModelInvalid(ValueError):
-    """What the form holds is no model. ``errors``: field → message; "" is the form as a whole."""
+    """The form is not a valid model. ``errors``: field → message; "" is the whole form."""
 
     def __init__(self, errors: Mapping[str, str]) -> None:
         super().__init__("; ".join(f"{name}: {text}" for name, text in errors.items()))
@@ -214,10 +216,10 @@ class ModelInvalid(ValueError):
 
 
 def check_text(text: str) -> None:
-    """See that a whole file's YAML is a model that the catalogue takes.
+    """Validate a file's YAML as a model of the catalogue.
 
     Raises:
-        ModelInvalid: it is none; each fault with its place in the file.
+        ModelInvalid: invalid; each error with its place in the file.
     """
     try:
         ZooModel.model_validate(_loaded(text, ""))
@@ -227,10 +229,10 @@ def check_text(text: str) -> None:
 
 
 def checked(data: Data) -> str:
-    """The YAML of a model that the catalogue takes.
+    """Return the validated YAML of a model.
 
     Raises:
-        ModelInvalid: it does not; each fault with its field.
+        ModelInvalid: invalid; each error with its field.
     """
     try:
         ZooModel.model_validate(data)
@@ -240,34 +242,36 @@ def checked(data: Data) -> str:
 
 
 def id_in(text: str) -> str:
-    """The id in a model's YAML; "" where it says none.
+    """Return the id in a model's YAML; "" for none.
 
     Raises:
-        ValueError: it is no YAML.
+        ValueError: invalid YAML.
     """
     data = strict_yaml.load(text)
     return str(data.get("id", "")) if isinstance(data, dict) else ""
 
 
 def begun(typed: Mapping[str, str]) -> dict[str, str]:
-    """A form that is to be kept, with what its ``config.json`` and the hub's id say filled in.
+    """Return a form to save, filled in from its ``config.json`` and hub id.
 
     Raises:
-        ModelInvalid: neither architecture nor ``config.json`` is there. Nearly all other fields
-            follow from these, so that nothing else is asked for yet.
+        ModelInvalid: architecture and ``config.json`` are missing. Nearly all other fields follow
+        from them, so no other error is shown yet.
     """
     if any(typed.get(name, "").strip() for name in (*_CONFIG_FIELDS, MORE)):
         return dict(typed)
     if typed.get(CONFIG, "").strip():
         return with_config(typed)
-    errors = {CONFIG: gettext("Paste config.json here first: most fields are filled in from it.")}
+    errors = {CONFIG: gettext("Paste config.json first. Most fields are filled in from it.")}
     if not typed.get("hub_id", "").strip():
-        errors["hub_id"] = gettext("Give owner/name, as on the hub: id and name follow from it.")
+        errors["hub_id"] = gettext(
+            "Enter owner/name as on the hub. ID and name are filled in from it."
+        )
     raise ModelInvalid(errors)
 
 
 def _named(typed: Mapping[str, str]) -> dict[str, str]:
-    """Id and name, where they are empty, from the hub's id: "Qwen/Qwen2.5-7B" is "qwen2.5-7b"."""
+    """Fill empty id and name from the hub id: "Qwen/Qwen2.5-7B" gives "qwen2.5-7b"."""
     name = typed.get("hub_id", "").strip().rpartition("/")[2]
     plain = re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-.")
     proposed = {"id": plain, "name": name}
@@ -275,10 +279,10 @@ def _named(typed: Mapping[str, str]) -> dict[str, str]:
 
 
 def with_config(typed: Mapping[str, str]) -> dict[str, str]:
-    """The form with what its pasted ``config.json`` says filled in.
+    """Return the form filled in from its pasted ``config.json``.
 
     Raises:
-        ModelInvalid: it is none, or "more" cannot be filled up.
+        ModelInvalid: invalid ``config.json``, or "more" cannot be extended.
     """
     more_typed = _more_of(typed)
     try:
@@ -299,7 +303,7 @@ def with_config(typed: Mapping[str, str]) -> dict[str, str]:
 def fields(
     typed: Mapping[str, str], errors: Mapping[str, str], *, fixed_id: bool
 ) -> tuple[Group, ...]:
-    """The form as it is drawn."""
+    """Return the form's fields for display."""
     return tuple(
         Group(
             str(title),
@@ -316,7 +320,7 @@ def fields(
 def text_field(
     name: str, label: str, help: str, typed: Mapping[str, str], errors: Mapping[str, str]
 ) -> Field:
-    """A field of several lines that stands outside of the groups."""
+    """Return a multi-line field outside the groups."""
     value = typed.get(name, "")
     return Field(name, label, help, "lines", value, value, error=errors.get(name, ""))
 
@@ -338,7 +342,7 @@ def _field(spec: Spec, typed: Mapping[str, str], errors: Mapping[str, str]) -> F
 
 
 def _value(spec: Spec, text: str) -> Any:
-    """What a text says; None: nothing. What is no number is left for the schema to refuse."""
+    """Parse a text; None: empty. Invalid numbers are left to the schema."""
     if spec.sort == "check":
         return text == "1"
     words = [word for word in re.split(r"[,，\s]+", text) if word]
@@ -370,7 +374,7 @@ def _shown(value: Any, unless_said: bool | None) -> str:
 
 
 def _taken(data: Data, path: Sequence[str]) -> Any:
-    """The value at ``path``, which is taken out."""
+    """Remove and return the value at ``path``."""
     for name in path[:-1]:
         inner = data.get(name)
         if not isinstance(inner, dict):
@@ -403,7 +407,7 @@ def _without_empty(data: Data) -> Data:
 
 
 def _faults(error: ValidationError) -> Iterator[tuple[str, str]]:
-    """Field → what is wrong with it; what has no field of its own is told with its place."""
+    """Return field → message; errors without a field carry their place."""
     for fault in reversed(error.errors()):
         place = _place(fault)
         found, text = _field_at(place), _words(fault)
@@ -414,7 +418,7 @@ def _faults(error: ValidationError) -> Iterator[tuple[str, str]]:
 
 
 def _place(fault: Mapping[str, Any]) -> str:
-    """Where in the file a fault is; which form of a value was tried there is no part of it."""
+    """Return the place of an error in the file, without union branches."""
     loc = [str(part) for part in fault["loc"]]
     if loc[:1] == ["source"] and loc[1:2] in (["hub"], ["package"]):
         del loc[1]
@@ -424,7 +428,7 @@ def _place(fault: Mapping[str, Any]) -> str:
 
 
 def _field_at(place: str) -> str:
-    """The form's field that holds a place; "": none."""
+    """Return the form's field of a place; "": none."""
     parts = place.split(".")
     names = {spec.name for spec in SPECS}
     starts = (".".join(parts[:end]) for end in range(len(parts), 0, -1))
@@ -432,27 +436,27 @@ def _field_at(place: str) -> str:
 
 
 def _words(fault: Mapping[str, Any]) -> str:
-    """A fault in words for people: those of a model's file, then those of every form."""
+    """Return the message of an error: model file messages first, then general ones."""
     place, sort = _place(fault), str(fault["type"])
     if place == "paths" and sort in ("missing", "too_short"):
-        return gettext("Give precisions and dies for Build_In or for vLLM.")
+        return gettext("Enter precisions and dies for Build_In or vLLM.")
     if place == "id" and sort == "string_pattern_mismatch":
-        return gettext("Small letters, digits, single dots and hyphens only.")
+        return gettext("Use small letters, digits, single dots and hyphens.")
     if place == "hub_id" and sort == "string_pattern_mismatch":
-        return gettext("owner/name: each of letters, digits, dots, dashes and underscores.")
+        return gettext("Enter owner/name: letters, digits, dots, dashes and underscores.")
     words: dict[str, str | Promise] = {
-        "extra_forbidden": _("A model's file has no such field."),
-        "string_type": _("A text."),
-        "tuple_type": _("A list."),
-        "model_type": _("Lines of “name: value”."),
-        "dict_type": _("Lines of “name: value”."),
-        "shards_unindexed": _("Several shards need an index_file."),
-        "tp_out_of_range": _("Each tp is a number of dies, 1 to 4096."),
-        "default_tp_unlisted": _("default_tp is one of tp."),
-        "shape_misplaced": _("Build_In needs a shape, and no other path has one."),
-        "modification_unknown": _("A modification is known for Build_In of %(architecture)s only."),
-        "active_above_all": _("active_parameters are more than parameters."),
-        "heads_uneven": _("num_attention_heads is a multiple of num_key_value_heads."),
+        "extra_forbidden": _("Unknown field."),
+        "string_type": _("Enter text."),
+        "tuple_type": _("Enter a list."),
+        "model_type": _("Enter lines of “name: value”."),
+        "dict_type": _("Enter lines of “name: value”."),
+        "shards_unindexed": _("Enter index_file for several shards."),
+        "tp_out_of_range": _("Each tp must be from 1 to 4096 dies."),
+        "default_tp_unlisted": _("default_tp must be one of tp."),
+        "shape_misplaced": _("Set a shape for Build_In only; Build_In requires one."),
+        "modification_unknown": _("The VACC patch supports only Build_In of %(architecture)s."),
+        "active_above_all": _("active_parameters must not exceed parameters."),
+        "heads_uneven": _("num_attention_heads must be a multiple of num_key_value_heads."),
     }
     if sort in words:
         return str(str(words[sort]) % fault.get("ctx", {}))

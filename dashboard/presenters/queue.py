@@ -1,4 +1,4 @@
-"""What pages and the API show of a host's line: each job, why it waits and when it may start."""
+"""Queue of a host for pages and API: each job with its reason and start time."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ _WORDS = {
     "low": pgettext_lazy("priority", "low"),
 }
 OF_THE_HOST = ("forecast:away", "forecast:draining", "forecast:disk")
-_SOON_S = 60.0  # below this nobody wants to know more exactly
+_SOON_S = 60.0  # precise enough below this
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A job in the line, as one person sees it.
+    """A job of the queue, for one viewer.
 
-    ``earlier`` and ``later``: they may move it that way by one. ``may_raise``: they may let it come
-    before other people's jobs.
+    ``earlier`` and ``later``: the viewer may move it one place. ``may_raise``: it may pass jobs of
+    others.
     """
 
     job: Job
@@ -54,32 +54,31 @@ class Row:
 
     @property
     def starts(self) -> str:
-        """When it is likely to start, in words."""
+        """Text of the forecast start."""
         return starts(self.forecast, self.why)
 
     @property
     def is_next(self) -> bool:
-        """Whether it starts as soon as its host hears of it, whoever stands ahead."""
+        """True if it starts immediately, whatever is ahead."""
         return is_next(self.forecast)
 
 
 def is_next(forecast: Forecast) -> bool:
-    """Whether no other job has to end before this one starts.
+    """Return True if no other job has to end first.
 
-    Seconds do not tell: one whose predecessor ends in a moment is not the next to start.
+    Seconds are no criterion: a job whose predecessor ends soon is not next.
     """
     return forecast.remark.id == "forecast:now"
 
 
 def starts(forecast: Forecast, why: Remark | None = None) -> str:
-    """When a job is likely to start, with what that supposes; or why nobody knows.
+    """Return text of a forecast start with its assumption, or the reason why it is unknown.
 
-    ``why`` it waits, where that is told beside it: what has to be stopped, or that the host starts
-    nothing, is not told twice.
+    ``why``: the queue reason shown nearby; servers to stop and host reasons are not repeated.
     """
     seconds, words = forecast.starts_in_s, sentence(forecast.remark.id, forecast.remark.args)
     if why is not None and seconds is None and _is_told(forecast.remark, why):
-        return gettext("Not known when.")
+        return gettext("Start time unknown.")
     if seconds is None:
         return words
     if is_next(forecast):
@@ -100,10 +99,10 @@ def _is_told(remark: Remark, why: Remark) -> bool:
 
 
 def starts_in(forecast: Forecast) -> str:
-    """The same in as few words as a list has room for."""
+    """Return short text of a forecast start, for lists."""
     seconds = forecast.starts_in_s
     if seconds is None:
-        return gettext("start not known yet")
+        return gettext("start time unknown")
     if is_next(forecast):
         return gettext("starts next")
     if seconds < _SOON_S:
@@ -112,49 +111,49 @@ def starts_in(forecast: Forecast) -> str:
 
 
 def priority_name(number: int) -> str:
-    """The name of a priority in addresses, APIs and commands."""
+    """Return the name of a priority in addresses, APIs and commands."""
     return _NAMES[number]
 
 
 def priority_word(name: str) -> str:
-    """What a priority is called, translated."""
+    """Return the translated label of a priority."""
     return str(_WORDS[name])
 
 
 def read_priority(name: str) -> int:
-    """The priority that ``name`` names; "" is the normal one.
+    """Parse a priority; "" is normal.
 
     Raises:
-        LaunchError: none is called so.
+        LaunchError: unknown priority.
     """
     try:
         return PRIORITIES[name or "normal"]
     except KeyError:
-        words = gettext("One of %(expected)s.") % {"expected": ", ".join(PRIORITIES)}
+        words = gettext("Choose one of %(expected)s.") % {"expected": ", ".join(PRIORITIES)}
         raise LaunchError(words, "priority") from None
 
 
 def priority_for(user: AbstractBaseUser | AnonymousUser, name: str) -> int:
-    """The same, for a job that ``user`` launches.
+    """Parse a priority for a job that ``user`` launches.
 
     Raises:
-        LaunchError: none is called so, or only others may launch such jobs.
+        LaunchError: unknown priority, or not permitted.
     """
     priority = read_priority(name)
     if priority < Job.Priority.NORMAL and not _may_launch_urgent(user):
-        words = gettext("Only administrators let a job come before those of others.")
+        words = gettext("Only administrators can move a job ahead of jobs of others.")
         raise LaunchError(words, "priority")
     return priority
 
 
 def priorities_for(user: AbstractBaseUser | AnonymousUser) -> list[str]:
-    """The priorities that ``user`` may launch with."""
+    """Return priorities that ``user`` may choose."""
     return [name for name in PRIORITIES if name != "urgent" or _may_launch_urgent(user)]
 
 
 def waits(jobs: Sequence[Job]) -> dict[int, tuple[Remark, Forecast]]:
-    """Why each of these queued jobs waits and when it may start, by its id. Where servers are to
-    be stopped for it, the open jobs that need these are named."""
+    """Return reason and forecast of queued jobs, by id, with the active jobs that need servers
+    to be stopped."""
     whys, whens = dispatch.reasons(jobs), forecasts(jobs)
     remarks = [*whys.values(), *(when.remark for when in whens.values())]
     told = [one for remark in remarks for one in remark.args.get("servers") or ()]
@@ -172,7 +171,8 @@ def rows(
     before: Job | None = None,
     more: bool = False,
 ) -> list[Row]:
-    """A stretch of one host's line. ``before`` is the job ahead of it; ``more``: others follow."""
+    """Return a section of a host's queue. ``before``: the job ahead of it; ``more``: others
+    follow."""
     told = waits(jobs)
     found = []
     for (ahead, job), (_job, behind) in zip(

@@ -1,6 +1,7 @@
-"""What a plan does otherwise than the deployment guide prints it, and why: one line each.
+"""Differences of a plan from the deployment guide, with reasons: one line each.
 
-Notes of the kinds that serve, measure and evaluate with vLLM; the others stand with the rest.
+Notes of kinds that deploy, benchmark and evaluate with vLLM; dashboard.text.messages has the
+others.
 """
 
 from __future__ import annotations
@@ -10,165 +11,163 @@ from django.utils.translation import gettext_lazy as _
 
 GUIDE_SENTENCES: dict[str, str | Promise] = {
     # Containers.
-    "guide:detached": _(
-        "docker run has -dit for -it: nobody sits at a terminal, so the shell gets one of docker's "
-        "own."
-    ),
+    "guide:detached": _("docker run uses -dit instead of -it, because no terminal is attached."),
     "guide:workspace_here": _(
-        "The guide mounts /nfs/workspace at /test; this host's folder is %(folder)s, seen as "
-        "%(mount)s (HOST_WORKSPACE, HOST_MOUNT)."
+        "The guide mounts /nfs/workspace at /test. Here %(folder)s is mounted at %(mount)s "
+        "(HOST_WORKSPACE, HOST_MOUNT)."
     ),
     "guide:port_free": _(
-        "The server gets a free port of the host when it starts; the guide prints %(printed)s."
+        "The server takes a free port of the host at launch; the guide prints %(printed)s."
     ),
     "guide:port_other": _("The server listens on port %(port)s; the guide prints %(printed)s."),
     "guide:docker_exec": _(
-        "What the guide types into the container's shell is run by docker exec, its arguments "
-        "unchanged."
+        "Commands of the guide's container shell run through docker exec, with unchanged arguments."
     ),
     "guide:own_name": _(
-        "The container has a name and a label of its own, so that several can be on one host and "
-        "each is found and removed."
+        "The container has a unique name and label, so that several can run on one host and "
+        "be removed separately."
     ),
     "guide:dies_named": _(
-        "VACC_VISIBLE_DEVICES names the dies that this job has leased; as printed, the first ones "
-        "would be taken."
+        "VACC_VISIBLE_DEVICES is set to the dies leased by this job. As printed, the first "
+        "dies would be used."
     ),
     "guide:dies_unnamed": _(
-        "As printed, no dies are named: the engine takes the first %(dies)s, leased or not."
+        "As printed, no dies are set: the engine uses the first %(dies)s, leased or not."
     ),
     # The server.
     "guide:address": _(
-        "As printed, the server listens on %(address)s, the guide's own machine: on any other it "
-        "ends at once. “Listen on” takes your host's."
+        "As printed, the server listens on %(address)s, an address of the guide's machine, "
+        "and exits on any other host. Set “Listen on” to your host's address."
     ),
     "guide:listens_everywhere": _(
-        "The server listens on all addresses of the host; the guide's 10.24.73.25 is that of its "
-        "own machine."
+        "The server listens on all addresses; the guide's 10.24.73.25 is its own machine's."
     ),
-    "guide:name_is_path": _("As printed, requests must call the model by its path, %(name)s."),
-    "guide:served_name": _("--served-model-name is given, so that requests call it %(name)s."),
+    "guide:name_is_path": _(
+        "As printed, requests must use the model's path as its name: %(name)s."
+    ),
+    "guide:served_name": _("--served-model-name is added, so requests use the name %(name)s."),
     "guide:key_in_environment": _(
-        "The API key is handed over by its name (-e VLLM_API_KEY): as --api-key anyone on the host "
-        "could read it."
+        "The API key is passed by variable name (-e VLLM_API_KEY). With --api-key, anyone on "
+        "the host could read it."
     ),
     "guide:async_off": _(
-        "--no-async-scheduling is added, as the page asks for in words with MTP or pipeline stages."
+        "--no-async-scheduling is added, as the page requires with MTP or pipeline parallelism."
     ),
     "guide:async_left": _(
-        "As printed, --no-async-scheduling is missing, which the page asks for in words with MTP "
-        "or pipeline stages."
+        "As printed, --no-async-scheduling is missing. The page requires it with MTP or "
+        "pipeline parallelism."
     ),
     "guide:think_tags": _(
-        "vLLM 0.7.2 tells reasoning apart only where the reply itself opens it; the newer chat "
-        "templates open it before, so that all arrives as the answer. The playground parts it."
+        "vLLM 0.7.2 detects reasoning only if the reply itself opens <think>. Newer chat "
+        "templates open it in the prompt, so all text arrives as the answer. The playground "
+        "splits it."
     ),
     # The benchmark over HTTP.
     "guide:backend_added": _(
-        "--backend %(backend)s is added: without it a prompt is posted to the chat endpoint, and "
-        "the benchmark ends with exit code 1."
+        "--backend %(backend)s is added. Without it, the benchmark posts a prompt to the "
+        "chat endpoint and exits with code 1."
     ),
     "guide:backend_fails": _(
-        "As printed, it ends with exit code 1: its backend %(backend)s posts a prompt to the chat "
-        "endpoint."
+        "As printed, the benchmark exits with code 1: its backend %(backend)s posts a prompt "
+        "to the chat endpoint."
     ),
     "guide:folder_made": _(
-        "The folder of the result is made first: this version does not make it, and would lose the "
-        "result."
+        "The result folder is created first, because this version does not create it and "
+        "would lose the result."
     ),
     "guide:folder_missing": _(
-        "As printed, the result is lost unless %(folder)s is in the container already."
+        "As printed, the result is lost unless the container already has %(folder)s."
     ),
     "guide:address_named": _(
-        "--host, --port and the served name are the deployment's; as printed it would be localhost."
+        "--host, --port and the model name are the deployment's. As printed, the host is localhost."
     ),
     "guide:address_unnamed": _(
-        "As printed, requests go to localhost:8000, where a server that listens on one address of "
-        "the host does not hear them."
+        "As printed, requests go to localhost:8000. A server that listens on one host "
+        "address does not receive them."
     ),
     "guide:comparable": _(
-        "More percentiles and the whole latency are asked for, so that two results can be compared"
-        "; a seed of each run's own keeps prompts out of the prefix cache."
+        "More percentiles and end-to-end latency are requested, so that results are "
+        "comparable. A new seed in each run keeps prompts out of the prefix cache."
     ),
     "guide:same_requests": _(
-        "As printed, no --seed is sent: every run sends the same requests (seed 0). An engine that "
-        "caches prefixes answers a second run faster."
+        "As printed, no --seed is sent: every run sends the same requests (seed 0). An "
+        "engine with a prefix cache answers a second run faster."
     ),
     "guide:greedy": _(
-        "--temperature 0 is given: answers are greedy, as they are unasked with the guide's own "
-        "version."
+        "--temperature 0 is added for greedy decoding, the default of the guide's own version."
     ),
     "guide:completions": _(
         "As printed, requests go to the completions endpoint, without the chat template."
     ),
     # The benchmarks without a server.
     "guide:dataset_name_dropped": _(
-        "--dataset-name random is left out: vLLM 0.7.2 does not know it (exit code 2), and makes "
-        "its requests up anyway."
+        "--dataset-name random is removed: vLLM 0.7.2 does not support it (exit code 2) and "
+        "generates random requests anyway."
     ),
     "guide:random_lengths": _(
-        "Lengths are given as --random-input-len and --random-output-len: today's benchmark has "
-        "defaults for these, 1024 and 128, and takes them whatever --input-len says."
+        "Lengths are set with --random-input-len and --random-output-len. Today's benchmark "
+        "defaults to 1024 and 128 for these, whatever --input-len is."
     ),
     "guide:dataset_name_fails": _(
-        "As printed, it ends with exit code 2: vLLM 0.7.2 does not know --dataset-name."
+        "As printed, the benchmark exits with code 2: vLLM 0.7.2 does not support --dataset-name."
     ),
     "guide:plugin_imported": _(
-        "import %(module)s is put before the script: only the command vllm does it by itself, and "
-        "without it all would run on the CPU."
+        "import %(module)s is added before the script. Only the command vllm imports it "
+        "itself; without it everything runs on the CPU."
     ),
     "guide:plugin_missing": _(
-        "As printed, the script does not import %(module)s and runs on the CPU, unless the image "
-        "has it patched."
+        "As printed, the script does not import %(module)s and runs on the CPU, unless the "
+        "image is patched."
     ),
-    "guide:cd": _("The guide's cd is the folder that a step works in; its && is one step more."),
-    "guide:nothing_printed": _("The guide prints nothing for this."),
-    "guide:verify_added": _("Added: a last step that checks what is there."),
+    "guide:cd": _(
+        "The guide's cd becomes the step's working folder; its && becomes a separate step."
+    ),
+    "guide:nothing_printed": _("Not in the guide."),
+    "guide:verify_added": _("Added: a last step that verifies the result."),
     "guide:folder_looked_at": _(
-        "Added: a step before that looks at the folder, and one after it that finds what is new."
+        "Added: a first step that lists the folder, and a last step that finds new files."
     ),
     "guide:folder_replaced": _(
-        "Replaces the compiled model in %(path)s. To keep both, compile this one alone with "
-        "another “Name”."
+        "Replaces the compiled model in %(path)s. To keep both, compile this one separately "
+        "with another “Name”."
     ),
     "guide:align_qkv_fails": _(
-        "As printed, it ends with exit code 1: %(tp)s dies cannot share %(heads)s KV heads evenly. "
-        "“Put right” switches align_qkv on."
+        "As printed, the compile exits with code 1: %(tp)s dies cannot share %(heads)s KV "
+        "heads evenly. “Corrected” turns align_qkv on."
     ),
     # Evaluations.
     "guide:config_made": _(
-        "eval_ds.py is made for this deployment: the guide's own asks DeepSeek-V3, its block for "
-        "R1 is commented out. It asks %(model)s, with the guide's settings for R1; lengths are "
-        "counted with the weights' folder on the host."
+        "eval_ds.py is generated for this deployment. The guide's own evaluates DeepSeek-V3; "
+        "its R1 block is commented out. This one evaluates %(model)s with the guide's R1 "
+        "settings, and counts lengths with the tokenizer in the weights folder."
     ),
     "guide:run_collected": _(
-        "Added: a last step that copies what the run wrote in OpenCompass's checkout to the job."
+        "Added: a last step that copies the run's files from OpenCompass's checkout to the job."
     ),
     "guide:own_folder": _(
-        "It runs in the job's own folder, with the data of OpenCompass's checkout "
-        "(COMPASS_DATA_CACHE), so that runs do not meet; its inner log is shown while it asks."
+        "OpenCompass runs in the job's own folder with the data of its checkout "
+        "(COMPASS_DATA_CACHE), so runs do not interfere. Its inner log is shown during "
+        "inference."
     ),
     "guide:details_kept": _(
-        "--dump-eval-details is added: it tells of each answer whether it is right."
+        "--dump-eval-details is added: it records whether each answer is correct."
     ),
     "guide:in_parallel": _(
-        "%(batch)s questions are in flight (batch_size, query_per_second); the guide asks one "
-        "after the other."
+        "Concurrency is %(batch)s (batch_size, query_per_second); the guide sends one "
+        "question at a time."
     ),
-    "guide:one_by_one": _("As in the guide's file, one question is asked after the other."),
+    "guide:one_by_one": _("As in the guide's file, questions are sent one by one."),
     "guide:longer_than_served": _(
-        "As in the guide's file, requests may have %(length)s tokens; the deployment takes "
-        "%(tokens)s, and may refuse longer ones."
+        "As in the guide's file, requests may have %(length)s tokens. The deployment accepts "
+        "%(tokens)s and may refuse longer ones."
     ),
     "guide:dataset_source": _(
-        "The guide's export is in the environment of both steps: DATASET_SOURCE=ModelScope."
+        "The guide's export is set in the environment of both steps: DATASET_SOURCE=ModelScope."
     ),
     "guide:evalscope_command": _(
-        "The page of today's stack has a Python script for this; the command is EvalScope's own, "
-        "with the script's settings."
+        "The page of the current stack uses a Python script here. The command is EvalScope's "
+        "own, with the script's settings."
     ),
-    "guide:evalscope_key": _(
-        "The API key is in the environment (EVALSCOPE_API_KEY); --api-key stays empty."
-    ),
-    "guide:json_kept": _("--output-json is added, so that the figures are kept as a file."),
+    "guide:evalscope_key": _("The API key is passed in EVALSCOPE_API_KEY; --api-key stays empty."),
+    "guide:json_kept": _("--output-json is added to store the figures as a file."),
 }

@@ -1,4 +1,4 @@
-"""The names of kinds, metrics and states for people."""
+"""Labels of kinds, metrics and states for people."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from jobs.queries.hosts.hosts import is_away
 from jobs.toolchains.environments import ENVIRONMENTS
 from jobs.toolchains.vacc.vacc_datasets import DATASETS
 
-# Units as they stand beside a number, where that is shorter than their name.
+# Short units for use after numbers.
 _SHORT = {"tokens/s": "tok/s", "requests/s": "req/s"}
 _COUNTED = ("", "tokens", "requests", "questions")
 _ONE: dict[str, str | Promise] = {
@@ -28,7 +28,7 @@ _ONE: dict[str, str | Promise] = {
     "requests": _("request"),
     "questions": _("question"),
 }
-# What a running job counts, beside those.
+# Further units of progress.
 _PROGRESS: dict[str, str | Promise] = {
     "tensors": _("tensors"),
     "packages": _("packages"),
@@ -37,7 +37,7 @@ _PROGRESS: dict[str, str | Promise] = {
     "layers": _("layers"),
     "steps": _("steps"),
 }
-# Plans name their steps for scripts; people read what a step does. Kinds have words of their own.
+# Titles of plan steps; kinds add their own.
 _STEPS: dict[str, str | Promise] = {
     "create": pgettext_lazy("step", "create"),
     "install": pgettext_lazy("step", "install"),
@@ -46,15 +46,15 @@ _STEPS: dict[str, str | Promise] = {
     "unpack": pgettext_lazy("step", "unpack"),
     "check": pgettext_lazy("step", "check"),
     "serve": pgettext_lazy("step", "serve"),
-    "wait": pgettext_lazy("step", "wait"),
+    "wait": pgettext_lazy("step", "wait until ready"),
     "measure": pgettext_lazy("step", "measure"),
-    "ask": pgettext_lazy("step", "ask"),
+    "ask": pgettext_lazy("step", "generate and score"),
     "download": pgettext_lazy("step", "download"),
     "clone": pgettext_lazy("step", "clone"),
     "checkout": pgettext_lazy("step", "check out"),
     **{name: words for kind in KINDS.values() for name, words in kind.steps.items()},
 }
-# Titles of jobs that prepare, and phrases in those of others and in labels.
+# Titles of prepare jobs, and phrases in other titles and labels.
 _TITLES = frozenset(
     [*(one.title for one in ENVIRONMENTS.values()), *(one.title for one in DATASETS.values())]
 )
@@ -67,14 +67,14 @@ _PHRASES: tuple[tuple[re.Pattern[str], str | Promise], ...] = (
     (re.compile(r"\boffline, batch (?P<n>\d+), (?=\d)"), _("offline, batch %(n)s, ")),
     (re.compile(r"\boffline, (?=\d)"), _("offline, ")),
 )
-# What a result was made with, beside the fields of its kind.
+# Settings of a result other than its kind's fields.
 _SETTINGS: dict[str, str | Promise] = {
     "host": _("Host"),
     "model": _("Model"),
     "precision": _("Precision"),
     "deployment": _("Deployment"),
     "tool": _("Tool"),
-    "what": _("What"),
+    "what": _("Workload"),
     "os": _("System"),
     "host os": _("System"),
     "kernel": _("Kernel"),
@@ -93,15 +93,15 @@ _ASSETS: dict[str, str | Promise] = {
 
 
 def kind_title(name: str) -> str:
-    """The title of a kind, translated; the name itself for a kind that is gone."""
+    """Return the translated title of a kind; the name itself for a removed kind."""
     kind = KINDS.get(name)
     return gettext(kind.title) if kind else name
 
 
 def phrase(text: str) -> str:
-    """A title or label as its record keeps it, in English: its phrases in the viewer's language.
+    """Translate the phrases of a stored English title or label.
 
-    The rest is names and figures, and what a person typed.
+    The rest is names, numbers and user input.
     """
     if text in _TITLES:
         return gettext(text)
@@ -114,13 +114,13 @@ def phrase(text: str) -> str:
 
 
 def metric_label(name: str) -> str:
-    """What a metric is called, translated."""
+    """Return the translated label of a metric."""
     metric = METRICS.get(name)
     return gettext(metric.label) if metric else name
 
 
 def metric_text(name: str, value: float) -> tuple[str, str]:
-    """A metric's value as (number, unit). Ratios are shown in per cent with two decimals."""
+    """Format a metric's value as (number, unit). Ratios are per cent with two decimals."""
     metric = METRICS.get(name)
     unit = metric.unit if metric else ""
     if unit == "%":
@@ -131,7 +131,7 @@ def metric_text(name: str, value: float) -> tuple[str, str]:
 
 
 def unit_word(unit: str, count: float | None = None) -> str:
-    """The word for what is counted, translated; units of measure are the same everywhere."""
+    """Return the translated noun of a count; units of measure are not translated."""
     if unit in _PROGRESS:
         return str(_PROGRESS[unit])
     if count == 1 and unit in _ONE:
@@ -139,16 +139,16 @@ def unit_word(unit: str, count: float | None = None) -> str:
     return gettext(unit) if unit and unit in _COUNTED else unit
 
 
-# What is looked at, by the names of ``jobs.host.checks``; those left out are names of things.
+# Labels of checks by the names of ``jobs.host.checks``; others are proper names.
 _CHECKS: dict[str, str | Promise] = {
     "conda": _("conda environment"),
     "container": _("Container"),
     "dies": _("Dies"),
     "disk": _("Free disk space"),
-    "endpoint": _("Answer of the deployment"),
+    "endpoint": _("Deployment endpoint"),
     "image": _("Image"),
     "iommu": "IOMMU",
-    "modification": _("Modification of the model"),
+    "modification": _("VACC patch"),
     "path": _("File or folder"),
     "port": _("Port"),
     "shm": _("Shared memory"),
@@ -158,9 +158,9 @@ _CHECKS: dict[str, str | Promise] = {
 
 
 def step_title(name: str) -> str:
-    """What a step does, in a word or two, translated; its own name where none is known.
+    """Return the translated title of a step; its name if unknown.
 
-    One of several of a sort is called after it: "measure-4".
+    A numbered step keeps its number: "measure-4".
     """
     sort, dash, which = name.partition("-")
     if name in _STEPS or not dash or sort not in _STEPS:
@@ -169,23 +169,23 @@ def step_title(name: str) -> str:
 
 
 def check_word(name: str) -> str:
-    """What a check of a plan looks at, translated; its own name where none is known."""
+    """Return the translated label of a check; its name if unknown."""
     return str(_CHECKS.get(name, name))
 
 
 def asset_word(type_: str) -> str:
-    """What a job uses or makes, translated."""
+    """Return the translated label of an asset type."""
     return str(_ASSETS.get(type_, type_))
 
 
 def stack_name(stack_id: str) -> str:
-    """What a stack is called, translated; its id where the catalogue has none of it."""
+    """Return the translated name of a stack; its id if unknown."""
     stack = STACKS.get(stack_id)
     return gettext(stack.name) if stack else stack_id
 
 
 def setting_title(name: str) -> str:
-    """What a setting of a result is called, translated; its own name where none is known."""
+    """Return the translated label of a result's setting; its name if unknown."""
     if name in _SETTINGS:
         return str(_SETTINGS[name])
     for kind in KINDS.values():
@@ -196,8 +196,8 @@ def setting_title(name: str) -> str:
 
 
 def state_of(thing: Any) -> str:
-    """The state of a record as a key of ``dashboard.text.state_styles``; a word stands for
-    itself."""
+    """Return the state of a record as a key of ``dashboard.text.state_styles``; a string is
+    returned as is."""
     if isinstance(thing, str):
         return str(thing)
     if isinstance(thing, Host):
@@ -208,9 +208,10 @@ def state_of(thing: Any) -> str:
 
 
 def told_apart(named: Sequence[tuple[str, int | None, str]]) -> list[str]:
-    """Labels of deployments, of each (name, number, port): where a name repeats, both stand behind.
+    """Return unique labels of deployments (name, number, port): repeated names get number and
+    port.
 
-    One without a number is not there yet, and is labelled by its job.
+    One without a number does not exist yet, and its job labels it.
     """
     often = Counter(name for name, pk, _port in named if pk)
     labels = []
@@ -224,12 +225,12 @@ def told_apart(named: Sequence[tuple[str, int | None, str]]) -> list[str]:
 
 
 def host_title(host: Host) -> str:
-    """What people call a host; its name is for addresses, commands and the API."""
+    """Return the display name of a host; its name is for addresses, commands and the API."""
     return host_word(host.name) if host.sort == Host.Sort.THIS_COMPUTER else host.name
 
 
 def host_word(name: str) -> str:
-    """What people call the host of this name."""
+    """Return the display name of the host with this name."""
     return gettext("This computer") if name == Host.Sort.THIS_COMPUTER else name
 
 

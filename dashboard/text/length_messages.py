@@ -1,4 +1,4 @@
-"""Why answers or prompts were longer or shorter than asked for (jobs.kinds.lib.lengths)."""
+"""Messages on lengths that differ from the requested ones (jobs.kinds.lib.lengths)."""
 
 from __future__ import annotations
 
@@ -7,25 +7,24 @@ from django.utils.translation import gettext_lazy as _
 
 LENGTH_SENTENCES: dict[str, str | Promise] = {
     "lengths:output_ended": _(
-        "Answers have %(measured)s tokens on average at concurrency %(concurrency)s; "
-        "%(asked)s were asked for. The model may end its answers: the benchmark sends no "
-        "ignore_eos."
+        "Answers average %(measured)s tokens at concurrency %(concurrency)s; %(asked)s "
+        "requested. The benchmark sends no ignore_eos, so the model may stop early."
     ),
     "lengths:output_cut": _(
-        "Answers have %(measured)s tokens on average at concurrency %(concurrency)s; "
-        "%(asked)s were asked for. ignore_eos was sent: check the engine's limit of output tokens."
+        "Answers average %(measured)s tokens at concurrency %(concurrency)s; %(asked)s "
+        "requested. ignore_eos was sent: check the engine's output token limit."
     ),
     "lengths:output_context": _(
-        "Answers have %(measured)s tokens on average at concurrency %(concurrency)s; "
-        "%(asked)s were asked for. The deployment's context ends them: %(context)s tokens, prompt "
-        "and output together (max_total). Ask for less, or deploy with a longer context."
+        "Answers average %(measured)s tokens at concurrency %(concurrency)s; %(asked)s "
+        "requested. The deployment's context of %(context)s tokens (max_total) ends them: "
+        "prompt and output together. Reduce the output, or deploy with a longer context."
     ),
     "lengths:output_long": _(
-        "Answers have %(measured)s tokens on average at concurrency %(concurrency)s; "
-        "%(asked)s were asked for. Benchmark and engine may count tokens differently."
+        "Answers average %(measured)s tokens at concurrency %(concurrency)s; %(asked)s "
+        "requested. Benchmark and engine may count tokens differently."
     ),
     "lengths:input": _(
-        "Prompts have %(measured)s tokens on average at concurrency %(concurrency)s; "
-        "%(asked)s were asked for. Prompts are made of whole lines or words: their length varies."
+        "Prompts average %(measured)s tokens at concurrency %(concurrency)s; %(asked)s "
+        "requested. Prompts are built from whole lines or words, so lengths vary."
     ),
 }

@@ -1,4 +1,4 @@
-"""A running job that says nothing new, in words. It may go on at any time: nothing ends it."""
+"""Text for stalled jobs. They may resume at any time, so nothing ends them."""
 
 from __future__ import annotations
 
@@ -13,24 +13,22 @@ from jobs.queries.jobs.stalled import silent_since
 
 
 def silence_words(job: Job) -> str:
-    """For how long it has been silent, and what to do; "" for one that is not."""
+    """Return how long a job has been stalled, and what to do; "" if not stalled."""
     since = silent_since(job)
     if since is None:
         return ""
     minutes = int((now() - since).total_seconds() // 60)
     said = ngettext(
-        "Nothing new came for %(minutes)s minute.",
-        "Nothing new came for %(minutes)s minutes.",
+        "Stalled: no output for %(minutes)s minute.",
+        "Stalled: no output for %(minutes)s minutes.",
         minutes,
     ) % {"minutes": minutes}
     kind = KINDS.get(job.kind)
     if kind and kind.brings:
         todo = _(
-            "It goes on by itself should the other side answer again; else cancel it and run it "
-            "again: what is here already is kept."
+            "The job resumes once the remote side responds. Otherwise cancel and retry: "
+            "downloaded data is kept."
         )
     else:
-        todo = _(
-            "Some tools are silent while they work: its log and its host tell whether it does."
-        )
+        todo = _("Some tools print nothing while working. Check the log and the host's load.")
     return joined(said, todo)

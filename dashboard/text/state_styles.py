@@ -1,4 +1,4 @@
-"""How each state looks: one table for tags, charts and logs."""
+"""Styles of states: one table for tags, charts and logs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.utils.translation import pgettext_lazy
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A state's word for people, its CSS class, and its shape in ``static/icons.svg``."""
+    """Label of a state, its CSS class, and its shape in ``static/icons.svg``."""
 
     word: str | Promise
     css: str
@@ -38,21 +38,21 @@ STATES: dict[str, Look] = {
     "stopping": Look(_("stopping"), "run", "run"),
     "stopped": Look(_("stopped"), "cancelled", "cancelled"),
     # hosts
-    "away": Look(pgettext_lazy("host", "away"), "lost", "lost"),
-    "draining": Look(pgettext_lazy("host", "draining"), "cancelled", "cancelled"),
-    "expected": Look(pgettext_lazy("host", "not seen yet"), "queued", "queued"),
+    "away": Look(pgettext_lazy("host", "offline"), "lost", "lost"),
+    "draining": Look(pgettext_lazy("host", "paused"), "cancelled", "cancelled"),
+    "expected": Look(pgettext_lazy("host", "not connected yet"), "queued", "queued"),
     # turns of a conversation
     "streaming": Look(_("answering"), "run", "run"),
     "done": Look(_("done"), "ok", "ok"),
-    # checks before a launch
+    # preflight checks
     "passed": Look(_("passed"), "ok", "ok"),
-    "asks": Look(_("needs a look"), "warn", "warn"),
-    "note": Look(_("note"), "queued", "queued"),
+    "asks": Look(_("needs confirmation"), "warn", "warn"),
+    "note": Look(_("info"), "queued", "queued"),
 }
 
-UNKNOWN = Look(_("not known"), "lost", "lost")
+UNKNOWN = Look(_("unknown"), "lost", "lost")
 
 
 def look(state: str) -> Look:
-    """The look of ``state``; that of something nobody knows for a word that is not in the table."""
+    """Return the style of ``state``; UNKNOWN if not in the table."""
     return STATES.get(state, UNKNOWN)

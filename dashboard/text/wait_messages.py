@@ -1,4 +1,4 @@
-"""Why a job waits, when it may start, and what a person has to stop for it."""
+"""Messages of the queue: reasons, start times, and servers to stop."""
 
 from __future__ import annotations
 
@@ -12,137 +12,137 @@ from django.utils.translation import gettext_lazy as _
 from dashboard.text.formatting import joined
 from dashboard.text.labels import phrase
 
-_MOST_NAMED = 5  # jobs of one sentence
+_MOST_NAMED = 5  # jobs per message
 
 WAIT_SENTENCES: dict[str, str | Promise] = {
-    # Why a job waits (jobs.dispatch).
-    "wait:after": _("Waits for job %(job)s (%(title)s)."),
-    "wait:away": _("%(host)s is away: nothing heard from it for %(seconds)s seconds."),
-    "wait:never_seen": _("%(host)s has not reported yet."),
-    "wait:draining": _("%(host)s takes no new jobs: it is being drained."),
+    # Queue reasons (jobs.dispatch).
+    "wait:after": _("Queued behind job %(job)s (%(title)s), which must succeed first."),
+    "wait:away": _("%(host)s is offline: no heartbeat for %(seconds)s seconds."),
+    "wait:never_seen": _("%(host)s has not connected yet."),
+    "wait:draining": _("%(host)s is paused: no new jobs start there."),
     "wait:disk": _(
-        "The disk of %(host)s has %(free)s left, and it keeps %(reserve)s free "
-        "(HOST_DISK_RESERVE): it starts nothing until there is room."
+        "%(host)s is low on disk: %(free)s free, %(reserve)s reserved (HOST_DISK_RESERVE). "
+        "Jobs start once there is room."
     ),
-    "wait:slots": _("%(host)s is busy with job %(job)s (%(title)s)."),
+    "wait:slots": _("%(host)s is at its job limit; job %(job)s (%(title)s) is running."),
     "wait:place": _(
-        "Job %(job)s (%(title)s) writes the same place, %(place)s. This job starts when that one "
-        "has ended."
+        "Job %(job)s (%(title)s) is writing to %(place)s too. This job starts afterwards."
     ),
     "wait:place_written": _(
-        "Job %(job)s (%(title)s) writes %(place)s, which this server reads. This job starts when "
-        "that one has ended."
+        "Job %(job)s (%(title)s) is writing to %(place)s, which this deployment reads. "
+        "This job starts afterwards."
     ),
     "wait:place_served": _(
-        "Writes %(place)s, which a running deployment reads. %(stop)s Jobs behind it may pass "
-        "meanwhile."
+        "Needs to write to %(place)s, which a running deployment reads. %(stop)s Jobs behind "
+        "this one may start meanwhile."
     ),
     "wait:place_starting": _(
         "Job %(job)s (%(title)s) starts a deployment that reads %(place)s. This job starts when "
         "that deployment is stopped."
     ),
     "wait:place_ahead": _(
-        "Job %(job)s (%(title)s) is ahead in the queue and deploys from %(place)s. Cancel that "
-        "job, or move this one ahead of it."
+        "Job %(job)s (%(title)s) is ahead and deploys from %(place)s. Cancel that job, or "
+        "move this one ahead."
     ),
     "wait:benchmark": _(
-        "Benchmark %(job)s (%(title)s) measures the same deployment. This one starts when that one "
-        "has ended."
+        "Benchmark %(job)s (%(title)s) is measuring the same deployment. This job "
+        "starts afterwards."
     ),
     "wait:benchmark_host": _(
-        "Benchmark %(job)s (%(title)s) measures on %(host)s too. This one starts when that one has "
-        "ended."
+        "Benchmark %(job)s (%(title)s) is also running on %(host)s. This job starts afterwards."
     ),
     "wait:evaluation": _(
-        "Evaluation %(job)s (%(title)s) asks the same deployment. This benchmark starts when that "
-        "one has ended."
+        "Evaluation %(job)s (%(title)s) is using the same deployment. This benchmark "
+        "starts afterwards."
     ),
-    "wait:dies": _("Needs %(wanted)s dies; %(free)s are free on %(host)s."),
-    "wait:dies_kept": _("Needs %(wanted)s dies; %(free)s are free on %(host)s and kept for it."),
+    "wait:dies": _("Needs %(wanted)s dies; %(host)s has %(free)s free."),
+    "wait:dies_kept": _(
+        "Needs %(wanted)s dies; %(host)s has %(free)s free, reserved for this job."
+    ),
     "wait:dies_held": _(
-        "Needs %(wanted)s dies; %(free)s are free on %(host)s. %(stop)s Jobs behind it may pass "
-        "meanwhile."
+        "Needs %(wanted)s dies; %(host)s has %(free)s free. %(stop)s Jobs behind this one "
+        "may start meanwhile."
     ),
-    "wait:dies_few": _("Needs %(wanted)s dies; %(host)s has no more than %(free)s."),
+    "wait:dies_few": _("Needs %(wanted)s dies; %(host)s has only %(free)s."),
     "wait:kept": _(
-        "Needs %(wanted)s dies; those that are free on %(host)s are kept for job %(job)s "
-        "(%(title)s), which is before it and needs %(first)s."
+        "Needs %(wanted)s dies. Free dies of %(host)s are reserved for job %(job)s "
+        "(%(title)s), which is ahead and needs %(first)s."
     ),
-    "wait:before": _("Job %(job)s (%(title)s) is before it and starts first."),
+    "wait:before": _("Job %(job)s (%(title)s) is ahead and starts first."),
     "wait:quiet_runs": _(
-        "Job %(job)s (%(title)s) measures on %(host)s and wants it quiet: nothing starts there "
-        "until it is done."
+        "Job %(job)s (%(title)s) has exclusive use of %(host)s: nothing else starts before it ends."
     ),
     "wait:quiet_next": _(
-        "%(host)s is kept for job %(job)s (%(title)s), which is before it and wants it quiet."
+        "%(host)s is reserved for job %(job)s (%(title)s), which is ahead and needs exclusive use."
     ),
     "wait:quiet_jobs": _(
-        "Wants %(host)s quiet, but job %(job)s (%(title)s) runs there. Nothing behind it starts "
-        "before it."
+        "Needs exclusive use of %(host)s, but job %(job)s (%(title)s) is running. Jobs "
+        "behind this one wait too."
     ),
     "wait:quiet_server": _(
-        "Wants %(host)s quiet, but the deployment %(name)s is up there, which does not end by "
-        "itself: stop it, or measure beside it. Jobs behind it may pass meanwhile."
+        "Needs exclusive use of %(host)s, but deployment %(name)s is running. Stop that "
+        "deployment, or launch without “Exclusive host”. Jobs behind this one may start "
+        "meanwhile."
     ),
     "wait:quiet_servers": _(
-        "Wants %(host)s quiet, but deployments are up there, which do not end by themselves "
-        "(%(servers)s): stop them, or measure beside them. Jobs behind it may pass meanwhile."
+        "Needs exclusive use of %(host)s, but deployments are running (%(servers)s). Stop "
+        "them, or launch without “Exclusive host”. Jobs behind this one may start meanwhile."
     ),
-    "wait:deployment": _("Waits until the deployment %(name)s is ready (%(state)s)."),
-    "wait:preflight": _("%(host)s looks whether all that it needs is there."),
-    "wait:confirm": _("Waits for a yes of %(by)s or an administrator. %(found)s"),
-    "wait:confirm_admin": _("Waits for a yes of an administrator. %(found)s"),
+    "wait:deployment": _("Queued until deployment %(name)s is ready (now: %(state)s)."),
+    "wait:preflight": _("%(host)s is running preflight checks for this job."),
+    "wait:confirm": _("Needs confirmation by %(by)s or an administrator. %(found)s"),
+    "wait:confirm_admin": _("Needs confirmation by an administrator. %(found)s"),
     "wait:soon": _("Starts next."),
-    # When a job is likely to start (jobs.queries.jobs.forecast), and what that supposes.
+    # Start times with their assumptions (jobs.queries.jobs.forecast).
     "forecast:now": _("Starts next."),
-    "forecast:usual": _("if what is ahead of it takes as long as such jobs took here"),
+    "forecast:usual": _("if jobs ahead take their typical duration"),
     "forecast:no_end": _(
-        "Not known yet when: job %(job)s (%(title)s) is the first of its sort here, or takes "
-        "longer than usual."
+        "Start time unknown: job %(job)s (%(title)s) has no earlier run to compare with, or "
+        "exceeds its typical duration."
     ),
     "forecast:no_history": _(
-        "Not known yet when: no job like %(job)s (%(title)s) has succeeded here before."
+        "Start time unknown: no earlier run like job %(job)s (%(title)s) has succeeded here."
     ),
-    "forecast:servers": _("Not known when: deployments do not end by themselves. %(stop)s"),
+    "forecast:servers": _("Start time unknown: deployments run until they are stopped. %(stop)s"),
     "forecast:dies_held": _(
-        "Not known when: it needs %(wanted)s dies, %(free)s are free or come free by themselves. "
-        "%(stop)s"
+        "Start time unknown: this job needs %(wanted)s dies, and only %(free)s are or will "
+        "become free. %(stop)s"
     ),
     "forecast:place_served": _(
-        "Start time unknown: it writes %(place)s, which a running deployment reads. %(stop)s"
+        "Start time unknown: this job writes to %(place)s, which a running deployment reads. "
+        "%(stop)s"
     ),
     "forecast:place_ahead": _(
-        "Start time unknown: job %(job)s (%(title)s) is ahead, waits too and deploys from "
+        "Start time unknown: job %(job)s (%(title)s) is ahead, also queued, and deploys from "
         "%(place)s."
     ),
-    "forecast:behind": _("Not known when: job %(job)s (%(title)s) has to end first."),
-    "forecast:deployment": _("Not known when: the deployment %(name)s is not ready."),
-    "forecast:confirm": _("Not known when: job %(job)s waits for a person to confirm it."),
-    "forecast:elsewhere": _("Not known yet when: job %(job)s runs on another host."),
-    "forecast:away": _("Not known when: %(host)s does not answer."),
-    "forecast:draining": _("Not known when: %(host)s takes no new jobs."),
-    "forecast:disk": _("Not known when: the disk of %(host)s is full."),
-    "forecast:far": _("Not known yet when: more than %(n)s jobs are ahead of it."),
-    "forecast:never": _("Not known when: %(host)s has not what it needs."),
+    "forecast:behind": _("Start time unknown: job %(job)s (%(title)s) must end first."),
+    "forecast:deployment": _("Start time unknown: deployment %(name)s is not ready."),
+    "forecast:confirm": _("Start time unknown: job %(job)s needs confirmation."),
+    "forecast:elsewhere": _("Start time unknown: job %(job)s is on another host."),
+    "forecast:away": _("Start time unknown: %(host)s is offline."),
+    "forecast:draining": _("Start time unknown: %(host)s is paused."),
+    "forecast:disk": _("Start time unknown: the disk of %(host)s is full."),
+    "forecast:far": _("Start time unknown: more than %(n)s jobs are ahead."),
+    "forecast:never": _("Cannot start: %(host)s lacks what this job needs."),
 }
 
 
 def server_names(servers: Sequence[Mapping[str, Any]], *, dies: bool = False) -> str:
-    """Servers as ``jobs.queries.hosts.capacity`` tells them, with their port, for two may be called
-    the same.
+    """Format servers of ``jobs.queries.hosts.capacity`` with their ports, because names may
+    repeat.
 
-    ``dies``: with how many they hold.
+    ``dies``: include the number of dies in use.
     """
     return gettext(", ").join(_server_name(one, dies=dies) for one in servers)
 
 
 def to_stop(told: Mapping[str, Any]) -> str:
-    """Which servers a person has to stop: all that are told, or some of them; and which jobs ahead
-    take of what comes free first."""
+    """Return the servers to stop, all or some, and the jobs ahead that take freed dies first."""
     if told.get("every", True):
         stop = gettext("Stop: %(servers)s.") % {"servers": server_names(told["servers"])}
     else:
-        stop = gettext("Stop as many of these as hold %(lack)s dies: %(servers)s.") % {
+        stop = gettext("Stop deployments that use %(lack)s dies in total: %(servers)s.") % {
             "lack": told["lack"],
             "servers": server_names(told["servers"], dies=True),
         }
@@ -151,43 +151,44 @@ def to_stop(told: Mapping[str, Any]) -> str:
 
 
 def _behind(told: Mapping[str, Any]) -> str:
-    """Jobs ahead that take what is freed, so that the stop alone does not start this one."""
+    """Return text on jobs ahead that take freed dies, so that a stop alone does not start this
+    job."""
     jobs = list(told.get("behind") or ())
     if not jobs:
         return ""
     words = ngettext(
-        "Job %(jobs)s is ahead and takes these dies first; it has to give them back.",
-        "Jobs %(jobs)s are ahead and take these dies first; they have to give them back.",
+        "Job %(jobs)s is ahead, takes these dies first, and must release them again.",
+        "Jobs %(jobs)s are ahead, take these dies first, and must release them again.",
         len(jobs),
     )
     said = words % {"jobs": _numbers(jobs)}
     if told.get("behind_serves"):
-        return joined(said, gettext("The servers that start then have to be stopped too."))
+        return joined(said, gettext("Deployments started by those jobs must be stopped too."))
     return said
 
 
 def _needed(server: Mapping[str, Any]) -> str:
-    """Open jobs for which the server must stay."""
+    """Return text on active jobs that need the server."""
     jobs = list(server.get("needed_by") or ())
     if not jobs:
         return ""
     words = ngettext(
-        "Job %(jobs)s needs %(name)s: let it end first.",
-        "Jobs %(jobs)s need %(name)s: let them end first.",
+        "Job %(jobs)s needs %(name)s and must end first.",
+        "Jobs %(jobs)s need %(name)s and must end first.",
         len(jobs),
     )
     return words % {"jobs": _numbers(jobs), "name": phrase(server["name"])}
 
 
 def _numbers(jobs: Sequence[int]) -> str:
-    """Some of them by number, and how many more there are."""
+    """Format the first jobs by number, and the count of the rest."""
     named = gettext(", ").join(f"#{pk}" for pk in jobs[:_MOST_NAMED])
     more = len(jobs) - _MOST_NAMED
     return gettext("%(jobs)s and %(n)s more") % {"jobs": named, "n": more} if more > 0 else named
 
 
 def _takes_first(one: Mapping[str, Any]) -> str:
-    words = gettext("Job #%(job)s is ahead and takes %(dies)s of them.")
+    words = gettext("Job #%(job)s is ahead and takes %(dies)s of these dies.")
     return words % {"job": one["job"], "dies": one["dies"]}
 
 

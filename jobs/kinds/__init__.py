@@ -31,7 +31,7 @@ from jobs.kinds.prepare.prepare_opencompass import PrepareOpencompass
 from jobs.kinds.prepare.prepare_weights import PrepareWeights
 from jobs.parsers.progress import Progress, text_of
 
-# In the order in which forms and lists have them.
+# In the order of forms and lists.
 _ALL: tuple[Kind, ...] = (
     Prepare(),
     PrepareWeights(),
@@ -55,20 +55,20 @@ _ALL: tuple[Kind, ...] = (
     EvaluateEvalscope(),
 )
 KINDS: dict[str, Kind] = {kind.name: kind for kind in _ALL}
-# What a host permits unless it is set: jobs.host.claim.programs has them too, for no host imports
-# kinds.
+# Programs that a host allows by default. jobs.host.claim.programs repeats them, because hosts do
+# not import kinds.
 PROGRAMS = frozenset(name for kind in _ALL for name in kind.programs)
 CLIENTS = frozenset(name for kind in _ALL for name in kind.clients)
 
 
 def progress_of(kind: str, tail: bytes) -> Progress | None:
-    """How far a job of ``kind`` is, after the last bytes of its log."""
+    """Return the progress of a job of ``kind`` from the last bytes of its log."""
     known = KINDS.get(kind)
     return known.progress(text_of(tail)) if known else None
 
 
 def work_of(kind: str, params: Mapping[str, Any]) -> float | None:
-    """How much a job does, in units of its kind; None where nothing tells."""
+    """Return the amount of work of a job, in units of its kind; None if unknown."""
     known = KINDS.get(kind)
     try:
         amount = known.work(params) if known else None
@@ -78,7 +78,7 @@ def work_of(kind: str, params: Mapping[str, Any]) -> float | None:
 
 
 def work_done(kind: str, params: Mapping[str, Any], metrics: Mapping[str, Any]) -> float | None:
-    """The same of a job that ended, with the answers as long as its result measured them."""
+    """Return the amount of work of an ended job, with the answer lengths its result measured."""
     name = "output_tokens"
     mean = metrics.get(f"{name}_mean")
     if mean is None and metrics.get("requests") and len(params.get("concurrency") or ()) < 2:

@@ -1,8 +1,8 @@
-"""Pipelines: a model's way on a host as one chain of jobs.
-Here: which jobs, with which options, launched together, retried from where they broke.
+"""Pipelines: all stages of a model on a host as one chain of jobs.
+Here: jobs, options, launch, and retry from the first failure.
 Not here: one job (`jobs.launch`), the chain's progress (`queries.jobs.chains`).
 
-All jobs are rows from the first moment. What lies on the host already is used, not made again.
+All jobs are rows from the start. Existing assets of the host are reused.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ __all__ = [
     "ways_of",
 ]
 
-# Checks of what is so on the machine, whatever a chain of jobs makes there.
+# Checks of the machine that no job of a chain can change.
 _MACHINE = frozenset({"avx512", "dies", "disk", "docker", "iommu", "shm", "tool"})
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A link on one host: ``there`` is what needs no job."""
+    """Link on one host: ``there`` is the existing asset that makes a job unnecessary."""
 
     link: Link
     there: AssetRef | None
@@ -57,31 +57,31 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A stage as it would be launched now, and the host as its job will find it.
+    """Draft of a stage, and the host at its start.
 
-    ``number`` is its place in the chain, from 1 on; ``after`` are those whose jobs it waits for.
+    ``number`` is its position in the chain, from 1; ``after`` are the positions it depends on.
     """
 
     stage: Stage
     target: Target
     number: int
-    seen: Preview | None = None  # None: it needs no job
+    seen: Preview | None = None  # None: no job needed
     after: tuple[int, ...] = ()
 
     @property
     def title(self) -> str:
-        """What its job works on, see ``Kind.title_of``; "" where there is none to be planned."""
+        """Title of its job, see ``Kind.title_of``; "" without a plan."""
         kind, seen = KINDS[self.stage.link.kind], self.seen
         return kind.title_of(seen.params, self.target) if seen and seen.plan else ""
 
     @property
     def is_in_guide(self) -> bool:
-        """Whether the guide has such a command, so that it can be run to the letter."""
+        """True if the guide has the command, so that verbatim mode applies."""
         return EXACT in KINDS[self.stage.link.kind].Params.model_fields
 
     @property
     def ports(self) -> dict[str, int]:
-        """The ports of the server that it starts: name → port, 0 for one chosen at its start."""
+        """Ports of its server: name → port, 0 for a port set at launch."""
         seen, kind = self.seen, KINDS[self.stage.link.kind]
         if seen is None or seen.plan is None or seen.params is None:
             return {}
@@ -96,7 +96,7 @@ class Draft:
 def stages(
     way: Way, model: ZooModel, host: Host, stack: str, options: Options | None = None
 ) -> list[Stage]:
-    """What launching the way would do on ``host``, in order, but for environments of tools."""
+    """Return the pipeline's stages on ``host`` in order, without tool environments."""
     target = target_of(host)
     return [
         Stage(link, link.there(target) if link.there else None)
@@ -107,10 +107,10 @@ def stages(
 def drafts(
     way: Way, model: ZooModel, host: Host, stack: str, options: Options | None = None
 ) -> list[Draft]:
-    """The plan of each job, made as :func:`launch_way` would make it. Changes nothing.
+    """Return the plan of each job, as :func:`launch_way` creates it. Changes nothing.
 
-    The environments that a job needs come before it, as they do when it is launched. After a stage
-    that cannot be planned, those that use what it makes cannot either.
+    Environments come before the job that needs them, as at launch. A stage that cannot be planned
+    blocks the stages that use its product.
     """
     chosen = options or Options()
     drafting = _Drafting(host, stack, chosen, target_of(host))
@@ -120,17 +120,17 @@ def drafts(
 
 
 class _Drafting:
-    """The drafts of a chain so far, and the host as they will have left it."""
+    """Drafts of a chain so far, and the host after them."""
 
     def __init__(self, host: Host, stack: str, options: Options, target: Target) -> None:
         self.found: list[Draft] = []
         self._host, self._stack, self._options = host, stack, options
         self._target = target
-        self._keys: dict[str, str] = {}  # link -> what it makes or has
-        self._numbers: dict[str, int] = {}  # link -> its place, where it has a job
+        self._keys: dict[str, str] = {}  # link -> its product or existing asset
+        self._numbers: dict[str, int] = {}  # link -> its position, if it has a job
 
     def add(self, stage: Stage) -> None:
-        """The next stage, after the environments that it needs."""
+        """Add the next stage, after the environments it needs."""
         link, number = stage.link, len(self.found) + 1
         if stage.there is not None:
             self._keys[link.name] = stage.there.key
@@ -148,7 +148,7 @@ class _Drafting:
         self._promise(link, seen, number)
 
     def _after(self, link: Link, seen: Preview) -> tuple[int, ...]:
-        """The places of the jobs that it waits for."""
+        """Return the positions of jobs it depends on."""
         named = {self._numbers[name] for name in link.after if name in self._numbers}
         kind = KINDS[link.kind]
         if seen.plan is None:
@@ -162,13 +162,13 @@ class _Drafting:
         return tuple(sorted(named | {-job for job in jobs if job < 0}))
 
     def _promise(self, link: Link, seen: Preview, number: int) -> None:
-        """Add what the job will register to the host, for those that come after it."""
+        """Add the job's future product to the host, for later stages."""
         kind = KINDS[link.kind]
         product = kind.product(seen.params, self._target) if seen.plan else None
         if product is None or seen.plan is None:
             return
         title = kind.title_of(seen.params, self._target)
-        # The port that it is shown with: none where another server has the one that it would take.
+        # Return the port to show; none if the preferred port is in use.
         port = int(seen.open_slots.get("port") or 0)
         address = seen.plan.address
         ref = promise(product, title, self._host, job=-number, port=port, address=address)
@@ -176,14 +176,14 @@ class _Drafting:
 
 
 def _environment_link(name: str) -> Link:
-    """What launching a job adds before it, see ``jobs.launch``."""
+    """Return the prepare stage that a launch adds, see ``jobs.launch``."""
     return Link(f"environment-{name}", "prepare", {"what": "environment", "environment": name})
 
 
 def look_of(way: Way, planned: Sequence[Draft]) -> tuple[Plan, dict[str, str]] | None:
-    """One look at the host for a whole chain, and the slots it knows; None: nothing to look for.
+    """Return one preflight for a whole chain, with known slots; None: nothing to check.
 
-    It looks for what no job of the chain can change, and for what a person may go on against.
+    It checks only what no job of the chain can change, and what a person may confirm.
     """
     plans = [draft.seen.plan for draft in planned if draft.seen and draft.seen.plan]
     checks = [check for plan in plans for check in plan.checks]
@@ -196,7 +196,7 @@ def look_of(way: Way, planned: Sequence[Draft]) -> tuple[Plan, dict[str, str]] |
 
 
 def _with(target: Target, ref: AssetRef) -> Target:
-    """The host once ``ref`` is made."""
+    """Return the host once ``ref`` exists."""
     field = ref.type if ref.type == "weights" else f"{ref.type}s"
     fields: dict[str, Any] = {field: (*getattr(target, field), ref)}
     if ref.type == "deployment":
@@ -205,7 +205,7 @@ def _with(target: Target, ref: AssetRef) -> Target:
 
 
 def ways_of(model: ZooModel) -> list[Way]:
-    """The ways that the model can go."""
+    """Return the pipelines of a model."""
     return [way for way in WAYS.values() if way.suits(model)]
 
 
@@ -219,16 +219,16 @@ def launch_way(
     options: Options | None = None,
     confirmed: Sequence[Mapping[str, Any]] = (),
 ) -> list[Job]:
-    """Launch every job of the way, as one chain; the jobs, environments of tools included.
+    """Launch every job of the pipeline as one chain; return the jobs, tool environments included.
 
     ``confirmed``: see :func:`jobs.launch.launch`.
 
     Raises:
-        LaunchError: there is no such way or model, or one of its jobs cannot be launched: none is.
+        LaunchError: unknown pipeline or model, or a job cannot be launched; then none is.
     """
     way, model = WAYS.get(way_id), MODELS.get(model_id)
     if way is None or model is None or not way.suits(model):
-        raise LaunchError(_("This model has no such way."), "way")
+        raise LaunchError(_("This model has no such pipeline."), "way")
     chosen = options or Options()
     chain, made, keys = uuid.uuid4(), dict[str, Job](), dict[str, str]()
     with transaction.atomic():
@@ -252,7 +252,7 @@ def launch_way(
 
 
 def _raw(link: Link, keys: Mapping[str, str], stack: str, options: Options) -> dict[str, Any]:
-    """The link's Params; ``keys``: link -> what it makes or has."""
+    """The link's Params; ``keys``: link -> its product or existing asset."""
     fields = KINDS[link.kind].Params.model_fields
     raw = {
         name: keys[value[1:]] if isinstance(value, str) and value.startswith("@") else value

@@ -1,4 +1,4 @@
-"""A way: a chain of jobs that takes a model from its weights to a chat."""
+"""Pipeline: a chain of jobs from a model's weights to a chat."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from jobs.pipelines.options import Options
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One job of a way. A value ``@NAME`` is what the link of that name makes or has.
+    """One job of a pipeline. A value ``@NAME`` is the product or existing asset of that link.
 
-    ``there`` finds what makes the job needless. ``after`` names links that it waits for, beside
-    those that it uses.
+    ``there`` finds an asset that makes the job unnecessary. ``after`` names further links it
+    depends on.
     """
 
     name: str
@@ -28,9 +28,9 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A chain that can be launched for some models, on hosts with dies or on those without.
+    """Chain for some models, on hosts with or without dies.
 
-    ``options`` names what of :class:`Options` a person chooses.
+    ``options`` names the fields of :class:`Options` that a person can set.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""What lies on a host already and makes a job of a way needless."""
+"""Assets on a host that make a job of a pipeline unnecessary."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Finder = Callable[[Target], AssetRef | None]
 
 
 def weights_of(model: ZooModel) -> Finder:
-    """The model's weights."""
+    """Return the model's weights."""
 
     def find(target: Target) -> AssetRef | None:
         return _first(ref for ref in target.weights if ref.data.get("model_id") == model.id)
@@ -23,7 +23,7 @@ def weights_of(model: ZooModel) -> Finder:
 
 
 def small_weights(model: ZooModel, format: str) -> Finder:
-    """Weights of a model that a package ships: as they came (""), or in another format."""
+    """Return weights of a packaged model: original (""), or in another format."""
 
     def find(target: Target) -> AssetRef | None:
         own = (ref for ref in target.weights if ref.data.get("model_id") == model.id)
@@ -33,7 +33,7 @@ def small_weights(model: ZooModel, format: str) -> Finder:
 
 
 def modified_weights(model: ZooModel) -> Finder:
-    """The model's weights, once the vendor's files lie beside them."""
+    """Return the model's weights if the VACC patch is applied."""
 
     def find(target: Target) -> AssetRef | None:
         ref = weights_of(model)(target)
@@ -43,7 +43,7 @@ def modified_weights(model: ZooModel) -> Finder:
 
 
 def environment(name: str) -> Finder:
-    """The environment of a tool."""
+    """Return the environment of a tool."""
 
     def find(target: Target) -> AssetRef | None:
         return _first(ref for ref in target.environments if ref.data.get("name") == name)
@@ -52,12 +52,12 @@ def environment(name: str) -> Finder:
 
 
 def image(stack: str) -> Finder:
-    """The image of this very stack: another one's is no use."""
+    """Return the image of this stack; images of other stacks do not count."""
 
     def find(target: Target) -> AssetRef | None:
         try:
             name = vacc_images.reference(STACKS[stack], vacc_site_of(target.facts))
-        except (KeyError, ValueError):  # no folders told yet, or no registry: the form says so
+        except (KeyError, ValueError):  # no folders or no registry: the form shows the error
             return None
         return _first(ref for ref in target.environments if ref.data.get("path") == name)
 
@@ -65,7 +65,7 @@ def image(stack: str) -> Finder:
 
 
 def dataset(name: str) -> Finder:
-    """A data set, by its name in ``jobs.toolchains.vacc.vacc_datasets``."""
+    """Return a data set, by its name in ``jobs.toolchains.vacc.vacc_datasets``."""
 
     def find(target: Target) -> AssetRef | None:
         return _first(ref for ref in target.datasets if ref.data.get("name") == name)

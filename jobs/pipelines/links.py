@@ -1,4 +1,4 @@
-"""The ways that there are: which jobs each is made of, and what waits for what."""
+"""The pipelines: their jobs and dependencies."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from jobs.toolchains.vllm.vllm_cpu import FORMAT
 
 
 def _is_large(model: ZooModel) -> bool:
-    """Served by vLLM over the dies of cards: not the small one that a package ships."""
+    """Return True for a model served by vLLM on dies, not the packaged small one."""
     return "vllm" in model.paths and model.package is None
 
 
 def _is_small(model: ZooModel) -> bool:
-    """Served by vLLM on a processor, from weights that a package ships."""
+    """Return True for a model served by vLLM on a processor, from packaged weights."""
     return "vllm" in model.paths and model.package is not None
 
 
 def _build_in(model: ZooModel, stack: str, options: Options) -> Sequence[Link]:
-    """Weights, modification, calibration data, compile; then deploy, measure, ask, one precision
-    after the other, for what else works on the host disturbs a benchmark.
+    """Weights, VACC patch, calibration data, compile; then deploy, benchmark, evaluate. Precisions
+    run in sequence, because other work disturbs a benchmark.
     """
     kinds = options.precisions
     links = [Link("weights", "prepare-weights", {"model": model.id}, weights_of(model))]
@@ -58,7 +58,7 @@ def _build_in(model: ZooModel, stack: str, options: Options) -> Sequence[Link]:
 
 
 def _compiled(precision: str) -> Link:
-    """To the letter of the guide vamc takes the data as it finds it: it is brought before."""
+    """In verbatim mode vamc uses existing calibration data: it is prepared first."""
     calibration = {"calibration": "@dataset"} if precision == "int8" else {}
     return Link(
         f"artifact-{precision}",
@@ -80,7 +80,7 @@ def _served(precision: str, before: Sequence[str], options: Options) -> list[Lin
             after=tuple(before),
         ),
         Link(f"benchmark-{precision}", "benchmark", {**deployment, **_load(options)}),
-        # Dispatch keeps both apart: a benchmark that failed is no reason to ask nothing.
+        # Dispatch separates both: a failed benchmark does not cancel the evaluation.
         Link(f"evaluation-{precision}", "evaluate", deployment),
     ]
 
@@ -90,17 +90,17 @@ def _load(options: Options) -> Mapping[str, Any]:
 
 
 def _pytorch(model: ZooModel, stack: str, options: Options) -> Sequence[Link]:
-    """Image, weights, both offline benchmarks, and only then the server, for they want its dies."""
+    """Image, weights, both offline benchmarks, then the server, because all need the same dies."""
     address: dict[str, Any] = {"bind": options.bind} if options.bind else {}
-    # What the form proposes now may be another server's in some hours.
+    # A port that is free now may be in use in some hours.
     if options.port or not options.as_in_guide:
         address["port"] = options.port
 
     def order(measured: str) -> tuple[str, ...]:
-        """To wait for a benchmark for the order's sake alone.
+        """Return dependencies that only keep benchmarks in order.
 
-        As the guide prints them, benchmarks are known to fail, and what waits for one that failed
-        is cancelled: there the line of the host keeps the order, for each wants all dies.
+        Verbatim benchmarks are known to fail, which would cancel dependent jobs. There the queue
+        keeps the order, because each needs all dies.
         """
         return () if options.as_in_guide and stack == "guide" else (measured,)
 
@@ -130,7 +130,7 @@ def _pytorch(model: ZooModel, stack: str, options: Options) -> Sequence[Link]:
 
 
 def _vllm_cpu(model: ZooModel, stack: str, options: Options) -> Sequence[Link]:
-    """What a VACC host does with vLLM, on a processor and without a container."""
+    """The vLLM pipeline of a VACC host, on a processor and without a container."""
     tool = {"what": "environment", "environment": VLLM_CPU}
     unpacked = small_weights(model, FORMAT)
     return [
@@ -138,7 +138,7 @@ def _vllm_cpu(model: ZooModel, stack: str, options: Options) -> Sequence[Link]:
         Link("file", "prepare", {"what": "weights", "model": model.id}, small_weights(model, "")),
         Link("weights", "convert-weights", {"weights": "@file"}, unpacked, after=("environment",)),
         Link("throughput", "benchmark-throughput", {"weights": "@weights"}),
-        # One after the other, for they would measure each other.
+        # In sequence, because they would disturb each other.
         Link("latency", "benchmark-latency", {"weights": "@weights"}, after=("throughput",)),
         Link("deployment", "deploy-vllm", {"weights": "@weights"}, after=("latency",)),
         Link(
@@ -158,7 +158,7 @@ def _opencompass(order: tuple[str, ...]) -> Sequence[Link]:
             "prepare-datasets",
             {"dataset": "opencompass"},
             dataset("opencompass"),
-            after=("opencompass",),  # it is unpacked in the checkout, as the guide has it
+            after=("opencompass",),  # unpacked in the checkout, as in the guide
         ),
         Link(
             "evaluation",
@@ -170,7 +170,7 @@ def _opencompass(order: tuple[str, ...]) -> Sequence[Link]:
 
 
 def _own_questions(order: tuple[str, ...]) -> Sequence[Link]:
-    """The questions that ship with the project: they need no hub."""
+    """Return the evaluation with built-in questions, which need no hub."""
     return (Link("evaluation", "evaluate", {"deployment": "@deployment"}, after=order),)
 
 

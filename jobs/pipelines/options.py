@@ -1,4 +1,4 @@
-"""What a person chooses for a whole way at once."""
+"""Options of a whole pipeline."""
 
 from __future__ import annotations
 
@@ -21,11 +21,10 @@ _ADDRESS = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){3}")
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """``as_in_guide``: every command to the letter. ``precision``: what is compiled, "both" for one
-    server of each. ``calibration``: the data set for int8. ``concurrency`` of the benchmarks over
-    HTTP; empty: what each proposes. ``bind``: the address that a server listens on to the letter of
-    the guide, in place of the guide's own. ``port`` of the server: 0 for one that is free when it
-    starts; to the letter of the guide the one that it prints.
+    """``as_in_guide``: guide verbatim. ``precision``: compiled precision, "both" for one server of
+    each. ``calibration``: data set for int8. ``concurrency`` of HTTP benchmarks; empty: each
+    kind's default. ``bind``: listen address in verbatim mode, in place of the guide's. ``port`` of
+    the server: 0 for a free one at launch; in verbatim mode the guide's.
     """
 
     as_in_guide: bool = False
@@ -37,20 +36,20 @@ class Options:
 
     @property
     def precisions(self) -> tuple[str, ...]:
-        """What is compiled, in the order in which it is served and measured."""
+        """Return compiled precisions, in the order of deployment."""
         return ("fp16", "int8") if self.precision == BOTH else (self.precision,)
 
     @property
     def concurrency_text(self) -> str:
-        """As a form has it: "1, 4"."""
+        """Format for a form: "1, 4"."""
         return ", ".join(map(str, self.concurrency))
 
 
 def read_options(data: Mapping[str, str], offered: Collection[str]) -> Options:
-    """The options that a form or an address holds; those that are not ``offered`` stay as they are.
+    """Read options from a form or address; those not ``offered`` keep their defaults.
 
     Raises:
-        LaunchError: one of them is nothing that can be chosen; its ``field`` is the option.
+        LaunchError: an option is invalid; its ``field`` is the option.
     """
     given = {
         item.name: str(data.get(item.name, "")).strip()
@@ -70,7 +69,7 @@ def read_options(data: Mapping[str, str], offered: Collection[str]) -> Options:
 def _one_of(given: Mapping[str, str], name: str, known: Collection[str]) -> str:
     value = given.get(name, "")
     if value and value not in known:
-        words = _("One of %(expected)s.") % {"expected": ", ".join(known)}
+        words = _("Choose one of %(expected)s.") % {"expected": ", ".join(known)}
         raise LaunchError(words, name)
     return value or next(iter(known))
 
@@ -82,8 +81,8 @@ def _numbers(text: str) -> tuple[int, ...]:
     if not is_right or len(found) > _MOST_LEVELS:
         told = {"most": _MOST_REQUESTS, "count": _MOST_LEVELS}
         words_for_people = _(
-            "Whole numbers from 1 to %(most)d, with commas between, at most %(count)d of them:"
-            " 1, 4, 16."
+            "Enter at most %(count)d whole numbers from 1 to %(most)d, separated by "
+            "commas: 1, 4, 16."
         )
         raise LaunchError(words_for_people % told, "concurrency")
     return tuple(dict.fromkeys(found))
@@ -92,7 +91,7 @@ def _numbers(text: str) -> tuple[int, ...]:
 def _address(text: str) -> str:
     parts = text.split(".") if _ADDRESS.fullmatch(text) else []
     if text and (not parts or any(int(part) > 255 for part in parts)):
-        raise LaunchError(_("An IPv4 address of the host, such as 192.0.2.10."), "bind")
+        raise LaunchError(_("Enter an IPv4 address of the host, such as 192.0.2.10."), "bind")
     return text
 
 
@@ -101,6 +100,6 @@ def _port(text: str) -> int:
         return 0
     number = int(text) if text.isascii() and text.isdecimal() and len(text) <= 5 else -1
     if number and not ports.FIRST <= number <= ports.LAST:
-        words = _("A port from %(first)d to %(last)d; empty: one that is free at the start.")
+        words = _("Enter a port from %(first)d to %(last)d. Empty: a free port at launch.")
         raise LaunchError(words % {"first": ports.FIRST, "last": ports.LAST}, "port")
     return number

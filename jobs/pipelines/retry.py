@@ -1,4 +1,4 @@
-"""Start a chain again from where it broke, and cancel what is left of it."""
+"""Retry a chain from its first failure, and cancel the rest of a chain."""
 
 from __future__ import annotations
 
@@ -33,24 +33,24 @@ _PROMISE = "job:"
 def start_again(
     chain_id: UUID, user: AbstractBaseUser | None, *, may_raise: bool = False
 ) -> list[Job]:
-    """Every job of the chain that failed, was cancelled or was lost, once more and in its order.
+    """Retry every failed, cancelled or lost job of the chain, in order.
 
-    So is what started a server that they use and that is up no more. Each has its very plan, and
-    waits for the new attempts at what it waited for; what succeeded is used as it is. The new jobs
-    are of the same chain. One that was urgent is so again only with ``may_raise``.
+    Jobs of stopped servers that they use are retried too. Plans stay unchanged, and dependencies
+    move to the new attempts; succeeded jobs are reused. New jobs belong to the same chain. Urgent
+    priority is copied only with ``may_raise``.
 
     Raises:
-        LaunchError: there is nothing to start again, one is still being cancelled, or what one of
-            them uses is not there any more: none is started.
+        LaunchError: nothing to retry, a job is still being cancelled, or an input is missing; then
+        no job is started.
     """
     with transaction.atomic():
         for host in Job.objects.filter(chain=chain_id).values_list("host", flat=True).distinct():
             lifecycle.lock_host(host)
         found = chain_of(chain_id)
         if found is None or not found.broken:
-            raise LaunchError(_("No job of it failed or was cancelled."))
+            raise LaunchError(_("No job of the pipeline failed or was cancelled."))
         if found.ending is not None:
-            words = _("Job %(job)s is still being cancelled: start again when it has ended.")
+            words = _("Job %(job)s is still being cancelled. Retry when it has ended.")
             raise LaunchError(words % {"job": found.ending.pk})
         counts, made = _what_counts(found), dict[int, Job]()
         for old in sorted(found.to_repeat, key=lambda job: job.pk):
@@ -59,10 +59,10 @@ def start_again(
 
 
 def cancel_rest(chain_id: UUID, user: AbstractBaseUser | None) -> list[Job]:
-    """Cancel every open job of the chain; those that were, last first.
+    """Cancel every open job of the chain; return the cancelled ones, last first.
 
-    What waits goes before what runs, so that nothing of it starts meanwhile. One that ends by
-    itself at that moment is not among them.
+    Queued jobs are cancelled before running ones, so that none starts meanwhile. A job that ends
+    by itself at that moment is not included.
     """
     found = chain_of(chain_id)
     jobs = sorted(found.to_cancel if found else (), key=lambda job: job.pk, reverse=True)
@@ -71,7 +71,7 @@ def cancel_rest(chain_id: UUID, user: AbstractBaseUser | None) -> list[Job]:
 
 
 def _what_counts(found: ChainProgress) -> dict[int, int]:
-    """Number of an attempt that was started again since → that of the last one."""
+    """Return id of a retried attempt → id of its last attempt."""
     return {each.pk: last for last, attempts in found.earlier.items() for each in attempts}
 
 
@@ -84,7 +84,8 @@ def _again(
     *,
     may_raise: bool,
 ) -> Job:
-    """The next attempt at ``old``. ``made``: those that were made before, by what they repeat."""
+    """Return the next attempt at ``old``. ``made``: earlier new attempts, by the job they
+    repeat."""
 
     def now_for(number: int) -> int:
         last = counts.get(number, number)
@@ -95,12 +96,12 @@ def _again(
         raw = {name: _renumbered(value, now_for) for name, value in old.params.items()}
         params = kind.Params.model_validate(settled(kind, raw))
     except ValidationError:  # launched by an older version of the kind
-        words = _("Job %(job)s cannot be started again as it was: launch it anew.")
+        words = _("Job %(job)s cannot be retried unchanged. Use “Edit and rerun”.")
         raise LaunchError(words % {"job": old.pk}) from None
     check_ports(old, target)
     draft = repeat_of(old, params, may_raise=may_raise)
     old.inputs = {
-        # One that was dispatched names the record; a new attempt at what made it counts more.
+        # A dispatched job names the record; a new attempt at its producer takes precedence.
         key: {"job": now_for(ref["job"])}
         if not ref.get("id") or now_for(ref.get("job", 0)) != ref.get("job", 0)
         else ref
@@ -119,7 +120,7 @@ def _again(
 
 
 def _renumbered(value: Any, now_for: Any) -> Any:
-    """A promise of a job as one of its last attempt."""
+    """Return a promise, moved to the job's last attempt."""
     number = value.removeprefix(_PROMISE) if isinstance(value, str) else ""
     if number == value or not number.isdecimal():
         return value
@@ -127,11 +128,11 @@ def _renumbered(value: Any, now_for: Any) -> Any:
 
 
 def _predecessor(number: int) -> Job | None:
-    """None: an environment that another chain was to prepare, which is asked for anew."""
+    """None: an environment of another chain, which is requested again."""
     job = Job.objects.get(pk=number)
     if job.is_open or job.state == Job.State.SUCCEEDED:
         return job
     if (job.product or {}).get("type") == "environment":
         return None
-    words = _("Job %(job)s (%(title)s), which it needs, has not succeeded: start that one again.")
+    words = _("Required job %(job)s (%(title)s) has not succeeded. Retry that job first.")
     raise LaunchError(words % {"job": job.pk, "title": job.title})

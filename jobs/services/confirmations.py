@@ -1,7 +1,7 @@
-"""What a host's look found amber: a person confirms it, by name, before the job starts.
+"""Confirmation of preflight warnings, by name, before a job starts.
 
-A finding of level *warn* is told by its check and what that looks at, ``shm(bytes=34359738368)``:
-the same one at the next look, whatever figures it has then. A confirmation names such a check, or
+A finding of level *warn* is identified by its check and arguments, ``shm(bytes=34359738368)``,
+whatever it measures at the next preflight. A confirmation names such a check, or
 only the check's name (``shm``), or ``all``; API and command line give the latter two.
 """
 
@@ -26,17 +26,17 @@ Item = Mapping[str, Any]
 
 
 def key(check: Check) -> str:
-    """A check with what it looks at, as its plan has it."""
+    """Return a check with its arguments, as in its plan."""
     return f"{check.name}({', '.join(f'{name}={value}' for name, value in check.args)})"
 
 
 def ambers(plan: Mapping[str, Any], findings: Sequence[Item]) -> list[dict[str, Any]]:
-    """What of ``findings``, in the order of the plan's checks, asks for a confirmation."""
+    """Return ``findings`` that need confirmation, in the order of the plan's checks."""
     return ambers_of(from_json(plan).checks, findings)
 
 
 def ambers_of(checks: Sequence[Check], findings: Sequence[Item]) -> list[dict[str, Any]]:
-    """The same from the checks alone."""
+    """Return findings that need confirmation, from the checks alone."""
     return [
         {
             "check": key(check),
@@ -49,45 +49,46 @@ def ambers_of(checks: Sequence[Check], findings: Sequence[Item]) -> list[dict[st
 
 
 def found_by(preflight: Preflight) -> list[dict[str, Any]]:
-    """What a form's look found that asks; nothing while there is no answer."""
+    """Return warnings of a form's preflight; none while unanswered."""
     return ambers(preflight.plan, preflight.findings)
 
 
 def open_of(found: Iterable[Item], confirmed: Iterable[Item]) -> list[Item]:
-    """What of ``found`` nobody has confirmed."""
+    """Return unconfirmed findings."""
     words = {str(item["check"]) for item in confirmed}
     return [item for item in found if words.isdisjoint(_names(str(item["check"])))]
 
 
 def confirmation(found: Iterable[Item], user: AbstractBaseUser | None) -> list[dict[str, Any]]:
-    """That ``user`` goes on in spite of what was found, as a job keeps it."""
+    """Return a confirmation by ``user``, as stored with the job."""
     by = user.get_username() if user else "manage.py"
     return [{**item, "by": by, "at": now().isoformat()} for item in found]
 
 
 def by_name(names: Iterable[str], user: AbstractBaseUser | None) -> list[dict[str, Any]]:
-    """The same for names of checks, before any look."""
+    """Return a confirmation by names of checks, before any preflight."""
     return confirmation([{"check": name} for name in dict.fromkeys(names)], user)
 
 
 def unknown_names(plan: Plan, names: Iterable[str]) -> list[str]:
-    """Names that confirm nothing of this plan, for none of its checks that ask is called so."""
+    """Return names that match no confirmable check of this plan."""
     return [name for name in names if name not in (ALL, *asking(plan))]
 
 
 def asking(plan: Plan) -> list[str]:
-    """Names of the plan's checks that a person may go on against, each once."""
+    """Return names of the plan's confirmable checks, each once."""
     return list(dict.fromkeys(check.name for check in plan.checks if check.asks))
 
 
 def about(plan: Plan, confirmed: Iterable[Item]) -> list[Item]:
-    """What of ``confirmed`` is about this plan: a chain's is given to each of its jobs."""
+    """Return the part of ``confirmed`` that applies to this plan; a chain's is given to each
+    job."""
     names = {ALL}.union(*(_names(key(check)) for check in plan.checks if check.asks), set())
     return [item for item in confirmed if item["check"] in names]
 
 
 def note(job_id: int, plan: Mapping[str, Any], findings: Sequence[Item]) -> None:
-    """Keep with a queued job what its host's last look leaves to be confirmed."""
+    """Store with a queued job the findings that need confirmation."""
     with transaction.atomic():
         job = Job.objects.select_for_update(no_key=True).get(pk=job_id)
         left = open_of(ambers(plan, findings), job.confirmed)
@@ -95,7 +96,7 @@ def note(job_id: int, plan: Mapping[str, Any], findings: Sequence[Item]) -> None
 
 
 def confirm(job_id: int, found: Sequence[Item], user: AbstractBaseUser | None) -> bool:
-    """Go on in spite of ``found``; what else is asked stays. False: the job is not queued."""
+    """Confirm ``found``; other findings stay open. False: the job is not queued."""
     with transaction.atomic():
         jobs = Job.objects.select_for_update(no_key=True)
         job = jobs.filter(pk=job_id, state=Job.State.QUEUED).first()

@@ -1,7 +1,7 @@
-"""The only code that changes a deployment's state: what its host tells, and what people want.
+"""The only code that changes a deployment's state, by host reports and by people.
 
-A deployment's server belongs to no job. When it ends unasked the deployment is *failed*; the job
-that started it keeps its verdict. Each change is one conditional UPDATE and leaves a
+A deployment's server outlives its job. If it exits unexpectedly, the deployment is *failed*; the
+job keeps its verdict. Each change is one conditional UPDATE and leaves a
 :class:`DeploymentEvent`.
 """
 
@@ -33,7 +33,7 @@ State = Deployment.State
 
 _HEALTH = {"loading": State.LOADING, "ready": State.READY, "unhealthy": State.UNHEALTHY}
 _SERVING = (State.LOADING, State.READY, State.UNHEALTHY)
-# A server that runs again has its log again, whole: its host sends what is not here.
+# A recovered server's log is completed: its host sends the missing part.
 _KEPT_AGAIN: Mapping[str, Any] = {
     "kept_bytes": None,
     "removed_at": None,
@@ -44,13 +44,13 @@ _KEPT_AGAIN: Mapping[str, Any] = {
 
 
 class NotRestartable(JobsError):
-    """The deployment's job never started its server, so there is nothing to start again."""
+    """The deployment's job never started a server, so there is none to restart."""
 
     id = "deployment:not_restartable"
 
 
 class RunRefused(JobsError):
-    """Nobody wants this run of the deployment to start; ``run`` is the one that is wanted."""
+    """This run of the deployment is not requested; ``run`` is the requested one."""
 
     id = "host:run"
 
@@ -61,7 +61,7 @@ class RunRefused(JobsError):
 
 
 def stop_deployment(deployment_id: int, user: AbstractBaseUser | None) -> bool:
-    """Ask for the server to be stopped; at once where there is none yet. False: it has ended."""
+    """Request a stop of the server; immediate if not started yet. False: it has ended."""
     deployment = Deployment.objects.select_related("host").get(pk=deployment_id)
     sentence = Remark("deployment:stopping", {"user": _name(user)})
     with transaction.atomic():
@@ -76,14 +76,14 @@ def stop_deployment(deployment_id: int, user: AbstractBaseUser | None) -> bool:
 
 
 def restart_deployment(deployment_id: int, user: AbstractBaseUser | None) -> int:
-    """The next run of the deployment's plan; a server that still runs is stopped first.
+    """Start the next run of the deployment's plan; a running server is stopped first.
 
     Returns the number of the run.
 
     Raises:
         NotRestartable: its job has not succeeded.
-        LaunchError: others of its host use its dies or a port that it is to have, a job writes the
-            folder that it reads or wants the host quiet, or a secret of it does not exist.
+        LaunchError: its dies or port are in use, a job writes its folder or has exclusive use of
+        the host, or a secret is missing.
     """
     deployment = Deployment.objects.select_related("host", "job").get(pk=deployment_id)
     if deployment.job.state != "succeeded":
@@ -98,7 +98,7 @@ def restart_deployment(deployment_id: int, user: AbstractBaseUser | None) -> int
         **_KEPT_AGAIN,
     }
     with transaction.atomic():
-        # Of two that start again on one host the second sees the first.
+        # Of two restarts on one host, the second sees the first.
         Host.objects.select_for_update(no_key=True).get(pk=deployment.host_id)
         _check_dies(deployment)
         _check_ports(deployment)
@@ -106,7 +106,7 @@ def restart_deployment(deployment_id: int, user: AbstractBaseUser | None) -> int
         _check_quiet(deployment)
         secrets.check(from_json(deployment.job.plan), {})
         was_live = deployment.state in Deployment.LIVE_STATES
-        # From the very run that was read: two people who click at once cause one restart.
+        # Only from the run that was read: two simultaneous clicks cause one restart.
         changed = Deployment.objects.filter(pk=deployment_id, run=deployment.run).exclude(
             state=State.WAITING
         )
@@ -125,14 +125,14 @@ def _check_ports(deployment: Deployment) -> None:
     found = ports.clash(wanted, others)
     if found:
         words = _(
-            "It needs port %(port)d, which belongs to %(holder)s now: end that one first, or open"
-            " its job in the form and take another port, such as %(free)d."
+            "Not restarted: port %(port)d is in use by %(holder)s. End that first, or edit and "
+            "rerun its job with another port, such as %(free)d."
         )
         raise LaunchError(words % found.args, found.field)
 
 
 def _check_dies(deployment: Deployment) -> None:
-    """Its plan names the dies that its job leased: the next run gets these or none."""
+    """Refuse if its dies are in use: the plan names the leased dies."""
     held = leased_dies(deployment.host)
     mine = [die for die in deployment.job.values.get("dies", "").split(",") if die]
     users: dict[tuple[str, int], tuple[Job | Deployment, list[str]]] = {}
@@ -144,26 +144,26 @@ def _check_dies(deployment: Deployment) -> None:
         args = {"dies": ", ".join(names), "id": user.pk}
         if isinstance(user, Job):
             words = _(
-                "Not restarted: it runs on dies %(dies)s, which job #%(id)d (%(name)s) uses."
-                " Restart it when that job has ended."
+                "Not restarted: dies %(dies)s are in use by job #%(id)d (%(name)s). Restart "
+                "after that job has ended."
             )
             raise LaunchError(words % {**args, "name": user.title})
         words = _(
-            "Not restarted: it runs on dies %(dies)s, which deployment #%(id)d (%(name)s) uses."
-            " Stop that deployment first. Or retry the job of this one: it queues for free dies."
+            "Not restarted: dies %(dies)s are in use by deployment #%(id)d (%(name)s). Stop "
+            "that deployment, or retry this deployment's job: the job queues for free dies."
         )
         raise LaunchError(words % {**args, "name": user.name})
 
 
 def _check_quiet(deployment: Deployment) -> None:
-    """A server that loads disturbs a measurement that has the host to itself."""
+    """Refuse during a job with exclusive use: a loading server would disturb it."""
     if deployment.state in Deployment.LIVE_STATES:
-        return  # it is there already, and is perhaps what is measured
+        return  # it is running already, and may be the measured one
     for guest in room_of(deployment.host).guests:
         if guest.quiet:
             words = _(
-                "Not restarted: job #%(id)d (%(name)s) wants the host quiet. Restart it when that"
-                " job has ended."
+                "Not restarted: job #%(id)d (%(name)s) needs the host exclusively. Restart "
+                "after that job has ended."
             )
             raise LaunchError(words % {"id": guest.id, "name": guest.title})
 
@@ -173,14 +173,14 @@ def _check_places(deployment: Deployment) -> None:
     for guest in room_of(deployment.host).guests:
         if place := common(reads, guest.places):
             words = _(
-                "Job %(job)d (%(title)s) writes %(place)s, which this deployment reads: restart it"
-                " when that job has ended."
+                "Not restarted: job #%(job)d (%(title)s) writes %(place)s, which this "
+                "deployment reads. Restart after that job has ended."
             )
             raise LaunchError(words % {"job": guest.id, "title": guest.title, "place": place})
 
 
 def claim_run(deployment_id: int, *, host: Host, run: int) -> Deployment:
-    """The host takes a restart; asking again gets the same.
+    """Claim a restart for the host; repeated claims return the same.
 
     Raises:
         Deployment.DoesNotExist: not on this host.
@@ -198,14 +198,14 @@ def claim_run(deployment_id: int, *, host: Host, run: int) -> Deployment:
 
 
 def fail_run(deployment: Deployment, sentence: Remark) -> bool:
-    """The run that its host has just claimed cannot start. False: it is not starting any more."""
+    """Fail the run that its host has just claimed. False: it is no longer starting."""
     fields = {"wanted": False, "stopped_at": now()}
     only_from = (State.WAITING, State.LOADING)
     return _change(deployment, State.FAILED, sentence=sentence, only_from=only_from, **fields)
 
 
 def note_started(deployment: Deployment, *, run: int, port: str | int | None) -> bool:
-    """The server of ``run`` has been started. False: that is not news."""
+    """Record that the server of ``run`` has started. False: already known."""
     if run != deployment.run:
         return False
     _set_address(deployment, port)
@@ -217,13 +217,13 @@ def note_ended(
     ended: Mapping[str, Any],
     cause: Mapping[str, Any] | None = None,
 ) -> bool:
-    """A server has ended (``ended`` event): *stopped* where somebody wanted that, else *failed*.
+    """Record a server's end (``ended`` event): *stopped* if requested, else *failed*.
 
-    ``cause`` is what tells why (``jobs.services.outcomes.known_failures``); a failed one keeps it.
+    ``cause`` (``jobs.services.outcomes.known_failures``) is stored with a failed one.
     """
     run = ended["run"]
     if run != deployment.run or (deployment.state == State.WAITING and run > 1):
-        return False  # an earlier run: its successor is wanted already
+        return False  # an earlier run: its successor is already requested
     job = deployment.job
     if not job.is_open and job.state != "succeeded":
         state: str = State.STOPPED if job.state == "cancelled" else State.FAILED
@@ -242,7 +242,7 @@ def note_ended(
 
 
 def _why(ended: Mapping[str, Any]) -> Remark:
-    """What a server's end says; a negative exit code is the signal that ended it."""
+    """Return the message of a server's end; a negative exit code is a signal."""
     args = dict(ended["sentence_args"])
     code = ended.get("exit_code") or 0
     if ended["sentence_id"] == "work:server_ended" and code < 0:
@@ -251,9 +251,9 @@ def _why(ended: Mapping[str, Any]) -> Remark:
 
 
 def note_heartbeat(host: Host, serves: Iterable[Mapping[str, Any]]) -> bool:
-    """What the host says of its servers. True: a state changed.
+    """Apply the host's report of its servers. True: a state changed.
 
-    A deployment that ought to be there and is not named is *missing* from now on.
+    An expected deployment that is not reported counts as missing.
     """
     moment = now()
     named = {
@@ -276,12 +276,12 @@ def note_heartbeat(host: Host, serves: Iterable[Mapping[str, Any]]) -> bool:
 
 
 def follow_job(job_id: int, state: str) -> None:
-    """The job that starts the deployment's server has closed in ``state``."""
+    """Apply the closing ``state`` of the job that starts the deployment's server."""
     deployment = Deployment.objects.filter(job_id=job_id).select_related("host", "job").first()
     if deployment is None:
         return
     if state == "succeeded":
-        # Its last step waited until the server was ready: no need to wait for the next heartbeat.
+        # Its last step waited for readiness: do not wait for the next heartbeat.
         _set_address(deployment, deployment.job.values.get("port"))
         _be_ready(deployment)
         return
@@ -305,7 +305,7 @@ def follow_job(job_id: int, state: str) -> None:
 
 
 def lose(deployment: Deployment, sentence: Remark) -> bool:
-    """Nobody knows what became of the server. One that was to be stopped counts as stopped."""
+    """Mark a server as lost. One with a requested stop counts as stopped."""
     fields = {"stopped_at": now()}
     return _change(
         deployment,
@@ -353,7 +353,7 @@ def _be_ready(deployment: Deployment) -> bool:
 
 
 def _set_address(deployment: Deployment, port: str | int | None) -> None:
-    """``host_url`` as its own host sees it, ``dashboard_url`` as we do."""
+    """Set ``host_url``, as seen by its host, and ``dashboard_url``, as seen by the dashboard."""
     if not port:
         return
     host = deployment.host
@@ -369,7 +369,7 @@ def _set_address(deployment: Deployment, port: str | int | None) -> None:
 def _change(
     deployment: Deployment, state: str, *, sentence: Remark, only_from: Iterable[str], **fields: Any
 ) -> bool:
-    """One conditional UPDATE of this very run."""
+    """One conditional UPDATE of this run."""
     if state not in Deployment.ENDED_STATES:
         fields |= _KEPT_AGAIN
     with transaction.atomic():

@@ -1,4 +1,4 @@
-"""What people change about a host."""
+"""Changes of a host by people."""
 
 from __future__ import annotations
 
@@ -17,38 +17,39 @@ from jobs.notifications import publish
 from jobs.queries.hosts.hosts import dies, is_away, missing_dies
 from jobs.services import deployments, lifecycle
 
-# Jobs at once on a new host. Its dies are what limits it: most jobs hold some for themselves alone.
+# Max concurrent jobs of a new host. Dies are the real limit: most jobs use some exclusively.
 SLOTS, MOST_SLOTS = 8, 64
 NAME = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")
 
 
 class HostAnswers(JobsError):
-    """The host is there: what runs on it can be cancelled, and is not given up."""
+    """The host is online: cancel its jobs instead of marking it as lost."""
 
     id = "host:answers"
 
 
 def add(name: str, sort: str = Host.Sort.VACC, *, slots: int = SLOTS) -> tuple[Host, str]:
-    """A new host and its key, which is kept as a hash alone: this is the only time it is told.
+    """Add a host; return it with its key. Only the key's hash is stored, so it cannot be viewed
+    again.
 
     Raises:
-        LaunchError: a name that cannot be one, or that another host has.
+        LaunchError: invalid or duplicate name.
     """
     if not NAME.match(name):
-        words = _("Small letters, digits and hyphens, 63 at most, such as va16-01.")
+        words = _("Use small letters, digits and hyphens, at most 63, such as va16-01.")
         raise LaunchError(words, "name")
     key = secrets.token_urlsafe(32)
     host, is_new = Host.objects.get_or_create(
         name=name, defaults={"sort": sort, "slots": slots, "key_sha256": _sha256(key)}
     )
     if not is_new:
-        raise LaunchError(_("There is a host of this name already."), "name")
+        raise LaunchError(_("A host of this name already exists."), "name")
     publish("host", name=name)
     return host, key
 
 
 def new_key(host_id: int) -> str:
-    """A new key for a host; the old one is refused from now on."""
+    """Replace a host's key; the old one is refused from now on."""
     key = secrets.token_urlsafe(32)
     Host.objects.filter(pk=host_id).update(key_sha256=_sha256(key))
     return key
@@ -60,7 +61,7 @@ def revoke_key(host_id: int) -> bool:
 
 
 def set_draining(name: str, *, draining: bool) -> bool:
-    """Stop or resume sending new jobs to a host; what runs there goes on. False: no change."""
+    """Pause or resume new jobs of a host; running jobs continue. False: no change."""
     changed = Host.objects.filter(name=name, draining=not draining).update(draining=draining)
     if changed:
         publish("host", name=name)
@@ -68,24 +69,24 @@ def set_draining(name: str, *, draining: bool) -> bool:
 
 
 def read_slots(text: str) -> int:
-    """How many jobs may run on a host at once, from what a person typed.
+    """Parse the max concurrent jobs of a host.
 
     Raises:
-        LaunchError: no number that it can be.
+        LaunchError: invalid number.
     """
     if not text.isascii() or not text.isdecimal() or not 1 <= int(text[:9]) <= MOST_SLOTS:
-        words = _("A whole number from 1 to %(most)s.") % {"most": MOST_SLOTS}
+        words = _("Enter a whole number from 1 to %(most)s.") % {"most": MOST_SLOTS}
         raise LaunchError(words, "slots")
     return int(text)
 
 
 def set_slots(host_id: int, slots: int) -> bool:
-    """Let so many jobs run on the host at once. False: no change."""
+    """Set the max concurrent jobs of a host. False: no change."""
     return Host.objects.filter(pk=host_id).exclude(slots=slots).update(slots=slots) == 1
 
 
 def forget_missing_dies(host_id: int) -> list[str]:
-    """Take it that the dies which are gone do not come back. Returns their names."""
+    """Forget missing dies for good. Returns their names."""
     with transaction.atomic():
         host = lifecycle.lock_host(host_id)
         gone = missing_dies(host)
@@ -95,13 +96,13 @@ def forget_missing_dies(host_id: int) -> list[str]:
 
 
 def give_up(host_id: int, user: AbstractBaseUser) -> int:
-    """Take a person's word that an away host does not come back: all that it had is *lost*.
+    """Mark an offline host as lost, with its jobs and deployments.
 
-    Should it come back all the same, it is told to end those jobs, and a server that still runs is
-    taken back. Returns how many jobs and deployments were lost.
+    If it comes back, it is told to end those jobs, and a running server is reattached. Returns the
+    number of lost jobs and deployments.
 
     Raises:
-        HostAnswers: it is not away.
+        HostAnswers: the host is online.
     """
     with transaction.atomic():
         host = lifecycle.lock_host(host_id)
@@ -112,7 +113,7 @@ def give_up(host_id: int, user: AbstractBaseUser) -> int:
 
 
 def lose_all(host: Host, job_sentence: Remark, deployment_sentence: Remark) -> int:
-    """Call all *lost* that runs on a host as far as we know; how many."""
+    """Mark all jobs and deployments of a host as *lost*; return the count."""
     lost = 0
     for job in Job.objects.filter(host=host, state__in=Job.ON_HOST_STATES):
         lost += lifecycle.finish_job(job.pk, Job.State.LOST, sentence=job_sentence)

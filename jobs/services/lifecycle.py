@@ -1,7 +1,7 @@
 """The only code that changes a job's state.
 
-Each change is one conditional UPDATE: its row count says whether it happened. The first verdict on
-a job stands. Every change keeps a sentence and gives a hint once it is committed.
+Each change is one conditional UPDATE whose row count shows if it applied. The first verdict on a
+job stands. Every change stores a message and sends a notification after commit.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ State = Job.State
 
 
 class ClaimRefused(JobsError):
-    """The job is not to be had by this claim; ``state`` is the job's."""
+    """The claim is refused; ``state`` is the job's."""
 
     id = "host:claim"
 
@@ -37,7 +37,7 @@ class ClaimRefused(JobsError):
 
 
 def lock_host(host_id: int) -> Host:
-    """The host's row, held until the transaction ends: who leases, holds it.
+    """Lock the host's row until the transaction ends: required for leases.
 
     SQLite has no row locks and needs none: its transactions begin IMMEDIATE, one writer at a time.
     """
@@ -46,10 +46,10 @@ def lock_host(host_id: int) -> Host:
 
 
 def lock_waiting(ids: Iterable[int]) -> None:
-    """The rows of waiting jobs, held until the transaction ends: always from the oldest on.
+    """Lock the rows of queued jobs until the transaction ends, oldest first.
 
-    Who changes several must hold them before the first, else two of them may each wait for what
-    the other holds: not all who change waiting jobs hold their host.
+    Code that changes several jobs must lock them first, or two transactions may deadlock: not all
+    of them lock the host.
     """
     rows = Job.objects.select_for_update(no_key=True).filter(pk__in=ids, state=State.QUEUED)
     list(rows.order_by("pk").values_list("pk", flat=True))
@@ -58,8 +58,7 @@ def lock_waiting(ids: Iterable[int]) -> None:
 def lease_job(job_id: int, *, values: Mapping[str, str]) -> bool:
     """queued → starting, with the slots that the dashboard fills.
 
-    False: the job is not queued any more, somebody cancelled it, or its host is drained or has as
-    many jobs as it has slots.
+    False: the job is no longer queued, was cancelled, or its host is paused or at its job limit.
     """
     with transaction.atomic():
         host = lock_host(Job.objects.values_list("host_id", flat=True).get(pk=job_id))
@@ -76,11 +75,11 @@ def lease_job(job_id: int, *, values: Mapping[str, str]) -> bool:
 
 
 def claim_job(job_id: int, *, host: Host, claim_id: str) -> Job:
-    """The host takes its job. The same ``claim_id`` again gets the same job.
+    """Claim a job for its host. The same ``claim_id`` returns the same job again.
 
     Raises:
-        Job.DoesNotExist: there is no such job on this host.
-        ClaimRefused: it is not starting, or another claim was first.
+        Job.DoesNotExist: unknown job on this host.
+        ClaimRefused: the job is not starting, or another claim was first.
     """
     open_to_claim = Q(pk=job_id, host=host, state=State.STARTING, claim_id="")
     if claim_id:
@@ -100,7 +99,8 @@ def claim_job(job_id: int, *, host: Host, claim_id: str) -> Job:
 
 
 def start_job(job_id: int, *, values: Mapping[str, Any], at: datetime) -> bool:
-    """starting → running: the launcher runs, with all slots filled. ``at`` is in our own time."""
+    """starting → running: the launcher runs, with all slots filled. ``at``: by the dashboard's
+    clock."""
     job = Job.objects.select_related("host").get(pk=job_id)
     return _change(
         Q(pk=job_id, state=State.STARTING),
@@ -114,9 +114,9 @@ def start_job(job_id: int, *, values: Mapping[str, Any], at: datetime) -> bool:
 def finish_job(
     job_id: int, state: str, *, sentence: Remark, duration_s: float | None = None
 ) -> bool:
-    """Close an open job; False when it was closed already: the first verdict stands.
+    """Close an active job; False if already closed: the first verdict stands.
 
-    Queued jobs that come after one that did not succeed are cancelled with it.
+    Queued jobs that depend on an unsuccessful one are cancelled too.
 
     Raises:
         ValueError: ``state`` does not close a job.
@@ -125,17 +125,18 @@ def finish_job(
 
 
 def finish_queued_job(job_id: int, state: str, *, sentence: Remark) -> bool:
-    """The same for a job that is queued still: one that was sent meanwhile has what it needs."""
+    """Close a job that is still queued: one sent meanwhile has its resources."""
     return _close(Q(pk=job_id, state=State.QUEUED), state, sentence)
 
 
 def finish_unclaimed_job(job_id: int, state: str, *, sentence: Remark) -> bool:
-    """The same for a job that was sent and that no host has taken."""
+    """Close a job that was sent and not claimed."""
     return _close(Q(pk=job_id, state=State.STARTING, claim_id=""), state, sentence)
 
 
 def ask_cancel(job_id: int, user: AbstractBaseUser | None) -> bool:
-    """Cancel a job: at once while no host has it, else by asking its host. False: it is closed."""
+    """Cancel a job: immediately if no host has it, else by request to its host. False: already
+    closed."""
     by = {"cancel_asked_at": now(), "cancelled_by_id": user.pk if user else None}
     name = {"user": user.get_username() if user else "manage.py"}
     unclaimed = Q(state=State.QUEUED) | Q(state=State.STARTING, claim_id="")
@@ -171,9 +172,9 @@ def _close(which: Q, state: str, sentence: Remark, **fields: Any) -> bool:
 
 
 def cancel_orphans() -> int:
-    """Cancel queued jobs whose predecessor has ended without success; how many.
+    """Cancel queued jobs whose predecessor did not succeed; return the count.
 
-    :func:`finish_job` does so itself, but for a job that is launched at that very moment.
+    :func:`finish_job` does so too, except for a job launched at the same moment.
     """
     closed = [state for state in State if state not in (*Job.OPEN_STATES, State.SUCCEEDED)]
     orphans = Job.objects.filter(state=State.QUEUED, after__state__in=closed)
@@ -198,7 +199,7 @@ def _cancel_successors(job_id: int, state: str) -> None:
 
 
 def _waiting_after(ids: Sequence[int]) -> list[int]:
-    """The waiting jobs that come right after one of these."""
+    """Return queued jobs that directly depend on one of these."""
     after = Job.objects.filter(after__in=ids, state=State.QUEUED).order_by("pk").distinct()
     return list(after.values_list("pk", flat=True))
 
@@ -209,7 +210,7 @@ def _change(which: Q, state: str, *, sentence: Remark, **fields: Any) -> bool:
         changed = Job.objects.filter(which).update(
             state=state,
             sentence_id=sentence.id,
-            sentence_args=storable(dict(sentence.args)),  # some hold a tool's own words
+            sentence_args=storable(dict(sentence.args)),  # some contain tool output
             **fields,
         )
         if changed:

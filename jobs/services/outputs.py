@@ -1,4 +1,4 @@
-"""Files that a job left, as they arrive: under ``DATA_DIR/outputs/<job>/<path>``."""
+"""Output files of jobs, in ``DATA_DIR/outputs/<job>/<path>``."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _PATH_MAX = 400
 
 
 class BadOutput(JobsError):
-    """A path or a size that no output of a job can have. Nothing was written."""
+    """Invalid path or size of an output. Nothing was written."""
 
     id = "intake:output"
 
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """An output as its host describes it: ``total`` bytes, ``sha256`` of the whole file."""
+    """Output as declared by its host: ``total`` bytes, ``sha256`` of the whole file."""
 
     name: str
     path: str
@@ -33,12 +33,12 @@ class Declared:
 
 
 def outputs_folder(job_id: int) -> Path:
-    """Where all outputs of a job lie."""
+    """Return the folder of a job's outputs."""
     return Path(settings.DATA_DIR, "outputs", str(job_id))
 
 
 def output_path(job_id: int, path: str) -> Path:
-    """Where an output lies on the dashboard's disk.
+    """Return the path of an output on the dashboard's disk.
 
     Raises:
         BadOutput: ``path`` is not a plain relative path; it could leave the job's folder.
@@ -51,13 +51,13 @@ def output_path(job_id: int, path: str) -> Path:
 
 
 def append_output(job: Job, declared: Declared, *, offset: int, data: bytes) -> int:
-    """Add ``data`` to an output; the new size. On disk when this returns.
+    """Append ``data`` to an output; return the new size. Synced to disk on return.
 
-    Of a job whose files were removed nothing is wanted: the answer is that all of it is here.
+    For a job with removed files, nothing is stored and the full size is returned.
 
     Raises:
-        OffsetMismatch: it does not end at ``offset``. Also, with size 0, when the file is whole but
-            its checksum is not: it has to come again.
+        OffsetMismatch: the file does not end at ``offset``. With size 0: complete, but the
+        checksum differs; it must be sent again.
         BadOutput: see :func:`output_path`; or more bytes than declared, or an unknown name.
     """
     path = output_path(job.pk, declared.path)
@@ -66,7 +66,7 @@ def append_output(job: Job, declared: Declared, *, offset: int, data: bytes) -> 
     if offset + len(data) > declared.total:
         raise BadOutput(f"{declared.path!r} has more than {declared.total} bytes")
     with transaction.atomic():
-        # One writer a job.
+        # One writer per job.
         owner = Job.objects.select_for_update().get(pk=job.pk)
         row, _ = OutputFile.objects.get_or_create(
             job=job,
@@ -74,7 +74,7 @@ def append_output(job: Job, declared: Declared, *, offset: int, data: bytes) -> 
             defaults={"name": declared.name, "bytes": declared.total, "sha256": declared.sha256},
         )
         if owner.removed_at is not None:
-            return declared.total  # name, size and checksum are kept; its host has done its part
+            return declared.total  # name, size and checksum are stored; the host is done
         if (row.bytes, row.sha256) != (declared.total, declared.sha256):
             row.bytes, row.sha256, row.received_bytes = declared.total, declared.sha256, 0
         if row.received_bytes != offset:
@@ -91,13 +91,13 @@ def append_output(job: Job, declared: Declared, *, offset: int, data: bytes) -> 
 
 
 def received(job: Job) -> dict[str, int]:
-    """Path -> bytes that have arrived; of a job whose files were removed no more are wanted."""
+    """Return path -> received bytes; complete for a job with removed files."""
     size = "received_bytes" if job.removed_at is None else "bytes"
     return dict(job.outputs.values_list("path", size))
 
 
 def contents(job: Job) -> dict[str, bytes]:
-    """Path -> content of every output that is whole, in the order of paths."""
+    """Return path -> content of every complete output, sorted by path."""
     return {
         row.path: output_path(job.pk, row.path).read_bytes()
         for row in job.outputs.all()
@@ -106,7 +106,7 @@ def contents(job: Job) -> dict[str, bytes]:
 
 
 def _write(path: Path, offset: int, data: bytes) -> int:
-    """Put ``data`` at ``offset`` and cut off what a killed writer left behind it."""
+    """Write ``data`` at ``offset``, and truncate leftovers of a killed writer."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
     with os.fdopen(fd, "r+b") as file:

@@ -1,4 +1,4 @@
-"""Pins: a pinned job's log, files and points are never removed by themselves."""
+"""Kept jobs: their log, files and points are never removed automatically."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from jobs.models import Job
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """The pin of a job, as something that belongs to who set it; ``user_id`` is None where that was
-    no person, or an account that is gone."""
+    """Pin of a job and its owner; ``user_id`` is None without a person, or for a deleted
+    account."""
 
     job_id: int
     user_id: int | None
 
 
 def pin_of(job: Job) -> Pin:
-    """The pin of a job that is pinned."""
+    """Return the pin of a kept job."""
     return Pin(job.pk, job.pinned_by_id)
 
 
 def pins_of(job_ids: Iterable[int]) -> list[Pin]:
-    """The pins of those of these jobs that are pinned."""
+    """Return pins of the kept jobs among these."""
     rows = Job.objects.filter(pk__in=job_ids, pinned_at__isnull=False)
     return [Pin(pk, user) for pk, user in rows.values_list("pk", "pinned_by_id")]
 
 
 def pin(job_id: int, user: AbstractBaseUser | None) -> bool:
-    """Keep what lies here of a job, and of the server that it started.
+    """Keep the files of a job and of its server.
 
-    True also where somebody has pinned it already; the first one's name stays. False: it is too
-    late, its log and files were removed.
+    True also if already kept; the first person's name stays. False: log and files were already
+    removed.
     """
     kept = Job.objects.filter(pk=job_id, removed_at=None)
     by = {"pinned_at": now(), "pinned_by_id": user.pk if user else None, "unpinned_at": None}
@@ -48,7 +48,7 @@ def pin(job_id: int, user: AbstractBaseUser | None) -> bool:
 
 
 def unpin(job_id: int) -> bool:
-    """Let age and size decide again, after a day. False: it was not pinned."""
+    """Return to retention by age and size, after a day. False: it was not kept."""
     pinned = Job.objects.filter(pk=job_id, pinned_at__isnull=False)
     if not pinned.update(pinned_at=None, pinned_by=None, unpinned_at=now()):
         return False

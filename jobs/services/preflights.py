@@ -1,4 +1,4 @@
-"""Asks hosts whether a plan can run there, and keeps what they answer."""
+"""Preflights: requests to hosts, and their answers."""
 
 from __future__ import annotations
 
@@ -20,37 +20,37 @@ from jobs.plans import checks_from_json, from_json
 from jobs.services import confirmations
 from jobs.services.sanitize import storable
 
-# What a host found may have changed after this: it is asked again before a job starts.
+# Findings older than this are stale: the host is asked again before a job starts.
 FRESH_FOR = timedelta(minutes=2)
-# A host that has not answered after this is asked anew, as one whose agent was killed meanwhile.
+# An unanswered request is repeated after this, because the agent may have been killed.
 PATIENCE = timedelta(seconds=30)
 KEPT_FOR = timedelta(days=1)
-# For this long a job that its host looks for keeps a slot: then those behind it may pass.
+# A job in preflight reserves a slot this long; then jobs behind it may start.
 HELD_FOR = 2 * PATIENCE
 LEVELS = ("ok", "warn", "failed", "unknown")
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What the host of a waiting job was asked, and what it answered.
+    """Preflight of a queued job: request and answer.
 
-    ``unanswered_since``: when it was first asked what it has not answered; None: it answered.
+    ``unanswered_since``: time of the first unanswered request; None: answered.
     """
 
     asked_at: datetime
     done_at: datetime | None
     findings: Sequence[Mapping[str, Any]]
-    checks: Sequence[Mapping[str, Any]]  # as the plan's JSON has them
+    checks: Sequence[Mapping[str, Any]]  # as in the plan's JSON
     unanswered_since: datetime | None = None
 
     @property
     def ambers(self) -> list[dict[str, Any]]:
-        """What of it asks for a confirmation."""
+        """Findings that need confirmation."""
         return confirmations.ambers_of(checks_from_json(self.checks), self.findings)
 
     @property
     def is_overdue(self) -> bool:
-        """True when the host has owed the answer for so long that it may never come."""
+        """True if the answer is so late that it may never come."""
         since = self.unanswered_since
         return since is not None and now() - since > HELD_FOR
 
@@ -63,8 +63,8 @@ def ask(
     job: Job | None = None,
     user: AbstractBaseUser | None = None,
 ) -> Preflight:
-    """Have ``host`` run the checks of ``plan`` (``Plan.to_json()``)."""
-    # Those of forms are of no use once they are old.
+    """Request the checks of ``plan`` (``Plan.to_json()``) from ``host``."""
+    # Old preflights of forms are useless.
     Preflight.objects.filter(job=None, asked_at__lt=now() - KEPT_FOR).delete()
     if job is not None:
         _prune(job)
@@ -79,21 +79,21 @@ def ask(
 
 
 def latest(job_id: int) -> Preflight | None:
-    """The last that the job's host was asked; None: it was not."""
+    """Return the job's last preflight; None: none."""
     return Preflight.objects.filter(job=job_id).first()
 
 
 def last_told(job: Job) -> Preflight | None:
-    """The newest answer about the very plan of a waiting job: its own, or that of the form that
-    launched it; None where its host has told nothing for a day."""
+    """Return the newest answer on a queued job's plan: its own, or its launch form's; None if
+    older than a day."""
     about = Preflight.objects.filter(Q(job=None) | Q(job=job), host=job.host_id)
     told = about.filter(plan_sha256=job.plan_sha256, done_at__gt=now() - KEPT_FOR)
     return told.order_by("-done_at").first()
 
 
 def looks(host: Host) -> dict[int, Look]:
-    """What counts of what ``host`` was asked for its waiting jobs, by job: in one query, for a line
-    may be long, and without the plans, for each of them may be."""
+    """Return the valid preflights of ``host``'s queued jobs, by job: in one query and without
+    plans, because queues and plans may be long."""
     asked = Preflight.objects.filter(job__host=host, job__state=Job.State.QUEUED)
     rows = asked.annotate(checks=F("plan__checks")).values_list(
         "job_id", "asked_at", "done_at", "findings", "checks"
@@ -106,8 +106,8 @@ def looks(host: Host) -> dict[int, Look]:
 
 
 def _look_that_counts(told: Sequence[Look]) -> Look:
-    """Of a job's looks, the last first: a fresh answer, though it came so late that the host had
-    been asked anew; else the last."""
+    """Return the valid preflight of a job, from its last first: a fresh answer, even a late
+    one; else the last."""
     for look in told:
         if look.done_at is not None and not is_stale(look):
             return look
@@ -117,8 +117,8 @@ def _look_that_counts(told: Sequence[Look]) -> Look:
 
 
 def _prune(job: Job) -> None:
-    """Forget what a job's host was asked before, but for its last answer and the first question
-    since: that one says how long the host has owed an answer, and may get it yet."""
+    """Delete old preflights of a job, except the last answer and the first request since, which
+    shows how long the answer is overdue and may still get it."""
     told = list(Preflight.objects.filter(job=job).values_list("pk", "done_at"))
     waiting = [pk for pk, _done in takewhile(lambda row: row[1] is None, told)]
     kept = [*waiting[-1:], *[pk for pk, done_at in told if done_at is not None][:1]]
@@ -126,7 +126,7 @@ def _prune(job: Job) -> None:
 
 
 def is_stale(preflight: Preflight | Look, *, at: datetime | None = None) -> bool:
-    """True when it is to be asked again: the answer is old, or none has come."""
+    """Return True if the request must be repeated: answer stale or missing."""
     moment = at or now()
     if preflight.done_at is None:
         return moment - preflight.asked_at > PATIENCE
@@ -134,16 +134,16 @@ def is_stale(preflight: Preflight | Look, *, at: datetime | None = None) -> bool
 
 
 def open_on(host: Host) -> list[int]:
-    """Ids of those that the host has not answered and that somebody still waits for."""
+    """Return ids of unanswered preflights that are still needed."""
     asked = Preflight.objects.filter(host=host, done_at=None, asked_at__gt=now() - PATIENCE)
     return list(asked.order_by("pk").values_list("pk", flat=True))
 
 
 def answer(preflight: Preflight, findings: Any) -> bool:
-    """Keep what the host found. False: it had answered before, and the first answer stands.
+    """Store the host's findings. False: already answered; the first answer stands.
 
     Raises:
-        KeyError, TypeError, ValueError: ``findings`` are none.
+        KeyError, TypeError, ValueError: invalid ``findings``.
     """
     found = [_finding(item) for item in findings]
     with transaction.atomic():

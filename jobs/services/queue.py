@@ -1,7 +1,7 @@
-"""The order in which jobs wait for their host: by priority, then by place, then by age.
+"""Queue order of a host: by priority, then place, then age.
 
-A job's place comes from its age until somebody moves it. Each change holds the host's lock and is
-one conditional UPDATE, so that it meets neither another change nor a job that starts meanwhile.
+A job's place follows its age until it is moved. Each change holds the host's lock and is one
+conditional UPDATE, so it cannot conflict with other changes or starts.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ STEPS = ("first", "earlier", "later", "last")
 
 
 class NotMoved(JobsError):
-    """The order cannot be changed so; the message is for people."""
+    """The move is not possible; the message is for people."""
 
     id = "job:not_moved"
 
 
 class PassesOthers(NotMoved):
-    """It would come before somebody else's job, and that was not allowed."""
+    """The job would pass another person's job without permission."""
 
     id = "job:passes_others"
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """Where a job stood among the waiting ones of its priority and where it stands, from 1."""
+    """Old and new position of a job within its priority, from 1."""
 
     was: int
     now: int
@@ -52,16 +52,16 @@ class _Row:
 
 
 def check_length(host: Host) -> None:
-    """See that one job more may wait for ``host``. The caller holds its lock.
+    """Check that the queue of ``host`` has room. The caller holds its lock.
 
     Raises:
-        LaunchError: as many wait as ``QUEUE_LIMIT`` lets.
+        LaunchError: ``QUEUE_LIMIT`` is reached.
     """
     waiting = Job.objects.filter(host=host, state=Job.State.QUEUED).order_by()
     if waiting.count() >= settings.QUEUE_LIMIT:
         words = _(
-            "%(n)s jobs wait for %(host)s, and no more may (QUEUE_LIMIT). Cancel some of them, "
-            "choose another host, or launch this again once some have run."
+            "The queue of %(host)s is full: %(n)s jobs (QUEUE_LIMIT). Cancel some, choose "
+            "another host, or retry later."
         )
         raise LaunchError(words % {"n": settings.QUEUE_LIMIT, "host": host.name})
 
@@ -74,13 +74,13 @@ def move(
     after: int | None = None,
     may_pass: bool,
 ) -> Move:
-    """Move a waiting job among those of its priority: one of ``STEPS``, or before or after another.
+    """Move a queued job within its priority: one of ``STEPS``, or before or after another.
 
-    ``may_pass``: it may come before other people's jobs.
+    ``may_pass``: it may pass other people's jobs.
 
     Raises:
-        Job.DoesNotExist: there is no such job.
-        NotMoved: it, or the other one, does not wait there any more.
+        Job.DoesNotExist: unknown job.
+        NotMoved: it, or the other one, is no longer queued there.
         PassesOthers: see ``may_pass``.
     """
     with transaction.atomic():
@@ -89,12 +89,14 @@ def move(
         rows = _level(job)
         was = next((index for index, row in enumerate(rows) if row.id == job.pk), None)
         if was is None:
-            raise NotMoved(_("It does not wait any more."))
+            raise NotMoved(_("This job is no longer queued."))
         mine = rows.pop(was)
         target = _index(job, rows, was, to=to, before=before, after=after)
         passed = [row for row in rows[target:was] if row.owner != mine.owner]
         if passed and not may_pass:
-            words = _("It would come before job #%(job)s of somebody else: ask an administrator.")
+            words = _(
+                "Not moved: job #%(job)s of another person would be passed. Ask an administrator."
+            )
             raise PassesOthers(words % {"job": passed[0].id})
         if target != was:
             _put(mine, rows, target)
@@ -103,20 +105,19 @@ def move(
 
 
 def set_priority(job_id: int, priority: int, *, may_pass: bool = False) -> list[int]:
-    """Give a waiting job another priority; a higher one also to the jobs that it waits for.
+    """Set the priority of a queued job; a higher one also for jobs it depends on.
 
-    ``may_pass``: it keeps its place, though that may lie before other people's jobs. Returns the
-    ids of the jobs that were changed.
+    ``may_pass``: it keeps its place, even before other people's jobs. Returns ids of changed jobs.
 
     Raises:
-        Job.DoesNotExist: there is no such job.
-        NotMoved: it does not wait any more.
+        Job.DoesNotExist: unknown job.
+        NotMoved: the job is no longer queued.
     """
     with transaction.atomic():
         lock_host(Job.objects.values_list("host_id", flat=True).get(pk=job_id))
         queued = Job.objects.filter(state=Job.State.QUEUED)
         if not queued.filter(pk=job_id).exists():
-            raise NotMoved(_("It does not wait any more."))
+            raise NotMoved(_("This job is no longer queued."))
         lock_waiting([job_id, *_all_before(job_id, priority)])
         changed = _enter(queued.filter(pk=job_id).exclude(priority=priority), priority, may_pass)
         changed += raise_those_before(job_id, priority, may_pass=may_pass)
@@ -126,9 +127,9 @@ def set_priority(job_id: int, priority: int, *, may_pass: bool = False) -> list[
 
 
 def raise_those_before(job_id: int, priority: int, *, may_pass: bool = False) -> list[int]:
-    """Give the waiting jobs that a job comes after at least its priority; their ids.
+    """Raise queued jobs that a job depends on to its priority; return their ids.
 
-    Else an urgent job would wait for one that anybody passes. ``may_pass``: as above.
+    Otherwise an urgent job would wait for one that others overtake. ``may_pass``: as above.
     """
     lower = _all_before(job_id, priority)
     if not lower:
@@ -139,7 +140,7 @@ def raise_those_before(job_id: int, priority: int, *, may_pass: bool = False) ->
 
 
 def _all_before(job_id: int, priority: int) -> list[int]:
-    """The waiting jobs of a lower priority that a job comes after, and those that they do."""
+    """Return queued jobs of lower priority that a job depends on, transitively."""
     waiting = Job.objects.filter(state=Job.State.QUEUED, priority__gt=priority)
     found: set[int] = set()
     front = {job_id}
@@ -150,17 +151,17 @@ def _all_before(job_id: int, priority: int) -> list[int]:
 
 
 def _enter(jobs: QuerySet[Job], priority: int, may_pass: bool) -> list[int]:
-    """Put waiting jobs among those of another priority; their ids.
+    """Move queued jobs to another priority; return their ids.
 
-    Who may not pass others comes where its age puts it: else one would move it to the front of an
-    empty priority and bring it back before everybody.
+    Without permission to pass, age decides the place: otherwise a detour through an empty priority
+    would bring a job to the front.
     """
     entered = list(
         jobs.order_by("place", "pk").only("pk", "host_id", "place", "created_at", "created_by_id")
     )
     for job in entered:
         if not may_pass:
-            # Those of others that are older may have been moved back since, or spread.
+            # Older jobs of others may have been moved back or respaced since.
             older = Job.objects.filter(
                 host_id=job.host_id,
                 state=Job.State.QUEUED,
@@ -176,16 +177,16 @@ def _enter(jobs: QuerySet[Job], priority: int, may_pass: bool) -> list[int]:
 
 
 def set_quiet(job_id: int, *, quiet: bool) -> bool:
-    """Have a waiting job wait for a quiet host, or not. False: no change.
+    """Set exclusive use of a queued job. False: no change.
 
     Raises:
-        NotMoved: it does not wait any more.
+        NotMoved: the job is no longer queued.
     """
     with transaction.atomic():
         lock_host(Job.objects.values_list("host_id", flat=True).get(pk=job_id))
         queued = Job.objects.filter(pk=job_id, state=Job.State.QUEUED)
         if not queued.exists():
-            raise NotMoved(_("It does not wait any more."))
+            raise NotMoved(_("This job is no longer queued."))
         changed = queued.exclude(quiet=quiet).update(quiet=quiet)
         if changed:
             transaction.on_commit(partial(notifications.publish, "job", id=job_id))
@@ -193,7 +194,7 @@ def set_quiet(job_id: int, *, quiet: bool) -> bool:
 
 
 def _level(job: Job) -> list[_Row]:
-    """The waiting jobs of the host and priority of ``job``, in their order."""
+    """Return queued jobs of the same host and priority, in order."""
     waiting = Job.objects.filter(host_id=job.host_id, state=Job.State.QUEUED, priority=job.priority)
     values = waiting.order_by(*Job.LINE).values_list("pk", "place", "created_by_id")
     return [_Row(*row) for row in values]
@@ -202,7 +203,7 @@ def _level(job: Job) -> list[_Row]:
 def _index(
     job: Job, rows: Sequence[_Row], was: int, *, to: str, before: int | None, after: int | None
 ) -> int:
-    """Where in ``rows``, which are without it, the job is to stand."""
+    """Return the job's index in ``rows``, which exclude it."""
     steps = {
         "first": 0,
         "earlier": max(0, was - 1),
@@ -211,7 +212,7 @@ def _index(
     }
     if to:
         if to not in steps:
-            raise NotMoved(_("One of %(expected)s.") % {"expected": ", ".join(STEPS)})
+            raise NotMoved(_("Choose one of %(expected)s.") % {"expected": ", ".join(STEPS)})
         return steps[to]
     other = before if before is not None else after
     found = next((index for index, row in enumerate(rows) if row.id == other), None)
@@ -220,15 +221,17 @@ def _index(
     if other is not None and other != job.pk:
         waits = Job.objects.filter(pk=other, host_id=job.host_id, state=Job.State.QUEUED)
         if waits.exists():
-            words = _("Job #%(job)s has another priority, which counts more than the order.")
+            words = _(
+                "Job #%(job)s has another priority, and priority takes precedence over order."
+            )
             raise NotMoved(words % {"job": other})
-        raise NotMoved(_("Job #%(job)s does not wait here any more.") % {"job": other})
-    words = _("Say before or after which job, or one of %(steps)s.")
+        raise NotMoved(_("Job #%(job)s is no longer queued on this host.") % {"job": other})
+    words = _("Name the job to place this one before or after, or choose one of %(steps)s.")
     raise NotMoved(words % {"steps": ", ".join(STEPS)})
 
 
 def _put(mine: _Row, rows: Sequence[_Row], index: int) -> None:
-    """Give ``mine`` a place between its new neighbours; all get new ones where there is none."""
+    """Set a place of ``mine`` between its new neighbours; respace all if there is no gap."""
     left = rows[index - 1].place if index else None
     right = rows[index].place if index < len(rows) else None
     if right is None:
@@ -244,7 +247,8 @@ def _put(mine: _Row, rows: Sequence[_Row], index: int) -> None:
 
 
 def _spread(rows: Sequence[_Row]) -> None:
-    """New places in this order, a second apart; none behind the last: new jobs come last."""
+    """Set new places in this order, a second apart; none after the last, because new jobs come
+    last."""
     lock_waiting(row.id for row in rows)
     last = max(row.place for row in rows)
     first = last - (len(rows) - 1) * PLACES_A_SECOND

@@ -1,8 +1,7 @@
-"""Makes what came from outside fit to be stored.
+"""Sanitize external data for storage.
 
 A tool may print a zero byte, half a surrogate pair or NaN, and JSON carries all three. PostgreSQL
-takes none of them and SQLite not each: the row would be refused, and with it the host that sends
-it, again and again.
+accepts none of them and SQLite not all: the row and its host would be refused again and again.
 """
 
 from __future__ import annotations
@@ -17,16 +16,16 @@ from typing import Any
 logger = logging.getLogger(__name__)
 
 _UNFIT = re.compile("[\x00\ud800-\udfff]")
-_MOST = 2**63  # a number from here on is none that a tool counts, and breaks who makes it a float
+_MOST = 2**63  # larger numbers are not real counts and overflow a float
 
 
 def storable_text(text: str) -> str:
-    """``text`` with U+FFFD for each character that no database takes."""
+    """Replace characters that databases refuse by U+FFFD."""
     return _UNFIT.sub("\ufffd", text)
 
 
 def storable(value: Any) -> Any:
-    """JSON data with :func:`storable_text` throughout; a number that is none becomes null."""
+    """Apply :func:`storable_text` to JSON data; NaN and infinity become null."""
     if isinstance(value, str):
         return storable_text(value)
     if isinstance(value, float):
@@ -41,7 +40,7 @@ def storable(value: Any) -> Any:
 
 
 def json_lines(data: bytes, what: str) -> Iterator[dict[str, Any]]:
-    """The JSON objects of ``data``, one a line; a line that is none is logged and left out."""
+    """Parse JSON objects, one per line; invalid lines are logged and skipped."""
     for line in data.splitlines():
         try:
             found = storable(json.loads(line))

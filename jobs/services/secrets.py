@@ -1,6 +1,6 @@
-"""Secrets that people keep for jobs: a file each in ``DATA_DIR/secrets/jobs/``, mode 0600.
+"""Secrets for jobs: a file each in ``DATA_DIR/secrets/jobs/``, mode 0600.
 
-Rows and plans hold their names only. A host gets the ones that its job's plan names, with the job.
+Rows and plans store names only. A host receives the secrets of its job's plan with the job.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from jobs.errors import LaunchError
 from jobs.plans import Plan
 
 _NAME = re.compile(r"^[A-Z][A-Z0-9_]{1,63}$")
-SHORTEST = 8  # a shorter one would be found in any log, and be no secret
+SHORTEST = 8  # a shorter one would match any log and be no secret
 LONGEST = 4096
 
 
 def names() -> list[str]:
-    """Names of the secrets that are kept, in order."""
+    """Return names of stored secrets, sorted."""
     folder = _folder()
     if not folder.is_dir():
         return []
@@ -33,7 +33,7 @@ def names() -> list[str]:
 
 
 def kept() -> list[tuple[str, datetime]]:
-    """(name, when it was set last) of each secret, by name."""
+    """Return (name, time last set) of each secret, by name."""
     return [
         (name, datetime.fromtimestamp((_folder() / name).stat().st_mtime, tz=UTC))
         for name in names()
@@ -41,19 +41,19 @@ def kept() -> list[tuple[str, datetime]]:
 
 
 def keep(name: str, value: str) -> None:
-    """Keep a secret, in place of one of the same name.
+    """Store a secret, replacing one with the same name.
 
     Raises:
-        LaunchError: a name or a value that cannot be one; ``field`` says which.
+        LaunchError: invalid name or value; ``field`` says which.
     """
     if not _NAME.match(name):
-        words = _("Capital letters, digits and underscores, as a variable's name: HF_TOKEN.")
+        words = _("Use capital letters, digits and underscores, such as HF_TOKEN.")
         raise LaunchError(words, "name")
     if not SHORTEST <= len(value) <= LONGEST:
         limits = {"shortest": SHORTEST, "longest": LONGEST}
-        raise LaunchError(_("From %(shortest)s to %(longest)s characters.") % limits, "value")
+        raise LaunchError(_("Enter %(shortest)s to %(longest)s characters.") % limits, "value")
     if not value.isprintable() or value != value.strip():
-        raise LaunchError(_("One line, without spaces at its ends."), "value")
+        raise LaunchError(_("Enter one line without leading or trailing spaces."), "value")
     folder = _folder()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = folder / f".{name}.{os.getpid()}"
@@ -64,7 +64,7 @@ def keep(name: str, value: str) -> None:
 
 
 def forget(name: str) -> bool:
-    """Remove a secret. False: there is none of this name."""
+    """Delete a secret. False: unknown name."""
     if name not in names():
         return False
     (_folder() / name).unlink(missing_ok=True)
@@ -72,7 +72,7 @@ def forget(name: str) -> bool:
 
 
 def values(wanted: Iterable[str]) -> dict[str, str]:
-    """Name -> secret, of those that are kept."""
+    """Return name -> secret, of stored ones."""
     there = set(names())
     return {
         name: (_folder() / name).read_text(encoding="utf-8") for name in wanted if name in there
@@ -80,7 +80,7 @@ def values(wanted: Iterable[str]) -> dict[str, str]:
 
 
 def missing(plan: Plan) -> list[str]:
-    """Names of secrets that the plan's steps are given and that do not exist."""
+    """Return names of the plan's secrets that do not exist."""
     wanted = plans.secrets(plan)
     there = set(names()) if wanted else set()
     return [name for name in wanted if name not in there]
@@ -90,8 +90,7 @@ def check(plan: Plan, params: Mapping[str, Any]) -> None:
     """Refuse a plan that names a secret which does not exist.
 
     Raises:
-        LaunchError: at the field of ``params`` that names it, else at the deployment, whose key it
-            is.
+        LaunchError: at the field of ``params`` that names it, else at the deployment that uses it.
     """
     for name in missing(plan):
         fields = [field for field, value in params.items() if value == name]

@@ -17,7 +17,7 @@ from jobs.toolchains.site import FILES, Site, path_in, script
 PROGRAMS = ("python", "python3")
 STEPS = {
     "torch": pgettext_lazy("step", "install PyTorch"),
-    "name": pgettext_lazy("step", "give its second name"),
+    "name": pgettext_lazy("step", "add alias"),
 }
 ALIAS = "write_alias.py"
 PINS = Path(__file__).parent / "pins"

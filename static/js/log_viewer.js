@@ -423,7 +423,7 @@ class LogPanel {
     const isHere = linked && this.#sees(this.rows.indexOfLine(linked));
     const line = this.warnings.next(step, isHere ? linked : this.#topLine - (step > 0 ? 1 : 0));
     if (line) this.#showPlace([line, line]);
-    else this.speech.say(gettext("Nothing warns or breaks."));
+    else this.speech.say(gettext("No warnings or errors."));
   }
 
   async #refreshSteps() {

@@ -121,7 +121,9 @@ def test_a_link_names_a_range_of_lines(log, open_page):
 
     go_to(page, "nonsense")
     page.locator("#log-line.is-invalid").wait_for()
-    page.get_by_text("“nonsense” is no line. 120 is one, and 120-140 are some.").wait_for()
+    page.get_by_text(
+        "“nonsense” is not a line number. Enter 120, or a range such as 120-140."
+    ).wait_for()
     go_to(page, "50001")
     page.get_by_text("The log has 50\u202f000 lines.").wait_for()
     go_to(page, "7-9")

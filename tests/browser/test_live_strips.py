@@ -141,7 +141,7 @@ def test_strips_share_a_time_axis_and_have_switches(page, own_server, made):
     expect(page.locator("[data-live-chart] .plot")).to_contain_text("measure 1")
     expect(page.locator("[data-live-chart] .plot")).to_contain_text("measure 2")
 
-    switches = page.get_by_role("group", name="Shown in the chart").get_by_role("button")
+    switches = page.get_by_role("group", name="Charted metric").get_by_role("button")
     assert switches.all_inner_texts() == TITLES
     switches.filter(has_text="KV cache").click()
     until(page, lambda: "KV cache, %" not in titles(page))

@@ -117,7 +117,7 @@ def test_what_a_job_prints_never_becomes_html(log, open_page):
 def test_progress_is_one_line_that_is_drawn_anew(log, open_page):
     log(b"start\n" + b"".join(b"\r %d%%" % n for n in range(165)))
     page = open_page()
-    row(page, 2).get_by_text("164 earlier redraws").wait_for()
+    row(page, 2).get_by_text("164 earlier updates").wait_for()
     assert row(page, 2).inner_text().startswith(" 164%")
 
     log(b"\r done\nnext\n")
@@ -136,7 +136,7 @@ def test_several_bars_leave_no_empty_rows_and_every_line_of_the_file_can_be_reac
     assert shown == [1, 2, 3, 4, 7, 9, 10, 18, 45, 48, 49, 50, 51, 52, 53]
     assert page.locator("[data-log=size]").inner_text().startswith("53 lines")
 
-    row(page, 45).get_by_role("button", name="26 lines drawn over").click()
+    row(page, 45).get_by_role("button", name="26 collapsed updates").click()
     # How many rows there is room for depends on what stands above, such as a host that is away.
     in_sight(page, lambda seen: seen[7:17] == list(range(18, 28)))
     assert row(page, 21).inner_text().startswith("Processing[parallel_1_number_12]:   8%")
@@ -338,7 +338,7 @@ def test_warnings_are_walked_through_from_where_the_reader_is_and_none_are_said_
     page = open_page()
     row(page, 1000).wait_for()
     page.locator("[data-do=warnings]").click()
-    page.locator("[data-log=note]", has_text="Nothing warns or breaks.").wait_for()
+    page.locator("[data-log=note]", has_text="No warnings or errors.").wait_for()
     page.locator("[data-do=all]").click()
     log(b"WARNING 1001\n" + lines(1002, 3000) + b"ERROR 3001\n" + lines(3002, 4000))
     page.locator("[data-log=warnings]", has_text="2").wait_for()
@@ -433,7 +433,7 @@ def test_a_page_that_was_cut_off_shows_what_came_meanwhile(log, open_page, compl
     page.evaluate("window.dispatchEvent(new Event('offline'))")
     page.locator(".pill", has_text="Paused · not live").wait_for()
     page.locator(".pill").click()
-    page.locator(".pill", has_text="Not live, trying again").wait_for()
+    page.locator(".pill", has_text="Disconnected, retrying").wait_for()
     log(lines(11, 20))
     page.context.set_offline(False)
     row(page, 20).wait_for()

@@ -1,4 +1,4 @@
-"""The dashboard's own requests in the log of a server, in a real browser."""
+"""The dashboard's own requests in the server log, in a real browser."""
 
 import pytest
 from playwright.sync_api import expect
@@ -62,7 +62,7 @@ def test_a_click_shows_them_and_a_reload_keeps_that(page):
     expect(row(page, FIRST)).to_contain_text("EngineDeadError")
 
 
-@pytest.mark.parametrize("link", ["Download the log as it is", "Download as plain text"])
+@pytest.mark.parametrize("link", ["Download raw log", "Download as plain text"])
 def test_a_download_has_all_of_them(page, link):
     with page.expect_download() as download:
         page.get_by_role("link", name=link).click()

@@ -92,11 +92,11 @@ def test_bars_beyond_the_most_that_are_folded_have_a_row_a_line_and_the_page_say
     add(log, bars)
     page = open_page()
     row(page, 120_000).wait_for()
-    page.locator("[data-log=size]", has_text="bars folded up to line").wait_for()
+    page.locator("[data-log=size]", has_text="progress bars collapsed up to line").wait_for()
     assert row(page, 119_999).inner_text() == "bar 059999 begun"
 
     page.evaluate("document.querySelector('[data-log=scroller]').scrollTop = 0")
-    row(page, 2).get_by_text("1 line drawn over").wait_for()
+    row(page, 2).get_by_text("1 collapsed update").wait_for()
     log(b"bar 060000\n\x1b[Adone\n")
     page.keyboard.press("f")
     row(page, 120_002).get_by_text("done").wait_for()

@@ -76,7 +76,7 @@ def test_a_wrong_password_is_said_at_the_field(client):
 
     response = client.post(reverse("login"), {"username": "lin.yue", "password": "wrong"})
 
-    assert "The name or the password is wrong." in response.content.decode()
+    assert "Wrong name or password." in response.content.decode()
     assert 'aria-describedby="login-error"' in response.content.decode()
 
 
@@ -140,7 +140,7 @@ def test_a_page_that_is_not_there_is_in_the_look(member):
     response = member.get("/nowhere/")
 
     assert response.status_code == 404
-    assert title_of(response) == "Nothing is at this address"
+    assert title_of(response) == "Page not found"
 
 
 def test_a_page_that_one_may_not_see_says_why(member):
@@ -309,7 +309,7 @@ def test_a_list_that_finds_nothing_offers_the_way_back(member):
     response = member.get(reverse("job-list"), {"state": "lost"})
 
     assert title_of(response) == "0 jobs match"
-    assert "Show all of them" in text_of(response)
+    assert "View all" in text_of(response)
 
 
 def test_an_empty_list_offers_the_next_step(member):
@@ -367,7 +367,7 @@ def test_a_host_that_is_silent_is_said_to_be_away_and_what_that_means(member):
     text = text_of(member.get(reverse("host-detail", args=[host.name])))
 
     assert "No heartbeat since" in text
-    assert "Jobs go on by themselves" in text
+    assert "Jobs continue on the host" in text
 
 
 def test_a_host_that_is_not_there_is_not_found(member):
@@ -475,4 +475,4 @@ def test_anybody_changes_their_own_password(member):
 
     response = member.post(reverse("password"), data, follow=True)
 
-    assert "Your password is changed." in text_of(response)
+    assert "Password changed." in text_of(response)

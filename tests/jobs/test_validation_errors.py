@@ -44,11 +44,11 @@ def wrong(kind: str, **values: Any) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("kind", "field", "wanted"),
     [
-        ("prepare-weights", "folder", "An absolute path such as /nfs"),
+        ("prepare-weights", "folder", "Enter an absolute path, such as /nfs"),
         ("prepare-weights", "endpoint", "begins with http:// or https://"),
         ("build-images", "repository", "begins with https://"),
-        ("deploy-vllm", "bind", "An IPv4 address such as 0.0.0.0."),
-        ("deploy-vllm", "api_key", "The name of a secret: capital letters"),
+        ("deploy-vllm", "bind", "Enter an IPv4 address, such as 0.0.0.0."),
+        ("deploy-vllm", "api_key", "Enter the name of a secret: capital letters"),
         ("deploy-build-in", "ready_path", "begins with a slash"),
     ],
 )
@@ -60,7 +60,7 @@ def test_of_several_values_each_wrong_one_is_named_with_what_is_wrong():
     told = wrong("benchmark", deployment="1", concurrency=["9999", "4", "x"])
 
     assert told["concurrency"] == (
-        "“9999”: At most 256. “x”: A whole number."
+        "“9999”: At most 256. “x”: Enter a whole number."
         " Separate several values with commas, such as 1, 2, 4."
     )
 
@@ -68,20 +68,20 @@ def test_of_several_values_each_wrong_one_is_named_with_what_is_wrong():
 def test_a_list_without_values_says_how_many_are_needed():
     told = wrong("benchmark", deployment="1", concurrency=[])
 
-    assert told["concurrency"] == "Enter one value, or several with commas between them."
+    assert told["concurrency"] == "Enter one value, or several separated by commas."
 
 
 @pytest.mark.parametrize(
     ("kind", "field", "typed", "told"),
     [
-        ("evaluate", "temperature", "nan", "A number."),
-        ("benchmark", "concurrency", [], "Enter one value, or several with commas between them."),
+        ("evaluate", "temperature", "nan", "Enter a number."),
+        ("benchmark", "concurrency", [], "Enter one value, or several separated by commas."),
         (
             *("benchmark", "concurrency", ["1;4"]),
-            "“1;4”: A whole number. Separate several values with commas, such as 1, 2, 4.",
+            "“1;4”: Enter a whole number. Separate several values with commas, such as 1, 2, 4.",
         ),
         ("benchmark", "concurrency", ["0"], "“0”: At least 1."),
-        ("benchmark", "requests", "x", "A whole number."),
+        ("benchmark", "requests", "x", "Enter a whole number."),
     ],
 )
 def test_what_is_no_number_is_told_what_is_wanted(kind, field, typed, told):
@@ -92,4 +92,4 @@ def test_one_text_where_several_values_are_wanted_is_refused_with_an_example():
     with pytest.raises(ValidationError) as caught:
         KINDS["benchmark"].Params.model_validate({"deployment": "1", "concurrency": "1,4"})
 
-    assert messages(caught.value)["concurrency"] == "A list of values, such as [1, 4]."
+    assert messages(caught.value)["concurrency"] == "Enter a list of values, such as [1, 4]."

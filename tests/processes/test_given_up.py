@@ -33,7 +33,7 @@ print(make_job(plan=plan, host=Host.objects.get(name="this-computer")).pk, dispa
 A_DAY_LATER = """
 from datetime import timedelta
 from django.utils.timezone import now
-from jobs.services import reaper
+from jobs.services.upkeep import reaper
 print(reaper.reap(now() + timedelta(hours=25)))
 """
 
@@ -64,7 +64,7 @@ def test_a_job_that_was_given_up_brings_its_whole_log_when_its_host_is_back(api)
     job = api.job(1)
     assert (job["state"], job["sentence"]) == (
         "lost",
-        "This computer has been silent for 24 hours.",
+        "This computer has been offline for 24 hours.",
     )
     log = api.spool(1) / "log"
     until(lambda: log.stat().st_size > shown + 1_000_000, "it goes on by itself")
@@ -88,7 +88,7 @@ def test_a_dashboard_that_was_away_gets_all_and_its_host_has_not_grown(api):
     time.sleep(1.0)
     os.kill(web, signal.SIGCONT)
 
-    assert api.ended(1)["sentence"] == "Step print ended with exit code 3."
+    assert api.ended(1)["sentence"] == "Step print failed with exit code 3."
 
     sha256s = api.log_sha256s(1)
     assert sha256s[0] == sha256s[1]

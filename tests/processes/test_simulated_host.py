@@ -15,7 +15,7 @@ from tests.api import until
 from tests.simulated import DIES, LARGE, NAME, SMALL, has_dies
 from tests.stack import ROOT, clean_environment
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.simulated]
 
 # EvalScope is really installed, with pip, for these; the browser's way borrows the tour's.
 NEED_EVALSCOPE = ("benchmark-int8", "evaluation-int8")
@@ -77,7 +77,7 @@ def served(host, gone):
 
 @pytest.fixture(scope="module")
 def idle(host, gone):
-    """Nothing is deployed; the weights of the full model are there. Their key."""
+    """No deployments; the weights of the full model are there. Their key."""
     host.stop_all()
     return host.asset("Weights", "DeepSeek-R1'")
 
@@ -140,8 +140,8 @@ LOAD = {"requests": 4, "output_tokens": 16}
     ("fault", "kind", "params", "failure", "words"),
     [
         ("wrong_backend", "benchmark-online", LOAD, "wrong-backend", "openai-chat"),
-        ("result_dir_missing", "benchmark-online", LOAD, "result-folder-missing", "Make the"),
-        ("opencompass_all_dash", "evaluate-opencompass", {}, "opencompass-api", "Run again"),
+        ("result_dir_missing", "benchmark-online", LOAD, "result-folder-missing", "Create the"),
+        ("opencompass_all_dash", "evaluate-opencompass", {}, "opencompass-api", "Rerun with -r"),
     ],
 )
 def test_a_fault_at_a_server_leaves_the_server(
@@ -174,14 +174,14 @@ def test_a_server_that_dies_midway_fails_its_benchmark_and_frees_its_dies(
     server = host.ask(f"deployments/{served['id']}")
     assert (server["state"], server["failure"]) == ("failed", "out-of-memory")
     assert "ended by itself with exit code 1" in server["sentence"]
-    assert "memory was not enough" in server["sentence"]
+    assert "Out of memory" in server["sentence"]
 
 
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
         ("docker_down", "systemctl start docker"),
-        ("image_missing", "run the job “Build images” first"),
+        ("image_missing", "Run “Build images” first"),
         ("iommu_on", "iommu=off"),
     ],
 )
@@ -210,7 +210,7 @@ def test_what_can_be_seen_before_fails_before(host, tell, idle, break_, fault, w
         ("die_vanished", "deploy-vllm", {"port": 0}, "die-missing", "/dev/vacc"),
         ("oom", "benchmark-latency", {}, "out-of-memory", "more memory"),
         ("die_vanished", "benchmark-latency", {}, "die-missing", "/dev/vacc"),
-        ("exit0_no_result", "benchmark-latency", {}, "no-result", "Read the end of its log"),
+        ("exit0_no_result", "benchmark-latency", {}, "no-result", "Read the end of the log"),
     ],
 )
 def test_a_fault_is_named_and_leaves_nothing(
@@ -249,11 +249,11 @@ def test_a_download_that_stalls_is_said_to_and_counts_as_dead_to_nobody(host, id
     break_("download_stalls")
 
     number = host.launch(**weights)
-    until(lambda: "Nothing new came for" in host.job(number)["sentence"], "it is called silent")
+    until(lambda: "Stalled: no output for" in host.job(number)["sentence"], "it is called silent")
 
     job = host.job(number)
     assert job["state"] == "running"
-    assert "cancel it and run it again: what is here already is kept" in job["sentence"]
+    assert "Otherwise cancel and retry: downloaded data is kept" in job["sentence"]
     host.ask(f"jobs/{number}/cancel", {})
     assert host.ended(number)["state"] == "cancelled"
     break_()
@@ -271,9 +271,9 @@ def test_each_job_of_the_build_in_way_up_to_its_deployment_succeeds(host, built)
 @pytest.mark.parametrize(
     ("fault", "failure", "words"),
     [
-        ("compile_error", "compiler-refused", "take this log to the vendor"),
-        ("config_mismatch", "modification-mismatched", "Apply modification"),
-        ("exit0_no_result", "compiled-nothing", "Nothing was registered"),
+        ("compile_error", "compiler-refused", "send this log to the vendor"),
+        ("config_mismatch", "modification-mismatched", "Apply VACC patch"),
+        ("exit0_no_result", "compiled-nothing", "No artifact was registered"),
     ],
 )
 def test_a_compiler_that_makes_nothing_says_why(host, tell, built, break_, fault, failure, words):

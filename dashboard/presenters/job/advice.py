@@ -1,4 +1,4 @@
-"""What to do when a job did not succeed, by the sentence that it ended with."""
+"""Advice for failed jobs, by outcome message."""
 
 from __future__ import annotations
 
@@ -14,103 +14,94 @@ from jobs.models import Deployment, Job
 
 _BY_SENTENCE: dict[str, str | Promise] = {
     "work:output_missing": _(
-        "The command ended well but left no file where the plan expects one. The log says where it "
-        "wrote instead."
+        "The command exited with 0, but wrote no file where the plan expects one. The "
+        "log shows where it wrote."
     ),
-    "benchmark:no_request": _(
-        "See whether the deployment still answers: its page has its state and its log. Then run "
-        "this again."
-    ),
-    "evaluate:no_question": _(
-        "See whether the deployment still answers: its page has its state and its log. Then run "
-        "this again."
-    ),
+    "benchmark:no_request": _("Check the state and log of the deployment, then retry."),
+    "evaluate:no_question": _("Check the state and log of the deployment, then retry."),
     "job:unreadable": _(
-        "The tool's version may write another format. The files are kept under Outputs: a parser "
-        "that knows them can read them again."
+        "This tool version may use another format. Files are kept under Outputs; an "
+        "updated parser can read them."
     ),
-    "job:predecessor": _("Look at the job that it waited for, run that one again, then this one."),
-    "job:input_gone": _("Make the missing piece again, then open this job in the form."),
+    "job:predecessor": _("Retry the job this one depends on, then this one."),
+    "job:input_gone": _("Recreate the missing input, then use “Edit and rerun”."),
     "job:missing": _(
-        "The host lost the job: a restart, a full disk, or a cleared folder. Run it again."
+        "The host was restarted, its disk filled up, or the folder was cleared. Retry."
     ),
-    "job:host_gone": _("Find out whether the host is up. Its log arrives when it comes back."),
-    "work:log_limit": _("Its log until then is here whole."),
-    "host:disk_full": _("Its log until then is here whole."),
+    "job:host_gone": _("Check whether the host is online. The log arrives when the host is back."),
+    "work:log_limit": _("The log up to that point is complete."),
+    "host:disk_full": _("The log up to that point is complete."),
 }
 _BY_STATE: dict[str, str | Promise] = {
     Job.State.FAILED: _(
-        "Read the last lines: they are what the command said before it ended. Mend the cause or "
-        "the settings, then run it again."
+        "Read the last lines of the log. Fix the cause or the settings, then retry."
     ),
     Job.State.ERRORED: _(
-        "The dashboard failed here, not the job. Report it with the sentence above; running it "
-        "again may end the same way."
+        "The dashboard failed, not the job. Report the message above; a retry may fail again."
     ),
-    Job.State.CANCELLED: _("Run it again when you need it. What was finished is kept below."),
-    Job.State.LOST: _("What arrived until then is kept. Run it again when the host is well."),
+    Job.State.CANCELLED: _("Retry when needed. Finished files are kept below."),
+    Job.State.LOST: _("Received data is kept. Retry when the host is back."),
 }
 
-# What to say in place of that of a job whose log and files were removed since; where neither its
-# sentence nor its state is here, that was not about them.
+# Advice for jobs whose log and files were removed; other advice does not mention them.
 _REMOVED: dict[str, str | Promise] = {
     "job:unreadable": _(
-        "The tool's version may write another format. Its files were removed: run it again for new "
-        "ones."
+        "This tool version may use another format. Its files were removed; retry to get new ones."
     ),
-    "job:host_gone": _("Find out whether the host is up, then run it again."),
+    "job:host_gone": _("Check whether the host is online, then retry."),
     Job.State.FAILED: _(
-        "Its log was removed: only a new run can show what the command says. Run it again, and pin "
-        "that one to have its log for longer."
+        "The log was removed. Retry to get a new log, and use “Keep files” on that job "
+        "to retain it."
     ),
-    Job.State.CANCELLED: _("Run it again when you need it."),
-    Job.State.LOST: _("Run it again when the host is well."),
+    Job.State.CANCELLED: _("Retry when needed."),
+    Job.State.LOST: _("Retry when the host is back."),
 }
 _ABOUT_SERVER = ("job:deployment_gone", "benchmark:no_request", "evaluate:no_question")
-# Notes that say of a command to the letter that it fails.
+# Notes on verbatim commands that fail.
 _FAILS_AS_PRINTED = (
     *("guide:align_qkv_fails", "guide:backend_fails", "guide:dataset_name_fails"),
     *("guide:address", "guide:folder_missing"),
 )
 _AS_PRINTED = _(
-    "It ran exactly as in the guide, and would end the same way again. “Put right and rerun” opens "
-    "its form with the corrected command."
+    "The guide's verbatim command fails the same way again. “Correct and rerun” "
+    "opens the form with the corrected command."
 )
 _SPEAKS_OF_LOG = ("work:output_missing", "work:log_limit", "host:disk_full")
-_NEVER_RAN = _("Mend that, then run it again. There is no log: nothing was run.")
+_NEVER_RAN = _("Fix the cause, then retry. There is no log, because no command ran.")
 _SAID_NOTHING = _(
-    "The log is empty: the command ended without a word. Mend the cause or the settings, then run "
-    "it again."
+    "The log is empty: the command wrote no output. Fix the cause or the settings, then retry."
 )
 
 _OF_SERVERS: dict[str, str | Promise] = {
     "work:server_killed": _(
-        "Often it is the system that kills when memory runs out: dmesg on the host says so. Then "
-        "restart it."
+        "The system often kills a server when memory runs out; dmesg on the host shows "
+        "it. Then restart the deployment."
     ),
-    "host:launcher_died": _("Find out what killed it on the host, then restart it."),
-    "job:secret_gone": "",  # the sentence says what to do
-    "deployment:job_failed": _("Its job says why. Run that one again in place of it."),
+    "host:launcher_died": _(
+        "Find out on the host what killed the process, then restart the deployment."
+    ),
+    "job:secret_gone": "",  # the message has the advice
+    "deployment:job_failed": _("See the job for the cause, and retry that job instead."),
     Deployment.State.UNHEALTHY: _(
-        "It did not answer three times in a row. What uses it now may fail. If it does not come "
-        "back by itself, read the end of its log and restart it."
+        "Three health checks in a row failed, so jobs using this deployment may fail. "
+        "If it does not recover, read the end of the log and restart the deployment."
     ),
     Deployment.State.FAILED: _(
-        "The end of its log is what the server said last. Mend the cause, then restart it."
+        "Read the end of the server's log. Fix the cause, then restart the deployment."
     ),
     Deployment.State.LOST: _(
-        "Find out whether its host is well. Should the server run there all the same, it is taken "
-        "back by itself; else restart it."
+        "Check whether the host is online. A server still running there is reattached "
+        "automatically; otherwise restart the deployment."
     ),
 }
 
 
 def server_advice(deployment: Deployment) -> str:
-    """What to do about a deployment that is in trouble; "" for one that is not."""
+    """Return advice for a failing deployment; "" for others."""
     trouble = _OF_SERVERS.get(deployment.state)
     known = view_of(deployment) if deployment.state == Deployment.State.FAILED else None
     if known is not None:
-        return known.next  # the sentence says what to do
+        return known.next  # the message has the advice
     if deployment.state == Deployment.State.FAILED:
         trouble = _end_of_log(deployment)
     return str(_OF_SERVERS.get(deployment.sentence_id, trouble)) if trouble else ""
@@ -118,37 +109,37 @@ def server_advice(deployment: Deployment) -> str:
 
 def _end_of_log(deployment: Deployment) -> str | Promise:
     if deployment.removed_at is not None:
-        return _("Its log was removed: restart it to see what it says.")
+        return _("The log was removed. Restart the deployment to get a new one.")
     if (deployment.log_bytes or 0) <= deployment.log_from:
-        return _("It ended without a word. Mend the cause, then restart it.")
+        return _("The server exited without output. Fix the cause, then restart the deployment.")
     return _OF_SERVERS[Deployment.State.FAILED]
 
 
 def advice(job: Job) -> str:
-    """What to do about ``job``; "" for one that is open or succeeded."""
+    """Return advice for ``job``; "" if active or succeeded."""
     if job.is_open or job.state == Job.State.SUCCEEDED:
         return ""
     if job.sentence_id.startswith(("check:", "job:secret_gone")):
-        return ""  # what was missing, and what to do, the sentence says
+        return ""  # the message has cause and advice
     known = view_of(job)
     if known is not None:
-        return known.next  # the sentence says what to do
+        return known.next  # the message has the advice
     if job.sentence_id in _ABOUT_SERVER or job.state == Job.State.CANCELLED:
         down = server_down(job)
         if down is not None:
-            words = gettext("%(name)s is not running. Restart it, then run this job again.")
+            words = gettext("Deployment %(name)s is not running. Restart it, then retry this job.")
             return words % {"name": down.name}
     if job.sentence_id == "job:deployment_gone":
-        return str(_("The deployment is up again: run this job again."))
+        return str(_("The deployment is running again. Retry this job."))
     if job.state == Job.State.CANCELLED and job.started_at is None:
-        return str(_("Run it again when you need it."))
+        return str(_("Retry when needed."))
     if failed_as_printed(job):
         return joined(*_known_to_fail(job), str(_AS_PRINTED))
     return str(_what_to_do(job))
 
 
 def _known_to_fail(job: Job) -> list[str]:
-    """The notes of its plan that said before how it ends."""
+    """Return the plan's notes that predicted the failure."""
     notes = [note for note in job.guide.get("notes", ()) if note["id"] in _FAILS_AS_PRINTED]
     return [sentence(note["id"], note["args"]) for note in notes]
 

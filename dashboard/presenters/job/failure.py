@@ -1,4 +1,4 @@
-"""Why a job or a server did not end well, as far as its records tell: what ``_why.html`` shows."""
+"""Cause of a failed job or server from its records, for ``_why.html``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LOAD = ("load_1m", "memory_free_bytes", "disk_free_bytes")
 
 
 def why_job(page: JobPage) -> dict[str, Any]:
-    """For a job, and the deployment whose server it started."""
+    """Return the cause for a job, and the deployment it started."""
     job, server = page.job, page.deployment
     known, own = view_of(job), f"job/{job.pk}"
     where = known.where if known else ("server" if job.sentence_id in _BY_SERVER else "")
@@ -42,7 +42,7 @@ def why_job(page: JobPage) -> dict[str, Any]:
 
 
 def why_server(deployment: Deployment) -> dict[str, Any]:
-    """For a deployment that failed or was lost; ``{}`` for others."""
+    """Return the cause for a failed or lost deployment; ``{}`` for others."""
     if deployment.state not in (Deployment.State.FAILED, Deployment.State.LOST):
         return {}
     known, log = view_of(deployment), f"deployment/{deployment.pk}"
@@ -58,7 +58,7 @@ def why_server(deployment: Deployment) -> dict[str, Any]:
 
 
 def told(record: Job | Deployment) -> str:
-    """What became of it, without the cause, which has a place of its own."""
+    """Return the outcome without the cause, which is shown separately."""
     args = dict(record.sentence_args or {})
     args.pop("failure", None)
     args.pop("telling", None)
@@ -66,8 +66,7 @@ def told(record: Job | Deployment) -> str:
 
 
 def _why(record: Job | Deployment, known: FailureView | None, telling: str) -> dict[str, Any]:
-    """``first_line`` says the most in one line: the cause where it is known, else what the log says
-    (``telling``), else what became of it."""
+    """``first_line`` is the known cause, else the log's line (``telling``), else the outcome."""
     said = told(record)
     return {
         "told": said,
@@ -79,7 +78,7 @@ def _why(record: Job | Deployment, known: FailureView | None, telling: str) -> d
 
 
 def _telling(record: Job | Deployment, log: str, part: Part | None) -> str:
-    """The line of the log that was kept with the verdict; of older records it is looked for now."""
+    """Return the log line stored with the verdict; older records are searched now."""
     kept = telling_line((record.sentence_args or {}).get("telling"))
     if kept or record.state != "failed" or not record.sentence_id.startswith("work:"):
         return kept
@@ -88,7 +87,7 @@ def _telling(record: Job | Deployment, log: str, part: Part | None) -> str:
 
 
 def _also_found(job: Job) -> list[dict[str, Any]]:
-    """What its host missed besides what the job's sentence says, for one that never started."""
+    """Return further missing requirements of a job that never started."""
     if job.started_at is not None or not job.sentence_id.startswith("check:"):
         return []
     look, own = preflights.latest(job.pk), (job.sentence_id, job.sentence_args)
@@ -96,8 +95,8 @@ def _also_found(job: Job) -> list[dict[str, Any]]:
 
 
 def missed_before(job: Job) -> dict[str, Any] | None:
-    """What the host of a waiting job missed when it looked last, be it for the launch form, and
-    when that was; None where it missed nothing."""
+    """Return missing requirements of the last preflight of a queued job, launch form included,
+    and its time; None if none."""
     look = preflights.last_told(job)
     missed = _missed(look)
     return {"missed": missed, "at": look.done_at} if look and missed else None
@@ -116,16 +115,16 @@ def _quotes(
 ) -> list[Quote]:
     if line is not None:
         return line_of(log, line)
-    # What the work itself said last tells only if it was the work that said no.
+    # The last output is relevant only if the command itself failed.
     or_last = record.state == "failed"
-    # Of a server's earlier runs nothing is said; of a job all steps are of one run.
+    # A server's earlier runs are excluded; all steps of a job belong to one run.
     elsewhere = isinstance(record, Job)
     return telling_lines(log, part=part, elsewhere=elsewhere, or_last=or_last)
 
 
 def _host_then(record: Job | Deployment) -> Mapping[str, float] | None:
-    """Load, memory and disk of the host when it ended, and how many processes its kernel had ended
-    for want of memory meanwhile; None where nobody saw."""
+    """Return load, memory and disk of the host at the end, and out-of-memory kills during the
+    run; None if not recorded."""
     seen = (record.sentence_args or {}).get("host")
     if not isinstance(seen, dict) or not all(isinstance(seen.get(n), int | float) for n in _LOAD):
         return None

@@ -1,4 +1,4 @@
-"""Where a command differs from the guide's, word by word, and which note says why."""
+"""Differences of a command from the guide's, word by word, with notes."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from jobs.kinds.deploy.deploy_vllm import PRINTED_PORT
 from jobs.plans import Plan, Step, from_json
 from jobs.toolchains.vacc_site import GUIDE_FACTS
 
-# Note -> what it is about: an option, a text in the command, or "step:NAME" for a whole step. Notes
-# that are about no part of the command stand in the list alone.
+# Note -> its subject: an option, a text in the command, or "step:NAME" for a whole step. Other
+# notes appear only in the list.
 ABOUT: Mapping[str, tuple[str, ...]] = {
     "guide:detached": ("-dit",),
     "guide:workspace_here": ("-v",),
@@ -59,7 +59,7 @@ ABOUT: Mapping[str, tuple[str, ...]] = {
     "guide:yaml_filled": (".yaml",),
 }
 
-# Those that are so in the guide's own plan too, for it cannot be run as it is printed.
+# Notes that also apply to the guide's own plan, because it cannot run as printed.
 _ALWAYS = frozenset(
     {
         *("guide:detached", "guide:docker_exec", "guide:key_in_environment", "guide:conda_yes"),
@@ -67,14 +67,14 @@ _ALWAYS = frozenset(
         *("guide:workspace_here", "guide:port_free", "guide:port_other"),
     }
 )
-# What the guide has in the place of such a one.
+# The guide's text at these places.
 _PRINTED = {
     "guide:detached": "-it",
     "guide:workspace_here": f"{GUIDE_FACTS['workspace']}:{GUIDE_FACTS['mount']}",
     "guide:port_free": str(PRINTED_PORT),
     "guide:port_other": str(PRINTED_PORT),
 }
-# Steps that the guide's plan has of ours as well, or instead of another one of ours.
+# Steps of ours that the guide's plan has too, or in place of another.
 _OWN_STEPS = frozenset(
     about.removeprefix("step:")
     for abouts in ABOUT.values()
@@ -85,9 +85,9 @@ _OWN_STEPS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Why something is not as the guide prints it. ``number``: the note's in the list, 0: none.
+    """Reason of a difference. ``number``: the note's number in the list, 0: none.
 
-    ``printed``: what the guide has there, where its own plan, made for this host, has it not.
+    ``printed``: the guide's text, if its plan for this host does not have it.
     """
 
     number: int
@@ -97,8 +97,8 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Words of a command that the guide has not, by their places; ``printed`` what stands there in
-    the guide, ``gone`` what it has and the command has not.
+    """Words of a command that differ from the guide, by index; ``printed``: the guide's text
+    there, ``gone``: words only in the guide.
     """
 
     words: frozenset[int] = frozenset()
@@ -109,46 +109,46 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class Against:
-    """A plan against the guide's. ``notes`` are told in the viewer's language, in their order."""
+    """Differences of a plan from the guide's. ``notes`` are in order, in the viewer's language."""
 
     ids: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     plan: Plan | None = None
 
     def step(self, step: Step) -> Changes:
-        """What of the command differs."""
+        """Return differences of the command."""
         return self._changes(step, list(step.argv), lambda other: list(other.argv))
 
     def environment(self, step: Step) -> Changes:
-        """What of the environment differs, by the places of the variables."""
+        """Return differences of the environment, by index of the variables."""
         words = [f"{name}={value}" for name, value in step.env]
         return self._changes(step, words, lambda other: [f"{n}={v}" for n, v in other.env])
 
     def steps_gone(self, plan: Plan) -> list[str]:
-        """Names of the guide's own steps that the plan has not."""
+        """Return names of guide steps missing in the plan."""
         here = {step.name for step in plan.steps} | _OWN_STEPS
         return [step.name for step in self.plan.steps if step.name not in here] if self.plan else []
 
     def file_printed(self, name: str) -> str | None:
-        """The guide's own text of a file, where it is another one."""
+        """Return the guide's text of a file, if different."""
         files = self.plan.files if self.plan else ()
         return next((item.text for item in files if item.name == name), None)
 
     def mark(self, step: str, flag: str, text: str, *, changed: bool) -> Mark | None:
-        """Why a line is as it is: the first note that is about it; None: as in the guide."""
+        """Return the first note on a line; None: as in the guide."""
         for number, name in enumerate(self.ids, 1):
             if not changed and name not in _ALWAYS:
                 continue
             if any(_is_about(about, flag, text) for about in ABOUT.get(name, ())):
                 return Mark(number, self.notes[number - 1], _PRINTED.get(name, ""))
-        return Mark(0, _("The guide has this otherwise, or not at all.")) if changed else None
+        return Mark(0, _("The guide differs here or has nothing.")) if changed else None
 
     def step_mark(self, step: Step) -> Mark | None:
-        """Why a whole step is there; None for one that the guide has too."""
+        """Return the note on an added step; None for a step of the guide."""
         for number, name in enumerate(self.ids, 1):
             if f"step:{step.name}" in ABOUT.get(name, ()):
                 return Mark(number, self.notes[number - 1])
-        return Mark(0, _("The guide has no such step.")) if self.step(step).is_new else None
+        return Mark(0, _("Not a step of the guide.")) if self.step(step).is_new else None
 
     def _changes(self, step: Step, words: list[str], of: Any) -> Changes:
         if self.plan is None:
@@ -160,7 +160,8 @@ class Against:
 
 
 def against(data: Mapping[str, Any]) -> Against:
-    """What a job keeps (``jobs.kinds.lib.guide_diff``), in the viewer's language."""
+    """Return a job's stored differences (``jobs.kinds.lib.guide_diff``), in the viewer's
+    language."""
     notes: Sequence[Mapping[str, Any]] = data.get("notes", [])
     return Against(
         ids=tuple(str(note["id"]) for note in notes),
@@ -185,7 +186,7 @@ def _compare(printed: list[str], words: list[str]) -> Changes:
 
 
 def _places(printed: list[str], words: list[str], first: int) -> dict[int, str]:
-    """Which of ``words`` stand for what was ``printed``: an option for itself, else the first."""
+    """Return which of ``words`` replace ``printed``: the same option, else the first."""
     options = {word.partition("=")[0]: n for n, word in enumerate(words) if word.startswith("--")}
     found: dict[int, str] = {}
     for word in printed:

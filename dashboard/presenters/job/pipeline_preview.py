@@ -1,4 +1,4 @@
-"""The preview of a whole way that a pipeline was launched from, with its options."""
+"""Link to a pipeline's preview, with its options."""
 
 from __future__ import annotations
 
@@ -19,19 +19,20 @@ from jobs.queries.jobs.chains import ChainProgress
 
 
 def would_fail_again(chain: ChainProgress) -> bool:
-    """Whether a job of it failed in a way that the same commands repeat."""
+    """Return True if a job would fail again with the same commands."""
     return any(map(ends_the_same, chain.broken))
 
 
 def is_to_be_put_right(chain: ChainProgress) -> bool:
-    """Whether a command to the letter of the guide failed."""
+    """Return True if a verbatim command failed."""
     return any(map(failed_as_printed, chain.broken))
 
 
 def preview_address(chain: ChainProgress) -> str:
-    """The preview with the options of ``chain``, put right where it ran to the letter of the guide.
+    """Return the preview's address with the options of ``chain``, corrected if it ran guide
+    verbatim.
 
-    "" for jobs of no way, such as a benchmark with its environment.
+    "" for jobs of no pipeline, such as a benchmark with its environment.
     """
     jobs = chain.jobs
     stack = next((name for job in jobs if (name := job.params.get("stack")) in STACKS), "")
@@ -45,7 +46,7 @@ def preview_address(chain: ChainProgress) -> str:
 
 
 def _way_of(jobs: Sequence[Job], model_id: str, stack: str) -> Way | None:
-    """The way whose links have all these kinds of job."""
+    """Return the pipeline whose links have all these kinds."""
     model, kinds = MODELS.get(model_id), {job.kind for job in jobs}
     if model is None or not stack or not any(_family(job) == "deploy" for job in jobs):
         return None
@@ -68,6 +69,6 @@ def _options(jobs: Sequence[Job]) -> dict[str, str]:
 
 
 def _family(job: Job) -> str:
-    """The sort of work it is; "" for a kind that is no more."""
+    """Return the family of a kind; "" for a removed kind."""
     kind = KINDS.get(job.kind)
     return kind.family if kind else ""

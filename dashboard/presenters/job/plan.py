@@ -1,4 +1,4 @@
-"""How a Plan is shown: an option and its value a line, slots marked, what changed said."""
+"""View of a Plan: one option per line, marked slots and changes."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from jobs.plans import Plan, PlanFile, Step, pieces, slots
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Text of a command. ``slot`` names the slot that it stands for, "" for plain text.
+    """Text of a command. ``slot`` is the slot's name, "" for plain text.
 
-    ``later``: the text is proposed only; the value is chosen when the job starts.
+    ``later``: the text is a proposal; the value is set at launch.
     """
 
     text: str
     slot: str = ""
     later: bool = False
-    ours: bool = False  # the guide has it otherwise
+    ours: bool = False  # differs from the guide
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A flag (or nothing) and what follows it. ``was`` is what stood there, if it changed.
+    """A flag (or nothing) and its values. ``was``: the previous text, if changed.
 
-    ``mark`` says why it is not as in the guide, ``printed`` what the guide has there.
+    ``mark``: reason of the difference from the guide; ``printed``: the guide's text.
     """
 
     flag: str
@@ -44,7 +44,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """What the guide has, and the command has not."""
+    """Text of the guide that the command lacks."""
 
     text: str
     mark: Mark | None
@@ -52,7 +52,7 @@ class Gone:
 
 @dataclass(frozen=True, slots=True)
 class StepView:
-    """One command. ``gone`` are the lines that the plan compared with had, and this one has not."""
+    """One command. ``gone``: lines of the compared plan that this one lacks."""
 
     name: str
     lines: tuple[Line, ...]
@@ -62,28 +62,28 @@ class StepView:
     timeout_s: float | None = None
     mark: Mark | None = None
     left_out: tuple[Gone, ...] = ()
-    cwd: tuple[Piece, ...] = ()  # the folder that it works in; empty for the job's own
+    cwd: tuple[Piece, ...] = ()  # working folder; empty for the job's own
 
     @property
     def env_changed(self) -> bool:
-        """True when a variable differs from the plan compared with, or from the guide."""
+        """True if a variable differs from the compared plan or the guide."""
         return any(line.changed or line.mark for line in self.env)
 
 
 @dataclass(frozen=True, slots=True)
 class FileView:
-    """A file that the plan brings: lines of text, each with whether it changed."""
+    """A file of the plan: lines of text, each with a flag for changes."""
 
     name: str
     lines: tuple[tuple[str, bool], ...]
     bytes: int
     changed: bool = False
-    ours: bool = False  # the lines that changed did so against the guide
+    ours: bool = False  # the changes are relative to the guide
 
 
 @dataclass(frozen=True, slots=True)
 class SlotView:
-    """A slot and its value; ``later``: proposed, chosen when the job starts."""
+    """A slot and its value; ``later``: proposed, set at launch."""
 
     name: str
     value: str
@@ -98,8 +98,8 @@ class CommandView:
     files: tuple[FileView, ...]
     slots: tuple[SlotView, ...]
     sha256: str
-    notes: tuple[str, ...] = ()  # what differs from the guide, by the numbers of marks
-    steps_gone: tuple[str, ...] = ()  # steps of the guide that it has not
+    notes: tuple[str, ...] = ()  # differences from the guide, by mark number
+    steps_gone: tuple[str, ...] = ()  # guide steps that it lacks
 
 
 def command_view(
@@ -110,9 +110,9 @@ def command_view(
     before: Plan | None = None,
     guide: Against | None = None,
 ) -> CommandView:
-    """The plan as a page shows it; ``before`` is the plan that changes are marked against.
+    """Build the view of a plan; changes are marked relative to ``before``.
 
-    What differs from the guide is marked besides, with the number of the note that says why.
+    Differences from the guide are marked too, with their note's number.
     """
     printed = guide or Against()
     shown = _Shown(values, proposed or {}, printed, compare=before is not None)
@@ -133,7 +133,7 @@ def command_view(
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
-    """What each part of a plan is shown with."""
+    """Context for the view of each part of a plan."""
 
     values: Mapping[str, str]
     later: Mapping[str, str]
@@ -165,7 +165,7 @@ def _step(step: Step, old: Step | None, shown: _Shown) -> StepView:
 
 
 def _groups(argv: Iterable[str]) -> list[tuple[str, tuple[str, ...]]]:
-    """Arguments by option: ``("--port", ("8000",))``; the program has no flag."""
+    """Group arguments by option: ``("--port", ("8000",))``; the program has no flag."""
     groups: list[tuple[str, list[str]]] = []
     for arg in argv:
         if _is_flag(arg):
@@ -189,7 +189,7 @@ def _is_flag(arg: str) -> bool:
 def _numbered(
     groups: Iterable[tuple[str, tuple[str, ...]]],
 ) -> dict[tuple[str, int], tuple[str, ...]]:
-    """Each flag with how often it stood there before: an option may be given twice."""
+    """Number each flag by occurrence, because an option may repeat."""
     count: Counter[str] = Counter()
     found = {}
     for flag, words in groups:

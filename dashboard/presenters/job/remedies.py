@@ -1,4 +1,4 @@
-"""What a person can do about a job that did not succeed, the most promising first."""
+"""Actions for a failed job, the most promising first."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from jobs.kinds.lib.defaults import EXACT
 from jobs.models import Deployment, Job
 from jobs.queries.jobs.chains import chain_of
 
-# Ends that a retry may well survive: the same settings met another moment.
+# Outcomes that a retry may fix with the same settings.
 _MAY_PASS = (
     *("job:not_taken", "job:missing", "job:broken", "job:log_differs", "job:host_gone"),
     *("host:launcher_never_started", "host:launcher_died", "host:rebooted", "host:serve_busy"),
     "internal:launcher",
 )
-# Ends whose cause lies on the host or with an administrator: neither a retry nor other settings
-# help until somebody has been there.
+# Outcomes that need work on the host or by an administrator: a retry or other settings do not help
+# before.
 _ON_HOST = (
     *("check:conda_missing", "check:dies_missing", "check:disk_full", "check:disk_reserve"),
     *("check:docker_down", "check:iommu_on", "check:shm_small", "check:tool_missing"),
@@ -41,13 +41,13 @@ _OF_DEPLOYMENT = (
     *("job:deployment_gone", "benchmark:no_request", "evaluate:no_question"),
     *("check:endpoint_silent", "connection-refused", "all-requests-failed"),
 )
-_AGAIN: str | Promise = _("Run again as it was")
+_AGAIN: str | Promise = _("Retry unchanged")
 _EDIT: str | Promise = _("Edit and rerun")
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """A link, or a form that is posted. ``primary``: it can succeed now."""
+    """A link, or a form to post. ``primary``: it can succeed now."""
 
     words: str
     address: str
@@ -57,11 +57,11 @@ class Action:
 
 
 def actions(job: Job, user: AbstractBaseUser | AnonymousUser) -> list[Action]:
-    """For a job that is over and did not succeed; none for others, and none that ``user`` may not.
+    """Return permitted actions for an unsuccessful job; none for others.
 
-    At most one is primary, and that one comes first: the fix where one is known, else a retry where
-    it can succeed, else other settings. None is, where somebody must see to the host first. The
-    retry of a job of a pipeline is that of the pipeline, with all that was cancelled for it.
+    At most one is primary and comes first: a known fix, else a promising retry, else other
+    settings. None is primary if the host needs work first. The retry of a pipeline's job retries
+    the pipeline, cancelled jobs included.
     """
     if job.is_open or job.state == Job.State.SUCCEEDED or not allowed(user, "job.repeat", job):
         return []
@@ -87,37 +87,37 @@ def actions(job: Job, user: AbstractBaseUser | AnonymousUser) -> list[Action]:
         address = reverse("host-detail", args=[job.host.name])
         return [Action(words, address, "server-2"), *retries, edit]
     if failed_as_printed(job):
-        right = Action(gettext("Put right and rerun"), form_address(job, **{EXACT: "0"}), "check")
+        right = Action(gettext("Correct and rerun"), form_address(job, **{EXACT: "0"}), "check")
         return [_first(right), edit, *retries]
     return [_first(edit), *retries]
 
 
 def can_run_again(job: Job) -> bool:
-    """Whether its very plan can run: what it works on is there, and the server that it uses up."""
+    """Return True if the plan can run unchanged: inputs exist, and its server is up."""
     return not _is_dead(job) and server_down(job) is None
 
 
 def server_down(job: Job) -> Deployment | None:
-    """The deployment that the job works on, where that serves no more."""
+    """Return the job's deployment if stopped."""
     found = _used(job)
     return found if found is not None and found.state in GONE else None
 
 
 def form_address(job: Job, **changed: str) -> str:
-    """The form of the job's kind, filled as the job was but for the fields ``changed``."""
+    """Return the address of the job's form, filled with its values except ``changed``."""
     query = urlencode({"host": job.host.name, "from": job.pk, **changed})
     return f"{reverse('launch-form', args=[job.kind])}?{query}"
 
 
 def failed_as_printed(job: Job) -> bool:
-    """Whether a command to the letter of the guide failed by itself, not for its host's sake."""
+    """Return True if a verbatim command failed by itself, not because of its host."""
     is_printed = job.params.get(EXACT) is True and bool(job.guide.get("notes"))
     ran = job.state == Job.State.FAILED and job.started_at is not None
     return is_printed and ran and not is_for_host(job) and not _may_pass(job)
 
 
 def ends_the_same(job: Job) -> bool:
-    """Whether the very plan would fail again: so its card says, or the guide's command did."""
+    """Return True if the unchanged plan would fail again."""
     known = view_of(job) if job.state == Job.State.FAILED else None
     if known is None or known.on_host or known.id in _OF_DEPLOYMENT:
         return failed_as_printed(job)
@@ -125,7 +125,7 @@ def ends_the_same(job: Job) -> bool:
 
 
 def is_for_host(job: Job) -> bool:
-    """Whether the cause lies on the host, so that nothing in the form mends it."""
+    """Return True if the cause is on the host, so that no form setting fixes it."""
     known = view_of(job)
     return known.on_host if known else job.sentence_id in _ON_HOST
 
@@ -144,15 +144,15 @@ def _may_pass(job: Job) -> bool:
 
 
 def _is_dead(job: Job) -> bool:
-    """Whether what the job works on is gone, so that the very plan cannot run."""
+    """Return True if an input is missing, so that the plan cannot run unchanged."""
     return job.sentence_id in ("job:predecessor", "job:input_gone")
 
 
 def _fix(job: Job, user: AbstractBaseUser | AnonymousUser) -> Action | None:
-    """Where the cause itself is mended, as far as pages of the dashboard can."""
+    """Return the action that fixes the cause, if the dashboard has one."""
     said: Mapping[str, Any] = job.sentence_args or {}
     if job.sentence_id == "job:predecessor" and isinstance(said.get("job"), int):
-        words = gettext("Open job #%(job)s, the cause") % {"job": said["job"]}
+        words = gettext("Open job #%(job)s (cause)") % {"job": said["job"]}
         return Action(words, reverse("job-detail", args=[said["job"]]), "alert-triangle")
     if job.sentence_id == "job:secret_gone" and allowed(user, "secret.manage"):
         address = f"{reverse('secret-list')}?{urlencode({'name': said.get('name', '')})}"
@@ -164,7 +164,7 @@ def _fix(job: Job, user: AbstractBaseUser | AnonymousUser) -> Action | None:
         return _deployment(job)
     mender = next((kind for kind in KINDS.values() if cause in kind.mends), None)
     if mender and mender.name != job.kind:
-        words = gettext("Open the form “%(kind)s”") % {"kind": gettext(mender.title)}
+        words = gettext("Open form “%(kind)s”") % {"kind": gettext(mender.title)}
         address = reverse("launch-form", args=[mender.name])
         query = urlencode({"host": job.host.name})
         return Action(words, f"{address}?{query}", "player-play")
@@ -193,7 +193,7 @@ def _open(server: Deployment) -> Action:
 
 
 def _restart(server: Deployment, user: AbstractBaseUser | AnonymousUser) -> Action:
-    """Its page, for whom may not restart it, and where its job never started it."""
+    """Return a restart, or a link to the deployment if not permitted or never started."""
     if server.job.state != Job.State.SUCCEEDED or not allowed(user, "deployment.restart", server):
         return _open(server)
     words = gettext("Restart %(name)s") % {"name": server.name}
@@ -201,13 +201,13 @@ def _restart(server: Deployment, user: AbstractBaseUser | AnonymousUser) -> Acti
 
 
 def _pipeline(job: Job) -> Action | None:
-    """Start its pipeline again; None for one that was started again since, or is of none."""
+    """Return the retry of the job's pipeline; None if already retried, or without a pipeline."""
     chain = chain_of(job.chain) if job.chain else None
     if chain is None or len(chain.jobs) < 2 or chain.ending or chain.failed is None:
         return None
     if job.pk not in {one.pk for one in chain.broken}:
         return None
-    words = gettext("Start the pipeline again from here")
+    words = gettext("Retry the pipeline from here")
     if chain.failed.pk != job.pk:
-        words = gettext("Start the pipeline again from #%(job)s") % {"job": chain.failed.pk}
+        words = gettext("Retry the pipeline from #%(job)s") % {"job": chain.failed.pk}
     return Action(words, reverse("pipeline-again", args=[chain.id]), "refresh", posts=True)

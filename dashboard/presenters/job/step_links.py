@@ -1,4 +1,4 @@
-"""Links to the forms that go on with what a job made."""
+"""Links to forms that continue from a job's output."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from jobs.successors import next_steps
 
 @dataclass(frozen=True, slots=True)
 class StepLink:
-    """A kind of job, and the address of its form, filled in."""
+    """A kind, and the address of its filled form."""
 
     kind: str
     address: str
 
 
 def step_links(job: Job) -> list[StepLink]:
-    """What can be launched next, the usual one first."""
+    """Return next steps, the usual one first."""
     return [
         StepLink(step.kind, f"{reverse('launch-form', args=[step.kind])}?{urlencode(query)}")
         for step in next_steps(job)

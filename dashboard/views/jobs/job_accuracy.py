@@ -1,4 +1,4 @@
-"""Accuracy of an evaluation while it runs: its points, and the table of its data sets."""
+"""Live accuracy of an evaluation: points, and the table of data sets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from jobs.queries.jobs.running_accuracy import standings
 @require_GET
 @requires("job.view")
 def job_accuracy(request: HttpRequest, job_id: int) -> HttpResponse:
-    """Accuracy in per cent behind the cursor ``after``: of all sets, or of ``set``."""
+    """Return accuracy in per cent after the cursor ``after``: of all sets, or of ``set``."""
     job = get_object_or_404(Job, pk=job_id)
     if job.removed_at is not None:
         return gone(job)
@@ -36,7 +36,7 @@ def job_accuracy(request: HttpRequest, job_id: int) -> HttpResponse:
 @require_GET
 @requires("job.view")
 def job_accuracy_table(request: HttpRequest, job_id: int) -> HttpResponse:
-    """A row for each data set: a part of the job's page that keeps itself up to date."""
+    """Render a row per data set: a self-updating part of the job's page."""
     job = get_object_or_404(Job, pk=job_id)
     found = standings(job)
     if found is None:

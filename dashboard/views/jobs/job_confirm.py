@@ -1,4 +1,4 @@
-"""Starts a job in spite of what its host found, because somebody says so."""
+"""Confirmation of a job's preflight warnings."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from jobs.models import Job
 @require_POST
 @requires("job.confirm")
 def job_confirm(request: HttpRequest, job_id: int) -> HttpResponse:
-    """Confirm what the page showed (``check``, several); what was found since goes on asking."""
+    """Confirm the shown findings (``check``, repeated); later findings still need confirmation."""
     job = get_object_or_404(Job, pk=job_id)
     check(request.user, "job.confirm", job)
     shown = request.POST.getlist("check")
@@ -28,7 +28,7 @@ def job_confirm(request: HttpRequest, job_id: int) -> HttpResponse:
         checks = [item["check"] for item in found]
         audit_log.record(request.user, "job.confirm", f"job {job_id}", checks=checks)
     else:
-        messages.info(request, _("That job does not ask this any more."))
+        messages.info(request, _("This confirmation is no longer needed."))
     return redirect("job-detail", job_id)
 
 

@@ -1,4 +1,4 @@
-"""The list of jobs; ``dashboard.views.jobs.job_page`` has the pages about one job."""
+"""List of jobs; ``dashboard.views.jobs.job_page`` has pages of one job."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ FIELDS = {
 @require_GET
 @requires("job.view")
 def job_list(request: HttpRequest) -> HttpResponse:
-    """Jobs, newest first, or sorted by a column.
+    """List jobs, newest first, or sorted by a column.
 
-    In the URL: the names of FIELDS, ``order`` (``-duration``), and ``after`` for what follows.
+    URL parameters: names of FIELDS, ``order`` (``-duration``), and ``after`` for the next page.
     """
     asked = {name: request.GET.get(key, "").strip() for name, key in FIELDS.items()}
     filters = Filters(**asked)
@@ -61,14 +61,18 @@ def job_list(request: HttpRequest) -> HttpResponse:
 
 
 def _choices(filters: Filters) -> dict[str, Any]:
-    """What each filter offers: (value, words)."""
-    states = [(OPEN, gettext("open")), (BROKE, gettext("broke")), (ASKS, look(ASKS).word)]
+    """Return choices of each filter: (value, label)."""
+    states = [
+        (OPEN, gettext("active")),
+        (BROKE, gettext("failed or lost")),
+        (ASKS, look(ASKS).word),
+    ]
     return {
         "states": [*states, *((state, look(state).word) for state in Job.State.values)],
         "kinds": [(name, kind_title(name)) for name in KINDS],
         "hosts": list(Host.objects.all()),
         "people": list(
-            # Not by a join, which would walk over all jobs.
+            # No join, which would scan all jobs.
             User.objects.filter(Exists(Job.objects.filter(created_by=OuterRef("pk"))))
             .order_by("username")
             .values_list("username", flat=True)
@@ -77,9 +81,9 @@ def _choices(filters: Filters) -> dict[str, Any]:
 
 
 def _title(filters: Filters, count: int, *, more: bool, newest: bool) -> str:
-    """What the list found, as a sentence."""
+    """Return the list's heading."""
     if more and not newest:
-        return gettext("Jobs, sorted, %(n)s on a page") % {"n": count}
+        return gettext("Jobs, sorted, %(n)s per page") % {"n": count}
     if more:
         return gettext("The latest %(n)s jobs") % {"n": count}
     if filters.any:

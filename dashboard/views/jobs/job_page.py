@@ -50,20 +50,21 @@ from jobs.queries.jobs.points import has_points, samples_after
 from jobs.queries.jobs.running_accuracy import standings
 from jobs.services.outputs import outputs_folder
 
-# What a result is in one look, in the order of the facts; those that it has are shown.
+# Headline metrics of a result, in order; missing ones are omitted.
 _HEADLINE = (
     *("output_tokens_per_s", "ttft_p50_ms", "tpot_p50_ms"),
     *("batch_latency_mean_s", "batch_latency_p99_s", "accuracy", "questions"),
 )
-# Words for what a success registered; a name without words shows as it is.
+_MOMENT_S = 1.0  # shorter steps get no mark on a chart that spans minutes
+# Labels of a product's fields; unknown names are shown as is.
 _MADE: dict[str, str | Promise] = {
-    "type": gettext_lazy("What"),
+    "type": gettext_lazy("Type"),
     "name": gettext_lazy("Name"),
     "model_id": gettext_lazy("Model"),
     "toolchain": gettext_lazy("Toolchain"),
     "precision": gettext_lazy("Precision"),
     "label": gettext_lazy("Format"),
-    "source_precision": gettext_lazy("Made from"),
+    "source_precision": gettext_lazy("Source"),
     "bytes": gettext_lazy("Size"),
     "sha256": "SHA-256",
     "fingerprint": gettext_lazy("Fingerprint"),
@@ -74,10 +75,10 @@ _MADE: dict[str, str | Promise] = {
 @require_GET
 @requires("job.view")
 def job_detail(request: HttpRequest, job_id: int) -> HttpResponse:
-    """One job: state, steps, log, curves, outputs, commands. The page keeps itself up to date."""
+    """Show one job: state, steps, log, charts, outputs, commands. The page updates itself."""
     page = _page(job_id)
     plan = from_json(page.job.plan)
-    # Until a removal has come to its end some are there still.
+    # Some remain until a removal is complete.
     is_kept = page.job.removed_at is None
     found_points = is_kept and has_points(job_id, live.WATCHES)
     watched = any(watch.name in live.WATCHES for watch in plan.watches)
@@ -101,7 +102,7 @@ def job_detail(request: HttpRequest, job_id: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires("job.cancel")
 def job_cancel(request: HttpRequest, job_id: int) -> HttpResponse:
-    """Ask (GET), then cancel (POST). What is lost is named before."""
+    """Confirm (GET), then cancel (POST). The confirmation names what is lost."""
     job = get_object_or_404(Job, pk=job_id)
     check(request.user, "job.cancel", job)
     if request.method != "POST":
@@ -109,14 +110,14 @@ def job_cancel(request: HttpRequest, job_id: int) -> HttpResponse:
     if cancel(job_id, person(request)):
         audit_log.record(request.user, "job.cancel", f"job {job_id}")
     else:
-        messages.info(request, _("That job had ended already."))
+        messages.info(request, _("The job had already ended."))
     return redirect("job-detail", job_id)
 
 
 @require_POST
 @requires("job.repeat")
 def job_again(request: HttpRequest, job_id: int) -> HttpResponse:
-    """The same plan once more, as a new job."""
+    """Retry a job unchanged, as a new job."""
     get_object_or_404(Job, pk=job_id)
     try:
         job = run_again(job_id, person(request), may_raise=allowed(request.user, "job.raise"))
@@ -130,7 +131,7 @@ def job_again(request: HttpRequest, job_id: int) -> HttpResponse:
 @require_GET
 @requires("job.view")
 def job_points(request: HttpRequest, job_id: int) -> JsonResponse:
-    """What was scraped behind the cursor ``after`` (bytes; -1: all, decimated), as curves."""
+    """Return points after the cursor ``after`` (bytes; -1: all, decimated), as curves."""
     job = get_object_or_404(Job, pk=job_id)
     if job.removed_at is not None:
         return gone(job)
@@ -153,8 +154,11 @@ def job_points(request: HttpRequest, job_id: int) -> JsonResponse:
 
 
 def _marks(job: Job) -> list[dict[str, Any]]:
-    """When each step began, by the host's clock: ``t`` as in the series, and its name."""
-    begun = job.steps.filter(started_at__isnull=False)
+    """Return start times of steps, host clock: ``t`` as in the series, and the name.
+
+    Steps shorter than a second have no mark: marks would overlap.
+    """
+    begun = job.steps.filter(started_at__isnull=False).exclude(duration_s__lt=_MOMENT_S)
     return [
         {"t": round(step.started_at.timestamp() * 1000), "text": step_title(step.name)}
         for step in begun
@@ -165,7 +169,7 @@ def _marks(job: Job) -> list[dict[str, Any]]:
 @require_GET
 @requires("job.view")
 def job_output(request: HttpRequest, job_id: int, output_id: int) -> FileResponse | JsonResponse:
-    """A file that the job left, to keep: never shown in place, whatever it claims to be."""
+    """Download an output file: always an attachment, whatever its type."""
     output = get_object_or_404(OutputFile.objects.select_related("job"), pk=output_id, job=job_id)
     if output.job.removed_at is not None:
         return gone(output.job)
@@ -185,7 +189,7 @@ def job_output(request: HttpRequest, job_id: int, output_id: int) -> FileRespons
 @require_GET
 @requires("job.view")
 def job_script(request: HttpRequest, job_id: int) -> HttpResponse:
-    """The job as a shell script that repeats it by hand in an empty folder on its host."""
+    """Download the job as a shell script, to run by hand in an empty folder on its host."""
     job = get_object_or_404(Job, pk=job_id)
     text = script(from_json(job.plan), job.values)
     return HttpResponse(
@@ -238,7 +242,7 @@ def _context(request: HttpRequest, page: JobPage) -> dict[str, Any]:
 
 
 def _never_ran(job: Job) -> bool:
-    """Whether the job ended before anything of it ran, so that there is no log to wait for."""
+    """Return True if the job ended before its first step, so that no log will come."""
     if job.is_open or job.started_at is not None:
         return False
     try:
@@ -248,38 +252,39 @@ def _never_ran(job: Job) -> bool:
 
 
 def _in_line(request: HttpRequest, job: Job) -> queue.Row:
-    """The waiting job as its host's queue has it."""
+    """Return the queued job's row in its host's queue."""
     (row,) = queue.rows(request.user, [job])
     return row
 
 
 def _said(name: str, value: Any) -> Any:
-    """A field of what was made, in the viewer's language; most are names and figures."""
+    """Translate a field of the product; most are names and numbers."""
     if name == "type":
         return asset_word(str(value))
     return phrase(str(value)) if name in ("label", "precision") else value
 
 
 def _headline(page: JobPage) -> list[tuple[str, str, float]]:
-    """(metric, its label, value) of the result, the few that say most."""
+    """Return headline (metric, label, value) of the result."""
     metrics = page.result.metrics if page.result else {}
     return [(name, metric_label(name), metrics[name]) for name in _HEADLINE if name in metrics]
 
 
 def _sentence(page: JobPage, in_line: queue.Row | None, why: Mapping[str, Any]) -> str:
-    """What people read beside the state."""
+    """Return the message next to the state."""
     job = page.job
     if job.is_open and job.cancel_asked_at:
-        return _("Cancel asked for by %(user)s; the host ends the commands.") % {
-            "user": job.cancelled_by or _("someone")
+        return _("Cancel requested by %(user)s; the host is stopping the commands.") % {
+            "user": job.cancelled_by or _("a person")
         }
     if in_line is not None:
         return sentence(in_line.why.id, in_line.why.args)
     if job.is_open and page.host_away:
         heard = job.host.heartbeat_at
-        return _(
-            "%(host)s has not answered since %(time)s; what stands here is as it was then."
-        ) % {"host": host_title(job.host), "time": moment(heard) if heard else "?"}
+        return _("%(host)s has been offline since %(time)s; data shown is from then.") % {
+            "host": host_title(job.host),
+            "time": moment(heard) if heard else "?",
+        }
     if job.state != Job.State.RUNNING:
         known, line = why["known"], why["telling"]
         return f"{line} · {told(job)}" if line else joined(told(job), known.cause if known else "")
@@ -288,12 +293,12 @@ def _sentence(page: JobPage, in_line: queue.Row | None, why: Mapping[str, Any]) 
     if quiet:
         return joined(said, quiet)
     if page.ends_at:
-        said = joined(said, _("Ends about %(time)s.") % {"time": moment(page.ends_at)})
+        said = joined(said, _("Estimated end: %(time)s.") % {"time": moment(page.ends_at)})
     return said
 
 
 def _doing(page: JobPage) -> str:
-    """What part of what runs: "Install, step 2 of 3: 34 of 76 packages."; "" between steps."""
+    """Return the running step: "Install, step 2 of 3: 34 of 76 packages."; "" between steps."""
     step, progress = page.now_step, page.progress
     if step is None:
         return ""
@@ -313,7 +318,7 @@ def _doing(page: JobPage) -> str:
 
 
 def _neighbours(page: JobPage) -> dict[str, Job | None]:
-    """The job before and after this one in its chain."""
+    """Return the previous and next job of the chain."""
     chain = list(page.chain)
     place = next((i for i, item in enumerate(chain) if item.pk == page.job.pk), 0)
     return {

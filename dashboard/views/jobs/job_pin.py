@@ -1,4 +1,5 @@
-"""Pins a job, or takes its pin away: a button of its page, its result, and the results' list."""
+"""Keep files of a job, or stop keeping them: a button of the job, the result and the results
+list."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ from jobs.services import pins
 @require_POST
 @requires("job.pin")
 def job_pin(request: HttpRequest, job_id: int) -> HttpResponse:
-    """``pinned=1`` keeps its log and files, ``0`` no more; then back to the page of the button."""
+    """``pinned=1`` keeps log and files, ``0`` stops; then redirect to the button's page."""
     job = get_object_or_404(Job, pk=job_id)
     check(request.user, "job.pin", job)
     wanted = request.POST.get("pinned") == "1"
@@ -31,14 +32,12 @@ def job_pin(request: HttpRequest, job_id: int) -> HttpResponse:
     if done:
         audit_log.record(request.user, "job.pin", f"job {job_id}", pinned=wanted)
         if not wanted and limits().any:
-            words = _("Not pinned any more: from tomorrow on its log and files may be removed.")
+            words = _("Files are no longer kept: log and files may be removed from tomorrow on.")
             messages.info(request, words)
     elif wanted:
-        messages.error(
-            request, _("Its log and files were removed already: nothing is left to pin.")
-        )
+        messages.error(request, _("Nothing to keep: log and files were already removed."))
     back = request.POST.get("next", "")
-    if url_has_allowed_host_and_scheme(back, allowed_hosts=None):  # an address of our own only
+    if url_has_allowed_host_and_scheme(back, allowed_hosts=None):  # only own addresses
         return redirect(back)
     return redirect("job-detail", job_id)
 

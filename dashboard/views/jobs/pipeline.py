@@ -1,4 +1,4 @@
-"""The page of jobs that were launched together: it follows them to their results and the chat."""
+"""Page of a pipeline: progress of its jobs up to results and chat."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from jobs.queries.results.headline import headline
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One job of the pipeline. ``why`` and ``starts``: words for one that waits, else ""."""
+    """One job of the pipeline. ``why`` and ``starts``: texts for a queued job, else ""."""
 
     job: Job
     number: int
@@ -49,7 +49,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A result of the pipeline, with its first number."""
+    """A result of the pipeline, with its headline number."""
 
     result: Result
     metric: str
@@ -59,7 +59,7 @@ class Outcome:
 @require_GET
 @requires("job.view")
 def pipeline(request: HttpRequest, chain_id: UUID) -> HttpResponse:
-    """Each job with its state, what is next, and what came of it. Keeps itself up to date."""
+    """Show each job with state, next step and results. The page updates itself."""
     chain = _found(chain_id)
     return render(request, "pipelines/detail.html", _context(request, chain))
 
@@ -67,7 +67,7 @@ def pipeline(request: HttpRequest, chain_id: UUID) -> HttpResponse:
 @require_POST
 @requires("job.repeat")
 def pipeline_again(request: HttpRequest, chain_id: UUID) -> HttpResponse:
-    """Start again what failed, with all that was cancelled for it."""
+    """Retry failed jobs, and those cancelled because of them."""
     _found(chain_id)
     try:
         jobs = start_again(chain_id, person(request), may_raise=allowed(request.user, "job.raise"))
@@ -82,7 +82,7 @@ def pipeline_again(request: HttpRequest, chain_id: UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires("job.cancel")
 def pipeline_cancel(request: HttpRequest, chain_id: UUID) -> HttpResponse:
-    """Ask (GET), then cancel (POST) every job of it that is open. What is lost is named before."""
+    """Confirm (GET), then cancel (POST) every active job. The confirmation names what is lost."""
     chain = _found(chain_id)
     for job in chain.to_cancel:
         check(request.user, "job.cancel", job)
@@ -92,7 +92,7 @@ def pipeline_cancel(request: HttpRequest, chain_id: UUID) -> HttpResponse:
     for job in jobs:
         audit_log.record(request.user, "job.cancel", f"job {job.pk}", pipeline=str(chain_id))
     if not jobs:
-        messages.info(request, _("No job to cancel: all have ended, or are being cancelled."))
+        messages.info(request, _("No job to cancel: all jobs have ended or are being cancelled."))
     return redirect("pipeline", chain_id)
 
 
@@ -110,13 +110,13 @@ def _cancel_context(chain: ChainProgress) -> dict[str, Any]:
 
 
 def _may_again(request: HttpRequest, chain: ChainProgress) -> bool:
-    """Whether something broke, and nothing that is still ending would take along what is new."""
+    """Return True if a job failed and no ending job would cancel the new ones."""
     is_over = bool(chain.broken) and chain.ending is None
     return is_over and allowed(request.user, "job.repeat")
 
 
 def _may_cancel(request: HttpRequest, chain: ChainProgress) -> bool:
-    """Whether there is something to cancel, and all of it is this person's to cancel."""
+    """Return True if active jobs exist and the person may cancel all of them."""
     jobs = chain.to_cancel
     return bool(jobs) and all(allowed(request.user, "job.cancel", job) for job in jobs)
 
@@ -147,7 +147,7 @@ def _context(request: HttpRequest, chain: ChainProgress) -> dict[str, Any]:
 
 
 def title_of(chain: ChainProgress) -> str:
-    """What the pipeline is of: "DeepSeek-R1: pipeline of 8 jobs"."""
+    """Return the pipeline's title: "DeepSeek-R1: pipeline of 8 jobs"."""
     count = len(chain.jobs)
     jobs = ngettext("pipeline of %(n)s job", "pipeline of %(n)s jobs", count) % {"n": count}
     model = MODELS.get(chain.model_id)
@@ -172,7 +172,7 @@ def _rows(chain: ChainProgress) -> list[Row]:
 
 
 def _told(rows: list[Row], chain: ChainProgress) -> str:
-    """Where it stands, in a sentence, with what is next."""
+    """Return the pipeline's progress and next job."""
     if chain.succeeded:
         return _("All jobs succeeded.")
     now = [row.job for row in rows if row.running]
@@ -181,7 +181,7 @@ def _told(rows: list[Row], chain: ChainProgress) -> str:
     if chain.failed is not None:
         failed = [job for job in chain.broken if job.state != Job.State.CANCELLED]
         names = _named(failed or [chain.failed])
-        parts.append(_("%(jobs)s ended without success.") % {"jobs": names})
+        parts.append(_("Did not succeed: %(jobs)s.") % {"jobs": names})
     if now:
         parts.append(_("Running: %(jobs)s.") % {"jobs": _named(now)})
     if queued is not None:
@@ -199,18 +199,18 @@ def _again_words(chain: ChainProgress) -> str:
         return ""
     count = len(chain.to_repeat)
     words = ngettext(
-        "Start again from #%(job)s %(kind)s (%(n)s job)",
-        "Start again from #%(job)s %(kind)s (%(n)s jobs)",
+        "Retry from #%(job)s %(kind)s (%(n)s job)",
+        "Retry from #%(job)s %(kind)s (%(n)s jobs)",
         count,
     )
     return words % {"job": chain.failed.pk, "kind": kind_title(chain.failed.kind), "n": count}
 
 
 def _preview(chain: ChainProgress) -> dict[str, str]:
-    """Where the same commands would fail again: the address of the way's preview, "" without."""
+    """Return the preview's address if the same commands would fail again, else ""."""
     address = preview_address(chain) if would_fail_again(chain) else ""
     right = is_to_be_put_right(chain)
-    words = _("Preview it put right") if right else _("Preview it with other options")
+    words = _("Preview corrected pipeline") if right else _("Preview with other options")
     return {"preview_address": address, "preview_words": words}
 
 

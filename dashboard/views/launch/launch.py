@@ -1,4 +1,4 @@
-"""The launch form: a kind's fields, the exact commands beside them, and the start."""
+"""Launch form: fields of a kind, command preview, and launch."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ from jobs.services.outcomes.assets import made_by
 @require_GET
 @requires("job.launch")
 def launch_start(request: HttpRequest) -> HttpResponse:
-    """The form of the kind that ``?kind=`` names, or of the first that the host is made for."""
+    """Show the form of ``?kind=``, or of the host's first kind."""
     query, host = request.GET.copy(), _host(request.GET)
     first = _in_order(target_of(host) if host else None)[0].name
     kind = query.pop("kind", [first])[-1]
@@ -57,7 +57,7 @@ def launch_start(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires("job.launch")
 def launch_form(request: HttpRequest, kind_name: str) -> HttpResponse:
-    """The form, filled from the URL; POST launches what it holds, then shows the job."""
+    """Show the form, filled from the URL; POST launches it and redirects to the job."""
     kind = _kind(kind_name)
     if request.method != "POST":
         return render(request, "launch/form.html", _context(request, kind, request.GET))
@@ -97,7 +97,7 @@ def launch_form(request: HttpRequest, kind_name: str) -> HttpResponse:
 
 
 def _confirmed(job: Job) -> dict[str, list[str]]:
-    """For the audit: what was confirmed with the launch, if anything."""
+    """Return findings confirmed at launch, for the audit log."""
     checks = [item["check"] for item in job.confirmed]
     return {"confirmed": checks} if checks else {}
 
@@ -105,7 +105,7 @@ def _confirmed(job: Job) -> dict[str, list[str]]:
 @require_POST
 @requires("job.launch")
 def launch_preview(request: HttpRequest, kind_name: str) -> HttpResponse:
-    """What the form would do, as fragments; the address of the page follows what was typed."""
+    """Render the form's preview as fragments; the page's address follows the input."""
     kind = _kind(kind_name)
     context = _context(request, kind, request.POST)
     response = render(request, "launch/_preview.html", context)
@@ -116,7 +116,7 @@ def launch_preview(request: HttpRequest, kind_name: str) -> HttpResponse:
 @require_GET
 @requires("job.launch")
 def launch_script(request: HttpRequest, kind_name: str) -> HttpResponse:
-    """The plan of the form in the URL, as a shell script to keep."""
+    """Download the plan of the form in the URL as a shell script."""
     context = _context(request, _kind(kind_name), request.GET)
     if context["script"] is None:
         raise Http404("this form makes no plan")
@@ -134,7 +134,7 @@ def _kind(name: str) -> Kind:
 
 
 def _host(data: QueryDict) -> Host | None:
-    """The host that ``data`` names; else the first, This computer before others."""
+    """Return the host named by ``data``; default: the first, This computer before others."""
     hosts = {host.name: host for host in Host.objects.all()}
     name = str(data.get("host", ""))
     if name in hosts:
@@ -144,9 +144,9 @@ def _host(data: QueryDict) -> Host | None:
 
 
 def _repeated(data: QueryDict, kind: Kind) -> Job | None:
-    """The job that is launched again: "from=17" fills the form in as it was.
+    """Return the job to repeat: "from=17" fills the form with its values.
 
-    "against=17" is said by a form that a person has worked in: what differs from it is marked.
+    "against=17" comes from an edited form: differences from that job are marked.
     """
     number = data.get("from") or data.get("against", "")
     if not number.isdecimal():
@@ -209,12 +209,12 @@ def _context(
         "blocked": _blocked(form, found),
         "dies": plan.dies if plan else 0,
         "asks_host": bool(plan and plan.checks) and not is_away(host),
-        "notes_title": _("Against the guide") if target.has_dies else _("Good to know"),
+        "notes_title": _("Differences from the guide") if target.has_dies else _("Notes"),
     }
 
 
 def _address(kind: Kind, form: LaunchForm, origin: Job | None, priority: str) -> str:
-    """A link that shows a colleague the same form."""
+    """Return a shareable link of the form."""
     address = f"{reverse('launch-form', args=[kind.name])}?{form.query}"
     if origin:
         address += f"&against={origin.pk}"
@@ -222,20 +222,20 @@ def _address(kind: Kind, form: LaunchForm, origin: Job | None, priority: str) ->
 
 
 def _priority(request: HttpRequest, data: QueryDict) -> str:
-    """The priority that ``data`` names, as far as this person may choose it."""
+    """Return the priority named by ``data``, if permitted."""
     name = str(data.get("priority", ""))
     return name if name in queue.priorities_for(request.user) else "normal"
 
 
 def _starts(kind: Kind, seen: Preview, target: Target, host: Host, priority: str) -> Forecast:
-    """When the job would start if it were launched now."""
+    """Return the forecast start of a launch now."""
     draft = draft_of(kind, seen, target)
     draft.host, draft.priority = host, queue.read_priority(priority)
     return forecast_drafts(host, [draft])[0]
 
 
 def form_preview(kind_name: str, data: QueryDict) -> tuple[Host | None, Preview]:
-    """What the form that ``data`` fills would do, on its host; Http404: no such kind."""
+    """Build the preview of the form filled by ``data``; Http404: unknown kind."""
     kind, host = _kind(kind_name), _host(data)
     if host is None:
         return None, Preview()
@@ -247,7 +247,7 @@ def form_preview(kind_name: str, data: QueryDict) -> tuple[Host | None, Preview]
 
 @dataclass(frozen=True, slots=True)
 class _Family:
-    """Kinds of one sort of work that a host can do; ``first`` is the one that a link leads to."""
+    """Kinds of a family that a host supports; ``first``: target of the family's link."""
 
     title: str
     first: Kind
@@ -255,7 +255,7 @@ class _Family:
 
 
 def _families(kind: Kind, target: Target | None) -> list[_Family]:
-    """What can be launched on ``target``, by family; ``kind`` itself in any case."""
+    """Return kinds available on ``target``, by family; always includes ``kind``."""
     found = []
     for name, title in FAMILIES.items():
         kinds = tuple(
@@ -269,7 +269,7 @@ def _families(kind: Kind, target: Target | None) -> list[_Family]:
 
 
 def _in_order(target: Target | None) -> list[Kind]:
-    """All kinds; on a host with cards those that need cards stand before those for any host."""
+    """Return all kinds; on a host with cards, those that need cards come first."""
     kinds = list(KINDS.values())
     if target is None or not target.has_dies:
         return kinds
@@ -279,7 +279,7 @@ def _in_order(target: Target | None) -> list[Kind]:
 
 
 def _promises_kept(kind: Kind, typed: Mapping[str, str]) -> dict[str, str]:
-    """``typed``, with "job:17" replaced by what job 17 has made meanwhile."""
+    """Return ``typed`` with "job:17" replaced by the product of job 17."""
     settled = dict(typed)
     for name, asset in asset_fields(kind).items():
         number = typed.get(name, "").removeprefix("job:")
@@ -297,7 +297,7 @@ def _promises_kept(kind: Kind, typed: Mapping[str, str]) -> dict[str, str]:
 def _before(
     kind: Kind, target: Target, host: Host, typed: Mapping[str, str], origin: Job | None
 ) -> Plan | None:
-    """The plan that changes are told against: the repeated job's, or the form's proposal."""
+    """Return the plan to compare with: the repeated job's, or the form's default."""
     if origin:
         return from_json(origin.plan)
     seen = preview(kind.name, proposed_raw(kind, target, typed), host, target)
@@ -305,7 +305,7 @@ def _before(
 
 
 def _blocked(form: LaunchForm, errors: Mapping[str, str]) -> str:
-    """Why the button is off: "missing", "errors", or "" when it is on."""
+    """Return why the button is disabled: "missing", "errors", or "" if enabled."""
     if form.missing:
         return "missing"
     return "errors" if errors else ""

@@ -1,4 +1,4 @@
-"""The whole way of a model as one chain: what it will do on a host, and its launch."""
+"""Pipeline of a model: preview on a host, and launch."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from jobs.toolchains.vacc.vacc_datasets import DATASETS
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires("job.launch")
 def model_way(request: HttpRequest, model_id: str, way_id: str) -> HttpResponse:
-    """What the way would do on the host of the URL; POST launches it and shows its jobs."""
+    """Preview the pipeline on the host of the URL; POST launches it and redirects to its jobs."""
     model, way = _found(model_id, way_id)
     if request.method != "POST":
         return _page(request, _context(model, way, request.GET))
@@ -76,7 +76,7 @@ def model_way(request: HttpRequest, model_id: str, way_id: str) -> HttpResponse:
 @require_POST
 @requires("job.launch")
 def way_check(request: HttpRequest, model_id: str, way_id: str) -> HttpResponse:
-    """Ask the host at once what each job of the chain will ask it."""
+    """Request the preflight of the whole chain now."""
     model, way = _found(model_id, way_id)
     context = _context(model, way, request.POST)
     host, look = context["host"], look_of(way, context["drafts"])
@@ -96,9 +96,9 @@ def _found(model_id: str, way_id: str) -> tuple[ZooModel, Way]:
 
 
 def _context(model: ZooModel, way: Way, data: QueryDict) -> dict[str, Any]:
-    """``hosts``: those that suit. The first one, and its first stack, unless others are named.
+    """``hosts``: suitable ones. Default: the first one and its first stack.
 
-    ``errors``: option → what is wrong with it; ``typed`` is what stands in its field.
+    ``errors``: option → message; ``typed``: entered values.
     """
     hosts = [host for host in Host.objects.all() if bool(dies(host)) == way.needs_dies]
     named = [host for host in hosts if host.name == data.get("host")]
@@ -130,7 +130,7 @@ def _context(model: ZooModel, way: Way, data: QueryDict) -> dict[str, Any]:
 
 
 def _options(way: Way, data: QueryDict) -> tuple[Options, dict[str, str]]:
-    """What was chosen, and option → what is wrong with it: such a one is as if nobody had said."""
+    """Return options, and option → message; invalid ones fall back to defaults."""
     given = {name: str(data.get(name, "")) for name in way.options}
     errors: dict[str, str] = {}
     while True:
@@ -141,13 +141,13 @@ def _options(way: Way, data: QueryDict) -> tuple[Options, dict[str, str]]:
 
 
 def _outside_guide(planned: Sequence[Draft]) -> str:
-    """The kinds of job of the chain that the guide has no command for, by their titles."""
+    """Return titles of kinds in the chain that the guide has no command for."""
     kinds = [draft.stage.link.kind for draft in planned if draft.seen and not draft.is_in_guide]
     return _(", ").join(kind_title(kind) for kind in dict.fromkeys(kinds))
 
 
 def precision_words(name: str) -> str:
-    """What a choice of precision is called."""
+    """Return the label of a precision choice."""
     return _("fp16 and int8") if name == BOTH else name
 
 
@@ -158,12 +158,12 @@ def _page(request: HttpRequest, context: dict[str, Any], *, status: int = 200) -
 
 
 def _waits(host: Host, planned: Sequence[Draft]) -> list[tuple[str, list[str]]]:
-    """Why jobs would wait on ``host`` if their turn came now, each reason with their kinds."""
+    """Return queue reasons on ``host`` if launched now, each with its kinds."""
     jobs = []
     for draft in planned:
         if draft.seen is not None and draft.seen.plan is not None:
             job = draft_of(KINDS[draft.stage.link.kind], draft.seen, draft.target)
-            # That it comes after others of its chain is what a chain is.
+            # Waiting for earlier jobs of the chain is normal.
             job.host, job.inputs = host, {}
             jobs.append(job)
     found: dict[str, list[str]] = {}
@@ -175,7 +175,7 @@ def _waits(host: Host, planned: Sequence[Draft]) -> list[tuple[str, list[str]]]:
 
 
 def _shown(draft: Draft) -> CommandView | None:
-    """The stage's commands; None where it has no job, or none that can be planned."""
+    """Return the stage's command view; None without a job or plan."""
     seen = draft.seen
     if seen is None or seen.plan is None:
         return None

@@ -1,4 +1,4 @@
-"""What the host finds before a launch: asked from the form, answered within seconds."""
+"""Preflight of the launch form, answered within seconds."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from jobs.models import Preflight
 from jobs.queries.hosts.hosts import is_away
 from jobs.services import confirmations, preflights
 
-# The page asks no longer than this; a host that is there answers in less than a second.
+# The page polls no longer than this; an online host answers in less than a second.
 PATIENCE = timedelta(seconds=20)
 _LAUNCH = "launch-form"
 _FORMS = {name: name for name in (_LAUNCH, "way-form")}
@@ -30,7 +30,7 @@ _SHAPES = {"ok": "passed", "warn": "asks", "failed": "failed", "unknown": "queue
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One finding as the page shows it."""
+    """One finding for display."""
 
     state: str
     word: str
@@ -40,12 +40,12 @@ class Line:
 @require_POST
 @requires("job.launch")
 def launch_check(request: HttpRequest, kind_name: str) -> HttpResponse:
-    """Ask the host whether it has what the form's plan needs."""
+    """Request the preflight of the form's plan."""
     host, seen = form_preview(kind_name, request.POST)
     if host is None or seen.plan is None or not seen.plan.checks or is_away(host):
         return HttpResponse()
     known = {name: value for name, value in {**seen.open_slots, **seen.values}.items() if value}
-    # Where the job's own folder will be is not known yet.
+    # The job's folder is not known yet.
     known.pop("job_dir", None)
     asked = preflights.ask(host, seen.plan.to_json(), known, user=person(request))
     agent_tasks.send_check(host.name, asked.pk)
@@ -55,12 +55,12 @@ def launch_check(request: HttpRequest, kind_name: str) -> HttpResponse:
 @require_GET
 @requires("job.launch")
 def launch_findings(request: HttpRequest, preflight_id: int) -> HttpResponse:
-    """What the host has found so far; ``?form=`` names the form that a tick belongs to."""
+    """Return findings so far; ``?form=`` names the form of the confirmation checkbox."""
     return fragment(request, get_object_or_404(Preflight, pk=preflight_id, job=None))
 
 
 def fragment(request: HttpRequest, asked: Preflight, *, form_id: str = "") -> HttpResponse:
-    """What ``asked`` found, to be polled until it is answered, and a tick for what asks."""
+    """Render findings of ``asked``, polled until answered, with a checkbox for warnings."""
     lines = [_line(item) for item in asked.findings]
     found = confirmations.found_by(asked)
     context = {
@@ -75,7 +75,12 @@ def fragment(request: HttpRequest, asked: Preflight, *, form_id: str = "") -> Ht
 
 
 def _line(item: dict[str, object]) -> Line:
-    words = {"ok": _("passed"), "warn": _("asks"), "failed": _("stops"), "unknown": _("later")}
+    words = {
+        "ok": _("passed"),
+        "warn": _("needs confirmation"),
+        "failed": _("blocked"),
+        "unknown": _("deferred"),
+    }
     level = str(item["level"])
     args = item["sentence_args"]
     assert isinstance(args, dict)

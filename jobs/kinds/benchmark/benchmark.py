@@ -1,4 +1,4 @@
-"""Benchmark: send a deployment requests and time what it does."""
+"""Benchmark: send requests to a deployment and measure its speed."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from jobs.toolchains.evalscope import evalscope
 
 
 class Params(over_http.Load):
-    """What to send. Lengths are in tokens."""
+    """Requests to send. Lengths are in tokens."""
 
     quiet: bool = quiet_field(False)
     overlap: bool = overlap_field()
 
 
 class Benchmark(over_http.OverHttp, params=Params):
-    """Send a deployment requests and time what it does."""
+    """Send requests to a deployment and measure its speed."""
 
     name = "benchmark"
     title = "Benchmark"
@@ -38,10 +38,12 @@ class Benchmark(over_http.OverHttp, params=Params):
         return (Need(EVALSCOPE),)
 
     def plan(self, params: Params, target: Target) -> Plan:
-        """One step: EvalScope's performance test. The engine's own counters are read meanwhile."""
+        """One step: EvalScope's performance test. The engine's counters are scraped meanwhile."""
         served = over_http.deployment(params, target)
         if served.data.get("api_key"):
-            words = _("EvalScope would show its key in the list of processes: benchmark it online.")
+            words = _(
+                "EvalScope would show the API key in the process list. Use “Benchmark online”."
+            )
             raise LaunchError(words, "deployment")
         over_http.check_concurrency(params.concurrency)
         over_http.check_output(params, served)
@@ -60,18 +62,18 @@ class Benchmark(over_http.OverHttp, params=Params):
         )
 
     def successors(self, params: Params) -> Sequence[str]:
-        """How right the same deployment is."""
+        """Accuracy of the same deployment."""
         return ("evaluate",)
 
     def progress(self, log: str) -> Progress | None:
-        """EvalScope's own bars."""
+        """EvalScope's progress bars."""
         return progress.share_of_runs(log)
 
     def conclude(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
     ) -> Conclusion:
-        """A point for each concurrency; the one with the highest output rate stands for all;
-        requests are counted over all beside it.
+        """A point per concurrency; the headline is the one with the highest output rate. Requests
+        are counted over all points.
         """
         points = evalscope_perf.parse(outputs)
         return over_http.outcome(

@@ -1,4 +1,4 @@
-"""Benchmark with GuideLLM: send a deployment requests with the load generator of vLLM's project."""
+"""Benchmark with GuideLLM, the load generator of the vLLM project."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from jobs.toolchains import guidellm
 
 
 class Params(over_http.Load):
-    """What to send. Lengths are in tokens."""
+    """Requests to send. Lengths are in tokens."""
 
     quiet: bool = quiet_field(False)
     overlap: bool = overlap_field()
 
 
 class BenchmarkGuidellm(over_http.OverHttp, params=Params):
-    """A point for each concurrency, from a run of its own. Works with any engine."""
+    """Measure each concurrency in a separate run. Works with any engine."""
 
     name = guidellm.KIND
     title = "Benchmark with GuideLLM"
@@ -38,10 +38,13 @@ class BenchmarkGuidellm(over_http.OverHttp, params=Params):
         return (Need(guidellm.NAME),)
 
     def plan(self, params: Params, target: Target) -> Plan:
-        """New prompts, then a step for each concurrency. The engine's counters are read too."""
+        """A step that writes prompts, then a step per concurrency. The engine's counters are
+        scraped too."""
         served = over_http.deployment(params, target)
         if served.data.get("api_key"):
-            words = _("GuideLLM would show its key in the list of processes: benchmark it online.")
+            words = _(
+                "GuideLLM would show the API key in the process list. Use “Benchmark online”."
+            )
             raise LaunchError(words, "deployment")
         over_http.check_concurrency(params.concurrency)
         over_http.check_output(params, served)
@@ -58,17 +61,17 @@ class BenchmarkGuidellm(over_http.OverHttp, params=Params):
         return guidellm.benchmark_plan(load, site(target))
 
     def successors(self, params: Params) -> Sequence[str]:
-        """How right the same deployment is."""
+        """Accuracy of the same deployment."""
         return ("evaluate",)
 
     def progress(self, log: str) -> Progress | None:
-        """Requests of the concurrency that is measured."""
+        """Requests of the current concurrency."""
         return parser.progress(log)
 
     def conclude(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
     ) -> Conclusion:
-        """A point for each concurrency; the one with the highest output rate stands for all."""
+        """A point per concurrency; the headline is the one with the highest output rate."""
         files = {path: text for path, text in outputs.items() if path.startswith("result-")}
         found = [parser.parse(path, content) for path, content in files.items()]
         points = sorted(found, key=lambda point: point.concurrency)

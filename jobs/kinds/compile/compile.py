@@ -18,17 +18,18 @@ from jobs.toolchains.environments import LLAMA_CPP
 
 
 class Params(BaseModel):
-    """What to convert, and to what."""
+    """Weights to convert, and the target precision."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     weights: str = Field(
-        description="The weights to convert. What they lost before cannot come back.",
+        description="Weights to convert. Precision lost earlier is not restored.",
         json_schema_extra={"label": "Weights", "group": "Model", "asset": "weights"},
     )
     precision: Literal["fp16", "int8"] = Field(
         "int8",
-        description="fp16: 16 bits a weight. int8: 8 bits in blocks of 32 with one scale (Q8_0).",
+        description="fp16: 16 bits per weight. int8: 8 bits per weight, one scale per block of 32 "
+        "(Q8_0).",
         json_schema_extra={"label": "Precision", "group": "Model"},
     )
 
@@ -43,11 +44,11 @@ class Compile(Kind, params=Params):
     steps = llama_cpp.STEPS
 
     def offered(self, target: Target) -> bool:
-        """On a host without accelerator cards."""
+        """True on a host without accelerator cards."""
         return not target.has_dies
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
-        """What ``field`` may be on this host."""
+        """Return the choices of ``field`` on this host."""
         if field == "precision":
             return [Choice("int8", "int8"), Choice("fp16", "fp16")]
         if field == "weights":
@@ -92,7 +93,7 @@ class Compile(Kind, params=Params):
         return ("deploy",)
 
     def progress(self, log: str) -> Progress | None:
-        """Tensors that llama.cpp has quantised."""
+        """Quantised tensors."""
         return progress.tensors(log)
 
     def conclude(

@@ -1,4 +1,4 @@
-"""Compile for VACC: vamc makes an artifact of a distill, for one shape and so many dies."""
+"""Compile for VACC: vamc compiles a distill for one shape and number of dies."""
 
 from __future__ import annotations
 
@@ -33,39 +33,39 @@ from jobs.toolchains.vacc import vamc
 from jobs.toolchains.vacc.vacc_datasets import DATASETS
 from jobs.toolchains.vacc.vamc import Calibration, Compiling
 
-# vamc's own samples, by the data that they calibrate with.
+# vamc's samples, by calibration data.
 _CALIBRATION_LENGTHS = {"c4": 1024, "ceval": 128, "alpaca": 512}
 _FIELDS = {"path": "weights", "concurrency": "max_length"}
 
 
 class Params(BaseModel):
-    """What to compile, and for what. Lengths are in tokens."""
+    """Weights to compile, and the target. Lengths are in tokens."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     stack: Literal["guide", "current"] = stack_field()
     as_in_guide: bool = exact_field()
     weights: str = Field(
-        description="Weights of a distill; those of Qwen need the modification beside them.",
+        description="Weights of a distill; Qwen distills need the VACC patch.",
         json_schema_extra={"label": "Weights", "group": "Model", "asset": "weights"},
     )
     precision: Literal["fp16", "int8"] = Field(
         "fp16",
-        description="fp16: 16 bits a weight. int8: 8 bits a weight, 16 bits an activation (w8a16).",
+        description="fp16: 16 bits per weight. int8: 8 bits per weight, 16 per activation (w8a16).",
         json_schema_extra={"label": "Precision", "group": "Model"},
     )
     name: str = Field(
         "",
         max_length=120,
         pattern=r"^$|^[A-Za-z0-9][A-Za-z0-9._-]*$",
-        description="Folder of the result, and the served name. Empty: made from the settings.",
+        description="Result folder and model name in the API. Empty: derived from the settings.",
         json_schema_extra={"label": "Name", "group": "Model"},
     )
     max_input: int = Field(
         1024,
         ge=16,
         le=131072,
-        description="The longest prompt; it is compiled in. A multiple of 16.",
+        description="Max prompt length, fixed at compile time. A multiple of 16.",
         json_schema_extra={
             "label": "Prompt",
             "unit": "tokens",
@@ -77,9 +77,9 @@ class Params(BaseModel):
         2048,
         ge=16,
         le=131072,
-        description="Prompt and answer together; it is compiled in. A multiple of 16.",
+        description="Prompt and output, fixed at compile time. A multiple of 16.",
         json_schema_extra={
-            "label": "Prompt and answer",
+            "label": "Prompt and output",
             "unit": "tokens",
             "group": "Shape",
             "of_model": ["build_in", "max_length"],
@@ -89,22 +89,23 @@ class Params(BaseModel):
         4,
         ge=1,
         le=64,
-        description="Dies that share one copy of the model.",
-        json_schema_extra={"label": "Tensor parallel", "unit": "dies", "group": "Shape"},
+        description="Dies per copy of the model.",
+        json_schema_extra={"label": "Tensor parallel size", "unit": "dies", "group": "Shape"},
     )
     b2s: bool = Field(
         True,
-        description="Batch to sequence: on for throughput, off for the latency of single requests.",
+        description="Batch to sequence: on for throughput, off for single-request latency.",
         json_schema_extra={"label": "b2s", "group": "Shape"},
     )
     align_qkv: Literal["auto", "on", "off"] = Field(
         "auto",
-        description="On where the dies cannot share the KV heads evenly. auto: as the model needs.",
+        description="Needed if the dies cannot share the KV heads evenly. auto: as the model "
+        "requires.",
         json_schema_extra={"label": "align_qkv", "group": "Shape"},
     )
     quantization: Literal["w8a16_gptq", "w16kv8"] = Field(
         "w8a16_gptq",
-        description="How weights are quantised; the vendor's files for the distills have gptq.",
+        description="Quantisation method of the weights; the vendor's distill files use gptq.",
         json_schema_extra={
             "label": "Quantisation",
             "group": "Calibration",
@@ -113,7 +114,7 @@ class Params(BaseModel):
     )
     calibration: str = Field(
         "",
-        description="Data to calibrate with. Without it vamc takes what it takes by itself.",
+        description="Calibration data. Empty: vamc chooses its own.",
         json_schema_extra={
             "label": "Calibration data",
             "group": "Calibration",
@@ -125,7 +126,7 @@ class Params(BaseModel):
         128,
         ge=1,
         le=100_000,
-        description="Samples of the calibration data.",
+        description="Number of calibration samples.",
         json_schema_extra={
             "label": "Samples",
             "group": "Calibration",
@@ -136,7 +137,7 @@ class Params(BaseModel):
         0,
         ge=0,
         le=131072,
-        description="Length of a sample. 0: 1024 of c4, 128 of C-Eval, 512 of Alpaca.",
+        description="Sample length. 0: 1024 for c4, 128 for C-Eval, 512 for Alpaca.",
         json_schema_extra={
             "label": "Sample length",
             "unit": "tokens",
@@ -148,7 +149,7 @@ class Params(BaseModel):
         "",
         max_length=16,
         pattern=r"^$|^cpu$|^cuda(:[0-9]{1,2})?$",
-        description="Where vamc calibrates: cuda:0, cpu. Empty: its own choice, a CUDA card.",
+        description="Calibration device: cuda:0, cpu. Empty: vamc's choice, a CUDA card.",
         json_schema_extra={
             "label": "Device",
             "group": "Calibration",
@@ -157,7 +158,7 @@ class Params(BaseModel):
     )
     true_sequential: bool = Field(
         False,
-        description="Quantise the parts of a layer one after the other: slower, may be closer.",
+        description="Quantise the parts of a layer in sequence: slower, possibly more accurate.",
         json_schema_extra={
             "label": "true_sequential",
             "group": "Calibration",
@@ -166,12 +167,12 @@ class Params(BaseModel):
     )
     vacc_files: bool = Field(
         True,
-        description="model_arch vacc: take the vendor's changed model files beside the weights.",
-        json_schema_extra={"label": "Changed model files", "group": "Compiler"},
+        description="model_arch vacc: use the vendor's patched model files in the weights folder.",
+        json_schema_extra={"label": "Patched model files", "group": "Compiler"},
     )
     frontend_dtype: Literal["", "float16", "bfloat16", "float32"] = Field(
         "",
-        description="frontend.dtype: what weights are read as. Empty: left out.",
+        description="frontend.dtype: data type for reading weights. Empty: omitted.",
         json_schema_extra={"label": "frontend.dtype", "group": "Compiler"},
     )
     merge_params: bool = Field(
@@ -181,68 +182,68 @@ class Params(BaseModel):
     )
     remove_params: bool = Field(
         False,
-        description="backend.remove_params; left out where it is off.",
+        description="backend.remove_params; omitted if off.",
         json_schema_extra={"label": "remove_params", "group": "Compiler"},
     )
     data_type: int = Field(
         0,
         ge=0,
         le=16,
-        description="backend.compile.data_type: 0 in every file for a language model.",
+        description="backend.compile.data_type: 0 in all language model files.",
         json_schema_extra={"label": "data_type", "group": "Compiler"},
     )
     gather_data: bool = Field(
         True,
-        description="gather_data_vccl_dsp_enable: compiles with less memory.",
+        description="gather_data_vccl_dsp_enable: reduces memory during compilation.",
         json_schema_extra={"label": "gather_data_vccl_dsp", "group": "Compiler"},
     )
     workers: int = Field(
         4,
         ge=1,
         le=256,
-        description="workspace.workers: processes that compile.",
+        description="workspace.workers: compile processes.",
         json_schema_extra={"label": "Workers", "group": "Compiler"},
     )
     stack_size: int = Field(
         0,
         ge=0,
         le=65536,
-        description="VACC_STACK_SIZE. 0: 256 for models of 32 billion parameters and more.",
+        description="VACC_STACK_SIZE. 0: 256 for models of 32 billion parameters or more.",
         json_schema_extra={"label": "Stack size", "group": "Compiler"},
     )
     env_recheck: bool = Field(
         False,
-        description="workspace.env_recheck; left out where it is off.",
+        description="workspace.env_recheck; omitted if off.",
         json_schema_extra={"label": "env_recheck", "group": "Workspace"},
     )
     save_log: bool = Field(
         False,
-        description="workspace.save_log: vamc keeps a log of its own too.",
+        description="workspace.save_log: vamc also writes its own log file.",
         json_schema_extra={"label": "save_log", "group": "Workspace"},
     )
     enable_ir: bool = Field(
         False,
-        description="workspace.enable_ir; left out where it is off.",
+        description="workspace.enable_ir; omitted if off.",
         json_schema_extra={"label": "enable_ir", "group": "Workspace"},
     )
     transformers: str = Field(
         "",
         max_length=30,
         pattern=r"^$|^[0-9][0-9A-Za-z.]*$",
-        description="workspace.pyenv: the version of transformers that vamc must find.",
+        description="workspace.pyenv: transformers version that vamc requires.",
         json_schema_extra={"label": "transformers", "group": "Workspace"},
     )
     huggingface_hub: str = Field(
         "",
         max_length=30,
         pattern=r"^$|^[0-9][0-9A-Za-z.]*$",
-        description="workspace.pyenv: the version of huggingface-hub that vamc must find.",
+        description="workspace.pyenv: huggingface-hub version that vamc requires.",
         json_schema_extra={"label": "huggingface-hub", "group": "Workspace"},
     )
 
 
 class CompileVacc(Kind, params=Params):
-    """Vamc makes an artifact of a distill, for one shape and so many dies."""
+    """Compile a distill with vamc, for one shape and number of dies."""
 
     name = "compile-vacc"
     title = "Compile for VACC"
@@ -251,11 +252,11 @@ class CompileVacc(Kind, params=Params):
     steps = vamc.STEPS
 
     def offered(self, target: Target) -> bool:
-        """On a host with accelerator cards."""
+        """True on a host with accelerator cards."""
         return target.has_dies
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
-        """What ``field`` may be on this host."""
+        """Return the choices of ``field`` on this host."""
         if field == "stack":
             return stack_choices(target)
         if field == "weights":
@@ -267,7 +268,7 @@ class CompileVacc(Kind, params=Params):
         return None
 
     def notes(self, params: Params, target: Target) -> Sequence[Remark]:
-        """What is done otherwise than the guide prints it, and what may become of it."""
+        """Return notes on differences from the guide, and on known risks."""
         model, stack = _model(params, target), stack_of(params)
         folder = vacc_site(target).artifacts
         wish = _wish(params, model, stack)
@@ -318,7 +319,7 @@ class CompileVacc(Kind, params=Params):
         }
 
     def plan(self, params: Params, target: Target) -> Plan:
-        """Compile, and look at what came out."""
+        """Compile, then verify the artifact."""
         model, stack = _model(params, target), stack_of(params)
         wish, exact = _wish(params, model, stack), is_exact(params)
         if not exact:
@@ -330,7 +331,7 @@ class CompileVacc(Kind, params=Params):
             model=model,
             exact=exact,
             stack_size=wish.stack_size,
-            # The weights once more, and what lies between.
+            # The weights once more, plus intermediate files.
             room_bytes=2 * model.source.bytes,
         )
 
@@ -339,7 +340,7 @@ class CompileVacc(Kind, params=Params):
         return ("deploy-build-in",)
 
     def progress(self, log: str) -> Progress | None:
-        """How much is read, or what vamc counts."""
+        """Bytes read, or vamc's own counter."""
         return progress.compiled(log)
 
     def conclude(
@@ -361,19 +362,20 @@ class CompileVacc(Kind, params=Params):
 
 
 def _replaced(path: str, target: Target) -> list[Remark]:
-    """The folder is named by model, precision and lengths: other settings write over it."""
+    """Note that the folder is named by model, precision and lengths: other settings overwrite
+    it."""
     there = any(ref.data.get("path") == path for ref in target.artifacts)
     return [Remark("guide:folder_replaced", {"path": path})] if there else []
 
 
 def _as_printed(found: Remark) -> Remark:
-    """To the letter no switch can be set: a limit that wants one says how the command ends."""
+    """In verbatim mode no flag can be set: a violated limit says how the command fails."""
     fails = found.id == "limit:align_qkv"
     return Remark("guide:align_qkv_fails", found.args) if fails else found
 
 
 def _compiling(params: Params, target: Target, model: ZooModel, *, align_qkv: bool) -> Compiling:
-    """To the letter: only the fields that the vendor's two files have."""
+    """In verbatim mode: only the fields of the vendor's two files."""
     basis = Compiling(
         name=_name(params, model),
         checkpoint=str(_weights(params, target).data["path"]),
@@ -387,7 +389,7 @@ def _compiling(params: Params, target: Target, model: ZooModel, *, align_qkv: bo
 
 
 def _chosen(basis: Compiling, params: Params, target: Target, *, align_qkv: bool) -> Compiling:
-    """What is off is left out, so that the file says no more than was asked for."""
+    """Omit switched-off fields, so that the file has only requested ones."""
     return replace(
         basis,
         b2s=params.b2s,
@@ -417,7 +419,7 @@ def _calibration(params: Params, target: Target) -> Calibration | None:
     data = asset(target.datasets, params.calibration, "calibration").data
     sort = str(data["name"])
     if sort not in DATASETS or not DATASETS[sort].calibrates:
-        raise LaunchError(_("vamc does not calibrate with this."), "calibration")
+        raise LaunchError(_("vamc does not support this calibration data."), "calibration")
     length = params.sample_tokens or _CALIBRATION_LENGTHS[sort]
     return Calibration(sort, str(data["path"]), params.samples, length)
 
@@ -483,7 +485,7 @@ def _model(params: Params, target: Target) -> ZooModel:
     model = model_of_asset(_weights(params, target))
     if "build_in" not in model.paths:
         raise LaunchError(
-            _("%(model)s is not compiled; it is served as it is.") % {"model": model.name},
+            _("%(model)s needs no compilation. Deploy it directly.") % {"model": model.name},
             "weights",
         )
     return model

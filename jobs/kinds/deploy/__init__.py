@@ -1,4 +1,4 @@
 """Kinds that serve a model over an OpenAI-compatible API.
-Here: what a server is told and when it is ready.
+Here: the server's arguments and readiness.
 Not here: the life of a server (`services.deployments`).
 """

@@ -18,47 +18,47 @@ from jobs.toolchains.environments import LLAMA_CPP
 
 
 class Params(BaseModel):
-    """What to serve, and how. Lengths are in tokens."""
+    """Model to serve, and its settings. Lengths are in tokens."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     artifact: str = Field(
-        description="The artifact to serve.",
+        description="Artifact to deploy.",
         json_schema_extra={"label": "Artifact", "group": "Model", "asset": "artifact"},
     )
     name: str = Field(
         "",
         max_length=60,
         pattern=r"^$|^[A-Za-z0-9][A-Za-z0-9._-]*$",
-        description="Name of the model in the API. Empty: made from model and precision.",
+        description="Model name in the API. Empty: model and precision.",
         json_schema_extra={"label": "Name", "group": "Model"},
     )
     context: int = Field(
         2048,
         ge=256,
         le=131072,
-        description="Prompt and answer of one request together.",
-        json_schema_extra={"label": "Context", "unit": "tokens", "group": "Server"},
+        description="Prompt and output of one request.",
+        json_schema_extra={"label": "Max model length", "unit": "tokens", "group": "Server"},
     )
     parallel: int = Field(
         4,
         ge=1,
         le=64,
-        description="Requests that are worked on at the same time; more wait.",
-        json_schema_extra={"label": "Parallel requests", "unit": "requests", "group": "Server"},
+        description="Concurrent requests; further requests wait.",
+        json_schema_extra={"label": "Concurrency", "unit": "requests", "group": "Server"},
     )
     threads: int = Field(
         0,
         ge=0,
         le=1024,
-        description="0: one fewer than the host has cores, so that other work does not halve it.",
+        description="0: one fewer than the host's cores, to leave room for other work.",
         json_schema_extra={"label": "Threads", "unit": "threads", "group": "Server"},
     )
     reasoning: bool = Field(
         False,
         description=(
-            "Every answer begins with a thought of at most 80 words. Six examples go before each "
-            "prompt, about 300 tokens of the context."
+            "Each answer starts with up to 80 words of reasoning. Six examples before each "
+            "prompt use about 300 tokens of the context."
         ),
         json_schema_extra={"label": "Reasoning template", "group": "Server"},
     )
@@ -74,7 +74,7 @@ class Deploy(Kind, params=Params):
     clients = llama_cpp.CLIENTS
 
     def offered(self, target: Target) -> bool:
-        """On a host without accelerator cards."""
+        """True on a host without accelerator cards."""
         return not target.has_dies
 
     def needs(self, params: Params, target: Target) -> Sequence[Need]:
@@ -105,11 +105,11 @@ class Deploy(Kind, params=Params):
         }
 
     def plan(self, params: Params, target: Target) -> Plan:
-        """Check the file, start the server, wait until it is ready."""
+        """Check the file, start the server, wait until ready."""
         model = MODELS.get(str(_artifact(params, target).data["model_id"]))
         if model and params.context > model.context_tokens:
             raise LaunchError(
-                _("%(model)s was trained for at most %(tokens)d tokens.")
+                _("Max context of %(model)s is %(tokens)d tokens.")
                 % {"model": model.name, "tokens": model.context_tokens},
                 "context",
             )
@@ -117,7 +117,7 @@ class Deploy(Kind, params=Params):
         return llama_cpp.deploy_plan(
             llama_cpp.Serving(
                 name=_served_name(params, target),
-                # The dashboard's chat has to reach it; on This computer nobody else has to.
+                # The dashboard's chat must reach the server; on This computer nothing else must.
                 listen="127.0.0.1" if target.is_this_computer else "0.0.0.0",
                 context=params.context,
                 parallel=params.parallel,
@@ -134,7 +134,7 @@ class Deploy(Kind, params=Params):
     def conclude(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
     ) -> Conclusion:
-        """How long it took to be ready."""
+        """Time until the server was ready."""
         return when_ready(outputs)
 
 

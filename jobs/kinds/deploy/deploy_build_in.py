@@ -1,4 +1,4 @@
-"""Deploy Build_In: serve what vamc made, with llmdeploy or vastgenx, on its number of dies."""
+"""Deploy Build_In: serve a vamc artifact with llmdeploy or vastgenx, on its number of dies."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from jobs.plans import Plan
 from jobs.toolchains.vacc import build_in, vamc
 from jobs.toolchains.vacc.build_in import Serving
 
-EVERYWHERE = "0.0.0.0"  # the dashboard's chat has to reach it
-# llmdeploy's sample has other ports, which no machine has.
+EVERYWHERE = "0.0.0.0"  # the dashboard's chat must reach the server
+# llmdeploy's sample has ports above 65535.
 PUBLISH_PORT, SUBSCRIBE_PORT = 17810, 17110
 BATCH_SIZE = 16
 _FIELDS = {
@@ -43,49 +43,49 @@ _FIELDS = {
 
 
 class Params(BaseModel):
-    """What to serve, and how."""
+    """Model to serve, and its settings."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     stack: Literal["guide", "current"] = stack_field()
     as_in_guide: bool = exact_field()
     artifact: str = Field(
-        description="What vamc made. Its shape is what requests may have at most.",
+        description="Artifact compiled by vamc. Its shape limits the request length.",
         json_schema_extra={"label": "Artifact", "group": "Model", "asset": "artifact"},
     )
     batch_size: int = Field(
         BATCH_SIZE,
         ge=1,
         le=256,
-        description="Requests that are worked on at the same time.",
+        description="Concurrent requests.",
         json_schema_extra={"label": "Batch size", "unit": "requests", "group": "Server"},
     )
     bind: str = Field(
         "",
         max_length=64,
         pattern=r"^$|^[0-9A-Fa-f.:]+$",
-        description="Address that the server listens on. Empty: all.",
+        description="Listen address of the server. Empty: all addresses.",
         json_schema_extra={"label": "Listen on", "group": "Server"},
     )
     port: int = Field(
         0,
         ge=0,
         le=65535,
-        description="0: the tool's own (7863, 9900) where it is free, else another.",
+        description="0: the tool's default (7863, 9900) if free, otherwise another port.",
         json_schema_extra={"label": "Port", "group": "Server", "free_port": True},
     )
     ready_path: str = Field(
         "/v1/models",
         max_length=100,
         pattern=r"^/[A-Za-z0-9/_.-]*$",
-        description="Path that answers 200 once the server is ready.",
+        description="Path that returns 200 once the server is ready.",
         json_schema_extra={"label": "Readiness path", "group": "Server"},
     )
     prompt_template: str = Field(
         "",
         max_length=60,
         pattern=r"^$|^[A-Za-z0-9][A-Za-z0-9._-]*$",
-        description="llmdeploy's name of the template. Empty: its own choice.",
+        description="Prompt template of llmdeploy. Empty: its own choice.",
         json_schema_extra={
             "label": "Prompt template",
             "group": "llmdeploy",
@@ -96,7 +96,7 @@ class Params(BaseModel):
         PUBLISH_PORT,
         ge=1024,
         le=65535,
-        description="Between llmdeploy's own processes. A second server needs another one.",
+        description="Internal port of llmdeploy. A second server needs another one.",
         json_schema_extra={
             "label": "Publish port",
             "free_port": True,
@@ -108,7 +108,7 @@ class Params(BaseModel):
         SUBSCRIBE_PORT,
         ge=1024,
         le=65535,
-        description="Between llmdeploy's own processes. A second server needs another one.",
+        description="Internal port of llmdeploy. A second server needs another one.",
         json_schema_extra={
             "label": "Subscribe port",
             "free_port": True,
@@ -119,7 +119,7 @@ class Params(BaseModel):
 
 
 class DeployBuildIn(Kind, params=Params):
-    """Serve what vamc made, with llmdeploy or vastgenx, on its number of dies."""
+    """Serve a vamc artifact with llmdeploy or vastgenx, on its number of dies."""
 
     name = "deploy-build-in"
     title = "Deploy Build_In"
@@ -129,11 +129,11 @@ class DeployBuildIn(Kind, params=Params):
     steps = build_in.STEPS
 
     def offered(self, target: Target) -> bool:
-        """On a host with accelerator cards."""
+        """True on a host with accelerator cards."""
         return target.has_dies
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
-        """What ``field`` may be on this host."""
+        """Return the choices of ``field`` on this host."""
         if field == "stack":
             return stack_choices(target)
         if field == "artifact":
@@ -142,7 +142,7 @@ class DeployBuildIn(Kind, params=Params):
         return None
 
     def notes(self, params: Params, target: Target) -> Sequence[Remark]:
-        """The guide prints no command for this; what is done, and what may become of it."""
+        """Return notes: the guide has no command for this step, and known risks."""
         stack = stack_of(params)
         tools, model = _tools(stack), _model(params, target)
         said = [Remark("guide:server_in_words", {"tool": tools.server})]
@@ -155,7 +155,7 @@ class DeployBuildIn(Kind, params=Params):
         return [*said, *limits.asked(model, stack, _wish(params, target))]
 
     def title_of(self, params: Params, target: Target) -> str:
-        """The name in the API, which is that of the artifact's folder."""
+        """Name in the API: the name of the artifact's folder."""
         return _name(params, target)
 
     def inputs(self, params: Params, target: Target) -> Mapping[str, AssetRef]:
@@ -163,7 +163,7 @@ class DeployBuildIn(Kind, params=Params):
         return {"artifact": _artifact(params, target)}
 
     def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
-        """A deployment, whose limits are the shape that was compiled."""
+        """A deployment limited by the compiled shape."""
         served, tools = _artifact(params, target).data, _tools(stack_of(params))
         return {
             "type": "deployment",
@@ -189,7 +189,7 @@ class DeployBuildIn(Kind, params=Params):
         }
 
     def plan(self, params: Params, target: Target) -> Plan:
-        """Look at the artifact, start the server, wait until it is ready."""
+        """Verify the artifact, start the server, wait until ready."""
         stack, served = stack_of(params), _artifact(params, target).data
         tools, site = _tools(stack), vacc_site(target)
         limits.refuse(_model(params, target), stack, _wish(params, target), _FIELDS)
@@ -212,23 +212,23 @@ class DeployBuildIn(Kind, params=Params):
         return build_in.serve_plan(tools, serving, site)
 
     def successors(self, params: Params) -> Sequence[str]:
-        """Measure it; OpenCompass asks for longer requests than most artifacts take."""
+        """Measure it; OpenCompass needs longer requests than most artifacts support."""
         return ("benchmark", "evaluate", "evaluate-opencompass")
 
     def conclude(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
     ) -> Conclusion:
-        """How long it took to be ready."""
+        """Time until the server was ready."""
         return when_ready(outputs)
 
 
 def _own_ports(params: Params) -> dict[str, int]:
-    """What llmdeploy's processes talk to each other on, by field."""
+    """Return the internal ports of llmdeploy's processes, by field."""
     return {name: getattr(params, name) for name in ports.OWN}
 
 
 def _ports(params: Params, tools: BuildIn) -> dict[str, int]:
-    """What the server is to have and no other, by field."""
+    """Return the exclusive ports of the server, by field."""
     return ports.of_server({"port": params.port}, _own_ports(params) if tools.config else {})
 
 
@@ -245,10 +245,10 @@ def _wish(params: Params, target: Target) -> Wish:
 
 
 def _artifact(params: Params, target: Target) -> AssetRef:
-    """The artifact, which must be one that vamc made for so many dies."""
+    """Return the artifact, which vamc must have compiled for this number of dies."""
     ref = asset(target.artifacts, params.artifact, "artifact")
     if ref.data.get("toolchain") != vamc.NAME or "tp" not in ref.data:
-        words = _("vamc did not make %(artifact)s: choose an artifact that it compiled.")
+        words = _("%(artifact)s was not compiled by vamc. Choose another artifact.")
         raise LaunchError(words % {"artifact": ref.label}, "artifact")
     return ref
 
@@ -263,5 +263,5 @@ def _model(params: Params, target: Target) -> ZooModel:
 
 def _tools(stack: Stack) -> BuildIn:
     if stack.build_in is None:
-        raise LaunchError(_("This stack serves no compiled models."), "stack")
+        raise LaunchError(_("This stack cannot deploy compiled models."), "stack")
     return stack.build_in

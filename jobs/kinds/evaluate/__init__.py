@@ -1,4 +1,4 @@
 """Kinds that measure accuracy.
-Here: questions asked of a deployment, answers scored.
+Here: questions sent to a deployment, and scored answers.
 Not here: rules of scoring (`jobs.host.scoring`), speed (`kinds.benchmark`).
 """

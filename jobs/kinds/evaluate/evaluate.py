@@ -1,4 +1,4 @@
-"""Evaluate: ask a deployment questions and score its answers."""
+"""Evaluate: send questions to a deployment and score its answers."""
 
 from __future__ import annotations
 
@@ -33,41 +33,41 @@ from jobs.plans import Plan
 from jobs.toolchains.environments import EVALSCOPE
 from jobs.toolchains.evalscope import evalscope
 
-# The longest question of all sets with its choices, and the tool's own words around it.
+# Longest question of all sets with its choices, and the tool's prompt around it.
 QUESTION_TOKENS = 64 + about_tokens(
     " ".join((one.question, *one.choices))
     for each in QUESTION_SETS.values()
     for one in each.questions
 )
-# Below this the 95 % interval of an accuracy is wider than ten points on either side.
+# Below this count, the 95 % confidence interval exceeds ±10 points.
 ENOUGH_QUESTIONS = 100
 
 
 class Params(BaseModel):
-    """What to ask, and how. Lengths are in tokens."""
+    """Questions to send, and their settings. Lengths are in tokens."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     deployment: str = Field(
-        description="The deployment to ask.",
+        description="Deployment to evaluate.",
         json_schema_extra={
             "label": "Deployment",
-            "group": "What to evaluate",
+            "group": "Target",
             "asset": "deployment",
         },
     )
     questions: str = Field(
         "basics",
-        description="Questions that ship with the project.",
+        description="Built-in questions.",
         json_schema_extra={"label": "Questions", "group": "Questions"},
     )
     limit: int = Field(
         0,
         ge=0,
         le=100000,
-        description="Ask only so many, spread over the whole set. 0: all.",
+        description="Sample size, spread evenly over the data set. 0: all questions.",
         json_schema_extra={
-            "label": "Limit",
+            "label": "Question limit",
             "unit": "questions",
             "group": "Questions",
             "set_size": "questions",
@@ -77,9 +77,9 @@ class Params(BaseModel):
         32,
         ge=1,
         le=8192,
-        description="An answer is cut after so many. A model that reasons needs thousands.",
+        description="Answers are cut off at this length. Reasoning models need thousands.",
         json_schema_extra={
-            "label": "Longest answer",
+            "label": "Max output tokens",
             "unit": "tokens",
             "group": "Answers",
             "thinks": ["deployment", 8192],
@@ -91,20 +91,20 @@ class Params(BaseModel):
         0.0,
         ge=0.0,
         le=2.0,
-        description="0: always the likeliest token, so that a second run answers the same.",
+        description="0: greedy decoding, so that a second run gives the same answers.",
         json_schema_extra={"label": "Temperature", "group": "Answers"},
     )
     batch: int = Field(
         4,
         ge=1,
         le=256,
-        description="Questions in flight at most.",
-        json_schema_extra={"label": "Parallel questions", "unit": "questions", "group": "Answers"},
+        description="Max concurrent questions.",
+        json_schema_extra={"label": "Concurrency", "unit": "questions", "group": "Answers"},
     )
 
 
 class Evaluate(Kind, params=Params):
-    """Ask a deployment questions and score its answers."""
+    """Send questions to a deployment and score its answers."""
 
     name = "evaluate"
     title = "Evaluate"
@@ -114,7 +114,7 @@ class Evaluate(Kind, params=Params):
     clients = evalscope.CLIENTS
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
-        """What ``field`` may be on this host."""
+        """Return the choices of ``field`` on this host."""
         if field == "questions":
             return [Choice(key, f"{key} ({len(s.questions)})") for key, s in QUESTION_SETS.items()]
         return None
@@ -132,7 +132,7 @@ class Evaluate(Kind, params=Params):
         return {"deployment": _deployment(params, target)}
 
     def plan(self, params: Params, target: Target) -> Plan:
-        """One step: EvalScope asks and scores. The questions travel inside the plan."""
+        """One step: EvalScope generates and scores. The plan contains the questions."""
         served, questions = _deployment(params, target).data, _questions(params)
         check_limit(params.limit, len(QUESTION_SETS[params.questions].questions))
         check_answer(served, "max_tokens", params.max_tokens, QUESTION_TOKENS)
@@ -147,11 +147,11 @@ class Evaluate(Kind, params=Params):
         )
 
     def successors(self, params: Params) -> Sequence[str]:
-        """How fast the same deployment is."""
+        """Speed of the same deployment."""
         return ("benchmark",)
 
     def progress(self, log: str) -> Progress | None:
-        """EvalScope's own bars."""
+        """EvalScope's progress bars."""
         return progress.share_of_runs(log)
 
     def work(self, params: Mapping[str, Any]) -> float:
@@ -190,7 +190,9 @@ def _questions(params: Params) -> tuple[Question, ...]:
     try:
         return QUESTION_SETS[params.questions].first(params.limit)
     except KeyError:
-        raise LaunchError(_("There is no such set of questions."), "questions") from None
+        raise LaunchError(
+            _("Unknown question set. Choose one from the list."), "questions"
+        ) from None
 
 
 def _what(params: Params, asked: int) -> str:
@@ -223,14 +225,15 @@ def _sets(params: Params, counted: Sequence[Scored]) -> list[SetScore]:
 
 
 def _tool(plan: Plan, counted: Sequence[Scored]) -> str:
-    """With the generation of the rules: what others scored is another measurement."""
+    """Return the tool's name with the version of the scoring rules: other rules make another
+    measurement."""
     name = f"evalscope {tool_version(plan, EVALSCOPE)}"
     rules = counted[0].detail.get("scorer")
     return f"{name}, rules {rules}" if rules else name
 
 
 def answer(row: Scored, subset: str) -> Answered:
-    """A question as records keep it."""
+    """Return a question as stored in records."""
     return Answered(
         subset=subset,
         question=row.question,
@@ -248,9 +251,7 @@ def answer(row: Scored, subset: str) -> Answered:
 
 
 def cut(rows: Sequence[Scored], max_tokens: int) -> list[Remark]:
-    """How many answers were cut off: by what ended them, where that is told of all; else by their
-    length, which is a guess.
-    """
+    """Count cut-off answers: by finish reason if all have one, else estimated by length."""
     is_told = all(row.finish for row in rows)
     if is_told:
         ended = sum(row.finish == "length" for row in rows)

@@ -1,4 +1,4 @@
-"""Evaluate with EvalScope: published data sets, asked of a deployment and scored."""
+"""Evaluate with EvalScope: score a deployment on published data sets."""
 
 from __future__ import annotations
 
@@ -49,21 +49,21 @@ Sets = Literal["gsm8k", "math_500", "aime24", "aime25", "gpqa_diamond", "mmlu", 
 
 
 class Params(BaseModel):
-    """What to ask, and how. Lengths are in tokens."""
+    """Questions to send, and their settings. Lengths are in tokens."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     stack: Literal["guide", "current"] = Field(
         "current",
-        description="The tools that the host has: the guide's own scores with OpenCompass.",
+        description="Software stack on the host. The guide's stack scores with OpenCompass.",
         json_schema_extra={"label": "Stack", "group": STACK_GROUP},
     )
     as_in_guide: bool = exact_field()
     deployment: str = Field(
-        description="The deployment to ask.",
+        description="Deployment to evaluate.",
         json_schema_extra={
             "label": "Deployment",
-            "group": "What to evaluate",
+            "group": "Target",
             "asset": "deployment",
         },
     )
@@ -71,48 +71,52 @@ class Params(BaseModel):
         ("math_500", "gpqa_diamond"),
         min_length=1,
         max_length=8,
-        description="Of gsm8k (1319 questions), math_500 (500), aime24 (30), aime25 (30),"
-        " gpqa_diamond (198), mmlu (14042), mmlu_pro (12032) and ceval (1346).",
+        description="Choose from gsm8k (1319 questions), math_500 (500), aime24 (30), aime25 (30), "
+        "gpqa_diamond (198), mmlu (14042), mmlu_pro (12032) and ceval (1346).",
         json_schema_extra={"label": "Data sets", "group": "Questions"},
     )
     mmlu: Literal["all", "ten"] = Field(
         "ten",
-        description="All 57 subsets of MMLU, or the first ten by the alphabet.",
+        description="All 57 subsets of MMLU, or the first ten alphabetically.",
         json_schema_extra={"label": "Subsets of MMLU", "group": "Questions"},
     )
     limit: int = Field(
         50,
         ge=0,
         le=100000,
-        description="Ask only the first ones of each subset. 0: all.",
-        json_schema_extra={"label": "Limit", "unit": "questions", "group": "Questions"},
+        description="Only the first questions of each subset. 0: all.",
+        json_schema_extra={"label": "Question limit", "unit": "questions", "group": "Questions"},
     )
     source: Literal["modelscope", "huggingface", "folder"] = Field(
         "modelscope",
-        description="From where the data comes.",
+        description="Source of the data.",
         json_schema_extra={"label": "Source", "group": "Questions"},
     )
     folder: str = Field(
         "",
         max_length=400,
         pattern=PATH_PATTERN,
-        description="Folder with a folder for each data set, called as it is.",
+        description="Folder with one subfolder per data set, named like the data set.",
         json_schema_extra={"label": "Folder", "group": "Questions", "when": ["source", "folder"]},
     )
     endpoint: str = Field(
         HF_MIRROR,
         max_length=200,
         pattern=r"^https?://[A-Za-z0-9][A-Za-z0-9._:/-]*$",
-        description="HF_ENDPOINT, the hub's address.",
-        json_schema_extra={"label": "Hub", "group": "Questions", "when": ["source", "huggingface"]},
+        description="Hub address (HF_ENDPOINT).",
+        json_schema_extra={
+            "label": "Hub address",
+            "group": "Questions",
+            "when": ["source", "huggingface"],
+        },
     )
     max_tokens: int = Field(
         16384,
         ge=1,
         le=1048576,
-        description="An answer is cut after so many. A model that reasons needs thousands.",
+        description="Answers are cut off at this length. Reasoning models need thousands.",
         json_schema_extra={
-            "label": "Longest answer",
+            "label": "Max output tokens",
             "unit": "tokens",
             "group": "Answers",
             "within": [["deployment", "max_total", 0.5]],
@@ -122,27 +126,28 @@ class Params(BaseModel):
         0.6,
         ge=0.0,
         le=2.0,
-        description="The makers of R1 recommend 0.5 to 0.7, and several runs.",
+        description="DeepSeek recommends 0.5 to 0.7 and several runs for R1.",
         json_schema_extra={"label": "Temperature", "group": "Answers"},
     )
     top_p: float = Field(
         0.95,
         gt=0.0,
         le=1.0,
-        description="The likeliest tokens that together have this share are chosen from.",
+        description="Nucleus sampling: samples from the most likely tokens up to this total "
+        "probability.",
         json_schema_extra={"label": "Top-p", "group": "Answers"},
     )
     batch: int = Field(
         4,
         ge=1,
         le=256,
-        description="Questions in flight at most.",
-        json_schema_extra={"label": "Parallel questions", "unit": "questions", "group": "Answers"},
+        description="Max concurrent questions.",
+        json_schema_extra={"label": "Concurrency", "unit": "questions", "group": "Answers"},
     )
 
 
 class EvaluateEvalscope(Kind, params=Params):
-    """Published data sets, asked of a deployment and scored."""
+    """Score a deployment on published data sets with EvalScope."""
 
     name = "evaluate-evalscope"
     title = "Evaluate with EvalScope"
@@ -152,11 +157,11 @@ class EvaluateEvalscope(Kind, params=Params):
     clients = evalscope_hub.CLIENTS
 
     def offered(self, target: Target) -> bool:
-        """On a host with accelerator cards."""
+        """True on a host with accelerator cards."""
         return target.has_dies
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
-        """What ``field`` may be on this host."""
+        """Return the choices of ``field`` on this host."""
         if field == "stack":
             known = stack_choices(target)
             return [one for one in known if STACKS[one.value].evaluation.evalscope]
@@ -166,7 +171,7 @@ class EvaluateEvalscope(Kind, params=Params):
             return [
                 Choice("modelscope", "ModelScope"),
                 Choice("huggingface", "Hugging Face"),
-                Choice("folder", _("A folder that is there")),
+                Choice("folder", _("Existing folder")),
             ]
         return None
 
@@ -183,23 +188,25 @@ class EvaluateEvalscope(Kind, params=Params):
         return {"deployment": _deployment(params, target)}
 
     def notes(self, params: Params, target: Target) -> Sequence[Remark]:
-        """What is done otherwise than the page of today's stack has it."""
+        """Return notes on differences from the page of the current stack."""
         found = [Remark("guide:evalscope_command")]
         if _deployment(params, target).data.get("api_key"):
             found.append(Remark("guide:evalscope_key"))
         return found
 
     def plan(self, params: Params, target: Target) -> Plan:
-        """One step: EvalScope brings the data, asks and scores."""
+        """One step: EvalScope downloads the data, generates and scores."""
         host, served = vacc_site(target), _deployment(params, target).data
         if not stack_of(params).evaluation.evalscope:
-            raise LaunchError(_("This stack scores with OpenCompass, not with EvalScope."), "stack")
+            raise LaunchError(_("This stack uses OpenCompass instead of EvalScope."), "stack")
         if len(set(params.datasets)) < len(params.datasets):
-            raise LaunchError(_("Each data set once."), "datasets")
+            raise LaunchError(_("Enter each data set only once."), "datasets")
         check_limit(params.limit, work.questions_of_largest(params.datasets))
         longest = served.get("max_total")
         if longest and params.max_tokens >= int(longest):
-            words = _("The deployment takes at most %(tokens)d tokens together.")
+            words = _(
+                "Max model length of the deployment is %(tokens)d tokens, question and answer."
+            )
             raise LaunchError(words % {"tokens": int(longest)}, "max_tokens")
         from_folder = params.source == "folder"
         asking = Asking(
@@ -218,11 +225,11 @@ class EvaluateEvalscope(Kind, params=Params):
         return evalscope_hub.evaluate_plan(asking, site(target), host)
 
     def successors(self, params: Params) -> Sequence[str]:
-        """How fast the same deployment is."""
+        """Speed of the same deployment."""
         return ("benchmark-online", "benchmark")
 
     def progress(self, log: str) -> Progress | None:
-        """EvalScope's own bars."""
+        """EvalScope's progress bars."""
         return progress.share_of_runs(log)
 
     def work(self, params: Mapping[str, Any]) -> float:
@@ -266,7 +273,7 @@ class EvaluateEvalscope(Kind, params=Params):
 
 
 def _metrics(found: Evaluation, rows: Sequence[Scored]) -> dict[str, float]:
-    """Each set once, and each question once."""
+    """Return metrics that count each set and each question once."""
     sets = [_score_and_size(report, rows) for report in found.reports]
     questions = sum(size for _score, size in sets)
     weighted = sum(score * size for score, size in sets) / max(1, questions)
@@ -281,7 +288,7 @@ def _metrics(found: Evaluation, rows: Sequence[Scored]) -> dict[str, float]:
 
 
 def _sets(report: EvalReport) -> list[SetScore]:
-    """Its subsets, where it has several."""
+    """Return the subsets of a set, if there are several."""
     parts: dict[str, tuple[int, float | None]] = {**report.subsets}
     if len(parts) < 2:
         size = sum(count for count, _score in parts.values()) or report.requested
@@ -301,7 +308,8 @@ def _sets(report: EvalReport) -> list[SetScore]:
 
 
 def _score_and_size(report: EvalReport, rows: Sequence[Scored]) -> tuple[float, int]:
-    """By its reviews, for the report rounds; by the report where it counts more than they hold."""
+    """Score by the reviews, because the report rounds; by the report if it counts more
+    questions."""
     size = sum(count for count, _score in report.subsets.values())
     own = [row.score or 0.0 for row in rows if row.benchmark == report.benchmark]
     return (sum(own) / size if size and len(own) == size else report.score or 0.0), size

@@ -1,4 +1,4 @@
-"""Evaluate with OpenCompass: the guide's data sets, asked of a deployment and scored."""
+"""Evaluate with OpenCompass: score a deployment on the guide's data sets."""
 
 from __future__ import annotations
 
@@ -45,23 +45,23 @@ from jobs.toolchains.opencompass.opencompass import CEVAL, Asking
 Sets = Literal["cluewsc", "math_500", "mmlu", "gsm8k", "gpqa", "aime2024", "ceval", "ifeval"]
 GUIDE_SETS: tuple[Sets, ...] = ("cluewsc", "math_500", "mmlu")
 GUIDE_ABBR = "deepseek-r1-va16"
-# For a guess at how long it takes: published for R1 on other hardware; nobody has published VACC's.
+# For the time estimate: published for R1 on other hardware; none is published for VACC.
 MS_A_TOKEN, TOKENS_AN_ANSWER = 31, 1000
-LEAST_TOKENS = 256  # of a question and its answer: with less there is no room for either
+LEAST_TOKENS = 256  # of question and answer: the minimum for both
 
 
 class Params(BaseModel):
-    """What to ask, and how. Lengths are in tokens."""
+    """Questions to send, and their settings. Lengths are in tokens."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     stack: Literal["guide", "current"] = stack_field()
     as_in_guide: bool = exact_field()
     deployment: str = Field(
-        description="The deployment to ask.",
+        description="Deployment to evaluate.",
         json_schema_extra={
             "label": "Deployment",
-            "group": "What to evaluate",
+            "group": "Target",
             "asset": "deployment",
         },
     )
@@ -69,35 +69,36 @@ class Params(BaseModel):
         GUIDE_SETS,
         min_length=1,
         max_length=8,
-        description="Of cluewsc (1135 questions), math_500 (500), mmlu (14042), gsm8k (1319), gpqa"
-        " (198), aime2024 (30), ceval (1346) and ifeval (541).",
+        description="Choose from cluewsc (1135 questions), math_500 (500), mmlu (14042), gsm8k "
+        "(1319), gpqa (198), aime2024 (30), ceval (1346) and ifeval (541).",
         json_schema_extra={"label": "Data sets", "group": "Questions"},
     )
     mmlu: Literal["all", "ten"] = Field(
         "all",
-        description="All 57 subsets of MMLU, or the first ten by the alphabet.",
+        description="All 57 subsets of MMLU, or the first ten alphabetically.",
         json_schema_extra={"label": "Subsets of MMLU", "group": "Questions"},
     )
     limit: int = Field(
         0,
         ge=0,
         le=100000,
-        description="Ask only the first ones of each set. 0: all.",
-        json_schema_extra={"label": "Limit", "unit": "questions", "group": "Questions"},
+        description="Only the first questions of each data set. 0: all.",
+        json_schema_extra={"label": "Question limit", "unit": "questions", "group": "Questions"},
     )
     dataset_source: Literal["", "modelscope"] = Field(
         "",
-        description="From where OpenCompass takes the data: the archives that were unpacked, or"
-        " ModelScope by itself (DATASET_SOURCE).",
-        json_schema_extra={"label": "Datasets from", "group": "Questions"},
+        description="Data source of OpenCompass: the unpacked archives, or ModelScope "
+        "(DATASET_SOURCE).",
+        json_schema_extra={"label": "Dataset source", "group": "Questions"},
     )
     max_answer: int = Field(
         16384,
         ge=1,
         le=1048576,
-        description="An answer is cut after so many (max_out_len). One that reasons needs many.",
+        description="Answers are cut off at this length (max_out_len). Reasoning models need "
+        "thousands.",
         json_schema_extra={
-            "label": "Longest answer",
+            "label": "Max output tokens",
             "unit": "tokens",
             "group": "Answers",
             "within": [["deployment", "max_total", 0.5]],
@@ -107,9 +108,9 @@ class Params(BaseModel):
         32768,
         ge=1,
         le=1048576,
-        description="Question and answer together (max_seq_len).",
+        description="Question and answer (max_seq_len).",
         json_schema_extra={
-            "label": "Longest request",
+            "label": "Max model length",
             "unit": "tokens",
             "group": "Answers",
             "within": [["deployment", "max_total", 1]],
@@ -119,20 +120,20 @@ class Params(BaseModel):
         0.6,
         ge=0.0,
         le=2.0,
-        description="The makers of R1 recommend 0.5 to 0.7, and several runs.",
+        description="DeepSeek recommends 0.5 to 0.7 and several runs for R1.",
         json_schema_extra={"label": "Temperature", "group": "Answers"},
     )
     batch: int = Field(
         4,
         ge=1,
         le=256,
-        description="Questions in flight at most; the guide asks one after the other.",
-        json_schema_extra={"label": "Parallel questions", "unit": "questions", "group": "Answers"},
+        description="Max concurrent questions; the guide sends one at a time.",
+        json_schema_extra={"label": "Concurrency", "unit": "questions", "group": "Answers"},
     )
 
 
 class EvaluateOpencompass(Kind, params=Params):
-    """The guide's data sets, asked of a deployment and scored."""
+    """Score a deployment on the guide's data sets with OpenCompass."""
 
     name = "evaluate-opencompass"
     title = "Evaluate with OpenCompass"
@@ -142,11 +143,11 @@ class EvaluateOpencompass(Kind, params=Params):
     steps = opencompass.STEPS
 
     def offered(self, target: Target) -> bool:
-        """On a host with accelerator cards."""
+        """True on a host with accelerator cards."""
         return target.has_dies
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
-        """What ``field`` may be on this host."""
+        """Return the choices of ``field`` on this host."""
         if field == "stack":
             known = stack_choices(target)
             return [one for one in known if STACKS[one.value].evaluation.opencompass]
@@ -165,7 +166,7 @@ class EvaluateOpencompass(Kind, params=Params):
         return {"deployment": _deployment(params, target)}
 
     def notes(self, params: Params, target: Target) -> Sequence[Remark]:
-        """What is done otherwise than the guide prints it, and how long it may take."""
+        """Return notes on differences from the guide, and the estimated duration."""
         asking, exact = _asking(params, target), is_exact(params)
         found = [
             Remark("guide:config_made", {"model": asking.model}),
@@ -200,25 +201,25 @@ class EvaluateOpencompass(Kind, params=Params):
         return [*found, Remark("evaluate:estimate", {**args, "hours": f"{seconds / 3600:.1f}"})]
 
     def plan(self, params: Params, target: Target) -> Plan:
-        """A dry run, which shows whether all data is there, and the run."""
+        """A dry run, which verifies that all data exists, then the run."""
         site, stack = vacc_site(target), stack_of(params)
         if not stack.evaluation.opencompass:
-            raise LaunchError(_("This stack scores with EvalScope, not with OpenCompass."), "stack")
+            raise LaunchError(_("This stack uses EvalScope instead of OpenCompass."), "stack")
         if not site.conda:
             raise LaunchError(_("%(host)s has no conda.") % {"host": target.name})
         if len(set(params.datasets)) < len(params.datasets):
-            raise LaunchError(_("Each data set once."), "datasets")
+            raise LaunchError(_("Enter each data set only once."), "datasets")
         check_limit(params.limit, work.questions_of_largest(params.datasets))
         if not is_exact(params):
             _check_lengths(params, target)
         return opencompass.evaluate_plan(_asking(params, target), site)
 
     def successors(self, params: Params) -> Sequence[str]:
-        """How fast the same deployment is."""
+        """Speed of the same deployment."""
         return ("benchmark-online", "benchmark")
 
     def progress(self, log: str) -> Progress | None:
-        """Sets that are asked, then scored."""
+        """Sets generated, then scored."""
         return progress.sets(log)
 
     def work(self, params: Mapping[str, Any]) -> float:
@@ -269,24 +270,24 @@ def _check_lengths(params: Params, target: Target) -> None:
     longest = _longest(params, target)
     if longest and longest < LEAST_TOKENS:
         words = _(
-            "%(name)s takes %(tokens)d tokens, question and answer together: too few for these data"
-            " sets, which want %(least)d or more. Choose a deployment that takes longer requests."
+            "Max model length of %(name)s is %(tokens)d tokens; these data sets need at "
+            "least %(least)d. Choose a deployment with a longer context."
         )
         name = _deployment(params, target).data["name"]
         args = {"name": name, "tokens": longest, "least": LEAST_TOKENS}
         raise LaunchError(words % args, "deployment")
     if longest and params.max_length > longest:
-        words = _("The deployment takes at most %(tokens)d tokens together.")
+        words = _("Max model length of the deployment is %(tokens)d tokens, question and answer.")
         raise LaunchError(words % {"tokens": longest}, "max_length")
     if params.max_length < LEAST_TOKENS:
         raise LaunchError(_("At least %(ge)s.") % {"ge": LEAST_TOKENS}, "max_length")
     if params.max_answer >= params.max_length:
-        words = _("The longest answer leaves no room for a question.")
+        words = _("No room for the question: reduce max output tokens.")
         raise LaunchError(words, "max_answer")
 
 
 def _longest(params: Params, target: Target) -> int:
-    """What the deployment takes, question and answer together; 0 where it does not say."""
+    """Return the deployment's limit for question and answer; 0 if unknown."""
     return int(_deployment(params, target).data.get("max_total") or 0)
 
 
@@ -312,14 +313,14 @@ def _asking(params: Params, target: Target) -> Asking:
 
 
 def _lacking(params: Params, run: Run) -> list[str]:
-    """Sets that were to be asked and have no number."""
+    """Return requested sets without a score."""
     families = [opencompass.FAMILIES[one] for one in params.datasets]
     expected = [one for each in families for one in each.sets]
     if params.mmlu == "ten":
         mmlu = [one for one in expected if one.startswith(opencompass.MMLU)]
         expected = [one for one in expected if one not in mmlu[opencompass.TEN :]]
     known = {score.dataset for score in run.scores}
-    if CEVAL in expected:  # any of them stands for all: a failed one has a row of its own
+    if CEVAL in expected:  # any of them will do: a failed one has a separate row
         expected.remove(CEVAL)
         if not any(one.startswith(CEVAL) for one in known):
             expected.append(f"{CEVAL}*")
@@ -328,7 +329,7 @@ def _lacking(params: Params, run: Run) -> list[str]:
 
 
 def _answers(run: Run, model: str) -> list[dict[str, Any]]:
-    """Every answer, with its verdict where the details tell it: they have to be asked for."""
+    """Return every answer, with its verdict if the details were requested."""
     found = []
     for (of, dataset), rows in run.predictions.items():
         if of != model:
@@ -388,7 +389,7 @@ def _sets(run: Run, model: str) -> list[SetScore]:
 
 
 def _group(dataset: str) -> str:
-    """ "cluewsc" of cluewsc-dev; what has no part beside it stands alone."""
+    """Return the group of a set: "cluewsc" for cluewsc-dev; a single part has no group."""
     for prefix, group in ((opencompass.MMLU, "mmlu"), (CEVAL, "ceval")):
         if dataset.startswith(prefix):
             return group

@@ -1,4 +1,4 @@
-"""Values that a host does not offer: what is said at their fields."""
+"""Errors for values that a host does not offer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from jobs.kinds.lib.vacc import stack_choices
 
 
 def not_offered(kind: Kind, params: BaseModel, target: Target) -> dict[str, str]:
-    """Field → why its value cannot be taken; a plan that knows the reason is asked for it."""
+    """Return field → why its value is refused; the plan gives the reason if it can."""
     errors = {}
     for name in type(params).model_fields:
         offered = kind.choices(name, target)
@@ -25,10 +25,10 @@ def not_offered(kind: Kind, params: BaseModel, target: Target) -> dict[str, str]
 
 
 def fitting_first(refs: Sequence[AssetRef], way: str, target: Target) -> list[AssetRef]:
-    """Weights in the order in which a form offers them: the first one is proposed.
+    """Sort weights for a form: the first one is the default.
 
-    ``way``: how the model is to be run, e.g. "vllm"; those of a model that no stack of the host
-    runs so come last. They are offered all the same: to the letter of the guide they may be tried.
+    ``way``: how the model is run, e.g. "vllm". Weights that no stack of the host can run so come
+    last. They stay available, because verbatim mode may try them.
     """
     return sorted(refs, key=lambda ref: not _has_way(ref, way, target))
 
@@ -45,7 +45,7 @@ def _has_way(weights: AssetRef, way: str, target: Target) -> bool:
 
 
 def asset_named(kind: Kind, field: str, value: str, target: Target) -> AssetRef | None:
-    """The asset of the host that ``value`` names, whether or not the kind can work on it."""
+    """Return the host's asset named by ``value``, usable by the kind or not."""
     extra = kind.Params.model_fields[field].json_schema_extra
     sort = extra.get("asset") if isinstance(extra, dict) else None
     refs = target.assets(str(sort)) if sort else ()
@@ -53,7 +53,7 @@ def asset_named(kind: Kind, field: str, value: str, target: Target) -> AssetRef 
 
 
 def _reason(kind: Kind, params: BaseModel, target: Target, name: str) -> str:
-    """What the plan has against this very field; "" where it says nothing of it."""
+    """Return the plan's error at this field; "" for none."""
     try:
         kind.plan(params, target)
     except LaunchError as error:
@@ -64,6 +64,6 @@ def _reason(kind: Kind, params: BaseModel, target: Target, name: str) -> str:
 def _plain(kind: Kind, name: str, value: str, target: Target) -> str:
     ref = asset_named(kind, name, value, target)
     if ref is None:
-        return _("This host does not offer “%(value)s”.") % {"value": value}
-    words = _("%(asset)s is nothing that this job works on: choose another.")
+        return _("“%(value)s” is not available on this host.") % {"value": value}
+    words = _("This job type cannot use %(asset)s. Choose another.")
     return words % {"asset": ref.label}

@@ -1,4 +1,4 @@
-"""What a kind of job is: Params in, Plan out; outputs in, Conclusion out.
+"""Interface of a job type: Params in, Plan out; outputs in, Conclusion out.
 
 Pure: no clock, no disk, no database.
 """
@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from jobs.parsers.progress import Progress
 from jobs.plans import Plan
 
-# Families of kinds, in the order of the way of a model, with the title of each.
+# Families of kinds in pipeline order, with titles.
 FAMILIES = {
     "prepare": "Prepare",
     "compile": "Compile",
@@ -26,14 +26,14 @@ FAMILIES = {
 }
 
 
-# Among a job's outputs, the end of its log: for a tool whose command asks for no file.
+# Key of the log's end among a job's outputs, for tools that write no result file.
 LOG = "@log"
 LOG_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class AssetRef:
-    """Something that a job needs: there already (``id``) or promised by an open job (``job``).
+    """Input of a job: existing (``id``) or promised by an open job (``job``).
 
     ``key`` is what Params hold and forms offer: ``"3"`` or ``"job:17"``. ``type`` is "weights",
     "artifact", "deployment", "environment" or "dataset"; ``data`` holds the record's fields and
@@ -55,11 +55,10 @@ class AssetRef:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A host as a kind sees it: facts and assets at one moment, from
-    ``jobs.queries.hosts.targets``.
+    """Snapshot of a host for kinds: facts and assets, from ``jobs.queries.hosts.targets``.
 
-    ``deployments`` can be chosen. ``servers`` are all that have ports and dies on the host: those
-    that are stopping or starting again as well.
+    ``deployments`` are available for choice. ``servers`` are all that hold ports and dies,
+    stopping and restarting ones included.
     """
 
     name: str
@@ -74,17 +73,17 @@ class Target:
 
     @property
     def is_this_computer(self) -> bool:
-        """Whether the dashboard runs on it too."""
+        """True if the dashboard runs on the same machine."""
         return self.sort == "this-computer"
 
     @property
     def has_dies(self) -> bool:
-        """Whether it has accelerator dies: a VACC host, or a simulated one."""
+        """True if the host has accelerator dies: a VACC host, or a simulated one."""
         return bool(self.facts.get("dies"))
 
     def assets(self, sort: str) -> tuple[AssetRef, ...]:
-        """Its assets of one type: "weights", "artifact", "deployment", "server", "environment",
-        "dataset"."""
+        """Return assets of one type: "weights", "artifact", "deployment", "server",
+        "environment", "dataset"."""
         return {
             "weights": self.weights,
             "artifact": self.artifacts,
@@ -101,7 +100,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """An environment that must be there first; launching adds a prepare job where it is not."""
+    """Environment that must exist first; if missing, launching adds a prepare job."""
 
     environment: str
 
@@ -116,7 +115,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """A sentence for people: an id of ``dashboard.text.messages`` and what fills it."""
+    """Message for people: an id of ``dashboard.text.messages`` and its arguments."""
 
     id: str
     args: Mapping[str, Any] = field(default_factory=dict)
@@ -124,7 +123,7 @@ class Remark:
 
 @dataclass(frozen=True, slots=True)
 class SetScore:
-    """One data set of an evaluation, as its tool reports it.
+    """Score of one data set, as reported by the tool.
 
     ``value`` is in per cent where ``metric`` is a share of the questions; None where the set has no
     score. ``version`` is the hash of its prompt, "" where the tool has none. Sets of one ``group``
@@ -142,10 +141,10 @@ class SetScore:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What a benchmark or an evaluation found; becomes a Result with points and answers.
+    """Measurement of a benchmark or evaluation; becomes a Result with points and answers.
 
-    ``began``: concurrency -> when the tool began with it (seconds since the epoch, by the host's
-    clock), where no step of its own tells.
+    ``began``: concurrency -> start time (seconds since the epoch, host clock), if no separate step
+    gives it.
     """
 
     sort: str
@@ -161,10 +160,10 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
-    """The kind's own look at what the tool left.
+    """Outcome of a job, as parsed from the tool's output.
 
     ``failure`` is set when the tool exited 0 but did no work. ``product`` completes the job's
-    promised product (bytes, sha256, path …). ``sentence`` says the success in one number.
+    promised product (bytes, sha256, path …). ``sentence`` gives the success in one number.
     """
 
     failure: Remark | None = None
@@ -174,7 +173,7 @@ class Conclusion:
 
 
 def asset_values(refs: Mapping[str, AssetRef]) -> dict[str, str]:
-    """Slot -> value for all fields of the assets: ``{"artifact.path": "/…", …}``."""
+    """Return slot -> value for all fields of the assets: ``{"artifact.path": "/…", …}``."""
     return {
         f"{key}.{name}": "" if value is None else str(value)
         for key, ref in refs.items()
@@ -209,80 +208,81 @@ class Kind(ABC):
 
     name: ClassVar[str]
     title: ClassVar[str]
-    family: ClassVar[str]  # what sort of work it is: a key of FAMILIES
-    programs: ClassVar[Sequence[str]]  # names of those that its steps run, its toolchain's
-    # Of these and of its scripts those that ask a server: they are told a model by its name, which
-    # may look like a path.
+    family: ClassVar[str]  # a key of FAMILIES
+    programs: ClassVar[Sequence[str]]  # programs that the steps run
+    # Programs and scripts that send requests to a server: their model name may look like a path.
     clients: ClassVar[Sequence[str]] = ()
-    # What its steps do, in a word or two, where dashboard.text.labels has none for a name of its
-    # own.
+    # Titles of steps that dashboard.text.labels does not have.
     steps: ClassVar[Mapping[str, Promise]] = {}
-    # Kinds whose jobs it goes on with, beside those that name it as a successor.
+    # Kinds that this one follows, in addition to those that name it as a successor.
     follows: ClassVar[Sequence[str]] = ()
-    # Ids of known failures, and of checks, whose cause a job of this kind takes away.
+    # Ids of known failures and checks that a job of this kind fixes.
     mends: ClassVar[Sequence[str]] = ()
-    brings: ClassVar[bool] = False  # over a network: where it is silent, the other side may be slow
-    # What it asks each request to have, as far as its Params tell: see jobs.kinds.lib.lengths.
+    brings: ClassVar[bool] = False  # downloads over a network: a stall may be a slow remote side
+    # Requested lengths, from Params: see jobs.kinds.lib.lengths.
     lengths: ClassVar[Sequence[str]] = ()
-    answer_limit: ClassVar[str] = ""  # field with the most tokens an answer may have: evaluations
-    progress_is_whole: ClassVar[bool] = True  # else of one concurrency after the other
+    answer_limit: ClassVar[str] = ""  # field with the max output tokens: evaluations
+    progress_is_whole: ClassVar[bool] = True  # else of each concurrency in turn
     Params: ClassVar[type[BaseModel]]
 
     def __init_subclass__(cls, *, params: type[BaseModel]) -> None:
         cls.Params = params
 
     def offered(self, target: Target) -> bool:
-        """Whether this host can do such work at all."""
+        """True if this host supports the job type."""
         return True
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
-        """What ``field`` may be on this host; None: anything that its type allows."""
+        """Return the choices of ``field`` on this host; None: any value of its type."""
         return None
 
     def needs(self, params: Any, target: Target) -> Sequence[Need]:
-        """Environments that the plan uses."""
+        """Return environments that the plan uses."""
         return ()
 
     @abstractmethod
     def title_of(self, params: Any, target: Target) -> str:
-        """What the job works on, for lists: "SmolLM2-135M-Instruct, int8"."""
+        """Return the job's title for lists: "SmolLM2-135M-Instruct, int8"."""
 
     def inputs(self, params: Any, target: Target) -> Mapping[str, AssetRef]:
-        """Assets that fill slots: {"artifact": ref} fills ``{artifact.path}`` and its like."""
+        """Return assets that fill slots: {"artifact": ref} fills ``{artifact.path}`` and
+        others."""
         return {}
 
     def product(self, params: Any, target: Target) -> Mapping[str, Any] | None:
-        """What a success registers: {"type": "artifact", …}; None: a result or nothing.
+        """Return the asset that a success registers: {"type": "artifact", …}; None: a result or
+        nothing.
 
-        ``details`` are what has no column of its own. With ``"amends": True`` they are added to
-        the record that is there already.
+        ``details`` hold values without a column. With ``"amends": True``, they extend the existing
+        record.
         """
         return None
 
     @abstractmethod
     def plan(self, params: Any, target: Target) -> Plan:
-        """The commands. Raises ``LaunchError`` at a field where no command can be right."""
+        """Return the commands. Raises ``LaunchError`` at a field that makes a valid command
+        impossible."""
 
     def notes(self, params: Any, target: Target) -> Sequence[Remark]:
-        """What the plan does otherwise than the deployment guide prints it, and why."""
+        """Return the plan's differences from the deployment guide, with reasons."""
         return ()
 
     def successors(self, params: Any) -> Sequence[str]:
-        """Names of the kinds that go on with what the job made or measured, the usual one first.
+        """Return names of kinds that continue from this job's output, the usual one first.
 
-        Those that its host cannot do, or that cannot work on this very thing, are among them:
-        ``jobs.successors`` leaves them out.
+        The list includes kinds that the host or the output does not support: ``jobs.successors``
+        filters them.
         """
         return ()
 
     def progress(self, log: str) -> Progress | None:
-        """How far a job is, by the end of its log; None where that does not tell."""
+        """Return the progress from the end of the log; None if unknown."""
         return None
 
     def work(self, params: Mapping[str, Any]) -> float | None:
-        """How much a job does, in any unit: two jobs of this kind take times as their works.
+        """Return the amount of work in any unit: durations of this kind are proportional to it.
 
-        ``params`` may be of an older version: what is missing or wrong there may raise.
+        ``params`` may be of an older version: missing or invalid values may raise.
         """
         return None
 
@@ -290,8 +290,8 @@ class Kind(ABC):
     def conclude(
         self, params: Any, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
     ) -> Conclusion:
-        """Look at what the job left. ``outputs`` is path -> content, and LOG -> the log's end.
+        """Parse the job's output. ``outputs`` is path -> content, and LOG -> the log's end.
 
         Raises:
-            ParseError: it is not what the tool leaves.
+            ParseError: the output is not in the tool's format.
         """

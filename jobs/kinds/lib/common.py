@@ -1,4 +1,4 @@
-"""What several kinds share."""
+"""Helpers shared by kinds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from jobs.toolchains.site import Site, site_of
 
 
 def site(target: Target) -> Site:
-    """The target's paths and sizes.
+    """Return the target's paths and sizes.
 
     Raises:
         LaunchError: the host has not reported yet.
@@ -27,25 +27,25 @@ def site(target: Target) -> Site:
     except KeyError:
         name = _("This computer") if target.is_this_computer else target.name
         raise LaunchError(
-            _("%(host)s has not reported its folders yet.") % {"host": name}
+            _("%(host)s has not reported its folders yet. Try again in a minute.") % {"host": name}
         ) from None
 
 
 def asset(refs: Iterable[AssetRef], key: str, field: str) -> AssetRef:
-    """The asset that Params name by ``key``.
+    """Return the asset that Params name by ``key``.
 
     Raises:
-        LaunchError: it is not on the host; ``field`` is the form's field.
+        LaunchError: the asset is not on the host; ``field`` is the form's field.
     """
     for ref in refs:
         if ref.key == key:
             return ref
-    raise LaunchError(_("This is not on the host (any more)."), field)
+    raise LaunchError(_("Not on this host, or removed meanwhile. Choose another."), field)
 
 
 def of_all(best: Mapping[str, float], cells: Iterable[tuple[int, int]]) -> Mapping[str, float]:
-    """The metrics of a benchmark at several concurrencies: those of its ``best``, and apart from
-    them how many requests were completed and how many failed at any: ``cells`` are those pairs.
+    """Return the metrics of a benchmark at several concurrencies: those of ``best``, plus total
+    completed and failed requests from ``cells`` (pairs).
     """
     pairs = list(cells)
     return {
@@ -56,54 +56,54 @@ def of_all(best: Mapping[str, float], cells: Iterable[tuple[int, int]]) -> Mappi
 
 
 def when_ready(outputs: Mapping[str, bytes]) -> Conclusion:
-    """How long a server took to be ready."""
+    """Return the outcome with the time until the server was ready."""
     seconds = reports.read(outputs, "ready.json", reports.ReadyReport).seconds
     return Conclusion(sentence=Remark("deploy:ready", {"seconds": seconds}))
 
 
 def quiet_field(default: bool) -> Any:
-    """The field ``quiet`` of a benchmark: dispatch minds it, the commands know nothing of it."""
+    """Return the field ``quiet`` of a benchmark: used by dispatch, not by the commands."""
     return Field(
         default,
-        description="Starts when nothing but what it measures runs on the host, and lets nothing"
-        " else start there until it is done.",
-        json_schema_extra={"label": "Wait for a quiet host", "group": "When it starts"},
+        description="Starts when nothing else runs on the host except the measured deployment, and "
+        "blocks other jobs until the end.",
+        json_schema_extra={"label": "Exclusive host", "group": "Scheduling"},
     )
 
 
 def overlap_field() -> Any:
-    """The field ``overlap`` of a benchmark: dispatch minds it, as ``quiet``."""
+    """Return the field ``overlap`` of a benchmark: used by dispatch, like ``quiet``."""
     return Field(
         default=False,
-        description="May run at the same time as other benchmarks of the same host that allow it"
-        " too, and as evaluations of the same deployment. Each slows the others, and the result"
-        " counts as disturbed.",
-        json_schema_extra={"label": "Overlap with other benchmarks", "group": "When it starts"},
+        description="Runs alongside other benchmarks of this host that allow overlap, and "
+        "evaluations of the same deployment. They slow each other, and the result "
+        "counts as disturbed.",
+        json_schema_extra={"label": "Allow overlap", "group": "Scheduling"},
     )
 
 
 def seed_field() -> Any:
-    """The field ``seed`` of a benchmark over HTTP: None draws one for each concurrency of each job
-    (``jobs.toolchains.seeds``), a number is used as typed.
+    """Return the field ``seed`` of a benchmark over HTTP: None draws one per concurrency and job
+    (``jobs.toolchains.seeds``); a number is used as typed.
     """
     return Field(
         None,
         ge=0,
         le=2147483647,
-        description="Empty: other requests at each concurrency and in each run. A number: the same"
-        " requests every time, which an engine that caches prefixes answers faster.",
+        description="Empty: new requests at each concurrency and in each run. A number: the same "
+        "requests every time, which a prefix cache answers faster.",
         json_schema_extra={"label": "Seed", "group": "Load"},
     )
 
 
 def gguf_choices(target: Target) -> list[Choice]:
-    """Weights in a GGUF file, as llama.cpp reads them, and not in a folder."""
+    """Return weights in GGUF files, which llama.cpp reads; folders are excluded."""
     files = [ref for ref in target.weights if not ref.data.get("format")]
     return [Choice(ref.key, ref.label) for ref in files]
 
 
 def size(count: int) -> str:
-    """Bytes in words: "98.4 MB"."""
+    """Format bytes: "98.4 MB"."""
     number, unit = float(count), "B"
     for bigger in ("kB", "MB", "GB", "TB"):
         if number < 1000:
@@ -113,7 +113,7 @@ def size(count: int) -> str:
 
 
 def tool_version(plan: Plan, environment: str) -> str:
-    """The version of a tool that ``plan`` runs, from its environment's folder; "" without one."""
+    """Return the version of a tool in ``plan``, from its environment's folder; "" for none."""
     pattern = re.compile(rf"/{re.escape(environment)}-([^/]+)-[0-9a-f]{{8}}/bin/")
     matches = (pattern.search(step.argv[0]) for step in plan.steps)
     return next((match.group(1) for match in matches if match), "")

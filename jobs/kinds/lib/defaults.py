@@ -1,5 +1,4 @@
-"""What a form proposes, and a launch takes, where nothing is said: by the host, and by what was
-chosen."""
+"""Defaults of forms and launches, by host and by other chosen values."""
 
 from __future__ import annotations
 
@@ -15,23 +14,22 @@ from jobs.kinds.lib import ports
 from jobs.kinds.lib.base import AssetRef, Target
 from jobs.kinds.lib.lengths import longest_answer
 
-EXACT = "as_in_guide"  # the field of Params that asks for the guide's commands to the letter
+EXACT = "as_in_guide"  # the field of Params for guide verbatim
 _YES = frozenset({"true", "1", "on", "yes"})
 _STACK, _TODAY = "stack", "current"
 
 
 def is_asked(raw: Mapping[str, Any]) -> bool:
-    """Whether values as a person gave them ask for the guide's commands to the letter."""
+    """True if the entered values request guide verbatim."""
     return str(raw.get(EXACT, False)).lower() in _YES
 
 
 def proposals(
     params: type[BaseModel], target: Target, raw: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """What is proposed on ``target`` otherwise than by the default: field -> value.
+    """Return defaults on ``target`` that differ from the field's own: field -> value.
 
-    ``raw``: what was given for other fields. Lengths that the guide prints are not fitted to a
-    deployment.
+    ``raw``: values of other fields. Lengths of the guide are not fitted to a deployment.
     """
     given, extras = raw or {}, _extras(params)
     chosen, taken = _chosen(extras, target, given), ports.held(target.servers)
@@ -59,9 +57,8 @@ def proposals(
 def bounds(
     params: type[BaseModel], target: Target, raw: Mapping[str, Any] | None = None
 ) -> dict[str, int]:
-    """The most that a field may be with what is chosen in others, where that is less than the field
-    takes anywhere: what the deployment, the stack or the model allows. Nothing of it holds for the
-    guide's commands to the letter.
+    """Return upper bounds of fields, given other values: limits of the deployment, the stack or
+    the model below the field's own. Verbatim mode has no such bounds.
     """
     given, extras = raw or {}, _extras(params)
     if is_asked(given):
@@ -88,7 +85,7 @@ def bounds(
 
 
 def _beside_prompt(extra: Mapping[str, Any], chosen: Mapping[str, AssetRef]) -> list[int]:
-    """What the chosen deployment's context leaves for an answer, if it says so."""
+    """Return tokens that the chosen deployment's context leaves for an answer, if known."""
     field, prompt = extra.get("beside", ("", 0))
     most = longest_answer(chosen[field].data, prompt) if field in chosen else None
     return [] if most is None else [max(1, most)]
@@ -97,7 +94,7 @@ def _beside_prompt(extra: Mapping[str, Any], chosen: Mapping[str, AssetRef]) -> 
 def _of_model(
     rule: Sequence[str], chosen: Mapping[str, AssetRef], stack: str, given: Mapping[str, Any]
 ) -> list[int]:
-    """What the model of the weights was made for, and what is published of running it so."""
+    """Return the model's limit, and the published limit of running it this way."""
     path_name, limit = rule
     weights = chosen.get("weights")
     model = MODELS.get(str(weights.data.get("model_id", ""))) if weights else None
@@ -115,7 +112,7 @@ def _of_model(
 
 @cache
 def leading(params: type[BaseModel]) -> frozenset[str]:
-    """The fields of which a change may change what is proposed for others."""
+    """Return fields whose change can change defaults of others."""
     found = set()
     for extra in _extras(params).values():
         found |= {rule[0] for rule in extra.get("within", ())}
@@ -142,7 +139,7 @@ def _stack(
     extras: Mapping[str, Mapping[str, Any]],
     chosen: Mapping[str, AssetRef],
 ) -> str:
-    """The stack that was given, or is proposed; "" of a kind that knows none."""
+    """Return the given or default stack; "" for a kind without stacks."""
     if _STACK not in params.model_fields:
         return ""
     proposed = _followed(
@@ -158,7 +155,7 @@ def _is_for_a_processor(extra: Mapping[str, Any], target: Target) -> bool:
 def _chosen(
     extras: Mapping[str, Mapping[str, Any]], target: Target, raw: Mapping[str, Any]
 ) -> dict[str, AssetRef]:
-    """Field -> the asset that it names."""
+    """Return field -> the asset it names."""
     return {
         name: ref
         for name, extra in extras.items()
@@ -175,7 +172,7 @@ def _followed(value: Any, rule: Sequence[str] | None, chosen: Mapping[str, Asset
 
 
 def _for_thought(value: Any, rule: Sequence[Any] | None, chosen: Mapping[str, AssetRef]) -> Any:
-    """What is enough for a model that thinks, or that was deployed as one that does."""
+    """Return the value for a reasoning model, or a deployment that reasons."""
     if rule is None or rule[0] not in chosen:
         return value
     served = chosen[rule[0]].data
@@ -192,11 +189,11 @@ def _within(value: Any, rules: Iterable[Sequence[Any]], chosen: Mapping[str, Ass
 
 
 def _ports(extras: Mapping[str, Mapping[str, Any]]) -> set[str]:
-    """The fields that hold a port of their own."""
+    """Return fields that hold a port."""
     return {name for name, extra in extras.items() if extra.get("free_port")}
 
 
 def _number(value: Any) -> int:
-    """A port as a person typed it; 0 where it is none."""
+    """Parse a typed port; 0 if invalid."""
     text = str(value)
     return int(text) if text.isdecimal() and len(text) <= len("65535") else 0

@@ -1,4 +1,4 @@
-"""A host that is none: the deployment guide's own, so that its commands can be made anywhere."""
+"""Virtual host of the deployment guide, to build its commands anywhere."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _PROPOSED = {
 
 
 def model_named(name: str) -> str:
-    """The catalogue's id of a model that is named by it, by its hub id, or by that one's end.
+    """Return the catalogue id of a model, named by id, hub id, or the end of the hub id.
 
     Raises:
-        LaunchError: there is no such model.
+        LaunchError: unknown model.
     """
     for model in MODELS.values():
         if name in (model.id, model.hub_id, model.hub_id.rpartition("/")[2]):
@@ -37,7 +37,7 @@ def model_named(name: str) -> str:
 
 
 def target_for(model_id: str, stack: str) -> Target:
-    """The guide's host with the model's weights, an artifact and a deployment of it on it."""
+    """Return the guide's host with the model's weights, an artifact and a deployment."""
     model = MODELS[model_id]
     name = model.hub_id.rpartition("/")[2]
     weights = str(PurePosixPath(GUIDE_FACTS["roots"]["weights"], name))
@@ -53,7 +53,7 @@ def target_for(model_id: str, stack: str) -> Target:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A plan, the value of each of its slots, and what it does otherwise than the guide."""
+    """A plan, its slot values, and its differences from the guide."""
 
     plan: Plan
     values: Mapping[str, str]
@@ -61,7 +61,7 @@ class Sample:
 
     @property
     def filled(self) -> Plan:
-        """The plan as it would run."""
+        """Return the plan with slots filled."""
         return fill(self.plan, self.values)
 
 
@@ -70,10 +70,10 @@ def plan_for(
 ) -> Sample:
     """The plan of ``kind`` on the guide's host.
 
-    Fields that ``given`` leaves out are the form's own proposals, assets those of ``model``.
+    Fields missing in ``given`` take the form's defaults; assets are those of ``model``.
 
     Raises:
-        LaunchError: there is no such model, or no command can be right.
+        LaunchError: unknown model, or no valid command.
         pydantic.ValidationError: a field of ``given`` is wrong.
     """
     model_id = model_named(model)
@@ -87,7 +87,7 @@ def plan_for(
 
 
 def _assets(kind: Kind, target: Target) -> dict[str, str]:
-    """Field -> key of the target's own asset, for each field that takes one."""
+    """Return field -> key of the target's asset, for each asset field."""
     refs = {
         "weights": target.weights,
         "artifact": target.artifacts,
@@ -103,10 +103,10 @@ def _assets(kind: Kind, target: Target) -> dict[str, str]:
 
 
 def _values(plan: Plan, refs: Mapping[str, AssetRef]) -> dict[str, str]:
-    """Every slot of the plan with what is proposed for a first job on that host."""
+    """Return every slot of the plan with its default for a first job on that host."""
     dies = ",".join(map(str, range(plan.dies)))
     known = {**_PROPOSED, "dies": dies, **asset_values(refs)}
-    # A secret is named, never shown.
+    # Secrets appear by name only.
     return {name: known.get(name, f"<{name}>") for name in slots(plan)} | {
         "job_dir": _PROPOSED["job_dir"]
     }
@@ -115,8 +115,8 @@ def _values(plan: Plan, refs: Mapping[str, AssetRef]) -> dict[str, str]:
 def as_json(sample: Sample, notes: Sequence[str]) -> dict[str, Any]:
     """``{"steps": [{"name", "argv", "env", "cwd", "files": {path: text}}], "notes": [text]}``.
 
-    A file is told with the first step that names it, else with the first of all; its path is the
-    one where the tool finds it, relative to the step's folder where it lies in it.
+    A file is listed at the first step that names it, else at the first step. Its path is the one
+    the tool uses, relative to the step's folder if inside.
     """
     plan, job_dir = sample.filled, sample.values["job_dir"]
     paths = {item.name: item.at or f"{job_dir}/files/{item.name}" for item in plan.files}
@@ -142,7 +142,7 @@ def as_json(sample: Sample, notes: Sequence[str]) -> dict[str, Any]:
 
 
 def _first_user(plan: Plan, folders: Sequence[str], path: str) -> int:
-    """The number of the first step that names the file, in full or from its own folder."""
+    """Return the index of the first step that names the file, by full or relative path."""
     for number, step in enumerate(plan.steps):
         names = (path, _relative(path, folders[number]))
         if any(word.removeprefix("./").endswith(names) for word in step.argv):
@@ -169,7 +169,7 @@ def _ref(sort: str, title: str, model_id: str, *, path: str, **data: Any) -> Ass
 
 
 def _artifact(name: str, model_id: str) -> AssetRef:
-    """What the guide's own compile makes of a distill: fp16, tp4, 1024/2048."""
+    """Return the artifact of the guide's compile: fp16, tp4, 1024/2048."""
     folder = f"{name}-fp16-tp4-1024-2048"
     return _ref(
         "artifact",
@@ -187,11 +187,11 @@ def _artifact(name: str, model_id: str) -> AssetRef:
 
 
 def _deployment(name: str, model_id: str, weights: str, stack: str) -> AssetRef:
-    """The page's own server: ``vllm serve /test/weights/…`` in the container ``vllm_vacc``, or
-    today's: ``vllm serve /weights/…`` in ``vllm_service``.
+    """Return the guide's server, ``vllm serve /test/weights/…`` in the container ``vllm_vacc``, or
+    the current one, ``vllm serve /weights/…`` in ``vllm_service``.
     """
     inside, container = inside_of(GUIDE_FACTS, weights), STACKS[stack].vllm.container
-    if container and container.publish_port:  # of the workspace it sees the weights alone
+    if container and container.publish_port:  # only the weights folder of the workspace is mounted
         inside = str(PurePosixPath(container.mount, name))
     return _ref(
         "deployment",

@@ -1,4 +1,4 @@
-"""What a plan does otherwise than the deployment guide: kept with the job, as it was known then."""
+"""Differences of a plan from the deployment guide, stored with the job."""
 
 from __future__ import annotations
 

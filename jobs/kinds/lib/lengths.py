@@ -1,4 +1,4 @@
-"""Lengths that a benchmark asked for, and those that it got."""
+"""Requested and measured lengths of a benchmark."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from jobs.errors import LaunchError
 from jobs.kinds.lib.base import Remark
 
-APART = 0.1  # of what was asked for: so much is said nothing of
+APART = 0.1  # relative difference that is not reported
 INPUT, OUTPUT = "input_tokens", "output_tokens"
 # What the reasoning template of llama.cpp puts before each prompt (``jobs.kinds.deploy.deploy``).
 _EXAMPLES = 300
@@ -19,10 +19,10 @@ _EXAMPLES = 300
 def asked(
     names: Sequence[str], params: Mapping[str, Any], *, answer_limit: str = ""
 ) -> dict[str, int]:
-    """``{"input_tokens": n, "output_tokens": n}`` of a request, without what is not asked for.
+    """Return the requested ``{"input_tokens": n, "output_tokens": n}``, without unset values.
 
-    ``names``: what the kind asks for; written prompts have their own length. ``answer_limit``: the
-    field with the most tokens that an answer may have, of an evaluation.
+    ``names``: lengths the kind requests; fixed prompts have their own. ``answer_limit``: the field
+    of max output tokens, of an evaluation.
     """
     if answer_limit:
         most = params.get(answer_limit)
@@ -33,7 +33,7 @@ def asked(
 
 
 def measured(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """The same as it was measured: means over the completed requests."""
+    """Return measured lengths: means over completed requests."""
     found: dict[str, float] = {}
     for name in (INPUT, OUTPUT):
         mean, total = metrics.get(f"{name}_mean"), metrics.get(name)
@@ -45,7 +45,8 @@ def measured(metrics: Mapping[str, Any]) -> dict[str, float]:
 
 
 def answer_means(answers: Iterable[Mapping[str, Any]]) -> dict[str, float]:
-    """Mean tokens of an evaluation's questions and answers, as metrics; without what is untold."""
+    """Return mean tokens of an evaluation's questions and answers as metrics; unknown ones are
+    omitted."""
     details = [answer.get("detail") or {} for answer in answers]
     found = {}
     for name in (INPUT, OUTPUT):
@@ -56,14 +57,14 @@ def answer_means(answers: Iterable[Mapping[str, Any]]) -> dict[str, float]:
 
 
 def about_tokens(texts: Iterable[str]) -> int:
-    """Length of the longest of ``texts`` as a prompt, estimated on the safe side: a token for three
-    bytes, and 32 for the chat template.
+    """Estimate the length of the longest of ``texts`` as a prompt, on the safe side: a token per
+    three bytes, plus 32 for the chat template.
     """
     return max((len(text.encode()) for text in texts), default=0) // 3 + 32
 
 
 def longest_answer(served: Mapping[str, Any], prompt: int) -> int | None:
-    """Tokens that a deployment has for an answer beside a prompt of ``prompt`` tokens.
+    """Return tokens left for an answer after a prompt of ``prompt`` tokens.
 
     None where it declares no limit; 0 or less where the prompt alone is too long.
     """
@@ -75,7 +76,7 @@ def longest_answer(served: Mapping[str, Any], prompt: int) -> int | None:
 
 
 def check_answer(served: Mapping[str, Any], field: str, tokens: int, prompt: int) -> None:
-    """Refuse answers that the deployment's context cannot hold beside the prompt.
+    """Refuse answers that do not fit in the deployment's context with the prompt.
 
     Raises:
         LaunchError: at ``field``, or at the deployment where no prompt fits.
@@ -87,13 +88,14 @@ def check_answer(served: Mapping[str, Any], field: str, tokens: int, prompt: int
     args |= {"prompt": int(served["max_total"]) - most}
     if most < 1:
         words = _(
-            "%(name)s has a context of %(context)s tokens; a prompt alone takes about %(prompt)d."
-            " Choose a deployment with a longer context."
+            "Context too short: %(name)s has %(context)s tokens, and the prompt alone "
+            "takes about %(prompt)d. Choose a deployment with a longer context."
         )
         raise LaunchError(words % args, "deployment")
     words = _(
-        "At most %(most)d. The context of %(name)s is %(context)s tokens, prompt (about"
-        " %(prompt)d) and output together. Ask for less, or deploy with a longer context."
+        "At most %(most)d: prompt (about %(prompt)d) and output share the context of "
+        "%(name)s, %(context)s tokens. Reduce the value, or deploy with a longer "
+        "context."
     )
     raise LaunchError(words % args, field)
 
@@ -105,12 +107,12 @@ def check_limit(limit: int, questions: int) -> None:
         LaunchError: at the field ``limit``.
     """
     if limit > questions:
-        words = _("At most %(questions)d: the set has no more questions. 0 asks them all.")
+        words = _("At most %(questions)d, the size of the set. 0: all questions.")
         raise LaunchError(words % {"questions": questions}, "limit")
 
 
 def ignores_ends(arguments: Iterable[str]) -> bool:
-    """Whether a command makes answers go on to their full length."""
+    """True if a command forces answers to full length."""
     return any("ignore-eos" in word or "ignore_eos" in word for word in arguments)
 
 
@@ -121,9 +123,10 @@ def length_remarks(
     full: bool,
     context: int = 0,
 ) -> list[Remark]:
-    """Remarks on lengths that are more than ``APART`` from what was asked, with the cause.
+    """Return remarks on lengths that differ by more than ``APART`` from the requested ones, with
+    causes.
 
-    Each names the point where they are furthest apart. ``full``: see :func:`ignores_ends`.
+    Each names the point with the largest difference. ``full``: see :func:`ignores_ends`.
     ``context``: tokens that the deployment holds, prompt and output together; 0: not known.
     """
     remarks = []

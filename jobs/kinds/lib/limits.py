@@ -1,6 +1,6 @@
-"""The catalogue's limits at a launch: red is refused, amber is told beside the plan.
+"""Limits of the catalogue at launch: red refuses, amber warns.
 
-The words are here and not in the dashboard, for a refusal is made of them.
+The texts are here, not in the dashboard, because a LaunchError carries them.
 """
 
 from __future__ import annotations
@@ -17,87 +17,78 @@ from jobs.errors import LaunchError
 from jobs.kinds.lib.base import Remark
 
 WORDS: dict[str, Promise] = {
-    "limit:path": _("The catalogue lists no way of deploying %(model)s with %(path)s."),
-    "limit:stack_path": _("The stack %(stack)s does not serve this model with %(path)s."),
+    "limit:path": _("The catalogue has no deployment of %(model)s with %(path)s."),
+    "limit:stack_path": _("Stack %(stack)s cannot deploy this model with %(path)s."),
     "limit:input_above_length": _(
-        "Inputs of %(max_input)s tokens do not go into a total of %(max_length)s."
+        "Inputs of %(max_input)s tokens exceed the total of %(max_length)s."
     ),
-    "limit:context": _("%(model)s was made for at most %(tokens)s tokens."),
-    "limit:tp": _("tp %(tp)s is not supported for this model; supported: %(allowed)s."),
-    "limit:precision": _("%(precision)s is not supported here; supported: %(allowed)s."),
+    "limit:context": _("Max context of %(model)s is %(tokens)s tokens."),
+    "limit:tp": _("tp %(tp)s is not supported for this model. Supported: %(allowed)s."),
+    "limit:precision": _("%(precision)s is not supported. Supported: %(allowed)s."),
     "limit:weights_do_not_fit": _(
-        "At tp %(tp)s in %(precision)s the weights take %(weights_gb)s GB of the %(die_gb)s GB of"
-        " a die; tp %(best)s is the smallest that holds them."
+        "Out of memory: at tp %(tp)s and %(precision)s, weights need %(weights_gb)s GB "
+        "of each die's %(die_gb)s GB. Use tp %(best)s or larger."
     ),
     "limit:weights_fit_nowhere": _(
-        "At tp %(tp)s in %(precision)s the weights take %(weights_gb)s GB of the %(die_gb)s GB of"
-        " a die, and no tp that is offered holds them."
+        "Out of memory: at tp %(tp)s and %(precision)s, weights need %(weights_gb)s GB "
+        "of each die's %(die_gb)s GB. No available tp is large enough."
     ),
     "limit:cache_does_not_fit": _(
-        "The KV cache of %(tokens)s tokens takes %(kv_gb)s GB of a die; with %(weights_gb)s GB of"
-        " weights that is more than its %(die_gb)s GB."
+        "Out of memory: the KV cache of %(tokens)s tokens needs %(kv_gb)s GB per die. "
+        "With %(weights_gb)s GB of weights, that exceeds the die's %(die_gb)s GB."
     ),
-    "limit:multiple": _("Lengths are multiples of %(multiple)s tokens, which %(tokens)s is not."),
+    "limit:multiple": _("Lengths must be multiples of %(multiple)s tokens; %(tokens)s is not."),
     "limit:reasoning_is_cut": _(
-        "Question and answer end at %(max_length)s tokens together; the model reasons over up to"
-        " %(tokens)s, so that many answers will be cut off."
+        "Many answers will be cut off: the limit is %(max_length)s tokens for question "
+        "and answer, and the model may reason over %(tokens)s."
     ),
     "limit:batch_size": _(
-        "%(server)s works on %(most)s requests at the same time; of %(asked)s the others wait."
+        "%(server)s processes %(most)s requests at a time; the rest of %(asked)s wait."
     ),
-    "limit:align_qkv": _(
-        "%(heads)s KV heads cannot be shared evenly among %(tp)s dies: switch align_qkv on."
-    ),
-    "limit:stack_size": _("Compiling a model of this size needs VACC_STACK_SIZE=%(size)s."),
-    "limit:tp_not_shown": _(
-        "Published compile files use tp %(shown)s; nothing is known of tp %(tp)s."
-    ),
+    "limit:align_qkv": _("%(tp)s dies cannot share %(heads)s KV heads evenly. Turn align_qkv on."),
+    "limit:stack_size": _("VACC_STACK_SIZE=%(size)s is needed to compile a model of this size."),
+    "limit:tp_not_shown": _("tp %(tp)s is untested: published compile files use tp %(shown)s."),
     "limit:shape_not_shown": _(
-        "The longest shape that is published has inputs of %(max_input)s tokens and"
-        " %(max_length)s in total."
+        "Max published shape: inputs of %(max_input)s tokens, %(max_length)s in total."
     ),
-    "limit:pp": _(
-        "The stack %(stack)s is published with these numbers of pipeline stages: %(allowed)s."
-    ),
-    "limit:mtp_stack": _("The stack %(stack)s has no MTP."),
-    "limit:mtp_pp": _("MTP does not work together with %(pp)s pipeline stages."),
+    "limit:pp": _("Stack %(stack)s supports pipeline parallel sizes: %(allowed)s."),
+    "limit:mtp_stack": _("Stack %(stack)s does not support MTP."),
+    "limit:mtp_pp": _("MTP is not supported with pipeline parallel size %(pp)s."),
     "limit:max_input": _(
-        "With tp %(tp)s and pp %(pp)s an input has at most %(most)s tokens; %(asked)s are more."
+        "Max input at tp %(tp)s and pp %(pp)s is %(most)s tokens; requested: %(asked)s."
     ),
     "limit:max_input_of_pp": _(
-        "With tp %(tp)s and pp %(pp)s an input has at most %(most)s tokens; pp %(better)s allows"
-        " %(asked)s."
+        "Max input at tp %(tp)s and pp %(pp)s is %(most)s tokens; pp %(better)s allows %(asked)s."
     ),
     "limit:max_length": _(
-        "With tp %(tp)s and pp %(pp)s the total is at most %(most)s tokens; %(asked)s are more."
+        "Max total at tp %(tp)s and pp %(pp)s is %(most)s tokens; requested: %(asked)s."
     ),
     "limit:max_length_of_pp": _(
-        "With tp %(tp)s and pp %(pp)s the total is at most %(most)s tokens; pp %(better)s allows"
-        " %(asked)s."
+        "Max total at tp %(tp)s and pp %(pp)s is %(most)s tokens; pp %(better)s allows %(asked)s."
     ),
     "limit:concurrency": _(
-        "Beyond %(most)s requests at the same time the engine does not process the others;"
-        " %(asked)s are asked for."
+        "Max concurrency of the engine is %(most)s; requested: %(asked)s. Further "
+        "requests are not processed."
     ),
 }
 
 
 def found(model: ZooModel, stack: Stack, wish: Wish) -> list[Remark]:
-    """Everything that does not hold: for a plan that is run to the letter all the same."""
+    """Return all violated limits: for a verbatim plan, which runs anyway."""
     return [Remark(one.sentence, one.args) for one in limits(model, stack, wish)]
 
 
 def asked(model: ZooModel, stack: Stack, wish: Wish) -> list[Remark]:
-    """What is amber: a person may go on."""
+    """Return amber findings, which a person may accept."""
     amber = [one for one in limits(model, stack, wish) if one.level == "amber"]
     return [Remark(one.sentence, one.args) for one in amber]
 
 
 def refuse(model: ZooModel, stack: Stack, wish: Wish, fields: Mapping[str, str]) -> None:
-    """Refuse what is red. ``fields``: field of the wish -> field of the form, where they differ.
+    """Raise for red findings. ``fields``: field of the wish -> field of the form, if different.
 
     Raises:
-        LaunchError: at the first field that is red.
+        LaunchError: at the first red field.
     """
     for one in limits(model, stack, wish):
         if one.level == "red":
@@ -105,7 +96,7 @@ def refuse(model: ZooModel, stack: Stack, wish: Wish, fields: Mapping[str, str])
 
 
 def words(finding: Finding) -> str:
-    """A finding in the viewer's language."""
+    """Return a finding in the viewer's language."""
     args = dict(finding.args)
     if "stack" in args:
         args["stack"] = gettext(STACKS[args["stack"]].name)

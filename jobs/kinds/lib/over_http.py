@@ -1,4 +1,4 @@
-"""What benchmarks over HTTP share: a point for each concurrency, and what is said of them."""
+"""Shared code of benchmarks over HTTP: a point per concurrency, and remarks."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from jobs.kinds.lib.lengths import about_tokens, check_answer
 from jobs.toolchains import llama_cpp
 from jobs.toolchains.vllm import vllm
 
-# What each engine tells of itself under /metrics.
+# Counters of each engine under /metrics.
 _COUNTERS = {llama_cpp.NAME: llama_cpp.METRICS, "vllm": vllm.METRICS}
-# The longest prompt of all sets, with the word that makes each of them new.
+# Longest prompt of all sets, including the word that makes each prompt unique.
 PROMPT_TOKENS = about_tokens(line for lines in PROMPT_SETS.values() for line in lines) + 8
-# With fewer requests than this the 99th percentile is just the slowest one.
+# With fewer requests, the 99th percentile is the slowest request.
 ENOUGH_FOR_P99 = 100
 RATE = "output_tokens_per_s"
 
 
 class Load(BaseModel):
-    """What is sent, with prompts that ship with the project. Lengths are in tokens."""
+    """Requests with built-in prompts. Lengths are in tokens."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     deployment: str = Field(
-        description="The deployment to measure.",
+        description="Deployment to benchmark.",
         json_schema_extra={
             "label": "Deployment",
-            "group": "What to measure",
+            "group": "Target",
             "asset": "deployment",
         },
     )
@@ -43,23 +43,23 @@ class Load(BaseModel):
         (1, 2, 4),
         min_length=1,
         max_length=12,
-        description="Requests in flight at most. Several values are measured one after the other.",
+        description="Max concurrency. Several values are measured one after another.",
         json_schema_extra={"label": "Concurrency", "unit": "requests", "group": "Load"},
     )
     requests: int = Field(
         12,
         ge=1,
         le=10000,
-        description="Requests at each concurrency. Percentiles need many.",
+        description="Requests per concurrency. Percentiles need many.",
         json_schema_extra={"label": "Requests", "unit": "requests", "group": "Load"},
     )
     output_tokens: int = Field(
         64,
         ge=1,
         le=8192,
-        description="Generated for each request, always to the full length.",
+        description="Output tokens per request, always generated in full.",
         json_schema_extra={
-            "label": "Output",
+            "label": "Output length",
             "unit": "tokens",
             "group": "Load",
             "beside": ["deployment", PROMPT_TOKENS],
@@ -67,20 +67,20 @@ class Load(BaseModel):
     )
     prompts: str = Field(
         "everyday",
-        description="Prompts that ship with the project, sent in turn.",
+        description="Built-in prompts, sent in turn.",
         json_schema_extra={"label": "Prompts", "group": "Load"},
     )
     seed: int | None = seed_field()
 
 
 class OverHttp(Kind, params=Load):
-    """What kinds have in common that send ``Load`` to a deployment."""
+    """Base of kinds that send ``Load`` to a deployment."""
 
     family = "benchmark"
     lengths = (lengths.OUTPUT,)
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
-        """What ``field`` may be on this host."""
+        """Return the choices of ``field`` on this host."""
         return prompt_choices() if field == "prompts" else None
 
     def title_of(self, params: Load, target: Target) -> str:
@@ -98,11 +98,11 @@ class OverHttp(Kind, params=Load):
 
 
 class Point(Protocol):
-    """What a tool measured at one concurrency. ``completed``, ``failed``: requests."""
+    """Measurement at one concurrency. ``completed``, ``failed``: requests."""
 
     @property
     def concurrency(self) -> int | None:
-        """None: the tool did not tell."""
+        """None: not reported."""
 
     @property
     def completed(self) -> int:
@@ -118,16 +118,16 @@ class Point(Protocol):
 
 
 def deployment(params: Load, target: Target) -> AssetRef:
-    """The deployment that is measured.
+    """Return the deployment to measure.
 
     Raises:
-        LaunchError: it is not on the host.
+        LaunchError: the deployment is not on the host.
     """
     return asset(target.deployments, params.deployment, "deployment")
 
 
 def check_output(params: Load, served: AssetRef) -> None:
-    """Refuse answers that the deployment cannot hold beside the longest prompt.
+    """Refuse answers that do not fit with the longest prompt.
 
     Raises:
         LaunchError: at the output, or at the deployment.
@@ -136,33 +136,33 @@ def check_output(params: Load, served: AssetRef) -> None:
 
 
 def counters_of(served: AssetRef) -> tuple[str, ...]:
-    """What the engine of a deployment tells of itself under /metrics; () where nobody knows."""
+    """Return the engine's counters under /metrics; () if unknown."""
     return _COUNTERS.get(str(served.data.get("toolchain")), ())
 
 
 def check_concurrency(values: Sequence[int]) -> None:
-    """Refuse one that is named twice.
+    """Refuse duplicate values.
 
     Raises:
         LaunchError: at the field.
     """
     if len(set(values)) < len(values):
-        raise LaunchError(_("Each concurrency once."), "concurrency")
+        raise LaunchError(_("Enter each concurrency only once."), "concurrency")
 
 
 def prompt_choices() -> list[Choice]:
-    """Sets of prompts that ship with the project, each with how many it has."""
+    """Return built-in prompt sets, each with its size."""
     return [Choice(key, f"{key} ({len(lines)})") for key, lines in PROMPT_SETS.items()]
 
 
 def prompts_of(name: str) -> tuple[str, ...]:
-    """The prompts of a set.
+    """Return the prompts of a set.
 
     Raises:
-        LaunchError: there is none of this name.
+        LaunchError: unknown set.
     """
     if name not in PROMPT_SETS:
-        raise LaunchError(_("There is no such set of prompts."), "prompts")
+        raise LaunchError(_("Unknown prompt set. Choose one from the list."), "prompts")
     return PROMPT_SETS[name]
 
 
@@ -176,10 +176,11 @@ def outcome(
     keeps_failed: bool = True,
     may_be_silent: bool = False,
 ) -> Conclusion:
-    """The point with the highest output rate stands for all, but requests are counted over all.
+    """Build the outcome: the headline is the point with the highest output rate; requests are
+    counted over all points.
 
-    ``began``: see :class:`Measured`. ``keeps_failed``: a point without one completed request is
-    one too, of what failed there. ``may_be_silent``: answers without a token are no failure.
+    ``began``: see :class:`Measured`. ``keeps_failed``: points without a completed request are
+    kept, with their failures. ``may_be_silent``: answers without tokens are not a failure.
     """
     done = [point for point in points if point.completed]
     if not done:
@@ -206,7 +207,7 @@ def outcome(
 
 
 def failed_remarks(points: Sequence[Point]) -> list[Remark]:
-    """A remark on each concurrency at which requests failed."""
+    """Return a remark per concurrency with failed requests."""
     return [
         Remark(
             "benchmark:failed_requests",
@@ -222,14 +223,14 @@ def failed_remarks(points: Sequence[Point]) -> list[Remark]:
 
 
 def few_remark(requests: int) -> list[Remark]:
-    """A remark on percentiles of too few requests."""
+    """Return a remark on percentiles of too few requests."""
     if requests >= ENOUGH_FOR_P99:
         return []
     return [Remark("benchmark:few_requests", {"requests": requests})]
 
 
 def missing_remark(asked: Sequence[int], points: Sequence[Point]) -> list[Remark]:
-    """A remark on each concurrency that was asked for and that the tool did not measure."""
+    """Return a remark per requested concurrency that was not measured."""
     measured = {point.concurrency for point in points}
     missing = ", ".join(str(value) for value in asked if value not in measured)
     return [Remark("benchmark:not_measured", {"concurrency": missing})] if missing else []

@@ -1,6 +1,6 @@
-"""Ports of a host: which of them its servers hold, and what a new server may have.
+"""Ports of a host: used by its servers, and available to a new one.
 
-A port that a server is to have and no other; 0 stands for any that is free, which its host chooses.
+A server's port is exclusive; 0: any free port, chosen by the host.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from django.utils.translation import gettext as _
 from jobs.errors import LaunchError
 from jobs.kinds.lib.base import AssetRef
 
-FIRST, LAST = 1024, 65535  # below are those of the system
-# What llmdeploy's processes talk to each other on, as params and a deployment's details call it.
+FIRST, LAST = 1024, 65535  # lower ports belong to the system
+# Internal ports of llmdeploy, by their names in params and deployment details.
 OWN = ("publish_port", "subscribe_port")
 
 
 @dataclass(frozen=True, slots=True)
 class Clash:
-    """A port that is wanted and that ``holder`` has; ``free`` is the next one that nobody has."""
+    """Requested port in use by ``holder``; ``free`` is the next free one."""
 
     field: str
     port: int
@@ -30,21 +30,21 @@ class Clash:
 
     @property
     def args(self) -> dict[str, Any]:
-        """What fills a sentence about it."""
+        """Return arguments of its message."""
         return {"port": self.port, "holder": self.holder, "free": self.free}
 
 
 def of_server(params: Mapping[str, Any], details: Mapping[str, Any]) -> dict[str, int]:
-    """The ports that the server of such params and details is to have: field → port."""
+    """Return the server's ports from params and details: field → port."""
     told = {"port": params.get("port"), **{name: details.get(name) for name in OWN}}
     return {name: int(port) for name, port in told.items() if port}
 
 
 def held(servers: Iterable[AssetRef]) -> dict[int, str]:
-    """Port → who has it, or has been promised it, in words."""
+    """Return port → holder, current or promised, as text."""
     found = {}
     for ref in servers:
-        # One that waits for its next start has its last port only if it asked for it.
+        # A server waiting for restart keeps its last port only if it was requested.
         is_up = ref.data.get("state") != "waiting"
         listens = (ref.data.get("port") if is_up else None) or ref.data.get("asked_port")
         for port in (listens, *(ref.data.get(name) for name in OWN)):
@@ -56,18 +56,18 @@ def held(servers: Iterable[AssetRef]) -> dict[int, str]:
 def _holder(ref: AssetRef) -> str:
     if ref.id is None:
         return _("job #%(job)d (%(name)s)") % {"job": ref.job or 0, "name": ref.label}
-    return _("the server %(name)s") % {"name": ref.label}
+    return _("deployment %(name)s") % {"name": ref.label}
 
 
 def next_free(port: int, taken: Collection[int]) -> int:
-    """``port``, or the first after it that is not taken; after the last, from 1024 on."""
+    """Return ``port``, or the next free one; after the last, search from 1024."""
     while port in taken:
         port = port + 1 if port < LAST else FIRST
     return port
 
 
 def clash(wanted: Mapping[str, int], servers: Iterable[AssetRef]) -> Clash | None:
-    """The first of the ports, by field, that another server has."""
+    """Return the first port, by field, in use by another server."""
     taken = held(servers)
     for name, port in wanted.items():
         if port in taken:
@@ -77,7 +77,7 @@ def clash(wanted: Mapping[str, int], servers: Iterable[AssetRef]) -> Clash | Non
 
 
 def refuse(wanted: Mapping[str, int], servers: Iterable[AssetRef]) -> None:
-    """Refuse a port that another server has, or that stands twice: the server would not start.
+    """Refuse a port in use, or used twice: the server would not start.
 
     Raises:
         LaunchError: at its field.
@@ -85,8 +85,8 @@ def refuse(wanted: Mapping[str, int], servers: Iterable[AssetRef]) -> None:
     names = list(wanted)
     for place, name in enumerate(names):
         if wanted[name] in [wanted[other] for other in names[:place]]:
-            raise LaunchError(_("Two different ports are needed."), name)
+            raise LaunchError(_("The two ports must differ."), name)
     found = clash(wanted, servers)
     if found:
-        words = _("Port %(port)d belongs to %(holder)s. Port %(free)d is free.")
+        words = _("Port %(port)d is in use by %(holder)s. Port %(free)d is free.")
         raise LaunchError(words % found.args, found.field)

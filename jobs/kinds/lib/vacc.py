@@ -1,4 +1,4 @@
-"""What the kinds of VACC hosts share: the stack that was asked for, models, paths."""
+"""Shared code of kinds on VACC hosts: stack, models, paths."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from jobs.toolchains.vacc_site import GUIDE_FACTS, VaccSite, vacc_site_of
 
 STACK_GROUP = "Stack"
 CPU_STACK = "vllm-cpu"
-# An absolute path that a command line, a YAML file and a person read the same way.
+# Absolute path that is unambiguous in command lines and YAML.
 PATH_PATTERN = r"^$|^/[A-Za-z0-9._/@+-]*$"
 
 
@@ -30,13 +30,14 @@ class OfStack(Protocol):
 
     @property
     def as_in_guide(self) -> bool:
-        """To the letter."""
+        """Guide verbatim."""
 
 
 def stack_field(*, runs_without_dies: bool = False, follows: Sequence[str] = ()) -> Any:
-    """The field ``stack``. ``runs_without_dies``: the kind works with vLLM on a processor too.
+    """Return the field ``stack``. ``runs_without_dies``: the kind also supports vLLM on a
+    processor.
 
-    ``follows``: the field of an asset whose stack is proposed, see ``jobs.kinds.lib.defaults``.
+    ``follows``: the asset field whose stack is the default, see ``jobs.kinds.lib.defaults``.
     """
     extra: dict[str, Any] = {"label": "Stack", "group": STACK_GROUP}
     if follows:
@@ -45,19 +46,20 @@ def stack_field(*, runs_without_dies: bool = False, follows: Sequence[str] = ())
         extra["without_dies"] = CPU_STACK
     return Field(
         "guide",
-        description="The tools that the host has: those of the deployment guide, or today's.",
+        description="Software stack on the host: the deployment guide's, or the current one.",
         json_schema_extra=extra,
     )
 
 
 def exact_field(*, of_every_stack: bool = False) -> Any:
-    """The field ``as_in_guide``. ``of_every_stack``: the page of today's stack is followed too."""
+    """Return the field ``as_in_guide``. ``of_every_stack``: it also applies to the page of the
+    current stack."""
     when: dict[str, Any] = {} if of_every_stack else {"when": ["stack", "guide"]}
     return Field(
         False,
-        description="The guide's commands to the letter, even where they are known to fail.",
+        description="The guide's unchanged commands, including ones known to fail.",
         json_schema_extra={
-            "label": "Exactly as in the guide",
+            "label": "Guide verbatim",
             "group": STACK_GROUP,
             "needs_dies": True,
             **when,
@@ -66,7 +68,7 @@ def exact_field(*, of_every_stack: bool = False) -> Any:
 
 
 def stack_choices(target: Target) -> Sequence[Choice]:
-    """The stacks of such a host: those that it says it has, or all where it says nothing."""
+    """Return the stacks that the host reports, or all if it reports none."""
     sort = "vacc" if target.has_dies else "cpu"
     known = [stack for stack in STACKS.values() if stack.hosts == sort]
     said = target.facts.get("stacks")
@@ -75,32 +77,33 @@ def stack_choices(target: Target) -> Sequence[Choice]:
 
 
 def stack_of(params: OfStack) -> Stack:
-    """The stack that was asked for."""
+    """Return the requested stack."""
     return STACKS[params.stack]
 
 
 def stack_name(stack_id: str) -> str:
-    """What a stack is called, in the viewer's language; its id where the catalogue has none."""
+    """Return a stack's name in the viewer's language; its id if the catalogue has no name."""
     stack = STACKS.get(stack_id)
     return _(stack.name) if stack else stack_id
 
 
 def is_exact(params: OfStack) -> bool:
-    """Whether the guide's commands were asked for to the letter."""
+    """True if guide verbatim was requested."""
     return params.as_in_guide and params.stack == "guide"
 
 
 def vacc_site(target: Target) -> VaccSite:
-    """The target's folders.
+    """Return the target's folders.
 
     Raises:
-        LaunchError: the host has not reported them yet.
+        LaunchError: the host has not reported its folders yet.
     """
     try:
         return vacc_site_of(target.facts)
     except KeyError:
         raise LaunchError(
-            _("%(host)s has not reported its folders yet.") % {"host": target.name}
+            _("%(host)s has not reported its folders yet. Try again in a minute.")
+            % {"host": target.name}
         ) from None
 
 
@@ -108,40 +111,42 @@ def model_of(model_id: str, field: str = "model") -> ZooModel:
     """A model of the catalogue.
 
     Raises:
-        LaunchError: there is none of that id; ``field`` is the form's field.
+        LaunchError: unknown id; ``field`` is the form's field.
     """
     try:
         return MODELS[model_id]
     except KeyError:
-        raise LaunchError(_("No model in the catalogue has this name."), field) from None
+        raise LaunchError(_("Unknown model. Choose one from the catalogue."), field) from None
 
 
 def model_of_asset(ref: AssetRef) -> ZooModel:
-    """The model of weights or an artifact; the form's field is called like the asset's type.
+    """Return the model of weights or an artifact; the form's field is named after the asset's
+    type.
 
     Raises:
-        LaunchError: the catalogue has it no more.
+        LaunchError: the catalogue no longer has the model.
     """
     return model_of(str(ref.data["model_id"]), ref.type)
 
 
 def image_name(stack: Stack, target: Target, tag: str = "") -> str:
-    """The stack's image on this host, as docker takes it; ``tag`` in place of the stack's own.
+    """Return the stack's docker image on this host; ``tag`` overrides the stack's own.
 
     Raises:
-        LaunchError: it is in a registry, and the host has no address of one.
+        LaunchError: the image is in a registry, and the host has no registry address.
     """
     try:
         return vacc_images.reference(stack, vacc_site(target), tag)
     except ValueError:
         raise LaunchError(
-            _("%(host)s names no registry of images (HOST_REGISTRY).") % {"host": target.name},
+            _("%(host)s has no image registry. Set HOST_REGISTRY in host.env.")
+            % {"host": target.name},
             "stack",
         ) from None
 
 
 def folder_in_workspace(path: str, site: VaccSite, field: str) -> str:
-    """A folder that a person named: absolute, in the workspace, where containers see it too.
+    """Validate an entered folder: absolute, in the workspace, visible to containers.
 
     Raises:
         LaunchError: it is not.
@@ -150,20 +155,20 @@ def folder_in_workspace(path: str, site: VaccSite, field: str) -> str:
     inside = folder.is_relative_to(site.workspace) and ".." not in folder.parts
     if not folder.is_absolute() or not inside:
         raise LaunchError(
-            _("An absolute path below %(folder)s, where containers see it too.")
+            _("Enter an absolute path below %(folder)s, which containers can access.")
             % {"folder": site.workspace},
             field,
         )
     if any(folder.is_relative_to(jobs) for jobs in site.jobs_folders):
         raise LaunchError(
-            _("This is the folder of a job, which is removed some days after its end: move it."),
+            _("This job folder is removed some days after the job ends. Move it elsewhere."),
             field,
         )
     return str(folder)
 
 
 def container_notes(stack: Stack, target: Target) -> list[Remark]:
-    """What a container that the guide starts by hand has otherwise on this host; none otherwise."""
+    """Return notes on a container that the guide starts by hand; none for other stacks."""
     container = stack.vllm.container
     if container is None or container.publish_port:
         return []
@@ -175,5 +180,5 @@ def container_notes(stack: Stack, target: Target) -> list[Remark]:
 
 
 def note(name: str, **args: Any) -> Remark:
-    """What is done otherwise than the guide prints it."""
+    """Return notes on differences from the guide."""
     return Remark(f"guide:{name}", args)

@@ -1,4 +1,4 @@
-"""What vLLM's benchmarks share: their container, their weights, their words."""
+"""Shared code of vLLM's benchmarks: container, weights, texts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from jobs.toolchains.vacc_site import VaccSite, inside_of
 from jobs.toolchains.vllm import vllm_bench, vllm_cpu
 
 ENGINE_GROUP = "Engine"
-# Field of a wish -> field of the forms here, where they are called otherwise.
+# Field of a wish -> field of these forms, if named differently.
 LIMIT_FIELDS = {"max_input": "max_length", "path": "weights", "precision": "weights"}
 Parsed = TypeVar("Parsed")
 
@@ -55,9 +55,9 @@ def tp_field(group: str = ENGINE_GROUP) -> Any:
         32,
         ge=1,
         le=64,
-        description="Dies that share each layer. The full model runs on 32 and no others.",
+        description="Dies per layer. The full model runs only on 32.",
         json_schema_extra={
-            "label": "Tensor parallel",
+            "label": "Tensor parallel size",
             "unit": "dies",
             "group": group,
             "needs_dies": True,
@@ -74,9 +74,9 @@ def length_field(
         default,
         ge=256,
         le=1048576,
-        description="Prompt and answer of one request together (--max-model-len).",
+        description="Prompt and output of one request (--max-model-len).",
         json_schema_extra={
-            "label": "Longest request",
+            "label": "Max model length",
             "unit": "tokens",
             "group": group,
             "without_dies": 2048,
@@ -95,9 +95,9 @@ def tokens_field(
     on_page: int | None = None,
     within: Sequence[tuple[str, str, float]] = (),
 ) -> Any:
-    """A length; another one is proposed where only a processor works on it.
+    """Return a length field; the default differs on hosts without cards.
 
-    ``within``: what it is kept to, see ``jobs.kinds.lib.defaults``.
+    ``within``: its bounds, see ``jobs.kinds.lib.defaults``.
     """
     return Field(
         default,
@@ -125,7 +125,7 @@ def kv_cache_field(group: str = ENGINE_GROUP) -> Any:
         1,
         ge=1,
         le=1024,
-        description="Memory for the KV cache of all requests (VLLM_CPU_KVCACHE_SPACE).",
+        description="KV cache memory for all requests (VLLM_CPU_KVCACHE_SPACE).",
         json_schema_extra={
             "label": "KV cache",
             "unit": "GiB",
@@ -136,7 +136,8 @@ def kv_cache_field(group: str = ENGINE_GROUP) -> Any:
 
 
 def choices(field: str, target: Target) -> list[Choice] | None:
-    """What ``stack`` and ``weights`` may be on this host; None: anything, or another field."""
+    """Return choices of ``stack`` and ``weights`` on this host; None: any value, or another
+    field."""
     if field == "stack":
         return list(stack_choices(target))
     if field == "weights" and not target.has_dies:
@@ -146,25 +147,25 @@ def choices(field: str, target: Target) -> list[Choice] | None:
 
 
 def needs(params: OfStack) -> tuple[Need, ...]:
-    """The stack's environment; an image has it all."""
+    """Return the stack's environment; none for an image."""
     environment = stack_of(params).environment
     return (Need(environment),) if environment else ()
 
 
 def site_of(stack: Stack, target: Target) -> VaccSite | Site:
-    """Folders of the host, as the stack's commands need them.
+    """Return the host's folders for the stack's commands.
 
     Raises:
-        LaunchError: the host has not reported them yet.
+        LaunchError: the host has not reported its folders yet.
     """
     return vacc_site(target) if stack.vllm.container else site_without_dies(target)
 
 
 def inside(stack: Stack, weights: AssetRef, target: Target) -> str:
-    """The weights' folder as a container of ``stack`` sees it; itself, where there is none.
+    """Return the weights' path in a container of ``stack``; unchanged without a container.
 
     Raises:
-        LaunchError: it does not see it.
+        LaunchError: the container cannot access the folder.
     """
     container = stack.vllm.container
     folder = str(weights.data.get("path") or "")
@@ -178,20 +179,22 @@ def inside(stack: Stack, weights: AssetRef, target: Target) -> str:
     else:
         seen = ""
     if not seen:
-        words = _("The container sees only what is in %(folder)s.") % {"folder": site.weights}
+        words = _("Choose a path in %(folder)s: the container has no access to others.") % {
+            "folder": site.weights
+        }
         raise LaunchError(words, "weights")
     return seen
 
 
 def check_dies(wanted: int, target: Target, field: str = "tp") -> None:
-    """Refuse more dies than the host has, for which the job would wait for ever.
+    """Refuse more dies than the host has, because the job would wait forever.
 
     Raises:
         LaunchError: at ``field``.
     """
     there = len(target.facts.get("dies") or ())
     if wanted > there and target.has_dies:
-        words = _("%(host)s has %(there)d dies, and this takes %(wanted)d.")
+        words = _("%(host)s has %(there)d dies; %(wanted)d needed.")
         args = {"host": target.name, "there": there, "wanted": wanted}
         raise LaunchError(words % args, field)
 
@@ -199,7 +202,7 @@ def check_dies(wanted: int, target: Target, field: str = "tp") -> None:
 def wish(
     model: ZooModel, *, tp: int, length: int, pp: int = 1, mtp: bool = False, max_input: int = 1
 ) -> Wish:
-    """What is asked of a model that is served, or loaded, by vLLM."""
+    """Return the requirements of a model that vLLM serves or loads."""
     return Wish(
         path="vllm",
         tp=tp,
@@ -213,7 +216,7 @@ def wish(
 
 
 class Loading(OfStack, Protocol):
-    """Params of a benchmark that loads the model by itself."""
+    """Params of a benchmark that loads the model itself."""
 
     @property
     def tp(self) -> int:
@@ -221,7 +224,7 @@ class Loading(OfStack, Protocol):
 
     @property
     def max_length(self) -> int:
-        """The longest request, in tokens."""
+        """Max model length, in tokens."""
 
     @property
     def kv_cache_gib(self) -> int:
@@ -237,7 +240,7 @@ class Loading(OfStack, Protocol):
 
 
 def engine(params: Loading, weights: AssetRef, target: Target) -> vllm_bench.Engine:
-    """How an offline benchmark loads the model."""
+    """Return the engine arguments of an offline benchmark."""
     stack = stack_of(params)
     return vllm_bench.Engine(
         weights=inside(stack, weights, target),
@@ -251,14 +254,14 @@ def engine(params: Loading, weights: AssetRef, target: Target) -> vllm_bench.Eng
 
 
 def check_engine(params: Loading, stack: Stack, model: ZooModel, target: Target) -> None:
-    """Refuse what the model or the stack cannot do; to the letter it is told only.
+    """Refuse what the model or stack does not support; verbatim mode only warns.
 
     Raises:
         LaunchError: at the field.
     """
     together = params.input_tokens + params.output_tokens
     if together > params.max_length:
-        words = _("Input and output are %(sum)d tokens together, more than the longest request.")
+        words = _("Prompt and output total %(sum)d tokens, more than the max model length.")
         raise LaunchError(words % {"sum": together}, "max_length")
     check_dies(params.tp, target)
     if not is_exact(params):
@@ -269,7 +272,7 @@ def check_engine(params: Loading, stack: Stack, model: ZooModel, target: Target)
 def engine_notes(
     params: Loading, stack: Stack, tool: Offline, model: ZooModel, target: Target
 ) -> list[Remark]:
-    """What an offline benchmark does otherwise than the guide prints it."""
+    """Return notes on differences of an offline benchmark from the guide."""
     if stack.vllm.container is None:
         return limits.asked(model, stack, _loaded(params, model))
     exact = is_exact(params)
@@ -296,9 +299,9 @@ def file_or_log(
     parse: Callable[[str, bytes], Parsed],
     parse_log: Callable[[str, bytes], Parsed],
 ) -> Parsed | None:
-    """The run in result.json; where the command asked for none, the run that the log shows.
+    """Return the run in result.json, or from the log if the command wrote no file.
 
-    None: the log shows none, so the tool exited with 0 and did no work.
+    None: no run in the log, so the tool exited with 0 without work.
 
     Raises:
         ParseError: the file is not what the tool writes.

@@ -1,7 +1,6 @@
-"""How much a job does, so that what earlier ones took tells what another amount would take.
+"""Amount of work of a job, to scale durations of earlier jobs.
 
-Requests × lengths / concurrency. That is rough: an engine does more in a second the more it has at
-once.
+Requests × lengths / concurrency. This is rough: throughput rises with concurrency.
 """
 
 from __future__ import annotations
@@ -11,9 +10,9 @@ from typing import Any
 
 from jobs.catalog import QUESTION_SETS
 
-# An engine reads some twenty tokens of a prompt in the time of one that it writes.
+# An engine reads about twenty prompt tokens in the time of one output token.
 _READ = 0.05
-# Batches that vLLM's latency benchmark runs before it measures.
+# Warm-up batches of vLLM's latency benchmark.
 _WARM_UP = 10
 # Public sets: (questions, subsets; a limit counts for each subset).
 _SETS: Mapping[str, tuple[int, int]] = {
@@ -31,35 +30,35 @@ def _tokens(params: Mapping[str, Any]) -> float:
 
 
 def over_http(params: Mapping[str, Any]) -> float:
-    """Of a benchmark at several concurrencies, one after the other."""
+    """Work of a benchmark at several concurrencies, in sequence."""
     requests = int(params["requests"])
     rounds = sum(requests / min(requests, int(at_once)) for at_once in params["concurrency"])
     return rounds * _tokens(params)
 
 
 def all_at_once(params: Mapping[str, Any]) -> float:
-    """Of requests that are there from the beginning."""
+    """Work of requests that are all sent at the start."""
     return int(params["requests"]) * _tokens(params)
 
 
 def batches(params: Mapping[str, Any]) -> float:
-    """Of one batch after the other."""
+    """Work of batches in sequence."""
     return (int(params["iterations"]) + _WARM_UP) * _tokens(params)
 
 
 def shipped_questions(params: Mapping[str, Any]) -> float:
-    """Of a set of questions that ships with the project."""
+    """Work of a built-in question set."""
     questions = QUESTION_SETS[params["questions"]].first(int(params["limit"]))
     return len(questions) / int(params["batch"])
 
 
 def questions_of_largest(datasets: Iterable[str]) -> int:
-    """Questions of the largest of public sets: a limit above it leaves none out."""
+    """Return the size of the largest public set: a higher limit has no effect."""
     return max(_SETS[name][0] for name in datasets)
 
 
 def did_all(params: Mapping[str, Any], metrics: Mapping[str, Any]) -> bool:
-    """False where a request failed or was never sent: its time tells nothing of a whole run."""
+    """Return False if a request failed or was not sent: the duration is then no reference."""
     asked = params.get("requests")
     done = metrics.get("requests_all", metrics.get("requests"))
     if metrics.get("failed_requests_all", metrics.get("failed_requests")):
@@ -70,7 +69,7 @@ def did_all(params: Mapping[str, Any], metrics: Mapping[str, Any]) -> bool:
 
 
 def public_questions(params: Mapping[str, Any]) -> float:
-    """Of public sets, by their names."""
+    """Work of public sets, by name."""
     asked, limit = 0, int(params["limit"])
     for name in params["datasets"]:
         ten = name == "mmlu" and params.get("mmlu") == "ten"

@@ -1,4 +1,4 @@
-"""Apply VACC modification: the vendor's changed model files, beside a Qwen distill's weights."""
+"""Apply VACC patch: add the vendor's patched model files to a Qwen distill's weights."""
 
 from __future__ import annotations
 
@@ -19,33 +19,33 @@ from jobs.toolchains.vacc import vacc_modification
 
 
 class Params(BaseModel):
-    """To which weights, or undo it."""
+    """Weights to patch, or to restore."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     stack: Literal["guide", "current"] = stack_field()
     as_in_guide: bool = exact_field()
     weights: str = Field(
-        description="Weights of a Qwen distill; the Llama distills need no modification.",
-        json_schema_extra={"label": "Weights", "group": "Modification", "asset": "weights"},
+        description="Weights of a Qwen distill; Llama distills need no patch.",
+        json_schema_extra={"label": "Weights", "group": "VACC patch", "asset": "weights"},
     )
     only_show: bool = Field(
         False,
-        description="Show every difference in the log and write nothing.",
-        json_schema_extra={"label": "Only show", "group": "Modification"},
+        description="Show all differences in the log and write nothing.",
+        json_schema_extra={"label": "Dry run", "group": "VACC patch"},
     )
     undo: bool = Field(
         False,
-        description="Put back what lay there before it was applied from here.",
-        json_schema_extra={"label": "Undo", "group": "Modification"},
+        description="Restore the files replaced by the patch.",
+        json_schema_extra={"label": "Undo", "group": "VACC patch"},
     )
 
 
 class ApplyModification(Kind, params=Params):
-    """The vendor's changed model files, beside a Qwen distill's weights."""
+    """Add the vendor's patched model files to a Qwen distill's weights."""
 
     name = "apply-modification"
-    title = "Apply VACC modification"
+    title = "Apply VACC patch"
     family = "prepare"
     programs = vacc_modification.PROGRAMS
     steps = vacc_modification.STEPS
@@ -55,11 +55,11 @@ class ApplyModification(Kind, params=Params):
     )
 
     def offered(self, target: Target) -> bool:
-        """On a host with accelerator cards."""
+        """True on a host with accelerator cards."""
         return target.has_dies
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
-        """What ``field`` may be on this host."""
+        """Return the choices of ``field`` on this host."""
         if field == "stack":
             return stack_choices(target)
         if field == "weights":
@@ -68,7 +68,8 @@ class ApplyModification(Kind, params=Params):
         return None
 
     def notes(self, params: Params, target: Target) -> Sequence[Remark]:
-        """The guide says in words what to do, and links to a file that fits no distill."""
+        """Return notes: the guide describes the patch in words, and its linked file fits no
+        distill."""
         if params.undo:
             return [Remark("guide:nothing_printed")]
         return [Remark("guide:modification_in_words"), Remark("guide:config_vacc_made")]
@@ -82,7 +83,7 @@ class ApplyModification(Kind, params=Params):
         return {"weights": _weights(params, target)}
 
     def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
-        """The same weights, with a word on what lies beside them."""
+        """The same weights, with a record of the patch."""
         if params.only_show and not params.undo:
             return None
         there = _weights(params, target).data
@@ -95,28 +96,29 @@ class ApplyModification(Kind, params=Params):
         }
 
     def plan(self, params: Params, target: Target) -> Plan:
-        """Show, then write; or undo."""
+        """Show differences, then write; or undo."""
         model, site = _model(params, target), vacc_site(target)
         if params.undo and params.only_show:
-            raise LaunchError(
-                _("Undo shows nothing beforehand: choose one of the two."), "only_show"
-            )
+            raise LaunchError(_("“Undo” cannot be a dry run. Choose one of the two."), "only_show")
         if not params.undo and not site.modification:
             raise LaunchError(
-                _("%(host)s names no folder with the vendor's model files (HOST_MODIFICATION_DIR).")
+                _(
+                    "%(host)s has no folder with the vendor's model files. Set "
+                    "HOST_MODIFICATION_DIR in host.env."
+                )
                 % {"host": target.name},
                 "weights",
             )
         return vacc_modification.plan(model, site, undo=params.undo, only_show=params.only_show)
 
     def successors(self, params: Params) -> Sequence[str]:
-        """Compile what was modified."""
+        """Compile the patched weights."""
         return () if params.undo or params.only_show else ("compile-vacc",)
 
     def conclude(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
     ) -> Conclusion:
-        """What was done to how many files."""
+        """Number of files applied or restored."""
         done = reports.read(outputs, "modification.json", vacc_reports.ModificationReport)
         args = {"files": len(done.files), "path": done.path}
         sentences = {
@@ -139,5 +141,5 @@ def _weights(params: Params, target: Target) -> AssetRef:
 def _model(params: Params, target: Target) -> ZooModel:
     model = model_of_asset(_weights(params, target))
     if not model.modification:
-        raise LaunchError(_("%(model)s needs no modification.") % {"model": model.name}, "weights")
+        raise LaunchError(_("%(model)s needs no VACC patch.") % {"model": model.name}, "weights")
     return model

@@ -1,4 +1,4 @@
-"""Build images: the container image of vLLM, built by hand as the guide has it, or pulled."""
+"""Build images: vLLM's container image, built as in the guide, or pulled."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from jobs.toolchains.vacc.vacc_images import Building, image_of, variant
 
 
 class Params(BaseModel):
-    """Which image, and from what."""
+    """Image, and its source."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -38,7 +38,7 @@ class Params(BaseModel):
         "",
         max_length=255,
         pattern=r"^$|^https://[A-Za-z0-9][A-Za-z0-9._/:%+-]*$",
-        description="Address of vLLM's sources. Empty: where the guide has them from.",
+        description="Address of the vLLM repository. Empty: the guide's.",
         json_schema_extra={
             "label": "Sources of vLLM",
             "group": "Build",
@@ -50,19 +50,19 @@ class Params(BaseModel):
         max_length=255,
         pattern=PATH_PATTERN,
         description=(
-            "Folder with the vendor's Dockerfile and wheels. Empty: docker, in the workspace."
+            "Folder with the vendor's Dockerfile and wheels. Empty: docker in the workspace."
         ),
         json_schema_extra={
-            "label": "Vendor's docker folder",
+            "label": "Vendor docker folder",
             "group": "Build",
             "when": ["stack", "guide"],
         },
     )
     no_cache: bool = Field(
         True,
-        description="Build every layer anew, as the guide does; without it a repeat is quick.",
+        description="Rebuild every layer, as the guide does. If off, repeated builds are fast.",
         json_schema_extra={
-            "label": "Without docker's cache",
+            "label": "No docker cache",
             "group": "Build",
             "when": ["stack", "guide"],
         },
@@ -71,13 +71,13 @@ class Params(BaseModel):
         "",
         max_length=128,
         pattern=r"^$|^[A-Za-z0-9_][A-Za-z0-9._-]*$",
-        description="Tag of the image. Empty: that of the stack, for the host's processor.",
+        description="Image tag. Empty: the stack's tag for the host's processor.",
         json_schema_extra={"label": "Tag", "group": "Pull", "when": ["stack", "current"]},
     )
 
 
 class BuildImages(Kind, params=Params):
-    """The container image of vLLM, built by hand as the guide has it, or pulled."""
+    """Build vLLM's container image as in the guide, or pull it."""
 
     name = "build-images"
     title = "Build images"
@@ -92,15 +92,15 @@ class BuildImages(Kind, params=Params):
     brings = True
 
     def offered(self, target: Target) -> bool:
-        """On a host with accelerator cards."""
+        """True on a host with accelerator cards."""
         return target.has_dies
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
-        """What ``field`` may be on this host."""
+        """Return the choices of ``field`` on this host."""
         return stack_choices(target) if field == "stack" else None
 
     def notes(self, params: Params, target: Target) -> Sequence[Remark]:
-        """What is done otherwise than the guide prints it."""
+        """Return notes on differences from the guide."""
         site = vacc_site(target)
         if params.stack == "current":
             return _notes_of_pull(params, target)
@@ -123,7 +123,7 @@ class BuildImages(Kind, params=Params):
         return _image(params, target)
 
     def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
-        """An environment, whose path is the image's name; its id is known when it is there."""
+        """An environment whose path is the image's name; the image ID is known after the build."""
         return {
             "type": "environment",
             "name": f"image:{vacc_images.NAME}",
@@ -132,7 +132,7 @@ class BuildImages(Kind, params=Params):
         }
 
     def plan(self, params: Params, target: Target) -> Plan:
-        """Clone, check out, build twice and look; or pull and look."""
+        """Clone, check out, build twice and inspect; or pull and inspect."""
         site, stack = vacc_site(target), stack_of(params)
         if not image_of(stack).build:
             return vacc_images.pull_plan(_image(params, target), site)
@@ -148,7 +148,7 @@ class BuildImages(Kind, params=Params):
         return vacc_images.build_plan(stack, site, wanted)
 
     def successors(self, params: Params) -> Sequence[str]:
-        """What runs in the image."""
+        """Kinds that run in the image."""
         return ("deploy-vllm", "benchmark-throughput", "benchmark-latency")
 
     def progress(self, log: str) -> Progress | None:
@@ -158,7 +158,7 @@ class BuildImages(Kind, params=Params):
     def conclude(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
     ) -> Conclusion:
-        """The image's id and what is in it."""
+        """The image's ID and versions."""
         made = reports.read(outputs, "image.json", vacc_reports.ImageReport)
         return Conclusion(
             sentence=Remark(

@@ -1,4 +1,4 @@
-"""Convert weights for vLLM: from the GGUF file that a package ships to a folder of safetensors."""
+"""Convert weights for vLLM: a packaged GGUF file to a folder of safetensors."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from jobs.toolchains.vllm import vllm_cpu
 
 
 class Params(BaseModel):
-    """What to convert."""
+    """Weights to convert."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     weights: str = Field(
-        description="A GGUF file. It becomes BF16, which brings nothing back that was lost before.",
+        description="GGUF file, converted to BF16. Precision lost earlier is not restored.",
         json_schema_extra={"label": "Weights", "group": "Model", "asset": "weights"},
     )
 
 
 class ConvertWeights(Kind, params=Params):
-    """From the GGUF file that a package ships to a folder of safetensors."""
+    """Convert a packaged GGUF file to a folder of safetensors."""
 
     name = "convert-weights"
     title = "Convert weights for vLLM"
@@ -38,19 +38,19 @@ class ConvertWeights(Kind, params=Params):
     programs = vllm_cpu.PROGRAMS
 
     def offered(self, target: Target) -> bool:
-        """On a host without accelerator cards."""
+        """True on a host without accelerator cards."""
         return not target.has_dies
 
     def notes(self, params: Params, target: Target) -> Sequence[Remark]:
-        """What the folder holds beside the weights as they are."""
+        """Return notes on additions to the folder."""
         return (Remark("convert:think_tokens"),)
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
-        """What ``field`` may be on this host."""
+        """Return the choices of ``field`` on this host."""
         return gguf_choices(target) if field == "weights" else None
 
     def needs(self, params: Params, target: Target) -> Sequence[Need]:
-        """vLLM's environment has all that reads and writes such files."""
+        """vLLM's environment, which can read and write these files."""
         return (Need(VLLM_CPU),)
 
     def title_of(self, params: Params, target: Target) -> str:
@@ -62,7 +62,7 @@ class ConvertWeights(Kind, params=Params):
         return {"weights": _weights(params, target)}
 
     def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
-        """Other weights of the same model, in a folder."""
+        """New weights of the same model, in a folder."""
         return {
             "type": "weights",
             "model_id": _weights(params, target).data["model_id"],
@@ -76,11 +76,11 @@ class ConvertWeights(Kind, params=Params):
         return vllm_cpu.unpack_plan(_folder(params, target), _label(params, target), site(target))
 
     def successors(self, params: Params) -> Sequence[str]:
-        """vLLM takes the folder as it is."""
+        """Deploy the folder with vLLM."""
         return ("deploy-vllm", "benchmark-throughput", "benchmark-latency")
 
     def progress(self, log: str) -> Progress | None:
-        """Tensors that llama.cpp has quantised."""
+        """Quantised tensors."""
         return progress.tensors(log)
 
     def conclude(
@@ -103,7 +103,7 @@ def _label(params: Params, target: Target) -> str:
 
 
 def _folder(params: Params, target: Target) -> str:
-    """Beside the file that it comes from, by the name that the model has at its hub."""
+    """Return the folder next to the source file, named after the model's hub ID."""
     model = model_of_asset(_weights(params, target))
     root = PurePosixPath(site(target).weights, model.id)
     return str(root / f"{model.folder}.{vllm_cpu.PRECISION}")

@@ -1,4 +1,4 @@
-"""Prepare: bring a model's weights, or a tool's environment, onto a host."""
+"""Prepare: install a model's weights or a tool's environment on a host."""
 
 from __future__ import annotations
 
@@ -20,37 +20,37 @@ from jobs.toolchains.environments import ENVIRONMENTS, VLLM_CPU, Environment
 
 
 class Params(BaseModel):
-    """What to bring."""
+    """Content to install."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     what: Literal["weights", "environment"] = Field(
         "weights",
-        description="Weights are fetched, unpacked and checked. An environment holds a tool.",
-        json_schema_extra={"label": "What", "group": "What to prepare"},
+        description="weights: download, unpack, verify. environment: install a tool.",
+        json_schema_extra={"label": "Content", "group": "Content"},
     )
     model: str = Field(
         "smollm2-135m-instruct",
-        description="The model whose weights are fetched.",
+        description="Model to download.",
         json_schema_extra={
             "label": "Model",
-            "group": "What to prepare",
+            "group": "Content",
             "when": ["what", "weights"],
         },
     )
     environment: str = Field(
         environments.LLAMA_CPP,
-        description="The tool that gets an environment of its own.",
+        description="Tool to install in its own environment.",
         json_schema_extra={
             "label": "Environment",
-            "group": "What to prepare",
+            "group": "Content",
             "when": ["what", "environment"],
         },
     )
 
 
 class Prepare(Kind, params=Params):
-    """Bring a model's weights, or a tool's environment, onto a host."""
+    """Install a model's weights or a tool's environment on a host."""
 
     name = "prepare"
     title = "Prepare"
@@ -60,7 +60,7 @@ class Prepare(Kind, params=Params):
     brings = True
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
-        """What ``field`` may be on this host."""
+        """Return the choices of ``field`` on this host."""
         if field == "what":
             return [Choice("weights", "Weights"), Choice("environment", "Environment")]
         if field == "model":
@@ -74,7 +74,7 @@ class Prepare(Kind, params=Params):
         return _model(params)[0].name if params.what == "weights" else _environment(params).title
 
     def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
-        """Weights or an environment, with the path that it will have."""
+        """Weights or an environment, with its future path."""
         here = site(target)
         if params.what == "environment":
             environment = _environment(params)
@@ -95,7 +95,7 @@ class Prepare(Kind, params=Params):
         }
 
     def plan(self, params: Params, target: Target) -> Plan:
-        """Fetch and check, or make and verify."""
+        """Download and verify, or create and verify."""
         if params.what == "environment":
             return environments.prepare_plan(_environment(params), site(target))
         return weights.prepare_plan(*_model(params), site(target))
@@ -107,13 +107,13 @@ class Prepare(Kind, params=Params):
         return ("convert-weights",) if params.environment == VLLM_CPU else ()
 
     def progress(self, log: str) -> Progress | None:
-        """What pip prints, or how much is unpacked."""
+        """pip's output, or the unpacked share."""
         return progress.packages_or_size(log)
 
     def conclude(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
     ) -> Conclusion:
-        """What is there now."""
+        """Summary of the installed content."""
         if params.what == "environment":
             made = reports.read(outputs, "versions.json", reports.EnvironmentReport)
             return Conclusion(
@@ -140,9 +140,9 @@ class Prepare(Kind, params=Params):
 def _model(params: Params) -> tuple[ZooModel, PackageSource]:
     model = MODELS.get(params.model)
     if model is None:
-        raise LaunchError(_("No model in the catalogue has this name."), "model")
+        raise LaunchError(_("Unknown model. Choose one from the catalogue."), "model")
     if model.package is None:
-        raise LaunchError(_("No package holds the weights of this model."), "model")
+        raise LaunchError(_("No Python package contains the weights of this model."), "model")
     return model, model.package
 
 
@@ -150,4 +150,6 @@ def _environment(params: Params) -> Environment:
     try:
         return ENVIRONMENTS[params.environment]
     except KeyError:
-        raise LaunchError(_("There is no such environment."), "environment") from None
+        raise LaunchError(
+            _("Unknown environment. Choose one from the list."), "environment"
+        ) from None

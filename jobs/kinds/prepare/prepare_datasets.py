@@ -1,4 +1,4 @@
-"""Prepare datasets: what calibration, benchmarks and evaluations of the guide read."""
+"""Prepare datasets for calibration, benchmarks and evaluations of the guide."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from jobs.toolchains.vacc.vacc_datasets import DATASETS, OPENCOMPASS, Dataset
 
 
 class Params(BaseModel):
-    """Which dataset, from where."""
+    """Dataset, and its source."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -38,33 +38,33 @@ class Params(BaseModel):
     as_in_guide: bool = exact_field()
     dataset: Literal["c4", "ceval", "alpaca", "sharegpt", "sonnet", "opencompass"] = Field(
         "c4",
-        description="What is brought and checked.",
+        description="Datasets to prepare and verify.",
         json_schema_extra={"label": "Dataset", "group": "Dataset"},
     )
     source: Literal["hf", "hfd", "folder"] = Field(
         "hf",
-        description="The tool for those of a hub (sonnets and OpenCompass come by wget), or a"
-        " folder where it lies already.",
-        json_schema_extra={"label": "Comes from", "group": "Dataset"},
+        description="Download tool for hub datasets (sonnets and OpenCompass use wget), or a "
+        "folder that has the data.",
+        json_schema_extra={"label": "Source", "group": "Dataset"},
     )
     folder: str = Field(
         "",
         max_length=255,
         pattern=PATH_PATTERN,
-        description="Where it is to lie, or lies. Empty: datasets, in the workspace.",
+        description="Folder of the dataset. Empty: datasets in the workspace.",
         json_schema_extra={"label": "Folder", "group": "Dataset"},
     )
     endpoint: str = Field(
         HF_MIRROR,
         max_length=200,
         pattern=r"^$|^https?://[A-Za-z0-9][A-Za-z0-9._:/-]*$",
-        description="HF_ENDPOINT, the hub's address, for hf and hfd.sh. Empty: the tool's own.",
-        json_schema_extra={"label": "Hub", "group": "Download"},
+        description="Hub address (HF_ENDPOINT) for hf and hfd.sh. Empty: the tool's default.",
+        json_schema_extra={"label": "Hub address", "group": "Download"},
     )
 
 
 class PrepareDatasets(Kind, params=Params):
-    """What calibration, benchmarks and evaluations of the guide read."""
+    """Prepare datasets for calibration, benchmarks and evaluations of the guide."""
 
     name = "prepare-datasets"
     title = "Prepare datasets"
@@ -79,11 +79,11 @@ class PrepareDatasets(Kind, params=Params):
     brings = True
 
     def offered(self, target: Target) -> bool:
-        """On a host with accelerator cards."""
+        """True on a host with accelerator cards."""
         return target.has_dies
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
-        """What ``field`` may be on this host."""
+        """Return the choices of ``field`` on this host."""
         if field == "stack":
             return stack_choices(target)
         if field == "dataset":
@@ -92,12 +92,12 @@ class PrepareDatasets(Kind, params=Params):
             return [
                 Choice("hf", "huggingface_hub"),
                 Choice("hfd", "hfd.sh"),
-                Choice("folder", _("A folder that is there")),
+                Choice("folder", _("Existing folder")),
             ]
         return None
 
     def notes(self, params: Params, target: Target) -> Sequence[Remark]:
-        """What is done otherwise than the guide prints it."""
+        """Return notes on differences from the guide."""
         if params.source == "folder":
             return [Remark("guide:nothing_printed")]
         if params.dataset != OPENCOMPASS:
@@ -120,7 +120,7 @@ class PrepareDatasets(Kind, params=Params):
         return DATASETS[params.dataset].title
 
     def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
-        """A dataset, with the folder that it will lie in."""
+        """A dataset, with its future folder."""
         dataset = DATASETS[params.dataset]
         return {
             "type": "dataset",
@@ -130,7 +130,7 @@ class PrepareDatasets(Kind, params=Params):
         }
 
     def plan(self, params: Params, target: Target) -> Plan:
-        """Download, unpack where it is packed, and check."""
+        """Download, unpack if needed, and verify."""
         dataset, site = DATASETS[params.dataset], vacc_site(target)
         folder = _folder(params, dataset, target)
         if params.source == "folder":
@@ -138,7 +138,7 @@ class PrepareDatasets(Kind, params=Params):
         if dataset.name == OPENCOMPASS:
             if params.folder:
                 raise LaunchError(
-                    _("OpenCompass finds its data only in its own checkout: leave this empty."),
+                    _("OpenCompass reads data only from its own checkout. Leave this field empty."),
                     "folder",
                 )
             return vacc_datasets.opencompass_plan(dataset, site, exact=is_exact(params))
@@ -156,19 +156,19 @@ class PrepareDatasets(Kind, params=Params):
         return vacc_datasets.hub_plan(dataset, site, wanted)
 
     def successors(self, params: Params) -> Sequence[str]:
-        """What reads the data."""
+        """Kinds that read the data."""
         if params.dataset == OPENCOMPASS:
             return ("evaluate-opencompass",)
         return ("compile-vacc",) if DATASETS[params.dataset].calibrates else ("benchmark-online",)
 
     def progress(self, log: str) -> Progress | None:
-        """How much is there of a download."""
+        """Downloaded share."""
         return progress.brought(log)
 
     def conclude(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
     ) -> Conclusion:
-        """How much is there; fewer items than are known are told."""
+        """Size of the dataset; missing items are reported."""
         found = reports.read(outputs, "dataset.json", vacc_reports.DatasetReport)
         args = {"dataset": found.name, "files": found.files, "size": size(found.bytes)}
         differs = [path for path, known in found.known.items() if found.counts.get(path) != known]

@@ -1,4 +1,4 @@
-"""Prepare OpenCompass: an environment of conda with it, from its sources."""
+"""Prepare OpenCompass: a conda environment, from sources."""
 
 from __future__ import annotations
 
@@ -39,25 +39,25 @@ class Params(BaseModel):
         "",
         max_length=255,
         pattern=r"^$|^https://[A-Za-z0-9][A-Za-z0-9._/:%+-]*$",
-        description="Address of its sources. Empty: where the guide has them from.",
+        description="Repository address. Empty: the guide's.",
         json_schema_extra={"label": "Sources of OpenCompass", "group": "Sources"},
     )
     index: str = Field(
         INDEX,
         max_length=255,
         pattern=r"^$|^https?://[A-Za-z0-9][A-Za-z0-9._/:%+-]*$",
-        description="Index of Python packages. Empty: pip's own settings on the host.",
+        description="Python package index. Empty: pip's settings on the host.",
         json_schema_extra={"label": "Package index", "group": "Sources"},
     )
     dataset_source: Literal["", "modelscope"] = Field(
         "",
-        description="Install ModelScope too, so that datasets can come from there by themselves.",
-        json_schema_extra={"label": "Datasets from", "group": "Datasets"},
+        description="Also install ModelScope to download datasets from it.",
+        json_schema_extra={"label": "Dataset source", "group": "Datasets"},
     )
 
 
 class PrepareOpencompass(Kind, params=Params):
-    """An environment of conda with it, from its sources."""
+    """Install OpenCompass from sources in a conda environment."""
 
     name = "prepare-opencompass"
     title = "Prepare OpenCompass"
@@ -71,11 +71,11 @@ class PrepareOpencompass(Kind, params=Params):
     brings = True
 
     def offered(self, target: Target) -> bool:
-        """On a host with accelerator cards."""
+        """True on a host with accelerator cards."""
         return target.has_dies
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
-        """What ``field`` may be on this host."""
+        """Return the choices of ``field`` on this host."""
         if field == "stack":
             known = stack_choices(target)
             return [one for one in known if STACKS[one.value].evaluation.opencompass]
@@ -84,7 +84,7 @@ class PrepareOpencompass(Kind, params=Params):
         return None
 
     def notes(self, params: Params, target: Target) -> Sequence[Remark]:
-        """What is done otherwise than the guide prints it."""
+        """Return notes on differences from the guide."""
         site = vacc_site(target)
         said = [
             Remark("guide:cd"),
@@ -132,13 +132,13 @@ class PrepareOpencompass(Kind, params=Params):
         return opencompass_env.prepare_plan(tools, _site(target), wanted)
 
     def successors(self, params: Params) -> Sequence[str]:
-        """Its data lies in its checkout."""
+        """Prepare its data, which lies in the checkout."""
         return ("prepare-datasets", "evaluate-opencompass")
 
     def conclude(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
     ) -> Conclusion:
-        """What is in the environment now."""
+        """Summary of the environment."""
         made = reports.read(outputs, "versions.json", reports.EnvironmentReport)
         args = {
             "environment": "OpenCompass",
@@ -155,7 +155,7 @@ class PrepareOpencompass(Kind, params=Params):
 def _tools(params: Params) -> Evaluation:
     tools = stack_of(params).evaluation
     if not tools.opencompass:
-        raise LaunchError(_("This stack scores with EvalScope, not with OpenCompass."), "stack")
+        raise LaunchError(_("This stack uses EvalScope instead of OpenCompass."), "stack")
     return tools
 
 

@@ -1,4 +1,4 @@
-"""Prepare weights: bring a model's weights from a hub onto a VACC host, or check those there."""
+"""Prepare weights: download a model's weights to a VACC host, or verify existing ones."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from jobs.toolchains.vacc import vacc_weights
 
 
 class Params(BaseModel):
-    """Which weights, from where."""
+    """Weights, and their source."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -38,42 +38,42 @@ class Params(BaseModel):
     as_in_guide: bool = exact_field()
     model: str = Field(
         "deepseek-r1-distill-qwen-7b",
-        description="The model whose weights are brought.",
+        description="Model to prepare.",
         json_schema_extra={"label": "Model", "group": "Weights"},
     )
     source: Literal["hf", "hfd", "modelscope", "folder"] = Field(
         "hf",
-        description="The tool that downloads them, or a folder where they lie already.",
-        json_schema_extra={"label": "Comes from", "group": "Weights"},
+        description="Download tool, or a folder that has the weights.",
+        json_schema_extra={"label": "Source", "group": "Weights"},
     )
     folder: str = Field(
         "",
         max_length=255,
         pattern=PATH_PATTERN,
-        description="Where they are to lie, or lie. Empty: the host's folder of weights.",
+        description="Folder of the weights. Empty: the host's weights folder.",
         json_schema_extra={"label": "Folder", "group": "Weights"},
     )
     endpoint: str = Field(
         HF_MIRROR,
         max_length=200,
         pattern=r"^$|^https?://[A-Za-z0-9][A-Za-z0-9._:/-]*$",
-        description="HF_ENDPOINT, the hub's address, for hf and hfd.sh. Empty: the tool's own.",
-        json_schema_extra={"label": "Hub", "group": "Download"},
+        description="Hub address (HF_ENDPOINT) for hf and hfd.sh. Empty: the tool's default.",
+        json_schema_extra={"label": "Hub address", "group": "Download"},
     )
     revision: str = Field(
         "",
         max_length=100,
         pattern=r"^$|^[A-Za-z0-9][A-Za-z0-9._/-]*$",
-        description="Branch, tag or commit of the repository. Empty: the newest.",
+        description="Branch, tag or commit. Empty: the latest.",
         json_schema_extra={"label": "Revision", "group": "Download"},
     )
     token: str = Field(
         "",
         max_length=64,
         pattern=r"^$|^[A-Z][A-Z0-9_]{1,63}$",
-        description="Name of the secret that holds the hub's token, for gated models; hf only.",
+        description="Secret with the hub token, for gated models; hf only.",
         json_schema_extra={
-            "label": "Token's secret",
+            "label": "Token secret",
             "group": "Download",
             "when": ["source", "hf"],
         },
@@ -82,21 +82,21 @@ class Params(BaseModel):
         8,
         ge=1,
         le=32,
-        description="Files at the same time; with hfd.sh connections for each file, 10 at most.",
+        description="Parallel file downloads. With hfd.sh: connections per file, 10 at most.",
         json_schema_extra={"label": "Connections", "group": "Download"},
     )
     checksums: bool = Field(
         True,
         description=(
-            "Read every shard and compare it with the hub's checksum where the tool left one."
-            " Without it only sizes, index and headers are checked, in seconds."
+            "Read every shard and compare it with the hub's checksum, if the tool stored "
+            "one. If off, only sizes, index and headers are checked, in seconds."
         ),
-        json_schema_extra={"label": "Checksums", "group": "Check"},
+        json_schema_extra={"label": "Verify checksums", "group": "Check"},
     )
 
 
 class PrepareWeights(Kind, params=Params):
-    """Bring a model's weights from a hub onto a VACC host, or check those there."""
+    """Download a model's weights to a VACC host, or verify existing ones."""
 
     name = "prepare-weights"
     title = "Prepare weights"
@@ -109,11 +109,11 @@ class PrepareWeights(Kind, params=Params):
     brings = True
 
     def offered(self, target: Target) -> bool:
-        """On a host with accelerator cards."""
+        """True on a host with accelerator cards."""
         return target.has_dies
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
-        """What ``field`` may be on this host."""
+        """Return the choices of ``field`` on this host."""
         if field == "stack":
             return stack_choices(target)
         if field == "model":
@@ -125,12 +125,12 @@ class PrepareWeights(Kind, params=Params):
                 Choice("hf", "huggingface_hub"),
                 Choice("hfd", "hfd.sh"),
                 Choice("modelscope", "ModelScope"),
-                Choice("folder", _("A folder that is there")),
+                Choice("folder", _("Existing folder")),
             ]
         return None
 
     def notes(self, params: Params, target: Target) -> Sequence[Remark]:
-        """What is done otherwise than the guide prints it: it only links to the hub's pages."""
+        """Return notes on differences from the guide, which only links to the hub's pages."""
         return [Remark("guide:weights_linked"), Remark("guide:verify_added")]
 
     def title_of(self, params: Params, target: Target) -> str:
@@ -138,7 +138,7 @@ class PrepareWeights(Kind, params=Params):
         return model_of(params.model).name
 
     def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
-        """Weights, with the folder that they will lie in."""
+        """Weights, with their future folder."""
         model = model_of(params.model)
         source = _source(model)
         return {
@@ -151,14 +151,17 @@ class PrepareWeights(Kind, params=Params):
         }
 
     def plan(self, params: Params, target: Target) -> Plan:
-        """Download and check, or check."""
+        """Download and verify, or only verify."""
         model = model_of(params.model)
         source, site = _source(model), vacc_site(target)
         if params.source == "hfd" and params.connections > 10:
-            raise LaunchError(_("hfd.sh takes 10 connections at most."), "connections")
+            raise LaunchError(_("hfd.sh supports at most 10 connections."), "connections")
         if params.source != "hf" and params.token:
             raise LaunchError(
-                _("Only hf takes a token in secret; with others it would stand in a command line."),
+                _(
+                    "Only hf keeps the token secret; other tools would expose it on the command "
+                    "line."
+                ),
                 "token",
             )
         wanted = Download(
@@ -169,7 +172,7 @@ class PrepareWeights(Kind, params=Params):
             revision=params.revision,
             token=params.token,
             connections=params.connections,
-            # Of one file the tool's own bar tells the bytes.
+            # For a single file, the tool's progress bar gives the bytes.
             bytes=source.bytes if source.shards > 1 else 0,
             program=hub.program_of(target.facts) if params.source == "hf" else "",
         )
@@ -178,7 +181,7 @@ class PrepareWeights(Kind, params=Params):
         )
 
     def successors(self, params: Params) -> Sequence[str]:
-        """A distill is compiled, those of Qwen once they are modified; the full model is served."""
+        """Compile a distill (patch Qwen first), or serve the full model."""
         model = MODELS.get(params.model)
         if model is None:
             return ()
@@ -188,13 +191,13 @@ class PrepareWeights(Kind, params=Params):
         return (*compiled, "deploy-vllm", "benchmark-throughput", "benchmark-latency")
 
     def progress(self, log: str) -> Progress | None:
-        """How much is there of a download."""
+        """Downloaded share."""
         return progress.brought(log)
 
     def conclude(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
     ) -> Conclusion:
-        """What is there now, and how far it was checked."""
+        """Size of the weights, and the depth of verification."""
         found = reports.read(outputs, "weights.json", vacc_reports.ShardsReport)
         model = model_of(params.model)
         args = {"model": model.name, "size": size(found.bytes), "shards": found.shards}
@@ -223,7 +226,7 @@ class PrepareWeights(Kind, params=Params):
 def _source(model: ZooModel) -> HubSource:
     if isinstance(model.source, HubSource):
         return model.source
-    raise LaunchError(_("This model comes in a Python package, not from a hub."), "model")
+    raise LaunchError(_("This model is distributed as a Python package, not on a hub."), "model")
 
 
 def _folder(params: Params, model: ZooModel, target: Target) -> str:

@@ -1,4 +1,4 @@
-"""What hosts send, taken into the records.
+"""Intake of host reports into the records.
 Here: heartbeats, events, logs by offset, points, outputs.
-Not here: the routes (`dashboard.api.ingest`), what it comes to (`services.outcomes`).
+Not here: routes (`dashboard.api.ingest`), outcomes (`services.outcomes`).
 """

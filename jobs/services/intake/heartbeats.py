@@ -1,7 +1,7 @@
-"""What a host says every few seconds, and what it is told in answer: start, cancel, serve, stop.
+"""Heartbeats of hosts, answered with commands: start, cancel, serve, stop.
 
-The answer is made from the records alone, so that whatever message was lost on the queue heals with
-the next heartbeat.
+The answer comes from the records alone, so a message lost on the queue is made up by the next
+heartbeat.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ FACTS_FRESH_FOR = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True)
 class Orders:
-    """What the host is to do: ids of jobs to claim and to cancel, of servers to claim and to stop.
+    """Commands for a host: ids of jobs to claim and to cancel, of servers to claim and to stop.
 
-    ``news`` is true when jobs that waited may start now: the host is back or has room on its disk
-    again, or a deployment changed.
+    ``news``: queued jobs may start now, because the host is back, has disk space again, or a
+    deployment changed.
     """
 
     start: list[int] = field(default_factory=list)
@@ -44,21 +44,21 @@ class Orders:
     news: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """As the intake answers it."""
+        """Return the intake's JSON."""
         answer = asdict(self)
         del answer["news"]
         return answer
 
 
 def heartbeat(host: Host, body: Mapping[str, Any], *, protocol: int) -> Orders:
-    """Keep what the host says and answer what it is to do.
+    """Store the host's report and return its pending commands.
 
     Raises:
         KeyError, TypeError, ValueError: ``body`` is not a heartbeat.
     """
     body = storable(body)
     was_shut = is_away(host) or lacks_room(host)
-    # In one piece, for the reaper must not see the host back and its jobs as they were before.
+    # In one transaction, or the reaper would see the host back with outdated jobs.
     with transaction.atomic():
         facts_wanted = _keep_report(host, body, protocol=protocol)
         cancel = _note_jobs(host, body["jobs"])
@@ -80,7 +80,7 @@ def heartbeat(host: Host, body: Mapping[str, Any], *, protocol: int) -> Orders:
 
 
 def _keep_report(host: Host, body: Mapping[str, Any], *, protocol: int) -> bool:
-    """Store what the host says of itself. True: its facts are wanted anew."""
+    """Store the host's own state. True: its facts are requested again."""
     moment = now()
     started = datetime.fromtimestamp(float(body["agent_started_at"]), tz=UTC)
     is_new_agent = host.agent_started_at != started
@@ -108,7 +108,7 @@ def _keep_report(host: Host, body: Mapping[str, Any], *, protocol: int) -> bool:
 
 
 def _note_jobs(host: Host, named: list[Mapping[str, Any]]) -> list[int]:
-    """Mark jobs as seen or missing; ids of those that are to stop."""
+    """Mark jobs as reported or missing; return ids of jobs to stop."""
     moment = now()
     tokens = {int(job["id"]): str(job["token"]) for job in named}
     running = {int(job["id"]) for job in named if job["state"] == "running"}
@@ -123,7 +123,7 @@ def _note_jobs(host: Host, named: list[Mapping[str, Any]]) -> list[int]:
         seen_at=moment, missing_since=None
     )
     claimed = Job.objects.filter(host=host, state__in=Job.ON_HOST_STATES).exclude(claim_id="")
-    # A moment that is to come is of a clock that was put back.
+    # A future time means that the clock was set back.
     unmarked = Q(missing_since=None) | Q(missing_since__gt=moment)
     claimed.filter(unmarked).exclude(pk__in=ours).update(missing_since=moment)
     return sorted(
@@ -132,7 +132,7 @@ def _note_jobs(host: Host, named: list[Mapping[str, Any]]) -> list[int]:
 
 
 def _close_broken(host: Host, named: list[Mapping[str, Any]]) -> bool:
-    """Close the jobs of which the host can never deliver all that it told. True: there was one."""
+    """Close jobs whose files the host can never deliver completely. True: there was one."""
     closed = False
     for told in named:
         if "broken" not in told:
@@ -153,11 +153,11 @@ def _serves(host: Host, named: list[Mapping[str, Any]]) -> tuple[list[int], list
     for pk, serve in running.items():
         row = known.get(pk)
         if row is None or str(row.claim_token) != str(serve["token"]):
-            continue  # not ours to stop; the host hears of it when it ships
+            continue  # not stopped here; the host learns of it when it ships
         if not row.wanted or row.run != int(serve["run"]):
             stop.append(pk)
     runs = {(int(serve["id"]), int(serve["run"])) for serve in named}
-    # One that was claimed and is not there: its agent was killed in between, and has to ask again.
+    # Claimed but not running: the agent was killed in between and must claim again.
     wanted = (Deployment.State.WAITING, Deployment.State.LOADING)
     restarts = Deployment.objects.filter(
         state__in=wanted, run__gt=1, host=host, wanted=True

@@ -1,8 +1,8 @@
-"""Takes what hosts ship: logs and events (``points`` has the points). Each append is at an offset.
+"""Intake of logs and events (points: ``points``). Each append is at an offset.
 
-A stream grows only where it ends: whoever sends another offset hears the size
-(``OffsetMismatch``). What an event changes is in the same transaction as the events' new size, so
-that a chunk which is sent twice changes nothing twice.
+A stream grows only at its end: another offset is answered with the size (``OffsetMismatch``).
+Changes by an event share the transaction of the events' new size, so a repeated chunk has no
+effect.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ logger = logging.getLogger(__name__)
 Owner = Job | Deployment
 Taken = TypeVar("Taken")
 Event = Mapping[str, Any]
-# Raw bytes of a log in one append. Its cost but for the bytes is that of a request and a sync, so
-# that a log which comes fast is taken in large pieces. A host is told, for an older one sends less.
+# Max raw bytes of a log per append. Each append costs a request and a sync, so fast logs come in
+# large pieces. Hosts are told the limit, because older ones send less.
 LOG_CHUNK_MAX = 1024 * 1024
 NOTE_EVERY_S = 1.0
 
 
 def log_key(owner: Owner) -> str:
-    """The owner's key in the log store."""
+    """Return the owner's key in the log store."""
     return f"job/{owner.pk}" if isinstance(owner, Job) else f"deployment/{owner.pk}"
 
 
 def sizes(owner: Owner) -> dict[str, Any]:
-    """How far each stream has arrived (bytes), and how much of a log is taken at once."""
+    """Return received bytes per stream, and the max append of a log."""
     log_bytes = _log_size(owner)
     received = outputs.received(owner) if isinstance(owner, Job) else {}
     return {
@@ -56,7 +56,7 @@ def sizes(owner: Owner) -> dict[str, Any]:
 
 
 def append_log(owner: Owner, *, offset: int, data: bytes) -> int:
-    """Add to the log; the new size. Raises ``OffsetMismatch``."""
+    """Append to the log; return the new size. Raises ``OffsetMismatch``."""
     if not owner.is_open:
         return _append_late(owner, offset, data)
     key = log_key(owner)
@@ -68,7 +68,7 @@ def append_log(owner: Owner, *, offset: int, data: bytes) -> int:
 
 
 def _log_size(owner: Owner) -> int:
-    """How much of the log has arrived; of one that was removed the row alone knows it."""
+    """Return the received size of a log; for a removed log, from the row."""
     if owner.removed_at is not None:
         return owner.log_bytes
     key = log_key(owner)
@@ -83,7 +83,8 @@ def _append(key: str, offset: int, data: bytes) -> int:
 
 
 def _readable(key: str, look: Callable[[], Taken]) -> Taken:
-    """What ``look`` returns. A packed log that is damaged goes aside: its host has it still.
+    """Return what ``look`` returns. A corrupt packed log is set aside, because its host still has
+    it.
 
     Raises:
         OffsetMismatch: as ``look``, or because it has to be sent from its beginning.
@@ -97,10 +98,10 @@ def _readable(key: str, look: Callable[[], Taken]) -> Taken:
 
 
 def _append_late(owner: Owner, offset: int, data: bytes) -> int:
-    """The same when the job or the server counts as over: its host was lost, and is back.
+    """Append to the log of an ended job or server whose lost host is back.
 
-    The log may have been removed meanwhile, or be removed at this moment: the row is held, and what
-    comes for a log that is gone is counted and not kept, so that the host comes to its end.
+    The log may be removed meanwhile or at this moment: the row is locked, and data for a removed
+    log is counted but not stored, so that the host can finish.
     """
     rows, key = type(owner)._default_manager, log_key(owner)
     if owner.removed_at is None:
@@ -113,7 +114,7 @@ def _append_late(owner: Owner, offset: int, data: bytes) -> int:
         elif row.log_bytes != offset:
             raise OffsetMismatch(row.log_bytes)
         else:
-            logstore.store().remove(key)  # what was unpacked just as it was removed
+            logstore.store().remove(key)  # unpacked during its removal
             size = offset + len(data)
             told = {"log_bytes": size, "removed_bytes": row.removed_bytes + len(data)}
         rows.filter(pk=owner.pk).update(**told)
@@ -122,16 +123,16 @@ def _append_late(owner: Owner, offset: int, data: bytes) -> int:
 
 
 def _note_size(owner: Owner, key: str, size: int) -> None:
-    """Write down how long the log is, once a second: a transaction costs as much as the append.
+    """Store the log's size, once a second: a transaction costs as much as the append.
 
-    The file says it at any time, and the verdict writes it for good.
+    The file has the exact size, and the verdict stores it finally.
     """
     if caches["process"].add(f"noted:{key}", True, NOTE_EVERY_S):
         type(owner)._default_manager.filter(pk=owner.pk, log_bytes__lt=size).update(log_bytes=size)
 
 
 def append_events(owner: Owner, *, offset: int, data: bytes) -> int:
-    """Take the whole lines of ``data``, in order; the new size.
+    """Apply the complete lines of ``data`` in order; return the new size.
 
     Raises:
         OffsetMismatch: the events do not end at ``offset``.
@@ -221,7 +222,7 @@ def _deployment_events(deployment: Deployment, offset: int, lines: list[bytes]) 
 
 
 def _cause_of(deployment: Deployment, lines: list[bytes], log_bytes: int) -> Event | None:
-    """What tells why the server's present run ended; None where it has not, or well."""
+    """Return the cause of the server's end; None if running or successful."""
     log_from = deployment.log_from
     for line in lines:
         event = _event(line, deployment) or {"type": ""}
@@ -248,12 +249,12 @@ def _apply_to_deployment(deployment_id: int, event: Event, cause: Event | None) 
 
 
 def _event(line: bytes, owner: Owner) -> Event | None:
-    """The event on a line; None for one that is not an event, which nothing can mend."""
+    """Parse the event of a line; None for an invalid one, which is skipped for good."""
     event = next(json_lines(line, f"events of {log_key(owner)}"), None)
     return event if event is not None and isinstance(event.get("type"), str) else None
 
 
 def _moment(job: Job, event: Event) -> datetime:
-    """When the event happened, by our own clock."""
+    """Return the event's time by the dashboard's clock."""
     at = datetime.fromtimestamp(float(event["at"]), tz=UTC)
     return at - timedelta(seconds=job.host.clock_skew_s)

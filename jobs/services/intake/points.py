@@ -1,4 +1,4 @@
-"""Takes the points that hosts scrape: of a job for good, of a deployment's server for a day."""
+"""Intake of scraped points: a job's are kept, a deployment's for a day."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from jobs.services.intake.scores import with_points
 from jobs.services.sanitize import json_lines
 
 KEPT = timedelta(days=1)
-# A server is scraped every few seconds: a block is filled before the next one is begun.
+# A server is scraped every few seconds: a block is filled before the next begins.
 BLOCK_ROWS = 60
 
 Rows: TypeAlias = list[list[Any]]
 
 
 def append_points(owner: Job | Deployment, *, offset: int, data: bytes) -> int:
-    """Add the whole lines of ``data``; the new size. Raises ``OffsetMismatch``."""
+    """Append the complete lines of ``data``; return the new size. Raises ``OffsetMismatch``."""
     if isinstance(owner, Job):
         return _append_to_job(owner, offset, data)
     return _append_to_deployment(owner, offset, data)
 
 
 def forget_old_points(moment: datetime) -> None:
-    """Drop what servers told more than a day before ``moment``."""
+    """Delete server points older than a day before ``moment``."""
     ServedBlock.objects.filter(until__lt=moment - KEPT).delete()
 
 
@@ -59,7 +59,7 @@ def _append_to_job(job: Job, offset: int, data: bytes) -> int:
 
 
 def _append_to_deployment(deployment: Deployment, offset: int, data: bytes) -> int:
-    # Zero bytes are what the host has given back of its disk: see jobs.host.run.scraper.
+    # Zero bytes are disk space freed by the host: see jobs.host.run.scraper.
     whole = data[: max(data.rfind(b"\n"), data.rfind(b"\0")) + 1]
     rows = _by_watch(whole.replace(b"\0", b""), f"points of deployment {deployment.pk}")
     with transaction.atomic():
@@ -90,7 +90,7 @@ def _add_to_blocks(deployment: Deployment, watch: str, rows: Rows) -> None:
 
 
 def _until(deployment: Deployment, rows: Rows) -> datetime:
-    """When the last row was scraped, by our own clock."""
+    """Return the time of the last scraped row, by the dashboard's clock."""
     at = datetime.fromtimestamp(float(rows[-1][0]), tz=UTC)
     return at - timedelta(seconds=deployment.host.clock_skew_s)
 

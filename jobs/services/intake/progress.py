@@ -1,6 +1,6 @@
-"""How far a running job is, or a server that loads, from the end of its log.
+"""Progress of a running job or loading server, from the end of its log.
 
-A picture for people: nothing relies on it.
+For display only: no logic depends on it.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from jobs.models import Deployment, Job
 from jobs.parsers.progress import TAIL_BYTES
 
 EVERY_S = 1.0
-DRAWN_EVERY_S = 20.0  # how exactly it is kept when figures were last drawn
+DRAWN_EVERY_S = 20.0  # resolution of the last drawing time
 _KEPT = 1000
-# key of the log -> when it was looked at (monotonic), and how many bytes it had; one a process
+# key of the log -> time of the last look (monotonic) and its size; one per process
 _looked_at: dict[str, tuple[float, int]] = {}
 _LINE_ENDS = (b"\n", b"\r")
-# A row drawn over another, or a bar of tqdm or aria2, also where it tells no figures of its own.
+# An overwritten row, or a progress bar of tqdm or aria2, even without figures.
 _BAR = re.compile(rb"\r[^\r\n]|\d%\||\[#\w+ ")
 
 
 def look_at(owner: Job | Deployment, size: int) -> None:
-    """Read the end of the owner's log, which has ``size`` bytes, once a second at most.
+    """Read the end of the owner's log of ``size`` bytes, at most once a second.
 
-    ``since`` of what is kept: when the figures came to be what they are (seconds since the epoch);
-    ``drawn``: when the log last told them, the same or others, or drew a bar.
+    Stored ``since``: time of the figures' last change (seconds since the epoch); ``drawn``: time
+    the log last printed figures or drew a bar.
     """
     sort = "job" if isinstance(owner, Job) else "deployment"
     key, moment = f"{sort}/{owner.pk}", time.monotonic()
@@ -55,14 +55,14 @@ def look_at(owner: Job | Deployment, size: int) -> None:
 
 
 def _draws(kind: str, tail: bytes, seen: int) -> bool:
-    """Whether what came after ``seen`` bytes of the tail tells figures or draws a bar."""
+    """Return True if the tail after ``seen`` bytes has figures or a progress bar."""
     begun = max(tail.rfind(end, 0, max(0, seen)) for end in _LINE_ENDS) + 1
     fresh = tail[begun:]
     return progress_of(kind, fresh) is not None or _BAR.search(fresh) is not None
 
 
 def _begin(owner: Job | Deployment) -> tuple[str, int]:
-    """The kind of job that wrote the log, and from where on: what was before is not of this."""
+    """Return the kind that wrote the log, and the offset of the current run."""
     if isinstance(owner, Deployment):
         return owner.job.kind, owner.log_from
     begun = owner.steps.filter(log_from__isnull=False).order_by("-index").first()
@@ -70,7 +70,7 @@ def _begin(owner: Job | Deployment) -> tuple[str, int]:
 
 
 def _while_it_works(owner: Job | Deployment) -> QuerySet[Any]:
-    """The owner's row, unless it is over."""
+    """Return the owner's row, unless ended."""
     if isinstance(owner, Deployment):
         return Deployment.objects.filter(pk=owner.pk, state=Deployment.State.LOADING)
     return Job.objects.filter(pk=owner.pk, state__in=Job.ON_HOST_STATES)

@@ -1,4 +1,4 @@
-"""Counts of an evaluation while it runs, kept with its job: lists show them without its points.
+"""Live counts of an evaluation, stored with its job for lists.
 
 ``Job.scores`` is ``{part: counts}`` with the whole under "": the six counts of a point; ``since``
 and ``at``, the first and last time of an answer or error (seconds since the epoch, the host's
@@ -22,7 +22,7 @@ _MOST = 1e9
 def with_points(
     known: Mapping[str, Any] | None, points: Mapping[str, Sequence[Sequence[Any]]]
 ) -> dict[str, Any] | None:
-    """The scores after ``points`` (watch -> rows ``[t, values]``); None where they tell none."""
+    """Return scores after ``points`` (watch -> rows ``[t, values]``); None without scores."""
     found: dict[str, Any] | None = None
     for watch, rows in points.items():
         name, _slash, part = watch.partition("/")
@@ -36,7 +36,7 @@ def with_points(
 
 
 def counts_of(values: Mapping[str, Any]) -> dict[str, float]:
-    """The counts of a point as they can be: a host may say what it likes, a share is a share."""
+    """Clamp the counts of a point to valid values, because hosts are untrusted."""
     counts = {name: _count(values.get(name)) for name in COUNTS}
     counts["scored"] = float(int(counts["scored"]))
     counts["right"] = min(counts["right"], counts["scored"])

@@ -237,7 +237,7 @@ def _log_size(key: str) -> int:
 
 
 def _erase_job(job_id: int) -> bool:
-    """Delete what a removed job has left here; True when nothing is left. Twice does no harm."""
+    """Delete what a removed job has left here; True when nothing is left. Twice is safe."""
     if not _erased(f"job/{job_id}", outputs_folder(job_id)):
         return False
     blocks = PointBlock.objects.filter(job=job_id).order_by("pk").values_list("pk", flat=True)

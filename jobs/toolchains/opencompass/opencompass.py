@@ -270,8 +270,8 @@ def _checks(asking: Asking, site: VaccSite) -> tuple[Check, ...]:
         for family in asking.families
         for file in FAMILIES[family].files
     ]
-    what = _("data of the evaluation, which the job “Prepare datasets” for OpenCompass brings")
-    tokenizer = _("the model's tokenizer, by which lengths are counted")
+    what = _("evaluation data; run “Prepare datasets” for OpenCompass first")
+    tokenizer = _("tokenizer of the model, needed to count lengths")
     return (
         Check("conda", (("env", opencompass_env.NAME),)),
         *(

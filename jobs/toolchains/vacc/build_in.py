@@ -151,13 +151,13 @@ def _checks(tools: BuildIn, serving: Serving) -> tuple[Check, ...]:
         Check("tool", (("name", tools.server), ("version", ""))),
         Check("dies", (("ids", "{dies}"),)),
         Check("iommu"),
-        Check("path", (("path", "{artifact.path}"), ("what", _("the artifact's folder")))),
+        Check("path", (("path", "{artifact.path}"), ("what", _("artifact folder")))),
         *port_checks(serving.port),
     ]
     if tools.config:
         config = (
             ("path", literal(serving.deploy_config)),
-            ("what", _("llmdeploy's file of the artifact")),
+            ("what", _("llmdeploy configuration of the artifact")),
         )
         found.append(Check("path", config))
     return tuple(found)

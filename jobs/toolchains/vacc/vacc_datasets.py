@@ -134,7 +134,7 @@ def folder_of(dataset: Dataset, site: VaccSite) -> str:
 
 def check_plan(dataset: Dataset, site: VaccSite, folder: str) -> Plan:
     """It is there already: only check it."""
-    there = Check("path", (("path", literal(folder)), ("what", _("the folder of the dataset"))))
+    there = Check("path", (("path", literal(folder)), ("what", _("dataset folder"))))
     return _plan(dataset, site, folder, steps=(), checks=(there,))
 
 
@@ -189,7 +189,7 @@ def opencompass_plan(dataset: Dataset, site: VaccSite, *, exact: bool) -> Plan:
                     ("path", checkout),
                     (
                         "what",
-                        _("the checkout of OpenCompass: run the job “Prepare OpenCompass” first"),
+                        _("OpenCompass checkout; run “Prepare OpenCompass” first"),
                     ),
                 ),
             ),

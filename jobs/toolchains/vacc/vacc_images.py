@@ -92,7 +92,7 @@ def build_plan(stack: Stack, site: VaccSite, wanted: Building) -> Plan:
                     ("path", f"{literal(wanted.folder)}/{vacc.file}"),
                     (
                         "what",
-                        _("the vendor's Dockerfile, which the guide has in its folder docker"),
+                        _("vendor's Dockerfile, from the guide's folder docker"),
                     ),
                 ),
             ),

@@ -20,7 +20,7 @@ from jobs.toolchains.vacc_site import VaccSite
 
 PROGRAMS = ("python3",)
 STEPS = {
-    "show": pgettext_lazy("step", "show what changes"),
+    "show": pgettext_lazy("step", "show differences"),
     "apply": pgettext_lazy("step", "apply"),
     "undo": pgettext_lazy("step", "undo"),
 }
@@ -58,7 +58,7 @@ def plan(model: ZooModel, site: VaccSite, *, undo: bool, only_show: bool) -> Pla
             *(
                 Check(
                     "path",
-                    (("path", f"{source}/{name}"), ("what", _("the vendor's changed model file"))),
+                    (("path", f"{source}/{name}"), ("what", _("vendor's patched model file"))),
                 )
                 for name in model.modification
                 if name != modification.CONFIG_VACC

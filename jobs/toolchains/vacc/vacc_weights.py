@@ -37,9 +37,7 @@ def prepare_plan(
     files = (script(_SCRIPT), module(), PlanFile(EXPECTED, _expected(model, source)))
     outputs = (Output("weights", "weights.json"),)
     if wanted.source == "folder":
-        there = Check(
-            "path", (("path", literal(wanted.folder)), ("what", _("the folder of the weights")))
-        )
+        there = Check("path", (("path", literal(wanted.folder)), ("what", _("weights folder"))))
         return Plan(kind=KIND, steps=(check,), files=files, outputs=outputs, checks=(there,))
     room = (
         ("path", literal(wanted.folder)),

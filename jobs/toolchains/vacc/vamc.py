@@ -20,7 +20,7 @@ from jobs.toolchains.vacc_site import VaccSite
 
 PROGRAMS = ("python3", "vamc")
 STEPS = {
-    "note": pgettext_lazy("step", "note what is there"),
+    "note": pgettext_lazy("step", "list existing files"),
     "compile": pgettext_lazy("step", "compile"),
 }
 KIND = "compile-vacc"
@@ -165,7 +165,7 @@ def _checks(
         found.append(Check("modification", (("path", "{weights.path}"),)))
     if wanted.calibration and wanted.precision == "int8":
         data = literal(wanted.calibration.path)
-        found.append(Check("path", (("path", data), ("what", _("the data to calibrate with")))))
+        found.append(Check("path", (("path", data), ("what", _("calibration data")))))
     return tuple(found)
 
 

@@ -29,5 +29,5 @@ export function words(row) {
   const rows = [...(row.parentElement?.children ?? [])];
   const first = Number(row.parentElement?.getAttribute("start") ?? 1);
   const place = { job: row.getAttribute("data-line-job"), n: first + rows.indexOf(row) };
-  return interpolate(gettext("#%(job)s is now number %(n)s in the line."), place, true);
+  return interpolate(gettext("#%(job)s is now at position %(n)s in the queue."), place, true);
 }

@@ -64,7 +64,7 @@ export class LogFollow {
     this.state = state;
     this.panel.dataset.logState = state;
     const wait = { wait: duration(detail / 1000) };
-    this.button.title = state === "waiting" ? interpolate(gettext("not live, trying again in %(wait)s"), wait, true) : "";
+    this.button.title = state === "waiting" ? interpolate(gettext("disconnected, retrying in %(wait)s"), wait, true) : "";
     if (state !== before) this.speech.say(stateWords(state));
   }
 

@@ -162,11 +162,11 @@ export function lineRow(line, view) {
   });
   if (extra || line.rest) body.append(more(extra, line.rest));
   if (redraws) {
-    const words = ngettext("%(n)s earlier redraw", "%(n)s earlier redraws", redraws);
+    const words = ngettext("%(n)s earlier update", "%(n)s earlier updates", redraws);
     body.append(fold(interpolate(words, { n: grouped(redraws) }, true)));
   }
   if (line.folded) {
-    const words = ngettext("%(n)s line drawn over", "%(n)s lines drawn over", line.folded);
+    const words = ngettext("%(n)s collapsed update", "%(n)s collapsed updates", line.folded);
     const element = fold(interpolate(words, { n: grouped(line.folded) }, true), "drawn");
     element.setAttribute("aria-expanded", String(view.isOpen));
     body.append(element);
@@ -197,7 +197,7 @@ export function groupRow(step, group, [from, to], isOpen, matches) {
     facts.push(interpolate(words, { from: grouped(from), to: grouped(to) }, true));
   } else facts.push(gettext("no lines"));
   if (step.duration_s !== null) facts.push(duration(step.duration_s));
-  if (step.exit_code === 0 && step.state === "failed") facts.push(gettext("exit 0, but no result"));
+  if (step.exit_code === 0 && step.state === "failed") facts.push(gettext("exit code 0, no result"));
   else if (step.exit_code !== null) facts.push(interpolate(gettext("exit %(code)s"), { code: step.exit_code }, true));
   row.append(svg("i-chevron-right", "i s c"), state, make("span", "small dim num push", facts.join(" · ")));
   return row;

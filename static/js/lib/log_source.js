@@ -32,13 +32,13 @@ export class LogSource {
   /** @param {string} path @returns {Promise<any>} */
   async json(path) {
     const response = await fetch(this.url + path, { headers: { Accept: "application/json" } }).catch(() => {
-      throw new Error(gettext("The dashboard does not answer."));
+      throw new Error(gettext("The dashboard is not responding."));
     });
     showRemoval(response);
     // What stands before the dashboard answers in pages of its own.
     const answer = await response.json().catch(() => null);
     if (!response.ok || answer === null) {
-      const words = interpolate(gettext("The dashboard answered with %(status)s."), { status: response.status }, true);
+      const words = interpolate(gettext("The dashboard returned HTTP %(status)s."), { status: response.status }, true);
       throw new Error(answer?.message ?? words);
     }
     return answer;

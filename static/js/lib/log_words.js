@@ -13,7 +13,7 @@ export function sizeWords(lines, bytes, folds) {
   if (!lines) return "";
   const words = ngettext("%(n)s line", "%(n)s lines", lines);
   const said = [interpolate(words, { n: grouped(lines) }, true), sizeText(bytes)];
-  if (folds.isFull) said.push(interpolate(gettext("bars folded up to line %(n)s"), { n: grouped(folds.lines) }, true));
+  if (folds.isFull) said.push(interpolate(gettext("progress bars collapsed up to line %(n)s"), { n: grouped(folds.lines) }, true));
   return said.join(" · ");
 }
 
@@ -44,12 +44,12 @@ export function unreadWords(error) {
  */
 export function filterWords(rows, mode) {
   if (!rows.only || rows.count) return "";
-  return mode === "warnings" ? gettext("Nothing warns or breaks.") : gettext("No line matches.");
+  return mode === "warnings" ? gettext("No warnings or errors.") : gettext("No line matches.");
 }
 
 /** @param {string} state */
 export function emptyWords(state) {
-  return state === "over" ? gettext("Nothing was printed.") : gettext("Nothing has been printed yet.");
+  return state === "over" ? gettext("No output.") : gettext("No output yet.");
 }
 
 /**
@@ -57,17 +57,17 @@ export function emptyWords(state) {
  * @param {number} fresh lines that came since a person stopped following
  */
 export function pillWords(state, isFollowing, fresh) {
-  if (isFollowing) return state === "waiting" ? gettext("Not live, trying again") : gettext("Following");
-  if (!fresh && state === "over") return gettext("To the end");
+  if (isFollowing) return state === "waiting" ? gettext("Disconnected, retrying") : gettext("Following");
+  if (!fresh && state === "over") return gettext("Go to end");
   const words = fresh ? ngettext("%(n)s new line", "%(n)s new lines", fresh) : gettext("Paused");
   const said = interpolate(words, { n: grouped(fresh) }, true);
-  return state === "waiting" ? interpolate(gettext("%(said)s · not live"), { said }, true) : said;
+  return state === "waiting" ? interpolate(gettext("%(said)s · disconnected"), { said }, true) : said;
 }
 
 /** @param {State} state */
 export function stateWords(state) {
   if (state === "over") return gettext("The log is complete.");
-  return state === "live" ? gettext("The log is live again.") : gettext("The log is not live, trying again.");
+  return state === "live" ? gettext("The log is live again.") : gettext("The log is disconnected, retrying.");
 }
 
 /**
@@ -75,7 +75,7 @@ export function stateWords(state) {
  * @param {string} text as it was typed @param {import("./log_place.js").Place} place @param {number} lines there are
  */
 export function placeWords(text, [first], lines) {
-  if (!first) return interpolate(gettext("“%(text)s” is no line. 120 is one, and 120-140 are some."), { text }, true);
+  if (!first) return interpolate(gettext("“%(text)s” is not a line number. Enter 120, or a range such as 120-140."), { text }, true);
   if (first <= lines) return "";
   const words = ngettext("The log has %(n)s line.", "The log has %(n)s lines.", lines);
   return interpolate(words, { n: grouped(lines) }, true);

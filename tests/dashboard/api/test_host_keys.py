@@ -11,7 +11,7 @@ from jobs.queries.instance import instance_id
 from jobs.services import hosts
 from tests.factories import make_job
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 
 def status(key: str, path: str = "jobs/1/streams") -> int:
@@ -75,5 +75,5 @@ def test_a_name_that_cannot_be_a_host_is_refused(name):
 def test_two_hosts_have_two_names():
     hosts.add("va16-01")
 
-    with pytest.raises(LaunchError, match="of this name"):
+    with pytest.raises(LaunchError, match="with this name"):
         hosts.add("va16-01")

@@ -5,10 +5,10 @@ import uuid
 import pytest
 
 from jobs.models import AuditEntry, Job
-from tests.dashboard.api.test_api import Caller
+from tests.dashboard.caller import Caller
 from tests.factories import make_deployment, make_host, make_job, make_result, make_user
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def test_what_cannot_be_started_again_says_why(api, chain):
     answer = api.post(f"pipelines/{chain}/start-again")
 
     assert (answer.status_code, answer.json()["error"]) == (422, "launch")
-    assert answer.json()["message"] == "No job of it failed or was cancelled."
+    assert answer.json()["message"] == "No job of the pipeline failed or was cancelled."
 
 
 @pytest.mark.parametrize("more", ["", "/cancel", "/start-again"])

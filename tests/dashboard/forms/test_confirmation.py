@@ -90,7 +90,7 @@ def test_the_form_names_what_is_amber_beside_the_tick_that_confirms_it(ada, form
 
     assert 'data-preflight="asks"' in page
     assert f'name="confirm" value="{asked.pk}" form="launch-form"' in page
-    assert "Shared memory holds 1 GB" in page[page.index("Launch all the same") :]
+    assert "Shared memory is 1 GB" in page[page.index("Launch anyway") :]
 
 
 def test_beside_the_button_the_form_says_that_its_host_asks_and_leads_to_the_tick(ada, form):
@@ -101,7 +101,7 @@ def test_beside_the_button_the_form_says_that_its_host_asks_and_leads_to_the_tic
 
     why = page[page.index('id="launch-why"') :]
     assert "<span data-asks hidden>" in why
-    assert 'The host asks</span>: <a href="#confirm">tick above</a>.' in why
+    assert 'Needs confirmation</span>: <a href="#confirm">confirm above</a>.' in why
     assert 'id="confirm"' in found
 
 
@@ -112,7 +112,7 @@ def test_without_the_tick_nothing_is_launched_and_the_form_says_why(ada, form):
 
     page = answer.content.decode()
     assert answer.status_code == 422
-    assert "Not launched, for its host asks first: Shared memory holds 1 GB" in page
+    assert "Not launched: the host asks for confirmation. Shared memory is 1 GB" in page
     assert reverse("launch-check", args=KIND) in page
     assert Job.objects.count() == 0
 
@@ -163,11 +163,11 @@ def test_a_job_that_asks_says_what_and_has_both_buttons_wherever_it_stands(eve, 
 
     shown = eve.get(address).content.decode()
 
-    assert "Shared memory holds 1 GB" in shown
-    assert "Start all the same" in shown
+    assert "Shared memory is 1 GB" in shown
+    assert "Start anyway" in shown
     assert reverse("job-confirm", args=[job.pk]) in shown
     assert reverse("job-cancel", args=[job.pk]) in shown
-    assert "needs a look" in shown
+    assert "needs confirmation" in shown
     assert page != "overview" or "1 needs confirmation" in shown
 
 
@@ -180,8 +180,8 @@ def test_in_chinese_one_word_says_that_somebody_must_confirm(eve, job, form):
         found = eve.get(reverse("launch-findings", args=[asked.pk]), **chinese).content.decode()
 
     assert "1个需确认" in overview
-    assert "</svg>需确认</span>" in overview
-    assert "</svg>需确认</span>" in found
+    assert "</svg>待确认</span>" in overview
+    assert "</svg>待确认</span>" in found
 
 
 def test_a_click_starts_it_and_leaves_an_audit_row(eve, job):
@@ -198,7 +198,7 @@ def test_the_page_says_who_went_on_against_what(eve, job):
     shown = " ".join(eve.get(reverse("job-detail", args=[job.pk])).content.decode().split())
 
     assert "Confirmed by eve" in shown
-    assert "Shared memory holds 1 GB" in shown
+    assert "Shared memory is 1 GB" in shown
 
 
 def test_what_a_page_did_not_show_is_not_confirmed_by_its_button(eve, job):
@@ -212,7 +212,7 @@ def test_another_member_sees_who_may_say_yes_and_may_not(ada, job):
     page = ada.get(reverse("job-detail", args=[job.pk])).content.decode()
     answer = ada.post(reverse("job-confirm", args=[job.pk]), {"check": "shm(bytes=9)"})
 
-    assert "eve or an administrator can start it all the same" in page
+    assert "eve or an administrator can confirm the start" in page
     assert reverse("job-confirm", args=[job.pk]) not in page
     assert answer.status_code == 403
 
@@ -237,7 +237,7 @@ def test_over_the_api_a_launch_says_by_name_what_it_goes_on_against(ada, form):
     right = call(ada, reverse("api-jobs"), {**asks, "confirm": ["shm"]})
 
     assert wrong.status_code == 422
-    assert "there are: all, " in wrong.json()["fields"]["confirm"]
+    assert "Available: all, " in wrong.json()["fields"]["confirm"]
     assert right.status_code == 201
     assert [item["check"] for item in Job.objects.get().confirmed] == ["shm"]
     assert call(ada, reverse("api-jobs"), {**asks, "confirm": "shm"}).status_code == 400
@@ -250,7 +250,7 @@ def test_over_the_api_a_job_tells_what_it_asks_and_takes_the_yes(eve, job):
     refused = call(eve, address, {"checks": ["disk"]})
     answer = call(eve, address, {"checks": [told[0]["check"]]})
 
-    assert told[0]["sentence"].startswith("Shared memory holds 1 GB")
+    assert told[0]["sentence"].startswith("Shared memory is 1 GB")
     assert refused.status_code == 409
     assert answer.json()["asks"] == []
     assert call(eve, address, {}).status_code == 409
@@ -260,7 +260,7 @@ def test_over_the_api_the_line_of_a_host_tells_which_job_asks(eve, job):
     (told,) = eve.get(reverse("api-host-queue", args=[job.host.name])).json()["jobs"]
 
     assert told["id"] == job.pk
-    assert told["asks"][0]["sentence"].startswith("Shared memory holds 1 GB")
+    assert told["asks"][0]["sentence"].startswith("Shared memory is 1 GB")
 
 
 def test_over_the_api_another_members_job_takes_no_yes(ada, job):
@@ -271,7 +271,7 @@ def test_from_a_terminal_the_flag_names_the_check(form):
     make_user("root", is_staff=True)
     given = {"host": form["host"], "set": [f"weights={form['weights']}"]}
 
-    with pytest.raises(CommandError, match="No check of this job that asks is called"):
+    with pytest.raises(CommandError, match="This job has no confirmable check"):
         call_command("launch", *KIND, confirm=["weights"], **given)
     call_command("launch", *KIND, confirm=["all"], **given)
 

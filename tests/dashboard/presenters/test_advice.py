@@ -30,7 +30,7 @@ def test_of_a_job_that_printed_something_the_last_lines_are_to_be_read():
 def test_of_a_job_that_was_refused_no_log_is_to_be_read(sentence_id):
     todo = advice(make_job(state="failed", sentence_id=sentence_id))
 
-    assert todo.endswith("There is no log: nothing was run.")
+    assert todo.endswith("There is no log, because no command ran.")
 
 
 @pytest.mark.parametrize("sentence_id", ["work:exit", "work:output_missing"])
@@ -44,7 +44,7 @@ def test_of_a_job_that_printed_nothing_no_last_lines_are_to_be_read(sentence_id)
 def test_of_a_log_that_was_removed_nothing_is_to_be_read(sentence_id):
     job = make_job(state="failed", sentence_id=sentence_id, removed_at=now(), **RAN)
 
-    assert advice(job).startswith("Its log was removed")
+    assert advice(job).startswith("The log was removed")
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_a_sentence_for_good_does_not_promise_what_may_be_removed(sentence_id):
     said = sentence(sentence_id, dict.fromkeys(("step", "limit", "log", "free", "reserve"), 1))
 
     assert sentence_id in SENTENCES
-    assert "here whole" not in said
+    assert "is complete" not in said
     assert "kept." not in said
     assert advice(make_job(state="failed", sentence_id=sentence_id, **RAN))
 
@@ -89,7 +89,7 @@ def test_of_a_server_whose_log_is_gone_or_empty_no_end_is_to_be_read():
     silent = server_advice(make_deployment(state="failed", log_bytes=9, log_from=9, run=2))
     empty = server_advice(make_deployment(state="failed"))
 
-    assert told.startswith("The end of its log is what")
-    assert gone.startswith("Its log was removed")
-    assert empty.startswith("It ended without a word")
+    assert told.startswith("Read the end of the server's log")
+    assert gone.startswith("The log was removed")
+    assert empty.startswith("The server exited without output")
     assert silent == empty  # what an earlier run said is not this one's

@@ -156,7 +156,7 @@ def test_pages_show_what_the_engine_does_now(lin, busy, page):
     text = re.sub(r"<[^>]+>", "", lin.get(address).content.decode())
 
     assert re.search(r"36\.\dtok/s", text)
-    assert "4 run · 0 wait" in text
+    assert "4 running · 0 queued" in text
 
 
 def test_the_panel_reloads_on_engine_reports(lin, busy):

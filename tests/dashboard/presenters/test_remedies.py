@@ -20,7 +20,7 @@ from tests.factories import make_deployment, make_host, make_job, make_user
 pytestmark = pytest.mark.django_db
 
 NO_FILE = "FileNotFoundError: [Errno 2] No such file or directory: '/test/nope.txt'"
-AGAIN, EDIT = "Run again as it was", "Edit and rerun"
+AGAIN, EDIT = "Retry unchanged", "Edit and rerun"
 
 
 @pytest.fixture
@@ -78,10 +78,10 @@ def test_a_job_that_failed_before_its_start_says_all_that_its_host_missed_and_ha
 
     html, told = client.get(reverse("job-detail", args=[job.pk])).text, card(client, job)
 
-    assert told.count("There are no weights in /nfs/w") == 1
-    assert "There is no image vllm_vacc:latest" in told
+    assert told.count("No weights in /nfs/w") == 1
+    assert "Image vllm_vacc:latest not found" in told
     assert "Docker 1 answers" not in told
-    assert "nothing was run" in html
+    assert "no command ran" in html
     assert "data-log-url" not in html
 
 
@@ -120,8 +120,8 @@ def test_whatever_a_host_puts_there_the_sentence_is_told(kept):
         ("failed", "check:port_busy", EDIT),
         ("failed", "check:docker_down", ""),
         ("failed", "policy:program", ""),
-        ("failed", "check:weights_missing", "Open the form “Prepare weights”"),
-        ("failed", "check:image_missing", "Open the form “Build images”"),
+        ("failed", "check:weights_missing", "Open form “Prepare weights”"),
+        ("failed", "check:image_missing", "Open form “Build images”"),
         ("failed", "job:not_taken", AGAIN),
         ("failed", "job:secret_gone", ""),
         ("errored", "job:unreadable", ""),
@@ -190,7 +190,7 @@ def test_the_overview_offers_the_action_that_helps(client, lin):
     html = client.get(reverse("overview")).text
 
     broke = html.partition('aria-labelledby="broke-title"')[2].partition("</section>")[0]
-    assert "Open the form “Prepare weights”" in broke
+    assert "Open form “Prepare weights”" in broke
     assert reverse("job-again", args=[job.pk]) not in broke
 
 
@@ -212,7 +212,7 @@ def test_a_job_whose_deployment_is_down_offers_its_restart_and_no_run_that_would
 
     assert [action.words for action in actions(job, lin)] == ["Restart t1", EDIT]
     assert reverse("job-again", args=[job.pk]) not in html
-    assert "t1 is not running. Restart it, then run this job again." in html
+    assert "Deployment t1 is not running. Restart it, then retry this job." in html
 
     server.state = "ready"
     server.save()
@@ -250,8 +250,8 @@ def test_a_job_of_a_pipeline_offers_the_pipeline_again_first(client, lin):
     again = reverse("pipeline-again", args=[chain])
 
     (own, *_rest), (of_later, *_rest) = actions(first, lin), actions(later, lin)
-    assert (own.words, own.address) == ("Start the pipeline again from here", again)
-    assert of_later.words == f"Start the pipeline again from #{first.pk}"
+    assert (own.words, own.address) == ("Retry the pipeline from here", again)
+    assert of_later.words == f"Retry the pipeline from #{first.pk}"
     assert again in card(client, first)
 
 
@@ -275,7 +275,7 @@ def test_a_deployment_that_is_stopped_is_named_with_what_to_do(client, kind):
     ).text
 
     assert "t1, stopped</option>" in answer
-    assert "t1 is not running. Restart it, or choose another deployment." in answer
+    assert "Deployment t1 is not running. Restart it, or choose another deployment." in answer
     assert f'href="{reverse("deployment-detail", args=[server.pk])}">Open deployment t1' in answer
     assert "not on this host" not in answer and "not on the host" not in answer
 
@@ -297,7 +297,7 @@ def test_a_command_to_the_letter_that_failed_says_why_and_is_put_right_in_its_fo
     told, first = card(client, job), actions(job, lin)[0]
 
     assert "4 dies cannot share 2 KV heads evenly" in told and "align_qkv" in told
-    assert (first.words, first.primary) == ("Put right and rerun", True)
+    assert (first.words, first.primary) == ("Correct and rerun", True)
     assert first.address.endswith(f"from={job.pk}&as_in_guide=0")
     form = client.get(first.address).text
     assert re.search(r'name="as_in_guide" value="0"[^>]* checked', form)
@@ -312,7 +312,9 @@ def test_what_is_for_the_host_leads_to_its_page_before_a_retry(lin):
     assert not first.primary
 
 
-@pytest.mark.parametrize(("started", "says"), [(None, "which never ran"), (now(), "repeats #")])
+@pytest.mark.parametrize(
+    ("started", "says"), [(None, "which did not start"), (now(), "retry of #")]
+)
 def test_a_job_repeats_only_what_ran(client, lin, started, says):
     first = make_job(state="cancelled", started_at=started)
     job = make_job(host=first.host, repeats=first)

@@ -97,9 +97,9 @@ def test_a_field_that_is_missing_lists_its_choices():
     artifact = make_artifact(host=host)
 
     told = str(base.refused_launch(_missing(), "deploy", host))
-    assert "artifact: This is needed. Choose one of:" in told
+    assert "artifact: Required. Choose one of:" in told
     assert f"    {artifact.pk}  " in told
 
 
 def _missing():
-    return base.InvalidParams({"artifact": "This is needed."})
+    return base.InvalidParams({"artifact": "Required."})

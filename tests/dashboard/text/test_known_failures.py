@@ -50,7 +50,7 @@ def test_the_sentence_names_what_happened_the_cause_and_what_to_do(caller, kind)
     with override("en"):
         said = sentence(job.sentence_id, job.sentence_args)
     assert job.state == "failed"
-    assert said.startswith("Step make ended with exit code 1. A disk of the host is full. Free ")
+    assert said.startswith("Step make failed with exit code 1. Disk full on the host. Free ")
 
 
 def test_the_failing_line_is_kept(caller, kind):
@@ -74,8 +74,8 @@ def test_a_card_shows_cause_advice_and_place(caller, kind):
         view = view_of(job)
         assert advice(job) == view.next
     assert (view.id, view.severity, view.where, view.line) == ("disk-full", "error", "", 2)
-    assert view.cause == "A disk of the host is full."
-    assert view.advice.startswith("Free some space")
+    assert view.cause == "Disk full on the host."
+    assert view.advice.startswith("Free space")
 
 
 def test_what_the_log_says_fills_the_words(caller, kind):
@@ -84,9 +84,7 @@ def test_what_the_log_says_fills_the_words(caller, kind):
     )
 
     with override("en"):
-        assert "The Python package mmengine is not in the environment" in sentence(
-            job.sentence_id, job.sentence_args
-        )
+        assert "Python package mmengine is missing" in sentence(job.sentence_id, job.sentence_args)
 
 
 def test_a_tool_that_exits_0_without_work_names_the_cause_too(caller, kind):
@@ -201,11 +199,11 @@ def test_what_a_host_or_an_older_version_kept_breaks_no_page(kept):
 
     assert view_of(job) is None
     with override("en"):
-        assert sentence("work:exit", args) == "Step make ended with exit code 1."
+        assert sentence("work:exit", args) == "Step make failed with exit code 1."
 
 
 def test_words_that_are_not_filled_show_a_question_mark():
     args = {"failure": {"id": "die-missing", "args": {}}}
 
     with override("en"):
-        assert "The die ? is not there." in sentence("done", args)
+        assert "Die ? does not exist." in sentence("done", args)

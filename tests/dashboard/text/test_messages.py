@@ -55,7 +55,7 @@ def test_every_sentence_can_be_said():
 def test_arguments_fill_the_sentence():
     with override("en"):
         assert sentence("work:exit", {"step": "fetch", "exit_code": 2}) == (
-            "Step fetch ended with exit code 2."
+            "Step fetch failed with exit code 2."
         )
 
 
@@ -77,10 +77,18 @@ def test_an_id_of_a_newer_host_is_shown_as_it_is():
         ("benchmark:offline", {"output_tokens_per_s": 3424.4}, "3\u202f424 output tokens/s"),
         ("benchmark:offline", {"output_tokens_per_s": "3424.4"}, "3\u202f424 output tokens/s"),
         ("benchmark:offline", {"output_tokens_per_s": 0.0035}, "0.0035 output tokens/s"),
-        ("evaluate:done", {"accuracy": 46.2, "questions": 1135}, "46.20 % of 1\u202f135 questions"),
+        (
+            "evaluate:done",
+            {"accuracy": 46.2, "questions": 1135},
+            "Accuracy 46.20 % on 1\u202f135 questions",
+        ),
         # Of an older row, which kept 14.788… as the text "14.8": 14.80 would be made up.
-        ("evaluate:done", {"accuracy": "14.8", "questions": 142}, "14.8 % of 142 questions"),
-        ("evaluate:done", {"accuracy": "?", "questions": 8}, "? % of 8 questions"),
+        (
+            "evaluate:done",
+            {"accuracy": "14.8", "questions": 142},
+            "Accuracy 14.8 % on 142 questions",
+        ),
+        ("evaluate:done", {"accuracy": "?", "questions": 8}, "Accuracy ? % on 8 questions"),
     ],
 )
 def test_numbers_in_sentences_are_those_of_the_pages(id_, args, said):
@@ -88,5 +96,5 @@ def test_numbers_in_sentences_are_those_of_the_pages(id_, args, said):
 
 
 def test_what_cannot_be_checked_yet_is_named():
-    assert sentence("check:later", {"check": "weights"}).startswith("Weights: known only when")
+    assert sentence("check:later", {"check": "weights"}).startswith("Weights: deferred until")
     assert sentence("check:later", {"check": "sorcery"}).startswith("sorcery:")

@@ -6,9 +6,9 @@ from django.urls import reverse
 from dashboard.presenters import queue
 from dashboard.text.messages import sentence
 from jobs import dispatch
-from tests.dashboard.views.hosts.test_host_pages import text_of
+from tests.dashboard.page_text import text_of
 from tests.factories import make_host, make_job, make_plan, make_user
-from tests.jobs.dispatch.test_dispatch_queue import DEPLOYMENT, DIES, serving
+from tests.jobs.lib.dies import DEPLOYMENT, DIES, serving
 
 pytestmark = pytest.mark.django_db
 
@@ -36,9 +36,7 @@ def test_advice_to_stop_a_server_names_the_jobs_that_need_it(host, page):
 
     (why, _when) = queue.waits([job])[job.pk]
 
-    assert f"Jobs #{runs.pk}, #{later.pk} need r1: let them end first." in sentence(
-        why.id, why.args
-    )
+    assert f"Jobs #{runs.pk}, #{later.pk} need r1 and must end first." in sentence(why.id, why.args)
     assert f"Jobs #{runs.pk}, #{later.pk} need r1" in page(job)
 
 
@@ -56,10 +54,10 @@ def test_a_job_that_a_stop_starts_says_so_and_one_behind_others_does_not(host, p
     serving(host, "0,1,2,3,4,5,6,7", name="r1")
     first, wide = wants(host, 4, product=DEPLOYMENT), wants(host, 8)
 
-    assert "It starts by itself once that has been stopped." in page(first)
+    assert "The job starts automatically once these are stopped:" in page(first)
     said = page(wide)
-    assert "starts by itself once" not in said
-    assert "It does not start by itself: jobs ahead take what is freed." in said
+    assert "starts automatically once" not in said
+    assert "This job does not start automatically: jobs ahead take the freed dies." in said
 
 
 def test_a_job_that_writes_what_a_job_ahead_deploys_waits_for_a_person(host, page):
@@ -70,9 +68,9 @@ def test_a_job_that_writes_what_a_job_ahead_deploys_waits_for_a_person(host, pag
 
     said = page(job)
 
-    assert "Cancel that job, or move this one ahead of it." in said
-    assert "It does not start by itself: a person has to act first." in said
-    assert "has not what it needs" not in said
+    assert "Cancel that job, or move this one ahead." in said
+    assert "This job does not start automatically: a person must act first." in said
+    assert "lacks what this job needs" not in said
 
 
 def test_a_job_of_all_dies_behind_others_names_them_for_a_stop_alone_does_not_start_it(host):
@@ -86,5 +84,5 @@ def test_a_job_of_all_dies_behind_others_names_them_for_a_stop_alone_does_not_st
     ahead = [job.pk for job in small]
     assert [told[job.pk]["behind"] for job in wide] == [ahead, [*ahead, wide[0].pk]]
     words = sentence("wait:dies_held", told[wide[0].pk])
-    assert f"Jobs #{ahead[0]}, #{ahead[1]} are ahead and take these dies first" in words
-    assert "The servers that start then have to be stopped too." in words
+    assert f"Jobs #{ahead[0]}, #{ahead[1]} are ahead, take these dies first" in words
+    assert "Deployments started by those jobs must be stopped too." in words

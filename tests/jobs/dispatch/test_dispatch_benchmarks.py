@@ -11,7 +11,7 @@ from jobs.queries.hosts.capacity import line_of, room_of, waiter_of
 from jobs.queries.jobs.forecast import forecasts
 from tests.factories import make_deployment, make_host, make_job, make_plan
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 PLAN = make_plan(steps=(Step("only", ("true",)),))
 MAY = {"overlap": True}
@@ -109,7 +109,7 @@ def test_a_benchmark_waits_for_the_evaluation_of_its_deployment(served, kind):
     assert started() == set()
     told = why(job)
     assert told.id == "wait:evaluation"
-    assert "asks the same deployment" in sentence(told.id, told.args)
+    assert "is using the same deployment" in sentence(told.id, told.args)
 
 
 def test_a_benchmark_that_may_overlap_runs_beside_an_evaluation(served):

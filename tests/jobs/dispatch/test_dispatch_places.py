@@ -21,7 +21,7 @@ from tests.factories import (
     make_weights,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 FOLDER = "/nfs/workspace/vacc_deploy/qwen-int8"
 
@@ -295,7 +295,7 @@ def test_a_deployment_is_not_started_again_while_its_folder_is_written(host):
     server = live(host, FOLDER, "stopped")
     writes = job_at(host, FOLDER, state="running", title="int8")
 
-    with pytest.raises(LaunchError, match=rf"Job {writes.pk} \(int8\) writes {FOLDER}"):
+    with pytest.raises(LaunchError, match=rf"job {writes.pk} \(int8\) is writing to {FOLDER}"):
         restart_deployment(server.pk, None)
 
     finish(writes)
@@ -310,7 +310,7 @@ def test_a_form_says_which_deployment_reads_what_a_job_would_write(host):
 
     words = sentence(told.remark.id, told.remark.args)
     assert told.starts_in_s is None
-    assert f"writes {FOLDER}, which a running deployment reads. Stop: qwen" in words
+    assert f"writes to {FOLDER}, which a running deployment reads. Stop: qwen" in words
 
 
 def test_a_waiting_deployment_knows_what_it_reads_however_it_is_read(host):

@@ -15,12 +15,12 @@ from jobs.plans import Check, Step
 from jobs.queries.hosts import capacity
 from jobs.queries.hosts.capacity import line_of
 from jobs.services import preflights, queue
-from tests.factories import make_deployment, make_host, make_job, make_plan
-from tests.jobs.services.test_lifecycle import together
+from tests.factories import make_host, make_job, make_plan
+from tests.jobs.lib.dies import DEPLOYMENT, DIES, serving
+from tests.threads import together
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 URGENT, NORMAL, LOW = Job.Priority.values
-DIES = make_plan(steps=(Step("only", ("tool", "{dies}")),))
 FREE = make_plan(steps=(Step("only", ("true",)),))
 
 
@@ -42,14 +42,6 @@ def job_of(host, dies=0, **fields):
 def running(host, dies="", **fields):
     plan = fields.pop("plan", FREE)
     return make_job(host=host, plan=plan, state="running", values={"dies": dies}, **fields)
-
-
-def serving(host, dies, **fields):
-    maker = make_job(host=host, state="succeeded", values={"dies": dies}, product=DEPLOYMENT)
-    return make_deployment(job=maker, **fields)
-
-
-DEPLOYMENT = {"type": "deployment", "name": "served"}
 
 
 def started():
@@ -172,7 +164,7 @@ def test_what_a_stop_frees_goes_to_the_jobs_ahead_first_and_the_advice_counts_th
     assert told[second.pk]["first"] == [{"job": first.pk, "dies": 4}]
     assert [one["id"] for one in told[second.pk]["servers"]] == [one.pk for one in servers]
     words = sentence("wait:dies_held", told[second.pk])
-    assert f"Job #{first.pk} is ahead and takes 4 of them." in words
+    assert f"Job #{first.pk} is ahead and takes 4 of these dies." in words
 
 
 def test_a_job_ahead_that_needs_more_than_comes_free_is_passed(host):

@@ -11,9 +11,9 @@ from jobs.queries.hosts.host_page import place_in_line
 from jobs.services import lifecycle, queue
 from jobs.services.queue import NotMoved, PassesOthers
 from tests.factories import make_host, make_job, make_user
-from tests.jobs.services.test_lifecycle import together
+from tests.threads import together
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 URGENT, NORMAL, LOW = Job.Priority.values
 
 
@@ -100,11 +100,11 @@ def test_places_never_run_out_between_two_jobs(host, jobs):
 def test_a_job_that_was_sent_is_not_moved_nor_moved_before(host, jobs):
     Job.objects.filter(pk=jobs[1].pk).update(state="starting")
 
-    with pytest.raises(NotMoved, match="does not wait any more"):
+    with pytest.raises(NotMoved, match="no longer queued"):
         move(jobs[1], to="last")
-    with pytest.raises(NotMoved, match=f"#{jobs[1].pk} does not wait here"):
+    with pytest.raises(NotMoved, match=f"#{jobs[1].pk} is no longer queued on this host"):
         move(jobs[3], before=jobs[1].pk)
-    with pytest.raises(NotMoved, match="does not wait any more"):
+    with pytest.raises(NotMoved, match="no longer queued"):
         queue.set_priority(jobs[1].pk, URGENT)
     assert Job.objects.get(pk=jobs[1].pk).priority == NORMAL
 
@@ -127,7 +127,7 @@ def test_a_job_passes_others_of_its_owner_and_nobody_elses(host):
     own = [make_job(host=host, created_by=owner) for _ in range(2)]
 
     move(own[1], to="earlier", may_pass=False)
-    with pytest.raises(PassesOthers, match=f"#{theirs.pk} of somebody else"):
+    with pytest.raises(PassesOthers, match=f"#{theirs.pk} of another person"):
         move(own[1], to="first", may_pass=False)
 
     assert order(host) == ids(theirs, own[1], own[0])

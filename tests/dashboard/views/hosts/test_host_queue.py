@@ -11,10 +11,10 @@ from django.utils.timezone import now
 
 from jobs.models import AuditEntry, Job
 from jobs.plans import Step
-from tests.dashboard.views.hosts.test_host_pages import text_of
+from tests.dashboard.page_text import text_of
 from tests.factories import make_deployment, make_host, make_job, make_plan, make_user
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 JSON = {"headers": {"accept": "application/json"}}
 
 
@@ -65,9 +65,9 @@ def test_the_page_has_the_line_in_its_order_with_why_and_when(admin, host, ada):
 
     text = text_of(queue_of(admin, host))
 
-    assert "2 jobs wait for va16-01" in text
+    assert "2 jobs queued for va16-01" in text
     assert text.index(f"#{urgent.pk} ") < text.index(f"#{first.pk} ")
-    assert "takes no new jobs: it is being drained. Not known when." in text
+    assert "is paused: no new jobs start there. Start time unknown." in text
 
 
 def test_a_long_line_has_pages(admin, host, ada, monkeypatch):
@@ -80,7 +80,7 @@ def test_a_long_line_has_pages(admin, host, ada, monkeypatch):
     assert 'href="?from=1"' in page
     assert 'href="?from=5"' in page
     # The one before it is on the other page, and it can be moved past it all the same.
-    assert f'Move #{jobs[2].pk} one earlier">' in page
+    assert f'Move #{jobs[2].pk} up">' in page
 
 
 @pytest.mark.parametrize("count", [1, 3])
@@ -116,7 +116,7 @@ def test_a_script_hears_where_the_job_stands_or_why_not(admin, host, ada):
     refused = move(admin, second, after=first.pk)
 
     assert refused.status_code == 409
-    assert refused.json() == {"message": f"Job #{first.pk} does not wait here any more."}
+    assert refused.json() == {"message": f"Job #{first.pk} is no longer queued on this host."}
 
 
 def test_a_member_orders_their_own_jobs_and_passes_nobody_elses(member, host, lin, ada):
@@ -130,7 +130,7 @@ def test_a_member_orders_their_own_jobs_and_passes_nobody_elses(member, host, li
     assert order(host) == [theirs.pk, own[1].pk, own[0].pk]
     page = queue_of(member, host).content.decode()
     assert f"Move #{theirs.pk}" not in page
-    assert f'Move #{own[1].pk} one earlier" disabled>' in page
+    assert f'Move #{own[1].pk} up" disabled>' in page
 
 
 def test_only_who_may_raise_makes_a_job_urgent(member, host, lin):
@@ -142,7 +142,7 @@ def test_only_who_may_raise_makes_a_job_urgent(member, host, lin):
 
     own.refresh_from_db()
     assert own.priority == Job.Priority.LOW
-    assert "Make it urgent" not in queue_of(member, host).content.decode()
+    assert "Set urgent priority" not in queue_of(member, host).content.decode()
 
 
 def test_a_priority_that_there_is_not_is_refused(admin, host, ada):
@@ -150,12 +150,12 @@ def test_a_priority_that_there_is_not_is_refused(admin, host, ada):
 
     answer = admin.post(reverse("job-priority", args=[job.pk]), {"priority": "soon"}, **JSON)
 
-    assert answer.json() == {"message": "One of urgent, normal, low."}
+    assert answer.json() == {"message": "Choose one of urgent, normal, low."}
 
 
 def test_who_waits_for_a_quiet_host_can_measure_beside_others(member, host, lin):
     job = make_job(host=host, created_by=lin, quiet=True)
-    assert "Do not wait for a quiet host" in member.get(f"/jobs/{job.pk}/").content.decode()
+    assert "Allow other jobs on the host" in member.get(f"/jobs/{job.pk}/").content.decode()
 
     member.post(reverse("job-quiet", args=[job.pk]), {"quiet": "0", "from": "job"})
 
@@ -175,7 +175,7 @@ def test_the_page_of_a_job_says_where_it_stands_and_when_it_may_start(member, ho
 
     assert "1 job ahead in the queue" in text
     assert "Starts in about 2 h (" in text
-    assert "if what is ahead of it takes as long as such jobs took here." in text
+    assert "if jobs ahead take their typical duration." in text
     assert "Starts in about 2 h" in text_of(member.get("/jobs/"))
 
 
@@ -206,7 +206,7 @@ def test_a_job_that_starts_next_says_that_those_ahead_do_not_hold_it_up(member, 
 
     text = text_of(member.get(f"/jobs/{job.pk}/"))
 
-    assert "1 job ahead does not hold it up" in text
+    assert "1 job ahead does not block this one" in text
     assert "Starts next." in text
 
 
@@ -223,7 +223,7 @@ def test_a_job_whose_predecessor_ends_in_a_moment_does_not_start_next(member, ho
     text = text_of(member.get(f"/jobs/{job.pk}/"))
     listed = text_of(member.get(f"/jobs/?state={job.state}"))
 
-    assert "Starts in less than a minute, if what is ahead" in text
+    assert "Starts in less than a minute, if jobs ahead" in text
     assert "tarts next" not in text + listed
     assert "starts in less than a minute" in listed.lower()
 
@@ -303,7 +303,7 @@ def test_a_member_launches_nothing_urgent(member, computer):
     answer = member.post(reverse("launch-form", args=["prepare"]), form)
 
     assert answer.status_code == 422
-    assert "Only administrators let a job come before those of others." in answer.content.decode()
+    assert "Only administrators can move a job ahead of jobs of others." in answer.content.decode()
     refused = post(member, "jobs", {**LAUNCH, "priority": "urgent"})
     assert (refused.status_code, list(refused.json()["fields"])) == (422, ["priority"])
     assert not Job.objects.exists()

@@ -51,8 +51,8 @@ def test_a_queued_job_says_why_it_waits(page):
 
     text = shown(page, job)
 
-    assert "Why it waits" in text
-    assert f"is busy with job {busy.pk} (the other one)" in text
+    assert "Queue reason" in text
+    assert f"is at its job limit; job {busy.pk} (the other one)" in text
 
 
 @pytest.mark.parametrize("state", ["failed", "lost"])
@@ -82,11 +82,11 @@ def test_a_job_of_all_dies_says_how_many_it_needs_and_leads_to_each_server_that_
     plan = make_plan(steps=(Step("only", ("tool", "{dies}")),), dies=8)
     job = make_job(host=host, plan=plan, quiet=True)
 
-    waits = shown(page, job).partition("Why it waits")[2].partition("</section>")[0]
+    waits = shown(page, job).partition("Queue reason")[2].partition("</section>")[0]
 
-    assert "Needs 8 dies; 4 are free on" in waits
+    assert "Needs 8 dies;" in waits
     assert "Stop: qwen (port 7863), qwen (port 21000)." in waits
-    assert "measure beside" not in waits
+    assert "launch without" not in waits
     assert waits.count("Stop:") == 1
     for server in servers:
         assert reverse("deployment-detail", args=[server.pk]) in waits
@@ -98,14 +98,14 @@ def test_what_has_succeeded_is_no_reason_to_wait(page):
     job = make_job(host=host)
     job.after.add(done, runs)
 
-    waits = shown(page, job).partition("Why it waits")[2].partition("</section>")[0]
+    waits = shown(page, job).partition("Queue reason")[2].partition("</section>")[0]
 
     assert f"#{runs.pk} " in waits
     assert f"#{done.pk} " not in waits
 
 
 def test_a_job_that_was_cancelled_before_it_began_left_nothing(page):
-    assert "What was finished is kept" not in shown(page, make_job(state="cancelled"))
+    assert "Finished files are kept" not in shown(page, make_job(state="cancelled"))
 
 
 def test_a_failed_job_says_what_why_and_what_to_do(page):
@@ -123,7 +123,7 @@ def test_a_failed_job_says_what_why_and_what_to_do(page):
     assert escape(sentence(job.sentence_id, job.sentence_args)) in text
     assert 'href="#L51"' in text and "no such file &lt;b&gt;" in text
     assert 'href="#L49"' in text and 'href="#L48"' not in text
-    assert "Run again as it was" in text
+    assert "Retry unchanged" in text
     assert f"/launch/prepare/?host={job.host.name}&amp;from={job.pk}" in text
 
 
@@ -163,7 +163,7 @@ def test_a_step_whose_command_ended_well_without_a_result_says_so(page):
     job = make_job(state="failed", sentence_id="benchmark:no_request")
     job.steps.all().update(started_at=now(), exit_code=0, duration_s=1.0)
 
-    assert "exit 0, but no result" in shown(page, job)
+    assert "exit code 0, no result" in shown(page, job)
     steps = page.get(reverse("api-job-log-steps", args=[job.pk])).json()["steps"]
     assert steps[-1]["state"] == "failed"
     assert steps[-1]["look"] == ["failed", "failed"]
@@ -205,9 +205,13 @@ def test_a_known_failure_is_told_by_what_why_and_what_to_do_and_the_log_opens_th
     text = shown(page, job)
 
     assert "Known failure" in text
-    assert text.count("no request did: 24 failed") == 2  # beside the state and as what happened
-    assert text.count("Nothing answers at 127.0.0.1:20001.") == 2  # beside the state and as why
-    assert text.count("See that the deployment is ready") == 1
+    assert (
+        text.count("no request succeeded: 24 failed") == 2
+    )  # beside the state and as what happened
+    assert (
+        text.count("nothing is listening at 127.0.0.1:20001.") == 2
+    )  # beside the state and as why
+    assert text.count("Check that the deployment is ready") == 1
     assert 'data-log-at="2"' in text
     assert 'href="#L2"' in text and "Errno 111 refused" in text
     assert 'href="#L3"' not in text
@@ -221,7 +225,7 @@ def test_of_a_lost_job_the_last_sign_of_it_and_its_host_are_told(page):
 
     text = re.sub(r"<[^>]+>", "", shown(page, job))
 
-    assert "when the last bytes of its log came" in text
+    assert "last log data received" in text
     assert "load 7.7, 20.9GB of memory and 78.7GB of disk free" in text.replace("\u202f", "")
     assert "all is well" not in text  # it says nothing of why
 
@@ -231,7 +235,7 @@ def test_a_lost_job_of_which_less_is_known_has_its_page_too(page, host):
     args = {"host": host}
     job = make_job(state="lost", sentence_id="job:missing", sentence_args=args)
 
-    assert "Host then" not in shown(page, job)
+    assert "Host at the time" not in shown(page, job)
 
 
 def test_of_a_cancelled_job_no_line_is_quoted(page):
@@ -247,10 +251,10 @@ def test_a_job_whose_host_is_away_says_since_when_and_what_is_kept(page):
 
     text = shown(page, job)
 
-    assert f"{host.name} does not answer." in text
-    assert "Its log arrives whole when the host is back" in text
-    assert f"{host.name} has not answered since" in text
-    assert "does not answer." not in shown(page, make_job(host=host, state="succeeded"))
+    assert f"{host.name} is offline." in text
+    assert "The full log arrives when the host is back" in text
+    assert f"{host.name} has been offline since" in text
+    assert "is offline." not in shown(page, make_job(host=host, state="succeeded"))
 
 
 @pytest.mark.parametrize("state", ["failed", "errored", "cancelled", "lost"])
@@ -358,7 +362,7 @@ def test_before_a_cancel_it_is_said_what_is_lost(page):
 
     text = page.get(reverse("job-cancel", args=[first.pk])).text
 
-    assert "1 job that waits for it is cancelled too" in text
+    assert "1 dependent job is cancelled too" in text
     assert f"#{after.pk}" in text
 
 
@@ -408,9 +412,9 @@ def test_a_running_job_says_when_it_should_end(page):
         host=host, title="a", state="running", started_at=now(), sentence_id="job:running"
     )
 
-    assert "Ends about" in shown(page, job)
+    assert "Estimated end" in shown(page, job)
     Job.objects.filter(pk=job.pk).update(started_at=now() - timedelta(hours=2))
-    assert "Ends about" not in shown(page, job)
+    assert "Estimated end" not in shown(page, job)
 
 
 def test_the_page_asks_the_database_as_often_for_a_long_chain_as_for_a_short_one(
@@ -474,7 +478,7 @@ def test_what_a_job_made_leads_to_the_forms_of_its_own_host(client):
     form = client.get(address.replace("&amp;", "&")).content.decode()
 
     assert reverse("launch-form", args=["compile"]) not in page
-    assert "This host cannot do such work" not in form
+    assert "This host does not support this job type" not in form
     assert f'value="{weights.pk}" selected' in form
 
 
@@ -483,4 +487,4 @@ def test_a_server_that_is_down_is_not_offered_for_a_chat(page, state, is_offered
     job = make_job(kind="deploy", state="succeeded", product={"type": "deployment", "name": "x"})
     make_deployment(job=job, state=state)
 
-    assert ("Chat with it" in shown(page, job)) is is_offered
+    assert ("Open chat" in shown(page, job)) is is_offered

@@ -97,7 +97,7 @@ def test_one_button_starts_what_broke_again_and_the_page_says_from_where(lin, ch
     html = shown(lin, chain)
     answer = lin.post(reverse("pipeline-again", args=[chain]))
 
-    assert f"Start again from #{first.pk} Prepare (2 jobs)" in text_of(html)
+    assert f"Retry from #{first.pk} Prepare (2 jobs)" in text_of(html)
     assert answer.url == reverse("pipeline", args=[chain])
     again = list(Job.objects.filter(repeats__in=[first, second]).order_by("pk"))
     assert [job.repeats for job in again] == [first, second]
@@ -113,7 +113,7 @@ def test_what_cannot_be_started_again_is_said_on_the_page(lin, chain):
 
     answer = lin.post(reverse("pipeline-again", args=[chain]), follow=True)
 
-    assert "No job of it failed or was cancelled." in answer.text
+    assert "No job of the pipeline failed or was cancelled." in answer.text
 
 
 def test_an_unknown_pipeline_is_not_found_and_strangers_see_none(lin, chain):
@@ -173,9 +173,9 @@ def test_cancelling_the_rest_asks_first_and_says_how_many(lin, chain, half_done)
     words = text_of(html)
     *_done, running, benchmark, evaluate, other = half_done
     assert "data-confirm-page" in html
-    assert f"3 jobs are cancelled: #{running.pk} Deploy , #{benchmark.pk} Benchmark" in words
-    assert "1 of them is running" in words
-    assert f"1 job outside the pipeline waits for them and is cancelled too: #{other.pk}" in words
+    assert f"3 jobs will be cancelled: #{running.pk} Deploy , #{benchmark.pk} Benchmark" in words
+    assert "1 running job loses unwritten work" in words
+    assert f"1 dependent job outside the pipeline is cancelled too: #{other.pk}" in words
     assert "Cancel 3 jobs" in words
     assert states_of([running, benchmark, evaluate]) == [
         ("running", False),
@@ -210,13 +210,13 @@ def test_it_is_started_again_only_when_what_was_cancelled_has_ended(lin, chain, 
 
     assert again not in shown(lin, chain)
     answer = lin.post(again, follow=True)
-    words = f"Job {running.pk} is still being cancelled: start again when it has ended."
+    words = f"Job {running.pk} is still being cancelled. Retry when it has ended."
     assert words in answer.text
     assert not Job.objects.filter(repeats__isnull=False).exists()
 
     Job.objects.filter(pk=running.pk).update(state="cancelled", finished_at=running.created_at)
 
-    assert f"Start again from #{running.pk} Deploy (3 jobs)" in text_of(shown(lin, chain))
+    assert f"Retry from #{running.pk} Deploy (3 jobs)" in text_of(shown(lin, chain))
 
 
 def test_nothing_is_left_to_cancel_of_a_pipeline_that_has_ended(lin, chain):
@@ -226,7 +226,7 @@ def test_nothing_is_left_to_cancel_of_a_pipeline_that_has_ended(lin, chain):
     answer = lin.post(reverse("pipeline-cancel", args=[chain]), follow=True)
 
     assert reverse("pipeline-cancel", args=[chain]) not in html
-    assert "No job to cancel: all have ended, or are being cancelled." in answer.text
+    assert "No job to cancel: all jobs have ended or are being cancelled." in answer.text
     assert not AuditEntry.objects.filter(action="job.cancel").exists()
 
 
@@ -280,7 +280,7 @@ def test_what_would_fail_again_is_offered_put_right_before_it_is_started_again(l
 
     primary = re.search(r'<a class="btn btn-primary" href="([^"]+)">(.*?)</a>', head, re.S)
     address = primary[1].replace("&amp;", "&")
-    assert "Preview it put right" in primary[2]
+    assert "Preview corrected pipeline" in primary[2]
     assert "/models/deepseek-r1-distill-qwen-1.5b/ways/build-in/?host=va16&stack=guide" in address
     assert {"as_in_guide=0", "precision=fp16", "concurrency=1%2C4"} <= set(address.split("&"))
     assert '<button class="btn" type="submit">' in head
@@ -293,7 +293,7 @@ def test_a_pipeline_that_may_pass_is_started_again_first(lin, chain):
 
     html = shown(lin, chain)
 
-    assert "Preview it" not in html
+    assert "Preview " not in html
     assert '<button class="btn btn-primary" type="submit">' in html
 
 

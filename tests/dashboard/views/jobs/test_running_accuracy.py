@@ -93,9 +93,9 @@ def test_a_set_that_is_scored_at_its_end_says_so_until_then(job, tell, page):
     tell((9.0, EN, counts(96, 96, 48, total=96)), (9.0, "", counts(96, 96, 48)))
     text = page.get(reverse("job-accuracy-table", args=[job.pk])).text
 
-    assert "scored when the set is done" in waits
+    assert "scored at the end of the set" in waits
     assert "No score yet" in waits
-    assert "scored when the set is done" not in text
+    assert "scored at the end of the set" not in text
     assert "1 of 2 data sets scored." in text
     assert standings(job).sets[0].is_done
 
@@ -205,7 +205,7 @@ def test_all_sets_have_no_interval_before_each_has_begun(job, tell, page):
     assert page.get(reverse("job-accuracy", args=[job.pk])).json()["series"]["low"]["y"] == []
     for address in ("job-list", "overview"):
         text = page.get(reverse(address)).text
-        assert "of the sets asked so far" in text
+        assert "of data sets started so far" in text
         assert "[53.13, 88.81]" not in text
     text = page.get(reverse("job-detail", args=[job.pk])).text
     assert text.count("[53.13, 88.81]") == 1  # that of the set that is asked

@@ -110,12 +110,12 @@ def test_its_page_shows_what_why_where_the_host_then_and_what_to_do(caller, clie
     text, html = text_of(client, address), client.get(address).content.decode()
 
     assert "Known failure" in text
-    assert "The server ended by itself with exit code 1." in text
-    assert "The die /dev/vacc16 is not there." in text
+    assert "The server exited with code 1." in text
+    assert "Die /dev/vacc16 does not exist." in text
     assert "choose other dies" in text
     assert "VACC device /dev/vacc16 is not available" in text
     assert "load 7.7, 20.9GB of memory and 78.7GB of disk free" in text
-    assert "Its kernel ended 2 processes meanwhile" in text
+    assert "the kernel killed 2 processes" in text
     assert 'data-log-at="3"' in html and 'href="#L3"' in html
 
 
@@ -125,17 +125,17 @@ def test_without_a_known_cause_its_last_lines_are_quoted(caller, client, lin):
     text = text_of(client, reverse("deployment-detail", args=[deployment.pk]))
 
     assert "it broke" in text
-    assert "Mend the cause, then restart it." in text
+    assert "Fix the cause, then restart the deployment." in text
 
 
 def test_overview_list_and_api_say_why(caller, client, lin):
     deployment = end(caller, serve(caller), READY + GONE)
 
     for address in (reverse("overview"), reverse("deployment-list")):
-        assert "The die /dev/vacc16 is not there." in text_of(client, address)
+        assert "Die /dev/vacc16 does not exist." in text_of(client, address)
     told = client.get(f"/api/v1/deployments/{deployment.pk}").json()
     assert told["failure"] == "die-missing"
-    assert "The die /dev/vacc16 is not there." in told["sentence"]
+    assert "Die /dev/vacc16 does not exist." in told["sentence"]
 
 
 def test_the_job_whose_server_ended_quotes_the_servers_log(caller, client, lin):
@@ -163,7 +163,7 @@ def test_one_that_loads_says_how_much_it_has(client, lin):
 
     page = text_of(client, reverse("deployment-detail", args=[deployment.pk]))
     for text in (page, text_of(client, reverse("deployment-list"))):
-        assert "loads the model. 41 of 163 shards." in text
+        assert "is loading the model. 41 of 163 shards." in text
     assert "41 of 163 shards." in text_of(client, reverse("overview"))
 
 
@@ -176,7 +176,7 @@ def test_a_job_that_is_silent_says_for_how_long_on_each_page_and_in_the_api(clie
         progress={"done": 5.0, "total": 9.0, "unit": "MB", "since": since},
     )
     job.steps.filter(index=0).update(started_at=now() - timedelta(hours=1))
-    words = "Nothing new came for 12 minutes. It goes on by itself"
+    words = "Stalled: no output for 12 minutes. The job resumes"
 
     for name in ("overview", "job-list"):
         assert words in text_of(client, reverse(name))
@@ -202,6 +202,6 @@ def test_the_step_of_a_server_that_ended_failed_and_our_own_signal_is_not_told(c
 
     track = html.partition('<ol class="track"')[2].partition("</ol>")[0]
     serve, wait = track.split("<li")[1:]
-    assert 'class="failed"' in serve and "exit 137" in serve
+    assert 'class="failed"' in serve and "exit code 137" in serve
     assert 'class="cancelled"' in wait and "signal" not in wait
     assert re.search(r"<dt>Exit</dt><dd[^>]*>137<", html)

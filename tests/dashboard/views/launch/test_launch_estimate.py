@@ -32,11 +32,11 @@ def test_more_requests_take_longer_and_the_form_says_that_it_is_scaled(shown):
     html = shown(3000)
 
     assert "2 h 05 min" in html
-    assert "Scaled to this amount of work from 6 earlier runs." in html
+    assert "Scaled to this workload from 6 earlier runs." in html
 
 
 def test_of_the_same_work_the_times_are_as_they_were(shown):
     html = shown(12)
 
-    assert "From 6 earlier runs of the same." in html
+    assert "Based on 6 identical runs." in html
     assert "Scaled" not in html

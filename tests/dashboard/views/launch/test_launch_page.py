@@ -77,7 +77,7 @@ def links_of(text, label):
 def test_the_form_offers_what_its_host_can_do_by_sort_of_work(page, host):
     text = page.get(reverse("launch-form", args=["compile"]), {"host": host.name}).text
 
-    assert links_of(text, "Kind of job") == [
+    assert links_of(text, "Job type") == [
         "prepare",
         "compile",
         "deploy",
@@ -88,8 +88,8 @@ def test_the_form_offers_what_its_host_can_do_by_sort_of_work(page, host):
 
     cards = make_host(sort="vacc", facts={"cards": [{"dies": 4}], "dies": 4, "roots": {}})
     text = page.get(reverse("launch-form", args=["benchmark-online"]), {"host": cards.name}).text
-    assert "benchmark-online" in links_of(text, "Kind of job")
-    assert "compile" not in links_of(text, "Kind of job")
+    assert "benchmark-online" in links_of(text, "Job type")
+    assert "compile" not in links_of(text, "Job type")
     can = {name for name, kind in KINDS.items() if kind.offered(target_of(cards))}
     assert {"benchmark-online", "benchmark-latency"} <= set(links_of(text, "Benchmark")) <= can
 
@@ -100,7 +100,7 @@ def test_a_field_shows_label_limit_unit_and_help_of_the_params(host):
     field = next(f for f in form_of("deploy", host).fields if f.name == "parallel")
 
     assert (field.label, field.limit, field.unit, field.value) == (
-        "Parallel requests",
+        "Concurrency",
         "≤ 64",
         "requests",
         "4",
@@ -192,7 +192,7 @@ def test_what_another_job_is_making_can_be_chosen_already(page, host):
     field = next(f for f in form_of("compile", host).fields if f.name == "weights")
 
     assert [option.value for option in field.options] == [f"job:{number}"]
-    assert f"being made by job #{number}" in field.options[0].label
+    assert f"from job #{number}" in field.options[0].label
 
 
 def test_the_address_holds_the_whole_form_and_only_what_was_changed(host):
@@ -226,14 +226,14 @@ def test_several_values_in_one_field_become_a_list(host):
 @pytest.mark.parametrize(
     ("field", "typed", "words"),
     [
-        ("concurrency", "x", f"“x”: A whole number. {SEVERAL}"),
-        ("concurrency", "1;4", f"“1;4”: A whole number. {SEVERAL}"),
+        ("concurrency", "x", f"“x”: Enter a whole number. {SEVERAL}"),
+        ("concurrency", "1;4", f"“1;4”: Enter a whole number. {SEVERAL}"),
         ("concurrency", "1, 0", "“0”: At least 1."),
-        ("concurrency", "", "Enter one value, or several with commas between them."),
+        ("concurrency", "", "Enter one value, or several separated by commas."),
         ("concurrency", "1 " * 13, "At most 12 values."),
         ("requests", "0", "At least 1."),
-        ("requests", "many", "A whole number."),
-        ("requests", "", "A number is needed here; proposed is 12."),
+        ("requests", "many", "Enter a whole number."),
+        ("requests", "", "Enter a number, such as 12."),
     ],
 )
 def test_what_is_wrong_with_a_value_is_said_in_words_for_people(page, host, field, typed, words):
@@ -326,7 +326,7 @@ def test_environments_that_are_made_first_are_said(page, host):
 
     answer = page.get(reverse("launch-form", args=["compile"]), {"host": host.name}).text
 
-    assert "The environment llama.cpp is not on the host yet" in answer
+    assert "Environment llama.cpp is missing on the host" in answer
 
 
 def test_the_script_to_keep_is_the_script_of_the_preview(page, host):

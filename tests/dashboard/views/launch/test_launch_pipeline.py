@@ -43,7 +43,7 @@ def test_the_page_says_what_is_there_already_and_launches_nothing(browser, host)
 
     page = browser.get(reverse("model-way", args=WAY)).content.decode()
 
-    assert page.count("is on the host already") == 1
+    assert page.count("already on the host") == 1
     assert "simulated" in page
     assert Job.objects.count() == 0
 
@@ -65,13 +65,13 @@ def test_a_way_that_cannot_be_gone_says_why_and_launches_nothing(browser, host):
     answer = browser.post(reverse("model-way", args=WAY), {"host": host.name, "stack": "current"})
 
     assert answer.status_code == 422
-    assert "names no registry of images" in answer.content.decode()
+    assert "has no image registry" in answer.content.decode()
     assert Job.objects.count() == 0
 
 
 def test_the_page_says_which_job_will_wait_for_dies_that_a_server_holds(browser, host):
     way = reverse("model-way", args=WAY)
-    assert "Not known when" not in browser.get(way).content.decode()
+    assert "Start time unknown" not in browser.get(way).content.decode()
     held = ",".join(dies(host)[31:])
     made = {"values": {"dies": held}, "product": {"type": "deployment", "name": "qwen"}}
     make_deployment(job=make_job(host=host, state="succeeded", **made), name="qwen")
@@ -79,7 +79,7 @@ def test_the_page_says_which_job_will_wait_for_dies_that_a_server_holds(browser,
     page = browser.get(way).content.decode()
 
     waits = re.findall(r"<td class=\"tx\">([^<]*)</td>", page)
-    (told,) = (words for words in waits if "Not known when" in words)
+    (told,) = (words for words in waits if "Start time unknown" in words)
     kinds, words = told.split(": ", 1)
     assert "Deploy with vLLM" in kinds.split(" · ")
     assert "Evaluate with OpenCompass" not in kinds
@@ -159,7 +159,7 @@ def test_the_switch_takes_every_job_of_the_way_to_the_letter(browser, host):
     page = browser.get(way, {"as_in_guide": "1"}).content.decode()
     browser.post(way, {"host": host.name, "as_in_guide": "1"})
 
-    assert "the guide's to the letter" in html.unescape(page)
+    assert "match the guide verbatim" in html.unescape(page)
     assert "10.24.73.25" in page
     switched = [job.params["as_in_guide"] for job in Job.objects.all() if "stack" in job.params]
     assert set(switched) == {True}
@@ -174,7 +174,9 @@ def test_a_wrong_option_is_said_at_its_field_and_the_others_stay(browser, host):
 
     assert (shown.status_code, answer.status_code) == (200, 422)
     for page in (shown.content.decode(), answer.content.decode()):
-        assert re.search(r'id="e-w-concurrency">Whole numbers from 1 to 1024', page)
+        assert re.search(
+            r'id="e-w-concurrency">Enter at most 12 whole numbers from 1 to 1024', page
+        )
         assert 'value="fp16" selected' in page
         assert 'value="1, x"' in page
     assert Job.objects.count() == 0
@@ -186,7 +188,7 @@ def test_without_scripts_the_commands_are_shown_by_a_button_that_launches_nothin
     answer = browser.post(way, {"host": host.name, "precision": "fp16", "show": "1"})
 
     assert answer.status_code == 200
-    assert "Prepare datasets" not in answer.content.decode().split("Where and what")[0]
+    assert "Prepare datasets" not in answer.content.decode().split("Host and options")[0]
     assert Job.objects.count() == 0
 
 
@@ -196,7 +198,7 @@ def test_the_ports_that_the_server_will_have_are_shown(browser, host):
     page = browser.get(way, {"precision": "both"}).content.decode()
 
     assert "port 7863" in page
-    assert "port chosen at start" in page  # the second server: the first will have that one
+    assert "port set at start" in page  # the second server: the first will have that one
     assert re.findall(r'<span class="mono">publish_port</span> (\d+)', page) == ["17810", "17811"]
 
 

@@ -26,7 +26,9 @@ def test_a_recompile_of_what_is_served_says_which_deployment_to_stop(client):
         address = reverse("launch-form", args=["compile-vacc"])
         return client.get(address, {"host": host.name, **raw}).content.decode()
 
-    assert f"it writes {folder}, which a running deployment reads. Stop: llama-8b" in form()
+    assert (
+        f"this job writes to {folder}, which a running deployment reads. Stop: llama-8b" in form()
+    )
 
     Deployment.objects.update(state="stopped")
 

@@ -61,9 +61,9 @@ def test_the_form_says_what_holds_the_dies_and_not_that_it_starts_at_once(
 
     shown = browser.get(reverse("launch-form", args=["deploy-vllm"]), data).content.decode()
 
-    assert "starts at once" not in shown
-    said = shown[shown.index("it needs 32 dies") :]
-    assert f"31 are free or come free by themselves. Stop: {served} (port" in said[:120]
+    assert "starts immediately" not in shown
+    said = shown[shown.index("this job needs 32 dies") :]
+    assert f"only 31 are or will become free. Stop: {served} (port" in said[:120]
 
 
 def test_the_form_says_when_a_job_that_holds_the_dies_will_leave_them(browser, host, weights):
@@ -76,7 +76,7 @@ def test_the_form_says_when_a_job_that_holds_the_dies_will_leave_them(browser, h
 
     checks = shown[shown.index('class="t dense checks"') :]
     assert "Starts in about 30 min" in checks[: checks.index("</table>")]
-    assert "starts at once" not in shown
+    assert "starts immediately" not in shown
 
 
 def finding(level, sentence_id, **args):
@@ -104,8 +104,8 @@ def test_what_the_host_found_is_shown_and_what_stops_is_said(browser, host, weig
     page = browser.get(reverse("launch-findings", args=[asked.pk])).content.decode()
 
     assert 'data-preflight="stops"' in page
-    assert "The IOMMU is off." in page
-    assert "These dies are gone from /dev: 7." in page
+    assert "IOMMU is off." in page
+    assert "Dies missing from /dev: 7." in page
     assert "hx-get" not in page
 
 
@@ -159,8 +159,8 @@ def test_what_differs_from_the_guide_stands_beside_the_commands(browser, host, w
     query = {"host": host.name, "weights": str(weights.pk)}
     page = browser.get(reverse("launch-form", args=["deploy-vllm"]), query).content.decode()
 
-    assert "Against the guide" in page
-    assert "docker exec, its arguments unchanged" in page
+    assert "Differences from the guide" in page
+    assert "docker exec, with unchanged arguments" in page
     assert reverse("launch-check", args=["deploy-vllm"]) in page
 
 
@@ -175,12 +175,12 @@ def test_what_the_form_found_is_said_while_the_job_waits(browser, host, weights,
 
     waits = browser.get(reverse("job-detail", args=[job.pk])).text
 
-    assert "Something listens on port 8000 already" in waits
-    assert "The host looks again before the start" in waits
+    assert "Port 8000 is in use" in waits
+    assert "The host checks again before the start" in waits
 
     own = preflights.ask(host, job.plan, {}, job=job)
     preflights.answer(own, [])  # it is free meanwhile
-    assert "Something listens" not in browser.get(reverse("job-detail", args=[job.pk])).text
+    assert "is in use" not in browser.get(reverse("job-detail", args=[job.pk])).text
 
 
 def test_what_was_found_about_another_plan_is_not_said(browser, host, weights, served):
@@ -191,4 +191,4 @@ def test_what_was_found_about_another_plan_is_not_said(browser, host, weights, s
     browser.post(reverse("launch-form", args=["deploy-vllm"]), data)
 
     job = Job.objects.get(state="queued")
-    assert "Something listens" not in browser.get(reverse("job-detail", args=[job.pk])).text
+    assert "is in use" not in browser.get(reverse("job-detail", args=[job.pk])).text

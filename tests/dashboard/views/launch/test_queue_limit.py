@@ -13,7 +13,7 @@ from tests.factories import make_host, make_job, make_user
 
 pytestmark = pytest.mark.django_db
 RAW = {"what": "weights"}
-WORDS = "2 jobs wait for here, and no more may (QUEUE_LIMIT). Cancel some of them"
+WORDS = "The queue of here is full: 2 jobs (QUEUE_LIMIT). Cancel some"
 
 
 @pytest.fixture

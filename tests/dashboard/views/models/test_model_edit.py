@@ -90,11 +90,11 @@ def test_showing_the_yaml_keeps_nothing(admin, folder):
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
-        ("id", "My_Model", "Small letters, digits, single dots and hyphens only."),
+        ("id", "My_Model", "Use small letters, digits, single dots and hyphens."),
         ("hub_id", "only-a-name", "owner/name: each of letters, digits"),
         ("parameters", "many", "A whole number."),
         ("sampling.top_p", "2", "At most 1"),
-        ("architecture.hidden_size", "", "This is needed."),
+        ("architecture.hidden_size", "", "Required."),
         ("paths.build_in.default_tp", "3", ""),
         ("source.shards", "0", "At least 1"),
     ],
@@ -124,7 +124,7 @@ def test_an_id_that_is_a_page_is_refused_in_the_form_and_told_of_a_file(admin, f
     (folder / f"{name}.yaml").write_text(text_of(id=name))
 
     error = page[page.index('id="e-id"') :]
-    assert "The dashboard has a page of this name" in error[: error.index("</p>")]
+    assert "reserved for a dashboard page" in error[: error.index("</p>")]
     reasons = [item.reason for item in MODELS.problems]
     assert reasons == ["id: the dashboard has a page of this name"]
     assert name not in MODELS
@@ -137,7 +137,7 @@ def test_a_model_that_nothing_deploys_is_told_at_both_ways_to_deploy_it(admin, f
 
     for field in ("paths.build_in.precisions", "paths.vllm.precisions"):
         error = page[page.index(f'id="e-{field}"') :]
-        assert "Give precisions and dies for Build_In or for vLLM." in error[: error.index("</p>")]
+        assert "Enter precisions and dies for Build_In or vLLM." in error[: error.index("</p>")]
     assert "paths: " not in page
 
 
@@ -153,9 +153,9 @@ def test_what_has_no_field_of_its_own_is_told_with_its_place(admin, folder):
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
-        ("architecture.num_key_value_heads", "3", "num_attention_heads应是"),
-        ("paths.build_in.default_tp", "3", "default_tp应是tp中的一个"),
-        ("active_parameters", "9999999999999", "active_parameters大于parameters"),
+        ("architecture.num_key_value_heads", "3", "num_attention_heads须为"),
+        ("paths.build_in.default_tp", "3", "default_tp须为tp之一"),
+        ("active_parameters", "9999999999999", "active_parameters不能大于parameters"),
     ],
 )
 def test_a_rule_between_fields_is_told_in_the_reader_s_language(admin, field, value, words):
@@ -309,7 +309,7 @@ def test_of_two_who_change_a_model_the_second_is_refused_and_keeps_what_was_type
         answer = admin.post(address, {**second, "keep": "1"})
         page = answer.content.decode()
         assert answer.status_code == 422
-        assert "Somebody has changed this model since you opened it" in page
+        assert "Not saved: the model was changed after you opened it" in page
         assert 'value="Second"' in page and "# my own" in page
     assert MODELS[OURS].name == "First"
     shown = admin.post(address, {**second, "show": "1"}).content.decode()
@@ -329,7 +329,7 @@ def test_yaml_replaces_no_version_but_the_one_that_was_opened(admin, folder):
 
     page = answer.content.decode()
     assert answer.status_code == 422
-    assert "Somebody has changed this model since you opened it" in page
+    assert "Not saved: the model was changed after you opened it" in page
     assert "name: Second" in page
     assert f'name="version" value="{version}"' in page
     assert MODELS[OURS].name == "First"
@@ -412,11 +412,11 @@ def test_each_fault_of_yaml_is_told_with_its_place_in_words_for_people(admin, fo
     page = admin.post(reverse("model-add-yaml"), {"text": text}).content.decode()
     broken = admin.post(reverse("model-add-yaml"), {"text": "id: x\nname: ]"}).content.decode()
 
-    assert "paths: Give precisions and dies for Build_In or for vLLM." in page
+    assert "paths: Enter precisions and dies for Build_In or vLLM." in page
     for place in ("hub_id", "family", "licence", "source.shards", "published.1.metric"):
         assert f"{place}: This is needed." in page
     assert "source.bytes: A whole number." in page
-    assert "It is no YAML that is taken here; line 2: " in broken
+    assert "Invalid YAML, line 2: " in broken
     assert list(folder.iterdir()) == []
 
 
@@ -476,7 +476,7 @@ def test_an_empty_form_asks_for_the_config_and_the_hubs_id_and_for_nothing_else(
 
     assert answer.status_code == 422
     assert set(answer.context["errors"]) == {"config", "hub_id"}
-    assert "This is needed." not in answer.text
+    assert "Required." not in answer.text
 
 
 def test_what_is_kept_with_a_config_is_filled_in_from_it_first(admin):

@@ -15,7 +15,7 @@ from tests.comparing import OTHER, RATE, at_two, grouped, ids, numbers, pages, r
 from tests.factories import make_user
 from tests.measuring import SERVE, make_measuring_host, measured, served
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 
 @pytest.fixture

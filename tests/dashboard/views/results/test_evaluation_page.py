@@ -106,7 +106,7 @@ def test_an_earlier_result_tells_its_sets_by_its_remark(page):
 
     assert "| mmlu (57) |  | accuracy | gen | 90.80 |" in copied(html)
     assert "| avg |  | accuracy | gen | 96.33 |\n\n| dataset |" in copied(html)
-    assert "Right in per cent" not in html
+    assert "Accuracy by data set, %" not in html
 
 
 def test_a_result_without_either_tells_them_by_its_answers():
@@ -202,4 +202,4 @@ def test_a_panel_of_a_job_does_not_warn_of_the_scores_of_sets():
         "results/_result_panel.html", {"result": make_measured(scores=[1], remarks=[remark])}
     )
 
-    assert "Right in per cent" not in html
+    assert "Accuracy by data set, %" not in html

@@ -18,6 +18,7 @@ from dashboard.views.results import results as results_view
 from jobs.models import Result
 from jobs.queries.comparison.comparison import compare
 from jobs.queries.results import results as queries
+from tests.dashboard.points import SOME_FAILED, point
 from tests.factories import (
     make_deployment,
     make_host,
@@ -27,11 +28,7 @@ from tests.factories import (
     make_user,
 )
 
-pytestmark = pytest.mark.django_db
-
-
-def point(concurrency, rate, **more):
-    return concurrency, {"output_tokens_per_s": rate, "ttft_p50_ms": 1000 / rate, **more}
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 
 @pytest.fixture
@@ -68,7 +65,7 @@ def test_an_accuracy_with_cut_off_answers_is_flagged(page, cut, is_warned):
 
     for html in pages:
         assert ('<span class="stamp dist"' in html) == is_warned
-        assert (f"{cut} of 142 answers were cut off at 32 tokens." in html) == is_warned
+        assert (f"{cut} of 142 answers stopped at max tokens (32)." in html) == is_warned
 
 
 def test_a_facet_counts_what_each_of_its_values_would_show():
@@ -359,18 +356,6 @@ def test_an_evaluation_in_one_look_has_its_interval():
     text = render_to_string("results/_result_panel.html", {"result": make_measured(scores=[1, 0])})
 
     assert "[9.45, 90.55]" in text
-
-
-SOME_FAILED = {
-    "points": [
-        point(1, 50.0, requests=10, failed_requests=2),
-        point(2, 70.0, requests=12, failed_requests=0),
-        point(4, 90.0, requests=12, failed_requests=0),
-    ],
-    "metrics": point(
-        *(4, 90.0), requests=12, failed_requests=0, requests_all=34, failed_requests_all=2
-    )[1],
-}
 
 
 def test_failed_requests_are_counted_over_all_concurrencies(page):

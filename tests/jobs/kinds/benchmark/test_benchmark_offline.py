@@ -192,7 +192,7 @@ def test_what_cannot_run_is_refused_at_its_field(kind, raw, field):
 
 @both
 def test_more_dies_than_there_are_would_be_waited_for_for_ever(kind):
-    with pytest.raises(LaunchError, match="va16 has 4 dies, and this takes 32") as caught:
+    with pytest.raises(LaunchError, match="va16 has 4 dies; 32 needed") as caught:
         kind.plan(params(kind), vacc_host({"dies": [{"id": n} for n in range(4)]}))
 
     assert caught.value.field == "tp"

@@ -275,7 +275,7 @@ def test_what_cannot_be_right_is_refused_at_its_field(raw, field):
 
 
 def test_the_70b_model_does_not_fit_on_four_dies_in_16_bits():
-    with pytest.raises(LaunchError, match="tp 8 is the smallest"):
+    with pytest.raises(LaunchError, match="Use tp 8"):
         planned(weights="2", tp=4)
 
 

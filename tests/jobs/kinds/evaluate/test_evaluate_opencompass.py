@@ -290,8 +290,8 @@ def test_a_deployment_that_no_question_fits_is_refused_with_what_to_do(max_total
         kind.plan(params(**proposed), target)
     assert caught.value.field == "deployment"
     assert str(caught.value) == (
-        f"DeepSeek-R1 takes {max_total} tokens, question and answer together: too few for these"
-        " data sets, which want 256 or more. Choose a deployment that takes longer requests."
+        f"Max model length of DeepSeek-R1 is {max_total} tokens; these data sets need at least 256."
+        " Choose a deployment with a longer context."
     )
 
 

@@ -229,7 +229,7 @@ def test_an_answer_that_the_deployment_cannot_hold_is_refused_with_its_limit(kin
 
     assert bounds(params, target, raw)[field] == most
     KINDS[kind].plan(params(**raw, **{field: most}), target)
-    with pytest.raises(LaunchError, match=rf"At most {most}\. .*small is 512 tokens") as refused:
+    with pytest.raises(LaunchError, match=rf"At most {most}: .*small, 512 tokens") as refused:
         KINDS[kind].plan(params(**raw, **{field: most + 1}), target)
     assert refused.value.field == field
 

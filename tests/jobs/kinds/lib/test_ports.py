@@ -56,7 +56,7 @@ def test_the_printed_port_stays_to_the_letter_and_is_refused_where_it_is_taken()
     assert "port" not in proposals(KINDS["deploy-vllm"].Params, target, EXACT)
     assert refused("deploy-vllm", target, weights="6", **EXACT) == (
         "port",
-        "Port 8000 belongs to the server the other. Port 8001 is free.",
+        "Port 8000 is in use by deployment the other. Port 8001 is free.",
     )
 
 
@@ -78,7 +78,7 @@ def test_llmdeploy_s_own_ports_are_not_those_on_which_another_server_listens():
 def test_a_server_does_not_listen_on_its_own_publish_port():
     field, words = refused("deploy-build-in", vacc_host(), artifact="3", port=17810)
 
-    assert (field, words) == ("publish_port", "Two different ports are needed.")
+    assert (field, words) == ("publish_port", "The two ports must differ.")
 
 
 def test_a_server_that_waits_for_its_start_holds_only_the_port_that_it_asked_for():
@@ -97,7 +97,7 @@ def test_a_port_of_a_job_that_waits_is_said_to_be_that_jobs():
 
     assert (field, words) == (
         "port",
-        "Port 65535 belongs to job #12 (later). Port 1024 is free.",
+        "Port 65535 is in use by job #12 (later). Port 1024 is free.",
     )
 
 
@@ -145,7 +145,7 @@ def test_a_job_is_not_run_again_with_ports_that_another_server_has_now(host):
     old = deployed(host)
     serve(host, details=LLMDEPLOY)
 
-    with pytest.raises(LaunchError, match=r"port 17810.*the other.*17811") as caught:
+    with pytest.raises(LaunchError, match=r"Port 17810.*the other.*17811") as caught:
         launch.run_again(old.pk, None)
 
     assert caught.value.field == "publish_port"
@@ -156,7 +156,7 @@ def test_a_job_is_not_run_again_with_a_port_that_another_server_listens_on(host)
     old = deployed(host, stack="current", port=9900)
     serve(host, host_url="http://127.0.0.1:9900")
 
-    with pytest.raises(LaunchError, match=r"port 9900.*the other"):
+    with pytest.raises(LaunchError, match=r"Port 9900.*the other"):
         launch.run_again(old.pk, None)
 
 
@@ -171,7 +171,7 @@ def test_ports_that_a_waiting_job_will_have_are_not_given_twice(host):
     old = deployed(host)
     first = launch.run_again(old.pk, None)
 
-    with pytest.raises(LaunchError, match="port 17810"):
+    with pytest.raises(LaunchError, match="Port 17810"):
         launch.run_again(old.pk, None)
     lifecycle.ask_cancel(first.pk, None)
     assert launch.run_again(old.pk, None).pk
@@ -189,7 +189,7 @@ def test_a_server_is_not_started_again_on_ports_that_another_one_has_now(host):
     stopped = deployed(host).deployment
     serve(host, details=LLMDEPLOY)
 
-    with pytest.raises(LaunchError, match=r"port 17810.*the other.*17811"):
+    with pytest.raises(LaunchError, match=r"Port 17810.*the other.*17811"):
         deployments.restart_deployment(stopped.pk, None)
 
     stopped.refresh_from_db()
@@ -200,7 +200,7 @@ def test_a_server_of_vastgenx_is_not_started_again_where_another_one_listens(hos
     stopped = deployed(host, stack="current", port=9900).deployment
     serve(host, host_url="http://127.0.0.1:9900")
 
-    with pytest.raises(LaunchError, match="port 9900"):
+    with pytest.raises(LaunchError, match="Port 9900"):
         deployments.restart_deployment(stopped.pk, None)
 
 

@@ -29,49 +29,48 @@ def test_a_deployment_of_another_engine_is_named_and_what_to_choose_is_said():
     found = errors("benchmark-online", vacc_host(), deployment=VASTGENX, **CURRENT)
 
     assert found == {
-        "deployment": "vastgenx serves DeepSeek-R1, and this benchmark is vLLM's own: choose a"
-        " deployment of vLLM, or measure this one with “Benchmark”, which takes any."
+        "deployment": "DeepSeek-R1 runs on vastgenx, but this benchmark needs vLLM. Choose a vLLM"
+        " deployment, or use “Benchmark”, which supports any."
     }
 
 
 def test_a_deployment_whose_engine_is_told_by_its_tool_alone_is_named_as_well():
     found = errors("benchmark-online", here(), deployment=OF_LLAMA_CPP, stack="vllm-cpu")
 
-    assert found["deployment"].startswith("llama.cpp serves small-int8, ")
+    assert found["deployment"].startswith("small-int8 runs on llama.cpp, ")
 
 
 def test_a_deployment_of_another_stack_says_which_one_to_choose():
     found = errors("benchmark-online", vacc_host(), deployment=OF_TODAY, stack="guide")
 
     assert found == {
-        "deployment": "DeepSeek-R1 is served by the stack “Current”: choose that stack, or another"
-        " deployment."
+        "deployment": "DeepSeek-R1 uses stack “Current”. Choose that stack, or another deployment."
     }
 
 
 def test_a_deployment_that_is_gone_is_said_to_be():
     for kind in ("benchmark-online", "evaluate-opencompass"):
         found = errors(kind, vacc_host(), deployment="77")
-        assert found == {"deployment": "This is not on the host (any more)."}
+        assert found == {"deployment": "Not on this host, or removed meanwhile. Choose another."}
 
 
 def test_a_stack_that_scores_otherwise_says_with_what():
     found = errors("evaluate-opencompass", vacc_host(), deployment=OF_TODAY, **CURRENT)
 
-    assert found == {"stack": "This stack scores with EvalScope, not with OpenCompass."}
+    assert found == {"stack": "This stack uses EvalScope instead of OpenCompass."}
 
 
 def test_weights_that_a_kind_does_not_offer_are_named():
     found = errors("compile", here(), weights="4", precision="int8")
 
-    assert found == {"weights": "folder is nothing that this job works on: choose another."}
+    assert found == {"weights": "This job type cannot use folder. Choose another."}
 
 
 def test_the_form_calls_what_does_not_fit_by_its_name():
     form = make_form(KINDS["benchmark-online"], vacc_host(), {"deployment": VASTGENX}, {})
 
     field = next(field for field in form.fields if field.name == "deployment")
-    assert next(one.label for one in field.options if one.selected) == "DeepSeek-R1, does not fit"
+    assert next(one.label for one in field.options if one.selected) == "DeepSeek-R1, incompatible"
 
 
 @pytest.mark.parametrize("number", range(len(VACC_PARAMS)))

@@ -108,7 +108,7 @@ def test_the_folder_of_a_job_is_no_place_for_weights():
     target = vacc_host({"workspace": "/nfs", "roots": roots})
     raw = {"source": "folder", "folder": "/nfs/host/spool/17/work/r1"}
 
-    with pytest.raises(LaunchError, match="removed some days after its end") as error:
+    with pytest.raises(LaunchError, match="removed some days after the job ends") as error:
         KIND.plan(KIND.Params(**raw), target)
 
     assert error.value.field == "folder"
