@@ -1,4 +1,4 @@
-"""The curves of a benchmark on one time axis, in a real browser."""
+"""Live strips of a benchmark on one time axis, in a real browser."""
 
 import json
 
@@ -97,7 +97,7 @@ def tell(server, job, **told):
 
 
 def titles(page):
-    """Of the strips that are drawn, top to bottom."""
+    """Return the titles of the drawn strips, top to bottom."""
     texts = page.locator("[data-live-chart] .annotation-text").all_text_contents()
     return [text for text in texts if text in TITLES]
 
@@ -152,7 +152,7 @@ def test_strips_share_a_time_axis_and_have_switches(page, own_server, made):
 
     tell(own_server, job, engine=[(20, ENGINE[-1][1])])
     until(page, lambda: len(page.evaluate(DRAWN)["running"]) == 21)
-    assert "KV cache, %" not in titles(page)  # what comes later does not bring it back
+    assert "KV cache, %" not in titles(page)  # later points do not show the strip again
     switches.filter(has_text="KV cache").click()
     until(page, lambda: titles(page) == TITLES)
     assert len(page.evaluate(DRAWN)["kv"]) == 21

@@ -1,4 +1,4 @@
-"""A result's page at the width of a phone: no name makes it wider than that."""
+"""Result page on a phone: long names do not widen the page."""
 
 import re
 
@@ -31,7 +31,7 @@ Host.objects.filter(name={HOST!r}).delete()
 
 @pytest.fixture
 def results(stack):
-    """Numbers of one of a deployment and a host with long names, and of two of a batch."""
+    """Return ids of a result with long names and of two batch results."""
     said = stack.manage("shell", "-c", SEED).stdout.decode()
     yield re.search(r"results (\d+) (\d+) (\d+)", said).groups()
     stack.manage("shell", "-c", CLEAN)

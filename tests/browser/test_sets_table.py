@@ -1,4 +1,4 @@
-"""The table of an evaluation's data sets: a name is typed, and stands wherever the table goes."""
+"""Table of data sets: a typed column name appears in table, copy and URL."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Figures are made in Python and drawn by a bundle of the browser: both know the same Plotly."""
+"""Figures of Python and the bundle in the browser use the same Plotly version."""
 
 import json
 import re
@@ -66,7 +66,7 @@ def test_each_chart_is_tried_here():
 
 
 def test_the_template_has_only_known_properties():
-    checked = go.layout.Template(TEMPLATE)  # one that it does not know is a ValueError
+    checked = go.layout.Template(TEMPLATE)  # unknown properties raise ValueError
 
     assert checked.layout.to_plotly_json() == TEMPLATE["layout"]
 

@@ -10,7 +10,7 @@ from tests.factories import make_job, make_user
 
 
 def engine(at, *, decodes, busy, prompt=0.0, running=1.0, waiting=0.0):
-    """What llama.cpp says of itself at one moment."""
+    """Return one sample of llama.cpp's metrics."""
     return (
         at,
         {
@@ -130,7 +130,7 @@ def test_the_client_tells_its_requests_and_its_own_rate():
 def test_a_rate_of_unstreamed_answers_starts_with_a_gap():
     counts = [
         {"sent": 1.0, "done": 1.0, "rate": 0.0},
-        {"sent": 3.0, "done": 1.0},  # the next concurrency: nothing has come
+        {"sent": 3.0, "done": 1.0},  # next concurrency: no answer yet
         {"sent": 4.0, "done": 2.0, "rate": 400.0},
     ]
     samples = [(float(at), values) for at, values in enumerate(counts)]

@@ -1,4 +1,4 @@
-"""Work that ran beside a benchmark disturbs it, and is named."""
+"""Other work on the host disturbs a benchmark and is named."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""What deployments do now, in the numbers of their engines, and where pages show it."""
+"""Current rates of deployments, and their pages."""
 
 import re
 import time
@@ -18,7 +18,7 @@ NOW = 1_800_000_000.0
 
 
 def tell(deployment, *samples, at=None):
-    """Keep ``(seconds before now, values)`` of the deployment's engine."""
+    """Store ``(seconds before now, values)`` of the deployment's engine."""
     moment = NOW if at is None else at
     rows = [[moment - before, values] for before, values in samples]
     ServedBlock.objects.create(

@@ -1,4 +1,4 @@
-"""A run in which requests failed or questions were not scored is incomplete and never counts."""
+"""A run with failed requests or unscored questions is incomplete and not counted."""
 
 import pytest
 from django.urls import reverse

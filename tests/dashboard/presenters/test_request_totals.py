@@ -1,4 +1,4 @@
-"""Requests of one concurrency stand beside its times, those of all concurrencies apart."""
+"""Requests of one concurrency and of all concurrencies are separate numbers."""
 
 import json
 from importlib import import_module

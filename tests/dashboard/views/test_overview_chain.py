@@ -1,4 +1,4 @@
-"""The overview: what failed first, a chain large while it runs and one line once it is over."""
+"""Overview: failures first; a pipeline is large while active and one line after the end."""
 
 import re
 import uuid
@@ -30,7 +30,7 @@ def lin(client):
 
 
 def make_tour(chain, **states):
-    """Five jobs of ten seconds each; those in ``states`` by kind, the others have succeeded."""
+    """Return five jobs of ten seconds; ``states`` by kind, others succeeded."""
     host, start = make_host(), now() - timedelta(minutes=5)
     for number, kind in enumerate(KINDS):
         state = states.get(kind, "succeeded")
@@ -41,7 +41,7 @@ def make_tour(chain, **states):
 
 
 def panel(client):
-    """The chain's panel on the overview, "" where there is none."""
+    """Return the pipeline's panel on the overview, "" without one."""
     html = client.get(reverse("overview")).content.decode()
     found = re.search(r'<section class="panel" id="chain".*?</section>', html, re.S)
     return found[0] if found else ""

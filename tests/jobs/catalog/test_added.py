@@ -1,4 +1,4 @@
-"""A team's own models: files in a folder, read anew without a restart."""
+"""Models that a team adds as files, reloaded without a restart."""
 
 from __future__ import annotations
 
@@ -326,7 +326,7 @@ def test_without_a_folder_there_is_nowhere_to_keep_a_model():
 
 def test_threads_see_complete_catalogues_during_changes(tmp_path, here):
     def write(number):
-        # As an editor writes: a file that is read in the middle of it is a broken one.
+        # Like an editor: a partially written file is invalid.
         put(tmp_path, f"m{number}.part", text_of(f"m{number}"))
         (tmp_path / f"m{number}.part").rename(tmp_path / f"m{number}.yaml")
 

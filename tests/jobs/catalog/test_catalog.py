@@ -1,4 +1,4 @@
-"""The catalogue that ships, and what a wrong file does."""
+"""Included catalogue, and invalid files."""
 
 from __future__ import annotations
 

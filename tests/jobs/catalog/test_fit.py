@@ -1,4 +1,4 @@
-"""Memory of one die, against figures that were worked out by hand."""
+"""Memory of one die, checked against manual calculations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a launch asks for against model, stack and card: what stops it, and what asks."""
+"""Launch requests against limits of model, stack and card: blocked or confirmed."""
 
 from __future__ import annotations
 

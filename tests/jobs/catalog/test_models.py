@@ -1,4 +1,4 @@
-"""The models that ship: their constants against sums that others have published."""
+"""Included models: constants checked against published parameter counts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ON_THE_HUB = {
 
 
 def counted(shape):
-    """Parameters of a model without experts, from its constants."""
+    """Return the parameters of a dense model from its constants."""
     hidden, layers = shape.hidden_size, shape.num_hidden_layers
     queries = shape.num_attention_heads * shape.head_dim
     keys = shape.num_key_value_heads * shape.head_dim
@@ -35,7 +35,7 @@ def counted(shape):
 
 
 def counted_with_experts(shape):
-    """Parameters of DeepSeek-V3 from its constants, without the layer for MTP."""
+    """Return the parameters of DeepSeek-V3 from its constants, without the MTP layer."""
     hidden, mla, moe = shape.hidden_size, shape.mla, shape.moe
     heads = shape.num_attention_heads
     attention = (

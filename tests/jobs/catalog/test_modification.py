@@ -15,7 +15,7 @@ from jobs.catalog.modification import Mismatch, config_vacc
 ROWS = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
 ROWS += ("num_key_value_heads", "max_window_layers", "rms_norm_eps", "rope_theta")
 ROWS += ("sliding_window", "vocab_size")
-# What differs between the four, as the vendor's notes list it.
+# Differences of the four distills, from the vendor's notes.
 OWN = {
     "1.5b": (1536, 8960, 28, 12, 2, 21, 1e-06, 10000, 4096, 151936),
     "7b": (3584, 18944, 28, 28, 4, 28, 1e-06, 10000, 4096, 152064),
@@ -25,7 +25,7 @@ OWN = {
 
 
 def config_of(size, **changes):
-    """A distill's config.json."""
+    """Return a distill's config.json."""
     return {
         "architectures": ["Qwen2ForCausalLM"],
         "attention_dropout": 0.0,
@@ -42,7 +42,7 @@ def config_of(size, **changes):
     }
 
 
-# The one that the zoo ships, of some other Qwen model.
+# Sample of VastModelZOO, for another Qwen model.
 SAMPLE = {
     **config_of("14b"),
     "intermediate_size": 13696,

@@ -1,4 +1,4 @@
-"""The stacks that ship: what forms and command lines are told of each."""
+"""Included stacks: data for forms and command lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is kept of an answer, and which others it pairs with."""
+"""Stored fields of an answer, and its pairing key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an engine's own counters say of one stretch of a benchmark."""
+"""Engine counters over a time window of a benchmark."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HITS, QUERIES = "vllm:prefix_cache_hits_total", "vllm:prefix_cache_queries_total
 
 
 def counted(*rows):
-    """Samples a second apart, from 100."""
+    """Return samples one second apart, from 100."""
     return [(100.0 + at, values) for at, values in enumerate(rows)]
 
 

@@ -1,4 +1,4 @@
-"""EvalScope's files, as it really wrote them."""
+"""Real files of EvalScope."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def test_reviews_and_reports_of_another_version_are_refused(path, content):
         evalscope_eval.parse({**files_below(EVAL / "capture"), path: content})
 
 
-# The names of benchmark_summary.json in each generation, with values of one and the same run.
+# Names of benchmark_summary.json in each generation, with values of the same run.
 OLD_SUMMARY = {
     "Time taken for tests (s)": 9.3783,
     "Number of concurrency": 4,

@@ -1,4 +1,4 @@
-"""OpenCompass 0.4.1 and 0.5.4: runs as they really left them, one in which every task failed."""
+"""Real runs of OpenCompass 0.4.1 and 0.5.4, one with only failed tasks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far a job is, read from the real logs of real tools."""
+"""Progress of a job, from real logs of real tools."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LOGS = {
 
 
 def along(kind, path, steps=200):
-    """The progress after each of ``steps`` pieces of a log, without what told nothing."""
+    """Return the progress after each of ``steps`` chunks of a log, without None."""
     log = path.read_bytes()
     ends = [len(log) * step // steps for step in range(1, steps + 1)]
     said = [progress_of(kind, log[max(0, end - TAIL_BYTES) : end]) for end in ends]

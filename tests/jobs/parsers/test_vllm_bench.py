@@ -1,4 +1,4 @@
-"""vLLM's benchmarks, as their two generations really wrote and printed them."""
+"""Real files and logs of vLLM's benchmarks, two generations."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def read(path):
 
 
 def changed(path, **changes):
-    """A result file with other values; None takes a key away."""
+    """Return a result file with changed values; None removes a key."""
     data = json.loads(path.read_bytes()) | changes
     return path.name, json.dumps({k: v for k, v in data.items() if v is not None}).encode()
 
@@ -102,7 +102,7 @@ def test_a_run_with_only_failures_has_no_speed():
 
 
 def test_a_latency_of_zero_is_no_sample():
-    """Answers of one token have no time between tokens: the tool writes 0."""
+    """One-token answers have no inter-token latency: the tool writes 0."""
     one_token = {f"{which}_tpot_ms": 0.0 for which in ("mean", "median", "std", "p50", "p99")}
 
     metrics = parse(*changed(NEW_JSON, **one_token)).metrics

@@ -1,4 +1,4 @@
-"""The trend beside a result holds its repeats alone."""
+"""Trend of a result: only its repeats."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""The page that compares: runs as themselves, groups of repeats, and why there is no verdict."""
+"""Comparison page: single runs, groups of repeats, different workloads."""
 
 import re
 
@@ -219,7 +219,7 @@ def test_the_switch_to_runs_is_not_the_time_that_a_job_has_run(client, host):
 
 
 def test_more_runs_ask_no_more_of_the_database(page, client, host):
-    """On the page of one of them, and of groups."""
+    """Queries of a result page and of a group comparison."""
     mine, base = served(host), runs(served(host, argv=OTHER), 70.0, 71.0, 72.0)
 
     def queries(*runs):
@@ -342,7 +342,7 @@ def test_a_headline_not_significant_names_its_concurrency(host):
 
 @pytest.mark.parametrize("last", [(), (21.0,)])
 def test_differences_with_and_without_interval_agree(host, last):
-    """Geometric means: of 10 and 40 it is 20, as of 20 and 20."""
+    """The geometric mean of 10 and 40 is 20, as of 20 and 20."""
     base = runs(served(host), 10.0, 40.0, *last)
     other = runs(served(host, OTHER), 20.0, 20.0, *last)
 

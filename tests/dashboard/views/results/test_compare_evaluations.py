@@ -1,4 +1,4 @@
-"""Evaluations compared: by question, and only over the same questions."""
+"""Comparison of evaluations, paired by question."""
 
 import pytest
 
@@ -29,7 +29,7 @@ def test_other_questions_give_no_verdict(page):
 
 
 def test_significance_of_changed_answers_names_its_measure(page):
-    """Five of five flips: the interval excludes 0 where the exact test says 0.063."""
+    """Five of five changes: the interval excludes 0, the exact test gives p = 0.063."""
     base = make_measured(scores=[0, 0, 0, 0, 0, 1], label="a")
     other = make_measured(scores=[1, 1, 1, 1, 1, 1], label="b")
     far = make_measured(scores=[1] * 40, label="c")

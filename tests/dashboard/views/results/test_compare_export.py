@@ -1,4 +1,4 @@
-"""A comparison as CSV, and what charts of it and its address say."""
+"""CSV, charts and URL of a comparison."""
 
 import csv
 import json

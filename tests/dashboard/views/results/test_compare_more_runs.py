@@ -1,4 +1,4 @@
-"""What would settle a comparison: how many more runs of which side, and what launches them."""
+"""Missing runs of a comparison and the buttons to launch these runs."""
 
 import re
 
@@ -51,7 +51,7 @@ def test_the_button_launches_the_runs_in_turn(client, host):
 
 
 def more_forms(html):
-    """Of each form that launches runs: the ids and how many of each."""
+    """Return ids and counts of each launch form."""
     forms = re.findall(r"<form[^>]*/more/.*?</form>", html, re.DOTALL)
     return [
         dict(
@@ -115,7 +115,7 @@ def test_deployments_that_disturb_new_runs_are_named(page, host):
 
 
 def test_missing_runs_of_compared_repeats_count_once(page, host):
-    """A disturbed run beside a quiet one of three, and another side with two."""
+    """One side has a disturbed run and three undisturbed ones, the other side has two."""
     mine, theirs = served(host), served(host, OTHER)
     base, noisy = runs(mine, 50.0, 51.0), runs(mine, 20.0)
     other = runs(theirs, 60.0, 61.0)
@@ -141,7 +141,7 @@ def test_compared_repeats_need_no_more_runs(page, host):
 
 
 def test_no_more_runs_are_offered_where_the_identity_is_unknown(page, host):
-    """Run after run would stand alone; which part nobody knows is said instead."""
+    """More runs could not be grouped: the page names the unknown part."""
     base, other = runs(served(host), 50.0), runs(served(host, OTHER), 60.0)
     for run in other:
         identity = {**run.identity, "unknown": ["engine.program llmdeploy"]}

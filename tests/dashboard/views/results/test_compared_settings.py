@@ -1,4 +1,4 @@
-"""The configuration of compared results: what bears on their numbers, in the viewer's words."""
+"""Configuration of compared results, translated, without irrelevant settings."""
 
 import pytest
 from django.urls import reverse

@@ -1,4 +1,4 @@
-"""The page of an evaluation: its data sets as the guide prints them, and its questions."""
+"""Page of an evaluation: data sets in the format of the guide, and questions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pages of a result that has no rates: how long one batch takes, without a server."""
+"""Pages of an offline benchmark: batch latency, no rates."""
 
 import re
 
@@ -27,7 +27,7 @@ def measured(**fields):
 
 
 def of_identity(fingerprint):
-    """Fields of results that are repeats of each other."""
+    """Return the fields that repeats share."""
     identity = {"schema": 1, "parts": {}, "unknown": []}
     return {"identity": identity, "fingerprint": fingerprint}
 
@@ -43,7 +43,7 @@ def page(client):
 
 
 def numbers(html):
-    """The panel of the numbers, as text."""
+    """Return the panel of metrics as text."""
     return words(html[html.index('<dl class="facts') : html.index("</dl>")])
 
 

@@ -1,4 +1,4 @@
-"""What the paper says of a model, beside what was measured here; compared only if it can be."""
+"""Published figures next to our results, compared only when comparable."""
 
 from __future__ import annotations
 

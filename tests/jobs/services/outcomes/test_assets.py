@@ -1,4 +1,4 @@
-"""What jobs register, and how kinds see it afterwards."""
+"""Assets that jobs register, and their use by kinds."""
 
 from datetime import timedelta
 

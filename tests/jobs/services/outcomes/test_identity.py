@@ -1,4 +1,4 @@
-"""What makes two results repeats of one measurement, and what does not."""
+"""Identity of results: parts that define repeats, and ignored parts."""
 
 import pytest
 
@@ -104,7 +104,7 @@ def test_name_folder_and_port_do_not_change_the_identity(host):
 
 
 def configured(host, artifact=None, **fields):
-    """Served by llmdeploy, with the file that the dashboard generates for it."""
+    """Return a deployment with llmdeploy and its generated file."""
     serving = build_in.Serving(
         **{
             "name": "qwen-int8-tp4",
@@ -187,7 +187,7 @@ def test_another_version_of_the_tool_or_the_engine_is_no_repeat(host):
 
 
 def in_container(host, image_id):
-    """A deployment whose host found the image of its container before it started."""
+    """Return a deployment with an image found by the preflight check."""
     argv = ("docker", "run", "-d", "--name", "vllm", IMAGE, "vllm", "serve", "/w")
     deployment = served(host, argv)
     if image_id:
@@ -296,7 +296,7 @@ def test_results_of_before_get_an_identity_once(host, monkeypatch, at_once):
 
 
 def by_guidellm(deployment, plan=None, **params):
-    """The result of a benchmark with GuideLLM; ``plan`` where it is not what runs today."""
+    """Return the result of a GuideLLM benchmark; ``plan`` replaces the current plan."""
     kind = KINDS["benchmark-guidellm"]
     result = measured(deployment, tool="guidellm 0.8.1", **params)
     job = result.job
@@ -327,7 +327,7 @@ def test_guidellm_runs_with_equal_prompts_are_no_repeats(host):
         files=(PlanFile("prompts-12-at-1.txt", "1-1 Why?\n1-2 How?\n"),),
     )
     old, older = (by_guidellm(deployment, plan, concurrency=[1]) for _ in range(2))
-    # Run again today: the very plan, and the form's new field is in its parameters.
+    # Rerun today: the same plan, with the form's new field in the parameters.
     again = by_guidellm(deployment, plan, concurrency=[1], seed=None)
 
     today = by_guidellm(deployment, concurrency=[1], seed=None)

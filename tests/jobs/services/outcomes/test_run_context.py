@@ -1,4 +1,4 @@
-"""A number keeps what it was measured with."""
+"""Run context stored with a result."""
 
 from datetime import timedelta
 
@@ -54,14 +54,14 @@ def beside(job, **fields):
 
 @pytest.fixture
 def measured():
-    """A job that ran for a minute, ten minutes ago."""
+    """Return a job that ran for a minute, ten minutes ago."""
     return make_job(state="running", started_at=now() - timedelta(minutes=10))
 
 
 def test_work_before_or_after_a_run_does_not_disturb(measured):
     start = measured.started_at
     before = {"started_at": start - timedelta(minutes=5), "duration_s": 300.0}
-    # Its log arrived long after it had ended.
+    # The log arrived long after the end.
     make_job(host=measured.host, state="succeeded", **before)
     make_job(host=measured.host, state="running", started_at=start + timedelta(seconds=61))
     make_job(host=measured.host)
@@ -108,7 +108,7 @@ def answered(deployment, at, *, state=Turn.State.DONE, seconds=10.0):
 def test_chat_answers_during_the_run_are_counted(measured):
     own, start = make_deployment(host=measured.host), measured.started_at
     elsewhere = make_deployment()
-    answered(own, start - timedelta(seconds=5))  # went on into the run
+    answered(own, start - timedelta(seconds=5))  # continued into the run
     answered(own, start + timedelta(seconds=20))
     answered(own, start - timedelta(seconds=30))  # ended before
     answered(own, start + timedelta(seconds=61))
