@@ -79,7 +79,7 @@ def test_a_chart_is_kept_as_png_svg_and_csv(page, scheme):
     assert len(picture) > 20_000  # the chart is drawn
     text = drawing.decode()
     assert text.startswith("<svg")
-    assert "Output tokens per second" in text
+    assert "Output tokens/s" in text
     assert text.count(", smollm2-135m-instruct, Q8_0 from Q4_1") == 2
     rows = list(csv.DictReader(numbers.decode("utf-8-sig").splitlines()))
     values = {(row["concurrency"], row["metric"]): row["value"] for row in rows}
