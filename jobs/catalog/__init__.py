@@ -1,9 +1,9 @@
-"""Models, stacks, question sets, known failures: shipped, or a team's own.
-Here: YAML files, their schema, what follows from a model's constants.
-Not here: what lies on a host (`models`), command lines (`toolchains`).
+"""Models, stacks, question sets, known failures: included, or added by a team.
+Here: YAML files, schemas, values derived from a model's constants.
+Not here: assets on hosts (`models`), command lines (`toolchains`).
 
-``MODELS`` are the models that ship and those that a team has added to the folder that
-:func:`configure` names; a file that is put there is a model at the next look, without a restart.
+``MODELS`` are the included models and those that a team adds to the folder of :func:`configure`.
+A new file there is available at the next read, without a restart.
 """
 
 from __future__ import annotations

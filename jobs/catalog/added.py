@@ -1,6 +1,6 @@
-"""Models that a team adds as files in a folder: read anew when a file changes, without a restart.
+"""Models that a team adds as files in a folder: reloaded on change, without a restart.
 
-A file that cannot be read hides no other: it is told, with its name and what is wrong with it.
+An unreadable file does not hide others: its name and error are reported.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from jobs.catalog.loader import SHIPPED, by_size, read_model
 from jobs.catalog.schema import ZooModel
 
 SUFFIX = ".yaml"
-_ENDINGS = (SUFFIX, ".yml")  # the second one gives no model, but is told of
+_ENDINGS = (SUFFIX, ".yml")  # files with the second suffix give no model, but a problem
 MOST_BYTES = 64 * 1024
 MOST_FILES = 500
 
@@ -29,7 +29,7 @@ _Signature = tuple[int, int, int]  # inode, mtime in ns, size
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A file that gives no model: ``reason`` is one line of English; it may quote the file."""
+    """Invalid model file: ``reason`` is one line of English and may quote the file."""
 
     file: str
     reason: str
@@ -37,14 +37,14 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a folder held at one moment."""
+    """Content of a folder at one time."""
 
     models: Mapping[str, ZooModel]
     problems: tuple[Problem, ...] = ()
 
 
 class Folder:
-    """The files of one folder. Safe to use from several threads; a folder may come and go."""
+    """Files of a folder. Thread-safe; the folder may appear and disappear."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -54,7 +54,7 @@ class Folder:
         self._reading = Reading(SHIPPED)
 
     def reading(self) -> Reading:
-        """The catalogue with the folder's models in it. Costs one look at the folder."""
+        """Return the catalogue with the folder's models. Lists the folder once."""
         now = _look(self.path)
         with self._lock:
             if now != self._seen:
@@ -76,22 +76,22 @@ class Folder:
 
 
 class Changed(ValueError):
-    """A file is no longer what the text that should replace it was made from."""
+    """The file changed since the version that the new text is based on."""
 
 
 def version_of(content: bytes) -> str:
-    """What tells one text of a file from another."""
+    """Return the version of a file's text."""
     return sha256(content).hexdigest()
 
 
 def save(folder: Path, text: str, onto: str | None = None) -> ZooModel:
-    """Keep a model that a person wrote, under its own id; one that is there is replaced.
+    """Save a model under its id; an existing one is replaced.
 
-    ``onto``: the version of the file that the text was made from; None: whatever is there.
+    ``onto``: version of the file that the text is based on; None: any version.
 
     Raises:
-        Changed: the file is another one by now.
-        ValueError: what is wrong with the text.
+        Changed: the file changed meanwhile.
+        ValueError: the error in the text.
         OSError: the folder cannot be written.
     """
     if len(text.encode()) > MOST_BYTES:
@@ -106,13 +106,13 @@ def save(folder: Path, text: str, onto: str | None = None) -> ZooModel:
         mode = _mode(path)
         if now is not None:
             _write(_before(folder, model.id), now, mode)
-        # What was deleted under this id stays what undo puts back, instead of the new one.
+        # Undo still restores the deleted model of this id, not the new one.
         _write(path, text.encode(), mode)
     return model
 
 
 def remove(folder: Path, model_id: str) -> bool:
-    """Take an added model out of the catalogue; False: it has none of that id there."""
+    """Remove an added model from the catalogue; False: no added model of this id."""
     path = folder / f"{model_id}{SUFFIX}"
     if path.parent != folder or model_id in SHIPPED or not path.is_file():
         return False
@@ -122,9 +122,9 @@ def remove(folder: Path, model_id: str) -> bool:
 
 
 def undo(folder: Path, model_id: str) -> bool:
-    """Put back what a model's file held before it was last changed or taken out.
+    """Restore a model's file from before its last change or removal.
 
-    Once more puts the change back. False: nothing is known of it.
+    A second call redoes the change. False: no earlier version.
     """
     path, before = folder / f"{model_id}{SUFFIX}", _before(folder, model_id)
     if path.parent != folder or not before.is_file():
@@ -138,13 +138,13 @@ def undo(folder: Path, model_id: str) -> bool:
 
 
 def is_removed(folder: Path, model_id: str) -> bool:
-    """Whether a model was taken out, and undo would put it back."""
+    """Return True if a model was removed and undo would restore it."""
     path = folder / f"{model_id}{SUFFIX}"
     return path.parent == folder and not path.exists() and _before(folder, model_id).is_file()
 
 
 def read_text(folder: Path, name: str) -> str | None:
-    """What a file of the folder holds, whether it is a model or not; None: it cannot be read."""
+    """Return the text of a file of the folder, valid or not; None: unreadable."""
     path = folder / name
     if path.parent != folder or path.is_symlink() or not path.is_file():
         return None
@@ -153,7 +153,7 @@ def read_text(folder: Path, name: str) -> str | None:
 
 
 def discard(folder: Path, name: str) -> bool:
-    """Delete a file that gives no model. False: there is none of that name."""
+    """Delete an invalid file. False: no such file."""
     path = folder / name
     if path.parent != folder or name.startswith(".") or not name.endswith(_ENDINGS):
         return False
@@ -164,16 +164,16 @@ def discard(folder: Path, name: str) -> bool:
 
 
 def _before(folder: Path, model_id: str) -> Path:
-    """Where the last text of a model's file is kept: a name that is no model's."""
+    """Return the path of the backup of a model's file: not a valid model name."""
     return folder / f".{model_id}.before"
 
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Nobody else, of this process or another dashboard's, changes the folder's files meanwhile."""
+    """Lock the folder's files against other threads and other dashboards."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        with suppress(OSError):  # some shares lock no folder: then two may meet, as ever
+        with suppress(OSError):  # some network shares cannot lock a folder: continue without a lock
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
@@ -181,7 +181,7 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _mode(path: Path) -> int | None:
-    """Who may do what with the file; None: there is none."""
+    """Return the permissions of the file; None: no file."""
     try:
         return stat.S_IMODE(path.stat().st_mode)
     except FileNotFoundError:
@@ -189,7 +189,7 @@ def _mode(path: Path) -> int | None:
 
 
 def _write(path: Path, content: bytes, mode: int | None) -> None:
-    """The file, whole or as it was. A new one is for all to read, as far as the umask lets them."""
+    """Write the file atomically. A new file is readable for all, subject to the umask."""
     part = path.with_name(f".{uuid4().hex}.part")
     try:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
@@ -207,7 +207,7 @@ _TOO_LARGE = f"larger than {MOST_BYTES // 1024} KiB"
 
 
 def _look(path: Path) -> dict[str, _Signature] | str:
-    """What identifies the content of each file; a text: why the folder cannot be read."""
+    """Return a signature per file; a text: why the folder cannot be read."""
     found = {}
     try:
         with os.scandir(path) as entries:
@@ -224,7 +224,7 @@ def _look(path: Path) -> dict[str, _Signature] | str:
 
 
 def _signature(entry: os.DirEntry[str]) -> _Signature:
-    """Zeros for a file that has gone meanwhile: reading it says so."""
+    """Return the signature of a file; zeros for a deleted file, which fails on reading."""
     try:
         status = entry.stat(follow_symlinks=False)
     except OSError:
@@ -234,7 +234,7 @@ def _signature(entry: os.DirEntry[str]) -> _Signature:
 
 def _read(path: Path) -> ZooModel | Problem:
     try:
-        # Not through a link to some other file of this machine, and not from a pipe, for ever.
+        # Follow no links to other files of this machine, and never block on a pipe.
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as file:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -252,5 +252,5 @@ def _read(path: Path) -> ZooModel | Problem:
 def _checked(text: str, *, stem: str | None) -> ZooModel:
     model = read_model(text, stem)
     if model.id in SHIPPED:
-        raise ValueError(f"the catalogue has a model {model.id} already")
+        raise ValueError(f"the catalogue already has a model {model.id}")
     return model

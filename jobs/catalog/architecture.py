@@ -1,4 +1,4 @@
-"""A model's shape, in the words of its own ``config.json``."""
+"""Architecture of a model, with the names of its ``config.json``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 
 class Strict(BaseModel):
-    """What all of the catalogue is made of: frozen, and with no word that it does not know."""
+    """Base of all catalogue schemas: frozen, unknown fields are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -18,7 +18,7 @@ Size = Annotated[int, Field(gt=0, le=10**7)]
 
 
 class RopeScaling(Strict):
-    """How positions are stretched: llama3 (Llama) or yarn (DeepSeek)."""
+    """Scaling of rotary positions: llama3 (Llama) or yarn (DeepSeek)."""
 
     type: Literal["llama3", "yarn"]
     factor: float = Field(gt=0)
@@ -31,7 +31,7 @@ class RopeScaling(Strict):
 
 
 class Mla(Strict):
-    """Multi-head latent attention: what the cache holds of a token is one compressed vector."""
+    """Multi-head latent attention: the cache has one compressed vector per token."""
 
     q_lora_rank: Size
     kv_lora_rank: Size
@@ -41,7 +41,7 @@ class Mla(Strict):
 
 
 class Moe(Strict):
-    """A mixture of experts."""
+    """Mixture of experts."""
 
     moe_intermediate_size: Size
     n_routed_experts: Size
@@ -56,19 +56,19 @@ class Moe(Strict):
 
 
 class Fp8(Strict):
-    """Weights that are fp8 on the disk already, scaled in blocks."""
+    """Weights stored as fp8, scaled in blocks."""
 
     fmt: str
     weight_block_size: tuple[Size, Size]
 
 
 class Architecture(Strict):
-    """The constants of ``config.json``; a field has the name that it has there.
+    """Constants of ``config.json``, with its field names.
 
     ``num_nextn_predict_layers``: layers that predict the token after the next (MTP).
     """
 
-    name: str = Field(pattern=r"^[A-Za-z0-9_]+$")  # the one in "architectures"
+    name: str = Field(pattern=r"^[A-Za-z0-9_]+$")  # the entry in "architectures"
     hidden_size: Size
     intermediate_size: Size
     num_hidden_layers: Size
@@ -100,16 +100,15 @@ class Architecture(Strict):
 
     @property
     def attention(self) -> str:
-        """ "MLA", "GQA" or "MHA"."""
+        """Return "MLA", "GQA" or "MHA"."""
         if self.mla:
             return "MLA"
         return "GQA" if self.num_key_value_heads < self.num_attention_heads else "MHA"
 
     def config_values(self) -> dict[str, Any]:
-        """What a ``config.json`` of this model must say: key -> value, None for a key left out.
+        """Return the required values of this model's ``config.json``, None for an absent key.
 
-        Nested keys are joined by a dot. ``head_dim`` is told too, though older configs leave it
-        to be computed.
+        Nested keys are joined by a dot. ``head_dim`` is included, although older configs omit it.
         """
         values = self.model_dump(exclude={"name", "rope_scaling", "mla", "moe", "quantization"})
         if not self.num_nextn_predict_layers:
@@ -117,7 +116,7 @@ class Architecture(Strict):
         for part in (self.mla, self.moe):
             values |= part.model_dump() if part else {}
         if self.mla:
-            del values["head_dim"]  # has three of its own instead
+            del values["head_dim"]  # has three own dimensions instead
         return {"architectures": [self.name], **values, "rope_scaling": self._scaling()}
 
     def _scaling(self) -> dict[str, Any] | None:

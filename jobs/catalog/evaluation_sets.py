@@ -1,4 +1,4 @@
-"""Sets of questions that an evaluation asks: how many there are, and which prompt asks them."""
+"""Question sets of evaluations: number of questions, and version of the prompt."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jobs.catalog import strict_yaml
 
 
 class EvaluationSet(BaseModel):
-    """One set under the name that OpenCompass gives it. ``version`` is the hash of its prompt."""
+    """Question set with its OpenCompass name. ``version`` is the hash of the prompt."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -21,17 +21,17 @@ class EvaluationSet(BaseModel):
 
 
 def load_sets(path: Path) -> dict[str, EvaluationSet]:
-    """Every set in the file, by its name.
+    """Return all sets in the file by name.
 
     Raises:
-        pydantic.ValidationError: the file says something else than the schema.
-        ValueError: a set is there twice.
+        pydantic.ValidationError: the file does not match the schema.
+        ValueError: duplicate set.
     """
     rows = strict_yaml.load(path.read_text(encoding="utf-8"))
     sets = TypeAdapter(list[EvaluationSet]).validate_python(rows)
     found = {each.name: each for each in sets}
     if len(found) < len(sets):
-        raise ValueError(f"{path.name} has a set twice")
+        raise ValueError(f"{path.name} has a duplicate set")
     return found
 
 

@@ -1,8 +1,8 @@
-"""Does a model fit on its dies: weights and KV cache of one die, by a formula that is shown.
+"""Memory fit of a model: weights and KV cache per die, with the formula.
 
-``weights / dies + KV per token x tokens / shards``. Grouped-query attention shares the KV heads out
-among a tensor parallel group, up to as many as there are heads; with MLA every die of the group
-keeps the whole latent vector. What the runtime itself takes is published nowhere and not in it.
+``weights / dies + KV per token x tokens / shards``. Grouped-query attention divides the KV heads
+among a tensor parallel group, up to the number of heads; with MLA every die of the group stores the
+whole latent vector. The runtime's own memory is unpublished and not included.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from jobs.catalog.schema import HubSource, Precision, ZooModel
 
 # A VA16 card has 128 GB for its four dies (VastModelZOO, "8×128G"; 1 GB = 10^9 bytes).
 DIE_BYTES = 32 * 10**9
-KV_WIDTH = 2  # bytes a value: the cache stays in 16 bits, whatever the weights are in
+KV_WIDTH = 2  # bytes per value: the cache has 16 bits at any weight precision
 WIDTHS: dict[Precision, int] = {"fp16": 2, "bf16": 2, "fp8": 1, "int8": 1}
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """What one die holds, in bytes. ``free_bytes`` is below 0 where it does not fit.
+    """Memory of one die in bytes. ``free_bytes`` is below 0 when the model does not fit.
 
-    The formulas are arithmetic without words, with the numbers in: "7,615,616,512 × 2 B ÷ 4".
+    The formulas are arithmetic with numbers: "7,615,616,512 × 2 B ÷ 4".
     """
 
     tp: int
@@ -40,17 +40,17 @@ class Fit:
 
     @property
     def free_bytes(self) -> int:
-        """What is left of the die."""
+        """Return the free memory of the die."""
         return self.die_bytes - self.weights_bytes - self.kv_bytes
 
     @property
     def fits(self) -> bool:
-        """Whether weights and cache go into the die; the runtime needs some room too."""
+        """Return True if weights and cache fit; the runtime also needs memory."""
         return self.free_bytes >= 0
 
     @property
     def weights_fit(self) -> bool:
-        """Whether the weights alone do."""
+        """Return True if the weights alone fit."""
         return self.weights_bytes <= self.die_bytes
 
 
@@ -63,7 +63,7 @@ def fit(
     pp: int = 1,
     die_bytes: int = DIE_BYTES,
 ) -> Fit:
-    """The share of one of ``tp`` × ``pp`` dies. ``tokens``: of all requests in the cache."""
+    """Return the memory of one of ``tp`` × ``pp`` dies. ``tokens``: all tokens in the cache."""
     shape = model.architecture
     shards = 1 if shape.mla else min(tp, shape.num_key_value_heads)
     kv_token = kv_bytes_per_token(shape)
@@ -91,7 +91,7 @@ def fits(
     precisions: Sequence[Precision],
     die_bytes: int = DIE_BYTES,
 ) -> list[Fit]:
-    """A table: every precision at every tp, in the order given."""
+    """Return the fit of every precision at every tp, in the given order."""
     return [
         fit(model, tp=tp, tokens=tokens, precision=precision, die_bytes=die_bytes)
         for precision in precisions
@@ -107,18 +107,19 @@ def smallest_tp(
     precision: Precision,
     die_bytes: int = DIE_BYTES,
 ) -> int | None:
-    """The smallest group of dies that holds the model; None: none of ``tps`` does."""
+    """Return the smallest tp that fits the model; None: no ``tps`` fits."""
     table = fits(model, tokens=tokens, tps=tps, precisions=[precision], die_bytes=die_bytes)
     return min((row.tp for row in table if row.fits), default=None)
 
 
 def weights_bytes(model: ZooModel, precision: Precision) -> int:
-    """All weights in ``precision``; as published where that is the precision they come in."""
+    """Return the bytes of all weights in ``precision``; the published size for its own
+    precision."""
     return _weights(model, precision)[0]
 
 
 def kv_bytes_per_token(shape: Architecture) -> int:
-    """What the whole cache holds of one token."""
+    """Return the bytes of the whole cache per token."""
     if shape.mla:
         latent = shape.mla.kv_lora_rank + shape.mla.qk_rope_head_dim
         return shape.num_hidden_layers * latent * KV_WIDTH
@@ -129,7 +130,7 @@ def kv_bytes_per_token(shape: Architecture) -> int:
 def _weights(model: ZooModel, precision: Precision) -> tuple[int, str]:
     source = model.source
     if isinstance(source, HubSource) and precision == source.precision and source.is_about:
-        # More than parameters × width: scales, and a layer that predicts the token after the next.
+        # More than parameters × width: also scales and the MTP layer.
         return source.bytes, f"{source.bytes:,} B"
     width = WIDTHS[precision]
     return model.parameters * width, f"{model.parameters:,} × {width} B"

@@ -1,4 +1,4 @@
-"""What a model's own ``config.json`` (Hugging Face transformers) says of its architecture."""
+"""Architecture of a model from its ``config.json`` (Hugging Face transformers)."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ _DTYPES = {"bfloat16": "bf16", "float16": "fp16"}
 
 
 def read_config(text: str) -> dict[str, Any]:
-    """The file's content; of a model that sees pictures too, the part about its language.
+    """Return the file's content; for a multimodal model, the language part.
 
     Raises:
-        ValueError: it is no such file.
+        ValueError: not a config.json.
     """
     if len(text) > MOST_CHARACTERS:
-        raise ValueError("larger than a config.json is")
+        raise ValueError("too large for a config.json")
     try:
         config = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ValueError("not JSON") from error
     if not isinstance(config, dict):
-        raise ValueError("not a config.json: it is one object")
+        raise ValueError("not a config.json: expected one JSON object")
     inner = config.get("text_config")
     if isinstance(inner, dict):
         config = {"architectures": config.get("architectures"), **inner}
     if "hidden_size" not in config:
-        raise ValueError("not a config.json of a language model: it has no hidden_size")
+        raise ValueError("not a config.json of a language model: hidden_size is missing")
     return config
 
 
 def architecture_of(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The ``architecture`` of a model's file, as far as the config says it.
+    """Return the ``architecture`` of a model's file, as far as given in the config.
 
-    What transformers computes where a config leaves it out, is computed here too: ``head_dim``,
+    Values that transformers computes when absent are computed here too: ``head_dim``,
     ``num_key_value_heads``.
     """
     found = {name: config[name] for name in _PLAIN if config.get(name) is not None}
@@ -62,7 +62,7 @@ def architecture_of(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def facts_of(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What else of the model's file a config says: its context, the precision of its weights."""
+    """Return other fields of the model's file from the config: context, weight precision."""
     found: dict[str, Any] = {"context_tokens": config.get("max_position_embeddings")}
     quantised = config.get("quantization_config")
     if isinstance(quantised, dict) and quantised.get("quant_method") == "fp8":

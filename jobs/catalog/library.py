@@ -1,4 +1,4 @@
-"""The catalogue's models as one mapping, whoever added them."""
+"""All models of the catalogue as one mapping."""
 
 from __future__ import annotations
 
@@ -12,64 +12,64 @@ from jobs.catalog.schema import ZooModel
 
 
 class Library(Mapping[str, ZooModel]):
-    """Models by id, the smallest first: those that ship, and those of ``folder``.
+    """Models by id, smallest first: included ones and those of ``folder``.
 
-    Every call looks at the folder once, so that what one call gives fits together. Ask
-    :meth:`reading` for what must fit together over several.
+    Every call reads the folder once and is consistent in itself. Use :meth:`reading` for
+    consistency over several calls.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = _watched(folder) if folder else None
 
     def configure(self, folder: Path | None) -> None:
-        """Take the added models from ``folder`` from now on; None: have none."""
+        """Set the ``folder`` of added models; None: no added models."""
         self._folder = _watched(folder) if folder else None
 
     def reading(self) -> added.Reading:
-        """All models of this moment, and the files that give none."""
+        """Return all current models and the invalid files."""
         folder = self._folder
         return folder.reading() if folder else added.Reading(SHIPPED)
 
     @property
     def problems(self) -> tuple[added.Problem, ...]:
-        """Files of the folder that give no model, by name."""
+        """Return the invalid files of the folder by name."""
         return self.reading().problems
 
     def is_added(self, model_id: str) -> bool:
-        """Whether a model is one of the folder's."""
+        """Return True for an added model."""
         return model_id not in SHIPPED and model_id in self
 
     def save(self, text: str, onto: str | None = None) -> ZooModel:
-        """Keep a model that a person wrote as YAML; one of the folder's own is replaced.
+        """Save a model from YAML; an existing added model is replaced.
 
-        ``onto``: the version of the file that the text was made from; None: whatever is there.
+        ``onto``: version of the file that the text is based on; None: any version.
 
         Raises:
-            Changed: the file is another one by now.
-            ValueError: what is wrong with the text, in one line.
+            Changed: the file changed meanwhile.
+            ValueError: the error in the text, in one line.
             OSError: the folder cannot be written, or none is configured.
         """
         return added.save(self._writable(), text, onto)
 
     def remove(self, model_id: str) -> bool:
-        """Take an added model out; False: the folder has none of that id."""
+        """Remove an added model; False: no added model of this id."""
         return added.remove(self._writable(), model_id)
 
     def undo(self, model_id: str) -> bool:
-        """Put back what a model of the folder was before; False: nothing is known of it."""
+        """Restore the earlier version of an added model; False: no earlier version."""
         return added.undo(self._writable(), model_id)
 
     def is_removed(self, model_id: str) -> bool:
-        """Whether a model of the folder was taken out, and undo would put it back."""
+        """Return True if an added model was removed and undo would restore it."""
         known = model_id in SHIPPED or self._folder is None
         return not known and added.is_removed(self._writable(), model_id)
 
     def text_of(self, file: str) -> str | None:
-        """What a file of the folder holds; None: it cannot be read."""
+        """Return the text of a file of the folder; None: unreadable."""
         return added.read_text(self._folder.path, file) if self._folder else None
 
     def discard(self, file: str) -> bool:
-        """Delete a file that gives no model; False: there is no such problem."""
+        """Delete an invalid file; False: no such file."""
         known = {problem.file for problem in self.problems}
         return file in known and added.discard(self._writable(), file)
 
@@ -88,15 +88,15 @@ class Library(Mapping[str, ZooModel]):
         return len(self.reading().models)
 
     def keys(self) -> KeysView[str]:
-        """Ids of one moment."""
+        """Return the current ids."""
         return self.reading().models.keys()
 
     def values(self) -> ValuesView[ZooModel]:
-        """Models of one moment."""
+        """Return the current models."""
         return self.reading().models.values()
 
     def items(self) -> ItemsView[str, ZooModel]:
-        """Ids and models of one moment."""
+        """Return the current ids and models."""
         return self.reading().models.items()
 
 
@@ -107,7 +107,7 @@ def _watched(folder: Path) -> added.Folder:
 
 @cache
 def models(extra_folder: Path) -> Library:
-    """The models that ship and those of ``extra_folder``, the same mapping at each call."""
+    """Return the included models and those of ``extra_folder``, one mapping for all calls."""
     return Library(extra_folder)
 
 

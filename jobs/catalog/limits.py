@@ -1,7 +1,7 @@
-"""What a launch asks for against what the model, the stack and the card can do.
+"""Check of a launch request against the limits of model, stack and card.
 
-Red stops, amber asks. A finding names the field that is to be changed; its words are a sentence of
-the dashboard, its figures that sentence's arguments.
+Red blocks the launch, amber needs confirmation. A finding names the field to change, and a message
+of the dashboard with arguments.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Level = Literal["red", "amber"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that does not hold: ``field`` of the wish, id and arguments of a sentence."""
+    """Violated limit: ``field`` of the request, id and arguments of a message."""
 
     field: str
     level: Level
@@ -36,10 +36,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What is asked for. Lengths in tokens; ``max_length`` is prompt and answer together.
+    """Launch request. Lengths in tokens; ``max_length`` is input plus output.
 
-    ``compiles``: the artifact is made by this job, so that what only compiling needs counts too;
-    ``stack_size`` is its VACC_STACK_SIZE, 0 where it is not set.
+    ``compiles``: this job compiles the artifact, so limits of compiling apply too; ``stack_size``
+    is VACC_STACK_SIZE, 0 if unset.
     """
 
     path: PathName
@@ -57,7 +57,7 @@ class Wish:
 
 
 def limits(model: ZooModel, stack: Stack, wish: Wish) -> list[Finding]:
-    """All that does not hold, red first; empty: nothing is known against it."""
+    """Return all violated limits, red first; empty: no violation."""
     path = model.paths.get(wish.path)
     if path is None:
         return [_red("path", "limit:path", model=model.name, path=PATH_TITLES[wish.path])]
@@ -77,7 +77,7 @@ def limits(model: ZooModel, stack: Stack, wish: Wish) -> list[Finding]:
 
 
 def reasoning_tokens(model: ZooModel) -> int:
-    """How long its makers let an answer be; 0: it does not reason."""
+    """Return the recommended max output tokens of a reasoning model; 0: no reasoning model."""
     longest = model.prompting.evaluation_tokens or model.sampling.max_tokens
     return longest if model.reasoning else 0
 
@@ -99,8 +99,9 @@ def _groups(path: DeployPath, wish: Wish) -> Iterator[Finding]:
 
 
 def _memory(model: ZooModel, path: DeployPath, wish: Wish) -> Iterator[Finding]:
-    """Weights must fit; a cache that does not is the engine's to ration, so it asks only."""
-    # A compiled server has a cache of a fixed size; vLLM shares one out, and must hold one request.
+    """Yield memory findings: weights must fit; a cache that does not fit only needs
+    confirmation."""
+    # A compiled server has a fixed cache; vLLM's cache is shared and must fit one request.
     tokens = wish.max_length * (wish.concurrency if wish.path == "build_in" else 1)
     die_bytes = wish.die_bytes
     share = sizes.fit(
@@ -128,7 +129,7 @@ def _memory(model: ZooModel, path: DeployPath, wish: Wish) -> Iterator[Finding]:
 
 
 def _compiled(model: ZooModel, tools: BuildIn, wish: Wish) -> Iterator[Finding]:
-    """What holds for a compiled model, be it there already or still to be made."""
+    """Yield findings for a compiled model, existing or to be compiled."""
     for name, tokens in (("max_input", wish.max_input), ("max_length", wish.max_length)):
         if tokens % tools.length_multiple:
             yield _red(name, "limit:multiple", tokens=tokens, multiple=tools.length_multiple)
@@ -172,7 +173,7 @@ def _served(stack: Stack, published: list[Limits], wish: Wish) -> Iterator[Findi
 
 
 def _within(here: Limits, published: list[Limits], wish: Wish) -> Iterator[Finding]:
-    """A length above its limit stops; requests above theirs are only not worked on."""
+    """Yield findings: a length above its limit blocks; excess requests only queue."""
     for name, asked in (("max_input", wish.max_input), ("max_length", wish.max_length)):
         most = getattr(here, name)
         if most is None or asked <= most:

@@ -1,4 +1,4 @@
-"""Reads the files that ship with the catalogue. Done once, when the module is imported."""
+"""Loader of the included catalogue files, run once at import."""
 
 from __future__ import annotations
 
@@ -15,56 +15,56 @@ from jobs.catalog.schema import ZooModel
 from jobs.catalog.stacks_schema import Stack
 
 HERE = Path(__file__).parent
-_TOLD = 5  # so many faults of a file are told
+_TOLD = 5  # maximum reported errors per file
 T = TypeVar("T")
 
 
 def read_model(text: str, stem: str | None) -> ZooModel:
-    """One model from the YAML ``text`` of a file that is called ``stem`` without its ending.
+    """Return a model from the YAML ``text`` of a file named ``stem`` without its suffix.
 
-    None: it is in no file yet.
+    ``stem`` None: not in a file yet.
 
     Raises:
-        ValueError: what is wrong with it, each fault with its place: "sampling.top_p: …".
+        ValueError: the errors with their places: "sampling.top_p: …".
     """
     try:
         model = ZooModel.model_validate(strict_yaml.load(text))
     except ValidationError as error:
         raise ValueError(_faults(error)) from error
     if stem not in (None, model.id):
-        raise ValueError(f"the file holds the model {model.id}, so it must be {model.id}.yaml")
+        raise ValueError(f"the model id is {model.id}: rename the file to {model.id}.yaml")
     return model
 
 
 def load_models(folder: Path) -> dict[str, ZooModel]:
-    """Every model in ``folder``, one YAML file each, by its id; the smallest first.
+    """Return all models in ``folder``, one YAML file each, by id, smallest first.
 
     Raises:
-        ValueError: a file says something else than the schema, or has another name than its model.
+        ValueError: a file does not match the schema, or its name does not match the model.
     """
     return by_size(_named(read_model, path) for path in folder.glob("*.yaml"))
 
 
 def by_size(models: Iterable[ZooModel]) -> dict[str, ZooModel]:
-    """Models by their ids; the smallest first."""
+    """Return models by id, smallest first."""
     return {m.id: m for m in sorted(models, key=lambda m: (m.parameters, m.id))}
 
 
 def load_stacks(folder: Path) -> dict[str, Stack]:
-    """Every stack in ``folder``, one YAML file each, by its id, in their own order.
+    """Return all stacks in ``folder``, one YAML file each, by id, in stack order.
 
     Raises:
-        ValueError: a file says something else than the schema, or has another name than its stack.
+        ValueError: a file does not match the schema, or its name does not match the stack.
     """
     stacks = [_named(_read_stack, path) for path in folder.glob("*.yaml")]
     return {stack.id: stack for stack in sorted(stacks, key=lambda stack: stack.order)}
 
 
 def load_questions(folder: Path) -> dict[str, QuestionSet]:
-    """Every question set in ``folder``, one JSONL file each, by its name.
+    """Return all question sets in ``folder``, one JSONL file each, by name.
 
     Raises:
-        pydantic.ValidationError: a line says something else than the schema.
+        pydantic.ValidationError: a line does not match the schema.
         ValueError: two questions of a set have the same id.
     """
     sets = {}
@@ -74,13 +74,13 @@ def load_questions(folder: Path) -> dict[str, QuestionSet]:
         ids = [question.id for question in questions]
         twice = {name for name in ids if ids.count(name) > 1}
         if twice:
-            raise ValueError(f"{path.name} has these ids twice: {sorted(twice)}")
+            raise ValueError(f"{path.name} has duplicate ids: {sorted(twice)}")
         sets[path.stem] = QuestionSet(path.stem, questions)
     return sets
 
 
 def load_prompts(folder: Path) -> dict[str, tuple[str, ...]]:
-    """Every prompt set in ``folder``, one text file each with a prompt a line, by its name."""
+    """Return all prompt sets in ``folder``, one text file each with a prompt per line, by name."""
     return {
         path.stem: tuple(path.read_text(encoding="utf-8").splitlines())
         for path in sorted(folder.glob("*.txt"))
@@ -105,7 +105,7 @@ def _named(read: Callable[[str, str], T], path: Path) -> T:
 
 
 def _faults(error: ValidationError) -> str:
-    """All that is wrong, on one line; what the file says there is not repeated."""
+    """Return all errors on one line, without quoting the file."""
     faults = [
         f"{'.'.join(map(str, fault['loc'])) or 'the file'}: {fault['msg']}"
         for fault in error.errors(include_url=False, include_input=False)

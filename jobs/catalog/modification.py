@@ -1,7 +1,7 @@
 """The vendor's modification of Qwen2: ``config_vacc.json`` made from a model's ``config.json``.
 
-The zoo ships one sample of that file, and it fits none of the four distills: so it is made from the
-weights' own ``config.json``, once that says what the catalogue knows of the model.
+VastModelZOO has one sample of this file, which fits none of the four distills. So the file is made
+from the weights' ``config.json``, after a check against the catalogue's constants.
 
 Standard library only, Python 3.10 or newer: this file goes to a host as it is.
 """
@@ -16,7 +16,7 @@ from typing import Any
 
 CONFIG = "config.json"
 CONFIG_VACC = "config_vacc.json"
-# VastModelZOO, llm/deepseek_r1, Build_In Deploy, step 1.2: what its config_vacc.json adds.
+# Additions of config_vacc.json: VastModelZOO, llm/deepseek_r1, Build_In Deploy, step 1.2.
 ADDED: dict[str, Any] = {
     "auto_map": {
         "AutoConfig": "configuration_qwen2_vacc.Qwen2Config",
@@ -32,7 +32,7 @@ _MOST_BYTES = 1024 * 1024
 
 @dataclass(frozen=True)
 class Mismatch:
-    """A key of ``config.json`` that is not what the catalogue says. None: neither is it said."""
+    """Key of ``config.json`` that differs from the catalogue. None: absent."""
 
     field: str
     expected: Any
@@ -41,7 +41,7 @@ class Mismatch:
 
 @dataclass(frozen=True)
 class Made:
-    """``text`` is what to write, "" where mismatches forbid it. ``diff``: against config.json."""
+    """``text``: content to write, "" with mismatches. ``diff``: vs config.json."""
 
     text: str
     diff: str
@@ -49,7 +49,7 @@ class Made:
 
 
 def config_vacc(config_text: str, expected: Mapping[str, Any]) -> Made:
-    """Make ``config_vacc.json``; refuse where the constants are not ``expected``.
+    """Return ``config_vacc.json``, or the mismatches with ``expected``.
 
     ``expected``: key -> value as ``ZooModel.architecture.config_values()`` gives them.
 
@@ -65,7 +65,7 @@ def config_vacc(config_text: str, expected: Mapping[str, Any]) -> Made:
 
 
 def mismatches(config: Mapping[str, Any], expected: Mapping[str, Any]) -> list[Mismatch]:
-    """Where ``config`` says something else, in the order of ``expected``; nested keys have dots."""
+    """Return the differences of ``config``, in the order of ``expected``; nested keys have dots."""
     wrong = []
     for field, value in expected.items():
         found = config.get(field)
@@ -80,7 +80,7 @@ def mismatches(config: Mapping[str, Any], expected: Mapping[str, Any]) -> list[M
 
 
 def difference(old: str, new: str, *, old_name: str = CONFIG, new_name: str = CONFIG_VACC) -> str:
-    """A unified diff; "" where both are the same. Every line ends with a line feed."""
+    """Return a unified diff; "" for equal texts. Every line ends with a line feed."""
     lines = difflib.unified_diff(
         old.splitlines(keepends=True), new.splitlines(keepends=True), old_name, new_name
     )
@@ -97,12 +97,12 @@ def _object(text: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{CONFIG} is no JSON: {error}") from error
     if not isinstance(config, dict):
-        raise ValueError(f"{CONFIG} holds no object")
+        raise ValueError(f"{CONFIG} is not a JSON object")
     return config
 
 
 def _with_added(config: dict[str, Any]) -> dict[str, Any]:
-    """Behind "architectures", so that the diff shows added lines and nothing else."""
+    """Insert after "architectures", so that the diff has only added lines."""
     kept = {key: value for key, value in config.items() if key not in ADDED}
     made: dict[str, Any] = {} if "architectures" in kept else dict(ADDED)
     for key, value in kept.items():
@@ -113,7 +113,7 @@ def _with_added(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _same(found: Any, value: Any) -> bool:
-    """Equal, where True is not 1; 10000 and 10000.0 are the same number."""
+    """Return True for equal values: True differs from 1; 10000 equals 10000.0."""
     return found == value and isinstance(found, bool) == isinstance(value, bool)
 
 

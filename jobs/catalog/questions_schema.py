@@ -1,4 +1,4 @@
-"""What a question set may say."""
+"""Schema of a question set."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class Question(BaseModel):
-    """One question.
+    """Question.
 
-    *short*: free text, right when it concludes with one of ``answers``; what stands in a phrase of
-    ``not_in`` does not count. *choice*: one of ``choices``, lettered from A; ``answers`` holds the
-    one letter that is right. The rules: ``jobs.host.scoring``.
+    *short*: free text, correct when it concludes with one of ``answers``; matches inside a phrase
+    of ``not_in`` do not count. *choice*: one of ``choices``, lettered from A; ``answers`` has the
+    correct letter. Rules: ``jobs.host.scoring``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,19 +39,19 @@ class Question(BaseModel):
 
     @property
     def subset(self) -> str:
-        """The part of its set that it is reported under: "short_en", "choice_zh", …"""
+        """Return the subset in reports: "short_en", "choice_zh", …"""
         return f"{self.sort}_{self.language}"
 
 
 @dataclass(frozen=True, slots=True)
 class QuestionSet:
-    """Questions that belong together, in the order in which they are asked."""
+    """Question set in question order."""
 
     name: str
     questions: tuple[Question, ...]
 
     def first(self, limit: int) -> tuple[Question, ...]:
-        """``limit`` questions spread evenly over the set; all of them for 0 or a high limit."""
+        """Return ``limit`` questions spread evenly over the set; all for 0 or a high limit."""
         total = len(self.questions)
         if limit <= 0 or limit >= total:
             return self.questions

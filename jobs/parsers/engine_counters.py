@@ -1,15 +1,13 @@
-"""An engine's own counters (Prometheus) over a stretch of time, as our metrics: vLLM, llama.cpp.
+"""Counters of an engine (Prometheus) over a time window as metrics: vLLM, llama.cpp.
 
-A sample is a name with a value that is summed over its labels, as points hold them: over the label
-``engine`` too. A server with several engines (data parallel, which VACC does not have) so shows the
-sum of their shares of KV cache.
+A sample is a name with a value summed over all labels, as in points, including ``engine``. A server
+with several engines (data parallel, not on VACC) shows the sum of their KV cache shares.
 
 Names changed between versions of vLLM: KV cache ``gpu_cache_usage_perc`` (0.7.2) and
 ``kv_cache_usage_perc`` (0.9.2 has both); prefix cache ``gpu_prefix_cache_*`` and
-``prefix_cache_*``. 0.7.2 counts no hits: it has a gauge of their share since its start, which tells
-nothing of one stretch (:func:`hits_since_start`). llama.cpp tells neither KV cache nor queue time.
-Means come from sum and count: the highest bucket of 0.7.2 ends at 60 s, where answers with
-reasoning go on for minutes.
+``prefix_cache_*``. 0.7.2 counts no hits: it has a gauge of their share since the start, useless for
+a time window (:func:`hits_since_start`). llama.cpp reports neither KV cache nor queue time. Means
+come from sum and count: the highest bucket of 0.7.2 ends at 60 s, but reasoning takes minutes.
 """
 
 from __future__ import annotations
@@ -20,16 +18,16 @@ from typing import TypeAlias
 from jobs.units import MS_PER_S
 
 Values: TypeAlias = Mapping[str, float]
-# (seconds since the epoch, what was scraped then), oldest first.
+# (seconds since the epoch, scraped values), oldest first.
 Samples: TypeAlias = Sequence[tuple[float, Values]]
 
-# Each: the names that it has had, the newest first.
+# Names of each metric across versions, newest first.
 _KV_CACHE = ("vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc")
 _RUNNING = ("vllm:num_requests_running", "llamacpp:requests_processing")
 _QUEUE = "vllm:request_queue_time_seconds"
 _PREEMPTIONS = "vllm:num_preemptions_total"
 _HIT_RATE = "vllm:gpu_prefix_cache_hit_rate"
-# (tokens that were found, all tokens that were looked for)
+# (tokens found, all tokens searched)
 _HITS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("vllm:prefix_cache_hits_total", ("vllm:prefix_cache_queries_total",)),
     ("vllm:gpu_prefix_cache_hits_total", ("vllm:gpu_prefix_cache_queries_total",)),
@@ -43,7 +41,7 @@ _ACCEPTED = (
     "vllm:spec_decode_num_draft_tokens_total",
 )
 
-# What a Plan's Watch reads for this, beside what is drawn.
+# Metrics that a Plan's Watch reads for this module, besides those of the chart.
 VLLM: tuple[str, ...] = (
     *_KV_CACHE,
     *(f"{_QUEUE}_{part}" for part in ("sum", "count")),
@@ -54,11 +52,11 @@ LLAMA_CPP: tuple[str, ...] = ("llamacpp:prompt_tokens_cached_total",)
 
 
 def during(samples: Samples, begin: float, end: float) -> dict[str, float]:
-    """What the engine did between ``begin`` and ``end`` (seconds since the epoch), as metrics.
+    """Return the engine's metrics between ``begin`` and ``end`` (seconds since the epoch).
 
-    ``engine_prefix_hits`` is the share of prompt tokens that its prefix cache held,
-    ``engine_kv_cache_peak`` the highest share of its KV cache in use. What it does not tell is left
-    out; all is where it was started again meanwhile: its counters begin anew.
+    ``engine_prefix_hits`` is the share of prompt tokens in the prefix cache,
+    ``engine_kv_cache_peak`` the peak share of the KV cache in use. Unreported metrics are left out;
+    after a restart in the window all are left out, because the counters restart.
     """
     found: dict[str, float] = {}
     inside = [values for at, values in samples if begin <= at <= end]
@@ -84,19 +82,19 @@ def during(samples: Samples, begin: float, end: float) -> dict[str, float]:
 
 
 def running_peak(samples: Samples, begin: float, end: float) -> float | None:
-    """Most requests that the engine worked on at once between ``begin`` and ``end``, both left
-    out: there another stretch touches. None: it does not tell, or nothing was scraped meanwhile.
+    """Return the peak concurrency of the engine between ``begin`` and ``end``, both exclusive
+    because other windows touch there. None: not reported, or no sample in the window.
     """
     found = [_first(values, _RUNNING) for at, values in samples if begin < at < end]
     return max((value for value in found if value is not None), default=None)
 
 
 def hits_since_start(samples: Samples, end: float) -> float | None:
-    """Share of prompt tokens that the prefix cache held from the server's start until ``end``.
+    """Return the share of prompt tokens in the prefix cache from the server's start to ``end``.
 
-    Of vLLM 0.7.2, which weighs it by blocks of 16 tokens and has -1 where the cache is off. None:
-    off, not scraped, or the engine counts hits, so that :func:`during` has those of a stretch.
-    With pipeline parallelism it is the share of the first of several schedulers.
+    Only for vLLM 0.7.2, which weighs by blocks of 16 tokens and has -1 for a disabled cache. None:
+    disabled, not scraped, or the engine counts hits and :func:`during` has those of the window.
+    With pipeline parallelism this is the share of the first of several schedulers.
     """
     last: Values = next((values for at, values in reversed(samples) if at <= end), {})
     if any(name in last for name, _ in _HITS):
@@ -114,11 +112,11 @@ def _hits(grown: Values) -> float | None:
 
 
 def _edges(samples: Samples, begin: float, end: float) -> tuple[Values, Values]:
-    """What was scraped last before each moment, else first behind it."""
+    """Return the last sample before each time, else the first after it."""
     earlier = [values for at, values in samples if at <= begin][-1:]
     before = earlier or [values for at, values in samples if at > begin][:1]
     until = [(at, values) for at, values in samples if at <= end][-1:]
-    # A stretch that is shorter than a scrape's interval ends with the scrape behind it.
+    # A window shorter than the scrape interval ends with the next scrape.
     if not until or until[0][0] <= begin:
         until = [(at, values) for at, values in samples if at > end][:1]
     return (before[0] if before else {}), (until[0][1] if until else {})

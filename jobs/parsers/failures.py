@@ -1,4 +1,4 @@
-"""Known failures in a log: which, where, and the one that most likely ended it."""
+"""Search of a log for known failures: matches, positions, and the most likely cause."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass, field, replace
 from jobs.catalog.known_failures import KNOWN_FAILURES, KnownFailure
 from jobs.parsers.lines import Line, Lines
 
-# So much of a matching line is kept: some tools print a whole request in one.
+# Stored length of a matching line: some tools print a whole request in one line.
 LONGEST_TEXT = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """One known failure in one log. ``first`` and ``last`` are the lines that show it, ``count``
-    says how many do; None and 0 where only the exit code tells. ``args`` fill its words.
+    """Known failure in a log. ``first`` and ``last`` are matching lines, ``count`` is their number;
+    None and 0 for a match of the exit code only. ``args`` fill its texts.
     """
 
     failure: KnownFailure
@@ -26,10 +26,10 @@ class Sighting:
 
 
 class FailureScan:
-    """Looks for known failures in a log that comes in pieces. Keeps only the first and last line of
-    each; what is known of the job rules some out (None: not known).
+    """Incremental search of a log for known failures. Stores only the first and last line of each.
+    Facts about the job exclude some failures (None: unknown).
 
-    ``number`` and ``offset`` say where in the log the first piece begins.
+    ``number`` and ``offset``: position of the first chunk in the log.
     """
 
     def __init__(
@@ -51,14 +51,14 @@ class FailureScan:
         self._seen: dict[str, Sighting] = {}
 
     def feed(self, chunk: bytes) -> None:
-        """Look at the lines that end in ``chunk``."""
+        """Search the lines that end in ``chunk``."""
         for line in self._lines.feed(chunk):
             self._look_at(line)
 
     def end(self) -> tuple[Sighting, ...]:
-        """What was seen, the most specific first; of equals the one that was seen last.
+        """Return the matches, most specific first, and among equals the latest first.
 
-        What ends a run is seldom the first thing that it complains of: it tried again, or went on.
+        The first logged error seldom ends a run, because tools retry or continue.
         """
         for line in self._lines.end():
             self._look_at(line)
@@ -80,7 +80,7 @@ class FailureScan:
         )
 
     def _look_at(self, line: Line) -> None:
-        # Plain texts first: nearly every line of a log holds none of them.
+        # Plain texts first: nearly no line of a log contains one.
         for text in self._texts:
             if text in line.text:
                 break
@@ -103,7 +103,7 @@ def known_failures(
     tools: Collection[str] | None = None,
     exit_code: int | None = None,
 ) -> tuple[Sighting, ...]:
-    """The known failures in a whole log, the one that most likely ended it first."""
+    """Return the known failures in a whole log, most likely cause first."""
     scan = FailureScan(kind=kind, tools=tools, exit_code=exit_code)
     scan.feed(content)
     return scan.end()

@@ -1,4 +1,4 @@
-"""Reading the files that a tool left, as typed as they can be."""
+"""Typed reading of tool output files."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from jobs.errors import ParseError
 
 
 def json_of(path: str, content: bytes) -> Any:
-    """The JSON in one file.
+    """Return the JSON in one file.
 
     Raises:
-        ParseError: it is none; an empty file says so.
+        ParseError: no JSON; the message names an empty file.
     """
     if not content.strip():
         raise ParseError(f"{path} is empty; JSON was expected")
@@ -25,10 +25,10 @@ def json_of(path: str, content: bytes) -> Any:
 
 
 def json_object(path: str, content: bytes) -> dict[str, Any]:
-    """The JSON object in one file.
+    """Return the JSON object in one file.
 
     Raises:
-        ParseError: it is none.
+        ParseError: no JSON object.
     """
     data = json_of(path, content)
     if not isinstance(data, dict):
@@ -37,10 +37,10 @@ def json_object(path: str, content: bytes) -> dict[str, Any]:
 
 
 def json_lines(path: str, content: bytes) -> list[dict[str, Any]]:
-    """The JSON objects in one file, one a line; empty lines are skipped.
+    """Return the JSON objects in one file, one per line; empty lines are skipped.
 
     Raises:
-        ParseError: a line is none.
+        ParseError: a line is no JSON object.
     """
     return [
         json_object(f"{path}, line {number}", line)
@@ -50,10 +50,10 @@ def json_lines(path: str, content: bytes) -> list[dict[str, Any]]:
 
 
 def number(path: str, data: Mapping[str, Any], key: str) -> float:
-    """A number that a tool always writes.
+    """Return a number that a tool always writes.
 
     Raises:
-        ParseError: it is missing or no number (NaN and infinities are none).
+        ParseError: missing or no number (NaN and infinity are not accepted).
     """
     value = number_or_none(data, key)
     if value is None:
@@ -62,10 +62,10 @@ def number(path: str, data: Mapping[str, Any], key: str) -> float:
 
 
 def count(path: str, data: Mapping[str, Any], key: str) -> int:
-    """A whole number from 0 on that a tool always writes.
+    """Return an integer from 0 that a tool always writes.
 
     Raises:
-        ParseError: it is missing or something else.
+        ParseError: missing or another value.
     """
     value = number(path, data, key)
     if value < 0 or not value.is_integer():
@@ -74,7 +74,7 @@ def count(path: str, data: Mapping[str, Any], key: str) -> int:
 
 
 def number_or_none(data: Mapping[str, Any], key: str) -> float | None:
-    """A number that a tool leaves out where it has none to tell."""
+    """Return a number that a tool may omit, None without one."""
     value = data.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return None

@@ -1,7 +1,7 @@
-"""GuideLLM 0.8: the JSON of a run, and how far a run is by its log.
+"""GuideLLM 0.8: JSON of a run, and progress from the log.
 
-What it calls inter-token latency is, for each request, the time after the first token by the tokens
-after it: our TPOT. What it calls time per output token has the first token in it, and is left out.
+GuideLLM's inter-token latency is, per request, the time after the first token divided by the tokens
+after it: our TPOT. Its time per output token includes the first token and is left out.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from jobs.parsers.files import count, json_object, number, number_or_none
 from jobs.parsers.progress import Progress
 
 WHAT = "the result of a GuideLLM benchmark"
-# Theirs -> our family, its unit, and what to multiply by.
+# GuideLLM's name -> our family, unit and factor.
 _LATENCIES = {
     "time_to_first_token_ms": ("ttft", "ms"),
     "request_latency": ("latency", "s"),
@@ -30,15 +30,15 @@ _RATES = {
 }
 _COUNTS = {"prompt_token_count": "input_tokens", "output_token_count": "output_tokens"}
 _PERCENTILES = ("p25", "p50", "p75", "p90", "p95", "p99")
-# Ours: the file of prompts (cold.py), whose name tells how many requests a run has.
+# Our file of prompts (cold.py), with the number of requests in its name.
 _RUN = re.compile(r"prompts-(\d+)-at-\d+\.txt")
 _DONE = re.compile(r"successful=(\d+) errored=(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
 class GuidePoint:
-    """One concurrency. ``metrics`` has names of ``jobs.metrics.METRICS``; no speed without a
-    completed request. ``began``: seconds since the epoch, by the host's clock.
+    """Point of one concurrency. ``metrics`` has names of ``jobs.metrics.METRICS``, without speed
+    when no request completed. ``began``: seconds since the epoch, by the host's clock.
     """
 
     concurrency: int
@@ -49,10 +49,10 @@ class GuidePoint:
 
 
 def parse(path: str, content: bytes) -> GuidePoint:
-    """The run in a file, which has one concurrency.
+    """Return the run in a file with one concurrency.
 
     Raises:
-        ParseError: it is no such file.
+        ParseError: no GuideLLM result.
     """
     runs = json_object(path, content).get("benchmarks")
     if not isinstance(runs, list) or len(runs) != 1:
@@ -94,15 +94,15 @@ def _measured(path: str, run: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _of_successes(told: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """The distribution over completed requests; empty where it has no sample (zeros are told)."""
+    """Return the distribution over completed requests; empty without samples (reported as 0)."""
     values = (told.get(name) or {}).get("successful") or {}
     return values if values.get("count") else {}
 
 
 def _tpot(run: Mapping[str, Any]) -> dict[str, float | None]:
-    """Over requests, each counted once; the tool's own figures weigh them by their tokens.
+    """Return TPOT over requests with equal weight; the tool's figures weight requests by tokens.
 
-    Percentiles are those that the tool's are: the value that so many are not above.
+    Percentiles follow the tool's definition: the smallest value that this share does not exceed.
     """
     rows = (run.get("requests") or {}).get("successful") or ()
     told = [number_or_none(row, "inter_token_latency_ms") for row in rows]
@@ -124,7 +124,7 @@ def _part(path: str, data: Any, *keys: str) -> dict[str, Any]:
 
 
 def progress(log: str) -> Progress | None:
-    """Requests that have ended, of the run that was begun last."""
+    """Return the ended requests of the latest run."""
     runs = list(_RUN.finditer(log))
     if not runs:
         return None

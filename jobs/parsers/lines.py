@@ -1,4 +1,4 @@
-"""Lines of a log that comes in pieces: numbered, placed, free of colours, bounded in memory."""
+"""Lines of a log from chunks: numbered, with offsets, without colours, bounded in memory."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ ESCAPES = re.compile(
     rb"|\x1b[ -/]*[0-~]"
     rb"|[\x00-\x08\x0b\x0c\x0e-\x1a\x7f]"
 )
-# A line without an end is read in parts of so many bytes: a bar that redraws itself for hours.
+# Maximum part of a line without an end, such as a progress bar redrawn for hours.
 LONGEST_PART = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What one line showed, or one state of a line that was redrawn after a carriage return.
+    """Line, or one state of a line redrawn after a carriage return.
 
-    ``number`` counts newlines from 1; ``offset`` is the byte at which the line begins.
+    ``number`` counts newlines from 1; ``offset`` is the first byte of the line.
     """
 
     number: int
@@ -30,16 +30,16 @@ class Line:
 
 
 class Lines:
-    """Splits what it is fed. Holds back an unended line, at most ``LONGEST_PART`` bytes of it."""
+    """Splitter of chunks into lines. Buffers an unended line, at most ``LONGEST_PART`` bytes."""
 
     def __init__(self, *, number: int = 1, offset: int = 0) -> None:
-        self._number = number  # of the line that comes next
-        self._offset = offset  # where it begins
-        self._read = 0  # bytes of it that were given out already
+        self._number = number  # of the next line
+        self._offset = offset  # its first byte
+        self._read = 0  # its bytes already returned
         self._rest = b""
 
     def feed(self, chunk: bytes) -> Iterator[Line]:
-        """The lines that end in ``chunk``."""
+        """Return the lines that end in ``chunk``."""
         *ended, self._rest = (self._rest + chunk).split(b"\n")
         for raw in ended:
             yield from self._states(raw)
@@ -53,7 +53,7 @@ class Lines:
             self._read += cut
 
     def end(self) -> Iterator[Line]:
-        """The last line, which has no end."""
+        """Return the last line, without a newline."""
         rest, self._rest = self._rest, b""
         if rest:
             yield from self._states(rest)
@@ -67,7 +67,7 @@ class Lines:
 
 
 def lines_of(content: bytes) -> Iterator[Line]:
-    """The lines of a whole log or file."""
+    """Return the lines of a whole log or file."""
     lines = Lines()
     yield from lines.feed(content)
     yield from lines.end()

@@ -1,6 +1,6 @@
-"""How far a job is, read from the end of its log: what the tools print for people who watch.
+"""Progress of a job from the end of its log, as printed by the tools.
 
-Pure: the last bytes of a log in, ``{"done", "total", "unit"}`` out, or None where they do not tell.
+Pure: last bytes of a log in, ``{"done", "total", "unit"}`` out, None without progress.
 ``unit`` is "tensors", "packages", "shards", "requests", "files", "layers", "steps", "MB" or "%".
 """
 
@@ -12,17 +12,17 @@ from collections.abc import Callable
 from jobs.parsers.lines import ESCAPES
 from jobs.units import bytes_of
 
-# So much of a log's end is enough: a redrawn bar of pip takes 0.6 kB, EvalScope's tables 8 kB.
+# Sufficient length of a log's end: a redrawn pip bar has 0.6 kB, EvalScope's tables 8 kB.
 TAIL_BYTES = 32 * 1024
 
 Progress = dict[str, float | str]
 
 # llama.cpp: "[   7/ 272] blk.0.attn_v.weight ..."
 _TENSOR = re.compile(r"^\[ *(\d+)/ *(\d+)\] ", re.M)
-# pip: "12.3/92.9 MB"; ours while unpacking: the same. A tail may be one line of digits: each is
-# where a number might begin, and none is looked at to its end.
+# pip: "12.3/92.9 MB", also ours during unpacking. Digits are bounded: a tail may be one long line
+# of digits, and each digit could start a number.
 _SIZE = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)/(\d+(?:\.\d+)?) (kB|MB|GB)\b")
-# pip: "Collecting x (from -r …/requirements-76.txt (line 45))"; the name is ours and says how many
+# pip: "Collecting x (from -r …/requirements-76.txt (line 45))"; our file name has the count
 _PACKAGE = re.compile(r"requirements-(\d+)\.txt \(line (\d+)\)")
 # tqdm: "Running[perf]:  67%|██████▋   | 2/3 [00:41<00:21, 21.34s/it]"
 _OUTER = re.compile(r"Running\[\w+\]: +\d+%\|[^|\r\n]*\| (\d+)/(\d+) \[")
@@ -33,16 +33,16 @@ _SHARDS = re.compile(r"Loading \w+ checkpoint shards: +\d+% Completed \| (\d+)/(
 _REQUESTS = re.compile(r"(?:^|[\r\n]) *\d+%\|[^|\r\n]*\| (\d+)/(\d+) \[")
 _PROMPTS = re.compile(r"Processed prompts: +\d+%\|[^|\r\n]*\| (\d+)/(\d+) \[")
 _ITERATIONS = re.compile(r"(?:Profiling|Bench) iterations: +\d+%\|[^|\r\n]*\| (\d+)/(\d+) \[")
-# ours, before the log of each set that OpenCompass asks: "[   2/  59] deepseek-r1/cluewsc-test"
+# ours, before the log of each OpenCompass set: "[   2/  59] deepseek-r1/cluewsc-test"
 _SET = re.compile(r"(?:^|[\r\n])\[ *(\d+)/ *(\d+)\] [^\s/]+/\S+(?=[\r\n])")
 _ASKS = "Starting inference process"
 _ALL_ASKED = "OpenCompass - INFO - time elapsed:"
-# ... and then it scores them, a task each, with a bar again
+# ... followed by scoring, one task per set, with another bar
 _SCORES = re.compile(r"OpenCompass - INFO - Partitioned into \d+ tasks")
-ASKING = 0.95  # a guess: so much of the work is done when all is asked and nothing scored
+ASKING = 0.95  # estimated share of the work before scoring
 # huggingface_hub: "Fetching 163 files:  25%|██▌       | 41/163 [05:25<16:15,  7.98s/it]"
 _FILES = re.compile(r"Fetching \d+ files: +\d+%\|[^|\r\n]*\| (\d+)/(\d+) \[")
-# Ours, beside a download or while files are read: "downloaded 812.5/15231.2 MB"
+# Ours, during a download or while reading files: "downloaded 812.5/15231.2 MB"
 _BROUGHT = re.compile(r"(?:downloaded|checked) (\d+(?:\.\d+)?)/(\d+(?:\.\d+)?) (MB)\b")
 # tqdm with sizes: "model.safetensors:  12%|█▏        | 430M/3.55G [00:10<01:12, 43.1MB/s]"
 _BYTES_BAR = re.compile(r"%\|[^|\r\n]*\| (\d+(?:\.\d+)?)([kMGT]?)/(\d+(?:\.\d+)?)([kMGT]) \[")
@@ -50,26 +50,26 @@ _BYTES_BAR = re.compile(r"%\|[^|\r\n]*\| (\d+(?:\.\d+)?)([kMGT]?)/(\d+(?:\.\d+)?
 _BUILD = re.compile(r"^(?:Step |#\d+ \[(?:[\w.-]+ )?)(\d+)/(\d+)(?: :|\])", re.M)
 _LAYER_NAMED = re.compile(r"^([0-9a-f]{12}): (?:Pulling fs layer|Already exists)", re.M)
 _LAYER_DONE = re.compile(r"^([0-9a-f]{12}): (?:Pull complete|Already exists)", re.M)
-# A compiler that says nothing else may count: "[  12/  28]"
+# A compiler without other output may print: "[  12/  28]"
 _BRACKETS = re.compile(r"\[ *(\d+) */ *(\d+)\]")
 _POWERS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
-# vLLM's benchmark sends some requests to warm up first, with a bar of their own.
+# vLLM's benchmark sends warm-up requests first, with a separate bar.
 _MAIN_RUN = "Starting main benchmark run"
 
 
 def text_of(tail: bytes) -> str:
-    """The last bytes of a log (``TAIL_BYTES`` are enough) as the readers here take them."""
+    """Return the last bytes of a log (``TAIL_BYTES`` are enough) as text for these readers."""
     return ESCAPES.sub(b"", tail).decode("utf-8", errors="replace")
 
 
 def tensors(text: str) -> Progress | None:
-    """Of llama.cpp's quantiser."""
+    """Return the progress of llama.cpp's quantiser."""
     found = _last(_TENSOR, text)
     return _progress(int(found[1]), int(found[2]), "tensors") if found else None
 
 
 def packages_or_size(text: str) -> Progress | None:
-    """What pip collects, downloads or unpacks."""
+    """Return the progress of pip: collecting, downloading or unpacking."""
     package, size = _last(_PACKAGE, text), _last(_SIZE, text)
     if package:
         return _progress(int(package[2]), int(package[1]), "packages")
@@ -80,13 +80,13 @@ def packages_or_size(text: str) -> Progress | None:
 
 
 def share_of_runs(text: str) -> Progress | None:
-    """Of EvalScope: the runs that ended, and the share of the one that goes on."""
+    """Return the progress of EvalScope: ended runs plus the share of the current run."""
     outer = _last(_OUTER, text)
     if outer is None:
         inner = _last(_INNER, text)
         return _progress(int(inner[1]), int(inner[2]), "%", scale=100) if inner else None
     ended, runs = int(outer[1]), int(outer[2])
-    # Bars from before this run began belong to the one that ended.
+    # Bars before this run's start belong to the previous run.
     began = next(match.start() for match in _OUTER.finditer(text) if int(match[1]) == ended)
     inner = _last(_INNER, text[began:])
     share = int(inner[1]) / max(1, int(inner[2])) if inner else 0.0
@@ -103,11 +103,11 @@ def _counted(pattern: re.Pattern[str], unit: str) -> Callable[[str], Progress | 
 
 
 def brought(text: str) -> Progress | None:
-    """Of a download: megabytes as we count them, else as the tool's bar does, else its files."""
+    """Return the progress of a download: our megabytes, else the tool's bar, else its files."""
     ours = _last(_BROUGHT, text)
     if ours:
         return _progress(float(ours[1]), float(ours[2]), "MB")
-    # Of several bars the largest file's; small ones come and go.
+    # The bar of the largest file; bars of small files are short-lived.
     bars = {_plain(m[3], m[4]): _plain(m[1], m[2]) for m in _BYTES_BAR.finditer(text)}
     if bars:
         total = max(bars)
@@ -120,7 +120,7 @@ def _plain(number: str, power: str) -> float:
 
 
 def image(text: str) -> Progress | None:
-    """Of docker: steps of a build, layers of a pull."""
+    """Return the progress of docker: steps of a build, layers of a pull."""
     step = _last(_BUILD, text)
     if step:
         return _progress(int(step[1]), int(step[2]), "steps")
@@ -130,7 +130,7 @@ def image(text: str) -> Progress | None:
 
 
 def compiled(text: str) -> Progress | None:
-    """Of vamc: what is read of the result, else what the compiler counts."""
+    """Return the progress of vamc: reading of the result, else the compiler's counter."""
     ours = _last(_BROUGHT, text)
     if ours:
         return _progress(float(ours[1]), float(ours[2]), "MB")
@@ -138,8 +138,8 @@ def compiled(text: str) -> Progress | None:
 
 
 def sets(text: str) -> Progress | None:
-    """Of OpenCompass: the sets that were asked whole, and the share of the one that is being asked;
-    then those that are scored.
+    """Return the progress of OpenCompass: answered sets plus the share of the current set, then
+    scored sets.
     """
     begun = _last(_SET, text)
     if begun is None:
@@ -147,7 +147,7 @@ def sets(text: str) -> Progress | None:
     told = text[begun.end() :]
     if _ALL_ASKED in told:
         return _progress(ASKING + (1 - ASKING) * _scored(told), 1, "%", scale=100)
-    # A bar before that is of the examples that are put before the questions.
+    # An earlier bar belongs to the few-shot examples.
     _, asks, bars = told.partition(_ASKS)
     batches = _last(_REQUESTS, bars) if asks else None
     share = int(batches[1]) / max(1, int(batches[2])) if batches else 0.0
@@ -155,14 +155,14 @@ def sets(text: str) -> Progress | None:
 
 
 def _scored(told: str) -> float:
-    """The share of the sets that are scored, after the console of a run that has asked all."""
+    """Return the share of scored sets, from the log of a run with all questions answered."""
     begun = _last(_SCORES, told[told.rindex(_ALL_ASKED) :])
     tasks = _last(_REQUESTS, told[told.rindex(begun[0]) :]) if begun else None
     return int(tasks[1]) / max(1, int(tasks[2])) if tasks else 0.0
 
 
 def requests(text: str) -> Progress | None:
-    """Of vLLM's benchmark: requests that have ended, of the run that was begun last."""
+    """Return the progress of vLLM's benchmark: ended requests of the latest run."""
     return _counted(_REQUESTS, "requests")(text[max(0, text.rfind(_MAIN_RUN)) :])
 
 
@@ -180,15 +180,15 @@ def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
 
 
 def shards(text: str) -> Progress | None:
-    """Of a checkpoint that vLLM loads."""
+    """Return the progress of vLLM loading a checkpoint."""
     return _counted(_SHARDS, "shards")(text)
 
 
 def prompts(text: str) -> Progress | None:
-    """Of vLLM's offline throughput."""
+    """Return the progress of vLLM's offline throughput benchmark."""
     return _counted(_PROMPTS, "%")(text)
 
 
 def iterations(text: str) -> Progress | None:
-    """Of vLLM's offline latency."""
+    """Return the progress of vLLM's offline latency benchmark."""
     return _counted(_ITERATIONS, "%")(text)

@@ -1,4 +1,4 @@
-"""The reports that our own scripts (``jobs.toolchains.scripts``) leave."""
+"""Reports of our scripts (``jobs.toolchains.scripts``)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class EnvironmentReport(BaseModel):
 
 
 class Source(BaseModel):
-    """What an artifact was made from."""
+    """Source of an artifact."""
 
     bytes: int
     precision: str
@@ -55,10 +55,10 @@ Report = TypeVar("Report", bound=BaseModel)
 
 
 def read(outputs: Mapping[str, bytes], path: str, report: type[Report]) -> Report:
-    """The report at ``path``.
+    """Return the report at ``path``.
 
     Raises:
-        ParseError: it is missing or says something else.
+        ParseError: missing or invalid.
     """
     if path not in outputs:
         raise ParseError(f"{path} is missing")

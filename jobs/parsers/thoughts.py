@@ -1,4 +1,4 @@
-"""What a model thought before it answered, where a tool wrote both as one text."""
+"""Reasoning of a model, split from answers that a tool wrote as one text."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ _OPEN, _CLOSE = "<think>", "</think>"
 
 
 def split(text: str) -> tuple[str, str]:
-    """``(reasoning, answer)`` of a text with think tags, the open one included: of a text that was
-    cut in the thought nothing is the answer. The tags themselves are left out.
+    """Return ``(reasoning, answer)`` of a text with think tags, without the tags. A text cut off in
+    the reasoning has an empty answer.
     """
     before, close, after = text.partition(_CLOSE)
     if close:

@@ -1,4 +1,4 @@
-"""The reports that our own scripts leave on VACC hosts (``jobs.toolchains.scripts``)."""
+"""Reports of our scripts on VACC hosts (``jobs.toolchains.scripts``)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Sha256 = Field(pattern=r"^[0-9a-f]{64}$")
 
 
 class ImageReport(BaseModel):
-    """image.json of inspect_image.py. ``versions`` are those of the packages in it."""
+    """image.json of inspect_image.py. ``versions``: of the packages in the image."""
 
     name: str
     id: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
@@ -22,15 +22,15 @@ class ImageReport(BaseModel):
 
     @property
     def fingerprint(self) -> str:
-        """The id without its scheme."""
+        """Return the id without its scheme."""
         return self.id.removeprefix("sha256:")
 
 
 class ShardsReport(WeightsReport):
     """weights.json of verify_weights.py.
 
-    ``checked``: whether every shard was read or only measured; ``compared``: how many of them had a
-    checksum of the hub beside them.
+    ``checked``: every shard was read, or only its size; ``compared``: number of shards with a
+    checksum of the hub.
     """
 
     shards: int = Field(ge=1)
@@ -47,8 +47,8 @@ class ModificationReport(BaseModel):
 
 
 class DatasetReport(BaseModel):
-    """dataset.json of verify_dataset.py. ``counts``: items by path, ``known`` how many there are
-    in the whole set. ``sha256``: of paths and contents of its files; "" of a report of before.
+    """dataset.json of verify_dataset.py. ``counts``: items by path, ``known``: items of the whole
+    set. ``sha256``: of paths and contents of its files; "" in older reports.
     """
 
     name: str

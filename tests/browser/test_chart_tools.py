@@ -1,4 +1,4 @@
-"""What a chart offers: the values nearest to the pointer, its numbers as a table, files."""
+"""Chart tools: nearest values, table, files."""
 
 import csv
 
@@ -17,7 +17,7 @@ for _ in range(2):
                    "tpot_p50_ms": 1000 / (60 - c / 4)}) for c, rate in rates.items()]
     print(make_measured(points=points, job=make_job(state="succeeded", kind="benchmark")).pk)
 """
-# Of the first line and of text, as the style sheet has them now; and the line's as it is drawn.
+# Colours of the first line and of text in the style sheet, and the drawn colour of the line.
 COLOURS = """() => ["--d1", "--ink"].map((token) => {
   const probe = document.body.appendChild(document.createElement("i"));
   probe.style.color = `var(${token})`;
@@ -44,7 +44,7 @@ def page(browser, own_server):
     assert complaints == []
 
 
-def test_between_two_points_the_pointer_is_told_the_nearest_values(page):
+def test_the_tooltip_shows_the_nearest_values(page):
     box = page.locator("#throughput .nsewdrag").bounding_box()
 
     page.mouse.move(box["x"] + box["width"] * 0.8, box["y"] + box["height"] * 0.9)
@@ -76,10 +76,10 @@ def test_a_chart_is_kept_as_png_svg_and_csv(page, scheme):
 
     assert picture[:8] == b"\x89PNG\r\n\x1a\n"
     assert (int.from_bytes(picture[16:20]), int.from_bytes(picture[20:24])) == (1800, 1000)
-    assert len(picture) > 20_000  # something is drawn
+    assert len(picture) > 20_000  # the chart is drawn
     text = drawing.decode()
     assert text.startswith("<svg")
-    assert "Output tokens per second" in text
+    assert "Output tokens/s" in text
     assert text.count(", smollm2-135m-instruct, Q8_0 from Q4_1") == 2
     rows = list(csv.DictReader(numbers.decode("utf-8-sig").splitlines()))
     values = {(row["concurrency"], row["metric"]): row["value"] for row in rows}
@@ -116,7 +116,7 @@ def test_a_chart_is_kept_as_a_page_that_opens_without_a_network(page, browser, t
     page.emulate_media(color_scheme=scheme)
     page.wait_for_function(f"() => document.documentElement.dataset.bsTheme === '{scheme}'")
     expected = page.evaluate(COLOURS)
-    page.wait_for_function(f"() => {DRAWN} === '{expected[0]}'")  # it is drawn anew in this scheme
+    page.wait_for_function(f"() => {DRAWN} === '{expected[0]}'")  # redrawn in this colour scheme
     file = tmp_path / "chart.html"
     file.write_bytes(saved(page, "HTML, interactive"))
     complaints, asked = Complaints(), []
@@ -149,7 +149,7 @@ def saved(page, name):
     with page.expect_download() as download:
         page.locator("#throughput .pop-body").get_by_text(name, exact=True).click()
     suggested = download.value.suggested_filename
-    # The CSV is that of the whole comparison, with what each number is of.
+    # The CSV covers the whole comparison with context.
     assert suggested.startswith("compare-" if name == "CSV" else "throughput.")
     assert suggested.endswith(f".{name.split(',')[0].lower()}")
     return download.value.path().read_bytes()

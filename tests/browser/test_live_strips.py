@@ -1,4 +1,4 @@
-"""The curves of a benchmark on one time axis, in a real browser."""
+"""Live strips of a benchmark on one time axis, in a real browser."""
 
 import json
 
@@ -97,7 +97,7 @@ def tell(server, job, **told):
 
 
 def titles(page):
-    """Of the strips that are drawn, top to bottom."""
+    """Return the titles of the drawn strips, top to bottom."""
     texts = page.locator("[data-live-chart] .annotation-text").all_text_contents()
     return [text for text in texts if text in TITLES]
 
@@ -110,9 +110,7 @@ def until(page, is_so):
     raise AssertionError("it did not come to be")
 
 
-def test_a_benchmark_moves_before_its_first_answer_where_its_engine_tells_nothing(
-    page, own_server, made
-):
+def test_the_chart_moves_before_the_first_answer(page, own_server, made):
     job = made[0]
     tell(own_server, job, client=[(0, {"sent": 0, "done": 0, "failed": 0, "level": 0})])
     page.goto(f"/jobs/{job}/")
@@ -126,9 +124,7 @@ def test_a_benchmark_moves_before_its_first_answer_where_its_engine_tells_nothin
     expect(page.locator("[data-live-chart] .plot")).to_contain_text("concurrency 4")
 
 
-def test_all_that_is_known_of_a_benchmark_is_on_one_time_axis_with_a_switch_each(
-    page, own_server, made
-):
+def test_strips_share_a_time_axis_and_have_switches(page, own_server, made):
     job = made[1]
     own_server.shell(STEPS.format(job=job))
     tell(own_server, job, engine=ENGINE, client=CLIENT, dies=DIES)
@@ -156,7 +152,7 @@ def test_all_that_is_known_of_a_benchmark_is_on_one_time_axis_with_a_switch_each
 
     tell(own_server, job, engine=[(20, ENGINE[-1][1])])
     until(page, lambda: len(page.evaluate(DRAWN)["running"]) == 21)
-    assert "KV cache, %" not in titles(page)  # what comes later does not bring it back
+    assert "KV cache, %" not in titles(page)  # later points do not show the strip again
     switches.filter(has_text="KV cache").click()
     until(page, lambda: titles(page) == TITLES)
     assert len(page.evaluate(DRAWN)["kv"]) == 21

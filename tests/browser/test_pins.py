@@ -58,13 +58,13 @@ def test_a_pin_from_the_list_of_results_stays_on_every_page_until_it_is_taken_aw
     expect(page).to_have_url(re.compile(rf"/results/\?q={kept}$"))
     expect(page.get_by_role("button", name=f"Stop keeping files of #{kept}")).to_be_visible()
     page.get_by_role("button", name="Filters").click()
-    page.get_by_role("checkbox", name="kept").click()  # the page is another one then
+    page.locator("input[name=pinned]").click()  # the page is another one then
     expect(page).to_have_url(re.compile("pinned=1"))
     page.goto(f"/jobs/{kept}/")
     expect(page.get_by_text("Only admin or an administrator can stop this.")).to_be_visible()
-    page.get_by_role("button", name="Unpin").click()
-    expect(page.get_by_role("button", name="Pin", exact=True)).to_be_visible()
-    expect(page.get_by_text("Pinned by admin")).to_have_count(0)
+    page.get_by_role("button", name="Stop keeping files").click()
+    expect(page.get_by_role("button", name="Keep files", exact=True)).to_be_visible()
+    expect(page.get_by_text("Kept by admin")).to_have_count(0)
 
 
 def test_the_page_of_a_job_whose_log_was_removed_says_so_in_its_place(page, jobs):

@@ -1,4 +1,4 @@
-"""A result's page at the width of a phone: no name makes it wider than that."""
+"""Result page on a phone: long names do not widen the page."""
 
 import re
 
@@ -31,13 +31,13 @@ Host.objects.filter(name={HOST!r}).delete()
 
 @pytest.fixture
 def results(stack):
-    """Numbers of one of a deployment and a host with long names, and of two of a batch."""
+    """Return ids of a result with long names and of two batch results."""
     said = stack.manage("shell", "-c", SEED).stdout.decode()
     yield re.search(r"results (\d+) (\d+) (\d+)", said).groups()
     stack.manage("shell", "-c", CLEAN)
 
 
-def test_long_names_of_deployment_and_host_break_and_do_not_widen_the_page(person, results):
+def test_long_names_do_not_widen_the_page(person, results):
     page = person.new_page()
     page.set_viewport_size(PHONE)
 

@@ -1,4 +1,4 @@
-"""The table of an evaluation's data sets: a name is typed, and stands wherever the table goes."""
+"""Table of data sets: a typed column name appears in table, copy and URL."""
 
 import json
 
@@ -37,7 +37,7 @@ def page(browser, own_server):
         yield opened
 
 
-def test_a_typed_name_stands_in_the_table_the_copy_and_the_address(page):
+def test_a_typed_name_is_in_table_copy_and_url(page):
     page.get_by_label("Column name").fill("DeepSeek-R1|va16")
 
     expect(page.locator("#sets thead [data-name]").first).to_have_text("DeepSeek-R1|va16")

@@ -1,4 +1,4 @@
-"""What EvalScope writes.
-Here: reports of its evaluation and of its performance test.
-Not here: how it is called (`toolchains.evalscope`).
+"""Parsers of EvalScope's outputs.
+Here: reports of evaluations and performance tests.
+Not here: its command lines (`toolchains.evalscope`).
 """

@@ -1,9 +1,9 @@
-"""EvalScope's evaluation: a report for each benchmark, a review for each question.
+"""EvalScope's evaluation: a report per benchmark, a review per question.
 
 ``<run>/reports/<model>/<benchmark>.json``, ``<run>/reviews/<model>/<benchmark>_<subset>.jsonl``
-and, by the same name, ``<run>/predictions/…``: these alone tell why an answer ended. Reports are
-read of every generation: 0.16 to 1.9 have the score at the top, 1.14 only in its first metric.
-Reviews and predictions are those of 1.14.
+and ``<run>/predictions/…`` under the same name: only predictions have the finish reason. Reports of
+every generation are read: 0.16 to 1.9 have the score at the top, 1.14 only in the first metric.
+Reviews and predictions are read in the format of 1.14.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from jobs.errors import ParseError
 from jobs.parsers import thoughts
 from jobs.parsers.files import json_lines, json_object, number_or_none
 
-# EvalScope has its own words for why an answer ended; "unknown" is none.
+# EvalScope's names of finish reasons; "unknown" is left out.
 _FINISH = {"max_tokens": "length", "model_length": "length", "unknown": ""}
 
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """One answer to a question, without its thought. Tokens and seconds as reported.
+    """Answer to a question, without its reasoning. Tokens and seconds as reported.
 
-    ``score`` is None where EvalScope gave none, ``status`` says why then. ``question_id`` is that
-    of its set, "" where it has none; ``sample`` counts the answers to one question from 0.
-    ``finish`` is "stop", "length", …; "" where nobody told.
+    ``score`` is None without a score of EvalScope, with the reason in ``status``. ``question_id``
+    is the set's id, "" without one; ``sample`` counts the answers to one question from 0.
+    ``finish`` is "stop", "length", …; "" if not reported.
     """
 
     benchmark: str
@@ -48,9 +48,9 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class EvalReport:
-    """What one benchmark's report says of itself. ``score`` (0 to 1) is None when nothing was
-    scored; ``errored`` counts the questions that got no answer, None where the report is of a
-    generation that does not tell. ``subsets`` holds each one's questions and score.
+    """Report of a benchmark. ``score`` (0 to 1) is None without scored questions; ``errored``
+    counts unanswered questions, None in reports of generations without this count. ``subsets`` has
+    the questions and score of each subset.
     """
 
     benchmark: str
@@ -63,17 +63,17 @@ class EvalReport:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """All of a run."""
+    """Run with all reports and answers."""
 
     reports: tuple[EvalReport, ...]
     scored: tuple[Scored, ...]
 
 
 def parse(files: Mapping[str, bytes]) -> Evaluation:
-    """The run in ``files`` (path -> content); questions in the order of benchmark, subset, index.
+    """Return the run in ``files`` (path -> content); questions by benchmark, subset, index.
 
     Raises:
-        ParseError: there is no report, or a file is not what EvalScope writes.
+        ParseError: no report, or a file in another format.
     """
     reports = {report.benchmark: report for report in parse_reports(files)}
     scored: list[Scored] = []
@@ -87,19 +87,19 @@ def parse(files: Mapping[str, bytes]) -> Evaluation:
 
 
 def parse_reports(files: Mapping[str, bytes]) -> tuple[EvalReport, ...]:
-    """The reports alone, of any generation, in the order of their paths.
+    """Return the reports alone, of any generation, by path.
 
     Raises:
-        ParseError: there is none, or one is not what EvalScope writes.
+        ParseError: no report, or a report in another format.
     """
     paths = _below(files, "reports", ".json")
     if not paths:
-        raise ParseError("EvalScope left no report")
+        raise ParseError("EvalScope wrote no report")
     return tuple(_report(path, files[path]) for path in paths)
 
 
 def _finishes(files: Mapping[str, bytes], review: str) -> dict[int, str]:
-    """Why each answer ended, by its index, from the predictions beside a file of reviews."""
+    """Return the finish reason of each answer by index, from the predictions of a review file."""
     pure = PurePosixPath(review)
     path = str(pure.parents[2] / "predictions" / pure.parent.name / pure.name)
     found: dict[int, str] = {}
@@ -108,7 +108,7 @@ def _finishes(files: Mapping[str, bytes], review: str) -> dict[int, str]:
             told = str(line["model_output"]["choices"][0]["stop_reason"])
             found[int(line["index"])] = _FINISH.get(told, told)
         except (KeyError, IndexError, TypeError, ValueError):
-            continue  # an answer that failed has no output
+            continue  # a failed answer has no output
     return found
 
 
@@ -121,11 +121,11 @@ def _below(files: Mapping[str, bytes], folder: str, suffix: str) -> list[str]:
 
 
 def _names(path: str, reports: Mapping[str, EvalReport]) -> tuple[str, str]:
-    """Benchmark and subset in ``general_mcq_choice_en.jsonl``: both may hold underscores."""
+    """Return benchmark and subset of ``general_mcq_choice_en.jsonl``: both may have underscores."""
     stem = PurePosixPath(path).stem
     known = [name for name in reports if stem.startswith(f"{name}_")]
     if not known:
-        raise ParseError(f"{path} belongs to none of the reports: {', '.join(reports)}")
+        raise ParseError(f"{path} belongs to no report: {', '.join(reports)}")
     benchmark = max(known, key=len)
     return benchmark, stem[len(benchmark) + 1 :]
 
@@ -151,8 +151,8 @@ def _report(path: str, content: bytes) -> EvalReport:
 
 
 def _score(data: Mapping[str, Any], metric: Mapping[str, Any] | None) -> float | None:
-    """The score at the top, else that of the first metric. Without a metric nothing was scored,
-    though an old report writes 0 then.
+    """Return the score at the top, else that of the first metric. None without a metric: nothing
+    was scored, although old reports write 0.
     """
     if metric is None:
         return None
@@ -160,7 +160,7 @@ def _score(data: Mapping[str, Any], metric: Mapping[str, Any] | None) -> float |
 
 
 def _subsets(metric: Mapping[str, Any]) -> dict[str, tuple[int, float]]:
-    """Name -> questions and score; sums over other subsets are left out."""
+    """Return name -> questions and score, without totals over subsets."""
     return {
         str(subset["name"]): (int(subset["num"]), float(subset["score"]))
         for category in metric.get("categories", ())
@@ -221,14 +221,14 @@ def _text(content: Any) -> str:
 
 
 def _reasoning(said: Mapping[str, Any]) -> str:
-    """The thought that a server told apart from the answer."""
+    """Return the reasoning that the server returned separately."""
     content = said.get("content")
     parts = content if isinstance(content, list) else ()
     return "\n\n".join(str(part["reasoning"]) for part in parts if part.get("reasoning"))
 
 
 def _question(sample: Mapping[str, Any], asked: Sequence[Mapping[str, Any]]) -> str:
-    """The question as its set has it, else as it was asked."""
+    """Return the question as in its set, else as sent."""
     kept = (sample.get("sample_metadata") or {}).get("question")
     if kept:
         return str(kept)
@@ -240,7 +240,7 @@ def _detail(sample: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any
     perf = said.get("perf_metrics") or {}
     scored_by = sample["score"].get("metadata") or {}
     found = {
-        # Not every set calls it so; it is shown, and pairs nothing.
+        # Not every set has this field; for display only, not for pairing.
         "id": metadata.get("id") or metadata.get("question_id"),
         "category": metadata.get("category"),
         "rule": scored_by.get("rule"),

@@ -1,8 +1,8 @@
-"""EvalScope's performance test: a folder for each concurrency, with a summary and percentiles.
+"""EvalScope's performance test: a folder per concurrency with summary and percentiles.
 
-``<run>/parallel_4_number_20/benchmark_summary.json`` and ``benchmark_percentile.json`` beside it.
-Three generations wrote them under other names: 0.16 to 1.5 in seconds, 1.9 and 1.14 in ms.
-A unit is taken from the name that is there, never guessed from the version.
+``<run>/parallel_4_number_20/benchmark_summary.json`` with ``benchmark_percentile.json``. Three
+generations use different names: 0.16 to 1.5 in seconds, 1.9 and 1.14 in ms. The unit comes from the
+name, never from the version.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SUMMARY = "benchmark_summary.json"
 PERCENTILES = "benchmark_percentile.json"
 WHAT = "a summary of EvalScope's performance test"
 
-# Our name -> EvalScope's, 1.14 first, each with what it is multiplied by.
+# Our name -> EvalScope's names, 1.14 first, each with its factor.
 _Names = Sequence[tuple[str, float]]
 _DURATION: _Names = (("Test Duration (s)", 1.0), ("Time taken for tests (s)", 1.0))
 _CONCURRENCY: _Names = (("Concurrency", 1.0), ("Number of concurrency", 1.0))
@@ -71,8 +71,8 @@ _ROWS = {"25%": "p25", "50%": "p50", "75%": "p75", "90%": "p90", "95%": "p95", "
 
 @dataclass(frozen=True, slots=True)
 class PerfPoint:
-    """One concurrency. ``metrics`` has the names of ``jobs.metrics.METRICS``; no speed without a
-    completed request.
+    """Point of one concurrency. ``metrics`` has names of ``jobs.metrics.METRICS``, without speed
+    when no request completed.
     """
 
     concurrency: int
@@ -82,22 +82,22 @@ class PerfPoint:
 
 
 def parse(files: Mapping[str, bytes]) -> list[PerfPoint]:
-    """The points in ``files`` (path -> content), by concurrency, then by number of requests.
+    """Return the points in ``files`` (path -> content), by concurrency, then by requests.
 
     Raises:
-        ParseError: there is no summary, or one is not what any of the generations writes.
+        ParseError: no summary, or a summary in an unknown format.
     """
     summaries = [path for path in files if PurePosixPath(path).name == SUMMARY]
     if not summaries:
-        raise ParseError(f"EvalScope left no {SUMMARY}")
+        raise ParseError(f"EvalScope wrote no {SUMMARY}")
     points = [_point(path, files) for path in summaries]
     return sorted(points, key=lambda point: (point.concurrency, point.completed + point.failed))
 
 
 def began(content: bytes) -> dict[int, float]:
-    """Concurrency -> when it began (seconds since the epoch), as send_cold.py writes it down.
+    """Return concurrency -> start (seconds since the epoch), as recorded by send_cold.py.
 
-    Lines that are none of its own are left out.
+    Other lines are left out.
     """
     found = {}
     for line in content.splitlines():
@@ -125,28 +125,28 @@ def _point(path: str, files: Mapping[str, bytes]) -> PerfPoint:
             if value is not None:
                 metrics[ours] = value
         hits = number_or_none(summary, _HITS)
-        if hits:  # 0 too where the server tells no cached tokens
+        if hits:  # also 0 when the server reports no cached tokens
             metrics["engine_prefix_hits"] = hits / 100
         if "output_tokens_per_s" not in metrics:
-            raise ParseError(f"{path} has no output throughput of EvalScope that is known")
+            raise ParseError(f"{path} has no known output throughput of EvalScope")
         beside = str(PurePosixPath(path).with_name(PERCENTILES))
         if beside in files:
             metrics |= _percentiles(beside, files[beside])
     if _came_whole(summary):
-        # It writes down the whole answer's time as that of the first token, and 0 between them.
+        # EvalScope writes the time of the whole answer as TTFT, and 0 between tokens.
         metrics = {name: metrics[name] for name in metrics if not name.startswith(_OF_STREAMS)}
     return PerfPoint(int(concurrency), completed, failed, metrics)
 
 
 def _came_whole(summary: Mapping[str, Any]) -> bool:
-    """True when no answer was streamed, as 1.14 tells."""
+    """Return True when no answer was streamed, as reported by 1.14."""
     whole, streamed = (number_or_none(summary, name) for name in _HOW)
     return bool(whole) and streamed == 0
 
 
 def _percentiles(path: str, content: bytes) -> dict[str, float]:
     rows = json_of(path, content)
-    if isinstance(rows, dict):  # a column each, as the tool has them in memory
+    if isinstance(rows, dict):  # one column each, as in the tool's memory
         rows = _transposed(path, rows)
     if not isinstance(rows, list):
         raise ParseError(f"{path} does not hold a list")
@@ -169,11 +169,11 @@ def _transposed(path: str, columns: Mapping[str, Any]) -> list[dict[str, Any]]:
         rows = zip(*columns.values(), strict=True)
         return [dict(zip(columns, row, strict=True)) for row in rows]
     except ValueError as error:
-        raise ParseError(f"{path} is torn: its columns are not of one length") from error
+        raise ParseError(f"{path} is damaged: columns differ in length") from error
 
 
 def _first(data: Mapping[str, Any], names: _Names) -> float | None:
-    """The value under the first of ``names`` that is there."""
+    """Return the value of the first present name in ``names``."""
     for name, factor in names:
         value = number_or_none(data, name)
         if value is not None:

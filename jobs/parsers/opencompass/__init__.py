@@ -1,4 +1,4 @@
-"""What OpenCompass writes.
+"""Parsers of OpenCompass's outputs.
 Here: summaries, predictions, logs, tables.
-Not here: how it is called (`toolchains.opencompass`).
+Not here: its command lines (`toolchains.opencompass`).
 """

@@ -1,7 +1,7 @@
-"""A run of OpenCompass 0.4 or 0.5: what it scored, what it could not, what was answered.
+"""Run of OpenCompass 0.4 or 0.5: scores, failed sets, answers.
 
-``<folder>/<YYYYmmdd_HHMMSS>/{summary,results,predictions}/…``. The tool exits with 0 when every
-task failed: only a number for every set is a success, see :attr:`Run.outcome`.
+``<folder>/<YYYYmmdd_HHMMSS>/{summary,results,predictions}/…``. The tool exits with 0 even if every
+task failed. Success needs a number for every set, see :attr:`Run.outcome`.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from jobs.parsers.opencompass.opencompass_tables import (
 Outcome = Literal["whole", "partial", "none"]
 _STAMP = re.compile(r"\d{8}_\d{6}")
 _SUMMARIES = ((".csv", parse_csv), (".md", parse_markdown), (".txt", parse_text))
-# The summary rounds to two decimals; halves are rounded both ways.
+# The summary rounds to two decimals; halves go either way.
 _ROUNDING = 0.00501
 _NUMPY = re.compile(r"\bnp\.(?:float|int)\d+\((?P<number>[^()]*)\)")
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What a set's evaluator made of one answer. ``correct`` is None where it does not say."""
+    """Verdict of a set's evaluator on an answer. ``correct`` is None if not reported."""
 
     correct: bool | None
     extracted: str
@@ -43,10 +43,9 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class SetResult:
-    """One file of results. ``values`` are its numbers; ``error`` is what it says instead.
+    """Results file. ``values`` are its numbers; ``error`` is the message instead of numbers.
 
-    ``judged`` has, where details were written, a row for each question with one for each of its
-    answers.
+    ``judged``: with details, a row per question with an entry per answer.
     """
 
     values: Mapping[str, float]
@@ -55,19 +54,19 @@ class SetResult:
 
     @property
     def correct(self) -> tuple[bool | None, ...]:
-        """Each question's verdict, of its first answer."""
+        """Return the verdict on the first answer of each question."""
         return tuple(answers[0].correct for answers in self.judged)
 
     @property
     def extracted(self) -> tuple[str, ...]:
-        """What was taken for the first answer of each question."""
+        """Return the extracted first answer of each question."""
         return tuple(answers[0].extracted for answers in self.judged)
 
     def of(self, index: int, sample: int, total: int) -> tuple[Judged | None, int]:
-        """What was made of the answer ``sample`` to the ``index``-th of ``total`` prompts; which
-        sample of its question it is.
+        """Return the verdict on answer ``sample`` to prompt ``index`` of ``total``, and the
+        sample's number within its question.
 
-        A question with several answers is asked so often: all questions, then all again.
+        For several answers per question, all questions are asked, then all again.
         """
         count = len(self.judged)
         if count and total > count and total % count == 0:
@@ -80,7 +79,7 @@ class SetResult:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """One answer to a question. ``expected`` is the set's own; ``reasoning`` the thought before it.
+    """Answer to a question. ``expected`` comes from the set; ``reasoning`` precedes the answer.
 
     ``sample`` counts the answers to one prompt from 0.
     """
@@ -95,7 +94,7 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run. ``predictions`` and ``results`` are by (model, set)."""
+    """Run with ``predictions`` and ``results`` by (model, set)."""
 
     stamp: str
     scores: tuple[Score, ...]
@@ -104,51 +103,51 @@ class Run:
 
     @property
     def models(self) -> tuple[str, ...]:
-        """In the order of the summary's columns."""
+        """Return the models in the order of the summary's columns."""
         return tuple(dict.fromkeys(score.model for score in self.scores))
 
     @property
     def failed(self) -> tuple[Score, ...]:
-        """The sets without a number."""
+        """Return the sets without a number."""
         return tuple(score for score in self.scores if score.value is None)
 
     @property
     def outcome(self) -> Outcome:
-        """``none`` where no set has a number: the tool exits with 0 all the same."""
+        """Return the outcome; ``none`` when no set has a number, although the tool exits with 0."""
         if len(self.failed) == len(self.scores):
             return "none"
         return "partial" if self.failed else "whole"
 
     def missing(self, expected: Iterable[str]) -> tuple[str, ...]:
-        """Sets that were to be asked and have no number for some model: a torn summary too."""
+        """Return requested sets without a number for some model, also for a truncated summary."""
         scored = {(score.model, score.dataset) for score in self.scores if score.value is not None}
         return tuple(
             name for name in expected if any((model, name) not in scored for model in self.models)
         )
 
     def asked(self, model: str, dataset: str) -> int:
-        """How many questions of the set were asked, however often each."""
+        """Return the number of asked questions of the set, without repetitions."""
         prompts = len({row.index for row in self.predictions.get((model, dataset), ())})
         result = self.results.get((model, dataset))
         judged = len(result.judged) if result else 0
         return judged if judged and prompts % judged == 0 else prompts
 
     def means(self, model: str) -> Means | None:
-        """Both means over the sets of ``model`` that have a number."""
+        """Return both means over the sets of ``model`` with a number."""
         counts = {name: self.asked(of, name) for of, name in self.predictions if of == model}
         return means((score for score in self.scores if score.model == model), counts)
 
 
 def parse(files: Mapping[str, bytes]) -> Run:
-    """The newest run in ``files`` (path -> content).
+    """Return the newest run in ``files`` (path -> content).
 
     Raises:
-        ParseError: there is no summary, or a file of the run is torn or of another tool; or results
-            and summary disagree.
+        ParseError: no summary, a truncated file or a file of another tool, or results and summary
+            disagree.
     """
     stamps = {stamp for path in files for stamp in _stamps(path)}
     if not stamps:
-        raise ParseError("there is no folder of an OpenCompass run (YYYYmmdd_HHMMSS)")
+        raise ParseError("no folder of an OpenCompass run (YYYYmmdd_HHMMSS)")
     stamp = max(stamps)
     own = {path: content for path, content in files.items() if stamp in _stamps(path)}
     scores = _summary(own, stamp)
@@ -159,10 +158,10 @@ def parse(files: Mapping[str, bytes]) -> Run:
 
 
 def parse_results(path: str, content: bytes) -> SetResult:
-    """One file of results: ``{"accuracy": 50.0}``, with details, or ``{"error": …}``.
+    """Return a results file: ``{"accuracy": 50.0}``, with details, or ``{"error": …}``.
 
     Raises:
-        ParseError: it is torn, or holds neither a number nor an error.
+        ParseError: truncated, or neither a number nor an error.
     """
     data = json_object(path, content)
     values = {
@@ -172,15 +171,15 @@ def parse_results(path: str, content: bytes) -> SetResult:
     }
     error = str(data.get("error") or "")
     if not values and not error:
-        raise ParseError(f"{path} holds no score of OpenCompass: {', '.join(data) or 'nothing'}")
+        raise ParseError(f"{path} has no score of OpenCompass: {', '.join(data) or 'nothing'}")
     return SetResult(values, error, _judged(_details(data.get("details")), values))
 
 
 def parse_predictions(path: str, content: bytes) -> tuple[Prediction, ...]:
-    """One file of predictions, in the order of its questions (``tmp_….json`` while it grows).
+    """Return a predictions file in question order (``tmp_….json`` while growing).
 
     Raises:
-        ParseError: it is torn, or not what OpenCompass writes.
+        ParseError: truncated, or in another format.
     """
     data = json_object(path, content)
     try:
@@ -190,7 +189,7 @@ def parse_predictions(path: str, content: bytes) -> tuple[Prediction, ...]:
             for answer in _answers(int(index), each)
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ParseError(f"{path} holds no predictions of OpenCompass: {error!r}") from error
+        raise ParseError(f"{path} has no predictions of OpenCompass: {error!r}") from error
 
 
 def _answers(index: int, asked: Mapping[str, Any]) -> list[Prediction]:
@@ -205,7 +204,7 @@ def _answers(index: int, asked: Mapping[str, Any]) -> list[Prediction]:
 
 
 def _summary(files: Mapping[str, bytes], stamp: str) -> tuple[Score, ...]:
-    """The newest summary; a run that was resumed has several."""
+    """Return the newest summary; a resumed run has several."""
     for suffix, read in _SUMMARIES:
         paths = [
             path
@@ -215,11 +214,11 @@ def _summary(files: Mapping[str, bytes], stamp: str) -> tuple[Score, ...]:
         if paths:
             newest = max(paths)
             return read(newest, files[newest])
-    raise ParseError(f"the run {stamp} of OpenCompass left no summary")
+    raise ParseError(f"OpenCompass run {stamp} has no summary")
 
 
 def _exact(score: Score, results: Mapping[tuple[str, str], SetResult]) -> Score:
-    """The score with all decimals of its results."""
+    """Return the score with all decimals of the results."""
     result = results.get((score.model, score.dataset))
     value = result.values.get(score.metric) if result else None
     if value is None or score.value is None:
@@ -227,7 +226,7 @@ def _exact(score: Score, results: Mapping[tuple[str, str], SetResult]) -> Score:
     if abs(value - score.value) > _ROUNDING:
         raise ParseError(
             f"{score.dataset} of {score.model} has {score.text} in the summary and {value} in its "
-            "results: files of two runs?"
+            "results: the files may be from two runs"
         )
     return replace(score, value=value)
 
@@ -235,7 +234,7 @@ def _exact(score: Score, results: Mapping[tuple[str, str], SetResult]) -> Score:
 def _joined(
     parts: Mapping[tuple[str, str], tuple[Prediction, ...]], known: Collection[tuple[str, str]]
 ) -> dict[tuple[str, str], tuple[Prediction, ...]]:
-    """Predictions by set: several workers leave it in parts, ``<set>_0.json``, ``<set>_1.json``."""
+    """Return predictions by set; several workers write parts ``<set>_0.json``, ``<set>_1.json``."""
     found: dict[tuple[str, str], tuple[Prediction, ...]] = {}
     for model, name in sorted(parts, key=_natural):
         part = re.fullmatch(r"(?P<set>.+)_\d+", name)
@@ -260,7 +259,7 @@ def _stamps(path: str) -> list[str]:
 
 
 def _below(files: Mapping[str, bytes], folder: str) -> list[str]:
-    """Whole files of a folder: ``<folder>/<model>/<set>.json``."""
+    """Return complete files of a folder: ``<folder>/<model>/<set>.json``."""
     return sorted(
         path
         for path in files
@@ -276,7 +275,7 @@ def _key(path: str) -> tuple[str, str]:
 
 
 def _number(value: Any) -> float | None:
-    """A number, also one that was written as text: ``np.float64(50.0)``."""
+    """Return a number, also from text such as ``np.float64(50.0)``."""
     if isinstance(value, str):
         return dict_of(f"{{'it': {value}}}").get("it")
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -285,8 +284,8 @@ def _number(value: Any) -> float | None:
 
 
 def _details(details: Any) -> list[list[Mapping[str, Any]]]:
-    """For each question, in their order, what is said of each of its answers. Details are a list,
-    or an object with numbers for keys.
+    """Return the details of the answers to each question, in order. Details are a list, or an
+    object with numeric keys.
     """
     if isinstance(details, dict):
         numbered = sorted((int(key), each) for key, each in details.items() if key.isdigit())
@@ -295,7 +294,7 @@ def _details(details: Any) -> list[list[Mapping[str, Any]]]:
 
 
 def _of_each(detail: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Where a question may have had several answers: a list of objects, or lists of values."""
+    """Return details per answer of a question: from a list of objects, or lists of values."""
     several = detail.get("predictions")
     if isinstance(several, list) and several and isinstance(several[0], dict):
         return [each for each in several if isinstance(each, dict)]
@@ -314,8 +313,8 @@ def _of_each(detail: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def _judged(
     details: Sequence[Sequence[Mapping[str, Any]]], values: Mapping[str, float]
 ) -> tuple[tuple[Judged, ...], ...]:
-    """What was made of each answer. Evaluators of equal letters give no verdict, but show both:
-    then they are compared, if that makes the very score.
+    """Return the verdict on each answer. Evaluators that compare letters give no verdict but both
+    letters: these are compared here if this yields the exact score.
     """
     verdicts = [[_correct(each) for each in answers] for answers in details]
     if not any(each is not None for answers in verdicts for each in answers):
@@ -354,7 +353,7 @@ def _first_text(detail: Mapping[str, Any], names: Sequence[str]) -> str:
 
 
 def _asked(prompt: Any) -> str:
-    """The prompt as text: a string, or messages with roles (HUMAN, BOT, SYSTEM)."""
+    """Return the prompt as text, from a string or messages with roles (HUMAN, BOT, SYSTEM)."""
     if isinstance(prompt, str):
         return prompt
     messages = [(str(each["role"]), str(each["prompt"])) for each in prompt]
@@ -364,7 +363,7 @@ def _asked(prompt: Any) -> str:
 
 
 def _plain(value: Any) -> str:
-    """Text; several samples or several right answers are joined."""
+    """Return text; several samples or accepted answers are joined."""
     if value is None:
         return ""
     if isinstance(value, list):
@@ -373,7 +372,7 @@ def _plain(value: Any) -> str:
 
 
 def dict_of(text: str) -> dict[str, float]:
-    """The numbers in ``{'accuracy': np.float64(50.0)}``; empty for anything else."""
+    """Return the numbers in ``{'accuracy': np.float64(50.0)}``; empty for other text."""
     try:
         found: Any = ast.literal_eval(_NUMPY.sub(r"\g<number>", text.strip()))
     except (ValueError, SyntaxError, MemoryError, RecursionError):

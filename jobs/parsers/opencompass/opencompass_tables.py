@@ -1,8 +1,8 @@
-"""OpenCompass's summary of a run, as CSV, Markdown or text: a row a set, a column a model.
+"""OpenCompass's summary of a run as CSV, Markdown or text: a row per set, a column per model.
 
-Columns ``dataset,version,metric,mode,<model>…``; a set that failed has ``-`` in all of them, and
-the tool exits with 0 all the same. Scores are in per cent. The same Markdown stands in documents,
-with a mean made by hand below it: its version is blank, and its decimals may differ.
+Columns ``dataset,version,metric,mode,<model>…``; a failed set has ``-`` in all columns, and the
+tool still exits with 0. Scores are in per cent. Documents contain the same Markdown with a manually
+added mean below: without a version, possibly with other decimals.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from jobs.errors import ParseError
 from jobs.parsers.lines import lines_of
 
 HEAD = ("dataset", "version", "metric", "mode")
-# Metrics that are a share of the questions, so that a mean of them means something.
+# Metrics that are a share of the questions and can be averaged.
 SHARES = ("accuracy",)
 _NONE = ("-", "")
-_SECTION = re.compile(r"[-–—]{3,}")  # a summarizer's heading between its rows
+_SECTION = re.compile(r"[-–—]{3,}")  # a summarizer's heading between rows
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One set for one model. ``value`` is as the tool has it (per cent); None where it failed.
+    """Score of a set for a model. ``value`` is in per cent; None: failed.
 
-    ``text`` is the value as printed: it may have other decimals than the one beside it.
+    ``text`` is the printed value; decimals may differ between rows.
     """
 
     model: str
@@ -41,24 +41,24 @@ class Score:
 
     @property
     def share(self) -> float | None:
-        """From 0 to 1; None where it failed or is no share of the questions."""
+        """Return the score from 0 to 1; None when failed or not a share of the questions."""
         if self.value is None or self.metric not in SHARES:
             return None
         return self.value / 100
 
     @property
     def is_as_published(self) -> bool | None:
-        """True where the prompt is the one of OpenCompass 0.4.1's own set; None: not known."""
+        """Return True for the prompt of OpenCompass 0.4.1; None: unknown."""
         known = EVALUATION_SETS.get(self.dataset)
         return None if known is None or not self.version else known.version == self.version
 
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """Two means over the sets of one model, from 0 to 1; they can order two models differently.
+    """Two means over the sets of one model, from 0 to 1; rankings by the two may differ.
 
-    ``macro`` counts each set once, ``weighted`` each question once (None where nobody knows how
-    many questions a set has). ``sets`` and ``questions`` are what they are over.
+    ``macro`` is the mean of sets, ``weighted`` the mean of questions (None when the questions of a
+    set are unknown). ``sets`` and ``questions`` are the counts.
     """
 
     macro: float
@@ -68,7 +68,7 @@ class Means:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Both, under their names in ``jobs.metrics.METRICS``: neither without its label."""
+        """Return both means under their names in ``jobs.metrics.METRICS``."""
         found = {"accuracy_macro": self.macro}
         if self.weighted is not None and self.questions:
             found |= {
@@ -80,9 +80,9 @@ class Means:
 
 
 def means(scores: Iterable[Score], counts: Mapping[str, int] | None = None) -> Means | None:
-    """The means over one model's ``scores``; None where none of them is a share.
+    """Return the means over one model's ``scores``; None when no score is a share.
 
-    ``counts`` says how many questions a set had; where it is silent, the known sets do.
+    ``counts`` has the questions per set; missing sets use the known counts.
     """
     rows = [(score, score.share) for score in scores]
     shares = [(score, share) for score, share in rows if share is not None]
@@ -100,20 +100,20 @@ def means(scores: Iterable[Score], counts: Mapping[str, int] | None = None) -> M
 
 
 def parse_csv(path: str, content: bytes) -> tuple[Score, ...]:
-    """The scores of ``summary_*.csv``.
+    """Return the scores of ``summary_*.csv``.
 
     Raises:
-        ParseError: it is empty, torn, or another table.
+        ParseError: empty, truncated, or another table.
     """
     text = _text(path, content)
     return _scores(path, list(csv.reader(io.StringIO(text))))
 
 
 def parse_markdown(path: str, content: bytes) -> tuple[Score, ...]:
-    """The scores of every such table in a text, whatever else is in it; in its order.
+    """Return the scores of all such tables in a text, in order; other text is ignored.
 
     Raises:
-        ParseError: there is no such table, or one is torn.
+        ParseError: no such table, or a truncated table.
     """
     tables = list(_markdown_tables(content))
     if not tables:
@@ -122,10 +122,10 @@ def parse_markdown(path: str, content: bytes) -> tuple[Score, ...]:
 
 
 def parse_text(path: str, content: bytes) -> tuple[Score, ...]:
-    """The scores of ``summary_*.txt``: those of its part "csv format".
+    """Return the scores in the part "csv format" of ``summary_*.txt``.
 
     Raises:
-        ParseError: it is empty, cut off, or another file.
+        ParseError: empty, cut off, or another file.
     """
     text = _text(path, content)
     _, found, rest = text.partition("csv format\n")
@@ -162,18 +162,18 @@ def _markdown_tables(content: bytes) -> Iterator[list[list[str]]]:
 
 
 def _scores(path: str, rows: Sequence[Sequence[str]]) -> tuple[Score, ...]:
-    """One score for each row and model: all rows of the first model, then of the next."""
+    """Return a score per row and model: all rows of the first model, then of the next."""
     head, *body = [row for row in rows if any(cell.strip() for cell in row)] or [[]]
     if tuple(head[: len(HEAD)]) != HEAD or len(head) == len(HEAD):
         raise ParseError(f"{path} begins with {head!r}, not with {', '.join(HEAD)} and a model")
     if not body:
-        raise ParseError(f"{path} has a head and no rows")
+        raise ParseError(f"{path} has a header but no rows")
     found = []
     for place, model in enumerate(head[len(HEAD) :], len(HEAD)):
         for row in body:
             if len(row) != len(head):
                 raise ParseError(
-                    f"{path}: the row {row!r} has not the {len(head)} cells of its head"
+                    f"{path}: row {row!r} does not have the {len(head)} cells of the header"
                 )
             if not _SECTION.match(row[0]):
                 found.append(_score(path, model, row, row[place]))
@@ -187,5 +187,5 @@ def _score(path: str, model: str, row: Sequence[str], text: str) -> Score:
     except ValueError as error:
         raise ParseError(f"{path}: {text!r} of {dataset} is no score") from error
     if not dataset:
-        raise ParseError(f"{path}: the row {list(row)!r} names no set")
+        raise ParseError(f"{path}: row {list(row)!r} has no set name")
     return Score(model, dataset, version, metric, mode, value, text)

@@ -1,4 +1,4 @@
-"""What vLLM's benchmarks write.
+"""Parsers of vLLM's benchmark outputs.
 Here: serve, throughput, latency; both generations of each.
-Not here: how they are called (`toolchains.vllm`).
+Not here: their command lines (`toolchains.vllm`).
 """

@@ -1,12 +1,11 @@
 """vLLM's serving benchmark: ``benchmark_serving.py`` of 0.7.2 and ``vllm bench serve`` since.
 
-Its result file (JSON), and the block that it prints, for when the file was lost: 0.7.2 ends with an
-error after the block where the result's folder does not exist. Names in both are nearly the same;
-0.7.2 writes the key ``request_goodput:`` with its colon and no ``failed``, and "Total Token
-throughput" with another capital.
+Result file (JSON), and the printed block in case the file is missing: without the result folder,
+0.7.2 fails after printing the block. Names in both are nearly equal; 0.7.2 writes the key
+``request_goodput:`` with the colon, no ``failed``, and "Total Token throughput" capitalised
+differently.
 
-An exit code of 0 says nothing: the tool exits 0 when every request failed. :attr:`Served.outcome`
-does.
+The exit code is 0 even if every request failed: use :attr:`Served.outcome`.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from jobs.parsers.lines import lines_of
 Outcome = Literal["whole", "partial", "none"]
 WHAT = "a result of vLLM's serving benchmark"
 
-# Their name -> ours, and what to multiply by. One that is not there is left out.
+# vLLM's name -> our name and factor. Missing values are left out.
 _RATES = {
     "output_throughput": ("output_tokens_per_s", 1.0),
     "total_token_throughput": ("total_tokens_per_s", 1.0),
@@ -39,7 +38,7 @@ _RATES = {
     "spec_decode_draft_tokens": ("draft_tokens", 1.0),
     "spec_decode_accepted_tokens": ("accepted_tokens", 1.0),
 }
-# Their family, all in ms -> our family with its unit, and what to multiply by.
+# vLLM's family, all in ms -> our family with unit and factor.
 _LATENCIES = {
     "ttft": ("ttft_{}_ms", 1.0),
     "tpot": ("tpot_{}_ms", 1.0),
@@ -50,7 +49,7 @@ _LATENCIES = {
 }
 _LISTS = ("input_lens", "output_lens", "ttfts", "itls", "errors")
 
-# The printed block's rows -> keys of the file; the words are compared without capitals.
+# Rows of the printed block -> keys of the file; compared case-insensitively.
 _ROWS = {
     "successful requests": "completed",
     "failed requests": "failed",
@@ -89,9 +88,9 @@ _LIMIT = re.compile(r"Maximum request concurrency: (\d+|None)")
 
 @dataclass(frozen=True, slots=True)
 class ServedRequest:
-    """One request. ``error`` is "" for a success. ``latency_s`` is all of it; None where the file
-    does not tell: 0.7.2 does not, and the first token with the gaps after it is less (by 4 % in our
-    capture: the end of the stream comes after the last token).
+    """Request. ``error`` is "" for a success. ``latency_s`` is end to end; None if not in the file,
+    as in 0.7.2. TTFT plus the gaps is less (4 % in our capture), because the stream ends after the
+    last token.
     """
 
     input_tokens: int
@@ -105,10 +104,12 @@ class ServedRequest:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """One run. ``metrics`` has names of ``jobs.metrics.METRICS``; no speed without a success.
+    """Run. ``metrics`` has names of ``jobs.metrics.METRICS``, without speed when no request
+    succeeded.
 
-    ``concurrency`` is None where requests in flight had no limit, ``request_rate`` (a second) where
-    they were sent at once. ``requests`` is filled only when asked for, and written by the tool.
+    ``concurrency`` is None for unlimited concurrency, ``request_rate`` (per second) is None when
+    all requests were sent at once. ``requests`` is filled only on request and if the tool wrote
+    them.
     """
 
     completed: int
@@ -121,17 +122,17 @@ class Served:
 
     @property
     def outcome(self) -> Outcome:
-        """``partial`` where a request failed; ``none`` where all did: there is no result then."""
+        """Return ``partial`` when some requests failed, ``none`` when all failed: no result."""
         if not self.completed:
             return "none"
         return "partial" if self.failed else "whole"
 
 
 def parse(path: str, content: bytes, *, requests: bool = False) -> Served:
-    """The run in a result file; with ``requests``, its requests one by one.
+    """Return the run in a result file; with ``requests``, also its single requests.
 
     Raises:
-        ParseError: it is cut off, empty, or not what this benchmark writes.
+        ParseError: cut off, empty, or in another format.
     """
     data = json_object(path, content)
     if "completed" not in data or "num_prompts" not in data:
@@ -146,13 +147,13 @@ def parse(path: str, content: bytes, *, requests: bool = False) -> Served:
 
 
 def parse_log(path: str, content: bytes, *, sent: int | None = None) -> tuple[Served, ...]:
-    """The runs that a log shows, oldest first: one for each printed block.
+    """Return the runs in a log, oldest first: one per printed block.
 
-    0.7.2 prints how many requests succeeded and not how many failed: ``sent`` says how many there
-    were, or else the arguments that it prints first.
+    0.7.2 prints succeeded but not failed requests: the total is ``sent``, or comes from the
+    arguments printed first.
 
     Raises:
-        ParseError: there is no block, or one is cut off or lacks a row that is always there.
+        ParseError: no block, or a block is cut off or lacks a mandatory row.
     """
     found: list[Served] = []
     rows: dict[str, Any] | None = None
@@ -178,7 +179,7 @@ def parse_log(path: str, content: bytes, *, sent: int | None = None) -> tuple[Se
 
 
 def _row(text: str) -> dict[str, Any]:
-    """Key and value of one row of the block; nothing for a heading or a row of no interest."""
+    """Return key and value of a row of the block; nothing for headings and other rows."""
     matched = _ROW.fullmatch(text.strip())
     if matched is None or matched["value"] == "None":
         return {}
@@ -199,7 +200,7 @@ def _printed(where: str, rows: dict[str, Any], sent: int | None) -> Served:
     elif sent is not None:
         failed = sent - completed
     else:
-        raise ParseError(f"{where}: nothing says how many requests were sent, so none failed?")
+        raise ParseError(f"{where}: the number of sent requests is missing")
     positions = [value for key, value in rows.items() if key.startswith("position ")]
     rows["spec_decode_per_position_acceptance_rates"] = positions
     return _served(where, rows, completed, failed, ())
@@ -213,7 +214,7 @@ def _served(
     requests: tuple[ServedRequest, ...],
 ) -> Served:
     if failed < 0:
-        raise ParseError(f"{where}: {completed} requests succeeded, more than were sent")
+        raise ParseError(f"{where}: {completed} succeeded requests exceed the sent requests")
     limit = number_or_none(data, "max_concurrency")
     metrics = {
         "requests": float(completed),
@@ -229,7 +230,7 @@ def _served(
         }
         metrics |= tokens
         metrics |= {f"{name}_mean": value / completed for name, value in tokens.items()}
-        number(where, data, "output_throughput")  # always there: a file without it is torn
+        number(where, data, "output_throughput")  # mandatory: a file without it is truncated
         metrics |= _rates(data) | _latencies(data)
     return Served(
         completed,
@@ -252,8 +253,8 @@ def _rates(data: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _latencies(data: Mapping[str, Any]) -> dict[str, float]:
-    """Every statistic that has a metric. A family whose mean is 0 had no sample (TPOT of answers of
-    one token), and is left out.
+    """Return the statistics with a metric. A family with mean 0 has no samples (TPOT of one-token
+    answers) and is left out.
     """
     found = {}
     for family, (ours, factor) in _LATENCIES.items():
@@ -282,7 +283,7 @@ def _requests(path: str, data: Mapping[str, Any]) -> tuple[ServedRequest, ...]:
         rows = zip(*columns, latencies, texts, strict=True)
         return tuple(_request(*row) for row in rows)
     except (TypeError, ValueError) as error:
-        raise ParseError(f"{path}: its lists of requests are not whole: {error!r}") from error
+        raise ParseError(f"{path}: the lists of requests are incomplete: {error!r}") from error
 
 
 def _request(

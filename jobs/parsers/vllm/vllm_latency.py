@@ -1,7 +1,7 @@
 """vLLM's offline latency: ``benchmark_latency.py`` of 0.7.2 and ``vllm bench latency`` since.
 
-Each iteration is one whole batch, from the prompts to the last token: with a batch of one it is the
-latency of a request without a server.
+An iteration is one whole batch, from prompts to last token: for batch size 1, the latency of a
+request without a server.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from jobs.metrics import METRICS
 from jobs.parsers.files import json_object, number
 from jobs.parsers.lines import lines_of
 
-# A job's log has both streams in one: a figure may stand behind a progress bar that has no end of
-# line, "…90%|█████| 9/10 [00:07<00:00, 1.28it/s]Avg latency: 0.783 seconds".
+# A job's log mixes both streams: a figure may follow a progress bar without a line end,
+# "…90%|█████| 9/10 [00:07<00:00, 1.28it/s]Avg latency: 0.783 seconds".
 _MEAN = re.compile(r"Avg latency: (?P<seconds>[\d.e+-]+) seconds")
 _PERCENTILE = re.compile(r"(?P<which>\d+)% percentile latency: (?P<seconds>[\d.e+-]+) seconds")
-# What both versions print and write, in their order.
+# Values that both versions print and write, in order.
 _PERCENTILES = ("10", "25", "50", "75", "90", "99")
 
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """One run. ``metrics`` has names of ``jobs.metrics.METRICS``; ``latencies_s`` holds each
-    iteration, which only the file has.
+    """Run. ``metrics`` has names of ``jobs.metrics.METRICS``; ``latencies_s`` has each iteration,
+    only from the file.
     """
 
     metrics: Mapping[str, float]
@@ -34,10 +34,10 @@ class Latency:
 
 
 def parse(path: str, content: bytes) -> Latency:
-    """The run in a result file.
+    """Return the run in a result file.
 
     Raises:
-        ParseError: it is cut off, empty, or not what this benchmark writes; or nothing ran.
+        ParseError: cut off, empty, in another format, or without iterations.
     """
     data = json_object(path, content)
     mean, percentiles = number(path, data, "avg_latency"), data.get("percentiles")
@@ -53,10 +53,10 @@ def parse(path: str, content: bytes) -> Latency:
 
 
 def parse_log(path: str, content: bytes) -> Latency:
-    """The run that a log shows; the last one where there are several.
+    """Return the last run in a log.
 
     Raises:
-        ParseError: the lines "Avg latency: …" and its percentiles are not all there.
+        ParseError: "Avg latency: …" or a percentile is missing.
     """
     mean: float | None = None
     found: dict[str, float] = {}

@@ -1,7 +1,7 @@
 """vLLM's offline throughput: ``benchmark_throughput.py`` of 0.7.2, ``vllm bench throughput`` since.
 
-The file (``--output-json``) counts all tokens together; only the printed line tells those of the
-output apart. Rates are over the whole run.
+The file (``--output-json``) has only total tokens; the printed line also has output tokens. Rates
+are over the whole run.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from jobs.errors import ParseError
 from jobs.parsers.files import count, json_object, number
 from jobs.parsers.lines import lines_of
 
-# A job's log has both streams in one: the line may stand behind a progress bar without an end.
+# A job's log mixes both streams: the line may follow a progress bar without a line end.
 _LINE = re.compile(
     r"Throughput: (?P<requests>\d+\.\d+) requests/s, (?P<total>\d+\.\d+) total tokens/s"
     r"(?:, (?P<output>\d+\.\d+) output tokens/s)?"
@@ -24,17 +24,17 @@ _TOTAL = re.compile(r"Total num (?P<which>prompt|output) tokens: +(?P<tokens>\d+
 
 @dataclass(frozen=True, slots=True)
 class Throughput:
-    """One run. ``metrics`` has names of ``jobs.metrics.METRICS``."""
+    """Run. ``metrics`` has names of ``jobs.metrics.METRICS``."""
 
     metrics: Mapping[str, float]
 
 
 def parse(path: str, content: bytes, *, output_tokens_each: int | None = None) -> Throughput:
-    """The run in a result file. ``output_tokens_each``: what every request had to generate, to the
-    full length (the benchmark ignores ends); with it the output has a rate of its own.
+    """Return the run in a result file. ``output_tokens_each``: generated tokens of every request
+    (the benchmark ignores end tokens); gives the output rate.
 
     Raises:
-        ParseError: it is cut off, empty, or not what this benchmark writes; or nothing ran.
+        ParseError: cut off, empty, in another format, or without requests.
     """
     data = json_object(path, content)
     requests, seconds = count(path, data, "num_requests"), number(path, data, "elapsed_time")
@@ -63,10 +63,10 @@ def parse(path: str, content: bytes, *, output_tokens_each: int | None = None) -
 
 
 def parse_log(path: str, content: bytes) -> Throughput:
-    """The run that a log shows; the last one where there are several. 0.7.2 prints no totals.
+    """Return the last run in a log. 0.7.2 prints no totals.
 
     Raises:
-        ParseError: the line "Throughput: …" is not there.
+        ParseError: "Throughput: …" is missing.
     """
     metrics: dict[str, float] = {}
     for line in lines_of(content):

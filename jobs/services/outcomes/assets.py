@@ -48,12 +48,12 @@ def check_product(product: Mapping[str, Any]) -> None:
     if product["type"] == "deployment":
         return  # its row is created with the job
     if product["type"] not in _TYPES:
-        raise ParseError(f"nothing is registered as {product['type']!r}")
+        raise ParseError(f"unknown product type {product['type']!r}")
     _, required, same = _TYPES[product["type"]]
     wanted = same if product.get("amends") else required
     missing = [name for name in wanted if product.get(name) in (None, "")]
     if missing:
-        raise ParseError(f"the {product['type']} lacks {', '.join(missing)}")
+        raise ParseError(f"the {product['type']} has no {', '.join(missing)}")
 
 
 def register(job: Job, product: Mapping[str, Any]) -> Record | None:

@@ -37,14 +37,14 @@ def test_each_result_has_its_own_hue_dash_and_symbol():
     assert (first.marker.symbol, second.marker.symbol) == ("circle", "square")
 
 
-def test_the_ticks_are_the_concurrencies_and_zero_is_in_the_picture():
+def test_ticks_are_concurrencies_and_zero_is_shown():
     layout = throughput.figure([ONE, OTHER]).layout
 
     assert layout.xaxis.tickvals == (1, 4)
     assert layout.yaxis.rangemode == "tozero"
 
 
-def test_one_result_shows_three_percentiles_and_several_show_two():
+def test_one_result_has_three_percentiles_several_have_two():
     assert names(percentiles.figure("ttft", [ONE])) == ["#1", "#1 p90", "#1 p99"]
     assert names(percentiles.figure("ttft", [ONE, OTHER])) == ["#1", "#1 p99", "#2", "#2 p99"]
 
@@ -72,7 +72,7 @@ def test_a_forest_has_a_row_a_category_and_a_diamond_for_all():
     assert (rows.name, whole.name) == ("accuracy", "all"), "a picture has a legend"
 
 
-def test_two_categories_whose_names_are_cut_to_the_same_letters_are_two_rows():
+def test_equally_shortened_names_are_two_rows():
     names = [f"reasoning, {part}, of the year 2026" for part in ("first half", "second half")]
     share = wilson(5, 10)
 
@@ -84,7 +84,7 @@ def test_two_categories_whose_names_are_cut_to_the_same_letters_are_two_rows():
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 12, 40])
-def test_numbers_at_the_points_of_a_pareto_never_lie_on_each_other(count):
+def test_labels_of_points_never_overlap(count):
     rows = [(2**n % 1000, 60 - n / count, 100 * (n + 1) / count) for n in range(count)]
     highest = [max(row[axis] for row in rows) for axis in (1, 2)]
 
@@ -100,7 +100,7 @@ def test_numbers_at_the_points_of_a_pareto_never_lie_on_each_other(count):
             assert right <= other[0] or other[2] <= left or top <= other[1] or other[3] <= bottom
 
 
-def test_a_number_that_has_no_room_is_left_out_and_told_when_hovered_over():
+def test_a_label_without_room_is_only_in_the_tooltip():
     same = Series("#1", [(n, {"tpot_p50_ms": 20.0, "output_tokens_per_s": 9.0}) for n in range(9)])
 
     (trace,) = interactivity.figure([same]).data

@@ -1,4 +1,4 @@
-"""Figures are made in Python and drawn by a bundle of the browser: both know the same Plotly."""
+"""Figures of Python and the bundle in the browser use the same Plotly version."""
 
 import json
 import re
@@ -42,7 +42,7 @@ def tokens_in(value):
     return set(re.findall(r"var\(--([\w-]+)\)", json.dumps(value)))
 
 
-def test_the_package_and_the_bundle_of_the_browser_carry_one_plotly_js():
+def test_package_and_bundle_have_one_plotly_version():
     packages = json.loads((BASE / "static/vendor/VENDORED.json").read_text())["packages"]
     (listed,) = (one["version"] for one in packages if one["package"].startswith("plotly.js"))
     (said,) = re.findall(r"plotly\.js \(cartesian - minified\) v(\S+)", BUNDLE.read_text())
@@ -50,7 +50,7 @@ def test_the_package_and_the_bundle_of_the_browser_carry_one_plotly_js():
     assert get_plotlyjs_version() == listed == said
 
 
-def test_the_bundle_draws_each_type_of_trace_that_charts_and_template_use():
+def test_the_bundle_draws_all_used_trace_types():
     known = set(re.findall(r'moduleType:"trace",name:"(\w+)"', BUNDLE.read_text()))
     used = {trace.type for make in FIGURES.values() for trace in make().data}
 
@@ -65,8 +65,8 @@ def test_each_chart_is_tried_here():
     assert makers == set(FIGURES)
 
 
-def test_the_template_of_the_page_has_only_properties_that_plotly_knows():
-    checked = go.layout.Template(TEMPLATE)  # one that it does not know is a ValueError
+def test_the_template_has_only_known_properties():
+    checked = go.layout.Template(TEMPLATE)  # unknown properties raise ValueError
 
     assert checked.layout.to_plotly_json() == TEMPLATE["layout"]
 

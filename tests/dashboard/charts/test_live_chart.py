@@ -10,7 +10,7 @@ from tests.factories import make_job, make_user
 
 
 def engine(at, *, decodes, busy, prompt=0.0, running=1.0, waiting=0.0):
-    """What llama.cpp says of itself at one moment."""
+    """Return one sample of llama.cpp's metrics."""
     return (
         at,
         {
@@ -23,7 +23,7 @@ def engine(at, *, decodes, busy, prompt=0.0, running=1.0, waiting=0.0):
     )
 
 
-def test_output_tokens_are_the_decode_calls_times_the_slots_busy_in_each():
+def test_output_tokens_are_decode_calls_times_busy_slots():
     # Our capture of llama.cpp's metrics: 1736 calls, 1.88249 slots, 3268 tokens predicted.
     samples = [engine(0, decodes=0, busy=0.0), engine(10, decodes=1736, busy=1.88249)]
 
@@ -51,7 +51,7 @@ def test_curves_read_in_pieces_are_the_curves_read_at_once():
     assert pieces == whole
 
 
-def test_a_restarted_engine_begins_a_new_curve_and_never_a_negative_rate():
+def test_a_restarted_engine_has_no_negative_rate():
     samples = [
         engine(0, decodes=1000, busy=1.0),
         engine(1, decodes=1100, busy=1.0),
@@ -127,10 +127,10 @@ def test_the_client_tells_its_requests_and_its_own_rate():
     assert (offline["client_output"]["y"], offline["in_flight"]["y"]) == ([22.5], [])
 
 
-def test_a_rate_of_whole_answers_has_a_gap_until_the_first_of_a_concurrency():
+def test_a_rate_of_unstreamed_answers_starts_with_a_gap():
     counts = [
         {"sent": 1.0, "done": 1.0, "rate": 0.0},
-        {"sent": 3.0, "done": 1.0},  # the next concurrency: nothing has come
+        {"sent": 3.0, "done": 1.0},  # next concurrency: no answer yet
         {"sent": 4.0, "done": 2.0, "rate": 400.0},
     ]
     samples = [(float(at), values) for at, values in enumerate(counts)]
@@ -143,7 +143,7 @@ def test_a_rate_of_whole_answers_has_a_gap_until_the_first_of_a_concurrency():
     assert unheard["client_output"]["y"] == []
 
 
-def test_each_trace_of_the_figure_belongs_to_a_strip_with_an_axis():
+def test_each_trace_belongs_to_a_strip_with_an_axis():
     figure = live.figure()
 
     axes = [strip["axis"] for strip in figure.layout.meta["strips"]]

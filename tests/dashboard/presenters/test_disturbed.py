@@ -1,4 +1,4 @@
-"""Work that ran beside a benchmark disturbs it, and is named."""
+"""Other work on the host disturbs a benchmark and is named."""
 
 import re
 
@@ -18,7 +18,7 @@ def server():
     return served(make_measuring_host())
 
 
-def test_a_chat_with_the_measured_server_disturbs_the_run_and_is_named(admin_client, server):
+def test_a_chat_with_the_deployment_disturbs_the_run(admin_client, server):
     for _ in range(2):
         Turn.objects.create(
             conversation=Conversation.objects.create(user=make_user()),
@@ -38,7 +38,7 @@ def test_a_chat_with_the_measured_server_disturbs_the_run_and_is_named(admin_cli
     assert ">no other jobs</span>" not in html
 
 
-def test_a_run_beside_nothing_says_that_it_knows_of_this_dashboard_alone(admin_client, server):
+def test_an_undisturbed_run_names_only_this_dashboard(admin_client, server):
     result = measured(server)
 
     assert not result.disturbed
@@ -57,7 +57,7 @@ def test_a_loaded_host_is_stamped_though_no_other_job_ran(admin_client, server, 
     assert ">loaded host</span>" in html
 
 
-def test_a_result_is_stamped_as_disturbed_once_by_whatever_disturbed_it(admin_client, server):
+def test_a_disturbed_result_has_one_flag(admin_client, server):
     Result.objects.filter(pk=measured(server).pk).update(
         remarks=[
             {"id": "result:beside_jobs", "args": {"jobs": "#7"}},

@@ -1,4 +1,4 @@
-"""What deployments do now, in the numbers of their engines, and where pages show it."""
+"""Current rates of deployments, and their pages."""
 
 import re
 import time
@@ -18,7 +18,7 @@ NOW = 1_800_000_000.0
 
 
 def tell(deployment, *samples, at=None):
-    """Keep ``(seconds before now, values)`` of the deployment's engine."""
+    """Store ``(seconds before now, values)`` of the deployment's engine."""
     moment = NOW if at is None else at
     rows = [[moment - before, values] for before, values in samples]
     ServedBlock.objects.create(
@@ -48,7 +48,7 @@ def test_the_rate_of_now_is_over_the_last_ten_seconds():
     assert of(deployment).output == 30.0
 
 
-def test_the_requests_and_the_cache_are_those_of_the_last_sample():
+def test_requests_and_cache_come_from_the_last_sample():
     deployment = make_deployment()
     engine = {"vllm:num_requests_running": 4.0, "vllm:num_requests_waiting": 1.0}
     tell(deployment, (2, vllm(0)), (0, vllm(9, **engine, **{"vllm:kv_cache_usage_perc": 0.52})))
@@ -58,7 +58,7 @@ def test_the_requests_and_the_cache_are_those_of_the_last_sample():
     assert (found.running, found.waiting, found.kv_cache) == (4.0, 1.0, 52.0)
 
 
-def test_an_engine_that_tells_nothing_of_its_cache_is_not_given_a_number():
+def test_an_unreported_cache_has_no_number():
     deployment = make_deployment()
     values = {"llamacpp:n_decode_total": 0.0, "llamacpp:n_busy_slots_per_decode": 1.0}
     tell(deployment, (2, values), (0, values | {"llamacpp:n_decode_total": 20.0}))
@@ -68,7 +68,7 @@ def test_an_engine_that_tells_nothing_of_its_cache_is_not_given_a_number():
     assert (found.output, found.running, found.kv_cache) == (10.0, None, None)
 
 
-def test_the_history_spreads_what_grew_and_knows_nothing_of_the_time_before():
+def test_the_history_has_no_values_before_the_samples():
     deployment = make_deployment()
     tell(deployment, (60, vllm(0)), (30, vllm(300)), (0, vllm(300)))
 
@@ -159,7 +159,7 @@ def test_pages_show_what_the_engine_does_now(lin, busy, page):
     assert "4 running · 0 queued" in text
 
 
-def test_the_panel_asks_for_itself_when_an_engine_tells_something(lin, busy):
+def test_the_panel_reloads_on_engine_reports(lin, busy):
     html = lin.get(reverse("overview")).content.decode()
 
     assert f'id="serving" data-live="rates" data-live-url="{reverse("serving")}"' in html

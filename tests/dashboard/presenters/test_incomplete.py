@@ -1,4 +1,4 @@
-"""A run in which requests failed or questions were not scored is incomplete and never counts."""
+"""A run with failed requests or unscored questions is incomplete and not counted."""
 
 import pytest
 from django.urls import reverse
@@ -61,9 +61,7 @@ def test_a_run_of_which_half_or_more_failed_is_a_failure(caller, kind, conclusio
         (evaluation(70), "70 of 142 questions were not scored"),
     ],
 )
-def test_a_run_of_which_less_failed_says_so_and_is_stamped_everywhere(
-    caller, kind, admin_client, conclusion, words
-):
+def test_a_partly_failed_run_is_flagged_everywhere(caller, kind, admin_client, conclusion, words):
     kind.conclusion, kind.title = conclusion, "Fake"
     job = taken_job(caller)
 
@@ -84,9 +82,7 @@ def test_a_run_of_which_less_failed_says_so_and_is_stamped_everywhere(
     assert words in admin_client.get(reverse("job-detail", args=[job.pk])).content.decode()
 
 
-def test_an_evaluation_tells_the_tokens_that_were_asked_for_and_those_that_came(
-    caller, kind, admin_client, monkeypatch
-):
+def test_an_evaluation_shows_requested_and_measured_tokens(caller, kind, admin_client, monkeypatch):
     answers = [
         {
             **{"subset": "en", "question": f"{n}?", "expected": "1", "answer": "1", "score": 1.0},
@@ -120,7 +116,7 @@ def test_a_run_without_failures_is_not_incomplete(caller, kind):
     assert (job.sentence_id, job.result.incomplete) == ("benchmark:done", False)
 
 
-def test_an_incomplete_run_is_no_repeat_and_the_api_and_the_export_say_so(admin_client):
+def test_api_and_export_mark_an_incomplete_run(admin_client):
     deployment = served(make_measuring_host())
     whole, lacking = measured(deployment), measured(deployment)
     Result.objects.filter(pk=lacking.pk).update(incomplete=True)
@@ -133,7 +129,7 @@ def test_an_incomplete_run_is_no_repeat_and_the_api_and_the_export_say_so(admin_
     assert exported["incomplete"] is True
 
 
-def test_an_incomplete_run_does_not_tell_how_long_such_runs_take():
+def test_an_incomplete_run_is_not_used_for_forecasts():
     job = make_job(state=Job.State.SUCCEEDED, kind="benchmark", duration_s=5.0)
     make_measured(job=job, incomplete=True)
     draft = Job(kind="benchmark", title=job.title, host=job.host, params={})

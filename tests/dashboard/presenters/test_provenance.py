@@ -75,7 +75,7 @@ def test_a_result_page_shows_the_parts_of_its_identity(get, host):
         assert part in text
 
 
-def test_identity_and_provenance_have_chinese_names_for_all_but_names(get, client, host):
+def test_identity_and_provenance_are_translated(get, client, host):
     deployment = served(host, max_input=1024, max_total=2048)
     result = measured(deployment, datasets=["mmlu", "cluewsc"])
     client.cookies["django_language"] = "zh-hans"
@@ -88,7 +88,7 @@ def test_identity_and_provenance_have_chinese_names_for_all_but_names(get, clien
     assert "工具版本 环境evalscope pins of evalscop" in provenance
 
 
-def test_the_engine_of_a_provenance_is_what_served_and_not_what_measured(get, host):
+def test_the_engine_of_a_provenance_is_the_server(get, host):
     deployment = served(host, ("llmdeploy", "api", "/serve/llmdeploy.yaml"))
     result = measured(deployment)
 
@@ -117,13 +117,13 @@ def test_one_of_several_parts_says_which():
     assert part_text("datasets", "[not a list") == "[not a list"
 
 
-def test_a_result_that_stands_alone_says_which_part_is_not_known(get, host):
+def test_an_ungrouped_result_names_its_unknown_part(get, host):
     deployment = served(host, ("docker", "run", "registry/vllm:25", "serve"))
 
     assert "Cannot be grouped. Unknown: Image." in panel(get, measured(deployment), "repeats")
 
 
-def test_the_mean_of_repeats_stands_apart_from_the_number_of_the_run(get, host):
+def test_the_mean_of_repeats_is_separate_from_the_run(get, host):
     deployment = served(host)
     *_others, last = (measured(deployment, points=((1, rate),)) for rate in (50.0, 51.0, 58.0))
 
@@ -204,7 +204,7 @@ def rows_of(response):
     return list(csv.DictReader(io.StringIO(response.content.decode("utf-8-sig"))))
 
 
-def test_the_list_is_exported_point_by_point_with_what_each_number_is_of(get, host):
+def test_the_list_is_exported_by_point_with_context(get, host):
     deployment = served(host)
     more = {"requests": 12, "accuracy": 0.5}
     result = measured(deployment, points=((1, 50.0), (4, 90.0)), output_tokens=512, more=more)
@@ -235,7 +235,7 @@ def test_the_csv_of_a_result_says_what_it_is_of(get, host):
         assert rows[0]["precision"] == "Q8_0 from Q4_1"
 
 
-def test_a_result_is_compared_with_a_repeat_that_nothing_disturbed_first(get, host):
+def test_a_result_is_first_compared_with_an_undisturbed_one(get, host):
     deployment = served(host)
     one, quiet, disturbed = (measured(deployment) for _ in range(3))
     address = reverse("result-detail", args=[one.pk])
@@ -278,7 +278,7 @@ def test_repeats_stand_at_the_concurrencies_that_they_share(get, host):
     assert "300" not in text
 
 
-def test_repeats_at_other_concurrencies_are_named_without_a_number(get, host):
+def test_repeats_at_other_concurrencies_have_no_number(get, host):
     deployment = served(host)
     own = measured(deployment, points=((1, 50.0),))
     other = measured(deployment, points=((4, 91.0),))

@@ -1,4 +1,4 @@
-"""Requests of one concurrency stand beside its times, those of all concurrencies apart."""
+"""Requests of one concurrency and of all concurrencies are separate numbers."""
 
 import json
 from importlib import import_module
@@ -19,7 +19,7 @@ def page(client):
     return lambda address: client.get(address).content.decode()
 
 
-def test_the_list_shows_the_samples_of_the_point_whose_times_it_shows(page):
+def test_samples_and_times_in_the_list_are_of_one_point(page):
     result = make_measured(**SOME_FAILED)
 
     html = page(reverse("result-list"))
@@ -31,7 +31,7 @@ def test_the_list_shows_the_samples_of_the_point_whose_times_it_shows(page):
     assert not [name for name in told["metrics"] if name.endswith("_all")]
 
 
-def test_results_of_an_older_version_have_their_requests_told_apart():
+def test_requests_of_older_results_are_separated():
     old = make_measured(
         points=SOME_FAILED["points"],
         metrics=point(4, 90.0, requests=34, failed_requests=2, duration_s=9.0)[1],

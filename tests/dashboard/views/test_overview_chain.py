@@ -1,4 +1,4 @@
-"""The overview: what failed first, a chain large while it runs and one line once it is over."""
+"""Overview: failures first; a pipeline is large while active and one line after the end."""
 
 import re
 import uuid
@@ -30,7 +30,7 @@ def lin(client):
 
 
 def make_tour(chain, **states):
-    """Five jobs of ten seconds each; those in ``states`` by kind, the others have succeeded."""
+    """Return five jobs of ten seconds; ``states`` by kind, others succeeded."""
     host, start = make_host(), now() - timedelta(minutes=5)
     for number, kind in enumerate(KINDS):
         state = states.get(kind, "succeeded")
@@ -41,13 +41,13 @@ def make_tour(chain, **states):
 
 
 def panel(client):
-    """The chain's panel on the overview, "" where there is none."""
+    """Return the pipeline's panel on the overview, "" without one."""
     html = client.get(reverse("overview")).content.decode()
     found = re.search(r'<section class="panel" id="chain".*?</section>', html, re.S)
     return found[0] if found else ""
 
 
-def test_a_tour_that_is_over_is_one_line_with_its_time_and_where_to_go_on(lin, chain):
+def test_an_ended_tour_is_one_line_with_links(lin, chain):
     make_tour(chain)
     deployment = make_deployment(job=Job.objects.get(kind="deploy"))
 
@@ -121,7 +121,7 @@ def test_a_job_of_a_chain_that_asks_stands_for_the_chain(lin, chain):
     assert [(item.job.kind, item.more) for item in found] == [("deploy", 2)]
 
 
-def test_a_tour_that_was_cancelled_is_one_line_and_not_called_succeeded(lin, chain):
+def test_a_cancelled_tour_is_not_shown_as_succeeded(lin, chain):
     make_tour(chain, evaluate="cancelled")
 
     html = panel(lin)

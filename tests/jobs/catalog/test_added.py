@@ -1,4 +1,4 @@
-"""A team's own models: files in a folder, read anew without a restart."""
+"""Models that a team adds as files, reloaded without a restart."""
 
 from __future__ import annotations
 
@@ -89,9 +89,9 @@ def test_a_bad_file_hides_no_other_and_is_told(tmp_path, here):
     ("name", "text", "reason"),
     [
         ("a.yaml", text_of("a", colour="blue"), "colour: Extra inputs are not permitted"),
-        ("a.yaml", text_of("b"), "the file holds the model b, so it must be b.yaml"),
-        ("a.yml", text_of("a"), "the file holds the model a, so it must be a.yaml"),
-        ("deepseek-r1.yaml", text_of("deepseek-r1"), "a model deepseek-r1 already"),
+        ("a.yaml", text_of("b"), "the model id is b: rename the file to b.yaml"),
+        ("a.yml", text_of("a"), "the model id is a: rename the file to a.yaml"),
+        ("deepseek-r1.yaml", text_of("deepseek-r1"), "already has a model deepseek-r1"),
         ("a.yaml", text_of("../up"), "id: String should match pattern"),
         ("a.yaml", text_of("a..b"), "id: String should match pattern"),
         ("a.yaml", text_of("a" * 101), "id: String should have at most 100 characters"),
@@ -174,7 +174,7 @@ def test_a_folder_that_is_a_file_is_told(tmp_path):
         ({"precision": "a b"}, "precision"),
     ],
 )
-def test_a_package_of_an_added_model_cannot_say_more_than_a_name(tmp_path, here, changes, place):
+def test_a_package_of_an_added_model_is_only_a_name(tmp_path, here, changes, place):
     source = SHIPPED["smollm2-135m-instruct"].source.model_dump() | changes
     put(tmp_path, "a.yaml", text_of("a", source=source))
 
@@ -188,7 +188,7 @@ def test_several_shards_need_an_index(tmp_path, here):
     assert "several shards need an index_file" in told(here)["a.yaml"]
 
 
-def test_what_a_person_wrote_is_kept_under_its_id_and_can_be_taken_out(tmp_path):
+def test_a_saved_model_can_be_removed(tmp_path):
     library = catalog.models(tmp_path / "new" / "folder")
 
     library.save(text_of())
@@ -217,7 +217,7 @@ def test_a_file_that_is_kept_can_be_read_by_the_team(tmp_path, here):
 
 @pytest.mark.usefixtures("umask")
 @pytest.mark.parametrize("mode", [0o664, 0o600])
-def test_who_may_do_what_with_a_file_stays_through_changes_and_undo(tmp_path, here, mode):
+def test_file_permissions_survive_changes_and_undo(tmp_path, here, mode):
     put(tmp_path)
     file = tmp_path / f"{OURS}.yaml"
     file.chmod(mode)
@@ -232,9 +232,7 @@ def test_who_may_do_what_with_a_file_stays_through_changes_and_undo(tmp_path, he
     assert here[OURS].summary == "Another."
 
 
-def test_a_write_that_fails_leaves_the_file_as_it_was_and_nothing_beside_it(
-    tmp_path, here, monkeypatch
-):
+def test_a_failed_write_changes_no_file(tmp_path, here, monkeypatch):
     put(tmp_path)
     full = OSError(28, "No space left on device")
     monkeypatch.setattr(os, "fchmod", lambda *_: (_ for _ in ()).throw(full))
@@ -277,7 +275,7 @@ def test_of_many_who_change_one_version_at_once_one_does(tmp_path, here):
     assert kept == [here[OURS].summary]
 
 
-def test_what_was_deleted_can_be_put_back_when_its_id_is_used_anew(tmp_path, here):
+def test_a_deleted_model_can_be_restored_after_id_reuse(tmp_path, here):
     here.save(text_of(summary="Deleted."))
     here.remove(OURS)
     here.save(text_of(summary="New."))
@@ -326,9 +324,9 @@ def test_without_a_folder_there_is_nowhere_to_keep_a_model():
         catalog.library.Library().save(text_of())
 
 
-def test_threads_that_look_while_files_change_see_whole_catalogues(tmp_path, here):
+def test_threads_see_complete_catalogues_during_changes(tmp_path, here):
     def write(number):
-        # As an editor writes: a file that is read in the middle of it is a broken one.
+        # Like an editor: a partially written file is invalid.
         put(tmp_path, f"m{number}.part", text_of(f"m{number}"))
         (tmp_path / f"m{number}.part").rename(tmp_path / f"m{number}.yaml")
 

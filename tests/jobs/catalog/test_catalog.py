@@ -1,4 +1,4 @@
-"""The catalogue that ships, and what a wrong file does."""
+"""Included catalogue, and invalid files."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_model_names_the_file_inside_its_package():
         ({"sampling": {"temperature": float("nan")}}, "sampling.temperature"),
     ],
 )
-def test_a_model_file_that_says_something_else_is_refused_with_the_place(tmp_path, changes, place):
+def test_an_invalid_model_file_is_refused_with_the_place(tmp_path, changes, place):
     write_model(tmp_path, **changes)
 
     with pytest.raises(ValueError, match=rf"{SMALL}\.yaml: .*{place}: "):
@@ -47,7 +47,7 @@ def test_a_model_file_that_says_something_else_is_refused_with_the_place(tmp_pat
 def test_a_model_file_is_called_after_its_model(tmp_path):
     write_model(tmp_path, id="another")
 
-    with pytest.raises(ValueError, match="holds the model another"):
+    with pytest.raises(ValueError, match="model id is another"):
         load_models(tmp_path)
 
 

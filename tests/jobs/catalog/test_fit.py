@@ -1,4 +1,4 @@
-"""Memory of one die, against figures that were worked out by hand."""
+"""Memory of one die, checked against manual calculations."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_with_mla_every_die_keeps_the_whole_cache_of_its_layers():
     assert share("deepseek-r1", tp=32, pp=2, tokens=1000, precision="fp8").kv_bytes == 35_136_000
 
 
-def test_a_quantised_model_takes_a_byte_a_parameter_and_its_cache_stays():
+def test_a_quantised_model_takes_a_byte_per_parameter():
     small = share(f"{D}qwen-7b", tp=4, tokens=4096, precision="int8")
     large = share(f"{D}qwen-7b", tp=4, tokens=4096, precision="fp16")
 

@@ -1,4 +1,4 @@
-"""What a launch asks for against model, stack and card: what stops it, and what asks."""
+"""Launch requests against limits of model, stack and card: blocked or confirmed."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_a_cache_that_is_too_large_asks():
     assert ("max_length", "amber", "limit:cache_does_not_fit") not in found("qwen-14b", SMALL, tp=2)
 
 
-def test_a_shape_that_holds_the_reasoning_is_one_that_nobody_has_shown():
+def test_a_shape_for_the_reasoning_is_unpublished():
     assert found("qwen-7b", SMALL, max_length=32768) == [
         ("max_length", "amber", "limit:shape_not_shown")
     ]

@@ -1,4 +1,4 @@
-"""The models that ship: their constants against sums that others have published."""
+"""Included models: constants checked against published parameter counts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ON_THE_HUB = {
 
 
 def counted(shape):
-    """Parameters of a model without experts, from its constants."""
+    """Return the parameters of a dense model from its constants."""
     hidden, layers = shape.hidden_size, shape.num_hidden_layers
     queries = shape.num_attention_heads * shape.head_dim
     keys = shape.num_key_value_heads * shape.head_dim
@@ -35,7 +35,7 @@ def counted(shape):
 
 
 def counted_with_experts(shape):
-    """Parameters of DeepSeek-V3 from its constants, without the layer for MTP."""
+    """Return the parameters of DeepSeek-V3 from its constants, without the MTP layer."""
     hidden, mla, moe = shape.hidden_size, shape.mla, shape.moe
     heads = shape.num_attention_heads
     attention = (
@@ -55,7 +55,7 @@ def counted_with_experts(shape):
     return 2 * shape.vocab_size * hidden + layers + hidden
 
 
-def test_the_catalogue_has_the_guides_models_and_the_small_one_smallest_first():
+def test_the_catalogue_lists_models_smallest_first():
     assert list(SHIPPED) == [
         "smollm2-135m-instruct",
         "deepseek-r1-distill-qwen-1.5b",
@@ -114,7 +114,7 @@ def test_only_qwen_distills_need_the_modification():
     )
 
 
-def test_distills_are_compiled_and_the_full_models_are_served_by_vllm():
+def test_distills_are_compiled_and_full_models_use_vllm():
     assert {tuple(SHIPPED[name].paths) for name in DISTILLS} == {("build_in",)}
     assert {tuple(SHIPPED[name].paths) for name in FULL} == {("vllm",)}
 
@@ -138,7 +138,7 @@ def test_the_makers_advice_is_kept(name):
     }
 
 
-def test_the_update_takes_a_system_prompt_and_needs_no_think_prefix():
+def test_the_update_takes_a_system_prompt():
     prompting = SHIPPED["deepseek-r1-0528"].prompting
 
     assert (prompting.system_prompt, prompting.think_prefix) == (True, "")

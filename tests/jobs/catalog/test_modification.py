@@ -15,7 +15,7 @@ from jobs.catalog.modification import Mismatch, config_vacc
 ROWS = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
 ROWS += ("num_key_value_heads", "max_window_layers", "rms_norm_eps", "rope_theta")
 ROWS += ("sliding_window", "vocab_size")
-# What differs between the four, as the vendor's notes list it.
+# Differences of the four distills, from the vendor's notes.
 OWN = {
     "1.5b": (1536, 8960, 28, 12, 2, 21, 1e-06, 10000, 4096, 151936),
     "7b": (3584, 18944, 28, 28, 4, 28, 1e-06, 10000, 4096, 152064),
@@ -25,7 +25,7 @@ OWN = {
 
 
 def config_of(size, **changes):
-    """A distill's config.json."""
+    """Return a distill's config.json."""
     return {
         "architectures": ["Qwen2ForCausalLM"],
         "attention_dropout": 0.0,
@@ -42,7 +42,7 @@ def config_of(size, **changes):
     }
 
 
-# The one that the zoo ships, of some other Qwen model.
+# Sample of VastModelZOO, for another Qwen model.
 SAMPLE = {
     **config_of("14b"),
     "intermediate_size": 13696,
@@ -155,7 +155,7 @@ def test_nested_constants_are_compared_too():
     ]
 
 
-def test_the_full_models_constants_are_compared_by_their_own_names():
+def test_full_model_constants_keep_their_names():
     expected = SHIPPED["deepseek-r1"].architecture.config_values()
 
     assert modification.mismatches(expected, expected) == []
@@ -170,7 +170,7 @@ def test_the_full_models_constants_are_compared_by_their_own_names():
         ("", "no JSON"),
         ("{", "no JSON"),
         ("[" * 100_000, "no JSON"),
-        ("[]", "no object"),
+        ("[]", "not a JSON object"),
         (" " * 1_048_577, "larger than"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The stacks that ship: what forms and command lines are told of each."""
+"""Included stacks: data for forms and command lines."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DATA = Path(__file__).parents[2] / "data"
 GUIDE, CURRENT, CPU = STACKS["guide"], STACKS["current"], STACKS["vllm-cpu"]
 
 
-def test_the_stacks_are_the_guides_todays_and_the_one_without_a_card():
+def test_there_are_three_stacks():
     assert [(stack.id, stack.hosts) for stack in STACKS.values()] == [
         ("guide", "vacc"),
         ("current", "vacc"),
@@ -96,7 +96,7 @@ def test_an_image_of_a_registry_needs_its_address():
         image.reference("")
 
 
-def test_the_guides_image_is_built_in_two_steps_and_needs_no_registry():
+def test_the_guides_image_needs_no_registry():
     image = GUIDE.vllm.image
 
     assert image.reference("") == "vllm_vacc"

@@ -1,4 +1,4 @@
-"""What is kept of an answer, and which others it pairs with."""
+"""Stored fields of an answer, and its pairing key."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def keys(*rows):
     return [Answered(**row).key for row in kept(rows)]
 
 
-def test_questions_of_equal_text_and_samples_of_one_do_not_collapse():
+def test_equal_questions_and_samples_stay_separate():
     rows = [answered(), answered(), answered(sample=1), answered(question_id="a")]
 
     assert len(set(keys(*rows))) == 4

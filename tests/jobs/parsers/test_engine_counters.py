@@ -1,4 +1,4 @@
-"""What an engine's own counters say of one stretch of a benchmark."""
+"""Engine counters over a time window of a benchmark."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HITS, QUERIES = "vllm:prefix_cache_hits_total", "vllm:prefix_cache_queries_total
 
 
 def counted(*rows):
-    """Samples a second apart, from 100."""
+    """Return samples one second apart, from 100."""
     return [(100.0 + at, values) for at, values in enumerate(rows)]
 
 
@@ -62,14 +62,14 @@ def test_each_stretch_has_its_own_hits():
     assert during(rows, 101.0, 102.0)["engine_prefix_hits"] == 0.9
 
 
-def test_a_stretch_begins_with_the_last_scrape_before_it_or_else_the_first_in_it():
+def test_a_window_starts_with_the_last_scrape_before_it():
     rows = counted({QUERIES: 0.0, HITS: 0.0}, {QUERIES: 10.0, HITS: 5.0})
 
     assert during(rows, 100.7, 101.2)["engine_prefix_hits"] == 0.5
     assert during(rows, 99.0, 101.2)["engine_prefix_hits"] == 0.5
 
 
-def test_a_stretch_shorter_than_the_interval_ends_with_the_scrape_behind_it():
+def test_a_short_window_ends_with_the_next_scrape():
     rows = counted({QUERIES: 0.0, HITS: 0.0}, {QUERIES: 10.0, HITS: 5.0})
 
     assert during(rows, 100.2, 100.8)["engine_prefix_hits"] == 0.5
@@ -98,7 +98,7 @@ def test_an_engine_that_was_started_again_says_nothing():
 
 
 @pytest.mark.parametrize(("rate", "since_start"), [(-1.0, None), (0.0, 0.0), (0.25, 0.25)])
-def test_vllm_0_7_2_has_a_share_since_its_start_which_is_of_no_stretch(rate, since_start):
+def test_vllm_0_7_2_has_only_a_share_since_its_start(rate, since_start):
     rows = counted(*[{"vllm:gpu_prefix_cache_hit_rate": rate}] * 2)
 
     assert "engine_prefix_hits" not in during(rows, 100.0, 101.0)
@@ -112,7 +112,7 @@ def test_a_share_since_the_start_is_the_last_one_before_the_end():
 
 
 @pytest.mark.parametrize(("text", "names"), [(VLLM, vllm.METRICS), (LLAMA, llama_cpp.METRICS)])
-def test_engines_that_count_hits_have_no_share_since_their_start(text, names):
+def test_engines_with_hit_counters_have_no_share_since_start(text, names):
     told = samples(text, names)
 
     assert hits_since_start(counted(told), 100.0) is None

@@ -1,4 +1,4 @@
-"""EvalScope's files, as it really wrote them."""
+"""Real files of EvalScope."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def test_reviews_and_reports_of_another_version_are_refused(path, content):
         evalscope_eval.parse({**files_below(EVAL / "capture"), path: content})
 
 
-# The names of benchmark_summary.json in each generation, with values of one and the same run.
+# Names of benchmark_summary.json in each generation, with values of the same run.
 OLD_SUMMARY = {
     "Time taken for tests (s)": 9.3783,
     "Number of concurrency": 4,
@@ -253,7 +253,7 @@ def test_percentiles_in_seconds_become_milliseconds():
     ("content", "says"),
     [
         ({"a": [1]}, "does not hold percentiles"),
-        ({"Percentiles": ["50%", "90%"], "TTFT (s)": [0.3]}, "torn"),
+        ({"Percentiles": ["50%", "90%"], "TTFT (s)": [0.3]}, "columns differ in length"),
         ("x", "does not hold a list"),
     ],
 )
@@ -275,7 +275,7 @@ def test_a_summary_that_lacks_what_is_always_there_is_refused(name):
 def test_a_summary_without_a_known_rate_is_refused():
     torn = {key: value for key, value in NEW_SUMMARY.items() if "Output Throughput" not in key}
 
-    with pytest.raises(ParseError, match="no output throughput"):
+    with pytest.raises(ParseError, match="no known output throughput"):
         evalscope_perf.parse({SUMMARY: json.dumps(torn).encode()})
 
 
@@ -316,7 +316,7 @@ def report_of(data):
     return report
 
 
-def test_a_report_of_an_older_generation_has_its_score_at_the_top():
+def test_an_older_report_has_its_score_at_the_top():
     report = report_of(OLD_REPORT)
 
     assert (report.benchmark, report.metric, report.score) == ("math_500", "AveragePass@1", 0.9671)
@@ -360,7 +360,7 @@ def test_a_report_of_no_generation_is_refused(data):
 
 
 def test_without_a_report_there_is_nothing_to_read():
-    with pytest.raises(ParseError, match="left no report"):
+    with pytest.raises(ParseError, match="wrote no report"):
         evalscope_eval.parse_reports({})
 
 

@@ -1,4 +1,4 @@
-"""Lines of a log that comes in pieces."""
+"""Lines of a log from chunks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""OpenCompass 0.4.1 and 0.5.4: runs as they really left them, one in which every task failed."""
+"""Real runs of OpenCompass 0.4.1 and 0.5.4, one with only failed tasks."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_a_run_has_all_decimals_of_its_results():
     assert {s.dataset: s.text for s in run.scores}["cluewsc-test"] == "69.70"
 
 
-def test_a_run_in_which_every_task_failed_is_none_though_the_tool_exited_0():
+def test_a_run_without_scores_is_none_despite_exit_code_0():
     run = parse(files_below(FAILED))
 
     assert (run.outcome, len(run.failed), run.means("smollm2-q8")) == ("none", 2, None)
@@ -166,7 +166,7 @@ HEAD_LINE = ",".join((*HEAD, "m")).encode() + b"\n"
         ("csv", HEAD_LINE, "no rows"),
         ("csv", summary(OLD, "csv")[1][:-9], "cells"),
         ("csv", HEAD_LINE + b"x,abc123,accuracy,gen,many\n", "no score"),
-        ("csv", HEAD_LINE + b",abc123,accuracy,gen,1.0\n", "names no set"),
+        ("csv", HEAD_LINE + b",abc123,accuracy,gen,1.0\n", "has no set name"),
         ("md", b"", "no table"),
         ("md", b"| a | b |\n|--|--|\n| 1 | 2 |\n", "no table"),
         ("md", summary(OLD, "md")[1][:-12], "cells"),
@@ -311,7 +311,7 @@ def test_a_prompt_of_several_messages_names_who_says_what():
     assert (second.index, second.sample, second.answer) == (0, 1, "4")
 
 
-def test_a_question_that_is_asked_several_times_has_a_verdict_for_each_answer():
+def test_each_sample_of_a_question_has_a_verdict():
     details = {
         "0": {"pred": ["B", "A"], "parsed": ["B", "A"], "correct": [False, True]},
         "1": {"pred": ["C", "C"], "parsed": ["C", "C"], "correct": [True, True]},

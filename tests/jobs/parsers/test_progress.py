@@ -1,4 +1,4 @@
-"""How far a job is, read from the real logs of real tools."""
+"""Progress of a job, from real logs of real tools."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LOGS = {
 
 
 def along(kind, path, steps=200):
-    """The progress after each of ``steps`` pieces of a log, without what told nothing."""
+    """Return the progress after each of ``steps`` chunks of a log, without None."""
     log = path.read_bytes()
     ends = [len(log) * step // steps for step in range(1, steps + 1)]
     said = [progress_of(kind, log[max(0, end - TAIL_BYTES) : end]) for end in ends]
@@ -33,7 +33,7 @@ def test_progress_never_goes_back(kind, path):
     assert len(set(shares)) > 4
 
 
-def test_sets_that_are_asked_and_not_yet_scored_are_not_all_of_the_work():
+def test_unscored_sets_are_not_full_progress():
     kind, path = LOGS["sets"]
     log = path.read_bytes()
     scoring = log.index(b"launch OpenICLEval")
@@ -79,7 +79,7 @@ def test_pip_tells_megabytes_of_one_package():
     }
 
 
-def test_a_benchmark_counts_the_runs_that_ended_and_the_one_that_goes_on():
+def test_progress_counts_ended_and_current_runs():
     log = LOGS["levels"][1].read_bytes()
     end = log.index(b"2/4 [", log.index(b"Processing[parallel_2_number_4]")) + len(b"2/4 [")
 

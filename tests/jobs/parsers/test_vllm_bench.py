@@ -1,4 +1,4 @@
-"""vLLM's benchmarks, as their two generations really wrote and printed them."""
+"""Real files and logs of vLLM's benchmarks, two generations."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def read(path):
 
 
 def changed(path, **changes):
-    """A result file with other values; None takes a key away."""
+    """Return a result file with changed values; None removes a key."""
     data = json.loads(path.read_bytes()) | changes
     return path.name, json.dumps({k: v for k, v in data.items() if v is not None}).encode()
 
@@ -64,7 +64,7 @@ def test_a_result_file_of_either_generation_is_read(path, completed, wanted):
     assert {name: run.metrics[name] for name in wanted} == wanted
 
 
-def test_the_latency_of_a_request_is_kept_in_seconds_as_of_every_tool():
+def test_request_latency_is_in_seconds_for_every_tool():
     metrics = parse(*read(OLD_JSON)).metrics
 
     assert metrics["latency_mean_s"] == pytest.approx(0.12650906885)
@@ -94,7 +94,7 @@ def test_what_the_old_one_leaves_unsaid_is_counted_as_failed():
     assert run.metrics["failed_requests"] == 3
 
 
-def test_where_every_request_failed_there_is_no_speed_though_the_tool_exits_0():
+def test_a_run_with_only_failures_has_no_speed():
     run = parse(*read(NEW / "serve_fail.json"))
 
     assert (run.outcome, run.completed, run.failed) == ("none", 0, 2)
@@ -102,7 +102,7 @@ def test_where_every_request_failed_there_is_no_speed_though_the_tool_exits_0():
 
 
 def test_a_latency_of_zero_is_no_sample():
-    """Answers of one token have no time between tokens: the tool writes 0."""
+    """One-token answers have no inter-token latency: the tool writes 0."""
     one_token = {f"{which}_tpot_ms": 0.0 for which in ("mean", "median", "std", "p50", "p99")}
 
     metrics = parse(*changed(NEW_JSON, **one_token)).metrics
@@ -138,7 +138,7 @@ def test_requests_that_were_not_saved_are_none():
 def test_lists_of_unequal_length_are_refused():
     with pytest.raises(ParseError, match="not lists of the same length"):
         parse(*changed(NEW_JSON, ttfts=[0.1]), requests=True)
-    with pytest.raises(ParseError, match="not whole"):
+    with pytest.raises(ParseError, match="incomplete"):
         parse(*changed(NEW_JSON, generated_texts=["a"]), requests=True)
 
 
@@ -171,10 +171,10 @@ def test_speculative_decoding_is_told():
         (changed(NEW_JSON, output_throughput=None)[1], "output_throughput"),
         (changed(NEW_JSON, duration=float("nan"))[1], "duration"),
         (changed(NEW_JSON, completed=3.5)[1], "not a count"),
-        (changed(OLD_JSON, completed=21)[1], "more than were sent"),
+        (changed(OLD_JSON, completed=21)[1], "exceed the sent requests"),
     ],
 )
-def test_a_file_that_is_torn_empty_or_of_another_tool_is_refused(content, says):
+def test_a_damaged_empty_or_foreign_file_is_refused(content, says):
     with pytest.raises(ParseError, match=says):
         parse("result.json", content)
 
@@ -209,13 +209,13 @@ def test_a_result_whose_folder_was_missing_is_read_from_the_log():
     assert run.metrics["output_tokens_per_s"] == 410.10
 
 
-def test_failures_that_the_old_block_does_not_show_come_from_what_was_sent():
+def test_failures_missing_in_the_old_block_are_computed():
     log = (OLD / "benchmark_serving_ok.txt").read_bytes()
     log = log.replace(b"requests:                     20", b"requests:                     17")
 
     assert parse_log("log", log)[0].failed == 3
     assert parse_log("log", log, sent=25)[0].failed == 8
-    with pytest.raises(ParseError, match="how many requests were sent"):
+    with pytest.raises(ParseError, match="number of sent requests is missing"):
         parse_log("log", log[log.index(b"=====") :])
 
 
@@ -394,7 +394,7 @@ def test_a_latency_that_is_cut_off_is_refused():
         vllm_latency.parse_log("log", log[: log.index(b"Avg latency")])
 
 
-def test_figures_are_read_behind_a_progress_bar_that_has_no_end_of_line():
+def test_figures_after_an_unended_progress_bar_are_read():
     bar = "Profiling iterations:  90%|█████████ | 9/10 [00:07<00:00,  1.28it/s]".encode()
     latency, throughput = NEW / "latency.stdout", NEW / "throughput.stdout"
     alone = latency.read_bytes()

@@ -1,4 +1,4 @@
-"""The one number that stands for a result."""
+"""Main metric of a result."""
 
 import pytest
 

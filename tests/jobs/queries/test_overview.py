@@ -1,4 +1,4 @@
-"""The trend beside a result holds its repeats alone."""
+"""Trend of a result: only its repeats."""
 
 from datetime import timedelta
 
@@ -26,7 +26,7 @@ def server():
     return served(make_measuring_host())
 
 
-def test_a_trend_holds_earlier_repeats_at_the_concurrency_of_the_value(server):
+def test_a_trend_has_repeats_at_the_concurrency_shown(server):
     earlier(measured(server, points=[(1, 40.0), (4, 90.0)]), 9)
     earlier(measured(server, points=[(1, 30.0), (8, 120.0)]), 8)  # not at 4
 
@@ -35,7 +35,7 @@ def test_a_trend_holds_earlier_repeats_at_the_concurrency_of_the_value(server):
     assert trend(last) == (90.0, 95.0)
 
 
-def test_a_trend_holds_no_other_work_and_no_disturbed_or_incomplete_run(server):
+def test_a_trend_has_only_counted_repeats(server):
     earlier(measured(server, output_tokens=512), 9)
     earlier(measured(server, more={"requests": 1}), 8)
     for number, flags in enumerate(({"disturbed": True}, {"incomplete": True})):

@@ -55,7 +55,7 @@ def test_mcnemar_is_exact():
     assert mcnemar(5, 5) == 1.0
 
 
-def test_more_questions_are_asked_for_where_a_difference_is_small():
+def test_a_small_difference_needs_more_questions():
     # Connor 1987: N = (1.95996 √0.17606 + 0.84162 √(0.17606 - 0.00243))² / 0.00243
     # = 566.3, less the 142.
     assert questions_to_tell(9, 16, 142) == 425
@@ -71,7 +71,7 @@ def test_three_runs_of_each_are_the_least_that_give_an_interval():
     assert rounded(interval, 2) == (10.0, 7.73, 12.27)
 
 
-def test_rates_are_compared_by_their_ratio_so_that_no_bound_is_below_minus_all():
+def test_no_bound_of_a_rate_is_below_minus_100_per_cent():
     wide = relative_difference([1.0, 50.0, 200.0], [1.0, 2.0, 90.0])
     double = relative_difference([10.0, 11.0, 12.0], [20.0, 22.0, 24.0])
 
@@ -82,7 +82,7 @@ def test_rates_are_compared_by_their_ratio_so_that_no_bound_is_below_minus_all()
     assert relative_difference([0.0, 1.0, 2.0], [1.0, 2.0, 3.0]) is None
 
 
-def test_how_many_more_runs_settle_it_is_that_of_the_two_sample_t_test():
+def test_missing_runs_follow_the_two_sample_t_test():
     # d = 1.0 standard deviation, power 80 %: 17 of each (Cohen 1988, table 2.4.1).
     first = [exp(value) for value in (-1.0, 0.0, 1.0)]
     second = [exp(value) for value in (0.0, 1.0, 2.0)]
@@ -97,7 +97,7 @@ def test_three_runs_give_a_mean_its_interval():
     assert rounded(mean_interval([10.0, 11.0, 12.0]), 3) == (11.0, 8.516, 13.484)
 
 
-def test_an_interval_of_many_runs_is_at_least_as_wide_as_students():
+def test_an_interval_is_at_least_as_wide_as_students():
     for runs, wanted in ((31, 2.042), (50, 2.0096)):
         values = [0.0, 1.0] * (runs // 2) + [0.5] * (runs % 2)
         half = mean_interval(values).high - mean_interval(values).value

@@ -1,4 +1,4 @@
-"""When an answer to a shipped question is right: the rules of jobs.host.scoring."""
+"""Scoring rules for answers to the included questions (jobs.host.scoring)."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def test_the_letter_that_is_chosen_is_taken(answer, taken, rule):
         (asked("What colour is the sky?", "blue"), "not blue " * 15_000),
     ],
 )
-def test_an_answer_in_which_a_model_went_round_and_round_is_wrong(question, answer):
+def test_a_looping_answer_is_incorrect(question, answer):
     assert not score(question, answer).right
 
 
@@ -223,7 +223,7 @@ def test_the_rules_agree_with_people_on_real_answers():
 
 
 def was_cut(row):
-    """The labelled answers were cut after 48 tokens and do not tell of it: by length and end."""
+    """Return True for a cut answer, by length and end: labelled answers have no finish reason."""
     return len(row["answer"]) > 120 and not row["answer"].endswith((".", "!", "?", "。"))
 
 
@@ -234,7 +234,7 @@ def test_a_question_is_shown_with_its_choices():
 
 
 def steps_of(question, answer):
-    """Instructions of the interpreter that scoring takes: the same on any machine."""
+    """Return the interpreter instructions of scoring: equal on any machine."""
     counted = 0
 
     def trace(frame, event, _arg):
@@ -263,13 +263,13 @@ def steps_of(question, answer):
         "7 days or ",
     ],
 )
-def test_an_answer_four_times_as_long_takes_four_times_the_steps(line):
+def test_scoring_steps_grow_with_the_answer_length(line):
     question = asked("What is 25 + 17 days?", "42")
 
     def steps(count):
         return steps_of(question, "5 days. " + "".join(line.format(n=n) for n in range(count)))
 
-    steps(1)  # what is made once is made
+    steps(1)  # warm up cached values
     none, short, long = steps(0), steps(150), steps(600)
 
     assert (long - none) < 4.5 * (short - none)

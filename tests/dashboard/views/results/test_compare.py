@@ -1,4 +1,4 @@
-"""The page that compares: runs as themselves, groups of repeats, and why there is no verdict."""
+"""Comparison page: single runs, groups of repeats, different workloads."""
 
 import re
 
@@ -28,7 +28,7 @@ def page(client):
     return pages(client)
 
 
-def test_a_run_is_never_pooled_with_the_one_that_it_is_compared_to(host):
+def test_compared_runs_are_never_pooled(host):
     one, other = runs(served(host), 90.70, 72.40)
 
     rows = {row.metric: row for row in compare([[one], [other]]).rows}
@@ -78,7 +78,7 @@ def test_single_runs_have_no_interval_and_no_verdict(host):
     ("rates", "verdict"),
     [((60.0, 61.0, 62.0), "better"), ((40.0, 41.0, 42.0), "worse"), ((30.0, 70.0, 51.0), "noise")],
 )
-def test_groups_of_three_give_a_difference_its_interval_and_verdict(host, rates, verdict):
+def test_groups_of_three_give_interval_and_verdict(host, rates, verdict):
     base, other = runs(served(host), 50.0, 51.0, 52.0), runs(served(host, OTHER), *rates)
 
     row = compare([base, other]).rows[0]
@@ -100,7 +100,7 @@ def test_a_lower_latency_is_better(host):
     assert rows["ttft_p50_ms"].verdict == "better"
 
 
-def test_a_difference_keeps_its_sign_where_it_is_not_significant(page, host):
+def test_a_difference_not_significant_keeps_its_sign(page, host):
     base = runs(served(host), 50.0, 51.0, 52.0)
     other = runs(served(host, OTHER), 30.0, 70.0, 40.0)
 
@@ -133,7 +133,7 @@ def test_equal_numbers_of_other_work_are_no_verdict(page, host):
     assert "equal" in text
 
 
-def test_other_work_of_one_takes_the_verdict_from_that_one_alone(page, host):
+def test_only_the_column_with_other_work_has_no_verdict(page, host):
     base, other = runs(served(host), 50.0, 51.0, 52.0), runs(served(host, OTHER), 70.0, 71.0, 72.0)
     apart = runs(served(host), 60.0, 61.0, 62.0, requests=100)
 
@@ -166,7 +166,7 @@ def test_a_disturbed_run_is_hollow_and_can_be_left_out(page, host):
     assert "Exclude 1 disturbed or incomplete run" in words(html)
 
 
-def test_groups_count_repeats_that_were_quiet_and_offer_the_others(page, host):
+def test_groups_offer_the_disturbed_repeats(page, host):
     base = runs(served(host), 50.0, 51.0, 20.0)
     other = runs(served(host, OTHER), 60.0)[0]
     Result.objects.filter(pk=base[2].pk).update(disturbed=True)
@@ -197,7 +197,7 @@ def test_eight_are_compared_and_nine_are_refused_in_words(page, host):
     assert "9 results are selected. At most 8 can be compared" in words(page(ids(*found)))
 
 
-def test_charts_of_groups_draw_means_with_their_intervals_and_each_run(page, host):
+def test_group_charts_draw_means_intervals_and_runs(page, host):
     base = runs(served(host), 50.0, 51.0, 52.0)
     other = runs(served(host, OTHER), 60.0, 61.0, 62.0)
 
@@ -219,7 +219,7 @@ def test_the_switch_to_runs_is_not_the_time_that_a_job_has_run(client, host):
 
 
 def test_more_runs_ask_no_more_of_the_database(page, client, host):
-    """On the page of one of them, and of groups."""
+    """Queries of a result page and of a group comparison."""
     mine, base = served(host), runs(served(host, argv=OTHER), 70.0, 71.0, 72.0)
 
     def queries(*runs):
@@ -279,7 +279,7 @@ def test_a_factor_is_told_as_one(host):
     assert "output tokens/s \u221298.0 % at concurrency 1, significant" in lower
 
 
-def test_repeats_of_one_measurement_are_one_group_with_a_way_back_to_the_runs(page, host):
+def test_repeats_form_one_group_with_a_link_to_runs(page, host):
     those = runs(served(host), 50.0, 51.0, 52.0)
     as_groups = re.search(r'href="\?(group=[^"]+)"', page(ids(*those)))[1]
 
@@ -290,7 +290,7 @@ def test_repeats_of_one_measurement_are_one_group_with_a_way_back_to_the_runs(pa
     assert reverse("result-detail", args=[those[0].pk]) in html
 
 
-def test_a_chosen_concurrency_stays_behind_the_links_to_other_columns(page, host):
+def test_links_to_other_columns_keep_the_concurrency(page, host):
     one, other = runs(served(host), 50.0)[0], runs(served(host, OTHER), 60.0)[0]
 
     html = page(f"{ids(one, other)}&concurrency=1")
@@ -330,7 +330,7 @@ def test_a_headline_with_a_number_names_its_concurrency(page, host, concurrency,
     assert said in words(re.search("<h1>.*</h1>", html)[0])
 
 
-def test_a_headline_that_is_not_significant_names_its_concurrency(host):
+def test_a_headline_not_significant_names_its_concurrency(host):
     base, other = runs(served(host), 50.0, 51.0, 52.0), runs(served(host, OTHER), 30.0, 70.0, 40.0)
 
     with override("en"):
@@ -341,8 +341,8 @@ def test_a_headline_that_is_not_significant_names_its_concurrency(host):
 
 
 @pytest.mark.parametrize("last", [(), (21.0,)])
-def test_one_rule_gives_the_difference_of_groups_with_and_without_an_interval(host, last):
-    """Geometric means: of 10 and 40 it is 20, as of 20 and 20."""
+def test_differences_with_and_without_interval_agree(host, last):
+    """The geometric mean of 10 and 40 is 20, as of 20 and 20."""
     base = runs(served(host), 10.0, 40.0, *last)
     other = runs(served(host, OTHER), 20.0, 20.0, *last)
 
@@ -362,7 +362,7 @@ def test_a_rate_of_nothing_has_a_difference_with_its_unit(page, host):
     assert " pt" not in text
 
 
-def test_disturbed_repeats_that_are_counted_can_be_left_out_again(page, host):
+def test_included_disturbed_repeats_can_be_excluded(page, host):
     base = runs(served(host), 50.0, 20.0)
     other = runs(served(host, OTHER), 60.0)
     Result.objects.filter(pk__in=[base[1].pk, other[0].pk]).update(disturbed=True)

@@ -1,4 +1,4 @@
-"""Evaluations compared: by question, and only over the same questions."""
+"""Comparison of evaluations, paired by question."""
 
 import pytest
 
@@ -29,7 +29,7 @@ def test_other_questions_give_no_verdict(page):
 
 
 def test_significance_of_changed_answers_names_its_measure(page):
-    """Five of five flips: the interval excludes 0 where the exact test says 0.063."""
+    """Five of five changes: the interval excludes 0, the exact test gives p = 0.063."""
     base = make_measured(scores=[0, 0, 0, 0, 0, 1], label="a")
     other = make_measured(scores=[1, 1, 1, 1, 1, 1], label="b")
     far = make_measured(scores=[1] * 40, label="c")
@@ -41,7 +41,7 @@ def test_significance_of_changed_answers_names_its_measure(page):
     assert "p &lt; 0.001" in page(ids(low, far))
 
 
-def test_other_questions_have_no_difference_beside_the_values_of_all(page):
+def test_different_questions_have_no_difference(page):
     base = make_measured(scores=[1, 0] * 20, label="a")
     other = make_measured(scores=[1, 1, 1, 0] * 3, label="b")
 
@@ -54,7 +54,7 @@ def test_other_questions_have_no_difference_beside_the_values_of_all(page):
     assert "12 common questions" in words(html)
 
 
-def test_a_question_without_a_score_leaves_values_and_difference_consistent(page):
+def test_an_unscored_question_keeps_values_consistent(page):
     base = make_measured(scores=[1, 0, 0, 0, 0], label="a")
     other = make_measured(scores=[1, 1, 1, 1, 0], label="b")
     Answer.objects.filter(result=other, index=4).update(status="no answer")

@@ -1,4 +1,4 @@
-"""A comparison as CSV, and what charts of it and its address say."""
+"""CSV, charts and URL of a comparison."""
 
 import csv
 import json
@@ -37,7 +37,7 @@ def lines(client):
     return get
 
 
-def test_a_comparison_is_a_line_each_column_concurrency_and_metric(lines, host):
+def test_the_csv_has_a_line_per_column_concurrency_metric(lines, host):
     base = [at_two(served(host), rate, 2 * rate) for rate in (50.0, 51.0, 52.0)][:1]
     base += [at_two(base[0].deployment, rate, 2 * rate) for rate in (51.0, 52.0)]
     other = at_two(served(host, OTHER), 60.0, 110.0)
@@ -73,7 +73,7 @@ def test_a_line_of_a_comparison_says_what_its_number_is_of(lines, host):
     assert (rows[0]["uncounted_jobs"], last["uncounted_jobs"]) == ("", str(other.job_id))
 
 
-def test_evaluations_are_exported_with_their_own_interval_and_the_paired_difference(lines):
+def test_exported_evaluations_have_both_intervals(lines):
     one, other = make_measured(scores=[0] * 12, label="a"), make_measured(scores=[1] * 12)
 
     _name, rows = lines(ids(one, other))
@@ -122,7 +122,7 @@ def test_a_disturbed_run_is_hollow_in_every_chart(page, host):
         assert not symbols[f"#{one.job_id}"].endswith("-open")
 
 
-def test_equal_values_of_several_columns_stand_once_with_those_that_have_them(page, host):
+def test_equal_values_are_grouped_with_their_columns(page, host):
     deployment = served(host)
     few = [runs(deployment, 50.0, requests=50)[0], runs(served(host, OTHER), 50.0, requests=50)[0]]
     many = runs(deployment, 60.0, requests=100)[0]

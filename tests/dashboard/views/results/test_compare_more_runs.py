@@ -1,4 +1,4 @@
-"""What would settle a comparison: how many more runs of which side, and what launches them."""
+"""Missing runs of a comparison and the buttons to launch these runs."""
 
 import re
 
@@ -23,7 +23,7 @@ def page(client):
     return pages(client)
 
 
-def test_what_would_settle_a_difference_is_said_with_its_power_and_can_be_launched(page, host):
+def test_missing_runs_are_shown_with_power_and_launchable(page, host):
     base = runs(served(host), 50.0, 51.0, 52.0)
     other = runs(served(host, OTHER), 53.0, 51.2, 54.5)
 
@@ -51,7 +51,7 @@ def test_the_button_launches_the_runs_in_turn(client, host):
 
 
 def more_forms(html):
-    """Of each form that launches runs: the ids and how many of each."""
+    """Return ids and counts of each launch form."""
     forms = re.findall(r"<form[^>]*/more/.*?</form>", html, re.DOTALL)
     return [
         dict(
@@ -64,7 +64,7 @@ def more_forms(html):
     ]
 
 
-def test_more_runs_are_said_and_launched_for_each_side_as_it_lacks_them(page, client, host):
+def test_missing_runs_are_launched_for_each_side(page, client, host):
     base, other = runs(served(host), 50.0, 51.0, 52.0), runs(served(host, OTHER), 60.0, 61.0)
 
     html = page(grouped(base, other))
@@ -76,7 +76,7 @@ def test_more_runs_are_said_and_launched_for_each_side_as_it_lacks_them(page, cl
     assert more_forms(html) == [{str(other[0].pk): "1"}]
 
 
-def test_sides_that_lack_different_counts_are_launched_with_their_own(page, client, host):
+def test_each_side_launches_its_own_missing_runs(page, client, host):
     base, other = runs(served(host), 50.0), runs(served(host, OTHER), 60.0, 61.0)
     Job.objects.update(inputs={})
 
@@ -102,7 +102,7 @@ def test_repeats_that_exist_are_counted_before_more_are_run(page, host):
     assert not more_forms(html)
 
 
-def test_what_would_disturb_new_runs_is_named_before_they_are_launched(page, host):
+def test_deployments_that_disturb_new_runs_are_named(page, host):
     mine, theirs = served(host), served(host, OTHER)
     base, other = runs(mine, 50.0), runs(theirs, 60.0)
     Deployment.objects.filter(pk=mine.pk).update(state="stopped")
@@ -114,8 +114,8 @@ def test_what_would_disturb_new_runs_is_named_before_they_are_launched(page, hos
     assert f"for #{other[0].job_id}" not in text
 
 
-def test_repeats_that_are_compared_with_each_other_lack_runs_once(page, host):
-    """A disturbed run beside a quiet one of three, and another side with two."""
+def test_missing_runs_of_compared_repeats_count_once(page, host):
+    """One side has a disturbed run and three undisturbed ones, the other side has two."""
     mine, theirs = served(host), served(host, OTHER)
     base, noisy = runs(mine, 50.0, 51.0), runs(mine, 20.0)
     other = runs(theirs, 60.0, 61.0)
@@ -130,7 +130,7 @@ def test_repeats_that_are_compared_with_each_other_lack_runs_once(page, host):
     ]
 
 
-def test_repeats_of_one_measurement_as_runs_ask_for_no_more_of_them(page, host):
+def test_compared_repeats_need_no_more_runs(page, host):
     html = page(ids(*runs(served(host), 50.0, 51.0)))
 
     title = words(html[html.index("<h1") : html.index("</h1>")])
@@ -141,7 +141,7 @@ def test_repeats_of_one_measurement_as_runs_ask_for_no_more_of_them(page, host):
 
 
 def test_no_more_runs_are_offered_where_the_identity_is_unknown(page, host):
-    """Run after run would stand alone; which part nobody knows is said instead."""
+    """More runs could not be grouped: the page names the unknown part."""
     base, other = runs(served(host), 50.0), runs(served(host, OTHER), 60.0)
     for run in other:
         identity = {**run.identity, "unknown": ["engine.program llmdeploy"]}

@@ -1,4 +1,4 @@
-"""The configuration of compared results: what bears on their numbers, in the viewer's words."""
+"""Configuration of compared results, translated, without irrelevant settings."""
 
 import pytest
 from django.urls import reverse
@@ -23,7 +23,7 @@ def served(**raw):
     return engine_settings(kind.plan(kind.Params(weights="6", **raw), vacc_host()))
 
 
-def test_a_flag_without_a_value_does_not_take_the_next_word_for_one():
+def test_a_flag_does_not_take_the_next_word_as_value():
     found = options("vllm", "serve", "/w", "--trust-remote-code", "--seed", "-1", "--eager", "-q")
 
     assert found == {"--trust-remote-code": "yes", "--seed": "-1", "--eager": "yes"}
@@ -58,7 +58,7 @@ def test_braces_that_were_doubled_for_the_plan_are_single_again():
     assert options(*argv) == {"--speculative-config": '{"method": "mtp"}'}
 
 
-def test_variables_that_a_container_hands_to_the_engine_are_settings():
+def test_container_variables_are_settings():
     argv = ("docker", "run", "-e", "SPACE=8", "-e", "KEY", "-e", "D={dies}", "img", "s", "-e", "X")
 
     assert options(*argv) == {"SPACE": "8"}

@@ -1,4 +1,4 @@
-"""The page of an evaluation: its data sets as the guide prints them, and its questions."""
+"""Page of an evaluation: data sets in the format of the guide, and questions."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_what_is_copied_is_the_table_of_the_guide(page):
     assert lines[-1] == "| avg | | accuracy | gen | 96.33 |"
 
 
-def test_the_mean_over_questions_stands_beside_the_one_over_sets(page):
+def test_both_means_are_shown(page):
     (group,) = set_groups(evaluated(*CLUEWSC))
 
     assert round(group.macro, 2) == 96.33
@@ -125,7 +125,7 @@ def test_a_name_that_is_typed_cannot_tear_the_table(page):
     assert "<i>" not in html
 
 
-def test_questions_without_a_verdict_count_neither_as_right_nor_as_wrong(page):
+def test_unscored_questions_are_neither_correct_nor_incorrect(page):
     result = evaluated(*CLUEWSC)
     Answer.objects.filter(result=result, index=0).update(status="unscored", score=0)
 
@@ -188,7 +188,7 @@ def test_a_question_is_shown_without_the_examples_before_it():
     assert own_question("First.\n\nSecond paragraph of it.") == "First.\n\nSecond paragraph of it."
 
 
-def test_questions_of_many_categories_are_narrowed_by_their_sets():
+def test_questions_of_many_categories_are_filtered_by_set():
     result = evaluated(*CLUEWSC)
     assert question_parts(result) == ["even", "odd"]
 

@@ -1,4 +1,4 @@
-"""Pages of a result that has no rates: how long one batch takes, without a server."""
+"""Pages of an offline benchmark: batch latency, no rates."""
 
 import re
 
@@ -27,7 +27,7 @@ def measured(**fields):
 
 
 def of_identity(fingerprint):
-    """Fields of results that are repeats of each other."""
+    """Return the fields that repeats share."""
     identity = {"schema": 1, "parts": {}, "unknown": []}
     return {"identity": identity, "fingerprint": fingerprint}
 
@@ -43,11 +43,11 @@ def page(client):
 
 
 def numbers(html):
-    """The panel of the numbers, as text."""
+    """Return the panel of metrics as text."""
     return words(html[html.index('<dl class="facts') : html.index("</dl>")])
 
 
-def test_a_jobs_result_says_how_long_a_batch_takes_and_draws_no_rate():
+def test_the_result_of_a_batch_has_latency_and_no_chart():
     html = render_to_string("results/_result_panel.html", {"result": measured()})
 
     said = numbers(html)
@@ -66,7 +66,7 @@ def test_a_results_page_says_how_long_a_batch_takes(page):
     assert "data-chart" not in html
 
 
-def test_a_results_page_has_each_percentile_of_a_batch_under_its_size(page):
+def test_the_page_of_a_batch_has_all_percentiles(page):
     html = page(reverse("result-detail", args=[measured().pk]))
 
     table = words(html[html.index("<h2>Batch</h2>") : html.index("</table>")])
@@ -134,7 +134,7 @@ def test_a_result_without_an_output_rate_has_no_chart_of_it():
     assert result_figure(measured()) is None
 
 
-def test_a_job_and_its_result_say_the_same_of_requests_that_nobody_counted(page):
+def test_job_and_result_agree_on_uncounted_requests(page):
     offline = {"output_tokens_per_s": 90.0, "requests_per_s": 3.0}
     result = make_measured(points=[(16, offline)])
 

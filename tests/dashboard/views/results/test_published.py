@@ -1,4 +1,4 @@
-"""What the paper says of a model, beside what was measured here; compared only if it can be."""
+"""Published figures next to our results, compared only when comparable."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_a_rating_or_a_consensus_is_no_share():
     assert "samples" in why["pass@1"]
 
 
-def test_a_simulated_result_is_no_record_and_gives_way_to_a_real_one():
+def test_a_real_result_replaces_a_simulated_one():
     measured({"cluewsc-dev": (159, 159)}, simulated=True)
 
     assert row("cluewsc-dev").latest.result.simulated
@@ -142,9 +142,7 @@ def test_the_page_shows_both_with_host_stack_and_verdict(client):
 
 
 @pytest.mark.parametrize("count", [1, 6])
-def test_the_table_asks_the_database_twice_however_much_was_measured(
-    count, django_assert_num_queries
-):
+def test_the_table_needs_two_queries(count, django_assert_num_queries):
     for _ in range(count):
         measured({"cluewsc-dev": (3, 2)})
 
@@ -152,7 +150,7 @@ def test_the_table_asks_the_database_twice_however_much_was_measured(
         beside(R1)
 
 
-def test_accuracy_has_its_word_in_the_viewers_language_and_names_of_scores_stay(client):
+def test_accuracy_is_translated_and_score_names_are_not(client):
     client.force_login(make_user())
     address = reverse("model-detail", args=[R1.id])
 

@@ -47,7 +47,7 @@ def test_the_list_shows_what_the_facets_let_through(page):
     assert reverse("result-detail", args=[slow.pk]) not in text
 
 
-def test_an_evaluation_has_its_share_of_right_answers_beside_its_name_on_a_phone(page):
+def test_a_phone_shows_accuracy_next_to_the_name(page):
     make_measured(scores=[1, 1, 1, 1, 1, 0, 0, 0])
 
     html = page(reverse("result-list"))
@@ -57,7 +57,7 @@ def test_an_evaluation_has_its_share_of_right_answers_beside_its_name_on_a_phone
 
 
 @pytest.mark.parametrize(("cut", "is_warned"), [(128, True), (71, True), (70, False)])
-def test_a_share_of_right_answers_that_were_mostly_cut_off_says_so_beside_it(page, cut, is_warned):
+def test_an_accuracy_with_cut_off_answers_is_flagged(page, cut, is_warned):
     args = {"cut": cut, "total": 142, "max_tokens": 32}
     result = make_measured(scores=[1, 0], remarks=[{"id": "evaluate:cut", "args": args}])
 
@@ -172,7 +172,7 @@ def test_a_benchmarks_page_says_its_best_rate_and_where(page):
         ({"output_tokens_per_s": 9.0, "ttft_mean_ms": 9.0}, []),
     ],
 )
-def test_a_benchmarks_page_draws_what_was_measured_and_no_empty_chart(page, metrics, charts):
+def test_a_benchmark_page_has_no_empty_chart(page, metrics, charts):
     result = make_measured(points=[(1, metrics), (2, metrics)])
 
     text = page(reverse("result-detail", args=[result.pk]))
@@ -181,7 +181,7 @@ def test_a_benchmarks_page_draws_what_was_measured_and_no_empty_chart(page, metr
     assert drawn == ["throughput", *charts]
 
 
-def test_one_concurrency_has_a_table_of_its_latencies_and_no_chart_of_one_dot(page):
+def test_one_concurrency_has_a_table_and_no_chart(page):
     metrics = {"output_tokens_per_s": 9.0, "ttft_mean_ms": 77.0, "ttft_p90_ms": 91.0}
     one = make_measured(points=[(16, metrics)])
     two = make_measured(points=[(16, metrics), (32, metrics)])
@@ -277,7 +277,7 @@ def test_the_csv_of_a_benchmark_has_a_line_a_concurrency(client):
     ]
 
 
-def test_an_answer_that_a_spreadsheet_would_run_is_exported_as_text(client):
+def test_a_formula_in_an_answer_is_exported_as_text(client):
     client.force_login(make_user())
     result = make_measured(scores=[1])
     result.answers.update(answer="=1+1")
@@ -358,7 +358,7 @@ def test_an_evaluation_in_one_look_has_its_interval():
     assert "[9.45, 90.55]" in text
 
 
-def test_a_job_and_its_result_count_failed_requests_over_all_concurrencies(page):
+def test_failed_requests_are_counted_over_all_concurrencies(page):
     result = make_measured(**SOME_FAILED)
 
     panel = render_to_string("results/_result_panel.html", {"result": result})
@@ -382,7 +382,7 @@ def test_failed_requests_are_compared_over_all_concurrencies(page):
     assert "all concurrencies" in text
 
 
-def test_results_of_before_are_told_the_requests_of_all_their_concurrencies():
+def test_older_results_get_requests_of_all_concurrencies():
     old = make_measured(
         points=SOME_FAILED["points"],
         metrics=point(4, 90.0, requests=12, failed_requests=0)[1],
@@ -406,7 +406,7 @@ def test_one_more_failed_request_is_one_and_no_hundred_points():
     assert "+1<" in delta(row.changes[0], row.metric)
 
 
-def test_a_result_says_which_lengths_were_asked_for_and_measured_and_each_point_too(page):
+def test_results_show_requested_and_measured_lengths(page):
     lengths = {"input_tokens_mean": 1019.0, "output_tokens_mean": 272.11}
     result = make_measured(
         points=[point(4, 90.0, **lengths)], asked={"input_tokens": 1024, "output_tokens": 1024}
@@ -458,7 +458,7 @@ def test_a_plain_fact_beside_a_result_is_no_warning(client):
         assert looks[sentence("benchmark:few_requests", {"requests": 6})] == "note warn"
 
 
-def test_hits_since_the_server_s_start_are_called_so_and_are_no_point_s(page):
+def test_hits_since_start_are_labelled_and_not_per_point(page):
     whole = {"output_tokens_per_s": 90.0, "engine_prefix_hits_since_start": 0.4}
     remark = {"id": "benchmark:hits_since_start", "args": {"share": "40.00"}}
     result = make_measured(points=[point(4, 90.0)], metrics=whole, remarks=[remark])

@@ -216,5 +216,5 @@ def test_a_set_that_was_not_asked_is_missed():
 
 
 def test_nothing_of_a_run_is_said_so():
-    with pytest.raises(ParseError, match="left no report"):
+    with pytest.raises(ParseError, match="wrote no report"):
         concluded({LOG: b"reports/model/x.json"})

@@ -1,4 +1,4 @@
-"""What jobs register, and how kinds see it afterwards."""
+"""Assets that jobs register, and their use by kinds."""
 
 from datetime import timedelta
 
@@ -51,7 +51,7 @@ def test_what_was_made_again_tells_when_and_by_which_job():
 
 
 def test_a_data_set_without_a_count_is_not_registered():
-    with pytest.raises(ParseError, match="lacks files"):
+    with pytest.raises(ParseError, match="has no files"):
         assets.check_product({**DATASET, "files": None})
 
 
@@ -73,7 +73,7 @@ def test_a_data_set_is_a_choice_with_both_of_its_paths():
     }
 
 
-def test_a_job_that_needs_a_promised_data_set_starts_with_its_record():
+def test_a_job_starts_with_the_record_of_its_data_set():
     host = vacc_host()
     maker = make_job(host=host, state=Job.State.SUCCEEDED, product=DATASET)
     record = assets.register(maker, DATASET)
@@ -86,7 +86,7 @@ def test_a_data_set_that_is_gone_is_missed_by_its_name():
         dispatch.resolve({"dataset": {"id": 999}})
 
 
-def test_what_a_later_job_made_over_is_still_what_the_first_promised():
+def test_a_recreated_product_still_fulfils_the_promise():
     host = vacc_host()
     product = {"type": "weights", "model_id": "m", "path": "/nfs/weights/m"}
     first = make_job(host=host, state=Job.State.SUCCEEDED, product=product)
@@ -197,5 +197,5 @@ def test_more_is_said_only_of_what_is_there():
     product = {"type": "weights", "amends": True, "model_id": "m", "path": "/gone"}
 
     assert assets.register(make_job(), product) is None
-    with pytest.raises(ParseError, match="lacks path"):
+    with pytest.raises(ParseError, match="has no path"):
         assets.check_product({**product, "path": ""})

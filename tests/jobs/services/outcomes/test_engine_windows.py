@@ -1,4 +1,4 @@
-"""The engine's own metrics reach each point of a benchmark, and cached prompts are remarked on."""
+"""Engine metrics of each point of a benchmark, and the remark on cached prompts."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MEASURED = Measured(
 
 
 def measured_job(*, steps, params=COLD, skew_s=0.0):
-    """A job whose steps ran for ten seconds each, from 1000 on, by the dashboard's clock."""
+    """Return a job with steps of ten seconds each, from 1000, by the dashboard's clock."""
     plan = make_plan(kind="benchmark-online", steps=tuple(Step(name, ("x",)) for name in steps))
     job = make_job(plan=plan, params=params, host=make_host(clock_skew_s=skew_s))
     for index in range(len(steps)):
@@ -62,7 +62,7 @@ def test_each_point_has_what_the_engine_did_meanwhile():
     (_, first), (_, second) = found.points
     assert (first["engine_prefix_hits"], first["engine_kv_cache_peak"]) == (0.0, 0.2)
     assert (second["engine_prefix_hits"], second["engine_kv_cache_peak"]) == (0.8, 0.7)
-    assert found.metrics["engine_prefix_hits"] == 0.8  # of the point that stands for all
+    assert found.metrics["engine_prefix_hits"] == 0.8  # of the best point
     assert found.metrics["requests"] == 40.0
 
 
@@ -79,7 +79,7 @@ def test_steps_have_the_dashboard_s_clock_and_points_the_host_s():
     assert [m["engine_prefix_hits"] for _, m in with_engine(job, MEASURED).points] == [0.0, 0.8]
 
 
-def test_a_tool_that_measures_all_in_one_step_says_when_each_began():
+def test_one_step_records_the_start_of_each_point():
     job = measured_job(steps=("measure",))
     scraped(
         job,
@@ -126,7 +126,7 @@ def test_what_the_tool_itself_told_stays():
         ({}, 0.3, "benchmark:hits"),
     ],
 )
-def test_more_than_one_per_cent_of_hits_is_a_remark_with_its_cause(params, hits, sentence):
+def test_over_one_per_cent_of_hits_is_a_remark(params, hits, sentence):
     job = measured_job(steps=("measure-1", "measure-4"), params=params)
     scraped(
         job,
@@ -154,9 +154,7 @@ def test_more_than_one_per_cent_of_hits_is_a_remark_with_its_cause(params, hits,
         ((-1.0, -1.0, -1.0), None, []),  # no cache
     ],
 )
-def test_a_share_since_the_server_s_start_is_no_point_s_and_is_called_what_it_is(
-    shares, kept, remarks
-):
+def test_a_share_since_start_belongs_to_no_point(shares, kept, remarks):
     job = measured_job(steps=("measure-1", "measure-4"), params=COLD | {"seed": 0})
     scraped(job, *({GAUGE: share, KV: 0.2} for share in shares))
 
@@ -184,7 +182,7 @@ def test_a_tool_that_counts_hits_needs_no_share_since_the_start():
 
 
 def kept_before(job, share):
-    """A result as it was kept when a share since the start stood at each point."""
+    """Return an older result with a share since the start at each point."""
     metrics = {"output_tokens_per_s": 90.0, "engine_prefix_hits": share}
     remark = {"id": "benchmark:hits", "args": {"share": "60.0", "concurrency": 4}}
     return make_measured(job=job, points=[(4, metrics)], remarks=[remark, {"id": "x", "args": {}}])
@@ -210,7 +208,7 @@ def test_older_results_say_that_their_share_is_since_the_start():
 @pytest.mark.parametrize(
     "rows", [[{HITS: 0.0, QUERIES: 0.0}, {HITS: 6.0, QUERIES: 10.0}], [{GAUGE: 0.9}], []]
 )
-def test_older_results_of_counters_and_of_tools_stay_as_they_are(rows):
+def test_older_results_stay_unchanged(rows):
     job = measured_job(steps=("measure",))
     scraped(job, *rows)
 
@@ -221,10 +219,10 @@ def test_older_results_of_counters_and_of_tools_stay_as_they_are(rows):
 
 
 @pytest.mark.parametrize(("running", "told"), [(1.0, []), (3.0, ["result:other_clients"])])
-def test_an_engine_that_runs_more_requests_than_were_sent_has_other_clients(running, told):
+def test_more_running_than_sent_requests_mean_other_clients(running, told):
     job = measured_job(steps=("measure-1", "measure-4"))
     gauge = "vllm:num_requests_running"
-    # At 1010 the next concurrency begins: its requests are not those of the first.
+    # At 1010 the next concurrency starts: its requests do not count for the first.
     scraped(job, {gauge: running}, {gauge: 4.0}, {gauge: 4.0}, from_s=1005.0, every_s=5.0)
 
     remarks = with_engine(job, MEASURED).remarks

@@ -1,4 +1,4 @@
-"""What makes two results repeats of one measurement, and what does not."""
+"""Identity of results: parts that define repeats, and ignored parts."""
 
 import pytest
 
@@ -44,7 +44,7 @@ def test_other_work_is_no_repeat(host, params):
     assert not repeats_of(measured(deployment, **params)).exists()
 
 
-def test_a_seed_that_somebody_fixed_is_of_the_identity_and_fresh_ones_are_not(host):
+def test_only_a_fixed_seed_is_part_of_the_identity(host):
     deployment = served(host)
 
     fresh, again = (measured(deployment, seed=None) for _ in range(2))
@@ -56,7 +56,7 @@ def test_a_seed_that_somebody_fixed_is_of_the_identity_and_fresh_ones_are_not(ho
     assert are_repeats(fixed, measured(deployment, seed=1))
 
 
-def test_other_concurrency_lists_are_repeats_where_they_share_one(host):
+def test_runs_with_a_shared_concurrency_are_repeats(host):
     deployment = served(host)
     one = measured(deployment, points=((1, 50.0), (4, 90.0)), concurrency=[1, 4])
     other = measured(deployment, points=((4, 94.0), (8, 99.0)), concurrency=[4, 8])
@@ -93,7 +93,7 @@ def test_other_limits_of_a_deployment_are_no_repeat(host, details):
     assert not repeats_of(other).exists()
 
 
-def test_another_deployment_of_the_same_is_the_same_whatever_its_name_folder_and_port(host):
+def test_name_folder_and_port_do_not_change_the_identity(host):
     first = served(host, (*SERVE, "--template", "/one/reasoning.jinja"))
     second = served(host, (*SERVE, "--template", "/two/reasoning.jinja"))
     second.artifact = first.artifact
@@ -104,7 +104,7 @@ def test_another_deployment_of_the_same_is_the_same_whatever_its_name_folder_and
 
 
 def configured(host, artifact=None, **fields):
-    """Served by llmdeploy, with the file that the dashboard generates for it."""
+    """Return a deployment with llmdeploy and its generated file."""
     serving = build_in.Serving(
         **{
             "name": "qwen-int8-tp4",
@@ -142,7 +142,7 @@ PLACES = {
 }
 
 
-def test_a_generated_configuration_counts_without_ports_names_and_folders(host):
+def test_ports_names_and_folders_are_not_part_of_a_config(host):
     first = configured(host)
 
     one, other = measured(first), measured(configured(host, first.artifact, **PLACES))
@@ -152,7 +152,7 @@ def test_a_generated_configuration_counts_without_ports_names_and_folders(host):
 
 
 @pytest.mark.parametrize("other", [{"batch_size": 32}, {"prompt_template": "deepseek"}])
-def test_another_setting_in_a_generated_configuration_is_no_repeat(host, other):
+def test_a_changed_generated_config_is_no_repeat(host, other):
     first = configured(host)
     measured(first)
 
@@ -187,7 +187,7 @@ def test_another_version_of_the_tool_or_the_engine_is_no_repeat(host):
 
 
 def in_container(host, image_id):
-    """A deployment whose host found the image of its container before it started."""
+    """Return a deployment with an image found by the preflight check."""
     argv = ("docker", "run", "-d", "--name", "vllm", IMAGE, "vllm", "serve", "/w")
     deployment = served(host, argv)
     if image_id:
@@ -235,7 +235,7 @@ def test_a_disturbed_run_is_listed_and_not_counted(host):
     assert list(repeats_of(one, uncounted=True)) == [other]
 
 
-def test_what_a_plan_brings_along_counts_whatever_the_order_of_its_lines(host):
+def test_line_order_of_data_files_does_not_count(host):
     deployment = served(host)
     one, other, third = (measured(deployment) for _ in range(3))
     for result, text in ((other, "two\none\ntwo\n"), (third, "one\nthree\n")):
@@ -296,7 +296,7 @@ def test_results_of_before_get_an_identity_once(host, monkeypatch, at_once):
 
 
 def by_guidellm(deployment, plan=None, **params):
-    """The result of a benchmark with GuideLLM; ``plan`` where it is not what runs today."""
+    """Return the result of a GuideLLM benchmark; ``plan`` replaces the current plan."""
     kind = KINDS["benchmark-guidellm"]
     result = measured(deployment, tool="guidellm 0.8.1", **params)
     job = result.job
@@ -307,7 +307,7 @@ def by_guidellm(deployment, plan=None, **params):
     return result
 
 
-def test_fresh_seeds_of_guidellm_are_repeats_whatever_the_list_and_a_fixed_one_is_not(host):
+def test_guidellm_runs_with_new_seeds_are_repeats(host):
     deployment = served(host)
     one = by_guidellm(deployment, concurrency=[1], seed=None)
     other = by_guidellm(deployment, concurrency=[1, 4], seed=None)
@@ -319,7 +319,7 @@ def test_fresh_seeds_of_guidellm_are_repeats_whatever_the_list_and_a_fixed_one_i
     assert not repeats_of(fixed).exists()
 
 
-def test_what_guidellm_measured_with_the_same_prompts_in_every_run_is_no_repeat(host):
+def test_guidellm_runs_with_equal_prompts_are_no_repeats(host):
     deployment = served(host)
     plan = Plan(
         "benchmark-guidellm",
@@ -327,7 +327,7 @@ def test_what_guidellm_measured_with_the_same_prompts_in_every_run_is_no_repeat(
         files=(PlanFile("prompts-12-at-1.txt", "1-1 Why?\n1-2 How?\n"),),
     )
     old, older = (by_guidellm(deployment, plan, concurrency=[1]) for _ in range(2))
-    # Run again today: the very plan, and the form's new field is in its parameters.
+    # Rerun today: the same plan, with the form's new field in the parameters.
     again = by_guidellm(deployment, plan, concurrency=[1], seed=None)
 
     today = by_guidellm(deployment, concurrency=[1], seed=None)

@@ -1,4 +1,4 @@
-"""The catalogue of known failures, and where in a log they are found."""
+"""Known failures and their positions in logs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def kind_of(failure):
 
 
 def found(path, **about):
-    """The failures in a captured log, the likeliest first: ids and lines."""
+    """Return the failures in a captured log, most likely first: ids and lines."""
     return [
         (each.failure.id, each.first.number, each.last.number)
         for each in known_failures(path.read_bytes(), **about)
@@ -197,7 +197,7 @@ def test_the_exact_option_comes_before_any_option():
     assert ids(line) == ["enable-reasoning-gone", "option-unknown"]
 
 
-def test_a_setting_that_a_server_prints_at_its_start_is_no_failure():
+def test_a_printed_server_setting_is_no_failure():
     assert ids("args: Namespace(model='/w/R1', trust_remote_code=True, tp=32)") == []
 
 

@@ -1,4 +1,4 @@
-"""A number keeps what it was measured with."""
+"""Run context stored with a result."""
 
 from datetime import timedelta
 
@@ -18,7 +18,7 @@ def plan_with(command):
     return Plan(kind="benchmark", steps=(Step("measure", (command, "perf")),))
 
 
-def test_a_result_keeps_the_environments_that_its_commands_ran_in_and_no_others():
+def test_a_result_stores_only_its_own_environments():
     host = make_host(facts={"os": "Debian 13", "kernel": "6.1", "roots": {}})
     for name in ("used", "used-not"):
         Environment.objects.create(
@@ -54,14 +54,14 @@ def beside(job, **fields):
 
 @pytest.fixture
 def measured():
-    """A job that ran for a minute, ten minutes ago."""
+    """Return a job that ran for a minute, ten minutes ago."""
     return make_job(state="running", started_at=now() - timedelta(minutes=10))
 
 
-def test_a_host_was_quiet_when_all_else_ended_before_or_began_after(measured):
+def test_work_before_or_after_a_run_does_not_disturb(measured):
     start = measured.started_at
     before = {"started_at": start - timedelta(minutes=5), "duration_s": 300.0}
-    # Its log arrived long after it had ended.
+    # The log arrived long after the end.
     make_job(host=measured.host, state="succeeded", **before)
     make_job(host=measured.host, state="running", started_at=start + timedelta(seconds=61))
     make_job(host=measured.host)
@@ -77,7 +77,7 @@ def test_jobs_that_ran_meanwhile_are_named(measured):
     assert beside(measured)["jobs"] == [other.pk]
 
 
-def test_servers_that_were_up_are_named_but_for_the_one_under_test(measured):
+def test_other_running_deployments_are_named(measured):
     own, other, gone = (make_deployment(host=measured.host) for _ in range(3))
     for server in (own, other, gone):
         at = measured.started_at - timedelta(minutes=5)
@@ -105,10 +105,10 @@ def answered(deployment, at, *, state=Turn.State.DONE, seconds=10.0):
     )
 
 
-def test_answers_to_chats_that_were_written_meanwhile_are_counted(measured):
+def test_chat_answers_during_the_run_are_counted(measured):
     own, start = make_deployment(host=measured.host), measured.started_at
     elsewhere = make_deployment()
-    answered(own, start - timedelta(seconds=5))  # went on into the run
+    answered(own, start - timedelta(seconds=5))  # continued into the run
     answered(own, start + timedelta(seconds=20))
     answered(own, start - timedelta(seconds=30))  # ended before
     answered(own, start + timedelta(seconds=61))
@@ -128,7 +128,7 @@ def test_an_answer_that_is_still_written_counts(measured):
     ("mean", "cores", "ids"),
     [(6.5, 2, ["result:host_loaded"]), (3.0, 2, []), (6.5, 64, []), (6.5, None, [])],
 )
-def test_a_load_above_what_the_run_itself_can_make_is_remarked_on(mean, cores, ids):
+def test_a_load_above_that_of_the_run_is_remarked(mean, cores, ids):
     load = {"load_1m": {"samples": 4, "mean": mean, "min": 0.1, "max": 9.0}}
     facts = {"cpu": {"cores": cores}} if cores else {}
 
