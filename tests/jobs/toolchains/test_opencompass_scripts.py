@@ -44,7 +44,7 @@ def follow(tmp_path, *args):
     return run("follow_run.py", "outputs", 2, sys.executable, "-c", TOOL, *args, cwd=tmp_path)
 
 
-def test_the_log_of_the_task_that_asks_is_shown_whole_with_the_number_of_each_set(tmp_path):
+def test_the_inference_log_is_shown_with_set_numbers(tmp_path):
     done = follow(tmp_path, 0.01, 0)
 
     assert (done.returncode, done.stderr) == (0, "")

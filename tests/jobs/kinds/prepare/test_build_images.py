@@ -136,7 +136,7 @@ def test_an_image_is_registered_by_its_id_with_what_is_in_it(host):
     )
 
 
-def test_an_image_that_does_not_tell_its_versions_is_registered_without(host):
+def test_an_image_without_versions_is_registered(host):
     host.put("docker", DOCKER.replace('print(json.dumps({"python"', "sys.exit(3)\n    print(({'a'"))
 
     done = host.step("build-images", {}, "inspect")

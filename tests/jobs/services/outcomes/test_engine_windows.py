@@ -154,9 +154,7 @@ def test_more_than_one_per_cent_of_hits_is_a_remark_with_its_cause(params, hits,
         ((-1.0, -1.0, -1.0), None, []),  # no cache
     ],
 )
-def test_a_share_since_the_server_s_start_is_no_point_s_and_is_called_what_it_is(
-    shares, kept, remarks
-):
+def test_a_share_since_start_belongs_to_no_point(shares, kept, remarks):
     job = measured_job(steps=("measure-1", "measure-4"), params=COLD | {"seed": 0})
     scraped(job, *({GAUGE: share, KV: 0.2} for share in shares))
 
@@ -221,7 +219,7 @@ def test_older_results_of_counters_and_of_tools_stay_as_they_are(rows):
 
 
 @pytest.mark.parametrize(("running", "told"), [(1.0, []), (3.0, ["result:other_clients"])])
-def test_an_engine_that_runs_more_requests_than_were_sent_has_other_clients(running, told):
+def test_more_requests_than_sent_mean_other_clients(running, told):
     job = measured_job(steps=("measure-1", "measure-4"))
     gauge = "vllm:num_requests_running"
     # At 1010 the next concurrency begins: its requests are not those of the first.

@@ -44,7 +44,7 @@ def test_other_work_is_no_repeat(host, params):
     assert not repeats_of(measured(deployment, **params)).exists()
 
 
-def test_a_seed_that_somebody_fixed_is_of_the_identity_and_fresh_ones_are_not(host):
+def test_only_fixed_seeds_belong_to_the_identity(host):
     deployment = served(host)
 
     fresh, again = (measured(deployment, seed=None) for _ in range(2))
@@ -93,7 +93,7 @@ def test_other_limits_of_a_deployment_are_no_repeat(host, details):
     assert not repeats_of(other).exists()
 
 
-def test_another_deployment_of_the_same_is_the_same_whatever_its_name_folder_and_port(host):
+def test_equal_deployments_have_one_identity(host):
     first = served(host, (*SERVE, "--template", "/one/reasoning.jinja"))
     second = served(host, (*SERVE, "--template", "/two/reasoning.jinja"))
     second.artifact = first.artifact
@@ -142,7 +142,7 @@ PLACES = {
 }
 
 
-def test_a_generated_configuration_counts_without_ports_names_and_folders(host):
+def test_configurations_count_without_ports_and_paths(host):
     first = configured(host)
 
     one, other = measured(first), measured(configured(host, first.artifact, **PLACES))
@@ -235,7 +235,7 @@ def test_a_disturbed_run_is_listed_and_not_counted(host):
     assert list(repeats_of(one, uncounted=True)) == [other]
 
 
-def test_what_a_plan_brings_along_counts_whatever_the_order_of_its_lines(host):
+def test_plan_files_count_in_any_line_order(host):
     deployment = served(host)
     one, other, third = (measured(deployment) for _ in range(3))
     for result, text in ((other, "two\none\ntwo\n"), (third, "one\nthree\n")):
@@ -307,7 +307,7 @@ def by_guidellm(deployment, plan=None, **params):
     return result
 
 
-def test_fresh_seeds_of_guidellm_are_repeats_whatever_the_list_and_a_fixed_one_is_not(host):
+def test_fresh_guidellm_seeds_are_repeats(host):
     deployment = served(host)
     one = by_guidellm(deployment, concurrency=[1], seed=None)
     other = by_guidellm(deployment, concurrency=[1, 4], seed=None)
@@ -319,7 +319,7 @@ def test_fresh_seeds_of_guidellm_are_repeats_whatever_the_list_and_a_fixed_one_i
     assert not repeats_of(fixed).exists()
 
 
-def test_what_guidellm_measured_with_the_same_prompts_in_every_run_is_no_repeat(host):
+def test_equal_guidellm_prompts_are_no_repeat(host):
     deployment = served(host)
     plan = Plan(
         "benchmark-guidellm",

@@ -18,7 +18,7 @@ def plan_with(command):
     return Plan(kind="benchmark", steps=(Step("measure", (command, "perf")),))
 
 
-def test_a_result_keeps_the_environments_that_its_commands_ran_in_and_no_others():
+def test_a_result_stores_only_its_own_environments():
     host = make_host(facts={"os": "Debian 13", "kernel": "6.1", "roots": {}})
     for name in ("used", "used-not"):
         Environment.objects.create(
