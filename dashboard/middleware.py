@@ -89,7 +89,7 @@ def _has_zero_byte(request: HttpRequest) -> bool:
 
 def _unreadable(request: HttpRequest) -> HttpResponse:
     if request.path_info.startswith("/api/"):
-        words = _("The request holds a zero byte (U+0000), which no text has.")
+        words = _("The request contains a zero byte (U+0000). Remove the zero byte and send again.")
         # The API's own shape, see dashboard.api.errors.
         body = {"error": "invalid", "message": words, "fields": {}}
         return JsonResponse(body, status=HTTPStatus.BAD_REQUEST)

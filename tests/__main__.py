@@ -1,4 +1,8 @@
-"""``make test``: all tests on SQLite, and those that use a database on PostgreSQL as well.
+"""``make test``: all tests on SQLite, and those that may differ there on PostgreSQL as well.
+
+May differ: what writes, locks, relies on a constraint, reads JSON, sorts or sums, and each page
+once (marker ``postgresql``). Pages, forms and texts get their rows from the same queries, so the
+rest of their tests cannot. ``--all`` runs every test that uses a database on PostgreSQL.
 
 Those that take the tour or start other processes run one after the other, for minutes, mostly
 waiting. So three runs go beside each other: what needs the tour; what starts processes, which uses
@@ -27,6 +31,8 @@ BESIDE = {"processes": "With real processes", "tour": "After the tour, most in a
 
 def main(arguments: list[str]) -> int:
     """Run all, whatever one of them says; 0 when all passed."""
+    is_all = "--all" in arguments
+    arguments = [argument for argument in arguments if argument != "--all"]
     with ExitStack() as at_end:
         folder = at_end.enter_context(_folder("vacc-tests-"))
         # Of tests that were chosen, none may take the tour.
@@ -40,7 +46,7 @@ def main(arguments: list[str]) -> int:
         try:
             print("Without other processes, on SQLite:", flush=True)
             codes = [_pytest([*arguments, "--part=rest"], {})]
-            codes.append(_on_postgresql(arguments))
+            codes.append(_on_postgresql(arguments, is_all=is_all))
             print("\nIn a browser:", flush=True)
             codes.append(_pytest([*arguments, "--part=browser"], {}))
             codes += [wait() for wait in beside]
@@ -79,13 +85,14 @@ def _beside(title: str, arguments: list[str], folder: Path) -> Iterator[Callable
             run.wait()  # where we were interrupted, it was as well, and stops what it has started
 
 
-def _on_postgresql(arguments: list[str]) -> int:
+def _on_postgresql(arguments: list[str], *, is_all: bool) -> int:
     with _folder("vacc-postgres-") as folder:
         server = get_server(folder, cleanup_mode="delete")
         try:
             print("\nDatabase tests again, on PostgreSQL:", flush=True)
+            chosen = "--database=" + ("all" if is_all else "postgresql")
             told = {"TEST_DATABASE_URL": server.get_uri()}
-            return _pytest([*arguments, "--database-only"], told)
+            return _pytest([*arguments, chosen], told)
         finally:
             server.cleanup()
 

@@ -42,7 +42,7 @@ def words(html):
 
 def numbers(html):
     """The table of the numbers as text, the row of each metric by its name."""
-    body = html[html.index("<h2>Numbers</h2>") :]
+    body = html[html.index("<h2>Metrics</h2>") :]
     rows = body[body.index("<tbody>") : body.index("</tbody>")].split("</tr>")
     return [words(row).strip() for row in rows if row.strip()]
 

@@ -17,23 +17,22 @@ PLAIN_STATIC = "django.contrib.staticfiles.storage.StaticFilesStorage"
 DATABASE_FIXTURES = {"db", "transactional_db"}
 # They start real processes, often the whole stack.
 STACK_MARKS = ("processes", "browser")
-# They start dashboards of their own, and run where there is time: the parts shall end together.
-AFTER_THE_TOUR = ("test_cluster.py", "test_two_dashboards.py")
 PARTS_WITH_PROCESSES = ("tour", "browser", "processes")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """``--part`` and ``--database-only``: what :mod:`tests.__main__` runs beside each other."""
+    """Add the options by which :mod:`tests.__main__` chooses the tests of each run."""
     words = "after the tour, in a browser without it, with processes, all others, or vLLM itself"
     parts = ["tour", "browser", "processes", "rest", "vllm"]
     parser.addoption("--part", choices=parts, help=words)
-    parser.addoption("--database-only", action="store_true", help="only tests that use a database")
+    words = "only tests that use a database: all, or those marked postgresql"
+    parser.addoption("--database", choices=["all", "postgresql"], help=words)
     words = "a link to what the tour has installed: made by the run that takes it, for the other"
     parser.addoption("--toured", type=Path, help=words)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Do not even import what has no test of a part that starts processes: there are thousands."""
+    """Do not import modules without a test of a part that starts processes: there are thousands."""
     chosen = config.getoption("--part") in PARTS_WITH_PROCESSES
     if not (chosen and collection_path.match("test_*.py")):
         return None
@@ -42,58 +41,59 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Choose the tests of this run."""
+    """Choose the tests of this run by their markers."""
+    for item in items:
+        _check_markers(item)
     part = config.getoption("--part")
-    kept = [item for item in items if _is_of(item, part)]
-    if config.getoption("--database-only"):
-        kept = [item for item in kept if _uses_database(item)]
+    kept = [item for item in items if part is None or _part_of(item) == part]
+    if part is None:
+        kept = [item for item in kept if not item.get_closest_marker("vllm")]
+    if database := config.getoption("--database"):
+        kept = [item for item in kept if _uses_database(item, is_all=database == "all")]
     if part == "processes":
         # Those in a browser wait for what the tour of a run beside this one installs, and for a
         # simulated host on which nothing was prepared yet.
-        kept.sort(key=lambda item: ("simulated" in _fixtures(item), not _in_browser(item)))
+        kept.sort(key=lambda item: (_has(item, "simulated"), not _has(item, "browser")))
     chosen = set(kept)
     config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
     items[:] = kept
 
 
-def _is_of(item: pytest.Item, part: str | None) -> bool:
-    """Whether a test belongs to this part; vLLM's to none but its own, for it downloads 1 GB."""
-    if item.get_closest_marker("vllm"):
-        return part == "vllm"
-    if not _needs_stack(item):
-        return part in (None, "rest")
-    return part in (None, _part_with_processes(item))
+def _check_markers(item: pytest.Item) -> None:
+    """Refuse a test whose fixtures start what its markers do not name.
+
+    Raises:
+        pytest.UsageError: names the marker that is missing.
+    """
+    fixtures = set(getattr(item, "fixturenames", ()))
+    needs_tour = "toured" in fixtures or (_has(item, "browser") and "stack" in fixtures)
+    if needs_tour and "simulated" not in fixtures and not _has(item, "tour"):
+        raise pytest.UsageError(f"{item.nodeid} takes the tour: mark it with pytest.mark.tour")
+    if "simulated" in fixtures and not _has(item, "simulated"):
+        raise pytest.UsageError(f"{item.nodeid} needs pytest.mark.simulated")
 
 
-def _part_with_processes(item: pytest.Item) -> str:
-    """What needs the tour, which takes minutes, stays where it is taken, with its dashboard."""
-    fixtures = _fixtures(item)
-    if "toured" in fixtures or (_in_browser(item) and "stack" in fixtures):
+def _part_of(item: pytest.Item) -> str:
+    """Name the part. The tour and its installation stay in one run; so does the simulated host."""
+    if _has(item, "vllm"):
+        return "vllm"  # downloads 1 GB
+    if not any(_has(item, mark) for mark in STACK_MARKS):
+        return "rest"
+    if _has(item, "tour"):
         return "tour"
-    if item.path.name in AFTER_THE_TOUR:
-        return "tour"
-    # In a browser or not: they share the simulated host.
-    return "browser" if _in_browser(item) and "simulated" not in fixtures else "processes"
+    return "browser" if _has(item, "browser") and not _has(item, "simulated") else "processes"
 
 
-def _in_browser(item: pytest.Item) -> bool:
-    return item.get_closest_marker("browser") is not None
+def _has(item: pytest.Item, mark: str) -> bool:
+    return item.get_closest_marker(mark) is not None
 
 
-def _needs_stack(item: pytest.Item) -> bool:
-    return any(item.get_closest_marker(mark) for mark in STACK_MARKS)
-
-
-def _uses_database(item: pytest.Item) -> bool:
-    if _needs_stack(item):
+def _uses_database(item: pytest.Item, *, is_all: bool) -> bool:
+    if any(_has(item, mark) for mark in STACK_MARKS):
         return False  # their processes have databases of their own
-    return bool(
-        item.get_closest_marker("django_db") or DATABASE_FIXTURES.intersection(_fixtures(item))
-    )
-
-
-def _fixtures(item: pytest.Item) -> list[str]:
-    return list(getattr(item, "fixturenames", ()))
+    fixtures = set(getattr(item, "fixturenames", ()))
+    is_one = _has(item, "django_db") or bool(DATABASE_FIXTURES & fixtures)
+    return is_one and (is_all or _has(item, "postgresql"))
 
 
 @pytest.fixture(autouse=True)

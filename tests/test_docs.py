@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tests.test_architecture import ROOT
+from tests.rooms import ROOT
 
 DECISIONS = ROOT / "docs/decisions"
 FILES = sorted(DECISIONS.glob("[0-9]*.md"))

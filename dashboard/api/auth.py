@@ -153,7 +153,10 @@ def _permitted(user: Any, action: str, obj: Any = None) -> Any:
         return user
     scope = scope_of(user)
     if scope is not ApiToken.Scope.ADMIN and (obj is None or user.is_staff):
-        words = _("The scope of this token, %(scope)s, does not allow this. Use a wider one.")
+        words = _(
+            "The scope of this token, %(scope)s, does not allow this. Use a token with a "
+            "wider scope."
+        )
         raise Refused(error(403, "scope", words % {"scope": scope.value}))
     raise Refused(forbidden())
 
@@ -178,11 +181,11 @@ def _unknown_token(request: HttpRequest) -> JsonResponse:
     waiting.
     """
     if wait_s := login_throttle.seconds_until_next_token(request.META.get("REMOTE_ADDR", "")):
-        words = _("Too many unknown tokens came from your address. Check yours, then try again.")
+        words = _("Too many unknown tokens from your address. Check your token, then try again.")
         told = error(429, "too_many", words)
         told.headers["Retry-After"] = str(wait_s)
         return told
-    return _unauthorized("token", _("This token is not known or has expired."))
+    return _unauthorized("token", _("Unknown or expired token."))
 
 
 def user_of_token(request: HttpRequest) -> Any:

@@ -43,12 +43,12 @@ def error(
 
 def missing() -> Refused:
     """There is no such record."""
-    return Refused(error(404, "missing", _("There is nothing of this name or number.")))
+    return Refused(error(404, "missing", _("Not found: no object has this name or number.")))
 
 
 def forbidden(message: str = "") -> JsonResponse:
     """The caller has not the right."""
-    return error(403, "forbidden", message or _("You may not do this."))
+    return error(403, "forbidden", message or _("You have no permission to do this."))
 
 
 def invalid(field: str, message: str) -> Refused:
@@ -59,7 +59,7 @@ def invalid(field: str, message: str) -> Refused:
 def not_allowed(answer: HttpResponse) -> JsonResponse:
     """A method that this address does not have."""
     methods = ", ".join(sorted(answer.headers["Allow"].split(", ")))
-    words = _("This address answers to %(methods)s only.") % {"methods": methods}
+    words = _("Method not allowed. Use %(methods)s.") % {"methods": methods}
     told = error(405, "method", words)
     told.headers["Allow"] = methods
     return told
@@ -127,7 +127,7 @@ def _too_big(request: HttpRequest, found: RequestDataTooBig) -> JsonResponse:
 
 def _damaged(request: HttpRequest, damaged: DamagedLog) -> JsonResponse:
     logger.error("%s", damaged)
-    words = _("Its file %(name)s on the dashboard's disk is damaged.")
+    words = _("Log file %(name)s on the dashboard's disk is damaged.")
     return error(500, "damaged", words % damaged.args_for_people)
 
 
@@ -135,4 +135,4 @@ def _broken(request: HttpRequest, found: Exception) -> JsonResponse:
     """A fault of the dashboard's own. The log has its traceback, a test raises it."""
     got_request_exception.send(sender=None, request=request)
     logger.error("%s %s failed", request.method, request.path, exc_info=found)
-    return error(500, "internal", _("The dashboard failed here. Its log says why."))
+    return error(500, "internal", _("Internal error. See the dashboard's log."))

@@ -130,10 +130,10 @@ def log_search(key: str, query: SearchAsked) -> HttpResponseBase:
         timeout_s = OWN_TIMEOUT_S if is_ours else SEARCH_TIMEOUT_S
         matches = store().search(key, asked, is_ours=is_ours, timeout_s=timeout_s)
     except re.error as bad:
-        words = _("Not a regular expression: %(why)s") % {"why": bad}
+        words = _("Invalid regular expression: %(why)s") % {"why": bad}
         raise Refused(error(400, "regex", words, fields={"q": words})) from None
     except SearchTooSlow:
-        words = _("This expression takes too long on this log. Try a simpler one.")
+        words = _("This expression is too slow on this log. Use a simpler expression.")
         raise Refused(error(400, "slow", words, fields={"q": words})) from None
     return JsonResponse(
         {

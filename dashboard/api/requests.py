@@ -27,7 +27,7 @@ class JsonBody(Parser):
         """The body. Ours to refuse: text and numbers that no database takes."""
         body = json.loads(request.body)
         if storable(body) != body:
-            words = _("No text holds a zero byte or half a character, and NaN is no number.")
+            words = _("Invalid value: remove zero bytes, unpaired surrogates and NaN.")
             raise Refused(error(400, "invalid", words))
         return cast(dict[str, Any], body)
 

@@ -140,7 +140,7 @@ def cancel_job(request: HttpRequest, job_id: int) -> Answer:
     """One's own; an administrator any."""
     must(request.user, "job.cancel", find_job(job_id))
     if not launch.cancel(job_id, _user(request)):
-        raise Refused(error(409, "finished", _("This job had finished already.")))
+        raise Refused(error(409, "finished", _("This job has already ended.")))
     audit_log.record(request.user, "job.cancel", f"job {job_id}")
     return job_answer(job_id)
 
@@ -160,7 +160,7 @@ def confirm_job(request: HttpRequest, job_id: int, asked: ConfirmAsked | None = 
     names = asked.checks if asked else None
     found = [item for item in row.asks if names is None or item["check"] in names]
     if not found or not launch.confirm(job_id, found, _user(request)):
-        raise Refused(error(409, "nothing_asked", _("This job asks nothing of the kind now.")))
+        raise Refused(error(409, "nothing_asked", _("This job needs no such confirmation now.")))
     checks = [item["check"] for item in found]
     audit_log.record(request.user, "job.confirm", f"job {job_id}", checks=checks)
     return job_answer(job_id)
@@ -243,7 +243,7 @@ def restart_deployment(request: HttpRequest, deployment_id: int) -> Answer:
     try:
         run = deployments.restart_deployment(deployment_id, _user(request))
     except deployments.NotRestartable:
-        words = _("This deployment never ran, so there is nothing to restart.")
+        words = _("Not restarted: this deployment never ran.")
         raise Refused(error(409, "not_restartable", words)) from None
     audit_log.record(request.user, "deployment.restart", f"deployment {deployment_id}", run=run)
     return _deployment_answer(deployment_id)
@@ -363,7 +363,7 @@ def _host(name: str) -> Host:
     """The host of a launch's body."""
     found = Host.objects.filter(name=name).first()
     if found is None:
-        raise invalid("host", _("There is no host called “%(name)s”.") % {"name": name})
+        raise invalid("host", _("No host is named “%(name)s”.") % {"name": name})
     return found
 
 
@@ -408,7 +408,7 @@ def _page(request: HttpRequest, name: str, rows: list[Answer], older: Cursor | N
 def _before(query: Page) -> Cursor | None:
     found = cursor(query.before)
     if query.before and found is None:
-        raise invalid("before", _("“before” is not a cursor that this API gave."))
+        raise invalid("before", _("“before” is not a cursor of this API."))
     return found
 
 

@@ -21,7 +21,7 @@ def unknown(request: HttpRequest) -> HttpResponseBase:
         identify(request, "overview.view")
     except Refused as refused:
         return refused.answer
-    words = _("The API has no address %(path)s.") % {"path": request.path[:200]}
+    words = _("The API has no path %(path)s.") % {"path": request.path[:200]}
     return error(404, "path", words)
 
 

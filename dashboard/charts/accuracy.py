@@ -1,4 +1,4 @@
-"""Share of right answers by category, with 95 % intervals; a larger square is more questions."""
+"""Accuracy by category with 95 % intervals; the square's size grows with the questions."""
 
 from __future__ import annotations
 
@@ -15,42 +15,42 @@ from jobs.queries.statistics import Interval
 
 ROW_PX = 28
 _FRAME_PX = 62
-_NAME = 22  # letters that the margin has room for
+_NAME = 22  # letters that fit into the margin
 
 
 def height(categories: Sequence[Category], pooled: Interval | None) -> int:
-    """Pixels that :func:`figure` needs: a row each."""
+    """Return the height of :func:`figure` in pixels."""
     return _FRAME_PX + ROW_PX * (len(categories) + (pooled is not None))
 
 
 def figure(categories: Sequence[Category], pooled: Interval | None) -> go.Figure:
-    """A forest: a row a category, the whole set as a diamond below them.
+    """Return a forest plot: one row per category, the whole set as a diamond below.
 
-    Rows in: a category's share of right answers with its interval, each from 0 to 1, and how many
-    questions it has; ``pooled`` is that of the whole set. The figure is in per cent.
+    Each category has its accuracy with interval, from 0 to 1, and its number of questions;
+    ``pooled`` is the accuracy of the whole set. The figure is in per cent.
     """
     names = [category.name for category in categories]
     shares, counts = [c.share for c in categories], [c.questions for c in categories]
-    data = [_row(_("right"), names, shares, counts)]
+    data = [_row(_("accuracy"), names, shares, counts)]
     if pooled is not None:
         whole = _row(_("all"), [_("all")], [pooled], [0])
         whole["marker"] = {"color": INK, "symbol": "diamond", "size": 12}
         whole["error_x"]["color"] = INK
         data.append(whole)
     layout = {
-        # For the table: what a row is.
+        # Heading of the names in the table.
         "meta": {"rows": _("Data set") if any(c.is_set for c in categories) else _("Category")},
         "showlegend": False,
         "hovermode": "closest",
         "margin": {"l": 150, "r": 16, "t": 8, "b": 44},
         "xaxis": {
-            "title": {"text": _("right, %, with the 95 % interval")},
+            "title": {"text": _("accuracy, %, with 95 % interval")},
             "range": [0, 100],
             "showgrid": True,
         },
         "yaxis": {
             "autorange": "reversed",
-            # By their whole names: two that are cut to the same letters are two rows.
+            # Full names as keys: names with equal shortened text stay separate rows.
             "tickvals": [name for trace in data for name in trace["y"]],
             "ticktext": [_short(name) for trace in data for name in trace["y"]],
             "showgrid": False,
@@ -61,7 +61,7 @@ def figure(categories: Sequence[Category], pooled: Interval | None) -> go.Figure
 
 
 def _short(name: str) -> str:
-    """A name that is cut in its middle, so that int8 and fp16 at its end stay apart."""
+    """Return a name cut in the middle, because names differ at the end (int8, fp16)."""
     return name if len(name) <= _NAME else f"{name[: _NAME // 2]}…{name[1 - _NAME // 2 :]}"
 
 

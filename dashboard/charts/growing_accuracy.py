@@ -1,4 +1,4 @@
-"""The accuracy of an evaluation while it runs, with its 95 % interval, over time."""
+"""Accuracy of a running evaluation over time, with its 95 % interval."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ NAMES = ("low", "high", "accuracy")
 
 
 def series(samples: Sequence[Sample], interval_from: float | None = 0.0) -> dict[str, Series]:
-    """What the page appends to :func:`figure`: per cent by the name of the series.
+    """Return the points for :func:`figure` in per cent, by series name.
 
-    Rows in: counts of the run at a moment (seconds since the epoch), oldest first. A sample without
-    a scored question has no point; there are at most ``MAX_POINTS``, the last sample always.
-    The interval begins at ``interval_from`` (seconds since the epoch); None: there is none yet.
+    ``samples``: counts of the run by time (seconds since the epoch), oldest first. A sample without
+    scored questions has no point. At most ``MAX_POINTS`` points are returned, always with the last.
+    The interval starts at ``interval_from`` (seconds since the epoch); None: no interval yet.
     """
     found: dict[str, Series] = {name: {"t": [], "y": []} for name in NAMES}
     counted = [(at, counts_of(values)) for at, values in samples]
     scored = [sample for sample in counted if sample[1]["scored"] >= 1]
-    # Every so many of them, and always the last one: that is the result.
+    # Thin out from the end: the last point is the result and always stays.
     step = -(-len(scored) // MAX_POINTS) or 1
     kept = [sample for place, sample in enumerate(reversed(scored)) if place % step == 0]
     for at, counts in reversed(kept):
@@ -42,9 +42,9 @@ def series(samples: Sequence[Sample], interval_from: float | None = 0.0) -> dict
 
 
 def figure() -> go.Figure:
-    """The empty figure, per cent over time: the page appends what it reads.
+    """Return the empty figure, per cent over time. The page appends points.
 
-    Each trace's ``meta`` is its series.
+    Each trace's ``meta`` is its series name.
     """
     edge = {"width": 0, "color": COLOURS[0], "shape": "hv"}
     data = [

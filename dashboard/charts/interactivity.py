@@ -1,4 +1,4 @@
-"""What all get against what one gets: output rate over the rate that a single user sees."""
+"""Throughput vs interactivity: total output rate over the output rate per user."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from django.utils.translation import gettext as _
 
 from dashboard.charts.series import FAINT_INK, Series, line
 
-# A place for a number beside its point, best first: where its box begins, in pixels right of the
-# point and above it, as shares of the box.
+# Positions of a label next to its point, best first: offset of the box right of and above the
+# point, as shares of the box.
 PLACES = {
     "top right": (0.0, 0.0),
     "bottom right": (0.0, -1.0),
@@ -19,19 +19,18 @@ PLACES = {
     "top center": (-0.5, 0.2),
     "bottom center": (-0.5, -1.2),
 }
-PLOT_PX = (260, 170)  # of the narrowest chart of a page for desks
+PLOT_PX = (260, 170)  # narrowest chart on a desktop page
 _DIGIT_PX, _LINE_PX, _GAP_PX = 7, 13, 4
 Box = tuple[float, float, float, float]  # left, bottom, right, top
 
 
 def figure(all_series: Sequence[Series]) -> go.Figure:
-    """Up and right is better; the numbers at the points are requests in flight.
+    """Return the figure: up and right is better, labels at the points are concurrencies.
 
-    Rows in: of each result ``tpot_p50_ms`` (ms a token; one over it is a user's rate, tok/s) and
-    ``output_tokens_per_s`` at each concurrency; a point needs both.
+    A point needs ``tpot_p50_ms`` (ms per token; its inverse is tok/s per user) and
+    ``output_tokens_per_s`` at a concurrency.
 
-    A number that would lie on another, or on a point, stands elsewhere or is left out; what is
-    hovered over always says it.
+    Labels that overlap points or labels are moved or omitted; the tooltip always has the value.
     """
     rows_of = [_rows(series) for series in all_series]
     places = iter(label_places([row for rows in rows_of for row in rows]))
@@ -49,10 +48,10 @@ def figure(all_series: Sequence[Series]) -> go.Figure:
                 "text": [n if place else "" for n, place in zip(numbers, placed, strict=True)],
                 "textposition": [place or "top right" for place in placed],
                 "hovertext": numbers,
-                "cliponaxis": False,  # the number of the highest point
+                "cliponaxis": False,  # label of the highest point
                 "textfont": {"size": 11, "color": FAINT_INK},
                 "hovertemplate": "%{hovertext}: %{y:.1f} tok/s, %{x:.1f} tok/s "
-                + _("a user")
+                + _("per user")
                 + "<extra>%{fullData.name}</extra>",
             }
         )
@@ -61,7 +60,7 @@ def figure(all_series: Sequence[Series]) -> go.Figure:
         "hovermode": "closest",
         "margin": {"l": 50, "r": 20, "t": 14, "b": 40},
         "xaxis": {
-            "title": {"text": _("tok/s a user (1 / TPOT p50)  →  better")},
+            "title": {"text": _("tok/s per user (1 / TPOT p50)  →  better")},
             "showgrid": True,
             "rangemode": "tozero",
         },
@@ -79,7 +78,7 @@ def _rows(series: Series) -> list[tuple[int, float, float]]:
 
 
 def label_places(rows: Sequence[tuple[int, float, float]]) -> list[str]:
-    """Where the number of each ``(number, x, y)`` stands; "" where there is no room for it."""
+    """Return the position of each ``(number, x, y)`` label; "" without room."""
     scale = [
         pixels / (1.05 * (max((abs(row[axis]) for row in rows), default=0.0) or 1.0))
         for axis, pixels in enumerate(PLOT_PX, start=1)
@@ -98,7 +97,7 @@ def label_places(rows: Sequence[tuple[int, float, float]]) -> list[str]:
 
 
 def label_box(x: float, y: float, digits: int, shift: tuple[float, float]) -> Box:
-    """Where a number of so many digits lies, whose point is at ``x``, ``y`` (pixels)."""
+    """Return the box of a label of ``digits`` digits for a point at ``x``, ``y`` (pixels)."""
     width, height = digits * _DIGIT_PX, _LINE_PX
     left = x + shift[0] * width + (_GAP_PX if shift[0] == 0 else -_GAP_PX if shift[0] == -1 else 0)
     bottom = y + shift[1] * height + (_GAP_PX if shift[1] >= 0 else -_GAP_PX)

@@ -1,4 +1,4 @@
-"""Curves while a job runs, on one time axis: rates, requests, KV cache, the client, the dies."""
+"""Live charts of a job on one time axis: rates, requests, KV cache, client, dies."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from dashboard.charts.series import BAND
 from jobs.plans import CLIENT, DIES
 from jobs.queries.jobs.points import Sample
 
-# Seconds over which a counter becomes a rate: long enough that steps of one request do not show as
-# spikes, short enough that a stall shows within two scrapes.
+# Window in seconds for rates of counters: long enough to smooth single requests, short enough to
+# show a stall within two scrapes.
 WINDOW_S = 2.0
-MAX_POINTS = 2_500  # a trace; the page asks for everything again when it holds twice as many
+MAX_POINTS = 2_500  # per trace; the page reloads all points at twice this number
 NAMES = ("output", "prompt", "running", "waiting", "kv")
-# The watches that this chart shows, by their names in plans.
+# Watches of this chart, by their names in plans.
 ENGINE = "engine"
 WATCHES = (ENGINE, CLIENT, DIES)
 
-# The day is on the page already: ticks carry the clock only, seconds while they tell apart.
+# Ticks have only the clock because the page has the day; seconds only for short ranges.
 CLOCK_TICKS = [
     {"dtickrange": [None, 59_999], "value": "%H:%M:%S"},
     {"dtickrange": [60_000, None], "value": "%H:%M"},
@@ -41,10 +41,10 @@ _DECODES = ("llamacpp:n_decode_total", "llamacpp:n_busy_slots_per_decode")
 
 
 def derive(samples: Sequence[Sample], *, context: Sequence[Sample] = ()) -> list[Row]:
-    """``(seconds, output tok/s, prompt tok/s, running, waiting, KV cache %)`` for each sample,
+    """Return ``(seconds, output tok/s, prompt tok/s, running, waiting, KV cache %)`` per sample,
     oldest first.
 
-    ``context`` are samples before the first, for its rates. None where a value is not known.
+    ``context``: samples before the first, for its rates. None: unknown value.
     """
     everything = [*context, *samples]
     output = _rates(everything, output_tokens)
@@ -63,7 +63,7 @@ def derive(samples: Sequence[Sample], *, context: Sequence[Sample] = ()) -> list
 
 
 def decimate(rows: Sequence[Row], limit: int = MAX_POINTS) -> list[Row]:
-    """At most ``limit`` rows: the mean of rates and the highest of counts in each stretch."""
+    """Return at most ``limit`` rows: mean of rates and maximum of counts per bucket."""
     if len(rows) <= limit:
         return list(rows)
     width = -(-len(rows) // limit)
@@ -71,7 +71,7 @@ def decimate(rows: Sequence[Row], limit: int = MAX_POINTS) -> list[Row]:
 
 
 def series(rows: Sequence[Row]) -> dict[str, Series]:
-    """Rows as the page takes them, by the name of the series."""
+    """Return rows in the page's format, by series name."""
     moments = [milliseconds(row[0]) for row in rows]
     return {
         name: {"t": moments, "y": [_rounded(row[place]) for row in rows]}
@@ -82,9 +82,8 @@ def series(rows: Sequence[Row]) -> dict[str, Series]:
 def client_series(
     samples: Sequence[Sample], *, context: Sequence[Sample] = ()
 ) -> dict[str, Series]:
-    """What the client of a benchmark has done: requests, its own output rate in tok/s, and the
-    concurrency ("level") that it sends at. The rate is None, a gap, while requests are out whose
-    answers come whole and none has come yet.
+    """Return the series of a benchmark's client: requests, output rate in tok/s, concurrency
+    ("level"). The rate is None, a gap, while all requests are pending and answers are not streamed.
     """
     told = [(at, values) for at, values in samples if values]
     rates = _rates([*context, *samples], lambda values: values.get("tokens"))[len(context) :]
@@ -105,7 +104,7 @@ def client_series(
 
 
 def die_series(samples: Sequence[Sample]) -> dict[str, Series]:
-    """Power of the dies that the job works on, and the temperature of the hottest."""
+    """Return the power of the job's dies and the temperature of the hottest die."""
     return {
         "power": _thinned(_known([(at, values.get("power_w")) for at, values in samples])),
         "temperature": _thinned(_known([(at, values.get("temp_c")) for at, values in samples])),
@@ -120,7 +119,7 @@ def _in_flight(values: Mapping[str, float]) -> float | None:
 
 
 def _waits(values: Mapping[str, float]) -> bool:
-    """Its answers come whole, and of those that are out none has come."""
+    """Return True while requests are pending and answers are not streamed."""
     return bool(_in_flight(values)) and "tokens" not in values and "rate" not in values
 
 
@@ -129,7 +128,7 @@ def _known(pairs: Sequence[tuple[float, float | None]]) -> list[tuple[float, flo
 
 
 def _thinned(pairs: Sequence[tuple[float, float | None]]) -> Series:
-    """At most ``MAX_POINTS`` of them, the last one always."""
+    """Return at most ``MAX_POINTS`` points, always with the last."""
     step = -(-len(pairs) // MAX_POINTS) or 1
     kept = [pair for place, pair in enumerate(reversed(pairs)) if place % step == 0][::-1]
     return {
@@ -139,16 +138,17 @@ def _thinned(pairs: Sequence[tuple[float, float | None]]) -> Series:
 
 
 def milliseconds(at: float) -> int:
-    """Seconds since the epoch as a page counts time."""
+    """Return seconds since the epoch in milliseconds."""
     return round(at * 1000)
 
 
 def figure() -> go.Figure:
-    """The empty figure: strips over one time axis, top to bottom. The page appends what it reads,
-    and lays out the strips that have something to show and are not switched off.
+    """Return the empty figure: strips over one time axis, top to bottom.
 
-    Each trace's ``meta`` is the series that it shows, its ``yaxis`` that of its strip. The layout's
-    ``meta["strips"]`` lists them: name, title, and axis ("y", "y2", …).
+    The page appends points and shows the strips that have data and are not switched off.
+
+    Each trace has its series name in ``meta`` and its strip's axis in ``yaxis``. The layout's
+    ``meta["strips"]`` lists name, title and axis ("y", "y2", …) of each strip.
     """
     strips = [(_axis(number), strip) for number, strip in enumerate(_strips(), start=1)]
     named = [{"name": strip.name, "title": strip.title, "axis": axis} for axis, strip in strips]
@@ -167,13 +167,13 @@ def figure() -> go.Figure:
 
 
 def _axis(number: int) -> str:
-    """Plotly's name of y axis ``number``: "y", "y2", "y3" …"""
+    """Return Plotly's name of y axis ``number``: "y", "y2", "y3" …"""
     return f"y{number}" if number > 1 else "y"
 
 
 @dataclass(frozen=True, slots=True)
 class Strip:
-    """One quantity over the common time axis; ``axis`` is what its y axis has of its own."""
+    """Quantity over the common time axis; ``axis`` has the properties of its y axis."""
 
     name: str
     title: str
@@ -182,13 +182,12 @@ class Strip:
 
 
 def strip_names(shown: go.Figure) -> list[tuple[str, str]]:
-    """``(name, title)`` of each strip of :func:`figure`, top to bottom: for its switch."""
+    """Return ``(name, title)`` of each strip of :func:`figure`, top to bottom, for its switch."""
     return [(strip["name"], strip["title"]) for strip in shown.layout.meta["strips"]]
 
 
 def _strips() -> tuple[Strip, ...]:
-    # Before the first token a rate is a line at zero, not one at the middle of nothing; requests
-    # are whole: never ticks at halves.
+    # Include 0 to 10 so that a rate of 0 lies at the bottom. Requests have ticks at whole numbers.
     rate = {"autorangeoptions": {"include": [0, 10]}}
     whole = {"tickformat": "d", "autorangeoptions": {"include": [0, 2]}}
     tokens, share = "%{y:.1f} tok/s", {"range": [0, 100], "autorange": False}
@@ -265,17 +264,17 @@ def _trace(
 
 
 def running(values: dict[str, float]) -> float | None:
-    """Requests that the engine works on; None where it does not tell."""
+    """Return the engine's running requests; None: not reported."""
     return _first(values, _RUNNING)
 
 
 def waiting(values: dict[str, float]) -> float | None:
-    """Requests that wait for their turn; None where the engine does not tell."""
+    """Return the engine's queued requests; None: not reported."""
     return _first(values, _WAITING)
 
 
 def kv_cache(values: dict[str, float]) -> float | None:
-    """The share of the KV cache in use, from 0 to 1; None where the engine does not tell."""
+    """Return the used share of the KV cache, from 0 to 1; None: not reported."""
     return _first(values, _KV_CACHE)
 
 
@@ -284,10 +283,10 @@ def _first(values: dict[str, float], names: Sequence[str]) -> float | None:
 
 
 def output_tokens(values: dict[str, float]) -> float | None:
-    """Tokens generated so far.
+    """Return the tokens generated so far.
 
-    llama.cpp counts tokens only when a request ends. Its decode calls times the slots busy in each
-    is the same number (1736 x 1.88249 = 3268 in our capture) and grows while a request runs.
+    llama.cpp counts tokens only at the end of a request. Decode calls times busy slots per call
+    equals the same number (1736 x 1.88249 = 3268 in our capture) and grows during a request.
     """
     decodes, busy = (values.get(name) for name in _DECODES)
     if decodes is not None and busy is not None:
@@ -298,7 +297,7 @@ def output_tokens(values: dict[str, float]) -> float | None:
 def _rates(
     samples: Sequence[Sample], count: Callable[[dict[str, float]], float | None]
 ) -> list[float | None]:
-    """Growth a second over the last ``WINDOW_S``; None for the first sample and after a restart."""
+    """Return growth per second over ``WINDOW_S``; None for the first sample and after a restart."""
     rates: list[float | None] = []
     seen: list[tuple[float, float]] = []
     start = 0
@@ -307,7 +306,7 @@ def _rates(
         if total is None:
             rates.append(None)
             continue
-        if seen and total < seen[-1][1] * 0.999:  # a new server counts from zero
+        if seen and total < seen[-1][1] * 0.999:  # a restarted server counts from zero
             seen, start = [], 0
         seen.append((at, total))
         while start + 2 < len(seen) and seen[start + 1][0] <= at - WINDOW_S:

@@ -1,4 +1,4 @@
-"""Waiting times against requests in flight: the median bold, the 99th percentile thin."""
+"""Latency vs concurrency: p50 bold, p99 thin."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from dashboard.charts.series import COLOURS, DASHES, Series, concurrency_axis, drawn, values
 
-# family -> (unit of the metric's name, shown unit)
+# family -> unit
 FAMILIES = {"ttft": "ms", "tpot": "ms", "itl": "ms", "latency": "s"}
 _LABELS: dict[str, str | Promise] = {
     "ttft": "TTFT",
@@ -22,15 +22,15 @@ _LABELS: dict[str, str | Promise] = {
 
 
 def statistics(family: str) -> tuple[str, ...]:
-    """The metrics of a family that stand in a table of one concurrency: mean, p50, p90, p99."""
+    """Return the metrics of a family for a table of one concurrency: mean, p50, p90, p99."""
     return tuple(f"{family}_{name}_{FAMILIES[family]}" for name in ("mean", "p50", "p90", "p99"))
 
 
 def figure(family: str, all_series: Sequence[Series]) -> go.Figure:
-    """Two lines a result; with one result p90 stands between them.
+    """Return the figure: two lines per result, and p90 between them for a single result.
 
-    Rows in: of each result the family's ``_p50_``, ``_p90_`` and ``_p99_`` at each concurrency, in
-    the unit of ``FAMILIES``; what was not measured is a gap. ``family`` is one of ``FAMILIES``.
+    Each result has the family's ``_p50_``, ``_p90_`` and ``_p99_`` by concurrency, in the unit of
+    ``FAMILIES``; missing values are gaps. ``family`` is one of ``FAMILIES``.
     """
     unit = FAMILIES[family]
     data = []
@@ -58,7 +58,7 @@ def figure(family: str, all_series: Sequence[Series]) -> go.Figure:
     layout = {
         "showlegend": False,
         "margin": {"l": 50, "r": 14, "t": 12, "b": 40},
-        "xaxis": concurrency_axis(_("requests in flight"), all_series),
+        "xaxis": concurrency_axis(_("concurrency"), all_series),
         "yaxis": {
             "title": {"text": f"{_LABELS[family]}, {unit}"},
             "rangemode": "tozero",

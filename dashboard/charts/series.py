@@ -1,4 +1,4 @@
-"""How one result is drawn: the same hue, dash and symbol on a whole page."""
+"""Style of a result in charts: one colour, dash and symbol per page."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from jobs.queries.statistics import Interval
 
-# Tokens of static/css/tokens.css, of one series of a page each.
+# Colour tokens of static/css/tokens.css, one per series of a page.
 COLOURS = (*(f"var(--d{number})" for number in range(1, 8)), "var(--ink-2)")
 INK, FAINT_INK, BAND = "var(--ink)", "var(--ink-3)", "var(--band)"
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot", "2px 6px", "8px 2px")
@@ -21,10 +21,10 @@ Points = Sequence[tuple[int, Mapping[str, Any]]]
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A result in a chart: its name, ``(concurrency, metrics)`` in the order to draw, its page.
+    """Result in a chart: name, ``(concurrency, metrics)`` in drawing order, URL of its page.
 
-    Of a group ``points`` are means, ``intervals`` their 95 % intervals by (concurrency, metric),
-    and ``runs`` each run's own: (name, points, disturbed). Disturbed and incomplete ones are drawn
+    For a group, ``points`` are means, ``intervals`` their 95 % intervals by (concurrency, metric),
+    and ``runs`` are (name, points, disturbed) per run. Disturbed and incomplete runs are drawn
     hollow.
     """
 
@@ -37,9 +37,9 @@ class Series:
 
 
 def line(index: int, name: str, x: Sequence[float], y: Sequence[float | None]) -> dict[str, Any]:
-    """A trace of the ``index``-th series of a page, from 0 to 7, for ``go.Figure`` to check.
+    """Return a trace of series ``index`` of a page, from 0 to 7, as data for ``go.Figure``.
 
-    ``x`` and ``y`` are of one length; a None in ``y`` is a gap.
+    ``x`` and ``y`` have equal lengths; None in ``y`` is a gap.
     """
     colour = COLOURS[index]
     return {
@@ -54,8 +54,8 @@ def line(index: int, name: str, x: Sequence[float], y: Sequence[float | None]) -
 
 
 def drawn(index: int, series: Series, metric: str) -> list[dict[str, Any]]:
-    """The traces of a metric over concurrency: a line, with error bars and a dot a run where it is
-    of a group."""
+    """Return the traces of a metric over concurrency: a line, and for a group error bars and a dot
+    per run."""
     x, y = values(series, metric)
     trace = line(index, series.name, x, y)
     if series.disturbed:
@@ -88,22 +88,22 @@ def _dots(index: int, run: tuple[str, Points, bool], metric: str) -> dict[str, A
             "size": 5,
         },
         "opacity": 0.8,
-        "showlegend": False,  # in a saved picture: the line of its group says what it is
+        "showlegend": False,  # saved images: the group's line is in the legend
     }
 
 
 def values(series: Series, metric: str) -> tuple[list[int], list[float | None]]:
-    """Concurrencies and the metric at each; None where it was not measured."""
+    """Return concurrencies and the metric at each; None: not measured."""
     return [c for c, _ in series.points], [m.get(metric) for _, m in series.points]
 
 
 def measured(all_series: Sequence[Series], metric: str) -> bool:
-    """False where a chart of it would be empty."""
+    """Return False when a chart of the metric would be empty."""
     return any(metric in m for series in all_series for _, m in series.points)
 
 
 def concurrency_axis(title: str, all_series: Sequence[Series]) -> dict[str, Any]:
-    """The x axis of measurements at several concurrencies: their values are its ticks."""
+    """Return the x axis over concurrencies, with measured values as ticks."""
     ticks = sorted({c for series in all_series for c, _ in series.points})
     widest = max(ticks, default=1)
     margin = max(0.3, 0.06 * (widest - min(ticks, default=0)))

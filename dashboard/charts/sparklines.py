@@ -1,4 +1,4 @@
-"""Small lines without axes, as SVG: the last runs, the last minutes."""
+"""Small lines without axes, as SVG: last runs, last minutes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ AREA_WIDTH, AREA_HEIGHT = 240, 34
 
 
 def spark(values: Sequence[float], label: str, judged: str) -> SafeString:
-    """A line of at least two values with a dot on the last; nothing for fewer."""
+    """Return a line with a dot on the last value; "" for fewer than two values."""
     if len(values) < 2:
         return mark_safe("")
     low, high = min(values), max(values)
@@ -34,7 +34,7 @@ def spark(values: Sequence[float], label: str, judged: str) -> SafeString:
 
 
 def area(values: Sequence[float | None], label: str) -> SafeString:
-    """An area from zero, with gaps where nothing is known (None)."""
+    """Return an area from zero, with gaps for None."""
     top = max((value for value in values if value is not None), default=0.0)
     step = AREA_WIDTH / max(1, len(values) - 1)
     runs: list[list[str]] = []
@@ -56,5 +56,5 @@ def area(values: Sequence[float | None], label: str) -> SafeString:
 
 
 def _foot(point: str) -> str:
-    """Straight below a point, on the ground."""
+    """Return the point on the baseline below ``point``."""
     return f"{point.partition(' ')[0]} {AREA_HEIGHT}"

@@ -1,4 +1,4 @@
-"""Output rate against requests in flight."""
+"""Throughput vs concurrency."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ METRIC = "output_tokens_per_s"
 
 
 def figure(all_series: Sequence[Series]) -> go.Figure:
-    """One line a result; zero is in the picture.
+    """Return the figure: one line per result, y axis from zero.
 
-    Rows in: of each result ``output_tokens_per_s`` at each concurrency (requests in flight).
+    Each result has ``output_tokens_per_s`` by concurrency.
     """
     data = []
     for index, series in enumerate(all_series):
@@ -24,7 +24,7 @@ def figure(all_series: Sequence[Series]) -> go.Figure:
     layout = {
         "showlegend": False,
         "margin": {"l": 46, "r": 14, "t": 12, "b": 40},
-        "xaxis": concurrency_axis(_("requests in flight"), all_series),
+        "xaxis": concurrency_axis(_("concurrency"), all_series),
         "yaxis": {"title": {"text": _("output, tok/s")}, "rangemode": "tozero"},
     }
     return go.Figure(data, layout)

@@ -185,14 +185,14 @@ class Variable:
 class Env:
     """Every setting, read. The order is that of the table in docs/run/settings.md."""
 
-    port: Annotated[int, Variable("PORT", read_port, "8000", "port that the dashboard listens on")]
+    port: Annotated[int, Variable("PORT", read_port, "8000", "port of the dashboard")]
     host_bind: Annotated[
         str,
         Variable(
             "HOST_BIND",
             read_text,
             "127.0.0.1",
-            "address that it listens on; one that others can reach needs `PUBLIC_URL`",
+            "listen address; an address that others can reach needs `PUBLIC_URL`",
         ),
     ]
     web_processes: Annotated[
@@ -201,7 +201,7 @@ class Env:
             "WEB_PROCESSES",
             read_web_processes,
             "1",
-            "web processes that serve this address together; with several, use PostgreSQL",
+            "number of web processes on this address; with several, use PostgreSQL",
         ),
     ]
     public_url: Annotated[
@@ -210,7 +210,7 @@ class Env:
             "PUBLIC_URL",
             read_public_url,
             "",
-            "address that people and hosts use, with an optional prefix",
+            "address for people and hosts, with an optional prefix",
         ),
     ]
     data_dir: Annotated[
@@ -219,11 +219,16 @@ class Env:
     ]
     database_url: Annotated[
         str,
-        Variable("DATABASE_URL", read_database_url, "", "PostgreSQL, or another SQLite file"),
+        Variable(
+            "DATABASE_URL",
+            read_database_url,
+            "",
+            "PostgreSQL, or another SQLite file; default: SQLite in `DATA_DIR`",
+        ),
     ]
     redis_url: Annotated[
         str,
-        Variable("REDIS_URL", read_redis_url, "", "Redis or Valkey in place of the embedded one"),
+        Variable("REDIS_URL", read_redis_url, "", "Redis or Valkey instead of the embedded Valkey"),
     ]
     valkey_listen: Annotated[
         tuple[str, int] | None,
@@ -231,13 +236,13 @@ class Env:
             "VALKEY_LISTEN",
             read_listen,
             "",
-            "address on which the embedded Valkey listens to hosts too, with a password",
+            "address on which the embedded Valkey listens to hosts, with a password",
         ),
     ]
     secret_key: Annotated[
         str,
         Variable(
-            "SECRET_KEY", read_text, "", "signs sessions; made and kept in `DATA_DIR` unless set"
+            "SECRET_KEY", read_text, "", "signs sessions; default: random, stored in `DATA_DIR`"
         ),
     ]
     admin_password: Annotated[
@@ -246,7 +251,7 @@ class Env:
             "ADMIN_PASSWORD",
             read_text,
             "",
-            "the first administrator's password; unless set a random one, printed once",
+            "password of the first administrator; default: random, printed once",
         ),
     ]
     wheels_dir: Annotated[
@@ -255,16 +260,19 @@ class Env:
             "WHEELS_DIR",
             read_optional_folder,
             "",
-            "folder of wheels, for a start without a network",
+            "folder of wheels, for an offline start",
         ),
     ]
     time_zone: Annotated[
-        str, Variable("TIME_ZONE", read_time_zone, "UTC", "zone in which times are shown")
+        str, Variable("TIME_ZONE", read_time_zone, "UTC", "time zone of shown times")
     ]
     host_lost_after_s: Annotated[
         float,
         Variable(
-            "HOST_LOST_AFTER", read_duration_s, "24h", "when a silent host's jobs count as lost"
+            "HOST_LOST_AFTER",
+            read_duration_s,
+            "24h",
+            "time without a heartbeat after which a host's jobs end as lost",
         ),
     ]
     silent_after_s: Annotated[
@@ -273,7 +281,7 @@ class Env:
             "SILENT_AFTER",
             read_duration_s,
             "10m",
-            "when a running job that tells nothing new is said to be silent",
+            "time without output after which a running job is shown as stalled",
         ),
     ]
     queue_limit: Annotated[
@@ -282,7 +290,7 @@ class Env:
             "QUEUE_LIMIT",
             read_queue_limit,
             "10000",
-            "how many jobs may wait for one host; further ones are refused",
+            "maximum number of queued jobs of a host; further jobs are refused",
         ),
     ]
     pack_logs_after_s: Annotated[
@@ -291,7 +299,7 @@ class Env:
             "PACK_LOGS_AFTER",
             read_duration_s,
             "1h",
-            "when the log of what is over is packed (zstd), if it has 64 KiB or more",
+            "delay before the log of an ended job is packed (zstd), from 64 KiB on",
         ),
     ]
     keep_for_s: Annotated[
@@ -300,7 +308,7 @@ class Env:
             "KEEP_FOR",
             read_keep_for_s,
             "",
-            "how long logs and files of a job that has ended are kept, such as `90d`; for ever",
+            "retention time of logs and files after a job's end, such as `90d`; default: unlimited",
         ),
     ]
     keep_within_bytes: Annotated[
@@ -309,16 +317,16 @@ class Env:
             "KEEP_WITHIN",
             read_size_bytes,
             "",
-            "what logs, files and points may take together, such as `200G`; no limit",
+            "maximum size of logs, files and points together, such as `200G`; default: unlimited",
         ),
     ]
     log_level: Annotated[
-        str, Variable("LOG_LEVEL", read_log_level, "INFO", "how much the processes say")
+        str, Variable("LOG_LEVEL", read_log_level, "INFO", "level of the processes' own messages")
     ]
     debug: Annotated[
         bool,
         Variable(
-            "DEBUG", read_switch, "0", "1 while working on the pages: no collected static files"
+            "DEBUG", read_switch, "0", "1 for development: static files from their source folders"
         ),
     ]
 

@@ -58,20 +58,20 @@ def _deploy(path: str) -> list[Spec]:
         Spec(
             (*at, "precisions"), _("Precisions"), "several", _("fp16, int8 …; empty: not supported")
         ),
-        Spec((*at, "tp"), _("Dies (tp)"), "numbers", _("Enter numbers separated by commas.")),
+        Spec((*at, "tp"), _("Dies (tp)"), "numbers", _("Numbers separated by commas.")),
         Spec((*at, "default_tp"), _("Default tp"), "number"),
-        Spec((*at, "source"), _("Source"), wide=True),
+        Spec((*at, "source"), _("Reference"), wide=True),
     ]
 
 
 GROUPS: Sequence[tuple[str | Promise, Sequence[Spec]]] = (
     (
-        _("General"),
+        _("Model"),
         (
             Spec(
                 ("id",),
                 _("ID"),
-                help=_("Lower-case letters, digits, dots and hyphens. Cannot be changed later."),
+                help=_("Small letters, digits, dots and hyphens. Cannot be changed later."),
             ),
             Spec(("name",), _("Name")),
             Spec(("hub_id",), _("Hub ID"), help=_("owner/name, as on Hugging Face")),
@@ -85,7 +85,7 @@ GROUPS: Sequence[tuple[str | Promise, Sequence[Spec]]] = (
             Spec(("languages",), _("Languages"), "several", _("en, zh …")),
             Spec(("reasoning",), _("Reasoning model"), "check"),
             Spec(("licence",), _("Licence")),
-            Spec(("licence_note",), _("Licence notes"), wide=True),
+            Spec(("licence_note",), _("Licence note"), wide=True),
         ),
     ),
     (
@@ -107,7 +107,7 @@ GROUPS: Sequence[tuple[str | Promise, Sequence[Spec]]] = (
         (
             Spec(("source", "bytes"), _("Bytes"), "number", _("total of all tensors")),
             Spec(("source", "shards"), _("Shards"), "number"),
-            Spec(("source", "index_file"), _("Index"), help=_("if there are several shards")),
+            Spec(("source", "index_file"), _("Index"), help=_("for several shards")),
             Spec(("source", "precision"), _("Precision"), "choice", choices=_PRECISIONS),
             Spec(("source", "gated"), _("Hub token required"), "check"),
         ),
@@ -116,8 +116,10 @@ GROUPS: Sequence[tuple[str | Promise, Sequence[Spec]]] = (
         _("Deploy with Build_In"),
         (
             *_deploy("build_in"),
-            Spec(("paths", "build_in", "shape", "max_input"), _("Compiled input"), "number"),
-            Spec(("paths", "build_in", "shape", "max_length"), _("Compiled total"), "number"),
+            Spec(("paths", "build_in", "shape", "max_input"), _("Compiled input length"), "number"),
+            Spec(
+                ("paths", "build_in", "shape", "max_length"), _("Compiled total length"), "number"
+            ),
         ),
     ),
     (_("Deploy with vLLM"), tuple(_deploy("vllm"))),
@@ -129,7 +131,7 @@ GROUPS: Sequence[tuple[str | Promise, Sequence[Spec]]] = (
             Spec(("sampling", "max_tokens"), _("Max output tokens"), "number"),
             Spec(
                 ("prompting", "system_prompt"),
-                _("Supports system prompt"),
+                _("Supports a system prompt"),
                 "check",
                 unless_said=True,
             ),
@@ -260,10 +262,10 @@ def begun(typed: Mapping[str, str]) -> dict[str, str]:
         return dict(typed)
     if typed.get(CONFIG, "").strip():
         return with_config(typed)
-    errors = {CONFIG: gettext("Paste config.json first: most fields are filled in from it.")}
+    errors = {CONFIG: gettext("Paste config.json first. Most fields are filled in from it.")}
     if not typed.get("hub_id", "").strip():
         errors["hub_id"] = gettext(
-            "Enter owner/name as on the hub: ID and name are filled in from it."
+            "Enter owner/name as on the hub. ID and name are filled in from it."
         )
     raise ModelInvalid(errors)
 
@@ -437,22 +439,22 @@ def _words(fault: Mapping[str, Any]) -> str:
     """Return the message of an error: model file messages first, then general ones."""
     place, sort = _place(fault), str(fault["type"])
     if place == "paths" and sort in ("missing", "too_short"):
-        return gettext("Enter precisions and dies for Build_In or for vLLM.")
+        return gettext("Enter precisions and dies for Build_In or vLLM.")
     if place == "id" and sort == "string_pattern_mismatch":
-        return gettext("Use only lower-case letters, digits, single dots and hyphens.")
+        return gettext("Use small letters, digits, single dots and hyphens.")
     if place == "hub_id" and sort == "string_pattern_mismatch":
         return gettext("Enter owner/name: letters, digits, dots, dashes and underscores.")
     words: dict[str, str | Promise] = {
-        "extra_forbidden": _("Unknown field in a model file."),
-        "string_type": _("Enter a text."),
+        "extra_forbidden": _("Unknown field."),
+        "string_type": _("Enter text."),
         "tuple_type": _("Enter a list."),
         "model_type": _("Enter lines of “name: value”."),
         "dict_type": _("Enter lines of “name: value”."),
-        "shards_unindexed": _("index_file is required with several shards."),
-        "tp_out_of_range": _("Each tp must be a number of dies from 1 to 4096."),
+        "shards_unindexed": _("Enter index_file for several shards."),
+        "tp_out_of_range": _("Each tp must be from 1 to 4096 dies."),
         "default_tp_unlisted": _("default_tp must be one of tp."),
-        "shape_misplaced": _("Only Build_In takes a shape, and needs one."),
-        "modification_unknown": _("A VACC patch exists only for Build_In of %(architecture)s."),
+        "shape_misplaced": _("Set a shape for Build_In only; Build_In requires one."),
+        "modification_unknown": _("The VACC patch supports only Build_In of %(architecture)s."),
         "active_above_all": _("active_parameters must not exceed parameters."),
         "heads_uneven": _("num_attention_heads must be a multiple of num_key_value_heads."),
     }

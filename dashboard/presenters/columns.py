@@ -1,7 +1,7 @@
-"""Columns of the big tables: which are shown, what their heads say, what sorts by them.
+"""Columns of the large tables: choice, headings and sort orders.
 
-Which columns a person wants is kept in a cookie of their browser, one for each table; what a list
-is sorted by stands in its address, ``?order=-output_tokens_per_s``.
+A cookie per table stores the shown columns. The URL stores the sort order:
+``?order=-output_tokens_per_s``.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from jobs.metrics import METRICS
 from jobs.queries.sorting import Order
 
 KEPT_S = 365 * 86400
-_NONE = "-"  # the cookie of somebody who wants none of the columns that can be hidden
+_NONE = "-"  # cookie value without any optional column
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column. ``orders``: names in the address and the words of what it can be sorted by.
+    """Column of a table. ``orders``: sort orders as (name in the URL, heading).
 
-    ``is_fixed``: cannot be hidden; ``is_usual``: shown until somebody chooses otherwise;
-    ``metric``: it shows this metric. ``falls``: the first click sorts from high to low.
+    ``is_fixed``: cannot be hidden. ``is_usual``: shown by default. ``metric``: shown metric.
+    ``falls``: the first click sorts from high to low.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A word of a head that sorts. ``sorted``: "ascending", "descending" or ""."""
+    """Sort link in a heading. ``sorted``: "ascending", "descending" or ""."""
 
     word: str
     query: str
@@ -52,7 +52,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A head as the page shows it. ``sorted`` is for ``aria-sort``."""
+    """Heading of a column. ``sorted`` is for ``aria-sort``."""
 
     title: str
     hint: str
@@ -61,12 +61,12 @@ class Head:
 
     @property
     def sorted(self) -> str:
-        """How the table is sorted by this column, "" where it is not."""
+        """Return the sort direction of this column, "" without one."""
         return next((link.sorted for link in self.links if link.sorted), "")
 
 
 def _with_unit(name: str) -> str:
-    """A metric's name, and its unit where the name does not tell it."""
+    """Return a metric's label, with the unit unless the label includes it."""
     unit, label = METRICS[name].unit, metric_label(name)
     return f"{label}, {unit}" if unit in ("ms", "s") else label
 
@@ -109,7 +109,7 @@ RESULTS: Sequence[Column] = (
     Column(
         "done",
         _("Samples"),
-        _("Requests, questions or iterations that were completed"),
+        _("Completed requests, questions or iterations"),
         [("done", _("Samples"))],
         css="r",
         falls=True,
@@ -123,7 +123,7 @@ RESULTS: Sequence[Column] = (
         )
     ),
     Column("tool", _("Tool"), is_usual=False, css="hide-s"),
-    Column("person", _("By"), orders=[("person", _("By"))], css="hide-s"),
+    Column("person", _("Started by"), orders=[("person", _("Started by"))], css="hide-s"),
     Column("made", _("Created"), orders=[("made", _("Created"))], css="r", falls=True),
 )
 JOBS: Sequence[Column] = (
@@ -136,7 +136,7 @@ JOBS: Sequence[Column] = (
     ),
     Column("host", _("Host"), orders=[("host", _("Host"))], css="hide-s"),
     Column("outcome", _("Outcome")),
-    Column("person", _("By"), orders=[("person", _("By"))], css="hide-s"),
+    Column("person", _("Started by"), orders=[("person", _("Started by"))], css="hide-s"),
     Column(
         "started",
         _("Started"),
@@ -160,12 +160,12 @@ TABLES: Mapping[str, Sequence[Column]] = {"results": RESULTS, "jobs": JOBS}
 
 
 def cookie_name(table: str) -> str:
-    """The cookie that keeps a person's columns of ``table``."""
+    """Return the name of the cookie with the shown columns of ``table``."""
     return f"columns-{table}"
 
 
 def written(names: Sequence[str], table: str) -> str:
-    """The cookie's value for these columns; what is no column of ``table`` is left out."""
+    """Return the cookie value for these columns, without unknown names."""
     known = [
         column.name for column in TABLES[table] if column.name in names and not column.is_fixed
     ]
@@ -173,7 +173,7 @@ def written(names: Sequence[str], table: str) -> str:
 
 
 def chosen(request: HttpRequest, table: str) -> list[Column]:
-    """The columns that this person wants to see, in the table's order."""
+    """Return the shown columns in the table's order."""
     kept = request.COOKIES.get(cookie_name(table))
     columns = TABLES[table]
     if not kept:
@@ -183,7 +183,7 @@ def chosen(request: HttpRequest, table: str) -> list[Column]:
 
 
 def heads(columns: Sequence[Column], order: Order, query: QueryDict) -> list[Head]:
-    """The heads of these columns; ``query`` is the address without the place in the list."""
+    """Return the headings of these columns; ``query`` is the URL's query without the page."""
     return [
         Head(
             str(column.title),
@@ -197,7 +197,7 @@ def heads(columns: Sequence[Column], order: Order, query: QueryDict) -> list[Hea
 
 def _link(name: str, word: str, column: Column, order: Order, query: QueryDict) -> Link:
     is_now = order.name == name
-    # A second click turns it round.
+    # A second click reverses the order.
     falls = not order.descending if is_now else column.falls
     address = query.copy()
     address["order"] = str(Order(name, falls))

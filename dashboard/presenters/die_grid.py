@@ -43,7 +43,7 @@ class Die:
         if self.reading.power_w is not None:
             said.append(f"{number(self.reading.power_w, 1)} W")
         state = {
-            "unknown": gettext("not known now"),
+            "unknown": gettext("state unknown"),
             "missing": gettext("missing"),
             "hot": gettext("hot"),
         }.get(self.state)
@@ -100,14 +100,14 @@ def grid(host: Host, own: Sequence[str] = (), held: Held | None = None) -> Grid:
         return Grid((), 0, 0, "")
     count = len(found)
     if found[0].state == "unknown":
-        label = gettext("%(n)s dies, not known now") % {"n": count}
+        label = gettext("%(n)s dies, state unknown") % {"n": count}
         return Grid(_by_rows({die.name: "g" for die in found}), 0, count, label)
     if own:
         label = ngettext("%(n)s die", "%(n)s dies", len(own)) % {"n": len(own)}
         marks = {die.name: "on" if die.name in own else "" for die in found}
         return Grid(_by_rows(marks), len(own), count, label)
     taken = sum(die.holder is not None for die in found)
-    label = gettext("%(held)s of %(all)s dies held") % {"held": taken, "all": count}
+    label = gettext("%(held)s of %(all)s dies in use") % {"held": taken, "all": count}
     for state, words in (("missing", gettext(", %(n)s missing")), ("hot", gettext(", %(n)s hot"))):
         if number_of := sum(die.state == state for die in found):
             label += words % {"n": number_of}

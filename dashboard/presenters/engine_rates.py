@@ -1,4 +1,4 @@
-"""How deployments do now, in the numbers of their engines: output rate, requests, KV cache."""
+"""Current rates of deployments from their engines: output rate, requests, KV cache."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from jobs.queries.jobs.points import Sample, served_samples
 
 MINUTES = 30
 BIN_S = 30.0
-NOW_S = 10.0  # the rate of now is over so long: shorter than that, single requests show as spikes
-# An idle server is heard of every 30 s: see jobs.host.run.scraper.
+NOW_S = 10.0  # window of the current rate: shorter windows show single requests as spikes
+# An idle engine reports every 30 s: see jobs.host.run.scraper.
 SILENT_S = 75.0
 
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """What one engine tells. None: it does not tell that.
+    """Rates of one engine; None: not reported.
 
-    ``output`` is in tokens a second, ``history`` the same over the last half hour, oldest first,
-    with None where nothing was heard; ``kv_cache`` is in per cent. ``heard`` is the time of the
-    last numbers, ``is_silent`` says that they are old.
+    ``output`` is in tokens/s. ``history`` is the output rate over the last half hour, oldest first,
+    None without reports. ``kv_cache`` is in per cent. ``heard`` is the time of the last report,
+    ``is_silent``: the last report is stale.
     """
 
     output: float | None
@@ -37,9 +37,9 @@ class Rates:
 
 
 def rates(deployments: Iterable[Deployment], *, at: float | None = None) -> dict[int, Rates]:
-    """The rates of each deployment (with its host) that told anything in the last half hour.
+    """Return the rates of each deployment (with its host) with reports in the last half hour.
 
-    ``at`` is the present, seconds since the epoch.
+    ``at`` is the current time in seconds since the epoch.
     """
     moment = time.time() if at is None else at
     skews = {deployment.pk: deployment.host.clock_skew_s for deployment in deployments}
@@ -72,7 +72,7 @@ def _rates(samples: Sequence[Sample], moment: float) -> Rates:
 
 
 def _grown(samples: Sequence[Sample]) -> list[tuple[float, float, float]]:
-    """``(from, to, tokens)`` between samples; a server that began again counts from zero."""
+    """Return ``(from, to, tokens)`` between samples; a restarted server counts from zero."""
     grown = []
     before: tuple[float, float] | None = None
     for at, values in samples:
@@ -81,7 +81,7 @@ def _grown(samples: Sequence[Sample]) -> list[tuple[float, float, float]]:
             continue
         if before is not None and at > before[0] and at - before[0] <= SILENT_S:
             more = total - before[1]
-            # Decode calls times busy slots is a product of rounded numbers: it may step back a bit.
+            # Decode calls times busy slots: rounded factors, so the product may decrease slightly.
             is_new = more < -0.001 * before[1]
             grown.append((before[0], at, max(0.0, total if is_new else more)))
         before = (at, total)
@@ -89,7 +89,7 @@ def _grown(samples: Sequence[Sample]) -> list[tuple[float, float, float]]:
 
 
 def _rate(grown: Sequence[tuple[float, float, float]], start: float, end: float) -> float | None:
-    """Tokens a second from ``start`` to ``end``; None where nothing is known of that time."""
+    """Return tokens/s from ``start`` to ``end``; None without data in that time."""
     tokens, known = 0.0, 0.0
     for since, until, more in grown:
         overlap = min(until, end) - max(since, start)

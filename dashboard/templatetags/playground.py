@@ -85,13 +85,13 @@ def history_problem(turn: Turn | None, chosen: Deployment | None) -> str:
     args = {"name": chosen.name, "total": formatting.number(left.total)}
     if left.tokens:
         words = gettext(
-            "%(name)s holds %(total)s tokens: about %(left)s are left after this chat. Start a new"
-            " chat, or choose a deployment with a longer context."
+            "Context of %(name)s: %(total)s tokens, about %(left)s left. Start a new chat or "
+            "choose a deployment with a longer context."
         )
         return words % {**args, "left": formatting.number(left.tokens)}
     words = gettext(
-        "%(name)s holds %(total)s tokens; this chat has about %(taken)s. Start a new chat, or"
-        " choose a deployment with a longer context."
+        "Context of %(name)s: %(total)s tokens. This chat has about %(taken)s. Start a new "
+        "chat or choose a deployment with a longer context."
     )
     return words % {**args, "taken": formatting.number(left.taken)}
 

@@ -1,4 +1,4 @@
-"""Numbers of results: ``{% load results %}``."""
+"""Metrics of results: ``{% load results %}``."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ register = template.Library()
 
 @register.filter
 def at(metrics: Mapping[str, Any], name: str) -> Any:
-    """The value of a metric; None where it was not measured."""
+    """Return the value of a metric; None: not measured."""
     return metrics.get(name)
 
 
 @register.filter
 def reached(job: Job) -> Mapping[str, Any]:
-    """How far a job is, see ``jobs.queries.jobs.job_page.progress_of``."""
+    """Return a job's progress, see ``jobs.queries.jobs.job_page.progress_of``."""
     return progress_of(job)
 
 
 @register.simple_tag
 def value(name: str, metrics: Mapping[str, Any]) -> SafeString:
-    """A metric's number for a table: the unit stands in the head."""
+    """Return a metric's number for a table, with the unit in the heading."""
     found = metrics.get(name)
     if found is None:
         return format_html('<span class="dim">{}</span>', gettext("n/a"))
@@ -53,7 +53,7 @@ def value(name: str, metrics: Mapping[str, Any]) -> SafeString:
 
 @register.simple_tag
 def cell(name: str, result: Result) -> SafeString:
-    """A metric in the list of results; nothing where results of this sort have none such."""
+    """Return a metric for the result list; "" when results of this type have no such metric."""
     found = result.metrics.get(name)
     is_batch = "batch_latency_mean_s" in result.metrics
     if found is None and (
@@ -65,22 +65,22 @@ def cell(name: str, result: Result) -> SafeString:
 
 @register.simple_tag
 def bare(name: str, found: float | None) -> SafeString:
-    """A value of a metric without its unit, which stands at the metric's name."""
+    """Return a metric's value without the unit, which stands after the metric's name."""
     return value(name, {name: found})
 
 
 @register.simple_tag
 def unit_of(name: str) -> SafeString:
-    """The unit of a metric, small and grey after its name, where the name does not tell it."""
+    """Return the unit of a metric, small and grey, unless its name includes the unit."""
     unit = metric_text(name, 0.5)[1]
-    if unit not in ("ms", "s", "%"):  # rates and counts have it in their names
+    if unit not in ("ms", "s", "%"):  # names of rates and counts include the unit
         return mark_safe("")
     return format_html('<span class="u">{}</span>', unit)
 
 
 @register.simple_tag
 def failed(metrics: Mapping[str, Any]) -> SafeString:
-    """Failed requests of all that were sent: "2 of 36"."""
+    """Return failed requests of all sent requests: "2 of 36"."""
     found, completed = (
         metrics.get(f"{name}_all", metrics.get(name)) for name in ("failed_requests", "requests")
     )
@@ -92,7 +92,7 @@ def failed(metrics: Mapping[str, Any]) -> SafeString:
 
 @register.simple_tag
 def share(interval: Interval) -> SafeString:
-    """A share in per cent with its 95 % interval: "46.20 [41.02, 51.44]"."""
+    """Return a share in per cent with its 95 % interval: "46.20 [41.02, 51.44]"."""
     return format_html(
         '<span class="num">{}</span> <span class="pm num">[{}, {}]</span>',
         percent(interval.value),
@@ -103,14 +103,14 @@ def share(interval: Interval) -> SafeString:
 
 @register.inclusion_tag("jobs/_running_accuracy.html")
 def running_accuracy(job: Job) -> dict[str, Any]:
-    """The accuracy so far of an evaluation that runs; nothing for other jobs."""
+    """Return the current accuracy of a running evaluation; nothing for other jobs."""
     one = whole_standing(job) if job.state == Job.State.RUNNING else None
     return {"one": one if one and one.accuracy else None}
 
 
 @register.simple_tag
 def standing_share(one: Standing) -> SafeString:
-    """As :func:`share`; without an interval while it would be that of some sets alone."""
+    """Return a share like :func:`share`, without an interval while only some sets are scored."""
     if one.accuracy is None:
         return mark_safe("")
     if not one.is_partial:
@@ -120,14 +120,14 @@ def standing_share(one: Standing) -> SafeString:
 
 @register.simple_tag
 def lengths(result: Result) -> SafeString:
-    """Tokens of a prompt and of an answer: "asked 1,024 → 1,024", below it "measured 1,019 → 272".
+    """Return token lengths: "requested 1,024 → 1,024", below "measured 1,019 → 272".
 
-    "" where neither is known.
+    "" when both are unknown.
     """
     found = measured(result.metrics)
     if not result.asked and not found:
         return mark_safe("")
-    asks = gettext("asked %(lengths)s") % {"lengths": _arrow(result.asked)}
+    asks = gettext("requested %(lengths)s") % {"lengths": _arrow(result.asked)}
     was = gettext("measured %(lengths)s") % {"lengths": _arrow(found)}
     return format_html('<span class="num">{}</span> <span class="sub num">{}</span>', asks, was)
 
@@ -140,8 +140,7 @@ def _arrow(tokens: Mapping[str, float]) -> str:
 
 @register.simple_tag
 def half_width(interval: Interval | Literal[""] | None, name: str) -> SafeString:
-    """The interval of a mean of the metric ``name`` as "± 0.9"; a template makes "" of one that it
-    does not have."""
+    """Return the interval of a mean of the metric ``name`` as "± 0.9"; "" without one."""
     if not interval:
         return mark_safe("")
     half = (interval.high - interval.low) / 2
@@ -150,7 +149,7 @@ def half_width(interval: Interval | Literal[""] | None, name: str) -> SafeString
 
 @register.simple_tag
 def compared(found: Cell, name: str, *, grouped: bool) -> SafeString:
-    """A number of a comparison; of a group with its interval, or the number of runs it is of."""
+    """Return a number of a comparison; for a group with interval and number of runs."""
     text = format_html('<b class="b">{}</b>', bare(name, found.value))
     if not grouped or found.value is None:
         return text
@@ -162,15 +161,15 @@ def compared(found: Cell, name: str, *, grouped: bool) -> SafeString:
 
 @register.simple_tag
 def delta(change: Change, name: str) -> SafeString:
-    """A difference of the metric ``name``: its size with its sign, its bounds, and whether it is
-    good; of work that is not the same, the head of its column says that there is no verdict.
+    """Return a difference of the metric ``name``: signed size, interval, better or worse. For
+    different workloads, the column's heading says "not comparable".
     """
     if change.value is None:
         return format_html('<span class="delta">{}</span>', gettext("not measured"))
     if change.verdict == "same" or (change.verdict == "barred" and change.absolute == 0):
-        return format_html('<span class="delta">{}</span>', gettext("the same"))
+        return format_html('<span class="delta">{}</span>', gettext("equal"))
     if change.absolute is None:
-        return format_html('<span class="delta">{}</span>', gettext("other questions"))
+        return format_html('<span class="delta">{}</span>', gettext("different questions"))
     css = change.verdict if change.verdict in ("better", "worse", "noise") else ""
     return format_html(
         '<span class="delta {}"><b>{}</b><i>{}</i></span>',
@@ -181,14 +180,14 @@ def delta(change: Change, name: str) -> SafeString:
 
 
 def _size(found: float | None, change: Change, name: str) -> str:
-    """A difference, or a bound of one, in the measure of ``change``."""
+    """Return a difference, or a bound of its interval, in the unit of ``change``."""
     size = found or 0.0
     if change.relative is not None:
         return change_text(size)
     if name in METRICS and METRICS[name].is_count:
-        # Of failed requests, of empty answers; a mean of several runs need not be whole.
+        # Counts, such as failed requests: a mean of several runs may have decimals.
         return number(size, 0 if float(size).is_integer() else 1, signed=True)
-    if name in METRICS and METRICS[name].unit != "%":  # of a rate that is 0 there is no ratio
+    if name in METRICS and METRICS[name].unit != "%":  # no ratio for a rate of 0
         return f"{number(float(size), signed=True)} {metric_text(name, 0.5)[1]}".rstrip()
     return f"{number(100 * size, 2, signed=True)} {gettext('pt')}"
 
@@ -198,7 +197,7 @@ def _beside(change: Change, name: str) -> str:
         "better": gettext("better"),
         "worse": gettext("worse"),
         "noise": gettext("not significant"),
-        "unknown": gettext("too few runs to tell"),
+        "unknown": gettext("too few runs"),
     }
     word = words.get(change.verdict, "")
     if change.low is None or change.high is None:
@@ -209,9 +208,9 @@ def _beside(change: Change, name: str) -> str:
 
 @register.simple_tag
 def result_figure(result: Result) -> dict[str, Any] | None:
-    """The one chart that says most about a result: ``{"figure", "height"}``.
+    """Return the main chart of a result: ``{"figure", "height"}``.
 
-    None for a batch, and for one concurrency: its numbers say all that a dot would.
+    None for a batch and for a single concurrency: a single dot adds nothing to the numbers.
     """
     if result.sort == Result.Sort.EVALUATION:
         categories, whole = queries.categories(result), queries.accuracy(result)
@@ -227,32 +226,32 @@ def result_figure(result: Result) -> dict[str, Any] | None:
 
 @register.simple_tag
 def result_accuracy(result: Result) -> Interval | None:
-    """An evaluation's share of right answers, with its interval."""
+    """Return an evaluation's accuracy with its interval."""
     return queries.accuracy(result)
 
 
 @register.simple_tag
 def count(found: int) -> SafeString:
-    """A large count, short: 134.5 M, 1.5 B."""
+    """Return a large count in short form: 134.5 M, 1.5 B."""
     size, unit = (found / 1e9, "B") if found >= 1e9 else (found / 1e6, "M")
     return format_html('<span class="num">{}<span class="u">{}</span></span>', number(size), unit)
 
 
 @register.simple_tag
 def setting(found: Any, name: str) -> str:
-    """A value of the form field ``name``, as people write it: "1, 2, 4"."""
+    """Return a value of the form field ``name`` as text: "1, 2, 4"."""
     return setting_text(text_of(found), name)
 
 
 @register.filter
 def setting_text(found: str, name: str) -> str:
-    """The value of the setting ``name`` in a comparison, for people."""
+    """Return the value of the setting ``name`` in a comparison as text."""
     if name == "host":
         return host_word(found)
     if name == "stack":
         return stack_name(found)
     if name == "seed" and not found:
-        return gettext("one for each concurrency and run")
+        return gettext("new for each concurrency and run")
     if name in ("precision", "what"):
         return phrase(found)
     return {YES: gettext("yes"), NO: gettext("no")}.get(found, found)
@@ -260,7 +259,7 @@ def setting_text(found: str, name: str) -> str:
 
 @register.simple_tag
 def series_key(index: int) -> SafeString:
-    """The line and symbol of the ``index``-th result of a page, from 0; drawn by results.css."""
+    """Return the line and symbol of result ``index`` of a page, from 0; styled by results.css."""
     shapes = (
         '<circle cx="17" cy="5" r="4"/>',
         '<rect x="13" y="1" width="8" height="8"/>',

@@ -1,7 +1,7 @@
-"""Numbers, sizes, durations and times as text.
+"""Format numbers, sizes, durations and times as text.
 
-Three significant digits for what was measured, all digits for what was counted, a narrow space
-between thousands, a true minus.
+Three significant digits for measurements, all digits for counts, a narrow space between thousands,
+a true minus sign.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from django.utils.translation import gettext, ngettext, pgettext
 
 THIN = "\u202f"  # narrow no-break space
 MINUS = "\u2212"
-MANIFOLD = 2  # a relative change from which on it is told as a factor
+MANIFOLD = 2  # relative changes from here on are shown as a factor
 _SIZES = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
 def number(value: float, decimals: int | None = None, *, signed: bool = False) -> str:
-    """``value`` for people. Without ``decimals``: all of an int, three digits of a float.
+    """Return ``value`` as text. Without ``decimals``: all digits of an int, three of a float.
 
-    ``signed``: with a plus before what is above 0.
+    ``signed``: with a plus sign above 0.
     """
     if isinstance(value, float) and not math.isfinite(value):
         return gettext("not a number")
@@ -36,22 +36,22 @@ def number(value: float, decimals: int | None = None, *, signed: bool = False) -
 
 
 def measured(value: float) -> str:
-    """What was measured: three significant digits, "3 424", "0.0035"."""
+    """Return a measurement with three significant digits: "3 424", "0.0035"."""
     return number(float(value))
 
 
 def counted(value: float) -> str:
-    """What was counted: all digits, "27 211"; a mean of counts as it was measured."""
+    """Return a count with all digits, "27 211"; a mean of counts like a measurement."""
     return number(int(value)) if float(value).is_integer() else number(float(value))
 
 
 def percent(share: float) -> str:
-    """A share in per cent without its sign: two decimals wherever it stands, "46.20"."""
+    """Return a share in per cent with two decimals and without the sign: "46.20"."""
     return number(100 * share, 2)
 
 
 def change_text(share: float) -> str:
-    """A relative change for people: "+20.2 %", "−4.1 %"; from three times on "× 40.6"."""
+    """Return a relative change as text: "+20.2 %", "−4.1 %"; from a factor of three "× 40.6"."""
     if share >= MANIFOLD:
         return f"× {number(1 + share)}"
     return f"{number(100 * share, 1, signed=True)} %"
@@ -64,7 +64,7 @@ def _three_significant(size: float) -> int:
 
 
 def size(count: float) -> tuple[str, str]:
-    """Bytes as (number, unit), in powers of 1,000: ``(531, "MB")``."""
+    """Return bytes as (number, unit) in powers of 1,000: ``("531", "MB")``."""
     power = 0
     while abs(count) >= 999.5 and power < len(_SIZES) - 1:
         count /= 1000
@@ -73,12 +73,12 @@ def size(count: float) -> tuple[str, str]:
 
 
 def duration(seconds: float) -> str:
-    """A span of time: "0.42 s", "12.4 s", "29 min 04 s", "1 h 12 min", "3 d 4 h"."""
+    """Return a duration as text: "0.42 s", "12.4 s", "29 min 04 s", "1 h 12 min", "3 d 4 h"."""
     seconds = max(0.0, float(seconds))
     day, hour, minute, second = pgettext("days", "d"), gettext("h"), gettext("min"), gettext("s")
     whole = round(seconds)
     if round(seconds, 1) < 60:
-        # A whole number of seconds is an estimate or a setting: no digit that nobody measured.
+        # A whole number of seconds is an estimate or a setting: add no decimals.
         if seconds.is_integer():
             return f"{whole} {second}"
         return f"{number(seconds)} {second}" if seconds < 9.95 else f"{seconds:.1f} {second}"
@@ -93,7 +93,7 @@ def duration(seconds: float) -> str:
 
 
 def about(seconds: float) -> str:
-    """A time to come, as roughly as it is known: "12 min", "2 h 30 min", "3 d 4 h"."""
+    """Return a rounded estimate of a duration: "12 min", "2 h 30 min", "3 d 4 h"."""
     if seconds < 60:
         return gettext("less than a minute")
     minutes = round(seconds / 60)
@@ -107,7 +107,7 @@ def about(seconds: float) -> str:
 
 
 def joined(*sentences: str) -> str:
-    """Sentences one after the other; behind a full-width stop no space is wanted."""
+    """Join sentences, without a space after a full-width stop."""
     told = ""
     for text in filter(None, sentences):
         told += text if not told or told.endswith(("。", "！", "？")) else f" {text}"
@@ -115,7 +115,7 @@ def joined(*sentences: str) -> str:
 
 
 def moment(when: datetime, now: datetime | None = None) -> str:
-    """A time past, in the viewer's zone: the clock today, else the day, the year if another."""
+    """Return a past time in the viewer's time zone: clock today, else day, with another year."""
     local = timezone.localtime(when)
     today = timezone.localtime(now or timezone.now())
     if local.date() == today.date():
@@ -126,14 +126,14 @@ def moment(when: datetime, now: datetime | None = None) -> str:
 
 
 def clock(when: datetime, now: datetime | None = None) -> str:
-    """A time to come, in the viewer's zone: the clock within a day, else the day."""
+    """Return a future time in the viewer's time zone: clock within a day, else day."""
     if when - (now or timezone.now()) < timedelta(days=1):
         return f"{timezone.localtime(when):%H:%M}"
     return moment(when, now)
 
 
 def full_moment(when: datetime) -> str:
-    """A time with its day, seconds and zone: for the hover."""
+    """Return a time with day, seconds and time zone, for tooltips."""
     local = timezone.localtime(when)
     day = date_format(local, pgettext("date format: day, month, year", "j M Y"))
     offset = f"{local:%z}"
@@ -141,7 +141,7 @@ def full_moment(when: datetime) -> str:
 
 
 def since(when: datetime, now: datetime | None = None) -> str:
-    """How long ago, roughly: "3 s ago", "12 min ago", "5 h ago", "2 days ago"."""
+    """Return the rounded age: "3 s ago", "12 min ago", "5 h ago", "2 days ago"."""
     passed = max(0, int(((now or timezone.now()) - when).total_seconds()))
     if passed < 60:
         return gettext("%(n)s s ago") % {"n": passed}

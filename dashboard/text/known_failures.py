@@ -15,9 +15,9 @@ from jobs.models import Deployment, Job
 
 # What to do besides mending the cause.
 _NEXT: dict[Severity, str | Promise] = {
-    "error": _("Mend that first: the same settings would end the same way."),
-    "transient": _("It may pass: running it again as it was may be enough."),
-    "warning": _("The job went on; doubt its numbers until that is mended."),
+    "error": _("Fix the cause first: a retry with the same settings would fail again."),
+    "transient": _("Possibly temporary: retry unchanged."),
+    "warning": _("The job continued. Its numbers are unreliable until the cause is fixed."),
 }
 
 

@@ -1,4 +1,4 @@
-"""Numbers in sentences, formatted as they are on pages."""
+"""Format numbers in messages as on pages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from dashboard.text.formatting import counted, measured, percent
 
-# Arguments that are numbers: how each is formatted. What is no number stays as it is.
+# Format of each numeric argument. Other arguments stay unchanged.
 _NUMBERS: dict[str, Callable[[float], str]] = {
     **dict.fromkeys(("output_tokens_per_s", "total_tokens_per_s", "seconds", "load"), measured),
     **dict.fromkeys(("accuracy", "macro", "weighted"), lambda share: percent(share / 100)),
@@ -22,14 +22,14 @@ _NUMBERS: dict[str, Callable[[float], str]] = {
 
 
 def number_texts(args: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of a sentence's arguments that are numbers, as text."""
+    """Return the numeric arguments of a message as text."""
     return {name: _number(args[name], text) for name, text in _NUMBERS.items() if name in args}
 
 
 def _number(value: Any, text: Callable[[float], str]) -> Any:
-    """``value`` as ``text`` writes it; older rows have numbers as text.
+    """Return ``value`` formatted with ``text``; older rows have numbers as text.
 
-    Those were rounded when they were written: more decimals than they have would be made up.
+    Numbers in older rows are rounded: no decimals are added.
     """
     if isinstance(value, bool):
         return value

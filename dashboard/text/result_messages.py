@@ -1,4 +1,4 @@
-"""What a result is worth: what failed in its run, and what ran beside it."""
+"""Messages about a result: failed requests and other work during the run."""
 
 from __future__ import annotations
 
@@ -8,41 +8,41 @@ from django.utils.translation import gettext_lazy as _
 RESULT_SENTENCES: dict[str, str | Promise] = {
     # Runs in which requests failed or questions were not scored (jobs.services.outcomes.shortfall).
     "benchmark:done_incomplete": _(
-        "%(failed)s of %(total)s requests failed. The others: %(output_tokens_per_s)s output "
-        "tokens/s at best, at concurrency %(concurrency)s."
+        "%(failed)s of %(total)s requests failed. Peak output: %(output_tokens_per_s)s tokens/s at "
+        "concurrency %(concurrency)s."
     ),
     "benchmark:mostly_failed": _(
-        "%(failed)s of %(total)s requests failed, half or more: no result is stored. Check the "
+        "%(failed)s of %(total)s requests failed (half or more): no result is stored. Check the "
         "deployment and its log, then retry."
     ),
     "evaluate:done_incomplete": _(
-        "%(failed)s of %(total)s questions were not scored. Of the other %(questions)s, "
-        "%(accuracy)s %% are correct."
+        "%(failed)s of %(total)s questions were not scored. Accuracy of the other "
+        "%(questions)s: %(accuracy)s %%."
     ),
     "evaluate:means_incomplete": _(
-        "%(failed)s of %(total)s questions were not scored. Of the others: %(macro)s %% accuracy "
-        "as the mean of %(sets)s sets, %(weighted)s %% of %(questions)s questions."
+        "%(failed)s of %(total)s questions were not scored. Accuracy of the others: %(macro)s %% "
+        "mean of %(sets)s sets, %(weighted)s %% over %(questions)s questions."
     ),
     "evaluate:mostly_unscored": _(
-        "%(failed)s of %(total)s questions were not scored, half or more: no result is stored. "
+        "%(failed)s of %(total)s questions were not scored (half or more): no result is stored. "
         "Check the deployment and its log, then retry."
     ),
     "result:failed": _("%(failed)s of %(total)s requests failed."),
     "result:unscored": _("%(failed)s of %(total)s questions were not scored."),
-    # What ran on the host meanwhile (jobs.services.outcomes.run_context).
-    "result:beside_jobs": _("The host was not quiet: other jobs ran beside it, %(jobs)s."),
+    # Other work on the host during the run (jobs.services.outcomes.run_context).
+    "result:beside_jobs": _("Disturbed: other jobs ran on the host (%(jobs)s)."),
     "result:beside_deployments": _(
-        "The host was not quiet: other deployments were up beside it, %(names)s."
+        "Disturbed: other deployments were running on the host (%(names)s)."
     ),
     "result:beside_chats": _(
-        "Chats used a deployment of this host meanwhile. Answers written: %(chats)s."
+        "Chats used a deployment on this host during the run. Chat answers: %(chats)s."
     ),
     "result:other_clients": _(
-        "The engine ran %(running)s requests at once; this benchmark sent %(concurrency)s. Other "
-        "clients used the deployment."
+        "Other clients used the deployment: %(running)s concurrent requests, %(concurrency)s of "
+        "this benchmark."
     ),
     "result:host_loaded": _(
-        "Host load %(load)s on average with %(cores)s cores, more than this run makes. Other "
-        "programs used the CPU."
+        "Other programs used the CPU: mean host load %(load)s on %(cores)s cores, above the load "
+        "of this run."
     ),
 }

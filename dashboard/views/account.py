@@ -41,7 +41,7 @@ class LoginForm(AuthenticationForm):
     stay = forms.BooleanField(required=False, initial=True, label=_("Stay logged in for 14 days"))
     error_messages = {  # noqa: RUF012 -- Django's own attribute
         **AuthenticationForm.error_messages,
-        "invalid_login": _("The name or the password is wrong."),
+        "invalid_login": _("Wrong name or password."),
     }
 
 
@@ -94,7 +94,7 @@ class Password(PasswordChangeView):
 
     def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
         """Change it and say so."""
-        messages.success(self.request, gettext("Your password is changed."))
+        messages.success(self.request, gettext("Password changed."))
         answer = super().form_valid(form)
         look_soon()
         return answer
@@ -106,7 +106,7 @@ class PersonForm(BaseUserCreationForm):  # type: ignore[type-arg]  # not generic
     is_staff = forms.BooleanField(
         required=False,
         label=_("Admin"),
-        help_text=_("adds hosts and people, and may cancel and stop what others started"),
+        help_text=_("can add hosts and people, and stop jobs and deployments of others"),
     )
 
     class Meta:
@@ -153,7 +153,7 @@ def person_password(request: HttpRequest, user_id: int) -> HttpResponse:
         record(request.user, "user.manage", f"user {person.pk}", did="password")
         messages.success(
             request,
-            gettext("%(name)s has a new password and is logged out everywhere.")
+            gettext("Password of %(name)s reset. %(name)s is logged out everywhere.")
             % {"name": person.username},
         )
         return redirect("people")
@@ -173,9 +173,11 @@ def person_change(request: HttpRequest, user_id: int) -> HttpResponse:
         "off": {"is_active": False},
     }.get(wanted)
     if changes is None:
-        messages.error(request, gettext("There is no such change."))
+        messages.error(request, gettext("Unknown action."))
     elif person == request.user:
-        messages.error(request, gettext("Ask another admin to change yourself."))
+        messages.error(
+            request, gettext("You cannot change your own account here. Ask another admin.")
+        )
     else:
         User.objects.filter(pk=person.pk).update(**cast(Any, changes))
         look_soon()

@@ -1,4 +1,4 @@
-"""Keeps which columns a person wants to see of a table, in a cookie of their browser."""
+"""Store the shown columns of a table in a browser cookie."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from dashboard.security.permissions import requires
 @require_POST
 @requires("account.view")
 def columns(request: HttpRequest, table: str) -> HttpResponse:
-    """``column=…`` as often as wanted, or ``usual=1`` for what everybody sees; then back."""
+    """Store each ``column=…``, or reset with ``usual=1``; then redirect back."""
     if table not in TABLES:
         raise Http404(f"no table is called {table}")
     back = request.POST.get("next", "")
-    if not url_has_allowed_host_and_scheme(back, allowed_hosts=None):  # an address of our own only
+    if not url_has_allowed_host_and_scheme(back, allowed_hosts=None):  # only URLs of this site
         back = reverse("overview")
     answer = redirect(back)
     root = reverse("overview")

@@ -78,7 +78,7 @@ def deployment_stop(request: HttpRequest, deployment_id: int) -> HttpResponse:
         audit_log.record(request.user, "deployment.stop", f"deployment {deployment_id}")
         dispatch.look()  # one that waited to start again has ended with this
     else:
-        messages.info(request, _("It had ended already."))
+        messages.info(request, _("This deployment has already ended."))
     return redirect("deployment-detail", deployment_id)
 
 
@@ -93,9 +93,7 @@ def deployment_restart(request: HttpRequest, deployment_id: int) -> HttpResponse
     try:
         run = restart_deployment(deployment_id, person(request))
     except NotRestartable:
-        messages.error(
-            request, _("Its job never started the server: run the job again in place of it.")
-        )
+        messages.error(request, _("Not restarted: the server never started. Retry the deploy job."))
     except LaunchError as error:
         messages.error(request, str(error))
     else:

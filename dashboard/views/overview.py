@@ -1,4 +1,4 @@
-"""The overview, the tour's button, and the frame's own fragment."""
+"""Overview page, start of the tour, and the fragment of the page frame."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from jobs.queries import overview as queries
 from jobs.queries.hosts.host_page import hosts_now
 from jobs.queries.jobs.chains import newest_chain
 
-_PUT_AWAY = "chain put away"  # in the session: the chain that this person has seen
+_PUT_AWAY = "chain put away"  # session key: the dismissed pipeline
 
 
 @require_GET
 @requires("overview.view")
 def overview(request: HttpRequest) -> HttpResponse:
-    """What runs, what waits, what broke, what was found; ``?whose=mine`` for one's own."""
+    """Overview page: running, queued and failed jobs, latest results; ``?whose=mine`` filters."""
     if queries.is_new():
         return render(request, "overview/first.html", _first(request))
     mine = request.GET.get("whose") == "mine"
@@ -93,7 +93,7 @@ def _busy(viewer: Any, *, mine: bool) -> dict[str, Any]:
 
 
 def _waiting(user: Any) -> list[tuple[Job, Remark, str, int]]:
-    """Queued jobs with why they wait, when they may start, and how many more of their chain do."""
+    """Return queued jobs: reason, start estimate, number of further jobs of the pipeline."""
     found = queries.waiting(user)
     told = queue.waits([item.job for item in found])
     whys = {pk: (why, queue.starts_in(starts)) for pk, (why, starts) in told.items()}
@@ -101,7 +101,7 @@ def _waiting(user: Any) -> list[tuple[Job, Remark, str, int]]:
 
 
 def serving_panel() -> dict[str, Any]:
-    """The panel of deployments: what is up, with what each engine tells now."""
+    """Return the context of the deployments panel: running deployments with current rates."""
     serving = queries.serving()
     heard = rates([item.deployment for item in serving])
     return {"serving": [(item, heard.get(item.deployment.pk)) for item in serving]}
@@ -110,37 +110,37 @@ def serving_panel() -> dict[str, Any]:
 @require_GET
 @requires("deployment.view")
 def serving(request: HttpRequest) -> HttpResponse:
-    """The panel alone, for pages that keep it up to date."""
+    """Return the deployments panel alone, for live updates."""
     return render(request, "overview/_serving.html", serving_panel())
 
 
 def _title(counts: dict[str, int]) -> str:
-    """A sentence that concludes: "3 jobs run, 3 wait, 2 broke today"."""
+    """Return the summary: "3 jobs running, 3 queued, 2 failed today"."""
     running, asking, broke = counts["running"], counts["asking"], counts["broke"]
     waiting = counts["waiting"] - asking
     parts = []
     if running:
-        parts.append(ngettext("%(n)s job runs", "%(n)s jobs run", running) % {"n": running})
+        parts.append(ngettext("%(n)s job running", "%(n)s jobs running", running) % {"n": running})
     if waiting:
-        parts.append(ngettext("%(n)s waits", "%(n)s wait", waiting) % {"n": waiting})
+        parts.append(ngettext("%(n)s queued", "%(n)s queued", waiting) % {"n": waiting})
     if asking:
         parts.append(
-            ngettext("%(n)s needs somebody", "%(n)s need somebody", asking) % {"n": asking}
+            ngettext("%(n)s needs confirmation", "%(n)s need confirmation", asking) % {"n": asking}
         )
     if not parts:
-        parts.append(gettext("Nothing runs"))
+        parts.append(gettext("No jobs running"))
     if broke:
-        parts.append(gettext("%(n)s broke today") % {"n": broke})
+        parts.append(gettext("%(n)s failed today") % {"n": broke})
     return gettext(", ").join(parts)
 
 
 @require_POST
 @requires("job.launch")
 def tour_start(request: HttpRequest) -> HttpResponse:
-    """Launch the tour on This computer, then watch it on the overview."""
+    """Launch the tour on This computer, then show the overview."""
     host = queries.this_computer()
     if host is None:
-        messages.error(request, gettext("This computer is not among the hosts."))
+        messages.error(request, gettext("This computer is not a host."))
     else:
         _start(request, host, request.user)
     return redirect("overview")
@@ -159,7 +159,7 @@ def _start(request: HttpRequest, host: Host, user: Any) -> None:
 @require_POST
 @requires("overview.view")
 def chain_put_away(request: HttpRequest) -> HttpResponse:
-    """Show this person no more of the chain ``chain``."""
+    """Dismiss the pipeline ``chain`` for this session."""
     request.session[_PUT_AWAY] = request.POST.get("chain", "")[:36]
     return redirect("overview")
 
@@ -167,7 +167,7 @@ def chain_put_away(request: HttpRequest) -> HttpResponse:
 @require_GET
 @requires("overview.view")
 def frame(request: HttpRequest) -> HttpResponse:
-    """Areas and dies of the rail alone, for pages that keep them up to date: ``?of=<path>``."""
+    """Return navigation and dies of the side rail for live updates: ``?of=<path>``."""
     return render(request, "_frame.html", {})
 
 

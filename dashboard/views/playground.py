@@ -64,7 +64,7 @@ class AskForm(forms.Form):
     max_tokens = forms.IntegerField(min_value=1, max_value=MOST_TOKENS)
     seed = forms.IntegerField(required=False, min_value=0, max_value=2**31 - 1)
 
-    prompt.error_messages["required"] = gettext_lazy("Write a message first.")
+    prompt.error_messages["required"] = gettext_lazy("Enter a message first.")
 
     def params(self) -> dict[str, Any]:
         """What was asked for, without what was left empty."""
@@ -111,7 +111,7 @@ def ask(request: HttpRequest) -> HttpResponse:
     try:
         turn = _add_turn(chat, deployment, form, retried=_number(request.POST.get("retry")))
     except BusyError:
-        words = _("An answer is being written in this chat: stop it, or wait for its end.")
+        words = _("This chat is generating an answer. Stop the answer or wait for its end.")
         return _refused(request, chat, words)
     if request.accepts("text/html"):
         return redirect("conversation", chat.pk)
@@ -180,7 +180,7 @@ def delete(request: HttpRequest, conversation_id: int) -> HttpResponse:
         return render(request, "playground/delete.html", context)
     streaming = chat.turns.filter(state=Turn.State.STREAMING).values_list("pk", flat=True)
     if any(is_running(number) for number in streaming):
-        messages.error(request, _("An answer is being written: stop it first."))
+        messages.error(request, _("The chat is generating an answer. Stop the answer first."))
         return redirect("conversation", chat.pk)
     record(request.user, "conversation.delete", f"conversation {chat.pk}")
     delete_conversation(chat)
@@ -272,7 +272,7 @@ def _groups(chats: Any) -> list[tuple[str, list[Conversation]]]:
     today = timezone.localdate()
     groups: dict[str, list[Conversation]] = {
         _("Today"): [],
-        _("Last seven days"): [],
+        _("Last 7 days"): [],
         _("Earlier"): [],
     }
     for chat in chats:

@@ -48,7 +48,7 @@ def secret_keep(request: HttpRequest) -> HttpResponse:
     except LaunchError as error:
         return _list(request, {error.field: str(error)})
     record(request.user, "secret.manage", f"secret {name}", did="set" if is_new else "replace")
-    words = gettext("%(name)s is kept.") if is_new else gettext("%(name)s has its new value.")
+    words = gettext("%(name)s saved.") if is_new else gettext("%(name)s updated.")
     messages.success(request, words % {"name": name})
     dispatch.look()
     return redirect("secret-list")
@@ -63,7 +63,7 @@ def secret_delete(request: HttpRequest, name: str) -> HttpResponse:
     if request.method == "POST":
         secrets.forget(name)
         record(request.user, "secret.manage", f"secret {name}", did="delete")
-        messages.success(request, gettext("%(name)s is deleted.") % {"name": name})
+        messages.success(request, gettext("%(name)s deleted.") % {"name": name})
         return redirect("secret-list")
     waiting = Job.objects.filter(state=Job.State.QUEUED)
     serving = Deployment.objects.filter(state__in=Deployment.LIVE_STATES).select_related("job")

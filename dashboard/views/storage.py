@@ -93,7 +93,7 @@ def storage_remove(request: HttpRequest, job_id: int) -> HttpResponse:
         messages.success(request, removed_words(job))
     else:
         job.refresh_from_db()
-        messages.error(request, _refusal(job) or _("Nothing of this job lies here."))
+        messages.error(request, _refusal(job) or _("This job has no stored files."))
     return redirect("storage")
 
 
@@ -102,18 +102,18 @@ def _refusal(job: Job) -> str:
     if job.removed_at is not None:
         return removed_words(job)
     if job.is_open:
-        return _("It has not ended yet.")
+        return _("Not removed: the job has not ended.")
     if job.pinned_at is not None:
-        return _("It is pinned. Take its pin away first.")
+        return _("Not removed: its files are kept. Stop keeping them on the job page first.")
     served = Deployment.objects.filter(job=job).first()
     if served is not None and served.is_open:
-        return _("Its server %(name)s runs.") % {"name": served.name}
+        return _("Not removed: its server %(name)s is running.") % {"name": served.name}
     return ""
 
 
 def _title(counted: Count, free: int) -> str:
     words = {"size": size_text(counted.within), "free": size_text(free)}
-    return _("Logs, files and chats take %(size)s, %(free)s are free") % words
+    return _("Logs, files and chats use %(size)s, %(free)s free") % words
 
 
 def _parts(counted: Count) -> list[tuple[str, int, str]]:
@@ -122,10 +122,14 @@ def _parts(counted: Count) -> list[tuple[str, int, str]]:
         (_("Logs of jobs"), counted.job_logs, ""),
         (_("Output files"), counted.outputs, ""),
         (_("Logs of servers"), counted.server_logs, ""),
-        (_("Streams of chats"), counted.chats, _("their text stays in the database")),
-        (_("Points of curves"), counted.points, _("in the database, which uses the room again")),
-        (_("Set aside"), counted.aside, _("logs of forgotten jobs, not part of the limit")),
-        (_("Database"), _database_bytes(), _("not part of the limit")),
+        (_("Chat streams"), counted.chats, _("chat text stays in the database")),
+        (_("Data points of curves"), counted.points, _("in the database; freed space is reused")),
+        (
+            _("Orphaned data"),
+            counted.aside,
+            _("logs of jobs missing in the database; outside the limit"),
+        ),
+        (_("Database"), _database_bytes(), _("outside the limit")),
     ]
 
 

@@ -28,7 +28,9 @@ class TokenForm(forms.Form):
     """A new token."""
 
     name = forms.CharField(
-        max_length=100, label=_("Name"), help_text=_("What uses it, to know it again by.")
+        max_length=100,
+        label=_("Name"),
+        help_text=_("Name of the script or tool that uses the token."),
     )
     scope = forms.ChoiceField(label=_("Scope"), initial=ApiToken.Scope.READ)
     days = forms.ChoiceField(choices=_DAYS, required=False, initial="90", label=_("Expires after"))
@@ -37,8 +39,8 @@ class TokenForm(forms.Form):
         super().__init__(data)
         names = {
             ApiToken.Scope.READ: gettext("read: lists, jobs, logs and results"),
-            ApiToken.Scope.LAUNCH: gettext("launch: read, and the work of a member"),
-            ApiToken.Scope.ADMIN: gettext("admin: all that you may do"),
+            ApiToken.Scope.LAUNCH: gettext("launch: read, plus the actions of a member"),
+            ApiToken.Scope.ADMIN: gettext("admin: all actions that you may do"),
         }
         if not allowed(user, "token.manage"):  # nothing is left beyond a member's work
             del names[ApiToken.Scope.ADMIN]

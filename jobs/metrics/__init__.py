@@ -1,4 +1,4 @@
-"""The metrics that a result may have: name, unit, which way is better.
+"""Metrics of results: name, unit, better direction.
 Here: a metric is a line in one of these files.
 Not here: parsing (`parsers`), how a number is written (`dashboard.text`).
 """

@@ -1,4 +1,4 @@
-"""What a metric is."""
+"""Definition of a metric."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One number that results hold.
+    """Number stored in results.
 
-    ``unit`` is what is shown after it ("%" for a ratio that is stored from 0 to 1). ``better``
-    says which way is better; "" where neither is. ``is_count``: a whole number of things.
+    ``unit``: shown unit ("%" for a ratio stored from 0 to 1). ``better``: better direction, "" for
+    none. ``is_count``: a whole number.
     """
 
     name: str

@@ -1,7 +1,7 @@
-"""How long a request waits: first token (TTFT), each further token (TPOT, ITL), all of it.
+"""Latencies of requests: first token (TTFT), further tokens (TPOT, ITL), end to end.
 
-*Queue* is the time that a request waited in the load generator itself, below its limit of requests
-in flight. *Batch latency* is that of a whole batch without a server.
+*Queue* is the wait in the load generator, because of its concurrency limit. *Batch latency* is the
+latency of a whole batch without a server.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""How good answers are. Stored from 0 to 1, shown in per cent.
+"""Accuracy of answers. Stored from 0 to 1, shown in per cent.
 
-``accuracy`` is over all questions alike. Over several sets two means differ: each set once
-(``accuracy_macro``), or each question once (``accuracy_weighted``); neither is shown without its
-name.
+``accuracy`` weights all questions equally. Over several sets two means exist: mean of sets
+(``accuracy_macro``) and mean of questions (``accuracy_weighted``), always shown with their names.
 """
 
 from __future__ import annotations
@@ -11,8 +10,8 @@ from jobs.metrics.base import Metric
 
 QUALITY = (
     Metric("accuracy", "Accuracy", "%", "higher"),
-    Metric("accuracy_macro", "Accuracy, each set once", "%", "higher"),
-    Metric("accuracy_weighted", "Accuracy, each question once", "%", "higher"),
+    Metric("accuracy_macro", "Accuracy, mean of sets", "%", "higher"),
+    Metric("accuracy_weighted", "Accuracy, mean of questions", "%", "higher"),
     Metric("accuracy_short", "Accuracy, short answers", "%", "higher"),
     Metric("accuracy_choice", "Accuracy, multiple choice", "%", "higher"),
     Metric("accuracy_en", "Accuracy, English", "%", "higher"),

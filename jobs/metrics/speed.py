@@ -1,6 +1,6 @@
-"""How much a deployment does in a second.
+"""Throughput of a deployment.
 
-*Goodput* counts only requests that kept every limit that was asked for.
+*Goodput* counts only requests within all requested latency limits.
 """
 
 from __future__ import annotations

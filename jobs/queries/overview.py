@@ -1,4 +1,4 @@
-"""What the overview shows: what runs, what waits, what broke, what was found."""
+"""Queries of the overview: running, queued and failed jobs, latest results."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from jobs.queries.results.repeats import at_concurrency, repeats_of
 
 _MOST = 8
 _SPARK = 14
-_SCANNED = 500  # so many queued jobs are looked at for the first of each chain
+_SCANNED = 500  # number of queued jobs searched for the first of each pipeline
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A job on its host. ``left_s`` is an estimate, None where there is nothing to go by."""
+    """Running job. ``left_s`` is the estimated remaining time, None without an estimate."""
 
     job: Job
     step: str
@@ -39,12 +39,12 @@ class Running:
 
     @property
     def steps_done(self) -> int:
-        """Steps that have ended, all but the one that runs."""
+        """Return the number of ended steps."""
         return max(0, self.step_number - 1)
 
     @property
     def share(self) -> int | None:
-        """Per cent done; None where that is not known."""
+        """Return the progress in per cent; None: unknown."""
         if self.done is None or not self.total:
             return None
         return min(100, int(100 * self.done / self.total))
@@ -52,7 +52,7 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A queued job; ``more``: how many others of its chain wait that are not listed."""
+    """Queued job; ``more``: number of further queued jobs of its pipeline, not listed."""
 
     job: Job
     more: int = 0
@@ -60,10 +60,10 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A result with its first and second number.
+    """Result with its main and second metric.
 
-    ``history``: the first one of its earlier repeats that count and its own, oldest first, at the
-    concurrency that ``value`` is of.
+    ``history``: main metric of its earlier counted repeats and of itself, oldest first, at the
+    concurrency of ``value``.
     """
 
     result: Result
@@ -76,22 +76,22 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """A deployment and the latest benchmark of it that has an output rate."""
+    """Deployment with its latest benchmark that has an output rate."""
 
     deployment: Deployment
     measured: Result | None
 
 
 def running(user: AbstractBaseUser | None) -> list[Running]:
-    """Jobs on their hosts, longest first; of ``user`` only, if given."""
+    """Return running jobs, longest first; only of ``user`` if given."""
     jobs = _of(user).filter(state__in=Job.ON_HOST_STATES).prefetch_related("steps")
     return [running_of(job) for job in jobs.order_by("started_at", "id")[:_MOST]]
 
 
 def waiting(user: AbstractBaseUser | None) -> list[Waiting]:
-    """Queued jobs, first those that ask for somebody, then in the order of their hosts' lines.
+    """Return queued jobs: first jobs that need confirmation, then by queue order of the hosts.
 
-    Of a chain only the first is told, with how many more of it wait.
+    Only the first job of a pipeline is listed, with the number of its further queued jobs.
     """
     queued = _of(user).filter(state=Job.State.QUEUED).order_by(*Job.LINE)
     asking = list(queued.exclude(asks=[])[:_MOST])
@@ -115,9 +115,9 @@ def waiting(user: AbstractBaseUser | None) -> list[Waiting]:
 
 
 def counts(user: AbstractBaseUser | None, since: datetime) -> dict[str, int]:
-    """How many jobs run, wait, ask for somebody, and broke since then.
+    """Return counts of jobs: running, queued, waiting for confirmation, failed since ``since``.
 
-    ``{"running", "waiting", "asking", "broke"}``; those that ask are among those that wait.
+    ``{"running", "waiting", "asking", "broke"}``; "waiting" includes "asking".
     """
     queued = Q(state=Job.State.QUEUED)
     return {
@@ -133,12 +133,12 @@ def counts(user: AbstractBaseUser | None, since: datetime) -> dict[str, int]:
 
 
 def broke(user: AbstractBaseUser | None, since: datetime) -> list[Job]:
-    """Jobs that failed, errored or were lost since then, latest first."""
+    """Return jobs failed, errored or lost since ``since``, latest first."""
     return list(_broke(user, since).order_by("-finished_at", "-id")[:_MOST])
 
 
 def broken_servers(user: AbstractBaseUser | None, since: datetime) -> list[Deployment]:
-    """Deployments whose server ended unasked since then, latest first."""
+    """Return deployments whose server exited unexpectedly since ``since``, latest first."""
     found = Deployment.objects.filter(broken_since(since)).select_related("host", "job")
     if user is not None:
         found = found.filter(created_by_id=user.pk)
@@ -146,7 +146,7 @@ def broken_servers(user: AbstractBaseUser | None, since: datetime) -> list[Deplo
 
 
 def results(user: AbstractBaseUser | None) -> list[Found]:
-    """The latest results."""
+    """Return the latest results."""
     found = Result.objects.select_related("host", "deployment", "created_by")
     if user is not None:
         found = found.filter(created_by_id=user.pk)
@@ -155,7 +155,7 @@ def results(user: AbstractBaseUser | None) -> list[Found]:
 
 
 def serving() -> list[Serving]:
-    """Deployments that are up or coming up, and the latest benchmark of each."""
+    """Return running and starting deployments with their latest benchmark."""
     deployments = (
         Deployment.objects.filter(
             Q(state__in=Deployment.LIVE_STATES)
@@ -168,12 +168,12 @@ def serving() -> list[Serving]:
 
 
 def is_new() -> bool:
-    """True while nobody has launched anything here."""
+    """Return True before the first job."""
     return not Job.objects.exists()
 
 
 def this_computer() -> Host | None:
-    """The embedded host."""
+    """Return the embedded host."""
     return Host.objects.filter(sort=Host.Sort.THIS_COMPUTER).order_by("created_at", "id").first()
 
 
@@ -187,7 +187,7 @@ def _broke(user: AbstractBaseUser | None, since: datetime) -> QuerySet[Job]:
 
 
 def running_of(job: Job) -> Running:
-    """How far a job is, with its steps read."""
+    """Return a job's progress with its steps."""
     steps = list(job.steps.all())
     started = [step for step in steps if step.started_at is not None]
     progress = progress_of(job)
@@ -221,7 +221,7 @@ def _found(result: Result) -> Found:
 
 
 def _history(result: Result, metric: str) -> list[float]:
-    """Empty for a run that does not count itself."""
+    """Return the history; empty for a run that is not counted."""
     if not result.counts or metric not in result.metrics:
         return []
     before = repeats_of(result).filter(created_at__lte=result.created_at)

@@ -1,6 +1,6 @@
-"""Intervals and tests, all at 95 %. Pure functions with their sources.
+"""Confidence intervals and tests at 95 %. Pure functions with sources.
 
-Written out rather than taken from SciPy: four closed formulas against 100 MB of packages.
+SciPy is not used: 100 MB of packages for four closed formulas.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from math import ceil, comb, expm1, log, sqrt
 from statistics import geometric_mean, mean, variance
 
 Z = 1.959963984540054
-Z_POWER = 0.8416212335729143  # of a power of 80 %: a difference that is there is found 4 of 5 times
-LEAST_RUNS = 3  # fewer say next to nothing about their spread
+Z_POWER = 0.8416212335729143  # power 80 %
+LEAST_RUNS = 3  # fewer runs give no useful variance
 # Student's t, 97.5 %, for 1 … 30 degrees of freedom.
 _T = (
     *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228),
@@ -23,7 +23,7 @@ _T = (
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A value and the range that holds the true one 19 times of 20."""
+    """Value with its 95 % confidence interval."""
 
     value: float
     low: float
@@ -31,24 +31,25 @@ class Interval:
 
     @property
     def holds_zero(self) -> bool:
-        """True when the data do not tell the value from 0."""
+        """Return True when the interval includes 0: not significant."""
         return self.low <= 0 <= self.high
 
 
 def wilson(right: float, total: int) -> Interval:
-    """The share ``right / total`` (Wilson 1927). ``total`` is at least 1; a score that is no share
-    counts as the nearest one.
+    """Return the share ``right / total`` with its interval (Wilson 1927).
+
+    ``total`` is at least 1; the share is clamped to 0 … 1.
     """
     share = min(1.0, max(0.0, right / total))
     scale = 1 + Z * Z / total
     middle = (share + Z * Z / (2 * total)) / scale
     half = Z * sqrt(share * (1 - share) / total + Z * Z / (4 * total * total)) / scale
-    # Rounding must not push 0 or 1 out of its own interval.
+    # Rounding must not push 0 or 1 out of the interval.
     return Interval(share, max(0.0, min(share, middle - half)), min(1.0, max(share, middle + half)))
 
 
 def paired_difference(both: int, only_first: int, only_second: int, neither: int) -> Interval:
-    """Share right of the second minus that of the first, on the same questions.
+    """Return the accuracy of the second minus that of the first, on the same questions.
 
     Newcombe 1998, Statistics in Medicine 17, 2635-2650, method 10.
     """
@@ -60,7 +61,7 @@ def paired_difference(both: int, only_first: int, only_second: int, neither: int
 
 
 def difference(second: Interval, first: Interval) -> Interval:
-    """``second - first`` of shares from different questions (Newcombe 1998, ibid. 873-890)."""
+    """Return ``second - first``, shares of different questions (Newcombe 1998, ibid. 873-890)."""
     return _square_and_add(second, first, 0.0)
 
 
@@ -74,7 +75,7 @@ def _square_and_add(a: Interval, b: Interval, phi: float) -> Interval:
 
 
 def _phi(both: int, only_first: int, only_second: int, neither: int) -> float:
-    """Correlation of the pairs, with Newcombe's continuity correction where it is positive."""
+    """Return the correlation of the pairs, with Newcombe's continuity correction if positive."""
     margins = (
         (both + only_second)
         * (only_first + neither)
@@ -90,7 +91,7 @@ def _phi(both: int, only_first: int, only_second: int, neither: int) -> float:
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
-    """How likely so uneven a split of the flips is by chance: exact, two-sided p."""
+    """Return the exact, two-sided p value of McNemar's test."""
     flips = only_first + only_second
     fewer = min(only_first, only_second)
     tail: float = sum(comb(flips, k) for k in range(fewer + 1)) / 2**flips
@@ -98,8 +99,8 @@ def mcnemar(only_first: int, only_second: int) -> float:
 
 
 def questions_to_tell(only_first: int, only_second: int, total: int) -> int | None:
-    """About how many more questions would tell this difference from 0, with a power of 80 %; None
-    where there is no difference.
+    """Return about how many more questions make this difference significant (power 80 %); None
+    without a difference.
 
     Sample size of McNemar's test (Connor 1987, Biometrics 43, 207-211).
     """
@@ -112,7 +113,7 @@ def questions_to_tell(only_first: int, only_second: int, total: int) -> int | No
 
 
 def mean_difference(first: Sequence[float], second: Sequence[float]) -> Interval | None:
-    """Mean of ``second`` minus mean of ``first`` (Welch); None with fewer than three of each."""
+    """Return mean of ``second`` minus mean of ``first`` (Welch); None below three values each."""
     if min(len(first), len(second)) < LEAST_RUNS:
         return None
     spread_first = variance(first) / len(first)
@@ -128,10 +129,10 @@ def mean_difference(first: Sequence[float], second: Sequence[float]) -> Interval
 
 
 def relative_change(first: Sequence[float], second: Sequence[float]) -> float | None:
-    """How much more ``second`` is than ``first``, as a share of it: the ratio of geometric means
-    less 1, the value of :func:`relative_difference` for any number of runs.
+    """Return the ratio of geometric means, ``second`` to ``first``, minus 1: the value of
+    :func:`relative_difference` for any number of runs.
 
-    None without any of one, or where one is not above 0.
+    None without values, or with a value not above 0.
     """
     if not first or not second or min(*first, *second) <= 0:
         return None
@@ -139,10 +140,11 @@ def relative_change(first: Sequence[float], second: Sequence[float]) -> float | 
 
 
 def relative_difference(first: Sequence[float], second: Sequence[float]) -> Interval | None:
-    """How much more ``second`` is than ``first``, as a share of it: the ratio of geometric means
-    less 1, by Welch on the logarithms, so that no bound is below -1.
+    """Return the ratio of geometric means, ``second`` to ``first``, minus 1, with its interval.
 
-    None with fewer than three of each, or where one is not above 0.
+    The interval is Welch's on logarithms: no bound is below -1.
+
+    None with fewer than three values each, or with a value not above 0.
     """
     if min((*first, *second), default=0) <= 0:
         return None
@@ -153,8 +155,8 @@ def relative_difference(first: Sequence[float], second: Sequence[float]) -> Inte
 
 
 def runs_to_tell(first: Sequence[float], second: Sequence[float]) -> int | None:
-    """About how many more runs of each would tell their relative difference from 0, with a power
-    of 80 %, if mean and spread stay; None with fewer than two of each, or where nothing differs.
+    """Return about how many more runs of each make the relative difference significant (power 80 %)
+    if mean and variance stay; None with fewer than two of each, or without a difference.
 
     Sample size of the two-sample t test on logarithms, with Guenther's correction for small
     samples (Guenther 1981, The American Statistician 35, 243-244).
@@ -171,7 +173,7 @@ def runs_to_tell(first: Sequence[float], second: Sequence[float]) -> int | None:
 
 
 def mean_interval(values: Sequence[float]) -> Interval | None:
-    """The mean of repeats; None with fewer than three."""
+    """Return the mean of repeats with its interval; None with fewer than three."""
     if len(values) < LEAST_RUNS:
         return None
     middle = mean(values)
@@ -180,5 +182,5 @@ def mean_interval(values: Sequence[float]) -> Interval | None:
 
 
 def _t(freedom: float) -> float:
-    """Student's t at 97.5 %, on the safe side between whole degrees of freedom."""
+    """Return Student's t at 97.5 %, rounded to the safe side between whole degrees of freedom."""
     return _T[min(max(1, int(freedom)), len(_T)) - 1]

@@ -125,8 +125,8 @@ def _check_ports(deployment: Deployment) -> None:
     found = ports.clash(wanted, others)
     if found:
         words = _(
-            "Not restarted: port %(port)d is in use by %(holder)s. Stop it, or use “Edit "
-            "and rerun” with another port, such as %(free)d."
+            "Not restarted: port %(port)d is in use by %(holder)s. End that first, or edit and "
+            "rerun its job with another port, such as %(free)d."
         )
         raise LaunchError(words % found.args, found.field)
 
@@ -145,13 +145,12 @@ def _check_dies(deployment: Deployment) -> None:
         if isinstance(user, Job):
             words = _(
                 "Not restarted: dies %(dies)s are in use by job #%(id)d (%(name)s). Restart "
-                "when that job has ended."
+                "after that job has ended."
             )
             raise LaunchError(words % {**args, "name": user.title})
         words = _(
-            "Not restarted: dies %(dies)s are in use by deployment #%(id)d (%(name)s). "
-            "Stop that deployment, or retry this deployment's job, which queues for free "
-            "dies."
+            "Not restarted: dies %(dies)s are in use by deployment #%(id)d (%(name)s). Stop "
+            "that deployment, or retry this deployment's job: the job queues for free dies."
         )
         raise LaunchError(words % {**args, "name": user.name})
 
@@ -163,8 +162,8 @@ def _check_quiet(deployment: Deployment) -> None:
     for guest in room_of(deployment.host).guests:
         if guest.quiet:
             words = _(
-                "Not restarted: job #%(id)d (%(name)s) has exclusive use of the host. Restart "
-                "when that job has ended."
+                "Not restarted: job #%(id)d (%(name)s) needs the host exclusively. Restart "
+                "after that job has ended."
             )
             raise LaunchError(words % {"id": guest.id, "name": guest.title})
 
@@ -174,8 +173,8 @@ def _check_places(deployment: Deployment) -> None:
     for guest in room_of(deployment.host).guests:
         if place := common(reads, guest.places):
             words = _(
-                "Not restarted: job %(job)d (%(title)s) is writing to %(place)s, which this "
-                "deployment reads. Restart when that job has ended."
+                "Not restarted: job #%(job)d (%(title)s) writes %(place)s, which this "
+                "deployment reads. Restart after that job has ended."
             )
             raise LaunchError(words % {"job": guest.id, "title": guest.title, "place": place})
 

@@ -36,16 +36,14 @@ def add(name: str, sort: str = Host.Sort.VACC, *, slots: int = SLOTS) -> tuple[H
         LaunchError: invalid or duplicate name.
     """
     if not NAME.match(name):
-        words = _(
-            "Use lower-case letters, digits and hyphens, at most 63 characters, such as va16-01."
-        )
+        words = _("Use small letters, digits and hyphens, at most 63, such as va16-01.")
         raise LaunchError(words, "name")
     key = secrets.token_urlsafe(32)
     host, is_new = Host.objects.get_or_create(
         name=name, defaults={"sort": sort, "slots": slots, "key_sha256": _sha256(key)}
     )
     if not is_new:
-        raise LaunchError(_("A host with this name already exists."), "name")
+        raise LaunchError(_("A host of this name already exists."), "name")
     publish("host", name=name)
     return host, key
 

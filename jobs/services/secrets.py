@@ -53,7 +53,7 @@ def keep(name: str, value: str) -> None:
         limits = {"shortest": SHORTEST, "longest": LONGEST}
         raise LaunchError(_("Enter %(shortest)s to %(longest)s characters.") % limits, "value")
     if not value.isprintable() or value != value.strip():
-        raise LaunchError(_("Enter one line, without leading or trailing spaces."), "value")
+        raise LaunchError(_("Enter one line without leading or trailing spaces."), "value")
     folder = _folder()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = folder / f".{name}.{os.getpid()}"

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * Draws every `[data-chart]` from its JSON, again when the theme changes or when the page brings new
- * numbers, and makes its table. Markup: templates/_chart.html. Colours are tokens of the style sheet: "var(--d1)".
+ * Draw every `[data-chart]` from its JSON, redraw on a new theme or new data, and fill its table.
+ * Markup: templates/_chart.html. Colours are tokens of the style sheet: "var(--d1)".
  */
 
 import { csv, filled, readable, table } from "./lib/figure.js";
@@ -17,7 +17,7 @@ const template = fetch(
   /** @type {HTMLElement} */ (document.querySelector("[data-plotly-template]")).dataset.plotlyTemplate ?? "",
 ).then((answer) => answer.json());
 
-/** The colours of the theme as it is now. */
+/** Return the colours of the current theme. */
 function palette() {
   const probe = document.createElement("i");
   document.body.append(probe);
@@ -39,7 +39,7 @@ function palette() {
 }
 
 /**
- * Draw `figure` (or what is drawn already, in other colours) in a `[data-chart]` element.
+ * Draw `figure`, or redraw the current figure in new colours, in a `[data-chart]` element.
  * @param {HTMLElement} element
  * @param {any} [figure]
  */
@@ -63,7 +63,7 @@ export async function draw(element, figure) {
 }
 
 /**
- * The traces with the numbers that they hold now: a live chart has grown since it was drawn.
+ * Return the traces with their current points: a live chart has grown since it was drawn.
  * @param {any[]} traces
  * @param {any} plot
  */
@@ -74,7 +74,7 @@ function withCurrent(traces, plot) {
   });
 }
 
-/** A point whose customdata is an address opens it. */
+/** Open the URL in a clicked point's customdata. */
 function followClicks(/** @type {any} */ plot) {
   if (plot.dataset.clicks) return;
   plot.dataset.clicks = "yes";
@@ -84,7 +84,7 @@ function followClicks(/** @type {any} */ plot) {
   });
 }
 
-/** What a chart shows now, as a table. @param {HTMLElement} element */
+/** Return the current chart as a table. @param {HTMLElement} element */
 function tableOf(element) {
   const figure = drawn.get(element)?.figure;
   if (!figure) return { head: [], rows: [] };
@@ -105,7 +105,7 @@ function fillTable(element) {
   if (rows.length > MOST_ROWS) {
     const more = document.createElement("p");
     more.className = "in dim";
-    const words = gettext("The first %(n)s rows; the CSV has all.");
+    const words = gettext("First %(n)s rows. The CSV has all rows.");
     more.textContent = interpolate(words, { n: MOST_ROWS }, true);
     parts.push(/** @type {any} */ (more));
   }
@@ -142,7 +142,7 @@ function addRow(section, cells, tag) {
   }
 }
 
-/** Draw what is new on the page, or has new numbers. */
+/** Draw new charts, and charts with new data. */
 export function drawNew() {
   for (const element of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-chart]"))) {
     const text = document.getElementById(element.dataset.chart ?? "")?.textContent ?? "";

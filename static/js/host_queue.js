@@ -50,7 +50,7 @@ async function post(address, body) {
     const answer = await fetch(address, options);
     return answer.ok ? "" : (await answer.json()).message;
   } catch {
-    return gettext("The server does not answer; the order is as it was.");
+    return gettext("The server does not respond. The order is unchanged.");
   }
 }
 

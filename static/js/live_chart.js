@@ -1,25 +1,25 @@
 // @ts-check
 /**
- * Curves of a run: reads points behind its own cursor and appends them. A hint says that there are
- * more; without hints it asks once a second. Afterwards the whole run stands there, read once.
- * Each trace of the figure names the series of the answer that it shows as its `meta`.
+ * Live chart of a run: read points after a cursor and append them. A hint announces new points; without
+ * hints the chart polls once a second. The chart of an ended run is read once.
+ * Each trace of the figure has its series name in `meta`.
  */
 
 import { draw } from "./charts.js";
 import { changes, filled, heightOf, laidOut, leavingOne, shown } from "./lib/strips.js";
 
 const POLL_MS = 1000;
-const LEAST_MS = 250; // between two requests, however many hints come
-const MOST_POINTS = 5000; // a trace; beyond it the run is read again, decimated by the server
+const LEAST_MS = 250; // minimum time between two requests
+const MOST_POINTS = 5000; // per trace; beyond it the run is read again, decimated by the server
 
 /** @typedef {{t: number[], y: (number | null)[]}} Series */
 /** @typedef {{t: number, text: string}} Mark */
 /** @typedef {{after: number, open: boolean, series: Record<string, Series>, marks?: Mark[]}} Answer */
 
-const OFF = "live-strips-off"; // what this person has switched off, in every chart
+const OFF = "live-strips-off"; // storage key of the hidden strips, for all charts
 
 /**
- * A time as Plotly's date axis shows it: the viewer's clock.
+ * Return a time for Plotly's date axis, in the viewer's time zone.
  * @param {number} ms since the epoch
  */
 function localTime(ms) {
@@ -36,7 +36,7 @@ function switchedOff() {
   try {
     return new Set(JSON.parse(localStorage.getItem(OFF) ?? "[]"));
   } catch {
-    return new Set(); // nothing may be kept here, or somebody else wrote it
+    return new Set(); // storage is blocked, or its content is invalid
   }
 }
 
@@ -48,7 +48,7 @@ function follow(panel) {
   const choice = panel.querySelector("[data-series-of]");
   const base = JSON.parse(document.getElementById(chart.dataset.chart ?? "")?.textContent ?? "{}");
   /** @type {string[]} */
-  let names = []; // series of the traces that are drawn, in their order
+  let names = []; // series of the drawn traces, in order
   const address = panel.dataset.liveChart ?? "";
   let of = "";
   let after = -1;
@@ -59,15 +59,15 @@ function follow(panel) {
   let asked = 0;
   let asking = false;
   let again = false;
-  let marked = 0; // steps that the chart knows of
+  let marked = 0; // number of drawn steps
   /** @type {number | null} */
-  let level = null; // the concurrency that was told last
+  let level = null; // last concurrency
   /** @type {Set<string>} */
-  let drawn = new Set(); // strips that have had something to show
+  let drawn = new Set(); // strips with data
 
   /** @param {Answer} answer */
   async function replace(answer) {
-    place.hidden = false; // before the first points there is nothing to look at
+    place.hidden = false; // hidden before the first points
     const figure = base.layout?.meta?.strips ? inStrips(answer) : base;
     const data = figure.data.map((/** @type {any} */ trace) => {
       const found = answer.series[trace.meta];
@@ -93,7 +93,7 @@ function follow(panel) {
     const steps = answer.marks ?? [];
     marked = steps.length;
     level = answer.series.level?.y.at(-1) ?? level;
-    // A single step begins where the chart does; the concurrency changes within it.
+    // A single step needs no mark: mark the changes of the concurrency instead.
     const marks = steps.length > 1 ? steps : changes(answer.series.level, concurrency);
     return laidOut(
       base,
@@ -102,7 +102,7 @@ function follow(panel) {
     );
   }
 
-  /** Another strip, step or concurrency than the chart is laid out for. @param {Answer} answer */
+  /** Return true for a new strip, step or concurrency. @param {Answer} answer */
   function isOther(answer) {
     return (
       (answer.marks ?? []).length !== marked ||
@@ -114,7 +114,7 @@ function follow(panel) {
   /** @param {Answer} answer */
   async function append(answer) {
     if (base.layout?.meta?.strips && isOther(answer)) {
-      after = -1; // another strip, step or concurrency: the chart is laid out anew
+      after = -1; // new strip, step or concurrency: lay out the chart again
       again = true;
       return;
     }
@@ -147,7 +147,7 @@ function follow(panel) {
     const query = new URLSearchParams({ after: String(after), ...(of ? { set: of } : {}) });
     const response = await fetch(`${address}?${query}`, { headers: { accept: "application/json" } });
     if (!response.ok) return;
-    if (query.get("set") !== (of || null)) return; // another one was chosen meanwhile
+    if (query.get("set") !== (of || null)) return; // the selection changed meanwhile
     const answer = /** @type {Answer} */ (await response.json());
     open = answer.open;
     panel.dataset.open = open ? "yes" : "no";
@@ -165,7 +165,7 @@ function follow(panel) {
     after = points > MOST_POINTS ? -1 : answer.after;
   }
 
-  /** One request at a time; what is asked for meanwhile is read once more afterwards. */
+  /** Send one request at a time; calls during a request cause one more request. */
   async function ask() {
     if (asking) {
       again = true;
@@ -192,7 +192,7 @@ function follow(panel) {
       const off = leavingOne([...drawn], switchedOff());
       const name = button.getAttribute("data-strip") ?? "";
       if (!off.delete(name)) off.add(name);
-      if ([...drawn].every((one) => off.has(one))) return; // the last one stays
+      if ([...drawn].every((one) => off.has(one))) return; // one strip always stays
       localStorage.setItem(OFF, JSON.stringify([...off]));
       after = -1;
       ask();

@@ -68,7 +68,7 @@ async function posted(address, request) {
   try {
     response = await fetch(address, { method: "POST", ...request });
   } catch {
-    complain(gettext("The dashboard does not answer. The message is still here: send it again."));
+    complain(gettext("The dashboard does not respond. Your message is not lost: send it again."));
     return null;
   }
   if (response.ok) return response;

@@ -1,11 +1,11 @@
 // @ts-check
-/** The list of results: facets apply at once, a selection opens the bar. */
+/** Result list: filters apply immediately, a selection opens the bar. */
 
 const MOST = 8;
 const facets = /** @type {HTMLFormElement | null} */ (document.querySelector("[data-facets]"));
 const form = /** @type {HTMLFormElement | null} */ (document.querySelector("[data-select]"));
 
-/** Filters that stand above the list are opened by their button, and stay as they are on the next page. */
+/** Bind the button of the filters above the list; their state is kept on the next page. */
 function bindFilters(/** @type {HTMLElement} */ button) {
   const { dataset } = document.documentElement;
   const show = () => button.setAttribute("aria-expanded", String(dataset.filters !== "shut"));
@@ -15,7 +15,7 @@ function bindFilters(/** @type {HTMLElement} */ button) {
     try {
       localStorage.setItem("filters", dataset.filters ?? "open");
     } catch {
-      // Storage may be forbidden: they are shut on the next page.
+      // Without storage the choice is not kept.
     }
     show();
   });
@@ -25,7 +25,7 @@ function bindFilters(/** @type {HTMLElement} */ button) {
 if (facets) {
   document.documentElement.classList.add("js-facets");
   facets.addEventListener("change", () => facets.requestSubmit());
-  // What is empty stays out of the address.
+  // Omit empty values from the URL.
   facets.addEventListener("formdata", (event) => {
     for (const [name, value] of [...event.formData]) if (!value) event.formData.delete(name);
   });
@@ -50,7 +50,7 @@ function bindSelection(list) {
     submit.disabled = problem(chosen) !== "";
   }
 
-  // The oldest is the base, whatever the list is sorted by; the comparison can choose another.
+  // The oldest result is the baseline, independent of the list's order.
   list.addEventListener("formdata", (event) => {
     const ids = event.formData.getAll("id").map(Number).toSorted((a, b) => a - b);
     event.formData.delete("id");
@@ -62,17 +62,17 @@ function bindSelection(list) {
   show();
 }
 
-/** Order of results by age. @param {HTMLInputElement} a @param {HTMLInputElement} b */
+/** Compare results by age. @param {HTMLInputElement} a @param {HTMLInputElement} b */
 function older(a, b) {
   return Number(a.value) - Number(b.value);
 }
 
-/** Why these cannot be compared; "" when they can. @param {HTMLInputElement[]} chosen */
+/** Return why the selection cannot be compared, "" when it can. @param {HTMLInputElement[]} chosen */
 function problem(chosen) {
-  if (chosen.length < 2) return gettext("Select another one to compare.");
-  if (chosen.length > MOST) return interpolate(gettext("At most %(n)s."), { n: MOST }, true);
+  if (chosen.length < 2) return gettext("Select at least two results.");
+  if (chosen.length > MOST) return interpolate(gettext("Select at most %(n)s results."), { n: MOST }, true);
   if (new Set(chosen.map((box) => box.dataset.sort)).size > 1)
-    return gettext("A benchmark and an evaluation have no numbers in common.");
+    return gettext("A benchmark and an evaluation have no common metrics.");
   return "";
 }
 

@@ -1,5 +1,5 @@
 // @ts-check
-/** The table of data sets: a name that is typed stands in its head, in what is copied, and in the address. */
+/** Table of data sets: a typed column name goes into the heading, the copied text and the URL. */
 
 for (const panel of document.querySelectorAll("[data-sets]")) bind(/** @type {HTMLElement} */ (panel));
 

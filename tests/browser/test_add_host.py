@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from tests.browser.lib.checks import settle
 from tests.browser.lib.visits import PHONE, WIDE, axe, too_wide
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.tour]
 
 FACTS = {
     "dies": [{"id": number} for number in range(32)],
@@ -56,7 +56,7 @@ def test_the_page_that_is_shown_once_sees_the_host_arrive(page, stack):
 
     beat(stack, key)
 
-    expect(title).to_have_text("va16-01 has arrived", timeout=30_000)
+    expect(title).to_have_text("va16-01 is connected", timeout=30_000)
     # The commands stay as long as the page does.
     assert key in page.locator("#c2").inner_text()
     page.goto("/hosts/va16-01/")

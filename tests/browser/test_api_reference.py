@@ -6,7 +6,7 @@ import pytest
 
 from tests.browser.lib.visits import PHONE, WIDE, Complaints, too_wide
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.tour]
 
 
 @pytest.mark.parametrize(("viewport", "scheme"), [(WIDE, "light"), (PHONE, "dark")])

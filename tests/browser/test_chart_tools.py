@@ -127,7 +127,7 @@ def test_a_chart_is_kept_as_a_page_that_opens_without_a_network(page, browser, t
         kept = context.new_page()
         kept.goto(file.as_uri())
         expect(kept.get_by_role("heading")).to_have_text(
-            "Output tokens per second against requests in flight, each result a line"
+            "Output tokens/s vs concurrency, one line per result"
         )
         box = kept.locator(".nsewdrag").bounding_box()
         kept.mouse.move(box["x"] + box["width"] * 0.8, box["y"] + box["height"] * 0.9)

@@ -6,7 +6,7 @@ from django.urls import reverse
 from jobs.queries.jobs.chains import TOUR_KINDS
 from tests.browser.lib.checks import Inspector
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.tour]
 
 LISTS = (
     "overview",

@@ -5,85 +5,11 @@ from __future__ import annotations
 import pytest
 from django.urls import get_resolver, reverse
 
-from jobs.kinds import KINDS
-from jobs.queries.jobs.chains import TOUR_KINDS
 from tests.browser.lib import unwell
 from tests.browser.lib.checks import IN_TURNS, LOOKS, Inspector
+from tests.pages import ALL_PATHS, NO_PAGES, PAGES, TURNS
 
-pytestmark = pytest.mark.browser
-
-HOST = "this-computer"
-NEW_HOST, SECRET = unwell.HOST, unwell.SECRET
-# Addresses by name. Those with braces are filled with what the tour has made, see `made`.
-PAGES = {
-    "overview": ["/"],
-    "login": ["/login/"],
-    "password": ["/account/password/"],
-    "token-list": ["/account/tokens/"],
-    "token-revoke": ["/account/tokens/{token}/revoke/"],
-    "people": ["/people/"],
-    "person-password": ["/people/1/password/"],
-    "job-list": ["/jobs/", "/jobs/?state=failed", "/jobs/?kind=prepare"],
-    "job-detail": [f"/jobs/{{{kind}}}/" for kind in sorted(TOUR_KINDS)],
-    "job-cancel": ["/jobs/{evaluate}/cancel/"],
-    "pipeline": ["/pipelines/{chain}/"],
-    "pipeline-cancel": ["/pipelines/{chain}/cancel/"],
-    "docs-page": ["/docs/use/launch/", "/docs/run/settings/", "/docs/architecture/"],
-    "launch-form": [
-        *(f"/launch/{kind}/" for kind in KINDS),
-        "/launch/benchmark/?from={benchmark}&requests=0",
-    ],
-    "host-list": ["/hosts/"],
-    "host-detail": [f"/hosts/{HOST}/", f"/hosts/{NEW_HOST}/", f"/hosts/{unwell.AWAY}/"],
-    "host-gone": [f"/hosts/{HOST}/gone/", f"/hosts/{unwell.AWAY}/gone/"],
-    "host-add": ["/hosts/add_host/"],
-    "host-new-key": [f"/hosts/{NEW_HOST}/key/"],
-    "host-revoke-key": [f"/hosts/{NEW_HOST}/revoke/"],
-    "host-queue": [f"/hosts/{HOST}/queue/"],
-    "secret-list": ["/secrets/", f"/secrets/?name={SECRET}"],
-    "secret-delete": [f"/secrets/{SECRET}/delete/"],
-    "storage": ["/storage/"],
-    "storage-remove": ["/storage/jobs/{benchmark}/remove/"],
-    "model-list": ["/models/"],
-    "model-detail": ["/models/smollm2-135m-instruct/"],
-    "model-add": ["/models/add/"],
-    "model-add-yaml": ["/models/add/yaml/"],
-    "deployment-list": ["/deployments/"],
-    "deployment-detail": ["/deployments/{deployment}/"],
-    "deployment-stop": ["/deployments/{deployment}/stop/"],
-    "deployment-restart": ["/deployments/{deployment}/restart/"],
-    "result-list": ["/results/", "/results/?sort=evaluation"],
-    "result-detail": ["/results/{speed}/", "/results/{quality}/"],
-    "result-answer": ["/results/{quality}/questions/0/"],
-    "result-compare": [
-        "/results/compare/",
-        "/results/compare/?id={speed}&id={speed2}",
-        "/results/compare/?id={quality}",
-    ],
-    "search": ["/search/", "/search/?q=smol", "/search/?q=nothing+of+the+kind"],
-    "playground": ["/playground/", "/playground/?deployment={deployment}"],
-    "conversation": ["/playground/{conversation}/"],
-    "conversation-delete": ["/playground/{conversation}/delete/"],
-}
-ALL_PATHS = [path for paths in PAGES.values() for path in paths]
-TURNS = [path for path in ALL_PATHS if "?" not in path]
-# Fragments of pages, files, forms' targets and redirects.
-NO_PAGES = {
-    *("columns", "logout", "person-add", "person-change", "set_language", "jsi18n", "health"),
-    *("job-again", "pipeline-again", "job-points", "job-output", "job-script"),
-    *("job-accuracy", "job-accuracy-table"),
-    *("launch", "launch-preview", "launch-script", "host-drain", "tour-start", "frame"),
-    *("token-create", "host-slots", "host-forget-dies", "host-arrival", "secret-keep"),
-    *("launch-check", "launch-findings", "model-way", "model-way-check"),
-    *("job-confirm", "job-move", "job-priority", "job-quiet", "job-pin"),
-    # Of models of one's own, which the tour has none of:
-    # tests/dashboard/views/models/test_model_edit.py.
-    *("model-edit", "model-edit-yaml", "model-yaml", "model-delete", "model-deleted"),
-    *("model-undo", "model-discard"),
-    *("chain-put-away", "serving", "search-list", "docs", "docs-image"),
-    *("deployment-now", "result-file", "result-run-more"),
-    *("playground-ask", "playground-turn", "playground-show", "conversation-rename"),
-}
+pytestmark = [pytest.mark.browser, pytest.mark.tour]
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from tests.browser.lib.checks import settle
 from tests.browser.lib.visits import PHONE, WIDE, Complaints, axe, too_wide
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.tour]
 
 HOST = "queue-host"
 # A drained host starts nothing, so that what waits there goes on waiting.
@@ -87,7 +87,7 @@ def test_a_row_is_not_dropped_among_those_of_another_priority(page, queue):
 
 def test_buttons_and_keys_move_a_row_and_the_focus_goes_along(page, queue):
     urgent, first, second, third, fourth = queue
-    earlier = row(page, third).get_by_role("button", name=f"Move #{third} one earlier")
+    earlier = row(page, third).get_by_role("button", name=f"Move #{third} up")
     announcer = page.locator("#announcer")
     earlier.focus()
 
@@ -101,7 +101,8 @@ def test_buttons_and_keys_move_a_row_and_the_focus_goes_along(page, queue):
     expect(announcer).to_have_text(f"#{third} is now number 2 in the line.")
     # It is the first of its priority now: that button is off, its neighbour has the focus.
     expect(earlier).to_be_disabled()
-    expect(row(page, third).get_by_role("button", name="one later")).to_be_focused()
+    down = re.compile("^Move .* down$")
+    expect(row(page, third).get_by_role("button", name=down)).to_be_focused()
 
     page.keyboard.press("Alt+ArrowDown")
     expect(announcer).to_have_text(f"#{third} is now number 3 in the line.")
@@ -113,7 +114,7 @@ def test_what_the_server_refuses_goes_back_with_its_reason(page, stack, queue):
     page.route("**/move/", lambda route: route.fulfill(
         status=409, json={"message": "This job is no longer queued."}
     ))  # fmt: skip
-    row(page, queue[3]).get_by_role("button", name="one earlier").click()
+    row(page, queue[3]).get_by_role("button", name=re.compile("^Move .* up$")).click()
 
     expect(page.get_by_role("alert")).to_have_text("This job is no longer queued.")
     expect_order(page, queue)
@@ -126,11 +127,11 @@ def test_without_scripts_the_buttons_are_forms(visitor, stack, queue):
         page.goto(f"/hosts/{HOST}/queue/")
         expect(page.locator("[data-grip]").first).to_be_hidden()
 
-        row(page, second).get_by_role("button", name="one earlier").click()
+        row(page, second).get_by_role("button", name=re.compile("^Move .* up$")).click()
 
         expect_order(page, [urgent, second, first, third, fourth])
         row(page, fourth).locator("summary").click()
-        row(page, fourth).get_by_role("button", name="Make it urgent").click()
+        row(page, fourth).get_by_role("button", name="Set urgent priority").click()
         # Among urgent ones it is the older one.
         expect_order(page, [fourth, urgent, second, first, third])
 

@@ -1,4 +1,4 @@
-"""The dashboard's own requests in the log of a server, in a real browser."""
+"""The dashboard's own requests in the server log, in a real browser."""
 
 import pytest
 from playwright.sync_api import expect

@@ -7,12 +7,12 @@ from playwright.sync_api import expect
 
 from tests.browser.lib.visits import Complaints
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.tour]
 
 HOST = "kept-host"
 SEED = f"""
 from django.contrib.auth.models import User
-from jobs.services import retention
+from jobs.services.upkeep import retention
 from tests.factories import make_host, make_result
 from tests.kept import DAY, ended
 host, admin = make_host({HOST!r}), User.objects.get(username="admin")
@@ -53,19 +53,17 @@ def test_a_pin_from_the_list_of_results_stays_on_every_page_until_it_is_taken_aw
     _old, kept = jobs
     page.goto("/results/?q=" + kept)
 
-    page.get_by_role("button", name=f"Pin #{kept}", exact=True).click()
+    page.get_by_role("button", name=f"Keep files of #{kept}", exact=True).click()
 
     expect(page).to_have_url(re.compile(rf"/results/\?q={kept}$"))
-    expect(page.get_by_role("button", name=f"Unpin #{kept}")).to_be_visible()
+    expect(page.get_by_role("button", name=f"Stop keeping files of #{kept}")).to_be_visible()
     page.get_by_role("button", name="Filters").click()
-    page.get_by_role("checkbox", name="pinned").click()  # the page is another one then
+    page.get_by_role("checkbox", name="kept").click()  # the page is another one then
     expect(page).to_have_url(re.compile("pinned=1"))
     page.goto(f"/jobs/{kept}/")
-    expect(
-        page.get_by_text("its log and files stay until admin or an administrator unpins it.")
-    ).to_be_visible()
-    page.get_by_role("button", name="Stop keeping files").click()
-    expect(page.get_by_role("button", name="Keep files", exact=True)).to_be_visible()
+    expect(page.get_by_text("Only admin or an administrator can stop this.")).to_be_visible()
+    page.get_by_role("button", name="Unpin").click()
+    expect(page.get_by_role("button", name="Pin", exact=True)).to_be_visible()
     expect(page.get_by_text("Pinned by admin")).to_have_count(0)
 
 
@@ -75,7 +73,7 @@ def test_the_page_of_a_job_whose_log_was_removed_says_so_in_its_place(page, jobs
 
     panel = page.get_by_role("region", name="Log removed")
     expect(panel).to_contain_text("The log (8 B) and 2 files were removed on")
-    expect(panel).to_contain_text("by admin. Command, steps and results are kept.")
+    expect(panel).to_contain_text("by admin. Command, steps and results stay.")
     expect(panel).to_contain_text(re.compile(r"SHA-256\s*[0-9a-f]{64}"))
     expect(page.locator("[data-log-url]")).to_have_count(0)
     expect(page.get_by_role("link", name=re.compile("Download deep"))).to_have_count(0)
@@ -90,9 +88,7 @@ def test_an_open_page_of_a_job_shows_a_pin_that_another_page_sets(page, person, 
 
     other.get_by_role("button", name="Keep files", exact=True).click()
 
-    expect(
-        page.get_by_text("its log and files stay until admin or an administrator unpins it.")
-    ).to_be_visible()
+    expect(page.get_by_text("Only admin or an administrator can stop this.")).to_be_visible()
     other.close()
 
 
@@ -101,7 +97,7 @@ def test_an_open_page_of_a_log_that_is_removed_says_so_at_the_next_look(page, jo
     page.goto(f"/jobs/{kept}/")
     expect(page.get_by_role("log")).to_contain_text("two")
     remove = (
-        "from django.contrib.auth.models import User; from jobs.services import retention;"
+        "from django.contrib.auth.models import User; from jobs.services.upkeep import retention;"
         f"retention.remove_now({kept}, User.objects.get(username='admin'))"
     )
     stack.manage("shell", "-c", remove)
@@ -127,7 +123,7 @@ def test_removing_by_hand_asks_first(page, jobs):
     page.get_by_role("link", name=f"Remove now #{kept}").click()
     expect(page.get_by_text("This cannot be undone.")).to_be_visible()
 
-    page.get_by_role("button", name="Remove them").click()
+    page.get_by_role("button", name="Remove log and files").click()
 
     expect(page.get_by_text("The log (8 B) and 2 files were removed on")).to_be_visible()
     page.goto(f"/jobs/{kept}/")

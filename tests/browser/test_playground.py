@@ -94,13 +94,13 @@ def test_asking_again_keeps_the_good_answer_when_the_engine_answers_503(page, en
     engine.status = 503
     engine.end(b"<html><head><title>503 Service Unavailable</title></head></html>")
 
-    turn.get_by_role("button", name="Ask again").click()
+    turn.get_by_role("button", name="Regenerate").click()
 
     turn = page.locator("[data-turn]")
     expect(turn).to_have_attribute("data-state", "failed")
     expect(turn).to_contain_text("503 Service Unavailable")
     expect(turn).to_contain_text("2/2")
-    expect(turn).to_contain_text("The earlier answer is kept")
+    expect(turn).to_contain_text("The earlier answer stays")
     turn.get_by_role("button", name="Earlier attempt").click()
     expect(part(turn, "answer")).to_have_text("The good answer.")
     page.reload()
@@ -128,8 +128,8 @@ def test_an_answer_that_is_not_streamed_shows_without_a_reload(page, engine):
 def test_a_reload_shows_the_numbers_of_the_streams_own_clock(page, engine):
     engine.say(delta(content="one "))
     turn = ask(page)
-    expect(page.locator("#sline")).to_contain_text("first token after")
-    first = re.search(r"first token after ([\d.]+) s", page.locator("#sline").inner_text())[1]
+    expect(page.locator("#sline")).to_contain_text("TTFT")
+    first = re.search(r"TTFT ([\d.]+) s", page.locator("#sline").inner_text())[1]
     page.wait_for_timeout(1500)
     engine.say(delta(content="two "))
     expect(part(turn, "answer")).to_contain_text("two")
@@ -139,7 +139,7 @@ def test_a_reload_shows_the_numbers_of_the_streams_own_clock(page, engine):
 
     line = page.locator("#sline")
     expect(line).to_contain_text("tok/s")
-    again = re.search(r"first token after ([\d.]+) s", line.inner_text())[1]
+    again = re.search(r"TTFT ([\d.]+) s", line.inner_text())[1]
     assert abs(float(again) - float(first)) < 0.3
     # Two tokens in a second and a half, however fast they came a second time.
     assert float(re.search(r"([\d.]+) tok/s", line.inner_text())[1]) <= float(rate) < 1
@@ -233,7 +233,7 @@ def test_a_thought_is_markdown_that_can_be_opened_whole_and_copied(page, engine)
     expect(body.locator("li")).to_have_count(60)
     assert body.evaluate("box => box.clientHeight") <= 200
 
-    turn.get_by_role("button", name="Whole height").click()
+    turn.get_by_role("button", name="Full height").click()
     assert body.evaluate("box => box.clientHeight === box.scrollHeight && box.clientHeight > 600")
     turn.locator("[data-copy-thought]").click()
     assert page.evaluate("navigator.clipboard.readText()") == thought.strip()

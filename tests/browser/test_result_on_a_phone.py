@@ -6,7 +6,7 @@ import pytest
 
 from tests.browser.lib.visits import PHONE, too_wide
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.tour]
 
 HOST = "simulated-vacc-host-in-the-second-rack"
 SEED = f"""

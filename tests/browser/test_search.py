@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from tests.browser.lib.visits import Complaints, axe
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.tour]
 
 
 @pytest.fixture
@@ -54,4 +54,4 @@ def test_a_word_that_finds_nothing_is_said(page):
     page.keyboard.press("/")
     page.keyboard.type("nothing of the kind")
 
-    expect(page.locator("#found")).to_have_text("Nothing matches.")
+    expect(page.locator("#found")).to_have_text("No matches.")

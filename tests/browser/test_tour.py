@@ -18,7 +18,7 @@ from jobs.logstore import unframe
 from tests.api import until
 from tests.browser.lib.visits import Complaints, log_in
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.tour]
 
 SORTS = ["benchmark", "evaluation"]
 KINDS = ["prepare", "compile", "deploy", "benchmark", "evaluate"]
@@ -97,14 +97,14 @@ def lines_shown(page):
 def test_a_person_logs_in_and_sees_what_the_tour_will_do(page):
     log_in(page)
 
-    expect(page.get_by_role("heading", name="No job yet")).to_be_visible()
+    expect(page.get_by_role("heading", name="No jobs yet")).to_be_visible()
     expect(page.locator("ol.tour > li")).to_have_count(6)
 
 
 def test_a_button_starts_all_five_kinds(page, api):
     page.get_by_role("button", name="Take the tour").click()
 
-    expect(page.get_by_role("heading", name="The tour")).to_be_visible()
+    expect(page.get_by_role("heading", name="Tour", exact=True)).to_be_visible()
     jobs = api.jobs()
     assert [kind for kind in KINDS if any(job["kind"] == kind for job in jobs)] == KINDS
     assert len({job["chain"] for job in jobs}) == 1
@@ -391,9 +391,9 @@ def test_an_answer_that_was_cut_is_asked_for_again_with_more(page):
     page.get_by_label("Message").fill("Who are you?")
     page.get_by_role("button", name="Send").click()
     expect(turns).to_have_count(3)
-    expect(turns.last).to_contain_text("Cut in the thought after 3 tokens")
+    expect(turns.last).to_contain_text("Stopped while thinking after 3 tokens")
 
-    turns.last.get_by_role("button", name="Ask again with 6").click()
+    turns.last.get_by_role("button", name="Regenerate with 6").click()
 
     expect(page.get_by_label("max tokens")).to_have_value("6")
     expect(turns.last).to_contain_text("after 6 tokens", timeout=60_000)

@@ -20,7 +20,7 @@ from tests.browser.lib.checks import Inspector
 from tests.browser.lib.visits import Complaints, Visitor
 from tests.simulated import LARGE, NAME, SMALL
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.simulated]
 
 TOUR_S = 600
 WAY_S = 300  # much less, but for a machine that does other things as well
@@ -88,10 +88,10 @@ def launched(page, host, way, model):
     """Numbers of the jobs that one click on the way's page has launched."""
     page.goto(reverse("model-detail", args=[model]))
     title = {"build-in": "Build_In", "pytorch": "PyTorch"}[way]
-    page.get_by_role("link", name=f"The whole way: {title}").click()
+    page.get_by_role("link", name=f"Full pipeline: {title}").click()
     expect(page.get_by_label("Jobs of the pipeline").locator("details.stage")).not_to_have_count(0)
     expect(page.locator(".start .stamp.sim")).to_have_text("simulated")
-    page.get_by_role("button", name="Launch the whole way").click()
+    page.get_by_role("button", name="Launch full pipeline").click()
     page.wait_for_url(re.compile(r"/pipelines/[0-9a-f-]{36}/$"))
     chain = page.url.split("/")[-2]
     host.ways[way, model] = [job["id"] for job in host.jobs() if job["chain"] == chain]

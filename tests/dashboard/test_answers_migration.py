@@ -10,7 +10,7 @@ from django.apps import apps
 from jobs.models import Answer
 from tests.factories import make_measured
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 migration = import_module("jobs.migrations.0019_answers_in_full")
 
 

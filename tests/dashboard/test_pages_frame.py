@@ -76,7 +76,7 @@ def test_a_wrong_password_is_said_at_the_field(client):
 
     response = client.post(reverse("login"), {"username": "lin.yue", "password": "wrong"})
 
-    assert "The name or the password is wrong." in response.content.decode()
+    assert "Wrong name or password." in response.content.decode()
     assert 'aria-describedby="login-error"' in response.content.decode()
 
 
@@ -129,7 +129,7 @@ def test_the_rail_counts_what_is_open_and_who_is_away(member):
 
     assert re.search(r'aria-current="page">.*?Jobs<span class="n num">1</span>', html, re.S)
     assert 'title="1 host is away"' in html
-    assert "no host with cards yet" in html
+    assert "no hosts with cards" in html
 
 
 def test_only_admins_see_people_in_the_rail(member):
@@ -140,7 +140,7 @@ def test_a_page_that_is_not_there_is_in_the_look(member):
     response = member.get("/nowhere/")
 
     assert response.status_code == 404
-    assert title_of(response) == "Nothing is at this address"
+    assert title_of(response) == "Page not found"
 
 
 def test_a_page_that_one_may_not_see_says_why(member):
@@ -172,7 +172,7 @@ def test_the_first_page_offers_the_tour_with_sizes_and_times(member):
 
     response = member.get(reverse("overview"))
 
-    assert title_of(response) == "No job yet"
+    assert title_of(response) == "No jobs yet"
     assert response.content.decode().count('class="no num"') == 5
     assert "92.9 MB" in text_of(response)
     assert f'action="{reverse("tour-start")}"' in response.content.decode()
@@ -194,13 +194,13 @@ def test_the_tour_waits_until_this_computer_has_reported(member):
     html = member.get(reverse("overview")).content.decode()
 
     assert re.search(r'<button class="btn btn-primary" type="submit" disabled', html)
-    assert "has not reported yet" in html
+    assert "Waiting for the first report of this computer" in html
 
 
 def test_the_tour_without_a_host_says_so(member):
     response = member.post(reverse("tour-start"), follow=True)
 
-    assert "This computer is not among the hosts." in text_of(response)
+    assert "This computer is not a host." in text_of(response)
 
 
 def test_the_tours_button_launches_a_chain_on_this_computer(member, monkeypatch):
@@ -229,7 +229,7 @@ def test_the_title_says_what_happens(member):
 
     response = member.get(reverse("overview"))
 
-    assert title_of(response) == "1 job runs, 2 wait, 1 broke today"
+    assert title_of(response) == "1 job running, 2 queued, 1 failed today"
 
 
 def test_mine_shows_only_what_i_launched(member):
@@ -367,7 +367,7 @@ def test_a_host_that_is_silent_is_said_to_be_away_and_what_that_means(member):
     text = text_of(member.get(reverse("host-detail", args=[host.name])))
 
     assert "No heartbeat since" in text
-    assert "Jobs go on by themselves" in text
+    assert "Jobs continue on the host" in text
 
 
 def test_a_host_that_is_not_there_is_not_found(member):
@@ -475,4 +475,4 @@ def test_anybody_changes_their_own_password(member):
 
     response = member.post(reverse("password"), data, follow=True)
 
-    assert "Your password is changed." in text_of(response)
+    assert "Password changed." in text_of(response)

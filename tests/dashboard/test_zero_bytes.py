@@ -8,10 +8,10 @@ from django.conf import settings as project
 from django.urls import get_resolver, reverse
 
 from jobs.models import Conversation, Job
-from tests.dashboard.security.test_permissions import every_pattern
+from tests.dashboard.routes import every_pattern
 from tests.factories import make_host, make_user
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 ROUTES = sorted({route for route, _pattern in every_pattern(get_resolver().url_patterns)})
 
@@ -84,7 +84,7 @@ def test_the_page_is_said_in_chinese(client):
     page = client.get("/jobs/?q=%00", HTTP_ACCEPT_LANGUAGE="zh-hans").content.decode()
 
     assert '<html lang="zh-Hans">' in page
-    assert "无法读取" in page
+    assert "请求无效" in page
 
 
 def test_the_api_says_it_as_json(client):

@@ -16,8 +16,7 @@ from tests.faults.trial import Row
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
 SHORT = 8  # digits of a checksum that are shown
 HEAD = (
-    "| what is hit | how | in the middle of | when | verdict | log, bytes "
-    "| host | dashboard | pages | s |",
+    "| target | fault | job | when | verdict | log, bytes | host | dashboard | pages | s |",
     "| -- | -- | -- | -- | -- | --: | -- | -- | -- | --: |",
 )
 

@@ -23,7 +23,7 @@ from tests.factories import (
     make_weights,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from jobs.services import preflights, secrets
 from jobs.toolchains.vacc_site import GUIDE_FACTS
 from tests.factories import make_deployment, make_host, make_job, make_weights
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 ON_HOST = {"job_dir": "/spool/1", "serve_dir": "/serve/1", "port": "8000"}
 
 

@@ -11,7 +11,7 @@ from jobs.successors import next_steps
 from jobs.toolchains.vacc_site import GUIDE_FACTS
 from tests.factories import make_artifact, make_deployment, make_host, make_job, make_weights
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 QWEN, LLAMA, R1, SMALL = (
     "deepseek-r1-distill-qwen-7b",

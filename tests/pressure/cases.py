@@ -30,7 +30,7 @@ class Case:
 
 
 def flood(scene: Scene) -> None:
-    """A log as fast as it is taken, one page that reads it and one that never does."""
+    """A log at full speed, one page that reads it and one that never does."""
     megabytes = round(scene.log_gb * 1000)
     job = scene.launch("flood", megabytes)
     path = f"/ws/log/job/{job}/?from=0"
@@ -66,7 +66,7 @@ def folds(scene: Scene) -> None:
     with scene.viewer(job):
         scene.until_printed(job, MB)
         scene.rest_goes_on(job)
-        scene.row.figures["rows told"] = _all_folds(scene, job)
+        scene.row.figures["folds returned"] = _all_folds(scene, job)
         scene.end(job)
 
 
@@ -136,7 +136,7 @@ def _printed(scene: Scene, what: str, amount: int) -> None:
 CASES = (
     Case(
         "flood",
-        "a log as fast as it is taken, read by one page, not by another",
+        "a log at full speed, read by one page, not by another",
         flood,
         is_short=True,
     ),
@@ -144,9 +144,9 @@ CASES = (
     Case("endless", "a line that never ends", endless),
     Case("garbage", "binary garbage", garbage, is_short=True),
     Case("redraws", "ten million carriage returns", redraws),
-    Case("folds", "a million rows drawn over", folds),
+    Case("folds", "a million overwritten rows", folds),
     Case("deaf", f"{DEAF} pages that never read a log", deaf),
-    Case("deaf-chats", f"{DEAF} answers that nobody reads", deaf_chats),
+    Case("deaf-chats", f"{DEAF} unread answers", deaf_chats),
     # The last, for what waits stays.
     Case("queue", f"{LINE:,} queued jobs", queue),
 )

@@ -31,15 +31,15 @@ ROLES = {
         "100 MB at rest; a chunk of 1 MiB and a frame of 256 KiB for each request and page, "
         "16 frames a log, 32 MiB of folds, a search through 16 MiB",
     ),
-    "dashboard's worker": Role(CHILDREN["dashboard worker"], 160, "reads a log never as a whole"),
+    "dashboard's worker": Role(CHILDREN["dashboard worker"], 160, "never reads a whole log"),
     "scheduler": Role(CHILDREN["scheduler"], 130, "reads no log"),
-    "host's worker": Role(CHILDREN["worker"], 110, "takes hints only"),
-    "agent": Role(CHILDREN["agent"], 90, "a chunk of 1 MiB of each log that it ships"),
+    "host's worker": Role(CHILDREN["worker"], 110, "receives hints only"),
+    "agent": Role(CHILDREN["agent"], 90, "a chunk of 1 MiB of each shipped log"),
     "launcher": Role(
         "jobs.host.run.launcher", 60, "the command writes into the log's own descriptor"
     ),
     "search": Role("jobs.logstore.search", 200, "blocks of 1 MiB, a line of at most 8 MiB"),
-    "Valkey": Role(CHILDREN["valkey"], 40, "hints of some bytes; no log line is a message"),
+    "Valkey": Role(CHILDREN["valkey"], 40, "hints of a few bytes; no log line is a message"),
 }
 
 

@@ -11,7 +11,7 @@ from tests.pressure.memory import ROLES
 from tests.pressure.scene import Row
 
 HEAD = (
-    f"| under | {' | '.join(ROLES)} | log, bytes | SHA-256 | slowest page, s | s | held |",
+    f"| case | {' | '.join(ROLES)} | log, bytes | SHA-256 | slowest page, s | s | bound met |",
     f"| -- |{' --: |' * len(ROLES)} --: | -- | --: | --: | -- |",
 )
 SHORT = 8  # digits of a checksum that are shown

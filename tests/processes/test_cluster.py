@@ -19,7 +19,7 @@ from tests.api import Api, until
 from tests.cluster import cluster
 from tests.stack import PASSWORD
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.tour]
 
 HOSTS, WATCHERS = 5, 6
 LINES = 3000

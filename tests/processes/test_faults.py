@@ -7,7 +7,7 @@ from tests.faults.middles import Middle
 from tests.faults.trial import Trial
 from tests.faults.world import World
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.simulated]
 
 SHORT = [case for case in CASES if case.is_short]
 

@@ -33,7 +33,7 @@ print(make_job(plan=plan, host=Host.objects.get(name="this-computer")).pk, dispa
 A_DAY_LATER = """
 from datetime import timedelta
 from django.utils.timezone import now
-from jobs.services import reaper
+from jobs.services.upkeep import reaper
 print(reaper.reap(now() + timedelta(hours=25)))
 """
 

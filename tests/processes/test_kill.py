@@ -10,7 +10,7 @@ import pytest
 from jobs.host.base import process
 from tests.api import until
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.tour]
 
 # Long enough to be still in the middle of it when all are back, on a machine that does much else.
 LOAD = {"concurrency": [1], "requests": 16, "output_tokens": 128}

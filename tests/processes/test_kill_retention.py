@@ -26,7 +26,7 @@ for number in range({JOBS}):
     age = (100 if number < {OLD} else 10) * DAY
     ended(age, log=b"x" * 5000, files=2, points=2, host=host)
 """
-ROUND = "from jobs.services import retention; print('begun', flush=True); retention.tidy()"
+ROUND = "from jobs.services.upkeep import retention; print('begun', flush=True); retention.tidy()"
 TELL = """
 import json
 from jobs import logstore

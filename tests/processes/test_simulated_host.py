@@ -15,7 +15,7 @@ from tests.api import until
 from tests.simulated import DIES, LARGE, NAME, SMALL, has_dies
 from tests.stack import ROOT, clean_environment
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.simulated]
 
 # EvalScope is really installed, with pip, for these; the browser's way borrows the tour's.
 NEED_EVALSCOPE = ("benchmark-int8", "evaluation-int8")
@@ -77,7 +77,7 @@ def served(host, gone):
 
 @pytest.fixture(scope="module")
 def idle(host, gone):
-    """Nothing is deployed; the weights of the full model are there. Their key."""
+    """No deployments; the weights of the full model are there. Their key."""
     host.stop_all()
     return host.asset("Weights", "DeepSeek-R1'")
 

@@ -8,7 +8,7 @@ import pytest
 from tests.api import Api, until
 from tests.stack import Stack, running
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.tour]
 
 # A job past the launch form, for no kind prints a word of one's choice.
 PRINTER = """

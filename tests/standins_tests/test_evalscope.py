@@ -9,7 +9,7 @@ import pytest
 
 from jobs.parsers.evalscope import evalscope_eval, evalscope_perf
 from tests.standins_tests.host import Host, free_port
-from tests.standins_tests.test_vllm_serve import NEW, QWEN, serving
+from tests.standins_tests.vllm import NEW, QWEN, serving
 
 CAPTURE = Path(__file__).parent.parent / "data/evalscope-1.14-eval/capture"
 EXTRA = json.dumps({"ignore_eos": True})

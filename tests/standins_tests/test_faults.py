@@ -9,10 +9,9 @@ import pytest
 
 from tests.standins.lib import world
 from tests.standins_tests.host import Host, free_port, get, post, until
-from tests.standins_tests.test_buildin import config, modify
-from tests.standins_tests.test_opencompass import configured
-from tests.standins_tests.test_vllm_bench import CHAT, of_port
-from tests.standins_tests.test_vllm_serve import NEW, OLD, QWEN, serving
+from tests.standins_tests.opencompass import configured
+from tests.standins_tests.vamc import config, modify
+from tests.standins_tests.vllm import CHAT, NEW, OLD, QWEN, of_port, serving
 
 REPO = f"deepseek-ai/{QWEN}"
 R1 = "DeepSeek-R1"

@@ -10,12 +10,11 @@ import pytest
 
 from jobs.parsers.vllm import vllm_bench_serve
 from tests.standins_tests.host import Host, free_port, get
-from tests.standins_tests.test_vllm_serve import NEW, OLD, QWEN, metric, serving
+from tests.standins_tests.vllm import CHAT, NEW, OLD, QWEN, metric, of_port, serving
 
 DATA = Path(__file__).parent.parent / "data"
 OLD_CAPTURE, NEW_CAPTURE = DATA / "vllm-0.7.2", DATA / "vllm-0.32/bench"
 SONNET = ("--dataset-name", "sonnet", "--sonnet-input-len", "256", "--sonnet-prefix-len", "32")
-CHAT = ("--backend", "openai-chat", "--endpoint", "/v1/chat/completions")
 
 
 def shape(text: str) -> list[str]:
@@ -26,10 +25,6 @@ def shape(text: str) -> list[str]:
             continue
         lines.append(re.sub(r"\d+(\.\d+)? *$", "N", line.rstrip()))
     return lines
-
-
-def of_port(url: str) -> tuple[str, ...]:
-    return ("--host", "127.0.0.1", "--port", url.rpartition(":")[2])
 
 
 def test_a_good_run_of_the_guides_version_prints_what_was_captured(host, docker_script):

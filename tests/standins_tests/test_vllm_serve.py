@@ -4,34 +4,12 @@ from __future__ import annotations
 
 import concurrent.futures
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
-from tests.standins_tests.conftest import MESSAGES, ready
-from tests.standins_tests.host import Host, Started, events, free_port, get, post, until
-
-OLD, NEW = "0.7.2", "0.17.0"
-QWEN = "DeepSeek-R1-Distill-Qwen-1.5B"
-
-
-@contextmanager
-def serving(
-    host: Host, version: str, *more: str, model: str = QWEN, **env: str
-) -> Iterator[tuple[str, Started]]:
-    folder, port = host.weights(model), free_port()
-    argv = ["vllm", "serve", str(folder), "--host", "127.0.0.1", "--port", str(port)]
-    argv += ["--served-model-name", "m", "--max-model-len", "8192", "--enforce-eager", *more]
-    with host.started(*argv, env={"STANDIN_VLLM_VERSION": version, **env}) as server:
-        url = f"http://127.0.0.1:{port}"
-        until(lambda: ready(url) or server.popen.poll() is not None)
-        yield url, server
-
-
-def metric(text: str, name: str) -> float:
-    lines = [line for line in text.splitlines() if line.startswith(f"{name}{{")]
-    return sum(float(line.rpartition(" ")[2]) for line in lines)
+from tests.standins_tests.conftest import MESSAGES
+from tests.standins_tests.host import events, free_port, get, post, until
+from tests.standins_tests.vllm import NEW, OLD, QWEN, metric, serving
 
 
 def test_the_start_of_the_guides_version_has_its_phases_in_order(host):

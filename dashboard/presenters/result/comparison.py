@@ -1,4 +1,4 @@
-"""What a comparison says in words: its conclusion, what bars one, what would settle it."""
+"""Texts of a comparison: verdict, and differences in workload."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from dashboard.presenters.result.provenance import part_text, part_title
-from dashboard.text.formatting import MANIFOLD, change_text, number
+from dashboard.text.formatting import change_text, number
 from dashboard.text.labels import metric_label, metric_text, phrase
 from jobs.metrics import METRICS
 from jobs.models import Result
@@ -19,109 +19,96 @@ _BATCH = "batch_latency_mean_s"
 
 
 def conclusion(comparison: Comparison) -> str:
-    """The comparison in one sentence, on its first number; about the strongest of the others."""
+    """Return the verdict on the first metric, for the column with the largest difference."""
     base, others = comparison.columns[0], comparison.columns[1:]
     main = comparison.rows[0] if comparison.rows else None
     changes = [(o, c) for o, c in zip(others, main.changes, strict=True)] if main else []
     changes = [(column, change) for column, change in changes if change.value is not None]
     if main is None or main.base is None or not changes:
-        return _("These results have no numbers in common")
+        return _("No common metrics")
     told = [item for item in changes if item[1].verdict != "barred"] or changes
     column, change = max(told, key=lambda item: abs(item[1].absolute or 0))
+    size = _("unchanged") if change.verdict == "same" else size_of(change, main.metric)
     words = {
         "name": _name(column),
         "base": _name(base),
-        "metric": metric_label(main.metric).lower(),
-        "measure": _measure(main.metric, comparison.concurrency),
-        "change": size_of(change, main.metric),
-        "size": size_of(change, main.metric).lstrip("+\u2212"),
-        "concurrency": comparison.concurrency,
+        "change": _measured(main.metric, size, comparison.concurrency),
+        "interval": _interval(change, main.metric),
     }
     if change.verdict == "barred":
-        return _("No verdict: %(name)s and %(base)s did not do the same work") % words
+        return _("%(name)s vs %(base)s: not comparable, different workloads") % words
     if change.verdict == "same":
-        return _("%(name)s and %(base)s have the same %(measure)s") % words
+        return _("%(name)s vs %(base)s: %(change)s") % words
     if change.verdict == "noise":
-        return _("%(name)s vs %(base)s: %(measure)s %(change)s, not significant") % words
+        return (
+            _(
+                "%(name)s vs %(base)s: %(change)s, no significant difference "
+                "(95 %% interval %(interval)s includes 0)"
+            )
+            % words
+        )
     if column.head.fingerprint and column.head.fingerprint == base.head.fingerprint:
-        return _("%(name)s and %(base)s are repeats of one measurement: %(measure)s %(change)s") % (
-            words
-        )
+        return _("%(name)s vs %(base)s, repeats of one measurement: %(change)s") % words
     if change.verdict == "unknown":
-        return _("%(name)s vs %(base)s: %(measure)s %(change)s, too few runs to tell") % words
-    if change.relative is not None and change.relative >= MANIFOLD:
-        return _told_manifold(main.metric) % {**words, "times": number(1 + change.relative)}
-    return _told(main.metric, more=(change.absolute or 0) > 0) % words
-
-
-def _measure(metric: str, concurrency: int | None) -> str:
-    """What was compared, with the concurrency on which its number depends."""
-    words = {"metric": metric_label(metric).lower(), "concurrency": concurrency}
-    if metric == _BATCH:
-        return _("%(metric)s for a batch of %(concurrency)s") % words
-    if concurrency is None:
-        return str(words["metric"])
-    return _("%(metric)s at concurrency %(concurrency)s") % words
-
-
-def _told_manifold(metric: str) -> str:
-    """The sentence for a difference that is sure, and so large that it is told as a factor."""
-    if metric == _BATCH:
-        return _(
-            "%(name)s takes %(times)s times as long for a batch of %(concurrency)s as %(base)s"
-        )
-    return _(
-        "%(name)s gives %(times)s times the %(metric)s of %(base)s at concurrency %(concurrency)s"
+        return _("%(name)s vs %(base)s: %(change)s, too few runs for an interval") % words
+    return (
+        _("%(name)s vs %(base)s: %(change)s, significant difference (95 %% interval %(interval)s)")
+        % words
     )
 
 
-def _told(metric: str, *, more: bool) -> str:
-    """The sentence for a difference that is sure."""
+def _measured(metric: str, size: str, concurrency: int | None) -> str:
+    """Return the compared metric with the size of its change and its concurrency."""
+    words = {"metric": metric_label(metric).lower(), "size": size, "concurrency": concurrency}
     if metric == _BATCH:
-        if more:
-            return _("%(name)s takes %(size)s longer for a batch of %(concurrency)s than %(base)s")
-        return _("%(name)s takes %(size)s less time for a batch of %(concurrency)s than %(base)s")
-    if metric == "accuracy":
-        if more:
-            return _("%(name)s is right more often than %(base)s, by %(size)s")
-        return _("%(name)s is right less often than %(base)s, by %(size)s")
-    if more:
-        return _(
-            "%(name)s gives %(size)s more %(metric)s than %(base)s at concurrency %(concurrency)s"
-        )
-    return _("%(name)s gives %(size)s less %(metric)s than %(base)s at concurrency %(concurrency)s")
+        return _("%(metric)s %(size)s for a batch of %(concurrency)s") % words
+    if concurrency is None:
+        return _("%(metric)s %(size)s") % words
+    return _("%(metric)s %(size)s at concurrency %(concurrency)s") % words
 
 
 def size_of(change: Change, metric: str) -> str:
-    """How large a change is, with its sign: "+20.2 %", "−1.4 points", "× 40.6"; of a rate that has
-    no ratio with its unit."""
+    """Return a signed change: "+20.2 %", "−1.4 points", "× 40.6"; with the unit without a ratio."""
+    return _sized(change.absolute if change.relative is None else change.relative, change, metric)
+
+
+def _interval(change: Change, metric: str) -> str:
+    """Return the 95 % interval of a change, "[+12.1 %, +28.3 %]"; "" without one."""
+    if change.low is None or change.high is None:
+        return ""
+    low, high = (_sized(bound, change, metric) for bound in (change.low, change.high))
+    return f"[{low}, {high}]"
+
+
+def _sized(found: float | None, change: Change, metric: str) -> str:
+    """Return a difference, or a bound of its interval, in the unit of ``change``."""
+    size = found or 0.0
     if change.relative is not None:
-        return change_text(change.relative)
+        return change_text(size)
     if METRICS[metric].unit == "%":
-        return _("%(n)s points") % {"n": number(100 * (change.absolute or 0), 2, signed=True)}
-    size = number(float(change.absolute or 0), signed=True)
-    return f"{size} {metric_text(metric, 0.5)[1]}".rstrip()
+        return _("%(n)s points") % {"n": number(100 * size, 2, signed=True)}
+    return f"{number(float(size), signed=True)} {metric_text(metric, 0.5)[1]}".rstrip()
 
 
 def barred_words(comparison: Comparison) -> str:
-    """On which there is no verdict; "" where there is one on all."""
+    """Return which columns are not comparable; "" when all are."""
     if not comparison.barred:
         return ""
     if len(comparison.barred) == len(comparison.columns) - 1:
-        return _("No verdict: not the same work was measured.")
+        return _("Not comparable: different workloads.")
     heads = [comparison.columns[index].head for index in sorted(comparison.barred)]
     names = _jobs(heads)
-    words = _("No verdict on %(names)s: not the same work as that of #%(base)s.")
+    words = _("Not comparable with #%(base)s: %(names)s. Different workloads.")
     return words % {"names": names, "base": comparison.columns[0].head.job_id}
 
 
 def barrier_words(barrier: Difference, heads: Sequence[Result]) -> str:
-    """What of the work differs: "Requests: 50 / 100"; of a checksum, that it does.
+    """Return a difference in workload: "Requests: 50 / 100"; of a checksum only its name.
 
-    Of more than two columns with those that share a value: "64 tokens (#1, #2), 48 tokens (#3)".
+    More than two columns are grouped by value: "64 tokens (#1, #2), 48 tokens (#3)".
     """
     if barrier.is_unknown:
-        return _("Not known: %(name)s") % {"name": part_title(barrier.name)}
+        return _("Unknown: %(name)s") % {"name": part_title(barrier.name)}
     is_many = len(heads) > 2
     if barrier.is_checksum:
         title = _checksum_words(barrier.name)
@@ -147,10 +134,10 @@ def barrier_words(barrier: Difference, heads: Sequence[Result]) -> str:
 
 def _checksum_words(name: str) -> str:
     if name == "questions_sha256":
-        return _("The question sets differ")
+        return _("Different question sets")
     if name == "scorer_sha256":
-        return _("The rule by which an answer counts differs")
-    return _("The data sets differ")
+        return _("Different scoring rules")
+    return _("Different data sets")
 
 
 def _jobs(results: Sequence[Result]) -> str:

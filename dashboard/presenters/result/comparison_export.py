@@ -1,4 +1,4 @@
-"""A comparison as CSV: a line each column, concurrency and metric, with what its number is of."""
+"""Export a comparison as CSV: one line per column, concurrency and metric."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _HEAD = (
     *("concurrency", "metric", "unit", "value", "low", "high", "interval", "n"),
     *("difference", "difference_low", "difference_high", "difference_unit", "verdict"),
 )
-_WHOLE = None  # in place of a concurrency: numbers of a run as a whole
+_WHOLE = None  # in place of a concurrency: metrics of the whole run
 
 
 def comparison_csv(comparison: Comparison) -> HttpResponse:
-    """Each column's numbers at every concurrency, with differences where the base has it too.
+    """Return each column's metrics at every concurrency, with differences to the baseline.
 
-    ``value`` is the mean of ``n`` runs; ``low`` and ``high`` are its 95 % interval, of the mean
-    ("t") or of one evaluation's share ("wilson"). ``difference`` is to the first column.
+    ``value`` is the mean of ``n`` runs. ``low`` and ``high`` are the 95 % interval of the mean
+    ("t") or of one evaluation's accuracy ("wilson"). ``difference`` is vs the first column.
     """
     columns = comparison.columns
     groups = [list(column.runs) for column in columns]
@@ -53,12 +53,12 @@ def comparison_csv(comparison: Comparison) -> HttpResponse:
 
 
 def _about(head: Result) -> dict[str, Any]:
-    """What all runs of a column have alike."""
+    """Return the fields that all runs of a column share."""
     return {name: value for name, value in fixed(head).items() if name not in _OF_RUN}
 
 
 def _numbers(column: Column) -> Iterator[tuple[int | None, str]]:
-    """Each concurrency with the metrics that were measured there; without points the whole."""
+    """Yield each concurrency with its metrics; without points, the metrics of the whole run."""
     rows: list[tuple[int | None, Any]] = [*column.points]
     for concurrency, metrics in rows or [(_WHOLE, column.head.metrics)]:
         for name in METRICS:
@@ -95,8 +95,8 @@ def _bounds(interval: Interval | None) -> tuple[Any, Any]:
 
 
 def _change(comparison: Comparison | None, index: int, name: str) -> Change | None:
-    """The change of a column at what is compared; None of the base, and where there is none."""
-    if comparison is None or index == 0 or name == "failed_requests":  # that is of the whole run
+    """Return the change of a metric; None for the baseline and for metrics not compared."""
+    if comparison is None or index == 0 or name == "failed_requests":  # covers the whole run
         return None
     rows = [row for row in comparison.rows if row.metric == name]
     return rows[0].changes[index - 1] if rows else None

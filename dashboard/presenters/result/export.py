@@ -1,7 +1,7 @@
-"""Results as CSV and JSON: each number with what it is of.
+"""Export results as CSV and JSON, each number with its context.
 
-A line of the list's CSV is one concurrency of a benchmark, or a whole evaluation, so that no count
-of one stands beside a time of another. Heads carry the unit in brackets.
+A line of the list's CSV is one concurrency of a benchmark, or a whole evaluation: no line mixes
+several concurrencies. Column names have the unit in brackets.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _LENGTHS = ("input_tokens", "output_tokens")
 
 
 def list_json(rows: Iterable[Result]) -> dict[str, Any]:
-    """Results of the list, each with its points. Needs host, deployment and points."""
+    """Return the results with their points as JSON. Needs host, deployment and points."""
     return {"results": [{**_about(row), "points": _points(row)} for row in rows]}
 
 
 def list_csv(rows: Sequence[Result]) -> HttpResponse:
-    """The same as lines. Needs host, deployment and points."""
+    """Return the results as CSV lines. Needs host, deployment and points."""
     lines = [(row, concurrency, metrics) for row in rows for concurrency, metrics in _lines(row)]
     response = as_csv(_table(lines))
     response["Content-Disposition"] = f'attachment; filename="results-{now():%Y-%m-%d}.csv"'
@@ -36,7 +36,7 @@ def list_csv(rows: Sequence[Result]) -> HttpResponse:
 
 
 def result_json(page: ResultPage) -> dict[str, Any]:
-    """One result, whole."""
+    """Return one result with all its data."""
     row = page.result
     known = provenance(row)
     return {
@@ -52,8 +52,8 @@ def result_json(page: ResultPage) -> dict[str, Any]:
 
 
 def result_csv(page: ResultPage) -> HttpResponse:
-    """The points of a benchmark, as in the list; the questions of an evaluation, each with what it
-    was asked of."""
+    """Return the points of a benchmark like the list, or the questions of an evaluation with their
+    context."""
     row = page.result
     if row.sort != Result.Sort.EVALUATION:
         return as_csv(_table([(row, c, metrics) for c, metrics in _lines(row)]))
@@ -67,13 +67,13 @@ def result_csv(page: ResultPage) -> HttpResponse:
 
 
 def unit_head(name: str) -> str:
-    """A metric's name with its unit: "ttft_p50_ms [ms]"; a share is from 0 to 1."""
+    """Return a metric's name with its unit: "ttft_p50_ms [ms]"; a share is from 0 to 1."""
     unit = unit_name(name)
     return f"{name} [{unit}]" if unit else name
 
 
 def unit_name(name: str) -> str:
-    """A metric's unit in an export, "" without one; a share is from 0 to 1."""
+    """Return a metric's unit in an export, "" without one; a share is from 0 to 1."""
     unit = METRICS[name].unit
     return "share" if unit == "%" else unit
 
@@ -83,7 +83,7 @@ def _about(row: Result) -> dict[str, Any]:
 
 
 def fixed(row: Result) -> dict[str, Any]:
-    """What a number is of: columns of a CSV, fields of a JSON."""
+    """Return the context of a number: columns of a CSV, fields of a JSON."""
     return {
         "result": row.pk,
         "job": row.job_id,
@@ -110,7 +110,7 @@ def _points(row: Result) -> list[dict[str, Any]]:
 
 
 def _lines(row: Result) -> list[tuple[Any, dict[str, Any]]]:
-    """(concurrency, metrics): of each point; of an evaluation "" and its own."""
+    """Return (concurrency, metrics) of each point; for an evaluation, "" and its metrics."""
     points = sorted(row.points.all(), key=lambda point: (point.concurrency, point.index))
     return [(point.concurrency, point.metrics) for point in points] or [("", row.metrics)]
 
@@ -134,9 +134,9 @@ def _table(lines: Sequence[tuple[Result, Any, dict[str, Any]]]) -> list[list[Any
 
 
 def as_csv(rows: Iterable[Sequence[Any]]) -> HttpResponse:
-    """Rows as a CSV that spreadsheets read right."""
+    """Return rows as a CSV for spreadsheets."""
     response = HttpResponse(content_type="text/csv; charset=utf-8")
-    response.write("\ufeff")  # without it Excel takes UTF-8 for the system's own encoding
+    response.write("\ufeff")  # otherwise Excel assumes the system encoding
     writer = csv.writer(response)
     for row in rows:
         writer.writerow([_cell(value) for value in row])
@@ -144,7 +144,7 @@ def as_csv(rows: Iterable[Sequence[Any]]) -> HttpResponse:
 
 
 def _cell(value: Any) -> Any:
-    """A text that a spreadsheet would take for a formula is marked as text."""
+    """Mark a text as text when a spreadsheet would read a formula."""
     if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
         return f"'{value}"
     return value

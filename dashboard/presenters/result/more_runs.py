@@ -1,4 +1,4 @@
-"""How many more runs would settle a comparison, of which side, and what would disturb them."""
+"""Runs that a significant comparison needs, and deployments that would disturb these runs."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from jobs.queries.comparison.comparison import Comparison
 from jobs.queries.results.repeats import at_concurrency, disturbers
 from jobs.queries.statistics import LEAST_RUNS
 
-LAUNCHED_MOST = 10  # runs of one side by one press
-# More runs than this are not worth their time: the difference is too small to matter.
+LAUNCHED_MOST = 10  # runs of one side per request
+# A difference that needs more runs is too small to matter.
 _RUNS_WORTH = 30
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """Runs that one side lacks. ``disturbed_by``: other deployments that are up on its host."""
+    """Missing runs of one side. ``disturbed_by``: other running deployments on its host."""
 
     result: Result
     runs: int
@@ -31,10 +31,10 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class MoreRuns:
-    """``words``: what would settle the first number, "" where it is settled or nothing can be said.
+    """``words``: missing runs for the first metric, "" when none are missing or no estimate exists.
 
-    ``sides``: those that lack runs which can be launched from here. ``has_enough``: the repeats
-    that exist give an interval, if they are counted.
+    ``sides``: sides with missing runs that can be launched here. ``has_enough``: the existing
+    repeats give an interval when included.
     """
 
     words: str
@@ -43,24 +43,24 @@ class MoreRuns:
 
     @property
     def of_each(self) -> int | None:
-        """The one number that all sides lack; None where they lack different ones."""
+        """Return the number of missing runs when equal for all sides, else None."""
         found = {side.runs for side in self.sides}
         return found.pop() if len(found) == 1 and len(self.sides) > 1 else None
 
     @property
     def disturbed(self) -> list[Side]:
-        """Sides whose new runs would count as disturbed."""
+        """Return the sides whose new runs would be disturbed."""
         return [side for side in self.sides if side.disturbed_by]
 
     @property
     def total(self) -> int:
-        """Runs of all sides."""
+        """Return the missing runs of all sides."""
         return sum(side.runs for side in self.sides)
 
 
 def more_runs(comparison: Comparison, with_repeats: Sequence[Sequence[Result]]) -> MoreRuns:
-    """What would settle ``comparison``; ``with_repeats`` are its columns with every quiet repeat
-    that exists."""
+    """Return the missing runs of ``comparison``; ``with_repeats`` are its columns with all
+    undisturbed repeats."""
     settle = comparison.settle
     if settle is None:
         return MoreRuns(_settled_by_questions(comparison))
@@ -68,11 +68,11 @@ def more_runs(comparison: Comparison, with_repeats: Sequence[Sequence[Result]]) 
         return MoreRuns(" ".join(map(_stands_alone, alone)))
     each = list(settle.each)
     if len({_key(column.head) for column in comparison.columns}) == 1:
-        return MoreRuns("")  # repeats of one measurement, each as itself: nothing differs to settle
+        return MoreRuns("")  # single repeats of one measurement: no difference to test
     if settle.is_first:
         each = _without_what_exists(comparison, settle.each, with_repeats)
         if not any(each):
-            words = _("Each has three runs or more: count them together for an interval.")
+            words = _("Three or more runs of each exist. Include repeats for an interval.")
             return MoreRuns(words, has_enough=True)
     columns = comparison.columns
     lacking = [
@@ -88,8 +88,8 @@ def more_runs(comparison: Comparison, with_repeats: Sequence[Sequence[Result]]) 
 def _without_what_exists(
     comparison: Comparison, each: Sequence[int], with_repeats: Sequence[Sequence[Result]]
 ) -> list[int]:
-    """Runs that each column lacks when all quiet repeats are counted; of columns that are repeats
-    of each other the first stands for all."""
+    """Return the missing runs of each column with all undisturbed repeats included. Of columns that
+    are repeats of each other, only the first counts."""
     exist = {_key(runs[0]): _counted(comparison, runs) for runs in with_repeats}
     found: list[int] = []
     seen: set[str] = set()
@@ -101,18 +101,18 @@ def _without_what_exists(
 
 
 def _key(result: Result) -> str:
-    """What repeats have in common."""
+    """Return the key that repeats share."""
     return result.fingerprint or f"#{result.pk}"
 
 
 def _stands_alone(result: Result) -> str:
-    """Why no further run of it would make an interval: something of its identity is unknown."""
-    words = _("More runs of #%(job)s would not count as its repeats. Unknown: %(parts)s.")
+    """Return why more runs give no interval: parts of the identity are unknown."""
+    words = _("More runs of #%(job)s cannot be grouped as repeats. Unknown: %(parts)s.")
     return words % {"job": result.job_id, "parts": unknown_words(result)}
 
 
 def _counted(comparison: Comparison, runs: Sequence[Result]) -> int:
-    """How many of ``runs`` would count in a group: quiet, with the number that is compared."""
+    """Return how many of ``runs`` count in a group: undisturbed, with the compared metric."""
     quiet = [run for run in runs if run.counts]
     if comparison.concurrency is None:
         return len(quiet)
@@ -121,7 +121,7 @@ def _counted(comparison: Comparison, runs: Sequence[Result]) -> int:
 
 def _words(each: Sequence[int], lacking: Sequence[tuple[Result, int]], *, is_first: bool) -> str:
     if not lacking:
-        return _("The 95 % interval of the difference includes 0.")
+        return _("No significant difference (95 % interval includes 0).")
     most = max(each)
     is_equal = all(lacked == most for lacked in each)
     named = _(", ").join(
@@ -129,40 +129,40 @@ def _words(each: Sequence[int], lacking: Sequence[tuple[Result, int]], *, is_fir
     )
     if is_first and is_equal:
         words = ngettext(
-            "An interval needs three runs of each: %(n)s more run of each gives one.",
-            "An interval needs three runs of each: %(n)s more runs of each give one.",
+            "No interval: three runs of each are needed, %(n)s more of each.",
+            "No interval: three runs of each are needed, %(n)s more of each.",
             most,
         )
         return words % {"n": most}
     if is_first:
-        words = _("An interval needs three runs of each. Missing: %(named)s.")
+        words = _("No interval: three runs of each are needed. Missing: %(named)s.")
         return words % {"named": named}
     if most > _RUNS_WORTH:
         words = _(
-            "The 95 %% interval of the difference includes 0. A difference this small would need"
-            " about %(n)s more runs of each (power 80 %%)."
+            "No significant difference (95 %% interval includes 0). Significance would need about"
+            " %(n)s more runs of each (power 80 %%)."
         )
         return words % {"n": most}
     if not is_equal:
         words = _(
-            "The 95 %% interval of the difference includes 0. About so many more runs would settle"
-            " it, if the difference stays (power 80 %%): %(named)s."
+            "No significant difference (95 %% interval includes 0). Needed if the difference stays"
+            " (power 80 %%), about: %(named)s."
         )
         return words % {"named": named}
     words = ngettext(
-        "The 95 %% interval of the difference includes 0. About %(n)s more run of each would"
-        " settle it, if the difference stays (power 80 %%).",
-        "The 95 %% interval of the difference includes 0. About %(n)s more runs of each would"
-        " settle it, if the difference stays (power 80 %%).",
+        "No significant difference (95 %% interval includes 0). Needed if the difference stays:"
+        " about %(n)s more run of each (power 80 %%).",
+        "No significant difference (95 %% interval includes 0). Needed if the difference stays:"
+        " about %(n)s more runs of each (power 80 %%).",
         most,
     )
     return words % {"n": most}
 
 
 def _settled_by_questions(comparison: Comparison) -> str:
-    """Of evaluations that were paired: how many more questions it would take."""
+    """Return how many more questions paired evaluations need."""
     paired = comparison.paired[0] if len(comparison.paired) == 1 else None
     if comparison.barriers or paired is None or not paired.more_needed:
         return ""
-    words = _("About %(n)s more questions would settle it, if the difference stays (power 80 %%).")
+    words = _("Needed if the difference stays: about %(n)s more questions (power 80 %%).")
     return words % {"n": number(paired.more_needed)}

@@ -1,4 +1,4 @@
-"""Identity and provenance of a result, in words."""
+"""Texts for identity and provenance of a result."""
 
 from __future__ import annotations
 
@@ -53,30 +53,30 @@ _NAMES: dict[str, str | Promise] = {
     "max_input": gettext_lazy("Max input length"),
     "max_total": gettext_lazy("Max model length"),
 }
-# Parts of which there are several: the sort, and which of them.
+# Parts with several instances: type and name.
 _NAMED: dict[str, str | Promise] = {
     "environment": gettext_lazy("environment %(name)s"),
     "program": gettext_lazy("program %(name)s"),
     "image": gettext_lazy("image %(name)s"),
 }
-# Parts that the tool chooses where a person leaves them empty.
+# Parts chosen by the tool when left empty.
 _OWN_CHOICE = frozenset(("dataset", "path"))
 _SEEDS: dict[str, str | Promise] = {
-    "fresh": gettext_lazy("fresh for each concurrency and run"),
+    "fresh": gettext_lazy("new for each concurrency and run"),
     "none": gettext_lazy("none"),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One heading of the identity with its rows: (name, value); None where it is unknown."""
+    """Section of the identity with rows (name, value); None: unknown."""
 
     title: str
     rows: list[tuple[str, str | None]]
 
 
 def identity_rows(result: Result) -> list[Group]:
-    """The parts of the identity; empty where none was written yet."""
+    """Return the parts of the identity; empty without one."""
     parts = result.identity.get("parts") or {}
     return [
         Group(
@@ -92,20 +92,20 @@ def identity_rows(result: Result) -> list[Group]:
 
 
 def unknown_words(result: Result) -> str:
-    """Which parts are unknown, so that the result stands alone: "Image, Driver"; "" for none."""
+    """Return the unknown parts that prevent grouping: "Image, Driver"; "" for none."""
     names = [name.partition(".")[2] for name in result.identity.get("unknown") or ()]
     return _(", ").join(part_title(name) for name in dict.fromkeys(names))
 
 
 def part_title(name: str) -> str:
-    """What a part is called, translated."""
+    """Return the translated title of a part."""
     if name in _NAMES:
         return str(_NAMES[name])
     return capfirst(_numbered(name)) or setting_title(name)
 
 
 def provenance_rows(result: Result) -> list[tuple[str, str | None]]:
-    """What the numbers were measured with: (name, value); None where it was not written down."""
+    """Return the provenance as (name, value); None: not recorded."""
     found = provenance(result)
     rows: list[tuple[str, str | None]] = [
         (part_title(name), _provenance_text(name, value)) for name, value in found.parts.items()
@@ -114,7 +114,7 @@ def provenance_rows(result: Result) -> list[tuple[str, str | None]]:
 
 
 def part_text(name: str, value: Any) -> str:
-    """The value of a part, in the viewer's words."""
+    """Return the value of a part, translated."""
     if name == "kind":
         return kind_title(value)
     if name == "stack":
@@ -125,19 +125,19 @@ def part_text(name: str, value: Any) -> str:
         kind, _colon, which = str(value).partition(": ")
         return _("fixed: %(seed)s") % {"seed": which} if which else str(_SEEDS.get(kind, kind))
     if name in _OWN_CHOICE and value == "":
-        return _("the tool's own")
+        return _("tool default")
     text = phrase(_listed(text_of(value)))
     return {YES: _("yes"), NO: _("no"), "": _("none")}.get(text, text)
 
 
 def _numbered(name: str) -> str:
-    """One of several: "environment llama.cpp", "image 2", or "" for anything else."""
+    """Return the title of a named part: "environment llama.cpp", "image 2"; "" for other parts."""
     sort, _space, which = name.partition(" ")
     return str(_NAMED[sort]) % {"name": which} if which and sort in _NAMED else ""
 
 
 def _listed(text: str) -> str:
-    """A list as the identity keeps it, ``["a", "b"]``, as people write one."""
+    """Return a stored JSON list, ``["a", "b"]``, as comma-separated text."""
     try:
         found = json.loads(text) if text.startswith("[") else None
     except ValueError:
@@ -162,19 +162,19 @@ def _provenance_text(name: str, value: Any) -> str:
 
 
 def _load_text(load: Mapping[str, Mapping[str, float]]) -> str:
-    """The load average, and what is told of memory, power and heat."""
+    """Return load average, memory, power and temperature as text."""
     told = []
     if "load_1m" in load:
         one = load["load_1m"]
-        words = _("load %(mean)s on average, %(max)s at most (%(n)s samples)")
+        words = _("load: mean %(mean)s, max %(max)s (%(n)s samples)")
         told.append(words % {**_rounded(one), "n": one["samples"]})
     if "memory_free_bytes" in load:
         least = " ".join(size(load["memory_free_bytes"]["min"]))
-        told.append(_("at least %(size)s of memory free") % {"size": least})
+        told.append(_("free memory: min %(size)s") % {"size": least})
     if "power_w" in load:
-        told.append(_("dies %(mean)s W on average, %(max)s W at most") % _rounded(load["power_w"]))
+        told.append(_("die power: mean %(mean)s W, max %(max)s W") % _rounded(load["power_w"]))
     if "temp_c" in load:
-        told.append(_("hottest die %(max)s °C") % _rounded(load["temp_c"]))
+        told.append(_("hottest die: %(max)s °C") % _rounded(load["temp_c"]))
     return _(", ").join(told)
 
 
@@ -185,10 +185,10 @@ def _rounded(one: Mapping[str, float]) -> dict[str, str]:
 def _beside_text(beside: Mapping[str, Any]) -> str:
     jobs = _(", ").join(f"#{pk}" for pk in beside["jobs"])
     names = _(", ").join(beside["deployments"])
-    chats = beside.get("chats")  # results of an older version do not tell
+    chats = beside.get("chats")  # missing in results of older versions
     told = [
         _("jobs %(jobs)s") % {"jobs": jobs} if jobs else "",
         _("deployments %(names)s") % {"names": names} if names else "",
         _("chat answers: %(n)s") % {"n": chats} if chats else "",
     ]
-    return _(", ").join(filter(None, told)) or _("nothing else of this dashboard")
+    return _(", ").join(filter(None, told)) or _("no other work of this dashboard")

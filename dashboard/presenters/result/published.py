@@ -1,4 +1,4 @@
-"""Published figures beside ours, in words."""
+"""Texts that compare published figures with ours."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from jobs.catalog.schema import Published
 from jobs.queries.results.published import Beside, Ours, Why
 
 _WHY: dict[Why, str | Promise] = {
-    "metric": gettext_lazy("another measure than the share of right answers"),
-    "split": gettext_lazy("other questions of the same name"),
-    "prompt": gettext_lazy("asked with another prompt"),
-    "limited": gettext_lazy("only the first questions were asked"),
-    "part": gettext_lazy("only a part of the set"),
-    "cut": gettext_lazy("answers were cut off"),
-    "samples": gettext_lazy("the paper has the mean of several answers a question, we one"),
+    "metric": gettext_lazy("the metric is not accuracy"),
+    "split": gettext_lazy("different questions under the same name"),
+    "prompt": gettext_lazy("different prompt"),
+    "limited": gettext_lazy("first questions only"),
+    "part": gettext_lazy("part of the set only"),
+    "cut": gettext_lazy("some answers cut off"),
+    "samples": gettext_lazy("paper: mean of several answers per question; here: one answer"),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One published figure; ``ours`` is our latest, with figures in per cent as text."""
+    """Published figure; ``ours`` is our latest result, with figures in per cent as text."""
 
     item: Published
     ours: Ours | None
@@ -40,7 +40,7 @@ class Row:
 
 
 def row_of(found: Beside) -> Row:
-    """A line of the table."""
+    """Return a row of the table."""
     ours = found.latest
     if ours is None:
         return Row(found.published, None, None, "", "")
@@ -65,8 +65,8 @@ def _verdict(found: Beside, why: str) -> str:
     if found.within is None:
         return ""
     if found.within:
-        return _("The published figure lies within our range.")
-    return _("The published figure lies outside of our range.")
+        return _("Published figure inside our 95 % interval.")
+    return _("Published figure outside our 95 % interval.")
 
 
 def _how(ours: Ours) -> str:

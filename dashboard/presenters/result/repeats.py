@@ -1,4 +1,4 @@
-"""A result and its repeats as a table: a row each run, a column each concurrency that is shared."""
+"""Table of a result and its repeats: one row per run, one column per shared concurrency."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from jobs.queries.statistics import mean_interval
 
 @dataclass(frozen=True, slots=True)
 class RepeatRow:
-    """One run: its number in each column, None where it was not measured."""
+    """Run with its value in each column; None: not measured."""
 
     result: Result
     values: Sequence[float | None]
@@ -24,8 +24,8 @@ class RepeatRow:
 
 @dataclass(frozen=True, slots=True)
 class RepeatTable:
-    """``concurrencies`` are the columns, of an evaluation None alone; ``means`` of the quiet runs
-    in each."""
+    """``concurrencies`` are the columns, only None for an evaluation; ``means`` are over the
+    undisturbed runs."""
 
     metric: str
     concurrencies: Sequence[int | None]
@@ -34,7 +34,7 @@ class RepeatTable:
 
 
 def repeat_table(page: ResultPage) -> RepeatTable | None:
-    """None without repeats. The result itself is the first row."""
+    """Return the table, None without repeats. The result itself is the first row."""
     if not page.repeats:
         return None
     metric = headline(page.result.sort, page.result.metrics)

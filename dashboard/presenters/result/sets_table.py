@@ -1,4 +1,4 @@
-"""The table of data sets as the deployment guide prints it, in Markdown."""
+"""Markdown table of data sets in the format of the deployment guide."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from django.utils.translation import gettext as _
 from dashboard.text.formatting import percent
 from jobs.queries.results.set_scores import SetGroup
 
-# Stands for a name that is filled in later, by the page.
+# Placeholder for a name that the page fills in.
 NAME = "{name}"
 
 
 def markdown(groups: Sequence[SetGroup], name: str) -> str:
-    """A table a group, so that its "avg" is of what stands above it, as in the guide: a row a set
-    and the mean below; a group of many sets is one row."""
+    """Return one table per group, as in the guide: a row per set, then their mean. A group of many
+    sets is one row."""
     return "\n".join(_table(group, name) for group in groups)
 
 
@@ -34,7 +34,7 @@ def _table(group: SetGroup, name: str) -> str:
 
 
 def mean_label(group: SetGroup, *, alone: bool) -> str:
-    """ "avg" as in the guide; of which sets, where there are others too."""
+    """Return "avg" as in the guide, with the group's name when several groups exist."""
     if group.is_folded:
         words = {"name": group.name, "n": len(group.rows)}
         return _("%(name)s, avg of %(n)s") % words

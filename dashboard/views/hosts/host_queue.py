@@ -86,7 +86,7 @@ def job_quiet(request: HttpRequest, job_id: int) -> HttpResponse:
 def _refused(request: HttpRequest, job: Job, refused: Exception) -> HttpResponse:
     """Why it was not done: beside the list for a script, on the next page for others."""
     forbidden = isinstance(refused, PermissionDenied)
-    words = _("This job is somebody else's.") if forbidden else str(refused)
+    words = _("Not allowed: another person launched this job.") if forbidden else str(refused)
     if _wants_json(request):
         status = 403 if forbidden or isinstance(refused, PassesOthers) else 409
         return JsonResponse({"message": words}, status=status)

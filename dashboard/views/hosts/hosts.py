@@ -152,7 +152,7 @@ def _give_up(request: HttpRequest, host: Host) -> None:
     try:
         lost = give_up(host.pk, cast(User, request.user))
     except HostAnswers:
-        messages.error(request, gettext("It answers again, so nothing was given up."))
+        messages.error(request, gettext("Not marked as lost: the host is online again."))
         return
     record(request.user, "host.give_up", f"host {host.name}", lost=lost)
     dispatch.look()

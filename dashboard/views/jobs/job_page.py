@@ -55,6 +55,7 @@ _HEADLINE = (
     *("output_tokens_per_s", "ttft_p50_ms", "tpot_p50_ms"),
     *("batch_latency_mean_s", "batch_latency_p99_s", "accuracy", "questions"),
 )
+_MOMENT_S = 1.0  # shorter steps get no mark on a chart that spans minutes
 # Labels of a product's fields; unknown names are shown as is.
 _MADE: dict[str, str | Promise] = {
     "type": gettext_lazy("Type"),
@@ -153,8 +154,11 @@ def job_points(request: HttpRequest, job_id: int) -> JsonResponse:
 
 
 def _marks(job: Job) -> list[dict[str, Any]]:
-    """Return start times of steps, host clock: ``t`` as in the series, and the name."""
-    begun = job.steps.filter(started_at__isnull=False)
+    """Return start times of steps, host clock: ``t`` as in the series, and the name.
+
+    Steps shorter than a second have no mark: marks would overlap.
+    """
+    begun = job.steps.filter(started_at__isnull=False).exclude(duration_s__lt=_MOMENT_S)
     return [
         {"t": round(step.started_at.timestamp() * 1000), "text": step_title(step.name)}
         for step in begun

@@ -121,7 +121,7 @@ def model_undo(request: HttpRequest, model_id: str) -> HttpResponse:
     record(request.user, "model.change", f"model {model_id}", did="undo")
     if model_id not in MODELS:
         return redirect("model-list")
-    messages.success(request, _("%(id)s is as it was before.") % {"id": model_id})
+    messages.success(request, _("%(id)s restored.") % {"id": model_id})
     return redirect("model-detail", model_id)
 
 
@@ -176,15 +176,15 @@ def _keep(request: HttpRequest, text: str, *, is_new: bool) -> HttpResponse:
     """
     name = model_form.id_in(text)
     if is_new and name in MODELS:
-        raise ModelInvalid({"id": _("There is a model %(id)s already.") % {"id": name}})
+        raise ModelInvalid({"id": _("Model %(id)s already exists.") % {"id": name}})
     try:
         model = MODELS.save(text, None if is_new else request.POST.get(_VERSION) or None)
     except Changed as error:
-        words = _("Somebody has changed this model since you opened it; nothing was kept.")
-        more = _("Open it once more in another tab, and bring over what you have written here.")
+        words = _("Not saved: the model was changed after you opened it.")
+        more = _("Open the model in another tab and copy your changes there.")
         raise ModelInvalid({"": f"{words} {more}"}) from error
     record(request.user, "model.change", f"model {model.id}", did="add" if is_new else "change")
-    messages.success(request, _("%(name)s is in the catalogue.") % {"name": model.name})
+    messages.success(request, _("%(name)s saved.") % {"name": model.name})
     return redirect("model-detail", model.id)
 
 
@@ -204,7 +204,7 @@ def _yaml(request: HttpRequest, text: str, *, model_id: str, file: str = "") -> 
                 raise ValueError(words % {"max_length": _LONGEST})
             model_form.check_text(text)
             if model_id and model_form.id_in(text) != model_id:
-                raise ValueError(_("The id stays %(id)s.") % {"id": model_id})
+                raise ValueError(_("The ID cannot change: %(id)s.") % {"id": model_id})
             answer = _keep(request, text, is_new=not model_id)
             if file and file != f"{model_form.id_in(text)}{SUFFIX}":
                 MODELS.discard(file)
@@ -229,14 +229,14 @@ def _form(
     config = model_form.text_field(
         model_form.CONFIG,
         "config.json",
-        _("Paste the model's own config.json; the architecture is filled in from it."),
+        _("Paste the model's config.json. The architecture is filled in from it."),
         typed,
         errors,
     )
     more = model_form.text_field(
         model_form.MORE,
-        _("All else, as YAML"),
-        _("What has no field: limits, published figures, rope_scaling, mla, moe …"),
+        _("Other fields (YAML)"),
+        _("Fields without an input: limits, published figures, rope_scaling, mla, moe …"),
         typed,
         errors,
     )

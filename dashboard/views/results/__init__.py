@@ -1,4 +1,4 @@
-"""Pages about results: list, one result, comparison.
+"""Pages of results: list, result, comparison.
 Here: views of `/results/`.
 Not here: figures (`charts`), words (`presenters.result`).
 """

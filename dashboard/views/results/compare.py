@@ -1,4 +1,4 @@
-"""The page that compares results: runs, each as itself, or groups of repeats."""
+"""Comparison page: single runs, or groups of repeats."""
 
 from __future__ import annotations
 
@@ -36,11 +36,10 @@ _BATCH = "batch_latency_mean_s"
 @require_GET
 @requires("result.view")
 def compare_results(request: HttpRequest) -> HttpResponse:
-    """Compare ``?id=`` each (runs), or ``?group=1,2,3`` each (repeats); the first is the base.
+    """Compare several ``?id=`` (runs) or ``?group=1,2,3`` (repeats); the first is the baseline.
 
-    All that counts stands in the address: a run that comes later changes nothing.
-    ``concurrency`` chooses the numbers; ``all=1`` shows what is the same too; ``format=csv`` has
-    them all, at every concurrency.
+    The URL names all runs: later runs do not change the page. ``concurrency`` selects the metrics,
+    ``all=1`` shows equal values too, ``format=csv`` exports all concurrencies.
     """
     groups, missing = _groups(request)
     if missing:
@@ -62,15 +61,17 @@ def compare_results(request: HttpRequest) -> HttpResponse:
 @require_POST
 @requires("job.repeat")
 def run_more(request: HttpRequest) -> HttpResponse:
-    """Launch more runs of each result ``id``, as many as the ``n`` at its place says, and go back
-    to where they are compared."""
+    """Launch ``n`` more runs of each result ``id`` (same position), then return to the
+    comparison."""
     wanted = _numbers(request.POST.getlist("id"))[:MOST]
     counts = [number_from(text) or 1 for text in request.POST.getlist("n")] or [1]
     counts += [counts[-1]] * (len(wanted) - len(counts))
     found = Result.objects.select_related("job").in_bulk(wanted)
     launched = []
     try:
-        for number in range(LAUNCHED_MOST):  # in turn, so that a host's drift meets all alike
+        for number in range(
+            LAUNCHED_MOST
+        ):  # in turn, so that drift of the host affects all sides equally
             for pk in [pk for pk, n in zip(wanted, counts, strict=False) if number < n]:
                 if pk not in found:
                     continue
@@ -94,7 +95,7 @@ def run_more(request: HttpRequest) -> HttpResponse:
 
 
 def _groups(request: HttpRequest) -> tuple[list[list[Result]], list[int]]:
-    """The runs of each column, in the order of the address, and the ids that do not exist."""
+    """Return the runs of each column in URL order, and the missing ids."""
     if "group" in request.GET:
         wanted = [_numbers(text.split(",")) for text in request.GET.getlist("group")]
     else:
@@ -109,10 +110,10 @@ def _groups(request: HttpRequest) -> tuple[list[list[Result]], list[int]]:
 def _missing(
     request: HttpRequest, groups: list[list[Result]], missing: Sequence[int]
 ) -> HttpResponse:
-    """Which results do not exist, with a link to the same without them."""
+    """Return the page for missing results, with a link to the rest."""
     words = ngettext(
-        "Result %(ids)s does not exist, or was removed.",
-        "Results %(ids)s do not exist, or were removed.",
+        "Result %(ids)s does not exist or was removed.",
+        "Results %(ids)s do not exist or were removed.",
         len(missing),
     )
     write = _grouped if "group" in request.GET else lambda those: _as_runs([r[0] for r in those])
@@ -125,34 +126,34 @@ def _missing(
 
 
 def _numbers(texts: Sequence[str]) -> list[int]:
-    """Ids, each once."""
+    """Return unique ids in order."""
     found = (number_from(text) for text in texts)
     return list(dict.fromkeys(number for number in found if number is not None))
 
 
 def _problem(groups: Sequence[Sequence[Result]]) -> str:
-    """Why these cannot be compared; "" when they can."""
+    """Return why these results cannot be compared; "" when they can."""
     results = [result for runs in groups for result in runs]
     if len(groups) == 1 and len(groups[0]) > 1:
-        return _("These are all repeats of one measurement: one group. Its page has their mean.")
+        return _("All are repeats of one measurement. The result page shows the mean.")
     if len(groups) < 2:
-        return _("Choose at least two results in the list.")
+        return _("Select at least two results in the list.")
     if len(groups) > MOST:
-        words = _("%(n)s results are chosen; at most %(most)s can be compared.")
+        words = _("%(n)s results are selected. At most %(most)s can be compared.")
         return words % {"n": len(groups), "most": MOST}
     if len({result.sort for result in results}) > 1:
-        return _("A benchmark and an evaluation have no numbers in common.")
+        return _("A benchmark and an evaluation have no common metrics.")
     if len({result.pk for result in results}) < len(results):
-        return _("One run is chosen twice: choose each once.")
+        return _("A run is selected twice. Select each run once.")
     for runs in groups:
         for run in runs[1:]:
             if not run.fingerprint or run.fingerprint != runs[0].fingerprint:
-                words = _("#%(a)s and #%(b)s are not repeats: compare them as runs.")
+                words = _("#%(a)s and #%(b)s are not repeats. Compare as runs.")
                 return words % {"a": runs[0].job_id, "b": run.job_id}
     shown = [runs[0].fingerprint for runs in groups if len(runs) > 1]
     everyone = [runs[0].fingerprint for runs in groups]
     if any(everyone.count(one) > 1 for one in shown):
-        return _("Two of these groups are repeats of one measurement: compare them as runs.")
+        return _("Two groups are repeats of one measurement. Compare as runs.")
     return ""
 
 
@@ -173,7 +174,7 @@ def _context(request: HttpRequest, comparison: Comparison, *, is_grouped: bool) 
         "may_repeat": allowed(request.user, "job.repeat"),
         "ids": ids,
         "csv": f"?{ids}&format=csv",
-        # The chosen concurrency stays chosen behind the links to other columns.
+        # Links to other columns keep the selected concurrency.
         "kept": f"&concurrency={comparison.concurrency}" if "concurrency" in request.GET else "",
         "query": request.GET.urlencode(),
         "show_all": show_all,
@@ -196,7 +197,7 @@ def _context(request: HttpRequest, comparison: Comparison, *, is_grouped: bool) 
     if not is_evaluation:
         columns = comparison.columns
         series = [_series(column) for column in columns]
-        # No charts of batches without a server: they have neither rates nor first tokens.
+        # No charts for batches without a server: no rates, no TTFT.
         context |= {
             "is_batch": bool(comparison.rows) and comparison.rows[0].metric == _BATCH,
             "drawn": measured(series, throughput.METRIC),
@@ -210,7 +211,7 @@ def _context(request: HttpRequest, comparison: Comparison, *, is_grouped: bool) 
 
 
 def _column(groups: list[list[Result]], index: int, *, is_grouped: bool) -> dict[str, Any]:
-    """A column's head: its runs, and the address with it as the base."""
+    """Return a column's runs, and the query with this column as baseline."""
     turned = [groups[index], *groups[:index], *groups[index + 1 :]]
     runs = groups[index]
     return {
@@ -223,12 +224,12 @@ def _column(groups: list[list[Result]], index: int, *, is_grouped: bool) -> dict
 def _switches(
     groups: list[list[Result]], repeated: list[list[Result]], *, is_grouped: bool
 ) -> dict[str, Any]:
-    """Addresses of the same as runs and as groups, with and without runs that do not count, and
-    with the repeats that are not counted; "" where there is nothing to switch.
+    """Return queries of this comparison as runs and as groups, without disturbed runs, and with
+    further repeats; "" where no switch exists.
     """
     shown = {run.pk for runs in groups for run in runs}
     quiet = [[run for run in runs if run.counts] for runs in groups]
-    if is_grouped:  # a side that has no run that counts stays what it is
+    if is_grouped:  # a side with only disturbed runs stays unchanged
         quiet = [some or runs for some, runs in zip(quiet, groups, strict=True)]
     quiet = [runs for runs in quiet if runs]
     write = _grouped if is_grouped else lambda those: _as_runs([runs[0] for runs in those])
@@ -255,8 +256,8 @@ def _switches(
 
 
 def _with_repeats(groups: list[list[Result]]) -> list[list[Result]]:
-    """Each chosen run with its repeats that count; those chosen that are repeats of each other
-    become one group."""
+    """Return each selected run with its undisturbed repeats; repeats of one measurement form one
+    group."""
     found: dict[Any, list[Result]] = {}
     for runs in groups:
         head = runs[0]
@@ -281,7 +282,7 @@ def _short_name(column: Column) -> str:
 
 
 def _named(figure: go.Figure, columns: Sequence[Column]) -> go.Figure:
-    """``figure`` with what its names stand for: a saved picture has no page around it."""
+    """Add full names to ``figure``, because saved images have no page around them."""
     names = {}
     for column in columns:
         parts = (_short_name(column), column.head.model_id, phrase(column.head.label))

@@ -1,5 +1,4 @@
-"""Pages about results: the list, one result, its files. Comparing:
-dashboard.views.results.compare."""
+"""Pages of results: list, result, files. Comparison: dashboard.views.results.compare."""
 
 from __future__ import annotations
 
@@ -60,11 +59,11 @@ _POINT_COLUMNS = (
 @require_GET
 @requires("result.view")
 def results(request: HttpRequest) -> HttpResponse:
-    """All results, narrowed by the facets in the address.
+    """Result list, filtered by the facets in the URL.
 
-    ``order=-NAME`` sorts them by a column of ``jobs.queries.results.result_orders``, from high to
-    low. ``format=csv`` or ``json`` exports what these filters let through, in this order, with
-    every column, at most ``EXPORT_MOST`` results.
+    ``order=-NAME`` sorts by a column of ``jobs.queries.results.result_orders``, from high to low.
+    ``format=csv`` or ``json`` exports the filtered results in this order with all columns, at most
+    ``EXPORT_MOST`` results.
     """
     filters = _filters(request)
     order = read_order(request.GET.get("order", ""), COLUMNS, NEWEST)
@@ -97,7 +96,7 @@ def results(request: HttpRequest) -> HttpResponse:
 @require_GET
 @requires("result.view")
 def result(request: HttpRequest, result_id: int) -> HttpResponse:
-    """One result: numbers, charts, commands, environment, inputs, questions."""
+    """Result page: metrics, charts, commands, environment, inputs, questions."""
     page = _page(result_id)
     context = _context(page) | {"may_pin": may_pin(request.user, page.result.job)}
     if page.result.sort == Result.Sort.EVALUATION:
@@ -113,14 +112,14 @@ def result(request: HttpRequest, result_id: int) -> HttpResponse:
 @require_GET
 @requires("result.view")
 def result_file(request: HttpRequest, result_id: int, ending: str) -> HttpResponse:
-    """The numbers as JSON or CSV: points of a benchmark, questions of an evaluation."""
+    """Export a result as JSON or CSV: points of a benchmark, questions of an evaluation."""
     page = _page(result_id)
     if ending == "json":
         data = export.result_json(page)
         response: HttpResponse = JsonResponse(data, json_dumps_params={"indent": 1})
     else:
         response = export.result_csv(page)
-    name = f"result-{page.result.job_id}.{ending}"  # the number that the page has
+    name = f"result-{page.result.job_id}.{ending}"  # the number shown on the page
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
 
@@ -128,7 +127,7 @@ def result_file(request: HttpRequest, result_id: int, ending: str) -> HttpRespon
 @require_GET
 @requires("result.view")
 def answer(request: HttpRequest, result_id: int, index: int) -> HttpResponse:
-    """One question of an evaluation: all that is kept of its answer."""
+    """Question page of an evaluation, with all stored data of the answer."""
     try:
         page = answer_page(result_id, index)
     except Answer.DoesNotExist as error:
@@ -141,7 +140,7 @@ def _own_name(result: Result) -> str:
 
 
 def _may_unpin(request: HttpRequest, pinned: Iterable[int]) -> set[int]:
-    """The jobs of which this person may take the pin away."""
+    """Return the jobs that this person may unpin."""
     return {pin.job_id for pin in pins_of(pinned) if allowed(request.user, "job.unpin", pin)}
 
 
@@ -164,7 +163,7 @@ def _filters(request: HttpRequest) -> Filters:
 
 
 def _stamp_words() -> dict[str, str]:
-    """Words of the search that stand for a stamp: its name, and what the viewer reads on it."""
+    """Return search words for flags: names and translated labels."""
     shown = {
         "simulated": _("simulated"),
         "incomplete": _("incomplete"),
@@ -181,7 +180,7 @@ def _facet_titles() -> dict[str, str]:
         "model": _("Model"),
         "precision": _("Precision"),
         "host": _("Host"),
-        "person": _("By"),
+        "person": _("Started by"),
         "stamp": _("Flags"),
     }
 
@@ -195,13 +194,13 @@ def _value_words() -> dict[str, str]:
         "disturbed": _("disturbed"),
         "few": _("few samples"),
         "cut": _("answers cut off"),
-        "quiet": _("without remark"),
+        "quiet": _("no flags"),
         Host.Sort.THIS_COMPUTER: host_word(Host.Sort.THIS_COMPUTER),
     }
 
 
 def _facets(filters: Filters) -> list[dict[str, Any]]:
-    """Each facet with its values, how many results each has, and whether it is chosen."""
+    """Return the facets with values, result counts and selection."""
     words = _value_words()
     counts = facet_counts(filters)
     facets = []
@@ -219,19 +218,19 @@ def _facets(filters: Filters) -> list[dict[str, Any]]:
         facets.append({"name": name, "title": title, "options": options})
     pinned = pinned_count(filters)
     if pinned or filters.pinned:
-        option = {"value": "1", "word": _("pinned"), "count": pinned, "on": filters.pinned}
-        facets.append({"name": "pinned", "title": _("Kept"), "options": [option]})
+        option = {"value": "1", "word": _("kept"), "count": pinned, "on": filters.pinned}
+        facets.append({"name": "pinned", "title": _("Files"), "options": [option]})
     return facets
 
 
 def _named(facet: str, value: str) -> str:
-    """A value in the viewer's language; what was typed to be looked for stays."""
+    """Return a translated value; search text stays unchanged."""
     return value if facet == "q" else phrase(value)
 
 
 def _chosen(request: HttpRequest, filters: Filters) -> list[dict[str, str]]:
-    """The filters that are on, each with the address without it."""
-    own = {"q": _("text"), "deployment": _("deployment"), "pinned": _("Kept")}
+    """Return the active filters, each with the query without it."""
+    own = {"q": _("text"), "deployment": _("deployment"), "pinned": _("Files")}
     titles, words = {**_facet_titles(), **own}, _value_words()
     chosen = []
     for name in (*FACETS, "stamp", "q", "deployment", "pinned"):
@@ -239,7 +238,7 @@ def _chosen(request: HttpRequest, filters: Filters) -> list[dict[str, str]]:
             query = request.GET.copy()
             query.setlist(name, [v for v in query.getlist(name) if v != value])
             query.pop("after", None)
-            word = _("pinned") if name == "pinned" else words.get(value) or _named(name, value)
+            word = _("kept") if name == "pinned" else words.get(value) or _named(name, value)
             chosen.append({"title": titles[name], "word": word, "without": query.urlencode()})
     return [item for item in chosen if item["word"]]
 
@@ -279,7 +278,7 @@ def _context(page: ResultPage) -> dict[str, Any]:
 
 
 def _drawn(page: ResultPage) -> dict[str, Any]:
-    """Charts over concurrency; of one concurrency, where each would be a dot, a table in place."""
+    """Return charts over concurrency; for one concurrency, tables instead of single dots."""
     families = [family for family in _wait_titles() if _has_family(page, family)]
     if len(page.points) == 1:
         tables = [(_wait_titles()[name], percentiles.statistics(name)) for name in families]
@@ -294,7 +293,7 @@ def _drawn(page: ResultPage) -> dict[str, Any]:
 
 
 def _repeated(page: ResultPage, metric: str) -> dict[str, Any]:
-    """The mean of a metric over the repeats, at the concurrency of the best point."""
+    """Return the mean of a metric over the repeats, at the concurrency of the best point."""
     best = page.result.metrics.get(metric)
     at = next((p.concurrency for p in page.points if p.metrics.get(metric) == best), None)
     found = spread(page.result, metric, at) if at is not None else None
@@ -302,20 +301,20 @@ def _repeated(page: ResultPage, metric: str) -> dict[str, Any]:
 
 
 def _row_label(result: Result, name: str) -> str:
-    """The metric's label; of a length with what was asked for."""
+    """Return the metric's label; for token lengths with the requested value."""
     asked = result.asked.get(name.removesuffix("_mean"))
     if asked is None or not name.endswith("_tokens_mean"):
         return metric_label(name)
     words = {"metric": metric_label(name), "asked": number(asked)}
-    return _("%(metric)s (asked: %(asked)s)") % words
+    return _("%(metric)s (requested: %(asked)s)") % words
 
 
 def _wait_titles() -> dict[str, str]:
     return {
-        "ttft": _("Time to first token"),
-        "tpot": _("Time per output token"),
-        "itl": _("Time between tokens"),
-        "latency": _("Latency of a whole request"),
+        "ttft": _("Time to first token (TTFT)"),
+        "tpot": _("Time per output token (TPOT)"),
+        "itl": _("Inter-token latency (ITL)"),
+        "latency": _("End-to-end latency"),
     }
 
 
@@ -324,12 +323,12 @@ def _has(page: ResultPage, metric: str) -> bool:
 
 
 def _has_family(page: ResultPage, family: str) -> bool:
-    """True when any percentile of it was measured."""
+    """Return True when any percentile of the family was measured."""
     return any(_has(page, name) for name in METRICS if name.startswith(f"{family}_p"))
 
 
 def _title(page: ResultPage) -> str:
-    """The result as a sentence that concludes."""
+    """Return the page title: deployment or model with its main metric."""
     result = page.result
     name = result.deployment.name if result.deployment else result.model_id
     if page.accuracy is not None:
@@ -338,20 +337,20 @@ def _title(page: ResultPage) -> str:
             "right": int(result.metrics.get("correct", 0)),
             "questions": int(result.metrics["questions"]),
         }
-        return _("%(name)s answers %(right)s of %(questions)s questions right") % values
+        return _("%(name)s: %(right)s of %(questions)s questions correct") % values
     rate = result.metrics.get("output_tokens_per_s")
     seconds = result.metrics.get("batch_latency_mean_s")
     if rate is None and seconds is not None and page.points:
         number, unit = metric_text("batch_latency_mean_s", seconds)
         values = {"name": name, "n": page.points[0].concurrency, "time": f"{number} {unit}"}
-        return _("%(name)s works off a batch of %(n)s in %(time)s") % values
+        return _("%(name)s: batch of %(n)s in %(time)s") % values
     if rate is None:
-        return _("%(name)s was measured") % {"name": name}
+        return _("%(name)s: measured") % {"name": name}
     number, unit = metric_text("output_tokens_per_s", rate)
     best = next((p for p in page.points if p.metrics.get("output_tokens_per_s") == rate), None)
     if best is None:
-        return _("%(name)s gives %(rate)s") % {"name": name, "rate": f"{number} {unit}"}
-    return _("%(name)s gives %(rate)s at concurrency %(concurrency)s") % {
+        return _("%(name)s: %(rate)s output") % {"name": name, "rate": f"{number} {unit}"}
+    return _("%(name)s: %(rate)s output at concurrency %(concurrency)s") % {
         "name": name,
         "rate": f"{number} {unit}",
         "concurrency": best.concurrency,

@@ -1,4 +1,4 @@
-"""Reads that hold results side by side: what differs, by how much, how sure.
-Here: settings compared, questions paired, why there is no verdict.
-Not here: one result (`queries.results`).
+"""Comparison of results: differences, their size and significance.
+Here: compared settings, paired questions, differences in workload.
+Not here: single results (`queries.results`).
 """

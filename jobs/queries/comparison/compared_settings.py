@@ -1,4 +1,4 @@
-"""Configuration of compared results: what each was made with, one line a setting."""
+"""Configuration of compared results, one line per setting."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ _HOST = ("os", "cpu", "cores")
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One line of what the results were made with."""
+    """Setting with its value for each result."""
 
     name: str
     values: Sequence[str]
 
     @property
     def differs(self) -> bool:
-        """True when not all results have the same."""
+        """Return True when the values are not all equal."""
         return len(set(self.values)) > 1
 
 
 def settings(results: Sequence[Result]) -> list[Setting]:
-    """What each was made with: host, model, tool, form fields, arguments of its plan."""
+    """Return the settings of each result: host, model, tool, form fields, arguments of the plan."""
     columns = [_settings_of(result) for result in results]
     names = dict.fromkeys(name for column in columns for name in column)
     return [Setting(name, [column.get(name, "") for column in columns]) for name in names]
@@ -57,7 +57,7 @@ def _settings_of(result: Result) -> dict[str, str]:
 
 
 def asset_fields(kind: str) -> set[str]:
-    """Fields that name something on a host: model, precision and deployment say what it was."""
+    """Return fields that name assets of a host: covered by model, precision and deployment."""
     fields = KINDS[kind].Params.model_fields if kind in KINDS else {}
     extras = {name: field.json_schema_extra for name, field in fields.items()}
     named = {name for name, extra in extras.items() if isinstance(extra, dict) and "asset" in extra}
@@ -65,7 +65,7 @@ def asset_fields(kind: str) -> set[str]:
 
 
 def _engine_settings(result: Result) -> dict[str, str]:
-    """What the server of the deployment was told: it bears on every number."""
+    """Return the engine settings of the deployment: these affect every metric."""
     if result.deployment is None:
         return {}
     try:
@@ -75,7 +75,7 @@ def _engine_settings(result: Result) -> dict[str, str]:
 
 
 def text_of(value: Any) -> str:
-    """The value of a setting; yes and no are those of
+    """Return the value of a setting as text; booleans as YES and NO of
     ``jobs.queries.comparison.engine_settings``."""
     if value is None:
         return ""

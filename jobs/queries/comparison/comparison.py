@@ -1,7 +1,7 @@
-"""Two to eight runs, or groups of repeats, side by side: what differs, by how much, how sure.
+"""Comparison of two to eight runs or groups of repeats: differences and their significance.
 
-A column is one run as itself, or a group: runs of one identity, all named by the caller. Nothing
-else is pooled, so that a comparison says the same however many runs come later.
+A column is a single run, or a group: runs of one identity, all named by the caller. No other runs
+are pooled: later runs never change a comparison.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from jobs.queries.statistics import (
 )
 
 MOST = 8
-# "barred": not the same work. "same": equal numbers. "": neither way is better.
+# "barred": different workloads. "same": equal numbers. "": no direction is better.
 Verdict = Literal["better", "worse", "noise", "unknown", "same", "barred", ""]
 _SPEED = (
     *("output_tokens_per_s", "total_tokens_per_s", "requests_per_s"),
@@ -49,11 +49,11 @@ _QUALITY = (
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One metric of one column against the base's.
+    """Change of a metric of one column vs the baseline.
 
-    ``relative`` is the difference as a share of the base, a ratio of geometric means less 1 (a
-    difference of shares stays one, in ``absolute``). ``low`` and ``high`` are its 95 % interval in
-    the same measure; None without one. Over other questions there is no difference: all None.
+    ``relative`` is the difference as a share of the baseline: ratio of geometric means minus 1.
+    Shares have only an ``absolute`` difference. ``low`` and ``high`` are the 95 % interval in the
+    same unit; None without one. For different questions all are None.
     """
 
     value: float | None
@@ -66,7 +66,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A metric of one column: the mean of its runs, of how many, and from three on its interval."""
+    """Metric of one column: mean of its runs, number of runs, interval from three runs."""
 
     value: float | None
     runs: int
@@ -75,7 +75,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One metric: each column's number, and the changes of all but the first."""
+    """Metric with the values of all columns and the changes vs the first."""
 
     metric: str
     cells: Sequence[Cell]
@@ -83,26 +83,26 @@ class Row:
 
     @property
     def base(self) -> float | None:
-        """The first column's number."""
+        """Return the value of the baseline."""
         return self.cells[0].value
 
     @property
     def pairs(self) -> list[tuple[Cell, Change]]:
-        """Each column but the first with its change."""
+        """Return each column except the first with its change."""
         return list(zip(self.cells[1:], self.changes, strict=True))
 
     @property
     def differs(self) -> bool:
-        """False where every column has the base's number."""
+        """Return False when every column has the baseline's value."""
         return any(cell.value != self.base for cell in self.cells[1:])
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """Runs that stand together, one or a group; ``head`` names them.
+    """Column of a comparison: a run or a group; ``head`` is its first run.
 
-    ``points`` are the means over the runs, ``(concurrency, metrics)`` by concurrency; of one run
-    its own. ``intervals`` has those that three runs or more give, by (concurrency, metric).
+    ``points`` are the means over the runs, ``(concurrency, metrics)`` by concurrency.
+    ``intervals`` has the intervals of three or more runs, by (concurrency, metric).
     """
 
     runs: Sequence[Result]
@@ -112,13 +112,13 @@ class Column:
 
     @property
     def head(self) -> Result:
-        """The run that stands for all."""
+        """Return the run that represents the column."""
         return self.runs[0]
 
     def values(self, metric: str, concurrency: int | None) -> list[float]:
-        """The metric of each run that has it: at ``concurrency``, or of its whole.
+        """Return the metric of each run with that metric, at ``concurrency`` or of the whole run.
 
-        Failed requests are those of all concurrencies: one that loses requests is no equal.
+        Failed requests cover all concurrencies: any failure makes runs differ.
         """
         if concurrency is None or metric == "failed_requests":
             rows: list[Mapping[str, Any]] = [run.metrics for run in self.runs]
@@ -131,10 +131,9 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Settle:
-    """What would settle a difference that is not significant yet, or never can be so far.
+    """Missing runs for a significant difference, or for an interval.
 
-    ``each`` has how many more runs of each column, 0 of one that has enough; empty where nothing
-    can be said of it.
+    ``each`` has the missing runs of each column, 0 for enough runs; empty without an estimate.
     """
 
     each: Sequence[int]
@@ -142,16 +141,16 @@ class Settle:
 
     @property
     def runs(self) -> int | None:
-        """The most that any column needs; None where nothing can be said of it."""
+        """Return the highest number of missing runs; None without an estimate."""
         return max(self.each, default=None)
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """``columns[0]`` is the base. ``concurrency`` is the one whose numbers are compared.
+    """``columns[0]`` is the baseline. ``concurrency`` is the compared concurrency.
 
-    ``barriers`` say why there is no verdict on the columns whose indexes are ``barred``: what of
-    their work differs from the base's.
+    ``barriers``: differences in workload that make the columns with indexes ``barred`` not
+    comparable with the baseline.
     """
 
     columns: Sequence[Column]
@@ -166,19 +165,19 @@ class Comparison:
 
     @property
     def has_several(self) -> bool:
-        """True when any column was measured at several concurrencies."""
+        """Return True when a column has several concurrencies."""
         return any(len(column.points) > 1 for column in self.columns)
 
     @property
     def heads(self) -> list[Result]:
-        """The run that stands for each column."""
+        """Return the run that represents each column."""
         return [column.head for column in self.columns]
 
 
 def compare(groups: Sequence[Sequence[Result]], concurrency: int | None = None) -> Comparison:
-    """Compare the first with the others. All are of one sort, each group of one identity.
+    """Compare the first group with the others. All results have one type, each group one identity.
 
-    ``concurrency`` is used where all have it; else the highest that all have.
+    ``concurrency`` is used if all groups have it, else the highest common concurrency.
     """
     is_evaluation = groups[0][0].sort == Result.Sort.EVALUATION
     columns = [_column(runs) for runs in groups]
@@ -237,7 +236,7 @@ def _column(runs: Sequence[Result]) -> Column:
 
 
 def _mean(values: Sequence[float]) -> float:
-    """A single run's number stays the number that it is."""
+    """Return the mean; the value of a single run stays exact."""
     return values[0] if len(values) == 1 else mean(values)
 
 
@@ -246,7 +245,7 @@ def _at(column: Column, concurrency: int | None) -> Mapping[str, Any]:
 
 
 def _paired(base: Column, other: Column) -> Paired | None:
-    """Runs are paired, groups are not: their questions were asked several times."""
+    """Pair single runs; groups are not paired because their questions have several answers."""
     if len(base.runs) > 1 or len(other.runs) > 1:
         return None
     return pair(base.head, other.head)
@@ -254,7 +253,7 @@ def _paired(base: Column, other: Column) -> Paired | None:
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """Makes the rows of a comparison."""
+    """Builder of the rows of a comparison."""
 
     columns: Sequence[Column]
     concurrency: int | None
@@ -290,8 +289,8 @@ class _Table:
         return change
 
     def _gap(self, name: str, mine: float, theirs: float, index: int) -> Interval | None:
-        """The difference of two accuracies by question; the two shares' where it would be another
-        one than that of the numbers shown; None without either."""
+        """Return the paired difference of two accuracies; the unpaired one when the paired one does
+        not match the shown values. None without either."""
         paired = self.paired[index - 1]
         if paired is not None and paired.is_whole:
             gap = paired.gap if name == "accuracy" else paired.parts.get(name)
@@ -303,8 +302,8 @@ class _Table:
 
 
 def _difference(name: str, mine: Sequence[float], theirs: Sequence[float]) -> Change:
-    """Rates and times by the ratio of their geometric means; shares and counts by their
-    difference."""
+    """Return the change: ratio of geometric means for rates and times, difference for shares and
+    counts."""
     value = _mean(theirs)
     absolute = value - _mean(mine)
     if METRICS[name].unit == "%" or METRICS[name].is_count:
@@ -323,7 +322,7 @@ def _difference(name: str, mine: Sequence[float], theirs: Sequence[float]) -> Ch
 def _settle(
     rows: Sequence[Row], columns: Sequence[Column], concurrency: int | None
 ) -> Settle | None:
-    """What would settle the first row: None where it is settled, or nothing differs."""
+    """Return the missing runs for the first row; None when significant or equal."""
     if not rows:
         return None
     main = rows[0]

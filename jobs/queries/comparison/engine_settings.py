@@ -1,7 +1,7 @@
-"""What a server was told about how to work, read out of the plan that started it.
+"""Engine settings, read from the plan that started the server.
 
-A plan's command may be docker's: what it says of the container bears on no number, and neither do
-names and addresses, nor what only the job's own slots tell apart.
+The command may be docker's. Container options, names, addresses and values from job slots do not
+affect metrics and are left out.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from jobs.errors import PlanError
 from jobs.plans import Plan, fill_text
 
 YES, NO = "yes", "no"
-# Options of docker whose value is the next word; all others of its options stand by themselves.
+# Docker options with a separate value; all other docker options have no separate value.
 _DOCKER_TAKES = frozenset(
     ("-e", "-p", "-v", "-w", "--env", "--label", "--name", "--network", "--publish", "--volume")
 )
@@ -23,16 +23,16 @@ _OPTION = re.compile(r"--?[A-Za-z]")
 
 
 def engine_settings(plan: Plan) -> dict[str, str]:
-    """Options (``--NAME``) and variables of the container (``NAME``) of the commands that serve.
+    """Return options (``--NAME``) and container variables (``NAME``) of the serving commands.
 
-    An option without a value of its own is ``YES``.
+    An option without a value is ``YES``.
     """
     found: dict[str, str] = {}
     for step in plan.steps:
         if step.serves:
             variables, words = _taken_apart(step.argv)
             if step.argv[:1] == ("docker",):
-                words = words[1:]  # behind the image, or the container's name
+                words = words[1:]  # after the image or the container's name
             for name, value in (*_variables(variables), *_options(words)):
                 plain = _plain(value)
                 if plain is not None and name not in _NAMES:
@@ -41,7 +41,7 @@ def engine_settings(plan: Plan) -> dict[str, str]:
 
 
 def images(plan: Plan) -> list[str]:
-    """Names of the images whose containers the plan's steps start, as it names them."""
+    """Return the names of the images that the plan's steps start."""
     found: dict[str, None] = {}
     for step in plan.steps:
         if step.argv[:2] == ("docker", "run"):
@@ -53,13 +53,13 @@ def images(plan: Plan) -> list[str]:
 
 
 def without_folder(text: str) -> str:
-    """An absolute path by its last part: where a file lies bears on no number."""
+    """Return the last part of an absolute path: the folder does not affect metrics."""
     return text.rstrip("/").rpartition("/")[2] if text.startswith("/") else text
 
 
 def _taken_apart(argv: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
-    """(the variables that docker sets, the image or container and the command in it); of another
-    command, the command.
+    """Return (variables set by docker, image or container with its command); for other commands, no
+    variables and the command.
     """
     if argv[:2] not in (("docker", "run"), ("docker", "exec")):
         return (), argv
@@ -74,7 +74,7 @@ def _taken_apart(argv: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
 
 
 def _variables(words: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Those with a value; what is handed on from outside has none here, and may be secret."""
+    """Return variables with a value; variables passed from outside have none and may be secret."""
     for word in words:
         name, equals, value = word.partition("=")
         if equals:
@@ -91,7 +91,7 @@ def _options(words: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def _plain(text: str) -> str | None:
-    """Without doubled braces; a file by its name; None where only the job could tell."""
+    """Return the value without doubled braces, a file by its name; None for values of job slots."""
     for piece in (text, text.rpartition("/")[2]):
         try:
             return fill_text(piece, {})

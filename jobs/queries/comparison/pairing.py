@@ -1,4 +1,4 @@
-"""Two evaluations question by question: what both answered, and which changed."""
+"""Paired comparison of two evaluations by question."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from jobs.models import Answer, Result
 from jobs.queries.statistics import Interval, mcnemar, paired_difference, questions_to_tell
 
-# Parts of the shipped questions, as the names of their sets have them: "short_en".
+# Parts of the included questions, from names of sets such as "short_en".
 PARTS = ("short", "choice", "en", "zh")
 
 
 @dataclass(frozen=True, slots=True)
 class Flip:
-    """A question that the base and another result answered with different success."""
+    """Question with a different verdict in the baseline and another result."""
 
     index: int
     category: str
@@ -28,10 +28,10 @@ class Flip:
 
 @dataclass(frozen=True, slots=True)
 class Paired:
-    """Base and another result on the questions that both answered.
+    """Baseline and another result on their common questions.
 
-    ``is_whole``: each answered those of the other and no more. ``parts`` has the gap of each part
-    of the questions by its metric, such as "accuracy_en".
+    ``is_whole``: both have the same questions. ``parts`` has the difference for each part of the
+    questions by metric, such as "accuracy_en".
     """
 
     questions: int
@@ -48,7 +48,7 @@ class Paired:
 
 
 def pair(base: Result, other: Result) -> Paired | None:
-    """Question by question; None when the two share none."""
+    """Pair two results by question; None without common questions."""
     mine, theirs = _answers(base), _answers(other)
     shared = [key for key in mine if key in theirs]
     if not shared:
@@ -80,7 +80,7 @@ def pair(base: Result, other: Result) -> Paired | None:
 
 
 def _cells(verdicts: Iterable[tuple[bool, bool]]) -> tuple[int, int, int, int]:
-    """Questions that both answered correctly, only the first, only the second, neither."""
+    """Return counts of questions correct in both, only the first, only the second, neither."""
     found = Counter(verdicts)
     return found[True, True], found[True, False], found[False, True], found[False, False]
 
@@ -95,5 +95,5 @@ def _parts(verdicts_of: Mapping[tuple[str, str, int], tuple[bool, bool]]) -> dic
 
 
 def _answers(result: Result) -> dict[tuple[str, str, int], Answer]:
-    """By subset, question and sample: a set that grew keeps its old questions comparable."""
+    """Return answers by subset, question and sample, so that a larger set stays comparable."""
     return {a.key: a for a in Answer.objects.scored().filter(result=result)}

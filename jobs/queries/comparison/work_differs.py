@@ -1,4 +1,4 @@
-"""Why two results allow no verdict: what was measured is not the same work."""
+"""Differences in workload that make two results not comparable."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any
 
 from jobs.models import Result
 
-# Real lengths further apart than this share are different work, whatever was asked for.
+# Measured lengths that differ by more than this share are different workloads.
 LENGTHS_APART = 0.1
 _LENGTHS = ("input_tokens_mean", "output_tokens_mean")
-QUESTIONS = "questions_sha256"  # the name of another question set
-# How many questions are asked at a time bears on speed and not on accuracy.
+QUESTIONS = "questions_sha256"  # identifies the question set
+# The concurrency of questions affects speed, not accuracy.
 _NOT_FOR_ACCURACY = frozenset(("batch",))
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One thing that differs: ``name`` is that of a setting, or with ``is_metric`` of a metric;
-    ``values`` are one a result, None where it is unknown."""
+    """Difference: ``name`` is a setting, or with ``is_metric`` a metric; ``values`` has a value per
+    result, None: unknown."""
 
     name: str
     values: Sequence[Any]
@@ -27,20 +27,21 @@ class Difference:
 
     @property
     def is_unknown(self) -> bool:
-        """True where nobody knows it of any result: it may be the same, or not."""
+        """Return True when the value is unknown for all results."""
         return all(value is None for value in self.values)
 
     @property
     def is_checksum(self) -> bool:
-        """True where the values mean something only by being different."""
+        """Return True when values are checksums, which only show equality."""
         return self.name.endswith("sha256")
 
 
 def differences(
     results: Sequence[Result], metrics: Sequence[Mapping[str, Any]]
 ) -> list[Difference]:
-    """What differs, or is unknown, in the work of ``results``; ``metrics`` are each one's at the
-    concurrency that is compared. Empty: a verdict may be given.
+    """Return differing or unknown parts of the workload of ``results``; empty: comparable.
+
+    ``metrics`` are those of each result at the compared concurrency.
     """
     is_evaluation = results[0].sort == Result.Sort.EVALUATION
     left_out = _NOT_FOR_ACCURACY if is_evaluation else frozenset()

@@ -1,4 +1,4 @@
-"""Reads about results: the list with its facets, one result, its repeats.
-Here: what was measured, once or again.
-Not here: two side by side (`queries.comparison`), intervals (`queries.statistics`).
+"""Queries of results: list with facets, single result, repeats.
+Here: measured results and their repeats.
+Not here: comparison of results (`queries.comparison`), intervals (`queries.statistics`).
 """

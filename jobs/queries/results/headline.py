@@ -1,4 +1,4 @@
-"""The one number that stands for a result, and the one beside it."""
+"""Main and second metric of a result."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from jobs.models import Result
 
-# The first that was measured: a benchmark of one batch has no rate, only how long it took.
+# The first measured one counts: an offline batch has no rate, only a latency.
 _FIRST: dict[str, Sequence[str]] = {
     Result.Sort.BENCHMARK: ("output_tokens_per_s", "total_tokens_per_s", "batch_latency_mean_s"),
     Result.Sort.EVALUATION: ("accuracy",),
@@ -19,12 +19,12 @@ _BESIDE: dict[str, Sequence[str]] = {
 
 
 def headline(sort: str, metrics: Mapping[str, Any]) -> str:
-    """Name of the metric that stands for a result of this sort."""
+    """Return the name of the main metric of a result of this type."""
     return _chosen(_FIRST[sort], metrics)
 
 
 def beside(sort: str, metrics: Mapping[str, Any]) -> str:
-    """Name of the metric that is shown beside it."""
+    """Return the name of the second metric."""
     return _chosen(_BESIDE[sort], metrics)
 
 

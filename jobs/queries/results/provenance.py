@@ -1,4 +1,4 @@
-"""Provenance of a result: what it was measured with, and which parts nobody wrote down."""
+"""Provenance of a result: environment of the measurement, and its missing parts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from jobs.models import Result
 
-# Parts in the order in which they are shown. Of a host without dies the first are not asked for.
+# Parts in display order. The first ones do not apply to hosts without dies.
 _OF_DIES = ("driver", "firmware", "dies")
 PARTS = (
     *_OF_DIES,
@@ -21,10 +21,10 @@ _PROGRAM = "program "
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """``parts`` by name of :data:`PARTS`, plain data; ``missing`` are those that are not known, of
-    the engine its programs by name ("program llmdeploy").
+    """``parts`` by name of :data:`PARTS`, plain data; ``missing`` are the unknown parts, with the
+    engine's programs by name ("program llmdeploy").
 
-    A part that does not apply (dies of a host without, a data set of a tool that makes its own
+    A part that does not apply (dies of a host without dies, data set of a tool with generated
     requests) is in neither.
     """
 
@@ -33,7 +33,7 @@ class Provenance:
 
 
 def provenance(result: Result) -> Provenance:
-    """What is known of where the numbers of ``result`` come from."""
+    """Return the provenance of ``result``."""
     kept, identity = result.surroundings, result.identity.get("parts") or {}
     host = kept.get("host") or {}
     images = kept.get("images") or {}
@@ -64,7 +64,7 @@ def provenance(result: Result) -> Provenance:
     else:
         wanted.remove("dataset_sha256")
     if result.sort == Result.Sort.EVALUATION and found["ran_beside"] is None:
-        wanted.remove("ran_beside")  # an accuracy does not depend on it; older ones do not tell
+        wanted.remove("ran_beside")  # irrelevant for accuracy; missing in older results
     if not measured_in:
         wanted.remove("measured_in")  # many tools need no environment
     missing = tuple(name for name in wanted if _is_unknown(name, found.get(name)))
@@ -80,14 +80,14 @@ def _is_program(name: str) -> bool:
 
 
 def _is_unknown(name: str, value: Any) -> bool:
-    """Nothing beside it is an answer; an empty text is none."""
+    """Return True for missing or empty text; an empty list of other work is a known value."""
     return value is None if name == "ran_beside" else not value
 
 
 def _versions(result: Result, engine: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
-    """(what served, what measured): name -> version, or the fingerprint of an environment.
+    """Return (serving, measuring) programs: name -> version, or fingerprint of an environment.
 
-    Where no deployment was measured both are one, and the second is empty.
+    Without a deployment, both are the same: the second is empty.
     """
     kept = result.surroundings
     served, tools = dict[str, str](), dict[str, str]()
@@ -106,7 +106,7 @@ def _versions(result: Result, engine: Mapping[str, Any]) -> tuple[dict[str, str]
 
 
 def _runs_in(result: Result, environment: str) -> bool:
-    """Whether the server works in ``environment``, whose folder has its name and a version."""
+    """Return True if the server runs in ``environment``, whose folder has a name and a version."""
     if result.deployment is None:
         return True
     folder = re.compile(rf"/{re.escape(environment)}(?:-\d[^/]*)?/")

@@ -1,8 +1,7 @@
-"""Our own scores beside those that others published of a model, data set by data set.
+"""Our scores and published scores of a model, by data set.
 
-A share of right answers has its interval (Wilson). Whether two figures measure the same thing is
-said, not guessed: see :data:`Why`. A simulated result stands in where there is no other, marked,
-and is never the best.
+Our accuracy has its interval (Wilson). :data:`Why` lists the reasons why two figures are not
+comparable. A simulated result is shown, marked, only without a real one, and is never the best.
 """
 
 from __future__ import annotations
@@ -19,11 +18,11 @@ from jobs.catalog.schema import Published
 from jobs.models import Answer, Result
 from jobs.queries.statistics import Interval, wilson
 
-# Why a figure of ours is not to be compared with the published one.
+# Reasons why our figure is not comparable with the published one.
 Why = Literal["metric", "split", "prompt", "limited", "part", "cut", "samples"]
 
-# Published name -> the subsets of our answers that are its questions; one that ends in "/" or "_"
-# or "-" begins their names. Of OpenCompass ("math-500") and of EvalScope ("math_500/Level 1").
+# Published name -> subsets of our answers with its questions; a final "/", "_" or "-" marks a
+# prefix. Names of OpenCompass ("math-500") and of EvalScope ("math_500/Level 1").
 _SETS: Mapping[str, tuple[str, ...]] = {
     "aime24": ("aime2024", "aime24/"),
     "aime25": ("aime2025", "aime25/"),
@@ -39,17 +38,17 @@ _SETS: Mapping[str, tuple[str, ...]] = {
     "math_500": ("math-500", "math_500/"),
     "mmlu": ("lukaemon_mmlu_", "mmlu/"),
 }
-# Questions of the sets that OpenCompass's table does not tell.
+# Question counts of sets missing in OpenCompass's table.
 _SIZES = {"ceval": 1346, "mmlu": 14042}
-# What is a share of right answers, as ours are; a rating, a consensus or an F1 is not.
+# Metrics that are an accuracy like ours; a rating, a consensus or an F1 score is not.
 _SHARES = ("accuracy", "pass@1", "EM", "pass@1-COT", "prompt strict", "correct")
-# Of these the makers asked another set of questions than the tools here: CLUE's, not FewCLUE's.
+# The authors used a different question set than the tools here: CLUE, not FewCLUE.
 _OTHER_SETS = {("cluewsc", "paper")}
 
 
 @dataclass(frozen=True, slots=True)
 class Ours:
-    """One of our results on the questions of one set."""
+    """Result of ours on the questions of one set."""
 
     result: Result
     share: Interval
@@ -59,10 +58,10 @@ class Ours:
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """A published figure with our latest and our best on the same data set.
+    """Published figure with our latest and best result on the same data set.
 
-    ``why`` says what keeps them from being compared; empty: they can be. ``best`` is none where
-    the latest is it, or where only simulated ones are there.
+    ``why``: reasons against a comparison, empty for comparable figures. ``best`` is None when the
+    latest result is the best, or when all results are simulated.
     """
 
     published: Published
@@ -72,14 +71,14 @@ class Beside:
 
     @property
     def within(self) -> bool | None:
-        """Whether the published figure lies in our interval; None: they are not to be compared."""
+        """Return True if the published figure lies in our interval; None: not comparable."""
         if self.latest is None or self.why or self.latest.result.simulated:
             return None
         return self.latest.share.low <= self.published.value / 100 <= self.latest.share.high
 
 
 def beside(model: ZooModel) -> list[Beside]:
-    """Every published figure of the model, in its order, with ours."""
+    """Return every published figure of the model, in order, with our results."""
     results = {
         result.pk: result
         for result in Result.objects.filter(
@@ -114,7 +113,7 @@ def _beside(item: Published, model: ZooModel, ours: Sequence[Ours]) -> Beside:
 def _ours(
     dataset: str, results: Mapping[int, Result], scored: Iterable[tuple[int, str, int, float]]
 ) -> list[Ours]:
-    """Results that asked questions of the set, newest first."""
+    """Return results with questions of the set, newest first."""
     found: dict[int, list[tuple[str, int, float]]] = {}
     for result_id, subset, questions, right in scored:
         if _is_of(subset, _SETS.get(dataset, ())):
@@ -151,7 +150,7 @@ def _why(item: Published, model: ZooModel, ours: Ours) -> Iterable[Why]:
 
 
 def _size(item: Published) -> int:
-    """How many questions the set has; 0: not known."""
+    """Return the number of questions of the set; 0: unknown."""
     names = _SETS.get(item.dataset, ())
     known = sum(EVALUATION_SETS[name].questions for name in names if name in EVALUATION_SETS)
     return item.samples or _SIZES.get(item.dataset, known)

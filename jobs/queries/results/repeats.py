@@ -24,7 +24,7 @@ class Spread:
 
 
 def repeats_of(result: Result, *, uncounted: bool = False) -> QuerySet[Result]:
-    """Other runs of the same measurement. ``uncounted``: also disturbed and incomplete ones."""
+    """Return other runs of the measurement. ``uncounted``: with disturbed and incomplete runs."""
     if not result.fingerprint:
         return Result.objects.none()
     found = Result.objects.filter(fingerprint=result.fingerprint).exclude(pk=result.pk)
@@ -32,14 +32,14 @@ def repeats_of(result: Result, *, uncounted: bool = False) -> QuerySet[Result]:
 
 
 def counted_with(result: Result, *, uncounted: bool = False) -> list[Result]:
-    """``result`` and its repeats, oldest first, at most ``MOST``."""
+    """Return ``result`` and its repeats, oldest first, at most ``MOST``."""
     others = repeats_of(result, uncounted=uncounted).order_by("created_at", "pk")
     others = others.prefetch_related("points")[: MOST - 1]
     return sorted([result, *others], key=lambda run: (run.created_at, run.pk))
 
 
 def at_concurrency(results: Sequence[Result], metric: str, concurrency: int) -> list[float]:
-    """The metric of each result that was measured at ``concurrency``, in their order."""
+    """Return the metric of each result measured at ``concurrency``, in order."""
     return [
         float(point.metrics[metric])
         for result in results
@@ -49,9 +49,9 @@ def at_concurrency(results: Sequence[Result], metric: str, concurrency: int) -> 
 
 
 def spread(result: Result, metric: str, concurrency: int) -> Spread | None:
-    """Over ``result`` and its repeats that count; None where no other run does.
+    """Return the spread over ``result`` and its counted repeats; None without another counted run.
 
-    A disturbed or incomplete ``result`` is itself left out.
+    A disturbed or incomplete ``result`` is left out.
     """
     rows = [one for one in counted_with(result) if one.counts]
     found = at_concurrency(rows, metric, concurrency)
@@ -61,8 +61,8 @@ def spread(result: Result, metric: str, concurrency: int) -> Spread | None:
 
 
 def disturbers(results: Iterable[Result]) -> dict[int, list[Deployment]]:
-    """For each result, by its id, the other deployments that are up on its host now: a new run
-    beside them would count as disturbed. Hosts without any are left out."""
+    """Return, by result id, the other deployments running on its host now: these would disturb a
+    new run. Results without other deployments are left out."""
     found = list(results)
     up = list(
         Deployment.objects.filter(

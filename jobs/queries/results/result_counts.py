@@ -1,8 +1,8 @@
-"""How many results there are of each sort: what the facets of the list and its total show.
+"""Counts of results for the facets and the total of the list.
 
-Each facet counted by itself is a walk over all results, and there were nine of them a page. Here
-all are counted at once, by everything that facets and stamps tell apart; a process keeps what it
-counted, for what has been measured stays as it is, and goes on with the results that are new.
+Counting each facet alone scanned all results nine times per page. Here one scan counts all
+results by every combination of facets and flags. A process caches the counts and adds new results,
+because results do not change.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from django.db.models import BooleanField, Case, Count, Q, QuerySet, When
 
 from jobs.models import Result
 
-# Facet -> the field that it filters. In the order in which they are shown.
+# Facet -> filtered field, in display order.
 FACETS = {
     "sort": "sort",
     "model": "model_id",
@@ -25,26 +25,26 @@ FACETS = {
     "host": "host__name",
     "person": "created_by__username",
 }
-# A remark is looked for in the JSON as text: databases do not agree on how to look into a list.
+# Remarks are searched in the JSON as text: databases differ in searching JSON lists.
 STAMPS = {
     "simulated": Q(simulated=True),
     "incomplete": Q(incomplete=True),
     "disturbed": Q(disturbed=True),
     "few": Q(remarks__icontains='"result:few_samples"'),
-    "cut": Q(remarks__icontains='"evaluate:cut'),  # told or guessed
+    "cut": Q(remarks__icontains='"evaluate:cut'),  # reported or guessed
     "quiet": Q(simulated=False, remarks=[]),
 }
-# What changes in other ways, a person that is gone, is seen after this long (seconds).
+# Seconds until other changes, such as a deleted person, become visible.
 KEPT_S = 60
 _PLACES = {name: place for place, name in enumerate((*FACETS, *STAMPS))}
 _KEY = "result-counts"
 
-# (values of the facets, whether each stamp holds) -> results.
+# (values of the facets, value of each flag) -> number of results.
 Counts = Counter[tuple[Any, ...]]
 
 
 def count(results: QuerySet[Result]) -> Counts:
-    """Count these results, in one walk."""
+    """Count these results in one scan."""
     flags = {
         f"is_{name}": Case(When(stamp, then=True), default=False, output_field=BooleanField())
         for name, stamp in STAMPS.items()
@@ -54,7 +54,7 @@ def count(results: QuerySet[Result]) -> Counts:
 
 
 def count_all() -> Counts:
-    """All results. Those that came since the last call are added to what this process knows."""
+    """Return the counts of all results. New results are added to the cached counts."""
     cache, moment = caches["process"], time.monotonic()
     known: tuple[Counts, int, float] | None = cache.get(_KEY)
     counts, last, until = known or (Counts(), 0, moment + KEPT_S)
@@ -66,7 +66,7 @@ def count_all() -> Counts:
 
 
 def passing(counts: Counts, facets: Mapping[str, Sequence[str]], stamps: Sequence[str]) -> Counts:
-    """What is let through: any of a facet's values, any of the stamps; all when none is named."""
+    """Return the counts that match any value per facet and any flag; empty selections match all."""
     wanted = {_PLACES[name]: set(values) for name, values in facets.items() if values}
     marks = [_PLACES[name] for name in stamps]
     return Counter(
@@ -80,7 +80,7 @@ def passing(counts: Counts, facets: Mapping[str, Sequence[str]], stamps: Sequenc
 
 
 def by(counts: Counts, name: str) -> Counter[Any]:
-    """The same, told apart by one facet or stamp alone."""
+    """Return the counts by a single facet or flag."""
     found: Counter[Any] = Counter()
     for key, n in counts.items():
         found[key[_PLACES[name]]] += n

@@ -1,4 +1,4 @@
-"""By what the list of results can be sorted. Names are those of the address: ``?order=-output``."""
+"""Sort orders of the result list. Names are those of the URL: ``?order=-output``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Results: the list with its facets, one result, its questions."""
+"""Queries of results: list with facets, single result, questions."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from jobs.queries.statistics import Interval, wilson
 
 PAGE = 50
 QUESTIONS_PAGE = 25
-MOST_CATEGORIES = 24  # more are a table, not a chart
+MOST_CATEGORIES = 24  # more rows do not fit into a chart
 ANSWER_FIELDS = (
     *("index", "subset", "question_id", "sample", "question", "expected", "answer", "score"),
     *("status", "extracted", "finish", "reasoning"),
 )
-# What the questions of an evaluation can be narrowed to.
+# Filters of an evaluation's questions.
 SHOWN = ("right", "wrong", "cut", "empty", "unscored")
 
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What the list is narrowed to. Each facet holds the values that are let through.
+    """Filters of the list. Each facet has its selected values.
 
-    ``stamp_words`` are words that in ``text`` stand for a stamp of ``STAMPS``, in small letters.
+    ``stamp_words``: words in ``text`` that select a flag of ``STAMPS``, in lower case.
     """
 
     facets: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -41,10 +41,10 @@ class Filters:
     text: str = ""
     stamp_words: Mapping[str, str] = field(default_factory=dict)
     deployment: int | None = None
-    pinned: bool = False  # only those whose jobs are
+    pinned: bool = False  # only results of pinned jobs
 
     def without(self, facet: str) -> Filters:
-        """The same with one facet left open."""
+        """Return these filters without one facet."""
         if facet == "stamp":
             return replace(self, stamps=())
         return replace(self, facets={k: v for k, v in self.facets.items() if k != facet})
@@ -52,10 +52,9 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """``results`` in the order asked for; ``after`` is the next page's cursor, "" at the end.
+    """``results`` in the requested order; ``after`` is the next page's cursor, "" at the end.
 
-    ``pinned`` and ``removed`` are numbers of their jobs: which are pinned, and of which log and
-    files are gone.
+    ``pinned`` and ``removed`` are ids of jobs: pinned jobs, and jobs with removed log and files.
     """
 
     results: Sequence[Result]
@@ -67,7 +66,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class ResultPage:
-    """One result. ``repeats`` are earlier and later runs of the same measurement, without it."""
+    """Result with ``repeats``: earlier and later runs of the same measurement, without itself."""
 
     result: Result
     points: Sequence[ResultPoint]
@@ -82,13 +81,13 @@ class ResultPage:
 
     @property
     def peer(self) -> Result | None:
-        """The repeat to compare it with first: the latest that counts, if there is."""
+        """Return the latest counted repeat, for the comparison link; None without one."""
         counted = (other for other in self.repeats if other.counts)
         return next(counted, next(iter(self.repeats), None))
 
     @property
     def host_facts(self) -> list[tuple[str, str]]:
-        """What the host was when it was measured: the facts that bear on speed."""
+        """Return the host's facts at the time of the run that affect speed."""
         facts = self.result.surroundings.get("host", {})
         told = facts.get("cpu")
         cpu = told if isinstance(told, dict) else {}
@@ -103,19 +102,19 @@ class ResultPage:
 
 @dataclass(frozen=True, slots=True)
 class Category:
-    """Questions of one kind: how many, how many right, and the interval of their share."""
+    """Questions of one category: number, correct answers, interval of the accuracy."""
 
     name: str
     questions: int
     right: float
     share: Interval
-    is_set: bool = False  # a data set, or a group of many
+    is_set: bool = False  # a data set, or a group of data sets
 
 
 @dataclass(frozen=True, slots=True)
 class Questions:
-    """One page of an evaluation's questions; ``counts`` has how many there are of each of
-    :data:`SHOWN`, ``shown`` how many of the chosen.
+    """Page of an evaluation's questions; ``counts`` has the number of questions for each of
+    :data:`SHOWN`, ``shown`` the number for the selected one.
     """
 
     answers: Sequence[Answer]
@@ -126,7 +125,7 @@ class Questions:
 
 @dataclass(frozen=True, slots=True)
 class AnswerPage:
-    """One answer, and the indexes of those beside it."""
+    """Answer with the indexes of the previous and next answer."""
 
     answer: Answer
     before: int | None
@@ -134,7 +133,7 @@ class AnswerPage:
 
 
 def matching(filters: Filters) -> QuerySet[Result]:
-    """Results that ``filters`` let through, newest first."""
+    """Return the results that match ``filters``, newest first."""
     found = Result.objects.all()
     for facet, values in filters.facets.items():
         if values:
@@ -147,7 +146,7 @@ def matching(filters: Filters) -> QuerySet[Result]:
     if filters.deployment is not None:
         found = found.filter(deployment_id=filters.deployment)
     if filters.pinned:
-        # Not by a join, for which the database may walk over all results.
+        # No join: the database may scan all results for a join.
         found = found.filter(job_id__in=Job.objects.filter(pinned_at__isnull=False).values("pk"))
     for word in filters.text.split():
         found = found.filter(_matches(word, filters.stamp_words))
@@ -155,7 +154,7 @@ def matching(filters: Filters) -> QuerySet[Result]:
 
 
 def _has_any(facet: str, values: Sequence[str]) -> Q:
-    """Hosts and people by number: an index gives theirs in their order; a join would sort them."""
+    """Return a filter by ids of hosts and people: an index keeps the order; a join would sort."""
     if facet == "host":
         hosts = Host.objects.filter(name__in=values)
         return Q(host_id__in=list(hosts.values_list("pk", flat=True)))
@@ -178,12 +177,12 @@ def _matches(word: str, stamp_words: Mapping[str, str]) -> Q:
     stamp = stamp_words.get(word.casefold())
     if stamp is not None:
         matches |= STAMPS[stamp]
-    # 18 digits fit every database's big integer.
+    # 18 digits fit into a big integer of every database.
     return matches | Q(job_id=int(number)) if number.isdecimal() and len(number) <= 18 else matches
 
 
 def result_list(filters: Filters, after: str = "", order: Order = NEWEST) -> Page:
-    """One page of the list. ``after`` is :attr:`Page.after` of the page before, in that order."""
+    """Return a page of the list. ``after`` is :attr:`Page.after` of the previous page."""
     total = _passing(_counts(filters), filters).total()
     found = matching(filters).select_related("host", "deployment", "created_by")
     rows, following = sorted_page(found, COLUMNS[order.name], order, after, PAGE)
@@ -194,7 +193,7 @@ def result_list(filters: Filters, after: str = "", order: Order = NEWEST) -> Pag
 
 
 def facet_counts(filters: Filters) -> dict[str, list[tuple[str, int]]]:
-    """For each facet its values with how many results each would show, most first."""
+    """Return the values of each facet with result counts, highest count first."""
     counts, told = _counts(filters), {}
     for facet in FACETS:
         found = result_counts.by(_passing(counts, filters.without(facet)), facet)
@@ -207,12 +206,12 @@ def facet_counts(filters: Filters) -> dict[str, list[tuple[str, int]]]:
 
 
 def pinned_count(filters: Filters) -> int:
-    """How many of those that the other filters let through are pinned."""
+    """Return the number of pinned results that match the other filters."""
     return matching(replace(filters, pinned=True)).count()
 
 
 def _counts(filters: Filters) -> Counts:
-    """All results that text, deployment and pins let through, whatever the facets say."""
+    """Return the counts of results that match text, deployment and pins, without facets."""
     if filters.text or filters.deployment is not None or filters.pinned:
         return result_counts.count(matching(replace(filters, facets={}, stamps=())))
     return result_counts.count_all()
@@ -223,7 +222,7 @@ def _passing(counts: Counts, filters: Filters) -> Counts:
 
 
 def result_page(result_id: int) -> ResultPage:
-    """Everything on the page of one result. Raises ``Result.DoesNotExist``."""
+    """Return all data of a result page. Raises ``Result.DoesNotExist``."""
     result = Result.objects.select_related(
         "host", "job__pinned_by", "created_by", "deployment__artifact", "deployment__host"
     ).get(pk=result_id)
@@ -248,12 +247,12 @@ def result_page(result_id: int) -> ResultPage:
 
 
 def points_of(result: Result) -> list[ResultPoint]:
-    """A benchmark's points, by concurrency."""
+    """Return a benchmark's points by concurrency."""
     return sorted(result.points.all(), key=lambda p: (p.concurrency, p.index))
 
 
 def accuracy(result: Result) -> Interval | None:
-    """An evaluation's share of right answers with its Wilson interval."""
+    """Return an evaluation's accuracy with its Wilson interval."""
     questions = int(result.metrics.get("questions") or 0)
     if result.sort != Result.Sort.EVALUATION or not questions:
         return None
@@ -261,8 +260,8 @@ def accuracy(result: Result) -> Interval | None:
 
 
 def categories(result: Result) -> list[Category]:
-    """An evaluation by category of its questions, largest first; else by data set in their order,
-    a group of many as one. At most :data:`MOST_CATEGORIES`.
+    """Return an evaluation by category of its questions, largest first; without categories by data
+    set in order, with a large group as one row. At most :data:`MOST_CATEGORIES`.
     """
     rows: dict[str, list[float]] = {}
     scored = Answer.objects.scored().filter(result=result)
@@ -296,7 +295,7 @@ def _category(name: str, right: float, questions: int, *, is_set: bool = False) 
 
 
 def question_parts(result: Result) -> list[str]:
-    """What the questions can be narrowed to: their categories, else their data sets."""
+    """Return the filter values of the questions: categories, or data sets without categories."""
     rows = Answer.objects.filter(result=result).order_by()
     found = {str(name or "") for name in _distinct(rows, "detail__category")}
     if "" in found or not 0 < len(found) <= MOST_CATEGORIES:
@@ -309,7 +308,7 @@ def _distinct(rows: QuerySet[Answer], name: str) -> Iterable[Any]:
 
 
 def answer_page(result_id: int, index: int) -> AnswerPage:
-    """One answer of an evaluation. Raises ``Answer.DoesNotExist``."""
+    """Return an answer of an evaluation. Raises ``Answer.DoesNotExist``."""
     answers = Answer.objects.filter(result_id=result_id)
     answer = answers.select_related("result__deployment", "result__host").get(index=index)
     before = answers.filter(index__lt=index).order_by("-index").values_list("index", flat=True)
@@ -320,7 +319,7 @@ def answer_page(result_id: int, index: int) -> AnswerPage:
 def questions(
     result: Result, *, show: str = "", text: str = "", category: str = "", after: int = -1
 ) -> Questions:
-    """Questions in their order, after the index ``after``. ``show``: of :data:`SHOWN`; "": all."""
+    """Return questions in order after index ``after``. ``show``: one of :data:`SHOWN`; "": all."""
     found = Answer.objects.filter(result=result)
     if text:
         found = found.filter(
@@ -330,7 +329,7 @@ def questions(
         found = found.filter(
             Q(detail__category=category)
             | Q(subset=category[:64])
-            # EvalScope's subset of a set that has but one: "gsm8k/main".
+            # EvalScope's name of a set's only subset: "gsm8k/main".
             | Q(subset__startswith=f"{category}/")
         )
     scored = found.filter(status="")
@@ -352,11 +351,11 @@ def questions(
 
 
 def answer_rows(result: Result) -> list[dict[str, Any]]:
-    """Every answer with all that is kept of it; ``score`` is None where the tool gave none."""
+    """Return all answers with all stored data; ``score`` is None without a score of the tool."""
     rows = Answer.objects.filter(result=result).order_by("index").values(*ANSWER_FIELDS, "detail")
     return [{**row, "score": None if row["status"] else row["score"]} for row in rows]
 
 
 def point_rows(result: Result) -> list[tuple[int, Mapping[str, Any]]]:
-    """``(concurrency, metrics)`` of a benchmark, for charts and tables."""
+    """Return ``(concurrency, metrics)`` of a benchmark, for charts and tables."""
     return [(point.concurrency, point.metrics) for point in points_of(result)]

@@ -1,4 +1,4 @@
-"""An evaluation's score of each data set, in groups with their means."""
+"""Scores of an evaluation by data set, in groups with means."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.db.models import Count, Sum
 from jobs.models import Answer, Result
 from jobs.queries.statistics import Interval, wilson
 
-# A group of more sets is one row, which opens.
+# A group with more sets is one row that expands.
 MOST_ROWS = 8
 SHARES = ("accuracy",)
 _SCORE = re.compile(r"(?P<name>.+?)(?: \((?P<sets>\d+)\))? (?P<value>\d+(?:\.\d+)?|-)")
@@ -19,8 +19,8 @@ _SCORE = re.compile(r"(?P<name>.+?)(?: \((?P<sets>\d+)\))? (?P<value>\d+(?:\.\d+
 
 @dataclass(frozen=True, slots=True)
 class SetRow:
-    """One data set. ``value`` is in per cent; ``interval`` from 0 to 1, None where nobody knows how
-    many questions it had.
+    """Score of a data set. ``value`` is in per cent; ``interval`` is from 0 to 1, None when the
+    number of questions is unknown.
     """
 
     dataset: str
@@ -34,8 +34,8 @@ class SetRow:
 
 @dataclass(frozen=True, slots=True)
 class SetGroup:
-    """Sets that belong together. ``macro`` counts each set once, ``weighted`` each question once,
-    both in per cent; None where there are fewer than two sets, or one is no share or not known.
+    """Group of data sets. ``macro`` is the mean of sets, ``weighted`` the mean of questions, in per
+    cent; None with fewer than two sets, or when a score is unknown or not a share.
     """
 
     name: str
@@ -46,24 +46,24 @@ class SetGroup:
 
     @property
     def is_folded(self) -> bool:
-        """True where it is one row, which opens."""
+        """Return True when the group is one row that expands."""
         return len(self.rows) > MOST_ROWS
 
     @property
     def metric(self) -> str:
-        """The metric of its sets."""
+        """Return the metric of the group's sets."""
         return self.rows[0].metric
 
     @property
     def mode(self) -> str:
-        """The mode of its sets."""
+        """Return the mode of the group's sets."""
         return self.rows[0].mode
 
 
 def set_groups(result: Result) -> list[SetGroup]:
-    """The groups in the order of the tool; empty for a benchmark.
+    """Return the groups in the order of the tool; empty for a benchmark.
 
-    Results that were kept without their sets tell them by their remark, else by their answers.
+    For results stored without sets, the sets come from the remark, else from the answers.
     """
     if result.sort != Result.Sort.EVALUATION:
         return []
@@ -82,7 +82,7 @@ def _kept(result: Result) -> list[tuple[str, SetRow]]:
 
 
 def _said(result: Result) -> list[tuple[str, SetRow]]:
-    """ "cluewsc-dev 97.48, cluewsc-test 95.18, mmlu (57) 90.80" of an earlier remark."""
+    """Parse an earlier remark: "cluewsc-dev 97.48, cluewsc-test 95.18, mmlu (57) 90.80"."""
     told = [r["args"].get("scores") for r in result.remarks if r["id"] == "evaluate:sets"]
     found = []
     for part in str(told[0] if told else "").split(", "):

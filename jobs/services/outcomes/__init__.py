@@ -1,4 +1,4 @@
-"""What became of a job: outcome, result, assets, identity, known failure.
-Here: from the host's last word and the outputs to the records.
-Not here: parsing (`parsers`), what a kind concludes (`kinds`).
+"""Outcome of a job: verdict, result, assets, identity, known failure.
+Here: from the host's final event and the outputs to the records.
+Not here: parsing (`parsers`), conclusions of a kind (`kinds`).
 """

@@ -1,4 +1,4 @@
-"""Registers what a job made on its host."""
+"""Registration of assets that a job created on its host."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jobs.models import Artifact, Dataset, Deployment, Environment, Job, Weights
 
 Record = Environment | Weights | Artifact | Dataset
 
-# Type of a product -> its model, the fields that it must have, those that make it the same again.
+# Type of a product -> model, required fields, fields that identify it.
 _TYPES: dict[str, tuple[type[Record], tuple[str, ...], tuple[str, ...]]] = {
     "environment": (Environment, ("name", "fingerprint", "path"), ("name", "fingerprint")),
     "weights": (
@@ -40,13 +40,13 @@ _OPTIONAL = ("versions", "details")
 
 
 def check_product(product: Mapping[str, Any]) -> None:
-    """Raise ``ParseError`` unless ``product`` can be registered as it stands.
+    """Raise ``ParseError`` unless ``product`` can be registered.
 
-    One that ``amends`` says something more of what is registered already, and needs only what
-    names it.
+    A product with ``amends`` adds details to a registered one and needs only the identifying
+    fields.
     """
     if product["type"] == "deployment":
-        return  # its row was made when the job was
+        return  # its row is created with the job
     if product["type"] not in _TYPES:
         raise ParseError(f"nothing is registered as {product['type']!r}")
     _, required, same = _TYPES[product["type"]]
@@ -57,9 +57,9 @@ def check_product(product: Mapping[str, Any]) -> None:
 
 
 def register(job: Job, product: Mapping[str, Any]) -> Record | None:
-    """The row for a checked product. What was made again replaces what it was made over.
+    """Return the row for a checked product. A recreated product replaces its earlier row.
 
-    A deployment has its row already, which gets the details that became known.
+    A deployment already has a row, which gets the new details.
     """
     if product["type"] == "deployment":
         if product.get("details"):
@@ -81,7 +81,7 @@ def register(job: Job, product: Mapping[str, Any]) -> Record | None:
 
 
 def _amend(job: Job, product: Mapping[str, Any]) -> Record | None:
-    """Add to the details of a record, whoever made it; None: it is gone."""
+    """Add details to a record of any job; None: no record."""
     record = _same(job, product)
     if record is None:
         return None
@@ -91,9 +91,9 @@ def _amend(job: Job, product: Mapping[str, Any]) -> Record | None:
 
 
 def made_by(job_id: int, type: str) -> Record | None:
-    """What ``job_id`` registered as ``type``; None: nothing, or not any more.
+    """Return what ``job_id`` registered as ``type``; None without a record.
 
-    A later job may have made it again, or have changed it: then the record names that one.
+    When a later job recreated or changed the product, the record names that job.
     """
     if type not in _TYPES:
         return None
@@ -108,7 +108,7 @@ def _made_over(job_id: int, type: str) -> Record | None:
 
 
 def _same(job: Job, product: Mapping[str, Any]) -> Record | None:
-    """The record on the job's host that ``product`` names."""
+    """Return the record on the job's host that ``product`` identifies."""
     model, _, same = _TYPES[product["type"]]
     named = {name: product.get(name) for name in same}
     found = model._default_manager.filter(host_id=job.host_id, **named).first()

@@ -1,7 +1,7 @@
-"""Checksums of whole logs, a part in each request: one of 20 GB takes longer than a host waits.
+"""Checksums of whole logs, in parts per request: 20 GB take longer than a host's timeout.
 
-The state of a checksum cannot be written down, so that each web process has its own. A host that
-is told to come again mostly comes to the same one; where it does not, both get to the end.
+The state of a checksum cannot be stored: each web process has its own. A host that retries mostly
+reaches the same process; otherwise both processes finish.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from collections.abc import Hashable
 
 from jobs import logstore
 
-# Well within what a host (30 s) and a proxy before us (60 s, as a rule) wait for an answer.
+# Well below the timeouts of a host (30 s) and of a proxy (usually 60 s).
 BUDGET_S = 5.0
-# Logs that are in the middle of it, some hundred bytes each; the one that nobody came back to for
-# longest goes. More than all hosts together end at once: a few that take turns would never end.
+# Unfinished logs, some hundred bytes each; the least recently used one is dropped. The limit
+# exceeds the jobs that end at once on all hosts: otherwise logs evict each other and never finish.
 _MOST = 10_000
 
 
 class Unfinished(Exception):
-    """It is not done yet; ``hashed`` bytes are. To be asked again."""
+    """The checksum is not finished: ``hashed`` bytes are done. Call again."""
 
     def __init__(self, hashed: int) -> None:
         super().__init__(f"{hashed} bytes are hashed")
@@ -30,7 +30,7 @@ class Unfinished(Exception):
 
 
 class _Begun:
-    """The checksum of a log so far."""
+    """Unfinished checksum of a log."""
 
     def __init__(self) -> None:
         self.digest = hashlib.sha256()
@@ -43,17 +43,17 @@ _choosing = threading.Lock()
 
 
 def sha256(key: str, owner: Hashable, *, budget_s: float | None = None) -> str:
-    """Hex digest of the log ``key``, which has ended.
+    """Return the hex digest of the ended log ``key``.
 
-    ``owner`` tells logs apart that had the same key one after another. ``budget_s`` (None:
-    ``BUDGET_S``): seconds that it may take now.
+    ``owner`` distinguishes successive logs with the same key. ``budget_s``: time limit of this call
+    in seconds (None: ``BUDGET_S``).
 
     Raises:
-        Unfinished: there is more; it goes on from there at the next call.
+        Unfinished: time limit reached; the next call continues.
     """
     deadline = time.monotonic() + (BUDGET_S if budget_s is None else budget_s)
     begun = _of((key, owner))
-    # A request that its host gave up may still be at it.
+    # A request after its host's timeout may still be running.
     if not begun.working.acquire(timeout=max(0.0, deadline - time.monotonic())):
         raise Unfinished(begun.bytes)
     try:

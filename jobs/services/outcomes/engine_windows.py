@@ -1,4 +1,4 @@
-"""What the engine did during each point of a benchmark, from what was scraped meanwhile."""
+"""Engine metrics during each point of a benchmark, from scraped samples."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ Window = tuple[float, float]
 
 
 def with_engine(job: Job, measured: Measured) -> Measured:
-    """``measured`` with the engine's own metrics at each point, and a remark on cached prompts.
+    """Return ``measured`` with engine metrics at each point, and a remark on cached prompts.
 
-    A metric that the tool itself told stays. Without points or windows it is returned as it is.
-    An engine that tells hits since its start alone has them as ``engine_prefix_hits_since_start``
-    of the whole, at its end: no point has a share of its own.
+    Metrics of the tool stay. Without points or windows, ``measured`` is returned unchanged. For an
+    engine that reports hits only since its start, the whole has ``engine_prefix_hits_since_start``
+    at the end of the run; points have no share.
     """
     samples = _samples(job)
     windows = _windows(job, measured) if samples else {}
@@ -48,9 +48,9 @@ def with_engine(job: Job, measured: Measured) -> Measured:
 def _others_remark(
     samples: list[tuple[float, Mapping[str, float]]], windows: Mapping[int, Window]
 ) -> Remark | None:
-    """That the engine worked on more requests than the client sent at once: others use it too.
+    """Return a remark when the engine ran more requests than the client sent: other clients.
 
-    Of several points the one where it is most; a client without a limit (0) is left out.
+    The point with the largest excess counts; a client without a limit (0) is left out.
     """
     peaks = {c: running_peak(samples, *window) or 0.0 for c, window in windows.items() if c}
     worst = max(peaks, key=lambda c: peaks[c] - c, default=None)
@@ -61,16 +61,16 @@ def _others_remark(
 
 
 def _samples(job: Job) -> list[tuple[float, Mapping[str, float]]]:
-    """By the host's clock, oldest first."""
+    """Return samples by the host's clock, oldest first."""
     blocks = PointBlock.objects.filter(job=job, watch=WATCH).order_by("offset", "id")
     rows = [row for (block,) in blocks.values_list("rows") for row in block]
     return sorted(((float(at), values) for at, values in rows), key=lambda row: row[0])
 
 
 def _windows(job: Job, measured: Measured) -> dict[int, Window]:
-    """Concurrency → when it was measured, by the host's clock (seconds since the epoch).
+    """Return concurrency → time window by the host's clock (seconds since the epoch).
 
-    As the tool wrote it down, else the step of that concurrency.
+    The window is recorded by the tool, else that of the step with this concurrency.
     """
     steps = {step.name: window for step in job.steps.all() if (window := _window(job, step))}
     if measured.began:
@@ -85,7 +85,7 @@ def _windows(job: Job, measured: Measured) -> dict[int, Window]:
 
 
 def _told(began: Mapping[int, float], whole: Window | None) -> dict[int, Window]:
-    """Each lasts until the next one begins, the last until the step ends."""
+    """Return recorded windows: each ends with the next start, the last with the step."""
     if whole is None:
         return {}
     order = sorted(began.items(), key=lambda item: item[1])
@@ -97,5 +97,5 @@ def _told(began: Mapping[int, float], whole: Window | None) -> dict[int, Window]
 def _window(job: Job, step: JobStep) -> Window | None:
     if step.started_at is None or step.duration_s is None:
         return None
-    begin = step.started_at.timestamp() + job.host.clock_skew_s  # rows have our clock
+    begin = step.started_at.timestamp() + job.host.clock_skew_s  # rows use the dashboard's clock
     return begin, begin + step.duration_s

@@ -8,17 +8,17 @@ from typing import Any
 from jobs.kinds.lib.base import Remark
 from jobs.models import Host, Job
 
-# Reading of a heartbeat -> its unit stands in its name.
+# Readings of a heartbeat, with the unit in the name.
 _READINGS = ("load_1m", "memory_free_bytes", "disk_free_bytes", "power_w", "temp_c")
-# A run may fill the host's cores: an engine on the CPU has a thread on each, and its client and the
-# system need a share. What is above half as much again, others made. On a host with dies the cores
-# serve the client and the engine's scheduler alone, and a load above slows both likewise.
+# A run may use all cores: an engine on the CPU has a thread per core, plus client and system. Load
+# above 1.5 times the cores comes from other programs. On a host with dies the cores run only client
+# and scheduler, and such a load slows both as well.
 LOADED = 1.5
-_MOST = 1e18  # no host has more of anything; sums of what is below stay numbers
+_MOST = 1e18  # above any real reading; sums of smaller values stay finite
 
 
 def note(host: Host) -> None:
-    """Add what ``host`` reported last to the summaries of the jobs that run there."""
+    """Add the last report of ``host`` to the summaries of its running jobs."""
     readings = _readings(host.load)
     if not readings:
         return
@@ -28,7 +28,7 @@ def note(host: Host) -> None:
 
 
 def summary(kept: Mapping[str, Any]) -> dict[str, dict[str, float]]:
-    """``{reading: {"samples", "mean", "min", "max"}}``; empty where no heartbeat came meanwhile."""
+    """Return ``{reading: {"samples", "mean", "min", "max"}}``; empty without a heartbeat."""
     return {
         name: {
             "samples": one["n"],
@@ -41,8 +41,8 @@ def summary(kept: Mapping[str, Any]) -> dict[str, dict[str, float]]:
 
 
 def remarks(load: Mapping[str, Mapping[str, float]], facts: Mapping[str, Any]) -> list[Remark]:
-    """That the host was loaded: its mean load average, of :func:`summary`, was above its cores ×
-    ``LOADED``. Nothing where it does not tell either.
+    """Return a remark on a loaded host: mean load average of :func:`summary` above cores ×
+    ``LOADED``. Nothing when either is unknown.
     """
     told, cpu = load.get("load_1m"), facts.get("cpu")
     cores = cpu.get("cores") if isinstance(cpu, dict) else None
@@ -52,7 +52,7 @@ def remarks(load: Mapping[str, Mapping[str, float]], facts: Mapping[str, Any]) -
 
 
 def _readings(load: Mapping[str, Any]) -> dict[str, float]:
-    """One number a reading: the power of all dies together, the temperature of the hottest."""
+    """Return one number per reading: total power of the dies, temperature of the hottest die."""
     found = {name: load[name] for name in _READINGS if _is_number(load.get(name))}
     dies = load.get("dies")
     rows = [row for row in dies.values() if isinstance(row, dict)] if isinstance(dies, dict) else []

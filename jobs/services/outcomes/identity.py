@@ -1,9 +1,9 @@
-"""Identity of a measurement: the parts that make two results repeats of each other.
+"""Identity of a measurement: the parts that define repeats.
 
 Two results are repeats when all parts are equal: kind and tool, workload, deployment, model,
 engine, host. Left out are names, ids, folders and ports, the list of concurrencies (each point has
-its own) and a seed that nobody fixed. A part that a result needs and lacks is unknown; a result
-with an unknown part has no fingerprint and no repeats.
+its own) and unfixed seeds. A required but missing part is unknown; a result with an unknown part
+has no fingerprint and no repeats.
 """
 
 from __future__ import annotations
@@ -23,51 +23,51 @@ from jobs.plans import Plan, from_json
 from jobs.queries.comparison.compared_settings import asset_fields
 from jobs.queries.comparison.engine_settings import engine_settings, images, without_folder
 
-# Written into each identity; results with an older one get a new one at the next start.
+# Stored in each identity; results with an older schema get a new identity at the next start.
 SCHEMA = 2
-# Keys of a server's generated file (llmdeploy's YAML) that say where it is and what it is called.
+# Keys of a generated server file (llmdeploy's YAML) for places and names.
 _PLACES = frozenset(
     (
         *("model_name", "model_deploy_config", "tp_device_ids_list", "publish_port"),
         *("subscribe_port", "server_host", "server_port"),
     )
 )
-# Parameters that say where, when and how the job itself runs, or stand elsewhere in the identity.
+# Parameters of the job's execution, or covered elsewhere in the identity.
 _NOT_WORK = frozenset(
     (
         *("concurrency", "seed", "quiet", "overlap", "stack", "model", "weights", "artifact"),
         *("endpoint", "source", "folder", "dataset_source", "token"),
     )
 )
-# Parameters of kinds that load the model themselves: they are settings of the engine.
+# Parameters of kinds that load the model themselves: engine settings.
 _ENGINE_PARAMS = frozenset(("tp", "pp", "max_length", "kv_cache_gib"))
-# Scripts of ours that decide whether an answer counts.
+# Our scripts that score answers.
 _SCORERS = ("ask_and_score", "scoring")
 _HASHED_AT_ONCE = 2000
 _KEPT_AT_ONCE = 200
 
 
 def keep(result: Result) -> None:
-    """Write the identity and fingerprint of ``result``, whose points and answers are kept."""
+    """Store the identity and fingerprint of ``result``, after its points and answers."""
     identity = identity_of(result)
     result.identity, result.fingerprint = identity, fingerprint(identity)
     Result.objects.filter(pk=result.pk).update(identity=identity, fingerprint=result.fingerprint)
 
 
 def keep_missing() -> int:
-    """Give an identity to each result without one, or with an older schema; how many got one."""
+    """Store identities for results without one or with an older schema; return their number."""
     old = Q(identity__schema__isnull=True) | Q(identity__schema__lt=SCHEMA)
     numbers = list(Result.objects.filter(old).order_by("pk").values_list("pk", flat=True))
     rows = Result.objects.select_related("host", "job", "deployment__job", "deployment__artifact")
     for start in range(0, len(numbers), _KEPT_AT_ONCE):
-        with transaction.atomic():  # one sync of the disk for many
+        with transaction.atomic():  # one disk sync for many rows
             for result in rows.filter(pk__in=numbers[start : start + _KEPT_AT_ONCE]):
                 keep(result)
     return len(numbers)
 
 
 def fingerprint(identity: Mapping[str, Any]) -> str:
-    """SHA-256 of the parts (canonical JSON), hex; "" where a part is unknown."""
+    """Return the SHA-256 of the parts (canonical JSON) in hex; "" with an unknown part."""
     if identity["unknown"]:
         return ""
     text = json.dumps(identity["parts"], sort_keys=True, ensure_ascii=False, separators=(",", ":"))
@@ -75,7 +75,7 @@ def fingerprint(identity: Mapping[str, Any]) -> str:
 
 
 def identity_of(result: Result) -> dict[str, Any]:
-    """``{"schema", "parts": {group: {name: value}}, "unknown": ["group.name"]}``.
+    """Return ``{"schema", "parts": {group: {name: value}}, "unknown": ["group.name"]}``.
 
     Values are text, numbers or None; an unknown part is None. Groups are "measurement",
     "workload", "deployment", "model", "engine" and "host".
@@ -108,7 +108,7 @@ def _measurement(result: Result, own: Plan | None) -> dict[str, Any]:
 
 
 def _workload(result: Result, own: Plan | None) -> dict[str, Any]:
-    """What was asked for, by the parameters of the job, and checksums of what was sent."""
+    """Return the workload: parameters of the job and checksums of the sent data."""
     params = result.job.params
     left_out = _NOT_WORK | _ENGINE_PARAMS | asset_fields(result.job.kind)
     found = {name: _value(value) for name, value in params.items() if name not in left_out}
@@ -118,7 +118,7 @@ def _workload(result: Result, own: Plan | None) -> dict[str, Any]:
     elif own is not None:
         found |= _files_sha256(own)
         if params.get("dataset") == "sharegpt" or params.get("path"):
-            # A file that lies on the host: the job that prepared it knows its checksum.
+            # A file on the host: the checksum comes from the job that prepared the file.
             prepared = result.surroundings.get("dataset") or {}
             found["dataset_sha256"] = prepared.get("sha256") or None
     else:
@@ -127,8 +127,8 @@ def _workload(result: Result, own: Plan | None) -> dict[str, Any]:
 
 
 def _files_sha256(plan: Plan) -> dict[str, str]:
-    """Checksum of the data that a plan brings along, whatever the order of its lines, which a seed
-    changes; empty without any. Scripts are the program, not the work."""
+    """Return the checksum of a plan's data files; "" without any. Line order is ignored because a
+    seed changes it. Scripts are not part of the workload."""
     texts = [item.text for item in plan.files if not item.name.endswith(".py")]
     if not texts:
         return {}
@@ -137,8 +137,8 @@ def _files_sha256(plan: Plan) -> dict[str, str]:
 
 
 def _config_sha256(plan: Plan) -> dict[str, str]:
-    """Checksum of the configuration that a server is started with, without names, ports, addresses,
-    folders and dies; empty without any."""
+    """Return the checksum of the server's configuration, without names, ports, addresses, folders
+    and dies; "" without any."""
     texts = [item.text for item in plan.files if not item.name.endswith(".py")]
     if not texts:
         return {}
@@ -147,7 +147,7 @@ def _config_sha256(plan: Plan) -> dict[str, str]:
 
 
 def _without_places(text: str) -> Any:
-    """The sections of a YAML file without what is no setting; other text as it is."""
+    """Return the sections of a YAML file with settings only; other text unchanged."""
     try:
         data = yaml.safe_load(text)
     except yaml.YAMLError:
@@ -163,7 +163,7 @@ def _without_places(text: str) -> Any:
 
 
 def questions_sha256(result: Result) -> str | None:
-    """Checksum of the questions that were asked, each with what was expected; None without any."""
+    """Return the checksum of the questions with expected answers; None without questions."""
     digest, known = hashlib.sha256(), False
     rows = Answer.objects.filter(result=result).order_by("subset", "question", "expected")
     for row in rows.values_list("subset", "question", "expected").iterator(_HASHED_AT_ONCE):
@@ -173,14 +173,14 @@ def questions_sha256(result: Result) -> str | None:
 
 
 def _seed(params: Mapping[str, Any]) -> str:
-    """The policy: a seed counts only where it was fixed."""
+    """Return the seed policy: only a fixed seed counts."""
     if "seed" not in params:
         return "none"
     return "fresh" if params["seed"] is None else f"fixed: {params['seed']}"
 
 
 def _deployment(result: Result, own: Plan | None, served: Plan | None) -> dict[str, Any]:
-    """Arguments and environment of the engine, and the limits that the deployment declares."""
+    """Return arguments and environment of the engine, and declared limits of the deployment."""
     if result.deployment is None:
         params = result.job.params
         return {name: _value(params[name]) for name in sorted(_ENGINE_PARAMS & params.keys())}
@@ -202,7 +202,7 @@ def _model(result: Result) -> dict[str, Any]:
 
 
 def weights_sha256(result: Result) -> str:
-    """Checksum of the artifact or the weights that were loaded; "" where nobody knows it."""
+    """Return the checksum of the loaded artifact or weights; "" when unknown."""
     loaded = result.deployment.job if result.deployment else result.job
     if result.deployment and result.deployment.artifact:
         return result.deployment.artifact.sha256
@@ -212,7 +212,7 @@ def weights_sha256(result: Result) -> str:
 
 
 def _engine(result: Result, plan: Plan | None) -> dict[str, Any]:
-    """Ids of the images that ran, fingerprints of the environments, versions of the programs."""
+    """Return image ids, fingerprints of environments and versions of programs."""
     if plan is None:
         return {"image": None}
     made = result.surroundings.get("environments") or []
@@ -228,7 +228,7 @@ def _engine(result: Result, plan: Plan | None) -> dict[str, Any]:
         program = step.argv[0]
         if step.serves and program != "docker" and "/" not in program:
             found[f"program {program}"] = versions.get(program) or None
-    # Neither a container nor an environment: what served it was not written down.
+    # Neither a container nor an environment: the serving program was not recorded.
     return found or {"environment": None}
 
 
@@ -243,7 +243,7 @@ def _host(result: Result, plan: Plan | None) -> dict[str, Any]:
         "dies": plan.dies if plan else None,
     }
     if plan and plan.dies:
-        found["driver"] = facts.get("driver")  # "": the host has none to tell
+        found["driver"] = facts.get("driver")  # "": not reported by the host
     return found
 
 
@@ -255,7 +255,7 @@ def _plan(job: Job) -> Plan | None:
 
 
 def _value(value: Any) -> Any:
-    """A parameter as text or number: a folder counts by its last part, a list as one text."""
+    """Return a parameter as text or number: the last part of a folder, a list as one text."""
     if isinstance(value, str):
         return without_folder(value)
     if isinstance(value, bool | int | float):

@@ -1,4 +1,4 @@
-"""The known failure that most likely ended a job, looked for in all that the job left."""
+"""Search for the known failure that most likely ended a job, in logs and outputs."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from jobs.plans import from_json
 from jobs.queries.jobs.log_excerpts import Quote, headline, headline_in
 from jobs.services import outputs
 
-# The end of a log is enough: what ends a run is said last. Half a second on one core.
+# The end of a log is enough: the cause is logged last. Half a second on one core.
 SCAN_BYTES = 4 * 1024 * 1024
-# Outputs that are logs of their own, such as those of OpenCompass's tasks.
+# Outputs that are logs, such as those of OpenCompass's tasks.
 _LOG_ENDINGS = (".log", ".out")
 
 OWN_LOG, SERVER_LOG = "", "server"
-# Ends of which the log knows more than the sentence.
+# Outcomes explained better by the log than by the message.
 _TOLD_BY_LOG = ("work:exit", "work:signal", "work:output_missing")
 _TOLD_BY_SERVER = ("work:server_ended", "work:server_killed")
-# Signal 9, as a process and as a container tells it.
+# Signal 9, as exit code of a process and of a container.
 KILLED = (-9, 137)
 
 
 def cause(job: Job, *, exit_code: int | None, sentence: Remark) -> dict[str, Any]:
-    """What a failed job's sentence keeps of why: ``{"failure": …}`` of a known one, else
-    ``{"telling": {"line", "text"}}``, the line of its log that tells most; ``{}``: neither.
+    """Return the cause for a failed job's message: ``{"failure": …}`` for a known failure, else
+    ``{"telling": {"line", "text"}}`` with the most significant log line; ``{}``: neither.
 
-    ``line`` counts from 1; None where it is of the server's log.
+    ``line`` counts from 1; None: line of the server's log.
     """
     said = sentence.args
     known = known_failure(job, exit_code=exit_code, said=said)
@@ -52,7 +52,7 @@ def cause(job: Job, *, exit_code: int | None, sentence: Remark) -> dict[str, Any
 def servers_cause(
     deployment: Deployment, *, log_from: int, exit_code: int | None, said: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The same for a server that ended unasked; see :func:`servers_failure`."""
+    """Return the cause for a server that exited unexpectedly; see :func:`servers_failure`."""
     known = servers_failure(deployment, log_from=log_from, exit_code=exit_code, said=said)
     if known is not None:
         return {"failure": known}
@@ -66,12 +66,12 @@ def _telling(found: Quote | None) -> dict[str, Any]:
 def known_failure(
     job: Job, *, exit_code: int | None, said: Mapping[str, Any]
 ) -> dict[str, Any] | None:
-    """What a failed job's sentence keeps of it (``sentence_args["failure"]``), None: nothing known.
+    """Return the known failure for a failed job's message (``sentence_args["failure"]``), or None.
 
     ``{"id", "args", "where", "line", "offset", "last_line", "count"}``: ``where`` is "" for the
     job's log, "server" for that of its deployment, else the path of an output. ``line`` (from 1)
-    and ``offset`` (bytes) are those of the first line that shows it; None where only the exit code
-    or the server's last lines tell.
+    and ``offset`` (bytes) are those of the first matching line; None for a match of the exit code
+    or of the server's last lines.
     """
     about = _about(job, exit_code, said)
     return _likeliest([*_sightings(job, said, about), *_out_of_memory(exit_code, said)])
@@ -80,18 +80,18 @@ def known_failure(
 def servers_failure(
     deployment: Deployment, *, log_from: int, exit_code: int | None, said: Mapping[str, Any]
 ) -> dict[str, Any] | None:
-    """The same for a server that ended unasked; ``where`` is "", its own log.
+    """Return the known failure of a server that exited unexpectedly; ``where`` is "", its own log.
 
-    ``log_from`` is where in its log that run begins (bytes): earlier ones ended otherwise.
+    ``log_from`` is the start of this run in the log (bytes); earlier runs are ignored.
     """
-    exit_code = exit_code or None  # a server that ends with 0 has told nothing by that
+    exit_code = exit_code or None  # exit code 0 of a server explains nothing
     about = _about(deployment.job, exit_code, said)
     seen = _in_log(f"deployment/{deployment.pk}", about, since=log_from)
     return _likeliest([(OWN_LOG, seen), *_out_of_memory(exit_code, said)])
 
 
 def _about(job: Job, exit_code: int | None, said: Mapping[str, Any]) -> dict[str, Any]:
-    """What rules failures out."""
+    """Return the facts that exclude failures."""
     return {"kind": job.kind, "tools": _tools(job, said.get("step")), "exit_code": exit_code}
 
 
@@ -119,12 +119,12 @@ def _likeliest(places: Sequence[tuple[str, tuple[Sighting, ...]]]) -> dict[str, 
 def _sightings(
     job: Job, said: Mapping[str, Any], about: dict[str, Any]
 ) -> Iterator[tuple[str, tuple[Sighting, ...]]]:
-    """What each thing that the job left shows, the nearest first."""
+    """Yield the matches in each log and output of the job, nearest source first."""
     yield OWN_LOG, _in_log(f"job/{job.pk}", about)
     deployment = Deployment.objects.filter(job=job).only("pk").first()
     if deployment is not None:
         yield SERVER_LOG, _in_log(f"deployment/{deployment.pk}", about)
-    # Its log may still be on the way; the launcher told its end.
+    # The server's log may still be incomplete; the launcher reported its last lines.
     told = str(said.get("last_lines") or "")
     yield SERVER_LOG, tuple(_without_place(each) for each in _in_bytes(told.encode(), about))
     for path, content in outputs.contents(job).items():
@@ -135,7 +135,7 @@ def _sightings(
 def _out_of_memory(
     exit_code: int | None, said: Mapping[str, Any]
 ) -> Iterator[tuple[str, tuple[Sighting, ...]]]:
-    """What the host's kernel counted tells, where the process itself could say nothing any more."""
+    """Return the out-of-memory failure from the kernel's counters; the process logs nothing."""
     host = said.get("host")
     kills = host.get("oom_kills") if isinstance(host, Mapping) else 0
     if kills and exit_code in KILLED:
@@ -148,7 +148,7 @@ def _in_log(key: str, about: dict[str, Any], *, since: int = 0) -> tuple[Sightin
     since = min(since, size)
     start, number = since, store.line_at(key, since) if since else 1
     if size - since > SCAN_BYTES:
-        # From a whole line on, unless the last one alone is longer than that.
+        # Start at a whole line, unless the last line alone is longer.
         number = store.line_at(key, size - SCAN_BYTES) + 1
         start = store.offset_of_line(key, number)
         if start >= size:
@@ -166,12 +166,12 @@ def _in_bytes(content: bytes, about: dict[str, Any]) -> tuple[Sighting, ...]:
 
 
 def _without_place(sighting: Sighting) -> Sighting:
-    """Lines that were quoted have numbers of their own only."""
+    """Return the match without its position: quoted lines have no position in the log."""
     return Sighting(sighting.failure, args=sighting.args)
 
 
 def _tools(job: Job, step: object) -> Collection[str] | None:
-    """Names of the programs and files in the command of ``step``; None where it is not known."""
+    """Return the names of programs and files in the command of ``step``; None: unknown step."""
     try:
         steps = {each.name: each for each in from_json(job.plan).steps}
     except (PlanError, LookupError, TypeError):

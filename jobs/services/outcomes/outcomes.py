@@ -1,7 +1,7 @@
-"""What became of a job: the host's last word and the kind's look at the outputs, made a verdict.
+"""Verdict on a job, from the host's final event and the kind's conclusion on the outputs.
 
-:func:`reach` reads files and parses them, outside of any transaction; :func:`apply` writes, inside
-of the one that takes the event.
+:func:`reach` reads and parses files outside any transaction; :func:`apply` writes inside the
+event's transaction.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from jobs.services.sanitize import storable, storable_text
 
 State = Job.State
 
-# What reading a tool's file may raise when it is not what the parser knows (JSON, encoding and
-# validation errors are ValueErrors). The job is *errored* then: the dashboard broke, not the work.
+# Errors of parsing an unknown file format (JSON, encoding and validation errors are ValueErrors).
+# The job is *errored* then: the dashboard failed, not the work.
 _PARSER_ERRORS = (
     JobsError,
     ArithmeticError,
@@ -41,12 +41,12 @@ _PARSER_ERRORS = (
     TypeError,
     ValueError,
 )
-# What a database says to values that it can never take; one that is away says something else.
+# Database errors for invalid values; a connection failure raises other errors.
 _STORE_ERRORS = (*_PARSER_ERRORS, DataError, IntegrityError)
 
 
 class Incomplete(JobsError):
-    """An ``ended`` event came before all that it names. ``have`` says what is here."""
+    """An ``ended`` event arrived before all its data. ``have`` lists the present data."""
 
     id = "intake:incomplete"
 
@@ -57,7 +57,7 @@ class Incomplete(JobsError):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How a job closes."""
+    """Final state of a job with its result."""
 
     state: str
     sentence: Remark
@@ -66,9 +66,9 @@ class Verdict:
 
 
 def check_whole(job: Job, ended: Mapping[str, Any]) -> None:
-    """Raise :class:`Incomplete` unless log, points and outputs have arrived in full.
+    """Raise :class:`Incomplete` unless log, points and outputs are complete.
 
-    Of a job whose log and files were removed nothing is waited for.
+    A job with removed log and files is always complete.
     """
     if job.removed_at is not None:
         return
@@ -84,19 +84,19 @@ def check_whole(job: Job, ended: Mapping[str, Any]) -> None:
 
 
 def reach(job: Job, ended: Mapping[str, Any]) -> Verdict:
-    """The verdict on a job whose host said ``ended``. All has arrived (:func:`check_whole`).
+    """Return the verdict on an ended job with complete data (:func:`check_whole`).
 
     Raises:
-        Incomplete: the check of a long log is not done; the host is to say it again.
+        Incomplete: the checksum of a long log is not finished; the host must retry.
     """
     told = Remark(
         ended.get("sentence_id") or f"job:{ended['verdict']}", ended.get("sentence_args") or {}
     )
     if ended["verdict"] == "lost":
-        # After a power cut the host may have less of the log than it had sent: why says more.
+        # After a power cut the host may have less of the log than it had sent.
         return Verdict(State.LOST, told)
     if _sha256_of_log(job) != ended["log_sha256"]:
-        # Appending can never mend this, so the host is not asked to go on for ever.
+        # Appending cannot repair this: do not ask the host again.
         return Verdict(State.ERRORED, Remark("job:log_differs", {"host": job.host.name}))
     if ended["verdict"] == "cancelled" and job.cancel_asked_at:
         return Verdict(State.CANCELLED, Remark("job:cancelled", {"user": _canceller(job)}))
@@ -124,7 +124,7 @@ def _sha256_of_log(job: Job) -> str:
 
 
 def _failed(job: Job, ended: Mapping[str, Any], state: str, told: Remark) -> Verdict:
-    """The verdict on a job that did not succeed; a failed one keeps what tells its cause."""
+    """Return the verdict on an unsuccessful job; for a failed job with its cause."""
     if state != State.FAILED:
         return Verdict(state, told)
     found = cause(job, exit_code=ended.get("exit_code"), sentence=told)
@@ -132,9 +132,9 @@ def _failed(job: Job, ended: Mapping[str, Any], state: str, told: Remark) -> Ver
 
 
 def apply(job: Job, ended: Mapping[str, Any], verdict: Verdict) -> bool:
-    """Close the job and keep what it made. False: it was closed already; nothing is kept then.
+    """Close the job and store its results. False: already closed, nothing is stored.
 
-    What cannot be kept makes the job *errored*: its host would otherwise send it for ever.
+    Data that cannot be stored makes the job *errored*; otherwise the host would send it forever.
     """
     try:
         with transaction.atomic():
@@ -159,7 +159,7 @@ def _apply(job: Job, ended: Mapping[str, Any], verdict: Verdict) -> bool:
 
 
 def _unreadable(error: Exception) -> Verdict:
-    """The verdict on a job whose outputs are not what its parser or the database takes."""
+    """Return the verdict on a job whose outputs the parser or the database rejects."""
     reason = str(error) if isinstance(error, JobsError) else f"{type(error).__name__}: {error}"
     args = {"reason": storable_text(reason)[:500]}
     return Verdict(State.ERRORED, Remark("job:unreadable", args))
@@ -237,12 +237,12 @@ def _keep_result(job: Job, measured: Measured, *, duration_s: float | None) -> N
 
 
 def _context_of(deployment: Deployment | None) -> int:
-    """Tokens that it holds, prompt and output together; 0: not known."""
+    """Return the context length of the deployment, prompt plus output tokens; 0: unknown."""
     return int((deployment.details if deployment else {}).get("max_total") or 0)
 
 
 def _disturbed(beside: Mapping[str, Any] | None) -> list[Remark]:
-    """What is said beside a speed that was measured while other work of this dashboard ran."""
+    """Return remarks on a speed measured while other work of this dashboard was running."""
     found = []
     if beside and beside["jobs"]:
         jobs = ", ".join(f"#{pk}" for pk in beside["jobs"])
@@ -256,7 +256,7 @@ def _disturbed(beside: Mapping[str, Any] | None) -> list[Remark]:
 
 
 def _numbers(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """The metrics that were measured: NaN is none, and counts are whole numbers."""
+    """Return the measured metrics: without NaN, counts as integers."""
     return {
         name: int(value) if _is_whole(name, value) else value
         for name, value in storable(metrics).items()
@@ -277,7 +277,7 @@ class _About:
 
 
 def _about(job: Job) -> _About:
-    """What a result is about: the deployment that was measured, or the weights that were loaded."""
+    """Return the subject of a result: the measured deployment, or the loaded weights."""
     number = {key: ref.get("id") or 0 for key, ref in job.inputs.items()}
     deployments = Deployment.objects.select_related("artifact", "job")
     deployment = deployments.filter(pk=number.get("deployment", 0)).first()

@@ -1,6 +1,6 @@
-"""What a result was measured with: the host and the tools, written down when it is kept.
+"""Run context of a result: host and tools, stored with the result.
 
-A host is upgraded and its environments are made anew; a number keeps what it was measured with.
+The context stays when the host is upgraded or its environments are recreated.
 """
 
 from __future__ import annotations
@@ -16,21 +16,23 @@ from jobs.models import Dataset, Deployment, DeploymentEvent, Environment, Job, 
 from jobs.services.outcomes.host_load import summary
 from jobs.toolchains.vacc_site import inside_of
 
-# Clocks differ a little: what overlaps for less than this came one after the other.
+# Clocks differ slightly: shorter overlaps count as consecutive.
 _TOUCH = timedelta(seconds=1)
-_LONGEST_TURN = timedelta(hours=1)  # the relay ends a chat's answer then
+_LONGEST_TURN = timedelta(hours=1)  # time limit of a chat answer in the relay
 _UP = (Deployment.State.LOADING, Deployment.State.READY, Deployment.State.UNHEALTHY)
 HOST_FACTS = ("os", "kernel", "arch", "cpu", "memory_bytes", "driver", "compiler", "iommu")
 
 
 def of_job(job: Job, others: Iterable[Job] = ()) -> dict[str, Any]:
-    """``{"host": {fact: value}, "environments": [{"name", "fingerprint", "versions"}], "images":
+    """Return the context of ``job``.
+
+    ``{"host": {fact: value}, "environments": [{"name", "fingerprint", "versions"}], "images":
     {name: id}, "programs": {name: version}, "dies": [ids], "load":
     jobs.services.outcomes.host_load}``.
 
-    The environments and programs are those that the commands of ``job`` or of ``others`` (the job
-    that started the server under test) name; images are those that their host found before they
-    started; dies those that they leased. ``"dataset"`` is there where a prepared one was sent.
+    Environments and programs are those in the commands of ``job`` or of ``others`` (the job that
+    started the server under test); images are those found by preflight checks; dies are the leased
+    ones. ``"dataset"`` is present for a prepared data set.
     """
     others = tuple(others)
     facts: Mapping[str, Any] = job.host.facts
@@ -51,7 +53,7 @@ def of_job(job: Job, others: Iterable[Job] = ()) -> dict[str, Any]:
 
 
 def _image_ids(jobs: Iterable[Job]) -> dict[str, str]:
-    """Name -> id of each image that the host looked for before one of ``jobs`` started."""
+    """Return name -> id of each image found by the preflight checks of ``jobs``."""
     found = {}
     for preflight in Preflight.objects.filter(job__in=jobs).exclude(done_at=None).order_by("pk"):
         for finding in preflight.findings:
@@ -62,7 +64,7 @@ def _image_ids(jobs: Iterable[Job]) -> dict[str, str]:
 
 
 def _programs(facts: Mapping[str, Any], jobs: Iterable[Job]) -> dict[str, str]:
-    """Name -> version of the host's own programs that the steps of ``jobs`` run, "" untold."""
+    """Return name -> version of the host's programs in the steps of ``jobs``, "" if unknown."""
     named = {step["argv"][0] for job in jobs for step in job.plan.get("steps", ())}
     listed = facts.get("tools")
     tools = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
@@ -71,13 +73,13 @@ def _programs(facts: Mapping[str, Any], jobs: Iterable[Job]) -> dict[str, str]:
 
 
 def _dies(jobs: Iterable[Job]) -> list[str]:
-    """Ids of the dies that ``jobs`` leased, in the order of their numbers."""
+    """Return the ids of the dies leased by ``jobs``, in numeric order."""
     leased = {die for job in jobs for die in str(job.values.get("dies") or "").split(",") if die}
     return sorted(leased, key=lambda die: (len(die), die))
 
 
 def _dataset(job: Job) -> dict[str, Any]:
-    """The prepared data set whose folder the commands of ``job`` name."""
+    """Return the prepared data set whose folder the commands of ``job`` contain."""
     arguments = arguments_of(job)
     for made in Dataset.objects.filter(host=job.host).order_by("name", "pk"):
         places = [place for place in (made.path, inside_of(job.host.facts, made.path)) if place]
@@ -90,11 +92,11 @@ def _dataset(job: Job) -> dict[str, Any]:
 def beside(
     job: Job, *, under_test: Deployment | None, duration_s: float | None
 ) -> dict[str, Any] | None:
-    """What else ran on the host meanwhile, as far as this dashboard knows it.
+    """Return the other work of this dashboard on the host during the job.
 
-    ``{"jobs": [ids], "deployments": [names], "chats": n}``, n answers to chats with a deployment of
-    the host, the one under test too; all empty on a quiet host. None for a job that never started.
-    By the times of the records: what anybody wished for is not asked.
+    ``{"jobs": [ids], "deployments": [names], "chats": n}``: n chat answers of deployments on the
+    host, including the one under test; all empty on an idle host. None for a job that never
+    started. Based on the recorded times, not on the job's settings.
     """
     if job.started_at is None:
         return None
@@ -126,7 +128,7 @@ def beside(
 
 
 def _chat_answers(job: Job, start: datetime, end: datetime) -> int:
-    """Answers to chats that engines of the host wrote between ``start`` and ``end``."""
+    """Return the number of chat answers on the host between ``start`` and ``end``."""
     turns = Turn.objects.filter(
         deployment__host=job.host_id, created_at__gt=start - _LONGEST_TURN, created_at__lt=end
     )
@@ -135,14 +137,14 @@ def _chat_answers(job: Job, start: datetime, end: datetime) -> int:
 
 
 def _answered_until(asked: datetime, state: str, stats: Mapping[str, Any]) -> datetime:
-    """When an answer ended; one without times of its own (a failed one) at once."""
+    """Return the end of a chat answer; an answer without times (failed) ends immediately."""
     if state == Turn.State.STREAMING:
         return now()
     return asked + timedelta(milliseconds=float(stats.get("total_ms") or 0))
 
 
 def _ended(since: datetime, seconds: float | None, until: datetime | None) -> datetime:
-    """When a job ended on its host; what it left may have come much later."""
+    """Return the end of a job on its host; its outputs may arrive much later."""
     if until is None or seconds is None:
         return until or now()
     return since + timedelta(seconds=seconds)
@@ -153,5 +155,5 @@ def _overlap(start: datetime, end: datetime, since: datetime, until: datetime) -
 
 
 def arguments_of(job: Job) -> list[str]:
-    """All words of the commands of ``job``, step by step."""
+    """Return all arguments of the commands of ``job``, step by step."""
     return [arg for step in job.plan.get("steps", ()) for arg in step["argv"]]

@@ -1,4 +1,4 @@
-"""Requests that failed and questions that were not scored: a run with any is incomplete."""
+"""Failed requests and unscored questions: any of these makes a run incomplete."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 from jobs.kinds.lib.base import Conclusion, Measured, Remark
 
-# From this share on a run has failed: the typical (median) request did, and the rest was measured
-# under a load that nobody asked for.
+# A run with this share of failures has failed: the median request failed, and the rest was measured
+# under a different load than requested.
 MOSTLY = 0.5
 UNSCORED = "evaluate:unscored"
-# Sentences of a success, and their form for an incomplete one.
+# Messages of a success, and their variants for an incomplete run.
 _INCOMPLETE = {
     "benchmark:done": "benchmark:done_incomplete",
     "evaluate:done": "evaluate:done_incomplete",
@@ -20,7 +20,7 @@ _INCOMPLETE = {
 
 
 class Shortfall(NamedTuple):
-    """``failed`` of ``total`` requests or questions have no result; 0 of a whole run."""
+    """``failed`` of ``total`` requests or questions have no result; 0 for a complete run."""
 
     failed: int
     total: int
@@ -29,7 +29,7 @@ class Shortfall(NamedTuple):
 def shortfall(
     metrics: Mapping[str, Any], remarks: Iterable[tuple[str, Mapping[str, Any]]]
 ) -> Shortfall:
-    """Of a result with these metrics and remarks (id, arguments)."""
+    """Return the shortfall of a result with these metrics and remarks (id, arguments)."""
     for name, args in remarks:
         if name == UNSCORED:
             return Shortfall(int(args["unscored"]), int(args["total"]))
@@ -41,12 +41,12 @@ def shortfall(
 
 
 def of_measured(measured: Measured) -> Shortfall:
-    """The same of what a kind has just read."""
+    """Return the shortfall of a kind's measurement."""
     return shortfall(measured.metrics, [(one.id, one.args) for one in measured.remarks])
 
 
 def too_few(conclusion: Conclusion) -> Remark | None:
-    """Why a run of which half or more failed is a failure; None where less did."""
+    """Return the failure of a run with half or more failed; None otherwise."""
     if conclusion.measured is None:
         return None
     failed, total = of_measured(conclusion.measured)
@@ -58,7 +58,7 @@ def too_few(conclusion: Conclusion) -> Remark | None:
 
 
 def worded(sentence: Remark, measured: Measured | None) -> Remark:
-    """The sentence of a success, with what failed where something did."""
+    """Return the message of a success, with the failures if any."""
     missed = of_measured(measured) if measured else Shortfall(0, 0)
     if not missed.failed or sentence.id not in _INCOMPLETE:
         return sentence

@@ -18,7 +18,7 @@ export function bindDeployment(form, complain) {
     const wanted = choice.value;
     const response = await fetch(address).catch(() => null);
     if (choice.value !== wanted) return; // another one was chosen meanwhile
-    if (!response?.ok) return complain(gettext("The dashboard does not answer. Choose the deployment again."));
+    if (!response?.ok) return complain(gettext("The dashboard does not respond. Choose the deployment again."));
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
     if (!page.getElementById("deployment")) return location.reload(); // logged out: this is the login page
     take(page, form);

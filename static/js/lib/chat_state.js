@@ -100,7 +100,7 @@ export class StateLine {
 function details(now) {
   const found = [];
   if (now.first !== null) {
-    found.push(interpolate(gettext("first token after %(time)s"), { time: duration(now.first / 1000) }, true));
+    found.push(interpolate(gettext("TTFT %(time)s"), { time: duration(now.first / 1000) }, true));
   }
   // Without the engine's own count pieces are counted, and a piece may be of several tokens.
   const about = now.tokens ? "" : "≈ ";
@@ -114,9 +114,9 @@ function details(now) {
 /** @param {string} state */
 function wordOf(state) {
   if (state === "queued") return gettext("queued");
-  if (state === "prefill") return gettext("reading the prompt");
+  if (state === "prefill") return gettext("processing the prompt");
   if (state === "thinking") return gettext("thinking");
   if (state === "answering") return gettext("answering");
-  if (state === "offline") return gettext("connection lost, trying again");
-  return gettext("stalled: nothing has come for a while");
+  if (state === "offline") return gettext("connection lost, reconnecting");
+  return gettext("stalled: no new tokens");
 }

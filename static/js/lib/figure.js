@@ -1,12 +1,12 @@
 // @ts-check
-/** Plotly figures as the server sends them: tokens into colours, numbers into a table. Pure. */
+/** Plotly figures of the server: resolve colour tokens, convert to a table. Pure. */
 
 import { number as numberText } from "./formats.js";
 
 const TOKEN = /^var\(--[a-z][a-z0-9-]*\)$/;
 
 /**
- * A copy of `value` in which each `"var(--name)"` is what `colour` says for it: Plotly knows no CSS variables.
+ * Return a copy of `value` with each `"var(--name)"` resolved by `colour`: Plotly supports no CSS variables.
  * @param {any} value
  * @param {(token: string) => string} colour
  * @returns {any}
@@ -21,7 +21,7 @@ export function filled(value, colour) {
 }
 
 /**
- * Traces under the whole names of what they show: "#6 p99" as "#6, model, int8 p99".
+ * Return traces with full names: "#6 p99" as "#6, model, int8 p99".
  * @param {any[]} traces
  * @param {Record<string, string>} names by the short ones
  * @returns {any[]}
@@ -34,7 +34,7 @@ export function named(traces, names) {
 }
 
 /**
- * The title of a trace's axis: "y2" is found under `yaxis2`.
+ * Return the title of a trace's axis: "y2" is `yaxis2` in the layout.
  * @param {any} figure
  * @param {any} trace
  * @param {"x" | "y"} axis
@@ -46,7 +46,7 @@ function axisTitle(figure, trace, axis) {
 }
 
 /**
- * A value with its interval, where it has one: `9 ± 1`, or `9 [7, 10]` where its sides differ.
+ * Return a value with its interval: `9 ± 1`, or `9 [7, 10]` when asymmetric.
  * @param {number} value
  * @param {any} errors `error_x` or `error_y` of its trace
  * @param {number} index
@@ -61,7 +61,7 @@ function withInterval(value, errors, index) {
 }
 
 /**
- * The rows of a forest: a name and its value each, however many have the same.
+ * Return the rows of a forest plot: name and value; names may repeat.
  * @param {any} figure
  * @param {any[]} traces
  */
@@ -76,8 +76,8 @@ function forestTable(figure, traces) {
 }
 
 /**
- * What a figure shows, as rows: a column for x, and one for each trace; of a forest, whose `y` are names, a
- * row for each name. Intervals stand beside their values.
+ * Return a figure as rows: a column for x and one per trace. A forest plot, with names as `y`, has one row
+ * per name. Values include their intervals.
  * @param {any} figure
  * @returns {{head: string[], rows: string[][]}}
  */
@@ -101,7 +101,7 @@ export function table(figure) {
 }
 
 /**
- * Rows as CSV (RFC 4180).
+ * Return rows as CSV (RFC 4180).
  * @param {string[][]} rows
  */
 export function csv(rows) {
@@ -110,8 +110,8 @@ export function csv(rows) {
 }
 
 /**
- * A cell of the table as people read it: three significant digits, all of a whole number, a thin space
- * between thousands (as dashboard/text/formatting.py); what is no number stays. The CSV has every digit.
+ * Format a cell of the table: three significant digits, all digits of an integer, a thin space between
+ * thousands (as dashboard/text/formatting.py). Other text stays. The CSV has every digit.
  * @param {string} cell
  */
 export function readable(cell) {

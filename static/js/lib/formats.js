@@ -1,11 +1,11 @@
 // @ts-check
-/** Numbers and durations as text, as dashboard/text/formatting.py writes them. Pure; a test compares both. */
+/** Format numbers and durations like dashboard/text/formatting.py. Pure; a test compares both. */
 
 const THIN = "\u202f"; // narrow no-break space
 const MINUS = "\u2212";
 
 /**
- * Three significant digits, at most four decimals; all digits of a whole number where `counted`.
+ * Return three significant digits, at most four decimals; all digits of an integer with `counted`.
  * @param {number} value
  * @param {{ counted?: boolean, decimals?: number }} [how]
  */
@@ -23,7 +23,7 @@ function threeSignificant(size) {
 }
 
 /**
- * A span of less than a minute as the dashboard writes it, "0.0941 s", "12.4 s"; a longer one in whole seconds.
+ * Return a duration below a minute as "0.0941 s", "12.4 s"; a longer duration in whole seconds.
  * @param {number} seconds
  */
 export function duration(seconds) {

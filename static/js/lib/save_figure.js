@@ -1,5 +1,5 @@
 // @ts-check
-/** A chart as a file: a picture or a page of what is shown, in the theme's colours and with its title, or its numbers. */
+/** Save a chart as an image, an HTML page or CSV, with the theme's colours and a title. */
 
 import { savedPage } from "./saved_page.js";
 
@@ -11,7 +11,7 @@ const ROW = 20;
 const SCALE = 2;
 
 /**
- * @param {string} address of the file
+* @param {string} address URL of the file
  * @param {string} name
  */
 function download(address, name) {
@@ -22,7 +22,7 @@ function download(address, name) {
 }
 
 /**
- * The picture as SVG, with a title, and a legend where there are several lines.
+ * Return the image as SVG with a title, and a legend for several lines.
  * @param {any} plot a Plotly element
  * @param {string} title
  * @param {string} ground a colour
@@ -40,9 +40,9 @@ async function svgOf(plot, title, ground) {
     paper_bgcolor: ground,
     plot_bgcolor: ground,
     showlegend: plot.data.length > 1,
-    // Below the axis, where it can grow: the title has the top.
+    // Below the axis, where the legend can grow.
     legend: { orientation: "h", x: 0, xanchor: "left", y: -0.16, yanchor: "top", itemsizing: "trace" },
-    // The page's own font is none of a file's: names would be cut at the width that they had in it.
+    // The page's font is missing in a file: text widths would differ and names would be cut.
     font: { ...plot.layout.font, family: "sans-serif" },
     title: { text: title, x: 0, xanchor: "left", pad: { l: 16 }, font: { size: 15 } },
   };
@@ -51,21 +51,21 @@ async function svgOf(plot, title, ground) {
   return decodeURIComponent(address.slice(address.indexOf(",") + 1));
 }
 
-/** Traces that have a number: of others a legend would name nothing. @param {any} plot @returns {any[]} */
+/** Return traces with values: a legend must not list empty traces. @param {any} plot @returns {any[]} */
 function drawnIn(plot) {
   return plot.data.filter((/** @type {any} */ trace) => !Array.isArray(trace.y) || trace.y.some((/** @type {any} */ y) => y !== null));
 }
 
-/** Names that take room below: about two stand in a row. @param {any} plot */
+/** Return the image height: the legend below has about two names per row. @param {any} plot */
 function heightOf(plot) {
   const shown = drawnIn(plot).filter((/** @type {any} */ trace) => trace.showlegend !== false);
   return HEIGHT + ROW * Math.ceil(shown.length / 2);
 }
 
-/** @param {string} svg @param {number} height @returns {Promise<string>} the address of a PNG */
+/** @param {string} svg @param {number} height @returns {Promise<string>} the data URL of a PNG */
 async function pngOf(svg, height) {
   const picture = new Image();
-  // Not as a blob: the page's policy lets pictures come from data: alone.
+  // Not a blob: the content security policy allows images only from data: URLs.
   picture.src = `data:image/svg+xml,${encodeURIComponent(svg)}`;
   await picture.decode();
   const canvas = document.createElement("canvas");
@@ -76,7 +76,7 @@ async function pngOf(svg, height) {
 }
 
 /**
- * The chart as a page, with the library of this one inside.
+ * Return the chart as an HTML page that includes the Plotly library.
  * @param {any} plot a Plotly element
  * @param {{title: string, ground: string, ink: string}} look
  */

@@ -1,15 +1,15 @@
 // @ts-check
-/** Strips of a live chart: which of them are shown, and where each has its place. Pure. */
+/** Strips of a live chart: selection and layout. Pure. */
 
 const STRIP_PX = 92;
-const FRAME_PX = 40; // ticks of the common axis, and what stands above the first strip
-const HEAD = 0.26; // of a strip's height: its title
+const FRAME_PX = 40; // ticks of the common axis and margin above the first strip
+const HEAD = 0.26; // share of a strip's height for its title
 
 /** @typedef {{name: string, title: string, axis: string}} Strip */
 /** @typedef {{t: number[], y: (number | null)[]}} Series */
 
 /**
- * The strips of `figure` that have a value to show and are not switched off, top to bottom.
+ * Return the strips of `figure` with data that are not switched off, top to bottom.
  * @param {any} figure
  * @param {Record<string, Series>} series
  * @param {Set<string>} off
@@ -20,7 +20,7 @@ export function shown(figure, series, off) {
 }
 
 /**
- * The strips that have a value to show.
+ * Return the strips with data.
  * @param {any} figure
  * @param {Record<string, Series>} series
  * @returns {Strip[]}
@@ -35,8 +35,8 @@ export function filled(figure, series) {
 }
 
 /**
- * What is switched off, of the strips that there are: never all, for an empty chart tells nothing.
- * @param {string[]} told the strips that have something to show
+ * Return the switched-off strips, or an empty set when all would be off: a chart is never empty.
+ * @param {string[]} told strips with data
  * @param {Set<string>} off
  * @returns {Set<string>}
  */
@@ -45,7 +45,7 @@ export function leavingOne(told, off) {
 }
 
 /**
- * Where a series changes its value, its first one included: ``[{t, text}]``.
+ * Return the changes of a series, including its first value: ``[{t, text}]``.
  * @param {Series | undefined} series
  * @param {(value: number) => string} name
  */
@@ -66,8 +66,8 @@ export function heightOf(count) {
 }
 
 /**
- * The figure with these strips alone, one below the other, each under its title; marks are lines
- * across all of them.
+ * Return the figure with these strips from top to bottom, each below its title. Marks are lines across
+ * all strips.
  * @param {any} figure
  * @param {Strip[]} strips
  * @param {{x: string, text: string}[]} marks
@@ -107,7 +107,7 @@ function markName(mark) {
     yref: "paper",
     xanchor: "left",
     yanchor: "bottom",
-    xshift: 5, // clear of its line, which may be the axis, and of the ticks below
+    xshift: 5, // distance to its line and to the ticks below
     yshift: 6,
     textangle: "-90",
     showarrow: false,

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * A long table that fits its panel is scrolled by the page, and its heads stay below the bar; one
- * that does not scrolls inside itself. Which it is changes with the window and with what is shown.
+ * A long table that fits its panel scrolls with the page, with sticky headings below the bar; a wider
+ * table scrolls inside its panel. Window size and content can change this.
  */
 
 /**
@@ -12,7 +12,7 @@ function measure(holder) {
   if (table) holder.classList.toggle("fits", table.scrollWidth <= holder.clientWidth && table.offsetWidth <= holder.clientWidth);
 }
 
-/** Bind every `[data-tall]` of the page, and those that come with new content. */
+/** Bind every `[data-tall]` of the page and of new content. */
 export function bindTallTables() {
   const observer = new ResizeObserver((entries) => {
     for (const { target } of entries) {

@@ -84,7 +84,7 @@ export class TurnView {
         if (this.offset > before) attempt = 0;
         if (attempt >= RETRY_MS.length) {
           line.end();
-          return gettext("The dashboard does not answer. Reload the page to see how far the answer came.");
+          return gettext("The dashboard does not respond. Reload the page to see the answer so far.");
         }
         line.offline();
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS[attempt]));

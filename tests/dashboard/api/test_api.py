@@ -6,32 +6,11 @@ from django.test import Client
 from django.utils.timezone import now
 
 from dashboard.api import answers, rest, serializers
-from dashboard.api.auth import hashed
 from jobs.models import ApiToken, AuditEntry, Deployment, Job
+from tests.dashboard.caller import Caller
 from tests.factories import make_deployment, make_host, make_job, make_result, make_user
 
-pytestmark = pytest.mark.django_db
-
-
-class Caller:
-    """A person with an API token."""
-
-    def __init__(self, user):
-        self.user = user
-        self.token = ApiToken.objects.create(user=user, name="t", token_sha256=hashed("secret"))
-        self.client = Client()
-        self.headers = {"Authorization": "Bearer secret"}
-
-    def get(self, path, **query):
-        return self.client.get(f"/api/v1/{path}", query, headers=self.headers)
-
-    def post(self, path, body=None):
-        return self.client.post(
-            f"/api/v1/{path}",
-            json.dumps(body),
-            content_type="application/json",
-            headers=self.headers,
-        )
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from jobs.models import ApiToken
 from tests.factories import make_deployment, make_host, make_job, make_measured, make_user
 from tests.kept import ended
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 SCHEMA = schemathesis.openapi.from_dict(document())
 SCHEMA.app = get_wsgi_application()

@@ -11,7 +11,7 @@ from jobs.queries.instance import instance_id
 from jobs.services import hosts
 from tests.factories import make_job
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 
 def status(key: str, path: str = "jobs/1/streams") -> int:

@@ -20,7 +20,7 @@ from jobs.services.intake import intake
 from tests.dashboard.host_caller import LOG, STARTED, ended, events, taken_job
 from tests.factories import make_deployment, make_host, make_job, make_user
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 
 def test_a_stranger_is_told_nothing(caller):

@@ -22,7 +22,7 @@ from jobs.services.upkeep import retention
 from tests.dashboard.host_caller import STARTED, ended, events, taken_job
 from tests.factories import make_deployment
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 HERE, REST = b"one\n", b"two\nthree\n"
 OUTPUT = {"name": "made", "path": "x.json", "bytes": 2, "sha256": hashlib.sha256(b"{}").hexdigest()}

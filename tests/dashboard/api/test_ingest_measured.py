@@ -9,7 +9,7 @@ from jobs.kinds.lib.base import Conclusion, Measured
 from jobs.models import Job, JobStep, Result
 from tests.dashboard.host_caller import LOG, STARTED, ended, events, taken_job
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 AT = 1_795_000_000.0
 STEP = {"type": "step_started", "index": 0, "name": "measure", "log_offset": 0, "at": AT}

@@ -14,7 +14,7 @@ from jobs.services import lifecycle
 from tests.dashboard.host_caller import LOG, STARTED, end, ended, events, taken_job
 from tests.factories import make_deployment, make_job, make_user, make_weights
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 
 def test_a_job_ends_only_when_its_log_is_whole(caller, kind):

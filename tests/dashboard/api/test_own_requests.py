@@ -1,4 +1,4 @@
-"""The dashboard's own requests in the log of a server, as the viewer asks for them."""
+"""The dashboard's own requests in the server log, as the viewer asks for them."""
 
 import pytest
 from django.urls import reverse
@@ -6,7 +6,7 @@ from django.urls import reverse
 from jobs.logstore import store
 from tests.factories import make_deployment, make_job, make_user
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 POLL = b'INFO:     127.0.0.1:55136 - "GET /health HTTP/1.1" 200 OK\n'
 
 

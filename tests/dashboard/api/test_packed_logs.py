@@ -7,7 +7,7 @@ import pytest
 from jobs.logstore import store
 from tests.factories import make_job, make_user
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 TEXT = b"".join(b"\x1b[32mINFO\x1b[0m line %d\rlast %d\n" % (n, n) for n in range(40_000))
 ADDRESSES = [
     "log",

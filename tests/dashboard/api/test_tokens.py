@@ -22,7 +22,7 @@ from jobs.models import ApiToken, AuditEntry
 from tests.factories import make_deployment, make_host, make_job, make_user
 from tests.kept import ended
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 
 def call(user, scope, path, body=None, *, method="post"):

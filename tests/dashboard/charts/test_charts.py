@@ -69,7 +69,7 @@ def test_a_forest_has_a_row_a_category_and_a_diamond_for_all():
     assert (rows.y, rows.x) == (("sums",), (50.0,))
     assert rows.error_x.array == (100 * (share.high - share.value),)
     assert (whole.y, whole.marker.symbol) == (("all",), "diamond")
-    assert (rows.name, whole.name) == ("right", "all"), "a picture has a legend"
+    assert (rows.name, whole.name) == ("accuracy", "all"), "a picture has a legend"
 
 
 def test_two_categories_whose_names_are_cut_to_the_same_letters_are_two_rows():

@@ -157,6 +157,7 @@ def test_steps_client_and_dies_are_on_the_time_axis(client):
     client.force_login(make_user())
     job = make_job(state="running")
     begun = datetime(2026, 11, 27, 5, 0, tzinfo=UTC)
+    job.steps.create(index=6, name="prompts", started_at=begun, duration_s=0.08)
     job.steps.create(index=7, name="measure-4", started_at=begun)
     for offset, watch, values in (
         (0, "client", {"sent": 2, "done": 1, "failed": 0, "tokens": 7}),

@@ -1,157 +1,17 @@
 import asyncio
-import json
-from contextlib import asynccontextmanager
 
 import pytest
-from aiohttp import web
 from asgiref.sync import async_to_sync, sync_to_async
 from django.contrib.auth.models import User
 from django.test import Client
 
 from dashboard.chat import relay, turns
-from dashboard.chat.relay import relay_application
 from dashboard.consumers import session_guard
 from jobs.logstore import store
-from jobs.models import Conversation, Deployment, Host, Job, Turn
 from jobs.services import secrets
+from tests.dashboard.chat_engine import END, Browser, delta, make_turn, run
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def delta(**fields):
-    return b"data: " + json.dumps({"choices": [{"delta": fields}]}).encode() + b"\n\n"
-
-
-END = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
-
-
-class Engine:
-    """A server that streams what the test tells it to, over a real socket."""
-
-    def __init__(self):
-        self.say: asyncio.Queue[bytes | None] = asyncio.Queue()
-        self.requests = []
-        self.keys = []
-        self.was_left = asyncio.Event()
-        self.status = 200
-        self.tokens = None  # how its tokenizer counts a text
-
-    async def chat(self, request):
-        self.requests.append(await request.json())
-        self.keys.append(request.headers.get("Authorization"))
-        response = web.StreamResponse(status=self.status)
-        await response.prepare(request)
-        try:
-            while (piece := await self.say.get()) is not None:
-                await response.write(piece)
-        except (asyncio.CancelledError, ConnectionError):
-            self.was_left.set()
-            raise
-        return response
-
-    async def tokenize(self, request):
-        if self.tokens is None:
-            return web.json_response({"detail": "Not Found"}, status=404)
-        return web.json_response(self.tokens((await request.json())["prompt"]))
-
-    @asynccontextmanager
-    async def served(self):
-        app = web.Application()
-        app.router.add_post("/tokenize", self.tokenize)
-        app.router.add_post("/v1/chat/completions", self.chat)
-        runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        port = site._server.sockets[0].getsockname()[1]
-        try:
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            await runner.cleanup()
-
-
-class Browser:
-    """One request to the relay, as an ASGI server makes it."""
-
-    def __init__(self, client, path, *, method="POST", query="", headers=()):
-        token = "t" * 32
-        cookies = {name: morsel.value for name, morsel in client.cookies.items()}
-        cookies["csrftoken"] = token
-        self.scope = {
-            "type": "http",
-            "method": method,
-            "path": path,
-            "root_path": "",
-            "query_string": query.encode(),
-            "headers": [
-                (b"host", b"testserver"),
-                (b"cookie", "; ".join(f"{k}={v}" for k, v in cookies.items()).encode()),
-                *(headers or [(b"x-csrftoken", token.encode())]),
-            ],
-            "scheme": "http",
-            "server": ("testserver", 80),
-        }
-        self.status = None
-        self.headers = {}
-        self.body = b""
-        self.came = asyncio.Event()
-        self.leave = asyncio.Event()
-        self.task = asyncio.create_task(relay_application(self.scope, self.receive, self.send))
-
-    async def receive(self):
-        await self.leave.wait()
-        return {"type": "http.disconnect"}
-
-    async def send(self, message):
-        self.status = message.get("status", self.status)
-        self.headers |= dict(message.get("headers", ()))
-        self.body += message.get("body", b"")
-        self.came.set()
-
-    async def until(self, size):
-        while len(self.body) < size:
-            self.came.clear()
-            await self.came.wait()
-
-
-@pytest.fixture
-def client():
-    client = Client()
-    client.force_login(User.objects.create_user("lin"))
-    return client
-
-
-def make_turn(url, user=None):
-    host = Host.objects.create(name="here", key_sha256="x")
-    job = Job.objects.create(kind="deploy", title="m", host=host, plan_sha256="x")
-    deployment = Deployment.objects.create(
-        name="m", host=host, job=job, model_id="m", state="ready", dashboard_url=url
-    )
-    conversation = Conversation.objects.create(
-        user=user or User.objects.get(username="lin"), deployment=deployment
-    )
-    return Turn.objects.create(
-        conversation=conversation,
-        deployment=deployment,
-        index=0,
-        prompt="Hi",
-        request={"model": "m"},
-    )
-
-
-def run(scenario):
-    """Run an async scenario; it gets an engine, and a function that makes a turn for it."""
-
-    async def whole():
-        engine = Engine()
-        async with engine.served() as url:
-            turn = await sync_to_async(make_turn)(url)
-            async with asyncio.timeout(20):
-                await scenario(engine, turn)
-            await sync_to_async(turn.refresh_from_db)()
-        return turn
-
-    return async_to_sync(whole)()
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgresql]
 
 
 def test_the_engines_bytes_arrive_unchanged_and_the_turn_is_stored(client):

@@ -10,10 +10,9 @@ from django.urls import reverse
 from dashboard.chat import turn_files, turns
 from jobs.logstore import store
 from jobs.models import Conversation, Deployment, Turn
-from tests.dashboard.chat.test_relay import END, Browser, client, delta, run
+from tests.dashboard.chat_engine import END, Browser, delta, run
 
-__all__ = ["client"]
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgresql]
 
 
 def usage(**counts):

@@ -1,44 +1,24 @@
-import contextlib
 import hashlib
 import json
 import os
 import random
 import signal
-import subprocess
 import threading
 import time
 import urllib.error
 import urllib.parse
 
 import pytest
-import redis
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from dashboard.server.valkey import prepare
 from jobs.logstore import MAX_FRAME_BYTES, unframe
 from tests.dashboard.socket_server import running_server
+from tests.dashboard.valkey_server import running_valkey
 
 pytestmark = pytest.mark.processes
 
 PATIENCE_S = 120  # of a machine that does much else
 LINE = b"step %06d \xe5\xae\x8c\xe6\x88\x90 loss 0.123 \x1b[32mINFO\x1b[0m and so on\n"
-
-
-@contextlib.contextmanager
-def running_valkey(folder):
-    valkey = prepare(folder, "")
-    process = subprocess.Popen(valkey.argv(), stdout=subprocess.DEVNULL)
-    client = redis.Redis(unix_socket_path=str(valkey.socket))
-    for _ in range(100):
-        with contextlib.suppress(redis.RedisError):
-            client.ping()
-            break
-        time.sleep(0.05)
-    try:
-        yield valkey, process, client
-    finally:
-        process.kill()
-        process.wait(10)
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from jobs.errors import LogRemoved
 from tests.factories import make_user
 from tests.kept import DAY, LOG, ended
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 
 @pytest.fixture

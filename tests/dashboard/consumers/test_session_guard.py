@@ -18,7 +18,7 @@ from dashboard.consumers.base import PageSocket
 from dashboard.consumers.session_guard import FORBIDDEN, LOGGED_OUT, doors, refusals
 from tests.factories import make_user
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgresql]
 
 
 def logged_in(user):

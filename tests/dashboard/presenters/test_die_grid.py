@@ -48,7 +48,7 @@ def test_a_card_is_a_column_of_four():
 
     blank = ("none",) * 6
     assert found.cells == ("a", "", *blank, "", "a", *blank, "", "", *blank, "", "", *blank)
-    assert (found.held, found.all, found.label) == (2, 8, "2 of 8 dies held")
+    assert (found.held, found.all, found.label) == (2, 8, "2 of 8 dies in use")
 
 
 def test_what_is_missing_and_what_is_hot_shows_in_the_small_grid_too():
@@ -57,14 +57,14 @@ def test_what_is_missing_and_what_is_hot_shows_in_the_small_grid_too():
     found = grid(host)
 
     assert [found.cells[row * 8] for row in range(4)] == ["", "", "m", "h"]
-    assert found.label == "0 of 4 dies held, 1 missing, 1 hot"
+    assert found.label == "0 of 4 dies in use, 1 missing, 1 hot"
 
 
 def test_of_a_host_that_is_away_nothing_is_known():
     host = host_with(*range(4), heartbeat_at=now() - timedelta(minutes=5))
 
     assert set(grid(host).cells) == {"g", "none"}
-    assert grid(host).label == "4 dies, not known now"
+    assert grid(host).label == "4 dies, state unknown"
 
 
 def test_a_page_about_one_job_marks_its_own_dies_without_a_question(django_assert_num_queries):
@@ -172,7 +172,7 @@ def test_an_away_host_shows_who_held_what_and_no_temperature():
     assert (found.free, found.hottest, found.hot) == (0, None, [])
     assert [row[0].css for row in rows(host)[:2]] == ["gone", "gone"]
     assert rows(host)[0][0].text == f"#{job.pk}"
-    assert words(host, "0") == f"not known now, #{job.pk} Benchmark (running)"
+    assert words(host, "0") == f"state unknown, #{job.pk} Benchmark (running)"
 
 
 def test_sixteen_cards_stand_in_two_blocks_of_eight():

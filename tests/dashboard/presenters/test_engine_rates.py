@@ -156,7 +156,7 @@ def test_pages_show_what_the_engine_does_now(lin, busy, page):
     text = re.sub(r"<[^>]+>", "", lin.get(address).content.decode())
 
     assert re.search(r"36\.\dtok/s", text)
-    assert "4 run · 0 wait" in text
+    assert "4 running · 0 queued" in text
 
 
 def test_the_panel_asks_for_itself_when_an_engine_tells_something(lin, busy):
@@ -191,5 +191,5 @@ def test_the_peak_of_a_past_benchmark_is_no_rate_of_now(client):
 
     assert 'class="v num"' not in text
     plain = " ".join(re.sub(r"<[^>]+>", " ", text).split())
-    assert "No live rate: its engine reports none." in plain
+    assert "No live rate: not reported by the engine." in plain
     assert f"Last benchmark: #{peak.job_id}, peak 2 111 tok/s" in plain

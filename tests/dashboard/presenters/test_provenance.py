@@ -97,7 +97,7 @@ def test_the_engine_of_a_provenance_is_what_served_and_not_what_measured(get, ho
 
     assert "Tool version environment evalscope pins of evalscop" in text
     assert "Engine environment" not in text
-    assert "Program llmdeploy not written down" in text
+    assert "Program llmdeploy not recorded" in text
     assert missing == ["host_load", "program llmdeploy"]
 
 
@@ -112,7 +112,7 @@ def test_the_version_of_the_program_that_served_is_the_engine(get, host):
 
 def test_one_of_several_parts_says_which():
     assert part_title("program llmdeploy") == "Program llmdeploy"
-    assert (part_text("dataset", ""), part_text("prefix", "")) == ("the tool's own", "none")
+    assert (part_text("dataset", ""), part_text("prefix", "")) == ("tool default", "none")
     assert part_title("image 2") == "Image 2"
     assert part_text("datasets", "[not a list") == "[not a list"
 
@@ -120,7 +120,7 @@ def test_one_of_several_parts_says_which():
 def test_a_result_that_stands_alone_says_which_part_is_not_known(get, host):
     deployment = served(host, ("docker", "run", "registry/vllm:25", "serve"))
 
-    assert "Stands alone. Not known: Image." in panel(get, measured(deployment), "repeats")
+    assert "Cannot be grouped. Unknown: Image." in panel(get, measured(deployment), "repeats")
 
 
 def test_the_mean_of_repeats_stands_apart_from_the_number_of_the_run(get, host):
@@ -130,7 +130,7 @@ def test_the_mean_of_repeats_stands_apart_from_the_number_of_the_run(get, host):
     html = get(reverse("result-detail", args=[last.pk])).content.decode()
 
     facts = words(html[html.index('<dl class="facts') : html.index("</dl>")])
-    assert "Output, best 58.0 tok/s TTFT" in facts
+    assert "Peak output 58.0 tok/s TTFT" in facts
     assert "Mean of 3 runs at concurrency 1 53.0 tok/s ± 10.8" in facts
 
 
@@ -190,9 +190,14 @@ def test_provenance_says_what_the_host_had_and_did(get, host):
 
     text = panel(get, measured(deployment), "provenance")
 
-    for part in ("Driver V3.3", "Dies 2: 3, 11", "Image ID sha256:77", "Also running nothing else"):
+    for part in (
+        "Driver V3.3",
+        "Dies 2: 3, 11",
+        "Image ID sha256:77",
+        "Also running no other work",
+    ):
         assert part in text
-    assert "Firmware not written down" in text
+    assert "Firmware not recorded" in text
 
 
 def rows_of(response):
@@ -264,10 +269,10 @@ def test_repeats_stand_at_the_concurrencies_that_they_share(get, host):
 
     text = panel(get, own, "repeats")
 
-    assert "output tokens/s at each concurrency" in text.lower()
+    assert "output tokens/s by concurrency" in text.lower()
     assert "Concurrency 1 4 Compare" in text
     assert f"#{own.job_id} this run 50.0 90.0" in text
-    assert f"#{other.job_id} 52.0 91.0 compare" in text
+    assert f"#{other.job_id} 52.0 91.0 Compare" in text
     assert f"#{noisy.job_id} disturbed, not counted 20.0 n/a" in text
     assert "mean 51.0 of 2 runs 90.5 of 2 runs" in text
     assert "300" not in text
@@ -280,7 +285,7 @@ def test_repeats_at_other_concurrencies_are_named_without_a_number(get, host):
 
     text = panel(get, own, "repeats")
 
-    assert f"1 repeat exists, at other concurrencies: #{other.job_id}" in text
+    assert f"1 repeat at other concurrencies: #{other.job_id}" in text
     assert "91" not in text
 
 

@@ -7,7 +7,7 @@ import pytest
 from django.apps import apps
 from django.urls import reverse
 
-from tests.dashboard.views.results.test_results_pages import SOME_FAILED, point
+from tests.dashboard.points import SOME_FAILED, point
 from tests.factories import make_measured, make_user
 
 pytestmark = pytest.mark.django_db

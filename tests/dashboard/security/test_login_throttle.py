@@ -9,7 +9,7 @@ from django.core.cache import cache
 from django.urls import reverse
 
 from dashboard.security import login_throttle
-from tests.dashboard.consumers.test_log_sockets import running_valkey
+from tests.dashboard.valkey_server import running_valkey
 from tests.factories import make_user
 
 pytestmark = pytest.mark.django_db
@@ -49,7 +49,7 @@ def test_after_five_wrong_passwords_the_right_one_must_wait_and_the_page_says_ho
     page = refused.content.decode()
     assert "Too many attempts. Try again in 5 minutes." in page
     assert 'value="lin.yue"' in page
-    assert "The name or the password is wrong." not in page
+    assert "Wrong name or password." not in page
 
 
 def test_it_is_said_in_chinese_too(client, lin):
@@ -114,7 +114,7 @@ def test_web_processes_count_together_and_without_redis_people_get_in(settings, 
             }
         }
         there = (
-            "import django; django.setup(); from dashboard import attempts as a;"
+            "import django; django.setup(); from dashboard.security import login_throttle as a;"
             f"a.time = lambda: {login_throttle.time()};"
             f"print([a.seconds_to_wait('lin', '{HERE}') for _ in range(3)])"
         )

@@ -4,11 +4,12 @@ from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
-from django.urls import URLPattern, get_resolver
+from django.urls import get_resolver
 
 from dashboard.consumers import base, websocket_urlpatterns
 from dashboard.security.permissions import ACTIONS, Role, allowed, requires
 from jobs.services.pins import Pin
+from tests.dashboard.routes import every_pattern
 from tests.factories import make_job, make_user
 
 pytestmark = pytest.mark.django_db
@@ -23,15 +24,6 @@ OPEN = {
 
 # Pages for people below the API's address, beside its operations.
 PAGES_OF_THE_API = {"api-root", "api-reference-file"}
-
-
-def every_pattern(patterns, prefix=""):
-    for pattern in patterns:
-        route = prefix + str(pattern.pattern)
-        if isinstance(pattern, URLPattern):
-            yield route, pattern
-        else:
-            yield from every_pattern(pattern.url_patterns, route)
 
 
 VIEWS = [

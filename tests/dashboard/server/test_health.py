@@ -6,7 +6,7 @@ from dashboard.server import health
 from dashboard.server.health import Check
 from tests.factories import make_user
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 WELL = {"database": Check(True, {"ms": 1}), "redis": Check(True, {}), "disk": Check(True, {})}
 

@@ -6,9 +6,9 @@ from django.urls import reverse
 from dashboard.presenters import queue
 from dashboard.text.messages import sentence
 from jobs import dispatch
-from tests.dashboard.views.hosts.test_host_pages import text_of
+from tests.dashboard.page_text import text_of
 from tests.factories import make_host, make_job, make_plan, make_user
-from tests.jobs.dispatch.test_dispatch_queue import DEPLOYMENT, DIES, serving
+from tests.jobs.lib.dies import DEPLOYMENT, DIES, serving
 
 pytestmark = pytest.mark.django_db
 

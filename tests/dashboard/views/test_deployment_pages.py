@@ -72,7 +72,7 @@ def test_one_that_ended_says_from_when_to_when_it_was_ready(client, lin, state):
 
     found = facts(client, deployment)
 
-    assert found["Was ready"] == "19:09 – 20:10"
+    assert found["Ready period"] == "19:09 – 20:10"
     assert "Ready since" not in found
 
 
@@ -80,7 +80,7 @@ def test_one_that_is_unhealthy_was_ready_until_then(client, lin):
     deployment = make_deployment(state="unhealthy", ready_at=at("19:09"))
     DeploymentEvent.objects.create(deployment=deployment, run=1, state="unhealthy", at=at("19:30"))
 
-    assert facts(client, deployment)["Was ready"] == "19:09 – 19:30"
+    assert facts(client, deployment)["Ready period"] == "19:09 – 19:30"
 
 
 def test_of_one_that_is_lost_the_last_that_was_heard_counts(client, lin):
@@ -88,7 +88,7 @@ def test_of_one_that_is_lost_the_last_that_was_heard_counts(client, lin):
         state="lost", ready_at=at("19:09"), seen_at=at("19:30"), stopped_at=at("19:31")
     )
 
-    assert facts(client, deployment)["Was ready"] == "19:09 – 19:30"
+    assert facts(client, deployment)["Ready period"] == "19:09 – 19:30"
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_one_that_ended_has_no_address_to_copy(client, lin):
     html = client.get(reverse("deployment-detail", args=[deployment.pk])).content.decode()
 
     assert "curl" not in html
-    assert "It answers nowhere now." in html
+    assert "Stopped: no address." in html
 
 
 def test_a_server_that_broke_is_on_the_overview_and_in_the_list_for_a_day(client, lin):
@@ -143,7 +143,7 @@ def test_a_server_that_broke_is_on_the_overview_and_in_the_list_for_a_day(client
     for html in (overview, listed):
         shown = [name in html for name in ("broke", "long-ago", "never-started")]
         assert shown == [True, False, False]
-    assert "2 broke today" in overview  # the job of the third is the other
+    assert "2 failed today" in overview  # the job of the third is the other
     assert reverse("deployment-restart", args=[broke.pk]) in overview
 
 
@@ -173,7 +173,7 @@ def test_a_restart_on_a_port_that_another_server_has_is_refused_in_words(client,
 
     page = client.post(reverse("deployment-restart", args=[stopped.pk]), follow=True)
 
-    assert "port 20000 is in use by deployment the other" in page.content.decode()
+    assert "Not restarted: port 20000 is in use by the server the other" in page.content.decode()
     stopped.refresh_from_db()
     assert stopped.run == 1
 

@@ -15,7 +15,7 @@ from jobs.models import Conversation, Turn
 from jobs.services.chat import close_turn
 from tests.factories import make_deployment, make_user
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 BY_SCRIPT = "application/json"
 ASK = {"prompt": "Hello", "max_tokens": "64", "temperature": "0.2"}
 
@@ -128,7 +128,7 @@ def test_an_attempt_that_failed_without_a_word_gives_its_place_back(client, lin)
     )
     failed = client.get(reverse("playground-turn", args=[new.pk]))
     assert attempts(failed) == ("2/2", [str(old.pk), ""])
-    assert "The earlier answer is kept" in failed.content.decode()
+    assert "The earlier answer stays" in failed.content.decode()
 
 
 def test_only_the_last_question_is_asked_again(client, lin):
@@ -152,7 +152,7 @@ def test_a_second_page_cannot_ask_while_an_answer_is_written(client, lin):
     response = ask(client, deployment=deployment.pk, conversation=chat.pk, prompt="And now?")
 
     assert (response.status_code, chat.turns.count()) == (422, 1)
-    assert "An answer is being written" in response.json()["error"]
+    assert "This chat is generating an answer" in response.json()["error"]
 
 
 def test_each_turn_says_which_model_answered_and_how_it_was_asked(client, lin):
@@ -240,7 +240,7 @@ def test_a_turn_of_a_killed_process_does_not_keep_its_conversation(client, lin):
 @pytest.mark.parametrize(
     ("fields", "error"),
     [
-        ({"prompt": " "}, "Write a message first."),
+        ({"prompt": " "}, "Enter a message first."),
         ({"temperature": "9"}, "temperature: Ensure this value is less than or equal to 2."),
         ({"max_tokens": ""}, "max_tokens: This field is required."),
         ({"deployment": "0"}, "This deployment is not ready."),
@@ -344,10 +344,10 @@ def test_a_turn_that_broke_shows_the_engines_words_and_its_numbers(client, lin):
 @pytest.mark.parametrize(
     ("limit", "stats", "answer", "words", "more"),
     [
-        (64, {"completion_tokens": 64}, "", "Cut in the thought after 64 tokens:", "128"),
-        (64, {"completion_tokens": 64}, "So", "Cut after 64 tokens.", "128"),
+        (64, {"completion_tokens": 64}, "", "Stopped while thinking after 64 tokens:", "128"),
+        (64, {"completion_tokens": 64}, "So", "Stopped after 64 tokens.", "128"),
         (64, {"completion_tokens": 9, "counted": True}, "So", "max tokens", "128"),
-        (64, {"completion_tokens": 9}, "So", "The context of this deployment is full", None),
+        (64, {"completion_tokens": 9}, "So", "Context full", None),
         (131_072, {"completion_tokens": 131_072}, "", "max tokens", None),
         (100_000, {"completion_tokens": 100_000}, "", "max tokens", "131072"),
     ],
@@ -373,7 +373,7 @@ def test_a_turn_that_was_cut_says_by_what_and_offers_more(
     assert words in text
     offered = re.findall(r'data-retry="\d+" data-max-tokens="(\d+)"', text)
     assert offered == ([more] if more else [])
-    assert not more or f"Ask again with {more}<" in text
+    assert not more or f"Regenerate with {more} tokens<" in text
 
 
 def test_a_turn_says_what_it_left_of_the_context(client, lin):
@@ -406,9 +406,9 @@ def test_a_chat_too_long_for_the_chosen_deployment_says_so_before_it_is_sent(cli
         address = reverse("conversation", args=[chat.pk])
         return client.get(address, {"deployment": deployment.pk}).content.decode()
 
-    assert f"{small.name} holds 512 tokens; this chat has about 562." in page(small)
+    assert f"{small.name}: 512 tokens. This chat has about 562." in page(small)
     assert re.search(r"context left</dt><dd>[^.]*?0[^.]*?of[^.]*?512", page(small))
-    assert "this chat has about" not in page(large)
+    assert "This chat has about" not in page(large)
 
 
 def test_an_answer_that_ends_by_itself_offers_no_more(client, lin):

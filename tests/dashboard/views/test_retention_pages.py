@@ -23,7 +23,7 @@ from jobs.services.upkeep import retention
 from tests.factories import make_deployment, make_job, make_measured, make_result, make_user
 from tests.kept import DAY, LOG, ended, over
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 WATCHED = Plan(
     kind="benchmark",
@@ -76,8 +76,8 @@ def test_a_pin_on_the_page_of_a_job_says_who_keeps_it_and_is_written_down(client
 
     assert answer.headers["Location"] == reverse("job-detail", args=[job.pk])
     text = text_of(client, "job-detail", job.pk)
-    assert "Pinned by lin: its log and files stay until lin or an administrator unpins it." in text
-    assert "Stop keeping files" in text
+    assert "Log and files are kept by lin. Only lin or an administrator can stop this." in text
+    assert "Unpin" in text
     entry = AuditEntry.objects.get()
     assert (entry.user, entry.action, entry.subject) == (lin, "job.pin", f"job {job.pk}")
     assert entry.detail == {"pinned": True}
@@ -113,7 +113,7 @@ def test_a_pin_is_taken_away_by_who_set_it_or_an_administrator_and_by_nobody_els
 
     assert tries() == (403, 403)
     text = text_of(client, "job-detail", job.pk)
-    assert "until root or an administrator unpins it" in text
+    assert "Only root or an administrator can stop this" in text
     for page in (text, text_of(client, "result-list")):
         assert address not in page
     job.refresh_from_db()
@@ -155,7 +155,7 @@ def test_results_have_a_pin_in_their_list_and_on_their_page(client, lin):
     listed, shown = text_of(client, "result-list"), text_of(client, "result-detail", result.pk)
 
     assert f'formaction="{pin_it}" name="pinned" value="1"' in listed
-    assert f'<span class="vh">Pin #{result.job_id}</span>' in listed
+    assert f'<span class="vh">Keep files of #{result.job_id}</span>' in listed
     assert f'action="{pin_it}"' in shown
 
 
@@ -237,8 +237,8 @@ def test_the_page_says_what_was_removed_when_why_and_what_stays(client, lin):
 
     date = f"{now():%-d %b %Y}"
     assert (
-        f"The log (8 B) and 4 files were removed on {date} because they were older than 90 days"
-        " (KEEP_FOR). Command, steps and results are kept." in text
+        f"The log (8 B) and 4 files were removed on {date} because their age exceeded 90 days"
+        " (KEEP_FOR). Command, steps and results stay." in text
     )
     assert job.log_sha256 in text
     assert "data-log-url" not in text
@@ -248,13 +248,13 @@ def test_the_page_says_what_was_removed_when_why_and_what_stays(client, lin):
 def test_the_words_tell_each_reason(limits):
     job = removed()
     assert removed_words(job).startswith("The log (8 B) was removed on ")
-    assert "because it was older than 90 days (KEEP_FOR)." in removed_words(job)
+    assert "because its age exceeded 90 days (KEEP_FOR)." in removed_words(job)
 
     job.removed_why, job.removed_args = "size", {"keep_within_bytes": 200 * 10**9}
-    assert "because all together took more than 200 GB (KEEP_WITHIN)." in removed_words(job)
+    assert "because storage exceeded 200 GB (KEEP_WITHIN)." in removed_words(job)
 
     job.removed_why, job.removed_args = "person", {"user": "ada"}
-    assert removed_words(job).endswith("by ada. Command, steps and results are kept.")
+    assert removed_words(job).endswith("by ada. Command, steps and results stay.")
     with translation.override("zh-hans"):
         assert "ada" in removed_words(job)
     assert removed_words(make_job()) == ""
@@ -293,7 +293,7 @@ def test_the_page_of_a_server_says_that_its_log_was_removed(client, lin):
     text = text_of(client, "deployment-detail", server.pk)
 
     assert "The log (8 B) was removed on" in text
-    assert "Its history and what was measured on it are kept." in text
+    assert "History and results stay." in text
     assert "data-log-url" not in text
 
 
@@ -353,8 +353,8 @@ def test_a_page_says_a_week_ahead_that_its_files_will_go(client, lin):
     text = text_of(client, "job-detail", soon.pk)
 
     when = soon.finished_at + timedelta(days=90)
-    assert f"will be removed on {when:%-d %b %Y}: older than 90 days (KEEP_FOR)." in text
-    assert "Use “Keep files” to retain them." in text
+    assert f"will be removed on {when:%-d %b %Y}: retention 90 days (KEEP_FOR)." in text
+    assert "Pin the job to keep them." in text
     assert "will be removed" not in text_of(client, "job-detail", later.pk)
     pins.pin(soon.pk, lin)
     assert "will be removed" not in text_of(client, "job-detail", soon.pk)
@@ -387,8 +387,8 @@ def test_storage_of_a_new_dashboard_says_that_nothing_is_there_yet(client, admin
 
     text = text_of(client, "storage")
 
-    assert "No job that left a log or files has been measured yet" in text
-    assert "neither KEEP_FOR nor KEEP_WITHIN is set" in text
+    assert "No job measured yet" in text
+    assert "KEEP_FOR and KEEP_WITHIN are not set" in text
 
 
 def test_storage_tells_sizes_limits_the_biggest_and_what_goes_next(client, admin, limits):
@@ -422,7 +422,7 @@ def test_more_than_the_limit_is_said(client, admin, limits):
     make_job(state="running", log_bytes=5000)
     retention.tidy()
 
-    assert "More is kept than KEEP_WITHIN allows." in text_of(client, "storage")
+    assert "Storage exceeds KEEP_WITHIN." in text_of(client, "storage")
 
 
 def test_removing_by_hand_asks_first_and_is_written_down(client, admin):
@@ -447,9 +447,9 @@ def test_removing_by_hand_asks_first_and_is_written_down(client, admin):
 @pytest.mark.parametrize("why", ["open", "pinned", "served", "removed"])
 def test_what_may_not_be_removed_is_not_and_the_page_says_why(client, admin, why):
     words = {
-        "open": "It has not ended yet.",
-        "pinned": "It is pinned.",
-        "served": "runs.",
+        "open": "Not removed: the job has not ended.",
+        "pinned": "Not removed: its files are kept.",
+        "served": "is running.",
         "removed": "was removed on",
     }
     job = {
@@ -465,7 +465,7 @@ def test_what_may_not_be_removed_is_not_and_the_page_says_why(client, admin, why
     asked = client.get(reverse("storage-remove", args=[job.pk])).text
     answer = client.post(reverse("storage-remove", args=[job.pk]), follow=True)
 
-    assert words[why] in asked and "Remove them" not in asked
+    assert words[why] in asked and "Remove log and files" not in asked
     assert words[why] in answer.text
     after = Job.objects.values().get(pk=job.pk)
     assert {**after, "kept_bytes": 0} == {**before, "kept_bytes": 0}
@@ -476,12 +476,12 @@ def test_a_disk_that_is_nearly_full_is_said_on_the_overview(client, monkeypatch)
     monkeypatch.setattr("dashboard.views.overview.low_disk_bytes", lambda: 900_000_000)
 
     client.force_login(make_user("ada", is_staff=True))
-    assert f'href="{reverse("storage")}">See what takes it' in text_of(client, "overview")
+    assert f'href="{reverse("storage")}">View storage usage' in text_of(client, "overview")
 
     client.force_login(make_user("lin"))
     text = text_of(client, "overview")
-    assert "Only" in text and "Tell an administrator." in text
-    assert "See what takes it" not in text
+    assert "Dashboard disk almost full" in text and "Contact an administrator." in text
+    assert "View storage usage" not in text
 
 
 def test_little_room_is_told_before_logs_stand_still(monkeypatch):

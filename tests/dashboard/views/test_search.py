@@ -9,7 +9,7 @@ from django.urls import reverse
 from jobs.models import Conversation, Job, Turn
 from tests.factories import make_deployment, make_host, make_job, make_result, make_user
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 
 @pytest.fixture

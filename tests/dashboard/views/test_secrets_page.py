@@ -54,15 +54,10 @@ def test_the_record_says_what_was_done_and_no_value(admin):
 @pytest.mark.parametrize(
     ("name", "value", "field", "words"),
     [
-        ("token", VALUE, "name", "capital letters, digits and underscores"),
-        ("../X", VALUE, "name", "capital letters, digits and underscores"),
-        ("HF_TOKEN", "short", "value", "Enter 8 to 4096 characters."),
-        (
-            "HF_TOKEN",
-            "0123\n456789",
-            "value",
-            "Enter one line, without leading or trailing spaces.",
-        ),
+        ("token", VALUE, "name", "Use capital letters, digits and underscores"),
+        ("../X", VALUE, "name", "Use capital letters, digits and underscores"),
+        ("HF_TOKEN", "sh-rt", "value", "Enter 8 to 4096 characters."),
+        ("HF_TOKEN", "0123\n456789", "value", "Enter one line without leading or trailing spaces."),
     ],
 )
 def test_a_mistake_is_said_at_its_field_and_the_value_is_not_repeated(

@@ -14,10 +14,10 @@ from jobs.queries import sorting
 from jobs.queries.jobs import jobs
 from jobs.queries.results import result_orders
 from jobs.queries.sorting import Order, read_cursor, sorted_page
-from tests.dashboard.views.jobs.test_job_list import explained
+from tests.dashboard.query_plan import explained
 from tests.factories import make_host, make_job, make_measured, make_user
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 RATES = (61.9, 90.0, 61.9, None, 1234.5, None, 61.9)
 
 

@@ -11,7 +11,7 @@ from django.utils.timezone import now
 
 from tests.factories import make_host, make_user
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 
 @pytest.fixture

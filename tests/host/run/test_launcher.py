@@ -13,6 +13,7 @@ from jobs.host.base import process
 from jobs.host.base import spool as spools
 from jobs.plans import Output, PlanFile, Step, Watch
 from tests.host.conftest import said, until
+from tests.host.metrics_server import METRICS_SERVER
 
 pytestmark = pytest.mark.processes
 
@@ -271,17 +272,6 @@ def test_a_slot_without_a_value_is_a_failed_job_with_a_sentence(make_spool, laun
 
     assert spool.exit()["sentence_id"] == "internal:plan"
     assert "{weights.path}" in spool.exit()["sentence_args"]["problem"]
-
-
-METRICS_SERVER = """
-import http.server, sys
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(200 if self.path == "/metrics" else 404)
-        self.end_headers()
-        self.wfile.write(b'# HELP a b\\na{x="} 9"} 1\\na{x="2"} 2.5\\nb 7\\na_total 4\\n')
-http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
-"""
 
 
 def test_a_watch_is_scraped_while_the_steps_run(make_spool, launch, ports):

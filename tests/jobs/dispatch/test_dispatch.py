@@ -9,9 +9,9 @@ from jobs.plans import Check, Plan, Step
 from jobs.queries.hosts.capacity import line_of, room_of
 from jobs.services import preflights
 from tests.factories import make_artifact, make_deployment, make_host, make_job, make_plan
-from tests.jobs.services.test_lifecycle import together
+from tests.threads import together
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 
 @pytest.fixture

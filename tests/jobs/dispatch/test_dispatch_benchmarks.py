@@ -11,7 +11,7 @@ from jobs.queries.hosts.capacity import line_of, room_of, waiter_of
 from jobs.queries.jobs.forecast import forecasts
 from tests.factories import make_deployment, make_host, make_job, make_plan
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 PLAN = make_plan(steps=(Step("only", ("true",)),))
 MAY = {"overlap": True}

@@ -21,7 +21,7 @@ from tests.factories import (
     make_weights,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 FOLDER = "/nfs/workspace/vacc_deploy/qwen-int8"
 

@@ -15,12 +15,12 @@ from jobs.plans import Check, Step
 from jobs.queries.hosts import capacity
 from jobs.queries.hosts.capacity import line_of
 from jobs.services import preflights, queue
-from tests.factories import make_deployment, make_host, make_job, make_plan
-from tests.jobs.services.test_lifecycle import together
+from tests.factories import make_host, make_job, make_plan
+from tests.jobs.lib.dies import DEPLOYMENT, DIES, serving
+from tests.threads import together
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 URGENT, NORMAL, LOW = Job.Priority.values
-DIES = make_plan(steps=(Step("only", ("tool", "{dies}")),))
 FREE = make_plan(steps=(Step("only", ("true",)),))
 
 
@@ -42,14 +42,6 @@ def job_of(host, dies=0, **fields):
 def running(host, dies="", **fields):
     plan = fields.pop("plan", FREE)
     return make_job(host=host, plan=plan, state="running", values={"dies": dies}, **fields)
-
-
-def serving(host, dies, **fields):
-    maker = make_job(host=host, state="succeeded", values={"dies": dies}, product=DEPLOYMENT)
-    return make_deployment(job=maker, **fields)
-
-
-DEPLOYMENT = {"type": "deployment", "name": "served"}
 
 
 def started():

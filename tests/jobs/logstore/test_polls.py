@@ -19,7 +19,7 @@ KEY = "deployment/3"
 
 @pytest.fixture
 def log(settings, tmp_path):
-    """A function that appends to the log of a server."""
+    """A function that appends to the server log."""
     settings.DATA_DIR = tmp_path
     store = logstore.LogStore(tmp_path / "logs")
     store.write = lambda data: store.append(KEY, store.size(KEY), data)

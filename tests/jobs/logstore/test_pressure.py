@@ -8,7 +8,7 @@ import pytest
 from jobs.kinds import KINDS, progress_of
 from jobs.logstore import LogStore, folds, lines, plain
 from jobs.logstore.folds import FoldBook
-from tests.jobs.logstore.test_terminal import by_pyte
+from tests.jobs.lib.pyte_screen import by_pyte
 
 KEY = "job/17"
 FOLD = b"bar %d begun\n\x1b[Abar %d has ended\n"

@@ -1,12 +1,12 @@
 import random
 from pathlib import Path
 
-import pyte
 import pytest
 
 from jobs.logstore import LogStore, plain
 from jobs.logstore.folds import DRAWN_BYTES, READ_BYTES, FoldBook
 from jobs.logstore.terminal import ROWS, Terminal
+from tests.jobs.lib.pyte_screen import by_pyte
 
 BARS = Path(__file__).parent.parent.parent / "data" / "evalscope-1.14-perf" / "bars.log"
 KEY = "job/17"
@@ -21,12 +21,6 @@ def folds_of(text):
     terminal = Terminal()
     terminal.feed(text)
     return [(fold.first, fold.line, *fold.texts) for fold in terminal.open_folds()]
-
-
-def by_pyte(text):
-    screen = pyte.Screen(120, 60)
-    pyte.Stream(screen).feed(text.replace("\n", "\r\n"))
-    return [row.rstrip() for row in screen.display]
 
 
 def shown(text):

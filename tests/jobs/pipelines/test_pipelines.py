@@ -12,7 +12,7 @@ from jobs.pipelines.options import read_options
 from jobs.toolchains.vacc_site import GUIDE_FACTS
 from tests.factories import make_host, make_weights
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 QWEN, LLAMA, R1 = (
     "deepseek-r1-distill-qwen-7b",

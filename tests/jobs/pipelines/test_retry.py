@@ -15,7 +15,7 @@ from jobs.services.outcomes.assets import register
 from jobs.toolchains.vacc_site import GUIDE_FACTS
 from tests.factories import make_host, make_user
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 LLAMA = "deepseek-r1-distill-llama-8b"
 

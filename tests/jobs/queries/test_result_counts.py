@@ -9,7 +9,7 @@ from jobs.queries.results import results as queries
 from jobs.queries.results.result_counts import count_all
 from tests.factories import make_host, make_job, make_result, make_user
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 
 def total(**fields):

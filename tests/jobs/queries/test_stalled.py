@@ -10,7 +10,7 @@ from jobs.queries.jobs.stalled import silent_since
 from jobs.services.upkeep import reaper
 from tests.factories import make_job
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 FIGURES = {"done": 5.0, "total": 9.0, "unit": "MB"}
 

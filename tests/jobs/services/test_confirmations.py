@@ -16,7 +16,7 @@ from jobs.queries import overview
 from jobs.services import confirmations, preflights
 from tests.factories import make_host, make_job, make_user
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 SHM = Check("shm", (("bytes", "34"),), asks=True)
 ROOM = Check("disk", (("path", "/a"), ("bytes", "9")), asks=True)

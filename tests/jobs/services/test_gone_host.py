@@ -9,7 +9,7 @@ from jobs.services.hosts import HostAnswers, give_up
 from jobs.services.intake import heartbeats
 from tests.factories import make_deployment, make_host, make_job, make_user
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 
 @pytest.fixture

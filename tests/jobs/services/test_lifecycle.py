@@ -1,17 +1,15 @@
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from threading import Barrier
 
 import pytest
-from django.db import connections
 
 from jobs.kinds.lib.base import Remark
 from jobs.models import Deployment, Job
 from jobs.services import lifecycle
 from jobs.services.lifecycle import ClaimRefused
 from tests.factories import make_deployment, make_host, make_job, make_user
+from tests.threads import together
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 DONE = Remark("done")
 
 
@@ -217,21 +215,6 @@ def test_a_deploy_job_that_never_started_its_server_leaves_none():
 
     deployment.refresh_from_db()
     assert deployment.state == Deployment.State.STOPPED
-
-
-def together(*works):
-    """Run all at the same moment, each in a thread with a connection of its own."""
-    barrier = Barrier(len(works))
-
-    def one(work):
-        barrier.wait()
-        try:
-            return work()
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(len(works)) as pool:
-        return list(pool.map(one, works))
 
 
 @pytest.mark.django_db(transaction=True)

@@ -11,9 +11,9 @@ from jobs.queries.hosts.host_page import place_in_line
 from jobs.services import lifecycle, queue
 from jobs.services.queue import NotMoved, PassesOthers
 from tests.factories import make_host, make_job, make_user
-from tests.jobs.services.test_lifecycle import together
+from tests.threads import together
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 URGENT, NORMAL, LOW = Job.Priority.values
 
 

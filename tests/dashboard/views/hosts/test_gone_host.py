@@ -31,7 +31,7 @@ def test_it_asks_first_and_names_what_will_be_lost(admin, job):
     shown = admin.get(GONE).content.decode()
 
     assert reverse("job-detail", args=[job.pk]) in shown
-    assert "Give up the host far?" in shown
+    assert "Mark host far as lost?" in shown
     job.refresh_from_db()
     assert job.state == "running"
 
@@ -72,5 +72,5 @@ def test_a_host_that_answers_again_keeps_its_jobs(admin, job):
 
     job.refresh_from_db()
     assert job.state == "running"
-    assert "It answers again" in shown
+    assert "Not marked as lost" in shown
     assert not AuditEntry.objects.exists()

@@ -125,14 +125,14 @@ def test_the_key_is_told_once_and_kept_nowhere(admin):
     again = add(admin)
     assert again.status_code == 422
     assert key not in _page(again)
-    assert "A host with this name already exists." in _page(again)
+    assert "A host of this name already exists." in _page(again)
 
 
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"name": "Va16"}, "Use lower-case letters, digits and hyphens"),
-        ({"name": "add_host"}, "Use lower-case letters, digits and hyphens"),
+        ({"name": "Va16"}, "Small letters, digits and hyphens"),
+        ({"name": "add_host"}, "Small letters, digits and hyphens"),
         ({"slots": "many"}, "Enter a whole number from 1 to 64."),
     ],
 )
@@ -209,7 +209,7 @@ def test_the_page_waits_until_the_host_has_told_what_it_is(admin):
         }
     )
     page = _page(arrival(admin, since))
-    assert "va16-01 has arrived" in page
+    assert "va16-01 is connected" in page
     assert ">vamc</span>" in page
     assert '<span class="push sub num">2</span>' in page
 
@@ -218,7 +218,7 @@ def test_a_heartbeat_with_the_old_key_is_no_arrival_with_the_new_one(admin, host
     Host.objects.update(heartbeat_at=now() - timedelta(seconds=5), protocol=1)
 
     assert "Waiting for" in _page(arrival(admin, int(time.time())))
-    assert "has arrived" in _page(arrival(admin, int(time.time()) - 10))
+    assert "is connected" in _page(arrival(admin, int(time.time()) - 10))
 
 
 def test_an_agent_of_another_version_and_a_wrong_clock_are_said(admin, host):
@@ -226,9 +226,9 @@ def test_an_agent_of_another_version_and_a_wrong_clock_are_said(admin, host):
 
     page = _page(arrival(admin))
 
-    assert "7: bring the project's files there again" in page
+    assert "7: copy the project's files to the host again" in page
     assert f"3{chr(0x202F)}600" in page
-    assert "has arrived" not in page
+    assert "is connected" not in page
 
 
 @pytest.mark.parametrize("since", ["", "x", "-1", "9" * 400, "１２"])
@@ -241,7 +241,7 @@ def test_a_time_that_nobody_wrote_is_no_mistake_of_the_server(admin, host, since
 
 def test_a_new_key_asks_first_and_then_refuses_the_old_one(admin, host):
     address = reverse("host-new-key", args=["va16-01"])
-    assert "A new key for va16-01?" in _page(admin.get(address))
+    assert "Make a new key for va16-01?" in _page(admin.get(address))
     assert status("key-of-va16-01") == 404
 
     answer = admin.post(address)
@@ -267,7 +267,7 @@ def test_revoking_names_what_goes_on_there_first(admin, host):
     assert status("key-of-va16-01") == 401
     assert [entry.detail for entry in AuditEntry.objects.all()] == [{"did": "revoke"}]
     page = _page(admin.get(reverse("host-detail", args=["va16-01"])))
-    assert "Its key is revoked." in page
+    assert "Key revoked." in page
 
 
 @pytest.mark.parametrize("sort", [Host.Sort.THIS_COMPUTER, Host.Sort.SIMULATED])

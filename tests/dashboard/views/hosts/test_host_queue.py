@@ -11,10 +11,10 @@ from django.utils.timezone import now
 
 from jobs.models import AuditEntry, Job
 from jobs.plans import Step
-from tests.dashboard.views.hosts.test_host_pages import text_of
+from tests.dashboard.page_text import text_of
 from tests.factories import make_deployment, make_host, make_job, make_plan, make_user
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 JSON = {"headers": {"accept": "application/json"}}
 
 
@@ -65,7 +65,7 @@ def test_the_page_has_the_line_in_its_order_with_why_and_when(admin, host, ada):
 
     text = text_of(queue_of(admin, host))
 
-    assert "2 jobs wait for va16-01" in text
+    assert "2 jobs queued for va16-01" in text
     assert text.index(f"#{urgent.pk} ") < text.index(f"#{first.pk} ")
     assert "is paused: no new jobs start there. Start time unknown." in text
 
@@ -80,7 +80,7 @@ def test_a_long_line_has_pages(admin, host, ada, monkeypatch):
     assert 'href="?from=1"' in page
     assert 'href="?from=5"' in page
     # The one before it is on the other page, and it can be moved past it all the same.
-    assert f'Move #{jobs[2].pk} one earlier">' in page
+    assert f'Move #{jobs[2].pk} up">' in page
 
 
 @pytest.mark.parametrize("count", [1, 3])
@@ -130,7 +130,7 @@ def test_a_member_orders_their_own_jobs_and_passes_nobody_elses(member, host, li
     assert order(host) == [theirs.pk, own[1].pk, own[0].pk]
     page = queue_of(member, host).content.decode()
     assert f"Move #{theirs.pk}" not in page
-    assert f'Move #{own[1].pk} one earlier" disabled>' in page
+    assert f'Move #{own[1].pk} up" disabled>' in page
 
 
 def test_only_who_may_raise_makes_a_job_urgent(member, host, lin):
@@ -142,7 +142,7 @@ def test_only_who_may_raise_makes_a_job_urgent(member, host, lin):
 
     own.refresh_from_db()
     assert own.priority == Job.Priority.LOW
-    assert "Make it urgent" not in queue_of(member, host).content.decode()
+    assert "Set urgent priority" not in queue_of(member, host).content.decode()
 
 
 def test_a_priority_that_there_is_not_is_refused(admin, host, ada):
@@ -155,7 +155,7 @@ def test_a_priority_that_there_is_not_is_refused(admin, host, ada):
 
 def test_who_waits_for_a_quiet_host_can_measure_beside_others(member, host, lin):
     job = make_job(host=host, created_by=lin, quiet=True)
-    assert "Do not wait for a quiet host" in member.get(f"/jobs/{job.pk}/").content.decode()
+    assert "Allow other jobs on the host" in member.get(f"/jobs/{job.pk}/").content.decode()
 
     member.post(reverse("job-quiet", args=[job.pk]), {"quiet": "0", "from": "job"})
 

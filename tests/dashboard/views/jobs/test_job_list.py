@@ -7,9 +7,10 @@ from django.urls import reverse
 
 from jobs.launch import launch
 from jobs.queries.jobs.jobs import Filters, page
+from tests.dashboard.query_plan import explained
 from tests.factories import make_host, make_job, make_user, make_weights
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 
 def test_the_filter_offers_everyone_who_has_made_a_job_once(client):
@@ -65,12 +66,3 @@ def test_a_host_or_person_that_is_not_known_has_no_jobs():
 
     assert page(Filters(host="nowhere")).jobs == []
     assert page(Filters(person="nobody")).jobs == []
-
-
-def explained(sql):
-    """How SQLite would go about it; nothing of another database, whose plan depends on its rows."""
-    if connection.vendor != "sqlite":
-        return ""
-    with connection.cursor() as cursor:
-        cursor.execute("EXPLAIN QUERY PLAN " + sql)
-        return " ".join(row[3] for row in cursor.fetchall())

@@ -43,7 +43,7 @@ def test_the_page_says_what_is_there_already_and_launches_nothing(browser, host)
 
     page = browser.get(reverse("model-way", args=WAY)).content.decode()
 
-    assert page.count("is on the host already") == 1
+    assert page.count("already on the host") == 1
     assert "simulated" in page
     assert Job.objects.count() == 0
 
@@ -159,7 +159,7 @@ def test_the_switch_takes_every_job_of_the_way_to_the_letter(browser, host):
     page = browser.get(way, {"as_in_guide": "1"}).content.decode()
     browser.post(way, {"host": host.name, "as_in_guide": "1"})
 
-    assert "the guide's to the letter" in html.unescape(page)
+    assert "match the guide verbatim" in html.unescape(page)
     assert "10.24.73.25" in page
     switched = [job.params["as_in_guide"] for job in Job.objects.all() if "stack" in job.params]
     assert set(switched) == {True}
@@ -188,7 +188,7 @@ def test_without_scripts_a_button_shows_the_commands(browser, host):
     answer = browser.post(way, {"host": host.name, "precision": "fp16", "show": "1"})
 
     assert answer.status_code == 200
-    assert "Prepare datasets" not in answer.content.decode().split("Where and what")[0]
+    assert "Prepare datasets" not in answer.content.decode().split("Host and options")[0]
     assert Job.objects.count() == 0
 
 
@@ -198,7 +198,7 @@ def test_the_ports_that_the_server_will_have_are_shown(browser, host):
     page = browser.get(way, {"precision": "both"}).content.decode()
 
     assert "port 7863" in page
-    assert "port chosen at start" in page  # the second server: the first will have that one
+    assert "port set at start" in page  # the second server: the first will have that one
     assert re.findall(r'<span class="mono">publish_port</span> (\d+)', page) == ["17810", "17811"]
 
 

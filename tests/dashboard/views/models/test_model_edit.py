@@ -90,9 +90,9 @@ def test_showing_the_yaml_keeps_nothing(admin, folder):
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
-        ("id", "My_Model", "Use only lower-case letters, digits, single dots and hyphens."),
-        ("hub_id", "only-a-name", "Enter owner/name: letters, digits"),
-        ("parameters", "many", "Enter a whole number."),
+        ("id", "My_Model", "Use small letters, digits, single dots and hyphens."),
+        ("hub_id", "only-a-name", "owner/name: each of letters, digits"),
+        ("parameters", "many", "A whole number."),
         ("sampling.top_p", "2", "At most 1"),
         ("architecture.hidden_size", "", "Required."),
         ("paths.build_in.default_tp", "3", ""),
@@ -137,7 +137,7 @@ def test_a_model_that_nothing_deploys_is_told_at_both_ways_to_deploy_it(admin, f
 
     for field in ("paths.build_in.precisions", "paths.vllm.precisions"):
         error = page[page.index(f'id="e-{field}"') :]
-        assert "Enter precisions and dies for Build_In or for vLLM." in error[: error.index("</p>")]
+        assert "Enter precisions and dies for Build_In or vLLM." in error[: error.index("</p>")]
     assert "paths: " not in page
 
 
@@ -309,7 +309,7 @@ def test_of_two_who_change_a_model_the_second_is_refused_and_keeps_what_was_type
         answer = admin.post(address, {**second, "keep": "1"})
         page = answer.content.decode()
         assert answer.status_code == 422
-        assert "Somebody has changed this model since you opened it" in page
+        assert "Not saved: the model was changed after you opened it" in page
         assert 'value="Second"' in page and "# my own" in page
     assert MODELS[OURS].name == "First"
     shown = admin.post(address, {**second, "show": "1"}).content.decode()
@@ -329,7 +329,7 @@ def test_yaml_replaces_no_version_but_the_one_that_was_opened(admin, folder):
 
     page = answer.content.decode()
     assert answer.status_code == 422
-    assert "Somebody has changed this model since you opened it" in page
+    assert "Not saved: the model was changed after you opened it" in page
     assert "name: Second" in page
     assert f'name="version" value="{version}"' in page
     assert MODELS[OURS].name == "First"
@@ -412,10 +412,10 @@ def test_each_fault_of_yaml_is_told_with_its_place_in_words_for_people(admin, fo
     page = admin.post(reverse("model-add-yaml"), {"text": text}).content.decode()
     broken = admin.post(reverse("model-add-yaml"), {"text": "id: x\nname: ]"}).content.decode()
 
-    assert "paths: Enter precisions and dies for Build_In or for vLLM." in page
+    assert "paths: Enter precisions and dies for Build_In or vLLM." in page
     for place in ("hub_id", "family", "licence", "source.shards", "published.1.metric"):
-        assert f"{place}: Required." in page
-    assert "source.bytes: Enter a whole number." in page
+        assert f"{place}: This is needed." in page
+    assert "source.bytes: A whole number." in page
     assert "Invalid YAML, line 2: " in broken
     assert list(folder.iterdir()) == []
 

@@ -15,7 +15,7 @@ from tests.comparing import OTHER, RATE, at_two, grouped, ids, numbers, pages, r
 from tests.factories import make_user
 from tests.measuring import SERVE, make_measuring_host, measured, served
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def test_a_difference_keeps_its_sign_where_it_is_not_significant(page, host):
 
     text = page(grouped(base, other))
 
-    assert "output tokens/s at concurrency 1 \u221214.1 %, not significant" in words(text)
+    assert "output tokens/s \u221214.1 % at concurrency 1, no significant difference" in words(text)
     assert "≈" not in text
 
 
@@ -116,10 +116,10 @@ def test_other_work_gives_no_verdict_and_says_why(page, host):
 
     text = words(page(ids(one, other)))
 
-    assert f"No verdict: #{other.job_id}" in text
+    assert f"#{other.job_id}" in text and "not comparable, different workloads" in text
     assert "Requests: 50 / 100" in text
     assert "+20.0 %" in text
-    assert "no verdict" in text
+    assert "not comparable" in text
 
 
 def test_equal_numbers_of_other_work_are_no_verdict(page, host):
@@ -128,9 +128,9 @@ def test_equal_numbers_of_other_work_are_no_verdict(page, host):
 
     text = words(page(ids(one, other) + "&all=1"))
 
-    assert f"No verdict: #{other.job_id}" in text
-    assert "have the same" not in text
-    assert "the same" in text
+    assert f"#{other.job_id}" in text and "not comparable, different workloads" in text
+    assert "unchanged" not in text
+    assert "equal" in text
 
 
 def test_other_work_of_one_takes_the_verdict_from_that_one_alone(page, host):
@@ -139,8 +139,9 @@ def test_other_work_of_one_takes_the_verdict_from_that_one_alone(page, host):
 
     text = words(page(grouped(base, other, apart)))
 
-    assert f"No verdict on #{apart[0].job_id}: not the same work as that of" in text
-    assert f"#{other[0].job_id} (Q8_0 from Q4_1), 3 runs gives 39.2 % more" in text
+    assert f": #{apart[0].job_id}. Different workloads." in text
+    assert f"#{other[0].job_id} (Q8_0 from Q4_1), 3 runs vs" in text
+    assert "output tokens/s +39.2 % at concurrency 1, significant difference" in text
     rate = compare([base, other, apart]).rows[0]
     assert [change.verdict for change in rate.changes] == ["better", "barred"]
 
@@ -162,7 +163,7 @@ def test_a_disturbed_run_is_hollow_and_can_be_left_out(page, host):
 
     assert "-open" in html
     assert f"?{ids(quiet, other)}".replace("&", "&amp;") in html
-    assert "Leave out 1 disturbed or incomplete run" in words(html)
+    assert "Exclude 1 disturbed or incomplete run" in words(html)
 
 
 def test_groups_count_repeats_that_were_quiet_and_offer_the_others(page, host):
@@ -176,7 +177,7 @@ def test_groups_count_repeats_that_were_quiet_and_offer_the_others(page, host):
 
     assert "50.5" in numbers(html)[0]
     assert f"?{grouped(base, [other])}".replace("&", "&amp;") in html
-    assert "Count 1 disturbed or incomplete repeat" in words(html)
+    assert "Include 1 disturbed or incomplete repeat" in words(html)
 
 
 def test_runs_of_other_work_are_no_group(page, host):
@@ -193,7 +194,7 @@ def test_eight_are_compared_and_nine_are_refused_in_words(page, host):
     found = runs(served(host), *range(50, 59))
 
     assert page(ids(*found[:8])).count('class="lk s') == 8
-    assert "9 results are chosen; at most 8 can be compared" in words(page(ids(*found)))
+    assert "9 results are selected. At most 8 can be compared" in words(page(ids(*found)))
 
 
 def test_charts_of_groups_draw_means_with_their_intervals_and_each_run(page, host):
@@ -256,7 +257,10 @@ def test_why_there_is_no_verdict_is_told_in_chinese_marks(client, host):
     text = words(client.get(f"{reverse('result-compare')}?{ids(one, other)}").content.decode())
 
     assert "请求数：50 / 100；" in text
-    assert f"#{other.job_id} Q8_0（源自Q4_1）与#{one.job_id} Q8_0（源自Q4_1）的测量内容不同" in text
+    assert (
+        f"#{other.job_id} Q8_0（源自Q4_1）对比#{one.job_id} Q8_0（源自Q4_1）：负载不同，不可比较"
+        in text
+    )
 
 
 def test_a_factor_is_told_as_one(host):
@@ -269,8 +273,10 @@ def test_a_factor_is_told_as_one(host):
     )
 
     with override("en"):
-        assert "gives 50.0 times the output tokens/s of" in conclusion(compare([slow, fast]))
-        assert "gives 98.0 % less output tokens/s than" in conclusion(compare([fast, slow]))
+        higher, lower = conclusion(compare([slow, fast])), conclusion(compare([fast, slow]))
+
+    assert "output tokens/s × 50.0 at concurrency 1, significant" in higher
+    assert "output tokens/s \u221298.0 % at concurrency 1, significant" in lower
 
 
 def test_repeats_of_one_measurement_are_one_group_with_a_way_back_to_the_runs(page, host):
@@ -279,7 +285,7 @@ def test_repeats_of_one_measurement_are_one_group_with_a_way_back_to_the_runs(pa
 
     html = page(as_groups)
 
-    assert "These are all repeats of one measurement" in html
+    assert "All are repeats of one measurement" in html
     assert f'href="?{ids(*those)}"' in html.replace("&amp;", "&")
     assert reverse("result-detail", args=[those[0].pk]) in html
 
@@ -299,21 +305,21 @@ def test_work_that_nobody_knows_gives_no_verdict(page, host):
 
     text = words(page(ids(one, other)))
 
-    assert "No verdict" in text
-    assert "Not known: Data set, SHA-256" in text
+    assert "Not comparable" in text
+    assert "Unknown: Data set, SHA-256" in text
 
 
 def test_a_run_is_not_compared_with_itself(page, host):
     one = runs(served(host), 50.0)[0]
 
-    assert "One run is chosen twice" in words(page(grouped([one], [one])))
+    assert "A run is selected twice" in words(page(grouped([one], [one])))
 
 
 @pytest.mark.parametrize(
     ("concurrency", "said"),
     [
-        (4, "output tokens/s at concurrency 4 +20.0 %"),
-        (1, "output tokens/s at concurrency 1 \u2212"),
+        (4, "output tokens/s +20.0 % at concurrency 4"),
+        (1, "output tokens/s \u221260.0 % at concurrency 1"),
     ],
 )
 def test_a_headline_with_a_number_names_its_concurrency(page, host, concurrency, said):
@@ -328,8 +334,9 @@ def test_a_headline_that_is_not_significant_names_its_concurrency(host):
     base, other = runs(served(host), 50.0, 51.0, 52.0), runs(served(host, OTHER), 30.0, 70.0, 40.0)
 
     with override("en"):
-        assert "at concurrency 1 \u221214.1 %, not significant" in conclusion(
-            compare([base, other])
+        assert (
+            "\u221214.1 % at concurrency 1, no significant difference (95 % interval ["
+            in conclusion(compare([base, other]))
         )
 
 
@@ -363,4 +370,4 @@ def test_disturbed_repeats_that_are_counted_can_be_left_out_again(page, host):
     html = page(grouped(base, other))
 
     assert f"?{grouped(base[:1], other)}".replace("&", "&amp;") in html
-    assert "Leave out 1 disturbed or incomplete run" in words(html)
+    assert "Exclude 1 disturbed or incomplete run" in words(html)

@@ -141,5 +141,5 @@ def test_a_missing_result_is_named_and_the_others_are_offered(client, host):
 
     html = found.content.decode()
     assert found.status_code == 404
-    assert "Result 987654 does not exist, or was removed." in html
+    assert "Result 987654 does not exist or was removed." in html
     assert f'href="?{ids(one, other)}"'.replace("&", "&amp;") in html

@@ -29,9 +29,9 @@ def test_what_would_settle_a_difference_is_said_with_its_power_and_can_be_launch
 
     html = page(grouped(base, other))
 
-    assert "About 7 more runs of each would settle it" in words(html)
+    assert "Needed if the difference stays: about 7 more runs of each" in words(html)
     assert "(power 80 %)" in words(html)
-    assert "Run each 7 times more" in words(html)
+    assert "Run each 7 more times" in words(html)
 
 
 def test_the_button_launches_the_runs_in_turn(client, host):
@@ -69,7 +69,10 @@ def test_more_runs_are_said_and_launched_for_each_side_as_it_lacks_them(page, cl
 
     html = page(grouped(base, other))
 
-    assert f"An interval needs three runs of each. Missing: 1 of #{other[0].job_id}." in words(html)
+    assert (
+        f"No interval: three runs of each are needed. Missing: 1 of #{other[0].job_id}."
+        in words(html)
+    )
     assert more_forms(html) == [{str(other[0].pk): "1"}]
 
 
@@ -95,7 +98,7 @@ def test_repeats_that_exist_are_counted_before_more_are_run(page, host):
 
     html = page(ids(base[0], other[0]))
 
-    assert "count them together for an interval" in words(html)
+    assert "Include repeats for an interval" in words(html)
     assert not more_forms(html)
 
 
@@ -106,7 +109,7 @@ def test_what_would_disturb_new_runs_is_named_before_they_are_launched(page, hos
 
     text = words(page(ids(base[0], other[0])))
 
-    assert "Other deployments on the host would disturb new runs" in text
+    assert "Other deployments would disturb new runs" in text
     assert f"Stop first: {theirs.name} for #{base[0].job_id}" in text
     assert f"for #{other[0].job_id}" not in text
 
@@ -131,8 +134,8 @@ def test_repeats_of_one_measurement_as_runs_ask_for_no_more_of_them(page, host):
     html = page(ids(*runs(served(host), 50.0, 51.0)))
 
     title = words(html[html.index("<h1") : html.index("</h1>")])
-    assert "are repeats of one measurement: " in title
-    assert "too few runs to tell" not in title
+    assert ", repeats of one measurement: " in title
+    assert "too few runs" not in title
     assert "three runs" not in words(html)
     assert not more_forms(html)
 
@@ -148,5 +151,5 @@ def test_no_more_runs_are_offered_where_the_identity_is_unknown(page, host):
 
     assert not more_forms(html)
     assert "more run" not in words(html)
-    known = f"More runs of #{other[0].job_id} would not count as its repeats. Unknown: Program"
+    known = f"More runs of #{other[0].job_id} cannot be grouped as repeats. Unknown: Program"
     assert f"{known} llmdeploy." in words(html)

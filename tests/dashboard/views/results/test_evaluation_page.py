@@ -147,8 +147,8 @@ def test_the_page_of_a_question_has_all_that_is_kept(page):
     html = page(reverse("result-answer", args=[result.pk, 1]))
 
     assert "because &lt;b&gt;" in html
-    assert "Cut off at the max output tokens." in html
-    assert "Compared as a number" in html
+    assert "Stopped at max output tokens." in html
+    assert "Numeric comparison" in html
     assert "test/1.json" in html and "9 → 32" in html
     assert reverse("result-answer", args=[result.pk, 0]) in html
     assert reverse("result-answer", args=[result.pk, 2]) in html
@@ -176,9 +176,9 @@ def test_a_guess_of_what_ended_an_answer_says_that_it_is_one():
     answer = Answer(detail={"output_tokens": 32})
 
     assert ending_words(answer, 32).startswith("Probably cut off")
-    assert ending_words(answer, 64) == "Not told by the tool."
+    assert ending_words(answer, 64) == "Not reported by the tool."
     answer.finish = "stop"
-    assert ending_words(answer, 32) == "The model stopped by itself."
+    assert ending_words(answer, 32) == "Finished by the model."
 
 
 def test_a_question_is_shown_without_the_examples_before_it():

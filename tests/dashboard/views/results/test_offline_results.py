@@ -62,7 +62,7 @@ def test_a_results_page_says_how_long_a_batch_takes(page):
     said = numbers(html)
     assert all(number in said for number in FEW)
     assert "not measured" not in said
-    assert "<h1>smollm2-135m-instruct works off a batch of 4 in 0.781 s</h1>" in html
+    assert "<h1>smollm2-135m-instruct: batch of 4 in 0.781 s</h1>" in html
     assert "data-chart" not in html
 
 
@@ -71,7 +71,7 @@ def test_a_results_page_has_each_percentile_of_a_batch_under_its_size(page):
 
     table = words(html[html.index("<h2>Batch</h2>") : html.index("</table>")])
     assert "Batch size" in table
-    assert "Requests in flight" not in table
+    assert "Concurrency" not in table
     for which, number in (("p10", "0.710"), ("p25", "0.720"), ("p75", "0.830")):
         assert re.search(rf"Batch latency {which} s {number}", table)
 
@@ -108,10 +108,10 @@ def test_two_batches_are_compared_by_how_long_they_take(page):
     assert rows["batch_latency_mean_s"] == 0.781
     assert rows["batch_latency_p99_s"] == 0.93
     assert "data-chart" not in html
-    assert "have the same batch latency mean" in html
+    assert "batch latency mean unchanged for a batch of 4" in html
 
 
-@pytest.mark.parametrize(("factor", "said"), [(2.0, "longer"), (0.5, "less time")])
+@pytest.mark.parametrize(("factor", "said"), [(2.0, "+100.0"), (0.5, "\u221250.0")])
 def test_a_comparison_of_batches_speaks_of_batches(page, factor, said):
     host, chosen = make_host(), []
     for label, scale in (("a", 1.0), ("b", factor)):
@@ -125,9 +125,9 @@ def test_a_comparison_of_batches_speaks_of_batches(page, factor, said):
     html = page(f"{reverse('result-compare')}?{groups}")
 
     title = words(html[html.index("<h1>") : html.index("</h1>")])
-    assert f"% {said} for a batch of 4 than" in title
-    assert "batch of 4" in words(html[html.index("<h2>Numbers</h2>") : html.index("<table")])
-    assert "in flight" not in html
+    assert f"batch latency mean {said} % for a batch of 4, significant difference" in title
+    assert "batch of 4" in words(html[html.index("<h2>Metrics</h2>") : html.index("<table")])
+    assert "concurrency 4" not in html
 
 
 def test_a_result_without_an_output_rate_has_no_chart_of_it():

@@ -136,7 +136,7 @@ def test_the_page_shows_both_with_host_stack_and_verdict(client):
 
     assert "159 questions, OpenCompass 0.4.1, Deployment guide, fp8, " in page
     assert result.host.name in page
-    assert "The published figure lies within our range." in page
+    assert "Published figure inside our 95 % interval." in page
     assert "97.5" in page
     assert "not measured" in page
 

@@ -12,7 +12,7 @@ from jobs.services.upkeep import reaper
 from tests.dashboard.host_caller import Caller
 from tests.factories import make_deployment, make_host
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from jobs.models import Job
 from jobs.services.intake import progress
 from tests.factories import make_deployment, make_job
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 LINES = b"[   7/ 272] blk.0.attn_v.weight ...\n"
 
 

@@ -12,7 +12,7 @@ from jobs.queries.hosts.targets import target_of
 from jobs.services.outcomes import assets
 from tests.factories import make_artifact, make_deployment, make_host, make_job, make_weights
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 DATASET = {"type": "dataset", "name": "c4", "path": "/nfs/data/c4", "files": 2, "bytes": 7}
 

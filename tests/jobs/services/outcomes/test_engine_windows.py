@@ -15,7 +15,7 @@ from jobs.plans import Step
 from jobs.services.outcomes.engine_windows import with_engine
 from tests.factories import make_host, make_job, make_measured, make_plan
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 HITS, QUERIES = "vllm:prefix_cache_hits_total", "vllm:prefix_cache_queries_total"
 KV = "vllm:kv_cache_usage_perc"

@@ -12,7 +12,7 @@ from tests.factories import make_host
 from tests.jobs.lib.target import here
 from tests.measuring import FACTS, SERVE, make_measuring_host, measured, served
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 IMAGE = "registry/vllm_vacc:VVI-25"
 

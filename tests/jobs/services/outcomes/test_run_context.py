@@ -11,7 +11,7 @@ from jobs.services.outcomes import run_context
 from jobs.services.outcomes.host_load import remarks
 from tests.factories import make_deployment, make_host, make_job, make_user
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 
 def plan_with(command):

@@ -17,7 +17,7 @@ from jobs.services.upkeep import packing
 from jobs.services.upkeep.packing import SMALL_BYTES, pack_some
 from tests.factories import make_deployment, make_job, make_user
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 TEXT = b"it works\n" * (SMALL_BYTES // 9 + 1)
 SHA256 = hashlib.sha256(TEXT).hexdigest()
 

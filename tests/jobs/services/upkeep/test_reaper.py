@@ -8,7 +8,7 @@ from jobs.models import Instance, Job
 from jobs.services.upkeep import reaper
 from tests.factories import make_deployment, make_host, make_job
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 
 def ago(seconds: float):

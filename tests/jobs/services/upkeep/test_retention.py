@@ -16,7 +16,7 @@ from jobs.services.upkeep import retention
 from tests.factories import make_deployment, make_job, make_measured, make_user
 from tests.kept import DAY, LOG, ended, over
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 
 @pytest.fixture(autouse=True)

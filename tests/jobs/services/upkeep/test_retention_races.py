@@ -11,10 +11,10 @@ from jobs.services import deployments, pins
 from jobs.services.intake import intake
 from jobs.services.upkeep import retention
 from tests.factories import make_host, make_user
-from tests.jobs.services.test_lifecycle import together
 from tests.kept import LOG, ended, over
+from tests.threads import together
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgresql]
 
 TRIES = 8
 

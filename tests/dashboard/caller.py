@@ -1,0 +1,29 @@
+"""A person who calls the API."""
+
+import json
+
+from django.test import Client
+
+from dashboard.api.auth import hashed
+from jobs.models import ApiToken
+
+
+class Caller:
+    """A person with an API token."""
+
+    def __init__(self, user):
+        self.user = user
+        self.token = ApiToken.objects.create(user=user, name="t", token_sha256=hashed("secret"))
+        self.client = Client()
+        self.headers = {"Authorization": "Bearer secret"}
+
+    def get(self, path, **query):
+        return self.client.get(f"/api/v1/{path}", query, headers=self.headers)
+
+    def post(self, path, body=None):
+        return self.client.post(
+            f"/api/v1/{path}",
+            json.dumps(body),
+            content_type="application/json",
+            headers=self.headers,
+        )
