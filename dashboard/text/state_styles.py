@@ -40,6 +40,7 @@ STATES: dict[str, Look] = {
     # hosts
     "away": Look(pgettext_lazy("host", "offline"), "lost", "lost"),
     "draining": Look(pgettext_lazy("host", "paused"), "cancelled", "cancelled"),
+    "unwell": Look(_("needs attention"), "warn", "warn"),
     "expected": Look(pgettext_lazy("host", "not connected yet"), "queued", "queued"),
     # turns of a conversation
     "streaming": Look(_("answering"), "run", "run"),

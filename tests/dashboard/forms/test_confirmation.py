@@ -179,7 +179,7 @@ def test_in_chinese_one_word_says_that_somebody_must_confirm(eve, job, form):
         overview = eve.get(reverse("overview"), **chinese).content.decode()
         found = eve.get(reverse("launch-findings", args=[asked.pk]), **chinese).content.decode()
 
-    assert "1个需确认" in overview
+    assert "1个待确认" in overview
     assert "</svg>待确认</span>" in overview
     assert "</svg>待确认</span>" in found
 

@@ -91,8 +91,8 @@ def test_showing_the_yaml_keeps_nothing(admin, folder):
     ("field", "value", "words"),
     [
         ("id", "My_Model", "Use small letters, digits, single dots and hyphens."),
-        ("hub_id", "only-a-name", "owner/name: each of letters, digits"),
-        ("parameters", "many", "A whole number."),
+        ("hub_id", "only-a-name", "Enter owner/name: letters, digits"),
+        ("parameters", "many", "Enter a whole number."),
         ("sampling.top_p", "2", "At most 1"),
         ("architecture.hidden_size", "", "Required."),
         ("paths.build_in.default_tp", "3", ""),
@@ -414,8 +414,8 @@ def test_each_fault_of_yaml_is_told_with_its_place_in_words_for_people(admin, fo
 
     assert "paths: Enter precisions and dies for Build_In or vLLM." in page
     for place in ("hub_id", "family", "licence", "source.shards", "published.1.metric"):
-        assert f"{place}: This is needed." in page
-    assert "source.bytes: A whole number." in page
+        assert f"{place}: Required." in page
+    assert "source.bytes: Enter a whole number." in page
     assert "Invalid YAML, line 2: " in broken
     assert list(folder.iterdir()) == []
 

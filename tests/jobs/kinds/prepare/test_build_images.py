@@ -191,7 +191,7 @@ def test_a_clone_is_made_once_and_then_used(host, origin):
 
     assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
     assert (sources / "Dockerfile.cpu").exists()
-    assert "knows v0.7.2" in second.stdout
+    assert "already has v0.7.2" in second.stdout
 
 
 def test_a_clone_that_lacks_the_tag_fetches_it(host, origin):
