@@ -29,7 +29,7 @@ def host():
 
 @pytest.fixture
 def form(host):
-    """What the form of a deployment sends."""
+    """Form data of a deployment."""
     path = f"{GUIDE_FACTS['roots']['weights']}/DeepSeek-R1"
     fields = {"model_id": "deepseek-r1", "precision": "fp8", "bytes": 1, "sha256": "a" * 64}
     weights = Weights.objects.create(host=host, path=path, **fields)
@@ -44,7 +44,7 @@ def ada(client):
 
 @pytest.fixture
 def job(host):
-    """A job of eve's that waits for a yes."""
+    """A job of eve that needs confirmation."""
     check = Check("shm", (("bytes", "9"),), asks=True)
     plan = Plan(kind="prepare", steps=(Step("a", ("true",)),), checks=(check,))
     made = make_job(host=host, plan=plan, created_by=make_user("eve"))

@@ -1,4 +1,4 @@
-"""What a page says to do about a job that did not succeed holds for that job."""
+"""Advice on failed jobs fits the job."""
 
 from __future__ import annotations
 

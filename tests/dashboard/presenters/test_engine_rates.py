@@ -1,4 +1,4 @@
-"""What deployments do now, in the numbers of their engines, and where pages show it."""
+"""Current engine rates of deployments on all pages."""
 
 import re
 import time

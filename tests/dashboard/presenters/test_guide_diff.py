@@ -1,4 +1,4 @@
-"""What a command has otherwise than the guide: marked word by word, with its reason, everywhere."""
+"""Differences of a command from the guide: marked word by word, with reasons."""
 
 from __future__ import annotations
 

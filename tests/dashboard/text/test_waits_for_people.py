@@ -1,4 +1,4 @@
-"""What a person has to do before a waiting job starts, and what that would do to other jobs."""
+"""Actions by people that a queued job needs, and their effect on other jobs."""
 
 import pytest
 from django.urls import reverse

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 @pytest.fixture
 def sent(monkeypatch):
-    """What goes to the hosts' queues."""
+    """Messages sent to the hosts' queues."""
     found = []
     monkeypatch.setattr(agent_tasks, "send_start", lambda host, job: found.append((host, job)))
     return found

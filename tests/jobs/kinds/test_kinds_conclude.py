@@ -1,4 +1,4 @@
-"""What kinds make of what their tools left: real outputs, good runs and failed ones."""
+"""Outcomes of kinds from real tool outputs, successful and failed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole way of a model as one chain."""
+"""Full pipeline of a model as one chain."""
 
 from __future__ import annotations
 
@@ -260,7 +260,7 @@ def test_a_failing_verbatim_benchmark_cancels_nothing(host):
     waits = before(jobs)
     assert not any(failing & set(kinds) for kinds in waits.values())
     assert waits["deploy-vllm"] == ["build-images", "prepare-weights"]
-    # They share the guide's one name of a container, so they go one by one all the same.
+    # They share the guide's container name, so they run one by one anyway.
     named = [job.kind for job in jobs if "docker:vllm_vacc" in job.plan.get("writes", ())]
     assert named == ["benchmark-throughput", "benchmark-latency", "deploy-vllm"]
 

@@ -1,4 +1,4 @@
-"""Red stops, amber asks: a job whose host found something amber waits for somebody's yes."""
+"""Red blocks, amber needs confirmation before the job starts."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 @pytest.fixture(autouse=True)
 def sent(monkeypatch):
-    """What goes to the hosts' queues."""
+    """Messages sent to the hosts' queues."""
     found = []
     for name in ("send_serve", "send_stop_serve"):
         monkeypatch.setattr(agent_tasks, name, lambda host, pk, name=name: found.append((name, pk)))

@@ -92,7 +92,7 @@ def test_a_signal_ends_the_tool_too(tmp_path):
 
 @pytest.fixture
 def outputs(tmp_path):
-    """Two runs in a checkout: ours, and somebody else's that is newer."""
+    """Two runs in a checkout: ours, and a newer one of another person."""
     for stamp, score in (("20261124_140927", 50.0), ("20261124_150000", 99.0)):
         path = tmp_path / "checkout" / stamp / "results" / "m" / "set.json"
         path.parent.mkdir(parents=True)

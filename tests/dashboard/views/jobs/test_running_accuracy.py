@@ -34,7 +34,7 @@ def counts(answered, scored=None, right=0.0, **more):
 
 
 def told(*points):
-    """What a host ships: ``(t, part, counts)`` as lines."""
+    """Lines that a host ships: ``(t, part, counts)`` as lines."""
     names = [(t, f"accuracy/{part}" if part else "accuracy", v) for t, part, v in points]
     return "".join(json.dumps({"t": t, "w": w, "v": v}) + "\n" for t, w, v in names).encode()
 

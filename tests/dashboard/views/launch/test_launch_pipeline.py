@@ -203,7 +203,7 @@ def test_the_ports_that_the_server_will_have_are_shown(browser, host):
 
 
 def stages(page: str) -> list[str]:
-    """What each stage of the page shows, as text."""
+    """Return the text of each stage of the page."""
     parts = page.split('<details class="cmd-file stage"')[1:]
     return [html.unescape(re.sub(r"<[^>]*>", "", part)) for part in parts]
 

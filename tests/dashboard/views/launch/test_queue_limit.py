@@ -1,4 +1,4 @@
-"""How many jobs may wait for one host (``QUEUE_LIMIT``), wherever one more is launched."""
+"""Limit of queued jobs per host (``QUEUE_LIMIT``), for every kind of launch."""
 
 import json
 

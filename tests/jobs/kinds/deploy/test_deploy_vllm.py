@@ -1,4 +1,4 @@
-"""Deploy with vLLM: the guide's container and server, put right, and today's."""
+"""Deploy with vLLM: the guide's container and server, corrected, and the current ones."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def concluded(outputs, **raw):
 
 @pytest.fixture
 def config(tmp_path, monkeypatch):
-    """What the plan's own file says, read as OpenCompass would."""
+    """Return the plan's configuration, read like OpenCompass does."""
 
     def read(**raw):
         path = tmp_path / "eval_ds.py"
@@ -228,7 +228,7 @@ def test_a_name_that_could_be_python_stays_a_name(tmp_path, monkeypatch):
     assert [model["path"] for model in reader.load(path).models] == [odd]
 
 
-# -- what is told ---------------------------------------------------------------------------------
+# -- remarks ------------------------------------------------------------------------------------
 
 
 def test_what_was_made_otherwise_is_told_and_how_long_it_takes():

@@ -1,4 +1,4 @@
-"""What is proposed where nothing is said: by the host, by what was chosen, by what is taken."""
+"""Defaults of fields: by host, by other choices, by used ports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was chosen and does not fit: said at its field, with its name, why, and what to choose."""
+"""Incompatible choices: an error at the field with name, reason and advice."""
 
 from __future__ import annotations
 

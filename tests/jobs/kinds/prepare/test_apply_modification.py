@@ -1,4 +1,4 @@
-"""Apply VACC modification: shown before it is written, undone, refused for another model."""
+"""Apply VACC patch: dry run, undo, and refusal for another model."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Build images: the guide's two builds put right for the host, or a pull; what is inside."""
+"""Build images: the guide's two builds corrected for the host, or a pull; versions inside."""
 
 import pytest
 

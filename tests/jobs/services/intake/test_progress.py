@@ -31,7 +31,7 @@ def test_the_end_of_a_log_says_how_far_the_job_is():
     since, drawn = job.progress.pop("since"), job.progress.pop("drawn")
     assert drawn == since
     assert job.progress == {"done": 7, "total": 272, "unit": "tensors"}
-    assert abs(time.time() - since) < 60  # it is told to a tenth of a second
+    assert abs(time.time() - since) < 60  # reported to a tenth of a second
 
 
 def test_a_log_is_looked_at_once_a_second():

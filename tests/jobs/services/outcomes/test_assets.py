@@ -1,4 +1,4 @@
-"""What jobs register, and how kinds see it afterwards."""
+"""Assets registered by jobs, and their view by kinds."""
 
 from datetime import timedelta
 

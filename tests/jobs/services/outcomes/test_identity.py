@@ -1,4 +1,4 @@
-"""What makes two results repeats of one measurement, and what does not."""
+"""Identity of results: repeats of one measurement or not."""
 
 import pytest
 

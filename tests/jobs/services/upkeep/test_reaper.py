@@ -61,7 +61,7 @@ def test_after_downtime_hosts_get_time_to_report(settings):
     assert reaper.its_my_round()
     assert state_after_reaping(job) == "running"
 
-    # The host is not heard of in the rounds that follow.
+    # The host sends no heartbeat in the following rounds.
     later = now() + reaper.EAR_FOR + timedelta(seconds=1)
     for seconds in range(10, 130, 10):
         assert reaper.its_my_round(now() + timedelta(seconds=seconds))

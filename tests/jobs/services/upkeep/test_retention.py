@@ -28,7 +28,7 @@ def limits(settings):
 
 
 def left(record):
-    """What lies on the disk of a job or a server."""
+    """Files of a job or a server on disk."""
     word = "job" if isinstance(record, Job) else "deployment"
     return logstore.store().disk_bytes(f"{word}/{record.pk}")
 
