@@ -10,41 +10,41 @@ PINS ?= $(basename $(notdir $(shell grep -l '^\#: tour = yes' jobs/toolchains/pi
 
 .PHONY: help run worker demo-host cluster dev test test-vllm faults pressure bench wheels lint format types
 
-help:  ## this list
+help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
 
-run:  ## start the dashboard, This computer included; ARGS=--keep-jobs leaves jobs alive at Ctrl-C
+run:  ## start the dashboard and the host This computer; ARGS=--keep-jobs keeps jobs running at Ctrl-C
 	@exec $(PYTHON) bootstrap.py run $(ARGS)
 
-worker:  ## run this machine as a host of a dashboard: make worker ENV=host.env
+worker:  ## run this machine as a host: make worker ENV=host.env
 	@test -n "$(ENV)" || { echo "Say which host this is: make worker ENV=host.env"; exit 2; }
 	@exec $(PYTHON) bootstrap.py worker --env "$(ENV)" $(ARGS)
 
-demo-host:  ## a simulated VACC host beside `make run`; ARGS="--faults oom,iommu_on" breaks it
+demo-host:  ## add a simulated VACC host to `make run`; ARGS="--faults oom,iommu_on" injects faults
 	@exec $(PYTHON) bootstrap.py demo-host $(ARGS)
 
-cluster: dev  ## a large installation on this machine: PostgreSQL, two web processes, five hosts
+cluster: dev  ## start a large installation on this machine: PostgreSQL, two web processes, five hosts
 	@$(VENV)/python -m tests.cluster $(ARGS)
 
 dev:
 	@$(PYTHON) bootstrap.py dev
 
-test: dev  ## all tests, on SQLite and PostgreSQL; ARGS="-k name" for some
+test: dev  ## run all tests on SQLite and PostgreSQL; ARGS="-k name" selects
 	@$(VENV)/python -m tests $(ARGS)
 
-test-vllm: dev  ## vLLM itself on this CPU, end to end: downloads 1 GB into data/test-vllm, once
+test-vllm: dev  ## test vLLM on this CPU, end to end; downloads 1 GB into data/test-vllm once
 	@$(VENV)/python -m pytest --part=vllm tests/vllm --verbose --durations=0 $(ARGS)
 
-faults: dev  ## kill, stop, cut and fill everything in the middle of jobs; ARGS=--long for 200 random kills more
+faults: dev  ## kill processes, cut networks, fill disks during jobs; ARGS=--long adds 200 random kills
 	@$(VENV)/python -m tests.faults $(ARGS)
 
-pressure: dev  ## too much of everything: memory stays bounded, nothing is lost; ARGS="--log-gb 5"
+pressure: dev  ## overload test: memory stays bounded, no data is lost; ARGS="--log-gb 5"
 	@$(VENV)/python -m tests.pressure $(ARGS)
 
-bench: dev  ## how fast it is, beside its limits (15 minutes, on an idle machine); ARGS="live-log --json"
+bench: dev  ## measure speed against the limits (15 minutes, idle machine); ARGS="live-log --json"
 	@$(VENV)/python -m tests.bench $(ARGS)
 
-wheels:  ## collect all that a start and the tour install: make wheels WHEELS_DIR=/some/folder
+wheels:  ## collect the wheels of a start and the tour: make wheels WHEELS_DIR=/some/folder
 	@test -n "$(WHEELS_DIR)" || { echo "Say where to: make wheels WHEELS_DIR=/some/folder"; exit 2; }
 	@WHEELS_DIR= $(PYTHON) bootstrap.py venv
 	@$(VENV)/python -m pip wheel --quiet --wheel-dir "$(WHEELS_DIR)" -r requirements.txt
@@ -54,7 +54,7 @@ wheels:  ## collect all that a start and the tour install: make wheels WHEELS_DI
 	  $(VENV)/python -m pip download --quiet --dest "$(WHEELS_DIR)" --no-deps $$wheel || exit 1; done
 	@echo "$$(ls "$(WHEELS_DIR)" | wc -l) wheels are in $(WHEELS_DIR)"
 
-lint: dev  ## linters of Python, JavaScript, texts and spelling, vendored files, migrations
+lint: dev  ## lint Python, JavaScript, texts, spelling, vendored files and migrations
 	@$(VENV)/ruff check
 	@$(VENV)/ruff format --check
 	@$(VENV)/mdformat --check $(TEXTS)
@@ -63,10 +63,10 @@ lint: dev  ## linters of Python, JavaScript, texts and spelling, vendored files,
 	@$(VENV)/python manage.py vendor_assets --check
 	@DATABASE_URL=sqlite:///:memory: $(VENV)/python manage.py makemigrations --check --dry-run
 
-format: dev  ## put Python files and texts into shape
+format: dev  ## format Python files and texts
 	@$(VENV)/ruff check --fix
 	@$(VENV)/ruff format
 	@$(VENV)/mdformat $(TEXTS)
 
-types: dev  ## mypy --strict
+types: dev  ## check types: mypy --strict
 	@$(VENV)/mypy

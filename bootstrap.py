@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""First step of every make target: check this computer, make the virtual environment, go on in it.
+"""First step of every make target: check this computer, make the virtual environment, use it.
 
 ``bootstrap.py run|worker|venv|dev [argument ...]``. Standard library only, and it parses on any
 Python, so that it can say what is missing. (Hence no f-strings and no annotations.)
@@ -25,13 +25,13 @@ NEWEST_TRIED = (3, 13)
 
 
 def fail(sentence):
-    """Say what is wrong and end."""
+    """Print the error and exit."""
     sys.stderr.write("\n" + sentence + "\n\n")
     sys.exit(1)
 
 
 def main(argv):
-    """Prepare the environment of one target, then become its command."""
+    """Prepare the environment of one target, then exec its command."""
     if not argv or argv[0] not in TARGETS:
         fail("Usage: bootstrap.py %s" % "|".join(sorted(TARGETS)))
     folder, requirements, oldest, command = TARGETS[argv[0]]
@@ -47,7 +47,7 @@ def main(argv):
 
 
 def become_another_python(oldest):
-    """Go on with another Python of the PATH, where the one at hand is too old (or too new)."""
+    """Exec another Python of the PATH if this one is too old or too new."""
     for minor in range(NEWEST_TRIED[1], oldest[1] - 1, -1):
         other = shutil.which("python3.%d" % minor)
         # A name on the PATH may be a shim without an interpreter behind it.
@@ -55,14 +55,14 @@ def become_another_python(oldest):
             os.execv(other, [other, os.path.abspath(__file__)] + sys.argv[1:])
     if sys.version_info[:2] < oldest:
         fail(
-            "Python %d.%d or newer is needed. This is Python %s (%s); the PATH has no newer one.\n"
+            "Python %d.%d or newer is required; this is %s (%s). The PATH has no newer one.\n"
             "On Debian or Ubuntu: apt install python3.12 python3.12-venv"
             % (oldest + (platform.python_version(), sys.executable))
         )
 
 
 def check_platform():
-    """The embedded Valkey is a program for one platform; another needs a Redis of its own."""
+    """Fail where the embedded Valkey does not run and REDIS_URL is not set."""
     if os.environ.get("REDIS_URL"):
         return
     if sys.platform != "linux" or platform.machine() not in ("x86_64", "AMD64"):
@@ -72,14 +72,14 @@ def check_platform():
     else:
         return
     fail(
-        "The embedded Valkey runs on Linux x86-64 with glibc 2.28 or newer; this is %s.\n"
-        "Start a Redis or Valkey yourself and name it: REDIS_URL=redis://127.0.0.1:6379/0 make run"
+        "The embedded Valkey needs Linux x86-64 with glibc 2.28 or newer; this is %s.\n"
+        "Start Redis or Valkey and set its address: REDIS_URL=redis://127.0.0.1:6379/0 make run"
         % what
     )
 
 
 def glibc():
-    """Version of the C library as a pair; (0, 0) where it is another library."""
+    """Return the glibc version as a pair; (0, 0) for other C libraries."""
     try:
         name, version = os.confstr("CS_GNU_LIBC_VERSION").split()
         return tuple(int(part) for part in version.split(".")[:2]) if name == "glibc" else (0, 0)
@@ -88,13 +88,13 @@ def glibc():
 
 
 def make_environment(folder):
-    """Make the virtual environment unless it is there and works. Returns its Python."""
+    """Make the virtual environment unless a working one exists. Return its Python."""
     python = os.path.join(folder, "bin", "python")
     check = "import sys; sys.exit(sys.version_info[:2] != %r)" % (sys.version_info[:2],)
     if os.path.exists(python):
         if subprocess.call([python, "-c", check], stderr=subprocess.DEVNULL) == 0:
             return python
-        print("%s was made by another Python; it is made anew." % folder)
+        print("Rebuilding %s: another Python made it." % folder)
     try:
         import ensurepip  # noqa: F401, PLC0415 -- may be missing
         import venv  # noqa: PLC0415 -- may be missing
@@ -108,7 +108,7 @@ def make_environment(folder):
     try:
         venv.EnvBuilder(with_pip=True, clear=True, symlinks=True).create(folder)
     except (OSError, subprocess.CalledProcessError) as error:
-        fail("The virtual environment %s cannot be made: %s" % (folder, error))
+        fail("Cannot make the virtual environment %s: %s" % (folder, error))
     return python
 
 
@@ -128,9 +128,9 @@ def install(python, requirements):
     sys.stdout.flush()
     if subprocess.call(command + ["-r", os.path.join(ROOT, requirements)]) != 0:
         fail(
-            "Installing %s failed; pip's own words are above.\n"
-            "pip.conf and PIP_INDEX_URL are honoured. "
-            "Without a network: WHEELS_DIR, see docs/run/offline.md." % requirements
+            "Installing %s failed: see pip's output above.\n"
+            "pip uses pip.conf and PIP_INDEX_URL. "
+            "Offline: set WHEELS_DIR, see docs/run/offline.md." % requirements
         )
     with open(stamp, "w") as file:
         file.write(wanted)

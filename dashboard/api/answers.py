@@ -32,8 +32,8 @@ class Problem(Answer):
     """Every error."""
 
     error: str = Field(description="a code for programs, such as missing or forbidden")
-    message: str = Field(description="what is wrong and what to do, in words")
-    fields: dict[str, str] = Field(description="field at fault → what is wrong with it")
+    message: str = Field(description="error and action as text")
+    fields: dict[str, str] = Field(description="field → its error")
 
 
 class Removal(Answer):
@@ -69,12 +69,12 @@ class JobAnswer(Answer):
     title: str
     host: str
     state: JobState
-    sentence: str = Field(description="how it stands, in words")
+    sentence: str = Field(description="state as text")
     sentence_id: str
     asks: list[Ask]
-    failure: str | None = Field(description="the id of the known failure that ended it")
-    chain: str | None = Field(description="the id of its pipeline")
-    repeats: int | None = Field(description="the job that it runs again")
+    failure: str | None = Field(description="id of the known failure that ended the job")
+    chain: str | None = Field(description="id of the pipeline")
+    repeats: int | None = Field(description="id of the job that this job retries")
     priority: str
     quiet: bool
     created_by: str | None
@@ -92,7 +92,7 @@ class Wait(Answer):
 
     sentence: str
     sentence_id: str
-    starts_in_s: int | None = Field(description="null where nobody knows")
+    starts_in_s: int | None = Field(description="null if unknown")
     starts: str
 
 
@@ -144,8 +144,10 @@ class SetStanding(Answer):
     scored: int
     correct: Number
     share: float | None
-    interval: list[float] | None = Field(description="95 % interval of the share: low, high")
-    partial: bool = Field(description="of all sets together, while one of them has not begun")
+    interval: list[float] | None = Field(
+        description="95 % confidence interval of the accuracy: low, high"
+    )
+    partial: bool = Field(description="all data sets together, while one has not started")
     cut: int
     errors: int
     questions_per_minute: float | None
@@ -180,7 +182,7 @@ class Jobs(Answer):
     """A page of jobs."""
 
     jobs: list[JobAnswer]
-    next: str | None = Field(description="the address of what is older; null at the end")
+    next: str | None = Field(description="address of older rows; null at the end")
 
 
 class Preview(Answer):
@@ -240,7 +242,7 @@ class DeploymentAnswer(Answer):
     failure: str | None
     progress: Any
     run: int
-    url: str = Field(description="the server's address, as its host sees it")
+    url: str = Field(description="server address as the host reaches it")
     created_by: str | None
     created_at: Time
     ready_at: Time | None
@@ -269,12 +271,12 @@ class ResultAnswer(Answer):
     what: str
     tool: str
     metrics: dict[str, Any] = Field(
-        description="at the concurrency of the highest output rate; a name ends in its unit"
+        description="metrics at the concurrency with the highest output rate; names end in the unit"
     )
     totals: dict[str, Any] = Field(description="metrics over all concurrencies")
-    asked: dict[str, Any] = Field(description="tokens of a request as asked for; {} if none were")
-    measured: dict[str, Any] = Field(description="tokens of a request as they were, means")
-    beside: Any = Field(description="what else ran on the host; null where nobody wrote it down")
+    asked: dict[str, Any] = Field(description="requested tokens per request; {} if none")
+    measured: dict[str, Any] = Field(description="actual tokens per request, means")
+    beside: Any = Field(description="other load on the host; null if not recorded")
     remarks: list[str]
     disturbed: bool
     incomplete: bool

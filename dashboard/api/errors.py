@@ -104,7 +104,7 @@ def _unreadable(request: HttpRequest, found: ValidationError) -> JsonResponse:
 
 
 def _words(item: Mapping[str, Any]) -> str:
-    return _("A whole number.") if item["type"] == "number" else message_of(item)
+    return _("Enter a whole number.") if item["type"] == "number" else message_of(item)
 
 
 def _of_ninja(request: HttpRequest, found: HttpError) -> JsonResponse:

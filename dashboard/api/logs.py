@@ -286,7 +286,7 @@ _ROUTES: tuple[tuple[str, str, Reader, Any, str], ...] = (
     ("log/lines", "log-lines", log_lines, None, "Read lines of a log"),
     ("log/search", "log-search", log_search, LogMatches, "Search a log"),
     ("log/index", "log-index", log_index, LogIndex, "Read the index of a log"),
-    ("log/folds", "log-folds", log_folds, LogFolds, "Read what a log draws over"),
+    ("log/folds", "log-folds", log_folds, LogFolds, "Read the collapsed updates of a log"),
     ("log/polls", "log-polls", log_polls, LogPolls, "Find the dashboard's own requests"),
     ("log/steps", "log-steps", log_steps, LogSteps, "Read the steps of a log"),
 )

@@ -25,7 +25,7 @@ router = Router(tags=["Jobs"])
     auth=caller("job.pin"),
     **answers(JobAnswer, 410, 413),
     url_name="api-job-pin",
-    summary="Pin a job, or unpin it",
+    summary="Keep the log and files of a job, or stop keeping them",
 )
 def pin_job(request: HttpRequest, job_id: int, asked: PinAsked) -> dict[str, Any]:
     """Keep a job's log, files and points for good, or no more."""

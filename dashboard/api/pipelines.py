@@ -62,7 +62,7 @@ def cancel_pipeline(request: HttpRequest, chain_id: UUID) -> dict[str, Any]:
     auth=caller("job.repeat"),
     **answers(StartedPipeline, 422, status=201),
     url_name="api-pipeline-again",
-    summary="Start a pipeline again",
+    summary="Retry a pipeline",
 )
 def start_pipeline_again(request: HttpRequest, chain_id: UUID) -> Status[dict[str, Any]]:
     """Start again what failed or was cancelled: ``started`` has the ids of the new jobs."""

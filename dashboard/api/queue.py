@@ -43,7 +43,7 @@ def read_queue(request: HttpRequest, name: str) -> dict[str, Any]:
     auth=caller("job.order"),
     **answers(WholeJob, 409, 413),
     url_name="api-job-move",
-    summary="Move a waiting job",
+    summary="Move a queued job",
 )
 def move_job(request: HttpRequest, job_id: int, asked: MoveAsked | None = None) -> dict[str, Any]:
     """One step, to an end, or before or after another job."""
@@ -57,7 +57,7 @@ def move_job(request: HttpRequest, job_id: int, asked: MoveAsked | None = None) 
     auth=caller("job.order"),
     **answers(WholeJob, 409, 413, 422),
     url_name="api-job-priority",
-    summary="Change the priority of a waiting job",
+    summary="Change the priority of a queued job",
 )
 def set_priority(
     request: HttpRequest, job_id: int, asked: PriorityAsked | None = None
@@ -73,7 +73,7 @@ def set_priority(
     auth=caller("job.order"),
     **answers(WholeJob, 409, 413),
     url_name="api-job-quiet",
-    summary="Wait for a quiet host, or not",
+    summary="Set whether a job needs the host exclusively",
 )
 def set_quiet(request: HttpRequest, job_id: int, asked: QuietAsked | None = None) -> dict[str, Any]:
     """A waiting job starts only when nothing else runs on its host, or whenever there is room."""

@@ -40,7 +40,7 @@ def _whole(value: Any) -> Any:
     if not text:
         return None
     if not text.isascii() or not text.isdecimal() or len(text) > _DIGITS:
-        raise PydanticCustomError("number", "A whole number.")
+        raise PydanticCustomError("number", "Enter a whole number.")
     return int(text)
 
 
@@ -54,8 +54,8 @@ Offset = Annotated[
 class Page(BaseModel):
     """Which part of a list."""
 
-    before: str = Field("", description="the cursor of “next”: what is older than that")
-    limit: int = Field(LIMIT, ge=1, le=LIMIT_MAX, description="rows of a page")
+    before: str = Field("", description="cursor of “next”: returns older rows")
+    limit: int = Field(LIMIT, ge=1, le=LIMIT_MAX, description="rows per page")
 
 
 class JobsAsked(Page):
@@ -66,7 +66,7 @@ class JobsAsked(Page):
     host: str = ""
     person: str = ""
     text: str = ""
-    pinned: str = Field("", description="anything: only those that are pinned")
+    pinned: str = Field("", description="any value: only jobs whose files are kept")
 
 
 class DeploymentsAsked(Page):
@@ -109,7 +109,7 @@ class LaunchAsked(Planned):
 
     priority: Priority = ""
     confirm: list[str] | None = Field(
-        None, description="checks that may hold not quite, by name, or all"
+        None, description="names of checks whose warnings are accepted, or all"
     )
 
 
@@ -129,8 +129,8 @@ class MoveAsked(BaseModel):
     """Where a waiting job goes: one of the three."""
 
     to: Annotated[str, _of(STEPS)] | None = None
-    before: int | None = Field(None, description="before the job of this id")
-    after: int | None = Field(None, description="after the job of this id")
+    before: int | None = Field(None, description="place before the job with this id")
+    after: int | None = Field(None, description="place after the job with this id")
 
 
 class PriorityAsked(BaseModel):
@@ -149,17 +149,17 @@ class LogAsked(BaseModel):
     """Which bytes of a log, and in which form."""
 
     start: Offset = Field(None, alias="from", description="first byte")
-    to: Offset = Field(None, description="the byte after the last")
-    framed: str = Field("", description="1: at most 256 KiB, with when they arrived")
-    plain: str = Field("", description="1: without escape sequences, redraws folded")
-    download: str = Field("", description="1: as a file")
+    to: Offset = Field(None, description="end of the range, exclusive, bytes")
+    framed: str = Field("", description="1: at most 256 KiB, with arrival times")
+    plain: str = Field("", description="1: without escape sequences, updates collapsed")
+    download: str = Field("", description="1: as a file download")
 
 
 class LinesAsked(BaseModel):
     """Which lines of a log, from 1, both ends included."""
 
-    start: Offset = Field(None, alias="from", description="first line; 1")
-    to: Offset = Field(None, description="last line; 999 lines after the first")
+    start: Offset = Field(None, alias="from", description="first line; default 1")
+    to: Offset = Field(None, description="last line; default 999 lines after the first")
     plain: str = ""
     download: str = ""
 
@@ -169,9 +169,9 @@ class SearchAsked(BaseModel):
 
     q: str = ""
     regex: str = Field("", description="1: q is a regular expression")
-    warnings: str = Field("", description="1: lines that warn or break, whatever q is")
-    limit: Offset = Field(None, description="lines that are told; 1000")
-    near: Offset = Field(None, description="those around this line")
+    warnings: str = Field("", description="1: lines with warnings or errors, any q")
+    limit: Offset = Field(None, description="maximum lines; default 1000")
+    near: Offset = Field(None, description="lines around this line")
 
 
 class KnownAsked(BaseModel):

@@ -151,7 +151,7 @@ def cancel_job(request: HttpRequest, job_id: int) -> Answer:
     **answers(JobAnswer, 409, 413),
     url_name="api-job-confirm",
     tags=["Jobs"],
-    summary="Confirm what a job asks",
+    summary="Confirm the warnings of a job",
 )
 def confirm_job(request: HttpRequest, job_id: int, asked: ConfirmAsked | None = None) -> Answer:
     """Start a job in spite of what it asks: of all, or of the ``checks`` of its "asks"."""
@@ -172,7 +172,7 @@ def confirm_job(request: HttpRequest, job_id: int, asked: ConfirmAsked | None = 
     **answers(JobAnswer, 422, status=201),
     url_name="api-job-run-again",
     tags=["Jobs"],
-    summary="Run a job again",
+    summary="Retry a job",
 )
 def run_job_again(request: HttpRequest, job_id: int) -> Status[Answer]:
     """A new job with the same plan."""

@@ -258,7 +258,7 @@ async def _parsed(
     try:
         return await asyncio.get_running_loop().run_in_executor(_parser, parse), {}
     except Exception as error:  # a turn must end, whatever its engine said; its stream is kept
-        logger.exception("turn %s: its stream cannot be read", turn_id)
+        logger.exception("turn %s: stream cannot be read", turn_id)
         return Reply(), {"error_id": "chat:unreadable", "error_detail": repr(error)[:200]}
 
 
@@ -390,7 +390,7 @@ def _failure(pump: asyncio.Task[None]) -> dict[str, Any]:
         return {"error_id": "chat:too-long", "error_detail": ""}
     if isinstance(error, aiohttp.ClientError):
         return {"error_id": "chat:cut", "error_detail": str(error)}
-    logger.error("the request to the engine broke", exc_info=error)
+    logger.error("request to the engine failed", exc_info=error)
     return {"error_id": "chat:broken", "error_detail": repr(error)[:200]}
 
 

@@ -92,7 +92,7 @@ class Doors:
                 refused = await database_sync_to_async(refusals)(tuple(self._guests))
             except DatabaseError as error:
                 # What they hear comes from the same database: nobody is sent away for it.
-                logger.warning("cannot ask who may still listen: %s", error)
+                logger.warning("cannot check sessions of listeners: %s", error)
                 continue
             for guest, code in refused.items():
                 self._guests.discard(guest)

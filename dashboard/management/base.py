@@ -38,8 +38,8 @@ class DashboardCommand(BaseCommand):
 
 
 def require_dashboard() -> None:
-    """Say in one line, before anything is opened or made, that no dashboard's records are here."""
-    mend = "Name its folder (DATA_DIR=/the/folder), or start one: make run"
+    """Fail with one line if no dashboard's records exist here; create nothing."""
+    mend = "Set its folder (DATA_DIR=/the/folder) or start one: make run"
     folder = f"DATA_DIR={settings.DATA_DIR}"
     # SQLite would make the file.
     if connection.vendor == "sqlite" and not Path(connection.settings_dict["NAME"]).is_file():
@@ -48,45 +48,45 @@ def require_dashboard() -> None:
         tables = connection.introspection.table_names()
     except DatabaseError as error:
         told = (str(error).splitlines() or [type(error).__name__])[0]
-        raise CommandError(f"The database does not answer: {told}. ({folder})") from error
+        raise CommandError(f"Cannot reach the database ({folder}): {told}") from error
     if Job._meta.db_table not in tables:
         raise CommandError(f"The database of {folder} has no tables yet. {mend}")
 
 
 def user_named(name: str) -> User:
-    """The account that a command acts for; without a name, the first administrator."""
+    """Return the account that a command acts for; without a name, the first administrator."""
     found = User.objects.filter(username=name) if name else User.objects.filter(is_staff=True)
     user = found.order_by("pk").first()
     if user is None:
-        raise CommandError(f"There is no user called {name!r}." if name else "There is no admin.")
+        raise CommandError(f"No user is named {name!r}." if name else "No admin exists.")
     return user
 
 
 def host_named(name: str) -> Host:
-    """The host of this name."""
+    """Return the host of this name."""
     host = Host.objects.filter(name=name).first()
     if host is None:
         names = ", ".join(Host.objects.values_list("name", flat=True)) or "none"
-        raise CommandError(f"There is no host called {name!r}; there are: {names}")
+        raise CommandError(f"No host is named {name!r}. Hosts: {names}")
     return host
 
 
 def host_that_reported(name: str, *, wait_s: float) -> Host:
-    """The host, once its agent has said what it has; a dashboard may be only just starting."""
+    """Return the host, after waiting for its first report: the dashboard may be starting."""
     deadline = time.monotonic() + wait_s
     while True:
         host = host_named(name)
         if host.facts:
             return host
         if time.monotonic() >= deadline:
-            raise CommandError(f"{name} has not reported yet. Is `make run` up?")
+            raise CommandError(f"{name} has not reported yet. Start the dashboard with make run.")
         time.sleep(POLL_S)
 
 
 def raw_params(kind: str, settings: Iterable[str]) -> dict[str, Any]:
-    """What ``--set key=value`` says; a field that takes several values has them between commas."""
+    """Return the parameters of ``--set key=value``; lists are separated by commas."""
     if kind not in KINDS:
-        raise CommandError(f"There is no kind {kind!r}; there are: {', '.join(KINDS)}")
+        raise CommandError(f"Unknown job type {kind!r}. Job types: {', '.join(KINDS)}")
     fields = KINDS[kind].Params.model_json_schema()["properties"]
     raw: dict[str, Any] = {}
     for item in settings:
@@ -94,20 +94,20 @@ def raw_params(kind: str, settings: Iterable[str]) -> dict[str, Any]:
         if not equals:
             raise CommandError(f"--set {item}: write it as key=value")
         if name not in fields:
-            raise CommandError(f"{kind} has no field {name!r}; it has: {', '.join(fields)}")
+            raise CommandError(f"{kind} has no field {name!r}. Fields: {', '.join(fields)}")
         several = fields[name].get("type") == "array"
         raw[name] = value.split(",") if several else value
     return raw
 
 
 def refused(error: LaunchError, what: str = "Not launched.") -> CommandError:
-    """Why something cannot be done, a line a field."""
+    """Return an error with a line per field."""
     fields = error.fields if isinstance(error, InvalidParams) else {error.field: str(error)}
     return refusal(fields, what)
 
 
 def refused_launch(error: LaunchError, kind: str, host: Host) -> CommandError:
-    """The same for a launch; a field that has choices on ``host`` lists them."""
+    """Return the error of a launch; fields with choices on ``host`` list them."""
     fields = error.fields if isinstance(error, InvalidParams) else {error.field: str(error)}
     return refusal({name: _with_choices(kind, name, text, host) for name, text in fields.items()})
 
@@ -118,14 +118,14 @@ def _with_choices(kind: str, name: str, text: str, host: Host) -> str:
         return text
     listed = "".join(f"\n    {one.value or '(empty)'}  {one.label}" for one in found[:MOST_CHOICES])
     if not listed:
-        return f"{text} There is none on {host.name} yet."
+        return f"{text} No choice on {host.name} yet."
     more = len(found) - MOST_CHOICES
     rest = f"\n    and {more} more: see the form" if more > 0 else ""
     return f"{text} Choose one of:{listed}{rest}"
 
 
 def refusal(fields: dict[str, str], what: str = "Not launched.") -> CommandError:
-    """The same, from field → message; "" is all of it."""
+    """Return an error from field → message; "" is the whole form."""
     lines = [f"{name}: {text}" if name else text for name, text in fields.items()]
     return CommandError("\n".join([what, *lines]))
 
@@ -150,7 +150,7 @@ def follow(job_id: int, say: TextIO | None, watch: Watch | None = None) -> Itera
         while offset < size:
             data = store().read(key, offset, min(size, offset + CHUNK_BYTES))
             if not data:
-                raise CommandError(f"The log of job {job_id} was removed while it was read.")
+                raise CommandError(f"The log of job {job_id} was removed during reading.")
             offset += len(data)
             yield data
         if not job.is_open:

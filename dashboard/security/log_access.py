@@ -44,6 +44,6 @@ def _is_over(key: str) -> bool:
         rows = RECORDS[kind]._default_manager.filter(pk=int(record_id))
         state = rows.values_list("state", flat=True).first()
     except DatabaseError as error:
-        logger.warning("cannot ask whether log %s is over: %s", key, error)
+        logger.warning("cannot check whether log %s has ended: %s", key, error)
         return False
     return state is None or state in _OVER[kind]

@@ -34,11 +34,11 @@ def seconds_to_wait(name: str, address: str) -> int:
     try:
         counts = [_count(key, span) for key in _keys(name, address)]
     except RedisError as error:
-        logger.warning("tries to log in are not counted: %s", error)
+        logger.warning("login attempts are not counted: %s", error)
         return 0
     if counts[0] <= TRIES_OF_A_NAME and counts[1] <= TRIES_OF_AN_ADDRESS:
         return 0
-    logger.warning("too many tries to log in from %s", address)
+    logger.warning("too many login attempts from %s", address)
     return WINDOW_S - passed
 
 
@@ -69,7 +69,7 @@ def forget(name: str, address: str) -> None:
         if cache.get(of_the_address, 0) >= mistakes > 0:
             cache.decr(of_the_address, mistakes)
     except (RedisError, ValueError) as error:  # ValueError: the span ended just now
-        logger.warning("tries to log in are not forgotten: %s", error)
+        logger.warning("login attempts are not reset: %s", error)
 
 
 def _count(key: str, span: int) -> int:

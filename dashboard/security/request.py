@@ -25,5 +25,5 @@ def cursor_of(request: HttpRequest) -> int:
     text = request.GET.get("after", "-1")
     found = -1 if text.startswith("-") else number_from(text)
     if found is None:
-        raise Http404("after is a number of bytes")
+        raise Http404("after must be a number of bytes")
     return found

@@ -39,7 +39,7 @@ def add_argument(parser: ArgumentParser) -> None:
         "--if-down",
         choices=(WAIT, END),
         default=WAIT,
-        help="what to do while no dashboard runs: wait for it, or end with an error",
+        help="while no dashboard runs: wait for it, or exit with an error",
     )
 
 
@@ -88,11 +88,11 @@ class Watch:
     def _tell_down(self) -> None:
         down = f"The dashboard is not running (DATA_DIR={settings.DATA_DIR})."
         if self._if_down == END:
-            raise CommandError(f"{down} The job is kept: start the dashboard with make run.")
+            raise CommandError(f"{down} The job stays queued: start the dashboard with make run.")
         self._said = True
         self._tell(
-            f"{down} Waiting for it: start it with make run, or end this command with Ctrl-C; "
-            "the job is kept."
+            f"{down} Waiting: start it with make run, or stop waiting with Ctrl-C; "
+            "the job stays queued."
         )
 
     def _tell(self, words: str) -> None:

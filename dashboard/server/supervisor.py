@@ -49,7 +49,7 @@ def main(argv: Sequence[str]) -> int:
     """Start everything and stay until Ctrl-C or SIGTERM. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="make run ARGS=…", description=__doc__)
     parser.add_argument(
-        "--keep-jobs", action="store_true", help="leave running jobs and servers alive at the end"
+        "--keep-jobs", action="store_true", help="keep jobs and servers running at the end"
     )
     options = parser.parse_args(argv)
     try:
@@ -61,7 +61,7 @@ def main(argv: Sequence[str]) -> int:
         say(f"\n{error}\n")
         return 2
     except KeyboardInterrupt:  # before the supervisor took over the signals
-        say("\nStopped before it had started.")
+        say("\nStopped during the start.")
         return 130
 
 
@@ -80,14 +80,14 @@ def _own(data_dir: Path) -> Iterator[None]:
     except OSError as error:
         raise CannotStart(
             f"DATA_DIR={data_dir} cannot be written: {error.strerror}. "
-            "Name a folder of your own: DATA_DIR=/some/folder make run"
+            "Set another folder: DATA_DIR=/some/folder make run"
         ) from error
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise CannotStart(
-                f"A dashboard runs on DATA_DIR={data_dir} already: {_address_of(data_dir)}"
+                f"A dashboard already runs on DATA_DIR={data_dir}: {_address_of(data_dir)}"
             ) from None
         yield
 
@@ -97,7 +97,7 @@ def _address_of(data_dir: Path) -> str:
     try:
         return str(json.loads((data_dir / RUN_FILE).read_text())["address"])
     except (OSError, ValueError, KeyError):
-        return "it is only just starting"
+        return "still starting"
 
 
 def _listen(env: Env) -> socket.socket:
@@ -113,7 +113,7 @@ def _listen(env: Env) -> socket.socket:
         if error.errno == errno.EADDRINUSE:
             raise CannotStart(
                 f"Port {env.port} on {env.host_bind} is in use by another program. "
-                f"Choose another one: PORT={env.port + 1} make run"
+                f"Choose another port: PORT={env.port + 1} make run"
             ) from error
         raise CannotStart(
             f"Cannot listen on HOST_BIND={env.host_bind}, PORT={env.port}: {error.strerror}"
@@ -129,8 +129,8 @@ def _run(env: Env, listener: socket.socket, *, keep_jobs: bool) -> int:
         server = valkey.prepare(env.data_dir, _old_valkey_folder(env.data_dir), env.valkey_listen)
     elif env.valkey_listen:
         raise CannotStart(
-            "VALKEY_LISTEN is for the embedded Valkey, and REDIS_URL names another one. "
-            "Hosts use REDIS_URL then: leave VALKEY_LISTEN out."
+            "VALKEY_LISTEN needs the embedded Valkey, but REDIS_URL is set. Hosts use "
+            "REDIS_URL: unset VALKEY_LISTEN."
         )
     address = (env.public_url or f"http://{_reachable(env)}:{env.port}") + "/"
     _remember(env, address, server)
@@ -205,7 +205,7 @@ def _prepare(env: Env) -> None:
     url = f"http://{_reachable(env)}:{env.port}{prefix}"
     command = [sys.executable, str(BASE_DIR / "manage.py"), "prepare_run", "--dashboard-url", url]
     if subprocess.run(command, check=False).returncode != 0:
-        raise CannotStart("The start could not be prepared; the reason is above.")
+        raise CannotStart("Preparing the start failed: see the error above.")
 
 
 def _children(env: Env, listener: socket.socket, server: valkey.Valkey | None) -> list[Child]:

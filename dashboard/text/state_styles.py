@@ -40,8 +40,8 @@ STATES: dict[str, Look] = {
     # hosts
     "away": Look(pgettext_lazy("host", "offline"), "lost", "lost"),
     "draining": Look(pgettext_lazy("host", "paused"), "cancelled", "cancelled"),
-    "unwell": Look(_("needs attention"), "warn", "warn"),
     "expected": Look(pgettext_lazy("host", "not connected yet"), "queued", "queued"),
+    "unwell": Look(pgettext_lazy("host", "needs attention"), "warn", "warn"),
     # turns of a conversation
     "streaming": Look(_("answering"), "run", "run"),
     "done": Look(_("done"), "ok", "ok"),

@@ -58,7 +58,7 @@ def test_a_pin_from_the_list_of_results_stays_on_every_page_until_it_is_taken_aw
     expect(page).to_have_url(re.compile(rf"/results/\?q={kept}$"))
     expect(page.get_by_role("button", name=f"Stop keeping files of #{kept}")).to_be_visible()
     page.get_by_role("button", name="Filters").click()
-    page.get_by_role("checkbox", name="kept").click()  # the page is another one then
+    page.locator("input[name=pinned]").click()  # the page is another one then
     expect(page).to_have_url(re.compile("pinned=1"))
     page.goto(f"/jobs/{kept}/")
     expect(page.get_by_text("Only admin or an administrator can stop this.")).to_be_visible()

@@ -14,8 +14,8 @@ from jobs.services import hosts
 
 class Command(base.DashboardCommand):
     help = (
-        "Add a host and print the file that makes a machine this host, with a key that is told "
-        "this once: manage.py add_host NAME > host.env"
+        "Add a host and print its host.env file. The key in it is shown only once: manage.py "
+        "add_host NAME > host.env"
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

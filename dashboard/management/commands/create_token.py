@@ -36,12 +36,12 @@ def expiry(text: str) -> datetime | None:
 
 
 class Command(base.DashboardCommand):
-    help = "Make an API token for a user and print it, this once."
+    help = "Create an API token for a user and print it once."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("user", metavar="NAME", help="the user whom it acts for")
-        parser.add_argument("--name", default="made in a terminal", help="to know it again by")
-        words = "read; launch: the work of a member too; admin: all that its user may do (default)"
+        parser.add_argument("user", metavar="NAME", help="user that the token acts as")
+        parser.add_argument("--name", default="made in a terminal", help="name in lists")
+        words = "read; launch: also the actions of a member; admin: all of its user (default)"
         parser.add_argument(
             "--scope", choices=ApiToken.Scope.values, default=ApiToken.Scope.ADMIN, help=words
         )

@@ -34,14 +34,20 @@ PORTS = "21000-21999"
 
 class Command(BaseCommand):
     help = (
-        "Run a simulated VACC host until Ctrl-C: its tools are stand-ins that take scaled time. "
-        "All that comes from it is marked simulated."
+        "Run a simulated VACC host until Ctrl-C: mock commands, fast clock. Its jobs and "
+        "results are marked simulated."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--dies", type=int, default=32)
-        parser.add_argument("--speed", type=float, default=60.0, help="its seconds in one of ours")
-        parser.add_argument("--faults", default="", help="names between commas, see its README")
+        parser.add_argument(
+            "--speed", type=float, default=60.0, help="simulated seconds per real second"
+        )
+        parser.add_argument(
+            "--faults",
+            default="",
+            help="fault names, separated by commas: see the README of stand-ins",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         own = settings.DATA_DIR / "host" / "host.env"

@@ -34,7 +34,7 @@ CLIENTS = frozenset(
 class Command(BaseCommand):
     """The list lies in a file of the host's, so that nothing which is sent to it can change it."""
 
-    help = "Writes the list of programs that hosts permit unless they are set, from the kinds."
+    help = "Write the default list of permitted programs of hosts, from the job types."
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         Path(programs.__file__).write_text(text(), encoding="utf-8")

@@ -12,7 +12,7 @@ from jobs.kinds import KINDS
 
 
 class Command(BaseCommand):
-    help = "List the kinds of job, with the fields of each (its JSON schema with --json)."
+    help = "List the job types and their fields (with --json: JSON schemas)."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--json", action="store_true", help="JSON, for programs")

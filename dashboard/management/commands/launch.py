@@ -16,7 +16,7 @@ from jobs.models import Job
 
 
 class Command(base.DashboardCommand):
-    help = "Launch a job. What it would run: manage.py plan."
+    help = "Launch a job. Preview its commands with manage.py plan."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         add_launch_arguments(parser)
@@ -26,11 +26,16 @@ class Command(base.DashboardCommand):
             action="append",
             default=[],
             metavar="CHECK",
-            help="start although this check (or all) holds not quite; without it the job asks",
+            help="accept the warning of this check (or all); otherwise the job asks for "
+            "confirmation",
         )
-        parser.add_argument("--user", default="", help="account to launch for (first admin)")
         parser.add_argument(
-            "--wait", action="store_true", help="follow the log; exit code 1 unless it succeeds"
+            "--user", default="", help="account that launches (default: first admin)"
+        )
+        parser.add_argument(
+            "--wait",
+            action="store_true",
+            help="follow the log; exit code 1 unless the job succeeds",
         )
         running.add_argument(parser)
 
@@ -64,7 +69,7 @@ class Command(base.DashboardCommand):
 
 def add_launch_arguments(parser: ArgumentParser) -> None:
     """What ``launch`` and ``plan`` have in common."""
-    parser.add_argument("kind", help="a kind of job: see manage.py kinds")
+    parser.add_argument("kind", help="job type: see manage.py kinds")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="a field of the form"
     )

@@ -11,10 +11,10 @@ from jobs.models import ApiToken
 
 
 class Command(base.DashboardCommand):
-    help = "List API tokens, newest first: number, user, scope, name and times. Never the token."
+    help = "List API tokens, newest first: number, user, scope, name and times, without the tokens."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("user", nargs="?", metavar="NAME", help="of this user only")
+        parser.add_argument("user", nargs="?", metavar="NAME", help="only tokens of this user")
 
     def handle(self, *args: Any, **options: Any) -> None:
         rows = ApiToken.objects.select_related("user")

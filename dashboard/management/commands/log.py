@@ -17,24 +17,26 @@ from jobs.models import Job
 
 
 class Command(base.DashboardCommand):
-    help = "Print a job's log, as the dashboard has it."
+    help = "Print the stored log of a job."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("job", type=int)
         parser.add_argument(
             "--follow",
             action="store_true",
-            help="go on until the job has ended; exit code 1 unless it succeeded",
+            help="follow until the job has ended; exit code 1 unless it succeeded",
         )
         parser.add_argument(
-            "--raw", action="store_true", help="every byte; without it colours and redraws are cut"
+            "--raw",
+            action="store_true",
+            help="every byte; otherwise without colours and collapsed updates",
         )
         running.add_argument(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         job = Job.objects.filter(pk=options["job"]).first()
         if job is None:
-            raise CommandError(f"There is no job {options['job']}.")
+            raise CommandError(f"No job has the number {options['job']}.")
         if job.removed_at is not None:
             raise CommandError(removed_words(job))
         try:

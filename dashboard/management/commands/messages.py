@@ -27,13 +27,13 @@ SAME = "same in every language"
 
 class Command(BaseCommand):
     help = (
-        "Write locale/zh_Hans/LC_MESSAGES/*.po with every text of the program, keeping what is "
-        "translated, and compile them. With --check: only say what is out of date."
+        "Collect all texts into locale/zh_Hans/LC_MESSAGES/*.po, keep translations and "
+        "compile. With --check: only report outdated files."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--check", action="store_true", help="change nothing")
-        parser.add_argument("--list", action="store_true", help="list the texts not translated yet")
+        parser.add_argument("--list", action="store_true", help="list texts without a translation")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["list"]:
@@ -125,7 +125,7 @@ def problems() -> list[str]:
         if not po_path(domain).exists() or po_bytes(collected(domain)) != po_path(
             domain
         ).read_bytes().replace(b"\r\n", b"\n"):
-            found.append(f"{domain}.po does not hold the texts of the program as they are")
+            found.append(f"{domain}.po does not match the texts of the program")
         elif not is_compiled(domain):
             found.append(f"{domain}.mo is not compiled from {domain}.po")
     return found

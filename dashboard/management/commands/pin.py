@@ -15,17 +15,22 @@ from jobs.services import pins
 
 
 class Command(base.DashboardCommand):
-    help = "Pin a job: its log and files are never removed. With --off age and size decide again."
+    help = (
+        "Keep the log and files of a job: they are never removed. With --off, retention "
+        "applies again."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("job", type=int)
-        parser.add_argument("--off", action="store_true", help="take the pin away")
-        parser.add_argument("--user", default="", help="account that pins it (first admin)")
+        parser.add_argument("--off", action="store_true", help="stop keeping the files")
+        parser.add_argument(
+            "--user", default="", help="account that keeps the files (default: first admin)"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         job = Job.objects.filter(pk=options["job"]).first()
         if job is None:
-            raise CommandError(f"There is no job {options['job']}.")
+            raise CommandError(f"No job has the number {options['job']}.")
         user, wanted = base.user_named(options["user"]), not options["off"]
         if wanted and not pins.pin(job.pk, user):
             job.refresh_from_db()

@@ -26,17 +26,18 @@ DEFAULT_MODEL = "deepseek-r1"
 
 class Command(BaseCommand):
     help = (
-        "Print a job's shell script, as it would run and as it runs by hand. Runs nothing. "
-        "With --stack or --as-in-guide it needs no host: folders and addresses are the guide's own."
+        "Print the commands of a job as a shell script that also runs by hand. Nothing is run. "
+        "With --stack or --as-in-guide no host is needed: folders and addresses are the "
+        "guide's."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         add_launch_arguments(parser)
-        parser.add_argument("--stack", choices=("guide", "current"), help="with these tools")
+        parser.add_argument("--stack", choices=("guide", "current"), help="use these tools")
         parser.add_argument(
-            "--as-in-guide", action="store_true", help="the guide's commands, to the letter"
+            "--as-in-guide", action="store_true", help="the guide's commands verbatim"
         )
-        parser.add_argument("--model", default="", help="a model of the catalogue, or its hub id")
+        parser.add_argument("--model", default="", help="model of the catalogue, or its hub ID")
         parser.add_argument("--format", choices=("script", "json"), default="script")
 
     def handle(self, *args: Any, **options: Any) -> None:

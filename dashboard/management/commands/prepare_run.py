@@ -23,7 +23,7 @@ HOST_NAME = "this-computer"
 
 
 class Command(BaseCommand):
-    help = "Prepare DATA_DIR for a start; `make run` calls this. Repeating it changes nothing."
+    help = "Prepare DATA_DIR for a start; `make run` calls this. Safe to repeat."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--dashboard-url", required=True, help="as This computer sees it")
@@ -51,7 +51,7 @@ class Command(BaseCommand):
         given = settings.ENV.admin_password
         password = given or secrets.token_urlsafe(12)
         User.objects.create_user("admin", password=password, is_staff=True)
-        shown = "as ADMIN_PASSWORD says" if given else f"{password}   (shown only this once)"
+        shown = "(from ADMIN_PASSWORD)" if given else f"{password}   (shown only once)"
         self.stdout.write(f"\n  Log in as   admin\n  Password    {shown}\n")
 
 

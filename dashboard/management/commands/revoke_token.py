@@ -13,7 +13,7 @@ from jobs.models import ApiToken
 
 
 class Command(base.DashboardCommand):
-    help = "Revoke an API token: its next call is refused. list_tokens tells its number."
+    help = "Revoke an API token: its next call is refused. Get its number from list_tokens."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("token", type=int, metavar="NUMBER")

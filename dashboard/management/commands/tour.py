@@ -25,14 +25,15 @@ HOST_WAIT_S = 60.0
 
 class Command(base.DashboardCommand):
     help = (
-        "Launch the tour: prepare, compile, deploy, benchmark, evaluate. The jobs are the "
-        "dashboard's: ending this command changes nothing for them, and started again it goes on "
-        "with the tour that runs."
+        "Launch the tour: prepare, compile, deploy, benchmark, evaluate. The jobs continue if "
+        "this command ends. A second start follows the running tour."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default="this-computer")
-        parser.add_argument("--user", default="", help="account to launch for (first admin)")
+        parser.add_argument(
+            "--user", default="", help="account that launches (default: first admin)"
+        )
         parser.add_argument(
             "--wait", action="store_true", help="follow the logs; exit code 1 unless all succeed"
         )

@@ -21,16 +21,16 @@ _OLDER_FONTS = re.compile(rb',url\([^)]*\.(?:woff|ttf)\) format\("(?:woff|truety
 
 class Command(BaseCommand):
     help = (
-        "Fetch what static/vendor/VENDORED.json lists, through npm, and check its SHA-256. "
-        "With --check: only check the files that are here, without any network."
+        "Fetch the files of static/vendor/VENDORED.json from npm and check their SHA-256. With "
+        "--check: only check existing files, offline."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--check", action="store_true", help="check only; needs no network")
+        parser.add_argument("--check", action="store_true", help="only check, offline")
         parser.add_argument(
             "--record",
             action="store_true",
-            help="write down the SHA-256 of files that have none yet, after a look at them",
+            help="record the SHA-256 of files without one; inspect them first",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

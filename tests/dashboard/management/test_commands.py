@@ -100,7 +100,7 @@ def test_a_database_that_does_not_answer_or_is_empty_is_said_in_one_line(tmp_pat
 
     assert (away[0], empty[0]) == (1, 1)
     assert (len(away[1].splitlines()), len(empty[1].splitlines())) == (1, 1)
-    assert "The database does not answer" in away[1]
+    assert "Cannot reach the database" in away[1]
     assert "hunter2" not in away[1]
     assert "has no tables yet" in empty[1]
 
@@ -128,10 +128,10 @@ def test_launch_stores_the_plan_that_plan_printed(host):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["fly"], "There is no kind 'fly'"),
+        (["fly"], "Unknown job type 'fly'"),
         (["prepare", "--set", "what"], "--set what: write it as key=value"),
-        (["prepare", "--set", "wings=2"], "prepare has no field 'wings'; it has: "),
-        (["prepare", "--host", "moon"], "There is no host called 'moon'; there are: "),
+        (["prepare", "--set", "wings=2"], "prepare has no field 'wings'. Fields: "),
+        (["prepare", "--host", "moon"], "No host is named 'moon'. Hosts: "),
         (["compile"], "weights: "),
     ],
 )
@@ -198,7 +198,7 @@ def test_a_token_is_printed_once_and_kept_as_its_hash():
 
     row = ApiToken.objects.get()
     assert (row.name, row.user.username, row.token_sha256) == ("ci", "ada", hashed(token))
-    with pytest.raises(CommandError, match="There is no user called 'bob'"):
+    with pytest.raises(CommandError, match="No user is named 'bob'"):
         run("create_token", "bob")
 
 

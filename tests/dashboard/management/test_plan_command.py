@@ -88,7 +88,7 @@ def test_the_script_of_a_plan_without_a_host_runs_by_hand(capsys):
     [
         (("deploy-vllm", "--stack", "guide", "--model", "R2"), "no model is called 'R2'"),
         (("deploy", "--stack", "guide"), "is not of the guide"),
-        (("sorcery", "--stack", "guide"), "There is no kind 'sorcery'"),
+        (("sorcery", "--stack", "guide"), "Unknown job type 'sorcery'"),
         (("deploy-vllm", "--stack", "guide", "--set", "tp=x"), "tp: Enter a whole number."),
         (("deploy-vllm", "--stack", "guide", "--set", "tp=16"), "tp 16 is not supported"),
         (("deploy-vllm", "--stack", "guide", "--set", "colour=red"), "has no field 'colour'"),

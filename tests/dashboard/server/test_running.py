@@ -92,7 +92,7 @@ def test_who_is_not_to_wait_ends_with_an_error(ran):
 def test_a_field_that_is_missing_lists_its_choices():
     host = make_host()
     told = str(base.refused_launch(_missing(), "deploy", host))
-    assert f"There is none on {host.name} yet." in told
+    assert f"No choice on {host.name} yet." in told
 
     artifact = make_artifact(host=host)
 

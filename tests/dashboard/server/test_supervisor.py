@@ -86,7 +86,7 @@ def test_a_port_in_use_is_said_with_the_variable_that_chooses_another(tmp_path):
 
     assert said == (
         f"Port {port} on 127.0.0.1 is in use by another program. "
-        f"Choose another one: PORT={port + 1} make run"
+        f"Choose another port: PORT={port + 1} make run"
     )
 
 
@@ -141,7 +141,7 @@ def test_it_is_healthy_with_a_data_folder_of_150_characters(long_stack):
 
 def test_the_password_is_not_printed_when_it_was_given(long_stack):
     assert "Log in as   admin" in long_stack.output
-    assert "as ADMIN_PASSWORD says" in long_stack.output
+    assert "(from ADMIN_PASSWORD)" in long_stack.output
     assert f"http://127.0.0.1:{long_stack.port}/" in long_stack.output
 
 
@@ -166,7 +166,7 @@ def test_a_second_terminal_finds_database_redis_and_address(long_stack):
 def test_two_dashboards_do_not_share_a_data_folder(long_stack):
     said = refused(DATA_DIR=str(long_stack.data_dir), PORT=str(free_port()))
 
-    assert said.endswith(f"already: {long_stack.url}/")
+    assert said.endswith(f": {long_stack.url}/")
 
 
 def test_static_files_are_compressed_and_kept_for_ever(long_stack):

@@ -211,7 +211,7 @@ def test_hosts_are_told_another_redis_as_it_is():
     [
         (
             {"REDIS_URL": "redis://10.0.0.9/0", "VALKEY_LISTEN": "127.0.0.1:6380"},
-            "VALKEY_LISTEN is for the embedded Valkey, and REDIS_URL names another one. ",
+            "VALKEY_LISTEN needs the embedded Valkey, but REDIS_URL is set. ",
         ),
         ({"VALKEY_LISTEN": "192.0.2.1:6380"}, "Cannot listen on VALKEY_LISTEN=192.0.2.1:6380: "),
     ],
