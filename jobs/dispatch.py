@@ -219,7 +219,7 @@ def _start(one: Waiter, room: Room) -> Waiter | None:
         now_there, fresh = room_of(host), waiter_of(job)
         now_there.kept = room.kept
         if _waits_for_host(host) or now_there.blocks(fresh) or _waits_for_inputs(job.inputs):
-            return None  # somebody was faster
+            return None  # another process was faster
         if gone := secrets.missing(from_json(job.plan)):
             remark = Remark("job:secret_gone", {"name": gone[0]})
             lifecycle.finish_queued_job(job.pk, Job.State.FAILED, sentence=remark)

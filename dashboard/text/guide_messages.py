@@ -156,10 +156,10 @@ GUIDE_SENTENCES: dict[str, str | Promise] = {
         "Concurrency is %(batch)s (batch_size, query_per_second); the guide sends one "
         "question at a time."
     ),
-    "guide:one_by_one": _("As in the guide's file, questions are sent one by one."),
+    "guide:one_by_one": _("Questions are sent one by one, like the guide's file."),
     "guide:longer_than_served": _(
-        "As in the guide's file, requests may have %(length)s tokens. The deployment accepts "
-        "%(tokens)s and may refuse longer ones."
+        "Requests may have %(length)s tokens, like the guide's file. The deployment "
+        "accepts %(tokens)s and may refuse longer ones."
     ),
     "guide:dataset_source": _(
         "The guide's export is set in the environment of both steps: DATASET_SOURCE=ModelScope."

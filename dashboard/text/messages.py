@@ -349,8 +349,8 @@ SENTENCES: dict[str, str | Promise] = {
         "The result goes to %(folder)s."
     ),
     "guide:yaml_made": _(
-        "The file is generated from these settings; all else is as in the guide. The result "
-        "goes to %(folder)s."
+        "The file is generated from these settings; all else equals the guide. The "
+        "result goes to %(folder)s."
     ),
     "guide:align_qkv_set": _(
         "align_qkv is on, because %(tp)s dies cannot share %(heads)s KV heads evenly."
@@ -360,8 +360,8 @@ SENTENCES: dict[str, str | Promise] = {
         "int8 calibration is documented for CUDA cards only. Without one, choose cpu."
     ),
     "guide:no_calibration": _(
-        "No calibration data is set, as in the guide: vamc chooses its own, possibly from "
-        "the network."
+        "No calibration data is set, like in the guide: vamc chooses its own, possibly "
+        "from the network."
     ),
     "guide:server_in_words": _(
         "The guide gives no command and refers to the tool's documentation. The command is "

@@ -158,7 +158,7 @@ def _opencompass(order: tuple[str, ...]) -> Sequence[Link]:
             "prepare-datasets",
             {"dataset": "opencompass"},
             dataset("opencompass"),
-            after=("opencompass",),  # unpacked in the checkout, as in the guide
+            after=("opencompass",),  # unpacked in the checkout, like in the guide
         ),
         Link(
             "evaluation",

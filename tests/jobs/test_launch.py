@@ -178,7 +178,7 @@ def test_environments_are_prepared_by_jobs_of_the_same_chain(host):
     assert first.chain == job.chain
 
 
-def test_an_environment_that_is_being_prepared_is_awaited_and_not_added_again(host):
+def test_a_pending_environment_is_not_added_again(host):
     weights = make_weights(host=host)
     launch.launch("compile", {"weights": str(weights.pk)}, host=host, user=None)
 
@@ -284,7 +284,7 @@ def test_run_again_of_what_is_gone_is_refused(host):
     assert Job.objects.count() == 1
 
 
-def test_run_again_of_what_an_older_version_launched_is_refused_in_words(host):
+def test_retrying_an_outdated_job_is_refused_with_text(host):
     with_environments(host)
     old = launch.launch(
         "compile", {"weights": str(make_weights(host=host).pk)}, host=host, user=None
@@ -295,7 +295,7 @@ def test_run_again_of_what_an_older_version_launched_is_refused_in_words(host):
         launch.run_again(old.pk, None)
 
 
-def test_run_again_on_a_deployment_that_was_stopped_says_to_restart_it(host):
+def test_retrying_on_a_stopped_deployment_says_restart(host):
     with_environments(host)
     deployment = make_deployment(host=host, artifact=make_artifact(host=host))
     raw = {"deployment": str(deployment.pk)}
@@ -332,7 +332,7 @@ def test_run_again_uses_the_environment_of_its_plan_not_a_newer_one(host):
     assert (after(new), new.plan) == (set(), old.plan)
 
 
-def test_run_again_in_an_environment_that_cannot_be_made_again_is_refused(host):
+def test_retrying_with_a_replaced_environment_is_refused(host):
     weights = make_weights(host=host)
     old = launch.launch("compile", {"weights": str(weights.pk)}, host=host, user=None)
     plan = json.dumps(old.plan).replace("/e/", "/elsewhere/")

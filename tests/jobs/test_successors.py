@@ -62,7 +62,7 @@ def kinds(job):
     return [step.kind for step in next_steps(job)]
 
 
-def test_weights_of_a_distill_are_compiled_with_the_compiler_of_the_host(host):
+def test_distill_weights_lead_to_the_host_s_compiler(host):
     job = prepared(host, LLAMA)
 
     (step, *_others) = next_steps(job)
@@ -136,7 +136,7 @@ def test_calibration_data_leads_to_a_compile_that_calibrates(host):
     assert step.raw["calibration"] == f"job:{job.pk}"
 
 
-def test_on_this_computer_weights_are_quantised_and_served_by_llama_cpp():
+def test_on_this_computer_llama_cpp_follows():
     here = make_host()
     weights = make_weights(host=here)
     product = {"type": "weights", "model_id": SMALL, "path": weights.path}

@@ -56,7 +56,7 @@ def test_a_field_says_what_it_wants(kind, field, wanted):
     assert wanted in wrong(kind, **{field: "a b"})[field]
 
 
-def test_of_several_values_each_wrong_one_is_named_with_what_is_wrong():
+def test_each_wrong_value_is_named_with_its_error():
     told = wrong("benchmark", deployment="1", concurrency=["9999", "4", "x"])
 
     assert told["concurrency"] == (
@@ -88,7 +88,7 @@ def test_what_is_no_number_is_told_what_is_wanted(kind, field, typed, told):
     assert wrong(kind, deployment="1", **{field: typed})[field] == told
 
 
-def test_one_text_where_several_values_are_wanted_is_refused_with_an_example():
+def test_one_text_for_several_values_is_refused():
     with pytest.raises(ValidationError) as caught:
         KINDS["benchmark"].Params.model_validate({"deployment": "1", "concurrency": "1,4"})
 

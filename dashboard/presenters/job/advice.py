@@ -28,7 +28,7 @@ _BY_SENTENCE: dict[str, str | Promise] = {
     "job:missing": _(
         "The host was restarted, its disk filled up, or the folder was cleared. Retry."
     ),
-    "job:host_gone": _("Check whether the host is online. The log arrives when the host is back."),
+    "job:host_gone": _("Check that the host is online. The log arrives when the host is back."),
     "work:log_limit": _("The log up to that point is complete."),
     "host:disk_full": _("The log up to that point is complete."),
 }
@@ -48,7 +48,7 @@ _REMOVED: dict[str, str | Promise] = {
     "job:unreadable": _(
         "This tool version may use another format. Its files were removed; retry to get new ones."
     ),
-    "job:host_gone": _("Check whether the host is online, then retry."),
+    "job:host_gone": _("Check that the host is online, then retry."),
     Job.State.FAILED: _(
         "The log was removed. Retry to get a new log, and use “Keep files” on that job "
         "to retain it."
@@ -63,8 +63,8 @@ _FAILS_AS_PRINTED = (
     *("guide:address", "guide:folder_missing"),
 )
 _AS_PRINTED = _(
-    "The guide's verbatim command fails the same way again. “Correct and rerun” "
-    "opens the form with the corrected command."
+    "The guide's verbatim command would fail again. “Correct and rerun” opens the "
+    "form with the corrected command."
 )
 _SPEAKS_OF_LOG = ("work:output_missing", "work:log_limit", "host:disk_full")
 _NEVER_RAN = _("Fix the cause, then retry. There is no log, because no command ran.")
@@ -84,13 +84,13 @@ _OF_SERVERS: dict[str, str | Promise] = {
     "deployment:job_failed": _("See the job for the cause, and retry that job instead."),
     Deployment.State.UNHEALTHY: _(
         "Three health checks in a row failed, so jobs using this deployment may fail. "
-        "If it does not recover, read the end of the log and restart the deployment."
+        "If the state persists, read the end of the log and restart the deployment."
     ),
     Deployment.State.FAILED: _(
         "Read the end of the server's log. Fix the cause, then restart the deployment."
     ),
     Deployment.State.LOST: _(
-        "Check whether the host is online. A server still running there is reattached "
+        "Check that the host is online. A server still running there is reattached "
         "automatically; otherwise restart the deployment."
     ),
 }

@@ -135,7 +135,7 @@ class Against:
         return next((item.text for item in files if item.name == name), None)
 
     def mark(self, step: str, flag: str, text: str, *, changed: bool) -> Mark | None:
-        """Return the first note on a line; None: as in the guide."""
+        """Return the first note on a line; None: equal to the guide."""
         for number, name in enumerate(self.ids, 1):
             if not changed and name not in _ALWAYS:
                 continue

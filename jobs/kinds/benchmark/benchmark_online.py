@@ -64,7 +64,7 @@ class Params(BaseModel):
     input_tokens: int = vllm_common.tokens_field(
         1024,
         "Prompt length",
-        "Approximate length of a prompt.",
+        "Approximate value.",
         without_dies=128,
         on_page=128,
         within=_FITS_INPUT,

@@ -43,7 +43,7 @@ WORDS: dict[str, Promise] = {
         "and answer, and the model may reason over %(tokens)s."
     ),
     "limit:batch_size": _(
-        "%(server)s processes %(most)s requests at a time; the rest of %(asked)s wait."
+        "%(server)s processes %(most)s requests at a time; the rest of %(asked)s are queued."
     ),
     "limit:align_qkv": _("%(tp)s dies cannot share %(heads)s KV heads evenly. Turn align_qkv on."),
     "limit:stack_size": _("VACC_STACK_SIZE=%(size)s is needed to compile a model of this size."),

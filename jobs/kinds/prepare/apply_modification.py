@@ -83,7 +83,7 @@ class ApplyModification(Kind, params=Params):
         return {"weights": _weights(params, target)}
 
     def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
-        """The same weights, with a record of the patch."""
+        """Same weights, with a record of the patch."""
         if params.only_show and not params.undo:
             return None
         there = _weights(params, target).data

@@ -1,4 +1,4 @@
-"""Build images: vLLM's container image, built as in the guide, or pulled."""
+"""Build images: vLLM's container image, built like the guide's, or pulled."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Params(BaseModel):
 
 
 class BuildImages(Kind, params=Params):
-    """Build vLLM's container image as in the guide, or pull it."""
+    """Build vLLM's container image like the guide's, or pull it."""
 
     name = "build-images"
     title = "Build images"

@@ -26,8 +26,8 @@ class Params(BaseModel):
 
     what: Literal["weights", "environment"] = Field(
         "weights",
-        description="weights: download, unpack, verify. environment: install a tool.",
-        json_schema_extra={"label": "Content", "group": "Content"},
+        description="Weights: download, unpack, verify. Environment: install a tool.",
+        json_schema_extra={"label": "Type", "group": "Content"},
     )
     model: str = Field(
         "smollm2-135m-instruct",

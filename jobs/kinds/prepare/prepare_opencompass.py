@@ -132,7 +132,7 @@ class PrepareOpencompass(Kind, params=Params):
         return opencompass_env.prepare_plan(tools, _site(target), wanted)
 
     def successors(self, params: Params) -> Sequence[str]:
-        """Prepare its data, which lies in the checkout."""
+        """Prepare its data in the checkout."""
         return ("prepare-datasets", "evaluate-opencompass")
 
     def conclude(

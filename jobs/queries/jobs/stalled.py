@@ -25,8 +25,8 @@ def last_arrival(key: str) -> datetime | None:
 def silent_since(job: Job, moment: datetime | None = None) -> datetime | None:
     """Return since when a running job is stalled; None within ``settings.SILENT_AFTER_S``.
 
-    Progress figures count while printed, because a tool may redraw the same bar. They no longer
-    count once the log continues without them.
+    Progress figures count while printed, because a tool may print the same bar again. They no
+    longer count once the log continues without them.
     """
     if job.state != Job.State.RUNNING or job.started_at is None:
         return None

@@ -32,7 +32,7 @@ Owner = Job | Deployment
 Taken = TypeVar("Taken")
 Event = Mapping[str, Any]
 # Max raw bytes of a log per append. Each append costs a request and a sync, so fast logs come in
-# large pieces. Hosts are told the limit, because older ones send less.
+# large pieces. Hosts receive the limit, because older ones send less.
 LOG_CHUNK_MAX = 1024 * 1024
 NOTE_EVERY_S = 1.0
 

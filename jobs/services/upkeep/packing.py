@@ -94,9 +94,9 @@ def pack_some(moment: datetime | None = None) -> int:
 
 
 def _has_room(candidate: _Candidate) -> bool:
-    """Whether the disk has room for the packed log, and for what others write meanwhile.
+    """Return True if the disk has room for the packed log and for concurrent writes.
 
-    Nothing is lost where it has not: the log stays raw.
+    Otherwise the log stays raw; nothing is lost.
     """
     free = shutil.disk_usage(settings.DATA_DIR).free
     return free >= store().size(candidate.key) / LEAST_PACKED + SPARE_BYTES
@@ -115,7 +115,7 @@ def _be_humble() -> None:
 
 @contextmanager
 def _alone() -> Iterator[bool]:
-    """Whether no other process packs; none will before this is over."""
+    """Lock: True if no other process packs, until the end of this round."""
     settings.DATA_DIR.mkdir(parents=True, exist_ok=True)
     fd = os.open(settings.DATA_DIR / "packing.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
     try:
@@ -132,7 +132,7 @@ def _alone() -> Iterator[bool]:
 def _closed(kind: str, before: datetime) -> Iterator[tuple[_Candidate, str]]:
     """Raw logs of this kind that nothing was added to since ``before`` and that are closed.
 
-    Beside each the SHA-256 that it must have; "" where nobody has said it.
+    Each comes with its expected SHA-256; "" if unknown.
     """
     candidates = list(_still(kind, before))
     for start in range(0, len(candidates), ASKED_AT_ONCE):

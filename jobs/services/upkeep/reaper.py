@@ -28,7 +28,7 @@ MISSING_FOR = timedelta(seconds=30)
 # Without a round for so long we were away: stopped, suspended, or without our broker.
 AWAY_AFTER = timedelta(seconds=60)
 EAR_FOR = timedelta(minutes=2)
-# A job that was sent and not taken is hinted again when the host has been heard of meanwhile.
+# A job that was sent and not claimed is notified again after a new heartbeat.
 UNCLAIMED_FOR = timedelta(seconds=10)
 # Then something is wrong there (a full disk, a folder that cannot be written): others wait behind.
 GIVEN_UP_AFTER = timedelta(minutes=5)

@@ -81,7 +81,7 @@ def remove_now(job_id: int, user: AbstractBaseUser) -> bool:
 
 
 def folder_bytes(folder: Path) -> int:
-    """What the files in a folder take, those in folders of it too; 0 where there is none."""
+    """Return the total size of a folder, subfolders included; 0 if missing."""
     sizes = 0
     for root, _folders, names in os.walk(folder):
         for name in names:
@@ -91,7 +91,7 @@ def folder_bytes(folder: Path) -> int:
 
 
 def measure_job(job_id: int) -> None:
-    """Write down what lies here of a job that is over."""
+    """Store the disk usage of an ended job."""
 
     def measure() -> int:
         files = folder_bytes(outputs_folder(job_id))
@@ -102,8 +102,8 @@ def measure_job(job_id: int) -> None:
 
 
 def _keep_size(rows: QuerySet[Any], measure: Callable[[], int], *, more: Any = 0) -> None:
-    """Write down what was measured; not what has changed meanwhile: a log that was packed, or had
-    its end at that moment, is measured at the next round."""
+    """Store measured sizes, except changed ones: a log packed or completed meanwhile is
+    measured in the next round."""
     size = measure()
     rows.update(kept_bytes=size + more)
     if measure() != size:
@@ -111,7 +111,7 @@ def _keep_size(rows: QuerySet[Any], measure: Callable[[], int], *, more: Any = 0
 
 
 def _settle(ends_at: float) -> None:
-    """Finish what was begun, and measure what is over and was not measured yet."""
+    """Finish started removals, and measure ended records without sizes."""
     jobs = Job.objects.filter(kept_bytes=None, finished_at__isnull=False)
     for pk, removed_at in _each(jobs, ends_at):
         if removed_at is None:
@@ -136,7 +136,7 @@ def _settle(ends_at: float) -> None:
 def _each(
     rows: QuerySet[Any], ends_at: float, *, marks: tuple[str, ...] = ("removed_at",)
 ) -> Iterator[tuple[Any, ...]]:
-    """Every row in the order of numbers, while there is time: one that fails holds up no other."""
+    """Yield every row by id, while there is time: one failure does not block others."""
     last = 0
     while time.monotonic() < ends_at:
         found = list(rows.filter(pk__gt=last).order_by("pk").values_list("pk", *marks)[:_BATCH])
@@ -175,10 +175,10 @@ def _remove_over(moment: datetime, ends_at: float) -> int:
 
 
 def _oldest(moment: datetime, ends_at: float) -> Iterator[Bulk]:
-    """What may be removed, each once, what ended first coming first, while there is time.
+    """Yield records to remove, each once, oldest end first, while there is time.
 
-    What has been removed meanwhile comes no more. What has not (it was pinned at that very moment,
-    or the disk does not let it go) stands before all others from then on.
+    Removed records are not repeated. Others (pinned at that moment, or a disk error) stay first
+    from then on.
     """
     seen, stuck = set[Bulk](), 0
     while time.monotonic() < ends_at:
@@ -208,7 +208,7 @@ def _remove_job(rows: QuerySet[Job], job_id: int, why: str, args: dict[str, Any]
 
 
 def _mark(rows: QuerySet[Any], key: str, why: str, args: dict[str, Any]) -> bool:
-    """Write the removal down: who pins it or starts it at this moment comes first or too late.
+    """Record the removal: a concurrent pin or start comes either before or too late.
 
     From now on ``log_bytes`` is where the log's host goes on, see ``jobs.services.intake.intake``.
     """
@@ -228,7 +228,7 @@ def _mark(rows: QuerySet[Any], key: str, why: str, args: dict[str, Any]) -> bool
 
 
 def _log_size(key: str) -> int:
-    """Bytes that have arrived; 0 of what can be read no more, which is no reason to keep it."""
+    """Return received bytes; 0 for an unreadable log, which is removed too."""
     try:
         return logstore.store().size(key)
     except (DamagedLog, OSError) as error:
@@ -237,7 +237,7 @@ def _log_size(key: str) -> int:
 
 
 def _erase_job(job_id: int) -> bool:
-    """Delete what a removed job has left here; True when nothing is left. Twice is safe."""
+    """Delete the files of a removed job; True if nothing is left. Safe to repeat."""
     if not _erased(f"job/{job_id}", outputs_folder(job_id)):
         return False
     blocks = PointBlock.objects.filter(job=job_id).order_by("pk").values_list("pk", flat=True)
@@ -249,7 +249,7 @@ def _erase_job(job_id: int) -> bool:
 
 
 def _erase_deployment(deployment_id: int) -> bool:
-    """The same for a server's log. One that was started again meanwhile keeps its own."""
+    """Delete a removed server's log. A server restarted meanwhile keeps its log."""
     rows = Deployment.objects.filter(pk=deployment_id, removed_at__isnull=False)
     if not rows.exists() or not _erased(f"deployment/{deployment_id}"):
         return False
@@ -259,7 +259,7 @@ def _erase_deployment(deployment_id: int) -> bool:
 
 
 def _erased(key: str, folder: Path | None = None) -> bool:
-    """Delete files; False: the disk does not let them go, which the next round tries again."""
+    """Delete files; False: a disk error, retried in the next round."""
     try:
         logstore.store().remove(key)
         if folder is not None and folder.exists():

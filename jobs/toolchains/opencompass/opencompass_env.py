@@ -1,4 +1,4 @@
-"""OpenCompass in a conda environment from sources, as in the guide."""
+"""OpenCompass in a conda environment from sources, like in the guide."""
 
 from __future__ import annotations
 

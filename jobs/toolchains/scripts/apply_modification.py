@@ -3,9 +3,9 @@
     apply_modification.py show|apply|undo FOLDER [--source DIR] [--expected FILE]
 
 The source files are copied from DIR; config_vacc.json is made from the model's own config.json,
-which must say what FILE (JSON: key -> value) says. Every file that is written is shown first, as a
-difference to what lies there. What was there before is kept in FOLDER/.vacc_backup, and undo puts
-it back, unless somebody has changed the files since.
+which must say what FILE (JSON: key -> value) says. Differences of every file are shown before
+writing. Previous files are backed up in FOLDER/.vacc_backup, and undo restores them, unless files
+were changed since.
 
 Writes modification.json: what was done to which file.
 """
@@ -90,7 +90,7 @@ def show_difference(name, old, new):
     text = modification.difference(
         before,
         new.decode(errors="replace"),
-        old_name=f"{name} as it lies there" if old is not None else "/dev/null",
+        old_name=f"{name} at present" if old is not None else "/dev/null",
         new_name=name,
     )
     lines = text.splitlines()
@@ -126,7 +126,7 @@ def apply(folder, files):
             write(backup / name, old)
             manifest[name] = {"before": sha256(old)}
         manifest[name]["after"] = sha256(new)
-        # The manifest first: an apply that is cut off here can be undone all the same.
+        # The manifest first: an interrupted apply can still be undone.
         write(backup / "manifest.json", (json.dumps(manifest, indent=1) + "\n").encode())
         write(folder / name, new)
         written += 1

@@ -22,7 +22,7 @@ class Refused(Exception):
 
 
 def arguments():
-    """What the command line says."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--requirement", required=True, help="package==version")
     parser.add_argument("--wheel-sha256", required=True)

@@ -1,10 +1,10 @@
-"""Run a download and tell how far it is, whatever tool it is.
+"""Run a download of any tool and print its progress.
 
     follow_download.py FOLDER [--bytes N] -- COMMAND [ARGUMENT ...]
 
-The tool prints what it prints; beside it stands a line of our own each few seconds with the bytes
-that lie in FOLDER, so that tools of which each tells another thing (files, parts, nothing) are told
-alike. The total is what the weights' own index says, once that has arrived, else N.
+In addition to the tool's output, a line with the bytes in FOLDER is printed every few seconds,
+because tools report progress differently or not at all. The total comes from the weights' index
+once downloaded, else N.
 """
 
 import argparse
@@ -21,7 +21,7 @@ EACH_S = 2.0
 
 
 def arguments():
-    """What the command line says."""
+    """Parse the command line."""
     words = sys.argv[1:]
     if "--" not in words:
         raise SystemExit("error: no command after --")
@@ -35,7 +35,7 @@ def arguments():
 
 
 def bytes_in(folder):
-    """What lies in a folder, parts of files included; those that go meanwhile do not count."""
+    """Return the size of a folder, partial files included; vanishing files do not count."""
     total = 0
     for top, _folders, names in os.walk(folder):
         for name in names:
@@ -47,7 +47,7 @@ def bytes_in(folder):
 
 
 def total_of(folder, expected):
-    """How many bytes there will be; 0 where nobody knows."""
+    """Return the expected size; 0 if unknown."""
     try:
         index = json.loads((folder / INDEX).read_bytes())
         return int(index["metadata"]["total_size"])
@@ -56,7 +56,7 @@ def total_of(folder, expected):
 
 
 def tell(folder, expected, shown):
-    """Print how far it is, if that has changed. Return what was shown."""
+    """Print the progress if changed; return the printed text."""
     done, total = bytes_in(folder), total_of(folder, expected)
     if done == shown:
         return shown
@@ -64,7 +64,7 @@ def tell(folder, expected, shown):
         text = f"downloaded {min(done, total) / 1e6:.1f}/{total / 1e6:.1f} MB"
     else:
         text = f"downloaded {done / 1e6:.1f} MB"
-    # The tool may be in the middle of a bar that it redraws: that row is ours first.
+    # The tool may be in the middle of a progress bar: start a new row first.
     print(f"\r\x1b[K{text}", flush=True)
     return done
 

@@ -18,7 +18,7 @@ OPEN = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class Follower:
-    """What a file has that was not shown yet."""
+    """Follower of a file's new content."""
 
     def __init__(self, path, out):
         self._path, self._out, self._offset = path, out, 0

@@ -16,7 +16,7 @@ LOOK_S = 0.5
 
 
 class Follower:
-    """What was added to the logs of a folder since it was shown last."""
+    """Follower of new content in a folder's logs."""
 
     def __init__(self, folder, sets, out):
         self._folder, self._sets, self._out = folder, sets, out

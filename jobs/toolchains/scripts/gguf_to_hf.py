@@ -62,7 +62,7 @@ class Source:
         self.kv_heads = self.value("llama.attention.head_count_kv")
 
     def value(self, key):
-        """What the file says under ``key``."""
+        """Return the file's value of ``key``."""
         field = self._reader.get_field(key)
         if field is None:
             raise Refused(f"the file has no {key}")
@@ -74,7 +74,7 @@ class Source:
 
 
 def arguments():
-    """What the command line says."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--source", type=Path, required=True, help="the GGUF file")
     parser.add_argument("--precision", required=True, help='label of the result: "BF16 from …"')

@@ -1,7 +1,7 @@
 """Write down what an image of docker is, to image.json: its id, its size, the versions inside.
 
 The versions are asked of the Python in the image, in a container without network that is gone
-again at once; an image that does not answer is told without them.
+again at once; an image without a response is reported without them.
 """
 
 import argparse
@@ -25,7 +25,7 @@ print(json.dumps(found))
 
 
 def docker(*words):
-    """What docker answers, its exit code."""
+    """Run docker; return its output and exit code."""
     done = subprocess.run(
         ["docker", *words],
         capture_output=True,

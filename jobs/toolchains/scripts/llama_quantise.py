@@ -25,7 +25,7 @@ PLAIN = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q"
 
 
 def arguments():
-    """What the command line says."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--source", type=Path, required=True)
     parser.add_argument("--source-precision", required=True)
@@ -74,7 +74,7 @@ class Header:
             self.number(PLAIN[kind])
 
     def tensor_types(self):
-        """How many tensors there are of each type: {"F32": 61, "Q8_0": 211}."""
+        """Count tensors by type: {"F32": 61, "Q8_0": 211}."""
         if self.file.read(4) != b"GGUF":
             raise ValueError("not a GGUF file")
         self.number("I")
@@ -104,7 +104,7 @@ def sha256_of(path):
 
 
 def refusal(args):
-    """Why this cannot work, or None."""
+    """Return why the conversion is impossible, or None."""
     if not args.source.is_file():
         return f"no such file: {args.source}"
     # F16 has 16 bits a weight; nothing in a GGUF that we read has fewer than 4.

@@ -16,7 +16,7 @@ REASONING_FORMATS = {
 
 
 def arguments():
-    """What the command line says."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", required=True, help="the GGUF file")
     parser.add_argument("--alias", required=True, help="name of the model in the API")
@@ -38,7 +38,7 @@ def parameters(args):
     params.model_alias = {args.alias}
     params.hostnames = [args.host]
     params.port = args.port
-    params.n_ctx = args.ctx * args.parallel  # llama.cpp divides it among the parallel requests
+    params.n_ctx = args.ctx * args.parallel  # llama.cpp divides it by the concurrency
     params.n_parallel = args.parallel
     params.cpuparams.n_threads = args.threads
     params.cpuparams_batch.n_threads = args.threads

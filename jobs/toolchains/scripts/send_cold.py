@@ -13,8 +13,8 @@ Warm-up requests, the first of each concurrency, are not among sent, done and fa
 those that run. All else is EvalScope's own command line.
 
 With --no-stream an answer's tokens come all at once: a rate from their count would stand at zero
-and leap. Then "rate" is told, in tokens a second: the mean pace of the answers that came last, one
-for each place of the concurrency, times the requests in flight; null before the first answer.
+and leap. Then "rate" is reported, in tokens per second: the mean pace of the last answers, one per
+slot of the concurrency, times the active requests; null before the first answer.
 """
 
 import contextvars
@@ -30,7 +30,7 @@ EVERY_S = 0.5
 
 
 class Client:
-    """What was sent and what came back, written down by a thread of its own.
+    """Counter of requests and answers, written to a file by a thread.
 
     ``is_whole``: answers are not streamed.
     """

@@ -14,5 +14,5 @@ for process in Path("/proc").glob("[0-9]*"):
         words = (process / "cmdline").read_bytes().split(b"\0")
         if sys.argv[1].encode() in words and int(process.name) != os.getpid():
             os.kill(int(process.name), signal.SIGTERM)
-    except OSError:  # it has ended, or is somebody else's
+    except OSError:  # it has ended, or belongs to another account
         continue

@@ -1,10 +1,10 @@
-"""Check a data set as it lies in a folder, and write dataset.json.
+"""Check a data set in a folder, and write dataset.json.
 
     verify_dataset.py FOLDER --expected FILE
 
 FILE is JSON: {"name", "files": [{"path": glob, "sort": …, "items": n or null}]}. Every path must
-find files that are whole; what is in them is counted. A count that is another one than the known
-is told and no failure: a part of a set is a set too, and what uses it says how much it used.
+find files that are whole; what is in them is counted. A count that differs from the known one is
+reported, not refused: partial sets are valid, and their users report how much they used.
 """
 
 import argparse
@@ -77,7 +77,7 @@ SORTS = {
 
 
 def check(folder, item):
-    """How much is in the files of one path of the set."""
+    """Count the items in the files of one path of the set."""
     paths = sorted(path for path in folder.glob(item["path"]) if path.is_file())
     if not paths:
         raise Refused(f"{folder} holds no {item['path']}")

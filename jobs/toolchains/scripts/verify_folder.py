@@ -66,11 +66,11 @@ def checksum(folder, files):
 def made(folder, since):
     """The report on a folder that must have been written to since `since` was noted."""
     if not folder.is_dir():
-        raise Refused(f"the compiler ended well, but made no folder {folder}")
+        raise Refused(f"the compiler exited with 0, but made no folder {folder}")
     before, files = json.loads(since.read_text(encoding="utf-8")), files_of(folder)
     new = [name for name, stamp in stamps_of(folder).items() if stamp != before.get(name)]
     if not new:
-        raise Refused(f"the compiler ended well, but wrote nothing new into {folder}")
+        raise Refused(f"the compiler exited with 0, but wrote nothing new into {folder}")
     if not sum(files.values()):
         raise Refused(f"all {len(files)} files in {folder} are empty")
     digest = checksum(folder, files)

@@ -1,4 +1,4 @@
-"""Check the weights of a model as they lie in a folder, and write weights.json.
+"""Check the weights of a model in a folder, and write weights.json.
 
     verify_weights.py FOLDER --expected FILE [--sha256]
 

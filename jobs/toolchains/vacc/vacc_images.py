@@ -1,4 +1,4 @@
-"""Docker images for VACC hosts: built as in the guide, or pulled."""
+"""Docker images for VACC hosts: built like the guide's, or pulled."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def host():
 
 @pytest.fixture
 def form(host):
-    """What the form of a deployment sends."""
+    """Form data of a deployment."""
     path = f"{GUIDE_FACTS['roots']['weights']}/DeepSeek-R1"
     fields = {"model_id": "deepseek-r1", "precision": "fp8", "bytes": 1, "sha256": "a" * 64}
     weights = Weights.objects.create(host=host, path=path, **fields)
@@ -44,7 +44,7 @@ def ada(client):
 
 @pytest.fixture
 def job(host):
-    """A job of eve's that waits for a yes."""
+    """A job of eve that needs confirmation."""
     check = Check("shm", (("bytes", "9"),), asks=True)
     plan = Plan(kind="prepare", steps=(Step("a", ("true",)),), checks=(check,))
     made = make_job(host=host, plan=plan, created_by=make_user("eve"))
@@ -83,7 +83,7 @@ def look(browser, form):
     return asked
 
 
-def test_the_form_names_what_is_amber_beside_the_tick_that_confirms_it(ada, form):
+def test_the_form_lists_warnings_at_the_checkbox(ada, form):
     asked = look(ada, form)
 
     page = ada.get(reverse("launch-findings", args=[asked.pk])).content.decode()
@@ -93,7 +93,7 @@ def test_the_form_names_what_is_amber_beside_the_tick_that_confirms_it(ada, form
     assert "Shared memory is 1 GB" in page[page.index("Launch anyway") :]
 
 
-def test_beside_the_button_the_form_says_that_its_host_asks_and_leads_to_the_tick(ada, form):
+def test_the_button_area_links_to_the_checkbox(ada, form):
     asked = look(ada, form)
 
     page = ada.get(reverse("launch-form", args=KIND), form).content.decode()
@@ -146,7 +146,7 @@ def test_a_tick_of_another_plans_look_confirms_nothing(ada, form, host):
     assert answer.status_code == 422
 
 
-def test_who_launches_before_the_host_has_answered_is_asked_by_the_job(ada, form):
+def test_an_early_launch_is_confirmed_on_the_job(ada, form):
     ada.post(reverse("launch-check", args=KIND), form)
 
     ada.post(reverse("launch-form", args=KIND), form)
@@ -157,7 +157,7 @@ def test_who_launches_before_the_host_has_answered_is_asked_by_the_job(ada, form
 @pytest.mark.parametrize(
     "page", ["job-detail", "job-list", "overview", "host-queue", "host-detail"]
 )
-def test_a_job_that_asks_says_what_and_has_both_buttons_wherever_it_stands(eve, job, page):
+def test_an_unconfirmed_job_has_both_buttons_everywhere(eve, job, page):
     args = {"job-detail": [job.pk], "host-queue": [job.host.name], "host-detail": [job.host.name]}
     address = reverse(page, args=args.get(page, []))
 
@@ -278,7 +278,7 @@ def test_from_a_terminal_the_flag_names_the_check(form):
     assert [item["check"] for item in Job.objects.get().confirmed] == ["all"]
 
 
-def test_a_chain_has_its_host_look_at_once_and_is_launched_with_one_tick(ada, host):
+def test_a_chain_needs_one_preflight_and_one_checkbox(ada, host):
     way = {"host": host.name, "stack": "guide"}
     ada.post(reverse("model-way-check", args=WAY), way)
     asked = Preflight.objects.get()

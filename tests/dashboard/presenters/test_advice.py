@@ -1,4 +1,4 @@
-"""What a page says to do about a job that did not succeed holds for that job."""
+"""Advice on failed jobs fits the job."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def english():
         yield
 
 
-def test_of_a_job_that_printed_something_the_last_lines_are_to_be_read():
+def test_a_job_with_output_advises_its_last_lines():
     assert advice(make_job(state="failed", sentence_id="work:exit", **RAN)).startswith(LAST_LINES)
 
 

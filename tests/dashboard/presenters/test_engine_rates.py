@@ -1,4 +1,4 @@
-"""Current rates of deployments, and their pages."""
+"""Current engine rates of deployments on all pages."""
 
 import re
 import time

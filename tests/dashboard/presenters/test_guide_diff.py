@@ -1,4 +1,4 @@
-"""What a command has otherwise than the guide: marked word by word, with its reason, everywhere."""
+"""Differences of a command from the guide: marked word by word, with reasons."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_an_argument_with_another_value_says_what_the_guide_has():
     assert not host.ours  # the option itself is the guide's
 
 
-def test_what_the_guide_has_and_the_command_has_not_is_told_with_its_reason():
+def test_omitted_guide_parts_have_a_reason():
     gone = step(view_of("benchmark-throughput"), "measure").left_out
 
     assert [item.text for item in gone] == ["--dataset-name random"]
@@ -176,7 +176,7 @@ def browser(client):
     return client
 
 
-def test_a_job_keeps_what_differed_when_it_was_launched_and_its_repeat_too(host, weights):
+def test_a_job_and_its_retry_store_the_differences(host, weights):
     job = launch("deploy-vllm", {"weights": str(weights.pk)}, host=host, user=None)
     Job.objects.filter(pk=job.pk).update(state="failed", finished_at=job.created_at)
 

@@ -52,9 +52,7 @@ def test_other_jobs_have_none(client, lin, state):
     assert card(client, make_job(state=state)) == ""
 
 
-def test_a_job_that_failed_before_its_start_says_all_that_its_host_missed_and_has_no_log(
-    client, lin
-):
+def test_a_job_failed_early_lists_all_missing_parts(client, lin):
     first, second = ({"path": "/nfs/w"}, {"image": "vllm_vacc:latest"})
     job = make_job(state="failed", sentence_id="check:weights_missing", sentence_args=first)
     findings = [
@@ -85,7 +83,7 @@ def test_a_job_that_failed_before_its_start_says_all_that_its_host_missed_and_ha
     assert "data-log-url" not in html
 
 
-def test_the_headline_of_a_failed_step_is_the_line_of_its_log_that_tells(client, lin):
+def test_the_headline_is_the_telling_log_line(client, lin):
     job = make_job(state="failed", sentence_id="work:exit", started_at=now(), log_bytes=200)
     log = f'starts\nTraceback (most recent call last):\n  File "a.py", line 3\n{NO_FILE}\n'
     logstore.store().append(f"job/{job.pk}", 0, log.encode())
@@ -146,7 +144,7 @@ def test_a_known_failure_says_whether_a_retry_helps(lin, failure, wanted):
     assert primary(job, lin) == wanted
 
 
-def test_what_another_job_stopped_leads_to_that_one_and_is_not_retried(lin):
+def test_a_cancelled_dependent_links_to_its_cause(lin):
     first = make_job(state="failed")
     job = make_job(
         host=first.host,
@@ -195,9 +193,7 @@ def test_the_overview_offers_the_action_that_helps(client, lin):
 
 
 @pytest.mark.parametrize("sentence_id", ["job:deployment_gone", "benchmark:no_request"])
-def test_a_job_whose_deployment_is_down_offers_its_restart_and_no_run_that_would_be_refused(
-    client, lin, sentence_id
-):
+def test_a_down_deployment_offers_its_restart(client, lin, sentence_id):
     server = make_deployment(name="t1", host=make_host(), state="stopped", created_by=lin)
     Job.objects.filter(pk=server.job_id).update(state="succeeded")
     job = make_job(
@@ -255,7 +251,7 @@ def test_a_job_of_a_pipeline_offers_the_pipeline_again_first(client, lin):
     assert again in card(client, first)
 
 
-def test_a_job_that_was_started_again_since_does_not_offer_its_pipeline(lin):
+def test_a_retried_job_does_not_offer_its_pipeline(lin):
     chain, host = uuid4(), make_host()
     old = make_job(host=host, chain=chain, state="failed", sentence_id="host:rebooted")
     make_job(host=host, chain=chain, state="succeeded")
@@ -280,7 +276,7 @@ def test_a_deployment_that_is_stopped_is_named_with_what_to_do(client, kind):
     assert "not on this host" not in answer and "not on the host" not in answer
 
 
-def test_a_command_to_the_letter_that_failed_says_why_and_is_put_right_in_its_form(client, lin):
+def test_a_failed_verbatim_command_offers_correction(client, lin):
     host = make_host("va16", sort="vacc", facts={"dies": [{"id": n} for n in range(8)]})
     job = make_job(
         kind="compile-vacc",

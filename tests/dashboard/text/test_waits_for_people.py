@@ -1,4 +1,4 @@
-"""What a person has to do before a waiting job starts, and what that would do to other jobs."""
+"""Actions by people that a queued job needs, and their effect on other jobs."""
 
 import pytest
 from django.urls import reverse
@@ -50,7 +50,7 @@ def test_the_stop_dialog_warns_of_queued_jobs_of_a_pipeline(host, client):
     assert f"#{later.pk}" in text
 
 
-def test_a_job_that_a_stop_starts_says_so_and_one_behind_others_does_not(host, page):
+def test_only_jobs_started_by_a_stop_say_so(host, page):
     serving(host, "0,1,2,3,4,5,6,7", name="r1")
     first, wide = wants(host, 4, product=DEPLOYMENT), wants(host, 8)
 
@@ -60,7 +60,7 @@ def test_a_job_that_a_stop_starts_says_so_and_one_behind_others_does_not(host, p
     assert "This job does not start automatically: jobs ahead take the freed dies." in said
 
 
-def test_a_job_that_writes_what_a_job_ahead_deploys_waits_for_a_person(host, page):
+def test_a_writer_behind_a_deploy_needs_a_person(host, page):
     folder = "/a/qwen"
     product = {"type": "deployment", "name": "qwen", "details": {"path": folder}}
     wants(host, 99, product=product)
@@ -73,7 +73,7 @@ def test_a_job_that_writes_what_a_job_ahead_deploys_waits_for_a_person(host, pag
     assert "lacks what this job needs" not in said
 
 
-def test_a_job_of_all_dies_behind_others_names_them_for_a_stop_alone_does_not_start_it(host):
+def test_a_job_of_all_dies_names_jobs_ahead(host):
     """Two deployments of 4 dies and two jobs of all, while one server holds all."""
     serving(host, "0,1,2,3,4,5,6,7", name="r1")
     small = [wants(host, 2, product=DEPLOYMENT) for _ in range(2)]

@@ -110,7 +110,7 @@ def test_what_is_said_of_when_it_was_ready(client, lin, state, fields, label, va
     [
         ("failed", "Fix the cause, then restart the deployment."),
         ("unhealthy", "read the end of the log and restart"),
-        ("lost", "Check whether the host is online."),
+        ("lost", "Check that the host is online."),
     ],
 )
 def test_one_that_is_in_trouble_says_what_to_do(client, lin, state, words):

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 @pytest.fixture
 def sent(monkeypatch):
-    """What goes to the hosts' queues."""
+    """Messages sent to the hosts' queues."""
     found = []
     monkeypatch.setattr(agent_tasks, "send_start", lambda host, job: found.append((host, job)))
     return found
@@ -251,7 +251,7 @@ def test_a_full_host_is_asked_once_however_many_jobs_wait(count, django_assert_n
         assert dispatch.look() == 0
 
 
-def test_a_job_that_was_sent_meanwhile_keeps_running_when_its_input_goes():
+def test_a_sent_job_keeps_running_without_its_input():
     host = make_host(slots=2)
     deployment = make_deployment(host=host)
     job = make_job(host=host, inputs={"deployment": {"id": deployment.pk}})
@@ -297,7 +297,7 @@ def test_a_job_starts_only_once_its_host_has_looked(checked):
     assert Preflight.objects.count() == 1
 
 
-def test_a_job_whose_host_finds_something_missing_fails_with_what_to_do(checked):
+def test_a_missing_requirement_fails_with_advice(checked):
     dispatch.look()
 
     preflights.answer(Preflight.objects.get(job=checked), _found("failed"))
@@ -347,7 +347,7 @@ def test_a_job_that_needs_no_look_starts_at_once():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_fifty_that_lease_dies_at_once_no_two_give_away_the_same_one(sent, settings):
+def test_fifty_concurrent_leases_share_no_die(sent, settings):
     settings.HOST_AWAY_AFTER_S = 3600  # on a busy machine fifty take their time
     facts = {"dies": [{"id": number} for number in range(32)]}
     host = make_host(facts=facts, slots=100)

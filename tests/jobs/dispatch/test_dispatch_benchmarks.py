@@ -74,9 +74,7 @@ def test_both_tools_count(served):
     assert why(second).id == "wait:benchmark"
 
 
-def test_a_benchmark_of_another_deployment_waits_for_it_for_each_would_disturb_the_other(
-    host, served
-):
+def test_benchmarks_of_two_deployments_run_in_sequence(host, served):
     other = make_deployment(job=make_job(host=host, state="succeeded"))
     first, second = benchmark(served), benchmark(other)
 
@@ -121,7 +119,7 @@ def test_a_benchmark_that_may_overlap_runs_beside_an_evaluation(served):
     assert started() == {job.pk, behind.pk}
 
 
-def test_evaluations_run_beside_each_other_and_beside_another_deployment_s_benchmark(host, served):
+def test_evaluations_run_alongside_other_loads(host, served):
     other = make_deployment(job=make_job(host=host, state="succeeded"))
     asked = [benchmark(served, kind="evaluate") for _ in range(2)]
     measured = benchmark(other)

@@ -155,7 +155,7 @@ def test_nothing_is_kept_for_a_job_that_waits_for_a_place(host):
     assert why(blocked).id == "wait:place"
 
 
-def test_a_job_that_waits_for_a_place_is_forecast_behind_the_one_that_writes_it(host):
+def test_a_forecast_follows_the_writer_of_the_place(host):
     job_at(host, FOLDER, state="running", title="qwen")
     second = job_at(host, FOLDER, title="qwen")
 
@@ -177,7 +177,7 @@ def test_servers_write_no_place(host):
 
 
 @pytest.mark.parametrize("state", ["loading", "ready", "unhealthy", "stopping"])
-def test_what_a_running_deployment_reads_is_not_written_before_it_is_stopped(host, state):
+def test_a_place_in_use_is_not_written(host, state):
     server = live(host, FOLDER, state)
     job = job_at(host, FOLDER, title="qwen")
     behind = make_job(host=host)
@@ -240,7 +240,7 @@ def test_what_a_deployment_is_starting_from_is_not_written(host):
     assert f"Job {first.pk}" in sentence(told.id, told.args)
 
 
-def test_what_a_queued_deployment_will_read_is_not_written_by_a_job_behind_it(host):
+def test_a_place_needed_ahead_is_not_written(host):
     first = make_job(host=host, plan=make_plan(dies=999), product=server_of(FOLDER), title="qwen")
     job = job_at(host, FOLDER)
 
@@ -291,7 +291,7 @@ def test_two_deployments_read_one_folder_together(host):
     assert started() == {job.pk}
 
 
-def test_a_deployment_is_not_started_again_while_its_folder_is_written(host):
+def test_a_restart_waits_for_writers_of_its_folder(host):
     server = live(host, FOLDER, "stopped")
     writes = job_at(host, FOLDER, state="running", title="int8")
 

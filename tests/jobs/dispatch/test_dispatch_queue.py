@@ -129,7 +129,7 @@ def test_nothing_is_kept_for_what_only_a_stopped_deployment_can_free(host):
     assert [one["id"] for one in remark.args["servers"]] == [server.pk]
 
 
-def test_a_job_of_all_dies_names_each_server_that_must_be_stopped_and_its_port(host):
+def test_a_job_of_all_dies_names_servers_to_stop(host):
     first = serving(host, "0,1", name="qwen", host_url="http://127.0.0.1:7863")
     second = serving(host, "2,3", name="qwen", host_url="http://127.0.0.1:21000")
     big, quiet, half = job_of(host, 8), job_of(host, 8, quiet=True), job_of(host, 6)
@@ -142,7 +142,7 @@ def test_a_job_of_all_dies_names_each_server_that_must_be_stopped_and_its_port(h
         assert (remark.args["wanted"], remark.args["free"]) == (8 if every else 6, 4)
 
 
-def test_a_small_server_is_not_among_those_that_must_be_stopped_where_others_hold_enough(host):
+def test_small_servers_need_no_stop_if_others_suffice(host):
     large = serving(host, "0,1,2,3,4", name="qwen32b")
     serving(host, "5", name="qwen")
     big = job_of(host, 7)
@@ -153,7 +153,7 @@ def test_a_small_server_is_not_among_those_that_must_be_stopped_where_others_hol
     assert [one["id"] for one in remark.args["servers"]] == [large.pk]
 
 
-def test_what_a_stop_frees_goes_to_the_jobs_ahead_first_and_the_advice_counts_them(host):
+def test_advice_counts_dies_taken_by_jobs_ahead(host):
     servers = [serving(host, "0,1,2,3", name="qwen"), serving(host, "4,5,6,7", name="r1")]
     first, second = job_of(host, 4), job_of(host, 4)
 
@@ -216,7 +216,7 @@ def test_more_dies_than_the_host_has_keep_nobody_up(host):
     assert why(big) == "wait:dies_few"
 
 
-def test_a_quiet_job_that_wants_more_dies_than_come_free_keeps_nobody_up(host):
+def test_an_exclusive_job_without_dies_blocks_nobody(host):
     running(host)
     big, small = job_of(host, 32, quiet=True), job_of(host, 2)
 
@@ -268,7 +268,7 @@ def asked_ago(job, *seconds):
         Preflight.objects.filter(pk=asked.pk).update(asked_at=now() - timedelta(seconds=ago))
 
 
-def test_a_job_whose_host_owes_a_look_for_long_shuts_the_host_for_nobody(host):
+def test_an_overdue_preflight_blocks_nobody(host):
     quiet, other = make_job(host=host, plan=CHECKED, quiet=True), job_of(host)
     asked_ago(quiet, 20)
     dispatch.look()
@@ -285,7 +285,7 @@ def test_a_job_whose_host_owes_a_look_for_long_shuts_the_host_for_nobody(host):
     assert why(quiet) == "wait:quiet_jobs"
 
 
-def test_an_answer_that_comes_after_the_next_question_still_starts_the_job(host):
+def test_a_late_preflight_answer_still_starts_the_job(host):
     job = make_job(host=host, plan=CHECKED)
     asked_ago(job, 45)
     late = preflights.latest(job.pk)
@@ -298,7 +298,7 @@ def test_an_answer_that_comes_after_the_next_question_still_starts_the_job(host)
     assert started() == {job.pk}
 
 
-def test_of_questions_without_an_answer_the_first_and_the_last_are_kept(host):
+def test_first_and_last_unanswered_requests_are_kept(host):
     job = make_job(host=host, plan=CHECKED)
     asked_ago(job, 500)
     preflights.answer(preflights.latest(job.pk), [])
@@ -309,7 +309,7 @@ def test_of_questions_without_an_answer_the_first_and_the_last_are_kept(host):
     assert ages == pytest.approx([100, 400, 500], abs=50)  # the test itself may take some
 
 
-def test_a_host_that_answers_no_looks_is_not_asked_for_its_whole_line():
+def test_a_silent_host_gets_few_preflight_requests():
     host = make_host(slots=2)
     for job in [make_job(host=host, plan=CHECKED) for _ in range(30)][:20]:
         asked_ago(job, 100)
@@ -347,7 +347,7 @@ def test_a_quiet_job_runs_beside_the_deployment_that_it_measures(host):
     assert started() == {quiet.pk}
 
 
-def test_a_quiet_job_waits_for_another_deployment_and_holds_nobody_up(host):
+def test_an_exclusive_job_waits_for_a_deployment(host):
     server = serving(host, "0,1", name="other")
     quiet, small = job_of(host, quiet=True), job_of(host)
 
@@ -358,7 +358,7 @@ def test_a_quiet_job_waits_for_another_deployment_and_holds_nobody_up(host):
     assert (remark.id, remark.args["name"]) == ("wait:quiet_server", server.name)
 
 
-def test_a_job_that_was_made_quiet_as_it_was_to_start_waits_for_what_runs(host, monkeypatch):
+def test_a_job_made_exclusive_late_waits_for_others(host, monkeypatch):
     running(host)
     job = job_of(host)
 
@@ -401,9 +401,7 @@ def stopped(host):
 
 
 @pytest.mark.parametrize("meanwhile", [filled, drained, stopped])
-def test_a_look_that_was_outrun_does_not_try_the_rest_of_the_line_in_vain(
-    host, monkeypatch, meanwhile
-):
+def test_an_outrun_dispatch_stops_early(host, monkeypatch, meanwhile):
     server = serving(host, "")
     jobs = [job_of(host, inputs={"deployment": {"id": server.pk}}) for _ in range(20)]
     tried = outrun(monkeypatch, partial(meanwhile, host))
@@ -443,7 +441,7 @@ def test_an_earlier_job_is_not_passed_by_a_quiet_one(host):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_fifty_that_look_at_once_none_breaks_the_order_or_a_quiet_host(settings):
+def test_fifty_concurrent_dispatches_keep_the_order(settings):
     settings.HOST_AWAY_AFTER_S = 3600  # on a busy machine fifty take their time
     host = make_host(facts={"dies": [{"id": n} for n in range(32)]}, slots=100)
     low = [job_of(host, 8, priority=LOW) for _ in range(4)]

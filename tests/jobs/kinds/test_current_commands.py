@@ -62,7 +62,7 @@ def test_one_stage_of_64k_with_mtp():
 def test_the_benchmark_over_http():
     argv = step("benchmark-online", "measure").argv
 
-    # Typed in the container's shell, in the folder that the result is to lie below.
+    # Typed in the container's shell, in the parent folder of the result.
     assert argv == ("docker", "exec", "-w", "/tmp/vacc-bench-1", "vllm_service", *BENCH)
 
 

@@ -1,4 +1,4 @@
-"""The deployment guide's commands, argument by argument, in the form "exactly as in the guide".
+"""The deployment guide's commands, argument by argument, in verbatim mode.
 
 ``TABLE`` is the whole of what may differ, and why: a job has neither a terminal nor a shell.
 """
@@ -25,28 +25,28 @@ def same(argv: Argv) -> Argv:
 
 
 def detached(argv: Argv) -> Argv:
-    """``-it`` needs somebody at a terminal; with ``-dit`` the shell gets one of docker's own."""
+    """``-it`` needs a terminal; ``-dit`` uses docker's own."""
     return tuple("-dit" if word == "-it" else word for word in argv)
 
 
 def in_container(argv: Argv) -> Argv:
-    """What was typed into the shell of ``docker run -it … bash`` goes through docker exec."""
+    """Commands of the shell of ``docker run -it … bash`` go through docker exec."""
     return ("docker", "exec", "vllm_vacc", *argv)
 
 
 def in_benchmarks(argv: Argv) -> Argv:
-    """The same, in the folder of vLLM's benchmarks: the guide names the script without a path."""
+    """Commands in the folder of vLLM's benchmarks: the guide names the script without a path."""
     return ("docker", "exec", "-w", "/workspace/vllm/benchmarks", "vllm_vacc", *argv)
 
 
 def unasked(argv: Argv) -> Argv:
-    """conda asks before it creates; nobody is there to say yes."""
+    """conda prompts before it creates, and the job is unattended."""
     return (*argv, "-y")
 
 
 @dataclass(frozen=True)
 class Row:
-    """Where a command of the guide is: the n-th is step ``step`` of ``kind``."""
+    """Location of a command of the guide: the n-th is step ``step`` of ``kind``."""
 
     command: str  # how it begins in the guide
     kind: str

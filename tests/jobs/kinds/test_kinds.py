@@ -39,7 +39,7 @@ every_kind = pytest.mark.parametrize(
 
 
 def is_here(kind, raw):
-    """Whether such work is done on this computer, and not on a VACC host."""
+    """Return True if the kind is for this computer, not for a VACC host."""
     of_a_stack = "stack" in KINDS[kind].Params.model_fields
     return KINDS[kind].offered(here()) and (not of_a_stack or raw.get("stack") == "vllm-cpu")
 
@@ -50,7 +50,7 @@ def home(kind, raw, root="/nfs"):
 
 
 def values(kind, raw, **given):
-    """What fills the slots there."""
+    """Return slot values there."""
     known = VALUES if is_here(kind, raw) else vacc_values(vacc_host())
     return {**known, **given}
 

@@ -1,4 +1,4 @@
-"""What kinds make of what their tools left: real outputs, good runs and failed ones."""
+"""Outcomes of kinds from real tool outputs, successful and failed."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_few_requests_and_failed_ones_are_said_beside_the_number():
     ]
 
 
-def test_requests_of_a_benchmark_are_counted_over_all_its_concurrencies():
+def test_requests_are_counted_over_all_concurrencies():
     files = files_below(PERF / "levels")
     first = next(path for path in files if path.endswith("parallel_1_number_4/" + SUMMARY))
     files[first] = files[first].replace(b'"Failed Requests": 0', b'"Failed Requests": 2')

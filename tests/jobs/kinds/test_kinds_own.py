@@ -1,4 +1,4 @@
-"""What belongs to a kind is said in its file, and nowhere else."""
+"""Facts of a kind are in its file only."""
 
 from pathlib import Path
 

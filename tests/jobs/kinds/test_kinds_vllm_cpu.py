@@ -60,7 +60,7 @@ def test_the_server_is_started_as_on_cards_without_a_container():
     )
 
 
-def test_the_server_asks_no_hub_and_takes_the_memory_that_it_was_given():
+def test_the_server_uses_no_hub_and_the_set_memory():
     env = dict(step(deploy_vllm, "serve", kv_cache_gib=3).env)
 
     assert env["VLLM_CPU_KVCACHE_SPACE"] == "3"
@@ -68,7 +68,7 @@ def test_the_server_asks_no_hub_and_takes_the_memory_that_it_was_given():
     assert env["VLLM_NO_USAGE_STATS"] == "1"
 
 
-def test_the_server_is_followed_until_it_is_ready_and_its_metrics_are_read():
+def test_the_server_s_log_and_metrics_are_followed():
     plan = run(deploy_vllm)
 
     assert [item.name for item in plan.steps if item.serves] == ["serve"]
@@ -120,7 +120,7 @@ def test_a_length_that_the_model_was_not_made_for_is_refused():
     assert caught.value.field == "max_length"
 
 
-def test_online_each_concurrency_is_measured_from_the_environment_into_the_job_s_folder():
+def test_online_runs_use_the_environment_per_concurrency():
     plan = run(benchmark_online, concurrency=(1, 4))
 
     assert [item.name for item in plan.steps] == ["measure-1", "measure-4"]
@@ -165,14 +165,14 @@ def test_offline_the_engine_loads_the_folder_by_itself(kind, words):
     assert ids(kind) == []
 
 
-def test_what_needs_vllm_here_gets_its_environment_and_a_host_with_cards_none():
+def test_only_hosts_without_cards_need_the_environment():
     for kind in (deploy_vllm, benchmark_online, benchmark_throughput, benchmark_latency):
         assert [need.environment for need in kind.needs(params(kind), here())] == ["vllm-cpu"]
     on_cards = deploy_vllm.Params(weights="6")
     assert deploy_vllm.needs(on_cards, vacc_host()) == ()
 
 
-def test_gguf_files_are_for_llama_cpp_and_for_unpacking_and_folders_for_vllm():
+def test_vllm_takes_folders_and_llama_cpp_gguf_files():
     def offered(kind):
         return [choice.value for choice in kind.choices("weights", here())]
 
@@ -180,7 +180,7 @@ def test_gguf_files_are_for_llama_cpp_and_for_unpacking_and_folders_for_vllm():
     assert offered(deploy_vllm) == offered(benchmark_throughput) == ["4"]
 
 
-def test_unpacking_names_the_precision_of_its_source_and_leaves_the_file_alone():
+def test_unpacking_names_the_source_precision():
     product = convert_weights.product(convert_weights.Params(weights="1"), here())
     argv = run(convert_weights, weights="1").steps[0].argv
 
@@ -219,7 +219,7 @@ def test_a_real_result_of_each_benchmark_is_understood():
 # -- the environment ------------------------------------------------------------------------------
 
 
-def test_its_first_package_brings_what_its_build_needs_and_the_rest_is_the_list():
+def test_the_first_package_installs_its_dependencies():
     plan = environments.prepare_plan(ENVIRONMENTS["vllm-cpu"], SITE)
 
     assert [item.name for item in plan.steps] == ["create", "torch", "install", "name", "verify"]

@@ -1,4 +1,4 @@
-"""The whole way of a model as one chain."""
+"""Full pipeline of a model as one chain."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def test_vllm_on_the_processor_measures_one_thing_after_the_other():
     assert {job.params["tp"] for job in jobs if "tp" in job.params} == {1}
 
 
-def test_vllm_on_the_processor_takes_the_file_and_its_folder_for_what_they_are():
+def test_vllm_on_the_processor_tells_file_from_folder():
     here = make_host()
     file = make_weights(host=here, model_id=SMALL)
     folder = make_weights(host=here, model_id=SMALL, details={"format": "safetensors"})
@@ -199,7 +199,7 @@ def test_the_preview_lists_exactly_the_jobs_that_are_launched(host, way, model, 
         assert [*draft.after] == waits, job.kind
 
 
-def test_both_precisions_are_compiled_and_then_served_and_measured_one_after_the_other(host):
+def test_both_precisions_are_measured_in_sequence(host):
     options = Options(precision="both", concurrency=(1, 32))
 
     jobs = launch_way("build-in", LLAMA, host=host, stack="guide", user=None, options=options)
@@ -252,7 +252,7 @@ def test_one_switch_takes_every_command_to_the_letter(host):
     assert served.plan["port"] == 8000
 
 
-def test_to_the_letter_a_benchmark_that_fails_as_printed_cancels_nothing(host):
+def test_a_failing_verbatim_benchmark_cancels_nothing(host):
     options = Options(as_in_guide=True)
     jobs = launch_way("pytorch", R1, host=host, stack="guide", user=None, options=options)
 
@@ -260,12 +260,12 @@ def test_to_the_letter_a_benchmark_that_fails_as_printed_cancels_nothing(host):
     waits = before(jobs)
     assert not any(failing & set(kinds) for kinds in waits.values())
     assert waits["deploy-vllm"] == ["build-images", "prepare-weights"]
-    # They share the guide's one name of a container, so they go one by one all the same.
+    # They share the guide's container name, so they run one by one anyway.
     named = [job.kind for job in jobs if "docker:vllm_vacc" in job.plan.get("writes", ())]
     assert named == ["benchmark-throughput", "benchmark-latency", "deploy-vllm"]
 
 
-def test_the_server_gets_the_port_that_was_asked_for_or_one_at_its_start(host):
+def test_the_server_gets_the_requested_or_a_free_port(host):
     def port(**options):
         seen = drafts(WAYS["pytorch"], MODELS[R1], host, "guide", Options(**options))
         (served,) = (draft for draft in seen if draft.stage.link.kind == "deploy-vllm")

@@ -62,7 +62,7 @@ def states(jobs):
     return [Job.objects.get(pk=job.pk).state for job in jobs]
 
 
-def test_what_failed_and_all_that_waited_for_it_run_once_more_in_one_chain(host, jobs):
+def test_a_retry_reruns_failures_and_dependents(host, jobs):
     break_at_the_compile(jobs)
     assert states(jobs)[2:4] == ["failed", "cancelled"]
     user = make_user("lin")
@@ -88,7 +88,7 @@ def test_what_failed_and_all_that_waited_for_it_run_once_more_in_one_chain(host,
     assert Deployment.objects.filter(job=served).exists()
 
 
-def test_the_environment_that_still_waits_is_waited_for_and_not_made_twice(jobs):
+def test_a_queued_environment_is_not_created_twice(jobs):
     break_at_the_compile(jobs)
     (tool,) = (job for job in jobs if job.kind == "prepare")
     assert Job.objects.get(pk=tool.pk).state == "queued"
@@ -114,7 +114,7 @@ def test_the_chain_counts_the_last_attempt_where_the_first_one_stood(jobs):
     assert found.broken == ()
 
 
-def test_what_a_person_cancelled_starts_again_with_what_waited_for_it(jobs):
+def test_a_retry_reruns_cancelled_jobs_and_dependents(jobs):
     lifecycle.ask_cancel(jobs[0].pk, make_user())
 
     again = start_again(jobs[0].chain, None)

@@ -42,7 +42,7 @@ def test_what_has_room_starts_next():
     assert (found[1].starts_in_s, found[1].remark.id) == (0.0, "forecast:now")
 
 
-def test_what_another_job_must_end_for_does_not_start_next_however_soon_that_is():
+def test_a_job_behind_a_running_one_is_not_next():
     guests = room(Guest(1, "a"), slots=2)
 
     found = forecast(guests, [ahead(2, 2.0), ahead(3, 2.0, after=[2]), ahead(4)], {1: 0.0})
@@ -99,7 +99,7 @@ def test_the_dies_of_a_job_that_serves_do_not_come_back():
     assert [(one["job"], one["name"]) for one in found[2].remark.args["servers"]] == [(1, "deploy")]
 
 
-def test_such_jobs_are_the_same_then_the_same_model_then_the_same_kind():
+def test_durations_prefer_same_job_then_model_then_kind():
     rows = [
         *(Past("int8", "qwen", 10.0), Past("fp16", "qwen", 30.0), Past("int8", "llama", 500.0)),
     ]
@@ -135,13 +135,13 @@ def test_what_a_run_takes_whatever_it_does_is_not_scaled():
     assert typical(rows, "r1 @ 4", "r1", 3000.0).typical_s == pytest.approx(320.0)
 
 
-def test_runs_that_took_less_the_more_they_did_give_no_time_below_nothing():
+def test_scaled_durations_are_never_negative():
     rows = [Past("r1 @ 4", "r1", 60.0, 100.0), Past("r1 @ 4", "r1", 30.0, 200.0)]
 
     assert typical(rows, "r1 @ 4", "r1", 10.0).shortest_s >= 0.0
 
 
-def test_runs_that_do_not_say_how_much_they_did_are_told_as_they_were():
+def test_durations_without_amounts_are_not_scaled():
     found = typical([Past("r1 @ 4", "r1", 30.0)], "r1 @ 4", "r1", 3000.0)
 
     assert (found.typical_s, found.same, found.scaled) == (30.0, False, False)
@@ -164,7 +164,7 @@ def test_runs_that_do_not_say_how_much_they_did_are_told_as_they_were():
         ("evaluate-opencompass", {"limit": 0, "datasets": ["mmlu"], "mmlu": "all"}, 14042 / 10),
     ],
 )
-def test_work_grows_with_requests_and_lengths_and_shrinks_with_concurrency(kind, more, times):
+def test_work_grows_with_requests_and_lengths(kind, more, times):
     params = {
         **{"requests": 100, "output_tokens": 1024, "input_tokens": 1024, "concurrency": [4]},
         **{"iterations": 10, "questions": "basics", "limit": 10, "batch": 4},
@@ -211,7 +211,7 @@ def test_a_job_that_started_while_the_line_was_read_is_not_foretold():
 
 
 @pytest.mark.django_db
-def test_what_runs_goes_by_its_own_pace_and_what_waits_by_earlier_jobs():
+def test_running_jobs_use_their_own_pace():
     host = make_host(slots=1)
     make_job(host=host, title="it", state="succeeded", duration_s=90.0)
     begun = now() - timedelta(seconds=60)
@@ -259,7 +259,7 @@ def test_what_is_far_behind_is_not_guessed_at():
 
 
 @pytest.mark.django_db
-def test_a_job_that_ends_between_two_looks_at_its_host_breaks_no_forecast(monkeypatch):
+def test_a_job_that_ends_during_reads_breaks_no_forecast(monkeypatch):
     host = make_host(slots=1)
     make_job(host=host, title="it", state="succeeded", duration_s=90.0)
     runs = make_job(host=host, title="it", state="running", started_at=now())
@@ -276,7 +276,7 @@ def test_a_job_that_ends_between_two_looks_at_its_host_breaks_no_forecast(monkey
 
 
 @pytest.mark.django_db
-def test_a_job_that_waits_for_a_person_has_no_time_and_holds_nobody_up():
+def test_an_unconfirmed_job_has_no_time_and_blocks_nobody():
     host = make_host(slots=1)
     make_job(host=host, title="it", state="succeeded", duration_s=90.0)
     asks = make_job(host=host, title="it", asks=[{"check": "shm"}])
@@ -291,7 +291,7 @@ def test_a_job_that_waits_for_a_person_has_no_time_and_holds_nobody_up():
 
 
 @pytest.mark.django_db
-def test_jobs_that_are_only_thought_of_are_each_foretold_alone_by_one_look():
+def test_drafts_are_forecast_alone_in_one_read():
     host = make_host(slots=9, facts={"dies": [{"id": number} for number in range(4)]})
     running = {"state": "running", "started_at": now(), "values": {"dies": "0,1,2"}}
     make_job(host=host, title="t", state="succeeded", duration_s=60.0)
@@ -322,7 +322,7 @@ def test_every_run_is_scaled_the_shortest_too():
     assert found.shortest_s > 100_000.0
 
 
-def test_runs_of_several_amounts_that_took_as_long_are_scaled_by_their_amounts():
+def test_equal_durations_are_scaled_by_amounts():
     rows = [Past("r1", "r1", 60.0, 100.0), Past("r1", "r1", 60.0, 200.0)]
 
     found = typical(rows, "r1", "r1", 1000.0)
@@ -343,13 +343,13 @@ BENCHMARK = {"requests": 100, "concurrency": (1, 4), "output_tokens": 5000}
         (None, [125 * 5000.0]),
     ],
 )
-def test_a_run_counts_for_what_it_did_and_not_at_all_where_requests_failed(measured, works):
+def test_runs_with_failed_requests_do_not_count(measured, works):
     found = pasts([("benchmark", "r1 @ 1, 4", "r1", 60.0, BENCHMARK, measured)])
 
     assert [one.work for one in found] == works
 
 
-def test_a_run_whose_answers_were_cut_is_no_measure_of_other_deployments():
+def test_runs_with_cut_answers_do_not_count_elsewhere():
     cut = [Past("small @ 4", "r1", 60.0, 500.0, 5000.0)]
 
     again, other = (typical(cut, title, "r1", 5000.0) for title in ("small @ 4", "large @ 4"))

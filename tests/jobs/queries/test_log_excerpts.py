@@ -33,13 +33,13 @@ def test_lines_that_speak_of_an_error_are_quoted_with_their_numbers(log):
     ]
 
 
-def test_an_error_said_again_and_again_is_quoted_once_where_it_stood_last(log):
+def test_a_repeated_error_is_quoted_once(log):
     log("ERROR a\nERROR b\n" + "ERROR a\n" * 50)
 
     assert telling_lines(KEY) == [Quote(2, "ERROR b"), Quote(52, "ERROR a")]
 
 
-def test_without_an_error_the_last_lines_that_say_anything_are_quoted(log):
+def test_without_an_error_the_last_lines_are_quoted(log):
     """Neither frames of tables nor bars of progress nor the empty lines between."""
     log(
         "zero\none\ntwo\n\n┌────┬───┐\n│ p50 │ - │\n└────┴───┘\n"
@@ -51,7 +51,7 @@ def test_without_an_error_the_last_lines_that_say_anything_are_quoted(log):
     assert telling_lines(KEY, or_last=False) == []
 
 
-def test_of_a_long_log_the_end_is_read_and_numbers_are_those_of_the_whole(log):
+def test_a_long_log_s_end_has_true_line_numbers(log):
     log("ERROR long ago\n" + "x" * 99 + "\n" + f"{'y' * 99}\n" * 2000 + "the end\n")
 
     quotes = telling_lines(KEY)
@@ -104,7 +104,7 @@ def test_a_step_that_was_silent_leaves_what_others_said(log):
     ]
 
 
-def test_a_step_far_from_the_end_of_a_long_log_is_read_where_it_ended(log):
+def test_an_early_step_is_read_at_its_end(log):
     log(EARLIER + "ERROR: of the step\n" + f"{'y' * 99}\n" * 2000)
     part = len(EARLIER), len(EARLIER) + len("ERROR: of the step\n")
 

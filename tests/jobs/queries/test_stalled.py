@@ -28,7 +28,7 @@ def job_of(since, **fields):
     )
 
 
-def test_figures_that_stand_still_for_ten_minutes_are_told_since_when():
+def test_unchanged_figures_count_as_stalled():
     since = ago(11)
 
     assert silent_since(job_of(since)) == since
@@ -42,7 +42,7 @@ def test_a_bar_that_is_drawn_again_and_again_hides_no_stall():
     assert silent_since(job) is not None
 
 
-def test_a_step_that_goes_on_with_other_lines_than_figures_is_not_silent():
+def test_new_lines_after_figures_are_not_stalled():
     job = job_of(ago(11))
     job.progress["drawn"] = ago(9).timestamp()
     logstore.store().append(f"job/{job.pk}", 0, b"reading the tokenizer\n")
@@ -51,7 +51,7 @@ def test_a_step_that_goes_on_with_other_lines_than_figures_is_not_silent():
     assert silent_since(job, now() + timedelta(minutes=11)) > ago(1)
 
 
-def test_figures_that_are_drawn_again_beside_other_lines_hide_no_stall():
+def test_redrawn_figures_hide_no_stall():
     since = ago(11)
     job = job_of(since)
     job.progress["drawn"] = ago(0.5).timestamp()
@@ -68,7 +68,7 @@ def test_without_figures_the_last_bytes_of_the_log_count():
     assert silent_since(job, now() + timedelta(minutes=11)) is not None
 
 
-def test_a_job_that_has_said_nothing_at_all_is_silent_since_its_start():
+def test_a_job_without_output_is_stalled_since_its_start():
     job = make_job(state="running", started_at=ago(60))
 
     assert silent_since(job) == job.started_at

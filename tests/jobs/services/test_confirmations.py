@@ -1,4 +1,4 @@
-"""Red stops, amber asks: a job whose host found something amber waits for somebody's yes."""
+"""Red blocks, amber needs confirmation before the job starts."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def looked_long_ago():
     Preflight.objects.update(done_at=now() - timedelta(minutes=3))
 
 
-def test_a_job_whose_host_found_something_amber_waits_for_its_owners_yes(job):
+def test_a_warning_waits_for_the_owner_s_confirmation(job):
     found(job, shm="warn")
 
     assert dispatch.look() == 0
@@ -72,7 +72,7 @@ def test_a_yes_starts_it_and_is_kept_with_who_said_so(job, django_capture_on_com
     )
 
 
-def test_what_is_found_after_a_yes_asks_anew_and_the_confirmed_does_not(job):
+def test_only_new_findings_need_a_new_confirmation(job):
     found(job, shm="warn")
     confirmations.confirm(job.pk, job.asking, make_user())
     looked_long_ago()
@@ -103,7 +103,7 @@ def test_a_yes_to_one_of_two_leaves_the_other_to_be_asked(job):
     assert dispatch.look() == 0
 
 
-def test_a_job_that_asks_starts_by_itself_once_its_host_finds_it_mended(job):
+def test_a_job_starts_once_its_warning_is_fixed(job):
     found(job, shm="warn")
     looked_long_ago()
 
@@ -185,7 +185,7 @@ def test_jobs_that_ask_come_first_among_those_that_wait(job):
     assert overview.counts(None, now())["asking"] == 1
 
 
-def test_a_line_of_jobs_that_ask_is_read_in_as_many_queries_as_a_short_one(job):
+def test_queries_do_not_grow_with_unconfirmed_jobs(job):
     def queries(count):
         Job.objects.exclude(pk=job.pk).delete()
         for _ in range(count):

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 @pytest.fixture(autouse=True)
 def sent(monkeypatch):
-    """What goes to the hosts' queues."""
+    """Messages sent to the hosts' queues."""
     found = []
     for name in ("send_serve", "send_stop_serve"):
         monkeypatch.setattr(agent_tasks, name, lambda host, pk, name=name: found.append((name, pk)))
@@ -87,7 +87,7 @@ def test_the_dashboard_reaches_another_host_by_its_address():
     assert deployment.host_url == "http://127.0.0.1:20001"
 
 
-def test_a_server_that_listens_on_one_address_is_reached_there_by_all():
+def test_a_single_listen_address_is_used_by_all():
     host = make_host(sort="vacc", facts={"address": "10.0.0.7"})
     job = make_job(host=host, state="succeeded")
     job.plan = {**job.plan, "schema": 2, "address": "192.168.1.7"}
@@ -110,7 +110,7 @@ def test_a_server_with_another_token_or_run_says_nothing_of_ours(wrong):
     assert deployment.missing_since is not None
 
 
-def test_a_clock_that_was_put_back_makes_a_missing_server_missing_from_now():
+def test_a_clock_set_back_restarts_the_missing_time():
     later = now() + timedelta(hours=1)
     deployment = make_deployment(missing_since=later)
 
@@ -210,7 +210,7 @@ def test_a_restart_is_the_next_run(sent, django_capture_on_commit_callbacks):
     assert deployment.state == "loading"
 
 
-def test_a_restart_whose_agent_was_killed_after_the_claim_is_asked_for_again(sent):
+def test_a_restart_lost_after_its_claim_is_repeated(sent):
     deployment = make_deployment(state="waiting", run=2)
     deployments.claim_run(deployment.pk, host=deployment.host, run=2)
     before = serve(deployment, run=1, state="ended")
@@ -291,7 +291,7 @@ def test_a_restart_never_takes_the_dies_of_another_server(va16, state):
     )
 
 
-def test_a_restart_never_takes_the_dies_of_another_one_that_waits_to_restart(va16):
+def test_a_restart_never_takes_dies_of_another_restart(va16):
     first, second = (on_dies(va16, "4,5", state="stopped", wanted=False) for _ in range(2))
 
     deployments.restart_deployment(first.pk, make_user())

@@ -17,7 +17,7 @@ def away():
     return make_host("far", heartbeat_at=now() - timedelta(minutes=5))
 
 
-def test_what_ran_on_it_is_lost_at_once_and_what_waited_for_that_is_cancelled(away):
+def test_its_jobs_are_lost_and_dependents_cancelled(away):
     running = make_job(state="running", host=away)
     waiting = make_job(host=away)
     waiting.after.add(running)

@@ -167,7 +167,7 @@ def test_a_closed_job_cannot_be_cancelled():
     assert not lifecycle.ask_cancel(job.pk, make_user())
 
 
-def test_what_comes_after_a_job_that_did_not_succeed_is_cancelled_with_it():
+def test_dependents_of_an_unsuccessful_job_are_cancelled():
     host = make_host()
     first, second, third = (make_job(host=host) for _ in range(3))
     second.after.add(first)

@@ -225,7 +225,7 @@ def test_an_order_survives_those_who_change_it_while_jobs_start():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_chains_are_cancelled_while_the_places_of_their_host_are_given_anew():
+def test_chains_are_cancelled_during_respacing():
     host = make_host(draining=True)
 
     def race():

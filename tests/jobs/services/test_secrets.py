@@ -1,4 +1,4 @@
-"""Secrets are kept in files of their own, under names, and given to nobody but jobs."""
+"""Secrets are stored in separate files, by name, and given only to jobs."""
 
 import stat
 

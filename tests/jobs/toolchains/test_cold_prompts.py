@@ -52,7 +52,7 @@ def written(folder, seeds, requests=20):
     return {path.name: path.read_text(encoding="utf-8").splitlines() for path in folder.iterdir()}
 
 
-def test_the_script_writes_a_file_of_new_prompts_for_each_concurrency(tmp_path):
+def test_the_script_writes_prompts_per_concurrency(tmp_path):
     files = written(tmp_path / "one", "1=1701,4=1702")
     others = written(tmp_path / "other", "1=1801,4=1802")
 

@@ -44,7 +44,7 @@ def follow(tmp_path, *args):
     return run("follow_run.py", "outputs", 2, sys.executable, "-c", TOOL, *args, cwd=tmp_path)
 
 
-def test_the_log_of_the_task_that_asks_is_shown_whole_with_the_number_of_each_set(tmp_path):
+def test_the_inference_log_is_shown_with_set_numbers(tmp_path):
     done = follow(tmp_path, 0.01, 0)
 
     assert (done.returncode, done.stderr) == (0, "")
@@ -92,7 +92,7 @@ def test_a_signal_ends_the_tool_too(tmp_path):
 
 @pytest.fixture
 def outputs(tmp_path):
-    """Two runs in a checkout: ours, and somebody else's that is newer."""
+    """Two runs in a checkout: ours, and a newer one of another person."""
     for stamp, score in (("20261124_140927", 50.0), ("20261124_150000", 99.0)):
         path = tmp_path / "checkout" / stamp / "results" / "m" / "set.json"
         path.parent.mkdir(parents=True)

@@ -25,7 +25,7 @@ def test_only_a_server_that_is_to_reason_has_template_and_grammar(reasoning):
     assert ("--grammar-file" in argv, "--chat-template-file" in argv) == (reasoning, reasoning)
 
 
-def test_no_example_of_the_template_answers_a_question_of_an_evaluation():
+def test_template_examples_contain_no_evaluation_answer():
     examples = re.findall(r"\('([^']+)',\n", TEMPLATE)
     asked = {one.question for each in QUESTION_SETS.values() for one in each.questions}
 

@@ -325,7 +325,7 @@ def test_the_log_of_a_server_that_does_not_come_is_shown_too(follow):
     assert "was not ready after 0.1 s: not answering" in done.stderr
 
 
-def test_what_runs_with_a_word_among_its_arguments_is_stopped_and_nothing_else():
+def test_only_processes_with_the_argument_are_stopped():
     code = "import time; print('up', flush=True); time.sleep(600)"
     mark = f"/tmp/vacc-bench-{os.getpid()}"
     started = [
@@ -355,7 +355,7 @@ def test_an_environment_tells_its_versions(tmp_path):
     assert told["versions"]["pytest"] == pytest.__version__
 
 
-def test_an_environment_that_cannot_import_its_tool_is_not_registered(tmp_path):
+def test_a_broken_environment_is_not_registered(tmp_path):
     done = run("verify_environment.py", "tools", "no_such_module_here", cwd=tmp_path)
 
     assert done.returncode == 1

@@ -39,7 +39,7 @@ def test_what_the_client_does_is_counted_request_by_request(tmp_path):
     assert client.counts == expected
 
 
-def test_warm_up_requests_of_each_concurrency_are_not_among_those_done(tmp_path):
+def test_warm_up_requests_are_not_counted(tmp_path):
     client = send_cold.Client(tmp_path / "client.jsonl")
 
     async def request(*, is_done=True):
@@ -75,7 +75,7 @@ def test_changes_are_written_down_as_they_come(tmp_path):
     assert reader.read()[""]["total"] == 8
 
 
-def test_answers_that_come_whole_have_a_rate_before_the_last_and_none_before_the_first(tmp_path):
+def test_complete_answers_have_a_rate_after_the_first(tmp_path):
     client = send_cold.Client(tmp_path / "client.jsonl", is_whole=True)
     client.begin_level(2, 0)
     told = []
@@ -106,7 +106,7 @@ def test_answers_that_come_whole_have_a_rate_before_the_last_and_none_before_the
     assert "rate" not in send_cold.Client(tmp_path / "client.jsonl").told()
 
 
-def test_a_benchmark_moves_before_its_first_answer_where_the_engine_tells_nothing(tmp_path):
+def test_requests_show_before_the_first_answer(tmp_path):
     load = Load((2,), 4, 64, ("Why?",), metrics=(), streamed=False)
     plan = perf_plan(load, SITE)
     (watch,) = plan.watches

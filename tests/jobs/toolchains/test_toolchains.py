@@ -18,7 +18,7 @@ from tests.jobs.lib.target import here
 SITE = site_of(here().facts)
 
 
-def test_without_a_folder_of_wheels_pip_keeps_the_host_s_own_settings():
+def test_without_wheels_pip_uses_the_host_s_settings():
     names = [name for name, _ in pip.environment(SITE)]
 
     assert not {"PIP_INDEX_URL", "PIP_NO_INDEX", "PIP_FIND_LINKS"} & set(names)
@@ -100,7 +100,7 @@ def test_each_level_of_a_benchmark_gets_its_requests_and_a_warm_up():
     assert plan.files[-1].text == "a\nb\n"
 
 
-def test_each_level_of_each_benchmark_sends_prompts_of_a_seed_of_its_own():
+def test_each_level_has_its_own_seed():
     load = evalscope.Load(
         concurrency=(1, 8), requests=2, output_tokens=4, prompts=("a",), metrics=()
     )
@@ -111,7 +111,7 @@ def test_each_level_of_each_benchmark_sends_prompts_of_a_seed_of_its_own():
     assert fixed[fixed.index("--seeds") + 1] == "1=7,8=7"
 
 
-def test_answers_come_whole_from_a_server_whose_stream_evalscope_cannot_read():
+def test_unparsable_streams_are_not_requested():
     load = evalscope.Load(concurrency=(1,), requests=1, output_tokens=1, prompts=("a",), metrics=())
 
     assert "--no-stream" not in evalscope.perf_plan(load, SITE).steps[0].argv

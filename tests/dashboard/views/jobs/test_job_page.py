@@ -69,7 +69,7 @@ def test_lines_of_the_step_that_it_ended_in_are_quoted_first(page, state):
     assert 0 < text.index("no route") < text.index("no cache")
 
 
-def test_a_job_of_all_dies_says_how_many_it_needs_and_leads_to_each_server_that_is_in_its_way(page):
+def test_a_job_of_all_dies_links_to_servers_to_stop(page):
     host = make_host(facts={"dies": [{"id": number} for number in range(8)]})
     servers = [
         make_deployment(
@@ -149,7 +149,7 @@ def test_steps_tell_what_ran_what_failed_and_what_was_not_run():
         ("cancelled", (0, None), ["succeeded", "skipped"]),
     ],
 )
-def test_the_shape_of_a_step_does_not_contradict_the_state_of_its_job(state, exit_codes, wanted):
+def test_step_icons_match_the_job_s_state(state, exit_codes, wanted):
     plan = Plan(kind="prepare", steps=tuple(Step(n, ("true",)) for n in ("a", "b")))
     job = make_job(plan=plan, state=state)
     for index, code in enumerate(exit_codes):
@@ -177,7 +177,7 @@ def test_a_step_whose_command_ended_well_without_a_result_says_so(page):
         ({"done": 100, "total": 76, "unit": "packages"}, '<rect width="100.0%"'),
     ],
 )
-def test_the_line_of_the_running_step_is_as_long_as_its_share_that_is_done(page, progress, line):
+def test_the_step_s_bar_shows_its_progress(page, progress, line):
     job = make_job(state="running", progress=progress)
     job.steps.filter(index=0).update(started_at=now(), log_from=0)
 
@@ -186,14 +186,14 @@ def test_the_line_of_the_running_step_is_as_long_as_its_share_that_is_done(page,
     assert line in text and 'class="now part"' in text
 
 
-def test_the_line_of_the_running_step_is_whole_where_no_share_is_known(page):
+def test_the_step_s_bar_is_full_without_progress(page):
     job = make_job(state="running")
     job.steps.filter(index=0).update(started_at=now(), log_from=0)
 
     assert 'class="now"' in shown(page, job)
 
 
-def test_a_known_failure_is_told_by_what_why_and_what_to_do_and_the_log_opens_there(page):
+def test_a_known_failure_shows_cause_advice_and_line(page):
     failure = {"id": "connection-refused", "args": {"address": "127.0.0.1:20001"}, "where": ""}
     job = make_job(
         state="failed",
@@ -284,7 +284,7 @@ def test_outputs_stand_by_folder_and_the_reports_first():
     assert [folder.bytes for folder in folders] == [1000, 1000, 2000]
 
 
-def test_a_long_list_of_outputs_is_folded_and_says_how_many_there_are(page):
+def test_a_long_list_of_outputs_is_folded(page):
     job = make_job(state="succeeded")
     outputs(job, "report.html", *(f"c{n}/{name}.json" for n in (1, 2, 4) for name in "ab"))
 
@@ -417,9 +417,7 @@ def test_a_running_job_says_when_it_should_end(page):
     assert "Estimated end" not in shown(page, job)
 
 
-def test_the_page_asks_the_database_as_often_for_a_long_chain_as_for_a_short_one(
-    page, django_assert_max_num_queries
-):
+def test_queries_do_not_grow_with_the_chain(page, django_assert_max_num_queries):
     first = make_job(state="running")
     for _ in range(12):
         job = make_job(host=first.host)

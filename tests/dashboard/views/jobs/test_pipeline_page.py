@@ -88,7 +88,7 @@ def test_it_ends_in_the_chat_and_the_results(lin, chain):
     assert reverse("pipeline-again", args=[chain]) not in html
 
 
-def test_one_button_starts_what_broke_again_and_the_page_says_from_where(lin, chain):
+def test_one_button_retries_from_the_first_failure(lin, chain):
     host = make_host()
     first = make_job(kind="prepare", host=host, chain=chain, state="failed")
     second = make_job(kind="prepare", host=host, chain=chain, state="cancelled")
@@ -273,7 +273,7 @@ def verbatim_failure(chain, **fields):
     return failed
 
 
-def test_what_would_fail_again_is_offered_put_right_before_it_is_started_again(lin, chain):
+def test_a_repeating_failure_offers_correction_first(lin, chain):
     verbatim_failure(chain)
 
     head = shown(lin, chain).partition('class="head"')[2].partition("</section>")[0]

@@ -34,7 +34,7 @@ def counts(answered, scored=None, right=0.0, **more):
 
 
 def told(*points):
-    """What a host ships: ``(t, part, counts)`` as lines."""
+    """Lines that a host ships: ``(t, part, counts)`` as lines."""
     names = [(t, f"accuracy/{part}" if part else "accuracy", v) for t, part, v in points]
     return "".join(json.dumps({"t": t, "w": w, "v": v}) + "\n" for t, w, v in names).encode()
 
@@ -100,7 +100,7 @@ def test_a_set_that_is_scored_at_its_end_says_so_until_then(job, tell, page):
     assert standings(job).sets[0].is_done
 
 
-def test_the_curve_has_the_share_and_its_interval_and_ends_at_the_last_count(job, tell, page):
+def test_the_curve_ends_at_the_last_count(job, tell, page):
     tell(*((float(n), "", counts(n, right=n // 2)) for n in range(1, 11)))
     address = reverse("job-accuracy", args=[job.pk])
 
@@ -211,7 +211,7 @@ def test_all_sets_have_no_interval_before_each_has_begun(job, tell, page):
     assert text.count("[53.13, 88.81]") == 1  # that of the set that is asked
 
 
-def test_head_table_overview_and_api_tell_one_progress_and_one_time_left(job, tell, page):
+def test_all_pages_show_the_same_progress(job, tell, page):
     Job.objects.filter(pk=job.pk).update(
         started_at=job.created_at, progress={"done": 1, "total": 3, "unit": "steps"}
     )

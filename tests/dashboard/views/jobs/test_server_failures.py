@@ -61,7 +61,7 @@ def text_of(client, address: str) -> str:
     return " ".join(re.sub(r"<[^>]+>", "", html).replace("\u202f", "").split())
 
 
-def test_its_sentence_names_the_cause_and_what_to_do_and_the_line_is_kept(caller):
+def test_its_message_has_cause_advice_and_line(caller):
     deployment = end(caller, serve(caller), READY + GONE)
 
     assert deployment.state == "failed"
@@ -167,7 +167,7 @@ def test_one_that_loads_says_how_much_it_has(client, lin):
     assert "41 of 163 shards." in text_of(client, reverse("overview"))
 
 
-def test_a_job_that_is_silent_says_for_how_long_on_each_page_and_in_the_api(client, lin):
+def test_a_stalled_job_says_since_when_everywhere(client, lin):
     since = (now() - timedelta(minutes=12)).timestamp()
     job = make_job(
         kind="prepare-weights",
@@ -184,7 +184,7 @@ def test_a_job_that_is_silent_says_for_how_long_on_each_page_and_in_the_api(clie
     assert words in client.get(f"/api/v1/jobs/{job.pk}").json()["sentence"]
 
 
-def test_the_step_of_a_server_that_ended_failed_and_our_own_signal_is_not_told(client, lin):
+def test_the_serving_step_failed_without_our_signal(client, lin):
     steps = tuple(Step(name, ("x",)) for name in ("serve", "wait"))
     host = {"load_1m": 1.0, "memory_free_bytes": 1, "disk_free_bytes": 1, "oom_kills": 1}
     job = make_job(

@@ -28,7 +28,7 @@ def shown(client):
     ).content.decode()
 
 
-def test_more_requests_take_longer_and_the_form_says_that_it_is_scaled(shown):
+def test_more_requests_scale_the_estimate(shown):
     html = shown(3000)
 
     assert "2 h 05 min" in html

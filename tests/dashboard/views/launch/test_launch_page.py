@@ -134,21 +134,21 @@ def test_a_letter_of_chinese_is_as_wide_as_two(monkeypatch):
     assert {field.control for field in form.fields if field.options} == {"select"}
 
 
-def test_a_long_path_has_a_whole_row_and_one_line_and_an_asset_room_for_its_name():
+def test_long_values_get_wide_fields():
     form = make_form(KINDS["benchmark-online"], vacc_host(), {}, errors={})
 
     drawn = {field.name: (field.control, field.width) for field in form.fields}
     assert (drawn["path"], drawn["deployment"]) == (("text", "c12"), ("select", "c12"))
 
 
-def test_how_many_dies_a_form_takes_is_not_known_before_it_has_a_plan(page, host):
+def test_dies_are_unknown_before_a_plan(page, host):
     asked = {"host": host.name, "deployment": "77"}
     answer = page.get(reverse("launch-form", args=["benchmark"]), asked).text
 
     assert "none needed" not in answer
 
 
-def test_a_form_without_choices_says_what_to_make_first_and_links_there(page, host):
+def test_a_form_without_choices_links_to_the_producer(page, host):
     answer = page.get(reverse("launch-form", args=["deploy"]), {"host": host.name}).text
 
     assert "No artifact on this host yet." in answer
@@ -299,7 +299,7 @@ def test_an_error_stands_at_its_field_and_nothing_typed_is_lost(page, host):
     assert at_context and "131072" in at_context.group(1)
 
 
-def test_a_refused_form_tells_the_address_under_which_it_can_be_shared(page, host):
+def test_a_refused_form_keeps_a_shareable_address(page, host):
     add_artifact(host)
     address = reverse("launch-form", args=["deploy"])
 
@@ -339,7 +339,7 @@ def test_the_script_to_keep_is_the_script_of_the_preview(page, host):
     assert answer["Content-Disposition"] == 'attachment; filename="plan.sh"'
 
 
-def test_a_form_opened_from_a_job_holds_its_values_and_marks_what_differs(page, host):
+def test_a_form_from_a_job_marks_differences(page, host):
     add_artifact(host)
     page.post(reverse("launch-form", args=["deploy"]), {"host": host.name, "parallel": "8"})
     job = Job.objects.get(kind="deploy")
@@ -355,7 +355,7 @@ def test_a_form_opened_from_a_job_holds_its_values_and_marks_what_differs(page, 
     assert "was 8" in other.text
 
 
-def test_a_form_that_was_filled_in_from_a_job_takes_nothing_from_it_a_second_time(page, host):
+def test_a_form_reads_its_job_only_once(page, host):
     add_artifact(host)
     page.post(reverse("launch-form", args=["deploy"]), {"host": host.name, "parallel": "8"})
     job = Job.objects.get(kind="deploy")
@@ -382,9 +382,7 @@ def test_a_promise_that_was_kept_is_shown_as_what_was_made(page, host):
     assert "not on this host" not in answer
 
 
-def test_the_form_asks_the_database_as_often_for_many_assets_as_for_one(
-    page, host, django_assert_max_num_queries
-):
+def test_queries_do_not_grow_with_assets(page, host, django_assert_max_num_queries):
     for _ in range(20):
         add_artifact(host)
         make_host()
@@ -418,7 +416,7 @@ def test_a_new_file_line_and_a_lost_option_are_marked():
     assert [(slot.name, slot.value, slot.later) for slot in view.slots] == [("port", "8080", True)]
 
 
-def test_on_a_host_without_dies_vllm_s_form_has_its_own_proposals_and_nothing_of_dies(host):
+def test_without_dies_the_vllm_form_has_other_defaults(host):
     form = form_of("deploy-vllm", host)
     fields = {field.name: field for field in form.fields}
 
@@ -428,14 +426,14 @@ def test_on_a_host_without_dies_vllm_s_form_has_its_own_proposals_and_nothing_of
     assert not any(field.changed for field in form.fields)
 
 
-def test_on_a_host_without_dies_vllm_takes_no_gguf_file_and_says_what_makes_a_folder(host):
+def test_without_dies_vllm_needs_a_folder(host):
     add_weights(host)
 
     assert form_of("deploy-vllm", host).missing.missing.kind == "convert-weights"
     assert form_of("convert-weights", host).missing is None
 
 
-def test_the_form_of_a_host_without_dies_can_be_previewed_as_it_stands(host):
+def test_without_dies_the_form_has_a_valid_preview(host):
     weights = add_weights(host)
     weights.details = {"format": "safetensors"}
     weights.save()

@@ -69,7 +69,7 @@ def test_a_way_that_cannot_be_gone_says_why_and_launches_nothing(browser, host):
     assert Job.objects.count() == 0
 
 
-def test_the_page_says_which_job_will_wait_for_dies_that_a_server_holds(browser, host):
+def test_the_page_names_jobs_that_wait_for_dies(browser, host):
     way = reverse("model-way", args=WAY)
     assert "Start time unknown" not in browser.get(way).content.decode()
     held = ",".join(dies(host)[31:])
@@ -121,7 +121,7 @@ def test_published_figures_are_marked_as_measured_elsewhere(browser):
     assert "95.59" in page
 
 
-def test_a_way_for_the_processor_is_offered_on_hosts_without_dies_alone(browser, host):
+def test_processor_pipelines_need_hosts_without_dies(browser, host):
     here = make_host("here")
     way = reverse("model-way", args=("smollm2-135m-instruct", "vllm-cpu"))
 
@@ -135,7 +135,7 @@ def test_a_way_for_the_processor_is_offered_on_hosts_without_dies_alone(browser,
 BUILD_IN = ("deepseek-r1-distill-qwen-7b", "build-in")
 
 
-def test_what_is_chosen_for_the_whole_way_is_shown_launched_and_in_the_address(browser, host):
+def test_pipeline_options_are_shown_launched_and_linked(browser, host):
     way = reverse("model-way", args=BUILD_IN)
     chosen = {"host": host.name, "precision": "both", "calibration": "alpaca", "concurrency": "1,4"}
 
@@ -182,7 +182,7 @@ def test_a_wrong_option_is_said_at_its_field_and_the_others_stay(browser, host):
     assert Job.objects.count() == 0
 
 
-def test_without_scripts_the_commands_are_shown_by_a_button_that_launches_nothing(browser, host):
+def test_without_scripts_a_button_shows_the_commands(browser, host):
     way = reverse("model-way", args=BUILD_IN)
 
     answer = browser.post(way, {"host": host.name, "precision": "fp16", "show": "1"})
@@ -203,7 +203,7 @@ def test_the_ports_that_the_server_will_have_are_shown(browser, host):
 
 
 def stages(page: str) -> list[str]:
-    """What each stage of the page shows, as text."""
+    """Return the text of each stage of the page."""
     parts = page.split('<details class="cmd-file stage"')[1:]
     return [html.unescape(re.sub(r"<[^>]*>", "", part)) for part in parts]
 
@@ -218,7 +218,7 @@ def test_no_benchmark_is_shown_with_the_port_of_the_other_server(browser, host):
     assert "127.0.0.1:7863" not in int8
 
 
-def test_evaluations_ask_the_one_address_on_which_the_server_will_listen(browser, host):
+def test_evaluations_use_the_server_s_listen_address(browser, host):
     chosen = {"host": host.name, "stack": "guide", "as_in_guide": "1"}
 
     page = browser.get(reverse("model-way", args=WAY), chosen).content.decode()

@@ -54,9 +54,7 @@ def test_dies_that_are_too_few_are_not_proposed(browser, host, weights, served):
     assert "dies" not in Preflight.objects.get().values
 
 
-def test_the_form_says_what_holds_the_dies_and_not_that_it_starts_at_once(
-    browser, host, weights, served
-):
+def test_the_form_names_servers_that_use_the_dies(browser, host, weights, served):
     data = {"host": host.name, "weights": str(weights.pk)}
 
     shown = browser.get(reverse("launch-form", args=["deploy-vllm"]), data).content.decode()
@@ -66,7 +64,7 @@ def test_the_form_says_what_holds_the_dies_and_not_that_it_starts_at_once(
     assert f"only 31 are or will become free. Stop: {served} (port" in said[:120]
 
 
-def test_the_form_says_when_a_job_that_holds_the_dies_will_leave_them(browser, host, weights):
+def test_the_form_says_when_dies_are_released(browser, host, weights):
     ran = {"kind": "compile-vacc", "title": "m int8", "host": host}
     make_job(**ran, state="succeeded", duration_s=1800.0)
     make_job(**ran, state="running", started_at=now(), values={"dies": ",".join(dies(host)[8:])})
@@ -109,7 +107,7 @@ def test_what_the_host_found_is_shown_and_what_stops_is_said(browser, host, weig
     assert "hx-get" not in page
 
 
-def test_what_the_host_found_goes_on_in_the_columns_of_what_stands_above_it(browser, host, weights):
+def test_findings_align_with_the_checks_above(browser, host, weights):
     ask(browser, host, weights)
     asked = Preflight.objects.get()
     preflights.answer(asked, [finding("ok", "check:iommu_off")])

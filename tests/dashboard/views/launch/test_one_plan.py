@@ -1,4 +1,4 @@
-"""The same choice is the same plan: in the form, over the API, and of ``manage.py plan``."""
+"""One choice gives one plan: in the form, over the API, and with ``manage.py plan``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many jobs may wait for one host (``QUEUE_LIMIT``), wherever one more is launched."""
+"""Limit of queued jobs per host (``QUEUE_LIMIT``), for every kind of launch."""
 
 import json
 
@@ -56,7 +56,7 @@ def test_the_api_and_the_command_say_the_same(client, host, admin):
     assert count() == 2
 
 
-def test_a_job_is_not_run_again_and_a_chain_is_launched_whole_or_not_at_all(host, settings):
+def test_the_limit_covers_retries_and_whole_chains(host, settings):
     old = make_job(host=host, state="succeeded", kind="prepare", params=RAW)
     with pytest.raises(LaunchError, match="QUEUE_LIMIT"):
         launch.run_again(old.pk, None)
@@ -67,7 +67,7 @@ def test_a_job_is_not_run_again_and_a_chain_is_launched_whole_or_not_at_all(host
     assert count() == 2
 
 
-def test_what_has_started_does_not_count_nor_does_what_waits_elsewhere(host):
+def test_only_queued_jobs_of_the_host_count(host):
     Job.objects.filter(pk=Job.objects.first().pk).update(state="running")
     launch.launch("prepare", RAW, host=host, user=None)
 

@@ -131,7 +131,7 @@ def test_tpot_leaves_the_first_token_out():
     assert metrics["tpot_mean_ms"] == pytest.approx(after_first_ms / 31, rel=1e-3)
 
 
-def test_percentiles_of_tpot_are_taken_as_the_tool_takes_those_of_ttft():
+def test_tpot_percentiles_follow_the_tool_s_ttft_method():
     def as_ttft(run):
         for row in run["requests"]["successful"]:
             row["inter_token_latency_ms"] = row["time_to_first_token_ms"]

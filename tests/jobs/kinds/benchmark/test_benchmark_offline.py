@@ -58,7 +58,7 @@ def concluded(kind, outputs, **raw):
 
 
 @both
-def test_the_engine_has_a_container_of_its_own_that_goes_with_the_job(kind):
+def test_the_engine_s_container_is_removed_with_the_job(kind):
     container = step(kind, "container")
 
     assert container.argv == (
@@ -82,7 +82,7 @@ def test_the_script_gets_the_plug_in_as_its_first_line(kind):
     )
 
 
-def test_throughput_is_the_guide_s_without_what_its_version_does_not_know():
+def test_throughput_drops_options_its_version_lacks():
     assert step(benchmark_throughput, "measure").argv == (
         *("docker", "exec", "-w", "/workspace/vllm/benchmarks", "vllm-bench-17"),
         *("python3", "benchmark_throughput.py", "--model", "/test/weights/DeepSeek-R1"),
@@ -135,7 +135,7 @@ def test_to_the_letter_nothing_is_added(kind):
 
 
 @both
-def test_only_the_guide_s_commands_are_printed_so_today_s_are_our_own(kind):
+def test_only_the_guide_prints_offline_commands(kind):
     assert run(kind, as_in_guide=True, **CURRENT) == run(kind, **CURRENT)
 
 
@@ -149,7 +149,7 @@ def test_it_leases_its_dies_and_looks_first(kind):
     ]
 
 
-# -- what is told ---------------------------------------------------------------------------------
+# -- remarks ------------------------------------------------------------------------------------
 
 
 @both

@@ -52,7 +52,7 @@ def concluded(outputs, **raw):
 # -- the commands ---------------------------------------------------------------------------------
 
 
-def test_it_names_server_backend_and_model_and_runs_in_the_deployment_s_container():
+def test_it_runs_in_the_deployment_s_container():
     assert step("measure").argv == (
         *("docker", "exec", "vllm-8", *SCRIPT, "--host", "127.0.0.1", "--port", "8000"),
         *("--backend", "openai-chat", "--model", "/test/weights/DeepSeek-R1"),
@@ -185,7 +185,7 @@ def test_what_was_changed_is_told():
     assert "guide:folder_made" not in ids(**TODAY)
 
 
-def test_to_the_letter_of_today_s_page_it_is_three_requests_of_a_completion():
+def test_the_current_page_sends_three_completions():
     raw = {"deployment": "9", "as_in_guide": True, **CURRENT}
     found = params(**{**proposals(kind.Params, vacc_host(), raw), **raw})
 
@@ -222,7 +222,7 @@ def test_what_cannot_run_is_refused_at_its_field(raw, field):
     assert caught.value.field == field
 
 
-def test_to_the_letter_lengths_and_requests_in_flight_are_not_refused():
+def test_verbatim_accepts_any_length_and_concurrency():
     assert planned(**EXACT, concurrency=(64,), input_tokens=40000).steps
 
 
@@ -330,7 +330,7 @@ def seeds(job="17", **raw):
     return [argv[argv.index("--seed") + 1] for argv in argvs if "--seed" in argv]
 
 
-def test_each_concurrency_of_each_job_sends_requests_of_a_seed_of_its_own():
+def test_each_concurrency_has_its_own_seed():
     first = seeds(concurrency=(1, 2, 4))
     again = seeds(job="18", concurrency=(1, 2, 4))
 
@@ -348,7 +348,7 @@ def test_a_seed_that_a_person_fixed_is_sent_as_typed(seed):
     assert seeds(seed=seed, concurrency=(1, 4)) == [str(seed)] * 2
 
 
-def test_to_the_letter_no_seed_is_sent_and_a_note_says_what_that_does():
+def test_verbatim_sends_no_seed_and_notes_it():
     assert seeds(**EXACT) == []
     assert "guide:same_requests" in ids(**EXACT)
     assert "guide:same_requests" not in ids()

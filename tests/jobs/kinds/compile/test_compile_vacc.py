@@ -216,7 +216,7 @@ def test_a_compile_says_that_it_replaces_what_is_in_its_folder(exact):
     ("model_id", "fails"),
     [("deepseek-r1-distill-qwen-1.5b", True), ("deepseek-r1-distill-qwen-7b", False)],
 )
-def test_to_the_letter_it_is_said_that_a_split_without_alignment_fails(model_id, fails):
+def test_verbatim_notes_that_an_unaligned_split_fails(model_id, fails):
     found = told(with_weights(model_id), weights="9", **EXACT)
 
     assert ("guide:align_qkv_fails" in found) == fails

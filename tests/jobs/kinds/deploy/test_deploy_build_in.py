@@ -80,7 +80,7 @@ def test_the_folder_is_the_name_in_the_api():
     assert guide["details"]["bare_stream"] is True
 
 
-def test_a_server_that_tells_its_readiness_elsewhere_is_not_asked_for_its_models():
+def test_another_readiness_path_skips_the_model_check():
     wait = steps(ready_path="/docs")["wait"].argv
 
     assert wait[wait.index("--health") + 1] == "/docs"

@@ -1,4 +1,4 @@
-"""Deploy with vLLM: the guide's container and server, put right, and today's."""
+"""Deploy with vLLM: the guide's container and server, corrected, and the current ones."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def refused(target=None, **raw):
 # -- the guide's stack ----------------------------------------------------------------------------
 
 
-def test_the_container_is_the_guide_s_with_a_name_and_dies_of_its_own():
+def test_the_container_adds_name_and_dies_to_the_guide_s():
     argv = step("container").argv
 
     assert argv == (
@@ -62,7 +62,7 @@ def test_the_container_is_the_guide_s_with_a_name_and_dies_of_its_own():
     )
 
 
-def test_the_server_is_the_guide_s_with_a_name_for_the_model_and_all_addresses():
+def test_the_server_adds_a_model_name_and_all_addresses():
     argv = step("serve").argv
 
     assert argv == (
@@ -73,7 +73,7 @@ def test_the_server_is_the_guide_s_with_a_name_for_the_model_and_all_addresses()
     )
 
 
-def test_container_and_server_belong_to_the_deployment_and_the_container_goes_with_it():
+def test_the_container_is_removed_with_its_deployment():
     plan = run()
 
     assert [item.name for item in plan.steps if item.serves] == ["container", "serve"]
@@ -152,7 +152,7 @@ def test_today_one_docker_run_is_the_server():
     assert step("serve", **CURRENT).cleanup == ("docker", "rm", "-f", "vllm-4")
 
 
-def test_today_the_command_is_the_page_s_with_a_name_and_dies_of_its_own():
+def test_the_current_command_adds_name_and_dies():
     argv = step("serve", **CURRENT).argv
 
     assert argv == (
@@ -167,7 +167,7 @@ def test_today_the_command_is_the_page_s_with_a_name_and_dies_of_its_own():
     )
 
 
-def test_long_inputs_have_their_variables_and_pipeline_stages_no_async_scheduling():
+def test_long_inputs_and_stages_set_their_options():
     long = {"pp": 2, "max_length": 131072, **CURRENT}
     target = vacc_host(DIES_64)
 
@@ -225,7 +225,7 @@ def test_a_key_is_in_no_argument(stack):
 
 
 @pytest.mark.parametrize("given", [{"api_key": "API_KEY"}, {"kv_cache_space": 4}, {"mtp": True}])
-def test_to_the_letter_a_setting_without_a_place_is_not_lost_in_silence(given):
+def test_verbatim_refuses_settings_without_a_place(given):
     assert refused(**EXACT, **given).field == next(iter(given))
 
 
@@ -358,7 +358,7 @@ def test_a_note_is_a_sentence_with_all_its_arguments():
     assert Remark("guide:dies_unnamed", {"dies": 32}) in found
 
 
-def test_hosts_with_dies_are_offered_the_stacks_in_containers_and_others_that_of_the_processor():
+def test_stacks_follow_the_host_s_dies():
     def stacks(target):
         return [choice.value for choice in kind.choices("stack", target)]
 

@@ -126,7 +126,7 @@ def test_a_key_is_in_the_environment_of_the_step_that_asks_alone():
     ]
 
 
-def test_it_needs_evalscope_s_environment_and_a_deployment_that_answers():
+def test_it_needs_evalscope_and_a_live_deployment():
     assert kind.needs(params(), vacc_host()) == (Need("evalscope"),)
     assert [check.name for check in planned().checks] == ["endpoint"]
 

@@ -63,7 +63,7 @@ def concluded(outputs, **raw):
 
 @pytest.fixture
 def config(tmp_path, monkeypatch):
-    """What the plan's own file says, read as OpenCompass would."""
+    """Return the plan's configuration, read like OpenCompass does."""
 
     def read(**raw):
         path = tmp_path / "eval_ds.py"
@@ -92,7 +92,7 @@ def test_it_runs_in_the_job_s_folder_with_the_checkout_s_data():
     assert dict(evaluate.env)["COMPASS_DATA_CACHE"] == CHECKOUT
 
 
-def test_to_the_letter_it_runs_in_the_checkout_and_is_copied_from_there():
+def test_verbatim_runs_in_the_checkout_are_copied():
     plan = run(**EXACT)
 
     assert [item.name for item in plan.steps] == ["dry-run", "evaluate", "collect"]
@@ -152,7 +152,7 @@ def test_data_that_opencompass_may_bring_itself_is_only_asked_for(raw):
 # -- the file -------------------------------------------------------------------------------------
 
 
-def test_the_file_asks_the_deployment_with_the_guide_s_settings_for_r1(config):
+def test_the_file_uses_the_guide_s_r1_settings(config):
     (model,) = config().models
 
     assert model == {
@@ -173,7 +173,7 @@ def test_the_file_asks_the_deployment_with_the_guide_s_settings_for_r1(config):
     }
 
 
-def test_to_the_letter_it_asks_one_question_after_the_other_under_the_guide_s_name(config):
+def test_verbatim_sends_one_question_at_a_time(config):
     (model,) = config(**EXACT).models
 
     assert (model["abbr"], model["batch_size"]) == ("deepseek-r1-va16", 1)
@@ -209,7 +209,7 @@ def test_a_limit_asks_the_first_questions_of_each_set(config):
     assert ranges == {"[0:20]"}
 
 
-def test_no_module_stays_in_the_file_for_opencompass_cannot_write_it_down():
+def test_the_file_has_no_module_objects():
     tree = ast.parse(run(limit=20).files[0].text)
 
     modules = {a.name for node in tree.body if isinstance(node, ast.Import) for a in node.names}
@@ -228,7 +228,7 @@ def test_a_name_that_could_be_python_stays_a_name(tmp_path, monkeypatch):
     assert [model["path"] for model in reader.load(path).models] == [odd]
 
 
-# -- what is told ---------------------------------------------------------------------------------
+# -- remarks ------------------------------------------------------------------------------------
 
 
 def test_what_was_made_otherwise_is_told_and_how_long_it_takes():
@@ -281,7 +281,7 @@ def short(max_total):
 
 
 @pytest.mark.parametrize("max_total", [128, 255])
-def test_a_deployment_that_no_question_fits_is_refused_with_what_to_do(max_total):
+def test_a_deployment_too_small_for_questions_is_refused(max_total):
     target = short(max_total)
     proposed = proposals(kind.Params, target, GUIDE)
 
@@ -307,7 +307,7 @@ def test_a_request_that_no_question_fits_is_refused_at_its_own_field():
     assert caught.value.field == "max_length"
 
 
-def test_to_the_letter_lengths_that_the_deployment_does_not_take_are_told():
+def test_verbatim_notes_lengths_beyond_the_deployment():
     exact = params(**EXACT)
 
     told = {remark.id: remark.args for remark in kind.notes(exact, short(2048))}
@@ -392,7 +392,7 @@ def test_a_set_without_a_score_is_no_success():
     assert found.measured is None
 
 
-def test_a_subset_that_failed_is_no_success_though_its_family_is_there():
+def test_a_failed_subset_is_a_failure():
     files = left(PLAIN)
     summary = next(path for path in files if path.endswith(".csv"))
     files[summary] = files[summary].rstrip() + b"\nceval-law,-,-,-,-\n"

@@ -1,4 +1,4 @@
-"""What is proposed where nothing is said: by the host, by what was chosen, by what is taken."""
+"""Defaults of fields: by host, by other choices, by used ports."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_lengths_are_no_longer_than_what_the_chosen_deployment_takes():
         assert proposed(kind, "2") == {}
 
 
-def test_lengths_that_the_guide_prints_are_not_fitted_to_a_deployment():
+def test_the_guide_s_lengths_ignore_the_deployment():
     target = host_with(
         deployment(1, stack="guide", max_total=256), deployment(2, stack="current", max_total=100)
     )
@@ -79,7 +79,7 @@ def test_lengths_that_the_guide_prints_are_not_fitted_to_a_deployment():
         ({"model_id": "not in the catalogue"}, 32),
     ],
 )
-def test_a_model_that_thinks_is_proposed_an_answer_of_thousands_of_tokens(served, proposed):
+def test_reasoning_models_default_to_long_answers(served, proposed):
     target, kind = host_with(deployment(1, **served)), KINDS["evaluate"]
 
     found = proposals(kind.Params, target, {"deployment": "1"})
@@ -120,7 +120,7 @@ def test_a_second_server_of_llmdeploy_is_proposed_ports_of_its_own():
     assert found == {"publish_port": 17812, "subscribe_port": 17111}
 
 
-def test_ports_that_are_proposed_beside_one_that_was_given_are_accepted():
+def test_default_ports_fit_a_given_port():
     crossed = deployment(1, publish_port=17110, subscribe_port=17810)
     target = host_with(crossed)
 
@@ -134,7 +134,7 @@ def test_ports_that_are_proposed_beside_one_that_was_given_are_accepted():
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("fields", [{"state": "waiting", "run": 2}, {"state": "stopping"}])
-def test_ports_of_a_server_that_starts_again_or_stops_are_not_given_away(fields):
+def test_ports_of_restarting_servers_stay_reserved(fields):
     host = make_host(facts=dict(GUIDE_FACTS))
     ports = {"publish_port": 17810, "subscribe_port": 17110}
     maker = make_job(host=host, state="succeeded", kind="deploy-build-in")
@@ -164,7 +164,7 @@ def test_a_stack_that_a_kind_does_not_know_is_not_proposed_to_it():
 
 
 @pytest.mark.parametrize("field", ["publish_port", "subscribe_port"])
-def test_a_port_that_another_server_of_llmdeploy_has_is_refused_at_its_field(field):
+def test_a_used_llmdeploy_port_is_refused_at_its_field(field):
     target = host_with(deployment(1, publish_port=18000, subscribe_port=18001))
     for taken in (18000, 18001):
         params = deploy_build_in.Params(artifact="3", stack="guide", **{field: taken})
@@ -204,7 +204,7 @@ def test_a_field_is_bounded_by_what_the_model_and_the_stack_allow():
     assert bounds(params, target, {}) == {}
 
 
-def test_an_unknown_deployment_bounds_nothing_but_what_the_stack_does():
+def test_an_unknown_deployment_leaves_only_stack_bounds():
     found = bounds(benchmark_online.Params, host_with(), {"deployment": "7", "pp": "x"})
 
     assert found == {"concurrency": 4}
@@ -223,7 +223,7 @@ def served_with(data):
         ("evaluate", "max_tokens", 512 - evaluate.QUESTION_TOKENS),
     ],
 )
-def test_an_answer_that_the_deployment_cannot_hold_is_refused_with_its_limit(kind, field, most):
+def test_answers_beyond_the_deployment_are_refused(kind, field, most):
     target, raw = served_with({"max_total": 512}), {"deployment": "3"}
     params = KINDS[kind].Params
 

@@ -61,7 +61,7 @@ def test_up_to_a_tenth_apart_nothing_is_said():
     assert remarks(1024 * 0.91, 1024 * 1.09) == []
 
 
-def test_answers_that_ended_by_themselves_are_a_remark_that_names_the_furthest_point():
+def test_early_stops_are_remarked_at_the_furthest_point():
     (remark,) = remarks(1024.0, 272.11)
 
     assert remark.id == "lengths:output_ended"

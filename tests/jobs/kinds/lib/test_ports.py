@@ -50,7 +50,7 @@ def test_another_port_is_proposed_to_a_second_server_of_vllm():
     assert "port" not in proposals(KINDS["deploy-vllm"].Params, vacc_host())
 
 
-def test_the_printed_port_stays_to_the_letter_and_is_refused_where_it_is_taken():
+def test_verbatim_keeps_the_printed_port_or_refuses():
     target = beside(port="8000")
 
     assert "port" not in proposals(KINDS["deploy-vllm"].Params, target, EXACT)
@@ -60,7 +60,7 @@ def test_the_printed_port_stays_to_the_letter_and_is_refused_where_it_is_taken()
     )
 
 
-def test_a_port_that_was_typed_is_refused_where_another_server_listens():
+def test_a_typed_port_in_use_is_refused():
     target = beside(port="9900", publish_port=9901)
 
     field, words = refused("deploy-build-in", target, artifact="3", port=9900)
@@ -68,7 +68,7 @@ def test_a_port_that_was_typed_is_refused_where_another_server_listens():
     assert (field, "the other" in words, "9902 is free" in words) == ("port", True, True)
 
 
-def test_llmdeploy_s_own_ports_are_not_those_on_which_another_server_listens():
+def test_llmdeploy_s_own_ports_avoid_used_ones():
     target = beside(port="17810")
 
     assert proposals(KINDS["deploy-build-in"].Params, target)["publish_port"] == 17811
@@ -81,7 +81,7 @@ def test_a_server_does_not_listen_on_its_own_publish_port():
     assert (field, words) == ("publish_port", "The two ports must differ.")
 
 
-def test_a_server_that_waits_for_its_start_holds_only_the_port_that_it_asked_for():
+def test_a_waiting_server_reserves_only_its_requested_port():
     waiting = beside(state="waiting", port="8000", asked_port=0)
     asks = beside(state="waiting", port="", asked_port=8000)
 
@@ -141,7 +141,7 @@ def serve(host, **fields):
     return make_deployment(job=make_job(host=host, state="succeeded"), name="the other", **fields)
 
 
-def test_a_job_is_not_run_again_with_ports_that_another_server_has_now(host):
+def test_a_retry_with_ports_in_use_is_refused(host):
     old = deployed(host)
     serve(host, details=LLMDEPLOY)
 
@@ -152,7 +152,7 @@ def test_a_job_is_not_run_again_with_ports_that_another_server_has_now(host):
     assert Job.objects.filter(kind="deploy-build-in").count() == 1
 
 
-def test_a_job_is_not_run_again_with_a_port_that_another_server_listens_on(host):
+def test_a_retry_with_a_used_listen_port_is_refused(host):
     old = deployed(host, stack="current", port=9900)
     serve(host, host_url="http://127.0.0.1:9900")
 
@@ -160,7 +160,7 @@ def test_a_job_is_not_run_again_with_a_port_that_another_server_listens_on(host)
         launch.run_again(old.pk, None)
 
 
-def test_a_job_whose_port_may_be_any_is_run_again_beside_another_server(host):
+def test_a_retry_with_any_port_is_accepted(host):
     old = deployed(host, stack="current")
     serve(host, host_url="http://127.0.0.1:9900")
 
@@ -171,7 +171,7 @@ def test_ports_that_a_waiting_job_will_have_are_not_given_twice(host):
     old = deployed(host)
     first = launch.run_again(old.pk, None)
 
-    with pytest.raises(LaunchError, match="[Pp]ort 17810"):
+    with pytest.raises(LaunchError, match=r"[Pp]ort 17810"):
         launch.run_again(old.pk, None)
     lifecycle.ask_cancel(first.pk, None)
     assert launch.run_again(old.pk, None).pk
@@ -185,7 +185,7 @@ def test_a_port_that_a_waiting_job_was_promised_is_not_proposed(host):
     assert proposals(KINDS["deploy-vllm"].Params, target_of(host))["port"] == 8001
 
 
-def test_a_server_is_not_started_again_on_ports_that_another_one_has_now(host):
+def test_a_restart_on_ports_in_use_is_refused(host):
     stopped = deployed(host).deployment
     serve(host, details=LLMDEPLOY)
 
@@ -196,11 +196,11 @@ def test_a_server_is_not_started_again_on_ports_that_another_one_has_now(host):
     assert (stopped.state, stopped.run) == ("stopped", 1)
 
 
-def test_a_server_of_vastgenx_is_not_started_again_where_another_one_listens(host):
+def test_a_vastgenx_restart_on_a_used_port_is_refused(host):
     stopped = deployed(host, stack="current", port=9900).deployment
     serve(host, host_url="http://127.0.0.1:9900")
 
-    with pytest.raises(LaunchError, match="[Pp]ort 9900"):
+    with pytest.raises(LaunchError, match=r"[Pp]ort 9900"):
         deployments.restart_deployment(stopped.pk, None)
 
 

@@ -1,4 +1,4 @@
-"""What was chosen and does not fit: said at its field, with its name, why, and what to choose."""
+"""Incompatible choices: an error at the field with name, reason and advice."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def errors(kind, target, **raw):
     return preview(kind, raw, host, target).errors
 
 
-def test_a_deployment_of_another_engine_is_named_and_what_to_choose_is_said():
+def test_another_engine_is_refused_with_advice():
     found = errors("benchmark-online", vacc_host(), deployment=VASTGENX, **CURRENT)
 
     assert found == {
@@ -34,7 +34,7 @@ def test_a_deployment_of_another_engine_is_named_and_what_to_choose_is_said():
     }
 
 
-def test_a_deployment_whose_engine_is_told_by_its_tool_alone_is_named_as_well():
+def test_an_engine_known_by_its_tool_is_refused_too():
     found = errors("benchmark-online", here(), deployment=OF_LLAMA_CPP, stack="vllm-cpu")
 
     assert found["deployment"].startswith("small-int8 runs on llama.cpp, ")

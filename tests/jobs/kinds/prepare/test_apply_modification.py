@@ -1,4 +1,4 @@
-"""Apply VACC modification: shown before it is written, undone, refused for another model."""
+"""Apply VACC patch: dry run, undo, and refusal for another model."""
 
 import json
 
@@ -157,7 +157,7 @@ def test_what_somebody_changed_since_is_left_as_it_is(host):
 def test_there_is_nothing_to_undo_where_nothing_was_applied(host):
     done = host.step("apply-modification", {**APPLY, "undo": True}, "undo")
 
-    assert (done.returncode, "holds no modification" in done.stderr) == (1, True)
+    assert (done.returncode, "has no applied patch" in done.stderr) == (1, True)
 
 
 @pytest.mark.parametrize("step", ["show", "apply"])

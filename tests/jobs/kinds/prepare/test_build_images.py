@@ -1,4 +1,4 @@
-"""Build images: the guide's two builds put right for the host, or a pull; what is inside."""
+"""Build images: the guide's two builds corrected for the host, or a pull; versions inside."""
 
 import pytest
 
@@ -136,7 +136,7 @@ def test_an_image_is_registered_by_its_id_with_what_is_in_it(host):
     )
 
 
-def test_an_image_that_does_not_tell_its_versions_is_registered_without(host):
+def test_an_image_without_versions_is_registered(host):
     host.put("docker", DOCKER.replace('print(json.dumps({"python"', "sys.exit(3)\n    print(({'a'"))
 
     done = host.step("build-images", {}, "inspect")
@@ -191,7 +191,7 @@ def test_a_clone_is_made_once_and_then_used(host, origin):
 
     assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
     assert (sources / "Dockerfile.cpu").exists()
-    assert "knows v0.7.2" in second.stdout
+    assert "already has v0.7.2" in second.stdout
 
 
 def test_a_clone_that_lacks_the_tag_fetches_it(host, origin):

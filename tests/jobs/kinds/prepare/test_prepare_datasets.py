@@ -1,4 +1,4 @@
-"""Prepare datasets: the guide's commands put right, and a check that reads every file."""
+"""Prepare datasets: the guide's commands corrected, and a check that reads every file."""
 
 import gzip
 import hashlib

@@ -1,4 +1,4 @@
-"""What a deployment's server tells of itself: kept in blocks, for a day."""
+"""Points of a deployment's server: stored in blocks, for a day."""
 
 import json
 from datetime import UTC, datetime, timedelta

@@ -31,7 +31,7 @@ def test_the_end_of_a_log_says_how_far_the_job_is():
     since, drawn = job.progress.pop("since"), job.progress.pop("drawn")
     assert drawn == since
     assert job.progress == {"done": 7, "total": 272, "unit": "tensors"}
-    assert abs(time.time() - since) < 60  # it is told to a tenth of a second
+    assert abs(time.time() - since) < 60  # reported to a tenth of a second
 
 
 def test_a_log_is_looked_at_once_a_second():
@@ -54,7 +54,7 @@ def test_a_log_that_does_not_tell_changes_nothing():
     assert job.progress == {"done": 1}
 
 
-def test_what_the_step_before_printed_does_not_tell_how_far_this_one_is():
+def test_earlier_steps_do_not_count_as_progress():
     job = make_job(kind="compile", state="running")
     log(job, LINES)
     job.steps.update_or_create(index=1, defaults={"name": "b", "log_from": len(LINES)})
@@ -96,9 +96,7 @@ def test_when_figures_or_a_bar_were_last_drawn_is_kept(fresh, monkeypatch):
 
 
 @pytest.mark.parametrize("fresh", [b"hello\n", b"a line\r\nof a terminal\r\n", b""])
-def test_lines_that_are_no_bar_draw_no_figures_though_the_end_of_the_log_has_old_ones(
-    fresh, monkeypatch
-):
+def test_plain_lines_do_not_refresh_old_figures(fresh, monkeypatch):
     job = make_job(kind="compile", state="running")
     log(job, LINES)
     first = job.progress

@@ -1,4 +1,4 @@
-"""Assets that jobs register, and their use by kinds."""
+"""Assets registered by jobs, and their view by kinds."""
 
 from datetime import timedelta
 

@@ -219,7 +219,7 @@ def test_older_results_stay_unchanged(rows):
 
 
 @pytest.mark.parametrize(("running", "told"), [(1.0, []), (3.0, ["result:other_clients"])])
-def test_more_running_than_sent_requests_mean_other_clients(running, told):
+def test_more_requests_than_sent_mean_other_clients(running, told):
     job = measured_job(steps=("measure-1", "measure-4"))
     gauge = "vllm:num_requests_running"
     # At 1010 the next concurrency starts: its requests do not count for the first.

@@ -1,4 +1,4 @@
-"""Identity of results: parts that define repeats, and ignored parts."""
+"""Identity of results: repeats of one measurement or not."""
 
 import pytest
 
@@ -44,7 +44,7 @@ def test_other_work_is_no_repeat(host, params):
     assert not repeats_of(measured(deployment, **params)).exists()
 
 
-def test_only_a_fixed_seed_is_part_of_the_identity(host):
+def test_only_fixed_seeds_belong_to_the_identity(host):
     deployment = served(host)
 
     fresh, again = (measured(deployment, seed=None) for _ in range(2))
@@ -93,7 +93,7 @@ def test_other_limits_of_a_deployment_are_no_repeat(host, details):
     assert not repeats_of(other).exists()
 
 
-def test_name_folder_and_port_do_not_change_the_identity(host):
+def test_equal_deployments_have_one_identity(host):
     first = served(host, (*SERVE, "--template", "/one/reasoning.jinja"))
     second = served(host, (*SERVE, "--template", "/two/reasoning.jinja"))
     second.artifact = first.artifact
@@ -142,7 +142,7 @@ PLACES = {
 }
 
 
-def test_ports_names_and_folders_are_not_part_of_a_config(host):
+def test_configurations_count_without_ports_and_paths(host):
     first = configured(host)
 
     one, other = measured(first), measured(configured(host, first.artifact, **PLACES))
@@ -235,7 +235,7 @@ def test_a_disturbed_run_is_listed_and_not_counted(host):
     assert list(repeats_of(one, uncounted=True)) == [other]
 
 
-def test_line_order_of_data_files_does_not_count(host):
+def test_plan_files_count_in_any_line_order(host):
     deployment = served(host)
     one, other, third = (measured(deployment) for _ in range(3))
     for result, text in ((other, "two\none\ntwo\n"), (third, "one\nthree\n")):
@@ -307,7 +307,7 @@ def by_guidellm(deployment, plan=None, **params):
     return result
 
 
-def test_guidellm_runs_with_new_seeds_are_repeats(host):
+def test_fresh_guidellm_seeds_are_repeats(host):
     deployment = served(host)
     one = by_guidellm(deployment, concurrency=[1], seed=None)
     other = by_guidellm(deployment, concurrency=[1, 4], seed=None)
@@ -319,7 +319,7 @@ def test_guidellm_runs_with_new_seeds_are_repeats(host):
     assert not repeats_of(fixed).exists()
 
 
-def test_guidellm_runs_with_equal_prompts_are_no_repeats(host):
+def test_equal_guidellm_prompts_are_no_repeat(host):
     deployment = served(host)
     plan = Plan(
         "benchmark-guidellm",

@@ -100,7 +100,7 @@ def test_a_small_log_is_not_worth_it():
     assert pack_some() == 0
 
 
-def test_a_log_that_is_not_what_its_host_said_stays_raw_and_is_told_once(caplog):
+def test_a_mismatched_log_stays_raw_and_is_logged_once(caplog):
     wrong = closed_job(log_sha256="0" * 64)
     right = closed_job()
     write(wrong, minutes=99)
@@ -115,7 +115,7 @@ def test_a_log_that_is_not_what_its_host_said_stays_raw_and_is_told_once(caplog)
 @pytest.mark.parametrize(
     "fields", [{"state": "lost"}, {"state": "errored", "sentence_id": "job:log_differs"}]
 )
-def test_a_log_that_is_known_to_be_another_than_its_hosts_is_packed_as_it_is(fields):
+def test_a_log_known_to_differ_is_packed_unchanged(fields):
     key = closed_job(**fields, log_sha256="0" * 64)
     write(key)
 
@@ -123,7 +123,7 @@ def test_a_log_that_is_known_to_be_another_than_its_hosts_is_packed_as_it_is(fie
     assert store().sha256(key) == SHA256
 
 
-def test_the_log_of_a_server_is_packed_while_it_is_down_and_goes_on_after_a_restart():
+def test_a_stopped_server_s_log_is_packed_and_extended():
     ready = make_deployment()
     down = make_deployment(state="stopped", stopped_at=ago(61))
     just = make_deployment(state="failed", stopped_at=ago(3))
@@ -191,9 +191,7 @@ def test_packing_has_a_low_priority_and_nothing_else_has(monkeypatch):
 
 
 @pytest.mark.parametrize(("number", "again"), [(28, 2), (5, 0)])
-def test_what_a_full_disk_left_is_tried_again_and_a_log_that_cannot_be_read_is_not(
-    monkeypatch, caplog, number, again
-):
+def test_a_full_disk_is_retried_and_a_bad_log_is_not(monkeypatch, caplog, number, again):
     for minutes in (90, 80):
         write(closed_job(), minutes=minutes)
     keys = []
@@ -227,7 +225,7 @@ def test_a_round_ends_although_every_log_finds_the_disk_full(monkeypatch):
     assert len(keys) == 1
 
 
-def test_a_log_for_which_there_is_no_room_beside_it_waits_for_smaller_ones(monkeypatch):
+def test_a_log_without_room_waits_for_smaller_ones(monkeypatch):
     large, small = closed_job(log_sha256="x"), closed_job()
     write(large, TEXT * 20, minutes=90)
     write(small, minutes=80)

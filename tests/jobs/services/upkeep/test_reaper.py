@@ -53,7 +53,7 @@ def test_what_a_host_that_stays_away_had_is_lost_in_the_end(settings):
     assert job.sentence_args == {"host": host.name, "hours": 24}
 
 
-def test_a_dashboard_that_was_away_itself_first_listens_for_its_hosts(settings):
+def test_after_downtime_hosts_get_time_to_report(settings):
     settings.HOST_LOST_AFTER_S = 24 * 3600.0
     Instance.objects.update_or_create(pk=1, defaults={"swept_at": ago(25 * 3600)})
     job = make_job(state="running", host=make_host(heartbeat_at=ago(25 * 3600)))
@@ -61,7 +61,7 @@ def test_a_dashboard_that_was_away_itself_first_listens_for_its_hosts(settings):
     assert reaper.its_my_round()
     assert state_after_reaping(job) == "running"
 
-    # The host is not heard of in the rounds that follow.
+    # The host sends no heartbeat in the following rounds.
     later = now() + reaper.EAR_FOR + timedelta(seconds=1)
     for seconds in range(10, 130, 10):
         assert reaper.its_my_round(now() + timedelta(seconds=seconds))
@@ -107,7 +107,7 @@ def test_of_several_schedulers_one_has_the_round():
     assert reaper.its_my_round(now() + timedelta(seconds=10))
 
 
-def test_a_job_that_was_launched_after_one_that_had_just_failed_is_cancelled():
+def test_a_job_launched_after_a_failure_is_cancelled():
     first, second, third = make_job(state="failed"), make_job(), make_job()
     second.after.add(first)
     third.after.add(second)

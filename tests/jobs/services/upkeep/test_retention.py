@@ -28,7 +28,7 @@ def limits(settings):
 
 
 def left(record):
-    """What lies on the disk of a job or a server."""
+    """Files of a job or a server on disk."""
     word = "job" if isinstance(record, Job) else "deployment"
     return logstore.store().disk_bytes(f"{word}/{record.pk}")
 
@@ -43,7 +43,7 @@ def test_what_is_older_than_keep_for_loses_its_log_files_and_points():
     assert not PointBlock.objects.filter(job=job).exists()
 
 
-def test_the_row_keeps_every_number_and_says_what_became_of_its_files():
+def test_the_row_keeps_numbers_and_the_removal():
     result = make_measured(
         points=[(1, {"output_tokens_per_s": 61.9})], job=ended(files=2, points=1)
     )
@@ -144,7 +144,7 @@ def test_one_that_is_open_or_ended_within_the_hour_is_never_touched(limits):
 
 
 @pytest.mark.parametrize("state", ["waiting", "loading", "ready", "unhealthy", "stopping"])
-def test_the_job_of_a_server_that_is_wanted_and_its_log_are_never_touched(limits, state):
+def test_a_server_in_use_keeps_its_job_and_log(limits, state):
     limits.KEEP_WITHIN_BYTES = 1
     server = make_deployment(job=ended(), state=state)
     logstore.store().append(f"deployment/{server.pk}", 0, LOG)
@@ -278,7 +278,7 @@ def test_streams_that_do_not_go_hold_up_nothing_that_ended_later(monkeypatch):
     assert left(job) == 0
 
 
-def test_the_row_tells_the_length_of_the_log_although_it_was_a_second_behind():
+def test_the_row_has_the_log_s_exact_length():
     job = ended()
     Job.objects.filter(pk=job.pk).update(log_bytes=3)
 
@@ -306,7 +306,7 @@ def test_a_pin_comes_too_late_once_the_removal_is_written_down():
     assert job.pinned_at is None
 
 
-def test_the_first_who_pins_stays_and_a_day_after_unpinning_age_decides_again():
+def test_the_first_pin_stays_until_a_day_after_unpinning():
     job, first = ended(), make_user()
     assert pins.pin(job.pk, first)
     assert pins.pin(job.pk, make_user())
@@ -339,7 +339,7 @@ def test_a_person_need_not_wait_for_that_day():
     assert retention.remove_now(job.pk, admin)
 
 
-def test_a_person_removes_one_job_at_once_but_none_that_is_pinned_or_runs():
+def test_a_person_removes_jobs_neither_pinned_nor_running():
     admin, job, pinned = make_user(), ended(timedelta(minutes=1)), ended(DAY)
     pins.pin(pinned.pk, admin)
     running = make_job(state=Job.State.RUNNING)

@@ -48,7 +48,7 @@ def test_two_rounds_at_once_remove_each_once():
     assert not Job.objects.exclude(kept_bytes=0).exists()
 
 
-def test_a_server_that_is_started_at_the_moment_of_its_removal_is_not_said_to_be_removed():
+def test_a_server_started_during_removal_is_not_removed():
     for _ in range(TRIES):
         server = over()
         Job.objects.filter(pk=server.job_id).update(finished_at=now() - timedelta(days=3))
@@ -63,7 +63,7 @@ def test_a_server_that_is_started_at_the_moment_of_its_removal_is_not_said_to_be
         Deployment.objects.all().delete()
 
 
-def test_what_a_late_host_sends_at_the_moment_of_the_removal_leaves_no_file():
+def test_late_data_during_a_removal_leaves_no_file():
     host = make_host()
     for _ in range(TRIES):
         job = ended(host=host, state="lost")
